@@ -1,0 +1,61 @@
+//! Ways out: what a channel is, and which ones there are.
+
+pub mod dingtalk;
+pub mod http;
+pub mod webhook;
+
+use std::future::Future;
+use std::pin::Pin;
+
+use jiff::Timestamp;
+
+use crate::channel::http::Http;
+use crate::domain::message::Form;
+use crate::domain::message::Message;
+use crate::domain::message::Part;
+use crate::domain::retry::Answer;
+
+/// What surrounds one attempt of one part.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    /// The part's idempotency key: the same in every attempt.
+    pub key: String,
+    /// The event's kind, for far sides that want it in a header.
+    pub kind: crate::domain::event::Kind,
+    pub now: Timestamp,
+}
+
+pub type Sending<'a> = Pin<Box<dyn Future<Output = Answer> + Send + 'a>>;
+
+/// One configured way out.
+pub trait Channel: Send + Sync {
+    /// The channel's kind in the configuration.
+    fn kind(&self) -> &'static str;
+
+    /// What the far side counts its allowance by: a hash, never the credential itself. Channels that share it share pacing.
+    fn credential(&self) -> String;
+
+    /// Writes a message in the channel's dialect, in parts that each keep within the far side's limit. Pure: the same
+    /// message gives the same bytes.
+    fn write(&self, message: &Message, form: Form) -> Vec<Part>;
+
+    /// Sends one part and judges the answer. It never fails otherwise: what went wrong is an [`Answer`].
+    fn send<'a>(&'a self, http: &'a Http, part: &'a Part, attempt: &'a Attempt) -> Sending<'a>;
+}
+
+/// The kind of a configured channel: the registry. The configuration reads the tag `kind` first and the concrete struct
+/// second.
+#[derive(Debug)]
+pub enum Way {
+    DingTalk(dingtalk::DingTalk),
+    Webhook(webhook::Webhook),
+}
+
+impl Way {
+    pub fn channel(&self) -> &dyn Channel {
+        match self {
+            Way::DingTalk(channel) => channel,
+            Way::Webhook(channel) => channel,
+        }
+    }
+}

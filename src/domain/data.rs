@@ -1,0 +1,281 @@
+//! What only some kinds have to tell: the keys of `data` in the WebHook's JSON and of `data` in templates, declared once.
+//!
+//! A field is absent when unknown, never invented. Texts are cleaned ([`crate::domain::text::clean_line`]) before they
+//! come here; ids are text; money is minor units; times are UTC.
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde::Serialize;
+
+use crate::domain::money::Money;
+use crate::domain::order::OrderState;
+
+/// A number of the platform's, and our word for it when we know one. An unknown number is shown as the number.
+///
+/// Templates turn it into the reader's language: `{{ data.delivery | word("delivery") }}` looks up
+/// `delivery.<word>` in the language file and falls back to the number.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Coded {
+    pub code: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub word: Option<String>,
+}
+
+impl Coded {
+    /// The code with its word out of a table of the platform's numbers.
+    pub fn of(code: i64, words: &[(i64, &str)]) -> Self {
+        let word = words.iter().find(|(known, _)| *known == code).map(|(_, word)| (*word).to_owned());
+        Self { code, word }
+    }
+}
+
+/// Everything a kind may have beside its order and shop.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Data {
+    /// `order.placed`: `delivery` or `pickup`; another word is the platform's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub handover: Option<String>,
+    /// `order.placed`: how it was paid, in the platform's words, such as `Apple Pay`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payment: Option<String>,
+    /// `order.placed`: when the buyer is to have it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected_at: Option<Timestamp>,
+    /// `order.placed`: what the total is made of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub charges: Option<Charges>,
+    /// `order.cancelled`: why, in the words of whoever did it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// `order.cancelled`: who did it; words `system`, `customer`, `merchant`, `support`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<Coded>,
+    /// `order.cancelled`: the platform's number for the sort of cancellation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cancel_type: Option<i64>,
+    /// `order.refund`, `order.partial_refund`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refund: Option<Refund>,
+    /// `order.delivery`: words `created`, `looking_for_rider`, `assigned`, `at_shop`, `collected`, `delivered`,
+    /// `delivery_cancelled`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delivery: Option<Coded>,
+    /// `order.delivery`: who carries it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub courier: Option<Courier>,
+    /// `store.hours`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hours: Option<Hours>,
+    /// `store.status`: words `operating`, `suspended`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<Change>,
+    /// `store.status`: whether delivery rests (a number whose words are not published).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delivery_rest: Option<Change>,
+    /// `store.status`: whether pick-up rests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pickup_rest: Option<Change>,
+    /// `menu.images`, `menu.sync`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task: Option<Task>,
+    /// `app.authorised`, `app.deauthorised`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authorisation: Option<Authorisation>,
+    /// `unrecognised`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unrecognised: Option<Unrecognised>,
+    /// `operator.notice`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notice: Option<Notice>,
+    /// Any kind of an order: it came after something newer of the same order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub late: Option<Late>,
+}
+
+/// What a total is made of; each part only when the platform sent it and it is not zero.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Charges {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub items: Option<Money>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delivery: Option<Money>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub platform: Option<Money>,
+    /// A positive amount that was taken off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub discounts: Option<Money>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tip: Option<Money>,
+}
+
+/// One refund and where it stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Refund {
+    /// The platform's own id of the refund.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Word `waiting_for_merchant` for Keeta's 1001; the full list is not public.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<Coded>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub amount: Option<Money>,
+    /// The buyer objects to an earlier refusal.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub appeal: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requested_by: Option<Coded>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub handled_by: Option<Coded>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub handling_reason: Option<String>,
+    /// How many pictures the buyer sent along.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pictures: Option<u64>,
+    /// The items of a partial refund.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub items: Vec<RefundItem>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefundItem {
+    pub name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quantity: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount: Option<Money>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Courier {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phone: Option<String>,
+}
+
+/// Opening hours, as the platform will use them from now on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Hours {
+    /// Days in the platform's order, Monday first; a day without spans is closed.
+    pub week: Vec<Day>,
+    pub special: Vec<SpecialDays>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Day {
+    /// `mon` … `sun`.
+    pub day: String,
+    pub spans: Vec<Span>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SpecialDays {
+    pub from: Timestamp,
+    pub to: Timestamp,
+    pub spans: Vec<Span>,
+}
+
+/// `10:00` to `22:30`; the end may be `24:00`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Span {
+    pub from: String,
+    pub to: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Coded>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<Coded>,
+}
+
+impl Change {
+    /// Both ends are known and equal: sent along, but nothing moved.
+    pub fn is_none(&self) -> bool {
+        self.from == self.to
+    }
+}
+
+/// The end of a job that the platform did on the menu; without problems it went well.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Task {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    pub problems: Vec<Problem>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Problem {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The merchant's own code of the item.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub item_code: Option<String>,
+    /// The platform's number of the fault.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// How many pictures of the item were refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pictures: Option<u64>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Authorisation {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub brand: Option<String>,
+    /// The ids of all shops concerned, when there are several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub shops: Vec<String>,
+    /// A code was handed over that must now be exchanged for a token. The code itself is a credential and never stored.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub code_received: bool,
+}
+
+/// A webhook that is genuine and that we cannot read. Its body is kept whole and never shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Unrecognised {
+    /// The platform's own name or number of the event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event: Option<String>,
+    /// Size of the body.
+    pub bytes: u64,
+}
+
+/// Something the operator should know of Orderbell itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Notice {
+    /// Which notice: `notice.<topic>` in the language file; says it once per topic and subject.
+    pub topic: String,
+    /// The source or channel that it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// The far side's words, or a number with its unit; free of secrets and of buyers' data.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+/// How late an event is that came after something newer of the same order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Late {
+    /// Seconds between its happening and its arrival.
+    pub by_seconds: i64,
+    /// Where the order stood already when it arrived.
+    pub order_state: OrderState,
+}

@@ -1,0 +1,196 @@
+//! One thing that happened, in our words: the event, its kind, and how a second telling of it is recognised.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::domain::data::Data;
+use crate::domain::order::OrderNews;
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub Uuid);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = uuid::Error;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                text.parse().map(Self)
+            }
+        }
+    };
+}
+
+id! {
+    /// Names an event; a UUIDv7, so that keys arrive in the store in order.
+    EventId
+}
+id! {
+    /// Names a delivery; a UUIDv7 as well. It stays the same across attempts.
+    DeliveryId
+}
+
+macro_rules! kinds {
+    ($($variant:ident = $text:literal,)*) => {
+        /// What sort of thing happened. The texts are the contract: routes, templates and receivers name them.
+        #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Kind {
+            $(#[doc = concat!("`", $text, "`")] $variant,)*
+            /// `report.<name>`: the daily figures of one configured report.
+            Report(String),
+        }
+
+        impl Kind {
+            /// Every kind but the reports, whose names the merchant chooses.
+            pub const ALL: &'static [Kind] = &[$(Kind::$variant,)*];
+        }
+
+        impl fmt::Display for Kind {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match self {
+                    $(Kind::$variant => f.write_str($text),)*
+                    Kind::Report(name) => write!(f, "report.{name}"),
+                }
+            }
+        }
+
+        impl FromStr for Kind {
+            type Err = UnknownKind;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                match text {
+                    $($text => Ok(Kind::$variant),)*
+                    _ => match text.strip_prefix("report.") {
+                        Some(name) if !name.is_empty() => Ok(Kind::Report(name.to_owned())),
+                        _ => Err(UnknownKind(text.to_owned())),
+                    },
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    OrderPlaced = "order.placed",
+    OrderPaid = "order.paid",
+    OrderAccepted = "order.accepted",
+    OrderCompleted = "order.completed",
+    OrderCancelled = "order.cancelled",
+    OrderRefund = "order.refund",
+    OrderPartialRefund = "order.partial_refund",
+    OrderDelivery = "order.delivery",
+    OrderOutOfStock = "order.out_of_stock",
+    StoreHours = "store.hours",
+    StoreStatus = "store.status",
+    MenuImages = "menu.images",
+    MenuSync = "menu.sync",
+    AppAuthorised = "app.authorised",
+    AppDeauthorised = "app.deauthorised",
+    StockLow = "stock.low",
+    StockKeysLow = "stock.keys_low",
+    TotalsReported = "totals.reported",
+    OperatorNotice = "operator.notice",
+    Test = "test",
+    Unrecognised = "unrecognised",
+}
+
+impl Kind {
+    /// The part before the first dot: `order` of `order.placed`. A template of this name serves all its kinds.
+    pub fn family(&self) -> String {
+        let text = self.to_string();
+        text.split('.').next().unwrap_or_default().to_owned()
+    }
+}
+
+/// A text that names no kind.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no kind \"{0}\"")]
+pub struct UnknownKind(pub String);
+
+impl Serialize for Kind {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Kind {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// The shop that an event is about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shop {
+    /// The platform's own id, as text.
+    pub id: String,
+    /// As the configuration or the platform calls it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+/// One thing that happened. It is immutable once recorded.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    pub id: EventId,
+    pub kind: Kind,
+    /// The configured source that told it; `orderbell` for our own kinds.
+    pub source: String,
+    /// When it happened, by the platform's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub occurred_at: Option<Timestamp>,
+    /// When we heard of it, by our clock.
+    pub received_at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shop: Option<Shop>,
+    /// What it says of an order, when it is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<OrderNews>,
+    /// What only this kind has to tell.
+    #[serde(default)]
+    pub data: Data,
+    /// How the sender was believed, for `why`: the name of the signature recipe that held, or that none did.
+    pub proof: Proof,
+}
+
+/// How far a webhook was believed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Proof {
+    /// The signature held; the text names the recipe.
+    Held(String),
+    /// No recipe matched, and the source only observes: recorded, told to nobody.
+    Unproven,
+    /// Made by Orderbell itself.
+    Own,
+}
+
+/// The source name of events that Orderbell makes itself.
+pub const OWN_SOURCE: &str = "orderbell";
+
+/// How a repeat is recognised: looked up and written in the transaction of the event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RepeatKey {
+    /// The same key of the same source, ever, is the same event.
+    Once(String),
+    /// Equal content to the latest under this key is the same event while that one is younger than the window.
+    Latest {
+        key: String,
+        /// SHA-256 of the content.
+        content: [u8; 32],
+        window_seconds: i64,
+    },
+}

@@ -1,0 +1,1 @@
+//! Languages: which ones there are, what to fall back to, and their words and number forms.

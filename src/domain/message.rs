@@ -1,0 +1,129 @@
+//! What goes to a channel: the composed message, and the parts that it is sent in.
+
+use serde::Serialize;
+
+use crate::domain::data::Data;
+use crate::domain::document::Document;
+use crate::domain::event::DeliveryId;
+use crate::domain::event::Event;
+use crate::domain::order::Line;
+use crate::domain::order::Order;
+use crate::domain::order::OrderState;
+
+/// A composed message: everything that a channel needs to write it in its own dialect.
+#[derive(Clone, Debug)]
+pub struct Message {
+    pub delivery: DeliveryId,
+    pub event: Event,
+    /// The order as it stands at the time of composing.
+    pub order: Option<Order>,
+    /// The first heading, as plain text.
+    pub title: String,
+    /// The whole message in Markdown, in the channel's language, values escaped.
+    pub markdown: String,
+    /// The same, read into blocks.
+    pub document: Document,
+}
+
+/// In which form a part is written. Each form but the first has an idempotency key of its own, because its bytes differ.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Form {
+    /// As composed.
+    #[default]
+    Full,
+    /// Without free text, links and pictures, after the far side refused the content.
+    Reduced,
+    /// Composed within half of the limit, that many times halved, after the far side found it too long.
+    Halved(u8),
+    /// Marked "possibly a repeat", for a far side without idempotency keys.
+    Repeat,
+}
+
+/// One request's worth of a message: the exact bytes, kept with the delivery so that a retry sends the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// From 0.
+    pub index: u16,
+    pub form: Form,
+    pub body: String,
+}
+
+/// The idempotency key of a part, the same in every attempt: made of delivery, part and form.
+pub fn idempotency_key(delivery: DeliveryId, index: u16, form: Form) -> String {
+    let part = if index == 0 { String::new() } else { format!("-{}", index + 1) };
+    match form {
+        Form::Full => format!("{delivery}{part}"),
+        Form::Reduced => format!("{delivery}{part}-reduced"),
+        Form::Halved(times) => format!("{delivery}{part}-halved{times}"),
+        Form::Repeat => format!("{delivery}{part}-repeat"),
+    }
+}
+
+/// The JSON object of the WebHook channel: the contract, one object per event. A key is absent when unknown.
+#[derive(Serialize)]
+pub struct EventJson<'a> {
+    pub id: String,
+    pub kind: String,
+    pub source: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub occurred_at: Option<String>,
+    pub received_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shop: Option<&'a crate::domain::event::Shop>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order: Option<OrderJson<'a>>,
+    pub data: &'a Data,
+    pub title: &'a str,
+    pub text: &'a str,
+}
+
+/// The order as receivers of the WebHook channel see it.
+#[derive(Serialize)]
+pub struct OrderJson<'a> {
+    pub number: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub short_number: Option<&'a str>,
+    pub state: OrderState,
+    pub revision: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub placed_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total: Option<&'a crate::domain::money::Money>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub total_is_approximate: bool,
+    #[serde(skip_serializing_if = "<[Line]>::is_empty")]
+    pub lines: &'a [Line],
+}
+
+impl Message {
+    /// The message as the JSON of the WebHook channel. Times are UTC with milliseconds.
+    pub fn json(&self) -> EventJson<'_> {
+        let event = &self.event;
+        EventJson {
+            id: event.id.to_string(),
+            kind: event.kind.to_string(),
+            source: &event.source,
+            occurred_at: event.occurred_at.map(milliseconds),
+            received_at: milliseconds(event.received_at),
+            shop: self.order.as_ref().and_then(|order| order.shop.as_ref()).or(event.shop.as_ref()),
+            order: self.order.as_ref().map(|order| OrderJson {
+                number: &order.number,
+                short_number: order.short_number.as_deref(),
+                state: order.state,
+                revision: order.revision,
+                placed_at: order.placed_at.map(milliseconds),
+                total: order.total.as_ref(),
+                total_is_approximate: order.total_is_approximate,
+                lines: &order.lines,
+            }),
+            data: &event.data,
+            title: &self.title,
+            text: &self.markdown,
+        }
+    }
+}
+
+/// `2025-06-04T03:35:38.025Z`: always three decimals, so that receivers may compare texts.
+fn milliseconds(at: jiff::Timestamp) -> String {
+    format!("{at:.3}")
+}

@@ -1,0 +1,18 @@
+//! What Orderbell thinks: pure functions and the words they use; no await, no clock, no chance, no I/O.
+
+pub mod compose;
+pub mod data;
+pub mod document;
+pub mod event;
+pub mod language;
+pub mod ledger;
+pub mod mask;
+pub mod message;
+pub mod money;
+pub mod order;
+pub mod retry;
+pub mod route;
+pub mod secret;
+pub mod sign;
+pub mod template;
+pub mod text;

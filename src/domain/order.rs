@@ -1,0 +1,199 @@
+//! What all events of one order add up to: a pure function of (order before, event), whatever their sequence.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde::Serialize;
+
+use crate::domain::data::Late;
+use crate::domain::event::Event;
+use crate::domain::event::Shop;
+use crate::domain::ledger;
+use crate::domain::ledger::Entry;
+use crate::domain::money::Money;
+
+/// Where an order stands. The sequence of the variants is the sequence of an order's life: a state never gives way to
+/// an earlier one, so the same events add up to the same state in whatever sequence they arrive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OrderState {
+    /// Events were seen, but none that tells the state.
+    #[default]
+    Unknown,
+    Placed,
+    Paid,
+    Accepted,
+    Ready,
+    Completed,
+    /// After completed, because support can cancel up to 30 days later.
+    Cancelled,
+    Refunded,
+}
+
+/// One line of an order.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Line {
+    pub name: String,
+    /// What was chosen with it, outermost first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub options: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quantity: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unit_price: Option<Money>,
+    /// The buyer's words about this line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// What one event says of an order; `None` and empty where it says nothing.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct OrderNews {
+    /// The platform's own order number.
+    pub number: String,
+    /// The number that people call out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub short_number: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<OrderState>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub placed_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total: Option<Money>,
+    /// The platform sent no total; this one is the sum of the lines.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub total_is_approximate: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lines: Vec<Line>,
+    /// Where one refund stands after this event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refund: Option<RefundNews>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RefundNews {
+    /// The platform's id of the refund; several events of one id are one refund.
+    pub id: String,
+    pub amount: Money,
+}
+
+/// An order as it stands.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Order {
+    pub number: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub short_number: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shop: Option<Shop>,
+    pub state: OrderState,
+    /// How many events it has had.
+    pub revision: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub placed_at: Option<Timestamp>,
+    /// When the newest event that we know of happened.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub latest_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total: Option<Money>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub total_is_approximate: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lines: Vec<Line>,
+    /// By refund id: the newest amount and when it was told.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub refunds: BTreeMap<String, RefundStanding>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RefundStanding {
+    pub amount: Money,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
+}
+
+/// What one event changes.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Decision {
+    /// The order after the event; `None` when the event is about no order.
+    pub order: Option<Order>,
+    /// Set when the event came after something newer of the same order.
+    pub late: Option<Late>,
+    /// The channels that hear of it, each once, in the sequence of the routes.
+    pub channels: Vec<String>,
+    /// What the reports count.
+    pub ledger: Vec<Entry>,
+}
+
+/// Decides what an event changes, given the order before it and the channels whose routes match.
+///
+/// It is called inside the commit, where the order is known.
+pub fn decide(before: Option<&Order>, event: &Event, channels: &[String]) -> Decision {
+    let Some(news) = &event.order else {
+        return Decision { channels: channels.to_vec(), ..Decision::default() };
+    };
+    let mut order = absorb(before, event);
+    order.revision = before.map_or(0, |order| order.revision) + 1;
+    Decision {
+        late: before.and_then(|before| lateness(before, event)),
+        ledger: ledger::entries(before, &order, news, event),
+        order: Some(order),
+        channels: channels.to_vec(),
+    }
+}
+
+/// The order after one more telling of it. A repeat goes through here too, because a fuller one may complete lines and
+/// total; the revision stays as it is.
+pub fn absorb(before: Option<&Order>, event: &Event) -> Order {
+    let mut order = before.cloned().unwrap_or_default();
+    let Some(news) = &event.order else { return order };
+    if order.number.is_empty() {
+        order.number.clone_from(&news.number);
+    }
+    order.state = order.state.max(news.state.unwrap_or_default());
+    order.latest_at = order.latest_at.max(event.occurred_at);
+    fill(&mut order.short_number, &news.short_number);
+    fill(&mut order.placed_at, &news.placed_at);
+    match (&mut order.shop, &event.shop) {
+        (None, Some(shop)) => order.shop = Some(shop.clone()),
+        (Some(known), Some(shop)) => fill(&mut known.name, &shop.name),
+        (_, None) => {}
+    }
+    if news.total.is_some() && (order.total.is_none() || (order.total_is_approximate && !news.total_is_approximate)) {
+        order.total.clone_from(&news.total);
+        order.total_is_approximate = news.total_is_approximate;
+    }
+    if order.lines.len() < news.lines.len() {
+        order.lines.clone_from(&news.lines);
+    }
+    if let Some(refund) = &news.refund {
+        let newer = order.refunds.get(&refund.id).is_none_or(|known| known.at <= event.occurred_at);
+        if newer {
+            let standing = RefundStanding { amount: refund.amount.clone(), at: event.occurred_at };
+            order.refunds.insert(refund.id.clone(), standing);
+        }
+    }
+    order
+}
+
+fn fill<T: Clone>(known: &mut Option<T>, news: &Option<T>) {
+    if known.is_none() {
+        known.clone_from(news);
+    }
+}
+
+/// An event is late when the order has already gone past it: by its state, or by the time at which things happened.
+fn lateness(before: &Order, event: &Event) -> Option<Late> {
+    let news = event.order.as_ref()?;
+    let behind_in_state = news.state.is_some_and(|state| state < before.state);
+    let behind_in_time = matches!((event.occurred_at, before.latest_at), (Some(at), Some(latest)) if at < latest);
+    if !behind_in_state && !behind_in_time {
+        return None;
+    }
+    let happened = event.occurred_at.unwrap_or(event.received_at);
+    let by_seconds = event.received_at.as_second().saturating_sub(happened.as_second()).max(0);
+    Some(Late { by_seconds, order_state: before.state })
+}

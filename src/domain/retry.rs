@@ -1,0 +1,162 @@
+//! What a far side's answer means, and what becomes of the delivery then: the table of outcomes as a pure function.
+
+use jiff::SignedDuration;
+use jiff::Timestamp;
+use sha2::Digest;
+use sha2::Sha256;
+
+use crate::domain::event::DeliveryId;
+use crate::domain::message::Form;
+
+/// What an attempt came to. A variant exists because something else is done about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The far side said yes.
+    Delivered,
+    /// Yes for some recipients; these were refused.
+    Partial { refused: Vec<String> },
+    /// No for now; the far side may have said for how long.
+    Retry { after: Option<SignedDuration> },
+    /// Sent, but no answer came, or one that nobody knows: it may have arrived.
+    Unknown,
+    /// The credential is shut for so long.
+    Throttled { wait: SignedDuration },
+    /// The channel's setting is wrong; no message will pass until a person changes it.
+    Misconfigured,
+    /// The message is over the far side's limit.
+    TooLong,
+    /// The far side does not like what it says.
+    ContentRefused,
+    /// The far side will never take this message.
+    Rejected,
+    /// The far side says that our request is malformed.
+    Bug,
+}
+
+impl Outcome {
+    /// As it stands in the store and in lists.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Outcome::Delivered => "delivered",
+            Outcome::Partial { .. } => "partial",
+            Outcome::Retry { .. } => "retry",
+            Outcome::Unknown => "unknown",
+            Outcome::Throttled { .. } => "throttled",
+            Outcome::Misconfigured => "misconfigured",
+            Outcome::TooLong => "too_long",
+            Outcome::ContentRefused => "content_refused",
+            Outcome::Rejected => "rejected",
+            Outcome::Bug => "bug",
+        }
+    }
+}
+
+/// An outcome with the far side's last word, shortened and free of secrets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    pub outcome: Outcome,
+    pub words: String,
+}
+
+/// What becomes of a delivery after an attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    Delivered,
+    /// Waits; `spends` says whether a step of the schedule is used up.
+    Wait {
+        until: Timestamp,
+        spends: bool,
+    },
+    /// Composed anew in this form and tried at once.
+    Recompose(Form),
+    /// Given up, visibly.
+    Dead,
+}
+
+/// The waits between tries where a channel sets none.
+pub const DEFAULT_WAITS: [SignedDuration; 8] = [
+    SignedDuration::from_secs(5),
+    SignedDuration::from_secs(30),
+    SignedDuration::from_mins(2),
+    SignedDuration::from_mins(10),
+    SignedDuration::from_mins(30),
+    SignedDuration::from_hours(2),
+    SignedDuration::from_hours(6),
+    SignedDuration::from_hours(12),
+];
+
+/// First and longest wait of a channel whose setting is wrong.
+const PROBE_FIRST: SignedDuration = SignedDuration::from_mins(10);
+const PROBE_LONGEST: SignedDuration = SignedDuration::from_hours(6);
+/// A far side's `Retry-After` is obeyed between these.
+const RETRY_AFTER_SHORTEST: SignedDuration = SignedDuration::from_secs(1);
+const RETRY_AFTER_LONGEST: SignedDuration = SignedDuration::from_hours(12);
+/// How often a message is halved before it is given up.
+const HALVINGS: u8 = 3;
+
+/// Where a delivery stands before the step is chosen.
+#[derive(Clone, Copy, Debug)]
+pub struct Standing {
+    pub delivery: DeliveryId,
+    /// Attempts made so far, this one included.
+    pub attempts: u32,
+    /// Steps of the schedule used up so far.
+    pub spent: u32,
+    pub form: Form,
+}
+
+/// The next step after an outcome.
+pub fn next(outcome: &Outcome, standing: Standing, waits: &[SignedDuration], now: Timestamp) -> Step {
+    let waiting = |wait: SignedDuration, spends: bool| match now.checked_add(jitter(wait, standing)) {
+        Ok(until) => Step::Wait { until, spends },
+        Err(_) => Step::Dead,
+    };
+    match outcome {
+        Outcome::Delivered | Outcome::Partial { .. } => Step::Delivered,
+        Outcome::Retry { .. } | Outcome::Unknown => match waits.get(standing.spent as usize) {
+            None => Step::Dead,
+            Some(wait) => {
+                let asked = match outcome {
+                    Outcome::Retry { after: Some(after) } => (*after).clamp(RETRY_AFTER_SHORTEST, RETRY_AFTER_LONGEST),
+                    _ => SignedDuration::ZERO,
+                };
+                // What the far side asks for is a lower bound; jitter must not fall short of it.
+                if asked > *wait {
+                    now.checked_add(asked).map_or(Step::Dead, |until| Step::Wait { until, spends: true })
+                } else {
+                    waiting(*wait, true)
+                }
+            }
+        },
+        Outcome::Throttled { wait } => {
+            now.checked_add(*wait).map_or(Step::Dead, |until| Step::Wait { until, spends: false })
+        }
+        Outcome::Misconfigured => {
+            let doublings = standing.attempts.saturating_sub(1).min(6);
+            waiting((PROBE_FIRST * (1 << doublings)).min(PROBE_LONGEST), false)
+        }
+        Outcome::TooLong => match standing.form {
+            Form::Halved(times) if times >= HALVINGS => Step::Dead,
+            Form::Halved(times) => Step::Recompose(Form::Halved(times + 1)),
+            _ => Step::Recompose(Form::Halved(1)),
+        },
+        Outcome::ContentRefused => match standing.form {
+            Form::Reduced => Step::Dead,
+            _ => Step::Recompose(Form::Reduced),
+        },
+        Outcome::Rejected | Outcome::Bug => Step::Dead,
+    }
+}
+
+/// Up to 10 % more or less, as a hash of delivery and attempt: the same in every run, different among deliveries.
+fn jitter(wait: SignedDuration, standing: Standing) -> SignedDuration {
+    let mut hash = Sha256::new();
+    hash.update(standing.delivery.0.as_bytes());
+    hash.update(standing.attempts.to_be_bytes());
+    let digest = hash.finalize();
+    let draw = i128::from(u16::from_be_bytes([digest[0], digest[1]]));
+    let spread = wait.as_nanos() / 10;
+    let shift = spread * 2 * draw / i128::from(u16::MAX) - spread;
+    let shift = i64::try_from(shift).unwrap_or(0);
+    wait + SignedDuration::from_nanos(shift)
+}

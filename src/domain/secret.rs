@@ -1,0 +1,38 @@
+//! A text that must not be shown: it prints as `***` and is wiped from memory when dropped.
+
+use std::fmt;
+
+use secrecy::ExposeSecret;
+use secrecy::SecretString;
+use serde::Deserialize;
+
+/// A credential: a signing secret, a password, a token, or an address that holds one.
+#[derive(Clone)]
+pub struct Secret(SecretString);
+
+impl Secret {
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(SecretString::from(text.into()))
+    }
+
+    /// The text itself. Whoever calls this must not log, store or answer it.
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text.is_empty() {
+            return Err(serde::de::Error::custom("a secret must not be empty"));
+        }
+        Ok(Self::new(text))
+    }
+}

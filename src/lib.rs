@@ -1,0 +1,5 @@
+//! Orderbell.
+#![forbid(unsafe_code)]
+pub mod channel;
+pub mod domain;
+pub mod platform;

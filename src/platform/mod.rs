@@ -1,0 +1,131 @@
+//! Ways in: what a platform is, and which ones there are.
+
+pub mod keeta;
+
+use http::HeaderMap;
+use jiff::Timestamp;
+
+use crate::domain::data::Data;
+use crate::domain::event::Kind;
+use crate::domain::event::Proof;
+use crate::domain::event::RepeatKey;
+use crate::domain::event::Shop;
+use crate::domain::order::OrderNews;
+
+/// A request to a source's address, as it came.
+pub struct Request<'a> {
+    pub method: Method,
+    /// The part of the address after the `?`.
+    pub query: Option<&'a str>,
+    pub headers: &'a HeaderMap,
+    pub body: &'a [u8],
+    /// The address under which the platform knows this source, unless the source's own configuration says otherwise:
+    /// `server.public_url` + `/hooks/` + its name.
+    pub address: &'a str,
+    /// ISO 4217 code for amounts that come without one.
+    pub currency: &'a str,
+    pub now: Timestamp,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    Get,
+    Post,
+}
+
+/// What a believed request turned out to be.
+#[derive(Debug)]
+pub enum Heard {
+    /// An empty packet that asks whether we live: acknowledged, not recorded.
+    Heartbeat,
+    Webhook(Box<Webhook>),
+}
+
+/// A believed webhook in our words, ready to be routed and recorded.
+#[derive(Debug)]
+pub struct Webhook {
+    pub kind: Kind,
+    pub occurred_at: Option<Timestamp>,
+    pub shop: Option<Shop>,
+    pub order: Option<OrderNews>,
+    pub data: Data,
+    pub proof: Proof,
+    /// Any of these known already: a repeat.
+    pub repeat_keys: Vec<RepeatKey>,
+    /// The body as it may be stored: values under key-like names are masked.
+    pub body: Vec<u8>,
+}
+
+/// Why a request is not believed. The sender learns only that it is not; the log and the operator learn which.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum Refusal {
+    #[error(
+        "the signature matches none of the recipes; usually the address registered at the platform differs from public_url, or the secret is another application's"
+    )]
+    Signature,
+    /// Right signature, wrong time: the operator is told about clocks.
+    #[error(
+        "the signature is right, but its time is {off_by_seconds} s away from this machine's clock (positive: in the past), beyond max_age"
+    )]
+    Stale { off_by_seconds: i64 },
+    #[error("it is signed for application {0}, not for the configured app_id")]
+    AnotherApp(String),
+    #[error("its shape is not this platform's: {0}")]
+    Shape(String),
+    #[error("this address takes POST")]
+    Method,
+}
+
+/// What is answered to the platform.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// Believed and remembered (or a repeat, or a heartbeat).
+    Received,
+    /// Not believed.
+    Refused,
+    /// Cannot be remembered now; the platform should send it again.
+    NotRemembered,
+}
+
+/// A sample webhook, signed as the platform would sign it.
+pub struct Sample {
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+/// A kind of system that sends webhooks.
+pub trait Platform: Send + Sync {
+    /// The platform's name in the configuration.
+    fn name(&self) -> &'static str;
+
+    /// The kinds that it can send.
+    fn kinds(&self) -> Vec<Kind>;
+
+    /// Verifies a request, and parses what was verified.
+    ///
+    /// # Errors
+    /// A [`Refusal`] when the request is not believed. What is believed but cannot be read is no error: it becomes an
+    /// event of kind `unrecognised`.
+    fn hear(&self, request: &Request<'_>) -> Result<Heard, Refusal>;
+
+    /// The body of the platform's own answer; JSON.
+    fn reply(&self, reply: Reply) -> &'static str;
+
+    /// Sample webhooks of a kind, signed at `now` for `address`. `seed` makes order numbers and message ids of its own,
+    /// so that two samples with different seeds are no repeats; samples of one seed speak of one order.
+    fn samples(&self, kind: &Kind, address: &str, seed: u64, now: Timestamp) -> Vec<Sample>;
+}
+
+/// One configured platform: the registry. The configuration reads the tag `platform` first and the concrete struct second.
+#[derive(Debug)]
+pub enum Source {
+    Keeta(keeta::Keeta),
+}
+
+impl Source {
+    pub fn platform(&self) -> &dyn Platform {
+        match self {
+            Source::Keeta(keeta) => keeta,
+        }
+    }
+}
