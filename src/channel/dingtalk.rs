@@ -33,6 +33,14 @@ impl crate::channel::Channel for DingTalk {
     fn kind(&self) -> &'static str {
         "dingtalk"
     }
+    fn at_once(&self) -> usize {
+        1
+    }
+
+    fn in_order(&self) -> bool {
+        false
+    }
+
     fn credential(&self) -> String {
         todo!()
     }

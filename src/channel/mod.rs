@@ -35,6 +35,12 @@ pub trait Channel: Send + Sync {
     /// What the far side counts its allowance by: a hash, never the credential itself. Channels that share it share pacing.
     fn credential(&self) -> String;
 
+    /// How many messages may be under way at once.
+    fn at_once(&self) -> usize;
+
+    /// Whether the far side gets the events of one order one after another, each only when the one before is done.
+    fn in_order(&self) -> bool;
+
     /// Writes a message in the channel's dialect, in parts that each keep within the far side's limit. Pure: the same
     /// message gives the same bytes.
     fn write(&self, message: &Message, form: Form) -> Vec<Part>;

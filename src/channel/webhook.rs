@@ -35,6 +35,14 @@ impl crate::channel::Channel for Webhook {
     fn kind(&self) -> &'static str {
         "webhook"
     }
+    fn at_once(&self) -> usize {
+        8
+    }
+
+    fn in_order(&self) -> bool {
+        true
+    }
+
     fn credential(&self) -> String {
         todo!()
     }

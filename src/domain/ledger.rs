@@ -2,11 +2,8 @@
 
 use jiff::Timestamp;
 
-use crate::domain::event::Event;
 use crate::domain::money::Money;
 use crate::domain::order::Order;
-use crate::domain::order::OrderNews;
-use crate::domain::order::OrderState;
 
 /// One figure of the reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,48 +41,57 @@ pub struct Entry {
     pub effect_at: Timestamp,
 }
 
-/// The differences that one event makes: what the order counts for after it, less what it counted for before.
-pub fn entries(before: Option<&Order>, after: &Order, news: &OrderNews, event: &Event) -> Vec<Entry> {
-    let happened = event.occurred_at.unwrap_or(event.received_at);
-    let mut entries = Vec::new();
-    let known = before.map_or(OrderState::Unknown, |order| order.state);
-    let had_total = before.and_then(|order| order.total.as_ref());
+/// What an order adds to one figure.
+struct Share<'a> {
+    figure: Figure,
+    /// Tells the shares of one figure apart: the refund id, else empty.
+    part: &'a str,
+    amount: Option<&'a Money>,
+    effect_at: Timestamp,
+}
 
-    let was_placed = before.is_some_and(|order| order.placed_at.is_some());
-    if let Some(placed_at) = after.placed_at {
-        match (was_placed, had_total, &after.total) {
-            (false, _, total) => {
-                entries.push(Entry { figure: Figure::Placed, count: 1, amount: total.clone(), effect_at: placed_at })
-            }
-            (true, None, Some(total)) => {
-                entries.push(Entry {
-                    figure: Figure::Placed,
-                    count: 0,
-                    amount: Some(total.clone()),
-                    effect_at: placed_at,
-                });
-            }
-            _ => {}
-        }
-    }
-    let reached = |state: OrderState| news.state == Some(state) && (known < state || before.is_none());
-    if reached(OrderState::Completed) {
-        entries.push(Entry { figure: Figure::Completed, count: 1, amount: after.total.clone(), effect_at: happened });
-    }
-    if reached(OrderState::Cancelled) {
-        entries.push(Entry { figure: Figure::Cancelled, count: 1, amount: after.total.clone(), effect_at: happened });
-    }
-    if let Some(refund) = &news.refund {
-        let earlier = before.and_then(|order| order.refunds.get(&refund.id));
-        let now = after.refunds.get(&refund.id).map(|standing| &standing.amount);
-        let (count, difference) = match (earlier.map(|standing| &standing.amount), now) {
-            (None, now) => (1, now.cloned()),
-            (Some(earlier), Some(now)) => (0, now.plus(&Money::new(-earlier.minor, &earlier.currency))),
-            (Some(_), None) => (0, None),
+/// The differences that an event made: what the order adds to the figures now, less what it added before. A total that
+/// becomes known later, or a refund whose amount changes, thus corrects the day on which it took effect.
+pub fn entries(before: Option<&Order>, after: &Order) -> Vec<Entry> {
+    let earlier = before.map(shares).unwrap_or_default();
+    let difference = |share: Share<'_>| {
+        let known = earlier.iter().find(|known| known.figure == share.figure && known.part == share.part);
+        let (count, amount) = match known {
+            None => (1, share.amount.cloned()),
+            Some(known) => (0, change(known.amount, share.amount)),
         };
-        if count != 0 || difference.as_ref().is_some_and(|difference| difference.minor != 0) {
-            entries.push(Entry { figure: Figure::Refunded, count, amount: difference, effect_at: happened });
+        let effect_at = known.map_or(share.effect_at, |known| known.effect_at);
+        (count != 0 || amount.is_some()).then_some(Entry { figure: share.figure, count, amount, effect_at })
+    };
+    shares(after).into_iter().filter_map(difference).collect()
+}
+
+fn shares(order: &Order) -> Vec<Share<'_>> {
+    let total = order.total.as_ref();
+    let milestones = [
+        (Figure::Placed, order.counted.placed_at),
+        (Figure::Completed, order.counted.completed_at),
+        (Figure::Cancelled, order.counted.cancelled_at),
+    ];
+    let reached = milestones
+        .into_iter()
+        .filter_map(|(figure, at)| at.map(|effect_at| Share { figure, part: "", amount: total, effect_at }));
+    let refunds = order.refunds.iter().map(|(id, refund)| Share {
+        figure: Figure::Refunded,
+        part: id,
+        amount: Some(&refund.amount),
+        effect_at: refund.at,
+    });
+    reached.chain(refunds).collect()
+}
+
+/// `None` when nothing changed, or when the amounts are of different currencies and have no difference.
+fn change(before: Option<&Money>, after: Option<&Money>) -> Option<Money> {
+    match (before, after) {
+        (None, Some(after)) => Some(after.clone()),
+        (Some(before), Some(after)) => {
+            after.plus(&Money::new(before.minor.checked_neg()?, &before.currency)).filter(|money| money.minor != 0)
         }
+        (_, None) => None,
     }
-    entries
 }

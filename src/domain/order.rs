@@ -8,6 +8,8 @@ use serde::Serialize;
 
 use crate::domain::data::Late;
 use crate::domain::event::Event;
+use crate::domain::event::Kind;
+use crate::domain::event::Proof;
 use crate::domain::event::Shop;
 use crate::domain::ledger;
 use crate::domain::ledger::Entry;
@@ -30,6 +32,9 @@ pub enum OrderState {
     Cancelled,
     Refunded,
 }
+
+/// The most lines that are kept of one order; a sender cannot make us carry more.
+pub const MAX_LINES: usize = 500;
 
 /// One line of an order.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,6 +108,9 @@ pub struct Order {
     pub total_is_approximate: bool,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub lines: Vec<Line>,
+    /// What the reports count of it so far.
+    #[serde(skip_serializing_if = "Counted::is_empty")]
+    pub counted: Counted,
     /// By refund id: the newest amount and when it was told.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub refunds: BTreeMap<String, RefundStanding>,
@@ -111,8 +119,25 @@ pub struct Order {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RefundStanding {
     pub amount: Money,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub at: Option<Timestamp>,
+    pub at: Timestamp,
+}
+
+/// When the order first reached what the reports count; each once per order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Counted {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub placed_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub completed_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cancelled_at: Option<Timestamp>,
+}
+
+impl Counted {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// What one event changes.
@@ -130,16 +155,20 @@ pub struct Decision {
 
 /// Decides what an event changes, given the order before it and the channels whose routes match.
 ///
-/// It is called inside the commit, where the order is known.
+/// It is called inside the commit, where the order is known. An event that nobody proved changes nothing and is told to
+/// nobody.
 pub fn decide(before: Option<&Order>, event: &Event, channels: &[String]) -> Decision {
-    let Some(news) = &event.order else {
+    if event.proof == Proof::Unproven {
+        return Decision::default();
+    }
+    if event.order.is_none() {
         return Decision { channels: channels.to_vec(), ..Decision::default() };
-    };
+    }
     let mut order = absorb(before, event);
     order.revision = before.map_or(0, |order| order.revision) + 1;
     Decision {
         late: before.and_then(|before| lateness(before, event)),
-        ledger: ledger::entries(before, &order, news, event),
+        ledger: ledger::entries(before, &order),
         order: Some(order),
         channels: channels.to_vec(),
     }
@@ -169,10 +198,16 @@ pub fn absorb(before: Option<&Order>, event: &Event) -> Order {
     if order.lines.len() < news.lines.len() {
         order.lines.clone_from(&news.lines);
     }
+    let happened = event.occurred_at.unwrap_or(event.received_at);
+    match event.kind {
+        Kind::OrderPlaced => fill(&mut order.counted.placed_at, &order.placed_at.or(Some(happened))),
+        Kind::OrderCompleted => fill(&mut order.counted.completed_at, &Some(happened)),
+        Kind::OrderCancelled => fill(&mut order.counted.cancelled_at, &Some(happened)),
+        _ => {}
+    }
     if let Some(refund) = &news.refund {
-        let newer = order.refunds.get(&refund.id).is_none_or(|known| known.at <= event.occurred_at);
-        if newer {
-            let standing = RefundStanding { amount: refund.amount.clone(), at: event.occurred_at };
+        if order.refunds.get(&refund.id).is_none_or(|known| known.at <= happened) {
+            let standing = RefundStanding { amount: refund.amount.clone(), at: happened };
             order.refunds.insert(refund.id.clone(), standing);
         }
     }

@@ -1,1 +1,4 @@
-//! (to come)
+//! Text (placeholder until merged).
+pub fn clean_line(text: &str, max_graphemes: usize) -> String {
+    text.chars().take(max_graphemes).collect()
+}

@@ -1,5 +1,6 @@
 //! Ways in: what a platform is, and which ones there are.
 
+pub mod field;
 pub mod keeta;
 
 use http::HeaderMap;

@@ -1,11 +1,35 @@
 //! Keeta Standard: orders, shops and menus of the food-delivery platform Keeta.
+//!
+//! source · api-docs.mykeeta.com, Standard: `docs/webhook`, `docs/author`, `webhook`, `order`; read in November 2026
+//! proof  · `sig` in the body: SHA-256 hex of address, `?`, the members as sorted `k=v` joined by `&`, and the secret. How
+//!          exactly the address enters is not documented: a fixed list of recipes ([`verify`])
+//! units  · money in integer minor units; envelope `timestamp` in seconds, times in the message in milliseconds, business
+//!          hours in seconds of the day
+//! reply  · HTTP 200 `{"code":0,"message":"success","data":{}}`; any other code, and presumably any other status, makes
+//!          Keeta send it again: up to three times, a minute apart, event 1001 up to three more
+//! limits · no time-out is stated; the authorisation hook of a sister API has 5 s
+//! events · 1, 1001 to 1008, 1101, 1102, 1201, 1202, 1301 to 1303 ([`parse`]); 1008 was seen, but is not documented
+
+mod order;
+mod parse;
+mod sample;
+mod shop;
+mod verify;
 
 use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
+use jiff::Timestamp;
 use serde::Deserialize;
 
+use crate::domain::event::Kind;
 use crate::domain::secret::Secret;
+use crate::platform::Heard;
+use crate::platform::Platform;
+use crate::platform::Refusal;
+use crate::platform::Reply;
+use crate::platform::Request;
+use crate::platform::Sample;
 
 /// One application at Keeta.
 #[derive(Debug, Deserialize)]
@@ -42,26 +66,44 @@ fn default_max_age() -> SignedDuration {
     SignedDuration::from_hours(24)
 }
 
-impl crate::platform::Platform for Keeta {
+impl Platform for Keeta {
     fn name(&self) -> &'static str {
         "keeta"
     }
-    fn kinds(&self) -> Vec<crate::domain::event::Kind> {
-        todo!()
+
+    fn kinds(&self) -> Vec<Kind> {
+        vec![
+            Kind::OrderPlaced,
+            Kind::OrderAccepted,
+            Kind::OrderCompleted,
+            Kind::OrderCancelled,
+            Kind::OrderRefund,
+            Kind::OrderPartialRefund,
+            Kind::OrderDelivery,
+            Kind::StoreHours,
+            Kind::StoreStatus,
+            Kind::MenuImages,
+            Kind::MenuSync,
+            Kind::AppAuthorised,
+            Kind::AppDeauthorised,
+            Kind::Unrecognised,
+        ]
     }
-    fn hear(&self, _: &crate::platform::Request<'_>) -> Result<crate::platform::Heard, crate::platform::Refusal> {
-        todo!()
+
+    fn hear(&self, request: &Request<'_>) -> Result<Heard, Refusal> {
+        let verified = verify::verify(self, request)?;
+        Ok(parse::parse(self, &verified, request))
     }
-    fn reply(&self, _: crate::platform::Reply) -> &'static str {
-        todo!()
+
+    fn reply(&self, reply: Reply) -> &'static str {
+        match reply {
+            Reply::Received => r#"{"code":0,"message":"success","data":{}}"#,
+            Reply::Refused => r#"{"code":1,"message":"not believed","data":{}}"#,
+            Reply::NotRemembered => r#"{"code":2,"message":"cannot be stored now, please send it again","data":{}}"#,
+        }
     }
-    fn samples(
-        &self,
-        _: &crate::domain::event::Kind,
-        _: &str,
-        _: u64,
-        _: jiff::Timestamp,
-    ) -> Vec<crate::platform::Sample> {
-        todo!()
+
+    fn samples(&self, kind: &Kind, address: &str, seed: u64, now: Timestamp) -> Vec<Sample> {
+        sample::samples(self, kind, address, seed, now)
     }
 }

@@ -1,0 +1,266 @@
+//! From a waiting delivery to a far side that says yes: one lane per channel, so that none delays another.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use tokio::task::Id;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::channel::Attempt;
+use crate::channel::Channel;
+use crate::channel::Way;
+use crate::channel::http::Http;
+use crate::domain::compose;
+use crate::domain::compose::View;
+use crate::domain::event::DeliveryId;
+use crate::domain::event::Kind;
+use crate::domain::message::Message;
+use crate::domain::message::Part;
+use crate::domain::message::idempotency_key;
+use crate::domain::retry;
+use crate::domain::retry::Answer;
+use crate::domain::retry::Outcome;
+use crate::domain::retry::Standing;
+use crate::domain::retry::Step;
+use crate::domain::template::Templates;
+use crate::flow::Clock;
+use crate::flow::Wake;
+use crate::flow::notice::Notices;
+use crate::flow::notice::Topic;
+use crate::store::Claim;
+use crate::store::Claimed;
+use crate::store::Due;
+use crate::store::Settle;
+use crate::store::sqlite::Sqlite;
+
+/// A lane looks at the table at least this often, because a command may have changed it.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// What a lease has beyond the channel's own time-out.
+const LEASE_MARGIN: SignedDuration = SignedDuration::from_secs(60);
+/// How long sends under way may take to finish when the daemon stops. What is not done then is released, and taken up at
+/// the next start.
+const FINISH: Duration = Duration::from_secs(7);
+/// Between two tries to store an outcome.
+const SETTLE_AGAIN: Duration = Duration::from_secs(1);
+
+/// One configured channel, ready to send.
+pub struct Lane {
+    pub name: String,
+    pub way: Way,
+    pub http: Http,
+    pub language: String,
+    pub timezone: TimeZone,
+    /// The waits between tries.
+    pub waits: Vec<SignedDuration>,
+    pub timeout: SignedDuration,
+}
+
+/// What all lanes share.
+#[derive(Clone)]
+pub struct Post {
+    pub store: Arc<Sqlite>,
+    pub templates: Arc<Templates>,
+    pub wake: Wake,
+    pub notices: Notices,
+    pub clock: Clock,
+}
+
+/// Sends what waits for one channel, until `shutdown`.
+pub async fn run(lane: Arc<Lane>, post: Post, shutdown: CancellationToken) {
+    let bell = post.wake.bell(&lane.name);
+    let mut sending = JoinSet::new();
+    let mut under_way: HashMap<Id, DeliveryId> = HashMap::new();
+    let mut shut_until: Option<Timestamp> = None;
+    while !shutdown.is_cancelled() {
+        let now = post.clock.now();
+        shut_until = shut_until.filter(|until| *until > now);
+        if shut_until.is_none() {
+            start(&lane, &post, now, &mut sending, &mut under_way).await;
+        }
+        tokio::select! {
+            Some(ended) = sending.join_next_with_id(), if !sending.is_empty() => {
+                let id = match ended {
+                    Ok((id, closed)) => {
+                        shut_until = shut_until.max(closed);
+                        id
+                    }
+                    Err(fault) => {
+                        tracing::error!(channel = lane.name, "a send met a fault of its own; its delivery is tried again when its lease ends");
+                        fault.id()
+                    }
+                };
+                under_way.remove(&id);
+            }
+            () = bell.notified() => {}
+            () = tokio::time::sleep(until_next(&lane, &post, now).await) => {}
+            () = shutdown.cancelled() => {}
+        }
+    }
+    let finished = tokio::time::timeout(FINISH, async { while sending.join_next().await.is_some() {} }).await;
+    if finished.is_err() {
+        tracing::warn!(channel = lane.name, sends = sending.len(), "sends under way were released; they are taken up at the next start");
+    }
+}
+
+/// Starts as many sends as the channel may have under way.
+async fn start(
+    lane: &Arc<Lane>,
+    post: &Post,
+    now: Timestamp,
+    sending: &mut JoinSet<Option<Timestamp>>,
+    under_way: &mut HashMap<Id, DeliveryId>,
+) {
+    let channel = lane.way.channel();
+    let room = channel.at_once().saturating_sub(under_way.len());
+    if room == 0 {
+        return;
+    }
+    // What is under way may still look due, until its claim is committed.
+    let limit = u32::try_from(channel.at_once() * 2).unwrap_or(u32::MAX);
+    let due = match post.store.due(&lane.name, now, limit, channel.in_order()).await {
+        Ok(due) => due,
+        Err(error) => {
+            tracing::error!(channel = lane.name, %error, "what is due cannot be read");
+            return;
+        }
+    };
+    let fresh: Vec<Due> = due.into_iter().filter(|due| !under_way.values().any(|id| *id == due.id)).take(room).collect();
+    for due in fresh {
+        let id = due.id;
+        let task = sending.spawn(deliver(lane.clone(), post.clone(), due));
+        under_way.insert(task.id(), id);
+    }
+}
+
+/// Until the next delivery of the channel falls due, and a second at most.
+async fn until_next(lane: &Lane, post: &Post, now: Timestamp) -> Duration {
+    let Ok(Some(next)) = post.store.next_due(&lane.name).await else { return LOOK_EVERY };
+    // What is due already waits for a send under way to end, or for the channel to open.
+    if next <= now { LOOK_EVERY } else { Duration::try_from(next.duration_since(now)).unwrap_or(LOOK_EVERY).min(LOOK_EVERY) }
+}
+
+/// Makes one attempt at each part that is still to send. Answers until when the whole channel should rest.
+async fn deliver(lane: Arc<Lane>, post: Post, due: Due) -> Option<Timestamp> {
+    let (parts, composed) = match due.parts.is_empty() {
+        true => (compose_parts(&lane, &post, &due).await, true),
+        false => (due.parts.clone(), false),
+    };
+    let mut attempts = due.attempts;
+    for (position, part) in parts.iter().enumerate() {
+        let now = post.clock.now();
+        let claim = Claim {
+            delivery: due.id,
+            composed: if composed && position == 0 { parts.clone() } else { Vec::new() },
+            part: part.index,
+            form: part.form,
+            at: now,
+            lease_until: now.checked_add(lane.timeout + LEASE_MARGIN).unwrap_or(now),
+        };
+        let attempt = match post.store.claim(claim).await {
+            Ok(Claimed::Yes(attempt)) => attempt,
+            Ok(Claimed::No) => return None,
+            Err(error) => {
+                tracing::error!(delivery = %due.id, channel = lane.name, %error, "an attempt cannot be stored, so it is not made");
+                tokio::time::sleep(SETTLE_AGAIN).await;
+                return None;
+            }
+        };
+        attempts += 1;
+        let surroundings =
+            Attempt { key: idempotency_key(due.id, part.index, part.form), kind: due.event.kind.clone(), now };
+        let answer = lane.way.channel().send(&lane.http, part, &surroundings).await;
+        let ended = post.clock.now();
+        let standing = Standing { delivery: due.id, attempts, spent: due.spent, form: part.form };
+        let step = retry::next(&answer.outcome, standing, &lane.waits, ended);
+        log(&lane, &due, attempts, &answer, &step, ended);
+        let more_parts = position + 1 < parts.len();
+        let settle = Settle {
+            delivery: due.id,
+            attempt,
+            part: part.index,
+            form: part.form,
+            more_parts,
+            at: ended,
+            answer: answer.clone(),
+            step: step.clone(),
+        };
+        keep(&post, settle).await;
+        tell_operator(&lane, &post, &due, &answer, &step, ended).await;
+        match (step, answer.outcome) {
+            (Step::Delivered, _) => {}
+            (Step::Wait { until, .. }, Outcome::Throttled { .. } | Outcome::Misconfigured) => return Some(until),
+            _ => return None,
+        }
+    }
+    None
+}
+
+/// Composes the message of a delivery in its present form.
+async fn compose_parts(lane: &Lane, post: &Post, due: &Due) -> Vec<Part> {
+    let channel = lane.way.channel();
+    let view = View {
+        event: &due.event,
+        order: due.order.as_ref(),
+        language: &lane.language,
+        timezone: &lane.timezone,
+        channel: &lane.name,
+        channel_kind: channel.kind(),
+    };
+    let composed = match post.templates.compose(&view) {
+        Ok(composed) => composed,
+        Err(error) => {
+            let detail = error.to_string();
+            post.notices.tell(Topic::Template, &due.event.kind.to_string(), detail, post.clock.now()).await;
+            compose::plain(&view)
+        }
+    };
+    let message = Message {
+        delivery: due.id,
+        event: due.event.clone(),
+        order: due.order.clone(),
+        title: composed.title,
+        markdown: composed.markdown,
+        document: composed.document,
+    };
+    channel.write(&message, due.form)
+}
+
+/// Stores an outcome, however long the store cannot be used: a forgotten yes would be told twice.
+async fn keep(post: &Post, settle: Settle) {
+    while let Err(error) = post.store.settle(settle.clone()).await {
+        tracing::error!(delivery = %settle.delivery, %error, "an outcome cannot be stored; tried again in a second");
+        tokio::time::sleep(SETTLE_AGAIN).await;
+    }
+}
+
+fn log(lane: &Lane, due: &Due, attempt: u32, answer: &Answer, step: &Step, now: Timestamp) {
+    let delay_ms = now.duration_since(due.event.received_at).as_millis();
+    let (delivery, event, channel) = (due.id, due.event.id, &lane.name);
+    let (outcome, words) = (answer.outcome.as_str(), &answer.words);
+    match step {
+        Step::Delivered => tracing::info!(%delivery, %event, channel, attempt, delay_ms, "delivered"),
+        Step::Wait { until, .. } => {
+            tracing::warn!(%delivery, %event, channel, attempt, outcome, words, %until, "not delivered yet; tried again");
+        }
+        Step::Recompose(_) => tracing::warn!(%delivery, %event, channel, attempt, outcome, words, "composed anew"),
+        Step::Dead => tracing::error!(%delivery, %event, channel, attempt, outcome, words, "given up"),
+    }
+}
+
+async fn tell_operator(lane: &Lane, post: &Post, due: &Due, answer: &Answer, step: &Step, now: Timestamp) {
+    // A notice about a notice would never end.
+    if due.event.kind == Kind::OperatorNotice {
+        return;
+    }
+    if *step == Step::Dead {
+        post.notices.tell(Topic::Dead, &lane.name, answer.words.clone(), now).await;
+    }
+    if answer.outcome == Outcome::Misconfigured {
+        post.notices.tell(Topic::Misconfigured, &lane.name, answer.words.clone(), now).await;
+    }
+}

@@ -1,0 +1,143 @@
+//! From a request to a committed event: believe, parse, route, record, and only then acknowledge.
+
+use std::collections::BTreeMap;
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+use http::HeaderMap;
+use uuid::Uuid;
+
+use crate::domain::event::DeliveryId;
+use crate::domain::event::Event;
+use crate::domain::event::EventId;
+use crate::domain::event::Proof;
+use crate::domain::event::RepeatKey;
+use crate::domain::route::Routes;
+use crate::flow::Clock;
+use crate::flow::Wake;
+use crate::flow::notice::Notices;
+use crate::flow::notice::Topic;
+use crate::platform::Heard;
+use crate::platform::Method;
+use crate::platform::Refusal;
+use crate::platform::Reply;
+use crate::platform::Request;
+use crate::platform::Source;
+use crate::platform::Webhook;
+use crate::store::Record;
+use crate::store::Recorded;
+use crate::store::sqlite::Sqlite;
+
+/// One source and the address under which its platform knows it.
+pub struct Inlet {
+    pub source: Source,
+    pub address: String,
+}
+
+/// Takes requests to `/hooks/<source>`.
+pub struct Intake {
+    inlets: BTreeMap<String, Inlet>,
+    routes: Arc<Routes>,
+    /// For amounts that come without a currency; ISO 4217.
+    currency: String,
+    store: Arc<Sqlite>,
+    wake: Wake,
+    notices: Notices,
+    clock: Clock,
+    /// The kinds of which the log has said that nobody hears of them.
+    unrouted: Mutex<HashSet<String>>,
+}
+
+/// What is answered, before it becomes a status.
+#[derive(Debug)]
+pub enum Verdict {
+    /// No source of this name.
+    UnknownSource,
+    /// The source does not take this method.
+    Method,
+    /// With the platform's own words.
+    Answer(Reply, &'static str),
+}
+
+impl Intake {
+    pub fn new(
+        inlets: BTreeMap<String, Inlet>,
+        currency: String,
+        store: Arc<Sqlite>,
+        routes: Arc<Routes>,
+        wake: Wake,
+        clock: Clock,
+    ) -> Self {
+        let notices = Notices { store: store.clone(), routes: routes.clone(), wake: wake.clone() };
+        Self { inlets, routes, currency, store, wake, notices, clock, unrouted: Mutex::default() }
+    }
+
+    /// Receives one request. When the verdict is [`Reply::Received`], the event is on disk.
+    pub async fn receive(&self, name: &str, method: Method, query: Option<&str>, headers: &HeaderMap, body: &[u8]) -> Verdict {
+        let Some(inlet) = self.inlets.get(name) else { return Verdict::UnknownSource };
+        let platform = inlet.source.platform();
+        let now = self.clock.now();
+        let request = Request { method, query, headers, body, address: &inlet.address, currency: &self.currency, now };
+        let reply = match platform.hear(&request) {
+            Ok(Heard::Heartbeat) => {
+                tracing::debug!(source = name, "heartbeat");
+                Reply::Received
+            }
+            Ok(Heard::Webhook(webhook)) => self.remember(name, *webhook, now).await,
+            Err(Refusal::Method) => return Verdict::Method,
+            Err(refusal) => {
+                tracing::warn!(source = name, reason = %refusal, bytes = body.len(), "a webhook was refused");
+                if let Refusal::Stale { off_by_seconds } = refusal {
+                    self.notices.tell(Topic::Clock, name, format!("{off_by_seconds} s"), now).await;
+                }
+                Reply::Refused
+            }
+        };
+        Verdict::Answer(reply, platform.reply(reply))
+    }
+
+    async fn remember(&self, name: &str, webhook: Webhook, now: jiff::Timestamp) -> Reply {
+        let Webhook { kind, occurred_at, shop, order, data, proof, mut repeat_keys, body } = webhook;
+        let unproven = proof == Proof::Unproven;
+        if unproven {
+            // What nobody proved must not make a genuine webhook look like a repeat.
+            repeat_keys = vec![RepeatKey::Once(format!("unproven:{}", Uuid::now_v7()))];
+        }
+        let channels = match unproven {
+            true => Vec::new(),
+            false => self.routes.channels(&kind, name, shop.as_ref().map(|shop| shop.id.as_str())),
+        };
+        if channels.is_empty() && !unproven {
+            self.say_unrouted(&kind.to_string());
+        }
+        let id = EventId(Uuid::now_v7());
+        let event = Event { id, kind, source: name.to_owned(), occurred_at, received_at: now, shop, order, data, proof };
+        let kind = event.kind.to_string();
+        let hearers = channels.into_iter().map(|channel| (channel, DeliveryId(Uuid::now_v7()))).collect();
+        match self.store.record(Record { event, body, repeat_keys, hearers }).await {
+            Ok(Recorded::New { channels }) => {
+                tracing::info!(event = %id, kind, source = name, deliveries = channels.len(), unproven, "webhook recorded");
+                self.wake.wake(&channels);
+                Reply::Received
+            }
+            Ok(Recorded::Repeat { of }) => {
+                tracing::info!(event = %of, kind, source = name, "a repeat of a webhook that is known already");
+                Reply::Received
+            }
+            Err(error) => {
+                tracing::error!(kind, source = name, %error, "a webhook could not be stored; the platform is asked to send it again");
+                Reply::NotRemembered
+            }
+        }
+    }
+
+    /// Once per kind, so that a forgotten route is seen and the log stays readable.
+    fn say_unrouted(&self, kind: &str) {
+        let mut said = self.unrouted.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.insert(kind.to_owned()) {
+            tracing::warn!(kind, "no route matches this kind: it is recorded and told to nobody");
+        }
+    }
+}

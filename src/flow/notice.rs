@@ -1,0 +1,86 @@
+//! Telling the operator about Orderbell itself: a notice is an event like any other, said once per topic, subject and hour.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::domain::data::Data;
+use crate::domain::data::Notice;
+use crate::domain::event::DeliveryId;
+use crate::domain::event::Event;
+use crate::domain::event::EventId;
+use crate::domain::event::Kind;
+use crate::domain::event::OWN_SOURCE;
+use crate::domain::event::Proof;
+use crate::domain::event::RepeatKey;
+use crate::domain::route::Routes;
+use crate::flow::Wake;
+use crate::store::Record;
+use crate::store::Recorded;
+use crate::store::sqlite::Sqlite;
+
+/// What a notice is about; `notice.<topic>` in the language files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Topic {
+    /// A source's webhooks carry a time that is not this machine's.
+    Clock,
+    /// A message was given up.
+    Dead,
+    /// A channel's far side says that the channel's setting is wrong.
+    Misconfigured,
+    /// A template failed; the plain form went out.
+    Template,
+}
+
+impl Topic {
+    fn as_str(self) -> &'static str {
+        match self {
+            Topic::Clock => "clock",
+            Topic::Dead => "dead",
+            Topic::Misconfigured => "misconfigured",
+            Topic::Template => "template",
+        }
+    }
+}
+
+/// The way to the operator.
+#[derive(Clone)]
+pub struct Notices {
+    pub store: Arc<Sqlite>,
+    pub routes: Arc<Routes>,
+    pub wake: Wake,
+}
+
+impl Notices {
+    /// Records a notice, unless the same topic and subject were told within this hour. `detail` must hold no secret and
+    /// nothing of a buyer.
+    pub async fn tell(&self, topic: Topic, subject: &str, detail: String, now: Timestamp) {
+        tracing::warn!(topic = topic.as_str(), subject, detail, "the operator is told");
+        let kind = Kind::OperatorNotice;
+        let channels = self.routes.channels(&kind, OWN_SOURCE, None);
+        let notice = Notice { topic: topic.as_str().to_owned(), subject: Some(subject.to_owned()), detail: Some(detail) };
+        let hour = now.as_second().div_euclid(3600);
+        let record = Record {
+            event: Event {
+                id: EventId(Uuid::now_v7()),
+                kind,
+                source: OWN_SOURCE.to_owned(),
+                occurred_at: Some(now),
+                received_at: now,
+                shop: None,
+                order: None,
+                data: Data { notice: Some(notice), ..Data::default() },
+                proof: Proof::Own,
+            },
+            body: Vec::new(),
+            repeat_keys: vec![RepeatKey::Once(format!("notice:{}:{subject}:{hour}", topic.as_str()))],
+            hearers: channels.into_iter().map(|channel| (channel, DeliveryId(Uuid::now_v7()))).collect(),
+        };
+        match self.store.record(record).await {
+            Ok(Recorded::New { channels }) => self.wake.wake(&channels),
+            Ok(Recorded::Repeat { .. }) => {}
+            Err(error) => tracing::error!(topic = topic.as_str(), subject, %error, "a notice to the operator could not be stored"),
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! What happens by the clock: so far, the removal of what is older than `store.keep`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use tokio_util::sync::CancellationToken;
+
+use crate::flow::Clock;
+use crate::store::sqlite::Sqlite;
+
+/// Old events are looked for this often.
+const UPKEEP_EVERY: Duration = Duration::from_secs(3600);
+/// So many events a step; each step is a short part of one commit.
+const STEP: u32 = 50;
+/// Between steps others have the store to themselves.
+const BREATH: Duration = Duration::from_millis(50);
+
+/// Removes what is older than `keep`, hour by hour, until `shutdown`.
+pub async fn upkeep(store: Arc<Sqlite>, keep: SignedDuration, clock: Clock, shutdown: CancellationToken) {
+    loop {
+        if let Some(removed) = shutdown.run_until_cancelled(remove_old(&store, keep, &clock)).await
+            && removed > 0
+        {
+            tracing::info!(removed, "events older than store.keep were removed");
+        }
+        if shutdown.run_until_cancelled(tokio::time::sleep(UPKEEP_EVERY)).await.is_none() {
+            return;
+        }
+    }
+}
+
+async fn remove_old(store: &Sqlite, keep: SignedDuration, clock: &Clock) -> u64 {
+    let Ok(before) = clock.now().checked_sub(keep) else { return 0 };
+    let (mut removed, mut after) = (0, Some(0));
+    while let Some(seq) = after {
+        match store.prune(before, seq, STEP).await {
+            Ok((count, next)) => {
+                removed += count;
+                after = next;
+            }
+            Err(error) => {
+                tracing::warn!(%error, "old events could not be removed; tried again in an hour");
+                break;
+            }
+        }
+        tokio::time::sleep(BREATH).await;
+    }
+    removed
+}

@@ -1,0 +1,295 @@
+//! Whether a request is Keeta's: the envelope's shape, the signature over its raw values, and its time.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use jiff::SignedDuration;
+use jiff::Timestamp;
+use serde::de::Deserializer;
+use serde::de::Error as _;
+use serde::de::MapAccess;
+use serde::de::Visitor;
+use serde_json::value::RawValue;
+
+use crate::domain::event::Proof;
+use crate::domain::sign;
+use crate::platform::Method;
+use crate::platform::Refusal;
+use crate::platform::Request;
+use crate::platform::keeta::Keeta;
+use crate::platform::keeta::Verify;
+
+/// A request that was believed. Only [`verify`] makes one.
+pub struct Verified<'a> {
+    content: Content<'a>,
+    proof: Proof,
+}
+
+impl<'a> Verified<'a> {
+    pub fn content(&self) -> &Content<'a> {
+        &self.content
+    }
+
+    pub fn proof(&self) -> &Proof {
+        &self.proof
+    }
+}
+
+/// What a believed request holds.
+pub enum Content<'a> {
+    /// The heartbeat: an empty packet. It carries no signature, so it counts for nothing but a sign of life.
+    Nothing,
+    Envelope(Envelope<'a>),
+    /// Event 1: the authorisation code, flat. The code itself goes no further than this.
+    AuthorisationCode {
+        /// SHA-256 of the code, to recognise a repeat.
+        fingerprint: [u8; 32],
+        at: Timestamp,
+    },
+}
+
+/// The envelope of every other event.
+pub struct Envelope<'a> {
+    pub event_id: u64,
+    /// At most 64 letters, digits, `_` and `-`.
+    pub message_id: String,
+    /// Digits.
+    pub shop_id: String,
+    /// Empty, or the text of a JSON object.
+    pub message: Cow<'a, str>,
+    pub at: Timestamp,
+}
+
+/// Believes a request or refuses it.
+///
+/// # Errors
+/// [`Refusal::Shape`] for what is no envelope of Keeta's; [`Refusal::AnotherApp`]; [`Refusal::Signature`] when no recipe
+/// matches and the source enforces; [`Refusal::Stale`] when the signature holds and the time does not.
+pub fn verify<'a>(keeta: &Keeta, request: &Request<'a>) -> Result<Verified<'a>, Refusal> {
+    let members = match request.method {
+        Method::Get => Members::of_query(request.query.unwrap_or_default())?,
+        Method::Post if is_empty_packet(request.body) => {
+            return Ok(Verified { content: Content::Nothing, proof: Proof::Unproven });
+        }
+        Method::Post => Members::of_body(request.body)?,
+    };
+    if request.method == Method::Get && members.get("code").is_none() {
+        return Err(Refusal::Method);
+    }
+    let app_id = members.integer("appId")?;
+    if app_id != keeta.app_id {
+        return Err(Refusal::AnotherApp(app_id.to_string()));
+    }
+    let content = match request.method {
+        Method::Get => members.authorisation_code()?,
+        Method::Post if members.get("code").is_some() && members.get("message").is_none() => {
+            members.authorisation_code()?
+        }
+        Method::Post => Content::Envelope(members.envelope()?),
+    };
+    let proof = match (members.matching_recipe(keeta, request.address)?, keeta.verify) {
+        (Some(recipe), _) => Proof::Held(recipe.to_owned()),
+        (None, Verify::Observe) => Proof::Unproven,
+        (None, Verify::Enforce) => return Err(Refusal::Signature),
+    };
+    let at = match &content {
+        Content::Envelope(envelope) => envelope.at,
+        Content::AuthorisationCode { at, .. } => *at,
+        Content::Nothing => request.now,
+    };
+    let off_by = request.now.duration_since(at);
+    if keeta.max_age != SignedDuration::ZERO && off_by.abs() > keeta.max_age {
+        return Err(Refusal::Stale { off_by_seconds: off_by.as_secs() });
+    }
+    Ok(Verified { content, proof })
+}
+
+/// Zero bytes, blanks, `{}`, `null`, `""` and `[]` all ask whether we live.
+fn is_empty_packet(body: &[u8]) -> bool {
+    let mut bytes = body.iter().copied().filter(|byte| !byte.is_ascii_whitespace());
+    let start: [Option<u8>; 5] = std::array::from_fn(|_| bytes.next());
+    matches!(
+        start,
+        [None, ..]
+            | [Some(b'{'), Some(b'}'), None, ..]
+            | [Some(b'['), Some(b']'), None, ..]
+            | [Some(b'"'), Some(b'"'), None, ..]
+            | [Some(b'n'), Some(b'u'), Some(b'l'), Some(b'l'), None]
+    )
+}
+
+/// The ways in which the address may enter the signed string, tried in this sequence. Which one live webhooks follow is
+/// not documented; the first is the best supported.
+const RECIPES: [(&str, bool, &str); 4] = [
+    ("address as registered, with '?'", false, "?"),
+    ("address with the other trailing slash, with '?'", true, "?"),
+    ("address as registered, without '?'", false, ""),
+    ("address with the other trailing slash, without '?'", true, ""),
+];
+
+/// The string that is signed begins with this for the default recipe.
+pub fn default_address(address: &str) -> String {
+    format!("{address}?")
+}
+
+/// The members of the request in their sequence, with the raw text of each value.
+struct Members<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
+
+impl<'a> Members<'a> {
+    fn of_body(body: &'a [u8]) -> Result<Self, Refusal> {
+        let text = std::str::from_utf8(body).map_err(|_| shape("the body is not UTF-8"))?;
+        serde_json::from_str::<Self>(text)
+            .map_err(|error| shape(format!("the body is no flat JSON object: {}", category(&error))))
+    }
+
+    fn of_query(query: &'a str) -> Result<Self, Refusal> {
+        let members: Vec<_> = url::form_urlencoded::parse(query.as_bytes()).collect();
+        let repeated = members
+            .iter()
+            .enumerate()
+            .any(|(index, (name, _))| members[..index].iter().any(|(other, _)| other == name));
+        if repeated { Err(shape("a query parameter comes twice")) } else { Ok(Self(members)) }
+    }
+
+    fn get(&self, name: &str) -> Option<&Cow<'a, str>> {
+        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value)
+    }
+
+    fn need(&self, name: &str) -> Result<&Cow<'a, str>, Refusal> {
+        self.get(name).ok_or_else(|| shape(format!("{name} is missing")))
+    }
+
+    /// A whole number without sign, whether it came as a number or as a string of digits.
+    fn integer(&self, name: &str) -> Result<u64, Refusal> {
+        let text = self.need(name)?;
+        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        digits.then(|| text.parse().ok()).flatten().ok_or_else(|| shape(format!("{name} is no whole number")))
+    }
+
+    fn instant(&self, name: &str) -> Result<Timestamp, Refusal> {
+        // Documented in seconds; one integrator met milliseconds at event 1.
+        const SMALLEST_MILLISECONDS: i64 = 100_000_000_000;
+        let number = i64::try_from(self.integer(name)?).map_err(|_| shape(format!("{name} is out of range")))?;
+        let at = if number < SMALLEST_MILLISECONDS {
+            Timestamp::from_second(number)
+        } else {
+            Timestamp::from_millisecond(number)
+        };
+        at.map_err(|_| shape(format!("{name} is out of range")))
+    }
+
+    fn envelope(&self) -> Result<Envelope<'a>, Refusal> {
+        let message_id = self.need("messageId")?;
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+        if message_id.is_empty() || message_id.len() > 64 || !message_id.bytes().all(plain) {
+            return Err(shape("messageId is not 1 to 64 letters, digits, '_' or '-'"));
+        }
+        let message = self.need("message")?;
+        if !message.is_empty() && !is_json_object(message) {
+            return Err(shape("message is neither empty nor a JSON object"));
+        }
+        Ok(Envelope {
+            event_id: self.integer("eventId")?,
+            message_id: message_id.clone().into_owned(),
+            shop_id: self.integer("shopId")?.to_string(),
+            message: message.clone(),
+            at: self.instant("timestamp")?,
+        })
+    }
+
+    fn authorisation_code(&self) -> Result<Content<'a>, Refusal> {
+        use sha2::Digest;
+        let code = self.need("code")?;
+        Ok(Content::AuthorisationCode {
+            fingerprint: sha2::Sha256::digest(code.as_bytes()).into(),
+            at: self.instant("timestamp")?,
+        })
+    }
+
+    /// The first recipe under which the signature holds. All are tried, whichever holds, so that the time tells nothing.
+    fn matching_recipe(&self, keeta: &Keeta, address: &str) -> Result<Option<&'static str>, Refusal> {
+        let claimed = self.need("sig")?.to_ascii_lowercase();
+        if claimed.len() != 64 || !claimed.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(shape("sig is not 64 hex digits"));
+        }
+        let registered = keeta.registered_url.as_deref().unwrap_or(address);
+        let other = match registered.strip_suffix('/') {
+            Some(shorter) => shorter.to_owned(),
+            None => format!("{registered}/"),
+        };
+        let parameters = self.parameters();
+        let mut matching = None;
+        for (name, other_slash, joint) in RECIPES.into_iter().rev() {
+            let address = if other_slash { &other } else { registered };
+            let expected = sign::keeta(&format!("{address}{joint}"), &parameters, keeta.app_secret.expose());
+            if sign::same(expected.as_bytes(), claimed.as_bytes()) {
+                matching = Some(name);
+            }
+        }
+        Ok(matching)
+    }
+
+    /// All members but `sig` as `k=v`, joined by `&`, in the sequence of their keys.
+    fn parameters(&self) -> String {
+        let mut members: Vec<_> = self.0.iter().filter(|(name, _)| name != "sig").collect();
+        members.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        let pairs: Vec<_> = members.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+        pairs.join("&")
+    }
+}
+
+/// Whether a text is one JSON object, however deep; nothing of it is kept.
+fn is_json_object(text: &str) -> bool {
+    serde_json::from_str::<&RawValue>(text).is_ok_and(|value| value.get().starts_with('{'))
+}
+
+fn shape(what: impl Into<String>) -> Refusal {
+    Refusal::Shape(what.into())
+}
+
+/// What is wrong with a JSON text, in words that hold nothing of it.
+fn category(error: &serde_json::Error) -> String {
+    match error.classify() {
+        serde_json::error::Category::Eof => "it ends too early".to_owned(),
+        serde_json::error::Category::Data => "it is no object, a member comes twice or has an odd name".to_owned(),
+        _ => format!("it is not valid at line {} column {}", error.line(), error.column()),
+    }
+}
+
+/// Reads an object member by member. The value of a string is its decoded text; of anything else its raw text, so that no
+/// number passes through a float. A name that comes twice or is not plain is refused: both could hide another reading of
+/// the same signed string.
+impl<'de: 'a, 'a> serde::Deserialize<'de> for Members<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Collect;
+        impl<'de> Visitor<'de> for Collect {
+            type Value = Vec<(Cow<'de, str>, Cow<'de, str>)>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object was expected")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members: Self::Value = Vec::with_capacity(8);
+                while let Some((name, value)) = map.next_entry::<String, &'de RawValue>()? {
+                    if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+                        return Err(A::Error::custom("a member has an odd name"));
+                    }
+                    if members.iter().any(|(known, _)| *known == name) {
+                        return Err(A::Error::custom("a member comes twice"));
+                    }
+                    let text = match value.get().as_bytes().first() {
+                        Some(b'"') => {
+                            let decoded = serde_json::from_str::<String>(value.get());
+                            Cow::Owned(decoded.map_err(|_| A::Error::custom("a string is not valid Unicode"))?)
+                        }
+                        _ => Cow::Borrowed(value.get()),
+                    };
+                    members.push((Cow::Owned(name), text));
+                }
+                Ok(members)
+            }
+        }
+        deserializer.deserialize_map(Collect).map(Members)
+    }
+}

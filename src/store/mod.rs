@@ -1,0 +1,134 @@
+//! What Orderbell remembers: the contract of the stores, in the words of the flow.
+
+pub mod sqlite;
+
+use jiff::Timestamp;
+
+use crate::domain::event::DeliveryId;
+use crate::domain::event::Event;
+use crate::domain::event::EventId;
+use crate::domain::event::RepeatKey;
+use crate::domain::message::Form;
+use crate::domain::message::Part;
+use crate::domain::order::Order;
+use crate::domain::retry::Answer;
+use crate::domain::retry::Step;
+
+/// Why the store did not do what it was asked. Nothing of the request was kept.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// It cannot now and may later: the disk is full, read-only or gone, or the daemon is stopping.
+    #[error("the store cannot be used now: {0}")]
+    Unavailable(String),
+    /// It cannot as things stand, and a person must act.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// An event to be remembered, with what makes its repeats recognisable and who could hear of it.
+#[derive(Clone, Debug)]
+pub struct Record {
+    pub event: Event,
+    /// The body as it may be kept.
+    pub body: Vec<u8>,
+    pub repeat_keys: Vec<RepeatKey>,
+    /// The channels whose routes match, and an id for the delivery to each.
+    pub hearers: Vec<(String, DeliveryId)>,
+}
+
+/// What became of a [`Record`]; it is on disk either way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Recorded {
+    /// The event is new; these channels now have a delivery waiting.
+    New { channels: Vec<String> },
+    /// It was known already.
+    Repeat { of: EventId },
+}
+
+/// A delivery whose time has come, with everything that its message is made from.
+#[derive(Clone, Debug)]
+pub struct Due {
+    pub id: DeliveryId,
+    pub event: Event,
+    /// The order as it stands now.
+    pub order: Option<Order>,
+    pub order_key: Option<String>,
+    pub attempts: u32,
+    pub spent: u32,
+    pub form: Form,
+    /// The parts of this form that were composed before and are not delivered yet.
+    pub parts: Vec<Part>,
+    /// An earlier attempt ended without our learning its answer.
+    pub maybe_told: bool,
+}
+
+/// The begin of an attempt: the part is about to be sent.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    pub delivery: DeliveryId,
+    /// The parts, when they were composed just now.
+    pub composed: Vec<Part>,
+    pub part: u16,
+    pub form: Form,
+    pub at: Timestamp,
+    /// Until when nobody else takes the delivery.
+    pub lease_until: Timestamp,
+}
+
+/// Whether an attempt may begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claimed {
+    /// It may; the number names the attempt.
+    Yes(i64),
+    /// A person cancelled the delivery, or it is done.
+    No,
+}
+
+/// The end of an attempt.
+#[derive(Clone, Debug)]
+pub struct Settle {
+    pub delivery: DeliveryId,
+    pub attempt: i64,
+    pub part: u16,
+    pub form: Form,
+    /// More parts of the message are to follow.
+    pub more_parts: bool,
+    pub at: Timestamp,
+    pub answer: Answer,
+    pub step: Step,
+}
+
+/// Where a delivery stands, for lists.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    pub id: DeliveryId,
+    pub event: EventId,
+    pub kind: String,
+    pub source: String,
+    pub order: Option<String>,
+    pub channel: String,
+    pub state: String,
+    pub attempts: u32,
+    pub due_at: Timestamp,
+    pub answer: Option<String>,
+    pub digest: Option<DeliveryId>,
+}
+
+/// How a form stands in the store.
+pub fn form_text(form: Form) -> String {
+    match form {
+        Form::Full => "full".to_owned(),
+        Form::Reduced => "reduced".to_owned(),
+        Form::Halved(times) => format!("halved{times}"),
+        Form::Repeat => "repeat".to_owned(),
+    }
+}
+
+/// Reads what [`form_text`] wrote; anything else is the full form.
+pub fn form_of(text: &str) -> Form {
+    match text {
+        "reduced" => Form::Reduced,
+        "repeat" => Form::Repeat,
+        _ => text.strip_prefix("halved").and_then(|times| times.parse().ok()).map_or(Form::Full, Form::Halved),
+    }
+}

@@ -1,0 +1,371 @@
+//! The store in one SQLite file: one thread writes, whatever is queued goes into one transaction, and then everyone is
+//! answered.
+
+mod deliver;
+mod prune;
+mod record;
+mod rows;
+mod schema;
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::fs::TryLockError;
+use std::panic::AssertUnwindSafe;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+
+use jiff::Timestamp;
+use rusqlite::Connection;
+use tokio::sync::mpsc;
+use tokio::sync::oneshot;
+
+use crate::domain::event::EventId;
+use crate::domain::order::Order;
+use crate::store::Claim;
+use crate::store::Claimed;
+use crate::store::Due;
+use crate::store::Record;
+use crate::store::Recorded;
+use crate::store::Settle;
+use crate::store::Standing;
+use crate::store::StoreError;
+
+/// How many jobs may wait for the writer; beyond it, whoever asks waits.
+const QUEUE: usize = 1024;
+/// How many jobs share a transaction at most.
+const GROUP: usize = 1024;
+/// Checkpoints every so many pages: a thousand is slower, sixteen thousand stalls.
+const CHECKPOINT_PAGES: i64 = 4000;
+/// How long a connection waits for a lock that a command holds, in milliseconds.
+const BUSY_MS: u64 = 5000;
+/// Prepared statements that a connection keeps.
+const STATEMENTS: usize = 64;
+
+/// One SQLite file, held by one daemon.
+pub struct Sqlite {
+    writer: mpsc::Sender<Job>,
+    reader: mpsc::Sender<Reading>,
+    /// Held as long as the store is, so that no second daemon writes beside this one.
+    _lock: Arc<File>,
+}
+
+type Reading = Box<dyn FnOnce(&Connection) + Send>;
+type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
+
+enum Job {
+    Record(Box<Record>, Reply<Recorded>),
+    Claim(Box<Claim>, Reply<Claimed>),
+    Settle(Box<Settle>, Reply<()>),
+    Prune { before: Timestamp, after_seq: i64, steps: u32, reply: Reply<prune::Pruned> },
+}
+
+/// The orders that a group of jobs has loaded, folded in memory.
+type Orders = HashMap<(String, String), Option<(i64, Order)>>;
+
+impl Sqlite {
+    /// Opens the file, or makes it; brings its schema up to date, and takes up what a crash left under way.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] when another daemon holds the file, when the bundled SQLite has the write-ahead-log fault, or
+    /// when the file was written by a newer version; [`StoreError::Unavailable`] when it cannot be opened or written.
+    pub fn open(path: &Path, now: Timestamp) -> Result<Self, StoreError> {
+        schema::refuse_faulty_sqlite()?;
+        let lock = lock(path)?;
+        let mut connection = connect(path).map_err(|error| unopened(path, &error))?;
+        schema::migrate(&mut connection)?;
+        deliver::take_up(&connection, now).map_err(|error| unavailable(&error))?;
+        let reading = connect_to_read(path).map_err(|error| unopened(path, &error))?;
+
+        let (writer, jobs) = mpsc::channel(QUEUE);
+        let (reader, readings) = mpsc::channel::<Reading>(QUEUE);
+        spawn("store-write", move || write(connection, jobs))?;
+        spawn("store-read", move || read(&reading, readings))?;
+        Ok(Self { writer, reader, _lock: Arc::new(lock) })
+    }
+
+    /// Records an event, its repeat keys, its order, its ledger entries and its deliveries, in one commit.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]: nothing of it was kept.
+    pub async fn record(&self, record: Record) -> Result<Recorded, StoreError> {
+        self.ask(|reply| Job::Record(Box::new(record), reply)).await
+    }
+
+    /// Begins an attempt: what is about to be sent is on disk when this returns.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]: the attempt must not be made.
+    pub async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError> {
+        self.ask(|reply| Job::Claim(Box::new(claim), reply)).await
+    }
+
+    /// Ends an attempt.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]: the outcome was not kept; the caller should try again, else the message may go out twice.
+    pub async fn settle(&self, settle: Settle) -> Result<(), StoreError> {
+        self.ask(|reply| Job::Settle(Box::new(settle), reply)).await
+    }
+
+    /// Removes events older than `before` whose deliveries are all done, at most `steps` of them, beginning after the event
+    /// numbered `after_seq`. Answers how many, and where to go on; `None` at the end.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn prune(&self, before: Timestamp, after_seq: i64, steps: u32) -> Result<(u64, Option<i64>), StoreError> {
+        let pruned = self.ask(|reply| Job::Prune { before, after_seq, steps, reply }).await?;
+        Ok((pruned.removed, pruned.next))
+    }
+
+    /// The deliveries of a channel whose time has come, the longest due first. With `in_order`, those of one order come one
+    /// after another: a later one stays back while an earlier one waits.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn due(&self, channel: &str, now: Timestamp, limit: u32, in_order: bool) -> Result<Vec<Due>, StoreError> {
+        let channel = channel.to_owned();
+        self.look(move |connection| deliver::due(connection, &channel, now, limit, in_order)).await
+    }
+
+    /// When the next delivery of a channel falls due.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn next_due(&self, channel: &str) -> Result<Option<Timestamp>, StoreError> {
+        let channel = channel.to_owned();
+        self.look(move |connection| deliver::next_due(connection, &channel)).await
+    }
+
+    /// All deliveries in the sequence of their making, or those in one state.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn deliveries(&self, state: Option<&str>) -> Result<Vec<Standing>, StoreError> {
+        let state = state.map(str::to_owned);
+        self.look(move |connection| deliver::standings(connection, state.as_deref())).await
+    }
+
+    /// An event with the number of its repeats.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn repeats(&self, event: EventId) -> Result<Option<u64>, StoreError> {
+        self.look(move |connection| record::repeats(connection, event)).await
+    }
+
+    /// An order as it stands.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn order(&self, source: &str, number: &str) -> Result<Option<Order>, StoreError> {
+        let (source, number) = (source.to_owned(), number.to_owned());
+        self.look(move |connection| Ok(record::load_order(connection, &source, &number)?.map(|(_, order)| order))).await
+    }
+
+    async fn ask<T>(&self, job: impl FnOnce(Reply<T>) -> Job) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.writer.send(job(reply)).await.map_err(|_| stopped())?;
+        answer.await.map_err(|_| stopped())?
+    }
+
+    async fn look<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let reading: Reading = Box::new(move |connection| {
+            // Nobody listens any more when the asker was stopped; then there is nothing to tell.
+            let _ = reply.send(read(connection).map_err(|error| unavailable(&error)));
+        });
+        self.reader.send(reading).await.map_err(|_| stopped())?;
+        answer.await.map_err(|_| stopped())?
+    }
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), StoreError> {
+    thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(run)
+        .map(drop)
+        .map_err(|error| StoreError::Unavailable(format!("no thread for the store: {error}")))
+}
+
+/// Takes the lock file beside the store.
+fn lock(path: &Path) -> Result<File, StoreError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let beside = PathBuf::from(name);
+    let file = File::options().create(true).append(true).open(&beside);
+    let file =
+        file.map_err(|error| StoreError::Unavailable(format!("{} cannot be opened: {error}", beside.display())))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::Refused(format!(
+            "{} is in use by another orderbell daemon; stop that one first",
+            path.display()
+        ))),
+        Err(TryLockError::Error(error)) => {
+            Err(StoreError::Unavailable(format!("{} cannot be locked: {error}", beside.display())))
+        }
+    }
+}
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(std::time::Duration::from_millis(BUSY_MS))?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    Ok(connection)
+}
+
+fn connect_to_read(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(std::time::Duration::from_millis(BUSY_MS))?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    connection.pragma_update(None, "query_only", true)?;
+    Ok(connection)
+}
+
+fn read(connection: &Connection, mut readings: mpsc::Receiver<Reading>) {
+    while let Some(reading) = readings.blocking_recv() {
+        reading(connection);
+    }
+}
+
+/// The writer thread: ends when nobody can ask any more.
+fn write(mut connection: Connection, mut jobs: mpsc::Receiver<Job>) {
+    while let Some(first) = jobs.blocking_recv() {
+        let mut group = vec![first];
+        while group.len() < GROUP
+            && let Ok(job) = jobs.try_recv()
+        {
+            group.push(job);
+        }
+        // A job that panics takes its group along: their senders hear that the store is unavailable, and nothing is kept.
+        let committed = std::panic::catch_unwind(AssertUnwindSafe(|| commit(&mut connection, group)));
+        if committed.is_err() {
+            tracing::error!("the store met a fault of its own; a group of changes was taken back");
+            if !connection.is_autocommit() {
+                let _ = connection.execute_batch("ROLLBACK");
+            }
+        }
+    }
+}
+
+/// What is told after the commit, or that there was none.
+type Afterwards = Box<dyn FnOnce(Result<(), StoreError>)>;
+
+/// Runs a group of jobs in one transaction, each in a savepoint of its own, and answers them after the commit.
+fn commit(connection: &mut Connection, group: Vec<Job>) {
+    let mut answers: Vec<Afterwards> = Vec::with_capacity(group.len());
+    let begun = connection.execute_batch("BEGIN IMMEDIATE").map_err(|error| unavailable(&error));
+    let mut orders = Orders::new();
+    for job in group {
+        let answer: Afterwards = match job {
+            Job::Record(record, reply) => {
+                run(connection, &begun, reply, |c| record::record(c, &mut orders, &record), || orders_of(&record))
+                    .unwrap_or_else(|(answer, touched)| {
+                        touched.into_iter().for_each(|key| drop(orders.remove(&key)));
+                        answer
+                    })
+            }
+            Job::Claim(claim, reply) => simple(connection, &begun, reply, |c| deliver::claim(c, &claim)),
+            Job::Settle(settle, reply) => simple(connection, &begun, reply, |c| deliver::settle(c, &settle)),
+            Job::Prune { before, after_seq, steps, reply } => {
+                simple(connection, &begun, reply, |c| prune::prune(c, before, after_seq, steps))
+            }
+        };
+        answers.push(answer);
+    }
+    let ended = begun.and_then(|()| {
+        if connection.is_autocommit() {
+            // The failure of one statement made SQLite take back the whole transaction.
+            return Err(StoreError::Unavailable("the disk is full or cannot be written".to_owned()));
+        }
+        connection.execute_batch("COMMIT").map_err(|error| {
+            let _ = connection.execute_batch("ROLLBACK");
+            unavailable(&error)
+        })
+    });
+    for answer in answers {
+        answer(ended.clone());
+    }
+}
+
+/// The orders that a record may have touched, to be loaded anew when it is taken back.
+fn orders_of(record: &Record) -> Vec<(String, String)> {
+    let number = record.event.order.as_ref().map(|order| order.number.clone());
+    number.map(|number| (record.event.source.clone(), number)).into_iter().collect()
+}
+
+/// Runs one job in its savepoint. `Err` carries what the job may have left in memory, when it was taken back.
+fn run<T: 'static>(
+    connection: &Connection,
+    begun: &Result<(), StoreError>,
+    reply: Reply<T>,
+    work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    touched: impl FnOnce() -> Vec<(String, String)>,
+) -> Result<Afterwards, (Afterwards, Vec<(String, String)>)> {
+    let done = match begun {
+        Err(error) => Err(error.clone()),
+        Ok(()) => in_savepoint(connection, work).map_err(|error| unavailable(&error)),
+    };
+    let failed = done.is_err();
+    let answer: Afterwards = Box::new(move |ended| {
+        // Whoever asked may be gone; the change stands all the same.
+        let _ = reply.send(ended.and(done));
+    });
+    if failed { Err((answer, touched())) } else { Ok(answer) }
+}
+
+fn simple<T: 'static>(
+    connection: &Connection,
+    begun: &Result<(), StoreError>,
+    reply: Reply<T>,
+    work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+) -> Afterwards {
+    run(connection, begun, reply, work, Vec::new).unwrap_or_else(|(answer, _)| answer)
+}
+
+fn in_savepoint<T>(
+    connection: &Connection,
+    work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    let run = |sql: &str| connection.prepare_cached(sql)?.execute([]);
+    run("SAVEPOINT job")?;
+    match work(connection) {
+        Ok(done) => {
+            run("RELEASE job")?;
+            Ok(done)
+        }
+        Err(error) => {
+            if !connection.is_autocommit() {
+                run("ROLLBACK TO job")?;
+                run("RELEASE job")?;
+            }
+            Err(error)
+        }
+    }
+}
+
+fn stopped() -> StoreError {
+    StoreError::Unavailable("the store was stopped".to_owned())
+}
+
+fn unopened(path: &Path, error: &rusqlite::Error) -> StoreError {
+    StoreError::Unavailable(format!("{} cannot be opened: {error}", path.display()))
+}
+
+/// What SQLite says, without the values of any statement.
+fn unavailable(error: &rusqlite::Error) -> StoreError {
+    StoreError::Unavailable(match error {
+        rusqlite::Error::SqliteFailure(code, message) => {
+            message.clone().unwrap_or_else(|| format!("SQLite error {}", code.extended_code))
+        }
+        other => other.to_string(),
+    })
+}

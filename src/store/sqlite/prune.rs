@@ -1,0 +1,78 @@
+//! Retention: old events go in small steps, and never one that somebody still has to hear of.
+
+use jiff::Timestamp;
+use rusqlite::Connection;
+use rusqlite::OptionalExtension;
+use rusqlite::params;
+
+use crate::store::sqlite::rows;
+
+/// What one step did.
+pub struct Pruned {
+    pub removed: u64,
+    /// The number of the last event that was looked at; `None` when no older one is left.
+    pub next: Option<i64>,
+}
+
+struct Old {
+    seq: i64,
+    id: Vec<u8>,
+    source: String,
+    order_number: Option<String>,
+    repeat_keys: Vec<String>,
+}
+
+pub fn prune(connection: &Connection, before: Timestamp, after_seq: i64, steps: u32) -> rusqlite::Result<Pruned> {
+    let sql = "SELECT seq, id, source, order_number, repeat_keys, received_at FROM events WHERE seq > ?1 ORDER BY seq LIMIT ?2";
+    let mut select = connection.prepare_cached(sql)?;
+    let found = select.query_map(params![after_seq, steps], |row| {
+        let old = Old {
+            seq: row.get(0)?,
+            id: row.get(1)?,
+            source: row.get(2)?,
+            order_number: row.get(3)?,
+            repeat_keys: rows::of_json(4, row.get_ref(4)?.as_str()?)?,
+        };
+        Ok((old, row.get::<_, i64>(5)?))
+    })?;
+    let mut pruned = Pruned { removed: 0, next: None };
+    for row in found {
+        let (old, received_at) = row?;
+        if received_at >= rows::to_millisecond(before) {
+            pruned.next = None;
+            break;
+        }
+        pruned.next = Some(old.seq);
+        if !is_awaited(connection, &old)? {
+            remove(connection, &old)?;
+            pruned.removed += 1;
+        }
+    }
+    Ok(pruned)
+}
+
+fn is_awaited(connection: &Connection, old: &Old) -> rusqlite::Result<bool> {
+    let sql = "SELECT 1 FROM deliveries WHERE event = ?1 AND state = 'waiting'";
+    connection.prepare_cached(sql)?.exists(params![old.id])
+}
+
+fn remove(connection: &Connection, old: &Old) -> rusqlite::Result<()> {
+    let run = |sql: &str| connection.prepare_cached(sql)?.execute(params![old.id]);
+    run("DELETE FROM parts WHERE delivery IN (SELECT id FROM deliveries WHERE event = ?1)")?;
+    run("DELETE FROM attempts WHERE delivery IN (SELECT id FROM deliveries WHERE event = ?1)")?;
+    run("DELETE FROM deliveries WHERE event = ?1")?;
+    for key in &old.repeat_keys {
+        let sql = "DELETE FROM repeat_keys WHERE source = ?1 AND key = ?2 AND event = ?3";
+        connection.prepare_cached(sql)?.execute(params![old.source, key, old.id])?;
+    }
+    run("DELETE FROM events WHERE id = ?1")?;
+    if let Some(number) = &old.order_number {
+        let sql = "SELECT 1 FROM events WHERE source = ?1 AND order_number = ?2 LIMIT 1";
+        let another = connection.prepare_cached(sql)?.query_row(params![old.source, number], |_| Ok(())).optional()?;
+        if another.is_none() {
+            let sql = "DELETE FROM orders WHERE source = ?1 AND number = ?2";
+            connection.prepare_cached(sql)?.execute(params![old.source, number])?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,209 @@
+//! Recording: event, repeat keys, order, ledger entries and deliveries of one webhook.
+
+use rusqlite::Connection;
+use rusqlite::OptionalExtension;
+use rusqlite::params;
+
+use crate::domain::event::Event;
+use crate::domain::event::EventId;
+use crate::domain::event::RepeatKey;
+use crate::domain::ledger;
+use crate::domain::ledger::Entry;
+use crate::domain::order;
+use crate::domain::order::Order;
+use crate::store::Record;
+use crate::store::Recorded;
+use crate::store::sqlite::Orders;
+use crate::store::sqlite::rows;
+
+pub fn record(connection: &Connection, orders: &mut Orders, record: &Record) -> rusqlite::Result<Recorded> {
+    if let Some(of) = known(connection, record)? {
+        count_repeat(connection, record, of)?;
+        complete_order(connection, orders, record)?;
+        return Ok(Recorded::Repeat { of });
+    }
+    let mut event = record.event.clone();
+    let channels: Vec<String> = record.hearers.iter().map(|(channel, _)| channel.clone()).collect();
+    let before = load(connection, orders, &event)?;
+    let decision = order::decide(before.as_ref().map(|(_, order)| order), &event, &channels);
+    event.data.late = decision.late;
+
+    insert_event(connection, record, &event)?;
+    for key in &record.repeat_keys {
+        insert_key(connection, record, key)?;
+    }
+    if let Some(order) = decision.order {
+        save(connection, orders, &event, before.map(|(seq, _)| seq), order)?;
+    }
+    for entry in &decision.ledger {
+        insert_entry(connection, &event, entry)?;
+    }
+    for (channel, id) in record.hearers.iter().filter(|(channel, _)| decision.channels.contains(channel)) {
+        let sql = "INSERT INTO deliveries (id, event, channel, order_key, state, due_at, created_at)
+                   VALUES (?1, ?2, ?3, ?4, 'waiting', ?5, ?5)";
+        connection.prepare_cached(sql)?.execute(params![
+            id.0.as_bytes(),
+            event.id.0.as_bytes(),
+            channel,
+            event.order.as_ref().map(|order| format!("{}/{}", event.source, order.number)),
+            rows::to_millisecond(event.received_at),
+        ])?;
+    }
+    Ok(Recorded::New { channels: decision.channels })
+}
+
+/// The event that one of the repeat keys already stands for.
+fn known(connection: &Connection, record: &Record) -> rusqlite::Result<Option<EventId>> {
+    let sql = "SELECT event, content, at FROM repeat_keys WHERE source = ?1 AND key = ?2";
+    let mut look_up = connection.prepare_cached(sql)?;
+    for key in &record.repeat_keys {
+        let text = match key {
+            RepeatKey::Once(key) | RepeatKey::Latest { key, .. } => key,
+        };
+        let found = look_up
+            .query_row(params![record.event.source, text], |row| {
+                Ok((
+                    EventId(rows::uuid(0, row.get_ref(0)?.as_blob()?)?),
+                    row.get::<_, Option<Vec<u8>>>(1)?,
+                    row.get::<_, i64>(2)?,
+                ))
+            })
+            .optional()?;
+        let Some((event, content, at)) = found else { continue };
+        let repeated = match key {
+            RepeatKey::Once(_) => true,
+            RepeatKey::Latest { content: same, window_seconds, .. } => {
+                let age = rows::to_millisecond(record.event.received_at) - at;
+                content.as_deref() == Some(same.as_slice()) && age <= window_seconds * 1000
+            }
+        };
+        if repeated {
+            return Ok(Some(event));
+        }
+    }
+    Ok(None)
+}
+
+fn count_repeat(connection: &Connection, record: &Record, of: EventId) -> rusqlite::Result<()> {
+    let sql = "UPDATE events SET repeats = repeats + 1, last_repeat_at = ?2 WHERE id = ?1";
+    connection
+        .prepare_cached(sql)?
+        .execute(params![of.0.as_bytes(), rows::to_millisecond(record.event.received_at)])?;
+    Ok(())
+}
+
+/// A repeat that tells more than the first telling completes the order, and corrects the figures.
+fn complete_order(connection: &Connection, orders: &mut Orders, record: &Record) -> rusqlite::Result<()> {
+    let Some((seq, before)) = load(connection, orders, &record.event)? else { return Ok(()) };
+    let after = order::absorb(Some(&before), &record.event);
+    if after == before {
+        return Ok(());
+    }
+    for entry in ledger::entries(Some(&before), &after) {
+        insert_entry(connection, &record.event, &entry)?;
+    }
+    save(connection, orders, &record.event, Some(seq), after)
+}
+
+fn insert_event(connection: &Connection, record: &Record, event: &Event) -> rusqlite::Result<()> {
+    let keys: Vec<&String> = record
+        .repeat_keys
+        .iter()
+        .map(|key| match key {
+            RepeatKey::Once(key) | RepeatKey::Latest { key, .. } => key,
+        })
+        .collect();
+    let sql = "INSERT INTO events (id, kind, source, order_number, received_at, event, body, repeat_keys)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    connection.prepare_cached(sql)?.execute(params![
+        event.id.0.as_bytes(),
+        event.kind.to_string(),
+        event.source,
+        event.order.as_ref().map(|order| &order.number),
+        rows::to_millisecond(event.received_at),
+        rows::to_json(event)?,
+        record.body,
+        rows::to_json(&keys)?,
+    ])?;
+    Ok(())
+}
+
+fn insert_key(connection: &Connection, record: &Record, key: &RepeatKey) -> rusqlite::Result<()> {
+    let (key, content) = match key {
+        RepeatKey::Once(key) => (key, None),
+        RepeatKey::Latest { key, content, .. } => (key, Some(content.as_slice())),
+    };
+    let sql = "INSERT INTO repeat_keys (source, key, event, content, at) VALUES (?1, ?2, ?3, ?4, ?5)
+               ON CONFLICT (source, key) DO UPDATE SET event = excluded.event, content = excluded.content, at = excluded.at";
+    let event = &record.event;
+    let at = rows::to_millisecond(event.received_at);
+    connection.prepare_cached(sql)?.execute(params![event.source, key, event.id.0.as_bytes(), content, at])?;
+    Ok(())
+}
+
+fn insert_entry(connection: &Connection, event: &Event, entry: &Entry) -> rusqlite::Result<()> {
+    let sql =
+        "INSERT INTO ledger (event, source, shop, order_number, figure, count, minor, currency, effect_at, recorded_at)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+    connection.prepare_cached(sql)?.execute(params![
+        event.id.0.as_bytes(),
+        event.source,
+        event.shop.as_ref().map(|shop| &shop.id),
+        event.order.as_ref().map_or("", |order| &order.number),
+        entry.figure.as_str(),
+        entry.count,
+        entry.amount.as_ref().map(|money| money.minor),
+        entry.amount.as_ref().map(|money| &money.currency),
+        rows::to_millisecond(entry.effect_at),
+        rows::to_millisecond(event.received_at),
+    ])?;
+    Ok(())
+}
+
+/// The event's order, from the group's memory or from the table.
+fn load(connection: &Connection, orders: &mut Orders, event: &Event) -> rusqlite::Result<Option<(i64, Order)>> {
+    let Some(news) = &event.order else { return Ok(None) };
+    let key = (event.source.clone(), news.number.clone());
+    if let Some(known) = orders.get(&key) {
+        return Ok(known.clone());
+    }
+    let loaded = load_order(connection, &event.source, &news.number)?;
+    orders.insert(key, loaded.clone());
+    Ok(loaded)
+}
+
+pub fn load_order(connection: &Connection, source: &str, number: &str) -> rusqlite::Result<Option<(i64, Order)>> {
+    let sql = "SELECT seq, body FROM orders WHERE source = ?1 AND number = ?2";
+    connection
+        .prepare_cached(sql)?
+        .query_row(params![source, number], |row| Ok((row.get(0)?, rows::of_json(1, row.get_ref(1)?.as_str()?)?)))
+        .optional()
+}
+
+fn save(
+    connection: &Connection,
+    orders: &mut Orders,
+    event: &Event,
+    seq: Option<i64>,
+    order: Order,
+) -> rusqlite::Result<()> {
+    let body = rows::to_json(&order)?;
+    let seq = match seq {
+        Some(seq) => {
+            connection.prepare_cached("UPDATE orders SET body = ?2 WHERE seq = ?1")?.execute(params![seq, body])?;
+            seq
+        }
+        None => {
+            let sql = "INSERT INTO orders (source, number, body) VALUES (?1, ?2, ?3)";
+            connection.prepare_cached(sql)?.execute(params![event.source, order.number, body])?;
+            connection.last_insert_rowid()
+        }
+    };
+    orders.insert((event.source.clone(), order.number.clone()), Some((seq, order)));
+    Ok(())
+}
+
+pub fn repeats(connection: &Connection, event: EventId) -> rusqlite::Result<Option<u64>> {
+    let sql = "SELECT repeats FROM events WHERE id = ?1";
+    connection.prepare_cached(sql)?.query_row(params![event.0.as_bytes()], |row| row.get::<_, i64>(0)).optional().map(|count| count.map(i64::unsigned_abs))
+}

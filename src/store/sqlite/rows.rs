@@ -1,0 +1,31 @@
+//! How our words stand in SQLite's columns.
+
+use jiff::Timestamp;
+use rusqlite::types::Type;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use uuid::Uuid;
+
+pub fn to_millisecond(at: Timestamp) -> i64 {
+    at.as_millisecond()
+}
+
+pub fn of_millisecond(column: usize, value: i64) -> rusqlite::Result<Timestamp> {
+    Timestamp::from_millisecond(value).map_err(|error| unreadable(column, Type::Integer, error))
+}
+
+pub fn uuid(column: usize, bytes: &[u8]) -> rusqlite::Result<Uuid> {
+    Uuid::from_slice(bytes).map_err(|error| unreadable(column, Type::Blob, error))
+}
+
+pub fn to_json(value: &impl Serialize) -> rusqlite::Result<String> {
+    serde_json::to_string(value).map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
+}
+
+pub fn of_json<T: DeserializeOwned>(column: usize, text: &str) -> rusqlite::Result<T> {
+    serde_json::from_str(text).map_err(|error| unreadable(column, Type::Text, error))
+}
+
+fn unreadable(column: usize, kind: Type, error: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, kind, Box::new(error))
+}

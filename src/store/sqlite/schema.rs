@@ -1,0 +1,74 @@
+//! The schema: its migrations, and which binaries may run on it.
+
+use rusqlite::Connection;
+
+use crate::store::StoreError;
+
+mod migrations {
+    refinery::embed_migrations!("src/store/migrations/sqlite");
+}
+
+/// The number of the newest migration that this binary knows.
+const SCHEMA: i64 = 1;
+
+/// SQLite 3.51.3 mended a fault that can corrupt a write-ahead log when two connections write at the same moment.
+const OLDEST_SQLITE: i32 = 3_051_003;
+
+pub fn refuse_faulty_sqlite() -> Result<(), StoreError> {
+    if rusqlite::version_number() < OLDEST_SQLITE {
+        let version = rusqlite::version();
+        return Err(StoreError::Refused(format!(
+            "SQLite {version} can corrupt its write-ahead log; build orderbell with the bundled SQLite (3.51.3 or newer)"
+        )));
+    }
+    Ok(())
+}
+
+/// Brings the schema up to date.
+///
+/// # Errors
+/// [`StoreError::Refused`] when a newer version has changed the store beyond what this binary understands.
+pub fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+    if let Some(floor) = floor(connection)
+        && floor > SCHEMA
+    {
+        return Err(StoreError::Refused(format!(
+            "this store was written by a newer orderbell (schema {floor}, this one knows {SCHEMA}); start that version, or restore a backup"
+        )));
+    }
+    // A newer version may have added what an older one can live with; the floor above says when it cannot.
+    migrations::migrations::runner()
+        .set_abort_missing(false)
+        .run(connection)
+        .map(drop)
+        .map_err(|error| StoreError::Unavailable(format!("the schema cannot be brought up to date: {error}")))
+}
+
+/// `None` in a store that is still empty.
+fn floor(connection: &Connection) -> Option<i64> {
+    connection.query_row("SELECT max(oldest_binary_schema) FROM schema_floor", [], |row| row.get(0)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_schema_number_is_that_of_the_newest_migration() {
+        let newest = migrations::migrations::runner()
+            .get_migrations()
+            .iter()
+            .map(|migration| i64::from(migration.version()))
+            .max();
+        assert_eq!(newest, Some(SCHEMA));
+    }
+
+    #[test]
+    fn a_store_of_a_newer_version_is_refused_with_both_numbers() {
+        let mut connection = Connection::open_in_memory().expect("memory");
+        migrate(&mut connection).expect("an empty store");
+        connection.execute("UPDATE schema_floor SET oldest_binary_schema = 99", []).expect("update");
+        let refused = migrate(&mut connection).expect_err("too new").to_string();
+        assert!(refused.contains("schema 99, this one knows 1"), "{refused}");
+    }
+}
