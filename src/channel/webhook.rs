@@ -1,10 +1,32 @@
 //! WebHook: each event as one JSON object to an address of the merchant's own, signed.
+//!
+//! source  · our own contract; APSDAI's help page "notification-config"; the Standard Webhooks specification; November 2026
+//! proof   · one of four schemes ([`Signing`]); the delivery's id stays the same across attempts
+//! units   · money in minor units with its text; times in UTC with milliseconds; header times in ms (APSDAI) or s
+//! limits  · none of ours: one object per event, never a digest, never split
+//! answers · 2xx is a yes; 401, 403 and 410 say that the setting is wrong; 400, 413, 415 and 422 refuse the message; all
+//!           else, redirects and 404 included, is a retry
 
 use std::collections::BTreeMap;
 
+use jiff::SignedDuration;
 use serde::Deserialize;
+use sha2::Digest;
+use sha2::Sha256;
 
+use crate::channel::Attempt;
+use crate::channel::Channel;
+use crate::channel::Sending;
+use crate::channel::http::Http;
+use crate::domain::event::Kind;
+use crate::domain::message::Form;
+use crate::domain::message::Message;
+use crate::domain::message::Part;
+use crate::domain::retry::Answer;
+use crate::domain::retry::Outcome;
 use crate::domain::secret::Secret;
+use crate::domain::sign;
+use crate::domain::text::clean_line;
 
 /// One receiver of events.
 #[derive(Debug, Deserialize)]
@@ -31,10 +53,38 @@ pub enum Signing {
     #[default]
     None,
 }
-impl crate::channel::Channel for Webhook {
+/// APSDAI's own names of hooks, where one of our kinds is the same thing (help page "notification-config").
+const APSDAI_HOOKS: [(Kind, &str); 9] = [
+    (Kind::OrderPlaced, "order_create_hook"),
+    (Kind::OrderPaid, "order_pay_hook"),
+    (Kind::OrderCancelled, "order_cancel_hook"),
+    (Kind::OrderRefund, "order_refund_hook"),
+    (Kind::OrderOutOfStock, "order_out_of_stock_hook"),
+    (Kind::OrderCompleted, "order_finish_hook"),
+    (Kind::StockLow, "stock_alarm_hook"),
+    (Kind::StockKeysLow, "key_stock_alarm_hook"),
+    (Kind::TotalsReported, "order_count_amount_hook"),
+];
+
+/// What a receiver's status means; each other one is a retry.
+const ANSWERS: [(u16, Outcome); 7] = [
+    (401, Outcome::Misconfigured),
+    (403, Outcome::Misconfigured),
+    (410, Outcome::Misconfigured),
+    (400, Outcome::Rejected),
+    (413, Outcome::Rejected),
+    (415, Outcome::Rejected),
+    (422, Outcome::Rejected),
+];
+
+/// Longest piece of the receiver's answer that is kept, in characters.
+const WORDS: usize = 200;
+
+impl Channel for Webhook {
     fn kind(&self) -> &'static str {
         "webhook"
     }
+
     fn at_once(&self) -> usize {
         8
     }
@@ -44,21 +94,72 @@ impl crate::channel::Channel for Webhook {
     }
 
     fn credential(&self) -> String {
-        todo!()
+        hex::encode(&Sha256::digest(self.url.expose())[..16])
     }
-    fn write(
-        &self,
-        _: &crate::domain::message::Message,
-        _: crate::domain::message::Form,
-    ) -> Vec<crate::domain::message::Part> {
-        todo!()
+
+    /// One object per event, whatever its size: a receiver that finds it too long says so.
+    fn write(&self, message: &Message, form: Form) -> Vec<Part> {
+        let body = serde_json::to_string(&message.json()).expect("texts, numbers and lists always serialise");
+        vec![Part { index: 0, form, body }]
     }
-    fn send<'a>(
-        &'a self,
-        _: &'a crate::channel::http::Http,
-        _: &'a crate::domain::message::Part,
-        _: &'a crate::channel::Attempt,
-    ) -> crate::channel::Sending<'a> {
-        todo!()
+
+    fn send<'a>(&'a self, http: &'a Http, part: &'a Part, attempt: &'a Attempt) -> Sending<'a> {
+        Box::pin(async move {
+            let headers = self.signed_headers(&part.body, attempt);
+            match http.post(self.url.expose(), &headers, part.body.clone()).await {
+                Ok(response) => judge(response.status, response.retry_after, &response.body),
+                Err(failure) => failure.into(),
+            }
+        })
     }
+}
+
+impl Webhook {
+    /// The merchant's own headers, and those of the scheme.
+    fn signed_headers(&self, body: &str, attempt: &Attempt) -> Vec<(String, String)> {
+        let own = self.headers.iter().map(|(name, value)| (name.clone(), value.expose().to_owned()));
+        let mut headers: Vec<(String, String)> = own.collect();
+        let mut add = |name: &str, value: String| headers.push((name.to_owned(), value));
+        add("content-type", "application/json".to_owned());
+        let milliseconds = attempt.now.as_millisecond();
+        let mut apsdai = |token: String| {
+            add("user-agent", "apsdai-hook".to_owned());
+            add("x-apsdai-token", token);
+            add("x-apsdai-timestamp", milliseconds.to_string());
+            add("x-apsdai-event", apsdai_hook(&attempt.kind));
+            add("x-orderbell-delivery", attempt.key.clone());
+        };
+        match &self.signing {
+            Signing::Apsdai { secret } => apsdai(sign::apsdai_token(secret.expose(), milliseconds)),
+            Signing::ApsdaiPassword { secret } => apsdai(secret.expose().to_owned()),
+            Signing::StandardWebhooks { secret } => {
+                let seconds = attempt.now.as_second();
+                add("webhook-id", attempt.key.clone());
+                add("webhook-timestamp", seconds.to_string());
+                add("webhook-signature", sign::standard_webhooks(secret.expose(), &attempt.key, seconds, body.as_bytes()));
+            }
+            Signing::None => add("x-orderbell-delivery", attempt.key.clone()),
+        }
+        headers
+    }
+}
+
+/// The hook's own name where the kind has one, else our kind.
+fn apsdai_hook(kind: &Kind) -> String {
+    let hook = APSDAI_HOOKS.iter().find(|(known, _)| known == kind);
+    hook.map_or_else(|| kind.to_string(), |(_, name)| (*name).to_owned())
+}
+
+/// What a receiver's answer means.
+fn judge(status: u16, retry_after: Option<SignedDuration>, body: &[u8]) -> Answer {
+    let outcome = match status {
+        200..=299 => Outcome::Delivered,
+        _ => ANSWERS
+            .iter()
+            .find(|(known, _)| *known == status)
+            .map_or(Outcome::Retry { after: retry_after }, |(_, outcome)| outcome.clone()),
+    };
+    let said = clean_line(&String::from_utf8_lossy(body), WORDS);
+    let words = if said.is_empty() || outcome == Outcome::Delivered { format!("HTTP {status}") } else { format!("HTTP {status}: {said}") };
+    Answer { outcome, words }
 }

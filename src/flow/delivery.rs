@@ -122,7 +122,7 @@ async fn start(
     }
     // What is under way may still look due, until its claim is committed.
     let limit = u32::try_from(channel.at_once() * 2).unwrap_or(u32::MAX);
-    let due = match post.store.due(&lane.name, now, limit, channel.in_order()).await {
+    let due = match post.store.reader().due(&lane.name, now, limit, channel.in_order()).await {
         Ok(due) => due,
         Err(error) => {
             tracing::error!(channel = lane.name, %error, "what is due cannot be read");
@@ -139,7 +139,7 @@ async fn start(
 
 /// Until the next delivery of the channel falls due, and a second at most.
 async fn until_next(lane: &Lane, post: &Post, now: Timestamp) -> Duration {
-    let Ok(Some(next)) = post.store.next_due(&lane.name).await else { return LOOK_EVERY };
+    let Ok(Some(next)) = post.store.reader().next_due(&lane.name).await else { return LOOK_EVERY };
     // What is due already waits for a send under way to end, or for the channel to open.
     if next <= now { LOOK_EVERY } else { Duration::try_from(next.duration_since(now)).unwrap_or(LOOK_EVERY).min(LOOK_EVERY) }
 }

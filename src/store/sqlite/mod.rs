@@ -3,6 +3,7 @@
 
 mod deliver;
 mod prune;
+pub mod read;
 mod record;
 mod rows;
 mod schema;
@@ -21,16 +22,14 @@ use rusqlite::Connection;
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 
-use crate::domain::event::EventId;
 use crate::domain::order::Order;
 use crate::store::Claim;
 use crate::store::Claimed;
-use crate::store::Due;
 use crate::store::Record;
 use crate::store::Recorded;
 use crate::store::Settle;
-use crate::store::Standing;
 use crate::store::StoreError;
+use crate::store::sqlite::read::Reader;
 
 /// How many jobs may wait for the writer; beyond it, whoever asks waits.
 const QUEUE: usize = 1024;
@@ -46,12 +45,11 @@ const STATEMENTS: usize = 64;
 /// One SQLite file, held by one daemon.
 pub struct Sqlite {
     writer: mpsc::Sender<Job>,
-    reader: mpsc::Sender<Reading>,
+    reader: Reader,
     /// Held as long as the store is, so that no second daemon writes beside this one.
     _lock: Arc<File>,
 }
 
-type Reading = Box<dyn FnOnce(&Connection) + Send>;
 type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 
 enum Job {
@@ -76,12 +74,9 @@ impl Sqlite {
         let mut connection = connect(path).map_err(|error| unopened(path, &error))?;
         schema::migrate(&mut connection)?;
         deliver::take_up(&connection, now).map_err(|error| unavailable(&error))?;
-        let reading = connect_to_read(path).map_err(|error| unopened(path, &error))?;
-
+        let reader = Reader::open(path)?;
         let (writer, jobs) = mpsc::channel(QUEUE);
-        let (reader, readings) = mpsc::channel::<Reading>(QUEUE);
         spawn("store-write", move || write(connection, jobs))?;
-        spawn("store-read", move || read(&reading, readings))?;
         Ok(Self { writer, reader, _lock: Arc::new(lock) })
     }
 
@@ -119,67 +114,14 @@ impl Sqlite {
         Ok((pruned.removed, pruned.next))
     }
 
-    /// The deliveries of a channel whose time has come, the longest due first. With `in_order`, those of one order come one
-    /// after another: a later one stays back while an earlier one waits.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn due(&self, channel: &str, now: Timestamp, limit: u32, in_order: bool) -> Result<Vec<Due>, StoreError> {
-        let channel = channel.to_owned();
-        self.look(move |connection| deliver::due(connection, &channel, now, limit, in_order)).await
-    }
-
-    /// When the next delivery of a channel falls due.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn next_due(&self, channel: &str) -> Result<Option<Timestamp>, StoreError> {
-        let channel = channel.to_owned();
-        self.look(move |connection| deliver::next_due(connection, &channel)).await
-    }
-
-    /// All deliveries in the sequence of their making, or those in one state.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn deliveries(&self, state: Option<&str>) -> Result<Vec<Standing>, StoreError> {
-        let state = state.map(str::to_owned);
-        self.look(move |connection| deliver::standings(connection, state.as_deref())).await
-    }
-
-    /// An event with the number of its repeats.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn repeats(&self, event: EventId) -> Result<Option<u64>, StoreError> {
-        self.look(move |connection| record::repeats(connection, event)).await
-    }
-
-    /// An order as it stands.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn order(&self, source: &str, number: &str) -> Result<Option<Order>, StoreError> {
-        let (source, number) = (source.to_owned(), number.to_owned());
-        self.look(move |connection| Ok(record::load_order(connection, &source, &number)?.map(|(_, order)| order))).await
+    /// The reading side.
+    pub fn reader(&self) -> &Reader {
+        &self.reader
     }
 
     async fn ask<T>(&self, job: impl FnOnce(Reply<T>) -> Job) -> Result<T, StoreError> {
         let (reply, answer) = oneshot::channel();
         self.writer.send(job(reply)).await.map_err(|_| stopped())?;
-        answer.await.map_err(|_| stopped())?
-    }
-
-    async fn look<T: Send + 'static>(
-        &self,
-        read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        let (reply, answer) = oneshot::channel();
-        let reading: Reading = Box::new(move |connection| {
-            // Nobody listens any more when the asker was stopped; then there is nothing to tell.
-            let _ = reply.send(read(connection).map_err(|error| unavailable(&error)));
-        });
-        self.reader.send(reading).await.map_err(|_| stopped())?;
         answer.await.map_err(|_| stopped())?
     }
 }
@@ -220,20 +162,6 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     Ok(connection)
-}
-
-fn connect_to_read(path: &Path) -> rusqlite::Result<Connection> {
-    let connection = Connection::open(path)?;
-    connection.busy_timeout(std::time::Duration::from_millis(BUSY_MS))?;
-    connection.set_prepared_statement_cache_capacity(STATEMENTS);
-    connection.pragma_update(None, "query_only", true)?;
-    Ok(connection)
-}
-
-fn read(connection: &Connection, mut readings: mpsc::Receiver<Reading>) {
-    while let Some(reading) = readings.blocking_recv() {
-        reading(connection);
-    }
 }
 
 /// The writer thread: ends when nobody can ask any more.

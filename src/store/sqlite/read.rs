@@ -1,0 +1,119 @@
+//! Looking at the store without changing it: for the lanes, for pages, and for commands beside a running daemon.
+
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rusqlite::Connection;
+use tokio::sync::mpsc;
+use tokio::sync::oneshot;
+
+use crate::domain::event::EventId;
+use crate::domain::order::Order;
+use crate::store::Due;
+use crate::store::Standing;
+use crate::store::StoreError;
+use crate::store::sqlite::BUSY_MS;
+use crate::store::sqlite::QUEUE;
+use crate::store::sqlite::STATEMENTS;
+use crate::store::sqlite::deliver;
+use crate::store::sqlite::record;
+use crate::store::sqlite::spawn;
+use crate::store::sqlite::stopped;
+use crate::store::sqlite::unavailable;
+use crate::store::sqlite::unopened;
+
+type Reading = Box<dyn FnOnce(&Connection) + Send>;
+
+/// A read-only connection with a thread of its own.
+#[derive(Clone)]
+pub struct Reader {
+    readings: mpsc::Sender<Reading>,
+}
+
+impl Reader {
+    /// Opens an existing store to read, also beside the daemon that holds it.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the file is missing or cannot be opened.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let connection = connect(path).map_err(|error| unopened(path, &error))?;
+        let (readings, queue) = mpsc::channel(QUEUE);
+        spawn("store-read", move || read(&connection, queue))?;
+        Ok(Self { readings })
+    }
+
+    /// The deliveries of a channel whose time has come, the longest due first. With `in_order`, those of one order come one
+    /// after another: a later one stays back while an earlier one waits.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn due(&self, channel: &str, now: Timestamp, limit: u32, in_order: bool) -> Result<Vec<Due>, StoreError> {
+        let channel = channel.to_owned();
+        self.look(move |connection| deliver::due(connection, &channel, now, limit, in_order)).await
+    }
+
+    /// When the next delivery of a channel falls due.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn next_due(&self, channel: &str) -> Result<Option<Timestamp>, StoreError> {
+        let channel = channel.to_owned();
+        self.look(move |connection| deliver::next_due(connection, &channel)).await
+    }
+
+    /// All deliveries in the sequence of their making, or those in one state.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn deliveries(&self, state: Option<&str>) -> Result<Vec<Standing>, StoreError> {
+        let state = state.map(str::to_owned);
+        self.look(move |connection| deliver::standings(connection, state.as_deref())).await
+    }
+
+    /// An event with the number of its repeats.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn repeats(&self, event: EventId) -> Result<Option<u64>, StoreError> {
+        self.look(move |connection| record::repeats(connection, event)).await
+    }
+
+    /// An order as it stands.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn order(&self, source: &str, number: &str) -> Result<Option<Order>, StoreError> {
+        let (source, number) = (source.to_owned(), number.to_owned());
+        self.look(move |connection| Ok(record::load_order(connection, &source, &number)?.map(|(_, order)| order))).await
+    }
+
+    async fn look<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let reading: Reading = Box::new(move |connection| {
+            // Nobody listens any more when the asker was stopped; then there is nothing to tell.
+            let _ = reply.send(read(connection).map_err(|error| unavailable(&error)));
+        });
+        self.readings.send(reading).await.map_err(|_| stopped())?;
+        answer.await.map_err(|_| stopped())?
+    }
+}
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    // Reading a write-ahead log needs its shared memory file, so the connection is opened for writing and then told not to.
+    let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE | rusqlite::OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(Duration::from_millis(BUSY_MS))?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    connection.pragma_update(None, "query_only", true)?;
+    Ok(connection)
+}
+
+fn read(connection: &Connection, mut readings: mpsc::Receiver<Reading>) {
+    while let Some(reading) = readings.blocking_recv() {
+        reading(connection);
+    }
+}
