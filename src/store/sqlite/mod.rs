@@ -14,7 +14,6 @@ use std::fs::TryLockError;
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::thread;
 
 use jiff::Timestamp;
@@ -46,8 +45,8 @@ const STATEMENTS: usize = 64;
 pub struct Sqlite {
     writer: mpsc::Sender<Job>,
     reader: Reader,
-    /// Held as long as the store is, so that no second daemon writes beside this one.
-    _lock: Arc<File>,
+    /// Hears when the writer thread has ended and let go of the file.
+    ended: oneshot::Receiver<()>,
 }
 
 type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
@@ -76,8 +75,14 @@ impl Sqlite {
         deliver::take_up(&connection, now).map_err(|error| unavailable(&error))?;
         let reader = Reader::open(path)?;
         let (writer, jobs) = mpsc::channel(QUEUE);
-        spawn("store-write", move || write(connection, jobs))?;
-        Ok(Self { writer, reader, _lock: Arc::new(lock) })
+        let (end, ended) = oneshot::channel();
+        spawn("store-write", move || {
+            write(connection, jobs);
+            // Until here no second daemon may write beside this one.
+            drop(lock);
+            let _ = end.send(());
+        })?;
+        Ok(Self { writer, reader, ended })
     }
 
     /// Records an event, its repeat keys, its order, its ledger entries and its deliveries, in one commit.
@@ -112,6 +117,13 @@ impl Sqlite {
     pub async fn prune(&self, before: Timestamp, after_seq: i64, steps: u32) -> Result<(u64, Option<i64>), StoreError> {
         let pruned = self.ask(|reply| Job::Prune { before, after_seq, steps, reply }).await?;
         Ok((pruned.removed, pruned.next))
+    }
+
+    /// Lets go of the file, after everything that was asked is done.
+    pub async fn close(self) {
+        drop(self.writer);
+        // An error means that the thread has ended already.
+        let _ = self.ended.await;
     }
 
     /// The reading side.

@@ -1,0 +1,102 @@
+//! The whole daemon: builds the rooms from a configuration and runs them until it is told to stop.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::channel::http::Http;
+use crate::channel::http::HttpError;
+use crate::config::Config;
+use crate::domain::retry::DEFAULT_WAITS;
+use crate::domain::template::TemplateError;
+use crate::domain::template::Templates;
+use crate::flow::Clock;
+use crate::flow::Wake;
+use crate::flow::delivery;
+use crate::flow::delivery::Lane;
+use crate::flow::delivery::Post;
+use crate::flow::intake::Inlet;
+use crate::flow::intake::Intake;
+use crate::flow::notice::Notices;
+use crate::flow::schedule;
+use crate::store::StoreError;
+use crate::store::sqlite::Sqlite;
+use crate::web::hooks;
+use crate::web::server;
+use crate::web::server::Limits;
+
+/// Why the daemon does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("channel {channel}: {reason}")]
+    Channel { channel: String, reason: String },
+    #[error("the built-in templates do not compile: {0}")]
+    Templates(String),
+}
+
+/// The sockets, already bound: a test binds them to port 0.
+pub struct Listeners {
+    pub hooks: TcpListener,
+}
+
+/// Runs the daemon until `shutdown`; then answers what is in flight, finishes or releases what is being sent, and returns
+/// within ten seconds.
+///
+/// # Errors
+/// [`StartError`]; once it runs it only ends by `shutdown`.
+pub async fn run(config: Config, listeners: Listeners, clock: Clock, shutdown: CancellationToken) -> Result<(), StartError> {
+    let now = clock.now();
+    let StoreUrl::Sqlite(path) = &config.store.url;
+    let store = Arc::new(Sqlite::open(path, now)?);
+    let templates = Arc::new(Templates::built_in()?);
+    let wake = Wake::new(config.channels.keys());
+    let routes = Arc::new(config.routes.clone());
+    let notices = Notices { store: store.clone(), routes: routes.clone(), wake: wake.clone() };
+    let post = Post { store: store.clone(), templates, wake: wake.clone(), notices, clock: clock.clone() };
+    let keep = config.store.keep;
+    let limits = Limits { max_body_bytes: usize::try_from(config.server.max_body_bytes).unwrap_or(usize::MAX), ..Limits::default() };
+    let (inlets, currency) = inlets(&config);
+    let lanes = config.channels.into_iter().map(|(name, channel)| lane(name, channel)).collect::<Result<Vec<_>, _>>()?;
+
+    let work = TaskTracker::new();
+    for lane in lanes {
+        work.spawn(delivery::run(Arc::new(lane), post.clone(), shutdown.clone()));
+    }
+    work.spawn(schedule::upkeep(store.clone(), keep, clock.clone(), shutdown.clone()));
+    let intake = Arc::new(Intake::new(inlets, currency, store, routes, wake, clock));
+    work.spawn(server::serve(listeners.hooks, hooks::routes(intake), limits, shutdown.clone()));
+    work.close();
+    work.wait().await;
+    Ok(())
+}
+
+/// The sources with the addresses under which their platforms know them.
+fn inlets(config: &mut Config) -> BTreeMap<String, Inlet> {
+    let sources = std::mem::take(&mut config.sources);
+    let inlet = |(name, source): (String, ConfiguredSource)| {
+        let address = config.source_address(&name);
+        (name, Inlet { source: source.platform, address })
+    };
+    sources.into_iter().map(inlet).collect()
+}
+
+fn lane(name: String, channel: ConfiguredChannel) -> Result<Lane, StartError> {
+    let settings = channel.settings;
+    let http = Http::new(&HttpSettings { allow_private: settings.allow_private, timeout: settings.timeout, ..HttpSettings::default() })
+        .map_err(|error| StartError::Channel { channel: name.clone(), reason: error.to_string() })?;
+    Ok(Lane {
+        name,
+        way: channel.way,
+        http,
+        language: settings.language,
+        timezone: settings.timezone.zone,
+        waits: settings.retry,
+        timeout: settings.timeout,
+    })
+}

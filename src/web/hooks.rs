@@ -1,0 +1,64 @@
+//! `/hooks/<source>` and `/healthz`: the only place where a verdict becomes a status.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http::StatusCode;
+use http::Uri;
+use http::header;
+use poem::Endpoint;
+use poem::EndpointExt;
+use poem::Response;
+use poem::Route;
+use poem::get;
+use poem::handler;
+use poem::web::Data;
+use poem::web::Path;
+
+use crate::flow::intake::Intake;
+use crate::flow::intake::Verdict;
+use crate::platform::Method;
+use crate::platform::Reply;
+
+/// What the internet sees. Bodies come whole and within the limit: the accept loop sees to that.
+pub fn routes(intake: Arc<Intake>) -> impl Endpoint<Output = Response> + 'static {
+    Route::new().at("/hooks/:source", hook).at("/healthz", get(health)).data(intake).map_to_response()
+}
+
+#[handler]
+fn health() -> &'static str {
+    "ok\n"
+}
+
+#[handler]
+async fn hook(
+    method: http::Method,
+    uri: &Uri,
+    headers: &HeaderMap,
+    Path(source): Path<String>,
+    Data(intake): Data<&Arc<Intake>>,
+    body: Bytes,
+) -> Response {
+    let method = match method {
+        http::Method::POST => Method::Post,
+        http::Method::GET => Method::Get,
+        _ => return status_of(Verdict::Method),
+    };
+    status_of(intake.receive(&source, method, uri.query(), headers, &body).await)
+}
+
+fn status_of(verdict: Verdict) -> Response {
+    let (status, body) = match verdict {
+        Verdict::UnknownSource => (StatusCode::NOT_FOUND, r#"{"code":404,"message":"no such source"}"#),
+        Verdict::Method => (StatusCode::METHOD_NOT_ALLOWED, r#"{"code":405,"message":"this address takes POST"}"#),
+        Verdict::Answer(Reply::Received, body) => (StatusCode::OK, body),
+        Verdict::Answer(Reply::Refused, body) => (StatusCode::UNAUTHORIZED, body),
+        Verdict::Answer(Reply::NotRemembered, body) => (StatusCode::SERVICE_UNAVAILABLE, body),
+    };
+    let response = Response::builder().status(status).content_type("application/json");
+    match status {
+        StatusCode::METHOD_NOT_ALLOWED => response.header(header::ALLOW, "POST").body(body),
+        _ => response.body(body),
+    }
+}

@@ -1,0 +1,167 @@
+//! Orders add up to the same whatever the sequence in which their events arrive, and however often.
+
+use jiff::Timestamp;
+use orderbell::domain::data::Data;
+use orderbell::domain::event::Event;
+use orderbell::domain::event::EventId;
+use orderbell::domain::event::Kind;
+use orderbell::domain::event::Proof;
+use orderbell::domain::ledger::Figure;
+use orderbell::domain::money::Money;
+use orderbell::domain::order::Order;
+use orderbell::domain::order::OrderNews;
+use orderbell::domain::order::OrderState;
+use orderbell::domain::order::RefundNews;
+use orderbell::domain::order::absorb;
+use orderbell::domain::order::decide;
+use proptest::prelude::*;
+use uuid::Uuid;
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_750_000_000 + seconds).expect("a time")
+}
+
+fn event(kind: Kind, news: OrderNews, occurred: i64, received: i64) -> Event {
+    Event {
+        id: EventId(Uuid::nil()),
+        kind,
+        source: "s".to_owned(),
+        occurred_at: Some(at(occurred)),
+        received_at: at(received),
+        shop: None,
+        order: Some(OrderNews { number: "1".to_owned(), ..news }),
+        data: Data::default(),
+        proof: Proof::Held("test".to_owned()),
+    }
+}
+
+fn step(kind: Kind, state: OrderState, occurred: i64) -> Event {
+    event(kind, OrderNews { state: Some(state), ..OrderNews::default() }, occurred, occurred)
+}
+
+fn placed(total: Option<i64>) -> Event {
+    let news = OrderNews {
+        state: Some(OrderState::Placed),
+        placed_at: Some(at(0)),
+        total: total.map(|minor| Money::new(minor, "HKD")),
+        ..OrderNews::default()
+    };
+    event(Kind::OrderPlaced, news, 0, 0)
+}
+
+fn refund(id: &str, minor: i64, occurred: i64) -> Event {
+    let refund = Some(RefundNews { id: id.to_owned(), amount: Money::new(minor, "HKD") });
+    event(Kind::OrderRefund, OrderNews { refund, ..OrderNews::default() }, occurred, occurred)
+}
+
+/// The sums that the ledger comes to when these events are decided one after another.
+fn sums(events: &[Event]) -> (Option<Order>, Vec<(Figure, i64, i64)>) {
+    let mut order: Option<Order> = None;
+    let mut ledger = Vec::new();
+    for event in events {
+        let decision = decide(order.as_ref(), event, &[]);
+        ledger.extend(decision.ledger);
+        order = decision.order;
+    }
+    let figures = [Figure::Placed, Figure::Completed, Figure::Cancelled, Figure::Refunded];
+    let sum = |figure: Figure| {
+        let entries = ledger.iter().filter(|entry| entry.figure == figure);
+        entries.fold((0, 0), |(count, minor), entry| {
+            (count + entry.count, minor + entry.amount.as_ref().map_or(0, |amount| amount.minor))
+        })
+    };
+    (order, figures.map(|figure| (figure, sum(figure).0, sum(figure).1)).to_vec())
+}
+
+#[test]
+fn a_late_accepted_never_overwrites_cancelled_and_says_how_late_it_is() {
+    let cancelled = decide(None, &step(Kind::OrderCancelled, OrderState::Cancelled, 300), &[]).order;
+    let mut accepted = step(Kind::OrderAccepted, OrderState::Accepted, 60);
+    accepted.received_at = at(420);
+    let decision = decide(cancelled.as_ref(), &accepted, &["kitchen".to_owned()]);
+    assert_eq!(decision.order.map(|order| order.state), Some(OrderState::Cancelled));
+    let late = decision.late.expect("it is late");
+    assert_eq!((late.by_seconds, late.order_state), (360, OrderState::Cancelled));
+    assert_eq!(decision.channels, ["kitchen"], "it is told as what it is");
+}
+
+#[test]
+fn support_may_cancel_what_was_completed() {
+    let events = [placed(None), step(Kind::OrderCompleted, OrderState::Completed, 10), step(Kind::OrderCancelled, OrderState::Cancelled, 20)];
+    let (order, _) = sums(&events);
+    assert_eq!(order.map(|order| order.state), Some(OrderState::Cancelled));
+    let before = sums(&events[..2]).0;
+    assert_eq!(decide(before.as_ref(), &events[2], &[]).late, None);
+}
+
+#[test]
+fn what_nobody_proved_changes_nothing_and_is_told_to_nobody() {
+    let mut forged = step(Kind::OrderCancelled, OrderState::Cancelled, 10);
+    forged.proof = Proof::Unproven;
+    let decision = decide(sums(&[placed(Some(1))]).0.as_ref(), &forged, &["kitchen".to_owned()]);
+    assert_eq!((decision.order, decision.channels.len(), decision.ledger.len()), (None, 0, 0));
+}
+
+#[test]
+fn several_states_of_one_refund_are_one_refund() {
+    let (_, figures) = sums(&[placed(Some(5000)), refund("r", 1000, 10), refund("r", 1500, 20), refund("q", 100, 30)]);
+    assert_eq!(figures[3], (Figure::Refunded, 2, 1600));
+}
+
+#[test]
+fn a_total_that_comes_later_corrects_the_figures_of_its_day() {
+    let thin = decide(None, &step(Kind::OrderCancelled, OrderState::Cancelled, 10), &[]).order;
+    let decision = decide(thin.as_ref(), &placed(Some(5000)), &[]);
+    let cancelled = decision.ledger.iter().find(|entry| entry.figure == Figure::Cancelled).expect("a correction");
+    assert_eq!((cancelled.count, cancelled.amount.clone(), cancelled.effect_at), (0, Some(Money::new(5000, "HKD")), at(10)));
+}
+
+#[test]
+fn a_repeat_changes_nothing_unless_it_is_fuller() {
+    let order = sums(&[placed(None)]).0.expect("an order");
+    assert_eq!(absorb(Some(&order), &placed(None)), order);
+    assert_eq!(absorb(Some(&order), &placed(Some(5))).total, Some(Money::new(5, "HKD")));
+}
+
+proptest! {
+    #[test]
+    fn state_total_and_figures_do_not_depend_on_the_sequence(
+        shuffled in Just(vec![
+            placed(Some(5000)),
+            step(Kind::OrderAccepted, OrderState::Accepted, 10),
+            step(Kind::OrderCompleted, OrderState::Completed, 40),
+            step(Kind::OrderCancelled, OrderState::Cancelled, 50),
+            refund("r", 700, 60),
+            refund("r", 900, 70),
+            refund("q", 5, 80),
+        ]).prop_shuffle(),
+    ) {
+        let (order, figures) = sums(&shuffled);
+        let order = order.expect("an order");
+        prop_assert_eq!(order.state, OrderState::Cancelled);
+        prop_assert_eq!(order.total, Some(Money::new(5000, "HKD")));
+        prop_assert_eq!(order.latest_at, Some(at(80)));
+        prop_assert_eq!(order.revision, 7);
+        prop_assert_eq!(figures, vec![
+            (Figure::Placed, 1, 5000),
+            (Figure::Completed, 1, 5000),
+            (Figure::Cancelled, 1, 5000),
+            (Figure::Refunded, 2, 905),
+        ]);
+    }
+
+    #[test]
+    fn a_state_never_moves_back(sequence in proptest::collection::vec(0..7usize, 1..20)) {
+        let states = [
+            OrderState::Placed, OrderState::Paid, OrderState::Accepted, OrderState::Ready,
+            OrderState::Completed, OrderState::Cancelled, OrderState::Refunded,
+        ];
+        let mut order: Option<Order> = None;
+        for (time, pick) in sequence.into_iter().enumerate() {
+            let before = order.as_ref().map(|order| order.state);
+            let time = i64::try_from(time).expect("small");
+            order = decide(order.as_ref(), &step(Kind::OrderAccepted, states[pick], time), &[]).order;
+            prop_assert!(order.as_ref().map(|order| order.state) >= before);
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! The store's contract: what is answered is on disk, repeats are one event, attempts begin and end, old events go.
+
+use std::path::Path;
+
+use jiff::SignedDuration;
+use jiff::Timestamp;
+use orderbell::domain::data::Data;
+use orderbell::domain::event::DeliveryId;
+use orderbell::domain::event::Event;
+use orderbell::domain::event::EventId;
+use orderbell::domain::event::Kind;
+use orderbell::domain::event::Proof;
+use orderbell::domain::event::RepeatKey;
+use orderbell::domain::message::Form;
+use orderbell::domain::message::Part;
+use orderbell::domain::money::Money;
+use orderbell::domain::order::Line;
+use orderbell::domain::order::OrderNews;
+use orderbell::domain::order::OrderState;
+use orderbell::domain::retry::Answer;
+use orderbell::domain::retry::Outcome;
+use orderbell::domain::retry::Step;
+use orderbell::store::Claim;
+use orderbell::store::Claimed;
+use orderbell::store::Due;
+use orderbell::store::Record;
+use orderbell::store::Recorded;
+use orderbell::store::Settle;
+use orderbell::store::StoreError;
+use orderbell::store::sqlite::Sqlite;
+use uuid::Uuid;
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_750_000_000 + seconds).expect("a time")
+}
+
+fn open(folder: &Path) -> Sqlite {
+    Sqlite::open(&folder.join("bell.db"), at(0)).expect("the store opens")
+}
+
+/// An order event of the source `s`, told to `channels`, recognised by `key`.
+fn event(kind: Kind, number: &str, state: OrderState, received: i64, key: &str, channels: &[&str]) -> Record {
+    let order = OrderNews { number: number.to_owned(), state: Some(state), ..OrderNews::default() };
+    Record {
+        event: Event {
+            id: EventId(Uuid::now_v7()),
+            kind,
+            source: "s".to_owned(),
+            occurred_at: Some(at(received)),
+            received_at: at(received),
+            shop: None,
+            order: Some(order),
+            data: Data::default(),
+            proof: Proof::Held("test".to_owned()),
+        },
+        body: b"{}".to_vec(),
+        repeat_keys: vec![RepeatKey::Once(key.to_owned())],
+        hearers: channels.iter().map(|channel| ((*channel).to_owned(), DeliveryId(Uuid::now_v7()))).collect(),
+    }
+}
+
+fn placed(number: &str, channels: &[&str]) -> Record {
+    event(Kind::OrderPlaced, number, OrderState::Placed, 0, &format!("1001:{number}"), channels)
+}
+
+async fn due(store: &Sqlite, channel: &str, now: i64) -> Vec<Due> {
+    store.reader().due(channel, at(now), 100, false).await.expect("reading")
+}
+
+async fn claim(store: &Sqlite, delivery: DeliveryId, now: i64) -> Claimed {
+    let composed = vec![Part { index: 0, form: Form::Full, body: "hello".to_owned() }];
+    let claim = Claim { delivery, composed, part: 0, form: Form::Full, at: at(now), lease_until: at(now + 60) };
+    store.claim(claim).await.expect("claiming")
+}
+
+async fn settle(store: &Sqlite, delivery: DeliveryId, attempt: i64, outcome: Outcome, step: Step) {
+    let answer = Answer { outcome, words: "said".to_owned() };
+    let settle =
+        Settle { delivery, attempt, part: 0, form: Form::Full, more_parts: false, at: at(2), answer, step };
+    store.settle(settle).await.expect("settling");
+}
+
+async fn states(store: &Sqlite) -> Vec<(String, u32)> {
+    let standings = store.reader().deliveries(None).await.expect("reading");
+    standings.into_iter().map(|standing| (standing.state, standing.attempts)).collect()
+}
+
+#[tokio::test]
+async fn the_same_webhook_twice_is_one_event_and_one_delivery() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path());
+    let first = placed("1", &["kitchen"]);
+    let id = first.event.id;
+    assert_eq!(store.record(first).await.expect("recorded"), Recorded::New { channels: vec!["kitchen".to_owned()] });
+    assert_eq!(store.record(placed("1", &["kitchen"])).await.expect("recorded"), Recorded::Repeat { of: id });
+    assert_eq!(due(&store, "kitchen", 0).await.len(), 1);
+    assert_eq!(store.reader().repeats(id).await.expect("reading"), Some(1));
+}
+
+#[tokio::test]
+async fn the_same_webhook_many_times_at_once_is_one_event() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = std::sync::Arc::new(open(folder.path()));
+    let asked: Vec<_> = (0..64)
+        .map(|_| {
+            let store = store.clone();
+            tokio::spawn(async move { store.record(placed("1", &["kitchen"])).await.expect("recorded") })
+        })
+        .collect();
+    let mut fresh = 0;
+    for answer in asked {
+        fresh += usize::from(matches!(answer.await.expect("no panic"), Recorded::New { .. }));
+    }
+    assert_eq!((fresh, due(&store, "kitchen", 0).await.len()), (1, 1));
+}
+
+#[tokio::test]
+async fn what_was_answered_is_there_after_a_restart() {
+    let folder = tempfile::tempdir().expect("a folder");
+    {
+        let store = open(folder.path());
+        store.record(placed("1", &["kitchen", "erp"])).await.expect("recorded");
+        store.close().await;
+    }
+    let store = Sqlite::open(&folder.path().join("bell.db"), at(100)).expect("the store opens again");
+    assert_eq!((due(&store, "kitchen", 0).await.len(), due(&store, "erp", 0).await.len()), (1, 1));
+    let order = store.reader().order("s", "1").await.expect("reading").expect("the order");
+    assert_eq!((order.state, order.revision), (OrderState::Placed, 1));
+}
+
+#[tokio::test]
+async fn a_second_daemon_on_the_same_file_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let _first = open(folder.path());
+    let refused = Sqlite::open(&folder.path().join("bell.db"), at(0)).err().expect("refused").to_string();
+    assert!(refused.contains("in use by another orderbell daemon"), "{refused}");
+}
+
+#[tokio::test]
+async fn equal_content_about_a_shop_is_a_repeat_of_the_latest_within_five_minutes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path());
+    let status = |content: u8, received: i64| {
+        let mut record = event(Kind::StoreStatus, "-", OrderState::Unknown, received, "", &[]);
+        record.event.order = None;
+        record.repeat_keys = vec![RepeatKey::Latest { key: "1102:5".to_owned(), content: [content; 32], window_seconds: 300 }];
+        store.record(record)
+    };
+    let is_new = |recorded: Result<Recorded, StoreError>| matches!(recorded, Ok(Recorded::New { .. }));
+    assert!(is_new(status(1, 0).await));
+    assert!(!is_new(status(1, 300).await), "equal and within the window");
+    assert!(is_new(status(2, 310).await), "other content");
+    assert!(is_new(status(1, 320).await), "equal, but not to the latest: the shop opened, closed and opened");
+    assert!(is_new(status(1, 621).await), "equal to the latest, but too long ago");
+}
+
+#[tokio::test]
+async fn orders_add_up_within_one_group_and_across_groups() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path());
+    let all = [
+        placed("1", &[]),
+        event(Kind::OrderCancelled, "1", OrderState::Cancelled, 30, "1004:1", &[]),
+        event(Kind::OrderAccepted, "1", OrderState::Accepted, 20, "1002:1", &["erp"]),
+    ];
+    // Sent without waiting, so that they share a transaction.
+    let [first, second, third] = all.map(|record| store.record(record));
+    let (first, second, third) = tokio::join!(first, second, third);
+    assert!(first.is_ok() && second.is_ok() && third.is_ok());
+    let order = store.reader().order("s", "1").await.expect("reading").expect("the order");
+    assert_eq!((order.state, order.revision), (OrderState::Cancelled, 3));
+    let told = due(&store, "erp", 100).await.remove(0);
+    assert_eq!(told.event.data.late.map(|late| late.order_state), Some(OrderState::Cancelled), "it says that it is late");
+}
+
+#[tokio::test]
+async fn a_fuller_repeat_completes_lines_and_total_and_rings_nobody() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path());
+    store.record(placed("1", &["kitchen"])).await.expect("recorded");
+    let mut fuller = placed("1", &["kitchen"]);
+    if let Some(order) = &mut fuller.event.order {
+        order.total = Some(Money::new(4600, "SAR"));
+        order.lines = vec![Line { name: "Tea".to_owned(), ..Line::default() }];
+    }
+    assert!(matches!(store.record(fuller).await, Ok(Recorded::Repeat { .. })));
+    let order = store.reader().order("s", "1").await.expect("reading").expect("the order");
+    assert_eq!((order.total.map(|total| total.minor), order.lines.len(), order.revision), (Some(4600), 1, 1));
+    assert_eq!(due(&store, "kitchen", 0).await.len(), 1);
+}
+
+#[tokio::test]
+async fn an_attempt_is_on_disk_before_it_is_made_and_its_lease_keeps_others_away() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path());
+    store.record(placed("1", &["kitchen"])).await.expect("recorded");
+    let id = due(&store, "kitchen", 0).await[0].id;
+    let Claimed::Yes(attempt) = claim(&store, id, 1).await else { panic!("it may be made") };
+    assert!(due(&store, "kitchen", 1).await.is_empty());
+    settle(&store, id, attempt, Outcome::Delivered, Step::Delivered).await;
+    assert_eq!(states(&store).await, [("delivered".to_owned(), 1)]);
+    assert_eq!(claim(&store, id, 3).await, Claimed::No, "what is done is not sent again");
+}
+
+#[tokio::test]
+async fn after_a_crash_what_was_under_way_is_due_again_with_the_same_bytes_and_marked_as_maybe_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    {
+        let store = open(folder.path());
+        store.record(placed("1", &["kitchen"])).await.expect("recorded");
+        let id = due(&store, "kitchen", 0).await[0].id;
+        claim(&store, id, 1).await;
+        store.close().await;
+    }
+    let store = Sqlite::open(&folder.path().join("bell.db"), at(100)).expect("the store opens again");
+    let again = due(&store, "kitchen", 100).await;
+    let [delivery] = again.as_slice() else { panic!("one delivery is due: {again:?}") };
+    assert!(delivery.maybe_told);
+    assert_eq!(delivery.parts, [Part { index: 0, form: Form::Full, body: "hello".to_owned() }]);
+}
+
+#[tokio::test]
+async fn waiting_deliveries_come_when_due_and_the_schedule_counts_only_what_it_should() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path());
+    store.record(placed("1", &["kitchen"])).await.expect("recorded");
+    let id = due(&store, "kitchen", 0).await[0].id;
+    let Claimed::Yes(attempt) = claim(&store, id, 1).await else { panic!("it may be made") };
+    settle(&store, id, attempt, Outcome::Unknown, Step::Wait { until: at(50), spends: true }).await;
+    assert!(due(&store, "kitchen", 49).await.is_empty());
+    assert_eq!(store.reader().next_due("kitchen").await.expect("reading"), Some(at(50)));
+    let delivery = due(&store, "kitchen", 50).await.remove(0);
+    assert_eq!((delivery.spent, delivery.attempts, delivery.maybe_told), (1, 1, true));
+}
+
+#[tokio::test]
+async fn a_channel_in_order_gets_the_next_event_of_an_order_only_when_the_one_before_is_done() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path());
+    store.record(placed("1", &["erp"])).await.expect("recorded");
+    store.record(event(Kind::OrderAccepted, "1", OrderState::Accepted, 1, "1002:1", &["erp"])).await.expect("recorded");
+    store.record(placed("2", &["erp"])).await.expect("recorded");
+    let in_order = async || store.reader().due("erp", at(10), 10, true).await.expect("reading");
+    let first = in_order().await;
+    let numbers: Vec<_> = first.iter().map(|due| (due.order_key.clone(), due.event.kind.clone())).collect();
+    let key = |number: &str| Some(format!("s/{number}"));
+    assert_eq!(numbers, [(key("1"), Kind::OrderPlaced), (key("2"), Kind::OrderPlaced)]);
+    let Claimed::Yes(attempt) = claim(&store, first[0].id, 1).await else { panic!("it may be made") };
+    assert_eq!(in_order().await.len(), 1, "still under way");
+    settle(&store, first[0].id, attempt, Outcome::Delivered, Step::Delivered).await;
+    assert!(in_order().await.iter().any(|due| due.event.kind == Kind::OrderAccepted));
+}
+
+#[tokio::test]
+async fn retention_removes_what_is_old_and_done_and_never_what_somebody_must_still_hear() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path());
+    for number in 0..20 {
+        let channels: &[&str] = if number % 2 == 0 { &["kitchen"] } else { &[] };
+        store.record(placed(&number.to_string(), channels)).await.expect("recorded");
+    }
+    store.record(event(Kind::OrderPlaced, "new", OrderState::Placed, 5000, "1001:new", &[])).await.expect("recorded");
+    let before = at(0) + SignedDuration::from_secs(1000);
+    let (mut removed, mut next) = (0, Some(0));
+    while let Some(seq) = next {
+        let (count, following) = store.prune(before, seq, 3).await.expect("pruned");
+        assert!(count <= 3, "a step is small");
+        (removed, next) = (removed + count, following);
+    }
+    assert_eq!(removed, 10, "the ten that nobody waits for");
+    assert_eq!(due(&store, "kitchen", 100).await.len(), 10);
+    let order = async |number: &str| store.reader().order("s", number).await.expect("reading");
+    assert!(order("1").await.is_none() && order("2").await.is_some() && order("new").await.is_some());
+    // Its keys went with it: the same number may come again after so long.
+    assert!(matches!(store.record(placed("1", &[])).await, Ok(Recorded::New { .. })));
+}
