@@ -3,8 +3,22 @@
 use jiff::tz::TimeZone;
 
 use crate::domain::document::Document;
+use crate::domain::document::read::read;
 use crate::domain::event::Event;
+use crate::domain::language;
+use crate::domain::language::Language;
+use crate::domain::order;
 use crate::domain::order::Order;
+use crate::domain::text::cap;
+use crate::domain::text::escape_value;
+use crate::domain::text::one_line;
+
+/// A title is one line of a chat list or a subject.
+const TITLE_GRAPHEMES: usize = 120;
+
+/// The plain form shows so many lines of an order and says how many more there are.
+const PLAIN_LINES: usize = 100;
+const PLAIN_NAME_GRAPHEMES: usize = 200;
 
 /// What a message is made from.
 #[derive(Clone, Copy)]
@@ -30,4 +44,88 @@ pub struct Composed {
     /// The rendered template: Markdown with its values escaped.
     pub markdown: String,
     pub document: Document,
+}
+
+/// Reads rendered Markdown and gives it a title: its first heading, else its first line, else the kind in words.
+pub fn composed(markdown: &str, view: &View<'_>) -> Composed {
+    let markdown = without_gaps(markdown);
+    let document = read(&markdown);
+    let title = document
+        .title()
+        .or_else(|| document.plain_text().lines().next().map(one_line))
+        .filter(|title| !title.is_empty())
+        .unwrap_or_else(|| kind_in_words(words_for(view.language), view));
+    Composed { title: cap(&title, TITLE_GRAPHEMES).into_owned(), markdown, document }
+}
+
+/// The built-in plain form: kind, order, shop, total and lines. It needs no template and cannot fail.
+pub fn plain(view: &View<'_>) -> Composed {
+    let words = words_for(view.language);
+    let say = |key: &str, or: &str| words.and_then(|words| words.word(key)).unwrap_or(or).to_owned();
+    let alone = view.event.order.is_some().then(|| order::absorb(None, view.event));
+    let order = view.order.or(alone.as_ref());
+    let shop = order.and_then(|order| order.shop.as_ref()).or(view.event.shop.as_ref());
+    let name = |text: &str| escape_value(&cap(&one_line(text), PLAIN_NAME_GRAPHEMES));
+
+    let mut markdown = format!("# {}", escape_value(&kind_in_words(words, view)));
+    if let Some(order) = order {
+        markdown.push_str(&format!(" #{}", name(order.short_number.as_ref().unwrap_or(&order.number))));
+    }
+    markdown.push_str("\n\n");
+    let mut field = |key: &str, or: &str, value: &str| {
+        markdown.push_str(&format!("- **{}:** {value}\n", escape_value(&say(key, or))));
+    };
+    if let Some(shop) = shop {
+        field("label.shop", "Shop", &name(shop.name.as_ref().unwrap_or(&shop.id)));
+    }
+    if let Some(order) = order {
+        field("label.number", "Order number", &name(&order.number));
+    }
+    if let Some(total) = order.and_then(|order| order.total.as_ref()) {
+        let total = words.map_or_else(|| total.to_string(), |words| words.money(total));
+        field("label.total", "Total", &escape_value(&total));
+    }
+    let lines = order.map_or(&[][..], |order| &order.lines);
+    markdown.push('\n');
+    for line in lines.iter().take(PLAIN_LINES) {
+        let quantity = line.quantity.map(|quantity| format!("{quantity} × ")).unwrap_or_default();
+        markdown.push_str(&format!("- {quantity}{}\n", name(&line.name)));
+    }
+    if lines.len() > PLAIN_LINES {
+        markdown.push_str(&format!("- + {}\n", lines.len() - PLAIN_LINES));
+    }
+    composed(&markdown, view)
+}
+
+/// The words of the language that a reader gets.
+fn words_for(language: &str) -> Option<&'static Language> {
+    let known = language::built_in();
+    let folders: Vec<String> = known.keys().cloned().collect();
+    language::chain(language, &folders).first().and_then(|folder| known.get(folder))
+}
+
+fn kind_in_words(words: Option<&Language>, view: &View<'_>) -> String {
+    let kind = view.event.kind.to_string();
+    let word = words.and_then(|words| {
+        words.word(&format!("kind.{kind}")).or_else(|| words.word(&format!("kind.{}.other", view.event.kind.family())))
+    });
+    word.map_or(kind.clone(), str::to_owned)
+}
+
+/// Takes away the gaps that parts without a value leave: at most one empty line in a row, none at the ends.
+fn without_gaps(markdown: &str) -> String {
+    let mut tidied = String::with_capacity(markdown.len());
+    let mut gap = false;
+    for line in markdown.trim().lines() {
+        if line.trim().is_empty() {
+            gap = true;
+            continue;
+        }
+        if !tidied.is_empty() {
+            tidied.push_str(if gap { "\n\n" } else { "\n" });
+        }
+        tidied.push_str(line);
+        gap = false;
+    }
+    tidied
 }

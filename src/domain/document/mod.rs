@@ -1,0 +1,152 @@
+//! A message between its template and its dialect: the small document that a rendered template is read into, and that each
+//! channel writes in its own way.
+
+pub mod read;
+pub mod split;
+
+/// One block of a message. Splitting happens between blocks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Block {
+    /// Level 1 to 6. The first heading of a document is its title.
+    Heading {
+        level: u8,
+        content: Vec<Inline>,
+    },
+    Paragraph(Vec<Inline>),
+    /// Words of a buyer or of a far side, set apart from ours.
+    Quote(Vec<Block>),
+    List {
+        ordered: bool,
+        items: Vec<Vec<Inline>>,
+    },
+    /// A list whose every item is `**Key:** value`.
+    Fields(Vec<Field>),
+    Picture {
+        alternative: String,
+        url: String,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// Without the colon.
+    pub key: Vec<Inline>,
+    pub value: Vec<Inline>,
+}
+
+/// A run of text inside a block. The texts hold no markup: each dialect escapes them in its own way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Inline {
+    Text(String),
+    Strong(Vec<Inline>),
+    Emphasis(Vec<Inline>),
+    Link {
+        content: Vec<Inline>,
+        url: String,
+    },
+    /// A line break within a block.
+    Break,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Document {
+    pub blocks: Vec<Block>,
+}
+
+impl Document {
+    /// The first heading as plain text; `None` when there is none with a text.
+    pub fn title(&self) -> Option<String> {
+        self.blocks.iter().find_map(|block| match block {
+            Block::Heading { content, .. } => Some(inline_text(content)).filter(|title| !title.is_empty()),
+            _ => None,
+        })
+    }
+
+    /// The whole message without markup: a line for each block, item, field and line break.
+    pub fn plain_text(&self) -> String {
+        let mut text = String::new();
+        for block in &self.blocks {
+            write_plain(block, &mut text);
+        }
+        text.truncate(text.trim_end().len());
+        text
+    }
+}
+
+impl Field {
+    /// The colon that belongs after the key: the wide one after Chinese, Japanese and the like.
+    pub fn colon(&self) -> &'static str {
+        match inline_text(&self.key).chars().next_back() {
+            Some(last) if is_wide(last) => "：",
+            _ => ": ",
+        }
+    }
+}
+
+/// Whether a character belongs to a script that is written without blanks, in wide cells.
+pub fn is_wide(character: char) -> bool {
+    matches!(character, '\u{2e80}'..='\u{a4cf}' | '\u{ac00}'..='\u{d7a3}' | '\u{f900}'..='\u{faff}' | '\u{ff00}'..='\u{ff60}')
+}
+
+/// A run of inlines as one line of plain text.
+pub fn inline_text(inlines: &[Inline]) -> String {
+    let mut text = String::new();
+    write_inlines(inlines, &mut text);
+    text.replace('\n', " ").trim().to_owned()
+}
+
+fn write_inlines(inlines: &[Inline], out: &mut String) {
+    for inline in inlines {
+        match inline {
+            Inline::Text(text) => out.push_str(text),
+            Inline::Strong(content) | Inline::Emphasis(content) => write_inlines(content, out),
+            Inline::Link { content, url } => {
+                write_inlines(content, out);
+                if inline_text(content) != *url {
+                    out.push_str(" (");
+                    out.push_str(url);
+                    out.push(')');
+                }
+            }
+            Inline::Break => out.push('\n'),
+        }
+    }
+}
+
+fn write_plain(block: &Block, out: &mut String) {
+    match block {
+        Block::Heading { content, .. } | Block::Paragraph(content) => {
+            write_inlines(content, out);
+            out.push('\n');
+        }
+        Block::Quote(blocks) => {
+            for block in blocks {
+                write_plain(block, out);
+            }
+        }
+        Block::List { ordered, items } => {
+            for (index, item) in items.iter().enumerate() {
+                match ordered {
+                    true => out.push_str(&format!("{}. ", index + 1)),
+                    false => out.push_str("- "),
+                }
+                write_inlines(item, out);
+                out.push('\n');
+            }
+        }
+        Block::Fields(fields) => {
+            for field in fields {
+                write_inlines(&field.key, out);
+                out.push_str(field.colon());
+                write_inlines(&field.value, out);
+                out.push('\n');
+            }
+        }
+        Block::Picture { alternative, url } => {
+            out.push_str(alternative);
+            out.push_str(" (");
+            out.push_str(url);
+            out.push_str(")\n");
+        }
+    }
+}

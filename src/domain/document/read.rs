@@ -1,0 +1,317 @@
+//! Reads Markdown into a document. What the document has no word for becomes text; nothing is lost.
+
+use pulldown_cmark::Event;
+use pulldown_cmark::Options;
+use pulldown_cmark::Parser;
+use pulldown_cmark::Tag;
+use pulldown_cmark::TagEnd;
+
+use crate::domain::document::Block;
+use crate::domain::document::Document;
+use crate::domain::document::Field;
+use crate::domain::document::Inline;
+use crate::domain::document::is_wide;
+
+/// The addresses that a link may have. Others (`javascript:`, `dtmd:`) make a client do things, so they become text.
+const LINK_SCHEMES: [&str; 4] = ["https://", "http://", "mailto:", "tel:"];
+
+/// Reads Markdown: CommonMark without extensions. HTML in it is text.
+pub fn read(markdown: &str) -> Document {
+    let mut reader = Reader::default();
+    for event in Parser::new_ext(markdown, Options::empty()) {
+        reader.hear(event);
+    }
+    reader.end_paragraph();
+    Document { blocks: reader.blocks.pop().unwrap_or_default() }
+}
+
+/// Where a line of the source ended: a blank or nothing, which only its neighbours tell.
+const SOFT: char = '\n';
+
+struct Reader {
+    /// The blocks of the document, and of each quote that is open.
+    blocks: Vec<Vec<Block>>,
+    /// The text of the block that is open, and of each inline that is open in it.
+    inlines: Vec<Vec<Inline>>,
+    lists: Vec<List>,
+    in_code: bool,
+    /// The address of each link or picture that is open.
+    urls: Vec<String>,
+}
+
+struct List {
+    /// The number of the next item; `None` for bullets.
+    number: Option<u64>,
+    starts_elsewhere: bool,
+    items: Vec<Vec<Inline>>,
+}
+
+impl Default for Reader {
+    fn default() -> Self {
+        Self { blocks: vec![Vec::new()], inlines: vec![Vec::new()], lists: Vec::new(), in_code: false, urls: Vec::new() }
+    }
+}
+
+impl Reader {
+    fn hear(&mut self, event: Event<'_>) {
+        match event {
+            Event::Start(tag) => self.start(tag),
+            Event::End(tag) => self.end(tag),
+            Event::Text(text) if self.in_code => self.lines(&text),
+            Event::Text(text) | Event::Code(text) | Event::InlineHtml(text) => self.push(Inline::Text(text.into())),
+            Event::Html(text) | Event::InlineMath(text) | Event::DisplayMath(text) => self.lines(&text),
+            Event::FootnoteReference(label) => self.push(Inline::Text(format!("[{label}]"))),
+            Event::SoftBreak => self.push(Inline::Text(SOFT.into())),
+            Event::HardBreak => self.push(Inline::Break),
+            Event::Rule => {
+                self.end_paragraph();
+                self.push(Inline::Text("———".to_owned()));
+                self.end_paragraph();
+            }
+            Event::TaskListMarker(done) => self.push(Inline::Text(if done { "☑ " } else { "☐ " }.to_owned())),
+        }
+    }
+
+    fn start(&mut self, tag: Tag<'_>) {
+        match tag {
+            Tag::Emphasis | Tag::Strong => self.inlines.push(Vec::new()),
+            Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. } => {
+                self.urls.push(dest_url.into());
+                self.inlines.push(Vec::new());
+            }
+            Tag::BlockQuote(_) if self.lists.is_empty() => {
+                self.end_paragraph();
+                self.blocks.push(Vec::new());
+            }
+            Tag::List(number) => {
+                self.end_paragraph();
+                let starts_elsewhere = number.is_some_and(|number| number != 1);
+                self.lists.push(List { number, starts_elsewhere, items: Vec::new() });
+            }
+            Tag::Item => self.inlines.push(Vec::new()),
+            Tag::CodeBlock(_) => {
+                self.end_paragraph();
+                self.in_code = true;
+            }
+            _ => self.end_paragraph(),
+        }
+    }
+
+    fn end(&mut self, tag: TagEnd) {
+        match tag {
+            TagEnd::Emphasis => {
+                let content = self.close();
+                self.push(Inline::Emphasis(content));
+            }
+            TagEnd::Strong => {
+                let content = self.close();
+                self.push(Inline::Strong(content));
+            }
+            TagEnd::Link => self.end_link(),
+            TagEnd::Image => self.end_picture(),
+            TagEnd::Heading(level) if self.lists.is_empty() => {
+                let content = tidy(self.take());
+                self.block(Block::Heading { level: level as u8, content });
+            }
+            TagEnd::BlockQuote(_) if self.lists.is_empty() => {
+                self.end_paragraph();
+                let blocks = self.blocks.pop().unwrap_or_default();
+                if !blocks.is_empty() {
+                    self.block(Block::Quote(blocks));
+                }
+            }
+            TagEnd::Item => {
+                let content = tidy(self.close());
+                if let Some(list) = self.lists.last_mut() {
+                    list.items.push(content);
+                }
+            }
+            TagEnd::List(_) => self.end_list(),
+            TagEnd::CodeBlock => {
+                self.in_code = false;
+                self.end_paragraph();
+            }
+            _ => self.end_paragraph(),
+        }
+    }
+
+    /// Text of several lines whose breaks count: HTML, code.
+    fn lines(&mut self, text: &str) {
+        for (index, line) in text.lines().enumerate() {
+            if index > 0 {
+                self.push(Inline::Break);
+            }
+            self.push(Inline::Text(line.to_owned()));
+        }
+        if text.ends_with('\n') {
+            self.push(Inline::Break);
+        }
+    }
+
+    fn end_link(&mut self) {
+        let url = self.urls.pop().unwrap_or_default();
+        let content = self.close();
+        let allowed = LINK_SCHEMES.iter().any(|scheme| starts_with_ignoring_case(&url, scheme));
+        if allowed {
+            self.push(Inline::Link { content, url });
+            return;
+        }
+        for inline in content {
+            self.push(inline);
+        }
+        if !url.is_empty() {
+            self.push(Inline::Text(format!(" ({})", url.replace("://", "：//"))));
+        }
+    }
+
+    /// A picture is a block of its own; within a list or a heading, where there are no blocks, it is a link.
+    fn end_picture(&mut self) {
+        let url = self.urls.pop().unwrap_or_default();
+        let content = self.close();
+        let alternative = crate::domain::document::inline_text(&content);
+        let shown = starts_with_ignoring_case(&url, "https://") || starts_with_ignoring_case(&url, "http://");
+        if shown && self.lists.is_empty() && self.inlines.len() == 1 {
+            self.end_paragraph();
+            self.block(Block::Picture { alternative, url });
+        } else {
+            self.urls.push(url);
+            self.inlines.push(content);
+            self.end_link();
+        }
+    }
+
+    /// A list within an item has no block to be: its items become lines of that item.
+    fn end_list(&mut self) {
+        let Some(List { mut number, starts_elsewhere, items }) = self.lists.pop() else { return };
+        let inner = !self.lists.is_empty();
+        if !inner && !starts_elsewhere {
+            let fields = if number.is_none() { as_fields(&items) } else { None };
+            self.block(match fields {
+                Some(fields) => Block::Fields(fields),
+                None => Block::List { ordered: number.is_some(), items },
+            });
+            return;
+        }
+        for item in items {
+            self.push(Inline::Text(number.map_or("– ".to_owned(), |number| format!("{number}. "))));
+            number = number.map(|number| number.saturating_add(1));
+            for inline in item {
+                self.push(inline);
+            }
+            self.push(Inline::Break);
+        }
+        self.end_paragraph();
+    }
+
+    fn push(&mut self, inline: Inline) {
+        if let Some(open) = self.inlines.last_mut() {
+            open.push(inline);
+        }
+    }
+
+    fn block(&mut self, block: Block) {
+        if let Some(open) = self.blocks.last_mut() {
+            open.push(block);
+        }
+    }
+
+    fn take(&mut self) -> Vec<Inline> {
+        self.inlines.last_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    fn close(&mut self) -> Vec<Inline> {
+        self.inlines.pop().unwrap_or_default()
+    }
+
+    /// Ends what was open: a paragraph of the document, or a line of the item that is open.
+    fn end_paragraph(&mut self) {
+        if !self.lists.is_empty() {
+            if self.inlines.last().is_some_and(|open| !matches!(open.last(), None | Some(Inline::Break))) {
+                self.push(Inline::Break);
+            }
+            return;
+        }
+        let content = tidy(self.take());
+        if !content.is_empty() {
+            self.block(Block::Paragraph(content));
+        }
+    }
+}
+
+/// Joins neighbouring texts, resolves soft breaks, and takes breaks and blanks off the ends.
+fn tidy(inlines: Vec<Inline>) -> Vec<Inline> {
+    let mut tidied: Vec<Inline> = Vec::with_capacity(inlines.len());
+    for inline in inlines {
+        let inline = match inline {
+            Inline::Strong(content) => Inline::Strong(tidy(content)),
+            Inline::Emphasis(content) => Inline::Emphasis(tidy(content)),
+            Inline::Link { content, url } => Inline::Link { content: tidy(content), url },
+            other => other,
+        };
+        match (tidied.last_mut(), inline) {
+            (Some(Inline::Text(text)), Inline::Text(more)) => text.push_str(&more),
+            (None, Inline::Break) => {}
+            (_, Inline::Strong(content) | Inline::Emphasis(content)) if content.is_empty() => {}
+            (_, inline) => tidied.push(inline),
+        }
+    }
+    while matches!(tidied.last(), Some(Inline::Break)) {
+        tidied.pop();
+    }
+    for inline in &mut tidied {
+        if let Inline::Text(text) = inline
+            && text.contains(SOFT)
+        {
+            *text = join_lines(text);
+        }
+    }
+    tidied.retain(|inline| !matches!(inline, Inline::Text(text) if text.is_empty()));
+    tidied
+}
+
+/// The lines of a text as one: with a blank between, but not between two wide characters, which Chinese has none between.
+fn join_lines(text: &str) -> String {
+    let mut joined = String::with_capacity(text.len());
+    for (index, line) in text.split(SOFT).enumerate() {
+        let ends_wide = joined.chars().next_back().is_some_and(is_wide);
+        let starts_wide = line.chars().next().is_some_and(is_wide);
+        if index > 0 && !(ends_wide && starts_wide) {
+            joined.push(' ');
+        }
+        joined.push_str(line);
+    }
+    joined
+}
+
+/// The items as fields, when every one starts with `**Key:**` or `**Key**:`.
+fn as_fields(items: &[Vec<Inline>]) -> Option<Vec<Field>> {
+    items.iter().map(|item| as_field(item)).collect()
+}
+
+fn as_field(item: &[Inline]) -> Option<Field> {
+    const COLONS: [char; 2] = [':', '：'];
+    let (Inline::Strong(key), rest) = item.split_first()? else { return None };
+    let mut key = key.clone();
+    let mut value = rest.to_vec();
+    let within = match key.last_mut() {
+        Some(Inline::Text(text)) => text.trim_end().strip_suffix(COLONS).map(str::to_owned),
+        _ => None,
+    };
+    match (within, key.last_mut(), value.first_mut()) {
+        (Some(shorter), Some(Inline::Text(text)), _) => *text = shorter,
+        (None, _, Some(Inline::Text(text))) if text.starts_with(COLONS) => {
+            *text = text.trim_start_matches(COLONS).to_owned();
+        }
+        _ => return None,
+    }
+    if let Some(Inline::Text(text)) = value.first_mut() {
+        *text = text.trim_start().to_owned();
+    }
+    key.retain(|inline| !matches!(inline, Inline::Text(text) if text.is_empty()));
+    value.retain(|inline| !matches!(inline, Inline::Text(text) if text.is_empty()));
+    (!key.is_empty()).then_some(Field { key, value })
+}
+
+fn starts_with_ignoring_case(text: &str, start: &str) -> bool {
+    text.get(..start.len()).is_some_and(|head| head.eq_ignore_ascii_case(start))
+}

@@ -1,0 +1,211 @@
+//! What templates can do with values: the filters, in the words and number forms of one language.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use jiff::civil;
+use jiff::tz::TimeZone;
+use minijinja::Environment;
+use minijinja::Error;
+use minijinja::ErrorKind;
+use minijinja::State;
+use minijinja::UndefinedBehavior;
+use minijinja::Value;
+use minijinja::value::Kwargs;
+use minijinja::value::Object;
+use minijinja::value::ObjectRepr;
+use minijinja::value::ValueKind;
+use unicode_segmentation::UnicodeSegmentation;
+
+use crate::domain::language::Language;
+use crate::domain::money::Money;
+
+/// Adds the filters, and takes those away that would let a value through unescaped.
+pub fn install(environment: &mut Environment<'static>, language: &Arc<Language>) {
+    for unescaping in ["safe", "escape", "e", "tojson", "pprint"] {
+        environment.remove_filter(unescaping);
+    }
+    let words = Arc::clone(language);
+    environment.add_filter("money", move |money: &Value| show(money, |money| Ok(words.money(&money_of(money)?))));
+    let words = Arc::clone(language);
+    environment.add_filter("number", move |number: &Value| show(number, |number| number_text(&words, number)));
+    environment.add_filter("mask", |text: &Value| show(text, |text| Ok(mask(&text.to_string()))));
+    let words = Arc::clone(language);
+    environment.add_filter("plural", move |count: &Value, word: &str| {
+        show(count, |count| {
+            let number = count.as_i64().ok_or_else(|| invalid("plural needs a whole number"))?;
+            words.plural(number, word).ok_or_else(|| invalid(format!("no word plural.{word} in the language file")))
+        })
+    });
+    let words = Arc::clone(language);
+    environment.add_filter("date", move |state: &mut State, time: &Value| {
+        show(time, |time| written(&words, state, time, "format.date"))
+    });
+    let words = Arc::clone(language);
+    environment.add_filter("time", move |state: &mut State, time: &Value| {
+        show(time, |time| written(&words, state, time, "format.time"))
+    });
+    let words = Arc::clone(language);
+    environment.add_filter("when", move |state: &mut State, time: &Value| {
+        show(time, |time| when(&words, state, time))
+    });
+    let words = Arc::clone(language);
+    environment.add_filter("word", move |coded: &Value, family: &str| show(coded, |coded| word(&words, coded, family)));
+    let words = Arc::clone(language);
+    environment.add_filter("t", move |state: &mut State, key: &str, arguments: Kwargs| {
+        translate(&words, state, key, &arguments)
+    });
+    let words = Arc::clone(language);
+    environment.add_filter("list_of", move |values: &Value| {
+        show(values, |values| {
+            let texts: Vec<String> = values.try_iter()?.map(|value| value.to_string()).collect();
+            Ok(texts.join(words.word("format.list_separator").unwrap_or(", ")))
+        })
+    });
+}
+
+/// The time zone of a message, as the template value `timezone`.
+#[derive(Debug)]
+pub struct Zone(pub TimeZone);
+
+impl Object for Zone {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn render(self: &Arc<Self>, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0.iana_name().unwrap_or("UTC"))
+    }
+}
+
+/// Nothing stays nothing: a filter on an unknown field prints nothing.
+fn show(value: &Value, text: impl FnOnce(&Value) -> Result<String, Error>) -> Result<Value, Error> {
+    if value.is_none() || value.is_undefined() {
+        return Ok(Value::from(()));
+    }
+    text(value).map(Value::from)
+}
+
+fn invalid(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::InvalidOperation, message.into())
+}
+
+fn money_of(value: &Value) -> Result<Money, Error> {
+    let (minor, currency) = (value.get_attr("minor")?, value.get_attr("currency")?);
+    match (minor.as_i64(), currency.as_str()) {
+        (Some(minor), Some(currency)) => Ok(Money::new(minor, currency)),
+        _ => Err(invalid("money needs an amount such as order.total")),
+    }
+}
+
+fn number_text(words: &Language, number: &Value) -> Result<String, Error> {
+    match number.as_i64() {
+        Some(whole) => Ok(words.number(whole)),
+        None if number.is_number() || number.as_str().is_some() => Ok(words.decimal(&number.to_string())),
+        None => Err(invalid("number needs a number")),
+    }
+}
+
+/// The end of a text, enough to recognise a number that one knows: `•••5678`.
+fn mask(text: &str) -> String {
+    let graphemes: Vec<&str> = text.graphemes(true).collect();
+    let shown = (graphemes.len() / 3).min(4);
+    format!("•••{}", graphemes[graphemes.len() - shown..].concat())
+}
+
+/// The words of a [`crate::domain::data::Coded`], or of a plain word. What has no word in the language file is shown as
+/// the platform's own number or word.
+fn word(words: &Language, coded: &Value, family: &str) -> Result<String, Error> {
+    if let Some(own) = coded.as_str() {
+        return Ok(words.word(&format!("{family}.{own}")).unwrap_or(own).to_owned());
+    }
+    if coded.kind() != ValueKind::Map {
+        return Ok(coded.to_string());
+    }
+    let known = coded.get_attr("word")?;
+    if let Some(word) = known.as_str().and_then(|known| words.word(&format!("{family}.{known}"))) {
+        return Ok(word.to_owned());
+    }
+    let code = coded.get_attr("code")?.to_string();
+    Ok(match words.word(&format!("{family}.number")) {
+        Some(pattern) => pattern.replace("{code}", &code),
+        None => code,
+    })
+}
+
+/// A word of the language file with `{name}` filled in from the arguments. `default` stands in where there is no word.
+fn translate(words: &Language, state: &State, key: &str, arguments: &Kwargs) -> Result<Value, Error> {
+    let default: Option<Value> = arguments.get("default")?;
+    let Some(pattern) = words.word(key) else {
+        return match default {
+            Some(default) => Ok(default),
+            None if state.undefined_behavior() == UndefinedBehavior::Strict => {
+                Err(invalid(format!("no word {key} in the language file")))
+            }
+            None => Ok(Value::from(key)),
+        };
+    };
+    let mut text = pattern.to_owned();
+    for name in arguments.args() {
+        let value: Value = arguments.get(name)?;
+        let value = if value.is_none() { String::new() } else { value.to_string() };
+        text = text.replace(&format!("{{{name}}}"), &value);
+    }
+    Ok(Value::from(text))
+}
+
+/// A moment in the zone of the message. A template may set `timezone` to the name of another one.
+fn local(state: &State, time: &Value) -> Result<(Timestamp, TimeZone), Error> {
+    let at = time
+        .as_str()
+        .and_then(|text| text.parse::<Timestamp>().ok())
+        .ok_or_else(|| invalid(format!("\"{time}\" is no time such as occurred_at")))?;
+    let zone = state.lookup("timezone").unwrap_or_default();
+    if let Some(zone) = zone.downcast_object_ref::<Zone>() {
+        return Ok((at, zone.0.clone()));
+    }
+    let zone = zone.as_str().map_or(Ok(TimeZone::UTC), TimeZone::get);
+    zone.map(|zone| (at, zone)).map_err(|error| invalid(error.to_string()))
+}
+
+fn written(words: &Language, state: &State, time: &Value, key: &str) -> Result<String, Error> {
+    let (at, zone) = local(state, time)?;
+    let text = at.to_zoned(zone.clone()).strftime(pattern(words, key)).to_string();
+    Ok(match key == "format.time" && zone_matters(at, &zone) {
+        true => format!("{text} {}", at.to_zoned(zone).strftime("%Z")),
+        false => text,
+    })
+}
+
+/// The time of day, with the date before it when it is not the day on which the message came.
+fn when(words: &Language, state: &State, time: &Value) -> Result<String, Error> {
+    let (at, zone) = local(state, time)?;
+    let time_of_day = written(words, state, time, "format.time")?;
+    let today = match state.lookup("received_at") {
+        Some(received) => local(state, &received).ok().map(|(received, zone)| received.to_zoned(zone).date()),
+        None => None,
+    };
+    let date = at.to_zoned(zone).date();
+    let near = today.is_some_and(|today: civil::Date| today.year() == date.year());
+    Ok(match today == Some(date) {
+        true => time_of_day,
+        false => {
+            let date = written(words, state, time, if near { "format.day" } else { "format.date" })?;
+            format!("{date} {time_of_day}")
+        }
+    })
+}
+
+fn pattern<'a>(words: &'a Language, key: &str) -> &'a str {
+    words.word(key).unwrap_or(match key {
+        "format.time" => "%H:%M",
+        "format.day" => "%m-%d",
+        _ => "%Y-%m-%d",
+    })
+}
+
+/// A time of day alone misleads where the clock is put back (it comes twice) and where the zone is nobody's own.
+fn zone_matters(at: Timestamp, zone: &TimeZone) -> bool {
+    let is_utc = *zone == TimeZone::UTC || zone.iana_name() == Some("UTC");
+    is_utc || zone.to_ambiguous_timestamp(at.to_zoned(zone.clone()).datetime()).is_ambiguous()
+}

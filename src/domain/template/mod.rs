@@ -1,0 +1,291 @@
+//! Templates: which file serves which message, and how it is rendered so that no value can become markup.
+
+mod filters;
+mod values;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+
+use minijinja::AutoEscape;
+use minijinja::Environment;
+use minijinja::ErrorKind;
+use minijinja::Output;
+use minijinja::State;
+use minijinja::UndefinedBehavior;
+use minijinja::Value;
+use minijinja::context;
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::ValueKind;
+
+use crate::domain::compose::Composed;
+use crate::domain::compose::View;
+use crate::domain::compose::composed;
+use crate::domain::event::Kind;
+use crate::domain::language;
+use crate::domain::language::Language;
+use crate::domain::language::Sources;
+use crate::domain::order;
+use crate::domain::text::escape_value;
+use crate::domain::template::filters::Zone;
+use crate::domain::template::values::value_of;
+
+/// Instructions that one message may take. An order of 500 lines with options and notes takes some 40 000; a template
+/// that takes more loops.
+const FUEL: u64 = 100_000;
+
+/// A rendered message may not be longer; the widest channel takes 20 000 bytes a part.
+const OUTPUT_BYTES: usize = 256 * 1024;
+
+/// The mode in which everything is rendered: values are escaped for Markdown.
+const MODE: &str = "markdown";
+
+/// All templates, compiled once; shared by everyone who composes.
+pub struct Templates {
+    /// By folder.
+    languages: BTreeMap<String, Dialect>,
+    folders: Vec<String>,
+}
+
+/// The templates that readers of one language get.
+struct Dialect {
+    environment: Environment<'static>,
+    /// Folders to look in, best first.
+    chain: Vec<String>,
+}
+
+/// A template that cannot be used, or that failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("templates/{template}{}: {message}", line.map(|line| format!(":{line}")).unwrap_or_default())]
+pub struct ComposeError {
+    /// The path below `templates/`.
+    pub template: String,
+    /// From 1.
+    pub line: Option<usize>,
+    /// What is wrong; it may quote the template, never a value.
+    pub message: String,
+}
+
+/// Every template that does not parse, so that all can be mended at once.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+pub struct TemplateErrors(pub Vec<ComposeError>);
+
+impl Templates {
+    /// The built-in templates.
+    ///
+    /// # Errors
+    /// When one does not parse; a test holds that they all do.
+    pub fn built_in() -> Result<Self, TemplateErrors> {
+        Self::with_overlay(&Sources::new())
+    }
+
+    /// The built-in templates with the merchant's files before them: paths such as `zh-CN/order.placed.md`. The words of
+    /// a merchant's `words.toml` are taken over the built-in ones, one by one.
+    ///
+    /// # Errors
+    /// All templates and language files that do not parse.
+    pub fn with_overlay(overlay: &Sources) -> Result<Self, TemplateErrors> {
+        let built_in = language::built_in_sources();
+        let mut sources = built_in.clone();
+        sources.extend(overlay.iter().map(|(path, source)| (path.clone(), source.clone())));
+        let folders = language::folders(&sources);
+        let mut errors = Vec::new();
+        let mut languages = BTreeMap::new();
+        for folder in &folders {
+            let chain = language::chain(folder, &folders);
+            let words = words(folder, &chain, &[&built_in, overlay], &mut errors);
+            let environment = environment(&chain, &sources, &Arc::new(words), &mut errors);
+            languages.insert(folder.clone(), Dialect { environment, chain });
+        }
+        errors.sort_by(|a, b| (&a.template, a.line).cmp(&(&b.template, b.line)));
+        errors.dedup();
+        match errors.is_empty() {
+            true => Ok(Self { languages, folders }),
+            false => Err(TemplateErrors(errors)),
+        }
+    }
+
+    /// The same templates, in which asking for an unknown name or word is an error: for `check` and tests.
+    pub fn strict(mut self) -> Self {
+        for dialect in self.languages.values_mut() {
+            dialect.environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        }
+        self
+    }
+
+    /// The languages that there are, one folder each.
+    pub fn languages(&self) -> Vec<String> {
+        self.folders.clone()
+    }
+
+    /// Renders the most specific template for this event, channel and language.
+    ///
+    /// # Errors
+    /// There is none, or it failed. The caller sends [`crate::domain::compose::plain`] instead.
+    pub fn compose(&self, view: &View<'_>) -> Result<Composed, ComposeError> {
+        let none = || ComposeError {
+            template: format!("{}/{}.md", view.language, view.event.kind),
+            line: None,
+            message: "there is no template for this kind".to_owned(),
+        };
+        let folders = language::chain(view.language, &self.folders);
+        let dialect = folders.first().and_then(|folder| self.languages.get(folder)).ok_or_else(none)?;
+        let path = candidates(&dialect.chain, view).find(|path| dialect.has(path)).ok_or_else(none)?;
+        let mut output = Capped::default();
+        let rendered = dialect
+            .environment
+            .get_template(&path)
+            .and_then(|template| template.render_captured_to(context(view), &mut output).map(drop));
+        if let Err(error) = rendered {
+            return Err(described(&path, &error));
+        }
+        let markdown = String::from_utf8_lossy(&output.0).into_owned();
+        Ok(composed(&markdown, view))
+    }
+}
+
+impl Dialect {
+    fn has(&self, path: &str) -> bool {
+        self.environment.get_template(path).is_ok()
+    }
+}
+
+/// The paths that may serve, best first: the reader's language counts more than how specific a file is.
+fn candidates<'a>(chain: &'a [String], view: &View<'_>) -> impl Iterator<Item = String> + 'a {
+    let kind = &view.event.kind;
+    let files = [
+        format!("{kind}.{}.md", view.channel),
+        format!("{kind}.{}.md", view.channel_kind),
+        format!("{kind}.md"),
+        format!("{}.md", kind.family()),
+    ];
+    chain.iter().flat_map(move |folder| files.clone().map(|file| format!("{folder}/{file}")))
+}
+
+/// What a template sees. Each name is always there; what is unknown is `none`.
+fn context(view: &View<'_>) -> Value {
+    let event = view.event;
+    // An event may be shown without the store at hand: then it is all that is known of its order.
+    let alone = (view.order.is_none() && event.order.is_some()).then(|| order::absorb(None, event));
+    let order = view.order.or(alone.as_ref());
+    let shop = order.and_then(|order| order.shop.as_ref()).or(event.shop.as_ref());
+    context! {
+        kind => event.kind.to_string(),
+        source => &event.source,
+        shop => value_of(&shop),
+        order => value_of(&order),
+        data => value_of(&event.data),
+        occurred_at => value_of(&event.occurred_at),
+        received_at => value_of(&event.received_at),
+        language => view.language,
+        timezone => Value::from_object(Zone(view.timezone.clone())),
+        channel => view.channel,
+        channel_kind => view.channel_kind,
+        report => match &event.kind { Kind::Report(name) => Value::from(name.as_str()), _ => Value::from(()) },
+    }
+}
+
+fn words(folder: &str, chain: &[String], layers: &[&Sources], errors: &mut Vec<ComposeError>) -> Language {
+    let mut words = Language::new(folder);
+    for fallback in chain.iter().rev() {
+        let template = format!("{fallback}/{}", language::WORDS);
+        for source in layers.iter().filter_map(|layer| layer.get(&template)) {
+            if let Err(error) = words.read(source) {
+                let message = error.to_string();
+                errors.push(ComposeError { template: template.clone(), line: error.line, message });
+            }
+        }
+    }
+    words
+}
+
+fn environment(
+    chain: &[String],
+    sources: &Sources,
+    words: &Arc<Language>,
+    errors: &mut Vec<ComposeError>,
+) -> Environment<'static> {
+    let mut environment = Environment::new();
+    filters::install(&mut environment, words);
+    let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
+    environment.set_syntax(syntax.unwrap_or_default());
+    environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
+    environment.set_fuel(Some(FUEL));
+    environment.set_auto_escape_callback(|_| AutoEscape::Custom(MODE.into()));
+    environment.set_formatter(print_value);
+    let mut served = Vec::new();
+    for (path, source) in sources {
+        let Some((folder, _)) = path.split_once('/') else { continue };
+        if !path.ends_with(".md") || !chain.iter().any(|known| known == folder) {
+            continue;
+        }
+        match environment.add_template_owned(path.clone(), source.clone()) {
+            Ok(()) => served.push(path.clone()),
+            Err(error) => errors.push(described(path, &error)),
+        }
+    }
+    // An included file is looked for in the reader's language first, whichever folder the including one is in.
+    let chain = chain.to_vec();
+    environment.set_path_join_callback(move |name, _| {
+        let found = chain.iter().map(|folder| format!("{folder}/{name}")).find(|path| served.contains(path));
+        found.map_or(name.into(), Into::into)
+    });
+    environment
+}
+
+/// Prints a value: escaped, on one line; nothing when it is unknown.
+fn print_value(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Result<(), minijinja::Error> {
+    let refuse = |message: &str| Err(minijinja::Error::new(ErrorKind::InvalidOperation, message.to_owned()));
+    if !matches!(state.auto_escape(), AutoEscape::Custom(mode) if mode == MODE) {
+        return refuse("autoescape cannot be changed");
+    }
+    if value.is_safe() {
+        // What a macro or a captured block printed has been escaped piece by piece.
+        return out.write_str(value.as_str().unwrap_or_default()).map_err(Into::into);
+    }
+    match value.kind() {
+        ValueKind::None | ValueKind::Undefined => Ok(()),
+        ValueKind::Bool => refuse("a yes or no cannot be printed; ask for it with {% if … %}"),
+        ValueKind::Map => refuse("this has several parts; print one of them, or use a filter such as money or word"),
+        ValueKind::Seq | ValueKind::Iterable => refuse("this is a list; go through it with {% for … %}"),
+        ValueKind::String => out.write_str(&escape_value(value.as_str().unwrap_or_default())).map_err(Into::into),
+        _ => out.write_str(&escape_value(&value.to_string())).map_err(Into::into),
+    }
+}
+
+/// An error with its place. What a value says is never in it: the engine's texts name types and the template's own words.
+fn described(path: &str, error: &minijinja::Error) -> ComposeError {
+    let mut message = match error.detail() {
+        Some(detail) => format!("{}: {detail}", error.kind()),
+        None => error.kind().to_string(),
+    };
+    let mut innermost = error;
+    while let Some(source) = std::error::Error::source(innermost).and_then(|source| source.downcast_ref()) {
+        innermost = source;
+        message = innermost.detail().map_or_else(|| innermost.kind().to_string(), str::to_owned);
+    }
+    ComposeError {
+        template: innermost.name().or(error.name()).unwrap_or(path).to_owned(),
+        line: innermost.line().or(error.line()),
+        message,
+    }
+}
+
+/// Takes so much and no more.
+#[derive(Default)]
+struct Capped(Vec<u8>);
+
+impl io::Write for Capped {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.0.len() + bytes.len() > OUTPUT_BYTES {
+            return Err(io::Error::other("the message is longer than 256 KiB"));
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
