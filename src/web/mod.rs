@@ -1,0 +1,3 @@
+//! HTTP as others see it: the only room that knows status codes.
+
+pub mod server;

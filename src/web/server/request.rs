@@ -1,0 +1,184 @@
+//! One request of a connection: its body is read whole within bounds, the endpoint is asked, and a panic becomes a 500.
+
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::panic::catch_unwind;
+use std::pin::Pin;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
+use std::task::Context;
+use std::task::Poll;
+
+use bytes::Bytes;
+use http::StatusCode;
+use http::header;
+use http::uri::Scheme;
+use http_body_util::BodyExt;
+use http_body_util::LengthLimitError;
+use http_body_util::Limited;
+use hyper::body::Body;
+use hyper::body::Frame;
+use hyper::body::Incoming;
+use hyper::body::SizeHint;
+use poem::Endpoint;
+use poem::web::LocalAddr;
+use poem::web::RemoteAddr;
+use tokio_util::sync::CancellationToken;
+
+use crate::web::server::Limits;
+use crate::web::server::STOP_PATIENCE;
+
+/// What all connections share.
+pub struct Shared<E> {
+    pub endpoint: E,
+    pub limits: Limits,
+    pub shutdown: CancellationToken,
+}
+
+/// Where a connection stands.
+#[derive(Default)]
+pub struct Standing {
+    /// From the end of a request's header to the last byte of its answer.
+    in_flight: AtomicBool,
+    /// An answer went out although the request was not read to its end: what the peer still sends must be read and
+    /// dropped, or the answer is lost to a reset.
+    unread: AtomicBool,
+}
+
+impl Standing {
+    pub fn is_in_flight(&self) -> bool {
+        self.in_flight.load(Ordering::Acquire)
+    }
+
+    pub fn has_unread(&self) -> bool {
+        self.unread.load(Ordering::Acquire)
+    }
+}
+
+/// Why a body was not read to its end.
+#[derive(Debug)]
+enum Unread {
+    TooLarge,
+    Late,
+    Broken,
+    Stopping,
+}
+
+/// Answers one request.
+pub async fn answer<E: Endpoint>(
+    shared: Arc<Shared<E>>,
+    standing: Arc<Standing>,
+    addresses: (LocalAddr, RemoteAddr),
+    request: http::Request<Incoming>,
+) -> hyper::Response<AnswerBody> {
+    standing.in_flight.store(true, Ordering::Release);
+    let (parts, body) = request.into_parts();
+    let response = match read(body, &shared).await {
+        Ok(body) => {
+            let (local, remote) = addresses;
+            let parts = (parts, local, remote, Scheme::HTTP).into();
+            let request = poem::Request::from_parts(parts, poem::Body::from_bytes(body));
+            match unpanicked(shared.endpoint.get_response(request)).await {
+                Ok(response) => response,
+                Err(Panicked) => {
+                    tracing::error!("a request handler panicked; its request was answered with 500");
+                    refusal(StatusCode::INTERNAL_SERVER_ERROR, "internal error".to_owned())
+                }
+            }
+        }
+        Err(why) => {
+            standing.unread.store(true, Ordering::Release);
+            let limits = &shared.limits;
+            match why {
+                Unread::TooLarge => refusal(
+                    StatusCode::PAYLOAD_TOO_LARGE,
+                    format!("the body is larger than {} bytes", limits.max_body_bytes),
+                ),
+                Unread::Late => refusal(
+                    StatusCode::REQUEST_TIMEOUT,
+                    format!("the body was not whole after {:?}", limits.body_timeout),
+                ),
+                Unread::Broken => refusal(StatusCode::BAD_REQUEST, "the body is broken off or malformed".to_owned()),
+                Unread::Stopping => {
+                    refusal(StatusCode::SERVICE_UNAVAILABLE, "stopping; please send it again".to_owned())
+                }
+            }
+        }
+    };
+    hyper::Response::from(response).map(|inner| AnswerBody { inner, standing })
+}
+
+/// The whole body. Never holds more than the limit, whatever the sender announced.
+async fn read<E>(body: Incoming, shared: &Shared<E>) -> Result<Bytes, Unread> {
+    if body.is_end_stream() {
+        return Ok(Bytes::new());
+    }
+    let limits = &shared.limits;
+    if body.size_hint().lower() > limits.max_body_bytes as u64 {
+        return Err(Unread::TooLarge);
+    }
+    let stopping = async {
+        shared.shutdown.cancelled().await;
+        tokio::time::sleep(STOP_PATIENCE).await;
+    };
+    tokio::select! {
+        biased;
+        collected = Limited::new(body, limits.max_body_bytes).collect() => match collected {
+            Ok(collected) => Ok(collected.to_bytes()),
+            Err(error) if error.is::<LengthLimitError>() => Err(Unread::TooLarge),
+            Err(_) => Err(Unread::Broken),
+        },
+        () = tokio::time::sleep(limits.body_timeout) => Err(Unread::Late),
+        () = stopping => Err(Unread::Stopping),
+    }
+}
+
+/// An answer after which the connection closes.
+fn refusal(status: StatusCode, text: String) -> poem::Response {
+    poem::Response::builder().status(status).header(header::CONNECTION, "close").content_type("text/plain").body(text)
+}
+
+struct Panicked;
+
+/// Runs a future and catches its panic. It is not polled again afterwards, so what it left half done is only dropped.
+async fn unpanicked<F: Future>(future: F) -> Result<F::Output, Panicked> {
+    let mut future = pin!(future);
+    std::future::poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+        Ok(polled) => polled.map(Ok),
+        Err(_) => Poll::Ready(Err(Panicked)),
+    })
+    .await
+}
+
+type PoemBody = http_body_util::combinators::BoxBody<Bytes, std::io::Error>;
+
+/// An answer's body, which marks its request as finished when it has been handed to the socket.
+pub struct AnswerBody {
+    inner: PoemBody,
+    standing: Arc<Standing>,
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<std::io::Result<Frame<Bytes>>>> {
+        Pin::new(&mut self.inner).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+impl Drop for AnswerBody {
+    fn drop(&mut self) {
+        self.standing.in_flight.store(false, Ordering::Release);
+    }
+}

@@ -1,0 +1,347 @@
+//! What the accept loop promises its peers, tried on real sockets with short limits.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use std::time::Instant;
+
+use orderbell::web::server::Limits;
+use orderbell::web::server::serve;
+use poem::Endpoint;
+use poem::Request;
+use poem::Response;
+use poem::endpoint::make_sync;
+use tokio::io::AsyncReadExt;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+const MEBIBYTE: usize = 1024 * 1024;
+/// Longer than anything here takes; a test that waits so long has failed.
+const TOO_LONG: Duration = Duration::from_secs(10);
+const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+
+fn patient() -> Limits {
+    Limits { header_timeout: TOO_LONG * 3, body_timeout: TOO_LONG * 3, ..Limits::default() }
+}
+
+struct Running {
+    address: SocketAddr,
+    shutdown: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Running {
+    async fn start(endpoint: impl Endpoint + 'static, limits: Limits) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let shutdown = CancellationToken::new();
+        let task = tokio::spawn(serve(listener, endpoint, limits, shutdown.clone()));
+        Self { address, shutdown, task }
+    }
+
+    async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+
+    async fn stop(self) -> Duration {
+        let begun = Instant::now();
+        self.shutdown.cancel();
+        in_time(self.task).await.unwrap();
+        begun.elapsed()
+    }
+}
+
+async fn in_time<F: Future>(future: F) -> F::Output {
+    tokio::time::timeout(TOO_LONG, future).await.expect("it took too long")
+}
+
+/// Everything until the server closes; a reset is an error.
+async fn read_to_end(stream: &mut TcpStream) -> String {
+    let mut answer = Vec::new();
+    in_time(stream.read_to_end(&mut answer)).await.expect("the answer is readable to its end");
+    String::from_utf8(answer).unwrap()
+}
+
+/// Sends two thirds, waits for the answer to arrive, and goes on sending to the end, as a sender does that reads last.
+async fn send_regardless(stream: &mut TcpStream, request: &[u8]) {
+    let (before, after) = request.split_at(request.len() * 2 / 3);
+    in_time(stream.write_all(before)).await.unwrap();
+    in_time(stream.readable()).await.unwrap();
+    for piece in after.chunks(100_000) {
+        in_time(stream.write_all(piece)).await.expect("everything can be sent");
+        tokio::task::yield_now().await;
+    }
+}
+
+/// One answer whose body is `hello`; the connection stays open.
+async fn read_hello(stream: &mut TcpStream) -> String {
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"hello") {
+        let mut byte = [0];
+        in_time(stream.read_exact(&mut byte)).await.expect("a whole answer");
+        answer.push(byte[0]);
+    }
+    String::from_utf8(answer).unwrap()
+}
+
+fn hello() -> impl Endpoint {
+    make_sync(|_| "hello")
+}
+
+/// Answers with the length of the body.
+fn measuring() -> impl Endpoint {
+    poem::endpoint::make(|request: Request| async move {
+        let body = request.into_body().into_bytes().await.unwrap();
+        Response::builder().body(format!("{} bytes", body.len()))
+    })
+}
+
+#[tokio::test]
+async fn requests_are_answered_on_a_kept_alive_connection() {
+    let server = Running::start(hello(), patient()).await;
+    let mut stream = server.connect().await;
+    for _ in 0..3 {
+        stream.write_all(GET).await.unwrap();
+        let answer = read_hello(&mut stream).await;
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.contains("content-length: 5\r\n"), "{answer}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_half_sent_header_is_closed_after_its_time() {
+    let limits = Limits { header_timeout: Duration::from_millis(80), ..patient() };
+    let server = Running::start(hello(), limits).await;
+    let mut stream = server.connect().await;
+    stream.write_all(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Le").await.unwrap();
+    let begun = Instant::now();
+    assert_eq!(read_to_end(&mut stream).await, "");
+    assert!(begun.elapsed() < Duration::from_secs(2));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_closed_after_its_time() {
+    let limits = Limits { header_timeout: Duration::from_millis(80), ..patient() };
+    let server = Running::start(hello(), limits).await;
+    let mut silent = server.connect().await;
+    let mut used = server.connect().await;
+    used.write_all(GET).await.unwrap();
+    read_hello(&mut used).await;
+    let begun = Instant::now();
+    assert_eq!(read_to_end(&mut silent).await, "");
+    assert_eq!(read_to_end(&mut used).await, "");
+    assert!(begun.elapsed() < Duration::from_secs(2));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_body_that_never_ends_is_answered_408() {
+    let limits = Limits { body_timeout: Duration::from_millis(80), ..patient() };
+    let server = Running::start(measuring(), limits).await;
+    let mut stream = server.connect().await;
+    stream.write_all(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nhalf").await.unwrap();
+    // The sender holds its end open, so the end of the answer is what is read, not the end of the connection.
+    let mut answer = vec![0; 12];
+    in_time(stream.read_exact(&mut answer)).await.unwrap();
+    assert_eq!(answer, b"HTTP/1.1 408");
+    drop(stream);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_body_within_the_limit_reaches_the_handler_whole_however_it_is_sent() {
+    let server = Running::start(measuring(), Limits { max_body_bytes: 8, ..patient() }).await;
+    for request in [
+        "POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 8\r\n\r\n12345678",
+        "POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n1234\r\n4\r\n5678\r\n0\r\n\r\n",
+    ] {
+        let mut stream = server.connect().await;
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let answer = read_to_end(&mut stream).await;
+        assert!(answer.ends_with("8 bytes"), "{answer}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_sender_of_too_much_reads_413_although_it_sends_to_the_end() {
+    let server = Running::start(measuring(), Limits { max_body_bytes: MEBIBYTE, ..patient() }).await;
+    let body = vec![b'x'; 2 * MEBIBYTE];
+    let mut announced = format!("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n", body.len()).into_bytes();
+    announced.extend(&body);
+    let mut chunked = b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+    for chunk in body.chunks(10_000) {
+        chunked.extend(format!("{:x}\r\n", chunk.len()).bytes());
+        chunked.extend(chunk);
+        chunked.extend(b"\r\n");
+    }
+    chunked.extend(b"0\r\n\r\n");
+    for request in [announced, chunked] {
+        let mut stream = server.connect().await;
+        send_regardless(&mut stream, &request).await;
+        let answer = read_to_end(&mut stream).await;
+        assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+        assert!(answer.ends_with("the body is larger than 1048576 bytes"), "{answer}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn too_large_an_announcement_is_refused_before_anything_is_sent() {
+    let server = Running::start(measuring(), patient()).await;
+    let mut stream = server.connect().await;
+    stream
+        .write_all(b"POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 99999999\r\n\r\n")
+        .await
+        .unwrap();
+    let mut answer = vec![0; 12];
+    in_time(stream.read_exact(&mut answer)).await.unwrap();
+    assert_eq!(answer, b"HTTP/1.1 413");
+    drop(stream);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_giant_header_is_refused_readably() {
+    let server = Running::start(hello(), patient()).await;
+    let mut many = b"GET / HTTP/1.1\r\nHost: h\r\n".to_vec();
+    for n in 0..10_000 {
+        many.extend(format!("X-{n}: y\r\n").bytes());
+    }
+    many.extend(b"\r\n");
+    let giant = format!("GET / HTTP/1.1\r\nHost: h\r\nX: {}\r\n\r\n", "y".repeat(2 * MEBIBYTE)).into_bytes();
+    let nonsense = b"this is not HTTP\r\n\r\n".repeat(3);
+    for (request, wanted) in [(many, "HTTP/1.1 431 "), (giant, "HTTP/1.1 431 "), (nonsense, "HTTP/1.1 400 ")] {
+        let mut stream = server.connect().await;
+        send_regardless(&mut stream, &request).await;
+        let answer = read_to_end(&mut stream).await;
+        assert!(answer.starts_with(wanted), "{answer}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn above_the_cap_a_connection_waits_until_another_ends() {
+    let server = Running::start(hello(), Limits { max_connections: 2, ..patient() }).await;
+    let (mut first, mut second) = (server.connect().await, server.connect().await);
+    for stream in [&mut first, &mut second] {
+        stream.write_all(GET).await.unwrap();
+        read_hello(stream).await;
+    }
+    let mut third = server.connect().await;
+    third.write_all(GET).await.unwrap();
+    let early = tokio::time::timeout(Duration::from_millis(80), third.read_u8()).await;
+    assert!(early.is_err(), "a third connection was served beside two open ones");
+    drop(first);
+    read_hello(&mut third).await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_panicking_handler_costs_its_request_a_500_and_nothing_else() {
+    let endpoint =
+        make_sync(|request: Request| if request.uri().path() == "/panic" { panic!("on purpose") } else { "hello" });
+    let server = Running::start(endpoint, patient()).await;
+    let mut stream = server.connect().await;
+    stream.write_all(b"GET /panic HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();
+    let answer = read_to_end(&mut stream).await;
+    assert!(answer.starts_with("HTTP/1.1 500 "), "{answer}");
+    let mut next = server.connect().await;
+    next.write_all(GET).await.unwrap();
+    read_hello(&mut next).await;
+    server.stop().await;
+}
+
+/// An endpoint that says when it was reached and answers when it may.
+fn held(reached: Arc<Notify>, released: Arc<Notify>) -> impl Endpoint {
+    poem::endpoint::make(move |_: Request| {
+        let (reached, released) = (reached.clone(), released.clone());
+        async move {
+            reached.notify_one();
+            released.notified().await;
+            "hello"
+        }
+    })
+}
+
+#[tokio::test]
+async fn the_stop_finishes_what_is_in_flight_and_waits_for_nothing_else() {
+    let (reached, released) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let server = Running::start(held(reached.clone(), released.clone()), patient()).await;
+    let mut idle = server.connect().await;
+    released.notify_one();
+    idle.write_all(GET).await.unwrap();
+    read_hello(&mut idle).await;
+    reached.notified().await;
+    let unused = server.connect().await;
+    let mut half_header = server.connect().await;
+    half_header.write_all(b"GET / HTTP/1.1\r\nHo").await.unwrap();
+    let mut half_body = server.connect().await;
+    half_body.write_all(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nhalf").await.unwrap();
+    let mut busy = server.connect().await;
+    busy.write_all(GET).await.unwrap();
+    in_time(reached.notified()).await;
+
+    let address = server.address;
+    server.shutdown.cancel();
+    assert_eq!(read_to_end(&mut idle).await, "");
+    assert!(!server.task.is_finished(), "a request is still in flight");
+    released.notify_one();
+    let answer = read_to_end(&mut busy).await;
+    assert!(answer.ends_with("hello"), "{answer}");
+    let mut refused = vec![0; 12];
+    in_time(half_body.read_exact(&mut refused)).await.unwrap();
+    assert_eq!(refused, b"HTTP/1.1 503");
+    assert_eq!(read_to_end(&mut half_header).await, "");
+    drop((unused, half_body));
+    let begun = Instant::now();
+    server.stop().await;
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    assert!(TcpStream::connect(address).await.is_err(), "nothing listens any more");
+}
+
+#[tokio::test]
+async fn after_the_grace_what_is_in_flight_is_cut_off() {
+    let (reached, never) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let server =
+        Running::start(held(reached.clone(), never), Limits { grace: Duration::from_millis(50), ..patient() }).await;
+    let mut stream = server.connect().await;
+    stream.write_all(GET).await.unwrap();
+    in_time(reached.notified()).await;
+    assert!(server.stop().await < Duration::from_secs(1));
+    assert!(!matches!(in_time(stream.read(&mut [0; 16])).await, Ok(1..)));
+}
+
+#[tokio::test]
+async fn a_sender_that_closes_its_half_still_gets_its_answer() {
+    let (reached, released) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let server = Running::start(held(reached.clone(), released.clone()), patient()).await;
+    let mut stream = server.connect().await;
+    stream.write_all(GET).await.unwrap();
+    stream.shutdown().await.unwrap();
+    in_time(reached.notified()).await;
+    released.notify_one();
+    let answer = read_to_end(&mut stream).await;
+    assert!(answer.ends_with("hello"), "{answer}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_peer_that_does_not_read_is_given_up() {
+    let endpoint = make_sync(|_| vec![b'x'; 64 * MEBIBYTE]);
+    let limits = Limits { write_timeout: Duration::from_millis(80), max_connections: 1, ..patient() };
+    let server = Running::start(endpoint, limits).await;
+    let mut deaf = server.connect().await;
+    deaf.write_all(GET).await.unwrap();
+    let mut next = server.connect().await;
+    next.write_all(GET).await.unwrap();
+    assert_eq!(in_time(next.read_u8()).await.unwrap(), b'H', "the only slot was freed");
+    drop((deaf, next));
+    server.stop().await;
+}
