@@ -1,8 +1,10 @@
 //! Ways out: what a channel is, and which ones there are.
 
 pub mod dingtalk;
+pub mod email;
 pub mod http;
 pub mod webhook;
+pub mod wecom;
 
 use std::future::Future;
 use std::pin::Pin;

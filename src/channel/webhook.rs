@@ -42,7 +42,7 @@ pub struct Webhook {
 
 /// How the receiver can tell that a request is ours.
 #[derive(Debug, Default, Deserialize)]
-#[serde(tag = "scheme", rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(try_from = "WrittenSigning")]
 pub enum Signing {
     /// The `X-Apsdai-*` headers with a signed token. It does not cover the body.
     Apsdai { secret: Secret },
@@ -53,6 +53,7 @@ pub enum Signing {
     #[default]
     None,
 }
+<<<<<<< HEAD
 /// APSDAI's own names of hooks, where one of our kinds is the same thing (help page "notification-config").
 const APSDAI_HOOKS: [(Kind, &str); 9] = [
     (Kind::OrderPlaced, "order_create_hook"),
@@ -81,6 +82,42 @@ const ANSWERS: [(u16, Outcome); 7] = [
 const WORDS: usize = 200;
 
 impl Channel for Webhook {
+=======
+
+/// A signing as it is written. An enum with a tag would lose the place of a wrong key.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenSigning {
+    scheme: Scheme,
+    secret: Option<Secret>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Scheme {
+    Apsdai,
+    ApsdaiPassword,
+    StandardWebhooks,
+    None,
+}
+
+impl TryFrom<WrittenSigning> for Signing {
+    type Error = &'static str;
+
+    fn try_from(written: WrittenSigning) -> Result<Self, Self::Error> {
+        match (written.scheme, written.secret) {
+            (Scheme::Apsdai, Some(secret)) => Ok(Signing::Apsdai { secret }),
+            (Scheme::ApsdaiPassword, Some(secret)) => Ok(Signing::ApsdaiPassword { secret }),
+            (Scheme::StandardWebhooks, Some(secret)) => Ok(Signing::StandardWebhooks { secret }),
+            (Scheme::None, None) => Ok(Signing::None),
+            (Scheme::None, Some(_)) => Err("the scheme \"none\" takes no secret"),
+            (_, None) => Err("this scheme needs a secret beside it"),
+        }
+    }
+}
+
+impl crate::channel::Channel for Webhook {
+>>>>>>> e97697f (The configuration is read whole: every error with its line and what would be right)
     fn kind(&self) -> &'static str {
         "webhook"
     }

@@ -3,6 +3,7 @@
 pub mod compose;
 pub mod data;
 pub mod document;
+pub mod duration;
 pub mod event;
 pub mod language;
 pub mod ledger;

@@ -1,1 +1,327 @@
-//! (to come)
+//! Routing: which channels could hear of an event, as a pure function of its kind, source and shop.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::Deserializer;
+use serde::de::Error;
+use serde::de::Visitor;
+
+use crate::domain::event::Kind;
+
+/// A pattern over a whole text: `*` stands for any run of characters, dots and none included; all else for itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Glob {
+    /// What stands between the stars; never empty.
+    pieces: Vec<String>,
+}
+
+impl Glob {
+    pub fn new(text: &str) -> Self {
+        Self { pieces: text.split('*').map(str::to_owned).collect() }
+    }
+
+    /// Whether the pattern has no star, and so names one thing.
+    pub fn is_literal(&self) -> bool {
+        self.pieces.len() == 1
+    }
+
+    pub fn matches(&self, text: &str) -> bool {
+        let [first, middle @ .., last] = self.pieces.as_slice() else {
+            return self.pieces.iter().all(|whole| whole == text);
+        };
+        let Some(mut rest) = text.strip_prefix(first.as_str()) else {
+            return false;
+        };
+        // The leftmost place for each piece leaves the most room for the next ones.
+        for piece in middle {
+            let Some(at) = rest.find(piece.as_str()) else {
+                return false;
+            };
+            rest = &rest[at + piece.len()..];
+        }
+        rest.ends_with(last.as_str())
+    }
+}
+
+impl fmt::Display for Glob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.pieces.join("*"))
+    }
+}
+
+impl<'de> Deserialize<'de> for Glob {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text.is_empty() {
+            return Err(D::Error::custom("an empty pattern matches nothing; \"*\" matches everything"));
+        }
+        Ok(Self::new(&text))
+    }
+}
+
+/// A rule: which events go to which channels.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Route {
+    /// Patterns over the kind; one that matches is enough.
+    pub events: Vec<Glob>,
+    /// Only events of these sources; of all where absent.
+    pub sources: Option<Vec<String>>,
+    /// Only events of these shops; of all, and of none, where absent.
+    #[serde(default, deserialize_with = "deserialize_ids")]
+    pub shops: Option<Vec<String>>,
+    /// An expression that must hold as well. It is judged where the order is known, not here.
+    pub when: Option<String>,
+    /// The channels.
+    pub to: Vec<String>,
+}
+
+/// Why a route applies to an event or does not, expressions aside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Applies,
+    /// None of its patterns matches the kind.
+    OtherKind,
+    /// The event is Orderbell's own, and the route does not name it literally.
+    NotNamed,
+    OtherSource,
+    OtherShop,
+}
+
+impl Route {
+    /// Judges an event by kind, source and shop.
+    pub fn judge(&self, kind: &Kind, source: &str, shop: Option<&str>) -> Verdict {
+        let text = kind.to_string();
+        let mut matching = self.events.iter().filter(|glob| glob.matches(&text)).peekable();
+        if matching.peek().is_none() {
+            return Verdict::OtherKind;
+        }
+        if *kind == Kind::OperatorNotice && !matching.any(Glob::is_literal) {
+            return Verdict::NotNamed;
+        }
+        if self.sources.as_ref().is_some_and(|sources| !sources.iter().any(|name| name == source)) {
+            return Verdict::OtherSource;
+        }
+        match (&self.shops, shop) {
+            (None, _) => Verdict::Applies,
+            (Some(shops), Some(shop)) if shops.iter().any(|id| id == shop) => Verdict::Applies,
+            _ => Verdict::OtherShop,
+        }
+    }
+}
+
+/// Everything that says who hears of what.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Routes {
+    /// The channels that hear of Orderbell itself.
+    pub operator: Vec<String>,
+    pub routes: Vec<Route>,
+    /// The channels of each report, by its name.
+    pub reports: BTreeMap<String, Vec<String>>,
+}
+
+impl Routes {
+    /// The channels that could hear of an event, each once: first those of the operator or of the report where the kind
+    /// is theirs, then those of every route that applies, in the order of the routes.
+    pub fn channels(&self, kind: &Kind, source: &str, shop: Option<&str>) -> Vec<String> {
+        let own: &[String] = match kind {
+            Kind::OperatorNotice => &self.operator,
+            Kind::Report(name) => self.reports.get(name).map_or(&[], Vec::as_slice),
+            _ => &[],
+        };
+        let applying = self.routes.iter().filter(|route| route.judge(kind, source, shop) == Verdict::Applies);
+        let mut channels: Vec<String> = Vec::new();
+        for name in own.iter().chain(applying.flat_map(|route| &route.to)) {
+            if !channels.contains(name) {
+                channels.push(name.clone());
+            }
+        }
+        channels
+    }
+}
+
+/// For `#[serde(default, deserialize_with)]` on a list of ids, each written as number or text.
+///
+/// # Errors
+/// When it is no list, or an element is neither.
+pub fn deserialize_ids<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
+    let ids = Vec::<Id>::deserialize(deserializer)?;
+    Ok(Some(ids.into_iter().map(|id| id.0).collect()))
+}
+
+/// A platform's id, written as number or text; text inside.
+struct Id(String);
+
+impl<'de> Deserialize<'de> for Id {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NumberOrText;
+
+        impl Visitor<'_> for NumberOrText {
+            type Value = Id;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an id, as a number or as a text in quotes")
+            }
+
+            fn visit_i64<E: Error>(self, id: i64) -> Result<Id, E> {
+                Ok(Id(id.to_string()))
+            }
+
+            fn visit_u64<E: Error>(self, id: u64) -> Result<Id, E> {
+                Ok(Id(id.to_string()))
+            }
+
+            fn visit_str<E: Error>(self, id: &str) -> Result<Id, E> {
+                Ok(Id(id.to_owned()))
+            }
+        }
+
+        deserializer.deserialize_any(NumberOrText)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::collection::vec;
+    use proptest::prop_assert;
+    use proptest::prop_assert_eq;
+    use proptest::proptest;
+
+    fn route(events: &[&str], to: &[&str]) -> Route {
+        Route {
+            events: events.iter().map(|text| Glob::new(text)).collect(),
+            sources: None,
+            shops: None,
+            when: None,
+            to: names(to),
+        }
+    }
+
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(|&name| name.to_owned()).collect()
+    }
+
+    #[test]
+    fn a_star_matches_any_run_of_characters_dots_included() {
+        for (glob, text) in [
+            ("order.*", "order.placed"),
+            ("*", "order.placed"),
+            ("*", ""),
+            ("*.placed", "order.placed"),
+            ("o*r.*ed", "order.placed"),
+            ("order.placed", "order.placed"),
+            ("order.placed*", "order.placed"),
+            ("*a*a*", "aa"),
+            ("a*ab", "aab"),
+        ] {
+            assert!(Glob::new(glob).matches(text), "{glob} {text}");
+        }
+        for (glob, text) in [
+            ("order.*", "store.hours"),
+            ("order", "order.placed"),
+            ("a*a", "a"),
+            ("*a*a*", "a"),
+            ("", "a"),
+            ("a*b*c", "acb"),
+        ] {
+            assert!(!Glob::new(glob).matches(text), "{glob} {text}");
+        }
+    }
+
+    #[test]
+    fn every_matching_route_applies_and_a_channel_hears_once() {
+        let routes = Routes {
+            routes: vec![
+                route(&["order.*"], &["kitchen", "erp"]),
+                route(&["stock.*"], &["owner"]),
+                route(&["*.placed"], &["owner", "kitchen"]),
+            ],
+            ..Routes::default()
+        };
+        assert_eq!(routes.channels(&Kind::OrderPlaced, "keeta-hk", None), names(&["kitchen", "erp", "owner"]));
+        assert_eq!(routes.channels(&Kind::StoreHours, "keeta-hk", None), names(&[]));
+    }
+
+    #[test]
+    fn sources_and_shops_narrow_a_route() {
+        let narrow = Route {
+            sources: Some(names(&["keeta-hk"])),
+            shops: Some(names(&["145541"])),
+            ..route(&["order.*"], &["kitchen"])
+        };
+        let judge = |source, shop| narrow.judge(&Kind::OrderPlaced, source, shop);
+        assert_eq!(judge("keeta-hk", Some("145541")), Verdict::Applies);
+        assert_eq!(judge("keeta-hk", Some("2")), Verdict::OtherShop);
+        assert_eq!(judge("keeta-hk", None), Verdict::OtherShop);
+        assert_eq!(judge("licences", Some("145541")), Verdict::OtherSource);
+        assert_eq!(narrow.judge(&Kind::StockLow, "keeta-hk", Some("145541")), Verdict::OtherKind);
+    }
+
+    #[test]
+    fn operator_notices_go_to_the_operator_and_to_routes_that_name_them() {
+        let routes = Routes {
+            operator: names(&["owner"]),
+            routes: vec![
+                route(&["*"], &["everything"]),
+                route(&["operator.*"], &["family"]),
+                route(&["order.*", "operator.notice"], &["named"]),
+            ],
+            ..Routes::default()
+        };
+        assert_eq!(routes.channels(&Kind::OperatorNotice, "orderbell", None), names(&["owner", "named"]));
+        assert_eq!(routes.channels(&Kind::OrderPlaced, "keeta-hk", None), names(&["everything", "named"]));
+    }
+
+    #[test]
+    fn a_report_goes_to_its_own_channels_and_to_routes_that_match_it() {
+        let routes = Routes {
+            reports: BTreeMap::from([("daily".to_owned(), names(&["owner"]))]),
+            routes: vec![route(&["report.*"], &["erp", "owner"])],
+            ..Routes::default()
+        };
+        assert_eq!(routes.channels(&Kind::Report("daily".to_owned()), "orderbell", None), names(&["owner", "erp"]));
+        assert_eq!(routes.channels(&Kind::Report("weekly".to_owned()), "orderbell", None), names(&["erp", "owner"]));
+    }
+
+    proptest! {
+        #[test]
+        fn a_glob_matches_whatever_its_stars_are_filled_with(
+            pieces in vec("[a-b.]{0,3}", 1..5),
+            filling in vec("[a-b.*]{0,4}", 4),
+        ) {
+            let mut text = pieces[0].clone();
+            for (piece, fill) in pieces[1..].iter().zip(&filling) {
+                text.push_str(fill);
+                text.push_str(piece);
+            }
+            prop_assert!(Glob::new(&pieces.join("*")).matches(&text));
+        }
+
+        #[test]
+        fn a_glob_agrees_with_the_textbook_definition(glob in "[ab*]{0,6}", text in "[ab]{0,8}") {
+            prop_assert_eq!(Glob::new(&glob).matches(&text), textbook(glob.as_bytes(), text.as_bytes()));
+        }
+
+        #[test]
+        fn no_channel_hears_twice(first in vec("[a-c]", 0..6), second in vec("[a-c]", 0..6)) {
+            let rule = |to: Vec<String>| Route { to, ..route(&["*"], &[]) };
+            let routes = Routes { routes: vec![rule(first), rule(second)], ..Routes::default() };
+            let mut heard = routes.channels(&Kind::OrderPlaced, "any", None);
+            let count = heard.len();
+            heard.sort();
+            heard.dedup();
+            prop_assert_eq!(heard.len(), count);
+        }
+    }
+
+    fn textbook(glob: &[u8], text: &[u8]) -> bool {
+        match glob {
+            [] => text.is_empty(),
+            [b'*', rest @ ..] => (0..=text.len()).any(|skip| textbook(rest, &text[skip..])),
+            [byte, rest @ ..] => text.first() == Some(byte) && textbook(rest, &text[1..]),
+        }
+    }
+}

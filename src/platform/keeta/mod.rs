@@ -48,7 +48,7 @@ pub struct Keeta {
     #[serde(default)]
     pub shops: BTreeMap<String, String>,
     /// Older or future timestamps are refused; zero switches the check off.
-    #[serde(default = "default_max_age")]
+    #[serde(default = "default_max_age", deserialize_with = "crate::domain::duration::deserialize")]
     pub max_age: SignedDuration,
 }
 

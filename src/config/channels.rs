@@ -1,0 +1,231 @@
+//! `[channel.<name>]`: what every channel takes, then the tag `kind`, then the kind's own struct.
+
+use std::ops::Range;
+
+use jiff::SignedDuration;
+use serde::Deserialize;
+use toml::Spanned;
+
+use crate::channel::Way;
+use crate::config::ChannelSettings;
+use crate::config::ConfiguredChannel;
+use crate::config::Quiet;
+use crate::config::Rate;
+use crate::config::Surroundings;
+use crate::config::Zone;
+use crate::config::kinds;
+use crate::config::later;
+use crate::config::later::Place;
+use crate::config::problem::Problems;
+use crate::config::secrets;
+use crate::config::section::Complaint;
+use crate::config::section::Section;
+use crate::config::top::Globals;
+use crate::config::values;
+use crate::config::words;
+use crate::domain::retry::DEFAULT_WAITS;
+use crate::domain::route::Glob;
+use crate::domain::secret::Secret;
+
+/// What every channel takes.
+const SHARED: [&str; 13] = [
+    "kind",
+    "language",
+    "timezone",
+    "rate",
+    "retry",
+    "quiet",
+    "urgent",
+    "fallback",
+    "fallback_after",
+    "allow_private",
+    "timeout",
+    "base_url",
+    "proxy",
+];
+
+const DEFAULT_URGENT: [&str; 2] = ["order.placed", "order.cancelled"];
+const DEFAULT_FALLBACK_AFTER: SignedDuration = SignedDuration::from_mins(2);
+const DEFAULT_TIMEOUT: SignedDuration = SignedDuration::from_secs(15);
+const LONGEST_TIMEOUT: SignedDuration = SignedDuration::from_mins(2);
+
+/// A channel as far as it could be read.
+pub struct ReadChannel {
+    pub name: Spanned<String>,
+    pub way: Option<Way>,
+    pub settings: Option<ChannelSettings>,
+    /// The name of its fallback.
+    pub fallback: Option<Spanned<String>>,
+    /// The patterns over kinds in it.
+    pub patterns: Vec<Spanned<String>>,
+    /// What the vendor counts by, where he does: the token in the robot's address.
+    pub robot: Option<Spanned<Secret>>,
+}
+
+impl ReadChannel {
+    pub fn channel(self) -> Option<ConfiguredChannel> {
+        Some(ConfiguredChannel { way: self.way?, settings: self.settings? })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Shared {
+    #[serde(rename = "kind")]
+    _kind: String,
+    language: Option<String>,
+    timezone: Option<String>,
+    rate: Option<Rate>,
+    #[serde(default, deserialize_with = "crate::domain::duration::deserialize_list")]
+    retry: Option<Vec<SignedDuration>>,
+    quiet: Option<Quiet>,
+    urgent: Option<Vec<Glob>>,
+    fallback: Option<String>,
+    #[serde(default, deserialize_with = "crate::domain::duration::deserialize_option")]
+    fallback_after: Option<SignedDuration>,
+    #[serde(default)]
+    allow_private: bool,
+    #[serde(default, deserialize_with = "crate::domain::duration::deserialize_option")]
+    timeout: Option<SignedDuration>,
+    base_url: Option<String>,
+    proxy: Option<Secret>,
+}
+
+pub fn read(
+    sections: Vec<(Spanned<String>, Section<'_>)>,
+    globals: &Globals,
+    surroundings: &Surroundings<'_>,
+    problems: &mut Problems<'_>,
+) -> Vec<(String, ReadChannel)> {
+    let read = sections.into_iter().map(|(name, section)| {
+        let channel = read_one(name, section, globals, surroundings, problems);
+        (channel.name.get_ref().clone(), channel)
+    });
+    read.collect()
+}
+
+fn read_one(
+    name: Spanned<String>,
+    mut section: Section<'_>,
+    globals: &Globals,
+    surroundings: &Surroundings<'_>,
+    problems: &mut Problems<'_>,
+) -> ReadChannel {
+    let mut shared = section.split_off(&SHARED);
+    let kind = shared.text(&["kind"]).and_then(kinds::known);
+    shared.check(&["kind"], problems, |name| match kind {
+        Some(_) => Ok(()),
+        None => {
+            Err(Complaint::new(format!("there is no kind of channel \"{name}\""), words::meant(name, &kinds::names())))
+        }
+    });
+    let kind_at = shared.at(&["kind"]);
+    let reach = match shared.value(&["allow_private"]).and_then(|value| value.get_ref().as_bool()) {
+        Some(true) => Reach::Private,
+        _ => Reach::Public,
+    };
+    let settings = read_shared(&mut shared, globals, surroundings, problems);
+    let (mut way, mut robot) = (None, None);
+    if let Some(kind) = kind {
+        secrets::resolve(&mut section, kind.secrets, surroundings, problems);
+        robot = kind.token.and_then(|token| kinds::robot(&section, token));
+        way = (kind.read)(&mut section, reach, problems);
+        later::note_kind(kind.name, Place::Channel, kind_at, problems);
+        if let (Some(most), Some(rate)) = (kind.per_minute, settings.as_ref().and_then(|settings| settings.rate)) {
+            check_rate(rate, most, shared.at(&["rate"]), problems);
+        }
+    }
+    let patterns = [&["urgent"][..], &["quiet", "except"][..]].iter().flat_map(|path| shared.texts(path)).collect();
+    let fallback = shared.text(&["fallback"]).map(str::to_owned);
+    let fallback = fallback.map(|fallback| Spanned::new(shared.at(&["fallback"]), fallback));
+    ReadChannel { name, way, settings, fallback, patterns, robot }
+}
+
+/// How far away a channel's address may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    Public,
+    /// Loopback and private networks too, and without TLS.
+    Private,
+}
+
+fn read_shared(
+    section: &mut Section<'_>,
+    globals: &Globals,
+    surroundings: &Surroundings<'_>,
+    problems: &mut Problems<'_>,
+) -> Option<ChannelSettings> {
+    secrets::resolve(section, &["proxy"], surroundings, problems);
+    section.check(&["language"], problems, |name| values::language(name, surroundings.languages));
+    section.check(&["timezone"], problems, |name| values::zone(name).map(drop));
+    for key in ["base_url", "proxy"] {
+        section.check(&[key], problems, |text| {
+            values::web_url(text)
+                .map(drop)
+                .map_err(|help| Complaint::new(format!("\"{key}\" is not a web address"), help))
+        });
+    }
+    later::note_keys(section, Place::Channel, problems);
+    let written: Shared = section.read(problems)?;
+    for (key, wrong, message, help) in [
+        (
+            "base_url",
+            written.base_url.is_some() && written.proxy.is_some(),
+            "a channel has a base_url or a proxy, not both",
+            "base_url takes the place of the vendor's address, a proxy stands before it",
+        ),
+        (
+            "rate",
+            written.rate.is_some_and(|rate| rate.count == 0 || rate.per.is_zero()),
+            "a rate of nothing would never send",
+            "for example rate = { per = \"1m\", count = 18 }",
+        ),
+        (
+            "timeout",
+            written.timeout.is_some_and(|timeout| timeout.is_zero() || timeout > LONGEST_TIMEOUT),
+            "this timeout is out of bounds",
+            "between \"1s\" and \"2m\"; \"15s\" is the default",
+        ),
+        (
+            "quiet",
+            written.quiet.as_ref().is_some_and(|quiet| quiet.from == quiet.to),
+            "these quiet hours begin when they end",
+            "for example quiet = { from = \"23:00\", to = \"07:30\" }",
+        ),
+    ] {
+        if wrong {
+            problems.error(section.at(&[key]), message, help);
+        }
+    }
+    Some(settings(written, globals))
+}
+
+fn settings(written: Shared, globals: &Globals) -> ChannelSettings {
+    let zone: Option<Zone> = written.timezone.and_then(|name| values::zone(&name).ok());
+    ChannelSettings {
+        language: written.language.unwrap_or_else(|| globals.language.clone()),
+        timezone: zone.unwrap_or_else(|| globals.timezone.clone()),
+        rate: written.rate,
+        retry: written.retry.unwrap_or_else(|| DEFAULT_WAITS.to_vec()),
+        quiet: written.quiet,
+        urgent: written.urgent.unwrap_or_else(|| DEFAULT_URGENT.map(Glob::new).to_vec()),
+        fallback: written.fallback,
+        fallback_after: written.fallback_after.unwrap_or(DEFAULT_FALLBACK_AFTER),
+        allow_private: written.allow_private,
+        timeout: written.timeout.unwrap_or(DEFAULT_TIMEOUT),
+        base_url: written.base_url,
+        proxy: written.proxy,
+    }
+}
+
+/// A rate above the vendor's is obeyed, and the vendor will refuse what is too much.
+fn check_rate(rate: Rate, most_per_minute: u32, at: Range<usize>, problems: &mut Problems<'_>) {
+    let ours = i128::from(rate.count) * SignedDuration::from_mins(1).as_nanos();
+    if ours > i128::from(most_per_minute) * rate.per.as_nanos() {
+        problems.warning(
+            at,
+            format!("this rate is above the vendor's {most_per_minute} messages a minute"),
+            "the vendor shuts a robot that sends more out for ten minutes; stay below",
+        );
+    }
+}

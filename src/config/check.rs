@@ -1,0 +1,135 @@
+//! What only the whole file shows: names that nothing has, fallbacks that run in a circle, channels that nobody uses.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use toml::Spanned;
+
+use crate::config::Platform;
+use crate::config::channels::ReadChannel;
+use crate::config::problem::Problems;
+use crate::config::routes::ReadRoutes;
+use crate::config::sources::ReadSource;
+use crate::config::words;
+use crate::domain::event::Kind;
+use crate::domain::route::Glob;
+use crate::platform::Source;
+
+type Sources = [(String, ReadSource)];
+type Channels = [(String, ReadChannel)];
+
+/// Every name that a route, the operator, a report or a fallback mentions must be there.
+pub fn names(sources: &Sources, channels: &Channels, routes: &ReadRoutes, problems: &mut Problems<'_>) {
+    let known: Vec<&str> = channels.iter().map(|(name, _)| name.as_str()).collect();
+    let fallbacks = channels.iter().filter_map(|(_, channel)| channel.fallback.as_ref());
+    for name in routes.channels.iter().chain(fallbacks) {
+        unknown(name, "channel", &known, problems);
+    }
+    let known: Vec<&str> = sources.iter().map(|(name, _)| name.as_str()).collect();
+    for name in &routes.sources {
+        unknown(name, "source", &known, problems);
+    }
+}
+
+fn unknown(name: &Spanned<String>, family: &str, known: &[&str], problems: &mut Problems<'_>) {
+    if known.contains(&name.get_ref().as_str()) {
+        return;
+    }
+    let help = match known.is_empty() {
+        true => format!("a {family} is configured as [{family}.{}]", name.get_ref()),
+        false => words::meant(name.get_ref(), known),
+    };
+    problems.error(name.span(), format!("there is no {family} \"{}\"", name.get_ref()), help);
+}
+
+/// Each circle of fallbacks is reported once, at its first channel in the file.
+pub fn fallbacks(channels: &Channels, problems: &mut Problems<'_>) {
+    let next: BTreeMap<&str, &Spanned<String>> =
+        channels.iter().filter_map(|(name, channel)| Some((name.as_str(), channel.fallback.as_ref()?))).collect();
+    let mut seen = BTreeSet::new();
+    for (start, _) in channels {
+        let mut path = vec![start.as_str()];
+        while let Some(to) = path.last().and_then(|last| next.get(last)) {
+            let to = to.get_ref().as_str();
+            let back = path.iter().position(|&name| name == to);
+            path.push(to);
+            let Some(back) = back else { continue };
+            // A path may lead into a circle without being part of it.
+            if back == 0 && seen.insert(start.as_str()) {
+                seen.extend(&path);
+                let at = next.get(to).map_or(0..0, |fallback| fallback.span());
+                let message = format!("these fallbacks run in a circle: {}", path.join(" → "));
+                problems.error(at, message, "let one of them have no fallback");
+            }
+            break;
+        }
+    }
+}
+
+/// What is odd about the routes and channels: the daemon starts, but probably does not do what was meant.
+pub fn oddities(channels: &Channels, routes: &ReadRoutes, problems: &mut Problems<'_>) {
+    if !routes.has_operator {
+        let help =
+            "add [operator] with to = [\"…\"]: the channels that hear when something is wrong with Orderbell itself";
+        problems.absence("nobody is told when Orderbell needs attention: there is no [operator]", help);
+    }
+    let mut used: BTreeSet<&str> = routes.channels.iter().map(|name| name.get_ref().as_str()).collect();
+    used.extend(channels.iter().filter_map(|(_, channel)| Some(channel.fallback.as_ref()?.get_ref().as_str())));
+    for (name, channel) in channels {
+        if !used.contains(name.as_str()) {
+            let help = format!("name it in a route: to = [\"{name}\"]");
+            problems.warning(channel.name.span(), format!("nothing is ever sent to the channel \"{name}\""), help);
+        }
+    }
+    let mut robots: BTreeMap<&str, &str> = BTreeMap::new();
+    for (name, channel) in channels {
+        let Some(robot) = &channel.robot else { continue };
+        if let Some(first) = robots.insert(robot.get_ref().expose(), name) {
+            let help = "they share its allowance of messages; a robot of its own for each is better";
+            problems.warning(robot.span(), format!("the channels \"{first}\" and \"{name}\" are the same robot"), help);
+        }
+    }
+    patterns(channels, routes, problems);
+}
+
+/// Patterns over kinds that match nothing.
+fn patterns(channels: &Channels, routes: &ReadRoutes, problems: &mut Problems<'_>) {
+    let reports = routes.report_names.iter().map(|name| Kind::Report(name.clone()));
+    let kinds: Vec<String> = Kind::ALL.iter().cloned().chain(reports).map(|kind| kind.to_string()).collect();
+    let kinds: Vec<&str> = kinds.iter().map(String::as_str).collect();
+    let routed = routes.events.iter().map(|pattern| &pattern.text);
+    let others = channels.iter().flat_map(|(_, channel)| &channel.patterns);
+    for text in routed.chain(others) {
+        let glob = Glob::new(text.get_ref());
+        if !kinds.iter().any(|kind| glob.matches(kind)) {
+            let message = format!("no event is of a kind like \"{}\"", text.get_ref());
+            problems.warning(text.span(), message, words::meant(text.get_ref(), &kinds));
+        }
+    }
+}
+
+/// Keeta signs the address that is registered there, so it has to be known.
+pub fn addresses(sources: &Sources, public_url: Option<&str>, problems: &mut Problems<'_>) {
+    for (name, read) in sources {
+        let platform = read.source.as_ref().map(|source| &source.platform);
+        if let Some(Platform::Built(Source::Keeta(keeta))) = platform
+            && keeta.registered_url.is_none()
+            && public_url.is_none()
+        {
+            let help = "add public_url = \"https://bell.example.com\" in [server], or registered_url here";
+            let message = format!("\"{name}\" cannot check signatures: Keeta signs the address that it knows us by");
+            problems.warning(read.name.span(), message, help);
+        }
+    }
+}
+
+/// APSDAI sends amounts without a currency.
+pub fn currencies(sources: &Sources, currency: Option<&str>, problems: &mut Problems<'_>) {
+    for (name, read) in sources {
+        let platform = read.source.as_ref().map(|source| &source.platform);
+        if let (Some(Platform::Apsdai(_)), None) = (platform, currency) {
+            let message = format!("\"{name}\" sends amounts without a currency, and none is configured");
+            problems.warning(read.name.span(), message, "add currency = \"CNY\", or yours, at the top of the file");
+        }
+    }
+}

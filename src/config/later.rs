@@ -1,0 +1,87 @@
+//! What the configuration may say already and this version does not do yet: the one list of it.
+
+use std::ops::Range;
+
+use crate::config::problem::Problems;
+use crate::config::problem::Severity;
+use crate::config::section::Section;
+
+/// In which tables a feature stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    Top,
+    Store,
+    Source,
+    Channel,
+    Route,
+    Report,
+}
+
+/// One feature that is not built yet.
+struct NotYet {
+    place: Place,
+    /// A key, or the name of a kind.
+    name: &'static str,
+    severity: Severity,
+    /// What happens, or what to do, until it is.
+    meanwhile: &'static str,
+}
+
+const fn warned(place: Place, name: &'static str, meanwhile: &'static str) -> NotYet {
+    NotYet { place, name, severity: Severity::Warning, meanwhile }
+}
+
+const fn refused(place: Place, name: &'static str, meanwhile: &'static str) -> NotYet {
+    NotYet { place, name, severity: Severity::Error, meanwhile }
+}
+
+const NOT_YET: [NotYet; 16] = [
+    warned(Place::Top, "templates", "until then the built-in templates are used"),
+    warned(Place::Top, "the admin page and API", "until then nothing listens there"),
+    refused(Place::Store, "postgres", "use url = \"sqlite:orderbell.db\""),
+    warned(
+        Place::Source,
+        "apsdai",
+        "until then webhooks to this source are answered with 503, so that they are sent again",
+    ),
+    warned(Place::Source, "silent_after", "until then nobody is told when a source falls silent"),
+    refused(Place::Channel, "email", "use a channel of kind \"dingtalk\" or \"webhook\""),
+    refused(Place::Channel, "wecom", "use a channel of kind \"dingtalk\" or \"webhook\""),
+    warned(Place::Channel, "rate", "until then the channel keeps to its vendor's limit"),
+    warned(Place::Channel, "quiet", "until then messages go out at any hour"),
+    warned(Place::Channel, "urgent", "until then all kinds are treated alike"),
+    warned(Place::Channel, "fallback", "until then messages wait for this channel alone"),
+    warned(Place::Channel, "fallback_after", "until then messages wait for this channel alone"),
+    warned(Place::Channel, "base_url", "until then requests go to the channel's own address"),
+    warned(Place::Channel, "proxy", "until then requests go to the channel's address directly"),
+    warned(Place::Route, "when", "until then the route applies whether the condition holds or not"),
+    warned(Place::Report, "reports", "until then no report is sent"),
+];
+
+/// Says of each key of a section that is not built yet that it is not.
+pub fn note_keys(section: &Section<'_>, place: Place, problems: &mut Problems<'_>) {
+    for feature in NOT_YET.iter().filter(|feature| feature.place == place) {
+        if let Some(span) = section.key_at(feature.name) {
+            note(
+                feature,
+                span,
+                format!("not yet: \"{}\" is understood but not obeyed in this version", feature.name),
+                problems,
+            );
+        }
+    }
+}
+
+/// Says of a kind that it is not built yet, where it is not.
+pub fn note_kind(name: &str, place: Place, span: Range<usize>, problems: &mut Problems<'_>) {
+    if let Some(feature) = NOT_YET.iter().find(|feature| feature.place == place && feature.name == name) {
+        note(feature, span, format!("not yet: {name} is understood but not built in this version"), problems);
+    }
+}
+
+fn note(feature: &NotYet, span: Range<usize>, message: String, problems: &mut Problems<'_>) {
+    match feature.severity {
+        Severity::Error => problems.error(span, message, feature.meanwhile),
+        Severity::Warning => problems.warning(span, message, feature.meanwhile),
+    }
+}

@@ -1,0 +1,267 @@
+//! The configuration: `orderbell.toml` as a value, read whole, with every error and the line that it stands in.
+
+mod channels;
+mod check;
+mod kinds;
+mod later;
+pub mod problem;
+mod routes;
+mod secrets;
+mod section;
+mod sources;
+mod tables;
+mod top;
+mod values;
+mod words;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::path::PathBuf;
+
+use jiff::SignedDuration;
+use jiff::civil::Time;
+use jiff::civil::Weekday;
+use jiff::tz::TimeZone;
+use serde::Deserialize;
+use toml::de::DeTable;
+
+use crate::channel::Way;
+use crate::config::problem::Problem;
+use crate::config::problem::Problems;
+use crate::config::problem::Severity;
+use crate::domain::route::Glob;
+use crate::domain::route::Routes;
+use crate::domain::secret::Secret;
+use crate::platform::Source;
+use crate::platform::apsdai::Apsdai;
+
+/// Languages that there are templates for.
+pub const LANGUAGES: [&str; 2] = ["en", "zh-CN"];
+
+/// A configuration that the daemon can start with.
+#[derive(Debug)]
+pub struct Config {
+    /// For channels that set none.
+    pub language: String,
+    pub timezone: Zone,
+    /// ISO 4217 code for amounts that come without one; `XXX`, ISO's own word for none, where it is not configured.
+    pub currency: String,
+    /// A folder whose templates take precedence.
+    pub templates: Option<PathBuf>,
+    pub server: Server,
+    pub admin: Admin,
+    pub store: Store,
+    /// By name.
+    pub sources: BTreeMap<String, ConfiguredSource>,
+    /// By name.
+    pub channels: BTreeMap<String, ConfiguredChannel>,
+    pub routes: Routes,
+    /// By name.
+    pub reports: BTreeMap<String, Report>,
+}
+
+impl Config {
+    /// The address under which a platform reaches a source.
+    pub fn source_address(&self, name: &str) -> String {
+        match &self.server.public_url {
+            Some(public) => format!("{public}/hooks/{name}"),
+            None => format!("http://{}/hooks/{name}", self.server.listen),
+        }
+    }
+}
+
+/// A time zone with its IANA name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Zone {
+    pub name: String,
+    pub zone: TimeZone,
+}
+
+impl Zone {
+    pub fn utc() -> Self {
+        Self { name: "UTC".to_owned(), zone: TimeZone::UTC }
+    }
+}
+
+/// Where webhooks come in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    pub listen: SocketAddr,
+    /// How the internet reaches `listen`; without a slash at its end.
+    pub public_url: Option<String>,
+    pub max_body_bytes: u64,
+}
+
+/// Where the page, the API and the metrics are.
+#[derive(Clone, Debug)]
+pub struct Admin {
+    pub listen: SocketAddr,
+    /// Absent only on a loopback address.
+    pub key: Option<AdminKey>,
+}
+
+/// What opens the page and the API.
+#[derive(Clone, Debug)]
+pub enum AdminKey {
+    Token(Secret),
+    /// Argon2, in PHC form.
+    TokenHash(Secret),
+}
+
+#[derive(Clone, Debug)]
+pub struct Store {
+    pub url: StoreUrl,
+    /// Events and deliveries older than this are removed; undelivered ones never.
+    pub keep: SignedDuration,
+}
+
+#[derive(Clone, Debug)]
+pub enum StoreUrl {
+    Sqlite(PathBuf),
+}
+
+/// One `[source.<name>]`.
+#[derive(Debug)]
+pub struct ConfiguredSource {
+    pub platform: Platform,
+    /// The operator hears of it when nothing at all has come for so long.
+    pub silent_after: Option<SignedDuration>,
+}
+
+/// The platform of a source: one that is built, or one whose webhooks are answered "not now".
+#[derive(Debug)]
+pub enum Platform {
+    Built(Source),
+    Apsdai(Apsdai),
+}
+
+/// One `[channel.<name>]`.
+#[derive(Debug)]
+pub struct ConfiguredChannel {
+    pub way: Way,
+    pub settings: ChannelSettings,
+}
+
+/// What every channel takes, whatever its kind.
+#[derive(Clone, Debug)]
+pub struct ChannelSettings {
+    pub language: String,
+    pub timezone: Zone,
+    /// Instead of the vendor's own.
+    pub rate: Option<Rate>,
+    /// The waits between tries.
+    pub retry: Vec<SignedDuration>,
+    pub quiet: Option<Quiet>,
+    pub urgent: Vec<Glob>,
+    pub fallback: Option<String>,
+    pub fallback_after: SignedDuration,
+    /// May its address be loopback or private, and plain `http://`?
+    pub allow_private: bool,
+    pub timeout: SignedDuration,
+    pub base_url: Option<String>,
+    pub proxy: Option<Secret>,
+}
+
+/// So many messages within a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rate {
+    #[serde(deserialize_with = "crate::domain::duration::deserialize")]
+    pub per: SignedDuration,
+    pub count: u32,
+}
+
+/// Hours in which a channel is left in peace; over midnight where `to` is before `from`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Quiet {
+    #[serde(deserialize_with = "values::deserialize_time")]
+    pub from: Time,
+    #[serde(deserialize_with = "values::deserialize_time")]
+    pub to: Time,
+    /// Kinds that come through.
+    #[serde(default)]
+    pub except: Vec<Glob>,
+}
+
+/// One `[report.<name>]`. Its channels are in [`Routes::reports`] as well.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// Local time of `timezone`; the report covers the calendar day before.
+    pub at: Time,
+    pub to: Vec<String>,
+    pub timezone: Zone,
+    /// Every day where absent.
+    pub days: Option<Vec<Weekday>>,
+    pub sources: Option<Vec<String>>,
+    pub shops: Option<Vec<String>>,
+    pub attach_csv: bool,
+}
+
+/// A configuration, and what is odd about it.
+#[derive(Debug)]
+pub struct Loaded {
+    pub config: Config,
+    pub warnings: Vec<Problem>,
+}
+
+/// What reading a text depends on besides the text.
+pub struct Surroundings<'a> {
+    /// The file; relative paths are relative to its folder.
+    pub file: &'a Path,
+    /// The value of an environment variable.
+    pub env: &'a dyn Fn(&str) -> Option<String>,
+    /// The languages that there are templates for.
+    pub languages: &'a [&'a str],
+}
+
+impl Surroundings<'_> {
+    fn folder(&self) -> &Path {
+        self.file.parent().unwrap_or(Path::new(""))
+    }
+}
+
+/// Reads a configuration file.
+///
+/// # Errors
+/// All problems of the file, warnings included, when one of them is an error.
+pub fn read(file: &Path) -> Result<Loaded, Vec<Problem>> {
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        let message = format!("the configuration cannot be read: {}", secrets::reason(&error));
+        let help = "name it with --config FILE or ORDERBELL_CONFIG; `orderbell init` writes one";
+        vec![problem::unreadable(file.display().to_string(), message, help)]
+    })?;
+    let env = |name: &str| std::env::var(name).ok();
+    read_text(&text, &Surroundings { file, env: &env, languages: &LANGUAGES })
+}
+
+/// Reads a configuration text.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_text(text: &str, surroundings: &Surroundings<'_>) -> Result<Loaded, Vec<Problem>> {
+    let mut problems = Problems::new(surroundings.file.display().to_string(), text);
+    let (root, errors) = DeTable::parse_recoverable(text);
+    for error in &errors {
+        let span = error.span().unwrap_or(0..0);
+        let said = words::syntax(error.message(), text, &span);
+        // A second definition is left out, and the rest of the text is what it seems.
+        if error.message() != "duplicate key" {
+            problems.break_at(span.start);
+        }
+        problems.error(span, said.message, said.help);
+    }
+    if problems.is_broken() {
+        secrets::hide_by_name(&mut problems);
+    }
+    let mark = problems.mark();
+    let config = top::read(root.into_inner(), surroundings, &mut problems);
+    problems.forget_behind_the_break(mark);
+    let problems = problems.finish();
+    let wrong = problems.iter().any(|problem| problem.severity == Severity::Error);
+    match config {
+        Some(config) if !wrong => Ok(Loaded { config, warnings: problems }),
+        _ => Err(problems),
+    }
+}

@@ -1,0 +1,307 @@
+//! What is wrong with a configuration, and how it is shown: to people with the line and a caret, to programs as JSON.
+
+use std::ops::Range;
+
+use annotate_snippets::AnnotationKind;
+use annotate_snippets::Group;
+use annotate_snippets::Level;
+use annotate_snippets::Origin;
+use annotate_snippets::Renderer;
+use annotate_snippets::Snippet;
+use serde::Serialize;
+
+/// What a problem means for the daemon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// The daemon does not start.
+    Error,
+    /// It does.
+    Warning,
+}
+
+/// One thing that is wrong or odd. It never holds a secret's value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    pub severity: Severity,
+    /// What is wrong.
+    pub message: String,
+    /// What would be right.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
+    /// The configuration file, as it was named.
+    pub file: String,
+    /// Bytes of the file; absent where the problem is something that is nowhere in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub span: Option<Range<usize>>,
+    /// From 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<usize>,
+    /// In characters, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub column: Option<usize>,
+    #[serde(skip)]
+    excerpt: Option<Excerpt>,
+}
+
+/// The line that a problem stands in, with secrets masked, and the place in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Excerpt {
+    line: String,
+    span: Range<usize>,
+}
+
+/// Whether the text is for a terminal that shows colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Colour {
+    Never,
+    Always,
+}
+
+/// Writes problems for people: each with its line, a caret under what is wrong, and what would be right.
+pub fn render(problems: &[Problem], colour: Colour) -> String {
+    let renderer = match colour {
+        Colour::Never => Renderer::plain(),
+        Colour::Always => Renderer::styled(),
+    };
+    let mut text = String::new();
+    for problem in problems {
+        text.push_str(&renderer.render(&[group(problem)]));
+        text.push_str("\n\n");
+    }
+    text.push_str(&count(problems));
+    text.push('\n');
+    text
+}
+
+fn group(problem: &Problem) -> Group<'_> {
+    let level = match problem.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+    };
+    let title = level.primary_title(problem.message.as_str());
+    let group = match (&problem.excerpt, problem.line) {
+        (Some(excerpt), Some(line)) => title.element(
+            Snippet::source(excerpt.line.as_str())
+                .path(problem.file.as_str())
+                .line_start(line)
+                .annotation(AnnotationKind::Primary.span(excerpt.span.clone())),
+        ),
+        _ => title.element(Origin::path(problem.file.as_str())),
+    };
+    match &problem.help {
+        Some(help) => group.element(Level::HELP.message(help.as_str())),
+        None => group,
+    }
+}
+
+/// `2 errors, 1 warning`, or that there is nothing to say.
+pub fn count(problems: &[Problem]) -> String {
+    let errors = problems.iter().filter(|problem| problem.severity == Severity::Error).count();
+    let words = [(errors, "error"), (problems.len() - errors, "warning")]
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, word)| if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") })
+        .collect::<Vec<_>>();
+    if words.is_empty() { "no errors, no warnings".to_owned() } else { words.join(", ") }
+}
+
+/// Collects problems while a file is read.
+pub struct Problems<'t> {
+    file: String,
+    text: &'t str,
+    list: Vec<(Severity, Option<Range<usize>>, String, Option<String>)>,
+    /// Bytes of the text that must not be shown.
+    masks: Vec<Range<usize>>,
+    /// Where the text stops making sense, when it has a syntax error: what seems missing from there on may be there.
+    broken_at: Option<usize>,
+}
+
+impl<'t> Problems<'t> {
+    pub fn new(file: String, text: &'t str) -> Self {
+        Self { file, text, list: Vec::new(), masks: Vec::new(), broken_at: None }
+    }
+
+    pub fn text(&self) -> &'t str {
+        self.text
+    }
+
+    pub fn error(&mut self, span: Range<usize>, message: impl Into<String>, help: impl Into<String>) {
+        self.push(Severity::Error, Some(span), message.into(), help.into());
+    }
+
+    pub fn warning(&mut self, span: Range<usize>, message: impl Into<String>, help: impl Into<String>) {
+        self.push(Severity::Warning, Some(span), message.into(), help.into());
+    }
+
+    /// A warning about something that stands nowhere in the file.
+    pub fn absence(&mut self, message: impl Into<String>, help: impl Into<String>) {
+        self.push(Severity::Warning, None, message.into(), help.into());
+    }
+
+    fn push(&mut self, severity: Severity, span: Option<Range<usize>>, message: String, help: String) {
+        let known = self.list.iter().any(|(_, at, said, _)| *at == span && *said == message);
+        if !known {
+            self.list.push((severity, span, message, (!help.is_empty()).then_some(help)));
+        }
+    }
+
+    /// From here on these bytes are shown as `***`.
+    pub fn mask(&mut self, span: Range<usize>) {
+        self.masks.push(span);
+    }
+
+    /// The text cannot be trusted from this byte on.
+    pub fn break_at(&mut self, at: usize) {
+        self.broken_at = Some(self.broken_at.map_or(at, |before| before.min(at)));
+    }
+
+    pub fn is_broken(&self) -> bool {
+        self.broken_at.is_some()
+    }
+
+    /// Forgets what was found behind a syntax error since `mark`: it may be a consequence of it.
+    pub fn forget_behind_the_break(&mut self, mark: usize) {
+        if let Some(broken_at) = self.broken_at {
+            let since = self.list.split_off(mark);
+            self.list.extend(
+                since.into_iter().filter(|(_, span, ..)| span.as_ref().is_some_and(|span| span.end <= broken_at)),
+            );
+        }
+    }
+
+    /// How many there are so far.
+    pub fn mark(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Everything that was found, in the order of the file; what stands nowhere in it comes last.
+    pub fn finish(mut self) -> Vec<Problem> {
+        self.list.sort_by_key(|(severity, span, ..)| (span.as_ref().map_or(usize::MAX, |span| span.start), *severity));
+        let masks = merged(self.masks);
+        let (file, text) = (self.file, self.text);
+        let list = self.list.into_iter();
+        list.map(|(severity, span, message, help)| {
+            let place = span.as_ref().map(|span| Place::of(text, span));
+            Problem {
+                severity,
+                message,
+                help,
+                file: file.clone(),
+                line: place.as_ref().map(|place| place.line),
+                column: place.as_ref().map(|place| place.column),
+                excerpt: span.as_ref().zip(place).map(|(span, place)| excerpt(text, &place, span, &masks)),
+                span,
+            }
+        })
+        .collect()
+    }
+}
+
+/// A problem with a file that could not even be read.
+pub fn unreadable(file: String, message: String, help: &str) -> Problem {
+    let help = Some(help.to_owned());
+    Problem { severity: Severity::Error, message, help, file, span: None, line: None, column: None, excerpt: None }
+}
+
+/// Line and column of a span, and the bytes of its first line.
+struct Place {
+    line: usize,
+    column: usize,
+    bytes: Range<usize>,
+}
+
+impl Place {
+    fn of(text: &str, span: &Range<usize>) -> Self {
+        let at = text.floor_char_boundary(span.start);
+        let start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
+        let end = text[at..].find('\n').map_or(text.len(), |newline| at + newline);
+        let end = start + text[start..end].trim_end_matches('\r').len();
+        Self {
+            line: text[..start].matches('\n').count() + 1,
+            column: text[start..at.max(start)].chars().count() + 1,
+            bytes: start..end,
+        }
+    }
+}
+
+fn merged(mut masks: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    masks.sort_by_key(|mask| mask.start);
+    let mut merged: Vec<Range<usize>> = Vec::new();
+    for mask in masks {
+        match merged.last_mut() {
+            Some(last) if mask.start < last.end => last.end = last.end.max(mask.end),
+            _ => merged.push(mask),
+        }
+    }
+    merged
+}
+
+/// Cuts a line out of the text, `***` in place of each mask, and moves the span along.
+fn excerpt(text: &str, place: &Place, span: &Range<usize>, masks: &[Range<usize>]) -> Excerpt {
+    const HIDDEN: &str = "***";
+    let bytes = &place.bytes;
+    let (mut line, mut start, mut end) = (String::new(), None, None);
+    let mut at = bytes.start;
+    // Moves a place of the text into the line; what lies within a mask falls on its edge.
+    let mut follow = |line: &str, from: usize, to: usize, masked: bool| {
+        let moved = |place: usize, edge: usize| if masked { edge } else { line.len() + (place - from) };
+        if start.is_none() && (from..to).contains(&span.start) {
+            start = Some(moved(span.start, line.len()));
+        }
+        if end.is_none() && from < span.end && span.end <= to {
+            end = Some(moved(span.end, line.len() + HIDDEN.len()));
+        }
+    };
+    let within = masks.iter().filter(|mask| mask.start < bytes.end && mask.end > bytes.start);
+    for mask in within {
+        let (from, to) = (mask.start.max(bytes.start), mask.end.min(bytes.end));
+        follow(&line, at, from, false);
+        line.push_str(&text[at..from]);
+        follow(&line, from, to, true);
+        line.push_str(HIDDEN);
+        at = to;
+    }
+    follow(&line, at, bytes.end, false);
+    line.push_str(&text[at..bytes.end]);
+    let start = start.unwrap_or(line.len());
+    let end = end.unwrap_or(line.len()).max(start);
+    Excerpt { line, span: start..end }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_masked_line_keeps_its_carets_in_place() {
+        let text = "a = 1\nsecret = \"abc\", keyword = 5\r\n";
+        let mut problems = Problems::new("orderbell.toml".to_owned(), text);
+        problems.mask(15..20);
+        problems.error(32..33, "wrong", "");
+        problems.error(15..20, "worse", "");
+        let found = problems.finish();
+        let shown = |problem: &Problem| {
+            let excerpt = problem.excerpt.clone().unwrap();
+            (excerpt.line[excerpt.span].to_owned(), excerpt.line)
+        };
+        assert_eq!(shown(&found[0]), ("***".to_owned(), "secret = ***, keyword = 5".to_owned()));
+        assert_eq!(shown(&found[1]), ("5".to_owned(), "secret = ***, keyword = 5".to_owned()));
+        assert_eq!((found[1].line, found[1].column), (Some(2), Some(27)));
+    }
+
+    #[test]
+    fn programs_get_the_same_as_people() {
+        let mut problems = Problems::new("orderbell.toml".to_owned(), "a = 1\n");
+        problems.warning(4..5, "odd", "be even");
+        let found = problems.finish();
+        assert_eq!(
+            serde_json::to_value(&found[0]).unwrap(),
+            serde_json::json!({
+                "severity": "warning", "message": "odd", "help": "be even", "file": "orderbell.toml",
+                "span": { "start": 4, "end": 5 }, "line": 1, "column": 5,
+            })
+        );
+        assert_eq!(count(&found), "1 warning");
+    }
+}

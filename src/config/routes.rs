@@ -1,0 +1,183 @@
+//! `[operator]`, `[[route]]` and `[report.<name>]`: who hears of what, and what these tables name.
+
+use std::collections::BTreeMap;
+
+use jiff::civil::Time;
+use jiff::civil::Weekday;
+use serde::Deserialize;
+use serde::Deserializer;
+use toml::Spanned;
+
+use crate::config::Report;
+use crate::config::later;
+use crate::config::later::Place;
+use crate::config::problem::Problems;
+use crate::config::section::Section;
+use crate::config::top::Globals;
+use crate::config::values;
+use crate::domain::route::Route;
+use crate::domain::route::Routes;
+
+/// What was read, and every name in it with its place.
+#[derive(Default)]
+pub struct ReadRoutes {
+    pub routes: Option<Routes>,
+    pub reports: Option<BTreeMap<String, Report>>,
+    pub channels: Vec<Spanned<String>>,
+    pub sources: Vec<Spanned<String>>,
+    /// Each pattern over kinds, with the sources that its route is limited to.
+    pub events: Vec<Pattern>,
+    pub report_names: Vec<String>,
+    pub has_operator: bool,
+}
+
+/// A pattern over kinds.
+pub struct Pattern {
+    pub text: Spanned<String>,
+    /// Of all where absent.
+    pub sources: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Operator {
+    #[serde(default)]
+    to: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenReport {
+    #[serde(deserialize_with = "values::deserialize_time")]
+    at: Time,
+    to: Vec<String>,
+    timezone: Option<String>,
+    #[serde(default, deserialize_with = "deserialize_days")]
+    days: Option<Vec<Weekday>>,
+    sources: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "crate::domain::route::deserialize_ids")]
+    shops: Option<Vec<String>>,
+    #[serde(default)]
+    attach_csv: bool,
+}
+
+pub fn read(
+    operator: Section<'_>,
+    rules: Vec<Section<'_>>,
+    reports: Vec<(Spanned<String>, Section<'_>)>,
+    globals: &Globals,
+    problems: &mut Problems<'_>,
+) -> ReadRoutes {
+    let mut read = ReadRoutes::default();
+    read.note(&operator);
+    read.has_operator = !operator.texts(&["to"]).is_empty();
+    read.report_names = reports.iter().map(|(name, _)| name.get_ref().clone()).collect();
+    let operator = operator.read::<Operator>(problems);
+    let routes: Option<Vec<Route>> =
+        rules.iter().map(|rule| route(rule, &mut read, problems)).fold(Some(Vec::new()), |routes, route| {
+            routes.zip(route).map(|(mut routes, route)| {
+                routes.push(route);
+                routes
+            })
+        });
+    let reports: Vec<Option<(String, Report)>> = reports
+        .into_iter()
+        .map(|(name, section)| {
+            read.note(&section);
+            later::note_kind("reports", Place::Report, section.span.clone(), problems);
+            report(section, globals, problems).map(|report| (name.into_inner(), report))
+        })
+        .collect();
+    read.reports = reports.into_iter().collect();
+    read.routes = operator.zip(routes).zip(read.reports.as_ref()).map(|((operator, routes), reports)| Routes {
+        operator: operator.to,
+        routes,
+        reports: reports.iter().map(|(name, report)| (name.clone(), report.to.clone())).collect(),
+    });
+    read
+}
+
+impl ReadRoutes {
+    /// Keeps the names that a table mentions.
+    fn note(&mut self, section: &Section<'_>) {
+        self.channels.extend(section.texts(&["to"]));
+        self.sources.extend(section.texts(&["sources"]));
+    }
+}
+
+fn route(section: &Section<'_>, read: &mut ReadRoutes, problems: &mut Problems<'_>) -> Option<Route> {
+    read.note(section);
+    later::note_keys(section, Place::Route, problems);
+    let route: Option<Route> = section.read(problems);
+    let sources = route.as_ref().and_then(|route| route.sources.clone());
+    let texts = section.texts(&["events"]).into_iter();
+    read.events.extend(texts.map(|text| Pattern { text, sources: sources.clone() }));
+    for (key, message, help) in [
+        ("events", "this route matches no event", "name kinds, such as events = [\"order.*\"]"),
+        ("to", "this route leads nowhere", "name channels, such as to = [\"kitchen\"]"),
+        ("sources", "this route matches no source", "leave \"sources\" out for all of them"),
+        ("shops", "this route matches no shop", "leave \"shops\" out for all of them"),
+    ] {
+        empty(section, key, message, help, problems);
+    }
+    route
+}
+
+fn report(mut section: Section<'_>, globals: &Globals, problems: &mut Problems<'_>) -> Option<Report> {
+    section.check(&["timezone"], problems, |name| values::zone(name).map(drop));
+    for (key, message, help) in [
+        ("to", "this report leads nowhere", "name channels, such as to = [\"owner\"]"),
+        ("days", "this report has no day", "leave \"days\" out for every day"),
+    ] {
+        empty(&section, key, message, help, problems);
+    }
+    let written: WrittenReport = section.read(problems)?;
+    Some(Report {
+        at: written.at,
+        to: written.to,
+        timezone: written.timezone.and_then(|name| values::zone(&name).ok()).unwrap_or(globals.timezone.clone()),
+        days: written.days,
+        sources: written.sources,
+        shops: written.shops,
+        attach_csv: written.attach_csv,
+    })
+}
+
+/// Reports an empty list.
+fn empty(section: &Section<'_>, key: &str, message: &str, help: &str, problems: &mut Problems<'_>) {
+    let list = section.value(&[key]).and_then(|value| value.get_ref().as_array());
+    if list.is_some_and(|list| list.is_empty()) {
+        problems.error(section.at(&[key]), message, help);
+    }
+}
+
+fn deserialize_days<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<Weekday>>, D::Error> {
+    let days = Vec::<Day>::deserialize(deserializer)?;
+    Ok(Some(days.into_iter().map(Day::weekday).collect()))
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Day {
+    Mon,
+    Tue,
+    Wed,
+    Thu,
+    Fri,
+    Sat,
+    Sun,
+}
+
+impl Day {
+    fn weekday(self) -> Weekday {
+        match self {
+            Day::Mon => Weekday::Monday,
+            Day::Tue => Weekday::Tuesday,
+            Day::Wed => Weekday::Wednesday,
+            Day::Thu => Weekday::Thursday,
+            Day::Fri => Weekday::Friday,
+            Day::Sat => Weekday::Saturday,
+            Day::Sun => Weekday::Sunday,
+        }
+    }
+}

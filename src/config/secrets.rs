@@ -1,0 +1,226 @@
+//! Secrets in the file: a plain text, or a reference to an environment variable or a file, resolved where it stands.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::DeTable;
+use toml::de::DeValue;
+
+use crate::config::Surroundings;
+use crate::config::problem::Problems;
+use crate::config::section::Complaint;
+use crate::config::section::Section;
+use crate::config::words;
+
+const FORMS: &str = "a secret is a text in quotes, { env = \"NAME\" } or { file = \"path\" }";
+
+/// The names of secrets, for lines that cannot be read well enough to know which table they belong to.
+const NAMES: [&str; 9] =
+    ["app_secret", "secret", "password", "webhook", "url", "token", "token_hash", "proxy", "headers"];
+
+/// Puts the secrets of a section in place of the references to them, and marks plain ones as not to be shown. A path is
+/// a key, keys of nested tables with dots; `*` stands for every key of a table.
+pub fn resolve(
+    section: &mut Section<'_>,
+    paths: &[&str],
+    surroundings: &Surroundings<'_>,
+    problems: &mut Problems<'_>,
+) {
+    for path in paths {
+        let keys: Vec<&str> = path.split('.').collect();
+        for path in spelled_out(&section.table, &keys) {
+            let path: Vec<&str> = path.iter().map(String::as_str).collect();
+            resolve_one(section, &path, surroundings, problems);
+        }
+    }
+}
+
+fn resolve_one(section: &mut Section<'_>, path: &[&str], surroundings: &Surroundings<'_>, problems: &mut Problems<'_>) {
+    let Some(value) = section.value(path) else { return };
+    let (span, key) = (value.span(), path.join("."));
+    let found = match value.get_ref() {
+        DeValue::String(text) if text.trim().is_empty() => Err(Complaint::new(format!("\"{key}\" is empty"), FORMS)),
+        DeValue::String(text) => {
+            problems.mask(shown_in_part(problems.text(), &span, text));
+            return;
+        }
+        DeValue::Table(table) => referred(table, &key, surroundings),
+        _ => Err(Complaint::new(format!("\"{key}\" must be a text in quotes"), FORMS)),
+    };
+    match found {
+        Ok(secret) => {
+            if let Some(value) = place(&mut section.table, path) {
+                *value.get_mut() = DeValue::String(Cow::Owned(secret));
+            }
+        }
+        Err(complaint) => {
+            hide_strangers(value, problems);
+            problems.error(span, complaint.message, complaint.help);
+            section.drop_wrong(path);
+        }
+    }
+}
+
+/// The secret that `{ env = "NAME" }` or `{ file = "path" }` refers to.
+fn referred(table: &DeTable<'_>, key: &str, surroundings: &Surroundings<'_>) -> Result<String, Complaint> {
+    let reference = table.iter().next().map(|(name, value)| (name.get_ref().as_ref(), value.get_ref().as_str()));
+    let secret = match reference {
+        Some(("env", Some(name))) if table.len() == 1 => {
+            if !is_variable_name(name) {
+                return Err(Complaint::new(
+                    format!("what \"{key}\" refers to is not the name of an environment variable"),
+                    "the name is made of letters, digits and _; the secret itself is its value",
+                ));
+            }
+            (surroundings.env)(name).ok_or_else(|| {
+                Complaint::new(
+                    format!("the environment variable {name} is not set"),
+                    format!("\"{key}\" needs it; set it where the daemon is started"),
+                )
+            })?
+        }
+        Some(("file", Some(path))) if table.len() == 1 => {
+            let path = surroundings.folder().join(path);
+            let text = std::fs::read_to_string(&path).map_err(|error| {
+                Complaint::new(
+                    format!("the file {} cannot be read: {}", path.display(), reason(&error)),
+                    format!("\"{key}\" stands in it; its path is relative to the folder of the configuration"),
+                )
+            })?;
+            let line = text.strip_suffix('\n').unwrap_or(&text);
+            line.strip_suffix('\r').unwrap_or(line).to_owned()
+        }
+        _ => return Err(Complaint::new(format!("\"{key}\" is not written like a secret"), FORMS)),
+    };
+    if secret.trim().is_empty() {
+        let (what, name) = reference.unwrap_or_default();
+        let what = if what == "env" { "environment variable" } else { "file" };
+        let message = format!("the {what} {} is empty", name.unwrap_or_default());
+        return Err(Complaint::new(message, format!("\"{key}\" needs it; an empty secret protects nothing")));
+    }
+    Ok(secret)
+}
+
+/// Why a file cannot be read, without the system's numbers.
+pub fn reason(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        std::io::ErrorKind::PermissionDenied => "this user may not read it".to_owned(),
+        std::io::ErrorKind::InvalidData => "it is not UTF-8 text".to_owned(),
+        std::io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+fn is_variable_name(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+/// The bytes of a plain secret that are not shown: of an address only what comes after the host.
+fn shown_in_part(text: &str, span: &Range<usize>, secret: &str) -> Range<usize> {
+    let open = || {
+        let address = url::Url::parse(secret).ok().filter(|address| address.username().is_empty())?;
+        let host = address.host_str().filter(|_| address.password().is_none())?;
+        let written = &text[span.clone()];
+        let scheme = written.find("://")? + "://".len();
+        let path = scheme + written[scheme..].find('/')? + 1;
+        // Only when it stands there letter by letter, without escapes.
+        (written[scheme..path].starts_with(host) && written[path..].len() > 1).then_some(span.start + path)
+    };
+    match open() {
+        Some(path) => path..span.end - 1,
+        None => span.clone(),
+    }
+}
+
+/// What is written in the place of a secret and is no reference could be one.
+fn hide_strangers(value: &Spanned<DeValue<'_>>, problems: &mut Problems<'_>) {
+    match value.get_ref() {
+        DeValue::Table(table) => {
+            for (key, inner) in table {
+                let known = matches!(key.get_ref().as_ref(), "env" | "file");
+                let plain =
+                    inner.get_ref().as_str().is_some_and(|text| key.get_ref() != "env" || is_variable_name(text));
+                if !(known && plain) {
+                    hide_strangers(inner, problems);
+                }
+            }
+        }
+        _ => problems.mask(value.span()),
+    }
+}
+
+/// Marks everything that looks like a secret, by its name alone: in a text with a syntax error, tables and values may
+/// not be what they seem.
+pub fn hide_by_name(problems: &mut Problems<'_>) {
+    let text = problems.text();
+    let mut start = 0;
+    let mut in_headers = false;
+    for line in text.split_inclusive('\n') {
+        let trimmed = line.trim_start();
+        if trimmed.starts_with('[') {
+            in_headers = trimmed.contains("headers");
+        }
+        let end = line.trim_end().len();
+        let assigned = line.match_indices('=').map(|(at, _)| at).find(|&at| {
+            let after = line[at + 1..].trim_start();
+            let reference = after.starts_with('{') && (after.contains("env") || after.contains("file"));
+            (in_headers || is_secret_name(line[..at].trim_end())) && !reference
+        });
+        // `secret "…"` and `secret: "…"` are slips that a secret must survive too.
+        let word = line.len() - trimmed.len() + trimmed.find(|c| !is_name(c)).unwrap_or(trimmed.len());
+        let from = match assigned {
+            Some(at) => Some(at + 1),
+            None => (!line.contains('=') && is_secret_name(&line[..word])).then_some(word),
+        };
+        if let Some(from) = from.map(|from| from + (line[from..].len() - line[from..].trim_start().len())) {
+            problems.mask(start + from.min(end)..start + end);
+        }
+        start += line.len();
+    }
+}
+
+fn is_name(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
+}
+
+/// Whether a text ends in the name of a secret, or in something very near to one.
+fn is_secret_name(text: &str) -> bool {
+    let text = text.trim_end_matches(['"', '\'']);
+    let name = text.rsplit(|c| !is_name(c)).next().unwrap_or_default();
+    NAMES.contains(&name) || words::nearest(name, &NAMES[..4]).is_some()
+}
+
+/// The paths that a pattern stands for in a table.
+fn spelled_out(table: &DeTable<'_>, pattern: &[&str]) -> Vec<Vec<String>> {
+    let Some((first, rest)) = pattern.split_first() else {
+        return vec![Vec::new()];
+    };
+    let matching = table.iter().filter(|(key, _)| *first == "*" || key.get_ref() == first);
+    matching
+        .flat_map(|(key, value)| {
+            let inner = match value.get_ref().as_table() {
+                _ if rest.is_empty() => vec![Vec::new()],
+                Some(inner) => spelled_out(inner, rest),
+                None => Vec::new(),
+            };
+            inner.into_iter().map(|mut path| {
+                path.insert(0, key.get_ref().to_string());
+                path
+            })
+        })
+        .collect()
+}
+
+fn place<'a, 't>(table: &'a mut DeTable<'t>, path: &[&str]) -> Option<&'a mut Spanned<DeValue<'t>>> {
+    let (first, rest) = path.split_first()?;
+    let value = table.get_mut(*first)?;
+    if rest.is_empty() {
+        return Some(value);
+    }
+    match value.get_mut() {
+        DeValue::Table(inner) => place(inner, rest),
+        _ => None,
+    }
+}

@@ -1,0 +1,108 @@
+//! `[source.<name>]`: the tag `platform` first, the platform's own struct second.
+
+use jiff::SignedDuration;
+use serde::Deserialize;
+use toml::Spanned;
+
+use crate::config::ConfiguredSource;
+use crate::config::Platform;
+use crate::config::Surroundings;
+use crate::config::later;
+use crate::config::later::Place;
+use crate::config::problem::Problems;
+use crate::config::secrets;
+use crate::config::section::Complaint;
+use crate::config::section::Section;
+use crate::config::values;
+use crate::config::words;
+use crate::domain::event::OWN_SOURCE;
+use crate::platform::Source;
+use crate::platform::apsdai::Apsdai;
+
+/// A platform that a source may name.
+struct Known {
+    name: &'static str,
+    secrets: &'static [&'static str],
+    read: fn(&mut Section<'_>, &mut Problems<'_>) -> Option<Platform>,
+}
+
+const PLATFORMS: [Known; 2] = [
+    Known { name: "keeta", secrets: &["app_secret"], read: keeta },
+    Known { name: "apsdai", secrets: &["secret", "password"], read: apsdai },
+];
+
+/// What every source takes.
+const SHARED: [&str; 2] = ["platform", "silent_after"];
+
+/// A source as far as it could be read.
+pub struct ReadSource {
+    pub name: Spanned<String>,
+    pub source: Option<ConfiguredSource>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Shared {
+    platform: String,
+    #[serde(default, deserialize_with = "crate::domain::duration::deserialize_option")]
+    silent_after: Option<SignedDuration>,
+}
+
+pub fn read(
+    sections: Vec<(Spanned<String>, Section<'_>)>,
+    surroundings: &Surroundings<'_>,
+    problems: &mut Problems<'_>,
+) -> Vec<(String, ReadSource)> {
+    let read = sections.into_iter().map(|(name, section)| {
+        if name.get_ref() == OWN_SOURCE {
+            let help = "events that Orderbell makes itself have this source; choose another name";
+            problems.error(name.span(), format!("a source cannot be named \"{OWN_SOURCE}\""), help);
+        }
+        let source = read_one(section, surroundings, problems);
+        (name.get_ref().clone(), ReadSource { name, source })
+    });
+    read.collect()
+}
+
+fn read_one(
+    mut section: Section<'_>,
+    surroundings: &Surroundings<'_>,
+    problems: &mut Problems<'_>,
+) -> Option<ConfiguredSource> {
+    let names: Vec<&str> = PLATFORMS.iter().map(|known| known.name).collect();
+    let mut shared = section.split_off(&SHARED);
+    let known = shared.text(&["platform"]).and_then(|name| PLATFORMS.iter().find(|known| known.name == name));
+    shared.check(&["platform"], problems, |name| match known {
+        Some(_) => Ok(()),
+        None => Err(Complaint::new(format!("there is no platform \"{name}\""), words::meant(name, &names))),
+    });
+    later::note_keys(&shared, Place::Source, problems);
+    let settings = shared.read::<Shared>(problems);
+    let known = known?;
+    secrets::resolve(&mut section, known.secrets, surroundings, problems);
+    let platform = (known.read)(&mut section, problems);
+    later::note_kind(known.name, Place::Source, shared.at(&["platform"]), problems);
+    let settings = settings.filter(|settings| settings.platform == known.name)?;
+    Some(ConfiguredSource { platform: platform?, silent_after: settings.silent_after })
+}
+
+fn keeta(section: &mut Section<'_>, problems: &mut Problems<'_>) -> Option<Platform> {
+    section.check(&["registered_url"], problems, values::registered_url);
+    section.read(problems).map(Source::Keeta).map(Platform::Built)
+}
+
+fn apsdai(section: &mut Section<'_>, problems: &mut Problems<'_>) -> Option<Platform> {
+    section.check(&["timezone"], problems, |name| values::zone(name).map(drop));
+    let apsdai: Apsdai = section.read(problems)?;
+    let help = "secret = … for the token mode \"signature\", password = … for the token mode \"password\"";
+    match (&apsdai.secret, &apsdai.password) {
+        (Some(_), Some(_)) => {
+            problems.error(section.at(&["password"]), "a source has one token mode, with one secret", help);
+        }
+        (None, None) if !section.is_wrong("secret") && !section.is_wrong("password") && !problems.is_broken() => {
+            problems.error(section.span.clone(), format!("the secret is missing {}", section.place), help);
+        }
+        _ => {}
+    }
+    Some(Platform::Apsdai(apsdai))
+}

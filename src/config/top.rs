@@ -1,0 +1,249 @@
+//! The file as a whole: its own keys, `[server]`, `[admin]` and `[store]`, and the order in which the rest is read.
+
+use std::net::Ipv4Addr;
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+
+use jiff::SignedDuration;
+use serde::Deserialize;
+use toml::de::DeTable;
+
+use crate::config::Admin;
+use crate::config::AdminKey;
+use crate::config::Config;
+use crate::config::Server;
+use crate::config::Store;
+use crate::config::StoreUrl;
+use crate::config::Surroundings;
+use crate::config::Zone;
+use crate::config::channels;
+use crate::config::check;
+use crate::config::later;
+use crate::config::later::Place;
+use crate::config::problem::Problems;
+use crate::config::routes;
+use crate::config::secrets;
+use crate::config::section::Complaint;
+use crate::config::section::Section;
+use crate::config::sources;
+use crate::config::tables::named;
+use crate::config::tables::repeated;
+use crate::config::tables::strangers;
+use crate::config::tables::table;
+use crate::config::values;
+use crate::domain::secret::Secret;
+
+const KEYS: [&str; 4] = ["language", "timezone", "currency", "templates"];
+const MAX_BODY_BYTES: RangeInclusive<u64> = 1 << 10..=64 << 20;
+const SHORTEST_KEEP: SignedDuration = SignedDuration::from_hours(24);
+
+/// The file's own keys.
+pub struct Globals {
+    pub language: String,
+    pub timezone: Zone,
+    pub currency: Option<String>,
+}
+
+/// Reads the whole file. `None` when something needed could not be read; then the problems say what.
+pub fn read(mut root: DeTable<'_>, surroundings: &Surroundings<'_>, problems: &mut Problems<'_>) -> Option<Config> {
+    let mut globals = Section::new("at the top of the file".to_owned(), 0..0, DeTable::new());
+    for key in KEYS {
+        if let Some((key, value)) = root.remove_entry(key) {
+            globals.table.insert(key, value);
+        }
+    }
+    later::note_keys(&globals, Place::Top, problems);
+    let templates = globals.text(&["templates"]).map(|folder| surroundings.folder().join(folder));
+    let globals = read_globals(globals, surroundings, problems);
+
+    if let Some((key, _)) = root.get_key_value("admin") {
+        later::note_kind("the admin page and API", Place::Top, key.span(), problems);
+    }
+    let server_table = table(&mut root, "server", problems);
+    let admin_table = table(&mut root, "admin", problems);
+    let listeners = [&server_table, &admin_table].map(|section| section.at(&["listen"]));
+    let server = server(server_table, problems);
+    let admin = admin(admin_table, surroundings, problems);
+    if let (Some(server), Some(admin)) = (&server, &admin)
+        && server.listen == admin.listen
+        && server.listen.port() != 0
+    {
+        let at = listeners.into_iter().max_by_key(|at| at.start).unwrap_or_default();
+        problems.error(at, "[server] and [admin] cannot listen at the same address", "give one of them another port");
+    }
+    let store = store(table(&mut root, "store", problems), surroundings, problems);
+    let operator = table(&mut root, "operator", problems);
+    let sources = named(&mut root, "source", problems);
+    let channels = named(&mut root, "channel", problems);
+    let reports = named(&mut root, "report", problems);
+    let rules = repeated(&mut root, "route", problems);
+    strangers(&root, problems);
+
+    let sources = sources::read(sources, surroundings, problems);
+    let channels = channels::read(channels, &globals, surroundings, problems);
+    let routes = routes::read(operator, rules, reports, &globals, problems);
+    if !problems.is_broken() {
+        check::names(&sources, &channels, &routes, problems);
+        check::fallbacks(&channels, problems);
+        check::oddities(&channels, &routes, problems);
+        if let Some(server) = &server {
+            check::addresses(&sources, server.public_url.as_deref(), problems);
+        }
+        check::currencies(&sources, globals.currency.as_deref(), problems);
+    }
+    Some(Config {
+        language: globals.language,
+        timezone: globals.timezone,
+        currency: globals.currency.unwrap_or_else(|| "XXX".to_owned()),
+        templates,
+        server: server?,
+        admin: admin?,
+        store: store?,
+        sources: sources.into_iter().map(|(name, read)| Some((name, read.source?))).collect::<Option<_>>()?,
+        channels: channels.into_iter().map(|(name, read)| Some((name, read.channel()?))).collect::<Option<_>>()?,
+        routes: routes.routes?,
+        reports: routes.reports?,
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenGlobals {
+    language: Option<String>,
+    timezone: Option<String>,
+    currency: Option<String>,
+    #[serde(rename = "templates")]
+    _templates: Option<String>,
+}
+
+fn read_globals(mut section: Section<'_>, surroundings: &Surroundings<'_>, problems: &mut Problems<'_>) -> Globals {
+    section.check(&["language"], problems, |name| values::language(name, surroundings.languages));
+    section.check(&["timezone"], problems, |name| values::zone(name).map(drop));
+    section.check(&["currency"], problems, values::currency);
+    let written = section.read::<WrittenGlobals>(problems);
+    let (language, timezone, currency) =
+        written.map_or((None, None, None), |written| (written.language, written.timezone, written.currency));
+    Globals {
+        language: language.unwrap_or_else(|| "en".to_owned()),
+        timezone: timezone.and_then(|name| values::zone(&name).ok()).unwrap_or_else(Zone::utc),
+        currency,
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenServer {
+    listen: Option<String>,
+    public_url: Option<String>,
+    #[serde(default = "default_max_body", deserialize_with = "crate::domain::duration::deserialize_size")]
+    max_body: u64,
+}
+
+fn default_max_body() -> u64 {
+    1 << 20
+}
+
+fn server(mut section: Section<'_>, problems: &mut Problems<'_>) -> Option<Server> {
+    section.check(&["listen"], problems, |text| values::listen(text).map(drop));
+    section.check(&["public_url"], problems, |text| values::public_url(text).map(drop));
+    let written: WrittenServer = section.read(problems)?;
+    if !MAX_BODY_BYTES.contains(&written.max_body) {
+        let help = "between 1KiB and 64MiB; platforms send a few KiB, 1MiB is the default";
+        problems.error(section.at(&["max_body"]), "max_body is out of bounds", help);
+    }
+    Some(Server {
+        listen: address(written.listen, 8787),
+        public_url: written.public_url.and_then(|text| values::public_url(&text).ok()),
+        max_body_bytes: written.max_body,
+    })
+}
+
+/// The address that was written, else loopback with this port.
+fn address(written: Option<String>, port: u16) -> SocketAddr {
+    let written = written.and_then(|text| values::listen(&text).ok());
+    written.unwrap_or_else(|| SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenAdmin {
+    listen: Option<String>,
+    token: Option<Secret>,
+    token_hash: Option<Secret>,
+}
+
+fn admin(mut section: Section<'_>, surroundings: &Surroundings<'_>, problems: &mut Problems<'_>) -> Option<Admin> {
+    secrets::resolve(&mut section, &["token", "token_hash"], surroundings, problems);
+    section.check(&["listen"], problems, |text| values::listen(text).map(drop));
+    section.check(&["token_hash"], problems, |hash| match hash.starts_with("$argon2") {
+        true => Ok(()),
+        false => Err(Complaint::new(
+            "token_hash is not an Argon2 hash",
+            "it begins with \"$argon2id$\"; for the token itself write token = …",
+        )),
+    });
+    let written: WrittenAdmin = section.read(problems)?;
+    let listen = address(written.listen, 8788);
+    let key = match (written.token, written.token_hash) {
+        (Some(_), Some(_)) => {
+            let at = section.at(&["token_hash"]);
+            problems.error(at, "[admin] has both a token and a token_hash", "one of them is enough");
+            None
+        }
+        (Some(token), None) => Some(AdminKey::Token(token)),
+        (None, Some(hash)) => Some(AdminKey::TokenHash(hash)),
+        (None, None) if !listen.ip().is_loopback() && !section.is_wrong("token") && !section.is_wrong("token_hash") => {
+            let help = "add token = { env = \"ORDERBELL_TOKEN\" }, or listen at 127.0.0.1:8788, for this machine alone";
+            problems.error(
+                section.at(&["listen"]),
+                "the admin page would be open to the network without a token",
+                help,
+            );
+            None
+        }
+        (None, None) => None,
+    };
+    Some(Admin { listen, key })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenStore {
+    url: Option<Secret>,
+    #[serde(default = "default_keep", deserialize_with = "crate::domain::duration::deserialize")]
+    keep: SignedDuration,
+}
+
+fn default_keep() -> SignedDuration {
+    SignedDuration::from_hours(400 * 24)
+}
+
+fn store(mut section: Section<'_>, surroundings: &Surroundings<'_>, problems: &mut Problems<'_>) -> Option<Store> {
+    secrets::resolve(&mut section, &["url"], surroundings, problems);
+    if section.text(&["url"]).is_some_and(|url| url.starts_with("postgres://") || url.starts_with("postgresql://")) {
+        later::note_kind("postgres", Place::Store, section.at(&["url"]), problems);
+        section.drop_wrong(&["url"]);
+    }
+    section.check(&["url"], problems, |url| sqlite(url).map(drop));
+    let written: WrittenStore = section.read(problems)?;
+    if written.keep < SHORTEST_KEEP {
+        let help = "at least \"1d\": what is removed is no longer recognised when it is sent again";
+        problems.error(section.at(&["keep"]), "keep is too short", help);
+    }
+    let path = written.url.as_ref().and_then(|url| sqlite(url.expose()).ok()).unwrap_or("orderbell.db");
+    Some(Store { url: StoreUrl::Sqlite(surroundings.folder().join(path)), keep: written.keep })
+}
+
+/// The path in a store address.
+fn sqlite(url: &str) -> Result<&str, Complaint> {
+    let path = url.strip_prefix("sqlite:").map(|path| path.strip_prefix("//").unwrap_or(path));
+    let help = "url = \"sqlite:orderbell.db\", with a path relative to the configuration's folder";
+    match path {
+        Some("" | ":memory:") => {
+            Err(Complaint::new("the store needs a file, or nothing would survive a restart", help))
+        }
+        Some(path) if path.contains('?') => Err(Complaint::new("the store's address takes no parameters", help)),
+        Some(path) => Ok(path),
+        None => Err(Complaint::new("this is not the address of a store", help)),
+    }
+}

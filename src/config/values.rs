@@ -1,0 +1,210 @@
+//! Single values: zones, currencies, languages, addresses, names, times of day; each judged with what would be right.
+
+use std::net::IpAddr;
+use std::net::Ipv4Addr;
+use std::net::Ipv6Addr;
+use std::net::SocketAddr;
+
+use iso_currency::Currency;
+use jiff::civil::Time;
+use jiff::tz::TimeZone;
+use serde::Deserialize;
+use serde::Deserializer;
+use serde::de::Error;
+use url::Host;
+use url::Url;
+
+use crate::config::Zone;
+use crate::config::section::Complaint;
+use crate::config::words;
+
+/// Cities and abbreviations that people write for a zone, and its IANA name.
+const ZONES: [(&str, &str); 10] = [
+    ("beijing", "Asia/Shanghai"),
+    ("shenzhen", "Asia/Shanghai"),
+    ("guangzhou", "Asia/Shanghai"),
+    ("cst", "Asia/Shanghai"),
+    ("hkt", "Asia/Hong_Kong"),
+    ("gmt+8", "Asia/Hong_Kong"),
+    ("utc+8", "Asia/Hong_Kong"),
+    ("+08:00", "Asia/Hong_Kong"),
+    ("gmt+3", "Asia/Riyadh"),
+    ("utc+3", "Asia/Riyadh"),
+];
+
+/// Reads an IANA name.
+pub fn zone(name: &str) -> Result<Zone, Complaint> {
+    let found = TimeZone::get(name).ok().and_then(|zone| {
+        let name = zone.iana_name()?.to_owned();
+        Some(Zone { name, zone })
+    });
+    found.ok_or_else(|| {
+        let lower = name.to_lowercase();
+        let common = ZONES.iter().find(|(written, _)| lower == *written || lower.ends_with(&format!("/{written}")));
+        let names: Vec<String> = jiff::tz::db().available().map(|name| name.to_string()).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let meant = common.map(|(_, iana)| *iana).or_else(|| words::nearest(name, &names));
+        Complaint::new(
+            format!("\"{name}\" is not the IANA name of a time zone"),
+            meant.map_or("a name such as \"Asia/Hong_Kong\"".to_owned(), |meant| format!("did you mean \"{meant}\"?")),
+        )
+    })
+}
+
+/// Judges a currency.
+pub fn currency(code: &str) -> Result<(), Complaint> {
+    if Currency::from_code(code).is_some() {
+        return Ok(());
+    }
+    let meant = match code.to_uppercase().as_str() {
+        "RMB" | "YUAN" | "¥" | "元" => Some("CNY".to_owned()),
+        "$" | "US$" => Some("USD".to_owned()),
+        "HK$" => Some("HKD".to_owned()),
+        "€" => Some("EUR".to_owned()),
+        upper => Currency::from_code(upper).map(|currency| currency.code().to_owned()),
+    };
+    Err(Complaint::new(
+        format!("\"{code}\" is not an ISO 4217 currency code"),
+        meant.map_or("three capital letters, such as \"HKD\"".to_owned(), |code| format!("did you mean \"{code}\"?")),
+    ))
+}
+
+/// Judges a language.
+pub fn language(name: &str, known: &[&str]) -> Result<(), Complaint> {
+    if known.contains(&name) {
+        return Ok(());
+    }
+    let chinese = ["zh", "cn", "zh_cn", "zh-hans", "chinese"].contains(&name.to_lowercase().as_str());
+    let help = match known.iter().find(|known| chinese && **known == "zh-CN") {
+        Some(known) => format!("did you mean \"{known}\"?"),
+        None => words::meant(name, known),
+    };
+    Err(Complaint::new(format!("there is no language \"{name}\""), help))
+}
+
+/// Reads an address to listen on.
+pub fn listen(text: &str) -> Result<SocketAddr, Complaint> {
+    text.parse().map_err(|_| {
+        let help = match text.strip_prefix("localhost:").or_else(|| text.strip_prefix(':')) {
+            Some(port) => format!("did you mean \"127.0.0.1:{port}\"?"),
+            None => {
+                "an address and a port: \"127.0.0.1:8787\" for this machine alone, \"0.0.0.0:8787\" for all".to_owned()
+            }
+        };
+        Complaint::new(format!("\"{text}\" is not an address to listen on"), help)
+    })
+}
+
+/// Reads an address that others reach us by; without the slash at its end.
+pub fn public_url(text: &str) -> Result<String, Complaint> {
+    let url = web_url(text).map_err(|help| Complaint::new(format!("\"{text}\" is not a web address"), help))?;
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(Complaint::new("a public address ends before any ? or #", "such as \"https://bell.example.com\""));
+    }
+    Ok(text.trim_end_matches('/').to_owned())
+}
+
+/// Judges an address of ours as a platform knows it.
+pub fn registered_url(text: &str) -> Result<(), Complaint> {
+    let complaint = |help| Complaint::new(format!("\"{text}\" is not a web address"), help);
+    web_url(text).map(drop).map_err(complaint)
+}
+
+/// Reads a web address.
+///
+/// # Errors
+/// What would be right; never the text, which may hold a token.
+pub fn web_url(text: &str) -> Result<Url, String> {
+    let right = "a web address such as \"https://erp.example.com/orderbell\"";
+    let url = Url::parse(text).map_err(|_| right.to_owned())?;
+    match url.scheme() {
+        "http" | "https" if url.host_str().is_some_and(|host| !host.is_empty()) => Ok(url),
+        _ => Err(right.to_owned()),
+    }
+}
+
+/// How far away a host is, as far as its name tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Distance {
+    Loopback,
+    Private,
+    /// Public, or a name that only the network knows more of.
+    Beyond,
+}
+
+/// How far away the host of an address is.
+pub fn distance(url: &Url) -> Distance {
+    let ip: IpAddr = match url.host() {
+        Some(Host::Domain(name)) if name == "localhost" || name.ends_with(".localhost") => return Distance::Loopback,
+        Some(Host::Ipv4(ip)) => ip.into(),
+        Some(Host::Ipv6(ip)) => ip.to_ipv4_mapped().map_or(ip.into(), IpAddr::from),
+        _ => return Distance::Beyond,
+    };
+    match ip {
+        ip if ip.is_loopback() => Distance::Loopback,
+        IpAddr::V4(ip) if is_private(ip) => Distance::Private,
+        IpAddr::V6(ip) if ip.is_unique_local() || ip.is_unicast_link_local() || ip == Ipv6Addr::UNSPECIFIED => {
+            Distance::Private
+        }
+        _ => Distance::Beyond,
+    }
+}
+
+fn is_private(ip: Ipv4Addr) -> bool {
+    let shared = ip.octets()[0] == 100 && (64..128).contains(&ip.octets()[1]);
+    ip.is_private() || ip.is_link_local() || ip.is_unspecified() || shared
+}
+
+/// Judges the name of a source, a channel or a report.
+pub fn name(text: &str) -> Result<(), Complaint> {
+    let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+    if plain && (1..=64).contains(&text.len()) {
+        return Ok(());
+    }
+    let help = "a name has 1 to 64 letters a to z, digits, - and _";
+    Err(Complaint::new(format!("\"{text}\" cannot be a name"), help))
+}
+
+/// For `#[serde(deserialize_with)]` on a time of day.
+///
+/// # Errors
+/// When the value is not like `"08:57"`.
+pub fn deserialize_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Time, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let shape = text.len() == 5 && text.as_bytes()[2] == b':';
+    let time = shape.then(|| Time::strptime("%H:%M", &text).ok()).flatten();
+    time.ok_or_else(|| D::Error::custom(format!("\"{text}\" is not a time of day; write it like \"08:57\"")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zones_that_people_write_lead_to_the_right_one() {
+        let help = |name| zone(name).map(|zone| zone.name).map_err(|complaint| complaint.help);
+        assert_eq!(help("Asia/Hong_Kong"), Ok("Asia/Hong_Kong".to_owned()));
+        assert_eq!(help("UTC"), Ok("UTC".to_owned()));
+        assert_eq!(help("Asia/Beijing"), Err("did you mean \"Asia/Shanghai\"?".to_owned()));
+        assert_eq!(help("Asia/HongKong"), Err("did you mean \"Asia/Hong_Kong\"?".to_owned()));
+        assert_eq!(help("GMT+8"), Err("did you mean \"Asia/Hong_Kong\"?".to_owned()));
+        assert!(zone("+08:00").is_err() && zone("").is_err());
+    }
+
+    #[test]
+    fn hosts_are_as_far_away_as_they_are() {
+        for (text, expected) in [
+            ("http://127.0.0.1:8789/", Distance::Loopback),
+            ("http://localhost/", Distance::Loopback),
+            ("http://[::1]/", Distance::Loopback),
+            ("http://192.168.1.5/", Distance::Private),
+            ("http://[fd00::1]/", Distance::Private),
+            ("http://[::ffff:10.0.0.1]/", Distance::Private),
+            ("http://100.64.0.1/", Distance::Private),
+            ("http://8.8.8.8/", Distance::Beyond),
+            ("http://erp.example.com/", Distance::Beyond),
+        ] {
+            assert_eq!(distance(&Url::parse(text).unwrap()), expected, "{text}");
+        }
+    }
+}

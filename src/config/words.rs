@@ -1,0 +1,205 @@
+//! A reader's errors in a merchant's words: what is wrong with a key, what was probably meant, what would be right.
+
+use std::ops::Range;
+
+use toml::de::DeValue;
+
+use crate::config::section::Complaint;
+
+/// How a key looks when it is right, for those that a merchant has to write himself.
+const EXAMPLES: [(&str, &str); 26] = [
+    ("app_id", "app_id = 3762772727, as the developer portal shows it"),
+    ("app_secret", "app_secret = { env = \"KEETA_APP_SECRET\" }"),
+    ("at", "at = \"08:57\""),
+    ("count", "rate = { per = \"1m\", count = 18 }"),
+    ("days", "days = [\"mon\", \"tue\"]"),
+    ("events", "events = [\"order.*\"]"),
+    ("except", "except = [\"order.placed\"]"),
+    ("from", "from = \"Harbour Noodle House <orders@example.com>\", or for quiet hours \"23:00\""),
+    ("headers", "headers = { \"X-Shop\" = \"1\" }"),
+    ("kind", "kind = \"dingtalk\" or \"webhook\""),
+    ("mention", "mention = { mobiles = [\"+852-51234567\"], user_ids = [], all = false }"),
+    ("mobiles", "mobiles = [\"+852-51234567\"]"),
+    ("per", "rate = { per = \"1m\", count = 18 }"),
+    ("platform", "platform = \"keeta\""),
+    ("quiet", "quiet = { from = \"23:00\", to = \"07:30\" }"),
+    ("rate", "rate = { per = \"1m\", count = 18 }"),
+    ("retry", "retry = [\"5s\", \"30s\", \"2m\"]"),
+    ("scheme", "signing = { scheme = \"standard-webhooks\", secret = { env = \"ERP_SECRET\" } }"),
+    ("secret", "secret = { env = \"NAME\" }, with the secret in that environment variable"),
+    ("shops", "shops = { 145541 = \"Harbour Noodle House\" } for a source, shops = [145541] for a route"),
+    ("signing", "signing = { scheme = \"standard-webhooks\", secret = { env = \"ERP_SECRET\" } }"),
+    ("smtp", "smtp = \"smtps://smtp.example.com:465\""),
+    ("sources", "sources = [\"keeta-hk\"]"),
+    ("to", "to = [\"kitchen\"]"),
+    ("url", "url = \"https://erp.example.com/orderbell\""),
+    ("webhook", "webhook = { env = \"DINGTALK_WEBHOOK\" }, with the robot's address in that environment variable"),
+];
+
+/// A syntax error of the file itself.
+pub fn syntax(message: &str, text: &str, span: &Range<usize>) -> Complaint {
+    if message != "duplicate key" {
+        return Complaint::new(
+            format!("this is not TOML: {message}"),
+            "texts stand in quotes, lists in [ ], tables in { } on one line or under a [header]; what follows is checked \
+             when this is mended",
+        );
+    }
+    let name = text.get(span.clone()).unwrap_or_default();
+    let line = |at: usize| text[..at].matches('\n').count() + 1;
+    let whole = |at: usize| {
+        let start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
+        text[start..].lines().next().unwrap_or_default().trim()
+    };
+    let header = whole(span.start);
+    let first = text.lines().position(|line| line.trim() == header).map(|at| at + 1);
+    let help = match first.filter(|&first| header.starts_with('[') && first < line(span.start)) {
+        Some(first) => format!("the first is in line {first}; give this one another name, or make one of the two"),
+        None => "it may be given once; take one of them out, or give it another name".to_owned(),
+    };
+    Complaint::new(format!("\"{name}\" is here for the second time"), help)
+}
+
+/// The key that a reader misses.
+pub fn missing(message: &str) -> Option<&str> {
+    message.strip_prefix("missing field ").and_then(|rest| quoted(rest).next())
+}
+
+/// The key that a reader does not know, and those that it knows.
+pub fn unknown(message: &str) -> Option<(&str, Vec<&str>)> {
+    let mut names = quoted(message.strip_prefix("unknown field ")?);
+    Some((names.next()?, names.collect()))
+}
+
+/// That a key is missing.
+pub fn missing_key(path: &[String], place: &str) -> Complaint {
+    let key = path.last().map_or("", String::as_str);
+    let place = within(&path[..path.len().saturating_sub(1)], place);
+    Complaint::new(format!("\"{key}\" is missing {place}"), example(key))
+}
+
+/// That a key is not known; `known` are those that are.
+pub fn unknown_key(key: &str, known: &[&str], place: &str) -> Complaint {
+    Complaint::new(format!("there is no key \"{key}\" {place}"), meant(key, known))
+}
+
+/// What was probably meant, else what there is to choose from.
+pub fn meant(name: &str, known: &[&str]) -> String {
+    match nearest(name, known) {
+        Some(near) => format!("did you mean \"{near}\"?"),
+        None => format!("possible here: {}", known.join(", ")),
+    }
+}
+
+/// The known name that is so near to this one that it is probably a slip.
+pub fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    let lower = name.to_lowercase();
+    let distance = |known: &str| match known {
+        _ if known.to_lowercase() == lower => 0,
+        _ if lower.len() > 3 && (known.starts_with(&lower) || lower.starts_with(known)) => 1,
+        _ => strsim::damerau_levenshtein(&lower, &known.to_lowercase()),
+    };
+    let allowed = if name.chars().count() < 4 { 1 } else { (name.chars().count() / 3).clamp(2, 4) };
+    let near = known.iter().map(|&known| (distance(known), known)).min_by_key(|(distance, _)| *distance)?;
+    (near.0 <= allowed).then_some(near.1)
+}
+
+/// A reader's error about one key.
+pub fn wrong(
+    message: &str,
+    value: Option<&DeValue<'_>>,
+    path: &[String],
+    place: &str,
+    elsewhere: &[&str],
+) -> Complaint {
+    let key = path.last().map_or("", String::as_str);
+    let place = within(&path[..path.len().saturating_sub(1)], place);
+    if let Some((unknown, mut known)) = unknown(message) {
+        known.extend(elsewhere);
+        return unknown_key(unknown, &known, &place);
+    }
+    if let Some(rest) = message.strip_prefix("unknown variant ") {
+        let mut names = quoted(rest);
+        let given = names.next().unwrap_or_default();
+        let known: Vec<&str> = names.collect();
+        return Complaint::new(format!("\"{key}\" cannot be \"{given}\""), meant(given, &known));
+    }
+    let misplaced = message.starts_with("invalid type") || message.starts_with("wanted string or table");
+    if misplaced && value.is_some_and(is_reference) {
+        return Complaint::new(
+            format!("\"{key}\" is no secret, so it cannot be taken from the environment or a file"),
+            "write its value here",
+        );
+    }
+    match message.split_once(", expected ") {
+        Some((_, expected)) => {
+            let found = value.map_or("something else", sort);
+            let message = format!("\"{key}\" must be {}, not {found}", in_words(expected));
+            Complaint::new(message, example(key))
+        }
+        None if misplaced => Complaint::new(format!("\"{key}\" must be a text in quotes"), example(key)),
+        None => Complaint::new(message, ""),
+    }
+}
+
+/// Whether a value has the form that secrets may have.
+pub fn is_reference(value: &DeValue<'_>) -> bool {
+    let table = value.as_table().filter(|table| table.len() == 1);
+    table.is_some_and(|table| table.contains_key("env") || table.contains_key("file"))
+}
+
+/// What sort of value it is.
+pub fn sort(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a text",
+        DeValue::Integer(_) | DeValue::Float(_) => "a number",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date or time without quotes",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}
+
+/// What a reader expected.
+fn in_words(expected: &str) -> String {
+    match expected {
+        "a string" => "a text in quotes".to_owned(),
+        "a boolean" => "true or false".to_owned(),
+        "a sequence" => "a list in [ ]".to_owned(),
+        "a map" => "a table in { }".to_owned(),
+        _ if expected.starts_with("struct ") => "a table in { }".to_owned(),
+        _ if ["u8", "u16", "u32", "u64", "usize", "i64"].contains(&expected) => {
+            "a whole number without quotes".to_owned()
+        }
+        _ => expected.to_owned(),
+    }
+}
+
+fn example(key: &str) -> String {
+    let found = EXAMPLES.iter().find(|(name, _)| *name == key);
+    found.map(|(_, example)| format!("for example {example}")).unwrap_or_default()
+}
+
+fn within(outer: &[String], place: &str) -> String {
+    if outer.is_empty() { place.to_owned() } else { format!("in \"{}\" {place}", outer.join(".")) }
+}
+
+/// What stands between backticks.
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_is_recognised_and_a_stranger_is_not() {
+        let known = ["webhook", "secret", "keyword", "kind", "to"];
+        assert_eq!(nearest("kyword", &known), Some("keyword"));
+        assert_eq!(nearest("Webhook", &known), Some("webhook"));
+        assert_eq!(nearest("key", &known), None);
+        assert_eq!(nearest("tp", &known), Some("to"));
+        assert_eq!(nearest("colour", &known), None);
+    }
+}
