@@ -2,17 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::channel::http::Http;
-use crate::channel::http::HttpError;
+use crate::channel::http::Settings;
 use crate::config::Config;
-use crate::domain::retry::DEFAULT_WAITS;
-use crate::domain::template::TemplateError;
+use crate::config::ConfiguredChannel;
+use crate::config::ConfiguredSource;
+use crate::config::Platform;
+use crate::config::StoreUrl;
+use crate::domain::template::TemplateErrors;
 use crate::domain::template::Templates;
 use crate::flow::Clock;
 use crate::flow::Wake;
@@ -37,7 +39,7 @@ pub enum StartError {
     #[error("channel {channel}: {reason}")]
     Channel { channel: String, reason: String },
     #[error("the built-in templates do not compile: {0}")]
-    Templates(String),
+    Templates(#[from] TemplateErrors),
 }
 
 /// The sockets, already bound: a test binds them to port 0.
@@ -50,7 +52,7 @@ pub struct Listeners {
 ///
 /// # Errors
 /// [`StartError`]; once it runs it only ends by `shutdown`.
-pub async fn run(config: Config, listeners: Listeners, clock: Clock, shutdown: CancellationToken) -> Result<(), StartError> {
+pub async fn run(mut config: Config, listeners: Listeners, clock: Clock, shutdown: CancellationToken) -> Result<(), StartError> {
     let now = clock.now();
     let StoreUrl::Sqlite(path) = &config.store.url;
     let store = Arc::new(Sqlite::open(path, now)?);
@@ -61,7 +63,7 @@ pub async fn run(config: Config, listeners: Listeners, clock: Clock, shutdown: C
     let post = Post { store: store.clone(), templates, wake: wake.clone(), notices, clock: clock.clone() };
     let keep = config.store.keep;
     let limits = Limits { max_body_bytes: usize::try_from(config.server.max_body_bytes).unwrap_or(usize::MAX), ..Limits::default() };
-    let (inlets, currency) = inlets(&config);
+    let (inlets, currency) = (inlets(&mut config), config.currency.clone());
     let lanes = config.channels.into_iter().map(|(name, channel)| lane(name, channel)).collect::<Result<Vec<_>, _>>()?;
 
     let work = TaskTracker::new();
@@ -88,7 +90,7 @@ fn inlets(config: &mut Config) -> BTreeMap<String, Inlet> {
 
 fn lane(name: String, channel: ConfiguredChannel) -> Result<Lane, StartError> {
     let settings = channel.settings;
-    let http = Http::new(&HttpSettings { allow_private: settings.allow_private, timeout: settings.timeout, ..HttpSettings::default() })
+    let http = Http::new(&Settings { allow_private: settings.allow_private, timeout: settings.timeout.unsigned_abs(), ..Settings::default() })
         .map_err(|error| StartError::Channel { channel: name.clone(), reason: error.to_string() })?;
     Ok(Lane {
         name,

@@ -53,37 +53,6 @@ pub enum Signing {
     #[default]
     None,
 }
-<<<<<<< HEAD
-/// APSDAI's own names of hooks, where one of our kinds is the same thing (help page "notification-config").
-const APSDAI_HOOKS: [(Kind, &str); 9] = [
-    (Kind::OrderPlaced, "order_create_hook"),
-    (Kind::OrderPaid, "order_pay_hook"),
-    (Kind::OrderCancelled, "order_cancel_hook"),
-    (Kind::OrderRefund, "order_refund_hook"),
-    (Kind::OrderOutOfStock, "order_out_of_stock_hook"),
-    (Kind::OrderCompleted, "order_finish_hook"),
-    (Kind::StockLow, "stock_alarm_hook"),
-    (Kind::StockKeysLow, "key_stock_alarm_hook"),
-    (Kind::TotalsReported, "order_count_amount_hook"),
-];
-
-/// What a receiver's status means; each other one is a retry.
-const ANSWERS: [(u16, Outcome); 7] = [
-    (401, Outcome::Misconfigured),
-    (403, Outcome::Misconfigured),
-    (410, Outcome::Misconfigured),
-    (400, Outcome::Rejected),
-    (413, Outcome::Rejected),
-    (415, Outcome::Rejected),
-    (422, Outcome::Rejected),
-];
-
-/// Longest piece of the receiver's answer that is kept, in characters.
-const WORDS: usize = 200;
-
-impl Channel for Webhook {
-=======
-
 /// A signing as it is written. An enum with a tag would lose the place of a wrong key.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -116,8 +85,34 @@ impl TryFrom<WrittenSigning> for Signing {
     }
 }
 
-impl crate::channel::Channel for Webhook {
->>>>>>> e97697f (The configuration is read whole: every error with its line and what would be right)
+/// APSDAI's own names of hooks, where one of our kinds is the same thing (help page "notification-config").
+const APSDAI_HOOKS: [(Kind, &str); 9] = [
+    (Kind::OrderPlaced, "order_create_hook"),
+    (Kind::OrderPaid, "order_pay_hook"),
+    (Kind::OrderCancelled, "order_cancel_hook"),
+    (Kind::OrderRefund, "order_refund_hook"),
+    (Kind::OrderOutOfStock, "order_out_of_stock_hook"),
+    (Kind::OrderCompleted, "order_finish_hook"),
+    (Kind::StockLow, "stock_alarm_hook"),
+    (Kind::StockKeysLow, "key_stock_alarm_hook"),
+    (Kind::TotalsReported, "order_count_amount_hook"),
+];
+
+/// What a receiver's status means; each other one is a retry.
+const ANSWERS: [(u16, Outcome); 7] = [
+    (401, Outcome::Misconfigured),
+    (403, Outcome::Misconfigured),
+    (410, Outcome::Misconfigured),
+    (400, Outcome::Rejected),
+    (413, Outcome::Rejected),
+    (415, Outcome::Rejected),
+    (422, Outcome::Rejected),
+];
+
+/// Longest piece of the receiver's answer that is kept, in characters.
+const WORDS: usize = 200;
+
+impl Channel for Webhook {
     fn kind(&self) -> &'static str {
         "webhook"
     }
@@ -143,6 +138,7 @@ impl crate::channel::Channel for Webhook {
     fn send<'a>(&'a self, http: &'a Http, part: &'a Part, attempt: &'a Attempt) -> Sending<'a> {
         Box::pin(async move {
             let headers = self.signed_headers(&part.body, attempt);
+            let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
             match http.post(self.url.expose(), &headers, part.body.clone()).await {
                 Ok(response) => judge(response.status, response.retry_after, &response.body),
                 Err(failure) => failure.into(),

@@ -1,10 +1,7 @@
 //! Ways in: what a platform is, and which ones there are.
 
-<<<<<<< HEAD
-pub mod field;
-=======
 pub mod apsdai;
->>>>>>> e97697f (The configuration is read whole: every error with its line and what would be right)
+pub mod field;
 pub mod keeta;
 
 use http::HeaderMap;

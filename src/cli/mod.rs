@@ -1,0 +1,131 @@
+//! The commands: one file each, and what they share.
+
+mod check;
+mod demo;
+mod deliveries;
+mod sandbox;
+mod serve;
+mod simulate;
+
+use std::future::Future;
+use std::io::IsTerminal;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::Subcommand;
+use clap::ValueEnum;
+use tracing_subscriber::EnvFilter;
+
+use crate::config;
+use crate::config::Loaded;
+use crate::config::problem;
+use crate::config::problem::Colour;
+use crate::config::problem::Problem;
+
+/// Rings the right people when a shop or food-delivery platform pushes an order or stock webhook.
+#[derive(Parser)]
+#[command(name = "orderbell", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(after_help = "Exit codes: 0 done, 1 it did not work, 2 wrong usage or configuration.
+New here? `orderbell demo` shows everything without any account.")]
+struct Arguments {
+    /// The configuration file
+    #[arg(long, global = true, value_name = "FILE", env = "ORDERBELL_CONFIG", default_value = "orderbell.toml")]
+    config: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Shows Orderbell at work: the example configuration, play-acting far sides, a sample webhook of every kind
+    Demo(demo::Demo),
+    /// Runs the daemon
+    Serve,
+    /// Reads the configuration and prints every problem with its line
+    Check(check::Check),
+    /// Makes a signed sample webhook and posts it to the running daemon
+    Simulate(simulate::Simulate),
+    /// Runs the play-acting far sides alone: a DingTalk robot and a WebHook receiver to send to
+    Sandbox(sandbox::Sandbox),
+    /// Lists what is waiting, delivered and dead
+    Deliveries(deliveries::Deliveries),
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    #[default]
+    Text,
+    /// For programs
+    Json,
+}
+
+/// Why a command ends without having done its work.
+enum Failure {
+    /// It did not work: exit code 1.
+    Failed(String),
+    /// Wrong usage or configuration: exit code 2.
+    Misused(String),
+    /// The problems of the configuration: exit code 2.
+    Configuration(Vec<Problem>),
+}
+
+/// Reads the command line and does what it says.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let file = &arguments.config;
+    let done = match arguments.command {
+        Command::Demo(demo) => run(demo::run(demo)),
+        Command::Serve => run(serve::run(file)),
+        Command::Check(check) => check::run(&check, file),
+        Command::Simulate(simulate) => run(simulate::run(simulate, file)),
+        Command::Sandbox(sandbox) => run(sandbox::run(sandbox)),
+        Command::Deliveries(deliveries) => run(deliveries::run(deliveries, file)),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Failed(text)) => {
+            eprintln!("error: {text}");
+            ExitCode::from(1)
+        }
+        Err(Failure::Misused(text)) => {
+            eprintln!("error: {text}");
+            ExitCode::from(2)
+        }
+        Err(Failure::Configuration(problems)) => {
+            eprint!("{}", problem::render(&problems, colour(std::io::stderr().is_terminal())));
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Runs an asynchronous command.
+fn run(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.map_err(|error| Failure::Failed(format!("the runtime cannot be started: {error}")))?.block_on(command)
+}
+
+/// Reads the configuration; warnings go to standard error.
+fn configuration(file: &Path) -> Result<Loaded, Failure> {
+    config::read(file).map_err(Failure::Configuration)
+}
+
+fn colour(terminal: bool) -> Colour {
+    match terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) {
+        true => Colour::Always,
+        false => Colour::Never,
+    }
+}
+
+/// Starts the log on standard error. `ORDERBELL_LOG` sets what is told, as in `info` or `warn,orderbell::flow=debug`;
+/// `ORDERBELL_LOG_FORMAT=json` sets how.
+fn start_log(default: &str) {
+    let filter = EnvFilter::try_from_env("ORDERBELL_LOG").unwrap_or_else(|_| EnvFilter::new(default));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    match std::env::var("ORDERBELL_LOG_FORMAT").as_deref() {
+        Ok("json") => log.json().init(),
+        _ => log.with_ansi(colour(std::io::stderr().is_terminal()) == Colour::Always).init(),
+    }
+}

@@ -1,0 +1,84 @@
+//! `orderbell simulate`: a signed sample webhook, posted to the running daemon.
+
+use std::path::Path;
+
+use clap::Args;
+use jiff::Timestamp;
+
+use crate::channel::http::Http;
+use crate::channel::http::Settings;
+use crate::cli::Failure;
+use crate::cli::configuration;
+use crate::config::Config;
+use crate::config::Platform;
+use crate::domain::event::Kind;
+use crate::platform::Sample;
+
+#[derive(Args)]
+pub struct Simulate {
+    /// The source, as the configuration names it
+    source: String,
+    /// The kind of event, such as order.placed
+    kind: String,
+    /// Post it to this address instead of the daemon's own
+    #[arg(long, value_name = "URL")]
+    to: Option<String>,
+    /// Print the curl command instead of posting
+    #[arg(long)]
+    print: bool,
+    /// Which order it speaks of: the same number, the same order; the present time if left out
+    #[arg(long, value_name = "NUMBER")]
+    order: Option<u64>,
+}
+
+pub async fn run(simulate: Simulate, file: &Path) -> Result<(), Failure> {
+    let config = configuration(file)?.config;
+    let now = Timestamp::now();
+    let seed = simulate.order.unwrap_or_else(|| now.as_millisecond().unsigned_abs());
+    let sample = sample(&config, &simulate, seed, now)?;
+    let address = simulate.to.unwrap_or_else(|| format!("http://{}/hooks/{}", config.server.listen, simulate.source));
+    if simulate.print {
+        println!("{}", curl(&address, &sample));
+        return Ok(());
+    }
+    // The daemon is the merchant's own, so it may well be on this machine.
+    let http = Http::new(&Settings { allow_private: true, ..Settings::default() });
+    let http = http.map_err(|error| Failure::Failed(error.to_string()))?;
+    let headers: Vec<(&str, &str)> = sample.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let response = http.post(&address, &headers, sample.body).await.map_err(|error| {
+        Failure::Failed(format!("the daemon at {address} did not answer ({error}); start it with `orderbell serve`"))
+    })?;
+    let said = String::from_utf8_lossy(&response.body).trim().to_owned();
+    match response.status {
+        200 => {
+            println!("acknowledged: {said}");
+            Ok(())
+        }
+        status => Err(Failure::Failed(format!("the daemon answered HTTP {status}: {said}"))),
+    }
+}
+
+fn sample(config: &Config, simulate: &Simulate, seed: u64, now: Timestamp) -> Result<Sample, Failure> {
+    let names = || config.sources.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+    let source = config.sources.get(&simulate.source).ok_or_else(|| {
+        Failure::Misused(format!("there is no source \"{}\"; there are: {}", simulate.source, names()))
+    })?;
+    let Platform::Built(source) = &source.platform else {
+        return Err(Failure::Misused(format!("source \"{}\" is of a platform that is not built yet", simulate.source)));
+    };
+    let platform = source.platform();
+    let address = config.source_address(&simulate.source);
+    let kinds = || platform.kinds().iter().map(Kind::to_string).collect::<Vec<_>>().join(", ");
+    let samples = simulate.kind.parse().map(|kind| platform.samples(&kind, &address, seed, now)).unwrap_or_default();
+    samples.into_iter().next().ok_or_else(|| {
+        Failure::Misused(format!("{} sends no \"{}\"; it sends: {}", platform.name(), simulate.kind, kinds()))
+    })
+}
+
+fn curl(address: &str, sample: &Sample) -> String {
+    let quoted = |text: &str| format!("'{}'", text.replace('\'', r"'\''"));
+    let headers: Vec<String> =
+        sample.headers.iter().map(|(name, value)| format!(" -H {}", quoted(&format!("{name}: {value}")))).collect();
+    let body = String::from_utf8_lossy(&sample.body);
+    format!("curl -sS -X POST{} --data-binary {} {}", headers.concat(), quoted(&body), quoted(address))
+}
