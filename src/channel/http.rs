@@ -1,5 +1,262 @@
 //! The one HTTP client: rustls with ring, no redirects, answers read through a cap, private addresses refused.
 
-/// An HTTP client with the settings of one channel.
-#[derive(Debug)]
-pub struct Http {}
+mod guard;
+mod tls;
+
+use std::error::Error;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderMap;
+use http::HeaderName;
+use http::HeaderValue;
+use http::header;
+use jiff::SignedDuration;
+use jiff::Timestamp;
+use jiff::fmt::rfc2822;
+use reqwest::redirect::Policy;
+use url::Url;
+
+use crate::channel::http::guard::PrivateAddress;
+use crate::channel::http::guard::PublicOnly;
+use crate::channel::http::guard::check_literal;
+use crate::domain::secret::Secret;
+
+/// What is read of an answer's body. The far sides' words fit many times over; an error page need not.
+pub const MAX_ANSWER_BYTES: usize = 64 * 1024;
+/// How long a connection may lie unused. Shorter than what servers allow, so that a request rarely meets one that is just
+/// being closed: its outcome would be unknown.
+const IDLE: Duration = Duration::from_secs(15);
+
+/// The settings of one client.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Whether the far side may be loopback or private; then `http://` is allowed too.
+    pub allow_private: bool,
+    /// For one request, from looking up the name to the last byte of the answer. Two thirds of it are for connecting.
+    /// Default 15 s.
+    pub timeout: Duration,
+    /// `http://` or `https://` address of a proxy, with user and password if it wants them. None connects directly,
+    /// whatever the environment says.
+    pub proxy: Option<Secret>,
+    /// PEM file with further certificate authorities.
+    pub ca_file: Option<PathBuf>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { allow_private: false, timeout: Duration::from_secs(15), proxy: None, ca_file: None }
+    }
+}
+
+/// Why there is no client with these settings.
+#[derive(Debug, thiserror::Error)]
+pub enum Unusable {
+    #[error("the proxy is not usable: {0}")]
+    Proxy(String),
+    #[error("ca_file {}: {reason}", path.display())]
+    CaFile { path: PathBuf, reason: String },
+    #[error("the HTTP client cannot be built: {0}")]
+    Client(String),
+}
+
+/// What the far side said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Response {
+    /// The HTTP status; redirects are answers like any other.
+    pub status: u16,
+    /// `Retry-After`, in seconds or as a date (then counted from the far side's own clock); never negative.
+    pub retry_after: Option<SignedDuration>,
+    /// `Date`: the far side's clock.
+    pub date: Option<Timestamp>,
+    /// At most [`MAX_ANSWER_BYTES`].
+    pub body: Vec<u8>,
+    /// The body is not whole: it was longer, or broke off, or took too long.
+    pub truncated: bool,
+}
+
+/// Why there is no answer. No text in it holds the address, since that often holds a credential.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// We do not send there: a setting must change first.
+    #[error("not sent: {0}")]
+    Refused(String),
+    /// The name, the connection or TLS failed: nothing was sent.
+    #[error("not connected: {0}")]
+    NotConnected(String),
+    /// Too late, or broken off after connecting: the request may have arrived.
+    #[error("no answer: {0}")]
+    NoAnswer(String),
+}
+
+/// An HTTP client with the settings of one channel. Cloning shares its connections.
+#[derive(Clone)]
+pub struct Http {
+    client: reqwest::Client,
+    allow_private: bool,
+}
+
+impl fmt::Debug for Http {
+    // Not derived: the client inside knows the proxy's password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Http").field("allow_private", &self.allow_private).finish_non_exhaustive()
+    }
+}
+
+impl Http {
+    /// A client with these settings. Reads the machine's certificates, and `ca_file`, once.
+    ///
+    /// # Errors
+    /// [`Unusable`] when the proxy's address or the CA file is wrong.
+    pub fn new(settings: &Settings) -> Result<Self, Unusable> {
+        let tls = tls::configuration(settings.ca_file.as_deref())
+            .map_err(|reason| Unusable::CaFile { path: settings.ca_file.clone().unwrap_or_default(), reason })?;
+        let mut builder = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
+            .user_agent(concat!("orderbell/", env!("CARGO_PKG_VERSION")))
+            .no_proxy()
+            .redirect(Policy::none())
+            .referer(false)
+            .tcp_nodelay(true)
+            .timeout(settings.timeout)
+            .connect_timeout(settings.timeout * 2 / 3)
+            .pool_idle_timeout(IDLE);
+        let mut exempt = None;
+        if let Some(proxy) = &settings.proxy {
+            exempt = proxy_host(proxy.expose()).map_err(Unusable::Proxy)?;
+            let proxy = reqwest::Proxy::all(proxy.expose()).map_err(|error| Unusable::Proxy(words(error)))?;
+            builder = builder.proxy(proxy);
+        }
+        if !settings.allow_private {
+            builder = builder.dns_resolver(Arc::new(PublicOnly { exempt }));
+        }
+        let client = builder.build().map_err(|error| Unusable::Client(words(error)))?;
+        Ok(Self { client, allow_private: settings.allow_private })
+    }
+
+    /// Posts `body` to `url` with these headers, once: no retry, no redirect. A header given here takes precedence over
+    /// the client's own `User-Agent`.
+    ///
+    /// # Errors
+    /// [`Failure`], by what is known of the request's fate. An answer of any status is no error.
+    pub async fn post(
+        &self,
+        url: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<reqwest::Body>,
+    ) -> Result<Response, Failure> {
+        let url = self.checked(url)?;
+        let headers = header_map(headers)?;
+        let answer = self.client.post(url).headers(headers).body(body).send().await.map_err(failure)?;
+        Ok(read(answer).await)
+    }
+
+    fn checked(&self, url: &str) -> Result<Url, Failure> {
+        let url = Url::parse(url).map_err(|error| Failure::Refused(format!("the address is not a URL: {error}")))?;
+        if !matches!(url.scheme(), "https" | "http") {
+            return Err(Failure::Refused("the address must begin with https://".to_owned()));
+        }
+        if !self.allow_private {
+            check_literal(&url).map_err(|error| Failure::Refused(error.to_string()))?;
+            if url.scheme() == "http" {
+                return Err(Failure::Refused("http:// is only taken with allow_private = true".to_owned()));
+            }
+        }
+        Ok(url)
+    }
+}
+
+/// The name of a proxy's host, where it is one and not an IP address.
+fn proxy_host(proxy: &str) -> Result<Option<String>, String> {
+    let url = Url::parse(proxy).map_err(|error| format!("its address is not a URL: {error}"))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err("its address must begin with http:// or https://".to_owned());
+    }
+    Ok(url.domain().map(str::to_owned))
+}
+
+fn header_map(headers: &[(&str, &str)]) -> Result<HeaderMap, Failure> {
+    let mut map = HeaderMap::with_capacity(headers.len());
+    for (name, value) in headers {
+        let malformed = |part: &str| Failure::Refused(format!("the {part} of header {name:?} is malformed"));
+        let key = HeaderName::from_bytes(name.as_bytes()).map_err(|_| malformed("name"))?;
+        let mut value = HeaderValue::from_str(value).map_err(|_| malformed("value"))?;
+        value.set_sensitive(true);
+        map.insert(key, value);
+    }
+    Ok(map)
+}
+
+async fn read(mut answer: reqwest::Response) -> Response {
+    let date = answer.headers().get(header::DATE).and_then(http_date);
+    let retry_after = answer.headers().get(header::RETRY_AFTER).and_then(|value| retry_after(value, date));
+    let mut response =
+        Response { status: answer.status().as_u16(), retry_after, date, body: Vec::new(), truncated: false };
+    loop {
+        match answer.chunk().await {
+            Ok(Some(chunk)) => {
+                let room = MAX_ANSWER_BYTES - response.body.len();
+                response.body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+                if chunk.len() > room {
+                    response.truncated = true;
+                    return response;
+                }
+            }
+            Ok(None) => return response,
+            Err(_) => {
+                response.truncated = true;
+                return response;
+            }
+        }
+    }
+}
+
+/// An HTTP date, which is an RFC 2822 date in GMT.
+fn http_date(value: &HeaderValue) -> Option<Timestamp> {
+    rfc2822::DateTimeParser::new().parse_timestamp(value.to_str().ok()?).ok()
+}
+
+fn retry_after(value: &HeaderValue, date: Option<Timestamp>) -> Option<SignedDuration> {
+    let text = value.to_str().ok()?.trim();
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some(text.parse().map_or(SignedDuration::MAX, SignedDuration::from_secs));
+    }
+    let until = http_date(value)?;
+    Some(until.duration_since(date.unwrap_or_else(Timestamp::now)).max(SignedDuration::ZERO))
+}
+
+fn failure(error: reqwest::Error) -> Failure {
+    if let Some(private) = sources(&error).find_map(|source| source.downcast_ref::<PrivateAddress>()) {
+        return Failure::Refused(private.to_string());
+    }
+    if error.is_builder() {
+        Failure::Refused(words(error))
+    } else if error.is_connect() {
+        Failure::NotConnected(words(error))
+    } else {
+        Failure::NoAnswer(words(error))
+    }
+}
+
+/// What went wrong, from the outside in, without the address.
+fn words(error: reqwest::Error) -> String {
+    if error.is_timeout() {
+        return if error.is_connect() { "timed out while connecting" } else { "timed out" }.to_owned();
+    }
+    let error = error.without_url();
+    let mut words = String::new();
+    for text in sources(&error).skip(1).map(ToString::to_string) {
+        if !words.contains(&text) {
+            words.push_str(if words.is_empty() { "" } else { ": " });
+            words.push_str(&text);
+        }
+    }
+    if words.is_empty() { error.to_string() } else { words }
+}
+
+/// The error itself and what caused it, outermost first.
+fn sources<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&error| error.source())
+}
