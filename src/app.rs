@@ -52,7 +52,12 @@ pub struct Listeners {
 ///
 /// # Errors
 /// [`StartError`]; once it runs it only ends by `shutdown`.
-pub async fn run(mut config: Config, listeners: Listeners, clock: Clock, shutdown: CancellationToken) -> Result<(), StartError> {
+pub async fn run(
+    mut config: Config,
+    listeners: Listeners,
+    clock: Clock,
+    shutdown: CancellationToken,
+) -> Result<(), StartError> {
     let now = clock.now();
     let StoreUrl::Sqlite(path) = &config.store.url;
     let store = Arc::new(Sqlite::open(path, now)?);
@@ -62,9 +67,13 @@ pub async fn run(mut config: Config, listeners: Listeners, clock: Clock, shutdow
     let notices = Notices { store: store.clone(), routes: routes.clone(), wake: wake.clone() };
     let post = Post { store: store.clone(), templates, wake: wake.clone(), notices, clock: clock.clone() };
     let keep = config.store.keep;
-    let limits = Limits { max_body_bytes: usize::try_from(config.server.max_body_bytes).unwrap_or(usize::MAX), ..Limits::default() };
+    let limits = Limits {
+        max_body_bytes: usize::try_from(config.server.max_body_bytes).unwrap_or(usize::MAX),
+        ..Limits::default()
+    };
     let (inlets, currency) = (inlets(&mut config), config.currency.clone());
-    let lanes = config.channels.into_iter().map(|(name, channel)| lane(name, channel)).collect::<Result<Vec<_>, _>>()?;
+    let lanes =
+        config.channels.into_iter().map(|(name, channel)| lane(name, channel)).collect::<Result<Vec<_>, _>>()?;
 
     let work = TaskTracker::new();
     for lane in lanes {
@@ -81,17 +90,24 @@ pub async fn run(mut config: Config, listeners: Listeners, clock: Clock, shutdow
 /// The sources with the addresses under which their platforms know them.
 fn inlets(config: &mut Config) -> BTreeMap<String, Inlet> {
     let sources = std::mem::take(&mut config.sources);
-    let inlet = |(name, source): (String, ConfiguredSource)| {
-        let address = config.source_address(&name);
-        (name, Inlet { source: source.platform, address })
+    let inlet = |(name, source): (String, ConfiguredSource)| match source.platform {
+        Platform::Built(source) => {
+            let address = config.source_address(&name);
+            Some((name, Inlet { source, address }))
+        }
+        Platform::Apsdai(_) => None,
     };
-    sources.into_iter().map(inlet).collect()
+    sources.into_iter().filter_map(inlet).collect()
 }
 
 fn lane(name: String, channel: ConfiguredChannel) -> Result<Lane, StartError> {
     let settings = channel.settings;
-    let http = Http::new(&Settings { allow_private: settings.allow_private, timeout: settings.timeout.unsigned_abs(), ..Settings::default() })
-        .map_err(|error| StartError::Channel { channel: name.clone(), reason: error.to_string() })?;
+    let http = Http::new(&Settings {
+        allow_private: settings.allow_private,
+        timeout: settings.timeout.unsigned_abs(),
+        ..Settings::default()
+    })
+    .map_err(|error| StartError::Channel { channel: name.clone(), reason: error.to_string() })?;
     Ok(Lane {
         name,
         way: channel.way,

@@ -78,7 +78,15 @@ fn borrowed<'a>(members: &'a [(&'static str, String)]) -> Vec<(&'a str, &'a str)
 
 fn hear_by(keeta: &Keeta, body: &[u8]) -> Result<Heard, Refusal> {
     let headers = http::HeaderMap::new();
-    keeta.hear(&Request { method: Method::Post, query: None, headers: &headers, body, address: ADDRESS, currency: "HKD", now: now() })
+    keeta.hear(&Request {
+        method: Method::Post,
+        query: None,
+        headers: &headers,
+        body,
+        address: ADDRESS,
+        currency: "HKD",
+        now: now(),
+    })
 }
 
 fn hear(body: &[u8]) -> Result<Heard, Refusal> {
@@ -115,7 +123,10 @@ fn a_genuine_order_is_read_whole() {
     let [ribs, tea] = order.lines.as_slice() else { panic!("two lines were expected: {:?}", order.lines) };
     assert_eq!((ribs.name.as_str(), ribs.note.as_deref()), ("糖醋排骨", Some("no onion 不要葱")));
     assert_eq!(ribs.options, ["large", "Spice: Mild"]);
-    assert_eq!((tea.quantity, tea.unit_price.as_ref().map(ToString::to_string).as_deref()), (Some(2), Some("SAR 5.00")));
+    assert_eq!(
+        (tea.quantity, tea.unit_price.as_ref().map(ToString::to_string).as_deref()),
+        (Some(2), Some("SAR 5.00"))
+    );
     assert_eq!(placed.data.payment.as_deref(), Some("Apple Pay"));
 }
 
@@ -192,7 +203,8 @@ fn words_stand_for_known_numbers_and_unknown_numbers_stay_numbers() {
 
 #[test]
 fn encrypted_personal_data_is_dropped() {
-    let message = json!({ "orderViewId": 1, "logisticsStatus": 25, "courierName": "ENC_cmlkZXI=", "courierPhone": "ENC_cGg=" });
+    let message =
+        json!({ "orderViewId": 1, "logisticsStatus": 25, "courierName": "ENC_cmlkZXI=", "courierPhone": "ENC_cGg=" });
     let webhook = told(1006, &message);
     assert_eq!(webhook.data.courier, None);
     let mut order = order_message();
@@ -208,7 +220,10 @@ fn opening_hours_are_read_and_nothing_to_nothing_is_closed() {
         &json!({ "businessHourOfTheWeek": { "sun": [{ "startTime": 0, "endTime": 0 }], "mon": [{ "startTime": 36_000, "endTime": 86_400 }] } }),
     );
     let week = hours.data.hours.expect("hours").week;
-    assert_eq!((week[0].day.as_str(), week[0].spans[0].from.as_str(), week[0].spans[0].to.as_str()), ("mon", "10:00", "24:00"));
+    assert_eq!(
+        (week[0].day.as_str(), week[0].spans[0].from.as_str(), week[0].spans[0].to.as_str()),
+        ("mon", "10:00", "24:00")
+    );
     assert_eq!((week[1].day.as_str(), week[1].spans.len()), ("sun", 0));
 }
 
@@ -269,7 +284,17 @@ fn the_registered_address_goes_before_the_public_one() {
 #[test]
 fn values_enter_the_signature_as_they_came() {
     // 1.50 and 1e2 and a 25-digit number would not survive a float; an escape and the letter itself are the same text.
-    for extra in ["1.50", "1e2", "1234567890123456789012345", "null", "true", "\"\"", r#""\u7cd6""#, "\"糖\"", r#"{"b": 1, "a":null}"#] {
+    for extra in [
+        "1.50",
+        "1e2",
+        "1234567890123456789012345",
+        "null",
+        "true",
+        "\"\"",
+        r#""\u7cd6""#,
+        "\"糖\"",
+        r#"{"b": 1, "a":null}"#,
+    ] {
         let mut members = envelope(1002, r#"{"orderViewId":1}"#);
         members.push(("extra", extra.to_owned()));
         assert!(hear(&signed(&borrowed(&members))).is_ok(), "{extra}");
@@ -332,7 +357,12 @@ fn all_seven_fields_are_needed_in_their_shape() {
     }
     let digits_as_text = envelope(1002, r#"{"orderViewId":"1"}"#)
         .into_iter()
-        .map(|(name, raw)| (name, if matches!(name, "appId" | "shopId" | "timestamp" | "eventId") { format!("\"{raw}\"") } else { raw }))
+        .map(|(name, raw)| {
+            (
+                name,
+                if matches!(name, "appId" | "shopId" | "timestamp" | "eventId") { format!("\"{raw}\"") } else { raw },
+            )
+        })
         .collect::<Vec<_>>();
     assert!(hear(&signed(&borrowed(&digits_as_text))).is_ok());
 }
@@ -344,7 +374,8 @@ fn a_captured_request_cannot_be_split_differently_under_its_signature() {
     let members = envelope(1002, smuggled);
     let signature = String::from_utf8(signed(&borrowed(&members))).expect("text");
     let signature = &signature[signature.len() - 66..signature.len() - 2];
-    let tail = r#"1749008160","orderViewId":1}&messageId=1930106161957212198&shopId=466663&timestamp="#.to_owned() + &now().as_second().to_string();
+    let tail = r#"1749008160","orderViewId":1}&messageId=1930106161957212198&shopId=466663&timestamp="#.to_owned()
+        + &now().as_second().to_string();
     let resplit: Vec<(&str, String)> = vec![
         ("appId", APP.to_string()),
         ("eventId", "1002".to_owned()),
@@ -371,7 +402,8 @@ fn duplicate_members_are_refused() {
 fn strange_bytes_are_refused_and_crash_nothing() {
     let deep = format!("{{\"a\":{}1{}}}", "[".repeat(10_000), "]".repeat(10_000));
     let digits = format!("{{\"appId\":{}}}", "9".repeat(400));
-    let cases: [&[u8]; 6] = [b"\xff\xfe{}", b"{\"a\":", deep.as_bytes(), digits.as_bytes(), b"a=1&b=2", b"{\"a\":\"\\ud800\"}"];
+    let cases: [&[u8]; 6] =
+        [b"\xff\xfe{}", b"{\"a\":", deep.as_bytes(), digits.as_bytes(), b"a=1&b=2", b"{\"a\":\"\\ud800\"}"];
     for case in cases {
         assert!(matches!(hear(case).err(), Some(Refusal::Shape(_))));
     }
@@ -382,10 +414,12 @@ fn a_believed_message_that_is_odd_inside_is_kept_as_unrecognised_or_read_as_far_
     let deep = format!("{{\"baseOrder\":{}1{}}}", "[".repeat(10_000), "]".repeat(10_000));
     assert_eq!(webhook(hear(&signed(&borrowed(&envelope(1001, &deep))))).kind, Kind::Unrecognised);
     let groups = r#"{"shopProductGroupSkuList":[{"spuName":"x","groups":["#.repeat(500) + &"]}]}".repeat(500);
-    let nested = format!(r#"{{"baseOrder":{{"orderViewId":1}},"products":[{{"name":"a","count":1,"groups":[{groups}]}}]}}"#);
+    let nested =
+        format!(r#"{{"baseOrder":{{"orderViewId":1}},"products":[{{"name":"a","count":1,"groups":[{groups}]}}]}}"#);
     let order = webhook(hear(&signed(&borrowed(&envelope(1001, &nested))))).order.expect("an order");
     assert!(order.lines[0].options.len() <= 8);
-    let huge = format!(r#"{{"baseOrder":{{"orderViewId":1}},"feeDtl":{{"customerFee":{{"payTotal":{}}}}}}}"#, "9".repeat(400));
+    let huge =
+        format!(r#"{{"baseOrder":{{"orderViewId":1}},"feeDtl":{{"customerFee":{{"payTotal":{}}}}}}}"#, "9".repeat(400));
     assert_eq!(webhook(hear(&signed(&borrowed(&envelope(1001, &huge))))).order.and_then(|order| order.total), None);
     let nul = json!({ "orderViewId": 1, "opType": 10, "cancelReason": "a\u{0}b\r\nc\u{202e}d\u{200b}" });
     assert_eq!(told(1004, &nul).data.reason.as_deref(), Some("ab cd"));
@@ -399,8 +433,14 @@ fn repeats_are_recognised_by_meaning() {
     let message = once("message:1930106161957212198");
     assert_eq!(keys(1001, order_message()), [message.clone(), once("1001:756823555555859")]);
     assert_eq!(keys(1004, json!({ "orderViewId": 9 })), [message.clone(), once("1004:9")]);
-    assert_eq!(keys(1005, json!({ "orderViewId": 9, "afterSaleOrderId": 5, "status": 2001 })), [message.clone(), once("1005:5:2001")]);
-    assert_eq!(keys(1006, json!({ "orderViewId": 9, "logisticsStatus": 20, "opTime": 17 })), [message, once("1006:9:20:17")]);
+    assert_eq!(
+        keys(1005, json!({ "orderViewId": 9, "afterSaleOrderId": 5, "status": 2001 })),
+        [message.clone(), once("1005:5:2001")]
+    );
+    assert_eq!(
+        keys(1006, json!({ "orderViewId": 9, "logisticsStatus": 20, "opTime": 17 })),
+        [message, once("1006:9:20:17")]
+    );
     let [_, RepeatKey::Latest { key, window_seconds, .. }] = &keys(1102, json!({ "toStatus": 4 }))[..] else {
         panic!("an event of a shop is compared with the latest")
     };
@@ -413,7 +453,8 @@ fn the_authorisation_code_comes_flat_by_either_method_and_is_kept_nowhere() {
     let quoted = format!("\"{code}\"");
     let seconds = now().as_second().to_string();
     let app = APP.to_string();
-    let members = [("code", quoted.as_str()), ("appId", app.as_str()), ("state", "\"s\""), ("timestamp", seconds.as_str())];
+    let members =
+        [("code", quoted.as_str()), ("appId", app.as_str()), ("state", "\"s\""), ("timestamp", seconds.as_str())];
     let posted = webhook(hear(&signed(&members)));
     let query = {
         let mut sorted = [("code", code), ("appId", app.as_str()), ("state", "s"), ("timestamp", seconds.as_str())];
@@ -424,7 +465,15 @@ fn the_authorisation_code_comes_flat_by_either_method_and_is_kept_nowhere() {
     };
     let headers = http::HeaderMap::new();
     let get = |query: &str| {
-        keeta().hear(&Request { method: Method::Get, query: Some(query), headers: &headers, body: b"", address: ADDRESS, currency: "HKD", now: now() })
+        keeta().hear(&Request {
+            method: Method::Get,
+            query: Some(query),
+            headers: &headers,
+            body: b"",
+            address: ADDRESS,
+            currency: "HKD",
+            now: now(),
+        })
     };
     let gotten = webhook(get(&query));
     for webhook in [&posted, &gotten] {

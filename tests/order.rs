@@ -87,7 +87,11 @@ fn a_late_accepted_never_overwrites_cancelled_and_says_how_late_it_is() {
 
 #[test]
 fn support_may_cancel_what_was_completed() {
-    let events = [placed(None), step(Kind::OrderCompleted, OrderState::Completed, 10), step(Kind::OrderCancelled, OrderState::Cancelled, 20)];
+    let events = [
+        placed(None),
+        step(Kind::OrderCompleted, OrderState::Completed, 10),
+        step(Kind::OrderCancelled, OrderState::Cancelled, 20),
+    ];
     let (order, _) = sums(&events);
     assert_eq!(order.map(|order| order.state), Some(OrderState::Cancelled));
     let before = sums(&events[..2]).0;
@@ -113,7 +117,10 @@ fn a_total_that_comes_later_corrects_the_figures_of_its_day() {
     let thin = decide(None, &step(Kind::OrderCancelled, OrderState::Cancelled, 10), &[]).order;
     let decision = decide(thin.as_ref(), &placed(Some(5000)), &[]);
     let cancelled = decision.ledger.iter().find(|entry| entry.figure == Figure::Cancelled).expect("a correction");
-    assert_eq!((cancelled.count, cancelled.amount.clone(), cancelled.effect_at), (0, Some(Money::new(5000, "HKD")), at(10)));
+    assert_eq!(
+        (cancelled.count, cancelled.amount.clone(), cancelled.effect_at),
+        (0, Some(Money::new(5000, "HKD")), at(10))
+    );
 }
 
 #[test]

@@ -75,8 +75,7 @@ async fn claim(store: &Sqlite, delivery: DeliveryId, now: i64) -> Claimed {
 
 async fn settle(store: &Sqlite, delivery: DeliveryId, attempt: i64, outcome: Outcome, step: Step) {
     let answer = Answer { outcome, words: "said".to_owned() };
-    let settle =
-        Settle { delivery, attempt, part: 0, form: Form::Full, more_parts: false, at: at(2), answer, step };
+    let settle = Settle { delivery, attempt, part: 0, form: Form::Full, more_parts: false, at: at(2), answer, step };
     store.settle(settle).await.expect("settling");
 }
 
@@ -143,7 +142,8 @@ async fn equal_content_about_a_shop_is_a_repeat_of_the_latest_within_five_minute
     let status = |content: u8, received: i64| {
         let mut record = event(Kind::StoreStatus, "-", OrderState::Unknown, received, "", &[]);
         record.event.order = None;
-        record.repeat_keys = vec![RepeatKey::Latest { key: "1102:5".to_owned(), content: [content; 32], window_seconds: 300 }];
+        record.repeat_keys =
+            vec![RepeatKey::Latest { key: "1102:5".to_owned(), content: [content; 32], window_seconds: 300 }];
         store.record(record)
     };
     let is_new = |recorded: Result<Recorded, StoreError>| matches!(recorded, Ok(Recorded::New { .. }));
@@ -170,7 +170,11 @@ async fn orders_add_up_within_one_group_and_across_groups() {
     let order = store.reader().order("s", "1").await.expect("reading").expect("the order");
     assert_eq!((order.state, order.revision), (OrderState::Cancelled, 3));
     let told = due(&store, "erp", 100).await.remove(0);
-    assert_eq!(told.event.data.late.map(|late| late.order_state), Some(OrderState::Cancelled), "it says that it is late");
+    assert_eq!(
+        told.event.data.late.map(|late| late.order_state),
+        Some(OrderState::Cancelled),
+        "it says that it is late"
+    );
 }
 
 #[tokio::test]

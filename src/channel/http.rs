@@ -22,6 +22,8 @@ use url::Url;
 use crate::channel::http::guard::PrivateAddress;
 use crate::channel::http::guard::PublicOnly;
 use crate::channel::http::guard::check_literal;
+use crate::domain::retry::Answer;
+use crate::domain::retry::Outcome;
 use crate::domain::secret::Secret;
 
 /// What is read of an answer's body. The far sides' words fit many times over; an error page need not.
@@ -89,6 +91,18 @@ pub enum Failure {
     /// Too late, or broken off after connecting: the request may have arrived.
     #[error("no answer: {0}")]
     NoAnswer(String),
+}
+
+impl From<Failure> for Answer {
+    /// What becomes of a message that got no answer.
+    fn from(failure: Failure) -> Self {
+        let outcome = match &failure {
+            Failure::Refused(_) => Outcome::Misconfigured,
+            Failure::NotConnected(_) => Outcome::Retry { after: None },
+            Failure::NoAnswer(_) => Outcome::Unknown,
+        };
+        Self { outcome, words: failure.to_string() }
+    }
 }
 
 /// An HTTP client with the settings of one channel. Cloning shares its connections.

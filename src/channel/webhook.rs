@@ -138,7 +138,8 @@ impl Channel for Webhook {
     fn send<'a>(&'a self, http: &'a Http, part: &'a Part, attempt: &'a Attempt) -> Sending<'a> {
         Box::pin(async move {
             let headers = self.signed_headers(&part.body, attempt);
-            let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            let headers: Vec<(&str, &str)> =
+                headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
             match http.post(self.url.expose(), &headers, part.body.clone()).await {
                 Ok(response) => judge(response.status, response.retry_after, &response.body),
                 Err(failure) => failure.into(),
@@ -169,7 +170,10 @@ impl Webhook {
                 let seconds = attempt.now.as_second();
                 add("webhook-id", attempt.key.clone());
                 add("webhook-timestamp", seconds.to_string());
-                add("webhook-signature", sign::standard_webhooks(secret.expose(), &attempt.key, seconds, body.as_bytes()));
+                add(
+                    "webhook-signature",
+                    sign::standard_webhooks(secret.expose(), &attempt.key, seconds, body.as_bytes()),
+                );
             }
             Signing::None => add("x-orderbell-delivery", attempt.key.clone()),
         }
@@ -193,6 +197,10 @@ fn judge(status: u16, retry_after: Option<SignedDuration>, body: &[u8]) -> Answe
             .map_or(Outcome::Retry { after: retry_after }, |(_, outcome)| outcome.clone()),
     };
     let said = clean_line(&String::from_utf8_lossy(body), WORDS);
-    let words = if said.is_empty() || outcome == Outcome::Delivered { format!("HTTP {status}") } else { format!("HTTP {status}: {said}") };
+    let words = if said.is_empty() || outcome == Outcome::Delivered {
+        format!("HTTP {status}")
+    } else {
+        format!("HTTP {status}: {said}")
+    };
     Answer { outcome, words }
 }

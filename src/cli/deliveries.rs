@@ -64,11 +64,17 @@ fn print_table(rows: &[Standing], all: usize) {
         println!("no deliveries");
         return;
     }
-    println!("{:<36}  {:<20} {:<18} {:<14} {:<9} {:>5}  ANSWER", "DELIVERY", "KIND", "ORDER", "CHANNEL", "STATE", "TRIES");
+    println!(
+        "{:<36}  {:<20} {:<18} {:<14} {:<9} {:>5}  ANSWER",
+        "DELIVERY", "KIND", "ORDER", "CHANNEL", "STATE", "TRIES"
+    );
     for row in rows {
         let order = row.order.as_deref().unwrap_or("-");
         let answer = row.answer.as_deref().unwrap_or("-");
-        println!("{}  {:<20} {order:<18} {:<14} {:<9} {:>5}  {answer}", row.id, row.kind, row.channel, row.state, row.attempts);
+        println!(
+            "{}  {:<20} {order:<18} {:<14} {:<9} {:>5}  {answer}",
+            row.id, row.kind, row.channel, row.state, row.attempts
+        );
     }
     if rows.len() < all {
         println!("{} of {all}; --limit shows more", rows.len());

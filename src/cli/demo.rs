@@ -1,4 +1,9 @@
 //! stub
 #[derive(clap::Args)]
-pub struct Demo { #[arg(long)] once: bool }
-pub async fn run(_: Demo) -> Result<(), super::Failure> { Ok(()) }
+pub struct Demo {
+    #[arg(long)]
+    once: bool,
+}
+pub async fn run(_: Demo) -> Result<(), super::Failure> {
+    Ok(())
+}

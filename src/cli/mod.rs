@@ -1,8 +1,8 @@
 //! The commands: one file each, and what they share.
 
 mod check;
-mod demo;
 mod deliveries;
+mod demo;
 mod sandbox;
 mod serve;
 mod simulate;

@@ -1,4 +1,6 @@
 //! stub
 #[derive(clap::Args)]
-pub struct Sandbox { }
-pub async fn run(_: Sandbox) -> Result<(), super::Failure> { Ok(()) }
+pub struct Sandbox {}
+pub async fn run(_: Sandbox) -> Result<(), super::Failure> {
+    Ok(())
+}

@@ -29,9 +29,15 @@ pub async fn run(file: &Path) -> Result<(), Failure> {
     stop_on_signal(shutdown.clone())?;
     let address = hooks.local_addr().unwrap_or(listen);
     for name in config.sources.keys() {
-        tracing::info!(source = name, "webhooks are taken at http://{address}/hooks/{name}, known to the platform as {}", config.source_address(name));
+        tracing::info!(
+            source = name,
+            "webhooks are taken at http://{address}/hooks/{name}, known to the platform as {}",
+            config.source_address(name)
+        );
     }
-    app::run(config, Listeners { hooks }, Clock::system(), shutdown).await.map_err(|error| Failure::Failed(error.to_string()))?;
+    app::run(config, Listeners { hooks }, Clock::system(), shutdown)
+        .await
+        .map_err(|error| Failure::Failed(error.to_string()))?;
     tracing::info!("stopped");
     Ok(())
 }

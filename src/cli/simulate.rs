@@ -44,7 +44,8 @@ pub async fn run(simulate: Simulate, file: &Path) -> Result<(), Failure> {
     // The daemon is the merchant's own, so it may well be on this machine.
     let http = Http::new(&Settings { allow_private: true, ..Settings::default() });
     let http = http.map_err(|error| Failure::Failed(error.to_string()))?;
-    let headers: Vec<(&str, &str)> = sample.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let headers: Vec<(&str, &str)> =
+        sample.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let response = http.post(&address, &headers, sample.body).await.map_err(|error| {
         Failure::Failed(format!("the daemon at {address} did not answer ({error}); start it with `orderbell serve`"))
     })?;

@@ -184,9 +184,8 @@ impl Language {
             Some(PluralCategory::Many) => "many",
             Some(PluralCategory::Other) | None => "other",
         };
-        let form = self
-            .word(&format!("plural.{word}.{category}"))
-            .or_else(|| self.word(&format!("plural.{word}.other")))?;
+        let form =
+            self.word(&format!("plural.{word}.{category}")).or_else(|| self.word(&format!("plural.{word}.other")))?;
         Some(form.replace("{count}", &self.number(count)))
     }
 }

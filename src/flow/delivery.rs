@@ -12,7 +12,6 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::channel::Attempt;
-use crate::channel::Channel;
 use crate::channel::Way;
 use crate::channel::http::Http;
 use crate::domain::compose;
@@ -103,7 +102,11 @@ pub async fn run(lane: Arc<Lane>, post: Post, shutdown: CancellationToken) {
     }
     let finished = tokio::time::timeout(FINISH, async { while sending.join_next().await.is_some() {} }).await;
     if finished.is_err() {
-        tracing::warn!(channel = lane.name, sends = sending.len(), "sends under way were released; they are taken up at the next start");
+        tracing::warn!(
+            channel = lane.name,
+            sends = sending.len(),
+            "sends under way were released; they are taken up at the next start"
+        );
     }
 }
 
@@ -129,7 +132,8 @@ async fn start(
             return;
         }
     };
-    let fresh: Vec<Due> = due.into_iter().filter(|due| !under_way.values().any(|id| *id == due.id)).take(room).collect();
+    let fresh: Vec<Due> =
+        due.into_iter().filter(|due| !under_way.values().any(|id| *id == due.id)).take(room).collect();
     for due in fresh {
         let id = due.id;
         let task = sending.spawn(deliver(lane.clone(), post.clone(), due));
@@ -141,7 +145,11 @@ async fn start(
 async fn until_next(lane: &Lane, post: &Post, now: Timestamp) -> Duration {
     let Ok(Some(next)) = post.store.reader().next_due(&lane.name).await else { return LOOK_EVERY };
     // What is due already waits for a send under way to end, or for the channel to open.
-    if next <= now { LOOK_EVERY } else { Duration::try_from(next.duration_since(now)).unwrap_or(LOOK_EVERY).min(LOOK_EVERY) }
+    if next <= now {
+        LOOK_EVERY
+    } else {
+        Duration::try_from(next.duration_since(now)).unwrap_or(LOOK_EVERY).min(LOOK_EVERY)
+    }
 }
 
 /// Makes one attempt at each part that is still to send. Answers until when the whole channel should rest.

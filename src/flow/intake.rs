@@ -75,7 +75,14 @@ impl Intake {
     }
 
     /// Receives one request. When the verdict is [`Reply::Received`], the event is on disk.
-    pub async fn receive(&self, name: &str, method: Method, query: Option<&str>, headers: &HeaderMap, body: &[u8]) -> Verdict {
+    pub async fn receive(
+        &self,
+        name: &str,
+        method: Method,
+        query: Option<&str>,
+        headers: &HeaderMap,
+        body: &[u8],
+    ) -> Verdict {
         let Some(inlet) = self.inlets.get(name) else { return Verdict::UnknownSource };
         let platform = inlet.source.platform();
         let now = self.clock.now();
@@ -113,7 +120,8 @@ impl Intake {
             self.say_unrouted(&kind.to_string());
         }
         let id = EventId(Uuid::now_v7());
-        let event = Event { id, kind, source: name.to_owned(), occurred_at, received_at: now, shop, order, data, proof };
+        let event =
+            Event { id, kind, source: name.to_owned(), occurred_at, received_at: now, shop, order, data, proof };
         let kind = event.kind.to_string();
         let hearers = channels.into_iter().map(|channel| (channel, DeliveryId(Uuid::now_v7()))).collect();
         match self.store.record(Record { event, body, repeat_keys, hearers }).await {

@@ -59,7 +59,8 @@ impl Notices {
         tracing::warn!(topic = topic.as_str(), subject, detail, "the operator is told");
         let kind = Kind::OperatorNotice;
         let channels = self.routes.channels(&kind, OWN_SOURCE, None);
-        let notice = Notice { topic: topic.as_str().to_owned(), subject: Some(subject.to_owned()), detail: Some(detail) };
+        let notice =
+            Notice { topic: topic.as_str().to_owned(), subject: Some(subject.to_owned()), detail: Some(detail) };
         let hour = now.as_second().div_euclid(3600);
         let record = Record {
             event: Event {
@@ -80,7 +81,9 @@ impl Notices {
         match self.store.record(record).await {
             Ok(Recorded::New { channels }) => self.wake.wake(&channels),
             Ok(Recorded::Repeat { .. }) => {}
-            Err(error) => tracing::error!(topic = topic.as_str(), subject, %error, "a notice to the operator could not be stored"),
+            Err(error) => {
+                tracing::error!(topic = topic.as_str(), subject, %error, "a notice to the operator could not be stored")
+            }
         }
     }
 }

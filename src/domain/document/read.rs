@@ -48,7 +48,13 @@ struct List {
 
 impl Default for Reader {
     fn default() -> Self {
-        Self { blocks: vec![Vec::new()], inlines: vec![Vec::new()], lists: Vec::new(), in_code: false, urls: Vec::new() }
+        Self {
+            blocks: vec![Vec::new()],
+            inlines: vec![Vec::new()],
+            lists: Vec::new(),
+            in_code: false,
+            urls: Vec::new(),
+        }
     }
 }
 

@@ -46,9 +46,7 @@ pub fn install(environment: &mut Environment<'static>, language: &Arc<Language>)
         show(time, |time| written(&words, state, time, "format.time"))
     });
     let words = Arc::clone(language);
-    environment.add_filter("when", move |state: &mut State, time: &Value| {
-        show(time, |time| when(&words, state, time))
-    });
+    environment.add_filter("when", move |state: &mut State, time: &Value| show(time, |time| when(&words, state, time)));
     let words = Arc::clone(language);
     environment.add_filter("word", move |coded: &Value, family: &str| show(coded, |coded| word(&words, coded, family)));
     let words = Arc::clone(language);

@@ -26,9 +26,9 @@ use crate::domain::language;
 use crate::domain::language::Language;
 use crate::domain::language::Sources;
 use crate::domain::order;
-use crate::domain::text::escape_value;
 use crate::domain::template::filters::Zone;
 use crate::domain::template::values::value_of;
+use crate::domain::text::escape_value;
 
 /// Instructions that one message may take. An order of 500 lines with options and notes takes some 40 000; a template
 /// that takes more loops.

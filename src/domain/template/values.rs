@@ -132,13 +132,7 @@ impl ser::Serializer for ToValue {
         Ok(Entries::default())
     }
 
-    fn serialize_struct_variant(
-        self,
-        _: &'static str,
-        _: u32,
-        _: &'static str,
-        _: usize,
-    ) -> Result<Entries, Failure> {
+    fn serialize_struct_variant(self, _: &'static str, _: u32, _: &'static str, _: usize) -> Result<Entries, Failure> {
         Ok(Entries::default())
     }
 }

@@ -205,5 +205,9 @@ fn save(
 
 pub fn repeats(connection: &Connection, event: EventId) -> rusqlite::Result<Option<u64>> {
     let sql = "SELECT repeats FROM events WHERE id = ?1";
-    connection.prepare_cached(sql)?.query_row(params![event.0.as_bytes()], |row| row.get::<_, i64>(0)).optional().map(|count| count.map(i64::unsigned_abs))
+    connection
+        .prepare_cached(sql)?
+        .query_row(params![event.0.as_bytes()], |row| row.get::<_, i64>(0))
+        .optional()
+        .map(|count| count.map(i64::unsigned_abs))
 }
