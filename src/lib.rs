@@ -1,5 +1,60 @@
-//! Orderbell.
+//! Orderbell rings the right people when a shop or food-delivery platform pushes an order or stock webhook, and says so
+//! when a message, or a webhook, does *not* arrive.
+//!
+//! One static binary, one TOML file, one SQLite file; a merchant runs it for himself.
+//!
+//! # Words
+//!
+//! One word, one thing: in code, configuration, log, page and README.
+//!
+//! | word | meaning |
+//! |---|---|
+//! | platform | a kind of system that sends webhooks, such as `keeta` |
+//! | source | one configured instance of a platform, with its secret; its address is `/hooks/<source>` |
+//! | event | one thing that happened, in our words; immutable once recorded; has a **kind** such as `order.placed` |
+//! | order | what all events of one order add up to |
+//! | route | a rule: which events go to which channels |
+//! | channel | one configured way out |
+//! | delivery | one event on its way to one channel |
+//! | attempt | one try of a message, with what the far side answered |
+//! | digest | one message that carries several deliveries |
+//! | operator | whoever is told about Orderbell itself |
+//! | report | the daily figures, an event of kind `report.<name>` |
+//!
+//! # Promises
+//!
+//! | | promise | proof |
+//! |---|---|---|
+//! | 1 | A webhook is acknowledged only after event, order state and deliveries are committed and on disk, in one transaction. | `every_acknowledged_webhook_survives_sigkill`, `a_full_disk_is_answered_503_and_the_daemon_recovers_by_itself` |
+//! | 2 | The same webhook twice is one event. The check is a key in the transaction of the event, after the signature check. | `the_same_webhook_many_times_at_once_is_one_event`, `repeats_are_recognised_by_meaning` |
+//! | 3 | Every delivery of an acknowledged webhook is attempted until the far side says yes, a person cancels it, or it is given up visibly as dead. | `every_acknowledged_webhook_survives_sigkill`, `a_yes_is_only_errcode_zero`; cancelling comes with the commands for it |
+//! | 4 | A message is repeated only where the answer was lost; then it carries the same idempotency key. | `a_lost_answer_is_repeated_with_the_same_key_and_bytes`, `after_a_crash_what_was_under_way_is_due_again_with_the_same_bytes_and_marked_as_maybe_told` |
+//! | 5 | A provider's limit is never exceeded by us. | still to come, with pacing; the tables are made (`pacing_slots`, `credentials`) |
+//! | 6 | A template that fails never silences an event: the plain form goes out, and the operator hears of it once. | `a_template_that_fails_never_silences_an_event` |
+//! | 7 | We say no for two reasons: we do not believe it, or we cannot remember it now. What we believe and cannot read is kept whole. | `each_bad_request_gets_its_answer_and_the_daemon_lives_on`, `a_full_disk_is_answered_503_and_the_daemon_recovers_by_itself` |
+//! | 8 | Secrets never appear in a log, an error, a page, a metric or an API answer; nor do buyers' data in logs. | `no_secret_and_no_buyer_is_in_any_log`, `values_under_key_like_names_are_masked_wherever_they_stand` |
+//!
+//! # The walk of one webhook
+//!
+//! ```text
+//! bytes ─▶ web/hooks ─▶ platform: verify ─▶ parse ─▶ domain: route ─▶ store: record (one commit) ─▶ "received"
+//!                                              decide(order before, event) → (order after, deliveries)   │ wake
+//! far side ◀─ channel: send ◀─ store: claim ◀─ domain: compose (template ▸ document ▸ parts) ◀─ flow/delivery
+//!                └─ outcome ─▶ domain: next step ─▶ store: settle
+//! ```
+//!
+//! Intake decides *who hears*; delivery decides *in which words, at which moment*. The words are made at delivery time,
+//! because by then the order may have moved on, and a mended template should mend what is still waiting. Believing,
+//! parsing, routing, deciding, composing and the choice of the next step are pure functions of their arguments, time
+//! included; database and network are at the rim.
+//!
+//! # Who may import whom
+//!
+//! `main → cli → app → web → flow → {platform, channel, store} → domain`. [`config`] names the types of the rooms below it
+//! and is imported by [`app`] and [`cli`] alone; [`sandbox`] imports [`domain`] only. `tests/tidy.rs` holds this.
+
 #![forbid(unsafe_code)]
+
 pub mod app;
 pub mod channel;
 pub mod cli;

@@ -16,7 +16,7 @@ use crate::flow::Clock;
 
 pub async fn run(file: &Path) -> Result<(), Failure> {
     let loaded = configuration(file)?;
-    start_log("info");
+    start_log("info,refinery_core=warn");
     for warning in &loaded.warnings {
         tracing::warn!(line = warning.line, "{}", warning.message);
     }

@@ -222,8 +222,11 @@ async fn compose_parts(lane: &Lane, post: &Post, due: &Due) -> Vec<Part> {
     let composed = match post.templates.compose(&view) {
         Ok(composed) => composed,
         Err(error) => {
-            let detail = error.to_string();
-            post.notices.tell(Topic::Template, &due.event.kind.to_string(), detail, post.clock.now()).await;
+            tracing::error!(channel = lane.name, %error, "a template failed; the plain form goes out");
+            // A notice about a notice would never end.
+            if due.event.kind != Kind::OperatorNotice {
+                post.notices.tell(Topic::Template, &due.event.kind.to_string(), error.to_string(), post.clock.now()).await;
+            }
             compose::plain(&view)
         }
     };

@@ -1,0 +1,149 @@
+//! The house rules that a reader can rely on: who may import whom, how files open, how long they are, that docs name what
+//! is there.
+
+use std::fs;
+use std::path::Path;
+use std::path::PathBuf;
+
+/// The rooms from top to bottom, and the rooms that each may enter.
+const ROOMS: [(&str, &[&str]); 11] = [
+    ("main", &["cli"]),
+    ("cli", &["app", "channel", "cli", "config", "domain", "flow", "platform", "sandbox", "store"]),
+    ("app", &["channel", "config", "domain", "flow", "platform", "store", "web"]),
+    ("web", &["domain", "flow", "platform", "web"]),
+    ("flow", &["channel", "domain", "flow", "platform", "store"]),
+    ("platform", &["domain", "platform"]),
+    ("channel", &["channel", "domain"]),
+    ("store", &["domain", "store"]),
+    ("domain", &["domain"]),
+    ("config", &["channel", "config", "domain", "platform"]),
+    ("sandbox", &["domain", "sandbox"]),
+];
+
+const MAX_LINES: usize = 400;
+
+fn rust_files(folder: &str) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("a folder of the project") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                files.push(path);
+            }
+        }
+    }
+    files.sort();
+    assert!(!files.is_empty(), "no Rust files below {folder}");
+    files
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).expect("a readable file")
+}
+
+/// The room that a file of `src/` lies in.
+fn room(path: &Path) -> String {
+    let below = path.strip_prefix(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).expect("a file of src");
+    let first = below.iter().next().expect("a name").to_string_lossy();
+    first.trim_end_matches(".rs").to_owned()
+}
+
+/// The rooms that a line names by `crate::room::…` or, in `main.rs`, `orderbell::room::…`.
+fn entered(line: &str) -> Vec<String> {
+    let code = line.split("//").next().unwrap_or_default();
+    let mut rooms = Vec::new();
+    for prefix in ["crate::", "orderbell::"] {
+        for (at, _) in code.match_indices(prefix) {
+            let room: String =
+                code[at + prefix.len()..].chars().take_while(|letter| letter.is_ascii_alphanumeric() || *letter == '_').collect();
+            rooms.push(room);
+        }
+    }
+    rooms
+}
+
+#[test]
+fn each_room_enters_only_the_rooms_below_it() {
+    let mut faults = Vec::new();
+    for path in rust_files("src") {
+        let room = room(&path);
+        if room == "lib" {
+            continue;
+        }
+        let (_, allowed) = ROOMS.iter().find(|(name, _)| *name == room).unwrap_or_else(|| panic!("no rule for room {room}"));
+        for (number, line) in read(&path).lines().enumerate() {
+            for entered in entered(line) {
+                if !allowed.contains(&entered.as_str()) {
+                    faults.push(format!("{}:{}: {room} enters {entered}", path.display(), number + 1));
+                }
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn the_rule_sees_every_way_to_name_a_room() {
+    assert_eq!(entered("use crate::store::Record;"), ["store"]);
+    assert_eq!(entered("    let x = crate::web::server::serve(y); // crate::cli"), ["web"]);
+    assert_eq!(entered("orderbell::cli::main()"), ["cli"]);
+}
+
+#[test]
+fn every_file_opens_with_what_it_is_for() {
+    for folder in ["src", "tests", "benches"] {
+        for path in rust_files(folder) {
+            let text = read(&path);
+            let first = text.lines().next().unwrap_or_default();
+            let sentence = first.strip_prefix("//! ").unwrap_or_else(|| panic!("{} opens with no `//!` line", path.display()));
+            assert!(sentence.len() > 15, "{}: `{first}` says too little", path.display());
+        }
+    }
+}
+
+#[test]
+fn no_file_of_the_source_is_too_long() {
+    for path in rust_files("src") {
+        let lines = read(&path).lines().count();
+        assert!(lines <= MAX_LINES, "{} has {lines} lines; split it along its subjects", path.display());
+    }
+}
+
+#[test]
+fn imports_are_one_line_each_and_name_what_they_bring() {
+    for path in rust_files("src") {
+        for (number, line) in read(&path).lines().enumerate() {
+            let own = line.trim_start().starts_with("use crate::") || line.trim_start().starts_with("pub use ");
+            let blurred = line.contains("::*") || line.contains('{');
+            assert!(!(own && blurred), "{}:{}: `{line}` hides where a thing lives", path.display(), number + 1);
+        }
+    }
+}
+
+#[test]
+fn nothing_is_left_for_later_in_the_source() {
+    for path in rust_files("src") {
+        for (number, line) in read(&path).lines().enumerate() {
+            let left = ["TODO", "FIXME", "todo!(", "unimplemented!("].iter().any(|mark| line.contains(mark));
+            assert!(!left, "{}:{}: {line}", path.display(), number + 1);
+        }
+    }
+}
+
+#[test]
+fn every_promise_names_the_tests_that_prove_it_and_they_exist() {
+    let front = read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs"));
+    let rows: Vec<&str> = front.lines().filter(|line| line.starts_with("//! | ") && line.contains('`')).collect();
+    let tests: String = ["src", "tests"].iter().flat_map(|folder| rust_files(folder)).map(|path| read(&path)).collect();
+    let mut named = 0;
+    for row in &rows {
+        for name in row.split('`').skip(1).step_by(2).filter(|name| name.contains('_') && !name.contains('.')) {
+            assert!(tests.contains(&format!("fn {name}(")), "lib.rs names the test {name}, which is not there");
+            named += 1;
+        }
+    }
+    assert!(rows.len() >= 8 && named >= 8, "each of the eight promises has a row with a test: {named} in {} rows", rows.len());
+}
