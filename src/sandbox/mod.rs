@@ -1,1 +1,140 @@
-//! x
+//! Play-acting far sides: a DingTalk robot and a WebHook receiver that check what the real ones check, take faults on
+//! command and keep what came; for `demo`, for tests, and for trying a configuration offline.
+//!
+//! It is a server of its own and not the daemon's, because its faults cut connections, which no decent server does.
+
+mod allowance;
+mod answer;
+mod dingtalk;
+pub mod fault;
+pub mod inbox;
+pub mod rules;
+mod webhook;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use hyper_util::rt::TokioTimer;
+use tokio::net::TcpListener;
+use tokio::sync::broadcast;
+use tokio_util::sync::CancellationToken;
+use tokio_util::sync::DropGuard;
+use tokio_util::task::TaskTracker;
+
+use crate::sandbox::answer::Desk;
+use crate::sandbox::fault::Fault;
+use crate::sandbox::fault::Times;
+use crate::sandbox::inbox::Collector;
+use crate::sandbox::inbox::Counts;
+use crate::sandbox::inbox::Received;
+use crate::sandbox::rules::Rules;
+
+/// How long a half-sent request header, or an idle connection, is waited for.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(60);
+/// The pause after an accept that failed.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Running far sides. Dropping it closes them, with every connection.
+#[derive(Debug)]
+pub struct Sandbox {
+    address: SocketAddr,
+    desk: Arc<Desk>,
+    tasks: TaskTracker,
+    stop: DropGuard,
+}
+
+impl Sandbox {
+    /// Serves on `listener` until it is stopped or dropped. The robots' clock starts now. Needs a tokio runtime.
+    pub fn start(listener: TcpListener, rules: Rules) -> Self {
+        let address = listener.local_addr().expect("a bound listener has an address");
+        let desk = Arc::new(Desk::new(rules));
+        let tasks = TaskTracker::new();
+        let stop = CancellationToken::new();
+        tasks.spawn(accept(listener, desk.clone(), tasks.clone(), stop.clone()));
+        Self { address, desk, tasks, stop: stop.drop_guard() }
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The robot with this token, as a channel's `webhook`.
+    pub fn robot_url(&self, token: &str) -> String {
+        format!("http://{}/robot/send?access_token={token}", self.address)
+    }
+
+    /// The receiver with this name, as a channel's `url`.
+    pub fn hook_url(&self, name: &str) -> String {
+        format!("http://{}/webhook/{name}", self.address)
+    }
+
+    /// Every request that came to a far side, oldest first; at most the last 10 000.
+    pub fn messages(&self) -> Vec<Received> {
+        self.desk.inbox.messages()
+    }
+
+    /// How many there were since the start or the last clearing.
+    pub fn counts(&self) -> Counts {
+        self.desk.inbox.counts()
+    }
+
+    /// Forgets what came. Idempotency keys and allowances stay known.
+    pub fn clear(&self) {
+        self.desk.inbox.clear();
+    }
+
+    /// Every request from now on. A subscriber that lags more than 1024 behind loses the oldest and is told so.
+    pub fn subscribe(&self) -> broadcast::Receiver<Received> {
+        self.desk.inbox.subscribe()
+    }
+
+    /// Waits for messages, beginning with the oldest that is kept.
+    pub fn collector(&self) -> Collector {
+        Collector::new(self.desk.inbox.clone())
+    }
+
+    /// Orders a fault for the robot with this token, or the webhook of this name.
+    pub fn order(&self, name: &str, fault: Fault, times: Times) {
+        self.desk.order(name, fault, times);
+    }
+
+    /// Takes back all faults of this robot or webhook.
+    pub fn heal(&self, name: &str) {
+        self.desk.heal(name);
+    }
+
+    /// Closes the listener and all connections, and returns when they are closed.
+    pub async fn stop(self) {
+        drop(self.stop);
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+async fn accept(listener: TcpListener, desk: Arc<Desk>, tasks: TaskTracker, stop: CancellationToken) {
+    while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
+        let Ok((stream, _)) = accepted else {
+            stop.run_until_cancelled(tokio::time::sleep(ACCEPT_PAUSE)).await;
+            continue;
+        };
+        // Only a matter of speed.
+        let _ = stream.set_nodelay(true);
+        let service = service_fn({
+            let desk = desk.clone();
+            move |request| answer::answer(desk.clone(), request)
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEADER_TIMEOUT)
+            .serve_connection(TokioIo::new(stream), service);
+        let stop = stop.clone();
+        tasks.spawn(async move {
+            // A connection that ends badly was cut by its peer, or by a fault.
+            let _ = stop.run_until_cancelled(connection).await;
+        });
+    }
+}

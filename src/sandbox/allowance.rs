@@ -1,0 +1,112 @@
+//! How many messages a robot takes: DingTalk's rule as a pure function of a clock, and a clock that can run fast.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+use std::time::Instant;
+
+/// Messages that a robot takes within [`WINDOW`].
+pub const PER_WINDOW: usize = 20;
+pub const WINDOW: Duration = Duration::from_secs(60);
+/// How long a robot is shut after one message too many.
+pub const SHUT: Duration = Duration::from_secs(600);
+
+/// Time since the start, `speed` times as fast as real time: with 60 a minute passes in a second.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    begun: Instant,
+    speed: u32,
+}
+
+impl Clock {
+    /// A `speed` of 0 is taken as 1.
+    pub fn start(speed: u32) -> Self {
+        Self { begun: Instant::now(), speed: speed.max(1) }
+    }
+
+    pub fn now(&self) -> Duration {
+        self.begun.elapsed().saturating_mul(self.speed)
+    }
+}
+
+/// What one robot has taken lately.
+#[derive(Clone, Debug, Default)]
+pub struct Allowance {
+    taken: VecDeque<Duration>,
+    shut_until: Option<Duration>,
+}
+
+/// The robot is shut for so long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shut(pub Duration);
+
+impl Allowance {
+    /// Takes one message at `now`, which never goes back.
+    ///
+    /// # Errors
+    /// [`Shut`] for the message that is one too many within a window, and for every one until ten minutes later; those
+    /// do not prolong it.
+    pub fn admit(&mut self, now: Duration) -> Result<(), Shut> {
+        match self.shut_until {
+            Some(until) if now < until => return Err(Shut(until - now)),
+            Some(_) => *self = Self::default(),
+            None => {}
+        }
+        while self.taken.front().is_some_and(|taken| now.saturating_sub(*taken) >= WINDOW) {
+            self.taken.pop_front();
+        }
+        if self.taken.len() >= PER_WINDOW {
+            self.shut_until = Some(now + SHUT);
+            return Err(Shut(SHUT));
+        }
+        self.taken.push_back(now);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn twenty_pass_and_the_next_one_shuts_for_ten_minutes() {
+        let mut allowance = Allowance::default();
+        for n in 0..20 {
+            assert_eq!(allowance.admit(SECOND * n), Ok(()), "{n}");
+        }
+        assert_eq!(allowance.admit(SECOND * 59), Err(Shut(SHUT)));
+        assert_eq!(allowance.admit(SECOND * 300), Err(Shut(SECOND * 359)), "asking again does not prolong it");
+        assert_eq!(allowance.admit(SECOND * 658), Err(Shut(SECOND)));
+        assert_eq!(allowance.admit(SECOND * 659), Ok(()));
+    }
+
+    #[test]
+    fn the_window_rolls() {
+        let mut allowance = Allowance::default();
+        for n in 0..20 {
+            allowance.admit(SECOND * n).unwrap();
+        }
+        // Each place is free again sixty seconds after it was taken, and not before.
+        for n in 0..20 {
+            assert_eq!(allowance.admit(SECOND * (60 + n)), Ok(()), "{n}");
+        }
+        assert_eq!(allowance.admit(SECOND * 79), Err(Shut(SHUT)));
+    }
+
+    #[test]
+    fn a_shut_robot_opens_with_its_whole_allowance() {
+        let mut allowance = Allowance::default();
+        let taken = |allowance: &mut Allowance, at| (0..30).take_while(|_| allowance.admit(at).is_ok()).count();
+        assert_eq!(taken(&mut allowance, SECOND), 20);
+        assert_eq!(taken(&mut allowance, SECOND + SHUT), 20);
+    }
+
+    #[test]
+    fn a_fast_clock_runs_as_many_times_faster() {
+        let clock = Clock::start(1_000_000);
+        let before = clock.now();
+        while clock.now() - before < Duration::from_secs(60) {}
+        assert!(clock.begun.elapsed() < Duration::from_secs(30));
+    }
+}

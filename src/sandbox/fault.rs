@@ -1,0 +1,106 @@
+//! Faults on command: what a far side does instead of, or besides, answering as it should.
+
+use std::collections::HashMap;
+use std::collections::VecDeque;
+
+use serde::Deserialize;
+use serde::Serialize;
+
+/// One fault. As JSON: `{"fault": "status", "status": 503}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "fault", rename_all = "snake_case")]
+pub enum Fault {
+    /// This HTTP status with this body; the message is not taken.
+    Status {
+        status: u16,
+        #[serde(default)]
+        body: String,
+    },
+    /// HTTP 200 with this error code in DingTalk's form; the message is not taken.
+    Errcode { errcode: i64, errmsg: String },
+    /// The message is taken and judged at once, but the answer comes only after so many milliseconds of real time.
+    Delay { delay_ms: u64 },
+    /// The connection is closed without an answer; the message is not taken.
+    Cut,
+    /// The message is taken and judged, but the connection is closed without an answer.
+    LostAnswer,
+    /// HTTP 302 to this address; the message is not taken.
+    Redirect { location: String },
+    /// HTTP 200 with a page of HTML, as a proxy in between might answer; the message is not taken.
+    Garbage,
+}
+
+/// How often a fault strikes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Times {
+    /// So many requests, after the faults that were ordered before.
+    Next(u32),
+    /// Every request, when no other fault is due, until it is healed.
+    Always,
+}
+
+/// A fault as it is ordered over HTTP; without `times` it strikes always.
+#[derive(Debug, Deserialize)]
+pub struct Order {
+    #[serde(flatten)]
+    pub fault: Fault,
+    pub times: Option<u32>,
+}
+
+/// The faults that are due, by robot token or webhook name.
+#[derive(Debug, Default)]
+pub struct Faults {
+    due: HashMap<String, Due>,
+}
+
+#[derive(Debug, Default)]
+struct Due {
+    next: VecDeque<(Fault, u32)>,
+    always: Option<Fault>,
+}
+
+impl Faults {
+    pub fn order(&mut self, name: &str, fault: Fault, times: Times) {
+        let due = self.due.entry(name.to_owned()).or_default();
+        match times {
+            Times::Next(0) => {}
+            Times::Next(times) => due.next.push_back((fault, times)),
+            Times::Always => due.always = Some(fault),
+        }
+    }
+
+    pub fn heal(&mut self, name: &str) {
+        self.due.remove(name);
+    }
+
+    /// The fault that strikes the next request; it is used up thereby.
+    pub fn strike(&mut self, name: &str) -> Option<Fault> {
+        let due = self.due.get_mut(name)?;
+        let Some((fault, left)) = due.next.front_mut() else { return due.always.clone() };
+        let fault = fault.clone();
+        *left -= 1;
+        if *left == 0 {
+            due.next.pop_front();
+        }
+        Some(fault)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ordered_faults_strike_in_turn_and_then_the_lasting_one() {
+        let mut faults = Faults::default();
+        faults.order("a", Fault::Garbage, Times::Always);
+        faults.order("a", Fault::Cut, Times::Next(2));
+        faults.order("a", Fault::LostAnswer, Times::Next(1));
+        let struck: Vec<_> = (0..5).map(|_| faults.strike("a")).collect();
+        let wanted = [Fault::Cut, Fault::Cut, Fault::LostAnswer, Fault::Garbage, Fault::Garbage].map(Some);
+        assert_eq!(struck, wanted);
+        assert_eq!(faults.strike("b"), None);
+        faults.heal("a");
+        assert_eq!(faults.strike("a"), None);
+    }
+}

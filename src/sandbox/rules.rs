@@ -1,0 +1,96 @@
+//! What the sandbox's far sides demand of their callers.
+
+use std::collections::HashMap;
+
+use crate::domain::secret::Secret;
+
+/// The far sides and how they behave. Without further rules every robot token is a robot without security and every
+/// webhook name a receiver without signatures.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    pub(super) robots: HashMap<String, Robot>,
+    pub(super) hooks: HashMap<String, Signing>,
+    pub(super) speed: u32,
+    pub(super) strangers: Strangers,
+}
+
+/// The security settings of one DingTalk robot; all that are set must pass.
+#[derive(Clone, Debug, Default)]
+pub struct Robot {
+    /// Signed mode.
+    pub secret: Option<Secret>,
+    /// Keyword mode. It must stand in the text: whether the title would do is not known.
+    pub keyword: Option<String>,
+}
+
+/// How a webhook receiver knows its sender.
+#[derive(Clone, Debug, Default)]
+pub enum Signing {
+    #[default]
+    None,
+    /// `X-Apsdai-*` headers with a signed token.
+    Apsdai(Secret),
+    /// `X-Apsdai-*` headers with the password as the token.
+    ApsdaiPassword(Secret),
+    /// `webhook-id`, `webhook-timestamp`, `webhook-signature`.
+    StandardWebhooks(Secret),
+}
+
+/// What becomes of a robot token or webhook name that no rule names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Strangers {
+    Welcome,
+    Refused,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self { robots: HashMap::new(), hooks: HashMap::new(), speed: 1, strangers: Strangers::Welcome }
+    }
+}
+
+impl Rules {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A robot with this access token.
+    pub fn robot(mut self, token: impl Into<String>, robot: Robot) -> Self {
+        self.robots.insert(token.into(), robot);
+        self
+    }
+
+    /// A receiver at `/webhook/<name>`.
+    pub fn hook(mut self, name: impl Into<String>, signing: Signing) -> Self {
+        self.hooks.insert(name.into(), signing);
+        self
+    }
+
+    /// How many times faster than real time the robots' allowances run: with 60 a minute passes in a second. Default 1.
+    /// Signatures are checked against the real time.
+    pub fn speed(mut self, speed: u32) -> Self {
+        self.speed = speed;
+        self
+    }
+
+    /// Robots and receivers that no rule names do not exist.
+    pub fn strict(mut self) -> Self {
+        self.strangers = Strangers::Refused;
+        self
+    }
+
+    pub(super) fn find_robot(&self, token: &str) -> Option<Robot> {
+        self.robots.get(token).cloned().or_else(|| self.stranger())
+    }
+
+    pub(super) fn find_hook(&self, name: &str) -> Option<Signing> {
+        self.hooks.get(name).cloned().or_else(|| self.stranger())
+    }
+
+    fn stranger<T: Default>(&self) -> Option<T> {
+        match self.strangers {
+            Strangers::Welcome => Some(T::default()),
+            Strangers::Refused => None,
+        }
+    }
+}

@@ -1,0 +1,379 @@
+//! What the sandbox's far sides check, and what they do on command, tried on real sockets.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+use std::time::Instant;
+
+use jiff::Timestamp;
+use orderbell::domain::secret::Secret;
+use orderbell::domain::sign;
+use orderbell::sandbox::Sandbox;
+use orderbell::sandbox::fault::Fault;
+use orderbell::sandbox::fault::Times;
+use orderbell::sandbox::inbox::Counts;
+use orderbell::sandbox::inbox::FarSide;
+use orderbell::sandbox::inbox::Verdict;
+use orderbell::sandbox::rules::Robot;
+use orderbell::sandbox::rules::Rules;
+use orderbell::sandbox::rules::Signing;
+use serde_json::Value;
+use serde_json::json;
+use tokio::io::AsyncReadExt;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
+use tokio::net::TcpStream;
+
+const SOON: Duration = Duration::from_secs(5);
+const JSON: (&str, &str) = ("Content-Type", "application/json; charset=utf-8");
+
+async fn start(rules: Rules) -> Sandbox {
+    Sandbox::start(TcpListener::bind("127.0.0.1:0").await.unwrap(), rules)
+}
+
+/// One request on a connection of its own; None when it was closed without an answer.
+async fn ask(
+    address: SocketAddr,
+    method: &str,
+    target: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Option<(u16, String)> {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let mut request = format!("{method} {target} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
+    for (name, value) in headers {
+        request.push_str(&format!("{name}: {value}\r\n"));
+    }
+    request.push_str(&format!("Content-Length: {}\r\n\r\n{body}", body.len()));
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    // A cut may arrive as a reset; what counts is whether there was an answer.
+    let _ = stream.read_to_string(&mut answer).await;
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    Some((head.split(' ').nth(1)?.parse().unwrap(), body.to_owned()))
+}
+
+fn markdown(text: &str, key: &str) -> String {
+    json!({ "msgtype": "markdown", "markdown": { "title": "A title", "text": text }, "msgUuid": key }).to_string()
+}
+
+/// Posts to a robot and gives back the code and the words.
+async fn say(sandbox: &Sandbox, query: &str, body: &str) -> (i64, String) {
+    let (status, answer) =
+        ask(sandbox.address(), "POST", &format!("/robot/send?{query}"), &[JSON], body).await.expect("an answer");
+    assert_eq!(status, 200);
+    let answer: Value = serde_json::from_str(&answer).unwrap();
+    (answer["errcode"].as_i64().unwrap(), answer["errmsg"].as_str().unwrap().to_owned())
+}
+
+async fn code(sandbox: &Sandbox, query: &str, body: &str) -> i64 {
+    say(sandbox, query, body).await.0
+}
+
+async fn post_hook(sandbox: &Sandbox, name: &str, headers: &[(&str, &str)], body: &str) -> u16 {
+    ask(sandbox.address(), "POST", &format!("/webhook/{name}"), headers, body).await.expect("an answer").0
+}
+
+#[tokio::test]
+async fn a_robot_takes_markdown_and_text() {
+    let sandbox = start(Rules::new()).await;
+    assert_eq!(say(&sandbox, "access_token=any", &markdown("Hello", "k1")).await, (0, "ok".to_owned()));
+    assert_eq!(code(&sandbox, "access_token=any", r#"{"msgtype":"text","text":{"content":"Hi"}}"#).await, 0);
+    let messages = sandbox.messages();
+    let first = &messages[0];
+    assert_eq!((first.address.kind, first.address.name.as_str()), (FarSide::DingTalk, "any"));
+    assert_eq!((first.title.as_deref(), first.text.as_deref()), (Some("A title"), Some("Hello")));
+    assert_eq!((first.key.as_deref(), first.repeat, &first.verdict), (Some("k1"), false, &Verdict::Accepted));
+    assert_eq!(first.body, markdown("Hello", "k1"));
+    assert_eq!(messages[1].text.as_deref(), Some("Hi"));
+    assert_eq!(sandbox.counts(), Counts { accepted: 2, ..Counts::default() });
+}
+
+#[tokio::test]
+async fn a_robot_refuses_what_is_malformed() {
+    let sandbox = start(Rules::new()).await;
+    let answer = ask(sandbox.address(), "GET", "/robot/send?access_token=a", &[JSON], "").await.unwrap();
+    assert!(answer.0 == 200 && answer.1.contains("43002"), "{answer:?}");
+    let plain = [("Content-Type", "text/plain")];
+    for headers in [&plain[..], &[]] {
+        let answer = ask(sandbox.address(), "POST", "/robot/send?access_token=a", headers, "{}").await.unwrap();
+        assert!(answer.0 == 200 && answer.1.contains("43004"), "{answer:?}");
+    }
+    let markdown =
+        |title: &str, text: &str| json!({"msgtype":"markdown","markdown":{"title":title,"text":text}}).to_string();
+    for (body, wanted) in [
+        ("no JSON".to_owned(), 40035),
+        ("{}".to_owned(), 40035),
+        (markdown("", "text"), 400402),
+        (markdown("title", " "), 400403),
+        (r#"{"msgtype":"text","text":{}}"#.to_owned(), 40035),
+        (r#"{"msgtype":"image"}"#.to_owned(), 400105),
+        (markdown("title", &"x".repeat(20_000)), 460101),
+    ] {
+        assert_eq!(code(&sandbox, "access_token=a", &body).await, wanted, "{body:.60}");
+    }
+    assert_eq!(sandbox.counts(), Counts { refused: 10, ..Counts::default() });
+}
+
+#[tokio::test]
+async fn a_body_of_exactly_the_limit_passes() {
+    let sandbox = start(Rules::new()).await;
+    let body = markdown(&"x".repeat(20_000 - markdown("", "").len()), "");
+    assert_eq!(body.len(), 20_000);
+    assert_eq!(code(&sandbox, "access_token=a", &body).await, 0);
+}
+
+#[tokio::test]
+async fn strict_rules_know_only_what_they_name() {
+    let sandbox = start(Rules::new().robot("known", Robot::default()).hook("known", Signing::None).strict()).await;
+    assert_eq!(code(&sandbox, "access_token=known", &markdown("a", "1")).await, 0);
+    assert_eq!(code(&sandbox, "access_token=unknown", &markdown("a", "1")).await, 300005);
+    assert_eq!(post_hook(&sandbox, "known", &[], "{}").await, 200);
+    assert_eq!(post_hook(&sandbox, "unknown", &[], "{}").await, 404);
+}
+
+#[tokio::test]
+async fn a_signed_robot_checks_signature_and_clock() {
+    let robot = Robot { secret: Some(Secret::new("SECret")), keyword: None };
+    let sandbox = start(Rules::new().robot("a", robot)).await;
+    let signed = |secret: &str, ms: i64| {
+        let sign = sign::percent_encode(&sign::dingtalk(secret, ms));
+        format!("access_token=a&timestamp={ms}&sign={sign}")
+    };
+    let now = Timestamp::now().as_millisecond();
+    let minute = 60_000;
+    assert_eq!(code(&sandbox, &signed("SECret", now), &markdown("a", "1")).await, 0);
+    assert_eq!(code(&sandbox, &signed("SECret", now - 59 * minute), &markdown("a", "2")).await, 0);
+    for (query, wanted) in [
+        (signed("SECother", now), "sign not match"),
+        (signed("SECret", now).replace("%2B", "+").replace("%3D", "%253D"), "sign not match"),
+        ("access_token=a".to_owned(), "sign not match"),
+        (signed("SECret", now - 61 * minute), "timestamp is invalid"),
+        (signed("SECret", now + 61 * minute), "timestamp is invalid"),
+    ] {
+        let (code, words) = say(&sandbox, &query, &markdown("a", "3")).await;
+        assert!(code == 310000 && words.starts_with(wanted), "{query}: {code} {words}");
+    }
+}
+
+#[tokio::test]
+async fn a_keyword_robot_wants_its_word_in_the_text() {
+    let robot = Robot { secret: None, keyword: Some("order".to_owned()) };
+    let sandbox = start(Rules::new().robot("a", robot)).await;
+    assert_eq!(code(&sandbox, "access_token=a", &markdown("an order", "1")).await, 0);
+    let (code, words) = say(&sandbox, "access_token=a", &markdown("nothing", "2")).await;
+    assert!(code == 310000 && words.starts_with("keywords not in content, more: ["), "{code} {words}");
+}
+
+#[tokio::test]
+async fn a_robot_shuts_after_twenty_messages_and_opens_on_its_own_clock() {
+    let sandbox = start(Rules::new()).await;
+    for n in 0..20 {
+        assert_eq!(code(&sandbox, "access_token=a", &markdown("a", &n.to_string())).await, 0);
+    }
+    let (code_, words) = say(&sandbox, "access_token=a", &markdown("a", "20")).await;
+    assert!(code_ == 410100 && words.contains("exceed 20 times per minute"), "{code_} {words}");
+    assert_eq!(code(&sandbox, "access_token=b", &markdown("a", "20")).await, 0, "another robot has its own allowance");
+
+    // Far more than a minute passes between any two requests.
+    let fast = start(Rules::new().speed(100_000_000)).await;
+    for n in 0..60 {
+        assert_eq!(code(&fast, "access_token=a", &markdown("a", &n.to_string())).await, 0);
+    }
+}
+
+#[tokio::test]
+async fn a_known_key_is_accepted_without_a_second_message() {
+    let sandbox = start(Rules::new()).await;
+    for key in ["k1", "k1", "k2"] {
+        assert_eq!(code(&sandbox, "access_token=a", &markdown("a", key)).await, 0);
+    }
+    assert_eq!(code(&sandbox, "access_token=b", &markdown("a", "k1")).await, 0);
+    let repeats: Vec<_> = sandbox.messages().iter().map(|message| message.repeat).collect();
+    assert_eq!(repeats, [false, true, false, false]);
+    assert_eq!(sandbox.counts(), Counts { accepted: 3, repeats: 1, ..Counts::default() });
+}
+
+#[tokio::test]
+async fn a_receiver_without_signatures_takes_anything_and_counts_repeats() {
+    let sandbox = start(Rules::new()).await;
+    let body = r#"{"title":"T","text":"words"}"#;
+    assert_eq!(post_hook(&sandbox, "erp", &[("X-Orderbell-Delivery", "d1")], body).await, 200);
+    assert_eq!(post_hook(&sandbox, "erp", &[("X-Orderbell-Delivery", "d1")], body).await, 200);
+    assert_eq!(post_hook(&sandbox, "erp", &[("webhook-id", "d2")], body).await, 200);
+    let (status, _) = ask(sandbox.address(), "GET", "/webhook/erp", &[], "").await.unwrap();
+    assert_eq!(status, 405);
+    let first = &sandbox.messages()[0];
+    assert_eq!((first.title.as_deref(), first.text.as_deref()), (Some("T"), Some("words")));
+    assert_eq!((first.key.as_deref(), first.header("x-orderbell-delivery")), (Some("d1"), Some("d1")));
+    assert_eq!(sandbox.counts(), Counts { accepted: 2, repeats: 1, refused: 1, faults: 0 });
+}
+
+#[tokio::test]
+async fn an_apsdai_receiver_checks_token_time_and_event() {
+    let rules = Rules::new()
+        .hook("signed", Signing::Apsdai(Secret::new("key")))
+        .hook("password", Signing::ApsdaiPassword(Secret::new("word")));
+    let sandbox = start(rules).await;
+    let now = Timestamp::now().as_millisecond();
+    let send = async |name: &str, token: &str, ms: i64, event: &str| {
+        let ms = ms.to_string();
+        let headers = [("X-Apsdai-Token", token), ("X-Apsdai-Timestamp", ms.as_str()), (event, "order_create_hook")];
+        post_hook(&sandbox, name, &headers, "{}").await
+    };
+    const EVENT: &str = "X-Apsdai-Event";
+    assert_eq!(send("signed", &sign::apsdai_token("key", now), now, EVENT).await, 200);
+    assert_eq!(send("signed", &sign::apsdai_token("other", now), now, EVENT).await, 401);
+    assert_eq!(send("signed", &sign::apsdai_token("key", now), now + 1, EVENT).await, 401);
+    assert_eq!(send("signed", &sign::apsdai_token("key", now), now, "X-Other").await, 401);
+    let old = now - 301_000;
+    assert_eq!(send("signed", &sign::apsdai_token("key", old), old, EVENT).await, 401);
+    assert_eq!(send("password", "word", now, EVENT).await, 200);
+    assert_eq!(send("password", "wrong", now, EVENT).await, 401);
+    assert_eq!(send("password", "word", old, EVENT).await, 401);
+    assert_eq!(post_hook(&sandbox, "signed", &[], "{}").await, 401);
+}
+
+#[tokio::test]
+async fn a_standard_webhooks_receiver_checks_signature_and_time() {
+    let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    let sandbox = start(Rules::new().hook("erp", Signing::StandardWebhooks(Secret::new(secret)))).await;
+    let now = Timestamp::now().as_second();
+    let send = async |secret: &str, seconds: i64, signed: &str, sent: &str| {
+        let signature =
+            format!("v1,bm90aGluZw== {}", sign::standard_webhooks(secret, "id", seconds, signed.as_bytes()));
+        let seconds = seconds.to_string();
+        let headers = [("webhook-id", "id"), ("webhook-timestamp", &seconds), ("webhook-signature", &signature)];
+        post_hook(&sandbox, "erp", &headers, sent).await
+    };
+    assert_eq!(send(secret, now, "{}", "{}").await, 200);
+    assert_eq!(send(secret, now, "{}", "{ }").await, 401);
+    assert_eq!(send("whsec_other", now, "{}", "{}").await, 401);
+    assert_eq!(send(secret, now - 301, "{}", "{}").await, 401);
+    assert_eq!(send(secret, now + 301, "{}", "{}").await, 401);
+    assert!(sandbox.messages()[1].verdict == Verdict::Refused("webhook-signature does not match".to_owned()));
+}
+
+#[tokio::test]
+async fn faults_strike_the_address_that_they_were_ordered_for() {
+    let sandbox = start(Rules::new()).await;
+    let send =
+        async || ask(sandbox.address(), "POST", "/robot/send?access_token=a", &[JSON], &markdown("a", "k")).await;
+    let fault = |fault| sandbox.order("a", fault, Times::Next(1));
+    fault(Fault::Status { status: 502, body: "bad gateway".to_owned() });
+    fault(Fault::Errcode { errcode: -1, errmsg: "system busy".to_owned() });
+    fault(Fault::Redirect { location: "http://elsewhere.example/".to_owned() });
+    fault(Fault::Garbage);
+    fault(Fault::Cut);
+    assert_eq!(send().await, Some((502, "bad gateway".to_owned())));
+    assert_eq!(post_hook(&sandbox, "other", &[], "{}").await, 200);
+    assert_eq!(send().await, Some((200, r#"{"errcode":-1,"errmsg":"system busy"}"#.to_owned())));
+    assert_eq!(send().await.map(|(status, _)| status), Some(302));
+    let (status, page) = send().await.unwrap();
+    assert!(status == 200 && page.starts_with("<!DOCTYPE html>"), "{page}");
+    assert_eq!(send().await, None);
+    assert_eq!(sandbox.counts(), Counts { accepted: 1, faults: 5, ..Counts::default() });
+    assert!(matches!(send().await, Some((200, ok)) if ok.contains(r#""errcode":0"#)));
+    assert!(!sandbox.messages().last().unwrap().repeat, "what a fault met was not taken");
+}
+
+#[tokio::test]
+async fn a_lost_answer_counts_its_message_and_the_retry_is_a_repeat() {
+    let sandbox = start(Rules::new()).await;
+    sandbox.order("erp", Fault::LostAnswer, Times::Next(1));
+    let address = sandbox.address();
+    assert_eq!(ask(address, "POST", "/webhook/erp", &[("webhook-id", "1")], "{}").await, None);
+    assert_eq!(post_hook(&sandbox, "erp", &[("webhook-id", "1")], "{}").await, 200);
+    assert_eq!(sandbox.counts(), Counts { accepted: 1, repeats: 1, ..Counts::default() });
+}
+
+#[tokio::test]
+async fn a_delayed_answer_comes_late_while_the_message_is_there_at_once() {
+    let sandbox = start(Rules::new()).await;
+    sandbox.order("erp", Fault::Delay { delay_ms: 100 }, Times::Always);
+    let mut collector = sandbox.collector();
+    let begun = Instant::now();
+    let slow = post_hook(&sandbox, "erp", &[], "{}");
+    let came = async {
+        collector.wait_for(1, SOON).await.unwrap();
+        begun.elapsed()
+    };
+    let (status, came) = tokio::join!(slow, came);
+    assert_eq!(status, 200);
+    assert!(begun.elapsed() >= Duration::from_millis(100) && came < begun.elapsed());
+    sandbox.heal("erp");
+    let begun = Instant::now();
+    post_hook(&sandbox, "erp", &[], "{}").await;
+    assert!(begun.elapsed() < Duration::from_millis(100));
+}
+
+#[tokio::test]
+async fn a_collector_waits_for_messages_and_notices_a_surplus() {
+    let sandbox = start(Rules::new()).await;
+    let mut news = sandbox.subscribe();
+    let mut collector = sandbox.collector();
+    for key in ["1", "1", "2", "3"] {
+        post_hook(&sandbox, "erp", &[("webhook-id", key)], "{}").await;
+    }
+    let keys: Vec<_> =
+        collector.wait_for(2, SOON).await.unwrap().into_iter().map(|message| message.key.unwrap()).collect();
+    assert_eq!(keys, ["1", "2"]);
+    let surplus = collector.nothing_more(SOON).await.unwrap_err();
+    assert_eq!(surplus.0.key.as_deref(), Some("3"));
+    collector.nothing_more(Duration::from_millis(30)).await.unwrap();
+    let missing = collector.wait_for(1, Duration::from_millis(30)).await.unwrap_err();
+    assert_eq!((missing.wanted, missing.came.len()), (1, 0));
+    assert_eq!(news.recv().await.unwrap().key.as_deref(), Some("1"));
+    sandbox.clear();
+    assert!(sandbox.messages().is_empty());
+    post_hook(&sandbox, "erp", &[("webhook-id", "4")], "{}").await;
+    assert_eq!(collector.wait_for(1, SOON).await.unwrap()[0].key.as_deref(), Some("4"));
+}
+
+#[tokio::test]
+async fn a_person_can_order_faults_and_read_what_came() {
+    let sandbox = start(Rules::new()).await;
+    let address = sandbox.address();
+    let (status, help) = ask(address, "GET", "/", &[], "").await.unwrap();
+    assert!(status == 200 && help.contains("/control/fault/"), "{help}");
+    let order = async |body: &str| ask(address, "POST", "/control/fault/erp", &[], body).await.unwrap().0;
+    assert_eq!(order(r#"{"fault":"status","status":503,"times":1}"#).await, 200);
+    assert_eq!(order(r#"{"fault":"cut"}"#).await, 200);
+    assert_eq!(order(r#"{"fault":"earthquake"}"#).await, 400);
+    assert_eq!(post_hook(&sandbox, "erp", &[], "{}").await, 503);
+    for _ in 0..2 {
+        assert_eq!(ask(address, "POST", "/webhook/erp", &[], "{}").await, None);
+    }
+    assert_eq!(ask(address, "DELETE", "/control/fault/erp", &[], "").await.unwrap().0, 200);
+    assert_eq!(post_hook(&sandbox, "erp", &[("webhook-id", "1")], r#"{"title":"T"}"#).await, 200);
+    let (_, listed) = ask(address, "GET", "/control/messages", &[], "").await.unwrap();
+    let listed: Value = serde_json::from_str(&listed).unwrap();
+    assert_eq!(listed.as_array().unwrap().len(), 4);
+    assert_eq!(listed[0]["verdict"], json!({ "fault": "status 503" }));
+    assert_eq!(listed[3]["address"], json!({ "kind": "webhook", "name": "erp" }));
+    assert_eq!(
+        (&listed[3]["title"], &listed[3]["key"], &listed[3]["verdict"]),
+        (&json!("T"), &json!("1"), &json!("accepted"))
+    );
+    let (_, counts) = ask(address, "GET", "/control/counts", &[], "").await.unwrap();
+    let counts: Value = serde_json::from_str(&counts).unwrap();
+    assert_eq!(counts, json!({ "accepted": 1, "repeats": 0, "refused": 0, "faults": 3 }));
+    assert_eq!(ask(address, "DELETE", "/control/messages", &[], "").await.unwrap().0, 200);
+    assert_eq!(ask(address, "GET", "/control/messages", &[], "").await.unwrap().1, "[]");
+    assert_eq!(ask(address, "GET", "/elsewhere", &[], "").await.unwrap().0, 404);
+}
+
+#[tokio::test]
+async fn a_stopped_sandbox_is_gone_with_its_connections() {
+    let sandbox = start(Rules::new()).await;
+    let address = sandbox.address();
+    let mut idle = TcpStream::connect(address).await.unwrap();
+    tokio::time::timeout(SOON, sandbox.stop()).await.unwrap();
+    assert!(!matches!(idle.read(&mut [0]).await, Ok(1..)));
+    assert!(TcpStream::connect(address).await.is_err());
+
+    let dropped = start(Rules::new()).await;
+    let mut idle = TcpStream::connect(dropped.address()).await.unwrap();
+    post_hook(&dropped, "erp", &[], "{}").await;
+    drop(dropped);
+    assert!(!matches!(tokio::time::timeout(SOON, idle.read(&mut [0])).await.unwrap(), Ok(1..)));
+}
