@@ -1,6 +1,9 @@
 //! What the HTTP client makes of far sides that misbehave, tried on loopback sockets.
 
+use std::io::Read;
+use std::io::Write;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -11,6 +14,12 @@ use orderbell::channel::http::Response;
 use orderbell::channel::http::Settings;
 use orderbell::channel::http::Unusable;
 use orderbell::domain::secret::Secret;
+use rustls::ServerConfig;
+use rustls::ServerConnection;
+use rustls::StreamOwned;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject;
 use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
@@ -139,6 +148,53 @@ async fn a_far_side_without_tls_is_not_connected() {
     assert!(matches!(&failure, Failure::NotConnected(_)), "{failure:?}");
     without_token(&failure);
     far_side.await.unwrap();
+}
+
+/// A far side with a certificate of the test authority. It serves one connection and says whether a request came.
+async fn with_tls() -> (u16, JoinHandle<bool>) {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/tls");
+    let certificates = CertificateDer::pem_file_iter(format!("{folder}/localhost.pem")).unwrap();
+    let key = PrivateKeyDer::from_pem_file(format!("{folder}/localhost.key")).unwrap();
+    let server = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(certificates.map(Result::unwrap).collect(), key)
+        .unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let task = tokio::task::spawn_blocking(move || {
+        let (stream, _) = listener.accept().unwrap();
+        let connection = ServerConnection::new(Arc::new(server)).unwrap();
+        let mut stream = StreamOwned::new(connection, stream);
+        let mut byte = [0];
+        let mut request = Vec::new();
+        while !request.ends_with(b"{}") {
+            // A client that does not trust the certificate goes away instead.
+            let Ok(1) = stream.read(&mut byte) else { return false };
+            request.push(byte[0]);
+        }
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").unwrap();
+        stream.flush().unwrap();
+        true
+    });
+    (port, task)
+}
+
+#[tokio::test]
+async fn a_far_side_is_trusted_by_the_authority_in_ca_file_and_not_without() {
+    let authority = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/tls/authority.pem");
+    let settings = Settings { allow_private: true, ca_file: Some(authority.into()), ..Settings::default() };
+    let (port, far_side) = with_tls().await;
+    let response = Http::new(&settings).unwrap().post(&format!("https://localhost:{port}/"), &[], "{}").await.unwrap();
+    assert_eq!((response.status, response.body.as_slice()), (200, b"ok".as_slice()));
+    assert!(far_side.await.unwrap());
+
+    let (port, far_side) = with_tls().await;
+    let failure = patient().post(&format!("https://localhost:{port}/{TOKEN}"), &[], "{}").await.unwrap_err();
+    assert!(matches!(&failure, Failure::NotConnected(_)), "{failure:?}");
+    assert!(without_token(&failure).contains("UnknownIssuer"), "{failure}");
+    assert!(!far_side.await.unwrap(), "nothing may be sent to whom we do not trust");
 }
 
 #[tokio::test]
