@@ -45,12 +45,10 @@ pub fn cap(text: &str, max_graphemes: usize) -> Cow<'_, str> {
     if text.len() <= max_graphemes {
         return Cow::Borrowed(text);
     }
-    let mut starts = text.grapheme_indices(true).map(|(at, _)| at);
-    let kept = max_graphemes.saturating_sub(1);
-    let cut = starts.by_ref().nth(kept);
-    match (cut, starts.next()) {
+    let Some(kept) = max_graphemes.checked_sub(1) else { return Cow::Borrowed("") };
+    let mut starts = text.grapheme_indices(true).map(|(at, _)| at).skip(kept);
+    match (starts.next(), starts.next()) {
         (Some(at), Some(_)) => Cow::Owned(format!("{}{ELLIPSIS}", text[..at].trim_end())),
-        (Some(_), None) if max_graphemes == 0 => Cow::Borrowed(""),
         _ => Cow::Borrowed(text),
     }
 }
@@ -61,11 +59,11 @@ pub fn cap(text: &str, max_graphemes: usize) -> Cow<'_, str> {
 pub fn escape_value(text: &str) -> String {
     let line = one_line(text).replace("://", "：//");
     let mut escaped = String::with_capacity(line.len() + 8);
-    let marker = list_marker(&line);
+    let (marker, closing) = (list_marker(&line), closing_marks(&line));
     for (at, character) in line.char_indices() {
         let at_the_start = at == 0 && matches!(character, '#' | '+' | '-' | '=' | '.' | ')' | ':' | '|');
         let anywhere = matches!(character, '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '&' | '~');
-        if anywhere || at_the_start || marker == Some(at) {
+        if anywhere || at_the_start || marker == Some(at) || closing == Some(at) {
             escaped.push('\\');
         }
         escaped.push(character);
@@ -77,6 +75,12 @@ pub fn escape_value(text: &str) -> String {
 pub fn list_marker(line: &str) -> Option<usize> {
     let digits = line.bytes().take_while(u8::is_ascii_digit).count();
     (digits > 0 && matches!(line.as_bytes().get(digits), Some(b'.' | b')'))).then_some(digits)
+}
+
+/// Where the `#`s begin that would vanish from the end of a heading.
+pub fn closing_marks(line: &str) -> Option<usize> {
+    let kept = line.trim_end_matches('#').len();
+    (kept < line.len()).then_some(kept)
 }
 
 /// The character as it may be shown: blanks of every sort as a blank, what cannot be seen not at all.

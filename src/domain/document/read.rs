@@ -191,11 +191,11 @@ impl Reader {
         let Some(List { mut number, starts_elsewhere, items }) = self.lists.pop() else { return };
         let inner = !self.lists.is_empty();
         if !inner && !starts_elsewhere {
-            let fields = if number.is_none() { as_fields(&items) } else { None };
-            self.block(match fields {
-                Some(fields) => Block::Fields(fields),
-                None => Block::List { ordered: number.is_some(), items },
-            });
+            if number.is_some() {
+                self.block(Block::List { ordered: true, items });
+            } else {
+                self.bullets(items);
+            }
             return;
         }
         for item in items {
@@ -207,6 +207,38 @@ impl Reader {
             self.push(Inline::Break);
         }
         self.end_paragraph();
+    }
+
+    /// Bullets that stand together are one list to Markdown, even where a template means the lines of an order and the
+    /// facts about it: each run of facts becomes fields.
+    fn bullets(&mut self, items: Vec<Vec<Inline>>) {
+        let (mut plain, mut fields) = (Vec::new(), Vec::new());
+        for item in items {
+            match as_field(&item) {
+                Some(field) => {
+                    self.list(&mut plain);
+                    fields.push(field);
+                }
+                None => {
+                    self.fields(&mut fields);
+                    plain.push(item);
+                }
+            }
+        }
+        self.list(&mut plain);
+        self.fields(&mut fields);
+    }
+
+    fn list(&mut self, items: &mut Vec<Vec<Inline>>) {
+        if !items.is_empty() {
+            self.block(Block::List { ordered: false, items: std::mem::take(items) });
+        }
+    }
+
+    fn fields(&mut self, fields: &mut Vec<Field>) {
+        if !fields.is_empty() {
+            self.block(Block::Fields(std::mem::take(fields)));
+        }
     }
 
     fn push(&mut self, inline: Inline) {
@@ -289,11 +321,7 @@ fn join_lines(text: &str) -> String {
     joined
 }
 
-/// The items as fields, when every one starts with `**Key:**` or `**Key**:`.
-fn as_fields(items: &[Vec<Inline>]) -> Option<Vec<Field>> {
-    items.iter().map(|item| as_field(item)).collect()
-}
-
+/// The item as a field, when it starts with `**Key:**` or `**Key**:`.
 fn as_field(item: &[Inline]) -> Option<Field> {
     const COLONS: [char; 2] = [':', '：'];
     let (Inline::Strong(key), rest) = item.split_first()? else { return None };

@@ -48,6 +48,8 @@ pub fn install(environment: &mut Environment<'static>, language: &Arc<Language>)
     let words = Arc::clone(language);
     environment.add_filter("when", move |state: &mut State, time: &Value| show(time, |time| when(&words, state, time)));
     let words = Arc::clone(language);
+    environment.add_filter("duration", move |seconds: &Value| show(seconds, |seconds| duration(&words, seconds)));
+    let words = Arc::clone(language);
     environment.add_filter("word", move |coded: &Value, family: &str| show(coded, |coded| word(&words, coded, family)));
     let words = Arc::clone(language);
     environment.add_filter("t", move |state: &mut State, key: &str, arguments: Kwargs| {
@@ -104,6 +106,18 @@ fn number_text(words: &Language, number: &Value) -> Result<String, Error> {
     }
 }
 
+/// Seconds in the largest unit that says enough: `7 minutes`, `26 hours`, `3 days`.
+fn duration(words: &Language, seconds: &Value) -> Result<String, Error> {
+    let seconds = seconds.as_i64().ok_or_else(|| invalid("duration needs whole seconds"))?;
+    let (count, unit) = match seconds.abs() {
+        0..90 => (seconds, "second"),
+        90..5_400 => ((seconds + 30) / 60, "minute"),
+        5_400..172_800 => ((seconds + 1_800) / 3_600, "hour"),
+        _ => ((seconds + 43_200) / 86_400, "day"),
+    };
+    words.plural(count, unit).ok_or_else(|| invalid(format!("no word plural.{unit} in the language file")))
+}
+
 /// The end of a text, enough to recognise a number that one knows: `•••5678`.
 fn mask(text: &str) -> String {
     let graphemes: Vec<&str> = text.graphemes(true).collect();
@@ -157,7 +171,7 @@ fn local(state: &State, time: &Value) -> Result<(Timestamp, TimeZone), Error> {
     let at = time
         .as_str()
         .and_then(|text| text.parse::<Timestamp>().ok())
-        .ok_or_else(|| invalid(format!("\"{time}\" is no time such as occurred_at")))?;
+        .ok_or_else(|| invalid("this is no time such as occurred_at"))?;
     let zone = state.lookup("timezone").unwrap_or_default();
     if let Some(zone) = zone.downcast_object_ref::<Zone>() {
         return Ok((at, zone.0.clone()));

@@ -261,9 +261,14 @@ fn described(path: &str, error: &minijinja::Error) -> ComposeError {
         None => error.kind().to_string(),
     };
     let mut innermost = error;
-    while let Some(source) = std::error::Error::source(innermost).and_then(|source| source.downcast_ref()) {
-        innermost = source;
-        message = innermost.detail().map_or_else(|| innermost.kind().to_string(), str::to_owned);
+    let mut cause = std::error::Error::source(error);
+    while let Some(source) = cause {
+        message = source.to_string();
+        if let Some(source) = source.downcast_ref::<minijinja::Error>() {
+            innermost = source;
+            message = source.detail().map_or_else(|| source.kind().to_string(), str::to_owned);
+        }
+        cause = source.source();
     }
     ComposeError {
         template: innermost.name().or(error.name()).unwrap_or(path).to_owned(),

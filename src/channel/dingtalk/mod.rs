@@ -1,0 +1,235 @@
+//! DingTalk: the custom group robot.
+//!
+//! - Source: help.dingtalk.io, "Custom robot" and "Customize robot security settings", read 2025-06; error codes also
+//!   from public code (see [`answers`]).
+//! - Proof: the token in the address; in signed mode also `timestamp` and `sign` in the query, in keyword mode a word in
+//!   the message.
+//! - Limits: the whole body up to 20000 bytes; 20 messages a minute, beyond which the robot is blocked for ten minutes.
+//! - Repeats: `msgUuid` in the body, the vendor's field for trying again after a time-out.
+//! - Answers: HTTP 200 with `errcode`; 0 is yes.
+
+pub mod answers;
+pub mod markdown;
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde::Serialize;
+use sha2::Digest;
+use sha2::Sha256;
+use url::Url;
+
+use crate::channel::Attempt;
+use crate::channel::Channel;
+use crate::channel::Sending;
+use crate::channel::http::Http;
+use crate::domain::document::Block;
+use crate::domain::document::Document;
+use crate::domain::document::Inline;
+use crate::domain::document::split::split;
+use crate::domain::message::Form;
+use crate::domain::message::Message;
+use crate::domain::message::Part;
+use crate::domain::message::idempotency_key;
+use crate::domain::secret::Secret;
+use crate::domain::text::cap;
+use crate::domain::text::one_line;
+
+/// The whole body, in bytes (reported with error 460101).
+const LIMIT_BYTES: usize = 20_000;
+
+/// The title is the line of the chat list and of the push message.
+const TITLE_GRAPHEMES: usize = 80;
+
+/// Stands for every marker when a part is measured.
+const WIDEST_MARKER: &str = "(9999/9999) ";
+
+/// One robot of a DingTalk group.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DingTalk {
+    /// The robot's address, which holds its token.
+    pub webhook: Secret,
+    /// The secret of signed mode; begins with `SEC`.
+    pub secret: Option<Secret>,
+    /// The word that the robot's keyword mode demands in each message.
+    pub keyword: Option<String>,
+    #[serde(default)]
+    pub mention: Mention,
+}
+
+/// Who is called by name in each message.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Mention {
+    /// Mobile numbers of group members; outside mainland China `+<country>-<number>`.
+    pub mobiles: Vec<String>,
+    pub user_ids: Vec<String>,
+    /// Everyone in the group.
+    pub all: bool,
+}
+
+/// The body of a request, in the vendor's spelling.
+#[derive(Serialize)]
+struct Body<'a> {
+    msgtype: &'static str,
+    markdown: Markdown<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at: Option<At<'a>>,
+    #[serde(rename = "msgUuid")]
+    msg_uuid: &'a str,
+}
+
+#[derive(Serialize)]
+struct Markdown<'a> {
+    title: &'a str,
+    text: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct At<'a> {
+    at_mobiles: &'a [String],
+    at_user_ids: &'a [String],
+    is_at_all: bool,
+}
+
+impl Channel for DingTalk {
+    fn kind(&self) -> &'static str {
+        "dingtalk"
+    }
+
+    fn credential(&self) -> String {
+        let address = self.webhook.expose();
+        let token = Url::parse(address).ok().and_then(|url| {
+            url.query_pairs().find(|(name, _)| name == "access_token").map(|(_, token)| token.into_owned())
+        });
+        let hash = Sha256::digest(token.as_deref().unwrap_or(address));
+        hex::encode(&hash[..8])
+    }
+
+    fn write(&self, message: &Message, form: Form) -> Vec<Part> {
+        let document = match form {
+            Form::Reduced => Cow::Owned(reduced(&message.document)),
+            _ => Cow::Borrowed(&message.document),
+        };
+        let limit = match form {
+            Form::Halved(times) => LIMIT_BYTES >> times.min(6),
+            _ => LIMIT_BYTES,
+        };
+        let longest_key = idempotency_key(message.delivery, u16::MAX - 1, form);
+        let longest_title = marked(&message.title, WIDEST_MARKER);
+        let parts = split(&document, limit, |blocks| {
+            let text = self.text(blocks, Some(&longest_title), Calls::Told);
+            self.body(&longest_title, &text, Calls::Told, &longest_key).len()
+        });
+        let count = parts.len();
+        let parts = parts.iter().zip(0..u16::MAX);
+        parts.map(|(part, index)| {
+            let calls = if index == 0 { Calls::Told } else { Calls::Silent };
+            let marker = if count > 1 { format!("({}/{count}) ", index + 1) } else { String::new() };
+            let title = marked(&message.title, &marker);
+            let head = (count > 1).then_some(title.as_str());
+            let text = self.text(&part.blocks, head, calls);
+            let key = idempotency_key(message.delivery, index, form);
+            Part { index, form, body: self.body(&title, &text, calls, &key) }
+        })
+        .collect()
+    }
+
+    fn send<'a>(&'a self, _: &'a Http, _: &'a Part, _: &'a Attempt) -> Sending<'a> {
+        todo!()
+    }
+}
+
+/// Whether a part calls people: only the first does, so that nobody is called three times for one message.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Calls {
+    Told,
+    Silent,
+}
+
+impl DingTalk {
+    /// The text of one part: its marker where there are several, its blocks, those who are called, the keyword.
+    fn text(&self, blocks: &[Block], head: Option<&str>, calls: Calls) -> String {
+        let mut pieces = Vec::new();
+        if let Some(head) = head {
+            pieces.push(markdown::write(&[Block::Paragraph(vec![Inline::Text(head.to_owned())])]));
+        }
+        pieces.push(markdown::write(blocks));
+        if calls == Calls::Told {
+            pieces.push(self.called());
+        }
+        pieces.retain(|piece| !piece.is_empty());
+        let mut text = pieces.join("\n\n");
+        if let Some(keyword) = self.keyword.as_deref().map(str::trim)
+            && !keyword.is_empty()
+            && !text.contains(keyword)
+        {
+            text.push_str("\n\n");
+            text.push_str(keyword);
+        }
+        text
+    }
+
+    /// Those who are called, as the text must hold them for the `at` list to take effect.
+    fn called(&self) -> String {
+        let Mention { mobiles, user_ids, all } = &self.mention;
+        let everyone = if *all { Some("所有人") } else { None };
+        let names = everyone.into_iter().chain(mobiles.iter().chain(user_ids).map(String::as_str));
+        names.map(|name| format!("@{name}")).collect::<Vec<_>>().join(" ")
+    }
+
+    fn body(&self, title: &str, text: &str, calls: Calls, key: &str) -> String {
+        let Mention { mobiles, user_ids, all } = &self.mention;
+        let calls_someone = calls == Calls::Told && self.mention != Mention::default();
+        let body = Body {
+            msgtype: "markdown",
+            markdown: Markdown { title, text },
+            at: calls_someone.then_some(At { at_mobiles: mobiles, at_user_ids: user_ids, is_at_all: *all }),
+            msg_uuid: key,
+        };
+        serde_json::to_string(&body).expect("texts and lists of texts always serialise")
+    }
+}
+
+/// The title with its marker, as one short line; never empty, which the robot would refuse.
+fn marked(title: &str, marker: &str) -> String {
+    let title = one_line(title);
+    let title = if title.is_empty() { "Orderbell" } else { &title };
+    cap(&format!("{marker}{title}"), TITLE_GRAPHEMES).into_owned()
+}
+
+/// The document without free text, links and pictures: quotes are the words of others, and go as a whole.
+fn reduced(document: &Document) -> Document {
+    let kept = |block: &Block| match block {
+        Block::Quote(_) | Block::Picture { .. } => None,
+        Block::Heading { level, content } => Some(Block::Heading { level: *level, content: unlinked(content) }),
+        Block::Paragraph(content) => Some(Block::Paragraph(unlinked(content))),
+        Block::List { ordered, items } => {
+            Some(Block::List { ordered: *ordered, items: items.iter().map(|item| unlinked(item)).collect() })
+        }
+        Block::Fields(fields) => {
+            let mut fields = fields.clone();
+            for field in &mut fields {
+                field.value = unlinked(&field.value);
+            }
+            Some(Block::Fields(fields))
+        }
+    };
+    Document { blocks: document.blocks.iter().filter_map(kept).collect() }
+}
+
+/// The inlines with the texts of their links alone.
+fn unlinked(content: &[Inline]) -> Vec<Inline> {
+    let mut kept = Vec::new();
+    for inline in content {
+        match inline {
+            Inline::Link { content, .. } => kept.extend(unlinked(content)),
+            Inline::Strong(content) => kept.push(Inline::Strong(unlinked(content))),
+            Inline::Emphasis(content) => kept.push(Inline::Emphasis(unlinked(content))),
+            other => kept.push(other.clone()),
+        }
+    }
+    kept
+}
