@@ -1,9 +1,213 @@
-//! stub
-#[derive(clap::Args)]
+//! `orderbell demo`: everything at once, without any account: the example configuration, the sandbox as its far side, a
+//! store that is thrown away, and a sample webhook of every kind.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use clap::Args;
+use jiff::Timestamp;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::app;
+use crate::app::Listeners;
+use crate::app::StartError;
+use crate::channel::http::Http;
+use crate::channel::http::Settings;
+use crate::cli::Failure;
+use crate::cli::example;
+use crate::cli::sandbox;
+use crate::cli::serve::stop_on_signal;
+use crate::cli::start_log;
+use crate::config::Config;
+use crate::config::Platform;
+use crate::config::StoreUrl;
+use crate::domain::event::Kind;
+use crate::flow::Clock;
+use crate::platform::Sample;
+use crate::sandbox::Sandbox;
+use crate::store::StoreError;
+use crate::store::sqlite::read::Reader;
+
+#[derive(Args)]
 pub struct Demo {
+    /// Stop when every webhook has reached every channel that should hear of it; exit code 1 with a list when one has not
     #[arg(long)]
     once: bool,
 }
-pub async fn run(_: Demo) -> Result<(), super::Failure> {
-    Ok(())
+
+/// How long one webhook may take to reach all its channels.
+const PATIENCE: Duration = Duration::from_secs(30);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// A webhook to send, and who should hear of it.
+struct Scene {
+    source: String,
+    kind: Kind,
+    sample: Sample,
+    hearers: Vec<String>,
+}
+
+pub async fn run(demo: Demo) -> Result<(), Failure> {
+    start_log("warn,refinery_core=error");
+    let folder = tempfile::tempdir().map_err(|error| Failure::Failed(format!("no folder for the store: {error}")))?;
+    let far_listener = bind(example::SANDBOX).await?;
+    let hooks = bind(example::SERVER).await?;
+    let (far_address, address) = (local(&far_listener)?, local(&hooks)?);
+    let replace = [(example::SANDBOX, far_address.as_str()), (example::SERVER, address.as_str())];
+    let read = || example::read(&folder.path().join("orderbell.toml"), &replace);
+    let config = read()?;
+
+    let far_sides = Sandbox::start(far_listener, sandbox::rules(&config));
+    let shutdown = CancellationToken::new();
+    stop_on_signal(shutdown.clone())?;
+    let mut news = far_sides.subscribe();
+    tokio::spawn(async move {
+        while let Some(received) = sandbox::next(&mut news).await {
+            println!("{}", sandbox::show(&received));
+        }
+    });
+    println!("Orderbell takes webhooks at http://{address}/hooks/<source>; its far sides play at http://{far_address}\n");
+    let mut daemon = tokio::spawn(app::run(read()?, Listeners { hooks }, Clock::system(), shutdown.clone()));
+
+    let StoreUrl::Sqlite(store) = &config.store.url;
+    let shown = tokio::select! {
+        shown = shutdown.run_until_cancelled(play(&config, &address, store)) => shown,
+        ended = &mut daemon => return Err(start_failure(ended)),
+    };
+    let Some(missing) = shown.transpose()? else { return stop(daemon).await };
+    report(&far_sides, &missing);
+    if !demo.once {
+        println!("Still running. In another terminal, for example:\n");
+        println!("    curl http://{far_address}/                 what the far sides can do, faults included");
+        println!("    curl http://{far_address}/control/messages what they got\n");
+        println!("Ctrl-C stops.");
+        shutdown.cancelled().await;
+    }
+    shutdown.cancel();
+    stop(daemon).await?;
+    if missing.is_empty() { Ok(()) } else { Err(Failure::Failed(format!("{} messages are missing", missing.len()))) }
+}
+
+/// The example's port if it is free, else any.
+async fn bind(preferred: &str) -> Result<TcpListener, Failure> {
+    let listener = match TcpListener::bind(preferred).await {
+        Ok(listener) => Ok(listener),
+        Err(_) => TcpListener::bind("127.0.0.1:0").await,
+    };
+    listener.map_err(|error| Failure::Failed(format!("no port is free on 127.0.0.1: {error}")))
+}
+
+fn local(listener: &TcpListener) -> Result<String, Failure> {
+    listener.local_addr().map(|address| address.to_string()).map_err(|error| Failure::Failed(error.to_string()))
+}
+
+fn start_failure(ended: Result<Result<(), StartError>, tokio::task::JoinError>) -> Failure {
+    match ended {
+        Ok(Err(error)) => Failure::Failed(error.to_string()),
+        _ => Failure::Failed("the daemon ended by itself".to_owned()),
+    }
+}
+
+async fn stop(daemon: JoinHandle<Result<(), StartError>>) -> Result<(), Failure> {
+    match daemon.await {
+        Ok(Ok(())) => Ok(()),
+        ended => Err(start_failure(ended)),
+    }
+}
+
+/// Sends one webhook after another, each when the one before has reached all its channels; answers what is missing.
+async fn play(config: &Config, address: &str, store: &Path) -> Result<Vec<String>, Failure> {
+    let http = Http::new(&Settings { allow_private: true, ..Settings::default() });
+    let http = http.map_err(|error| Failure::Failed(error.to_string()))?;
+    let mut owed: BTreeMap<(String, String), usize> = BTreeMap::new();
+    let mut reader = None;
+    let mut missing = Vec::new();
+    for scene in scenes(config, Timestamp::now()) {
+        let url = format!("http://{address}/hooks/{}", scene.source);
+        let headers: Vec<_> = scene.sample.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let answer = http.post(&url, &headers, scene.sample.body.clone()).await;
+        let answer = answer.map_err(|error| Failure::Failed(format!("a webhook got no answer: {error}")))?;
+        println!("── webhook {} from {} · HTTP {}\n", scene.kind, scene.source, answer.status);
+        if answer.status != 200 {
+            missing.push(format!("{} was not acknowledged: HTTP {}", scene.kind, answer.status));
+            continue;
+        }
+        for channel in &scene.hearers {
+            *owed.entry((scene.kind.to_string(), channel.clone())).or_default() += 1;
+        }
+        let reader = match &reader {
+            Some(reader) => reader,
+            None => reader.insert(Reader::open(store).map_err(failed)?),
+        };
+        let arrived = tokio::time::timeout(PATIENCE, async {
+            while !still_missing(reader, &owed).await?.is_empty() {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+            Ok::<(), Failure>(())
+        });
+        if let Ok(failed) = arrived.await {
+            failed?;
+        }
+    }
+    match &reader {
+        Some(reader) => missing.extend(still_missing(reader, &owed).await?),
+        None => missing.push("no webhook was acknowledged".to_owned()),
+    }
+    Ok(missing)
+}
+
+fn failed(error: StoreError) -> Failure {
+    Failure::Failed(error.to_string())
+}
+
+/// Every sample of every kind of every source. Two orders live through it: one is delivered, one is cancelled.
+fn scenes(config: &Config, now: Timestamp) -> Vec<Scene> {
+    let seed = now.as_millisecond().unsigned_abs();
+    let mut scenes = Vec::new();
+    for (name, source) in &config.sources {
+        let Platform::Built(source) = &source.platform else { continue };
+        let platform = source.platform();
+        let address = config.source_address(name);
+        for kind in platform.kinds() {
+            for (number, sample) in platform.samples(&kind, &address, seed, now).into_iter().enumerate() {
+                // The second sample of a kind tells the same otherwise, so it speaks of another order.
+                let sample = match number {
+                    0 => sample,
+                    _ => platform.samples(&kind, &address, seed + 1, now).swap_remove(number),
+                };
+                let shop = sample.shop.as_deref();
+                let hearers = config.routes.channels(&kind, name, shop);
+                scenes.push(Scene { source: name.clone(), kind: kind.clone(), sample, hearers });
+            }
+        }
+    }
+    scenes
+}
+
+/// What the store does not show as delivered, alone or in a digest.
+async fn still_missing(reader: &Reader, owed: &BTreeMap<(String, String), usize>) -> Result<Vec<String>, Failure> {
+    let mut told: BTreeMap<(String, String), usize> = BTreeMap::new();
+    for standing in reader.deliveries(None).await.map_err(failed)? {
+        if matches!(standing.state.as_str(), "delivered" | "merged") {
+            *told.entry((standing.kind, standing.channel)).or_default() += 1;
+        }
+    }
+    let short = |((kind, channel), owed): (&(String, String), &usize)| {
+        let told = told.get(&(kind.clone(), channel.clone())).copied().unwrap_or_default();
+        (told < *owed).then(|| format!("{kind} → {channel}: {told} of {owed}"))
+    };
+    Ok(owed.iter().filter_map(short).collect())
+}
+
+fn report(far_sides: &Sandbox, missing: &[String]) {
+    let counts = far_sides.counts();
+    println!("{} messages reached their far sides, {} repeats, {} refused.", counts.accepted, counts.repeats, counts.refused);
+    if missing.is_empty() {
+        println!("Every webhook has reached every channel that should hear of it.\n");
+    } else {
+        println!("Missing:\n   {}\n", missing.join("\n   "));
+    }
 }

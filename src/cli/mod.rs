@@ -2,6 +2,7 @@
 
 mod check;
 mod deliveries;
+mod example;
 mod demo;
 mod sandbox;
 mod serve;
@@ -81,7 +82,7 @@ pub fn main() -> ExitCode {
         Command::Serve => run(serve::run(file)),
         Command::Check(check) => check::run(&check, file),
         Command::Simulate(simulate) => run(simulate::run(simulate, file)),
-        Command::Sandbox(sandbox) => run(sandbox::run(sandbox)),
+        Command::Sandbox(sandbox) => run(sandbox::run(sandbox, file)),
         Command::Deliveries(deliveries) => run(deliveries::run(deliveries, file)),
     };
     match done {

@@ -1,6 +1,120 @@
-//! stub
-#[derive(clap::Args)]
-pub struct Sandbox {}
-pub async fn run(_: Sandbox) -> Result<(), super::Failure> {
+//! `orderbell sandbox`: the play-acting far sides alone, with the secrets of a configuration.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use clap::Args;
+use tokio::net::TcpListener;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use crate::channel::Way;
+use crate::channel::webhook::Signing;
+use crate::cli::Failure;
+use crate::cli::configuration;
+use crate::cli::example;
+use crate::cli::serve::stop_on_signal;
+use crate::cli::start_log;
+use crate::config::Config;
+use crate::sandbox;
+use crate::sandbox::inbox::FarSide;
+use crate::sandbox::inbox::Received;
+use crate::sandbox::inbox::Verdict;
+use crate::sandbox::rules::Robot;
+use crate::sandbox::rules::Rules;
+
+#[derive(Args)]
+pub struct Sandbox {
+    /// Where it listens
+    #[arg(long, default_value = example::SANDBOX)]
+    listen: SocketAddr,
+    /// How many times faster than real time the robots' allowances run
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    speed: u32,
+}
+
+pub async fn run(sandbox: Sandbox, file: &Path) -> Result<(), Failure> {
+    start_log("info");
+    let config = if file.exists() { configuration(file)?.config } else { example::read(Path::new("config.example.toml"), &[])? };
+    let listener = TcpListener::bind(sandbox.listen).await;
+    let listener = listener.map_err(|error| Failure::Failed(format!("--listen {} cannot be used: {error}", sandbox.listen)))?;
+    let far_sides = sandbox::Sandbox::start(listener, rules(&config).speed(sandbox.speed));
+    let mut news = far_sides.subscribe();
+    println!("listening on http://{0}; `curl http://{0}/` tells what can be done here", far_sides.address());
+    let shutdown = CancellationToken::new();
+    stop_on_signal(shutdown.clone())?;
+    while let Some(Some(received)) = shutdown.run_until_cancelled(next(&mut news)).await {
+        println!("{}", show(&received));
+    }
+    far_sides.stop().await;
     Ok(())
+}
+
+/// The next request; `None` when there will be none.
+pub async fn next(news: &mut Receiver<Received>) -> Option<Received> {
+    loop {
+        match news.recv().await {
+            Ok(received) => return Some(received),
+            Err(RecvError::Lagged(missed)) => println!("({missed} requests came too fast to be shown)"),
+            Err(RecvError::Closed) => return None,
+        }
+    }
+}
+
+/// Far sides that demand what the configured channels give: the same secrets, keywords and schemes.
+pub fn rules(config: &Config) -> Rules {
+    config.channels.values().fold(Rules::new(), |rules, channel| match &channel.way {
+        Way::DingTalk(robot) => match token(robot.webhook.expose()) {
+            Some(token) => rules.robot(token, Robot { secret: robot.secret.clone(), keyword: robot.keyword.clone() }),
+            None => rules,
+        },
+        Way::Webhook(webhook) => {
+            let name = Url::parse(webhook.url.expose()).ok().and_then(|url| url.path().strip_prefix("/webhook/").map(str::to_owned));
+            let signing = match &webhook.signing {
+                Signing::Apsdai { secret } => sandbox::rules::Signing::Apsdai(secret.clone()),
+                Signing::ApsdaiPassword { secret } => sandbox::rules::Signing::ApsdaiPassword(secret.clone()),
+                Signing::StandardWebhooks { secret } => sandbox::rules::Signing::StandardWebhooks(secret.clone()),
+                Signing::None => sandbox::rules::Signing::None,
+            };
+            match name {
+                Some(name) => rules.hook(name, signing),
+                None => rules,
+            }
+        }
+    })
+}
+
+fn token(address: &str) -> Option<String> {
+    let url = Url::parse(address).ok()?;
+    url.query_pairs().find(|(name, _)| name == "access_token").map(|(_, token)| token.into_owned())
+}
+
+/// A request as it is printed: what a person or a program at the far side gets to see.
+pub fn show(received: &Received) -> String {
+    let Received { address, text, body, key, .. } = received;
+    let (kind, content) = match address.kind {
+        FarSide::DingTalk => ("DingTalk robot", text.clone().unwrap_or_else(|| body.clone())),
+        FarSide::Webhook => ("WebHook receiver", pretty(body)),
+    };
+    let verdict = match &received.verdict {
+        Verdict::Accepted if received.repeat => "accepted, known already".to_owned(),
+        Verdict::Accepted => "accepted".to_owned(),
+        Verdict::Refused(why) => format!("refused: {why}"),
+        Verdict::Fault(fault) => format!("not looked at, as ordered: {fault}"),
+    };
+    let key = key.as_deref().unwrap_or("none");
+    format!("── {kind} {} · {verdict} · key {key}\n\n{}\n", address.name, indent(&content))
+}
+
+/// The JSON of a WebHook, an entry a line.
+fn pretty(body: &str) -> String {
+    let parsed: Result<serde_json::Value, _> = serde_json::from_str(body);
+    parsed.ok().and_then(|value| serde_json::to_string_pretty(&value).ok()).unwrap_or_else(|| body.to_owned())
+}
+
+fn indent(text: &str) -> String {
+    let lines = text.lines().map(|line| if line.is_empty() { String::new() } else { format!("   {line}") });
+    lines.collect::<Vec<_>>().join("\n")
 }

@@ -91,6 +91,8 @@ pub enum Reply {
 
 /// A sample webhook, signed as the platform would sign it.
 pub struct Sample {
+    /// The shop that it speaks of.
+    pub shop: Option<String>,
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
 }

@@ -1,6 +1,6 @@
 //! DingTalk: the custom group robot.
 //!
-//! - Source: help.dingtalk.io, "Custom robot" and "Customize robot security settings", read 2025-06; error codes also
+//! - Source: help.dingtalk.io, "Custom robot" and "Customize robot security settings", read in November 2026; error codes also
 //!   from public code (see [`answers`]).
 //! - Proof: the token in the address; in signed mode also `timestamp` and `sign` in the query, in keyword mode a word in
 //!   the message.
@@ -97,6 +97,15 @@ struct At<'a> {
 impl Channel for DingTalk {
     fn kind(&self) -> &'static str {
         "dingtalk"
+    }
+
+    /// One after another: a group reads its messages in sequence.
+    fn at_once(&self) -> usize {
+        1
+    }
+
+    fn in_order(&self) -> bool {
+        false
     }
 
     fn credential(&self) -> String {

@@ -57,7 +57,7 @@ pub fn samples(keeta: &Keeta, kind: &Kind, address: &str, seed: u64, now: Timest
                 ("message", json!(message.to_string())),
                 ("timestamp", json!(now.as_second())),
             ]);
-            signed(members, &default_address(address), keeta.app_secret.expose())
+            Sample { shop: Some(shop.to_string()), ..signed(members, &default_address(address), keeta.app_secret.expose()) }
         })
         .collect();
     if *kind == Kind::AppAuthorised {
@@ -128,6 +128,7 @@ fn signed(mut members: BTreeMap<&str, Value>, address: &str, secret: &str) -> Sa
     let signature = sign::keeta(address, &pairs.join("&"), secret);
     members.insert("sig", json!(signature));
     Sample {
+        shop: None,
         headers: vec![("content-type".to_owned(), "application/json; charset=utf-8".to_owned())],
         body: json!(members).to_string().into_bytes(),
     }

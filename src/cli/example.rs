@@ -1,0 +1,23 @@
+//! The example configuration, as `demo` and `sandbox` use it.
+
+use std::path::Path;
+
+use crate::cli::Failure;
+use crate::config;
+use crate::config::Config;
+use crate::config::Surroundings;
+
+/// The text of `config.example.toml`.
+pub const TEXT: &str = include_str!("../../config.example.toml");
+/// Where the example's webhooks come in.
+pub const SERVER: &str = "127.0.0.1:8787";
+/// Where the example's channels point to.
+pub const SANDBOX: &str = "127.0.0.1:8789";
+
+/// Reads the example as if it lay at `file`, with some of its texts replaced.
+pub fn read(file: &Path, replace: &[(&str, &str)]) -> Result<Config, Failure> {
+    let text = replace.iter().fold(TEXT.to_owned(), |text, (old, new)| text.replace(old, new));
+    let env = |name: &str| std::env::var(name).ok();
+    let surroundings = Surroundings { file, env: &env, languages: &config::LANGUAGES };
+    config::read_text(&text, &surroundings).map(|loaded| loaded.config).map_err(Failure::Configuration)
+}
