@@ -58,7 +58,7 @@ pub struct ReadChannel {
     pub fallback: Option<Spanned<String>>,
     /// The patterns over kinds in it.
     pub patterns: Vec<Spanned<String>>,
-    /// What the vendor counts by, where he does: the token in the robot's address.
+    /// What the vendor counts by, where he does: the kind, and the token in the robot's address.
     pub robot: Option<Spanned<Secret>>,
 }
 
@@ -128,7 +128,7 @@ fn read_one(
     let (mut way, mut robot) = (None, None);
     if let Some(kind) = kind {
         secrets::resolve(&mut section, kind.secrets, surroundings, problems);
-        robot = kind.token.and_then(|token| kinds::robot(&section, token));
+        robot = kind.token.and_then(|token| kinds::robot(&section, kind.name, token));
         way = (kind.read)(&mut section, reach, problems);
         later::note_kind(kind.name, Place::Channel, kind_at, problems);
         if let (Some(most), Some(rate)) = (kind.per_minute, settings.as_ref().and_then(|settings| settings.rate)) {
@@ -159,10 +159,12 @@ fn read_shared(
     section.check(&["language"], problems, |name| values::language(name, surroundings.languages));
     section.check(&["timezone"], problems, |name| values::zone(name).map(drop));
     for key in ["base_url", "proxy"] {
-        section.check(&[key], problems, |text| {
-            values::web_url(text)
-                .map(drop)
-                .map_err(|help| Complaint::new(format!("\"{key}\" is not a web address"), help))
+        section.check(&[key], problems, |text| match values::web_url(text) {
+            Some(_) => Ok(()),
+            None => Err(Complaint::new(
+                format!("\"{key}\" is not a web address"),
+                "a whole address, such as \"http://127.0.0.1:3128\"",
+            )),
         });
     }
     later::note_keys(section, Place::Channel, problems);

@@ -99,12 +99,53 @@ fn patterns(channels: &Channels, routes: &ReadRoutes, problems: &mut Problems<'_
     let kinds: Vec<&str> = kinds.iter().map(String::as_str).collect();
     let routed = routes.events.iter().map(|pattern| &pattern.text);
     let others = channels.iter().flat_map(|(_, channel)| &channel.patterns);
-    for text in routed.chain(others) {
+    let families = Kind::ALL.iter().map(|kind| format!("{}.*", kind.family())).collect::<BTreeSet<_>>();
+    for text in routed.chain(others).filter(|text| !text.get_ref().is_empty()) {
         let glob = Glob::new(text.get_ref());
         if !kinds.iter().any(|kind| glob.matches(kind)) {
             let message = format!("no event is of a kind like \"{}\"", text.get_ref());
-            problems.warning(text.span(), message, words::meant(text.get_ref(), &kinds));
+            let meant: Vec<&str> = match glob.is_literal() {
+                true => kinds.clone(),
+                false => families.iter().map(String::as_str).collect(),
+            };
+            problems.warning(text.span(), message, words::meant(text.get_ref(), &meant));
         }
+    }
+}
+
+/// Routes that are limited to sources which never send what they match.
+pub fn unsent(sources: &Sources, routes: &ReadRoutes, problems: &mut Problems<'_>) {
+    for pattern in &routes.events {
+        let Some(named) = pattern.sources.as_ref().filter(|named| !named.is_empty()) else { continue };
+        let kinds: Option<Vec<Kind>> = named.iter().try_fold(Vec::new(), |mut kinds, name| {
+            kinds.extend(kinds_of(sources.iter().find(|(known, _)| known == name).map(|(_, read)| read)?)?);
+            Some(kinds)
+        });
+        let glob = Glob::new(pattern.text.get_ref());
+        let exists = Kind::ALL.iter().any(|kind| glob.matches(&kind.to_string()));
+        // What is not known of a source, and what no event matches at all, is said elsewhere.
+        if let Some(mut kinds) = kinds.filter(|_| exists)
+            && !kinds.iter().any(|kind| glob.matches(&kind.to_string()))
+        {
+            kinds.sort();
+            kinds.dedup();
+            let kinds: Vec<String> = kinds.iter().map(Kind::to_string).collect();
+            let message = format!("{} never sends \"{}\"", named.join(" or "), pattern.text.get_ref());
+            problems.warning(pattern.text.span(), message, format!("it sends: {}", kinds.join(", ")));
+        }
+    }
+}
+
+/// What a source sends, where that is known.
+fn kinds_of(read: &ReadSource) -> Option<Vec<Kind>> {
+    match &read.source.as_ref()?.platform {
+        Platform::Built(source) => {
+            // What cannot be read, any platform may send.
+            let mut kinds = source.platform().kinds();
+            kinds.push(Kind::Unrecognised);
+            Some(kinds)
+        }
+        Platform::Apsdai(_) => None,
     }
 }
 

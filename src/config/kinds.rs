@@ -72,11 +72,11 @@ pub fn known(name: &str) -> Option<&'static Known> {
     KINDS.iter().find(|known| known.name == name)
 }
 
-/// The credential in a robot's address.
-pub fn robot(section: &Section<'_>, token: &str) -> Option<Spanned<Secret>> {
+/// The robot that an address leads to: its kind and its token.
+pub fn robot(section: &Section<'_>, kind: &str, token: &str) -> Option<Spanned<Secret>> {
     let url = Url::parse(section.text(&["webhook"])?).ok()?;
     let (_, value) = url.query_pairs().find(|(name, value)| name == token && !value.is_empty())?;
-    Some(Spanned::new(section.at(&["webhook"]), Secret::new(value.into_owned())))
+    Some(Spanned::new(section.at(&["webhook"]), Secret::new(format!("{kind} {value}"))))
 }
 
 fn dingtalk(section: &mut Section<'_>, reach: Reach, problems: &mut Problems<'_>) -> Option<Way> {
@@ -100,7 +100,7 @@ fn wecom(section: &mut Section<'_>, reach: Reach, problems: &mut Problems<'_>) -
 }
 
 fn webhook(section: &mut Section<'_>, reach: Reach, problems: &mut Problems<'_>) -> Option<Way> {
-    address(section, "url", reach, problems);
+    address(section, "url", "https://erp.example.com/orderbell", reach, problems);
     if section.text(&["signing", "scheme"]) == Some("standard-webhooks") {
         section.check(&["signing", "secret"], problems, |secret| match secret.strip_prefix("whsec_") {
             Some(coded) if BASE64_STANDARD.decode(coded).is_err() => Err(Complaint::new(
@@ -115,6 +115,9 @@ fn webhook(section: &mut Section<'_>, reach: Reach, problems: &mut Problems<'_>)
 }
 
 fn email(section: &mut Section<'_>, _: Reach, problems: &mut Problems<'_>) -> Option<Way> {
+    if section.text(&["smtp"]).is_some_and(|text| text.contains('@')) {
+        problems.mask(section.at(&["smtp"]));
+    }
     section.check(&["smtp"], problems, smtp);
     section.check(&["from"], problems, mailbox);
     section.check(&["reply_to"], problems, mailbox);
@@ -142,8 +145,8 @@ fn email(section: &mut Section<'_>, _: Reach, problems: &mut Problems<'_>) -> Op
 
 /// Judges the address of a robot.
 fn robot_address(section: &mut Section<'_>, token: &str, right: &str, reach: Reach, problems: &mut Problems<'_>) {
-    address(section, "webhook", reach, problems);
-    let lacks_token = section.value(&["webhook"]).is_some() && robot(section, token).is_none();
+    address(section, "webhook", right, reach, problems);
+    let lacks_token = section.value(&["webhook"]).is_some() && robot(section, "", token).is_none();
     if lacks_token {
         let message = format!("\"webhook\" is not the address of a robot: it has no {token}");
         problems.error(section.at(&["webhook"]), message, format!("copy it whole: {right}"));
@@ -152,11 +155,13 @@ fn robot_address(section: &mut Section<'_>, token: &str, right: &str, reach: Rea
 }
 
 /// Judges an address that messages go to.
-fn address(section: &mut Section<'_>, key: &str, reach: Reach, problems: &mut Problems<'_>) {
+fn address(section: &mut Section<'_>, key: &str, right: &str, reach: Reach, problems: &mut Problems<'_>) {
     let mut plain = None;
     section.check(&[key], problems, |text| {
-        let url =
-            values::web_url(text).map_err(|help| Complaint::new(format!("\"{key}\" is not a web address"), help))?;
+        let Some(url) = values::web_url(text) else {
+            let help = format!("write it whole, such as {right}");
+            return Err(Complaint::new(format!("\"{key}\" is not a web address"), help));
+        };
         let host = url.host_str().unwrap_or_default();
         let distance = values::distance(&url);
         match (reach, url.scheme()) {
@@ -252,7 +257,7 @@ fn smtp(text: &str) -> Result<(), Complaint> {
     };
     if !url.username().is_empty() || url.password().is_some() {
         return Err(Complaint::new(
-            "the password does not belong into \"smtp\"",
+            "the password does not belong in \"smtp\"",
             "there are username = … and password = …",
         ));
     }

@@ -37,8 +37,8 @@ const fn refused(place: Place, name: &'static str, meanwhile: &'static str) -> N
 
 const NOT_YET: [NotYet; 16] = [
     warned(Place::Top, "templates", "until then the built-in templates are used"),
-    warned(Place::Top, "the admin page and API", "until then nothing listens there"),
-    refused(Place::Store, "postgres", "use url = \"sqlite:orderbell.db\""),
+    warned(Place::Top, "admin page or API", "until then nothing listens there"),
+    refused(Place::Store, "stores on PostgreSQL", "use url = \"sqlite:orderbell.db\""),
     warned(
         Place::Source,
         "apsdai",
@@ -75,7 +75,12 @@ pub fn note_keys(section: &Section<'_>, place: Place, problems: &mut Problems<'_
 /// Says of a kind that it is not built yet, where it is not.
 pub fn note_kind(name: &str, place: Place, span: Range<usize>, problems: &mut Problems<'_>) {
     if let Some(feature) = NOT_YET.iter().find(|feature| feature.place == place && feature.name == name) {
-        note(feature, span, format!("not yet: {name} is understood but not built in this version"), problems);
+        let what = match place {
+            Place::Source => format!("sources of platform \"{name}\""),
+            Place::Channel => format!("channels of kind \"{name}\""),
+            _ => name.to_owned(),
+        };
+        note(feature, span, format!("not yet: this version has no {what}"), problems);
     }
 }
 

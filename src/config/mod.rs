@@ -243,18 +243,7 @@ pub fn read(file: &Path) -> Result<Loaded, Vec<Problem>> {
 pub fn read_text(text: &str, surroundings: &Surroundings<'_>) -> Result<Loaded, Vec<Problem>> {
     let mut problems = Problems::new(surroundings.file.display().to_string(), text);
     let (root, errors) = DeTable::parse_recoverable(text);
-    for error in &errors {
-        let span = error.span().unwrap_or(0..0);
-        let said = words::syntax(error.message(), text, &span);
-        // A second definition is left out, and the rest of the text is what it seems.
-        if error.message() != "duplicate key" {
-            problems.break_at(span.start);
-        }
-        problems.error(span, said.message, said.help);
-    }
-    if problems.is_broken() {
-        secrets::hide_by_name(&mut problems);
-    }
+    syntax(&errors, &mut problems);
     let mark = problems.mark();
     let config = top::read(root.into_inner(), surroundings, &mut problems);
     problems.forget_behind_the_break(mark);
@@ -263,5 +252,33 @@ pub fn read_text(text: &str, surroundings: &Surroundings<'_>) -> Result<Loaded, 
     match config {
         Some(config) if !wrong => Ok(Loaded { config, warnings: problems }),
         _ => Err(problems),
+    }
+}
+
+/// Reports what is wrong with the text as TOML.
+fn syntax(errors: &[toml::de::Error], problems: &mut Problems<'_>) {
+    let text = problems.text();
+    let (mut said, mut repeated) = (None, 0..0);
+    for error in errors {
+        let span = error.span().unwrap_or(0..0);
+        let line = text[..span.start].rfind('\n').map_or(0, |newline| newline + 1);
+        let is_repeat = error.message() == "duplicate key";
+        // Several errors in one line are one mistake, and so is the content of a table that is here already.
+        if said.replace(line) == Some(line) || (is_repeat && repeated.contains(&span.start)) {
+            continue;
+        }
+        if is_repeat {
+            if text[line..].trim_start().starts_with('[') {
+                repeated = span.start..text[span.start..].find("\n[").map_or(text.len(), |next| span.start + next);
+            }
+        } else {
+            // A second definition is left out, and the rest is what it seems; after any other error it may not be.
+            problems.break_at(span.start);
+        }
+        let complaint = words::syntax(error.message(), text, &span);
+        problems.error(span, complaint.message, complaint.help);
+    }
+    if !errors.is_empty() {
+        secrets::hide_by_name(problems);
     }
 }

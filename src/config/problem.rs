@@ -106,11 +106,19 @@ pub fn count(problems: &[Problem]) -> String {
     if words.is_empty() { "no errors, no warnings".to_owned() } else { words.join(", ") }
 }
 
+/// A problem before its line is known.
+struct Found {
+    severity: Severity,
+    span: Option<Range<usize>>,
+    message: String,
+    help: Option<String>,
+}
+
 /// Collects problems while a file is read.
 pub struct Problems<'t> {
     file: String,
     text: &'t str,
-    list: Vec<(Severity, Option<Range<usize>>, String, Option<String>)>,
+    list: Vec<Found>,
     /// Bytes of the text that must not be shown.
     masks: Vec<Range<usize>>,
     /// Where the text stops making sense, when it has a syntax error: what seems missing from there on may be there.
@@ -140,15 +148,17 @@ impl<'t> Problems<'t> {
     }
 
     fn push(&mut self, severity: Severity, span: Option<Range<usize>>, message: String, help: String) {
-        let known = self.list.iter().any(|(_, at, said, _)| *at == span && *said == message);
+        let known = self.list.iter().any(|found| found.span == span && found.message == message);
         if !known {
-            self.list.push((severity, span, message, (!help.is_empty()).then_some(help)));
+            self.list.push(Found { severity, span, message, help: (!help.is_empty()).then_some(help) });
         }
     }
 
     /// From here on these bytes are shown as `***`.
     pub fn mask(&mut self, span: Range<usize>) {
-        self.masks.push(span);
+        if !span.is_empty() {
+            self.masks.push(span);
+        }
     }
 
     /// The text cannot be trusted from this byte on.
@@ -163,10 +173,8 @@ impl<'t> Problems<'t> {
     /// Forgets what was found behind a syntax error since `mark`: it may be a consequence of it.
     pub fn forget_behind_the_break(&mut self, mark: usize) {
         if let Some(broken_at) = self.broken_at {
-            let since = self.list.split_off(mark);
-            self.list.extend(
-                since.into_iter().filter(|(_, span, ..)| span.as_ref().is_some_and(|span| span.end <= broken_at)),
-            );
+            let since = self.list.split_off(mark).into_iter();
+            self.list.extend(since.filter(|found| found.span.as_ref().is_some_and(|span| span.end <= broken_at)));
         }
     }
 
@@ -177,24 +185,23 @@ impl<'t> Problems<'t> {
 
     /// Everything that was found, in the order of the file; what stands nowhere in it comes last.
     pub fn finish(mut self) -> Vec<Problem> {
-        self.list.sort_by_key(|(severity, span, ..)| (span.as_ref().map_or(usize::MAX, |span| span.start), *severity));
+        self.list.sort_by_key(|found| (found.span.as_ref().map_or(usize::MAX, |span| span.start), found.severity));
         let masks = merged(self.masks);
         let (file, text) = (self.file, self.text);
-        let list = self.list.into_iter();
-        list.map(|(severity, span, message, help)| {
-            let place = span.as_ref().map(|span| Place::of(text, span));
+        let problem = |found: Found| {
+            let place = found.span.as_ref().map(|span| Place::of(text, span));
             Problem {
-                severity,
-                message,
-                help,
+                severity: found.severity,
+                message: found.message,
+                help: found.help,
                 file: file.clone(),
                 line: place.as_ref().map(|place| place.line),
                 column: place.as_ref().map(|place| place.column),
-                excerpt: span.as_ref().zip(place).map(|(span, place)| excerpt(text, &place, span, &masks)),
-                span,
+                excerpt: found.span.as_ref().zip(place).map(|(span, place)| excerpt(text, &place, span, &masks)),
+                span: found.span,
             }
-        })
-        .collect()
+        };
+        self.list.into_iter().map(problem).collect()
     }
 }
 

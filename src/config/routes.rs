@@ -70,16 +70,12 @@ pub fn read(
 ) -> ReadRoutes {
     let mut read = ReadRoutes::default();
     read.note(&operator);
-    read.has_operator = !operator.texts(&["to"]).is_empty();
+    let to = operator.value(&["to"]).map(|to| to.get_ref());
+    read.has_operator = to.is_some_and(|to| to.as_array().is_none_or(|list| !list.is_empty()));
     read.report_names = reports.iter().map(|(name, _)| name.get_ref().clone()).collect();
     let operator = operator.read::<Operator>(problems);
-    let routes: Option<Vec<Route>> =
-        rules.iter().map(|rule| route(rule, &mut read, problems)).fold(Some(Vec::new()), |routes, route| {
-            routes.zip(route).map(|(mut routes, route)| {
-                routes.push(route);
-                routes
-            })
-        });
+    let routes: Vec<Option<Route>> = rules.iter().map(|rule| route(rule, &mut read, problems)).collect();
+    let routes: Option<Vec<Route>> = routes.into_iter().collect();
     let reports: Vec<Option<(String, Report)>> = reports
         .into_iter()
         .map(|(name, section)| {

@@ -42,7 +42,7 @@ fn resolve_one(section: &mut Section<'_>, path: &[&str], surroundings: &Surround
     let found = match value.get_ref() {
         DeValue::String(text) if text.trim().is_empty() => Err(Complaint::new(format!("\"{key}\" is empty"), FORMS)),
         DeValue::String(text) => {
-            problems.mask(shown_in_part(problems.text(), &span, text));
+            problems.mask(hidden(problems.text(), &span, text));
             return;
         }
         DeValue::Table(table) => referred(table, &key, surroundings),
@@ -118,17 +118,21 @@ fn is_variable_name(name: &str) -> bool {
 }
 
 /// The bytes of a plain secret that are not shown: of an address only what comes after the host.
-fn shown_in_part(text: &str, span: &Range<usize>, secret: &str) -> Range<usize> {
-    let open = || {
-        let address = url::Url::parse(secret).ok().filter(|address| address.username().is_empty())?;
-        let host = address.host_str().filter(|_| address.password().is_none())?;
+fn hidden(text: &str, span: &Range<usize>, secret: &str) -> Range<usize> {
+    if secret.starts_with("sqlite:") {
+        return span.start..span.start;
+    }
+    let after_host = || {
+        let address = url::Url::parse(secret).ok()?;
+        let host = address.host_str().filter(|_| address.username().is_empty() && address.password().is_none())?;
         let written = &text[span.clone()];
-        let scheme = written.find("://")? + "://".len();
-        let path = scheme + written[scheme..].find('/')? + 1;
+        let start = written.find("://")? + "://".len();
         // Only when it stands there letter by letter, without escapes.
-        (written[scheme..path].starts_with(host) && written[path..].len() > 1).then_some(span.start + path)
+        written[start..].starts_with(host).then_some(())?;
+        let path = written[start..].find('/').map_or(written.len() - 1, |slash| start + slash + 1);
+        Some(span.start + path)
     };
-    match open() {
+    match after_host() {
         Some(path) => path..span.end - 1,
         None => span.clone(),
     }

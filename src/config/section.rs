@@ -78,10 +78,11 @@ impl<'t> Section<'t> {
         self.value(path).and_then(|value| value.get_ref().as_str())
     }
 
-    /// The texts of a list, each with its place; what is no text is left out.
+    /// The texts of a list, each with its place; what is no text is left out. A text alone counts as a list of one: that
+    /// is wrong, but not unclear.
     pub fn texts(&self, path: &[&str]) -> Vec<Spanned<String>> {
-        let list = self.value(path).and_then(|value| value.get_ref().as_array());
-        let texts = list.into_iter().flat_map(|list| list.iter());
+        let value = self.value(path).into_iter();
+        let texts = value.flat_map(|value| value.get_ref().as_array().map_or(std::slice::from_ref(value), |list| list));
         texts.filter_map(|text| Some(Spanned::new(text.span(), text.get_ref().as_str()?.to_owned()))).collect()
     }
 
@@ -169,12 +170,23 @@ impl<'t> Section<'t> {
                 Some(_) => return None,
                 None => {
                     let found = value(&table, &keys);
-                    if words::unknown(error.message()).is_some() {
-                        hide(found, problems);
-                    }
                     let siblings = if path.len() == 1 { self.elsewhere } else { &[] };
-                    let said = words::wrong(error.message(), found.map(Spanned::get_ref), &path, &self.place, siblings);
-                    problems.error(span, said.message, said.help);
+                    if let Some((unknown, mut known)) = words::unknown(error.message()) {
+                        hide(found, problems);
+                        known.extend(siblings);
+                        // What was meant is not missing.
+                        if let Some(meant) = words::nearest(unknown, &known) {
+                            wrong.insert([&keys[..keys.len() - 1], &[meant]].concat().join("."));
+                        }
+                    }
+                    // A table that lost a wrong key may be wrong as a whole in consequence.
+                    let inner = format!("{name}.");
+                    let whole = found.is_some_and(|found| found.span() == span);
+                    if !(whole && wrong.iter().any(|other| other.starts_with(&inner))) {
+                        let value = found.map(Spanned::get_ref);
+                        let said = words::wrong(error.message(), value, &path, &self.place, siblings);
+                        problems.error(span, said.message, said.help);
+                    }
                     remove(&mut table, &keys);
                     wrong.insert(name);
                 }

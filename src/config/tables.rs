@@ -116,7 +116,8 @@ pub fn strangers(root: &DeTable<'_>, problems: &mut Problems<'_>) {
     for (key, value) in root {
         section::hide(Some(value), problems);
         let mut said = words::unknown_key(key.get_ref(), &KNOWN, "at the top of the file");
-        if value.get_ref().is_table() {
+        let line = problems.text()[..key.span().start].rsplit('\n').next().unwrap_or_default();
+        if line.trim_start().starts_with('[') {
             said.message = format!("there is no table [{}]", key.get_ref());
         }
         problems.error(key.span(), said.message, said.help);

@@ -57,7 +57,7 @@ pub fn read(mut root: DeTable<'_>, surroundings: &Surroundings<'_>, problems: &m
     let globals = read_globals(globals, surroundings, problems);
 
     if let Some((key, _)) = root.get_key_value("admin") {
-        later::note_kind("the admin page and API", Place::Top, key.span(), problems);
+        later::note_kind("admin page or API", Place::Top, key.span(), problems);
     }
     let server_table = table(&mut root, "server", problems);
     let admin_table = table(&mut root, "admin", problems);
@@ -86,6 +86,7 @@ pub fn read(mut root: DeTable<'_>, surroundings: &Surroundings<'_>, problems: &m
         check::names(&sources, &channels, &routes, problems);
         check::fallbacks(&channels, problems);
         check::oddities(&channels, &routes, problems);
+        check::unsent(&sources, &routes, problems);
         if let Some(server) = &server {
             check::addresses(&sources, server.public_url.as_deref(), problems);
         }
@@ -221,7 +222,7 @@ fn default_keep() -> SignedDuration {
 fn store(mut section: Section<'_>, surroundings: &Surroundings<'_>, problems: &mut Problems<'_>) -> Option<Store> {
     secrets::resolve(&mut section, &["url"], surroundings, problems);
     if section.text(&["url"]).is_some_and(|url| url.starts_with("postgres://") || url.starts_with("postgresql://")) {
-        later::note_kind("postgres", Place::Store, section.at(&["url"]), problems);
+        later::note_kind("stores on PostgreSQL", Place::Store, section.at(&["url"]), problems);
         section.drop_wrong(&["url"]);
     }
     section.check(&["url"], problems, |url| sqlite(url).map(drop));

@@ -43,7 +43,9 @@ pub fn zone(name: &str) -> Result<Zone, Complaint> {
         let common = ZONES.iter().find(|(written, _)| lower == *written || lower.ends_with(&format!("/{written}")));
         let names: Vec<String> = jiff::tz::db().available().map(|name| name.to_string()).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let meant = common.map(|(_, iana)| *iana).or_else(|| words::nearest(name, &names));
+        let city = format!("/{}", lower.replace(' ', "_"));
+        let by_city = || names.iter().find(|name| name.to_lowercase().ends_with(&city)).copied();
+        let meant = common.map(|(_, iana)| *iana).or_else(by_city).or_else(|| words::nearest(name, &names));
         Complaint::new(
             format!("\"{name}\" is not the IANA name of a time zone"),
             meant.map_or("a name such as \"Asia/Hong_Kong\"".to_owned(), |meant| format!("did you mean \"{meant}\"?")),
@@ -97,30 +99,31 @@ pub fn listen(text: &str) -> Result<SocketAddr, Complaint> {
 
 /// Reads an address that others reach us by; without the slash at its end.
 pub fn public_url(text: &str) -> Result<String, Complaint> {
-    let url = web_url(text).map_err(|help| Complaint::new(format!("\"{text}\" is not a web address"), help))?;
+    let right = "such as \"https://bell.example.com\"";
+    let Some(url) = web_url(text) else {
+        return Err(Complaint::new(format!("\"{text}\" is not a web address"), right));
+    };
     if url.query().is_some() || url.fragment().is_some() {
-        return Err(Complaint::new("a public address ends before any ? or #", "such as \"https://bell.example.com\""));
+        return Err(Complaint::new("a public address ends before any ? or #", right));
     }
     Ok(text.trim_end_matches('/').to_owned())
 }
 
 /// Judges an address of ours as a platform knows it.
 pub fn registered_url(text: &str) -> Result<(), Complaint> {
-    let complaint = |help| Complaint::new(format!("\"{text}\" is not a web address"), help);
-    web_url(text).map(drop).map_err(complaint)
+    match web_url(text) {
+        Some(_) => Ok(()),
+        None => Err(Complaint::new(
+            format!("\"{text}\" is not a web address"),
+            "such as \"https://bell.example.com/hooks/keeta-hk\", letter by letter as it is registered at Keeta",
+        )),
+    }
 }
 
 /// Reads a web address.
-///
-/// # Errors
-/// What would be right; never the text, which may hold a token.
-pub fn web_url(text: &str) -> Result<Url, String> {
-    let right = "a web address such as \"https://erp.example.com/orderbell\"";
-    let url = Url::parse(text).map_err(|_| right.to_owned())?;
-    match url.scheme() {
-        "http" | "https" if url.host_str().is_some_and(|host| !host.is_empty()) => Ok(url),
-        _ => Err(right.to_owned()),
-    }
+pub fn web_url(text: &str) -> Option<Url> {
+    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
+    url.host_str().is_some_and(|host| !host.is_empty()).then_some(url)
 }
 
 /// How far away a host is, as far as its name tells.
@@ -187,6 +190,7 @@ mod tests {
         assert_eq!(help("UTC"), Ok("UTC".to_owned()));
         assert_eq!(help("Asia/Beijing"), Err("did you mean \"Asia/Shanghai\"?".to_owned()));
         assert_eq!(help("Asia/HongKong"), Err("did you mean \"Asia/Hong_Kong\"?".to_owned()));
+        assert_eq!(help("Hong Kong"), Err("did you mean \"Asia/Hong_Kong\"?".to_owned()));
         assert_eq!(help("GMT+8"), Err("did you mean \"Asia/Hong_Kong\"?".to_owned()));
         assert!(zone("+08:00").is_err() && zone("").is_err());
     }

@@ -7,17 +7,21 @@ use toml::de::DeValue;
 use crate::config::section::Complaint;
 
 /// How a key looks when it is right, for those that a merchant has to write himself.
-const EXAMPLES: [(&str, &str); 26] = [
+const EXAMPLES: [(&str, &str); 32] = [
     ("app_id", "app_id = 3762772727, as the developer portal shows it"),
     ("app_secret", "app_secret = { env = \"KEETA_APP_SECRET\" }"),
     ("at", "at = \"08:57\""),
+    ("connections", "connections = 2"),
     ("count", "rate = { per = \"1m\", count = 18 }"),
     ("days", "days = [\"mon\", \"tue\"]"),
     ("events", "events = [\"order.*\"]"),
     ("except", "except = [\"order.placed\"]"),
+    ("fallback_after", "fallback_after = \"2m\""),
     ("from", "from = \"Harbour Noodle House <orders@example.com>\", or for quiet hours \"23:00\""),
     ("headers", "headers = { \"X-Shop\" = \"1\" }"),
+    ("keep", "keep = \"400d\""),
     ("kind", "kind = \"dingtalk\" or \"webhook\""),
+    ("max_age", "max_age = \"24h\""),
     ("mention", "mention = { mobiles = [\"+852-51234567\"], user_ids = [], all = false }"),
     ("mobiles", "mobiles = [\"+852-51234567\"]"),
     ("per", "rate = { per = \"1m\", count = 18 }"),
@@ -29,8 +33,10 @@ const EXAMPLES: [(&str, &str); 26] = [
     ("secret", "secret = { env = \"NAME\" }, with the secret in that environment variable"),
     ("shops", "shops = { 145541 = \"Harbour Noodle House\" } for a source, shops = [145541] for a route"),
     ("signing", "signing = { scheme = \"standard-webhooks\", secret = { env = \"ERP_SECRET\" } }"),
+    ("silent_after", "silent_after = \"26h\""),
     ("smtp", "smtp = \"smtps://smtp.example.com:465\""),
     ("sources", "sources = [\"keeta-hk\"]"),
+    ("timeout", "timeout = \"15s\""),
     ("to", "to = [\"kitchen\"]"),
     ("url", "url = \"https://erp.example.com/orderbell\""),
     ("webhook", "webhook = { env = \"DINGTALK_WEBHOOK\" }, with the robot's address in that environment variable"),
@@ -39,11 +45,8 @@ const EXAMPLES: [(&str, &str); 26] = [
 /// A syntax error of the file itself.
 pub fn syntax(message: &str, text: &str, span: &Range<usize>) -> Complaint {
     if message != "duplicate key" {
-        return Complaint::new(
-            format!("this is not TOML: {message}"),
-            "texts stand in quotes, lists in [ ], tables in { } on one line or under a [header]; what follows is checked \
-             when this is mended",
-        );
+        let before = text.get(..span.start).unwrap_or_default().trim_end_matches([' ', '\t']);
+        return broken(message, before);
     }
     let name = text.get(span.clone()).unwrap_or_default();
     let line = |at: usize| text[..at].matches('\n').count() + 1;
@@ -58,6 +61,26 @@ pub fn syntax(message: &str, text: &str, span: &Range<usize>) -> Complaint {
         None => "it may be given once; take one of them out, or give it another name".to_owned(),
     };
     Complaint::new(format!("\"{name}\" is here for the second time"), help)
+}
+
+/// A place where the text stops being TOML.
+fn broken(message: &str, before: &str) -> Complaint {
+    let (wrong, right) = match message {
+        "key with no value, expected `=`" if before.ends_with(':') => {
+            ("between a key and its value stands =, not :", "write key = \"value\"")
+        }
+        "string values must be quoted, expected literal string" => {
+            ("a text must stand in quotes", "write \" before and after it")
+        }
+        "invalid basic string, expected `\"`" => ("this text has no quote at its end", "add \" there"),
+        "key with no value, expected `=`" => ("this key has no value", "write key = \"value\""),
+        "unclosed table, expected `]`" => ("this header has no bracket at its end", "add ] there"),
+        _ => {
+            let help = "texts stand in quotes, lists in [ ], tables in { } or under a [header]";
+            return Complaint::new(format!("this is not TOML: {message}"), help);
+        }
+    };
+    Complaint::new(wrong, right)
 }
 
 /// The key that a reader misses.
@@ -96,7 +119,8 @@ pub fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     let lower = name.to_lowercase();
     let distance = |known: &str| match known {
         _ if known.to_lowercase() == lower => 0,
-        _ if lower.len() > 3 && (known.starts_with(&lower) || lower.starts_with(known)) => 1,
+        _ if lower.len() > 3 && known.starts_with(&lower) => 1,
+        _ if known.len() > 2 && lower.starts_with(known) => 2,
         _ => strsim::damerau_levenshtein(&lower, &known.to_lowercase()),
     };
     let allowed = if name.chars().count() < 4 { 1 } else { (name.chars().count() / 3).clamp(2, 4) };
@@ -132,13 +156,24 @@ pub fn wrong(
         );
     }
     match message.split_once(", expected ") {
+        Some(_) if message.starts_with("invalid value: integer") => {
+            Complaint::new(format!("\"{key}\" is out of range"), example(key))
+        }
         Some((_, expected)) => {
             let found = value.map_or("something else", sort);
-            let message = format!("\"{key}\" must be {}, not {found}", in_words(expected));
-            Complaint::new(message, example(key))
+            let (must, shape) = in_words(expected);
+            let help = Some(example(key)).filter(|help| !help.is_empty());
+            let message = format!("\"{key}\" must be {must}, not {found}");
+            Complaint::new(message, help.unwrap_or_else(|| format!("write {key} = {shape}")))
         }
-        None if misplaced => Complaint::new(format!("\"{key}\" must be a text in quotes"), example(key)),
-        None => Complaint::new(message, ""),
+        None if misplaced => {
+            Complaint::new(format!("\"{key}\" must be a text in quotes"), format!("write {key} = \"…\""))
+        }
+        // A value's own reader says what is wrong, and after a semicolon what would be right.
+        None => match message.split_once("; ") {
+            Some((wrong, right)) => Complaint::new(wrong, right),
+            None => Complaint::new(message, example(key)),
+        },
     }
 }
 
@@ -152,7 +187,8 @@ pub fn is_reference(value: &DeValue<'_>) -> bool {
 pub fn sort(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a text",
-        DeValue::Integer(_) | DeValue::Float(_) => "a number",
+        DeValue::Integer(_) => "a number",
+        DeValue::Float(_) => "a number with a point",
         DeValue::Boolean(_) => "true or false",
         DeValue::Datetime(_) => "a date or time without quotes",
         DeValue::Array(_) => "a list",
@@ -160,18 +196,16 @@ pub fn sort(value: &DeValue<'_>) -> &'static str {
     }
 }
 
-/// What a reader expected.
-fn in_words(expected: &str) -> String {
+/// What a reader expected, and how that is written.
+fn in_words(expected: &str) -> (&str, &str) {
     match expected {
-        "a string" => "a text in quotes".to_owned(),
-        "a boolean" => "true or false".to_owned(),
-        "a sequence" => "a list in [ ]".to_owned(),
-        "a map" => "a table in { }".to_owned(),
-        _ if expected.starts_with("struct ") => "a table in { }".to_owned(),
-        _ if ["u8", "u16", "u32", "u64", "usize", "i64"].contains(&expected) => {
-            "a whole number without quotes".to_owned()
-        }
-        _ => expected.to_owned(),
+        "a string" => ("a text in quotes", "\"…\""),
+        "a boolean" => ("true or false", "true"),
+        "a sequence" => ("a list in [ ]", "[\"…\"]"),
+        "a map" => ("a table in { }", "{ … }"),
+        _ if expected.starts_with("struct ") => ("a table in { }", "{ … }"),
+        "u8" | "u16" | "u32" | "u64" | "usize" | "i64" => ("a whole number without quotes", "1"),
+        _ => (expected, "…"),
     }
 }
 
