@@ -1,7 +1,11 @@
-//! placeholder
-use orderbell::domain::template::Templates;
-#[test]
-fn t() {
-    let t = Templates::built_in().unwrap_or_else(|e| panic!("{e}"));
-    println!("{:?}", t.languages());
+//! The words: every kind of event in every language as it reaches a DingTalk group, held by golden files, and what a
+//! hostile buyer can write held to be nothing but text.
+
+mod words {
+    pub mod golden;
+    pub mod hostile;
+    pub mod reading;
+    pub mod samples;
+    pub mod splitting;
+    pub mod templates;
 }

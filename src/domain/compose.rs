@@ -112,20 +112,37 @@ fn kind_in_words(words: Option<&Language>, view: &View<'_>) -> String {
     word.map_or(kind.clone(), str::to_owned)
 }
 
-/// Takes away the gaps that parts without a value leave: at most one empty line in a row, none at the ends.
+/// Takes away the gaps that tags and parts without a value leave: none at the ends, none between the items of a list or
+/// between facts, at most one empty line in a row elsewhere.
 fn without_gaps(markdown: &str) -> String {
     let mut tidied = String::with_capacity(markdown.len());
     let mut gap = false;
+    let mut before = Row::Other;
     for line in markdown.trim().lines() {
         if line.trim().is_empty() {
             gap = true;
             continue;
         }
+        let row = match () {
+            () if line.starts_with("- **") && (line.contains(":**") || line.contains("：**")) => Row::Fact,
+            () if line.starts_with("- ") => Row::Item,
+            // The second line of an item.
+            () if line.starts_with(' ') && !gap => before,
+            () => Row::Other,
+        };
         if !tidied.is_empty() {
-            tidied.push_str(if gap { "\n\n" } else { "\n" });
+            tidied.push_str(if gap && (row != before || row == Row::Other) { "\n\n" } else { "\n" });
         }
         tidied.push_str(line);
-        gap = false;
+        (before, gap) = (row, false);
     }
     tidied
+}
+
+/// What a line of a rendered template is part of, as far as its gaps go.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Row {
+    Item,
+    Fact,
+    Other,
 }

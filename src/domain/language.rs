@@ -57,10 +57,14 @@ pub fn built_in() -> &'static BTreeMap<String, Language> {
     &BUILT_IN
 }
 
-/// The folders of languages among these paths, in alphabetical sequence.
+/// The folders of languages among these paths, in alphabetical sequence: those whose names begin as language tags do.
 pub fn folders(sources: &Sources) -> Vec<String> {
-    let mut folders: Vec<String> =
-        sources.keys().filter_map(|path| path.split_once('/')).map(|(folder, _)| folder.to_owned()).collect();
+    let is_tag = |folder: &&str| {
+        let primary = folder.split('-').next().unwrap_or_default();
+        matches!(primary.len(), 2 | 3) && primary.bytes().all(|byte| byte.is_ascii_alphabetic())
+    };
+    let found = sources.keys().filter_map(|path| path.split_once('/')).map(|(folder, _)| folder).filter(is_tag);
+    let mut folders: Vec<String> = found.map(str::to_owned).collect();
     folders.dedup();
     folders
 }

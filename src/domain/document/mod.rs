@@ -88,11 +88,22 @@ pub fn is_wide(character: char) -> bool {
     matches!(character, '\u{2e80}'..='\u{a4cf}' | '\u{ac00}'..='\u{d7a3}' | '\u{f900}'..='\u{faff}' | '\u{ff00}'..='\u{ff60}')
 }
 
-/// A run of inlines as one line of plain text.
+/// A run of inlines as one line of plain text, its links by their texts alone.
 pub fn inline_text(inlines: &[Inline]) -> String {
+    fn write(inlines: &[Inline], out: &mut String) {
+        for inline in inlines {
+            match inline {
+                Inline::Text(text) => out.push_str(text),
+                Inline::Strong(content) | Inline::Emphasis(content) | Inline::Link { content, .. } => {
+                    write(content, out)
+                }
+                Inline::Break => out.push(' '),
+            }
+        }
+    }
     let mut text = String::new();
-    write_inlines(inlines, &mut text);
-    text.replace('\n', " ").trim().to_owned()
+    write(inlines, &mut text);
+    text.trim().to_owned()
 }
 
 fn write_inlines(inlines: &[Inline], out: &mut String) {

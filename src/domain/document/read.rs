@@ -34,9 +34,17 @@ struct Reader {
     /// The text of the block that is open, and of each inline that is open in it.
     inlines: Vec<Vec<Inline>>,
     lists: Vec<List>,
-    in_code: bool,
+    within: Within,
     /// The address of each link or picture that is open.
     urls: Vec<String>,
+}
+
+/// What is open, where that makes a difference to what is in it.
+#[derive(PartialEq, Eq)]
+enum Within {
+    Text,
+    Code,
+    Heading,
 }
 
 struct List {
@@ -52,7 +60,7 @@ impl Default for Reader {
             blocks: vec![Vec::new()],
             inlines: vec![Vec::new()],
             lists: Vec::new(),
-            in_code: false,
+            within: Within::Text,
             urls: Vec::new(),
         }
     }
@@ -63,7 +71,7 @@ impl Reader {
         match event {
             Event::Start(tag) => self.start(tag),
             Event::End(tag) => self.end(tag),
-            Event::Text(text) if self.in_code => self.lines(&text),
+            Event::Text(text) if self.within == Within::Code => self.lines(&text),
             Event::Text(text) | Event::Code(text) | Event::InlineHtml(text) => self.push(Inline::Text(text.into())),
             Event::Html(text) | Event::InlineMath(text) | Event::DisplayMath(text) => self.lines(&text),
             Event::FootnoteReference(label) => self.push(Inline::Text(format!("[{label}]"))),
@@ -95,9 +103,13 @@ impl Reader {
                 self.lists.push(List { number, starts_elsewhere, items: Vec::new() });
             }
             Tag::Item => self.inlines.push(Vec::new()),
+            Tag::Heading { .. } => {
+                self.end_paragraph();
+                self.within = Within::Heading;
+            }
             Tag::CodeBlock(_) => {
                 self.end_paragraph();
-                self.in_code = true;
+                self.within = Within::Code;
             }
             _ => self.end_paragraph(),
         }
@@ -115,7 +127,11 @@ impl Reader {
             }
             TagEnd::Link => self.end_link(),
             TagEnd::Image => self.end_picture(),
-            TagEnd::Heading(level) if self.lists.is_empty() => {
+            TagEnd::Heading(level) => {
+                self.within = Within::Text;
+                if !self.lists.is_empty() {
+                    return self.end_paragraph();
+                }
                 let content = tidy(self.take());
                 self.block(Block::Heading { level: level as u8, content });
             }
@@ -134,7 +150,7 @@ impl Reader {
             }
             TagEnd::List(_) => self.end_list(),
             TagEnd::CodeBlock => {
-                self.in_code = false;
+                self.within = Within::Text;
                 self.end_paragraph();
             }
             _ => self.end_paragraph(),
@@ -176,7 +192,7 @@ impl Reader {
         let content = self.close();
         let alternative = crate::domain::document::inline_text(&content);
         let shown = starts_with_ignoring_case(&url, "https://") || starts_with_ignoring_case(&url, "http://");
-        if shown && self.lists.is_empty() && self.inlines.len() == 1 {
+        if shown && self.lists.is_empty() && self.inlines.len() == 1 && self.within == Within::Text {
             self.end_paragraph();
             self.block(Block::Picture { alternative, url });
         } else {
@@ -269,7 +285,14 @@ impl Reader {
             }
             return;
         }
-        let content = tidy(self.take());
+        let mut content = tidy(self.take());
+        if let Some(Inline::Text(text)) = content.first_mut() {
+            *text = text.trim_start().to_owned();
+        }
+        if let Some(Inline::Text(text)) = content.last_mut() {
+            *text = text.trim_end().to_owned();
+        }
+        content.retain(|inline| !matches!(inline, Inline::Text(text) if text.is_empty()));
         if !content.is_empty() {
             self.block(Block::Paragraph(content));
         }

@@ -164,7 +164,7 @@ fn longest(content: &[Inline], fits: &dyn Fn(&[Inline]) -> bool) -> usize {
 }
 
 fn graphemes(content: &[Inline]) -> usize {
-    content.iter().map(|inline| graphemes_of(inline)).sum()
+    content.iter().map(graphemes_of).sum()
 }
 
 fn graphemes_of(inline: &Inline) -> usize {

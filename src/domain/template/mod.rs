@@ -30,9 +30,9 @@ use crate::domain::template::filters::Zone;
 use crate::domain::template::values::value_of;
 use crate::domain::text::escape_value;
 
-/// Instructions that one message may take. An order of 500 lines with options and notes takes some 40 000; a template
-/// that takes more loops.
-const FUEL: u64 = 100_000;
+/// Instructions that one message may take. An order of 500 lines with options and notes takes under 30 000; what takes
+/// more than this loops.
+const FUEL: u64 = 50_000;
 
 /// A rendered message may not be longer; the widest channel takes 20 000 bytes a part.
 const OUTPUT_BYTES: usize = 256 * 1024;
@@ -208,7 +208,9 @@ fn environment(
 ) -> Environment<'static> {
     let mut environment = Environment::new();
     filters::install(&mut environment, words);
-    let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
+    // A line that is nothing but a tag becomes an empty line, of which one in a row is kept (`compose::without_gaps`).
+    // With trim_blocks a line that merely ends in a tag would run into the next one, which surprises whoever edits it.
+    let syntax = SyntaxConfig::builder().lstrip_blocks(true).build();
     environment.set_syntax(syntax.unwrap_or_default());
     environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
     environment.set_fuel(Some(FUEL));

@@ -1,0 +1,60 @@
+//! Reading Markdown: what becomes which block, and that nothing is lost.
+
+use orderbell::domain::document::Block;
+use orderbell::domain::document::Field;
+use orderbell::domain::document::Inline;
+use orderbell::domain::document::read::read;
+
+fn text(text: &str) -> Inline {
+    Inline::Text(text.to_owned())
+}
+
+fn lines(markdown: &str) -> Vec<String> {
+    read(markdown).plain_text().lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn the_lines_of_an_order_and_the_facts_about_it_are_told_apart() {
+    let document = read("# T\n\n- **2 ×** tea\n- **Shop:** Noodles\n- **合计：** SAR 1\n");
+    let items = vec![vec![Inline::Strong(vec![text("2 ×")]), text(" tea")]];
+    let field = |key: &str, value: &str| Field { key: vec![text(key)], value: vec![text(value)] };
+    assert_eq!(
+        document.blocks[1..],
+        [Block::List { ordered: false, items }, Block::Fields(vec![field("Shop", "Noodles"), field("合计", "SAR 1")]),]
+    );
+}
+
+#[test]
+fn html_is_text() {
+    assert_eq!(lines("a <b>bold</b>\n\n<div>\nx\n</div>"), ["a <b>bold</b>", "<div>", "x", "</div>"]);
+}
+
+#[test]
+fn what_has_no_word_becomes_text() {
+    assert_eq!(lines("```\nfn a\n  b\n```"), ["fn a", "  b"]);
+    assert_eq!(lines("- a\n  - b\n  - c\n- d"), ["- a", "– b", "– c", "- d"]);
+    assert_eq!(lines("- a\n\n  > quoted\n\n  # head\n- d"), ["- a", "quoted", "head", "- d"]);
+    assert_eq!(lines("7. seven\n8. eight"), ["7. seven", "8. eight"]);
+    assert_eq!(lines("| a | b |\n|---|---|\n| 1 | 2 |"), ["| a | b | |---|---| | 1 | 2 |"]);
+    assert_eq!(lines("a\n\n---\n\n`b`"), ["a", "———", "b"]);
+}
+
+#[test]
+fn pictures_are_blocks_and_links_keep_to_harmless_schemes() {
+    let document = read("see ![a map](https://a.example/m.png) there");
+    let picture = Block::Picture { alternative: "a map".to_owned(), url: "https://a.example/m.png".to_owned() };
+    assert_eq!(document.blocks[1], picture);
+    assert_eq!(lines("[go](dtmd://x) [call](tel:123)"), ["go (dtmd：//x) call (tel:123)"]);
+    assert_eq!(lines("# see ![map](https://a.example/m)"), ["see map (https://a.example/m)"]);
+}
+
+#[test]
+fn chinese_lines_join_without_a_blank() {
+    assert_eq!(lines("新订单\n来了\nnow\n好"), ["新订单来了 now 好"]);
+}
+
+#[test]
+fn the_title_is_the_first_heading_without_markup() {
+    assert_eq!(read("x\n\n## **New** [order](https://a.example)").title().as_deref(), Some("New order"));
+    assert_eq!(read("x").title(), None);
+}

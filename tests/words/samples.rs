@@ -1,0 +1,352 @@
+//! Events as Keeta's webhooks and Orderbell itself make them, in the variants in which the words differ.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use orderbell::domain::compose::View;
+use orderbell::domain::data::Authorisation;
+use orderbell::domain::data::Change;
+use orderbell::domain::data::Charges;
+use orderbell::domain::data::Coded;
+use orderbell::domain::data::Courier;
+use orderbell::domain::data::Data;
+use orderbell::domain::data::Day;
+use orderbell::domain::data::Hours;
+use orderbell::domain::data::Late;
+use orderbell::domain::data::Notice;
+use orderbell::domain::data::Problem;
+use orderbell::domain::data::Refund;
+use orderbell::domain::data::RefundItem;
+use orderbell::domain::data::Span;
+use orderbell::domain::data::SpecialDays;
+use orderbell::domain::data::Task;
+use orderbell::domain::data::Unrecognised;
+use orderbell::domain::event::DeliveryId;
+use orderbell::domain::event::Event;
+use orderbell::domain::event::EventId;
+use orderbell::domain::event::Kind;
+use orderbell::domain::event::Proof;
+use orderbell::domain::event::Shop;
+use orderbell::domain::money::Money;
+use orderbell::domain::order::Line;
+use orderbell::domain::order::Order;
+use orderbell::domain::order::OrderNews;
+use orderbell::domain::order::OrderState;
+use orderbell::domain::order::absorb;
+use uuid::Uuid;
+
+/// One event in one variant, with the order as it stands.
+pub struct Sample {
+    /// The file name: the kind, and the variant where there are several.
+    pub name: String,
+    pub event: Event,
+    pub order: Option<Order>,
+}
+
+impl Sample {
+    pub fn view<'a>(&'a self, language: &'a str, timezone: &'a TimeZone) -> View<'a> {
+        let order = self.order.as_ref();
+        View { event: &self.event, order, language, timezone, channel: "kitchen", channel_kind: "dingtalk" }
+    }
+}
+
+pub const DELIVERY: DeliveryId = DeliveryId(Uuid::from_u128(0x0198_4a10_7d5c_7cc3_98c4_dc0c_0c07_398f));
+
+pub fn riyadh() -> TimeZone {
+    TimeZone::get("Asia/Riyadh").unwrap()
+}
+
+pub fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+pub fn sar(minor: i64) -> Money {
+    Money::new(minor, "SAR")
+}
+
+fn coded(code: i64, word: &str) -> Option<Coded> {
+    Some(Coded { code, word: Some(word.to_owned()) })
+}
+
+fn number(code: i64) -> Option<Coded> {
+    Some(Coded { code, word: None })
+}
+
+pub fn event(kind: Kind, data: Data) -> Event {
+    Event {
+        id: EventId(Uuid::from_u128(0x0198_4a10_0000_7000_8000_0000_0000_0001)),
+        kind,
+        source: "keeta-sa".to_owned(),
+        occurred_at: Some(at("2025-06-04T03:35:38.025Z")),
+        received_at: at("2025-06-04T03:35:40Z"),
+        shop: Some(Shop { id: "466663".to_owned(), name: Some("Harbour Noodle House".to_owned()) }),
+        order: None,
+        data,
+        proof: Proof::Held("sorted parameters".to_owned()),
+    }
+}
+
+pub fn news() -> OrderNews {
+    let line = |name: &str, quantity, price| Line {
+        name: name.to_owned(),
+        quantity: Some(quantity),
+        unit_price: Some(sar(price)),
+        ..Line::default()
+    };
+    OrderNews {
+        number: "756823555555859".to_owned(),
+        short_number: Some("29332222".to_owned()),
+        state: Some(OrderState::Placed),
+        placed_at: Some(at("2025-06-04T03:35:38.025Z")),
+        total: Some(sar(4600)),
+        lines: vec![
+            Line { note: Some("no peanuts please, allergy".to_owned()), ..line("糖醋排骨", 1, 3600) },
+            Line { options: vec!["less ice".to_owned(), "no sugar".to_owned()], ..line("Lemon tea", 2, 500) },
+        ],
+        ..OrderNews::default()
+    }
+}
+
+/// News that say only which order they are about.
+pub fn thin() -> OrderNews {
+    OrderNews { number: "756823555555859".to_owned(), ..OrderNews::default() }
+}
+
+/// An event of an order of which `before` is known, or nothing.
+fn of_order(variant: &str, kind: Kind, before: Option<OrderNews>, data: Data) -> Sample {
+    let known = before.map(|before| {
+        let placed = Event { order: Some(before), ..event(Kind::OrderPlaced, Data::default()) };
+        absorb(None, &placed)
+    });
+    let first = known.is_none();
+    let mut event = Event { order: Some(thin()), ..event(kind, data) };
+    if first {
+        event.shop = None;
+    }
+    let order = absorb(known.as_ref(), &event);
+    sample(variant, event, Some(order))
+}
+
+fn sample(variant: &str, event: Event, order: Option<Order>) -> Sample {
+    let name = if variant.is_empty() { event.kind.to_string() } else { format!("{}.{variant}", event.kind) };
+    Sample { name, event, order }
+}
+
+fn placed(variant: &str, news: OrderNews, data: Data) -> Sample {
+    let event = Event { order: Some(news), ..event(Kind::OrderPlaced, data) };
+    let order = absorb(None, &event);
+    sample(variant, event, Some(order))
+}
+
+fn late(state: OrderState) -> Option<Late> {
+    Some(Late { by_seconds: 7 * 60, order_state: state })
+}
+
+/// Every kind that Keeta or Orderbell itself makes, in every variant.
+pub fn all() -> Vec<Sample> {
+    let mut samples = orders();
+    samples.extend(refunds());
+    samples.extend(shops_and_menus());
+    samples.extend(our_own());
+    samples
+}
+
+fn orders() -> Vec<Sample> {
+    let full = Data {
+        handover: Some("delivery".to_owned()),
+        payment: Some("Apple Pay".to_owned()),
+        expected_at: Some(at("2025-06-04T04:20:00Z")),
+        charges: Some(Charges {
+            items: Some(sar(4600)),
+            delivery: Some(sar(1900)),
+            discounts: Some(sar(1900)),
+            ..Charges::default()
+        }),
+        ..Data::default()
+    };
+    let approximate = OrderNews { total: Some(sar(123_400)), total_is_approximate: true, ..news() };
+    let by_hand = OrderNews {
+        short_number: None,
+        total: None,
+        placed_at: None,
+        lines: vec![Line { name: "Lemon tea".to_owned(), ..Line::default() }],
+        ..news()
+    };
+    let pickup =
+        Data { handover: Some("pickup".to_owned()), expected_at: Some(at("2025-06-05T09:00:00Z")), ..Data::default() };
+    let late_full = Data { late: late(OrderState::Cancelled), ..full.clone() };
+    let cancelled = |by, reason: Option<&str>, cancel_type| Data {
+        by,
+        reason: reason.map(str::to_owned),
+        cancel_type,
+        ..Data::default()
+    };
+    let delivery = |delivery, courier| Data { delivery, courier, ..Data::default() };
+    let rider = Courier { name: Some("Ali".to_owned()), phone: Some("+966 50 123 4567".to_owned()) };
+    let mut samples = vec![
+        placed("full", news(), full),
+        placed("approximate", approximate, pickup),
+        placed("few", by_hand, Data::default()),
+        placed("thin", thin(), Data::default()),
+        placed("late", news(), late_full),
+        of_order("known", Kind::OrderAccepted, Some(news()), Data::default()),
+        of_order("thin", Kind::OrderAccepted, None, Data::default()),
+        of_order("known", Kind::OrderCompleted, Some(news()), Data::default()),
+        of_order("thin", Kind::OrderCompleted, None, Data::default()),
+        of_order(
+            "late",
+            Kind::OrderAccepted,
+            Some(news()),
+            Data { late: late(OrderState::Completed), ..Data::default() },
+        ),
+        of_order(
+            "customer",
+            Kind::OrderCancelled,
+            Some(news()),
+            cancelled(coded(10, "customer"), Some("ordered twice"), None),
+        ),
+        of_order("system", Kind::OrderCancelled, Some(news()), cancelled(coded(0, "system"), None, Some(5042))),
+        of_order("unknown", Kind::OrderCancelled, None, cancelled(number(77), None, None)),
+        of_order("thin", Kind::OrderCancelled, None, Data::default()),
+        of_order("unknown", Kind::OrderDelivery, Some(news()), delivery(number(77), None)),
+        of_order("at_shop", Kind::OrderDelivery, Some(news()), delivery(coded(25, "at_shop"), Some(rider.clone()))),
+        of_order("cancelled", Kind::OrderDelivery, Some(news()), delivery(coded(99, "delivery_cancelled"), None)),
+        of_order(
+            "thin",
+            Kind::OrderDelivery,
+            None,
+            delivery(coded(50, "delivered"), Some(Courier { phone: None, ..rider })),
+        ),
+    ];
+    samples.push(of_order("family", Kind::OrderPaid, Some(news()), Data::default()));
+    samples
+}
+
+fn refunds() -> Vec<Sample> {
+    let asked = Refund {
+        id: Some("880011".to_owned()),
+        status: coded(1001, "waiting_for_merchant"),
+        amount: Some(sar(3600)),
+        requested_by: coded(10, "customer"),
+        request_reason: Some("the ribs were cold".to_owned()),
+        pictures: Some(2),
+        ..Refund::default()
+    };
+    let settled = Refund {
+        status: number(2001),
+        handled_by: coded(30, "support"),
+        handling_reason: Some("refund granted".to_owned()),
+        appeal: true,
+        pictures: Some(1),
+        ..asked.clone()
+    };
+    let items = vec![RefundItem { name: "Lemon tea".to_owned(), quantity: Some(1), amount: Some(sar(500)) }];
+    let partial = Refund { status: number(5001), amount: Some(sar(500)), items, ..asked.clone() };
+    let few = Refund {
+        status: number(77),
+        items: vec![RefundItem { name: "Lemon tea".to_owned(), quantity: None, amount: None }],
+        ..Refund::default()
+    };
+    let data = |refund: &Refund| Data { refund: Some(refund.clone()), ..Data::default() };
+    vec![
+        of_order("asked", Kind::OrderRefund, Some(news()), data(&asked)),
+        of_order("settled", Kind::OrderRefund, Some(news()), data(&settled)),
+        of_order("thin", Kind::OrderRefund, None, Data::default()),
+        of_order("items", Kind::OrderPartialRefund, Some(news()), data(&partial)),
+        of_order("few", Kind::OrderPartialRefund, None, data(&few)),
+    ]
+}
+
+fn shops_and_menus() -> Vec<Sample> {
+    let span = |from: &str, to: &str| Span { from: from.to_owned(), to: to.to_owned() };
+    let day = |day: &str, spans| Day { day: day.to_owned(), spans };
+    let hours = Hours {
+        week: vec![
+            day("mon", vec![span("10:00", "14:00"), span("17:00", "22:30")]),
+            day("tue", vec![span("10:00", "24:00")]),
+            day("sun", Vec::new()),
+        ],
+        special: vec![
+            SpecialDays {
+                from: at("2025-06-06T00:00:00+03:00"),
+                to: at("2025-06-08T00:00:00+03:00"),
+                spans: Vec::new(),
+            },
+            SpecialDays {
+                from: at("2025-09-23T00:00:00+03:00"),
+                to: at("2025-09-23T00:00:00+03:00"),
+                spans: vec![span("18:00", "23:00")],
+            },
+        ],
+    };
+    let status = |from, to| Some(Change { from, to });
+    let suspended = Data { status: status(coded(3, "operating"), coded(4, "suspended")), ..Data::default() };
+    let resting = Data {
+        status: status(coded(3, "operating"), coded(3, "operating")),
+        delivery_rest: status(number(0), number(1)),
+        pickup_rest: status(number(0), number(0)),
+        ..Data::default()
+    };
+    let problems = vec![
+        Problem {
+            name: Some("Lemon tea".to_owned()),
+            item_code: Some("A-17".to_owned()),
+            pictures: Some(2),
+            ..Problem::default()
+        },
+        Problem { code: Some("1203".to_owned()), message: Some("price missing".to_owned()), ..Problem::default() },
+    ];
+    let task = |problems: &[Problem]| Data {
+        task: Some(Task { id: Some("t-9981".to_owned()), problems: problems.to_vec() }),
+        ..Data::default()
+    };
+    let authorisation = |authorisation| Data { authorisation: Some(authorisation), ..Data::default() };
+    let brand = Authorisation {
+        id: Some("a-1".to_owned()),
+        brand: Some("Harbour".to_owned()),
+        shops: vec!["466663".to_owned(), "466664".to_owned()],
+        code_received: false,
+    };
+    let of_shop = |variant, kind, data| sample(variant, event(kind, data), None);
+    let mut brand_withdrawn = event(Kind::AppDeauthorised, authorisation(brand));
+    brand_withdrawn.shop = None;
+    let code = Authorisation { code_received: true, ..Authorisation::default() };
+    let mut code_received = event(Kind::AppAuthorised, authorisation(code));
+    code_received.shop = None;
+    let granted = Authorisation { id: Some("a-1".to_owned()), ..Authorisation::default() };
+    vec![
+        of_shop("full", Kind::StoreHours, Data { hours: Some(hours), ..Data::default() }),
+        of_shop("suspended", Kind::StoreStatus, suspended),
+        of_shop("resting", Kind::StoreStatus, resting),
+        of_shop("thin", Kind::StoreStatus, Data::default()),
+        of_shop("well", Kind::MenuImages, task(&[])),
+        of_shop("problems", Kind::MenuImages, task(&problems)),
+        of_shop("well", Kind::MenuSync, task(&[])),
+        of_shop("problems", Kind::MenuSync, task(&problems)),
+        of_shop("shop", Kind::AppAuthorised, authorisation(granted)),
+        sample("code", code_received, None),
+        sample("brand", brand_withdrawn, None),
+    ]
+}
+
+fn our_own() -> Vec<Sample> {
+    let own = |kind, data| Event { source: "orderbell".to_owned(), shop: None, occurred_at: None, ..event(kind, data) };
+    let notice = |topic: &str, subject: Option<&str>, detail: Option<&str>| {
+        let notice =
+            Notice { topic: topic.to_owned(), subject: subject.map(str::to_owned), detail: detail.map(str::to_owned) };
+        sample(topic, own(Kind::OperatorNotice, Data { notice: Some(notice), ..Data::default() }), None)
+    };
+    let unrecognised = Unrecognised { event: Some("1999".to_owned()), bytes: 1204 };
+    vec![
+        sample("", event(Kind::Unrecognised, Data { unrecognised: Some(unrecognised), ..Data::default() }), None),
+        sample("", own(Kind::Test, Data::default()), None),
+        notice("clock", Some("keeta-sa"), Some("7205 s behind")),
+        notice("dead", Some("kitchen"), Some("errcode 400105: unsupported message type")),
+        notice(
+            "misconfigured",
+            Some("kitchen"),
+            Some("errcode 310000 (the robot demands a keyword: set `keyword`): keywords not in content"),
+        ),
+        notice("template", Some("zh-CN/order.placed.md"), Some("line 3: undefined value")),
+        notice("disc_full", None, Some("12 MB left")),
+    ]
+}
