@@ -6,6 +6,7 @@ mod words {
     pub mod hostile;
     pub mod reading;
     pub mod samples;
+    pub mod sending;
     pub mod splitting;
     pub mod templates;
 }

@@ -110,14 +110,15 @@ pub fn judge(status: u16, body: &[u8]) -> Answer {
     let Ok(Body { errcode, errmsg }) = serde_json::from_slice(body) else {
         // A page of a proxy or gateway: the robot has not been reached. JSON without a code is an answer nobody knows.
         let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok();
-        let otherwise = if is_json && (200..300).contains(&status) { Outcome::Unknown } else { Outcome::Retry { after: None } };
+        let otherwise =
+            if is_json && (200..300).contains(&status) { Outcome::Unknown } else { Outcome::Retry { after: None } };
         let words = words(&format!("HTTP {status}"), &String::from_utf8_lossy(&body[..body.len().min(2_000)]));
         return Answer { outcome: outcome_by_status.unwrap_or(otherwise), words };
     };
     let lower = errmsg.to_lowercase();
-    let found = ROWS
-        .iter()
-        .find(|row| row.codes.contains(&errcode) && (row.words.is_empty() || row.words.iter().any(|w| lower.contains(w))));
+    let found = ROWS.iter().find(|row| {
+        row.codes.contains(&errcode) && (row.words.is_empty() || row.words.iter().any(|w| lower.contains(w)))
+    });
     let outcome = match found.map(|row| row.means) {
         Some(Means::Delivered) => outcome_by_status.unwrap_or(Outcome::Delivered),
         Some(Means::Retry) => Outcome::Retry { after: None },
@@ -191,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn zero_is_the_only_yes() {
+    fn a_yes_is_only_errcode_zero() {
         assert_eq!(outcome(200, r#"{"errcode":0,"errmsg":"ok"}"#), Outcome::Delivered);
         assert_eq!(outcome(200, "ok"), Outcome::Retry { after: None });
         assert_eq!(outcome(200, ""), Outcome::Retry { after: None });
@@ -240,7 +241,9 @@ mod tests {
 
     #[test]
     fn the_words_say_what_to_change() {
-        let words = |errmsg: &str| judge(200, serde_json::json!({ "errcode": 310_000, "errmsg": errmsg }).to_string().as_bytes()).words;
+        let words = |errmsg: &str| {
+            judge(200, serde_json::json!({ "errcode": 310_000, "errmsg": errmsg }).to_string().as_bytes()).words
+        };
         assert!(words("keywords not in content").contains("`keyword`"));
         assert!(words("invalid timestamp").contains("clock"));
         assert!(words("sign not match").contains("`secret`"));
@@ -251,7 +254,10 @@ mod tests {
     #[test]
     fn no_token_is_in_the_words_and_they_are_short() {
         let token = "a1".repeat(32);
-        let answer = judge(404, format!("no route for /robot/send?access_token={token}&sign=Ab%2B1 {}", "x ".repeat(400)).as_bytes());
+        let answer = judge(
+            404,
+            format!("no route for /robot/send?access_token={token}&sign=Ab%2B1 {}", "x ".repeat(400)).as_bytes(),
+        );
         assert!(!answer.words.contains(&token) && !answer.words.contains("Ab%2B1"), "{}", answer.words);
         assert!(answer.words.chars().count() <= 300);
     }

@@ -172,7 +172,8 @@ mod tests {
                 Field { key: text("合计"), value: text("SAR 1") },
             ]),
         ];
-        let expected = "# New order #1\n\n- tea  \n  no ice\n\n> please hurry\n\n**Shop:** Noodle House  \n  **合计：** SAR 1";
+        let expected =
+            "# New order #1\n\n- tea  \n  no ice\n\n> please hurry\n\n**Shop:** Noodle House  \n  **合计：** SAR 1";
         assert_eq!(write(&blocks), expected);
     }
 
