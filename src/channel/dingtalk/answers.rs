@@ -1,7 +1,8 @@
 //! What a DingTalk robot's answer means: the table of its error codes.
 //!
 //! Errors come as HTTP 200 with an `errcode`, and the codes have moved over the years, so a row may ask for words in
-//! `errmsg` as well. Letters in the sources: O vendor's own documentation, M public code, L reports of operators.
+//! `errmsg` as well. Letters before the sources: O the vendor's own page, M a mirror of it or
+//! public code, C tried by public code's authors, L reports of operators, 3 third parties only.
 
 use jiff::SignedDuration;
 use serde::Deserialize;
@@ -54,9 +55,9 @@ const ROWS: &[Row] = &[
     row(130101, 130101, &[], Means::Throttled(BLOCKED)),
     // M: the same, today's code.
     row(410100, 410100, &[], Means::Throttled(BLOCKED)),
-    // M: the same, on some gateways.
+    // 3: the same, seen once.
     row(302033, 302033, &[], Means::Throttled(BLOCKED)),
-    // M: the robot's quota is used up.
+    // 3: the robot's quota is used up.
     row(90030, 90030, &[], Means::Throttled(QUOTA_SPENT)),
     // L: security check failed: keyword missing, sign wrong, time wrong, address not allowed. Told apart for the reader
     // by advice(); whichever it is, no message passes until a person changes a setting.
@@ -77,7 +78,7 @@ const ROWS: &[Row] = &[
     row(400400, 400499, &[], Means::Rejected),
     // L: parameter missing, also for broken JSON.
     row(40035, 40035, &[], Means::Bug),
-    // M: not POST; wrong content type.
+    // C: not POST; wrong content type.
     row(43002, 43002, &[], Means::Bug),
     row(43004, 43004, &[], Means::Bug),
     // M: unsafe link; unsuitable text, picture, content.
