@@ -57,8 +57,10 @@ fn entered(line: &str) -> Vec<String> {
     let mut rooms = Vec::new();
     for prefix in ["crate::", "orderbell::"] {
         for (at, _) in code.match_indices(prefix) {
-            let room: String =
-                code[at + prefix.len()..].chars().take_while(|letter| letter.is_ascii_alphanumeric() || *letter == '_').collect();
+            let room: String = code[at + prefix.len()..]
+                .chars()
+                .take_while(|letter| letter.is_ascii_alphanumeric() || *letter == '_')
+                .collect();
             rooms.push(room);
         }
     }
@@ -73,7 +75,8 @@ fn each_room_enters_only_the_rooms_below_it() {
         if room == "lib" {
             continue;
         }
-        let (_, allowed) = ROOMS.iter().find(|(name, _)| *name == room).unwrap_or_else(|| panic!("no rule for room {room}"));
+        let (_, allowed) =
+            ROOMS.iter().find(|(name, _)| *name == room).unwrap_or_else(|| panic!("no rule for room {room}"));
         for (number, line) in read(&path).lines().enumerate() {
             for entered in entered(line) {
                 if !allowed.contains(&entered.as_str()) {
@@ -98,7 +101,8 @@ fn every_file_opens_with_what_it_is_for() {
         for path in rust_files(folder) {
             let text = read(&path);
             let first = text.lines().next().unwrap_or_default();
-            let sentence = first.strip_prefix("//! ").unwrap_or_else(|| panic!("{} opens with no `//!` line", path.display()));
+            let sentence =
+                first.strip_prefix("//! ").unwrap_or_else(|| panic!("{} opens with no `//!` line", path.display()));
             assert!(sentence.len() > 15, "{}: `{first}` says too little", path.display());
         }
     }
@@ -145,5 +149,9 @@ fn every_promise_names_the_tests_that_prove_it_and_they_exist() {
             named += 1;
         }
     }
-    assert!(rows.len() >= 8 && named >= 8, "each of the eight promises has a row with a test: {named} in {} rows", rows.len());
+    assert!(
+        rows.len() >= 8 && named >= 8,
+        "each of the eight promises has a row with a test: {named} in {} rows",
+        rows.len()
+    );
 }

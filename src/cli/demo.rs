@@ -69,7 +69,9 @@ pub async fn run(demo: Demo) -> Result<(), Failure> {
             println!("{}", sandbox::show(&received));
         }
     });
-    println!("Orderbell takes webhooks at http://{address}/hooks/<source>; its far sides play at http://{far_address}\n");
+    println!(
+        "Orderbell takes webhooks at http://{address}/hooks/<source>; its far sides play at http://{far_address}\n"
+    );
     let mut daemon = tokio::spawn(app::run(read()?, Listeners { hooks }, Clock::system(), shutdown.clone()));
 
     let StoreUrl::Sqlite(store) = &config.store.url;
@@ -127,7 +129,8 @@ async fn play(config: &Config, address: &str, store: &Path) -> Result<Vec<String
     let mut missing = Vec::new();
     for scene in scenes(config, Timestamp::now()) {
         let url = format!("http://{address}/hooks/{}", scene.source);
-        let headers: Vec<_> = scene.sample.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let headers: Vec<_> =
+            scene.sample.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let answer = http.post(&url, &headers, scene.sample.body.clone()).await;
         let answer = answer.map_err(|error| Failure::Failed(format!("a webhook got no answer: {error}")))?;
         println!("── webhook {} from {} · HTTP {}\n", scene.kind, scene.source, answer.status);
@@ -204,7 +207,10 @@ async fn still_missing(reader: &Reader, owed: &BTreeMap<(String, String), usize>
 
 fn report(far_sides: &Sandbox, missing: &[String]) {
     let counts = far_sides.counts();
-    println!("{} messages reached their far sides, {} repeats, {} refused.", counts.accepted, counts.repeats, counts.refused);
+    println!(
+        "{} messages reached their far sides, {} repeats, {} refused.",
+        counts.accepted, counts.repeats, counts.refused
+    );
     if missing.is_empty() {
         println!("Every webhook has reached every channel that should hear of it.\n");
     } else {

@@ -2,8 +2,8 @@
 
 mod check;
 mod deliveries;
-mod example;
 mod demo;
+mod example;
 mod sandbox;
 mod serve;
 mod simulate;

@@ -37,9 +37,11 @@ pub struct Sandbox {
 
 pub async fn run(sandbox: Sandbox, file: &Path) -> Result<(), Failure> {
     start_log("info");
-    let config = if file.exists() { configuration(file)?.config } else { example::read(Path::new("config.example.toml"), &[])? };
+    let config =
+        if file.exists() { configuration(file)?.config } else { example::read(Path::new("config.example.toml"), &[])? };
     let listener = TcpListener::bind(sandbox.listen).await;
-    let listener = listener.map_err(|error| Failure::Failed(format!("--listen {} cannot be used: {error}", sandbox.listen)))?;
+    let listener =
+        listener.map_err(|error| Failure::Failed(format!("--listen {} cannot be used: {error}", sandbox.listen)))?;
     let far_sides = sandbox::Sandbox::start(listener, rules(&config).speed(sandbox.speed));
     let mut news = far_sides.subscribe();
     println!("listening on http://{0}; `curl http://{0}/` tells what can be done here", far_sides.address());
@@ -71,7 +73,9 @@ pub fn rules(config: &Config) -> Rules {
             None => rules,
         },
         Way::Webhook(webhook) => {
-            let name = Url::parse(webhook.url.expose()).ok().and_then(|url| url.path().strip_prefix("/webhook/").map(str::to_owned));
+            let name = Url::parse(webhook.url.expose())
+                .ok()
+                .and_then(|url| url.path().strip_prefix("/webhook/").map(str::to_owned));
             let signing = match &webhook.signing {
                 Signing::Apsdai { secret } => sandbox::rules::Signing::Apsdai(secret.clone()),
                 Signing::ApsdaiPassword { secret } => sandbox::rules::Signing::ApsdaiPassword(secret.clone()),

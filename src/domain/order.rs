@@ -205,11 +205,11 @@ pub fn absorb(before: Option<&Order>, event: &Event) -> Order {
         Kind::OrderCancelled => fill(&mut order.counted.cancelled_at, &Some(happened)),
         _ => {}
     }
-    if let Some(refund) = &news.refund {
-        if order.refunds.get(&refund.id).is_none_or(|known| known.at <= happened) {
-            let standing = RefundStanding { amount: refund.amount.clone(), at: happened };
-            order.refunds.insert(refund.id.clone(), standing);
-        }
+    if let Some(refund) = &news.refund
+        && order.refunds.get(&refund.id).is_none_or(|known| known.at <= happened)
+    {
+        let standing = RefundStanding { amount: refund.amount.clone(), at: happened };
+        order.refunds.insert(refund.id.clone(), standing);
     }
     order
 }

@@ -225,7 +225,9 @@ async fn compose_parts(lane: &Lane, post: &Post, due: &Due) -> Vec<Part> {
             tracing::error!(channel = lane.name, %error, "a template failed; the plain form goes out");
             // A notice about a notice would never end.
             if due.event.kind != Kind::OperatorNotice {
-                post.notices.tell(Topic::Template, &due.event.kind.to_string(), error.to_string(), post.clock.now()).await;
+                post.notices
+                    .tell(Topic::Template, &due.event.kind.to_string(), error.to_string(), post.clock.now())
+                    .await;
             }
             compose::plain(&view)
         }

@@ -57,7 +57,10 @@ pub fn samples(keeta: &Keeta, kind: &Kind, address: &str, seed: u64, now: Timest
                 ("message", json!(message.to_string())),
                 ("timestamp", json!(now.as_second())),
             ]);
-            Sample { shop: Some(shop.to_string()), ..signed(members, &default_address(address), keeta.app_secret.expose()) }
+            Sample {
+                shop: Some(shop.to_string()),
+                ..signed(members, &default_address(address), keeta.app_secret.expose())
+            }
         })
         .collect();
     if *kind == Kind::AppAuthorised {
