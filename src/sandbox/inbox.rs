@@ -61,7 +61,7 @@ pub struct Address {
 }
 
 /// A kind of far side.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FarSide {
     DingTalk,
