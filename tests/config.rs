@@ -9,7 +9,6 @@ use orderbell::channel::Way;
 use orderbell::channel::webhook::Signing;
 use orderbell::config;
 use orderbell::config::Config;
-use orderbell::config::LANGUAGES;
 use orderbell::config::Loaded;
 use orderbell::config::Platform;
 use orderbell::config::StoreUrl;
@@ -20,6 +19,9 @@ use orderbell::config::problem::Problem;
 use orderbell::config::problem::Severity;
 use orderbell::domain::event::Kind;
 use orderbell::platform::Source;
+use proptest::prelude::ProptestConfig;
+use proptest::prop_assert;
+use proptest::proptest;
 
 /// What no text that leaves the configuration may hold. Every secret of the fixtures has this in it.
 const SECRET: &str = "hush";
@@ -36,7 +38,7 @@ fn environment(name: &str) -> Option<String> {
 }
 
 fn read(file: &str, text: &str) -> Result<Loaded, Vec<Problem>> {
-    let surroundings = Surroundings { file: Path::new(file), env: &environment, languages: &LANGUAGES };
+    let surroundings = Surroundings { file: Path::new(file), env: &environment, languages: &["en", "zh-CN"] };
     config::read_text(text, &surroundings)
 }
 
@@ -196,4 +198,25 @@ fn a_file_that_is_not_there_is_a_problem_like_any_other() {
     let problems = config::read(Path::new("tests/config/nowhere.toml")).unwrap_err();
     let shown = problem::render(&problems, Colour::Never);
     assert!(shown.contains("there is no such file") && shown.contains("nowhere.toml"), "{shown}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_slip_of_the_finger_gives_no_secret_away(at in 0usize..2_500, gone in 0usize..3, typed in "[\"'=:{}\\[\\], .a-z\n#\\\\é]{0,2}") {
+        let mut text = include_str!("config/contract.toml").replace("hush-token", "hush").to_owned();
+        for variable in ["DINGTALK_SECRET", "ERP_SECRET", "SMTP_PASSWORD", "KEETA_APP_SECRET"] {
+            text = text.replace(&format!("{{ env = \"{variable}\" }}"), "\"SEChush\"");
+        }
+        text = text.replace("{ env = \"DINGTALK_WEBHOOK\" }", "\"https://oapi.dingtalk.com/robot/send?access_token=hush\"");
+        let at = at % text.len();
+        text.replace_range(at..(at + gone).min(text.len()), &typed);
+        let problems = match read("tests/config/slip.toml", &text) {
+            Ok(loaded) => loaded.warnings,
+            Err(problems) => problems,
+        };
+        let shown = problem::render(&problems, Colour::Never) + &serde_json::to_string(&problems).unwrap();
+        prop_assert!(!shown.contains(SECRET), "{shown}");
+    }
 }

@@ -1,5 +1,7 @@
 //! The kinds of channels: which secrets each has, what its values must look like, and its struct.
 
+use std::ops::Range;
+
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use http::HeaderName;
@@ -230,8 +232,7 @@ fn mobile(text: &str) -> Result<(), Complaint> {
 fn headers(section: &mut Section<'_>, problems: &mut Problems<'_>) {
     let table = section.value(&["headers"]).and_then(|value| value.get_ref().as_table());
     let keys = table.into_iter().flat_map(|table| table.keys());
-    let names: Vec<(String, std::ops::Range<usize>)> =
-        keys.map(|key| (key.get_ref().to_string(), key.span())).collect();
+    let names: Vec<(String, Range<usize>)> = keys.map(|key| (key.get_ref().to_string(), key.span())).collect();
     for (name, at) in names {
         let lower = name.to_lowercase();
         let ours = OWN_HEADERS.contains(&lower.as_str()) || OWN_PREFIXES.iter().any(|prefix| lower.starts_with(prefix));

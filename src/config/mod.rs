@@ -30,14 +30,12 @@ use crate::channel::Way;
 use crate::config::problem::Problem;
 use crate::config::problem::Problems;
 use crate::config::problem::Severity;
+use crate::domain::language;
 use crate::domain::route::Glob;
 use crate::domain::route::Routes;
 use crate::domain::secret::Secret;
 use crate::platform::Source;
 use crate::platform::apsdai::Apsdai;
-
-/// Languages that there are templates for.
-pub const LANGUAGES: [&str; 2] = ["en", "zh-CN"];
 
 /// A configuration that the daemon can start with.
 #[derive(Debug)]
@@ -222,6 +220,11 @@ impl Surroundings<'_> {
     }
 }
 
+/// The languages that there are templates for.
+pub fn languages() -> Vec<&'static str> {
+    language::built_in().keys().map(String::as_str).collect()
+}
+
 /// Reads a configuration file.
 ///
 /// # Errors
@@ -233,7 +236,7 @@ pub fn read(file: &Path) -> Result<Loaded, Vec<Problem>> {
         vec![problem::unreadable(file.display().to_string(), message, help)]
     })?;
     let env = |name: &str| std::env::var(name).ok();
-    read_text(&text, &Surroundings { file, env: &env, languages: &LANGUAGES })
+    read_text(&text, &Surroundings { file, env: &env, languages: &languages() })
 }
 
 /// Reads a configuration text.
@@ -247,6 +250,9 @@ pub fn read_text(text: &str, surroundings: &Surroundings<'_>) -> Result<Loaded, 
     let mark = problems.mark();
     let config = top::read(root.into_inner(), surroundings, &mut problems);
     problems.forget_behind_the_break(mark);
+    if !errors.is_empty() {
+        problems.starts().into_iter().for_each(|at| secrets::hide_in_line(at, &mut problems));
+    }
     let problems = problems.finish();
     let wrong = problems.iter().any(|problem| problem.severity == Severity::Error);
     match config {
@@ -277,8 +283,5 @@ fn syntax(errors: &[toml::de::Error], problems: &mut Problems<'_>) {
         }
         let complaint = words::syntax(error.message(), text, &span);
         problems.error(span, complaint.message, complaint.help);
-    }
-    if !errors.is_empty() {
-        secrets::hide_by_name(problems);
     }
 }

@@ -148,6 +148,8 @@ impl<'t> Problems<'t> {
     }
 
     fn push(&mut self, severity: Severity, span: Option<Range<usize>>, message: String, help: String) {
+        // A text whose closing quote is missing runs on over lines that must not be told.
+        let message = message.lines().next().unwrap_or_default().to_owned();
         let known = self.list.iter().any(|found| found.span == span && found.message == message);
         if !known {
             self.list.push(Found { severity, span, message, help: (!help.is_empty()).then_some(help) });
@@ -181,6 +183,11 @@ impl<'t> Problems<'t> {
     /// How many there are so far.
     pub fn mark(&self) -> usize {
         self.list.len()
+    }
+
+    /// Where each of them stands.
+    pub fn starts(&self) -> Vec<usize> {
+        self.list.iter().filter_map(|found| Some(found.span.as_ref()?.start)).collect()
     }
 
     /// Everything that was found, in the order of the file; what stands nowhere in it comes last.
@@ -244,7 +251,25 @@ fn merged(mut masks: Vec<Range<usize>>) -> Vec<Range<usize>> {
     merged
 }
 
-/// Cuts a line out of the text, `***` in place of each mask, and moves the span along.
+/// A line without its comment: there may be an old secret in it.
+fn code(line: &str) -> &str {
+    let mut quote = None;
+    let comment = line.char_indices().find(|(_, c)| match (quote, *c) {
+        (None, '#') => true,
+        (None, '"' | '\'') => {
+            quote = Some(*c);
+            false
+        }
+        (Some(open), c) if c == open => {
+            quote = None;
+            false
+        }
+        _ => false,
+    });
+    comment.map_or(line, |(at, _)| line[..at].trim_end())
+}
+
+/// Cuts a line out of the text, without its comment, `***` in place of each mask, and moves the span along.
 fn excerpt(text: &str, place: &Place, span: &Range<usize>, masks: &[Range<usize>]) -> Excerpt {
     const HIDDEN: &str = "***";
     let bytes = &place.bytes;
@@ -269,8 +294,9 @@ fn excerpt(text: &str, place: &Place, span: &Range<usize>, masks: &[Range<usize>
         line.push_str(HIDDEN);
         at = to;
     }
-    follow(&line, at, bytes.end, false);
-    line.push_str(&text[at..bytes.end]);
+    let to = at + code(&text[at..bytes.end]).len();
+    follow(&line, at, to, false);
+    line.push_str(&text[at..to]);
     let start = start.unwrap_or(line.len());
     let end = end.unwrap_or(line.len()).max(start);
     Excerpt { line, span: start..end }

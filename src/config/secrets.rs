@@ -6,18 +6,42 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::DeTable;
 use toml::de::DeValue;
+use url::Url;
 
 use crate::config::Surroundings;
 use crate::config::problem::Problems;
 use crate::config::section::Complaint;
 use crate::config::section::Section;
-use crate::config::words;
 
 const FORMS: &str = "a secret is a text in quotes, { env = \"NAME\" } or { file = \"path\" }";
 
-/// The names of secrets, for lines that cannot be read well enough to know which table they belong to.
-const NAMES: [&str; 9] =
-    ["app_secret", "secret", "password", "webhook", "url", "token", "token_hash", "proxy", "headers"];
+/// Keys that are certainly no secrets, so that their lines may be shown whole even when the text has a syntax error.
+const OPEN: [&str; 24] = [
+    "app_id",
+    "at",
+    "cc",
+    "currency",
+    "days",
+    "events",
+    "fallback",
+    "from",
+    "keep",
+    "keyword",
+    "kind",
+    "language",
+    "listen",
+    "max_age",
+    "max_body",
+    "mention",
+    "platform",
+    "public_url",
+    "retry",
+    "shops",
+    "sources",
+    "timezone",
+    "to",
+    "verify",
+];
 
 /// Puts the secrets of a section in place of the references to them, and marks plain ones as not to be shown. A path is
 /// a key, keys of nested tables with dots; `*` stands for every key of a table.
@@ -123,7 +147,7 @@ fn hidden(text: &str, span: &Range<usize>, secret: &str) -> Range<usize> {
         return span.start..span.start;
     }
     let after_host = || {
-        let address = url::Url::parse(secret).ok()?;
+        let address = Url::parse(secret).ok()?;
         let host = address.host_str().filter(|_| address.username().is_empty() && address.password().is_none())?;
         let written = &text[span.clone()];
         let start = written.find("://")? + "://".len();
@@ -155,45 +179,27 @@ fn hide_strangers(value: &Spanned<DeValue<'_>>, problems: &mut Problems<'_>) {
     }
 }
 
-/// Marks everything that looks like a secret, by its name alone: in a text with a syntax error, tables and values may
-/// not be what they seem.
-pub fn hide_by_name(problems: &mut Problems<'_>) {
+/// Marks what may be a value in a line of a text with a syntax error: there, tables, keys and values may not be what they
+/// seem.
+pub fn hide_in_line(at: usize, problems: &mut Problems<'_>) {
     let text = problems.text();
-    let mut start = 0;
-    let mut in_headers = false;
-    for line in text.split_inclusive('\n') {
-        let trimmed = line.trim_start();
-        if trimmed.starts_with('[') {
-            in_headers = trimmed.contains("headers");
-        }
-        let end = line.trim_end().len();
-        let assigned = line.match_indices('=').map(|(at, _)| at).find(|&at| {
-            let after = line[at + 1..].trim_start();
-            let reference = after.starts_with('{') && (after.contains("env") || after.contains("file"));
-            (in_headers || is_secret_name(line[..at].trim_end())) && !reference
-        });
-        // `secret "…"` and `secret: "…"` are slips that a secret must survive too.
-        let word = line.len() - trimmed.len() + trimmed.find(|c| !is_name(c)).unwrap_or(trimmed.len());
-        let from = match assigned {
-            Some(at) => Some(at + 1),
-            None => (!line.contains('=') && is_secret_name(&line[..word])).then_some(word),
-        };
-        if let Some(from) = from.map(|from| from + (line[from..].len() - line[from..].trim_start().len())) {
-            problems.mask(start + from.min(end)..start + end);
-        }
-        start += line.len();
+    let start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
+    let line = text[start..].lines().next().unwrap_or_default();
+    let is_header = line.starts_with('[') && line.chars().all(|c| is_name(c) || "[]-. ".contains(c));
+    let is_open = line.split_once('=').is_some_and(|(key, value)| OPEN.contains(&key.trim()) && !value.contains('='));
+    if is_header || is_open {
+        return;
     }
+    // Only what looks like a key is shown: a first word may as well be the end of a value.
+    let named = line
+        .split_once(['=', ':'])
+        .filter(|(key, _)| !key.trim().is_empty() && key.chars().all(|c| is_name(c) || "-. ".contains(c)));
+    let from = named.map_or(0, |(_, value)| line.len() - value.trim_start().len());
+    problems.mask(start + from..start + line.len());
 }
 
 fn is_name(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
-}
-
-/// Whether a text ends in the name of a secret, or in something very near to one.
-fn is_secret_name(text: &str) -> bool {
-    let text = text.trim_end_matches(['"', '\'']);
-    let name = text.rsplit(|c| !is_name(c)).next().unwrap_or_default();
-    NAMES.contains(&name) || words::nearest(name, &NAMES[..4]).is_some()
 }
 
 /// The paths that a pattern stands for in a table.

@@ -172,7 +172,10 @@ impl<'t> Section<'t> {
                     let found = value(&table, &keys);
                     let siblings = if path.len() == 1 { self.elsewhere } else { &[] };
                     if let Some((unknown, mut known)) = words::unknown(error.message()) {
-                        hide(found, problems);
+                        found.into_iter().for_each(|found| hide(found, problems));
+                        if !words::is_bare(unknown) {
+                            problems.mask(span.clone());
+                        }
                         known.extend(siblings);
                         // What was meant is not missing.
                         if let Some(meant) = words::nearest(unknown, &known) {
@@ -196,17 +199,13 @@ impl<'t> Section<'t> {
     }
 }
 
-/// The value of an unknown key could be a secret under a mistyped name.
-pub fn hide(value: Option<&Spanned<DeValue<'_>>>, problems: &mut Problems<'_>) {
-    let Some(value) = value else { return };
-    let inline = match value.get_ref() {
-        DeValue::Table(_) => problems.text()[value.span()].starts_with('{'),
-        // A list of [[headers]] stands where its first table stands.
-        DeValue::Array(list) => list.first().is_none_or(|first| first.span() != value.span()),
-        _ => true,
-    };
-    if inline {
-        problems.mask(value.span());
+/// Marks a value as not to be shown, with everything in it: under an unknown key it could be a secret.
+pub fn hide(value: &Spanned<DeValue<'_>>, problems: &mut Problems<'_>) {
+    match value.get_ref() {
+        // Tables with a header or with dots in their keys stand where their names stand.
+        DeValue::Table(table) => table.iter().for_each(|(_, inner)| hide(inner, problems)),
+        DeValue::Array(list) => list.iter().for_each(|inner| hide(inner, problems)),
+        _ => problems.mask(value.span()),
     }
 }
 

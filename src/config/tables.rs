@@ -36,7 +36,7 @@ pub fn table<'t>(root: &mut DeTable<'t>, name: &str, problems: &mut Problems<'_>
     match value.into_inner() {
         DeValue::Table(table) => Section::new(format!("in [{name}]"), span, table),
         other => {
-            section::hide(Some(&Spanned::new(span, other)), problems);
+            section::hide(&Spanned::new(span, other), problems);
             problems.error(key.span(), format!("\"{name}\" must be a table"), format!("write [{name}], once"));
             empty()
         }
@@ -114,10 +114,12 @@ pub fn repeated<'t>(root: &mut DeTable<'t>, name: &str, problems: &mut Problems<
 /// Says of what is left in the file that nobody knows it.
 pub fn strangers(root: &DeTable<'_>, problems: &mut Problems<'_>) {
     for (key, value) in root {
-        section::hide(Some(value), problems);
+        section::hide(value, problems);
         let mut said = words::unknown_key(key.get_ref(), &KNOWN, "at the top of the file");
         let line = problems.text()[..key.span().start].rsplit('\n').next().unwrap_or_default();
-        if line.trim_start().starts_with('[') {
+        if !words::is_bare(key.get_ref()) {
+            problems.mask(key.span());
+        } else if line.trim_start().starts_with('[') {
             said.message = format!("there is no table [{}]", key.get_ref());
         }
         problems.error(key.span(), said.message, said.help);

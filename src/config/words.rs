@@ -60,7 +60,8 @@ pub fn syntax(message: &str, text: &str, span: &Range<usize>) -> Complaint {
         Some(first) => format!("the first is in line {first}; give this one another name, or make one of the two"),
         None => "it may be given once; take one of them out, or give it another name".to_owned(),
     };
-    Complaint::new(format!("\"{name}\" is here for the second time"), help)
+    let what = if is_bare(name) { format!("\"{name}\"") } else { "this key".to_owned() };
+    Complaint::new(format!("{what} is here for the second time"), help)
 }
 
 /// A place where the text stops being TOML.
@@ -103,7 +104,15 @@ pub fn missing_key(path: &[String], place: &str) -> Complaint {
 
 /// That a key is not known; `known` are those that are.
 pub fn unknown_key(key: &str, known: &[&str], place: &str) -> Complaint {
+    if !is_bare(key) {
+        return Complaint::new(format!("this is no key that could be {place}"), meant("", known));
+    }
     Complaint::new(format!("there is no key \"{key}\" {place}"), meant(key, known))
+}
+
+/// Whether a key is a plain word. What a slip left of a line may be a key with a secret in it.
+pub fn is_bare(key: &str) -> bool {
+    key.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-')
 }
 
 /// What was probably meant, else what there is to choose from.
