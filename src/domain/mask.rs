@@ -1,7 +1,9 @@
 //! Masks the values of key-like names in a JSON body, so that no licence key or password is ever stored.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
+use aho_corasick::AhoCorasick;
 use serde::de::Deserializer;
 use serde::de::MapAccess;
 use serde::de::Visitor;
@@ -30,8 +32,13 @@ const NAMES: [&str; 16] = [
     "accesstoken",
 ];
 
-/// A body without one of these holds none of the names.
-const TRACES: [&[u8]; 5] = [b"key", b"licen", b"secret", b"passw", b"token"];
+/// A body without one of these, in whatever case, holds none of the names. The last one begins an escape, which may hide a
+/// letter of a name.
+const TRACES: [&str; 6] = ["key", "licen", "secret", "passw", "token", r"\u"];
+
+static SEARCH: LazyLock<AhoCorasick> = LazyLock::new(|| {
+    AhoCorasick::builder().ascii_case_insensitive(true).build(TRACES).expect("a few short texts always make an automaton")
+});
 
 /// Deeper than this, a value is masked whole instead of being searched.
 const MAX_DEPTH: usize = 64;
@@ -39,19 +46,13 @@ const MAX_DEPTH: usize = 64;
 /// The body with the values under key-like names, and under `also`, replaced by `"***"`. Numbers, blanks and the sequence
 /// of members stay as they came. JSON inside a string is searched too. A body that does not parse comes back as it is.
 pub fn mask<'a>(body: &'a [u8], also: &[&str]) -> Cow<'a, [u8]> {
-    if also.is_empty() && !has_trace(body) {
+    if also.is_empty() && !SEARCH.is_match(body) {
         return Cow::Borrowed(body);
     }
     let Ok(raw) = serde_json::from_slice::<&RawValue>(body) else { return Cow::Borrowed(body) };
     let mut out = String::with_capacity(body.len());
     write_value(&mut out, raw, also, 0);
     Cow::Owned(out.into_bytes())
-}
-
-fn has_trace(body: &[u8]) -> bool {
-    TRACES.iter().any(|trace| body.windows(trace.len()).any(|window| window.eq_ignore_ascii_case(trace)))
-        // An escape may hide a letter of a name.
-        || body.windows(2).any(|window| window == b"\\u")
 }
 
 fn is_secret(name: &str, also: &[&str]) -> bool {
