@@ -80,10 +80,13 @@ pub async fn run(
         work.spawn(delivery::run(Arc::new(lane), post.clone(), shutdown.clone()));
     }
     work.spawn(schedule::upkeep(store.clone(), keep, clock.clone(), shutdown.clone()));
-    let intake = Arc::new(Intake::new(inlets, currency, store, routes, wake, clock));
+    let intake = Arc::new(Intake::new(inlets, currency, store.clone(), routes, wake, clock));
     work.spawn(server::serve(listeners.hooks, hooks::routes(intake), limits, shutdown.clone()));
     work.close();
     work.wait().await;
+    if let Some(store) = Arc::into_inner(store) {
+        store.close().await;
+    }
     Ok(())
 }
 

@@ -111,7 +111,8 @@ async fn send(address: SocketAddr, seeds: Arc<Mutex<u64>>, acknowledged: Arc<Mut
             *next
         };
         let sample = keeta.samples(&Kind::OrderPlaced, ADDRESS, seed, Timestamp::now()).remove(0);
-        let head = format!("POST /hooks/keeta-hk HTTP/1.1\r\nhost: bell\r\ncontent-length: {}\r\n\r\n", sample.body.len());
+        let head =
+            format!("POST /hooks/keeta-hk HTTP/1.1\r\nhost: bell\r\ncontent-length: {}\r\n\r\n", sample.body.len());
         if stream.write_all(&[head.into_bytes(), sample.body].concat()).await.is_err() {
             return;
         }
@@ -168,7 +169,9 @@ async fn every_acknowledged_webhook_survives_sigkill() {
         loop {
             match news.recv().await {
                 Ok(received) => seen.lock().expect("no panic elsewhere").push(received),
-                Err(tokio::sync::broadcast::error::RecvError::Lagged(missed)) => panic!("{missed} messages were not counted"),
+                Err(tokio::sync::broadcast::error::RecvError::Lagged(missed)) => {
+                    panic!("{missed} messages were not counted")
+                }
                 Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
             }
         }
@@ -181,7 +184,8 @@ async fn every_acknowledged_webhook_survives_sigkill() {
     for _ in 0..rounds {
         let mut daemon = start(folder.path());
         drop(connected(address, &mut daemon).await);
-        let senders: Vec<_> = (0..SENDERS).map(|_| tokio::spawn(send(address, seeds.clone(), acknowledged.clone()))).collect();
+        let senders: Vec<_> =
+            (0..SENDERS).map(|_| tokio::spawn(send(address, seeds.clone(), acknowledged.clone()))).collect();
         tokio::time::sleep(Duration::from_millis(20 + draw(&mut chance) % 300)).await;
         daemon.kill().expect("killed");
         daemon.wait().expect("gone");
@@ -220,10 +224,15 @@ async fn every_acknowledged_webhook_survives_sigkill() {
             }
         }
     }
-    println!("acknowledged {}, deliveries owed {}, messages {messages}, repeats {repeats}", acknowledged.len(), 2 * acknowledged.len());
+    println!(
+        "acknowledged {}, deliveries owed {}, messages {messages}, repeats {repeats}",
+        acknowledged.len(),
+        2 * acknowledged.len()
+    );
     assert!(acknowledged.len() > rounds as usize, "hardly anything was acknowledged");
     for side in [FarSide::DingTalk, FarSide::Webhook] {
-        let missing: Vec<u64> = acknowledged.iter().copied().filter(|seed| !told.contains_key(&(side, *seed))).collect();
+        let missing: Vec<u64> =
+            acknowledged.iter().copied().filter(|seed| !told.contains_key(&(side, *seed))).collect();
         assert!(missing.is_empty(), "acknowledged and never told to {side:?}: {missing:?}");
     }
     assert!(unexplained.is_empty(), "told twice although the answer was not lost: {unexplained:?}");

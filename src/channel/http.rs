@@ -5,6 +5,7 @@ mod tls;
 
 use std::error::Error;
 use std::fmt;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -259,6 +260,10 @@ fn words(error: reqwest::Error) -> String {
     if error.is_timeout() {
         return if error.is_connect() { "timed out while connecting" } else { "timed out" }.to_owned();
     }
+    // The operating system's word for it says more than the layers around it.
+    if let Some(cause) = sources(&error).find_map(|source| source.downcast_ref::<std::io::Error>()).and_then(plain) {
+        return cause.to_owned();
+    }
     let error = error.without_url();
     let mut words = String::new();
     for text in sources(&error).skip(1).map(ToString::to_string) {
@@ -268,6 +273,18 @@ fn words(error: reqwest::Error) -> String {
         }
     }
     if words.is_empty() { error.to_string() } else { words }
+}
+
+fn plain(error: &std::io::Error) -> Option<&'static str> {
+    match error.kind() {
+        ErrorKind::ConnectionRefused => Some("connection refused"),
+        ErrorKind::ConnectionReset => Some("the connection was reset"),
+        ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe | ErrorKind::UnexpectedEof => {
+            Some("the connection was closed before an answer came")
+        }
+        ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => Some("the network cannot be reached"),
+        _ => None,
+    }
 }
 
 /// The error itself and what caused it, outermost first.

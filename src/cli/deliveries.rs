@@ -3,17 +3,22 @@
 use std::path::Path;
 
 use clap::Args;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde_json::json;
 
 use crate::cli::Failure;
 use crate::cli::Format;
 use crate::cli::configuration;
 use crate::config::StoreUrl;
+use crate::domain::text::cap;
 use crate::store::Standing;
 use crate::store::sqlite::read::Reader;
 
 /// Rows that people get to see unless they ask for another number; the newest ones.
 const ROWS: usize = 50;
+/// Of an answer, people get to see so many characters; `--format json` has it whole.
+const ANSWER: usize = 40;
 
 #[derive(Args)]
 pub struct Deliveries {
@@ -33,7 +38,17 @@ pub struct Deliveries {
 
 pub async fn run(deliveries: Deliveries, file: &Path) -> Result<(), Failure> {
     let config = configuration(file)?.config;
+    if let Some(channel) = deliveries.channel.as_ref().filter(|name| !config.channels.contains_key(*name)) {
+        let names = config.channels.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+        return Err(Failure::Misused(format!("there is no channel \"{channel}\"; there are: {names}")));
+    }
     let StoreUrl::Sqlite(path) = &config.store.url;
+    if !path.exists() {
+        return Err(Failure::Failed(format!(
+            "there is no store at {} yet; `orderbell serve` makes it",
+            path.display()
+        )));
+    }
     let failed = |error: crate::store::StoreError| Failure::Failed(error.to_string());
     let reader = Reader::open(path).map_err(failed)?;
     let mut rows = reader.deliveries(deliveries.state.as_deref()).await.map_err(failed)?;
@@ -51,6 +66,11 @@ pub async fn run(deliveries: Deliveries, file: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
+/// `2025-06-04 11:35`, in this machine's time zone.
+fn minute(at: Timestamp) -> String {
+    at.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M").to_string()
+}
+
 fn row_json(row: &Standing) -> serde_json::Value {
     json!({
         "id": row.id, "event": row.event, "kind": row.kind, "source": row.source, "order": row.order,
@@ -65,15 +85,17 @@ fn print_table(rows: &[Standing], all: usize) {
         return;
     }
     println!(
-        "{:<36}  {:<20} {:<18} {:<14} {:<9} {:>5}  ANSWER",
-        "DELIVERY", "KIND", "ORDER", "CHANNEL", "STATE", "TRIES"
+        "{:<16} {:<20} {:<16} {:<12} {:<9} {:>5}  {:<16} {:<40} DELIVERY",
+        "MADE", "KIND", "ORDER", "CHANNEL", "STATE", "TRIES", "NEXT TRY", "ANSWER"
     );
     for row in rows {
+        let made = minute(row.created_at);
+        let next = if row.state == "waiting" { minute(row.due_at) } else { "-".to_owned() };
         let order = row.order.as_deref().unwrap_or("-");
-        let answer = row.answer.as_deref().unwrap_or("-");
+        let answer = cap(row.answer.as_deref().unwrap_or("-"), ANSWER);
         println!(
-            "{}  {:<20} {order:<18} {:<14} {:<9} {:>5}  {answer}",
-            row.id, row.kind, row.channel, row.state, row.attempts
+            "{made:<16} {:<20} {order:<16} {:<12} {:<9} {:>5}  {next:<16} {answer:<40} {}",
+            row.kind, row.channel, row.state, row.attempts, row.id
         );
     }
     if rows.len() < all {

@@ -17,8 +17,9 @@ use crate::flow::Clock;
 pub async fn run(file: &Path) -> Result<(), Failure> {
     let loaded = configuration(file)?;
     start_log("info,refinery_core=warn");
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), configuration = %file.display(), "starting");
     for warning in &loaded.warnings {
-        tracing::warn!(line = warning.line, "{}", warning.message);
+        tracing::warn!(line = warning.line, "{}; {}", warning.message, warning.help.as_deref().unwrap_or_default());
     }
     let config = loaded.config;
     let listen = config.server.listen;

@@ -37,7 +37,10 @@ const NAMES: [&str; 16] = [
 const TRACES: [&str; 6] = ["key", "licen", "secret", "passw", "token", r"\u"];
 
 static SEARCH: LazyLock<AhoCorasick> = LazyLock::new(|| {
-    AhoCorasick::builder().ascii_case_insensitive(true).build(TRACES).expect("a few short texts always make an automaton")
+    AhoCorasick::builder()
+        .ascii_case_insensitive(true)
+        .build(TRACES)
+        .expect("a few short texts always make an automaton")
 });
 
 /// Deeper than this, a value is masked whole instead of being searched.

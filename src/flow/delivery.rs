@@ -258,7 +258,7 @@ fn log(lane: &Lane, due: &Due, attempt: u32, answer: &Answer, step: &Step, now: 
     match step {
         Step::Delivered => tracing::info!(%delivery, %event, channel, attempt, delay_ms, "delivered"),
         Step::Wait { until, .. } => {
-            tracing::warn!(%delivery, %event, channel, attempt, outcome, words, %until, "not delivered yet; tried again");
+            tracing::warn!(%delivery, %event, channel, attempt, outcome, words, until = format!("{until:.0}"), "not delivered yet; it will be tried again");
         }
         Step::Recompose(_) => tracing::warn!(%delivery, %event, channel, attempt, outcome, words, "composed anew"),
         Step::Dead => tracing::error!(%delivery, %event, channel, attempt, outcome, words, "given up"),

@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 
 use http::HeaderMap;
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::domain::event::DeliveryId;
@@ -95,30 +96,35 @@ impl Intake {
             Ok(Heard::Webhook(webhook)) => self.remember(name, *webhook, now).await,
             Err(Refusal::Method) => return Verdict::Method,
             Err(refusal) => {
-                tracing::warn!(source = name, reason = %refusal, bytes = body.len(), "a webhook was refused");
-                if let Refusal::Stale { off_by_seconds } = refusal {
-                    self.notices.tell(Topic::Clock, name, format!("{off_by_seconds} s"), now).await;
-                }
+                tracing::warn!(source = name, bytes = body.len(), "a webhook was refused: {refusal}");
+                self.tell_operator(name, &refusal, &inlet.address, now).await;
                 Reply::Refused
             }
         };
         Verdict::Answer(reply, platform.reply(reply))
     }
 
-    async fn remember(&self, name: &str, webhook: Webhook, now: jiff::Timestamp) -> Reply {
+    async fn remember(&self, name: &str, webhook: Webhook, now: Timestamp) -> Reply {
         let Webhook { kind, occurred_at, shop, order, data, proof, mut repeat_keys, body } = webhook;
-        let unproven = proof == Proof::Unproven;
-        if unproven {
+        let mut channels = Vec::new();
+        if proof == Proof::Unproven {
+            tracing::warn!(
+                source = name,
+                "the next webhook is told to nobody: its signature fits none of the recipes; look at public_url, registered_url and app_secret"
+            );
             // What nobody proved must not make a genuine webhook look like a repeat.
             repeat_keys = vec![RepeatKey::Once(format!("unproven:{}", Uuid::now_v7()))];
+        } else {
+            channels = self.routes.channels(&kind, name, shop.as_ref().map(|shop| shop.id.as_str()));
+            if channels.is_empty() {
+                self.say_unrouted(&kind.to_string());
+            }
         }
-        let channels = match unproven {
-            true => Vec::new(),
-            false => self.routes.channels(&kind, name, shop.as_ref().map(|shop| shop.id.as_str())),
+        let recipe = match &proof {
+            Proof::Held(recipe) => recipe.clone(),
+            Proof::Unproven => "none".to_owned(),
+            Proof::Own => "own".to_owned(),
         };
-        if channels.is_empty() && !unproven {
-            self.say_unrouted(&kind.to_string());
-        }
         let id = EventId(Uuid::now_v7());
         let event =
             Event { id, kind, source: name.to_owned(), occurred_at, received_at: now, shop, order, data, proof };
@@ -126,7 +132,7 @@ impl Intake {
         let hearers = channels.into_iter().map(|channel| (channel, DeliveryId(Uuid::now_v7()))).collect();
         match self.store.record(Record { event, body, repeat_keys, hearers }).await {
             Ok(Recorded::New { channels }) => {
-                tracing::info!(event = %id, kind, source = name, deliveries = channels.len(), unproven, "webhook recorded");
+                tracing::info!(event = %id, kind, source = name, deliveries = channels.len(), proof = recipe, "webhook recorded");
                 self.wake.wake(&channels);
                 Reply::Received
             }
@@ -138,6 +144,21 @@ impl Intake {
                 tracing::error!(kind, source = name, %error, "a webhook could not be stored; the platform is asked to send it again");
                 Reply::NotRemembered
             }
+        }
+    }
+
+    /// A refusal that may mean that genuine webhooks are lost.
+    async fn tell_operator(&self, name: &str, refusal: &Refusal, address: &str, now: Timestamp) {
+        match refusal {
+            Refusal::Stale { off_by_seconds } => {
+                let side = if *off_by_seconds < 0 { "ahead of" } else { "behind" };
+                let detail = format!("{} s {side} this machine's clock", off_by_seconds.unsigned_abs());
+                self.notices.tell(Topic::Clock, name, detail, now).await;
+            }
+            Refusal::Signature => {
+                self.notices.tell(Topic::Refused, name, format!("checked against {address}"), now).await
+            }
+            _ => {}
         }
     }
 

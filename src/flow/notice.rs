@@ -25,6 +25,8 @@ use crate::store::sqlite::Sqlite;
 pub enum Topic {
     /// A source's webhooks carry a time that is not this machine's.
     Clock,
+    /// A source's webhooks name our application, but their signature does not fit.
+    Refused,
     /// A message was given up.
     Dead,
     /// A channel's far side says that the channel's setting is wrong.
@@ -37,6 +39,7 @@ impl Topic {
     fn as_str(self) -> &'static str {
         match self {
             Topic::Clock => "clock",
+            Topic::Refused => "refused",
             Topic::Dead => "dead",
             Topic::Misconfigured => "misconfigured",
             Topic::Template => "template",

@@ -62,12 +62,12 @@ pub struct Webhook {
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum Refusal {
     #[error(
-        "the signature matches none of the recipes; usually the address registered at the platform differs from public_url, or the secret is another application's"
+        "the signature does not fit; usually the address registered at the platform is not the configured one, or the secret is another application's"
     )]
     Signature,
     /// Right signature, wrong time: the operator is told about clocks.
     #[error(
-        "the signature is right, but its time is {off_by_seconds} s away from this machine's clock (positive: in the past), beyond max_age"
+        "the signature is right, but its time is {off_by_seconds} s behind this machine's clock (negative: ahead), beyond max_age"
     )]
     Stale { off_by_seconds: i64 },
     #[error("it is signed for application {0}, not for the configured app_id")]

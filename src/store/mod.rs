@@ -109,6 +109,7 @@ pub struct Standing {
     pub channel: String,
     pub state: String,
     pub attempts: u32,
+    pub created_at: Timestamp,
     pub due_at: Timestamp,
     pub answer: Option<String>,
     pub digest: Option<DeliveryId>,

@@ -20,12 +20,18 @@ use crate::store::form_of;
 use crate::store::form_text;
 use crate::store::sqlite::rows;
 
-/// After a crash: what was being sent may have arrived, so its attempt is ended as unknown and the delivery is due again.
+/// At the start: what was being sent when a crash came may have arrived, so its attempt is ended as unknown and the delivery
+/// is due again; and so is what waits for a setting to be mended.
 pub fn take_up(connection: &Connection, now: Timestamp) -> rusqlite::Result<()> {
     let transaction = connection.unchecked_transaction()?;
     transaction.execute(
         "UPDATE deliveries SET due_at = ?1, outcome = 'unknown', answer = 'orderbell was stopped before the answer came'
          WHERE state = 'waiting' AND id IN (SELECT delivery FROM attempts WHERE ended_at IS NULL)",
+        [rows::to_millisecond(now)],
+    )?;
+    // A restart usually means that the setting was mended.
+    transaction.execute(
+        "UPDATE deliveries SET due_at = ?1 WHERE state = 'waiting' AND outcome = 'misconfigured'",
         [rows::to_millisecond(now)],
     )?;
     transaction.execute(
@@ -135,7 +141,7 @@ pub fn settle(connection: &Connection, settle: &Settle) -> rusqlite::Result<()> 
 }
 
 pub fn standings(connection: &Connection, state: Option<&str>) -> rusqlite::Result<Vec<Standing>> {
-    let sql = "SELECT d.id, d.event, e.kind, e.source, e.order_number, d.channel, d.state, d.attempts, d.due_at, d.answer, d.digest
+    let sql = "SELECT d.id, d.event, e.kind, e.source, e.order_number, d.channel, d.state, d.attempts, d.due_at, d.answer, d.digest, d.created_at
         FROM deliveries d JOIN events e ON e.id = d.event
         WHERE ?1 IS NULL OR d.state = ?1 ORDER BY d.id";
     let mut select = connection.prepare_cached(sql)?;
@@ -149,6 +155,7 @@ pub fn standings(connection: &Connection, state: Option<&str>) -> rusqlite::Resu
             channel: row.get(5)?,
             state: row.get(6)?,
             attempts: row.get(7)?,
+            created_at: rows::of_millisecond(11, row.get(11)?)?,
             due_at: rows::of_millisecond(8, row.get(8)?)?,
             answer: row.get(9)?,
             digest: row.get_ref(10)?.as_blob_or_null()?.map(|id| rows::uuid(10, id).map(DeliveryId)).transpose()?,

@@ -77,7 +77,9 @@ impl Sqlite {
         let (writer, jobs) = mpsc::channel(QUEUE);
         let (end, ended) = oneshot::channel();
         spawn("store-write", move || {
-            write(connection, jobs);
+            write(&mut connection, jobs);
+            // Then a copy of the one file is a copy of everything. An error leaves the log in place, where it is just as safe.
+            let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
             // Until here no second daemon may write beside this one.
             drop(lock);
             let _ = end.send(());
@@ -177,7 +179,7 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
 }
 
 /// The writer thread: ends when nobody can ask any more.
-fn write(mut connection: Connection, mut jobs: mpsc::Receiver<Job>) {
+fn write(connection: &mut Connection, mut jobs: mpsc::Receiver<Job>) {
     while let Some(first) = jobs.blocking_recv() {
         let mut group = vec![first];
         while group.len() < GROUP
@@ -186,7 +188,7 @@ fn write(mut connection: Connection, mut jobs: mpsc::Receiver<Job>) {
             group.push(job);
         }
         // A job that panics takes its group along: their senders hear that the store is unavailable, and nothing is kept.
-        let committed = std::panic::catch_unwind(AssertUnwindSafe(|| commit(&mut connection, group)));
+        let committed = std::panic::catch_unwind(AssertUnwindSafe(|| commit(connection, group)));
         if committed.is_err() {
             tracing::error!("the store met a fault of its own; a group of changes was taken back");
             if !connection.is_autocommit() {
