@@ -23,6 +23,10 @@ use tokio::net::TcpListener;
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
+/// The daemon's own.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const CONNECTIONS: usize = 64;
 const PER_CONNECTION: usize = 400;
 const ADDRESS: &str = "https://bell.example.com/hooks/keeta-hk";

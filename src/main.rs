@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+/// Many small, short-lived texts are made for each webhook; this allocator is the quicker one at that.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     orderbell::cli::main()
 }
