@@ -187,7 +187,7 @@ async fn a_sender_of_too_much_reads_413_although_it_sends_to_the_end() {
         send_regardless(&mut stream, &request).await;
         let answer = read_to_end(&mut stream).await;
         assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
-        assert!(answer.ends_with("the body is larger than 1048576 bytes"), "{answer}");
+        assert!(answer.ends_with(r#"{"code":413,"message":"the body is larger than 1048576 bytes"}"#), "{answer}");
     }
     server.stop().await;
 }

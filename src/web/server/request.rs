@@ -135,9 +135,11 @@ async fn read<E>(body: Incoming, shared: &Shared<E>) -> Result<Bytes, Unread> {
     }
 }
 
-/// An answer after which the connection closes.
-fn refusal(status: StatusCode, text: String) -> poem::Response {
-    poem::Response::builder().status(status).header(header::CONNECTION, "close").content_type("text/plain").body(text)
+/// An answer after which the connection closes. Platforms look at the `code` of a refusal too, so it is never zero.
+fn refusal(status: StatusCode, message: String) -> poem::Response {
+    let body = serde_json::json!({ "code": status.as_u16(), "message": message }).to_string();
+    let response = poem::Response::builder().status(status).header(header::CONNECTION, "close");
+    response.content_type("application/json").body(body)
 }
 
 struct Panicked;
