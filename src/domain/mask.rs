@@ -46,16 +46,18 @@ static SEARCH: LazyLock<AhoCorasick> = LazyLock::new(|| {
 /// Deeper than this, a value is masked whole instead of being searched.
 const MAX_DEPTH: usize = 64;
 
-/// The body with the values under key-like names, and under `also`, replaced by `"***"`. Numbers, blanks and the sequence
-/// of members stay as they came. JSON inside a string is searched too. A body that does not parse comes back as it is.
+/// The body with the values under key-like names, and under `also`, replaced by `"***"`. All else stays byte for byte. JSON
+/// inside a string is searched too. A body that does not parse comes back as it is.
 pub fn mask<'a>(body: &'a [u8], also: &[&str]) -> Cow<'a, [u8]> {
     if also.is_empty() && !SEARCH.is_match(body) {
         return Cow::Borrowed(body);
     }
     let Ok(raw) = serde_json::from_slice::<&RawValue>(body) else { return Cow::Borrowed(body) };
-    let mut out = String::with_capacity(body.len());
-    write_value(&mut out, raw, also, 0);
-    Cow::Owned(out.into_bytes())
+    match masked(raw.get(), also, 0) {
+        // What stands around the value is blanks.
+        Some(masked) => Cow::Owned(masked.into_bytes()),
+        None => Cow::Borrowed(body),
+    }
 }
 
 fn is_secret(name: &str, also: &[&str]) -> bool {
@@ -64,62 +66,55 @@ fn is_secret(name: &str, also: &[&str]) -> bool {
     NAMES.contains(&folded.as_str()) || also.contains(&name)
 }
 
-fn write_value(out: &mut String, raw: &RawValue, also: &[&str], depth: usize) {
-    let text = raw.get();
+/// The text of a value with its secrets masked; `None` when there is none in it.
+fn masked(text: &str, also: &[&str], depth: usize) -> Option<String> {
     if depth > MAX_DEPTH {
-        out.push_str(MASKED);
-        return;
+        let suspicious = has_trace(text.as_bytes()) || also.iter().any(|name| text.contains(name));
+        return suspicious.then(|| MASKED.to_owned());
     }
     match text.as_bytes().first() {
         Some(b'{') => {
-            let Ok(Members(members)) = serde_json::from_str(text) else {
-                out.push_str(MASKED);
-                return;
-            };
-            out.push('{');
-            for (index, (name, value)) in members.into_iter().enumerate() {
-                if index > 0 {
-                    out.push(',');
-                }
-                out.push_str(&serde_json::Value::from(name.as_str()).to_string());
-                out.push(':');
-                if is_secret(&name, also) {
-                    out.push_str(MASKED);
-                } else {
-                    write_value(out, value, also, depth + 1);
-                }
-            }
-            out.push('}');
+            let Ok(Members(members)) = serde_json::from_str(text) else { return Some(MASKED.to_owned()) };
+            replaced(text, members.iter().map(|(name, value)| (value.get(), is_secret(name, also))), also, depth)
         }
         Some(b'[') => {
-            let Ok(items) = serde_json::from_str::<Vec<&RawValue>>(text) else {
-                out.push_str(MASKED);
-                return;
-            };
-            out.push('[');
-            for (index, item) in items.into_iter().enumerate() {
-                if index > 0 {
-                    out.push(',');
-                }
-                write_value(out, item, also, depth + 1);
-            }
-            out.push(']');
+            let Ok(items) = serde_json::from_str::<Vec<&RawValue>>(text) else { return Some(MASKED.to_owned()) };
+            replaced(text, items.iter().map(|item| (item.get(), false)), also, depth)
         }
-        Some(b'"') => match serde_json::from_str::<String>(text) {
-            Ok(inner) if inner.trim_start().starts_with(['{', '[']) => {
-                match serde_json::from_str::<&RawValue>(&inner) {
-                    Ok(value) => {
-                        let mut masked = String::with_capacity(inner.len());
-                        write_value(&mut masked, value, also, depth + 1);
-                        out.push_str(&serde_json::Value::from(masked).to_string());
-                    }
-                    Err(_) => out.push_str(text),
-                }
-            }
-            _ => out.push_str(text),
-        },
-        _ => out.push_str(text),
+        Some(b'"') => {
+            let inner = serde_json::from_str::<String>(text).ok()?;
+            let value = inner.trim_start().starts_with(['{', '[']).then(|| serde_json::from_str::<&RawValue>(&inner));
+            let masked = masked(value?.ok()?.get(), also, depth + 1)?;
+            Some(serde_json::Value::from(masked).to_string())
+        }
+        _ => None,
     }
+}
+
+/// The text of an object or list with those of its values replaced that are secret or hold secrets. The values are slices
+/// of the text, in their sequence.
+fn replaced<'a>(
+    text: &'a str,
+    values: impl Iterator<Item = (&'a str, bool)>,
+    also: &[&str],
+    depth: usize,
+) -> Option<String> {
+    let mut out = String::new();
+    let mut copied = 0;
+    for (value, secret) in values {
+        let other = if secret { Some(MASKED.to_owned()) } else { masked(value, also, depth + 1) };
+        if let Some(other) = other {
+            let at = value.as_ptr() as usize - text.as_ptr() as usize;
+            out.push_str(&text[copied..at]);
+            out.push_str(&other);
+            copied = at + value.len();
+        }
+    }
+    if copied == 0 {
+        return None;
+    }
+    out.push_str(&text[copied..]);
+    Some(out)
 }
 
 /// The members of an object in their sequence, duplicates included.
@@ -151,7 +146,7 @@ impl<'de: 'a, 'a> serde::Deserialize<'de> for Members<'a> {
 mod tests {
     use super::*;
 
-    fn masked(body: &str) -> String {
+    fn shown(body: &str) -> String {
         String::from_utf8(mask(body.as_bytes(), &[]).into_owned()).expect("JSON stays text")
     }
 
@@ -159,24 +154,37 @@ mod tests {
     fn values_under_key_like_names_are_masked_wherever_they_stand() {
         let body = r#"{"order_no":1e2,"License_Key":"AAAA-BBBB","items":[{"cdKey":["x"]}],"inner":"{\"password\":\"p\",\"n\":12.10}"}"#;
         let expected = r#"{"order_no":1e2,"License_Key":"***","items":[{"cdKey":"***"}],"inner":"{\"password\":\"***\",\"n\":12.10}"}"#;
-        assert_eq!(masked(body), expected);
+        assert_eq!(shown(body), expected);
     }
 
     #[test]
     fn a_name_written_with_escapes_is_masked_all_the_same() {
-        assert_eq!(masked(r#"{"\u006bey":"AAAA"}"#), r#"{"key":"***"}"#);
+        assert_eq!(shown(r#"{"\u006bey":"AAAA"}"#), r#"{"\u006bey":"***"}"#);
     }
 
     #[test]
     fn a_body_without_such_names_stays_byte_for_byte() {
         let body = r#"{ "a" : 1.50, "b": [ true ] }"#;
-        assert_eq!(masked(body), body);
+        assert_eq!(shown(body), body);
     }
 
     #[test]
-    fn what_is_nested_too_deep_is_masked_whole_and_what_is_no_json_stays() {
-        let deep = format!("{{\"key\":1,\"a\":{}{}}}", "[".repeat(200), "]".repeat(200));
-        assert!(masked(&deep).contains("***"));
-        assert_eq!(masked("key=abc"), "key=abc");
+    fn blanks_and_numbers_stay_as_they_came_beside_a_masked_value() {
+        let body = r#"{ "n" : 1.0e+400,	"inner": "{ \"a\" : [1, 2] }", "token" : 7 , "list": [ {"key":1}, -0 ] }"#;
+        let expected =
+            r#"{ "n" : 1.0e+400,	"inner": "{ \"a\" : [1, 2] }", "token" : "***" , "list": [ {"key":"***"}, -0 ] }"#;
+        assert_eq!(shown(body), expected);
+        let coded = br#"{ "message" : "{ \"odd\" : true }" }"#;
+        assert_eq!(mask(coded, &["code"]).as_ref(), coded);
+        assert_eq!(mask(br#"{ "code" : "c" }"#, &["code"]).as_ref(), br#"{ "code" : "***" }"#);
+    }
+
+    #[test]
+    fn a_secret_nested_too_deep_is_masked_with_all_around_it_and_what_is_no_json_stays() {
+        let nested = |inner: &str| format!("{{\"key\":1,\"a\":{}{inner}{}}}", "[".repeat(200), "]".repeat(200));
+        let shown_deep = shown(&nested("{\"cdkey\":\"AAAA\"}"));
+        assert!(shown_deep.contains("[[\"***\"]]") && !shown_deep.contains("AAAA"), "{shown_deep}");
+        assert_eq!(shown(&nested("2")), nested("2").replace("\"key\":1", "\"key\":\"***\""));
+        assert_eq!(shown("key=abc"), "key=abc");
     }
 }
