@@ -53,15 +53,29 @@ pub struct Listeners {
 /// # Errors
 /// [`StartError`]; once it runs it only ends by `shutdown`.
 pub async fn run(
+    config: Config,
+    listeners: Listeners,
+    clock: Clock,
+    shutdown: CancellationToken,
+) -> Result<(), StartError> {
+    let StoreUrl::Sqlite(path) = &config.store.url;
+    let store = Sqlite::open(path, clock.now())?;
+    run_on(store, Templates::built_in()?, config, listeners, clock, shutdown).await
+}
+
+/// As [`run`], on a store and with templates that were made elsewhere.
+///
+/// # Errors
+/// As [`run`], once the store is open and the templates are compiled.
+pub async fn run_on(
+    store: Sqlite,
+    templates: Templates,
     mut config: Config,
     listeners: Listeners,
     clock: Clock,
     shutdown: CancellationToken,
 ) -> Result<(), StartError> {
-    let now = clock.now();
-    let StoreUrl::Sqlite(path) = &config.store.url;
-    let store = Arc::new(Sqlite::open(path, now)?);
-    let templates = Arc::new(Templates::built_in()?);
+    let (store, templates) = (Arc::new(store), Arc::new(templates));
     let wake = Wake::new(config.channels.keys());
     let routes = Arc::new(config.routes.clone());
     let notices = Notices { store: store.clone(), routes: routes.clone(), wake: wake.clone() };

@@ -68,11 +68,21 @@ impl Sqlite {
     /// [`StoreError::Refused`] when another daemon holds the file, when the bundled SQLite has the write-ahead-log fault, or
     /// when the file was written by a newer version; [`StoreError::Unavailable`] when it cannot be opened or written.
     pub fn open(path: &Path, now: Timestamp) -> Result<Self, StoreError> {
+        Self::open_within(path, now, u32::MAX)
+    }
+
+    /// As [`Sqlite::open`], with a limit to the size of the file, in pages of 4 KiB. A change that does not fit is refused
+    /// as on a full disk; a file that is larger already does not grow any further.
+    ///
+    /// # Errors
+    /// As [`Sqlite::open`].
+    pub fn open_within(path: &Path, now: Timestamp, max_pages: u32) -> Result<Self, StoreError> {
         schema::refuse_faulty_sqlite()?;
         let lock = lock(path)?;
         let mut connection = connect(path).map_err(|error| unopened(path, &error))?;
         schema::migrate(&mut connection)?;
         deliver::take_up(&connection, now).map_err(|error| unavailable(&error))?;
+        connection.pragma_update(None, "max_page_count", max_pages).map_err(|error| unopened(path, &error))?;
         let reader = Reader::open(path)?;
         let (writer, jobs) = mpsc::channel(QUEUE);
         let (end, ended) = oneshot::channel();
