@@ -193,4 +193,15 @@ pub enum RepeatKey {
         content: [u8; 32],
         window_seconds: i64,
     },
+    /// A proof that does not cover the content. Equal content under the same key is the same event, ever. Other content
+    /// under it is another event while the proof is fresh, because two things may happen within one tick of the sender's
+    /// clock; later it is a replay, and nothing of it is kept.
+    Guarded {
+        /// Stands for the proof; never the proof itself.
+        key: String,
+        /// SHA-256 of the content.
+        content: [u8; 32],
+        /// Whether the proof was made just now.
+        fresh: bool,
+    },
 }

@@ -140,6 +140,11 @@ impl Intake {
                 tracing::info!(event = %of, kind, source = name, "a repeat of a webhook that is known already");
                 Reply::Received
             }
+            Ok(Recorded::Replay) => {
+                let reason = "its proof has come before, with another body";
+                tracing::warn!(kind, source = name, reason, "a webhook was refused");
+                Reply::Refused
+            }
             Err(error) => {
                 tracing::error!(kind, source = name, %error, "a webhook could not be stored; the platform is asked to send it again");
                 Reply::NotRemembered

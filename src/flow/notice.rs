@@ -83,7 +83,7 @@ impl Notices {
         };
         match self.store.record(record).await {
             Ok(Recorded::New { channels }) => self.wake.wake(&channels),
-            Ok(Recorded::Repeat { .. }) => {}
+            Ok(Recorded::Repeat { .. } | Recorded::Replay) => {}
             Err(error) => {
                 tracing::error!(topic = topic.as_str(), subject, %error, "a notice to the operator could not be stored")
             }

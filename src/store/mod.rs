@@ -36,13 +36,15 @@ pub struct Record {
     pub hearers: Vec<(String, DeliveryId)>,
 }
 
-/// What became of a [`Record`]; it is on disk either way.
+/// What became of a [`Record`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Recorded {
-    /// The event is new; these channels now have a delivery waiting.
+    /// The event is new and on disk; these channels now have a delivery waiting.
     New { channels: Vec<String> },
-    /// It was known already.
+    /// It was known already; that it was told again is on disk.
     Repeat { of: EventId },
+    /// An old proof under other content ([`RepeatKey::Guarded`]): nothing of it was kept.
+    Replay,
 }
 
 /// A delivery whose time has come, with everything that its message is made from.

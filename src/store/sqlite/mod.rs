@@ -5,6 +5,7 @@ mod deliver;
 mod prune;
 pub mod read;
 mod record;
+mod repeat;
 mod rows;
 mod schema;
 

@@ -6,7 +6,6 @@ use rusqlite::params;
 
 use crate::domain::event::Event;
 use crate::domain::event::EventId;
-use crate::domain::event::RepeatKey;
 use crate::domain::ledger;
 use crate::domain::ledger::Entry;
 use crate::domain::order;
@@ -14,13 +13,19 @@ use crate::domain::order::Order;
 use crate::store::Record;
 use crate::store::Recorded;
 use crate::store::sqlite::Orders;
+use crate::store::sqlite::repeat;
+use crate::store::sqlite::repeat::Known;
 use crate::store::sqlite::rows;
 
 pub fn record(connection: &Connection, orders: &mut Orders, record: &Record) -> rusqlite::Result<Recorded> {
-    if let Some(of) = known(connection, record)? {
-        count_repeat(connection, record, of)?;
-        complete_order(connection, orders, record)?;
-        return Ok(Recorded::Repeat { of });
+    match repeat::known(connection, record)? {
+        Known::No => {}
+        Known::Replay => return Ok(Recorded::Replay),
+        Known::Repeat { of } => {
+            count_repeat(connection, record, of)?;
+            complete_order(connection, orders, record)?;
+            return Ok(Recorded::Repeat { of });
+        }
     }
     let mut event = record.event.clone();
     let channels: Vec<String> = record.hearers.iter().map(|(channel, _)| channel.clone()).collect();
@@ -29,9 +34,7 @@ pub fn record(connection: &Connection, orders: &mut Orders, record: &Record) -> 
     event.data.late = decision.late;
 
     insert_event(connection, record, &event)?;
-    for key in &record.repeat_keys {
-        insert_key(connection, record, key)?;
-    }
+    repeat::insert(connection, record)?;
     if let Some(order) = decision.order {
         save(connection, orders, &event, before.map(|(seq, _)| seq), order)?;
     }
@@ -50,38 +53,6 @@ pub fn record(connection: &Connection, orders: &mut Orders, record: &Record) -> 
         ])?;
     }
     Ok(Recorded::New { channels: decision.channels })
-}
-
-/// The event that one of the repeat keys already stands for.
-fn known(connection: &Connection, record: &Record) -> rusqlite::Result<Option<EventId>> {
-    let sql = "SELECT event, content, at FROM repeat_keys WHERE source = ?1 AND key = ?2";
-    let mut look_up = connection.prepare_cached(sql)?;
-    for key in &record.repeat_keys {
-        let text = match key {
-            RepeatKey::Once(key) | RepeatKey::Latest { key, .. } => key,
-        };
-        let found = look_up
-            .query_row(params![record.event.source, text], |row| {
-                Ok((
-                    EventId(rows::uuid(0, row.get_ref(0)?.as_blob()?)?),
-                    row.get::<_, Option<Vec<u8>>>(1)?,
-                    row.get::<_, i64>(2)?,
-                ))
-            })
-            .optional()?;
-        let Some((event, content, at)) = found else { continue };
-        let repeated = match key {
-            RepeatKey::Once(_) => true,
-            RepeatKey::Latest { content: same, window_seconds, .. } => {
-                let age = rows::to_millisecond(record.event.received_at) - at;
-                content.as_deref() == Some(same.as_slice()) && age <= window_seconds * 1000
-            }
-        };
-        if repeated {
-            return Ok(Some(event));
-        }
-    }
-    Ok(None)
 }
 
 fn count_repeat(connection: &Connection, record: &Record, of: EventId) -> rusqlite::Result<()> {
@@ -106,13 +77,6 @@ fn complete_order(connection: &Connection, orders: &mut Orders, record: &Record)
 }
 
 fn insert_event(connection: &Connection, record: &Record, event: &Event) -> rusqlite::Result<()> {
-    let keys: Vec<&String> = record
-        .repeat_keys
-        .iter()
-        .map(|key| match key {
-            RepeatKey::Once(key) | RepeatKey::Latest { key, .. } => key,
-        })
-        .collect();
     let sql = "INSERT INTO events (id, kind, source, order_number, received_at, event, body, repeat_keys)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
     connection.prepare_cached(sql)?.execute(params![
@@ -123,21 +87,8 @@ fn insert_event(connection: &Connection, record: &Record, event: &Event) -> rusq
         rows::to_millisecond(event.received_at),
         rows::to_json(event)?,
         record.body,
-        rows::to_json(&keys)?,
+        rows::to_json(&repeat::names(record))?,
     ])?;
-    Ok(())
-}
-
-fn insert_key(connection: &Connection, record: &Record, key: &RepeatKey) -> rusqlite::Result<()> {
-    let (key, content) = match key {
-        RepeatKey::Once(key) => (key, None),
-        RepeatKey::Latest { key, content, .. } => (key, Some(content.as_slice())),
-    };
-    let sql = "INSERT INTO repeat_keys (source, key, event, content, at) VALUES (?1, ?2, ?3, ?4, ?5)
-               ON CONFLICT (source, key) DO UPDATE SET event = excluded.event, content = excluded.content, at = excluded.at";
-    let event = &record.event;
-    let at = rows::to_millisecond(event.received_at);
-    connection.prepare_cached(sql)?.execute(params![event.source, key, event.id.0.as_bytes(), content, at])?;
     Ok(())
 }
 
