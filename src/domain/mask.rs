@@ -13,28 +13,59 @@ use serde_json::value::RawValue;
 const MASKED: &str = "\"***\"";
 
 /// Names whose values are masked, in lower case without `_` and `-`.
-const NAMES: [&str; 16] = [
+const NAMES: [&str; 9] = [
+    "activationcode",
+    "cdk",
+    "keycode",
+    "keylist",
+    "licencecode",
+    "licensecode",
+    "passphrase",
+    "pwd",
+    "registrationcode",
+];
+
+/// And every name that ends like this: `key`, `license_key`, `cdkeys`, `app_secret`, `buyerPassword`. Not `key_stock`: how
+/// many keys are left is no secret.
+const ENDINGS: [&str; 18] = [
     "key",
     "keys",
-    "license",
-    "licenses",
     "licence",
     "licences",
-    "licensekey",
-    "licensekeys",
-    "cdkey",
-    "apikey",
-    "secret",
-    "appsecret",
-    "password",
+    "license",
+    "licenses",
     "passwd",
+    "password",
+    "passwords",
+    "secret",
+    "secrets",
     "token",
-    "accesstoken",
+    "tokens",
+    "密钥",
+    "卡密",
+    "密码",
+    "激活码",
+    "注册码",
 ];
 
 /// A body without one of these, in whatever case, holds none of the names. The last one begins an escape, which may hide a
 /// letter of a name.
-const TRACES: [&str; 6] = ["key", "licen", "secret", "passw", "token", r"\u"];
+const TRACES: [&str; 14] = [
+    "key",
+    "licen",
+    "secret",
+    "passw",
+    "passp",
+    "pwd",
+    "cdk",
+    "token",
+    "activation",
+    "registration",
+    "密",
+    "激活码",
+    "注册码",
+    r"\u",
+];
 
 static SEARCH: LazyLock<AhoCorasick> = LazyLock::new(|| {
     AhoCorasick::builder()
@@ -63,7 +94,7 @@ pub fn mask<'a>(body: &'a [u8], also: &[&str]) -> Cow<'a, [u8]> {
 fn is_secret(name: &str, also: &[&str]) -> bool {
     let folded: String =
         name.chars().filter(|letter| !matches!(letter, '_' | '-' | ' ')).flat_map(char::to_lowercase).collect();
-    NAMES.contains(&folded.as_str()) || also.contains(&name)
+    NAMES.contains(&folded.as_str()) || ENDINGS.iter().any(|ending| folded.ends_with(ending)) || also.contains(&name)
 }
 
 /// The text of a value with its secrets masked; `None` when there is none in it.
@@ -155,6 +186,41 @@ mod tests {
         let body = r#"{"order_no":1e2,"License_Key":"AAAA-BBBB","items":[{"cdKey":["x"]}],"inner":"{\"password\":\"p\",\"n\":12.10}"}"#;
         let expected = r#"{"order_no":1e2,"License_Key":"***","items":[{"cdKey":"***"}],"inner":"{\"password\":\"***\",\"n\":12.10}"}"#;
         assert_eq!(shown(body), expected);
+    }
+
+    #[test]
+    fn every_name_under_which_a_licence_key_may_come_is_known_and_no_number_of_keys() {
+        for name in [
+            "key",
+            "keys",
+            "license",
+            "Licences",
+            "license_key",
+            "licence-keys",
+            "cdkey",
+            "CD_KEYS",
+            "cdk",
+            "secret",
+            "app_secret",
+            "password",
+            "buyerPassword",
+            "access_token",
+            "productKey",
+            "serial_key",
+            "activation_code",
+            "registrationCode",
+            "key_list",
+            "pwd",
+            "passphrase",
+            "卡密",
+            "产品密钥",
+        ] {
+            assert_eq!(masked(&format!(r#"{{"{name}":"AAAA"}}"#)), format!(r#"{{"{name}":"***"}}"#));
+        }
+        for name in ["key_stock", "key_count", "keyword", "order_no", "sn"] {
+            let body = format!(r#"{{"{name}":"AAAA"}}"#);
+            assert_eq!(masked(&body), body);
+        }
     }
 
     #[test]
