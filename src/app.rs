@@ -12,7 +12,6 @@ use crate::channel::http::Settings;
 use crate::config::Config;
 use crate::config::ConfiguredChannel;
 use crate::config::ConfiguredSource;
-use crate::config::Platform;
 use crate::config::StoreUrl;
 use crate::domain::template::TemplateErrors;
 use crate::domain::template::Templates;
@@ -107,14 +106,11 @@ pub async fn run_on(
 /// The sources with the addresses under which their platforms know them.
 fn inlets(config: &mut Config) -> BTreeMap<String, Inlet> {
     let sources = std::mem::take(&mut config.sources);
-    let inlet = |(name, source): (String, ConfiguredSource)| match source.platform {
-        Platform::Built(source) => {
-            let address = config.source_address(&name);
-            Some((name, Inlet { source, address }))
-        }
-        Platform::Apsdai(_) => None,
+    let inlet = |(name, configured): (String, ConfiguredSource)| {
+        let address = config.source_address(&name);
+        (name, Inlet { source: configured.source, address })
     };
-    sources.into_iter().filter_map(inlet).collect()
+    sources.into_iter().map(inlet).collect()
 }
 
 fn lane(name: String, channel: ConfiguredChannel) -> Result<Lane, StartError> {

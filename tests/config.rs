@@ -10,7 +10,6 @@ use orderbell::channel::webhook::Signing;
 use orderbell::config;
 use orderbell::config::Config;
 use orderbell::config::Loaded;
-use orderbell::config::Platform;
 use orderbell::config::StoreUrl;
 use orderbell::config::Surroundings;
 use orderbell::config::problem;
@@ -94,19 +93,21 @@ fn files(folder: &str, extension: &str) -> Vec<PathBuf> {
 }
 
 #[test]
-fn the_example_is_clean_and_every_keeta_event_reaches_somebody() {
+fn the_example_is_clean_and_every_event_of_its_sources_reaches_somebody() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config.example.toml");
     let loaded = config::read(&path).unwrap_or_else(|problems| panic!("{}", problem::render(&problems, Colour::Never)));
     assert_eq!(problem::render(&loaded.warnings, Colour::Never), "no errors, no warnings\n");
 
     let config = loaded.config;
-    let Platform::Built(source) = &config.sources["keeta-hk"].platform else { panic!("not built") };
+    assert_eq!(config.sources.len(), 2);
     let mut heard = std::collections::BTreeMap::<String, usize>::new();
-    for kind in source.platform().kinds() {
-        let channels = config.routes.channels(&kind, "keeta-hk", Some("145541"));
-        assert!(!channels.is_empty(), "nobody hears of {kind}");
-        for channel in channels {
-            *heard.entry(channel).or_default() += 1;
+    for (name, configured) in &config.sources {
+        for kind in configured.source.platform().kinds() {
+            let channels = config.routes.channels(&kind, name, Some("145541"));
+            assert!(!channels.is_empty(), "nobody hears of {kind} from {name}");
+            for channel in channels {
+                *heard.entry(channel).or_default() += 1;
+            }
         }
     }
     assert!(config.channels.keys().all(|name| heard.contains_key(name)), "{heard:?}");
@@ -169,7 +170,7 @@ fn what_is_left_out_has_a_sensible_value() {
     assert_eq!(erp.retry.len(), 8);
     assert!(erp.urgent.iter().any(|glob| glob.matches(&Kind::OrderPlaced.to_string())));
     assert!(!erp.allow_private);
-    let Platform::Built(Source::Keeta(keeta)) = &config.sources["keeta-hk"].platform else { panic!("not Keeta") };
+    let Source::Keeta(keeta) = &config.sources["keeta-hk"].source else { panic!("not Keeta") };
     assert_eq!(keeta.max_age, SignedDuration::from_hours(24));
     assert_eq!(keeta.app_secret.expose(), "hush from a file\n", "one newline is taken off, not two");
 }

@@ -22,7 +22,6 @@ use crate::cli::sandbox;
 use crate::cli::serve::stop_on_signal;
 use crate::cli::start_log;
 use crate::config::Config;
-use crate::config::Platform;
 use crate::config::StoreUrl;
 use crate::domain::event::Kind;
 use crate::flow::Clock;
@@ -170,9 +169,8 @@ fn failed(error: StoreError) -> Failure {
 fn scenes(config: &Config, now: Timestamp) -> Vec<Scene> {
     let seed = now.as_millisecond().unsigned_abs();
     let mut scenes = Vec::new();
-    for (name, source) in &config.sources {
-        let Platform::Built(source) = &source.platform else { continue };
-        let platform = source.platform();
+    for (name, configured) in &config.sources {
+        let platform = configured.source.platform();
         let address = config.source_address(name);
         for kind in platform.kinds() {
             for (number, sample) in platform.samples(&kind, &address, seed, now).into_iter().enumerate() {

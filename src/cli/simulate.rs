@@ -10,7 +10,6 @@ use crate::channel::http::Settings;
 use crate::cli::Failure;
 use crate::cli::configuration;
 use crate::config::Config;
-use crate::config::Platform;
 use crate::domain::event::Kind;
 use crate::platform::Sample;
 
@@ -61,13 +60,10 @@ pub async fn run(simulate: Simulate, file: &Path) -> Result<(), Failure> {
 
 fn sample(config: &Config, simulate: &Simulate, seed: u64, now: Timestamp) -> Result<Sample, Failure> {
     let names = || config.sources.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-    let source = config.sources.get(&simulate.source).ok_or_else(|| {
+    let configured = config.sources.get(&simulate.source).ok_or_else(|| {
         Failure::Misused(format!("there is no source \"{}\"; there are: {}", simulate.source, names()))
     })?;
-    let Platform::Built(source) = &source.platform else {
-        return Err(Failure::Misused(format!("source \"{}\" is of a platform that is not built yet", simulate.source)));
-    };
-    let platform = source.platform();
+    let platform = configured.source.platform();
     let address = config.source_address(&simulate.source);
     let kinds = || platform.kinds().iter().map(Kind::to_string).collect::<Vec<_>>().join(", ");
     let samples = simulate.kind.parse().map(|kind| platform.samples(&kind, &address, seed, now)).unwrap_or_default();

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 
 use toml::Spanned;
 
-use crate::config::Platform;
 use crate::config::channels::ReadChannel;
 use crate::config::problem::Problems;
 use crate::config::routes::ReadRoutes;
@@ -138,22 +137,17 @@ pub fn unsent(sources: &Sources, routes: &ReadRoutes, problems: &mut Problems<'_
 
 /// What a source sends, where that is known.
 fn kinds_of(read: &ReadSource) -> Option<Vec<Kind>> {
-    match &read.source.as_ref()?.platform {
-        Platform::Built(source) => {
-            // What cannot be read, any platform may send.
-            let mut kinds = source.platform().kinds();
-            kinds.push(Kind::Unrecognised);
-            Some(kinds)
-        }
-        Platform::Apsdai(_) => None,
-    }
+    // What cannot be read, any platform may send.
+    let mut kinds = read.source.as_ref()?.source.platform().kinds();
+    kinds.push(Kind::Unrecognised);
+    Some(kinds)
 }
 
 /// Keeta signs the address that is registered there, so it has to be known.
 pub fn addresses(sources: &Sources, public_url: Option<&str>, problems: &mut Problems<'_>) {
     for (name, read) in sources {
-        let platform = read.source.as_ref().map(|source| &source.platform);
-        if let Some(Platform::Built(Source::Keeta(keeta))) = platform
+        let source = read.source.as_ref().map(|configured| &configured.source);
+        if let Some(Source::Keeta(keeta)) = source
             && keeta.registered_url.is_none()
             && public_url.is_none()
         {
@@ -164,12 +158,12 @@ pub fn addresses(sources: &Sources, public_url: Option<&str>, problems: &mut Pro
     }
 }
 
-/// APSDAI sends amounts without a currency.
+/// APSDAI may send amounts without a currency.
 pub fn currencies(sources: &Sources, currency: Option<&str>, problems: &mut Problems<'_>) {
     for (name, read) in sources {
-        let platform = read.source.as_ref().map(|source| &source.platform);
-        if let (Some(Platform::Apsdai(_)), None) = (platform, currency) {
-            let message = format!("\"{name}\" sends amounts without a currency, and none is configured");
+        let source = read.source.as_ref().map(|configured| &configured.source);
+        if let (Some(Source::Apsdai(_)), None) = (source, currency) {
+            let message = format!("\"{name}\" may send amounts without a currency, and none is configured");
             problems.warning(read.name.span(), message, "add currency = \"CNY\", or yours, at the top of the file");
         }
     }

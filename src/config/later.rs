@@ -35,15 +35,10 @@ const fn refused(place: Place, name: &'static str, meanwhile: &'static str) -> N
     NotYet { place, name, severity: Severity::Error, meanwhile }
 }
 
-const NOT_YET: [NotYet; 16] = [
+const NOT_YET: [NotYet; 15] = [
     warned(Place::Top, "templates", "until then the built-in templates are used"),
     warned(Place::Top, "admin page or API", "until then nothing listens there"),
     refused(Place::Store, "stores on PostgreSQL", "use url = \"sqlite:orderbell.db\""),
-    warned(
-        Place::Source,
-        "apsdai",
-        "until then webhooks to this source are answered with 503, so that they are sent again",
-    ),
     warned(Place::Source, "silent_after", "until then nobody is told when a source falls silent"),
     refused(Place::Channel, "email", "use a channel of kind \"dingtalk\" or \"webhook\""),
     refused(Place::Channel, "wecom", "use a channel of kind \"dingtalk\" or \"webhook\""),
@@ -76,7 +71,6 @@ pub fn note_keys(section: &Section<'_>, place: Place, problems: &mut Problems<'_
 pub fn note_kind(name: &str, place: Place, span: Range<usize>, problems: &mut Problems<'_>) {
     if let Some(feature) = NOT_YET.iter().find(|feature| feature.place == place && feature.name == name) {
         let what = match place {
-            Place::Source => format!("sources of platform \"{name}\""),
             Place::Channel => format!("channels of kind \"{name}\""),
             _ => name.to_owned(),
         };

@@ -35,7 +35,6 @@ use crate::domain::route::Glob;
 use crate::domain::route::Routes;
 use crate::domain::secret::Secret;
 use crate::platform::Source;
-use crate::platform::apsdai::Apsdai;
 
 /// A configuration that the daemon can start with.
 #[derive(Debug)]
@@ -122,16 +121,9 @@ pub enum StoreUrl {
 /// One `[source.<name>]`.
 #[derive(Debug)]
 pub struct ConfiguredSource {
-    pub platform: Platform,
+    pub source: Source,
     /// The operator hears of it when nothing at all has come for so long.
     pub silent_after: Option<SignedDuration>,
-}
-
-/// The platform of a source: one that is built, or one whose webhooks are answered "not now".
-#[derive(Debug)]
-pub enum Platform {
-    Built(Source),
-    Apsdai(Apsdai),
 }
 
 /// One `[channel.<name>]`.

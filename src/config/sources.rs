@@ -5,7 +5,6 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::config::ConfiguredSource;
-use crate::config::Platform;
 use crate::config::Surroundings;
 use crate::config::later;
 use crate::config::later::Place;
@@ -23,7 +22,7 @@ use crate::platform::apsdai::Apsdai;
 struct Known {
     name: &'static str,
     secrets: &'static [&'static str],
-    read: fn(&mut Section<'_>, &mut Problems<'_>) -> Option<Platform>,
+    read: fn(&mut Section<'_>, &mut Problems<'_>) -> Option<Source>,
 }
 
 const PLATFORMS: [Known; 2] = [
@@ -80,18 +79,17 @@ fn read_one(
     let settings = shared.read::<Shared>(problems);
     let known = known?;
     secrets::resolve(&mut section, known.secrets, surroundings, problems);
-    let platform = (known.read)(&mut section, problems);
-    later::note_kind(known.name, Place::Source, shared.at(&["platform"]), problems);
+    let source = (known.read)(&mut section, problems);
     let settings = settings.filter(|settings| settings.platform == known.name)?;
-    Some(ConfiguredSource { platform: platform?, silent_after: settings.silent_after })
+    Some(ConfiguredSource { source: source?, silent_after: settings.silent_after })
 }
 
-fn keeta(section: &mut Section<'_>, problems: &mut Problems<'_>) -> Option<Platform> {
+fn keeta(section: &mut Section<'_>, problems: &mut Problems<'_>) -> Option<Source> {
     section.check(&["registered_url"], problems, values::registered_url);
-    section.read(problems).map(Source::Keeta).map(Platform::Built)
+    section.read(problems).map(Source::Keeta)
 }
 
-fn apsdai(section: &mut Section<'_>, problems: &mut Problems<'_>) -> Option<Platform> {
+fn apsdai(section: &mut Section<'_>, problems: &mut Problems<'_>) -> Option<Source> {
     section.check(&["timezone"], problems, |name| values::zone(name).map(drop));
     let apsdai: Apsdai = section.read(problems)?;
     let help = "secret = … for the token mode \"signature\", password = … for the token mode \"password\"";
@@ -104,5 +102,5 @@ fn apsdai(section: &mut Section<'_>, problems: &mut Problems<'_>) -> Option<Plat
         }
         _ => {}
     }
-    Some(Platform::Apsdai(apsdai))
+    Some(Source::Apsdai(apsdai))
 }

@@ -155,6 +155,10 @@ pub fn wrong(
         let mut names = quoted(rest);
         let given = names.next().unwrap_or_default();
         let known: Vec<&str> = names.collect();
+        // A table whose keys are one of a few names.
+        if given == key {
+            return unknown_key(given, &known, &place);
+        }
         return Complaint::new(format!("\"{key}\" cannot be \"{given}\""), meant(given, &known));
     }
     let misplaced = message.starts_with("invalid type") || message.starts_with("wanted string or table");

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde::Serialize;
 
 use crate::domain::money::Money;
+use crate::domain::order::Line;
 use crate::domain::order::OrderState;
 
 /// A number of the platform's, and our word for it when we know one. An unknown number is shown as the number.
@@ -82,6 +83,21 @@ pub struct Data {
     /// `app.authorised`, `app.deauthorised`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authorisation: Option<Authorisation>,
+    /// `stock.low`, `stock.keys_low`, `order.out_of_stock`: the products concerned.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stock: Vec<StockItem>,
+    /// `totals.reported`: orders and their amount by day, as the platform counts them; newest or oldest first, as sent.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub totals: Vec<DayTotal>,
+    /// Any kind of an order: the buyer's e-mail address with its name masked, such as `b***@example.com`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub buyer: Option<String>,
+    /// Any kind of an order that came without its number: what it says all the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unnumbered: Option<Unnumbered>,
+    /// The platform told the kind of the event and little or nothing more; absent when details came.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub details: Option<Details>,
     /// `unrecognised`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unrecognised: Option<Unrecognised>,
@@ -244,6 +260,61 @@ pub struct Authorisation {
     /// A code was handed over that must now be exchanged for a token. The code itself is a credential and never stored.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub code_received: bool,
+}
+
+/// How much of one product is left. For `stock.keys_low`: how many licence keys.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct StockItem {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The platform's own id, or the product's path in its shop.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Pieces; below zero when more were sold than there were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left: Option<i64>,
+    /// The number at or below which the platform warns.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<i64>,
+}
+
+/// The orders of one day, as the platform counts them. They stand beside our own figures and are never added to them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DayTotal {
+    /// `2026-01-01`; another text is the platform's own. Absent when a total came without its day.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub day: Option<String>,
+    /// Orders.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub count: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub amount: Option<Money>,
+}
+
+/// What an event says of an order whose number it does not tell.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Unnumbered {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total: Option<Money>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lines: Vec<Line>,
+}
+
+/// Why an event has no details. Its kind is certain all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Details {
+    /// The body was empty.
+    Missing,
+    /// The platform says that it only tries the address out.
+    Test,
+    /// The body is not JSON; it is kept whole.
+    Unreadable,
+    /// Nothing in the body has a name that we know; it is kept, and the configuration can say where the details are.
+    Unfamiliar,
 }
 
 /// A webhook that is genuine and that we cannot read. Its body is kept whole and never shown.

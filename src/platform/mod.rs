@@ -65,6 +65,8 @@ pub enum Refusal {
         "the signature does not fit; usually the address registered at the platform is not the configured one, or the secret is another application's"
     )]
     Signature,
+    #[error("the token is not what the configured secret or password makes; usually it is another source's")]
+    Token,
     /// Right signature, wrong time: the operator is told about clocks.
     #[error(
         "the signature is right, but its time is {off_by_seconds} s behind this machine's clock (negative: ahead), beyond max_age"
@@ -124,12 +126,14 @@ pub trait Platform: Send + Sync {
 #[derive(Debug)]
 pub enum Source {
     Keeta(keeta::Keeta),
+    Apsdai(apsdai::Apsdai),
 }
 
 impl Source {
     pub fn platform(&self) -> &dyn Platform {
         match self {
             Source::Keeta(keeta) => keeta,
+            Source::Apsdai(apsdai) => apsdai,
         }
     }
 }

@@ -1,0 +1,153 @@
+//! A body of which nobody published the shape: where its members are, and which of them a detail is.
+
+use std::collections::BTreeMap;
+
+use serde_json::value::RawValue;
+
+use crate::platform::apsdai::fields::Detail;
+use crate::platform::apsdai::fields::Fields;
+use crate::platform::apsdai::fields::Pointer;
+use crate::platform::apsdai::fields::WRAPPERS;
+use crate::platform::apsdai::fields::folded;
+use crate::platform::field;
+use crate::platform::field::Field;
+
+/// The members of one object, by their folded names.
+type Scope = BTreeMap<String, Box<RawValue>>;
+
+/// How deep objects in objects are looked into.
+const MAX_DEPTH: usize = 3;
+/// The most items of a list that are looked at.
+const MAX_ITEMS: usize = 500;
+
+/// A body, or one item of a list in it.
+#[derive(Debug, Default)]
+pub struct Body {
+    root: Option<Box<RawValue>>,
+    /// The root, then the objects inside it, outermost first.
+    scopes: Vec<Scope>,
+    /// The items of a list in the place of one object.
+    listed: Vec<Scope>,
+}
+
+/// A value and where it was.
+pub struct Found<T> {
+    pub value: T,
+    /// Its name in the table; none where the source says where it is.
+    pub name: Option<&'static str>,
+    /// It belongs to one item of a list that stands in the place of an object.
+    pub is_listed: bool,
+}
+
+impl Body {
+    /// A list of one object counts as the object; so does a text that holds JSON.
+    pub fn of(root: &RawValue) -> Self {
+        let mut body = Self { root: Some(root.to_owned()), ..Self::default() };
+        let mut level = Vec::from_iter(body.enter(root));
+        for _ in 0..MAX_DEPTH {
+            let inner = level.iter().flat_map(|scope| WRAPPERS.iter().filter_map(|name| scope.get(*name)));
+            let inner: Vec<Scope> = inner.flat_map(|raw| body.enter(raw)).collect();
+            body.scopes.append(&mut level);
+            level = inner;
+        }
+        body.scopes.append(&mut level);
+        body
+    }
+
+    /// The object that a value is; a longer list is put aside.
+    fn enter(&mut self, raw: &RawValue) -> Option<Scope> {
+        if let Some(scope) = members(raw) {
+            return Some(scope);
+        }
+        let mut items: Vec<Scope> = items(raw).iter().filter_map(|item| members(item)).collect();
+        if items.len() == 1 {
+            return items.pop();
+        }
+        self.listed.append(&mut items);
+        None
+    }
+
+    /// Nothing at all: `{}`, `[]`, `null` or `""`.
+    pub fn is_empty(&self) -> bool {
+        let Some(root) = &self.root else { return true };
+        let packed: String = root.get().split_ascii_whitespace().collect();
+        matches!(packed.as_str(), "{}" | "[]" | "null" | "\"\"")
+    }
+
+    /// The objects of the body, outermost first.
+    pub fn scopes(&self) -> &[Scope] {
+        &self.scopes
+    }
+
+    /// The first readable value of a detail: where the source says that it is, else under the likeliest name.
+    pub fn find<T>(&self, fields: &Fields, detail: Detail, read: impl Fn(Field<'_>) -> Option<T>) -> Option<T> {
+        self.found(fields, detail, read).map(|found| found.value)
+    }
+
+    /// As [`Body::find`], with where it was.
+    pub fn found<T>(&self, fields: &Fields, detail: Detail, read: impl Fn(Field<'_>) -> Option<T>) -> Option<Found<T>> {
+        let pointed = fields.get(&detail).and_then(|pointer| read(self.at(pointer).as_deref()));
+        if let Some(value) = pointed {
+            return Some(Found { value, name: None, is_listed: false });
+        }
+        let among = |scopes: &[Scope], is_listed| {
+            detail.names().iter().find_map(|name| {
+                let value = scopes.iter().find_map(|scope| read(under(scope, name).as_deref()))?;
+                Some(Found { value, name: Some(*name), is_listed })
+            })
+        };
+        among(&self.scopes, false).or_else(|| among(&self.listed, true))
+    }
+
+    /// The items of a list: where the source says that it is, else under the likeliest name, else the list that stands in
+    /// the place of an object.
+    pub fn items(&self, fields: &Fields, detail: Detail) -> Vec<Body> {
+        let filled =
+            |raw: Field<'_>| Some(items(raw?)).filter(|items| items.iter().any(|item| members(item).is_some()));
+        let found = self.find(fields, detail, filled).unwrap_or_default();
+        if found.is_empty() {
+            return self.listed.iter().map(|scope| Self { scopes: vec![scope.clone()], ..Self::default() }).collect();
+        }
+        found.iter().map(|item| Self::of(item)).filter(|item| !item.scopes.is_empty()).collect()
+    }
+
+    fn at(&self, pointer: &Pointer) -> Option<Box<RawValue>> {
+        pointer.steps().iter().try_fold(self.root.clone()?, |raw, step| {
+            let raw = unwrapped(&raw);
+            match raw.get().as_bytes().first()? {
+                b'{' => field::object::<BTreeMap<String, Box<RawValue>>>(Some(&raw))?.remove(step),
+                b'[' => field::list(Some(&raw)).get(step.parse::<usize>().ok()?).map(|item| (*item).to_owned()),
+                _ => None,
+            }
+        })
+    }
+}
+
+/// The value under a name of the table; one dot leads into an object.
+fn under(scope: &Scope, name: &str) -> Option<Box<RawValue>> {
+    match name.split_once('.') {
+        Some((outer, inner)) => members(scope.get(outer)?)?.remove(inner),
+        None => scope.get(name).cloned(),
+    }
+}
+
+/// The members of an object; of two that fold to one name, the first in the alphabet.
+pub fn members(raw: &RawValue) -> Option<Scope> {
+    let object: BTreeMap<String, Box<RawValue>> = field::object(Some(&unwrapped(raw)))?;
+    let mut scope = Scope::new();
+    for (name, value) in object {
+        scope.entry(folded(&name)).or_insert(value);
+    }
+    Some(scope)
+}
+
+fn items(raw: &RawValue) -> Vec<Box<RawValue>> {
+    field::list(Some(&unwrapped(raw))).into_iter().take(MAX_ITEMS).map(ToOwned::to_owned).collect()
+}
+
+/// The object or list that a text holds; any other value as it is.
+fn unwrapped(raw: &RawValue) -> Box<RawValue> {
+    let inner = raw.get().starts_with('"').then(|| field::raw_text(Some(raw))).flatten();
+    let inner = inner.filter(|inner| inner.trim_start().starts_with(['{', '[']));
+    inner.and_then(|inner| RawValue::from_string(inner).ok()).unwrap_or_else(|| raw.to_owned())
+}

@@ -1,0 +1,131 @@
+//! APSDAI: orders, stock and licence keys of a shop that sells software licences.
+//!
+//! source · apsd.ai/help/notification-config.html and apsd.ai/help/api-key-config.html, read in November 2026; the Chinese
+//!          pages on apsdai.com say the same
+//! proof  · `X-Apsdai-Token`. Token mode "signature": base64 of HMAC-SHA256 over `<X-Apsdai-Timestamp>\n<secret>`, keyed
+//!          with the secret, percent-encoded. Token mode "password": the password. Neither covers the body or the event's
+//!          name, so a proof is good for one body, and for others only while it is fresh ([`verify`])
+//! units  · header time in milliseconds. Bodies are not public: details are read by a table of likely names ([`fields`]),
+//!          amounts as decimals in major units unless the source says otherwise
+//! reply  · HTTP 200 `{"code":0,"message":"success"}`; what APSDAI makes of it, and whether it sends again, is not said
+//! limits · none are stated
+//! events · nine hooks, named by `X-Apsdai-Event` ([`HOOKS`]); the test button sends a body that is not described
+
+mod body;
+pub mod fields;
+mod parse;
+mod sample;
+mod totals;
+mod values;
+mod verify;
+
+use jiff::SignedDuration;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::Deserialize;
+use serde::Deserializer;
+use serde::de::Error;
+
+use crate::domain::event::Kind;
+use crate::domain::secret::Secret;
+use crate::platform::Heard;
+use crate::platform::Platform;
+use crate::platform::Refusal;
+use crate::platform::Reply;
+use crate::platform::Request;
+use crate::platform::Sample;
+use crate::platform::apsdai::fields::Fields;
+
+/// One shop at APSDAI. It has one of `secret` and `password`: its token mode.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Apsdai {
+    /// For the token mode "signature".
+    pub secret: Option<Secret>,
+    /// For the token mode "password".
+    pub password: Option<Secret>,
+    /// Older or future timestamps are refused; zero switches the check off.
+    #[serde(default = "default_max_age", deserialize_with = "crate::domain::duration::deserialize")]
+    pub max_age: SignedDuration,
+    /// What a number without a decimal point means.
+    #[serde(default)]
+    pub amount_unit: AmountUnit,
+    /// The zone of times written as text, by its IANA name.
+    #[serde(default = "default_timezone", deserialize_with = "deserialize_zone")]
+    pub timezone: TimeZone,
+    /// Where details stand in this shop's bodies, as JSON pointers: `"order.number" = "/data/orderNo"`. A pointer goes
+    /// before the table of likely names, which still serves where it leads nowhere. Pointers of `product.*` and `day.*`
+    /// begin at the item where there is a list of them.
+    #[serde(default)]
+    pub fields: Fields,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AmountUnit {
+    /// 12.5 is twelve and a half.
+    #[default]
+    Major,
+    /// 1250 is twelve and a half; with a decimal point, 12.5 is as well.
+    Minor,
+}
+
+/// The hooks, by the name that `X-Apsdai-Event` gives them, in the sequence of an order's life.
+const HOOKS: [(&str, Kind); 9] = [
+    ("order_create_hook", Kind::OrderPlaced),
+    ("order_pay_hook", Kind::OrderPaid),
+    ("order_out_of_stock_hook", Kind::OrderOutOfStock),
+    ("order_finish_hook", Kind::OrderCompleted),
+    ("order_cancel_hook", Kind::OrderCancelled),
+    ("order_refund_hook", Kind::OrderRefund),
+    ("stock_alarm_hook", Kind::StockLow),
+    ("key_stock_alarm_hook", Kind::StockKeysLow),
+    ("order_count_amount_hook", Kind::TotalsReported),
+];
+
+const TOKEN: &str = "x-apsdai-token";
+const TIMESTAMP: &str = "x-apsdai-timestamp";
+const EVENT: &str = "x-apsdai-event";
+
+fn default_max_age() -> SignedDuration {
+    SignedDuration::from_mins(5)
+}
+
+fn default_timezone() -> TimeZone {
+    TimeZone::get("Asia/Shanghai").unwrap_or(TimeZone::fixed(jiff::tz::offset(8)))
+}
+
+fn deserialize_zone<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TimeZone, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    let wrong =
+        || D::Error::custom(format!("\"{name}\" is not the IANA name of a time zone; such as \"Asia/Shanghai\""));
+    TimeZone::get(&name).map_err(|_| wrong())
+}
+
+impl Platform for Apsdai {
+    fn name(&self) -> &'static str {
+        "apsdai"
+    }
+
+    fn kinds(&self) -> Vec<Kind> {
+        let told = HOOKS.iter().map(|(_, kind)| kind.clone());
+        told.chain([Kind::Unrecognised]).collect()
+    }
+
+    fn hear(&self, request: &Request<'_>) -> Result<Heard, Refusal> {
+        let verified = verify::verify(self, request)?;
+        Ok(Heard::Webhook(Box::new(parse::parse(self, &verified, request))))
+    }
+
+    fn reply(&self, reply: Reply) -> &'static str {
+        match reply {
+            Reply::Received => r#"{"code":0,"message":"success"}"#,
+            Reply::Refused => r#"{"code":1,"message":"not believed"}"#,
+            Reply::NotRemembered => r#"{"code":2,"message":"cannot be stored now, please send it again"}"#,
+        }
+    }
+
+    fn samples(&self, kind: &Kind, _address: &str, seed: u64, now: Timestamp) -> Vec<Sample> {
+        sample::samples(self, kind, seed, now)
+    }
+}

@@ -1,0 +1,288 @@
+//! What a believed APSDAI webhook says, in our words: the header decides what happened, the body may tell more.
+
+use std::borrow::Cow;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde_json::value::RawValue;
+use sha2::Digest;
+use sha2::Sha256;
+
+use crate::domain::data::Data;
+use crate::domain::data::Details;
+use crate::domain::data::Refund;
+use crate::domain::data::StockItem;
+use crate::domain::data::Unnumbered;
+use crate::domain::data::Unrecognised;
+use crate::domain::event::Kind;
+use crate::domain::event::Proof;
+use crate::domain::event::RepeatKey;
+use crate::domain::mask::mask;
+use crate::domain::money::Money;
+use crate::domain::order::Line;
+use crate::domain::order::MAX_LINES;
+use crate::domain::order::OrderNews;
+use crate::domain::order::OrderState;
+use crate::domain::order::RefundNews;
+use crate::domain::text::clean_line;
+use crate::platform::Request;
+use crate::platform::Webhook;
+use crate::platform::apsdai::Apsdai;
+use crate::platform::apsdai::HOOKS;
+use crate::platform::apsdai::body::Body;
+use crate::platform::apsdai::fields::Detail;
+use crate::platform::apsdai::fields::Fields;
+use crate::platform::apsdai::totals;
+use crate::platform::apsdai::values;
+use crate::platform::apsdai::verify::Verified;
+use crate::platform::field;
+use crate::platform::field::Field;
+
+/// Without a timestamp, an equal body so soon after is a repeat.
+const REPEAT_WINDOW_SECONDS: i64 = 300;
+/// Longest name of an event that is kept, in graphemes.
+const MAX_EVENT: usize = 64;
+/// The mark that some systems put before UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Reads a believed request. Whatever its body is, the header's event happened.
+pub fn parse(apsdai: &Apsdai, verified: &Verified<'_>, request: &Request<'_>) -> Webhook {
+    let bytes = verified.body().strip_prefix(BYTE_ORDER_MARK).unwrap_or(verified.body());
+    let text = std::str::from_utf8(bytes).ok();
+    let root = text.and_then(|text| serde_json::from_str::<&RawValue>(text).ok());
+    let body = root.map(Body::of).unwrap_or_default();
+    let (event, named_by) = name(apsdai, verified, &body);
+    let kind = HOOKS.iter().find(|(hook, _)| *hook == event).map_or(Kind::Unrecognised, |(_, kind)| kind.clone());
+
+    let reading = Reading::new(apsdai, &body, request);
+    let at = verified.stamp().map(|stamp| stamp.at);
+    let mut story = reading.tell(&kind, &body, at.unwrap_or(request.now));
+    if kind == Kind::Unrecognised {
+        let event = (!event.is_empty()).then(|| event.clone());
+        let unrecognised = Unrecognised { event, bytes: request.body.len() as u64 };
+        story.data = Data { unrecognised: Some(unrecognised), ..Data::default() };
+    } else {
+        story.data.details = details(apsdai, &body, text, root.is_some(), story.told);
+    }
+    Webhook {
+        kind,
+        occurred_at: story.occurred_at.or(at),
+        shop: None,
+        order: story.order,
+        data: story.data,
+        proof: Proof::Held(format!("{}{named_by}", verified.recipe())),
+        repeat_keys: vec![repeat_key(verified, &event)],
+        body: match mask(bytes, &[]) {
+            // Nothing to mask, or no JSON: it stays as it came.
+            Cow::Borrowed(_) => request.body.to_vec(),
+            Cow::Owned(masked) => masked,
+        },
+    }
+}
+
+/// The event's name, and how it came where it is not the header that says it.
+fn name(apsdai: &Apsdai, verified: &Verified<'_>, body: &Body) -> (String, &'static str) {
+    let tidy = |name: &str| clean_line(name, MAX_EVENT).to_ascii_lowercase();
+    if let Some(name) = verified.event() {
+        return (tidy(name), "");
+    }
+    let known = |raw: Field<'_>| field::raw_text(raw).map(|name| tidy(&name)).filter(|name| !name.is_empty());
+    match body.find(&apsdai.fields, Detail::Event, known) {
+        Some(name) => (name, "; the event's name is from the body, which nothing proves"),
+        None => (String::new(), "; nothing names the event"),
+    }
+}
+
+/// The token is not part of the key: it follows from the time and the secret, and it could be spelt in other ways.
+fn repeat_key(verified: &Verified<'_>, event: &str) -> RepeatKey {
+    let content: [u8; 32] = Sha256::digest(verified.body()).into();
+    match verified.stamp() {
+        Some(stamp) => {
+            RepeatKey::Guarded { key: format!("{event}@{}", stamp.number), content, fresh: verified.is_fresh() }
+        }
+        None => RepeatKey::Latest {
+            key: format!("{event}:{}", hex::encode(content)),
+            content,
+            window_seconds: REPEAT_WINDOW_SECONDS,
+        },
+    }
+}
+
+/// Why there is little to tell, when there is.
+fn details(apsdai: &Apsdai, body: &Body, text: Option<&str>, is_json: bool, told: bool) -> Option<Details> {
+    let yes = |raw: Field<'_>| match raw?.get().trim_matches('"').to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" => Some(()),
+        _ => None,
+    };
+    let is_test = |text: &str| text.trim().trim_matches('"').eq_ignore_ascii_case("test");
+    let says_test = |raw: Field<'_>| field::raw_text(raw).filter(|text| is_test(text)).map(drop);
+    if text.is_some_and(is_test)
+        || body.find(&apsdai.fields, Detail::Test, yes).is_some()
+        || body.find(&apsdai.fields, Detail::Event, says_test).is_some()
+    {
+        return Some(Details::Test);
+    }
+    match text {
+        Some(text) if text.trim().is_empty() => Some(Details::Missing),
+        _ if !is_json => Some(Details::Unreadable),
+        _ if body.is_empty() => Some(Details::Missing),
+        _ if !told => Some(Details::Unfamiliar),
+        _ => None,
+    }
+}
+
+/// What a body tells.
+#[derive(Default)]
+struct Story {
+    occurred_at: Option<Timestamp>,
+    order: Option<OrderNews>,
+    data: Data,
+    /// Something in it had a name that we know.
+    told: bool,
+}
+
+/// How one body is read: the source's settings and the body's currency.
+pub struct Reading<'a> {
+    apsdai: &'a Apsdai,
+    currency: String,
+}
+
+impl<'a> Reading<'a> {
+    fn new(apsdai: &'a Apsdai, body: &Body, request: &Request<'_>) -> Self {
+        let currency = body.find(&apsdai.fields, Detail::Currency, values::currency);
+        Self { apsdai, currency: currency.unwrap_or_else(|| request.currency.to_owned()) }
+    }
+
+    pub fn fields(&self) -> &Fields {
+        &self.apsdai.fields
+    }
+
+    /// Of times written as text.
+    pub fn zone(&self) -> &TimeZone {
+        &self.apsdai.timezone
+    }
+
+    pub fn money(&self, raw: Field<'_>) -> Option<Money> {
+        values::money(raw, self.apsdai.amount_unit, &self.currency)
+    }
+
+    fn instant(&self, body: &Body, detail: Detail) -> Option<Timestamp> {
+        body.find(self.fields(), detail, |raw| values::instant(raw, self.zone()))
+    }
+
+    fn tell(&self, kind: &Kind, body: &Body, triggered_at: Timestamp) -> Story {
+        match kind {
+            Kind::Unrecognised => Story::default(),
+            Kind::StockLow | Kind::StockKeysLow => {
+                let stock = self.stock(body);
+                let occurred_at = self.instant(body, Detail::OccurredAt);
+                let told = !stock.is_empty();
+                Story { occurred_at, data: Data { stock, ..Data::default() }, told, order: None }
+            }
+            Kind::TotalsReported => {
+                let today = triggered_at.to_zoned(self.zone().clone()).date();
+                let totals = totals::read(self, body, today);
+                let told = !totals.is_empty();
+                Story { data: Data { totals, ..Data::default() }, told, ..Story::default() }
+            }
+            _ => self.order(kind, body),
+        }
+    }
+
+    fn order(&self, kind: &Kind, body: &Body) -> Story {
+        let (total, lines, total_is_approximate) = self.bill(body);
+        let placed_at = self.instant(body, Detail::PlacedAt);
+        let time = || self.instant(body, Detail::OccurredAt);
+        let reason = body.find(self.fields(), Detail::Reason, field::text);
+        let refund_amount = body.find(self.fields(), Detail::RefundAmount, |raw| self.money(raw));
+        let refund_amount = refund_amount.map(|money| Money::new(money.minor.saturating_abs(), money.currency));
+        let mut data =
+            Data { buyer: body.find(self.fields(), Detail::BuyerEmail, values::masked_email), ..Data::default() };
+        let (state, occurred_at) = match kind {
+            Kind::OrderPlaced => (Some(OrderState::Placed), placed_at.or_else(time)),
+            Kind::OrderPaid => (Some(OrderState::Paid), self.instant(body, Detail::PaidAt).or_else(time)),
+            Kind::OrderCancelled => (Some(OrderState::Cancelled), time()),
+            Kind::OrderRefund => (Some(OrderState::Refunded), time()),
+            Kind::OrderCompleted => (Some(OrderState::Completed), time()),
+            _ => (None, time()),
+        };
+        match kind {
+            Kind::OrderCancelled => data.reason = reason,
+            Kind::OrderRefund if refund_amount.is_some() || reason.is_some() => {
+                let amount = refund_amount.clone();
+                data.refund = Some(Refund { amount, request_reason: reason, ..Refund::default() });
+            }
+            Kind::OrderOutOfStock => data.stock = self.stock(body),
+            _ => {}
+        }
+        let number = body.find(self.fields(), Detail::OrderNumber, values::word);
+        let told = number.is_some() || total.is_some() || !lines.is_empty() || data != Data::default();
+        let order = number.map(|number| OrderNews {
+            // APSDAI names no refunds; there is one standing for each order.
+            refund: refund_amount.map(|amount| RefundNews { id: number.clone(), amount }),
+            number,
+            short_number: None,
+            state,
+            placed_at,
+            total: total.clone(),
+            total_is_approximate,
+            lines: lines.clone(),
+        });
+        if order.is_none() && (total.is_some() || !lines.is_empty()) {
+            data.unnumbered = Some(Unnumbered { total, lines });
+        }
+        Story { occurred_at, order, data, told }
+    }
+
+    /// The total, the lines, and whether the total is only their sum.
+    fn bill(&self, body: &Body) -> (Option<Money>, Vec<Line>, bool) {
+        let items = body.items(self.fields(), Detail::Products);
+        let total = body.found(self.fields(), Detail::OrderTotal, |raw| self.money(raw));
+        // What one of several lines has is not the total of all.
+        let total = total.filter(|found| !found.is_listed);
+        let lines: Vec<Line> = match items.is_empty() {
+            false => items.iter().filter_map(|item| self.line(item, None)).take(MAX_LINES).collect(),
+            true => self.line(body, total.as_ref().and_then(|found| found.name)).into_iter().collect(),
+        };
+        match total {
+            Some(found) => (Some(found.value), lines, false),
+            None => {
+                let amounts = lines.iter().map(|line| line.unit_price.as_ref()?.times(line.quantity?));
+                let sum = amounts.reduce(|sum, amount| sum?.plus(&amount?)).flatten();
+                let is_sum = sum.is_some();
+                (sum, lines, is_sum)
+            }
+        }
+    }
+
+    /// One product that was bought. A price that was taken for the total is not the price of one piece.
+    fn line(&self, body: &Body, taken: Option<&'static str>) -> Option<Line> {
+        let name = |detail| body.find(self.fields(), detail, field::text);
+        let price = body.found(self.fields(), Detail::ProductPrice, |raw| self.money(raw));
+        Some(Line {
+            name: name(Detail::ProductName).or_else(|| name(Detail::ProductId))?,
+            quantity: body.find(self.fields(), Detail::ProductQuantity, field::count),
+            unit_price: price.filter(|found| found.name.is_none() || found.name != taken).map(|found| found.value),
+            ..Line::default()
+        })
+    }
+
+    fn stock(&self, body: &Body) -> Vec<StockItem> {
+        let item = |body: &Body| {
+            let number = |detail| body.find(self.fields(), detail, field::integer);
+            let text = |detail| body.find(self.fields(), detail, field::text);
+            StockItem {
+                name: text(Detail::ProductName),
+                id: text(Detail::ProductId),
+                left: number(Detail::ProductStock),
+                threshold: number(Detail::ProductThreshold),
+            }
+        };
+        let items = body.items(self.fields(), Detail::Products);
+        let read: Vec<StockItem> = match items.is_empty() {
+            false => items.iter().map(item).take(MAX_LINES).collect(),
+            true => vec![item(body)],
+        };
+        read.into_iter().filter(|item| *item != StockItem::default()).collect()
+    }
+}

@@ -1,0 +1,102 @@
+//! What is a repeat, what is another sale in the same millisecond, and what is a replay.
+
+use std::sync::Arc;
+
+use http::HeaderMap;
+use jiff::SignedDuration;
+use orderbell::domain::event::RepeatKey;
+use orderbell::domain::route::Routes;
+use orderbell::domain::sign;
+use orderbell::flow::Clock;
+use orderbell::flow::Wake;
+use orderbell::flow::intake::Inlet;
+use orderbell::flow::intake::Intake;
+use orderbell::flow::intake::Verdict;
+use orderbell::platform::Method;
+use orderbell::platform::Reply;
+use orderbell::platform::Source;
+use orderbell::platform::apsdai::Apsdai;
+use orderbell::store::sqlite::Sqlite;
+
+use crate::apsdai::source::SECRET;
+use crate::apsdai::source::apsdai;
+use crate::apsdai::source::by_password;
+use crate::apsdai::source::headers;
+use crate::apsdai::source::hear;
+use crate::apsdai::source::now;
+use crate::apsdai::source::signed;
+use crate::apsdai::source::webhook;
+
+#[test]
+fn repeats_are_recognised_by_event_time_and_body() {
+    let keys = |apsdai: &Apsdai, headers: &HeaderMap, body: &[u8]| webhook(hear(apsdai, headers, body)).repeat_keys;
+    let guarded = |hook: &str, body: &[u8]| keys(&apsdai(), &signed(hook), body);
+    assert_eq!(guarded("order_pay_hook", b"{}"), guarded("ORDER_PAY_HOOK", b"{}"));
+    let [RepeatKey::Guarded { key, content, fresh: true }] = &guarded("order_pay_hook", b"{}")[..] else {
+        panic!("one key")
+    };
+    let [RepeatKey::Guarded { key: same, content: other, .. }] = &guarded("order_pay_hook", b"{ }")[..] else {
+        panic!("one key")
+    };
+    assert!(key == same && content != other);
+    assert_ne!(guarded("order_pay_hook", b"{}"), guarded("order_create_hook", b"{}"));
+    for (age_ms, expected) in [(-60_000, true), (0, true), (9_999, true), (10_000, false), (60_000, false)] {
+        let ms = now().as_millisecond() - age_ms;
+        let token = sign::dingtalk(SECRET, ms);
+        let stamped = headers(&[("x-apsdai-token", &token), ("x-apsdai-timestamp", &ms.to_string())]);
+        let [RepeatKey::Guarded { fresh, .. }] = keys(&apsdai(), &stamped, b"{}")[..] else { panic!("one key") };
+        assert_eq!(fresh, expected, "{age_ms} ms old");
+    }
+    let untimed = headers(&[("x-apsdai-token", "pass word+%2B"), ("x-apsdai-event", "order_pay_hook")]);
+    let [RepeatKey::Latest { key, window_seconds: 300, .. }] = &keys(&by_password(), &untimed, b"{}")[..] else {
+        panic!("one key")
+    };
+    let [RepeatKey::Latest { key: other, .. }] = &keys(&by_password(), &untimed, b"{ }")[..] else { panic!("one key") };
+    assert_ne!(key, other);
+}
+
+/// A daemon's intake with a clock that a test moves.
+fn intake(folder: &std::path::Path, clock: Clock) -> Intake {
+    let store = Arc::new(Sqlite::open(&folder.join("bell.db"), now()).unwrap());
+    let inlet = |apsdai| Inlet { source: Source::Apsdai(apsdai), address: String::new() };
+    let inlets = [("signed".to_owned(), inlet(apsdai())), ("password".to_owned(), inlet(by_password()))].into();
+    Intake::new(inlets, "CNY".to_owned(), store, Arc::new(Routes::default()), Wake::default(), clock)
+}
+
+#[tokio::test]
+async fn another_body_under_one_proof_is_taken_for_ten_seconds_and_refused_afterwards() {
+    let folder = tempfile::tempdir().unwrap();
+    let seconds = Arc::new(std::sync::atomic::AtomicI64::new(0));
+    let clock = seconds.clone();
+    let intake = intake(
+        folder.path(),
+        Clock::new(move || now() + SignedDuration::from_secs(clock.load(std::sync::atomic::Ordering::SeqCst))),
+    );
+    let untimed = headers(&[("x-apsdai-token", "pass word+%2B"), ("x-apsdai-event", "stock_alarm_hook")]);
+    for (second, source, headers, body, expected) in [
+        (0, "signed", signed("order_pay_hook"), r#"{"order_no":"A1"}"#, Reply::Received),
+        (0, "signed", signed("order_pay_hook"), r#"{"order_no":"A2"}"#, Reply::Received),
+        (9, "signed", signed("order_pay_hook"), r#"{"order_no":"A3"}"#, Reply::Received),
+        (10, "signed", signed("order_pay_hook"), r#"{"order_no":"A4"}"#, Reply::Refused),
+        (11, "signed", signed("order_pay_hook"), r#"{"order_no":"A2"}"#, Reply::Received),
+        (12, "signed", signed("order_create_hook"), r#"{"order_no":"A2"}"#, Reply::Received),
+        (13, "signed", signed("order_create_hook"), r#"{"order_no":"A4"}"#, Reply::Refused),
+        (299, "signed", signed("order_pay_hook"), r#"{"order_no":"A1"}"#, Reply::Received),
+        (301, "signed", signed("order_pay_hook"), r#"{"order_no":"A1"}"#, Reply::Refused),
+        (400, "password", untimed.clone(), r#"{"stock":4}"#, Reply::Received),
+        (401, "password", untimed.clone(), r#"{"stock":3}"#, Reply::Received),
+        (402, "password", untimed.clone(), r#"{"stock":4}"#, Reply::Received),
+    ] {
+        seconds.store(second, std::sync::atomic::Ordering::SeqCst);
+        let verdict = intake.receive(source, Method::Post, None, &headers, body.as_bytes()).await;
+        let Verdict::Answer(reply, _) = verdict else { panic!("{verdict:?}") };
+        assert_eq!(reply, expected, "second {second}: {body}");
+    }
+    let counted: Vec<(String, u32)> = {
+        let connection = rusqlite::Connection::open(folder.path().join("bell.db")).unwrap();
+        let mut rows = connection.prepare("SELECT kind, count(*) FROM events GROUP BY kind ORDER BY kind").unwrap();
+        rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().map(Result::unwrap).collect()
+    };
+    let expected = [("operator.notice", 1), ("order.paid", 3), ("order.placed", 1), ("stock.low", 2)];
+    assert_eq!(counted, expected.map(|(kind, count)| (kind.to_owned(), count)));
+}

@@ -1,0 +1,110 @@
+//! The source's own samples, and our own WebHook channel as the sender.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use orderbell::channel::Attempt;
+use orderbell::channel::Channel;
+use orderbell::channel::http::Http;
+use orderbell::channel::http::Settings;
+use orderbell::channel::webhook::Signing;
+use orderbell::channel::webhook::Webhook;
+use orderbell::domain::event::Kind;
+use orderbell::domain::message::Form;
+use orderbell::domain::message::Part;
+use orderbell::domain::retry::Answer;
+use orderbell::domain::retry::Outcome;
+use orderbell::domain::route::Routes;
+use orderbell::domain::secret::Secret;
+use orderbell::flow::Clock;
+use orderbell::flow::Wake;
+use orderbell::flow::intake::Inlet;
+use orderbell::flow::intake::Intake;
+use orderbell::platform::Platform;
+use orderbell::platform::Source;
+use orderbell::store::sqlite::Sqlite;
+use orderbell::web::hooks;
+use orderbell::web::server::Limits;
+use orderbell::web::server::serve;
+use tokio_util::sync::CancellationToken;
+
+use crate::apsdai::source::HOOKS;
+use crate::apsdai::source::SECRET;
+use crate::apsdai::source::apsdai;
+use crate::apsdai::source::by_password;
+use crate::apsdai::source::headers;
+use crate::apsdai::source::hear;
+use crate::apsdai::source::now;
+use crate::apsdai::source::webhook;
+
+#[test]
+fn samples_of_every_hook_are_believed_in_either_mode_and_speak_of_one_order() {
+    for apsdai in [apsdai(), by_password()] {
+        let mut numbers = std::collections::BTreeSet::new();
+        for kind in apsdai.kinds() {
+            let samples = apsdai.samples(&kind, "", 7, now());
+            let [sample] = samples.as_slice() else { panic!("one sample of {kind}") };
+            let heard_of = |sample: &orderbell::platform::Sample| {
+                let pairs: Vec<_> =
+                    sample.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+                webhook(hear(&apsdai, &headers(&pairs), &sample.body))
+            };
+            let heard = heard_of(sample);
+            assert_eq!((&heard.kind, heard.data.details), (&kind, None));
+            numbers.extend(heard.order.map(|order| order.number));
+            let other = heard_of(&apsdai.samples(&kind, "", 8, now())[0]);
+            assert_ne!(other.repeat_keys, heard.repeat_keys, "another seed is no repeat: {kind}");
+        }
+        assert_eq!(numbers.len(), 1, "{numbers:?}");
+        assert!(apsdai.samples(&Kind::StoreHours, "", 7, now()).is_empty());
+    }
+}
+
+/// What our WebHook channel sends with this signing to a daemon that has the source, and what the daemon answers.
+async fn sent(signing: Signing, source: &str, kind: Kind) -> (Answer, Vec<String>) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Arc::new(Sqlite::open(&folder.path().join("bell.db"), Timestamp::now()).unwrap());
+    let inlet = |apsdai| Inlet { source: Source::Apsdai(apsdai), address: String::new() };
+    let inlets = [("signed".to_owned(), inlet(apsdai())), ("password".to_owned(), inlet(by_password()))].into();
+    let (routes, wake) = (Arc::new(Routes::default()), Wake::default());
+    let intake = Intake::new(inlets, "CNY".to_owned(), store, routes, wake, Clock::system());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = Secret::new(format!("http://{}/hooks/{source}", listener.local_addr().unwrap()));
+    let stop = CancellationToken::new();
+    let daemon = tokio::spawn(serve(listener, hooks::routes(Arc::new(intake)), Limits::default(), stop.clone()));
+
+    let channel = Webhook { url, signing, headers: Default::default() };
+    let http = Http::new(&Settings { allow_private: true, ..Settings::default() }).unwrap();
+    let part = Part { index: 0, form: Form::Full, body: r#"{"order":{"number":"A1"}}"#.to_owned() };
+    let attempt = Attempt { key: "key".to_owned(), kind, now: Timestamp::now() };
+    let answer = channel.send(&http, &part, &attempt).await;
+    stop.cancel();
+    daemon.await.unwrap();
+    let connection = rusqlite::Connection::open(folder.path().join("bell.db")).unwrap();
+    let mut rows = connection.prepare("SELECT kind || ' ' || coalesce(order_number, '') FROM events").unwrap();
+    let told = rows.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    (answer, told)
+}
+
+#[tokio::test]
+async fn what_our_webhook_channel_signs_this_source_believes() {
+    let secret = |text: &str| Secret::new(text);
+    for (hook, kind) in HOOKS {
+        let (answer, told) = sent(Signing::Apsdai { secret: secret(SECRET) }, "signed", kind.clone()).await;
+        assert_eq!(answer.outcome, Outcome::Delivered, "{hook}: {}", answer.words);
+        let number = if hook.starts_with("order_") && kind != Kind::TotalsReported { "A1" } else { "" };
+        assert_eq!(told, [format!("{kind} {number}")]);
+    }
+    let word = "pass word+%2B";
+    let (answer, told) = sent(Signing::ApsdaiPassword { secret: secret(word) }, "password", Kind::OrderPaid).await;
+    assert_eq!((answer.outcome, told), (Outcome::Delivered, vec!["order.paid A1".to_owned()]));
+    for (signing, source) in [
+        (Signing::Apsdai { secret: secret("another") }, "signed"),
+        (Signing::ApsdaiPassword { secret: secret("another") }, "password"),
+        (Signing::ApsdaiPassword { secret: secret(SECRET) }, "signed"),
+        (Signing::None, "signed"),
+    ] {
+        let (answer, told) = sent(signing, source, Kind::OrderPaid).await;
+        assert_eq!((answer.outcome, told.len()), (Outcome::Misconfigured, 0), "{}", answer.words);
+    }
+}
