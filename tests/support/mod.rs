@@ -24,8 +24,8 @@ use orderbell::app;
 use orderbell::app::Listeners;
 use orderbell::app::StartError;
 use orderbell::config::Config;
-use orderbell::config::LANGUAGES;
 use orderbell::config::Surroundings;
+use orderbell::config::languages;
 use orderbell::config::read_text;
 use orderbell::domain::template::Templates;
 use orderbell::flow::Clock;
@@ -113,7 +113,7 @@ impl Scene {
             keeta::source("keeta", ""),
         );
         let file = folder.join("orderbell.toml");
-        let surroundings = Surroundings { file: &file, env: &|_| None, languages: &LANGUAGES };
+        let surroundings = Surroundings { file: &file, env: &|_| None, languages: &languages() };
         match read_text(&text, &surroundings) {
             Ok(loaded) => loaded.config,
             Err(problems) => panic!("{problems:#?}\n{text}"),
