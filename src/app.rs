@@ -92,13 +92,16 @@ pub async fn run_on(
     for lane in lanes {
         work.spawn(delivery::run(Arc::new(lane), post.clone(), shutdown.clone()));
     }
+    drop(post);
     work.spawn(schedule::upkeep(store.clone(), keep, clock.clone(), shutdown.clone()));
     let intake = Arc::new(Intake::new(inlets, currency, store.clone(), routes, wake, clock));
     work.spawn(server::serve(listeners.hooks, hooks::routes(intake), limits, shutdown.clone()));
     work.close();
     work.wait().await;
-    if let Some(store) = Arc::into_inner(store) {
-        store.close().await;
+    // A supervisor starts the next daemon at once, and that one must find the file free.
+    match Arc::into_inner(store) {
+        Some(store) => store.close().await,
+        None => tracing::warn!("the store is still in use; it is closed when this process ends"),
     }
     Ok(())
 }

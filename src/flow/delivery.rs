@@ -107,6 +107,7 @@ pub async fn run(lane: Arc<Lane>, post: Post, shutdown: CancellationToken) {
             sends = sending.len(),
             "sends under way were released; they are taken up at the next start"
         );
+        sending.shutdown().await;
     }
 }
 
