@@ -5,6 +5,7 @@
 
 pub mod keeta;
 
+use std::fs::File;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -141,9 +142,12 @@ impl Scene {
     }
 
     pub async fn start_in(&self, folder: &Path, text: &str) -> Daemon {
+        self.start_with(self.config_in(folder, text), folder).await
+    }
+
+    pub async fn start_with(&self, config: Config, folder: &Path) -> Daemon {
         let (hooks, address) = listen().await;
         let shutdown = CancellationToken::new();
-        let config = self.config_in(folder, text);
         let run = app::run(config, Listeners { hooks }, self.hands.clock(), shutdown.clone());
         Daemon::new(address, shutdown, tokio::spawn(run), &folder.join("bell.db")).await
     }
@@ -288,10 +292,13 @@ impl Daemon {
         Connection::open(&self.store).expect("the store opens")
     }
 
-    /// Stops the daemon as SIGTERM would.
+    /// Stops the daemon as SIGTERM would. It must end within ten seconds, and have let go of its store by then, because a
+    /// supervisor starts the next one at once.
     pub async fn stop(mut self) {
         self.shutdown.cancel();
         let ended = tokio::time::timeout(Duration::from_secs(10), &mut self.task).await;
+        let lock = File::open(self.store.with_extension("db.lock")).expect("the lock file is there");
+        lock.try_lock().expect("the store is free for the next daemon");
         ended.expect("a stop takes less than ten seconds").expect("no panic").expect("it ran");
     }
 }
@@ -334,9 +341,24 @@ pub async fn request(address: SocketAddr, method: &str, path: &str, body: &[u8])
 
 /// Sends the header of a request whose body is still to come.
 pub async fn begin(address: SocketAddr, method: &str, path: &str, length: usize) -> TcpStream {
+    begin_with(address, method, path, length, "").await
+}
+
+/// Sends the header of a POST, and returns when the daemon has begun to read the body.
+pub async fn begin_post(address: SocketAddr, path: &str, length: usize) -> TcpStream {
+    let mut stream = begin_with(address, "POST", path, length, "Expect: 100-continue\r\n").await;
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(in_time(stream.read_u8()).await.expect("an interim answer"));
+    }
+    assert!(head.starts_with(b"HTTP/1.1 100 "), "{}", String::from_utf8_lossy(&head));
+    stream
+}
+
+async fn begin_with(address: SocketAddr, method: &str, path: &str, length: usize, more: &str) -> TcpStream {
     let mut stream = in_time(TcpStream::connect(address)).await.expect("the daemon listens");
     let head = format!(
-        "{method} {path} HTTP/1.1\r\nHost: bell\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+        "{method} {path} HTTP/1.1\r\nHost: bell\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n{more}\r\n"
     );
     in_time(stream.write_all(head.as_bytes())).await.expect("the header is taken");
     stream
