@@ -237,7 +237,7 @@ fn commit(connection: &mut Connection, group: Vec<Job>) {
     let ended = begun.and_then(|()| {
         if connection.is_autocommit() {
             // The failure of one statement made SQLite take back the whole transaction.
-            return Err(StoreError::Unavailable("the disk is full or cannot be written".to_owned()));
+            return Err(taken_back());
         }
         connection.execute_batch("COMMIT").map_err(|error| {
             let _ = connection.execute_batch("ROLLBACK");
@@ -265,6 +265,9 @@ fn run<T: 'static>(
 ) -> Result<Afterwards, (Afterwards, Vec<(String, String)>)> {
     let done = match begun {
         Err(error) => Err(error.clone()),
+        // A job before this one made SQLite take back the transaction. Outside of it, this one would be kept by itself,
+        // and yet be answered that it was not.
+        Ok(()) if connection.is_autocommit() => Err(taken_back()),
         Ok(()) => in_savepoint(connection, work).map_err(|error| unavailable(&error)),
     };
     let failed = done.is_err();
@@ -303,6 +306,10 @@ fn in_savepoint<T>(
             Err(error)
         }
     }
+}
+
+fn taken_back() -> StoreError {
+    StoreError::Unavailable("the disk is full or cannot be written".to_owned())
 }
 
 fn stopped() -> StoreError {
