@@ -18,6 +18,7 @@ use orderbell::domain::event::Kind;
 use orderbell::domain::event::Proof;
 use orderbell::domain::event::RepeatKey;
 use orderbell::domain::order::OrderNews;
+use orderbell::domain::route::Hearer;
 use orderbell::domain::template::Templates;
 use orderbell::sandbox::rules::Rules;
 use orderbell::store::Record;
@@ -239,7 +240,7 @@ fn record(number: u64) -> Record {
         },
         body: b"{}".to_vec(),
         repeat_keys: vec![RepeatKey::Once(number.to_string())],
-        hearers: vec![("erp".to_owned(), DeliveryId(Uuid::now_v7()))],
+        hearers: vec![(Hearer::always("erp"), DeliveryId(Uuid::now_v7()))],
     }
 }
 
@@ -268,7 +269,7 @@ async fn what_shares_a_transaction_that_was_taken_back_is_refused_and_not_kept()
     for recording in asked {
         match recording.await {
             Ok(Recorded::New { .. }) => kept += 1,
-            Ok(Recorded::Repeat { of }) => panic!("a repeat of {of}"),
+            Ok(known) => panic!("{known:?}"),
             Err(StoreError::Unavailable(_)) => {}
             Err(StoreError::Refused(reason)) => panic!("{reason}"),
         }

@@ -14,6 +14,7 @@ use orderbell::domain::order::OrderState;
 use orderbell::domain::order::RefundNews;
 use orderbell::domain::order::absorb;
 use orderbell::domain::order::decide;
+use orderbell::domain::route::Hearer;
 use proptest::prelude::*;
 use uuid::Uuid;
 
@@ -78,7 +79,7 @@ fn a_late_accepted_never_overwrites_cancelled_and_says_how_late_it_is() {
     let cancelled = decide(None, &step(Kind::OrderCancelled, OrderState::Cancelled, 300), &[]).order;
     let mut accepted = step(Kind::OrderAccepted, OrderState::Accepted, 60);
     accepted.received_at = at(420);
-    let decision = decide(cancelled.as_ref(), &accepted, &["kitchen".to_owned()]);
+    let decision = decide(cancelled.as_ref(), &accepted, &[Hearer::always("kitchen")]);
     assert_eq!(decision.order.map(|order| order.state), Some(OrderState::Cancelled));
     let late = decision.late.expect("it is late");
     assert_eq!((late.by_seconds, late.order_state), (360, OrderState::Cancelled));
@@ -102,7 +103,7 @@ fn support_may_cancel_what_was_completed() {
 fn what_nobody_proved_changes_nothing_and_is_told_to_nobody() {
     let mut forged = step(Kind::OrderCancelled, OrderState::Cancelled, 10);
     forged.proof = Proof::Unproven;
-    let decision = decide(sums(&[placed(Some(1))]).0.as_ref(), &forged, &["kitchen".to_owned()]);
+    let decision = decide(sums(&[placed(Some(1))]).0.as_ref(), &forged, &[Hearer::always("kitchen")]);
     assert_eq!((decision.order, decision.channels.len(), decision.ledger.len()), (None, 0, 0));
 }
 

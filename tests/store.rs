@@ -20,6 +20,7 @@ use orderbell::domain::order::OrderState;
 use orderbell::domain::retry::Answer;
 use orderbell::domain::retry::Outcome;
 use orderbell::domain::retry::Step;
+use orderbell::domain::route::Hearer;
 use orderbell::store::Claim;
 use orderbell::store::Claimed;
 use orderbell::store::Due;
@@ -55,7 +56,7 @@ fn event(kind: Kind, number: &str, state: OrderState, received: i64, key: &str, 
         },
         body: b"{}".to_vec(),
         repeat_keys: vec![RepeatKey::Once(key.to_owned())],
-        hearers: channels.iter().map(|channel| ((*channel).to_owned(), DeliveryId(Uuid::now_v7()))).collect(),
+        hearers: channels.iter().map(|channel| (Hearer::always(*channel), DeliveryId(Uuid::now_v7()))).collect(),
     }
 }
 
@@ -90,7 +91,8 @@ async fn the_same_webhook_twice_is_one_event_and_one_delivery() {
     let store = open(folder.path());
     let first = placed("1", &["kitchen"]);
     let id = first.event.id;
-    assert_eq!(store.record(first).await.expect("recorded"), Recorded::New { channels: vec!["kitchen".to_owned()] });
+    let recorded = Recorded::New { channels: vec!["kitchen".to_owned()], unjudged: Vec::new() };
+    assert_eq!(store.record(first).await.expect("recorded"), recorded);
     assert_eq!(store.record(placed("1", &["kitchen"])).await.expect("recorded"), Recorded::Repeat { of: id });
     assert_eq!(due(&store, "kitchen", 0).await.len(), 1);
     assert_eq!(store.reader().repeats(id).await.expect("reading"), Some(1));

@@ -13,7 +13,6 @@ pub enum Place {
     Store,
     Source,
     Channel,
-    Route,
     Report,
 }
 
@@ -35,7 +34,7 @@ const fn refused(place: Place, name: &'static str, meanwhile: &'static str) -> N
     NotYet { place, name, severity: Severity::Error, meanwhile }
 }
 
-const NOT_YET: [NotYet; 15] = [
+const NOT_YET: [NotYet; 14] = [
     warned(Place::Top, "templates", "until then the built-in templates are used"),
     warned(Place::Top, "admin page or API", "until then nothing listens there"),
     refused(Place::Store, "stores on PostgreSQL", "use url = \"sqlite:orderbell.db\""),
@@ -49,7 +48,6 @@ const NOT_YET: [NotYet; 15] = [
     warned(Place::Channel, "fallback_after", "until then messages wait for this channel alone"),
     warned(Place::Channel, "base_url", "until then requests go to the channel's own address"),
     warned(Place::Channel, "proxy", "until then requests go to the channel's address directly"),
-    warned(Place::Route, "when", "until then the route applies whether the condition holds or not"),
     warned(Place::Report, "reports", "until then no report is sent"),
 ];
 

@@ -15,6 +15,7 @@ use crate::config::problem::Problems;
 use crate::config::section::Section;
 use crate::config::top::Globals;
 use crate::config::values;
+use crate::domain::condition::Condition;
 use crate::domain::route::Route;
 use crate::domain::route::Routes;
 
@@ -74,7 +75,7 @@ pub fn read(
     read.has_operator = to.is_some_and(|to| to.as_array().is_none_or(|list| !list.is_empty()));
     read.report_names = reports.iter().map(|(name, _)| name.get_ref().clone()).collect();
     let operator = operator.read::<Operator>(problems);
-    let routes: Vec<Option<Route>> = rules.iter().map(|rule| route(rule, &mut read, problems)).collect();
+    let routes: Vec<Option<Route>> = rules.into_iter().map(|rule| route(rule, &mut read, problems)).collect();
     let routes: Option<Vec<Route>> = routes.into_iter().collect();
     let reports: Vec<Option<(String, Report)>> = reports
         .into_iter()
@@ -101,9 +102,10 @@ impl ReadRoutes {
     }
 }
 
-fn route(section: &Section<'_>, read: &mut ReadRoutes, problems: &mut Problems<'_>) -> Option<Route> {
+fn route(mut section: Section<'_>, read: &mut ReadRoutes, problems: &mut Problems<'_>) -> Option<Route> {
+    let section = &mut section;
     read.note(section);
-    later::note_keys(section, Place::Route, problems);
+    when(section, problems);
     let route: Option<Route> = section.read(problems);
     let sources = route.as_ref().and_then(|route| route.sources.clone());
     let texts = section.texts(&["events"]).into_iter();
@@ -117,6 +119,20 @@ fn route(section: &Section<'_>, read: &mut ReadRoutes, problems: &mut Problems<'
         empty(section, key, message, help, problems);
     }
     route
+}
+
+/// Judges the condition of a route; the caret stands under the part that is wrong.
+fn when(section: &mut Section<'_>, problems: &mut Problems<'_>) {
+    let Some(Err(error)) = section.text(&["when"]).map(Condition::parse) else { return };
+    let whole = section.at(&["when"]);
+    let text = section.text(&["when"]).unwrap_or_default();
+    let inner = whole.start + 1..whole.end.saturating_sub(1);
+    // Only where it stands there letter by letter, without escapes or several quotes.
+    let literal = problems.text().get(inner.clone()).is_some_and(|written| written == text);
+    let at = if literal && error.offset < text.len() { inner.start + error.offset..inner.end } else { whole };
+    let help = "for example when = \"order.total >= 500 and order.currency == 'HKD'\"";
+    problems.error(at, format!("this is no condition: {}", error.message), help);
+    section.drop_wrong(&["when"]);
 }
 
 fn report(mut section: Section<'_>, globals: &Globals, problems: &mut Problems<'_>) -> Option<Report> {

@@ -1,6 +1,7 @@
 //! What Orderbell thinks: pure functions and the words they use; no await, no clock, no chance, no I/O.
 
 pub mod compose;
+pub mod condition;
 pub mod data;
 pub mod document;
 pub mod duration;

@@ -14,6 +14,8 @@ use crate::domain::event::Shop;
 use crate::domain::ledger;
 use crate::domain::ledger::Entry;
 use crate::domain::money::Money;
+use crate::domain::route::Hearer;
+use crate::domain::route::Rule;
 
 /// Where an order stands. The sequence of the variants is the sequence of an order's life: a state never gives way to
 /// an earlier one, so the same events add up to the same state in whatever sequence they arrive.
@@ -151,27 +153,59 @@ pub struct Decision {
     pub channels: Vec<String>,
     /// What the reports count.
     pub ledger: Vec<Entry>,
+    /// The conditions that could not be judged, each once; the event was let through.
+    pub unjudged: Vec<Unjudged>,
+}
+
+/// A route's condition that could not be judged for an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unjudged {
+    /// Which `[[route]]` of the file it is, from 1.
+    pub route: usize,
+    /// The condition as it is written.
+    pub condition: String,
+    /// Without any value of the event.
+    pub reason: String,
 }
 
 /// Decides what an event changes, given the order before it and the channels whose routes match.
 ///
 /// It is called inside the commit, where the order is known. An event that nobody proved changes nothing and is told to
-/// nobody.
-pub fn decide(before: Option<&Order>, event: &Event, channels: &[String]) -> Decision {
+/// nobody. A condition that cannot be judged lets the event through: one message too many is better than one too few.
+pub fn decide(before: Option<&Order>, event: &Event, hearers: &[Hearer]) -> Decision {
     if event.proof == Proof::Unproven {
         return Decision::default();
     }
-    if event.order.is_none() {
-        return Decision { channels: channels.to_vec(), ..Decision::default() };
-    }
-    let mut order = absorb(before, event);
-    order.revision = before.map_or(0, |order| order.revision) + 1;
-    Decision {
-        late: before.and_then(|before| lateness(before, event)),
-        ledger: ledger::entries(before, &order),
-        order: Some(order),
-        channels: channels.to_vec(),
-    }
+    let order = event.order.is_some().then(|| {
+        let mut order = absorb(before, event);
+        order.revision = before.map_or(0, |order| order.revision) + 1;
+        order
+    });
+    let (channels, unjudged) = hearing(event, order.as_ref(), hearers);
+    let (late, ledger) = match &order {
+        Some(order) => (before.and_then(|before| lateness(before, event)), ledger::entries(before, order)),
+        None => (None, Vec::new()),
+    };
+    Decision { order, late, channels, ledger, unjudged }
+}
+
+/// The channels whose conditions hold; each condition is judged once.
+fn hearing(event: &Event, order: Option<&Order>, hearers: &[Hearer]) -> (Vec<String>, Vec<Unjudged>) {
+    let mut judged: BTreeMap<usize, bool> = BTreeMap::new();
+    let mut unjudged = Vec::new();
+    let mut judge = |rule: &Rule| {
+        *judged.entry(rule.route).or_insert_with(|| match rule.condition.holds(event, order) {
+            Ok(holds) => holds,
+            Err(error) => {
+                let condition = rule.condition.to_string();
+                unjudged.push(Unjudged { route: rule.route, condition, reason: error.message });
+                true
+            }
+        })
+    };
+    let hears = |hearer: &&Hearer| hearer.rules.is_empty() || hearer.rules.iter().any(&mut judge);
+    let channels = hearers.iter().filter(hears).map(|hearer| hearer.channel.clone()).collect();
+    (channels, unjudged)
 }
 
 /// The order after one more telling of it. A repeat goes through here too, because a fuller one may complete lines and

@@ -8,6 +8,7 @@ use serde::Deserializer;
 use serde::de::Error;
 use serde::de::Visitor;
 
+use crate::domain::condition::Condition;
 use crate::domain::event::Kind;
 
 /// A pattern over a whole text: `*` stands for any run of characters, dots and none included; all else for itself.
@@ -73,7 +74,7 @@ pub struct Route {
     #[serde(default, deserialize_with = "deserialize_ids")]
     pub shops: Option<Vec<String>>,
     /// An expression that must hold as well. It is judged where the order is known, not here.
-    pub when: Option<String>,
+    pub when: Option<Condition>,
     /// The channels.
     pub to: Vec<String>,
 }
@@ -112,6 +113,29 @@ impl Route {
     }
 }
 
+/// A channel that could hear of an event, and what must hold for it to hear.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hearer {
+    pub channel: String,
+    /// It hears when one of these holds; always, when there is none.
+    pub rules: Vec<Rule>,
+}
+
+impl Hearer {
+    /// A channel that hears without condition.
+    pub fn always(channel: impl Into<String>) -> Self {
+        Self { channel: channel.into(), rules: Vec::new() }
+    }
+}
+
+/// The condition of one route.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// Which `[[route]]` of the file it is, from 1.
+    pub route: usize,
+    pub condition: Condition,
+}
+
 /// Everything that says who hears of what.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Routes {
@@ -123,22 +147,42 @@ pub struct Routes {
 }
 
 impl Routes {
-    /// The channels that could hear of an event, each once: first those of the operator or of the report where the kind
-    /// is theirs, then those of every route that applies, in the order of the routes.
+    /// The channels that could hear of an event if every `when` held, each once. Who does hear is decided in the commit
+    /// of the event ([`crate::domain::order::decide`]), where its order is known; this is for lists and expectations.
     pub fn channels(&self, kind: &Kind, source: &str, shop: Option<&str>) -> Vec<String> {
+        self.hearers(kind, source, shop).into_iter().map(|hearer| hearer.channel).collect()
+    }
+
+    /// The channels that could hear of an event, each once, with what must hold: first those of the operator or of the
+    /// report where the kind is theirs, then those of every route that applies, in the order of the routes.
+    pub fn hearers(&self, kind: &Kind, source: &str, shop: Option<&str>) -> Vec<Hearer> {
         let own: &[String] = match kind {
             Kind::OperatorNotice => &self.operator,
             Kind::Report(name) => self.reports.get(name).map_or(&[], Vec::as_slice),
             _ => &[],
         };
-        let applying = self.routes.iter().filter(|route| route.judge(kind, source, shop) == Verdict::Applies);
-        let mut channels: Vec<String> = Vec::new();
-        for name in own.iter().chain(applying.flat_map(|route| &route.to)) {
-            if !channels.contains(name) {
-                channels.push(name.clone());
+        let mut hearers: Vec<Hearer> = Vec::new();
+        let mut add = |channel: &String, rule: Option<Rule>| {
+            let known = hearers.iter_mut().find(|hearer| hearer.channel == *channel);
+            match (known, rule) {
+                (None, rule) => hearers.push(Hearer { channel: channel.clone(), rules: rule.into_iter().collect() }),
+                (Some(hearer), None) => hearer.rules.clear(),
+                // Without rules it hears whatever another route asks.
+                (Some(hearer), Some(rule)) if !hearer.rules.is_empty() => hearer.rules.push(rule),
+                (Some(_), Some(_)) => {}
+            }
+        };
+        own.iter().for_each(|channel| add(channel, None));
+        for (number, route) in self.routes.iter().enumerate() {
+            if route.judge(kind, source, shop) != Verdict::Applies {
+                continue;
+            }
+            for channel in &route.to {
+                let rule = route.when.clone().map(|condition| Rule { route: number + 1, condition });
+                add(channel, rule);
             }
         }
-        channels
+        hearers
     }
 }
 
@@ -243,6 +287,26 @@ mod tests {
         };
         assert_eq!(routes.channels(&Kind::OrderPlaced, "keeta-hk", None), names(&["kitchen", "erp", "owner"]));
         assert_eq!(routes.channels(&Kind::StoreHours, "keeta-hk", None), names(&[]));
+    }
+
+    #[test]
+    fn a_channel_hears_without_condition_when_one_of_its_routes_has_none() {
+        let when = |text: &str, to: &[&str]| Route { when: Condition::parse(text).ok(), ..route(&["*"], to) };
+        let routes = Routes {
+            routes: vec![
+                when("order.total > 1", &["kitchen", "owner"]),
+                route(&["*"], &["erp", "owner"]),
+                when("order.total > 2", &["kitchen", "owner", "erp", "kitchen"]),
+            ],
+            ..Routes::default()
+        };
+        let hearers = routes.hearers(&Kind::OrderPlaced, "keeta-hk", None);
+        let shown: Vec<_> = hearers
+            .iter()
+            .map(|hearer| (hearer.channel.as_str(), hearer.rules.iter().map(|rule| rule.route).collect::<Vec<_>>()))
+            .collect();
+        assert_eq!(shown, [("kitchen", vec![1, 3, 3]), ("owner", vec![]), ("erp", vec![])]);
+        assert_eq!(routes.channels(&Kind::OrderPlaced, "keeta-hk", None), names(&["kitchen", "owner", "erp"]));
     }
 
     #[test]

@@ -15,6 +15,7 @@ use crate::domain::event::Event;
 use crate::domain::event::EventId;
 use crate::domain::event::Proof;
 use crate::domain::event::RepeatKey;
+use crate::domain::order::Unjudged;
 use crate::domain::route::Routes;
 use crate::flow::Clock;
 use crate::flow::Wake;
@@ -49,6 +50,8 @@ pub struct Intake {
     clock: Clock,
     /// The kinds of which the log has said that nobody hears of them.
     unrouted: Mutex<HashSet<String>>,
+    /// The conditions of which the operator was told that they cannot be judged.
+    unjudged: Mutex<HashSet<(usize, String)>>,
 }
 
 /// What is answered, before it becomes a status.
@@ -72,7 +75,17 @@ impl Intake {
         clock: Clock,
     ) -> Self {
         let notices = Notices { store: store.clone(), routes: routes.clone(), wake: wake.clone() };
-        Self { inlets, routes, currency, store, wake, notices, clock, unrouted: Mutex::default() }
+        Self {
+            inlets,
+            routes,
+            currency,
+            store,
+            wake,
+            notices,
+            clock,
+            unrouted: Mutex::default(),
+            unjudged: Mutex::default(),
+        }
     }
 
     /// Receives one request. When the verdict is [`Reply::Received`], the event is on disk.
@@ -106,7 +119,7 @@ impl Intake {
 
     async fn remember(&self, name: &str, webhook: Webhook, now: Timestamp) -> Reply {
         let Webhook { kind, occurred_at, shop, order, data, proof, mut repeat_keys, body } = webhook;
-        let mut channels = Vec::new();
+        let mut hearers = Vec::new();
         if proof == Proof::Unproven {
             tracing::warn!(
                 source = name,
@@ -115,8 +128,8 @@ impl Intake {
             // What nobody proved must not make a genuine webhook look like a repeat.
             repeat_keys = vec![RepeatKey::Once(format!("unproven:{}", Uuid::now_v7()))];
         } else {
-            channels = self.routes.channels(&kind, name, shop.as_ref().map(|shop| shop.id.as_str()));
-            if channels.is_empty() {
+            hearers = self.routes.hearers(&kind, name, shop.as_ref().map(|shop| shop.id.as_str()));
+            if hearers.is_empty() {
                 self.say_unrouted(&kind.to_string());
             }
         }
@@ -129,11 +142,14 @@ impl Intake {
         let event =
             Event { id, kind, source: name.to_owned(), occurred_at, received_at: now, shop, order, data, proof };
         let kind = event.kind.to_string();
-        let hearers = channels.into_iter().map(|channel| (channel, DeliveryId(Uuid::now_v7()))).collect();
+        let hearers = hearers.into_iter().map(|hearer| (hearer, DeliveryId(Uuid::now_v7()))).collect();
         match self.store.record(Record { event, body, repeat_keys, hearers }).await {
-            Ok(Recorded::New { channels }) => {
+            Ok(Recorded::New { channels, unjudged }) => {
                 tracing::info!(event = %id, kind, source = name, deliveries = channels.len(), proof = recipe, "webhook recorded");
                 self.wake.wake(&channels);
+                for rule in unjudged {
+                    self.say_unjudged(rule, &kind, now).await;
+                }
                 Reply::Received
             }
             Ok(Recorded::Repeat { of }) => {
@@ -172,6 +188,18 @@ impl Intake {
         let mut said = self.unrouted.lock().unwrap_or_else(PoisonError::into_inner);
         if said.insert(kind.to_owned()) {
             tracing::warn!(kind, "no route matches this kind: it is recorded and told to nobody");
+        }
+    }
+
+    /// Once per route, because a condition that fails for one event fails for the next one too.
+    async fn say_unjudged(&self, rule: Unjudged, kind: &str, now: jiff::Timestamp) {
+        let Unjudged { route, condition, reason } = rule;
+        let fresh = {
+            let mut said = self.unjudged.lock().unwrap_or_else(PoisonError::into_inner);
+            said.insert((route, condition.clone()))
+        };
+        if fresh {
+            self.notices.tell(Topic::Condition, &condition, format!("route {route}, {kind}: {reason}"), now).await;
         }
     }
 }

@@ -33,6 +33,8 @@ pub enum Topic {
     Misconfigured,
     /// A template failed; the plain form went out.
     Template,
+    /// The condition of a route could not be judged; the event was let through.
+    Condition,
 }
 
 impl Topic {
@@ -43,6 +45,7 @@ impl Topic {
             Topic::Dead => "dead",
             Topic::Misconfigured => "misconfigured",
             Topic::Template => "template",
+            Topic::Condition => "condition",
         }
     }
 }
@@ -61,7 +64,7 @@ impl Notices {
     pub async fn tell(&self, topic: Topic, subject: &str, detail: String, now: Timestamp) {
         tracing::warn!(topic = topic.as_str(), subject, detail, "the operator is told");
         let kind = Kind::OperatorNotice;
-        let channels = self.routes.channels(&kind, OWN_SOURCE, None);
+        let hearers = self.routes.hearers(&kind, OWN_SOURCE, None);
         let notice =
             Notice { topic: topic.as_str().to_owned(), subject: Some(subject.to_owned()), detail: Some(detail) };
         let hour = now.as_second().div_euclid(3600);
@@ -79,10 +82,20 @@ impl Notices {
             },
             body: Vec::new(),
             repeat_keys: vec![RepeatKey::Once(format!("notice:{}:{subject}:{hour}", topic.as_str()))],
-            hearers: channels.into_iter().map(|channel| (channel, DeliveryId(Uuid::now_v7()))).collect(),
+            hearers: hearers.into_iter().map(|hearer| (hearer, DeliveryId(Uuid::now_v7()))).collect(),
         };
         match self.store.record(record).await {
-            Ok(Recorded::New { channels }) => self.wake.wake(&channels),
+            Ok(Recorded::New { channels, unjudged }) => {
+                // A notice about a notice would never end.
+                for rule in unjudged {
+                    tracing::warn!(
+                        route = rule.route,
+                        reason = rule.reason,
+                        "the condition of a route cannot be judged for notices"
+                    );
+                }
+                self.wake.wake(&channels);
+            }
             Ok(Recorded::Repeat { .. } | Recorded::Replay) => {}
             Err(error) => {
                 tracing::error!(topic = topic.as_str(), subject, %error, "a notice to the operator could not be stored")

@@ -11,8 +11,10 @@ use crate::domain::event::RepeatKey;
 use crate::domain::message::Form;
 use crate::domain::message::Part;
 use crate::domain::order::Order;
+use crate::domain::order::Unjudged;
 use crate::domain::retry::Answer;
 use crate::domain::retry::Step;
+use crate::domain::route::Hearer;
 
 /// Why the store did not do what it was asked. Nothing of the request was kept.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -33,14 +35,15 @@ pub struct Record {
     pub body: Vec<u8>,
     pub repeat_keys: Vec<RepeatKey>,
     /// The channels whose routes match, and an id for the delivery to each.
-    pub hearers: Vec<(String, DeliveryId)>,
+    pub hearers: Vec<(Hearer, DeliveryId)>,
 }
 
 /// What became of a [`Record`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Recorded {
-    /// The event is new and on disk; these channels now have a delivery waiting.
-    New { channels: Vec<String> },
+    /// The event is new and on disk; these channels now have a delivery waiting. Conditions that could not be judged let it
+    /// through.
+    New { channels: Vec<String>, unjudged: Vec<Unjudged> },
     /// It was known already; that it was told again is on disk.
     Repeat { of: EventId },
     /// An old proof under other content ([`RepeatKey::Guarded`]): nothing of it was kept.

@@ -347,6 +347,11 @@ fn our_own() -> Vec<Sample> {
             Some("errcode 310000 (the robot demands a keyword: set `keyword`): keywords not in content"),
         ),
         notice("template", Some("zh-CN/order.placed.md"), Some("line 3: undefined value")),
+        notice(
+            "condition",
+            Some("order.total >= 500"),
+            Some("route 2, store.hours: it asks for what is not known of this event"),
+        ),
         notice("disc_full", None, Some("12 MB left")),
     ]
 }

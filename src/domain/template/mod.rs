@@ -1,7 +1,7 @@
 //! Templates: which file serves which message, and how it is rendered so that no value can become markup.
 
 mod filters;
-mod values;
+pub mod values;
 
 use std::collections::BTreeMap;
 use std::io;

@@ -10,6 +10,7 @@ use crate::domain::ledger;
 use crate::domain::ledger::Entry;
 use crate::domain::order;
 use crate::domain::order::Order;
+use crate::domain::route::Hearer;
 use crate::store::Record;
 use crate::store::Recorded;
 use crate::store::sqlite::Orders;
@@ -28,9 +29,9 @@ pub fn record(connection: &Connection, orders: &mut Orders, record: &Record) -> 
         }
     }
     let mut event = record.event.clone();
-    let channels: Vec<String> = record.hearers.iter().map(|(channel, _)| channel.clone()).collect();
+    let hearers: Vec<Hearer> = record.hearers.iter().map(|(hearer, _)| hearer.clone()).collect();
     let before = load(connection, orders, &event)?;
-    let decision = order::decide(before.as_ref().map(|(_, order)| order), &event, &channels);
+    let decision = order::decide(before.as_ref().map(|(_, order)| order), &event, &hearers);
     event.data.late = decision.late;
 
     insert_event(connection, record, &event)?;
@@ -41,18 +42,19 @@ pub fn record(connection: &Connection, orders: &mut Orders, record: &Record) -> 
     for entry in &decision.ledger {
         insert_entry(connection, &event, entry)?;
     }
-    for (channel, id) in record.hearers.iter().filter(|(channel, _)| decision.channels.contains(channel)) {
+    let hearing = record.hearers.iter().filter(|(hearer, _)| decision.channels.contains(&hearer.channel));
+    for (hearer, id) in hearing {
         let sql = "INSERT INTO deliveries (id, event, channel, order_key, state, due_at, created_at)
                    VALUES (?1, ?2, ?3, ?4, 'waiting', ?5, ?5)";
         connection.prepare_cached(sql)?.execute(params![
             id.0.as_bytes(),
             event.id.0.as_bytes(),
-            channel,
+            hearer.channel,
             event.order.as_ref().map(|order| format!("{}/{}", event.source, order.number)),
             rows::to_millisecond(event.received_at),
         ])?;
     }
-    Ok(Recorded::New { channels: decision.channels })
+    Ok(Recorded::New { channels: decision.channels, unjudged: decision.unjudged })
 }
 
 fn count_repeat(connection: &Connection, record: &Record, of: EventId) -> rusqlite::Result<()> {
