@@ -29,7 +29,7 @@
 //! | 2 | The same webhook twice is one event. The check is a key in the transaction of the event, after the signature check. | `the_same_webhook_many_times_at_once_is_one_event`, `repeats_are_recognised_by_meaning` |
 //! | 3 | Every delivery of an acknowledged webhook is attempted until the far side says yes, a person cancels it, or it is given up visibly as dead. | `every_acknowledged_webhook_survives_sigkill`, `a_yes_is_only_errcode_zero`; cancelling comes with the commands for it |
 //! | 4 | A message is repeated only where the answer was lost; then it carries the same idempotency key. | `a_lost_answer_is_repeated_with_the_same_key_and_bytes`, `after_a_crash_what_was_under_way_is_due_again_with_the_same_bytes_and_marked_as_maybe_told` |
-//! | 5 | A provider's limit is never exceeded by us. | still to come, with pacing; the tables are made (`pacing_slots`, `credentials`) |
+//! | 5 | A provider's limit is never exceeded by us. | still to come, with pacing; its tables are made |
 //! | 6 | A template that fails never silences an event: the plain form goes out, and the operator hears of it once. | `a_template_that_fails_never_silences_an_event` |
 //! | 7 | We say no for two reasons: we do not believe it, or we cannot remember it now. What we believe and cannot read is kept whole. | `each_bad_request_gets_its_answer_and_the_daemon_lives_on`, `a_full_disk_is_answered_503_and_the_daemon_recovers_by_itself` |
 //! | 8 | Secrets never appear in a log, an error, a page, a metric or an API answer; nor do buyers' data in logs. | `no_secret_and_no_buyer_is_in_any_log`, `values_under_key_like_names_are_masked_wherever_they_stand` |
