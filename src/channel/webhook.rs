@@ -13,6 +13,7 @@ use jiff::SignedDuration;
 use serde::Deserialize;
 use sha2::Digest;
 use sha2::Sha256;
+use url::Url;
 
 use crate::channel::Attempt;
 use crate::channel::Channel;
@@ -24,6 +25,7 @@ use crate::domain::message::Message;
 use crate::domain::message::Part;
 use crate::domain::retry::Answer;
 use crate::domain::retry::Outcome;
+use crate::domain::retry::quoted;
 use crate::domain::secret::Secret;
 use crate::domain::sign;
 use crate::domain::text::clean_line;
@@ -112,6 +114,9 @@ const ANSWERS: [(u16, Outcome); 7] = [
 /// Longest piece of the receiver's answer that is kept, in characters.
 const WORDS: usize = 200;
 
+/// Shorter values of headers and parts of addresses are no credentials, and stand in any text.
+const SHORTEST_SECRET: usize = 5;
+
 impl Channel for Webhook {
     fn kind(&self) -> &'static str {
         "webhook"
@@ -141,7 +146,10 @@ impl Channel for Webhook {
             let headers: Vec<(&str, &str)> =
                 headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
             match http.post(self.url.expose(), &headers, part.body.clone()).await {
-                Ok(response) => judge(response.status, response.retry_after, &response.body),
+                Ok(response) => {
+                    let said = self.without_secrets(&String::from_utf8_lossy(&response.body), &headers);
+                    judge(response.status, response.retry_after, &said)
+                }
                 Err(failure) => failure.into(),
             }
         })
@@ -181,6 +189,26 @@ impl Webhook {
     }
 }
 
+impl Webhook {
+    /// What a receiver says back of a request, without the credentials of that request.
+    fn without_secrets(&self, said: &str, headers: &[(&str, &str)]) -> String {
+        let mut secrets = vec![self.url.expose().to_owned()];
+        if let Ok(url) = Url::parse(self.url.expose()) {
+            secrets.extend([url.username(), url.password().unwrap_or_default()].map(str::to_owned));
+            secrets.extend([url.path(), url.query().unwrap_or_default()].map(str::to_owned));
+        }
+        let is_own = |name: &str| self.headers.keys().any(|own| own == name);
+        let is_proof = |name: &str| matches!(name, "x-apsdai-token" | "webhook-signature");
+        secrets.extend(
+            headers.iter().filter(|(name, _)| is_own(name) || is_proof(name)).map(|(_, value)| (*value).to_owned()),
+        );
+        secrets.retain(|secret| secret.len() >= SHORTEST_SECRET);
+        // One may hold another.
+        secrets.sort_unstable_by_key(|secret| std::cmp::Reverse(secret.len()));
+        secrets.iter().fold(said.to_owned(), |said, secret| said.replace(secret.as_str(), "***"))
+    }
+}
+
 /// The hook's own name where the kind has one, else our kind.
 fn apsdai_hook(kind: &Kind) -> String {
     let hook = APSDAI_HOOKS.iter().find(|(known, _)| known == kind);
@@ -188,7 +216,7 @@ fn apsdai_hook(kind: &Kind) -> String {
 }
 
 /// What a receiver's answer means.
-fn judge(status: u16, retry_after: Option<SignedDuration>, body: &[u8]) -> Answer {
+fn judge(status: u16, retry_after: Option<SignedDuration>, said: &str) -> Answer {
     let outcome = match status {
         200..=299 => Outcome::Delivered,
         _ => ANSWERS
@@ -196,11 +224,7 @@ fn judge(status: u16, retry_after: Option<SignedDuration>, body: &[u8]) -> Answe
             .find(|(known, _)| *known == status)
             .map_or(Outcome::Retry { after: retry_after }, |(_, outcome)| outcome.clone()),
     };
-    let said = clean_line(&String::from_utf8_lossy(body), WORDS);
-    let words = if said.is_empty() || outcome == Outcome::Delivered {
-        format!("HTTP {status}")
-    } else {
-        format!("HTTP {status}: {said}")
-    };
+    let said = if outcome == Outcome::Delivered { String::new() } else { clean_line(said, WORDS) };
+    let words = quoted(&format!("HTTP {status}"), &said);
     Answer { outcome, words }
 }

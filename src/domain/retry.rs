@@ -55,7 +55,25 @@ impl Outcome {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     pub outcome: Outcome,
+    /// What a list of deliveries shows. A far side's free text stands in it as [`quoted`] puts it.
     pub words: String,
+}
+
+impl Answer {
+    /// The words without what the far side said freely: that may be our own message said back, with the buyer's name in
+    /// it, and so belongs in no log and no notice.
+    pub fn own_words(&self) -> &str {
+        let (own, _) = self.words.split_once(OPENS).unwrap_or((&self.words, ""));
+        own.trim_end_matches([' ', ':'])
+    }
+}
+
+/// Opens the words of a far side. No words of our own hold it.
+const OPENS: char = '“';
+
+/// Our own words with those of the far side behind them, marked as such.
+pub fn quoted(own: &str, said: &str) -> String {
+    if said.is_empty() { own.to_owned() } else { format!("{own}: {OPENS}{said}”") }
 }
 
 /// What becomes of a delivery after an attempt.
@@ -159,4 +177,19 @@ fn jitter(wait: SignedDuration, standing: Standing) -> SignedDuration {
     let shift = spread * 2 * draw / i128::from(u16::MAX) - spread;
     let shift = i64::try_from(shift).unwrap_or(0);
     wait + SignedDuration::from_nanos(shift)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_far_side_says_freely_can_be_told_from_our_own_words() {
+        let answer = |words: &str| Answer { outcome: Outcome::Rejected, words: words.to_owned() };
+        let words = quoted("HTTP 422 (so: odd)", "Ali: “no” onion");
+        assert_eq!(words, "HTTP 422 (so: odd): “Ali: “no” onion”");
+        assert_eq!(answer(&words).own_words(), "HTTP 422 (so: odd)");
+        assert_eq!(answer(&quoted("HTTP 410", "")).own_words(), "HTTP 410");
+        assert_eq!(answer("not connected: refused").own_words(), "not connected: refused");
+    }
 }

@@ -255,7 +255,7 @@ async fn keep(post: &Post, settle: Settle) {
 fn log(lane: &Lane, due: &Due, attempt: u32, answer: &Answer, step: &Step, now: Timestamp) {
     let delay_ms = now.duration_since(due.event.received_at).as_millis();
     let (delivery, event, channel) = (due.id, due.event.id, &lane.name);
-    let (outcome, words) = (answer.outcome.as_str(), &answer.words);
+    let (outcome, words) = (answer.outcome.as_str(), answer.own_words());
     match step {
         Step::Delivered => tracing::info!(%delivery, %event, channel, attempt, delay_ms, "delivered"),
         Step::Wait { until, .. } => {
@@ -271,10 +271,11 @@ async fn tell_operator(lane: &Lane, post: &Post, due: &Due, answer: &Answer, ste
     if due.event.kind == Kind::OperatorNotice {
         return;
     }
+    let words = answer.own_words();
     if *step == Step::Dead {
-        post.notices.tell(Topic::Dead, &lane.name, answer.words.clone(), now).await;
+        post.notices.tell(Topic::Dead, &lane.name, words.to_owned(), now).await;
     }
     if answer.outcome == Outcome::Misconfigured {
-        post.notices.tell(Topic::Misconfigured, &lane.name, answer.words.clone(), now).await;
+        post.notices.tell(Topic::Misconfigured, &lane.name, words.to_owned(), now).await;
     }
 }

@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use crate::domain::retry::Answer;
 use crate::domain::retry::Outcome;
+use crate::domain::retry::quoted;
 use crate::domain::text::cap;
 use crate::domain::text::one_line;
 
@@ -18,7 +19,7 @@ const BLOCKED: SignedDuration = SignedDuration::from_mins(10);
 /// A quota that looks like one per day; asked again every hour.
 const QUOTA_SPENT: SignedDuration = SignedDuration::from_hours(1);
 
-const WORDS_GRAPHEMES: usize = 300;
+const WORDS_GRAPHEMES: usize = 200;
 
 /// What a row of the table leads to.
 #[derive(Clone, Copy)]
@@ -113,7 +114,8 @@ pub fn judge(status: u16, body: &[u8]) -> Answer {
         let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok();
         let otherwise =
             if is_json && (200..300).contains(&status) { Outcome::Unknown } else { Outcome::Retry { after: None } };
-        let words = words(&format!("HTTP {status}"), &String::from_utf8_lossy(&body[..body.len().min(2_000)]));
+        let page = String::from_utf8_lossy(&body[..body.len().min(2_000)]);
+        let words = quoted(&format!("HTTP {status}"), &words(&page));
         return Answer { outcome: outcome_by_status.unwrap_or(otherwise), words };
     };
     let lower = errmsg.to_lowercase();
@@ -135,7 +137,10 @@ pub fn judge(status: u16, body: &[u8]) -> Answer {
         Some(advice) => format!("errcode {errcode} ({advice})"),
         None => format!("errcode {errcode}"),
     };
-    Answer { outcome, words: words(&head, &errmsg) }
+    let said = words(&errmsg);
+    // The vendor's texts of the codes we know quote nothing of a message.
+    let words = if found.is_some() && !said.is_empty() { format!("{head}: {said}") } else { quoted(&head, &said) };
+    Answer { outcome, words }
 }
 
 /// Which of the causes of one code it is, in words that say what to change.
@@ -155,10 +160,8 @@ fn advice(errcode: i64, errmsg: &str) -> Option<&'static str> {
 }
 
 /// The far side's words, short, on one line, without what could be a credential.
-fn words(head: &str, said: &str) -> String {
-    let said = without_tokens(&one_line(said));
-    let whole = if said.is_empty() { head.to_owned() } else { format!("{head}: {said}") };
-    cap(&whole, WORDS_GRAPHEMES).into_owned()
+fn words(said: &str) -> String {
+    cap(&without_tokens(&one_line(said)), WORDS_GRAPHEMES).into_owned()
 }
 
 /// Takes out the values of `access_token=`, `sign=` and `secret=`, and any run that looks like a token.
