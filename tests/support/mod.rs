@@ -154,9 +154,12 @@ impl Scene {
 
     /// On a store and with templates of the test's own.
     pub async fn start_on(&self, store: Sqlite, templates: Templates, text: &str) -> Daemon {
+        self.start_on_with(store, templates, self.config(text)).await
+    }
+
+    pub async fn start_on_with(&self, store: Sqlite, templates: Templates, config: Config) -> Daemon {
         let (hooks, address) = listen().await;
         let shutdown = CancellationToken::new();
-        let config = self.config(text);
         let run = app::run_on(store, templates, config, Listeners { hooks }, self.hands.clock(), shutdown.clone());
         Daemon::new(address, shutdown, tokio::spawn(run), &self.store()).await
     }
