@@ -9,7 +9,7 @@
 //!
 //! | word | meaning |
 //! |---|---|
-//! | platform | a kind of system that sends webhooks, such as `keeta` |
+//! | platform | a kind of system that sends webhooks, such as `keeta` or `apsdai` |
 //! | source | one configured instance of a platform, with its secret; its address is `/hooks/<source>` |
 //! | event | one thing that happened, in our words; immutable once recorded; has a **kind** such as `order.placed` |
 //! | order | what all events of one order add up to |

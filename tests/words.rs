@@ -4,6 +4,7 @@
 mod words {
     pub mod golden;
     pub mod hostile;
+    pub mod licences;
     pub mod reading;
     pub mod samples;
     pub mod sending;

@@ -299,6 +299,9 @@ pub struct DayTotal {
 pub struct Unnumbered {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub total: Option<Money>,
+    /// The platform sent no total; this one is the sum of the lines.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub total_is_approximate: bool,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub lines: Vec<Line>,
 }

@@ -50,12 +50,11 @@ const ENDINGS: [&str; 18] = [
 
 /// A body without one of these, in whatever case, holds none of the names. The last one begins an escape, which may hide a
 /// letter of a name.
-const TRACES: [&str; 14] = [
+const TRACES: [&str; 13] = [
     "key",
     "licen",
     "secret",
-    "passw",
-    "passp",
+    "pass",
     "pwd",
     "cdk",
     "token",
@@ -212,6 +211,7 @@ mod tests {
             "key_list",
             "pwd",
             "passphrase",
+            "pass_word",
             "卡密",
             "产品密钥",
         ] {

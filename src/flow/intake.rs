@@ -157,8 +157,11 @@ impl Intake {
                 Reply::Received
             }
             Ok(Recorded::Replay) => {
-                let reason = "its proof has come before, with another body";
-                tracing::warn!(kind, source = name, reason, "a webhook was refused");
+                tracing::warn!(
+                    kind,
+                    source = name,
+                    "a webhook was refused: its proof has come before, with another body"
+                );
                 Reply::Refused
             }
             Err(error) => {
@@ -179,6 +182,7 @@ impl Intake {
             Refusal::Signature => {
                 self.notices.tell(Topic::Refused, name, format!("checked against {address}"), now).await
             }
+            Refusal::Token => self.notices.tell(Topic::Token, name, format!("received at {address}"), now).await,
             _ => {}
         }
     }

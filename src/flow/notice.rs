@@ -27,6 +27,8 @@ pub enum Topic {
     Clock,
     /// A source's webhooks name our application, but their signature does not fit.
     Refused,
+    /// The token of a source's webhooks is not what its secret or password makes.
+    Token,
     /// A message was given up.
     Dead,
     /// A channel's far side says that the channel's setting is wrong.
@@ -42,6 +44,7 @@ impl Topic {
         match self {
             Topic::Clock => "clock",
             Topic::Refused => "refused",
+            Topic::Token => "token",
             Topic::Dead => "dead",
             Topic::Misconfigured => "misconfigured",
             Topic::Template => "template",

@@ -34,6 +34,8 @@ use orderbell::domain::order::OrderState;
 use orderbell::domain::order::absorb;
 use uuid::Uuid;
 
+use crate::words::licences;
+
 /// One event in one variant, with the order as it stands.
 pub struct Sample {
     /// The file name: the kind, and the variant where there are several.
@@ -141,11 +143,12 @@ fn late(state: OrderState) -> Option<Late> {
     Some(Late { by_seconds: 7 * 60, order_state: state })
 }
 
-/// Every kind that Keeta or Orderbell itself makes, in every variant.
+/// Every kind that Keeta, APSDAI or Orderbell itself makes, in every variant.
 pub fn all() -> Vec<Sample> {
     let mut samples = orders();
     samples.extend(refunds());
     samples.extend(shops_and_menus());
+    samples.extend(licences::samples());
     samples.extend(our_own());
     samples
 }
@@ -182,7 +185,7 @@ fn orders() -> Vec<Sample> {
     };
     let delivery = |delivery, courier| Data { delivery, courier, ..Data::default() };
     let rider = Courier { name: Some("Ali".to_owned()), phone: Some("+966 50 123 4567".to_owned()) };
-    let mut samples = vec![
+    vec![
         placed("full", news(), full),
         placed("approximate", approximate, pickup),
         placed("few", by_hand, Data::default()),
@@ -216,9 +219,7 @@ fn orders() -> Vec<Sample> {
             None,
             delivery(coded(50, "delivered"), Some(Courier { phone: None, ..rider })),
         ),
-    ];
-    samples.push(of_order("family", Kind::OrderPaid, Some(news()), Data::default()));
-    samples
+    ]
 }
 
 fn refunds() -> Vec<Sample> {
@@ -340,6 +341,7 @@ fn our_own() -> Vec<Sample> {
         sample("", event(Kind::Unrecognised, Data { unrecognised: Some(unrecognised), ..Data::default() }), None),
         sample("", own(Kind::Test, Data::default()), None),
         notice("clock", Some("keeta-sa"), Some("7205 s behind")),
+        notice("token", Some("licences"), None),
         notice("dead", Some("kitchen"), Some("errcode 400105: unsupported message type")),
         notice(
             "misconfigured",

@@ -229,7 +229,7 @@ impl<'a> Reading<'a> {
             lines: lines.clone(),
         });
         if order.is_none() && (total.is_some() || !lines.is_empty()) {
-            data.unnumbered = Some(Unnumbered { total, lines });
+            data.unnumbered = Some(Unnumbered { total, total_is_approximate, lines });
         }
         Story { occurred_at, order, data, told }
     }

@@ -1,0 +1,83 @@
+//! Events as APSDAI's webhooks make them: with all details, with none, and with those of an order that has no number.
+
+use http::HeaderMap;
+use http::HeaderValue;
+use orderbell::domain::event::Event;
+use orderbell::domain::event::Kind;
+use orderbell::domain::order::absorb;
+use orderbell::platform::Heard;
+use orderbell::platform::Method;
+use orderbell::platform::Platform;
+use orderbell::platform::Request;
+use orderbell::platform::apsdai::Apsdai;
+
+use crate::words::samples;
+use crate::words::samples::Sample;
+
+fn apsdai() -> Apsdai {
+    let settings = "password = \"word\"\ntimezone = \"Asia/Shanghai\"";
+    toml::from_str(settings).unwrap()
+}
+
+/// What a hook with this body becomes.
+fn heard(hook: &str, body: &[u8]) -> Event {
+    let received_at = samples::at("2025-06-04T03:35:40Z");
+    let pairs = [
+        ("x-apsdai-token", "word".to_owned()),
+        ("x-apsdai-timestamp", received_at.as_millisecond().to_string()),
+        ("x-apsdai-event", hook.to_owned()),
+    ];
+    let headers: HeaderMap = pairs
+        .into_iter()
+        .map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_str(&value).unwrap()))
+        .collect();
+    let (method, query, address, currency) = (Method::Post, None, "", "CNY");
+    let request = Request { method, query, headers: &headers, body, address, currency, now: received_at };
+    let Ok(Heard::Webhook(webhook)) = apsdai().hear(&request) else { panic!("it is believed") };
+    Event {
+        source: "licences".to_owned(),
+        occurred_at: webhook.occurred_at,
+        received_at,
+        shop: None,
+        order: webhook.order,
+        ..samples::event(webhook.kind, webhook.data)
+    }
+}
+
+fn sample(variant: &str, event: Event) -> Sample {
+    let order = event.order.as_ref().map(|_| absorb(None, &event));
+    Sample { name: format!("{}.apsdai_{variant}", event.kind), event, order }
+}
+
+/// Each hook in full, with an empty body, and for orders without their number; then the other reasons to say little.
+pub fn samples() -> Vec<Sample> {
+    let now = samples::at("2025-06-04T03:35:40Z");
+    let mut all = Vec::new();
+    for kind in apsdai().kinds().iter().filter(|kind| **kind != Kind::Unrecognised) {
+        let [made] = &apsdai().samples(kind, "", 7, now)[..] else { panic!("one sample of {kind}") };
+        let (_, hook) = made.headers.iter().find(|(name, _)| name == "x-apsdai-event").unwrap();
+        all.push(sample("full", heard(hook, &made.body)));
+        all.push(sample("empty", heard(hook, b"{}")));
+        let text = String::from_utf8(made.body.clone()).unwrap();
+        if text.contains("order_no") {
+            all.push(sample("unnumbered", heard(hook, text.replace("order_no", "nothing_known").as_bytes())));
+        }
+    }
+    let one_left = br#"{"name":"Photo Tool Pro","stock":1}"#;
+    let lines = br#"[{"name":"One","price":"10","quantity":2},{"name":"Two","price":"5.5","quantity":1}]"#;
+    all.extend([
+        sample("test", heard("order_pay_hook", br#"{"test":true}"#)),
+        sample("unreadable", heard("order_pay_hook", b"<xml/>")),
+        sample("unfamiliar", heard("order_pay_hook", br#"{"a":1}"#)),
+        sample("unnumbered_lines", heard("order_create_hook", lines)),
+        sample("one", heard("stock_alarm_hook", one_left)),
+        sample("sold_out", heard("stock_alarm_hook", br#"{"goods_id":1,"stock":0}"#)),
+        sample("without_lines", heard("order_out_of_stock_hook", br#"{"stock":[1],"left":0,"threshold":5}"#)),
+        sample("undated", heard("order_count_amount_hook", br#"{"count":21,"amount":"2079"}"#)),
+        sample(
+            "bare",
+            heard("order_count_amount_hook", br#"[{"day":"1 June","count":1},{"day":"2 June","amount":9}]"#),
+        ),
+    ]);
+    all
+}
