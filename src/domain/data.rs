@@ -6,6 +6,7 @@
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde::Serialize;
+use serde::Serializer;
 
 use crate::domain::money::Money;
 use crate::domain::order::Line;
@@ -41,7 +42,7 @@ pub struct Data {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub payment: Option<String>,
     /// `order.placed`: when the buyer is to have it.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "known_milliseconds")]
     pub expected_at: Option<Timestamp>,
     /// `order.placed`: what the total is made of.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -193,7 +194,9 @@ pub struct Day {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SpecialDays {
+    #[serde(serialize_with = "milliseconds")]
     pub from: Timestamp,
+    #[serde(serialize_with = "milliseconds")]
     pub to: Timestamp,
     pub spans: Vec<Span>,
 }
@@ -352,4 +355,16 @@ pub struct Late {
     pub by_seconds: i64,
     /// Where the order stood already when it arrived.
     pub order_state: OrderState,
+}
+
+/// As all times that receivers see: with three decimals, so that they may compare texts.
+fn milliseconds<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("{at:.3}"))
+}
+
+fn known_milliseconds<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+    match at {
+        Some(at) => milliseconds(at, serializer),
+        None => serializer.serialize_none(),
+    }
 }
