@@ -1,18 +1,23 @@
-//! Golden files: what each sample looks like in a DingTalk group, as text to be read and as the exact bytes.
+//! Golden files: what each sample looks like in a DingTalk group, as text to be read and as the exact bytes, and the exact
+//! bytes that a WebHook gets.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
 
+use jiff::Timestamp;
 use orderbell::channel::Channel;
 use orderbell::channel::dingtalk::DingTalk;
+use orderbell::channel::webhook::Webhook;
 use orderbell::domain::compose::Composed;
+use orderbell::domain::compose::View;
 use orderbell::domain::compose::plain;
 use orderbell::domain::event::Kind;
 use orderbell::domain::message::Form;
 use orderbell::domain::message::Message;
 use orderbell::domain::template::Templates;
+use serde_json::Value;
 
 use crate::words::hostile;
 use crate::words::samples;
@@ -31,8 +36,8 @@ pub fn message(sample: &Sample, composed: Composed) -> Message {
     Message { delivery: samples::DELIVERY, event, order, title, markdown, document }
 }
 
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/dingtalk")
+fn folder(channel: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(channel)
 }
 
 /// Compares with the file, or writes it when `UPDATE_GOLDEN` is set. Answers with what differs.
@@ -46,42 +51,88 @@ fn compare(path: &Path, actual: &str) -> Option<String> {
     (expected != actual).then(|| format!("{}:\n--- expected\n{expected}\n--- actual\n{actual}", path.display()))
 }
 
+/// Every sample with its words in one language, by its name; with a hostile one, and the plain form.
+fn texts(templates: &Templates, language: &str, channel_kind: &str) -> Vec<(String, Composed, Sample)> {
+    let timezone = samples::riyadh();
+    let compose = |sample: &Sample| {
+        let view = View { channel_kind, ..sample.view(language, &timezone) };
+        templates.compose(&view).unwrap_or_else(|error| panic!("{error}"))
+    };
+    let mut texts: Vec<(String, Composed, Sample)> =
+        samples::all().into_iter().map(|sample| (sample.name.clone(), compose(&sample), sample)).collect();
+    let sample = hostile::saying(&hostile::HOSTILE.join("\n"), Kind::OrderPlaced);
+    texts.push(("order.placed.hostile".to_owned(), compose(&sample), sample));
+    let sample = samples::all().remove(0);
+    texts.push(("plain".to_owned(), plain(&sample.view(language, &timezone)), sample));
+    texts
+}
+
+/// The files of a folder that no sample makes any more.
+fn stale(folder: &Path, known: &BTreeSet<PathBuf>) -> Vec<String> {
+    let files = fs::read_dir(folder).map(|files| files.map(|file| file.unwrap().path()).collect::<Vec<_>>());
+    let stale = files.unwrap_or_default().into_iter().filter(|path| !known.contains(path));
+    stale.map(|path| format!("{}: no sample makes this file any more", path.display())).collect()
+}
+
 #[test]
 fn every_kind_reads_as_agreed_in_every_language() {
     let templates = Templates::built_in().unwrap();
-    let timezone = samples::riyadh();
     let robot = robot("mention = { mobiles = [\"+966-501234567\"] }");
     let (mut wrong, mut known) = (Vec::new(), BTreeSet::new());
     for language in LANGUAGES {
-        let mut texts: Vec<(String, Composed, Sample)> = Vec::new();
-        for sample in samples::all() {
-            let composed =
-                templates.compose(&sample.view(language, &timezone)).unwrap_or_else(|error| panic!("{error}"));
-            texts.push((sample.name.clone(), composed, sample));
-        }
-        let sample = hostile::saying(&hostile::HOSTILE.join("\n"), Kind::OrderPlaced);
-        let composed = templates.compose(&sample.view(language, &timezone)).unwrap();
-        texts.push(("order.placed.hostile".to_owned(), composed, sample));
-        let sample = samples::all().remove(0);
-        texts.push(("plain".to_owned(), plain(&sample.view(language, &timezone)), sample));
-        for (name, composed, sample) in texts {
+        let folder = folder("dingtalk").join(language);
+        for (name, composed, sample) in texts(&templates, language, robot.kind()) {
             let parts = robot.write(&message(&sample, composed), Form::Full);
             let [part] = parts.as_slice() else { panic!("{name} is {} parts", parts.len()) };
             let body: serde_json::Value = serde_json::from_str(&part.body).unwrap();
             let markdown = &body["markdown"];
             let text = format!("{}\n\n{}\n", markdown["title"].as_str().unwrap(), markdown["text"].as_str().unwrap());
             for (extension, actual) in [("md", &text), ("json", &part.body)] {
-                let path = folder().join(language).join(format!("{name}.{extension}"));
+                let path = folder.join(format!("{name}.{extension}"));
                 wrong.extend(compare(&path, actual));
                 known.insert(path);
             }
         }
-        for file in fs::read_dir(folder().join(language)).unwrap() {
-            let path = file.unwrap().path();
-            if !known.contains(&path) {
-                wrong.push(format!("{}: no sample makes this file any more", path.display()));
-            }
-        }
+        wrong.extend(stale(&folder, &known));
     }
     assert!(wrong.is_empty(), "UPDATE_GOLDEN=1 writes them anew:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_kind_goes_to_a_webhook_as_agreed_in_every_language() {
+    let templates = Templates::built_in().unwrap();
+    let webhook: Webhook = toml::from_str("url = \"https://erp.example.com/orderbell\"").unwrap();
+    let (mut wrong, mut known) = (Vec::new(), BTreeSet::new());
+    for language in LANGUAGES {
+        let folder = folder("webhook").join(language);
+        for (name, composed, sample) in texts(&templates, language, webhook.kind()) {
+            let parts = webhook.write(&message(&sample, composed), Form::Full);
+            let [part] = parts.as_slice() else { panic!("{name} is {} parts", parts.len()) };
+            wrong.extend(against_the_contract(&serde_json::from_str(&part.body).unwrap(), &name));
+            let path = folder.join(format!("{name}.json"));
+            wrong.extend(compare(&path, &part.body));
+            known.insert(path);
+        }
+        wrong.extend(stale(&folder, &known));
+    }
+    assert!(wrong.is_empty(), "UPDATE_GOLDEN=1 writes them anew:\n{}", wrong.join("\n"));
+}
+
+/// What no golden file may say, whoever writes it anew: unknown keys are absent and not null, and every time is UTC with
+/// milliseconds.
+fn against_the_contract(value: &Value, place: &str) -> Vec<String> {
+    match value {
+        Value::Null => vec![format!("{place} is null instead of absent")],
+        Value::Object(members) => {
+            let keys = members.iter();
+            keys.flat_map(|(key, value)| against_the_contract(value, &format!("{place}.{key}"))).collect()
+        }
+        Value::Array(items) => {
+            items.iter().flat_map(|item| against_the_contract(item, &format!("{place}[]"))).collect()
+        }
+        Value::String(text) if text.parse::<Timestamp>().is_ok_and(|at| format!("{at:.3}") != *text) => {
+            vec![format!("{place} is {text}, without milliseconds")]
+        }
+        _ => Vec::new(),
+    }
 }

@@ -31,7 +31,7 @@ use orderbell::domain::order::Line;
 use orderbell::domain::order::Order;
 use orderbell::domain::order::OrderNews;
 use orderbell::domain::order::OrderState;
-use orderbell::domain::order::absorb;
+use orderbell::domain::order::decide;
 use uuid::Uuid;
 
 use crate::words::licences;
@@ -115,17 +115,24 @@ pub fn thin() -> OrderNews {
 
 /// An event of an order of which `before` is known, or nothing.
 fn of_order(variant: &str, kind: Kind, before: Option<OrderNews>, data: Data) -> Sample {
-    let known = before.map(|before| {
+    let known = before.and_then(|before| {
         let placed = Event { order: Some(before), ..event(Kind::OrderPlaced, Data::default()) };
-        absorb(None, &placed)
+        decide(None, &placed, &[]).order
     });
     let first = known.is_none();
-    let mut event = Event { order: Some(thin()), ..event(kind, data) };
+    let state = match kind {
+        Kind::OrderPaid => Some(OrderState::Paid),
+        Kind::OrderAccepted => Some(OrderState::Accepted),
+        Kind::OrderCompleted => Some(OrderState::Completed),
+        Kind::OrderCancelled => Some(OrderState::Cancelled),
+        _ => None,
+    };
+    let mut event = Event { order: Some(OrderNews { state, ..thin() }), ..event(kind, data) };
     if first {
         event.shop = None;
     }
-    let order = absorb(known.as_ref(), &event);
-    sample(variant, event, Some(order))
+    let order = decide(known.as_ref(), &event, &[]).order;
+    sample(variant, event, order)
 }
 
 fn sample(variant: &str, event: Event, order: Option<Order>) -> Sample {
@@ -135,8 +142,8 @@ fn sample(variant: &str, event: Event, order: Option<Order>) -> Sample {
 
 fn placed(variant: &str, news: OrderNews, data: Data) -> Sample {
     let event = Event { order: Some(news), ..event(Kind::OrderPlaced, data) };
-    let order = absorb(None, &event);
-    sample(variant, event, Some(order))
+    let order = decide(None, &event, &[]).order;
+    sample(variant, event, order)
 }
 
 fn late(state: OrderState) -> Option<Late> {
