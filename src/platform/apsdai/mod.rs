@@ -4,12 +4,12 @@
 //!          pages on apsdai.com say the same
 //! proof  · `X-Apsdai-Token`. Token mode "signature": base64 of HMAC-SHA256 over `<X-Apsdai-Timestamp>\n<secret>`, keyed
 //!          with the secret, percent-encoded. Token mode "password": the password. Neither covers the body or the event's
-//!          name, so a proof is good for one body, and for others only while it is fresh ([`verify`])
+//!          name, so a proof is good for one body, and for others only while it is fresh (`verify`)
 //! units  · header time in milliseconds. Bodies are not public: details are read by a table of likely names ([`fields`]),
 //!          amounts as decimals in major units unless the source says otherwise
 //! reply  · HTTP 200 `{"code":0,"message":"success"}`; what APSDAI makes of it, and whether it sends again, is not said
 //! limits · none are stated
-//! events · nine hooks, named by `X-Apsdai-Event` ([`HOOKS`]); the test button sends a body that is not described
+//! events · nine hooks, named by `X-Apsdai-Event` (`HOOKS`); the test button sends a body that is not described
 
 mod body;
 pub mod fields;

@@ -2,13 +2,13 @@
 //!
 //! source · api-docs.mykeeta.com, Standard: `docs/webhook`, `docs/author`, `webhook`, `order`; read in November 2026
 //! proof  · `sig` in the body: SHA-256 hex of address, `?`, the members as sorted `k=v` joined by `&`, and the secret. How
-//!          exactly the address enters is not documented: a fixed list of recipes ([`verify`])
+//!          exactly the address enters is not documented: a fixed list of recipes (`verify`)
 //! units  · money in integer minor units; envelope `timestamp` in seconds, times in the message in milliseconds, business
 //!          hours in seconds of the day
 //! reply  · HTTP 200 `{"code":0,"message":"success","data":{}}`; any other code, and presumably any other status, makes
 //!          Keeta send it again: up to three times, a minute apart, event 1001 up to three more
 //! limits · no time-out is stated; the authorisation hook of a sister API has 5 s
-//! events · 1, 1001 to 1008, 1101, 1102, 1201, 1202, 1301 to 1303 ([`parse`]); 1008 was seen, but is not documented
+//! events · 1, 1001 to 1008, 1101, 1102, 1201, 1202, 1301 to 1303 (`parse`); 1008 was seen, but is not documented
 
 mod order;
 mod parse;
