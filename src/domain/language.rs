@@ -123,6 +123,7 @@ impl Language {
     pub fn read(&mut self, source: &str) -> Result<(), WordsError> {
         let table: toml::Table = source.parse().map_err(|error: toml::de::Error| WordsError {
             line: error.span().map(|span| source[..span.start].matches('\n').count() + 1),
+            span: error.span(),
             message: error.message().to_owned(),
         })?;
         self.take(&mut String::new(), table)
@@ -140,7 +141,10 @@ impl Language {
                     self.words.insert(prefix.clone(), word);
                 }
                 toml::Value::Table(table) => self.take(prefix, table)?,
-                _ => return Err(WordsError { line: None, message: format!("the word \"{prefix}\" is no text") }),
+                _ => {
+                    let message = format!("the word \"{prefix}\" is no text");
+                    return Err(WordsError { line: None, span: None, message });
+                }
             }
             prefix.truncate(length);
         }
@@ -200,6 +204,8 @@ impl Language {
 pub struct WordsError {
     /// From 1.
     pub line: Option<usize>,
+    /// Bytes of the file.
+    pub span: Option<std::ops::Range<usize>>,
     pub message: String,
 }
 

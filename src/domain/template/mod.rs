@@ -4,7 +4,9 @@ mod filters;
 pub mod values;
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 
 use minijinja::AutoEscape;
@@ -62,8 +64,25 @@ pub struct ComposeError {
     pub template: String,
     /// From 1.
     pub line: Option<usize>,
+    /// Bytes of the template's source, where that is known.
+    pub span: Option<Range<usize>>,
+    pub fault: Fault,
     /// What is wrong; it may quote the template, never a value.
     pub message: String,
+}
+
+/// What sort of mistake a template has: whoever mends it needs another hint for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fault {
+    /// It cannot be read as a template, or as a language file.
+    Syntax,
+    /// It asks for a value that is not there.
+    Undefined,
+    UnknownFilter,
+    /// It includes or imports a file that is not there.
+    UnknownFile,
+    /// A filter or an operation does not take this value, or a limit is passed.
+    Operation,
 }
 
 /// Every template that does not parse, so that all can be mended at once.
@@ -127,6 +146,8 @@ impl Templates {
         let none = || ComposeError {
             template: format!("{}/{}.md", view.language, view.event.kind),
             line: None,
+            span: None,
+            fault: Fault::UnknownFile,
             message: "there is no template for this kind".to_owned(),
         };
         let folders = language::chain(view.language, &self.folders);
@@ -186,14 +207,41 @@ fn context(view: &View<'_>) -> Value {
     }
 }
 
+/// The names that a template could ask for with this event: `order.total`, and for the items of a list `order.lines[].name`.
+pub fn names(view: &View<'_>) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    note_names(&context(view), "", &mut names);
+    names
+}
+
+fn note_names(value: &Value, path: &str, names: &mut BTreeSet<String>) {
+    match value.kind() {
+        ValueKind::Map => {
+            for key in value.try_iter().into_iter().flatten() {
+                let inner = if path.is_empty() { key.to_string() } else { format!("{path}.{key}") };
+                let found = value.get_item(&key).unwrap_or_default();
+                names.insert(inner.clone());
+                note_names(&found, &inner, names);
+            }
+        }
+        ValueKind::Seq => {
+            for item in value.try_iter().into_iter().flatten() {
+                note_names(&item, &format!("{path}[]"), names);
+            }
+        }
+        _ => {}
+    }
+}
+
 fn words(folder: &str, chain: &[String], layers: &[&Sources], errors: &mut Vec<ComposeError>) -> Language {
     let mut words = Language::new(folder);
     for fallback in chain.iter().rev() {
         let template = format!("{fallback}/{}", language::WORDS);
         for source in layers.iter().filter_map(|layer| layer.get(&template)) {
             if let Err(error) = words.read(source) {
-                let message = error.to_string();
-                errors.push(ComposeError { template: template.clone(), line: error.line, message });
+                let (template, message) = (template.clone(), error.to_string());
+                let (line, span, fault) = (error.line, error.span, Fault::Syntax);
+                errors.push(ComposeError { template, line, span, fault, message });
             }
         }
     }
@@ -275,6 +323,14 @@ fn described(path: &str, error: &minijinja::Error) -> ComposeError {
     ComposeError {
         template: innermost.name().or(error.name()).unwrap_or(path).to_owned(),
         line: innermost.line().or(error.line()),
+        span: if innermost.line().is_some() { innermost.range() } else { error.range() },
+        fault: match innermost.kind() {
+            ErrorKind::SyntaxError => Fault::Syntax,
+            ErrorKind::UndefinedError => Fault::Undefined,
+            ErrorKind::UnknownFilter => Fault::UnknownFilter,
+            ErrorKind::TemplateNotFound | ErrorKind::BadInclude => Fault::UnknownFile,
+            _ => Fault::Operation,
+        },
         message,
     }
 }
