@@ -13,6 +13,8 @@ use crate::config::Config;
 use crate::config::ConfiguredChannel;
 use crate::config::ConfiguredSource;
 use crate::config::StoreUrl;
+use crate::config::template_folder;
+use crate::config::template_folder::FolderError;
 use crate::domain::template::TemplateErrors;
 use crate::domain::template::Templates;
 use crate::flow::Clock;
@@ -37,8 +39,10 @@ pub enum StartError {
     Store(#[from] StoreError),
     #[error("channel {channel}: {reason}")]
     Channel { channel: String, reason: String },
-    #[error("the built-in templates do not compile: {0}")]
+    #[error("the templates do not compile: {0}")]
     Templates(#[from] TemplateErrors),
+    #[error("the templates: {0}")]
+    TemplateFolder(#[from] FolderError),
 }
 
 /// The sockets, already bound: a test binds them to port 0.
@@ -59,7 +63,8 @@ pub async fn run(
 ) -> Result<(), StartError> {
     let StoreUrl::Sqlite(path) = &config.store.url;
     let store = Sqlite::open(path, clock.now())?;
-    run_on(store, Templates::built_in()?, config, listeners, clock, shutdown).await
+    let overlay = config.templates.as_deref().map(template_folder::read).transpose()?.unwrap_or_default();
+    run_on(store, Templates::with_overlay(&overlay)?, config, listeners, clock, shutdown).await
 }
 
 /// As [`run`], on a store and with templates that were made elsewhere.

@@ -9,6 +9,7 @@ use orderbell::channel::Way;
 use orderbell::channel::webhook::Signing;
 use orderbell::config;
 use orderbell::config::Config;
+use orderbell::config::Examined;
 use orderbell::config::Loaded;
 use orderbell::config::StoreUrl;
 use orderbell::config::Surroundings;
@@ -37,8 +38,15 @@ fn environment(name: &str) -> Option<String> {
 }
 
 fn read(file: &str, text: &str) -> Result<Loaded, Vec<Problem>> {
-    let surroundings = Surroundings { file: Path::new(file), env: &environment, languages: &["en", "zh-CN"] };
-    config::read_text(text, &surroundings)
+    config::read_text(text, &surroundings(file))
+}
+
+fn examine(file: &str, text: &str) -> Examined {
+    config::examine_text(text, &surroundings(file))
+}
+
+fn surroundings(file: &str) -> Surroundings<'_> {
+    Surroundings { file: Path::new(file), env: &environment, languages: &["en", "zh-CN"] }
 }
 
 /// A configuration without errors.
@@ -58,10 +66,7 @@ fn every_wrong_configuration_says_what_is_wrong_and_what_would_be_right() {
         fixtures += 1;
         let text = std::fs::read_to_string(&path).unwrap();
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-        let problems = match read(&format!("tests/config/{name}"), &text) {
-            Ok(loaded) => loaded.warnings,
-            Err(problems) => problems,
-        };
+        let problems = examine(&format!("tests/config/{name}"), &text).problems;
         let shown = problem::render(&problems, Colour::Never);
         assert!(!problems.is_empty(), "{name} is right");
         assert!(!shown.contains(SECRET), "{name} gives a secret away:\n{shown}");
@@ -192,6 +197,29 @@ fn secrets_come_from_the_environment_at_any_depth() {
     assert_eq!(secret.expose(), "hush-ERP_SECRET");
     assert_eq!(webhook.headers["X-Key"].expose(), "hush-SMTP_PASSWORD");
     assert!(!format!("{config:?}").contains(SECRET));
+}
+
+#[test]
+fn a_template_that_fails_with_a_sample_is_an_error_and_the_daemon_starts() {
+    let file = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config").join(name);
+    let text = std::fs::read_to_string(file("templates.toml")).unwrap().replace("language = \"zh-HK\"", "");
+    let examined = examine("tests/config/templates.toml", &text);
+    let errors = examined.problems.iter().filter(|problem| problem.severity == Severity::Error);
+    assert!(examined.starts && errors.count() > 3, "the plain form stands in: {:?}", examined.problems);
+    assert!(read("tests/config/templates.toml", &text).is_ok());
+
+    let text = std::fs::read_to_string(file("templates-that-do-not-parse.toml")).unwrap();
+    assert!(!examine("tests/config/templates-that-do-not-parse.toml", &text).starts);
+    let problems = read("tests/config/templates-that-do-not-parse.toml", &text).unwrap_err();
+    assert!(problems.iter().all(|problem| problem.file.contains("unreadable-templates")), "{problems:?}");
+}
+
+#[test]
+fn a_folder_of_templates_may_bring_a_language() {
+    let config = right("templates = \"my-templates\"\nlanguage = \"pt-BR\"");
+    assert_eq!(config.language, "pt-BR");
+    assert_eq!(config.templates.as_deref(), Some(Path::new("tests/config/my-templates")));
+    assert!(read("tests/config/inline.toml", "language = \"pt-BR\"").is_err());
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! `orderbell check`: every problem of the configuration at once.
+//! `orderbell check`: every problem of the configuration and of its templates at once.
 
 use std::io::IsTerminal;
 use std::path::Path;
@@ -10,6 +10,7 @@ use crate::cli::Failure;
 use crate::cli::Format;
 use crate::cli::colour;
 use crate::config;
+use crate::config::Examined;
 use crate::config::problem;
 use crate::config::problem::Severity;
 
@@ -21,18 +22,16 @@ pub struct Check {
 }
 
 pub fn run(check: &Check, file: &Path) -> Result<(), Failure> {
-    let (problems, starts) = match config::read(file) {
-        Ok(loaded) => (loaded.warnings, true),
-        Err(problems) => (problems, false),
-    };
+    let Examined { problems, starts } = config::examine(file);
     match check.format {
         Format::Text if problems.is_empty() => println!("{}: no errors, no warnings", file.display()),
         Format::Text => print!("{}", problem::render(&problems, colour(std::io::stdout().is_terminal()))),
         Format::Json => println!("{}", json!({ "starts": starts, "problems": problems })),
     }
-    let errors = problems.iter().filter(|problem| problem.severity == Severity::Error).count();
-    match errors {
-        0 => Ok(()),
-        _ => Err(Failure::Misused(format!("{} would not start", file.display()))),
+    let errors = problems.iter().any(|problem| problem.severity == Severity::Error);
+    match (errors, starts) {
+        (false, _) => Ok(()),
+        (true, true) => Err(Failure::Misused("some messages would not go out as they are meant".to_owned())),
+        (true, false) => Err(Failure::Misused(format!("the daemon would not start with {}", file.display()))),
     }
 }

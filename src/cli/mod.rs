@@ -44,7 +44,7 @@ enum Command {
     Demo(demo::Demo),
     /// Runs the daemon
     Serve,
-    /// Reads the configuration and prints every problem with its line
+    /// Reads the configuration, renders every template with every sample, and prints all problems
     Check(check::Check),
     /// Makes a signed sample webhook and posts it to the running daemon
     Simulate(simulate::Simulate),

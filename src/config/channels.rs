@@ -52,6 +52,8 @@ const LONGEST_TIMEOUT: SignedDuration = SignedDuration::from_mins(2);
 /// A channel as far as it could be read.
 pub struct ReadChannel {
     pub name: Spanned<String>,
+    /// As the kind is called, when there is such a kind.
+    pub kind: Option<&'static str>,
     pub way: Option<Way>,
     pub settings: Option<ChannelSettings>,
     /// The name of its fallback.
@@ -138,7 +140,7 @@ fn read_one(
     let patterns = [&["urgent"][..], &["quiet", "except"][..]].iter().flat_map(|path| shared.texts(path)).collect();
     let fallback = shared.text(&["fallback"]).map(str::to_owned);
     let fallback = fallback.map(|fallback| Spanned::new(shared.at(&["fallback"]), fallback));
-    ReadChannel { name, way, settings, fallback, patterns, robot }
+    ReadChannel { name, kind: kind.map(|kind| kind.name), way, settings, fallback, patterns, robot }
 }
 
 /// How far away a channel's address may be.

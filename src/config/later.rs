@@ -34,8 +34,7 @@ const fn refused(place: Place, name: &'static str, meanwhile: &'static str) -> N
     NotYet { place, name, severity: Severity::Error, meanwhile }
 }
 
-const NOT_YET: [NotYet; 14] = [
-    warned(Place::Top, "templates", "until then the built-in templates are used"),
+const NOT_YET: [NotYet; 13] = [
     warned(Place::Top, "admin page or API", "until then nothing listens there"),
     refused(Place::Store, "stores on PostgreSQL", "use url = \"sqlite:orderbell.db\""),
     warned(Place::Source, "silent_after", "until then nobody is told when a source falls silent"),

@@ -2,14 +2,19 @@
 
 mod channels;
 mod check;
+mod excerpt;
 mod kinds;
 mod later;
 pub mod problem;
+mod rehearsal;
 mod routes;
 mod secrets;
 mod section;
 mod sources;
 mod tables;
+pub mod template_folder;
+mod template_words;
+mod templates;
 mod top;
 mod values;
 mod words;
@@ -29,7 +34,6 @@ use toml::de::DeTable;
 use crate::channel::Way;
 use crate::config::problem::Problem;
 use crate::config::problem::Problems;
-use crate::config::problem::Severity;
 use crate::domain::language;
 use crate::domain::route::Glob;
 use crate::domain::route::Routes;
@@ -217,18 +221,38 @@ pub fn languages() -> Vec<&'static str> {
     language::built_in().keys().map(String::as_str).collect()
 }
 
+/// Everything that there is to say of a configuration and its templates.
+#[derive(Debug)]
+pub struct Examined {
+    pub problems: Vec<Problem>,
+    /// Whether the daemon would start.
+    pub starts: bool,
+}
+
 /// Reads a configuration file.
 ///
 /// # Errors
-/// All problems of the file, warnings included, when one of them is an error.
+/// All problems of the file and of its templates, warnings included, when one of them keeps the daemon from starting.
 pub fn read(file: &Path) -> Result<Loaded, Vec<Problem>> {
-    let text = std::fs::read_to_string(file).map_err(|error| {
+    let env = |name: &str| std::env::var(name).ok();
+    read_text(&text_of(file)?, &Surroundings { file, env: &env, languages: &languages() })
+}
+
+/// Reads a configuration file and renders every template with every sample of its sources.
+pub fn examine(file: &Path) -> Examined {
+    let env = |name: &str| std::env::var(name).ok();
+    match text_of(file) {
+        Ok(text) => examine_text(&text, &Surroundings { file, env: &env, languages: &languages() }),
+        Err(problems) => Examined { problems, starts: false },
+    }
+}
+
+fn text_of(file: &Path) -> Result<String, Vec<Problem>> {
+    std::fs::read_to_string(file).map_err(|error| {
         let message = format!("the configuration cannot be read: {}", secrets::reason(&error));
         let help = "name it with --config FILE or ORDERBELL_CONFIG; `orderbell init` writes one";
         vec![problem::unreadable(file.display().to_string(), message, help)]
-    })?;
-    let env = |name: &str| std::env::var(name).ok();
-    read_text(&text, &Surroundings { file, env: &env, languages: &languages() })
+    })
 }
 
 /// Reads a configuration text.
@@ -236,21 +260,45 @@ pub fn read(file: &Path) -> Result<Loaded, Vec<Problem>> {
 /// # Errors
 /// As [`read`].
 pub fn read_text(text: &str, surroundings: &Surroundings<'_>) -> Result<Loaded, Vec<Problem>> {
+    match whole(text, surroundings, Depth::Start) {
+        Whole { config: Some(config), problems, starts: true } => Ok(Loaded { config, warnings: problems }),
+        Whole { problems, .. } => Err(problems),
+    }
+}
+
+/// As [`examine`], for a text.
+pub fn examine_text(text: &str, surroundings: &Surroundings<'_>) -> Examined {
+    let Whole { problems, starts, .. } = whole(text, surroundings, Depth::Rehearsal);
+    Examined { problems, starts }
+}
+
+/// How far a configuration is looked into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Depth {
+    /// As far as the daemon needs it to start.
+    Start,
+    /// And whether the templates do what they should.
+    Rehearsal,
+}
+
+struct Whole {
+    config: Option<Config>,
+    problems: Vec<Problem>,
+    starts: bool,
+}
+
+fn whole(text: &str, surroundings: &Surroundings<'_>, depth: Depth) -> Whole {
     let mut problems = Problems::new(surroundings.file.display().to_string(), text);
     let (root, errors) = DeTable::parse_recoverable(text);
     syntax(&errors, &mut problems);
     let mark = problems.mark();
-    let config = top::read(root.into_inner(), surroundings, &mut problems);
+    let config = top::read(root.into_inner(), surroundings, depth, &mut problems);
     problems.forget_behind_the_break(mark);
     if !errors.is_empty() {
         problems.starts().into_iter().for_each(|at| secrets::hide_in_line(at, &mut problems));
     }
-    let problems = problems.finish();
-    let wrong = problems.iter().any(|problem| problem.severity == Severity::Error);
-    match config {
-        Some(config) if !wrong => Ok(Loaded { config, warnings: problems }),
-        _ => Err(problems),
-    }
+    let starts = config.is_some() && !problems.has_errors();
+    Whole { config, problems: problems.finish(), starts }
 }
 
 /// Reports what is wrong with the text as TOML.

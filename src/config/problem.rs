@@ -10,11 +10,17 @@ use annotate_snippets::Renderer;
 use annotate_snippets::Snippet;
 use serde::Serialize;
 
+use crate::config::excerpt::Excerpt;
+use crate::config::excerpt::Place;
+use crate::config::excerpt::excerpt;
+use crate::config::excerpt::merged;
+use crate::config::section::Complaint;
+
 /// What a problem means for the daemon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// The daemon does not start.
+    /// The daemon does not start, or a message would not go out as it was meant.
     Error,
     /// It does.
     Warning,
@@ -44,12 +50,8 @@ pub struct Problem {
     excerpt: Option<Excerpt>,
 }
 
-/// The line that a problem stands in, with secrets masked, and the place in it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Excerpt {
-    line: String,
-    span: Range<usize>,
-}
+/// Texts are broken into lines of so many characters.
+const WIDTH: usize = 80;
 
 /// Whether the text is for a terminal that shows colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,25 +76,44 @@ pub fn render(problems: &[Problem], colour: Colour) -> String {
     text
 }
 
-fn group(problem: &Problem) -> Group<'_> {
-    let level = match problem.severity {
-        Severity::Error => Level::ERROR,
-        Severity::Warning => Level::WARNING,
+fn group(problem: &Problem) -> Group<'static> {
+    let (level, name) = match problem.severity {
+        Severity::Error => (Level::ERROR, "error: "),
+        Severity::Warning => (Level::WARNING, "warning: "),
     };
-    let title = level.primary_title(problem.message.as_str());
-    let group = match (&problem.excerpt, problem.line) {
-        (Some(excerpt), Some(line)) => title.element(
-            Snippet::source(excerpt.line.as_str())
-                .path(problem.file.as_str())
+    let title = level.primary_title(wrapped(&problem.message, WIDTH - name.len()));
+    let (group, gutter) = match (&problem.excerpt, problem.line) {
+        (Some(excerpt), Some(line)) => {
+            let snippet = Snippet::source(excerpt.line.clone())
+                .path(problem.file.clone())
                 .line_start(line)
-                .annotation(AnnotationKind::Primary.span(excerpt.span.clone())),
-        ),
-        _ => title.element(Origin::path(problem.file.as_str())),
+                .annotation(AnnotationKind::Primary.span(excerpt.span.clone()));
+            (title.element(snippet), line.to_string().len())
+        }
+        _ => (title.element(Origin::path(problem.file.clone())), 0),
     };
     match &problem.help {
-        Some(help) => group.element(Level::HELP.message(help.as_str())),
+        Some(help) => group.element(Level::HELP.message(wrapped(help, WIDTH - gutter - " = help: ".len()))),
         None => group,
     }
+}
+
+/// A text in lines of at most so many characters, broken between words.
+fn wrapped(text: &str, width: usize) -> String {
+    let mut lines = String::new();
+    let mut length = 0;
+    for word in text.split(' ') {
+        let longer = length + 1 + word.chars().count();
+        let (gap, now) = match (lines.is_empty(), longer > width) {
+            (true, _) => ("", longer - 1),
+            (false, true) => ("\n", longer - length - 1),
+            (false, false) => (" ", longer),
+        };
+        lines.push_str(gap);
+        lines.push_str(word);
+        length = now;
+    }
+    lines
 }
 
 /// `2 errors, 1 warning`, or that there is nothing to say.
@@ -119,6 +140,10 @@ pub struct Problems<'t> {
     file: String,
     text: &'t str,
     list: Vec<Found>,
+    /// Problems of other files.
+    elsewhere: Vec<Problem>,
+    /// What came out when the templates were tried; none of it keeps the daemon from starting.
+    rehearsed: Vec<Problem>,
     /// Bytes of the text that must not be shown.
     masks: Vec<Range<usize>>,
     /// Where the text stops making sense, when it has a syntax error: what seems missing from there on may be there.
@@ -127,7 +152,15 @@ pub struct Problems<'t> {
 
 impl<'t> Problems<'t> {
     pub fn new(file: String, text: &'t str) -> Self {
-        Self { file, text, list: Vec::new(), masks: Vec::new(), broken_at: None }
+        Self {
+            file,
+            text,
+            list: Vec::new(),
+            elsewhere: Vec::new(),
+            rehearsed: Vec::new(),
+            masks: Vec::new(),
+            broken_at: None,
+        }
     }
 
     pub fn text(&self) -> &'t str {
@@ -154,6 +187,23 @@ impl<'t> Problems<'t> {
         if !known {
             self.list.push(Found { severity, span, message, help: (!help.is_empty()).then_some(help) });
         }
+    }
+
+    /// Takes over problems of other files.
+    pub fn elsewhere(&mut self, problems: impl IntoIterator<Item = Problem>) {
+        self.elsewhere.extend(problems);
+    }
+
+    /// Takes over what does not keep the daemon from starting, whatever its severity.
+    pub fn rehearsed(&mut self, problems: impl IntoIterator<Item = Problem>) {
+        self.rehearsed.extend(problems);
+    }
+
+    /// Whether anything keeps the daemon from starting.
+    pub fn has_errors(&self) -> bool {
+        let of_this_file = self.list.iter().map(|found| found.severity);
+        let mut all = of_this_file.chain(self.elsewhere.iter().map(|problem| problem.severity));
+        all.any(|severity| severity == Severity::Error)
     }
 
     /// From here on these bytes are shown as `***`.
@@ -190,7 +240,7 @@ impl<'t> Problems<'t> {
         self.list.iter().filter_map(|found| Some(found.span.as_ref()?.start)).collect()
     }
 
-    /// Everything that was found, in the order of the file; what stands nowhere in it comes last.
+    /// Everything that was found, in the order of the file; then what stands nowhere in it, then other files.
     pub fn finish(mut self) -> Vec<Problem> {
         self.list.sort_by_key(|found| (found.span.as_ref().map_or(usize::MAX, |span| span.start), found.severity));
         let masks = merged(self.masks);
@@ -208,7 +258,22 @@ impl<'t> Problems<'t> {
                 span: found.span,
             }
         };
-        self.list.into_iter().map(problem).collect()
+        self.list.into_iter().map(problem).chain(self.elsewhere).chain(self.rehearsed).collect()
+    }
+}
+
+/// A problem of another file, such as a template. Nothing of that file is secret.
+pub fn in_file(severity: Severity, file: String, at: Option<(&str, Range<usize>)>, said: Complaint) -> Problem {
+    let place = at.as_ref().map(|(text, span)| Place::of(text, span));
+    Problem {
+        severity,
+        message: said.message,
+        help: (!said.help.is_empty()).then_some(said.help),
+        file,
+        line: place.as_ref().map(|place| place.line),
+        column: place.as_ref().map(|place| place.column),
+        excerpt: at.as_ref().zip(place).map(|((text, span), place)| Excerpt::plain(text, &place, span)),
+        span: at.map(|(_, span)| span),
     }
 }
 
@@ -216,90 +281,6 @@ impl<'t> Problems<'t> {
 pub fn unreadable(file: String, message: String, help: &str) -> Problem {
     let help = Some(help.to_owned());
     Problem { severity: Severity::Error, message, help, file, span: None, line: None, column: None, excerpt: None }
-}
-
-/// Line and column of a span, and the bytes of its first line.
-struct Place {
-    line: usize,
-    column: usize,
-    bytes: Range<usize>,
-}
-
-impl Place {
-    fn of(text: &str, span: &Range<usize>) -> Self {
-        let at = text.floor_char_boundary(span.start);
-        let start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
-        let end = text[at..].find('\n').map_or(text.len(), |newline| at + newline);
-        let end = start + text[start..end].trim_end_matches('\r').len();
-        Self {
-            line: text[..start].matches('\n').count() + 1,
-            column: text[start..at.max(start)].chars().count() + 1,
-            bytes: start..end,
-        }
-    }
-}
-
-fn merged(mut masks: Vec<Range<usize>>) -> Vec<Range<usize>> {
-    masks.sort_by_key(|mask| mask.start);
-    let mut merged: Vec<Range<usize>> = Vec::new();
-    for mask in masks {
-        match merged.last_mut() {
-            Some(last) if mask.start < last.end => last.end = last.end.max(mask.end),
-            _ => merged.push(mask),
-        }
-    }
-    merged
-}
-
-/// A line without its comment: there may be an old secret in it.
-fn code(line: &str) -> &str {
-    let mut quote = None;
-    let comment = line.char_indices().find(|(_, c)| match (quote, *c) {
-        (None, '#') => true,
-        (None, '"' | '\'') => {
-            quote = Some(*c);
-            false
-        }
-        (Some(open), c) if c == open => {
-            quote = None;
-            false
-        }
-        _ => false,
-    });
-    comment.map_or(line, |(at, _)| line[..at].trim_end())
-}
-
-/// Cuts a line out of the text, without its comment, `***` in place of each mask, and moves the span along.
-fn excerpt(text: &str, place: &Place, span: &Range<usize>, masks: &[Range<usize>]) -> Excerpt {
-    const HIDDEN: &str = "***";
-    let bytes = &place.bytes;
-    let (mut line, mut start, mut end) = (String::new(), None, None);
-    let mut at = bytes.start;
-    // Moves a place of the text into the line; what lies within a mask falls on its edge.
-    let mut follow = |line: &str, from: usize, to: usize, masked: bool| {
-        let moved = |place: usize, edge: usize| if masked { edge } else { line.len() + (place - from) };
-        if start.is_none() && (from..to).contains(&span.start) {
-            start = Some(moved(span.start, line.len()));
-        }
-        if end.is_none() && from < span.end && span.end <= to {
-            end = Some(moved(span.end, line.len() + HIDDEN.len()));
-        }
-    };
-    let within = masks.iter().filter(|mask| mask.start < bytes.end && mask.end > bytes.start);
-    for mask in within {
-        let (from, to) = (mask.start.max(bytes.start), mask.end.min(bytes.end));
-        follow(&line, at, from, false);
-        line.push_str(&text[at..from]);
-        follow(&line, from, to, true);
-        line.push_str(HIDDEN);
-        at = to;
-    }
-    let to = at + code(&text[at..bytes.end]).len();
-    follow(&line, at, to, false);
-    line.push_str(&text[at..to]);
-    let start = start.unwrap_or(line.len());
-    let end = end.unwrap_or(line.len()).max(start);
-    Excerpt { line, span: start..end }
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use toml::de::DeTable;
 use crate::config::Admin;
 use crate::config::AdminKey;
 use crate::config::Config;
+use crate::config::Depth;
 use crate::config::Server;
 use crate::config::Store;
 use crate::config::StoreUrl;
@@ -21,6 +22,8 @@ use crate::config::check;
 use crate::config::later;
 use crate::config::later::Place;
 use crate::config::problem::Problems;
+use crate::config::rehearsal;
+use crate::config::rehearsal::House;
 use crate::config::routes;
 use crate::config::secrets;
 use crate::config::section::Complaint;
@@ -30,6 +33,7 @@ use crate::config::tables::named;
 use crate::config::tables::repeated;
 use crate::config::tables::strangers;
 use crate::config::tables::table;
+use crate::config::templates::Folder;
 use crate::config::values;
 use crate::domain::secret::Secret;
 
@@ -45,7 +49,12 @@ pub struct Globals {
 }
 
 /// Reads the whole file. `None` when something needed could not be read; then the problems say what.
-pub fn read(mut root: DeTable<'_>, surroundings: &Surroundings<'_>, problems: &mut Problems<'_>) -> Option<Config> {
+pub fn read(
+    mut root: DeTable<'_>,
+    surroundings: &Surroundings<'_>,
+    depth: Depth,
+    problems: &mut Problems<'_>,
+) -> Option<Config> {
     let mut globals = Section::new("at the top of the file".to_owned(), 0..0, DeTable::new());
     for key in KEYS {
         if let Some((key, value)) = root.remove_entry(key) {
@@ -54,6 +63,10 @@ pub fn read(mut root: DeTable<'_>, surroundings: &Surroundings<'_>, problems: &m
     }
     later::note_keys(&globals, Place::Top, problems);
     let templates = globals.text(&["templates"]).map(|folder| surroundings.folder().join(folder));
+    let mut folder = Folder::read(templates.as_deref(), globals.at(&["templates"]), problems);
+    let languages = folder.languages(surroundings.languages);
+    let languages: Vec<&str> = languages.iter().map(String::as_str).collect();
+    let surroundings = &Surroundings { languages: &languages, ..*surroundings };
     let globals = read_globals(globals, surroundings, problems);
 
     if let Some((key, _)) = root.get_key_value("admin") {
@@ -91,6 +104,12 @@ pub fn read(mut root: DeTable<'_>, surroundings: &Surroundings<'_>, problems: &m
             check::addresses(&sources, server.public_url.as_deref(), problems);
         }
         check::currencies(&sources, globals.currency.as_deref(), problems);
+    }
+    folder.compile(problems);
+    if depth == Depth::Rehearsal && !problems.is_broken() {
+        let reports = &routes.report_names;
+        let house = House { sources: &sources, channels: &channels, reports, globals: &globals };
+        rehearsal::rehearse(&house, &folder, problems);
     }
     Some(Config {
         language: globals.language,

@@ -1,0 +1,207 @@
+//! A rehearsal: every template rendered with every sample of every source, for every channel in every language.
+
+use std::collections::BTreeSet;
+
+use http::HeaderMap;
+use http::HeaderName;
+use http::HeaderValue;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use uuid::Uuid;
+
+use crate::config::channels::ReadChannel;
+use crate::config::kinds;
+use crate::config::problem::Problem;
+use crate::config::problem::Problems;
+use crate::config::problem::Severity;
+use crate::config::sources::ReadSource;
+use crate::config::templates::Folder;
+use crate::config::top::Globals;
+use crate::domain::compose::View;
+use crate::domain::data::Data;
+use crate::domain::data::Notice;
+use crate::domain::data::Unrecognised;
+use crate::domain::event::Event;
+use crate::domain::event::EventId;
+use crate::domain::event::Kind;
+use crate::domain::event::OWN_SOURCE;
+use crate::domain::event::Proof;
+use crate::domain::order;
+use crate::domain::order::Order;
+use crate::domain::template;
+use crate::domain::template::ComposeError;
+use crate::domain::template::Templates;
+use crate::platform::Heard;
+use crate::platform::Method;
+use crate::platform::Platform;
+use crate::platform::Request;
+
+/// The moment of the rehearsal, always the same, so that its findings are: Wednesday, 4 June 2025, 03:35:40 UTC.
+const MOMENT_SECONDS: i64 = 1_749_008_140;
+
+/// What the configuration says, as far as it could be read.
+pub struct House<'a> {
+    pub sources: &'a [(String, ReadSource)],
+    pub channels: &'a [(String, ReadChannel)],
+    pub reports: &'a [String],
+    pub globals: &'a Globals,
+}
+
+/// An event as a template sees it.
+struct Scene {
+    event: Event,
+    order: Option<Order>,
+}
+
+/// Where a message could go.
+#[derive(Clone, Copy)]
+struct Stage<'a> {
+    channel: &'a str,
+    kind: &'a str,
+    timezone: &'a TimeZone,
+}
+
+/// A mistake, and the first kind of event with which it showed.
+struct Failure {
+    severity: Severity,
+    error: ComposeError,
+    kind: Kind,
+}
+
+/// Renders everything that could be compiled, and reports each mistake once.
+pub fn rehearse(house: &House<'_>, folder: &Folder, problems: &mut Problems<'_>) {
+    let stages = stages(house);
+    let endings: BTreeSet<&str> = stages.iter().flat_map(|stage| [stage.channel, stage.kind]).collect();
+    let endings: Vec<&str> = endings.into_iter().filter(|ending| !ending.is_empty()).collect();
+    let own = house.channels.iter().filter_map(|(_, channel)| channel.settings.as_ref());
+    let used: BTreeSet<&str> =
+        own.map(|settings| settings.language.as_str()).chain([house.globals.language.as_str()]).collect();
+    let used: Vec<&str> = used.into_iter().collect();
+    problems.rehearsed(folder.strangers(&endings, house.reports, &used));
+    // The templates as the daemon uses them, and the same ones without any tolerance.
+    if let (Some(lenient), Some(strict)) = (folder.working(), folder.working()) {
+        problems.rehearsed(play(&scenes(house), &stages, folder, &lenient, &strict.strict()));
+    }
+}
+
+fn play(
+    scenes: &[Scene],
+    stages: &[Stage<'_>],
+    folder: &Folder,
+    lenient: &Templates,
+    strict: &Templates,
+) -> Vec<Problem> {
+    let languages = strict.languages();
+    let mut names: BTreeSet<String> = BTreeSet::new();
+    let mut failures: Vec<Failure> = Vec::new();
+    for scene in scenes {
+        let event = &scene.event;
+        for stage in stages {
+            for language in &languages {
+                let view = View {
+                    event,
+                    order: scene.order.as_ref(),
+                    language,
+                    timezone: stage.timezone,
+                    channel: stage.channel,
+                    channel_kind: stage.kind,
+                };
+                names.extend(template::names(&view));
+                let Err(error) = strict.compose(&view) else { continue };
+                let severity = if lenient.compose(&view).is_err() { Severity::Error } else { Severity::Warning };
+                match failures.iter_mut().find(|known| known.error == error) {
+                    Some(known) => known.severity = known.severity.min(severity),
+                    None => failures.push(Failure { severity, error, kind: event.kind.clone() }),
+                }
+            }
+        }
+    }
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    failures.sort_by(|a, b| (&a.error.template, a.error.line).cmp(&(&b.error.template, b.error.line)));
+    let problem = |failure: &Failure| folder.failure(failure.severity, &failure.error, &failure.kind, &names);
+    failures.iter().map(problem).collect()
+}
+
+/// Every channel, and each kind of channel for the templates that are written for a kind.
+fn stages<'a>(house: &House<'a>) -> Vec<Stage<'a>> {
+    let zone = &house.globals.timezone.zone;
+    let channels = house.channels.iter().map(|(name, channel)| Stage {
+        channel: name,
+        kind: channel.kind.unwrap_or_default(),
+        timezone: channel.settings.as_ref().map_or(zone, |settings| &settings.timezone.zone),
+    });
+    channels.chain(kinds::names().map(|kind| Stage { channel: "", kind, timezone: zone })).collect()
+}
+
+/// The samples of every source, and events of our own kinds made by hand.
+fn scenes(house: &House<'_>) -> Vec<Scene> {
+    let currency = house.globals.currency.as_deref().unwrap_or("XXX");
+    let mut scenes = Vec::new();
+    for (name, read) in house.sources {
+        if let Some(configured) = &read.source {
+            scenes.extend(of_source(name, configured.source.platform(), currency));
+        }
+    }
+    let own = |kind, data| event(kind, OWN_SOURCE, data);
+    scenes.push(own(Kind::Test, Data::default()));
+    let unrecognised = Unrecognised { event: Some("1999".to_owned()), bytes: 1_204 };
+    scenes.push(own(Kind::Unrecognised, Data { unrecognised: Some(unrecognised), ..Data::default() }));
+    for topic in ["clock", "dead", "misconfigured", "template", "another"] {
+        for told in [Some("kitchen"), None] {
+            let told = told.map(str::to_owned);
+            let notice = Notice { topic: topic.to_owned(), subject: told.clone(), detail: told };
+            scenes.push(own(Kind::OperatorNotice, Data { notice: Some(notice), ..Data::default() }));
+        }
+    }
+    scenes
+}
+
+fn event(kind: Kind, source: &str, data: Data) -> Scene {
+    let now = Timestamp::from_second(MOMENT_SECONDS).unwrap_or_default();
+    let event = Event {
+        id: EventId(Uuid::nil()),
+        kind,
+        source: source.to_owned(),
+        occurred_at: Some(now),
+        received_at: now,
+        shop: None,
+        order: None,
+        data,
+        proof: Proof::Own,
+    };
+    Scene { event, order: None }
+}
+
+/// What one platform's samples become. Those of an order are shown alone and with the order as it was placed.
+fn of_source(name: &str, platform: &dyn Platform, currency: &str) -> Vec<Scene> {
+    let now = Timestamp::from_second(MOMENT_SECONDS).unwrap_or_default();
+    let address = format!("https://bell.example.com/hooks/{name}");
+    let mut events = Vec::new();
+    for kind in platform.kinds() {
+        for sample in platform.samples(&kind, &address, 1, now) {
+            let mut headers = HeaderMap::new();
+            for (name, value) in &sample.headers {
+                if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+                    headers.insert(name, value);
+                }
+            }
+            let (method, headers, body) = (Method::Post, &headers, sample.body.as_slice());
+            let request = Request { method, query: None, headers, body, address: &address, currency, now };
+            if let Ok(Heard::Webhook(webhook)) = platform.hear(&request) {
+                let Scene { event, .. } = event(webhook.kind, name, webhook.data);
+                let (shop, order, proof) = (webhook.shop, webhook.order, webhook.proof);
+                events.push(Event { occurred_at: webhook.occurred_at, shop, order, proof, ..event });
+            }
+        }
+    }
+    let placed = events.iter().find(|event| event.kind == Kind::OrderPlaced).map(|event| order::absorb(None, event));
+    let mut scenes = Vec::new();
+    for event in events {
+        if let (Some(placed), Some(_)) = (&placed, &event.order) {
+            let order = Some(order::absorb(Some(placed), &event));
+            scenes.push(Scene { event: event.clone(), order });
+        }
+        scenes.push(Scene { event, order: None });
+    }
+    scenes
+}

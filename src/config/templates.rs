@@ -1,0 +1,205 @@
+//! The merchant's templates: read, compiled, and their names held against the kinds, channels and languages that there are.
+
+use std::ops::Range;
+use std::path::Path;
+use std::path::PathBuf;
+
+use crate::config::problem;
+use crate::config::problem::Problem;
+use crate::config::problem::Problems;
+use crate::config::problem::Severity;
+use crate::config::section::Complaint;
+use crate::config::template_folder;
+use crate::config::template_folder::Content;
+use crate::config::template_words;
+use crate::config::words;
+use crate::domain::event::Kind;
+use crate::domain::language;
+use crate::domain::template::ComposeError;
+use crate::domain::template::TemplateErrors;
+use crate::domain::template::Templates;
+
+/// The folder as far as it could be read; empty where there is none.
+#[derive(Default)]
+pub struct Folder {
+    /// As it is shown in problems.
+    path: PathBuf,
+    content: Content,
+    /// Those that could not be compiled.
+    broken: Vec<String>,
+}
+
+impl Folder {
+    /// Reads the folder that is configured; what stops that is reported at its place in the configuration.
+    pub fn read(path: Option<&Path>, at: Range<usize>, problems: &mut Problems<'_>) -> Self {
+        let Some(path) = path.filter(|_| !problems.is_broken()) else { return Self::default() };
+        let content = template_folder::content(path).unwrap_or_else(|error| {
+            let help = "templates lie in a folder for each language: templates/en/order.placed.md";
+            problems.error(at, error.to_string(), help);
+            Content::default()
+        });
+        Self { path: path.to_owned(), content, broken: Vec::new() }
+    }
+
+    /// The built-in languages and those of this folder.
+    pub fn languages(&self, built_in: &[&str]) -> Vec<String> {
+        let mut languages: Vec<String> = built_in.iter().map(|&language| language.to_owned()).collect();
+        languages.extend(language::folders(&self.content.sources));
+        languages.sort();
+        languages.dedup();
+        languages
+    }
+
+    /// Compiles the templates; those that cannot be are reported.
+    pub fn compile(&mut self, problems: &mut Problems<'_>) {
+        let Err(TemplateErrors(errors)) = Templates::with_overlay(&self.content.sources) else { return };
+        let problem = |error: &ComposeError| {
+            let help = match error.template.ends_with(language::WORDS) {
+                true => "a language file is TOML: [kind], and under it \"order.placed\" = \"New order\"",
+                false => template_words::syntax_help(&error.message),
+            };
+            self.problem(Severity::Error, error, template_words::in_words(&error.message), help.to_owned())
+        };
+        problems.elsewhere(errors.iter().map(problem).collect::<Vec<_>>());
+        self.broken = errors.into_iter().map(|error| error.template).collect();
+    }
+
+    /// The templates as far as they can be compiled.
+    pub fn working(&self) -> Option<Templates> {
+        let mut sources = self.content.sources.clone();
+        sources.retain(|path, _| !self.broken.contains(path));
+        Templates::with_overlay(&sources).ok()
+    }
+
+    /// A problem of one template, with its line where that is known.
+    pub fn problem(&self, severity: Severity, error: &ComposeError, message: String, help: String) -> Problem {
+        let own = self.content.sources.get(&error.template);
+        let built_in = || language::built_in_sources().remove(&error.template);
+        let (file, text) = match own {
+            Some(text) => (self.path.join(&error.template).display().to_string(), Some(text.clone())),
+            None => (format!("{} (built in)", error.template), built_in()),
+        };
+        let at = text.as_deref().and_then(|text| {
+            let line = |line: usize| {
+                let start = text.split_inclusive('\n').take(line - 1).map(str::len).sum::<usize>();
+                start..start + text[start..].lines().next().unwrap_or_default().len()
+            };
+            let span = error.span.clone().filter(|span| text.get(span.clone()).is_some_and(|inner| !inner.is_empty()));
+            Some((text, span.or_else(|| error.line.map(line))?))
+        });
+        problem::in_file(severity, file, at, Complaint::new(message, help))
+    }
+
+    /// A template that parses and fails with an event of this kind. `names` are those that templates can ask for.
+    pub fn failure(&self, severity: Severity, error: &ComposeError, kind: &Kind, names: &[&str]) -> Problem {
+        let source = self.content.sources.get(&error.template).map(String::as_str);
+        let said = template_words::explain(error, source, names);
+        let consequence = match severity {
+            Severity::Error => format!("{kind} would go out in its plain form: {}", said.message),
+            Severity::Warning => format!("{kind} goes out, but {}", said.message),
+        };
+        self.problem(severity, error, consequence, said.help)
+    }
+
+    /// Warns of files that no message will ever be made from. `endings` are the names of channels and of their kinds,
+    /// `used` the languages of the channels.
+    pub fn strangers(&self, endings: &[&str], reports: &[String], used: &[&str]) -> Vec<Problem> {
+        let warning = |path: &str, said| {
+            let file = self.path.join(path).display().to_string();
+            problem::in_file(Severity::Warning, file, None, said)
+        };
+        let mut problems = Vec::new();
+        let is_note = |path: &str| path.to_uppercase().starts_with("README");
+        for path in self.content.strangers.iter().filter(|path| !is_note(path)) {
+            let help = "a template lies in a language's folder and ends in .md: en/order.placed.md";
+            problems.push(warning(path, Complaint::new("this is no template, and is not read", help)));
+        }
+        let languages = language::folders(&self.content.sources);
+        let built_in = language::built_in_sources();
+        let mut said = Vec::new();
+        for path in self.content.sources.keys() {
+            let Some((folder, file)) = path.split_once('/') else { continue };
+            let is_language = languages.iter().any(|language| language == folder);
+            if built_in.contains_key(path) || (!is_language && built_in_folder(&built_in, folder)) {
+                continue;
+            }
+            if !is_language || !is_read(folder, &languages, used) {
+                if !said.contains(&folder) {
+                    said.push(folder);
+                    let mut known: Vec<&str> = language::built_in().keys().map(String::as_str).collect();
+                    known.extend(used.iter().filter(|language| !language::built_in().contains_key(**language)));
+                    let help = match folder.replace('_', "-") {
+                        tag if known.contains(&tag.as_str()) => format!("did you mean \"{tag}\"?"),
+                        _ => words::meant(folder, &known),
+                    };
+                    let message = format!("no channel's language is \"{folder}\": this folder is never used");
+                    problems.push(warning(folder, Complaint::new(message, help)));
+                }
+                continue;
+            }
+            if let Some(complaint) = misnamed(file, endings, reports) {
+                problems.push(warning(path, complaint));
+            }
+        }
+        problems
+    }
+}
+
+/// Whether someone whose language is one of `used` ever gets a template of this folder.
+fn is_read(folder: &str, languages: &[String], used: &[&str]) -> bool {
+    let built_in = language::built_in().keys().cloned();
+    let mut folders: Vec<String> = languages.iter().cloned().chain(built_in).collect();
+    folders.sort();
+    folders.dedup();
+    language::built_in().contains_key(folder)
+        || used.iter().any(|language| language::chain(language, &folders).first().is_some_and(|first| first == folder))
+        || folder == language::LAST_RESORT
+}
+
+fn built_in_folder(built_in: &language::Sources, folder: &str) -> bool {
+    built_in.keys().any(|path| path.split_once('/').is_some_and(|(known, _)| known == folder))
+}
+
+/// What is wrong with the name of a file in a language's folder.
+fn misnamed(file: &str, endings: &[&str], reports: &[String]) -> Option<Complaint> {
+    if file.starts_with('_') || file == language::WORDS {
+        return None;
+    }
+    let Some(name) = file.strip_suffix(".md") else {
+        let help = "a template ends in .md, such as order.placed.md; the words of a language are in words.toml";
+        return Some(Complaint::new("this is no template, and is not read", help));
+    };
+    let reports = reports.iter().map(|name| Kind::Report(name.clone()));
+    let kinds: Vec<Kind> = Kind::ALL.iter().cloned().chain(reports).collect();
+    let texts: Vec<String> = kinds.iter().map(Kind::to_string).collect();
+    let families: Vec<String> = kinds.iter().map(Kind::family).chain(["report".to_owned()]).collect();
+    if texts.iter().chain(&families).any(|known| known == name) {
+        return None;
+    }
+    // The longest kind counts: a report may have a dot in its name.
+    let kind = texts.iter().filter(|kind| name.starts_with(&format!("{kind}."))).max_by_key(|kind| kind.len());
+    let Some(kind) = kind else {
+        let mut known: Vec<&str> = texts.iter().map(String::as_str).collect();
+        // order.plaecd.kitchen: the mistake is in the kind.
+        let (start, end) = endings
+            .iter()
+            .filter_map(|ending| Some((name.strip_suffix(ending)?.strip_suffix('.')?, format!(".{ending}"))))
+            .next()
+            .unwrap_or((name, String::new()));
+        known.extend(families.iter().map(String::as_str));
+        let help = match words::nearest(start, &known) {
+            Some(near) => format!("did you mean \"{near}{end}.md\"?"),
+            None => format!("kinds are: {}", texts.join(", ")),
+        };
+        return Some(Complaint::new(format!("no event is of the kind \"{start}\": this file is never used"), help));
+    };
+    let ending = &name[kind.len() + 1..];
+    if endings.contains(&ending) {
+        return None;
+    }
+    let help = match words::nearest(ending, endings) {
+        Some(near) => format!("did you mean \"{kind}.{near}.md\"?"),
+        None => format!("channels and their kinds are: {}", endings.join(", ")),
+    };
+    Some(Complaint::new(format!("there is no channel \"{ending}\", nor a kind of them: this file is never used"), help))
+}
