@@ -40,7 +40,7 @@ const NOT_YET: [NotYet; 13] = [
     warned(Place::Source, "silent_after", "until then nobody is told when a source falls silent"),
     refused(Place::Channel, "email", "use a channel of kind \"dingtalk\" or \"webhook\""),
     refused(Place::Channel, "wecom", "use a channel of kind \"dingtalk\" or \"webhook\""),
-    warned(Place::Channel, "rate", "until then the channel keeps to its vendor's limit"),
+    warned(Place::Channel, "rate", "until then messages go out as they come, whatever their number"),
     warned(Place::Channel, "quiet", "until then messages go out at any hour"),
     warned(Place::Channel, "urgent", "until then all kinds are treated alike"),
     warned(Place::Channel, "fallback", "until then messages wait for this channel alone"),
