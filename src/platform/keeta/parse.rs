@@ -64,7 +64,7 @@ pub fn parse(keeta: &Keeta, verified: &Verified<'_>, request: &Request<'_>) -> H
                 order: None,
                 data: Data { authorisation: Some(authorisation), ..Data::default() },
                 proof: verified.proof().clone(),
-                repeat_keys: vec![RepeatKey::Once(format!("1:{}", hex::encode(fingerprint)))],
+                repeat_keys: vec![RepeatKey::Once(format!("code:{}", hex::encode(fingerprint)))],
                 // The code is a credential: of this one event nothing of the request is kept.
                 body: Vec::new(),
             }))
@@ -118,7 +118,7 @@ impl Story {
 
 fn latest_of_shop(envelope: &Envelope<'_>) -> RepeatKey {
     RepeatKey::Latest {
-        key: format!("{}:{}", envelope.event_id, envelope.shop_id),
+        key: format!("shop:{}:{}", envelope.event_id, envelope.shop_id),
         content: Sha256::digest(envelope.message.as_bytes()).into(),
         window_seconds: SHOP_REPEAT_WINDOW_SECONDS,
     }
@@ -147,7 +147,7 @@ fn tell(envelope: &Envelope<'_>, request: &Request<'_>) -> Option<Story> {
 
 fn placed(message: &str, currency: &str) -> Option<Story> {
     let placed = order::read(message, currency)?;
-    let meaning = Some(format!("1001:{}", placed.news.number));
+    let meaning = Some(format!("order:1001:{}", placed.news.number));
     Some(Story {
         occurred_at: placed.news.placed_at,
         shop_name: placed.shop_name,
@@ -184,7 +184,7 @@ fn stepped(envelope: &Envelope<'_>, kind: Kind, state: OrderState) -> Option<Sto
     };
     Some(Story {
         occurred_at: field::instant(step.op_time),
-        meaning: Some(format!("{}:{number}", envelope.event_id)),
+        meaning: Some(format!("order:{}:{number}", envelope.event_id)),
         order: Some(OrderNews { number, state: Some(state), ..OrderNews::default() }),
         ..Story::of(kind, data)
     })
@@ -265,8 +265,8 @@ fn refunded(envelope: &Envelope<'_>, kind: Kind, default_currency: &str) -> Opti
         items: field::list(message.refund_products).into_iter().filter_map(item).collect(),
     };
     let meaning = match (&id, status) {
-        (Some(id), Some(status)) => format!("{}:{id}:{status}", envelope.event_id),
-        _ => format!("{}:{number}:{status:?}:{occurred_at:?}", envelope.event_id),
+        (Some(id), Some(status)) => format!("refund:{}:{id}:{status}", envelope.event_id),
+        _ => format!("order:{}:{number}:{status:?}:{occurred_at:?}", envelope.event_id),
     };
     // A refund without an id of its own can only be told apart by its order.
     let standing = amount.map(|amount| RefundNews { id: id.unwrap_or_else(|| number.clone()), amount });
@@ -314,7 +314,7 @@ fn delivered(envelope: &Envelope<'_>) -> Option<Story> {
     let op_time = field::raw_text(message.op_time).unwrap_or_default();
     Some(Story {
         occurred_at: field::instant(message.op_time),
-        meaning: Some(format!("1006:{number}:{status}:{op_time}")),
+        meaning: Some(format!("order:1006:{number}:{status}:{op_time}")),
         order: Some(OrderNews { number, ..OrderNews::default() }),
         ..Story::of(Kind::OrderDelivery, data)
     })
