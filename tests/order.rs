@@ -87,6 +87,28 @@ fn a_late_accepted_never_overwrites_cancelled_and_says_how_late_it_is() {
 }
 
 #[test]
+fn lateness_goes_by_the_times_and_only_without_them_by_the_state() {
+    let before = sums(&[placed(None), step(Kind::OrderCompleted, OrderState::Completed, 100)]).0;
+    let accepted = |occurred: Option<i64>| {
+        let mut event = step(Kind::OrderAccepted, OrderState::Accepted, 200);
+        event.occurred_at = occurred.map(at);
+        decide(before.as_ref(), &event, &[]).late.is_some()
+    };
+    assert_eq!(
+        [Some(99), Some(100), Some(101), None].map(accepted),
+        [true, true, false, true],
+        "before, in the same second, after, unknown"
+    );
+    // A platform's clock that is a day ahead makes nothing late that comes after it.
+    let mut ahead = step(Kind::OrderAccepted, OrderState::Accepted, 86_400);
+    ahead.received_at = at(110);
+    let before = decide(before.as_ref(), &ahead, &[]).order;
+    let mut next = step(Kind::OrderDelivery, OrderState::Unknown, 120);
+    next.order.as_mut().expect("an order").state = None;
+    assert_eq!(decide(before.as_ref(), &next, &[]).late, None);
+}
+
+#[test]
 fn support_may_cancel_what_was_completed() {
     let events = [
         placed(None),

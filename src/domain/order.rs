@@ -217,7 +217,8 @@ pub fn absorb(before: Option<&Order>, event: &Event) -> Order {
         order.number.clone_from(&news.number);
     }
     order.state = order.state.max(news.state.unwrap_or_default());
-    order.latest_at = order.latest_at.max(event.occurred_at);
+    // A platform whose clock is ahead must not make everything after it late.
+    order.latest_at = order.latest_at.max(event.occurred_at.map(|at| at.min(event.received_at)));
     fill(&mut order.short_number, &news.short_number);
     fill(&mut order.placed_at, &news.placed_at);
     match (&mut order.shop, &event.shop) {
@@ -254,12 +255,15 @@ fn fill<T: Clone>(known: &mut Option<T>, news: &Option<T>) {
     }
 }
 
-/// An event is late when the order has already gone past it: by its state, or by the time at which things happened.
+/// An event is late when the order has already gone past it: by the time at which things happened where both are known, else
+/// by its state.
 fn lateness(before: &Order, event: &Event) -> Option<Late> {
     let news = event.order.as_ref()?;
-    let behind_in_state = news.state.is_some_and(|state| state < before.state);
-    let behind_in_time = matches!((event.occurred_at, before.latest_at), (Some(at), Some(latest)) if at < latest);
-    if !behind_in_state && !behind_in_time {
+    let behind = match (event.occurred_at, before.latest_at) {
+        (Some(at), Some(latest)) if at != latest => at < latest,
+        _ => news.state.is_some_and(|state| state < before.state),
+    };
+    if !behind {
         return None;
     }
     let happened = event.occurred_at.unwrap_or(event.received_at);

@@ -153,14 +153,16 @@ pub fn next(outcome: &Outcome, standing: Standing, waits: &[SignedDuration], now
             let doublings = standing.attempts.saturating_sub(1).min(6);
             waiting((PROBE_FIRST * (1 << doublings)).min(PROBE_LONGEST), false)
         }
+        // The forms only go one way, full, halved, reduced, so that no far side can keep us composing.
         Outcome::TooLong => match standing.form {
+            Form::Reduced => Step::Dead,
             Form::Halved(times) if times >= HALVINGS => Step::Dead,
             Form::Halved(times) => Step::Recompose(Form::Halved(times + 1)),
-            _ => Step::Recompose(Form::Halved(1)),
+            Form::Full | Form::Repeat => Step::Recompose(Form::Halved(1)),
         },
         Outcome::ContentRefused => match standing.form {
             Form::Reduced => Step::Dead,
-            _ => Step::Recompose(Form::Reduced),
+            Form::Full | Form::Halved(_) | Form::Repeat => Step::Recompose(Form::Reduced),
         },
         Outcome::Rejected | Outcome::Bug => Step::Dead,
     }

@@ -1,0 +1,135 @@
+//! What becomes of a delivery after each outcome, as a table.
+
+use jiff::SignedDuration;
+use jiff::Timestamp;
+use orderbell::domain::event::DeliveryId;
+use orderbell::domain::message::Form;
+use orderbell::domain::retry::DEFAULT_WAITS;
+use orderbell::domain::retry::Outcome;
+use orderbell::domain::retry::Standing;
+use orderbell::domain::retry::Step;
+use orderbell::domain::retry::next;
+use uuid::Uuid;
+
+const WAITS: [SignedDuration; 2] = [SignedDuration::from_secs(5), SignedDuration::from_secs(30)];
+
+fn now() -> Timestamp {
+    Timestamp::from_second(1_750_000_000).expect("a time")
+}
+
+fn standing(attempts: u32, spent: u32, form: Form) -> Standing {
+    Standing { delivery: DeliveryId(Uuid::from_u128(7)), attempts, spent, form }
+}
+
+/// A wait in seconds as it may turn out with a tenth more or less, and whether a step of the schedule is used up.
+fn waits(step: &Step, seconds: f64, spends: bool) -> bool {
+    let Step::Wait { until, spends: spent } = step else { return false };
+    let waited = until.duration_since(now()).as_secs_f64();
+    *spent == spends && (waited - seconds).abs() <= seconds / 10.0 + 0.001
+}
+
+#[test]
+fn what_may_heal_is_tried_again_by_the_schedule_and_then_given_up() {
+    for outcome in [Outcome::Retry { after: None }, Outcome::Unknown] {
+        for (spent, seconds) in [(0, 5.0), (1, 30.0)] {
+            let step = next(&outcome, standing(spent + 1, spent, Form::Full), &WAITS, now());
+            assert!(waits(&step, seconds, true), "{outcome:?} after {spent}: {step:?}");
+        }
+        assert_eq!(next(&outcome, standing(3, 2, Form::Full), &WAITS, now()), Step::Dead, "{outcome:?}");
+        assert_eq!(
+            next(&outcome, standing(1, 0, Form::Full), &[], now()),
+            Step::Dead,
+            "{outcome:?} without a schedule"
+        );
+    }
+    let whole: SignedDuration = DEFAULT_WAITS.iter().sum();
+    assert!(whole > SignedDuration::from_hours(20), "a far side may be away for most of a day: {whole}");
+}
+
+#[test]
+fn what_the_far_side_asks_for_is_the_least_and_has_its_bounds() {
+    let after = |seconds| Outcome::Retry { after: Some(SignedDuration::from_secs(seconds)) };
+    let step = |seconds| next(&after(seconds), standing(1, 0, Form::Full), &WAITS, now());
+    assert!(waits(&step(1), 5.0, true), "the schedule is longer");
+    let exactly = |seconds| Step::Wait { until: now() + SignedDuration::from_secs(seconds), spends: true };
+    assert_eq!(step(60), exactly(60), "never less than was asked for");
+    assert_eq!(step(1_000_000), exactly(12 * 3600), "and never for days");
+    assert!(waits(&step(-60), 5.0, true));
+}
+
+#[test]
+fn a_shut_credential_waits_as_long_as_it_is_shut_and_uses_up_nothing() {
+    for spent in [0, 2, 100] {
+        let step = next(
+            &Outcome::Throttled { wait: SignedDuration::from_mins(10) },
+            standing(spent + 1, spent, Form::Full),
+            &WAITS,
+            now(),
+        );
+        assert_eq!(step, Step::Wait { until: now() + SignedDuration::from_mins(10), spends: false });
+    }
+}
+
+#[test]
+fn a_wrong_setting_is_probed_less_and_less_often_and_never_given_up() {
+    for (attempts, minutes) in [(1, 10.0), (2, 20.0), (3, 40.0), (6, 320.0), (7, 360.0), (100, 360.0)] {
+        let step = next(&Outcome::Misconfigured, standing(attempts, 0, Form::Full), &WAITS, now());
+        assert!(waits(&step, minutes * 60.0, false), "attempt {attempts}: {step:?}");
+    }
+}
+
+#[test]
+fn the_forms_go_one_way_and_end() {
+    use Form::Full;
+    use Form::Halved;
+    use Form::Reduced;
+    let table = [
+        (Outcome::TooLong, Full, Step::Recompose(Halved(1))),
+        (Outcome::TooLong, Halved(1), Step::Recompose(Halved(2))),
+        (Outcome::TooLong, Halved(2), Step::Recompose(Halved(3))),
+        (Outcome::TooLong, Halved(3), Step::Dead),
+        (Outcome::TooLong, Reduced, Step::Dead),
+        (Outcome::ContentRefused, Full, Step::Recompose(Reduced)),
+        (Outcome::ContentRefused, Halved(2), Step::Recompose(Reduced)),
+        (Outcome::ContentRefused, Reduced, Step::Dead),
+    ];
+    for (outcome, form, expected) in table {
+        assert_eq!(next(&outcome, standing(1, 0, form), &WAITS, now()), expected, "{outcome:?} of {form:?}");
+    }
+    // Whatever a far side says by turns, it ends.
+    for first in [Outcome::TooLong, Outcome::ContentRefused] {
+        let mut form = Full;
+        let mut outcome = first;
+        let mut steps = 0;
+        while let Step::Recompose(following) = next(&outcome, standing(steps + 1, 0, form), &WAITS, now()) {
+            form = following;
+            outcome = if outcome == Outcome::TooLong { Outcome::ContentRefused } else { Outcome::TooLong };
+            steps += 1;
+            assert!(steps < 10, "it never ends");
+        }
+    }
+}
+
+#[test]
+fn a_yes_is_the_end_and_so_is_a_final_no() {
+    let step = |outcome| next(&outcome, standing(1, 0, Form::Full), &WAITS, now());
+    assert_eq!(step(Outcome::Delivered), Step::Delivered);
+    assert_eq!(step(Outcome::Partial { refused: vec!["a@example.com".to_owned()] }), Step::Delivered);
+    assert_eq!((step(Outcome::Rejected), step(Outcome::Bug)), (Step::Dead, Step::Dead));
+}
+
+#[test]
+fn deliveries_that_fail_together_do_not_come_back_together() {
+    let until = |number| {
+        let standing = Standing { delivery: DeliveryId(Uuid::from_u128(number)), ..standing(1, 0, Form::Full) };
+        match next(&Outcome::Unknown, standing, &WAITS, now()) {
+            Step::Wait { until, .. } => until,
+            step => panic!("{step:?}"),
+        }
+    };
+    let mut times: Vec<Timestamp> = (0..100).map(until).collect();
+    assert_eq!(times, (0..100).map(until).collect::<Vec<_>>(), "the same in every run");
+    times.sort_unstable();
+    times.dedup();
+    assert!(times.len() > 90, "{}", times.len());
+}
