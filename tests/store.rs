@@ -65,7 +65,7 @@ fn placed(number: &str, channels: &[&str]) -> Record {
 }
 
 async fn due(store: &Sqlite, channel: &str, now: i64) -> Vec<Due> {
-    store.reader().due(channel, at(now), 100, false).await.expect("reading")
+    store.reader().due(channel, at(now), 100, false).await.expect("reading").deliveries
 }
 
 async fn claim(store: &Sqlite, delivery: DeliveryId, now: i64) -> Claimed {
@@ -300,7 +300,7 @@ async fn a_channel_in_order_gets_the_next_event_of_an_order_only_when_the_one_be
     store.record(placed("1", &["erp"])).await.expect("recorded");
     store.record(event(Kind::OrderAccepted, "1", OrderState::Accepted, 1, "1002:1", &["erp"])).await.expect("recorded");
     store.record(placed("2", &["erp"])).await.expect("recorded");
-    let in_order = async || store.reader().due("erp", at(10), 10, true).await.expect("reading");
+    let in_order = async || store.reader().due("erp", at(10), 10, true).await.expect("reading").deliveries;
     let first = in_order().await;
     let numbers: Vec<_> = first.iter().map(|due| (due.order_key.clone(), due.event.kind.clone())).collect();
     let key = |number: &str| Some(format!("s/{number}"));
@@ -309,6 +309,37 @@ async fn a_channel_in_order_gets_the_next_event_of_an_order_only_when_the_one_be
     assert_eq!(in_order().await.len(), 1, "still under way");
     settle(&store, first[0].id, attempt, Outcome::Delivered, Step::Delivered).await;
     assert!(in_order().await.iter().any(|due| due.event.kind == Kind::OrderAccepted));
+}
+
+#[tokio::test]
+async fn what_a_newer_version_wrote_holds_up_nothing_else() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path());
+    let (odd, plain) = (placed("odd", &["kitchen"]), placed("plain", &["kitchen"]));
+    let (odd_id, plain_id) = (odd.hearers[0].1, plain.hearers[0].1);
+    for record in [odd, plain] {
+        store.record(record).await.expect("recorded");
+    }
+    let connection = rusqlite::Connection::open(folder.path().join("bell.db")).expect("beside the store");
+    let written = connection.execute("UPDATE events SET event = '{\"kind\":7}' WHERE order_number = 'odd'", []);
+    assert_eq!(written, Ok(1));
+    let due = store.reader().due("kitchen", at(0), 1, true).await.expect("reading");
+    assert_eq!(due.deliveries.iter().map(|due| due.id).collect::<Vec<_>>(), [plain_id]);
+    assert_eq!(due.unreadable, [odd_id]);
+}
+
+#[tokio::test]
+async fn the_file_is_its_owners_alone_and_every_commit_reaches_the_disk() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path());
+    store.record(placed("1", &["kitchen"])).await.expect("recorded");
+    for name in ["bell.db", "bell.db-wal"] {
+        let mode = std::fs::metadata(folder.path().join(name)).expect("it is there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+    // FULL, in the write-ahead log: only so is what was committed on disk when the commit returns.
+    assert_eq!(store.durability().await.expect("asked"), ("wal".to_owned(), 2));
 }
 
 #[tokio::test]
@@ -328,7 +359,12 @@ async fn retention_removes_what_is_old_and_done_and_never_what_somebody_must_sti
         (removed, next) = (removed + count, following);
     }
     assert_eq!(removed, 10, "the ten that nobody waits for");
-    assert_eq!(due(&store, "kitchen", 100).await.len(), 10);
+    // One that was given up is undelivered too.
+    let dead = due(&store, "kitchen", 100).await.remove(0).id;
+    let Claimed::Yes(attempt) = claim(&store, dead, 1).await else { panic!("it may be made") };
+    settle(&store, dead, attempt, Outcome::Rejected, Step::Dead).await;
+    assert_eq!(store.prune(before, 0, 100).await.expect("pruned").0, 0);
+    assert_eq!(due(&store, "kitchen", 100).await.len(), 9);
     let order = async |number: &str| store.reader().order("s", number).await.expect("reading");
     assert!(order("1").await.is_none() && order("2").await.is_some() && order("new").await.is_some());
     // Its keys went with it: the same number may come again after so long.

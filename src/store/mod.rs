@@ -67,6 +67,15 @@ pub struct Due {
     pub maybe_told: bool,
 }
 
+/// The deliveries of a channel whose time has come.
+#[derive(Clone, Debug, Default)]
+pub struct WhatIsDue {
+    pub deliveries: Vec<Due>,
+    /// Their event or order was written by a version that knows more than this one. They stay where they are and hold up
+    /// no other.
+    pub unreadable: Vec<DeliveryId>,
+}
+
 /// The begin of an attempt: the part is about to be sent.
 #[derive(Clone, Debug)]
 pub struct Claim {

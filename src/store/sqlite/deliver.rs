@@ -16,6 +16,7 @@ use crate::store::Claimed;
 use crate::store::Due;
 use crate::store::Settle;
 use crate::store::Standing;
+use crate::store::WhatIsDue;
 use crate::store::form_of;
 use crate::store::form_text;
 use crate::store::sqlite::rows;
@@ -51,29 +52,39 @@ const DUE: &str = "SELECT d.id, d.order_key, d.attempts, d.spent, d.form, e.even
 
 const NOT_BEFORE_EARLIER: &str = " AND NOT EXISTS (SELECT 1 FROM deliveries earlier
         WHERE earlier.channel = d.channel AND earlier.state = 'waiting' AND earlier.order_key IS NOT NULL
-        AND earlier.order_key = d.order_key AND earlier.id < d.id)";
+        AND earlier.order_key = d.order_key AND earlier.event_seq < d.event_seq)";
 
 pub fn due(
     connection: &Connection,
     channel: &str,
     now: Timestamp,
-    limit: u32,
+    limit: usize,
     in_order: bool,
-) -> rusqlite::Result<Vec<Due>> {
+) -> rusqlite::Result<WhatIsDue> {
     let condition = if in_order { NOT_BEFORE_EARLIER } else { "" };
-    let sql = format!("{DUE}{condition} ORDER BY d.due_at, d.id LIMIT ?3");
+    let sql = format!("{DUE}{condition} ORDER BY d.due_at, d.event_seq");
     let mut select = connection.prepare_cached(&sql)?;
-    let found = select.query_map(params![channel, rows::to_millisecond(now), limit], due_of)?;
-    let mut deliveries = found.collect::<rusqlite::Result<Vec<Due>>>()?;
-    for delivery in deliveries.iter_mut().filter(|delivery| delivery.attempts > 0) {
+    let mut found = select.query(params![channel, rows::to_millisecond(now)])?;
+    let mut due = WhatIsDue::default();
+    while due.deliveries.len() < limit
+        && let Some(row) = found.next()?
+    {
+        let id = DeliveryId(rows::uuid(0, row.get_ref(0)?.as_blob()?)?);
+        match due_of(id, row) {
+            Ok(delivery) => due.deliveries.push(delivery),
+            Err(rusqlite::Error::FromSqlConversionFailure(..)) => due.unreadable.push(id),
+            Err(error) => return Err(error),
+        }
+    }
+    for delivery in due.deliveries.iter_mut().filter(|delivery| delivery.attempts > 0) {
         delivery.parts = parts(connection, delivery.id, delivery.form)?;
     }
-    Ok(deliveries)
+    Ok(due)
 }
 
-fn due_of(row: &Row<'_>) -> rusqlite::Result<Due> {
+fn due_of(id: DeliveryId, row: &Row<'_>) -> rusqlite::Result<Due> {
     Ok(Due {
-        id: DeliveryId(rows::uuid(0, row.get_ref(0)?.as_blob()?)?),
+        id,
         order_key: row.get(1)?,
         attempts: row.get(2)?,
         spent: row.get(3)?,
@@ -143,7 +154,7 @@ pub fn settle(connection: &Connection, settle: &Settle) -> rusqlite::Result<()> 
 pub fn standings(connection: &Connection, state: Option<&str>) -> rusqlite::Result<Vec<Standing>> {
     let sql = "SELECT d.id, d.event, e.kind, e.source, e.order_number, d.channel, d.state, d.attempts, d.due_at, d.answer, d.digest, d.created_at
         FROM deliveries d JOIN events e ON e.id = d.event
-        WHERE ?1 IS NULL OR d.state = ?1 ORDER BY d.id";
+        WHERE ?1 IS NULL OR d.state = ?1 ORDER BY d.event_seq, d.id";
     let mut select = connection.prepare_cached(sql)?;
     let found = select.query_map(params![state], |row| {
         Ok(Standing {

@@ -12,6 +12,7 @@ mod schema;
 use std::collections::HashMap;
 use std::fs::File;
 use std::fs::TryLockError;
+use std::os::unix::fs::OpenOptionsExt;
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::path::PathBuf;
@@ -56,6 +57,7 @@ enum Job {
     Record(Box<Record>, Reply<Recorded>),
     Claim(Box<Claim>, Reply<Claimed>),
     Settle(Box<Settle>, Reply<()>),
+    Durability(Reply<(String, i64)>),
     Prune { before: Timestamp, after_seq: i64, steps: u32, reply: Reply<prune::Pruned> },
 }
 
@@ -80,6 +82,7 @@ impl Sqlite {
     pub fn open_within(path: &Path, now: Timestamp, max_pages: u32) -> Result<Self, StoreError> {
         schema::refuse_faulty_sqlite()?;
         let lock = lock(path)?;
+        create(path)?;
         let mut connection = connect(path).map_err(|error| unopened(path, &error))?;
         schema::migrate(&mut connection)?;
         deliver::take_up(&connection, now).map_err(|error| unavailable(&error))?;
@@ -132,6 +135,14 @@ impl Sqlite {
         Ok((pruned.removed, pruned.next))
     }
 
+    /// The writer's `journal_mode` and `synchronous`, as SQLite says them: a promise hangs on both.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn durability(&self) -> Result<(String, i64), StoreError> {
+        self.ask(Job::Durability).await
+    }
+
     /// Lets go of the file, after everything that was asked is done.
     pub async fn close(self) {
         drop(self.writer);
@@ -179,6 +190,12 @@ fn lock(path: &Path) -> Result<File, StoreError> {
     }
 }
 
+/// Makes the file for its owner alone: it holds what buyers wrote. SQLite gives the files beside it the same mode.
+fn create(path: &Path) -> Result<(), StoreError> {
+    let made = File::options().create(true).append(true).mode(0o600).open(path);
+    made.map(drop).map_err(|error| StoreError::Unavailable(format!("{} cannot be opened: {error}", path.display())))
+}
+
 fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open(path)?;
     connection.busy_timeout(std::time::Duration::from_millis(BUSY_MS))?;
@@ -187,6 +204,11 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     Ok(connection)
+}
+
+fn durability(connection: &Connection) -> rusqlite::Result<(String, i64)> {
+    let journal = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
+    Ok((journal, connection.pragma_query_value(None, "synchronous", |row| row.get(0))?))
 }
 
 /// The writer thread: ends when nobody can ask any more.
@@ -228,6 +250,7 @@ fn commit(connection: &mut Connection, group: Vec<Job>) {
             }
             Job::Claim(claim, reply) => simple(connection, &begun, reply, |c| deliver::claim(c, &claim)),
             Job::Settle(settle, reply) => simple(connection, &begun, reply, |c| deliver::settle(c, &settle)),
+            Job::Durability(reply) => simple(connection, &begun, reply, durability),
             Job::Prune { before, after_seq, steps, reply } => {
                 simple(connection, &begun, reply, |c| prune::prune(c, before, after_seq, steps))
             }

@@ -52,7 +52,8 @@ pub fn prune(connection: &Connection, before: Timestamp, after_seq: i64, steps: 
 }
 
 fn is_awaited(connection: &Connection, old: &Old) -> rusqlite::Result<bool> {
-    let sql = "SELECT 1 FROM deliveries WHERE event = ?1 AND state = 'waiting'";
+    // A dead one is undelivered too: it stays until a person has dealt with it.
+    let sql = "SELECT 1 FROM deliveries WHERE event = ?1 AND state IN ('waiting', 'dead')";
     connection.prepare_cached(sql)?.exists(params![old.id])
 }
 

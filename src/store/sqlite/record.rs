@@ -24,7 +24,7 @@ pub fn record(connection: &Connection, orders: &mut Orders, record: &Record) -> 
         Known::Replay => return Ok(Recorded::Replay),
         Known::Repeat { of } => {
             count_repeat(connection, record, of)?;
-            complete_order(connection, orders, record)?;
+            complete_order(connection, orders, record, of)?;
             return Ok(Recorded::Repeat { of });
         }
     }
@@ -34,21 +34,22 @@ pub fn record(connection: &Connection, orders: &mut Orders, record: &Record) -> 
     let decision = order::decide(before.as_ref().map(|(_, order)| order), &event, &hearers);
     event.data.late = decision.late;
 
-    insert_event(connection, record, &event)?;
+    let event_seq = insert_event(connection, record, &event)?;
     repeat::insert(connection, record)?;
     if let Some(order) = decision.order {
         save(connection, orders, &event, before.map(|(seq, _)| seq), order)?;
     }
     for entry in &decision.ledger {
-        insert_entry(connection, &event, entry)?;
+        insert_entry(connection, event.id, &event, entry)?;
     }
     let hearing = record.hearers.iter().filter(|(hearer, _)| decision.channels.contains(&hearer.channel));
     for (hearer, id) in hearing {
-        let sql = "INSERT INTO deliveries (id, event, channel, order_key, state, due_at, created_at)
-                   VALUES (?1, ?2, ?3, ?4, 'waiting', ?5, ?5)";
+        let sql = "INSERT INTO deliveries (id, event, event_seq, channel, order_key, state, due_at, created_at)
+                   VALUES (?1, ?2, ?3, ?4, ?5, 'waiting', ?6, ?6)";
         connection.prepare_cached(sql)?.execute(params![
             id.0.as_bytes(),
             event.id.0.as_bytes(),
+            event_seq,
             hearer.channel,
             event.order.as_ref().map(|order| format!("{}/{}", event.source, order.number)),
             rows::to_millisecond(event.received_at),
@@ -66,19 +67,20 @@ fn count_repeat(connection: &Connection, record: &Record, of: EventId) -> rusqli
 }
 
 /// A repeat that tells more than the first telling completes the order, and corrects the figures.
-fn complete_order(connection: &Connection, orders: &mut Orders, record: &Record) -> rusqlite::Result<()> {
+fn complete_order(connection: &Connection, orders: &mut Orders, record: &Record, of: EventId) -> rusqlite::Result<()> {
     let Some((seq, before)) = load(connection, orders, &record.event)? else { return Ok(()) };
     let after = order::absorb(Some(&before), &record.event);
     if after == before {
         return Ok(());
     }
     for entry in ledger::entries(Some(&before), &after) {
-        insert_entry(connection, &record.event, &entry)?;
+        insert_entry(connection, of, &record.event, &entry)?;
     }
     save(connection, orders, &record.event, Some(seq), after)
 }
 
-fn insert_event(connection: &Connection, record: &Record, event: &Event) -> rusqlite::Result<()> {
+/// Answers the event's place in the sequence of arrival.
+fn insert_event(connection: &Connection, record: &Record, event: &Event) -> rusqlite::Result<i64> {
     let sql = "INSERT INTO events (id, kind, source, order_number, received_at, event, body, repeat_keys)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
     connection.prepare_cached(sql)?.execute(params![
@@ -91,15 +93,16 @@ fn insert_event(connection: &Connection, record: &Record, event: &Event) -> rusq
         record.body,
         rows::to_json(&repeat::names(record))?,
     ])?;
-    Ok(())
+    Ok(connection.last_insert_rowid())
 }
 
-fn insert_entry(connection: &Connection, event: &Event, entry: &Entry) -> rusqlite::Result<()> {
+/// `of` is the recorded event, which a repeat is not.
+fn insert_entry(connection: &Connection, of: EventId, event: &Event, entry: &Entry) -> rusqlite::Result<()> {
     let sql =
         "INSERT INTO ledger (event, source, shop, order_number, figure, count, minor, currency, effect_at, recorded_at)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
     connection.prepare_cached(sql)?.execute(params![
-        event.id.0.as_bytes(),
+        of.0.as_bytes(),
         event.source,
         event.shop.as_ref().map(|shop| &shop.id),
         event.order.as_ref().map_or("", |order| &order.number),

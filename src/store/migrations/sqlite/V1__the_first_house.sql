@@ -57,6 +57,7 @@ CREATE INDEX ledger_by_effect ON ledger (effect_at);
 CREATE TABLE deliveries (
     id         BLOB    NOT NULL PRIMARY KEY,
     event      BLOB    NOT NULL,
+    event_seq  INTEGER NOT NULL,              -- deliveries go out in the sequence of arrival
     channel    TEXT    NOT NULL,
     order_key  TEXT,                          -- source and order number; deliveries of one order belong together
     state      TEXT    NOT NULL,              -- waiting, delivered, merged, dead, cancelled
@@ -69,8 +70,8 @@ CREATE TABLE deliveries (
     answer     TEXT,                          -- the far side's last word
     digest     BLOB                           -- the delivery that carried this one
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX deliveries_due ON deliveries (channel, due_at, id) WHERE state = 'waiting';
-CREATE INDEX deliveries_of_order ON deliveries (channel, order_key, id) WHERE state = 'waiting' AND order_key IS NOT NULL;
+CREATE INDEX deliveries_due ON deliveries (channel, due_at, event_seq) WHERE state = 'waiting';
+CREATE INDEX deliveries_of_order ON deliveries (channel, order_key, event_seq) WHERE state = 'waiting' AND order_key IS NOT NULL;
 CREATE INDEX deliveries_of_event ON deliveries (event);
 
 -- The exact bytes of each part, so that a retry sends the same.
