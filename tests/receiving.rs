@@ -19,6 +19,7 @@ use crate::support::get;
 use crate::support::keeta;
 use crate::support::keeta::Envelope;
 use crate::support::keeta::RECEIVED;
+use crate::support::log;
 use crate::support::of;
 use crate::support::request;
 
@@ -60,7 +61,6 @@ async fn each_bad_request_gets_its_answer_and_the_daemon_lives_on() {
         ("another application", letter.clone().with("appId", "1").body()),
         ("a missing member", letter.clone().without("shopId").body()),
         ("a message that is no JSON", as_message("hello")),
-        ("a message that is a list", as_message("[1]")),
         ("an empty id", letter.clone().with("messageId", "\"\"").body()),
         ("an id with a line break", letter.clone().with("messageId", "\"a\\r\\nb\"").body()),
         ("an event id of 400 digits", letter.clone().with("eventId", digits.as_str()).body()),
@@ -85,6 +85,11 @@ async fn each_bad_request_gets_its_answer_and_the_daemon_lives_on() {
     let unknown = daemon.post_to("nobody", &letter.body()).await;
     assert_eq!(unknown.status, 404);
     assert_ne!(unknown.code(), 0);
+    for (method, path) in [("POST", "/hooks/%ff"), ("GET", "/"), ("PUT", "/hooks/nobody"), ("GET", "/hooks")] {
+        let answer = request(daemon.address, method, path, b"").await;
+        assert_eq!(answer.status, 404, "{method} {path}: {answer:?}");
+        assert_ne!(answer.code(), 0, "{method} {path}");
+    }
     let large = daemon.post(&vec![b' '; 2 * 1024 * 1024]).await;
     assert_eq!(large.status, 413, "{large:?}");
     assert_ne!(large.code(), 0);
@@ -99,14 +104,23 @@ async fn each_bad_request_gets_its_answer_and_the_daemon_lives_on() {
     let counted = |sql: &str| daemon.connection().query_row(sql, [], |row| row.get::<_, i64>(0)).expect("a count");
     assert_eq!(counted("SELECT count(*) FROM events WHERE source = 'keeta'"), 0, "nor kept");
 
-    // All wrong signatures together make one notice, and so do the two wrong times.
-    let notices = scene.until_told("owner", 2).await;
+    // All wrong signatures together make one notice, and so do the two wrong times, and the other application.
+    let notices = scene.until_told("owner", 3).await;
     let about = |words: &str| {
         notices.iter().filter(|notice| notice.text.as_deref().is_some_and(|text| text.contains(words))).count()
     };
     assert_eq!((about("Webhooks are refused"), about("Webhooks with a wrong time")), (1, 1), "{notices:?}");
+    assert_eq!(about("Webhooks of another application"), 1, "{notices:?}");
     scene.nothing_more(A_WHILE).await;
-    assert_eq!(scene.told("owner").len(), 2);
+    assert_eq!(scene.told("owner").len(), 3);
+
+    // What did not even reach a source can be found.
+    let log = log();
+    for (status, path) in [(404, "/hooks/nobody"), (413, "/hooks/keeta"), (405, "/hooks/keeta")] {
+        let line =
+            |line: &&str| line.contains(&format!("status={status}")) && line.contains(&format!("path=\"{path}\""));
+        assert!(log.lines().any(|one| line(&one)), "{status} {path}");
+    }
     drop(half);
 }
 
@@ -161,6 +175,7 @@ async fn what_is_believed_and_cannot_be_read_is_acknowledged_and_kept_whole() {
         (1999, json!({ "shopId": 1, "what": "is this \u{1f35c}" }).to_string()),
         (1999, "{ \"odd\" : [1.0e+400,\t-0, \"\\u0000\"] }".to_owned()),
         (1002, json!({ "orderViewId": "" }).to_string()),
+        (1003, "[1]".to_owned()),
         (1001, deep("{\"orderInfo\":", "}")),
         (1006, format!("{{\"orderViewId\":{digits},\"logisticsStatus\":{digits}}}")),
         (424_242, String::new()),
@@ -182,6 +197,21 @@ async fn what_is_believed_and_cannot_be_read_is_acknowledged_and_kept_whole() {
     for received in scene.until_told("erp", odd.len()).await {
         assert!(!received.body.contains("what") && !received.body.contains("\u{1f35c}"), "never shown whole");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_with_a_slash_at_its_end_is_the_same_source() {
+    let scene = Scene::new(Rules::new()).await;
+    let daemon = scene.start("").await;
+    let letter = Envelope::new(1002, "slash", &json!({ "orderViewId": 1 }).to_string(), scene.hands.now());
+    let slashed = letter.body_for(&format!("{}/", letter.address()));
+    for path in ["/hooks/keeta", "/hooks/keeta/"] {
+        for body in [letter.body(), slashed.clone()] {
+            let answer = request(daemon.address, "POST", path, &body).await;
+            assert_eq!((answer.status, answer.body.as_str()), (200, RECEIVED), "{path}");
+        }
+    }
+    assert_eq!(daemon.connection().query_row("SELECT count(*) FROM events", [], |row| row.get::<_, i64>(0)), Ok(1));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -170,6 +170,29 @@ async fn a_body_within_the_limit_reaches_the_handler_whole_however_it_is_sent() 
 }
 
 #[tokio::test]
+async fn bodies_together_take_no_more_memory_than_was_granted() {
+    let server = Running::start(measuring(), Limits { max_body_bytes: 8, max_held_bytes: 8, ..patient() }).await;
+    let mut slow = server.connect().await;
+    slow.write_all(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 8\r\n\r\n12345").await.unwrap();
+    let until = async |status: &str| loop {
+        let mut stream = server.connect().await;
+        stream
+            .write_all(b"POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 8\r\n\r\n")
+            .await
+            .unwrap();
+        stream.write_all(b"12345678").await.unwrap();
+        let answer = read_to_end(&mut stream).await;
+        if answer.starts_with(&format!("HTTP/1.1 {status}")) {
+            break;
+        }
+    };
+    in_time(until("503")).await;
+    drop(slow);
+    in_time(until("200")).await;
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_sender_of_too_much_reads_413_although_it_sends_to_the_end() {
     let server = Running::start(measuring(), Limits { max_body_bytes: MEBIBYTE, ..patient() }).await;
     let body = vec![b'x'; 2 * MEBIBYTE];

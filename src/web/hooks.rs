@@ -23,7 +23,13 @@ use crate::platform::Reply;
 
 /// What the internet sees. Bodies come whole and within the limit: the accept loop sees to that.
 pub fn routes(intake: Arc<Intake>) -> impl Endpoint<Output = Response> + 'static {
-    Route::new().at("/hooks/:source", hook).at("/healthz", get(health)).data(intake).map_to_response()
+    Route::new()
+        .at("/hooks/:source", hook)
+        // Some proxies and registrations add a slash; where it enters the signature is the platform's business.
+        .at("/hooks/:source/", hook)
+        .at("/healthz", get(health))
+        .data(intake)
+        .catch_all_error(|error| async move { no_such_address(error.status()) })
 }
 
 #[handler]
@@ -43,9 +49,18 @@ async fn hook(
     let method = match method {
         http::Method::POST => Method::Post,
         http::Method::GET => Method::Get,
-        _ => return status_of(Verdict::Method),
+        _ if intake.has(&source) => return status_of(Verdict::Method),
+        _ => return status_of(Verdict::UnknownSource),
     };
     status_of(intake.receive(&source, method, uri.query(), headers, &body).await)
+}
+
+fn no_such_address(status: StatusCode) -> Response {
+    let (status, body) = match status {
+        StatusCode::METHOD_NOT_ALLOWED => (status, r#"{"code":405,"message":"this address takes GET"}"#),
+        _ => (StatusCode::NOT_FOUND, r#"{"code":404,"message":"no such address"}"#),
+    };
+    Response::builder().status(status).content_type("application/json").body(body)
 }
 
 fn status_of(verdict: Verdict) -> Response {

@@ -2,10 +2,12 @@
 //!
 //! `poem::Server` sets no timer on half-sent requests, no limit on connections and bodies, and a single half-sent request
 //! holds up its graceful stop. Here each of these has a limit, and handlers stay thin: a request reaches its endpoint with
-//! the body already whole and within the limit, or not at all (413 too large, 408 too slow, 400 broken off).
+//! the body already whole and within the limit, or not at all (413 too large, 408 too slow, 400 broken off, 503 too much at
+//! once).
 //!
 //! TLS is the business of the reverse proxy in front.
 
+mod refused;
 mod request;
 mod stream;
 
@@ -34,7 +36,7 @@ use crate::web::server::request::Standing;
 use crate::web::server::request::answer;
 use crate::web::server::stream::Impatient;
 
-/// What one listener grants its peers. At worst it holds `max_connections` times `max_body_bytes` in memory.
+/// What one listener grants its peers.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// From the first wait for a request to the end of its header; so also how long a kept-alive connection may idle.
@@ -46,6 +48,8 @@ pub struct Limits {
     pub write_timeout: Duration,
     /// Bytes of a request's body, however it is sent; above it 413. Default 1 MiB.
     pub max_body_bytes: usize,
+    /// Bytes of all bodies together that are held at a time; above it 503. At least one body fits. Default 128 MiB.
+    pub max_held_bytes: usize,
     /// Connections at a time; further ones wait in the listener's queue until one ends. At least 1. Default 1024.
     pub max_connections: usize,
     /// How long requests in flight may take to finish after the stop; then they are cut off. Default 8 s.
@@ -59,6 +63,7 @@ impl Default for Limits {
             body_timeout: Duration::from_secs(10),
             write_timeout: Duration::from_secs(10),
             max_body_bytes: 1024 * 1024,
+            max_held_bytes: 128 * 1024 * 1024,
             max_connections: 1024,
             grace: Duration::from_secs(8),
         }
@@ -91,7 +96,7 @@ pub async fn serve<E: Endpoint + 'static>(
     shutdown: CancellationToken,
 ) {
     let slots = Arc::new(Semaphore::new(limits.max_connections.clamp(1, Semaphore::MAX_PERMITS)));
-    let shared = Arc::new(Shared { endpoint, limits, shutdown: shutdown.clone() });
+    let shared = Arc::new(Shared::new(endpoint, limits, shutdown.clone()));
     let connections = TaskTracker::new();
     let cut_off = CancellationToken::new();
     let mut pause = ACCEPT_PAUSE;

@@ -59,16 +59,30 @@ impl Envelope {
         self
     }
 
+    /// As the platform has it registered.
+    pub fn address(&self) -> String {
+        format!("{PUBLIC}/hooks/{}", self.source)
+    }
+
     pub fn signature(&self) -> String {
+        self.signature_for(&self.address())
+    }
+
+    fn signature_for(&self, address: &str) -> String {
         let text = |raw: &str| serde_json::from_str::<String>(raw).unwrap_or_else(|_| raw.to_owned());
         let mut sorted = self.members.clone();
         sorted.sort_unstable();
         let pairs: Vec<String> = sorted.iter().map(|(name, raw)| format!("{name}={}", text(raw))).collect();
-        sign::keeta(&format!("{PUBLIC}/hooks/{}?", self.source), &pairs.join("&"), SECRET)
+        sign::keeta(&format!("{address}?"), &pairs.join("&"), SECRET)
     }
 
     pub fn body(&self) -> Vec<u8> {
         self.body_signed(&self.signature())
+    }
+
+    /// Signed for another spelling of the address.
+    pub fn body_for(&self, address: &str) -> Vec<u8> {
+        self.body_signed(&self.signature_for(address))
     }
 
     pub fn body_signed(&self, signature: &str) -> Vec<u8> {

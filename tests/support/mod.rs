@@ -398,12 +398,12 @@ impl io::Write for Memory {
     }
 }
 
-/// Keeps what is logged, ours down to the smallest, and what the crates beneath us say to whoever looks for faults.
+/// Keeps everything that is logged, ours and that of the crates beneath us.
 fn listen_to_the_log() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         tracing_subscriber::fmt()
-            .with_env_filter(EnvFilter::new("debug,orderbell=trace"))
+            .with_env_filter(EnvFilter::new("trace"))
             .with_ansi(false)
             .with_writer(|| Memory(LOG.clone()))
             .init();

@@ -1,10 +1,7 @@
 //! One request of a connection: its body is read whole within bounds, the endpoint is asked, and a panic becomes a 500.
 
-use std::future::Future;
 use std::panic::AssertUnwindSafe;
-use std::panic::catch_unwind;
 use std::pin::Pin;
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
@@ -12,6 +9,8 @@ use std::task::Context;
 use std::task::Poll;
 
 use bytes::Bytes;
+use bytes::BytesMut;
+use futures_util::FutureExt;
 use http::StatusCode;
 use http::header;
 use http::uri::Scheme;
@@ -25,16 +24,29 @@ use hyper::body::SizeHint;
 use poem::Endpoint;
 use poem::web::LocalAddr;
 use poem::web::RemoteAddr;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::web::server::Limits;
 use crate::web::server::STOP_PATIENCE;
+use crate::web::server::refused::Refused;
 
 /// What all connections share.
 pub struct Shared<E> {
     pub endpoint: E,
     pub limits: Limits,
     pub shutdown: CancellationToken,
+    /// A permit for each byte of a body that may still be held.
+    held: Arc<Semaphore>,
+    refused: Refused,
+}
+
+impl<E> Shared<E> {
+    pub fn new(endpoint: E, limits: Limits, shutdown: CancellationToken) -> Self {
+        let held = limits.max_held_bytes.clamp(limits.max_body_bytes, Semaphore::MAX_PERMITS);
+        Self { endpoint, limits, shutdown, held: Arc::new(Semaphore::new(held)), refused: Refused::default() }
+    }
 }
 
 /// Where a connection stands.
@@ -63,6 +75,7 @@ enum Unread {
     TooLarge,
     Late,
     Broken,
+    Crowded,
     Stopping,
 }
 
@@ -75,14 +88,22 @@ pub async fn answer<E: Endpoint>(
 ) -> hyper::Response<AnswerBody> {
     standing.in_flight.store(true, Ordering::Release);
     let (parts, body) = request.into_parts();
+    let (local, remote) = addresses;
+    let (method, uri, peer) = (parts.method.clone(), parts.uri.clone(), remote.clone());
     let response = match read(body, &shared).await {
-        Ok(body) => {
-            let (local, remote) = addresses;
+        Ok((body, _held)) => {
             let parts = (parts, local, remote, Scheme::HTTP).into();
             let request = poem::Request::from_parts(parts, poem::Body::from_bytes(body));
-            match unpanicked(shared.endpoint.get_response(request)).await {
-                Ok(response) => response,
-                Err(Panicked) => {
+            // It is not polled again after a panic, so what it left half done is only dropped.
+            match AssertUnwindSafe(shared.endpoint.get_response(request)).catch_unwind().await {
+                Ok(response) => {
+                    let status = response.status();
+                    if status.is_client_error() && status != StatusCode::UNAUTHORIZED {
+                        shared.refused.log(status, &method, uri.path(), &peer);
+                    }
+                    response
+                }
+                Err(_) => {
                     tracing::error!("a request handler panicked; its request was answered with 500");
                     refusal(StatusCode::INTERNAL_SERVER_ERROR, "internal error".to_owned())
                 }
@@ -91,7 +112,7 @@ pub async fn answer<E: Endpoint>(
         Err(why) => {
             standing.unread.store(true, Ordering::Release);
             let limits = &shared.limits;
-            match why {
+            let response = match why {
                 Unread::TooLarge => refusal(
                     StatusCode::PAYLOAD_TOO_LARGE,
                     format!("the body is larger than {} bytes", limits.max_body_bytes),
@@ -101,19 +122,24 @@ pub async fn answer<E: Endpoint>(
                     format!("the body was not whole after {:?}", limits.body_timeout),
                 ),
                 Unread::Broken => refusal(StatusCode::BAD_REQUEST, "the body is broken off or malformed".to_owned()),
+                Unread::Crowded => {
+                    refusal(StatusCode::SERVICE_UNAVAILABLE, "too much at once; please send it again".to_owned())
+                }
                 Unread::Stopping => {
                     refusal(StatusCode::SERVICE_UNAVAILABLE, "stopping; please send it again".to_owned())
                 }
-            }
+            };
+            shared.refused.log(response.status(), &method, uri.path(), &peer);
+            response
         }
     };
     hyper::Response::from(response).map(|inner| AnswerBody { inner, standing })
 }
 
-/// The whole body. Never holds more than the limit, whatever the sender announced.
-async fn read<E>(body: Incoming, shared: &Shared<E>) -> Result<Bytes, Unread> {
+/// The whole body, and the permits for its bytes. Never holds more than the limits, whatever the sender announced.
+async fn read<E>(body: Incoming, shared: &Shared<E>) -> Result<(Bytes, Option<OwnedSemaphorePermit>), Unread> {
     if body.is_end_stream() {
-        return Ok(Bytes::new());
+        return Ok((Bytes::new(), None));
     }
     let limits = &shared.limits;
     if body.size_hint().lower() > limits.max_body_bytes as u64 {
@@ -125,14 +151,36 @@ async fn read<E>(body: Incoming, shared: &Shared<E>) -> Result<Bytes, Unread> {
     };
     tokio::select! {
         biased;
-        collected = Limited::new(body, limits.max_body_bytes).collect() => match collected {
-            Ok(collected) => Ok(collected.to_bytes()),
-            Err(error) if error.is::<LengthLimitError>() => Err(Unread::TooLarge),
-            Err(_) => Err(Unread::Broken),
-        },
+        collected = collect(body, limits.max_body_bytes, &shared.held) => collected,
         () = tokio::time::sleep(limits.body_timeout) => Err(Unread::Late),
         () = stopping => Err(Unread::Stopping),
     }
+}
+
+/// Takes a permit for each byte as it comes, so that a peer holds no more than it has sent.
+async fn collect(
+    body: Incoming,
+    limit: usize,
+    held: &Arc<Semaphore>,
+) -> Result<(Bytes, Option<OwnedSemaphorePermit>), Unread> {
+    let mut body = Limited::new(body, limit);
+    let mut whole = BytesMut::new();
+    let mut permits: Option<OwnedSemaphorePermit> = None;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| match error.is::<LengthLimitError>() {
+            true => Unread::TooLarge,
+            false => Unread::Broken,
+        })?;
+        let Ok(data) = frame.into_data() else { continue };
+        let bytes = u32::try_from(data.len()).map_err(|_| Unread::TooLarge)?;
+        let more = held.clone().try_acquire_many_owned(bytes).map_err(|_| Unread::Crowded)?;
+        match &mut permits {
+            Some(permits) => permits.merge(more),
+            None => permits = Some(more),
+        }
+        whole.extend_from_slice(&data);
+    }
+    Ok((whole.freeze(), permits))
 }
 
 /// An answer after which the connection closes. Platforms look at the `code` of a refusal too, so it is never zero.
@@ -140,18 +188,6 @@ fn refusal(status: StatusCode, message: String) -> poem::Response {
     let body = serde_json::json!({ "code": status.as_u16(), "message": message }).to_string();
     let response = poem::Response::builder().status(status).header(header::CONNECTION, "close");
     response.content_type("application/json").body(body)
-}
-
-struct Panicked;
-
-/// Runs a future and catches its panic. It is not polled again afterwards, so what it left half done is only dropped.
-async fn unpanicked<F: Future>(future: F) -> Result<F::Output, Panicked> {
-    let mut future = pin!(future);
-    std::future::poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-        Ok(polled) => polled.map(Ok),
-        Err(_) => Poll::Ready(Err(Panicked)),
-    })
-    .await
 }
 
 type PoemBody = http_body_util::combinators::BoxBody<Bytes, std::io::Error>;
