@@ -82,8 +82,9 @@ pub async fn run_on(
     let (store, templates) = (Arc::new(store), Arc::new(templates));
     let wake = Wake::new(config.channels.keys());
     let routes = Arc::new(config.routes.clone());
-    let notices = Notices { store: store.clone(), routes: routes.clone(), wake: wake.clone() };
-    let post = Post { store: store.clone(), templates, wake: wake.clone(), notices, clock: clock.clone() };
+    let notices = Notices::new(store.clone(), routes.clone(), wake.clone());
+    let post =
+        Post { store: store.clone(), templates, wake: wake.clone(), notices: notices.clone(), clock: clock.clone() };
     let keep = config.store.keep;
     let limits = Limits {
         max_body_bytes: usize::try_from(config.server.max_body_bytes).unwrap_or(usize::MAX),
@@ -99,7 +100,7 @@ pub async fn run_on(
     }
     drop(post);
     work.spawn(schedule::upkeep(store.clone(), keep, clock.clone(), shutdown.clone()));
-    let intake = Arc::new(Intake::new(inlets, currency, store.clone(), routes, wake, clock));
+    let intake = Arc::new(Intake::new(inlets, currency, routes, notices, store.clone(), wake, clock));
     work.spawn(server::serve(listeners.hooks, hooks::routes(intake), limits, shutdown.clone()));
     work.close();
     work.wait().await;

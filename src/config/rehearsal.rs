@@ -146,7 +146,9 @@ fn scenes(house: &House<'_>) -> Vec<Scene> {
     scenes.push(own(Kind::Test, Data::default()));
     let unrecognised = Unrecognised { event: Some("1999".to_owned()), bytes: 1_204 };
     scenes.push(own(Kind::Unrecognised, Data { unrecognised: Some(unrecognised), ..Data::default() }));
-    for topic in ["clock", "dead", "misconfigured", "template", "another"] {
+    for topic in
+        ["clock", "refused", "application", "token", "dead", "misconfigured", "template", "condition", "another"]
+    {
         for told in [Some("kitchen"), None] {
             let told = told.map(str::to_owned);
             let notice = Notice { topic: topic.to_owned(), subject: told.clone(), detail: told };

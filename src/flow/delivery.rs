@@ -1,9 +1,12 @@
 //! From a waiting delivery to a far side that says yes: one lane per channel, so that none delays another.
 
 use std::collections::HashMap;
+use std::collections::HashSet;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use jiff::SignedDuration;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -15,6 +18,7 @@ use crate::channel::Attempt;
 use crate::channel::Way;
 use crate::channel::http::Http;
 use crate::domain::compose;
+use crate::domain::compose::Composed;
 use crate::domain::compose::View;
 use crate::domain::event::DeliveryId;
 use crate::domain::event::Kind;
@@ -74,12 +78,13 @@ pub async fn run(lane: Arc<Lane>, post: Post, shutdown: CancellationToken) {
     let bell = post.wake.bell(&lane.name);
     let mut sending = JoinSet::new();
     let mut under_way: HashMap<Id, DeliveryId> = HashMap::new();
+    let mut unreadable: HashSet<DeliveryId> = HashSet::new();
     let mut shut_until: Option<Timestamp> = None;
     while !shutdown.is_cancelled() {
         let now = post.clock.now();
         shut_until = shut_until.filter(|until| *until > now);
         if shut_until.is_none() {
-            start(&lane, &post, now, &mut sending, &mut under_way).await;
+            start(&lane, &post, now, &mut sending, &mut under_way, &mut unreadable).await;
         }
         tokio::select! {
             Some(ended) = sending.join_next_with_id(), if !sending.is_empty() => {
@@ -118,6 +123,7 @@ async fn start(
     now: Timestamp,
     sending: &mut JoinSet<Option<Timestamp>>,
     under_way: &mut HashMap<Id, DeliveryId>,
+    unreadable: &mut HashSet<DeliveryId>,
 ) {
     let channel = lane.way.channel();
     let room = channel.at_once().saturating_sub(under_way.len());
@@ -125,16 +131,18 @@ async fn start(
         return;
     }
     // What is under way may still look due, until its claim is committed.
-    let limit = u32::try_from(channel.at_once() * 2).unwrap_or(u32::MAX);
-    let due = match post.store.reader().due(&lane.name, now, limit, channel.in_order()).await {
+    let due = match post.store.reader().due(&lane.name, now, channel.at_once(), channel.in_order()).await {
         Ok(due) => due,
         Err(error) => {
             tracing::error!(channel = lane.name, %error, "what is due cannot be read");
             return;
         }
     };
+    for id in due.unreadable.into_iter().filter(|id| unreadable.insert(*id)) {
+        tracing::error!(channel = lane.name, delivery = %id, "a delivery waits that only a newer orderbell can read; start that version again");
+    }
     let fresh: Vec<Due> =
-        due.into_iter().filter(|due| !under_way.values().any(|id| *id == due.id)).take(room).collect();
+        due.deliveries.into_iter().filter(|due| !under_way.values().any(|id| *id == due.id)).take(room).collect();
     for due in fresh {
         let id = due.id;
         let task = sending.spawn(deliver(lane.clone(), post.clone(), due));
@@ -159,6 +167,10 @@ async fn deliver(lane: Arc<Lane>, post: Post, due: Due) -> Option<Timestamp> {
         true => (compose_parts(&lane, &post, &due).await, true),
         false => (due.parts.clone(), false),
     };
+    if parts.is_empty() {
+        give_up(&lane, &post, &due).await;
+        return None;
+    }
     let mut attempts = due.attempts;
     for (position, part) in parts.iter().enumerate() {
         let now = post.clock.now();
@@ -182,12 +194,13 @@ async fn deliver(lane: Arc<Lane>, post: Post, due: Due) -> Option<Timestamp> {
         attempts += 1;
         let surroundings =
             Attempt { key: idempotency_key(due.id, part.index, part.form), kind: due.event.kind.clone(), now };
-        let answer = lane.way.channel().send(&lane.http, part, &surroundings).await;
+        let sending = AssertUnwindSafe(lane.way.channel().send(&lane.http, part, &surroundings)).catch_unwind();
+        let answer = sending.await.unwrap_or_else(|_| own_fault(Outcome::Unknown, "sending"));
         let ended = post.clock.now();
         let standing = Standing { delivery: due.id, attempts, spent: due.spent, form: part.form };
         let step = retry::next(&answer.outcome, standing, &lane.waits, ended);
-        log(&lane, &due, attempts, &answer, &step, ended);
         let more_parts = position + 1 < parts.len();
+        log(&lane, &due, attempts, &answer, &step, more_parts, ended);
         let settle = Settle {
             delivery: due.id,
             attempt,
@@ -209,30 +222,31 @@ async fn deliver(lane: Arc<Lane>, post: Post, due: Due) -> Option<Timestamp> {
     None
 }
 
-/// Composes the message of a delivery in its present form.
+/// Composes the message of a delivery in its present form. No parts: not even the plain form can be written.
 async fn compose_parts(lane: &Lane, post: &Post, due: &Due) -> Vec<Part> {
-    let channel = lane.way.channel();
     let view = View {
         event: &due.event,
         order: due.order.as_ref(),
         language: &lane.language,
         timezone: &lane.timezone,
         channel: &lane.name,
-        channel_kind: channel.kind(),
+        channel_kind: lane.way.channel().kind(),
     };
-    let composed = match post.templates.compose(&view) {
-        Ok(composed) => composed,
-        Err(error) => {
-            tracing::error!(channel = lane.name, %error, "a template failed; the plain form goes out");
-            // A notice about a notice would never end.
-            if due.event.kind != Kind::OperatorNotice {
-                post.notices
-                    .tell(Topic::Template, &due.event.kind.to_string(), error.to_string(), post.clock.now())
-                    .await;
-            }
-            compose::plain(&view)
-        }
+    let failure = match unpanicked(|| post.templates.compose(&view).map(|composed| write(lane, due, composed))) {
+        Some(Ok(parts)) => return parts,
+        Some(Err(error)) => error.to_string(),
+        None => own_fault(Outcome::Bug, "composing").words,
     };
+    tracing::error!(channel = lane.name, delivery = %due.id, failure, "a template failed; the plain form goes out");
+    // A notice about a notice would never end.
+    if due.event.kind != Kind::OperatorNotice {
+        post.notices.tell(Topic::Template, &due.event.kind.to_string(), failure, post.clock.now()).await;
+    }
+    unpanicked(|| write(lane, due, compose::plain(&view))).unwrap_or_default()
+}
+
+/// A composed message in the channel's dialect.
+fn write(lane: &Lane, due: &Due, composed: Composed) -> Vec<Part> {
     let message = Message {
         delivery: due.id,
         event: due.event.clone(),
@@ -241,7 +255,32 @@ async fn compose_parts(lane: &Lane, post: &Post, due: &Due) -> Vec<Part> {
         markdown: composed.markdown,
         document: composed.document,
     };
-    channel.write(&message, due.form)
+    lane.way.channel().write(&message, due.form)
+}
+
+/// Gives up a delivery of which no message can be made, visibly.
+async fn give_up(lane: &Lane, post: &Post, due: &Due) {
+    let at = post.clock.now();
+    let (delivery, form) = (due.id, due.form);
+    let claim = Claim { delivery, composed: Vec::new(), part: 0, form, at, lease_until: at };
+    let Ok(Claimed::Yes(attempt)) = post.store.claim(claim).await else {
+        tokio::time::sleep(SETTLE_AGAIN).await;
+        return;
+    };
+    let (answer, step) = (own_fault(Outcome::Bug, "writing"), Step::Dead);
+    log(lane, due, due.attempts + 1, &answer, &step, false, at);
+    tell_operator(lane, post, due, &answer, &step, at).await;
+    keep(post, Settle { delivery, attempt, part: 0, form, more_parts: false, at, answer, step }).await;
+}
+
+/// What is said when the fault is ours; the panic itself has said where.
+fn own_fault(outcome: Outcome, while_doing: &str) -> Answer {
+    Answer { outcome, words: format!("orderbell met a fault of its own while {while_doing} the message") }
+}
+
+/// What a panic is made into: one bad message must cost no other.
+fn unpanicked<T>(work: impl FnOnce() -> T) -> Option<T> {
+    std::panic::catch_unwind(AssertUnwindSafe(work)).ok()
 }
 
 /// Stores an outcome, however long the store cannot be used: a forgotten yes would be told twice.
@@ -252,11 +291,14 @@ async fn keep(post: &Post, settle: Settle) {
     }
 }
 
-fn log(lane: &Lane, due: &Due, attempt: u32, answer: &Answer, step: &Step, now: Timestamp) {
+fn log(lane: &Lane, due: &Due, attempt: u32, answer: &Answer, step: &Step, more_parts: bool, now: Timestamp) {
     let delay_ms = now.duration_since(due.event.received_at).as_millis();
     let (delivery, event, channel) = (due.id, due.event.id, &lane.name);
     let (outcome, words) = (answer.outcome.as_str(), answer.own_words());
     match step {
+        Step::Delivered if more_parts => {
+            tracing::debug!(%delivery, %event, channel, attempt, "a part of it is delivered")
+        }
         Step::Delivered => tracing::info!(%delivery, %event, channel, attempt, delay_ms, "delivered"),
         Step::Wait { until, .. } => {
             tracing::warn!(%delivery, %event, channel, attempt, outcome, words, until = format!("{until:.0}"), "not delivered yet; it will be tried again");
@@ -273,7 +315,11 @@ async fn tell_operator(lane: &Lane, post: &Post, due: &Due, answer: &Answer, ste
     }
     let words = answer.own_words();
     if *step == Step::Dead {
-        post.notices.tell(Topic::Dead, &lane.name, words.to_owned(), now).await;
+        let about = match &due.event.order {
+            Some(order) => format!("{} {}", due.event.kind, order.number),
+            None => due.event.kind.to_string(),
+        };
+        post.notices.tell(Topic::Dead, &lane.name, format!("{about}: {words}"), now).await;
     }
     if answer.outcome == Outcome::Misconfigured {
         post.notices.tell(Topic::Misconfigured, &lane.name, words.to_owned(), now).await;

@@ -69,12 +69,12 @@ impl Intake {
     pub fn new(
         inlets: BTreeMap<String, Inlet>,
         currency: String,
-        store: Arc<Sqlite>,
         routes: Arc<Routes>,
+        notices: Notices,
+        store: Arc<Sqlite>,
         wake: Wake,
         clock: Clock,
     ) -> Self {
-        let notices = Notices { store: store.clone(), routes: routes.clone(), wake: wake.clone() };
         Self {
             inlets,
             routes,
@@ -86,6 +86,11 @@ impl Intake {
             unrouted: Mutex::default(),
             unjudged: Mutex::default(),
         }
+    }
+
+    /// Whether a source of this name is configured.
+    pub fn has(&self, name: &str) -> bool {
+        self.inlets.contains_key(name)
     }
 
     /// Receives one request. When the verdict is [`Reply::Received`], the event is on disk.
@@ -181,6 +186,9 @@ impl Intake {
             }
             Refusal::Signature => {
                 self.notices.tell(Topic::Refused, name, format!("checked against {address}"), now).await
+            }
+            Refusal::AnotherApp(app_id) => {
+                self.notices.tell(Topic::Application, name, format!("it names application {app_id}"), now).await
             }
             Refusal::Token => self.notices.tell(Topic::Token, name, format!("received at {address}"), now).await,
             _ => {}

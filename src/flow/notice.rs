@@ -1,6 +1,10 @@
 //! Telling the operator about Orderbell itself: a notice is an event like any other, said once per topic, subject and hour.
 
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
 
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -21,12 +25,14 @@ use crate::store::Recorded;
 use crate::store::sqlite::Sqlite;
 
 /// What a notice is about; `notice.<topic>` in the language files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Topic {
     /// A source's webhooks carry a time that is not this machine's.
     Clock,
     /// A source's webhooks name our application, but their signature does not fit.
     Refused,
+    /// A source's webhooks are another application's.
+    Application,
     /// The token of a source's webhooks is not what its secret or password makes.
     Token,
     /// A message was given up.
@@ -44,6 +50,7 @@ impl Topic {
         match self {
             Topic::Clock => "clock",
             Topic::Refused => "refused",
+            Topic::Application => "application",
             Topic::Token => "token",
             Topic::Dead => "dead",
             Topic::Misconfigured => "misconfigured",
@@ -56,21 +63,32 @@ impl Topic {
 /// The way to the operator.
 #[derive(Clone)]
 pub struct Notices {
-    pub store: Arc<Sqlite>,
-    pub routes: Arc<Routes>,
-    pub wake: Wake,
+    store: Arc<Sqlite>,
+    routes: Arc<Routes>,
+    wake: Wake,
+    /// When each topic and subject was told last, in hours since 1970: the store need not be asked for each of many.
+    told: Arc<Mutex<HashMap<(Topic, String), i64>>>,
 }
 
 impl Notices {
+    pub fn new(store: Arc<Sqlite>, routes: Arc<Routes>, wake: Wake) -> Self {
+        Self { store, routes, wake, told: Arc::default() }
+    }
+
     /// Records a notice, unless the same topic and subject were told within this hour. `detail` must hold no secret and
     /// nothing of a buyer.
     pub async fn tell(&self, topic: Topic, subject: &str, detail: String, now: Timestamp) {
-        tracing::warn!(topic = topic.as_str(), subject, detail, "the operator is told");
+        let hour = now.as_second().div_euclid(3600);
+        if self.told().get(&(topic, subject.to_owned())) == Some(&hour) {
+            return;
+        }
         let kind = Kind::OperatorNotice;
         let hearers = self.routes.hearers(&kind, OWN_SOURCE, None);
-        let notice =
-            Notice { topic: topic.as_str().to_owned(), subject: Some(subject.to_owned()), detail: Some(detail) };
-        let hour = now.as_second().div_euclid(3600);
+        let notice = Notice {
+            topic: topic.as_str().to_owned(),
+            subject: Some(subject.to_owned()),
+            detail: Some(detail.clone()),
+        };
         let record = Record {
             event: Event {
                 id: EventId(Uuid::now_v7()),
@@ -89,6 +107,8 @@ impl Notices {
         };
         match self.store.record(record).await {
             Ok(Recorded::New { channels, unjudged }) => {
+                tracing::warn!(topic = topic.as_str(), subject, detail, "the operator is told");
+                self.told().insert((topic, subject.to_owned()), hour);
                 // A notice about a notice would never end.
                 for rule in unjudged {
                     tracing::warn!(
@@ -99,10 +119,16 @@ impl Notices {
                 }
                 self.wake.wake(&channels);
             }
-            Ok(Recorded::Repeat { .. } | Recorded::Replay) => {}
+            Ok(Recorded::Repeat { .. } | Recorded::Replay) => {
+                self.told().insert((topic, subject.to_owned()), hour);
+            }
             Err(error) => {
-                tracing::error!(topic = topic.as_str(), subject, %error, "a notice to the operator could not be stored")
+                tracing::error!(topic = topic.as_str(), subject, detail, %error, "a notice to the operator could not be stored")
             }
         }
+    }
+
+    fn told(&self) -> MutexGuard<'_, HashMap<(Topic, String), i64>> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -12,6 +12,7 @@ use orderbell::flow::Wake;
 use orderbell::flow::intake::Inlet;
 use orderbell::flow::intake::Intake;
 use orderbell::flow::intake::Verdict;
+use orderbell::flow::notice::Notices;
 use orderbell::platform::Method;
 use orderbell::platform::Reply;
 use orderbell::platform::Source;
@@ -60,7 +61,9 @@ fn intake(folder: &std::path::Path, clock: Clock) -> Intake {
     let store = Arc::new(Sqlite::open(&folder.join("bell.db"), now()).unwrap());
     let inlet = |apsdai| Inlet { source: Source::Apsdai(apsdai), address: String::new() };
     let inlets = [("signed".to_owned(), inlet(apsdai())), ("password".to_owned(), inlet(by_password()))].into();
-    Intake::new(inlets, "CNY".to_owned(), store, Arc::new(Routes::default()), Wake::default(), clock)
+    let (routes, wake) = (Arc::new(Routes::default()), Wake::default());
+    let notices = Notices::new(store.clone(), routes.clone(), wake.clone());
+    Intake::new(inlets, "CNY".to_owned(), routes, notices, store, wake, clock)
 }
 
 #[tokio::test]

@@ -20,6 +20,7 @@ use orderbell::flow::Clock;
 use orderbell::flow::Wake;
 use orderbell::flow::intake::Inlet;
 use orderbell::flow::intake::Intake;
+use orderbell::flow::notice::Notices;
 use orderbell::platform::Platform;
 use orderbell::platform::Source;
 use orderbell::store::sqlite::Sqlite;
@@ -67,7 +68,8 @@ async fn sent(signing: Signing, source: &str, kind: Kind) -> (Answer, Vec<String
     let inlet = |apsdai| Inlet { source: Source::Apsdai(apsdai), address: String::new() };
     let inlets = [("signed".to_owned(), inlet(apsdai())), ("password".to_owned(), inlet(by_password()))].into();
     let (routes, wake) = (Arc::new(Routes::default()), Wake::default());
-    let intake = Intake::new(inlets, "CNY".to_owned(), store, routes, wake, Clock::system());
+    let notices = Notices::new(store.clone(), routes.clone(), wake.clone());
+    let intake = Intake::new(inlets, "CNY".to_owned(), routes, notices, store, wake, Clock::system());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = Secret::new(format!("http://{}/hooks/{source}", listener.local_addr().unwrap()));
     let stop = CancellationToken::new();

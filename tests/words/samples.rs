@@ -348,6 +348,8 @@ fn our_own() -> Vec<Sample> {
         sample("", event(Kind::Unrecognised, Data { unrecognised: Some(unrecognised), ..Data::default() }), None),
         sample("", own(Kind::Test, Data::default()), None),
         notice("clock", Some("keeta-sa"), Some("7205 s behind")),
+        notice("application", Some("keeta-sa"), Some("it names application 42")),
+        notice("refused", Some("keeta-sa"), Some("checked against https://bell.example.com/hooks/keeta-sa")),
         notice("token", Some("licences"), None),
         notice("dead", Some("kitchen"), Some("errcode 400105: unsupported message type")),
         notice(
