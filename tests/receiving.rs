@@ -248,6 +248,17 @@ async fn an_observing_source_records_what_nobody_proved_and_tells_nobody() {
     assert_eq!((proof.as_str(), body), ("unproven", forged));
     assert!(daemon.deliveries().await.is_empty());
 
+    // The disk is not everybody's: beyond some megabytes in an hour they are refused.
+    let padded = letter.clone().with("padding", json!("x".repeat(900_000)).to_string()).body_signed(&"0".repeat(64));
+    let mut kept = 0;
+    while daemon.post_to("watch", &padded).await.status == 200 {
+        kept += 1;
+        assert!(kept < 20, "they are kept without an end");
+    }
+    assert!(kept > 10, "{kept}");
+    scene.hands.forward(jiff::SignedDuration::from_hours(1));
+    assert_eq!(daemon.post_to("watch", &padded).await.status, 200, "another hour");
+
     // The genuine one that follows is no repeat of it.
     letter.source = "watch";
     assert_eq!(daemon.post_to("watch", &letter.body()).await.status, 200);

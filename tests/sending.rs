@@ -191,6 +191,58 @@ async fn what_a_far_side_will_never_take_is_dead_loudly() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_shut_robot_rests_as_a_whole_and_loses_nothing() {
+    let scene = Scene::at(ten_past(), Rules::new()).await;
+    let daemon = scene
+        .start(&format!("{}{}{}", scene.robot("kitchen", "retry = []"), scene.robot("owner", ""), to(&["kitchen"])))
+        .await;
+    let shut = Fault::Errcode { errcode: 130_101, errmsg: "send too fast, exceed 20 times per minute".to_owned() };
+    scene.far.order("kitchen", shut, Times::Next(1));
+    daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
+    scene.until_came("kitchen", 1).await;
+    daemon.until(|all| all[0].answer.is_some()).await;
+    daemon.acknowledged(&keeta::placed(2, scene.hands.now())).await;
+    scene.nothing_more(A_WHILE).await;
+    assert_eq!(scene.came_to("kitchen").len(), 1, "what is new waits too: the robot is shut, not the message refused");
+    scene.hands.forward(SignedDuration::from_mins(11));
+    let standings = daemon.until_done().await;
+    assert!(standings.iter().all(|one| one.state == "delivered"), "{standings:#?}");
+    assert_eq!(scene.told("kitchen").len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_is_too_long_or_disliked_goes_out_in_another_form() {
+    let scene = Scene::new(Rules::new()).await;
+    let channels = ["long", "disliked", "both", "owner"].map(|name| scene.robot(name, ""));
+    let daemon = scene.start(&format!("{}{}", channels.concat(), to(&["long", "disliked", "both"]))).await;
+    let refused = |errcode, errmsg: &str| Fault::Errcode { errcode, errmsg: errmsg.to_owned() };
+    let (too_long, disliked) = (refused(460_101, "message too long"), refused(430_104, "content is not allowed"));
+    scene.far.order("long", too_long.clone(), Times::Next(1));
+    scene.far.order("disliked", disliked.clone(), Times::Next(1));
+    scene.far.order("both", too_long, Times::Next(1));
+    scene.far.order("both", disliked, Times::Next(1));
+    daemon.acknowledged(&keeta::placed(77, scene.hands.now())).await;
+    let standings = daemon.until_done().await;
+    assert!(standings.iter().all(|one| one.state == "delivered"), "{standings:#?}");
+    for name in ["long", "disliked", "both"] {
+        let came = scene.came_to(name);
+        let key = |index: usize| json_of(&came[index])["msgUuid"].clone();
+        let forms: Vec<_> = (0..came.len()).map(key).collect();
+        assert!(forms.windows(2).all(|pair| pair[0] != pair[1]), "{name}: another text has another key: {forms:?}");
+        let text: String = scene.told(name).iter().filter_map(|one| one.text.clone()).collect();
+        for kept in ["77", "46.00"] {
+            assert!(text.contains(kept), "{name}: {kept} is missing in {text}");
+        }
+        let whole = name == "long";
+        assert_eq!(
+            text.contains("no onion"),
+            whole,
+            "{name}: the reduced form holds nothing that a buyer wrote: {text}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_template_that_fails_never_silences_an_event() {
     let scene = Scene::at(ten_past(), Rules::new()).await;
     // It parses, and fails on every order.

@@ -19,7 +19,7 @@ use crate::channel::Attempt;
 use crate::channel::Channel;
 use crate::channel::Sending;
 use crate::channel::http::Http;
-use crate::domain::event::Kind;
+use crate::domain::apsdai;
 use crate::domain::message::Form;
 use crate::domain::message::Message;
 use crate::domain::message::Part;
@@ -86,19 +86,6 @@ impl TryFrom<WrittenSigning> for Signing {
         }
     }
 }
-
-/// APSDAI's own names of hooks, where one of our kinds is the same thing (help page "notification-config").
-const APSDAI_HOOKS: [(Kind, &str); 9] = [
-    (Kind::OrderPlaced, "order_create_hook"),
-    (Kind::OrderPaid, "order_pay_hook"),
-    (Kind::OrderCancelled, "order_cancel_hook"),
-    (Kind::OrderRefund, "order_refund_hook"),
-    (Kind::OrderOutOfStock, "order_out_of_stock_hook"),
-    (Kind::OrderCompleted, "order_finish_hook"),
-    (Kind::StockLow, "stock_alarm_hook"),
-    (Kind::StockKeysLow, "key_stock_alarm_hook"),
-    (Kind::TotalsReported, "order_count_amount_hook"),
-];
 
 /// What a receiver's status means; each other one is a retry.
 const ANSWERS: [(u16, Outcome); 7] = [
@@ -168,7 +155,7 @@ impl Webhook {
             add("user-agent", "apsdai-hook".to_owned());
             add("x-apsdai-token", token);
             add("x-apsdai-timestamp", milliseconds.to_string());
-            add("x-apsdai-event", apsdai_hook(&attempt.kind));
+            add("x-apsdai-event", apsdai::hook(&attempt.kind));
             add("x-orderbell-delivery", attempt.key.clone());
         };
         match &self.signing {
@@ -207,12 +194,6 @@ impl Webhook {
         secrets.sort_unstable_by_key(|secret| std::cmp::Reverse(secret.len()));
         secrets.iter().fold(said.to_owned(), |said, secret| said.replace(secret.as_str(), "***"))
     }
-}
-
-/// The hook's own name where the kind has one, else our kind.
-fn apsdai_hook(kind: &Kind) -> String {
-    let hook = APSDAI_HOOKS.iter().find(|(known, _)| known == kind);
-    hook.map_or_else(|| kind.to_string(), |(_, name)| (*name).to_owned())
 }
 
 /// What a receiver's answer means.

@@ -1,5 +1,6 @@
 //! What Orderbell thinks: pure functions and the words they use; no await, no clock, no chance, no I/O.
 
+pub mod apsdai;
 pub mod compose;
 pub mod condition;
 pub mod data;

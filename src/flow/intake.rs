@@ -1,6 +1,7 @@
 //! From a request to a committed event: believe, parse, route, record, and only then acknowledge.
 
 use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -32,6 +33,9 @@ use crate::store::Record;
 use crate::store::Recorded;
 use crate::store::sqlite::Sqlite;
 
+/// An observing source keeps so many bytes of unproven webhooks in an hour, some thousands of orders.
+const UNPROVEN_BYTES: usize = 16 * 1024 * 1024;
+
 /// One source and the address under which its platform knows it.
 pub struct Inlet {
     pub source: Source,
@@ -50,6 +54,8 @@ pub struct Intake {
     clock: Clock,
     /// The kinds of which the log has said that nobody hears of them.
     unrouted: Mutex<HashSet<String>>,
+    /// Bytes of unproven webhooks that each observing source has kept in an hour, by hours since 1970.
+    unproven: Mutex<HashMap<String, (i64, usize)>>,
     /// The conditions of which the operator was told that they cannot be judged.
     unjudged: Mutex<HashSet<(usize, String)>>,
 }
@@ -84,6 +90,7 @@ impl Intake {
             notices,
             clock,
             unrouted: Mutex::default(),
+            unproven: Mutex::default(),
             unjudged: Mutex::default(),
         }
     }
@@ -126,6 +133,13 @@ impl Intake {
         let Webhook { kind, occurred_at, shop, order, data, proof, mut repeat_keys, body } = webhook;
         let mut hearers = Vec::new();
         if proof == Proof::Unproven {
+            if !self.has_room_for_unproven(name, body.len(), now) {
+                tracing::warn!(
+                    source = name,
+                    "a webhook was refused: its signature fits none of the recipes, and enough such were kept in this hour"
+                );
+                return Reply::Refused;
+            }
             tracing::warn!(
                 source = name,
                 "the next webhook is told to nobody: its signature fits none of the recipes; look at public_url, registered_url and app_secret"
@@ -174,6 +188,18 @@ impl Intake {
                 Reply::NotRemembered
             }
         }
+    }
+
+    /// Whoever knows the address of an observing source could fill the disk with what nobody proved.
+    fn has_room_for_unproven(&self, name: &str, bytes: usize, now: Timestamp) -> bool {
+        let hour = now.as_second().div_euclid(3600);
+        let mut kept = self.unproven.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = kept.entry(name.to_owned()).or_insert((hour, 0));
+        if kept.0 != hour {
+            *kept = (hour, 0);
+        }
+        kept.1 = kept.1.saturating_add(bytes);
+        kept.1 <= UNPROVEN_BYTES
     }
 
     /// A refusal that may mean that genuine webhooks are lost.

@@ -9,7 +9,7 @@
 //!          amounts as decimals in major units unless the source says otherwise
 //! reply  · HTTP 200 `{"code":0,"message":"success"}`; what APSDAI makes of it, and whether it sends again, is not said
 //! limits · none are stated
-//! events · nine hooks, named by `X-Apsdai-Event` (`HOOKS`); the test button sends a body that is not described
+//! events · nine hooks, named by `X-Apsdai-Event` ([`apsdai::HOOKS`]); the test button sends a body that is not described
 
 mod body;
 pub mod fields;
@@ -26,6 +26,7 @@ use serde::Deserialize;
 use serde::Deserializer;
 use serde::de::Error;
 
+use crate::domain::apsdai;
 use crate::domain::event::Kind;
 use crate::domain::secret::Secret;
 use crate::platform::Heard;
@@ -70,19 +71,6 @@ pub enum AmountUnit {
     Minor,
 }
 
-/// The hooks, by the name that `X-Apsdai-Event` gives them, in the sequence of an order's life.
-const HOOKS: [(&str, Kind); 9] = [
-    ("order_create_hook", Kind::OrderPlaced),
-    ("order_pay_hook", Kind::OrderPaid),
-    ("order_out_of_stock_hook", Kind::OrderOutOfStock),
-    ("order_finish_hook", Kind::OrderCompleted),
-    ("order_cancel_hook", Kind::OrderCancelled),
-    ("order_refund_hook", Kind::OrderRefund),
-    ("stock_alarm_hook", Kind::StockLow),
-    ("key_stock_alarm_hook", Kind::StockKeysLow),
-    ("order_count_amount_hook", Kind::TotalsReported),
-];
-
 const TOKEN: &str = "x-apsdai-token";
 const TIMESTAMP: &str = "x-apsdai-timestamp";
 const EVENT: &str = "x-apsdai-event";
@@ -108,7 +96,7 @@ impl Platform for Apsdai {
     }
 
     fn kinds(&self) -> Vec<Kind> {
-        let told = HOOKS.iter().map(|(_, kind)| kind.clone());
+        let told = apsdai::HOOKS.iter().map(|(_, kind)| kind.clone());
         told.chain([Kind::Unrecognised]).collect()
     }
 

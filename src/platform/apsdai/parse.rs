@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use sha2::Digest;
 use sha2::Sha256;
 
+use crate::domain::apsdai;
 use crate::domain::data::Data;
 use crate::domain::data::Details;
 use crate::domain::data::Refund;
@@ -28,7 +29,6 @@ use crate::domain::text::clean_line;
 use crate::platform::Request;
 use crate::platform::Webhook;
 use crate::platform::apsdai::Apsdai;
-use crate::platform::apsdai::HOOKS;
 use crate::platform::apsdai::body::Body;
 use crate::platform::apsdai::fields::Detail;
 use crate::platform::apsdai::fields::Fields;
@@ -52,7 +52,7 @@ pub fn parse(apsdai: &Apsdai, verified: &Verified<'_>, request: &Request<'_>) ->
     let root = text.and_then(|text| serde_json::from_str::<&RawValue>(text).ok());
     let body = root.map(Body::of).unwrap_or_default();
     let (event, named_by) = name(apsdai, verified, &body);
-    let kind = HOOKS.iter().find(|(hook, _)| *hook == event).map_or(Kind::Unrecognised, |(_, kind)| kind.clone());
+    let kind = apsdai::kind(&event);
 
     let reading = Reading::new(apsdai, &body, request);
     let at = verified.stamp().map(|stamp| stamp.at);
