@@ -18,12 +18,14 @@ use crate::config::template_folder::FolderError;
 use crate::domain::template::TemplateErrors;
 use crate::domain::template::Templates;
 use crate::flow::Clock;
+use crate::flow::Current;
 use crate::flow::Wake;
-use crate::flow::delivery;
 use crate::flow::delivery::Lane;
 use crate::flow::delivery::Post;
 use crate::flow::intake::Inlet;
 use crate::flow::intake::Intake;
+use crate::flow::intake::Reception;
+use crate::flow::lanes::Lanes;
 use crate::flow::notice::Notices;
 use crate::flow::schedule;
 use crate::store::StoreError;
@@ -74,33 +76,31 @@ pub async fn run(
 pub async fn run_on(
     store: Sqlite,
     templates: Templates,
-    mut config: Config,
+    config: Config,
     listeners: Listeners,
     clock: Clock,
     shutdown: CancellationToken,
 ) -> Result<(), StartError> {
-    let (store, templates) = (Arc::new(store), Arc::new(templates));
-    let wake = Wake::new(config.channels.keys());
-    let routes = Arc::new(config.routes.clone());
-    let notices = Notices::new(store.clone(), routes.clone(), wake.clone());
-    let post =
-        Post { store: store.clone(), templates, wake: wake.clone(), notices: notices.clone(), clock: clock.clone() };
-    let keep = config.store.keep;
+    let store = Arc::new(store);
     let limits = Limits {
         max_body_bytes: usize::try_from(config.server.max_body_bytes).unwrap_or(usize::MAX),
         ..Limits::default()
     };
-    let (inlets, currency) = (inlets(&mut config), config.currency.clone());
-    let lanes =
-        config.channels.into_iter().map(|(name, channel)| lane(name, channel)).collect::<Result<Vec<_>, _>>()?;
+    let keep = config.store.keep;
+    let lanes = lanes(&config.channels)?;
+    let reception = Current::new(reception(config));
+    let wake = Wake::default();
+    let notices = Notices::new(store.clone(), reception.clone(), wake.clone());
+    let templates = Current::new(templates);
+    let post =
+        Post { store: store.clone(), templates, wake: wake.clone(), notices: notices.clone(), clock: clock.clone() };
 
     let work = TaskTracker::new();
-    for lane in lanes {
-        work.spawn(delivery::run(Arc::new(lane), post.clone(), shutdown.clone()));
-    }
-    drop(post);
+    let mut running = Lanes::new(post, work.clone(), shutdown.clone());
+    lanes.into_iter().for_each(|lane| running.start(lane));
+    drop(running);
     work.spawn(schedule::upkeep(store.clone(), keep, clock.clone(), shutdown.clone()));
-    let intake = Arc::new(Intake::new(inlets, currency, routes, notices, store.clone(), wake, clock));
+    let intake = Arc::new(Intake::new(reception, notices, store.clone(), wake, clock));
     work.spawn(server::serve(listeners.hooks, hooks::routes(intake), limits, shutdown.clone()));
     work.close();
     work.wait().await;
@@ -112,14 +112,25 @@ pub async fn run_on(
     Ok(())
 }
 
-/// The sources with the addresses under which their platforms know them.
-fn inlets(config: &mut Config) -> BTreeMap<String, Inlet> {
+/// What the receiving side needs.
+fn reception(mut config: Config) -> Reception {
     let sources = std::mem::take(&mut config.sources);
     let inlet = |(name, configured): (String, ConfiguredSource)| {
         let address = config.source_address(&name);
         (name, Inlet { source: configured.source, address })
     };
-    sources.into_iter().map(inlet).collect()
+    Reception {
+        inlets: sources.into_iter().map(inlet).collect(),
+        channels: config.channels.into_keys().collect(),
+        routes: config.routes,
+        currency: config.currency,
+        ..Reception::default()
+    }
+}
+
+/// A lane for each of these channels.
+fn lanes(channels: &BTreeMap<String, ConfiguredChannel>) -> Result<Vec<Lane>, StartError> {
+    channels.iter().map(|(name, channel)| lane(name.clone(), channel.clone())).collect()
 }
 
 fn lane(name: String, channel: ConfiguredChannel) -> Result<Lane, StartError> {

@@ -52,8 +52,8 @@ pub trait Channel: Send + Sync {
 }
 
 /// The kind of a configured channel: the registry. The configuration reads the tag `kind` first and the concrete struct
-/// second.
-#[derive(Debug)]
+/// second. Two are equal when they do the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Way {
     DingTalk(dingtalk::DingTalk),
     Webhook(webhook::Webhook),

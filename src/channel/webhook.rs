@@ -31,7 +31,7 @@ use crate::domain::sign;
 use crate::domain::text::clean_line;
 
 /// One receiver of events.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Webhook {
     pub url: Secret,
@@ -43,7 +43,7 @@ pub struct Webhook {
 }
 
 /// How the receiver can tell that a request is ours.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "WrittenSigning")]
 pub enum Signing {
     /// The `X-Apsdai-*` headers with a signed token. It does not cover the body.

@@ -130,15 +130,15 @@ pub struct ConfiguredSource {
     pub silent_after: Option<SignedDuration>,
 }
 
-/// One `[channel.<name>]`.
-#[derive(Debug)]
+/// One `[channel.<name>]`. Two are equal when they send the same in the same way.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfiguredChannel {
     pub way: Way,
     pub settings: ChannelSettings,
 }
 
 /// What every channel takes, whatever its kind.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChannelSettings {
     pub language: String,
     pub timezone: Zone,

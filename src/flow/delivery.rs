@@ -32,6 +32,7 @@ use crate::domain::retry::Standing;
 use crate::domain::retry::Step;
 use crate::domain::template::Templates;
 use crate::flow::Clock;
+use crate::flow::Current;
 use crate::flow::Wake;
 use crate::flow::notice::Notices;
 use crate::flow::notice::Topic;
@@ -67,24 +68,25 @@ pub struct Lane {
 #[derive(Clone)]
 pub struct Post {
     pub store: Arc<Sqlite>,
-    pub templates: Arc<Templates>,
+    pub templates: Current<Templates>,
     pub wake: Wake,
     pub notices: Notices,
     pub clock: Clock,
 }
 
-/// Sends what waits for one channel, until `shutdown`.
-pub async fn run(lane: Arc<Lane>, post: Post, shutdown: CancellationToken) {
+/// Sends what waits for one channel, until it is told to `retire` or until `shutdown`. Then it takes nothing new, and lets
+/// the sends under way end.
+pub async fn run(lane: Arc<Lane>, post: Post, retire: CancellationToken, shutdown: CancellationToken) {
     let bell = post.wake.bell(&lane.name);
     let mut sending = JoinSet::new();
     let mut under_way: HashMap<Id, DeliveryId> = HashMap::new();
     let mut unreadable: HashSet<DeliveryId> = HashSet::new();
     let mut shut_until: Option<Timestamp> = None;
-    while !shutdown.is_cancelled() {
+    while !shutdown.is_cancelled() && !retire.is_cancelled() {
         let now = post.clock.now();
         shut_until = shut_until.filter(|until| *until > now);
         if shut_until.is_none() {
-            start(&lane, &post, now, &mut sending, &mut under_way, &mut unreadable).await;
+            start(&lane, &post, &retire, now, &mut sending, &mut under_way, &mut unreadable).await;
         }
         tokio::select! {
             Some(ended) = sending.join_next_with_id(), if !sending.is_empty() => {
@@ -102,24 +104,29 @@ pub async fn run(lane: Arc<Lane>, post: Post, shutdown: CancellationToken) {
             }
             () = bell.notified() => {}
             () = tokio::time::sleep(until_next(&lane, &post, now).await) => {}
+            () = retire.cancelled() => {}
             () = shutdown.cancelled() => {}
         }
     }
-    let finished = tokio::time::timeout(FINISH, async { while sending.join_next().await.is_some() {} }).await;
-    if finished.is_err() {
-        tracing::warn!(
-            channel = lane.name,
-            sends = sending.len(),
-            "sends under way were released; they are taken up at the next start"
-        );
-        sending.shutdown().await;
-    }
+    let released = tokio::select! {
+        () = async { while sending.join_next().await.is_some() {} } => return,
+        () = async { shutdown.cancelled().await; tokio::time::sleep(FINISH).await } => "at the next start",
+        // Its successor waits. A send ends within the channel's time-out; after this time its lease has ended, too.
+        () = tokio::time::sleep((lane.timeout + LEASE_MARGIN).unsigned_abs()) => "when their leases end",
+    };
+    tracing::warn!(
+        channel = lane.name,
+        sends = sending.len(),
+        "sends under way were released; they are taken up {released}"
+    );
+    sending.shutdown().await;
 }
 
 /// Starts as many sends as the channel may have under way.
 async fn start(
     lane: &Arc<Lane>,
     post: &Post,
+    retire: &CancellationToken,
     now: Timestamp,
     sending: &mut JoinSet<Option<Timestamp>>,
     under_way: &mut HashMap<Id, DeliveryId>,
@@ -145,7 +152,7 @@ async fn start(
         due.deliveries.into_iter().filter(|due| !under_way.values().any(|id| *id == due.id)).take(room).collect();
     for due in fresh {
         let id = due.id;
-        let task = sending.spawn(deliver(lane.clone(), post.clone(), due));
+        let task = sending.spawn(deliver(lane.clone(), post.clone(), retire.clone(), due));
         under_way.insert(task.id(), id);
     }
 }
@@ -162,7 +169,7 @@ async fn until_next(lane: &Lane, post: &Post, now: Timestamp) -> Duration {
 }
 
 /// Makes one attempt at each part that is still to send. Answers until when the whole channel should rest.
-async fn deliver(lane: Arc<Lane>, post: Post, due: Due) -> Option<Timestamp> {
+async fn deliver(lane: Arc<Lane>, post: Post, retire: CancellationToken, due: Due) -> Option<Timestamp> {
     let (parts, composed) = match due.parts.is_empty() {
         true => (compose_parts(&lane, &post, &due).await, true),
         false => (due.parts.clone(), false),
@@ -173,6 +180,10 @@ async fn deliver(lane: Arc<Lane>, post: Post, due: Due) -> Option<Timestamp> {
     }
     let mut attempts = due.attempts;
     for (position, part) in parts.iter().enumerate() {
+        if retire.is_cancelled() {
+            // The lane's successor goes on from here.
+            return None;
+        }
         let now = post.clock.now();
         let claim = Claim {
             delivery: due.id,
@@ -232,7 +243,7 @@ async fn compose_parts(lane: &Lane, post: &Post, due: &Due) -> Vec<Part> {
         channel: &lane.name,
         channel_kind: lane.way.channel().kind(),
     };
-    let failure = match unpanicked(|| post.templates.compose(&view).map(|composed| write(lane, due, composed))) {
+    let failure = match unpanicked(|| post.templates.get().compose(&view).map(|composed| write(lane, due, composed))) {
         Some(Ok(parts)) => return parts,
         Some(Err(error)) => error.to_string(),
         None => own_fault(Outcome::Bug, "composing").words,

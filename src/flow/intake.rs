@@ -1,6 +1,7 @@
 //! From a request to a committed event: believe, parse, route, record, and only then acknowledge.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use crate::domain::event::RepeatKey;
 use crate::domain::order::Unjudged;
 use crate::domain::route::Routes;
 use crate::flow::Clock;
+use crate::flow::Current;
 use crate::flow::Wake;
 use crate::flow::notice::Notices;
 use crate::flow::notice::Topic;
@@ -42,22 +44,41 @@ pub struct Inlet {
     pub address: String,
 }
 
+/// What a configuration makes of the receiving side. A webhook is judged by one of these from its first to its last step.
+#[derive(Default)]
+pub struct Reception {
+    /// By name.
+    pub inlets: BTreeMap<String, Inlet>,
+    pub routes: Routes,
+    /// For amounts that come without a currency; ISO 4217.
+    pub currency: String,
+    /// The names of the channels that there are.
+    pub channels: BTreeSet<String>,
+    /// The kinds of which the log has said that nobody hears of them.
+    pub unrouted: Mutex<HashSet<String>>,
+    /// The conditions of which the operator was told that they cannot be judged.
+    pub unjudged: Mutex<HashSet<(usize, String)>>,
+}
+
+impl Reception {
+    /// Once per kind, so that a forgotten route is seen and the log stays readable.
+    fn say_unrouted(&self, kind: &str) {
+        let mut said = self.unrouted.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.insert(kind.to_owned()) {
+            tracing::warn!(kind, "no route matches this kind: it is recorded and told to nobody");
+        }
+    }
+}
+
 /// Takes requests to `/hooks/<source>`.
 pub struct Intake {
-    inlets: BTreeMap<String, Inlet>,
-    routes: Arc<Routes>,
-    /// For amounts that come without a currency; ISO 4217.
-    currency: String,
+    reception: Current<Reception>,
     store: Arc<Sqlite>,
     wake: Wake,
     notices: Notices,
     clock: Clock,
-    /// The kinds of which the log has said that nobody hears of them.
-    unrouted: Mutex<HashSet<String>>,
     /// Bytes of unproven webhooks that each observing source has kept in an hour, by hours since 1970.
     unproven: Mutex<HashMap<String, (i64, usize)>>,
-    /// The conditions of which the operator was told that they cannot be judged.
-    unjudged: Mutex<HashSet<(usize, String)>>,
 }
 
 /// What is answered, before it becomes a status.
@@ -72,32 +93,13 @@ pub enum Verdict {
 }
 
 impl Intake {
-    pub fn new(
-        inlets: BTreeMap<String, Inlet>,
-        currency: String,
-        routes: Arc<Routes>,
-        notices: Notices,
-        store: Arc<Sqlite>,
-        wake: Wake,
-        clock: Clock,
-    ) -> Self {
-        Self {
-            inlets,
-            routes,
-            currency,
-            store,
-            wake,
-            notices,
-            clock,
-            unrouted: Mutex::default(),
-            unproven: Mutex::default(),
-            unjudged: Mutex::default(),
-        }
+    pub fn new(reception: Current<Reception>, notices: Notices, store: Arc<Sqlite>, wake: Wake, clock: Clock) -> Self {
+        Self { reception, store, wake, notices, clock, unproven: Mutex::default() }
     }
 
     /// Whether a source of this name is configured.
     pub fn has(&self, name: &str) -> bool {
-        self.inlets.contains_key(name)
+        self.reception.get().inlets.contains_key(name)
     }
 
     /// Receives one request. When the verdict is [`Reply::Received`], the event is on disk.
@@ -109,16 +111,18 @@ impl Intake {
         headers: &HeaderMap,
         body: &[u8],
     ) -> Verdict {
-        let Some(inlet) = self.inlets.get(name) else { return Verdict::UnknownSource };
+        let reception = self.reception.get();
+        let Some(inlet) = reception.inlets.get(name) else { return Verdict::UnknownSource };
         let platform = inlet.source.platform();
         let now = self.clock.now();
-        let request = Request { method, query, headers, body, address: &inlet.address, currency: &self.currency, now };
+        let request =
+            Request { method, query, headers, body, address: &inlet.address, currency: &reception.currency, now };
         let reply = match platform.hear(&request) {
             Ok(Heard::Heartbeat) => {
                 tracing::debug!(source = name, "heartbeat");
                 Reply::Received
             }
-            Ok(Heard::Webhook(webhook)) => self.remember(name, *webhook, now).await,
+            Ok(Heard::Webhook(webhook)) => self.remember(&reception, name, *webhook, now).await,
             Err(Refusal::Method) => return Verdict::Method,
             Err(refusal) => {
                 tracing::warn!(source = name, bytes = body.len(), "a webhook was refused: {refusal}");
@@ -129,7 +133,7 @@ impl Intake {
         Verdict::Answer(reply, platform.reply(reply))
     }
 
-    async fn remember(&self, name: &str, webhook: Webhook, now: Timestamp) -> Reply {
+    async fn remember(&self, reception: &Reception, name: &str, webhook: Webhook, now: Timestamp) -> Reply {
         let Webhook { kind, occurred_at, shop, order, data, proof, mut repeat_keys, body } = webhook;
         let mut hearers = Vec::new();
         if proof == Proof::Unproven {
@@ -147,9 +151,9 @@ impl Intake {
             // What nobody proved must not make a genuine webhook look like a repeat.
             repeat_keys = vec![RepeatKey::Once(format!("unproven:{}", Uuid::now_v7()))];
         } else {
-            hearers = self.routes.hearers(&kind, name, shop.as_ref().map(|shop| shop.id.as_str()));
+            hearers = reception.routes.hearers(&kind, name, shop.as_ref().map(|shop| shop.id.as_str()));
             if hearers.is_empty() {
-                self.say_unrouted(&kind.to_string());
+                reception.say_unrouted(&kind.to_string());
             }
         }
         let recipe = match &proof {
@@ -167,7 +171,7 @@ impl Intake {
                 tracing::info!(event = %id, kind, source = name, deliveries = channels.len(), proof = recipe, "webhook recorded");
                 self.wake.wake(&channels);
                 for rule in unjudged {
-                    self.say_unjudged(rule, &kind, now).await;
+                    self.say_unjudged(reception, rule, &kind, now).await;
                 }
                 Reply::Received
             }
@@ -221,19 +225,11 @@ impl Intake {
         }
     }
 
-    /// Once per kind, so that a forgotten route is seen and the log stays readable.
-    fn say_unrouted(&self, kind: &str) {
-        let mut said = self.unrouted.lock().unwrap_or_else(PoisonError::into_inner);
-        if said.insert(kind.to_owned()) {
-            tracing::warn!(kind, "no route matches this kind: it is recorded and told to nobody");
-        }
-    }
-
     /// Once per route, because a condition that fails for one event fails for the next one too.
-    async fn say_unjudged(&self, rule: Unjudged, kind: &str, now: jiff::Timestamp) {
+    async fn say_unjudged(&self, reception: &Reception, rule: Unjudged, kind: &str, now: jiff::Timestamp) {
         let Unjudged { route, condition, reason } = rule;
         let fresh = {
-            let mut said = self.unjudged.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut said = reception.unjudged.lock().unwrap_or_else(PoisonError::into_inner);
             said.insert((route, condition.clone()))
         };
         if fresh {

@@ -2,11 +2,15 @@
 
 pub mod delivery;
 pub mod intake;
+pub mod lanes;
 pub mod notice;
 pub mod schedule;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::RwLock;
 
 use jiff::Timestamp;
 use tokio::sync::Notify;
@@ -30,23 +34,47 @@ impl Clock {
     }
 }
 
-/// Wakes the lanes of channels for which something was committed.
-#[derive(Clone, Default)]
-pub struct Wake(Arc<BTreeMap<String, Arc<Notify>>>);
+/// Something of which there is one at a time, replaced as a whole while others use it: whoever took it goes on with the one
+/// that he took.
+pub struct Current<T>(Arc<RwLock<Arc<T>>>);
 
-impl Wake {
-    pub fn new<'a>(channels: impl IntoIterator<Item = &'a String>) -> Self {
-        Self(Arc::new(channels.into_iter().map(|name| (name.clone(), Arc::default())).collect()))
+impl<T> Current<T> {
+    pub fn new(first: T) -> Self {
+        Self(Arc::new(RwLock::new(Arc::new(first))))
     }
 
+    /// The one in force.
+    pub fn get(&self) -> Arc<T> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Puts the next one in force, and answers the one before, which may still be in use.
+    pub fn replace(&self, next: T) -> Arc<T> {
+        std::mem::replace(&mut *self.0.write().unwrap_or_else(PoisonError::into_inner), Arc::new(next))
+    }
+}
+
+impl<T> Clone for Current<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+/// Wakes the lanes of channels for which something was committed.
+#[derive(Clone, Default)]
+pub struct Wake(Arc<Mutex<BTreeMap<String, Arc<Notify>>>>);
+
+impl Wake {
     pub fn wake(&self, channels: &[String]) {
-        for bell in channels.iter().filter_map(|name| self.0.get(name)) {
+        let bells = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for bell in channels.iter().filter_map(|name| bells.get(name)) {
             bell.notify_one();
         }
     }
 
-    /// What is rung for one channel.
+    /// What is rung for one channel; a lane and its successor have the same.
     pub fn bell(&self, channel: &str) -> Arc<Notify> {
-        self.0.get(channel).cloned().unwrap_or_default()
+        let mut bells = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        bells.entry(channel.to_owned()).or_default().clone()
     }
 }

@@ -18,8 +18,9 @@ use crate::domain::event::Kind;
 use crate::domain::event::OWN_SOURCE;
 use crate::domain::event::Proof;
 use crate::domain::event::RepeatKey;
-use crate::domain::route::Routes;
+use crate::flow::Current;
 use crate::flow::Wake;
+use crate::flow::intake::Reception;
 use crate::store::Record;
 use crate::store::Recorded;
 use crate::store::sqlite::Sqlite;
@@ -64,15 +65,15 @@ impl Topic {
 #[derive(Clone)]
 pub struct Notices {
     store: Arc<Sqlite>,
-    routes: Arc<Routes>,
+    reception: Current<Reception>,
     wake: Wake,
     /// When each topic and subject was told last, in hours since 1970: the store need not be asked for each of many.
     told: Arc<Mutex<HashMap<(Topic, String), i64>>>,
 }
 
 impl Notices {
-    pub fn new(store: Arc<Sqlite>, routes: Arc<Routes>, wake: Wake) -> Self {
-        Self { store, routes, wake, told: Arc::default() }
+    pub fn new(store: Arc<Sqlite>, reception: Current<Reception>, wake: Wake) -> Self {
+        Self { store, reception, wake, told: Arc::default() }
     }
 
     /// Records a notice, unless the same topic and subject were told within this hour. `detail` must hold no secret and
@@ -83,7 +84,7 @@ impl Notices {
             return;
         }
         let kind = Kind::OperatorNotice;
-        let hearers = self.routes.hearers(&kind, OWN_SOURCE, None);
+        let hearers = self.reception.get().routes.hearers(&kind, OWN_SOURCE, None);
         let notice = Notice {
             topic: topic.as_str().to_owned(),
             subject: Some(subject.to_owned()),

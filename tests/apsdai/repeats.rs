@@ -5,12 +5,13 @@ use std::sync::Arc;
 use http::HeaderMap;
 use jiff::SignedDuration;
 use orderbell::domain::event::RepeatKey;
-use orderbell::domain::route::Routes;
 use orderbell::domain::sign;
 use orderbell::flow::Clock;
+use orderbell::flow::Current;
 use orderbell::flow::Wake;
 use orderbell::flow::intake::Inlet;
 use orderbell::flow::intake::Intake;
+use orderbell::flow::intake::Reception;
 use orderbell::flow::intake::Verdict;
 use orderbell::flow::notice::Notices;
 use orderbell::platform::Method;
@@ -61,9 +62,10 @@ fn intake(folder: &std::path::Path, clock: Clock) -> Intake {
     let store = Arc::new(Sqlite::open(&folder.join("bell.db"), now()).unwrap());
     let inlet = |apsdai| Inlet { source: Source::Apsdai(apsdai), address: String::new() };
     let inlets = [("signed".to_owned(), inlet(apsdai())), ("password".to_owned(), inlet(by_password()))].into();
-    let (routes, wake) = (Arc::new(Routes::default()), Wake::default());
-    let notices = Notices::new(store.clone(), routes.clone(), wake.clone());
-    Intake::new(inlets, "CNY".to_owned(), routes, notices, store, wake, clock)
+    let reception = Current::new(Reception { inlets, currency: "CNY".to_owned(), ..Reception::default() });
+    let wake = Wake::default();
+    let notices = Notices::new(store.clone(), reception.clone(), wake.clone());
+    Intake::new(reception, notices, store, wake, clock)
 }
 
 #[tokio::test]

@@ -50,7 +50,7 @@ const TITLE_GRAPHEMES: usize = 80;
 const WIDEST_MARKER: &str = "(9999/9999) ";
 
 /// One robot of a DingTalk group.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DingTalk {
     /// The robot's address, which holds its token.

@@ -1,0 +1,63 @@
+//! The lanes of all channels, and how one gives way to the next when a channel's settings change.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::flow::delivery;
+use crate::flow::delivery::Lane;
+use crate::flow::delivery::Post;
+
+/// The running lanes, by the names of their channels. For one channel there is never more than one that sends: the next
+/// one starts when the one before has let its last send end, so that no delivery is sent by two at once.
+pub struct Lanes {
+    post: Post,
+    work: TaskTracker,
+    shutdown: CancellationToken,
+    lanes: BTreeMap<String, Running>,
+}
+
+struct Running {
+    /// Tells the lane to take nothing new.
+    retire: CancellationToken,
+    /// Says that it has ended.
+    ended: CancellationToken,
+}
+
+impl Lanes {
+    /// No lane yet; those that come run on `work`, until they are retired or until `shutdown`.
+    pub fn new(post: Post, work: TaskTracker, shutdown: CancellationToken) -> Self {
+        Self { post, work, shutdown, lanes: BTreeMap::new() }
+    }
+
+    /// Starts a lane, when the one that its channel had before has ended.
+    pub fn start(&mut self, lane: Lane) {
+        let before = self.lanes.get(&lane.name).map(|before| {
+            before.retire.cancel();
+            before.ended.clone()
+        });
+        let running = Running { retire: CancellationToken::new(), ended: CancellationToken::new() };
+        let (retire, shutdown) = (running.retire.clone(), self.shutdown.clone());
+        // Dropped with the task, however that ends.
+        let ended = running.ended.clone().drop_guard();
+        self.lanes.insert(lane.name.clone(), running);
+        let post = self.post.clone();
+        self.work.spawn(async move {
+            let _ended = ended;
+            if let Some(before) = before {
+                before.cancelled().await;
+            }
+            delivery::run(Arc::new(lane), post, retire, shutdown).await;
+        });
+    }
+
+    /// Lets the lane of a channel end. What waits for it stays waiting. Answers what says that it has ended.
+    pub fn retire(&mut self, channel: &str) -> Option<CancellationToken> {
+        let running = self.lanes.get(channel)?;
+        running.retire.cancel();
+        // It stays in the list: should the channel come back, its successor has to wait for it.
+        Some(running.ended.clone())
+    }
+}
