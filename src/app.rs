@@ -1,20 +1,21 @@
 //! The whole daemon: builds the rooms from a configuration and runs them until it is told to stop.
 
-use std::collections::BTreeMap;
+pub mod reload;
+
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::app::reload::Reloader;
+use crate::app::reload::Watch;
 use crate::channel::http::Http;
 use crate::channel::http::Settings;
 use crate::config::Config;
 use crate::config::ConfiguredChannel;
 use crate::config::ConfiguredSource;
 use crate::config::StoreUrl;
-use crate::config::template_folder;
-use crate::config::template_folder::FolderError;
 use crate::domain::template::TemplateErrors;
 use crate::domain::template::Templates;
 use crate::flow::Clock;
@@ -28,6 +29,7 @@ use crate::flow::intake::Reception;
 use crate::flow::lanes::Lanes;
 use crate::flow::notice::Notices;
 use crate::flow::schedule;
+use crate::flow::stranded;
 use crate::store::StoreError;
 use crate::store::sqlite::Sqlite;
 use crate::web::hooks;
@@ -43,8 +45,6 @@ pub enum StartError {
     Channel { channel: String, reason: String },
     #[error("the templates do not compile: {0}")]
     Templates(#[from] TemplateErrors),
-    #[error("the templates: {0}")]
-    TemplateFolder(#[from] FolderError),
 }
 
 /// The sockets, already bound: a test binds them to port 0.
@@ -63,10 +63,23 @@ pub async fn run(
     clock: Clock,
     shutdown: CancellationToken,
 ) -> Result<(), StartError> {
-    let StoreUrl::Sqlite(path) = &config.store.url;
-    let store = Sqlite::open(path, clock.now())?;
-    let overlay = config.templates.as_deref().map(template_folder::read).transpose()?.unwrap_or_default();
-    run_on(store, Templates::with_overlay(&overlay)?, config, listeners, clock, shutdown).await
+    let (store, templates) = foundations(&config, &clock)?;
+    build(store, templates, config, listeners, clock, None, shutdown).await
+}
+
+/// As [`run`]; and whenever the configuration changes, the new one takes the place of the one before, without a restart.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_watching(
+    config: Config,
+    watch: Watch,
+    listeners: Listeners,
+    clock: Clock,
+    shutdown: CancellationToken,
+) -> Result<(), StartError> {
+    let (store, templates) = foundations(&config, &clock)?;
+    build(store, templates, config, listeners, clock, Some(watch), shutdown).await
 }
 
 /// As [`run`], on a store and with templates that were made elsewhere.
@@ -81,27 +94,70 @@ pub async fn run_on(
     clock: Clock,
     shutdown: CancellationToken,
 ) -> Result<(), StartError> {
+    build(store, templates, config, listeners, clock, None, shutdown).await
+}
+
+fn foundations(config: &Config, clock: &Clock) -> Result<(Sqlite, Templates), StartError> {
+    let StoreUrl::Sqlite(path) = &config.store.url;
+    Ok((Sqlite::open(path, clock.now())?, Templates::with_overlay(&config.overlay)?))
+}
+
+async fn build(
+    store: Sqlite,
+    templates: Templates,
+    config: Config,
+    listeners: Listeners,
+    clock: Clock,
+    watch: Option<Watch>,
+    shutdown: CancellationToken,
+) -> Result<(), StartError> {
     let store = Arc::new(store);
     let limits = Limits {
         max_body_bytes: usize::try_from(config.server.max_body_bytes).unwrap_or(usize::MAX),
         ..Limits::default()
     };
-    let keep = config.store.keep;
-    let lanes = lanes(&config.channels)?;
+    let (server_settings, store_settings) = (config.server.clone(), config.store.clone());
+    let (channels, overlay) = (config.channels.clone(), config.overlay.clone());
+    let fresh =
+        channels.iter().map(|(name, channel)| lane(name.clone(), channel.clone())).collect::<Result<Vec<_>, _>>()?;
     let reception = Current::new(reception(config));
     let wake = Wake::default();
     let notices = Notices::new(store.clone(), reception.clone(), wake.clone());
     let templates = Current::new(templates);
-    let post =
-        Post { store: store.clone(), templates, wake: wake.clone(), notices: notices.clone(), clock: clock.clone() };
+    let post = Post {
+        store: store.clone(),
+        templates: templates.clone(),
+        wake: wake.clone(),
+        notices: notices.clone(),
+        clock: clock.clone(),
+    };
 
     let work = TaskTracker::new();
-    let mut running = Lanes::new(post, work.clone(), shutdown.clone());
-    lanes.into_iter().for_each(|lane| running.start(lane));
-    drop(running);
-    work.spawn(schedule::upkeep(store.clone(), keep, clock.clone(), shutdown.clone()));
-    let intake = Arc::new(Intake::new(reception, notices, store.clone(), wake, clock));
-    work.spawn(server::serve(listeners.hooks, hooks::routes(intake), limits, shutdown.clone()));
+    let mut lanes = Lanes::new(post, work.clone(), shutdown.clone());
+    lanes.change(fresh, &[]);
+    stranded::tell(&store, &reception, &notices, &clock).await;
+    work.spawn(schedule::upkeep(store.clone(), store_settings.keep, clock.clone(), shutdown.clone()));
+    let intake = Intake::new(reception.clone(), notices.clone(), store.clone(), wake, clock.clone());
+    let endpoint = hooks::routes(Arc::new(intake));
+    work.spawn(server::serve(listeners.hooks, endpoint, limits, shutdown.clone()));
+    let reloader = Reloader {
+        channels,
+        overlay,
+        server: server_settings,
+        store_settings,
+        lanes,
+        reception,
+        templates,
+        notices,
+        store: store.clone(),
+        clock,
+        work: work.clone(),
+        shutdown,
+    };
+    match watch {
+        Some(watch) => drop(work.spawn(reloader.run(watch))),
+        None => drop(reloader),
+    }
     work.close();
     work.wait().await;
     // A supervisor starts the next daemon at once, and that one must find the file free.
@@ -126,11 +182,6 @@ fn reception(mut config: Config) -> Reception {
         currency: config.currency,
         ..Reception::default()
     }
-}
-
-/// A lane for each of these channels.
-fn lanes(channels: &BTreeMap<String, ConfiguredChannel>) -> Result<Vec<Lane>, StartError> {
-    channels.iter().map(|(name, channel)| lane(name.clone(), channel.clone())).collect()
 }
 
 fn lane(name: String, channel: ConfiguredChannel) -> Result<Lane, StartError> {

@@ -38,10 +38,6 @@ pub struct Deliveries {
 
 pub async fn run(deliveries: Deliveries, file: &Path) -> Result<(), Failure> {
     let config = configuration(file)?.config;
-    if let Some(channel) = deliveries.channel.as_ref().filter(|name| !config.channels.contains_key(*name)) {
-        let names = config.channels.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-        return Err(Failure::Misused(format!("there is no channel \"{channel}\"; there are: {names}")));
-    }
     let StoreUrl::Sqlite(path) = &config.store.url;
     if !path.exists() {
         return Err(Failure::Failed(format!(
@@ -51,6 +47,13 @@ pub async fn run(deliveries: Deliveries, file: &Path) -> Result<(), Failure> {
     }
     let failed = |error: crate::store::StoreError| Failure::Failed(error.to_string());
     let reader = Reader::open(path).map_err(failed)?;
+    // A channel that was taken out of the configuration may still have deliveries.
+    if let Some(channel) = deliveries.channel.as_ref().filter(|name| !config.channels.contains_key(*name))
+        && !reader.knows_channel(channel).await.map_err(failed)?
+    {
+        let names = config.channels.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+        return Err(Failure::Misused(format!("there is no channel \"{channel}\"; there are: {names}")));
+    }
     let mut rows = reader.deliveries(deliveries.state.as_deref()).await.map_err(failed)?;
     rows.retain(|row| deliveries.channel.as_ref().is_none_or(|channel| *channel == row.channel));
     let all = rows.len();

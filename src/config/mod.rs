@@ -3,6 +3,7 @@
 mod channels;
 mod check;
 mod excerpt;
+pub mod footprint;
 mod kinds;
 mod later;
 pub mod problem;
@@ -34,7 +35,9 @@ use toml::de::DeTable;
 use crate::channel::Way;
 use crate::config::problem::Problem;
 use crate::config::problem::Problems;
+use crate::config::problem::Severity;
 use crate::domain::language;
+use crate::domain::language::Sources;
 use crate::domain::route::Glob;
 use crate::domain::route::Routes;
 use crate::domain::secret::Secret;
@@ -50,6 +53,8 @@ pub struct Config {
     pub currency: String,
     /// A folder whose templates take precedence.
     pub templates: Option<PathBuf>,
+    /// The files of that folder, as they were read.
+    pub overlay: Sources,
     pub server: Server,
     pub admin: Admin,
     pub store: Store,
@@ -247,6 +252,32 @@ pub fn examine(file: &Path) -> Examined {
     }
 }
 
+/// A configuration that was read while the daemon runs with another one.
+#[derive(Debug)]
+pub struct Anew {
+    pub config: Config,
+    /// What is wrong with its templates: while there is anything, those before are the better ones.
+    pub mistakes: Vec<Problem>,
+    pub warnings: Vec<Problem>,
+}
+
+/// Reads a configuration file again. Where it has templates of its own, they are rendered with every sample.
+///
+/// # Errors
+/// The errors of the file when there are any: then it must not replace anything.
+pub fn read_anew(file: &Path) -> Result<Anew, Vec<Problem>> {
+    let env = |name: &str| std::env::var(name).ok();
+    let surroundings = Surroundings { file, env: &env, languages: &languages() };
+    let Whole { config, problems, .. } = whole(&text_of(file)?, &surroundings, Depth::Again);
+    let (errors, warnings): (Vec<_>, _) = problems.into_iter().partition(|problem| problem.severity == Severity::Error);
+    let name = file.display().to_string();
+    let (wrong, mistakes): (Vec<_>, _) = errors.into_iter().partition(|problem| problem.file == name);
+    match config {
+        Some(config) if wrong.is_empty() => Ok(Anew { config, mistakes, warnings }),
+        _ => Err(wrong),
+    }
+}
+
 fn text_of(file: &Path) -> Result<String, Vec<Problem>> {
     std::fs::read_to_string(file).map_err(|error| {
         let message = format!("the configuration cannot be read: {}", secrets::reason(&error));
@@ -277,7 +308,9 @@ pub fn examine_text(text: &str, surroundings: &Surroundings<'_>) -> Examined {
 enum Depth {
     /// As far as the daemon needs it to start.
     Start,
-    /// And whether the templates do what they should.
+    /// And whether the merchant's own templates do what they should.
+    Again,
+    /// And whether all templates do what they should.
     Rehearsal,
 }
 

@@ -146,9 +146,20 @@ fn scenes(house: &House<'_>) -> Vec<Scene> {
     scenes.push(own(Kind::Test, Data::default()));
     let unrecognised = Unrecognised { event: Some("1999".to_owned()), bytes: 1_204 };
     scenes.push(own(Kind::Unrecognised, Data { unrecognised: Some(unrecognised), ..Data::default() }));
-    for topic in
-        ["clock", "refused", "application", "token", "dead", "misconfigured", "template", "condition", "another"]
-    {
+    for topic in [
+        "clock",
+        "refused",
+        "application",
+        "token",
+        "dead",
+        "misconfigured",
+        "template",
+        "templates",
+        "configuration",
+        "stranded",
+        "condition",
+        "another",
+    ] {
         for told in [Some("kitchen"), None] {
             let told = told.map(str::to_owned);
             let notice = Notice { topic: topic.to_owned(), subject: told.clone(), detail: told };

@@ -74,6 +74,12 @@ pub fn content(folder: &Path) -> Result<Content, FolderError> {
     Ok(content)
 }
 
+/// The files that would be read, as far as they can be found: to see whether anything has changed.
+pub fn paths(folder: &Path) -> Vec<PathBuf> {
+    let below = |folder: &Path| entries(folder).unwrap_or_default().into_iter().map(|(_, path)| path);
+    below(folder).flat_map(|path| if path.is_dir() { below(&path).collect() } else { vec![path] }).collect()
+}
+
 fn text(path: &Path) -> Result<String, FolderError> {
     let unreadable = |error: io::Error| unreadable(path, &error);
     let length = std::fs::metadata(path).map_err(unreadable)?.len();

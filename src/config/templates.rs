@@ -15,6 +15,7 @@ use crate::config::template_words;
 use crate::config::words;
 use crate::domain::event::Kind;
 use crate::domain::language;
+use crate::domain::language::Sources;
 use crate::domain::template::ComposeError;
 use crate::domain::template::TemplateErrors;
 use crate::domain::template::Templates;
@@ -39,6 +40,15 @@ impl Folder {
             Content::default()
         });
         Self { path: path.to_owned(), content, broken: Vec::new() }
+    }
+
+    /// The files by language and name.
+    pub fn overlay(&self) -> &Sources {
+        &self.content.sources
+    }
+
+    pub fn into_overlay(self) -> Sources {
+        self.content.sources
     }
 
     /// The built-in languages and those of this folder.

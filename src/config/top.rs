@@ -106,7 +106,12 @@ pub fn read(
         check::currencies(&sources, globals.currency.as_deref(), problems);
     }
     folder.compile(problems);
-    if depth == Depth::Rehearsal && !problems.is_broken() {
+    let rehearsed = match depth {
+        Depth::Start => false,
+        Depth::Again => !folder.overlay().is_empty(),
+        Depth::Rehearsal => true,
+    };
+    if rehearsed && !problems.is_broken() {
         let reports = &routes.report_names;
         let house = House { sources: &sources, channels: &channels, reports, globals: &globals };
         rehearsal::rehearse(&house, &folder, problems);
@@ -116,6 +121,7 @@ pub fn read(
         timezone: globals.timezone,
         currency: globals.currency.unwrap_or_else(|| "XXX".to_owned()),
         templates,
+        overlay: folder.into_overlay(),
         server: server?,
         admin: admin?,
         store: store?,

@@ -48,13 +48,23 @@ impl Lanes {
             let _ended = ended;
             if let Some(before) = before {
                 before.cancelled().await;
+                // A changed setting is often a mended one.
+                if let Err(error) = post.store.reopen(&lane.name, post.clock.now()).await {
+                    tracing::error!(channel = lane.name, %error, "what waits for a mended setting could not be made due");
+                }
             }
             delivery::run(Arc::new(lane), post, retire, shutdown).await;
         });
     }
 
-    /// Lets the lane of a channel end. What waits for it stays waiting. Answers what says that it has ended.
-    pub fn retire(&mut self, channel: &str) -> Option<CancellationToken> {
+    /// Starts the `fresh` lanes and lets those of the channels that are `gone` end; what waits for them stays waiting.
+    /// Answers what says, one by one, that they have ended.
+    pub fn change(&mut self, fresh: Vec<Lane>, gone: &[String]) -> Vec<CancellationToken> {
+        fresh.into_iter().for_each(|lane| self.start(lane));
+        gone.iter().filter_map(|channel| self.retire(channel)).collect()
+    }
+
+    fn retire(&mut self, channel: &str) -> Option<CancellationToken> {
         let running = self.lanes.get(channel)?;
         running.retire.cancel();
         // It stays in the list: should the channel come back, its successor has to wait for it.

@@ -5,6 +5,7 @@ pub mod intake;
 pub mod lanes;
 pub mod notice;
 pub mod schedule;
+pub mod stranded;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

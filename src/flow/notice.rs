@@ -42,6 +42,12 @@ pub enum Topic {
     Misconfigured,
     /// A template failed; the plain form went out.
     Template,
+    /// New templates have a mistake; the ones before stay in use.
+    Templates,
+    /// A new configuration has a mistake; the one before stays in force.
+    Configuration,
+    /// Messages wait for a channel that there is no more.
+    Stranded,
     /// The condition of a route could not be judged; the event was let through.
     Condition,
 }
@@ -56,6 +62,9 @@ impl Topic {
             Topic::Dead => "dead",
             Topic::Misconfigured => "misconfigured",
             Topic::Template => "template",
+            Topic::Templates => "templates",
+            Topic::Configuration => "configuration",
+            Topic::Stranded => "stranded",
             Topic::Condition => "condition",
         }
     }

@@ -363,6 +363,17 @@ fn our_own() -> Vec<Sample> {
             Some("order.total >= 500"),
             Some("route 2, store.hours: it asks for what is not known of this event"),
         ),
+        notice(
+            "templates",
+            Some("templates/en/order.placed.md:3:5"),
+            Some("this asks for \"order.totl\", which is not known; did you mean \"order.total\"?"),
+        ),
+        notice(
+            "configuration",
+            Some("orderbell.toml:12:1"),
+            Some("there is no channel \"kitchn\"; did you mean \"kitchen\"? (and 1 more)"),
+        ),
+        notice("stranded", Some("kitchen"), Some("12")),
         notice("disc_full", None, Some("12 MB left")),
     ]
 }

@@ -43,6 +43,27 @@ pub fn take_up(connection: &Connection, now: Timestamp) -> rusqlite::Result<()> 
     transaction.commit()
 }
 
+/// What waits for the setting of a channel to be mended is due now.
+pub fn reopen(connection: &Connection, channel: &str, now: Timestamp) -> rusqlite::Result<()> {
+    let sql =
+        "UPDATE deliveries SET due_at = ?2 WHERE channel = ?1 AND state = 'waiting' AND outcome = 'misconfigured'";
+    connection.prepare_cached(sql)?.execute(params![channel, rows::to_millisecond(now)]).map(drop)
+}
+
+/// The channels for which deliveries wait, and how many.
+pub fn waiting(connection: &Connection) -> rusqlite::Result<Vec<(String, u64)>> {
+    let sql = "SELECT channel, count(*) FROM deliveries WHERE state = 'waiting' GROUP BY channel";
+    let mut select = connection.prepare_cached(sql)?;
+    let found = select.query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs())))?;
+    found.collect()
+}
+
+/// Whether there was ever a delivery to a channel of this name.
+pub fn knows(connection: &Connection, channel: &str) -> rusqlite::Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM deliveries WHERE channel = ?1)";
+    connection.prepare_cached(sql)?.query_row([channel], |row| row.get(0))
+}
+
 const DUE: &str = "SELECT d.id, d.order_key, d.attempts, d.spent, d.form, e.event, o.body,
         EXISTS (SELECT 1 FROM attempts a WHERE a.delivery = d.id AND a.outcome = 'unknown')
     FROM deliveries d

@@ -57,6 +57,7 @@ enum Job {
     Record(Box<Record>, Reply<Recorded>),
     Claim(Box<Claim>, Reply<Claimed>),
     Settle(Box<Settle>, Reply<()>),
+    Reopen { channel: String, now: Timestamp, reply: Reply<()> },
     Durability(Reply<(String, i64)>),
     Prune { before: Timestamp, after_seq: i64, steps: u32, reply: Reply<prune::Pruned> },
 }
@@ -123,6 +124,14 @@ impl Sqlite {
     /// [`StoreError::Unavailable`]: the outcome was not kept; the caller should try again, else the message may go out twice.
     pub async fn settle(&self, settle: Settle) -> Result<(), StoreError> {
         self.ask(|reply| Job::Settle(Box::new(settle), reply)).await
+    }
+
+    /// Makes due what waits because the setting of this channel was wrong: it has changed.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn reopen(&self, channel: &str, now: Timestamp) -> Result<(), StoreError> {
+        self.ask(|reply| Job::Reopen { channel: channel.to_owned(), now, reply }).await
     }
 
     /// Removes events older than `before` whose deliveries are all done, at most `steps` of them, beginning after the event
@@ -251,6 +260,9 @@ fn commit(connection: &mut Connection, group: Vec<Job>) {
             Job::Claim(claim, reply) => simple(connection, &begun, reply, |c| deliver::claim(c, &claim)),
             Job::Settle(settle, reply) => simple(connection, &begun, reply, |c| deliver::settle(c, &settle)),
             Job::Durability(reply) => simple(connection, &begun, reply, durability),
+            Job::Reopen { channel, now, reply } => {
+                simple(connection, &begun, reply, |c| deliver::reopen(c, &channel, now))
+            }
             Job::Prune { before, after_seq, steps, reply } => {
                 simple(connection, &begun, reply, |c| prune::prune(c, before, after_seq, steps))
             }

@@ -69,6 +69,23 @@ impl Reader {
         self.look(move |connection| deliver::next_due(connection, &channel)).await
     }
 
+    /// The channels for which deliveries wait, configured or not, and how many.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn waiting(&self) -> Result<Vec<(String, u64)>, StoreError> {
+        self.look(deliver::waiting).await
+    }
+
+    /// Whether the store holds a delivery to a channel of this name, in whatever state.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn knows_channel(&self, channel: &str) -> Result<bool, StoreError> {
+        let channel = channel.to_owned();
+        self.look(move |connection| deliver::knows(connection, &channel)).await
+    }
+
     /// All deliveries in the sequence of their making, or those in one state.
     ///
     /// # Errors

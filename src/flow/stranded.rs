@@ -1,0 +1,26 @@
+//! Deliveries to channels that the configuration has no more: they wait, and somebody must know.
+
+use std::sync::Arc;
+
+use crate::flow::Clock;
+use crate::flow::Current;
+use crate::flow::intake::Reception;
+use crate::flow::notice::Notices;
+use crate::flow::notice::Topic;
+use crate::store::sqlite::Sqlite;
+
+/// Says for which channels deliveries wait that there are no more, in the log and to the operator.
+pub async fn tell(store: &Arc<Sqlite>, reception: &Current<Reception>, notices: &Notices, clock: &Clock) {
+    let waiting = match store.reader().waiting().await {
+        Ok(waiting) => waiting,
+        Err(error) => {
+            tracing::error!(%error, "it cannot be seen whether deliveries wait for channels that are gone");
+            return;
+        }
+    };
+    let reception = reception.get();
+    for (channel, deliveries) in waiting.into_iter().filter(|(channel, _)| !reception.channels.contains(channel)) {
+        tracing::error!(channel, deliveries, "deliveries wait for a channel that is not in the configuration");
+        notices.tell(Topic::Stranded, &channel, deliveries.to_string(), clock.now()).await;
+    }
+}
