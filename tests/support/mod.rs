@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test file uses its own part of this")]
 
 pub mod keeta;
+pub mod watching;
 
 use std::fs::File;
 use std::io;
@@ -108,11 +109,7 @@ impl Scene {
     }
 
     pub fn config_in(&self, folder: &Path, text: &str) -> Config {
-        let text = format!(
-            "timezone = \"Asia/Riyadh\"\ncurrency = \"SAR\"\n[server]\npublic_url = \"{}\"\n[store]\nurl = \"sqlite:bell.db\"\n{}\n{text}",
-            keeta::PUBLIC,
-            keeta::source("keeta", ""),
-        );
+        let text = whole("", text);
         let file = folder.join("orderbell.toml");
         let surroundings = Surroundings { file: &file, env: &|_| None, languages: &languages() };
         match read_text(&text, &surroundings) {
@@ -211,6 +208,15 @@ impl Scene {
         })
         .await
     }
+}
+
+/// A configuration file with the source `keeta`; `top` stands before all tables.
+pub fn whole(top: &str, text: &str) -> String {
+    format!(
+        "timezone = \"Asia/Riyadh\"\ncurrency = \"SAR\"\n{top}\n[server]\npublic_url = \"{}\"\n[store]\nurl = \"sqlite:bell.db\"\n{}\n{text}",
+        keeta::PUBLIC,
+        keeta::source("keeta", ""),
+    )
 }
 
 async fn listen() -> (TcpListener, SocketAddr) {
