@@ -10,6 +10,7 @@
 use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use sha2::Digest;
 use sha2::Sha256;
@@ -31,11 +32,14 @@ use crate::domain::sign;
 use crate::domain::text::clean_line;
 
 /// One receiver of events.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Webhook {
+    /// Where to post, such as `https://erp.example.com/orderbell`
     pub url: Secret,
+    /// How the receiver can tell that a request is ours.
     #[serde(default)]
+    #[schemars(with = "WrittenSigning", extend("default" = { "scheme": "none" }))]
     pub signing: Signing,
     /// Sent along with each request.
     #[serde(default)]
@@ -55,20 +59,36 @@ pub enum Signing {
     #[default]
     None,
 }
-/// A signing as it is written. An enum with a tag would lose the place of a wrong key.
-#[derive(Deserialize)]
+
+// An enum with a tag would lose the place of a wrong key.
+/// How the receiver can tell that a request is ours.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(
+    rename = "Signing",
+    extend(
+        "if" = { "properties": { "scheme": { "const": "none" } } },
+        "then" = { "not": { "required": ["secret"] } },
+        "else" = { "required": ["secret"] },
+    )
+)]
 struct WrittenSigning {
+    /// Which headers prove it.
     scheme: Scheme,
+    /// What signs; every scheme but "none" needs it.
     secret: Option<Secret>,
 }
 
-#[derive(Clone, Copy, Deserialize)]
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 enum Scheme {
+    /// The `X-Apsdai-*` headers with a signed token. It does not cover the body.
     Apsdai,
+    /// The `X-Apsdai-*` headers with the password as the token.
     ApsdaiPassword,
+    /// `webhook-id`, `webhook-timestamp`, `webhook-signature` over id, time and body.
     StandardWebhooks,
+    /// Nothing is proven.
     None,
 }
 

@@ -5,6 +5,7 @@ mod deliveries;
 mod demo;
 mod example;
 mod sandbox;
+mod schema;
 mod serve;
 mod simulate;
 
@@ -52,6 +53,8 @@ enum Command {
     Sandbox(sandbox::Sandbox),
     /// Lists what is waiting, delivered and dead
     Deliveries(deliveries::Deliveries),
+    /// Prints the JSON Schema of the configuration, by which editors complete and check it
+    Schema,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -84,6 +87,7 @@ pub fn main() -> ExitCode {
         Command::Simulate(simulate) => run(simulate::run(simulate, file)),
         Command::Sandbox(sandbox) => run(sandbox::run(sandbox, file)),
         Command::Deliveries(deliveries) => run(deliveries::run(deliveries, file)),
+        Command::Schema => schema::run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -3,7 +3,10 @@
 use std::ops::Range;
 
 use jiff::SignedDuration;
+use schemars::JsonSchema;
+use schemars::SchemaGenerator;
 use serde::Deserialize;
+use serde_json::Value;
 use toml::Spanned;
 
 use crate::channel::Way;
@@ -17,12 +20,15 @@ use crate::config::kinds;
 use crate::config::later;
 use crate::config::later::Place;
 use crate::config::problem::Problems;
+use crate::config::schema;
+use crate::config::schema::Kind;
 use crate::config::secrets;
 use crate::config::section::Complaint;
 use crate::config::section::Section;
 use crate::config::top::Globals;
 use crate::config::values;
 use crate::config::words;
+use crate::domain::duration;
 use crate::domain::retry::DEFAULT_WAITS;
 use crate::domain::route::Glob;
 use crate::domain::secret::Secret;
@@ -70,27 +76,58 @@ impl ReadChannel {
     }
 }
 
-#[derive(Deserialize)]
+/// What every channel takes, whatever its kind.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("not" = { "required": ["base_url", "proxy"] }))]
 struct Shared {
+    /// What sort of way out it is.
     #[serde(rename = "kind")]
     _kind: String,
+    /// The language of this channel's messages; that at the top of the file where absent.
+    #[schemars(example = &"zh-CN")]
     language: Option<String>,
+    /// The time zone of times in this channel's messages, an IANA name; that at the top of the file where absent.
+    #[schemars(example = &"Asia/Hong_Kong")]
     timezone: Option<String>,
+    /// How many messages within which time, instead of the vendor's own limit.
+    #[schemars(example = serde_json::json!({ "per": "1m", "count": 18 }))]
     rate: Option<Rate>,
+    /// The waits between tries, each ±10 %; after the last the message is dead.
     #[serde(default, deserialize_with = "crate::domain::duration::deserialize_list")]
+    #[schemars(with = "Vec<duration::Written>", extend("default" = ["5s", "30s", "2m", "10m", "30m", "2h", "6h", "12h"]))]
     retry: Option<Vec<SignedDuration>>,
+    /// Hours in which the channel is left in peace.
+    #[schemars(example = serde_json::json!({ "from": "23:00", "to": "07:30", "except": ["order.placed"] }))]
     quiet: Option<Quiet>,
+    /// Kinds that go first and are not kept waiting.
+    #[schemars(extend("default" = ["order.placed", "order.cancelled"]))]
     urgent: Option<Vec<Glob>>,
+    /// The channel that hears instead when this one fails.
     fallback: Option<String>,
+    /// How long an urgent message waits before the other channel hears of it.
     #[serde(default, deserialize_with = "crate::domain::duration::deserialize_option")]
+    #[schemars(with = "duration::Written", extend("default" = "2m"))]
     fallback_after: Option<SignedDuration>,
+    /// May the address be of this machine or of a private network, and without TLS?
     #[serde(default)]
     allow_private: bool,
+    /// How long one try may take; up to 2 minutes.
     #[serde(default, deserialize_with = "crate::domain::duration::deserialize_option")]
+    #[schemars(with = "duration::Written", extend("default" = "15s"))]
     timeout: Option<SignedDuration>,
+    /// Another server in the vendor's place.
+    #[schemars(example = &"http://127.0.0.1:8789")]
     base_url: Option<String>,
+    /// Instead of `base_url`: a proxy on the way to the vendor.
+    #[schemars(example = &"http://127.0.0.1:3128")]
     proxy: Option<Secret>,
+}
+
+/// The schema of `[channel.<name>]`.
+pub fn schema(generator: &mut SchemaGenerator) -> Value {
+    let kinds = kinds::all().iter().map(|known| Kind { name: known.name, schema: (known.schema)(generator) }).collect();
+    schema::tagged("kind", Shared::json_schema(generator), kinds, Place::Channel)
 }
 
 pub fn read(

@@ -6,11 +6,16 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use http::HeaderName;
 use http::HeaderValue;
+use schemars::JsonSchema;
+use schemars::Schema;
+use schemars::SchemaGenerator;
 use toml::Spanned;
 use url::Url;
 
 use crate::channel::Way;
+use crate::channel::dingtalk::DingTalk;
 use crate::channel::email::Email;
+use crate::channel::webhook::Webhook;
 use crate::channel::wecom::WeCom;
 use crate::config::channels::Reach;
 use crate::config::problem::Problems;
@@ -29,6 +34,8 @@ pub struct Known {
     pub token: Option<&'static str>,
     /// The vendor's limit.
     pub per_minute: Option<u32>,
+    /// What may be written beside the keys that every channel takes.
+    pub schema: fn(&mut SchemaGenerator) -> Schema,
     /// Judges the values and reads the struct; `None` when that fails, or when there is no way of this kind yet.
     pub read: fn(&mut Section<'_>, Reach, &mut Problems<'_>) -> Option<Way>,
 }
@@ -39,15 +46,31 @@ const KINDS: [Known; 4] = [
         secrets: &["webhook", "secret"],
         token: Some("access_token"),
         per_minute: Some(20),
+        schema: DingTalk::json_schema,
         read: dingtalk,
     },
-    Known { name: "wecom", secrets: &["webhook"], token: Some("key"), per_minute: Some(20), read: wecom },
-    Known { name: "email", secrets: &["password"], token: None, per_minute: None, read: email },
+    Known {
+        name: "wecom",
+        secrets: &["webhook"],
+        token: Some("key"),
+        per_minute: Some(20),
+        schema: WeCom::json_schema,
+        read: wecom,
+    },
+    Known {
+        name: "email",
+        secrets: &["password"],
+        token: None,
+        per_minute: None,
+        schema: Email::json_schema,
+        read: email,
+    },
     Known {
         name: "webhook",
         secrets: &["url", "signing.secret", "headers.*"],
         token: None,
         per_minute: None,
+        schema: Webhook::json_schema,
         read: webhook,
     },
 ];
@@ -68,6 +91,10 @@ const OWN_PREFIXES: [&str; 2] = ["x-apsdai-", "x-orderbell-"];
 
 pub fn names() -> [&'static str; 4] {
     KINDS.each_ref().map(|known| known.name)
+}
+
+pub fn all() -> &'static [Known] {
+    &KINDS
 }
 
 pub fn known(name: &str) -> Option<&'static Known> {

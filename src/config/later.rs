@@ -50,6 +50,11 @@ const NOT_YET: [NotYet; 13] = [
     warned(Place::Report, "reports", "until then no report is sent"),
 ];
 
+/// Whether a feature is not built yet.
+pub fn is_missing(name: &str, place: Place) -> bool {
+    NOT_YET.iter().any(|feature| feature.place == place && feature.name == name)
+}
+
 /// Says of each key of a section that is not built yet that it is not.
 pub fn note_keys(section: &Section<'_>, place: Place, problems: &mut Problems<'_>) {
     for feature in NOT_YET.iter().filter(|feature| feature.place == place) {

@@ -9,6 +9,7 @@ mod later;
 pub mod problem;
 mod rehearsal;
 mod routes;
+pub mod schema;
 mod secrets;
 mod section;
 mod sources;
@@ -29,6 +30,7 @@ use jiff::SignedDuration;
 use jiff::civil::Time;
 use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::de::DeTable;
 
@@ -36,6 +38,7 @@ use crate::channel::Way;
 use crate::config::problem::Problem;
 use crate::config::problem::Problems;
 use crate::config::problem::Severity;
+use crate::domain::duration;
 use crate::domain::language;
 use crate::domain::language::Sources;
 use crate::domain::route::Glob;
@@ -163,21 +166,29 @@ pub struct ChannelSettings {
 }
 
 /// So many messages within a window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rate {
     #[serde(deserialize_with = "crate::domain::duration::deserialize")]
+    /// The window.
+    #[schemars(with = "duration::Written", example = &"1m")]
     pub per: SignedDuration,
+    /// How many messages within it.
+    #[schemars(range(min = 1), example = 18)]
     pub count: u32,
 }
 
 /// Hours in which a channel is left in peace; over midnight where `to` is before `from`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Quiet {
     #[serde(deserialize_with = "values::deserialize_time")]
+    /// When they begin.
+    #[schemars(with = "values::WrittenTime", example = &"23:00")]
     pub from: Time,
     #[serde(deserialize_with = "values::deserialize_time")]
+    /// When they end.
+    #[schemars(with = "values::WrittenTime", example = &"07:30")]
     pub to: Time,
     /// Kinds that come through.
     #[serde(default)]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::civil::Time;
 use jiff::civil::Weekday;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::Deserializer;
 use toml::Spanned;
@@ -16,6 +17,7 @@ use crate::config::section::Section;
 use crate::config::top::Globals;
 use crate::config::values;
 use crate::domain::condition::Condition;
+use crate::domain::id::Id;
 use crate::domain::route::Route;
 use crate::domain::route::Routes;
 
@@ -39,25 +41,41 @@ pub struct Pattern {
     pub sources: Option<Vec<String>>,
 }
 
-#[derive(Deserialize)]
+/// Who hears when something is wrong with Orderbell itself.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Operator {
+pub struct Operator {
+    /// Channels; other routes reach `operator.notice` only by naming it.
     #[serde(default)]
     to: Vec<String>,
 }
 
-#[derive(Deserialize)]
+/// The figures of the day before, told once a day.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct WrittenReport {
+#[schemars(rename = "Report")]
+pub struct WrittenReport {
+    /// When it is sent; local time.
     #[serde(deserialize_with = "values::deserialize_time")]
+    #[schemars(with = "values::WrittenTime", example = &"08:57")]
     at: Time,
+    /// The channels that get it.
+    #[schemars(length(min = 1))]
     to: Vec<String>,
+    /// The time zone of `at` and of the day; that at the top of the file where absent.
+    #[schemars(example = &"Asia/Hong_Kong")]
     timezone: Option<String>,
+    /// On which days; every day where absent.
     #[serde(default, deserialize_with = "deserialize_days")]
+    #[schemars(with = "Vec<Day>", length(min = 1))]
     days: Option<Vec<Weekday>>,
+    /// Only these sources; all where absent.
     sources: Option<Vec<String>>,
-    #[serde(default, deserialize_with = "crate::domain::route::deserialize_ids")]
+    /// Only these shops; all where absent.
+    #[serde(default, deserialize_with = "crate::domain::id::deserialize_list")]
+    #[schemars(with = "Vec<Id>")]
     shops: Option<Vec<String>>,
+    /// Send the figures along as a table, where the channel can.
     #[serde(default)]
     attach_csv: bool,
 }
@@ -168,7 +186,8 @@ fn deserialize_days<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option
     Ok(Some(days.into_iter().map(Day::weekday).collect()))
 }
 
-#[derive(Clone, Copy, Deserialize)]
+/// A day of the week.
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Day {
     Mon,

@@ -1,7 +1,11 @@
 //! `[source.<name>]`: the tag `platform` first, the platform's own struct second.
 
 use jiff::SignedDuration;
+use schemars::JsonSchema;
+use schemars::Schema;
+use schemars::SchemaGenerator;
 use serde::Deserialize;
+use serde_json::Value;
 use toml::Spanned;
 
 use crate::config::ConfiguredSource;
@@ -9,25 +13,30 @@ use crate::config::Surroundings;
 use crate::config::later;
 use crate::config::later::Place;
 use crate::config::problem::Problems;
+use crate::config::schema;
+use crate::config::schema::Kind;
 use crate::config::secrets;
 use crate::config::section::Complaint;
 use crate::config::section::Section;
 use crate::config::values;
 use crate::config::words;
+use crate::domain::duration;
 use crate::domain::event::OWN_SOURCE;
 use crate::platform::Source;
 use crate::platform::apsdai::Apsdai;
+use crate::platform::keeta::Keeta;
 
 /// A platform that a source may name.
 struct Known {
     name: &'static str,
     secrets: &'static [&'static str],
+    schema: fn(&mut SchemaGenerator) -> Schema,
     read: fn(&mut Section<'_>, &mut Problems<'_>) -> Option<Source>,
 }
 
 const PLATFORMS: [Known; 2] = [
-    Known { name: "keeta", secrets: &["app_secret"], read: keeta },
-    Known { name: "apsdai", secrets: &["secret", "password"], read: apsdai },
+    Known { name: "keeta", secrets: &["app_secret"], schema: Keeta::json_schema, read: keeta },
+    Known { name: "apsdai", secrets: &["secret", "password"], schema: Apsdai::json_schema, read: apsdai },
 ];
 
 /// What every source takes.
@@ -39,12 +48,22 @@ pub struct ReadSource {
     pub source: Option<ConfiguredSource>,
 }
 
-#[derive(Deserialize)]
+/// What every source takes.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Shared {
+    /// The kind of system that sends webhooks.
     platform: String,
+    /// The operator hears of it when nothing at all has come for so long.
     #[serde(default, deserialize_with = "crate::domain::duration::deserialize_option")]
+    #[schemars(with = "duration::Written", example = &"26h")]
     silent_after: Option<SignedDuration>,
+}
+
+/// The schema of `[source.<name>]`.
+pub fn schema(generator: &mut SchemaGenerator) -> Value {
+    let kinds = PLATFORMS.iter().map(|known| Kind { name: known.name, schema: (known.schema)(generator) }).collect();
+    schema::tagged("platform", Shared::json_schema(generator), kinds, Place::Source)
 }
 
 pub fn read(

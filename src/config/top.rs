@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 
 use jiff::SignedDuration;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::de::DeTable;
 
@@ -35,6 +36,7 @@ use crate::config::tables::strangers;
 use crate::config::tables::table;
 use crate::config::templates::Folder;
 use crate::config::values;
+use crate::domain::duration;
 use crate::domain::secret::Secret;
 
 const KEYS: [&str; 4] = ["language", "timezone", "currency", "templates"];
@@ -132,13 +134,23 @@ pub fn read(
     })
 }
 
-#[derive(Deserialize)]
+/// The configuration of Orderbell.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct WrittenGlobals {
+#[schemars(rename = "Orderbell")]
+pub struct WrittenGlobals {
+    /// The language of messages, where a channel sets none: "en", "zh-CN", or one that the folder of templates brings.
+    #[schemars(example = &"zh-CN", extend("default" = "en"))]
     language: Option<String>,
+    /// The time zone of times in messages, where a channel sets none; an IANA name.
+    #[schemars(example = &"Asia/Hong_Kong", extend("default" = "UTC"))]
     timezone: Option<String>,
+    /// The currency of amounts that come without one; an ISO 4217 code.
+    #[schemars(regex(pattern = "^[A-Z]{3}$"), example = &"HKD")]
     currency: Option<String>,
+    /// A folder whose templates, such as `en/order.placed.md`, take precedence over the built-in ones.
     #[serde(rename = "templates")]
+    #[schemars(example = &"templates")]
     _templates: Option<String>,
 }
 
@@ -156,12 +168,20 @@ fn read_globals(mut section: Section<'_>, surroundings: &Surroundings<'_>, probl
     }
 }
 
-#[derive(Deserialize)]
+/// Where webhooks come in.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct WrittenServer {
+#[schemars(rename = "Server")]
+pub struct WrittenServer {
+    /// Address and port for webhooks and `/healthz`.
+    #[schemars(extend("default" = "127.0.0.1:8787"))]
     listen: Option<String>,
+    /// How platforms reach the daemon, without `/hooks/…`; Keeta's signature needs it.
+    #[schemars(example = &"https://bell.example.com")]
     public_url: Option<String>,
+    /// Larger webhooks are refused. Between 1KiB and 64MiB.
     #[serde(default = "default_max_body", deserialize_with = "crate::domain::duration::deserialize_size")]
+    #[schemars(with = "duration::WrittenSize", extend("default" = "1MiB"))]
     max_body: u64,
 }
 
@@ -190,11 +210,17 @@ fn address(written: Option<String>, port: u16) -> SocketAddr {
     written.unwrap_or_else(|| SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port))
 }
 
-#[derive(Deserialize)]
+/// Where the page, the API and the metrics are: a listener of their own, so that the internet sees /hooks only.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct WrittenAdmin {
+#[schemars(rename = "Admin", extend("not" = { "required": ["token", "token_hash"] }))]
+pub struct WrittenAdmin {
+    /// Address and port.
+    #[schemars(extend("default" = "127.0.0.1:8788"))]
     listen: Option<String>,
+    /// The token of the API, which is the password of the page. Needed unless `listen` is of this machine.
     token: Option<Secret>,
+    /// The Argon2 hash of the token, instead of the token itself.
     token_hash: Option<Secret>,
 }
 
@@ -232,11 +258,17 @@ fn admin(mut section: Section<'_>, surroundings: &Surroundings<'_>, problems: &m
     Some(Admin { listen, key })
 }
 
-#[derive(Deserialize)]
+/// Where events, orders and deliveries are kept.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct WrittenStore {
+#[schemars(rename = "Store")]
+pub struct WrittenStore {
+    /// The SQLite file, relative to the folder of the configuration.
+    #[schemars(extend("default" = "sqlite:orderbell.db"))]
     url: Option<Secret>,
+    /// Events and deliveries older than this are removed; undelivered ones never. At least one day.
     #[serde(default = "default_keep", deserialize_with = "crate::domain::duration::deserialize")]
+    #[schemars(with = "duration::Written", extend("default" = "400d"))]
     keep: SignedDuration,
 }
 

@@ -1,5 +1,6 @@
 //! Single values: zones, currencies, languages, addresses, names, times of day; each judged with what would be right.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::net::Ipv4Addr;
 use std::net::Ipv6Addr;
@@ -8,6 +9,10 @@ use std::net::SocketAddr;
 use iso_currency::Currency;
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
+use schemars::JsonSchema;
+use schemars::Schema;
+use schemars::SchemaGenerator;
+use schemars::json_schema;
 use serde::Deserialize;
 use serde::Deserializer;
 use serde::de::Error;
@@ -158,6 +163,9 @@ fn is_private(ip: Ipv4Addr) -> bool {
     ip.is_private() || ip.is_link_local() || ip.is_unspecified() || shared
 }
 
+/// What [`name`] takes, as a regular expression.
+pub const NAME_PATTERN: &str = "^[A-Za-z0-9_-]{1,64}$";
+
 /// Judges the name of a source, a channel or a report.
 pub fn name(text: &str) -> Result<(), Complaint> {
     let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
@@ -177,6 +185,23 @@ pub fn deserialize_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Ti
     let shape = text.len() == 5 && text.as_bytes()[2] == b':';
     let time = shape.then(|| Time::strptime("%H:%M", &text).ok()).flatten();
     time.ok_or_else(|| D::Error::custom(format!("\"{text}\" is not a time of day; write it like \"08:57\"")))
+}
+
+/// A time of day as it is written, for the schema.
+pub struct WrittenTime;
+
+impl JsonSchema for WrittenTime {
+    fn schema_name() -> Cow<'static, str> {
+        "Time".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A time of day with two digits for hour and minute.",
+            "type": "string",
+            "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$",
+        })
+    }
 }
 
 #[cfg(test)]

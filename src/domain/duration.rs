@@ -1,8 +1,13 @@
 //! Lengths of time and sizes as people write them in the configuration: `90s`, `1h30m`, `400d`; `512KiB`, `1MiB`.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use jiff::SignedDuration;
+use schemars::JsonSchema;
+use schemars::Schema;
+use schemars::SchemaGenerator;
+use schemars::json_schema;
 use serde::Deserialize;
 use serde::Deserializer;
 use serde::de::Error;
@@ -122,6 +127,44 @@ pub fn deserialize_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u6
     }
 
     deserializer.deserialize_any(Size)
+}
+
+/// A length of time as it is written, for the schema of the configuration.
+pub struct Written;
+
+impl JsonSchema for Written {
+    fn schema_name() -> Cow<'static, str> {
+        "Duration".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A length of time: whole numbers with the units d, h, m and s, larger units first.",
+            "type": "string",
+            "minLength": 2,
+            "pattern": "^([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?$",
+        })
+    }
+}
+
+/// A size as it is written, for the schema of the configuration.
+pub struct WrittenSize;
+
+impl JsonSchema for WrittenSize {
+    fn schema_name() -> Cow<'static, str> {
+        "Size".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let units: Vec<&str> = SIZES.iter().map(|(unit, _)| *unit).collect();
+        json_schema!({
+            "description": "A size: a whole number with a unit, or a number of bytes.",
+            "anyOf": [
+                { "type": "string", "pattern": format!("^[0-9]+\\s*({})?$", units.join("|")) },
+                { "type": "integer", "minimum": 0 },
+            ],
+        })
+    }
 }
 
 #[cfg(test)]

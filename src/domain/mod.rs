@@ -7,6 +7,7 @@ pub mod data;
 pub mod document;
 pub mod duration;
 pub mod event;
+pub mod id;
 pub mod language;
 pub mod ledger;
 pub mod mask;

@@ -1,15 +1,20 @@
 //! Routing: which channels could hear of an event, as a pure function of its kind, source and shop.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use schemars::JsonSchema;
+use schemars::Schema;
+use schemars::SchemaGenerator;
+use schemars::json_schema;
 use serde::Deserialize;
 use serde::Deserializer;
 use serde::de::Error;
-use serde::de::Visitor;
 
 use crate::domain::condition::Condition;
 use crate::domain::event::Kind;
+use crate::domain::id::Id;
 
 /// A pattern over a whole text: `*` stands for any run of characters, dots and none included; all else for itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,20 +67,41 @@ impl<'de> Deserialize<'de> for Glob {
     }
 }
 
-/// A rule: which events go to which channels.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+impl JsonSchema for Glob {
+    fn schema_name() -> Cow<'static, str> {
+        "Pattern".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A kind of event, or a pattern over kinds: * stands for any run of characters, dots included.",
+            "type": "string",
+            "minLength": 1,
+            "examples": ["order.placed", "order.*", "*"],
+        })
+    }
+}
+
+/// A rule: which events go to which channels. Every rule that matches applies; a channel hears of an event once.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Route {
-    /// Patterns over the kind; one that matches is enough.
+    /// Kinds of events, or patterns over them; one that matches is enough.
+    #[schemars(length(min = 1))]
     pub events: Vec<Glob>,
     /// Only events of these sources; of all where absent.
+    #[schemars(length(min = 1))]
     pub sources: Option<Vec<String>>,
     /// Only events of these shops; of all, and of none, where absent.
-    #[serde(default, deserialize_with = "deserialize_ids")]
+    #[serde(default, deserialize_with = "crate::domain::id::deserialize_list")]
+    #[schemars(with = "Vec<Id>", length(min = 1))]
     pub shops: Option<Vec<String>>,
-    /// An expression that must hold as well. It is judged where the order is known, not here.
+    /// A condition that must hold as well; it knows order, shop, kind, source and data. It is judged where the order is
+    /// known, not here.
+    #[schemars(with = "Option<String>", example = &"order.total >= 500")]
     pub when: Option<Condition>,
     /// The channels.
+    #[schemars(length(min = 1))]
     pub to: Vec<String>,
 }
 
@@ -183,46 +209,6 @@ impl Routes {
             }
         }
         hearers
-    }
-}
-
-/// For `#[serde(default, deserialize_with)]` on a list of ids, each written as number or text.
-///
-/// # Errors
-/// When it is no list, or an element is neither.
-pub fn deserialize_ids<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
-    let ids = Vec::<Id>::deserialize(deserializer)?;
-    Ok(Some(ids.into_iter().map(|id| id.0).collect()))
-}
-
-/// A platform's id, written as number or text; text inside.
-struct Id(String);
-
-impl<'de> Deserialize<'de> for Id {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct NumberOrText;
-
-        impl Visitor<'_> for NumberOrText {
-            type Value = Id;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an id, as a number or as a text in quotes")
-            }
-
-            fn visit_i64<E: Error>(self, id: i64) -> Result<Id, E> {
-                Ok(Id(id.to_string()))
-            }
-
-            fn visit_u64<E: Error>(self, id: u64) -> Result<Id, E> {
-                Ok(Id(id.to_string()))
-            }
-
-            fn visit_str<E: Error>(self, id: &str) -> Result<Id, E> {
-                Ok(Id(id.to_owned()))
-            }
-        }
-
-        deserializer.deserialize_any(NumberOrText)
     }
 }
 

@@ -1,7 +1,12 @@
 //! A text that must not be shown: it prints as `***` and is wiped from memory when dropped.
 
+use std::borrow::Cow;
 use std::fmt;
 
+use schemars::JsonSchema;
+use schemars::Schema;
+use schemars::SchemaGenerator;
+use schemars::json_schema;
 use secrecy::ExposeSecret;
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -44,5 +49,41 @@ impl<'de> Deserialize<'de> for Secret {
             return Err(serde::de::Error::custom("a secret must not be empty"));
         }
         Ok(Self::new(text))
+    }
+}
+
+/// As it is written in the configuration, which puts the text in the place of a reference before it is read.
+impl JsonSchema for Secret {
+    fn schema_name() -> Cow<'static, str> {
+        "Secret".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A secret: a text, { env = \"NAME\" } for the value of an environment variable, or { file = \"path\" } for the content of a file, relative to the folder of the configuration.",
+            "anyOf": [
+                { "type": "string", "pattern": "\\S" },
+                {
+                    "type": "object",
+                    "properties": {
+                        "env": {
+                            "description": "The name of an environment variable that holds the secret.",
+                            "type": "string",
+                            "pattern": "^[A-Za-z0-9_]+$",
+                        },
+                    },
+                    "required": ["env"],
+                    "additionalProperties": false,
+                },
+                {
+                    "type": "object",
+                    "properties": {
+                        "file": { "description": "A file that holds the secret; its last newline is taken off.", "type": "string" },
+                    },
+                    "required": ["file"],
+                    "additionalProperties": false,
+                },
+            ],
+        })
     }
 }

@@ -14,6 +14,7 @@ pub mod markdown;
 use std::borrow::Cow;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::Serialize;
 use sha2::Digest;
@@ -50,25 +51,29 @@ const TITLE_GRAPHEMES: usize = 80;
 const WIDEST_MARKER: &str = "(9999/9999) ";
 
 /// One robot of a DingTalk group.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DingTalk {
-    /// The robot's address, which holds its token.
+    /// The robot's address, which holds its token: `https://oapi.dingtalk.com/robot/send?access_token=…`
     pub webhook: Secret,
     /// The secret of signed mode; begins with `SEC`.
     pub secret: Option<Secret>,
     /// The word that the robot's keyword mode demands in each message.
+    #[schemars(example = &"order")]
     pub keyword: Option<String>,
+    /// Who is called by name in each message.
     #[serde(default)]
     pub mention: Mention,
 }
 
 /// Who is called by name in each message.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Mention {
     /// Mobile numbers of group members; outside mainland China `+<country>-<number>`.
+    #[schemars(inner(regex(pattern = r"^(1[0-9]{10}|\+[0-9]{1,3}-[0-9]{4,14})$")), example = ["+852-51234567"])]
     pub mobiles: Vec<String>,
+    /// User ids of group members.
     pub user_ids: Vec<String>,
     /// Everyone in the group.
     pub all: bool,

@@ -5,6 +5,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use schemars::JsonSchema;
+use schemars::Schema;
+use schemars::SchemaGenerator;
+use schemars::json_schema;
 use serde::Deserialize;
 use serde::Deserializer;
 use serde::de::Error;
@@ -13,7 +17,7 @@ use serde::de::Error;
 pub type Fields = BTreeMap<Detail, Pointer>;
 
 /// A detail that can be read from a body. The texts are what the configuration calls it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
 pub enum Detail {
     /// The order's number; text.
     #[serde(rename = "order.number")]
@@ -21,8 +25,10 @@ pub enum Detail {
     /// What the buyer pays in all.
     #[serde(rename = "order.total")]
     OrderTotal,
+    /// When it was placed.
     #[serde(rename = "order.placed_at")]
     PlacedAt,
+    /// When it was paid.
     #[serde(rename = "order.paid_at")]
     PaidAt,
     /// When it happened, whatever it is.
@@ -34,17 +40,22 @@ pub enum Detail {
     /// Why it was cancelled or refunded.
     #[serde(rename = "reason")]
     Reason,
+    /// The buyer's e-mail address.
     #[serde(rename = "buyer.email")]
     BuyerEmail,
+    /// What is paid back.
     #[serde(rename = "refund.amount")]
     RefundAmount,
     /// The list of products, of an order or of an alarm.
     #[serde(rename = "products")]
     Products,
+    /// What a product is called.
     #[serde(rename = "product.name")]
     ProductName,
+    /// The product's id or path.
     #[serde(rename = "product.id")]
     ProductId,
+    /// How many of it.
     #[serde(rename = "product.quantity")]
     ProductQuantity,
     /// The price of one piece.
@@ -59,11 +70,13 @@ pub enum Detail {
     /// The list of days in the totals.
     #[serde(rename = "days")]
     Days,
+    /// Which day it is.
     #[serde(rename = "day.date")]
     DayDate,
     /// How many orders.
     #[serde(rename = "day.count")]
     DayCount,
+    /// What the orders come to.
     #[serde(rename = "day.amount")]
     DayAmount,
     /// Which hook it is; asked only when no header says so.
@@ -72,6 +85,27 @@ pub enum Detail {
     /// That the platform only tries the address out.
     #[serde(skip)]
     Test,
+}
+
+/// The schema of [`Fields`]: a key for each detail.
+pub fn schema(generator: &mut SchemaGenerator) -> Schema {
+    let mut details = Detail::json_schema(generator);
+    let details = details.remove("oneOf").unwrap_or_default();
+    let properties = details.as_array().into_iter().flatten().filter_map(|detail| {
+        let key = detail.get("const")?.as_str()?.to_owned();
+        let pointer = json_schema!({
+            "description": detail.get("description"),
+            "type": "string",
+            "pattern": "^(/([^~]|~[01])*)?$",
+        });
+        Some((key, pointer.to_value()))
+    });
+    json_schema!({
+        "type": "object",
+        "properties": properties.collect::<serde_json::Map<_, _>>(),
+        "additionalProperties": false,
+        "examples": [{ "order.number": "/data/orderNo" }],
+    })
 }
 
 /// Objects in which the details may stand when they are not at the root.

@@ -22,11 +22,13 @@ mod verify;
 use jiff::SignedDuration;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::Deserializer;
 use serde::de::Error;
 
 use crate::domain::apsdai;
+use crate::domain::duration;
 use crate::domain::event::Kind;
 use crate::domain::secret::Secret;
 use crate::platform::Heard;
@@ -38,8 +40,9 @@ use crate::platform::Sample;
 use crate::platform::apsdai::fields::Fields;
 
 /// One shop at APSDAI. It has one of `secret` and `password`: its token mode.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("oneOf" = [{ "required": ["secret"] }, { "required": ["password"] }]))]
 pub struct Apsdai {
     /// For the token mode "signature".
     pub secret: Option<Secret>,
@@ -47,21 +50,25 @@ pub struct Apsdai {
     pub password: Option<Secret>,
     /// Older or future timestamps are refused; zero switches the check off.
     #[serde(default = "default_max_age", deserialize_with = "crate::domain::duration::deserialize")]
+    #[schemars(with = "duration::Written", extend("default" = "5m"))]
     pub max_age: SignedDuration,
     /// What a number without a decimal point means.
     #[serde(default)]
+    #[schemars(extend("default" = "major"))]
     pub amount_unit: AmountUnit,
     /// The zone of times written as text, by its IANA name.
     #[serde(default = "default_timezone", deserialize_with = "deserialize_zone")]
+    #[schemars(with = "String", extend("default" = "Asia/Shanghai"))]
     pub timezone: TimeZone,
     /// Where details stand in this shop's bodies, as JSON pointers: `"order.number" = "/data/orderNo"`. A pointer goes
     /// before the table of likely names, which still serves where it leads nowhere. Pointers of `product.*` and `day.*`
     /// begin at the item where there is a list of them.
     #[serde(default)]
+    #[schemars(schema_with = "fields::schema")]
     pub fields: Fields,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum AmountUnit {
     /// 12.5 is twelve and a half.

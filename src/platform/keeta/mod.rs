@@ -20,8 +20,10 @@ use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::domain::duration;
 use crate::domain::event::Kind;
 use crate::domain::secret::Secret;
 use crate::platform::Heard;
@@ -32,27 +34,31 @@ use crate::platform::Request;
 use crate::platform::Sample;
 
 /// One application at Keeta.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Keeta {
     /// The application's id, as the developer portal shows it.
+    #[schemars(example = 3762772727_u64)]
     pub app_id: u64,
     /// The application's secret, which ends every signature.
     pub app_secret: Secret,
     /// What to do with a webhook whose signature matches no recipe.
     #[serde(default)]
+    #[schemars(extend("default" = "enforce"))]
     pub verify: Verify,
     /// The address as registered at Keeta, where it is not `public_url` + `/hooks/<source>`.
     pub registered_url: Option<String>,
     /// Names for shop ids.
     #[serde(default)]
+    #[schemars(example = serde_json::json!({ "145541": "Harbour Noodle House" }))]
     pub shops: BTreeMap<String, String>,
     /// Older or future timestamps are refused; zero switches the check off.
     #[serde(default = "default_max_age", deserialize_with = "crate::domain::duration::deserialize")]
+    #[schemars(with = "duration::Written", extend("default" = "24h"))]
     pub max_age: SignedDuration,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Verify {
     /// Refused.

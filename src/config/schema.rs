@@ -1,0 +1,179 @@
+//! The JSON Schema of the configuration, for editors, made of the very structs that the file is read into.
+
+use schemars::JsonSchema;
+use schemars::Schema;
+use schemars::SchemaGenerator;
+use schemars::generate::SchemaSettings;
+use schemars::transform::RecursiveTransform;
+use schemars::transform::Transform;
+use serde_json::Map;
+use serde_json::Value;
+use serde_json::json;
+
+use crate::config::channels;
+use crate::config::later;
+use crate::config::later::Place;
+use crate::config::routes::Operator;
+use crate::config::routes::WrittenReport;
+use crate::config::sources;
+use crate::config::top::WrittenAdmin;
+use crate::config::top::WrittenGlobals;
+use crate::config::top::WrittenServer;
+use crate::config::top::WrittenStore;
+use crate::config::values;
+use crate::domain::route::Route;
+
+const NOT_YET: &str = "Not in this version yet.";
+
+type Object = Map<String, Value>;
+
+/// The schema of the whole file, by JSON Schema's draft 2020-12.
+pub fn schema() -> Value {
+    let mut generator = SchemaSettings::draft2020_12().for_deserialize().into_generator();
+    let mut root = object(WrittenGlobals::json_schema(&mut generator));
+    let tables = tables(&mut generator);
+    properties(&mut root).extend(tables);
+    root.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
+    root.insert("title".to_owned(), json!("Orderbell"));
+    root.insert("$defs".to_owned(), Value::Object(generator.take_definitions(true)));
+    let mut root = Schema::from(root);
+    RecursiveTransform(as_toml).transform(&mut root);
+    root.to_value()
+}
+
+/// Every table of the file.
+fn tables(generator: &mut SchemaGenerator) -> Object {
+    let (source, channel) = (sources::schema(generator), channels::schema(generator));
+    let report = whole::<WrittenReport>(generator, later::is_missing("reports", Place::Report));
+    let admin = whole::<WrittenAdmin>(generator, later::is_missing("admin page or API", Place::Top));
+    let route = json!({
+        "description": "Who hears of what: every route that matches applies, and a channel hears of an event once.",
+        "type": "array",
+        "items": generator.subschema_for::<Route>(),
+    });
+    let tables = [
+        ("server", generator.subschema_for::<WrittenServer>().to_value()),
+        ("admin", admin),
+        ("store", generator.subschema_for::<WrittenStore>().to_value()),
+        ("operator", generator.subschema_for::<Operator>().to_value()),
+        (
+            "source",
+            named("Where webhooks come in, by name: a source's address is public_url + /hooks/ + its name.", source),
+        ),
+        ("channel", named("Where messages go, by name.", channel)),
+        ("route", route),
+        ("report", named("Daily figures, by name.", report)),
+    ];
+    tables.into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect()
+}
+
+/// Tables that have names: `[family.<name>]`.
+fn named(description: &str, each: Value) -> Value {
+    json!({
+        "description": description,
+        "type": "object",
+        "propertyNames": { "pattern": values::NAME_PATTERN },
+        "additionalProperties": each,
+    })
+}
+
+/// One of several structs that a tag chooses from.
+pub struct Kind {
+    /// What the tag says.
+    pub name: &'static str,
+    pub schema: Schema,
+}
+
+/// A table that has the keys of `shared`, one of which is a tag, and those of the kind that the tag names.
+pub fn tagged(tag: &str, shared: Schema, kinds: Vec<Kind>, place: Place) -> Value {
+    let shared = object(shared);
+    let kinds = kinds.into_iter().map(|kind| {
+        let own = object(kind.schema);
+        let is_missing = later::is_missing(kind.name, place);
+        let mut whole = shared.clone();
+        for (key, value) in own {
+            match (key.as_str(), whole.get_mut(&key)) {
+                ("properties", Some(Value::Object(all))) => all.extend(into_object(value)),
+                ("required", Some(Value::Array(all))) => all.extend(value.as_array().cloned().unwrap_or_default()),
+                _ => drop(whole.insert(key, value)),
+            }
+        }
+        let keys = properties(&mut whole);
+        for (key, schema) in keys.iter_mut() {
+            note(into_mut(schema), later::is_missing(key, place));
+        }
+        if let Some(tag) = keys.get_mut(tag) {
+            let description = tag.get("description").cloned();
+            *tag = json!({ "description": description, "type": "string", "const": kind.name });
+        }
+        whole.insert("title".to_owned(), json!(kind.name));
+        note(&mut whole, is_missing);
+        Value::Object(whole)
+    });
+    json!({ "oneOf": kinds.collect::<Vec<_>>() })
+}
+
+/// A table in its place, with the note that this version does nothing with it, where that is so.
+fn whole<T: JsonSchema>(generator: &mut SchemaGenerator, is_missing: bool) -> Value {
+    let mut schema = object(T::json_schema(generator));
+    note(&mut schema, is_missing);
+    Value::Object(schema)
+}
+
+/// Adds to a description that this version does not do it, where it does not.
+fn note(schema: &mut Object, is_missing: bool) {
+    if is_missing {
+        let said = schema.get("description").and_then(Value::as_str);
+        let note = said.map_or(NOT_YET.to_owned(), |said| format!("{NOT_YET} {said}"));
+        schema.insert("description".to_owned(), json!(note));
+    }
+}
+
+/// TOML has no null, and a text for people has no line breaks of ours.
+fn as_toml(schema: &mut Schema) {
+    let Some(object) = schema.as_object_mut() else { return };
+    if let Some(Value::Array(types)) = object.get_mut("type") {
+        types.retain(|name| name != "null");
+        if let [only] = types.as_slice() {
+            let only = only.clone();
+            object.insert("type".to_owned(), only);
+        }
+    }
+    if let Some(Value::Array(choices)) = object.get_mut("anyOf") {
+        choices.retain(|choice| *choice != json!({ "type": "null" }));
+        if let [only] = choices.as_mut_slice() {
+            let only = into_object(only.take());
+            object.remove("anyOf");
+            object.extend(only);
+        }
+    }
+    if object.get("default") == Some(&Value::Null) {
+        object.remove("default");
+    }
+    if let Some(Value::String(description)) = object.get_mut("description") {
+        *description = description.replace('\n', " ");
+    }
+}
+
+fn properties(schema: &mut Object) -> &mut Object {
+    into_mut(schema.entry("properties").or_insert_with(|| json!({})))
+}
+
+fn object(schema: Schema) -> Object {
+    into_object(schema.to_value())
+}
+
+fn into_object(value: Value) -> Object {
+    match value {
+        Value::Object(object) => object,
+        _ => Object::new(),
+    }
+}
+
+/// The members of a schema, which is always an object here.
+fn into_mut(value: &mut Value) -> &mut Object {
+    if !value.is_object() {
+        *value = json!({});
+    }
+    value.as_object_mut().expect("it was made one")
+}
