@@ -68,7 +68,7 @@ fn version(scene: &Scene, number: usize) -> (String, BTreeSet<&'static str>) {
     routed.push("changing");
     // Come and go.
     for (name, every) in [("second", 2), ("third", 3)] {
-        if number % every == 0 {
+        if number.is_multiple_of(every) {
             text += &scene.robot(name, "");
             routed.push(name);
         }
@@ -280,7 +280,9 @@ async fn deliveries_to_a_channel_that_is_gone_are_told_and_go_out_when_it_is_bac
     scene.nothing_more(A_WHILE).await;
     let standings = daemon.deliveries().await;
     assert!(of(&standings, "erp").iter().all(|one| one.state == "waiting"), "{standings:#?}");
-    // Back again, under a new address of its own choice.
+    assert_eq!(listed(&daemon.file, "erp"), (Some(0), 3), "the command still knows the name");
+    assert_eq!(listed(&daemon.file, "epr"), (Some(2), 0));
+    // Back again.
     daemon.write("", &marked("v3", &with));
     daemon.until_takes("v3").await;
     daemon.until_done().await;
@@ -304,6 +306,15 @@ async fn a_mended_setting_sends_what_waits_for_it_at_once() {
     assert_eq!(scene.until_told("right", 1).await.len(), 1, "without waiting for the next probe");
     let standings = daemon.until_done().await;
     assert_eq!(of(&standings, "erp")[0].attempts, 2);
+}
+
+/// How `orderbell deliveries` ends, and how many deliveries to a channel it lists.
+fn listed(file: &std::path::Path, channel: &str) -> (Option<i32>, usize) {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_orderbell"));
+    let command = command.args(["deliveries", "--format", "json", "--channel", channel, "--config"]).arg(file);
+    let output = command.output().expect("it runs");
+    let rows: Vec<serde_json::Value> = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    (output.status.code(), rows.len())
 }
 
 /// Templates of the merchant's own, in the folder `mine`.

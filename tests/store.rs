@@ -370,3 +370,36 @@ async fn retention_removes_what_is_old_and_done_and_never_what_somebody_must_sti
     // Its keys went with it: the same number may come again after so long.
     assert!(matches!(store.record(placed("1", &[])).await, Ok(Recorded::New { .. })));
 }
+
+#[tokio::test]
+async fn what_waits_is_known_by_channel_and_a_mended_setting_makes_it_due() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path());
+    for number in ["1", "2", "3"] {
+        store.record(placed(number, &["kitchen", "erp"])).await.expect("recorded");
+    }
+    let outcomes = [Outcome::Misconfigured, Outcome::Retry { after: None }, Outcome::Delivered];
+    for channel in ["kitchen", "erp"] {
+        for (due, outcome) in due(&store, channel, 10).await.into_iter().zip(outcomes.clone()) {
+            let Claimed::Yes(attempt) = claim(&store, due.id, 10).await else { panic!("it waits") };
+            let step = match outcome {
+                Outcome::Delivered => Step::Delivered,
+                _ => Step::Wait { until: at(600), spends: false },
+            };
+            settle(&store, due.id, attempt, outcome, step).await;
+        }
+    }
+    let waiting = store.reader().waiting().await.expect("readable");
+    assert_eq!(waiting, [("erp".to_owned(), 2), ("kitchen".to_owned(), 2)]);
+    store.reopen("kitchen", at(20)).await.expect("reopened");
+    assert_eq!(
+        due(&store, "kitchen", 20).await.len(),
+        1,
+        "the one that waits for the setting, not the one that was refused"
+    );
+    assert!(due(&store, "erp", 20).await.is_empty(), "another channel's setting has not changed");
+    assert_eq!(due(&store, "kitchen", 600).await.len(), 2);
+    for (channel, known) in [("kitchen", true), ("nowhere", false)] {
+        assert_eq!(store.reader().knows_channel(channel).await.expect("readable"), known, "{channel}");
+    }
+}

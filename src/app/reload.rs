@@ -83,8 +83,7 @@ enum Unfit {
 impl Reloader {
     /// Puts each new configuration in force, until the daemon stops.
     pub async fn run(mut self, watch: Watch) {
-        let mut in_force = watch.before.clone();
-        let mut seen_once = None;
+        let mut looks = Looks { read: watch.before.clone(), last: None };
         let shutdown = self.shutdown.clone();
         let next = async |watch: &Watch| {
             tokio::select! {
@@ -97,9 +96,7 @@ impl Reloader {
             let file = watch.file.clone();
             // Before it is read: what is written afterwards is another change.
             let Ok(seen) = tokio::task::spawn_blocking(move || Footprint::of(&file)).await else { continue };
-            let settled = seen_once.replace(seen.clone()).as_ref() == Some(&seen);
-            if asked || (settled && seen != in_force) {
-                in_force = seen;
+            if looks.wants_reading(seen, asked) {
                 self.read(&watch.file).await;
             }
         }
@@ -140,6 +137,15 @@ impl Reloader {
             "the configuration was read again and is in force"
         );
         let before = self.reception.replace(app::reception(config));
+        for (name, inlet) in &self.reception.get().inlets {
+            if before.inlets.get(name).is_none_or(|before| before.address != inlet.address) {
+                tracing::info!(
+                    source = name,
+                    "webhooks are taken at /hooks/{name}, known to the platform as {}",
+                    inlet.address
+                );
+            }
+        }
         let ended = self.lanes.change(fresh, &gone);
         self.look_after(before, ended);
         if !mistakes.is_empty() {
@@ -218,6 +224,26 @@ impl Reloader {
     }
 }
 
+/// What was seen of the files so far.
+struct Looks {
+    /// When they were read last.
+    read: Footprint,
+    /// At the last look.
+    last: Option<Footprint>,
+}
+
+impl Looks {
+    /// Whether it is time to read them: when somebody asks for it, or when they have changed and are at rest.
+    fn wants_reading(&mut self, seen: Footprint, asked: bool) -> bool {
+        let is_at_rest = self.last.replace(seen.clone()).as_ref() == Some(&seen);
+        let wants = asked || (is_at_rest && seen != self.read);
+        if wants {
+            self.read = seen;
+        }
+        wants
+    }
+}
+
 /// Reads the file and makes what takes time: not on a thread that others need.
 fn make(file: &Path, channels: &BTreeMap<String, ConfiguredChannel>, overlay: &Sources) -> Result<Made, Unfit> {
     let mut anew = config::read_anew(file).map_err(Unfit::Wrong)?;
@@ -252,4 +278,32 @@ fn said(problem: &Problem) -> String {
 fn place(problem: &Problem) -> String {
     let numbers = [problem.line, problem.column].into_iter().flatten().map(|number| format!(":{number}"));
     problem.file.clone() + &numbers.collect::<String>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_read_when_it_is_at_rest_or_when_somebody_asks() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("orderbell.toml");
+        let look = |content: &str| {
+            std::fs::write(&file, content).unwrap();
+            Footprint::of(&file)
+        };
+        let at_the_start = look("language = \"en\"");
+        let mut looks = Looks { read: at_the_start.clone(), last: None };
+        assert!(!looks.wants_reading(at_the_start.clone(), false) && !looks.wants_reading(at_the_start, false));
+        // Written piece by piece: no piece is taken for the whole.
+        let pieces = ["", "lang", "language = \"zh", "language = \"zh-CN\""].map(look);
+        assert!(pieces.iter().all(|piece| !looks.wants_reading(piece.clone(), false)));
+        let [.., whole] = pieces;
+        assert!(looks.wants_reading(whole.clone(), false), "at rest");
+        assert!(!looks.wants_reading(whole.clone(), false), "and once");
+        assert!(looks.wants_reading(whole, true), "asked for, unchanged");
+        let changed = look("currency = \"HKD\"");
+        assert!(looks.wants_reading(changed.clone(), true), "asked for, at once");
+        assert!(!looks.wants_reading(changed.clone(), false), "then not once more");
+    }
 }
