@@ -9,7 +9,7 @@ use std::path::PathBuf;
 const ROOMS: [(&str, &[&str]); 11] = [
     ("main", &["cli"]),
     ("cli", &["app", "channel", "cli", "config", "domain", "flow", "platform", "sandbox", "store"]),
-    ("app", &["channel", "config", "domain", "flow", "platform", "store", "web"]),
+    ("app", &["app", "channel", "config", "domain", "flow", "platform", "store", "web"]),
     ("web", &["domain", "flow", "platform", "web"]),
     ("flow", &["channel", "domain", "flow", "platform", "store"]),
     ("platform", &["domain", "platform"]),
