@@ -54,6 +54,8 @@
 //! and is imported by [`app`] and [`cli`] alone; [`sandbox`] imports [`domain`] only. `tests/tidy.rs` holds this.
 
 #![forbid(unsafe_code)]
+// Both macros panic when nobody reads any more; `cli::output` does not.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod app;
 pub mod channel;

@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::cli::Failure;
 use crate::cli::Format;
 use crate::cli::colour;
+use crate::cli::output;
 use crate::config;
 use crate::config::Examined;
 use crate::config::problem;
@@ -23,14 +24,15 @@ pub struct Check {
 
 pub fn run(check: &Check, file: &Path) -> Result<(), Failure> {
     let Examined { problems, starts } = config::examine(file);
-    match check.format {
-        Format::Text if problems.is_empty() => println!("{}: no errors, no warnings", file.display()),
-        Format::Text => print!("{}", problem::render(&problems, colour(std::io::stdout().is_terminal()))),
-        Format::Json => println!("{}", json!({ "starts": starts, "problems": problems })),
-    }
+    let printed = match check.format {
+        Format::Text if problems.is_empty() => output::line(format_args!("{}: no errors, no warnings", file.display())),
+        Format::Text => output::print(problem::render(&problems, colour(std::io::stdout().is_terminal()))),
+        Format::Json => output::line(json!({ "starts": starts, "problems": problems })),
+    };
     let errors = problems.iter().any(|problem| problem.severity == Severity::Error);
     match (errors, starts) {
-        (false, _) => Ok(()),
+        (false, _) => printed,
+        // Whether or not anybody reads them to the end.
         (true, true) => Err(Failure::Misused("some messages would not go out as they are meant".to_owned())),
         (true, false) => Err(Failure::Misused(format!("the daemon would not start with {}", file.display()))),
     }

@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::cli::Failure;
 use crate::cli::Format;
 use crate::cli::configuration;
+use crate::cli::output;
 use crate::config::StoreUrl;
 use crate::domain::text::cap;
 use crate::store::Standing;
@@ -63,10 +64,9 @@ pub async fn run(deliveries: Deliveries, file: &Path) -> Result<(), Failure> {
     });
     rows.drain(..all.saturating_sub(limit));
     match deliveries.format {
-        Format::Json => println!("{}", rows.iter().map(row_json).collect::<serde_json::Value>()),
+        Format::Json => output::line(rows.iter().map(row_json).collect::<serde_json::Value>()),
         Format::Text => print_table(&rows, all),
     }
-    Ok(())
 }
 
 /// `2025-06-04 11:35`, in this machine's time zone.
@@ -82,26 +82,26 @@ fn row_json(row: &Standing) -> serde_json::Value {
     })
 }
 
-fn print_table(rows: &[Standing], all: usize) {
+fn print_table(rows: &[Standing], all: usize) -> Result<(), Failure> {
     if all == 0 {
-        println!("no deliveries");
-        return;
+        return output::line("no deliveries");
     }
-    println!(
+    output::line(format_args!(
         "{:<16} {:<20} {:<16} {:<12} {:<9} {:>5}  {:<16} {:<40} DELIVERY",
         "MADE", "KIND", "ORDER", "CHANNEL", "STATE", "TRIES", "NEXT TRY", "ANSWER"
-    );
+    ))?;
     for row in rows {
         let made = minute(row.created_at);
         let next = if row.state == "waiting" { minute(row.due_at) } else { "-".to_owned() };
         let order = row.order.as_deref().unwrap_or("-");
         let answer = cap(row.answer.as_deref().unwrap_or("-"), ANSWER);
-        println!(
+        output::line(format_args!(
             "{made:<16} {:<20} {order:<16} {:<12} {:<9} {:>5}  {next:<16} {answer:<40} {}",
             row.kind, row.channel, row.state, row.attempts, row.id
-        );
+        ))?;
     }
     if rows.len() < all {
-        println!("{} of {all}; --limit shows more", rows.len());
+        output::line(format_args!("{} of {all}; --limit shows more", rows.len()))?;
     }
+    Ok(())
 }

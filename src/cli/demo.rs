@@ -18,9 +18,10 @@ use crate::channel::http::Http;
 use crate::channel::http::Settings;
 use crate::cli::Failure;
 use crate::cli::example;
+use crate::cli::log;
+use crate::cli::output;
 use crate::cli::sandbox;
 use crate::cli::serve::stop_on_signal;
-use crate::cli::start_log;
 use crate::config::Config;
 use crate::config::StoreUrl;
 use crate::domain::event::Kind;
@@ -50,7 +51,7 @@ struct Scene {
 }
 
 pub async fn run(demo: Demo) -> Result<(), Failure> {
-    start_log("warn,refinery_core=error");
+    log::start("warn,refinery_core=error")?;
     let folder = tempfile::tempdir().map_err(|error| Failure::Failed(format!("no folder for the store: {error}")))?;
     let far_listener = bind(example::SANDBOX).await?;
     let hooks = bind(example::SERVER).await?;
@@ -63,14 +64,17 @@ pub async fn run(demo: Demo) -> Result<(), Failure> {
     let shutdown = CancellationToken::new();
     stop_on_signal(shutdown.clone())?;
     let mut news = far_sides.subscribe();
+    let unheard = shutdown.clone();
     tokio::spawn(async move {
-        while let Some(received) = sandbox::next(&mut news).await {
-            println!("{}", sandbox::show(&received));
+        while let Some(news) = sandbox::next(&mut news).await {
+            if output::line(news).is_err() {
+                return unheard.cancel();
+            }
         }
     });
-    println!(
+    output::line(format_args!(
         "Orderbell takes webhooks at http://{address}/hooks/<source>; its far sides play at http://{far_address}\n"
-    );
+    ))?;
     let mut daemon = tokio::spawn(app::run(read()?, Listeners { hooks }, Clock::system(), shutdown.clone()));
 
     let StoreUrl::Sqlite(store) = &config.store.url;
@@ -79,12 +83,13 @@ pub async fn run(demo: Demo) -> Result<(), Failure> {
         ended = &mut daemon => return Err(start_failure(ended)),
     };
     let Some(missing) = shown.transpose()? else { return stop(daemon).await };
-    report(&far_sides, &missing);
+    report(&far_sides, &missing)?;
     if !demo.once {
-        println!("Still running. In another terminal, for example:\n");
-        println!("    curl http://{far_address}/                 what the far sides can do, faults included");
-        println!("    curl http://{far_address}/control/messages what they got\n");
-        println!("Ctrl-C stops.");
+        output::line("Still running. In another terminal, for example:\n")?;
+        output::line(format_args!(
+            "    curl http://{far_address}/                 what the far sides can do, faults included"
+        ))?;
+        output::line(format_args!("    curl http://{far_address}/control/messages what they got\n\nCtrl-C stops."))?;
         shutdown.cancelled().await;
     }
     shutdown.cancel();
@@ -132,7 +137,7 @@ async fn play(config: &Config, address: &str, store: &Path) -> Result<Vec<String
             scene.sample.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let answer = http.post(&url, &headers, scene.sample.body.clone()).await;
         let answer = answer.map_err(|error| Failure::Failed(format!("a webhook got no answer: {error}")))?;
-        println!("── webhook {} from {} · HTTP {}\n", scene.kind, scene.source, answer.status);
+        output::line(format_args!("── webhook {} from {} · HTTP {}\n", scene.kind, scene.source, answer.status))?;
         if answer.status != 200 {
             missing.push(format!("{} was not acknowledged: HTTP {}", scene.kind, answer.status));
             continue;
@@ -203,15 +208,14 @@ async fn still_missing(reader: &Reader, owed: &BTreeMap<(String, String), usize>
     Ok(owed.iter().filter_map(short).collect())
 }
 
-fn report(far_sides: &Sandbox, missing: &[String]) {
+fn report(far_sides: &Sandbox, missing: &[String]) -> Result<(), Failure> {
     let counts = far_sides.counts();
-    println!(
+    output::line(format_args!(
         "{} messages reached their far sides, {} repeats, {} refused.",
         counts.accepted, counts.repeats, counts.refused
-    );
-    if missing.is_empty() {
-        println!("Every webhook has reached every channel that should hear of it.\n");
-    } else {
-        println!("Missing:\n   {}\n", missing.join("\n   "));
+    ))?;
+    match missing {
+        [] => output::line("Every webhook has reached every channel that should hear of it.\n"),
+        missing => output::line(format_args!("Missing:\n   {}\n", missing.join("\n   "))),
     }
 }

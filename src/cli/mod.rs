@@ -1,9 +1,14 @@
 //! The commands: one file each, and what they share.
 
 mod check;
+mod completions;
 mod deliveries;
 mod demo;
 mod example;
+mod init;
+mod log;
+mod man;
+mod output;
 mod sandbox;
 mod schema;
 mod serve;
@@ -15,10 +20,10 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::CommandFactory;
 use clap::Parser;
 use clap::Subcommand;
 use clap::ValueEnum;
-use tracing_subscriber::EnvFilter;
 
 use crate::config;
 use crate::config::Loaded;
@@ -53,8 +58,14 @@ enum Command {
     Sandbox(sandbox::Sandbox),
     /// Lists what is waiting, delivered and dead
     Deliveries(deliveries::Deliveries),
+    /// Prints a commented configuration to begin with: the example, which starts as it is
+    Init(init::Init),
     /// Prints the JSON Schema of the configuration, by which editors complete and check it
     Schema,
+    /// Prints what a shell needs to complete the commands and their options
+    Completions(completions::Completions),
+    /// Prints the manual page
+    Man,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -74,6 +85,8 @@ enum Failure {
     Misused(String),
     /// The problems of the configuration: exit code 2.
     Configuration(Vec<Problem>),
+    /// Nobody reads what it prints any more, so there is nothing left to do: exit code 0.
+    Unheard,
 }
 
 /// Reads the command line and does what it says.
@@ -87,20 +100,23 @@ pub fn main() -> ExitCode {
         Command::Simulate(simulate) => run(simulate::run(simulate, file)),
         Command::Sandbox(sandbox) => run(sandbox::run(sandbox, file)),
         Command::Deliveries(deliveries) => run(deliveries::run(deliveries, file)),
+        Command::Init(init) => init::run(&init),
         Command::Schema => schema::run(),
+        Command::Completions(completions) => completions::run(&completions, Arguments::command()),
+        Command::Man => man::run(Arguments::command()),
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) | Err(Failure::Unheard) => ExitCode::SUCCESS,
         Err(Failure::Failed(text)) => {
-            eprintln!("error: {text}");
+            output::complain(format_args!("error: {text}\n"));
             ExitCode::from(1)
         }
         Err(Failure::Misused(text)) => {
-            eprintln!("error: {text}");
+            output::complain(format_args!("error: {text}\n"));
             ExitCode::from(2)
         }
         Err(Failure::Configuration(problems)) => {
-            eprint!("{}", problem::render(&problems, colour(std::io::stderr().is_terminal())));
+            output::complain(problem::render(&problems, colour(std::io::stderr().is_terminal())));
             ExitCode::from(2)
         }
     }
@@ -121,16 +137,5 @@ fn colour(terminal: bool) -> Colour {
     match terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) {
         true => Colour::Always,
         false => Colour::Never,
-    }
-}
-
-/// Starts the log on standard error. `ORDERBELL_LOG` sets what is told, as in `info` or `warn,orderbell::flow=debug`;
-/// `ORDERBELL_LOG_FORMAT=json` sets how.
-fn start_log(default: &str) {
-    let filter = EnvFilter::try_from_env("ORDERBELL_LOG").unwrap_or_else(|_| EnvFilter::new(default));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
-    match std::env::var("ORDERBELL_LOG_FORMAT").as_deref() {
-        Ok("json") => log.json().init(),
-        _ => log.with_ansi(colour(std::io::stderr().is_terminal()) == Colour::Always).init(),
     }
 }

@@ -15,8 +15,9 @@ use crate::channel::webhook::Signing;
 use crate::cli::Failure;
 use crate::cli::configuration;
 use crate::cli::example;
+use crate::cli::log;
+use crate::cli::output;
 use crate::cli::serve::stop_on_signal;
-use crate::cli::start_log;
 use crate::config::Config;
 use crate::sandbox;
 use crate::sandbox::inbox::FarSide;
@@ -36,7 +37,7 @@ pub struct Sandbox {
 }
 
 pub async fn run(sandbox: Sandbox, file: &Path) -> Result<(), Failure> {
-    start_log("info");
+    log::start("info")?;
     let config =
         if file.exists() { configuration(file)?.config } else { example::read(Path::new("config.example.toml"), &[])? };
     let listener = TcpListener::bind(sandbox.listen).await;
@@ -44,24 +45,23 @@ pub async fn run(sandbox: Sandbox, file: &Path) -> Result<(), Failure> {
         listener.map_err(|error| Failure::Failed(format!("--listen {} cannot be used: {error}", sandbox.listen)))?;
     let far_sides = sandbox::Sandbox::start(listener, rules(&config).speed(sandbox.speed));
     let mut news = far_sides.subscribe();
-    println!("listening on http://{0}; `curl http://{0}/` tells what can be done here", far_sides.address());
+    let address = far_sides.address();
+    output::line(format_args!("listening on http://{address}; `curl http://{address}/` tells what can be done here"))?;
     let shutdown = CancellationToken::new();
     stop_on_signal(shutdown.clone())?;
-    while let Some(Some(received)) = shutdown.run_until_cancelled(next(&mut news)).await {
-        println!("{}", show(&received));
+    while let Some(Some(news)) = shutdown.run_until_cancelled(next(&mut news)).await {
+        output::line(news)?;
     }
     far_sides.stop().await;
     Ok(())
 }
 
-/// The next request; `None` when there will be none.
-pub async fn next(news: &mut Receiver<Received>) -> Option<Received> {
-    loop {
-        match news.recv().await {
-            Ok(received) => return Some(received),
-            Err(RecvError::Lagged(missed)) => println!("({missed} requests came too fast to be shown)"),
-            Err(RecvError::Closed) => return None,
-        }
+/// What came next, as it is printed; `None` when there will be nothing more.
+pub async fn next(news: &mut Receiver<Received>) -> Option<String> {
+    match news.recv().await {
+        Ok(received) => Some(show(&received)),
+        Err(RecvError::Lagged(missed)) => Some(format!("({missed} requests came too fast to be shown)")),
+        Err(RecvError::Closed) => None,
     }
 }
 
@@ -96,7 +96,7 @@ fn token(address: &str) -> Option<String> {
 }
 
 /// A request as it is printed: what a person or a program at the far side gets to see.
-pub fn show(received: &Received) -> String {
+fn show(received: &Received) -> String {
     let Received { address, text, body, key, .. } = received;
     let (kind, content) = match address.kind {
         FarSide::DingTalk => ("DingTalk robot", text.clone().unwrap_or_else(|| body.clone())),

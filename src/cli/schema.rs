@@ -1,9 +1,9 @@
 //! `orderbell schema`: the JSON Schema of the configuration, for editors.
 
 use crate::cli::Failure;
+use crate::cli::output;
 use crate::config::schema;
 
 pub fn run() -> Result<(), Failure> {
-    println!("{:#}", schema::schema());
-    Ok(())
+    output::line(format_args!("{:#}", schema::schema()))
 }

@@ -16,7 +16,7 @@ use crate::app::Listeners;
 use crate::app::reload::Watch;
 use crate::cli::Failure;
 use crate::cli::configuration;
-use crate::cli::start_log;
+use crate::cli::log;
 use crate::config::footprint::Footprint;
 use crate::flow::Clock;
 
@@ -24,10 +24,10 @@ use crate::flow::Clock;
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 pub async fn run(file: &Path) -> Result<(), Failure> {
+    log::start("info,refinery_core=warn")?;
     // Before it is read, so that what is written afterwards is seen as a change.
     let before = Footprint::of(file);
     let loaded = configuration(file)?;
-    start_log("info,refinery_core=warn");
     tracing::info!(version = env!("CARGO_PKG_VERSION"), configuration = %file.display(), "starting");
     for warning in &loaded.warnings {
         tracing::warn!(line = warning.line, "{}; {}", warning.message, warning.help.as_deref().unwrap_or_default());

@@ -9,6 +9,7 @@ use crate::channel::http::Http;
 use crate::channel::http::Settings;
 use crate::cli::Failure;
 use crate::cli::configuration;
+use crate::cli::output;
 use crate::config::Config;
 use crate::domain::event::Kind;
 use crate::platform::Sample;
@@ -37,8 +38,7 @@ pub async fn run(simulate: Simulate, file: &Path) -> Result<(), Failure> {
     let sample = sample(&config, &simulate, seed, now)?;
     let address = simulate.to.unwrap_or_else(|| format!("http://{}/hooks/{}", config.server.listen, simulate.source));
     if simulate.print {
-        println!("{}", curl(&address, &sample));
-        return Ok(());
+        return output::line(curl(&address, &sample));
     }
     // The daemon is the merchant's own, so it may well be on this machine.
     let http = Http::new(&Settings { allow_private: true, ..Settings::default() });
@@ -50,10 +50,7 @@ pub async fn run(simulate: Simulate, file: &Path) -> Result<(), Failure> {
     })?;
     let said = String::from_utf8_lossy(&response.body).trim().to_owned();
     match response.status {
-        200 => {
-            println!("acknowledged: {said}");
-            Ok(())
-        }
+        200 => output::line(format_args!("acknowledged: {said}")),
         status => Err(Failure::Failed(format!("the daemon answered HTTP {status}: {said}"))),
     }
 }

@@ -292,7 +292,8 @@ pub fn read_anew(file: &Path) -> Result<Anew, Vec<Problem>> {
 fn text_of(file: &Path) -> Result<String, Vec<Problem>> {
     std::fs::read_to_string(file).map_err(|error| {
         let message = format!("the configuration cannot be read: {}", secrets::reason(&error));
-        let help = "name it with --config FILE or ORDERBELL_CONFIG; `orderbell init` writes one";
+        let help =
+            "`orderbell init --output orderbell.toml` writes one; if it is elsewhere, name it with --config FILE or ORDERBELL_CONFIG";
         vec![problem::unreadable(file.display().to_string(), message, help)]
     })
 }

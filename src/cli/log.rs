@@ -1,0 +1,81 @@
+//! The log of a command: on standard error, as `ORDERBELL_LOG` and `ORDERBELL_LOG_FORMAT` say.
+
+use std::env;
+use std::io::IsTerminal;
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+
+use crate::cli::Failure;
+use crate::cli::colour;
+use crate::config::problem::Colour;
+
+/// Starts the log. `default` is what is told where `ORDERBELL_LOG` does not say, as in `info` or
+/// `warn,orderbell::flow=debug`.
+///
+/// # Errors
+/// [`Failure::Misused`] for a variable with a value that means nothing.
+pub fn start(default: &str) -> Result<(), Failure> {
+    let filter = filter(variable("ORDERBELL_LOG")?.as_deref(), default)?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    match variable("ORDERBELL_LOG_FORMAT")?.as_deref() {
+        Some("json") => log.json().init(),
+        None | Some("text") => log.with_ansi(colour(std::io::stderr().is_terminal()) == Colour::Always).init(),
+        Some(other) => {
+            return Err(Failure::Misused(format!(
+                "ORDERBELL_LOG_FORMAT is \"{other}\"; it may be \"text\" or \"json\""
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// A variable of the environment; an empty one is as good as none.
+fn variable(name: &str) -> Result<Option<String>, Failure> {
+    match env::var(name) {
+        Ok(value) => Ok(Some(value).filter(|value| !value.is_empty())),
+        Err(env::VarError::NotPresent) => Ok(None),
+        Err(env::VarError::NotUnicode(_)) => Err(Failure::Misused(format!("{name} is not UTF-8 text"))),
+    }
+}
+
+/// The filter itself would take a misspelt level for the name of a part, and from then on say nothing at all.
+fn filter(written: Option<&str>, default: &str) -> Result<EnvFilter, Failure> {
+    let Some(written) = written else { return Ok(EnvFilter::new(default)) };
+    let meaning =
+        "levels are error, warn, info, debug, trace and off; a part has its own as in \"warn,orderbell::flow=debug\"";
+    let wrong = |piece: &str| Failure::Misused(format!("ORDERBELL_LOG: \"{piece}\" is no level; {meaning}"));
+    for directive in written.split(',').map(str::trim) {
+        let (part, level) = directive.split_once('=').unwrap_or(("orderbell", directive));
+        let is_part = !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "_-:".contains(c));
+        if !is_part || level.parse::<LevelFilter>().is_err() {
+            return Err(wrong(directive));
+        }
+    }
+    EnvFilter::try_new(written).map_err(|_| wrong(written))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_are_taken_and_everything_else_is_refused() {
+        for right in ["info", "WARN", "off", "warn,orderbell::flow=debug", "warn, hyper=trace", "hyper_util=error"] {
+            assert!(filter(Some(right), "info").is_ok(), "{right}");
+        }
+        for wrong in [
+            "inof",
+            "warn,",
+            "warn,orderbell::flow",
+            "orderbell::flow=loud",
+            "=debug",
+            "info debug",
+            "warn;info",
+            "[x]=info",
+        ] {
+            assert!(matches!(filter(Some(wrong), "info"), Err(Failure::Misused(_))), "{wrong}");
+        }
+        assert_eq!(filter(None, "info").ok().map(|filter| filter.to_string()).as_deref(), Some("info"));
+    }
+}

@@ -1,0 +1,34 @@
+//! What a command prints: to standard output as long as somebody reads it, and why it failed to standard error.
+
+use std::fmt::Display;
+use std::io;
+use std::io::ErrorKind;
+use std::io::Write;
+
+use crate::cli::Failure;
+
+/// Prints a text as it is.
+///
+/// # Errors
+/// [`Failure::Unheard`] when the reader has closed its end, as `head` does; [`Failure::Failed`] for a full disk and the
+/// like.
+pub fn print(text: impl Display) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    write!(out, "{text}").and_then(|()| out.flush()).map_err(|error| match error.kind() {
+        ErrorKind::BrokenPipe => Failure::Unheard,
+        _ => Failure::Failed(format!("standard output cannot be written: {error}")),
+    })
+}
+
+/// Prints a text and ends the line.
+///
+/// # Errors
+/// As [`print`].
+pub fn line(text: impl Display) -> Result<(), Failure> {
+    print(format_args!("{text}\n"))
+}
+
+/// Says on standard error why a command failed. Where nobody can read that, the exit code says it.
+pub fn complain(text: impl Display) {
+    let _ = write!(io::stderr().lock(), "{text}");
+}
