@@ -27,7 +27,7 @@
 //! |---|---|---|
 //! | 1 | A webhook is acknowledged only after event, order state and deliveries are committed and on disk, in one transaction. | `every_acknowledged_webhook_survives_sigkill`, `a_full_disk_is_answered_503_and_the_daemon_recovers_by_itself` |
 //! | 2 | The same webhook twice is one event. The check is a key in the transaction of the event, after the signature check. | `the_same_webhook_many_times_at_once_is_one_event`, `repeats_are_recognised_by_meaning` |
-//! | 3 | Every delivery of an acknowledged webhook is attempted until the far side says yes, a person cancels it, or it is given up visibly as dead. | `every_acknowledged_webhook_survives_sigkill`, `a_yes_is_only_errcode_zero`; cancelling comes with the commands for it |
+//! | 3 | Every delivery of an acknowledged webhook is attempted until the far side says yes, a person cancels it, or it is given up visibly as dead. | `every_acknowledged_webhook_survives_sigkill`, `nothing_is_lost_nor_told_twice_while_the_configuration_changes_under_load`, `a_yes_is_only_errcode_zero`; cancelling comes with the commands for it |
 //! | 4 | A message is repeated only where the answer was lost; then it carries the same idempotency key. | `a_lost_answer_is_repeated_with_the_same_key_and_bytes`, `after_a_crash_what_was_under_way_is_due_again_with_the_same_bytes_and_marked_as_maybe_told` |
 //! | 5 | A provider's limit is never exceeded by us. | still to come, with pacing; its tables are made |
 //! | 6 | A template that fails never silences an event: the plain form goes out, and the operator hears of it once. | `a_template_that_fails_never_silences_an_event` |
@@ -47,6 +47,12 @@
 //! because by then the order may have moved on, and a mended template should mend what is still waiting. Believing,
 //! parsing, routing, deciding, composing and the choice of the next step are pure functions of their arguments, time
 //! included; database and network are at the rim.
+//!
+//! # When the configuration changes
+//!
+//! It is read again, checked whole, and only then put in force, piece by piece ([`app::reload`]): the templates, what the
+//! receiving side goes by ([`flow::intake::Reception`], of which each webhook uses one from its first to its last step), and
+//! the lanes of channels that have changed, each beginning when the one before has ended ([`flow::lanes`]).
 //!
 //! # Who may import whom
 //!

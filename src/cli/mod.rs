@@ -48,7 +48,7 @@ struct Arguments {
 enum Command {
     /// Shows Orderbell at work: the example configuration, play-acting far sides, a sample webhook of every kind
     Demo(demo::Demo),
-    /// Runs the daemon
+    /// Runs the daemon; a changed configuration is taken up without a restart, at once on SIGHUP
     Serve,
     /// Reads the configuration, renders every template with every sample, and prints all problems
     Check(check::Check),
