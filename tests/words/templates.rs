@@ -141,8 +141,20 @@ fn a_failing_template_says_where_and_the_plain_form_stands_in() {
 fn a_template_cannot_run_or_write_for_ever() {
     assert!(made("{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}").contains("fuel"));
     let long = "x".repeat(4_000);
-    let error = made(&format!("{{% for a in range(100) %}}{long}{{% endfor %}}"));
-    assert!(error.contains("256 KiB"), "{error}");
+    for source in [
+        format!("{{% for a in range(300) %}}{long}{{% endfor %}}"),
+        // Made aside, and printed at once.
+        format!("{{% set made %}}{{% for a in range(300) %}}{long}{{% endfor %}}{{% endset %}}{{{{ made }}}}"),
+        format!("{{% macro made() %}}{{% for a in range(300) %}}{long}{{% endfor %}}{{% endmacro %}}{{{{ made() }}}}"),
+        "{{ \"x\" * 90000000 }}".to_owned(),
+        "{% set made = namespace(x=\"x\") %}{% for a in range(21) %}{% set made.x = made.x ~ made.x %}{% endfor %}{{ made.x }}".to_owned(),
+        "{{ range(90000) | join(\"xxxxxxxxxxxx\") }}".to_owned(),
+    ] {
+        let error = made(&source);
+        assert!(error.contains("256 KiB"), "{source}: {} bytes", error.len());
+    }
+    assert!(made("{% macro again() %}{{ again() }}{% endmacro %}{{ again() }}").contains("recursion"));
+    assert!(made("{% include \"order.placed.md\" %}").contains("recursion"));
 }
 
 #[test]

@@ -39,6 +39,8 @@ const FUEL: u64 = 50_000;
 /// A rendered message may not be longer; the widest channel takes 20 000 bytes a part.
 const OUTPUT_BYTES: usize = 256 * 1024;
 
+const TOO_LONG: &str = "the message is longer than 256 KiB";
+
 /// The mode in which everything is rendered: values are escaped for Markdown.
 const MODE: &str = "markdown";
 
@@ -290,6 +292,10 @@ fn print_value(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -
     if !matches!(state.auto_escape(), AutoEscape::Custom(mode) if mode == MODE) {
         return refuse("autoescape cannot be changed");
     }
+    // Before it is escaped, which takes much longer than making it.
+    if value.as_str().is_some_and(|text| text.len() > OUTPUT_BYTES) {
+        return refuse(TOO_LONG);
+    }
     if value.is_safe() {
         // What a macro or a captured block printed has been escaped piece by piece.
         return out.write_str(value.as_str().unwrap_or_default()).map_err(Into::into);
@@ -342,7 +348,7 @@ struct Capped(Vec<u8>);
 impl io::Write for Capped {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.0.len() + bytes.len() > OUTPUT_BYTES {
-            return Err(io::Error::other("the message is longer than 256 KiB"));
+            return Err(io::Error::other(TOO_LONG));
         }
         self.0.extend_from_slice(bytes);
         Ok(bytes.len())
