@@ -45,14 +45,15 @@ fn filter(written: Option<&str>, default: &str) -> Result<EnvFilter, Failure> {
     let meaning =
         "levels are error, warn, info, debug, trace and off; a part has its own as in \"warn,orderbell::flow=debug\"";
     let wrong = |piece: &str| Failure::Misused(format!("ORDERBELL_LOG: \"{piece}\" is no level; {meaning}"));
-    for directive in written.split(',').map(str::trim) {
+    let directives: Vec<&str> = written.split(',').map(str::trim).collect();
+    for directive in &directives {
         let (part, level) = directive.split_once('=').unwrap_or(("orderbell", directive));
         let is_part = !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "_-:".contains(c));
-        if !is_part || level.parse::<LevelFilter>().is_err() {
+        if !is_part || level.is_empty() || level.parse::<LevelFilter>().is_err() {
             return Err(wrong(directive));
         }
     }
-    EnvFilter::try_new(written).map_err(|_| wrong(written))
+    EnvFilter::try_new(directives.join(",")).map_err(|_| wrong(written))
 }
 
 #[cfg(test)]

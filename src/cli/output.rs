@@ -23,7 +23,7 @@ pub fn print(text: impl Display) -> Result<(), Failure> {
 /// Prints a text and ends the line.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub fn line(text: impl Display) -> Result<(), Failure> {
     print(format_args!("{text}\n"))
 }
