@@ -1,10 +1,17 @@
 //! The commands as a shell sees them: what they print, where it goes, and the exit code.
 
+use std::io::BufRead;
+use std::io::BufReader;
 use std::io::Read;
+use std::io::Write;
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
 use std::process::Output;
 use std::process::Stdio;
+use std::time::Duration;
+
+use orderbell::store::sqlite::Sqlite;
 
 const EXAMPLE: &str = include_str!("../config.example.toml");
 
@@ -12,7 +19,8 @@ const EXAMPLE: &str = include_str!("../config.example.toml");
 fn orderbell(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_orderbell"));
     command.args(arguments).current_dir(folder).stdin(Stdio::null());
-    for name in ["ORDERBELL_CONFIG", "ORDERBELL_LOG", "ORDERBELL_LOG_FORMAT"] {
+    let ours = ["COMMANDS_APP_SECRET", "COMMANDS_STORE", "COMMANDS_WEBHOOK"];
+    for name in ["ORDERBELL_CONFIG", "ORDERBELL_LOG", "ORDERBELL_LOG_FORMAT"].iter().chain(&ours) {
         command.env_remove(name);
     }
     command
@@ -161,4 +169,118 @@ fn a_mistyped_log_variable_is_wrong_usage() {
             assert!(text(&done.stderr).contains(shown), "{}", text(&done.stderr));
         }
     }
+}
+
+const WITH_VARIABLES: &str = r#"
+[source.keeta-hk]
+platform = "keeta"
+app_id = 1
+app_secret = { env = "COMMANDS_APP_SECRET" }
+[source.licences]
+platform = "apsdai"
+secret = { file = "nowhere" }
+[channel.kitchen]
+kind = "dingtalk"
+webhook = { env = "COMMANDS_WEBHOOK" }
+[[route]]
+events = ["*"]
+to = ["kitchen"]
+"#;
+
+#[test]
+fn a_command_needs_no_secrets_that_it_does_not_use() {
+    let folder = folder();
+    std::fs::write(folder.path().join("orderbell.toml"), WITH_VARIABLES).unwrap();
+    let mut serving = orderbell(folder.path(), &["serve"]);
+    let refused = serving.output().unwrap();
+    assert_eq!(refused.status.code(), Some(2), "the daemon does not start without them");
+    for name in ["COMMANDS_APP_SECRET", "COMMANDS_WEBHOOK", "nowhere"] {
+        assert!(text(&refused.stderr).contains(name), "{}", text(&refused.stderr));
+    }
+    assert_eq!(run(folder.path(), &["check"]).status.code(), Some(2));
+
+    let early = run(folder.path(), &["deliveries"]);
+    assert_eq!(early.status.code(), Some(1));
+    assert!(text(&early.stderr).contains("there is no store"), "{}", text(&early.stderr));
+    drop(Sqlite::open(&folder.path().join("orderbell.db"), jiff::Timestamp::now()).unwrap());
+    let listed = run(folder.path(), &["deliveries"]);
+    assert!(listed.status.success(), "{}", text(&listed.stderr));
+    assert_eq!(text(&listed.stdout), "no deliveries\n");
+    let nobody = run(folder.path(), &["deliveries", "--channel", "bar"]);
+    assert_eq!(nobody.status.code(), Some(2));
+    assert!(text(&nobody.stderr).contains("there are: kitchen"), "{}", text(&nobody.stderr));
+
+    let simulate = ["simulate", "keeta-hk", "order.placed", "--print"];
+    let unset = run(folder.path(), &simulate);
+    assert_eq!(unset.status.code(), Some(2));
+    assert!(text(&unset.stderr).contains("COMMANDS_APP_SECRET is not set"), "{}", text(&unset.stderr));
+    let signed = orderbell(folder.path(), &simulate).env("COMMANDS_APP_SECRET", "hush").output().unwrap();
+    assert!(signed.status.success(), "{}", text(&signed.stderr));
+    let nobody = run(folder.path(), &["simulate", "keeta", "order.placed"]);
+    assert_eq!(nobody.status.code(), Some(2));
+    assert!(text(&nobody.stderr).contains("there are: keeta-hk, licences"), "{}", text(&nobody.stderr));
+
+    std::fs::write(folder.path().join("orderbell.toml"), "[store]\nurl = { env = \"COMMANDS_STORE\" }\n").unwrap();
+    let unset = run(folder.path(), &["deliveries"]);
+    assert_eq!(unset.status.code(), Some(2), "what it uses must be there");
+    assert!(text(&unset.stderr).contains("COMMANDS_STORE is not set"), "{}", text(&unset.stderr));
+}
+
+#[test]
+fn every_sample_of_a_kind_can_be_simulated() {
+    let folder = folder();
+    std::fs::write(folder.path().join("orderbell.toml"), EXAMPLE).unwrap();
+    let simulate = |kind: &str, sample: &str| {
+        let done = run(folder.path(), &["simulate", "keeta-hk", kind, "--print", "--sample", sample]);
+        (done.status.code(), text(&done.stdout).to_owned() + text(&done.stderr))
+    };
+    let (first, second) = (simulate("order.cancelled", "1"), simulate("order.cancelled", "2"));
+    assert!(first.0 == Some(0) && first.1.contains("\"eventId\":1004"), "{}", first.1);
+    assert!(second.0 == Some(0) && second.1.contains("\"eventId\":1008"), "{}", second.1);
+    let (code, said) = simulate("order.cancelled", "3");
+    assert!(code == Some(2) && said.contains("there are 2 samples of order.cancelled"), "{said}");
+    let (code, said) = simulate("order.placed", "2");
+    assert!(code == Some(2) && said.contains("there is only one sample of order.placed"), "{said}");
+    let (code, said) = simulate("order.placed", "0");
+    assert!(code == Some(2) && said.contains("samples are numbered from 1"), "{said}");
+}
+
+/// Posts to the sandbox and reads the answer to its end.
+fn exchange(address: &str, head: &str, body: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let length = body.len();
+    let request = format!(
+        "{head} HTTP/1.1\r\nhost: sandbox\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn the_sandbox_calls_a_robot_as_its_channel_is_called_and_never_by_its_token() {
+    let folder = folder();
+    std::fs::write(folder.path().join("orderbell.toml"), WITH_VARIABLES).unwrap();
+    let mut sandbox = orderbell(folder.path(), &["sandbox", "--listen", "127.0.0.1:0"])
+        .env("COMMANDS_WEBHOOK", "https://oapi.dingtalk.com/robot/send?access_token=hush-token")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut printed = BufReader::new(sandbox.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let address = printed.next().unwrap().split_once("http://").unwrap().1.split_once(';').unwrap().0.to_owned();
+    let message = r#"{"msgtype":"text","text":{"content":"order"}}"#;
+    let answer = exchange(&address, "POST /robot/send?access_token=hush-token", message);
+    assert!(answer.contains("\"errcode\":0"), "{answer}");
+    exchange(&address, "POST /robot/send?access_token=hush-another-token", message);
+    let shown: Vec<String> = printed.by_ref().take_while(|line| !line.contains("(not configured)")).collect();
+    let messages = exchange(&address, "GET /control/messages", "");
+    sandbox.kill().unwrap();
+    sandbox.wait().unwrap();
+    let shown = shown.join("\n") + &printed.collect::<Vec<_>>().join("\n");
+    assert!(shown.contains("DingTalk robot kitchen"), "{shown}");
+    assert!(messages.contains("kitchen") && messages.contains("(not configured)"), "{messages}");
+    assert!(!shown.contains("hush") && !messages.contains("hush"), "{shown}{messages}");
 }

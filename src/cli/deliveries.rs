@@ -9,9 +9,10 @@ use serde_json::json;
 
 use crate::cli::Failure;
 use crate::cli::Format;
-use crate::cli::configuration;
 use crate::cli::output;
 use crate::config::StoreUrl;
+use crate::config::parts;
+use crate::config::parts::StorePart;
 use crate::domain::text::cap;
 use crate::store::Standing;
 use crate::store::sqlite::read::Reader;
@@ -38,8 +39,8 @@ pub struct Deliveries {
 }
 
 pub async fn run(deliveries: Deliveries, file: &Path) -> Result<(), Failure> {
-    let config = configuration(file)?.config;
-    let StoreUrl::Sqlite(path) = &config.store.url;
+    let StorePart { store, channels } = parts::store(file).map_err(Failure::Configuration)?;
+    let StoreUrl::Sqlite(path) = &store.url;
     if !path.exists() {
         return Err(Failure::Failed(format!(
             "there is no store at {} yet; `orderbell serve` makes it",
@@ -49,10 +50,10 @@ pub async fn run(deliveries: Deliveries, file: &Path) -> Result<(), Failure> {
     let failed = |error: crate::store::StoreError| Failure::Failed(error.to_string());
     let reader = Reader::open(path).map_err(failed)?;
     // A channel that was taken out of the configuration may still have deliveries.
-    if let Some(channel) = deliveries.channel.as_ref().filter(|name| !config.channels.contains_key(*name))
+    if let Some(channel) = deliveries.channel.as_ref().filter(|name| !channels.contains(name))
         && !reader.knows_channel(channel).await.map_err(failed)?
     {
-        let names = config.channels.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let names = channels.join(", ");
         return Err(Failure::Misused(format!("there is no channel \"{channel}\"; there are: {names}")));
     }
     let mut rows = reader.deliveries(deliveries.state.as_deref()).await.map_err(failed)?;

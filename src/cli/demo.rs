@@ -60,7 +60,7 @@ pub async fn run(demo: Demo) -> Result<(), Failure> {
     let read = || example::read(&folder.path().join("orderbell.toml"), &replace);
     let config = read()?;
 
-    let far_sides = Sandbox::start(far_listener, sandbox::rules(&config));
+    let far_sides = Sandbox::start(far_listener, sandbox::rules(&config.channels));
     let shutdown = CancellationToken::new();
     stop_on_signal(shutdown.clone())?;
     let mut news = far_sides.subscribe();

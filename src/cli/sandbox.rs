@@ -1,5 +1,6 @@
 //! `orderbell sandbox`: the play-acting far sides alone, with the secrets of a configuration.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -13,12 +14,12 @@ use url::Url;
 use crate::channel::Way;
 use crate::channel::webhook::Signing;
 use crate::cli::Failure;
-use crate::cli::configuration;
 use crate::cli::example;
 use crate::cli::log;
 use crate::cli::output;
 use crate::cli::serve::stop_on_signal;
-use crate::config::Config;
+use crate::config::ConfiguredChannel;
+use crate::config::parts;
 use crate::sandbox;
 use crate::sandbox::inbox::FarSide;
 use crate::sandbox::inbox::Received;
@@ -38,12 +39,14 @@ pub struct Sandbox {
 
 pub async fn run(sandbox: Sandbox, file: &Path) -> Result<(), Failure> {
     log::start("info")?;
-    let config =
-        if file.exists() { configuration(file)?.config } else { example::read(Path::new("config.example.toml"), &[])? };
+    let channels = match file.exists() {
+        true => parts::channels(file).map_err(Failure::Configuration)?,
+        false => example::read(Path::new("config.example.toml"), &[])?.channels,
+    };
     let listener = TcpListener::bind(sandbox.listen).await;
     let listener =
         listener.map_err(|error| Failure::Failed(format!("--listen {} cannot be used: {error}", sandbox.listen)))?;
-    let far_sides = sandbox::Sandbox::start(listener, rules(&config).speed(sandbox.speed));
+    let far_sides = sandbox::Sandbox::start(listener, rules(&channels).speed(sandbox.speed));
     let mut news = far_sides.subscribe();
     let address = far_sides.address();
     output::line(format_args!("listening on http://{address}; `curl http://{address}/` tells what can be done here"))?;
@@ -65,11 +68,15 @@ pub async fn next(news: &mut Receiver<Received>) -> Option<String> {
     }
 }
 
-/// Far sides that demand what the configured channels give: the same secrets, keywords and schemes.
-pub fn rules(config: &Config) -> Rules {
-    config.channels.values().fold(Rules::new(), |rules, channel| match &channel.way {
+/// Far sides that demand what the configured channels give: the same secrets, keywords and schemes. Robots are called as
+/// their channels are, for a robot's token is a secret.
+pub fn rules(channels: &BTreeMap<String, ConfiguredChannel>) -> Rules {
+    channels.iter().fold(Rules::new(), |rules, (name, channel)| match &channel.way {
         Way::DingTalk(robot) => match token(robot.webhook.expose()) {
-            Some(token) => rules.robot(token, Robot { secret: robot.secret.clone(), keyword: robot.keyword.clone() }),
+            Some(token) => {
+                let demands = Robot { secret: robot.secret.clone(), keyword: robot.keyword.clone() };
+                rules.robot_called(name, token, demands)
+            }
             None => rules,
         },
         Way::Webhook(webhook) => {

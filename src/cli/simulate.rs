@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use crate::channel::http::Http;
 use crate::channel::http::Settings;
 use crate::cli::Failure;
-use crate::cli::configuration;
 use crate::cli::output;
-use crate::config::Config;
+use crate::config::parts;
+use crate::config::parts::SourcePart;
 use crate::domain::event::Kind;
 use crate::platform::Sample;
 
@@ -29,14 +29,23 @@ pub struct Simulate {
     /// Which order it speaks of: the same number, the same order; the present time if left out
     #[arg(long, value_name = "NUMBER")]
     order: Option<u64>,
+    /// Which sample of this kind, from 1; beyond the last, the error says how many there are
+    #[arg(long, value_name = "N", default_value = "1", value_parser = sample_number)]
+    sample: usize,
+}
+
+/// Samples are counted from 1.
+fn sample_number(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|&number: &usize| number > 0);
+    number.ok_or_else(|| "samples are numbered from 1".to_owned())
 }
 
 pub async fn run(simulate: Simulate, file: &Path) -> Result<(), Failure> {
-    let config = configuration(file)?.config;
+    let part = parts::source(file, &simulate.source).map_err(Failure::Configuration)?;
     let now = Timestamp::now();
     let seed = simulate.order.unwrap_or_else(|| now.as_millisecond().unsigned_abs());
-    let sample = sample(&config, &simulate, seed, now)?;
-    let address = simulate.to.unwrap_or_else(|| format!("http://{}/hooks/{}", config.server.listen, simulate.source));
+    let sample = sample(&part, &simulate, seed, now)?;
+    let address = simulate.to.unwrap_or_else(|| format!("http://{}/hooks/{}", part.listen, simulate.source));
     if simulate.print {
         return output::line(curl(&address, &sample));
     }
@@ -55,18 +64,21 @@ pub async fn run(simulate: Simulate, file: &Path) -> Result<(), Failure> {
     }
 }
 
-fn sample(config: &Config, simulate: &Simulate, seed: u64, now: Timestamp) -> Result<Sample, Failure> {
-    let names = || config.sources.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-    let configured = config.sources.get(&simulate.source).ok_or_else(|| {
-        Failure::Misused(format!("there is no source \"{}\"; there are: {}", simulate.source, names()))
+fn sample(part: &SourcePart, simulate: &Simulate, seed: u64, now: Timestamp) -> Result<Sample, Failure> {
+    let configured = part.source.as_ref().ok_or_else(|| {
+        Failure::Misused(format!("there is no source \"{}\"; there are: {}", simulate.source, part.names.join(", ")))
     })?;
     let platform = configured.source.platform();
-    let address = config.source_address(&simulate.source);
     let kinds = || platform.kinds().iter().map(Kind::to_string).collect::<Vec<_>>().join(", ");
-    let samples = simulate.kind.parse().map(|kind| platform.samples(&kind, &address, seed, now)).unwrap_or_default();
-    samples.into_iter().next().ok_or_else(|| {
-        Failure::Misused(format!("{} sends no \"{}\"; it sends: {}", platform.name(), simulate.kind, kinds()))
-    })
+    let samples = simulate.kind.parse().map(|kind| platform.samples(&kind, &part.address, seed, now));
+    let mut samples = samples.unwrap_or_default();
+    let (name, kind, all) = (platform.name(), &simulate.kind, samples.len());
+    match simulate.sample - 1 {
+        _ if samples.is_empty() => Err(Failure::Misused(format!("{name} sends no \"{kind}\"; it sends: {}", kinds()))),
+        index if index < all => Ok(samples.swap_remove(index)),
+        _ if all == 1 => Err(Failure::Misused(format!("there is only one sample of {kind} for {name}"))),
+        _ => Err(Failure::Misused(format!("there are {all} samples of {kind} for {name}, numbered from 1"))),
+    }
 }
 
 fn curl(address: &str, sample: &Sample) -> String {

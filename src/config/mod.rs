@@ -6,6 +6,7 @@ mod excerpt;
 pub mod footprint;
 mod kinds;
 mod later;
+pub mod parts;
 pub mod problem;
 mod rehearsal;
 mod routes;
@@ -73,10 +74,7 @@ pub struct Config {
 impl Config {
     /// The address under which a platform reaches a source.
     pub fn source_address(&self, name: &str) -> String {
-        match &self.server.public_url {
-            Some(public) => format!("{public}/hooks/{name}"),
-            None => format!("http://{}/hooks/{name}", self.server.listen),
-        }
+        self.server.source_address(name)
     }
 }
 
@@ -100,6 +98,15 @@ pub struct Server {
     /// How the internet reaches `listen`; without a slash at its end.
     pub public_url: Option<String>,
     pub max_body_bytes: u64,
+}
+
+impl Server {
+    fn source_address(&self, name: &str) -> String {
+        match &self.public_url {
+            Some(public) => format!("{public}/hooks/{name}"),
+            None => format!("http://{}/hooks/{name}", self.listen),
+        }
+    }
 }
 
 /// Where the page, the API and the metrics are.
@@ -279,7 +286,7 @@ pub struct Anew {
 pub fn read_anew(file: &Path) -> Result<Anew, Vec<Problem>> {
     let env = |name: &str| std::env::var(name).ok();
     let surroundings = Surroundings { file, env: &env, languages: &languages() };
-    let Whole { config, problems, .. } = whole(&text_of(file)?, &surroundings, Depth::Again);
+    let Whole { config, problems, .. } = configuration(&text_of(file)?, &surroundings, Depth::Again);
     let (errors, warnings): (Vec<_>, _) = problems.into_iter().partition(|problem| problem.severity == Severity::Error);
     let name = file.display().to_string();
     let (wrong, mistakes): (Vec<_>, _) = errors.into_iter().partition(|problem| problem.file == name);
@@ -303,7 +310,7 @@ fn text_of(file: &Path) -> Result<String, Vec<Problem>> {
 /// # Errors
 /// As [`read`].
 pub fn read_text(text: &str, surroundings: &Surroundings<'_>) -> Result<Loaded, Vec<Problem>> {
-    match whole(text, surroundings, Depth::Start) {
+    match configuration(text, surroundings, Depth::Start) {
         Whole { config: Some(config), problems, starts: true } => Ok(Loaded { config, warnings: problems }),
         Whole { problems, .. } => Err(problems),
     }
@@ -311,7 +318,7 @@ pub fn read_text(text: &str, surroundings: &Surroundings<'_>) -> Result<Loaded, 
 
 /// As [`examine`], for a text.
 pub fn examine_text(text: &str, surroundings: &Surroundings<'_>) -> Examined {
-    let Whole { problems, starts, .. } = whole(text, surroundings, Depth::Rehearsal);
+    let Whole { problems, starts, .. } = configuration(text, surroundings, Depth::Rehearsal);
     Examined { problems, starts }
 }
 
@@ -326,18 +333,27 @@ enum Depth {
     Rehearsal,
 }
 
-struct Whole {
-    config: Option<Config>,
+struct Whole<T> {
+    config: Option<T>,
     problems: Vec<Problem>,
     starts: bool,
 }
 
-fn whole(text: &str, surroundings: &Surroundings<'_>, depth: Depth) -> Whole {
+fn configuration(text: &str, surroundings: &Surroundings<'_>, depth: Depth) -> Whole<Config> {
+    whole(text, surroundings, |root, problems| top::read(root, surroundings, depth, problems))
+}
+
+/// Reads a text as TOML, and of its tables what `read` takes.
+fn whole<T>(
+    text: &str,
+    surroundings: &Surroundings<'_>,
+    read: impl FnOnce(DeTable<'_>, &mut Problems<'_>) -> Option<T>,
+) -> Whole<T> {
     let mut problems = Problems::new(surroundings.file.display().to_string(), text);
     let (root, errors) = DeTable::parse_recoverable(text);
     syntax(&errors, &mut problems);
     let mark = problems.mark();
-    let config = top::read(root.into_inner(), surroundings, depth, &mut problems);
+    let config = read(root.into_inner(), &mut problems);
     problems.forget_behind_the_break(mark);
     if !errors.is_empty() {
         problems.starts().into_iter().for_each(|at| secrets::hide_in_line(at, &mut problems));

@@ -1,8 +1,10 @@
 //! The file as a whole: its own keys, `[server]`, `[admin]` and `[store]`, and the order in which the rest is read.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 
 use jiff::SignedDuration;
 use schemars::JsonSchema;
@@ -12,6 +14,7 @@ use toml::de::DeTable;
 use crate::config::Admin;
 use crate::config::AdminKey;
 use crate::config::Config;
+use crate::config::ConfiguredChannel;
 use crate::config::Depth;
 use crate::config::Server;
 use crate::config::Store;
@@ -57,19 +60,9 @@ pub fn read(
     depth: Depth,
     problems: &mut Problems<'_>,
 ) -> Option<Config> {
-    let mut globals = Section::new("at the top of the file".to_owned(), 0..0, DeTable::new());
-    for key in KEYS {
-        if let Some((key, value)) = root.remove_entry(key) {
-            globals.table.insert(key, value);
-        }
-    }
-    later::note_keys(&globals, Place::Top, problems);
-    let templates = globals.text(&["templates"]).map(|folder| surroundings.folder().join(folder));
-    let mut folder = Folder::read(templates.as_deref(), globals.at(&["templates"]), problems);
-    let languages = folder.languages(surroundings.languages);
+    let Head { globals, templates, mut folder, languages } = head(&mut root, surroundings, problems);
     let languages: Vec<&str> = languages.iter().map(String::as_str).collect();
     let surroundings = &Surroundings { languages: &languages, ..*surroundings };
-    let globals = read_globals(globals, surroundings, problems);
 
     if let Some((key, _)) = root.get_key_value("admin") {
         later::note_kind("admin page or API", Place::Top, key.span(), problems);
@@ -134,6 +127,44 @@ pub fn read(
     })
 }
 
+/// Reads the channels and what they need of the rest. `None` when one of them could not be read.
+pub fn channels(
+    mut root: DeTable<'_>,
+    surroundings: &Surroundings<'_>,
+    problems: &mut Problems<'_>,
+) -> Option<BTreeMap<String, ConfiguredChannel>> {
+    let Head { globals, languages, .. } = head(&mut root, surroundings, problems);
+    let languages: Vec<&str> = languages.iter().map(String::as_str).collect();
+    let surroundings = &Surroundings { languages: &languages, ..*surroundings };
+    let read = channels::read(named(&mut root, "channel", problems), &globals, surroundings, problems);
+    read.into_iter().map(|(name, read)| Some((name, read.channel()?))).collect()
+}
+
+/// What stands at the top of the file, and what follows from it for the rest.
+struct Head {
+    globals: Globals,
+    templates: Option<PathBuf>,
+    folder: Folder,
+    /// The built-in ones and those of the folder.
+    languages: Vec<String>,
+}
+
+fn head(root: &mut DeTable<'_>, surroundings: &Surroundings<'_>, problems: &mut Problems<'_>) -> Head {
+    let mut globals = Section::new("at the top of the file".to_owned(), 0..0, DeTable::new());
+    for key in KEYS {
+        if let Some((key, value)) = root.remove_entry(key) {
+            globals.table.insert(key, value);
+        }
+    }
+    later::note_keys(&globals, Place::Top, problems);
+    let templates = globals.text(&["templates"]).map(|folder| surroundings.folder().join(folder));
+    let folder = Folder::read(templates.as_deref(), globals.at(&["templates"]), problems);
+    let languages = folder.languages(surroundings.languages);
+    let known: Vec<&str> = languages.iter().map(String::as_str).collect();
+    let globals = read_globals(globals, &Surroundings { languages: &known, ..*surroundings }, problems);
+    Head { globals, templates, folder, languages }
+}
+
 /// The configuration of Orderbell.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -189,7 +220,7 @@ fn default_max_body() -> u64 {
     1 << 20
 }
 
-fn server(mut section: Section<'_>, problems: &mut Problems<'_>) -> Option<Server> {
+pub fn server(mut section: Section<'_>, problems: &mut Problems<'_>) -> Option<Server> {
     section.check(&["listen"], problems, |text| values::listen(text).map(drop));
     section.check(&["public_url"], problems, |text| values::public_url(text).map(drop));
     let written: WrittenServer = section.read(problems)?;
@@ -276,7 +307,7 @@ fn default_keep() -> SignedDuration {
     SignedDuration::from_hours(400 * 24)
 }
 
-fn store(mut section: Section<'_>, surroundings: &Surroundings<'_>, problems: &mut Problems<'_>) -> Option<Store> {
+pub fn store(mut section: Section<'_>, surroundings: &Surroundings<'_>, problems: &mut Problems<'_>) -> Option<Store> {
     secrets::resolve(&mut section, &["url"], surroundings, problems);
     if section.text(&["url"]).is_some_and(|url| url.starts_with("postgres://") || url.starts_with("postgresql://")) {
         later::note_kind("stores on PostgreSQL", Place::Store, section.at(&["url"]), problems);

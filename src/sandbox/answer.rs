@@ -52,8 +52,8 @@ POST   /webhook/NAME                    a WebHook receiver
 GET    /control/messages                what came, as JSON
 GET    /control/counts                  how many: accepted, repeats, refused, faults
 DELETE /control/messages                forget them
-POST   /control/fault/TOKEN-OR-NAME     order a fault; without \"times\" it strikes until it is healed
-DELETE /control/fault/TOKEN-OR-NAME     heal
+POST   /control/fault/NAME              order a fault; without \"times\" it strikes until it is healed
+DELETE /control/fault/NAME              heal
 
 Faults:
 {\"fault\": \"status\", \"status\": 503, \"body\": \"busy\", \"times\": 2}
@@ -146,7 +146,7 @@ pub async fn answer(desk: Arc<Desk>, request: Request<Incoming>) -> Result<Answe
     };
     let path = parts.uri.path();
     if path == "/robot/send" {
-        let name = dingtalk::token(parts.uri.query().unwrap_or_default());
+        let name = desk.rules.name_of(dingtalk::token(parts.uri.query().unwrap_or_default()));
         return message(&desk, Address { kind: FarSide::DingTalk, name }, &parts, &body).await;
     }
     if let Some(name) = path.strip_prefix("/webhook/") {

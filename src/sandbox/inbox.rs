@@ -56,7 +56,7 @@ impl Received {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Address {
     pub kind: FarSide,
-    /// The robot's access token, or the webhook's name.
+    /// What the robot is called, by its access token if nothing else is said; or the webhook's name.
     pub name: String,
 }
 

@@ -4,11 +4,16 @@ use std::collections::HashMap;
 
 use crate::domain::secret::Secret;
 
+/// A robot whose token no channel has, among robots that have names. No channel can be called so.
+const STRANGER: &str = "(not configured)";
+
 /// The far sides and how they behave. Without further rules every robot token is a robot without security and every
 /// webhook name a receiver without signatures.
 #[derive(Clone, Debug)]
 pub struct Rules {
     pub(super) robots: HashMap<String, Robot>,
+    /// What robots are called, by their token. Without any, each is called by its token.
+    pub(super) names: HashMap<String, String>,
     pub(super) hooks: HashMap<String, Signing>,
     pub(super) speed: u32,
     pub(super) strangers: Strangers,
@@ -45,7 +50,13 @@ pub(super) enum Strangers {
 
 impl Default for Rules {
     fn default() -> Self {
-        Self { robots: HashMap::new(), hooks: HashMap::new(), speed: 1, strangers: Strangers::Welcome }
+        Self {
+            robots: HashMap::new(),
+            names: HashMap::new(),
+            hooks: HashMap::new(),
+            speed: 1,
+            strangers: Strangers::Welcome,
+        }
     }
 }
 
@@ -58,6 +69,13 @@ impl Rules {
     pub fn robot(mut self, token: impl Into<String>, robot: Robot) -> Self {
         self.robots.insert(token.into(), robot);
         self
+    }
+
+    /// A robot with this access token, called by a name wherever it is shown and where faults are ordered: a real token is
+    /// a secret. A token that has no name is shown no more then either.
+    pub fn robot_called(mut self, name: &str, token: String, robot: Robot) -> Self {
+        self.names.entry(token).or_insert_with(|| name.to_owned());
+        self.robot(name, robot)
     }
 
     /// A receiver at `/webhook/<name>`.
@@ -77,6 +95,15 @@ impl Rules {
     pub fn strict(mut self) -> Self {
         self.strangers = Strangers::Refused;
         self
+    }
+
+    /// What the robot with a token is called.
+    pub(super) fn name_of(&self, token: String) -> String {
+        match self.names.get(&token) {
+            Some(name) => name.clone(),
+            None if self.names.is_empty() => token,
+            None => STRANGER.to_owned(),
+        }
     }
 
     pub(super) fn find_robot(&self, token: &str) -> Option<Robot> {
