@@ -284,3 +284,22 @@ fn the_sandbox_calls_a_robot_as_its_channel_is_called_and_never_by_its_token() {
     assert!(messages.contains("kitchen") && messages.contains("(not configured)"), "{messages}");
     assert!(!shown.contains("hush") && !messages.contains("hush"), "{shown}{messages}");
 }
+
+#[test]
+fn check_says_when_a_variable_still_holds_a_sample() {
+    let folder = folder();
+    std::fs::write(folder.path().join("orderbell.toml"), WITH_VARIABLES).unwrap();
+    std::fs::write(folder.path().join("nowhere"), "real-enough\n").unwrap();
+    let check = |secret: &str| {
+        let mut check = orderbell(folder.path(), &["check"]);
+        check.env("COMMANDS_APP_SECRET", secret);
+        check.env("COMMANDS_WEBHOOK", "https://oapi.dingtalk.com/robot/send?access_token=hush");
+        let done = check.output().unwrap();
+        assert!(done.status.success(), "{}", text(&done.stdout));
+        text(&done.stdout).to_owned()
+    };
+    let sample = check("the secret of your application at Keeta");
+    assert!(sample.contains("\"app_secret\" looks like a placeholder") && !sample.contains("at Keeta"), "{sample}");
+    let real = check("hush");
+    assert!(!real.contains("placeholder"), "{real}");
+}
