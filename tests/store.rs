@@ -76,7 +76,17 @@ async fn claim(store: &Sqlite, delivery: DeliveryId, now: i64) -> Claimed {
 
 async fn settle(store: &Sqlite, delivery: DeliveryId, attempt: i64, outcome: Outcome, step: Step) {
     let answer = Answer { outcome, words: "said".to_owned() };
-    let settle = Settle { delivery, attempt, part: 0, form: Form::Full, more_parts: false, at: at(2), answer, step };
+    let settle = Settle {
+        delivery,
+        attempt,
+        part: 0,
+        form: Form::Full,
+        more_parts: false,
+        at: at(2),
+        answer,
+        step,
+        whole: None,
+    };
     store.settle(settle).await.expect("settling");
 }
 

@@ -1,7 +1,7 @@
 //! The one HTTP client: rustls with ring, no redirects, answers read through a cap, private addresses refused.
 
-mod guard;
-mod tls;
+pub(in crate::channel) mod guard;
+pub(in crate::channel) mod tls;
 
 use std::error::Error;
 use std::fmt;

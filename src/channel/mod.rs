@@ -3,12 +3,14 @@
 pub mod dingtalk;
 pub mod email;
 pub mod http;
+pub mod smtp;
 pub mod webhook;
 pub mod wecom;
 
 use std::future::Future;
 use std::pin::Pin;
 
+use jiff::SignedDuration;
 use jiff::Timestamp;
 
 use crate::channel::http::Http;
@@ -43,6 +45,16 @@ pub trait Channel: Send + Sync {
     /// Whether the far side gets the events of one order one after another, each only when the one before is done.
     fn in_order(&self) -> bool;
 
+    /// Whether each part goes to somebody of his own, so that none of them waits for another: the recipients of a mail.
+    fn to_each_his_own(&self) -> bool {
+        false
+    }
+
+    /// How long one attempt may take, of which `timeout` is what the configuration says.
+    fn longest(&self, timeout: SignedDuration) -> SignedDuration {
+        timeout
+    }
+
     /// Writes a message in the channel's dialect, in parts that each keep within the far side's limit. Pure: the same
     /// message gives the same bytes.
     fn write(&self, message: &Message, form: Form) -> Vec<Part>;
@@ -56,6 +68,7 @@ pub trait Channel: Send + Sync {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Way {
     DingTalk(dingtalk::DingTalk),
+    Email(Box<email::Email>),
     Webhook(webhook::Webhook),
 }
 
@@ -63,6 +76,7 @@ impl Way {
     pub fn channel(&self) -> &dyn Channel {
         match self {
             Way::DingTalk(channel) => channel,
+            Way::Email(channel) => channel.as_ref(),
             Way::Webhook(channel) => channel,
         }
     }

@@ -79,6 +79,7 @@ pub fn rules(channels: &BTreeMap<String, ConfiguredChannel>) -> Rules {
             }
             None => rules,
         },
+        Way::Email(_) => rules,
         Way::Webhook(webhook) => {
             let name = Url::parse(webhook.url.expose())
                 .ok()
@@ -107,6 +108,10 @@ fn show(received: &Received) -> String {
     let Received { address, text, body, key, .. } = received;
     let (kind, content) = match address.kind {
         FarSide::DingTalk => ("DingTalk robot", text.clone().unwrap_or_else(|| body.clone())),
+        FarSide::Email => {
+            let subject = received.title.as_deref().unwrap_or_default();
+            ("Mailbox", format!("{subject}\n\n{}", text.as_deref().unwrap_or_default()))
+        }
         FarSide::Webhook => ("WebHook receiver", pretty(body)),
     };
     let verdict = match &received.verdict {

@@ -19,6 +19,7 @@ use crate::config::Zone;
 use crate::config::kinds;
 use crate::config::later;
 use crate::config::later::Place;
+use crate::config::mail;
 use crate::config::problem::Problems;
 use crate::config::schema;
 use crate::config::schema::Kind;
@@ -173,6 +174,9 @@ fn read_one(
         if let (Some(most), Some(rate)) = (kind.per_minute, settings.as_ref().and_then(|settings| settings.rate)) {
             check_rate(rate, most, shared.at(&["rate"]), problems);
         }
+    }
+    if let (Some(Way::Email(email)), Some(settings)) = (&mut way, &settings) {
+        mail::place(email, settings, &section, surroundings, problems);
     }
     let patterns = [&["urgent"][..], &["quiet", "except"][..]].iter().flat_map(|path| shared.texts(path)).collect();
     let fallback = shared.text(&["fallback"]).map(str::to_owned);

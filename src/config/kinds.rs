@@ -18,6 +18,7 @@ use crate::channel::email::Email;
 use crate::channel::webhook::Webhook;
 use crate::channel::wecom::WeCom;
 use crate::config::channels::Reach;
+use crate::config::mail;
 use crate::config::problem::Problems;
 use crate::config::section::Complaint;
 use crate::config::section::Section;
@@ -63,7 +64,7 @@ const KINDS: [Known; 4] = [
         token: None,
         per_minute: None,
         schema: Email::json_schema,
-        read: email,
+        read: mail::read,
     },
     Known {
         name: "webhook",
@@ -141,35 +142,6 @@ fn webhook(section: &mut Section<'_>, reach: Reach, problems: &mut Problems<'_>)
     }
     headers(section, problems);
     section.read(problems).map(Way::Webhook)
-}
-
-fn email(section: &mut Section<'_>, _: Reach, problems: &mut Problems<'_>) -> Option<Way> {
-    if section.text(&["smtp"]).is_some_and(|text| text.contains('@')) {
-        problems.mask(section.at(&["smtp"]));
-    }
-    section.check(&["smtp"], problems, smtp);
-    section.check(&["from"], problems, mailbox);
-    section.check(&["reply_to"], problems, mailbox);
-    section.check_each(&["to"], problems, mailbox);
-    section.check_each(&["cc"], problems, mailbox);
-    let email: Email = section.read(problems)?;
-    for (key, wrong, message, help) in [
-        ("to", email.to.is_empty(), "this mail goes to nobody", "for example to = [\"owner@example.com\"]"),
-        (
-            "username",
-            email.username.is_some() != email.password.is_some()
-                && !section.is_wrong("username")
-                && !section.is_wrong("password"),
-            "username and password belong together",
-            "write both, or neither for a server that asks for none",
-        ),
-        ("connections", !(1..=10).contains(&email.connections), "connections is out of bounds", "between 1 and 10"),
-    ] {
-        if wrong {
-            problems.error(section.at(&[key]), message, help);
-        }
-    }
-    None
 }
 
 /// Judges the address of a robot.
@@ -275,42 +247,5 @@ fn headers(section: &mut Section<'_>, problems: &mut Problems<'_>) {
                 "one line of visible characters",
             )),
         });
-    }
-}
-
-fn smtp(text: &str) -> Result<(), Complaint> {
-    let right = "smtps://host:465, smtp://host:587 (STARTTLS), or smtp+plain://127.0.0.1:1025 for tests";
-    let Some(url) = Url::parse(text).ok().filter(|url| url.host_str().is_some_and(|host| !host.is_empty())) else {
-        return Err(Complaint::new("\"smtp\" is not the address of a mail server", right));
-    };
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(Complaint::new(
-            "the password does not belong in \"smtp\"",
-            "there are username = … and password = …",
-        ));
-    }
-    match url.scheme() {
-        "smtps" | "smtp" => Ok(()),
-        "smtp+plain" if values::distance(&url) == Distance::Loopback => Ok(()),
-        "smtp+plain" => Err(Complaint::new("smtp+plain is for this machine alone", right)),
-        _ => Err(Complaint::new("\"smtp\" is not the address of a mail server", right)),
-    }
-}
-
-fn mailbox(text: &str) -> Result<(), Complaint> {
-    let address = match text.rsplit_once('<') {
-        Some((_, rest)) => rest.strip_suffix('>').unwrap_or_default(),
-        None => text,
-    };
-    let parts = address.split_once('@').filter(|(user, domain)| {
-        let plain = |part: &str| !part.is_empty() && !part.contains(|c: char| c.is_whitespace() || "<>@,;".contains(c));
-        plain(user) && plain(domain) && !text.contains(char::is_control)
-    });
-    match parts {
-        Some(_) => Ok(()),
-        None => Err(Complaint::new(
-            format!("\"{text}\" is not a mail address"),
-            "\"owner@example.com\" or \"Harbour Noodle House <orders@example.com>\"",
-        )),
     }
 }

@@ -6,6 +6,7 @@ mod excerpt;
 pub mod footprint;
 mod kinds;
 mod later;
+mod mail;
 pub mod parts;
 pub mod problem;
 mod rehearsal;

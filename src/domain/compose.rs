@@ -98,7 +98,7 @@ pub fn plain(view: &View<'_>) -> Composed {
 }
 
 /// The words of the language that a reader gets.
-fn words_for(language: &str) -> Option<&'static Language> {
+pub fn words_for(language: &str) -> Option<&'static Language> {
     let known = language::built_in();
     let folders: Vec<String> = known.keys().cloned().collect();
     language::chain(language, &folders).first().and_then(|folder| known.get(folder))

@@ -36,6 +36,7 @@ use crate::flow::Current;
 use crate::flow::Wake;
 use crate::flow::notice::Notices;
 use crate::flow::notice::Topic;
+use crate::flow::round::Round;
 use crate::store::Claim;
 use crate::store::Claimed;
 use crate::store::Due;
@@ -111,8 +112,8 @@ pub async fn run(lane: Arc<Lane>, post: Post, retire: CancellationToken, shutdow
     let released = tokio::select! {
         () = async { while sending.join_next().await.is_some() {} } => return,
         () = async { shutdown.cancelled().await; tokio::time::sleep(FINISH).await } => "at the next start",
-        // Its successor waits. A send ends within the channel's time-out; after this time its lease has ended, too.
-        () = tokio::time::sleep((lane.timeout + LEASE_MARGIN).unsigned_abs()) => "when their leases end",
+        // Its successor waits. A send ends within the channel's longest time; after it its lease has ended, too.
+        () = tokio::time::sleep((lane.way.channel().longest(lane.timeout) + LEASE_MARGIN).unsigned_abs()) => "when their leases end",
     };
     tracing::warn!(
         channel = lane.name,
@@ -179,6 +180,8 @@ async fn deliver(lane: Arc<Lane>, post: Post, retire: CancellationToken, due: Du
         return None;
     }
     let mut attempts = due.attempts;
+    let mut round = lane.way.channel().to_each_his_own().then(|| Round::new(due.told));
+    let longest = lane.way.channel().longest(lane.timeout);
     for (position, part) in parts.iter().enumerate() {
         if retire.is_cancelled() {
             // The lane's successor goes on from here.
@@ -191,7 +194,7 @@ async fn deliver(lane: Arc<Lane>, post: Post, retire: CancellationToken, due: Du
             part: part.index,
             form: part.form,
             at: now,
-            lease_until: now.checked_add(lane.timeout + LEASE_MARGIN).unwrap_or(now),
+            lease_until: now.checked_add(longest + LEASE_MARGIN).unwrap_or(now),
         };
         let attempt = match post.store.claim(claim).await {
             Ok(Claimed::Yes(attempt)) => attempt,
@@ -211,7 +214,12 @@ async fn deliver(lane: Arc<Lane>, post: Post, retire: CancellationToken, due: Du
         let standing = Standing { delivery: due.id, attempts, spent: due.spent, form: part.form };
         let step = retry::next(&answer.outcome, standing, &lane.waits, ended);
         let more_parts = position + 1 < parts.len();
-        log(&lane, &due, attempts, &answer, &step, more_parts, ended);
+        // Where each recipient has a turn of his own, the delivery ends with the last.
+        let turn = round.as_mut().map(|round| round.turn(&answer, &step, more_parts));
+        if turn.is_some() {
+            log_recipient(&lane, &due, &answer, &step);
+        }
+        let next_recipient = || (answer.clone(), Step::Wait { until: ended, spends: false });
         let settle = Settle {
             delivery: due.id,
             attempt,
@@ -221,11 +229,24 @@ async fn deliver(lane: Arc<Lane>, post: Post, retire: CancellationToken, due: Du
             at: ended,
             answer: answer.clone(),
             step: step.clone(),
+            whole: turn.clone().map(|end| end.unwrap_or_else(next_recipient)),
         };
         keep(&post, settle).await;
+        let (answer, step) = match turn {
+            Some(None) => continue,
+            Some(Some(end)) => end,
+            None => (answer, step),
+        };
+        log(&lane, &due, attempts, &answer, &step, more_parts && round.is_none(), ended);
         tell_operator(&lane, &post, &due, &answer, &step, ended).await;
+        if let Some(refused) = round.as_ref().map(Round::refused).filter(|refused| !refused.is_empty())
+            && step != Step::Dead
+            && due.event.kind != Kind::OperatorNotice
+        {
+            post.notices.tell(Topic::Recipient, &lane.name, refused.join("; "), ended).await;
+        }
         match (step, answer.outcome) {
-            (Step::Delivered, _) => {}
+            (Step::Delivered, _) if round.is_none() => {}
             (Step::Wait { until, .. }, Outcome::Throttled { .. } | Outcome::Misconfigured) => return Some(until),
             _ => return None,
         }
@@ -281,7 +302,7 @@ async fn give_up(lane: &Lane, post: &Post, due: &Due) {
     let (answer, step) = (own_fault(Outcome::Bug, "writing"), Step::Dead);
     log(lane, due, due.attempts + 1, &answer, &step, false, at);
     tell_operator(lane, post, due, &answer, &step, at).await;
-    keep(post, Settle { delivery, attempt, part: 0, form, more_parts: false, at, answer, step }).await;
+    keep(post, Settle { delivery, attempt, part: 0, form, more_parts: false, at, answer, step, whole: None }).await;
 }
 
 /// What is said when the fault is ours; the panic itself has said where.
@@ -316,6 +337,18 @@ fn log(lane: &Lane, due: &Due, attempt: u32, answer: &Answer, step: &Step, more_
         }
         Step::Recompose(_) => tracing::warn!(%delivery, %event, channel, attempt, outcome, words, "composed anew"),
         Step::Dead => tracing::error!(%delivery, %event, channel, attempt, outcome, words, "given up"),
+    }
+}
+
+/// What became of one recipient of several; of the whole, [`log`] tells.
+fn log_recipient(lane: &Lane, due: &Due, answer: &Answer, step: &Step) {
+    let (delivery, channel) = (due.id, &lane.name);
+    let (outcome, words) = (answer.outcome.as_str(), answer.own_words());
+    match step {
+        Step::Dead | Step::Recompose(_) => {
+            tracing::warn!(%delivery, channel, outcome, words, "a recipient does not get it");
+        }
+        Step::Delivered | Step::Wait { .. } => tracing::debug!(%delivery, channel, outcome, "a recipient had his turn"),
     }
 }
 

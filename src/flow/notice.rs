@@ -38,6 +38,8 @@ pub enum Topic {
     Token,
     /// A message was given up.
     Dead,
+    /// One recipient of several was refused; the others got the message.
+    Recipient,
     /// A channel's far side says that the channel's setting is wrong.
     Misconfigured,
     /// A template failed; the plain form went out.
@@ -60,6 +62,7 @@ impl Topic {
             Topic::Application => "application",
             Topic::Token => "token",
             Topic::Dead => "dead",
+            Topic::Recipient => "recipient",
             Topic::Misconfigured => "misconfigured",
             Topic::Template => "template",
             Topic::Templates => "templates",

@@ -36,7 +36,9 @@ use crate::sandbox::inbox::FarSide;
 use crate::sandbox::inbox::Inbox;
 use crate::sandbox::inbox::Received;
 use crate::sandbox::inbox::Verdict;
+use crate::sandbox::mailroom::Connections;
 use crate::sandbox::rules::Rules;
+use crate::sandbox::smtp::Certificate;
 use crate::sandbox::webhook;
 
 /// Bytes of any request's body.
@@ -52,8 +54,11 @@ POST   /webhook/NAME                    a WebHook receiver
 GET    /control/messages                what came, as JSON
 GET    /control/counts                  how many: accepted, repeats, refused, faults
 DELETE /control/messages                forget them
+GET    /control/certificate             the mail server's certificate, in PEM
 POST   /control/fault/NAME              order a fault; without \"times\" it strikes until it is healed
 DELETE /control/fault/NAME              heal
+
+NAME is what a robot is called (its channel's name, else its token), a receiver's name, a mail's recipient, or smtp for the mail server as a whole.
 
 Faults:
 {\"fault\": \"status\", \"status\": 503, \"body\": \"busy\", \"times\": 2}
@@ -63,6 +68,8 @@ Faults:
 {\"fault\": \"lost_answer\"}   taken, but no answer
 {\"fault\": \"redirect\", \"location\": \"http://elsewhere.example/\"}
 {\"fault\": \"garbage\"}       a page of HTML with status 200
+{\"fault\": \"smtp\", \"phase\": \"recipient\", \"reply\": \"450 4.2.0 later\"}   without \"reply\" the connection is cut
+    phases: greeting hello start_tls auth mail recipient data content dot answer
 ";
 
 /// All that the sandbox knows.
@@ -72,25 +79,28 @@ pub struct Desk {
     rules: Rules,
     clock: Clock,
     memory: Mutex<Memory>,
+    /// The mail server's.
+    pub certificate: Certificate,
+    pub mail_connections: Connections,
 }
 
 #[derive(Debug, Default)]
-struct Memory {
-    faults: Faults,
+pub(super) struct Memory {
+    pub(super) faults: Faults,
     allowances: HashMap<String, Allowance>,
-    keys: HashMap<Address, Keys>,
+    pub(super) keys: HashMap<Address, Keys>,
 }
 
 /// The idempotency keys that one address has accepted.
 #[derive(Debug, Default)]
-struct Keys {
+pub(super) struct Keys {
     known: HashSet<String>,
     oldest_first: VecDeque<String>,
 }
 
 impl Keys {
     /// Whether the key was known before; it is now.
-    fn meet(&mut self, key: &str) -> bool {
+    pub(super) fn meet(&mut self, key: &str) -> bool {
         if !self.known.insert(key.to_owned()) {
             return true;
         }
@@ -107,7 +117,14 @@ impl Keys {
 impl Desk {
     pub fn new(rules: Rules) -> Self {
         let clock = Clock::start(rules.speed);
-        Self { inbox: Arc::default(), rules, clock, memory: Mutex::default() }
+        Self {
+            inbox: Arc::default(),
+            rules,
+            clock,
+            memory: Mutex::default(),
+            certificate: Certificate::make(),
+            mail_connections: Connections::default(),
+        }
     }
 
     pub fn order(&self, name: &str, fault: Fault, times: Times) {
@@ -118,7 +135,7 @@ impl Desk {
         self.memory().faults.heal(name);
     }
 
-    fn memory(&self) -> MutexGuard<'_, Memory> {
+    pub(super) fn memory(&self) -> MutexGuard<'_, Memory> {
         // Nothing under the lock can leave it half changed.
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -206,6 +223,7 @@ fn judge(desk: &Desk, address: &Address, parts: &http::request::Parts, body: &[u
             );
             (verdict, answer)
         }
+        FarSide::Email => unreachable!("mails do not come over HTTP"),
         FarSide::Webhook => {
             let refused = |status, reason: String| {
                 (Verdict::Refused(reason.clone()), json_answer(status, json!({ "error": reason }).to_string()))
@@ -230,7 +248,7 @@ fn keep(desk: &Desk, address: Address, parts: &http::request::Parts, body: &[u8]
             let content = dingtalk::read(body);
             (content.key, content.title, content.text)
         }
-        FarSide::Webhook => webhook::read(&parts.headers, body),
+        FarSide::Email | FarSide::Webhook => webhook::read(&parts.headers, body),
     };
     let repeat = match (&verdict, &key) {
         (Verdict::Accepted, Some(key)) => desk.memory().keys.entry(address.clone()).or_default().meet(key),
@@ -264,7 +282,7 @@ fn faulty(fault: &Fault) -> Option<Answer> {
             Some(answer)
         }
         Fault::Garbage => Some(response(StatusCode::OK, "text/html; charset=utf-8", HTML.to_owned())),
-        Fault::Cut | Fault::LostAnswer | Fault::Delay { .. } => None,
+        Fault::Cut | Fault::LostAnswer | Fault::Delay { .. } | Fault::Smtp { .. } => None,
     }
 }
 
@@ -276,6 +294,7 @@ fn fault_name(fault: &Fault) -> String {
         Fault::Cut => "cut".to_owned(),
         Fault::LostAnswer => "lost answer".to_owned(),
         Fault::Redirect { .. } => "redirect".to_owned(),
+        Fault::Smtp { .. } => "smtp".to_owned(),
         Fault::Garbage => "garbage".to_owned(),
     }
 }
@@ -285,6 +304,7 @@ fn control(desk: &Desk, method: &Method, path: &str, body: &[u8]) -> Answer {
     match (method.as_str(), path, path.strip_prefix("/control/fault/")) {
         ("GET", "/", _) => plain(StatusCode::OK, HELP),
         ("GET", "/control/messages", _) => json_answer(StatusCode::OK, json!(desk.inbox.messages()).to_string()),
+        ("GET", "/control/certificate", _) => plain(StatusCode::OK, &desk.certificate.pem),
         ("GET", "/control/counts", _) => json_answer(StatusCode::OK, json!(desk.inbox.counts()).to_string()),
         ("DELETE", "/control/messages", _) => {
             desk.inbox.clear();

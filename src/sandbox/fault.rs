@@ -26,8 +26,34 @@ pub enum Fault {
     LostAnswer,
     /// HTTP 302 to this address; the message is not taken.
     Redirect { location: String },
+    /// The mail server says this at that step, or, without a reply, closes the connection there. Only a fault at `answer`
+    /// strikes after the mail is taken.
+    Smtp {
+        phase: Phase,
+        #[serde(default)]
+        reply: Option<String>,
+    },
     /// HTTP 200 with a page of HTML, as a proxy in between might answer; the message is not taken.
     Garbage,
+}
+
+/// A step of handing over a mail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    Greeting,
+    Hello,
+    StartTls,
+    Auth,
+    Mail,
+    Recipient,
+    Data,
+    /// The mail was asked for and has not come.
+    Content,
+    /// The mail has come, and is not taken.
+    Dot,
+    /// The mail is taken.
+    Answer,
 }
 
 /// How often a fault strikes.
@@ -75,8 +101,16 @@ impl Faults {
 
     /// The fault that strikes the next request; it is used up thereby.
     pub fn strike(&mut self, name: &str) -> Option<Fault> {
+        self.strike_if(name, |_| true)
+    }
+
+    /// The fault that is next, if it is of this sort.
+    pub fn strike_if(&mut self, name: &str, is_meant: impl Fn(&Fault) -> bool) -> Option<Fault> {
         let due = self.due.get_mut(name)?;
-        let Some((fault, left)) = due.next.front_mut() else { return due.always.clone() };
+        let Some((fault, left)) = due.next.front_mut() else { return due.always.clone().filter(is_meant) };
+        if !is_meant(fault) {
+            return None;
+        }
         let fault = fault.clone();
         *left -= 1;
         if *left == 0 {

@@ -29,7 +29,7 @@ pub struct Received {
     pub text: Option<String>,
     /// The body as it came.
     pub body: String,
-    /// The idempotency key: `msgUuid`, `webhook-id` or `X-Orderbell-Delivery`.
+    /// The idempotency key: `msgUuid`, `Message-ID`, `webhook-id` or `X-Orderbell-Delivery`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
     /// Accepted, but a message with this key was accepted before.
@@ -56,7 +56,7 @@ impl Received {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Address {
     pub kind: FarSide,
-    /// What the robot is called, by its access token if nothing else is said; or the webhook's name.
+    /// What the robot is called, by its access token if nothing else is said; the recipient's address; or the webhook's name.
     pub name: String,
 }
 
@@ -65,6 +65,7 @@ pub struct Address {
 #[serde(rename_all = "lowercase")]
 pub enum FarSide {
     DingTalk,
+    Email,
     Webhook,
 }
 

@@ -1,4 +1,4 @@
-//! Play-acting far sides: a DingTalk robot and a WebHook receiver that check what the real ones check, take faults on
+//! Play-acting far sides: a DingTalk robot, a WebHook receiver and a mail server that check what the real ones check, take faults on
 //! command and keep what came; for `demo`, for tests, and for trying a configuration offline.
 //!
 //! It is a server of its own and not the daemon's, because its faults cut connections, which no decent server does.
@@ -8,7 +8,10 @@ mod answer;
 mod dingtalk;
 pub mod fault;
 pub mod inbox;
+pub mod mail;
+mod mailroom;
 pub mod rules;
+pub mod smtp;
 mod webhook;
 
 use std::net::SocketAddr;
@@ -32,6 +35,7 @@ use crate::sandbox::inbox::Collector;
 use crate::sandbox::inbox::Counts;
 use crate::sandbox::inbox::Received;
 use crate::sandbox::rules::Rules;
+use crate::sandbox::smtp::Post;
 
 /// How long a half-sent request header, or an idle connection, is waited for.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(60);
@@ -44,6 +48,7 @@ pub struct Sandbox {
     address: SocketAddr,
     desk: Arc<Desk>,
     tasks: TaskTracker,
+    stop_token: CancellationToken,
     stop: DropGuard,
 }
 
@@ -55,7 +60,47 @@ impl Sandbox {
         let tasks = TaskTracker::new();
         let stop = CancellationToken::new();
         tasks.spawn(accept(listener, desk.clone(), tasks.clone(), stop.clone()));
-        Self { address, desk, tasks, stop: stop.drop_guard() }
+        Self { address, desk, tasks, stop_token: stop.clone(), stop: stop.drop_guard() }
+    }
+
+    /// Serves mail as well, on a listener of its own. Answers its address.
+    pub fn serve_mail(&self, listener: TcpListener, post: Post) -> SocketAddr {
+        let address = listener.local_addr().expect("a bound listener has an address");
+        let (desk, post, tasks) = (self.desk.clone(), Arc::new(post), self.tasks.clone());
+        let stop = self.stop_token.clone();
+        let accept = async move {
+            while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
+                let Ok((stream, _)) = accepted else {
+                    stop.run_until_cancelled(tokio::time::sleep(ACCEPT_PAUSE)).await;
+                    continue;
+                };
+                // Only a matter of speed.
+                let _ = stream.set_nodelay(true);
+                let session = smtp::serve(desk.clone(), post.clone(), desk.certificate.clone(), stream);
+                let (stop, desk) = (stop.clone(), desk.clone());
+                tasks.spawn(async move {
+                    let _open = desk.mail_connections.open();
+                    stop.run_until_cancelled(session).await
+                });
+            }
+        };
+        self.tasks.spawn(accept);
+        address
+    }
+
+    /// The mail server's certificate, in PEM: what a channel names as `ca_file`.
+    pub fn certificate(&self) -> &str {
+        &self.desk.certificate.pem
+    }
+
+    /// How many connections the mail server has open.
+    pub fn open_mail_connections(&self) -> usize {
+        self.desk.mail_connections.now()
+    }
+
+    /// How many it had open at most at one time.
+    pub fn most_mail_connections(&self) -> usize {
+        self.desk.mail_connections.most()
     }
 
     pub fn address(&self) -> SocketAddr {

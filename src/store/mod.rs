@@ -65,6 +65,8 @@ pub struct Due {
     pub parts: Vec<Part>,
     /// An earlier attempt ended without our learning its answer.
     pub maybe_told: bool,
+    /// An earlier attempt was answered with a yes: one recipient of several has the message.
+    pub told: bool,
 }
 
 /// The deliveries of a channel whose time has come.
@@ -110,6 +112,9 @@ pub struct Settle {
     pub at: Timestamp,
     pub answer: Answer,
     pub step: Step,
+    /// What becomes of the whole delivery, where its parts go to recipients of their own; the part itself is then over when
+    /// it is delivered or dead. Elsewhere a part's answer and step are the delivery's.
+    pub whole: Option<(Answer, Step)>,
 }
 
 /// Where a delivery stands, for lists.

@@ -34,6 +34,7 @@ use orderbell::flow::Clock;
 use orderbell::sandbox::Sandbox;
 use orderbell::sandbox::inbox::Received;
 use orderbell::sandbox::rules::Rules;
+use orderbell::sandbox::smtp::Post;
 use orderbell::store::Standing;
 use orderbell::store::sqlite::Sqlite;
 use orderbell::store::sqlite::read::Reader;
@@ -122,6 +123,14 @@ impl Scene {
     pub fn robot(&self, name: &str, more: &str) -> String {
         let url = self.far.robot_url(name);
         format!("[channel.{name}]\nkind = \"dingtalk\"\nwebhook = \"{url}\"\nallow_private = true\n{more}\n")
+    }
+
+    /// Opens the play-acting mail server, and a channel of this name that mails from `bell@orderbell.test` through it.
+    pub async fn mailbox(&self, name: &str, post: Post, to: &str, more: &str) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = self.far.serve_mail(listener, post);
+        let mail = "from = \"Harbour Noodle House <bell@orderbell.test>\"";
+        format!("[channel.{name}]\nkind = \"email\"\nsmtp = \"smtp+plain://{address}\"\n{mail}\nto = {to}\n{more}\n")
     }
 
     /// A receiver of the sandbox as a channel of the same name.

@@ -65,7 +65,8 @@ pub fn knows(connection: &Connection, channel: &str) -> rusqlite::Result<bool> {
 }
 
 const DUE: &str = "SELECT d.id, d.order_key, d.attempts, d.spent, d.form, e.event, o.body,
-        EXISTS (SELECT 1 FROM attempts a WHERE a.delivery = d.id AND a.outcome = 'unknown')
+        EXISTS (SELECT 1 FROM attempts a WHERE a.delivery = d.id AND a.outcome = 'unknown'),
+        EXISTS (SELECT 1 FROM attempts a WHERE a.delivery = d.id AND a.outcome = 'delivered')
     FROM deliveries d
     JOIN events e ON e.id = d.event
     LEFT JOIN orders o ON o.source = e.source AND o.number = e.order_number
@@ -113,6 +114,7 @@ fn due_of(id: DeliveryId, row: &Row<'_>) -> rusqlite::Result<Due> {
         event: rows::of_json(5, row.get_ref(5)?.as_str()?)?,
         order: row.get_ref(6)?.as_str_or_null()?.map(|body| rows::of_json(6, body)).transpose()?,
         maybe_told: row.get(7)?,
+        told: row.get(8)?,
         parts: Vec::new(),
     })
 }
@@ -155,11 +157,17 @@ pub fn settle(connection: &Connection, settle: &Settle) -> rusqlite::Result<()> 
     let (outcome, words) = (settle.answer.outcome.as_str(), &settle.answer.words);
     let sql = "UPDATE attempts SET ended_at = ?2, outcome = ?3, answer = ?4 WHERE seq = ?1";
     connection.prepare_cached(sql)?.execute(params![settle.attempt, at, outcome, words])?;
-    if settle.step == Step::Delivered {
+    let (whole, is_over) = match &settle.whole {
+        Some((answer, step)) => ((answer, step), matches!(settle.step, Step::Delivered | Step::Dead)),
+        None => ((&settle.answer, &settle.step), settle.step == Step::Delivered),
+    };
+    if is_over {
         let sql = "UPDATE parts SET done = 1 WHERE delivery = ?1 AND form = ?2 AND part = ?3";
         connection.prepare_cached(sql)?.execute(params![id, form_text(settle.form), settle.part])?;
     }
-    let (state, due_at, spends, form) = match &settle.step {
+    let (answer, step) = whole;
+    let (outcome, words) = (answer.outcome.as_str(), &answer.words);
+    let (state, due_at, spends, form) = match step {
         Step::Delivered if settle.more_parts => ("waiting", at, false, settle.form),
         Step::Delivered => ("delivered", at, false, settle.form),
         Step::Wait { until, spends } => ("waiting", rows::to_millisecond(*until), *spends, settle.form),

@@ -1,0 +1,286 @@
+//! E-mail: one mail per message, handed over to a mail server for each recipient by himself.
+//!
+//! - Source: RFC 5321 and 5322 (the wire, the mail), 3834 (automatic mail), 8058 and Google's "Email sender guidelines";
+//!   read in November 2026.
+//! - Proof: the log-in at the server; what is signed (DKIM) the server signs.
+//! - Limits: Gmail cuts HTML at about 102 KB, so longer messages are several mails; providers' allowances are their own
+//!   and often secret, so connections are few and their words are heeded (see [`answers`]).
+//! - Repeats: `Message-ID`, the same in every attempt; most mail programs show two mails of one id once.
+//! - Answers: by phase, code and enhanced code, see [`answers`]; no answer after the final dot is unknown.
+
+pub mod answers;
+pub mod letter;
+pub mod party;
+pub mod text;
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::OnceLock;
+use std::sync::PoisonError;
+
+use jiff::SignedDuration;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use sha2::Digest;
+use sha2::Sha256;
+
+use crate::channel::Attempt;
+use crate::channel::Channel;
+use crate::channel::Sending;
+use crate::channel::email::answers::Late;
+use crate::channel::email::letter::Content;
+use crate::channel::email::letter::Envelope;
+use crate::channel::email::party::Party;
+use crate::channel::email::party::masked;
+use crate::channel::http::Http;
+use crate::channel::http::tls;
+use crate::channel::smtp::account::Account;
+use crate::channel::smtp::server::Entrance;
+use crate::channel::smtp::server::Patience;
+use crate::channel::smtp::server::Server;
+use crate::domain::compose;
+use crate::domain::message::Form;
+use crate::domain::message::Message;
+use crate::domain::message::Part;
+use crate::domain::message::idempotency_key;
+use crate::domain::retry::Answer;
+use crate::domain::retry::Outcome;
+use crate::domain::secret::Secret;
+use crate::domain::text::clean_line;
+
+/// A subject is one line of a list of mails.
+const SUBJECT: usize = 150;
+
+/// Recipients that are remembered as having been tried late.
+const REMEMBERED: usize = 10_000;
+
+/// Who gets a mail, and through which server.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("dependentRequired" = { "username": ["password"], "password": ["username"] }))]
+pub struct Email {
+    /// `smtps://` (implicit TLS), `smtp://` (STARTTLS required) or `smtp+plain://` (loopback and tests only).
+    #[serde(deserialize_with = "server")]
+    #[schemars(with = "String", example = &"smtps://smtp.example.com:465")]
+    pub smtp: Server,
+    /// The name to log in with; belongs together with `password`.
+    pub username: Option<String>,
+    /// The password to log in with.
+    pub password: Option<Secret>,
+    /// `Name <address>`, or the address alone.
+    #[schemars(with = "String", example = &"Harbour Noodle House <orders@example.com>")]
+    pub from: Party,
+    /// Who gets the mails.
+    #[schemars(with = "Vec<String>", length(min = 1), example = ["owner@example.com"])]
+    pub to: Vec<Party>,
+    /// Who gets a copy.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub cc: Vec<Party>,
+    /// Where answers go.
+    #[schemars(with = "Option<String>")]
+    pub reply_to: Option<Party>,
+    /// How we introduce ourselves to the server; our address in brackets where absent.
+    pub hello_name: Option<String>,
+    /// Certificates in PEM that are trusted as well.
+    pub ca_file: Option<PathBuf>,
+    /// How many connections may be open at once.
+    #[serde(default = "default_connections")]
+    #[schemars(range(min = 1, max = 10))]
+    pub connections: u8,
+    /// What all channels have; set after reading.
+    #[serde(skip)]
+    pub surroundings: Surroundings,
+    #[serde(skip)]
+    workings: Workings,
+}
+
+/// What comes of using a mailbox. It says nothing about what the mailbox is, so a copy begins anew and all are equal.
+#[derive(Debug, Default)]
+struct Workings {
+    post_office: OnceLock<Result<PostOffice, String>>,
+    /// Keys of parts whose recipient's mailbox was full once.
+    late: Mutex<HashSet<String>>,
+}
+
+impl Clone for Workings {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl PartialEq for Workings {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Workings {}
+
+/// What the channel's shared settings say, as far as a mail needs it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Surroundings {
+    pub language: String,
+    /// For finding the server, connecting and TLS.
+    pub timeout: SignedDuration,
+    pub allow_private: bool,
+    pub patience: Patience,
+}
+
+impl Default for Surroundings {
+    fn default() -> Self {
+        let patience = Patience::default();
+        Self { language: "en".to_owned(), timeout: SignedDuration::from_secs(15), allow_private: false, patience }
+    }
+}
+
+/// The account, and how its server is entered.
+#[derive(Debug)]
+struct PostOffice {
+    account: Arc<Account>,
+    entrance: Entrance,
+}
+
+fn default_connections() -> u8 {
+    2
+}
+
+fn server<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Server, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map_err(|_| serde::de::Error::custom("this is not the address of a mail server"))
+}
+
+impl Channel for Email {
+    fn kind(&self) -> &'static str {
+        "email"
+    }
+
+    fn at_once(&self) -> usize {
+        usize::from(self.connections)
+    }
+
+    fn in_order(&self) -> bool {
+        false
+    }
+
+    fn to_each_his_own(&self) -> bool {
+        true
+    }
+
+    fn longest(&self, timeout: SignedDuration) -> SignedDuration {
+        let Patience { reply, content, answer, .. } = self.surroundings.patience;
+        let steps = reply * 10 + content + answer;
+        timeout * 2 + SignedDuration::try_from(steps).unwrap_or(SignedDuration::from_mins(30))
+    }
+
+    fn credential(&self) -> String {
+        let Server { host, port, .. } = &self.smtp;
+        let account = format!("{host}:{port} {}", self.username.as_deref().unwrap_or(self.from.address()));
+        hex::encode(&Sha256::digest(account)[..8])
+    }
+
+    /// A part for each recipient of each piece, with the envelope in its first line.
+    fn write(&self, message: &Message, form: Form) -> Vec<Part> {
+        let subject = self.subject(message);
+        let envelope = Envelope { from: &self.from, to: &self.to, cc: &self.cc, reply_to: self.reply_to.as_ref() };
+        let key = idempotency_key(message.delivery, 0, form);
+        let content = Content { subject: &subject, text: text::write(&message.document.blocks), html: None, key: &key };
+        let mail = letter::write(envelope, message, content);
+        let parts = self.recipients().into_iter().zip(0..u16::MAX);
+        parts
+            .map(|(recipient, index)| {
+                let body = format!("{} {}\r\n{mail}", self.from.address(), recipient.address());
+                Part { index, form, body }
+            })
+            .collect()
+    }
+
+    fn send<'a>(&'a self, _: &'a Http, part: &'a Part, attempt: &'a Attempt) -> Sending<'a> {
+        Box::pin(async move {
+            let post_office = match self.post_office() {
+                Ok(post_office) => post_office,
+                Err(why) => return Answer { outcome: Outcome::Misconfigured, words: why.clone() },
+            };
+            let envelope = part
+                .body
+                .split_once("\r\n")
+                .and_then(|(envelope, mail)| envelope.split_once(' ').map(|(from, to)| ((from, to), mail)));
+            let Some((envelope, mail)) = envelope else {
+                return Answer { outcome: Outcome::Bug, words: "the stored mail has no envelope".to_owned() };
+            };
+            let PostOffice { account, entrance } = post_office;
+            let sent = account.send(entrance, self.at_once(), envelope, mail).await;
+            answers::answer(sent, &masked(envelope.1).to_string(), || self.was_late(&attempt.key))
+        })
+    }
+}
+
+impl Email {
+    /// All who get the mail, each once.
+    fn recipients(&self) -> Vec<&Party> {
+        let mut known = HashSet::new();
+        self.to.iter().chain(&self.cc).filter(|party| known.insert(party.address().to_lowercase())).collect()
+    }
+
+    /// The same for all mails of an order, because mail programs thread by it; else the title.
+    fn subject(&self, message: &Message) -> String {
+        let Some(order) = &message.order else { return clean_line(&message.title, SUBJECT) };
+        let number = order.short_number.as_ref().unwrap_or(&order.number);
+        let word = compose::words_for(&self.surroundings.language)
+            .and_then(|words| words.word("mail.order"))
+            .unwrap_or("Order");
+        let shop = order.shop.as_ref().map(|shop| format!(" · {}", shop.name.as_ref().unwrap_or(&shop.id)));
+        clean_line(&format!("{word} #{number}{}", shop.unwrap_or_default()), SUBJECT)
+    }
+
+    /// Whether the certificates of `ca_file` can be used.
+    ///
+    /// # Errors
+    /// A text that says what is wrong with them.
+    pub fn check(&self) -> Result<(), String> {
+        self.post_office().as_ref().map(drop).map_err(Clone::clone)
+    }
+
+    fn post_office(&self) -> &Result<PostOffice, String> {
+        self.workings.post_office.get_or_init(|| {
+            let mut tls = tls::configuration(self.ca_file.as_deref()).map_err(|why| format!("ca_file: {why}"))?;
+            tls.alpn_protocols.clear();
+            let login = self.username.clone().zip(self.password.clone());
+            let connect = self.surroundings.timeout.unsigned_abs();
+            let entrance = Entrance {
+                server: self.smtp.clone(),
+                login,
+                hello_name: self.hello_name.clone(),
+                tls: Arc::new(tls),
+                allow_private: self.surroundings.allow_private,
+                patience: Patience { connect, ..self.surroundings.patience },
+            };
+            Ok(PostOffice { account: Account::of(&self.account_name()), entrance })
+        })
+    }
+
+    /// A connection belongs to whoever opens it in the same way.
+    fn account_name(&self) -> String {
+        let mut hash = Sha256::new();
+        let password = self.password.as_ref().map(Secret::expose).unwrap_or_default();
+        hash.update(format!(
+            "{:?}\0{:?}\0{:?}\0{:?}\0{}\0",
+            self.smtp, self.username, self.hello_name, self.ca_file, self.surroundings.allow_private
+        ));
+        hash.update(password);
+        hex::encode(hash.finalize())
+    }
+
+    fn was_late(&self, key: &str) -> Late {
+        let mut late = self.workings.late.lock().unwrap_or_else(PoisonError::into_inner);
+        if late.remove(key) {
+            return Late::Tried;
+        }
+        if late.len() < REMEMBERED {
+            late.insert(key.to_owned());
+        }
+        Late::NotYet
+    }
+}

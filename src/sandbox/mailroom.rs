@@ -1,0 +1,97 @@
+//! What the mail server shares with the other far sides: faults on command, and the list of what came.
+
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
+
+use jiff::Timestamp;
+
+use crate::sandbox::answer::Desk;
+use crate::sandbox::fault::Fault;
+use crate::sandbox::fault::Phase;
+use crate::sandbox::inbox::Address;
+use crate::sandbox::inbox::FarSide;
+use crate::sandbox::inbox::Received;
+use crate::sandbox::inbox::Verdict;
+use crate::sandbox::mail::Opened;
+
+/// The name under which faults of the mail server as a whole are ordered.
+const MAIL_SERVER: &str = "smtp";
+
+/// The connections of the mail server.
+#[derive(Debug, Default)]
+pub struct Connections {
+    now: AtomicUsize,
+    most: AtomicUsize,
+}
+
+/// One open connection; dropping it closes it.
+pub struct Open<'a>(&'a Connections);
+
+impl Connections {
+    pub fn open(&self) -> Open<'_> {
+        let now = self.now.fetch_add(1, Ordering::AcqRel) + 1;
+        self.most.fetch_max(now, Ordering::AcqRel);
+        Open(self)
+    }
+
+    pub fn now(&self) -> usize {
+        self.now.load(Ordering::Acquire)
+    }
+
+    pub fn most(&self) -> usize {
+        self.most.load(Ordering::Acquire)
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.now.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl Desk {
+    /// What strikes a mail at this step: a reply, or a cut where there is none.
+    pub fn mail_fault(&self, phase: Phase, recipient: &str) -> Option<Option<String>> {
+        let mut memory = self.memory();
+        let of_phase = |fault: &Fault| matches!(fault, Fault::Smtp { phase: at, .. } if *at == phase);
+        for name in [recipient, MAIL_SERVER] {
+            if let Some(Fault::Smtp { reply, .. }) = memory.faults.strike_if(name, of_phase) {
+                return Some(reply);
+            }
+        }
+        None
+    }
+
+    /// Keeps a mail that was taken.
+    pub fn take_mail(&self, recipient: &str, mail: &str, opened: &Opened) {
+        let address = Address { kind: FarSide::Email, name: recipient.to_owned() };
+        let key = opened.header("message-id").map(str::to_owned);
+        let is_known = |key: &String| self.memory().keys.entry(address.clone()).or_default().meet(key);
+        self.inbox.put(Received {
+            at: Timestamp::now(),
+            repeat: key.as_ref().is_some_and(is_known),
+            address,
+            title: opened.header("subject").map(str::to_owned),
+            text: opened.text.clone(),
+            body: mail.to_owned(),
+            key,
+            verdict: Verdict::Accepted,
+            headers: opened.headers.clone(),
+        });
+    }
+
+    /// Keeps that a mail was refused, of which no more is known.
+    pub fn refuse_mail(&self, recipient: &str, why: &str) {
+        self.inbox.put(Received {
+            at: Timestamp::now(),
+            address: Address { kind: FarSide::Email, name: recipient.to_owned() },
+            title: None,
+            text: None,
+            body: String::new(),
+            key: None,
+            repeat: false,
+            verdict: Verdict::Refused(why.to_owned()),
+            headers: Vec::new(),
+        });
+    }
+}
