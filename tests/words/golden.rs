@@ -9,14 +9,19 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use orderbell::channel::Channel;
 use orderbell::channel::dingtalk::DingTalk;
+use orderbell::channel::email::Email;
+use orderbell::channel::email::html;
 use orderbell::channel::webhook::Webhook;
 use orderbell::domain::compose::Composed;
 use orderbell::domain::compose::View;
 use orderbell::domain::compose::plain;
+use orderbell::domain::document::Block;
+use orderbell::domain::document::Inline;
 use orderbell::domain::event::Kind;
 use orderbell::domain::message::Form;
 use orderbell::domain::message::Message;
 use orderbell::domain::template::Templates;
+use orderbell::sandbox::mail::open;
 use serde_json::Value;
 
 use crate::words::hostile;
@@ -116,6 +121,81 @@ fn every_kind_goes_to_a_webhook_as_agreed_in_every_language() {
         wrong.extend(stale(&folder, &known));
     }
     assert!(wrong.is_empty(), "UPDATE_GOLDEN=1 writes them anew:\n{}", wrong.join("\n"));
+}
+
+/// A mailbox as a merchant would write it.
+fn mailbox(language: &str) -> Email {
+    let text = "smtp = \"smtps://smtp.example.com\"\nfrom = \"Harbour Noodle House 海港面馆 <orders@example.com>\"\n\
+        to = [\"Owner <owner@example.com>\", \"cook@example.com\"]\nreply_to = \"shop@example.com\"";
+    let mut email: Email = toml::from_str(text).unwrap();
+    email.surroundings.language = language.to_owned();
+    email
+}
+
+#[test]
+fn every_kind_is_mailed_as_agreed_in_every_language() {
+    let templates = Templates::built_in().unwrap();
+    let (mut wrong, mut known) = (Vec::new(), BTreeSet::new());
+    for language in LANGUAGES {
+        let folder = folder("email").join(language);
+        let email = mailbox(language);
+        for (name, composed, sample) in texts(&templates, language, email.kind()) {
+            let content = html::content(&composed.document.blocks);
+            let message = message(&sample, composed);
+            let parts = email.write(&message, Form::Full);
+            assert_eq!(parts.len(), 2, "{name}: one for each recipient");
+            assert_eq!(parts, email.write(&message, Form::Full), "{name}: the same bytes each time");
+            let mails: Vec<_> = parts.iter().map(|part| part.body.split_once("\r\n").unwrap().1).collect();
+            assert!(mails[0] == mails[1] && mails[0].is_ascii(), "{name}");
+            let opened = open(mails[0]);
+            let page = opened.html.as_deref().unwrap();
+            assert!(page.contains(&content) && page.len() < 100_000, "{name}");
+            let text =
+                format!("Subject: {}\n\n{}\n", opened.header("subject").unwrap(), opened.text.as_deref().unwrap());
+            let mut files = vec![
+                (folder.join(format!("{name}.txt")), text.as_str()),
+                (folder.join(format!("{name}.html")), content.as_str()),
+            ];
+            if name == "order.placed.full" {
+                files.push((folder.join("whole.eml"), mails[0]));
+                files.push((folder.join("whole.html"), page));
+            }
+            for (path, actual) in files {
+                wrong.extend(compare(&path, actual));
+                known.insert(path);
+            }
+        }
+        wrong.extend(stale(&folder, &known));
+    }
+    assert!(wrong.is_empty(), "UPDATE_GOLDEN=1 writes them anew:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_message_that_gmail_would_cut_is_several_mails_in_one_conversation() {
+    let sample = samples::all().remove(0);
+    let mut composed = Templates::built_in().unwrap().compose(&sample.view("en", &samples::riyadh())).unwrap();
+    let item = |number: usize| vec![Inline::Text(format!("dish {number} <with> \"much\" to escape, and 糖醋排骨"))];
+    composed.document.blocks.push(Block::List { ordered: false, items: (0..2500).map(item).collect() });
+    let parts = mailbox("en").write(&message(&sample, composed), Form::Full);
+    let mails: Vec<_> = parts.iter().map(|part| part.body.split_once("\r\n").unwrap()).collect();
+    let opened: Vec<_> = mails.iter().map(|(_, mail)| open(mail)).collect();
+    let pieces = mails.len() / 2;
+    assert!(pieces > 2 && mails.len() == pieces * 2, "{} mails", mails.len());
+    let all = |name: &str| opened.iter().map(|mail| mail.header(name).unwrap()).collect::<BTreeSet<_>>().len();
+    assert_eq!((all("message-id"), all("subject"), all("references")), (pieces, 1, 1));
+    let pages: Vec<&str> = opened.iter().step_by(2).map(|mail| mail.html.as_deref().unwrap()).collect();
+    for (index, page) in pages.iter().enumerate() {
+        assert!(page.len() < 100_000, "{}", page.len());
+        assert!(page.contains(&format!("({}/{pieces}) New order", index + 1)));
+    }
+    let texts: String = opened.iter().step_by(2).map(|mail| mail.text.as_deref().unwrap()).collect();
+    let whole = pages.concat();
+    for number in 0..2500 {
+        assert_eq!(texts.matches(&format!("dish {number} <with>")).count(), 1, "{number}");
+        assert!(whole.contains(&format!("dish {number} &lt;with&gt;")), "{number}");
+    }
+    let recipients: BTreeSet<_> = mails.iter().map(|(envelope, _)| envelope.split_once(' ').unwrap().1).collect();
+    assert_eq!(recipients, BTreeSet::from(["cook@example.com", "owner@example.com"]));
 }
 
 /// What no golden file may say, whoever writes it anew: unknown keys are absent and not null, and every time is UTC with

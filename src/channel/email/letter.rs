@@ -28,7 +28,7 @@ pub struct Envelope<'a> {
 pub struct Content<'a> {
     pub subject: &'a str,
     pub text: String,
-    pub html: Option<String>,
+    pub html: String,
     /// The idempotency key, which becomes the Message-ID.
     pub key: &'a str,
 }
@@ -54,15 +54,13 @@ pub fn write(envelope: Envelope<'_>, message: &Message, content: Content<'_>) ->
         .date(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
         .raw_header(header("Auto-Submitted", "auto-generated"))
         .raw_header(header("X-Auto-Response-Suppress", "All"));
-    let mail = match content.html {
-        None => mail.singlepart(SinglePart::plain(content.text)),
-        Some(html) => {
-            // Not drawn by lot, so that the bytes stay the same.
-            let boundary = hex::encode(&Sha256::digest(content.key)[..15]);
-            let body = MultiPart::alternative().boundary(boundary);
-            mail.multipart(body.singlepart(SinglePart::plain(content.text)).singlepart(SinglePart::html(html)))
-        }
-    };
+    // The boundary is not drawn by lot, so that the bytes stay the same.
+    let boundary = hex::encode(&Sha256::digest(content.key)[..15]);
+    let body = MultiPart::alternative()
+        .boundary(boundary)
+        .singlepart(SinglePart::plain(content.text))
+        .singlepart(SinglePart::html(content.html));
+    let mail = mail.multipart(body);
     let mail = mail.expect("there is a sender, and a recipient");
     String::from_utf8(mail.formatted()).expect("headers and bodies are encoded as ASCII")
 }

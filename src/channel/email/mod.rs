@@ -9,6 +9,7 @@
 //! - Answers: by phase, code and enhanced code, see [`answers`]; no answer after the final dot is unknown.
 
 pub mod answers;
+pub mod html;
 pub mod letter;
 pub mod party;
 pub mod text;
@@ -41,6 +42,9 @@ use crate::channel::smtp::server::Entrance;
 use crate::channel::smtp::server::Patience;
 use crate::channel::smtp::server::Server;
 use crate::domain::compose;
+use crate::domain::document::Block;
+use crate::domain::document::Inline;
+use crate::domain::document::split::split;
 use crate::domain::message::Form;
 use crate::domain::message::Message;
 use crate::domain::message::Part;
@@ -52,6 +56,12 @@ use crate::domain::text::clean_line;
 
 /// A subject is one line of a list of mails.
 const SUBJECT: usize = 150;
+
+/// What lists of mails show of a text beside the subject, in characters.
+const PREVIEW: usize = 140;
+
+/// What subject, preview and the marker of a piece may take in the page, in bytes.
+const ROOM_BESIDE: usize = 8 * 1024;
 
 /// Recipients that are remembered as having been tried late.
 const REMEMBERED: usize = 10_000;
@@ -185,16 +195,28 @@ impl Channel for Email {
     fn write(&self, message: &Message, form: Form) -> Vec<Part> {
         let subject = self.subject(message);
         let envelope = Envelope { from: &self.from, to: &self.to, cc: &self.cc, reply_to: self.reply_to.as_ref() };
-        let key = idempotency_key(message.delivery, 0, form);
-        let content = Content { subject: &subject, text: text::write(&message.document.blocks), html: None, key: &key };
-        let mail = letter::write(envelope, message, content);
-        let parts = self.recipients().into_iter().zip(0..u16::MAX);
-        parts
-            .map(|(recipient, index)| {
-                let body = format!("{} {}\r\n{mail}", self.from.address(), recipient.address());
-                Part { index, form, body }
-            })
-            .collect()
+        let room = html::LIMIT_BYTES - html::frame_bytes() - ROOM_BESIDE;
+        let pieces = split(&message.document, room, |blocks| html::content(blocks).len());
+        let count = pieces.len();
+        let mails = pieces.into_iter().zip(0u16..).map(|(piece, index)| {
+            let mut blocks = piece.blocks;
+            if count > 1 {
+                let marker = format!("({}/{count}) {}", index + 1, message.title);
+                blocks.insert(0, Block::Paragraph(vec![Inline::Text(marker)]));
+            }
+            let text = text::write(&blocks);
+            let preview = clean_line(&text, PREVIEW);
+            let html = html::page(&self.surroundings.language, &subject, &preview, &blocks);
+            let key = idempotency_key(message.delivery, index, form);
+            letter::write(envelope, message, Content { subject: &subject, text, html, key: &key })
+        });
+        let from = self.from.address();
+        let recipients = self.recipients();
+        let bodies = mails.flat_map(|mail| {
+            let body = |to: &&Party| format!("{from} {}\r\n{mail}", to.address());
+            recipients.iter().map(body).collect::<Vec<_>>()
+        });
+        bodies.zip(0..u16::MAX).map(|(body, index)| Part { index, form, body }).collect()
     }
 
     fn send<'a>(&'a self, _: &'a Http, part: &'a Part, attempt: &'a Attempt) -> Sending<'a> {
