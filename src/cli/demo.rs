@@ -55,12 +55,18 @@ pub async fn run(demo: Demo) -> Result<(), Failure> {
     let folder = tempfile::tempdir().map_err(|error| Failure::Failed(format!("no folder for the store: {error}")))?;
     let far_listener = bind(example::SANDBOX).await?;
     let hooks = bind(example::SERVER).await?;
-    let (far_address, address) = (local(&far_listener)?, local(&hooks)?);
-    let replace = [(example::SANDBOX, far_address.as_str()), (example::SERVER, address.as_str())];
+    let mail = bind(example::MAIL).await?;
+    let (far_address, address, mail_address) = (local(&far_listener)?, local(&hooks)?, local(&mail)?);
+    let replace = [
+        (example::SANDBOX, far_address.as_str()),
+        (example::SERVER, address.as_str()),
+        (example::MAIL, mail_address.as_str()),
+    ];
     let read = || example::read(&folder.path().join("orderbell.toml"), &replace);
     let config = read()?;
 
     let far_sides = Sandbox::start(far_listener, sandbox::rules(&config.channels));
+    far_sides.serve_mail(mail, sandbox::post(&config.channels));
     let shutdown = CancellationToken::new();
     stop_on_signal(shutdown.clone())?;
     let mut news = far_sides.subscribe();

@@ -13,6 +13,8 @@ pub const TEXT: &str = include_str!("../../config.example.toml");
 pub const SERVER: &str = "127.0.0.1:8787";
 /// Where the example's channels point to.
 pub const SANDBOX: &str = "127.0.0.1:8789";
+/// Where the example's mail server is.
+pub const MAIL: &str = "127.0.0.1:8790";
 
 /// Reads the example as if it lay at `file`, with some of its texts replaced.
 pub fn read(file: &Path, replace: &[(&str, &str)]) -> Result<Config, Failure> {

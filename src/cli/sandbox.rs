@@ -26,12 +26,16 @@ use crate::sandbox::inbox::Received;
 use crate::sandbox::inbox::Verdict;
 use crate::sandbox::rules::Robot;
 use crate::sandbox::rules::Rules;
+use crate::sandbox::smtp::Post;
 
 #[derive(Args)]
 pub struct Sandbox {
     /// Where it listens
     #[arg(long, default_value = example::SANDBOX)]
     listen: SocketAddr,
+    /// Where its mail server listens
+    #[arg(long, default_value = example::MAIL)]
+    mail: SocketAddr,
     /// How many times faster than real time the robots' allowances run
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     speed: u32,
@@ -47,9 +51,13 @@ pub async fn run(sandbox: Sandbox, file: &Path) -> Result<(), Failure> {
     let listener =
         listener.map_err(|error| Failure::Failed(format!("--listen {} cannot be used: {error}", sandbox.listen)))?;
     let far_sides = sandbox::Sandbox::start(listener, rules(&channels).speed(sandbox.speed));
+    let mail = TcpListener::bind(sandbox.mail).await;
+    let mail = mail.map_err(|error| Failure::Failed(format!("--mail {} cannot be used: {error}", sandbox.mail)))?;
+    let mail = far_sides.serve_mail(mail, post(&channels));
     let mut news = far_sides.subscribe();
     let address = far_sides.address();
     output::line(format_args!("listening on http://{address}; `curl http://{address}/` tells what can be done here"))?;
+    output::line(format_args!("mail is taken at smtp+plain://{mail}, and with STARTTLS at smtp://{mail}"))?;
     let shutdown = CancellationToken::new();
     stop_on_signal(shutdown.clone())?;
     while let Some(Some(news)) = shutdown.run_until_cancelled(next(&mut news)).await {
@@ -96,6 +104,15 @@ pub fn rules(channels: &BTreeMap<String, ConfiguredChannel>) -> Rules {
             }
         }
     })
+}
+
+/// A mail server that knows the users of the configured channels.
+pub fn post(channels: &BTreeMap<String, ConfiguredChannel>) -> Post {
+    let users = channels.values().filter_map(|channel| match &channel.way {
+        Way::Email(email) => email.username.clone().zip(email.password.clone()),
+        Way::DingTalk(_) | Way::Webhook(_) => None,
+    });
+    Post { users: users.collect(), ..Post::default() }
 }
 
 fn token(address: &str) -> Option<String> {

@@ -56,10 +56,13 @@ impl Footprint {
     }
 }
 
-/// Every `{ file = "…" }`, wherever it stands.
+/// Every `{ file = "…" }` and `ca_file`, wherever they stand.
 fn secrets(table: &DeTable<'_>, found: &mut impl FnMut(&str)) {
     for (key, value) in table {
         secrets_in(value.get_ref(), found);
+        if let ("ca_file", Some(path)) = (key.get_ref().as_ref(), value.get_ref().as_str()) {
+            found(path);
+        }
         if let (1, "file", Some(path)) = (table.len(), key.get_ref().as_ref(), value.get_ref().as_str()) {
             found(path);
         }
@@ -84,13 +87,13 @@ mod tests {
         let path = |name: &str| folder.path().join(name);
         std::fs::create_dir_all(path("mine/en")).unwrap();
         let file = path("orderbell.toml");
-        let text =
-            "templates = \"mine\"\n[source.a]\nsecret = { file = \"secret\" }\n[[route]]\nx = [{ file = \"other\" }]\n";
+        let text = "templates = \"mine\"\n[source.a]\nsecret = { file = \"secret\" }\n[[route]]\nx = [{ file = \"other\" }]\nca_file = \"ca\"\n";
         let mut seen = vec![Footprint::of(&file)];
         for (name, content) in [
             ("orderbell.toml", text),
             ("secret", "1"),
             ("other", "1"),
+            ("ca", "1"),
             ("mine/en/test.md", "# x"),
             ("mine/en/test.md", "# xy"),
             ("secret", "12"),

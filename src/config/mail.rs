@@ -65,6 +65,8 @@ pub fn place(
     };
     if let Some(file) = &mut email.ca_file {
         *file = surroundings.folder().join(&*file);
+        // A mailbox whose authority has a new certificate is another one.
+        email.surroundings.authority = std::fs::read(&*file).ok();
         if let Err(reason) = email.check() {
             problems.error(section.at(&["ca_file"]), reason, "a file in PEM with the certificate of the authority");
         }

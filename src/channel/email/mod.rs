@@ -87,7 +87,7 @@ pub struct Email {
     pub to: Vec<Party>,
     /// Who gets a copy.
     #[serde(default)]
-    #[schemars(with = "Vec<String>")]
+    #[schemars(with = "Vec<String>", extend("default" = []))]
     pub cc: Vec<Party>,
     /// Where answers go.
     #[schemars(with = "Option<String>")]
@@ -137,12 +137,20 @@ pub struct Surroundings {
     pub timeout: SignedDuration,
     pub allow_private: bool,
     pub patience: Patience,
+    /// What stood in `ca_file` when the configuration was read.
+    pub authority: Option<Vec<u8>>,
 }
 
 impl Default for Surroundings {
     fn default() -> Self {
         let patience = Patience::default();
-        Self { language: "en".to_owned(), timeout: SignedDuration::from_secs(15), allow_private: false, patience }
+        Self {
+            language: "en".to_owned(),
+            timeout: SignedDuration::from_secs(15),
+            allow_private: false,
+            patience,
+            authority: None,
+        }
     }
 }
 
