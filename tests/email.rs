@@ -29,7 +29,9 @@ use orderbell::sandbox::rules::Rules;
 use orderbell::sandbox::smtp::Post;
 use orderbell::sandbox::smtp::Tls;
 use rusqlite::params;
+use tokio::io::AsyncBufReadExt;
 use tokio::io::AsyncWriteExt;
+use tokio::io::BufReader;
 use tokio::net::TcpListener;
 
 use crate::support::A_WHILE;
@@ -323,6 +325,30 @@ async fn a_server_that_falls_silent_is_waited_for_only_so_long() {
         assert!(begun.elapsed() >= short);
         silent.abort();
     }
+}
+
+#[tokio::test]
+async fn what_is_said_before_the_handshake_is_no_answer_after_it() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    let in_between = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.expect("a connection");
+        let mut stream = BufReader::new(stream);
+        let mut line = String::new();
+        stream.write_all(b"220 hello\r\n").await.expect("written");
+        stream.read_line(&mut line).await.expect("EHLO");
+        stream.write_all(b"250-hello\r\n250 STARTTLS\r\n").await.expect("written");
+        stream.read_line(&mut line).await.expect("STARTTLS");
+        stream.write_all(b"220 go\r\n250-injected\r\n250 AUTH PLAIN\r\n").await.expect("written");
+        std::future::pending::<()>().await;
+    });
+    let text = format!("smtp = \"smtp://{address}\"\nfrom = \"bell@orderbell.test\"\nto = [{COOK:?}]");
+    let mut email: Email = toml::from_str(&text).expect("a mailbox");
+    email.surroundings.allow_private = true;
+    let answer = send(&email, "injected").await;
+    assert_eq!(answer.outcome, Outcome::Misconfigured);
+    assert_eq!(answer.words, "STARTTLS: the server went on unencrypted after STARTTLS");
+    in_between.abort();
 }
 
 #[tokio::test]
