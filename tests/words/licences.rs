@@ -1,5 +1,7 @@
 //! Events as APSDAI's webhooks make them: with all details, with none, and with those of an order that has no number.
 
+use std::collections::BTreeMap;
+
 use http::HeaderMap;
 use http::HeaderValue;
 use orderbell::domain::event::Event;
@@ -65,7 +67,16 @@ pub fn samples() -> Vec<Sample> {
     }
     let one_left = br#"{"name":"Photo Tool Pro","stock":1}"#;
     let lines = br#"[{"name":"One","price":"10","quantity":2},{"name":"Two","price":"5.5","quantity":1}]"#;
+    let finished = br#"{"data":{"orderNo":"A20250604001","finishTime":"2025-06-04 11:35:00","total":"2079.00"}}"#;
+    let cancelled = br#"{"order":{"order_sn":"A20250604001","pay_amount":2079,"cancel_reason":"paid twice"}}"#;
+    let refunded = br#"{"data":{"orderNo":"A20250604001","refundAmount":"99.50","reason":"key does not work"}}"#;
+    let keys = br#"[{"goods_name":"Photo Tool Pro","stock":2,"threshold":5},{"goods_name":"Disk Tool","stock":0}]"#;
     all.extend([
+        sample("wrapped", heard("order_finish_hook", finished)),
+        sample("wrapped", heard("order_cancel_hook", cancelled)),
+        sample("wrapped", heard("order_refund_hook", refunded)),
+        sample("one", heard("key_stock_alarm_hook", one_left)),
+        sample("several", heard("key_stock_alarm_hook", keys)),
         sample("test", heard("order_pay_hook", br#"{"test":true}"#)),
         sample("unreadable", heard("order_pay_hook", b"<xml/>")),
         sample("unfamiliar", heard("order_pay_hook", br#"{"a":1}"#)),
@@ -80,4 +91,14 @@ pub fn samples() -> Vec<Sample> {
         ),
     ]);
     all
+}
+
+#[test]
+fn each_hook_is_shown_with_four_shapes_of_body_at_least() {
+    let mut shapes: BTreeMap<String, usize> = BTreeMap::new();
+    for sample in samples() {
+        *shapes.entry(sample.event.kind.to_string()).or_default() += 1;
+    }
+    assert_eq!(shapes.len(), 9, "{shapes:?}");
+    assert!(shapes.values().all(|count| *count >= 4), "{shapes:?}");
 }
