@@ -138,8 +138,9 @@ fn the_example_shows_every_key_that_can_be_written() {
 
 #[test]
 fn everything_that_the_contract_names_is_read() {
-    let problems = read("tests/config/contract.toml", include_str!("config/contract.toml")).unwrap_err();
-    for problem in problems {
+    let loaded = read("tests/config/contract.toml", include_str!("config/contract.toml"));
+    let loaded = loaded.unwrap_or_else(|problems| panic!("{}", problem::render(&problems, Colour::Never)));
+    for problem in loaded.warnings {
         assert!(problem.message.starts_with("not yet: "), "{problem:?}");
     }
 }

@@ -194,6 +194,60 @@ async fn a_known_key_is_accepted_without_a_second_message() {
 }
 
 #[tokio::test]
+async fn a_wecom_robot_checks_what_the_real_one_checks() {
+    let sandbox = start(Rules::new().wecom("known").strict()).await;
+    let call = async |key: &str, body: &str| {
+        let target = format!("/cgi-bin/webhook/send?key={key}");
+        let (status, answer) = ask(sandbox.address(), "POST", &target, &[JSON], body).await.expect("an answer");
+        assert_eq!(status, 200);
+        let answer: Value = serde_json::from_str(&answer).unwrap();
+        (answer["errcode"].as_i64().unwrap(), answer["errmsg"].as_str().unwrap().to_owned())
+    };
+    let message = |kind: &str, content: &str| json!({ "msgtype": kind, kind: { "content": content } }).to_string();
+    for (kind, limit) in [("text", 2048), ("markdown", 4096)] {
+        // Three bytes each: characters do not count.
+        let han = "单".repeat(limit / 3);
+        assert_eq!(call("known", &message(kind, &han)).await, (0, "ok".to_owned()));
+        let (code, words) = call("known", &message(kind, &format!("{han}单"))).await;
+        assert!(code == 40058 && words.starts_with(&format!("{kind}.content exceed max length {limit}")), "{words}");
+    }
+    assert_eq!(call("unknown", &message("text", "Hi")).await.0, 93000);
+    assert_eq!(call("", &message("text", "Hi")).await.0, 93000);
+    for (body, wanted) in [
+        ("no JSON".to_owned(), 40058),
+        ("{}".to_owned(), 40008),
+        (message("html", "x"), 40008),
+        (message("text", " "), 44004),
+        (r#"{"msgtype":"markdown","text":{"content":"x"}}"#.to_owned(), 44004),
+        (r#"{"msgtype":"image"}"#.to_owned(), 40008),
+        (r#"{"msgtype":"image","image":{"base64":"","md5":""}}"#.to_owned(), 0),
+        (r#"{"msgtype":"text","text":{"content":"x","mentioned_list":"@all"}}"#.to_owned(), 40058),
+        (r#"{"msgtype":"text","text":{"content":"x","mentioned_list":["@all"]}}"#.to_owned(), 0),
+    ] {
+        assert_eq!(call("known", &body).await.0, wanted, "{body:.60}");
+    }
+    let first = &sandbox.messages()[0];
+    assert_eq!((first.address.kind, first.address.name.as_str()), (FarSide::WeCom, "known"));
+    assert_eq!((first.text.as_deref().map(str::len), first.key.as_deref()), (Some(2046), None));
+}
+
+#[tokio::test]
+async fn a_wecom_robot_takes_twenty_messages_a_minute_and_opens_after_one() {
+    let code = async |sandbox: &Sandbox| {
+        let body = r#"{"msgtype":"text","text":{"content":"Hi"}}"#;
+        let answer = ask(sandbox.address(), "POST", "/cgi-bin/webhook/send?key=a", &[JSON], body).await.unwrap().1;
+        serde_json::from_str::<Value>(&answer).unwrap()["errcode"].as_i64().unwrap()
+    };
+    let sandbox = start(Rules::new()).await;
+    for _ in 0..20 {
+        assert_eq!(code(&sandbox).await, 0);
+    }
+    assert_eq!(code(&sandbox).await, 45009);
+    // Of another vendor, with the same name: another robot.
+    assert_eq!(say(&sandbox, "access_token=a", &markdown("a", "1")).await.0, 0);
+}
+
+#[tokio::test]
 async fn a_receiver_without_signatures_takes_anything_and_counts_repeats() {
     let sandbox = start(Rules::new()).await;
     let body = r#"{"title":"T","text":"words"}"#;

@@ -104,6 +104,29 @@ async fn a_lost_answer_is_repeated_with_the_same_key_and_bytes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_lost_answer_of_a_far_side_without_keys_is_repeated_with_a_mark() {
+    let scene = Scene::new(Rules::new()).await;
+    let more = |language| format!("mention = {{ mobiles = [\"13800000000\"] }}\nlanguage = \"{language}\"\n{AT_ONCE}");
+    let channels =
+        [scene.wecom("office", &more("en")), scene.wecom("staff", &more("zh-CN")), scene.robot("owner", "")].concat();
+    let daemon = scene.start(&format!("{channels}{}", to(&["office", "staff"]))).await;
+    for name in ["office", "staff"] {
+        scene.far.order(name, Fault::LostAnswer, Times::Next(2));
+    }
+    daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
+    daemon.until_done().await;
+    for (name, mark) in [("office", "(possibly a repeat)"), ("staff", "(可能是重复消息)")] {
+        let came = scene.came_to(name);
+        let texts: Vec<&str> = came.iter().filter_map(|one| one.text.as_deref()).collect();
+        let [first, second, third, call] = texts.as_slice() else { panic!("{name}: {came:#?}") };
+        assert!(!first.contains(mark) && second.contains(mark) && second.ends_with(first), "{name}: {came:#?}");
+        assert_eq!(second, third, "{name}: marked once, and then the same bytes");
+        assert!(json_of(&came[3])["text"]["mentioned_mobile_list"].is_array(), "{name}: {call}");
+        assert!(!call.contains(mark), "{name}: it had not been sent before");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_far_side_that_refuses_for_a_while_is_told_exactly_once() {
     let scene = Scene::new(Rules::new()).await;
     let redirect = Fault::Redirect { location: scene.far.hook_url("elsewhere") };

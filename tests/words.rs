@@ -1,5 +1,5 @@
-//! The words: every kind of event in every language as it reaches a DingTalk group, held by golden files, and what a
-//! hostile buyer can write held to be nothing but text.
+//! The words: every kind of event in every language as it reaches a DingTalk or a WeCom group, held by golden files, and
+//! what a hostile buyer can write held to be nothing but text.
 
 mod words {
     pub mod golden;
@@ -10,4 +10,5 @@ mod words {
     pub mod sending;
     pub mod splitting;
     pub mod templates;
+    pub mod wecom;
 }

@@ -1,7 +1,9 @@
 //! Ways out: what a channel is, and which ones there are.
 
+pub mod advice;
 pub mod dingtalk;
 pub mod email;
+pub mod errcode;
 pub mod http;
 pub mod smtp;
 pub mod webhook;
@@ -13,6 +15,7 @@ use std::pin::Pin;
 use jiff::SignedDuration;
 use jiff::Timestamp;
 
+use crate::channel::advice::Advice;
 use crate::channel::http::Http;
 use crate::domain::message::Form;
 use crate::domain::message::Message;
@@ -61,6 +64,18 @@ pub trait Channel: Send + Sync {
 
     /// Sends one part and judges the answer. It never fails otherwise: what went wrong is an [`Answer`].
     fn send<'a>(&'a self, http: &'a Http, part: &'a Part, attempt: &'a Attempt) -> Sending<'a>;
+
+    /// What the far side's refusals mean and what to change. What goes wrong on the way there is in
+    /// [`advice::ON_THE_WAY`].
+    fn advice(&self) -> &'static [Advice] {
+        &[]
+    }
+
+    /// The part once more, with a mark before it, such as "possibly a repeat". `None` where the far side knows a repeat by its
+    /// key, and where the part bears the mark already.
+    fn marked(&self, _: &Part, _: &str) -> Option<Part> {
+        None
+    }
 }
 
 /// The kind of a configured channel: the registry. The configuration reads the tag `kind` first and the concrete struct
@@ -68,6 +83,7 @@ pub trait Channel: Send + Sync {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Way {
     DingTalk(dingtalk::DingTalk),
+    WeCom(wecom::WeCom),
     Email(Box<email::Email>),
     Webhook(webhook::Webhook),
 }
@@ -76,6 +92,7 @@ impl Way {
     pub fn channel(&self) -> &dyn Channel {
         match self {
             Way::DingTalk(channel) => channel,
+            Way::WeCom(channel) => channel,
             Way::Email(channel) => channel.as_ref(),
             Way::Webhook(channel) => channel,
         }

@@ -54,7 +54,7 @@ enum Command {
     Check(check::Check),
     /// Makes a signed sample webhook and posts it to the running daemon
     Simulate(simulate::Simulate),
-    /// Runs the play-acting far sides alone: a DingTalk robot and a WebHook receiver to send to
+    /// Runs the play-acting far sides alone: DingTalk and WeCom robots and a WebHook receiver to send to
     Sandbox(sandbox::Sandbox),
     /// Lists what is waiting, delivered and dead
     Deliveries(deliveries::Deliveries),

@@ -80,11 +80,15 @@ pub async fn next(news: &mut Receiver<Received>) -> Option<String> {
 /// their channels are, for a robot's token is a secret.
 pub fn rules(channels: &BTreeMap<String, ConfiguredChannel>) -> Rules {
     channels.iter().fold(Rules::new(), |rules, (name, channel)| match &channel.way {
-        Way::DingTalk(robot) => match token(robot.webhook.expose()) {
+        Way::DingTalk(robot) => match parameter(robot.webhook.expose(), "access_token") {
             Some(token) => {
                 let demands = Robot { secret: robot.secret.clone(), keyword: robot.keyword.clone() };
                 rules.robot_called(name, token, demands)
             }
+            None => rules,
+        },
+        Way::WeCom(robot) => match parameter(robot.webhook.expose(), "key") {
+            Some(key) => rules.wecom_called(name, key),
             None => rules,
         },
         Way::Email(_) => rules,
@@ -110,14 +114,14 @@ pub fn rules(channels: &BTreeMap<String, ConfiguredChannel>) -> Rules {
 pub fn post(channels: &BTreeMap<String, ConfiguredChannel>) -> Post {
     let users = channels.values().filter_map(|channel| match &channel.way {
         Way::Email(email) => email.username.clone().zip(email.password.clone()),
-        Way::DingTalk(_) | Way::Webhook(_) => None,
+        Way::DingTalk(_) | Way::WeCom(_) | Way::Webhook(_) => None,
     });
     Post { users: users.collect(), ..Post::default() }
 }
 
-fn token(address: &str) -> Option<String> {
+fn parameter(address: &str, name: &str) -> Option<String> {
     let url = Url::parse(address).ok()?;
-    url.query_pairs().find(|(name, _)| name == "access_token").map(|(_, token)| token.into_owned())
+    url.query_pairs().find(|(given, _)| given == name).map(|(_, value)| value.into_owned())
 }
 
 /// A request as it is printed: what a person or a program at the far side gets to see.
@@ -125,6 +129,7 @@ fn show(received: &Received) -> String {
     let Received { address, text, body, key, .. } = received;
     let (kind, content) = match address.kind {
         FarSide::DingTalk => ("DingTalk robot", text.clone().unwrap_or_else(|| body.clone())),
+        FarSide::WeCom => ("WeCom robot", text.clone().unwrap_or_else(|| body.clone())),
         FarSide::Email => {
             let subject = received.title.as_deref().unwrap_or_default();
             ("Mailbox", format!("{subject}\n\n{}", text.as_deref().unwrap_or_default()))

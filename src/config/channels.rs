@@ -270,7 +270,7 @@ fn check_rate(rate: Rate, most_per_minute: u32, at: Range<usize>, problems: &mut
         problems.warning(
             at,
             format!("this rate is above the vendor's {most_per_minute} messages a minute"),
-            "the vendor shuts a robot that sends more out for ten minutes; stay below",
+            "the vendor shuts a robot that sends more out for a while; stay below",
         );
     }
 }

@@ -125,8 +125,14 @@ fn dingtalk(section: &mut Section<'_>, reach: Reach, problems: &mut Problems<'_>
 fn wecom(section: &mut Section<'_>, reach: Reach, problems: &mut Problems<'_>) -> Option<Way> {
     robot_address(section, "key", "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=…", reach, problems);
     mention(section, problems);
-    let _: Option<WeCom> = section.read(problems);
-    None
+    section.check_each(&["mention", "user_ids"], problems, |id| match id.contains(['<', '>']) || id == "@all" {
+        true => Err(Complaint::new(
+            format!("\"{id}\" is not a user id"),
+            "the id as WeCom's administration shows it, such as \"user-1\"; everyone is called by all = true",
+        )),
+        false => Ok(()),
+    });
+    section.read(problems).map(Way::WeCom)
 }
 
 fn webhook(section: &mut Section<'_>, reach: Reach, problems: &mut Problems<'_>) -> Option<Way> {

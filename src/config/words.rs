@@ -20,7 +20,7 @@ const EXAMPLES: [(&str, &str); 32] = [
     ("from", "from = \"Harbour Noodle House <orders@example.com>\", or for quiet hours \"23:00\""),
     ("headers", "headers = { \"X-Shop\" = \"1\" }"),
     ("keep", "keep = \"400d\""),
-    ("kind", "kind = \"dingtalk\" or \"webhook\""),
+    ("kind", "kind = \"dingtalk\", \"wecom\" or \"webhook\""),
     ("max_age", "max_age = \"24h\""),
     ("mention", "mention = { mobiles = [\"+852-51234567\"], user_ids = [], all = false }"),
     ("mobiles", "mobiles = [\"+852-51234567\"]"),

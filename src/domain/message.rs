@@ -35,11 +35,10 @@ pub enum Form {
     Reduced,
     /// Composed within half of the limit, that many times halved, after the far side found it too long.
     Halved(u8),
-    /// Marked "possibly a repeat", for a far side without idempotency keys.
-    Repeat,
 }
 
-/// One request's worth of a message: the exact bytes, kept with the delivery so that a retry sends the same.
+/// One request's worth of a message: the exact bytes, kept with the delivery so that a retry sends the same. Only where the
+/// far side knows no keys does a repeat differ: by the mark that it may be one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
     /// From 0.
@@ -55,7 +54,6 @@ pub fn idempotency_key(delivery: DeliveryId, index: u16, form: Form) -> String {
         Form::Full => format!("{delivery}{part}"),
         Form::Reduced => format!("{delivery}{part}-reduced"),
         Form::Halved(times) => format!("{delivery}{part}-halved{times}"),
-        Form::Repeat => format!("{delivery}{part}-repeat"),
     }
 }
 

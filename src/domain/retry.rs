@@ -158,11 +158,11 @@ pub fn next(outcome: &Outcome, standing: Standing, waits: &[SignedDuration], now
             Form::Reduced => Step::Dead,
             Form::Halved(times) if times >= HALVINGS => Step::Dead,
             Form::Halved(times) => Step::Recompose(Form::Halved(times + 1)),
-            Form::Full | Form::Repeat => Step::Recompose(Form::Halved(1)),
+            Form::Full => Step::Recompose(Form::Halved(1)),
         },
         Outcome::ContentRefused => match standing.form {
             Form::Reduced => Step::Dead,
-            Form::Full | Form::Halved(_) | Form::Repeat => Step::Recompose(Form::Reduced),
+            Form::Full | Form::Halved(_) => Step::Recompose(Form::Reduced),
         },
         Outcome::Rejected | Outcome::Bug => Step::Dead,
     }

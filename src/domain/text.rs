@@ -53,6 +53,16 @@ pub fn cap(text: &str, max_graphemes: usize) -> Cow<'_, str> {
     }
 }
 
+/// At most `max_bytes` bytes of a text, cut between graphemes and ended by `…` when it was cut.
+pub fn cap_bytes(text: &str, max_bytes: usize) -> Cow<'_, str> {
+    if text.len() <= max_bytes {
+        return Cow::Borrowed(text);
+    }
+    let Some(room) = max_bytes.checked_sub(ELLIPSIS.len_utf8()) else { return Cow::Borrowed("") };
+    let ends = text.grapheme_indices(true).map(|(at, _)| at).take_while(|at| *at <= room);
+    Cow::Owned(format!("{}{ELLIPSIS}", text[..ends.last().unwrap_or(0)].trim_end()))
+}
+
 /// A value as it enters Markdown: one line, in which nothing is markup, a link or a mention.
 ///
 /// Addresses lose their colon (`https：//`), because clients make links of bare ones by themselves.
@@ -176,6 +186,14 @@ mod tests {
         assert_eq!(clean_line("abc", 3), "abc");
         assert_eq!(clean_line("abcd", 1), "…");
         assert_eq!(clean_line("abcd", 0), "");
+    }
+
+    #[test]
+    fn a_text_is_cut_to_bytes_between_graphemes() {
+        assert_eq!(cap_bytes("新订单", 9), "新订单");
+        assert_eq!(cap_bytes("新订单", 8), "新…");
+        assert_eq!(cap_bytes("a👨\u{200d}👩\u{200d}👧b", 19), "a…");
+        assert_eq!(cap_bytes("新订单", 2), "");
     }
 
     #[test]

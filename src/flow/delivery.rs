@@ -171,13 +171,16 @@ async fn until_next(lane: &Lane, post: &Post, now: Timestamp) -> Duration {
 
 /// Makes one attempt at each part that is still to send. Answers until when the whole channel should rest.
 async fn deliver(lane: Arc<Lane>, post: Post, retire: CancellationToken, due: Due) -> Option<Timestamp> {
-    let (parts, composed) = match due.parts.is_empty() {
+    let (mut parts, mut composed) = match due.parts.is_empty() {
         true => (compose_parts(&lane, &post, &due).await, true),
         false => (due.parts.clone(), false),
     };
     if parts.is_empty() {
         give_up(&lane, &post, &due).await;
         return None;
+    }
+    if due.maybe_told {
+        composed |= mark_repeat(&lane, &post, &mut parts);
     }
     let mut attempts = due.attempts;
     let mut round = lane.way.channel().to_each_his_own().then(|| Round::new(due.told));
@@ -313,6 +316,21 @@ fn own_fault(outcome: Outcome, while_doing: &str) -> Answer {
 /// What a panic is made into: one bad message must cost no other.
 fn unpanicked<T>(work: impl FnOnce() -> T) -> Option<T> {
     std::panic::catch_unwind(AssertUnwindSafe(work)).ok()
+}
+
+/// Marks the part that may have arrived already, which is the first one still to send. Answers whether the far side needs
+/// that, because it knows no idempotency keys.
+fn mark_repeat(lane: &Lane, post: &Post, parts: &mut [Part]) -> bool {
+    let templates = post.templates.get();
+    let mark = templates.word(&lane.language, "label.repeat").unwrap_or("possibly a repeat");
+    let Some(first) = parts.first_mut() else { return false };
+    match lane.way.channel().marked(first, mark) {
+        Some(marked) => {
+            *first = marked;
+            true
+        }
+        None => false,
+    }
 }
 
 /// Stores an outcome, however long the store cannot be used: a forgotten yes would be told twice.

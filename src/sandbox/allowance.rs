@@ -1,4 +1,4 @@
-//! How many messages a robot takes: DingTalk's rule as a pure function of a clock, and a clock that can run fast.
+//! How many messages a robot takes: DingTalk's and WeCom's rule as a pure function of a clock, and a clock that can run fast.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -7,8 +7,10 @@ use std::time::Instant;
 /// Messages that a robot takes within [`WINDOW`].
 pub const PER_WINDOW: usize = 20;
 pub const WINDOW: Duration = Duration::from_secs(60);
-/// How long a robot is shut after one message too many.
-pub const SHUT: Duration = Duration::from_secs(600);
+/// How long a robot of DingTalk is shut after one message too many.
+pub const DINGTALK_SHUT: Duration = Duration::from_secs(600);
+/// How long one of WeCom is: about as long as the window that was exceeded.
+pub const WECOM_SHUT: Duration = WINDOW;
 
 /// Time since the start, `speed` times as fast as real time: with 60 a minute passes in a second.
 #[derive(Clone, Copy, Debug)]
@@ -43,9 +45,9 @@ impl Allowance {
     /// Takes one message at `now`, which never goes back.
     ///
     /// # Errors
-    /// [`Shut`] for the message that is one too many within a window, and for every one until ten minutes later; those
-    /// do not prolong it.
-    pub fn admit(&mut self, now: Duration) -> Result<(), Shut> {
+    /// [`Shut`] for the message that is one too many within a window, and for every one until `shut` later; those do not
+    /// prolong it.
+    pub fn admit(&mut self, now: Duration, shut: Duration) -> Result<(), Shut> {
         match self.shut_until {
             Some(until) if now < until => return Err(Shut(until - now)),
             Some(_) => *self = Self::default(),
@@ -55,8 +57,8 @@ impl Allowance {
             self.taken.pop_front();
         }
         if self.taken.len() >= PER_WINDOW {
-            self.shut_until = Some(now + SHUT);
-            return Err(Shut(SHUT));
+            self.shut_until = Some(now + shut);
+            return Err(Shut(shut));
         }
         self.taken.push_back(now);
         Ok(())
@@ -67,39 +69,49 @@ impl Allowance {
 mod tests {
     use super::*;
 
+    const SHUT: Duration = DINGTALK_SHUT;
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
     fn twenty_pass_and_the_next_one_shuts_for_ten_minutes() {
         let mut allowance = Allowance::default();
         for n in 0..20 {
-            assert_eq!(allowance.admit(SECOND * n), Ok(()), "{n}");
+            assert_eq!(allowance.admit(SECOND * n, SHUT), Ok(()), "{n}");
         }
-        assert_eq!(allowance.admit(SECOND * 59), Err(Shut(SHUT)));
-        assert_eq!(allowance.admit(SECOND * 300), Err(Shut(SECOND * 359)), "asking again does not prolong it");
-        assert_eq!(allowance.admit(SECOND * 658), Err(Shut(SECOND)));
-        assert_eq!(allowance.admit(SECOND * 659), Ok(()));
+        assert_eq!(allowance.admit(SECOND * 59, SHUT), Err(Shut(SHUT)));
+        assert_eq!(allowance.admit(SECOND * 300, SHUT), Err(Shut(SECOND * 359)), "asking again does not prolong it");
+        assert_eq!(allowance.admit(SECOND * 658, SHUT), Err(Shut(SECOND)));
+        assert_eq!(allowance.admit(SECOND * 659, SHUT), Ok(()));
     }
 
     #[test]
     fn the_window_rolls() {
         let mut allowance = Allowance::default();
         for n in 0..20 {
-            allowance.admit(SECOND * n).unwrap();
+            allowance.admit(SECOND * n, SHUT).unwrap();
         }
         // Each place is free again sixty seconds after it was taken, and not before.
         for n in 0..20 {
-            assert_eq!(allowance.admit(SECOND * (60 + n)), Ok(()), "{n}");
+            assert_eq!(allowance.admit(SECOND * (60 + n), SHUT), Ok(()), "{n}");
         }
-        assert_eq!(allowance.admit(SECOND * 79), Err(Shut(SHUT)));
+        assert_eq!(allowance.admit(SECOND * 79, SHUT), Err(Shut(SHUT)));
     }
 
     #[test]
     fn a_shut_robot_opens_with_its_whole_allowance() {
         let mut allowance = Allowance::default();
-        let taken = |allowance: &mut Allowance, at| (0..30).take_while(|_| allowance.admit(at).is_ok()).count();
+        let taken = |allowance: &mut Allowance, at| (0..30).take_while(|_| allowance.admit(at, SHUT).is_ok()).count();
         assert_eq!(taken(&mut allowance, SECOND), 20);
         assert_eq!(taken(&mut allowance, SECOND + SHUT), 20);
+    }
+
+    #[test]
+    fn each_vendor_shuts_for_a_time_of_its_own() {
+        let mut allowance = Allowance::default();
+        let taken =
+            |allowance: &mut Allowance, at| (0..30).take_while(|_| allowance.admit(at, WECOM_SHUT).is_ok()).count();
+        assert_eq!(taken(&mut allowance, SECOND), 20);
+        assert_eq!(taken(&mut allowance, SECOND + WECOM_SHUT), 20);
     }
 
     #[test]

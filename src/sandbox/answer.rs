@@ -26,7 +26,10 @@ use serde_json::json;
 
 use crate::sandbox::allowance::Allowance;
 use crate::sandbox::allowance::Clock;
+use crate::sandbox::allowance::DINGTALK_SHUT;
+use crate::sandbox::allowance::WECOM_SHUT;
 use crate::sandbox::dingtalk;
+use crate::sandbox::dingtalk::Refusal;
 use crate::sandbox::fault::Fault;
 use crate::sandbox::fault::Faults;
 use crate::sandbox::fault::Order;
@@ -40,6 +43,7 @@ use crate::sandbox::mailroom::Connections;
 use crate::sandbox::rules::Rules;
 use crate::sandbox::smtp::Certificate;
 use crate::sandbox::webhook;
+use crate::sandbox::wecom;
 
 /// Bytes of any request's body.
 const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
@@ -50,6 +54,7 @@ const HELP: &str = "\
 Orderbell's sandbox: far sides that take messages and show them.
 
 POST   /robot/send?access_token=TOKEN   a DingTalk robot
+POST   /cgi-bin/webhook/send?key=KEY    a WeCom robot
 POST   /webhook/NAME                    a WebHook receiver
 GET    /control/messages                what came, as JSON
 GET    /control/counts                  how many: accepted, repeats, refused, faults
@@ -87,7 +92,7 @@ pub struct Desk {
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     pub(super) faults: Faults,
-    allowances: HashMap<String, Allowance>,
+    allowances: HashMap<Address, Allowance>,
     pub(super) keys: HashMap<Address, Keys>,
 }
 
@@ -166,6 +171,10 @@ pub async fn answer(desk: Arc<Desk>, request: Request<Incoming>) -> Result<Answe
         let name = desk.rules.name_of(dingtalk::token(parts.uri.query().unwrap_or_default()));
         return message(&desk, Address { kind: FarSide::DingTalk, name }, &parts, &body).await;
     }
+    if path == "/cgi-bin/webhook/send" {
+        let name = desk.rules.name_of(wecom::key(parts.uri.query().unwrap_or_default()));
+        return message(&desk, Address { kind: FarSide::WeCom, name }, &parts, &body).await;
+    }
     if let Some(name) = path.strip_prefix("/webhook/") {
         let address = Address { kind: FarSide::Webhook, name: name.to_owned() };
         return message(&desk, address, &parts, &body).await;
@@ -211,17 +220,13 @@ fn judge(desk: &Desk, address: &Address, parts: &http::request::Parts, body: &[u
                 body,
             };
             let robot = desk.rules.find_robot(&address.name);
-            let refusal = dingtalk::judge(&call, robot.as_ref(), now).and_then(|()| {
-                let mut memory = desk.memory();
-                let allowance = memory.allowances.entry(address.name.clone()).or_default();
-                allowance.admit(desk.clock.now()).map_err(|_| dingtalk::Refusal::too_fast())
-            });
-            let answer = json_answer(StatusCode::OK, dingtalk::answer(refusal.as_ref().err()));
-            let verdict = refusal.map_or_else(
-                |refusal| Verdict::Refused(format!("{} {}", refusal.errcode, refusal.errmsg)),
-                |()| Verdict::Accepted,
-            );
-            (verdict, answer)
+            let judged = dingtalk::judge(&call, robot.as_ref(), now);
+            let judged = judged.and_then(|()| admit(desk, address, DINGTALK_SHUT, dingtalk::Refusal::too_fast));
+            by_errcode(judged)
+        }
+        FarSide::WeCom => {
+            let judged = wecom::judge(&parts.method, body, desk.rules.find_wecom(&address.name));
+            by_errcode(judged.and_then(|()| admit(desk, address, WECOM_SHUT, wecom::too_fast)))
         }
         FarSide::Email => unreachable!("mails do not come over HTTP"),
         FarSide::Webhook => {
@@ -242,12 +247,30 @@ fn judge(desk: &Desk, address: &Address, parts: &http::request::Parts, body: &[u
     }
 }
 
+/// Takes one of a robot's allowance.
+fn admit(desk: &Desk, address: &Address, shut: Duration, too_fast: fn() -> Refusal) -> Result<(), Refusal> {
+    let mut memory = desk.memory();
+    let allowance = memory.allowances.entry(address.clone()).or_default();
+    allowance.admit(desk.clock.now(), shut).map_err(|_| too_fast())
+}
+
+/// A robot's verdict: HTTP says yes to everything, `errcode` says what it means.
+fn by_errcode(judged: Result<(), Refusal>) -> (Verdict, Answer) {
+    let answer = json_answer(StatusCode::OK, dingtalk::answer(judged.as_ref().err()));
+    let verdict = judged.map_or_else(
+        |refusal| Verdict::Refused(format!("{} {}", refusal.errcode, refusal.errmsg)),
+        |()| Verdict::Accepted,
+    );
+    (verdict, answer)
+}
+
 fn keep(desk: &Desk, address: Address, parts: &http::request::Parts, body: &[u8], verdict: Verdict) {
     let (key, title, text) = match address.kind {
         FarSide::DingTalk => {
             let content = dingtalk::read(body);
             (content.key, content.title, content.text)
         }
+        FarSide::WeCom => (None, None, wecom::read(body).text),
         FarSide::Email | FarSide::Webhook => webhook::read(&parts.headers, body),
     };
     let repeat = match (&verdict, &key) {
@@ -271,7 +294,7 @@ fn faulty(fault: &Fault) -> Option<Answer> {
             Some(plain(status, body))
         }
         Fault::Errcode { errcode, errmsg } => {
-            let refusal = dingtalk::Refusal { errcode: *errcode, errmsg: errmsg.clone() };
+            let refusal = Refusal { errcode: *errcode, errmsg: errmsg.clone() };
             Some(json_answer(StatusCode::OK, dingtalk::answer(Some(&refusal))))
         }
         Fault::Redirect { location } => {

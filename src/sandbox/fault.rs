@@ -16,7 +16,7 @@ pub enum Fault {
         #[serde(default)]
         body: String,
     },
-    /// HTTP 200 with this error code in DingTalk's form; the message is not taken.
+    /// HTTP 200 with this error code in the form of DingTalk and WeCom; the message is not taken.
     Errcode { errcode: i64, errmsg: String },
     /// The message is taken and judged at once, but the answer comes only after so many milliseconds of real time.
     Delay { delay_ms: u64 },
@@ -73,7 +73,7 @@ pub struct Order {
     pub times: Option<u32>,
 }
 
-/// The faults that are due, by robot token or webhook name.
+/// The faults that are due, by a robot's token or key, or a webhook's name.
 #[derive(Debug, Default)]
 pub struct Faults {
     due: HashMap<String, Due>,

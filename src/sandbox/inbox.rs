@@ -56,7 +56,7 @@ impl Received {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Address {
     pub kind: FarSide,
-    /// What the robot is called, by its access token if nothing else is said; the recipient's address; or the webhook's name.
+    /// What the robot is called, by its access token or key if nothing else is said; the recipient's address; or the webhook's name.
     pub name: String,
 }
 
@@ -65,6 +65,7 @@ pub struct Address {
 #[serde(rename_all = "lowercase")]
 pub enum FarSide {
     DingTalk,
+    WeCom,
     Email,
     Webhook,
 }

@@ -1,5 +1,5 @@
-//! Play-acting far sides: a DingTalk robot, a WebHook receiver and a mail server that check what the real ones check, take faults on
-//! command and keep what came; for `demo`, for tests, and for trying a configuration offline.
+//! Play-acting far sides: DingTalk and WeCom robots, a WebHook receiver and a mail server that check what the real ones
+//! check, take faults on command and keep what came; for `demo`, for tests, and for trying a configuration offline.
 //!
 //! It is a server of its own and not the daemon's, because its faults cut connections, which no decent server does.
 
@@ -13,6 +13,7 @@ mod mailroom;
 pub mod rules;
 pub mod smtp;
 mod webhook;
+mod wecom;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -112,6 +113,11 @@ impl Sandbox {
         format!("http://{}/robot/send?access_token={token}", self.address)
     }
 
+    /// The WeCom robot with this key, as a channel's `webhook`.
+    pub fn wecom_url(&self, key: &str) -> String {
+        format!("http://{}/cgi-bin/webhook/send?key={key}", self.address)
+    }
+
     /// The receiver with this name, as a channel's `url`.
     pub fn hook_url(&self, name: &str) -> String {
         format!("http://{}/webhook/{name}", self.address)
@@ -142,7 +148,7 @@ impl Sandbox {
         Collector::new(self.desk.inbox.clone())
     }
 
-    /// Orders a fault for the robot with this token, or the webhook of this name.
+    /// Orders a fault for the robot with this token or key, or the webhook of this name.
     pub fn order(&self, name: &str, fault: Fault, times: Times) {
         self.desk.order(name, fault, times);
     }

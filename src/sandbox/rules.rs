@@ -1,19 +1,23 @@
 //! What the sandbox's far sides demand of their callers.
 
 use std::collections::HashMap;
+use std::collections::HashSet;
 
 use crate::domain::secret::Secret;
+use crate::sandbox::wecom;
 
 /// A robot whose token no channel has, among robots that have names. No channel can be called so.
 const STRANGER: &str = "(not configured)";
 
-/// The far sides and how they behave. Without further rules every robot token is a robot without security and every
+/// The far sides and how they behave. Without further rules every token and key is a robot without security and every
 /// webhook name a receiver without signatures.
 #[derive(Clone, Debug)]
 pub struct Rules {
     pub(super) robots: HashMap<String, Robot>,
     /// What robots are called, by their token. Without any, each is called by its token.
     pub(super) names: HashMap<String, String>,
+    /// Keys of WeCom robots.
+    pub(super) wecoms: HashSet<String>,
     pub(super) hooks: HashMap<String, Signing>,
     pub(super) speed: u32,
     pub(super) strangers: Strangers,
@@ -41,7 +45,7 @@ pub enum Signing {
     StandardWebhooks(Secret),
 }
 
-/// What becomes of a robot token or webhook name that no rule names.
+/// What becomes of a robot's token or key, or a webhook name, that no rule names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Strangers {
     Welcome,
@@ -53,6 +57,7 @@ impl Default for Rules {
         Self {
             robots: HashMap::new(),
             names: HashMap::new(),
+            wecoms: HashSet::new(),
             hooks: HashMap::new(),
             speed: 1,
             strangers: Strangers::Welcome,
@@ -76,6 +81,18 @@ impl Rules {
     pub fn robot_called(mut self, name: &str, token: String, robot: Robot) -> Self {
         self.names.entry(token).or_insert_with(|| name.to_owned());
         self.robot(name, robot)
+    }
+
+    /// A WeCom robot with this key, called by a name as [`Rules::robot_called`] says.
+    pub fn wecom_called(mut self, name: &str, key: String) -> Self {
+        self.names.entry(key).or_insert_with(|| name.to_owned());
+        self.wecom(name)
+    }
+
+    /// A WeCom robot with this key.
+    pub fn wecom(mut self, key: impl Into<String>) -> Self {
+        self.wecoms.insert(key.into());
+        self
     }
 
     /// A receiver at `/webhook/<name>`.
@@ -108,6 +125,13 @@ impl Rules {
 
     pub(super) fn find_robot(&self, token: &str) -> Option<Robot> {
         self.robots.get(token).cloned().or_else(|| self.stranger())
+    }
+
+    pub(super) fn find_wecom(&self, key: &str) -> wecom::Robot {
+        match self.wecoms.contains(key) || self.strangers == Strangers::Welcome {
+            true => wecom::Robot::Present,
+            false => wecom::Robot::Removed,
+        }
     }
 
     pub(super) fn find_hook(&self, name: &str) -> Option<Signing> {

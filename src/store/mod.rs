@@ -82,7 +82,7 @@ pub struct WhatIsDue {
 #[derive(Clone, Debug)]
 pub struct Claim {
     pub delivery: DeliveryId,
-    /// The parts, when they were composed just now.
+    /// The parts, when they were composed just now, or when one of them was marked as a possible repeat.
     pub composed: Vec<Part>,
     pub part: u16,
     pub form: Form,
@@ -140,7 +140,6 @@ pub fn form_text(form: Form) -> String {
         Form::Full => "full".to_owned(),
         Form::Reduced => "reduced".to_owned(),
         Form::Halved(times) => format!("halved{times}"),
-        Form::Repeat => "repeat".to_owned(),
     }
 }
 
@@ -148,7 +147,6 @@ pub fn form_text(form: Form) -> String {
 pub fn form_of(text: &str) -> Form {
     match text {
         "reduced" => Form::Reduced,
-        "repeat" => Form::Repeat,
         _ => text.strip_prefix("halved").and_then(|times| times.parse().ok()).map_or(Form::Full, Form::Halved),
     }
 }

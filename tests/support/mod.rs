@@ -133,6 +133,12 @@ impl Scene {
         format!("[channel.{name}]\nkind = \"email\"\nsmtp = \"smtp+plain://{address}\"\n{mail}\nto = {to}\n{more}\n")
     }
 
+    /// A WeCom robot of the sandbox as a channel of the same name.
+    pub fn wecom(&self, name: &str, more: &str) -> String {
+        let url = self.far.wecom_url(name);
+        format!("[channel.{name}]\nkind = \"wecom\"\nwebhook = \"{url}\"\nallow_private = true\n{more}\n")
+    }
+
     /// A receiver of the sandbox as a channel of the same name.
     pub fn hook(&self, name: &str, more: &str) -> String {
         let url = self.far.hook_url(name);

@@ -1,5 +1,5 @@
-//! Golden files: what each sample looks like in a DingTalk group, as text to be read and as the exact bytes, and the exact
-//! bytes that a WebHook gets.
+//! Golden files: what each sample looks like in a DingTalk group and in a WeCom group, as text to be read and as the exact
+//! bytes, and the exact bytes that a WebHook gets.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,6 +12,7 @@ use orderbell::channel::dingtalk::DingTalk;
 use orderbell::channel::email::Email;
 use orderbell::channel::email::html;
 use orderbell::channel::webhook::Webhook;
+use orderbell::channel::wecom::WeCom;
 use orderbell::domain::compose::Composed;
 use orderbell::domain::compose::View;
 use orderbell::domain::compose::plain;
@@ -20,6 +21,7 @@ use orderbell::domain::document::Inline;
 use orderbell::domain::event::Kind;
 use orderbell::domain::message::Form;
 use orderbell::domain::message::Message;
+use orderbell::domain::message::Part;
 use orderbell::domain::template::Templates;
 use orderbell::sandbox::mail::open;
 use serde_json::Value;
@@ -32,6 +34,11 @@ pub const LANGUAGES: [&str; 2] = ["en", "zh-CN"];
 
 pub fn robot(settings: &str) -> DingTalk {
     let webhook = "webhook = \"https://oapi.dingtalk.com/robot/send?access_token=0123456789abcdef\"\n";
+    toml::from_str(&format!("{webhook}{settings}")).unwrap()
+}
+
+pub fn wecom(settings: &str) -> WeCom {
+    let webhook = "webhook = \"https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=0123456789abcdef\"\n";
     toml::from_str(&format!("{webhook}{settings}")).unwrap()
 }
 
@@ -95,6 +102,43 @@ fn every_kind_reads_as_agreed_in_every_language() {
             for (extension, actual) in [("md", &text), ("json", &part.body)] {
                 let path = folder.join(format!("{name}.{extension}"));
                 wrong.extend(compare(&path, actual));
+                known.insert(path);
+            }
+        }
+        wrong.extend(stale(&folder, &known));
+    }
+    assert!(wrong.is_empty(), "UPDATE_GOLDEN=1 writes them anew:\n{}", wrong.join("\n"));
+}
+
+/// What the parts of a message to a WeCom group show, one below the other.
+fn shown(parts: &[Part]) -> String {
+    let content = |part: &Part| {
+        let body: Value = serde_json::from_str(&part.body).unwrap();
+        let kind = body["msgtype"].as_str().unwrap();
+        let (content, mobiles) = (&body[kind]["content"], &body[kind]["mentioned_mobile_list"]);
+        let called = if mobiles.is_null() { String::new() } else { format!("\n(calls {mobiles})") };
+        format!("{}{called}\n", content.as_str().unwrap())
+    };
+    parts.iter().map(content).collect::<Vec<_>>().join("\n=== and then\n\n")
+}
+
+#[test]
+fn every_kind_reads_as_agreed_in_a_wecom_group_in_every_language() {
+    let templates = Templates::built_in().unwrap();
+    let mention = "mention = { mobiles = [\"+966-501234567\"], user_ids = [\"user-1\"] }";
+    let markdown = wecom(mention);
+    let text = wecom(&format!("format = \"text\"\n{mention}"));
+    let (mut wrong, mut known) = (Vec::new(), BTreeSet::new());
+    for language in LANGUAGES {
+        let folder = folder("wecom").join(language);
+        for (name, composed, sample) in texts(&templates, language, markdown.kind()) {
+            let message = message(&sample, composed);
+            let (markdown, text) = (markdown.write(&message, Form::Full), text.write(&message, Form::Full));
+            let bytes: Vec<&str> = markdown.iter().map(|part| part.body.as_str()).collect();
+            let files = [("md", shown(&markdown)), ("json", format!("{}\n", bytes.join("\n"))), ("txt", shown(&text))];
+            for (extension, actual) in files {
+                let path = folder.join(format!("{name}.{extension}"));
+                wrong.extend(compare(&path, &actual));
                 known.insert(path);
             }
         }

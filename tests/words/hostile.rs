@@ -82,6 +82,7 @@ fn shape(document: &Document) -> String {
                     inlines(content, out);
                 }
                 Inline::Emphasis(_) => out.push('e'),
+                Inline::Toned { .. } => out.push('t'),
                 Inline::Link { .. } => out.push('l'),
                 Inline::Break => out.push('b'),
             }

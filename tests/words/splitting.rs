@@ -7,6 +7,7 @@ use orderbell::domain::document::Block;
 use orderbell::domain::document::Document;
 use orderbell::domain::document::Field;
 use orderbell::domain::document::Inline;
+use orderbell::domain::document::Tone;
 use orderbell::domain::document::read::read;
 use orderbell::domain::document::split::split;
 use orderbell::domain::message::Form;
@@ -34,6 +35,7 @@ fn run() -> impl Strategy<Value = Vec<Inline>> {
         4 => words().prop_map(Inline::Text),
         1 => words().prop_map(|text| Inline::Strong(vec![Inline::Text(text)])),
         1 => words().prop_map(|text| Inline::Emphasis(vec![Inline::Text(text)])),
+        1 => words().prop_map(|text| Inline::Toned { tone: Tone::Warning, content: vec![Inline::Text(text)] }),
         1 => words().prop_map(|text| Inline::Link { content: vec![Inline::Text(text)], url: "https://a.example/".into() }),
         1 => Just(Inline::Break),
     ];
@@ -60,9 +62,10 @@ fn graphemes(document: &Document) -> Vec<String> {
         for inline in content {
             match inline {
                 Inline::Text(text) => out.extend(text.graphemes(true).filter(|g| *g != " ").map(str::to_owned)),
-                Inline::Strong(content) | Inline::Emphasis(content) | Inline::Link { content, .. } => {
-                    inlines(content, out)
-                }
+                Inline::Strong(content)
+                | Inline::Emphasis(content)
+                | Inline::Toned { content, .. }
+                | Inline::Link { content, .. } => inlines(content, out),
                 Inline::Break => {}
             }
         }

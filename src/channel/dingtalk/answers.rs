@@ -5,45 +5,21 @@
 //! public code, C tried by public code's authors, L reports of operators, 3 third parties only.
 
 use jiff::SignedDuration;
-use serde::Deserialize;
 
+use crate::channel::advice::Advice;
+use crate::channel::advice::advice;
+use crate::channel::errcode;
+use crate::channel::errcode::Means;
+use crate::channel::errcode::Row;
+use crate::channel::errcode::Table;
+use crate::channel::errcode::row;
 use crate::domain::retry::Answer;
-use crate::domain::retry::Outcome;
-use crate::domain::retry::quoted;
-use crate::domain::text::cap;
-use crate::domain::text::one_line;
 
 /// Going over 20 messages a minute blocks the robot for ten minutes (O: vendor's page on sending).
 const BLOCKED: SignedDuration = SignedDuration::from_mins(10);
 
 /// A quota that looks like one per day; asked again every hour.
 const QUOTA_SPENT: SignedDuration = SignedDuration::from_hours(1);
-
-const WORDS_GRAPHEMES: usize = 200;
-
-/// What a row of the table leads to.
-#[derive(Clone, Copy)]
-enum Means {
-    Delivered,
-    Retry,
-    Throttled(SignedDuration),
-    Misconfigured,
-    TooLong,
-    ContentRefused,
-    Rejected,
-    Bug,
-}
-
-struct Row {
-    codes: std::ops::RangeInclusive<i64>,
-    /// Any of these in `errmsg`, in small letters; none asked for when empty.
-    words: &'static [&'static str],
-    means: Means,
-}
-
-const fn row(first: i64, last: i64, words: &'static [&'static str], means: Means) -> Row {
-    Row { codes: first..=last, words, means }
-}
 
 /// The first row that fits counts.
 #[rustfmt::skip]
@@ -61,7 +37,7 @@ const ROWS: &[Row] = &[
     // 3: the robot's quota is used up.
     row(90030, 90030, &[], Means::Throttled(QUOTA_SPENT)),
     // L: security check failed: keyword missing, sign wrong, time wrong, address not allowed. Told apart for the reader
-    // by advice(); whichever it is, no message passes until a person changes a setting.
+    // by ADVICE; whichever it is, no message passes until a person changes a setting.
     row(310000, 310000, &[], Means::Misconfigured),
     // L: one code for an unknown token (2018) and for an empty title or text.
     row(300001, 300001, &["null", "empty", "title", "text"], Means::Rejected),
@@ -95,97 +71,56 @@ const ROWS: &[Row] = &[
         "invalid timestamp", "token is not exist"], Means::Misconfigured),
 ];
 
-#[derive(Deserialize)]
-struct Body {
-    errcode: i64,
-    #[serde(default)]
-    errmsg: String,
-}
+/// Which of the causes of one code it is, and what to change.
+#[rustfmt::skip]
+pub const ADVICE: &[Advice] = &[
+    advice(&["errcode 310000", "keyword"], "the robot demands a keyword",
+        "set `keyword` to one of those in its security settings"),
+    advice(&["errcode 310000", "关键词"], "the robot demands a keyword",
+        "set `keyword` to one of those in its security settings"),
+    advice(&["errcode 310000", "timestamp"], "the robot finds our time wrong",
+        "set this machine's clock (`timedatectl`); it may be an hour off at most"),
+    advice(&["errcode 310000", "时间戳"], "the robot finds our time wrong",
+        "set this machine's clock (`timedatectl`); it may be an hour off at most"),
+    advice(&["errcode 310000", "sign"], "the robot demands a signature",
+        "set `secret`: it is missing, or another robot's"),
+    advice(&["errcode 310000", "签名"], "the robot demands a signature",
+        "set `secret`: it is missing, or another robot's"),
+    advice(&["errcode 310000", "whitelist"], "the robot does not allow this machine's address",
+        "add its public address to the robot's list, or take the list away"),
+    advice(&["errcode 310000", "白名单"], "the robot does not allow this machine's address",
+        "add its public address to the robot's list, or take the list away"),
+    advice(&["errcode 310000", "ip"], "the robot does not allow this machine's address",
+        "add its public address to the robot's list, or take the list away"),
+    advice(&["errcode 310000"], "the robot's protection refuses us",
+        "compare it in DingTalk with this channel's table"),
+    advice(&["errcode 300001", "token"], "the robot's token is unknown", UNKNOWN),
+    advice(&["errcode 300005"], "the robot's token is unknown", UNKNOWN),
+    advice(&["errcode 400101"], "the robot's token is unknown", UNKNOWN),
+    advice(&["errcode 400106"], "the robot's token is unknown", UNKNOWN),
+    advice(&["errcode 400102"], "the robot is disabled", "enable it in the group's settings"),
+    advice(&["errcode 400013"], "the group is dissolved", "make a robot in another group and set `webhook`"),
+    advice(&["errcode 130101"], "more than 20 messages came within a minute", SHUT),
+    advice(&["errcode 410100"], "more than 20 messages came within a minute", SHUT),
+    advice(&["errcode 302033"], "more than 20 messages came within a minute", SHUT),
+    advice(&["errcode 90030"], "the robot's quota is used up", "wait, or ask DingTalk for more"),
+];
+
+const UNKNOWN: &str = "copy `webhook` anew; groups with people from outside take no robots";
+const SHUT: &str = "wait ten minutes; the robot is shut until then";
+
+const TABLE: Table = Table { rows: ROWS, shut: BLOCKED, advice: ADVICE };
 
 /// Judges an answer by status and body.
 pub fn judge(status: u16, body: &[u8]) -> Answer {
-    let outcome_by_status = match status {
-        429 => Some(Outcome::Throttled { wait: BLOCKED }),
-        500.. => Some(Outcome::Retry { after: None }),
-        _ => None,
-    };
-    let Ok(Body { errcode, errmsg }) = serde_json::from_slice(body) else {
-        // A page of a proxy or gateway: the robot has not been reached. JSON without a code is an answer nobody knows.
-        let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok();
-        let otherwise =
-            if is_json && (200..300).contains(&status) { Outcome::Unknown } else { Outcome::Retry { after: None } };
-        let page = String::from_utf8_lossy(&body[..body.len().min(2_000)]);
-        let words = quoted(&format!("HTTP {status}"), &words(&page));
-        return Answer { outcome: outcome_by_status.unwrap_or(otherwise), words };
-    };
-    let lower = errmsg.to_lowercase();
-    let found = ROWS.iter().find(|row| {
-        row.codes.contains(&errcode) && (row.words.is_empty() || row.words.iter().any(|w| lower.contains(w)))
-    });
-    let outcome = match found.map(|row| row.means) {
-        Some(Means::Delivered) => outcome_by_status.unwrap_or(Outcome::Delivered),
-        Some(Means::Retry) => Outcome::Retry { after: None },
-        Some(Means::Throttled(wait)) => Outcome::Throttled { wait },
-        Some(Means::Misconfigured) => Outcome::Misconfigured,
-        Some(Means::TooLong) => Outcome::TooLong,
-        Some(Means::ContentRefused) => Outcome::ContentRefused,
-        Some(Means::Rejected) => Outcome::Rejected,
-        Some(Means::Bug) => Outcome::Bug,
-        None => outcome_by_status.unwrap_or(Outcome::Unknown),
-    };
-    let head = match advice(errcode, &lower) {
-        Some(advice) => format!("errcode {errcode} ({advice})"),
-        None => format!("errcode {errcode}"),
-    };
-    let said = words(&errmsg);
-    // The vendor's texts of the codes we know quote nothing of a message.
-    let words = if found.is_some() && !said.is_empty() { format!("{head}: {said}") } else { quoted(&head, &said) };
-    Answer { outcome, words }
-}
-
-/// Which of the causes of one code it is, in words that say what to change.
-fn advice(errcode: i64, errmsg: &str) -> Option<&'static str> {
-    let says = |words: &[&str]| words.iter().any(|word| errmsg.contains(word));
-    match errcode {
-        310000 if says(&["keyword", "关键词"]) => Some("the robot demands a keyword: set `keyword`"),
-        310000 if says(&["timestamp", "时间戳"]) => Some("the robot finds our time wrong: set this machine's clock"),
-        310000 if says(&["sign", "签名"]) => Some("the robot demands signing: `secret` is missing or wrong"),
-        310000 if says(&["ip", "whitelist", "白名单"]) => Some("the robot does not allow this machine's address"),
-        310000 => Some("the robot's security setting refuses us"),
-        300005 | 400101 | 400106 => Some("the robot's token is unknown: check `webhook`"),
-        400102 => Some("the robot is disabled"),
-        400013 => Some("the group is dissolved"),
-        _ => None,
-    }
-}
-
-/// The far side's words, short, on one line, without what could be a credential.
-fn words(said: &str) -> String {
-    cap(&without_tokens(&one_line(said)), WORDS_GRAPHEMES).into_owned()
-}
-
-/// Takes out the values of `access_token=`, `sign=` and `secret=`, and any run that looks like a token.
-fn without_tokens(text: &str) -> String {
-    let is_token = |character: char| character.is_ascii_alphanumeric();
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while !rest.is_empty() {
-        let run = rest.find(|character| !is_token(character)).unwrap_or(rest.len());
-        let (word, after) = rest.split_at(run);
-        let named = ["access_token=", "sign=", "secret=", "token=", "key="].iter().any(|name| out.ends_with(name));
-        out.push_str(if (named && !word.is_empty()) || word.len() >= 32 { "***" } else { word });
-        let other = after.find(is_token).unwrap_or(after.len());
-        // What follows a named value without a blank is still that value: percent signs, dashes.
-        let (between, next) = after.split_at(other);
-        out.push_str(between);
-        rest = next;
-    }
-    out
+    errcode::judge(status, body, &TABLE)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::channel::advice::find;
+    use crate::domain::retry::Outcome;
 
     fn outcome(status: u16, body: &str) -> Outcome {
         judge(status, body.as_bytes()).outcome
@@ -256,13 +191,14 @@ mod tests {
     }
 
     #[test]
-    fn no_token_is_in_the_words_and_they_are_short() {
-        let token = "a1".repeat(32);
-        let answer = judge(
-            404,
-            format!("no route for /robot/send?access_token={token}&sign=Ab%2B1 {}", "x ".repeat(400)).as_bytes(),
-        );
-        assert!(!answer.words.contains(&token) && !answer.words.contains("Ab%2B1"), "{}", answer.words);
-        assert!(answer.words.chars().count() <= 300);
+    fn each_advice_is_found_again_in_the_words_that_it_is_part_of() {
+        for known in ADVICE {
+            let code: i64 = known.says[0].trim_start_matches("errcode ").parse().unwrap();
+            let said = known.says.get(1).unwrap_or(&"");
+            let body = serde_json::json!({ "errcode": code, "errmsg": said }).to_string();
+            let answer = judge(200, body.as_bytes());
+            assert!(answer.own_words().contains(known.cause), "{}", answer.words);
+            assert_eq!(find(ADVICE, &answer.words).map(|found| found.cause), Some(known.cause), "{}", answer.words);
+        }
     }
 }

@@ -75,6 +75,8 @@ fn inlines(content: &[Inline], mut place: Place) -> String {
             Inline::Text(text) => out.push_str(&escape(text, place)),
             Inline::Strong(content) => out.push_str(&marked(content, "**")),
             Inline::Emphasis(content) => out.push_str(&marked(content, "*")),
+            // Colours are shown by some clients alone (third parties), so the words have to do.
+            Inline::Toned { content, .. } => out.push_str(&inlines(content, place)),
             Inline::Link { content, url } => {
                 let text = inlines(content, Place::Within).replace(LINE_BREAK, " ");
                 out.push_str(&format!("[{text}]({})", address(url)));

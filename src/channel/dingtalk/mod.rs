@@ -24,18 +24,16 @@ use url::Url;
 use crate::channel::Attempt;
 use crate::channel::Channel;
 use crate::channel::Sending;
+use crate::channel::advice::Advice;
+use crate::channel::errcode::weighed;
 use crate::channel::http::Http;
-use crate::channel::http::Response;
 use crate::domain::document::Block;
-use crate::domain::document::Document;
 use crate::domain::document::Inline;
 use crate::domain::document::split::split;
 use crate::domain::message::Form;
 use crate::domain::message::Message;
 use crate::domain::message::Part;
 use crate::domain::message::idempotency_key;
-use crate::domain::retry::Answer;
-use crate::domain::retry::Outcome;
 use crate::domain::secret::Secret;
 use crate::domain::sign;
 use crate::domain::text::cap;
@@ -129,7 +127,7 @@ impl Channel for DingTalk {
 
     fn write(&self, message: &Message, form: Form) -> Vec<Part> {
         let document = match form {
-            Form::Reduced => Cow::Owned(reduced(&message.document)),
+            Form::Reduced => Cow::Owned(message.document.reduced()),
             _ => Cow::Borrowed(&message.document),
         };
         let limit = match form {
@@ -170,17 +168,10 @@ impl Channel for DingTalk {
             }
         })
     }
-}
 
-/// What the answer's frame adds to its words: how long to wait, and whether we have seen the whole of it.
-fn weighed(answer: Answer, response: &Response) -> Answer {
-    let outcome = match answer.outcome {
-        Outcome::Retry { after: None } if response.truncated && response.status < 300 => Outcome::Unknown,
-        Outcome::Retry { after: None } => Outcome::Retry { after: response.retry_after },
-        Outcome::Throttled { wait } => Outcome::Throttled { wait: wait.max(response.retry_after.unwrap_or(wait)) },
-        outcome => outcome,
-    };
-    Answer { outcome, ..answer }
+    fn advice(&self) -> &'static [Advice] {
+        answers::ADVICE
+    }
 }
 
 /// Whether a part calls people: only the first does, so that nobody is called three times for one message.
@@ -251,40 +242,6 @@ fn marked(title: &str, marker: &str) -> String {
     let title = one_line(title);
     let title = if title.is_empty() { "Orderbell" } else { &title };
     cap(&format!("{marker}{title}"), TITLE_GRAPHEMES).into_owned()
-}
-
-/// The document without free text, links and pictures: quotes are the words of others, and go as a whole.
-fn reduced(document: &Document) -> Document {
-    let kept = |block: &Block| match block {
-        Block::Quote(_) | Block::Picture { .. } => None,
-        Block::Heading { level, content } => Some(Block::Heading { level: *level, content: unlinked(content) }),
-        Block::Paragraph(content) => Some(Block::Paragraph(unlinked(content))),
-        Block::List { ordered, items } => {
-            Some(Block::List { ordered: *ordered, items: items.iter().map(|item| unlinked(item)).collect() })
-        }
-        Block::Fields(fields) => {
-            let mut fields = fields.clone();
-            for field in &mut fields {
-                field.value = unlinked(&field.value);
-            }
-            Some(Block::Fields(fields))
-        }
-    };
-    Document { blocks: document.blocks.iter().filter_map(kept).collect() }
-}
-
-/// The inlines with the texts of their links alone.
-fn unlinked(content: &[Inline]) -> Vec<Inline> {
-    let mut kept = Vec::new();
-    for inline in content {
-        match inline {
-            Inline::Link { content, .. } => kept.extend(unlinked(content)),
-            Inline::Strong(content) => kept.push(Inline::Strong(unlinked(content))),
-            Inline::Emphasis(content) => kept.push(Inline::Emphasis(unlinked(content))),
-            other => kept.push(other.clone()),
-        }
-    }
-    kept
 }
 
 #[cfg(test)]

@@ -107,6 +107,8 @@ fn inlines(content: &[Inline]) -> String {
             Inline::Text(text) => escaped(text),
             Inline::Strong(content) => format!("<strong>{}</strong>", inlines(content)),
             Inline::Emphasis(content) => format!("<em>{}</em>", inlines(content)),
+            // A colour would have to be readable on white and on black.
+            Inline::Toned { content, .. } => inlines(content),
             Inline::Link { content, url } if is_web(url) => {
                 format!("<a href=\"{}\" style=\"color:#0b62c4\">{}</a>", escaped(url), inlines(content))
             }

@@ -46,7 +46,9 @@ fn inlines(content: &[Inline]) -> String {
     for inline in content {
         match inline {
             Inline::Text(text) => out.push_str(text),
-            Inline::Strong(content) | Inline::Emphasis(content) => out.push_str(&inlines(content)),
+            Inline::Strong(content) | Inline::Emphasis(content) | Inline::Toned { content, .. } => {
+                out.push_str(&inlines(content));
+            }
             Inline::Link { content, url } => {
                 out.push_str(&inlines(content));
                 if inline_text(content) != *url {

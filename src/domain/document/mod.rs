@@ -2,7 +2,9 @@
 //! channel writes in its own way.
 
 pub mod read;
+mod reduce;
 pub mod split;
+mod tidy;
 
 /// One block of a message. Splitting happens between blocks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,12 +42,28 @@ pub enum Inline {
     Text(String),
     Strong(Vec<Inline>),
     Emphasis(Vec<Inline>),
+    /// In a colour, where the far side has any. Only a template can say so: in a value, `<` is text.
+    Toned {
+        tone: Tone,
+        content: Vec<Inline>,
+    },
     Link {
         content: Vec<Inline>,
         url: String,
     },
     /// A line break within a block.
     Break,
+}
+
+/// What a colour is to say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    /// All is well; `<font color="info">` in a template.
+    Info,
+    /// Less important; `<font color="comment">`.
+    Comment,
+    /// Look here; `<font color="warning">`.
+    Warning,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -94,9 +112,10 @@ pub fn inline_text(inlines: &[Inline]) -> String {
         for inline in inlines {
             match inline {
                 Inline::Text(text) => out.push_str(text),
-                Inline::Strong(content) | Inline::Emphasis(content) | Inline::Link { content, .. } => {
-                    write(content, out)
-                }
+                Inline::Strong(content)
+                | Inline::Emphasis(content)
+                | Inline::Toned { content, .. }
+                | Inline::Link { content, .. } => write(content, out),
                 Inline::Break => out.push(' '),
             }
         }
@@ -110,7 +129,9 @@ fn write_inlines(inlines: &[Inline], out: &mut String) {
     for inline in inlines {
         match inline {
             Inline::Text(text) => out.push_str(text),
-            Inline::Strong(content) | Inline::Emphasis(content) => write_inlines(content, out),
+            Inline::Strong(content) | Inline::Emphasis(content) | Inline::Toned { content, .. } => {
+                write_inlines(content, out);
+            }
             Inline::Link { content, url } => {
                 write_inlines(content, out);
                 if inline_text(content) != *url {

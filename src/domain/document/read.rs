@@ -10,12 +10,15 @@ use crate::domain::document::Block;
 use crate::domain::document::Document;
 use crate::domain::document::Field;
 use crate::domain::document::Inline;
-use crate::domain::document::is_wide;
+use crate::domain::document::Tone;
+use crate::domain::document::tidy::SOFT;
+use crate::domain::document::tidy::tidy;
 
 /// The addresses that a link may have. Others (`javascript:`, `dtmd:`) make a client do things, so they become text.
 const LINK_SCHEMES: [&str; 4] = ["https://", "http://", "mailto:", "tel:"];
 
-/// Reads Markdown: CommonMark without extensions. HTML in it is text.
+/// Reads Markdown: CommonMark without extensions. HTML in it is text, but for `<font color="info">`, `"comment"` and
+/// `"warning"` with their `</font>`.
 pub fn read(markdown: &str) -> Document {
     let mut reader = Reader::default();
     for event in Parser::new_ext(markdown, Options::empty()) {
@@ -25,15 +28,14 @@ pub fn read(markdown: &str) -> Document {
     Document { blocks: reader.blocks.pop().unwrap_or_default() }
 }
 
-/// Where a line of the source ended: a blank or nothing, which only its neighbours tell.
-const SOFT: char = '\n';
-
 struct Reader {
     /// The blocks of the document, and of each quote that is open.
     blocks: Vec<Vec<Block>>,
     /// The text of the block that is open, and of each inline that is open in it.
     inlines: Vec<Vec<Inline>>,
     lists: Vec<List>,
+    /// The tones that are open, and how many runs of inlines were open with each.
+    tones: Vec<(Tone, usize)>,
     within: Within,
     /// The address of each link or picture that is open.
     urls: Vec<String>,
@@ -60,6 +62,7 @@ impl Default for Reader {
             blocks: vec![Vec::new()],
             inlines: vec![Vec::new()],
             lists: Vec::new(),
+            tones: Vec::new(),
             within: Within::Text,
             urls: Vec::new(),
         }
@@ -70,7 +73,16 @@ impl Reader {
     fn hear(&mut self, event: Event<'_>) {
         match event {
             Event::Start(tag) => self.start(tag),
-            Event::End(tag) => self.end(tag),
+            Event::End(tag) => {
+                // A tone ends with whatever it stands in.
+                while self.end_tone() {}
+                self.end(tag);
+            }
+            Event::InlineHtml(text) if tone(&text).is_some() => {
+                self.inlines.push(Vec::new());
+                self.tones.extend(tone(&text).map(|tone| (tone, self.inlines.len())));
+            }
+            Event::InlineHtml(text) if text.eq_ignore_ascii_case("</font>") && self.end_tone() => {}
             Event::Text(text) if self.within == Within::Code => self.lines(&text),
             Event::Text(text) | Event::Code(text) | Event::InlineHtml(text) => self.push(Inline::Text(text.into())),
             Event::Html(text) | Event::InlineMath(text) | Event::DisplayMath(text) => self.lines(&text),
@@ -257,6 +269,14 @@ impl Reader {
         }
     }
 
+    /// Ends the innermost tone, if nothing else was opened within it. Answers whether there was one.
+    fn end_tone(&mut self) -> bool {
+        let Some((tone, _)) = self.tones.pop_if(|(_, depth)| *depth == self.inlines.len()) else { return false };
+        let content = self.close();
+        self.push(Inline::Toned { tone, content });
+        true
+    }
+
     fn push(&mut self, inline: Inline) {
         if let Some(open) = self.inlines.last_mut() {
             open.push(inline);
@@ -299,51 +319,6 @@ impl Reader {
     }
 }
 
-/// Joins neighbouring texts, resolves soft breaks, and takes breaks and blanks off the ends.
-fn tidy(inlines: Vec<Inline>) -> Vec<Inline> {
-    let mut tidied: Vec<Inline> = Vec::with_capacity(inlines.len());
-    for inline in inlines {
-        let inline = match inline {
-            Inline::Strong(content) => Inline::Strong(tidy(content)),
-            Inline::Emphasis(content) => Inline::Emphasis(tidy(content)),
-            Inline::Link { content, url } => Inline::Link { content: tidy(content), url },
-            other => other,
-        };
-        match (tidied.last_mut(), inline) {
-            (Some(Inline::Text(text)), Inline::Text(more)) => text.push_str(&more),
-            (None, Inline::Break) => {}
-            (_, Inline::Strong(content) | Inline::Emphasis(content)) if content.is_empty() => {}
-            (_, inline) => tidied.push(inline),
-        }
-    }
-    while matches!(tidied.last(), Some(Inline::Break)) {
-        tidied.pop();
-    }
-    for inline in &mut tidied {
-        if let Inline::Text(text) = inline
-            && text.contains(SOFT)
-        {
-            *text = join_lines(text);
-        }
-    }
-    tidied.retain(|inline| !matches!(inline, Inline::Text(text) if text.is_empty()));
-    tidied
-}
-
-/// The lines of a text as one: with a blank between, but not between two wide characters, which Chinese has none between.
-fn join_lines(text: &str) -> String {
-    let mut joined = String::with_capacity(text.len());
-    for (index, line) in text.split(SOFT).enumerate() {
-        let ends_wide = joined.chars().next_back().is_some_and(is_wide);
-        let starts_wide = line.chars().next().is_some_and(is_wide);
-        if index > 0 && !(ends_wide && starts_wide) {
-            joined.push(' ');
-        }
-        joined.push_str(line);
-    }
-    joined
-}
-
 /// The item as a field, when it starts with `**Key:**` or `**Key**:`.
 fn as_field(item: &[Inline]) -> Option<Field> {
     const COLONS: [char; 2] = [':', '：'];
@@ -367,6 +342,18 @@ fn as_field(item: &[Inline]) -> Option<Field> {
     key.retain(|inline| !matches!(inline, Inline::Text(text) if text.is_empty()));
     value.retain(|inline| !matches!(inline, Inline::Text(text) if text.is_empty()));
     (!key.is_empty()).then_some(Field { key, value })
+}
+
+/// The tone that a tag opens.
+fn tone(html: &str) -> Option<Tone> {
+    let colour = html.strip_prefix("<font color=")?.strip_suffix('>')?.trim();
+    let quoted = |quote: char| colour.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
+    match quoted('"').or_else(|| quoted('\''))? {
+        "info" => Some(Tone::Info),
+        "comment" => Some(Tone::Comment),
+        "warning" => Some(Tone::Warning),
+        _ => None,
+    }
 }
 
 fn starts_with_ignoring_case(text: &str, start: &str) -> bool {

@@ -170,7 +170,10 @@ fn graphemes(content: &[Inline]) -> usize {
 fn graphemes_of(inline: &Inline) -> usize {
     match inline {
         Inline::Text(text) => text.graphemes(true).count(),
-        Inline::Strong(content) | Inline::Emphasis(content) | Inline::Link { content, .. } => graphemes(content).max(1),
+        Inline::Strong(content)
+        | Inline::Emphasis(content)
+        | Inline::Toned { content, .. }
+        | Inline::Link { content, .. } => graphemes(content).max(1),
         Inline::Break => 1,
     }
 }
@@ -180,13 +183,16 @@ fn text_of(content: &[Inline]) -> String {
         .iter()
         .map(|inline| match inline {
             Inline::Text(text) => text.clone(),
-            Inline::Strong(content) | Inline::Emphasis(content) | Inline::Link { content, .. } => text_of(content),
+            Inline::Strong(content)
+            | Inline::Emphasis(content)
+            | Inline::Toned { content, .. }
+            | Inline::Link { content, .. } => text_of(content),
             Inline::Break => "\n".to_owned(),
         })
         .collect()
 }
 
-/// Cuts a run after so many graphemes. What is strong, emphasised or a link is so on both sides of the cut.
+/// Cuts a run after so many graphemes. What is strong, emphasised, toned or a link is so on both sides of the cut.
 fn cut_at(content: &[Inline], count: usize) -> (Vec<Inline>, Vec<Inline>) {
     let mut left = count;
     let (mut head, mut tail) = (Vec::new(), Vec::new());
@@ -222,6 +228,10 @@ fn cut_inline(inline: &Inline, count: usize) -> (Inline, Inline) {
         Inline::Emphasis(content) => {
             let (before, after) = cut_at(content, count);
             (Inline::Emphasis(before), Inline::Emphasis(after))
+        }
+        Inline::Toned { tone, content } => {
+            let (before, after) = cut_at(content, count);
+            (Inline::Toned { tone: *tone, content: before }, Inline::Toned { tone: *tone, content: after })
         }
         Inline::Link { content, url } => {
             let (before, after) = cut_at(content, count);

@@ -54,6 +54,7 @@ pub struct Templates {
 /// The templates that readers of one language get.
 struct Dialect {
     environment: Environment<'static>,
+    words: Arc<Language>,
     /// Folders to look in, best first.
     chain: Vec<String>,
 }
@@ -116,8 +117,9 @@ impl Templates {
         for folder in &folders {
             let chain = language::chain(folder, &folders);
             let words = words(folder, &chain, &[&built_in, overlay], &mut errors);
-            let environment = environment(&chain, &sources, &Arc::new(words), &mut errors);
-            languages.insert(folder.clone(), Dialect { environment, chain });
+            let words = Arc::new(words);
+            let environment = environment(&chain, &sources, &words, &mut errors);
+            languages.insert(folder.clone(), Dialect { environment, words, chain });
         }
         errors.sort_by(|a, b| (&a.template, a.line).cmp(&(&b.template, b.line)));
         errors.dedup();
@@ -138,6 +140,12 @@ impl Templates {
     /// The languages that there are, one folder each.
     pub fn languages(&self) -> Vec<String> {
         self.folders.clone()
+    }
+
+    /// A word that a reader of this language gets, by its dotted key.
+    pub fn word(&self, language: &str, key: &str) -> Option<&str> {
+        let folder = language::chain(language, &self.folders).into_iter().next()?;
+        self.languages.get(&folder)?.words.word(key)
     }
 
     /// Renders the most specific template for this event, channel and language.

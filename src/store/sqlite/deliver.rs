@@ -142,7 +142,8 @@ pub fn claim(connection: &Connection, claim: &Claim) -> rusqlite::Result<Claimed
         return Ok(Claimed::No);
     }
     for part in &claim.composed {
-        let sql = "INSERT INTO parts (delivery, form, part, body) VALUES (?1, ?2, ?3, ?4)";
+        let sql = "INSERT INTO parts (delivery, form, part, body) VALUES (?1, ?2, ?3, ?4)
+            ON CONFLICT (delivery, form, part) DO UPDATE SET body = excluded.body";
         connection.prepare_cached(sql)?.execute(params![id, form_text(part.form), part.index, part.body])?;
     }
     let sql = "INSERT INTO attempts (delivery, part, form, started_at) VALUES (?1, ?2, ?3, ?4)";

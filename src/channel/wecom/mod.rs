@@ -1,0 +1,260 @@
+//! WeCom: the group robot.
+//!
+//! - Source: developer.work.weixin.qq.com, "Group robot" (path 91770), read through mirrors in November 2026; error codes
+//!   from path 90313 (see [`answers`]).
+//! - Proof: the key in the address, and nothing else.
+//! - Limits: 4096 bytes of markdown, 2048 of text, in UTF-8; 20 messages a minute.
+//! - Mentions: in markdown `<@user id>`; mobile numbers and everyone only in a text message, which goes out as a further
+//!   part and counts like any other.
+//! - Repeats: the far side knows no key, so a repeat is marked as a possible one.
+//! - Answers: HTTP 200 with `errcode`; 0 is yes.
+
+pub mod answers;
+pub mod markdown;
+pub mod text;
+
+use std::borrow::Cow;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::Serialize;
+use sha2::Digest;
+use sha2::Sha256;
+use url::Url;
+
+use crate::channel::Attempt;
+use crate::channel::Channel;
+use crate::channel::Sending;
+use crate::channel::advice::Advice;
+use crate::channel::dingtalk::Mention;
+use crate::channel::errcode::weighed;
+use crate::channel::http::Http;
+use crate::channel::wecom::markdown::BLOCK_BREAK;
+use crate::channel::wecom::markdown::LINE_BREAK;
+use crate::domain::document::Block;
+use crate::domain::document::Inline;
+use crate::domain::document::Tone;
+use crate::domain::document::split::split;
+use crate::domain::message::Form;
+use crate::domain::message::Message;
+use crate::domain::message::Part;
+use crate::domain::secret::Secret;
+use crate::domain::text::cap;
+use crate::domain::text::cap_bytes;
+use crate::domain::text::one_line;
+
+/// Bytes of `markdown.content` (reported with error 40058).
+const MARKDOWN_BYTES: usize = 4096;
+/// Bytes of `text.content`. A server was once seen to take 5120; the documented number is the safe one.
+const TEXT_BYTES: usize = 2048;
+/// Of that, what the mark of a repeat may take, so that a marked part is within the limit as well.
+const MARK_BYTES: usize = 64;
+
+const TITLE_GRAPHEMES: usize = 80;
+
+/// Stands for every marker when a part is measured.
+const WIDEST_MARKER: &str = "(9999/9999) ";
+
+/// One robot of a WeCom group.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WeCom {
+    /// The robot's address, which holds its key.
+    pub webhook: Secret,
+    /// How messages are marked up.
+    #[serde(default)]
+    #[schemars(extend("default" = "markdown"))]
+    pub format: Format,
+    /// Who is called by name in each message.
+    #[serde(default)]
+    pub mention: Mention,
+}
+
+/// What a message is written as.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// Titles, bold, links, quotes and grey; WeChat does not show it.
+    #[default]
+    Markdown,
+    /// Plain lines, which WeChat shows too.
+    Text,
+}
+
+/// The body of a request, in the vendor's spelling.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "msgtype", rename_all = "lowercase")]
+enum Body {
+    Markdown { markdown: Content },
+    Text { text: Content },
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Content {
+    content: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    mentioned_list: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    mentioned_mobile_list: Vec<String>,
+}
+
+impl Channel for WeCom {
+    fn kind(&self) -> &'static str {
+        "wecom"
+    }
+
+    /// One after another: a group reads its messages in sequence.
+    fn at_once(&self) -> usize {
+        1
+    }
+
+    fn in_order(&self) -> bool {
+        false
+    }
+
+    fn credential(&self) -> String {
+        let address = self.webhook.expose();
+        let key = Url::parse(address)
+            .ok()
+            .and_then(|url| url.query_pairs().find(|(name, _)| name == "key").map(|(_, key)| key.into_owned()));
+        hex::encode(&Sha256::digest(key.as_deref().unwrap_or(address))[..8])
+    }
+
+    fn write(&self, message: &Message, form: Form) -> Vec<Part> {
+        let document = match form {
+            Form::Reduced => Cow::Owned(message.document.reduced()),
+            _ => Cow::Borrowed(&message.document),
+        };
+        let whole = match self.format {
+            Format::Markdown => MARKDOWN_BYTES,
+            Format::Text => TEXT_BYTES,
+        };
+        let limit = match form {
+            Form::Halved(times) => whole >> times.min(3),
+            _ => whole,
+        } - MARK_BYTES;
+        let title = title(&message.title, limit / 4);
+        let callings = self.callings(limit / 4);
+        let widest = format!("{WIDEST_MARKER}{title}");
+        let inline = callings.inline.as_str();
+        let parts = split(&document, limit, |blocks| self.content(Some(&widest), blocks, inline).len());
+        let count = parts.len();
+        let mut bodies: Vec<Body> = Vec::with_capacity(count + 1);
+        for (at, part) in parts.iter().enumerate() {
+            let head = (count > 1).then(|| format!("({}/{count}) {title}", at + 1));
+            // A reduced form may have nothing left, and an empty text is refused.
+            let head = head.or_else(|| part.blocks.is_empty().then(|| title.clone()));
+            let content = self.content(head.as_deref(), &part.blocks, if at == 0 { inline } else { "" });
+            bodies.push(match self.format {
+                Format::Markdown => Body::Markdown { markdown: Content::of(content) },
+                Format::Text if at == 0 => Body::Text { text: callings.with(content) },
+                Format::Text => Body::Text { text: Content::of(content) },
+            });
+        }
+        if self.format == Format::Markdown && callings.need_a_text() {
+            bodies.push(Body::Text { text: callings.with(text::write(&[line(&title)])) });
+        }
+        let parts = bodies.iter().zip(0..u16::MAX);
+        parts.map(|(body, index)| Part { index, form, body: body.json() }).collect()
+    }
+
+    fn send<'a>(&'a self, http: &'a Http, part: &'a Part, _: &'a Attempt) -> Sending<'a> {
+        Box::pin(async move {
+            let headers = [("content-type", "application/json; charset=utf-8")];
+            match http.post(self.webhook.expose(), &headers, part.body.clone()).await {
+                Ok(response) => weighed(answers::judge(response.status, &response.body), &response),
+                Err(failure) => failure.into(),
+            }
+        })
+    }
+
+    fn advice(&self) -> &'static [Advice] {
+        answers::ADVICE
+    }
+
+    fn marked(&self, part: &Part, mark: &str) -> Option<Part> {
+        let mut body: Body = serde_json::from_str(&part.body).ok()?;
+        let mark = format!("({})", one_line(mark));
+        let (content, mark) = match &mut body {
+            Body::Markdown { markdown } => {
+                let mark = markdown::write(&[line(&mark)]);
+                (&mut markdown.content, markdown::toned(Tone::Comment, &mark))
+            }
+            Body::Text { text } => (&mut text.content, text::write(&[line(&mark)])),
+        };
+        let mark = format!("{mark}{LINE_BREAK}");
+        // A language whose words for it are too long goes without them rather than over the limit.
+        if mark.len() > MARK_BYTES || content.starts_with(&mark) {
+            return None;
+        }
+        content.insert_str(0, &mark);
+        Some(Part { body: body.json(), ..part.clone() })
+    }
+}
+
+impl WeCom {
+    /// The content of one part: its marker where there are several, its blocks, those who are called.
+    fn content(&self, head: Option<&str>, blocks: &[Block], called: &str) -> String {
+        let write = match self.format {
+            Format::Markdown => markdown::write,
+            Format::Text => text::write,
+        };
+        let head = head.map(|head| write(&[line(head)])).unwrap_or_default();
+        let pieces = [head, write(blocks), called.to_owned()];
+        pieces.into_iter().filter(|piece| !piece.is_empty()).collect::<Vec<_>>().join(BLOCK_BREAK)
+    }
+
+    /// How those who are to be called are called; `room` is what may stand in the markdown itself.
+    fn callings(&self, room: usize) -> Callings {
+        let Mention { mobiles, user_ids, all } = &self.mention;
+        let everyone = all.then(|| "@all".to_owned());
+        let inline = user_ids.iter().map(|id| format!("<@{id}>")).collect::<Vec<_>>().join(" ");
+        if self.format == Format::Markdown && inline.len() <= room {
+            return Callings { inline, listed: Vec::from_iter(everyone), mobiles: mobiles.clone() };
+        }
+        let listed = user_ids.iter().cloned().chain(everyone).collect();
+        Callings { inline: String::new(), listed, mobiles: mobiles.clone() }
+    }
+}
+
+/// Who is called, and by which way.
+struct Callings {
+    /// Within the markdown.
+    inline: String,
+    /// In the lists of a text message: user ids and `@all`, and mobile numbers.
+    listed: Vec<String>,
+    mobiles: Vec<String>,
+}
+
+impl Callings {
+    fn need_a_text(&self) -> bool {
+        !self.listed.is_empty() || !self.mobiles.is_empty()
+    }
+
+    fn with(&self, content: String) -> Content {
+        Content { content, mentioned_list: self.listed.clone(), mentioned_mobile_list: self.mobiles.clone() }
+    }
+}
+
+impl Content {
+    fn of(content: String) -> Self {
+        Self { content, mentioned_list: Vec::new(), mentioned_mobile_list: Vec::new() }
+    }
+}
+
+impl Body {
+    fn json(&self) -> String {
+        serde_json::to_string(self).expect("texts and lists of texts always serialise")
+    }
+}
+
+fn line(text: &str) -> Block {
+    Block::Paragraph(vec![Inline::Text(text.to_owned())])
+}
+
+/// The title as one short line; never empty, which the robot would refuse.
+fn title(title: &str, bytes: usize) -> String {
+    let title = one_line(title);
+    let title = if title.is_empty() { "Orderbell" } else { &title };
+    cap_bytes(&cap(title, TITLE_GRAPHEMES), bytes).into_owned()
+}
