@@ -11,4 +11,5 @@ mod words {
     pub mod splitting;
     pub mod templates;
     pub mod wecom;
+    pub mod writers;
 }

@@ -93,6 +93,14 @@ pub fn closing_marks(line: &str) -> Option<usize> {
     (kept < line.len()).then_some(kept)
 }
 
+/// An exclamation mark directly before a link would make a picture of it, so it becomes its full-width look-alike.
+pub fn calm(before_a_link: &mut String) {
+    if before_a_link.ends_with('!') {
+        before_a_link.pop();
+        before_a_link.push('！');
+    }
+}
+
 /// The character as it may be shown: blanks of every sort as a blank, what cannot be seen not at all.
 fn visible(character: char) -> Option<char> {
     match character {

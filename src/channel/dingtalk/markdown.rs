@@ -3,6 +3,7 @@
 use crate::domain::document::Block;
 use crate::domain::document::Field;
 use crate::domain::document::Inline;
+use crate::domain::text::calm;
 use crate::domain::text::closing_marks;
 use crate::domain::text::list_marker;
 
@@ -79,6 +80,7 @@ fn inlines(content: &[Inline], mut place: Place) -> String {
             Inline::Toned { content, .. } => out.push_str(&inlines(content, place)),
             Inline::Link { content, url } => {
                 let text = inlines(content, Place::Within).replace(LINE_BREAK, " ");
+                calm(&mut out);
                 out.push_str(&format!("[{text}]({})", address(url)));
             }
             Inline::Break => out.push_str(LINE_BREAK),
@@ -180,9 +182,10 @@ mod tests {
     }
 
     #[test]
-    fn a_link_cannot_be_ended_by_its_address() {
+    fn a_link_cannot_be_ended_by_its_address_nor_become_a_picture() {
         let link = Inline::Link { content: text("a]b"), url: "https://a.example/(x) y".to_owned() };
-        assert_eq!(write(&[Block::Paragraph(vec![link])]), r"[a\]b](https://a.example/%28x%29%20y)");
+        let content = [text("hurry!"), vec![link]].concat();
+        assert_eq!(write(&[Block::Paragraph(content)]), r"hurry！[a\]b](https://a.example/%28x%29%20y)");
     }
 
     proptest! {

@@ -9,6 +9,7 @@ use crate::domain::document::Field;
 use crate::domain::document::Inline;
 use crate::domain::document::Tone;
 use crate::domain::document::inline_text;
+use crate::domain::text::calm;
 use crate::domain::text::closing_marks;
 use crate::domain::text::list_marker;
 
@@ -85,17 +86,9 @@ enum Place {
 
 fn inlines(content: &[Inline], mut place: Place) -> String {
     let mut out = String::new();
-    for (at, inline) in content.iter().enumerate() {
+    for inline in content {
         match inline {
-            Inline::Text(text) => {
-                let mut text = escape(text, place);
-                // Before a link it would make a picture of it.
-                if text.ends_with('!') && matches!(content.get(at + 1), Some(Inline::Link { .. })) {
-                    text.pop();
-                    text.push('！');
-                }
-                out.push_str(&text);
-            }
+            Inline::Text(text) => out.push_str(&escape(text, place)),
             Inline::Strong(content) => out.push_str(&strong(content)),
             // Italics are of the second dialect only.
             Inline::Emphasis(content) => out.push_str(&inlines(content, place)),
@@ -104,6 +97,7 @@ fn inlines(content: &[Inline], mut place: Place) -> String {
             }
             Inline::Link { content, url } => {
                 let text = inlines(content, Place::Within).replace(LINE_BREAK, " ");
+                calm(&mut out);
                 out.push_str(&link(if inline_text(content).is_empty() { url } else { &text }, url));
             }
             Inline::Break => out.push_str(LINE_BREAK),
@@ -208,7 +202,9 @@ mod tests {
                 Field { key: text("Shop"), value: text("Noodle House") },
                 Field { key: text("合计"), value: vec![Inline::Strong(text(" SAR 1 "))] },
             ]),
-            Block::Paragraph([vec![late], text("!"), vec![link], vec![Inline::Emphasis(text("x"))]].concat()),
+            Block::Paragraph(
+                [vec![late], vec![Inline::Emphasis(text("!"))], vec![link], vec![Inline::Emphasis(text("x"))]].concat(),
+            ),
             Block::Picture { alternative: "map".to_owned(), url: "https://a.example/m.png".to_owned() },
         ];
         let expected = "# New order #1 ＃＃\n\n• tea\n\u{3000}no ice\n\n> please\n> hurry\n\n\

@@ -7,6 +7,7 @@ use crate::domain::document::Block;
 use crate::domain::document::Document;
 use crate::domain::document::Field;
 use crate::domain::document::Inline;
+use crate::domain::text::ELLIPSIS;
 
 /// How far back from the limit a blank is looked for, so that words stay whole.
 const WORD_GRAPHEMES: usize = 24;
@@ -71,7 +72,12 @@ fn pieces(block: &Block, fits: &dyn Fn(&Block) -> bool) -> Vec<Block> {
             gather(cut_items, &list, fits)
         }
         Block::Fields(fields) => gather_fields(fields, fits),
-        Block::Picture { .. } => vec![block.clone()],
+        // What is too long as a picture may still go as a link, in pieces.
+        Block::Picture { alternative, url } => {
+            let text = if alternative.trim().is_empty() { url } else { alternative };
+            let link = Inline::Link { content: vec![Inline::Text(text.clone())], url: url.clone() };
+            pieces(&Block::Paragraph(vec![link]), fits)
+        }
     }
 }
 
@@ -118,6 +124,7 @@ fn gather_fields(fields: &[Field], fits: &dyn Fn(&Block) -> bool) -> Vec<Block> 
 fn cut(content: &[Inline], fits: &dyn Fn(&[Inline]) -> bool) -> Vec<Vec<Inline>> {
     let mut runs = Vec::new();
     let mut open: Vec<Inline> = Vec::new();
+    let content = reachable(content, fits);
     for line in content.split(|inline| *inline == Inline::Break) {
         let mut longer = open.clone();
         if !open.is_empty() {
@@ -143,6 +150,29 @@ fn cut(content: &[Inline], fits: &dyn Fn(&[Inline]) -> bool) -> Vec<Vec<Inline>>
         runs.push(open);
     }
     runs
+}
+
+/// The run with the links that can be written at all. One whose address alone is over the limit keeps its text, and a mark
+/// that something is gone.
+fn reachable(content: &[Inline], fits: &dyn Fn(&[Inline]) -> bool) -> Vec<Inline> {
+    let mut kept = Vec::with_capacity(content.len());
+    for inline in content {
+        match inline {
+            Inline::Link { content, url }
+                if !fits(&[Inline::Link { content: vec![Inline::Text(ELLIPSIS.into())], url: url.clone() }]) =>
+            {
+                kept.extend(content.iter().cloned());
+                kept.push(Inline::Text(format!(" ({ELLIPSIS})")));
+            }
+            Inline::Strong(content) => kept.push(Inline::Strong(reachable(content, fits))),
+            Inline::Emphasis(content) => kept.push(Inline::Emphasis(reachable(content, fits))),
+            Inline::Toned { tone, content } => {
+                kept.push(Inline::Toned { tone: *tone, content: reachable(content, fits) });
+            }
+            other => kept.push(other.clone()),
+        }
+    }
+    kept
 }
 
 /// How many graphemes of the run fit; at least one, so that the cutting ends. Words are left whole where that is cheap.
