@@ -11,7 +11,6 @@ use tokio_util::task::TaskTracker;
 use crate::app::reload::Reloader;
 use crate::app::reload::Watch;
 use crate::channel::http::Http;
-use crate::channel::http::Settings;
 use crate::config::Config;
 use crate::config::ConfiguredChannel;
 use crate::config::ConfiguredSource;
@@ -186,12 +185,8 @@ fn reception(mut config: Config) -> Reception {
 
 fn lane(name: String, channel: ConfiguredChannel) -> Result<Lane, StartError> {
     let settings = channel.settings;
-    let http = Http::new(&Settings {
-        allow_private: settings.allow_private,
-        timeout: settings.timeout.unsigned_abs(),
-        ..Settings::default()
-    })
-    .map_err(|error| StartError::Channel { channel: name.clone(), reason: error.to_string() })?;
+    let http = Http::new(&settings.http())
+        .map_err(|error| StartError::Channel { channel: name.clone(), reason: error.to_string() })?;
     Ok(Lane {
         name,
         way: channel.way,

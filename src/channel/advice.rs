@@ -25,16 +25,24 @@ pub fn find(table: &'static [Advice], words: &str) -> Option<&'static Advice> {
 /// and of the operating system, as `channel::http` passes them on.
 #[rustfmt::skip]
 pub const ON_THE_WAY: &[Advice] = &[
-    advice(&["certificate not valid for name"], "the server's certificate belongs to another name",
-        "write the address with the name that the certificate has, as the words below show it"),
-    advice(&["certificate expired"], "the server's certificate has expired",
-        "its owner must renew it; if you know that it is fresh, look at this machine's clock (`timedatectl`)"),
-    advice(&["certificate not valid yet"], "the server's certificate is not valid yet",
-        "look at this machine's clock (`timedatectl`)"),
+    advice(&["certificate not valid for name"], "the server's certificate belongs to another name", OTHER_NAME),
+    advice(&["notvalidforname"], "the server's certificate belongs to another name", OTHER_NAME),
+    advice(&["certificate is of another name"], "the server's certificate belongs to another name",
+        "write the name that the provider gives"),
+    advice(&["certificate has expired"], "the server's certificate has expired", EXPIRED),
+    advice(&["certificate is not valid yet"], "the server's certificate is not valid yet", CLOCK),
+    advice(&["certificate is of an unknown authority"], "nobody whom this machine trusts has signed the server's certificate",
+        "set `ca_file` to the authority's certificate, if it is your own"),
+    advice(&["certificate expired"], "the server's certificate has expired", EXPIRED),
+    advice(&["certificate: expired"], "the server's certificate has expired", EXPIRED),
+    advice(&["certificate not valid yet"], "the server's certificate is not valid yet", CLOCK),
+    advice(&["notvalidyet"], "the server's certificate is not valid yet", CLOCK),
     advice(&["unknownissuer"], "nobody whom this machine trusts has signed the server's certificate",
         "install the authority's certificate on this machine; if a firewall opens the traffic, its certificate"),
     advice(&["certificate"], "the server's certificate is not accepted",
         "look at the words below, and at what `openssl s_client -connect HOST:443` shows"),
+    advice(&["does not speak tls"], "the server does not speak TLS at this port",
+        "look at the port: 465 goes with smtps://, 587 with smtp://"),
     advice(&["corrupt message"], "the server does not speak TLS at this port",
         "look at the port, and at `https://` or `http://` in the address"),
     advice(&["failed to lookup address"], "the name of the server is not found",
@@ -55,6 +63,11 @@ pub const ON_THE_WAY: &[Advice] = &[
         "try again; a proxy on the way may have cut it"),
 ];
 
+const OTHER_NAME: &str = "write the address with the name that the certificate has, as the words below show it";
+const EXPIRED: &str =
+    "its owner must renew it; if you know that it is fresh, look at this machine's clock (`timedatectl`)";
+const CLOCK: &str = "look at this machine's clock (`timedatectl`)";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,5 +78,35 @@ mod tests {
         assert_eq!(find(TABLE, "A and B").map(|advice| advice.cause), Some("both"));
         assert_eq!(find(TABLE, "only A").map(|advice| advice.cause), Some("one"));
         assert_eq!(find(TABLE, "c"), None);
+    }
+
+    #[test]
+    fn what_tls_says_of_certificates_is_understood() {
+        use std::time::Duration;
+
+        use rustls::CertificateError;
+        use rustls::pki_types::ServerName;
+        use rustls::pki_types::UnixTime;
+
+        let at = |seconds| UnixTime::since_unix_epoch(Duration::from_secs(seconds));
+        let expected = ServerName::try_from("oapi.dingtalk.com").unwrap();
+        let table = [
+            (CertificateError::Expired, "has expired"),
+            (CertificateError::ExpiredContext { time: at(9), not_after: at(5) }, "has expired"),
+            (CertificateError::NotValidYet, "is not valid yet"),
+            (CertificateError::NotValidYetContext { time: at(5), not_before: at(9) }, "is not valid yet"),
+            (CertificateError::NotValidForName, "belongs to another name"),
+            (
+                CertificateError::NotValidForNameContext { expected, presented: vec!["proxy.example".to_owned()] },
+                "belongs to another name",
+            ),
+            (CertificateError::UnknownIssuer, "nobody whom this machine trusts"),
+            (CertificateError::Revoked, "is not accepted"),
+        ];
+        for (error, cause) in table {
+            let words = format!("not connected: {}", rustls::Error::InvalidCertificate(error));
+            let found = find(ON_THE_WAY, &words).map(|advice| advice.cause).unwrap_or_default();
+            assert!(found.contains(cause), "{words}: {found}");
+        }
     }
 }

@@ -8,6 +8,8 @@ use std::fmt;
 use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use http::HeaderMap;
@@ -111,7 +113,11 @@ impl From<Failure> for Answer {
 pub struct Http {
     client: reqwest::Client,
     allow_private: bool,
+    /// How far the clock of the side that answered last is ahead of ours, in seconds; `NO_CLOCK` when none said.
+    ahead_seconds: Arc<AtomicI64>,
 }
+
+const NO_CLOCK: i64 = i64::MIN;
 
 impl fmt::Debug for Http {
     // Not derived: the client inside knows the proxy's password.
@@ -148,7 +154,8 @@ impl Http {
             builder = builder.dns_resolver(Arc::new(PublicOnly { exempt }));
         }
         let client = builder.build().map_err(|error| Unusable::Client(words(error)))?;
-        Ok(Self { client, allow_private: settings.allow_private })
+        let ahead_seconds = Arc::new(AtomicI64::new(NO_CLOCK));
+        Ok(Self { client, allow_private: settings.allow_private, ahead_seconds })
     }
 
     /// Posts `body` to `url` with these headers, once: no retry, no redirect. A header given here takes precedence over
@@ -165,7 +172,18 @@ impl Http {
         let url = self.checked(url)?;
         let headers = header_map(headers)?;
         let answer = self.client.post(url).headers(headers).body(body).send().await.map_err(failure)?;
-        Ok(read(answer).await)
+        let response = read(answer).await;
+        let ahead = response.date.map(|date| date.as_second() - Timestamp::now().as_second());
+        self.ahead_seconds.store(ahead.unwrap_or(NO_CLOCK), Ordering::Relaxed);
+        Ok(response)
+    }
+
+    /// How far the clock of the side that answered last is ahead of this machine's, by its `Date`; exact to about a second.
+    pub fn far_clock_ahead(&self) -> Option<SignedDuration> {
+        match self.ahead_seconds.load(Ordering::Relaxed) {
+            NO_CLOCK => None,
+            seconds => Some(SignedDuration::from_secs(seconds)),
+        }
     }
 
     fn checked(&self, url: &str) -> Result<Url, Failure> {

@@ -19,6 +19,8 @@ use url::Url;
 use crate::channel::Attempt;
 use crate::channel::Channel;
 use crate::channel::Sending;
+use crate::channel::advice::Advice;
+use crate::channel::advice::advice;
 use crate::channel::http::Http;
 use crate::domain::apsdai;
 use crate::domain::message::Form;
@@ -124,6 +126,24 @@ const WORDS: usize = 200;
 /// Shorter values of headers and parts of addresses are no credentials, and stand in any text.
 const SHORTEST_SECRET: usize = 5;
 
+/// Causes, and what to change.
+#[rustfmt::skip]
+const ADVICE: &[Advice] = &[
+    advice(&["http 401"], "the receiver does not believe that the message is ours",
+        "compare `signing` with what the receiver expects, and both clocks"),
+    advice(&["http 403"], "the receiver does not let us in", "compare `signing` and `headers` with what it expects"),
+    advice(&["http 404"], "there is no receiver at this path", "look at `url`"),
+    advice(&["http 405"], "the receiver takes no POST at this path", "look at `url`"),
+    advice(&["http 410"], "the receiver says that it is gone", "set `url` to where it is now"),
+    advice(&["http 413"], "the message is too large for the receiver", "raise the receiver's limit"),
+    advice(&["http 400"], "the receiver cannot read the message", "look into its log"),
+    advice(&["http 415"], "the receiver takes no JSON", "look into its log"),
+    advice(&["http 422"], "the receiver cannot read the message", "look into its log"),
+    advice(&["http 429"], "the receiver finds that too many messages come", "try again later"),
+    advice(&["http 3"], "the receiver sends us elsewhere, and we do not follow", "set `url` to where it leads"),
+    advice(&["http 5"], "the receiver has trouble of its own", "look into its log"),
+];
+
 impl Channel for Webhook {
     fn kind(&self) -> &'static str {
         "webhook"
@@ -160,6 +180,10 @@ impl Channel for Webhook {
                 Err(failure) => failure.into(),
             }
         })
+    }
+
+    fn advice(&self) -> &'static [Advice] {
+        ADVICE
     }
 }
 

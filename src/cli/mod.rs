@@ -8,11 +8,13 @@ mod example;
 mod init;
 mod log;
 mod man;
+mod message;
 mod output;
 mod sandbox;
 mod schema;
 mod serve;
 mod simulate;
+mod test;
 
 use std::future::Future;
 use std::io::IsTerminal;
@@ -52,6 +54,8 @@ enum Command {
     Serve,
     /// Reads the configuration, renders every template with every sample, and prints all problems
     Check(check::Check),
+    /// Sends a real test message to channels; says what a refusal means and what to change
+    Test(test::Test),
     /// Makes a signed sample webhook and posts it to the running daemon
     Simulate(simulate::Simulate),
     /// Runs the play-acting far sides alone: DingTalk and WeCom robots and a WebHook receiver to send to
@@ -97,6 +101,7 @@ pub fn main() -> ExitCode {
         Command::Demo(demo) => run(demo::run(demo)),
         Command::Serve => run(serve::run(file)),
         Command::Check(check) => check::run(&check, file),
+        Command::Test(test) => run(test::run(test, file)),
         Command::Simulate(simulate) => run(simulate::run(simulate, file)),
         Command::Sandbox(sandbox) => run(sandbox::run(sandbox, file)),
         Command::Deliveries(deliveries) => run(deliveries::run(deliveries, file)),

@@ -37,6 +37,7 @@ use serde::Deserialize;
 use toml::de::DeTable;
 
 use crate::channel::Way;
+use crate::channel::http;
 use crate::config::problem::Problem;
 use crate::config::problem::Problems;
 use crate::config::problem::Severity;
@@ -171,6 +172,14 @@ pub struct ChannelSettings {
     pub timeout: SignedDuration,
     pub base_url: Option<String>,
     pub proxy: Option<Secret>,
+}
+
+impl ChannelSettings {
+    /// The settings of the HTTP client that the channel sends with.
+    pub fn http(&self) -> http::Settings {
+        let timeout = self.timeout.unsigned_abs();
+        http::Settings { allow_private: self.allow_private, timeout, ..http::Settings::default() }
+    }
 }
 
 /// So many messages within a window.

@@ -6,6 +6,8 @@
 
 use jiff::SignedDuration;
 
+use crate::channel::advice::Advice;
+use crate::channel::advice::advice;
 use crate::channel::smtp::reply::Failure;
 use crate::channel::smtp::reply::Phase;
 use crate::channel::smtp::reply::Reply;
@@ -147,6 +149,29 @@ const ROWS: [Row; 24] = [
     Row { codes: &[421], meaning: Retry, ..ANY },
 ];
 
+const LOG_IN_CHANGE: &str = "set `username` and `password` as the provider shows them; many want an app password";
+const FROM_CHANGE: &str = "set `from` to the address that logs in, or to one that the provider lets it use";
+
+/// Causes, and what to change, by our own words in [`answer`].
+#[rustfmt::skip]
+pub const ADVICE: &[Advice] = &[
+    advice(&["username or password is wrong"], "the server does not accept username and password", LOG_IN_CHANGE),
+    advice(&["wants an app password"], "the provider wants an app password of its own",
+        "make one in the account's security settings and set `password` to it"),
+    advice(&["use smtp"], "the server lets nobody log in without encryption",
+        "write `smtp` with smtps:// or smtp://"),
+    advice(&["the server wants a log-in"], "the server takes no mail without a log-in", LOG_IN_CHANGE),
+    advice(&["set hello_name"], "the server does not like how we introduce ourselves",
+        "set `hello_name` to a name of this machine with a dot in it"),
+    advice(&["from must be"], "the server does not let this account write as `from`", FROM_CHANGE),
+    advice(&["does not take mail from this account for others"], "the server does not relay for this account",
+        LOG_IN_CHANGE),
+    advice(&["the mailbox is full"], "the recipient's mailbox is full", "its owner must make room"),
+    advice(&["allowance is used up"], "the day's allowance of the account is used up", "wait until tomorrow"),
+    advice(&["set connections"], "the server finds that too many connections come", "set `connections = 1`"),
+    advice(&["too large for the server"], "the mail is too large for the server", "look for a template that makes it so"),
+];
+
 /// What a server's reply means.
 fn judge(phase: Phase, reply: &Reply) -> (Meaning, &'static str) {
     let said = reply.text.to_lowercase();
@@ -213,6 +238,19 @@ pub fn answer(sent: Result<Reply, Failure>, recipient: &str, late: impl FnOnce()
             let advice = if advice.is_empty() { String::new() } else { format!(" ({advice})") };
             let own = format!("{place}: {}{advice}", reply.codes());
             Answer { outcome, words: quoted(&own, &clean_line(&reply.text, WORDS)) }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::channel::advice::find;
+
+    #[test]
+    fn each_hint_of_the_table_has_its_advice() {
+        for row in ROWS.iter().filter(|row| !row.advice.is_empty()) {
+            assert!(find(ADVICE, &format!("AUTH: 535 ({})", row.advice)).is_some(), "{}", row.advice);
         }
     }
 }

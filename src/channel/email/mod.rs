@@ -30,6 +30,7 @@ use sha2::Sha256;
 use crate::channel::Attempt;
 use crate::channel::Channel;
 use crate::channel::Sending;
+use crate::channel::advice::Advice;
 use crate::channel::email::answers::Late;
 use crate::channel::email::letter::Content;
 use crate::channel::email::letter::Envelope;
@@ -244,6 +245,10 @@ impl Channel for Email {
             let sent = account.send(entrance, self.at_once(), envelope, mail).await;
             answers::answer(sent, &masked(envelope.1).to_string(), || self.was_late(&attempt.key))
         })
+    }
+
+    fn advice(&self) -> &'static [Advice] {
+        answers::ADVICE
     }
 }
 

@@ -1,0 +1,240 @@
+//! The commands that talk to far sides, run as a merchant runs them: the real program, the sandbox as its far side.
+
+use std::path::Path;
+use std::process::Output;
+
+use orderbell::domain::secret::Secret;
+use orderbell::sandbox::Sandbox;
+use orderbell::sandbox::fault::Fault;
+use orderbell::sandbox::fault::Times;
+use orderbell::sandbox::rules::Robot;
+use orderbell::sandbox::rules::Rules;
+use orderbell::sandbox::rules::Signing;
+use orderbell::sandbox::smtp::Post;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::process::Command;
+
+/// In every secret of these tests, and in nothing that a command prints.
+const HUSH: &str = "hush";
+
+async fn sandbox(rules: Rules) -> Sandbox {
+    Sandbox::start(TcpListener::bind("127.0.0.1:0").await.unwrap(), rules)
+}
+
+/// A folder with a configuration.
+fn folder(config: &str) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("orderbell.toml"), config).unwrap();
+    folder
+}
+
+async fn orderbell(folder: &Path, arguments: &[&str]) -> Output {
+    orderbell_with(folder, arguments, &[]).await
+}
+
+async fn orderbell_with(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_orderbell"));
+    command.args(arguments).current_dir(folder).env_remove("ORDERBELL_CONFIG").envs(environment.iter().copied());
+    let output = command.output().await.unwrap();
+    assert!(!text(&output).contains(HUSH), "it gives a secret away: {}", text(&output));
+    output
+}
+
+/// Everything that was printed.
+fn text(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+fn channel(name: &str, kind: &str, address: &str, more: &str) -> String {
+    let key = if kind == "webhook" { "url" } else { "webhook" };
+    format!("[channel.{name}]\nkind = \"{kind}\"\n{key} = \"{address}\"\nallow_private = true\n{more}\n")
+}
+
+fn json(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("no JSON: {}", text(output)))
+}
+
+#[tokio::test]
+async fn a_test_message_goes_the_way_of_real_ones_to_every_kind_of_channel() {
+    let rules = Rules::new()
+        .robot("kitchen", Robot { secret: Some(Secret::new("SEChush")), keyword: Some("order".to_owned()) })
+        .wecom("office")
+        .hook("erp", Signing::StandardWebhooks(Secret::new("hush")))
+        .strict();
+    let far = sandbox(rules).await;
+    let config = [
+        channel("kitchen", "dingtalk", &far.robot_url("kitchen"), "secret = \"SEChush\"\nkeyword = \"order\""),
+        channel("office", "wecom", &far.wecom_url("office"), "language = \"zh-CN\"\nmention = { all = true }"),
+        channel(
+            "erp",
+            "webhook",
+            &far.hook_url("erp"),
+            "signing = { scheme = \"standard-webhooks\", secret = \"hush\" }",
+        ),
+    ];
+    let folder = folder(&format!("templates = \"own\"\n{}", config.concat()));
+    std::fs::create_dir_all(folder.path().join("own/en")).unwrap();
+    std::fs::write(folder.path().join("own/en/test.md"), "# My own words for {{ channel }}").unwrap();
+
+    let output = orderbell(folder.path(), &["test", "--all"]).await;
+    assert!(output.status.success(), "{}", text(&output));
+    let agree = "    clock:  the far side's and this machine's agree\n";
+    let expected = format!("erp (webhook): yes\n{agree}kitchen (dingtalk): yes\n{agree}office (wecom): yes\n{agree}");
+    assert_eq!(text(&output), expected);
+    let came: Vec<(String, String)> =
+        far.messages().into_iter().map(|one| (one.address.name, one.text.unwrap_or_default())).collect();
+    assert_eq!(came.len(), 4, "WeCom calls everyone by a second message: {came:?}");
+    assert!(came[0].0 == "erp" && came[0].1.contains("My own words for erp"), "{came:?}");
+    assert!(came[1].1.contains("My own words for kitchen") && came[1].1.ends_with("\n\norder"), "{came:?}");
+    assert!(came[2].1.contains("office") && came[2].1.contains("Orderbell"), "{came:?}");
+    assert_eq!(far.counts().refused, 0);
+
+    let output = orderbell(folder.path(), &["test", "office"]).await;
+    assert!(output.status.success() && text(&output).starts_with("office (wecom): yes\n"), "{}", text(&output));
+    assert_eq!(far.messages().len(), 6, "only the channel that was named");
+}
+
+/// What a far side does, and what a merchant must read then: the cause, the change, the far side's own words.
+#[tokio::test]
+async fn a_refusal_is_said_with_its_cause_and_what_to_change() {
+    let rules = Rules::new()
+        .robot("sign", Robot { secret: Some(Secret::new("SEChush")), keyword: None })
+        .robot("keyword", Robot { secret: None, keyword: Some("乌龙茶".to_owned()) })
+        .robot("fine", Robot::default())
+        .wecom("fine")
+        .hook("token", Signing::Apsdai(Secret::new("hush")))
+        .strict();
+    let far = sandbox(rules).await;
+    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let fault = |errcode, errmsg: &str| {
+        far.order("fine", Fault::Errcode { errcode, errmsg: errmsg.to_owned() }, Times::Next(1));
+    };
+    let dingtalk = |name: &str| channel("c", "dingtalk", &far.robot_url(name), "");
+    let wecom = |name: &str| channel("c", "wecom", &far.wecom_url(name), "");
+    let webhook = |address: &str| channel("c", "webhook", address, "timeout = \"5s\"");
+    let refused = format!("http://{closed}/hook");
+    let plain_as_tls = far.hook_url("x").replace("http://", "https://");
+    let cases: Vec<(String, &str, &str, &str)> = vec![
+        (dingtalk("sign"), "the robot demands a signature", "set `secret`", "sign not match"),
+        (dingtalk("keyword"), "the robot demands a keyword", "set `keyword`", "keywords not in content"),
+        (dingtalk("fine"), "finds our time wrong", "clock", "timestamp is invalid"),
+        (dingtalk("fine"), "does not allow this machine's address", "public address", "not in whitelist"),
+        (dingtalk("nobody"), "token is unknown", "copy `webhook` anew", "token is not exist"),
+        (wecom("nobody"), "there is no robot with this key", "copy `webhook` anew", "invalid webhook url"),
+        (wecom("fine"), "is not in the group any more", "make another robot", "bot not in chat"),
+        (wecom("fine"), "more than 20 messages", "wait a minute", "freq out of limit"),
+        (webhook(&far.hook_url("token")), "does not believe", "compare `signing`", "HTTP 401"),
+        (webhook(&far.hook_url("nobody")), "no receiver at this path", "look at `url`", "HTTP 404"),
+        (webhook(&refused), "nothing listens at this address", "look at the port", "connection refused"),
+        (webhook("http://no-such-host.invalid/"), "name of the server is not found", "typing error", "not connected"),
+        (webhook(&plain_as_tls), "does not speak TLS", "look at the port", "not connected"),
+    ];
+    for (config, cause, change, words) in cases {
+        match words {
+            "timestamp is invalid" => fault(310_000, "timestamp is invalid, more: [https://open.dingtalk.com]"),
+            "not in whitelist" => fault(310_000, "ip 203.0.113.9 not in whitelist"),
+            "bot not in chat" => fault(93_008, "bot not in chat"),
+            "freq out of limit" => fault(45_009, "api freq out of limit"),
+            _ => {}
+        }
+        let folder = folder(&config);
+        let output = orderbell(folder.path(), &["test", "c"]).await;
+        let said = text(&output);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        let line = |head: &str| said.lines().find(|line| line.trim_start().starts_with(head)).unwrap_or_default();
+        assert!(line("cause:").contains(cause) && line("change:").contains(change), "{said}");
+        assert!(line("answer:").contains(words), "{said}");
+        assert!(said.contains("): no\n") && said.ends_with("error: 1 of 1 channels did not say yes\n"), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_of_another_name_is_told_from_one_of_nobody() {
+    let (port, server) = with_tls();
+    let folder = folder(&channel("c", "webhook", &format!("https://127.0.0.1:{port}/"), ""));
+    let authority = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/tls/authority.pem");
+    let output = orderbell_with(folder.path(), &["test", "c"], &[("SSL_CERT_FILE", authority)]).await;
+    assert!(text(&output).contains("cause:  the server's certificate belongs to another name"), "{}", text(&output));
+    assert!(text(&output).contains("localhost"), "the far side's own words: {}", text(&output));
+    let output = orderbell(folder.path(), &["test", "c"]).await;
+    assert!(text(&output).contains("cause:  nobody whom this machine trusts"), "{}", text(&output));
+    server.join().unwrap();
+}
+
+/// A server with the test authority's certificate for `localhost`; it takes two connections.
+fn with_tls() -> (u16, std::thread::JoinHandle<()>) {
+    use rustls::pki_types::pem::PemObject;
+    let tls = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/tls");
+    let certificates = rustls::pki_types::CertificateDer::pem_file_iter(format!("{tls}/localhost.pem")).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::from_pem_file(format!("{tls}/localhost.key")).unwrap();
+    let config =
+        rustls::ServerConfig::builder_with_provider(std::sync::Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(certificates.map(Result::unwrap).collect(), key)
+            .unwrap();
+    let config = std::sync::Arc::new(config);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = std::thread::spawn(move || {
+        for _ in 0..2 {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut connection = rustls::ServerConnection::new(config.clone()).unwrap();
+            // The client goes away as soon as it has seen the certificate.
+            let _ = connection.complete_io(&mut stream);
+        }
+    });
+    (port, server)
+}
+
+#[tokio::test]
+async fn a_mail_server_says_what_it_does_not_like() {
+    let far = sandbox(Rules::new()).await;
+    let post = Post { users: vec![("bell".to_owned(), Secret::new("hush"))], ..Post::default() };
+    let address = far.serve_mail(TcpListener::bind("127.0.0.1:0").await.unwrap(), post);
+    let mail = |password: &str| {
+        let login = format!("username = \"bell\"\npassword = \"{password}\"");
+        let parties = "from = \"bell@orderbell.test\"\nto = [\"cook@orderbell.test\", \"owner@orderbell.test\"]";
+        format!("[channel.c]\nkind = \"email\"\nsmtp = \"smtp+plain://{address}\"\n{login}\n{parties}\n")
+    };
+    let folder = folder(&mail("hush"));
+    let output = orderbell(folder.path(), &["test", "c"]).await;
+    assert!(output.status.success() && text(&output) == "c (email): yes\n", "{}", text(&output));
+    assert_eq!(far.messages().len(), 2, "one for each recipient");
+    std::fs::write(folder.path().join("orderbell.toml"), mail("hush-of-another")).unwrap();
+    let output = orderbell(folder.path(), &["test", "c"]).await;
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("cause:  the server does not accept username and password"), "{said}");
+    assert!(
+        said.contains("change: set `username` and `password`") && said.contains("answer: ") && said.contains("535")
+    );
+}
+
+#[tokio::test]
+async fn programs_read_what_a_test_found_as_json() {
+    let far = sandbox(Rules::new().wecom("fine").strict()).await;
+    let config = channel("a", "wecom", &far.wecom_url("fine"), "") + &channel("b", "wecom", &far.wecom_url("x"), "");
+    let folder = folder(&config);
+    let output = orderbell(folder.path(), &["test", "--all", "--format", "json"]).await;
+    assert_eq!(output.status.code(), Some(1));
+    let found = json(&output);
+    assert_eq!((&found[0]["channel"], &found[0]["yes"], &found[0]["cause"]), (&"a".into(), &true.into(), &Value::Null));
+    assert_eq!((&found[1]["channel"], &found[1]["yes"]), (&"b".into(), &false.into()));
+    assert_eq!(found[1]["outcome"], "misconfigured");
+    assert!(found[1]["change"].as_str().unwrap().contains("copy `webhook` anew"));
+}
+
+#[tokio::test]
+async fn a_channel_that_is_not_there_is_wrong_usage() {
+    let far = sandbox(Rules::new()).await;
+    let folder = folder(&channel("office", "wecom", &far.wecom_url("fine"), ""));
+    for arguments in [&["test", "offise"][..], &["test"], &["test", "office", "--all"]] {
+        let output = orderbell(folder.path(), arguments).await;
+        assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+    }
+    assert!(far.messages().is_empty());
+}
