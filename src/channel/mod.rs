@@ -71,6 +71,12 @@ pub trait Channel: Send + Sync {
         &[]
     }
 
+    /// What a reader gets to see of a part: its text, and who is called beside it.
+    fn shown(&self, part: &Part) -> String {
+        let parsed: Result<serde_json::Value, _> = serde_json::from_str(&part.body);
+        parsed.ok().and_then(|body| serde_json::to_string_pretty(&body).ok()).unwrap_or_else(|| part.body.clone())
+    }
+
     /// The part once more, with a mark before it, such as "possibly a repeat". `None` where the far side knows a repeat by its
     /// key, and where the part bears the mark already.
     fn marked(&self, _: &Part, _: &str) -> Option<Part> {

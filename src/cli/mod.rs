@@ -10,6 +10,7 @@ mod log;
 mod man;
 mod message;
 mod output;
+mod render;
 mod sandbox;
 mod schema;
 mod serve;
@@ -56,6 +57,8 @@ enum Command {
     Check(check::Check),
     /// Sends a real test message to channels; says what a refusal means and what to change
     Test(test::Test),
+    /// Prints what a channel would be sent of a sample of this kind, or of a stored event
+    Render(render::Render),
     /// Makes a signed sample webhook and posts it to the running daemon
     Simulate(simulate::Simulate),
     /// Runs the play-acting far sides alone: DingTalk and WeCom robots and a WebHook receiver to send to
@@ -102,6 +105,7 @@ pub fn main() -> ExitCode {
         Command::Serve => run(serve::run(file)),
         Command::Check(check) => check::run(&check, file),
         Command::Test(test) => run(test::run(test, file)),
+        Command::Render(render) => run(render::run(render, file)),
         Command::Simulate(simulate) => run(simulate::run(simulate, file)),
         Command::Sandbox(sandbox) => run(sandbox::run(sandbox, file)),
         Command::Deliveries(deliveries) => run(deliveries::run(deliveries, file)),

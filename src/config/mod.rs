@@ -9,7 +9,7 @@ mod later;
 mod mail;
 pub mod parts;
 pub mod problem;
-mod rehearsal;
+pub mod rehearsal;
 mod routes;
 pub mod schema;
 mod secrets;

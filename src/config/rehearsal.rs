@@ -48,9 +48,9 @@ pub struct House<'a> {
 }
 
 /// An event as a template sees it.
-struct Scene {
-    event: Event,
-    order: Option<Order>,
+pub struct Scene {
+    pub event: Event,
+    pub order: Option<Order>,
 }
 
 /// Where a message could go.
@@ -142,6 +142,13 @@ fn scenes(house: &House<'_>) -> Vec<Scene> {
             scenes.extend(of_source(name, configured.source.platform(), currency));
         }
     }
+    scenes.extend(own());
+    scenes
+}
+
+/// Events of our own kinds, made by hand.
+pub fn own() -> Vec<Scene> {
+    let mut scenes = Vec::new();
     let own = |kind, data| event(kind, OWN_SOURCE, data);
     scenes.push(own(Kind::Test, Data::default()));
     let unrecognised = Unrecognised { event: Some("1999".to_owned()), bytes: 1_204 };
@@ -186,7 +193,7 @@ fn event(kind: Kind, source: &str, data: Data) -> Scene {
 }
 
 /// What one platform's samples become. Those of an order are shown alone and with the order as it was placed.
-fn of_source(name: &str, platform: &dyn Platform, currency: &str) -> Vec<Scene> {
+pub fn of_source(name: &str, platform: &dyn Platform, currency: &str) -> Vec<Scene> {
     let now = Timestamp::from_second(MOMENT_SECONDS).unwrap_or_default();
     let address = format!("https://bell.example.com/hooks/{name}");
     let mut events = Vec::new();

@@ -169,6 +169,12 @@ impl Channel for DingTalk {
         })
     }
 
+    fn shown(&self, part: &Part) -> String {
+        let body: serde_json::Value = serde_json::from_str(&part.body).unwrap_or_default();
+        let text = |pointer| body.pointer(pointer).and_then(serde_json::Value::as_str).unwrap_or_default();
+        format!("{}\n\n{}", text("/markdown/title"), text("/markdown/text"))
+    }
+
     fn advice(&self) -> &'static [Advice] {
         answers::ADVICE
     }

@@ -172,6 +172,21 @@ impl Channel for WeCom {
         answers::ADVICE
     }
 
+    fn shown(&self, part: &Part) -> String {
+        match serde_json::from_str(&part.body) {
+            Ok(Body::Markdown { markdown }) => markdown.content,
+            Ok(Body::Text { text }) => {
+                let called = [text.mentioned_list, text.mentioned_mobile_list].concat();
+                if called.is_empty() {
+                    text.content
+                } else {
+                    format!("{}\n(calls {})", text.content, called.join(", "))
+                }
+            }
+            Err(_) => part.body.clone(),
+        }
+    }
+
     fn marked(&self, part: &Part, mark: &str) -> Option<Part> {
         let mut body: Body = serde_json::from_str(&part.body).ok()?;
         let mark = format!("({})", one_line(mark));

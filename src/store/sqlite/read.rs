@@ -9,6 +9,7 @@ use rusqlite::Connection;
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 
+use crate::domain::event::Event;
 use crate::domain::event::EventId;
 use crate::domain::order::Order;
 use crate::store::Standing;
@@ -101,6 +102,14 @@ impl Reader {
     /// [`StoreError::Unavailable`].
     pub async fn repeats(&self, event: EventId) -> Result<Option<u64>, StoreError> {
         self.look(move |connection| record::repeats(connection, event)).await
+    }
+
+    /// An event as it was recorded.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn event(&self, event: EventId) -> Result<Option<Event>, StoreError> {
+        self.look(move |connection| record::load_event(connection, event)).await
     }
 
     /// An order as it stands.

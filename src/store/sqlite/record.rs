@@ -159,6 +159,14 @@ fn save(
     Ok(())
 }
 
+pub fn load_event(connection: &Connection, id: EventId) -> rusqlite::Result<Option<Event>> {
+    let sql = "SELECT event FROM events WHERE id = ?1";
+    connection
+        .prepare_cached(sql)?
+        .query_row(params![id.0.as_bytes()], |row| rows::of_json(0, row.get_ref(0)?.as_str()?))
+        .optional()
+}
+
 pub fn repeats(connection: &Connection, event: EventId) -> rusqlite::Result<Option<u64>> {
     let sql = "SELECT repeats FROM events WHERE id = ?1";
     connection

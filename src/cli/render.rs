@@ -1,0 +1,128 @@
+//! `orderbell render`: what a channel would be sent, printed and not sent.
+
+use std::path::Path;
+use std::path::PathBuf;
+
+use clap::Args;
+use uuid::Uuid;
+
+use crate::channel::Way;
+use crate::cli::Failure;
+use crate::cli::configuration;
+use crate::cli::message;
+use crate::cli::output;
+use crate::config::Config;
+use crate::config::StoreUrl;
+use crate::config::rehearsal;
+use crate::config::rehearsal::Scene;
+use crate::domain::event::EventId;
+use crate::domain::event::Kind;
+use crate::domain::message::Part;
+use crate::sandbox::mail;
+use crate::store::StoreError;
+use crate::store::sqlite::read::Reader;
+
+#[derive(Args)]
+pub struct Render {
+    /// The kind of event, such as order.placed; a sample of it is rendered
+    #[arg(required_unless_present = "event")]
+    kind: Option<String>,
+    /// The channel, as the configuration names it
+    #[arg(long, value_name = "NAME")]
+    channel: String,
+    /// A stored event instead of a sample; `orderbell deliveries --format json` has the ids
+    #[arg(long, value_name = "ID", conflicts_with = "kind")]
+    event: Option<Uuid>,
+    /// In this language instead of the channel's
+    #[arg(long, value_name = "TAG")]
+    language: Option<String>,
+    /// Write the page of a mail to this file as well
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+}
+
+pub async fn run(render: Render, file: &Path) -> Result<(), Failure> {
+    let config = configuration(file)?.config;
+    let channel = message::channel(&config, &render.channel)?;
+    let templates = message::templates(&config)?;
+    let language = render.language.as_deref().unwrap_or(&channel.settings.language);
+    let languages = templates.languages();
+    if !languages.iter().any(|known| known == language) {
+        let known = languages.join(", ");
+        return Err(Failure::Misused(format!("there are no templates in \"{language}\"; there are: {known}")));
+    }
+    let Scene { event, order } = match (&render.event, &render.kind) {
+        (Some(id), _) => stored(&config, EventId(*id)).await?,
+        (None, kind) => sample(&config, kind.as_deref().unwrap_or_default())?,
+    };
+    let (_, parts) = message::write(&templates, &render.channel, channel, language, &event, order.as_ref());
+    let mut pages: Vec<Page> = parts.iter().map(|part| page(&channel.way, part)).collect();
+    // Each recipient of a mail gets a part by himself.
+    pages.dedup();
+    for (index, page) in pages.iter().enumerate() {
+        if pages.len() > 1 {
+            let gap = if index > 0 { "\n" } else { "" };
+            output::line(format_args!("{gap}=== {} of {}\n", index + 1, pages.len()))?;
+        }
+        output::line(&page.text)?;
+    }
+    let Some(path) = render.html else { return Ok(()) };
+    let html = pages.into_iter().find_map(|page| page.html).ok_or_else(|| {
+        let kind = channel.way.channel().kind();
+        Failure::Misused(format!("a channel of kind \"{kind}\" sends no HTML, so --html has nothing to write"))
+    })?;
+    std::fs::write(&path, html).map_err(|error| Failure::Failed(format!("{}: {error}", path.display())))
+}
+
+/// A part as its reader gets to see it.
+#[derive(PartialEq, Eq)]
+struct Page {
+    text: String,
+    html: Option<String>,
+}
+
+fn page(way: &Way, part: &Part) -> Page {
+    let Way::Email(_) = way else { return Page { text: way.channel().shown(part), html: None } };
+    // The envelope stands in the first line.
+    let mail = part.body.split_once("\r\n").map_or(part.body.as_str(), |(_, mail)| mail);
+    let mail = mail::open(mail);
+    let subject = mail.header("subject").unwrap_or_default();
+    Page {
+        text: format!("Subject: {subject}\n\n{}", mail.text.as_deref().unwrap_or_default().trim_end()),
+        html: mail.html,
+    }
+}
+
+/// An event of the store, with its order as it stands.
+async fn stored(config: &Config, id: EventId) -> Result<Scene, Failure> {
+    let failed = |error: StoreError| Failure::Failed(error.to_string());
+    let StoreUrl::Sqlite(path) = &config.store.url;
+    let reader = Reader::open(path).map_err(failed)?;
+    let event = reader.event(id).await.map_err(failed)?;
+    let event = event.ok_or_else(|| Failure::Failed(format!("there is no event {id} in {}", path.display())))?;
+    let order = match &event.order {
+        Some(news) => reader.order(&event.source, &news.number).await.map_err(failed)?,
+        None => None,
+    };
+    Ok(Scene { event, order })
+}
+
+/// The first sample of this kind that a source has, or our own.
+fn sample(config: &Config, kind: &str) -> Result<Scene, Failure> {
+    let of_sources = config
+        .sources
+        .iter()
+        .flat_map(|(name, source)| rehearsal::of_source(name, source.source.platform(), &config.currency));
+    let mut scenes: Vec<Scene> = of_sources.chain(rehearsal::own()).collect();
+    let mut kinds: Vec<String> = scenes.iter().map(|scene| scene.event.kind.to_string()).collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    let wanted: Option<Kind> = kind.parse().ok();
+    scenes.retain(|scene| Some(&scene.event.kind) == wanted.as_ref());
+    // With the order as it was placed, where there is one.
+    scenes.sort_by_key(|scene| scene.order.is_none());
+    scenes
+        .into_iter()
+        .next()
+        .ok_or_else(|| Failure::Misused(format!("there is no sample of \"{kind}\"; there are: {}", kinds.join(", "))))
+}
