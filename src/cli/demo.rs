@@ -65,7 +65,7 @@ pub async fn run(demo: Demo) -> Result<(), Failure> {
     let read = || example::read(&folder.path().join("orderbell.toml"), &replace);
     let config = read()?;
 
-    let far_sides = Sandbox::start(far_listener, sandbox::rules(&config.channels));
+    let far_sides = Sandbox::start(far_listener, sandbox::with_apps(sandbox::rules(&config.channels), &config.sources));
     far_sides.serve_mail(mail, sandbox::post(&config.channels));
     let shutdown = CancellationToken::new();
     stop_on_signal(shutdown.clone())?;

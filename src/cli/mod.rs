@@ -6,6 +6,7 @@ mod deliveries;
 mod demo;
 mod example;
 mod init;
+mod keeta;
 mod log;
 mod man;
 mod message;
@@ -61,6 +62,8 @@ enum Command {
     Render(render::Render),
     /// Makes a signed sample webhook and posts it to the running daemon
     Simulate(simulate::Simulate),
+    /// Sets up Keeta itself: registers the webhook address
+    Keeta(keeta::Command),
     /// Runs the play-acting far sides alone: DingTalk and WeCom robots and a WebHook receiver to send to
     Sandbox(sandbox::Sandbox),
     /// Lists what is waiting, delivered and dead
@@ -107,6 +110,7 @@ pub fn main() -> ExitCode {
         Command::Test(test) => run(test::run(test, file)),
         Command::Render(render) => run(render::run(render, file)),
         Command::Simulate(simulate) => run(simulate::run(simulate, file)),
+        Command::Keeta(command) => run(keeta::run(command, file)),
         Command::Sandbox(sandbox) => run(sandbox::run(sandbox, file)),
         Command::Deliveries(deliveries) => run(deliveries::run(deliveries, file)),
         Command::Init(init) => init::run(&init),

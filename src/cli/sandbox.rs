@@ -18,8 +18,11 @@ use crate::cli::example;
 use crate::cli::log;
 use crate::cli::output;
 use crate::cli::serve::stop_on_signal;
+use crate::config;
 use crate::config::ConfiguredChannel;
+use crate::config::ConfiguredSource;
 use crate::config::parts;
+use crate::platform::Source;
 use crate::sandbox;
 use crate::sandbox::inbox::FarSide;
 use crate::sandbox::inbox::Received;
@@ -43,14 +46,21 @@ pub struct Sandbox {
 
 pub async fn run(sandbox: Sandbox, file: &Path) -> Result<(), Failure> {
     log::start("info")?;
-    let channels = match file.exists() {
-        true => parts::channels(file).map_err(Failure::Configuration)?,
-        false => example::read(Path::new("config.example.toml"), &[])?.channels,
+    let (channels, sources) = match file.exists() {
+        // Without the secrets of the sources the rest plays all the same; only Keeta's signatures are not looked at then.
+        true => (
+            parts::channels(file).map_err(Failure::Configuration)?,
+            config::read(file).map(|loaded| loaded.config.sources).unwrap_or_default(),
+        ),
+        false => {
+            let example = example::read(Path::new("config.example.toml"), &[])?;
+            (example.channels, example.sources)
+        }
     };
     let listener = TcpListener::bind(sandbox.listen).await;
     let listener =
         listener.map_err(|error| Failure::Failed(format!("--listen {} cannot be used: {error}", sandbox.listen)))?;
-    let far_sides = sandbox::Sandbox::start(listener, rules(&channels).speed(sandbox.speed));
+    let far_sides = sandbox::Sandbox::start(listener, with_apps(rules(&channels), &sources).speed(sandbox.speed));
     let mail = TcpListener::bind(sandbox.mail).await;
     let mail = mail.map_err(|error| Failure::Failed(format!("--mail {} cannot be used: {error}", sandbox.mail)))?;
     let mail = far_sides.serve_mail(mail, post(&channels));
@@ -74,6 +84,14 @@ pub async fn next(news: &mut Receiver<Received>) -> Option<String> {
         Err(RecvError::Lagged(missed)) => Some(format!("({missed} requests came too fast to be shown)")),
         Err(RecvError::Closed) => None,
     }
+}
+
+/// The same with Keeta's applications, whose calls must be signed with their secrets.
+pub fn with_apps(rules: Rules, sources: &BTreeMap<String, ConfiguredSource>) -> Rules {
+    sources.values().fold(rules, |rules, source| match &source.source {
+        Source::Keeta(keeta) => rules.keeta_app(keeta.app_id, keeta.app_secret.clone()),
+        Source::Apsdai(_) => rules,
+    })
 }
 
 /// Far sides that demand what the configured channels give: the same secrets, keywords and schemes. Robots are called as
@@ -130,6 +148,7 @@ fn show(received: &Received) -> String {
     let (kind, content) = match address.kind {
         FarSide::DingTalk => ("DingTalk robot", text.clone().unwrap_or_else(|| body.clone())),
         FarSide::WeCom => ("WeCom robot", text.clone().unwrap_or_else(|| body.clone())),
+        FarSide::Keeta => ("Keeta application", text.clone().unwrap_or_else(|| body.clone())),
         FarSide::Email => {
             let subject = received.title.as_deref().unwrap_or_default();
             ("Mailbox", format!("{subject}\n\n{}", text.as_deref().unwrap_or_default()))

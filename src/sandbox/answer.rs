@@ -39,6 +39,7 @@ use crate::sandbox::inbox::FarSide;
 use crate::sandbox::inbox::Inbox;
 use crate::sandbox::inbox::Received;
 use crate::sandbox::inbox::Verdict;
+use crate::sandbox::keeta;
 use crate::sandbox::mailroom::Connections;
 use crate::sandbox::rules::Rules;
 use crate::sandbox::smtp::Certificate;
@@ -56,6 +57,7 @@ Orderbell's sandbox: far sides that take messages and show them.
 POST   /robot/send?access_token=TOKEN   a DingTalk robot
 POST   /cgi-bin/webhook/send?key=KEY    a WeCom robot
 POST   /webhook/NAME                    a WebHook receiver
+POST   /api/open/base/callback/url/set  Keeta's API: registers a webhook address
 GET    /control/messages                what came, as JSON
 GET    /control/counts                  how many: accepted, repeats, refused, faults
 DELETE /control/messages                forget them
@@ -175,6 +177,10 @@ pub async fn answer(desk: Arc<Desk>, request: Request<Incoming>) -> Result<Answe
         let name = desk.rules.name_of(wecom::key(parts.uri.query().unwrap_or_default()));
         return message(&desk, Address { kind: FarSide::WeCom, name }, &parts, &body).await;
     }
+    if path == keeta::PATH {
+        let address = Address { kind: FarSide::Keeta, name: keeta::app(&body) };
+        return message(&desk, address, &parts, &body).await;
+    }
     if let Some(name) = path.strip_prefix("/webhook/") {
         let address = Address { kind: FarSide::Webhook, name: name.to_owned() };
         return message(&desk, address, &parts, &body).await;
@@ -228,6 +234,15 @@ fn judge(desk: &Desk, address: &Address, parts: &http::request::Parts, body: &[u
             let judged = wecom::judge(&parts.method, body, desk.rules.find_wecom(&address.name));
             by_errcode(judged.and_then(|()| admit(desk, address, WECOM_SHUT, wecom::too_fast)))
         }
+        FarSide::Keeta => {
+            let host = text(&parts.headers, header::HOST.as_str()).unwrap_or_default();
+            let secret = desk.rules.apps.get(&address.name);
+            let judged = keeta::judge(body, &format!("http://{host}{}", keeta::PATH), secret, now);
+            let answer = json_answer(StatusCode::OK, keeta::answer(judged.as_ref().err()));
+            let verdict =
+                judged.map_or_else(|(code, words)| Verdict::Refused(format!("{code} {words}")), |()| Verdict::Accepted);
+            (verdict, answer)
+        }
         FarSide::Email => unreachable!("mails do not come over HTTP"),
         FarSide::Webhook => {
             let refused = |status, reason: String| {
@@ -271,6 +286,7 @@ fn keep(desk: &Desk, address: Address, parts: &http::request::Parts, body: &[u8]
             (content.key, content.title, content.text)
         }
         FarSide::WeCom => (None, None, wecom::read(body).text),
+        FarSide::Keeta => (None, None, keeta::read(body)),
         FarSide::Email | FarSide::Webhook => webhook::read(&parts.headers, body),
     };
     let repeat = match (&verdict, &key) {

@@ -56,7 +56,8 @@ impl Received {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Address {
     pub kind: FarSide,
-    /// What the robot is called, by its access token or key if nothing else is said; the recipient's address; or the webhook's name.
+    /// What the robot is called, by its access token or key if nothing else is said; the recipient's address; the webhook's
+    /// name; or the id of Keeta's application.
     pub name: String,
 }
 
@@ -68,6 +69,7 @@ pub enum FarSide {
     WeCom,
     Email,
     Webhook,
+    Keeta,
 }
 
 /// What the far side made of a request.

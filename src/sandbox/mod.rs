@@ -8,6 +8,7 @@ mod answer;
 mod dingtalk;
 pub mod fault;
 pub mod inbox;
+mod keeta;
 pub mod mail;
 mod mailroom;
 pub mod rules;
@@ -116,6 +117,11 @@ impl Sandbox {
     /// The WeCom robot with this key, as a channel's `webhook`.
     pub fn wecom_url(&self, key: &str) -> String {
         format!("http://{}/cgi-bin/webhook/send?key={key}", self.address)
+    }
+
+    /// Where Keeta's API is played, as the base of its addresses.
+    pub fn keeta_base(&self) -> String {
+        format!("http://{}/api/open", self.address)
     }
 
     /// The receiver with this name, as a channel's `url`.

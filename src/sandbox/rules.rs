@@ -18,6 +18,8 @@ pub struct Rules {
     pub(super) names: HashMap<String, String>,
     /// Keys of WeCom robots.
     pub(super) wecoms: HashSet<String>,
+    /// Secrets of Keeta's applications, by id.
+    pub(super) apps: HashMap<String, Secret>,
     pub(super) hooks: HashMap<String, Signing>,
     pub(super) speed: u32,
     pub(super) strangers: Strangers,
@@ -58,6 +60,7 @@ impl Default for Rules {
             robots: HashMap::new(),
             names: HashMap::new(),
             wecoms: HashSet::new(),
+            apps: HashMap::new(),
             hooks: HashMap::new(),
             speed: 1,
             strangers: Strangers::Welcome,
@@ -92,6 +95,12 @@ impl Rules {
     /// A WeCom robot with this key.
     pub fn wecom(mut self, key: impl Into<String>) -> Self {
         self.wecoms.insert(key.into());
+        self
+    }
+
+    /// An application at Keeta, whose calls must be signed with this secret.
+    pub fn keeta_app(mut self, app_id: u64, secret: Secret) -> Self {
+        self.apps.insert(app_id.to_string(), secret);
         self
     }
 

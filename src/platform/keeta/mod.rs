@@ -12,6 +12,7 @@
 
 mod order;
 mod parse;
+pub mod register;
 mod sample;
 mod shop;
 mod verify;
