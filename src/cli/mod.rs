@@ -64,7 +64,7 @@ enum Command {
     Simulate(simulate::Simulate),
     /// Sets up Keeta itself: registers the webhook address
     Keeta(keeta::Command),
-    /// Runs the play-acting far sides alone: DingTalk and WeCom robots and a WebHook receiver to send to
+    /// Runs the play-acting far sides alone: robots, a WebHook receiver and a mail server to send to
     Sandbox(sandbox::Sandbox),
     /// Lists what is waiting, delivered and dead
     Deliveries(deliveries::Deliveries),

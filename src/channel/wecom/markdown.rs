@@ -52,8 +52,9 @@ fn block(block: &Block) -> String {
         }
         Block::List { ordered, items } => {
             let items = items.iter().enumerate().map(|(index, item)| match ordered {
-                true => format!("{}. {}", index + 1, item_line(item)),
-                false => format!("{BULLET}{}", item_line(item)),
+                // After a number a dash would begin a list within.
+                true => format!("{}. {}", index + 1, item_line(item, Place::Start)),
+                false => format!("{BULLET}{}", item_line(item, Place::Within)),
             });
             join(items, LINE_BREAK)
         }
@@ -73,8 +74,8 @@ fn field(field: &Field) -> String {
     format!("{key} {}", inlines(&field.value, Place::Within)).trim_end().to_owned()
 }
 
-fn item_line(item: &[Inline]) -> String {
-    inlines(item, Place::Within).replace(LINE_BREAK, &format!("{LINE_BREAK}{INDENT}"))
+fn item_line(item: &[Inline], place: Place) -> String {
+    inlines(item, place).replace(LINE_BREAK, &format!("{LINE_BREAK}{INDENT}"))
 }
 
 /// Where a text stands in its line: only at the start can a `#`, a dash or a number be markup.
@@ -223,5 +224,7 @@ mod tests {
         assert_eq!(paragraph("- one"), "－ one");
         assert_eq!(paragraph("_x_ a_b A&B &lt;"), "＿x＿ a_b A&B ＆lt;");
         assert_eq!(paragraph(r"a\b 5-6 #7"), r"a\b 5-6 #7");
+        let list = |ordered| write(&[Block::List { ordered, items: vec![text("- tea")] }]);
+        assert_eq!((list(true).as_str(), list(false).as_str()), ("1. － tea", "• - tea"));
     }
 }
