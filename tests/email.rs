@@ -7,6 +7,7 @@ use std::fs;
 use std::time::Duration;
 use std::time::Instant;
 
+use jiff::SignedDuration;
 use jiff::Timestamp;
 use orderbell::channel::Attempt;
 use orderbell::channel::Channel;
@@ -59,7 +60,7 @@ fn smtp(phase: Phase, reply: Option<&str>) -> Fault {
 /// What came of each attempt for the channel `mail`, oldest first.
 fn attempts(daemon: &Daemon) -> Vec<(i64, String)> {
     let connection = daemon.connection();
-    let sql = "SELECT a.part, a.outcome FROM attempts a JOIN deliveries d ON d.id = a.delivery
+    let sql = "SELECT a.part, coalesce(a.outcome, 'under way') FROM attempts a JOIN deliveries d ON d.id = a.delivery
         WHERE d.channel = ?1 ORDER BY a.seq";
     let mut select = connection.prepare(sql).expect("a statement");
     let found = select.query_map(params!["mail"], |row| Ok((row.get(0)?, row.get(1)?))).expect("rows");
@@ -254,7 +255,7 @@ async fn each_reply_is_judged_by_what_it_means() {
         (Phase::Mail, "421 4.7.0 try again later", "waiting", "retry"),
         (Phase::Recipient, "554 5.7.1 <cook@orderbell.test>: Relay access denied", "waiting", "misconfigured"),
         (Phase::Recipient, "550 5.1.1 no such user", "dead", "rejected"),
-        (Phase::Recipient, "552 5.2.2 <cook@orderbell.test>: user is over quota", "waiting", "retry"),
+        (Phase::Recipient, "552 5.2.2 <cook@orderbell.test>: user is over quota", "waiting", "full"),
         (Phase::Recipient, "451 4.7.1 greylisted", "waiting", "retry"),
         (Phase::Data, "550 5.4.5 Daily user sending limit exceeded", "waiting", "throttled"),
         (Phase::Dot, "550 The \"From\" header is missing or invalid", "waiting", "misconfigured"),
@@ -351,15 +352,44 @@ async fn what_is_said_before_the_handshake_is_no_answer_after_it() {
     in_between.abort();
 }
 
-#[tokio::test]
+/// Waits until the attempts so far have come to this.
+async fn until_outcomes(daemon: &Daemon, wanted: &[&str]) {
+    in_time(async {
+        while outcomes(daemon) != wanted {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_full_mailbox_is_tried_late_and_only_once_more() {
-    let (sandbox, address) = post_office(Post::default()).await;
-    let email = mailbox(&address, Patience::default());
-    sandbox.order(COOK, smtp(Phase::Recipient, Some("552 5.2.2 mailbox full")), Times::Always);
-    let first = send(&email, "a").await;
-    assert!(matches!(first.outcome, Outcome::Retry { after: Some(after) } if after.as_hours() >= 6), "{first:?}");
-    assert_eq!(send(&email, "b").await.outcome, first.outcome, "each mail is tried late");
-    assert_eq!(send(&email, "a").await.outcome, Outcome::Rejected);
+    // The other recipient is tried again at once, which brings the full one his turn again before it is late.
+    let (scene, daemon) = mailing(Post::default(), &format!("[{COOK:?}, {OWNER:?}]"), AT_ONCE).await;
+    let mut wanted = Vec::new();
+    for (mail, last) in [(1, "full"), (2, "delivered")] {
+        scene.far.order(COOK, smtp(Phase::Recipient, Some("552 5.2.2 mailbox full")), Times::Always);
+        scene.far.order(OWNER, smtp(Phase::Recipient, Some("450 4.2.0 greylisted, later")), Times::Next(1));
+        daemon.acknowledged(&keeta::placed(mail, scene.hands.now())).await;
+        wanted.extend(["full", "retry", "full", "delivered"]);
+        until_outcomes(&daemon, &wanted).await;
+        scene.hands.forward(SignedDuration::from_hours(4));
+        scene.nothing_more(A_WHILE).await;
+        assert_eq!(outcomes(&daemon), wanted, "four hours are too early");
+        if last == "delivered" {
+            scene.far.heal(COOK);
+        }
+        scene.hands.forward(SignedDuration::from_mins(160));
+        wanted.push(last);
+        until_outcomes(&daemon, &wanted).await;
+    }
+    daemon.until_done().await;
+    assert_eq!(scene.told(COOK).len(), 1, "there was room in time for the second");
+    let notices = scene.until_told("robot", 1).await;
+    assert!(
+        notices.len() == 1 && notices[0].text.as_deref().is_some_and(|text| text.contains("552 5.2.2")),
+        "{notices:?}"
+    );
 }
 
 #[tokio::test]

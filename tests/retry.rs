@@ -18,7 +18,7 @@ fn now() -> Timestamp {
 }
 
 fn standing(attempts: u32, spent: u32, form: Form) -> Standing {
-    Standing { delivery: DeliveryId(Uuid::from_u128(7)), attempts, spent, form }
+    Standing { delivery: DeliveryId(Uuid::from_u128(7)), attempts, spent, form, late: false }
 }
 
 /// A wait in seconds as it may turn out with a tenth more or less, and whether a step of the schedule is used up.
@@ -108,6 +108,14 @@ fn the_forms_go_one_way_and_end() {
             assert!(steps < 10, "it never ends");
         }
     }
+}
+
+#[test]
+fn a_full_mailbox_is_tried_late_once_and_uses_up_nothing() {
+    let step = |late| next(&Outcome::Full, Standing { late, ..standing(3, 0, Form::Full) }, &[], now());
+    assert!(waits(&step(false), 6.0 * 3600.0, false), "{:?}", step(false));
+    assert_eq!(step(true), Step::Dead);
+    assert_eq!(Outcome::Full.as_str(), "full");
 }
 
 #[test]

@@ -144,6 +144,7 @@ fn in_general(outcome: &Outcome) -> (&'static str, &'static str) {
         Outcome::ContentRefused => {
             ("the far side does not like what the message says", "look at the template for tests")
         }
+        Outcome::Full => ("the recipient's mailbox is full", "its owner must make room"),
         Outcome::Rejected => ("the far side will not take this message", "look at its words below"),
         Outcome::Bug => ("the far side says that our request is malformed", "please report it, with its words below"),
     }

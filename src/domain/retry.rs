@@ -27,6 +27,8 @@ pub enum Outcome {
     TooLong,
     /// The far side does not like what it says.
     ContentRefused,
+    /// The recipient's mailbox is full: one late retry, then dead.
+    Full,
     /// The far side will never take this message.
     Rejected,
     /// The far side says that our request is malformed.
@@ -45,6 +47,7 @@ impl Outcome {
             Outcome::Misconfigured => "misconfigured",
             Outcome::TooLong => "too_long",
             Outcome::ContentRefused => "content_refused",
+            Outcome::Full => "full",
             Outcome::Rejected => "rejected",
             Outcome::Bug => "bug",
         }
@@ -109,6 +112,8 @@ const PROBE_LONGEST: SignedDuration = SignedDuration::from_hours(6);
 /// A far side's `Retry-After` is obeyed between these.
 const RETRY_AFTER_SHORTEST: SignedDuration = SignedDuration::from_secs(1);
 const RETRY_AFTER_LONGEST: SignedDuration = SignedDuration::from_hours(12);
+/// A full mailbox is tried once more after so long: whoever can make room may be asleep.
+const FULL_RETRY: SignedDuration = SignedDuration::from_hours(6);
 /// How often a message is halved before it is given up.
 const HALVINGS: u8 = 3;
 
@@ -121,6 +126,8 @@ pub struct Standing {
     /// Steps of the schedule used up so far.
     pub spent: u32,
     pub form: Form,
+    /// An earlier attempt of this part found the mailbox full, and this one is its late retry.
+    pub late: bool,
 }
 
 /// The next step after an outcome.
@@ -164,6 +171,8 @@ pub fn next(outcome: &Outcome, standing: Standing, waits: &[SignedDuration], now
             Form::Reduced => Step::Dead,
             Form::Full | Form::Halved(_) => Step::Recompose(Form::Reduced),
         },
+        Outcome::Full if standing.late => Step::Dead,
+        Outcome::Full => waiting(FULL_RETRY, false),
         Outcome::Rejected | Outcome::Bug => Step::Dead,
     }
 }

@@ -214,7 +214,7 @@ async fn deliver(lane: Arc<Lane>, post: Post, retire: CancellationToken, due: Du
         let sending = AssertUnwindSafe(lane.way.channel().send(&lane.http, part, &surroundings)).catch_unwind();
         let answer = sending.await.unwrap_or_else(|_| own_fault(Outcome::Unknown, "sending"));
         let ended = post.clock.now();
-        let standing = Standing { delivery: due.id, attempts, spent: due.spent, form: part.form };
+        let standing = Standing { delivery: due.id, attempts, spent: due.spent, form: part.form, late: due.late };
         let step = retry::next(&answer.outcome, standing, &lane.waits, ended);
         let more_parts = position + 1 < parts.len();
         // Where each recipient has a turn of his own, the delivery ends with the last.

@@ -67,6 +67,8 @@ pub struct Due {
     pub maybe_told: bool,
     /// An earlier attempt was answered with a yes: one recipient of several has the message.
     pub told: bool,
+    /// An earlier attempt, hours ago, found a recipient's mailbox full.
+    pub late: bool,
 }
 
 /// The deliveries of a channel whose time has come.

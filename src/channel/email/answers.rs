@@ -194,15 +194,8 @@ fn judge(phase: Phase, reply: &Reply) -> (Meaning, &'static str) {
     (meaning, "")
 }
 
-/// Whether a full mailbox was tried late already.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Late {
-    NotYet,
-    Tried,
-}
-
 /// What became of a mail to `recipient` (as it may be shown) as an answer.
-pub fn answer(sent: Result<Reply, Failure>, recipient: &str, late: impl FnOnce() -> Late) -> Answer {
+pub fn answer(sent: Result<Reply, Failure>, recipient: &str) -> Answer {
     match sent {
         Ok(reply) => {
             Answer { outcome: Outcome::Delivered, words: quoted(&reply.codes(), &clean_line(&reply.text, WORDS)) }
@@ -225,10 +218,7 @@ pub fn answer(sent: Result<Reply, Failure>, recipient: &str, late: impl FnOnce()
                 Throttled(wait) => Outcome::Throttled { wait },
                 Misconfigured => Outcome::Misconfigured,
                 Rejected => Outcome::Rejected,
-                Full => match late() {
-                    Late::NotYet => Outcome::Retry { after: Some(SIX_HOURS) },
-                    Late::Tried => Outcome::Rejected,
-                },
+                Full => Outcome::Full,
             };
             let place = match phase {
                 Phase::Recipient => format!("{phase} {recipient}"),

@@ -17,9 +17,7 @@ pub mod text;
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::Mutex;
 use std::sync::OnceLock;
-use std::sync::PoisonError;
 
 use jiff::SignedDuration;
 use schemars::JsonSchema;
@@ -31,7 +29,6 @@ use crate::channel::Attempt;
 use crate::channel::Channel;
 use crate::channel::Sending;
 use crate::channel::advice::Advice;
-use crate::channel::email::answers::Late;
 use crate::channel::email::letter::Content;
 use crate::channel::email::letter::Envelope;
 use crate::channel::email::party::Party;
@@ -63,9 +60,6 @@ const PREVIEW: usize = 140;
 
 /// What subject, preview and the marker of a piece may take in the page, in bytes.
 const ROOM_BESIDE: usize = 8 * 1024;
-
-/// Recipients that are remembered as having been tried late.
-const REMEMBERED: usize = 10_000;
 
 /// Who gets a mail, and through which server.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -112,8 +106,6 @@ pub struct Email {
 #[derive(Debug, Default)]
 struct Workings {
     post_office: OnceLock<Result<PostOffice, String>>,
-    /// Keys of parts whose recipient's mailbox was full once.
-    late: Mutex<HashSet<String>>,
 }
 
 impl Clone for Workings {
@@ -228,7 +220,7 @@ impl Channel for Email {
         bodies.zip(0..u16::MAX).map(|(body, index)| Part { index, form, body }).collect()
     }
 
-    fn send<'a>(&'a self, _: &'a Http, part: &'a Part, attempt: &'a Attempt) -> Sending<'a> {
+    fn send<'a>(&'a self, _: &'a Http, part: &'a Part, _: &'a Attempt) -> Sending<'a> {
         Box::pin(async move {
             let post_office = match self.post_office() {
                 Ok(post_office) => post_office,
@@ -243,7 +235,7 @@ impl Channel for Email {
             };
             let PostOffice { account, entrance } = post_office;
             let sent = account.send(entrance, self.at_once(), envelope, mail).await;
-            answers::answer(sent, &masked(envelope.1).to_string(), || self.was_late(&attempt.key))
+            answers::answer(sent, &masked(envelope.1).to_string())
         })
     }
 
@@ -306,16 +298,5 @@ impl Email {
         ));
         hash.update(password);
         hex::encode(hash.finalize())
-    }
-
-    fn was_late(&self, key: &str) -> Late {
-        let mut late = self.workings.late.lock().unwrap_or_else(PoisonError::into_inner);
-        if late.remove(key) {
-            return Late::Tried;
-        }
-        if late.len() < REMEMBERED {
-            late.insert(key.to_owned());
-        }
-        Late::NotYet
     }
 }

@@ -64,9 +64,12 @@ pub fn knows(connection: &Connection, channel: &str) -> rusqlite::Result<bool> {
     connection.prepare_cached(sql)?.query_row([channel], |row| row.get(0))
 }
 
+// A full mailbox is tried again after six hours, less a tenth. One that was found full a moment ago is met again because
+// another recipient of the same mail is tried again; that is not the late retry yet, so only five hours and more count.
 const DUE: &str = "SELECT d.id, d.order_key, d.attempts, d.spent, d.form, e.event, o.body,
         EXISTS (SELECT 1 FROM attempts a WHERE a.delivery = d.id AND a.outcome = 'unknown'),
-        EXISTS (SELECT 1 FROM attempts a WHERE a.delivery = d.id AND a.outcome = 'delivered')
+        EXISTS (SELECT 1 FROM attempts a WHERE a.delivery = d.id AND a.outcome = 'delivered'),
+        EXISTS (SELECT 1 FROM attempts a WHERE a.delivery = d.id AND a.outcome = 'full' AND a.ended_at <= ?2 - 18000000)
     FROM deliveries d
     JOIN events e ON e.id = d.event
     LEFT JOIN orders o ON o.source = e.source AND o.number = e.order_number
@@ -115,6 +118,7 @@ fn due_of(id: DeliveryId, row: &Row<'_>) -> rusqlite::Result<Due> {
         order: row.get_ref(6)?.as_str_or_null()?.map(|body| rows::of_json(6, body)).transpose()?,
         maybe_told: row.get(7)?,
         told: row.get(8)?,
+        late: row.get(9)?,
         parts: Vec::new(),
     })
 }
