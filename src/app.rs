@@ -15,20 +15,24 @@ use crate::config::Config;
 use crate::config::ConfiguredChannel;
 use crate::config::ConfiguredSource;
 use crate::config::StoreUrl;
+use crate::domain::pace::Allowance;
+use crate::domain::quiet::Quiet;
 use crate::domain::template::TemplateErrors;
 use crate::domain::template::Templates;
 use crate::flow::Clock;
 use crate::flow::Current;
 use crate::flow::Wake;
-use crate::flow::delivery::Lane;
-use crate::flow::delivery::Post;
 use crate::flow::intake::Inlet;
 use crate::flow::intake::Intake;
 use crate::flow::intake::Reception;
+use crate::flow::lane::Lane;
+use crate::flow::lane::Post;
 use crate::flow::lanes::Lanes;
 use crate::flow::notice::Notices;
+use crate::flow::pacers::Pacers;
 use crate::flow::schedule;
 use crate::flow::stranded;
+use crate::store::Fallback;
 use crate::store::StoreError;
 use crate::store::sqlite::Sqlite;
 use crate::web::hooks;
@@ -129,6 +133,7 @@ async fn build(
         wake: wake.clone(),
         notices: notices.clone(),
         clock: clock.clone(),
+        pacers: Pacers::take_up(store.reader().taken_slots().await?, clock.now(), clock.elapsed()),
     };
 
     let work = TaskTracker::new();
@@ -176,7 +181,7 @@ fn reception(mut config: Config) -> Reception {
     };
     Reception {
         inlets: sources.into_iter().map(inlet).collect(),
-        channels: config.channels.into_keys().collect(),
+        channels: config.channels.into_iter().map(|(name, channel)| (name, channel.settings.urgent)).collect(),
         routes: config.routes,
         currency: config.currency,
         ..Reception::default()
@@ -187,13 +192,22 @@ fn lane(name: String, channel: ConfiguredChannel) -> Result<Lane, StartError> {
     let settings = channel.settings;
     let http = Http::new(&settings.http())
         .map_err(|error| StartError::Channel { channel: name.clone(), reason: error.to_string() })?;
+    let rate = settings.rate.map(|rate| Allowance { count: rate.count, per: rate.per });
+    let quiet = settings.quiet.map(|quiet| Quiet { from: quiet.from, to: quiet.to, except: quiet.except });
+    let fallback = settings.fallback.map(|to| Fallback { channel: name.clone(), to });
+    let channel = channel.way.shared();
     Ok(Lane {
+        allowance: rate.or_else(|| channel.allowance()),
         name,
-        way: channel.way,
+        channel,
         http,
         language: settings.language,
         timezone: settings.timezone.zone,
         waits: settings.retry,
         timeout: settings.timeout,
+        quiet,
+        urgent: settings.urgent,
+        fallback,
+        fallback_after: settings.fallback_after,
     })
 }

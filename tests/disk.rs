@@ -241,6 +241,7 @@ fn record(number: u64) -> Record {
         body: b"{}".to_vec(),
         repeat_keys: vec![RepeatKey::Once(number.to_string())],
         hearers: vec![(Hearer::always("erp"), DeliveryId(Uuid::now_v7()))],
+        urgent: Vec::new(),
     }
 }
 

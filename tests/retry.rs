@@ -18,7 +18,7 @@ fn now() -> Timestamp {
 }
 
 fn standing(attempts: u32, spent: u32, form: Form) -> Standing {
-    Standing { delivery: DeliveryId(Uuid::from_u128(7)), attempts, spent, form, late: false }
+    Standing { delivery: DeliveryId(Uuid::from_u128(7)), attempts, spent, form, late: false, probes: 0 }
 }
 
 /// A wait in seconds as it may turn out with a tenth more or less, and whether a step of the schedule is used up.
@@ -72,9 +72,10 @@ fn a_shut_credential_waits_as_long_as_it_is_shut_and_uses_up_nothing() {
 
 #[test]
 fn a_wrong_setting_is_probed_less_and_less_often_and_never_given_up() {
-    for (attempts, minutes) in [(1, 10.0), (2, 20.0), (3, 40.0), (6, 320.0), (7, 360.0), (100, 360.0)] {
-        let step = next(&Outcome::Misconfigured, standing(attempts, 0, Form::Full), &WAITS, now());
-        assert!(waits(&step, minutes * 60.0, false), "attempt {attempts}: {step:?}");
+    for (probes, minutes) in [(0, 10.0), (1, 20.0), (2, 40.0), (5, 320.0), (6, 360.0), (100, 360.0)] {
+        let standing = Standing { probes, ..standing(1, 0, Form::Full) };
+        let Step::Park { probe_at } = next(&Outcome::Misconfigured, standing, &WAITS, now()) else { panic!("{probes}") };
+        assert!(waits(&Step::Wait { until: probe_at, spends: false }, minutes * 60.0, false), "{probes}: {probe_at}");
     }
 }
 

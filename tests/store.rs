@@ -57,6 +57,7 @@ fn event(kind: Kind, number: &str, state: OrderState, received: i64, key: &str, 
         body: b"{}".to_vec(),
         repeat_keys: vec![RepeatKey::Once(key.to_owned())],
         hearers: channels.iter().map(|channel| (Hearer::always(*channel), DeliveryId(Uuid::now_v7()))).collect(),
+        urgent: Vec::new(),
     }
 }
 
@@ -65,12 +66,31 @@ fn placed(number: &str, channels: &[&str]) -> Record {
 }
 
 async fn due(store: &Sqlite, channel: &str, now: i64) -> Vec<Due> {
-    store.reader().due(channel, at(now), 100, false).await.expect("reading").deliveries
+    due_in(store, channel, now, false).await.0
+}
+
+/// What is due, and what cannot be read.
+async fn due_in(store: &Sqlite, channel: &str, now: i64, in_order: bool) -> (Vec<Due>, Vec<DeliveryId>) {
+    let outlook = store.reader().outlook(channel, at(now), 100, in_order).await.expect("reading");
+    let ids = outlook.candidates.iter().map(|candidate| candidate.id).collect();
+    let (known, mut unreadable) = store.reader().load(ids, at(now)).await.expect("reading");
+    unreadable.extend(outlook.unreadable);
+    (known, unreadable)
 }
 
 async fn claim(store: &Sqlite, delivery: DeliveryId, now: i64) -> Claimed {
     let composed = vec![Part { index: 0, form: Form::Full, body: "hello".to_owned() }];
-    let claim = Claim { delivery, composed, part: 0, form: Form::Full, at: at(now), lease_until: at(now + 60) };
+    let claim = Claim {
+        delivery,
+        carries: Vec::new(),
+        composed,
+        part: 0,
+        form: Form::Full,
+        at: at(now),
+        lease_until: at(now + 60),
+        credential: None,
+        freed: Vec::new(),
+    };
     store.claim(claim).await.expect("claiming")
 }
 
@@ -86,6 +106,9 @@ async fn settle(store: &Sqlite, delivery: DeliveryId, attempt: i64, outcome: Out
         answer,
         step,
         whole: None,
+        far_ahead_s: None,
+        pacing: None,
+        fallback: None,
     };
     store.settle(settle).await.expect("settling");
 }
@@ -310,7 +333,7 @@ async fn a_channel_in_order_gets_the_next_event_of_an_order_only_when_the_one_be
     store.record(placed("1", &["erp"])).await.expect("recorded");
     store.record(event(Kind::OrderAccepted, "1", OrderState::Accepted, 1, "1002:1", &["erp"])).await.expect("recorded");
     store.record(placed("2", &["erp"])).await.expect("recorded");
-    let in_order = async || store.reader().due("erp", at(10), 10, true).await.expect("reading").deliveries;
+    let in_order = async || due_in(&store, "erp", 10, true).await.0;
     let first = in_order().await;
     let numbers: Vec<_> = first.iter().map(|due| (due.order_key.clone(), due.event.kind.clone())).collect();
     let key = |number: &str| Some(format!("s/{number}"));
@@ -333,9 +356,9 @@ async fn what_a_newer_version_wrote_holds_up_nothing_else() {
     let connection = rusqlite::Connection::open(folder.path().join("bell.db")).expect("beside the store");
     let written = connection.execute("UPDATE events SET event = '{\"kind\":7}' WHERE order_number = 'odd'", []);
     assert_eq!(written, Ok(1));
-    let due = store.reader().due("kitchen", at(0), 1, true).await.expect("reading");
-    assert_eq!(due.deliveries.iter().map(|due| due.id).collect::<Vec<_>>(), [plain_id]);
-    assert_eq!(due.unreadable, [odd_id]);
+    let (known, unreadable) = due_in(&store, "kitchen", 0, true).await;
+    assert_eq!(known.iter().map(|due| due.id).collect::<Vec<_>>(), [plain_id]);
+    assert_eq!(unreadable, [odd_id]);
 }
 
 #[tokio::test]
@@ -388,12 +411,13 @@ async fn what_waits_is_known_by_channel_and_a_mended_setting_makes_it_due() {
     for number in ["1", "2", "3"] {
         store.record(placed(number, &["kitchen", "erp"])).await.expect("recorded");
     }
-    let outcomes = [Outcome::Misconfigured, Outcome::Retry { after: None }, Outcome::Delivered];
+    let outcomes = [Outcome::Delivered, Outcome::Retry { after: None }, Outcome::Misconfigured];
     for channel in ["kitchen", "erp"] {
         for (due, outcome) in due(&store, channel, 10).await.into_iter().zip(outcomes.clone()) {
             let Claimed::Yes(attempt) = claim(&store, due.id, 10).await else { panic!("it waits") };
             let step = match outcome {
                 Outcome::Delivered => Step::Delivered,
+                Outcome::Misconfigured => Step::Park { probe_at: at(600) },
                 _ => Step::Wait { until: at(600), spends: false },
             };
             settle(&store, due.id, attempt, outcome, step).await;
@@ -401,7 +425,7 @@ async fn what_waits_is_known_by_channel_and_a_mended_setting_makes_it_due() {
     }
     let waiting = store.reader().waiting().await.expect("readable");
     assert_eq!(waiting, [("erp".to_owned(), 2), ("kitchen".to_owned(), 2)]);
-    store.reopen("kitchen", at(20)).await.expect("reopened");
+    store.probe_now("kitchen", at(20)).await.expect("to be tried");
     assert_eq!(
         due(&store, "kitchen", 20).await.len(),
         1,

@@ -11,6 +11,7 @@ pub mod wecom;
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use jiff::SignedDuration;
 use jiff::Timestamp;
@@ -20,6 +21,7 @@ use crate::channel::http::Http;
 use crate::domain::message::Form;
 use crate::domain::message::Message;
 use crate::domain::message::Part;
+use crate::domain::pace::Allowance;
 use crate::domain::retry::Answer;
 
 /// What surrounds one attempt of one part.
@@ -48,9 +50,25 @@ pub trait Channel: Send + Sync {
     /// Whether the far side gets the events of one order one after another, each only when the one before is done.
     fn in_order(&self) -> bool;
 
+    /// How many messages the far side takes within how long; no limit where absent.
+    fn allowance(&self) -> Option<Allowance> {
+        None
+    }
+
+    /// Whether several deliveries may share a message. A program wants each event by itself, and keeps its id also when a
+    /// person has it sent once more.
+    fn gathers(&self) -> bool {
+        true
+    }
+
     /// Whether each part goes to somebody of his own, so that none of them waits for another: the recipients of a mail.
     fn to_each_his_own(&self) -> bool {
         false
+    }
+
+    /// In how many parts a message goes that is not split for its length.
+    fn parts_of_one(&self) -> usize {
+        1
     }
 
     /// How long one attempt may take, of which `timeout` is what the configuration says.
@@ -101,6 +119,16 @@ impl Way {
             Way::WeCom(channel) => channel,
             Way::Email(channel) => channel.as_ref(),
             Way::Webhook(channel) => channel,
+        }
+    }
+
+    /// The channel itself, to be shared by those who send.
+    pub fn shared(self) -> Arc<dyn Channel> {
+        match self {
+            Way::DingTalk(channel) => Arc::new(channel),
+            Way::WeCom(channel) => Arc::new(channel),
+            Way::Email(channel) => Arc::from(channel as Box<dyn Channel>),
+            Way::Webhook(channel) => Arc::new(channel),
         }
     }
 }

@@ -157,6 +157,10 @@ impl Channel for Webhook {
         true
     }
 
+    fn gathers(&self) -> bool {
+        false
+    }
+
     fn credential(&self) -> String {
         hex::encode(&Sha256::digest(self.url.expose())[..16])
     }

@@ -54,6 +54,7 @@ pub fn write(
     let delivery = DeliveryId(Uuid::now_v7());
     let message = Message {
         delivery,
+        round: 0,
         event: event.clone(),
         order: order.cloned(),
         title: composed.title,

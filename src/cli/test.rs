@@ -95,7 +95,7 @@ async fn send(name: &str, channel: &ConfiguredChannel, templates: &Templates) ->
     let (delivery, parts) = message::write(templates, name, channel, &channel.settings.language, &event, None);
     let mut answers = Vec::new();
     for part in parts {
-        let key = idempotency_key(delivery, part.index, part.form);
+        let key = idempotency_key(delivery, 0, part.index, part.form);
         let attempt = Attempt { key, kind: Kind::Test, now: Timestamp::now() };
         answers.push(way.send(&http, &part, &attempt).await);
     }

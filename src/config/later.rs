@@ -34,15 +34,10 @@ const fn refused(place: Place, name: &'static str, meanwhile: &'static str) -> N
     NotYet { place, name, severity: Severity::Error, meanwhile }
 }
 
-const NOT_YET: [NotYet; 11] = [
+const NOT_YET: [NotYet; 6] = [
     warned(Place::Top, "admin page or API", "until then nothing listens there"),
     refused(Place::Store, "stores on PostgreSQL", "use url = \"sqlite:orderbell.db\""),
     warned(Place::Source, "silent_after", "until then nobody is told when a source falls silent"),
-    warned(Place::Channel, "rate", "until then messages go out as they come, whatever their number"),
-    warned(Place::Channel, "quiet", "until then messages go out at any hour"),
-    warned(Place::Channel, "urgent", "until then all kinds are treated alike"),
-    warned(Place::Channel, "fallback", "until then messages wait for this channel alone"),
-    warned(Place::Channel, "fallback_after", "until then messages wait for this channel alone"),
     warned(Place::Channel, "base_url", "until then requests go to the channel's own address"),
     warned(Place::Channel, "proxy", "until then requests go to the channel's address directly"),
     warned(Place::Report, "reports", "until then no report is sent"),

@@ -14,6 +14,8 @@ use crate::domain::order::OrderState;
 #[derive(Clone, Debug)]
 pub struct Message {
     pub delivery: DeliveryId,
+    /// How often a person asked for it once more, or it was made anew after the digest that carried it died.
+    pub round: u32,
     pub event: Event,
     /// The order as it stands at the time of composing.
     pub order: Option<Order>,
@@ -47,14 +49,17 @@ pub struct Part {
     pub body: String,
 }
 
-/// The idempotency key of a part, the same in every attempt: made of delivery, part and form.
-pub fn idempotency_key(delivery: DeliveryId, index: u16, form: Form) -> String {
+/// The idempotency key of a part, the same in every attempt: made of delivery, round, part and form. A far side that
+/// remembers the keys of an earlier round would keep silent about a message that a person has asked for once more.
+pub fn idempotency_key(delivery: DeliveryId, round: u32, index: u16, form: Form) -> String {
+    let round = if round == 0 { String::new() } else { format!("-again{round}") };
     let part = if index == 0 { String::new() } else { format!("-{}", index + 1) };
-    match form {
-        Form::Full => format!("{delivery}{part}"),
-        Form::Reduced => format!("{delivery}{part}-reduced"),
-        Form::Halved(times) => format!("{delivery}{part}-halved{times}"),
-    }
+    let form = match form {
+        Form::Full => String::new(),
+        Form::Reduced => "-reduced".to_owned(),
+        Form::Halved(times) => format!("-halved{times}"),
+    };
+    format!("{delivery}{round}{part}{form}")
 }
 
 /// The JSON object of the WebHook channel: the contract, one object per event. A key is absent when unknown.

@@ -1,9 +1,11 @@
 //! What Orderbell thinks: pure functions and the words they use; no await, no clock, no chance, no I/O.
 
 pub mod apsdai;
+pub mod bundle;
 pub mod compose;
 pub mod condition;
 pub mod data;
+pub mod digest;
 pub mod document;
 pub mod duration;
 pub mod event;
@@ -14,6 +16,8 @@ pub mod mask;
 pub mod message;
 pub mod money;
 pub mod order;
+pub mod pace;
+pub mod quiet;
 pub mod retry;
 pub mod route;
 pub mod secret;

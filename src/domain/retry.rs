@@ -88,6 +88,10 @@ pub enum Step {
         until: Timestamp,
         spends: bool,
     },
+    /// Waits until somebody mends the channel's setting, or a probe finds it mended.
+    Park {
+        probe_at: Timestamp,
+    },
     /// Composed anew in this form and tried at once.
     Recompose(Form),
     /// Given up, visibly.
@@ -128,6 +132,8 @@ pub struct Standing {
     pub form: Form,
     /// An earlier attempt of this part found the mailbox full, and this one is its late retry.
     pub late: bool,
+    /// How often its channel was tried since it is parked; 0 when it was not parked before this attempt.
+    pub probes: u32,
 }
 
 /// The next step after an outcome.
@@ -157,8 +163,8 @@ pub fn next(outcome: &Outcome, standing: Standing, waits: &[SignedDuration], now
             now.checked_add(*wait).map_or(Step::Dead, |until| Step::Wait { until, spends: false })
         }
         Outcome::Misconfigured => {
-            let doublings = standing.attempts.saturating_sub(1).min(6);
-            waiting((PROBE_FIRST * (1 << doublings)).min(PROBE_LONGEST), false)
+            let wait = (PROBE_FIRST * (1 << standing.probes.min(6))).min(PROBE_LONGEST);
+            now.checked_add(jitter(wait, standing)).map_or(Step::Dead, |probe_at| Step::Park { probe_at })
         }
         // The forms only go one way, full, halved, reduced, so that no far side can keep us composing.
         Outcome::TooLong => match standing.form {

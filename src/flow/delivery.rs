@@ -1,311 +1,319 @@
-//! From a waiting delivery to a far side that says yes: one lane per channel, so that none delays another.
+//! One message on its way: composed, sent part by part, each attempt in the store before it is made, and settled by what the
+//! far side answered.
 
-use std::collections::HashMap;
-use std::collections::HashSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use jiff::SignedDuration;
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
-use tokio::task::Id;
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::channel::Attempt;
-use crate::channel::Way;
-use crate::channel::http::Http;
-use crate::domain::compose;
-use crate::domain::compose::Composed;
-use crate::domain::compose::View;
 use crate::domain::event::DeliveryId;
 use crate::domain::event::Kind;
-use crate::domain::message::Message;
 use crate::domain::message::Part;
 use crate::domain::message::idempotency_key;
+use crate::domain::pace::Ticket;
 use crate::domain::retry;
 use crate::domain::retry::Answer;
 use crate::domain::retry::Outcome;
 use crate::domain::retry::Standing;
 use crate::domain::retry::Step;
-use crate::domain::template::Templates;
-use crate::flow::Clock;
-use crate::flow::Current;
-use crate::flow::Wake;
-use crate::flow::notice::Notices;
+use crate::flow::lane::LEASE_MARGIN;
+use crate::flow::lane::Lane;
+use crate::flow::lane::Post;
 use crate::flow::notice::Topic;
+use crate::flow::pacers::Pacer;
 use crate::flow::round::Round;
+use crate::flow::telling;
+use crate::flow::words;
 use crate::store::Claim;
 use crate::store::Claimed;
 use crate::store::Due;
+use crate::store::Pacing;
 use crate::store::Settle;
-use crate::store::sqlite::Sqlite;
 
-/// A lane looks at the table at least this often, because a command may have changed it.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// What a lease has beyond the channel's own time-out.
-const LEASE_MARGIN: SignedDuration = SignedDuration::from_secs(60);
-/// How long sends under way may take to finish when the daemon stops. What is not done then is released, and taken up at
-/// the next start.
-const FINISH: Duration = Duration::from_secs(7);
 /// Between two tries to store an outcome.
 const SETTLE_AGAIN: Duration = Duration::from_secs(1);
 
-/// One configured channel, ready to send.
-pub struct Lane {
-    pub name: String,
-    pub way: Way,
-    pub http: Http,
-    pub language: String,
-    pub timezone: TimeZone,
-    /// The waits between tries.
-    pub waits: Vec<SignedDuration>,
-    pub timeout: SignedDuration,
+/// What a message is sent with.
+pub struct Sending {
+    pub lane: Arc<Lane>,
+    pub post: Post,
+    pub pacer: Arc<Pacer>,
+    pub retire: CancellationToken,
+    /// How often the channel was tried since it is parked; 0 when it is not.
+    pub probes: u32,
 }
 
-/// What all lanes share.
-#[derive(Clone)]
-pub struct Post {
-    pub store: Arc<Sqlite>,
-    pub templates: Current<Templates>,
-    pub wake: Wake,
-    pub notices: Notices,
-    pub clock: Clock,
+/// A message that is being sent.
+struct Letter {
+    leader: Due,
+    /// What it carries, and has not told the store yet.
+    carries: Vec<DeliveryId>,
+    parts: Vec<Part>,
+    /// The parts were composed just now, or one of them was marked.
+    fresh: bool,
 }
 
-/// Sends what waits for one channel, until it is told to `retire` or until `shutdown`. Then it takes nothing new, and lets
-/// the sends under way end.
-pub async fn run(lane: Arc<Lane>, post: Post, retire: CancellationToken, shutdown: CancellationToken) {
-    let bell = post.wake.bell(&lane.name);
-    let mut sending = JoinSet::new();
-    let mut under_way: HashMap<Id, DeliveryId> = HashMap::new();
-    let mut unreadable: HashSet<DeliveryId> = HashSet::new();
-    let mut shut_until: Option<Timestamp> = None;
-    while !shutdown.is_cancelled() && !retire.is_cancelled() {
-        let now = post.clock.now();
-        shut_until = shut_until.filter(|until| *until > now);
-        if shut_until.is_none() {
-            start(&lane, &post, &retire, now, &mut sending, &mut under_way, &mut unreadable).await;
-        }
-        tokio::select! {
-            Some(ended) = sending.join_next_with_id(), if !sending.is_empty() => {
-                let id = match ended {
-                    Ok((id, closed)) => {
-                        shut_until = shut_until.max(closed);
-                        id
-                    }
-                    Err(fault) => {
-                        tracing::error!(channel = lane.name, "a send met a fault of its own; its delivery is tried again when its lease ends");
-                        fault.id()
-                    }
-                };
-                under_way.remove(&id);
-            }
-            () = bell.notified() => {}
-            () = tokio::time::sleep(until_next(&lane, &post, now).await) => {}
-            () = retire.cancelled() => {}
-            () = shutdown.cancelled() => {}
-        }
+/// Makes one attempt at each part of a message that is still to send, as far as the allowance goes. `carried` is what the
+/// message tells beside its leader, when it is composed now.
+pub async fn deliver(sending: Sending, leader: Due, carried: Vec<Due>, ticket: Ticket) {
+    let letter = compose(&sending, leader, carried).await;
+    if letter.parts.is_empty() {
+        sending.pacer.give_back(ticket);
+        return give_up(&sending, &letter).await;
     }
-    let released = tokio::select! {
-        () = async { while sending.join_next().await.is_some() {} } => return,
-        () = async { shutdown.cancelled().await; tokio::time::sleep(FINISH).await } => "at the next start",
-        // Its successor waits. A send ends within the channel's longest time; after it its lease has ended, too.
-        () = tokio::time::sleep((lane.way.channel().longest(lane.timeout) + LEASE_MARGIN).unsigned_abs()) => "when their leases end",
-    };
-    tracing::warn!(
-        channel = lane.name,
-        sends = sending.len(),
-        "sends under way were released; they are taken up {released}"
-    );
-    sending.shutdown().await;
-}
-
-/// Starts as many sends as the channel may have under way.
-async fn start(
-    lane: &Arc<Lane>,
-    post: &Post,
-    retire: &CancellationToken,
-    now: Timestamp,
-    sending: &mut JoinSet<Option<Timestamp>>,
-    under_way: &mut HashMap<Id, DeliveryId>,
-    unreadable: &mut HashSet<DeliveryId>,
-) {
-    let channel = lane.way.channel();
-    let room = channel.at_once().saturating_sub(under_way.len());
-    if room == 0 {
-        return;
-    }
-    // What is under way may still look due, until its claim is committed.
-    let due = match post.store.reader().due(&lane.name, now, channel.at_once(), channel.in_order()).await {
-        Ok(due) => due,
-        Err(error) => {
-            tracing::error!(channel = lane.name, %error, "what is due cannot be read");
+    let mut ticket = Some(ticket);
+    let (mut attempts, mut carries) = (letter.leader.attempts, letter.carries.clone());
+    let mut round = sending.lane.channel.to_each_his_own().then(|| Round::new(letter.leader.told));
+    for position in 0..letter.parts.len() {
+        let elapsed = sending.post.clock.elapsed();
+        // What is left of it goes on when the allowance lets it.
+        let Some(slot) = ticket.take().or_else(|| sending.pacer.go_on(elapsed)) else { return };
+        if sending.retire.is_cancelled() {
+            // The lane's successor goes on from here.
+            return sending.pacer.give_back(slot);
+        }
+        attempts += 1;
+        let turn = Turn { sending: &sending, letter: &letter, position, attempts, slot };
+        if turn.attempt(std::mem::take(&mut carries), &mut round).await == Going::Ends {
             return;
         }
-    };
-    for id in due.unreadable.into_iter().filter(|id| unreadable.insert(*id)) {
-        tracing::error!(channel = lane.name, delivery = %id, "a delivery waits that only a newer orderbell can read; start that version again");
-    }
-    let fresh: Vec<Due> =
-        due.deliveries.into_iter().filter(|due| !under_way.values().any(|id| *id == due.id)).take(room).collect();
-    for due in fresh {
-        let id = due.id;
-        let task = sending.spawn(deliver(lane.clone(), post.clone(), retire.clone(), due));
-        under_way.insert(task.id(), id);
     }
 }
 
-/// Until the next delivery of the channel falls due, and a second at most.
-async fn until_next(lane: &Lane, post: &Post, now: Timestamp) -> Duration {
-    let Ok(Some(next)) = post.store.reader().next_due(&lane.name).await else { return LOOK_EVERY };
-    // What is due already waits for a send under way to end, or for the channel to open.
-    if next <= now {
-        LOOK_EVERY
-    } else {
-        Duration::try_from(next.duration_since(now)).unwrap_or(LOOK_EVERY).min(LOOK_EVERY)
-    }
+/// Whether the next part has its turn.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Going {
+    On,
+    Ends,
 }
 
-/// Makes one attempt at each part that is still to send. Answers until when the whole channel should rest.
-async fn deliver(lane: Arc<Lane>, post: Post, retire: CancellationToken, due: Due) -> Option<Timestamp> {
-    let (mut parts, mut composed) = match due.parts.is_empty() {
-        true => (compose_parts(&lane, &post, &due).await, true),
-        false => (due.parts.clone(), false),
-    };
-    if parts.is_empty() {
-        give_up(&lane, &post, &due).await;
-        return None;
+/// The turn of one part.
+struct Turn<'a> {
+    sending: &'a Sending,
+    letter: &'a Letter,
+    position: usize,
+    /// This one included.
+    attempts: u32,
+    slot: Ticket,
+}
+
+impl Turn<'_> {
+    fn part(&self) -> &Part {
+        &self.letter.parts[self.position]
     }
-    if due.maybe_told {
-        composed |= mark_repeat(&lane, &post, &mut parts);
+
+    fn more_parts(&self) -> bool {
+        self.position + 1 < self.letter.parts.len()
     }
-    let mut attempts = due.attempts;
-    let mut round = lane.way.channel().to_each_his_own().then(|| Round::new(due.told));
-    let longest = lane.way.channel().longest(lane.timeout);
-    for (position, part) in parts.iter().enumerate() {
-        if retire.is_cancelled() {
-            // The lane's successor goes on from here.
-            return None;
-        }
-        let now = post.clock.now();
-        let claim = Claim {
+
+    async fn attempt(&self, carries: Vec<DeliveryId>, round: &mut Option<Round>) -> Going {
+        let Sending { lane, post, pacer, .. } = self.sending;
+        let Some(attempt) = self.claim(carries).await else { return Going::Ends };
+        let due = &self.letter.leader;
+        let answer = self.send().await;
+        let (ended, elapsed) = (post.clock.now(), post.clock.elapsed());
+        pacer.ended(self.slot, elapsed);
+        let (answer, pacing) = self.learn(answer, ended);
+        let standing = Standing {
             delivery: due.id,
-            composed: if composed && position == 0 { parts.clone() } else { Vec::new() },
-            part: part.index,
-            form: part.form,
-            at: now,
-            lease_until: now.checked_add(longest + LEASE_MARGIN).unwrap_or(now),
+            attempts: self.attempts,
+            spent: due.spent,
+            form: self.part().form,
+            late: due.late,
+            probes: self.sending.probes,
         };
-        let attempt = match post.store.claim(claim).await {
-            Ok(Claimed::Yes(attempt)) => attempt,
-            Ok(Claimed::No) => return None,
-            Err(error) => {
-                tracing::error!(delivery = %due.id, channel = lane.name, %error, "an attempt cannot be stored, so it is not made");
-                tokio::time::sleep(SETTLE_AGAIN).await;
-                return None;
-            }
-        };
-        attempts += 1;
-        let surroundings =
-            Attempt { key: idempotency_key(due.id, part.index, part.form), kind: due.event.kind.clone(), now };
-        let sending = AssertUnwindSafe(lane.way.channel().send(&lane.http, part, &surroundings)).catch_unwind();
-        let answer = sending.await.unwrap_or_else(|_| own_fault(Outcome::Unknown, "sending"));
-        let ended = post.clock.now();
-        let standing = Standing { delivery: due.id, attempts, spent: due.spent, form: part.form, late: due.late };
         let step = retry::next(&answer.outcome, standing, &lane.waits, ended);
-        let more_parts = position + 1 < parts.len();
         // Where each recipient has a turn of his own, the delivery ends with the last.
-        let turn = round.as_mut().map(|round| round.turn(&answer, &step, more_parts));
-        if turn.is_some() {
-            log_recipient(&lane, &due, &answer, &step);
+        let end = round.as_mut().map(|round| round.turn(&answer, &step, self.more_parts()));
+        if end.is_some() {
+            telling::log_recipient(lane, due, &answer, &step);
         }
         let next_recipient = || (answer.clone(), Step::Wait { until: ended, spends: false });
         let settle = Settle {
             delivery: due.id,
             attempt,
-            part: part.index,
-            form: part.form,
-            more_parts,
+            part: self.part().index,
+            form: self.part().form,
+            more_parts: self.more_parts(),
             at: ended,
             answer: answer.clone(),
             step: step.clone(),
-            whole: turn.clone().map(|end| end.unwrap_or_else(next_recipient)),
+            whole: end.clone().map(|end| end.unwrap_or_else(next_recipient)),
+            far_ahead_s: lane.http.far_clock_ahead().map(|ahead| ahead.as_secs()),
+            pacing,
+            fallback: lane.fallback.clone().map(|to| (to, DeliveryId(uuid::Uuid::now_v7()))),
         };
-        keep(&post, settle).await;
-        let (answer, step) = match turn {
-            Some(None) => continue,
+        keep(self.sending, settle).await;
+        let (answer, step) = match end {
+            Some(None) => return Going::On,
             Some(Some(end)) => end,
             None => (answer, step),
         };
-        log(&lane, &due, attempts, &answer, &step, more_parts && round.is_none(), ended);
-        tell_operator(&lane, &post, &due, &answer, &step, ended).await;
-        if let Some(refused) = round.as_ref().map(Round::refused).filter(|refused| !refused.is_empty())
-            && step != Step::Dead
+        let more_parts = self.more_parts() && round.is_none();
+        telling::log(lane, due, self.attempts, &answer, &step, more_parts, ended);
+        self.tell(&answer, &step, round.as_ref(), ended).await;
+        if step == Step::Delivered && round.is_none() { Going::On } else { Going::Ends }
+    }
+
+    /// Begins the attempt in the store. `None`: it must not be made.
+    async fn claim(&self, carries: Vec<DeliveryId>) -> Option<i64> {
+        let Sending { lane, post, pacer, .. } = self.sending;
+        let (due, part) = (&self.letter.leader, self.part());
+        let (now, longest) = (post.clock.now(), lane.channel.longest(lane.timeout));
+        let freed = pacer.freed(post.clock.elapsed());
+        let claim = Claim {
+            delivery: due.id,
+            carries,
+            composed: if self.letter.fresh && self.position == 0 { self.letter.parts.clone() } else { Vec::new() },
+            part: part.index,
+            form: part.form,
+            at: now,
+            lease_until: now.checked_add(longest + LEASE_MARGIN).unwrap_or(now),
+            credential: pacer.credential(),
+            freed: freed.clone(),
+        };
+        match post.store.claim(claim).await {
+            Ok(Claimed::Yes(attempt)) => {
+                pacer.bind(self.slot, attempt);
+                return Some(attempt);
+            }
+            Ok(Claimed::No) => {}
+            Err(error) => {
+                pacer.not_forgotten(freed);
+                tracing::error!(delivery = %due.id, channel = lane.name, %error, "an attempt cannot be stored, so it is not made");
+                tokio::time::sleep(SETTLE_AGAIN).await;
+            }
+        }
+        pacer.give_back(self.slot);
+        None
+    }
+
+    async fn send(&self) -> Answer {
+        let Sending { lane, post, .. } = self.sending;
+        let (due, part) = (&self.letter.leader, self.part());
+        let key = idempotency_key(due.id, words::round(lane, due), part.index, part.form);
+        let surroundings = Attempt { key, kind: due.event.kind.clone(), now: post.clock.now() };
+        let sent = AssertUnwindSafe(lane.channel.send(&lane.http, part, &surroundings)).catch_unwind();
+        sent.await.unwrap_or_else(|_| own_fault(Outcome::Unknown, "sending"))
+    }
+
+    /// What the answer says of the credential.
+    fn learn(&self, answer: Answer, now: Timestamp) -> (Answer, Option<Pacing>) {
+        let pacer = &self.sending.pacer;
+        let credential = pacer.name().to_owned();
+        match answer.outcome {
+            Outcome::Throttled { wait } => {
+                let (wait, closings) = pacer.close(wait, self.sending.post.clock.elapsed());
+                let until = now.checked_add(wait).unwrap_or(Timestamp::MAX);
+                let reason = answer.own_words().to_owned();
+                let answer = Answer { outcome: Outcome::Throttled { wait }, ..answer };
+                (answer, Some(Pacing::Closed { credential, until, closings, reason }))
+            }
+            Outcome::Delivered | Outcome::Partial { .. } if pacer.said_yes() => {
+                (answer, Some(Pacing::Open { credential }))
+            }
+            _ => (answer, None),
+        }
+    }
+
+    async fn tell(&self, answer: &Answer, step: &Step, round: Option<&Round>, now: Timestamp) {
+        let Sending { lane, post, .. } = self.sending;
+        let due = &self.letter.leader;
+        telling::tell_operator(lane, post, due, answer, step, now).await;
+        if *step == Step::Dead
+            && let Some(fallback) = &lane.fallback
+        {
+            post.wake.wake(std::slice::from_ref(&fallback.to));
+        }
+        if let Some(refused) = round.map(Round::refused).filter(|refused| !refused.is_empty())
+            && *step != Step::Dead
             && due.event.kind != Kind::OperatorNotice
         {
-            post.notices.tell(Topic::Recipient, &lane.name, refused.join("; "), ended).await;
-        }
-        match (step, answer.outcome) {
-            (Step::Delivered, _) if round.is_none() => {}
-            (Step::Wait { until, .. }, Outcome::Throttled { .. } | Outcome::Misconfigured) => return Some(until),
-            _ => return None,
+            post.notices.tell(Topic::Recipient, &lane.name, refused.join("; "), now).await;
         }
     }
-    None
 }
 
-/// Composes the message of a delivery in its present form. No parts: not even the plain form can be written.
-async fn compose_parts(lane: &Lane, post: &Post, due: &Due) -> Vec<Part> {
-    let view = View {
-        event: &due.event,
-        order: due.order.as_ref(),
-        language: &lane.language,
-        timezone: &lane.timezone,
-        channel: &lane.name,
-        channel_kind: lane.way.channel().kind(),
-    };
-    let failure = match unpanicked(|| post.templates.get().compose(&view).map(|composed| write(lane, due, composed))) {
-        Some(Ok(parts)) => return parts,
-        Some(Err(error)) => error.to_string(),
-        None => own_fault(Outcome::Bug, "composing").words,
-    };
-    tracing::error!(channel = lane.name, delivery = %due.id, failure, "a template failed; the plain form goes out");
-    // A notice about a notice would never end.
-    if due.event.kind != Kind::OperatorNotice {
-        post.notices.tell(Topic::Template, &due.event.kind.to_string(), failure, post.clock.now()).await;
+/// The message: as it was composed before, or composed now.
+async fn compose(sending: &Sending, leader: Due, carried: Vec<Due>) -> Letter {
+    let Sending { lane, post, .. } = sending;
+    let templates = post.templates.get();
+    let (mut parts, mut fresh) = (leader.parts.clone(), false);
+    let mut carries = Vec::new();
+    if parts.is_empty() {
+        let attached = attached(sending, &leader).await;
+        let is_new = attached.is_empty();
+        let carried = if is_new { carried } else { attached };
+        let written = words::written(lane, &templates, &leader, &carried);
+        if is_new {
+            carries = carried.iter().take(written.carries).map(|due| due.id).collect();
+        }
+        if let Some((kind, failure)) = written.failure {
+            tracing::error!(channel = lane.name, delivery = %leader.id, failure, "a template failed; the plain form goes out");
+            // A notice about a notice would never end.
+            if kind != Kind::OperatorNotice {
+                post.notices.tell(Topic::Template, &kind.to_string(), failure, post.clock.now()).await;
+            }
+        }
+        (parts, fresh) = (written.parts, true);
     }
-    unpanicked(|| write(lane, due, compose::plain(&view))).unwrap_or_default()
+    if leader.maybe_told {
+        fresh |= words::mark_repeat(lane, &templates, &mut parts);
+    }
+    Letter { leader, carries, parts, fresh }
 }
 
-/// A composed message in the channel's dialect.
-fn write(lane: &Lane, due: &Due, composed: Composed) -> Vec<Part> {
-    let message = Message {
-        delivery: due.id,
-        event: due.event.clone(),
-        order: due.order.clone(),
-        title: composed.title,
-        markdown: composed.markdown,
-        document: composed.document,
-    };
-    lane.way.channel().write(&message, due.form)
+/// What a delivery carries already, when its message is to be composed in another form.
+async fn attached(sending: &Sending, leader: &Due) -> Vec<Due> {
+    if leader.attempts == 0 {
+        return Vec::new();
+    }
+    let reader = sending.post.store.reader();
+    let Ok(ids) = reader.carried(leader.id).await else { return Vec::new() };
+    reader.load(ids, sending.post.clock.now()).await.map(|(known, _)| known).unwrap_or_default()
 }
 
 /// Gives up a delivery of which no message can be made, visibly.
-async fn give_up(lane: &Lane, post: &Post, due: &Due) {
-    let at = post.clock.now();
-    let (delivery, form) = (due.id, due.form);
-    let claim = Claim { delivery, composed: Vec::new(), part: 0, form, at, lease_until: at };
+async fn give_up(sending: &Sending, letter: &Letter) {
+    let Sending { lane, post, .. } = sending;
+    let (at, due) = (post.clock.now(), &letter.leader);
+    let (delivery, part) = (due.id, words::nothing(due.form));
+    let claim = Claim {
+        delivery,
+        carries: Vec::new(),
+        composed: Vec::new(),
+        part: part.index,
+        form: part.form,
+        at,
+        lease_until: at,
+        credential: None,
+        freed: Vec::new(),
+    };
     let Ok(Claimed::Yes(attempt)) = post.store.claim(claim).await else {
-        tokio::time::sleep(SETTLE_AGAIN).await;
-        return;
+        return tokio::time::sleep(SETTLE_AGAIN).await;
     };
     let (answer, step) = (own_fault(Outcome::Bug, "writing"), Step::Dead);
-    log(lane, due, due.attempts + 1, &answer, &step, false, at);
-    tell_operator(lane, post, due, &answer, &step, at).await;
-    keep(post, Settle { delivery, attempt, part: 0, form, more_parts: false, at, answer, step, whole: None }).await;
+    telling::log(lane, due, due.attempts + 1, &answer, &step, false, at);
+    telling::tell_operator(lane, post, due, &answer, &step, at).await;
+    let settle = Settle {
+        delivery,
+        attempt,
+        part: part.index,
+        form: part.form,
+        more_parts: false,
+        at,
+        answer,
+        step,
+        whole: None,
+        far_ahead_s: None,
+        pacing: None,
+        fallback: lane.fallback.clone().map(|to| (to, DeliveryId(uuid::Uuid::now_v7()))),
+    };
+    keep(sending, settle).await;
 }
 
 /// What is said when the fault is ours; the panic itself has said where.
@@ -313,77 +321,10 @@ fn own_fault(outcome: Outcome, while_doing: &str) -> Answer {
     Answer { outcome, words: format!("orderbell met a fault of its own while {while_doing} the message") }
 }
 
-/// What a panic is made into: one bad message must cost no other.
-fn unpanicked<T>(work: impl FnOnce() -> T) -> Option<T> {
-    std::panic::catch_unwind(AssertUnwindSafe(work)).ok()
-}
-
-/// Marks the part that may have arrived already, which is the first one still to send. Answers whether the far side needs
-/// that, because it knows no idempotency keys.
-fn mark_repeat(lane: &Lane, post: &Post, parts: &mut [Part]) -> bool {
-    let templates = post.templates.get();
-    let mark = templates.word(&lane.language, "label.repeat").unwrap_or("possibly a repeat");
-    let Some(first) = parts.first_mut() else { return false };
-    match lane.way.channel().marked(first, mark) {
-        Some(marked) => {
-            *first = marked;
-            true
-        }
-        None => false,
-    }
-}
-
 /// Stores an outcome, however long the store cannot be used: a forgotten yes would be told twice.
-async fn keep(post: &Post, settle: Settle) {
-    while let Err(error) = post.store.settle(settle.clone()).await {
+async fn keep(sending: &Sending, settle: Settle) {
+    while let Err(error) = sending.post.store.settle(settle.clone()).await {
         tracing::error!(delivery = %settle.delivery, %error, "an outcome cannot be stored; tried again in a second");
         tokio::time::sleep(SETTLE_AGAIN).await;
-    }
-}
-
-fn log(lane: &Lane, due: &Due, attempt: u32, answer: &Answer, step: &Step, more_parts: bool, now: Timestamp) {
-    let delay_ms = now.duration_since(due.event.received_at).as_millis();
-    let (delivery, event, channel) = (due.id, due.event.id, &lane.name);
-    let (outcome, words) = (answer.outcome.as_str(), answer.own_words());
-    match step {
-        Step::Delivered if more_parts => {
-            tracing::debug!(%delivery, %event, channel, attempt, "a part of it is delivered")
-        }
-        Step::Delivered => tracing::info!(%delivery, %event, channel, attempt, delay_ms, "delivered"),
-        Step::Wait { until, .. } => {
-            tracing::warn!(%delivery, %event, channel, attempt, outcome, words, until = format!("{until:.0}"), "not delivered yet; it will be tried again");
-        }
-        Step::Recompose(_) => tracing::warn!(%delivery, %event, channel, attempt, outcome, words, "composed anew"),
-        Step::Dead => tracing::error!(%delivery, %event, channel, attempt, outcome, words, "given up"),
-    }
-}
-
-/// What became of one recipient of several; of the whole, [`log`] tells.
-fn log_recipient(lane: &Lane, due: &Due, answer: &Answer, step: &Step) {
-    let (delivery, channel) = (due.id, &lane.name);
-    let (outcome, words) = (answer.outcome.as_str(), answer.own_words());
-    match step {
-        Step::Dead | Step::Recompose(_) => {
-            tracing::warn!(%delivery, channel, outcome, words, "a recipient does not get it");
-        }
-        Step::Delivered | Step::Wait { .. } => tracing::debug!(%delivery, channel, outcome, "a recipient had his turn"),
-    }
-}
-
-async fn tell_operator(lane: &Lane, post: &Post, due: &Due, answer: &Answer, step: &Step, now: Timestamp) {
-    // A notice about a notice would never end.
-    if due.event.kind == Kind::OperatorNotice {
-        return;
-    }
-    let words = answer.own_words();
-    if *step == Step::Dead {
-        let about = match &due.event.order {
-            Some(order) => format!("{} {}", due.event.kind, order.number),
-            None => due.event.kind.to_string(),
-        };
-        post.notices.tell(Topic::Dead, &lane.name, format!("{about}: {words}"), now).await;
-    }
-    if answer.outcome == Outcome::Misconfigured {
-        post.notices.tell(Topic::Misconfigured, &lane.name, words.to_owned(), now).await;
     }
 }

@@ -1,7 +1,6 @@
 //! From a request to a committed event: believe, parse, route, record, and only then acknowledge.
 
 use std::collections::BTreeMap;
-use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -15,9 +14,11 @@ use uuid::Uuid;
 use crate::domain::event::DeliveryId;
 use crate::domain::event::Event;
 use crate::domain::event::EventId;
+use crate::domain::event::Kind;
 use crate::domain::event::Proof;
 use crate::domain::event::RepeatKey;
 use crate::domain::order::Unjudged;
+use crate::domain::route::Glob;
 use crate::domain::route::Routes;
 use crate::flow::Clock;
 use crate::flow::Current;
@@ -52,8 +53,8 @@ pub struct Reception {
     pub routes: Routes,
     /// For amounts that come without a currency; ISO 4217.
     pub currency: String,
-    /// The names of the channels that there are.
-    pub channels: BTreeSet<String>,
+    /// The channels that there are, each with the kinds that are urgent to it.
+    pub channels: BTreeMap<String, Vec<Glob>>,
     /// The kinds of which the log has said that nobody hears of them.
     pub unrouted: Mutex<HashSet<String>>,
     /// The conditions of which the operator was told that they cannot be judged.
@@ -61,6 +62,13 @@ pub struct Reception {
 }
 
 impl Reception {
+    /// The channels to which a kind is urgent.
+    pub fn urgent(&self, kind: &Kind) -> Vec<String> {
+        let text = kind.to_string();
+        let is_urgent = |globs: &[Glob]| *kind == Kind::Test || globs.iter().any(|glob| glob.matches(&text));
+        self.channels.iter().filter(|(_, globs)| is_urgent(globs)).map(|(name, _)| name.clone()).collect()
+    }
+
     /// Once per kind, so that a forgotten route is seen and the log stays readable.
     fn say_unrouted(&self, kind: &str) {
         let mut said = self.unrouted.lock().unwrap_or_else(PoisonError::into_inner);
@@ -164,9 +172,10 @@ impl Intake {
         let id = EventId(Uuid::now_v7());
         let event =
             Event { id, kind, source: name.to_owned(), occurred_at, received_at: now, shop, order, data, proof };
+        let urgent = reception.urgent(&event.kind);
         let kind = event.kind.to_string();
         let hearers = hearers.into_iter().map(|hearer| (hearer, DeliveryId(Uuid::now_v7()))).collect();
-        match self.store.record(Record { event, body, repeat_keys, hearers }).await {
+        match self.store.record(Record { event, body, repeat_keys, hearers, urgent }).await {
             Ok(Recorded::New { channels, unjudged }) => {
                 tracing::info!(event = %id, kind, source = name, deliveries = channels.len(), proof = recipe, "webhook recorded");
                 self.wake.wake(&channels);

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::flow::delivery;
-use crate::flow::delivery::Lane;
-use crate::flow::delivery::Post;
+use crate::flow::lane;
+use crate::flow::lane::Lane;
+use crate::flow::lane::Post;
 
 /// The running lanes, by the names of their channels. For one channel there is never more than one that sends: the next
 /// one starts when the one before has let its last send end, so that no delivery is sent by two at once.
@@ -49,11 +49,11 @@ impl Lanes {
             if let Some(before) = before {
                 before.cancelled().await;
                 // A changed setting is often a mended one.
-                if let Err(error) = post.store.reopen(&lane.name, post.clock.now()).await {
-                    tracing::error!(channel = lane.name, %error, "what waits for a mended setting could not be made due");
+                if let Err(error) = post.store.probe_now(&lane.name, post.clock.now()).await {
+                    tracing::error!(channel = lane.name, %error, "that a mended setting is to be tried could not be stored");
                 }
             }
-            delivery::run(Arc::new(lane), post, retire, shutdown).await;
+            lane::run(Arc::new(lane), post, retire, shutdown).await;
         });
     }
 

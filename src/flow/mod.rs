@@ -2,37 +2,92 @@
 
 pub mod delivery;
 pub mod intake;
+pub mod lane;
 pub mod lanes;
 pub mod notice;
+pub mod pacers;
 mod round;
 pub mod schedule;
 pub mod stranded;
+mod telling;
+mod words;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::RwLock;
+use std::sync::atomic::AtomicI64;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use std::time::Instant;
 
+use jiff::SignedDuration;
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
+use crate::domain::pace::Elapsed;
+
 /// What time it is; an argument, so that tests decide.
 #[derive(Clone)]
-pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
+pub struct Clock(Arc<Hands>);
+
+struct Hands {
+    now: Box<dyn Fn() -> Timestamp + Send + Sync>,
+    /// Since some beginning; never goes back, and nobody can set it.
+    elapsed: Box<dyn Fn() -> Elapsed + Send + Sync>,
+    /// How many seconds of this clock pass in a real one.
+    speed: u32,
+}
 
 impl Clock {
+    /// A clock by whose own readings time also goes by.
     pub fn new(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
-        Self(Arc::new(now))
+        let now = Arc::new(now);
+        let (begin, furthest) = (now(), AtomicI64::new(0));
+        let reading = now.clone();
+        let elapsed = move || {
+            let passed = i64::try_from(reading().duration_since(begin).as_nanos()).unwrap_or(i64::MAX);
+            let before = furthest.fetch_max(passed, Ordering::AcqRel);
+            Elapsed::from_nanos(before.max(passed))
+        };
+        Self::with(move || now(), elapsed)
     }
 
-    /// This machine's clock.
+    /// A clock whose readings may jump, beside one that never does.
+    pub fn with(
+        now: impl Fn() -> Timestamp + Send + Sync + 'static,
+        elapsed: impl Fn() -> Elapsed + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(Hands { now: Box::new(now), elapsed: Box::new(elapsed), speed: 1 }))
+    }
+
+    /// This machine's clocks.
     pub fn system() -> Self {
-        Self::new(Timestamp::now)
+        let begin = Instant::now();
+        Self::with(Timestamp::now, move || Elapsed::try_from(begin.elapsed()).unwrap_or(Elapsed::MAX))
+    }
+
+    /// A clock that starts at this machine's time and runs `speed` times as fast.
+    pub fn fast(speed: u32) -> Self {
+        let (begin, first) = (Instant::now(), Timestamp::now());
+        let passed = move || Elapsed::try_from(begin.elapsed().saturating_mul(speed)).unwrap_or(Elapsed::MAX);
+        let now = move || first.checked_add(passed()).unwrap_or(Timestamp::MAX);
+        Self(Arc::new(Hands { now: Box::new(now), elapsed: Box::new(passed), speed: speed.max(1) }))
     }
 
     pub fn now(&self) -> Timestamp {
-        (self.0)()
+        (self.0.now)()
+    }
+
+    /// Time since some beginning, by a clock that never goes back.
+    pub fn elapsed(&self) -> Elapsed {
+        (self.0.elapsed)()
+    }
+
+    /// How long it really takes until so much time of this clock has gone by.
+    pub fn real(&self, time: SignedDuration) -> Duration {
+        Duration::try_from(time).unwrap_or(Duration::ZERO) / self.0.speed
     }
 }
 

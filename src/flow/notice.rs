@@ -96,7 +96,8 @@ impl Notices {
             return;
         }
         let kind = Kind::OperatorNotice;
-        let hearers = self.reception.get().routes.hearers(&kind, OWN_SOURCE, None);
+        let reception = self.reception.get();
+        let (hearers, urgent) = (reception.routes.hearers(&kind, OWN_SOURCE, None), reception.urgent(&kind));
         let notice = Notice {
             topic: topic.as_str().to_owned(),
             subject: Some(subject.to_owned()),
@@ -117,6 +118,7 @@ impl Notices {
             body: Vec::new(),
             repeat_keys: vec![RepeatKey::Once(format!("notice:{}:{subject}:{hour}", topic.as_str()))],
             hearers: hearers.into_iter().map(|hearer| (hearer, DeliveryId(Uuid::now_v7()))).collect(),
+            urgent,
         };
         match self.store.record(record).await {
             Ok(Recorded::New { channels, unjudged }) => {

@@ -34,9 +34,8 @@ impl Round {
             Step::Delivered => self.told = true,
             Step::Dead | Step::Recompose(_) => self.refused.push(answer.clone()),
             // The whole channel rests, so the others have no turn now.
-            Step::Wait { until, spends }
-                if matches!(answer.outcome, Outcome::Throttled { .. } | Outcome::Misconfigured) =>
-            {
+            Step::Park { .. } => return Some((answer.clone(), step.clone())),
+            Step::Wait { until, spends } if matches!(answer.outcome, Outcome::Throttled { .. }) => {
                 let spends = *spends || self.waiting.as_ref().is_some_and(|(_, spends, _)| *spends);
                 return Some((answer.clone(), Step::Wait { until: *until, spends }));
             }
@@ -131,8 +130,12 @@ mod tests {
         let mut round = Round::new(false);
         let (answer, step) = not_now(30);
         assert_eq!(round.turn(&answer, &step, true), None);
+        let shut = || Outcome::Throttled { wait: jiff::SignedDuration::from_mins(10) };
         let rest = Step::Wait { until: later(600), spends: false };
-        let (answer, step) = round.turn(&said(Outcome::Misconfigured), &rest, true).unwrap();
-        assert_eq!((answer.outcome, step), (Outcome::Misconfigured, Step::Wait { until: later(600), spends: true }));
+        let (answer, step) = round.turn(&said(shut()), &rest, true).unwrap();
+        assert_eq!((answer.outcome, step), (shut(), Step::Wait { until: later(600), spends: true }));
+        let parked = Step::Park { probe_at: later(600) };
+        let (answer, step) = round.turn(&said(Outcome::Misconfigured), &parked, true).unwrap();
+        assert_eq!((answer.outcome, step), (Outcome::Misconfigured, parked));
     }
 }

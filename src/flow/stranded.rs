@@ -19,7 +19,7 @@ pub async fn tell(store: &Arc<Sqlite>, reception: &Current<Reception>, notices: 
         }
     };
     let reception = reception.get();
-    for (channel, deliveries) in waiting.into_iter().filter(|(channel, _)| !reception.channels.contains(channel)) {
+    for (channel, deliveries) in waiting.into_iter().filter(|(channel, _)| !reception.channels.contains_key(channel)) {
         tracing::error!(channel, deliveries, "deliveries wait for a channel that is not in the configuration");
         notices.tell(Topic::Stranded, &channel, deliveries.to_string(), clock.now()).await;
     }

@@ -3,7 +3,10 @@
 pub mod sqlite;
 
 use jiff::Timestamp;
+use serde::Deserialize;
+use serde::Serialize;
 
+use crate::domain::bundle::Candidate;
 use crate::domain::event::DeliveryId;
 use crate::domain::event::Event;
 use crate::domain::event::EventId;
@@ -36,6 +39,8 @@ pub struct Record {
     pub repeat_keys: Vec<RepeatKey>,
     /// The channels whose routes match, and an id for the delivery to each.
     pub hearers: Vec<(Hearer, DeliveryId)>,
+    /// Those of the channels that call the event's kind urgent.
+    pub urgent: Vec<String>,
 }
 
 /// What became of a [`Record`].
@@ -50,6 +55,29 @@ pub enum Recorded {
     Replay,
 }
 
+/// What waits for one channel and could go now.
+#[derive(Clone, Debug, Default)]
+pub struct Outlook {
+    /// Urgent ones first, then by when they fell due.
+    pub candidates: Vec<Candidate>,
+    /// The channel's setting is wrong, as far as its far side told us.
+    pub parked: Option<Parked>,
+    /// Their event or order was written by a version that knows more than this one. They stay where they are and hold up
+    /// no other.
+    pub unreadable: Vec<DeliveryId>,
+}
+
+/// A channel whose setting is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parked {
+    pub since: Timestamp,
+    /// In our own words.
+    pub reason: String,
+    /// Messages that were tried since.
+    pub probes: u32,
+    pub next_probe_at: Timestamp,
+}
+
 /// A delivery whose time has come, with everything that its message is made from.
 #[derive(Clone, Debug)]
 pub struct Due {
@@ -60,6 +88,8 @@ pub struct Due {
     pub order_key: Option<String>,
     pub attempts: u32,
     pub spent: u32,
+    /// How often a person asked for it once more.
+    pub round: u32,
     pub form: Form,
     /// The parts of this form that were composed before and are not delivered yet.
     pub parts: Vec<Part>,
@@ -69,21 +99,23 @@ pub struct Due {
     pub told: bool,
     /// An earlier attempt, hours ago, found a recipient's mailbox full.
     pub late: bool,
+    /// For a fallback: the channels that could not be reached, the first one first.
+    pub unreached: Vec<Unreached>,
 }
 
-/// The deliveries of a channel whose time has come.
-#[derive(Clone, Debug, Default)]
-pub struct WhatIsDue {
-    pub deliveries: Vec<Due>,
-    /// Their event or order was written by a version that knows more than this one. They stay where they are and hold up
-    /// no other.
-    pub unreadable: Vec<DeliveryId>,
+/// A channel that could not be reached, so that another one is told in its place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unreached {
+    pub channel: String,
+    pub since: Timestamp,
 }
 
 /// The begin of an attempt: the part is about to be sent.
 #[derive(Clone, Debug)]
 pub struct Claim {
     pub delivery: DeliveryId,
+    /// What its message tells as well, when it was composed just now: those wait with it and share its fate.
+    pub carries: Vec<DeliveryId>,
     /// The parts, when they were composed just now, or when one of them was marked as a possible repeat.
     pub composed: Vec<Part>,
     pub part: u16,
@@ -91,6 +123,10 @@ pub struct Claim {
     pub at: Timestamp,
     /// Until when nobody else takes the delivery.
     pub lease_until: Timestamp,
+    /// The credential of which a slot is taken.
+    pub credential: Option<String>,
+    /// Attempts whose slots are free by now.
+    pub freed: Vec<i64>,
 }
 
 /// Whether an attempt may begin.
@@ -98,7 +134,7 @@ pub struct Claim {
 pub enum Claimed {
     /// It may; the number names the attempt.
     Yes(i64),
-    /// A person cancelled the delivery, or it is done.
+    /// A person cancelled the delivery, or one of those that it carries, or it is done.
     No,
 }
 
@@ -117,6 +153,37 @@ pub struct Settle {
     /// What becomes of the whole delivery, where its parts go to recipients of their own; the part itself is then over when
     /// it is delivered or dead. Elsewhere a part's answer and step are the delivery's.
     pub whole: Option<(Answer, Step)>,
+    /// How far the far side's clock is ahead of ours, in seconds, where it said.
+    pub far_ahead_s: Option<i64>,
+    /// What the far side said of the credential.
+    pub pacing: Option<Pacing>,
+    /// Who is told when this one is dead, and the id of the delivery to him.
+    pub fallback: Option<(Fallback, DeliveryId)>,
+}
+
+/// What an attempt taught about a credential.
+#[derive(Clone, Debug)]
+pub enum Pacing {
+    /// It is shut; how often in a row it was found so.
+    Closed { credential: String, until: Timestamp, closings: u32, reason: String },
+    /// It took a message after it was shut.
+    Open { credential: String },
+}
+
+/// Another channel that hears in the place of one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fallback {
+    pub channel: String,
+    pub to: String,
+}
+
+/// The pacing that outlives a restart.
+#[derive(Clone, Debug, Default)]
+pub struct TakenSlots {
+    /// Credential and attempt of each slot.
+    pub slots: Vec<(String, i64)>,
+    /// Credential, until when it is shut, and how often in a row it was found so.
+    pub closed: Vec<(String, Timestamp, u32)>,
 }
 
 /// Where a delivery stands, for lists.

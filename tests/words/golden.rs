@@ -45,7 +45,7 @@ pub fn wecom(settings: &str) -> WeCom {
 pub fn message(sample: &Sample, composed: Composed) -> Message {
     let Composed { title, markdown, document } = composed;
     let (event, order) = (sample.event.clone(), sample.order.clone());
-    Message { delivery: samples::DELIVERY, event, order, title, markdown, document }
+    Message { delivery: samples::DELIVERY, round: 0, event, order, title, markdown, document }
 }
 
 fn folder(channel: &str) -> PathBuf {

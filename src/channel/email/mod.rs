@@ -180,6 +180,10 @@ impl Channel for Email {
         true
     }
 
+    fn parts_of_one(&self) -> usize {
+        self.recipients().len()
+    }
+
     fn longest(&self, timeout: SignedDuration) -> SignedDuration {
         let Patience { reply, content, answer, .. } = self.surroundings.patience;
         let steps = reply * 10 + content + answer;
@@ -208,7 +212,7 @@ impl Channel for Email {
             let text = text::write(&blocks);
             let preview = clean_line(&text, PREVIEW);
             let html = html::page(&self.surroundings.language, &subject, &preview, &blocks);
-            let key = idempotency_key(message.delivery, index, form);
+            let key = idempotency_key(message.delivery, message.round, index, form);
             letter::write(envelope, message, Content { subject: &subject, text, html, key: &key })
         });
         let from = self.from.address();

@@ -15,6 +15,7 @@ pub mod text;
 
 use std::borrow::Cow;
 
+use jiff::SignedDuration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::Serialize;
@@ -38,6 +39,7 @@ use crate::domain::document::split::split;
 use crate::domain::message::Form;
 use crate::domain::message::Message;
 use crate::domain::message::Part;
+use crate::domain::pace::Allowance;
 use crate::domain::secret::Secret;
 use crate::domain::text::cap;
 use crate::domain::text::cap_bytes;
@@ -51,6 +53,9 @@ const TEXT_BYTES: usize = 2048;
 const MARK_BYTES: usize = 64;
 
 const TITLE_GRAPHEMES: usize = 80;
+
+/// The vendor counts 20; two are left for others who use the robot, and for clocks.
+const ALLOWANCE: Allowance = Allowance { count: 18, per: SignedDuration::from_mins(1) };
 
 /// Stands for every marker when a part is measured.
 const WIDEST_MARKER: &str = "(9999/9999) ";
@@ -112,12 +117,20 @@ impl Channel for WeCom {
         false
     }
 
+    fn allowance(&self) -> Option<Allowance> {
+        Some(ALLOWANCE)
+    }
+
     fn credential(&self) -> String {
         let address = self.webhook.expose();
         let key = Url::parse(address)
             .ok()
             .and_then(|url| url.query_pairs().find(|(name, _)| name == "key").map(|(_, key)| key.into_owned()));
         hex::encode(&Sha256::digest(key.as_deref().unwrap_or(address))[..8])
+    }
+
+    fn parts_of_one(&self) -> usize {
+        1 + usize::from(self.format == Format::Markdown && self.callings(MARKDOWN_BYTES / 4).need_a_text())
     }
 
     fn write(&self, message: &Message, form: Form) -> Vec<Part> {

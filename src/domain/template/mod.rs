@@ -1,5 +1,6 @@
 //! Templates: which file serves which message, and how it is rendered so that no value can become markup.
 
+pub mod digest;
 mod filters;
 pub mod values;
 
@@ -163,15 +164,7 @@ impl Templates {
         let folders = language::chain(view.language, &self.folders);
         let dialect = folders.first().and_then(|folder| self.languages.get(folder)).ok_or_else(none)?;
         let path = candidates(&dialect.chain, view).find(|path| dialect.has(path)).ok_or_else(none)?;
-        let mut output = Capped::default();
-        let rendered = dialect
-            .environment
-            .get_template(&path)
-            .and_then(|template| template.render_captured_to(context(view), &mut output).map(drop));
-        if let Err(error) = rendered {
-            return Err(described(&path, &error));
-        }
-        let markdown = String::from_utf8_lossy(&output.0).into_owned();
+        let markdown = dialect.render(&path, context(view))?;
         Ok(composed(&markdown, view))
     }
 }
@@ -179,6 +172,18 @@ impl Templates {
 impl Dialect {
     fn has(&self, path: &str) -> bool {
         self.environment.get_template(path).is_ok()
+    }
+
+    fn render(&self, path: &str, context: Value) -> Result<String, ComposeError> {
+        let mut output = Capped::default();
+        let rendered = self
+            .environment
+            .get_template(path)
+            .and_then(|template| template.render_captured_to(context, &mut output).map(drop));
+        match rendered {
+            Ok(()) => Ok(String::from_utf8_lossy(&output.0).into_owned()),
+            Err(error) => Err(described(path, &error)),
+        }
     }
 }
 

@@ -1,28 +1,26 @@
-//! Delivering: what is due, and the begin and the end of each attempt.
+//! Delivering: the begin and the end of each attempt, and what becomes of the delivery and of those that it carries.
 
+use jiff::SignedDuration;
 use jiff::Timestamp;
 use rusqlite::Connection;
 use rusqlite::OptionalExtension;
-use rusqlite::Row;
 use rusqlite::params;
 
 use crate::domain::event::DeliveryId;
-use crate::domain::event::EventId;
-use crate::domain::message::Form;
-use crate::domain::message::Part;
+use crate::domain::retry::Answer;
+use crate::domain::retry::Outcome;
 use crate::domain::retry::Step;
 use crate::store::Claim;
 use crate::store::Claimed;
-use crate::store::Due;
 use crate::store::Settle;
-use crate::store::Standing;
-use crate::store::WhatIsDue;
-use crate::store::form_of;
 use crate::store::form_text;
+use crate::store::sqlite::fallback;
+use crate::store::sqlite::pacing;
+use crate::store::sqlite::parking;
 use crate::store::sqlite::rows;
 
 /// At the start: what was being sent when a crash came may have arrived, so its attempt is ended as unknown and the delivery
-/// is due again; and so is what waits for a setting to be mended.
+/// is due again; and channels that are parked are probed soon.
 pub fn take_up(connection: &Connection, now: Timestamp) -> rusqlite::Result<()> {
     let transaction = connection.unchecked_transaction()?;
     transaction.execute(
@@ -30,120 +28,35 @@ pub fn take_up(connection: &Connection, now: Timestamp) -> rusqlite::Result<()> 
          WHERE state = 'waiting' AND id IN (SELECT delivery FROM attempts WHERE ended_at IS NULL)",
         [rows::to_millisecond(now)],
     )?;
-    // A restart usually means that the setting was mended.
-    transaction.execute(
-        "UPDATE deliveries SET due_at = ?1 WHERE state = 'waiting' AND outcome = 'misconfigured'",
-        [rows::to_millisecond(now)],
-    )?;
     transaction.execute(
         "UPDATE attempts SET ended_at = ?1, outcome = 'unknown', answer = 'orderbell was stopped before the answer came'
          WHERE ended_at IS NULL",
         [rows::to_millisecond(now)],
     )?;
+    parking::take_up(&transaction, now)?;
     transaction.commit()
-}
-
-/// What waits for the setting of a channel to be mended is due now.
-pub fn reopen(connection: &Connection, channel: &str, now: Timestamp) -> rusqlite::Result<()> {
-    let sql =
-        "UPDATE deliveries SET due_at = ?2 WHERE channel = ?1 AND state = 'waiting' AND outcome = 'misconfigured'";
-    connection.prepare_cached(sql)?.execute(params![channel, rows::to_millisecond(now)]).map(drop)
-}
-
-/// The channels for which deliveries wait, and how many.
-pub fn waiting(connection: &Connection) -> rusqlite::Result<Vec<(String, u64)>> {
-    let sql = "SELECT channel, count(*) FROM deliveries WHERE state = 'waiting' GROUP BY channel";
-    let mut select = connection.prepare_cached(sql)?;
-    let found = select.query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs())))?;
-    found.collect()
-}
-
-/// Whether there was ever a delivery to a channel of this name.
-pub fn knows(connection: &Connection, channel: &str) -> rusqlite::Result<bool> {
-    let sql = "SELECT EXISTS (SELECT 1 FROM deliveries WHERE channel = ?1)";
-    connection.prepare_cached(sql)?.query_row([channel], |row| row.get(0))
-}
-
-// A full mailbox is tried again after six hours, less a tenth. One that was found full a moment ago is met again because
-// another recipient of the same mail is tried again; that is not the late retry yet, so only five hours and more count.
-const DUE: &str = "SELECT d.id, d.order_key, d.attempts, d.spent, d.form, e.event, o.body,
-        EXISTS (SELECT 1 FROM attempts a WHERE a.delivery = d.id AND a.outcome = 'unknown'),
-        EXISTS (SELECT 1 FROM attempts a WHERE a.delivery = d.id AND a.outcome = 'delivered'),
-        EXISTS (SELECT 1 FROM attempts a WHERE a.delivery = d.id AND a.outcome = 'full' AND a.ended_at <= ?2 - 18000000)
-    FROM deliveries d
-    JOIN events e ON e.id = d.event
-    LEFT JOIN orders o ON o.source = e.source AND o.number = e.order_number
-    WHERE d.channel = ?1 AND d.state = 'waiting' AND d.due_at <= ?2";
-
-const NOT_BEFORE_EARLIER: &str = " AND NOT EXISTS (SELECT 1 FROM deliveries earlier
-        WHERE earlier.channel = d.channel AND earlier.state = 'waiting' AND earlier.order_key IS NOT NULL
-        AND earlier.order_key = d.order_key AND earlier.event_seq < d.event_seq)";
-
-pub fn due(
-    connection: &Connection,
-    channel: &str,
-    now: Timestamp,
-    limit: usize,
-    in_order: bool,
-) -> rusqlite::Result<WhatIsDue> {
-    let condition = if in_order { NOT_BEFORE_EARLIER } else { "" };
-    let sql = format!("{DUE}{condition} ORDER BY d.due_at, d.event_seq");
-    let mut select = connection.prepare_cached(&sql)?;
-    let mut found = select.query(params![channel, rows::to_millisecond(now)])?;
-    let mut due = WhatIsDue::default();
-    while due.deliveries.len() < limit
-        && let Some(row) = found.next()?
-    {
-        let id = DeliveryId(rows::uuid(0, row.get_ref(0)?.as_blob()?)?);
-        match due_of(id, row) {
-            Ok(delivery) => due.deliveries.push(delivery),
-            Err(rusqlite::Error::FromSqlConversionFailure(..)) => due.unreadable.push(id),
-            Err(error) => return Err(error),
-        }
-    }
-    for delivery in due.deliveries.iter_mut().filter(|delivery| delivery.attempts > 0) {
-        delivery.parts = parts(connection, delivery.id, delivery.form)?;
-    }
-    Ok(due)
-}
-
-fn due_of(id: DeliveryId, row: &Row<'_>) -> rusqlite::Result<Due> {
-    Ok(Due {
-        id,
-        order_key: row.get(1)?,
-        attempts: row.get(2)?,
-        spent: row.get(3)?,
-        form: form_of(row.get_ref(4)?.as_str()?),
-        event: rows::of_json(5, row.get_ref(5)?.as_str()?)?,
-        order: row.get_ref(6)?.as_str_or_null()?.map(|body| rows::of_json(6, body)).transpose()?,
-        maybe_told: row.get(7)?,
-        told: row.get(8)?,
-        late: row.get(9)?,
-        parts: Vec::new(),
-    })
-}
-
-fn parts(connection: &Connection, delivery: DeliveryId, form: Form) -> rusqlite::Result<Vec<Part>> {
-    let sql = "SELECT part, body FROM parts WHERE delivery = ?1 AND form = ?2 AND done = 0 ORDER BY part";
-    let mut select = connection.prepare_cached(sql)?;
-    let found = select.query_map(params![delivery.0.as_bytes(), form_text(form)], |row| {
-        Ok(Part { index: row.get(0)?, form, body: row.get(1)? })
-    })?;
-    found.collect()
-}
-
-pub fn next_due(connection: &Connection, channel: &str) -> rusqlite::Result<Option<Timestamp>> {
-    let sql = "SELECT due_at FROM deliveries WHERE channel = ?1 AND state = 'waiting' ORDER BY due_at LIMIT 1";
-    let earliest: Option<i64> = connection.prepare_cached(sql)?.query_row([channel], |row| row.get(0)).optional()?;
-    earliest.map(|at| rows::of_millisecond(0, at)).transpose()
 }
 
 pub fn claim(connection: &Connection, claim: &Claim) -> rusqlite::Result<Claimed> {
     let id = claim.delivery.0.as_bytes();
-    let sql = "UPDATE deliveries SET attempts = attempts + 1, due_at = ?2 WHERE id = ?1 AND state = 'waiting'";
+    pacing::forget(connection, &claim.freed)?;
+    for carried in &claim.carries {
+        let sql = "SELECT EXISTS (SELECT 1 FROM deliveries WHERE id = ?1 AND state = 'waiting' AND digest IS NULL)";
+        if !connection.prepare_cached(sql)?.query_row([carried.0.as_bytes()], |row| row.get::<_, bool>(0))? {
+            return Ok(Claimed::No);
+        }
+    }
+    let sql = "UPDATE deliveries SET attempts = attempts + 1, due_at = ?2
+               WHERE id = ?1 AND state = 'waiting' AND digest IS NULL";
     let taken = connection.prepare_cached(sql)?.execute(params![id, rows::to_millisecond(claim.lease_until)])?;
     if taken == 0 {
         return Ok(Claimed::No);
+    }
+    for carried in &claim.carries {
+        // Its own words are not needed any more; should the digest die, they are made anew.
+        connection.prepare_cached("DELETE FROM parts WHERE delivery = ?1")?.execute([carried.0.as_bytes()])?;
+        let sql = "UPDATE deliveries SET digest = ?2 WHERE id = ?1";
+        connection.prepare_cached(sql)?.execute(params![carried.0.as_bytes(), id])?;
     }
     for part in &claim.composed {
         let sql = "INSERT INTO parts (delivery, form, part, body) VALUES (?1, ?2, ?3, ?4)
@@ -153,15 +66,22 @@ pub fn claim(connection: &Connection, claim: &Claim) -> rusqlite::Result<Claimed
     let sql = "INSERT INTO attempts (delivery, part, form, started_at) VALUES (?1, ?2, ?3, ?4)";
     let at = rows::to_millisecond(claim.at);
     connection.prepare_cached(sql)?.execute(params![id, claim.part, form_text(claim.form), at])?;
-    Ok(Claimed::Yes(connection.last_insert_rowid()))
+    let attempt = connection.last_insert_rowid();
+    if let Some(credential) = &claim.credential {
+        pacing::take(connection, credential, attempt, claim.lease_until)?;
+    }
+    Ok(Claimed::Yes(attempt))
 }
 
 pub fn settle(connection: &Connection, settle: &Settle) -> rusqlite::Result<()> {
     let id = settle.delivery.0.as_bytes();
     let at = rows::to_millisecond(settle.at);
     let (outcome, words) = (settle.answer.outcome.as_str(), &settle.answer.words);
-    let sql = "UPDATE attempts SET ended_at = ?2, outcome = ?3, answer = ?4 WHERE seq = ?1";
-    connection.prepare_cached(sql)?.execute(params![settle.attempt, at, outcome, words])?;
+    let sql = "UPDATE attempts SET ended_at = ?2, outcome = ?3, answer = ?4, far_ahead_s = ?5 WHERE seq = ?1";
+    connection.prepare_cached(sql)?.execute(params![settle.attempt, at, outcome, words, settle.far_ahead_s])?;
+    if let Some(news) = &settle.pacing {
+        pacing::learn(connection, news)?;
+    }
     let (whole, is_over) = match &settle.whole {
         Some((answer, step)) => ((answer, step), matches!(settle.step, Step::Delivered | Step::Dead)),
         None => ((&settle.answer, &settle.step), settle.step == Step::Delivered),
@@ -171,40 +91,130 @@ pub fn settle(connection: &Connection, settle: &Settle) -> rusqlite::Result<()> 
         connection.prepare_cached(sql)?.execute(params![id, form_text(settle.form), settle.part])?;
     }
     let (answer, step) = whole;
-    let (outcome, words) = (answer.outcome.as_str(), &answer.words);
+    let channel = channel_of(connection, settle.delivery)?;
+    if let Some(channel) = &channel {
+        judge_channel(connection, channel, settle, answer, step)?;
+    }
+    write(connection, settle, answer, step)?;
+    match step {
+        Step::Delivered if !settle.more_parts => told(connection, settle.delivery),
+        Step::Dead => dead(connection, settle),
+        _ => Ok(()),
+    }
+}
+
+/// Where the delivery stands after the attempt.
+fn write(connection: &Connection, settle: &Settle, answer: &Answer, step: &Step) -> rusqlite::Result<()> {
+    let at = rows::to_millisecond(settle.at);
     let (state, due_at, spends, form) = match step {
         Step::Delivered if settle.more_parts => ("waiting", at, false, settle.form),
         Step::Delivered => ("delivered", at, false, settle.form),
         Step::Wait { until, spends } => ("waiting", rows::to_millisecond(*until), *spends, settle.form),
+        Step::Park { probe_at } => ("waiting", rows::to_millisecond(*probe_at), false, settle.form),
         Step::Recompose(form) => ("waiting", at, false, *form),
         Step::Dead => ("dead", at, false, settle.form),
     };
     let sql = "UPDATE deliveries SET state = ?2, due_at = ?3, spent = spent + ?4, form = ?5, outcome = ?6, answer = ?7
                WHERE id = ?1 AND state = 'waiting'";
-    connection.prepare_cached(sql)?.execute(params![id, state, due_at, spends, form_text(form), outcome, words])?;
+    let (id, outcome, form) = (settle.delivery.0.as_bytes(), answer.outcome.as_str(), form_text(form));
+    connection.prepare_cached(sql)?.execute(params![id, state, due_at, spends, form, outcome, answer.words])?;
     Ok(())
 }
 
-pub fn standings(connection: &Connection, state: Option<&str>) -> rusqlite::Result<Vec<Standing>> {
-    let sql = "SELECT d.id, d.event, e.kind, e.source, e.order_number, d.channel, d.state, d.attempts, d.due_at, d.answer, d.digest, d.created_at
-        FROM deliveries d JOIN events e ON e.id = d.event
-        WHERE ?1 IS NULL OR d.state = ?1 ORDER BY d.event_seq, d.id";
-    let mut select = connection.prepare_cached(sql)?;
-    let found = select.query_map(params![state], |row| {
-        Ok(Standing {
-            id: DeliveryId(rows::uuid(0, row.get_ref(0)?.as_blob()?)?),
-            event: EventId(rows::uuid(1, row.get_ref(1)?.as_blob()?)?),
-            kind: row.get(2)?,
-            source: row.get(3)?,
-            order: row.get(4)?,
-            channel: row.get(5)?,
-            state: row.get(6)?,
-            attempts: row.get(7)?,
-            created_at: rows::of_millisecond(11, row.get(11)?)?,
-            due_at: rows::of_millisecond(8, row.get(8)?)?,
-            answer: row.get(9)?,
-            digest: row.get_ref(10)?.as_blob_or_null()?.map(|id| rows::uuid(10, id).map(DeliveryId)).transpose()?,
-        })
-    })?;
-    found.collect()
+/// What the answer says of the channel as a whole.
+fn judge_channel(
+    connection: &Connection,
+    channel: &str,
+    settle: &Settle,
+    answer: &Answer,
+    step: &Step,
+) -> rusqlite::Result<()> {
+    match (step, &answer.outcome) {
+        (Step::Park { probe_at }, _) => parking::park(connection, channel, answer.own_words(), *probe_at, settle.at),
+        // These say nothing of the setting.
+        (Step::Wait { until, .. }, Outcome::Retry { .. } | Outcome::Unknown | Outcome::Throttled { .. }) => {
+            parking::put_off(connection, channel, *until, settle.at)
+        }
+        (_, Outcome::Retry { .. } | Outcome::Unknown | Outcome::Throttled { .. }) => Ok(()),
+        _ => parking::open(connection, channel, settle.at),
+    }
 }
+
+/// It is told: so is what it carries, and nobody need be told in its place.
+fn told(connection: &Connection, delivery: DeliveryId) -> rusqlite::Result<()> {
+    let sql = "UPDATE deliveries SET state = 'merged' WHERE digest = ?1 AND state = 'waiting'";
+    connection.prepare_cached(sql)?.execute([delivery.0.as_bytes()])?;
+    let sql = "UPDATE deliveries SET state = 'merged', digest = ?1
+               WHERE instead_of = ?1 AND state = 'waiting' AND attempts = 0 AND digest IS NULL";
+    connection.prepare_cached(sql)?.execute([delivery.0.as_bytes()])?;
+    Ok(())
+}
+
+/// It is dead. Had it carried others, each of them, itself included, gets one more chance, by itself.
+fn dead(connection: &Connection, settle: &Settle) -> rusqlite::Result<()> {
+    let id = settle.delivery.0.as_bytes();
+    let sql = "SELECT id FROM deliveries WHERE digest = ?1 AND state = 'waiting' ORDER BY event_seq";
+    let carried: Vec<Vec<u8>> =
+        connection.prepare_cached(sql)?.query_map([id], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    let all = if carried.is_empty() { Vec::new() } else { [vec![id.to_vec()], carried].concat() };
+    for member in &all {
+        let sql = "UPDATE deliveries SET digest = NULL, returned = 1, state = 'waiting', due_at = ?2, form = 'full', spent = 0
+                   WHERE id = ?1 AND returned = 0 AND state IN ('waiting', 'dead')";
+        let at = rows::to_millisecond(settle.at);
+        let returned = connection.prepare_cached(sql)?.execute(params![member, at])?;
+        connection.prepare_cached("DELETE FROM parts WHERE delivery = ?1")?.execute([member])?;
+        let delivery = DeliveryId(rows::uuid(0, member)?);
+        if returned == 1 {
+            // Its bytes are others than those that died, so its idempotency keys must be too.
+            let sql = "UPDATE deliveries SET round = round + 1 WHERE id = ?1";
+            connection.prepare_cached(sql)?.execute([member])?;
+            step(connection, delivery, settle.at, "returned", "")?;
+        } else {
+            let sql = "UPDATE deliveries SET digest = NULL, state = 'dead', answer = ?2, outcome = ?3 WHERE id = ?1 AND state = 'waiting'";
+            let (words, outcome) = (&settle.answer.words, settle.answer.outcome.as_str());
+            connection.prepare_cached(sql)?.execute(params![member, words, outcome])?;
+        }
+        fallback_of_dead(connection, settle, delivery)?;
+    }
+    if all.is_empty() { fallback_of_dead(connection, settle, settle.delivery) } else { Ok(()) }
+}
+
+fn fallback_of_dead(connection: &Connection, settle: &Settle, delivery: DeliveryId) -> rusqlite::Result<()> {
+    let is_dead = "SELECT EXISTS (SELECT 1 FROM deliveries WHERE id = ?1 AND state = 'dead' AND fell_back = 0)";
+    let is_dead = connection.prepare_cached(is_dead)?.query_row([delivery.0.as_bytes()], |row| row.get::<_, bool>(0))?;
+    match &settle.fallback {
+        Some((to, id)) if is_dead => {
+            let id = if delivery == settle.delivery { *id } else { DeliveryId(uuid::Uuid::now_v7()) };
+            fallback::ask(connection, to, delivery, id, None, settle.at).map(drop)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Remembers what happened to a delivery besides its attempts.
+pub fn step(connection: &Connection, delivery: DeliveryId, at: Timestamp, step: &str, detail: &str) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO steps (delivery, at, step, detail) VALUES (?1, ?2, ?3, ?4)";
+    let at = rows::to_millisecond(at);
+    connection.prepare_cached(sql)?.execute(params![delivery.0.as_bytes(), at, step, detail]).map(drop)
+}
+
+/// Holds deliveries until the quiet hours of their channel end.
+pub fn hold(connection: &Connection, ids: &[DeliveryId], until: Timestamp, now: Timestamp) -> rusqlite::Result<()> {
+    for id in ids {
+        let sql = "UPDATE deliveries SET due_at = ?2 WHERE id = ?1 AND state = 'waiting' AND digest IS NULL";
+        let held = connection.prepare_cached(sql)?.execute(params![id.0.as_bytes(), rows::to_millisecond(until)])?;
+        if held == 1 {
+            step(connection, *id, now, "held", &until.to_string())?;
+        }
+    }
+    Ok(())
+}
+
+fn channel_of(connection: &Connection, delivery: DeliveryId) -> rusqlite::Result<Option<String>> {
+    let sql = "SELECT channel FROM deliveries WHERE id = ?1";
+    connection.prepare_cached(sql)?.query_row([delivery.0.as_bytes()], |row| row.get(0)).optional()
+}
+
+/// Between the last probe of a channel and a restart that probes it again: a supervisor that restarts us in a loop must not
+/// make us hammer an account.
+pub const PROBE_AFTER_START: SignedDuration = SignedDuration::from_mins(1);

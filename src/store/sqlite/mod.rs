@@ -2,6 +2,10 @@
 //! answered.
 
 mod deliver;
+mod due;
+mod fallback;
+mod pacing;
+mod parking;
 mod prune;
 pub mod read;
 mod record;
@@ -23,9 +27,12 @@ use rusqlite::Connection;
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 
+use crate::domain::event::DeliveryId;
 use crate::domain::order::Order;
+use crate::domain::route::Glob;
 use crate::store::Claim;
 use crate::store::Claimed;
+use crate::store::Fallback;
 use crate::store::Record;
 use crate::store::Recorded;
 use crate::store::Settle;
@@ -55,12 +62,11 @@ type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 
 enum Job {
     Record(Box<Record>, Reply<Recorded>),
-    Claim(Box<Claim>, Reply<Claimed>),
-    Settle(Box<Settle>, Reply<()>),
-    Reopen { channel: String, now: Timestamp, reply: Reply<()> },
-    Durability(Reply<(String, i64)>),
-    Prune { before: Timestamp, after_seq: i64, steps: u32, reply: Reply<prune::Pruned> },
+    Change(Change),
 }
+
+/// Anything else that is changed: it is given the transaction, and answers what is told after the commit.
+type Change = Box<dyn FnOnce(&Connection, &Result<(), StoreError>) -> Afterwards + Send>;
 
 /// The orders that a group of jobs has loaded, folded in memory.
 type Orders = HashMap<(String, String), Option<(i64, Order)>>;
@@ -115,7 +121,7 @@ impl Sqlite {
     /// # Errors
     /// [`StoreError::Unavailable`]: the attempt must not be made.
     pub async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError> {
-        self.ask(|reply| Job::Claim(Box::new(claim), reply)).await
+        self.change(move |connection| deliver::claim(connection, &claim)).await
     }
 
     /// Ends an attempt.
@@ -123,15 +129,59 @@ impl Sqlite {
     /// # Errors
     /// [`StoreError::Unavailable`]: the outcome was not kept; the caller should try again, else the message may go out twice.
     pub async fn settle(&self, settle: Settle) -> Result<(), StoreError> {
-        self.ask(|reply| Job::Settle(Box::new(settle), reply)).await
+        self.change(move |connection| deliver::settle(connection, &settle)).await
     }
 
-    /// Makes due what waits because the setting of this channel was wrong: it has changed.
+    /// Holds deliveries until the quiet hours of their channel end.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub async fn reopen(&self, channel: &str, now: Timestamp) -> Result<(), StoreError> {
-        self.ask(|reply| Job::Reopen { channel: channel.to_owned(), now, reply }).await
+    pub async fn hold(&self, ids: Vec<DeliveryId>, until: Timestamp, now: Timestamp) -> Result<(), StoreError> {
+        self.change(move |connection| deliver::hold(connection, &ids, until, now)).await
+    }
+
+    /// Asks the fallback for urgent deliveries that have waited since `before`, or for all urgent ones while the channel is
+    /// parked; not more than one step's worth of them. Answers how many.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn fall_back(&self, to: Fallback, before: Timestamp, now: Timestamp) -> Result<u64, StoreError> {
+        self.change(move |connection| fallback::ask_for_waiting(connection, &to, before, now)).await
+    }
+
+    /// Takes for told what the fallback of a channel has told.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn absorb(&self, channel: &str, now: Timestamp) -> Result<(), StoreError> {
+        let channel = channel.to_owned();
+        self.change(move |connection| fallback::absorb(connection, &channel, now)).await
+    }
+
+    /// Tries a parked channel now: its setting has changed, or somebody asks for it.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn probe_now(&self, channel: &str, now: Timestamp) -> Result<(), StoreError> {
+        let channel = channel.to_owned();
+        self.change(move |connection| parking::probe_now(connection, &channel, now)).await
+    }
+
+    /// Says of what waits for a channel which kinds are urgent: the configuration may have changed since they came.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn rank(&self, channel: &str, urgent: Vec<Glob>) -> Result<(), StoreError> {
+        let channel = channel.to_owned();
+        self.change(move |connection| due::rank(connection, &channel, &urgent)).await
+    }
+
+    /// Forgets the slots of these attempts.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn forget_slots(&self, attempts: Vec<i64>) -> Result<(), StoreError> {
+        self.change(move |connection| pacing::forget(connection, &attempts)).await
     }
 
     /// Removes events older than `before` whose deliveries are all done, at most `steps` of them, beginning after the event
@@ -140,7 +190,7 @@ impl Sqlite {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn prune(&self, before: Timestamp, after_seq: i64, steps: u32) -> Result<(u64, Option<i64>), StoreError> {
-        let pruned = self.ask(|reply| Job::Prune { before, after_seq, steps, reply }).await?;
+        let pruned = self.change(move |connection| prune::prune(connection, before, after_seq, steps)).await?;
         Ok((pruned.removed, pruned.next))
     }
 
@@ -149,7 +199,7 @@ impl Sqlite {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn durability(&self) -> Result<(String, i64), StoreError> {
-        self.ask(Job::Durability).await
+        self.change(durability).await
     }
 
     /// Lets go of the file, after everything that was asked is done.
@@ -162,6 +212,14 @@ impl Sqlite {
     /// The reading side.
     pub fn reader(&self) -> &Reader {
         &self.reader
+    }
+
+    /// Has the writer thread change something, in the transaction of its group and a savepoint of its own.
+    async fn change<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.ask(|reply| Job::Change(Box::new(move |connection, begun| simple(connection, begun, reply, work)))).await
     }
 
     async fn ask<T>(&self, job: impl FnOnce(Reply<T>) -> Job) -> Result<T, StoreError> {
@@ -257,15 +315,7 @@ fn commit(connection: &mut Connection, group: Vec<Job>) {
                         answer
                     })
             }
-            Job::Claim(claim, reply) => simple(connection, &begun, reply, |c| deliver::claim(c, &claim)),
-            Job::Settle(settle, reply) => simple(connection, &begun, reply, |c| deliver::settle(c, &settle)),
-            Job::Durability(reply) => simple(connection, &begun, reply, durability),
-            Job::Reopen { channel, now, reply } => {
-                simple(connection, &begun, reply, |c| deliver::reopen(c, &channel, now))
-            }
-            Job::Prune { before, after_seq, steps, reply } => {
-                simple(connection, &begun, reply, |c| prune::prune(c, before, after_seq, steps))
-            }
+            Job::Change(change) => change(connection, &begun),
         };
         answers.push(answer);
     }

@@ -61,6 +61,7 @@ fn remove(connection: &Connection, old: &Old) -> rusqlite::Result<()> {
     let run = |sql: &str| connection.prepare_cached(sql)?.execute(params![old.id]);
     run("DELETE FROM parts WHERE delivery IN (SELECT id FROM deliveries WHERE event = ?1)")?;
     run("DELETE FROM attempts WHERE delivery IN (SELECT id FROM deliveries WHERE event = ?1)")?;
+    run("DELETE FROM steps WHERE delivery IN (SELECT id FROM deliveries WHERE event = ?1)")?;
     run("DELETE FROM deliveries WHERE event = ?1")?;
     for key in &old.repeat_keys {
         let sql = "DELETE FROM repeat_keys WHERE source = ?1 AND key = ?2 AND event = ?3";

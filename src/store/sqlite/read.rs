@@ -9,16 +9,21 @@ use rusqlite::Connection;
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 
+use crate::domain::event::DeliveryId;
 use crate::domain::event::Event;
 use crate::domain::event::EventId;
 use crate::domain::order::Order;
+use crate::store::Due;
+use crate::store::Outlook;
 use crate::store::Standing;
 use crate::store::StoreError;
-use crate::store::WhatIsDue;
+use crate::store::TakenSlots;
 use crate::store::sqlite::BUSY_MS;
 use crate::store::sqlite::QUEUE;
 use crate::store::sqlite::STATEMENTS;
-use crate::store::sqlite::deliver;
+use crate::store::sqlite::due;
+use crate::store::sqlite::fallback;
+use crate::store::sqlite::pacing;
 use crate::store::sqlite::record;
 use crate::store::sqlite::spawn;
 use crate::store::sqlite::stopped;
@@ -45,20 +50,66 @@ impl Reader {
         Ok(Self { readings })
     }
 
-    /// The deliveries of a channel whose time has come, the longest due first, at most `limit`. With `in_order`, those of one
-    /// order come one after another: a later one stays back while an earlier one waits.
+    /// What waits for a channel and could go now: at most `limit` urgent and as many ordinary deliveries, the longest due
+    /// first. With `in_order`, those of one order come one after another: a later one stays back while an earlier one waits.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub async fn due(
+    pub async fn outlook(
         &self,
         channel: &str,
         now: Timestamp,
         limit: usize,
         in_order: bool,
-    ) -> Result<WhatIsDue, StoreError> {
+    ) -> Result<Outlook, StoreError> {
         let channel = channel.to_owned();
-        self.look(move |connection| deliver::due(connection, &channel, now, limit, in_order)).await
+        self.look(move |connection| due::outlook(connection, &channel, now, limit, in_order)).await
+    }
+
+    /// Everything that the messages of these deliveries are made from, and which of them only a newer version can read.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn load(
+        &self,
+        deliveries: Vec<DeliveryId>,
+        now: Timestamp,
+    ) -> Result<(Vec<Due>, Vec<DeliveryId>), StoreError> {
+        self.look(move |connection| due::load(connection, &deliveries, now)).await
+    }
+
+    /// What waits for a channel of one order and may share one message, the earliest first.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn of_one_order(&self, channel: &str, order_key: &str) -> Result<Vec<DeliveryId>, StoreError> {
+        let (channel, order_key) = (channel.to_owned(), order_key.to_owned());
+        self.look(move |connection| due::of_one_order(connection, &channel, &order_key)).await
+    }
+
+    /// What a delivery carries, the earliest first.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn carried(&self, leader: DeliveryId) -> Result<Vec<DeliveryId>, StoreError> {
+        self.look(move |connection| due::carried(connection, leader)).await
+    }
+
+    /// Whether the fallback of a channel is to be asked for something that has waited since `before`.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn wants_fallback(&self, channel: &str, before: Timestamp, now: Timestamp) -> Result<bool, StoreError> {
+        let channel = channel.to_owned();
+        self.look(move |connection| fallback::is_wanted(connection, &channel, before, now)).await
+    }
+
+    /// The slots that are taken and the credentials that are shut.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn taken_slots(&self) -> Result<TakenSlots, StoreError> {
+        self.look(pacing::taken).await
     }
 
     /// When the next delivery of a channel falls due.
@@ -67,7 +118,7 @@ impl Reader {
     /// [`StoreError::Unavailable`].
     pub async fn next_due(&self, channel: &str) -> Result<Option<Timestamp>, StoreError> {
         let channel = channel.to_owned();
-        self.look(move |connection| deliver::next_due(connection, &channel)).await
+        self.look(move |connection| due::next_due(connection, &channel)).await
     }
 
     /// The channels for which deliveries wait, configured or not, and how many.
@@ -75,7 +126,7 @@ impl Reader {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn waiting(&self) -> Result<Vec<(String, u64)>, StoreError> {
-        self.look(deliver::waiting).await
+        self.look(due::waiting).await
     }
 
     /// Whether the store holds a delivery to a channel of this name, in whatever state.
@@ -84,7 +135,7 @@ impl Reader {
     /// [`StoreError::Unavailable`].
     pub async fn knows_channel(&self, channel: &str) -> Result<bool, StoreError> {
         let channel = channel.to_owned();
-        self.look(move |connection| deliver::knows(connection, &channel)).await
+        self.look(move |connection| due::knows(connection, &channel)).await
     }
 
     /// All deliveries in the sequence of their making, or those in one state.
@@ -93,7 +144,7 @@ impl Reader {
     /// [`StoreError::Unavailable`].
     pub async fn deliveries(&self, state: Option<&str>) -> Result<Vec<Standing>, StoreError> {
         let state = state.map(str::to_owned);
-        self.look(move |connection| deliver::standings(connection, state.as_deref())).await
+        self.look(move |connection| due::standings(connection, state.as_deref())).await
     }
 
     /// An event with the number of its repeats.

@@ -44,8 +44,8 @@ pub fn record(connection: &Connection, orders: &mut Orders, record: &Record) -> 
     }
     let hearing = record.hearers.iter().filter(|(hearer, _)| decision.channels.contains(&hearer.channel));
     for (hearer, id) in hearing {
-        let sql = "INSERT INTO deliveries (id, event, event_seq, channel, order_key, state, due_at, created_at)
-                   VALUES (?1, ?2, ?3, ?4, ?5, 'waiting', ?6, ?6)";
+        let sql = "INSERT INTO deliveries (id, event, event_seq, channel, order_key, state, due_at, created_at, urgent)
+                   VALUES (?1, ?2, ?3, ?4, ?5, 'waiting', ?6, ?6, ?7)";
         connection.prepare_cached(sql)?.execute(params![
             id.0.as_bytes(),
             event.id.0.as_bytes(),
@@ -53,6 +53,7 @@ pub fn record(connection: &Connection, orders: &mut Orders, record: &Record) -> 
             hearer.channel,
             event.order.as_ref().map(|order| format!("{}/{}", event.source, order.number)),
             rows::to_millisecond(event.received_at),
+            record.urgent.contains(&hearer.channel),
         ])?;
     }
     Ok(Recorded::New { channels: decision.channels, unjudged: decision.unjudged })

@@ -1,5 +1,7 @@
 //! How our words stand in SQLite's columns.
 
+use std::str::FromStr;
+
 use jiff::Timestamp;
 use rusqlite::types::Type;
 use serde::Serialize;
@@ -24,6 +26,10 @@ pub fn to_json(value: &impl Serialize) -> rusqlite::Result<String> {
 
 pub fn of_json<T: DeserializeOwned>(column: usize, text: &str) -> rusqlite::Result<T> {
     serde_json::from_str(text).map_err(|error| unreadable(column, Type::Text, error))
+}
+
+pub fn parsed<T: FromStr<Err: std::error::Error + Send + Sync + 'static>>(column: usize, text: &str) -> rusqlite::Result<T> {
+    text.parse().map_err(|error| unreadable(column, Type::Text, error))
 }
 
 fn unreadable(column: usize, kind: Type, error: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {

@@ -10,12 +10,15 @@ ALTER TABLE deliveries ADD COLUMN returned INTEGER NOT NULL DEFAULT 0;
 -- For a fallback: the delivery that it stands in for, and the channels that could not be reached, JSON, the first one first.
 ALTER TABLE deliveries ADD COLUMN instead_of BLOB;
 ALTER TABLE deliveries ADD COLUMN unreached TEXT;
+-- For a delivery that waited too long: 1 when its fallback was asked, 2 when the fallback hears of the event anyway.
+ALTER TABLE deliveries ADD COLUMN fell_back INTEGER NOT NULL DEFAULT 0;
 
 -- What waits inside a digest (its `digest` is set) is not due by itself: its leader is.
 DROP INDEX deliveries_due;
 CREATE INDEX deliveries_due ON deliveries (channel, urgent, due_at, event_seq) WHERE state = 'waiting' AND digest IS NULL;
 CREATE INDEX deliveries_of_digest ON deliveries (digest) WHERE digest IS NOT NULL;
 CREATE INDEX deliveries_standing_in ON deliveries (instead_of) WHERE instead_of IS NOT NULL;
+CREATE INDEX deliveries_to_fall_back ON deliveries (channel, created_at) WHERE state = 'waiting' AND urgent = 1 AND fell_back = 0;
 CREATE INDEX deliveries_dead ON deliveries (channel) WHERE state = 'dead';
 
 -- What happened to a delivery besides its attempts: held, returned, asked for once more.
@@ -36,6 +39,8 @@ ALTER TABLE attempts ADD COLUMN far_ahead_s INTEGER;
 
 -- How often in a row a credential was found shut when it should have been open again.
 ALTER TABLE credentials ADD COLUMN closings INTEGER NOT NULL DEFAULT 1;
+
+CREATE INDEX pacing_slots_of_attempt ON pacing_slots (attempt);
 
 ALTER TABLE parked_channels ADD COLUMN probed_at INTEGER NOT NULL DEFAULT 0;
 

@@ -1,0 +1,172 @@
+//! Which deliveries of one channel share a message: those of one order, and in a digest those of many.
+
+use std::collections::BTreeMap;
+
+use crate::domain::digest;
+use crate::domain::event::DeliveryId;
+use crate::domain::event::Kind;
+use crate::domain::pace::Waiting;
+
+/// A delivery whose time has come, without its content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    pub id: DeliveryId,
+    pub kind: Kind,
+    pub urgent: bool,
+    /// Deliveries of one order belong together.
+    pub order_key: Option<String>,
+    /// In the sequence of arrival.
+    pub event_seq: i64,
+    /// It was begun, may have arrived, or carries others: it goes on as the message that it is, and joins no other.
+    pub steady: bool,
+    /// It was held in quiet hours and not tried since.
+    pub held: bool,
+    /// A digest that carried it died, so it goes alone.
+    pub returned: bool,
+    /// Its fallback was asked.
+    pub fell_back: bool,
+}
+
+/// What makes one message by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bundle {
+    /// The earliest first; the last one leads.
+    pub ids: Vec<DeliveryId>,
+    pub order_key: Option<String>,
+    pub urgent: bool,
+    pub steady: bool,
+    pub held: bool,
+    /// May it join a digest?
+    pub joins: bool,
+}
+
+/// The messages that these deliveries, given by urgency and then as they fell due, make at most. With `gathers`, several of
+/// one order are one. What goes on as it is comes first.
+pub fn bundles(candidates: Vec<Candidate>, gathers: bool) -> Vec<Bundle> {
+    let mut bundles: Vec<(Vec<(i64, DeliveryId)>, Bundle)> = Vec::new();
+    let mut of_order: BTreeMap<String, usize> = BTreeMap::new();
+    for candidate in candidates {
+        let joins = gathers && !candidate.steady && !candidate.returned;
+        let order_key = candidate.order_key.filter(|_| joins);
+        let member = (candidate.event_seq, candidate.id);
+        if let Some(at) = order_key.as_ref().and_then(|key| of_order.get(key)) {
+            let (members, bundle) = &mut bundles[*at];
+            bundle.urgent |= candidate.urgent;
+            bundle.held &= candidate.held;
+            members.push(member);
+            continue;
+        }
+        if let Some(key) = &order_key {
+            of_order.insert(key.clone(), bundles.len());
+        }
+        let Candidate { urgent, steady, held, .. } = candidate;
+        bundles.push((vec![member], Bundle { ids: Vec::new(), order_key, urgent, steady, held, joins }));
+    }
+    let ordered = |(mut members, bundle): (Vec<(i64, DeliveryId)>, Bundle)| {
+        members.sort_unstable();
+        Bundle { ids: members.into_iter().map(|(_, id)| id).collect(), ..bundle }
+    };
+    let mut bundles: Vec<Bundle> = bundles.into_iter().map(ordered).collect();
+    bundles.sort_by_key(|bundle| (!bundle.steady, !bundle.urgent));
+    bundles
+}
+
+/// How many messages they make.
+pub fn waiting(bundles: &[Bundle]) -> Waiting {
+    // What was begun goes on before all else.
+    let urgent = bundles.iter().filter(|bundle| bundle.urgent || bundle.steady).count();
+    Waiting { urgent, ordinary: bundles.len() - urgent }
+}
+
+/// Takes out those that share the next message: all that may, of the urgent ones where there are some, when it is to be a
+/// digest; what was held in quiet hours is one anyway; else the first one.
+pub fn choose(bundles: &mut Vec<Bundle>, digest: bool) -> Vec<Bundle> {
+    let Some(first) = bundles.first().cloned() else { return Vec::new() };
+    let shares = |bundle: &Bundle| match (digest, first.held) {
+        _ if first.steady || !bundle.joins => false,
+        (true, _) => bundle.urgent == first.urgent,
+        (false, true) => bundle.held,
+        (false, false) => false,
+    };
+    let mut room = digest::MOST;
+    let mut taken = Vec::new();
+    let mut is_first = true;
+    bundles.retain(|bundle| {
+        let takes = std::mem::take(&mut is_first) || (first.joins && shares(bundle) && bundle.ids.len() <= room);
+        if takes {
+            room = room.saturating_sub(bundle.ids.len());
+            taken.push(bundle.clone());
+        }
+        !takes
+    });
+    taken
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn ids(bundles: &[Bundle]) -> Vec<Vec<u128>> {
+        bundles.iter().map(|bundle| bundle.ids.iter().map(|id| id.0.as_u128()).collect()).collect()
+    }
+
+    fn one(id: u128) -> Candidate {
+        Candidate {
+            id: DeliveryId(Uuid::from_u128(id)),
+            kind: Kind::OrderPlaced,
+            urgent: false,
+            order_key: None,
+            event_seq: id as i64,
+            steady: false,
+            held: false,
+            returned: false,
+            fell_back: false,
+        }
+    }
+
+    fn of(order: &str, candidate: Candidate) -> Candidate {
+        Candidate { order_key: Some(order.to_owned()), ..candidate }
+    }
+
+    #[test]
+    fn deliveries_of_one_order_are_one_message_led_by_the_newest() {
+        let given = vec![
+            of("a", Candidate { urgent: true, ..one(3) }),
+            of("b", one(2)),
+            of("a", one(1)),
+            of("a", Candidate { steady: true, ..one(4) }),
+        ];
+        let made = bundles(given.clone(), true);
+        assert_eq!(ids(&made), [vec![4], vec![1, 3], vec![2]]);
+        assert_eq!(waiting(&made), Waiting { urgent: 2, ordinary: 1 });
+        assert_eq!(ids(&bundles(given, false)).len(), 4, "each event by itself");
+    }
+
+    #[test]
+    fn a_digest_takes_the_urgent_ones_first_and_nothing_that_goes_alone() {
+        let urgent = |id| Candidate { urgent: true, ..one(id) };
+        let given = vec![urgent(1), Candidate { returned: true, ..urgent(2) }, urgent(3), one(4), one(5)];
+        let mut made = bundles(given, true);
+        assert_eq!(ids(&choose(&mut made, true)), [[1], [3]]);
+        assert_eq!(ids(&choose(&mut made, true)), [[2]]);
+        assert_eq!(ids(&choose(&mut made, true)), [[4], [5]]);
+        assert_eq!(choose(&mut made, true), []);
+    }
+
+    #[test]
+    fn what_was_held_at_night_is_one_message_in_the_morning() {
+        let held = |id| Candidate { held: true, ..one(id) };
+        let mut made = bundles(vec![Candidate { urgent: true, held: true, ..one(1) }, held(2), one(3), held(4)], true);
+        assert_eq!(ids(&choose(&mut made, false)), [[1], [2], [4]]);
+        assert_eq!(ids(&choose(&mut made, false)), [[3]]);
+    }
+
+    #[test]
+    fn a_digest_is_no_longer_than_people_read() {
+        let mut made = bundles((0..500).map(one).collect(), true);
+        assert_eq!(choose(&mut made, true).len(), digest::MOST);
+        assert_eq!(made.len(), 500 - digest::MOST);
+    }
+}

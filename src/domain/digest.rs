@@ -1,0 +1,120 @@
+//! Digests: one message that carries several deliveries, with a line for each, in as much detail as there is room for.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::domain::compose;
+use crate::domain::compose::Composed;
+use crate::domain::compose::View;
+use crate::domain::event::Event;
+use crate::domain::event::Kind;
+use crate::domain::money::Money;
+use crate::domain::order::Order;
+use crate::domain::text::escape_value;
+
+/// So many deliveries share a message at most, however long it may be: nobody reads more.
+pub const MOST: usize = 200;
+
+/// One of those that share a message.
+#[derive(Clone, Copy)]
+pub struct Entry<'a> {
+    pub event: &'a Event,
+    /// The order as it stands now, when the event is about one.
+    pub order: Option<&'a Order>,
+}
+
+/// How much is said of each. What is left out is always the same, in this sequence; never number, shop, total or reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// All items, with their options.
+    Options,
+    /// All items.
+    Items,
+    /// The first three items, and how many more there are.
+    FewItems,
+    /// No items.
+    Heads,
+}
+
+impl Detail {
+    /// The most first.
+    pub const ALL: [Detail; 4] = [Detail::Options, Detail::Items, Detail::FewItems, Detail::Heads];
+
+    /// As templates know it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Detail::Options => "options",
+            Detail::Items => "items",
+            Detail::FewItems => "few",
+            Detail::Heads => "none",
+        }
+    }
+}
+
+/// What a digest is made from.
+#[derive(Clone, Copy)]
+pub struct DigestView<'a> {
+    /// In the sequence of arrival.
+    pub entries: &'a [Entry<'a>],
+    pub detail: Detail,
+    pub language: &'a str,
+    pub timezone: &'a TimeZone,
+    pub channel: &'a str,
+    pub channel_kind: &'a str,
+}
+
+impl<'a> DigestView<'a> {
+    /// One entry as a message by itself would see it.
+    pub fn view(&self, entry: &Entry<'a>) -> View<'a> {
+        View {
+            event: entry.event,
+            order: entry.order,
+            language: self.language,
+            timezone: self.timezone,
+            channel: self.channel,
+            channel_kind: self.channel_kind,
+        }
+    }
+
+    /// The entries by kind, in the sequence in which kinds are listed.
+    pub fn groups(&self) -> Vec<(&'a Kind, Vec<Entry<'a>>)> {
+        let mut groups: BTreeMap<&Kind, Vec<Entry<'a>>> = BTreeMap::new();
+        for entry in self.entries {
+            groups.entry(&entry.event.kind).or_default().push(*entry);
+        }
+        groups.into_iter().collect()
+    }
+}
+
+/// What the orders of one kind come to, by currency: amounts are never added across currencies. Only where every entry adds
+/// to what was sold.
+pub fn totals(kind: &Kind, entries: &[Entry<'_>]) -> Vec<Money> {
+    if !matches!(kind, Kind::OrderPlaced | Kind::OrderPaid) {
+        return Vec::new();
+    }
+    let mut sums: BTreeMap<&str, Option<Money>> = BTreeMap::new();
+    for total in entries.iter().filter_map(|entry| entry.order?.total.as_ref()) {
+        let sum = sums.entry(&total.currency).or_insert_with(|| Some(Money::new(0, &total.currency)));
+        *sum = sum.as_ref().and_then(|sum| sum.plus(total));
+    }
+    sums.into_values().flatten().collect()
+}
+
+/// The built-in plain form: it needs no template and cannot fail.
+pub fn plain(view: &DigestView<'_>) -> Composed {
+    let titles = view.entries.iter().map(|entry| format!("- {}\n", escape_value(&compose::plain(&view.view(entry)).title)));
+    let markdown = format!("# Orderbell × {}\n\n{}", view.entries.len(), titles.collect::<String>());
+    match view.entries.first() {
+        Some(first) => compose::composed(&markdown, &view.view(first)),
+        None => Composed { title: "Orderbell".to_owned(), markdown, document: Default::default() },
+    }
+}
+
+/// An earlier delivery of the same order, told by a newer one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Earlier {
+    pub kind: Kind,
+    pub at: Timestamp,
+}

@@ -1,0 +1,345 @@
+//! Pacing: how many messages a far side takes within how long, as it counts them, and whether the next one goes alone, in a
+//! digest, or later. Pure: times are readings of a clock that never goes back ([`Elapsed`]), given as arguments.
+//!
+//! A far side counts a message at some moment between its begin and its end, which we do not know. So a slot is taken
+//! before the send, and is free again one window after the send *ended*: then no rolling window of the far side holds more
+//! than `count`, however slow the sends are.
+
+use std::collections::BTreeMap;
+
+use jiff::SignedDuration;
+
+/// Time since some beginning, by a clock that never goes back and is set by nobody.
+pub type Elapsed = SignedDuration;
+
+/// So many messages within a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Allowance {
+    pub count: u32,
+    pub per: SignedDuration,
+}
+
+/// How far ahead it is looked whether the allowance will do for what is waiting.
+const AHEAD: SignedDuration = SignedDuration::from_secs(30);
+
+impl Allowance {
+    /// Kept for urgent messages: a third.
+    fn reserve(self) -> u32 {
+        self.count / 3
+    }
+
+    /// The last slots are spread over the window, so that even in a flood somebody hears something all the time.
+    fn last(self) -> u32 {
+        (self.count / 6).max(1)
+    }
+
+    /// Between two of the last slots.
+    fn spread(self) -> SignedDuration {
+        let gaps = i32::try_from(self.last()).unwrap_or(i32::MAX).saturating_add(1);
+        self.per / gaps
+    }
+
+    /// The stricter of two for one credential: the one that lets less through in the long run.
+    pub fn stricter(self, other: Self) -> Self {
+        let ours = i128::from(self.count) * other.per.as_nanos();
+        if ours <= i128::from(other.count) * self.per.as_nanos() { self } else { other }
+    }
+}
+
+/// What somebody who sends holds; it names his slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ticket(u64);
+
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    /// The attempt that it is taken for, once that is known.
+    attempt: Option<i64>,
+    /// `None` while the message is under way.
+    free_at: Option<Elapsed>,
+}
+
+/// The slots of one credential.
+#[derive(Clone, Debug, Default)]
+pub struct Window {
+    slots: BTreeMap<Ticket, Slot>,
+    next: u64,
+    closed_until: Option<Elapsed>,
+    /// How often in a row it was found shut.
+    closings: u32,
+    last_begin: Option<Elapsed>,
+    /// Attempts whose slots are free again, and which the store need not hold any more.
+    freed: Vec<i64>,
+}
+
+/// How many messages wait, each order and each retry as one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Waiting {
+    pub urgent: usize,
+    pub ordinary: usize,
+}
+
+/// What is to be done with what waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Plan {
+    /// The first urgent message goes by itself, or the first one where none is urgent.
+    Alone,
+    /// What waits shares one message; only the urgent ones where some are.
+    Gather,
+    /// Nothing goes before that; sooner when a send ends.
+    Later(Option<Elapsed>),
+}
+
+impl Window {
+    /// Takes up, at a start, a slot that was taken before it. How much time has gone by since is known by no clock that can
+    /// be trusted, so it is free one whole window from now.
+    pub fn take_up(&mut self, attempt: i64, allowance: Allowance, now: Elapsed) {
+        let ticket = self.ticket();
+        self.slots.insert(ticket, Slot { attempt: Some(attempt), free_at: Some(now + allowance.per) });
+    }
+
+    fn ticket(&mut self) -> Ticket {
+        self.next += 1;
+        Ticket(self.next)
+    }
+
+    /// Takes a slot for a message that begins now. The caller has asked whether it may.
+    pub fn take(&mut self, now: Elapsed) -> Ticket {
+        let ticket = self.ticket();
+        self.slots.insert(ticket, Slot { attempt: None, free_at: None });
+        self.last_begin = Some(now);
+        ticket
+    }
+
+    /// The attempt for which a slot is taken.
+    pub fn bind(&mut self, ticket: Ticket, attempt: i64) {
+        if let Some(slot) = self.slots.get_mut(&ticket) {
+            slot.attempt = Some(attempt);
+        }
+    }
+
+    /// The message has ended, however that was: its slot is free one window from now.
+    pub fn ended(&mut self, ticket: Ticket, allowance: Allowance, now: Elapsed) {
+        if let Some(slot) = self.slots.get_mut(&ticket) {
+            slot.free_at = Some(now + allowance.per);
+        }
+    }
+
+    /// Nothing was sent after all.
+    pub fn give_back(&mut self, ticket: Ticket) {
+        if let Some(attempt) = self.slots.remove(&ticket).and_then(|slot| slot.attempt) {
+            self.freed.push(attempt);
+        }
+    }
+
+    /// The far side said that the credential is shut. Answers for how long it is not used: `wait`, doubled each time that it
+    /// is found shut again without a yes in between, up to an hour.
+    pub fn close(&mut self, wait: SignedDuration, now: Elapsed) -> SignedDuration {
+        const LONGEST: SignedDuration = SignedDuration::from_hours(1);
+        // Several messages under way are told the same closing.
+        let again = self.closed_until.is_none_or(|until| until <= now);
+        if again {
+            self.closings = self.closings.saturating_add(1);
+        }
+        let doublings = self.closings.saturating_sub(1).min(6);
+        let wait = wait.saturating_mul(1 << doublings).min(wait.max(LONGEST));
+        self.closed_until = self.closed_until.max(Some(now + wait));
+        wait
+    }
+
+    /// Takes up a closing that was told before a start.
+    pub fn take_up_closing(&mut self, left: SignedDuration, closings: u32, now: Elapsed) {
+        self.closed_until = Some(now + left.max(SignedDuration::ZERO));
+        self.closings = closings;
+    }
+
+    /// The far side said yes.
+    pub fn said_yes(&mut self) {
+        self.closings = 0;
+    }
+
+    pub fn closings(&self) -> u32 {
+        self.closings
+    }
+
+    /// Until when the credential is shut.
+    pub fn closed(&self, now: Elapsed) -> Option<Elapsed> {
+        self.closed_until.filter(|until| *until > now)
+    }
+
+    /// The attempts whose slots are free by now, each once.
+    pub fn freed(&mut self, now: Elapsed) -> Vec<i64> {
+        let freed = &mut self.freed;
+        self.slots.retain(|_, slot| {
+            let held = slot.free_at.is_none_or(|at| at > now);
+            if !held {
+                freed.extend(slot.attempt);
+            }
+            held
+        });
+        std::mem::take(freed)
+    }
+
+    /// Puts back what [`Window::freed`] answered and the store could not be told.
+    pub fn not_forgotten(&mut self, attempts: Vec<i64>) {
+        self.freed.extend(attempts);
+    }
+
+    fn held(&self, now: Elapsed) -> u32 {
+        let held = self.slots.values().filter(|slot| slot.free_at.is_none_or(|at| at > now)).count();
+        u32::try_from(held).unwrap_or(u32::MAX)
+    }
+
+    /// How many slots are free.
+    pub fn free(&self, allowance: Allowance, now: Elapsed) -> u32 {
+        allowance.count.saturating_sub(self.held(now))
+    }
+
+    /// When so many slots are free, as far as that is known by now.
+    fn when_free(&self, wanted: u32, allowance: Allowance, now: Elapsed) -> Option<Elapsed> {
+        let mut times: Vec<Elapsed> =
+            self.slots.values().filter_map(|slot| slot.free_at).filter(|at| *at > now).collect();
+        times.sort_unstable();
+        let missing = wanted.saturating_sub(self.free(allowance, now));
+        match missing {
+            0 => Some(now),
+            _ => times.get(missing as usize - 1).copied(),
+        }
+    }
+
+    /// Whether a further part of a message that was begun may go now; it may use the reserve.
+    pub fn may_go_on(&self, allowance: Allowance, now: Elapsed) -> bool {
+        self.closed(now).is_none() && self.free(allowance, now) > 0
+    }
+
+    /// What is to be done with what waits.
+    pub fn plan(&self, allowance: Allowance, waiting: Waiting, now: Elapsed) -> Plan {
+        let Waiting { urgent, ordinary } = waiting;
+        if urgent + ordinary == 0 {
+            return Plan::Later(None);
+        }
+        if let Some(until) = self.closed(now) {
+            return Plan::Later(Some(until));
+        }
+        let free = self.free(allowance, now);
+        // An urgent one may take any slot, an ordinary one leaves the reserve alone.
+        let kept = if urgent > 0 { 0 } else { allowance.reserve() };
+        if free <= kept {
+            return Plan::Later(self.when_free(kept + 1, allowance, now));
+        }
+        if free <= allowance.last()
+            && let Some(next) = self.last_begin.map(|begin| begin + allowance.spread())
+            && next > now
+        {
+            return Plan::Later(Some(next));
+        }
+        let soon = self.free(allowance, now + AHEAD);
+        let is_short = urgent + ordinary > soon as usize;
+        let has_room = urgent > 0 && urgent <= free.min(allowance.reserve()) as usize;
+        if is_short && !has_room { Plan::Gather } else { Plan::Alone }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROBOT: Allowance = Allowance { count: 18, per: SignedDuration::from_mins(1) };
+
+    fn at(seconds: i64) -> Elapsed {
+        SignedDuration::from_secs(seconds)
+    }
+
+    /// Sends one message that ends as it begins.
+    fn send(window: &mut Window, now: Elapsed) {
+        let ticket = window.take(now);
+        window.ended(ticket, ROBOT, now);
+    }
+
+    fn urgent(urgent: usize) -> Waiting {
+        Waiting { urgent, ordinary: 0 }
+    }
+
+    fn ordinary(ordinary: usize) -> Waiting {
+        Waiting { urgent: 0, ordinary }
+    }
+
+    #[test]
+    fn a_slot_is_free_one_window_after_the_send_ended() {
+        let mut window = Window::default();
+        let slow = window.take(at(0));
+        for _ in 0..17 {
+            send(&mut window, at(0));
+        }
+        assert_eq!(window.plan(ROBOT, urgent(1), at(1)), Plan::Later(Some(at(60))));
+        window.ended(slow, ROBOT, at(40));
+        assert_eq!(window.free(ROBOT, at(59)), 0);
+        assert_eq!(window.free(ROBOT, at(60)), 17);
+        assert_eq!(window.free(ROBOT, at(99)), 17);
+        assert_eq!(window.free(ROBOT, at(100)), 18);
+    }
+
+    #[test]
+    fn few_go_alone_and_many_share() {
+        let mut window = Window::default();
+        assert_eq!(window.plan(ROBOT, ordinary(18), at(0)), Plan::Alone);
+        assert_eq!(window.plan(ROBOT, ordinary(19), at(0)), Plan::Gather);
+        (0..10).for_each(|_| send(&mut window, at(0)));
+        assert_eq!(window.plan(ROBOT, ordinary(8), at(1)), Plan::Alone);
+        assert_eq!(window.plan(ROBOT, ordinary(9), at(1)), Plan::Gather);
+        assert_eq!(window.plan(ROBOT, ordinary(9), at(31)), Plan::Alone, "ten more are free within half a minute");
+    }
+
+    #[test]
+    fn the_last_third_is_for_urgent_ones_which_go_alone_while_it_lasts() {
+        let mut window = Window::default();
+        (0..12).for_each(|_| send(&mut window, at(0)));
+        assert_eq!(window.plan(ROBOT, ordinary(1), at(1)), Plan::Later(Some(at(60))));
+        assert_eq!(window.plan(ROBOT, Waiting { urgent: 6, ordinary: 50 }, at(1)), Plan::Alone);
+        assert_eq!(window.plan(ROBOT, Waiting { urgent: 7, ordinary: 50 }, at(1)), Plan::Gather);
+    }
+
+    #[test]
+    fn the_last_slots_are_spread_over_the_window() {
+        let mut window = Window::default();
+        (0..15).for_each(|_| send(&mut window, at(0)));
+        assert_eq!(window.plan(ROBOT, urgent(1), at(1)), Plan::Later(Some(at(15))));
+        assert_eq!(window.plan(ROBOT, urgent(1), at(15)), Plan::Alone);
+        assert_eq!(window.plan(ROBOT, urgent(40), at(15)), Plan::Gather);
+    }
+
+    #[test]
+    fn a_shut_credential_rests_and_longer_each_time() {
+        let mut window = Window::default();
+        let wait = at(60);
+        assert_eq!(window.close(wait, at(0)), at(60));
+        assert_eq!(window.close(wait, at(1)), at(60), "the same closing, told to another message under way");
+        assert_eq!(window.plan(ROBOT, urgent(1), at(30)), Plan::Later(Some(at(61))));
+        assert_eq!(window.close(wait, at(61)), at(120));
+        assert_eq!(window.close(wait, at(181)), at(240));
+        window.said_yes();
+        assert_eq!(window.close(wait, at(1000)), at(60));
+        assert_eq!(window.close(SignedDuration::from_hours(6), at(5000)), SignedDuration::from_hours(6));
+    }
+
+    #[test]
+    fn what_was_taken_before_a_start_is_held_for_a_whole_window() {
+        let mut window = Window::default();
+        (0..18).for_each(|attempt| window.take_up(attempt, ROBOT, at(0)));
+        assert_eq!(window.plan(ROBOT, urgent(1), at(59)), Plan::Later(Some(at(60))));
+        assert_eq!(window.plan(ROBOT, urgent(1), at(60)), Plan::Alone);
+        assert_eq!(window.freed(at(60)).len(), 18);
+        assert_eq!(window.freed(at(60)), Vec::<i64>::new());
+    }
+
+    #[test]
+    fn an_allowance_of_one_still_sends() {
+        let one = Allowance { count: 1, per: at(10) };
+        let mut window = Window::default();
+        assert_eq!(window.plan(one, ordinary(1), at(0)), Plan::Alone);
+        let ticket = window.take(at(0));
+        assert_eq!(window.plan(one, ordinary(1), at(0)), Plan::Later(None), "until the send ends");
+        window.ended(ticket, one, at(1));
+        assert_eq!(window.plan(one, ordinary(1), at(2)), Plan::Later(Some(at(11))));
+        assert_eq!(window.plan(one, ordinary(2), at(11)), Plan::Gather);
+    }
+}

@@ -1,0 +1,150 @@
+//! Templates of what surrounds single messages: digests, and the notes before and behind a message.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use minijinja::Value;
+use minijinja::context;
+
+use crate::domain::compose::Composed;
+use crate::domain::compose::composed;
+use crate::domain::digest::DigestView;
+use crate::domain::digest::Earlier;
+use crate::domain::digest::Entry;
+use crate::domain::digest::totals;
+use crate::domain::event::Kind;
+use crate::domain::language;
+use crate::domain::language::Language;
+use crate::domain::template::ComposeError;
+use crate::domain::template::Dialect;
+use crate::domain::template::Fault;
+use crate::domain::template::Templates;
+use crate::domain::template::filters::Zone;
+use crate::domain::template::values::value_of;
+
+/// What stands around a message.
+pub struct Notes<'a> {
+    /// Channels that could not be reached, and since when; said before the message.
+    pub unreached: &'a [(String, Timestamp)],
+    /// What the message tells as well, because something newer of the same order does; said behind it.
+    pub earlier: &'a [Earlier],
+}
+
+impl Notes<'_> {
+    pub fn is_empty(&self) -> bool {
+        self.unreached.is_empty() && self.earlier.is_empty()
+    }
+}
+
+impl Templates {
+    /// Renders several deliveries as one message, by `digest.md`.
+    ///
+    /// # Errors
+    /// There is none, or it failed. The caller sends [`crate::domain::digest::plain`] instead.
+    pub fn digest(&self, view: &DigestView<'_>) -> Result<Composed, ComposeError> {
+        let (dialect, path) = self.find(view.language, &["digest.md"])?;
+        let groups: Vec<Value> =
+            view.groups().iter().map(|(kind, entries)| self.group(dialect, view, kind, entries)).collect();
+        let context = context! {
+            groups => groups,
+            count => view.entries.len(),
+            detail => view.detail.as_str(),
+            language => view.language,
+            timezone => Value::from_object(Zone(view.timezone.clone())),
+            channel => view.channel,
+            channel_kind => view.channel_kind,
+        };
+        let markdown = dialect.render(&path, context)?;
+        let first = view.entries.first().ok_or_else(|| nothing(&path))?;
+        Ok(composed(&markdown, &view.view(first)))
+    }
+
+    fn group(&self, dialect: &Dialect, view: &DigestView<'_>, kind: &Kind, entries: &[Entry<'_>]) -> Value {
+        let shown: Vec<Value> = entries.iter().map(|entry| self.entry(view, entry)).collect();
+        context! {
+            kind => kind.to_string(),
+            word => plural(&dialect.words, kind),
+            count => entries.len(),
+            totals => value_of(&totals(kind, entries)),
+            entries => shown,
+        }
+    }
+
+    /// What a template sees of one entry; `title` is that of its own message.
+    fn entry(&self, view: &DigestView<'_>, entry: &Entry<'_>) -> Value {
+        let own = view.view(entry);
+        let title = self.compose(&own).unwrap_or_else(|_| crate::domain::compose::plain(&own)).title;
+        let shop = entry.order.and_then(|order| order.shop.as_ref()).or(entry.event.shop.as_ref());
+        context! {
+            title => title,
+            kind => entry.event.kind.to_string(),
+            order => value_of(&entry.order),
+            shop => value_of(&shop),
+            data => value_of(&entry.event.data),
+            occurred_at => value_of(&entry.event.occurred_at),
+            received_at => value_of(&entry.event.received_at),
+        }
+    }
+
+    /// The message with its notes around it, by `_unreached.md` and `_earlier.md`.
+    ///
+    /// # Errors
+    /// One of them failed; the message is better than no message.
+    pub fn noted(
+        &self,
+        message: &Composed,
+        notes: &Notes<'_>,
+        language: &str,
+        timezone: &TimeZone,
+        view: &crate::domain::compose::View<'_>,
+    ) -> Result<Composed, ComposeError> {
+        let zone = || Value::from_object(Zone(timezone.clone()));
+        let mut pieces = vec![message.markdown.clone()];
+        if !notes.unreached.is_empty() {
+            let (dialect, path) = self.find(language, &["_unreached.md"])?;
+            let channels: Vec<Value> = notes
+                .unreached
+                .iter()
+                .map(|(channel, since)| context! { channel => channel, since => value_of(since) })
+                .collect();
+            pieces.insert(0, dialect.render(&path, context! { unreached => channels, timezone => zone() })?);
+        }
+        if !notes.earlier.is_empty() {
+            let (dialect, path) = self.find(language, &["_earlier.md"])?;
+            let earlier: Vec<Value> = notes
+                .earlier
+                .iter()
+                .map(|earlier| context! { kind => earlier.kind.to_string(), at => value_of(&earlier.at) })
+                .collect();
+            pieces.push(dialect.render(&path, context! { earlier => earlier, timezone => zone() })?);
+        }
+        Ok(Composed { title: message.title.clone(), ..composed(&pieces.join("\n\n"), view) })
+    }
+
+    /// The templates for a language, and the first of these files that they have.
+    fn find(&self, wanted: &str, files: &[&str]) -> Result<(&Dialect, String), ComposeError> {
+        let folders = language::chain(wanted, &self.folders);
+        let dialect = folders.first().and_then(|folder| self.languages.get(folder));
+        let path = dialect.and_then(|dialect| {
+            let paths = dialect.chain.iter().flat_map(|folder| files.iter().map(move |file| format!("{folder}/{file}")));
+            paths.into_iter().find(|path| dialect.has(path))
+        });
+        let missing = || nothing(&format!("{wanted}/{}", files.first().unwrap_or(&"")));
+        Ok((dialect.ok_or_else(missing)?, path.ok_or_else(missing)?))
+    }
+}
+
+/// The plural word of a kind in digests, where the language has one: `digest_order_placed`.
+fn plural(words: &Language, kind: &Kind) -> Option<String> {
+    let word = format!("digest_{}", kind.to_string().replace('.', "_"));
+    words.word(&format!("plural.{word}.other")).is_some().then_some(word)
+}
+
+fn nothing(path: &str) -> ComposeError {
+    ComposeError {
+        template: path.to_owned(),
+        line: None,
+        span: None,
+        fault: Fault::UnknownFile,
+        message: "there is no such template".to_owned(),
+    }
+}

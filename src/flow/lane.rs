@@ -1,0 +1,383 @@
+//! One lane per channel: what of that which waits is sent now, alone or in a digest, and what is held or told elsewhere.
+//! No lane delays another.
+
+use std::collections::HashMap;
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use tokio::task::Id;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::channel::Channel;
+use crate::channel::http::Http;
+use crate::domain::bundle;
+use crate::domain::bundle::Bundle;
+use crate::domain::bundle::Candidate;
+use crate::domain::event::DeliveryId;
+use crate::domain::event::Kind;
+use crate::domain::pace::Allowance;
+use crate::domain::pace::Elapsed;
+use crate::domain::pace::Plan;
+use crate::domain::pace::Ticket;
+use crate::domain::pace::Waiting;
+use crate::domain::quiet::Quiet;
+use crate::domain::route::Glob;
+use crate::domain::template::Templates;
+use crate::flow::Clock;
+use crate::flow::Current;
+use crate::flow::Wake;
+use crate::flow::delivery;
+use crate::flow::delivery::Sending;
+use crate::flow::notice::Notices;
+use crate::flow::pacers::Pacer;
+use crate::flow::pacers::Pacers;
+use crate::store::Due;
+use crate::store::Fallback;
+use crate::store::Outlook;
+use crate::store::Parked;
+use crate::store::sqlite::Sqlite;
+
+/// A lane looks at the table at least this often, because a command may have changed it.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Of so many urgent and so many ordinary deliveries it is looked which could share a message.
+const LOOK_AT: usize = 400;
+/// What a lease has beyond the channel's own time-out.
+pub const LEASE_MARGIN: SignedDuration = SignedDuration::from_secs(60);
+/// How long sends under way may take to finish when the daemon stops. What is not done then is released, and taken up at
+/// the next start.
+const FINISH: Duration = Duration::from_secs(7);
+
+/// One configured channel, ready to send.
+pub struct Lane {
+    pub name: String,
+    pub channel: Arc<dyn Channel>,
+    pub http: Http,
+    pub language: String,
+    pub timezone: TimeZone,
+    /// The waits between tries.
+    pub waits: Vec<SignedDuration>,
+    pub timeout: SignedDuration,
+    /// How many messages the far side takes; no limit where absent.
+    pub allowance: Option<Allowance>,
+    pub quiet: Option<Quiet>,
+    /// Kinds that go first.
+    pub urgent: Vec<Glob>,
+    pub fallback: Option<Fallback>,
+    /// How long an urgent delivery waits before the fallback hears of it.
+    pub fallback_after: SignedDuration,
+}
+
+/// What all lanes share.
+#[derive(Clone)]
+pub struct Post {
+    pub store: Arc<Sqlite>,
+    pub templates: Current<Templates>,
+    pub wake: Wake,
+    pub notices: Notices,
+    pub clock: Clock,
+    pub pacers: Pacers,
+}
+
+/// A running lane.
+pub struct Runner {
+    lane: Arc<Lane>,
+    post: Post,
+    pacer: Arc<Pacer>,
+    retire: CancellationToken,
+    sending: JoinSet<()>,
+    /// What each send is about: its delivery, and those that it carries.
+    under_way: HashMap<Id, Vec<DeliveryId>>,
+    unreadable: HashSet<DeliveryId>,
+}
+
+/// When to look again, if nothing happens before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// As soon as something changes.
+    Change,
+    /// By the clock that is set by nobody.
+    At(Elapsed),
+    /// By the calendar.
+    On(Timestamp),
+}
+
+/// Sends what waits for one channel, until it is told to `retire` or until `shutdown`. Then it takes nothing new, and lets
+/// the sends under way end.
+pub async fn run(lane: Arc<Lane>, post: Post, retire: CancellationToken, shutdown: CancellationToken) {
+    let bell = post.wake.bell(&lane.name);
+    let mut runner = Runner::new(lane, post, retire.clone());
+    let pacer = runner.pacer.clone();
+    runner.prepare().await;
+    while !shutdown.is_cancelled() && !retire.is_cancelled() {
+        let next = runner.turn().await;
+        let pause = runner.pause(next).await;
+        tokio::select! {
+            Some(ended) = runner.sending.join_next_with_id(), if !runner.sending.is_empty() => runner.ended(ended),
+            () = bell.notified() => {}
+            () = pacer.changed() => {}
+            () = tokio::time::sleep(pause) => {}
+            () = retire.cancelled() => {}
+            () = shutdown.cancelled() => {}
+        }
+    }
+    runner.finish(shutdown).await;
+}
+
+impl Runner {
+    pub fn new(lane: Arc<Lane>, post: Post, retire: CancellationToken) -> Self {
+        let elapsed = post.clock.elapsed();
+        let pacer = post.pacers.join(&lane.channel.credential(), &lane.name, lane.allowance, elapsed);
+        let (sending, under_way, unreadable) = (JoinSet::new(), HashMap::new(), HashSet::new());
+        Self { lane, post, pacer, retire, sending, under_way, unreadable }
+    }
+
+    /// What a lane does before its first turn.
+    pub async fn prepare(&self) {
+        if let Err(error) = self.post.store.rank(&self.lane.name, self.lane.urgent.clone()).await {
+            tracing::error!(channel = self.lane.name, %error, "which of the waiting messages are urgent could not be stored");
+        }
+    }
+
+    /// Starts what may be sent now.
+    pub async fn turn(&mut self) -> Next {
+        let (now, elapsed) = (self.post.clock.now(), self.post.clock.elapsed());
+        self.fall_back(now).await;
+        if self.room() == 0 {
+            return Next::Change;
+        }
+        if let Some(Plan::Later(until)) = self.pacer.rests(elapsed) {
+            return until.map_or(Next::Change, Next::At);
+        }
+        self.forget_slots(elapsed).await;
+        let Some(outlook) = self.look(now).await else { return Next::Change };
+        if let Some(parked) = outlook.parked.clone() {
+            return self.probe(&outlook, &parked, now, elapsed).await;
+        }
+        let candidates = self.hold(outlook.candidates, now).await;
+        self.send(candidates, elapsed).await
+    }
+
+    /// Lets every send under way end.
+    pub async fn drain(&mut self) {
+        while let Some(ended) = self.sending.join_next_with_id().await {
+            self.ended(ended);
+        }
+    }
+
+    fn room(&self) -> usize {
+        self.lane.channel.at_once().saturating_sub(self.under_way.len())
+    }
+
+    fn ended(&mut self, ended: Result<(Id, ()), tokio::task::JoinError>) {
+        let id = ended.map_or_else(
+            |fault| {
+                tracing::error!(channel = self.lane.name, "a send met a fault of its own; its delivery is tried again when its lease ends");
+                fault.id()
+            },
+            |(id, ())| id,
+        );
+        self.under_way.remove(&id);
+    }
+
+    /// What waits, without what is being sent.
+    async fn look(&mut self, now: Timestamp) -> Option<Outlook> {
+        let channel = &self.lane.channel;
+        // In order, no more than can be sent; else as many as could share a message.
+        let limit = if channel.gathers() { LOOK_AT } else { channel.at_once() } + self.unreadable.len();
+        let reader = self.post.store.reader();
+        let mut looked = reader.outlook(&self.lane.name, now, limit, channel.in_order()).await;
+        if let Ok(outlook) = &looked
+            && outlook.parked.is_none()
+            && outlook.candidates.iter().any(|candidate| candidate.fell_back)
+        {
+            // What the fallback has told in the meantime is told.
+            if let Err(error) = self.post.store.absorb(&self.lane.name, now).await {
+                tracing::error!(channel = self.lane.name, %error, "what the fallback has told could not be stored");
+            }
+            looked = reader.outlook(&self.lane.name, now, limit, channel.in_order()).await;
+        }
+        match looked {
+            Ok(mut outlook) => {
+                outlook.candidates.retain(|candidate| !self.is_under_way(candidate.id));
+                self.say_unreadable(std::mem::take(&mut outlook.unreadable));
+                outlook.candidates.retain(|candidate| !self.unreadable.contains(&candidate.id));
+                Some(outlook)
+            }
+            Err(error) => {
+                tracing::error!(channel = self.lane.name, %error, "what is due cannot be read");
+                None
+            }
+        }
+    }
+
+    fn is_under_way(&self, id: DeliveryId) -> bool {
+        self.under_way.values().any(|ids| ids.contains(&id))
+    }
+
+    fn say_unreadable(&mut self, ids: Vec<DeliveryId>) {
+        for id in ids.into_iter().filter(|id| self.unreadable.insert(*id)) {
+            tracing::error!(channel = self.lane.name, delivery = %id, "a delivery waits that only a newer orderbell can read; start that version again");
+        }
+    }
+
+    /// While the channel is parked, one message now and then finds out whether its setting is mended: the oldest, or a test
+    /// that a person asked for.
+    async fn probe(&mut self, outlook: &Outlook, parked: &Parked, now: Timestamp, elapsed: Elapsed) -> Next {
+        let test = outlook.candidates.iter().find(|candidate| candidate.kind == Kind::Test);
+        let oldest = || outlook.candidates.iter().min_by_key(|candidate| candidate.event_seq);
+        let is_time = parked.next_probe_at <= now;
+        let Some(candidate) = test.or_else(|| oldest().filter(|_| is_time)) else {
+            return if is_time { Next::Change } else { Next::On(parked.next_probe_at) };
+        };
+        if self.under_way.is_empty()
+            && let (Plan::Alone, Some(ticket)) = self.pacer.admit(Waiting { urgent: 1, ordinary: 0 }, elapsed)
+        {
+            self.start(vec![candidate.id], ticket, parked.probes).await;
+        }
+        Next::Change
+    }
+
+    /// Holds back what may not go out in quiet hours; answers what may.
+    async fn hold(&self, candidates: Vec<Candidate>, now: Timestamp) -> Vec<Candidate> {
+        let Some(quiet) = &self.lane.quiet else { return candidates };
+        let (mut held, mut until) = (Vec::new(), None);
+        let mut go = Vec::with_capacity(candidates.len());
+        for candidate in candidates {
+            match quiet.holds(&candidate.kind, now, &self.lane.timezone) {
+                Some(end) => {
+                    until = Some(end);
+                    held.push(candidate.id);
+                }
+                None => go.push(candidate),
+            }
+        }
+        if let Some(until) = until
+            && let Err(error) = self.post.store.hold(held, until, now).await
+        {
+            tracing::error!(channel = self.lane.name, %error, "that messages are held until the quiet hours end could not be stored");
+        }
+        go
+    }
+
+    /// Sends what the allowance lets through: alone, or sharing messages.
+    async fn send(&mut self, candidates: Vec<Candidate>, elapsed: Elapsed) -> Next {
+        let gathers = self.lane.channel.gathers();
+        let mut bundles = bundle::bundles(candidates, gathers);
+        while self.room() > 0 && !bundles.is_empty() {
+            let (plan, ticket) = self.pacer.admit(bundle::waiting(&bundles), elapsed);
+            let Some(ticket) = ticket else {
+                let Plan::Later(until) = plan else { return Next::Change };
+                return until.map_or(Next::Change, Next::At);
+            };
+            let chosen = bundle::choose(&mut bundles, plan == Plan::Gather && gathers);
+            let ids = self.ids(&chosen).await;
+            self.start(ids, ticket, 0).await;
+        }
+        Next::Change
+    }
+
+    /// The deliveries of the chosen bundles, the leader last. Of one order, also those that wait for a later try.
+    async fn ids(&self, chosen: &[Bundle]) -> Vec<DeliveryId> {
+        let own = |bundle: &Bundle| bundle.ids.clone();
+        let [Bundle { order_key: Some(order_key), ids, steady: false, .. }] = chosen else {
+            return chosen.iter().flat_map(own).collect();
+        };
+        let (Some(leader), true) = (ids.last(), self.lane.channel.gathers()) else { return ids.clone() };
+        match self.post.store.reader().of_one_order(&self.lane.name, order_key).await {
+            Ok(all) => match all.iter().position(|id| id == leader) {
+                Some(at) => all[..=at].iter().filter(|id| !self.is_under_way(**id)).copied().collect(),
+                None => ids.clone(),
+            },
+            Err(_) => ids.clone(),
+        }
+    }
+
+    /// Starts one message about these deliveries, of which the last one leads.
+    async fn start(&mut self, ids: Vec<DeliveryId>, ticket: Ticket, probes: u32) {
+        let now = self.post.clock.now();
+        let loaded = self.post.store.reader().load(ids, now).await;
+        let (known, unreadable) = match loaded {
+            Ok(loaded) => loaded,
+            Err(error) => {
+                tracing::error!(channel = self.lane.name, %error, "what is due cannot be read");
+                return self.pacer.give_back(ticket);
+            }
+        };
+        self.say_unreadable(unreadable);
+        let mut known: Vec<Due> = known;
+        let Some(leader) = known.pop() else { return self.pacer.give_back(ticket) };
+        let ids = known.iter().map(|due| due.id).chain([leader.id]).collect();
+        let sending = Sending {
+            lane: self.lane.clone(),
+            post: self.post.clone(),
+            pacer: self.pacer.clone(),
+            retire: self.retire.clone(),
+            probes,
+        };
+        let task = self.sending.spawn(delivery::deliver(sending, leader, known, ticket));
+        self.under_way.insert(task.id(), ids);
+    }
+
+    /// Asks the fallback for what has waited too long, or for everything urgent while the channel is parked.
+    async fn fall_back(&self, now: Timestamp) {
+        let Some(to) = &self.lane.fallback else { return };
+        let before = now.checked_sub(self.lane.fallback_after).unwrap_or(now);
+        if !matches!(self.post.store.reader().wants_fallback(&self.lane.name, before, now).await, Ok(true)) {
+            return;
+        }
+        match self.post.store.fall_back(to.clone(), before, now).await {
+            Ok(0) => {}
+            Ok(asked) => {
+                tracing::warn!(channel = self.lane.name, fallback = to.to, deliveries = asked, "urgent messages go to the fallback");
+                self.post.wake.wake(std::slice::from_ref(&to.to));
+            }
+            Err(error) => tracing::error!(channel = self.lane.name, %error, "the fallback could not be asked"),
+        }
+    }
+
+    /// Slots that are free again need not be remembered.
+    async fn forget_slots(&self, elapsed: Elapsed) {
+        let freed = self.pacer.freed(elapsed);
+        if !freed.is_empty() && self.post.store.forget_slots(freed.clone()).await.is_err() {
+            self.pacer.not_forgotten(freed);
+        }
+    }
+
+    /// How long to wait for a change.
+    async fn pause(&self, next: Next) -> Duration {
+        let clock = &self.post.clock;
+        let wait = match next {
+            Next::At(at) => Some(at - clock.elapsed()),
+            Next::On(at) => Some(at.duration_since(clock.now())),
+            Next::Change => {
+                let due = self.post.store.reader().next_due(&self.lane.name).await.ok().flatten();
+                // What is due already waits for a send under way to end.
+                due.map(|due| due.duration_since(clock.now())).filter(SignedDuration::is_positive)
+            }
+        };
+        wait.map_or(LOOK_EVERY, |wait| clock.real(wait.max(SignedDuration::ZERO)).min(LOOK_EVERY))
+    }
+
+    async fn finish(mut self, shutdown: CancellationToken) {
+        self.pacer.leave(&self.lane.name);
+        let sending = &mut self.sending;
+        let longest = self.lane.channel.longest(self.lane.timeout) + LEASE_MARGIN;
+        let released = tokio::select! {
+            () = async { while sending.join_next().await.is_some() {} } => return,
+            () = async { shutdown.cancelled().await; tokio::time::sleep(FINISH).await } => "at the next start",
+            // Its successor waits. A send ends within the channel's longest time; after it its lease has ended, too.
+            () = tokio::time::sleep(longest.unsigned_abs()) => "when their leases end",
+        };
+        tracing::warn!(
+            channel = self.lane.name,
+            sends = self.sending.len(),
+            "sends under way were released; they are taken up {released}"
+        );
+        self.sending.shutdown().await;
+    }
+}

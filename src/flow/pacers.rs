@@ -1,0 +1,185 @@
+//! Pacing among lanes: one window of slots per credential, shared by all channels that use it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+
+use jiff::SignedDuration;
+use jiff::Timestamp;
+use tokio::sync::Notify;
+
+use crate::domain::pace::Allowance;
+use crate::domain::pace::Elapsed;
+use crate::domain::pace::Plan;
+use crate::domain::pace::Ticket;
+use crate::domain::pace::Waiting;
+use crate::domain::pace::Window;
+use crate::store::TakenSlots;
+
+/// Where there is no limit.
+const UNLIMITED: Allowance = Allowance { count: u32::MAX, per: SignedDuration::ZERO };
+
+/// A closing that was told before a start is believed for so long at most: the clock may have been set since.
+const LONGEST_CLOSING: SignedDuration = SignedDuration::from_hours(24);
+
+/// The pacers of all credentials.
+#[derive(Clone, Default)]
+pub struct Pacers(Arc<Mutex<BTreeMap<String, Arc<Pacer>>>>);
+
+/// The pacing of one credential.
+pub struct Pacer {
+    credential: String,
+    state: Mutex<State>,
+    /// Rung when a slot is free, or when it is known when one will be.
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    window: Window,
+    /// What each channel that uses the credential is allowed.
+    allowances: BTreeMap<String, Allowance>,
+    /// Attempts before the start whose slots are still to be taken up.
+    left: Vec<i64>,
+}
+
+impl State {
+    fn allowance(&self) -> Allowance {
+        self.allowances.values().copied().reduce(Allowance::stricter).unwrap_or(UNLIMITED)
+    }
+}
+
+impl Pacers {
+    /// Takes up what was known before a start.
+    pub fn take_up(taken: TakenSlots, now: Timestamp, elapsed: Elapsed) -> Self {
+        let pacers = Self::default();
+        for (credential, attempt) in taken.slots {
+            pacers.of(&credential).state().left.push(attempt);
+        }
+        for (credential, until, closings) in taken.closed {
+            let left = until.duration_since(now).min(LONGEST_CLOSING);
+            pacers.of(&credential).state().window.take_up_closing(left, closings, elapsed);
+        }
+        pacers
+    }
+
+    fn of(&self, credential: &str) -> Arc<Pacer> {
+        let mut pacers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || Pacer { credential: credential.to_owned(), state: Mutex::default(), changed: Notify::new() };
+        pacers.entry(credential.to_owned()).or_insert_with(|| Arc::new(new())).clone()
+    }
+
+    /// The pacer of a credential for a channel that uses it from now on.
+    pub fn join(&self, credential: &str, channel: &str, allowance: Option<Allowance>, now: Elapsed) -> Arc<Pacer> {
+        let pacer = self.of(credential);
+        let mut state = pacer.state();
+        state.allowances.remove(channel);
+        if let Some(allowance) = allowance {
+            state.allowances.insert(channel.to_owned(), allowance);
+        }
+        let allowance = state.allowance();
+        for attempt in std::mem::take(&mut state.left) {
+            state.window.take_up(attempt, allowance, now);
+        }
+        drop(state);
+        pacer
+    }
+}
+
+impl Pacer {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the store remembers slots under; `None` where there is no limit.
+    pub fn credential(&self) -> Option<String> {
+        (self.state().allowance() != UNLIMITED).then(|| self.credential.clone())
+    }
+
+    /// The channel does not use it any more.
+    pub fn leave(&self, channel: &str) {
+        self.state().allowances.remove(channel);
+    }
+
+    /// What is to be done with what waits; a ticket goes with whatever is to be sent.
+    pub fn admit(&self, waiting: Waiting, now: Elapsed) -> (Plan, Option<Ticket>) {
+        let mut state = self.state();
+        let plan = state.window.plan(state.allowance(), waiting, now);
+        let ticket = match plan {
+            Plan::Alone | Plan::Gather => Some(state.window.take(now)),
+            Plan::Later(_) => None,
+        };
+        (plan, ticket)
+    }
+
+    /// Until when nothing at all can be sent, so that nobody need look what waits.
+    pub fn rests(&self, now: Elapsed) -> Option<Plan> {
+        let state = self.state();
+        let one = Waiting { urgent: 1, ordinary: 0 };
+        match state.window.plan(state.allowance(), one, now) {
+            plan @ Plan::Later(_) => Some(plan),
+            Plan::Alone | Plan::Gather => None,
+        }
+    }
+
+    /// A ticket for a further part of a message that was begun.
+    pub fn go_on(&self, now: Elapsed) -> Option<Ticket> {
+        let mut state = self.state();
+        let may = state.window.may_go_on(state.allowance(), now);
+        may.then(|| state.window.take(now))
+    }
+
+    pub fn bind(&self, ticket: Ticket, attempt: i64) {
+        self.state().window.bind(ticket, attempt);
+    }
+
+    /// The send has ended.
+    pub fn ended(&self, ticket: Ticket, now: Elapsed) {
+        let mut state = self.state();
+        let allowance = state.allowance();
+        state.window.ended(ticket, allowance, now);
+        drop(state);
+        self.changed.notify_waiters();
+    }
+
+    /// Nothing was sent.
+    pub fn give_back(&self, ticket: Ticket) {
+        self.state().window.give_back(ticket);
+        self.changed.notify_waiters();
+    }
+
+    /// The far side says that the credential is shut. Answers for how long it rests, and how often in a row it was shut.
+    pub fn close(&self, wait: SignedDuration, now: Elapsed) -> (SignedDuration, u32) {
+        let mut state = self.state();
+        let wait = state.window.close(wait, now);
+        (wait, state.window.closings())
+    }
+
+    /// The far side said yes. Answers whether it was shut before.
+    pub fn said_yes(&self) -> bool {
+        let mut state = self.state();
+        let was_shut = state.window.closings() > 0;
+        state.window.said_yes();
+        was_shut
+    }
+
+    /// The attempts whose slots are free by now.
+    pub fn freed(&self, now: Elapsed) -> Vec<i64> {
+        self.state().window.freed(now)
+    }
+
+    pub fn not_forgotten(&self, attempts: Vec<i64>) {
+        self.state().window.not_forgotten(attempts);
+    }
+
+    /// Waits until another channel on this credential has ended a send.
+    pub async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    pub fn name(&self) -> &str {
+        &self.credential
+    }
+}

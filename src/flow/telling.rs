@@ -1,0 +1,62 @@
+//! What the log and the operator hear of a message on its way.
+
+use jiff::Timestamp;
+
+use crate::domain::event::Kind;
+use crate::domain::retry::Answer;
+use crate::domain::retry::Outcome;
+use crate::domain::retry::Step;
+use crate::flow::lane::Lane;
+use crate::flow::lane::Post;
+use crate::flow::notice::Topic;
+use crate::store::Due;
+
+pub fn log(lane: &Lane, due: &Due, attempt: u32, answer: &Answer, step: &Step, more_parts: bool, now: Timestamp) {
+    let delay_ms = now.duration_since(due.event.received_at).as_millis();
+    let (delivery, event, channel) = (due.id, due.event.id, &lane.name);
+    let (outcome, words) = (answer.outcome.as_str(), answer.own_words());
+    match step {
+        Step::Delivered if more_parts => {
+            tracing::debug!(%delivery, %event, channel, attempt, "a part of it is delivered")
+        }
+        Step::Delivered => tracing::info!(%delivery, %event, channel, attempt, delay_ms, "delivered"),
+        Step::Wait { until, .. } => {
+            tracing::warn!(%delivery, %event, channel, attempt, outcome, words, until = format!("{until:.0}"), "not delivered yet; it will be tried again");
+        }
+        Step::Park { probe_at } => {
+            tracing::warn!(%delivery, %event, channel, attempt, outcome, words, until = format!("{probe_at:.0}"), "the channel is parked; its messages wait");
+        }
+        Step::Recompose(_) => tracing::warn!(%delivery, %event, channel, attempt, outcome, words, "composed anew"),
+        Step::Dead => tracing::error!(%delivery, %event, channel, attempt, outcome, words, "given up"),
+    }
+}
+
+/// What became of one recipient of several; of the whole, [`log`] tells.
+pub fn log_recipient(lane: &Lane, due: &Due, answer: &Answer, step: &Step) {
+    let (delivery, channel) = (due.id, &lane.name);
+    let (outcome, words) = (answer.outcome.as_str(), answer.own_words());
+    match step {
+        Step::Dead | Step::Recompose(_) => {
+            tracing::warn!(%delivery, channel, outcome, words, "a recipient does not get it");
+        }
+        Step::Delivered | Step::Wait { .. } | Step::Park { .. } => tracing::debug!(%delivery, channel, outcome, "a recipient had his turn"),
+    }
+}
+
+pub async fn tell_operator(lane: &Lane, post: &Post, due: &Due, answer: &Answer, step: &Step, now: Timestamp) {
+    // A notice about a notice would never end.
+    if due.event.kind == Kind::OperatorNotice {
+        return;
+    }
+    let words = answer.own_words();
+    if *step == Step::Dead {
+        let about = match &due.event.order {
+            Some(order) => format!("{} {}", due.event.kind, order.number),
+            None => due.event.kind.to_string(),
+        };
+        post.notices.tell(Topic::Dead, &lane.name, format!("{about}: {words}"), now).await;
+    }
+    if answer.outcome == Outcome::Misconfigured {
+        post.notices.tell(Topic::Misconfigured, &lane.name, words.to_owned(), now).await;
+    }
+}

@@ -1,0 +1,232 @@
+//! From deliveries to the parts of a message: composed by the templates, with notes around it, and in a digest in as much
+//! detail as there is room for.
+
+use std::panic::AssertUnwindSafe;
+
+use jiff::Timestamp;
+
+use crate::domain::compose;
+use crate::domain::compose::Composed;
+use crate::domain::compose::View;
+use crate::domain::digest;
+use crate::domain::digest::Detail;
+use crate::domain::digest::DigestView;
+use crate::domain::digest::Earlier;
+use crate::domain::digest::Entry;
+use crate::domain::event::Kind;
+use crate::domain::message::Form;
+use crate::domain::message::Message;
+use crate::domain::message::Part;
+use crate::domain::template::ComposeError;
+use crate::domain::template::Templates;
+use crate::domain::template::digest::Notes;
+use crate::flow::lane::Lane;
+use crate::store::Due;
+
+/// A composed message.
+pub struct Written {
+    /// Empty when not even the plain form could be written.
+    pub parts: Vec<Part>,
+    /// How many of the others it tells, the earliest first; those behind them go another time.
+    pub carries: usize,
+    /// The kind whose template failed, and how: the plain form stands in for it.
+    pub failure: Option<(Kind, String)>,
+}
+
+/// Composes the message of a delivery in its present form, and of those that it is to carry, the earliest first.
+pub fn written(lane: &Lane, templates: &Templates, leader: &Due, carried: &[Due]) -> Written {
+    let of_one_order = leader.order_key.is_some() && carried.iter().all(|due| due.order_key == leader.order_key);
+    let mut failure = None;
+    let (parts, carries) = match carried {
+        [] => (single(lane, templates, leader, &[], &mut failure), 0),
+        _ if of_one_order => (single(lane, templates, leader, carried, &mut failure), carried.len()),
+        _ => gathered(lane, templates, leader, carried, &mut failure),
+    };
+    let failure = failure.map(|failure| (leader.event.kind.clone(), failure));
+    Written { parts: parts.unwrap_or_default(), carries, failure }
+}
+
+/// What a panic is made into: one bad message must cost no other.
+fn unpanicked<T>(work: impl FnOnce() -> T) -> Option<T> {
+    std::panic::catch_unwind(AssertUnwindSafe(work)).ok()
+}
+
+/// Tries the templates, and where they fail the plain form. `None`: not even that can be written.
+fn tried<T>(
+    failure: &mut Option<String>,
+    by_template: impl FnOnce() -> Result<T, ComposeError>,
+    plain: impl FnOnce() -> T,
+) -> Option<T> {
+    match unpanicked(by_template) {
+        Some(Ok(done)) => return Some(done),
+        Some(Err(error)) => *failure = Some(error.to_string()),
+        None => *failure = Some("orderbell met a fault of its own while composing the message".to_owned()),
+    }
+    unpanicked(plain)
+}
+
+/// A message about one event, and behind it what it tells of the same order as well.
+fn single(
+    lane: &Lane,
+    templates: &Templates,
+    leader: &Due,
+    earlier: &[Due],
+    failure: &mut Option<String>,
+) -> Option<Vec<Part>> {
+    let view = view(lane, leader);
+    let told = |due: &Due| Earlier {
+        kind: due.event.kind.clone(),
+        at: due.event.occurred_at.unwrap_or(due.event.received_at),
+    };
+    let earlier: Vec<Earlier> = earlier.iter().map(told).collect();
+    let unreached = unreached(std::slice::from_ref(leader));
+    let notes = Notes { unreached: &unreached, earlier: &earlier };
+    let by_template = || {
+        let composed = templates.compose(&view)?;
+        let composed = match notes.is_empty() {
+            true => composed,
+            false => templates.noted(&composed, &notes, &lane.language, &lane.timezone, &view)?,
+        };
+        Ok(write(lane, leader, composed, true))
+    };
+    let plain = || {
+        let composed = compose::plain(&view);
+        let noted = match notes.is_empty() {
+            true => None,
+            false => templates.noted(&composed, &notes, &lane.language, &lane.timezone, &view).ok(),
+        };
+        write(lane, leader, noted.unwrap_or(composed), true)
+    };
+    tried(failure, by_template, plain)
+}
+
+/// Several deliveries as one message: in the most detail in which they fit in one part; where they do not fit without any,
+/// as many of the earliest as do.
+fn gathered(
+    lane: &Lane,
+    templates: &Templates,
+    leader: &Due,
+    carried: &[Due],
+    failure: &mut Option<String>,
+) -> (Option<Vec<Part>>, usize) {
+    // The leader is told in any case, and so many of the others.
+    let mut count = carried.len();
+    loop {
+        let all: Vec<&Due> = carried[..count].iter().chain([leader]).collect();
+        let mut shortest = None;
+        for detail in Detail::ALL {
+            let parts = digest(lane, templates, leader, &all, detail, failure);
+            let Some(parts) = parts else { return (None, count) };
+            if parts.len() <= 1 || is_one_message(lane, &parts) {
+                return (Some(parts), count);
+            }
+            shortest = Some(parts);
+        }
+        if count == 0 {
+            return (shortest, count);
+        }
+        let parts = shortest.as_ref().map_or(2, Vec::len);
+        // So many would fit if all took the same room, and a little less.
+        count = (count * 19 / (20 * parts.max(2))).min(count - 1);
+    }
+}
+
+/// A mail has a part for each recipient, and a robot that calls people may need a second message for that.
+fn is_one_message(lane: &Lane, parts: &[Part]) -> bool {
+    parts.len() <= lane.channel.parts_of_one()
+}
+
+fn digest(
+    lane: &Lane,
+    templates: &Templates,
+    leader: &Due,
+    all: &[&Due],
+    detail: Detail,
+    failure: &mut Option<String>,
+) -> Option<Vec<Part>> {
+    let entries: Vec<Entry<'_>> =
+        all.iter().map(|due| Entry { event: &due.event, order: due.order.as_ref() }).collect();
+    let view = DigestView {
+        entries: &entries,
+        detail,
+        language: &lane.language,
+        timezone: &lane.timezone,
+        channel: &lane.name,
+        channel_kind: lane.channel.kind(),
+    };
+    let unreached = unreached(all);
+    let notes = Notes { unreached: &unreached, earlier: &[] };
+    let by_template = || {
+        let composed = templates.digest(&view)?;
+        let composed = match notes.is_empty() {
+            true => composed,
+            false => {
+                let first = view.view(&entries[0]);
+                templates.noted(&composed, &notes, &lane.language, &lane.timezone, &first)?
+            }
+        };
+        Ok(write(lane, leader, composed, false))
+    };
+    tried(failure, by_template, || write(lane, leader, digest::plain(&view), false))
+}
+
+/// The channels that could not be reached, each once, since when at the earliest.
+fn unreached<D: std::borrow::Borrow<Due>>(all: &[D]) -> Vec<(String, Timestamp)> {
+    let mut known: Vec<(String, Timestamp)> = Vec::new();
+    for one in all.iter().flat_map(|due| &due.borrow().unreached) {
+        match known.iter_mut().find(|(channel, _)| *channel == one.channel) {
+            Some((_, since)) => *since = (*since).min(one.since),
+            None => known.push((one.channel.clone(), one.since)),
+        }
+    }
+    known
+}
+
+fn view<'a>(lane: &'a Lane, due: &'a Due) -> View<'a> {
+    View {
+        event: &due.event,
+        order: due.order.as_ref(),
+        language: &lane.language,
+        timezone: &lane.timezone,
+        channel: &lane.name,
+        channel_kind: lane.channel.kind(),
+    }
+}
+
+/// A composed message in the channel's dialect; `about_order` says whether it is about the leader's order alone.
+fn write(lane: &Lane, leader: &Due, composed: Composed, about_order: bool) -> Vec<Part> {
+    let message = Message {
+        delivery: leader.id,
+        round: round(lane, leader),
+        event: leader.event.clone(),
+        order: leader.order.clone().filter(|_| about_order),
+        title: composed.title,
+        markdown: composed.markdown,
+        document: composed.document,
+    };
+    lane.channel.write(&message, leader.form)
+}
+
+/// The round that counts for idempotency keys: a program keeps an event's id whatever a person asks for.
+pub fn round(lane: &Lane, due: &Due) -> u32 {
+    if lane.channel.gathers() { due.round } else { 0 }
+}
+
+/// Marks the part that may have arrived already, which is the first one still to send. Answers whether the far side needs
+/// that, because it knows no idempotency keys.
+pub fn mark_repeat(lane: &Lane, templates: &Templates, parts: &mut [Part]) -> bool {
+    let mark = templates.word(&lane.language, "label.repeat").unwrap_or("possibly a repeat");
+    let Some(first) = parts.first_mut() else { return false };
+    match lane.channel.marked(first, mark) {
+        Some(marked) => {
+            *first = marked;
+            true
+        }
+        None => false,
+    }
+}
+
+/// The first part of a message that cannot be written, for its attempt in the store.
+pub fn nothing(form: Form) -> Part {
+    Part { index: 0, form, body: String::new() }
+}

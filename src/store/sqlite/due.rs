@@ -1,0 +1,242 @@
+//! What waits: what could go now, what its messages are made from, and when to look again.
+
+use jiff::Timestamp;
+use rusqlite::Connection;
+use rusqlite::OptionalExtension;
+use rusqlite::Row;
+use rusqlite::params;
+
+use crate::domain::bundle::Candidate;
+use crate::domain::event::DeliveryId;
+use crate::domain::event::EventId;
+use crate::domain::message::Form;
+use crate::domain::message::Part;
+use crate::domain::route::Glob;
+use crate::store::Due;
+use crate::store::Outlook;
+use crate::store::Parked;
+use crate::store::Standing;
+use crate::store::form_of;
+use crate::store::form_text;
+use crate::store::sqlite::rows;
+
+const CANDIDATES: &str = "SELECT d.id, e.kind, d.urgent, d.order_key, d.event_seq, d.returned, d.fell_back = 1,
+        EXISTS (SELECT 1 FROM attempts a WHERE a.delivery = d.id AND a.outcome = 'unknown')
+            OR EXISTS (SELECT 1 FROM parts p WHERE p.delivery = d.id AND p.form = d.form AND p.done = 1)
+            OR EXISTS (SELECT 1 FROM deliveries carried WHERE carried.digest = d.id AND carried.state = 'waiting'),
+        d.attempts = 0 AND d.due_at > d.created_at
+            AND EXISTS (SELECT 1 FROM steps s WHERE s.delivery = d.id AND s.step = 'held')
+    FROM deliveries d JOIN events e ON e.id = d.event
+    WHERE d.channel = ?1 AND d.urgent = ?2 AND d.state = 'waiting' AND d.digest IS NULL AND d.due_at <= ?3";
+
+/// Of one order, only what came first: its later events wait for it.
+const IN_ORDER: &str = " AND NOT EXISTS (SELECT 1 FROM deliveries earlier
+        WHERE earlier.channel = d.channel AND earlier.state = 'waiting' AND earlier.order_key IS NOT NULL
+        AND earlier.order_key = d.order_key AND earlier.event_seq < d.event_seq)";
+
+pub fn outlook(
+    connection: &Connection,
+    channel: &str,
+    now: Timestamp,
+    limit: usize,
+    in_order: bool,
+) -> rusqlite::Result<Outlook> {
+    let condition = if in_order { IN_ORDER } else { "" };
+    let sql = format!("{CANDIDATES}{condition} ORDER BY d.due_at, d.event_seq LIMIT ?4");
+    let mut select = connection.prepare_cached(&sql)?;
+    let mut outlook = Outlook { parked: parked(connection, channel)?, ..Outlook::default() };
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    for urgent in [true, false] {
+        let mut found = select.query(params![channel, urgent, rows::to_millisecond(now), limit])?;
+        while let Some(row) = found.next()? {
+            let id = DeliveryId(rows::uuid(0, row.get_ref(0)?.as_blob()?)?);
+            match candidate(id, row) {
+                Ok(candidate) => outlook.candidates.push(candidate),
+                Err(rusqlite::Error::FromSqlConversionFailure(..)) => outlook.unreadable.push(id),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(outlook)
+}
+
+fn candidate(id: DeliveryId, row: &Row<'_>) -> rusqlite::Result<Candidate> {
+    Ok(Candidate {
+        id,
+        kind: rows::parsed(1, row.get_ref(1)?.as_str()?)?,
+        urgent: row.get(2)?,
+        order_key: row.get(3)?,
+        event_seq: row.get(4)?,
+        returned: row.get(5)?,
+        fell_back: row.get(6)?,
+        steady: row.get(7)?,
+        held: row.get(8)?,
+    })
+}
+
+pub fn parked(connection: &Connection, channel: &str) -> rusqlite::Result<Option<Parked>> {
+    let sql = "SELECT since, reason, probes, next_probe_at FROM parked_channels WHERE channel = ?1";
+    let read = |row: &Row<'_>| {
+        Ok(Parked {
+            since: rows::of_millisecond(0, row.get(0)?)?,
+            reason: row.get(1)?,
+            probes: row.get(2)?,
+            next_probe_at: rows::of_millisecond(3, row.get(3)?)?,
+        })
+    };
+    connection.prepare_cached(sql)?.query_row([channel], read).optional()
+}
+
+/// The others of an order that wait for the same channel, the earliest first: those that are not under way and may not have
+/// arrived, due or not.
+pub fn of_one_order(connection: &Connection, channel: &str, order_key: &str) -> rusqlite::Result<Vec<DeliveryId>> {
+    let sql = "SELECT d.id FROM deliveries d
+        WHERE d.channel = ?1 AND d.order_key = ?2 AND d.state = 'waiting' AND d.order_key IS NOT NULL AND d.digest IS NULL
+        AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.delivery = d.id AND (a.ended_at IS NULL OR a.outcome = 'unknown'))
+        AND NOT EXISTS (SELECT 1 FROM parts p WHERE p.delivery = d.id AND p.form = d.form AND p.done = 1)
+        AND NOT EXISTS (SELECT 1 FROM deliveries carried WHERE carried.digest = d.id AND carried.state = 'waiting')
+        ORDER BY d.event_seq";
+    ids(connection, sql, params![channel, order_key])
+}
+
+/// What a delivery carries, the earliest first.
+pub fn carried(connection: &Connection, leader: DeliveryId) -> rusqlite::Result<Vec<DeliveryId>> {
+    let sql = "SELECT id FROM deliveries WHERE digest = ?1 AND state = 'waiting' ORDER BY event_seq";
+    ids(connection, sql, params![leader.0.as_bytes()])
+}
+
+fn ids(connection: &Connection, sql: &str, given: impl rusqlite::Params) -> rusqlite::Result<Vec<DeliveryId>> {
+    let mut select = connection.prepare_cached(sql)?;
+    let found = select.query_map(given, |row| Ok(DeliveryId(rows::uuid(0, row.get_ref(0)?.as_blob()?)?)))?;
+    found.collect()
+}
+
+// A full mailbox is tried again after six hours, less a tenth. One that was found full a moment ago is met again because
+// another recipient of the same mail is tried again; that is not the late retry yet, so only five hours and more count.
+const DUE: &str = "SELECT d.order_key, d.attempts, d.spent, d.form, e.event, o.body,
+        EXISTS (SELECT 1 FROM attempts a WHERE a.delivery = d.id AND a.outcome = 'unknown'),
+        EXISTS (SELECT 1 FROM attempts a WHERE a.delivery = d.id AND a.outcome = 'delivered'),
+        EXISTS (SELECT 1 FROM attempts a WHERE a.delivery = d.id AND a.outcome = 'full' AND a.ended_at <= ?2 - 18000000),
+        d.round, d.unreached
+    FROM deliveries d
+    JOIN events e ON e.id = d.event
+    LEFT JOIN orders o ON o.source = e.source AND o.number = e.order_number
+    WHERE d.id = ?1";
+
+/// What is known of these deliveries, and which of them only a newer version can read.
+pub fn load(
+    connection: &Connection,
+    deliveries: &[DeliveryId],
+    now: Timestamp,
+) -> rusqlite::Result<(Vec<Due>, Vec<DeliveryId>)> {
+    let mut select = connection.prepare_cached(DUE)?;
+    let (mut known, mut unreadable) = (Vec::with_capacity(deliveries.len()), Vec::new());
+    for id in deliveries {
+        let found = select.query_row(params![id.0.as_bytes(), rows::to_millisecond(now)], |row| due(*id, row));
+        match found.optional() {
+            Ok(Some(due)) => known.push(due),
+            Ok(None) => {}
+            Err(rusqlite::Error::FromSqlConversionFailure(..)) => unreadable.push(*id),
+            Err(error) => return Err(error),
+        }
+    }
+    for due in known.iter_mut().filter(|due| due.attempts > 0) {
+        due.parts = parts(connection, due.id, due.form)?;
+    }
+    Ok((known, unreadable))
+}
+
+fn due(id: DeliveryId, row: &Row<'_>) -> rusqlite::Result<Due> {
+    Ok(Due {
+        id,
+        order_key: row.get(0)?,
+        attempts: row.get(1)?,
+        spent: row.get(2)?,
+        form: form_of(row.get_ref(3)?.as_str()?),
+        event: rows::of_json(4, row.get_ref(4)?.as_str()?)?,
+        order: row.get_ref(5)?.as_str_or_null()?.map(|body| rows::of_json(5, body)).transpose()?,
+        maybe_told: row.get(6)?,
+        told: row.get(7)?,
+        late: row.get(8)?,
+        round: row.get(9)?,
+        unreached: row.get_ref(10)?.as_str_or_null()?.map_or(Ok(Vec::new()), |text| rows::of_json(10, text))?,
+        parts: Vec::new(),
+    })
+}
+
+fn parts(connection: &Connection, delivery: DeliveryId, form: Form) -> rusqlite::Result<Vec<Part>> {
+    let sql = "SELECT part, body FROM parts WHERE delivery = ?1 AND form = ?2 AND done = 0 ORDER BY part";
+    let mut select = connection.prepare_cached(sql)?;
+    let found = select.query_map(params![delivery.0.as_bytes(), form_text(form)], |row| {
+        Ok(Part { index: row.get(0)?, form, body: row.get(1)? })
+    })?;
+    found.collect()
+}
+
+/// When the next delivery of a channel falls due.
+pub fn next_due(connection: &Connection, channel: &str) -> rusqlite::Result<Option<Timestamp>> {
+    let sql = "SELECT due_at FROM deliveries WHERE channel = ?1 AND urgent = ?2 AND state = 'waiting' AND digest IS NULL
+               ORDER BY due_at LIMIT 1";
+    let mut select = connection.prepare_cached(sql)?;
+    let mut earliest = |urgent: bool| select.query_row(params![channel, urgent], |row| row.get(0)).optional();
+    let times: [Option<i64>; 2] = [earliest(true)?, earliest(false)?];
+    times.into_iter().flatten().min().map(|at| rows::of_millisecond(0, at)).transpose()
+}
+
+/// The channels for which deliveries wait, and how many.
+pub fn waiting(connection: &Connection) -> rusqlite::Result<Vec<(String, u64)>> {
+    let sql = "SELECT channel, count(*) FROM deliveries WHERE state = 'waiting' GROUP BY channel";
+    let mut select = connection.prepare_cached(sql)?;
+    let found = select.query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs())))?;
+    found.collect()
+}
+
+/// Whether there was ever a delivery to a channel of this name.
+pub fn knows(connection: &Connection, channel: &str) -> rusqlite::Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM deliveries WHERE channel = ?1)";
+    connection.prepare_cached(sql)?.query_row([channel], |row| row.get(0))
+}
+pub fn standings(connection: &Connection, state: Option<&str>) -> rusqlite::Result<Vec<Standing>> {
+    let sql = "SELECT d.id, d.event, e.kind, e.source, e.order_number, d.channel, d.state, d.attempts, d.due_at, d.answer, d.digest, d.created_at
+        FROM deliveries d JOIN events e ON e.id = d.event
+        WHERE ?1 IS NULL OR d.state = ?1 ORDER BY d.event_seq, d.id";
+    let mut select = connection.prepare_cached(sql)?;
+    let found = select.query_map(params![state], |row| {
+        Ok(Standing {
+            id: DeliveryId(rows::uuid(0, row.get_ref(0)?.as_blob()?)?),
+            event: EventId(rows::uuid(1, row.get_ref(1)?.as_blob()?)?),
+            kind: row.get(2)?,
+            source: row.get(3)?,
+            order: row.get(4)?,
+            channel: row.get(5)?,
+            state: row.get(6)?,
+            attempts: row.get(7)?,
+            created_at: rows::of_millisecond(11, row.get(11)?)?,
+            due_at: rows::of_millisecond(8, row.get(8)?)?,
+            answer: row.get(9)?,
+            digest: row.get_ref(10)?.as_blob_or_null()?.map(|id| rows::uuid(10, id).map(DeliveryId)).transpose()?,
+        })
+    })?;
+    found.collect()
+}
+
+/// Says of what waits for a channel whether it is urgent.
+pub fn rank(connection: &Connection, channel: &str, urgent: &[Glob]) -> rusqlite::Result<()> {
+    let sql = "SELECT d.id, e.kind, d.urgent FROM deliveries d JOIN events e ON e.id = d.event
+               WHERE d.channel = ?1 AND d.state = 'waiting'";
+    let mut select = connection.prepare_cached(sql)?;
+    let mut found = select.query([channel])?;
+    let mut wrong: Vec<(Vec<u8>, bool)> = Vec::new();
+    while let Some(row) = found.next()? {
+        let kind = row.get_ref(1)?.as_str()?;
+        let is_urgent = kind == "test" || urgent.iter().any(|glob| glob.matches(kind));
+        if is_urgent != row.get::<_, bool>(2)? {
+            wrong.push((row.get(0)?, is_urgent));
+        }
+    }
+    for (id, is_urgent) in wrong {
+        let sql = "UPDATE deliveries SET urgent = ?2 WHERE id = ?1";
+        connection.prepare_cached(sql)?.execute(params![id, is_urgent])?;
+    }
+    Ok(())
+}

@@ -1,0 +1,47 @@
+//! Pacing across restarts: which slots are taken, and which credentials are shut.
+
+use jiff::Timestamp;
+use rusqlite::Connection;
+use rusqlite::params;
+
+use crate::store::Pacing;
+use crate::store::TakenSlots;
+use crate::store::sqlite::rows;
+
+/// Takes a slot for an attempt. It stays until it is said to be free; `until` is for whoever looks at the table.
+pub fn take(connection: &Connection, credential: &str, attempt: i64, until: Timestamp) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO pacing_slots (credential, attempt, free_at) VALUES (?1, ?2, ?3)";
+    connection.prepare_cached(sql)?.execute(params![credential, attempt, rows::to_millisecond(until)]).map(drop)
+}
+
+/// The slots of these attempts are free.
+pub fn forget(connection: &Connection, attempts: &[i64]) -> rusqlite::Result<()> {
+    for attempt in attempts {
+        connection.prepare_cached("DELETE FROM pacing_slots WHERE attempt = ?1")?.execute([attempt])?;
+    }
+    Ok(())
+}
+
+pub fn learn(connection: &Connection, news: &Pacing) -> rusqlite::Result<()> {
+    match news {
+        Pacing::Closed { credential, until, closings, reason } => {
+            let sql = "INSERT INTO credentials (credential, closed_until, reason, closings) VALUES (?1, ?2, ?3, ?4)
+                ON CONFLICT (credential) DO UPDATE SET closed_until = max(closed_until, excluded.closed_until),
+                    reason = excluded.reason, closings = excluded.closings";
+            let given = params![credential, rows::to_millisecond(*until), reason, closings];
+            connection.prepare_cached(sql)?.execute(given).map(drop)
+        }
+        Pacing::Open { credential } => {
+            connection.prepare_cached("DELETE FROM credentials WHERE credential = ?1")?.execute([credential]).map(drop)
+        }
+    }
+}
+
+/// What a start must take up.
+pub fn taken(connection: &Connection) -> rusqlite::Result<TakenSlots> {
+    let mut select = connection.prepare_cached("SELECT credential, attempt FROM pacing_slots")?;
+    let slots = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
+    let mut select = connection.prepare_cached("SELECT credential, closed_until, closings FROM credentials")?;
+    let closed = select.query_map([], |row| Ok((row.get(0)?, rows::of_millisecond(1, row.get(1)?)?, row.get(2)?)))?;
+    Ok(TakenSlots { slots, closed: closed.collect::<rusqlite::Result<_>>()? })
+}

@@ -1,0 +1,65 @@
+//! Parked channels: their setting is wrong, so their messages wait, and one of them is tried now and then.
+
+use jiff::Timestamp;
+use rusqlite::Connection;
+use rusqlite::params;
+
+use crate::store::sqlite::deliver::PROBE_AFTER_START;
+use crate::store::sqlite::fallback;
+use crate::store::sqlite::rows;
+
+/// The far side says that the channel's setting is wrong.
+pub fn park(
+    connection: &Connection,
+    channel: &str,
+    reason: &str,
+    probe_at: Timestamp,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO parked_channels (channel, since, reason, probes, next_probe_at, probed_at) VALUES (?1, ?2, ?3, 1, ?4, ?2)
+        ON CONFLICT (channel) DO UPDATE SET reason = excluded.reason, probes = probes + 1,
+            next_probe_at = excluded.next_probe_at, probed_at = excluded.probed_at";
+    let (now, probe_at) = (rows::to_millisecond(now), rows::to_millisecond(probe_at));
+    connection.prepare_cached(sql)?.execute(params![channel, now, reason, probe_at]).map(drop)
+}
+
+/// A probe found out nothing: the next one comes with the next try of its message.
+pub fn put_off(connection: &Connection, channel: &str, until: Timestamp, now: Timestamp) -> rusqlite::Result<()> {
+    let sql = "UPDATE parked_channels SET next_probe_at = ?2, probed_at = ?3 WHERE channel = ?1";
+    let (until, now) = (rows::to_millisecond(until), rows::to_millisecond(now));
+    connection.prepare_cached(sql)?.execute(params![channel, until, now]).map(drop)
+}
+
+/// The far side took a message, or found fault with this one alone: all that waits is due, but what was told elsewhere.
+pub fn open(connection: &Connection, channel: &str, now: Timestamp) -> rusqlite::Result<()> {
+    let parked = connection.prepare_cached("DELETE FROM parked_channels WHERE channel = ?1")?.execute([channel])?;
+    if parked == 0 {
+        return Ok(());
+    }
+    fallback::absorb(connection, channel, now)?;
+    due_again(connection, channel, now)
+}
+
+/// A person has changed the setting, or asks for a try: the channel is probed at once.
+pub fn probe_now(connection: &Connection, channel: &str, now: Timestamp) -> rusqlite::Result<()> {
+    let sql = "UPDATE parked_channels SET next_probe_at = ?2 WHERE channel = ?1";
+    connection.prepare_cached(sql)?.execute(params![channel, rows::to_millisecond(now)])?;
+    due_again(connection, channel, now)
+}
+
+/// What waits because the setting was wrong is due.
+fn due_again(connection: &Connection, channel: &str, now: Timestamp) -> rusqlite::Result<()> {
+    let sql = "UPDATE deliveries SET due_at = ?2
+               WHERE channel = ?1 AND state = 'waiting' AND outcome = 'misconfigured' AND due_at > ?2
+               AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.delivery = deliveries.id AND a.ended_at IS NULL)";
+    connection.prepare_cached(sql)?.execute(params![channel, rows::to_millisecond(now)]).map(drop)
+}
+
+/// At the start: a restart usually means that a setting was mended.
+pub fn take_up(connection: &Connection, now: Timestamp) -> rusqlite::Result<()> {
+    let (now, apart) = (rows::to_millisecond(now), PROBE_AFTER_START.as_millis() as i64);
+    let sql = "UPDATE parked_channels SET next_probe_at = min(next_probe_at, max(?1, min(probed_at, ?1) + ?2))";
+    connection.execute(sql, params![now, apart])?;
+    let sql = "UPDATE deliveries SET due_at = ?1 WHERE state = 'waiting' AND outcome = 'misconfigured'";
+    connection.execute(sql, [now]).map(drop)
+}
