@@ -304,7 +304,10 @@ async fn a_stored_event_is_rendered_in_its_own_words() {
     let event = Event { id: EventId(Uuid::now_v7()), ..scenes.remove(scenes.iter().position(notices).unwrap()).event };
     let id = event.id.to_string();
     let repeat_keys = vec![RepeatKey::Once("once".to_owned())];
-    store.record(Record { event, body: Vec::new(), repeat_keys, hearers: Vec::new(), urgent: Vec::new() }).await.unwrap();
+    store
+        .record(Record { event, body: Vec::new(), repeat_keys, hearers: Vec::new(), urgent: Vec::new() })
+        .await
+        .unwrap();
     let output = orderbell(folder.path(), &["render", "--event", &id, "--channel", "office"]).await;
     assert!(output.status.success() && text(&output).contains("kitchen"), "{}", text(&output));
     let other = Uuid::now_v7().to_string();

@@ -74,7 +74,9 @@ fn a_shut_credential_waits_as_long_as_it_is_shut_and_uses_up_nothing() {
 fn a_wrong_setting_is_probed_less_and_less_often_and_never_given_up() {
     for (probes, minutes) in [(0, 10.0), (1, 20.0), (2, 40.0), (5, 320.0), (6, 360.0), (100, 360.0)] {
         let standing = Standing { probes, ..standing(1, 0, Form::Full) };
-        let Step::Park { probe_at } = next(&Outcome::Misconfigured, standing, &WAITS, now()) else { panic!("{probes}") };
+        let Step::Park { probe_at } = next(&Outcome::Misconfigured, standing, &WAITS, now()) else {
+            panic!("{probes}")
+        };
         assert!(waits(&Step::Wait { until: probe_at, spends: false }, minutes * 60.0, false), "{probes}: {probe_at}");
     }
 }

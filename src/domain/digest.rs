@@ -10,6 +10,7 @@ use crate::domain::compose::Composed;
 use crate::domain::compose::View;
 use crate::domain::event::Event;
 use crate::domain::event::Kind;
+use crate::domain::event::Shop;
 use crate::domain::money::Money;
 use crate::domain::order::Order;
 use crate::domain::text::escape_value;
@@ -23,6 +24,15 @@ pub struct Entry<'a> {
     pub event: &'a Event,
     /// The order as it stands now, when the event is about one.
     pub order: Option<&'a Order>,
+    /// What its own message is called, where [`Entry::needs_title`].
+    pub title: Option<&'a str>,
+}
+
+impl Entry<'_> {
+    /// Whether its line is its title: that of a new or paid order is made of the order itself.
+    pub fn needs_title(event: &Event, order: Option<&Order>) -> bool {
+        order.is_none() || !matches!(event.kind, Kind::OrderPlaced | Kind::OrderPaid)
+    }
 }
 
 /// How much is said of each. What is left out is always the same, in this sequence; never number, shop, total or reason.
@@ -39,8 +49,15 @@ pub enum Detail {
 }
 
 impl Detail {
-    /// The most first.
-    pub const ALL: [Detail; 4] = [Detail::Options, Detail::Items, Detail::FewItems, Detail::Heads];
+    /// The next that says more.
+    pub fn more(self) -> Option<Detail> {
+        match self {
+            Detail::Options => None,
+            Detail::Items => Some(Detail::Options),
+            Detail::FewItems => Some(Detail::Items),
+            Detail::Heads => Some(Detail::FewItems),
+        }
+    }
 
     /// As templates know it.
     pub fn as_str(self) -> &'static str {
@@ -102,9 +119,17 @@ pub fn totals(kind: &Kind, entries: &[Entry<'_>]) -> Vec<Money> {
     sums.into_values().flatten().collect()
 }
 
+/// The shop of all entries, where it is the same.
+pub fn common_shop<'a>(entries: &[Entry<'a>]) -> Option<&'a Shop> {
+    let shop = |entry: &Entry<'a>| entry.order.and_then(|order| order.shop.as_ref()).or(entry.event.shop.as_ref());
+    let first = entries.first().and_then(shop)?;
+    (entries.len() > 1 && entries.iter().all(|entry| shop(entry) == Some(first))).then_some(first)
+}
+
 /// The built-in plain form: it needs no template and cannot fail.
 pub fn plain(view: &DigestView<'_>) -> Composed {
-    let titles = view.entries.iter().map(|entry| format!("- {}\n", escape_value(&compose::plain(&view.view(entry)).title)));
+    let titles =
+        view.entries.iter().map(|entry| format!("- {}\n", escape_value(&compose::plain(&view.view(entry)).title)));
     let markdown = format!("# Orderbell × {}\n\n{}", view.entries.len(), titles.collect::<String>());
     match view.entries.first() {
         Some(first) => compose::composed(&markdown, &view.view(first)),

@@ -176,7 +176,10 @@ impl Runner {
     fn ended(&mut self, ended: Result<(Id, ()), tokio::task::JoinError>) {
         let id = ended.map_or_else(
             |fault| {
-                tracing::error!(channel = self.lane.name, "a send met a fault of its own; its delivery is tried again when its lease ends");
+                tracing::error!(
+                    channel = self.lane.name,
+                    "a send met a fault of its own; its delivery is tried again when its lease ends"
+                );
                 fault.id()
             },
             |(id, ())| id,
@@ -333,7 +336,12 @@ impl Runner {
         match self.post.store.fall_back(to.clone(), before, now).await {
             Ok(0) => {}
             Ok(asked) => {
-                tracing::warn!(channel = self.lane.name, fallback = to.to, deliveries = asked, "urgent messages go to the fallback");
+                tracing::warn!(
+                    channel = self.lane.name,
+                    fallback = to.to,
+                    deliveries = asked,
+                    "urgent messages go to the fallback"
+                );
                 self.post.wake.wake(std::slice::from_ref(&to.to));
             }
             Err(error) => tracing::error!(channel = self.lane.name, %error, "the fallback could not be asked"),

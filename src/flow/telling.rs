@@ -39,7 +39,9 @@ pub fn log_recipient(lane: &Lane, due: &Due, answer: &Answer, step: &Step) {
         Step::Dead | Step::Recompose(_) => {
             tracing::warn!(%delivery, channel, outcome, words, "a recipient does not get it");
         }
-        Step::Delivered | Step::Wait { .. } | Step::Park { .. } => tracing::debug!(%delivery, channel, outcome, "a recipient had his turn"),
+        Step::Delivered | Step::Wait { .. } | Step::Park { .. } => {
+            tracing::debug!(%delivery, channel, outcome, "a recipient had his turn")
+        }
     }
 }
 

@@ -109,61 +109,73 @@ fn gathered(
     carried: &[Due],
     failure: &mut Option<String>,
 ) -> (Option<Vec<Part>>, usize) {
+    let all: Vec<&Due> = carried.iter().chain([leader]).collect();
+    let titles: Vec<Option<String>> = all.iter().map(|due| title(lane, templates, due)).collect();
+    let entry = |at: usize| {
+        let Due { event, order, .. } = all[at];
+        Entry { event, order: order.as_ref(), title: titles[at].as_deref() }
+    };
+    let mut write = |count: usize, detail: Detail| {
+        let told = (0..count).chain([carried.len()]);
+        let entries: Vec<Entry<'_>> = told.clone().map(entry).collect();
+        let unreached = unreached(&told.map(|at| all[at]).collect::<Vec<_>>());
+        digest(lane, templates, leader, &entries, &unreached, detail, failure)
+    };
     // The leader is told in any case, and so many of the others.
     let mut count = carried.len();
-    loop {
-        let all: Vec<&Due> = carried[..count].iter().chain([leader]).collect();
-        let mut shortest = None;
-        for detail in Detail::ALL {
-            let parts = digest(lane, templates, leader, &all, detail, failure);
-            let Some(parts) = parts else { return (None, count) };
-            if parts.len() <= 1 || is_one_message(lane, &parts) {
-                return (Some(parts), count);
-            }
-            shortest = Some(parts);
-        }
-        if count == 0 {
-            return (shortest, count);
-        }
-        let parts = shortest.as_ref().map_or(2, Vec::len);
+    let mut detail = Detail::Heads;
+    let Some(mut parts) = write(count, detail) else { return (None, count) };
+    while count > 0 && parts.len() > lane.channel.parts_of_one() {
         // So many would fit if all took the same room, and a little less.
-        count = (count * 19 / (20 * parts.max(2))).min(count - 1);
+        let room = parts.len().div_ceil(lane.channel.parts_of_one()).max(2);
+        count = (count * 19 / (20 * room)).min(count - 1);
+        match write(count, detail) {
+            Some(fewer) => parts = fewer,
+            None => return (None, count),
+        }
     }
+    // Where some had to stay behind, there is no room for more of the others either.
+    while let Some(more) = detail.more().filter(|_| count == carried.len()) {
+        match write(count, more) {
+            Some(longer) if longer.len() <= lane.channel.parts_of_one() => (parts, detail) = (longer, more),
+            _ => break,
+        }
+    }
+    (Some(parts), count)
 }
 
-/// A mail has a part for each recipient, and a robot that calls people may need a second message for that.
-fn is_one_message(lane: &Lane, parts: &[Part]) -> bool {
-    parts.len() <= lane.channel.parts_of_one()
+/// What a delivery's own message is called, where a digest says it.
+fn title(lane: &Lane, templates: &Templates, due: &Due) -> Option<String> {
+    let view = view(lane, due);
+    let titled = || templates.compose(&view).unwrap_or_else(|_| compose::plain(&view)).title;
+    if Entry::needs_title(view.event, view.order) { unpanicked(titled) } else { None }
 }
 
 fn digest(
     lane: &Lane,
     templates: &Templates,
     leader: &Due,
-    all: &[&Due],
+    entries: &[Entry<'_>],
+    unreached: &[(String, Timestamp)],
     detail: Detail,
     failure: &mut Option<String>,
 ) -> Option<Vec<Part>> {
-    let entries: Vec<Entry<'_>> =
-        all.iter().map(|due| Entry { event: &due.event, order: due.order.as_ref() }).collect();
     let view = DigestView {
-        entries: &entries,
+        entries,
         detail,
         language: &lane.language,
         timezone: &lane.timezone,
         channel: &lane.name,
         channel_kind: lane.channel.kind(),
     };
-    let unreached = unreached(all);
-    let notes = Notes { unreached: &unreached, earlier: &[] };
+    let notes = Notes { unreached, earlier: &[] };
     let by_template = || {
         let composed = templates.digest(&view)?;
-        let composed = match notes.is_empty() {
-            true => composed,
-            false => {
-                let first = view.view(&entries[0]);
-                templates.noted(&composed, &notes, &lane.language, &lane.timezone, &first)?
+        let composed = match (notes.is_empty(), entries.first()) {
+            (false, Some(first)) => {
+                templates.noted(&composed, &notes, &lane.language, &lane.timezone, &view.view(first))?
             }
+            _ => composed,
         };
         Ok(write(lane, leader, composed, false))
     };

@@ -164,6 +164,14 @@ impl Scene {
         Daemon::new(address, shutdown, tokio::spawn(run), &folder.join("bell.db")).await
     }
 
+    /// By a clock of the test's own.
+    pub async fn start_by(&self, clock: &Clock, text: &str) -> Daemon {
+        let (config, (hooks, address)) = (self.config(text), listen().await);
+        let shutdown = CancellationToken::new();
+        let run = app::run(config, Listeners { hooks }, clock.clone(), shutdown.clone());
+        Daemon::new(address, shutdown, tokio::spawn(run), &self.store()).await
+    }
+
     /// On a store and with templates of the test's own.
     pub async fn start_on(&self, store: Sqlite, templates: Templates, text: &str) -> Daemon {
         self.start_on_with(store, templates, self.config(text)).await

@@ -10,6 +10,7 @@ use crate::domain::compose::composed;
 use crate::domain::digest::DigestView;
 use crate::domain::digest::Earlier;
 use crate::domain::digest::Entry;
+use crate::domain::digest::common_shop;
 use crate::domain::digest::totals;
 use crate::domain::event::Kind;
 use crate::domain::language;
@@ -42,8 +43,7 @@ impl Templates {
     /// There is none, or it failed. The caller sends [`crate::domain::digest::plain`] instead.
     pub fn digest(&self, view: &DigestView<'_>) -> Result<Composed, ComposeError> {
         let (dialect, path) = self.find(view.language, &["digest.md"])?;
-        let groups: Vec<Value> =
-            view.groups().iter().map(|(kind, entries)| self.group(dialect, view, kind, entries)).collect();
+        let groups: Vec<Value> = view.groups().iter().map(|(kind, entries)| group(dialect, kind, entries)).collect();
         let context = context! {
             groups => groups,
             count => view.entries.len(),
@@ -56,33 +56,6 @@ impl Templates {
         let markdown = dialect.render(&path, context)?;
         let first = view.entries.first().ok_or_else(|| nothing(&path))?;
         Ok(composed(&markdown, &view.view(first)))
-    }
-
-    fn group(&self, dialect: &Dialect, view: &DigestView<'_>, kind: &Kind, entries: &[Entry<'_>]) -> Value {
-        let shown: Vec<Value> = entries.iter().map(|entry| self.entry(view, entry)).collect();
-        context! {
-            kind => kind.to_string(),
-            word => plural(&dialect.words, kind),
-            count => entries.len(),
-            totals => value_of(&totals(kind, entries)),
-            entries => shown,
-        }
-    }
-
-    /// What a template sees of one entry; `title` is that of its own message.
-    fn entry(&self, view: &DigestView<'_>, entry: &Entry<'_>) -> Value {
-        let own = view.view(entry);
-        let title = self.compose(&own).unwrap_or_else(|_| crate::domain::compose::plain(&own)).title;
-        let shop = entry.order.and_then(|order| order.shop.as_ref()).or(entry.event.shop.as_ref());
-        context! {
-            title => title,
-            kind => entry.event.kind.to_string(),
-            order => value_of(&entry.order),
-            shop => value_of(&shop),
-            data => value_of(&entry.event.data),
-            occurred_at => value_of(&entry.event.occurred_at),
-            received_at => value_of(&entry.event.received_at),
-        }
     }
 
     /// The message with its notes around it, by `_unreached.md` and `_earlier.md`.
@@ -125,11 +98,37 @@ impl Templates {
         let folders = language::chain(wanted, &self.folders);
         let dialect = folders.first().and_then(|folder| self.languages.get(folder));
         let path = dialect.and_then(|dialect| {
-            let paths = dialect.chain.iter().flat_map(|folder| files.iter().map(move |file| format!("{folder}/{file}")));
+            let paths =
+                dialect.chain.iter().flat_map(|folder| files.iter().map(move |file| format!("{folder}/{file}")));
             paths.into_iter().find(|path| dialect.has(path))
         });
         let missing = || nothing(&format!("{wanted}/{}", files.first().unwrap_or(&"")));
         Ok((dialect.ok_or_else(missing)?, path.ok_or_else(missing)?))
+    }
+}
+
+fn group(dialect: &Dialect, kind: &Kind, entries: &[Entry<'_>]) -> Value {
+    let shown: Vec<Value> = entries.iter().map(entry).collect();
+    context! {
+        kind => kind.to_string(),
+        word => plural(&dialect.words, kind),
+        count => entries.len(),
+        totals => value_of(&totals(kind, entries)),
+        shop => value_of(&common_shop(entries)),
+        entries => shown,
+    }
+}
+
+fn entry(entry: &Entry<'_>) -> Value {
+    let shop = entry.order.and_then(|order| order.shop.as_ref()).or(entry.event.shop.as_ref());
+    context! {
+        title => value_of(&entry.title),
+        kind => entry.event.kind.to_string(),
+        order => value_of(&entry.order),
+        shop => value_of(&shop),
+        data => value_of(&entry.event.data),
+        occurred_at => value_of(&entry.event.occurred_at),
+        received_at => value_of(&entry.event.received_at),
     }
 }
 

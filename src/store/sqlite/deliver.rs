@@ -181,7 +181,8 @@ fn dead(connection: &Connection, settle: &Settle) -> rusqlite::Result<()> {
 
 fn fallback_of_dead(connection: &Connection, settle: &Settle, delivery: DeliveryId) -> rusqlite::Result<()> {
     let is_dead = "SELECT EXISTS (SELECT 1 FROM deliveries WHERE id = ?1 AND state = 'dead' AND fell_back = 0)";
-    let is_dead = connection.prepare_cached(is_dead)?.query_row([delivery.0.as_bytes()], |row| row.get::<_, bool>(0))?;
+    let is_dead =
+        connection.prepare_cached(is_dead)?.query_row([delivery.0.as_bytes()], |row| row.get::<_, bool>(0))?;
     match &settle.fallback {
         Some((to, id)) if is_dead => {
             let id = if delivery == settle.delivery { *id } else { DeliveryId(uuid::Uuid::now_v7()) };
@@ -192,7 +193,13 @@ fn fallback_of_dead(connection: &Connection, settle: &Settle, delivery: Delivery
 }
 
 /// Remembers what happened to a delivery besides its attempts.
-pub fn step(connection: &Connection, delivery: DeliveryId, at: Timestamp, step: &str, detail: &str) -> rusqlite::Result<()> {
+pub fn step(
+    connection: &Connection,
+    delivery: DeliveryId,
+    at: Timestamp,
+    step: &str,
+    detail: &str,
+) -> rusqlite::Result<()> {
     let sql = "INSERT INTO steps (delivery, at, step, detail) VALUES (?1, ?2, ?3, ?4)";
     let at = rows::to_millisecond(at);
     connection.prepare_cached(sql)?.execute(params![delivery.0.as_bytes(), at, step, detail]).map(drop)

@@ -175,7 +175,8 @@ fn parts(connection: &Connection, delivery: DeliveryId, form: Form) -> rusqlite:
 
 /// When the next delivery of a channel falls due.
 pub fn next_due(connection: &Connection, channel: &str) -> rusqlite::Result<Option<Timestamp>> {
-    let sql = "SELECT due_at FROM deliveries WHERE channel = ?1 AND urgent = ?2 AND state = 'waiting' AND digest IS NULL
+    let sql =
+        "SELECT due_at FROM deliveries WHERE channel = ?1 AND urgent = ?2 AND state = 'waiting' AND digest IS NULL
                ORDER BY due_at LIMIT 1";
     let mut select = connection.prepare_cached(sql)?;
     let mut earliest = |urgent: bool| select.query_row(params![channel, urgent], |row| row.get(0)).optional();

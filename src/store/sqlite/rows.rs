@@ -28,7 +28,10 @@ pub fn of_json<T: DeserializeOwned>(column: usize, text: &str) -> rusqlite::Resu
     serde_json::from_str(text).map_err(|error| unreadable(column, Type::Text, error))
 }
 
-pub fn parsed<T: FromStr<Err: std::error::Error + Send + Sync + 'static>>(column: usize, text: &str) -> rusqlite::Result<T> {
+pub fn parsed<T: FromStr<Err: std::error::Error + Send + Sync + 'static>>(
+    column: usize,
+    text: &str,
+) -> rusqlite::Result<T> {
     text.parse().map_err(|error| unreadable(column, Type::Text, error))
 }
 
