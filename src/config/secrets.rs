@@ -9,24 +9,12 @@ use toml::de::DeValue;
 use url::Url;
 
 use crate::config::Surroundings;
+use crate::config::placeholder;
 use crate::config::problem::Problems;
 use crate::config::section::Complaint;
 use crate::config::section::Section;
 
 const FORMS: &str = "a secret is a text in quotes, { env = \"NAME\" } or { file = \"path\" }";
-
-/// Texts that stand for a secret in the README, or as people write them until they have the real one.
-const PLACEHOLDERS: [&str; 9] = [
-    "change-me",
-    "changeme",
-    "password",
-    "secret",
-    "sec",
-    "the secret of your application at keeta",
-    "todo",
-    "token",
-    "xxx",
-];
 
 /// Keys that are certainly no secrets, so that their lines may be shown whole even when the text has a syntax error.
 const OPEN: [&str; 24] = [
@@ -80,7 +68,7 @@ fn resolve_one(section: &mut Section<'_>, path: &[&str], surroundings: &Surround
         DeValue::String(text) if text.trim().is_empty() => Err(Complaint::new(format!("\"{key}\" is empty"), FORMS)),
         DeValue::String(text) => {
             problems.mask(hidden(problems.text(), &span, text));
-            note_placeholder(text, &key, span, problems);
+            placeholder::note_secret(text, &key, span, problems);
             return;
         }
         DeValue::Table(table) => referred(table, &key, surroundings),
@@ -88,7 +76,7 @@ fn resolve_one(section: &mut Section<'_>, path: &[&str], surroundings: &Surround
     };
     match found {
         Ok(secret) => {
-            note_placeholder(&secret, &key, span, problems);
+            placeholder::note_secret(&secret, &key, span, problems);
             if let Some(value) = place(&mut section.table, path) {
                 *value.get_mut() = DeValue::String(Cow::Owned(secret));
             }
@@ -98,16 +86,6 @@ fn resolve_one(section: &mut Section<'_>, path: &[&str], surroundings: &Surround
             problems.error(span, complaint.message, complaint.help);
             section.drop_wrong(path);
         }
-    }
-}
-
-/// Says of a secret that it is a sample which nobody has replaced. Its text is not told: it may be a real one after all.
-fn note_placeholder(secret: &str, key: &str, at: Range<usize>, problems: &mut Problems<'_>) {
-    let lower = secret.trim().to_lowercase();
-    let bracketed = lower.starts_with('<') && lower.ends_with('>');
-    if bracketed || lower.contains('…') || lower.contains("...") || PLACEHOLDERS.contains(&lower.as_str()) {
-        let help = "put the real one there; with this one nothing is proven and nothing gets through";
-        problems.warning(at, format!("\"{key}\" looks like a placeholder"), help);
     }
 }
 

@@ -25,6 +25,7 @@ use crate::config::channels;
 use crate::config::check;
 use crate::config::later;
 use crate::config::later::Place;
+use crate::config::placeholder;
 use crate::config::problem::Problems;
 use crate::config::rehearsal;
 use crate::config::rehearsal::House;
@@ -60,6 +61,7 @@ pub fn read(
     depth: Depth,
     problems: &mut Problems<'_>,
 ) -> Option<Config> {
+    placeholder::note_all(&root, problems);
     let Head { globals, templates, mut folder, languages } = head(&mut root, surroundings, problems);
     let languages: Vec<&str> = languages.iter().map(String::as_str).collect();
     let surroundings = &Surroundings { languages: &languages, ..*surroundings };
