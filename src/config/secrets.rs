@@ -16,6 +16,9 @@ use crate::config::section::Section;
 
 const FORMS: &str = "a secret is a text in quotes, { env = \"NAME\" } or { file = \"path\" }";
 
+/// What passes for any secret of any kind: an address of a robot of each vendor, or any other text.
+const STAND_IN: &str = "https://stand-in.example.com/send?access_token=stand-in&key=stand-in";
+
 /// Keys that are certainly no secrets, so that their lines may be shown whole even when the text has a syntax error.
 const OPEN: [&str; 24] = [
     "app_id",
@@ -61,6 +64,22 @@ pub fn resolve(
     }
 }
 
+/// Puts [`STAND_IN`] in the place of each reference to a secret, for commands that use none. What is not written like a
+/// reference stays as it is.
+pub fn stand_in(section: &mut Section<'_>, paths: &[&str]) {
+    for path in paths {
+        let keys: Vec<&str> = path.split('.').collect();
+        for path in spelled_out(&section.table, &keys) {
+            let path: Vec<&str> = path.iter().map(String::as_str).collect();
+            if let Some(value) = place(&mut section.table, &path)
+                && value.get_ref().as_table().is_some_and(|table| reference(table).is_some())
+            {
+                *value.get_mut() = DeValue::String(Cow::Borrowed(STAND_IN));
+            }
+        }
+    }
+}
+
 fn resolve_one(section: &mut Section<'_>, path: &[&str], surroundings: &Surroundings<'_>, problems: &mut Problems<'_>) {
     let Some(value) = section.value(path) else { return };
     let (span, key) = (value.span(), path.join("."));
@@ -91,9 +110,9 @@ fn resolve_one(section: &mut Section<'_>, path: &[&str], surroundings: &Surround
 
 /// The secret that `{ env = "NAME" }` or `{ file = "path" }` refers to.
 fn referred(table: &DeTable<'_>, key: &str, surroundings: &Surroundings<'_>) -> Result<String, Complaint> {
-    let reference = table.iter().next().map(|(name, value)| (name.get_ref().as_ref(), value.get_ref().as_str()));
+    let reference = reference(table);
     let secret = match reference {
-        Some(("env", Some(name))) if table.len() == 1 => {
+        Some(("env", name)) => {
             if !is_variable_name(name) {
                 return Err(Complaint::new(
                     format!("what \"{key}\" refers to is not the name of an environment variable"),
@@ -107,7 +126,7 @@ fn referred(table: &DeTable<'_>, key: &str, surroundings: &Surroundings<'_>) -> 
                 )
             })?
         }
-        Some(("file", Some(path))) if table.len() == 1 => {
+        Some(("file", path)) => {
             let path = surroundings.folder().join(path);
             let text = std::fs::read_to_string(&path).map_err(|error| {
                 Complaint::new(
@@ -123,10 +142,17 @@ fn referred(table: &DeTable<'_>, key: &str, surroundings: &Surroundings<'_>) -> 
     if secret.trim().is_empty() {
         let (what, name) = reference.unwrap_or_default();
         let what = if what == "env" { "environment variable" } else { "file" };
-        let message = format!("the {what} {} is empty", name.unwrap_or_default());
+        let message = format!("the {what} {name} is empty");
         return Err(Complaint::new(message, format!("\"{key}\" needs it; an empty secret protects nothing")));
     }
     Ok(secret)
+}
+
+/// The name in `{ env = "NAME" }` or the path in `{ file = "path" }`, and which of the two it is.
+fn reference<'a>(table: &'a DeTable<'_>) -> Option<(&'a str, &'a str)> {
+    let (key, value) = table.iter().next().filter(|_| table.len() == 1)?;
+    let key = key.get_ref().as_ref();
+    matches!(key, "env" | "file").then_some((key, value.get_ref().as_str()?))
 }
 
 /// Why a file cannot be read, without the system's numbers.

@@ -33,7 +33,7 @@ use crate::platform::keeta::Keeta;
 pub struct Known {
     pub name: &'static str,
     /// Paths of its secrets.
-    pub secrets: &'static [&'static str],
+    secrets: &'static [&'static str],
     schema: fn(&mut SchemaGenerator) -> Schema,
     read: fn(&mut Section<'_>, &mut Problems<'_>) -> Option<Source>,
     /// What it looks like to begin with.
@@ -102,6 +102,12 @@ pub fn read(
         (name.get_ref().clone(), ReadSource { name, source })
     });
     read.collect()
+}
+
+/// Puts something of the same shape in the place of each reference to a secret.
+pub fn stand_in(section: &mut Section<'_>) {
+    let known = section.text(&["platform"]).and_then(|name| PLATFORMS.iter().find(|known| known.name == name));
+    secrets::stand_in(section, known.map_or(&[], |known| known.secrets));
 }
 
 fn read_one(
