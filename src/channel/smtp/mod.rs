@@ -7,6 +7,7 @@
 //!   came before the TLS handshake for an answer after it, and give up a whole mail for one refused recipient.
 
 pub mod account;
+mod certificate;
 pub mod reply;
 pub mod server;
 
@@ -166,7 +167,7 @@ impl Connection {
         };
         let handshake = TlsConnector::from(entrance.tls.clone()).connect(name, stream.into_inner());
         let stream = in_time(phase, patience.connect, async {
-            handshake.await.map_err(|error| match tls_words(&error) {
+            handshake.await.map_err(|error| match certificate::fault(&error) {
                 Some(why) => Failure::Unfit { phase, why },
                 None => lost(phase, &error),
             })
@@ -321,23 +322,6 @@ fn lost(phase: Phase, error: &io::Error) -> Failure {
         _ => "the connection failed",
     };
     Failure::Lost { phase, why: why.to_owned() }
-}
-
-/// What is wrong with the server's certificate, where that is what went wrong.
-fn tls_words(error: &io::Error) -> Option<String> {
-    let inner = error.get_ref()?.downcast_ref::<rustls::Error>()?;
-    let rustls::Error::InvalidCertificate(fault) = inner else { return None };
-    use rustls::CertificateError as Wrong;
-    let what = match fault {
-        Wrong::Expired | Wrong::ExpiredContext { .. } => "has expired",
-        Wrong::NotValidYet | Wrong::NotValidYetContext { .. } => "is not valid yet; look at this machine's clock",
-        Wrong::NotValidForName | Wrong::NotValidForNameContext { .. } => {
-            "is of another name; write the name that the provider gives"
-        }
-        Wrong::UnknownIssuer => "is of an unknown authority; name the authority's file as ca_file if it is your own",
-        _ => "cannot be trusted",
-    };
-    Some(format!("the server's certificate {what}"))
 }
 
 #[cfg(test)]
