@@ -68,7 +68,7 @@ enum Command {
     Sandbox(sandbox::Sandbox),
     /// Lists what is waiting, delivered and dead
     Deliveries(deliveries::Deliveries),
-    /// Prints a commented configuration to begin with: the example, which starts as it is
+    /// Prints a commented configuration to begin with: the example, or what the sources and channels that you name need
     Init(init::Init),
     /// Prints the JSON Schema of the configuration, by which editors complete and check it
     Schema,

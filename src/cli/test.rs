@@ -14,10 +14,11 @@ use crate::channel::advice;
 use crate::channel::http::Http;
 use crate::cli::Failure;
 use crate::cli::Format;
-use crate::cli::configuration;
 use crate::cli::message;
 use crate::cli::output;
 use crate::config::ConfiguredChannel;
+use crate::config::parts;
+use crate::config::parts::Which;
 use crate::domain::data::Data;
 use crate::domain::event::Event;
 use crate::domain::event::EventId;
@@ -64,11 +65,12 @@ impl Finding {
 }
 
 pub async fn run(test: Test, file: &Path) -> Result<(), Failure> {
-    let config = configuration(file)?.config;
-    let names: Vec<&String> = if test.all { config.channels.keys().collect() } else { test.channels.iter().collect() };
+    let which = if test.all { Which::All } else { Which::Named(&test.channels) };
+    let part = parts::channels(file, which).map_err(Failure::Configuration)?;
+    let names: Vec<&String> = if test.all { part.channels.keys().collect() } else { test.channels.iter().collect() };
     let channels =
-        names.into_iter().map(|name| Ok((name, message::channel(&config, name)?))).collect::<Result<Vec<_>, _>>()?;
-    let templates = message::templates(&config)?;
+        names.into_iter().map(|name| Ok((name, message::channel(&part, name)?))).collect::<Result<Vec<_>, _>>()?;
+    let templates = message::templates(&part)?;
     let mut findings = Vec::new();
     for (name, channel) in channels {
         let finding = send(name, channel, &templates).await?;

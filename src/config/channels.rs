@@ -51,6 +51,9 @@ const SHARED: [&str; 13] = [
     "proxy",
 ];
 
+/// The path of the secret that every kind may have.
+const PROXY: [&str; 1] = ["proxy"];
+
 const DEFAULT_URGENT: [&str; 2] = ["order.placed", "order.cancelled"];
 const DEFAULT_FALLBACK_AFTER: SignedDuration = SignedDuration::from_mins(2);
 const DEFAULT_TIMEOUT: SignedDuration = SignedDuration::from_secs(15);
@@ -144,6 +147,13 @@ pub fn read(
     read.collect()
 }
 
+/// Puts something of the same shape in the place of each reference to a secret.
+pub fn stand_in(section: &mut Section<'_>) {
+    let kind = section.text(&["kind"]).and_then(kinds::known);
+    secrets::stand_in(section, kind.map_or(&[], |kind| kind.secrets));
+    secrets::stand_in(section, &PROXY);
+}
+
 fn read_one(
     name: Spanned<String>,
     mut section: Section<'_>,
@@ -198,7 +208,7 @@ fn read_shared(
     surroundings: &Surroundings<'_>,
     problems: &mut Problems<'_>,
 ) -> Option<ChannelSettings> {
-    secrets::resolve(section, &["proxy"], surroundings, problems);
+    secrets::resolve(section, &PROXY, surroundings, problems);
     section.check(&["language"], problems, |name| values::language(name, surroundings.languages));
     section.check(&["timezone"], problems, |name| values::zone(name).map(drop));
     for key in ["base_url", "proxy"] {

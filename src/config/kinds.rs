@@ -22,6 +22,8 @@ use crate::config::mail;
 use crate::config::problem::Problems;
 use crate::config::section::Complaint;
 use crate::config::section::Section;
+use crate::config::starter;
+use crate::config::starter::Starter;
 use crate::config::values;
 use crate::config::values::Distance;
 use crate::domain::secret::Secret;
@@ -39,6 +41,8 @@ pub struct Known {
     pub schema: fn(&mut SchemaGenerator) -> Schema,
     /// Judges the values and reads the struct; `None` when that fails, or when there is no way of this kind yet.
     pub read: fn(&mut Section<'_>, Reach, &mut Problems<'_>) -> Option<Way>,
+    /// What it looks like to begin with.
+    pub starter: &'static Starter,
 }
 
 const KINDS: [Known; 4] = [
@@ -49,6 +53,7 @@ const KINDS: [Known; 4] = [
         per_minute: Some(20),
         schema: DingTalk::json_schema,
         read: dingtalk,
+        starter: &starter::kinds::DINGTALK,
     },
     Known {
         name: "wecom",
@@ -57,6 +62,7 @@ const KINDS: [Known; 4] = [
         per_minute: Some(20),
         schema: WeCom::json_schema,
         read: wecom,
+        starter: &starter::kinds::WECOM,
     },
     Known {
         name: "email",
@@ -65,6 +71,7 @@ const KINDS: [Known; 4] = [
         per_minute: None,
         schema: Email::json_schema,
         read: mail::read,
+        starter: &starter::kinds::EMAIL,
     },
     Known {
         name: "webhook",
@@ -73,6 +80,7 @@ const KINDS: [Known; 4] = [
         per_minute: None,
         schema: Webhook::json_schema,
         read: webhook,
+        starter: &starter::kinds::WEBHOOK,
     },
 ];
 

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::path::PathBuf;
 
 use toml::de::DeTable;
 
@@ -41,6 +42,58 @@ pub struct SourcePart {
     pub names: Vec<String>,
 }
 
+/// The channels that were asked for, and what writing their messages takes besides.
+#[derive(Debug)]
+pub struct ChannelPart {
+    /// Those that there are of the wanted ones.
+    pub channels: BTreeMap<String, ConfiguredChannel>,
+    /// The names of all channels.
+    pub names: Vec<String>,
+    /// The folder whose templates take precedence.
+    pub templates: Option<PathBuf>,
+    /// ISO 4217 code for amounts that come without one.
+    pub currency: String,
+}
+
+/// One channel and all sources, for looking at what would be sent. Their secrets are stand-ins, so nothing can be sent.
+#[derive(Debug)]
+pub struct ScenePart {
+    pub channels: ChannelPart,
+    pub sources: BTreeMap<String, ConfiguredSource>,
+}
+
+/// Which channels a command is about.
+#[derive(Clone, Copy, Debug)]
+pub enum Which<'a> {
+    All,
+    Named(&'a [String]),
+}
+
+/// What of the channels is read.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::config) struct Wanted<'a> {
+    which: Which<'a>,
+    pub secrets: Secrets,
+}
+
+/// What stands in the place of the secrets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::config) enum Secrets {
+    /// They themselves; one that is missing is an error.
+    Read,
+    /// Something of the same shape.
+    StandIns,
+}
+
+impl Wanted<'_> {
+    pub fn has(&self, name: &str) -> bool {
+        match self.which {
+            Which::All => true,
+            Which::Named(names) => names.iter().any(|wanted| wanted == name),
+        }
+    }
+}
+
 /// Reads `[store]` and the names of the channels.
 ///
 /// # Errors
@@ -68,12 +121,29 @@ pub fn source(file: &Path, name: &str) -> Result<SourcePart, Vec<Problem>> {
     })
 }
 
-/// Reads every `[channel.<name>]`.
+/// Reads the `[channel.<name>]` that are wanted.
 ///
 /// # Errors
 /// As [`store`].
-pub fn channels(file: &Path) -> Result<BTreeMap<String, ConfiguredChannel>, Vec<Problem>> {
-    part(file, top::channels)
+pub fn channels(file: &Path, which: Which<'_>) -> Result<ChannelPart, Vec<Problem>> {
+    let wanted = Wanted { which, secrets: Secrets::Read };
+    part(file, |mut root, surroundings, problems| top::channels(&mut root, wanted, surroundings, problems))
+}
+
+/// Reads one `[channel.<name>]`, and where messages could come from.
+///
+/// # Errors
+/// As [`store`].
+pub fn scenes(file: &Path, channel: &str) -> Result<ScenePart, Vec<Problem>> {
+    part(file, |mut root, surroundings, problems| {
+        let wanted = Wanted { which: Which::Named(&[channel.to_owned()]), secrets: Secrets::StandIns };
+        let channels = top::channels(&mut root, wanted, surroundings, problems)?;
+        let mut sections = named(&mut root, "source", problems);
+        sections.iter_mut().for_each(|(_, section)| sources::stand_in(section));
+        let read = sources::read(sections, surroundings, problems);
+        let sources = read.into_iter().map(|(name, read)| Some((name, read.source?))).collect::<Option<_>>()?;
+        Some(ScenePart { channels, sources })
+    })
 }
 
 fn part<T>(

@@ -1,6 +1,5 @@
 //! The file as a whole: its own keys, `[server]`, `[admin]` and `[store]`, and the order in which the rest is read.
 
-use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -14,7 +13,6 @@ use toml::de::DeTable;
 use crate::config::Admin;
 use crate::config::AdminKey;
 use crate::config::Config;
-use crate::config::ConfiguredChannel;
 use crate::config::Depth;
 use crate::config::Server;
 use crate::config::Store;
@@ -25,6 +23,10 @@ use crate::config::channels;
 use crate::config::check;
 use crate::config::later;
 use crate::config::later::Place;
+use crate::config::parts::ChannelPart;
+use crate::config::parts::Secrets;
+use crate::config::parts::Wanted;
+use crate::config::placeholder;
 use crate::config::problem::Problems;
 use crate::config::rehearsal;
 use crate::config::rehearsal::House;
@@ -60,6 +62,7 @@ pub fn read(
     depth: Depth,
     problems: &mut Problems<'_>,
 ) -> Option<Config> {
+    placeholder::note_all(&root, problems);
     let Head { globals, templates, mut folder, languages } = head(&mut root, surroundings, problems);
     let languages: Vec<&str> = languages.iter().map(String::as_str).collect();
     let surroundings = &Surroundings { languages: &languages, ..*surroundings };
@@ -112,9 +115,9 @@ pub fn read(
         rehearsal::rehearse(&house, &folder, problems);
     }
     Some(Config {
-        language: globals.language,
-        timezone: globals.timezone,
-        currency: globals.currency.unwrap_or_else(|| "XXX".to_owned()),
+        language: globals.language.clone(),
+        timezone: globals.timezone.clone(),
+        currency: currency(globals),
         templates,
         overlay: folder.into_overlay(),
         server: server?,
@@ -127,17 +130,30 @@ pub fn read(
     })
 }
 
-/// Reads the channels and what they need of the rest. `None` when one of them could not be read.
+/// Reads the channels that are wanted, and what they need of the rest. `None` when one of them could not be read.
 pub fn channels(
-    mut root: DeTable<'_>,
+    root: &mut DeTable<'_>,
+    wanted: Wanted<'_>,
     surroundings: &Surroundings<'_>,
     problems: &mut Problems<'_>,
-) -> Option<BTreeMap<String, ConfiguredChannel>> {
-    let Head { globals, languages, .. } = head(&mut root, surroundings, problems);
+) -> Option<ChannelPart> {
+    let Head { globals, templates, languages, .. } = head(root, surroundings, problems);
     let languages: Vec<&str> = languages.iter().map(String::as_str).collect();
     let surroundings = &Surroundings { languages: &languages, ..*surroundings };
-    let read = channels::read(named(&mut root, "channel", problems), &globals, surroundings, problems);
-    read.into_iter().map(|(name, read)| Some((name, read.channel()?))).collect()
+    let all = named(root, "channel", problems);
+    let names = all.iter().map(|(name, _)| name.get_ref().clone()).collect();
+    let mut chosen: Vec<_> = all.into_iter().filter(|(name, _)| wanted.has(name.get_ref())).collect();
+    if wanted.secrets == Secrets::StandIns {
+        chosen.iter_mut().for_each(|(_, section)| channels::stand_in(section));
+    }
+    let read = channels::read(chosen, &globals, surroundings, problems);
+    let channels = read.into_iter().map(|(name, read)| Some((name, read.channel()?))).collect::<Option<_>>()?;
+    Some(ChannelPart { channels, names, templates, currency: currency(globals) })
+}
+
+/// The currency of amounts that come without one; ISO's own word for none where it is not configured.
+fn currency(globals: Globals) -> String {
+    globals.currency.unwrap_or_else(|| "XXX".to_owned())
 }
 
 /// What stands at the top of the file, and what follows from it for the rest.

@@ -76,7 +76,8 @@ Faults:
 {\"fault\": \"redirect\", \"location\": \"http://elsewhere.example/\"}
 {\"fault\": \"garbage\"}       a page of HTML with status 200
 {\"fault\": \"smtp\", \"phase\": \"recipient\", \"reply\": \"450 4.2.0 later\"}   without \"reply\" the connection is cut
-    phases: greeting hello start_tls auth mail recipient data content dot answer
+{\"fault\": \"silence\", \"phase\": \"answer\"}   nothing more is said
+    phases: greeting hello start_tls auth mail recipient data content midst dot answer
 ";
 
 /// All that the sandbox knows.
@@ -321,7 +322,7 @@ fn faulty(fault: &Fault) -> Option<Answer> {
             Some(answer)
         }
         Fault::Garbage => Some(response(StatusCode::OK, "text/html; charset=utf-8", HTML.to_owned())),
-        Fault::Cut | Fault::LostAnswer | Fault::Delay { .. } | Fault::Smtp { .. } => None,
+        Fault::Cut | Fault::LostAnswer | Fault::Delay { .. } | Fault::Smtp { .. } | Fault::Silence { .. } => None,
     }
 }
 
@@ -334,6 +335,7 @@ fn fault_name(fault: &Fault) -> String {
         Fault::LostAnswer => "lost answer".to_owned(),
         Fault::Redirect { .. } => "redirect".to_owned(),
         Fault::Smtp { .. } => "smtp".to_owned(),
+        Fault::Silence { .. } => "silence".to_owned(),
         Fault::Garbage => "garbage".to_owned(),
     }
 }

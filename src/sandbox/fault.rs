@@ -33,6 +33,9 @@ pub enum Fault {
         #[serde(default)]
         reply: Option<String>,
     },
+    /// The mail server says nothing more at that step and keeps the connection open until its caller gives up. At `answer` the
+    /// mail is taken.
+    Silence { phase: Phase },
     /// HTTP 200 with a page of HTML, as a proxy in between might answer; the message is not taken.
     Garbage,
 }
@@ -50,6 +53,8 @@ pub enum Phase {
     Data,
     /// The mail was asked for and has not come.
     Content,
+    /// A part of the mail has come; the rest is not read.
+    Midst,
     /// The mail has come, and is not taken.
     Dot,
     /// The mail is taken.

@@ -49,17 +49,23 @@ impl Drop for Open<'_> {
     }
 }
 
+/// What takes the place of a reply.
+pub enum Strike {
+    Say(String),
+    Cut,
+    Silence,
+}
+
 impl Desk {
-    /// What strikes a mail at this step: a reply, or a cut where there is none.
-    pub fn mail_fault(&self, phase: Phase, recipient: &str) -> Option<Option<String>> {
+    /// What strikes a mail at this step.
+    pub fn mail_fault(&self, phase: Phase, recipient: &str) -> Option<Strike> {
         let mut memory = self.memory();
-        let of_phase = |fault: &Fault| matches!(fault, Fault::Smtp { phase: at, .. } if *at == phase);
-        for name in [recipient, MAIL_SERVER] {
-            if let Some(Fault::Smtp { reply, .. }) = memory.faults.strike_if(name, of_phase) {
-                return Some(reply);
-            }
-        }
-        None
+        let of_phase = |fault: &Fault| matches!(fault, Fault::Smtp { phase: at, .. } | Fault::Silence { phase: at } if *at == phase);
+        [recipient, MAIL_SERVER].into_iter().find_map(|name| match memory.faults.strike_if(name, of_phase)? {
+            Fault::Smtp { reply: Some(reply), .. } => Some(Strike::Say(reply)),
+            Fault::Silence { .. } => Some(Strike::Silence),
+            _ => Some(Strike::Cut),
+        })
     }
 
     /// Keeps a mail that was taken.
@@ -82,15 +88,24 @@ impl Desk {
 
     /// Keeps that a mail was refused, of which no more is known.
     pub fn refuse_mail(&self, recipient: &str, why: &str) {
+        self.keep_untaken(recipient, String::new(), Verdict::Refused(why.to_owned()));
+    }
+
+    /// Keeps the part of a mail that had come when it broke off.
+    pub fn keep_fragment(&self, recipient: &str, fragment: &str) {
+        self.keep_untaken(recipient, fragment.to_owned(), Verdict::Fault("broken off in the midst".to_owned()));
+    }
+
+    fn keep_untaken(&self, recipient: &str, body: String, verdict: Verdict) {
         self.inbox.put(Received {
             at: Timestamp::now(),
             address: Address { kind: FarSide::Email, name: recipient.to_owned() },
             title: None,
             text: None,
-            body: String::new(),
+            body,
             key: None,
             repeat: false,
-            verdict: Verdict::Refused(why.to_owned()),
+            verdict,
             headers: Vec::new(),
         });
     }
