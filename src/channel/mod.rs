@@ -34,6 +34,13 @@ pub struct Attempt {
     pub now: Timestamp,
 }
 
+/// An answer, and the row of the channel's table that it was judged by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judged {
+    pub row: &'static str,
+    pub answer: Answer,
+}
+
 pub type Sending<'a> = Pin<Box<dyn Future<Output = Answer> + Send + 'a>>;
 
 /// One configured way out.

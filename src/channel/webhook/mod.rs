@@ -5,11 +5,12 @@
 //! units   · money in minor units with its text; times in UTC with milliseconds; header times in ms (APSDAI) or s
 //! limits  · none of ours: one object per event, never a digest, never split
 //! answers · 2xx is a yes; 401, 403 and 410 say that the setting is wrong; 400, 413, 415 and 422 refuse the message; all
-//!           else, redirects and 404 included, is a retry
+//!           else, redirects and 404 included, is a retry (see [`answers`])
+
+pub mod answers;
 
 use std::collections::BTreeMap;
 
-use jiff::SignedDuration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use sha2::Digest;
@@ -20,18 +21,13 @@ use crate::channel::Attempt;
 use crate::channel::Channel;
 use crate::channel::Sending;
 use crate::channel::advice::Advice;
-use crate::channel::advice::advice;
 use crate::channel::http::Http;
 use crate::domain::apsdai;
 use crate::domain::message::Form;
 use crate::domain::message::Message;
 use crate::domain::message::Part;
-use crate::domain::retry::Answer;
-use crate::domain::retry::Outcome;
-use crate::domain::retry::quoted;
 use crate::domain::secret::Secret;
 use crate::domain::sign;
-use crate::domain::text::clean_line;
 
 /// One receiver of events.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -109,40 +105,8 @@ impl TryFrom<WrittenSigning> for Signing {
     }
 }
 
-/// What a receiver's status means; each other one is a retry.
-const ANSWERS: [(u16, Outcome); 7] = [
-    (401, Outcome::Misconfigured),
-    (403, Outcome::Misconfigured),
-    (410, Outcome::Misconfigured),
-    (400, Outcome::Rejected),
-    (413, Outcome::Rejected),
-    (415, Outcome::Rejected),
-    (422, Outcome::Rejected),
-];
-
-/// Longest piece of the receiver's answer that is kept, in characters.
-const WORDS: usize = 200;
-
 /// Shorter values of headers and parts of addresses are no credentials, and stand in any text.
 const SHORTEST_SECRET: usize = 5;
-
-/// Causes, and what to change.
-#[rustfmt::skip]
-const ADVICE: &[Advice] = &[
-    advice(&["http 401"], "the receiver does not believe that the message is ours",
-        "compare `signing` with what the receiver expects, and both clocks"),
-    advice(&["http 403"], "the receiver does not let us in", "compare `signing` and `headers` with what it expects"),
-    advice(&["http 404"], "there is no receiver at this path", "look at `url`"),
-    advice(&["http 405"], "the receiver takes no POST at this path", "look at `url`"),
-    advice(&["http 410"], "the receiver says that it is gone", "set `url` to where it is now"),
-    advice(&["http 413"], "the message is too large for the receiver", "raise the receiver's limit"),
-    advice(&["http 400"], "the receiver cannot read the message", "look into its log"),
-    advice(&["http 415"], "the receiver takes no JSON", "look into its log"),
-    advice(&["http 422"], "the receiver cannot read the message", "look into its log"),
-    advice(&["http 429"], "the receiver finds that too many messages come", "try again later"),
-    advice(&["http 3"], "the receiver sends us elsewhere, and we do not follow", "set `url` to where it leads"),
-    advice(&["http 5"], "the receiver has trouble of its own", "look into its log"),
-];
 
 impl Channel for Webhook {
     fn kind(&self) -> &'static str {
@@ -179,7 +143,7 @@ impl Channel for Webhook {
             match http.post(self.url.expose(), &headers, part.body.clone()).await {
                 Ok(response) => {
                     let said = self.without_secrets(&String::from_utf8_lossy(&response.body), &headers);
-                    judge(response.status, response.retry_after, &said)
+                    answers::judge(response.status, response.retry_after, &said).answer
                 }
                 Err(failure) => failure.into(),
             }
@@ -187,7 +151,7 @@ impl Channel for Webhook {
     }
 
     fn advice(&self) -> &'static [Advice] {
-        ADVICE
+        answers::ADVICE
     }
 }
 
@@ -242,18 +206,4 @@ impl Webhook {
         secrets.sort_unstable_by_key(|secret| std::cmp::Reverse(secret.len()));
         secrets.iter().fold(said.to_owned(), |said, secret| said.replace(secret.as_str(), "***"))
     }
-}
-
-/// What a receiver's answer means.
-fn judge(status: u16, retry_after: Option<SignedDuration>, said: &str) -> Answer {
-    let outcome = match status {
-        200..=299 => Outcome::Delivered,
-        _ => ANSWERS
-            .iter()
-            .find(|(known, _)| *known == status)
-            .map_or(Outcome::Retry { after: retry_after }, |(_, outcome)| outcome.clone()),
-    };
-    let said = if outcome == Outcome::Delivered { String::new() } else { clean_line(said, WORDS) };
-    let words = quoted(&format!("HTTP {status}"), &said);
-    Answer { outcome, words }
 }
