@@ -1,6 +1,7 @@
 //! The whole daemon: builds the rooms from a configuration and runs them until it is told to stop.
 
 pub mod reload;
+pub mod trial;
 
 use std::sync::Arc;
 

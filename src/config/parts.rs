@@ -130,6 +130,19 @@ pub fn channels(file: &Path, which: Which<'_>) -> Result<ChannelPart, Vec<Proble
     part(file, |mut root, surroundings, problems| top::channels(&mut root, wanted, surroundings, problems))
 }
 
+/// Reads the `[channel.<name>]` that are wanted, and `[store]`: what sending to them takes.
+///
+/// # Errors
+/// As [`store`].
+pub fn ways_out(file: &Path, which: Which<'_>) -> Result<(ChannelPart, Store), Vec<Problem>> {
+    let wanted = Wanted { which, secrets: Secrets::Read };
+    part(file, |mut root, surroundings, problems| {
+        let store = top::store(table(&mut root, "store", problems), surroundings, problems);
+        let channels = top::channels(&mut root, wanted, surroundings, problems)?;
+        Some((channels, store?))
+    })
+}
+
 /// Reads one `[channel.<name>]`, and where messages could come from.
 ///
 /// # Errors

@@ -162,6 +162,32 @@ impl Runner {
         self.send(candidates, elapsed).await
     }
 
+    /// Sends one delivery and nothing else, when the allowance lets it: for a person who tries a channel.
+    ///
+    /// # Errors
+    /// Until when the credential is shut, where that is longer than `patience`.
+    pub async fn send_only(&mut self, id: DeliveryId, patience: SignedDuration) -> Result<(), SignedDuration> {
+        let clock = self.post.clock.clone();
+        let begin = clock.elapsed();
+        loop {
+            let elapsed = clock.elapsed();
+            let (plan, ticket) = self.pacer.admit(Waiting { urgent: 1, ordinary: 0 }, elapsed);
+            if let Some(ticket) = ticket {
+                self.start(vec![id], ticket, 0).await;
+                self.drain().await;
+                return Ok(());
+            }
+            let wait = match plan {
+                Plan::Later(Some(until)) => until - elapsed,
+                _ => SignedDuration::from_secs(1),
+            };
+            if elapsed + wait - begin > patience {
+                return Err(wait);
+            }
+            tokio::time::sleep(clock.real(wait)).await;
+        }
+    }
+
     /// Lets every send under way end.
     pub async fn drain(&mut self) {
         while let Some(ended) = self.sending.join_next_with_id().await {

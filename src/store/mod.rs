@@ -186,6 +186,25 @@ pub struct TakenSlots {
     pub closed: Vec<(String, Timestamp, u32)>,
 }
 
+/// How a message fares that a person has sent to try a channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trial {
+    pub state: String,
+    /// The attempts that have ended, the first one first.
+    pub attempts: Vec<Tried>,
+    /// Until when the credential is shut, where it is.
+    pub shut_until: Option<Timestamp>,
+}
+
+/// One attempt that has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tried {
+    /// As [`crate::domain::retry::Outcome::as_str`] says it.
+    pub outcome: String,
+    pub answer: String,
+    pub far_ahead_s: Option<i64>,
+}
+
 /// Where a delivery stands, for lists.
 #[derive(Clone, Debug)]
 pub struct Standing {

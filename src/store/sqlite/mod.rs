@@ -1,6 +1,7 @@
 //! The store in one SQLite file: one thread writes, whatever is queued goes into one transaction, and then everyone is
 //! answered.
 
+pub mod asked;
 mod deliver;
 mod due;
 mod fallback;
@@ -235,6 +236,11 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), StoreErr
         .spawn(run)
         .map(drop)
         .map_err(|error| StoreError::Unavailable(format!("no thread for the store: {error}")))
+}
+
+/// Whether a daemon holds the store.
+pub fn is_held(path: &Path) -> bool {
+    matches!(lock(path), Err(StoreError::Refused(_)))
 }
 
 /// Takes the lock file beside the store.

@@ -15,12 +15,15 @@ use crate::domain::event::EventId;
 use crate::domain::order::Order;
 use crate::store::Due;
 use crate::store::Outlook;
+use crate::store::Parked;
 use crate::store::Standing;
 use crate::store::StoreError;
 use crate::store::TakenSlots;
+use crate::store::Trial;
 use crate::store::sqlite::BUSY_MS;
 use crate::store::sqlite::QUEUE;
 use crate::store::sqlite::STATEMENTS;
+use crate::store::sqlite::asked;
 use crate::store::sqlite::due;
 use crate::store::sqlite::fallback;
 use crate::store::sqlite::pacing;
@@ -95,6 +98,15 @@ impl Reader {
         self.look(move |connection| due::carried(connection, leader)).await
     }
 
+    /// Whether a channel's setting is wrong, as far as its far side told us.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn parked(&self, channel: &str) -> Result<Option<Parked>, StoreError> {
+        let channel = channel.to_owned();
+        self.look(move |connection| due::parked(connection, &channel)).await
+    }
+
     /// Whether the fallback of a channel is to be asked for something that has waited since `before`.
     ///
     /// # Errors
@@ -136,6 +148,14 @@ impl Reader {
     pub async fn knows_channel(&self, channel: &str) -> Result<bool, StoreError> {
         let channel = channel.to_owned();
         self.look(move |connection| due::knows(connection, &channel)).await
+    }
+
+    /// How a delivery that was made to try a channel fares; `None` when it is not there.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn trial(&self, delivery: DeliveryId, credential: String) -> Result<Option<Trial>, StoreError> {
+        self.look(move |connection| asked::trial(connection, delivery, &credential)).await
     }
 
     /// All deliveries in the sequence of their making, or those in one state.
