@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use orderbell::channel::http::Failure;
 use orderbell::channel::http::Http;
 use orderbell::channel::http::MAX_ANSWER_BYTES;
 use orderbell::channel::http::Response;
 use orderbell::channel::http::Settings;
 use orderbell::channel::http::Unusable;
+use orderbell::channel::http::failure::Failure;
 use orderbell::domain::secret::Secret;
 use rustls::ServerConfig;
 use rustls::ServerConnection;

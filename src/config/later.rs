@@ -34,7 +34,7 @@ const fn refused(place: Place, name: &'static str, meanwhile: &'static str) -> N
     NotYet { place, name, severity: Severity::Error, meanwhile }
 }
 
-const NOT_YET: [NotYet; 11] = [
+const NOT_YET: [NotYet; 9] = [
     warned(Place::Top, "admin page or API", "until then nothing listens there"),
     refused(Place::Store, "stores on PostgreSQL", "use url = \"sqlite:orderbell.db\""),
     warned(Place::Source, "silent_after", "until then nobody is told when a source falls silent"),
@@ -43,8 +43,6 @@ const NOT_YET: [NotYet; 11] = [
     warned(Place::Channel, "urgent", "until then all kinds are treated alike"),
     warned(Place::Channel, "fallback", "until then messages wait for this channel alone"),
     warned(Place::Channel, "fallback_after", "until then messages wait for this channel alone"),
-    warned(Place::Channel, "base_url", "until then requests go to the channel's own address"),
-    warned(Place::Channel, "proxy", "until then requests go to the channel's address directly"),
     warned(Place::Report, "reports", "until then no report is sent"),
 ];
 
