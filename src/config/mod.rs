@@ -172,7 +172,6 @@ pub struct ChannelSettings {
     pub timeout: SignedDuration,
     /// Stands in the address of the robot already.
     pub base_url: Option<Secret>,
-    /// A proxy on the way.
     pub proxy: Option<Secret>,
 }
 
@@ -180,8 +179,7 @@ impl ChannelSettings {
     /// The settings of the HTTP client that the channel sends with.
     pub fn http(&self) -> http::Settings {
         let timeout = self.timeout.unsigned_abs();
-        let proxy = self.proxy.clone();
-        http::Settings { allow_private: self.allow_private, timeout, proxy, ..http::Settings::default() }
+        http::Settings { allow_private: self.allow_private, timeout, proxy: self.proxy.clone(), ca_file: None }
     }
 }
 
