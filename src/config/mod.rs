@@ -172,7 +172,8 @@ pub struct ChannelSettings {
     /// May its address be loopback or private, and plain `http://`?
     pub allow_private: bool,
     pub timeout: SignedDuration,
-    pub base_url: Option<String>,
+    /// Stands in the address of the robot already.
+    pub base_url: Option<Secret>,
     pub proxy: Option<Secret>,
 }
 
@@ -180,7 +181,7 @@ impl ChannelSettings {
     /// The settings of the HTTP client that the channel sends with.
     pub fn http(&self) -> http::Settings {
         let timeout = self.timeout.unsigned_abs();
-        http::Settings { allow_private: self.allow_private, timeout, ..http::Settings::default() }
+        http::Settings { allow_private: self.allow_private, timeout, proxy: self.proxy.clone(), ca_file: None }
     }
 }
 

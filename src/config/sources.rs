@@ -84,7 +84,10 @@ struct Shared {
 
 /// The schema of `[source.<name>]`.
 pub fn schema(generator: &mut SchemaGenerator) -> Value {
-    let kinds = PLATFORMS.iter().map(|known| Kind { name: known.name, schema: (known.schema)(generator) }).collect();
+    let kinds = PLATFORMS
+        .iter()
+        .map(|known| Kind { name: known.name, schema: (known.schema)(generator), without: Vec::new() })
+        .collect();
     schema::tagged("platform", Shared::json_schema(generator), kinds, Place::Source)
 }
 
