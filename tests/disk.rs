@@ -20,6 +20,7 @@ use orderbell::domain::event::RepeatKey;
 use orderbell::domain::order::OrderNews;
 use orderbell::domain::route::Hearer;
 use orderbell::domain::template::Templates;
+use orderbell::domain::verdict::Verdicts;
 use orderbell::sandbox::rules::Rules;
 use orderbell::store::Record;
 use orderbell::store::Recorded;
@@ -241,6 +242,7 @@ fn record(number: u64) -> Record {
         body: b"{}".to_vec(),
         repeat_keys: vec![RepeatKey::Once(number.to_string())],
         hearers: vec![(Hearer::always("erp"), DeliveryId(Uuid::now_v7()))],
+        verdicts: Verdicts::default(),
     }
 }
 

@@ -9,6 +9,7 @@ use orderbell::domain::event::Event;
 use orderbell::domain::event::EventId;
 use orderbell::domain::event::RepeatKey;
 use orderbell::domain::secret::Secret;
+use orderbell::domain::verdict::Verdicts;
 use orderbell::sandbox::Sandbox;
 use orderbell::sandbox::fault::Fault;
 use orderbell::sandbox::fault::Times;
@@ -304,7 +305,10 @@ async fn a_stored_event_is_rendered_in_its_own_words() {
     let event = Event { id: EventId(Uuid::now_v7()), ..scenes.remove(scenes.iter().position(notices).unwrap()).event };
     let id = event.id.to_string();
     let repeat_keys = vec![RepeatKey::Once("once".to_owned())];
-    store.record(Record { event, body: Vec::new(), repeat_keys, hearers: Vec::new() }).await.unwrap();
+    store
+        .record(Record { event, body: Vec::new(), repeat_keys, hearers: Vec::new(), verdicts: Verdicts::default() })
+        .await
+        .unwrap();
     let output = orderbell(folder.path(), &["render", "--event", &id, "--channel", "office"]).await;
     assert!(output.status.success() && text(&output).contains("kitchen"), "{}", text(&output));
     let other = Uuid::now_v7().to_string();

@@ -20,3 +20,4 @@ pub mod secret;
 pub mod sign;
 pub mod template;
 pub mod text;
+pub mod verdict;

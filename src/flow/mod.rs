@@ -4,6 +4,7 @@ pub mod delivery;
 pub mod intake;
 pub mod lanes;
 pub mod notice;
+pub mod refusals;
 mod round;
 pub mod schedule;
 pub mod stranded;

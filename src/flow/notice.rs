@@ -96,7 +96,7 @@ impl Notices {
             return;
         }
         let kind = Kind::OperatorNotice;
-        let hearers = self.reception.get().routes.hearers(&kind, OWN_SOURCE, None);
+        let (hearers, verdicts) = self.reception.get().judge(&kind, OWN_SOURCE, None);
         let notice = Notice {
             topic: topic.as_str().to_owned(),
             subject: Some(subject.to_owned()),
@@ -117,6 +117,7 @@ impl Notices {
             body: Vec::new(),
             repeat_keys: vec![RepeatKey::Once(format!("notice:{}:{subject}:{hour}", topic.as_str()))],
             hearers: hearers.into_iter().map(|hearer| (hearer, DeliveryId(Uuid::now_v7()))).collect(),
+            verdicts,
         };
         match self.store.record(record).await {
             Ok(Recorded::New { channels, unjudged }) => {

@@ -1,10 +1,15 @@
 //! The store in one SQLite file: one thread writes, whatever is queued goes into one transaction, and then everyone is
 //! answered.
 
+pub mod change;
 mod deliver;
+mod find;
+mod history;
+pub mod list;
 mod prune;
 pub mod read;
 mod record;
+mod refusals;
 mod repeat;
 mod rows;
 mod schema;
@@ -30,6 +35,7 @@ use crate::store::Record;
 use crate::store::Recorded;
 use crate::store::Settle;
 use crate::store::StoreError;
+use crate::store::history::Refused;
 use crate::store::sqlite::read::Reader;
 
 /// How many jobs may wait for the writer; beyond it, whoever asks waits.
@@ -58,6 +64,7 @@ enum Job {
     Claim(Box<Claim>, Reply<Claimed>),
     Settle(Box<Settle>, Reply<()>),
     Reopen { channel: String, now: Timestamp, reply: Reply<()> },
+    Refusals(Vec<Refused>, Reply<()>),
     Durability(Reply<(String, i64)>),
     Prune { before: Timestamp, after_seq: i64, steps: u32, reply: Reply<prune::Pruned> },
 }
@@ -259,6 +266,7 @@ fn commit(connection: &mut Connection, group: Vec<Job>) {
             }
             Job::Claim(claim, reply) => simple(connection, &begun, reply, |c| deliver::claim(c, &claim)),
             Job::Settle(settle, reply) => simple(connection, &begun, reply, |c| deliver::settle(c, &settle)),
+            Job::Refusals(refused, reply) => simple(connection, &begun, reply, |c| refusals::note(c, &refused)),
             Job::Durability(reply) => simple(connection, &begun, reply, durability),
             Job::Reopen { channel, now, reply } => {
                 simple(connection, &begun, reply, |c| deliver::reopen(c, &channel, now))
