@@ -128,7 +128,7 @@ const SHORTEST_SECRET: usize = 5;
 
 /// Causes, and what to change.
 #[rustfmt::skip]
-const ADVICE: &[Advice] = &[
+pub const ADVICE: &[Advice] = &[
     advice(&["http 401"], "the receiver does not believe that the message is ours",
         "compare `signing` with what the receiver expects, and both clocks"),
     advice(&["http 403"], "the receiver does not let us in", "compare `signing` and `headers` with what it expects"),
