@@ -31,6 +31,7 @@ use crate::flow::lane::Post;
 use crate::flow::lanes::Lanes;
 use crate::flow::notice::Notices;
 use crate::flow::pacers::Pacers;
+use crate::flow::refusals;
 use crate::flow::schedule;
 use crate::flow::stranded;
 use crate::store::Fallback;
@@ -143,6 +144,7 @@ async fn build(
     stranded::tell(&store, &reception, &notices, &clock).await;
     work.spawn(schedule::upkeep(store.clone(), store_settings.keep, clock.clone(), shutdown.clone()));
     let intake = Intake::new(reception.clone(), notices.clone(), store.clone(), wake, clock.clone());
+    work.spawn(refusals::keep(intake.refusals.clone(), store.clone(), clock.clone(), shutdown.clone()));
     let endpoint = hooks::routes(Arc::new(intake));
     work.spawn(server::serve(listeners.hooks, endpoint, limits, shutdown.clone()));
     let reloader = Reloader {

@@ -22,6 +22,7 @@ use crate::domain::event::OWN_SOURCE;
 use crate::domain::event::Proof;
 use crate::domain::route::Hearer;
 use crate::domain::template::Templates;
+use crate::domain::verdict::Verdicts;
 use crate::flow::Clock;
 use crate::flow::Current;
 use crate::flow::Wake;
@@ -147,5 +148,15 @@ fn record(channel: &str, now: Timestamp) -> (Record, DeliveryId) {
         proof: Proof::Own,
     };
     let hearers = vec![(Hearer::always(channel), delivery)];
-    (Record { event, body: Vec::new(), repeat_keys: Vec::new(), hearers, urgent: vec![channel.to_owned()] }, delivery)
+    (
+        Record {
+            event,
+            body: Vec::new(),
+            repeat_keys: Vec::new(),
+            hearers,
+            urgent: vec![channel.to_owned()],
+            verdicts: Verdicts::default(),
+        },
+        delivery,
+    )
 }

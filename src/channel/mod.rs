@@ -109,6 +109,17 @@ pub trait Channel: Send + Sync {
     }
 }
 
+/// The advice of a kind of channel, for whoever has no configured one at hand.
+pub fn advice_of(kind: &str) -> &'static [Advice] {
+    match kind {
+        "dingtalk" => dingtalk::answers::ADVICE,
+        "wecom" => wecom::answers::ADVICE,
+        "email" => email::answers::ADVICE,
+        "webhook" => webhook::answers::ADVICE,
+        _ => &[],
+    }
+}
+
 /// The kind of a configured channel: the registry. The configuration reads the tag `kind` first and the concrete struct
 /// second. Two are equal when they do the same.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::OnceLock;
 use std::sync::PoisonError;
 
 use http::HeaderMap;
@@ -19,12 +20,17 @@ use crate::domain::event::Proof;
 use crate::domain::event::RepeatKey;
 use crate::domain::order::Unjudged;
 use crate::domain::route::Glob;
+use crate::domain::route::Hearer;
 use crate::domain::route::Routes;
+use crate::domain::verdict;
+use crate::domain::verdict::Verdicts;
 use crate::flow::Clock;
 use crate::flow::Current;
 use crate::flow::Wake;
 use crate::flow::notice::Notices;
 use crate::flow::notice::Topic;
+use crate::flow::refusals;
+use crate::flow::refusals::Refusals;
 use crate::platform::Heard;
 use crate::platform::Method;
 use crate::platform::Refusal;
@@ -59,6 +65,8 @@ pub struct Reception {
     pub unrouted: Mutex<HashSet<String>>,
     /// The conditions of which the operator was told that they cannot be judged.
     pub unjudged: Mutex<HashSet<(usize, String)>>,
+    /// That of the routes.
+    pub fingerprint: OnceLock<String>,
 }
 
 impl Reception {
@@ -67,6 +75,12 @@ impl Reception {
         let text = kind.to_string();
         let is_urgent = |globs: &[Glob]| *kind == Kind::Test || globs.iter().any(|glob| glob.matches(&text));
         self.channels.iter().filter(|(_, globs)| is_urgent(globs)).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Who could hear of an event, and what each route came to.
+    pub fn judge(&self, kind: &Kind, source: &str, shop: Option<&str>) -> (Vec<Hearer>, Verdicts) {
+        let fingerprint = self.fingerprint.get_or_init(|| verdict::fingerprint(&self.routes.routes));
+        self.routes.judge(kind, source, shop, fingerprint)
     }
 
     /// Once per kind, so that a forgotten route is seen and the log stays readable.
@@ -87,6 +101,8 @@ pub struct Intake {
     clock: Clock,
     /// Bytes of unproven webhooks that each observing source has kept in an hour, by hours since 1970.
     unproven: Mutex<HashMap<String, (i64, usize)>>,
+    /// What was refused, on its way to the store.
+    pub refusals: Refusals,
 }
 
 /// What is answered, before it becomes a status.
@@ -102,7 +118,8 @@ pub enum Verdict {
 
 impl Intake {
     pub fn new(reception: Current<Reception>, notices: Notices, store: Arc<Sqlite>, wake: Wake, clock: Clock) -> Self {
-        Self { reception, store, wake, notices, clock, unproven: Mutex::default() }
+        let (unproven, refusals) = (Mutex::default(), Refusals::default());
+        Self { reception, store, wake, notices, clock, unproven, refusals }
     }
 
     /// Whether a source of this name is configured.
@@ -134,7 +151,9 @@ impl Intake {
             Err(Refusal::Method) => return Verdict::Method,
             Err(refusal) => {
                 tracing::warn!(source = name, bytes = body.len(), "a webhook was refused: {refusal}");
-                self.tell_operator(name, &refusal, &inlet.address, now).await;
+                let address = platform.checked_address(&inlet.address);
+                self.refusals.note(name, || refusals::reason(&refusal, address), body.len(), now);
+                self.tell_operator(name, &refusal, address, now).await;
                 Reply::Refused
             }
         };
@@ -143,13 +162,14 @@ impl Intake {
 
     async fn remember(&self, reception: &Reception, name: &str, webhook: Webhook, now: Timestamp) -> Reply {
         let Webhook { kind, occurred_at, shop, order, data, proof, mut repeat_keys, body } = webhook;
-        let mut hearers = Vec::new();
+        let (mut hearers, mut verdicts) = (Vec::new(), Verdicts::default());
         if proof == Proof::Unproven {
             if !self.has_room_for_unproven(name, body.len(), now) {
                 tracing::warn!(
                     source = name,
                     "a webhook was refused: its signature fits none of the recipes, and enough such were kept in this hour"
                 );
+                self.refusals.note(name, || refusals::TOO_MANY_UNPROVEN.to_owned(), body.len(), now);
                 return Reply::Refused;
             }
             tracing::warn!(
@@ -159,7 +179,7 @@ impl Intake {
             // What nobody proved must not make a genuine webhook look like a repeat.
             repeat_keys = vec![RepeatKey::Once(format!("unproven:{}", Uuid::now_v7()))];
         } else {
-            hearers = reception.routes.hearers(&kind, name, shop.as_ref().map(|shop| shop.id.as_str()));
+            (hearers, verdicts) = reception.judge(&kind, name, shop.as_ref().map(|shop| shop.id.as_str()));
             if hearers.is_empty() {
                 reception.say_unrouted(&kind.to_string());
             }
@@ -175,7 +195,8 @@ impl Intake {
         let urgent = reception.urgent(&event.kind);
         let kind = event.kind.to_string();
         let hearers = hearers.into_iter().map(|hearer| (hearer, DeliveryId(Uuid::now_v7()))).collect();
-        match self.store.record(Record { event, body, repeat_keys, hearers, urgent }).await {
+        let bytes = body.len();
+        match self.store.record(Record { event, body, repeat_keys, hearers, urgent, verdicts }).await {
             Ok(Recorded::New { channels, unjudged }) => {
                 tracing::info!(event = %id, kind, source = name, deliveries = channels.len(), proof = recipe, "webhook recorded");
                 self.wake.wake(&channels);
@@ -194,6 +215,7 @@ impl Intake {
                     source = name,
                     "a webhook was refused: its proof has come before, with another body"
                 );
+                self.refusals.note(name, || refusals::REPLAYED.to_owned(), bytes, now);
                 Reply::Refused
             }
             Err(error) => {

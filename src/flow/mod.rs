@@ -6,6 +6,7 @@ pub mod lane;
 pub mod lanes;
 pub mod notice;
 pub mod pacers;
+pub mod refusals;
 mod round;
 pub mod schedule;
 pub mod stranded;

@@ -97,7 +97,7 @@ impl Notices {
         }
         let kind = Kind::OperatorNotice;
         let reception = self.reception.get();
-        let (hearers, urgent) = (reception.routes.hearers(&kind, OWN_SOURCE, None), reception.urgent(&kind));
+        let ((hearers, verdicts), urgent) = (reception.judge(&kind, OWN_SOURCE, None), reception.urgent(&kind));
         let notice = Notice {
             topic: topic.as_str().to_owned(),
             subject: Some(subject.to_owned()),
@@ -119,6 +119,7 @@ impl Notices {
             repeat_keys: vec![RepeatKey::Once(format!("notice:{}:{subject}:{hour}", topic.as_str()))],
             hearers: hearers.into_iter().map(|hearer| (hearer, DeliveryId(Uuid::now_v7()))).collect(),
             urgent,
+            verdicts,
         };
         match self.store.record(record).await {
             Ok(Recorded::New { channels, unjudged }) => {

@@ -1,5 +1,7 @@
 //! What Orderbell remembers: the contract of the stores, in the words of the flow.
 
+pub mod change;
+pub mod history;
 pub mod sqlite;
 
 use jiff::Timestamp;
@@ -18,6 +20,7 @@ use crate::domain::order::Unjudged;
 use crate::domain::retry::Answer;
 use crate::domain::retry::Step;
 use crate::domain::route::Hearer;
+use crate::domain::verdict::Verdicts;
 
 /// Why the store did not do what it was asked. Nothing of the request was kept.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -41,6 +44,8 @@ pub struct Record {
     pub hearers: Vec<(Hearer, DeliveryId)>,
     /// Those of the channels that call the event's kind urgent.
     pub urgent: Vec<String>,
+    /// What each route came to.
+    pub verdicts: Verdicts,
 }
 
 /// What became of a [`Record`].
@@ -220,6 +225,13 @@ pub struct Standing {
     pub due_at: Timestamp,
     pub answer: Option<String>,
     pub digest: Option<DeliveryId>,
+}
+
+/// Which deliveries a list has.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    pub state: Option<String>,
+    pub channel: Option<String>,
 }
 
 /// How a form stands in the store.

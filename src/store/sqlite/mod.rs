@@ -2,14 +2,19 @@
 //! answered.
 
 pub mod asked;
+pub mod change;
 mod deliver;
 mod due;
 mod fallback;
+mod find;
+mod history;
+pub mod list;
 mod pacing;
 mod parking;
 mod prune;
 pub mod read;
 mod record;
+mod refusals;
 mod repeat;
 mod rows;
 mod schema;
