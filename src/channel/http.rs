@@ -171,6 +171,8 @@ impl Http {
     ) -> Result<Response, Failure> {
         let url = self.checked(url)?;
         let headers = header_map(headers)?;
+        // What an earlier answer said must not be taken for this one's, should none come.
+        self.ahead_seconds.store(NO_CLOCK, Ordering::Relaxed);
         let answer = self.client.post(url).headers(headers).body(body).send().await.map_err(failure)?;
         let response = read(answer).await;
         let ahead = response.date.map(|date| date.as_second() - Timestamp::now().as_second());

@@ -34,10 +34,9 @@ const fn refused(place: Place, name: &'static str, meanwhile: &'static str) -> N
     NotYet { place, name, severity: Severity::Error, meanwhile }
 }
 
-const NOT_YET: [NotYet; 11] = [
+const NOT_YET: [NotYet; 10] = [
     warned(Place::Top, "admin page or API", "until then nothing listens there"),
     refused(Place::Store, "stores on PostgreSQL", "use url = \"sqlite:orderbell.db\""),
-    warned(Place::Source, "silent_after", "until then nobody is told when a source falls silent"),
     warned(Place::Channel, "rate", "until then messages go out as they come, whatever their number"),
     warned(Place::Channel, "quiet", "until then messages go out at any hour"),
     warned(Place::Channel, "urgent", "until then all kinds are treated alike"),

@@ -34,6 +34,7 @@ use crate::domain::template::Templates;
 use crate::flow::Clock;
 use crate::flow::Current;
 use crate::flow::Wake;
+use crate::flow::far_clocks::FarClocks;
 use crate::flow::notice::Notices;
 use crate::flow::notice::Topic;
 use crate::flow::round::Round;
@@ -72,6 +73,7 @@ pub struct Post {
     pub templates: Current<Templates>,
     pub wake: Wake,
     pub notices: Notices,
+    pub far_clocks: FarClocks,
     pub clock: Clock,
 }
 
@@ -214,6 +216,7 @@ async fn deliver(lane: Arc<Lane>, post: Post, retire: CancellationToken, due: Du
         let sending = AssertUnwindSafe(lane.way.channel().send(&lane.http, part, &surroundings)).catch_unwind();
         let answer = sending.await.unwrap_or_else(|_| own_fault(Outcome::Unknown, "sending"));
         let ended = post.clock.now();
+        lane.http.far_clock_ahead().into_iter().for_each(|ahead| post.far_clocks.note(&lane.name, ended, ahead));
         let standing = Standing { delivery: due.id, attempts, spent: due.spent, form: part.form };
         let step = retry::next(&answer.outcome, standing, &lane.waits, ended);
         let more_parts = position + 1 < parts.len();

@@ -8,6 +8,7 @@ mod record;
 mod repeat;
 mod rows;
 mod schema;
+mod troubles;
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -30,6 +31,7 @@ use crate::store::Record;
 use crate::store::Recorded;
 use crate::store::Settle;
 use crate::store::StoreError;
+use crate::store::Telling;
 use crate::store::sqlite::read::Reader;
 
 /// How many jobs may wait for the writer; beyond it, whoever asks waits.
@@ -60,6 +62,8 @@ enum Job {
     Reopen { channel: String, now: Timestamp, reply: Reply<()> },
     Durability(Reply<(String, i64)>),
     Prune { before: Timestamp, after_seq: i64, steps: u32, reply: Reply<prune::Pruned> },
+    Tell(Box<Telling>, Reply<Option<Recorded>>),
+    Sign { source: String, at: Option<Timestamp>, reply: Reply<()> },
 }
 
 /// The orders that a group of jobs has loaded, folded in memory.
@@ -266,6 +270,8 @@ fn commit(connection: &mut Connection, group: Vec<Job>) {
             Job::Prune { before, after_seq, steps, reply } => {
                 simple(connection, &begun, reply, |c| prune::prune(c, before, after_seq, steps))
             }
+            Job::Tell(telling, reply) => simple(connection, &begun, reply, |c| troubles::tell(c, &telling)),
+            Job::Sign { source, at, reply } => simple(connection, &begun, reply, |c| troubles::sign(c, &source, at)),
         };
         answers.push(answer);
     }

@@ -121,7 +121,7 @@ impl Reader {
         self.look(move |connection| Ok(record::load_order(connection, &source, &number)?.map(|(_, order)| order))).await
     }
 
-    async fn look<T: Send + 'static>(
+    pub(in crate::store::sqlite) async fn look<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
