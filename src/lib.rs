@@ -54,6 +54,12 @@
 //! receiving side goes by ([`flow::intake::Reception`], of which each webhook uses one from its first to its last step), and
 //! the lanes of channels that have changed, each beginning when the one before has ended ([`flow::lanes`]).
 //!
+//! # When something is wrong with the daemon itself
+//!
+//! It watches itself ([`flow::watch`]): every ten seconds it judges how things stand, by pure functions of what it has read,
+//! compares that with what the operator was told, and tells him what has begun and what is over. The notice and the memory of
+//! it are one commit.
+//!
 //! # Who may import whom
 //!
 //! `main → cli → app → web → flow → {platform, channel, store} → domain`. [`config`] names the types of the rooms below it

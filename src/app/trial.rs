@@ -26,6 +26,7 @@ use crate::domain::verdict::Verdicts;
 use crate::flow::Clock;
 use crate::flow::Current;
 use crate::flow::Wake;
+use crate::flow::far_clocks::FarClocks;
 use crate::flow::intake::Reception;
 use crate::flow::lane::Post;
 use crate::flow::lane::Runner;
@@ -104,6 +105,7 @@ impl Tester<'_> {
             templates: self.templates.clone(),
             wake,
             notices,
+            far_clocks: FarClocks::default(),
             clock: clock.clone(),
             pacers,
         };

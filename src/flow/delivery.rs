@@ -116,6 +116,7 @@ impl Turn<'_> {
         let due = &self.letter.leader;
         let answer = self.send().await;
         let (ended, elapsed) = (post.clock.now(), post.clock.elapsed());
+        lane.http.far_clock_ahead().into_iter().for_each(|ahead| post.far_clocks.note(&lane.name, ended, ahead));
         pacer.ended(self.slot, elapsed);
         let (answer, pacing) = self.learn(answer, ended);
         let standing = Standing {

@@ -9,9 +9,11 @@ use std::sync::OnceLock;
 use std::sync::PoisonError;
 
 use http::HeaderMap;
+use jiff::SignedDuration;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use crate::domain::data::Notice;
 use crate::domain::event::DeliveryId;
 use crate::domain::event::Event;
 use crate::domain::event::EventId;
@@ -31,6 +33,7 @@ use crate::flow::notice::Notices;
 use crate::flow::notice::Topic;
 use crate::flow::refusals;
 use crate::flow::refusals::Refusals;
+use crate::flow::signs::Signs;
 use crate::platform::Heard;
 use crate::platform::Method;
 use crate::platform::Refusal;
@@ -40,6 +43,7 @@ use crate::platform::Source;
 use crate::platform::Webhook;
 use crate::store::Record;
 use crate::store::Recorded;
+use crate::store::Unheard;
 use crate::store::sqlite::Sqlite;
 
 /// An observing source keeps so many bytes of unproven webhooks in an hour, some thousands of orders.
@@ -61,6 +65,10 @@ pub struct Reception {
     pub currency: String,
     /// The channels that there are, each with the kinds that are urgent to it.
     pub channels: BTreeMap<String, Vec<Glob>>,
+    /// After how long the sources that are watched are silent.
+    pub silent_after: BTreeMap<String, SignedDuration>,
+    /// Whose clock the far side of a channel shows, where it shows one.
+    pub far_hosts: BTreeMap<String, String>,
     /// The kinds of which the log has said that nobody hears of them.
     pub unrouted: Mutex<HashSet<String>>,
     /// The conditions of which the operator was told that they cannot be judged.
@@ -99,6 +107,7 @@ pub struct Intake {
     wake: Wake,
     notices: Notices,
     clock: Clock,
+    signs: Signs,
     /// Bytes of unproven webhooks that each observing source has kept in an hour, by hours since 1970.
     unproven: Mutex<HashMap<String, (i64, usize)>>,
     /// What was refused, on its way to the store.
@@ -118,8 +127,13 @@ pub enum Verdict {
 
 impl Intake {
     pub fn new(reception: Current<Reception>, notices: Notices, store: Arc<Sqlite>, wake: Wake, clock: Clock) -> Self {
-        let (unproven, refusals) = (Mutex::default(), Refusals::default());
-        Self { reception, store, wake, notices, clock, unproven, refusals }
+        let (unproven, refusals, signs) = (Mutex::default(), Refusals::default(), Signs::default());
+        Self { reception, store, wake, notices, clock, signs, unproven, refusals }
+    }
+
+    /// What it notices, for the watch.
+    pub fn signs(&self) -> Signs {
+        self.signs.clone()
     }
 
     /// Whether a source of this name is configured.
@@ -145,9 +159,17 @@ impl Intake {
         let reply = match platform.hear(&request) {
             Ok(Heard::Heartbeat) => {
                 tracing::debug!(source = name, "heartbeat");
+                self.note_life(name, now);
                 Reply::Received
             }
-            Ok(Heard::Webhook(webhook)) => self.remember(&reception, name, *webhook, now).await,
+            Ok(Heard::Webhook(webhook)) => {
+                let is_believed = webhook.proof != Proof::Unproven;
+                let reply = self.remember(&reception, name, *webhook, now).await;
+                if is_believed && reply != Reply::Refused {
+                    self.note_life(name, now);
+                }
+                reply
+            }
             Err(Refusal::Method) => return Verdict::Method,
             Err(refusal) => {
                 tracing::warn!(source = name, bytes = body.len(), "a webhook was refused: {refusal}");
@@ -160,9 +182,16 @@ impl Intake {
         Verdict::Answer(reply, platform.reply(reply))
     }
 
+    /// The source lives, whatever it says.
+    fn note_life(&self, name: &str, now: Timestamp) {
+        if self.signs.from(name, now) && !self.store.sign_of_life(name, Some(now)) {
+            tracing::debug!(source = name, "a sign of life was not written down: the store is busy");
+        }
+    }
+
     async fn remember(&self, reception: &Reception, name: &str, webhook: Webhook, now: Timestamp) -> Reply {
         let Webhook { kind, occurred_at, shop, order, data, proof, mut repeat_keys, body } = webhook;
-        let (mut hearers, mut verdicts) = (Vec::new(), Verdicts::default());
+        let (mut hearers, mut verdicts, mut unheard) = (Vec::new(), Verdicts::default(), None);
         if proof == Proof::Unproven {
             if !self.has_room_for_unproven(name, body.len(), now) {
                 tracing::warn!(
@@ -182,6 +211,8 @@ impl Intake {
             (hearers, verdicts) = reception.judge(&kind, name, shop.as_ref().map(|shop| shop.id.as_str()));
             if hearers.is_empty() {
                 reception.say_unrouted(&kind.to_string());
+                let shop = shop.as_ref().map(|shop| shop.id.clone());
+                unheard = Some(Unheard { kind: kind.clone(), source: name.to_owned(), shop });
             }
         }
         let recipe = match &proof {
@@ -200,6 +231,9 @@ impl Intake {
             Ok(Recorded::New { channels, unjudged }) => {
                 tracing::info!(event = %id, kind, source = name, deliveries = channels.len(), proof = recipe, "webhook recorded");
                 self.wake.wake(&channels);
+                if unheard.is_some_and(|unheard| self.signs.unrouted(unheard)) {
+                    self.wake.watch().notify_one();
+                }
                 for rule in unjudged {
                     self.say_unjudged(reception, rule, &kind, now).await;
                 }
@@ -241,9 +275,8 @@ impl Intake {
     async fn tell_operator(&self, name: &str, refusal: &Refusal, address: &str, now: Timestamp) {
         match refusal {
             Refusal::Stale { off_by_seconds } => {
-                let side = if *off_by_seconds < 0 { "ahead of" } else { "behind" };
-                let detail = format!("{} s {side} this machine's clock", off_by_seconds.unsigned_abs());
-                self.notices.tell(Topic::Clock, name, detail, now).await;
+                let notice = Notice { off_by_seconds: Some(*off_by_seconds), ..Notice::default() };
+                self.notices.say(Topic::Clock, name, notice, now).await;
             }
             Refusal::Signature => {
                 self.notices.tell(Topic::Refused, name, format!("checked against {address}"), now).await

@@ -33,6 +33,7 @@ use crate::flow::Current;
 use crate::flow::Wake;
 use crate::flow::delivery;
 use crate::flow::delivery::Sending;
+use crate::flow::far_clocks::FarClocks;
 use crate::flow::notice::Notices;
 use crate::flow::pacers::Pacer;
 use crate::flow::pacers::Pacers;
@@ -79,6 +80,7 @@ pub struct Post {
     pub templates: Current<Templates>,
     pub wake: Wake,
     pub notices: Notices,
+    pub far_clocks: FarClocks,
     pub clock: Clock,
     pub pacers: Pacers,
 }
