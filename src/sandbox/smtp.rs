@@ -22,6 +22,7 @@ use crate::domain::secret::Secret;
 use crate::sandbox::answer::Desk;
 use crate::sandbox::fault::Phase;
 use crate::sandbox::mail;
+use crate::sandbox::mailroom::Strike;
 
 /// Bytes of one mail, and of one line of a command.
 const MOST_BYTES: usize = 10 * 1024 * 1024;
@@ -300,11 +301,24 @@ impl Session {
     async fn faulty(&mut self, phase: Phase, recipient: &str) -> Result<bool, Over> {
         match self.desk.mail_fault(phase, recipient) {
             None => Ok(false),
-            Some(None) => Err(Over),
-            Some(Some(reply)) => {
-                self.say(&reply).await?;
-                Ok(true)
+            Some(strike) => self.suffer(strike).await.map(|()| true),
+        }
+    }
+
+    async fn suffer(&mut self, strike: Strike) -> Result<(), Over> {
+        match strike {
+            Strike::Say(reply) => self.say(&reply).await,
+            Strike::SayLate(reply, delay) => {
+                tokio::time::sleep(delay).await;
+                self.say(&reply).await
             }
+            Strike::SayHalf(reply) => {
+                let half = reply.as_bytes().get(..reply.len() / 2).unwrap_or_default();
+                self.stream.write_all(half).await?;
+                self.stream.flush().await?;
+                Err(Over)
+            }
+            Strike::Cut => Err(Over),
         }
     }
 
