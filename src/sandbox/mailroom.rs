@@ -102,7 +102,7 @@ impl Desk {
         });
     }
 
-    /// Keeps that a mail was refused, of which no more is known.
+    /// Keeps that a mail, or the log-in of a user, was refused, of which no more is known.
     pub fn refuse_mail(&self, recipient: &str, why: &str) {
         self.inbox.put(Received {
             at: Timestamp::now(),

@@ -202,6 +202,7 @@ impl Session {
             self.user = Some(user);
             return self.say("235 2.7.0 Authentication successful").await;
         }
+        self.desk.refuse_mail(&user, "535 5.7.8 authentication failed");
         self.say("535 5.7.8 Error: authentication failed: authentication failure").await
     }
 
