@@ -8,7 +8,8 @@ use crate::store::sqlite::deliver::PROBE_AFTER_START;
 use crate::store::sqlite::fallback;
 use crate::store::sqlite::rows;
 
-/// The far side says that the channel's setting is wrong.
+/// The far side says that the channel's setting is wrong. Refusals of messages that were under way together count as one
+/// probe: only what is said once the next probe was due is said of that.
 pub fn park(
     connection: &Connection,
     channel: &str,
@@ -17,7 +18,7 @@ pub fn park(
     now: Timestamp,
 ) -> rusqlite::Result<()> {
     let sql = "INSERT INTO parked_channels (channel, since, reason, probes, next_probe_at, probed_at) VALUES (?1, ?2, ?3, 1, ?4, ?2)
-        ON CONFLICT (channel) DO UPDATE SET reason = excluded.reason, probes = probes + 1,
+        ON CONFLICT (channel) DO UPDATE SET reason = excluded.reason, probes = probes + (excluded.since >= next_probe_at),
             next_probe_at = excluded.next_probe_at, probed_at = excluded.probed_at";
     let (now, probe_at) = (rows::to_millisecond(now), rows::to_millisecond(probe_at));
     connection.prepare_cached(sql)?.execute(params![channel, now, reason, probe_at]).map(drop)
