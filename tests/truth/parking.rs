@@ -1,6 +1,8 @@
 //! A channel whose setting is wrong: one try and then hardly any, nobody else is affected, and what waits follows at once.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
+use std::time::Instant;
 
 use jiff::SignedDuration;
 use orderbell::domain::secret::Secret;
@@ -13,6 +15,7 @@ use orderbell::sandbox::smtp::Post;
 
 use crate::support::Daemon;
 use crate::support::Scene;
+use crate::support::TOO_LONG;
 use crate::support::keeta;
 use crate::support::of;
 use crate::support::watching::NEVER;
@@ -197,6 +200,45 @@ async fn ten_restarts_within_ten_seconds_make_at_most_two_log_ins() {
     assert_eq!(until_tried(&daemon, "mail", 3).await.len(), 3);
     a_while().await;
     assert_eq!(log_ins(&scene), 3);
+}
+
+/// Starts a daemon on the store of one that was cut off a moment ago.
+async fn start_after_a_crash(scene: &Scene, daemon: Daemon, text: &str) -> Daemon {
+    drop(daemon);
+    let lock = std::fs::File::open(scene.store().with_extension("db.lock")).expect("the lock file is there");
+    let deadline = Instant::now() + TOO_LONG;
+    while lock.try_lock().is_err() {
+        assert!(Instant::now() < deadline, "the store is not free");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    drop(lock);
+    scene.start(text).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_that_crashes_while_it_probes_does_not_probe_at_each_start() {
+    let scene = Scene::at(noon(), Rules::new()).await;
+    let text = scene.robot("kitchen", "") + &to(&["kitchen"]);
+    let daemon = scene.start(&text).await;
+    scene.far.order("kitchen", errcode(300_005), Times::Next(1));
+    place(&scene, &daemon, 1).await;
+    daemon.until(|_| parked(&daemon) == ["kitchen"]).await;
+    scene.far.order(
+        "kitchen",
+        Fault::Mishap { mishap: Mishap::Late { delay_ms: 100_000 }, answer: Some(Box::new(errcode(300_005))) },
+        Times::Always,
+    );
+    scene.forward(minutes(12));
+    scene.until_came("kitchen", 2).await;
+    let mut daemon = daemon;
+    for _ in 0..4 {
+        daemon = start_after_a_crash(&scene, daemon, &text).await;
+        a_while().await;
+    }
+    assert_eq!(scene.came_to("kitchen").len(), 2, "one try, one probe");
+    scene.forward(seconds(61));
+    scene.until_came("kitchen", 3).await;
+    drop(daemon);
 }
 
 #[tokio::test(flavor = "multi_thread")]
