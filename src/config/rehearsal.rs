@@ -40,14 +40,13 @@ use crate::platform::Request;
 const MOMENT_SECONDS: i64 = 1_749_008_140;
 
 /// The topics of notices, and one that this version does not know.
-const NOTICES: [&str; 19] = [
+const NOTICES: [&str; 18] = [
     "clock",
     "refused",
     "application",
     "token",
     "dead",
     "recipient",
-    "misconfigured",
     "template",
     "templates",
     "configuration",

@@ -42,8 +42,6 @@ pub enum Topic {
     Dead,
     /// One recipient of several was refused; the others got the message.
     Recipient,
-    /// A channel's far side says that the channel's setting is wrong.
-    Misconfigured,
     /// A template failed; the plain form went out.
     Template,
     /// New templates have a mistake; the ones before stay in use.
@@ -81,7 +79,6 @@ impl Topic {
             Topic::Token => "token",
             Topic::Dead => "dead",
             Topic::Recipient => "recipient",
-            Topic::Misconfigured => "misconfigured",
             Topic::Template => "template",
             Topic::Templates => "templates",
             Topic::Configuration => "configuration",

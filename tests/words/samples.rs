@@ -37,6 +37,7 @@ use uuid::Uuid;
 use crate::words::licences;
 
 /// One event in one variant, with the order as it stands.
+#[derive(Clone)]
 pub struct Sample {
     /// The file name: the kind, and the variant where there are several.
     pub name: String,
@@ -351,11 +352,6 @@ fn our_own() -> Vec<Sample> {
         notice("refused", Some("keeta-sa"), Some("checked against https://bell.example.com/hooks/keeta-sa")),
         notice("token", Some("licences"), None),
         notice("recipient", Some("owner"), Some("RCPT TO o***@example.com: 550 5.1.1")),
-        notice(
-            "misconfigured",
-            Some("kitchen"),
-            Some("errcode 310000 (the robot demands a keyword: set `keyword`): keywords not in content"),
-        ),
         notice("template", Some("zh-CN/order.placed.md"), Some("line 3: undefined value")),
         notice(
             "condition",
