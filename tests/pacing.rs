@@ -2,6 +2,7 @@
 //! are; and what waits is always sent in the end, the urgent first.
 
 mod pacing {
+    pub mod ending;
     pub mod far_side;
     pub mod liveness;
     pub mod safety;

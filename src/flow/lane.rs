@@ -398,7 +398,12 @@ impl Runner {
     }
 
     async fn finish(mut self, shutdown: CancellationToken) {
+        self.let_end(shutdown).await;
+        // Until here its allowance counts, for what was under way and the further parts of it.
         self.pacer.leave(&self.lane.name);
+    }
+
+    async fn let_end(&mut self, shutdown: CancellationToken) {
         let sending = &mut self.sending;
         let longest = self.lane.channel.longest(self.lane.timeout) + LEASE_MARGIN;
         let released = tokio::select! {
