@@ -16,6 +16,7 @@ use crate::domain::pace::Plan;
 use crate::domain::pace::Ticket;
 use crate::domain::pace::Waiting;
 use crate::domain::pace::Window;
+use crate::flow::Clock;
 use crate::store::TakenSlots;
 
 /// Where there is no limit.
@@ -189,5 +190,45 @@ impl Pacer {
 
     pub fn name(&self) -> &str {
         &self.credential
+    }
+}
+
+/// A slot in the hands of somebody who sends. Whatever becomes of him, and be he cut short, it is free again one window later.
+pub struct Held {
+    pacer: Arc<Pacer>,
+    clock: Clock,
+    /// `None` when it was given back.
+    ticket: Option<Ticket>,
+}
+
+impl Held {
+    pub fn new(pacer: Arc<Pacer>, clock: Clock, ticket: Ticket) -> Self {
+        Self { pacer, clock, ticket: Some(ticket) }
+    }
+
+    pub fn bind(&self, attempt: i64) {
+        if let Some(ticket) = self.ticket {
+            self.pacer.bind(ticket, attempt);
+        }
+    }
+
+    /// The send has ended.
+    pub fn ended(self) {
+        drop(self);
+    }
+
+    /// Nothing was sent.
+    pub fn give_back(mut self) {
+        if let Some(ticket) = self.ticket.take() {
+            self.pacer.give_back(ticket);
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket.take() {
+            self.pacer.ended(ticket, self.clock.elapsed());
+        }
     }
 }

@@ -1,8 +1,10 @@
 //! A lane that ends with a message under way: what goes out until the last part is answered is paced and remembered like
-//! any other.
+//! any other, and what is cut holds its slot for one window and no longer.
 
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::atomic::AtomicI64;
+use std::sync::atomic::Ordering;
 
 use jiff::SignedDuration;
 use jiff::Timestamp;
@@ -33,6 +35,7 @@ use orderbell::flow::intake::Reception;
 use orderbell::flow::lane;
 use orderbell::flow::lane::Lane;
 use orderbell::flow::lane::Post;
+use orderbell::flow::lane::Runner;
 use orderbell::flow::notice::Notices;
 use orderbell::flow::pacers::Pacers;
 use orderbell::store::Record;
@@ -94,6 +97,7 @@ struct Scene {
     begun: mpsc::UnboundedReceiver<()>,
     answers: Arc<Semaphore>,
     sent: Arc<Mutex<usize>>,
+    elapsed_s: Arc<AtomicI64>,
 }
 
 fn now() -> Timestamp {
@@ -122,7 +126,9 @@ async fn scene(parts: u16) -> Scene {
     let folder = tempfile::tempdir().unwrap();
     let store = Arc::new(Sqlite::open(&folder.path().join("bell.db"), now()).unwrap());
     record(&store).await;
-    let clock = Clock::with(now, || SignedDuration::ZERO);
+    let elapsed_s: Arc<AtomicI64> = Arc::default();
+    let hands = elapsed_s.clone();
+    let clock = Clock::with(now, move || SignedDuration::from_secs(hands.load(Ordering::Acquire)));
     let wake = Wake::default();
     let notices = Notices::new(store.clone(), Current::new(Reception::default()), wake.clone());
     let templates = Current::new(Templates::built_in().unwrap());
@@ -144,7 +150,7 @@ async fn scene(parts: u16) -> Scene {
         fallback: None,
         fallback_after: SignedDuration::from_mins(2),
     });
-    Scene { _folder: folder, store, lane, post, begun, answers, sent }
+    Scene { _folder: folder, store, lane, post, begun, answers, sent, elapsed_s }
 }
 
 #[tokio::test]
@@ -162,4 +168,35 @@ async fn a_long_message_is_paced_to_its_end_also_when_the_daemon_stops() {
     assert_eq!(*scene.sent.lock().unwrap(), ALLOWANCE.count as usize);
     let taken = scene.store.reader().taken_slots().await.unwrap();
     assert_eq!(taken.slots.len(), ALLOWANCE.count as usize, "the next daemon knows of each");
+}
+
+#[tokio::test]
+async fn a_send_that_is_cut_holds_its_slot_for_one_window_and_no_longer() {
+    let mut scene = scene(1).await;
+    let runner = || Runner::new(scene.lane.clone(), scene.post.clone(), CancellationToken::new());
+    let wait = || scene.elapsed_s.fetch_add(1801, Ordering::AcqRel);
+    let sent = || *scene.sent.lock().unwrap();
+    // Half an hour apart, because so the last slots are spread: one is cut in the midst, one before it has begun.
+    for in_the_midst in [true, false] {
+        let mut lane = runner();
+        lane.turn().await;
+        if in_the_midst {
+            scene.begun.recv().await.unwrap();
+        }
+        drop(lane);
+        record(&scene.store).await;
+        if in_the_midst {
+            wait();
+        }
+    }
+    scene.answers.add_permits(10);
+    let mut lane = runner();
+    for sent_by_then in [1, 2, 3] {
+        lane.turn().await;
+        lane.drain().await;
+        assert_eq!(sent(), sent_by_then, "one more, an hour after each that was cut");
+        // What waited may have gone out as one message.
+        record(&scene.store).await;
+        wait();
+    }
 }
