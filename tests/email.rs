@@ -443,6 +443,26 @@ async fn a_server_that_is_silent_after_the_mail_gets_it_again_under_the_same_id(
 }
 
 #[tokio::test]
+async fn a_server_is_reached_within_the_timeout_or_not_at_all() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    // Takes the connection, and does not get on with TLS.
+    let silent = tokio::spawn(async move {
+        let _connection = listener.accept().await.expect("a connection");
+        std::future::pending::<()>().await;
+    });
+    let text = format!("smtp = \"smtps://{address}\"\nfrom = \"bell@orderbell.test\"\nto = [{COOK:?}]");
+    let mut email: Email = toml::from_str(&text).expect("a mailbox");
+    email.surroundings.allow_private = true;
+    email.surroundings.timeout = SignedDuration::from_millis(200);
+    let begun = Instant::now();
+    let answer = send(&email, "silent").await;
+    assert_eq!((answer.outcome, answer.words.as_str()), (Outcome::Retry { after: None }, "connecting: timed out"));
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    silent.abort();
+}
+
+#[tokio::test]
 async fn what_is_said_before_the_handshake_is_no_answer_after_it() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address");

@@ -9,6 +9,7 @@ use orderbell::domain::event::Event;
 use orderbell::domain::event::EventId;
 use orderbell::domain::event::RepeatKey;
 use orderbell::domain::secret::Secret;
+use orderbell::domain::verdict::Verdicts;
 use orderbell::sandbox::Sandbox;
 use orderbell::sandbox::fault::Fault;
 use orderbell::sandbox::fault::Times;
@@ -305,7 +306,14 @@ async fn a_stored_event_is_rendered_in_its_own_words() {
     let id = event.id.to_string();
     let repeat_keys = vec![RepeatKey::Once("once".to_owned())];
     store
-        .record(Record { event, body: Vec::new(), repeat_keys, hearers: Vec::new(), urgent: Vec::new() })
+        .record(Record {
+            event,
+            body: Vec::new(),
+            repeat_keys,
+            hearers: Vec::new(),
+            urgent: Vec::new(),
+            verdicts: Verdicts::default(),
+        })
         .await
         .unwrap();
     let output = orderbell(folder.path(), &["render", "--event", &id, "--channel", "office"]).await;

@@ -4,11 +4,13 @@ use std::net::SocketAddr;
 use std::time::Duration;
 use std::time::Instant;
 
+use jiff::SignedDuration;
 use jiff::Timestamp;
 use orderbell::domain::secret::Secret;
 use orderbell::domain::sign;
 use orderbell::sandbox::Sandbox;
 use orderbell::sandbox::fault::Fault;
+use orderbell::sandbox::fault::Mishap;
 use orderbell::sandbox::fault::Times;
 use orderbell::sandbox::inbox::Counts;
 use orderbell::sandbox::inbox::FarSide;
@@ -358,6 +360,68 @@ async fn a_delayed_answer_comes_late_while_the_message_is_there_at_once() {
     let begun = Instant::now();
     post_hook(&sandbox, "erp", &[], "{}").await;
     assert!(begun.elapsed() < Duration::from_millis(100));
+}
+
+/// The bytes that come back for one request, which may break off.
+async fn raw(address: SocketAddr, name: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = format!("POST /webhook/{name} HTTP/1.1\r\nHost: {address}\r\nContent-Length: 2\r\n\r\n{{}}");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    String::from_utf8(answer).unwrap()
+}
+
+#[tokio::test]
+async fn something_befalls_the_answer_of_a_fault_or_that_to_a_message_that_was_taken() {
+    let sandbox = start(Rules::new()).await;
+    let busy = || Some(Box::new(Fault::Status { status: 503, body: "system busy".to_owned() }));
+    let mishap = |mishap, answer| sandbox.order("erp", Fault::Mishap { mishap, answer }, Times::Next(1));
+    mishap(Mishap::Half, busy());
+    mishap(Mishap::Half, None);
+    mishap(Mishap::Lost, busy());
+    mishap(Mishap::Lost, None);
+    mishap(Mishap::Late { delay_ms: 100 }, busy());
+    sandbox.order("erp", Fault::CutRequest, Times::Next(1));
+    let half = raw(sandbox.address(), "erp").await;
+    assert!(half.starts_with("HTTP/1.1 503 ") && half.contains("content-length: 11\r\n"), "{half}");
+    assert!(half.ends_with("\r\n\r\nsyste"), "{half}");
+    let half = raw(sandbox.address(), "erp").await;
+    assert!(half.starts_with("HTTP/1.1 200 ") && half.ends_with("\r\n\r\n{\"ok\""), "{half}");
+    for _ in 0..2 {
+        assert_eq!(raw(sandbox.address(), "erp").await, "");
+    }
+    let begun = Instant::now();
+    assert_eq!(post_hook(&sandbox, "erp", &[], "{}").await, 503);
+    assert!(begun.elapsed() >= Duration::from_millis(100));
+    assert_eq!(raw(sandbox.address(), "erp").await, "");
+    let verdicts: Vec<_> = sandbox.messages().into_iter().map(|one| one.verdict).collect();
+    let struck = |name: &str| Verdict::Fault(name.to_owned());
+    let (busy, taken) = (struck("status 503"), Verdict::Accepted);
+    assert_eq!(verdicts, [busy.clone(), taken.clone(), busy.clone(), taken, busy, struck("cut request")]);
+}
+
+#[tokio::test]
+async fn the_clock_of_the_far_sides_can_be_moved_with_that_of_a_test() {
+    let sandbox = start(Rules::new().hook("erp", Signing::ApsdaiPassword(Secret::new("hush")))).await;
+    let later = Timestamp::now() + SignedDuration::from_hours(7);
+    let stamp = later.as_millisecond().to_string();
+    let headers = [("X-Apsdai-Event", "e"), ("X-Apsdai-Token", "hush"), ("X-Apsdai-Timestamp", stamp.as_str())];
+    assert_eq!(post_hook(&sandbox, "erp", &headers, "{}").await, 401);
+    sandbox.set_clock_ahead(SignedDuration::from_hours(7));
+    assert_eq!(post_hook(&sandbox, "erp", &headers, "{}").await, 200);
+}
+
+#[tokio::test]
+async fn the_same_far_sides_can_be_behind_several_doors() {
+    let sandbox = start(Rules::new()).await;
+    let door = sandbox.serve_also(TcpListener::bind("127.0.0.1:0").await.unwrap());
+    assert_ne!(door, sandbox.address());
+    assert_eq!(ask(door, "POST", "/webhook/erp", &[("webhook-id", "1")], "{}").await.unwrap().0, 200);
+    assert_eq!(post_hook(&sandbox, "erp", &[("webhook-id", "1")], "{}").await, 200);
+    assert_eq!(sandbox.counts(), Counts { accepted: 1, repeats: 1, ..Counts::default() });
+    tokio::time::timeout(SOON, sandbox.stop()).await.unwrap();
+    assert!(TcpStream::connect(door).await.is_err());
 }
 
 #[tokio::test]

@@ -22,9 +22,11 @@ use crate::domain::event::OWN_SOURCE;
 use crate::domain::event::Proof;
 use crate::domain::route::Hearer;
 use crate::domain::template::Templates;
+use crate::domain::verdict::Verdicts;
 use crate::flow::Clock;
 use crate::flow::Current;
 use crate::flow::Wake;
+use crate::flow::far_clocks::FarClocks;
 use crate::flow::intake::Reception;
 use crate::flow::lane::Post;
 use crate::flow::lane::Runner;
@@ -103,6 +105,7 @@ impl Tester<'_> {
             templates: self.templates.clone(),
             wake,
             notices,
+            far_clocks: FarClocks::default(),
             clock: clock.clone(),
             pacers,
         };
@@ -147,5 +150,15 @@ fn record(channel: &str, now: Timestamp) -> (Record, DeliveryId) {
         proof: Proof::Own,
     };
     let hearers = vec![(Hearer::always(channel), delivery)];
-    (Record { event, body: Vec::new(), repeat_keys: Vec::new(), hearers, urgent: vec![channel.to_owned()] }, delivery)
+    (
+        Record {
+            event,
+            body: Vec::new(),
+            repeat_keys: Vec::new(),
+            hearers,
+            urgent: vec![channel.to_owned()],
+            verdicts: Verdicts::default(),
+        },
+        delivery,
+    )
 }

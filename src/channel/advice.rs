@@ -25,6 +25,16 @@ pub fn find(table: &'static [Advice], words: &str) -> Option<&'static Advice> {
 /// and of the operating system, as `channel::http` passes them on.
 #[rustfmt::skip]
 pub const ON_THE_WAY: &[Advice] = &[
+    advice(&["the proxy wants a user"], "the proxy lets nobody through whom it does not know",
+        "write user and password in `proxy`, as in \"http://user:password@host:3128\"; @ in them as %40, : as %3A"),
+    advice(&["the proxy did not open"], "the proxy does not reach the far side, or may not",
+        "look at the proxy's rules and into its log"),
+    advice(&["connection refused, by way of the proxy"], "nothing listens at the proxy's address",
+        "look at `proxy`, and whether the proxy runs"),
+    advice(&["timed out while connecting, by way of the proxy"], "the proxy opens no way to the far side in time",
+        "look at `proxy`, whether the proxy runs, and into its log"),
+    advice(&["dns error", "by way of the proxy"], "the name of the proxy is not found",
+        "look for a typing error in `proxy`"),
     advice(&["certificate not valid for name"], "the server's certificate belongs to another name", OTHER_NAME),
     advice(&["notvalidforname"], "the server's certificate belongs to another name", OTHER_NAME),
     advice(&["certificate is of another name"], "the server's certificate belongs to another name",

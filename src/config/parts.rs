@@ -13,6 +13,7 @@ use crate::config::ConfiguredSource;
 use crate::config::Store;
 use crate::config::Surroundings;
 use crate::config::Whole;
+use crate::config::Zone;
 use crate::config::languages;
 use crate::config::problem::Problem;
 use crate::config::problem::Problems;
@@ -22,12 +23,34 @@ use crate::config::tables::table;
 use crate::config::text_of;
 use crate::config::top;
 use crate::config::whole;
+use crate::domain::route::Routes;
 
-/// Where the deliveries are, and what the channels are called.
+/// Where the deliveries are, what the channels are called, and in which time zone to speak of them.
 #[derive(Debug)]
 pub struct StorePart {
     pub store: Store,
+    pub timezone: Zone,
     pub channels: Vec<String>,
+}
+
+/// What explains the past: each piece as far as it can be read, whatever is wrong with the rest.
+#[derive(Debug)]
+pub struct ExplainingPart {
+    pub store: Store,
+    pub timezone: Zone,
+    /// Absent when they cannot be read as they are.
+    pub routes: Option<Routes>,
+    /// The names of the sources.
+    pub sources: Vec<String>,
+    /// By name.
+    pub channels: BTreeMap<String, KnownChannel>,
+}
+
+/// A channel as far as it can be read; without its secrets, it is known by its kind alone.
+#[derive(Debug)]
+pub struct KnownChannel {
+    pub kind: Option<&'static str>,
+    pub channel: Option<ConfiguredChannel>,
 }
 
 /// Where webhooks come in, and one of the sources.
@@ -94,16 +117,34 @@ impl Wanted<'_> {
     }
 }
 
-/// Reads `[store]` and the names of the channels.
+/// Reads `[store]`, the names of the channels and the time zone.
 ///
 /// # Errors
-/// The problems of these parts and of the file as TOML.
+/// The problems of `[store]` and of the file as TOML.
 pub fn store(file: &Path) -> Result<StorePart, Vec<Problem>> {
     part(file, |mut root, surroundings, problems| {
         let channels = named(&mut root, "channel", problems).into_iter().map(|(name, _)| name.into_inner()).collect();
         let store = top::store(table(&mut root, "store", problems), surroundings, problems)?;
-        Some(StorePart { store, channels })
+        let timezone = top::timezone(&mut root, surroundings, &mut unheeded(problems));
+        Some(StorePart { store, timezone, channels })
     })
+}
+
+/// Reads `[store]`, and of the routes, sources and channels what can be read.
+///
+/// # Errors
+/// As [`store`].
+pub fn explaining(file: &Path) -> Result<ExplainingPart, Vec<Problem>> {
+    part(file, |mut root, surroundings, problems| {
+        let store = top::store(table(&mut root, "store", problems), surroundings, problems)?;
+        let explaining = top::explaining(root, surroundings, store, &mut unheeded(problems));
+        Some(explaining)
+    })
+}
+
+/// Takes problems that do not matter here: `check` says them.
+fn unheeded<'t>(problems: &Problems<'t>) -> Problems<'t> {
+    Problems::new(String::new(), problems.text())
 }
 
 /// Reads `[server]` and one `[source.<name>]`.

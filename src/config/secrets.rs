@@ -67,6 +67,11 @@ pub fn resolve(
 /// Puts [`STAND_IN`] in the place of each reference to a secret, for commands that use none. What is not written like a
 /// reference stays as it is.
 pub fn stand_in(section: &mut Section<'_>, paths: &[&str]) {
+    stand_in_by(section, paths, STAND_IN);
+}
+
+/// As [`stand_in`], by a text of another shape.
+pub fn stand_in_by(section: &mut Section<'_>, paths: &[&str], text: &'static str) {
     for path in paths {
         let keys: Vec<&str> = path.split('.').collect();
         for path in spelled_out(&section.table, &keys) {
@@ -74,7 +79,7 @@ pub fn stand_in(section: &mut Section<'_>, paths: &[&str]) {
             if let Some(value) = place(&mut section.table, &path)
                 && value.get_ref().as_table().is_some_and(|table| reference(table).is_some())
             {
-                *value.get_mut() = DeValue::String(Cow::Borrowed(STAND_IN));
+                *value.get_mut() = DeValue::String(Cow::Borrowed(text));
             }
         }
     }

@@ -10,7 +10,6 @@ use toml::Spanned;
 
 use crate::config::ConfiguredSource;
 use crate::config::Surroundings;
-use crate::config::later;
 use crate::config::later::Place;
 use crate::config::placeholder;
 use crate::config::problem::Problems;
@@ -84,7 +83,10 @@ struct Shared {
 
 /// The schema of `[source.<name>]`.
 pub fn schema(generator: &mut SchemaGenerator) -> Value {
-    let kinds = PLATFORMS.iter().map(|known| Kind { name: known.name, schema: (known.schema)(generator) }).collect();
+    let kinds = PLATFORMS
+        .iter()
+        .map(|known| Kind { name: known.name, schema: (known.schema)(generator), without: Vec::new() })
+        .collect();
     schema::tagged("platform", Shared::json_schema(generator), kinds, Place::Source)
 }
 
@@ -122,7 +124,6 @@ fn read_one(
         Some(_) => Ok(()),
         None => Err(Complaint::new(format!("there is no platform \"{name}\""), words::meant(name, &names))),
     });
-    later::note_keys(&shared, Place::Source, problems);
     let settings = shared.read::<Shared>(problems);
     let known = known?;
     secrets::resolve(&mut section, known.secrets, surroundings, problems);

@@ -20,10 +20,13 @@ use crate::config::StoreUrl;
 use crate::config::Surroundings;
 use crate::config::Zone;
 use crate::config::channels;
+use crate::config::channels::ReadChannel;
 use crate::config::check;
 use crate::config::later;
 use crate::config::later::Place;
 use crate::config::parts::ChannelPart;
+use crate::config::parts::ExplainingPart;
+use crate::config::parts::KnownChannel;
 use crate::config::parts::Secrets;
 use crate::config::parts::Wanted;
 use crate::config::placeholder;
@@ -154,6 +157,31 @@ pub fn channels(
 /// The currency of amounts that come without one; ISO's own word for none where it is not configured.
 fn currency(globals: Globals) -> String {
     globals.currency.unwrap_or_else(|| "XXX".to_owned())
+}
+
+/// Reads what explains the past, as far as it can be read.
+pub fn explaining(
+    mut root: DeTable<'_>,
+    surroundings: &Surroundings<'_>,
+    store: Store,
+    problems: &mut Problems<'_>,
+) -> ExplainingPart {
+    let Head { globals, languages, .. } = head(&mut root, surroundings, problems);
+    let languages: Vec<&str> = languages.iter().map(String::as_str).collect();
+    let surroundings = &Surroundings { languages: &languages, ..*surroundings };
+    let sources = named(&mut root, "source", problems).into_iter().map(|(name, _)| name.into_inner()).collect();
+    let channels = channels::read(named(&mut root, "channel", problems), &globals, surroundings, problems);
+    let operator = table(&mut root, "operator", problems);
+    let (rules, reports) = (repeated(&mut root, "route", problems), named(&mut root, "report", problems));
+    let routes = routes::read(operator, rules, reports, &globals, problems).routes;
+    let known = |(name, read): (String, ReadChannel)| (name, KnownChannel { kind: read.kind, channel: read.channel() });
+    let channels = channels.into_iter().map(known).collect();
+    ExplainingPart { store, timezone: globals.timezone, routes, sources, channels }
+}
+
+/// Reads the time zone at the top of the file.
+pub fn timezone(root: &mut DeTable<'_>, surroundings: &Surroundings<'_>, problems: &mut Problems<'_>) -> Zone {
+    head(root, surroundings, problems).globals.timezone
 }
 
 /// What stands at the top of the file, and what follows from it for the rest.

@@ -66,9 +66,14 @@ impl Answer {
     /// The words without what the far side said freely: that may be our own message said back, with the buyer's name in
     /// it, and so belongs in no log and no notice.
     pub fn own_words(&self) -> &str {
-        let (own, _) = self.words.split_once(OPENS).unwrap_or((&self.words, ""));
-        own.trim_end_matches([' ', ':'])
+        own_words(&self.words)
     }
+}
+
+/// What [`Answer::own_words`] makes of words that were stored.
+pub fn own_words(words: &str) -> &str {
+    let (own, _) = words.split_once(OPENS).unwrap_or((words, ""));
+    own.trim_end_matches([' ', ':'])
 }
 
 /// Opens the words of a far side. No words of our own hold it.

@@ -127,6 +127,7 @@ impl Turn<'_> {
         let due = &self.letter.leader;
         let answer = self.send().await;
         let ended = post.clock.now();
+        lane.http.far_clock_ahead().into_iter().for_each(|ahead| post.far_clocks.note(&lane.name, ended, ahead));
         slot.ended();
         let (answer, pacing) = self.learn(answer, ended);
         let standing = Standing {

@@ -1,6 +1,8 @@
 //! One lane per channel: what of that which waits is sent now, alone or in a digest, and what is held or told elsewhere.
 //! No lane delays another.
 
+mod aside;
+
 use std::collections::HashMap;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -19,7 +21,6 @@ use crate::domain::bundle;
 use crate::domain::bundle::Bundle;
 use crate::domain::bundle::Candidate;
 use crate::domain::event::DeliveryId;
-use crate::domain::event::Kind;
 use crate::domain::pace::Allowance;
 use crate::domain::pace::Elapsed;
 use crate::domain::pace::Plan;
@@ -33,6 +34,7 @@ use crate::flow::Current;
 use crate::flow::Wake;
 use crate::flow::delivery;
 use crate::flow::delivery::Sending;
+use crate::flow::far_clocks::FarClocks;
 use crate::flow::notice::Notices;
 use crate::flow::pacers::Held;
 use crate::flow::pacers::Pacer;
@@ -40,7 +42,6 @@ use crate::flow::pacers::Pacers;
 use crate::store::Due;
 use crate::store::Fallback;
 use crate::store::Outlook;
-use crate::store::Parked;
 use crate::store::sqlite::Sqlite;
 
 /// A lane looks at the table at least this often, because a command may have changed it.
@@ -80,6 +81,7 @@ pub struct Post {
     pub templates: Current<Templates>,
     pub wake: Wake,
     pub notices: Notices,
+    pub far_clocks: FarClocks,
     pub clock: Clock,
     pub pacers: Pacers,
 }
@@ -255,45 +257,6 @@ impl Runner {
         }
     }
 
-    /// While the channel is parked, one message now and then finds out whether its setting is mended: the oldest, or a test
-    /// that a person asked for.
-    async fn probe(&mut self, outlook: &Outlook, parked: &Parked, now: Timestamp, elapsed: Elapsed) -> Next {
-        let test = outlook.candidates.iter().find(|candidate| candidate.kind == Kind::Test);
-        let oldest = || outlook.candidates.iter().min_by_key(|candidate| candidate.event_seq);
-        let is_time = parked.next_probe_at <= now;
-        let Some(candidate) = test.or_else(|| oldest().filter(|_| is_time)) else {
-            return if is_time { Next::Change } else { Next::On(parked.next_probe_at) };
-        };
-        if self.under_way.is_empty()
-            && let (Plan::Alone, Some(ticket)) = self.pacer.admit(Waiting { urgent: 1, ordinary: 0 }, elapsed)
-        {
-            self.start(vec![candidate.id], ticket, parked.probes).await;
-        }
-        Next::Change
-    }
-
-    /// Holds back what may not go out in quiet hours; answers what may.
-    async fn hold(&self, candidates: Vec<Candidate>, now: Timestamp) -> Vec<Candidate> {
-        let Some(quiet) = &self.lane.quiet else { return candidates };
-        let (mut held, mut until) = (Vec::new(), None);
-        let mut go = Vec::with_capacity(candidates.len());
-        for candidate in candidates {
-            match quiet.holds(&candidate.kind, now, &self.lane.timezone) {
-                Some(end) => {
-                    until = Some(end);
-                    held.push(candidate.id);
-                }
-                None => go.push(candidate),
-            }
-        }
-        if let Some(until) = until
-            && let Err(error) = self.post.store.hold(held, until, now).await
-        {
-            tracing::error!(channel = self.lane.name, %error, "that messages are held until the quiet hours end could not be stored");
-        }
-        go
-    }
-
     /// Sends what the allowance lets through: alone, or sharing messages.
     async fn send(&mut self, candidates: Vec<Candidate>, elapsed: Elapsed) -> Next {
         let gathers = self.lane.channel.gathers();
@@ -352,36 +315,6 @@ impl Runner {
         };
         let task = self.sending.spawn(delivery::deliver(sending, leader, known, slot));
         self.under_way.insert(task.id(), ids);
-    }
-
-    /// Asks the fallback for what has waited too long, or for everything urgent while the channel is parked.
-    async fn fall_back(&self, now: Timestamp) {
-        let Some(to) = &self.lane.fallback else { return };
-        let before = now.checked_sub(self.lane.fallback_after).unwrap_or(now);
-        if !matches!(self.post.store.reader().wants_fallback(&self.lane.name, before, now).await, Ok(true)) {
-            return;
-        }
-        match self.post.store.fall_back(to.clone(), before, now).await {
-            Ok(0) => {}
-            Ok(asked) => {
-                tracing::warn!(
-                    channel = self.lane.name,
-                    fallback = to.to,
-                    deliveries = asked,
-                    "urgent messages go to the fallback"
-                );
-                self.post.wake.wake(std::slice::from_ref(&to.to));
-            }
-            Err(error) => tracing::error!(channel = self.lane.name, %error, "the fallback could not be asked"),
-        }
-    }
-
-    /// Slots that are free again need not be remembered.
-    async fn forget_slots(&self, elapsed: Elapsed) {
-        let freed = self.pacer.freed(elapsed);
-        if !freed.is_empty() && self.post.store.forget_slots(freed.clone()).await.is_err() {
-            self.pacer.not_forgotten(freed);
-        }
     }
 
     /// How long to wait for a change.

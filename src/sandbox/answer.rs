@@ -7,20 +7,21 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
+use std::sync::atomic::AtomicI64;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
 use http::Method;
 use http::Request;
-use http::Response;
 use http::StatusCode;
 use http::header;
 use http_body_util::BodyExt;
-use http_body_util::Full;
 use http_body_util::LengthLimitError;
 use http_body_util::Limited;
 use hyper::body::Incoming;
+use jiff::SignedDuration;
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -32,6 +33,7 @@ use crate::sandbox::dingtalk;
 use crate::sandbox::dingtalk::Refusal;
 use crate::sandbox::fault::Fault;
 use crate::sandbox::fault::Faults;
+use crate::sandbox::fault::Mishap;
 use crate::sandbox::fault::Order;
 use crate::sandbox::fault::Times;
 use crate::sandbox::inbox::Address;
@@ -41,6 +43,14 @@ use crate::sandbox::inbox::Received;
 use crate::sandbox::inbox::Verdict;
 use crate::sandbox::keeta;
 use crate::sandbox::mailroom::Connections;
+use crate::sandbox::reply::Answer;
+use crate::sandbox::reply::Cut;
+use crate::sandbox::reply::Sent;
+use crate::sandbox::reply::faulty;
+use crate::sandbox::reply::halved;
+use crate::sandbox::reply::json_answer;
+use crate::sandbox::reply::plain;
+use crate::sandbox::reply::whole;
 use crate::sandbox::rules::Rules;
 use crate::sandbox::smtp::Certificate;
 use crate::sandbox::webhook;
@@ -50,7 +60,6 @@ use crate::sandbox::wecom;
 const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
 /// Idempotency keys that an address remembers.
 const KEYS: usize = 10_000;
-const HTML: &str = "<!DOCTYPE html><html><body><h1>It works!</h1></body></html>";
 const HELP: &str = "\
 Orderbell's sandbox: far sides that take messages and show them.
 
@@ -73,11 +82,14 @@ Faults:
 {\"fault\": \"delay\", \"delay_ms\": 2000}
 {\"fault\": \"cut\"}           no answer, not taken
 {\"fault\": \"lost_answer\"}   taken, but no answer
+{\"fault\": \"cut_request\"}   cut while the request comes, not taken
 {\"fault\": \"redirect\", \"location\": \"http://elsewhere.example/\"}
 {\"fault\": \"garbage\"}       a page of HTML with status 200
 {\"fault\": \"smtp\", \"phase\": \"recipient\", \"reply\": \"450 4.2.0 later\"}   without \"reply\" the connection is cut
 {\"fault\": \"silence\", \"phase\": \"answer\"}   nothing more is said
     phases: greeting hello start_tls auth mail recipient data content midst dot answer
+{\"fault\": \"mishap\", \"mishap\": \"half\", \"answer\": {\"fault\": \"status\", \"status\": 503}}
+    something befalls an answer: lost, late (with \"delay_ms\") or half; without \"answer\" that of a far side which takes the message
 ";
 
 /// All that the sandbox knows.
@@ -86,6 +98,8 @@ pub struct Desk {
     pub inbox: Arc<Inbox>,
     rules: Rules,
     clock: Clock,
+    /// How far the clock that signatures are checked by is ahead of this machine's, in milliseconds.
+    ahead_ms: AtomicI64,
     memory: Mutex<Memory>,
     /// The mail server's.
     pub certificate: Certificate,
@@ -129,10 +143,21 @@ impl Desk {
             inbox: Arc::default(),
             rules,
             clock,
+            ahead_ms: AtomicI64::new(0),
             memory: Mutex::default(),
             certificate: Certificate::make(),
             mail_connections: Connections::default(),
         }
+    }
+
+    pub fn set_ahead(&self, ahead: SignedDuration) {
+        self.ahead_ms.store(i64::try_from(ahead.as_millis()).unwrap_or(0), Ordering::Release);
+    }
+
+    /// The time by which signatures are checked.
+    fn now(&self) -> Timestamp {
+        let ahead = SignedDuration::from_millis(self.ahead_ms.load(Ordering::Acquire));
+        Timestamp::now().checked_add(ahead).unwrap_or(Timestamp::MAX)
     }
 
     pub fn order(&self, name: &str, fault: Fault, times: Times) {
@@ -149,75 +174,74 @@ impl Desk {
     }
 }
 
-/// The connection is to be closed without an answer.
-#[derive(Debug, thiserror::Error)]
-#[error("cut on command")]
-pub struct Cut;
-
-type Answer = Response<Full<Bytes>>;
-
 /// Answers one request.
 ///
 /// # Errors
 /// [`Cut`], upon which the server closes the connection.
-pub async fn answer(desk: Arc<Desk>, request: Request<Incoming>) -> Result<Answer, Cut> {
+pub async fn answer(desk: Arc<Desk>, request: Request<Incoming>) -> Result<Sent, Cut> {
     let (parts, body) = request.into_parts();
+    let named = addressed(&desk, &parts);
+    if let Some(address) = &named
+        && desk.memory().faults.strike_if(&address.name, |fault| *fault == Fault::CutRequest).is_some()
+    {
+        keep(&desk, address.clone(), &parts, &[], Verdict::Fault(Fault::CutRequest.name()));
+        return Err(Cut);
+    }
     let body = match Limited::new(body, MAX_BODY_BYTES).collect().await {
         Ok(body) => body.to_bytes(),
         Err(error) if error.is::<LengthLimitError>() => {
-            return Ok(plain(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large for the sandbox"));
+            return Ok(whole(plain(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large for the sandbox")));
         }
         Err(_) => return Err(Cut),
     };
     let path = parts.uri.path();
-    if path == "/robot/send" {
-        let name = desk.rules.name_of(dingtalk::token(parts.uri.query().unwrap_or_default()));
-        return message(&desk, Address { kind: FarSide::DingTalk, name }, &parts, &body).await;
+    let of_keeta = || (path == keeta::PATH).then(|| Address { kind: FarSide::Keeta, name: keeta::app(&body) });
+    match named.or_else(of_keeta) {
+        Some(address) => message(&desk, address, &parts, &body).await,
+        None => Ok(whole(control(&desk, &parts.method, path, &body))),
     }
-    if path == "/cgi-bin/webhook/send" {
-        let name = desk.rules.name_of(wecom::key(parts.uri.query().unwrap_or_default()));
-        return message(&desk, Address { kind: FarSide::WeCom, name }, &parts, &body).await;
-    }
-    if path == keeta::PATH {
-        let address = Address { kind: FarSide::Keeta, name: keeta::app(&body) };
-        return message(&desk, address, &parts, &body).await;
-    }
-    if let Some(name) = path.strip_prefix("/webhook/") {
-        let address = Address { kind: FarSide::Webhook, name: name.to_owned() };
-        return message(&desk, address, &parts, &body).await;
-    }
-    Ok(control(&desk, &parts.method, path, &body))
 }
 
-/// A request to a far side: faults first, then the far side's own judgement.
-async fn message(desk: &Desk, address: Address, parts: &http::request::Parts, body: &Bytes) -> Result<Answer, Cut> {
-    let fault = desk.memory().faults.strike(&address.name);
-    let take = |address: Address| {
-        let (verdict, answer) = judge(desk, &address, parts, body);
-        keep(desk, address, parts, body, verdict);
-        answer
+/// The far side that a request is for, as far as that is known without its body.
+fn addressed(desk: &Desk, parts: &http::request::Parts) -> Option<Address> {
+    let query = parts.uri.query().unwrap_or_default();
+    let (kind, name) = match parts.uri.path() {
+        "/robot/send" => (FarSide::DingTalk, desk.rules.name_of(dingtalk::token(query))),
+        "/cgi-bin/webhook/send" => (FarSide::WeCom, desk.rules.name_of(wecom::key(query))),
+        path => (FarSide::Webhook, path.strip_prefix("/webhook/")?.to_owned()),
     };
-    match fault {
-        None => Ok(take(address)),
-        Some(Fault::Delay { delay_ms }) => {
-            let answer = take(address);
-            tokio::time::sleep(Duration::from_millis(delay_ms)).await;
-            Ok(answer)
-        }
-        Some(Fault::LostAnswer) => {
-            take(address);
-            Err(Cut)
-        }
+    Some(Address { kind, name })
+}
+
+/// A request to a far side: faults first, then the far side's own judgement, then what befalls the answer.
+async fn message(desk: &Desk, address: Address, parts: &http::request::Parts, body: &Bytes) -> Result<Sent, Cut> {
+    let struck = desk.memory().faults.strike(&address.name);
+    let (mishap, fault) = struck.map_or((None, None), Fault::apart);
+    let answer = match fault {
         Some(fault) => {
-            keep(desk, address, parts, body, Verdict::Fault(fault_name(&fault)));
-            faulty(&fault).ok_or(Cut)
+            keep(desk, address, parts, body, Verdict::Fault(fault.name()));
+            faulty(&fault).ok_or(Cut)?
+        }
+        None => {
+            let (verdict, answer) = judge(desk, &address, parts, body);
+            keep(desk, address, parts, body, verdict);
+            answer
+        }
+    };
+    match mishap {
+        None => Ok(whole(answer)),
+        Some(Mishap::Lost) => Err(Cut),
+        Some(Mishap::Half) => Ok(halved(answer)),
+        Some(Mishap::Late { delay_ms }) => {
+            tokio::time::sleep(Duration::from_millis(delay_ms)).await;
+            Ok(whole(answer))
         }
     }
 }
 
 /// What the far side makes of a request, and what it answers.
 fn judge(desk: &Desk, address: &Address, parts: &http::request::Parts, body: &[u8]) -> (Verdict, Answer) {
-    let now = Timestamp::now();
+    let now = desk.now();
     match address.kind {
         FarSide::DingTalk => {
             let call = dingtalk::Call {
@@ -303,43 +327,6 @@ fn keep(desk: &Desk, address: Address, parts: &http::request::Parts, body: &[u8]
     desk.inbox.put(Received { at: Timestamp::now(), address, title, text, body, key, repeat, verdict, headers });
 }
 
-/// The answer of a fault that answers; None cuts.
-fn faulty(fault: &Fault) -> Option<Answer> {
-    match fault {
-        Fault::Status { status, body } => {
-            let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            Some(plain(status, body))
-        }
-        Fault::Errcode { errcode, errmsg } => {
-            let refusal = Refusal { errcode: *errcode, errmsg: errmsg.clone() };
-            Some(json_answer(StatusCode::OK, dingtalk::answer(Some(&refusal))))
-        }
-        Fault::Redirect { location } => {
-            let mut answer = plain(StatusCode::FOUND, "elsewhere");
-            if let Ok(location) = location.parse() {
-                answer.headers_mut().insert(header::LOCATION, location);
-            }
-            Some(answer)
-        }
-        Fault::Garbage => Some(response(StatusCode::OK, "text/html; charset=utf-8", HTML.to_owned())),
-        Fault::Cut | Fault::LostAnswer | Fault::Delay { .. } | Fault::Smtp { .. } | Fault::Silence { .. } => None,
-    }
-}
-
-fn fault_name(fault: &Fault) -> String {
-    match fault {
-        Fault::Status { status, .. } => format!("status {status}"),
-        Fault::Errcode { errcode, .. } => format!("errcode {errcode}"),
-        Fault::Delay { .. } => "delay".to_owned(),
-        Fault::Cut => "cut".to_owned(),
-        Fault::LostAnswer => "lost answer".to_owned(),
-        Fault::Redirect { .. } => "redirect".to_owned(),
-        Fault::Smtp { .. } => "smtp".to_owned(),
-        Fault::Silence { .. } => "silence".to_owned(),
-        Fault::Garbage => "garbage".to_owned(),
-    }
-}
-
 /// What a person with curl asks.
 fn control(desk: &Desk, method: &Method, path: &str, body: &[u8]) -> Answer {
     match (method.as_str(), path, path.strip_prefix("/control/fault/")) {
@@ -364,21 +351,6 @@ fn control(desk: &Desk, method: &Method, path: &str, body: &[u8]) -> Answer {
         }
         _ => plain(StatusCode::NOT_FOUND, "there is nothing here; GET / tells what is\n"),
     }
-}
-
-fn plain(status: StatusCode, text: &str) -> Answer {
-    response(status, "text/plain; charset=utf-8", text.to_owned())
-}
-
-fn json_answer(status: StatusCode, body: String) -> Answer {
-    response(status, "application/json", body)
-}
-
-fn response(status: StatusCode, content_type: &'static str, body: String) -> Answer {
-    let mut response = Response::new(Full::new(Bytes::from(body)));
-    *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, http::HeaderValue::from_static(content_type));
-    response
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

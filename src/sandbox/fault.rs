@@ -24,6 +24,16 @@ pub enum Fault {
     Cut,
     /// The message is taken and judged, but the connection is closed without an answer.
     LostAnswer,
+    /// The connection is closed when only the head of the request has been read; the message is not taken. At the mail server
+    /// that is a cut at `content`.
+    CutRequest,
+    /// Something befalls the answer of another fault that answers, or that of a far side which takes the message.
+    Mishap {
+        #[serde(flatten)]
+        mishap: Mishap,
+        #[serde(default)]
+        answer: Option<Box<Fault>>,
+    },
     /// HTTP 302 to this address; the message is not taken.
     Redirect { location: String },
     /// The mail server says this at that step, or, without a reply, closes the connection there. Only a fault at `answer`
@@ -38,6 +48,56 @@ pub enum Fault {
     Silence { phase: Phase },
     /// HTTP 200 with a page of HTML, as a proxy in between might answer; the message is not taken.
     Garbage,
+}
+
+/// What befalls an answer on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "mishap", rename_all = "snake_case")]
+pub enum Mishap {
+    /// The connection is closed instead.
+    Lost,
+    /// It comes only after so many milliseconds of real time.
+    Late { delay_ms: u64 },
+    /// Half of it comes, then the connection is closed.
+    Half,
+}
+
+impl Fault {
+    /// What befalls the answer, and the fault that answers; the far side answers by itself where there is none.
+    pub fn apart(self) -> (Option<Mishap>, Option<Fault>) {
+        match self {
+            Fault::Delay { delay_ms } => (Some(Mishap::Late { delay_ms }), None),
+            Fault::LostAnswer => (Some(Mishap::Lost), None),
+            Fault::Mishap { mishap, answer } => (Some(mishap), answer.map(|answer| *answer)),
+            fault => (None, Some(fault)),
+        }
+    }
+
+    /// The step of the mail server at which it strikes.
+    pub fn phase(&self) -> Option<Phase> {
+        match self {
+            Fault::Smtp { phase, .. } | Fault::Silence { phase } => Some(*phase),
+            Fault::Mishap { answer: Some(answer), .. } => answer.phase(),
+            _ => None,
+        }
+    }
+
+    /// As it stands in the list of what came.
+    pub fn name(&self) -> String {
+        match self {
+            Fault::Status { status, .. } => format!("status {status}"),
+            Fault::Errcode { errcode, .. } => format!("errcode {errcode}"),
+            Fault::Delay { .. } => "delay".to_owned(),
+            Fault::Cut => "cut".to_owned(),
+            Fault::LostAnswer => "lost answer".to_owned(),
+            Fault::CutRequest => "cut request".to_owned(),
+            Fault::Mishap { .. } => "mishap".to_owned(),
+            Fault::Redirect { .. } => "redirect".to_owned(),
+            Fault::Smtp { .. } => "smtp".to_owned(),
+            Fault::Silence { .. } => "silence".to_owned(),
+            Fault::Garbage => "garbage".to_owned(),
+        }
+    }
 }
 
 /// A step of handing over a mail.
@@ -141,5 +201,16 @@ mod tests {
         assert_eq!(faults.strike("b"), None);
         faults.heal("a");
         assert_eq!(faults.strike("a"), None);
+    }
+
+    #[test]
+    fn a_mishap_is_ordered_by_what_befalls_which_answer() {
+        let order = |text: &str| serde_json::from_str::<Order>(text).map(|order| (order.fault.apart(), order.times));
+        let busy = Fault::Status { status: 503, body: String::new() };
+        let half = order(r#"{"fault":"mishap","mishap":"half","answer":{"fault":"status","status":503},"times":2}"#);
+        assert_eq!(half.unwrap(), ((Some(Mishap::Half), Some(busy)), Some(2)));
+        let late = order(r#"{"fault":"mishap","mishap":"late","delay_ms":7}"#);
+        assert_eq!(late.unwrap(), ((Some(Mishap::Late { delay_ms: 7 }), None), None));
+        assert!(order(r#"{"fault":"mishap"}"#).is_err());
     }
 }

@@ -2,11 +2,13 @@
 
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::sandbox::answer::Desk;
 use crate::sandbox::fault::Fault;
+use crate::sandbox::fault::Mishap;
 use crate::sandbox::fault::Phase;
 use crate::sandbox::inbox::Address;
 use crate::sandbox::inbox::FarSide;
@@ -52,19 +54,37 @@ impl Drop for Open<'_> {
 /// What takes the place of a reply.
 pub enum Strike {
     Say(String),
+    SayLate(String, Duration),
+    SayHalf(String),
     Cut,
     Silence,
+}
+
+fn yes() -> String {
+    "250 2.0.0 Ok".to_owned()
 }
 
 impl Desk {
     /// What strikes a mail at this step.
     pub fn mail_fault(&self, phase: Phase, recipient: &str) -> Option<Strike> {
         let mut memory = self.memory();
-        let of_phase = |fault: &Fault| matches!(fault, Fault::Smtp { phase: at, .. } | Fault::Silence { phase: at } if *at == phase);
-        [recipient, MAIL_SERVER].into_iter().find_map(|name| match memory.faults.strike_if(name, of_phase)? {
-            Fault::Smtp { reply: Some(reply), .. } => Some(Strike::Say(reply)),
-            Fault::Silence { .. } => Some(Strike::Silence),
-            _ => Some(Strike::Cut),
+        let of_phase = |fault: &Fault| fault.phase() == Some(phase);
+        let fault = [recipient, MAIL_SERVER].into_iter().find_map(|name| memory.faults.strike_if(name, of_phase))?;
+        if matches!(fault, Fault::Silence { .. }) {
+            return Some(Strike::Silence);
+        }
+        let (mishap, fault) = fault.apart();
+        let reply = match fault {
+            Some(Fault::Smtp { reply, .. }) => reply,
+            _ => None,
+        };
+        Some(match mishap {
+            None => reply.map_or(Strike::Cut, Strike::Say),
+            Some(Mishap::Lost) => Strike::Cut,
+            Some(Mishap::Late { delay_ms }) => {
+                Strike::SayLate(reply.unwrap_or_else(yes), Duration::from_millis(delay_ms))
+            }
+            Some(Mishap::Half) => Strike::SayHalf(reply.unwrap_or_else(yes)),
         })
     }
 
@@ -86,7 +106,7 @@ impl Desk {
         });
     }
 
-    /// Keeps that a mail was refused, of which no more is known.
+    /// Keeps that a mail, or the log-in of a user, was refused, of which no more is known.
     pub fn refuse_mail(&self, recipient: &str, why: &str) {
         self.keep_untaken(recipient, String::new(), Verdict::Refused(why.to_owned()));
     }

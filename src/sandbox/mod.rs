@@ -11,6 +11,7 @@ pub mod inbox;
 mod keeta;
 pub mod mail;
 mod mailroom;
+mod reply;
 pub mod rules;
 pub mod smtp;
 mod webhook;
@@ -24,6 +25,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use hyper_util::rt::TokioTimer;
+use jiff::SignedDuration;
 use tokio::net::TcpListener;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
@@ -63,6 +65,13 @@ impl Sandbox {
         let stop = CancellationToken::new();
         tasks.spawn(accept(listener, desk.clone(), tasks.clone(), stop.clone()));
         Self { address, desk, tasks, stop_token: stop.clone(), stop: stop.drop_guard() }
+    }
+
+    /// Serves the same far sides on one more listener. Answers its address.
+    pub fn serve_also(&self, listener: TcpListener) -> SocketAddr {
+        let address = listener.local_addr().expect("a bound listener has an address");
+        self.tasks.spawn(accept(listener, self.desk.clone(), self.tasks.clone(), self.stop_token.clone()));
+        address
     }
 
     /// Serves mail as well, on a listener of its own. Answers its address.
@@ -162,6 +171,11 @@ impl Sandbox {
     /// Takes back all faults of this robot or webhook.
     pub fn heal(&self, name: &str) {
         self.desk.heal(name);
+    }
+
+    /// How far the clock by which signatures are checked is ahead of this machine's.
+    pub fn set_clock_ahead(&self, ahead: SignedDuration) {
+        self.desk.set_ahead(ahead);
     }
 
     /// Closes the listener and all connections, and returns when they are closed.

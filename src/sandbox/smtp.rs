@@ -204,6 +204,7 @@ impl Session {
             self.user = Some(user);
             return self.say("235 2.7.0 Authentication successful").await;
         }
+        self.desk.refuse_mail(&user, "535 5.7.8 authentication failed");
         self.say("535 5.7.8 Error: authentication failed: authentication failure").await
     }
 
@@ -322,12 +323,22 @@ impl Session {
     async fn suffer(&mut self, strike: Strike) -> Result<(), Over> {
         match strike {
             Strike::Say(reply) => self.say(&reply).await,
-            Strike::Cut => Err(Over),
             Strike::Silence => {
                 // Whatever still comes, until the caller hangs up.
                 while self.stream.get_mut().read_u8().await.is_ok() {}
                 Err(Over)
             }
+            Strike::SayLate(reply, delay) => {
+                tokio::time::sleep(delay).await;
+                self.say(&reply).await
+            }
+            Strike::SayHalf(reply) => {
+                let half = reply.as_bytes().get(..reply.len() / 2).unwrap_or_default();
+                self.stream.write_all(half).await?;
+                self.stream.flush().await?;
+                Err(Over)
+            }
+            Strike::Cut => Err(Over),
         }
     }
 

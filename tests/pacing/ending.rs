@@ -31,6 +31,7 @@ use orderbell::domain::template::Templates;
 use orderbell::flow::Clock;
 use orderbell::flow::Current;
 use orderbell::flow::Wake;
+use orderbell::flow::far_clocks::FarClocks;
 use orderbell::flow::intake::Reception;
 use orderbell::flow::lane;
 use orderbell::flow::lane::Lane;
@@ -117,8 +118,14 @@ async fn record(store: &Sqlite) {
         proof: Proof::Own,
     };
     let hearers = vec![(Hearer::always("kitchen"), DeliveryId(Uuid::now_v7()))];
-    let record =
-        Record { event, body: Vec::new(), repeat_keys: Vec::new(), hearers, urgent: vec!["kitchen".to_owned()] };
+    let record = Record {
+        event,
+        body: Vec::new(),
+        repeat_keys: Vec::new(),
+        hearers,
+        urgent: vec!["kitchen".to_owned()],
+        verdicts: Default::default(),
+    };
     store.record(record).await.unwrap();
 }
 
@@ -132,7 +139,15 @@ async fn scene(parts: u16) -> Scene {
     let wake = Wake::default();
     let notices = Notices::new(store.clone(), Current::new(Reception::default()), wake.clone());
     let templates = Current::new(Templates::built_in().unwrap());
-    let post = Post { store: store.clone(), templates, wake, notices, clock, pacers: Pacers::default() };
+    let post = Post {
+        store: store.clone(),
+        templates,
+        wake,
+        notices,
+        clock,
+        pacers: Pacers::default(),
+        far_clocks: FarClocks::default(),
+    };
     let (tell, begun) = mpsc::unbounded_channel();
     let (answers, sent) = (Arc::new(Semaphore::new(0)), Arc::default());
     let far = Far { parts, begun: tell, answers: answers.clone(), sent: Arc::clone(&sent) };

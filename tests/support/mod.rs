@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test file uses its own part of this")]
 
 pub mod keeta;
+pub mod proxy;
 pub mod watching;
 
 use std::fs::File;
@@ -44,6 +45,7 @@ use tempfile::TempDir;
 use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
+use tokio::net::TcpSocket;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -143,6 +145,12 @@ impl Scene {
     pub fn hook(&self, name: &str, more: &str) -> String {
         let url = self.far.hook_url(name);
         format!("[channel.{name}]\nkind = \"webhook\"\nurl = \"{url}\"\nallow_private = true\n{more}\n")
+    }
+
+    /// Puts the clock forward, and that of the far sides with it.
+    pub fn forward(&self, by: SignedDuration) {
+        self.hands.forward(by);
+        self.far.set_clock_ahead(self.hands.now().duration_since(Timestamp::now()));
     }
 
     pub fn store(&self) -> PathBuf {
@@ -252,6 +260,25 @@ async fn listen() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address");
     (listener, address)
+}
+
+/// A place at which nobody listens yet: whoever connects is refused, and nobody else can take it.
+pub struct ShutDoor {
+    socket: TcpSocket,
+    pub address: SocketAddr,
+}
+
+impl ShutDoor {
+    pub fn new() -> Self {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port");
+        let address = socket.local_addr().expect("an address");
+        Self { socket, address }
+    }
+
+    pub fn open(self) -> TcpListener {
+        self.socket.listen(1024).expect("it can be listened at")
+    }
 }
 
 /// A running daemon; dropping it cuts it off.

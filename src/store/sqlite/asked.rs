@@ -2,12 +2,10 @@
 //! daemon notices within a second.
 
 use std::path::Path;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use rusqlite::Connection;
 use rusqlite::OptionalExtension;
-use rusqlite::TransactionBehavior;
 use rusqlite::params;
 
 use crate::domain::event::DeliveryId;
@@ -15,13 +13,11 @@ use crate::store::Record;
 use crate::store::StoreError;
 use crate::store::Trial;
 use crate::store::Tried;
-use crate::store::sqlite::BUSY_MS;
 use crate::store::sqlite::Orders;
+use crate::store::sqlite::change::Changes;
 use crate::store::sqlite::deliver;
 use crate::store::sqlite::record;
 use crate::store::sqlite::rows;
-use crate::store::sqlite::unavailable;
-use crate::store::sqlite::unopened;
 
 /// Records an event of our own, with its deliveries.
 ///
@@ -54,17 +50,7 @@ pub fn unpark(path: &Path, channel: &str) -> Result<(), StoreError> {
 }
 
 fn change<T>(path: &Path, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
-    let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE | rusqlite::OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection = Connection::open_with_flags(path, flags).map_err(|error| unopened(path, &error))?;
-    let changed = || {
-        connection.busy_timeout(Duration::from_millis(BUSY_MS))?;
-        connection.pragma_update(None, "synchronous", "FULL")?;
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let done = work(&transaction)?;
-        transaction.commit()?;
-        Ok(done)
-    };
-    changed().map_err(|error: rusqlite::Error| unavailable(&error))
+    Changes::open(path)?.transact(work)
 }
 
 /// How a delivery that was made to try a channel fares.

@@ -52,6 +52,7 @@ pub fn claim(connection: &Connection, claim: &Claim) -> rusqlite::Result<Claimed
     if taken == 0 {
         return Ok(Claimed::No);
     }
+    parking::tried(connection, claim.delivery, claim.at)?;
     for carried in &claim.carries {
         // Its own words are not needed any more; should the digest die, they are made anew.
         connection.prepare_cached("DELETE FROM parts WHERE delivery = ?1")?.execute([carried.0.as_bytes()])?;

@@ -2,17 +2,23 @@
 //! answered.
 
 pub mod asked;
+pub mod change;
 mod deliver;
 mod due;
 mod fallback;
+mod find;
+mod history;
+pub mod list;
 mod pacing;
 mod parking;
 mod prune;
 pub mod read;
 mod record;
+mod refusals;
 mod repeat;
 mod rows;
 mod schema;
+mod troubles;
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -221,6 +227,13 @@ impl Sqlite {
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
         self.ask(|reply| Job::Change(Box::new(move |connection, begun| simple(connection, begun, reply, work)))).await
+    }
+
+    /// Leaves a change with the writer thread, for which nobody waits. Answers whether it was taken.
+    fn leave<T: Send + 'static>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static) -> bool {
+        let (reply, _) = oneshot::channel();
+        let change = move |connection: &Connection, begun: &_| simple(connection, begun, reply, work);
+        self.writer.try_send(Job::Change(Box::new(change))).is_ok()
     }
 
     async fn ask<T>(&self, job: impl FnOnce(Reply<T>) -> Job) -> Result<T, StoreError> {

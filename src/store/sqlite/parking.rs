@@ -4,11 +4,13 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 use rusqlite::params;
 
+use crate::domain::event::DeliveryId;
 use crate::store::sqlite::deliver::PROBE_AFTER_START;
 use crate::store::sqlite::fallback;
 use crate::store::sqlite::rows;
 
-/// The far side says that the channel's setting is wrong.
+/// The far side says that the channel's setting is wrong. Refusals of messages that were under way together count as one
+/// probe: only what is said once the next probe was due is said of that.
 pub fn park(
     connection: &Connection,
     channel: &str,
@@ -17,10 +19,18 @@ pub fn park(
     now: Timestamp,
 ) -> rusqlite::Result<()> {
     let sql = "INSERT INTO parked_channels (channel, since, reason, probes, next_probe_at, probed_at) VALUES (?1, ?2, ?3, 1, ?4, ?2)
-        ON CONFLICT (channel) DO UPDATE SET reason = excluded.reason, probes = probes + 1,
+        ON CONFLICT (channel) DO UPDATE SET reason = excluded.reason, probes = probes + (excluded.since >= next_probe_at),
             next_probe_at = excluded.next_probe_at, probed_at = excluded.probed_at";
     let (now, probe_at) = (rows::to_millisecond(now), rows::to_millisecond(probe_at));
     connection.prepare_cached(sql)?.execute(params![channel, now, reason, probe_at]).map(drop)
+}
+
+/// A message is tried. Should we crash before we hear what the far side says, it is known that a parked channel was probed.
+pub fn tried(connection: &Connection, delivery: DeliveryId, now: Timestamp) -> rusqlite::Result<()> {
+    let sql = "UPDATE parked_channels SET probed_at = ?2
+               WHERE channel = (SELECT channel FROM deliveries WHERE id = ?1)";
+    let now = rows::to_millisecond(now);
+    connection.prepare_cached(sql)?.execute(params![delivery.0.as_bytes(), now]).map(drop)
 }
 
 /// A probe found out nothing: the next one comes with the next try of its message.
@@ -55,10 +65,11 @@ fn due_again(connection: &Connection, channel: &str, now: Timestamp) -> rusqlite
     connection.prepare_cached(sql)?.execute(params![channel, rows::to_millisecond(now)]).map(drop)
 }
 
-/// At the start: a restart usually means that a setting was mended.
+/// At the start: a restart usually means that a setting was mended, so the channel is probed now, unless it was so a moment
+/// ago.
 pub fn take_up(connection: &Connection, now: Timestamp) -> rusqlite::Result<()> {
     let (now, apart) = (rows::to_millisecond(now), PROBE_AFTER_START.as_millis() as i64);
-    let sql = "UPDATE parked_channels SET next_probe_at = min(next_probe_at, max(?1, min(probed_at, ?1) + ?2))";
+    let sql = "UPDATE parked_channels SET next_probe_at = max(min(next_probe_at, ?1), min(probed_at, ?1) + ?2)";
     connection.execute(sql, params![now, apart])?;
     let sql = "UPDATE deliveries SET due_at = ?1 WHERE state = 'waiting' AND outcome = 'misconfigured'";
     connection.execute(sql, [now]).map(drop)

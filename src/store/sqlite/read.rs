@@ -28,6 +28,7 @@ use crate::store::sqlite::due;
 use crate::store::sqlite::fallback;
 use crate::store::sqlite::pacing;
 use crate::store::sqlite::record;
+use crate::store::sqlite::schema;
 use crate::store::sqlite::spawn;
 use crate::store::sqlite::stopped;
 use crate::store::sqlite::unavailable;
@@ -48,6 +49,7 @@ impl Reader {
     /// [`StoreError::Unavailable`] when the file is missing or cannot be opened.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let connection = connect(path).map_err(|error| unopened(path, &error))?;
+        schema::refuse_other_version(&connection)?;
         let (readings, queue) = mpsc::channel(QUEUE);
         spawn("store-read", move || read(&connection, queue))?;
         Ok(Self { readings })
@@ -192,7 +194,7 @@ impl Reader {
         self.look(move |connection| Ok(record::load_order(connection, &source, &number)?.map(|(_, order)| order))).await
     }
 
-    async fn look<T: Send + 'static>(
+    pub(super) async fn look<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {

@@ -1,0 +1,118 @@
+//! Answers over HTTP: whole, as a fault gives them, or broken off in their midst.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::Context;
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Response;
+use http::StatusCode;
+use http::header;
+use http_body_util::Either;
+use http_body_util::Full;
+use hyper::body::Body;
+use hyper::body::Frame;
+use hyper::body::SizeHint;
+use tokio::time::Sleep;
+
+use crate::sandbox::dingtalk;
+use crate::sandbox::dingtalk::Refusal;
+use crate::sandbox::fault::Fault;
+
+const HTML: &str = "<!DOCTYPE html><html><body><h1>It works!</h1></body></html>";
+/// The first half is on its way when the connection is closed.
+const BREAK_AFTER: Duration = Duration::from_millis(20);
+
+/// The connection is to be closed without an answer, or without the rest of it.
+#[derive(Debug, thiserror::Error)]
+#[error("cut on command")]
+pub struct Cut;
+
+impl From<Infallible> for Cut {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
+}
+
+/// An answer as the far side gives it.
+pub type Answer = Response<Bytes>;
+
+/// An answer as it goes over the wire.
+pub type Sent = Response<Either<Full<Bytes>, Half>>;
+
+/// A body that says how long it is, and ends before.
+pub struct Half {
+    first: Option<Bytes>,
+    length: u64,
+    broken: Pin<Box<Sleep>>,
+}
+
+impl Body for Half {
+    type Data = Bytes;
+    type Error = Cut;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        match self.first.take() {
+            Some(first) => Poll::Ready(Some(Ok(Frame::data(first)))),
+            None => self.broken.as_mut().poll(context).map(|()| Some(Err(Cut))),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.length)
+    }
+}
+
+pub fn whole(answer: Answer) -> Sent {
+    answer.map(|body| Either::Left(Full::new(body)))
+}
+
+/// Half of the body comes.
+pub fn halved(answer: Answer) -> Sent {
+    answer.map(|body| {
+        let length = u64::try_from(body.len()).unwrap_or_default().max(1);
+        let first = Some(body.slice(..body.len() / 2));
+        Either::Right(Half { first, length, broken: Box::pin(tokio::time::sleep(BREAK_AFTER)) })
+    })
+}
+
+/// The answer of a fault that answers; None cuts.
+pub fn faulty(fault: &Fault) -> Option<Answer> {
+    match fault {
+        Fault::Status { status, body } => {
+            let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            Some(plain(status, body))
+        }
+        Fault::Errcode { errcode, errmsg } => {
+            let refusal = Refusal { errcode: *errcode, errmsg: errmsg.clone() };
+            Some(json_answer(StatusCode::OK, dingtalk::answer(Some(&refusal))))
+        }
+        Fault::Redirect { location } => {
+            let mut answer = plain(StatusCode::FOUND, "elsewhere");
+            if let Ok(location) = location.parse() {
+                answer.headers_mut().insert(header::LOCATION, location);
+            }
+            Some(answer)
+        }
+        Fault::Garbage => Some(response(StatusCode::OK, "text/html; charset=utf-8", HTML.to_owned())),
+        Fault::Cut | Fault::CutRequest | Fault::LostAnswer => None,
+        Fault::Delay { .. } | Fault::Mishap { .. } | Fault::Smtp { .. } | Fault::Silence { .. } => None,
+    }
+}
+
+pub fn plain(status: StatusCode, text: &str) -> Answer {
+    response(status, "text/plain; charset=utf-8", text.to_owned())
+}
+
+pub fn json_answer(status: StatusCode, body: String) -> Answer {
+    response(status, "application/json", body)
+}
+
+fn response(status: StatusCode, content_type: &'static str, body: String) -> Answer {
+    let mut response = Response::new(Bytes::from(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, http::HeaderValue::from_static(content_type));
+    response
+}

@@ -1,0 +1,9 @@
+//! Delivery that tells the truth: parked channels, fallbacks, quiet hours, digests and shut robots, each as its far side sees
+//! it and as the store says.
+
+mod support;
+
+mod truth {
+    pub mod parking;
+    pub mod scene;
+}
