@@ -4,6 +4,7 @@
 mod support;
 
 mod truth {
+    pub mod fallback;
     pub mod parking;
     pub mod scene;
 }

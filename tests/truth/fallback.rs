@@ -1,0 +1,170 @@
+//! Fallbacks: who cannot be reached, somebody else hears for him, once, and knows why.
+
+use orderbell::domain::event::DeliveryId;
+use orderbell::sandbox::fault::Times;
+use orderbell::sandbox::rules::Rules;
+use orderbell::store::Standing;
+
+use crate::support::A_WHILE;
+use crate::support::Scene;
+use crate::support::ShutDoor;
+use crate::support::of;
+use crate::truth::scene::ACCEPTED;
+use crate::truth::scene::a_while;
+use crate::truth::scene::errcode;
+use crate::truth::scene::minutes;
+use crate::truth::scene::noon;
+use crate::truth::scene::parked;
+use crate::truth::scene::place;
+use crate::truth::scene::seconds;
+use crate::truth::scene::states;
+use crate::truth::scene::step;
+use crate::truth::scene::text;
+use crate::truth::scene::texts;
+use crate::truth::scene::to;
+use crate::truth::scene::until_states;
+use crate::truth::scene::until_tried;
+
+const TO_OWNER: &str = "fallback = \"owner\"";
+
+/// A robot behind a door of its own.
+fn behind(door: &ShutDoor, scene: &Scene, name: &str, more: &str) -> String {
+    scene.robot(name, more).replace(&scene.far.address().to_string(), &door.address.to_string())
+}
+
+fn states_and_digests(standings: &[Standing], channel: &str) -> Vec<(String, Option<DeliveryId>)> {
+    of(standings, channel).into_iter().map(|one| (one.state.clone(), one.digest)).collect()
+}
+
+/// The deliveries of a channel, in the sequence of their events.
+fn ids(standings: &[Standing], channel: &str) -> Vec<DeliveryId> {
+    of(standings, channel).into_iter().map(|one| one.id).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn for_a_parked_channel_the_fallback_hears_at_once_why_in_its_language_and_by_its_clock() {
+    let scene = Scene::at(noon(), Rules::new()).await;
+    let channels = [
+        scene.robot("kitchen", TO_OWNER),
+        scene.robot("owner", "language = \"zh-CN\"\ntimezone = \"Asia/Hong_Kong\""),
+        scene.hook("till", "fallback = \"boss\""),
+        scene.robot("boss", ""),
+    ];
+    let daemon = scene.start(&format!("{}{}", channels.concat(), to(&["kitchen", "till"]))).await;
+    scene.far.order("kitchen", errcode(300_005), Times::Always);
+    scene.far.order("till", crate::truth::scene::status(401), Times::Always);
+    place(&scene, &daemon, 1).await;
+    let owner = text(&scene.until_told("owner", 1).await[0]);
+    assert!(owner.contains("**kitchen 自12:04起联系不上。**"), "{owner}");
+    assert!(owner.contains("SAR 46.00") && owner.contains("新订单"), "{owner}");
+    let boss = text(&scene.until_told("boss", 1).await[0]);
+    assert!(boss.contains("**till cannot be reached since 07:04.**"), "{boss}");
+    // What is not urgent waits; what is urgent goes to the fallback without a try at the channel.
+    step(&scene, &daemon, ACCEPTED, 1).await;
+    scene.forward(minutes(3));
+    place(&scene, &daemon, 2).await;
+    let owner = text(&scene.until_told("owner", 2).await[1]);
+    assert!(owner.contains("**kitchen 自12:04起联系不上。**"), "since it cannot be reached: {owner}");
+    scene.until_told("boss", 2).await;
+    scene.nothing_more(A_WHILE).await;
+    assert_eq!((scene.came_to("kitchen").len(), scene.came_to("till").len()), (1, 1));
+    let standings = daemon.deliveries().await;
+    for (name, other) in [("kitchen", "owner"), ("till", "boss")] {
+        assert_eq!(states(&standings, name), ["waiting"; 3]);
+        assert_eq!(states(&standings, other), ["delivered"; 2]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_dead_goes_to_the_fallback_urgent_or_not() {
+    let scene = Scene::at(noon(), Rules::new()).await;
+    let channels = [scene.robot("kitchen", TO_OWNER), scene.robot("owner", "")].concat();
+    let daemon = scene.start(&format!("{channels}{}", to(&["kitchen"]))).await;
+    scene.far.order("kitchen", errcode(400_105), Times::Next(2));
+    step(&scene, &daemon, ACCEPTED, 1).await;
+    until_states(&daemon, "kitchen", &["dead"]).await;
+    place(&scene, &daemon, 2).await;
+    place(&scene, &daemon, 3).await;
+    let told = texts(&scene.until_told("owner", 2).await);
+    let standings = daemon.until_done().await;
+    assert_eq!(states(&standings, "kitchen"), ["dead", "dead", "delivered"]);
+    assert_eq!(states(&standings, "owner"), ["delivered"; 2]);
+    assert!(told.iter().all(|told| told.contains("kitchen cannot be reached since 07:04")), "{told:?}");
+    scene.nothing_more(A_WHILE).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_urgent_message_waits_for_an_unreachable_channel_so_long_and_the_channel_is_not_told_what_others_know() {
+    let scene = Scene::at(noon(), Rules::new()).await;
+    let door = ShutDoor::new();
+    let channels = [behind(&door, &scene, "kitchen", TO_OWNER), scene.robot("owner", "")].concat();
+    let daemon = scene.start(&format!("{channels}{}", to(&["kitchen"]))).await;
+    place(&scene, &daemon, 1).await;
+    step(&scene, &daemon, ACCEPTED, 2).await;
+    until_tried(&daemon, "kitchen", 2).await;
+    scene.forward(seconds(110));
+    a_while().await;
+    assert!(scene.came_to("owner").is_empty(), "less than two minutes");
+    scene.forward(seconds(12));
+    let told = text(&scene.until_told("owner", 1).await[0]);
+    assert!(told.contains("kitchen cannot be reached since 07:04"), "{told}");
+    let standings = daemon.deliveries().await;
+    assert_eq!(states(&standings, "kitchen"), ["waiting"; 2]);
+    scene.far.serve_also(door.open());
+    scene.forward(minutes(13));
+    let standings = daemon.until_done().await;
+    scene.nothing_more(A_WHILE).await;
+    assert_eq!(scene.told("owner").len(), 1, "what is not urgent has waited");
+    let kitchen = states_and_digests(&standings, "kitchen");
+    let owner = ids(&standings, "owner");
+    assert_eq!(kitchen, [("merged".to_owned(), Some(owner[0])), ("delivered".to_owned(), None)]);
+    let told = texts(&scene.told("kitchen"));
+    assert!(told.len() == 1 && told[0].contains("Accepted"), "{told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_fallback_has_told_is_merged_when_the_channel_opens_again() {
+    let scene = Scene::at(noon(), Rules::new()).await;
+    let channels = [scene.robot("kitchen", TO_OWNER), scene.robot("owner", "")].concat();
+    let daemon = scene.start(&format!("{channels}{}", to(&["kitchen"]))).await;
+    scene.far.order("kitchen", errcode(300_005), Times::Always);
+    step(&scene, &daemon, ACCEPTED, 1).await;
+    daemon.until(|_| parked(&daemon) == ["kitchen"]).await;
+    for number in 2..=4 {
+        place(&scene, &daemon, number).await;
+    }
+    scene.until_told("owner", 3).await;
+    until_states(&daemon, "owner", &["delivered"; 3]).await;
+    scene.far.heal("kitchen");
+    scene.forward(minutes(12));
+    let standings = daemon.until_done().await;
+    let owner = ids(&standings, "owner");
+    let merged = |at: usize| ("merged".to_owned(), Some(owner[at]));
+    assert_eq!(
+        states_and_digests(&standings, "kitchen"),
+        [("delivered".to_owned(), None), merged(0), merged(1), merged(2)]
+    );
+    scene.nothing_more(A_WHILE).await;
+    assert_eq!((scene.told("kitchen").len(), scene.told("owner").len()), (1, 3));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_channel_that_hears_of_the_event_anyway_is_told_once_only() {
+    let scene = Scene::at(noon(), Rules::new()).await;
+    let channels = [scene.robot("kitchen", TO_OWNER), scene.robot("owner", "")].concat();
+    let daemon = scene.start(&format!("{channels}{}", to(&["kitchen", "owner"]))).await;
+    scene.far.order("kitchen", errcode(300_005), Times::Always);
+    for number in 1..=2 {
+        place(&scene, &daemon, number).await;
+    }
+    scene.until_told("owner", 2).await;
+    scene.forward(minutes(3));
+    scene.nothing_more(A_WHILE).await;
+    let standings = daemon.deliveries().await;
+    assert_eq!(states(&standings, "owner"), ["delivered"; 2]);
+    assert!(texts(&scene.told("owner")).iter().all(|told| !told.contains("cannot be reached")));
+    // It was told on its own account, so the kitchen is told on its own.
+    scene.far.heal("kitchen");
+    scene.forward(minutes(12));
+    assert_eq!(states(&daemon.until_done().await, "kitchen"), ["delivered"; 2]);
+}
