@@ -1,9 +1,22 @@
 //! Fallbacks: who cannot be reached, somebody else hears for him, once, and knows why.
 
+use jiff::Timestamp;
+use orderbell::domain::data::Data;
 use orderbell::domain::event::DeliveryId;
+use orderbell::domain::event::Event;
+use orderbell::domain::event::EventId;
+use orderbell::domain::event::Kind;
+use orderbell::domain::event::Proof;
+use orderbell::domain::event::RepeatKey;
+use orderbell::domain::language::Sources;
+use orderbell::domain::route::Hearer;
+use orderbell::domain::template::Templates;
 use orderbell::sandbox::fault::Times;
 use orderbell::sandbox::rules::Rules;
+use orderbell::store::Record;
 use orderbell::store::Standing;
+use orderbell::store::sqlite::Sqlite;
+use uuid::Uuid;
 
 use crate::support::A_WHILE;
 use crate::support::Scene;
@@ -167,4 +180,47 @@ async fn a_channel_that_hears_of_the_event_anyway_is_told_once_only() {
     scene.far.heal("kitchen");
     scene.forward(minutes(12));
     assert_eq!(states(&daemon.until_done().await, "kitchen"), ["delivered"; 2]);
+}
+
+/// A test that a person asks for.
+fn asked(at: Timestamp, channel: &str) -> Record {
+    let id = EventId(Uuid::now_v7());
+    Record {
+        event: Event {
+            id,
+            kind: Kind::Test,
+            source: "orderbell".to_owned(),
+            occurred_at: Some(at),
+            received_at: at,
+            shop: None,
+            order: None,
+            data: Data::default(),
+            proof: Proof::Own,
+        },
+        body: Vec::new(),
+        repeat_keys: vec![RepeatKey::Once(format!("test:{id}"))],
+        hearers: vec![(Hearer::always(channel), DeliveryId(Uuid::now_v7()))],
+        urgent: vec![channel.to_owned()],
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_test_goes_to_the_channel_that_is_tested_and_to_no_other() {
+    let scene = Scene::at(noon(), Rules::new()).await;
+    let store = Sqlite::open(&scene.store(), scene.hands.now()).expect("the store opens");
+    for channel in ["parked", "dead"] {
+        store.record(asked(scene.hands.now(), channel)).await.expect("recorded");
+    }
+    let channels = [scene.robot("parked", TO_OWNER), scene.robot("dead", TO_OWNER), scene.robot("owner", "")];
+    scene.far.order("parked", errcode(300_005), Times::Always);
+    scene.far.order("dead", errcode(400_105), Times::Always);
+    let templates = Templates::with_overlay(&Sources::new()).expect("they compile");
+    let text = format!("{}{}", channels.concat(), to(&["parked"]));
+    let daemon = scene.start_on(store, templates, &text).await;
+    until_states(&daemon, "dead", &["dead"]).await;
+    assert_eq!(until_tried(&daemon, "parked", 1).await, ["misconfigured"]);
+    scene.forward(minutes(5));
+    a_while().await;
+    assert!(scene.came_to("owner").is_empty());
+    assert!(of(&daemon.deliveries().await, "owner").is_empty());
 }
