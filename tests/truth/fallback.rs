@@ -23,10 +23,13 @@ use crate::support::Scene;
 use crate::support::ShutDoor;
 use crate::support::of;
 use crate::truth::scene::ACCEPTED;
+use crate::truth::scene::CANCELLED;
 use crate::truth::scene::a_while;
 use crate::truth::scene::errcode;
 use crate::truth::scene::minutes;
 use crate::truth::scene::noon;
+use crate::truth::scene::one;
+use crate::truth::scene::outcomes;
 use crate::truth::scene::parked;
 use crate::truth::scene::place;
 use crate::truth::scene::seconds;
@@ -223,4 +226,64 @@ async fn a_test_goes_to_the_channel_that_is_tested_and_to_no_other() {
     a_while().await;
     assert!(scene.came_to("owner").is_empty());
     assert!(of(&daemon.deliveries().await, "owner").is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_held_in_quiet_hours_is_nobody_elses_business() {
+    // 07:04 in Riyadh.
+    let scene = Scene::at(noon(), Rules::new()).await;
+    let quiet = |from: &str| {
+        format!("{TO_OWNER}\nquiet = {{ from = \"{from}\", to = \"09:00\", except = [\"order.cancelled\"] }}")
+    };
+    let door = ShutDoor::new();
+    let channels = [
+        // Healthy, and quiet from before the beginning.
+        scene.robot("kitchen", &quiet("06:00")),
+        // Parked when its quiet hours begin.
+        scene.robot("bar", &quiet("07:06")),
+        // Cannot be reached when they begin.
+        behind(&door, &scene, "till", &quiet("07:05").replace("owner", "boss")),
+        scene.robot("owner", ""),
+        scene.robot("boss", ""),
+    ];
+    let daemon = scene.start(&format!("{}{}", channels.concat(), to(&["kitchen", "bar", "till"]))).await;
+    scene.far.order("bar", errcode(300_005), Times::Always);
+    step(&scene, &daemon, ACCEPTED, 1).await;
+    daemon.until(|_| parked(&daemon) == ["bar"]).await;
+    scene.forward(seconds(30));
+    place(&scene, &daemon, 2).await;
+    // The bar has it at once for the fallback, before its quiet hours. The till has tried, and has not waited for two minutes.
+    scene.until_told("owner", 1).await;
+    until_tried(&daemon, "till", 2).await;
+    // Now all three are quiet.
+    scene.forward(minutes(3));
+    place(&scene, &daemon, 3).await;
+    scene.forward(minutes(20));
+    a_while().await;
+    let told = texts(&scene.came_to("owner"));
+    assert_eq!(told.len(), 1, "{told:#?}");
+    let standings = daemon.deliveries().await;
+    let morning: Timestamp = "2026-11-05T06:00:00Z".parse().expect("a time");
+    for channel in ["kitchen", "till"] {
+        for number in 2..=3 {
+            let held = one(&standings, channel, number, "order.placed");
+            assert_eq!((held.state.as_str(), held.due_at), ("waiting", morning), "{channel}, {number}");
+        }
+    }
+    assert_eq!(one(&standings, "bar", 3, "order.placed").due_at, morning);
+    assert_eq!(outcomes(&daemon, "bar").len(), 1, "nor is a parked channel probed with what must not go out");
+    // What comes through all the same is not held, and so is told elsewhere.
+    step(&scene, &daemon, CANCELLED, 4).await;
+    scene.until_told("owner", 2).await;
+    scene.forward(seconds(125));
+    scene.until_told("boss", 1).await;
+    // In the morning, the bar is parked, so its fallback hears at once; the till has waited in earnest only from then on.
+    scene.forward(minutes(91));
+    scene.until_told("owner", 3).await;
+    a_while().await;
+    assert_eq!(scene.told("boss").len(), 1, "{:?}", texts(&scene.told("boss")));
+    scene.forward(seconds(125));
+    let told = texts(&scene.until_told("boss", 3).await);
+    assert!(told[1..].iter().all(|told| told.contains("till cannot be reached since 09:00")), "{told:#?}");
+    scene.nothing_more(A_WHILE).await;
 }
