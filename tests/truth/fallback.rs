@@ -185,6 +185,87 @@ async fn a_channel_that_hears_of_the_event_anyway_is_told_once_only() {
     assert_eq!(states(&daemon.until_done().await, "kitchen"), ["delivered"; 2]);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn in_a_chain_the_last_one_hears_of_all_who_cannot_be_reached_and_nobody_is_told_twice() {
+    let scene = Scene::at(noon(), Rules::new()).await;
+    let chain = [scene.robot("kitchen", "fallback = \"bar\""), scene.robot("bar", TO_OWNER), scene.robot("owner", "")];
+    let daemon = scene.start(&format!("{}{}", chain.concat(), to(&["kitchen"]))).await;
+    scene.far.order("kitchen", errcode(300_005), Times::Always);
+    scene.far.order("bar", errcode(300_005), Times::Always);
+    // Not urgent: it parks the kitchen and is its probe.
+    step(&scene, &daemon, ACCEPTED, 1).await;
+    daemon.until(|_| parked(&daemon) == ["kitchen"]).await;
+    for number in 2..=3 {
+        place(&scene, &daemon, number).await;
+        scene.until_told("owner", number as usize - 1).await;
+    }
+    for told in texts(&scene.told("owner")) {
+        let at = |words: &str| told.find(words).unwrap_or_else(|| panic!("{words} is not in {told}"));
+        assert!(at("kitchen cannot be reached since 07:04") < at("bar cannot be reached since 07:04"));
+    }
+    let standings = until_states(&daemon, "owner", &["delivered"; 2]).await;
+    assert_eq!(scene.came_to("bar").len(), 1, "one try, then parked");
+    let owner = ids(&standings, "owner");
+    // The first of the chain opens: it knows what the last has told.
+    scene.far.heal("kitchen");
+    scene.forward(minutes(12));
+    let merged = |at: usize| ("merged".to_owned(), Some(owner[at]));
+    let standings = daemon.until(|all| of(all, "kitchen").iter().all(|one| one.state != "waiting")).await;
+    assert_eq!(states_and_digests(&standings, "kitchen"), [("delivered".to_owned(), None), merged(0), merged(1)]);
+    assert_eq!(texts(&scene.told("kitchen")).len(), 1);
+    // And so does the one between, of which a message finds out that it is open.
+    scene.far.heal("bar");
+    scene.forward(minutes(25));
+    let standings = daemon.until_done().await;
+    let bar = states_and_digests(&standings, "bar");
+    assert!(bar.contains(&merged(0)) || bar.contains(&merged(1)), "{bar:?}");
+    scene.nothing_more(A_WHILE).await;
+    assert_eq!(scene.told("owner").len(), 2);
+    assert!(scene.told("bar").len() <= 1, "{:?}", texts(&scene.told("bar")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_the_first_channel_is_faster_its_fallbacks_are_not_told() {
+    let scene = Scene::at(noon(), Rules::new()).await;
+    let (kitchen, bar) = (ShutDoor::new(), ShutDoor::new());
+    // The bar cannot be reached either; the owner is asked for it and is not to be disturbed before the evening.
+    let channels = [
+        behind(&kitchen, &scene, "kitchen", "fallback = \"bar\""),
+        behind(&bar, &scene, "bar", TO_OWNER),
+        scene.robot("owner", "quiet = { from = \"06:00\", to = \"20:00\" }"),
+    ];
+    let daemon = scene.start(&format!("{}{}", channels.concat(), to(&["kitchen"]))).await;
+    // Two events of one order share a message, and another order has its own.
+    for number in 1..=2 {
+        place(&scene, &daemon, number).await;
+    }
+    until_tried(&daemon, "kitchen", 2).await;
+    step(&scene, &daemon, CANCELLED, 1).await;
+    until_tried(&daemon, "kitchen", 3).await;
+    scene.forward(seconds(130));
+    daemon.until(|all| of(all, "bar").len() == 3).await;
+    until_tried(&daemon, "bar", 2).await;
+    scene.forward(seconds(130));
+    let standings = daemon.until(|all| of(all, "owner").len() == 3).await;
+    assert!(of(&standings, "owner").iter().all(|one| one.attempts == 0), "{standings:#?}");
+    scene.far.serve_also(kitchen.open());
+    scene.forward(minutes(12));
+    let standings = daemon.until_done().await;
+    scene.far.serve_also(bar.open());
+    scene.forward(minutes(900));
+    scene.nothing_more(A_WHILE).await;
+    for name in ["bar", "owner"] {
+        assert!(scene.told(name).is_empty(), "{name}: {:?}", texts(&scene.told(name)));
+        for (number, kind) in [(1, "order.placed"), (1, "order.cancelled"), (2, "order.placed")] {
+            let (own, first) = (one(&standings, name, number, kind), one(&standings, "kitchen", number, kind));
+            assert_eq!(own.state, "merged", "{name}, {kind} of {number}");
+            assert_ne!((own.digest, first.state.as_str()), (None, "waiting"), "{name}, {kind} of {number}");
+        }
+    }
+    let told = texts(&scene.told("kitchen"));
+    assert_eq!(told.len(), 2, "{told:?}");
+}
+
 /// A test that a person asks for.
 fn asked(at: Timestamp, channel: &str) -> Record {
     let id = EventId(Uuid::now_v7());

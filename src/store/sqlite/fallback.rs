@@ -1,5 +1,7 @@
 //! Fallbacks: another channel hears in the place of one that cannot be reached, and what it has told is told.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use rusqlite::Connection;
 use rusqlite::OptionalExtension;
@@ -115,22 +117,68 @@ pub fn ask(
     Ok(asked)
 }
 
-/// What the fallback has told need not be told once more.
+/// What a fallback has told, or the fallback of that one, need not be told once more.
 pub fn absorb(connection: &Connection, channel: &str, now: Timestamp) -> rusqlite::Result<()> {
-    let sql = "SELECT d.id, f.id FROM deliveries d JOIN deliveries f ON f.instead_of = d.id
-        WHERE d.channel = ?1 AND d.state = 'waiting' AND d.digest IS NULL AND d.fell_back = 1
-        AND f.state IN ('delivered', 'merged')
-        AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.delivery = d.id AND a.ended_at IS NULL)
-        AND NOT EXISTS (SELECT 1 FROM deliveries carried WHERE carried.digest = d.id AND carried.state = 'waiting')";
-    let mut select = connection.prepare_cached(sql)?;
+    let sql = "WITH RECURSIVE instead (first, id) AS (
+            SELECT d.id, f.id FROM deliveries d JOIN deliveries f ON f.instead_of = d.id
+                WHERE d.channel = ?1 AND d.state = 'waiting' AND d.fell_back = 1
+            UNION SELECT instead.first, f.id FROM instead JOIN deliveries f ON f.instead_of = instead.id)
+        SELECT instead.first, f.id FROM instead JOIN deliveries f ON f.id = instead.id
+        WHERE f.state IN ('delivered', 'merged') ORDER BY f.state = 'delivered'";
+    let told = pairs(connection, sql, params![channel])?;
+    for (delivery, by) in merge(connection, &told)? {
+        deliver::step(connection, delivery, now, "told_elsewhere", &by.to_string())?;
+    }
+    Ok(())
+}
+
+/// A delivery and what it carried are told, so nobody need be told in their place any more.
+pub fn call_off(connection: &Connection, told: DeliveryId) -> rusqlite::Result<()> {
+    let sql = "WITH RECURSIVE instead (id) AS (
+            SELECT f.id FROM deliveries d JOIN deliveries f ON f.instead_of = d.id WHERE d.id = ?1 OR d.digest = ?1
+            UNION SELECT f.id FROM instead JOIN deliveries f ON f.instead_of = instead.id)
+        SELECT id, ?1 FROM instead";
+    merge(connection, &pairs(connection, sql, params![told.0.as_bytes()])?).map(drop)
+}
+
+/// A stand-in was not told by this attempt: should the first channel have been faster meanwhile, it need not be told at all.
+pub fn call_off_late(connection: &Connection, stand_in: DeliveryId) -> rusqlite::Result<()> {
+    let sql = "WITH RECURSIVE first (id) AS (
+            SELECT instead_of FROM deliveries WHERE id = ?1 AND instead_of IS NOT NULL
+            UNION SELECT d.instead_of FROM first JOIN deliveries d ON d.id = first.id WHERE d.instead_of IS NOT NULL)
+        SELECT d.id FROM first JOIN deliveries d ON d.id = first.id WHERE d.state IN ('delivered', 'merged')";
+    let read = |row: &rusqlite::Row<'_>| rows::uuid(0, row.get_ref(0)?.as_blob()?).map(DeliveryId);
+    let told = connection.prepare_cached(sql)?.query_row([stand_in.0.as_bytes()], read).optional()?;
+    told.map_or(Ok(()), |told| call_off(connection, told))
+}
+
+/// Deliveries, each with the one that told it.
+type Told = BTreeMap<DeliveryId, DeliveryId>;
+
+fn pairs(connection: &Connection, sql: &str, given: impl rusqlite::Params) -> rusqlite::Result<Told> {
     let read = |row: &rusqlite::Row<'_>| {
         let id = |column| rows::uuid(column, row.get_ref(column)?.as_blob()?).map(DeliveryId);
         Ok((id(0)?, id(1)?))
     };
-    for (delivery, told) in select.query_map([channel], read)?.collect::<rusqlite::Result<Vec<_>>>()? {
-        let sql = "UPDATE deliveries SET state = 'merged', digest = ?2 WHERE id = ?1";
-        connection.prepare_cached(sql)?.execute(params![delivery.0.as_bytes(), told.0.as_bytes()])?;
-        deliver::step(connection, delivery, now, "told_elsewhere", &told.to_string())?;
+    connection.prepare_cached(sql)?.query_map(given, read)?.collect()
+}
+
+/// Merges those that still wait, and are not just being sent. A message that carries others is one with them: it is merged
+/// when all of them are told. Answers which were merged.
+fn merge(connection: &Connection, told: &Told) -> rusqlite::Result<Vec<(DeliveryId, DeliveryId)>> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM deliveries d WHERE d.id = ?1 AND d.state = 'waiting' AND d.digest IS NULL
+        AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.delivery = d.id AND a.ended_at IS NULL))";
+    let mut merged = Vec::new();
+    for leader in told.keys() {
+        let rests: bool = connection.prepare_cached(sql)?.query_row([leader.0.as_bytes()], |row| row.get(0))?;
+        let carried = due::carried(connection, *leader)?;
+        if rests && carried.iter().all(|id| told.contains_key(id)) {
+            merged.extend(carried.iter().chain([leader]).map(|id| (*id, told[id])));
+        }
     }
-    Ok(())
+    for (delivery, by) in &merged {
+        let sql = "UPDATE deliveries SET state = 'merged', digest = ?2 WHERE id = ?1";
+        connection.prepare_cached(sql)?.execute(params![delivery.0.as_bytes(), by.0.as_bytes()])?;
+    }
+    Ok(merged)
 }
