@@ -1,9 +1,12 @@
 //! The whole daemon: builds the rooms from a configuration and runs them until it is told to stop.
 
 pub mod reload;
+pub mod trial;
 
+use std::path::Path;
 use std::sync::Arc;
 
+use jiff::SignedDuration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -22,6 +25,7 @@ use crate::domain::template::Templates;
 use crate::flow::Clock;
 use crate::flow::Current;
 use crate::flow::Wake;
+use crate::flow::far_clocks::FarClocks;
 use crate::flow::intake::Inlet;
 use crate::flow::intake::Intake;
 use crate::flow::intake::Reception;
@@ -30,8 +34,13 @@ use crate::flow::lane::Post;
 use crate::flow::lanes::Lanes;
 use crate::flow::notice::Notices;
 use crate::flow::pacers::Pacers;
+use crate::flow::refusals;
 use crate::flow::schedule;
 use crate::flow::stranded;
+use crate::flow::watch;
+use crate::flow::watch::DiskGauge;
+use crate::flow::watch::Instruments;
+use crate::flow::watch::SelfWatch;
 use crate::store::Fallback;
 use crate::store::StoreError;
 use crate::store::sqlite::Sqlite;
@@ -132,16 +141,30 @@ async fn build(
         templates: templates.clone(),
         wake: wake.clone(),
         notices: notices.clone(),
+        far_clocks: FarClocks::default(),
         clock: clock.clone(),
         pacers: Pacers::take_up(store.reader().taken_slots().await?, clock.now(), clock.elapsed()),
     };
+    let far_clocks = post.far_clocks.clone();
 
     let work = TaskTracker::new();
     let mut lanes = Lanes::new(post, work.clone(), shutdown.clone());
     lanes.change(fresh, &[]);
     stranded::tell(&store, &reception, &notices, &clock).await;
     work.spawn(schedule::upkeep(store.clone(), store_settings.keep, clock.clone(), shutdown.clone()));
-    let intake = Intake::new(reception.clone(), notices.clone(), store.clone(), wake, clock.clone());
+    let intake = Intake::new(reception.clone(), notices.clone(), store.clone(), wake.clone(), clock.clone());
+    work.spawn(refusals::keep(intake.refusals.clone(), store.clone(), clock.clone(), shutdown.clone()));
+    let instruments = Instruments {
+        store: store.clone(),
+        reception: reception.clone(),
+        notices: notices.clone(),
+        wake,
+        signs: intake.signs(),
+        far_clocks,
+        clock: clock.clone(),
+        disk: disk(&store_settings.url),
+    };
+    work.spawn(SelfWatch::new(instruments).run(shutdown.clone()));
     let endpoint = hooks::routes(Arc::new(intake));
     work.spawn(server::serve(listeners.hooks, endpoint, limits, shutdown.clone()));
     let reloader = Reloader {
@@ -172,15 +195,30 @@ async fn build(
     Ok(())
 }
 
+/// The folder of the store, and how full its disk is.
+fn disk(url: &StoreUrl) -> (String, DiskGauge) {
+    let StoreUrl::Sqlite(path) = url;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    (folder.display().to_string(), watch::gauge(folder))
+}
+
 /// What the receiving side needs.
 fn reception(mut config: Config) -> Reception {
     let sources = std::mem::take(&mut config.sources);
+    let silent_after = |(name, configured): (&String, &ConfiguredSource)| {
+        let silent_after = configured.silent_after.filter(SignedDuration::is_positive);
+        silent_after.map(|silent_after| (name.clone(), silent_after))
+    };
+    let silent_after = sources.iter().filter_map(silent_after).collect();
+    let far_host = |(name, channel): (&String, &ConfiguredChannel)| Some((name.clone(), channel.way.clock_host()?));
     let inlet = |(name, configured): (String, ConfiguredSource)| {
         let address = config.source_address(&name);
         (name, Inlet { source: configured.source, address })
     };
     Reception {
         inlets: sources.into_iter().map(inlet).collect(),
+        silent_after,
+        far_hosts: config.channels.iter().filter_map(far_host).collect(),
         channels: config.channels.into_iter().map(|(name, channel)| (name, channel.settings.urgent)).collect(),
         routes: config.routes,
         currency: config.currency,

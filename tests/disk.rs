@@ -20,6 +20,7 @@ use orderbell::domain::event::RepeatKey;
 use orderbell::domain::order::OrderNews;
 use orderbell::domain::route::Hearer;
 use orderbell::domain::template::Templates;
+use orderbell::domain::verdict::Verdicts;
 use orderbell::sandbox::rules::Rules;
 use orderbell::store::Record;
 use orderbell::store::Recorded;
@@ -242,6 +243,7 @@ fn record(number: u64) -> Record {
         repeat_keys: vec![RepeatKey::Once(number.to_string())],
         hearers: vec![(Hearer::always("erp"), DeliveryId(Uuid::now_v7()))],
         urgent: Vec::new(),
+        verdicts: Verdicts::default(),
     }
 }
 

@@ -9,6 +9,7 @@ use orderbell::domain::event::Event;
 use orderbell::domain::event::EventId;
 use orderbell::domain::event::RepeatKey;
 use orderbell::domain::secret::Secret;
+use orderbell::domain::verdict::Verdicts;
 use orderbell::sandbox::Sandbox;
 use orderbell::sandbox::fault::Fault;
 use orderbell::sandbox::fault::Times;
@@ -305,7 +306,14 @@ async fn a_stored_event_is_rendered_in_its_own_words() {
     let id = event.id.to_string();
     let repeat_keys = vec![RepeatKey::Once("once".to_owned())];
     store
-        .record(Record { event, body: Vec::new(), repeat_keys, hearers: Vec::new(), urgent: Vec::new() })
+        .record(Record {
+            event,
+            body: Vec::new(),
+            repeat_keys,
+            hearers: Vec::new(),
+            urgent: Vec::new(),
+            verdicts: Verdicts::default(),
+        })
         .await
         .unwrap();
     let output = orderbell(folder.path(), &["render", "--event", &id, "--channel", "office"]).await;
@@ -314,6 +322,91 @@ async fn a_stored_event_is_rendered_in_its_own_words() {
     let output = orderbell(folder.path(), &["render", "--event", &other, "--channel", "office"]).await;
     assert!(output.status.code() == Some(1) && text(&output).contains("there is no event"), "{}", text(&output));
     store.close().await;
+}
+
+/// Every secret of every kind as a variable or a file; none of them is set.
+fn without_secrets(far: &Sandbox) -> String {
+    let env = |name: &str| format!("{{ env = \"FAR_SIDES_{name}\" }}");
+    let robot = |name: &str, kind: &str, more: &str| {
+        channel(name, kind, "", more).replace("webhook = \"\"", &format!("webhook = {}", env(name)))
+    };
+    [
+        "[server]\npublic_url = \"https://bell.example.com\"\n".to_owned(),
+        format!("[source.keeta]\nplatform = \"keeta\"\napp_id = 1\napp_secret = {}\n", env("APP")),
+        "[source.licences]\nplatform = \"apsdai\"\nsecret = { file = \"nowhere\" }\n".to_owned(),
+        robot("kitchen", "dingtalk", &format!("secret = {}\nkeyword = \"order\"", env("SIGN"))),
+        robot("office", "wecom", ""),
+        channel("erp", "webhook", &far.hook_url("erp"), "headers = { X-Key = { file = \"nowhere\" } }")
+            + &format!("signing = {{ scheme = \"standard-webhooks\", secret = {} }}\n", env("ERP")),
+        format!(
+            "[channel.owner]\nkind = \"email\"\nsmtp = \"smtps://smtp.example.com\"\nusername = \"a\"\n\
+            password = {}\nfrom = \"a@b.example\"\nto = [\"c@d.example\"]\n",
+            env("MAIL")
+        ),
+    ]
+    .concat()
+}
+
+#[tokio::test]
+async fn a_test_needs_the_secrets_of_its_channel_alone() {
+    let far = sandbox(Rules::new().robot("kitchen", Robot::default()).wecom("office").strict()).await;
+    let folder = folder(&without_secrets(&far));
+    let url = far.robot_url("kitchen");
+    let set = [("FAR_SIDES_kitchen", url.as_str()), ("FAR_SIDES_SIGN", "SECret")];
+    let output = orderbell_with(folder.path(), &["test", "kitchen"], &set).await;
+    assert!(output.status.success() && text(&output).starts_with("kitchen (dingtalk): yes\n"), "{}", text(&output));
+    for (arguments, unset) in [
+        (&["test", "kitchen", "office"][..], "FAR_SIDES_office is not set"),
+        (&["test", "office"], "FAR_SIDES_office is not set"),
+        (&["test", "--all"], "FAR_SIDES_MAIL is not set"),
+        (&["test", "erp"], "nowhere cannot be read"),
+    ] {
+        let output = orderbell_with(folder.path(), arguments, &set).await;
+        assert!(output.status.code() == Some(2) && text(&output).contains(unset), "{arguments:?}: {}", text(&output));
+    }
+    let wrong = orderbell(folder.path(), &["test", "kitchne"]).await;
+    assert!(wrong.status.code() == Some(2), "{}", text(&wrong));
+    let names = "there is no channel \"kitchne\"; there are: erp, kitchen, office, owner";
+    assert!(text(&wrong).contains(names), "{}", text(&wrong));
+    assert_eq!(far.messages().len(), 1);
+}
+
+#[tokio::test]
+async fn to_see_what_would_be_sent_no_secret_is_needed() {
+    let far = sandbox(Rules::new()).await;
+    let config = without_secrets(&far);
+    let plain = folder(&config);
+    for (kind, name, shows) in [
+        ("order.placed", "kitchen", "# New order #"),
+        ("order.placed", "office", "New order"),
+        ("order.placed", "erp", "\"kind\": \"order.placed\""),
+        ("order.placed", "owner", "Subject: Order #"),
+        ("stock.low", "owner", "Subject: "),
+        ("operator.notice", "office", "Noticed:"),
+    ] {
+        let output = orderbell(plain.path(), &["render", kind, "--channel", name]).await;
+        assert!(output.status.success() && text(&output).contains(shows), "{kind} {name}: {}", text(&output));
+    }
+    let id = Uuid::now_v7().to_string();
+    let output = orderbell(plain.path(), &["render", "--event", &id, "--channel", "office"]).await;
+    assert!(output.status.code() == Some(1) && text(&output).contains("there is no store"), "{}", text(&output));
+    // What it does use must be right.
+    for (right, wrong, says) in [
+        (
+            "{ env = \"FAR_SIDES_office\" }",
+            "{ envy = \"FAR_SIDES_office\" }",
+            "\"webhook\" is not written like a secret",
+        ),
+        ("{ env = \"FAR_SIDES_office\" }", "\"https://qyapi.weixin.qq.com/\"", "it has no key"),
+        ("app_id = 1", "app_id = \"x\"", "app_id"),
+        ("kind = \"wecom\"", "kind = \"wecon\"", "there is no kind of channel \"wecon\""),
+    ] {
+        assert!(config.contains(right), "{right}");
+        let folder = folder(&config.replace(right, wrong));
+        let output = orderbell(folder.path(), &["render", "order.placed", "--channel", "office"]).await;
+        assert!(output.status.code() == Some(2) && text(&output).contains(says), "{wrong}: {}", text(&output));
+    }
+    assert!(far.messages().is_empty());
 }
 
 fn keeta(secret: &str) -> String {

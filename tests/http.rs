@@ -5,14 +5,15 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use std::time::Instant;
 
 use jiff::SignedDuration;
-use orderbell::channel::http::Failure;
 use orderbell::channel::http::Http;
 use orderbell::channel::http::MAX_ANSWER_BYTES;
 use orderbell::channel::http::Response;
 use orderbell::channel::http::Settings;
 use orderbell::channel::http::Unusable;
+use orderbell::channel::http::failure::Failure;
 use orderbell::domain::secret::Secret;
 use rustls::ServerConfig;
 use rustls::ServerConnection;
@@ -222,6 +223,18 @@ async fn a_slow_far_side_is_no_answer_after_the_timeout() {
     let far_side = tokio::spawn(async move { take(&listener).await });
     let failure = post(&client(Duration::from_millis(150)), address).await.unwrap_err();
     assert_eq!(failure, Failure::NoAnswer("timed out".to_owned()));
+    drop(far_side.await.unwrap());
+}
+
+#[tokio::test]
+async fn a_far_side_that_does_not_get_on_with_tls_is_not_connected_after_the_timeout() {
+    let (listener, address) = listen().await;
+    let far_side = tokio::spawn(async move { listener.accept().await.unwrap() });
+    let begun = Instant::now();
+    let url = format!("https://{address}/{TOKEN}");
+    let failure = client(Duration::from_millis(300)).post(&url, &[], "{}").await.unwrap_err();
+    assert_eq!(failure, Failure::NotConnected("timed out while connecting".to_owned()));
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
     drop(far_side.await.unwrap());
 }
 

@@ -21,6 +21,7 @@ use orderbell::domain::retry::Answer;
 use orderbell::domain::retry::Outcome;
 use orderbell::domain::retry::Step;
 use orderbell::domain::route::Hearer;
+use orderbell::domain::verdict::Verdicts;
 use orderbell::store::Claim;
 use orderbell::store::Claimed;
 use orderbell::store::Due;
@@ -58,6 +59,7 @@ fn event(kind: Kind, number: &str, state: OrderState, received: i64, key: &str, 
         repeat_keys: vec![RepeatKey::Once(key.to_owned())],
         hearers: channels.iter().map(|channel| (Hearer::always(*channel), DeliveryId(Uuid::now_v7()))).collect(),
         urgent: Vec::new(),
+        verdicts: Verdicts::default(),
     }
 }
 

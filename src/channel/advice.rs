@@ -25,12 +25,26 @@ pub fn find(table: &'static [Advice], words: &str) -> Option<&'static Advice> {
 /// and of the operating system, as `channel::http` passes them on.
 #[rustfmt::skip]
 pub const ON_THE_WAY: &[Advice] = &[
+    advice(&["the proxy wants a user"], "the proxy lets nobody through whom it does not know",
+        "write user and password in `proxy`, as in \"http://user:password@host:3128\"; @ in them as %40, : as %3A"),
+    advice(&["the proxy did not open"], "the proxy does not reach the far side, or may not",
+        "look at the proxy's rules and into its log"),
+    advice(&["connection refused, by way of the proxy"], "nothing listens at the proxy's address",
+        "look at `proxy`, and whether the proxy runs"),
+    advice(&["timed out while connecting, by way of the proxy"], "the proxy opens no way to the far side in time",
+        "look at `proxy`, whether the proxy runs, and into its log"),
+    advice(&["dns error", "by way of the proxy"], "the name of the proxy is not found",
+        "look for a typing error in `proxy`"),
     advice(&["certificate not valid for name"], "the server's certificate belongs to another name", OTHER_NAME),
     advice(&["notvalidforname"], "the server's certificate belongs to another name", OTHER_NAME),
     advice(&["certificate is of another name"], "the server's certificate belongs to another name",
-        "write the name that the provider gives"),
+        "write `smtp` with the name that the provider gives, or with the one that the certificate has"),
     advice(&["certificate has expired"], "the server's certificate has expired", EXPIRED),
     advice(&["certificate is not valid yet"], "the server's certificate is not valid yet", CLOCK),
+    advice(&["another authority of the same name"], SAME_NAME, "set `ca_file` to the present certificate of the authority"),
+    advice(&["badsignature"], SAME_NAME, "install the present certificate of the authority on this machine"),
+    advice(&["certificate is an authority's"], AUTHORITYS, LEAF),
+    advice(&["causedasendentity"], AUTHORITYS, LEAF),
     advice(&["certificate is of an unknown authority"], "nobody whom this machine trusts has signed the server's certificate",
         "set `ca_file` to the authority's certificate, if it is your own"),
     advice(&["certificate expired"], "the server's certificate has expired", EXPIRED),
@@ -63,6 +77,11 @@ pub const ON_THE_WAY: &[Advice] = &[
         "try again; a proxy on the way may have cut it"),
 ];
 
+const SAME_NAME: &str =
+    "the server's certificate is signed by another authority of the same name as one that is trusted";
+const AUTHORITYS: &str = "the server shows an authority's certificate as its own";
+const LEAF: &str =
+    "give the server a certificate that is no authority's (made with CA:FALSE), or one that an authority has signed";
 const OTHER_NAME: &str = "write the address with the name that the certificate has, as the words below show it";
 const EXPIRED: &str =
     "its owner must renew it; if you know that it is fresh, look at this machine's clock (`timedatectl`)";

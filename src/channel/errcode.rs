@@ -3,26 +3,36 @@
 //! Errors come as HTTP 200 as well, so only `errcode` 0 is a yes. Codes have moved over the years, so a row may ask for
 //! words in `errmsg` too.
 
+use std::ops::RangeInclusive;
+
 use jiff::SignedDuration;
 use serde::Deserialize;
 
+use crate::channel::Judged;
 use crate::channel::advice;
 use crate::channel::advice::Advice;
 use crate::channel::http::Response;
 use crate::domain::retry::Answer;
 use crate::domain::retry::Outcome;
 use crate::domain::retry::quoted;
+use crate::domain::retry::within_bounds;
 use crate::domain::text::cap;
 use crate::domain::text::one_line;
 
 const WORDS_GRAPHEMES: usize = 200;
 
-/// What a row of the table leads to.
+/// What is looked at of an answer that is not an `errcode`, in bytes.
+const PAGE_BYTES: usize = 2_000;
+
+/// What a row of a table leads to.
 #[derive(Clone, Copy)]
 pub enum Means {
     Delivered,
     Retry,
+    Unknown,
     Throttled(SignedDuration),
+    /// Throttled for as long as this vendor shuts a robot.
+    Shut,
     Misconfigured,
     TooLong,
     ContentRefused,
@@ -30,85 +40,174 @@ pub enum Means {
     Bug,
 }
 
-/// One meaning of some codes.
+/// One meaning of a code.
 pub struct Row {
-    codes: std::ops::RangeInclusive<i64>,
+    /// Says which row it is; each has its own.
+    pub name: &'static str,
+    codes: RangeInclusive<i64>,
     /// Any of these in `errmsg`, in small letters; none asked for when empty.
     words: &'static [&'static str],
     means: Means,
 }
 
-pub const fn row(first: i64, last: i64, words: &'static [&'static str], means: Means) -> Row {
-    Row { codes: first..=last, words, means }
+/// A row for one code.
+pub const fn row(name: &'static str, code: i64, words: &'static [&'static str], means: Means) -> Row {
+    Row { name, codes: code..=code, words, means }
 }
+
+/// A row for every code.
+pub const fn any_code(name: &'static str, words: &'static [&'static str], means: Means) -> Row {
+    Row { name, codes: i64::MIN..=i64::MAX, words, means }
+}
+
+/// What stands in an answer's body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// JSON with an `errcode` that no row knows.
+    Code,
+    /// JSON without an `errcode` that is a whole number.
+    Json,
+    /// The beginning of JSON.
+    Cut,
+    Nothing,
+    /// Anything else: HTML of a proxy or a gateway.
+    Page,
+}
+
+/// One meaning of an answer that is not an `errcode` we know.
+pub struct Frame {
+    /// Says which row it is, and stands in the answer's words.
+    pub name: &'static str,
+    statuses: RangeInclusive<u16>,
+    /// Any shape when empty.
+    shapes: &'static [Shape],
+    /// Any of these at the beginning of the body, in small letters; none asked for when empty.
+    words: &'static [&'static str],
+    means: Means,
+}
+
+pub const fn frame(
+    name: &'static str,
+    statuses: RangeInclusive<u16>,
+    shapes: &'static [Shape],
+    words: &'static [&'static str],
+    means: Means,
+) -> Frame {
+    Frame { name, statuses, shapes, words, means }
+}
+
+/// The same for all such robots; the first that fits counts. Where a yes cannot be ruled out, the answer is unknown, and
+/// the repeat is marked as one.
+#[rustfmt::skip]
+const FRAMES: &[Frame] = &[
+    // RFC 6585, section 4. Robots say so by a code; whatever stands before them may say it so.
+    frame("too many requests", 429..=429, &[], &[], Means::Shut),
+    // RFC 9110, section 15.6; also with an `errcode` of 0.
+    frame("trouble at the far side", 500..=999, &[], &[], Means::Retry),
+    // Codes have moved and have become more over the years: a failure, never a success.
+    frame("a code that nobody knows", 0..=499, &[Shape::Code], &[], Means::Unknown),
+    frame("JSON without a code", 200..=299, &[Shape::Json], &[], Means::Unknown),
+    frame("an answer that is not whole", 200..=299, &[Shape::Cut], &[], Means::Unknown),
+    frame("an empty answer", 200..=299, &[Shape::Nothing], &[], Means::Unknown),
+    // A page of a proxy or gateway, a redirect, a path that is not there: the robot has not been reached.
+    frame("not the robot's answer", 0..=999, &[], &[], Means::Retry),
+];
 
 /// What one vendor's answers mean.
 pub struct Table {
     /// The first row that fits counts.
     pub rows: &'static [Row],
+    /// The vendor's own answers without an `errcode`, before those that all have in common.
+    pub frames: &'static [Frame],
     /// How long the robot is shut when HTTP itself says "too many requests".
     pub shut: SignedDuration,
     /// Causes, told apart for whoever reads the answer.
     pub advice: &'static [Advice],
 }
 
+impl Table {
+    /// What the rows are called, those included that all robots have in common.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        let frames = self.frames.iter().chain(FRAMES);
+        self.rows.iter().map(|row| row.name).chain(frames.map(|frame| frame.name))
+    }
+}
+
 #[derive(Deserialize)]
 struct Body {
     errcode: i64,
+    /// A text; anything else says nothing.
     #[serde(default)]
-    errmsg: String,
+    errmsg: serde_json::Value,
 }
 
-/// Judges an answer by status and body.
-pub fn judge(status: u16, body: &[u8], table: &Table) -> Answer {
-    let outcome_by_status = match status {
-        429 => Some(Outcome::Throttled { wait: table.shut }),
-        500.. => Some(Outcome::Retry { after: None }),
-        _ => None,
+/// Judges an answer.
+pub fn judge(response: &Response, table: &Table) -> Judged {
+    let Response { status, body, retry_after, truncated, .. } = response;
+    let is_yes = (200..300).contains(status);
+    let read: Result<Body, _> = serde_json::from_slice(body);
+    let (row, means, answered) = match read {
+        Ok(Body { errcode, errmsg }) => {
+            let errmsg = errmsg.as_str().unwrap_or_default();
+            let lower = errmsg.to_lowercase();
+            let found = table.rows.iter().find(|row| {
+                row.codes.contains(&errcode)
+                    && (row.words.is_empty() || row.words.iter().any(|word| lower.contains(word)))
+                    && (is_yes || !matches!(row.means, Means::Delivered))
+            });
+            let head = match advice::find(table.advice, &format!("errcode {errcode} {lower}")) {
+                Some(Advice { cause, change, .. }) => format!("errcode {errcode} ({cause}: {change})"),
+                None => format!("errcode {errcode}"),
+            };
+            let (row, means) = match found {
+                Some(row) => (row.name, row.means),
+                None => framed(table, *status, Shape::Code, &lower),
+            };
+            let head = if is_yes { head } else { format!("HTTP {status}, {head}") };
+            (row, means, quoted(&head, &words(errmsg)))
+        }
+        Err(_) => {
+            let page = String::from_utf8_lossy(&body[..body.len().min(PAGE_BYTES)]);
+            let (row, means) = framed(table, *status, shape(body, *truncated), &page.to_lowercase());
+            (row, means, quoted(&format!("HTTP {status} ({row})"), &words(&page)))
+        }
     };
-    let Ok(Body { errcode, errmsg }) = serde_json::from_slice(body) else {
-        // A page of a proxy or gateway: the robot has not been reached. JSON without a code is an answer nobody knows.
-        let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok();
-        let otherwise =
-            if is_json && (200..300).contains(&status) { Outcome::Unknown } else { Outcome::Retry { after: None } };
-        let page = String::from_utf8_lossy(&body[..body.len().min(2_000)]);
-        let words = quoted(&format!("HTTP {status}"), &words(&page));
-        return Answer { outcome: outcome_by_status.unwrap_or(otherwise), words };
+    // The far side may ask for a longer rest than the vendor's rules do.
+    let at_least = |wait: SignedDuration| wait.max(retry_after.map_or(wait, within_bounds));
+    let outcome = match means {
+        Means::Delivered => Outcome::Delivered,
+        Means::Retry => Outcome::Retry { after: *retry_after },
+        Means::Unknown => Outcome::Unknown,
+        Means::Throttled(wait) => Outcome::Throttled { wait: at_least(wait) },
+        Means::Shut => Outcome::Throttled { wait: at_least(table.shut) },
+        Means::Misconfigured => Outcome::Misconfigured,
+        Means::TooLong => Outcome::TooLong,
+        Means::ContentRefused => Outcome::ContentRefused,
+        Means::Rejected => Outcome::Rejected,
+        Means::Bug => Outcome::Bug,
     };
-    let lower = errmsg.to_lowercase();
-    let found = table.rows.iter().find(|row| {
-        row.codes.contains(&errcode) && (row.words.is_empty() || row.words.iter().any(|w| lower.contains(w)))
-    });
-    let outcome = match found.map(|row| row.means) {
-        Some(Means::Delivered) => outcome_by_status.unwrap_or(Outcome::Delivered),
-        Some(Means::Retry) => Outcome::Retry { after: None },
-        Some(Means::Throttled(wait)) => Outcome::Throttled { wait },
-        Some(Means::Misconfigured) => Outcome::Misconfigured,
-        Some(Means::TooLong) => Outcome::TooLong,
-        Some(Means::ContentRefused) => Outcome::ContentRefused,
-        Some(Means::Rejected) => Outcome::Rejected,
-        Some(Means::Bug) => Outcome::Bug,
-        None => outcome_by_status.unwrap_or(Outcome::Unknown),
-    };
-    let head = match advice::find(table.advice, &format!("errcode {errcode}: {lower}")) {
-        Some(Advice { cause, change, .. }) => format!("errcode {errcode} ({cause}: {change})"),
-        None => format!("errcode {errcode}"),
-    };
-    let said = words(&errmsg);
-    // The vendor's texts of the codes we know quote nothing of a message.
-    let words = if found.is_some() && !said.is_empty() { format!("{head}: {said}") } else { quoted(&head, &said) };
-    Answer { outcome, words }
+    Judged { row, answer: Answer { outcome, words: answered } }
 }
 
-/// What the answer's frame adds to its words: how long to wait, and whether we have seen the whole of it.
-pub fn weighed(answer: Answer, response: &Response) -> Answer {
-    let outcome = match answer.outcome {
-        Outcome::Retry { after: None } if response.truncated && response.status < 300 => Outcome::Unknown,
-        Outcome::Retry { after: None } => Outcome::Retry { after: response.retry_after },
-        Outcome::Throttled { wait } => Outcome::Throttled { wait: wait.max(response.retry_after.unwrap_or(wait)) },
-        outcome => outcome,
+/// What stands in a body that is not an `errcode`.
+fn shape(body: &[u8], truncated: bool) -> Shape {
+    let text = body.trim_ascii_start();
+    match text.first() {
+        None => Shape::Nothing,
+        _ if !truncated && serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok() => Shape::Json,
+        Some(b'{' | b'[') => Shape::Cut,
+        Some(_) => Shape::Page,
+    }
+}
+
+fn framed(table: &Table, status: u16, shape: Shape, beginning: &str) -> (&'static str, Means) {
+    let fits = |frame: &&Frame| {
+        frame.statuses.contains(&status)
+            && (frame.shapes.is_empty() || frame.shapes.contains(&shape))
+            && (frame.words.is_empty() || frame.words.iter().any(|word| beginning.contains(word)))
     };
-    Answer { outcome, ..answer }
+    let found = table.frames.iter().chain(FRAMES).find(fits);
+    found.map_or(("not the robot's answer", Means::Retry), |frame| (frame.name, frame.means))
 }
 
 /// The far side's words, short, on one line, without what could be a credential.
@@ -156,7 +255,7 @@ fn looks_like_a_token(run: &str) -> bool {
 mod tests {
     use super::*;
 
-    const NOTHING: Table = Table { rows: &[], shut: SignedDuration::ZERO, advice: &[] };
+    const NOTHING: Table = Table { rows: &[], frames: &[], shut: SignedDuration::ZERO, advice: &[] };
 
     #[test]
     fn no_token_is_in_the_words_and_they_are_short() {
@@ -166,7 +265,9 @@ mod tests {
             "no route for /robot/send?access_token={token}&sign=Ab%2B1/x= /send?key={uuid}, \"key={uuid}\" {uuid} {}",
             "x ".repeat(400)
         );
-        let answer = judge(404, page.as_bytes(), &NOTHING);
+        let body = page.into_bytes();
+        let response = Response { status: 404, retry_after: None, date: None, body, truncated: false };
+        let Judged { answer, .. } = judge(&response, &NOTHING);
         for secret in [token.as_str(), "Ab%2B1", "2B1", uuid, "7abc", "4bc4"] {
             assert!(!answer.words.contains(secret), "{secret} is in {}", answer.words);
         }

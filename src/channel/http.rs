@@ -1,11 +1,10 @@
 //! The one HTTP client: rustls with ring, no redirects, answers read through a cap, private addresses refused.
 
+pub mod failure;
 pub(in crate::channel) mod guard;
 pub(in crate::channel) mod tls;
 
-use std::error::Error;
 use std::fmt;
-use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
@@ -15,6 +14,7 @@ use std::time::Duration;
 use http::HeaderMap;
 use http::HeaderName;
 use http::HeaderValue;
+use http::StatusCode;
 use http::header;
 use jiff::SignedDuration;
 use jiff::Timestamp;
@@ -22,11 +22,13 @@ use jiff::fmt::rfc2822;
 use reqwest::redirect::Policy;
 use url::Url;
 
-use crate::channel::http::guard::PrivateAddress;
+use crate::channel::http::failure::Failure;
+use crate::channel::http::failure::PROXY_WANTS_LOG_IN;
+use crate::channel::http::failure::Way;
+use crate::channel::http::failure::words;
 use crate::channel::http::guard::PublicOnly;
 use crate::channel::http::guard::check_literal;
-use crate::domain::retry::Answer;
-use crate::domain::retry::Outcome;
+use crate::channel::http::guard::check_name;
 use crate::domain::secret::Secret;
 
 /// What is read of an answer's body. The far sides' words fit many times over; an error page need not.
@@ -82,37 +84,12 @@ pub struct Response {
     pub truncated: bool,
 }
 
-/// Why there is no answer. No text in it holds the address, since that often holds a credential.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Failure {
-    /// We do not send there: a setting must change first.
-    #[error("not sent: {0}")]
-    Refused(String),
-    /// The name, the connection or TLS failed: nothing was sent.
-    #[error("not connected: {0}")]
-    NotConnected(String),
-    /// Too late, or broken off after connecting: the request may have arrived.
-    #[error("no answer: {0}")]
-    NoAnswer(String),
-}
-
-impl From<Failure> for Answer {
-    /// What becomes of a message that got no answer.
-    fn from(failure: Failure) -> Self {
-        let outcome = match &failure {
-            Failure::Refused(_) => Outcome::Misconfigured,
-            Failure::NotConnected(_) => Outcome::Retry { after: None },
-            Failure::NoAnswer(_) => Outcome::Unknown,
-        };
-        Self { outcome, words: failure.to_string() }
-    }
-}
-
 /// An HTTP client with the settings of one channel. Cloning shares its connections.
 #[derive(Clone)]
 pub struct Http {
     client: reqwest::Client,
     allow_private: bool,
+    way: Way,
     /// How far the clock of the side that answered last is ahead of ours, in seconds; `NO_CLOCK` when none said.
     ahead_seconds: Arc<AtomicI64>,
 }
@@ -155,7 +132,8 @@ impl Http {
         }
         let client = builder.build().map_err(|error| Unusable::Client(words(error)))?;
         let ahead_seconds = Arc::new(AtomicI64::new(NO_CLOCK));
-        Ok(Self { client, allow_private: settings.allow_private, ahead_seconds })
+        let way = if settings.proxy.is_some() { Way::ByProxy } else { Way::Direct };
+        Ok(Self { client, allow_private: settings.allow_private, way, ahead_seconds })
     }
 
     /// Posts `body` to `url` with these headers, once: no retry, no redirect. A header given here takes precedence over
@@ -169,16 +147,26 @@ impl Http {
         headers: &[(&str, &str)],
         body: impl Into<reqwest::Body>,
     ) -> Result<Response, Failure> {
+        // What another far side's clock said is no news of this one's.
+        self.ahead_seconds.store(NO_CLOCK, Ordering::Relaxed);
         let url = self.checked(url)?;
         let headers = header_map(headers)?;
-        let answer = self.client.post(url).headers(headers).body(body).send().await.map_err(failure)?;
-        let response = read(answer).await;
+        if self.way == Way::ByProxy && !self.allow_private {
+            // The proxy looks up the name, so no resolver of ours sees where it leads.
+            check_name(&url).await.map_err(|error| Failure::Refused(error.to_string()))?;
+        }
+        let answer = self.client.post(url).headers(headers).body(body).send().await;
+        let response = read(answer.map_err(|error| Failure::of(error, self.way))?).await;
+        if self.way == Way::ByProxy && response.status == StatusCode::PROXY_AUTHENTICATION_REQUIRED.as_u16() {
+            return Err(Failure::Refused(PROXY_WANTS_LOG_IN.to_owned()));
+        }
         let ahead = response.date.map(|date| date.as_second() - Timestamp::now().as_second());
         self.ahead_seconds.store(ahead.unwrap_or(NO_CLOCK), Ordering::Relaxed);
         Ok(response)
     }
 
     /// How far the clock of the side that answered last is ahead of this machine's, by its `Date`; exact to about a second.
+    /// None when it did not say, and while no answer has come to the last request.
     pub fn far_clock_ahead(&self) -> Option<SignedDuration> {
         match self.ahead_seconds.load(Ordering::Relaxed) {
             NO_CLOCK => None,
@@ -258,54 +246,4 @@ fn retry_after(value: &HeaderValue, date: Option<Timestamp>) -> Option<SignedDur
     }
     let until = http_date(value)?;
     Some(until.duration_since(date.unwrap_or_else(Timestamp::now)).max(SignedDuration::ZERO))
-}
-
-fn failure(error: reqwest::Error) -> Failure {
-    if let Some(private) = sources(&error).find_map(|source| source.downcast_ref::<PrivateAddress>()) {
-        return Failure::Refused(private.to_string());
-    }
-    if error.is_builder() {
-        Failure::Refused(words(error))
-    } else if error.is_connect() {
-        Failure::NotConnected(words(error))
-    } else {
-        Failure::NoAnswer(words(error))
-    }
-}
-
-/// What went wrong, from the outside in, without the address.
-fn words(error: reqwest::Error) -> String {
-    if error.is_timeout() {
-        return if error.is_connect() { "timed out while connecting" } else { "timed out" }.to_owned();
-    }
-    // The operating system's word for it says more than the layers around it.
-    if let Some(cause) = sources(&error).find_map(|source| source.downcast_ref::<std::io::Error>()).and_then(plain) {
-        return cause.to_owned();
-    }
-    let error = error.without_url();
-    let mut words = String::new();
-    for text in sources(&error).skip(1).map(ToString::to_string) {
-        if !words.contains(&text) {
-            words.push_str(if words.is_empty() { "" } else { ": " });
-            words.push_str(&text);
-        }
-    }
-    if words.is_empty() { error.to_string() } else { words }
-}
-
-fn plain(error: &std::io::Error) -> Option<&'static str> {
-    match error.kind() {
-        ErrorKind::ConnectionRefused => Some("connection refused"),
-        ErrorKind::ConnectionReset => Some("the connection was reset"),
-        ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe | ErrorKind::UnexpectedEof => {
-            Some("the connection was closed before an answer came")
-        }
-        ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => Some("the network cannot be reached"),
-        _ => None,
-    }
-}
-
-/// The error itself and what caused it, outermost first.
-fn sources<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |&error| error.source())
 }

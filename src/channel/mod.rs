@@ -15,6 +15,8 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 use jiff::Timestamp;
+use url::Host;
+use url::Url;
 
 use crate::channel::advice::Advice;
 use crate::channel::http::Http;
@@ -32,6 +34,13 @@ pub struct Attempt {
     /// The event's kind, for far sides that want it in a header.
     pub kind: crate::domain::event::Kind,
     pub now: Timestamp,
+}
+
+/// An answer, and the row of the channel's table that it was judged by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judged {
+    pub row: &'static str,
+    pub answer: Answer,
 }
 
 pub type Sending<'a> = Pin<Box<dyn Future<Output = Answer> + Send + 'a>>;
@@ -102,6 +111,17 @@ pub trait Channel: Send + Sync {
     }
 }
 
+/// The advice of a kind of channel, for whoever has no configured one at hand.
+pub fn advice_of(kind: &str) -> &'static [Advice] {
+    match kind {
+        "dingtalk" => dingtalk::answers::ADVICE,
+        "wecom" => wecom::answers::ADVICE,
+        "email" => email::answers::ADVICE,
+        "webhook" => webhook::answers::ADVICE,
+        _ => &[],
+    }
+}
+
 /// The kind of a configured channel: the registry. The configuration reads the tag `kind` first and the concrete struct
 /// second. Two are equal when they do the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,5 +150,22 @@ impl Way {
             Way::Email(channel) => Arc::from(channel as Box<dyn Channel>),
             Way::Webhook(channel) => Arc::new(channel),
         }
+    }
+
+    /// The host whose clock the far side's answers show; `None` where they show none, or that of this very machine.
+    pub fn clock_host(&self) -> Option<String> {
+        let address = match self {
+            Way::DingTalk(channel) => &channel.webhook,
+            Way::WeCom(channel) => &channel.webhook,
+            Way::Webhook(channel) => &channel.url,
+            Way::Email(_) => return None,
+        };
+        let url = Url::parse(address.expose()).ok()?;
+        let is_here = match url.host()? {
+            Host::Domain(name) => name == "localhost",
+            Host::Ipv4(address) => address.is_loopback(),
+            Host::Ipv6(address) => address.is_loopback(),
+        };
+        url.host_str().filter(|_| !is_here).map(str::to_owned)
     }
 }

@@ -3,24 +3,27 @@
 use std::path::Path;
 
 use clap::Args;
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::json;
 
 use crate::cli::Failure;
 use crate::cli::Format;
 use crate::cli::output;
-use crate::config::StoreUrl;
+use crate::cli::store;
 use crate::config::parts;
 use crate::config::parts::StorePart;
 use crate::domain::text::cap;
 use crate::store::Standing;
+use crate::store::Wanted;
+use crate::store::sqlite::list::Start;
 use crate::store::sqlite::read::Reader;
 
 /// Rows that people get to see unless they ask for another number; the newest ones.
-const ROWS: usize = 50;
+const ROWS: u64 = 50;
 /// Of an answer, people get to see so many characters; `--format json` has it whole.
 const ANSWER: usize = 40;
+/// Rows that are read at once.
+const PAGE: u32 = 1000;
 
 #[derive(Args)]
 pub struct Deliveries {
@@ -28,51 +31,77 @@ pub struct Deliveries {
     #[arg(long, value_parser = ["waiting", "delivered", "merged", "dead", "cancelled"])]
     state: Option<String>,
     /// Only those to this channel
-    #[arg(long)]
+    #[arg(long, value_name = "NAME")]
     channel: Option<String>,
     /// At most so many, the newest ones; 50 as text, all as JSON
     #[arg(long, value_name = "N")]
-    limit: Option<usize>,
+    limit: Option<u64>,
     /// How to print
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
 
 pub async fn run(deliveries: Deliveries, file: &Path) -> Result<(), Failure> {
-    let StorePart { store, channels } = parts::store(file).map_err(Failure::Configuration)?;
-    let StoreUrl::Sqlite(path) = &store.url;
-    if !path.exists() {
-        return Err(Failure::Failed(format!(
-            "there is no store at {} yet; `orderbell serve` makes it",
-            path.display()
-        )));
+    let part = parts::store(file).map_err(Failure::Configuration)?;
+    let reader = Reader::open(store::path(&part.store)?).map_err(store::failed)?;
+    if let Some(channel) = &deliveries.channel {
+        known(&reader, channel, &part).await?;
     }
-    let failed = |error: crate::store::StoreError| Failure::Failed(error.to_string());
-    let reader = Reader::open(path).map_err(failed)?;
-    // A channel that was taken out of the configuration may still have deliveries.
-    if let Some(channel) = deliveries.channel.as_ref().filter(|name| !channels.contains(name))
-        && !reader.knows_channel(channel).await.map_err(failed)?
-    {
-        let names = channels.join(", ");
-        return Err(Failure::Misused(format!("there is no channel \"{channel}\"; there are: {names}")));
-    }
-    let mut rows = reader.deliveries(deliveries.state.as_deref()).await.map_err(failed)?;
-    rows.retain(|row| deliveries.channel.as_ref().is_none_or(|channel| *channel == row.channel));
-    let all = rows.len();
-    let limit = deliveries.limit.unwrap_or(match deliveries.format {
-        Format::Text => ROWS,
-        Format::Json => usize::MAX,
-    });
-    rows.drain(..all.saturating_sub(limit));
+    let wanted = Wanted { state: deliveries.state, channel: deliveries.channel };
     match deliveries.format {
-        Format::Json => output::line(rows.iter().map(row_json).collect::<serde_json::Value>()),
-        Format::Text => print_table(&rows, all),
+        Format::Text => print_table(&reader, wanted, deliveries.limit.unwrap_or(ROWS), &part.timezone.zone).await,
+        Format::Json => print_json(&reader, wanted, deliveries.limit).await,
     }
 }
 
-/// `2025-06-04 11:35`, in this machine's time zone.
-fn minute(at: Timestamp) -> String {
-    at.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M").to_string()
+/// Refuses a channel that there is not. One that was taken out of the configuration may still have deliveries.
+pub async fn known(reader: &Reader, channel: &str, part: &StorePart) -> Result<(), Failure> {
+    if part.channels.iter().any(|name| name == channel) || reader.knows_channel(channel).await.map_err(store::failed)? {
+        return Ok(());
+    }
+    let names = part.channels.join(", ");
+    Err(Failure::Misused(format!("there is no channel \"{channel}\"; there are: {names}")))
+}
+
+/// Reads the newest so many, or all, page by page, and lets each page be printed before the next one is read.
+async fn each_page(
+    reader: &Reader,
+    wanted: &Wanted,
+    newest: Option<u64>,
+    mut print: impl FnMut(&[Standing]) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut start = match newest {
+        Some(0) => return Ok(()),
+        Some(newest) => reader.first_of_newest(wanted.clone(), newest).await.map_err(store::failed)?.map(Start::At),
+        None => None,
+    }
+    .unwrap_or(Start::Beginning);
+    // More may be made meanwhile.
+    let mut left = newest.unwrap_or(u64::MAX);
+    loop {
+        let rows = u32::try_from(left).unwrap_or(PAGE).min(PAGE);
+        let page = reader.page(wanted.clone(), start, rows).await.map_err(store::failed)?;
+        let Some(last) = page.last() else { return Ok(()) };
+        start = Start::After(last.id);
+        left = left.saturating_sub(page.len() as u64);
+        print(&page)?;
+    }
+}
+
+/// A list, one row a line.
+async fn print_json(reader: &Reader, wanted: Wanted, newest: Option<u64>) -> Result<(), Failure> {
+    let mut before = "[";
+    each_page(reader, &wanted, newest, |page| {
+        let mut lines = String::new();
+        for row in page {
+            lines.push_str(before);
+            lines.push_str(&row_json(row).to_string());
+            before = ",\n";
+        }
+        output::print(lines)
+    })
+    .await?;
+    output::line(if before == "[" { "[]" } else { "]" })
 }
 
 fn row_json(row: &Standing) -> serde_json::Value {
@@ -83,7 +112,8 @@ fn row_json(row: &Standing) -> serde_json::Value {
     })
 }
 
-fn print_table(rows: &[Standing], all: usize) -> Result<(), Failure> {
+async fn print_table(reader: &Reader, wanted: Wanted, newest: u64, zone: &TimeZone) -> Result<(), Failure> {
+    let all = reader.count(wanted.clone()).await.map_err(store::failed)?;
     if all == 0 {
         return output::line("no deliveries");
     }
@@ -91,18 +121,27 @@ fn print_table(rows: &[Standing], all: usize) -> Result<(), Failure> {
         "{:<16} {:<20} {:<16} {:<12} {:<9} {:>5}  {:<16} {:<40} DELIVERY",
         "MADE", "KIND", "ORDER", "CHANNEL", "STATE", "TRIES", "NEXT TRY", "ANSWER"
     ))?;
-    for row in rows {
-        let made = minute(row.created_at);
-        let next = if row.state == "waiting" { minute(row.due_at) } else { "-".to_owned() };
-        let order = row.order.as_deref().unwrap_or("-");
-        let answer = cap(row.answer.as_deref().unwrap_or("-"), ANSWER);
-        output::line(format_args!(
-            "{made:<16} {:<20} {order:<16} {:<12} {:<9} {:>5}  {next:<16} {answer:<40} {}",
-            row.kind, row.channel, row.state, row.attempts, row.id
-        ))?;
-    }
-    if rows.len() < all {
-        output::line(format_args!("{} of {all}; --limit shows more", rows.len()))?;
+    each_page(reader, &wanted, Some(newest), |page| {
+        output::print(page.iter().map(|row| line(row, zone)).collect::<String>())
+    })
+    .await?;
+    if newest < all {
+        output::line(format_args!("the newest {newest} of {all}; --limit shows more"))?;
     }
     Ok(())
+}
+
+fn line(row: &Standing, zone: &TimeZone) -> String {
+    let made = store::minute(row.created_at, zone);
+    let next = match (row.state.as_str(), row.digest) {
+        ("waiting", None) => store::minute(row.due_at, zone),
+        ("waiting", Some(_)) => "with another".to_owned(),
+        _ => "-".to_owned(),
+    };
+    let order = row.order.as_deref().unwrap_or("-");
+    let answer = cap(row.answer.as_deref().unwrap_or("-"), ANSWER);
+    format!(
+        "{made:<16} {:<20} {order:<16} {:<12} {:<9} {:>5}  {next:<16} {answer:<40} {}\n",
+        row.kind, row.channel, row.state, row.attempts, row.id
+    )
 }

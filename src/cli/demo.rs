@@ -24,6 +24,7 @@ use crate::cli::sandbox;
 use crate::cli::serve::stop_on_signal;
 use crate::config::Config;
 use crate::config::StoreUrl;
+use crate::config::settings::Rate;
 use crate::domain::event::Kind;
 use crate::flow::Clock;
 use crate::platform::Sample;
@@ -41,6 +42,9 @@ pub struct Demo {
 /// How long one webhook may take to reach all its channels.
 const PATIENCE: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// The play-acting robots count their twenty messages a minute so much faster, and so does the daemon: nobody wants to wait
+/// for a minute to go by.
+const SPEED: u32 = 60;
 
 /// A webhook to send, and who should hear of it.
 struct Scene {
@@ -65,7 +69,10 @@ pub async fn run(demo: Demo) -> Result<(), Failure> {
     let read = || example::read(&folder.path().join("orderbell.toml"), &replace);
     let config = read()?;
 
-    let far_sides = Sandbox::start(far_listener, sandbox::with_apps(sandbox::rules(&config.channels), &config.sources));
+    let far_sides = Sandbox::start(
+        far_listener,
+        sandbox::with_apps(sandbox::rules(&config.channels), &config.sources).speed(SPEED),
+    );
     far_sides.serve_mail(mail, sandbox::post(&config.channels));
     let shutdown = CancellationToken::new();
     stop_on_signal(shutdown.clone())?;
@@ -81,7 +88,7 @@ pub async fn run(demo: Demo) -> Result<(), Failure> {
     output::line(format_args!(
         "Orderbell takes webhooks at http://{address}/hooks/<source>; its far sides play at http://{far_address}\n"
     ))?;
-    let mut daemon = tokio::spawn(app::run(read()?, Listeners { hooks }, Clock::system(), shutdown.clone()));
+    let mut daemon = tokio::spawn(app::run(sped_up(read()?), Listeners { hooks }, Clock::system(), shutdown.clone()));
 
     let StoreUrl::Sqlite(store) = &config.store.url;
     let shown = tokio::select! {
@@ -101,6 +108,16 @@ pub async fn run(demo: Demo) -> Result<(), Failure> {
     shutdown.cancel();
     stop(daemon).await?;
     if missing.is_empty() { Ok(()) } else { Err(Failure::Failed(format!("{} messages are missing", missing.len()))) }
+}
+
+/// The configuration with the robots' allowances as they are in the demo.
+fn sped_up(mut config: Config) -> Config {
+    for channel in config.channels.values_mut() {
+        let allowance = channel.way.channel().allowance();
+        let rate = allowance.map(|allowance| Rate { per: allowance.per / SPEED as i32, count: allowance.count });
+        channel.settings.rate = channel.settings.rate.or(rate);
+    }
+    config
 }
 
 /// The example's port if it is free, else any.

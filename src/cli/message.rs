@@ -4,8 +4,8 @@ use uuid::Uuid;
 
 use crate::cli::Failure;
 use crate::cli::output;
-use crate::config::Config;
 use crate::config::ConfiguredChannel;
+use crate::config::parts::ChannelPart;
 use crate::config::template_folder;
 use crate::domain::compose;
 use crate::domain::compose::View;
@@ -18,17 +18,19 @@ use crate::domain::order::Order;
 use crate::domain::template::Templates;
 
 /// The merchant's templates before the built-in ones.
-pub fn templates(config: &Config) -> Result<Templates, Failure> {
+pub fn templates(part: &ChannelPart) -> Result<Templates, Failure> {
     let failed = |text: String| Failure::Failed(format!("the templates cannot be used: {text}"));
-    let overlay = config.templates.as_deref().map(template_folder::read).transpose();
+    let overlay = part.templates.as_deref().map(template_folder::read).transpose();
     let overlay = overlay.map_err(|error| failed(error.to_string()))?.unwrap_or_default();
     Templates::with_overlay(&overlay).map_err(|error| failed(error.to_string()))
 }
 
 /// The channel of this name.
-pub fn channel<'a>(config: &'a Config, name: &str) -> Result<&'a ConfiguredChannel, Failure> {
-    config.channels.get(name).ok_or_else(|| {
-        let names = config.channels.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+pub fn channel<'a>(part: &'a ChannelPart, name: &str) -> Result<&'a ConfiguredChannel, Failure> {
+    part.channels.get(name).ok_or_else(|| {
+        let mut names = part.names.clone();
+        names.sort();
+        let names = names.join(", ");
         Failure::Misused(format!("there is no channel \"{name}\"; there are: {names}"))
     })
 }

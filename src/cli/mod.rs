@@ -1,5 +1,7 @@
 //! The commands: one file each, and what they share.
 
+mod cancel;
+mod change;
 mod check;
 mod completions;
 mod deliveries;
@@ -11,12 +13,15 @@ mod log;
 mod man;
 mod message;
 mod output;
+mod redeliver;
 mod render;
 mod sandbox;
 mod schema;
 mod serve;
 mod simulate;
+mod store;
 mod test;
+pub mod why;
 
 use std::future::Future;
 use std::io::IsTerminal;
@@ -68,7 +73,13 @@ enum Command {
     Sandbox(sandbox::Sandbox),
     /// Lists what is waiting, delivered and dead
     Deliveries(deliveries::Deliveries),
-    /// Prints a commented configuration to begin with: the example, which starts as it is
+    /// Tells why a message did or did not arrive: what came, what each route made of it, each try, each hold
+    Why(why::Why),
+    /// Sends messages once more, composed anew; also those that were given up
+    Redeliver(redeliver::Redeliver),
+    /// Cancels messages that have not arrived
+    Cancel(cancel::Cancel),
+    /// Prints a commented configuration to begin with: the example, or what the sources and channels that you name need
     Init(init::Init),
     /// Prints the JSON Schema of the configuration, by which editors complete and check it
     Schema,
@@ -113,6 +124,9 @@ pub fn main() -> ExitCode {
         Command::Keeta(command) => run(keeta::run(command, file)),
         Command::Sandbox(sandbox) => run(sandbox::run(sandbox, file)),
         Command::Deliveries(deliveries) => run(deliveries::run(deliveries, file)),
+        Command::Why(why) => run(why::run(why, file)),
+        Command::Redeliver(redeliver) => run(redeliver::run(redeliver, file)),
+        Command::Cancel(cancel) => cancel::run(&cancel, file),
         Command::Init(init) => init::run(&init),
         Command::Schema => schema::run(),
         Command::Completions(completions) => completions::run(&completions, Arguments::command()),

@@ -1,9 +1,11 @@
 //! What a command prints: to standard output as long as somebody reads it, and why it failed to standard error.
 
 use std::fmt::Display;
+use std::future::Future;
 use std::io;
 use std::io::ErrorKind;
 use std::io::Write;
+use std::time::Duration;
 
 use crate::cli::Failure;
 
@@ -31,4 +33,16 @@ pub fn line(text: impl Display) -> Result<(), Failure> {
 /// Says on standard error why a command failed. Where nobody can read that, the exit code says it.
 pub fn complain(text: impl Display) {
     let _ = write!(io::stderr().lock(), "{text}");
+}
+
+/// Says on standard error what is waited for, when that takes longer than two seconds.
+pub async fn unless_soon<T>(what: impl Display, work: impl Future<Output = T>) -> T {
+    let mut work = std::pin::pin!(work);
+    match tokio::time::timeout(Duration::from_secs(2), &mut work).await {
+        Ok(done) => done,
+        Err(_) => {
+            complain(format_args!("{what} …\n"));
+            work.await
+        }
+    }
 }

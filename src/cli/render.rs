@@ -8,11 +8,11 @@ use uuid::Uuid;
 
 use crate::channel::Way;
 use crate::cli::Failure;
-use crate::cli::configuration;
 use crate::cli::message;
 use crate::cli::output;
-use crate::config::Config;
 use crate::config::StoreUrl;
+use crate::config::parts;
+use crate::config::parts::ScenePart;
 use crate::config::rehearsal;
 use crate::config::rehearsal::Scene;
 use crate::domain::event::EventId;
@@ -42,9 +42,9 @@ pub struct Render {
 }
 
 pub async fn run(render: Render, file: &Path) -> Result<(), Failure> {
-    let config = configuration(file)?.config;
-    let channel = message::channel(&config, &render.channel)?;
-    let templates = message::templates(&config)?;
+    let part = parts::scenes(file, &render.channel).map_err(Failure::Configuration)?;
+    let channel = message::channel(&part.channels, &render.channel)?;
+    let templates = message::templates(&part.channels)?;
     let language = render.language.as_deref().unwrap_or(&channel.settings.language);
     let languages = templates.languages();
     if !languages.iter().any(|known| known == language) {
@@ -52,8 +52,8 @@ pub async fn run(render: Render, file: &Path) -> Result<(), Failure> {
         return Err(Failure::Misused(format!("there are no templates in \"{language}\"; there are: {known}")));
     }
     let Scene { event, order } = match (&render.event, &render.kind) {
-        (Some(id), _) => stored(&config, EventId(*id)).await?,
-        (None, kind) => sample(&config, kind.as_deref().unwrap_or_default())?,
+        (Some(id), _) => stored(file, EventId(*id)).await?,
+        (None, kind) => sample(&part, kind.as_deref().unwrap_or_default())?,
     };
     let (_, parts) = message::write(&templates, &render.channel, channel, language, &event, order.as_ref());
     let mut pages: Vec<Page> = parts.iter().map(|part| page(&channel.way, part)).collect();
@@ -94,9 +94,14 @@ fn page(way: &Way, part: &Part) -> Page {
 }
 
 /// An event of the store, with its order as it stands.
-async fn stored(config: &Config, id: EventId) -> Result<Scene, Failure> {
+async fn stored(file: &Path, id: EventId) -> Result<Scene, Failure> {
     let failed = |error: StoreError| Failure::Failed(error.to_string());
-    let StoreUrl::Sqlite(path) = &config.store.url;
+    let part = parts::store(file).map_err(Failure::Configuration)?;
+    let StoreUrl::Sqlite(path) = &part.store.url;
+    if !path.exists() {
+        let path = path.display();
+        return Err(Failure::Failed(format!("there is no store at {path} yet; `orderbell serve` makes it")));
+    }
     let reader = Reader::open(path).map_err(failed)?;
     let event = reader.event(id).await.map_err(failed)?;
     let event = event.ok_or_else(|| Failure::Failed(format!("there is no event {id} in {}", path.display())))?;
@@ -108,11 +113,11 @@ async fn stored(config: &Config, id: EventId) -> Result<Scene, Failure> {
 }
 
 /// The first sample of this kind that a source has, or our own.
-fn sample(config: &Config, kind: &str) -> Result<Scene, Failure> {
-    let of_sources = config
+fn sample(part: &ScenePart, kind: &str) -> Result<Scene, Failure> {
+    let of_sources = part
         .sources
         .iter()
-        .flat_map(|(name, source)| rehearsal::of_source(name, source.source.platform(), &config.currency));
+        .flat_map(|(name, source)| rehearsal::of_source(name, source.source.platform(), &part.channels.currency));
     let mut scenes: Vec<Scene> = of_sources.chain(rehearsal::own()).collect();
     let mut kinds: Vec<String> = scenes.iter().map(|scene| scene.event.kind.to_string()).collect();
     kinds.sort_unstable();

@@ -22,6 +22,7 @@ use crate::config;
 use crate::config::ConfiguredChannel;
 use crate::config::ConfiguredSource;
 use crate::config::parts;
+use crate::config::parts::Which;
 use crate::platform::Source;
 use crate::sandbox;
 use crate::sandbox::inbox::FarSide;
@@ -49,7 +50,7 @@ pub async fn run(sandbox: Sandbox, file: &Path) -> Result<(), Failure> {
     let (channels, sources) = match file.exists() {
         // Without the secrets of the sources the rest plays all the same; only Keeta's signatures are not looked at then.
         true => (
-            parts::channels(file).map_err(Failure::Configuration)?,
+            parts::channels(file, Which::All).map_err(Failure::Configuration)?.channels,
             config::read(file).map(|loaded| loaded.config.sources).unwrap_or_default(),
         ),
         false => {

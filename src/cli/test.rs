@@ -4,30 +4,22 @@ use std::path::Path;
 
 use clap::Args;
 use jiff::SignedDuration;
-use jiff::Timestamp;
 use serde_json::Value;
 use serde_json::json;
-use uuid::Uuid;
 
-use crate::channel::Attempt;
+use crate::app::trial::Tester;
 use crate::channel::advice;
-use crate::channel::http::Http;
 use crate::cli::Failure;
 use crate::cli::Format;
-use crate::cli::configuration;
 use crate::cli::message;
 use crate::cli::output;
 use crate::config::ConfiguredChannel;
-use crate::domain::data::Data;
-use crate::domain::event::Event;
-use crate::domain::event::EventId;
-use crate::domain::event::Kind;
-use crate::domain::event::OWN_SOURCE;
-use crate::domain::event::Proof;
-use crate::domain::message::idempotency_key;
-use crate::domain::retry::Answer;
-use crate::domain::retry::Outcome;
-use crate::domain::template::Templates;
+use crate::config::StoreUrl;
+use crate::config::parts;
+use crate::config::parts::Which;
+use crate::flow::Clock;
+use crate::flow::Current;
+use crate::store::Trial;
 
 /// Clocks that differ by less agree: the far side's is known to the second only.
 const CLOCKS_AGREE: SignedDuration = SignedDuration::from_secs(3);
@@ -51,27 +43,32 @@ pub struct Test {
 struct Finding {
     channel: String,
     kind: &'static str,
-    answer: Answer,
+    yes: bool,
+    /// What the far side made of it; `not_sent` when the message did not go out at all.
+    outcome: String,
+    answer: String,
+    /// Recipients that were refused while others were not.
+    refused: Vec<String>,
     /// What is wrong, and what to change; absent when it said yes.
     advice: Option<(&'static str, &'static str)>,
     far_clock_ahead: Option<SignedDuration>,
 }
 
-impl Finding {
-    fn is_yes(&self) -> bool {
-        matches!(self.answer.outcome, Outcome::Delivered | Outcome::Partial { .. })
-    }
-}
-
 pub async fn run(test: Test, file: &Path) -> Result<(), Failure> {
-    let config = configuration(file)?.config;
-    let names: Vec<&String> = if test.all { config.channels.keys().collect() } else { test.channels.iter().collect() };
+    let which = if test.all { Which::All } else { Which::Named(&test.channels) };
+    let (part, store) = parts::ways_out(file, which).map_err(Failure::Configuration)?;
+    let names: Vec<&String> = if test.all { part.channels.keys().collect() } else { test.channels.iter().collect() };
     let channels =
-        names.into_iter().map(|name| Ok((name, message::channel(&config, name)?))).collect::<Result<Vec<_>, _>>()?;
-    let templates = message::templates(&config)?;
+        names.into_iter().map(|name| Ok((name, message::channel(&part, name)?))).collect::<Result<Vec<_>, _>>()?;
+    let StoreUrl::Sqlite(store) = &store.url;
+    let templates = Current::new(message::templates(&part)?);
+    let tester = Tester { store, clock: Clock::system(), templates };
     let mut findings = Vec::new();
     for (name, channel) in channels {
-        let finding = send(name, channel, &templates).await?;
+        let sent =
+            output::unless_soon(format!("{name}: waiting for its turn and its answer"), tester.send(name, channel));
+        let trial = sent.await.map_err(|error| Failure::Failed(error.to_string()))?;
+        let finding = finding(name, channel, &trial);
         if test.format == Format::Text {
             output::print(show(&finding))?;
         }
@@ -80,87 +77,70 @@ pub async fn run(test: Test, file: &Path) -> Result<(), Failure> {
     if test.format == Format::Json {
         output::line(findings.iter().map(as_json).collect::<Value>())?;
     }
-    match findings.iter().filter(|finding| !finding.is_yes()).count() {
+    match findings.iter().filter(|finding| !finding.yes).count() {
         0 => Ok(()),
         no => Err(Failure::Failed(format!("{no} of {} channels did not say yes", findings.len()))),
     }
 }
 
-/// Sends the test message, all its parts: a mail has one for each recipient. The first that is not taken counts.
-async fn send(name: &str, channel: &ConfiguredChannel, templates: &Templates) -> Result<Finding, Failure> {
+/// What the tries come to. A mail has one for each recipient; the first that was not taken counts.
+fn finding(name: &str, channel: &ConfiguredChannel, trial: &Trial) -> Finding {
     let way = channel.way.channel();
-    let http = Http::new(&channel.settings.http());
-    let http = http.map_err(|error| Failure::Failed(format!("channel {name}: {error}")))?;
-    let event = event(Timestamp::now());
-    let (delivery, parts) = message::write(templates, name, channel, &channel.settings.language, &event, None);
-    let mut answers = Vec::new();
-    for part in parts {
-        let key = idempotency_key(delivery, 0, part.index, part.form);
-        let attempt = Attempt { key, kind: Kind::Test, now: Timestamp::now() };
-        answers.push(way.send(&http, &part, &attempt).await);
-    }
-    let refused = answers.iter().position(|answer| answer.outcome != Outcome::Delivered).unwrap_or_default();
-    let nothing = Answer { outcome: Outcome::Bug, words: "there is nothing to send".to_owned() };
-    let answer = answers.into_iter().nth(refused).unwrap_or(nothing);
-    let advice = match &answer.outcome {
-        Outcome::Delivered | Outcome::Partial { .. } => None,
-        outcome => {
-            let known = advice::find(way.advice(), &answer.words);
-            let known = known.or_else(|| advice::find(advice::ON_THE_WAY, &answer.words));
-            Some(known.map_or_else(|| in_general(outcome), |advice| (advice.cause, advice.change)))
-        }
+    let not_taken: Vec<_> = trial.attempts.iter().filter(|tried| tried.outcome != "delivered").collect();
+    let yes = trial.state == "delivered";
+    let last = not_taken.first().copied().or(trial.attempts.last());
+    let (outcome, answer) = match last {
+        Some(tried) => (tried.outcome.clone(), tried.answer.clone()),
+        None => ("not_sent".to_owned(), not_sent(trial)),
     };
-    let far_clock_ahead = http.far_clock_ahead();
-    Ok(Finding { channel: name.to_owned(), kind: way.kind(), answer, advice, far_clock_ahead })
+    let advice = (!yes).then(|| {
+        let known = advice::find(way.advice(), &answer);
+        let known = known.or_else(|| advice::find(advice::ON_THE_WAY, &answer));
+        known.map_or_else(|| in_general(&outcome), |advice| (advice.cause, advice.change))
+    });
+    let refused = if yes { not_taken.iter().map(|tried| tried.answer.clone()).collect() } else { Vec::new() };
+    let far_clock_ahead = last.and_then(|tried| tried.far_ahead_s).map(SignedDuration::from_secs);
+    Finding { channel: name.to_owned(), kind: way.kind(), yes, outcome, answer, refused, advice, far_clock_ahead }
 }
 
-fn event(now: Timestamp) -> Event {
-    Event {
-        id: EventId(Uuid::now_v7()),
-        kind: Kind::Test,
-        source: OWN_SOURCE.to_owned(),
-        occurred_at: Some(now),
-        received_at: now,
-        shop: None,
-        order: None,
-        data: Data::default(),
-        proof: Proof::Own,
+fn not_sent(trial: &Trial) -> String {
+    match trial.shut_until {
+        Some(until) => format!("nothing was sent: the far side has shut this channel until {until:.0}"),
+        None => "nothing was sent: other messages to this channel are still on their way".to_owned(),
     }
 }
 
 /// The cause and the cure where no table knows more than what becomes of such a message.
-fn in_general(outcome: &Outcome) -> (&'static str, &'static str) {
+fn in_general(outcome: &str) -> (&'static str, &'static str) {
     match outcome {
-        Outcome::Delivered | Outcome::Partial { .. } => ("", ""),
-        Outcome::Retry { .. } => ("the far side does not take messages now", "try again; look whether it runs"),
-        Outcome::Unknown => {
+        "retry" => ("the far side does not take messages now", "try again; look whether it runs"),
+        "unknown" => {
             ("the far side's answer is not one that we know; the message may have arrived", "look at the far side")
         }
-        Outcome::Throttled { .. } => ("the far side finds that too many messages come", "try again later"),
-        Outcome::Misconfigured => {
+        "throttled" => ("the far side finds that too many messages come", "try again later"),
+        "misconfigured" => {
             ("the far side does not accept the address, the token or the secret", "copy them anew from the far side")
         }
-        Outcome::TooLong => ("the message is too long for the far side", "look for a template that makes it so"),
-        Outcome::ContentRefused => {
-            ("the far side does not like what the message says", "look at the template for tests")
-        }
-        Outcome::Full => ("the recipient's mailbox is full", "its owner must make room"),
-        Outcome::Rejected => ("the far side will not take this message", "look at its words below"),
-        Outcome::Bug => ("the far side says that our request is malformed", "please report it, with its words below"),
+        "too_long" => ("the message is too long for the far side", "look for a template that makes it so"),
+        "content_refused" => ("the far side does not like what the message says", "look at the template for tests"),
+        "full" => ("the recipient's mailbox is full", "its owner must make room"),
+        "rejected" => ("the far side will not take this message", "look at its words below"),
+        "bug" => ("the far side says that our request is malformed", "please report it, with its words below"),
+        _ => ("the message could not be sent in time", "try again later"),
     }
 }
 
 fn show(finding: &Finding) -> String {
     let Finding { channel, kind, answer, .. } = finding;
-    let mut text = format!("{channel} ({kind}): {}\n", if finding.is_yes() { "yes" } else { "no" });
+    let mut text = format!("{channel} ({kind}): {}\n", if finding.yes { "yes" } else { "no" });
     let mut add = |line: String| text.push_str(&format!("    {line}\n"));
-    if let Outcome::Partial { refused } = &answer.outcome {
-        add(format!("but not for: {}", refused.join(", ")));
+    for refused in &finding.refused {
+        add(format!("but not for all: {refused}"));
     }
     if let Some((cause, change)) = finding.advice {
         add(format!("cause:  {cause}"));
         add(format!("change: {change}"));
-        add(format!("answer: {}", answer.words));
+        add(format!("answer: {answer}"));
     }
     if let Some(clock) = finding.far_clock_ahead.map(clock) {
         add(format!("clock:  {clock}"));
@@ -182,8 +162,8 @@ fn clock(far_ahead: SignedDuration) -> String {
 
 fn as_json(finding: &Finding) -> Value {
     json!({
-        "channel": finding.channel, "kind": finding.kind, "yes": finding.is_yes(),
-        "outcome": finding.answer.outcome.as_str(), "answer": finding.answer.words,
+        "channel": finding.channel, "kind": finding.kind, "yes": finding.yes,
+        "outcome": finding.outcome, "answer": finding.answer, "refused": finding.refused,
         "cause": finding.advice.map(|(cause, _)| cause), "change": finding.advice.map(|(_, change)| change),
         "far_clock_ahead_s": finding.far_clock_ahead.map(|ahead| ahead.as_secs()),
     })

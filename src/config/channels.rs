@@ -10,10 +10,7 @@ use serde_json::Value;
 use toml::Spanned;
 
 use crate::channel::Way;
-use crate::config::ChannelSettings;
 use crate::config::ConfiguredChannel;
-use crate::config::Quiet;
-use crate::config::Rate;
 use crate::config::Surroundings;
 use crate::config::Zone;
 use crate::config::kinds;
@@ -26,6 +23,9 @@ use crate::config::schema::Kind;
 use crate::config::secrets;
 use crate::config::section::Complaint;
 use crate::config::section::Section;
+use crate::config::settings::ChannelSettings;
+use crate::config::settings::Quiet;
+use crate::config::settings::Rate;
 use crate::config::top::Globals;
 use crate::config::values;
 use crate::config::words;
@@ -50,6 +50,9 @@ const SHARED: [&str; 13] = [
     "base_url",
     "proxy",
 ];
+
+/// The paths of the secrets that every kind may have.
+const SECRETS: [&str; 2] = ["base_url", "proxy"];
 
 const DEFAULT_URGENT: [&str; 2] = ["order.placed", "order.cancelled"];
 const DEFAULT_FALLBACK_AFTER: SignedDuration = SignedDuration::from_mins(2);
@@ -117,17 +120,21 @@ struct Shared {
     #[serde(default, deserialize_with = "crate::domain::duration::deserialize_option")]
     #[schemars(with = "duration::Written", extend("default" = "15s"))]
     timeout: Option<SignedDuration>,
-    /// Another server in the vendor's place.
-    #[schemars(example = &"http://127.0.0.1:8789")]
-    base_url: Option<String>,
-    /// Instead of `base_url`: a proxy on the way to the vendor.
-    #[schemars(example = &"http://127.0.0.1:3128")]
+    /// For robots: another server in the vendor's place. The path and the token of `webhook` are put behind it.
+    #[schemars(example = &"https://relay.example.com/dingtalk")]
+    base_url: Option<Secret>,
+    /// For robots instead of `base_url`, and for WebHooks: an HTTP proxy on the way, with user and password if it wants them.
+    #[schemars(example = &"http://user:password@proxy.example.com:3128")]
     proxy: Option<Secret>,
 }
 
 /// The schema of `[channel.<name>]`.
 pub fn schema(generator: &mut SchemaGenerator) -> Value {
-    let kinds = kinds::all().iter().map(|known| Kind { name: known.name, schema: (known.schema)(generator) }).collect();
+    let kinds = kinds::all().iter().map(|known| {
+        let without = known.refuses.iter().map(|(key, _)| *key).collect();
+        Kind { name: known.name, schema: (known.schema)(generator), without }
+    });
+    let kinds = kinds.collect();
     schema::tagged("kind", Shared::json_schema(generator), kinds, Place::Channel)
 }
 
@@ -142,6 +149,14 @@ pub fn read(
         (channel.name.get_ref().clone(), channel)
     });
     read.collect()
+}
+
+/// Puts something of the same shape in the place of each reference to a secret.
+pub fn stand_in(section: &mut Section<'_>) {
+    let kind = section.text(&["kind"]).and_then(kinds::known);
+    secrets::stand_in(section, kind.map_or(&[], |kind| kind.secrets));
+    secrets::stand_in(section, &["proxy"]);
+    secrets::stand_in_by(section, &["base_url"], "https://stand-in.example.com");
 }
 
 fn read_one(
@@ -164,7 +179,17 @@ fn read_one(
         Some(true) => Reach::Private,
         _ => Reach::Public,
     };
-    let settings = read_shared(&mut shared, globals, surroundings, problems);
+    if let Some(kind) = kind {
+        for (key, help) in kind.refuses {
+            section.takes_no(key);
+            if let Some(at) = shared.key_at(key) {
+                problems.mask(shared.at(&[key]));
+                problems.error(at, format!("a channel of kind \"{}\" takes no {key}", kind.name), *help);
+                shared.drop_wrong(&[key]);
+            }
+        }
+    }
+    let settings = read_shared(&mut shared, reach, globals, surroundings, problems);
     let (mut way, mut robot) = (None, None);
     if let Some(kind) = kind {
         secrets::resolve(&mut section, kind.secrets, surroundings, problems);
@@ -174,6 +199,9 @@ fn read_one(
         if let (Some(most), Some(rate)) = (kind.per_minute, settings.as_ref().and_then(|settings| settings.rate)) {
             check_rate(rate, most, shared.at(&["rate"]), problems);
         }
+    }
+    if let (Some(way), Some(base_url)) = (&mut way, settings.as_ref().and_then(|settings| settings.base_url.as_ref())) {
+        kinds::send_by(way, base_url);
     }
     if let (Some(Way::Email(email)), Some(settings)) = (&mut way, &settings) {
         mail::place(email, settings, &section, surroundings, problems);
@@ -194,22 +222,22 @@ pub enum Reach {
 
 fn read_shared(
     section: &mut Section<'_>,
+    reach: Reach,
     globals: &Globals,
     surroundings: &Surroundings<'_>,
     problems: &mut Problems<'_>,
 ) -> Option<ChannelSettings> {
-    secrets::resolve(section, &["proxy"], surroundings, problems);
+    secrets::resolve(section, &SECRETS, surroundings, problems);
     section.check(&["language"], problems, |name| values::language(name, surroundings.languages));
     section.check(&["timezone"], problems, |name| values::zone(name).map(drop));
-    for key in ["base_url", "proxy"] {
-        section.check(&[key], problems, |text| match values::web_url(text) {
-            Some(_) => Ok(()),
-            None => Err(Complaint::new(
-                format!("\"{key}\" is not a web address"),
-                "a whole address, such as \"http://127.0.0.1:3128\"",
-            )),
-        });
-    }
+    kinds::relay(section, reach, problems);
+    section.check(&["proxy"], problems, |text| match values::web_url(text) {
+        Some(_) => Ok(()),
+        None => Err(Complaint::new(
+            "\"proxy\" is not the address of an HTTP proxy",
+            "a whole address, such as \"http://127.0.0.1:3128\" or \"http://user:password@proxy.example.com:3128\"",
+        )),
+    });
     later::note_keys(section, Place::Channel, problems);
     let written: Shared = section.read(problems)?;
     for (key, wrong, message, help) in [

@@ -22,6 +22,8 @@ use crate::config::mail;
 use crate::config::problem::Problems;
 use crate::config::section::Complaint;
 use crate::config::section::Section;
+use crate::config::starter;
+use crate::config::starter::Starter;
 use crate::config::values;
 use crate::config::values::Distance;
 use crate::domain::secret::Secret;
@@ -35,10 +37,14 @@ pub struct Known {
     pub token: Option<&'static str>,
     /// The vendor's limit.
     pub per_minute: Option<u32>,
+    /// Keys of all channels that make no sense for this kind, each with what to write instead.
+    pub refuses: &'static [(&'static str, &'static str)],
     /// What may be written beside the keys that every channel takes.
     pub schema: fn(&mut SchemaGenerator) -> Schema,
     /// Judges the values and reads the struct; `None` when that fails, or when there is no way of this kind yet.
     pub read: fn(&mut Section<'_>, Reach, &mut Problems<'_>) -> Option<Way>,
+    /// What it looks like to begin with.
+    pub starter: &'static Starter,
 }
 
 const KINDS: [Known; 4] = [
@@ -47,32 +53,46 @@ const KINDS: [Known; 4] = [
         secrets: &["webhook", "secret"],
         token: Some("access_token"),
         per_minute: Some(20),
+        refuses: &[],
         schema: DingTalk::json_schema,
         read: dingtalk,
+        starter: &starter::kinds::DINGTALK,
     },
     Known {
         name: "wecom",
         secrets: &["webhook"],
         token: Some("key"),
         per_minute: Some(20),
+        refuses: &[],
         schema: WeCom::json_schema,
         read: wecom,
+        starter: &starter::kinds::WECOM,
     },
     Known {
         name: "email",
         secrets: &["password"],
         token: None,
         per_minute: None,
+        refuses: &[
+            ("base_url", "there is no vendor's server to replace: \"smtp\" says which server it is"),
+            (
+                "proxy",
+                "mails go to their server directly: let this machine reach it, or name in \"smtp\" one that it reaches",
+            ),
+        ],
         schema: Email::json_schema,
         read: mail::read,
+        starter: &starter::kinds::EMAIL,
     },
     Known {
         name: "webhook",
         secrets: &["url", "signing.secret", "headers.*"],
         token: None,
         per_minute: None,
+        refuses: &[("base_url", "there is no vendor's server to replace: write the whole address in \"url\"")],
         schema: Webhook::json_schema,
         read: webhook,
+        starter: &starter::kinds::WEBHOOK,
     },
 ];
 
@@ -148,6 +168,35 @@ fn webhook(section: &mut Section<'_>, reach: Reach, problems: &mut Problems<'_>)
     }
     headers(section, problems);
     section.read(problems).map(Way::Webhook)
+}
+
+/// Judges a server that stands in a vendor's place.
+pub fn relay(section: &mut Section<'_>, reach: Reach, problems: &mut Problems<'_>) {
+    let right = "https://relay.example.com/dingtalk";
+    address(section, "base_url", right, reach, problems);
+    section.check(&["base_url"], problems, |text| match values::web_url(text) {
+        Some(url) if url.query().is_some() || url.fragment().is_some() => Err(Complaint::new(
+            "a base_url ends before any ? or #",
+            format!("the path and the token of the robot's address are put behind it; such as {right}"),
+        )),
+        _ => Ok(()),
+    });
+}
+
+/// Puts a server in the place of a robot's own: the scheme, the host and the port are its, and its path stands before the
+/// robot's.
+pub fn send_by(way: &mut Way, base_url: &Secret) {
+    let webhook = match way {
+        Way::DingTalk(robot) => &mut robot.webhook,
+        Way::WeCom(robot) => &mut robot.webhook,
+        Way::Email(_) | Way::Webhook(_) => return,
+    };
+    let (Some(mut url), Some(own)) = (values::web_url(base_url.expose()), values::web_url(webhook.expose())) else {
+        return;
+    };
+    url.set_path(&format!("{}{}", url.path().trim_end_matches('/'), own.path()));
+    url.set_query(own.query());
+    *webhook = Secret::new(url);
 }
 
 /// Judges the address of a robot.

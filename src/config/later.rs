@@ -34,12 +34,9 @@ const fn refused(place: Place, name: &'static str, meanwhile: &'static str) -> N
     NotYet { place, name, severity: Severity::Error, meanwhile }
 }
 
-const NOT_YET: [NotYet; 6] = [
+const NOT_YET: [NotYet; 3] = [
     warned(Place::Top, "admin page or API", "until then nothing listens there"),
     refused(Place::Store, "stores on PostgreSQL", "use url = \"sqlite:orderbell.db\""),
-    warned(Place::Source, "silent_after", "until then nobody is told when a source falls silent"),
-    warned(Place::Channel, "base_url", "until then requests go to the channel's own address"),
-    warned(Place::Channel, "proxy", "until then requests go to the channel's address directly"),
     warned(Place::Report, "reports", "until then no report is sent"),
 ];
 

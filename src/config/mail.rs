@@ -10,12 +10,12 @@ use crate::channel::email::party::Party;
 use crate::channel::smtp::server::NoServer;
 use crate::channel::smtp::server::Protection;
 use crate::channel::smtp::server::Server;
-use crate::config::ChannelSettings;
 use crate::config::Surroundings;
 use crate::config::channels::Reach;
 use crate::config::problem::Problems;
 use crate::config::section::Complaint;
 use crate::config::section::Section;
+use crate::config::settings::ChannelSettings;
 use crate::config::values;
 use crate::config::values::Distance;
 

@@ -8,13 +8,16 @@ mod kinds;
 mod later;
 mod mail;
 pub mod parts;
+mod placeholder;
 pub mod problem;
 pub mod rehearsal;
 mod routes;
 pub mod schema;
 mod secrets;
 mod section;
+pub mod settings;
 mod sources;
+pub mod starter;
 mod tables;
 pub mod template_folder;
 mod template_words;
@@ -32,19 +35,15 @@ use jiff::SignedDuration;
 use jiff::civil::Time;
 use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
-use schemars::JsonSchema;
-use serde::Deserialize;
 use toml::de::DeTable;
 
 use crate::channel::Way;
-use crate::channel::http;
 use crate::config::problem::Problem;
 use crate::config::problem::Problems;
 use crate::config::problem::Severity;
-use crate::domain::duration;
+use crate::config::settings::ChannelSettings;
 use crate::domain::language;
 use crate::domain::language::Sources;
-use crate::domain::route::Glob;
 use crate::domain::route::Routes;
 use crate::domain::secret::Secret;
 use crate::platform::Source;
@@ -152,64 +151,6 @@ pub struct ConfiguredSource {
 pub struct ConfiguredChannel {
     pub way: Way,
     pub settings: ChannelSettings,
-}
-
-/// What every channel takes, whatever its kind.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ChannelSettings {
-    pub language: String,
-    pub timezone: Zone,
-    /// Instead of the vendor's own.
-    pub rate: Option<Rate>,
-    /// The waits between tries.
-    pub retry: Vec<SignedDuration>,
-    pub quiet: Option<Quiet>,
-    pub urgent: Vec<Glob>,
-    pub fallback: Option<String>,
-    pub fallback_after: SignedDuration,
-    /// May its address be loopback or private, and plain `http://`?
-    pub allow_private: bool,
-    pub timeout: SignedDuration,
-    pub base_url: Option<String>,
-    pub proxy: Option<Secret>,
-}
-
-impl ChannelSettings {
-    /// The settings of the HTTP client that the channel sends with.
-    pub fn http(&self) -> http::Settings {
-        let timeout = self.timeout.unsigned_abs();
-        http::Settings { allow_private: self.allow_private, timeout, ..http::Settings::default() }
-    }
-}
-
-/// So many messages within a window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Rate {
-    #[serde(deserialize_with = "crate::domain::duration::deserialize")]
-    /// The window.
-    #[schemars(with = "duration::Written", example = &"1m")]
-    pub per: SignedDuration,
-    /// How many messages within it.
-    #[schemars(range(min = 1), example = 18)]
-    pub count: u32,
-}
-
-/// Hours in which a channel is left in peace; over midnight where `to` is before `from`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Quiet {
-    #[serde(deserialize_with = "values::deserialize_time")]
-    /// When they begin.
-    #[schemars(with = "values::WrittenTime", example = &"23:00")]
-    pub from: Time,
-    #[serde(deserialize_with = "values::deserialize_time")]
-    /// When they end.
-    #[schemars(with = "values::WrittenTime", example = &"07:30")]
-    pub to: Time,
-    /// Kinds that come through.
-    #[serde(default)]
-    pub except: Vec<Glob>,
 }
 
 /// One `[report.<name>]`. Its channels are in [`Routes::reports`] as well.

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::path::PathBuf;
 
 use toml::de::DeTable;
 
@@ -12,6 +13,7 @@ use crate::config::ConfiguredSource;
 use crate::config::Store;
 use crate::config::Surroundings;
 use crate::config::Whole;
+use crate::config::Zone;
 use crate::config::languages;
 use crate::config::problem::Problem;
 use crate::config::problem::Problems;
@@ -21,12 +23,34 @@ use crate::config::tables::table;
 use crate::config::text_of;
 use crate::config::top;
 use crate::config::whole;
+use crate::domain::route::Routes;
 
-/// Where the deliveries are, and what the channels are called.
+/// Where the deliveries are, what the channels are called, and in which time zone to speak of them.
 #[derive(Debug)]
 pub struct StorePart {
     pub store: Store,
+    pub timezone: Zone,
     pub channels: Vec<String>,
+}
+
+/// What explains the past: each piece as far as it can be read, whatever is wrong with the rest.
+#[derive(Debug)]
+pub struct ExplainingPart {
+    pub store: Store,
+    pub timezone: Zone,
+    /// Absent when they cannot be read as they are.
+    pub routes: Option<Routes>,
+    /// The names of the sources.
+    pub sources: Vec<String>,
+    /// By name.
+    pub channels: BTreeMap<String, KnownChannel>,
+}
+
+/// A channel as far as it can be read; without its secrets, it is known by its kind alone.
+#[derive(Debug)]
+pub struct KnownChannel {
+    pub kind: Option<&'static str>,
+    pub channel: Option<ConfiguredChannel>,
 }
 
 /// Where webhooks come in, and one of the sources.
@@ -41,16 +65,86 @@ pub struct SourcePart {
     pub names: Vec<String>,
 }
 
-/// Reads `[store]` and the names of the channels.
+/// The channels that were asked for, and what writing their messages takes besides.
+#[derive(Debug)]
+pub struct ChannelPart {
+    /// Those that there are of the wanted ones.
+    pub channels: BTreeMap<String, ConfiguredChannel>,
+    /// The names of all channels.
+    pub names: Vec<String>,
+    /// The folder whose templates take precedence.
+    pub templates: Option<PathBuf>,
+    /// ISO 4217 code for amounts that come without one.
+    pub currency: String,
+}
+
+/// One channel and all sources, for looking at what would be sent. Their secrets are stand-ins, so nothing can be sent.
+#[derive(Debug)]
+pub struct ScenePart {
+    pub channels: ChannelPart,
+    pub sources: BTreeMap<String, ConfiguredSource>,
+}
+
+/// Which channels a command is about.
+#[derive(Clone, Copy, Debug)]
+pub enum Which<'a> {
+    All,
+    Named(&'a [String]),
+}
+
+/// What of the channels is read.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::config) struct Wanted<'a> {
+    which: Which<'a>,
+    pub secrets: Secrets,
+}
+
+/// What stands in the place of the secrets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::config) enum Secrets {
+    /// They themselves; one that is missing is an error.
+    Read,
+    /// Something of the same shape.
+    StandIns,
+}
+
+impl Wanted<'_> {
+    pub fn has(&self, name: &str) -> bool {
+        match self.which {
+            Which::All => true,
+            Which::Named(names) => names.iter().any(|wanted| wanted == name),
+        }
+    }
+}
+
+/// Reads `[store]`, the names of the channels and the time zone.
 ///
 /// # Errors
-/// The problems of these parts and of the file as TOML.
+/// The problems of `[store]` and of the file as TOML.
 pub fn store(file: &Path) -> Result<StorePart, Vec<Problem>> {
     part(file, |mut root, surroundings, problems| {
         let channels = named(&mut root, "channel", problems).into_iter().map(|(name, _)| name.into_inner()).collect();
         let store = top::store(table(&mut root, "store", problems), surroundings, problems)?;
-        Some(StorePart { store, channels })
+        let timezone = top::timezone(&mut root, surroundings, &mut unheeded(problems));
+        Some(StorePart { store, timezone, channels })
     })
+}
+
+/// Reads `[store]`, and of the routes, sources and channels what can be read.
+///
+/// # Errors
+/// As [`store`].
+pub fn explaining(file: &Path) -> Result<ExplainingPart, Vec<Problem>> {
+    part(file, |mut root, surroundings, problems| {
+        let store = top::store(table(&mut root, "store", problems), surroundings, problems)?;
+        let explaining = top::explaining(root, surroundings, store, &mut unheeded(problems));
+        Some(explaining)
+    })
+}
+
+/// Takes problems that do not matter here: `check` says them.
+fn unheeded<'t>(problems: &Problems<'t>) -> Problems<'t> {
+    Problems::new(String::new(), problems.text())
 }
 
 /// Reads `[server]` and one `[source.<name>]`.
@@ -68,12 +162,42 @@ pub fn source(file: &Path, name: &str) -> Result<SourcePart, Vec<Problem>> {
     })
 }
 
-/// Reads every `[channel.<name>]`.
+/// Reads the `[channel.<name>]` that are wanted.
 ///
 /// # Errors
 /// As [`store`].
-pub fn channels(file: &Path) -> Result<BTreeMap<String, ConfiguredChannel>, Vec<Problem>> {
-    part(file, top::channels)
+pub fn channels(file: &Path, which: Which<'_>) -> Result<ChannelPart, Vec<Problem>> {
+    let wanted = Wanted { which, secrets: Secrets::Read };
+    part(file, |mut root, surroundings, problems| top::channels(&mut root, wanted, surroundings, problems))
+}
+
+/// Reads the `[channel.<name>]` that are wanted, and `[store]`: what sending to them takes.
+///
+/// # Errors
+/// As [`store`].
+pub fn ways_out(file: &Path, which: Which<'_>) -> Result<(ChannelPart, Store), Vec<Problem>> {
+    let wanted = Wanted { which, secrets: Secrets::Read };
+    part(file, |mut root, surroundings, problems| {
+        let store = top::store(table(&mut root, "store", problems), surroundings, problems);
+        let channels = top::channels(&mut root, wanted, surroundings, problems)?;
+        Some((channels, store?))
+    })
+}
+
+/// Reads one `[channel.<name>]`, and where messages could come from.
+///
+/// # Errors
+/// As [`store`].
+pub fn scenes(file: &Path, channel: &str) -> Result<ScenePart, Vec<Problem>> {
+    part(file, |mut root, surroundings, problems| {
+        let wanted = Wanted { which: Which::Named(&[channel.to_owned()]), secrets: Secrets::StandIns };
+        let channels = top::channels(&mut root, wanted, surroundings, problems)?;
+        let mut sections = named(&mut root, "source", problems);
+        sections.iter_mut().for_each(|(_, section)| sources::stand_in(section));
+        let read = sources::read(sections, surroundings, problems);
+        let sources = read.into_iter().map(|(name, read)| Some((name, read.source?))).collect::<Option<_>>()?;
+        Some(ScenePart { channels, sources })
+    })
 }
 
 fn part<T>(

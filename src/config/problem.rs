@@ -99,7 +99,7 @@ fn group(problem: &Problem) -> Group<'static> {
 }
 
 /// A text in lines of at most so many characters, broken between words.
-fn wrapped(text: &str, width: usize) -> String {
+pub fn wrapped(text: &str, width: usize) -> String {
     let mut lines = String::new();
     let mut length = 0;
     for word in text.split(' ') {

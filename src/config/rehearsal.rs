@@ -39,6 +39,28 @@ use crate::platform::Request;
 /// The moment of the rehearsal, always the same, so that its findings are: Wednesday, 4 June 2025, 03:35:40 UTC.
 const MOMENT_SECONDS: i64 = 1_749_008_140;
 
+/// The topics of notices, and one that this version does not know.
+const NOTICES: [&str; 18] = [
+    "clock",
+    "refused",
+    "application",
+    "token",
+    "dead",
+    "recipient",
+    "template",
+    "templates",
+    "configuration",
+    "stranded",
+    "condition",
+    "parked",
+    "waiting",
+    "silent",
+    "machine_clock",
+    "disk",
+    "unrouted",
+    "another",
+];
+
 /// What the configuration says, as far as it could be read.
 pub struct House<'a> {
     pub sources: &'a [(String, ReadSource)],
@@ -153,31 +175,35 @@ pub fn own() -> Vec<Scene> {
     scenes.push(own(Kind::Test, Data::default()));
     let unrecognised = Unrecognised { event: Some("1999".to_owned()), bytes: 1_204 };
     scenes.push(own(Kind::Unrecognised, Data { unrecognised: Some(unrecognised), ..Data::default() }));
-    for topic in [
-        "clock",
-        "refused",
-        "application",
-        "token",
-        "dead",
-        "misconfigured",
-        "template",
-        "templates",
-        "configuration",
-        "stranded",
-        "condition",
-        "another",
-    ] {
+    for topic in NOTICES {
         for told in [Some("kitchen"), None] {
             let told = told.map(str::to_owned);
-            let notice = Notice { topic: topic.to_owned(), subject: told.clone(), detail: told };
-            scenes.push(own(Kind::OperatorNotice, Data { notice: Some(notice), ..Data::default() }));
+            let bare = Notice { topic: topic.to_owned(), subject: told.clone(), detail: told, ..Notice::default() };
+            let full = Notice {
+                since: moment(-1_800),
+                lasted_seconds: Some(1_800),
+                count: Some(3),
+                last_at: moment(-60),
+                next_at: moment(600),
+                off_by_seconds: Some(-90),
+                ..bare.clone()
+            };
+            let over = Notice { until: moment(0), ..full.clone() };
+            for notice in [bare, full, over] {
+                scenes.push(own(Kind::OperatorNotice, Data { notice: Some(notice), ..Data::default() }));
+            }
         }
     }
     scenes
 }
 
+/// So many seconds after the moment of the rehearsal.
+fn moment(seconds: i64) -> Option<Timestamp> {
+    Timestamp::from_second(MOMENT_SECONDS + seconds).ok()
+}
+
 fn event(kind: Kind, source: &str, data: Data) -> Scene {
-    let now = Timestamp::from_second(MOMENT_SECONDS).unwrap_or_default();
+    let now = moment(0).unwrap_or_default();
     let event = Event {
         id: EventId(Uuid::nil()),
         kind,
@@ -194,7 +220,7 @@ fn event(kind: Kind, source: &str, data: Data) -> Scene {
 
 /// What one platform's samples become. Those of an order are shown alone and with the order as it was placed.
 pub fn of_source(name: &str, platform: &dyn Platform, currency: &str) -> Vec<Scene> {
-    let now = Timestamp::from_second(MOMENT_SECONDS).unwrap_or_default();
+    let now = moment(0).unwrap_or_default();
     let address = format!("https://bell.example.com/hooks/{name}");
     let mut events = Vec::new();
     for kind in platform.kinds() {

@@ -82,6 +82,8 @@ pub struct Kind {
     /// What the tag says.
     pub name: &'static str,
     pub schema: Schema,
+    /// Shared keys that it does not take.
+    pub without: Vec<&'static str>,
 }
 
 /// A table that has the keys of `shared`, one of which is a tag, and those of the kind that the tag names.
@@ -99,6 +101,7 @@ pub fn tagged(tag: &str, shared: Schema, kinds: Vec<Kind>, place: Place) -> Valu
             }
         }
         let keys = properties(&mut whole);
+        kind.without.iter().for_each(|key| drop(keys.remove(*key)));
         for (key, schema) in keys.iter_mut() {
             note(into_mut(schema), later::is_missing(key, place));
         }

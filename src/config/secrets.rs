@@ -9,24 +9,15 @@ use toml::de::DeValue;
 use url::Url;
 
 use crate::config::Surroundings;
+use crate::config::placeholder;
 use crate::config::problem::Problems;
 use crate::config::section::Complaint;
 use crate::config::section::Section;
 
 const FORMS: &str = "a secret is a text in quotes, { env = \"NAME\" } or { file = \"path\" }";
 
-/// Texts that stand for a secret in the README, or as people write them until they have the real one.
-const PLACEHOLDERS: [&str; 9] = [
-    "change-me",
-    "changeme",
-    "password",
-    "secret",
-    "sec",
-    "the secret of your application at keeta",
-    "todo",
-    "token",
-    "xxx",
-];
+/// What passes for any secret of any kind: an address of a robot of each vendor, or any other text.
+const STAND_IN: &str = "https://stand-in.example.com/send?access_token=stand-in&key=stand-in";
 
 /// Keys that are certainly no secrets, so that their lines may be shown whole even when the text has a syntax error.
 const OPEN: [&str; 24] = [
@@ -73,6 +64,27 @@ pub fn resolve(
     }
 }
 
+/// Puts [`STAND_IN`] in the place of each reference to a secret, for commands that use none. What is not written like a
+/// reference stays as it is.
+pub fn stand_in(section: &mut Section<'_>, paths: &[&str]) {
+    stand_in_by(section, paths, STAND_IN);
+}
+
+/// As [`stand_in`], by a text of another shape.
+pub fn stand_in_by(section: &mut Section<'_>, paths: &[&str], text: &'static str) {
+    for path in paths {
+        let keys: Vec<&str> = path.split('.').collect();
+        for path in spelled_out(&section.table, &keys) {
+            let path: Vec<&str> = path.iter().map(String::as_str).collect();
+            if let Some(value) = place(&mut section.table, &path)
+                && value.get_ref().as_table().is_some_and(|table| reference(table).is_some())
+            {
+                *value.get_mut() = DeValue::String(Cow::Borrowed(text));
+            }
+        }
+    }
+}
+
 fn resolve_one(section: &mut Section<'_>, path: &[&str], surroundings: &Surroundings<'_>, problems: &mut Problems<'_>) {
     let Some(value) = section.value(path) else { return };
     let (span, key) = (value.span(), path.join("."));
@@ -80,7 +92,7 @@ fn resolve_one(section: &mut Section<'_>, path: &[&str], surroundings: &Surround
         DeValue::String(text) if text.trim().is_empty() => Err(Complaint::new(format!("\"{key}\" is empty"), FORMS)),
         DeValue::String(text) => {
             problems.mask(hidden(problems.text(), &span, text));
-            note_placeholder(text, &key, span, problems);
+            placeholder::note_secret(text, &key, span, problems);
             return;
         }
         DeValue::Table(table) => referred(table, &key, surroundings),
@@ -88,7 +100,7 @@ fn resolve_one(section: &mut Section<'_>, path: &[&str], surroundings: &Surround
     };
     match found {
         Ok(secret) => {
-            note_placeholder(&secret, &key, span, problems);
+            placeholder::note_secret(&secret, &key, span, problems);
             if let Some(value) = place(&mut section.table, path) {
                 *value.get_mut() = DeValue::String(Cow::Owned(secret));
             }
@@ -101,21 +113,11 @@ fn resolve_one(section: &mut Section<'_>, path: &[&str], surroundings: &Surround
     }
 }
 
-/// Says of a secret that it is a sample which nobody has replaced. Its text is not told: it may be a real one after all.
-fn note_placeholder(secret: &str, key: &str, at: Range<usize>, problems: &mut Problems<'_>) {
-    let lower = secret.trim().to_lowercase();
-    let bracketed = lower.starts_with('<') && lower.ends_with('>');
-    if bracketed || lower.contains('…') || lower.contains("...") || PLACEHOLDERS.contains(&lower.as_str()) {
-        let help = "put the real one there; with this one nothing is proven and nothing gets through";
-        problems.warning(at, format!("\"{key}\" looks like a placeholder"), help);
-    }
-}
-
 /// The secret that `{ env = "NAME" }` or `{ file = "path" }` refers to.
 fn referred(table: &DeTable<'_>, key: &str, surroundings: &Surroundings<'_>) -> Result<String, Complaint> {
-    let reference = table.iter().next().map(|(name, value)| (name.get_ref().as_ref(), value.get_ref().as_str()));
+    let reference = reference(table);
     let secret = match reference {
-        Some(("env", Some(name))) if table.len() == 1 => {
+        Some(("env", name)) => {
             if !is_variable_name(name) {
                 return Err(Complaint::new(
                     format!("what \"{key}\" refers to is not the name of an environment variable"),
@@ -129,7 +131,7 @@ fn referred(table: &DeTable<'_>, key: &str, surroundings: &Surroundings<'_>) -> 
                 )
             })?
         }
-        Some(("file", Some(path))) if table.len() == 1 => {
+        Some(("file", path)) => {
             let path = surroundings.folder().join(path);
             let text = std::fs::read_to_string(&path).map_err(|error| {
                 Complaint::new(
@@ -145,10 +147,17 @@ fn referred(table: &DeTable<'_>, key: &str, surroundings: &Surroundings<'_>) -> 
     if secret.trim().is_empty() {
         let (what, name) = reference.unwrap_or_default();
         let what = if what == "env" { "environment variable" } else { "file" };
-        let message = format!("the {what} {} is empty", name.unwrap_or_default());
+        let message = format!("the {what} {name} is empty");
         return Err(Complaint::new(message, format!("\"{key}\" needs it; an empty secret protects nothing")));
     }
     Ok(secret)
+}
+
+/// The name in `{ env = "NAME" }` or the path in `{ file = "path" }`, and which of the two it is.
+fn reference<'a>(table: &'a DeTable<'_>) -> Option<(&'a str, &'a str)> {
+    let (key, value) = table.iter().next().filter(|_| table.len() == 1)?;
+    let key = key.get_ref().as_ref();
+    matches!(key, "env" | "file").then_some((key, value.get_ref().as_str()?))
 }
 
 /// Why a file cannot be read, without the system's numbers.

@@ -36,14 +36,14 @@ pub struct Section<'t> {
     pub span: Range<usize>,
     pub table: DeTable<'t>,
     /// Keys that are read elsewhere but belong here, for suggestions.
-    elsewhere: &'static [&'static str],
+    elsewhere: Vec<&'static str>,
     /// Keys that were wrong and are no longer in the table: they are not missing. Nested ones with dots.
     wrong: BTreeSet<String>,
 }
 
 impl<'t> Section<'t> {
     pub fn new(place: String, span: Range<usize>, table: DeTable<'t>) -> Self {
-        Self { place, span, table, elsewhere: &[], wrong: BTreeSet::new() }
+        Self { place, span, table, elsewhere: Vec::new(), wrong: BTreeSet::new() }
     }
 
     /// Takes these keys off into a section of their own; suggestions still know them.
@@ -54,8 +54,13 @@ impl<'t> Section<'t> {
                 taken.insert(key, value);
             }
         }
-        self.elsewhere = keys;
+        self.elsewhere = keys.to_vec();
         Section::new(self.place.clone(), self.span.clone(), taken)
+    }
+
+    /// A key that was split off does not belong here after all: it is suggested to nobody.
+    pub fn takes_no(&mut self, key: &str) {
+        self.elsewhere.retain(|elsewhere| *elsewhere != key);
     }
 
     /// The value at a key, or at a key of a nested table.
@@ -170,7 +175,7 @@ impl<'t> Section<'t> {
                 Some(_) => return None,
                 None => {
                     let found = value(&table, &keys);
-                    let siblings = if path.len() == 1 { self.elsewhere } else { &[] };
+                    let siblings: &[&str] = if path.len() == 1 { &self.elsewhere } else { &[] };
                     if let Some((unknown, mut known)) = words::unknown(error.message()) {
                         found.into_iter().for_each(|found| hide(found, problems));
                         if !words::is_bare(unknown) {

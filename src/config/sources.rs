@@ -10,14 +10,16 @@ use toml::Spanned;
 
 use crate::config::ConfiguredSource;
 use crate::config::Surroundings;
-use crate::config::later;
 use crate::config::later::Place;
+use crate::config::placeholder;
 use crate::config::problem::Problems;
 use crate::config::schema;
 use crate::config::schema::Kind;
 use crate::config::secrets;
 use crate::config::section::Complaint;
 use crate::config::section::Section;
+use crate::config::starter;
+use crate::config::starter::Starter;
 use crate::config::values;
 use crate::config::words;
 use crate::domain::duration;
@@ -27,17 +29,36 @@ use crate::platform::apsdai::Apsdai;
 use crate::platform::keeta::Keeta;
 
 /// A platform that a source may name.
-struct Known {
-    name: &'static str,
+pub struct Known {
+    pub name: &'static str,
+    /// Paths of its secrets.
     secrets: &'static [&'static str],
     schema: fn(&mut SchemaGenerator) -> Schema,
     read: fn(&mut Section<'_>, &mut Problems<'_>) -> Option<Source>,
+    /// What it looks like to begin with.
+    pub starter: &'static Starter,
 }
 
 const PLATFORMS: [Known; 2] = [
-    Known { name: "keeta", secrets: &["app_secret"], schema: Keeta::json_schema, read: keeta },
-    Known { name: "apsdai", secrets: &["secret", "password"], schema: Apsdai::json_schema, read: apsdai },
+    Known {
+        name: "keeta",
+        secrets: &["app_secret"],
+        schema: Keeta::json_schema,
+        read: keeta,
+        starter: &starter::kinds::KEETA,
+    },
+    Known {
+        name: "apsdai",
+        secrets: &["secret", "password"],
+        schema: Apsdai::json_schema,
+        read: apsdai,
+        starter: &starter::kinds::APSDAI,
+    },
 ];
+
+pub fn all() -> &'static [Known] {
+    &PLATFORMS
+}
 
 /// What every source takes.
 const SHARED: [&str; 2] = ["platform", "silent_after"];
@@ -62,7 +83,10 @@ struct Shared {
 
 /// The schema of `[source.<name>]`.
 pub fn schema(generator: &mut SchemaGenerator) -> Value {
-    let kinds = PLATFORMS.iter().map(|known| Kind { name: known.name, schema: (known.schema)(generator) }).collect();
+    let kinds = PLATFORMS
+        .iter()
+        .map(|known| Kind { name: known.name, schema: (known.schema)(generator), without: Vec::new() })
+        .collect();
     schema::tagged("platform", Shared::json_schema(generator), kinds, Place::Source)
 }
 
@@ -82,6 +106,12 @@ pub fn read(
     read.collect()
 }
 
+/// Puts something of the same shape in the place of each reference to a secret.
+pub fn stand_in(section: &mut Section<'_>) {
+    let known = section.text(&["platform"]).and_then(|name| PLATFORMS.iter().find(|known| known.name == name));
+    secrets::stand_in(section, known.map_or(&[], |known| known.secrets));
+}
+
 fn read_one(
     mut section: Section<'_>,
     surroundings: &Surroundings<'_>,
@@ -94,7 +124,6 @@ fn read_one(
         Some(_) => Ok(()),
         None => Err(Complaint::new(format!("there is no platform \"{name}\""), words::meant(name, &names))),
     });
-    later::note_keys(&shared, Place::Source, problems);
     let settings = shared.read::<Shared>(problems);
     let known = known?;
     secrets::resolve(&mut section, known.secrets, surroundings, problems);
@@ -105,7 +134,11 @@ fn read_one(
 
 fn keeta(section: &mut Section<'_>, problems: &mut Problems<'_>) -> Option<Source> {
     section.check(&["registered_url"], problems, values::registered_url);
-    section.read(problems).map(Source::Keeta)
+    let keeta: Keeta = section.read(problems)?;
+    if keeta.app_id == 0 {
+        placeholder::note("app_id", section.at(&["app_id"]), problems);
+    }
+    Some(Source::Keeta(keeta))
 }
 
 fn apsdai(section: &mut Section<'_>, problems: &mut Problems<'_>) -> Option<Source> {

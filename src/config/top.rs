@@ -1,6 +1,5 @@
 //! The file as a whole: its own keys, `[server]`, `[admin]` and `[store]`, and the order in which the rest is read.
 
-use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -14,7 +13,6 @@ use toml::de::DeTable;
 use crate::config::Admin;
 use crate::config::AdminKey;
 use crate::config::Config;
-use crate::config::ConfiguredChannel;
 use crate::config::Depth;
 use crate::config::Server;
 use crate::config::Store;
@@ -22,9 +20,16 @@ use crate::config::StoreUrl;
 use crate::config::Surroundings;
 use crate::config::Zone;
 use crate::config::channels;
+use crate::config::channels::ReadChannel;
 use crate::config::check;
 use crate::config::later;
 use crate::config::later::Place;
+use crate::config::parts::ChannelPart;
+use crate::config::parts::ExplainingPart;
+use crate::config::parts::KnownChannel;
+use crate::config::parts::Secrets;
+use crate::config::parts::Wanted;
+use crate::config::placeholder;
 use crate::config::problem::Problems;
 use crate::config::rehearsal;
 use crate::config::rehearsal::House;
@@ -60,6 +65,7 @@ pub fn read(
     depth: Depth,
     problems: &mut Problems<'_>,
 ) -> Option<Config> {
+    placeholder::note_all(&root, problems);
     let Head { globals, templates, mut folder, languages } = head(&mut root, surroundings, problems);
     let languages: Vec<&str> = languages.iter().map(String::as_str).collect();
     let surroundings = &Surroundings { languages: &languages, ..*surroundings };
@@ -112,9 +118,9 @@ pub fn read(
         rehearsal::rehearse(&house, &folder, problems);
     }
     Some(Config {
-        language: globals.language,
-        timezone: globals.timezone,
-        currency: globals.currency.unwrap_or_else(|| "XXX".to_owned()),
+        language: globals.language.clone(),
+        timezone: globals.timezone.clone(),
+        currency: currency(globals),
         templates,
         overlay: folder.into_overlay(),
         server: server?,
@@ -127,17 +133,55 @@ pub fn read(
     })
 }
 
-/// Reads the channels and what they need of the rest. `None` when one of them could not be read.
+/// Reads the channels that are wanted, and what they need of the rest. `None` when one of them could not be read.
 pub fn channels(
-    mut root: DeTable<'_>,
+    root: &mut DeTable<'_>,
+    wanted: Wanted<'_>,
     surroundings: &Surroundings<'_>,
     problems: &mut Problems<'_>,
-) -> Option<BTreeMap<String, ConfiguredChannel>> {
+) -> Option<ChannelPart> {
+    let Head { globals, templates, languages, .. } = head(root, surroundings, problems);
+    let languages: Vec<&str> = languages.iter().map(String::as_str).collect();
+    let surroundings = &Surroundings { languages: &languages, ..*surroundings };
+    let all = named(root, "channel", problems);
+    let names = all.iter().map(|(name, _)| name.get_ref().clone()).collect();
+    let mut chosen: Vec<_> = all.into_iter().filter(|(name, _)| wanted.has(name.get_ref())).collect();
+    if wanted.secrets == Secrets::StandIns {
+        chosen.iter_mut().for_each(|(_, section)| channels::stand_in(section));
+    }
+    let read = channels::read(chosen, &globals, surroundings, problems);
+    let channels = read.into_iter().map(|(name, read)| Some((name, read.channel()?))).collect::<Option<_>>()?;
+    Some(ChannelPart { channels, names, templates, currency: currency(globals) })
+}
+
+/// The currency of amounts that come without one; ISO's own word for none where it is not configured.
+fn currency(globals: Globals) -> String {
+    globals.currency.unwrap_or_else(|| "XXX".to_owned())
+}
+
+/// Reads what explains the past, as far as it can be read.
+pub fn explaining(
+    mut root: DeTable<'_>,
+    surroundings: &Surroundings<'_>,
+    store: Store,
+    problems: &mut Problems<'_>,
+) -> ExplainingPart {
     let Head { globals, languages, .. } = head(&mut root, surroundings, problems);
     let languages: Vec<&str> = languages.iter().map(String::as_str).collect();
     let surroundings = &Surroundings { languages: &languages, ..*surroundings };
-    let read = channels::read(named(&mut root, "channel", problems), &globals, surroundings, problems);
-    read.into_iter().map(|(name, read)| Some((name, read.channel()?))).collect()
+    let sources = named(&mut root, "source", problems).into_iter().map(|(name, _)| name.into_inner()).collect();
+    let channels = channels::read(named(&mut root, "channel", problems), &globals, surroundings, problems);
+    let operator = table(&mut root, "operator", problems);
+    let (rules, reports) = (repeated(&mut root, "route", problems), named(&mut root, "report", problems));
+    let routes = routes::read(operator, rules, reports, &globals, problems).routes;
+    let known = |(name, read): (String, ReadChannel)| (name, KnownChannel { kind: read.kind, channel: read.channel() });
+    let channels = channels.into_iter().map(known).collect();
+    ExplainingPart { store, timezone: globals.timezone, routes, sources, channels }
+}
+
+/// Reads the time zone at the top of the file.
+pub fn timezone(root: &mut DeTable<'_>, surroundings: &Surroundings<'_>, problems: &mut Problems<'_>) -> Zone {
+    head(root, surroundings, problems).globals.timezone
 }
 
 /// What stands at the top of the file, and what follows from it for the rest.

@@ -45,7 +45,9 @@ pub struct Bundle {
 pub fn bundles(candidates: Vec<Candidate>, gathers: bool) -> Vec<Bundle> {
     let mut bundles: Vec<(Vec<(i64, DeliveryId)>, Bundle)> = Vec::new();
     let mut of_order: BTreeMap<String, usize> = BTreeMap::new();
-    for candidate in candidates {
+    for mut candidate in candidates {
+        // Somebody waits for it.
+        candidate.steady |= candidate.kind == Kind::Test;
         let joins = gathers && !candidate.steady && !candidate.returned;
         let order_key = candidate.order_key.filter(|_| joins);
         let member = (candidate.event_seq, candidate.id);

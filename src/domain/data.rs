@@ -346,6 +346,27 @@ pub struct Notice {
     /// The far side's words, or a number with its unit; free of secrets and of buyers' data.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    /// When the trouble began.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "known_milliseconds")]
+    pub since: Option<Timestamp>,
+    /// When it ended; absent while it lasts. So a notice that has it says that all is well again.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "known_milliseconds")]
+    pub until: Option<Timestamp>,
+    /// How long it has lasted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lasted_seconds: Option<i64>,
+    /// How many messages are concerned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub count: Option<u64>,
+    /// When the last thing of its sort happened: the last sign of life, the last message that was given up.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "known_milliseconds")]
+    pub last_at: Option<Timestamp>,
+    /// When it is tried again.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "known_milliseconds")]
+    pub next_at: Option<Timestamp>,
+    /// How far this machine's clock is ahead; negative: behind.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub off_by_seconds: Option<i64>,
 }
 
 /// How late an event is that came after something newer of the same order.

@@ -24,3 +24,4 @@ pub mod secret;
 pub mod sign;
 pub mod template;
 pub mod text;
+pub mod verdict;

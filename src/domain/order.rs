@@ -16,6 +16,7 @@ use crate::domain::ledger::Entry;
 use crate::domain::money::Money;
 use crate::domain::route::Hearer;
 use crate::domain::route::Rule;
+use crate::domain::verdict::Verdict;
 
 /// Where an order stands. The sequence of the variants is the sequence of an order's life: a state never gives way to
 /// an earlier one, so the same events add up to the same state in whatever sequence they arrive.
@@ -155,6 +156,8 @@ pub struct Decision {
     pub ledger: Vec<Entry>,
     /// The conditions that could not be judged, each once; the event was let through.
     pub unjudged: Vec<Unjudged>,
+    /// What the conditions came to that decided who hears, by the numbers of their routes.
+    pub judged: BTreeMap<usize, Verdict>,
 }
 
 /// A route's condition that could not be judged for an event.
@@ -181,31 +184,49 @@ pub fn decide(before: Option<&Order>, event: &Event, hearers: &[Hearer]) -> Deci
         order.revision = before.map_or(0, |order| order.revision) + 1;
         order
     });
-    let (channels, unjudged) = hearing(event, order.as_ref(), hearers);
+    let Hearing { channels, unjudged, judged } = hearing(event, order.as_ref(), hearers);
     let (late, ledger) = match &order {
         Some(order) => (before.and_then(|before| lateness(before, event)), ledger::entries(before, order)),
         None => (None, Vec::new()),
     };
-    Decision { order, late, channels, ledger, unjudged }
+    Decision { order, late, channels, ledger, unjudged, judged }
+}
+
+/// Who hears, and how that came.
+struct Hearing {
+    channels: Vec<String>,
+    unjudged: Vec<Unjudged>,
+    judged: BTreeMap<usize, Verdict>,
 }
 
 /// The channels whose conditions hold; each condition is judged once.
-fn hearing(event: &Event, order: Option<&Order>, hearers: &[Hearer]) -> (Vec<String>, Vec<Unjudged>) {
-    let mut judged: BTreeMap<usize, bool> = BTreeMap::new();
+fn hearing(event: &Event, order: Option<&Order>, hearers: &[Hearer]) -> Hearing {
+    let mut judged: BTreeMap<usize, Verdict> = BTreeMap::new();
     let mut unjudged = Vec::new();
-    let mut judge = |rule: &Rule| {
-        *judged.entry(rule.route).or_insert_with(|| match rule.condition.holds(event, order) {
-            Ok(holds) => holds,
-            Err(error) => {
-                let condition = rule.condition.to_string();
-                unjudged.push(Unjudged { route: rule.route, condition, reason: error.message });
-                true
-            }
-        })
+    let mut holds = |rule: &Rule| {
+        let verdict = judged.entry(rule.route).or_insert_with(|| {
+            judge(rule, event, order).unwrap_or_else(|error| {
+                unjudged.push(error);
+                Verdict::Unjudged
+            })
+        });
+        *verdict != Verdict::ConditionFails
     };
-    let hears = |hearer: &&Hearer| hearer.rules.is_empty() || hearer.rules.iter().any(&mut judge);
+    let hears = |hearer: &&Hearer| hearer.rules.is_empty() || hearer.rules.iter().any(&mut holds);
     let channels = hearers.iter().filter(hears).map(|hearer| hearer.channel.clone()).collect();
-    (channels, unjudged)
+    Hearing { channels, unjudged, judged }
+}
+
+/// Whether a route applies by its condition. `order` is the order after the event.
+///
+/// # Errors
+/// When the condition cannot be judged; then the route applies.
+pub fn judge(rule: &Rule, event: &Event, order: Option<&Order>) -> Result<Verdict, Unjudged> {
+    match rule.condition.holds(event, order) {
+        Ok(true) => Ok(Verdict::Applies),
+        Ok(false) => Ok(Verdict::ConditionFails),
+        Err(error) => Err(Unjudged { route: rule.route, condition: rule.condition.to_string(), reason: error.message }),
+    }
 }
 
 /// The order after one more telling of it. A repeat goes through here too, because a fuller one may complete lines and

@@ -66,9 +66,14 @@ impl Answer {
     /// The words without what the far side said freely: that may be our own message said back, with the buyer's name in
     /// it, and so belongs in no log and no notice.
     pub fn own_words(&self) -> &str {
-        let (own, _) = self.words.split_once(OPENS).unwrap_or((&self.words, ""));
-        own.trim_end_matches([' ', ':'])
+        own_words(&self.words)
     }
+}
+
+/// What [`Answer::own_words`] makes of words that were stored.
+pub fn own_words(words: &str) -> &str {
+    let (own, _) = words.split_once(OPENS).unwrap_or((words, ""));
+    own.trim_end_matches([' ', ':'])
 }
 
 /// Opens the words of a far side. No words of our own hold it.
@@ -148,7 +153,7 @@ pub fn next(outcome: &Outcome, standing: Standing, waits: &[SignedDuration], now
             None => Step::Dead,
             Some(wait) => {
                 let asked = match outcome {
-                    Outcome::Retry { after: Some(after) } => (*after).clamp(RETRY_AFTER_SHORTEST, RETRY_AFTER_LONGEST),
+                    Outcome::Retry { after: Some(after) } => within_bounds(*after),
                     _ => SignedDuration::ZERO,
                 };
                 // What the far side asks for is a lower bound; jitter must not fall short of it.
@@ -181,6 +186,11 @@ pub fn next(outcome: &Outcome, standing: Standing, waits: &[SignedDuration], now
         Outcome::Full => waiting(FULL_RETRY, false),
         Outcome::Rejected | Outcome::Bug => Step::Dead,
     }
+}
+
+/// How long a far side may make us wait: whatever it asks for, it hears from us twice a day.
+pub fn within_bounds(asked: SignedDuration) -> SignedDuration {
+    asked.clamp(RETRY_AFTER_SHORTEST, RETRY_AFTER_LONGEST)
 }
 
 /// Up to 10 % more or less, as a hash of delivery and attempt: the same in every run, different among deliveries.

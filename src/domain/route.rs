@@ -15,6 +15,8 @@ use serde::de::Error;
 use crate::domain::condition::Condition;
 use crate::domain::event::Kind;
 use crate::domain::id::Id;
+use crate::domain::verdict::Verdict;
+use crate::domain::verdict::Verdicts;
 
 /// A pattern over a whole text: `*` stands for any run of characters, dots and none included; all else for itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,23 +107,10 @@ pub struct Route {
     pub to: Vec<String>,
 }
 
-/// Why a route applies to an event or does not, expressions aside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    Applies,
-    /// None of its patterns matches the kind.
-    OtherKind,
-    /// The event is Orderbell's own, and the route does not name it literally.
-    NotNamed,
-    OtherSource,
-    OtherShop,
-}
-
 impl Route {
-    /// Judges an event by kind, source and shop.
-    pub fn judge(&self, kind: &Kind, source: &str, shop: Option<&str>) -> Verdict {
-        let text = kind.to_string();
-        let mut matching = self.events.iter().filter(|glob| glob.matches(&text)).peekable();
+    /// Judges an event by kind, source and shop; `text` is the kind as it is written.
+    fn judge(&self, kind: &Kind, text: &str, source: &str, shop: Option<&str>) -> Verdict {
+        let mut matching = self.events.iter().filter(|glob| glob.matches(text)).peekable();
         if matching.peek().is_none() {
             return Verdict::OtherKind;
         }
@@ -182,6 +171,12 @@ impl Routes {
     /// The channels that could hear of an event, each once, with what must hold: first those of the operator or of the
     /// report where the kind is theirs, then those of every route that applies, in the order of the routes.
     pub fn hearers(&self, kind: &Kind, source: &str, shop: Option<&str>) -> Vec<Hearer> {
+        self.judge(kind, source, shop, "").0
+    }
+
+    /// As [`Routes::hearers`], and beside them what each route came to; `fingerprint` is that of these routes
+    /// ([`crate::domain::verdict::fingerprint`]).
+    pub fn judge(&self, kind: &Kind, source: &str, shop: Option<&str>, fingerprint: &str) -> (Vec<Hearer>, Verdicts) {
         let own: &[String] = match kind {
             Kind::OperatorNotice => &self.operator,
             Kind::Report(name) => self.reports.get(name).map_or(&[], Vec::as_slice),
@@ -199,16 +194,21 @@ impl Routes {
             }
         };
         own.iter().for_each(|channel| add(channel, None));
+        let text = kind.to_string();
+        let mut verdicts = Verdicts::new(fingerprint, self.routes.len());
         for (number, route) in self.routes.iter().enumerate() {
-            if route.judge(kind, source, shop) != Verdict::Applies {
+            let verdict = route.judge(kind, &text, source, shop);
+            if verdict != Verdict::Applies {
+                verdicts.add(verdict, None);
                 continue;
             }
+            let rule = route.when.clone().map(|condition| Rule { route: number + 1, condition });
             for channel in &route.to {
-                let rule = route.when.clone().map(|condition| Rule { route: number + 1, condition });
-                add(channel, rule);
+                add(channel, rule.clone());
             }
+            verdicts.add(verdict, rule);
         }
-        hearers
+        (hearers, verdicts)
     }
 }
 
@@ -302,12 +302,12 @@ mod tests {
             shops: Some(names(&["145541"])),
             ..route(&["order.*"], &["kitchen"])
         };
-        let judge = |source, shop| narrow.judge(&Kind::OrderPlaced, source, shop);
+        let judge = |source, shop| narrow.judge(&Kind::OrderPlaced, "order.placed", source, shop);
         assert_eq!(judge("keeta-hk", Some("145541")), Verdict::Applies);
         assert_eq!(judge("keeta-hk", Some("2")), Verdict::OtherShop);
         assert_eq!(judge("keeta-hk", None), Verdict::OtherShop);
         assert_eq!(judge("licences", Some("145541")), Verdict::OtherSource);
-        assert_eq!(narrow.judge(&Kind::StockLow, "keeta-hk", Some("145541")), Verdict::OtherKind);
+        assert_eq!(narrow.judge(&Kind::StockLow, "stock.low", "keeta-hk", Some("145541")), Verdict::OtherKind);
     }
 
     #[test]

@@ -5,12 +5,15 @@ use std::collections::HashMap;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::OnceLock;
 use std::sync::PoisonError;
 
 use http::HeaderMap;
+use jiff::SignedDuration;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use crate::domain::data::Notice;
 use crate::domain::event::DeliveryId;
 use crate::domain::event::Event;
 use crate::domain::event::EventId;
@@ -19,12 +22,18 @@ use crate::domain::event::Proof;
 use crate::domain::event::RepeatKey;
 use crate::domain::order::Unjudged;
 use crate::domain::route::Glob;
+use crate::domain::route::Hearer;
 use crate::domain::route::Routes;
+use crate::domain::verdict;
+use crate::domain::verdict::Verdicts;
 use crate::flow::Clock;
 use crate::flow::Current;
 use crate::flow::Wake;
 use crate::flow::notice::Notices;
 use crate::flow::notice::Topic;
+use crate::flow::refusals;
+use crate::flow::refusals::Refusals;
+use crate::flow::signs::Signs;
 use crate::platform::Heard;
 use crate::platform::Method;
 use crate::platform::Refusal;
@@ -34,6 +43,7 @@ use crate::platform::Source;
 use crate::platform::Webhook;
 use crate::store::Record;
 use crate::store::Recorded;
+use crate::store::Unheard;
 use crate::store::sqlite::Sqlite;
 
 /// An observing source keeps so many bytes of unproven webhooks in an hour, some thousands of orders.
@@ -55,10 +65,16 @@ pub struct Reception {
     pub currency: String,
     /// The channels that there are, each with the kinds that are urgent to it.
     pub channels: BTreeMap<String, Vec<Glob>>,
+    /// After how long the sources that are watched are silent.
+    pub silent_after: BTreeMap<String, SignedDuration>,
+    /// Whose clock the far side of a channel shows, where it shows one.
+    pub far_hosts: BTreeMap<String, String>,
     /// The kinds of which the log has said that nobody hears of them.
     pub unrouted: Mutex<HashSet<String>>,
     /// The conditions of which the operator was told that they cannot be judged.
     pub unjudged: Mutex<HashSet<(usize, String)>>,
+    /// That of the routes.
+    pub fingerprint: OnceLock<String>,
 }
 
 impl Reception {
@@ -67,6 +83,12 @@ impl Reception {
         let text = kind.to_string();
         let is_urgent = |globs: &[Glob]| *kind == Kind::Test || globs.iter().any(|glob| glob.matches(&text));
         self.channels.iter().filter(|(_, globs)| is_urgent(globs)).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Who could hear of an event, and what each route came to.
+    pub fn judge(&self, kind: &Kind, source: &str, shop: Option<&str>) -> (Vec<Hearer>, Verdicts) {
+        let fingerprint = self.fingerprint.get_or_init(|| verdict::fingerprint(&self.routes.routes));
+        self.routes.judge(kind, source, shop, fingerprint)
     }
 
     /// Once per kind, so that a forgotten route is seen and the log stays readable.
@@ -85,8 +107,11 @@ pub struct Intake {
     wake: Wake,
     notices: Notices,
     clock: Clock,
+    signs: Signs,
     /// Bytes of unproven webhooks that each observing source has kept in an hour, by hours since 1970.
     unproven: Mutex<HashMap<String, (i64, usize)>>,
+    /// What was refused, on its way to the store.
+    pub refusals: Refusals,
 }
 
 /// What is answered, before it becomes a status.
@@ -102,7 +127,13 @@ pub enum Verdict {
 
 impl Intake {
     pub fn new(reception: Current<Reception>, notices: Notices, store: Arc<Sqlite>, wake: Wake, clock: Clock) -> Self {
-        Self { reception, store, wake, notices, clock, unproven: Mutex::default() }
+        let (unproven, refusals, signs) = (Mutex::default(), Refusals::default(), Signs::default());
+        Self { reception, store, wake, notices, clock, signs, unproven, refusals }
+    }
+
+    /// What it notices, for the watch.
+    pub fn signs(&self) -> Signs {
+        self.signs.clone()
     }
 
     /// Whether a source of this name is configured.
@@ -128,28 +159,46 @@ impl Intake {
         let reply = match platform.hear(&request) {
             Ok(Heard::Heartbeat) => {
                 tracing::debug!(source = name, "heartbeat");
+                self.note_life(name, now);
                 Reply::Received
             }
-            Ok(Heard::Webhook(webhook)) => self.remember(&reception, name, *webhook, now).await,
+            Ok(Heard::Webhook(webhook)) => {
+                let is_believed = webhook.proof != Proof::Unproven;
+                let reply = self.remember(&reception, name, *webhook, now).await;
+                if is_believed && reply != Reply::Refused {
+                    self.note_life(name, now);
+                }
+                reply
+            }
             Err(Refusal::Method) => return Verdict::Method,
             Err(refusal) => {
                 tracing::warn!(source = name, bytes = body.len(), "a webhook was refused: {refusal}");
-                self.tell_operator(name, &refusal, &inlet.address, now).await;
+                let address = platform.checked_address(&inlet.address);
+                self.refusals.note(name, || refusals::reason(&refusal, address), body.len(), now);
+                self.tell_operator(name, &refusal, address, now).await;
                 Reply::Refused
             }
         };
         Verdict::Answer(reply, platform.reply(reply))
     }
 
+    /// The source lives, whatever it says.
+    fn note_life(&self, name: &str, now: Timestamp) {
+        if self.signs.from(name, now) && !self.store.sign_of_life(name, Some(now)) {
+            tracing::debug!(source = name, "a sign of life was not written down: the store is busy");
+        }
+    }
+
     async fn remember(&self, reception: &Reception, name: &str, webhook: Webhook, now: Timestamp) -> Reply {
         let Webhook { kind, occurred_at, shop, order, data, proof, mut repeat_keys, body } = webhook;
-        let mut hearers = Vec::new();
+        let (mut hearers, mut verdicts, mut unheard) = (Vec::new(), Verdicts::default(), None);
         if proof == Proof::Unproven {
             if !self.has_room_for_unproven(name, body.len(), now) {
                 tracing::warn!(
                     source = name,
                     "a webhook was refused: its signature fits none of the recipes, and enough such were kept in this hour"
                 );
+                self.refusals.note(name, || refusals::TOO_MANY_UNPROVEN.to_owned(), body.len(), now);
                 return Reply::Refused;
             }
             tracing::warn!(
@@ -159,9 +208,11 @@ impl Intake {
             // What nobody proved must not make a genuine webhook look like a repeat.
             repeat_keys = vec![RepeatKey::Once(format!("unproven:{}", Uuid::now_v7()))];
         } else {
-            hearers = reception.routes.hearers(&kind, name, shop.as_ref().map(|shop| shop.id.as_str()));
+            (hearers, verdicts) = reception.judge(&kind, name, shop.as_ref().map(|shop| shop.id.as_str()));
             if hearers.is_empty() {
                 reception.say_unrouted(&kind.to_string());
+                let shop = shop.as_ref().map(|shop| shop.id.clone());
+                unheard = Some(Unheard { kind: kind.clone(), source: name.to_owned(), shop });
             }
         }
         let recipe = match &proof {
@@ -175,10 +226,14 @@ impl Intake {
         let urgent = reception.urgent(&event.kind);
         let kind = event.kind.to_string();
         let hearers = hearers.into_iter().map(|hearer| (hearer, DeliveryId(Uuid::now_v7()))).collect();
-        match self.store.record(Record { event, body, repeat_keys, hearers, urgent }).await {
+        let bytes = body.len();
+        match self.store.record(Record { event, body, repeat_keys, hearers, urgent, verdicts }).await {
             Ok(Recorded::New { channels, unjudged }) => {
                 tracing::info!(event = %id, kind, source = name, deliveries = channels.len(), proof = recipe, "webhook recorded");
                 self.wake.wake(&channels);
+                if unheard.is_some_and(|unheard| self.signs.unrouted(unheard)) {
+                    self.wake.watch().notify_one();
+                }
                 for rule in unjudged {
                     self.say_unjudged(reception, rule, &kind, now).await;
                 }
@@ -194,6 +249,7 @@ impl Intake {
                     source = name,
                     "a webhook was refused: its proof has come before, with another body"
                 );
+                self.refusals.note(name, || refusals::REPLAYED.to_owned(), bytes, now);
                 Reply::Refused
             }
             Err(error) => {
@@ -219,9 +275,8 @@ impl Intake {
     async fn tell_operator(&self, name: &str, refusal: &Refusal, address: &str, now: Timestamp) {
         match refusal {
             Refusal::Stale { off_by_seconds } => {
-                let side = if *off_by_seconds < 0 { "ahead of" } else { "behind" };
-                let detail = format!("{} s {side} this machine's clock", off_by_seconds.unsigned_abs());
-                self.notices.tell(Topic::Clock, name, detail, now).await;
+                let notice = Notice { off_by_seconds: Some(*off_by_seconds), ..Notice::default() };
+                self.notices.say(Topic::Clock, name, notice, now).await;
             }
             Refusal::Signature => {
                 self.notices.tell(Topic::Refused, name, format!("checked against {address}"), now).await

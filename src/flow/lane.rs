@@ -1,6 +1,8 @@
 //! One lane per channel: what of that which waits is sent now, alone or in a digest, and what is held or told elsewhere.
 //! No lane delays another.
 
+mod aside;
+
 use std::collections::HashMap;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -19,7 +21,6 @@ use crate::domain::bundle;
 use crate::domain::bundle::Bundle;
 use crate::domain::bundle::Candidate;
 use crate::domain::event::DeliveryId;
-use crate::domain::event::Kind;
 use crate::domain::pace::Allowance;
 use crate::domain::pace::Elapsed;
 use crate::domain::pace::Plan;
@@ -33,13 +34,14 @@ use crate::flow::Current;
 use crate::flow::Wake;
 use crate::flow::delivery;
 use crate::flow::delivery::Sending;
+use crate::flow::far_clocks::FarClocks;
 use crate::flow::notice::Notices;
+use crate::flow::pacers::Held;
 use crate::flow::pacers::Pacer;
 use crate::flow::pacers::Pacers;
 use crate::store::Due;
 use crate::store::Fallback;
 use crate::store::Outlook;
-use crate::store::Parked;
 use crate::store::sqlite::Sqlite;
 
 /// A lane looks at the table at least this often, because a command may have changed it.
@@ -79,6 +81,7 @@ pub struct Post {
     pub templates: Current<Templates>,
     pub wake: Wake,
     pub notices: Notices,
+    pub far_clocks: FarClocks,
     pub clock: Clock,
     pub pacers: Pacers,
 }
@@ -162,6 +165,32 @@ impl Runner {
         }
     }
 
+    /// Sends one delivery and nothing else, when the allowance lets it: for a person who tries a channel.
+    ///
+    /// # Errors
+    /// Until when the credential is shut, where that is longer than `patience`.
+    pub async fn send_only(&mut self, id: DeliveryId, patience: SignedDuration) -> Result<(), SignedDuration> {
+        let clock = self.post.clock.clone();
+        let begin = clock.elapsed();
+        loop {
+            let elapsed = clock.elapsed();
+            let (plan, ticket) = self.pacer.admit(Waiting { urgent: 1, ordinary: 0 }, elapsed);
+            if let Some(ticket) = ticket {
+                self.start(vec![id], ticket, 0).await;
+                self.drain().await;
+                return Ok(());
+            }
+            let wait = match plan {
+                Plan::Later(Some(until)) => until - elapsed,
+                _ => SignedDuration::from_secs(1),
+            };
+            if elapsed + wait - begin > patience {
+                return Err(wait);
+            }
+            tokio::time::sleep(clock.real(wait)).await;
+        }
+    }
+
     /// Lets every send under way end.
     pub async fn drain(&mut self) {
         while let Some(ended) = self.sending.join_next_with_id().await {
@@ -228,45 +257,6 @@ impl Runner {
         }
     }
 
-    /// While the channel is parked, one message now and then finds out whether its setting is mended: the oldest, or a test
-    /// that a person asked for.
-    async fn probe(&mut self, due: &[Candidate], parked: &Parked, now: Timestamp, elapsed: Elapsed) -> Next {
-        let test = due.iter().find(|candidate| candidate.kind == Kind::Test);
-        let oldest = || due.iter().min_by_key(|candidate| candidate.event_seq);
-        let is_time = parked.next_probe_at <= now;
-        let Some(candidate) = test.or_else(|| oldest().filter(|_| is_time)) else {
-            return if is_time { Next::Change } else { Next::On(parked.next_probe_at) };
-        };
-        if self.under_way.is_empty()
-            && let (Plan::Alone, Some(ticket)) = self.pacer.admit(Waiting { urgent: 1, ordinary: 0 }, elapsed)
-        {
-            self.start(vec![candidate.id], ticket, parked.probes).await;
-        }
-        Next::Change
-    }
-
-    /// Holds back what may not go out in quiet hours; answers what may.
-    async fn hold(&self, candidates: Vec<Candidate>, now: Timestamp) -> Vec<Candidate> {
-        let Some(quiet) = &self.lane.quiet else { return candidates };
-        let (mut held, mut until) = (Vec::new(), None);
-        let mut go = Vec::with_capacity(candidates.len());
-        for candidate in candidates {
-            match quiet.holds(&candidate.kind, now, &self.lane.timezone) {
-                Some(end) => {
-                    until = Some(end);
-                    held.push(candidate.id);
-                }
-                None => go.push(candidate),
-            }
-        }
-        if let Some(until) = until
-            && let Err(error) = self.post.store.hold(held, until, now).await
-        {
-            tracing::error!(channel = self.lane.name, %error, "that messages are held until the quiet hours end could not be stored");
-        }
-        go
-    }
-
     /// Sends what the allowance lets through: alone, or sharing messages.
     async fn send(&mut self, candidates: Vec<Candidate>, elapsed: Elapsed) -> Next {
         let gathers = self.lane.channel.gathers();
@@ -302,18 +292,19 @@ impl Runner {
 
     /// Starts one message about these deliveries, of which the last one leads.
     async fn start(&mut self, ids: Vec<DeliveryId>, ticket: Ticket, probes: u32) {
-        let now = self.post.clock.now();
-        let loaded = self.post.store.reader().load(ids, now).await;
+        let clock = &self.post.clock;
+        let slot = Held::new(self.pacer.clone(), clock.clone(), ticket);
+        let loaded = self.post.store.reader().load(ids, clock.now()).await;
         let (known, unreadable) = match loaded {
             Ok(loaded) => loaded,
             Err(error) => {
                 tracing::error!(channel = self.lane.name, %error, "what is due cannot be read");
-                return self.pacer.give_back(ticket);
+                return slot.give_back();
             }
         };
         self.say_unreadable(unreadable);
         let mut known: Vec<Due> = known;
-        let Some(leader) = known.pop() else { return self.pacer.give_back(ticket) };
+        let Some(leader) = known.pop() else { return slot.give_back() };
         let ids = known.iter().map(|due| due.id).chain([leader.id]).collect();
         let sending = Sending {
             lane: self.lane.clone(),
@@ -322,41 +313,8 @@ impl Runner {
             retire: self.retire.clone(),
             probes,
         };
-        let task = self.sending.spawn(delivery::deliver(sending, leader, known, ticket));
+        let task = self.sending.spawn(delivery::deliver(sending, leader, known, slot));
         self.under_way.insert(task.id(), ids);
-    }
-
-    /// Asks the fallback for what has waited too long, or for everything urgent while the channel is parked.
-    async fn fall_back(&self, now: Timestamp) {
-        let Some(to) = &self.lane.fallback else { return };
-        let before = now.checked_sub(self.lane.fallback_after).unwrap_or(now);
-        let quiet = self.lane.quiet.as_ref().filter(|quiet| quiet.until(now, &self.lane.timezone).is_some());
-        let through = quiet.map(|quiet| quiet.except.clone());
-        let reader = self.post.store.reader();
-        if !matches!(reader.wants_fallback(&self.lane.name, before, now, through.clone()).await, Ok(true)) {
-            return;
-        }
-        match self.post.store.fall_back(to.clone(), before, now, through).await {
-            Ok(0) => {}
-            Ok(asked) => {
-                tracing::warn!(
-                    channel = self.lane.name,
-                    fallback = to.to,
-                    deliveries = asked,
-                    "urgent messages go to the fallback"
-                );
-                self.post.wake.wake(std::slice::from_ref(&to.to));
-            }
-            Err(error) => tracing::error!(channel = self.lane.name, %error, "the fallback could not be asked"),
-        }
-    }
-
-    /// Slots that are free again need not be remembered.
-    async fn forget_slots(&self, elapsed: Elapsed) {
-        let freed = self.pacer.freed(elapsed);
-        if !freed.is_empty() && self.post.store.forget_slots(freed.clone()).await.is_err() {
-            self.pacer.not_forgotten(freed);
-        }
     }
 
     /// How long to wait for a change.
@@ -375,7 +333,12 @@ impl Runner {
     }
 
     async fn finish(mut self, shutdown: CancellationToken) {
+        self.let_end(shutdown).await;
+        // Until here its allowance counts, for what was under way and the further parts of it.
         self.pacer.leave(&self.lane.name);
+    }
+
+    async fn let_end(&mut self, shutdown: CancellationToken) {
         let sending = &mut self.sending;
         let longest = self.lane.channel.longest(self.lane.timeout) + LEASE_MARGIN;
         let released = tokio::select! {

@@ -1,15 +1,19 @@
 //! The walks: what happens from a webhook to a message, across the rooms.
 
 pub mod delivery;
+pub mod far_clocks;
 pub mod intake;
 pub mod lane;
 pub mod lanes;
 pub mod notice;
 pub mod pacers;
+pub mod refusals;
 mod round;
 pub mod schedule;
+pub mod signs;
 pub mod stranded;
 mod telling;
+pub mod watch;
 mod words;
 
 use std::collections::BTreeMap;
@@ -117,13 +121,16 @@ impl<T> Clone for Current<T> {
     }
 }
 
-/// Wakes the lanes of channels for which something was committed.
+/// Wakes the lanes of channels for which something was committed, and the watch when something may be wrong.
 #[derive(Clone, Default)]
-pub struct Wake(Arc<Mutex<BTreeMap<String, Arc<Notify>>>>);
+pub struct Wake {
+    bells: Arc<Mutex<BTreeMap<String, Arc<Notify>>>>,
+    watch: Arc<Notify>,
+}
 
 impl Wake {
     pub fn wake(&self, channels: &[String]) {
-        let bells = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let bells = self.bells.lock().unwrap_or_else(PoisonError::into_inner);
         for bell in channels.iter().filter_map(|name| bells.get(name)) {
             bell.notify_one();
         }
@@ -131,7 +138,12 @@ impl Wake {
 
     /// What is rung for one channel; a lane and its successor have the same.
     pub fn bell(&self, channel: &str) -> Arc<Notify> {
-        let mut bells = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut bells = self.bells.lock().unwrap_or_else(PoisonError::into_inner);
         bells.entry(channel.to_owned()).or_default().clone()
+    }
+
+    /// What makes the watch look at once.
+    pub fn watch(&self) -> Arc<Notify> {
+        self.watch.clone()
     }
 }

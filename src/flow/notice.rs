@@ -23,10 +23,12 @@ use crate::flow::Wake;
 use crate::flow::intake::Reception;
 use crate::store::Record;
 use crate::store::Recorded;
+use crate::store::StoreError;
+use crate::store::Telling;
 use crate::store::sqlite::Sqlite;
 
 /// What a notice is about; `notice.<topic>` in the language files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Topic {
     /// A source's webhooks carry a time that is not this machine's.
     Clock,
@@ -36,12 +38,10 @@ pub enum Topic {
     Application,
     /// The token of a source's webhooks is not what its secret or password makes.
     Token,
-    /// A message was given up.
+    /// Messages were given up.
     Dead,
     /// One recipient of several was refused; the others got the message.
     Recipient,
-    /// A channel's far side says that the channel's setting is wrong.
-    Misconfigured,
     /// A template failed; the plain form went out.
     Template,
     /// New templates have a mistake; the ones before stay in use.
@@ -52,10 +52,26 @@ pub enum Topic {
     Stranded,
     /// The condition of a route could not be judged; the event was let through.
     Condition,
+    /// A channel rests until its setting is mended.
+    Parked,
+    /// Urgent messages have waited for too long.
+    Waiting,
+    /// Nothing has come from a source for too long.
+    Silent,
+    /// This machine's clock is not that of the far sides.
+    MachineClock,
+    /// The disk of the store is nearly full.
+    Disk,
+    /// No route matches a kind of event that comes.
+    Unrouted,
 }
 
 impl Topic {
-    fn as_str(self) -> &'static str {
+    /// Those that the watch begins and ends ([`crate::flow::watch`]); the others are told by whoever meets them.
+    pub const WATCHED: [Topic; 7] =
+        [Topic::Dead, Topic::Parked, Topic::Waiting, Topic::Silent, Topic::MachineClock, Topic::Disk, Topic::Unrouted];
+
+    pub fn as_str(self) -> &'static str {
         match self {
             Topic::Clock => "clock",
             Topic::Refused => "refused",
@@ -63,12 +79,17 @@ impl Topic {
             Topic::Token => "token",
             Topic::Dead => "dead",
             Topic::Recipient => "recipient",
-            Topic::Misconfigured => "misconfigured",
             Topic::Template => "template",
             Topic::Templates => "templates",
             Topic::Configuration => "configuration",
             Topic::Stranded => "stranded",
             Topic::Condition => "condition",
+            Topic::Parked => "parked",
+            Topic::Waiting => "waiting",
+            Topic::Silent => "silent",
+            Topic::MachineClock => "machine_clock",
+            Topic::Disk => "disk",
+            Topic::Unrouted => "unrouted",
         }
     }
 }
@@ -91,19 +112,55 @@ impl Notices {
     /// Records a notice, unless the same topic and subject were told within this hour. `detail` must hold no secret and
     /// nothing of a buyer.
     pub async fn tell(&self, topic: Topic, subject: &str, detail: String, now: Timestamp) {
+        self.say(topic, subject, Notice { detail: Some(detail), ..Notice::default() }, now).await;
+    }
+
+    /// As [`Notices::tell`], with more than a detail to tell.
+    pub async fn say(&self, topic: Topic, subject: &str, notice: Notice, now: Timestamp) {
+        if Topic::WATCHED.contains(&topic) {
+            // The watch sees it by itself, and tells of it when it ends, too.
+            return self.wake.watch().notify_one();
+        }
         let hour = now.as_second().div_euclid(3600);
         if self.told().get(&(topic, subject.to_owned())) == Some(&hour) {
             return;
         }
+        let notice = Notice { topic: topic.as_str().to_owned(), subject: Some(subject.to_owned()), ..notice };
+        let detail = notice.detail.clone();
+        let key = RepeatKey::Once(format!("notice:{}:{subject}:{hour}", topic.as_str()));
+        let record = Record { repeat_keys: vec![key], ..self.record(notice, now) };
+        match self.store.record(record).await {
+            Ok(recorded) => {
+                if matches!(recorded, Recorded::New { .. }) {
+                    tracing::warn!(topic = topic.as_str(), subject, detail, "the operator is told");
+                }
+                self.told().insert((topic, subject.to_owned()), hour);
+                self.ring(recorded);
+            }
+            Err(error) => {
+                tracing::error!(topic = topic.as_str(), subject, detail, %error, "a notice to the operator could not be stored")
+            }
+        }
+    }
+
+    /// Changes what the operator is known to know, with the notice that tells him. Answers whether that is so: somebody else
+    /// may have done it.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]: nothing has changed, and nothing was told.
+    pub async fn change(&self, telling: Telling) -> Result<bool, StoreError> {
+        let recorded = self.store.tell(telling).await?;
+        let is_changed = recorded.is_some();
+        recorded.into_iter().for_each(|recorded| self.ring(recorded));
+        Ok(is_changed)
+    }
+
+    /// The event of a notice, to whom it may concern.
+    pub fn record(&self, notice: Notice, now: Timestamp) -> Record {
         let kind = Kind::OperatorNotice;
         let reception = self.reception.get();
-        let (hearers, urgent) = (reception.routes.hearers(&kind, OWN_SOURCE, None), reception.urgent(&kind));
-        let notice = Notice {
-            topic: topic.as_str().to_owned(),
-            subject: Some(subject.to_owned()),
-            detail: Some(detail.clone()),
-        };
-        let record = Record {
+        let ((hearers, verdicts), urgent) = (reception.judge(&kind, OWN_SOURCE, None), reception.urgent(&kind));
+        Record {
             event: Event {
                 id: EventId(Uuid::now_v7()),
                 kind,
@@ -116,31 +173,25 @@ impl Notices {
                 proof: Proof::Own,
             },
             body: Vec::new(),
-            repeat_keys: vec![RepeatKey::Once(format!("notice:{}:{subject}:{hour}", topic.as_str()))],
+            repeat_keys: Vec::new(),
             hearers: hearers.into_iter().map(|hearer| (hearer, DeliveryId(Uuid::now_v7()))).collect(),
             urgent,
-        };
-        match self.store.record(record).await {
-            Ok(Recorded::New { channels, unjudged }) => {
-                tracing::warn!(topic = topic.as_str(), subject, detail, "the operator is told");
-                self.told().insert((topic, subject.to_owned()), hour);
-                // A notice about a notice would never end.
-                for rule in unjudged {
-                    tracing::warn!(
-                        route = rule.route,
-                        reason = rule.reason,
-                        "the condition of a route cannot be judged for notices"
-                    );
-                }
-                self.wake.wake(&channels);
-            }
-            Ok(Recorded::Repeat { .. } | Recorded::Replay) => {
-                self.told().insert((topic, subject.to_owned()), hour);
-            }
-            Err(error) => {
-                tracing::error!(topic = topic.as_str(), subject, detail, %error, "a notice to the operator could not be stored")
-            }
+            verdicts,
         }
+    }
+
+    /// Wakes the lanes of those who are to hear of a notice.
+    fn ring(&self, recorded: Recorded) {
+        let Recorded::New { channels, unjudged } = recorded else { return };
+        // A notice about a notice would never end.
+        for rule in unjudged {
+            tracing::warn!(
+                route = rule.route,
+                reason = rule.reason,
+                "the condition of a route cannot be judged for notices"
+            );
+        }
+        self.wake.wake(&channels);
     }
 
     fn told(&self) -> MutexGuard<'_, HashMap<(Topic, String), i64>> {

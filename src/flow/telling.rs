@@ -58,7 +58,7 @@ pub async fn tell_operator(lane: &Lane, post: &Post, due: &Due, answer: &Answer,
         };
         post.notices.tell(Topic::Dead, &lane.name, format!("{about}: {words}"), now).await;
     }
-    if answer.outcome == Outcome::Misconfigured {
-        post.notices.tell(Topic::Misconfigured, &lane.name, words.to_owned(), now).await;
+    if matches!(step, Step::Park { .. }) || matches!(answer.outcome, Outcome::Misconfigured) {
+        post.notices.tell(Topic::Parked, &lane.name, words.to_owned(), now).await;
     }
 }

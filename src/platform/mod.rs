@@ -114,6 +114,11 @@ pub trait Platform: Send + Sync {
     /// event of kind `unrecognised`.
     fn hear(&self, request: &Request<'_>) -> Result<Heard, Refusal>;
 
+    /// The address that its signatures are checked against, where `address` is the one that it should know.
+    fn checked_address<'a>(&'a self, address: &'a str) -> &'a str {
+        address
+    }
+
     /// The body of the platform's own answer; JSON.
     fn reply(&self, reply: Reply) -> &'static str;
 

@@ -86,7 +86,8 @@ Faults:
 {\"fault\": \"redirect\", \"location\": \"http://elsewhere.example/\"}
 {\"fault\": \"garbage\"}       a page of HTML with status 200
 {\"fault\": \"smtp\", \"phase\": \"recipient\", \"reply\": \"450 4.2.0 later\"}   without \"reply\" the connection is cut
-    phases: greeting hello start_tls auth mail recipient data content dot answer
+{\"fault\": \"silence\", \"phase\": \"answer\"}   nothing more is said
+    phases: greeting hello start_tls auth mail recipient data content midst dot answer
 {\"fault\": \"mishap\", \"mishap\": \"half\", \"answer\": {\"fault\": \"status\", \"status\": 503}}
     something befalls an answer: lost, late (with \"delay_ms\") or half; without \"answer\" that of a far side which takes the message
 ";

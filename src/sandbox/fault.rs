@@ -43,6 +43,9 @@ pub enum Fault {
         #[serde(default)]
         reply: Option<String>,
     },
+    /// The mail server says nothing more at that step and keeps the connection open until its caller gives up. At `answer` the
+    /// mail is taken.
+    Silence { phase: Phase },
     /// HTTP 200 with a page of HTML, as a proxy in between might answer; the message is not taken.
     Garbage,
 }
@@ -73,7 +76,7 @@ impl Fault {
     /// The step of the mail server at which it strikes.
     pub fn phase(&self) -> Option<Phase> {
         match self {
-            Fault::Smtp { phase, .. } => Some(*phase),
+            Fault::Smtp { phase, .. } | Fault::Silence { phase } => Some(*phase),
             Fault::Mishap { answer: Some(answer), .. } => answer.phase(),
             _ => None,
         }
@@ -91,6 +94,7 @@ impl Fault {
             Fault::Mishap { .. } => "mishap".to_owned(),
             Fault::Redirect { .. } => "redirect".to_owned(),
             Fault::Smtp { .. } => "smtp".to_owned(),
+            Fault::Silence { .. } => "silence".to_owned(),
             Fault::Garbage => "garbage".to_owned(),
         }
     }
@@ -109,6 +113,8 @@ pub enum Phase {
     Data,
     /// The mail was asked for and has not come.
     Content,
+    /// A part of the mail has come; the rest is not read.
+    Midst,
     /// The mail has come, and is not taken.
     Dot,
     /// The mail is taken.

@@ -57,6 +57,7 @@ pub enum Strike {
     SayLate(String, Duration),
     SayHalf(String),
     Cut,
+    Silence,
 }
 
 fn yes() -> String {
@@ -69,6 +70,9 @@ impl Desk {
         let mut memory = self.memory();
         let of_phase = |fault: &Fault| fault.phase() == Some(phase);
         let fault = [recipient, MAIL_SERVER].into_iter().find_map(|name| memory.faults.strike_if(name, of_phase))?;
+        if matches!(fault, Fault::Silence { .. }) {
+            return Some(Strike::Silence);
+        }
         let (mishap, fault) = fault.apart();
         let reply = match fault {
             Some(Fault::Smtp { reply, .. }) => reply,
@@ -104,15 +108,24 @@ impl Desk {
 
     /// Keeps that a mail, or the log-in of a user, was refused, of which no more is known.
     pub fn refuse_mail(&self, recipient: &str, why: &str) {
+        self.keep_untaken(recipient, String::new(), Verdict::Refused(why.to_owned()));
+    }
+
+    /// Keeps the part of a mail that had come when it broke off.
+    pub fn keep_fragment(&self, recipient: &str, fragment: &str) {
+        self.keep_untaken(recipient, fragment.to_owned(), Verdict::Fault("broken off in the midst".to_owned()));
+    }
+
+    fn keep_untaken(&self, recipient: &str, body: String, verdict: Verdict) {
         self.inbox.put(Received {
             at: Timestamp::now(),
             address: Address { kind: FarSide::Email, name: recipient.to_owned() },
             title: None,
             text: None,
-            body: String::new(),
+            body,
             key: None,
             repeat: false,
-            verdict: Verdict::Refused(why.to_owned()),
+            verdict,
             headers: Vec::new(),
         });
     }

@@ -98,7 +98,7 @@ pub fn faulty(fault: &Fault) -> Option<Answer> {
         }
         Fault::Garbage => Some(response(StatusCode::OK, "text/html; charset=utf-8", HTML.to_owned())),
         Fault::Cut | Fault::CutRequest | Fault::LostAnswer => None,
-        Fault::Delay { .. } | Fault::Mishap { .. } | Fault::Smtp { .. } => None,
+        Fault::Delay { .. } | Fault::Mishap { .. } | Fault::Smtp { .. } | Fault::Silence { .. } => None,
     }
 }
 

@@ -29,6 +29,8 @@ const MOST_BYTES: usize = 10 * 1024 * 1024;
 const LONGEST_LINE: u64 = 12_288;
 /// Bytes of one line of a mail, its end included (RFC 5321, section 4.5.3.1.6).
 const LONGEST_MAIL_LINE: usize = 1000;
+/// Bytes of a mail after which it has come in part.
+const MIDST: usize = 1024;
 
 /// How the mail server behaves.
 #[derive(Clone, Debug, Default)]
@@ -247,7 +249,7 @@ impl Session {
         if self.faulty(Phase::Content, &first).await? {
             return Ok(());
         }
-        let taken = self.content().await?;
+        let taken = self.content(&first).await?;
         if self.faulty(Phase::Dot, &first).await? {
             return Ok(());
         }
@@ -269,9 +271,10 @@ impl Session {
     }
 
     /// Reads a mail up to its final dot; a mail that breaks the rules of the wire is refused then.
-    async fn content(&mut self) -> Result<Result<String, &'static str>, Over> {
+    async fn content(&mut self, recipient: &str) -> Result<Result<String, &'static str>, Over> {
         let mut content = String::new();
         let mut fault = None;
+        let mut is_past_midst = false;
         loop {
             let mut line = Vec::new();
             let most = u64::try_from(MOST_BYTES).unwrap_or(u64::MAX);
@@ -295,7 +298,18 @@ impl Session {
                 let line = line.strip_prefix(b".").unwrap_or(&line);
                 content.push_str(&String::from_utf8_lossy(line));
             }
+            if content.len() >= MIDST && !std::mem::replace(&mut is_past_midst, true) {
+                self.midst(recipient, &content).await?;
+            }
         }
+    }
+
+    /// What happens when a part of the mail has come. A server that speaks there hangs up.
+    async fn midst(&mut self, recipient: &str, fragment: &str) -> Result<(), Over> {
+        let Some(strike) = self.desk.mail_fault(Phase::Midst, recipient) else { return Ok(()) };
+        self.desk.keep_fragment(recipient, fragment);
+        self.suffer(strike).await?;
+        Err(Over)
     }
 
     /// Whether a fault took the place of the reply.
@@ -309,6 +323,11 @@ impl Session {
     async fn suffer(&mut self, strike: Strike) -> Result<(), Over> {
         match strike {
             Strike::Say(reply) => self.say(&reply).await,
+            Strike::Silence => {
+                // Whatever still comes, until the caller hangs up.
+                while self.stream.get_mut().read_u8().await.is_ok() {}
+                Err(Over)
+            }
             Strike::SayLate(reply, delay) => {
                 tokio::time::sleep(delay).await;
                 self.say(&reply).await

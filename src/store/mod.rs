@@ -1,6 +1,10 @@
 //! What Orderbell remembers: the contract of the stores, in the words of the flow.
 
+pub mod change;
+pub mod history;
 pub mod sqlite;
+
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -10,6 +14,7 @@ use crate::domain::bundle::Candidate;
 use crate::domain::event::DeliveryId;
 use crate::domain::event::Event;
 use crate::domain::event::EventId;
+use crate::domain::event::Kind;
 use crate::domain::event::RepeatKey;
 use crate::domain::message::Form;
 use crate::domain::message::Part;
@@ -18,6 +23,7 @@ use crate::domain::order::Unjudged;
 use crate::domain::retry::Answer;
 use crate::domain::retry::Step;
 use crate::domain::route::Hearer;
+use crate::domain::verdict::Verdicts;
 
 /// Why the store did not do what it was asked. Nothing of the request was kept.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -41,6 +47,8 @@ pub struct Record {
     pub hearers: Vec<(Hearer, DeliveryId)>,
     /// Those of the channels that call the event's kind urgent.
     pub urgent: Vec<String>,
+    /// What each route came to.
+    pub verdicts: Verdicts,
 }
 
 /// What became of a [`Record`].
@@ -186,6 +194,25 @@ pub struct TakenSlots {
     pub closed: Vec<(String, Timestamp, u32)>,
 }
 
+/// How a message fares that a person has sent to try a channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trial {
+    pub state: String,
+    /// The attempts that have ended, the first one first.
+    pub attempts: Vec<Tried>,
+    /// Until when the credential is shut, where it is.
+    pub shut_until: Option<Timestamp>,
+}
+
+/// One attempt that has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tried {
+    /// As [`crate::domain::retry::Outcome::as_str`] says it.
+    pub outcome: String,
+    pub answer: String,
+    pub far_ahead_s: Option<i64>,
+}
+
 /// Where a delivery stands, for lists.
 #[derive(Clone, Debug)]
 pub struct Standing {
@@ -203,6 +230,13 @@ pub struct Standing {
     pub digest: Option<DeliveryId>,
 }
 
+/// Which deliveries a list has.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    pub state: Option<String>,
+    pub channel: Option<String>,
+}
+
 /// How a form stands in the store.
 pub fn form_text(form: Form) -> String {
     match form {
@@ -218,4 +252,101 @@ pub fn form_of(text: &str) -> Form {
         "reduced" => Form::Reduced,
         _ => text.strip_prefix("halved").and_then(|times| times.parse().ok()).map_or(Form::Full, Form::Halved),
     }
+}
+
+/// Something that the operator was told is wrong, and was not yet told is right again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    pub topic: String,
+    pub subject: String,
+    pub since: Timestamp,
+    /// What was said of it, in the form of whoever watches.
+    pub detail: String,
+}
+
+/// A change of what the operator knows of a trouble.
+#[derive(Clone, Debug)]
+pub struct Telling {
+    /// The change is for when the trouble stands so; `None`: for when it does not.
+    pub before: Option<Trouble>,
+    /// How it stands from now on; `None`: it is over.
+    pub after: Option<Trouble>,
+    /// What tells of it, where something does.
+    pub notice: Option<Record>,
+}
+
+/// What the daemon asks about itself.
+#[derive(Clone, Debug)]
+pub struct Look {
+    pub now: Timestamp,
+    /// The channels that there are.
+    pub channels: Vec<String>,
+    /// An urgent delivery that was made by then should be delivered.
+    pub created_before: Timestamp,
+    /// What is known of the dead deliveries by channel.
+    pub dead: BTreeMap<String, Deaths>,
+    /// Whether to look at the newest events, too.
+    pub newest: bool,
+}
+
+/// What it finds.
+#[derive(Clone, Debug, Default)]
+pub struct Sight {
+    pub troubles: Vec<Trouble>,
+    pub parked: Vec<ParkedChannel>,
+    pub waiting: Vec<Waiting>,
+    /// By channel.
+    pub dead: BTreeMap<String, Deaths>,
+    /// When each source was heard of last.
+    pub signs: BTreeMap<String, Timestamp>,
+    pub unheard: Vec<Unheard>,
+}
+
+/// A channel that rests because its far side says that its setting is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParkedChannel {
+    pub channel: String,
+    pub since: Timestamp,
+    /// In our own words.
+    pub reason: String,
+    pub next_probe_at: Timestamp,
+    /// How many messages wait for it.
+    pub waiting: u64,
+}
+
+/// The urgent deliveries of a channel that have waited for too long.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    pub channel: String,
+    /// When the oldest of them was made.
+    pub oldest: Timestamp,
+    /// The last answer to that one, in our own words.
+    pub words: Option<String>,
+    pub count: u64,
+}
+
+/// The dead deliveries of a channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deaths {
+    /// How many there are, notices included.
+    pub all: u64,
+    /// Those that are no notices.
+    pub dead: Option<Dead>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dead {
+    pub count: u64,
+    pub first: Timestamp,
+    pub newest: Timestamp,
+    /// Which one died last, and of what.
+    pub words: String,
+}
+
+/// An event of which nobody heard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unheard {
+    pub kind: Kind,
+    pub source: String,
+    pub shop: Option<String>,
 }

@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test file uses its own part of this")]
 
 pub mod keeta;
+pub mod proxy;
 pub mod watching;
 
 use std::fs::File;

@@ -53,7 +53,7 @@ fn folder(channel: &str) -> PathBuf {
 }
 
 /// Compares with the file, or writes it when `UPDATE_GOLDEN` is set. Answers with what differs.
-fn compare(path: &Path, actual: &str) -> Option<String> {
+pub fn compare(path: &Path, actual: &str) -> Option<String> {
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, actual).unwrap();
@@ -80,7 +80,7 @@ fn texts(templates: &Templates, language: &str, channel_kind: &str) -> Vec<(Stri
 }
 
 /// The files of a folder that no sample makes any more.
-fn stale(folder: &Path, known: &BTreeSet<PathBuf>) -> Vec<String> {
+pub fn stale(folder: &Path, known: &BTreeSet<PathBuf>) -> Vec<String> {
     let files = fs::read_dir(folder).map(|files| files.map(|file| file.unwrap().path()).collect::<Vec<_>>());
     let stale = files.unwrap_or_default().into_iter().filter(|path| !known.contains(path));
     stale.map(|path| format!("{}: no sample makes this file any more", path.display())).collect()

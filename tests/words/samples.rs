@@ -37,6 +37,7 @@ use uuid::Uuid;
 use crate::words::licences;
 
 /// One event in one variant, with the order as it stands.
+#[derive(Clone)]
 pub struct Sample {
     /// The file name: the kind, and the variant where there are several.
     pub name: String,
@@ -338,26 +339,19 @@ fn shops_and_menus() -> Vec<Sample> {
 
 fn our_own() -> Vec<Sample> {
     let own = |kind, data| Event { source: "orderbell".to_owned(), shop: None, occurred_at: None, ..event(kind, data) };
-    let notice = |topic: &str, subject: Option<&str>, detail: Option<&str>| {
-        let notice =
-            Notice { topic: topic.to_owned(), subject: subject.map(str::to_owned), detail: detail.map(str::to_owned) };
-        sample(topic, own(Kind::OperatorNotice, Data { notice: Some(notice), ..Data::default() }), None)
+    let said = |name: &str, notice: Notice| {
+        sample(name, own(Kind::OperatorNotice, Data { notice: Some(notice), ..Data::default() }), None)
     };
+    let notice = |topic: &str, subject: Option<&str>, detail: Option<&str>| said(topic, about(topic, subject, detail));
     let unrecognised = Unrecognised { event: Some("1999".to_owned()), bytes: 1204 };
     vec![
         sample("", event(Kind::Unrecognised, Data { unrecognised: Some(unrecognised), ..Data::default() }), None),
         sample("", own(Kind::Test, Data::default()), None),
-        notice("clock", Some("keeta-sa"), Some("7205 s behind")),
+        said("clock", Notice { off_by_seconds: Some(7_205), ..about("clock", Some("keeta-sa"), None) }),
         notice("application", Some("keeta-sa"), Some("it names application 42")),
         notice("refused", Some("keeta-sa"), Some("checked against https://bell.example.com/hooks/keeta-sa")),
         notice("token", Some("licences"), None),
         notice("recipient", Some("owner"), Some("RCPT TO o***@example.com: 550 5.1.1")),
-        notice("dead", Some("kitchen"), Some("errcode 400105: unsupported message type")),
-        notice(
-            "misconfigured",
-            Some("kitchen"),
-            Some("errcode 310000 (the robot demands a keyword: set `keyword`): keywords not in content"),
-        ),
         notice("template", Some("zh-CN/order.placed.md"), Some("line 3: undefined value")),
         notice(
             "condition",
@@ -377,4 +371,47 @@ fn our_own() -> Vec<Sample> {
         notice("stranded", Some("kitchen"), Some("12")),
         notice("disc_full", None, Some("12 MB left")),
     ]
+    .into_iter()
+    .chain(troubles().into_iter().map(|(name, notice)| said(&name, notice)))
+    .collect()
+}
+
+fn about(topic: &str, subject: Option<&str>, detail: Option<&str>) -> Notice {
+    let (subject, detail) = (subject.map(str::to_owned), detail.map(str::to_owned));
+    Notice { topic: topic.to_owned(), subject, detail, ..Notice::default() }
+}
+
+/// What the watch tells: how each trouble begins, and how it ends.
+fn troubles() -> Vec<(String, Notice)> {
+    let since = at("2025-06-03T21:30:00Z");
+    let begun = |topic: &str, subject: Option<&str>, detail: Option<&str>| Notice {
+        since: Some(since),
+        lasted_seconds: Some(21_940),
+        ..about(topic, subject, detail)
+    };
+    let (kitchen, keyword) = (Some("kitchen"), "errcode 310000 (the robot demands a keyword: set `keyword`)");
+    let begins = [
+        Notice {
+            count: Some(12),
+            next_at: Some(at("2025-06-04T04:05:00Z")),
+            ..begun("parked", kitchen, Some(keyword))
+        },
+        Notice { count: Some(1), ..begun("waiting", kitchen, Some("HTTP 503")) },
+        Notice {
+            count: Some(37),
+            last_at: Some(at("2025-06-04T03:35:00Z")),
+            ..begun("dead", kitchen, Some("order.placed 756823555555859: errcode 400105"))
+        },
+        Notice { last_at: Some(since), ..begun("silent", Some("keeta-sa"), None) },
+        Notice { off_by_seconds: Some(-312), ..begun("machine_clock", None, None) },
+        begun("disk", Some("/var/lib/orderbell"), Some("812 MiB / 40 GiB")),
+        begun("unrouted", Some("store.hours"), Some("keeta-sa")),
+    ];
+    let ends = |begin: &Notice| {
+        let over = about(&begin.topic, begin.subject.as_deref(), None);
+        let until = Some(at("2025-06-04T03:34:00Z"));
+        (format!("{}.over", begin.topic), Notice { since: begin.since, until, lasted_seconds: Some(21_840), ..over })
+    };
+    let ended: Vec<_> = begins.iter().map(ends).collect();
+    begins.into_iter().map(|begin| (begin.topic.clone(), begin)).chain(ended).collect()
 }

@@ -165,7 +165,7 @@ async fn a_robot_takes_the_exact_bytes_and_its_answers_are_judged() {
     let cases = [
         (Fault::LostAnswer, Outcome::Unknown),
         (Fault::Garbage, Outcome::Retry { after: None }),
-        (Fault::Status { status: 200, body: String::new() }, Outcome::Retry { after: None }),
+        (Fault::Status { status: 200, body: String::new() }, Outcome::Unknown),
         (Fault::Status { status: 502, body: "{\"errcode\":0}".to_owned() }, Outcome::Retry { after: None }),
         (Fault::Errcode { errcode: 93_008, errmsg: "not in the group".to_owned() }, Outcome::Misconfigured),
         (Fault::Errcode { errcode: 123_456, errmsg: "new".to_owned() }, Outcome::Unknown),

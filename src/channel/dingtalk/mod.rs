@@ -26,7 +26,6 @@ use crate::channel::Attempt;
 use crate::channel::Channel;
 use crate::channel::Sending;
 use crate::channel::advice::Advice;
-use crate::channel::errcode::weighed;
 use crate::channel::http::Http;
 use crate::domain::document::Block;
 use crate::domain::document::Inline;
@@ -172,7 +171,7 @@ impl Channel for DingTalk {
         Box::pin(async move {
             let headers = [("content-type", "application/json; charset=utf-8")];
             match http.post(&self.address(attempt.now), &headers, part.body.clone()).await {
-                Ok(response) => weighed(answers::judge(response.status, &response.body), &response),
+                Ok(response) => answers::judge(&response).answer,
                 Err(failure) => failure.into(),
             }
         })

@@ -1,11 +1,14 @@
 //! What a mail server's reply means: one table, read from the top.
 //!
-//! Sources: RFC 5321 section 4.2 and RFC 3463 for the classes; RFC 4954 section 6 for log-ins; Amazon SES "SMTP response
-//! codes", Google Workspace "SMTP errors and codes", NetEase "退信代码", Tencent Exmail "退信" for their own words; read in
-//! November 2026.
+//! Sources: RFC 5321, section 4.2, and RFC 3463 for the classes; RFC 4954, section 6, for log-ins; Amazon SES "SMTP response
+//! codes", Google Workspace "Gmail SMTP errors and codes", NetEase "退信代码说明", Tencent "退信", Alibaba DirectMail, Postfix
+//! for their own words; read in November 2026. Real replies of each row are in `tests/answers/email.toml`.
+
+use std::ops::RangeInclusive;
 
 use jiff::SignedDuration;
 
+use crate::channel::Judged;
 use crate::channel::advice::Advice;
 use crate::channel::advice::advice;
 use crate::channel::smtp::reply::Failure;
@@ -19,6 +22,7 @@ use crate::domain::text::clean_line;
 /// Longest piece of a server's words that is kept, in characters.
 const WORDS: usize = 300;
 
+const SECONDS: SignedDuration = SignedDuration::from_secs(10);
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 const TWO_MINUTES: SignedDuration = SignedDuration::from_mins(2);
 const QUARTER: SignedDuration = SignedDuration::from_mins(15);
@@ -26,21 +30,26 @@ const SIX_HOURS: SignedDuration = SignedDuration::from_hours(6);
 
 /// When a row holds.
 struct Row {
+    /// Says which row it is; each has its own.
+    name: &'static str,
+    /// None fits every phase.
     phases: &'static [Phase],
-    /// The codes; none fits every code.
-    codes: &'static [u16],
-    /// Subject and detail of the enhanced code; none fits every one.
-    enhanced: &'static [(u16, u16)],
+    /// None fits every code.
+    codes: &'static [RangeInclusive<u16>],
+    /// Subject and details of the enhanced code; none fits every one.
+    enhanced: &'static [(u16, RangeInclusive<u16>)],
     /// One of these must stand in the text, in lower case; none fits every text.
     says: &'static [&'static str],
     meaning: Meaning,
     /// What to do about it, for people.
-    advice: &'static str,
+    hint: &'static str,
 }
 
 #[derive(Clone, Copy)]
 enum Meaning {
     Retry,
+    /// The mail may have been taken.
+    Unknown,
     Throttled(SignedDuration),
     Misconfigured,
     /// The recipient, or the mail for him, will never be taken.
@@ -54,100 +63,122 @@ use Meaning::Misconfigured;
 use Meaning::Rejected;
 use Meaning::Retry;
 use Meaning::Throttled;
+use Meaning::Unknown;
 
-const ANY: Row = Row { phases: &[], codes: &[], enhanced: &[], says: &[], meaning: Retry, advice: "" };
+const FOR_NOW: &[RangeInclusive<u16>] = &[400..=499];
+const FOR_GOOD: &[RangeInclusive<u16>] = &[500..=599];
+
+const BEFORE: &[Phase] = &[Phase::Connect, Phase::Greeting, Phase::Hello, Phase::StartTls, Phase::Auth, Phase::Mail];
+const BEFORE_DATA: &[Phase] =
+    &[Phase::Connect, Phase::Greeting, Phase::Hello, Phase::StartTls, Phase::Auth, Phase::Mail, Phase::Recipient];
+const RECIPIENT: &[Phase] = &[Phase::Recipient];
+const AFTER: &[Phase] = &[Phase::Data, Phase::Content, Phase::Answer];
+const RECIPIENT_AND_AFTER: &[Phase] = &[Phase::Recipient, Phase::Data, Phase::Content, Phase::Answer];
+
+const ANY: Row = Row { name: "", phases: &[], codes: &[], enhanced: &[], says: &[], meaning: Retry, hint: "" };
 const LOG_IN: Row = Row { phases: &[Phase::Auth], ..ANY };
-const AFTER: [Phase; 3] = [Phase::Data, Phase::Content, Phase::Answer];
 
-const ROWS: [Row; 24] = [
-    // NetEase counts connections, mails a connection, and mails in a quarter of an hour.
-    Row { says: &["hl:icc"], meaning: Throttled(TWO_MINUTES), advice: "set connections = 1", ..ANY },
-    Row { says: &["mi:sfq"], meaning: Throttled(QUARTER), ..ANY },
-    Row { says: &["mi:dmc"], meaning: Retry, ..ANY },
-    Row { says: &["dt:spm"], codes: &[450, 451], meaning: Throttled(TWO_MINUTES), ..ANY },
-    // A full mailbox speaks of quota too, so it stands before the sender's own.
-    Row { codes: &[452, 552, 422, 522], enhanced: &[(2, 2)], meaning: Full, advice: "the mailbox is full", ..ANY },
-    Row { enhanced: &[(2, 2)], meaning: Full, advice: "the mailbox is full", ..ANY },
-    // The sender's allowance, whatever the class: Google says no for a day's limit (550 5.4.5), Amazon for now (454).
-    Row { enhanced: &[(4, 5)], meaning: Throttled(SIX_HOURS), advice: "the day's allowance is used up", ..ANY },
-    Row {
-        says: &["daily message quota", "daily user sending", "daily sending", "day limit", "per day"],
-        meaning: Throttled(SIX_HOURS),
-        advice: "the day's allowance is used up",
-        ..ANY
-    },
-    Row {
-        says: &["sending rate", "throttl", "too frequent", "frequency limit", "too many mess", "too many mail"],
-        meaning: Throttled(MINUTE),
-        ..ANY
-    },
-    Row {
-        says: &["too many connections", "too many concurrent"],
-        meaning: Throttled(MINUTE),
-        advice: "set connections = 1",
-        ..ANY
-    },
-    Row { enhanced: &[(7, 28)], meaning: Throttled(QUARTER), ..ANY },
-    // The log-in. 454 there is a failure of the moment (RFC 4954).
-    Row { codes: &[454, 421, 432, 451, 450], meaning: Retry, ..LOG_IN },
-    Row { codes: &[534], meaning: Misconfigured, advice: "the provider wants an app password of its own", ..LOG_IN },
-    Row { codes: &[538], meaning: Misconfigured, advice: "use smtps:// or smtp://", ..LOG_IN },
-    Row {
-        codes: &[535, 530, 550, 553, 500, 501, 502, 503, 504, 554, 525],
-        meaning: Misconfigured,
-        advice: "username or password is wrong; many providers want an app password",
-        ..LOG_IN
-    },
-    Row { codes: &[530], says: &["starttls"], meaning: Misconfigured, advice: "use smtp:// or smtps://", ..ANY },
-    Row {
-        codes: &[530],
-        meaning: Misconfigured,
-        advice: "the server wants a log-in: set username and password",
-        ..ANY
-    },
-    Row {
-        codes: &[504, 501],
-        says: &["fully-qualified", "fqdn", "helo", "ehlo"],
-        meaning: Misconfigured,
-        advice: "set hello_name to a name of this machine with a dot in it",
-        ..ANY
-    },
-    // Tencent and others say so only after the whole mail.
-    Row {
-        phases: &AFTER,
-        codes: &[550, 553, 554, 501],
-        says: &["\"from\" header", "from header", "header from", "mail from must equal", "from address"],
-        meaning: Misconfigured,
-        advice: "from must be the address that logs in",
-        ..ANY
-    },
-    Row {
-        phases: &[Phase::Mail],
-        codes: &[550, 553, 501, 554, 551],
-        meaning: Misconfigured,
-        advice: "from must be an address that this account may use",
-        ..ANY
-    },
-    // Relaying and authorisation are no fault of the recipient.
-    Row {
-        phases: &[Phase::Recipient],
-        codes: &[550, 551, 553, 554, 503, 535],
-        enhanced: &[(7, 0), (7, 1), (7, 2), (7, 8)],
-        says: &["relay", "authenticat", "authoriz", "authoris", "log in", "login"],
-        meaning: Misconfigured,
-        advice: "the server does not take mail from this account for others",
-    },
-    Row {
-        phases: &[Phase::Recipient],
-        codes: &[550, 551, 553, 554, 503],
-        says: &["relay", "authentication required", "not authenticated"],
-        meaning: Misconfigured,
-        advice: "the server does not take mail from this account for others",
-        ..ANY
-    },
-    Row { phases: &AFTER, codes: &[552], meaning: Rejected, advice: "the mail is too large for the server", ..ANY },
-    Row { codes: &[421], meaning: Retry, ..ANY },
+/// How servers say that a mailbox has no room.
+const NO_ROOM: &[&str] = &[
+    "mailbox full",
+    "mailbox is full",
+    "inbox is full",
+    "over quota",
+    "overquota",
+    "quota exceeded",
+    "exceeded storage allocation",
+    "空间不足",
 ];
+
+const DAY: &str = "the day's allowance is used up";
+const ONE_CONNECTION: &str = "set connections = 1";
+const NO_LOG_IN: &str = "username or password is wrong; many providers want an app password";
+const NO_RELAY: &str = "the server does not take mail from this account for others";
+const OTHER_FROM: &str = "from must be an address that this account may use";
+const FULL: &str = "the mailbox is full";
+const LARGE: &str = "the mail is too large for the server";
+
+/// The first row that fits counts.
+#[rustfmt::skip]
+const ROWS: &[Row] = &[
+    // NetEase: connections at once; mails in a quarter of an hour; mails and recipients over one connection; what it does
+    // not like for now; mails, recipients and connections of a day; another address in the mail than in the envelope.
+    Row { name: "NetEase, connections", says: &["hl:icc"], meaning: Throttled(TWO_MINUTES), hint: ONE_CONNECTION, ..ANY },
+    Row { name: "NetEase, quarter", codes: FOR_NOW, says: &["mi:sfq", "hl:ifc", "rp:qrc"], meaning: Throttled(QUARTER), ..ANY },
+    Row { name: "NetEase, one connection", codes: FOR_NOW, says: &["mi:dmc", "rp:drc"], meaning: Retry, ..ANY },
+    Row { name: "NetEase, later", codes: FOR_NOW, says: &["dt:spm"], meaning: Throttled(TWO_MINUTES), ..ANY },
+    Row { name: "NetEase, day", codes: FOR_GOOD, says: &["mi:stc", "rp:trc"], meaning: Throttled(SIX_HOURS), hint: DAY, ..ANY },
+    Row { name: "NetEase, From", codes: FOR_GOOD, says: &["dt:sum"], meaning: Misconfigured, hint: OTHER_FROM, ..ANY },
+    // The sender's allowance, whatever the class: Google says no for a day's limit (550 5.4.5, and 421 4.4.5 for being busy),
+    // Alibaba too (552); Amazon for now (454).
+    Row { name: "the day's mails", says: &["daily message quota", "daily user sending", "daily sending", "sending quota",
+        "email quota exceeded", "daily smtp relay", "day limit", "per day"], meaning: Throttled(SIX_HOURS), hint: DAY, ..ANY },
+    Row { name: "the day's mails, by code", codes: FOR_GOOD, enhanced: &[(4, 5..=5)], meaning: Throttled(SIX_HOURS), hint: DAY, ..ANY },
+    // Amazon's rate is one of seconds.
+    Row { name: "mails a second", says: &["maximum sending rate"], meaning: Throttled(SECONDS), ..ANY },
+    // Google: it is the recipient who gets too much, so nobody else has to wait.
+    Row { name: "the recipient's pace", codes: FOR_NOW, enhanced: &[(2, 1..=1)], meaning: Retry, ..ANY },
+    // RFC 3463, section 3.3. It speaks of quota too, but that is not ours.
+    Row { name: "no room", codes: FOR_GOOD, enhanced: &[(2, 2..=2)], meaning: Full, hint: FULL, ..ANY },
+    Row { name: "no room now", codes: FOR_NOW, enhanced: &[(2, 2..=2)], meaning: Retry, hint: FULL, ..ANY },
+    Row { name: "no room, by its words", phases: RECIPIENT_AND_AFTER, codes: FOR_GOOD, says: NO_ROOM, meaning: Full, hint: FULL, ..ANY },
+    Row { name: "no room now, by its words", phases: RECIPIENT_AND_AFTER, codes: FOR_NOW, says: NO_ROOM, meaning: Retry, hint: FULL, ..ANY },
+    // Postfix and others.
+    Row { name: "connections", says: &["too many connections", "too many concurrent"], meaning: Throttled(MINUTE), hint: ONE_CONNECTION, ..ANY },
+    // Google: an unusual rate of mails that nobody asked for.
+    Row { name: "an unusual rate", enhanced: &[(7, 28..=28)], meaning: Throttled(QUARTER), ..ANY },
+    // Tencent ("frequency limited", a 550), Exchange ("submission rate", "throttled"), Google ("unusual rate", "peak"), Sina.
+    Row { name: "the pace", says: &["sending rate", "submission rate", "unusual rate", "rate limit", "throttl", "too frequent",
+        "frequency limit", "peak smtp relay", "too many mess", "too many mail"], meaning: Throttled(MINUTE), ..ANY },
+    // RFC 4954, section 6, for the codes. Google counts log-ins; NetEase shuts out who failed too often.
+    Row { name: "log-ins", codes: FOR_NOW, says: &["too many"], meaning: Throttled(QUARTER), ..LOG_IN },
+    Row { name: "log-ins that failed", codes: FOR_NOW, says: &["fail authentication"], meaning: Misconfigured, hint: NO_LOG_IN, ..LOG_IN },
+    Row { name: "no log-in now", codes: FOR_NOW, meaning: Retry, ..LOG_IN },
+    Row { name: "app password", codes: &[534..=534], meaning: Misconfigured, hint: "the provider wants an app password of its own", ..LOG_IN },
+    Row { name: "log-in without TLS", codes: &[538..=538], meaning: Misconfigured, hint: "use smtps:// or smtp://", ..LOG_IN },
+    Row { name: "log-in", codes: FOR_GOOD, meaning: Misconfigured, hint: NO_LOG_IN, ..LOG_IN },
+    // Speaks of a rate or a quota, and no row above knows whose.
+    Row { name: "a rate or a quota", codes: FOR_NOW, says: &["quota", "too many", "too quickly", "too fast", "limit exceeded"],
+        meaning: Throttled(MINUTE), ..ANY },
+    // RFC 3207, section 4; RFC 4954, section 6.
+    Row { name: "no TLS", codes: &[530..=530], says: &["starttls"], meaning: Misconfigured, hint: "use smtp:// or smtps://", ..ANY },
+    Row { name: "no log-in", codes: &[530..=530], meaning: Misconfigured, hint: "the server wants a log-in: set username and password", ..ANY },
+    // Postfix, often only at RCPT.
+    Row { name: "our name", phases: BEFORE_DATA, codes: FOR_GOOD, says: &["fully-qualified", "fqdn", "helo", "ehlo"],
+        meaning: Misconfigured, hint: "set hello_name to a name of this machine with a dot in it", ..ANY },
+    // Tencent, Exchange and Amazon say so only after the whole mail.
+    Row { name: "the From header", phases: AFTER, codes: FOR_GOOD, says: &["\"from\" header", "from header", "header from",
+        "mail from must equal", "from address", "sendasdenied", "send as this sender", "address is not verified"],
+        meaning: Misconfigured, hint: "from must be the address that logs in", ..ANY },
+    // RFC 1870, section 6.1: the size was announced.
+    Row { name: "the announced size", phases: BEFORE_DATA, codes: &[552..=552], says: &["size"], meaning: Rejected, hint: LARGE, ..ANY },
+    Row { name: "the sender", phases: &[Phase::Mail], codes: FOR_GOOD, meaning: Misconfigured, hint: OTHER_FROM, ..ANY },
+    // RFC 3463, section 3.2. Postfix judges the sender at RCPT too, and has a "relay recipient table" of those who exist.
+    Row { name: "the sender, at RCPT", phases: RECIPIENT, codes: FOR_GOOD, enhanced: &[(1, 7..=8)], meaning: Misconfigured, hint: OTHER_FROM, ..ANY },
+    Row { name: "the address", phases: RECIPIENT, codes: FOR_GOOD, enhanced: &[(1, 0..=999)], meaning: Rejected, hint: "there is no such address", ..ANY },
+    // RFC 3463, section 3.8: relaying and authorisation are no fault of the recipient.
+    Row { name: "no right", phases: RECIPIENT, codes: FOR_GOOD, enhanced: &[(7, 0..=999)], says: &["relay", "authenticat", "authoriz",
+        "authoris", "log in", "login", "permission", "client host", "sender address"], meaning: Misconfigured, hint: NO_RELAY },
+    Row { name: "no right, by its words", phases: RECIPIENT, codes: FOR_GOOD, says: &["relay", "rcpthosts", "authentication required",
+        "authentication is required", "requires authentication", "not authenticated", "smtp authentication", "auth first"],
+        meaning: Misconfigured, hint: NO_RELAY, ..ANY },
+    Row { name: "the size", phases: AFTER, codes: &[552..=552], meaning: Rejected, hint: LARGE, ..ANY },
+    // RFC 5321, section 4.2.1: what no row above knows, by class and phase.
+    Row { name: "5xx, of the channel", phases: BEFORE, codes: FOR_GOOD, meaning: Misconfigured, ..ANY },
+    Row { name: "5xx, of the recipient", phases: RECIPIENT, codes: FOR_GOOD, meaning: Rejected, ..ANY },
+    Row { name: "5xx, of the mail", phases: AFTER, codes: FOR_GOOD, meaning: Rejected, ..ANY },
+    Row { name: "4xx", codes: FOR_NOW, meaning: Retry, ..ANY },
+    Row { name: "an odd reply to the mail", phases: &[Phase::Answer], meaning: Unknown, ..ANY },
+    Row { name: ODD, meaning: Retry, ..ANY },
+];
+
+const ODD: &str = "an odd reply";
+
+// What becomes of a mail without a reply that could be judged.
+const TAKEN: &str = "taken";
+const UNFIT: &str = "unfit";
+const LOST: &str = "lost before the final dot";
+const LOST_ANSWER: &str = "lost after the final dot";
 
 const LOG_IN_CHANGE: &str = "set `username` and `password` as the provider shows them; many want an app password";
 const FROM_CHANGE: &str = "set `from` to the address that logs in, or to one that the provider lets it use";
@@ -166,55 +197,49 @@ pub const ADVICE: &[Advice] = &[
     advice(&["from must be"], "the server does not let this account write as `from`", FROM_CHANGE),
     advice(&["does not take mail from this account for others"], "the server does not relay for this account",
         LOG_IN_CHANGE),
+    advice(&["there is no such address"], "the server does not know the recipient", "correct `to` or `cc`"),
     advice(&["the mailbox is full"], "the recipient's mailbox is full", "its owner must make room"),
     advice(&["allowance is used up"], "the day's allowance of the account is used up", "wait until tomorrow"),
     advice(&["set connections"], "the server finds that too many connections come", "set `connections = 1`"),
     advice(&["too large for the server"], "the mail is too large for the server", "look for a template that makes it so"),
 ];
 
-/// What a server's reply means.
-fn judge(phase: Phase, reply: &Reply) -> (Meaning, &'static str) {
-    let said = reply.text.to_lowercase();
-    let fits = |row: &Row| {
-        (row.phases.is_empty() || row.phases.contains(&phase))
-            && (row.codes.is_empty() || row.codes.contains(&reply.code))
-            && (row.enhanced.is_empty()
-                || reply.enhanced.is_some_and(|(_, subject, detail)| row.enhanced.contains(&(subject, detail))))
-            && (row.says.is_empty() || row.says.iter().any(|word| said.contains(word)))
-    };
-    if let Some(row) = ROWS.iter().find(|row| reply.code >= 400 && fits(row)) {
-        return (row.meaning, row.advice);
-    }
-    let meaning = match (reply.code, phase) {
-        (500.., Phase::Recipient) => Rejected,
-        (500.., Phase::Data | Phase::Content | Phase::Answer) => Rejected,
-        (500.., _) => Misconfigured,
-        _ => Retry,
-    };
-    (meaning, "")
+/// What the rows of the table are called, and what becomes of a mail without a reply.
+pub fn rows() -> Vec<&'static str> {
+    ROWS.iter().map(|row| row.name).chain([TAKEN, UNFIT, LOST, LOST_ANSWER]).collect()
 }
 
-/// What became of a mail to `recipient` (as it may be shown) as an answer.
-pub fn answer(sent: Result<Reply, Failure>, recipient: &str) -> Answer {
+/// The row for a server's reply. The last one fits whatever it says.
+fn find_row(phase: Phase, reply: &Reply) -> &'static Row {
+    let said = reply.text.to_lowercase();
+    let fits_code = |(subject, details): &(u16, RangeInclusive<u16>)| {
+        reply.enhanced.is_some_and(|(_, found, detail)| found == *subject && details.contains(&detail))
+    };
+    let fits = |row: &&Row| {
+        (row.phases.is_empty() || row.phases.contains(&phase))
+            && (row.codes.is_empty() || row.codes.iter().any(|codes| codes.contains(&reply.code)))
+            && (row.enhanced.is_empty() || row.enhanced.iter().any(fits_code))
+            && (row.says.is_empty() || row.says.iter().any(|word| said.contains(word)))
+    };
+    const LAST: &Row = &Row { name: ODD, ..ANY };
+    ROWS.iter().find(fits).unwrap_or(LAST)
+}
+
+/// What became of a mail to `recipient` (as it may be shown).
+pub fn judge(sent: Result<Reply, Failure>, recipient: &str) -> Judged {
+    let judged = |row, outcome, words| Judged { row, answer: Answer { outcome, words } };
     match sent {
-        Ok(reply) => {
-            Answer { outcome: Outcome::Delivered, words: quoted(&reply.codes(), &clean_line(&reply.text, WORDS)) }
-        }
-        Err(Failure::Unfit { phase, why }) => {
-            Answer { outcome: Outcome::Misconfigured, words: format!("{phase}: {why}") }
-        }
+        Ok(reply) => judged(TAKEN, Outcome::Delivered, quoted(&reply.codes(), &clean_line(&reply.text, WORDS))),
+        Err(Failure::Unfit { phase, why }) => judged(UNFIT, Outcome::Misconfigured, format!("{phase}: {why}")),
         Err(Failure::Lost { phase: Phase::Answer, why }) => {
-            Answer { outcome: Outcome::Unknown, words: format!("{}: {why}", Phase::Answer) }
+            judged(LOST_ANSWER, Outcome::Unknown, format!("{}: {why}", Phase::Answer))
         }
-        Err(Failure::Lost { phase, why }) => {
-            Answer { outcome: Outcome::Retry { after: None }, words: format!("{phase}: {why}") }
-        }
+        Err(Failure::Lost { phase, why }) => judged(LOST, Outcome::Retry { after: None }, format!("{phase}: {why}")),
         Err(Failure::Refused { phase, reply }) => {
-            let (meaning, advice) = judge(phase, &reply);
-            let outcome = match meaning {
-                // An answer to the dot that nobody knows: the mail may have been taken.
-                Retry if phase == Phase::Answer && reply.code < 400 => Outcome::Unknown,
+            let row = find_row(phase, &reply);
+            let outcome = match row.meaning {
                 Retry => Outcome::Retry { after: None },
+                Unknown => Outcome::Unknown,
                 Throttled(wait) => Outcome::Throttled { wait },
                 Misconfigured => Outcome::Misconfigured,
                 Rejected => Outcome::Rejected,
@@ -225,9 +250,9 @@ pub fn answer(sent: Result<Reply, Failure>, recipient: &str) -> Answer {
                 Phase::Data | Phase::Content | Phase::Answer => format!("{phase}, to {recipient}"),
                 _ => phase.to_string(),
             };
-            let advice = if advice.is_empty() { String::new() } else { format!(" ({advice})") };
-            let own = format!("{place}: {}{advice}", reply.codes());
-            Answer { outcome, words: quoted(&own, &clean_line(&reply.text, WORDS)) }
+            let hint = if row.hint.is_empty() { String::new() } else { format!(" ({})", row.hint) };
+            let own = format!("{place}: {}{hint}", reply.codes());
+            judged(row.name, outcome, quoted(&own, &clean_line(&reply.text, WORDS)))
         }
     }
 }
@@ -239,8 +264,8 @@ mod tests {
 
     #[test]
     fn each_hint_of_the_table_has_its_advice() {
-        for row in ROWS.iter().filter(|row| !row.advice.is_empty()) {
-            assert!(find(ADVICE, &format!("AUTH: 535 ({})", row.advice)).is_some(), "{}", row.advice);
+        for row in ROWS.iter().filter(|row| !row.hint.is_empty()) {
+            assert!(find(ADVICE, &format!("AUTH: 535 ({})", row.hint)).is_some(), "{}", row.hint);
         }
     }
 }

@@ -239,7 +239,7 @@ impl Channel for Email {
             };
             let PostOffice { account, entrance } = post_office;
             let sent = account.send(entrance, self.at_once(), envelope, mail).await;
-            answers::answer(sent, &masked(envelope.1).to_string())
+            answers::judge(sent, &masked(envelope.1).to_string()).answer
         })
     }
 

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use std::net::Ipv4Addr;
 use std::net::Ipv6Addr;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use reqwest::dns::Addrs;
 use reqwest::dns::Name;
@@ -36,6 +37,24 @@ pub fn check_literal(url: &Url) -> Result<(), PrivateAddress> {
         Some(Host::Domain(_)) | None => return Ok(()),
     };
     if is_private(address) { Err(PrivateAddress::Literal) } else { Ok(()) }
+}
+
+/// How long a name may be looked up only to see where it leads.
+const LOOK_UP: Duration = Duration::from_secs(2);
+
+/// Looks where a name leads that a proxy will look up. A machine behind a proxy may know no names of the internet at all;
+/// what it does not know, the proxy answers for.
+///
+/// # Errors
+/// [`PrivateAddress::Resolved`] when one of its addresses is private.
+pub async fn check_name(url: &Url) -> Result<(), PrivateAddress> {
+    let Some(Host::Domain(name)) = url.host() else { return Ok(()) };
+    let Ok(Ok(found)) = tokio::time::timeout(LOOK_UP, tokio::net::lookup_host((name, 0))).await else { return Ok(()) };
+    // Of several, the proxy may take any.
+    match found.map(|address| address.ip()).any(is_private) {
+        true => Err(PrivateAddress::Resolved),
+        false => Ok(()),
+    }
 }
 
 /// The system's resolver without its private answers.

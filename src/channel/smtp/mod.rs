@@ -7,6 +7,7 @@
 //!   came before the TLS handshake for an answer after it, and give up a whole mail for one refused recipient.
 
 pub mod account;
+mod certificate;
 pub mod reply;
 pub mod server;
 
@@ -132,7 +133,8 @@ impl Connection {
         let mut content = stuffed(mail);
         let ending = content.split_off(content.len() - DOT.len());
         self.write(Phase::Content, content.as_bytes(), self.patience.content).await?;
-        self.write(Phase::Answer, ending.as_bytes(), self.patience.answer).await?;
+        // As long as not all of the dot has left us, the server cannot have taken the mail.
+        self.write(Phase::Content, ending.as_bytes(), self.patience.content).await?;
         self.expect(Phase::Answer, self.patience.answer, Reply::is_yes).await
     }
 
@@ -166,7 +168,7 @@ impl Connection {
         };
         let handshake = TlsConnector::from(entrance.tls.clone()).connect(name, stream.into_inner());
         let stream = in_time(phase, patience.connect, async {
-            handshake.await.map_err(|error| match tls_words(&error) {
+            handshake.await.map_err(|error| match certificate::fault(&error) {
                 Some(why) => Failure::Unfit { phase, why },
                 None => lost(phase, &error),
             })
@@ -323,25 +325,14 @@ fn lost(phase: Phase, error: &io::Error) -> Failure {
     Failure::Lost { phase, why: why.to_owned() }
 }
 
-/// What is wrong with the server's certificate, where that is what went wrong.
-fn tls_words(error: &io::Error) -> Option<String> {
-    let inner = error.get_ref()?.downcast_ref::<rustls::Error>()?;
-    let rustls::Error::InvalidCertificate(fault) = inner else { return None };
-    use rustls::CertificateError as Wrong;
-    let what = match fault {
-        Wrong::Expired | Wrong::ExpiredContext { .. } => "has expired",
-        Wrong::NotValidYet | Wrong::NotValidYetContext { .. } => "is not valid yet; look at this machine's clock",
-        Wrong::NotValidForName | Wrong::NotValidForNameContext { .. } => {
-            "is of another name; write the name that the provider gives"
-        }
-        Wrong::UnknownIssuer => "is of an unknown authority; name the authority's file as ca_file if it is your own",
-        _ => "cannot be trusted",
-    };
-    Some(format!("the server's certificate {what}"))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::pin::Pin;
+    use std::task::Context;
+    use std::task::Poll;
+
+    use tokio::io::ReadBuf;
+
     use super::*;
 
     #[test]
@@ -363,5 +354,42 @@ mod tests {
         for broken in ["", "250-one\r\n", "250 cut", "hello\r\n", "250?\r\n", "199 x\r\n", "ééé x\r\n", &endless] {
             assert!(matches!(reply(broken).await, Err(Failure::Lost { .. })), "{:.20}", broken);
         }
+    }
+
+    /// A server that says yes to everything, over a line that breaks when the final dot is to be sent.
+    struct Torn(&'static [u8]);
+
+    impl AsyncRead for Torn {
+        fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+            buffer.put_slice(std::mem::take(&mut self.0));
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    impl AsyncWrite for Torn {
+        fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+            Poll::Ready(match bytes {
+                b"\r\n.\r\n" => Err(io::ErrorKind::BrokenPipe.into()),
+                bytes => Ok(bytes.len()),
+            })
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_dot_that_could_not_be_sent_was_not_heard() {
+        let line: Box<dyn Stream> = Box::new(Torn(b"250 yes\r\n250 yes\r\n354 go ahead\r\n"));
+        let (stream, patience) = (BufReader::new(line), Patience::default());
+        let mut connection = Connection { stream, patience, takes_size: false, mails: 0, broken: false };
+        let sent = connection.send("a@b.example", "c@d.example", "Subject: x\r\n\r\ny\r\n").await;
+        let lost = Failure::Lost { phase: Phase::Content, why: "the connection was closed".to_owned() };
+        assert_eq!(sent, Err(lost));
     }
 }

@@ -13,7 +13,7 @@ pub enum Phase {
     Mail,
     Recipient,
     Data,
-    /// The mail itself, up to and without the final dot.
+    /// The mail itself: not all of the final dot is sent.
     Content,
     /// The final dot is sent: from here on the server may have taken the mail.
     Answer,

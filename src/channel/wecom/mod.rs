@@ -28,7 +28,6 @@ use crate::channel::Channel;
 use crate::channel::Sending;
 use crate::channel::advice::Advice;
 use crate::channel::dingtalk::Mention;
-use crate::channel::errcode::weighed;
 use crate::channel::http::Http;
 use crate::channel::wecom::markdown::BLOCK_BREAK;
 use crate::channel::wecom::markdown::LINE_BREAK;
@@ -175,7 +174,7 @@ impl Channel for WeCom {
         Box::pin(async move {
             let headers = [("content-type", "application/json; charset=utf-8")];
             match http.post(self.webhook.expose(), &headers, part.body.clone()).await {
-                Ok(response) => weighed(answers::judge(response.status, &response.body), &response),
+                Ok(response) => answers::judge(&response).answer,
                 Err(failure) => failure.into(),
             }
         })

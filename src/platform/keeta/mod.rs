@@ -102,6 +102,10 @@ impl Platform for Keeta {
         Ok(parse::parse(self, &verified, request))
     }
 
+    fn checked_address<'a>(&'a self, address: &'a str) -> &'a str {
+        self.registered_url.as_deref().unwrap_or(address)
+    }
+
     fn reply(&self, reply: Reply) -> &'static str {
         match reply {
             Reply::Received => r#"{"code":0,"message":"success","data":{}}"#,

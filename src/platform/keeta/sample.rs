@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::domain::event::Kind;
 use crate::domain::sign;
+use crate::platform::Platform;
 use crate::platform::Sample;
 use crate::platform::keeta::Keeta;
 use crate::platform::keeta::verify::default_address;
@@ -40,7 +41,7 @@ const SEEDS: u64 = 1_000_000_000;
 
 /// The samples of a kind; empty for a kind that Keeta does not send.
 pub fn samples(keeta: &Keeta, kind: &Kind, address: &str, seed: u64, now: Timestamp) -> Vec<Sample> {
-    let address = keeta.registered_url.as_deref().unwrap_or(address);
+    let address = keeta.checked_address(address);
     let of_kind = MESSAGES.iter().filter(|(_, known, _)| known == kind);
     let mut samples: Vec<Sample> = of_kind
         .map(|(event_id, _, message)| {

@@ -14,6 +14,7 @@ use serde_json::value::RawValue;
 use crate::domain::event::Proof;
 use crate::domain::sign;
 use crate::platform::Method;
+use crate::platform::Platform;
 use crate::platform::Refusal;
 use crate::platform::Request;
 use crate::platform::keeta::Keeta;
@@ -214,7 +215,7 @@ impl<'a> Members<'a> {
         if claimed.len() != 64 || !claimed.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(shape("sig is not 64 hex digits"));
         }
-        let registered = keeta.registered_url.as_deref().unwrap_or(address);
+        let registered = keeta.checked_address(address);
         let other = match registered.strip_suffix('/') {
             Some(shorter) => shorter.to_owned(),
             None => format!("{registered}/"),

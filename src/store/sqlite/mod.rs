@@ -1,17 +1,24 @@
 //! The store in one SQLite file: one thread writes, whatever is queued goes into one transaction, and then everyone is
 //! answered.
 
+pub mod asked;
+pub mod change;
 mod deliver;
 mod due;
 mod fallback;
+mod find;
+mod history;
+pub mod list;
 mod pacing;
 mod parking;
 mod prune;
 pub mod read;
 mod record;
+mod refusals;
 mod repeat;
 mod rows;
 mod schema;
+mod troubles;
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -228,6 +235,13 @@ impl Sqlite {
         self.ask(|reply| Job::Change(Box::new(move |connection, begun| simple(connection, begun, reply, work)))).await
     }
 
+    /// Leaves a change with the writer thread, for which nobody waits. Answers whether it was taken.
+    fn leave<T: Send + 'static>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static) -> bool {
+        let (reply, _) = oneshot::channel();
+        let change = move |connection: &Connection, begun: &_| simple(connection, begun, reply, work);
+        self.writer.try_send(Job::Change(Box::new(change))).is_ok()
+    }
+
     async fn ask<T>(&self, job: impl FnOnce(Reply<T>) -> Job) -> Result<T, StoreError> {
         let (reply, answer) = oneshot::channel();
         self.writer.send(job(reply)).await.map_err(|_| stopped())?;
@@ -241,6 +255,11 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), StoreErr
         .spawn(run)
         .map(drop)
         .map_err(|error| StoreError::Unavailable(format!("no thread for the store: {error}")))
+}
+
+/// Whether a daemon holds the store.
+pub fn is_held(path: &Path) -> bool {
+    matches!(lock(path), Err(StoreError::Refused(_)))
 }
 
 /// Takes the lock file beside the store.

@@ -5,6 +5,7 @@ use rusqlite::Connection;
 use rusqlite::OptionalExtension;
 use rusqlite::params;
 
+use crate::store::sqlite::refusals;
 use crate::store::sqlite::rows;
 
 /// What one step did.
@@ -23,6 +24,9 @@ struct Old {
 }
 
 pub fn prune(connection: &Connection, before: Timestamp, after_seq: i64, steps: u32) -> rusqlite::Result<Pruned> {
+    if after_seq == 0 {
+        refusals::prune(connection, before)?;
+    }
     let sql = "SELECT seq, id, source, order_number, repeat_keys, received_at FROM events WHERE seq > ?1 ORDER BY seq LIMIT ?2";
     let mut select = connection.prepare_cached(sql)?;
     let found = select.query_map(params![after_seq, steps], |row| {

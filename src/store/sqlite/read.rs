@@ -16,16 +16,20 @@ use crate::domain::order::Order;
 use crate::domain::route::Glob;
 use crate::store::Due;
 use crate::store::Outlook;
+use crate::store::Parked;
 use crate::store::Standing;
 use crate::store::StoreError;
 use crate::store::TakenSlots;
+use crate::store::Trial;
 use crate::store::sqlite::BUSY_MS;
 use crate::store::sqlite::QUEUE;
 use crate::store::sqlite::STATEMENTS;
+use crate::store::sqlite::asked;
 use crate::store::sqlite::due;
 use crate::store::sqlite::fallback;
 use crate::store::sqlite::pacing;
 use crate::store::sqlite::record;
+use crate::store::sqlite::schema;
 use crate::store::sqlite::spawn;
 use crate::store::sqlite::stopped;
 use crate::store::sqlite::unavailable;
@@ -46,6 +50,7 @@ impl Reader {
     /// [`StoreError::Unavailable`] when the file is missing or cannot be opened.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let connection = connect(path).map_err(|error| unopened(path, &error))?;
+        schema::refuse_other_version(&connection)?;
         let (readings, queue) = mpsc::channel(QUEUE);
         spawn("store-read", move || read(&connection, queue))?;
         Ok(Self { readings })
@@ -94,6 +99,15 @@ impl Reader {
     /// [`StoreError::Unavailable`].
     pub async fn carried(&self, leader: DeliveryId) -> Result<Vec<DeliveryId>, StoreError> {
         self.look(move |connection| due::carried(connection, leader)).await
+    }
+
+    /// Whether a channel's setting is wrong, as far as its far side told us.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn parked(&self, channel: &str) -> Result<Option<Parked>, StoreError> {
+        let channel = channel.to_owned();
+        self.look(move |connection| due::parked(connection, &channel)).await
     }
 
     /// Whether the fallback of a channel is to be asked for something that has waited since `before`; in quiet hours only for
@@ -146,6 +160,14 @@ impl Reader {
         self.look(move |connection| due::knows(connection, &channel)).await
     }
 
+    /// How a delivery that was made to try a channel fares; `None` when it is not there.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn trial(&self, delivery: DeliveryId, credential: String) -> Result<Option<Trial>, StoreError> {
+        self.look(move |connection| asked::trial(connection, delivery, &credential)).await
+    }
+
     /// All deliveries in the sequence of their making, or those in one state.
     ///
     /// # Errors
@@ -180,7 +202,7 @@ impl Reader {
         self.look(move |connection| Ok(record::load_order(connection, &source, &number)?.map(|(_, order)| order))).await
     }
 
-    async fn look<T: Send + 'static>(
+    pub(super) async fn look<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {

@@ -11,6 +11,8 @@ use crate::domain::ledger::Entry;
 use crate::domain::order;
 use crate::domain::order::Order;
 use crate::domain::route::Hearer;
+use crate::domain::route::Rule;
+use crate::domain::verdict::Verdict;
 use crate::store::Record;
 use crate::store::Recorded;
 use crate::store::sqlite::Orders;
@@ -33,8 +35,14 @@ pub fn record(connection: &Connection, orders: &mut Orders, record: &Record) -> 
     let before = load(connection, orders, &event)?;
     let decision = order::decide(before.as_ref().map(|(_, order)| order), &event, &hearers);
     event.data.late = decision.late;
+    let judge = |rule: &Rule| match decision.judged.get(&rule.route) {
+        Some(verdict) => *verdict,
+        // Its channels hear of the event anyway.
+        None => order::judge(rule, &event, decision.order.as_ref()).unwrap_or(Verdict::Unjudged),
+    };
+    let routes = record.verdicts.settled(judge);
 
-    let event_seq = insert_event(connection, record, &event)?;
+    let event_seq = insert_event(connection, record, &event, &routes)?;
     repeat::insert(connection, record)?;
     if let Some(order) = decision.order {
         save(connection, orders, &event, before.map(|(seq, _)| seq), order)?;
@@ -81,9 +89,9 @@ fn complete_order(connection: &Connection, orders: &mut Orders, record: &Record,
 }
 
 /// Answers the event's place in the sequence of arrival.
-fn insert_event(connection: &Connection, record: &Record, event: &Event) -> rusqlite::Result<i64> {
-    let sql = "INSERT INTO events (id, kind, source, order_number, received_at, event, body, repeat_keys)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+fn insert_event(connection: &Connection, record: &Record, event: &Event, routes: &str) -> rusqlite::Result<i64> {
+    let sql = "INSERT INTO events (id, kind, source, order_number, received_at, event, body, repeat_keys, routes)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
     connection.prepare_cached(sql)?.execute(params![
         event.id.0.as_bytes(),
         event.kind.to_string(),
@@ -93,6 +101,7 @@ fn insert_event(connection: &Connection, record: &Record, event: &Event) -> rusq
         rows::to_json(event)?,
         record.body,
         rows::to_json(&repeat::names(record))?,
+        routes,
     ])?;
     Ok(connection.last_insert_rowid())
 }

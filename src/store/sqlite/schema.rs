@@ -3,6 +3,7 @@
 use rusqlite::Connection;
 
 use crate::store::StoreError;
+use crate::store::sqlite::unavailable;
 
 mod migrations {
     refinery::embed_migrations!("src/store/migrations/sqlite");
@@ -29,19 +30,43 @@ pub fn refuse_faulty_sqlite() -> Result<(), StoreError> {
 /// # Errors
 /// [`StoreError::Refused`] when a newer version has changed the store beyond what this binary understands.
 pub fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
-    if let Some(floor) = floor(connection)
-        && floor > SCHEMA
-    {
-        return Err(StoreError::Refused(format!(
-            "this store was written by a newer orderbell (schema {floor}, this one knows {SCHEMA}); start that version, or restore a backup"
-        )));
-    }
+    refuse_newer(connection)?;
     // A newer version may have added what an older one can live with; the floor above says when it cannot.
     migrations::migrations::runner()
         .set_abort_missing(false)
         .run(connection)
         .map(drop)
         .map_err(|error| StoreError::Unavailable(format!("the schema cannot be brought up to date: {error}")))
+}
+
+fn refuse_newer(connection: &Connection) -> Result<(), StoreError> {
+    match floor(connection) {
+        Some(floor) if floor > SCHEMA => Err(StoreError::Refused(format!(
+            "this store was written by a newer orderbell (schema {floor}, this one knows {SCHEMA}); start that version, or restore a backup"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// For whoever uses a store as it is, beside the daemon that may be running on it.
+///
+/// # Errors
+/// [`StoreError::Refused`] when it was written by a version that is too new, or is not brought up to date yet.
+pub fn refuse_other_version(connection: &Connection) -> Result<(), StoreError> {
+    refuse_newer(connection)?;
+    let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'refinery_schema_history')";
+    let begun: bool = connection.query_row(sql, [], |row| row.get(0)).map_err(|error| unavailable(&error))?;
+    let sql = "SELECT coalesce(max(version), 0) FROM refinery_schema_history";
+    let version: i64 = match begun {
+        true => connection.query_row(sql, [], |row| row.get(0)).map_err(|error| unavailable(&error))?,
+        false => 0,
+    };
+    match version < SCHEMA {
+        true => Err(StoreError::Refused(format!(
+            "this store is that of an older orderbell (schema {version}, this one needs {SCHEMA}); `orderbell serve` of this version brings it up to date"
+        ))),
+        false => Ok(()),
+    }
 }
 
 /// `None` in a store that is still empty.
@@ -70,5 +95,18 @@ mod tests {
         connection.execute("UPDATE schema_floor SET oldest_binary_schema = 99", []).expect("update");
         let refused = migrate(&mut connection).expect_err("too new").to_string();
         assert!(refused.contains("schema 99, this one knows 2"), "{refused}");
+        assert!(refuse_other_version(&connection).is_err());
+    }
+
+    #[test]
+    fn a_store_that_is_not_up_to_date_yet_is_refused_to_whoever_must_not_change_it() {
+        let mut connection = Connection::open_in_memory().expect("memory");
+        let refused = refuse_other_version(&connection).expect_err("nothing there").to_string();
+        assert!(refused.contains("schema 0, this one needs 2"), "{refused}");
+        migrate(&mut connection).expect("an empty store");
+        refuse_other_version(&connection).expect("up to date");
+        connection.execute("DELETE FROM refinery_schema_history WHERE version > 1", []).expect("delete");
+        let refused = refuse_other_version(&connection).expect_err("too old").to_string();
+        assert!(refused.contains("schema 1, this one needs 2"), "{refused}");
     }
 }

@@ -1,0 +1,209 @@
+//! WebHook: each event as one JSON object to an address of the merchant's own, signed.
+//!
+//! source  · our own contract; APSDAI's help page "notification-config"; the Standard Webhooks specification; November 2026
+//! proof   · one of four schemes ([`Signing`]); the delivery's id stays the same across attempts
+//! units   · money in minor units with its text; times in UTC with milliseconds; header times in ms (APSDAI) or s
+//! limits  · none of ours: one object per event, never a digest, never split
+//! answers · 2xx is a yes; 401, 403 and 410 say that the setting is wrong; 400, 413, 415 and 422 refuse the message; all
+//!           else, redirects and 404 included, is a retry (see [`answers`])
+
+pub mod answers;
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use sha2::Digest;
+use sha2::Sha256;
+use url::Url;
+
+use crate::channel::Attempt;
+use crate::channel::Channel;
+use crate::channel::Sending;
+use crate::channel::advice::Advice;
+use crate::channel::http::Http;
+use crate::domain::apsdai;
+use crate::domain::message::Form;
+use crate::domain::message::Message;
+use crate::domain::message::Part;
+use crate::domain::secret::Secret;
+use crate::domain::sign;
+
+/// One receiver of events.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Webhook {
+    /// Where to post, such as `https://erp.example.com/orderbell`
+    pub url: Secret,
+    /// How the receiver can tell that a request is ours.
+    #[serde(default)]
+    #[schemars(with = "WrittenSigning", extend("default" = { "scheme": "none" }))]
+    pub signing: Signing,
+    /// Sent along with each request.
+    #[serde(default)]
+    pub headers: BTreeMap<String, Secret>,
+}
+
+/// How the receiver can tell that a request is ours.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "WrittenSigning")]
+pub enum Signing {
+    /// The `X-Apsdai-*` headers with a signed token. It does not cover the body.
+    Apsdai { secret: Secret },
+    /// The `X-Apsdai-*` headers with the password as the token.
+    ApsdaiPassword { secret: Secret },
+    /// `webhook-id`, `webhook-timestamp`, `webhook-signature` over id, time and body.
+    StandardWebhooks { secret: Secret },
+    #[default]
+    None,
+}
+
+// An enum with a tag would lose the place of a wrong key.
+/// How the receiver can tell that a request is ours.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(
+    rename = "Signing",
+    extend(
+        "if" = { "properties": { "scheme": { "const": "none" } } },
+        "then" = { "not": { "required": ["secret"] } },
+        "else" = { "required": ["secret"] },
+    )
+)]
+struct WrittenSigning {
+    /// Which headers prove it.
+    scheme: Scheme,
+    /// What signs; every scheme but "none" needs it.
+    secret: Option<Secret>,
+}
+
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+enum Scheme {
+    /// The `X-Apsdai-*` headers with a signed token. It does not cover the body.
+    Apsdai,
+    /// The `X-Apsdai-*` headers with the password as the token.
+    ApsdaiPassword,
+    /// `webhook-id`, `webhook-timestamp`, `webhook-signature` over id, time and body.
+    StandardWebhooks,
+    /// Nothing is proven.
+    None,
+}
+
+impl TryFrom<WrittenSigning> for Signing {
+    type Error = &'static str;
+
+    fn try_from(written: WrittenSigning) -> Result<Self, Self::Error> {
+        match (written.scheme, written.secret) {
+            (Scheme::Apsdai, Some(secret)) => Ok(Signing::Apsdai { secret }),
+            (Scheme::ApsdaiPassword, Some(secret)) => Ok(Signing::ApsdaiPassword { secret }),
+            (Scheme::StandardWebhooks, Some(secret)) => Ok(Signing::StandardWebhooks { secret }),
+            (Scheme::None, None) => Ok(Signing::None),
+            (Scheme::None, Some(_)) => Err("the scheme \"none\" takes no secret"),
+            (_, None) => Err("this scheme needs a secret beside it"),
+        }
+    }
+}
+
+/// Shorter values of headers and parts of addresses are no credentials, and stand in any text.
+const SHORTEST_SECRET: usize = 5;
+
+impl Channel for Webhook {
+    fn kind(&self) -> &'static str {
+        "webhook"
+    }
+
+    fn at_once(&self) -> usize {
+        8
+    }
+
+    fn in_order(&self) -> bool {
+        true
+    }
+
+    fn gathers(&self) -> bool {
+        false
+    }
+
+    fn credential(&self) -> String {
+        hex::encode(&Sha256::digest(self.url.expose())[..16])
+    }
+
+    /// One object per event, whatever its size: a receiver that finds it too long says so.
+    fn write(&self, message: &Message, form: Form) -> Vec<Part> {
+        let body = serde_json::to_string(&message.json()).expect("texts, numbers and lists always serialise");
+        vec![Part { index: 0, form, body }]
+    }
+
+    fn send<'a>(&'a self, http: &'a Http, part: &'a Part, attempt: &'a Attempt) -> Sending<'a> {
+        Box::pin(async move {
+            let headers = self.signed_headers(&part.body, attempt);
+            let headers: Vec<(&str, &str)> =
+                headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            match http.post(self.url.expose(), &headers, part.body.clone()).await {
+                Ok(response) => {
+                    let said = self.without_secrets(&String::from_utf8_lossy(&response.body), &headers);
+                    answers::judge(response.status, response.retry_after, &said).answer
+                }
+                Err(failure) => failure.into(),
+            }
+        })
+    }
+
+    fn advice(&self) -> &'static [Advice] {
+        answers::ADVICE
+    }
+}
+
+impl Webhook {
+    /// The merchant's own headers, and those of the scheme.
+    fn signed_headers(&self, body: &str, attempt: &Attempt) -> Vec<(String, String)> {
+        let own = self.headers.iter().map(|(name, value)| (name.clone(), value.expose().to_owned()));
+        let mut headers: Vec<(String, String)> = own.collect();
+        let mut add = |name: &str, value: String| headers.push((name.to_owned(), value));
+        add("content-type", "application/json".to_owned());
+        let milliseconds = attempt.now.as_millisecond();
+        let mut apsdai = |token: String| {
+            add("user-agent", "apsdai-hook".to_owned());
+            add("x-apsdai-token", token);
+            add("x-apsdai-timestamp", milliseconds.to_string());
+            add("x-apsdai-event", apsdai::hook(&attempt.kind));
+            add("x-orderbell-delivery", attempt.key.clone());
+        };
+        match &self.signing {
+            Signing::Apsdai { secret } => apsdai(sign::apsdai_token(secret.expose(), milliseconds)),
+            Signing::ApsdaiPassword { secret } => apsdai(secret.expose().to_owned()),
+            Signing::StandardWebhooks { secret } => {
+                let seconds = attempt.now.as_second();
+                add("webhook-id", attempt.key.clone());
+                add("webhook-timestamp", seconds.to_string());
+                add(
+                    "webhook-signature",
+                    sign::standard_webhooks(secret.expose(), &attempt.key, seconds, body.as_bytes()),
+                );
+            }
+            Signing::None => add("x-orderbell-delivery", attempt.key.clone()),
+        }
+        headers
+    }
+}
+
+impl Webhook {
+    /// What a receiver says back of a request, without the credentials of that request.
+    fn without_secrets(&self, said: &str, headers: &[(&str, &str)]) -> String {
+        let mut secrets = vec![self.url.expose().to_owned()];
+        if let Ok(url) = Url::parse(self.url.expose()) {
+            secrets.extend([url.username(), url.password().unwrap_or_default()].map(str::to_owned));
+            secrets.extend([url.path(), url.query().unwrap_or_default()].map(str::to_owned));
+        }
+        let is_own = |name: &str| self.headers.keys().any(|own| own == name);
+        let is_proof = |name: &str| matches!(name, "x-apsdai-token" | "webhook-signature");
+        secrets.extend(
+            headers.iter().filter(|(name, _)| is_own(name) || is_proof(name)).map(|(_, value)| (*value).to_owned()),
+        );
+        secrets.retain(|secret| secret.len() >= SHORTEST_SECRET);
+        // One may hold another.
+        secrets.sort_unstable_by_key(|secret| std::cmp::Reverse(secret.len()));
+        secrets.iter().fold(said.to_owned(), |said, secret| said.replace(secret.as_str(), "***"))
+    }
+}

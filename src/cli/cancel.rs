@@ -1,0 +1,26 @@
+//! `orderbell cancel`: never mind a message that has not arrived.
+
+use std::path::Path;
+
+use clap::Args;
+
+use crate::cli::Failure;
+use crate::cli::Format;
+use crate::cli::change;
+use crate::config::parts;
+use crate::store::change::Wish;
+
+#[derive(Args)]
+pub struct Cancel {
+    /// The deliveries, by their ids or the first 8 digits of them or more; `orderbell deliveries` has them
+    #[arg(required = true, value_name = "ID")]
+    ids: Vec<String>,
+    /// How to print
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+pub fn run(cancel: &Cancel, file: &Path) -> Result<(), Failure> {
+    let part = parts::store(file).map_err(Failure::Configuration)?;
+    change::make(Wish::Cancel, &cancel.ids, cancel.format, &part)
+}

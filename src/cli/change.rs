@@ -1,0 +1,113 @@
+//! What `cancel` and `redeliver` share: the change itself, and a line for each delivery that says what came of it.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde_json::Value;
+use serde_json::json;
+
+use crate::cli::Failure;
+use crate::cli::Format;
+use crate::cli::output;
+use crate::cli::store;
+use crate::config::parts::StorePart;
+use crate::store::change::Change;
+use crate::store::change::Done;
+use crate::store::change::Hindrance;
+use crate::store::change::Wish;
+use crate::store::sqlite::change::Changes;
+
+/// Does with each of these deliveries what is wished, in one transaction, and prints what came of it.
+pub fn make(wish: Wish, ids: &[String], format: Format, part: &StorePart) -> Result<(), Failure> {
+    let mut changes = Changes::open(store::path(&part.store)?).map_err(store::failed)?;
+    let mut said = BTreeSet::new();
+    let ids: Vec<String> = ids.iter().filter(|id| said.insert(*id)).cloned().collect();
+    let made = changes.make(wish, &ids, Timestamp::now()).map_err(store::failed)?;
+    match format {
+        Format::Json => output::line(made.iter().map(|change| as_json(wish, change, part)).collect::<Value>())?,
+        Format::Text => {
+            for change in &made {
+                output::line(line(wish, change, part))?;
+            }
+        }
+    }
+    let verb = match wish {
+        Wish::Cancel => "cancelled",
+        Wish::Redeliver => "sent once more",
+    };
+    match made.iter().filter(|change| change.result.is_err()).count() {
+        0 => Ok(()),
+        not => Err(Failure::Failed(format!("{not} of {} could not be {verb}", made.len()))),
+    }
+}
+
+fn line(wish: Wish, change: &Change, part: &StorePart) -> String {
+    let about = change.delivery.as_ref().map(|named| {
+        let order = named.order.as_ref().map(|order| format!(" {order}")).unwrap_or_default();
+        format!(" ({}{order} to {})", named.kind, named.channel)
+    });
+    let id = change.delivery.as_ref().map_or(change.given.clone(), |named| named.id.to_string());
+    format!("{id}{}: {}", about.unwrap_or_default(), words(wish, change, part))
+}
+
+fn as_json(wish: Wish, change: &Change, part: &StorePart) -> Value {
+    let named = change.delivery.as_ref();
+    json!({
+        "id": named.map_or(change.given.clone(), |named| named.id.to_string()),
+        "kind": named.map(|named| &named.kind), "order": named.and_then(|named| named.order.as_ref()),
+        "channel": named.map(|named| &named.channel), "done": change.result.is_ok(),
+        "says": words(wish, change, part),
+    })
+}
+
+fn words(wish: Wish, change: &Change, part: &StorePart) -> String {
+    let done = match &change.result {
+        Err(hindrance) => return hindered(wish, hindrance, &part.timezone.zone),
+        Ok(done) => done,
+    };
+    let released = |count: &u64| match count {
+        1 => "1 other that was to go out in its message goes by itself".to_owned(),
+        count => format!("{count} others that were to go out in its message go by themselves"),
+    };
+    let (did, more) = match (wish, done) {
+        (Wish::Cancel, Done::Already) => ("was cancelled already", None),
+        (Wish::Cancel, Done::WhileUnderWay) => {
+            ("cancelled", Some("it is being sent just now, so it may still arrive".to_owned()))
+        }
+        (Wish::Cancel, Done::Inside(leader)) => (
+            "cancelled",
+            Some(format!("it may still be told in the message of {leader}, which carries it with others")),
+        ),
+        (Wish::Cancel, Done::Releasing(count)) => ("cancelled", Some(released(count))),
+        (Wish::Cancel, Done::Plainly) => ("cancelled", None),
+        (Wish::Redeliver, Done::Releasing(count)) => ("goes out once more", Some(released(count))),
+        (Wish::Redeliver, _) => ("goes out once more", None),
+    };
+    let gone =
+        change.delivery.as_ref().filter(|named| wish == Wish::Redeliver && !part.channels.contains(&named.channel));
+    let gone = gone.map(|named| format!("it waits until the configuration has a channel \"{}\" again", named.channel));
+    std::iter::once(did.to_owned()).chain(more).chain(gone).collect::<Vec<_>>().join("; ")
+}
+
+/// Why not, and what to do instead.
+fn hindered(wish: Wish, hindrance: &Hindrance, zone: &TimeZone) -> String {
+    let verb = match wish {
+        Wish::Cancel => "cancelled",
+        Wish::Redeliver => "sent once more",
+    };
+    let why = match hindrance {
+        Hindrance::NoId => "that is no delivery's id: write it whole, or its first 8 digits or more, as `orderbell deliveries` shows it".to_owned(),
+        Hindrance::Unknown(None) => "there is no such delivery".to_owned(),
+        Hindrance::Unknown(Some(what)) => format!("that is {what}, not a delivery; `orderbell why` shows its deliveries"),
+        Hindrance::Ambiguous(count) => format!("{count} deliveries begin like that; write more of the id"),
+        Hindrance::Delivered(at) => format!("it arrived on {}", store::second(*at, zone)),
+        Hindrance::Told(None) => "it was told in another message".to_owned(),
+        Hindrance::Told(Some(other)) => format!("it was told in the message of {other}"),
+        Hindrance::UnderWay => "it is being sent just now; try again in a moment".to_owned(),
+        Hindrance::Inside(leader) => {
+            format!("it waits to go out in the message of {leader}; `orderbell redeliver {leader}` begins that anew")
+        }
+    };
+    format!("not {verb}: {why}")
+}

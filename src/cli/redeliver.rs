@@ -1,0 +1,75 @@
+//! `orderbell redeliver`: a message once more, composed anew; or all that were given up.
+
+use std::path::Path;
+use std::time::Duration;
+use std::time::Instant;
+
+use clap::Args;
+use jiff::Timestamp;
+use serde_json::json;
+
+use crate::cli::Failure;
+use crate::cli::Format;
+use crate::cli::change;
+use crate::cli::deliveries;
+use crate::cli::output;
+use crate::cli::store;
+use crate::config::parts;
+use crate::config::parts::StorePart;
+use crate::store::change::Wish;
+use crate::store::sqlite::change::Changes;
+use crate::store::sqlite::read::Reader;
+
+/// So many in one transaction, so that the daemon never waits for long.
+const LOT: usize = 500;
+/// What takes longer says how far it is, this often.
+const PROGRESS_EVERY: Duration = Duration::from_secs(2);
+
+#[derive(Args)]
+pub struct Redeliver {
+    /// The deliveries, by their ids or the first 8 digits of them or more; `orderbell deliveries` has them
+    #[arg(required_unless_present = "dead", value_name = "ID")]
+    ids: Vec<String>,
+    /// All that were given up
+    #[arg(long, conflicts_with = "ids")]
+    dead: bool,
+    /// Of the dead, only those to this channel
+    #[arg(long, value_name = "NAME", requires = "dead", conflicts_with = "ids")]
+    channel: Option<String>,
+    /// How to print
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+pub async fn run(redeliver: Redeliver, file: &Path) -> Result<(), Failure> {
+    let part = parts::store(file).map_err(Failure::Configuration)?;
+    match redeliver.dead {
+        true => revive(redeliver.channel.as_deref(), redeliver.format, &part).await,
+        false => change::make(Wish::Redeliver, &redeliver.ids, redeliver.format, &part),
+    }
+}
+
+/// Sends all dead ones once more, lot by lot. What dies again meanwhile stays dead.
+async fn revive(channel: Option<&str>, format: Format, part: &StorePart) -> Result<(), Failure> {
+    let path = store::path(&part.store)?;
+    if let Some(channel) = channel {
+        let reader = Reader::open(path).map_err(store::failed)?;
+        deliveries::known(&reader, channel, part).await?;
+    }
+    let mut changes = Changes::open(path).map_err(store::failed)?;
+    let dead = changes.dead(channel).map_err(store::failed)?;
+    let (mut revived, mut said) = (0, Instant::now());
+    for lot in dead.chunks(LOT) {
+        revived += changes.revive(lot, Timestamp::now()).map_err(store::failed)?;
+        if said.elapsed() >= PROGRESS_EVERY {
+            output::complain(format_args!("{revived} of {} so far\n", dead.len()));
+            said = Instant::now();
+        }
+    }
+    match format {
+        Format::Json => output::line(json!({ "dead": dead.len(), "redelivered": revived })),
+        Format::Text if dead.is_empty() => output::line("nothing is dead"),
+        Format::Text if revived == 1 => output::line("1 dead delivery goes out once more"),
+        Format::Text => output::line(format_args!("{revived} dead deliveries go out once more")),
+    }
+}

@@ -1,0 +1,143 @@
+//! `orderbell why`: why a message did or did not arrive, told from the beginning.
+
+pub mod chapter;
+mod delivery;
+mod event;
+mod meaning;
+mod next;
+pub mod setting;
+mod source;
+mod step;
+
+use std::path::Path;
+
+use clap::Args;
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::civil::Time;
+use jiff::tz::TimeZone;
+
+use crate::cli::Failure;
+use crate::cli::Format;
+use crate::cli::output;
+use crate::cli::store;
+use crate::cli::why::chapter::Chapter;
+use crate::cli::why::chapter::Line;
+use crate::cli::why::setting::Setting;
+use crate::config::parts;
+use crate::store::history::Candidate;
+use crate::store::history::Found;
+use crate::store::history::History;
+use crate::store::history::Question;
+use crate::store::sqlite::read::Reader;
+
+#[derive(Args)]
+pub struct Why {
+    /// An order by its number or short number, an event or a delivery by its id, or a source
+    #[arg(value_name = "ORDER|EVENT|DELIVERY|SOURCE")]
+    asked: String,
+    /// Of a source: the refused webhooks around this time, such as "2026-11-22 19:54", instead of the newest
+    #[arg(long, value_name = "TIME")]
+    at: Option<String>,
+    /// Of a source: so many refused webhooks at most
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    limit: u32,
+    /// How to print
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+pub(super) async fn run(why: Why, file: &Path) -> Result<(), Failure> {
+    let part = parts::explaining(file).map_err(Failure::Configuration)?;
+    let setting = Setting { part: &part, now: Timestamp::now() };
+    let around = why.at.as_deref().map(|text| moment(text, &part.timezone.zone, setting.now)).transpose()?;
+    let reader = Reader::open(store::path(&part.store)?).map_err(store::failed)?;
+    let (asked, sources) = (why.asked.clone(), part.sources.clone());
+    let question = Question { asked, sources, around, limit: why.limit };
+    let history = reader.history(question).await.map_err(store::failed)?;
+    let story = match &history.found {
+        Found::Nothing => return Err(Failure::Failed(unknown(&why.asked))),
+        Found::Several(candidates) => return Err(Failure::Failed(several(&why.asked, candidates))),
+        Found::Orders { .. } | Found::Event(_) | Found::Delivery(_) if why.at.is_some() => {
+            return Err(Failure::Misused(format!("--at goes with a source, and \"{}\" is none", why.asked)));
+        }
+        _ => story(&history, &setting),
+    };
+    match why.format {
+        Format::Text => output::print(chapter::text(&story, &part.timezone)),
+        Format::Json => output::line(chapter::json(&story, &part.timezone)),
+    }
+}
+
+/// The story of what was found. Pure: the same history gives the same story.
+pub fn story(history: &History, setting: &Setting<'_>) -> Vec<Chapter> {
+    match &history.found {
+        Found::Nothing | Found::Several(_) => Vec::new(),
+        Found::Orders { orders, more } => {
+            let mut chapters: Vec<Chapter> =
+                orders.iter().map(|order| event::of_order(order, history, setting)).collect();
+            if let (Some(last), 1..) = (chapters.last_mut(), more) {
+                last.end.push(Line::says(format!("There are {more} older orders of this short number.")));
+            }
+            chapters
+        }
+        Found::Event(event) | Found::Delivery(event) => vec![event::of_event(event, history, setting)],
+        Found::Source(source) => vec![source::of_source(source, setting)],
+    }
+}
+
+fn unknown(asked: &str) -> String {
+    format!(
+        "there is no order, event, delivery or source \"{asked}\"\na webhook that was refused makes no event: `orderbell why SOURCE` lists those; and one that never came is known to nobody"
+    )
+}
+
+fn several(asked: &str, candidates: &[Candidate]) -> String {
+    let row = |candidate: &Candidate| {
+        let Candidate { id, kind, order, channel } = candidate;
+        let order = order.as_ref().map(|order| format!(" {order}")).unwrap_or_default();
+        match channel {
+            Some(channel) => format!("\n{id}  delivery of {kind}{order} to {channel}"),
+            None => format!("\n{id}  event {kind}{order}"),
+        }
+    };
+    let rows: String = candidates.iter().map(row).collect();
+    format!("several ids begin with \"{asked}\"; write more of one of these:{rows}")
+}
+
+/// A moment as people write it: with its offset, or in the zone; a time alone is today's.
+fn moment(text: &str, zone: &TimeZone, now: Timestamp) -> Result<Timestamp, Failure> {
+    if let Ok(at) = text.parse::<Timestamp>() {
+        return Ok(at);
+    }
+    let today = now.to_zoned(zone.clone()).date();
+    let local = text.parse::<DateTime>().or_else(|_| text.parse::<Time>().map(|time| today.to_datetime(time)));
+    let at = local.ok().and_then(|local| local.to_zoned(zone.clone()).ok()).map(|zoned| zoned.timestamp());
+    at.ok_or_else(|| {
+        Failure::Misused(format!("\"{text}\" is no time; write it like \"2026-11-22 19:54\", or \"19:54\" for today"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_read_as_people_write_it() {
+        let zone = TimeZone::get("Asia/Hong_Kong").unwrap();
+        let now: Timestamp = "2026-11-22T20:00:00Z".parse().unwrap();
+        for (text, at) in [
+            ("2026-11-22 19:54", "2026-11-22T11:54:00Z"),
+            ("2026-11-22T19:54:08", "2026-11-22T11:54:08Z"),
+            ("2026-11-22T19:54:08Z", "2026-11-22T19:54:08Z"),
+            ("2026-11-22T19:54:08+09:00", "2026-11-22T10:54:08Z"),
+            ("2026-11-22", "2026-11-21T16:00:00Z"),
+            // In Hong Kong it is the 23rd already.
+            ("01:30", "2026-11-22T17:30:00Z"),
+        ] {
+            let read = moment(text, &zone, now).ok().map(|at| at.to_string());
+            assert_eq!(read.as_deref(), Some(at), "{text}");
+        }
+        assert!(matches!(moment("yesterday", &zone, now), Err(Failure::Misused(_))));
+    }
+}

@@ -1,0 +1,148 @@
+//! A story in chapters and lines, and the two ways in which it is printed: as text for people, as JSON for programs.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde_json::Map;
+use serde_json::Value;
+
+use crate::cli::store;
+use crate::config::Zone;
+
+/// One thing with its story: an order, an event, a delivery, a source.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Chapter {
+    /// The list that it stands in, as programs see it.
+    pub list: &'static str,
+    pub heading: String,
+    pub facts: Map<String, Value>,
+    pub lines: Vec<Line>,
+    pub chapters: Vec<Chapter>,
+    /// How it stands at the end.
+    pub end: Vec<Line>,
+}
+
+/// One sentence of a story.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Line {
+    /// The list that it stands in, as programs see it.
+    pub list: &'static str,
+    pub at: Option<Timestamp>,
+    pub says: String,
+    pub facts: Map<String, Value>,
+    /// What was answered word for word, what that means and what to change.
+    pub answer: Option<String>,
+    pub cause: Option<String>,
+    pub change: Option<String>,
+    /// The meaning stands at another line already; people need not read it twice.
+    pub is_known: bool,
+}
+
+/// The list of lines that happened one after another.
+pub const STORY: &str = "story";
+
+impl Line {
+    /// What happened at a moment.
+    pub fn at(at: Timestamp, says: impl Into<String>) -> Self {
+        Self { list: STORY, at: Some(at), says: says.into(), ..Self::default() }
+    }
+
+    /// What holds, at no moment in particular.
+    pub fn says(says: impl Into<String>) -> Self {
+        Self { list: STORY, says: says.into(), ..Self::default() }
+    }
+
+    pub fn with(mut self, name: &str, fact: impl Into<Value>) -> Self {
+        self.facts.insert(name.to_owned(), fact.into());
+        self
+    }
+
+    pub fn in_list(self, list: &'static str) -> Self {
+        Self { list, ..self }
+    }
+
+    /// With a cause and what to change.
+    pub fn meaning(self, cause: impl Into<String>, change: impl Into<String>) -> Self {
+        Self { cause: Some(cause.into()), change: Some(change.into()), ..self }
+    }
+}
+
+/// The whole story as text. Times are those of the zone.
+pub fn text(chapters: &[Chapter], zone: &Zone) -> String {
+    let mut text = String::new();
+    for (number, chapter) in chapters.iter().enumerate() {
+        if number > 0 {
+            text.push('\n');
+        }
+        write(chapter, 0, &zone.zone, &mut text);
+    }
+    text.push_str(&format!("\nTimes are those of {}.\n", zone.name));
+    text
+}
+
+fn write(chapter: &Chapter, depth: usize, zone: &TimeZone, text: &mut String) {
+    let indent = "  ".repeat(depth);
+    text.push_str(&format!("{indent}{}\n", chapter.heading));
+    let below = "  ".repeat(depth + 1);
+    chapter.lines.iter().for_each(|line| write_line(line, &below, zone, text));
+    for inner in &chapter.chapters {
+        text.push('\n');
+        write(inner, depth + 1, zone, text);
+    }
+    if !chapter.chapters.is_empty() && !chapter.end.is_empty() {
+        text.push('\n');
+    }
+    chapter.end.iter().for_each(|line| write_line(line, &below, zone, text));
+}
+
+fn write_line(line: &Line, indent: &str, zone: &TimeZone, text: &mut String) {
+    match line.at {
+        Some(at) => text.push_str(&format!("{indent}{}  {}\n", store::second(at, zone), line.says)),
+        None => text.push_str(&format!("{indent}{}\n", line.says)),
+    }
+    let meaning = if line.is_known { [None, None] } else { [line.cause.as_ref(), line.change.as_ref()] };
+    let [cause, change] = meaning;
+    for (label, words) in [("answer:", line.answer.as_ref()), ("cause: ", cause), ("change:", change)] {
+        if let Some(words) = words {
+            text.push_str(&format!("{indent}    {label} {words}\n"));
+        }
+    }
+}
+
+/// The whole story as JSON. Times are UTC, but for those within sentences.
+pub fn json(chapters: &[Chapter], zone: &Zone) -> Value {
+    let mut whole = Map::from_iter([("timezone".to_owned(), Value::from(zone.name.clone()))]);
+    gather(chapters, &mut whole);
+    Value::Object(whole)
+}
+
+/// Puts each chapter into its list.
+fn gather(chapters: &[Chapter], into: &mut Map<String, Value>) {
+    for chapter in chapters {
+        let mut object = chapter.facts.clone();
+        object.insert("says".to_owned(), Value::from(chapter.heading.clone()));
+        for line in chapter.lines.iter().chain(&chapter.end) {
+            push(&mut object, line.list, line_json(line));
+        }
+        gather(&chapter.chapters, &mut object);
+        push(into, chapter.list, Value::Object(object));
+    }
+}
+
+fn push(object: &mut Map<String, Value>, list: &str, value: Value) {
+    // No fact has the name of a list.
+    if let Value::Array(values) = object.entry(list.to_owned()).or_insert_with(|| Value::Array(Vec::new())) {
+        values.push(value);
+    }
+}
+
+fn line_json(line: &Line) -> Value {
+    let mut object = line.facts.clone();
+    let moment = line.at.map(|at| at.to_string());
+    for (name, value) in [("at", &moment), ("answer", &line.answer), ("cause", &line.cause), ("change", &line.change)] {
+        if let Some(value) = value {
+            object.insert(name.to_owned(), Value::from(value.clone()));
+        }
+    }
+    object.insert("says".to_owned(), Value::from(line.says.clone()));
+    Value::Object(object)
+}

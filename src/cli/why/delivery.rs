@@ -1,0 +1,193 @@
+//! The story of one delivery: each try with what was answered, each hold, what carried it or was told in its place, and what
+//! happens next.
+
+use serde_json::json;
+
+use crate::cli::why::chapter::Chapter;
+use crate::cli::why::chapter::Line;
+use crate::cli::why::event::facts;
+use crate::cli::why::meaning;
+use crate::cli::why::next;
+use crate::cli::why::setting::Setting;
+use crate::cli::why::setting::count;
+use crate::cli::why::step;
+use crate::domain::event::Event;
+use crate::store::history::DeliveryHistory;
+use crate::store::history::History;
+use crate::store::history::Other;
+use crate::store::history::Try;
+
+/// Of the others in a message so many are named.
+const NAMED: usize = 20;
+
+pub fn of_delivery(delivery: &DeliveryHistory, event: &Event, history: &History, setting: &Setting<'_>) -> Chapter {
+    let kind = setting.kind(&delivery.channel);
+    let kind_words = kind.map(|kind| format!(" ({kind})")).unwrap_or_default();
+    let mut story = vec![];
+    story.extend(stands_in(delivery, setting));
+    story.extend(tries(delivery, kind));
+    story.extend(delivery.steps.iter().map(|taken| step::line(taken, setting)));
+    // Those of one moment stay in the sequence in which they are told.
+    story.sort_by_key(|line| line.at);
+    let mut lines = vec![Line::says(format!("delivery {}", delivery.id))];
+    lines.extend(story);
+    lines.extend(together(delivery));
+    lines.extend(next::lines(delivery, history, setting));
+    Chapter {
+        list: "deliveries",
+        heading: format!("To {}{kind_words}: {}", delivery.channel, outcome(delivery, event, setting)),
+        facts: facts(json!({
+            "id": delivery.id, "channel": delivery.channel, "channel_kind": kind, "state": delivery.state,
+            "attempts": delivery.attempts, "due_at": delivery.due_at, "answer": delivery.answer,
+            "digest": delivery.carrier.as_ref().map(|carrier| carrier.id),
+            "carries": others(&delivery.carried),
+            "instead_of": delivery.instead_of.as_ref().map(|other| other.id),
+            "unreached": (!delivery.unreached.is_empty()).then(|| delivery.unreached.iter().map(|unreached| {
+                json!({ "channel": unreached.channel, "since": unreached.since })
+            }).collect::<Vec<_>>()),
+            "stand_ins": others(&delivery.stand_ins),
+        })),
+        lines,
+        ..Chapter::default()
+    }
+}
+
+fn others(others: &[Other]) -> Option<Vec<serde_json::Value>> {
+    let row = |other: &Other| {
+        json!({ "id": other.id, "event": other.event, "kind": other.kind, "order": other.order,
+            "channel": other.channel, "state": other.state })
+    };
+    (!others.is_empty()).then(|| others.iter().map(row).collect())
+}
+
+/// What became of it, in one sentence.
+fn outcome(delivery: &DeliveryHistory, event: &Event, setting: &Setting<'_>) -> String {
+    let when = setting.time(delivery.due_at);
+    match delivery.state.as_str() {
+        "delivered" => format!("delivered on {when}{}.", with_others(delivery)),
+        "merged" => merged(delivery, event, setting),
+        "dead" => format!("given up on {when}{}.", stood_in(delivery)),
+        "cancelled" => format!("cancelled{}.", stood_in(delivery)),
+        "waiting" if delivery.tries.is_empty() => "it waits; no try was made yet.".to_owned(),
+        "waiting" => format!("not delivered yet, after {}.", count(delivery.tries.len() as u64, "try", "tries")),
+        other => format!("{other}."),
+    }
+}
+
+fn with_others(delivery: &DeliveryHistory) -> String {
+    match carried(delivery).len() {
+        0 => String::new(),
+        others => format!(", in one message with {}", count(others as u64, "other", "others")),
+    }
+}
+
+/// The channels that were told in its place.
+fn stood_in(delivery: &DeliveryHistory) -> String {
+    let told = delivery.stand_ins.iter().filter(|other| other.state == "delivered");
+    let told: Vec<&str> = told.map(|other| other.channel.as_str()).collect();
+    if told.is_empty() { String::new() } else { format!("; told to {} in its place", told.join(", ")) }
+}
+
+/// What its message carries beside itself; not what it was told in the place of.
+fn carried(delivery: &DeliveryHistory) -> Vec<&Other> {
+    let original = delivery.instead_of.as_ref().map(|original| original.id);
+    delivery.carried.iter().filter(|other| Some(other.id) != original).collect()
+}
+
+/// Told by another message: an alternative channel's, a newer one of its order, or one for several.
+fn merged(delivery: &DeliveryHistory, event: &Event, setting: &Setting<'_>) -> String {
+    let Some(carrier) = &delivery.carrier else { return "told in another message.".to_owned() };
+    let when = match carrier.state.as_str() {
+        "delivered" => format!(" on {}", setting.time(carrier.due_at)),
+        _ => String::new(),
+    };
+    let number = event.order.as_ref().map(|order| &order.number);
+    if carrier.instead_of == Some(delivery.id) {
+        format!("told to {} in its place{when}.", carrier.channel)
+    } else if number.is_some() && number == carrier.order.as_ref() && carrier.event != event.id {
+        format!("told{when} by a newer message about the same order.")
+    } else {
+        format!("told{when}, in one message with others.")
+    }
+}
+
+/// Where it is a fallback: for whom.
+fn stands_in(delivery: &DeliveryHistory, setting: &Setting<'_>) -> Option<Line> {
+    let original = delivery.instead_of.as_ref()?;
+    let since = |unreached: &crate::store::history::Unreached| {
+        format!("{} could not be reached since {}", unreached.channel, setting.time(unreached.since))
+    };
+    let unreached: Vec<String> = delivery.unreached.iter().map(since).collect();
+    let why = match unreached.is_empty() {
+        true => format!("{} could not be reached", original.channel),
+        false => unreached.join(", and "),
+    };
+    let says = format!("It stands in for delivery {} to {}, because {why}.", original.id, original.channel);
+    Some(Line::at(delivery.created_at, says))
+}
+
+/// Each try with what was answered, and what that means unless the try before was answered the same.
+fn tries(delivery: &DeliveryHistory, kind: Option<&str>) -> Vec<Line> {
+    let in_parts = delivery.tries.iter().any(|one| one.part > 0);
+    let mut lines: Vec<Line> = Vec::new();
+    let mut before: Option<&Try> = None;
+    for (index, one) in delivery.tries.iter().enumerate() {
+        let part = if in_parts { format!(", part {}", one.part + 1) } else { String::new() };
+        let (outcome, answer) = (one.outcome.as_deref(), one.answer.clone());
+        let says =
+            format!("Try {}{part}{}: {}.", index + 1, form(&one.form), outcome.map_or("under way", meaning::outcome));
+        let is_same = before.is_some_and(|before| (&before.outcome, &before.answer) == (&one.outcome, &one.answer));
+        let mut line = Line::at(one.at, says).with("try", index + 1).with("part", one.part + 1);
+        line = line.with("form", one.form.clone());
+        if let Some(outcome) = outcome {
+            line = line.with("outcome", outcome);
+            if let Some((cause, change)) = meaning::of_answer(kind, outcome, answer.as_deref().unwrap_or_default()) {
+                line = Line { is_known: is_same, ..line.meaning(cause, change) };
+            }
+        }
+        lines.push(Line { answer, ..line });
+        before = Some(one);
+    }
+    lines
+}
+
+/// How a form is said; the ordinary one is not.
+fn form(form: &str) -> String {
+    match form {
+        "full" => String::new(),
+        "reduced" => ", without free text, links and pictures".to_owned(),
+        _ if form.starts_with("halved") => ", in smaller pieces".to_owned(),
+        other => format!(", in the form {other}"),
+    }
+}
+
+/// What went out in one message with it, and what stands in for it.
+fn together(delivery: &DeliveryHistory) -> Vec<Line> {
+    let mut lines = Vec::new();
+    let carried = carried(delivery);
+    if !carried.is_empty() {
+        lines.push(Line::says("Its message carries these others as well:"));
+        lines.extend(carried.iter().take(NAMED).map(|other| Line::says(format!("  {}", named(other)))));
+        if carried.len() > NAMED {
+            lines.push(Line::says(format!("  and {} more", carried.len() - NAMED)));
+        }
+    }
+    // Where it still waits for that message, it is what happens next.
+    if let Some(carrier) = delivery.carrier.as_ref().filter(|_| delivery.state != "waiting") {
+        lines.push(Line::says(match carrier.instead_of == Some(delivery.id) {
+            true => format!("It was told by {}.", named(carrier)),
+            false => format!("Its message was that of {}.", named(carrier)),
+        }));
+    }
+    let another = |other: &&Other| Some(other.id) != delivery.carrier.as_ref().map(|carrier| carrier.id);
+    for other in delivery.stand_ins.iter().filter(another) {
+        lines.push(Line::says(format!("In its place there is {}, which is {}.", named(other), other.state)));
+    }
+    lines
+}
+
+/// `order.placed 756823 to owner, delivery 01a2…`
+pub fn named(other: &Other) -> String {
+    let order = other.order.as_ref().map(|order| format!(" {order}")).unwrap_or_default();
+    format!("{}{order} to {}, delivery {}", other.kind, other.channel, other.id)
+}

@@ -1,0 +1,263 @@
+//! The story of an order and of its events: when each came, whether it was believed, what each route made of it.
+
+use serde_json::Map;
+use serde_json::Value;
+use serde_json::json;
+
+use crate::cli::why::chapter::Chapter;
+use crate::cli::why::chapter::Line;
+use crate::cli::why::delivery;
+use crate::cli::why::setting::Setting;
+use crate::cli::why::setting::count;
+use crate::cli::why::setting::span;
+use crate::domain::event::Event;
+use crate::domain::event::Kind;
+use crate::domain::event::Proof;
+use crate::domain::order::Order;
+use crate::domain::order::OrderState;
+use crate::domain::route::Route;
+use crate::domain::verdict;
+use crate::domain::verdict::Verdict;
+use crate::store::history::EventHistory;
+use crate::store::history::History;
+use crate::store::history::OrderHistory;
+
+pub fn of_order(order: &OrderHistory, history: &History, setting: &Setting<'_>) -> Chapter {
+    let standing = order.order.as_ref();
+    let short = standing.and_then(|order| order.short_number.as_ref());
+    let called = short.map(|short| format!(" (#{short})")).unwrap_or_default();
+    let shop = standing.and_then(|order| order.shop.as_ref()).map(|shop| shop.name.as_ref().unwrap_or(&shop.id));
+    let at_shop = shop.map(|shop| format!(", {shop}")).unwrap_or_default();
+    Chapter {
+        list: "orders",
+        heading: format!("Order {}{called} of {}{at_shop}", order.number, order.source),
+        facts: facts(json!({
+            "source": order.source, "number": order.number, "short_number": short, "shop": shop,
+            "state": standing.map(|order| order.state), "total": standing.and_then(|order| order.total.as_ref()),
+            "revision": standing.map(|order| order.revision),
+        })),
+        chapters: order.events.iter().map(|one| chapter(one.event.kind.to_string(), one, history, setting)).collect(),
+        end: vec![stands(order, standing)],
+        ..Chapter::default()
+    }
+}
+
+/// State and total at the end.
+fn stands(order: &OrderHistory, standing: Option<&Order>) -> Line {
+    let events = count(order.events.len() as u64, "event", "events");
+    Line::says(match standing {
+        None => format!("After {events} nothing is known of the order: nobody proved what was told of it."),
+        Some(order) => {
+            let total = match (&order.total, order.total_is_approximate) {
+                (None, _) => "its total is not known".to_owned(),
+                (Some(total), false) => format!("its total is {total}"),
+                (Some(total), true) => format!("its total is about {total}, the sum of its lines"),
+            };
+            let state = match order.state {
+                OrderState::Unknown => "its state is not known".to_owned(),
+                state => format!("the order is {}", state_word(state)),
+            };
+            format!("Now, after {events}, {state}, and {total}.")
+        }
+    })
+}
+
+fn state_word(state: OrderState) -> &'static str {
+    match state {
+        OrderState::Unknown => "unknown",
+        OrderState::Placed => "placed",
+        OrderState::Paid => "paid",
+        OrderState::Accepted => "accepted",
+        OrderState::Ready => "ready",
+        OrderState::Completed => "completed",
+        OrderState::Cancelled => "cancelled",
+        OrderState::Refunded => "refunded",
+    }
+}
+
+/// An event that stands by itself.
+pub fn of_event(history: &EventHistory, whole: &History, setting: &Setting<'_>) -> Chapter {
+    let event = &history.event;
+    chapter(format!("{} of {}{}", event.kind, event.source, about(event)), history, whole, setting)
+}
+
+fn chapter(heading: String, history: &EventHistory, whole: &History, setting: &Setting<'_>) -> Chapter {
+    let event = &history.event;
+    let mut lines = vec![Line::says(format!("event {}", event.id))];
+    lines.extend(came(history));
+    lines.extend(routes(history, setting));
+    let applied = verdict::read(&history.routes).is_none_or(|(_, verdicts)| {
+        verdicts.iter().any(|verdict| matches!(verdict, Verdict::Applies | Verdict::Unjudged))
+    });
+    if history.deliveries.is_empty() && event.proof != Proof::Unproven {
+        lines.push(match applied {
+            false => Line::says("So nobody was to hear of it.").meaning(
+                "no route applies to it",
+                "add its kind, source or shop to a [[route]] if somebody should hear",
+            ),
+            true => Line::says("There is no message for it."),
+        });
+    }
+    let deliveries = history.deliveries.iter().map(|delivery| delivery::of_delivery(delivery, event, whole, setting));
+    Chapter {
+        list: "events",
+        heading,
+        facts: facts(json!({
+            "id": event.id, "kind": event.kind, "source": event.source,
+            "order": event.order.as_ref().map(|order| &order.number), "shop": event.shop.as_ref().map(|shop| &shop.id),
+            "occurred_at": event.occurred_at, "received_at": event.received_at,
+            "proof": proof(&event.proof), "late_by_seconds": event.data.late.as_ref().map(|late| late.by_seconds),
+            "repeats": history.repeats, "last_repeat_at": history.last_repeat_at,
+        })),
+        lines,
+        chapters: deliveries.collect(),
+        end: Vec::new(),
+    }
+}
+
+/// What the event is about.
+fn about(event: &Event) -> String {
+    let order = event.order.as_ref().map(|order| format!(", order {}", order.number));
+    let shop = event.shop.as_ref().map(|shop| format!(", shop {}", shop.name.as_ref().unwrap_or(&shop.id)));
+    let notice = event.data.notice.as_ref().map(|notice| {
+        let subject = notice.subject.as_ref().map(|subject| format!(" of {subject}")).unwrap_or_default();
+        format!(", about \"{}\"{subject}", notice.topic)
+    });
+    [order, shop, notice].into_iter().flatten().collect()
+}
+
+fn proof(proof: &Proof) -> &str {
+    match proof {
+        Proof::Held(recipe) => recipe,
+        Proof::Unproven => "none",
+        Proof::Own => "own",
+    }
+}
+
+/// When it happened and came, whether it was believed, and whether it was told again.
+fn came(history: &EventHistory) -> Vec<Line> {
+    let event = &history.event;
+    let mut lines = Vec::new();
+    if event.proof == Proof::Own {
+        lines.push(Line::at(event.received_at, "Orderbell made it."));
+        return lines;
+    }
+    let lateness = event.occurred_at.map(|at| event.received_at.duration_since(at));
+    if let Some(at) = event.occurred_at {
+        lines.push(Line::at(at, "It happened, by the platform's clock."));
+    }
+    let after = match lateness {
+        None => String::new(),
+        Some(after) if after.is_negative() => format!(", {} before that by our clock", span(after)),
+        Some(after) => format!(", {} later", span(after)),
+    };
+    lines.push(match &event.proof {
+        Proof::Held(recipe) => {
+            Line::at(event.received_at, format!("It came{after}, and was proved genuine: {recipe}."))
+        }
+        _ => Line::at(
+            event.received_at,
+            format!(
+                "It came{after}, but its signature fits none of the ways that we know. It is kept and told to nobody."
+            ),
+        )
+        .meaning(
+            "the address registered at the platform is not the configured one, or the secret is another application's",
+            "compare them with `public_url` or `registered_url`, and with `app_secret`",
+        ),
+    });
+    if let Some(late) = &event.data.late {
+        let state = state_word(late.order_state);
+        lines.push(Line::says(format!("It is out of order: the order was {state} already, and stays so.")));
+    }
+    if let Some(at) = history.last_repeat_at.filter(|_| history.repeats > 0) {
+        let times = count(history.repeats, "time", "times");
+        lines.push(Line::at(
+            at,
+            format!("The platform told it again, {times} so far; this is the last of them. A repeat makes no message."),
+        ));
+    }
+    lines
+}
+
+/// For each route why it matched or not.
+fn routes(history: &EventHistory, setting: &Setting<'_>) -> Vec<Line> {
+    let event = &history.event;
+    if event.proof == Proof::Unproven {
+        return Vec::new();
+    }
+    let Some((fingerprint, verdicts)) = verdict::read(&history.routes) else {
+        let why = "Which routes applied was not kept by the version of that time.";
+        return vec![Line::says(why).in_list("routes")];
+    };
+    let today = setting.routes(fingerprint);
+    let mut lines = Vec::new();
+    if today.is_none() && !verdicts.is_empty() {
+        lines.push(match setting.part.routes {
+            Some(_) => "The routes have changed since. Those of that time, as they were numbered in the file:",
+            None => "The routes cannot be read now; `orderbell check` says why. By their numbers in the file:",
+        });
+    }
+    match &event.kind {
+        Kind::OperatorNotice => lines.insert(0, "It goes to the channels of [operator] whatever the routes say."),
+        Kind::Report(_) => lines.insert(0, "It goes to the channels of its [report] whatever the routes say."),
+        _ => {}
+    }
+    let mut lines: Vec<Line> = lines.into_iter().map(|says| Line::says(says).in_list("routes")).collect();
+    for (index, verdict) in verdicts.into_iter().enumerate() {
+        let route = today.and_then(|routes| routes.get(index));
+        let number = index + 1;
+        let written = route.map(|route| format!(" ({})", written(route))).unwrap_or_default();
+        let says = format!("Route {number}{written} {}.", verdict_words(verdict, route, event));
+        let line = Line::says(says).in_list("routes").with("route", number).with("verdict", verdict_name(verdict));
+        lines.push(line);
+    }
+    lines
+}
+
+/// A route in one line.
+fn written(route: &Route) -> String {
+    let Route { events, sources, shops, when, to } = route;
+    let mut pieces = vec![events.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")];
+    pieces.extend(sources.as_ref().map(|sources| format!("of {}", sources.join(", "))));
+    pieces.extend(shops.as_ref().map(|shops| format!("of shop {}", shops.join(", "))));
+    pieces.extend(when.as_ref().map(|when| format!("when {when}")));
+    format!("{} to {}", pieces.join(" "), to.join(", "))
+}
+
+fn verdict_words(verdict: Verdict, route: Option<&Route>, event: &Event) -> String {
+    let has_condition = route.is_some_and(|route| route.when.is_some());
+    match verdict {
+        Verdict::Applies if has_condition => "applied: its condition held".to_owned(),
+        Verdict::Applies => "applied".to_owned(),
+        Verdict::OtherKind => format!("did not apply: it is not for {}", event.kind),
+        Verdict::NotNamed => format!("did not apply: {} reaches a route only by its full name", event.kind),
+        Verdict::OtherSource => format!("did not apply: it is not for the source {}", event.source),
+        Verdict::OtherShop => match &event.shop {
+            Some(shop) => format!("did not apply: it is not for the shop {}", shop.id),
+            None => "did not apply: it is for certain shops, and this is about none".to_owned(),
+        },
+        Verdict::ConditionFails => "did not apply: its condition did not hold".to_owned(),
+        Verdict::Unjudged => "applied: its condition could not be judged, and so lets everything through".to_owned(),
+    }
+}
+
+fn verdict_name(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Applies => "applies",
+        Verdict::OtherKind => "other_kind",
+        Verdict::NotNamed => "not_named",
+        Verdict::OtherSource => "other_source",
+        Verdict::OtherShop => "other_shop",
+        Verdict::ConditionFails => "condition_fails",
+        Verdict::Unjudged => "unjudged",
+    }
+}
+
+/// The members of an object that there are.
+pub fn facts(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(facts) => facts.into_iter().filter(|(_, value)| !value.is_null()).collect(),
+        _ => Map::new(),
+    }
+}

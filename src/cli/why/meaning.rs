@@ -1,0 +1,143 @@
+//! What an answer of a far side, and what a refusal of ours, means and what to change.
+
+use crate::channel;
+use crate::channel::advice;
+use crate::channel::advice::Advice;
+use crate::channel::advice::advice;
+
+/// An outcome as it is said.
+pub fn outcome(text: &str) -> &str {
+    match text {
+        "delivered" => "the far side said yes",
+        "partial" => "the far side said yes for some recipients and refused the others",
+        "retry" => "not for now",
+        "unknown" => "no answer that we know; it may have arrived",
+        "throttled" => "not for now: too many messages came",
+        "misconfigured" => "refused: the setting of the channel is wrong",
+        "too_long" => "refused: it is too long",
+        "content_refused" => "refused for what it says",
+        "rejected" => "refused for good",
+        "bug" => "refused: our request is malformed",
+        other => other,
+    }
+}
+
+/// What an answer means, and what to change; `None` for a yes.
+pub fn of_answer(kind: Option<&str>, outcome: &str, words: &str) -> Option<(&'static str, &'static str)> {
+    if outcome == "delivered" {
+        return None;
+    }
+    let of_kind = kind.and_then(|kind| advice::find(channel::advice_of(kind), words));
+    let known = of_kind.or_else(|| advice::find(advice::ON_THE_WAY, words));
+    known.map(|advice| (advice.cause, advice.change)).or_else(|| in_general(outcome))
+}
+
+/// Where no table knows more than what becomes of such a message.
+fn in_general(outcome: &str) -> Option<(&'static str, &'static str)> {
+    Some(match outcome {
+        "partial" => ("some recipients do not exist there, or are refused", "look at the addresses in the answer"),
+        "retry" => ("the far side does not take messages now", "look whether it runs, if this goes on"),
+        "unknown" => (
+            "the answer was lost on the way, or the message was",
+            "nothing: it is sent again so that a repeat can be told from a new message",
+        ),
+        "throttled" => ("the far side finds that too many messages come", "nothing: what waits goes out later"),
+        "misconfigured" => (
+            "the far side does not accept the address, the token or the secret",
+            "copy them anew from the far side, then see what `orderbell test` says",
+        ),
+        "too_long" => ("the message is over the far side's limit", "shorten the template, if it is one of yours"),
+        "content_refused" => ("the far side does not like what the message says", "look at the template"),
+        "rejected" => ("the far side will never take this message", "look at the answer"),
+        "bug" => ("the far side says that our request is malformed", "please report it, with the answer"),
+        _ => return None,
+    })
+}
+
+/// What the refusals of [`crate::flow::refusals`] mean.
+#[rustfmt::skip]
+const REFUSALS: &[Advice] = &[
+    advice(&["does not fit the address"],
+        "the platform signs for another address than this one, or with the secret of another application",
+        "register exactly this address at the platform, or set `registered_url` to the one that is registered; compare `app_secret` with the application's"),
+    advice(&["token is not what"],
+        "the platform has another secret or password, or the other token mode",
+        "copy `secret` or `password` anew from the platform's page, and compare the token mode there"),
+    advice(&["behind this machine's clock"],
+        "it came later than `max_age` allows, or one of the two clocks is wrong",
+        "look at this machine's clock (`timedatectl`); raise `max_age` if the platform is known to be late"),
+    advice(&["ahead of this machine's clock"],
+        "this machine's clock is behind, or the platform's is ahead",
+        "look at this machine's clock (`timedatectl`)"),
+    advice(&["it is of application"],
+        "the address is registered for another application too; those for tests and for production differ",
+        "set `app_id` and `app_secret` to that application's if it is yours, else take the address out of it"),
+    advice(&["its shape is not"],
+        "it is none of the platform's webhooks: a stranger's request, or another of the platform's interfaces",
+        "nothing, as long as the platform's own arrive; else compare the address that is entered at the platform"),
+    advice(&["its proof has come before"],
+        "a proof that was used is used again for something else, as somebody would who has overheard it",
+        "nothing, if no webhook is missing; use HTTPS, so that nobody can overhear"),
+    advice(&["fits none of the recipes"],
+        "the source only observes, and keeps so many unproven webhooks in an hour and no more",
+        "find out why the signatures do not fit (`public_url`, `registered_url`, `app_secret`), then set verify = \"enforce\""),
+];
+
+/// What a refusal means, and what to change.
+pub fn of_refusal(reason: &str) -> Option<(&'static str, &'static str)> {
+    advice::find(REFUSALS, reason).map(|advice| (advice.cause, advice.change))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::refusals;
+    use crate::platform::Refusal;
+
+    #[test]
+    fn every_reason_for_which_a_webhook_is_refused_is_explained_by_a_row_of_its_own() {
+        let reasons = [
+            Refusal::Signature,
+            Refusal::Token,
+            Refusal::Stale { off_by_seconds: 90_000 },
+            Refusal::Stale { off_by_seconds: -90_000 },
+            Refusal::AnotherApp("7".to_owned()),
+            Refusal::Shape("sig is missing".to_owned()),
+        ]
+        .map(|refusal| refusals::reason(&refusal, "https://bell.example.com/hooks/keeta"));
+        let ours = [refusals::REPLAYED, refusals::TOO_MANY_UNPROVEN].map(str::to_owned);
+        let mut causes: Vec<&str> = Vec::new();
+        for reason in reasons.iter().chain(&ours) {
+            let (cause, _) = of_refusal(reason).unwrap_or_else(|| panic!("nothing about: {reason}"));
+            causes.push(cause);
+        }
+        causes.sort_unstable();
+        causes.dedup();
+        assert_eq!((causes.len(), REFUSALS.len()), (8, 8));
+    }
+
+    #[test]
+    fn every_outcome_but_a_yes_means_something() {
+        use crate::domain::retry::Outcome;
+        let wait = jiff::SignedDuration::ZERO;
+        for known in [
+            Outcome::Partial { refused: Vec::new() },
+            Outcome::Retry { after: None },
+            Outcome::Unknown,
+            Outcome::Throttled { wait },
+            Outcome::Misconfigured,
+            Outcome::TooLong,
+            Outcome::ContentRefused,
+            Outcome::Rejected,
+            Outcome::Bug,
+        ] {
+            assert!(of_answer(None, known.as_str(), "").is_some(), "{known:?}");
+            assert_ne!(outcome(known.as_str()), known.as_str());
+        }
+        assert_eq!(of_answer(Some("dingtalk"), "delivered", "errcode 0"), None);
+        let keyword = of_answer(Some("dingtalk"), "misconfigured", "errcode 310000: “keywords not in content”");
+        assert_eq!(keyword.map(|(cause, _)| cause), Some("the robot demands a keyword"));
+        let refused = of_answer(Some("dingtalk"), "retry", "not connected: connection refused");
+        assert_eq!(refused.map(|(cause, _)| cause), Some("nothing listens at this address and port"));
+    }
+}

@@ -1,0 +1,68 @@
+//! What a story is told by: today's configuration, the present moment, and how times and spans of time are said.
+
+use jiff::SignedDuration;
+use jiff::Timestamp;
+
+use crate::cli::store;
+use crate::config::parts::ExplainingPart;
+use crate::domain::route::Route;
+use crate::domain::verdict;
+use crate::store::history::History;
+use crate::store::history::Parked;
+use crate::store::history::Shut;
+
+/// What a story is told by.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting<'a> {
+    pub part: &'a ExplainingPart,
+    pub now: Timestamp,
+}
+
+impl Setting<'_> {
+    /// A moment as people read it.
+    pub fn time(&self, at: Timestamp) -> String {
+        store::second(at, &self.part.timezone.zone)
+    }
+
+    /// The kind of a channel that there is.
+    pub fn kind(&self, channel: &str) -> Option<&'static str> {
+        self.part.channels.get(channel).and_then(|known| known.kind)
+    }
+
+    pub fn has(&self, channel: &str) -> bool {
+        self.part.channels.contains_key(channel)
+    }
+
+    /// Today's routes, if they are those of this fingerprint.
+    pub fn routes(&self, fingerprint: &str) -> Option<&[Route]> {
+        let routes = &self.part.routes.as_ref()?.routes;
+        (verdict::fingerprint(routes) == fingerprint).then_some(routes)
+    }
+
+    /// Whether a channel rests because its setting is wrong.
+    pub fn parked<'h>(&self, channel: &str, history: &'h History) -> Option<&'h Parked> {
+        history.parked.iter().find(|parked| parked.channel == channel)
+    }
+
+    /// Whether a channel's far side takes nothing for now. Without its secrets, the far side of a channel is not known.
+    pub fn shut<'h>(&self, channel: &str, history: &'h History) -> Option<&'h Shut> {
+        let channel = self.part.channels.get(channel)?.channel.as_ref()?;
+        let credential = channel.way.channel().credential();
+        history.shut.iter().find(|shut| shut.credential == credential && shut.until > self.now)
+    }
+}
+
+/// `26 s`, `5 min`, `3 h`, `2 days`: the larger, the rougher.
+pub fn span(span: SignedDuration) -> String {
+    match span.abs().as_secs() {
+        seconds @ 0..120 => format!("{seconds} s"),
+        seconds @ 120..7200 => format!("{} min", seconds / 60),
+        seconds @ 7200..172_800 => format!("{} h", seconds / 3600),
+        seconds => format!("{} days", seconds / 86_400),
+    }
+}
+
+/// `1 event`, `2 events`.
+pub fn count(count: u64, one: &str, more: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { more })
+}

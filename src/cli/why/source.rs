@@ -1,0 +1,94 @@
+//! The story of a source: the webhooks of it that were refused, and when one was last believed.
+
+use serde_json::json;
+
+use crate::cli::why::chapter::Chapter;
+use crate::cli::why::chapter::Line;
+use crate::cli::why::event::facts;
+use crate::cli::why::meaning;
+use crate::cli::why::setting::Setting;
+use crate::cli::why::setting::count;
+use crate::cli::why::setting::span;
+use crate::store::history::SourceHistory;
+
+pub fn of_source(source: &SourceHistory, setting: &Setting<'_>) -> Chapter {
+    let shown = source.refused.len() as u64;
+    let heading = match (shown, source.refusals) {
+        (0, 0) => format!("Of {} no webhook was refused.", source.source),
+        (0, all) => {
+            format!("Of {}, {} were refused; none of them is shown.", source.source, count(all, "webhook", "webhooks"))
+        }
+        (shown, all) if shown == all => format!("Webhooks of {} that were refused", source.source),
+        (shown, all) => format!("Webhooks of {} that were refused, {shown} of {all}", source.source),
+    };
+    Chapter {
+        list: "sources",
+        heading,
+        facts: facts(json!({ "source": source.source, "refusals": source.refusals })),
+        lines: refused(source),
+        chapters: Vec::new(),
+        end: end(source, setting),
+    }
+}
+
+/// Each with what it means, unless the one before means the same.
+fn refused(source: &SourceHistory) -> Vec<Line> {
+    let mut before = None;
+    let line = |refused: &crate::store::history::Refused| {
+        let meaning = meaning::of_refusal(&refused.reason);
+        let is_known = meaning.is_some() && meaning == before;
+        before = meaning;
+        let says = format!("{} ({} bytes).", sentence(&refused.reason), refused.bytes);
+        let line = Line::at(refused.at, says).in_list("refused");
+        let line = line.with("reason", refused.reason.clone()).with("bytes", refused.bytes);
+        match meaning {
+            Some((cause, change)) => Line { is_known, ..line.meaning(cause, change) },
+            None => line,
+        }
+    };
+    source.refused.iter().map(line).collect()
+}
+
+/// With a capital letter.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
+fn end(source: &SourceHistory, setting: &Setting<'_>) -> Vec<Line> {
+    let ago = |at| span(setting.now.duration_since(at));
+    let mut lines = Vec::new();
+    lines.push(match &source.believed {
+        Some(heard) => Line::says(format!(
+            "The last one that was believed came on {}, {} ago: {}, event {}.",
+            setting.time(heard.at),
+            ago(heard.at),
+            heard.kind,
+            heard.event
+        ))
+        .with("event", heard.event.to_string())
+        .with("believed_at", heard.at.to_string()),
+        None => Line::says("None was ever believed, as far as the store goes back."),
+    });
+    if let Some(heard) = &source.unproven {
+        lines.push(
+            Line::says(format!(
+                "After it came some whose signature fits none of the ways that we know. They are kept and told to nobody; the last on {}: {}, event {}.",
+                setting.time(heard.at),
+                heard.kind,
+                heard.event
+            ))
+            .with("event", heard.event.to_string())
+            .with("unproven_at", heard.at.to_string()),
+        );
+    }
+    if let Some(at) = source.sign_of_life {
+        let says =
+            format!("The last sign of life, heartbeats included, came on {}, {} ago.", setting.time(at), ago(at));
+        lines.push(Line::says(says).with("sign_of_life_at", at.to_string()));
+    }
+    if !setting.part.sources.contains(&source.source) {
+        lines.push(Line::says(format!("There is no source {} in the configuration any more.", source.source)));
+    }
+    lines.into_iter().map(|line| line.in_list("heard")).collect()
+}

@@ -1,0 +1,169 @@
+//! What each route came to for an event, kept in a few bytes beside it: the fingerprint of the routes, a colon, and a letter
+//! for each route in the sequence of the file.
+
+use std::borrow::Cow;
+
+use sha2::Digest;
+use sha2::Sha256;
+
+use crate::domain::route::Route;
+use crate::domain::route::Rule;
+
+/// Why a route applies to an event or does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Applies,
+    /// None of its patterns matches the kind.
+    OtherKind,
+    /// The event is Orderbell's own, and the route does not name it literally.
+    NotNamed,
+    OtherSource,
+    OtherShop,
+    /// Its condition did not hold.
+    ConditionFails,
+    /// Its condition could not be judged, so the event was let through.
+    Unjudged,
+}
+
+const LETTERS: [(Verdict, char); 7] = [
+    (Verdict::Applies, 'y'),
+    (Verdict::OtherKind, 'k'),
+    (Verdict::NotNamed, 'n'),
+    (Verdict::OtherSource, 's'),
+    (Verdict::OtherShop, 'h'),
+    (Verdict::ConditionFails, 'w'),
+    (Verdict::Unjudged, 'u'),
+];
+
+impl Verdict {
+    fn letter(self) -> char {
+        LETTERS.iter().find(|(verdict, _)| *verdict == self).map_or('?', |(_, letter)| *letter)
+    }
+
+    fn of_letter(letter: char) -> Option<Self> {
+        LETTERS.iter().find(|(_, known)| *known == letter).map(|(verdict, _)| *verdict)
+    }
+}
+
+/// The verdicts of all routes about one event. Those that hang on a condition are open until the order is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verdicts {
+    text: String,
+    /// The conditions of routes that otherwise apply.
+    open: Vec<Rule>,
+}
+
+impl Verdicts {
+    /// None yet, of so many routes.
+    pub fn new(fingerprint: &str, routes: usize) -> Self {
+        let mut text = String::with_capacity(fingerprint.len() + 1 + routes);
+        text.push_str(fingerprint);
+        text.push(':');
+        Self { text, open: Vec::new() }
+    }
+
+    /// The verdict about the next route; a route that applies may have a condition that must hold as well.
+    pub fn add(&mut self, verdict: Verdict, condition: Option<Rule>) {
+        self.text.push(verdict.letter());
+        self.open.extend(condition);
+    }
+
+    /// As it is kept, with the verdicts that hung on a condition.
+    pub fn settled(&self, mut judge: impl FnMut(&Rule) -> Verdict) -> Cow<'_, str> {
+        if self.open.is_empty() {
+            return Cow::Borrowed(&self.text);
+        }
+        let mut text = self.text.clone();
+        let first = text.find(':').map_or(0, |colon| colon + 1);
+        for rule in &self.open {
+            let at = first + rule.route - 1;
+            text.replace_range(at..=at, judge(rule).letter().encode_utf8(&mut [0; 4]));
+        }
+        Cow::Owned(text)
+    }
+}
+
+/// Reads what was kept: the fingerprint, and the verdict about each route. `None` where none were kept, or by a version that
+/// knows more of them.
+pub fn read(kept: &str) -> Option<(&str, Vec<Verdict>)> {
+    let (fingerprint, letters) = kept.split_once(':')?;
+    Some((fingerprint, letters.chars().map(Verdict::of_letter).collect::<Option<_>>()?))
+}
+
+/// By what routes as they are written can be told from others: eight hex digits.
+pub fn fingerprint(routes: &[Route]) -> String {
+    let mut hash = Sha256::new();
+    for Route { events, sources, shops, when, to } in routes {
+        // Lists are told apart by their signs, texts by their lengths.
+        let mut list = |sign: u8, texts: &mut dyn Iterator<Item = String>| {
+            hash.update([sign]);
+            for text in texts {
+                hash.update((text.len() as u64).to_be_bytes());
+                hash.update(text);
+            }
+        };
+        list(b'e', &mut events.iter().map(ToString::to_string));
+        list(b's', &mut sources.iter().flatten().cloned());
+        list(b'h', &mut shops.iter().flatten().cloned());
+        list(b'w', &mut when.iter().map(ToString::to_string));
+        list(b't', &mut to.iter().cloned());
+    }
+    hex::encode(&hash.finalize()[..4])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::condition::Condition;
+    use crate::domain::route::Glob;
+
+    fn rule(route: usize) -> Rule {
+        Rule { route, condition: Condition::parse("order.total > 1").unwrap() }
+    }
+
+    #[test]
+    fn what_is_kept_reads_back_with_the_conditions_judged() {
+        let mut verdicts = Verdicts::new("0123abcd", 4);
+        verdicts.add(Verdict::OtherKind, None);
+        verdicts.add(Verdict::Applies, Some(rule(2)));
+        verdicts.add(Verdict::Applies, None);
+        verdicts.add(Verdict::Applies, Some(rule(4)));
+        let judge = |rule: &Rule| if rule.route == 2 { Verdict::ConditionFails } else { Verdict::Unjudged };
+        assert_eq!(verdicts.settled(judge), "0123abcd:kwyu");
+        let all = vec![Verdict::OtherKind, Verdict::ConditionFails, Verdict::Applies, Verdict::Unjudged];
+        assert_eq!(read("0123abcd:kwyu"), Some(("0123abcd", all)));
+        assert_eq!(read("0123abcd:"), Some(("0123abcd", Vec::new())));
+        assert_eq!((read(""), read("0123abcd:y!")), (None, None));
+        for (verdict, letter) in LETTERS {
+            assert_eq!((verdict.letter(), Verdict::of_letter(letter)), (letter, Some(verdict)));
+        }
+    }
+
+    #[test]
+    fn routes_that_say_something_else_have_another_fingerprint() {
+        let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        let route = Route {
+            events: vec![Glob::new("order.*")],
+            sources: None,
+            shops: None,
+            when: None,
+            to: texts(&["kitchen", "owner"]),
+        };
+        let others = [
+            Route { events: vec![Glob::new("order.placed")], ..route.clone() },
+            Route { sources: Some(texts(&["s"])), ..route.clone() },
+            Route { shops: Some(texts(&["s"])), ..route.clone() },
+            Route { when: Condition::parse("order.total > 1").ok(), ..route.clone() },
+            Route { to: texts(&["kitchenowner"]), ..route.clone() },
+            Route { to: texts(&["owner", "kitchen"]), ..route.clone() },
+        ];
+        let mut prints: Vec<String> = others.iter().map(|other| fingerprint(std::slice::from_ref(other))).collect();
+        let same = fingerprint(std::slice::from_ref(&route));
+        // Were it another one, `why` would say of all that is stored that the routes have changed since.
+        assert_eq!(same, "0561d120");
+        prints.extend([same, fingerprint(&[route.clone(), route]), fingerprint(&[])]);
+        prints.sort();
+        prints.dedup();
+        assert_eq!(prints.len(), others.len() + 3);
+    }
+}

@@ -1,0 +1,86 @@
+//! What a lane does beside sending: probes a parked channel, holds back in quiet hours, asks the fallback, forgets slots.
+
+use jiff::Timestamp;
+
+use crate::domain::bundle::Candidate;
+use crate::domain::event::Kind;
+use crate::domain::pace::Elapsed;
+use crate::domain::pace::Plan;
+use crate::domain::pace::Waiting;
+use crate::flow::lane::Next;
+use crate::flow::lane::Runner;
+use crate::store::Parked;
+
+impl Runner {
+    /// While the channel is parked, one message now and then finds out whether its setting is mended: the oldest, or a test
+    /// that a person asked for.
+    pub(super) async fn probe(&mut self, due: &[Candidate], parked: &Parked, now: Timestamp, elapsed: Elapsed) -> Next {
+        let test = due.iter().find(|candidate| candidate.kind == Kind::Test);
+        let oldest = || due.iter().min_by_key(|candidate| candidate.event_seq);
+        let is_time = parked.next_probe_at <= now;
+        let Some(candidate) = test.or_else(|| oldest().filter(|_| is_time)) else {
+            return if is_time { Next::Change } else { Next::On(parked.next_probe_at) };
+        };
+        if self.under_way.is_empty()
+            && let (Plan::Alone, Some(ticket)) = self.pacer.admit(Waiting { urgent: 1, ordinary: 0 }, elapsed)
+        {
+            self.start(vec![candidate.id], ticket, parked.probes).await;
+        }
+        Next::Change
+    }
+
+    /// Holds back what may not go out in quiet hours; answers what may.
+    pub(super) async fn hold(&self, candidates: Vec<Candidate>, now: Timestamp) -> Vec<Candidate> {
+        let Some(quiet) = &self.lane.quiet else { return candidates };
+        let (mut held, mut until) = (Vec::new(), None);
+        let mut go = Vec::with_capacity(candidates.len());
+        for candidate in candidates {
+            match quiet.holds(&candidate.kind, now, &self.lane.timezone) {
+                Some(end) => {
+                    until = Some(end);
+                    held.push(candidate.id);
+                }
+                None => go.push(candidate),
+            }
+        }
+        if let Some(until) = until
+            && let Err(error) = self.post.store.hold(held, until, now).await
+        {
+            tracing::error!(channel = self.lane.name, %error, "that messages are held until the quiet hours end could not be stored");
+        }
+        go
+    }
+
+    /// Asks the fallback for what has waited too long, or for everything urgent while the channel is parked.
+    pub(super) async fn fall_back(&self, now: Timestamp) {
+        let Some(to) = &self.lane.fallback else { return };
+        let before = now.checked_sub(self.lane.fallback_after).unwrap_or(now);
+        let quiet = self.lane.quiet.as_ref().filter(|quiet| quiet.until(now, &self.lane.timezone).is_some());
+        let through = quiet.map(|quiet| quiet.except.clone());
+        let reader = self.post.store.reader();
+        if !matches!(reader.wants_fallback(&self.lane.name, before, now, through.clone()).await, Ok(true)) {
+            return;
+        }
+        match self.post.store.fall_back(to.clone(), before, now, through).await {
+            Ok(0) => {}
+            Ok(asked) => {
+                tracing::warn!(
+                    channel = self.lane.name,
+                    fallback = to.to,
+                    deliveries = asked,
+                    "urgent messages go to the fallback"
+                );
+                self.post.wake.wake(std::slice::from_ref(&to.to));
+            }
+            Err(error) => tracing::error!(channel = self.lane.name, %error, "the fallback could not be asked"),
+        }
+    }
+
+    /// Slots that are free again need not be remembered.
+    pub(super) async fn forget_slots(&self, elapsed: Elapsed) {
+        let freed = self.pacer.freed(elapsed);
+        if !freed.is_empty() && self.post.store.forget_slots(freed.clone()).await.is_err() {
+            self.pacer.not_forgotten(freed);
+        }
+    }
+}

@@ -1,0 +1,378 @@
+//! What is wrong with the daemon now: pure functions of what was read, time included.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use jiff::SignedDuration;
+use jiff::Timestamp;
+
+use crate::domain::data::Notice;
+use crate::flow::far_clocks::Verdict;
+use crate::flow::notice::Topic;
+use crate::flow::watch::told::Told;
+use crate::store::Sight;
+use crate::store::Unheard;
+
+/// An urgent delivery that waits for so long is a trouble. Three tries have failed by then, and whoever cooks would have
+/// begun.
+pub const URGENT_WAITS: SignedDuration = SignedDuration::from_mins(5);
+/// The disk is nearly full below this: room for some hundred thousand orders, so that there is time to do something about it …
+const LOW_BYTES: u64 = 1 << 30;
+/// … or, on a disk that is small itself, below this part of it.
+const LOW_PART: u64 = 10;
+
+/// What a trouble is about.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key {
+    pub topic: Topic,
+    /// A source, a channel, a kind or a folder; empty where there is only one thing that it can be about.
+    pub subject: String,
+}
+
+/// How something stands. What is not in the list at all means nothing any more: the setting that asked for it is gone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// With what is to be said of it.
+    Wrong(Box<Wrong>),
+    /// Not wrong enough to begin to speak of it, and not well enough to say that it is over; or nobody knows.
+    Unclear,
+    Fine,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wrong {
+    pub since: Timestamp,
+    pub notice: Notice,
+    /// For what no route matched: the event with which it showed.
+    pub example: Option<Unheard>,
+}
+
+pub type States = BTreeMap<Key, State>;
+
+/// How full a disk is, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Space {
+    /// For whoever is not root.
+    pub free: u64,
+    pub total: u64,
+}
+
+/// What the conditions are judged by.
+pub struct Scene<'a> {
+    pub now: Timestamp,
+    pub sight: &'a Sight,
+    /// What the operator was told already.
+    pub told: &'a BTreeMap<Key, Told>,
+    pub channels: &'a BTreeSet<String>,
+    /// Whether a channel may still have to catch up: the daemon has just started, or the channel has just been reopened.
+    pub may_lag: &'a dyn Fn(&str) -> bool,
+    /// The sources that are watched: after how long they are silent, and when they were heard of last.
+    pub sources: &'a [(String, SignedDuration, Timestamp)],
+    pub clock: Verdict,
+    /// The folder of the store, and its disk where that can be asked.
+    pub disk: (&'a str, Option<Space>),
+    /// The first event of each kind that no route matched.
+    pub unrouted: &'a [Unheard],
+    /// Whether a route matches such an event now.
+    pub is_routed: &'a dyn Fn(&Unheard) -> bool,
+}
+
+/// Everything that can be wrong, and whether it is.
+pub fn states(scene: &Scene<'_>) -> States {
+    let mut states = States::new();
+    parked(scene, &mut states);
+    waiting(scene, &mut states);
+    dead(scene, &mut states);
+    silent(scene, &mut states);
+    states.insert(Key { topic: Topic::MachineClock, subject: String::new() }, clock(scene.clock));
+    states.insert(Key { topic: Topic::Disk, subject: scene.disk.0.to_owned() }, disk(scene.now, scene.disk.1));
+    unrouted(scene, &mut states);
+    states
+}
+
+fn wrong(since: Timestamp, notice: Notice) -> State {
+    State::Wrong(Box::new(Wrong { since, notice, example: None }))
+}
+
+fn parked(scene: &Scene<'_>, states: &mut States) {
+    for channel in scene.channels {
+        let parked = scene.sight.parked.iter().find(|parked| parked.channel == *channel);
+        let state = parked.map_or(State::Fine, |parked| {
+            let notice = Notice {
+                detail: Some(parked.reason.clone()).filter(|reason| !reason.is_empty()),
+                count: Some(parked.waiting),
+                next_at: Some(parked.next_probe_at),
+                ..Notice::default()
+            };
+            wrong(parked.since, notice)
+        });
+        states.insert(Key { topic: Topic::Parked, subject: channel.clone() }, state);
+    }
+}
+
+fn waiting(scene: &Scene<'_>, states: &mut States) {
+    for channel in scene.channels {
+        let waiting = scene.sight.waiting.iter().find(|waiting| waiting.channel == *channel);
+        let is_parked = scene.sight.parked.iter().any(|parked| parked.channel == *channel);
+        let state = match waiting {
+            // Of that the operator hears with its cause.
+            _ if is_parked => State::Unclear,
+            Some(_) if (scene.may_lag)(channel) => State::Unclear,
+            Some(waiting) => {
+                let (detail, count) = (waiting.words.clone(), Some(waiting.count));
+                wrong(waiting.oldest, Notice { detail, count, ..Notice::default() })
+            }
+            None => State::Fine,
+        };
+        states.insert(Key { topic: Topic::Waiting, subject: channel.clone() }, state);
+    }
+}
+
+/// Also for channels that there are no more: their dead still want somebody.
+fn dead(scene: &Scene<'_>, states: &mut States) {
+    for key in scene.told.keys().filter(|key| key.topic == Topic::Dead) {
+        states.insert(key.clone(), State::Fine);
+    }
+    for (channel, deaths) in &scene.sight.dead {
+        if let Some(dead) = &deaths.dead {
+            let notice = Notice {
+                detail: Some(dead.words.clone()),
+                count: Some(dead.count),
+                last_at: Some(dead.newest),
+                ..Notice::default()
+            };
+            states.insert(Key { topic: Topic::Dead, subject: channel.clone() }, wrong(dead.first, notice));
+        }
+    }
+}
+
+fn silent(scene: &Scene<'_>, states: &mut States) {
+    for (source, silent_after, last) in scene.sources {
+        let key = Key { topic: Topic::Silent, subject: source.clone() };
+        let state = if scene.now.duration_since(*last) >= *silent_after {
+            wrong(*last, Notice { last_at: Some(*last), ..Notice::default() })
+        } else if scene.told.get(&key).is_some_and(|told| told.notice.last_at >= Some(*last)) {
+            // Nothing came; only the setting allows more silence than it did.
+            continue;
+        } else {
+            State::Fine
+        };
+        states.insert(key, state);
+    }
+}
+
+fn clock(verdict: Verdict) -> State {
+    match verdict {
+        Verdict::Off { by, since } => wrong(since, Notice { off_by_seconds: Some(by.as_secs()), ..Notice::default() }),
+        Verdict::Right => State::Fine,
+        Verdict::Unclear => State::Unclear,
+    }
+}
+
+/// It begins below the mark and ends at one and a half times as much.
+fn disk(now: Timestamp, space: Option<Space>) -> State {
+    let Some(space) = space else { return State::Unclear };
+    let mark = LOW_BYTES.min(space.total / LOW_PART);
+    match space.free {
+        free if free < mark => {
+            let detail = format!("{} / {}", size(space.free), size(space.total));
+            wrong(now, Notice { detail: Some(detail), ..Notice::default() })
+        }
+        free if free < mark + mark / 2 => State::Unclear,
+        _ => State::Fine,
+    }
+}
+
+fn unrouted(scene: &Scene<'_>, states: &mut States) {
+    let told = scene.told.iter().filter(|(key, _)| key.topic == Topic::Unrouted);
+    for (key, told) in told {
+        let state = match &told.example {
+            Some(example) if (scene.is_routed)(example) => State::Fine,
+            _ => State::Unclear,
+        };
+        states.insert(key.clone(), state);
+    }
+    for unheard in scene.unrouted.iter().filter(|unheard| !(scene.is_routed)(unheard)) {
+        let notice = Notice { detail: Some(unheard.source.clone()), ..Notice::default() };
+        let wrong = Wrong { since: scene.now, notice, example: Some(unheard.clone()) };
+        let key = Key { topic: Topic::Unrouted, subject: unheard.kind.to_string() };
+        states.insert(key, State::Wrong(Box::new(wrong)));
+    }
+}
+
+/// `812 MiB`, `1.2 GiB`.
+fn size(bytes: u64) -> String {
+    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
+    let mut tenths = u128::from(bytes) * 10 / 1024;
+    let mut unit = 0;
+    while tenths >= 10_240 && unit + 1 < UNITS.len() {
+        tenths /= 1024;
+        unit += 1;
+    }
+    match tenths {
+        0..100 => format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit]),
+        _ => format!("{} {}", tenths / 10, UNITS[unit]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::event::Kind;
+    use crate::store::Dead;
+    use crate::store::Deaths;
+    use crate::store::ParkedChannel;
+    use crate::store::Waiting;
+
+    fn at(minute: i64) -> Timestamp {
+        Timestamp::from_second(1_790_000_000 + 60 * minute).unwrap()
+    }
+
+    fn key(topic: Topic, subject: &str) -> Key {
+        Key { topic, subject: subject.to_owned() }
+    }
+
+    /// A house with the channels `kitchen` and `office`.
+    #[derive(Default)]
+    struct House {
+        sight: Sight,
+        told: BTreeMap<Key, Told>,
+        lagging: &'static str,
+        sources: Vec<(String, SignedDuration, Timestamp)>,
+        disk: Option<Space>,
+        unrouted: Vec<Unheard>,
+    }
+
+    impl House {
+        /// How things stand at minute 100. Events of the source `routed` have a route.
+        fn states(&self) -> States {
+            states(&Scene {
+                now: at(100),
+                sight: &self.sight,
+                told: &self.told,
+                channels: &BTreeSet::from(["kitchen".to_owned(), "office".to_owned()]),
+                may_lag: &|channel| channel == self.lagging,
+                sources: &self.sources,
+                clock: Verdict::Right,
+                disk: ("/var", self.disk),
+                unrouted: &self.unrouted,
+                is_routed: &|unheard| unheard.source == "routed",
+            })
+        }
+    }
+
+    fn said(states: &States, topic: Topic, subject: &str) -> Option<(Timestamp, Notice)> {
+        match states.get(&key(topic, subject)) {
+            Some(State::Wrong(wrong)) => Some((wrong.since, wrong.notice.clone())),
+            _ => None,
+        }
+    }
+
+    fn told_once(notice: Notice, example: Option<Unheard>) -> Told {
+        Told { since: at(0), at: at(0), notice, example }
+    }
+
+    fn late(channel: &str) -> Waiting {
+        Waiting { channel: channel.to_owned(), oldest: at(90), words: Some("HTTP 503".to_owned()), count: 2 }
+    }
+
+    #[test]
+    fn a_parked_channel_says_its_cause_and_what_waits_and_urgent_ones_add_nothing_to_it() {
+        let parked = ParkedChannel {
+            channel: "kitchen".to_owned(),
+            since: at(70),
+            reason: "errcode 310000".to_owned(),
+            next_probe_at: at(110),
+            waiting: 12,
+        };
+        let waiting = ["kitchen", "office", "gone"].map(late).into();
+        let sight = Sight { parked: vec![parked], waiting, ..Sight::default() };
+        let states = House { sight, ..House::default() }.states();
+        let (since, notice) = said(&states, Topic::Parked, "kitchen").unwrap();
+        assert_eq!((since, notice.count, notice.next_at), (at(70), Some(12), Some(at(110))));
+        assert_eq!(notice.detail.as_deref(), Some("errcode 310000"));
+        assert_eq!(states[&key(Topic::Parked, "office")], State::Fine);
+        assert_eq!(states[&key(Topic::Waiting, "kitchen")], State::Unclear);
+        let (since, notice) = said(&states, Topic::Waiting, "office").unwrap();
+        assert_eq!((since, notice.count, notice.detail.as_deref()), (at(90), Some(2), Some("HTTP 503")));
+        assert!(!states.contains_key(&key(Topic::Waiting, "gone")), "that is nobody's channel");
+    }
+
+    #[test]
+    fn a_channel_that_may_have_to_catch_up_is_not_late_yet() {
+        let sight = Sight { waiting: vec![late("kitchen")], ..Sight::default() };
+        let states = House { sight, lagging: "kitchen", ..House::default() }.states();
+        assert_eq!(states[&key(Topic::Waiting, "kitchen")], State::Unclear);
+        assert_eq!(states[&key(Topic::Waiting, "office")], State::Fine);
+    }
+
+    #[test]
+    fn the_dead_are_counted_by_channel_also_where_the_channel_is_gone_and_notices_are_not_counted() {
+        let dead = |channel: &str, dead: Option<Dead>| (channel.to_owned(), Deaths { all: 9, dead });
+        let three = Dead { count: 3, first: at(10), newest: at(80), words: "order.placed 1: HTTP 422".to_owned() };
+        let dead = BTreeMap::from([dead("gone", Some(three)), dead("office", None)]);
+        let told = BTreeMap::from([(key(Topic::Dead, "kitchen"), told_once(Notice::default(), None))]);
+        let states = House { sight: Sight { dead, ..Sight::default() }, told, ..House::default() }.states();
+        let (since, notice) = said(&states, Topic::Dead, "gone").unwrap();
+        assert_eq!((since, notice.count, notice.last_at), (at(10), Some(3), Some(at(80))));
+        assert_eq!(states[&key(Topic::Dead, "kitchen")], State::Fine, "all of them were dealt with");
+        assert!(!states.contains_key(&key(Topic::Dead, "office")));
+    }
+
+    #[test]
+    fn a_source_is_silent_when_nothing_came_for_its_time() {
+        let hour = SignedDuration::from_hours(1);
+        let sources = [("just", 1, at(40)), ("nearly", 1, at(41)), ("again", 1, at(99)), ("patient", 2, at(30))];
+        let sources = sources.map(|(name, hours, last)| (name.to_owned(), hour * hours, last)).into();
+        let last = Notice { last_at: Some(at(30)), ..Notice::default() };
+        let told =
+            ["again", "patient", "removed"].map(|name| (key(Topic::Silent, name), told_once(last.clone(), None)));
+        let states = House { sources, told: told.into(), ..House::default() }.states();
+        let (since, notice) = said(&states, Topic::Silent, "just").unwrap();
+        assert_eq!((since, notice.last_at), (at(40), Some(at(40))));
+        assert_eq!(states[&key(Topic::Silent, "nearly")], State::Fine);
+        assert_eq!(states[&key(Topic::Silent, "again")], State::Fine, "something came");
+        assert!(!states.contains_key(&key(Topic::Silent, "patient")), "nothing came; only the setting is another");
+        assert!(!states.contains_key(&key(Topic::Silent, "removed")));
+    }
+
+    #[test]
+    fn the_disk_begins_below_a_mark_and_ends_well_above_it() {
+        let (mib, gib) = (1_u64 << 20, 1_u64 << 30);
+        for (free, total, expected) in [
+            (gib - 1, 2000 * gib, Err("1023 MiB / 1.9 TiB")),
+            (gib, 2000 * gib, Ok(State::Unclear)),
+            (gib + gib / 2, 2000 * gib, Ok(State::Fine)),
+            (99 * mib, 1000 * mib, Err("99 MiB / 1000 MiB")),
+            (149 * mib, 1000 * mib, Ok(State::Unclear)),
+            (150 * mib, 1000 * mib, Ok(State::Fine)),
+            (0, 8 * gib, Err("0.0 KiB / 8.0 GiB")),
+        ] {
+            let states = House { disk: Some(Space { free, total }), ..House::default() }.states();
+            match expected {
+                Ok(state) => assert_eq!(states[&key(Topic::Disk, "/var")], state, "{free} of {total}"),
+                Err(words) => {
+                    let (_, notice) = said(&states, Topic::Disk, "/var").unwrap();
+                    assert_eq!(notice.detail.as_deref(), Some(words));
+                }
+            }
+        }
+        let states = House::default().states();
+        assert_eq!(states[&key(Topic::Disk, "/var")], State::Unclear, "who cannot see says nothing");
+    }
+
+    #[test]
+    fn a_kind_without_a_route_is_over_when_its_first_event_would_be_routed() {
+        let unheard = |kind: Kind, source: &str| Unheard { kind, source: source.to_owned(), shop: None };
+        let unrouted = vec![unheard(Kind::StoreHours, "keeta"), unheard(Kind::StoreStatus, "routed")];
+        let told = [(Kind::MenuSync, "routed"), (Kind::MenuImages, "keeta")].map(|(kind, source)| {
+            (key(Topic::Unrouted, &kind.to_string()), told_once(Notice::default(), Some(unheard(kind, source))))
+        });
+        let states = House { unrouted, told: told.into(), ..House::default() }.states();
+        let (_, notice) = said(&states, Topic::Unrouted, "store.hours").unwrap();
+        assert_eq!(notice.detail.as_deref(), Some("keeta"));
+        assert!(!states.contains_key(&key(Topic::Unrouted, "store.status")), "a route has come meanwhile");
+        assert_eq!(states[&key(Topic::Unrouted, "menu.sync")], State::Fine);
+        assert_eq!(states[&key(Topic::Unrouted, "menu.images")], State::Unclear);
+    }
+}

@@ -1,0 +1,332 @@
+//! What the operator was told, and what he is to be told next: each trouble once when it begins and once when it is over,
+//! however it flutters in between.
+
+use std::collections::BTreeMap;
+
+use jiff::SignedDuration;
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde::Serialize;
+
+use crate::domain::data::Notice;
+use crate::flow::notice::Topic;
+use crate::flow::watch::conditions::Key;
+use crate::flow::watch::conditions::State;
+use crate::flow::watch::conditions::States;
+use crate::flow::watch::conditions::Wrong;
+use crate::store::Trouble;
+use crate::store::Unheard;
+
+/// A trouble that begins again so soon after its end flutters …
+const FLUTTERS_WITHIN: SignedDuration = SignedDuration::from_hours(1);
+/// … and then must have been away for so long before it is said to be over: so it is told of three times an hour at most.
+const LONG_CALM: SignedDuration = SignedDuration::from_mins(30);
+/// That more of the same has happened is told once in so long.
+const AGAIN_AFTER: SignedDuration = SignedDuration::from_hours(1);
+
+/// What the operator was told of a trouble, as it stands in the store.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Told {
+    pub since: Timestamp,
+    /// When he was told last.
+    pub at: Timestamp,
+    pub notice: Notice,
+    /// For what no route matched: the event with which it showed.
+    pub example: Option<Unheard>,
+}
+
+/// The column `detail`.
+#[derive(Deserialize, Serialize)]
+struct Detail {
+    at: Timestamp,
+    notice: Notice,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    kind: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    source: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    shop: Option<String>,
+}
+
+impl Told {
+    /// Reads a row; `None` when it is of a topic that is not watched, which is not ours to end.
+    pub fn of(row: &Trouble) -> Option<(Key, Self)> {
+        let topic = Topic::WATCHED.into_iter().find(|topic| topic.as_str() == row.topic)?;
+        let key = Key { topic, subject: row.subject.clone() };
+        let bare = Self { since: row.since, at: row.since, notice: Notice::default(), example: None };
+        let told = serde_json::from_str::<Detail>(&row.detail).map_or(bare, |detail| {
+            let kind = detail.kind.and_then(|kind| kind.parse().ok());
+            let example = kind.zip(detail.source).map(|(kind, source)| Unheard { kind, source, shop: detail.shop });
+            Self { since: row.since, at: detail.at, notice: detail.notice, example }
+        });
+        Some((key, told))
+    }
+
+    pub fn row(&self, key: &Key) -> Trouble {
+        let example = self.example.as_ref();
+        let detail = Detail {
+            at: self.at,
+            notice: self.notice.clone(),
+            kind: example.map(|example| example.kind.to_string()),
+            source: example.map(|example| example.source.clone()),
+            shop: example.and_then(|example| example.shop.clone()),
+        };
+        let (topic, subject) = (key.topic.as_str().to_owned(), key.subject.clone());
+        let detail = serde_json::to_string(&detail).unwrap_or_default();
+        Trouble { topic, subject, since: self.since, detail }
+    }
+}
+
+/// What the operator is to be told, or what is to be forgotten.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    Begins(Told),
+    /// More of the same has happened.
+    Again(Told),
+    Ends(Notice),
+    /// It means nothing any more; there is nothing to tell.
+    Lapses,
+}
+
+/// What the watch remembers between two looks. A restart forgets it, and then an end is told a little later.
+#[derive(Debug, Default)]
+pub struct Memory {
+    /// Since when a trouble that was told is away.
+    away: BTreeMap<Key, Timestamp>,
+    /// When a trouble ended last.
+    ended: BTreeMap<Key, Timestamp>,
+}
+
+impl Memory {
+    /// A change is on disk.
+    pub fn keep(&mut self, key: &Key, change: &Change, now: Timestamp) {
+        if matches!(change, Change::Ends(_) | Change::Lapses) {
+            self.away.remove(key);
+            self.ended.retain(|_, at| now.duration_since(*at).abs() < FLUTTERS_WITHIN);
+            self.ended.insert(key.clone(), now);
+        }
+    }
+
+    /// When a trouble ended last, if not long ago.
+    pub fn ended(&self, key: &Key) -> Option<Timestamp> {
+        self.ended.get(key).copied()
+    }
+
+    /// Since when a trouble is away, where that is long enough.
+    fn over_since(&mut self, key: &Key, told: &Told, now: Timestamp) -> Option<Timestamp> {
+        let since = *self.away.entry(key.clone()).or_insert(now);
+        let flutters = self.ended.get(key).is_some_and(|ended| told.at.duration_since(*ended) < FLUTTERS_WITHIN);
+        let calm = if flutters { LONG_CALM } else { calm(key.topic) };
+        // Either way: the clock may have been put back.
+        (now.duration_since(since).abs() >= calm).then_some(since)
+    }
+}
+
+/// How long a trouble must be away before it is said to be over.
+fn calm(topic: Topic) -> SignedDuration {
+    match topic {
+        // The next message may meet the same answer.
+        Topic::Parked | Topic::Waiting => SignedDuration::from_mins(1),
+        // What frees room may need it again.
+        Topic::Disk => SignedDuration::from_mins(5),
+        _ => SignedDuration::ZERO,
+    }
+}
+
+/// Compares how things stand with what the operator was told.
+pub fn changes(states: States, told: &BTreeMap<Key, Told>, memory: &mut Memory, now: Timestamp) -> Vec<(Key, Change)> {
+    let lapsed = told.keys().filter(|key| !states.contains_key(key)).map(|key| (key.clone(), Change::Lapses));
+    let mut changes: Vec<_> = lapsed.collect();
+    for (key, state) in states {
+        let change = match (state, told.get(&key)) {
+            (State::Wrong(wrong), known) => {
+                memory.away.remove(&key);
+                match known {
+                    None => Some(Change::Begins(begun(&key, *wrong, now))),
+                    Some(known) if is_more(&key, &wrong, known, now) => {
+                        let again = Told { since: known.since, ..begun(&key, *wrong, now) };
+                        Some(Change::Again(again))
+                    }
+                    Some(_) => None,
+                }
+            }
+            (State::Unclear, _) => {
+                memory.away.remove(&key);
+                None
+            }
+            (State::Fine, None) => None,
+            (State::Fine, Some(known)) => memory.over_since(&key, known, now).map(|until| {
+                let lasted = until.duration_since(known.since).as_secs().max(0);
+                Change::Ends(Notice {
+                    since: Some(known.since),
+                    until: Some(until),
+                    lasted_seconds: Some(lasted),
+                    detail: cause(&key, known),
+                    ..about(&key)
+                })
+            }),
+        };
+        changes.extend(change.map(|change| (key, change)));
+    }
+    changes
+}
+
+fn about(key: &Key) -> Notice {
+    let subject = Some(key.subject.clone()).filter(|subject| !subject.is_empty());
+    Notice { topic: key.topic.as_str().to_owned(), subject, ..Notice::default() }
+}
+
+/// What was wrong, where that still says something.
+fn cause(key: &Key, known: &Told) -> Option<String> {
+    known.notice.detail.clone().filter(|_| matches!(key.topic, Topic::Parked | Topic::Unrouted))
+}
+
+fn begun(key: &Key, wrong: Wrong, now: Timestamp) -> Told {
+    let Wrong { since, notice, example } = wrong;
+    let Notice { topic, subject, .. } = about(key);
+    let lasted_seconds = Some(now.duration_since(since).as_secs()).filter(|seconds| *seconds > 0);
+    let notice = Notice { topic, subject, since: Some(since), lasted_seconds, ..notice };
+    Told { since, at: now, notice, example }
+}
+
+/// Whether more messages have died than the operator was told, and it is time to say so.
+fn is_more(key: &Key, wrong: &Wrong, known: &Told, now: Timestamp) -> bool {
+    let (was, is) = (&known.notice, &wrong.notice);
+    key.topic == Topic::Dead
+        && (is.last_at > was.last_at || is.count > was.count)
+        && now.duration_since(known.at).abs() >= AGAIN_AFTER
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::event::Kind;
+
+    /// The watch and the operator, looked at minute by minute.
+    #[derive(Default)]
+    struct House {
+        told: BTreeMap<Key, Told>,
+        memory: Memory,
+    }
+
+    impl House {
+        /// What is told in this minute of this one trouble, as it is kept in the store.
+        fn look(&mut self, minute: i64, key: &Key, state: Option<State>) -> Option<Change> {
+            let states = state.into_iter().map(|state| (key.clone(), state)).collect();
+            let made = changes(states, &self.told, &mut self.memory, at(minute));
+            for (key, change) in &made {
+                self.memory.keep(key, change, at(minute));
+                match change {
+                    Change::Begins(told) | Change::Again(told) => {
+                        let (read, told) = Told::of(&told.row(key)).unwrap();
+                        drop(self.told.insert(read, told));
+                    }
+                    Change::Ends(_) | Change::Lapses => drop(self.told.remove(key)),
+                }
+            }
+            made.into_iter().next().map(|(_, change)| change)
+        }
+
+        fn restart(self) -> Self {
+            Self { told: self.told, memory: Memory::default() }
+        }
+    }
+
+    fn at(minute: i64) -> Timestamp {
+        Timestamp::from_second(1_790_000_000 + 60 * minute).unwrap()
+    }
+
+    fn key(topic: Topic, subject: &str) -> Key {
+        Key { topic, subject: subject.to_owned() }
+    }
+
+    fn wrong(since: i64, notice: Notice) -> Option<State> {
+        Some(State::Wrong(Box::new(Wrong { since: at(since), notice, example: None })))
+    }
+
+    fn dead(count: u64, newest: i64) -> Option<State> {
+        wrong(0, Notice { count: Some(count), last_at: Some(at(newest)), ..Notice::default() })
+    }
+
+    #[test]
+    fn a_trouble_is_told_once_when_it_begins_and_once_when_it_is_over_whatever_restarts() {
+        let (mut house, parked) = (House::default(), key(Topic::Parked, "kitchen"));
+        let state = || wrong(10, Notice { detail: Some("HTTP 401".to_owned()), count: Some(3), ..Notice::default() });
+        assert_eq!(house.look(9, &parked, Some(State::Fine)), None);
+        let Some(Change::Begins(begun)) = house.look(12, &parked, state()) else { panic!("it began") };
+        assert_eq!((begun.notice.since, begun.notice.lasted_seconds), (Some(at(10)), Some(120)));
+        assert_eq!((begun.notice.topic.as_str(), begun.notice.subject.as_deref()), ("parked", Some("kitchen")));
+        assert_eq!(house.look(13, &parked, state()), None);
+        house = house.restart();
+        assert_eq!(house.look(14, &parked, state()), None);
+        assert_eq!(house.look(15, &parked, Some(State::Unclear)), None);
+        assert_eq!(house.look(40, &parked, Some(State::Fine)), None, "the next message may meet the same answer");
+        let Some(Change::Ends(over)) = house.look(41, &parked, Some(State::Fine)) else { panic!("it is over") };
+        assert_eq!((over.since, over.until, over.lasted_seconds), (Some(at(10)), Some(at(40)), Some(1_800)));
+        assert_eq!((over.detail.as_deref(), over.count), (Some("HTTP 401"), None));
+        assert_eq!(house.restart().look(42, &parked, Some(State::Fine)), None);
+    }
+
+    #[test]
+    fn a_trouble_that_flutters_is_told_of_three_times_an_hour_at_most() {
+        for topic in Topic::WATCHED {
+            let (mut house, trouble) = (House::default(), key(topic, "kitchen"));
+            let mut begins = Vec::new();
+            for minute in 0..600 {
+                // Two minutes wrong, two minutes fine.
+                let state = if minute % 4 < 2 { wrong(minute, Notice::default()) } else { Some(State::Fine) };
+                if let Some(Change::Begins(_)) = house.look(minute, &trouble, state) {
+                    begins.push(minute);
+                }
+            }
+            assert!(begins.len() <= 2, "{topic:?}: {begins:?}");
+            // And it still ends, when it has been away for long.
+            let ended = (600..640).filter(|minute| house.look(*minute, &trouble, Some(State::Fine)).is_some());
+            assert_eq!(ended.count(), 1, "{topic:?}");
+        }
+    }
+
+    #[test]
+    fn more_dead_are_told_once_an_hour() {
+        let (mut house, trouble) = (House::default(), key(Topic::Dead, "kitchen"));
+        assert!(matches!(house.look(0, &trouble, dead(1, 0)), Some(Change::Begins(_))));
+        assert_eq!(house.look(59, &trouble, dead(5, 58)), None);
+        house = house.restart();
+        let Some(Change::Again(again)) = house.look(60, &trouble, dead(6, 58)) else { panic!("there are more") };
+        assert_eq!((again.notice.count, again.since), (Some(6), at(0)));
+        assert_eq!(house.look(200, &trouble, dead(6, 58)), None, "of these the operator knows");
+        assert_eq!(house.look(201, &trouble, dead(2, 58)), None, "a person is at it");
+        assert!(matches!(house.look(300, &trouble, dead(2, 299)), Some(Change::Again(_))));
+        assert!(matches!(house.look(301, &trouble, Some(State::Fine)), Some(Change::Ends(_))));
+    }
+
+    #[test]
+    fn what_means_nothing_any_more_is_forgotten_without_a_word() {
+        let (mut house, silent) = (House::default(), key(Topic::Silent, "keeta"));
+        house.look(0, &silent, wrong(0, Notice::default()));
+        assert_eq!(house.look(1, &silent, None), Some(Change::Lapses));
+        assert_eq!(house.look(2, &silent, None), None);
+    }
+
+    #[test]
+    fn a_clock_that_is_put_back_holds_up_no_end() {
+        let (mut house, disk) = (House::default(), key(Topic::Disk, "/var"));
+        house.look(1000, &disk, wrong(1000, Notice::default()));
+        assert_eq!(house.look(1001, &disk, Some(State::Fine)), None);
+        let Some(Change::Ends(over)) = house.look(500, &disk, Some(State::Fine)) else { panic!("it is over") };
+        assert_eq!(over.lasted_seconds, Some(60));
+    }
+
+    #[test]
+    fn a_row_says_what_was_told_and_one_of_another_version_is_no_hindrance() {
+        let example = Unheard { kind: Kind::StoreHours, source: "keeta".to_owned(), shop: Some("7".to_owned()) };
+        let notice = Notice { topic: "unrouted".to_owned(), count: Some(3), last_at: Some(at(2)), ..Notice::default() };
+        let told = Told { since: at(0), at: at(1), notice, example: Some(example) };
+        let key = key(Topic::Unrouted, "store.hours");
+        let row = told.row(&key);
+        assert_eq!(Told::of(&row), Some((key.clone(), told)));
+        let bare = Told { since: at(0), at: at(0), notice: Notice::default(), example: None };
+        assert_eq!(Told::of(&Trouble { detail: "plain words".to_owned(), ..row.clone() }), Some((key, bare)));
+        assert_eq!(Told::of(&Trouble { topic: "stars".to_owned(), ..row }), None);
+    }
+}

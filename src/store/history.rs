@@ -1,0 +1,196 @@
+//! Everything that the store remembers of one thing, for whoever asks why a message did or did not arrive.
+
+use jiff::Timestamp;
+
+use crate::domain::event::DeliveryId;
+use crate::domain::event::Event;
+use crate::domain::event::EventId;
+use crate::domain::order::Order;
+
+/// A webhook that was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    pub source: String,
+    pub at: Timestamp,
+    /// In our own words.
+    pub reason: String,
+    pub bytes: u64,
+}
+
+/// What is asked for: an order by its number or short number (after its source and a slash, where two have the same), an
+/// event or a delivery by its id or the first eight digits of it or more, or a source.
+#[derive(Clone, Debug)]
+pub struct Question {
+    pub asked: String,
+    /// The sources that there are; the store may know others.
+    pub sources: Vec<String>,
+    /// Of a source: the refusals around this moment instead of the newest.
+    pub around: Option<Timestamp>,
+    /// Of a source: so many refusals at most.
+    pub limit: u32,
+}
+
+/// What there is to an answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct History {
+    pub found: Found,
+    /// All channels that rest because their setting is wrong.
+    pub parked: Vec<Parked>,
+    /// All credentials that their far sides have shut.
+    pub shut: Vec<Shut>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Found {
+    Nothing,
+    /// Several events and deliveries whose ids begin like this.
+    Several(Vec<Candidate>),
+    /// The orders of this number, and how many more there are of this short number.
+    Orders {
+        orders: Vec<OrderHistory>,
+        more: u64,
+    },
+    Event(EventHistory),
+    /// With this delivery alone.
+    Delivery(EventHistory),
+    Source(SourceHistory),
+}
+
+/// What an id may stand for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    pub id: String,
+    pub kind: String,
+    pub order: Option<String>,
+    /// Of a delivery.
+    pub channel: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct OrderHistory {
+    pub source: String,
+    pub number: String,
+    /// As it stands; unknown where nobody proved what was told of it.
+    pub order: Option<Order>,
+    /// In the sequence of their arrival.
+    pub events: Vec<EventHistory>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct EventHistory {
+    pub event: Event,
+    /// How often it was told again, and when last.
+    pub repeats: u64,
+    pub last_repeat_at: Option<Timestamp>,
+    /// What each route came to ([`crate::domain::verdict`]).
+    pub routes: String,
+    pub deliveries: Vec<DeliveryHistory>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeliveryHistory {
+    pub id: DeliveryId,
+    pub channel: String,
+    pub state: String,
+    /// While it is being sent: when its lease ends.
+    pub due_at: Timestamp,
+    pub created_at: Timestamp,
+    pub attempts: u32,
+    /// Of the last attempt.
+    pub outcome: Option<String>,
+    pub answer: Option<String>,
+    pub tries: Vec<Try>,
+    pub steps: Vec<StepTaken>,
+    /// The delivery whose message carries this one, or has told it in its place.
+    pub carrier: Option<Other>,
+    /// Those that this one's message carries.
+    pub carried: Vec<Other>,
+    /// For a fallback: what it stands in for, and the channels that could not be reached, the first one first.
+    pub instead_of: Option<Other>,
+    pub unreached: Vec<Unreached>,
+    /// The fallbacks that stand in for this one.
+    pub stand_ins: Vec<Other>,
+}
+
+/// One attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Try {
+    pub at: Timestamp,
+    /// `None` while it is under way.
+    pub ended_at: Option<Timestamp>,
+    /// From 0.
+    pub part: u16,
+    /// As it stands in the store.
+    pub form: String,
+    pub outcome: Option<String>,
+    pub answer: Option<String>,
+}
+
+/// What happened to a delivery besides its attempts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepTaken {
+    pub at: Timestamp,
+    pub step: String,
+    pub detail: String,
+}
+
+/// Another delivery that this one has to do with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Other {
+    pub id: DeliveryId,
+    pub event: EventId,
+    pub kind: String,
+    pub order: Option<String>,
+    pub channel: String,
+    pub state: String,
+    pub due_at: Timestamp,
+    /// It stands in for this delivery.
+    pub instead_of: Option<DeliveryId>,
+}
+
+/// A channel that could not be reached.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+pub struct Unreached {
+    pub channel: String,
+    pub since: Timestamp,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parked {
+    pub channel: String,
+    pub since: Timestamp,
+    pub reason: String,
+    pub probes: u32,
+    pub next_probe_at: Timestamp,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shut {
+    /// A hash ([`crate::channel`]'s `credential`).
+    pub credential: String,
+    pub until: Timestamp,
+    pub reason: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceHistory {
+    pub source: String,
+    /// The oldest first.
+    pub refused: Vec<Refused>,
+    /// How many are kept in all.
+    pub refusals: u64,
+    /// The newest webhook that was believed.
+    pub believed: Option<Heard>,
+    /// A newer one whose signature fitted none of the recipes, and that was kept and told to nobody.
+    pub unproven: Option<Heard>,
+    /// When anything at all was heard last, heartbeats included.
+    pub sign_of_life: Option<Timestamp>,
+}
+
+/// A webhook of a source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heard {
+    pub event: EventId,
+    pub kind: String,
+    pub at: Timestamp,
+}

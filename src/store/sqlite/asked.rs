@@ -1,0 +1,74 @@
+//! What a command asks of the daemon that holds the store: each a short transaction on a connection of its own, which the
+//! daemon notices within a second.
+
+use std::path::Path;
+
+use jiff::Timestamp;
+use rusqlite::Connection;
+use rusqlite::OptionalExtension;
+use rusqlite::params;
+
+use crate::domain::event::DeliveryId;
+use crate::store::Record;
+use crate::store::StoreError;
+use crate::store::Trial;
+use crate::store::Tried;
+use crate::store::sqlite::Orders;
+use crate::store::sqlite::change::Changes;
+use crate::store::sqlite::deliver;
+use crate::store::sqlite::record;
+use crate::store::sqlite::rows;
+
+/// Records an event of our own, with its deliveries.
+///
+/// # Errors
+/// [`StoreError::Unavailable`]: nothing of it was kept.
+pub fn record(path: &Path, record: &Record) -> Result<(), StoreError> {
+    change(path, |connection| record::record(connection, &mut Orders::new(), record).map(drop))
+}
+
+/// Takes back a delivery that was made to try a channel.
+///
+/// # Errors
+/// [`StoreError::Unavailable`].
+pub fn take_back(path: &Path, delivery: DeliveryId, now: Timestamp) -> Result<(), StoreError> {
+    change(path, |connection| {
+        let sql = "UPDATE deliveries SET state = 'cancelled' WHERE id = ?1 AND state IN ('waiting', 'dead')";
+        if connection.execute(sql, [delivery.0.as_bytes()])? == 1 {
+            deliver::step(connection, delivery, now, "cancelled", "it was made to try the channel")?;
+        }
+        Ok(())
+    })
+}
+
+/// A channel is not parked by what a person found out before the daemon runs: he is about to mend it.
+///
+/// # Errors
+/// [`StoreError::Unavailable`].
+pub fn unpark(path: &Path, channel: &str) -> Result<(), StoreError> {
+    change(path, |connection| connection.execute("DELETE FROM parked_channels WHERE channel = ?1", [channel]).map(drop))
+}
+
+fn change<T>(path: &Path, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
+    Changes::open(path)?.transact(work)
+}
+
+/// How a delivery that was made to try a channel fares.
+pub fn trial(connection: &Connection, delivery: DeliveryId, credential: &str) -> rusqlite::Result<Option<Trial>> {
+    let id = delivery.0.as_bytes();
+    let sql = "SELECT state FROM deliveries WHERE id = ?1";
+    let Some(state) = connection.prepare_cached(sql)?.query_row([id], |row| row.get(0)).optional()? else {
+        return Ok(None);
+    };
+    let sql =
+        "SELECT outcome, answer, far_ahead_s FROM attempts WHERE delivery = ?1 AND ended_at IS NOT NULL ORDER BY seq";
+    let mut select = connection.prepare_cached(sql)?;
+    let attempts = select
+        .query_map([id], |row| Ok(Tried { outcome: row.get(0)?, answer: row.get(1)?, far_ahead_s: row.get(2)? }))?;
+    let attempts = attempts.collect::<rusqlite::Result<_>>()?;
+    let sql = "SELECT closed_until FROM credentials WHERE credential = ?1";
+    let until: Option<i64> =
+        connection.prepare_cached(sql)?.query_row(params![credential], |row| row.get(0)).optional()?;
+    let shut_until = until.map(|until| rows::of_millisecond(0, until)).transpose()?;
+    Ok(Some(Trial { state, attempts, shut_until }))
+}

@@ -1,0 +1,236 @@
+//! Changes that a person asks for beside the daemon: each lot of them in one short transaction of the command's own.
+
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rusqlite::Connection;
+use rusqlite::OpenFlags;
+use rusqlite::OptionalExtension;
+use rusqlite::TransactionBehavior;
+use rusqlite::params;
+
+use crate::domain::event::DeliveryId;
+use crate::store::StoreError;
+use crate::store::change::Change;
+use crate::store::change::Done;
+use crate::store::change::Hindrance;
+use crate::store::change::Named;
+use crate::store::change::Wish;
+use crate::store::sqlite::BUSY_MS;
+use crate::store::sqlite::STATEMENTS;
+use crate::store::sqlite::find;
+use crate::store::sqlite::rows;
+use crate::store::sqlite::schema;
+use crate::store::sqlite::unavailable;
+use crate::store::sqlite::unopened;
+
+/// The store as a command changes it. The daemon sees a change at its next look, a second later at most.
+pub struct Changes {
+    connection: Connection,
+}
+
+impl Changes {
+    /// Opens an existing store, also beside the daemon that holds it.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the file is missing or cannot be opened; [`StoreError::Refused`] when it is another
+    /// version's.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let connection = connect(path).map_err(|error| unopened(path, &error))?;
+        schema::refuse_other_version(&connection)?;
+        Ok(Self { connection })
+    }
+
+    /// Does with each delivery what is wished, as far as it can be done, in one transaction.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]: nothing was changed.
+    pub fn make(&mut self, wish: Wish, given: &[String], now: Timestamp) -> Result<Vec<Change>, StoreError> {
+        self.transact(|connection| given.iter().map(|given| change(connection, wish, given, now)).collect())
+    }
+
+    /// The dead deliveries, the oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub fn dead(&self, channel: Option<&str>) -> Result<Vec<DeliveryId>, StoreError> {
+        let read = || {
+            let sql = "SELECT id FROM deliveries WHERE state = 'dead' AND (?1 IS NULL OR channel = ?1) ORDER BY id";
+            let mut select = self.connection.prepare(sql)?;
+            let found = select.query_map([channel], |row| rows::uuid(0, row.get_ref(0)?.as_blob()?))?;
+            found.map(|id| id.map(DeliveryId)).collect::<rusqlite::Result<_>>()
+        };
+        read().map_err(|error| unavailable(&error))
+    }
+
+    /// Sends these once more, in one transaction, as far as they still are dead. Answers how many.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]: nothing was changed.
+    pub fn revive(&mut self, dead: &[DeliveryId], now: Timestamp) -> Result<u64, StoreError> {
+        self.transact(|connection| {
+            let mut revived = 0;
+            for id in dead {
+                let sql = "SELECT 1 FROM deliveries WHERE id = ?1 AND state = 'dead'";
+                if connection.prepare_cached(sql)?.exists([id.0.as_bytes()])? {
+                    begin_anew(connection, *id, now)?;
+                    revived += 1;
+                }
+            }
+            Ok(revived)
+        })
+    }
+
+    pub(in crate::store::sqlite) fn transact<T>(
+        &mut self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let whole = || {
+            let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let done = work(&transaction)?;
+            transaction.commit()?;
+            Ok(done)
+        };
+        whole().map_err(|error| unavailable(&error))
+    }
+}
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(Duration::from_millis(BUSY_MS))?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    Ok(connection)
+}
+
+fn change(connection: &Connection, wish: Wish, given: &str, now: Timestamp) -> rusqlite::Result<Change> {
+    let (delivery, result) = match find(connection, given, now)? {
+        Err(hindrance) => (None, Err(hindrance)),
+        Ok((named, standing)) => {
+            let result = match wish {
+                Wish::Cancel => cancel(connection, named.id, standing, now)?,
+                Wish::Redeliver => redeliver(connection, named.id, standing, now)?,
+            };
+            (Some(named), result)
+        }
+    };
+    Ok(Change { given: given.to_owned(), delivery, result })
+}
+
+/// Where a delivery stands, as far as it matters for a change.
+struct Standing {
+    state: String,
+    due_at: Timestamp,
+    digest: Option<DeliveryId>,
+    under_way: bool,
+    /// How many wait to go out in its message.
+    leads: u64,
+}
+
+type FoundOrNot = Result<(Named, Standing), Hindrance>;
+
+fn find(connection: &Connection, given: &str, now: Timestamp) -> rusqlite::Result<FoundOrNot> {
+    let Some([first, last]) = find::range(given) else {
+        return Ok(Err(match find::mistaken(connection, given)? {
+            None => Hindrance::NoId,
+            mistaken => Hindrance::Unknown(mistaken),
+        }));
+    };
+    let sql = "SELECT count(*) FROM deliveries WHERE id BETWEEN ?1 AND ?2";
+    let count: i64 = connection.prepare_cached(sql)?.query_row([first, last], |row| row.get(0))?;
+    if count > 1 {
+        return Ok(Err(Hindrance::Ambiguous(count.unsigned_abs())));
+    }
+    // An attempt whose lease has ended is one that a crash has cut off.
+    let sql = "SELECT d.id, e.kind, e.order_number, d.channel, d.state, d.due_at, d.digest,
+            d.due_at > ?3 AND EXISTS (SELECT 1 FROM attempts a WHERE a.delivery = d.id AND a.ended_at IS NULL),
+            (SELECT count(*) FROM deliveries m WHERE m.digest = d.id AND m.state = 'waiting')
+        FROM deliveries d JOIN events e ON e.id = d.event WHERE d.id BETWEEN ?1 AND ?2";
+    let read = |row: &rusqlite::Row<'_>| {
+        let id = DeliveryId(rows::uuid(0, row.get_ref(0)?.as_blob()?)?);
+        let named = Named { id, kind: row.get(1)?, order: row.get(2)?, channel: row.get(3)? };
+        let standing = Standing {
+            state: row.get(4)?,
+            due_at: rows::of_millisecond(5, row.get(5)?)?,
+            digest: row.get_ref(6)?.as_blob_or_null()?.map(|id| rows::uuid(6, id).map(DeliveryId)).transpose()?,
+            under_way: row.get(7)?,
+            leads: row.get::<_, i64>(8)?.unsigned_abs(),
+        };
+        Ok((named, standing))
+    };
+    let found = connection.prepare_cached(sql)?.query_row(params![first, last, rows::to_millisecond(now)], read);
+    match found.optional()? {
+        Some(found) => Ok(Ok(found)),
+        None => Ok(Err(Hindrance::Unknown(find::mistaken(connection, given)?))),
+    }
+}
+
+type DoneOrNot = Result<Done, Hindrance>;
+
+fn cancel(connection: &Connection, id: DeliveryId, now: Standing, at: Timestamp) -> rusqlite::Result<DoneOrNot> {
+    let inside = now.digest.filter(|_| now.state == "waiting");
+    match now.state.as_str() {
+        "cancelled" => return Ok(Ok(Done::Already)),
+        "delivered" => return Ok(Err(Hindrance::Delivered(now.due_at))),
+        "merged" => return Ok(Err(Hindrance::Told(now.digest))),
+        // The others may be arriving with it.
+        _ if now.under_way && now.leads > 0 => return Ok(Err(Hindrance::UnderWay)),
+        _ => {}
+    }
+    let sql = "UPDATE deliveries SET state = 'cancelled', digest = NULL WHERE id = ?1";
+    connection.prepare_cached(sql)?.execute([id.0.as_bytes()])?;
+    step(connection, id, at, "cancelled", &inside.map(|leader| leader.to_string()).unwrap_or_default())?;
+    let released = release(connection, id, at)?;
+    Ok(Ok(match inside {
+        Some(leader) => Done::Inside(leader),
+        None if released > 0 => Done::Releasing(released),
+        None if now.under_way => Done::WhileUnderWay,
+        None => Done::Plainly,
+    }))
+}
+
+fn redeliver(connection: &Connection, id: DeliveryId, now: Standing, at: Timestamp) -> rusqlite::Result<DoneOrNot> {
+    if now.under_way {
+        return Ok(Err(Hindrance::UnderWay));
+    }
+    if let Some(leader) = now.digest.filter(|_| now.state == "waiting") {
+        return Ok(Err(Hindrance::Inside(leader)));
+    }
+    Ok(Ok(match begin_anew(connection, id, at)? {
+        0 => Done::Plainly,
+        released => Done::Releasing(released),
+    }))
+}
+
+/// Due now, in its first form, to be composed anew. What the far side said last stays to be seen until it says something
+/// else. Answers how many others were to go out in its message.
+fn begin_anew(connection: &Connection, id: DeliveryId, at: Timestamp) -> rusqlite::Result<u64> {
+    let sql =
+        "UPDATE deliveries SET state = 'waiting', due_at = ?2, form = 'full', spent = 0, digest = NULL, returned = 0,
+        round = round + 1 WHERE id = ?1";
+    connection.prepare_cached(sql)?.execute(params![id.0.as_bytes(), rows::to_millisecond(at)])?;
+    connection.prepare_cached("DELETE FROM parts WHERE delivery = ?1")?.execute([id.0.as_bytes()])?;
+    step(connection, id, at, "redelivered", "")?;
+    release(connection, id, at)
+}
+
+/// What was to go out in the message of this delivery is due by itself.
+fn release(connection: &Connection, leader: DeliveryId, at: Timestamp) -> rusqlite::Result<u64> {
+    let sql = "SELECT id FROM deliveries WHERE digest = ?1 AND state = 'waiting'";
+    let mut select = connection.prepare_cached(sql)?;
+    let found = select.query_map([leader.0.as_bytes()], |row| rows::uuid(0, row.get_ref(0)?.as_blob()?))?;
+    let members: Vec<DeliveryId> = found.map(|id| id.map(DeliveryId)).collect::<rusqlite::Result<_>>()?;
+    for member in &members {
+        let sql = "UPDATE deliveries SET digest = NULL, due_at = ?2 WHERE id = ?1";
+        connection.prepare_cached(sql)?.execute(params![member.0.as_bytes(), rows::to_millisecond(at)])?;
+        step(connection, *member, at, "released", &leader.to_string())?;
+    }
+    Ok(members.len() as u64)
+}
+
+fn step(connection: &Connection, id: DeliveryId, at: Timestamp, step: &str, detail: &str) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO steps (delivery, at, step, detail) VALUES (?1, ?2, ?3, ?4)";
+    connection.prepare_cached(sql)?.execute(params![id.0.as_bytes(), rows::to_millisecond(at), step, detail]).map(drop)
+}

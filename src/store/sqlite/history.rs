@@ -1,0 +1,253 @@
+//! Gathering what the store remembers of one order, event, delivery or source.
+
+use jiff::Timestamp;
+use rusqlite::Connection;
+use rusqlite::OptionalExtension;
+use rusqlite::Row;
+use rusqlite::params;
+
+use crate::domain::event::DeliveryId;
+use crate::domain::event::EventId;
+use crate::store::StoreError;
+use crate::store::history::DeliveryHistory;
+use crate::store::history::EventHistory;
+use crate::store::history::Found;
+use crate::store::history::Heard;
+use crate::store::history::History;
+use crate::store::history::OrderHistory;
+use crate::store::history::Other;
+use crate::store::history::Parked;
+use crate::store::history::Question;
+use crate::store::history::Refused;
+use crate::store::history::Shut;
+use crate::store::history::SourceHistory;
+use crate::store::history::StepTaken;
+use crate::store::history::Try;
+use crate::store::sqlite::find;
+use crate::store::sqlite::find::Meant;
+use crate::store::sqlite::read::Reader;
+use crate::store::sqlite::record;
+use crate::store::sqlite::rows;
+
+impl Reader {
+    /// Everything that is remembered of what a person asks for, as of one moment.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn history(&self, question: Question) -> Result<History, StoreError> {
+        self.look(move |connection| {
+            // One state of the store, although it is read in several steps and the daemon goes on meanwhile.
+            let transaction = connection.unchecked_transaction()?;
+            history(&transaction, &question)
+        })
+        .await
+    }
+}
+
+fn history(connection: &Connection, question: &Question) -> rusqlite::Result<History> {
+    let found = match find::meant(connection, question)? {
+        Meant::Nothing => Found::Nothing,
+        Meant::Several(candidates) => Found::Several(candidates),
+        Meant::Source(source) => Found::Source(of_source(connection, &source, question)?),
+        Meant::Orders { numbers, more } => {
+            let orders = numbers.iter().map(|(source, number)| of_order(connection, source, number));
+            Found::Orders { orders: orders.collect::<rusqlite::Result<_>>()?, more }
+        }
+        Meant::Event(id) => event(connection, id)?.map_or(Found::Nothing, Found::Event),
+        Meant::Delivery(id, of) => match event(connection, of)? {
+            Some(mut history) => {
+                history.deliveries.retain(|delivery| delivery.id == id);
+                Found::Delivery(history)
+            }
+            None => Found::Nothing,
+        },
+    };
+    Ok(History { found, parked: parked(connection)?, shut: shut(connection)? })
+}
+
+fn of_order(connection: &Connection, source: &str, number: &str) -> rusqlite::Result<OrderHistory> {
+    let order = record::load_order(connection, source, number)?.map(|(_, order)| order);
+    let sql = "SELECT id, event, repeats, last_repeat_at, routes FROM events
+        WHERE source = ?1 AND order_number = ?2 ORDER BY seq";
+    let mut select = connection.prepare_cached(sql)?;
+    let events = select.query_map(params![source, number], event_of)?.collect::<rusqlite::Result<Vec<_>>>()?;
+    let events = events.into_iter().map(|event| with_deliveries(connection, event)).collect::<rusqlite::Result<_>>()?;
+    Ok(OrderHistory { source: source.to_owned(), number: number.to_owned(), order, events })
+}
+
+fn event(connection: &Connection, id: EventId) -> rusqlite::Result<Option<EventHistory>> {
+    let sql = "SELECT id, event, repeats, last_repeat_at, routes FROM events WHERE id = ?1";
+    let found = connection.prepare_cached(sql)?.query_row(params![id.0.as_bytes()], event_of).optional()?;
+    found.map(|event| with_deliveries(connection, event)).transpose()
+}
+
+fn event_of(row: &Row<'_>) -> rusqlite::Result<EventHistory> {
+    Ok(EventHistory {
+        event: rows::of_json(1, row.get_ref(1)?.as_str()?)?,
+        repeats: row.get::<_, i64>(2)?.unsigned_abs(),
+        last_repeat_at: moment_or_none(row, 3)?,
+        routes: row.get(4)?,
+        deliveries: Vec::new(),
+    })
+}
+
+fn with_deliveries(connection: &Connection, mut history: EventHistory) -> rusqlite::Result<EventHistory> {
+    let sql = "SELECT id, channel, state, due_at, created_at, attempts, outcome, answer, digest, instead_of, unreached
+        FROM deliveries WHERE event = ?1 ORDER BY id";
+    let mut select = connection.prepare_cached(sql)?;
+    let mut found = select.query(params![history.event.id.0.as_bytes()])?;
+    while let Some(row) = found.next()? {
+        history.deliveries.push(delivery(connection, row)?);
+    }
+    Ok(history)
+}
+
+fn delivery(connection: &Connection, row: &Row<'_>) -> rusqlite::Result<DeliveryHistory> {
+    let id = DeliveryId(rows::uuid(0, row.get_ref(0)?.as_blob()?)?);
+    let (digest, instead_of): (Option<Vec<u8>>, Option<Vec<u8>>) = (row.get(8)?, row.get(9)?);
+    let one = |id: Option<Vec<u8>>| match id {
+        Some(id) => others(connection, "d.id = ?1", &id).map(|mut found| found.pop()),
+        None => Ok(None),
+    };
+    let unreached = row.get_ref(10)?.as_str_or_null()?.map(|text| rows::of_json(10, text)).transpose()?;
+    Ok(DeliveryHistory {
+        id,
+        channel: row.get(1)?,
+        state: row.get(2)?,
+        due_at: moment(row, 3)?,
+        created_at: moment(row, 4)?,
+        attempts: row.get(5)?,
+        outcome: row.get(6)?,
+        answer: row.get(7)?,
+        tries: tries(connection, id)?,
+        steps: steps(connection, id)?,
+        carrier: one(digest)?,
+        carried: others(connection, "d.digest = ?1", id.0.as_bytes())?,
+        instead_of: one(instead_of)?,
+        unreached: unreached.unwrap_or_default(),
+        stand_ins: others(connection, "d.instead_of = ?1", id.0.as_bytes())?,
+    })
+}
+
+/// The deliveries of which `condition` holds; each one is answered by an index.
+fn others(connection: &Connection, condition: &'static str, id: &[u8]) -> rusqlite::Result<Vec<Other>> {
+    let sql = format!(
+        "SELECT d.id, d.event, e.kind, e.order_number, d.channel, d.state, d.due_at, d.instead_of
+         FROM deliveries d JOIN events e ON e.id = d.event WHERE {condition} ORDER BY d.event_seq, d.id"
+    );
+    let mut select = connection.prepare_cached(&sql)?;
+    let found = select.query_map([id], |row| {
+        Ok(Other {
+            id: DeliveryId(rows::uuid(0, row.get_ref(0)?.as_blob()?)?),
+            event: EventId(rows::uuid(1, row.get_ref(1)?.as_blob()?)?),
+            kind: row.get(2)?,
+            order: row.get(3)?,
+            channel: row.get(4)?,
+            state: row.get(5)?,
+            due_at: moment(row, 6)?,
+            instead_of: row.get_ref(7)?.as_blob_or_null()?.map(|id| rows::uuid(7, id).map(DeliveryId)).transpose()?,
+        })
+    })?;
+    found.collect()
+}
+
+fn tries(connection: &Connection, delivery: DeliveryId) -> rusqlite::Result<Vec<Try>> {
+    let sql = "SELECT started_at, ended_at, part, form, outcome, answer FROM attempts WHERE delivery = ?1 ORDER BY seq";
+    let mut select = connection.prepare_cached(sql)?;
+    let found = select.query_map(params![delivery.0.as_bytes()], |row| {
+        Ok(Try {
+            at: moment(row, 0)?,
+            ended_at: moment_or_none(row, 1)?,
+            part: row.get(2)?,
+            form: row.get(3)?,
+            outcome: row.get(4)?,
+            answer: row.get(5)?,
+        })
+    })?;
+    found.collect()
+}
+
+fn steps(connection: &Connection, delivery: DeliveryId) -> rusqlite::Result<Vec<StepTaken>> {
+    let sql = "SELECT at, step, detail FROM steps WHERE delivery = ?1 ORDER BY seq";
+    let mut select = connection.prepare_cached(sql)?;
+    let found = select.query_map(params![delivery.0.as_bytes()], |row| {
+        Ok(StepTaken { at: moment(row, 0)?, step: row.get(1)?, detail: row.get(2)? })
+    })?;
+    found.collect()
+}
+
+fn parked(connection: &Connection) -> rusqlite::Result<Vec<Parked>> {
+    let sql = "SELECT channel, since, reason, probes, next_probe_at FROM parked_channels ORDER BY channel";
+    let mut select = connection.prepare_cached(sql)?;
+    let found = select.query_map([], |row| {
+        Ok(Parked {
+            channel: row.get(0)?,
+            since: moment(row, 1)?,
+            reason: row.get(2)?,
+            probes: row.get(3)?,
+            next_probe_at: moment(row, 4)?,
+        })
+    })?;
+    found.collect()
+}
+
+fn shut(connection: &Connection) -> rusqlite::Result<Vec<Shut>> {
+    let mut select = connection.prepare_cached("SELECT credential, closed_until, reason FROM credentials")?;
+    let found = select
+        .query_map([], |row| Ok(Shut { credential: row.get(0)?, until: moment(row, 1)?, reason: row.get(2)? }))?;
+    found.collect()
+}
+
+fn of_source(connection: &Connection, source: &str, question: &Question) -> rusqlite::Result<SourceHistory> {
+    // Without a moment, the end of all time is the one that the newest are nearest to.
+    let around = question.around.map_or(i64::MAX / 2, rows::to_millisecond);
+    let sql = "SELECT at, reason, bytes FROM refusals WHERE source = ?1 ORDER BY abs(at - ?2), seq DESC LIMIT ?3";
+    let mut select = connection.prepare_cached(sql)?;
+    let refused = select.query_map(params![source, around, question.limit], |row| {
+        let bytes = row.get::<_, i64>(2)?.unsigned_abs();
+        Ok(Refused { source: source.to_owned(), at: moment(row, 0)?, reason: row.get(1)?, bytes })
+    })?;
+    let mut refused: Vec<Refused> = refused.collect::<rusqlite::Result<_>>()?;
+    // Those of one moment came in the sequence opposite to the one in which they were taken.
+    refused.reverse();
+    refused.sort_by_key(|refused| refused.at);
+    let one = |sql: &str| connection.prepare_cached(sql)?.query_row([source], |row| row.get::<_, i64>(0)).optional();
+    let refusals = one("SELECT count(*) FROM refusals WHERE source = ?1")?.unwrap_or(0).unsigned_abs();
+    let sign_of_life = one("SELECT at FROM signs_of_life WHERE source = ?1")?;
+    let (believed, unproven) = heard(connection, source)?;
+    Ok(SourceHistory {
+        source: source.to_owned(),
+        refused,
+        refusals,
+        believed,
+        unproven,
+        sign_of_life: sign_of_life.map(|at| rows::of_millisecond(0, at)).transpose()?,
+    })
+}
+
+/// The newest webhook of a source that was believed, and a newer one that was not, as far as it was kept.
+fn heard(connection: &Connection, source: &str) -> rusqlite::Result<(Option<Heard>, Option<Heard>)> {
+    // In a text within JSON the quotes would have a backslash.
+    let sql = "SELECT id, kind, received_at, instr(event, '\"proof\":\"unproven\"') > 0
+        FROM events WHERE source = ?1 ORDER BY seq DESC";
+    let mut select = connection.prepare_cached(sql)?;
+    let mut found = select.query([source])?;
+    let mut unproven = None;
+    while let Some(row) = found.next()? {
+        let event = EventId(rows::uuid(0, row.get_ref(0)?.as_blob()?)?);
+        let heard = Heard { event, kind: row.get(1)?, at: moment(row, 2)? };
+        match row.get(3)? {
+            true => unproven = unproven.or(Some(heard)),
+            false => return Ok((Some(heard), unproven)),
+        }
+    }
+    Ok((None, unproven))
+}
+
+fn moment(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
+    rows::of_millisecond(column, row.get(column)?)
+}
+
+fn moment_or_none(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Timestamp>> {
+    row.get::<_, Option<i64>>(column)?.map(|at| rows::of_millisecond(column, at)).transpose()
+}

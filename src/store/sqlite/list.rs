@@ -1,0 +1,99 @@
+//! Lists of deliveries, page by page, so that a store of any size can be printed.
+
+use rusqlite::Connection;
+use rusqlite::OptionalExtension;
+use rusqlite::Row;
+use rusqlite::params;
+
+use crate::domain::event::DeliveryId;
+use crate::domain::event::EventId;
+use crate::store::Standing;
+use crate::store::StoreError;
+use crate::store::Wanted;
+use crate::store::sqlite::read::Reader;
+use crate::store::sqlite::rows;
+
+impl Reader {
+    /// How many deliveries there are of those that are wanted.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn count(&self, wanted: Wanted) -> Result<u64, StoreError> {
+        self.look(move |connection| count(connection, &wanted)).await
+    }
+
+    /// The first of the newest so many deliveries, in the sequence of their making; `None` where there are no more than that.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn first_of_newest(&self, wanted: Wanted, newest: u64) -> Result<Option<DeliveryId>, StoreError> {
+        self.look(move |connection| first_of_newest(connection, &wanted, newest)).await
+    }
+
+    /// The next so many deliveries in the sequence of their making.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn page(&self, wanted: Wanted, start: Start, rows: u32) -> Result<Vec<Standing>, StoreError> {
+        self.look(move |connection| page(connection, &wanted, start, rows)).await
+    }
+}
+
+/// Where a page begins.
+#[derive(Clone, Copy, Debug)]
+pub enum Start {
+    Beginning,
+    /// With this one.
+    At(DeliveryId),
+    /// With the one after this.
+    After(DeliveryId),
+}
+
+const IS_WANTED: &str = "(?1 IS NULL OR d.state = ?1) AND (?2 IS NULL OR d.channel = ?2)";
+
+fn count(connection: &Connection, wanted: &Wanted) -> rusqlite::Result<u64> {
+    let sql = format!("SELECT count(*) FROM deliveries d WHERE {IS_WANTED}");
+    let count = |row: &Row<'_>| row.get::<_, i64>(0);
+    connection.prepare_cached(&sql)?.query_row(params![wanted.state, wanted.channel], count).map(i64::unsigned_abs)
+}
+
+fn first_of_newest(connection: &Connection, wanted: &Wanted, newest: u64) -> rusqlite::Result<Option<DeliveryId>> {
+    let sql = format!("SELECT d.id FROM deliveries d WHERE {IS_WANTED} ORDER BY d.id DESC LIMIT 1 OFFSET ?3");
+    let skipped = i64::try_from(newest.saturating_sub(1)).unwrap_or(i64::MAX);
+    let id = |row: &Row<'_>| rows::uuid(0, row.get_ref(0)?.as_blob()?).map(DeliveryId);
+    connection.prepare_cached(&sql)?.query_row(params![wanted.state, wanted.channel, skipped], id).optional()
+}
+
+fn page(connection: &Connection, wanted: &Wanted, start: Start, rows: u32) -> rusqlite::Result<Vec<Standing>> {
+    let (comparison, id) = match &start {
+        Start::Beginning => (">=", &[0; 16]),
+        Start::At(id) => (">=", id.0.as_bytes()),
+        Start::After(id) => (">", id.0.as_bytes()),
+    };
+    let sql = format!(
+        "SELECT d.id, d.event, e.kind, e.source, e.order_number, d.channel, d.state, d.attempts, d.created_at, d.due_at,
+            d.answer, d.digest
+         FROM deliveries d JOIN events e ON e.id = d.event
+         WHERE d.id {comparison} ?3 AND {IS_WANTED} ORDER BY d.id LIMIT ?4"
+    );
+    let mut select = connection.prepare_cached(&sql)?;
+    let found = select.query_map(params![wanted.state, wanted.channel, id, rows], standing)?;
+    found.collect()
+}
+
+fn standing(row: &Row<'_>) -> rusqlite::Result<Standing> {
+    Ok(Standing {
+        id: DeliveryId(rows::uuid(0, row.get_ref(0)?.as_blob()?)?),
+        event: EventId(rows::uuid(1, row.get_ref(1)?.as_blob()?)?),
+        kind: row.get(2)?,
+        source: row.get(3)?,
+        order: row.get(4)?,
+        channel: row.get(5)?,
+        state: row.get(6)?,
+        attempts: row.get(7)?,
+        created_at: rows::of_millisecond(8, row.get(8)?)?,
+        due_at: rows::of_millisecond(9, row.get(9)?)?,
+        answer: row.get(10)?,
+        digest: row.get_ref(11)?.as_blob_or_null()?.map(|id| rows::uuid(11, id).map(DeliveryId)).transpose()?,
+    })
+}

@@ -1,0 +1,52 @@
+//! Webhooks that were refused: the newest of each source, for whoever misses one.
+
+use jiff::Timestamp;
+use rusqlite::Connection;
+use rusqlite::params;
+
+use crate::store::StoreError;
+use crate::store::history::Refused;
+use crate::store::sqlite::Sqlite;
+use crate::store::sqlite::rows;
+
+/// So many of a source are kept, the newest.
+const KEPT: u32 = 5000;
+
+impl Sqlite {
+    /// Notes webhooks that were refused. Of each source the newest 5 000 notes are kept.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn note_refusals(&self, refused: Vec<Refused>) -> Result<(), StoreError> {
+        self.change(move |connection| note(connection, &refused)).await
+    }
+}
+
+pub fn note(connection: &Connection, refused: &[Refused]) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO refusals (source, at, reason, bytes) VALUES (?1, ?2, ?3, ?4)";
+    let mut insert = connection.prepare_cached(sql)?;
+    for Refused { source, at, reason, bytes } in refused {
+        insert.execute(params![
+            source,
+            rows::to_millisecond(*at),
+            reason,
+            i64::try_from(*bytes).unwrap_or(i64::MAX)
+        ])?;
+    }
+    let mut sources: Vec<&str> = refused.iter().map(|refused| refused.source.as_str()).collect();
+    sources.sort_unstable();
+    sources.dedup();
+    let sql = "DELETE FROM refusals WHERE source = ?1 AND seq IN
+        (SELECT seq FROM refusals WHERE source = ?1 ORDER BY at DESC, seq DESC LIMIT -1 OFFSET ?2)";
+    let mut forget = connection.prepare_cached(sql)?;
+    for source in sources {
+        forget.execute(params![source, KEPT])?;
+    }
+    Ok(())
+}
+
+/// Removes what is older than `before`, also of sources that there are no more.
+pub fn prune(connection: &Connection, before: Timestamp) -> rusqlite::Result<()> {
+    let sql = "DELETE FROM refusals WHERE at < ?1";
+    connection.prepare_cached(sql)?.execute([rows::to_millisecond(before)]).map(drop)
+}

@@ -1,0 +1,269 @@
+//! What the daemon reads of itself, and what the operator was told of it: the notice and the row in one commit.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use rusqlite::Connection;
+use rusqlite::OptionalExtension;
+use rusqlite::params;
+
+use crate::domain::event::Event;
+use crate::domain::event::OWN_SOURCE;
+use crate::domain::event::Proof;
+use crate::domain::retry;
+use crate::store::Dead;
+use crate::store::Deaths;
+use crate::store::Look;
+use crate::store::ParkedChannel;
+use crate::store::Recorded;
+use crate::store::Sight;
+use crate::store::StoreError;
+use crate::store::Telling;
+use crate::store::Trouble;
+use crate::store::Unheard;
+use crate::store::Waiting;
+use crate::store::sqlite::Orders;
+use crate::store::sqlite::Sqlite;
+use crate::store::sqlite::read::Reader;
+use crate::store::sqlite::record;
+use crate::store::sqlite::rows;
+
+/// So many urgent deliveries of a channel are looked at, those that are due first: when older ones lie behind so many, these
+/// are old enough themselves.
+const LOOKED_AT: u32 = 10_000;
+/// So many of the newest events are asked whether anybody heard of them. Between an event and the look at it lie
+/// milliseconds.
+const NEWEST: u32 = 500;
+
+const PARKED: &str = "SELECT p.channel, p.since, p.reason, p.next_probe_at,
+        (SELECT count(*) FROM deliveries d WHERE d.channel = p.channel AND d.state = 'waiting' AND d.digest IS NULL)
+    FROM parked_channels p";
+
+// With min() alone, the other columns are those of the row that has it.
+const WAITING: &str = "SELECT min(u.created_at), u.answer, count(*) FROM (
+        SELECT id, created_at, due_at, answer FROM deliveries
+        WHERE channel = ?1 AND urgent = 1 AND state = 'waiting' AND digest IS NULL ORDER BY due_at LIMIT ?4
+    ) u
+    WHERE u.created_at <= ?2
+    AND NOT (u.due_at > ?3 AND 'held' IS (SELECT step FROM steps WHERE delivery = u.id ORDER BY seq DESC LIMIT 1))";
+
+const DEAD: &str = "SELECT channel, count(*) FROM deliveries WHERE state = 'dead' GROUP BY channel";
+
+const DEAD_OF: &str =
+    "SELECT d.due_at, d.answer, e.kind, e.order_number FROM deliveries d JOIN events e ON e.id = d.event
+    WHERE d.channel = ?1 AND d.state = 'dead' AND e.kind <> 'operator.notice'";
+
+const UNHEARD: &str = "SELECT event FROM (SELECT id, source, event FROM events ORDER BY seq DESC LIMIT ?1) e
+    WHERE e.source <> ?2 AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.event = e.id)";
+
+impl Sqlite {
+    /// Changes what the operator is known to know, and records the notice that says so, in one commit. `None`: somebody else
+    /// has changed it meanwhile, and nothing was done.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]: nothing of it was kept.
+    pub async fn tell(&self, telling: Telling) -> Result<Option<Recorded>, StoreError> {
+        self.change(move |connection| tell(connection, &telling)).await
+    }
+
+    /// Writes down when a source was heard of last; `None`: forgets it. Nobody waits for that: it is committed with what else
+    /// is queued. Answers whether it is queued.
+    pub fn sign_of_life(&self, source: &str, at: Option<Timestamp>) -> bool {
+        let source = source.to_owned();
+        self.leave(move |connection| sign(connection, &source, at))
+    }
+}
+
+impl Reader {
+    /// What the daemon wants to know of itself.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn look_around(&self, look: Look) -> Result<Sight, StoreError> {
+        self.look(move |connection| sight(connection, look)).await
+    }
+}
+
+pub fn tell(connection: &Connection, telling: &Telling) -> rusqlite::Result<Option<Recorded>> {
+    let Telling { before, after, notice } = telling;
+    let Some(about) = after.as_ref().or(before.as_ref()) else { return Ok(None) };
+    let key = params![about.topic, about.subject];
+    let sql = "SELECT topic, subject, since, detail FROM troubles WHERE topic = ?1 AND subject = ?2";
+    if connection.prepare_cached(sql)?.query_row(key, trouble).optional()? != *before {
+        return Ok(None);
+    }
+    connection.prepare_cached("DELETE FROM troubles WHERE topic = ?1 AND subject = ?2")?.execute(key)?;
+    if let Some(Trouble { topic, subject, since, detail }) = after {
+        let sql = "INSERT INTO troubles (topic, subject, since, detail) VALUES (?1, ?2, ?3, ?4)";
+        connection.prepare_cached(sql)?.execute(params![topic, subject, rows::to_millisecond(*since), detail])?;
+    }
+    match notice {
+        Some(notice) => record::record(connection, &mut Orders::new(), notice).map(Some),
+        None => Ok(Some(Recorded::New { channels: Vec::new(), unjudged: Vec::new() })),
+    }
+}
+
+pub fn sign(connection: &Connection, source: &str, at: Option<Timestamp>) -> rusqlite::Result<()> {
+    match at {
+        Some(at) => {
+            let sql = "INSERT INTO signs_of_life (source, at) VALUES (?1, ?2)
+                       ON CONFLICT (source) DO UPDATE SET at = excluded.at";
+            connection.prepare_cached(sql)?.execute(params![source, rows::to_millisecond(at)])?;
+        }
+        None => {
+            connection.prepare_cached("DELETE FROM signs_of_life WHERE source = ?1")?.execute([source])?;
+        }
+    }
+    Ok(())
+}
+
+fn sight(connection: &Connection, look: Look) -> rusqlite::Result<Sight> {
+    Ok(Sight {
+        troubles: troubles(connection)?,
+        parked: parked(connection)?,
+        waiting: look
+            .channels
+            .iter()
+            .filter_map(|channel| waiting(connection, channel, look.now, look.created_before).transpose())
+            .collect::<rusqlite::Result<_>>()?,
+        dead: dead(connection, look.dead)?,
+        signs: signs(connection)?,
+        unheard: if look.newest { unheard(connection)? } else { Vec::new() },
+    })
+}
+
+fn troubles(connection: &Connection) -> rusqlite::Result<Vec<Trouble>> {
+    let mut select = connection.prepare_cached("SELECT topic, subject, since, detail FROM troubles")?;
+    select.query_map([], trouble)?.collect()
+}
+
+fn trouble(row: &rusqlite::Row<'_>) -> rusqlite::Result<Trouble> {
+    let since = rows::of_millisecond(2, row.get(2)?)?;
+    Ok(Trouble { topic: row.get(0)?, subject: row.get(1)?, since, detail: row.get(3)? })
+}
+
+fn parked(connection: &Connection) -> rusqlite::Result<Vec<ParkedChannel>> {
+    let mut select = connection.prepare_cached(PARKED)?;
+    let found = select.query_map([], |row| {
+        Ok(ParkedChannel {
+            channel: row.get(0)?,
+            since: rows::of_millisecond(1, row.get(1)?)?,
+            reason: row.get(2)?,
+            next_probe_at: rows::of_millisecond(3, row.get(3)?)?,
+            waiting: row.get::<_, i64>(4)?.unsigned_abs(),
+        })
+    })?;
+    found.collect()
+}
+
+/// The urgent deliveries of a channel that were made before `created_before` and still wait; not those that are held until a
+/// later hour.
+fn waiting(
+    connection: &Connection,
+    channel: &str,
+    now: Timestamp,
+    created_before: Timestamp,
+) -> rusqlite::Result<Option<Waiting>> {
+    let (before, now) = (rows::to_millisecond(created_before), rows::to_millisecond(now));
+    connection.prepare_cached(WAITING)?.query_row(params![channel, before, now, LOOKED_AT], |row| {
+        let Some(oldest) = row.get::<_, Option<i64>>(0)? else { return Ok(None) };
+        let words: Option<String> = row.get(1)?;
+        Ok(Some(Waiting {
+            channel: channel.to_owned(),
+            oldest: rows::of_millisecond(0, oldest)?,
+            words: words.map(|words| retry::own_words(&words).to_owned()),
+            count: row.get::<_, i64>(2)?.unsigned_abs(),
+        }))
+    })
+}
+
+/// The dead deliveries by channel. To look at each takes time where there are many thousands, so a channel of which there are
+/// as many as `before` is taken to be as before.
+fn dead(connection: &Connection, mut before: BTreeMap<String, Deaths>) -> rusqlite::Result<BTreeMap<String, Deaths>> {
+    let mut select = connection.prepare_cached(DEAD)?;
+    let found = select.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?.unsigned_abs())))?;
+    let mut deaths = BTreeMap::new();
+    for row in found {
+        let (channel, all) = row?;
+        let known = before.remove(&channel).filter(|known| known.all == all);
+        let known = known.map_or_else(|| dead_of(connection, &channel).map(|dead| Deaths { all, dead }), Ok)?;
+        deaths.insert(channel, known);
+    }
+    Ok(deaths)
+}
+
+/// Without notices, of whose end nobody is told, because that would never end.
+fn dead_of(connection: &Connection, channel: &str) -> rusqlite::Result<Option<Dead>> {
+    let mut select = connection.prepare_cached(DEAD_OF)?;
+    let mut found = select.query([channel])?;
+    let mut dead: Option<Dead> = None;
+    while let Some(row) = found.next()? {
+        // What is dead was due last when it died.
+        let at = rows::of_millisecond(0, row.get(0)?)?;
+        let all = dead.get_or_insert_with(|| Dead { count: 0, first: at, newest: at, words: String::new() });
+        all.count += 1;
+        all.first = all.first.min(at);
+        if at >= all.newest {
+            all.newest = at;
+            let (kind, order): (String, Option<String>) = (row.get(2)?, row.get(3)?);
+            let answer: Option<String> = row.get(1)?;
+            let about = order.map_or(kind.clone(), |order| format!("{kind} {order}"));
+            all.words = match answer.as_deref().map(retry::own_words) {
+                Some(words) if !words.is_empty() => format!("{about}: {words}"),
+                _ => about,
+            };
+        }
+    }
+    Ok(dead)
+}
+
+fn signs(connection: &Connection) -> rusqlite::Result<BTreeMap<String, Timestamp>> {
+    let mut select = connection.prepare_cached("SELECT source, at FROM signs_of_life")?;
+    let found = select.query_map([], |row| Ok((row.get(0)?, rows::of_millisecond(1, row.get(1)?)?)))?;
+    found.collect()
+}
+
+/// The newest events that somebody told us and that made no delivery.
+fn unheard(connection: &Connection) -> rusqlite::Result<Vec<Unheard>> {
+    let mut select = connection.prepare_cached(UNHEARD)?;
+    let mut found = select.query(params![NEWEST, OWN_SOURCE])?;
+    let mut unheard = Vec::new();
+    while let Some(row) = found.next()? {
+        // One that only a newer version can read is that version's business.
+        match rows::of_json::<Event>(0, row.get_ref(0)?.as_str()?) {
+            Ok(event) if event.proof != Proof::Unproven => {
+                let (kind, source, shop) = (event.kind, event.source, event.shop.map(|shop| shop.id));
+                unheard.push(Unheard { kind, source, shop });
+            }
+            _ => {}
+        }
+    }
+    Ok(unheard)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::sqlite::schema;
+
+    #[test]
+    fn no_look_goes_through_all_deliveries_or_all_events() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        schema::migrate(&mut connection).unwrap();
+        for sql in [PARKED, WAITING, DEAD, DEAD_OF, UNHEARD] {
+            let mut explain = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let parameters = vec![rusqlite::types::Null; explain.parameter_count()];
+            let steps =
+                explain.query_map(rusqlite::params_from_iter(parameters), |row| row.get::<_, String>(3)).unwrap();
+            let steps: Vec<String> = steps.map(Result::unwrap).collect();
+            let plan = steps.join("\n");
+            // Through an index that holds the dead alone, or from the newest event on to the last that is wanted.
+            let through = |table: &str| {
+                let scans = steps.iter().filter(|step| step.starts_with("SCAN") && step.contains(table));
+                scans.filter(|step| !step.contains("deliveries_dead")).count()
+            };
+            assert_eq!(through("deliveries") + through(" d"), 0, "{plan}");
+            assert_eq!(through("events"), usize::from(sql == UNHEARD), "{plan}");
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! What far sides really say, as data: each answer in `tests/answers/` is judged by the row that is meant for it, each row of
+//! each table has one, and no word of a far side is taken for one of ours.
+
+use std::collections::BTreeSet;
+
+use jiff::SignedDuration;
+use orderbell::channel::Judged;
+use orderbell::channel::advice;
+use orderbell::channel::advice::Advice;
+use orderbell::channel::dingtalk;
+use orderbell::channel::email;
+use orderbell::channel::email::party::masked;
+use orderbell::channel::http::Response;
+use orderbell::channel::smtp::reply::Failure;
+use orderbell::channel::smtp::reply::Phase;
+use orderbell::channel::smtp::reply::Reply;
+use orderbell::channel::webhook;
+use orderbell::channel::wecom;
+use orderbell::domain::duration;
+use orderbell::domain::retry::Outcome;
+use serde::Deserialize;
+
+/// What a far side could say back of a message. It stands in each answer of each far side, and in no words of our own.
+const BUYER: &str = " Zebediah “Quill” 4711";
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Cases {
+    case: Vec<Case>,
+}
+
+/// One answer, and what it means.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    row: String,
+    outcome: String,
+    /// How long the far side makes us wait.
+    #[serde(default, deserialize_with = "duration::deserialize_option")]
+    wait: Option<SignedDuration>,
+    /// What must stand in our own words.
+    own: Option<String>,
+    /// Where the answer comes from.
+    source: String,
+    // Over HTTP.
+    #[serde(default = "ok")]
+    status: u16,
+    #[serde(default)]
+    body: String,
+    #[serde(default)]
+    truncated: bool,
+    #[serde(default, deserialize_with = "duration::deserialize_option")]
+    retry_after: Option<SignedDuration>,
+    // Over SMTP: the step, and what is said, or why nothing is.
+    phase: Option<String>,
+    reply: Option<String>,
+    lost: Option<String>,
+    unfit: Option<String>,
+}
+
+fn ok() -> u16 {
+    200
+}
+
+impl Case {
+    /// The answer of an HTTP server, with more words in it where that leaves it what it is.
+    fn response(&self, more: &str) -> Response {
+        const SAID: &str = "\"errmsg\":\"";
+        let mut body = self.body.clone();
+        match body.find(SAID) {
+            Some(at) => body.insert_str(at + SAID.len(), more),
+            None if serde_json::from_str::<serde_json::Value>(&body).is_ok() || body.is_empty() => {}
+            None => body.push_str(more),
+        }
+        let (status, retry_after, truncated) = (self.status, self.retry_after, self.truncated);
+        Response { status, retry_after, date: None, body: body.into_bytes(), truncated }
+    }
+
+    fn sent(&self, more: &str) -> Result<Reply, Failure> {
+        let phase = match self.phase.as_deref().expect("a step") {
+            "connect" => Phase::Connect,
+            "greeting" => Phase::Greeting,
+            "hello" => Phase::Hello,
+            "starttls" => Phase::StartTls,
+            "auth" => Phase::Auth,
+            "mail" => Phase::Mail,
+            "rcpt" => Phase::Recipient,
+            "data" => Phase::Data,
+            "content" => Phase::Content,
+            "answer" => Phase::Answer,
+            other => panic!("there is no step {other}"),
+        };
+        if let Some(why) = &self.lost {
+            return Err(Failure::Lost { phase, why: why.clone() });
+        }
+        if let Some(why) = &self.unfit {
+            return Err(Failure::Unfit { phase, why: why.clone() });
+        }
+        let reply = self.reply.as_deref().expect("a reply");
+        let code = reply[..3].parse().expect("a code");
+        let lines: Vec<String> = format!("{reply}{more}").lines().map(|line| line[4..].to_owned()).collect();
+        let reply = Reply::new(code, &lines);
+        if reply.is_yes() && phase == Phase::Answer { Ok(reply) } else { Err(Failure::Refused { phase, reply }) }
+    }
+}
+
+type Judge = fn(&Case, &str) -> Judged;
+
+/// Each channel: its name, the rows of its table, and how it judges.
+fn channels() -> [(&'static str, Vec<&'static str>, Judge); 4] {
+    [
+        ("dingtalk", dingtalk::answers::rows(), |case, more| dingtalk::answers::judge(&case.response(more))),
+        ("wecom", wecom::answers::rows(), |case, more| wecom::answers::judge(&case.response(more))),
+        ("email", email::answers::rows(), |case, more| {
+            email::answers::judge(case.sent(more), &masked("cook@orderbell.test").to_string())
+        }),
+        ("webhook", webhook::answers::rows(), |case, more| {
+            let said = format!("{}{more}", case.body);
+            webhook::answers::judge(case.status, case.retry_after, &said)
+        }),
+    ]
+}
+
+fn cases(channel: &str) -> Vec<Case> {
+    let file = format!("{}/tests/answers/{channel}.toml", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{file}: {error}"));
+    let cases: Cases = toml::from_str(&text).unwrap_or_else(|error| panic!("{file}: {error}"));
+    cases.case
+}
+
+/// An answer as a failing test shows it.
+fn shown(channel: &str, case: &Case) -> String {
+    let Case { row, status, body, phase, reply, .. } = case;
+    let said = match (phase, reply) {
+        (Some(phase), reply) => format!("{phase}: {}", reply.as_deref().unwrap_or("no reply")),
+        (None, _) => format!("{status} {body}"),
+    };
+    format!("{channel}, row \"{row}\", {said}")
+}
+
+fn wait(outcome: &Outcome) -> Option<SignedDuration> {
+    match outcome {
+        Outcome::Throttled { wait } => Some(*wait),
+        Outcome::Retry { after } => *after,
+        _ => None,
+    }
+}
+
+#[test]
+fn each_answer_is_judged_by_the_row_that_is_meant_for_it() {
+    let mut faults = Vec::new();
+    for (channel, _, judge) in channels() {
+        for case in cases(channel) {
+            let Judged { row, answer } = judge(&case, "");
+            let mut check = |right: bool, fault: String| {
+                if !right {
+                    faults.push(format!("{}: {fault}", shown(channel, &case)));
+                }
+            };
+            check(row == case.row, format!("judged by \"{row}\""));
+            check(answer.outcome.as_str() == case.outcome, format!("{:?}", answer.outcome));
+            check(wait(&answer.outcome) == case.wait, format!("waits {:?}", wait(&answer.outcome)));
+            let own = answer.own_words();
+            check(case.own.as_deref().is_none_or(|wanted| own.contains(wanted)), format!("own words: {own}"));
+            check(!case.source.trim().is_empty(), "nobody knows where it comes from".to_owned());
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn each_row_has_a_name_of_its_own_and_an_answer_that_it_judges() {
+    for (channel, rows, judge) in channels() {
+        let names: BTreeSet<&str> = rows.iter().copied().collect();
+        assert_eq!(names.len(), rows.len(), "{channel}: two rows have one name");
+        let hit: BTreeSet<&str> = cases(channel).iter().map(|case| judge(case, "").row).collect();
+        let missing: Vec<_> = names.difference(&hit).collect();
+        assert!(missing.is_empty(), "{channel}: no answer for {missing:?}");
+        let strange: Vec<_> = hit.difference(&names).collect();
+        assert!(strange.is_empty(), "{channel}: {strange:?} are in no table");
+    }
+}
+
+/// Of a WebHook 2xx, of a mail server a yes to the whole mail.
+#[test]
+fn a_yes_is_only_errcode_zero() {
+    for (channel, _, judge) in channels() {
+        let yes = ["0", "taken", "2xx"];
+        for case in cases(channel) {
+            let Judged { row, answer } = judge(&case, "");
+            let delivered = answer.outcome == Outcome::Delivered;
+            assert_eq!(delivered, yes.contains(&row), "{}", shown(channel, &case));
+        }
+    }
+    // Whatever the status and whatever stands around it.
+    for status in (0..200).chain(300..1000) {
+        let body = br#"{"errcode":0,"errmsg":"ok"}"#.to_vec();
+        let response = Response { status, retry_after: None, date: None, body, truncated: false };
+        for judged in [dingtalk::answers::judge(&response), wecom::answers::judge(&response)] {
+            assert_ne!(judged.answer.outcome, Outcome::Delivered, "{status}");
+        }
+        assert_ne!(webhook::answers::judge(status, None, "ok").answer.outcome, Outcome::Delivered, "{status}");
+    }
+}
+
+#[test]
+fn each_advice_is_given_for_some_answer_and_stands_in_our_own_words_where_a_robot_speaks() {
+    let tables: [(&str, &[Advice]); 4] = [
+        ("dingtalk", dingtalk::answers::ADVICE),
+        ("wecom", wecom::answers::ADVICE),
+        ("email", email::answers::ADVICE),
+        ("webhook", webhook::answers::ADVICE),
+    ];
+    for ((channel, _, judge), (_, table)) in channels().into_iter().zip(tables) {
+        let mut given = Vec::new();
+        for case in cases(channel) {
+            let Judged { answer, .. } = judge(&case, "");
+            let Some(advice) = advice::find(table, &answer.words) else { continue };
+            given.push(advice);
+            if answer.words.starts_with("errcode ") {
+                assert!(answer.own_words().contains(advice.cause), "{}: {}", shown(channel, &case), answer.words);
+            }
+        }
+        // One advice may be found by several words.
+        let is_given = |advice: &&Advice| given.iter().any(|given| given.change == advice.change);
+        let unused: Vec<_> = table.iter().filter(|advice| !is_given(advice)).map(|unused| unused.says).collect();
+        assert!(unused.is_empty(), "{channel}: no answer leads to {unused:?}");
+    }
+}
+
+#[test]
+fn no_word_of_a_far_side_is_among_our_own() {
+    let mut told = 0;
+    for (channel, _, judge) in channels() {
+        for case in cases(channel) {
+            let (plain, talkative) = (judge(&case, ""), judge(&case, BUYER));
+            let shown = shown(channel, &case);
+            assert_eq!(talkative.row, plain.row, "{shown}");
+            assert_eq!(talkative.answer.own_words(), plain.answer.own_words(), "{shown}");
+            let words = &talkative.answer.words;
+            let said = words.strip_prefix(talkative.answer.own_words()).expect("our own words stand first");
+            told += usize::from(said.contains("Zebediah"));
+            assert!(said.is_empty() || (said.starts_with(": “") && said.ends_with('”')), "{shown}: {words}");
+        }
+    }
+    assert!(told > 100, "the far sides' words are kept, marked as theirs: {told}");
+}

@@ -1,0 +1,372 @@
+//! What a person asks for on the store beside the daemon: cancelling, sending once more, lists of any length, and what is
+//! kept of refusals.
+
+use std::path::PathBuf;
+
+use jiff::SignedDuration;
+use jiff::Timestamp;
+use orderbell::domain::data::Data;
+use orderbell::domain::event::DeliveryId;
+use orderbell::domain::event::Event;
+use orderbell::domain::event::EventId;
+use orderbell::domain::event::Kind;
+use orderbell::domain::event::Proof;
+use orderbell::domain::route::Hearer;
+use orderbell::domain::verdict::Verdicts;
+use orderbell::store::Record;
+use orderbell::store::Wanted;
+use orderbell::store::change::Change;
+use orderbell::store::change::Done;
+use orderbell::store::change::Hindrance;
+use orderbell::store::change::Wish;
+use orderbell::store::history::Found;
+use orderbell::store::history::Question;
+use orderbell::store::history::Refused;
+use orderbell::store::sqlite::Sqlite;
+use orderbell::store::sqlite::change::Changes;
+use orderbell::store::sqlite::list::Start;
+use rusqlite::Connection;
+use rusqlite::params;
+use tempfile::TempDir;
+use uuid::Uuid;
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_750_000_000 + seconds).unwrap()
+}
+
+struct Scene {
+    folder: TempDir,
+    store: Sqlite,
+}
+
+/// A delivery as it stands in the table.
+#[derive(Debug, PartialEq)]
+struct Row {
+    state: String,
+    due_at: Timestamp,
+    digest: Option<Vec<u8>>,
+    form: String,
+    spent: u32,
+    attempts: u32,
+    round: u32,
+    answer: Option<String>,
+    parts: u32,
+    steps: Vec<String>,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Sqlite::open(&folder.path().join("bell.db"), at(0)).unwrap();
+        Self { folder, store }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("bell.db")
+    }
+
+    fn connection(&self) -> Connection {
+        Connection::open(self.path()).unwrap()
+    }
+
+    fn changes(&self) -> Changes {
+        Changes::open(&self.path()).unwrap()
+    }
+
+    /// An event with so many deliveries to the kitchen.
+    async fn deliveries(&self, count: usize) -> Vec<DeliveryId> {
+        let ids: Vec<DeliveryId> = (0..count).map(|_| DeliveryId(Uuid::now_v7())).collect();
+        let event = Event {
+            id: EventId(Uuid::now_v7()),
+            kind: Kind::StoreHours,
+            source: "s".to_owned(),
+            occurred_at: None,
+            received_at: at(0),
+            shop: None,
+            order: None,
+            data: Data::default(),
+            proof: Proof::Held("test".to_owned()),
+        };
+        let hearers = ids.iter().map(|id| (Hearer::always("kitchen"), *id)).collect();
+        let record = Record {
+            event,
+            body: Vec::new(),
+            repeat_keys: Vec::new(),
+            hearers,
+            urgent: Vec::new(),
+            verdicts: Verdicts::default(),
+        };
+        self.store.record(record).await.unwrap();
+        ids
+    }
+
+    fn set(&self, id: DeliveryId, columns: &str) {
+        let sql = format!("UPDATE deliveries SET {columns} WHERE id = ?1");
+        assert_eq!(self.connection().execute(&sql, [id.0.as_bytes()]).unwrap(), 1);
+    }
+
+    fn inside(&self, members: &[DeliveryId], leader: DeliveryId) {
+        for member in members {
+            let sql = "UPDATE deliveries SET digest = ?2 WHERE id = ?1";
+            self.connection().execute(sql, params![member.0.as_bytes(), leader.0.as_bytes()]).unwrap();
+        }
+    }
+
+    /// It is being sent, and its lease ends at a moment.
+    fn under_way(&self, id: DeliveryId, lease: Timestamp) {
+        let sql = "INSERT INTO attempts (delivery, part, form, started_at) VALUES (?1, 0, 'full', 0)";
+        self.connection().execute(sql, [id.0.as_bytes()]).unwrap();
+        self.set(id, &format!("attempts = attempts + 1, due_at = {}", lease.as_millisecond()));
+    }
+
+    fn row(&self, id: DeliveryId) -> Row {
+        let connection = self.connection();
+        let sql = "SELECT state, due_at, digest, form, spent, attempts, round, answer,
+            (SELECT count(*) FROM parts WHERE delivery = id) FROM deliveries WHERE id = ?1";
+        let mut row = connection
+            .query_row(sql, [id.0.as_bytes()], |row| {
+                Ok(Row {
+                    state: row.get(0)?,
+                    due_at: Timestamp::from_millisecond(row.get(1)?).unwrap(),
+                    digest: row.get(2)?,
+                    form: row.get(3)?,
+                    spent: row.get(4)?,
+                    attempts: row.get(5)?,
+                    round: row.get(6)?,
+                    answer: row.get(7)?,
+                    parts: row.get(8)?,
+                    steps: Vec::new(),
+                })
+            })
+            .unwrap();
+        let mut steps = connection.prepare("SELECT step FROM steps WHERE delivery = ?1 ORDER BY seq").unwrap();
+        let found = steps.query_map([id.0.as_bytes()], |row| row.get(0)).unwrap();
+        row.steps = found.collect::<Result<_, _>>().unwrap();
+        row
+    }
+
+    fn make(&self, wish: Wish, id: DeliveryId) -> Result<Done, Hindrance> {
+        let made = self.changes().make(wish, &[id.to_string()], at(100)).unwrap();
+        let [Change { delivery: Some(named), result, .. }] = &made[..] else { panic!("{made:?}") };
+        assert_eq!((named.id, named.channel.as_str()), (id, "kitchen"));
+        result.clone()
+    }
+}
+
+#[tokio::test]
+async fn what_is_sent_once_more_is_due_at_once_and_composed_anew() {
+    let scene = Scene::new();
+    let [dead, delivered, waiting, crashed] = scene.deliveries(4).await[..] else { panic!("four") };
+    scene.set(dead, "state = 'dead', form = 'reduced', spent = 3, attempts = 5, answer = 'no', returned = 1");
+    scene.set(delivered, "state = 'delivered', attempts = 1");
+    scene.set(waiting, &format!("due_at = {}", at(9000).as_millisecond()));
+    scene.under_way(crashed, at(99));
+    let sql = "INSERT INTO parts (delivery, form, part, body) VALUES (?1, 'reduced', 0, 'as it was')";
+    scene.connection().execute(sql, [dead.0.as_bytes()]).unwrap();
+    for id in [dead, delivered, waiting, crashed] {
+        assert_eq!(scene.make(Wish::Redeliver, id), Ok(Done::Plainly));
+        let row = scene.row(id);
+        assert_eq!((row.state.as_str(), row.due_at, row.form.as_str()), ("waiting", at(100), "full"));
+        assert_eq!((row.spent, row.round, row.parts, row.digest), (0, 1, 0, None));
+        assert_eq!(row.steps, ["redelivered"]);
+    }
+    let row = scene.row(dead);
+    assert_eq!((row.attempts, row.answer.as_deref()), (5, Some("no")), "its past is still to be seen");
+    let returned: i64 =
+        scene.connection().query_row("SELECT sum(returned) FROM deliveries", [], |row| row.get(0)).unwrap();
+    assert_eq!(returned, 0);
+    let found = scene.store.reader().outlook("kitchen", at(100), 10, false).await.unwrap().candidates;
+    assert_eq!(found.len(), 4, "the lane's next look finds them");
+    let ids = found.iter().map(|candidate| candidate.id).collect();
+    let (due, _) = scene.store.reader().load(ids, at(100)).await.unwrap();
+    assert!(due.iter().all(|due| due.parts.is_empty()));
+    assert_eq!(scene.make(Wish::Redeliver, dead), Ok(Done::Plainly));
+    assert_eq!(scene.row(dead).round, 2);
+}
+
+#[tokio::test]
+async fn a_delivery_is_cancelled_unless_it_has_arrived() {
+    let scene = Scene::new();
+    let [waiting, dead, delivered, merged, under_way] = scene.deliveries(5).await[..] else { panic!("five") };
+    scene.set(dead, "state = 'dead'");
+    scene.set(delivered, &format!("state = 'delivered', due_at = {}", at(7).as_millisecond()));
+    scene.set(merged, "state = 'merged'");
+    scene.inside(&[merged], delivered);
+    scene.under_way(under_way, at(130));
+    assert_eq!(scene.make(Wish::Cancel, waiting), Ok(Done::Plainly));
+    assert_eq!(scene.make(Wish::Cancel, waiting), Ok(Done::Already));
+    assert_eq!(scene.row(waiting).steps, ["cancelled"]);
+    assert_eq!(scene.make(Wish::Cancel, dead), Ok(Done::Plainly));
+    assert_eq!(scene.make(Wish::Cancel, delivered), Err(Hindrance::Delivered(at(7))));
+    assert_eq!(scene.make(Wish::Cancel, merged), Err(Hindrance::Told(Some(delivered))));
+    assert_eq!(scene.make(Wish::Redeliver, under_way), Err(Hindrance::UnderWay));
+    assert_eq!(scene.make(Wish::Cancel, under_way), Ok(Done::WhileUnderWay));
+    let states: Vec<String> =
+        [waiting, dead, delivered, merged, under_way].iter().map(|id| scene.row(*id).state).collect();
+    assert_eq!(states, ["cancelled", "cancelled", "delivered", "merged", "cancelled"]);
+    assert!(scene.store.reader().outlook("kitchen", at(9000), 10, false).await.unwrap().candidates.is_empty());
+}
+
+#[tokio::test]
+async fn what_was_to_go_out_in_the_message_of_another_goes_by_itself_when_that_is_taken_back() {
+    for wish in [Wish::Cancel, Wish::Redeliver] {
+        let scene = Scene::new();
+        let [leader, one, two, told, other] = scene.deliveries(5).await[..] else { panic!("five") };
+        scene.inside(&[one, two, told], leader);
+        scene.set(told, "state = 'cancelled'");
+        let far = format!("due_at = {}", at(9000).as_millisecond());
+        [one, two, other].iter().for_each(|id| scene.set(*id, &far));
+        assert_eq!(scene.make(wish, leader), Ok(Done::Releasing(2)));
+        for member in [one, two] {
+            let row = scene.row(member);
+            assert_eq!((row.state.as_str(), row.due_at, row.digest, row.round), ("waiting", at(100), None, 0));
+            assert_eq!(row.steps, ["released"]);
+        }
+        assert_eq!((scene.row(told).state.as_str(), scene.row(other).due_at), ("cancelled", at(9000)));
+
+        let scene = Scene::new();
+        let [leader, member] = scene.deliveries(2).await[..] else { panic!("two") };
+        scene.inside(&[member], leader);
+        match wish {
+            Wish::Cancel => assert_eq!(scene.make(wish, member), Ok(Done::Inside(leader))),
+            Wish::Redeliver => assert_eq!(scene.make(wish, member), Err(Hindrance::Inside(leader))),
+        }
+        assert_eq!(scene.row(leader).state, "waiting");
+        scene.inside(&[member], leader);
+        scene.set(member, "state = 'waiting'");
+        scene.under_way(leader, at(130));
+        assert_eq!(scene.make(wish, leader), Err(Hindrance::UnderWay), "{wish:?}: the others may be arriving with it");
+        assert_eq!(scene.row(member).digest, Some(leader.0.as_bytes().to_vec()));
+    }
+}
+
+#[tokio::test]
+async fn an_id_may_be_shortened_as_long_as_it_fits_one_delivery_only() {
+    let scene = Scene::new();
+    let ids = scene.deliveries(2).await;
+    let id = |text: &str| DeliveryId(text.parse().unwrap());
+    let [first, second] = [id("01aaaaaa-1111-7000-8000-000000000001"), id("01aaaaaa-1122-7000-8000-000000000002")];
+    for (old, new) in ids.iter().zip([first, second]) {
+        let sql = "UPDATE deliveries SET id = ?2 WHERE id = ?1";
+        scene.connection().execute(sql, params![old.0.as_bytes(), new.0.as_bytes()]).unwrap();
+    }
+    let given = ["01aaaaaa", "01aaaaaa-11", "01AAAAAA-112", "01aaaaa", "01aaaaaa1111", "01bbbbbb", "no id at all"];
+    let made = scene.changes().make(Wish::Cancel, &given.map(str::to_owned), at(1)).unwrap();
+    let results: Vec<_> = made.iter().map(|change| change.result.clone()).collect();
+    let wanted = [
+        Err(Hindrance::Ambiguous(2)),
+        Err(Hindrance::Ambiguous(2)),
+        Ok(Done::Plainly),
+        Err(Hindrance::NoId),
+        Ok(Done::Plainly),
+        Err(Hindrance::Unknown(None)),
+        Err(Hindrance::NoId),
+    ];
+    assert_eq!(results, wanted);
+    assert_eq!(made[2].delivery.as_ref().unwrap().id, second);
+    assert_eq!((scene.row(first).state.as_str(), scene.row(second).state.as_str()), ("cancelled", "cancelled"));
+}
+
+#[tokio::test]
+async fn the_dead_are_sent_once_more_and_what_lives_is_left_alone() {
+    let scene = Scene::new();
+    let ids = scene.deliveries(700).await;
+    let sql = "UPDATE deliveries SET state = 'dead', channel = CASE WHEN id > ?1 THEN 'owner' ELSE 'kitchen' END WHERE id <> ?2";
+    scene.connection().execute(sql, params![ids[599].0.as_bytes(), ids[0].0.as_bytes()]).unwrap();
+    let mut changes = scene.changes();
+    let dead = changes.dead(Some("kitchen")).unwrap();
+    assert_eq!(dead, ids[1..600], "in the sequence of their making");
+    assert_eq!(changes.dead(None).unwrap().len(), 699);
+    scene.set(ids[1], "state = 'cancelled'");
+    assert_eq!(changes.revive(&dead[..500], at(5)).unwrap(), 499, "one of them is dead no more");
+    assert_eq!(changes.revive(&dead, at(6)).unwrap(), 99);
+    assert_eq!(changes.dead(None).unwrap().len(), 100);
+    assert_eq!((scene.row(ids[0]).round, scene.row(ids[1]).state.as_str()), (0, "cancelled"));
+    assert_eq!((scene.row(ids[2]).round, scene.row(ids[2]).due_at), (1, at(5)));
+}
+
+#[tokio::test]
+async fn lists_of_any_length_are_read_page_by_page_from_the_newest_so_many() {
+    let scene = Scene::new();
+    let ids = scene.deliveries(25).await;
+    for id in &ids[..5] {
+        scene.set(*id, "state = 'dead', channel = 'owner'");
+    }
+    let reader = scene.store.reader();
+    let all = Wanted::default();
+    let dead = Wanted { state: Some("dead".to_owned()), channel: Some("owner".to_owned()) };
+    let nobody = Wanted { channel: Some("nobody".to_owned()), ..Wanted::default() };
+    let counts = [&all, &dead, &nobody].map(|wanted| reader.count(wanted.clone()));
+    assert_eq!(
+        futures_util::future::join_all(counts).await.into_iter().map(Result::unwrap).collect::<Vec<_>>(),
+        [25, 5, 0]
+    );
+    for (newest, first) in [(1, Some(ids[24])), (7, Some(ids[18])), (25, Some(ids[0])), (26, None)] {
+        assert_eq!(reader.first_of_newest(all.clone(), newest).await.unwrap(), first, "{newest}");
+    }
+    assert_eq!(reader.first_of_newest(dead.clone(), 2).await.unwrap(), Some(ids[3]));
+    let (mut read, mut start) = (Vec::new(), Start::Beginning);
+    loop {
+        let page = reader.page(all.clone(), start, 10).await.unwrap();
+        let Some(last) = page.last() else { break };
+        start = Start::After(last.id);
+        read.extend(page.iter().map(|row| row.id));
+    }
+    assert_eq!(read, ids);
+    let page = reader.page(dead, Start::At(ids[3]), 10).await.unwrap();
+    assert_eq!(page.iter().map(|row| row.id).collect::<Vec<_>>(), ids[3..5]);
+}
+
+fn refused(source: &str, second: i64) -> Refused {
+    Refused { source: source.to_owned(), at: at(second), reason: format!("number {second}"), bytes: 1 }
+}
+
+#[tokio::test]
+async fn of_each_source_the_newest_five_thousand_refusals_are_kept_and_none_that_is_too_old() {
+    let scene = Scene::new();
+    let lot =
+        |source: &str, range: std::ops::Range<i64>| range.map(|second| refused(source, second)).collect::<Vec<_>>();
+    scene.store.note_refusals(lot("a", 0..4990)).await.unwrap();
+    scene.store.note_refusals(lot("b", 0..10)).await.unwrap();
+    scene.store.note_refusals(lot("a", 4990..5100)).await.unwrap();
+    let kept = |source: &str| -> (i64, Option<i64>) {
+        let sql = "SELECT count(*), min(at) / 1000 FROM refusals WHERE source = ?1";
+        scene.connection().query_row(sql, [source], |row| Ok((row.get(0)?, row.get(1)?))).unwrap()
+    };
+    assert_eq!(kept("a"), (5000, Some(at(100).as_second())));
+    assert_eq!(kept("b"), (10, Some(at(0).as_second())));
+    scene.store.prune(at(5), 0, 50).await.unwrap();
+    assert_eq!(kept("b"), (5, Some(at(5).as_second())), "as old as everything else");
+
+    let asked = |around| Question { asked: "a".to_owned(), sources: Vec::new(), around, limit: 3 };
+    let seconds = async |around| {
+        let Found::Source(source) = scene.store.reader().history(asked(around)).await.unwrap().found else {
+            panic!("a source")
+        };
+        assert_eq!(source.refusals, 5000);
+        source.refused.iter().map(|refused| refused.at.as_second() - at(0).as_second()).collect::<Vec<_>>()
+    };
+    assert_eq!(seconds(None).await, [5097, 5098, 5099]);
+    assert_eq!(seconds(Some(at(2000))).await, [1999, 2000, 2001]);
+}
+
+#[tokio::test]
+async fn what_happened_to_a_delivery_goes_with_it() {
+    let scene = Scene::new();
+    let [id] = scene.deliveries(1).await[..] else { panic!("one") };
+    scene.make(Wish::Cancel, id).unwrap();
+    let (removed, _) = scene.store.prune(at(0) + SignedDuration::from_secs(1), 0, 50).await.unwrap();
+    let left: i64 = scene.connection().query_row("SELECT count(*) FROM steps", [], |row| row.get(0)).unwrap();
+    assert_eq!((removed, left), (1, 0));
+}
+
+#[tokio::test]
+async fn a_store_that_is_not_there_or_not_up_to_date_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bell.db");
+    assert!(Changes::open(&path).is_err() && !path.exists(), "it makes none");
+    drop(Sqlite::open(&path, at(0)).unwrap());
+    Connection::open(&path).unwrap().execute("DELETE FROM refinery_schema_history WHERE version > 1", []).unwrap();
+    let refused = Changes::open(&path).err().expect("refused").to_string();
+    assert!(refused.contains("`orderbell serve` of this version brings it up to date"), "{refused}");
+}

@@ -1,0 +1,171 @@
+//! Digests: several deliveries in one message, as each kind of channel reads them, and within its limits whatever they hold.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use orderbell::channel::Channel;
+use orderbell::domain::compose::Composed;
+use orderbell::domain::digest::Detail;
+use orderbell::domain::digest::DigestView;
+use orderbell::domain::digest::Entry;
+use orderbell::domain::digest::totals;
+use orderbell::domain::event::Kind;
+use orderbell::domain::message::Form;
+use orderbell::domain::message::Message;
+use orderbell::domain::money::Money;
+use orderbell::domain::order::Order;
+use orderbell::domain::template::Templates;
+use orderbell::domain::template::digest::Notes;
+use proptest::prelude::*;
+
+use crate::words::golden;
+use crate::words::hostile;
+use crate::words::samples;
+use crate::words::samples::Sample;
+
+/// So many copies of a sample, each with an order number of its own.
+fn many(sample: &Sample, count: usize) -> Vec<Sample> {
+    let numbered = |number: usize| {
+        let mut sample = sample.clone();
+        if let Some(order) = &mut sample.order {
+            order.number = format!("7568235555{number:05}");
+            order.short_number = Some(format!("{:04}", 1000 + number));
+        }
+        sample
+    };
+    (0..count).map(numbered).collect()
+}
+
+fn of_kind(kind: Kind) -> Sample {
+    let is_full = |sample: &Sample| sample.event.kind == kind && sample.order.as_ref().is_some_and(is_told);
+    samples::all().into_iter().find(is_full).unwrap_or_else(|| panic!("no sample of {kind}"))
+}
+
+fn is_told(order: &Order) -> bool {
+    order.total.is_some() && !order.lines.is_empty()
+}
+
+fn composed(templates: &Templates, samples: &[Sample], detail: Detail, language: &str, kind: &str) -> Composed {
+    let timezone = samples::riyadh();
+    let titles: Vec<String> =
+        samples.iter().map(|sample| templates.compose(&sample.view(language, &timezone)).unwrap().title).collect();
+    let entries: Vec<Entry<'_>> = samples
+        .iter()
+        .zip(&titles)
+        .map(|(sample, title)| Entry {
+            event: &sample.event,
+            order: sample.order.as_ref(),
+            title: Entry::needs_title(&sample.event, sample.order.as_ref()).then_some(title.as_str()),
+        })
+        .collect();
+    let view =
+        DigestView { entries: &entries, detail, language, timezone: &timezone, channel: "kitchen", channel_kind: kind };
+    templates.digest(&view).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn message(samples: &[Sample], composed: Composed) -> Message {
+    let Composed { title, markdown, document } = composed;
+    let event = samples.last().unwrap().event.clone();
+    Message { delivery: samples::DELIVERY, round: 0, event, order: None, title, markdown, document }
+}
+
+/// What the golden files show: a rush of orders, and a mixed lot.
+fn lots() -> Vec<(&'static str, Vec<Sample>, Detail)> {
+    let placed = of_kind(Kind::OrderPlaced);
+    let mut mixed = many(&placed, 3);
+    mixed.extend(many(&of_kind(Kind::OrderCancelled), 1));
+    mixed.extend(samples::all().into_iter().filter(|sample| {
+        matches!(sample.event.kind, Kind::StoreStatus | Kind::OrderRefund | Kind::StockLow | Kind::OperatorNotice)
+    }));
+    let rush = many(&placed, 12);
+    vec![
+        ("rush.options", rush.clone(), Detail::Options),
+        ("rush.items", rush.clone(), Detail::Items),
+        ("rush.few", rush.clone(), Detail::FewItems),
+        ("rush.heads", rush, Detail::Heads),
+        ("mixed", mixed, Detail::Options),
+    ]
+}
+
+#[test]
+fn digests_read_as_agreed_in_every_language() {
+    let templates = Templates::built_in().unwrap();
+    let (dingtalk, wecom) = (golden::robot(""), golden::wecom(""));
+    let channels: [(&str, &dyn Channel); 2] = [("dingtalk", &dingtalk), ("wecom", &wecom)];
+    let (mut wrong, mut known) = (Vec::new(), BTreeSet::new());
+    for language in golden::LANGUAGES {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/digest").join(language);
+        for (name, samples, detail) in lots() {
+            for (kind, channel) in channels {
+                let message = message(&samples, composed(&templates, &samples, detail, language, kind));
+                let parts = channel.write(&message, Form::Full);
+                let shown: Vec<String> = parts.iter().map(|part| channel.shown(part)).collect();
+                let path = folder.join(format!("{name}.{kind}.md"));
+                wrong.extend(golden::compare(&path, &format!("{}\n", shown.join("\n=== and then\n\n"))));
+                known.insert(path);
+            }
+        }
+        wrong.extend(golden::stale(&folder, &known));
+    }
+    assert!(wrong.is_empty(), "UPDATE_GOLDEN=1 writes them anew:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn amounts_are_never_added_across_currencies() {
+    let priced = |minor: i64, currency: &str| {
+        let mut sample = of_kind(Kind::OrderPlaced);
+        sample.order.as_mut().unwrap().total = Some(Money::new(minor, currency));
+        sample
+    };
+    let samples = [priced(4600, "HKD"), priced(1500, "SAR"), priced(400, "HKD"), priced(7, "JPY")];
+    let entries: Vec<Entry<'_>> =
+        samples.iter().map(|one| Entry { event: &one.event, order: one.order.as_ref(), title: None }).collect();
+    let sums = [Money::new(5000, "HKD"), Money::new(7, "JPY"), Money::new(1500, "SAR")];
+    assert_eq!(totals(&Kind::OrderPlaced, &entries), sums);
+    assert_eq!(totals(&Kind::OrderCancelled, &entries), [], "what was cancelled was not sold");
+    let composed = composed(&Templates::built_in().unwrap(), &samples, Detail::Heads, "en", "dingtalk");
+    assert!(composed.title.starts_with("4 new orders, HKD 50.00 + JPY 7 + SAR 15.00"), "{}", composed.title);
+}
+
+#[test]
+fn a_fallback_and_what_is_told_as_well_stand_around_the_message() {
+    let templates = Templates::built_in().unwrap();
+    let (sample, timezone) = (of_kind(Kind::OrderCancelled), samples::riyadh());
+    let since = sample.event.received_at;
+    let earlier = orderbell::domain::digest::Earlier { kind: Kind::OrderPlaced, at: since };
+    let notes = Notes { unreached: &[("kitchen".to_owned(), since)], earlier: &[earlier] };
+    for (language, before, behind) in [
+        ("en", "**kitchen cannot be reached since ", "Told with it: New order ("),
+        ("zh-CN", "**kitchen 自", "此前：新订单（"),
+    ] {
+        let view = sample.view(language, &timezone);
+        let plain = templates.compose(&view).unwrap();
+        let noted = templates.noted(&plain, &notes, language, &timezone, &view).unwrap();
+        assert_eq!(noted.title, plain.title);
+        assert!(noted.markdown.starts_with(before), "{}", noted.markdown);
+        assert!(noted.markdown.lines().last().unwrap().starts_with(behind), "{}", noted.markdown);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Whatever buyers write, a digest is no markup of theirs, and each of its parts keeps the limit.
+    #[test]
+    fn a_digest_keeps_the_limits_whatever_it_holds(
+        texts in prop::collection::vec(prop::sample::select(hostile::HOSTILE.to_vec()), 1..4),
+        count in 1..120usize,
+        detail in prop::sample::select(vec![Detail::Options, Detail::Items, Detail::FewItems, Detail::Heads]),
+    ) {
+        let sample = hostile::saying(&texts.join(" "), Kind::OrderPlaced);
+        let samples = many(&sample, count);
+        let templates = Templates::built_in().unwrap();
+        for (channel, limit) in [(&golden::robot("") as &dyn Channel, 20_000), (&golden::wecom(""), 4096 + 512)] {
+            let composed = composed(&templates, &samples, detail, "en", channel.kind());
+            for part in channel.write(&message(&samples, composed), Form::Full) {
+                let bytes = if channel.kind() == "dingtalk" { part.body.len() } else { channel.shown(&part).len() };
+                prop_assert!(bytes <= limit, "{bytes} bytes");
+            }
+        }
+    }
+}
