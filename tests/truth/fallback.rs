@@ -285,7 +285,7 @@ fn asked(at: Timestamp, channel: &str) -> Record {
         repeat_keys: vec![RepeatKey::Once(format!("test:{id}"))],
         hearers: vec![(Hearer::always(channel), DeliveryId(Uuid::now_v7()))],
         urgent: vec![channel.to_owned()],
-        verdicts: orderbell::domain::verdict::Verdicts::default(),
+        verdicts: Default::default(),
     }
 }
 
