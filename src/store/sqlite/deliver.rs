@@ -13,7 +13,9 @@ use crate::domain::retry::Step;
 use crate::store::Claim;
 use crate::store::Claimed;
 use crate::store::Settle;
+use crate::store::StoreError;
 use crate::store::form_text;
+use crate::store::sqlite::Sqlite;
 use crate::store::sqlite::fallback;
 use crate::store::sqlite::pacing;
 use crate::store::sqlite::parking;
@@ -226,3 +228,13 @@ fn channel_of(connection: &Connection, delivery: DeliveryId) -> rusqlite::Result
 /// Between the last probe of a channel and a restart that probes it again: a supervisor that restarts us in a loop must not
 /// make us hammer an account.
 pub const PROBE_AFTER_START: SignedDuration = SignedDuration::from_mins(1);
+
+impl Sqlite {
+    /// Holds deliveries until the quiet hours of their channel end.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn hold(&self, ids: Vec<DeliveryId>, until: Timestamp, now: Timestamp) -> Result<(), StoreError> {
+        self.change(move |connection| hold(connection, &ids, until, now)).await
+    }
+}

@@ -10,7 +10,9 @@ use rusqlite::params;
 use crate::domain::event::DeliveryId;
 use crate::domain::route::Glob;
 use crate::store::Fallback;
+use crate::store::StoreError;
 use crate::store::Unreached;
+use crate::store::sqlite::Sqlite;
 use crate::store::sqlite::deliver;
 use crate::store::sqlite::due;
 use crate::store::sqlite::rows;
@@ -181,4 +183,30 @@ fn merge(connection: &Connection, told: &Told) -> rusqlite::Result<Vec<(Delivery
         connection.prepare_cached(sql)?.execute(params![delivery.0.as_bytes(), by.0.as_bytes()])?;
     }
     Ok(merged)
+}
+
+impl Sqlite {
+    /// Asks the fallback for urgent deliveries that have waited since `before`, or for all urgent ones while the channel is
+    /// parked; in quiet hours only for what comes `through` them; not more than one step's worth. Answers how many.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn fall_back(
+        &self,
+        to: Fallback,
+        before: Timestamp,
+        now: Timestamp,
+        through: Option<Vec<Glob>>,
+    ) -> Result<u64, StoreError> {
+        self.change(move |connection| ask_for_waiting(connection, &to, before, now, through.as_deref())).await
+    }
+
+    /// Takes for told what the fallback of a channel has told.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn absorb(&self, channel: &str, now: Timestamp) -> Result<(), StoreError> {
+        let channel = channel.to_owned();
+        self.change(move |connection| absorb(connection, &channel, now)).await
+    }
 }
