@@ -4,6 +4,9 @@
 mod support;
 
 mod truth {
+    pub mod fallback;
+    pub mod hours;
     pub mod parking;
     pub mod scene;
+    pub mod throttled;
 }

@@ -38,12 +38,6 @@ impl Allowance {
         let gaps = i32::try_from(self.last()).unwrap_or(i32::MAX).saturating_add(1);
         self.per / gaps
     }
-
-    /// The stricter of two for one credential: the one that lets less through in the long run.
-    pub fn stricter(self, other: Self) -> Self {
-        let ours = i128::from(self.count) * other.per.as_nanos();
-        if ours <= i128::from(other.count) * self.per.as_nanos() { self } else { other }
-    }
 }
 
 /// What somebody who sends holds; it names his slot.
@@ -55,7 +49,18 @@ struct Slot {
     /// The attempt that it is taken for, once that is known.
     attempt: Option<i64>,
     /// `None` while the message is under way.
-    free_at: Option<Elapsed>,
+    ended: Option<Elapsed>,
+}
+
+impl Slot {
+    /// When it is free again, as far as that is known by now.
+    fn free_at(&self, per: SignedDuration) -> Option<Elapsed> {
+        self.ended.map(|ended| ended + per)
+    }
+
+    fn is_held(&self, per: SignedDuration, now: Elapsed) -> bool {
+        self.free_at(per).is_none_or(|at| at > now)
+    }
 }
 
 /// The slots of one credential.
@@ -89,12 +94,24 @@ pub enum Plan {
     Later(Option<Elapsed>),
 }
 
+impl Plan {
+    /// What is to be done where two allowances must both be kept.
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Plan::Later(one), Plan::Later(other)) => Plan::Later(one.zip(other).map(|(one, other)| one.max(other))),
+            (later @ Plan::Later(_), _) | (_, later @ Plan::Later(_)) => later,
+            (Plan::Gather, _) | (_, Plan::Gather) => Plan::Gather,
+            (Plan::Alone, Plan::Alone) => Plan::Alone,
+        }
+    }
+}
+
 impl Window {
     /// Takes up, at a start, a slot that was taken before it. How much time has gone by since is known by no clock that can
     /// be trusted, so it is free one whole window from now.
-    pub fn take_up(&mut self, attempt: i64, allowance: Allowance, now: Elapsed) {
+    pub fn take_up(&mut self, attempt: i64, now: Elapsed) {
         let ticket = self.ticket();
-        self.slots.insert(ticket, Slot { attempt: Some(attempt), free_at: Some(now + allowance.per) });
+        self.slots.insert(ticket, Slot { attempt: Some(attempt), ended: Some(now) });
     }
 
     fn ticket(&mut self) -> Ticket {
@@ -105,7 +122,7 @@ impl Window {
     /// Takes a slot for a message that begins now. The caller has asked whether it may.
     pub fn take(&mut self, now: Elapsed) -> Ticket {
         let ticket = self.ticket();
-        self.slots.insert(ticket, Slot { attempt: None, free_at: None });
+        self.slots.insert(ticket, Slot { attempt: None, ended: None });
         self.last_begin = Some(now);
         ticket
     }
@@ -118,9 +135,9 @@ impl Window {
     }
 
     /// The message has ended, however that was: its slot is free one window from now.
-    pub fn ended(&mut self, ticket: Ticket, allowance: Allowance, now: Elapsed) {
+    pub fn ended(&mut self, ticket: Ticket, now: Elapsed) {
         if let Some(slot) = self.slots.get_mut(&ticket) {
-            slot.free_at = Some(now + allowance.per);
+            slot.ended = Some(now);
         }
     }
 
@@ -166,11 +183,11 @@ impl Window {
         self.closed_until.filter(|until| *until > now)
     }
 
-    /// The attempts whose slots are free by now, each once.
-    pub fn freed(&mut self, now: Elapsed) -> Vec<i64> {
+    /// The attempts whose slots are free by now, however long the longest window is, each once.
+    pub fn freed(&mut self, longest: SignedDuration, now: Elapsed) -> Vec<i64> {
         let freed = &mut self.freed;
         self.slots.retain(|_, slot| {
-            let held = slot.free_at.is_none_or(|at| at > now);
+            let held = slot.is_held(longest, now);
             if !held {
                 freed.extend(slot.attempt);
             }
@@ -184,20 +201,16 @@ impl Window {
         self.freed.extend(attempts);
     }
 
-    fn held(&self, now: Elapsed) -> u32 {
-        let held = self.slots.values().filter(|slot| slot.free_at.is_none_or(|at| at > now)).count();
-        u32::try_from(held).unwrap_or(u32::MAX)
-    }
-
     /// How many slots are free.
     pub fn free(&self, allowance: Allowance, now: Elapsed) -> u32 {
-        allowance.count.saturating_sub(self.held(now))
+        let held = self.slots.values().filter(|slot| slot.is_held(allowance.per, now)).count();
+        allowance.count.saturating_sub(u32::try_from(held).unwrap_or(u32::MAX))
     }
 
     /// When so many slots are free, as far as that is known by now.
     fn when_free(&self, wanted: u32, allowance: Allowance, now: Elapsed) -> Option<Elapsed> {
-        let mut times: Vec<Elapsed> =
-            self.slots.values().filter_map(|slot| slot.free_at).filter(|at| *at > now).collect();
+        let free_at = self.slots.values().filter_map(|slot| slot.free_at(allowance.per));
+        let mut times: Vec<Elapsed> = free_at.filter(|at| *at > now).collect();
         times.sort_unstable();
         let missing = wanted.saturating_sub(self.free(allowance, now));
         match missing {
@@ -252,7 +265,7 @@ mod tests {
     /// Sends one message that ends as it begins.
     fn send(window: &mut Window, now: Elapsed) {
         let ticket = window.take(now);
-        window.ended(ticket, ROBOT, now);
+        window.ended(ticket, now);
     }
 
     fn urgent(urgent: usize) -> Waiting {
@@ -271,7 +284,7 @@ mod tests {
             send(&mut window, at(0));
         }
         assert_eq!(window.plan(ROBOT, urgent(1), at(1)), Plan::Later(Some(at(60))));
-        window.ended(slow, ROBOT, at(40));
+        window.ended(slow, at(40));
         assert_eq!(window.free(ROBOT, at(59)), 0);
         assert_eq!(window.free(ROBOT, at(60)), 17);
         assert_eq!(window.free(ROBOT, at(99)), 17);
@@ -324,11 +337,21 @@ mod tests {
     #[test]
     fn what_was_taken_before_a_start_is_held_for_a_whole_window() {
         let mut window = Window::default();
-        (0..18).for_each(|attempt| window.take_up(attempt, ROBOT, at(0)));
+        (0..18).for_each(|attempt| window.take_up(attempt, at(0)));
         assert_eq!(window.plan(ROBOT, urgent(1), at(59)), Plan::Later(Some(at(60))));
         assert_eq!(window.plan(ROBOT, urgent(1), at(60)), Plan::Alone);
-        assert_eq!(window.freed(at(60)).len(), 18);
-        assert_eq!(window.freed(at(60)), Vec::<i64>::new());
+        assert_eq!(window.freed(ROBOT.per, at(60)).len(), 18);
+        assert_eq!(window.freed(ROBOT.per, at(60)), Vec::<i64>::new());
+    }
+
+    #[test]
+    fn of_two_allowances_both_are_kept() {
+        let (at_6, at_9) = (Plan::Later(Some(at(6))), Plan::Later(Some(at(9))));
+        assert_eq!(at_6.and(at_9), at_9);
+        assert_eq!(at_9.and(Plan::Later(None)), Plan::Later(None), "until a send ends");
+        assert_eq!(Plan::Alone.and(at_6), at_6);
+        assert_eq!(Plan::Alone.and(Plan::Gather), Plan::Gather);
+        assert_eq!(Plan::Alone.and(Plan::Alone), Plan::Alone);
     }
 
     #[test]
@@ -338,7 +361,7 @@ mod tests {
         assert_eq!(window.plan(one, ordinary(1), at(0)), Plan::Alone);
         let ticket = window.take(at(0));
         assert_eq!(window.plan(one, ordinary(1), at(0)), Plan::Later(None), "until the send ends");
-        window.ended(ticket, one, at(1));
+        window.ended(ticket, at(1));
         assert_eq!(window.plan(one, ordinary(1), at(2)), Plan::Later(Some(at(11))));
         assert_eq!(window.plan(one, ordinary(2), at(11)), Plan::Gather);
     }

@@ -14,7 +14,6 @@ use crate::domain::event::DeliveryId;
 use crate::domain::event::Kind;
 use crate::domain::message::Part;
 use crate::domain::message::idempotency_key;
-use crate::domain::pace::Ticket;
 use crate::domain::retry;
 use crate::domain::retry::Answer;
 use crate::domain::retry::Outcome;
@@ -24,6 +23,7 @@ use crate::flow::lane::LEASE_MARGIN;
 use crate::flow::lane::Lane;
 use crate::flow::lane::Post;
 use crate::flow::notice::Topic;
+use crate::flow::pacers::Held;
 use crate::flow::pacers::Pacer;
 use crate::flow::round::Round;
 use crate::flow::telling;
@@ -47,6 +47,15 @@ pub struct Sending {
     pub probes: u32,
 }
 
+impl Sending {
+    /// A slot for a further part.
+    fn go_on(&self) -> Option<Held> {
+        let clock = &self.post.clock;
+        let ticket = self.pacer.go_on(clock.elapsed())?;
+        Some(Held::new(self.pacer.clone(), clock.clone(), ticket))
+    }
+}
+
 /// A message that is being sent.
 struct Letter {
     leader: Due,
@@ -59,26 +68,25 @@ struct Letter {
 
 /// Makes one attempt at each part of a message that is still to send, as far as the allowance goes. `carried` is what the
 /// message tells beside its leader, when it is composed now.
-pub async fn deliver(sending: Sending, leader: Due, carried: Vec<Due>, ticket: Ticket) {
+pub async fn deliver(sending: Sending, leader: Due, carried: Vec<Due>, slot: Held) {
     let letter = compose(&sending, leader, carried).await;
     if letter.parts.is_empty() {
-        sending.pacer.give_back(ticket);
+        slot.give_back();
         return give_up(&sending, &letter).await;
     }
-    let mut ticket = Some(ticket);
+    let mut first = Some(slot);
     let (mut attempts, mut carries) = (letter.leader.attempts, letter.carries.clone());
     let mut round = sending.lane.channel.to_each_his_own().then(|| Round::new(letter.leader.told));
     for position in 0..letter.parts.len() {
-        let elapsed = sending.post.clock.elapsed();
         // What is left of it goes on when the allowance lets it.
-        let Some(slot) = ticket.take().or_else(|| sending.pacer.go_on(elapsed)) else { return };
+        let Some(slot) = first.take().or_else(|| sending.go_on()) else { return };
         if sending.retire.is_cancelled() {
             // The lane's successor goes on from here.
-            return sending.pacer.give_back(slot);
+            return slot.give_back();
         }
         attempts += 1;
-        let turn = Turn { sending: &sending, letter: &letter, position, attempts, slot };
-        if turn.attempt(std::mem::take(&mut carries), &mut round).await == Going::Ends {
+        let turn = Turn { sending: &sending, letter: &letter, position, attempts };
+        if turn.attempt(slot, std::mem::take(&mut carries), &mut round).await == Going::Ends {
             return;
         }
     }
@@ -98,7 +106,6 @@ struct Turn<'a> {
     position: usize,
     /// This one included.
     attempts: u32,
-    slot: Ticket,
 }
 
 impl Turn<'_> {
@@ -110,14 +117,18 @@ impl Turn<'_> {
         self.position + 1 < self.letter.parts.len()
     }
 
-    async fn attempt(&self, carries: Vec<DeliveryId>, round: &mut Option<Round>) -> Going {
-        let Sending { lane, post, pacer, .. } = self.sending;
-        let Some(attempt) = self.claim(carries).await else { return Going::Ends };
+    async fn attempt(&self, slot: Held, carries: Vec<DeliveryId>, round: &mut Option<Round>) -> Going {
+        let Sending { lane, post, .. } = self.sending;
+        let Some(attempt) = self.claim(carries).await else {
+            slot.give_back();
+            return Going::Ends;
+        };
+        slot.bind(attempt);
         let due = &self.letter.leader;
         let answer = self.send().await;
-        let (ended, elapsed) = (post.clock.now(), post.clock.elapsed());
+        let ended = post.clock.now();
         lane.http.far_clock_ahead().into_iter().for_each(|ahead| post.far_clocks.note(&lane.name, ended, ahead));
-        pacer.ended(self.slot, elapsed);
+        slot.ended();
         let (answer, pacing) = self.learn(answer, ended);
         let standing = Standing {
             delivery: due.id,
@@ -178,19 +189,15 @@ impl Turn<'_> {
             freed: freed.clone(),
         };
         match post.store.claim(claim).await {
-            Ok(Claimed::Yes(attempt)) => {
-                pacer.bind(self.slot, attempt);
-                return Some(attempt);
-            }
-            Ok(Claimed::No) => {}
+            Ok(Claimed::Yes(attempt)) => Some(attempt),
+            Ok(Claimed::No) => None,
             Err(error) => {
                 pacer.not_forgotten(freed);
                 tracing::error!(delivery = %due.id, channel = lane.name, %error, "an attempt cannot be stored, so it is not made");
                 tokio::time::sleep(SETTLE_AGAIN).await;
+                None
             }
         }
-        pacer.give_back(self.slot);
-        None
     }
 
     async fn send(&self) -> Answer {

@@ -36,6 +36,7 @@ use crate::flow::delivery;
 use crate::flow::delivery::Sending;
 use crate::flow::far_clocks::FarClocks;
 use crate::flow::notice::Notices;
+use crate::flow::pacers::Held;
 use crate::flow::pacers::Pacer;
 use crate::flow::pacers::Pacers;
 use crate::store::Due;
@@ -157,11 +158,11 @@ impl Runner {
         }
         self.forget_slots(elapsed).await;
         let Some(outlook) = self.look(now).await else { return Next::Change };
-        if let Some(parked) = outlook.parked.clone() {
-            return self.probe(&outlook, &parked, now, elapsed).await;
-        }
         let candidates = self.hold(outlook.candidates, now).await;
-        self.send(candidates, elapsed).await
+        match outlook.parked {
+            Some(parked) => self.probe(&candidates, &parked, now, elapsed).await,
+            None => self.send(candidates, elapsed).await,
+        }
     }
 
     /// Sends one delivery and nothing else, when the allowance lets it: for a person who tries a channel.
@@ -291,18 +292,19 @@ impl Runner {
 
     /// Starts one message about these deliveries, of which the last one leads.
     async fn start(&mut self, ids: Vec<DeliveryId>, ticket: Ticket, probes: u32) {
-        let now = self.post.clock.now();
-        let loaded = self.post.store.reader().load(ids, now).await;
+        let clock = &self.post.clock;
+        let slot = Held::new(self.pacer.clone(), clock.clone(), ticket);
+        let loaded = self.post.store.reader().load(ids, clock.now()).await;
         let (known, unreadable) = match loaded {
             Ok(loaded) => loaded,
             Err(error) => {
                 tracing::error!(channel = self.lane.name, %error, "what is due cannot be read");
-                return self.pacer.give_back(ticket);
+                return slot.give_back();
             }
         };
         self.say_unreadable(unreadable);
         let mut known: Vec<Due> = known;
-        let Some(leader) = known.pop() else { return self.pacer.give_back(ticket) };
+        let Some(leader) = known.pop() else { return slot.give_back() };
         let ids = known.iter().map(|due| due.id).chain([leader.id]).collect();
         let sending = Sending {
             lane: self.lane.clone(),
@@ -311,7 +313,7 @@ impl Runner {
             retire: self.retire.clone(),
             probes,
         };
-        let task = self.sending.spawn(delivery::deliver(sending, leader, known, ticket));
+        let task = self.sending.spawn(delivery::deliver(sending, leader, known, slot));
         self.under_way.insert(task.id(), ids);
     }
 
@@ -331,7 +333,12 @@ impl Runner {
     }
 
     async fn finish(mut self, shutdown: CancellationToken) {
+        self.let_end(shutdown).await;
+        // Until here its allowance counts, for what was under way and the further parts of it.
         self.pacer.leave(&self.lane.name);
+    }
+
+    async fn let_end(&mut self, shutdown: CancellationToken) {
         let sending = &mut self.sending;
         let longest = self.lane.channel.longest(self.lane.timeout) + LEASE_MARGIN;
         let released = tokio::select! {

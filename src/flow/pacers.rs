@@ -16,6 +16,7 @@ use crate::domain::pace::Plan;
 use crate::domain::pace::Ticket;
 use crate::domain::pace::Waiting;
 use crate::domain::pace::Window;
+use crate::flow::Clock;
 use crate::store::TakenSlots;
 
 /// Where there is no limit.
@@ -46,8 +47,19 @@ struct State {
 }
 
 impl State {
-    fn allowance(&self) -> Allowance {
-        self.allowances.values().copied().reduce(Allowance::stricter).unwrap_or(UNLIMITED)
+    /// Every allowance is kept: neither of two need be the stricter one, such as forty in two hours and eighteen in a minute.
+    fn plan(&self, waiting: Waiting, now: Elapsed) -> Plan {
+        let plans = self.allowances.values().map(|allowance| self.window.plan(*allowance, waiting, now));
+        plans.reduce(Plan::and).unwrap_or_else(|| self.window.plan(UNLIMITED, waiting, now))
+    }
+
+    fn may_go_on(&self, now: Elapsed) -> bool {
+        let mut allowances = self.allowances.values();
+        self.window.may_go_on(UNLIMITED, now) && allowances.all(|allowance| self.window.may_go_on(*allowance, now))
+    }
+
+    fn longest(&self) -> SignedDuration {
+        self.allowances.values().map(|allowance| allowance.per).max().unwrap_or(SignedDuration::ZERO)
     }
 }
 
@@ -79,9 +91,8 @@ impl Pacers {
         if let Some(allowance) = allowance {
             state.allowances.insert(channel.to_owned(), allowance);
         }
-        let allowance = state.allowance();
         for attempt in std::mem::take(&mut state.left) {
-            state.window.take_up(attempt, allowance, now);
+            state.window.take_up(attempt, now);
         }
         drop(state);
         pacer
@@ -95,10 +106,10 @@ impl Pacer {
 
     /// What the store remembers slots under; `None` where there is no limit.
     pub fn credential(&self) -> Option<String> {
-        (self.state().allowance() != UNLIMITED).then(|| self.credential.clone())
+        (!self.state().allowances.is_empty()).then(|| self.credential.clone())
     }
 
-    /// The channel does not use it any more.
+    /// The channel does not use it any more, and its last send has ended: until then its allowance counts.
     pub fn leave(&self, channel: &str) {
         self.state().allowances.remove(channel);
     }
@@ -106,7 +117,7 @@ impl Pacer {
     /// What is to be done with what waits; a ticket goes with whatever is to be sent.
     pub fn admit(&self, waiting: Waiting, now: Elapsed) -> (Plan, Option<Ticket>) {
         let mut state = self.state();
-        let plan = state.window.plan(state.allowance(), waiting, now);
+        let plan = state.plan(waiting, now);
         let ticket = match plan {
             Plan::Alone | Plan::Gather => Some(state.window.take(now)),
             Plan::Later(_) => None,
@@ -118,7 +129,7 @@ impl Pacer {
     pub fn rests(&self, now: Elapsed) -> Option<Plan> {
         let state = self.state();
         let one = Waiting { urgent: 1, ordinary: 0 };
-        match state.window.plan(state.allowance(), one, now) {
+        match state.plan(one, now) {
             plan @ Plan::Later(_) => Some(plan),
             Plan::Alone | Plan::Gather => None,
         }
@@ -127,8 +138,7 @@ impl Pacer {
     /// A ticket for a further part of a message that was begun.
     pub fn go_on(&self, now: Elapsed) -> Option<Ticket> {
         let mut state = self.state();
-        let may = state.window.may_go_on(state.allowance(), now);
-        may.then(|| state.window.take(now))
+        state.may_go_on(now).then(|| state.window.take(now))
     }
 
     pub fn bind(&self, ticket: Ticket, attempt: i64) {
@@ -137,10 +147,7 @@ impl Pacer {
 
     /// The send has ended.
     pub fn ended(&self, ticket: Ticket, now: Elapsed) {
-        let mut state = self.state();
-        let allowance = state.allowance();
-        state.window.ended(ticket, allowance, now);
-        drop(state);
+        self.state().window.ended(ticket, now);
         self.changed.notify_waiters();
     }
 
@@ -167,7 +174,9 @@ impl Pacer {
 
     /// The attempts whose slots are free by now.
     pub fn freed(&self, now: Elapsed) -> Vec<i64> {
-        self.state().window.freed(now)
+        let mut state = self.state();
+        let longest = state.longest();
+        state.window.freed(longest, now)
     }
 
     pub fn not_forgotten(&self, attempts: Vec<i64>) {
@@ -181,5 +190,45 @@ impl Pacer {
 
     pub fn name(&self) -> &str {
         &self.credential
+    }
+}
+
+/// A slot in the hands of somebody who sends. Whatever becomes of him, and be he cut short, it is free again one window later.
+pub struct Held {
+    pacer: Arc<Pacer>,
+    clock: Clock,
+    /// `None` when it was given back.
+    ticket: Option<Ticket>,
+}
+
+impl Held {
+    pub fn new(pacer: Arc<Pacer>, clock: Clock, ticket: Ticket) -> Self {
+        Self { pacer, clock, ticket: Some(ticket) }
+    }
+
+    pub fn bind(&self, attempt: i64) {
+        if let Some(ticket) = self.ticket {
+            self.pacer.bind(ticket, attempt);
+        }
+    }
+
+    /// The send has ended.
+    pub fn ended(self) {
+        drop(self);
+    }
+
+    /// Nothing was sent.
+    pub fn give_back(mut self) {
+        if let Some(ticket) = self.ticket.take() {
+            self.pacer.give_back(ticket);
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket.take() {
+            self.pacer.ended(ticket, self.clock.elapsed());
+        }
     }
 }

@@ -148,12 +148,18 @@ impl Sqlite {
     }
 
     /// Asks the fallback for urgent deliveries that have waited since `before`, or for all urgent ones while the channel is
-    /// parked; not more than one step's worth of them. Answers how many.
+    /// parked; in quiet hours only for what comes `through` them; not more than one step's worth. Answers how many.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub async fn fall_back(&self, to: Fallback, before: Timestamp, now: Timestamp) -> Result<u64, StoreError> {
-        self.change(move |connection| fallback::ask_for_waiting(connection, &to, before, now)).await
+    pub async fn fall_back(
+        &self,
+        to: Fallback,
+        before: Timestamp,
+        now: Timestamp,
+        through: Option<Vec<Glob>>,
+    ) -> Result<u64, StoreError> {
+        self.change(move |connection| fallback::ask_for_waiting(connection, &to, before, now, through.as_deref())).await
     }
 
     /// Takes for told what the fallback of a channel has told.
