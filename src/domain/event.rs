@@ -6,6 +6,8 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde::Serialize;
+use sha2::Digest;
+use sha2::Sha256;
 use uuid::Uuid;
 
 use crate::domain::data::Data;
@@ -41,6 +43,17 @@ id! {
 id! {
     /// Names a delivery; a UUIDv7 as well. It stays the same across attempts.
     DeliveryId
+}
+
+impl DeliveryId {
+    /// The id of the delivery to `channel` that stands in for this one; there is never a second. The time comes first, as in
+    /// every id; the rest is a hash, so that what hangs on ids, such as the waits between tries, is no matter of chance.
+    pub fn standing_in(self, channel: &str, at: Timestamp) -> Self {
+        let hash = Sha256::new().chain_update(self.0.as_bytes()).chain_update(channel).finalize();
+        let rest = std::array::from_fn(|byte| hash[byte]);
+        let milliseconds = u64::try_from(at.as_millisecond()).unwrap_or(0);
+        Self(uuid::Builder::from_unix_timestamp_millis(milliseconds, &rest).into_uuid())
+    }
 }
 
 macro_rules! kinds {

@@ -157,7 +157,7 @@ impl Turn<'_> {
             whole: end.clone().map(|end| end.unwrap_or_else(next_recipient)),
             far_ahead_s: lane.http.far_clock_ahead().map(|ahead| ahead.as_secs()),
             pacing,
-            fallback: lane.fallback.clone().map(|to| (to, DeliveryId(uuid::Uuid::now_v7()))),
+            fallback: lane.fallback.clone(),
         };
         keep(self.sending, settle).await;
         let (answer, step) = match end {
@@ -319,7 +319,7 @@ async fn give_up(sending: &Sending, letter: &Letter) {
         whole: None,
         far_ahead_s: None,
         pacing: None,
-        fallback: lane.fallback.clone().map(|to| (to, DeliveryId(uuid::Uuid::now_v7()))),
+        fallback: lane.fallback.clone(),
     };
     keep(sending, settle).await;
 }

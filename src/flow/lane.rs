@@ -120,7 +120,7 @@ pub async fn run(lane: Arc<Lane>, post: Post, retire: CancellationToken, shutdow
         let next = runner.turn().await;
         let pause = runner.pause(next).await;
         tokio::select! {
-            Some(ended) = runner.sending.join_next_with_id(), if !runner.sending.is_empty() => runner.ended(ended),
+            true = runner.one_ended(), if runner.under_way() > 0 => {}
             () = bell.notified() => {}
             () = pacer.changed() => {}
             () = tokio::time::sleep(pause) => {}
@@ -193,13 +193,23 @@ impl Runner {
 
     /// Lets every send under way end.
     pub async fn drain(&mut self) {
-        while let Some(ended) = self.sending.join_next_with_id().await {
-            self.ended(ended);
-        }
+        while self.one_ended().await {}
+    }
+
+    /// Lets one send under way end; `false` when there is none. Whoever gives up waiting for it loses nothing.
+    pub async fn one_ended(&mut self) -> bool {
+        let Some(ended) = self.sending.join_next_with_id().await else { return false };
+        self.ended(ended);
+        true
+    }
+
+    /// How many sends are under way.
+    pub fn under_way(&self) -> usize {
+        self.under_way.len()
     }
 
     fn room(&self) -> usize {
-        self.lane.channel.at_once().saturating_sub(self.under_way.len())
+        self.lane.channel.at_once().saturating_sub(self.under_way())
     }
 
     fn ended(&mut self, ended: Result<(Id, ()), tokio::task::JoinError>) {

@@ -165,8 +165,8 @@ pub struct Settle {
     pub far_ahead_s: Option<i64>,
     /// What the far side said of the credential.
     pub pacing: Option<Pacing>,
-    /// Who is told when this one is dead, and the id of the delivery to him.
-    pub fallback: Option<(Fallback, DeliveryId)>,
+    /// Who is told when this one is dead.
+    pub fallback: Option<Fallback>,
 }
 
 /// What an attempt taught about a credential.

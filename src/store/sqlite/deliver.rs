@@ -187,10 +187,7 @@ fn fallback_of_dead(connection: &Connection, settle: &Settle, delivery: Delivery
     let is_dead =
         connection.prepare_cached(is_dead)?.query_row([delivery.0.as_bytes()], |row| row.get::<_, bool>(0))?;
     match &settle.fallback {
-        Some((to, id)) if is_dead => {
-            let id = if delivery == settle.delivery { *id } else { DeliveryId(uuid::Uuid::now_v7()) };
-            fallback::ask(connection, to, delivery, id, None, settle.at).map(drop)
-        }
+        Some(to) if is_dead => fallback::ask(connection, to, delivery, None, settle.at).map(drop),
         _ => Ok(()),
     }
 }

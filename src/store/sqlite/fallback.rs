@@ -80,8 +80,7 @@ pub fn ask_for_waiting(
     let mut asked = 0;
     for (delivery, since) in wanted(connection, &to.channel, parked.is_some(), (before, now), through, STEP)? {
         let since = parked.as_ref().map_or(since, |parked| parked.since);
-        let id = DeliveryId(uuid::Uuid::now_v7());
-        asked += u64::from(ask(connection, to, delivery, id, Some(since), now)?);
+        asked += u64::from(ask(connection, to, delivery, Some(since), now)?);
     }
     Ok(asked)
 }
@@ -92,7 +91,6 @@ pub fn ask(
     connection: &Connection,
     to: &Fallback,
     delivery: DeliveryId,
-    id: DeliveryId,
     since: Option<Timestamp>,
     now: Timestamp,
 ) -> rusqlite::Result<bool> {
@@ -104,6 +102,7 @@ pub fn ask(
     let known: Option<(Vec<Unreached>, Timestamp)> =
         connection.prepare_cached(sql)?.query_row([delivery.0.as_bytes()], read).optional()?;
     let Some((mut unreached, created_at)) = known else { return Ok(false) };
+    let id = delivery.standing_in(&to.to, now);
     unreached.push(Unreached { channel: to.channel.clone(), since: since.unwrap_or(created_at) });
     let sql = "INSERT INTO deliveries (id, event, event_seq, channel, order_key, state, due_at, created_at, urgent, instead_of, unreached)
         SELECT ?2, event, event_seq, ?3, order_key, 'waiting', ?4, ?4, urgent, id, ?5 FROM deliveries d

@@ -1,0 +1,242 @@
+//! What the platforms tell in the week: the lives of orders, with repeats and out of order, rushes, stock, shops, notices.
+
+use jiff::SignedDuration;
+use orderbell::domain::data::Change;
+use orderbell::domain::data::Coded;
+use orderbell::domain::data::Data;
+use orderbell::domain::data::Notice;
+use orderbell::domain::data::StockItem;
+use orderbell::domain::event::DeliveryId;
+use orderbell::domain::event::Event;
+use orderbell::domain::event::EventId;
+use orderbell::domain::event::Kind;
+use orderbell::domain::event::Proof;
+use orderbell::domain::event::RepeatKey;
+use orderbell::domain::event::Shop;
+use orderbell::domain::money::Money;
+use orderbell::domain::order::Line;
+use orderbell::domain::order::OrderNews;
+use orderbell::domain::order::OrderState;
+use orderbell::domain::route::Hearer;
+use orderbell::store::Record;
+
+use crate::simulation::chance::Chance;
+use crate::simulation::hands::DAY;
+use crate::simulation::hands::HOUR;
+use crate::simulation::hands::Hands;
+use crate::simulation::hands::MINUTE;
+use crate::simulation::hands::SECOND;
+use crate::simulation::settings::LaneSettings;
+
+/// A buyer's word that robots refuse; a message in its reduced form is without it.
+pub const FORBIDDEN: &str = "FORBIDDEN";
+/// A product that no far side wants to hear of, in whatever form.
+pub const UNWELCOME: &str = "UNWELCOME";
+
+/// Something that a platform tells.
+#[derive(Clone, Debug)]
+pub struct Arrival {
+    pub at: i64,
+    /// How long before it happened.
+    lag: i64,
+    kind: Kind,
+    /// By what its messages can be told from all others: a number of seven digits.
+    pub marker: String,
+    /// The same for a telling and its repeats.
+    name: String,
+    order: Option<OrderNews>,
+    /// Whose order or stock it is.
+    shop: Shop,
+    data: Data,
+}
+
+impl Arrival {
+    /// As it is recorded when it comes.
+    pub fn record(&self, hands: &Hands, lanes: &[LaneSettings], chance: &mut Chance) -> Record {
+        let now = hands.wall();
+        let millisecond = now.as_millisecond();
+        let event = Event {
+            id: EventId(chance.uuid(millisecond)),
+            kind: self.kind.clone(),
+            source: "keeta".to_owned(),
+            occurred_at: Some(now - SignedDuration::from_millis(self.lag)),
+            received_at: now,
+            shop: Some(self.shop.clone()),
+            order: self.order.clone(),
+            data: self.data.clone(),
+            proof: Proof::Held("a play".to_owned()),
+        };
+        let hears = lanes.iter().filter(|lane| lane.hears(&self.kind));
+        let hearers = hears.map(|lane| (Hearer::always(lane.name), DeliveryId(chance.uuid(millisecond)))).collect();
+        let urgent = lanes.iter().filter(|lane| lane.calls_urgent(&self.kind)).map(|lane| lane.name.to_owned());
+        Record {
+            event,
+            body: b"{}".to_vec(),
+            repeat_keys: vec![RepeatKey::Once(self.name.clone())],
+            hearers,
+            urgent: urgent.collect(),
+            verdicts: Default::default(),
+        }
+    }
+
+    pub fn kind(&self) -> &Kind {
+        &self.kind
+    }
+
+    pub fn order(&self) -> Option<&str> {
+        self.order.as_ref().map(|order| order.number.as_str())
+    }
+}
+
+/// Draws a week.
+struct Teller {
+    chance: Chance,
+    told: Vec<Arrival>,
+    number: u64,
+}
+
+/// Everything that comes in the week, in its sequence.
+pub fn week(seed: u64, days: i64) -> Vec<Arrival> {
+    let mut teller = Teller { chance: Chance::of(seed, &["arrivals"]), told: Vec::new(), number: 0 };
+    for day in 0..days {
+        teller.day(day * DAY);
+    }
+    let mut told = teller.told;
+    told.retain(|arrival| arrival.at < days * DAY);
+    told.sort_by_key(|arrival| arrival.at);
+    told
+}
+
+impl Teller {
+    fn day(&mut self, begin: i64) {
+        for _ in 0..self.chance.between(2, 7) {
+            let at = begin + self.chance.between(9 * HOUR, 23 * HOUR);
+            self.order(at);
+        }
+        if self.chance.once_in_a_while(250) {
+            let at = begin + self.chance.between(0, DAY - 1);
+            self.order(at);
+        }
+        if self.chance.once_in_a_while(200) {
+            self.rush(begin + self.chance.clone().between(11 * HOUR, 13 * HOUR));
+        }
+        for _ in 0..self.chance.between(0, 2) {
+            let at = begin + self.chance.between(8 * HOUR, 24 * HOUR - 1);
+            let kind = self.chance.one_of(&[Kind::StockLow, Kind::StockLow, Kind::StoreStatus, Kind::OperatorNotice]);
+            self.aside(kind, at);
+        }
+    }
+
+    /// Sixty orders a minute, or stock that runs low all at once.
+    fn rush(&mut self, begin: i64) {
+        if self.chance.once_in_a_while(300) {
+            for _ in 0..self.chance.between(15, 40) {
+                let at = begin + self.chance.between(0, MINUTE);
+                self.aside(Kind::StockLow, at);
+            }
+            return;
+        }
+        for _ in 0..self.chance.between(25, 70) {
+            let at = begin + self.chance.between(0, MINUTE);
+            self.order(at);
+        }
+    }
+
+    fn marker(&mut self, family: u64) -> String {
+        self.number += 1;
+        (family * 1_000_000 + self.number).to_string()
+    }
+
+    fn order(&mut self, placed: i64) {
+        let marker = self.marker(5);
+        let shop = self.chance.one_of(&[("145541", "Harbour Noodle House"), ("466663", "Peak Tea")]);
+        let shop = Shop { id: shop.0.to_owned(), name: Some(shop.1.to_owned()) };
+        let total = Money::new(self.chance.between(2000, 30_000), "HKD");
+        let news = |state| OrderNews {
+            number: format!("756823{marker}"),
+            short_number: Some(marker.clone()),
+            state: Some(state),
+            total: Some(total.clone()),
+            ..OrderNews::default()
+        };
+        let mut told = vec![(placed, Kind::OrderPlaced, OrderNews { lines: self.lines(), ..news(OrderState::Placed) })];
+        if self.chance.once_in_a_while(130) {
+            let at = placed + self.chance.between(30 * SECOND, 40 * MINUTE);
+            told.push((at, Kind::OrderCancelled, news(OrderState::Cancelled)));
+        } else {
+            let accepted = placed + self.chance.between(3 * SECOND, 5 * MINUTE);
+            let completed = accepted + self.chance.between(MINUTE, 70 * MINUTE);
+            told.push((accepted, Kind::OrderAccepted, news(OrderState::Accepted)));
+            told.push((completed, Kind::OrderCompleted, news(OrderState::Completed)));
+            if self.chance.once_in_a_while(80) {
+                let at = completed + self.chance.between(HOUR, 20 * HOUR);
+                told.push((at, Kind::OrderRefund, news(OrderState::Refunded)));
+            }
+        }
+        if self.chance.once_in_a_while(60) {
+            // Out of order: what happened first is told last.
+            let last = told.len() - 1;
+            let (first, other) = (told[0].0, told[last].0);
+            (told[0].0, told[last].0) = (other, first);
+        }
+        for (at, kind, order) in told {
+            let late = (at - placed).max(0);
+            let lag = if kind == Kind::OrderPlaced { late } else { 0 };
+            let name = format!("{kind}:{marker}");
+            let data = Data { reason: (kind == Kind::OrderCancelled).then(|| "sold out".to_owned()), ..Data::default() };
+            let (shop, marker) = (shop.clone(), marker.clone());
+            self.tell(Arrival { at, lag, kind, marker, name, order: Some(order), shop, data });
+        }
+    }
+
+    fn lines(&mut self) -> Vec<Line> {
+        let names = ["Wonton soup", "糖醋排骨", "Lemon tea", "Rice"];
+        let mut lines: Vec<Line> = (0..self.chance.between(1, 3))
+            .map(|_| Line {
+                name: self.chance.one_of(&names).to_owned(),
+                quantity: Some(self.chance.between(1, 4).unsigned_abs()),
+                unit_price: Some(Money::new(self.chance.between(500, 9000), "HKD")),
+                ..Line::default()
+            })
+            .collect();
+        if self.chance.once_in_a_while(25) {
+            lines[0].note = Some(format!("{FORBIDDEN} chilli"));
+        }
+        if self.chance.once_in_a_while(12) {
+            lines[0].name = format!("{UNWELCOME} soup");
+        }
+        lines
+    }
+
+    /// Something that is about no order.
+    fn aside(&mut self, kind: Kind, at: i64) {
+        let marker = self.marker(6);
+        let mut shop = Shop { id: "145541".to_owned(), name: Some("Harbour Noodle House".to_owned()) };
+        let mut data = Data::default();
+        match kind {
+            Kind::StoreStatus => {
+                shop = Shop { id: marker.clone(), name: Some(format!("Shop {marker}")) };
+                let coded = |code, word: &str| Some(Coded { code, word: Some(word.to_owned()) });
+                data.status = Some(Change { from: coded(1, "open"), to: coded(2, "closed") });
+            }
+            Kind::OperatorNotice => {
+                let (topic, subject) = ("disk".to_owned(), Some(marker.clone()));
+                data.notice = Some(Notice { topic, subject, ..Notice::default() });
+            }
+            _ => {
+                let left = Some(self.chance.between(0, 4));
+                data.stock = vec![StockItem { name: Some(format!("Tea {marker}")), left, ..StockItem::default() }];
+            }
+        }
+        let name = format!("{kind}:{marker}");
+        self.tell(Arrival { at, lag: 0, kind, marker, name, order: None, shop, data });
+    }
+
+    fn tell(&mut self, arrival: Arrival) {
+        if self.chance.once_in_a_while(40) {
+            let at = arrival.at + self.chance.between(0, 10 * MINUTE);
+            self.told.push(Arrival { at, ..arrival.clone() });
+        }
+        self.told.push(arrival);
+    }
+}

@@ -1,0 +1,117 @@
+//! The daemon of a seed: the real store and the real lanes, which have a turn when the week gives them one.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::LazyLock;
+
+use futures_util::FutureExt;
+use jiff::SignedDuration;
+use jiff::tz::TimeZone;
+use orderbell::channel::http::Http;
+use orderbell::channel::http::Settings;
+use orderbell::domain::template::Templates;
+use orderbell::flow::Current;
+use orderbell::flow::Wake;
+use orderbell::flow::far_clocks::FarClocks;
+use orderbell::flow::intake::Reception;
+use orderbell::flow::lane::Lane;
+use orderbell::flow::lane::Post;
+use orderbell::flow::lane::Runner;
+use orderbell::flow::notice::Notices;
+use orderbell::flow::pacers::Pacers;
+use orderbell::store::Fallback;
+use orderbell::store::sqlite::Sqlite;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::simulation::far::Counter;
+use crate::simulation::far::Far;
+use crate::simulation::hands::Hands;
+use crate::simulation::settings::LaneSettings;
+
+/// The same for all seeds, because they are costly to make.
+static TEMPLATES: LazyLock<Current<Templates>> =
+    LazyLock::new(|| Current::new(Templates::built_in().expect("they compile")));
+static HTTP: LazyLock<Http> = LazyLock::new(|| Http::new(&Settings::default()).expect("a client"));
+
+pub fn timezone() -> TimeZone {
+    TimeZone::get("Asia/Hong_Kong").expect("a time zone")
+}
+
+pub struct Daemon {
+    pub store: Arc<Sqlite>,
+    pub runners: Vec<Runner>,
+    bells: Vec<Arc<Notify>>,
+}
+
+impl Daemon {
+    /// As it starts: the store takes up what was under way, and the lanes what the store knows.
+    pub async fn start(file: &Path, lanes: &[LaneSettings], hands: &Hands, counter: &Arc<Counter>) -> Self {
+        hands.start();
+        let clock = hands.clock();
+        let store = Arc::new(Sqlite::open(file, clock.now()).expect("the store opens"));
+        let taken = store.reader().taken_slots().await.expect("reading");
+        let wake = Wake::default();
+        let notices = Notices::new(store.clone(), Current::new(Reception::default()), wake.clone());
+        let post = Post {
+            store: store.clone(),
+            templates: TEMPLATES.clone(),
+            wake: wake.clone(),
+            notices,
+            far_clocks: FarClocks::default(),
+            clock: clock.clone(),
+            pacers: Pacers::take_up(taken, clock.now(), clock.elapsed()),
+        };
+        let mut runners = Vec::with_capacity(lanes.len());
+        for (number, settings) in lanes.iter().enumerate() {
+            let lane = Arc::new(lane(number, settings, counter));
+            runners.push(Runner::new(lane, post.clone(), CancellationToken::new()));
+        }
+        for runner in &runners {
+            runner.prepare().await;
+        }
+        let bells = lanes.iter().map(|lane| wake.bell(lane.name)).collect();
+        Self { store, runners, bells }
+    }
+
+    /// The lanes whose bells were rung since.
+    pub fn rung(&self) -> Vec<usize> {
+        let is_rung = |bell: &Arc<Notify>| bell.notified().now_or_never().is_some();
+        self.bells.iter().enumerate().filter(|(_, bell)| is_rung(bell)).map(|(lane, _)| lane).collect()
+    }
+
+    /// Cuts whatever is under way, and lets go of the store.
+    pub async fn stop(self) {
+        let Self { store, runners, bells: _ } = self;
+        drop(runners);
+        // The sends that are cut let go of it one after another.
+        let mut store = store;
+        let store = loop {
+            match Arc::try_unwrap(store) {
+                Ok(store) => break store,
+                Err(shared) => store = shared,
+            }
+            tokio::task::yield_now().await;
+        };
+        store.close().await;
+    }
+}
+
+fn lane(number: usize, settings: &LaneSettings, counter: &Arc<Counter>) -> Lane {
+    let far = Far { lane: number, inner: settings.channel.clone(), counter: counter.clone() };
+    let fallback = settings.fallback.map(|to| Fallback { channel: settings.name.to_owned(), to: to.to_owned() });
+    Lane {
+        name: settings.name.to_owned(),
+        channel: Arc::new(far),
+        http: HTTP.clone(),
+        language: settings.language.to_owned(),
+        timezone: timezone(),
+        waits: settings.waits.clone(),
+        timeout: SignedDuration::from_secs(15),
+        allowance: settings.allowance,
+        quiet: settings.quiet.clone(),
+        urgent: settings.urgent.clone(),
+        fallback,
+        fallback_after: settings.fallback_after,
+    }
+}

@@ -1,0 +1,163 @@
+//! The channels as the lanes see them: they write as the real ones do, and what they send goes to the played far sides.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+
+use jiff::SignedDuration;
+use orderbell::channel::Attempt;
+use orderbell::channel::Channel;
+use orderbell::channel::Sending;
+use orderbell::channel::http::Http;
+use orderbell::domain::event::DeliveryId;
+use orderbell::domain::event::Kind;
+use orderbell::domain::message::Form;
+use orderbell::domain::message::Message;
+use orderbell::domain::message::Part;
+use orderbell::domain::pace::Allowance;
+use orderbell::domain::retry::Answer;
+use orderbell::domain::retry::Outcome;
+use tokio::sync::Notify;
+use tokio::sync::oneshot;
+
+/// A message that a lane has begun to send, and that waits for its answer.
+pub struct Begun {
+    pub lane: usize,
+    pub delivery: DeliveryId,
+    pub key: String,
+    pub kind: Kind,
+    pub part: Part,
+    pub answer: oneshot::Sender<Answer>,
+}
+
+/// Where the lanes' messages come in.
+#[derive(Default)]
+pub struct Counter {
+    begun: Mutex<Vec<Begun>>,
+    pub bell: Notify,
+}
+
+impl Counter {
+    fn begun(&self) -> MutexGuard<'_, Vec<Begun>> {
+        self.begun.lock().expect("no panic elsewhere")
+    }
+
+    /// How many of a lane have come in and were not taken.
+    pub fn waiting(&self, lane: usize) -> usize {
+        self.begun().iter().filter(|begun| begun.lane == lane).count()
+    }
+
+    /// Takes what has come in, in a sequence that no thread decides.
+    pub fn take(&self) -> Vec<Begun> {
+        let mut begun = std::mem::take(&mut *self.begun());
+        begun.sort_by(|one, other| (one.lane, &one.key).cmp(&(other.lane, &other.key)));
+        begun
+    }
+}
+
+/// One lane's way to the far sides.
+pub struct Far {
+    pub lane: usize,
+    pub inner: Arc<dyn Channel>,
+    pub counter: Arc<Counter>,
+}
+
+impl Channel for Far {
+    fn kind(&self) -> &'static str {
+        self.inner.kind()
+    }
+
+    fn credential(&self) -> String {
+        self.inner.credential()
+    }
+
+    fn at_once(&self) -> usize {
+        self.inner.at_once()
+    }
+
+    fn in_order(&self) -> bool {
+        self.inner.in_order()
+    }
+
+    fn allowance(&self) -> Option<Allowance> {
+        self.inner.allowance()
+    }
+
+    fn gathers(&self) -> bool {
+        self.inner.gathers()
+    }
+
+    fn to_each_his_own(&self) -> bool {
+        self.inner.to_each_his_own()
+    }
+
+    fn parts_of_one(&self) -> usize {
+        self.inner.parts_of_one()
+    }
+
+    fn longest(&self, timeout: SignedDuration) -> SignedDuration {
+        self.inner.longest(timeout)
+    }
+
+    fn write(&self, message: &Message, form: Form) -> Vec<Part> {
+        self.inner.write(message, form)
+    }
+
+    fn send<'a>(&'a self, _: &'a Http, part: &'a Part, attempt: &'a Attempt) -> Sending<'a> {
+        Box::pin(async move {
+            let (answer, heard) = oneshot::channel();
+            let delivery = attempt.key[..36].parse().expect("a key begins with its delivery");
+            let (key, kind) = (attempt.key.clone(), attempt.kind.clone());
+            let begun = Begun { lane: self.lane, delivery, key, kind, part: part.clone(), answer };
+            self.counter.begun().push(begun);
+            self.counter.bell.notify_one();
+            let gone = || Answer { outcome: Outcome::Unknown, words: "the world has ended".to_owned() };
+            heard.await.unwrap_or_else(|_| gone())
+        })
+    }
+
+    fn marked(&self, part: &Part, mark: &str) -> Option<Part> {
+        self.inner.marked(part, mark)
+    }
+}
+
+/// As a mailbox: one part for each recipient, none of whom waits for another. Its words are plain, because what a real
+/// mail costs to make is no matter here.
+pub struct Mailbox {
+    pub recipients: Vec<&'static str>,
+}
+
+impl Channel for Mailbox {
+    fn kind(&self) -> &'static str {
+        "email"
+    }
+
+    fn credential(&self) -> String {
+        "mailbox".to_owned()
+    }
+
+    fn at_once(&self) -> usize {
+        2
+    }
+
+    fn in_order(&self) -> bool {
+        false
+    }
+
+    fn to_each_his_own(&self) -> bool {
+        true
+    }
+
+    fn parts_of_one(&self) -> usize {
+        self.recipients.len()
+    }
+
+    fn write(&self, message: &Message, form: Form) -> Vec<Part> {
+        let body = |to: &&str| format!("To: {to}\r\nSubject: {}\r\n\r\n{}", message.title, message.markdown);
+        (0..).zip(&self.recipients).map(|(index, to)| Part { index, form, body: body(to) }).collect()
+    }
+
+    fn send<'a>(&'a self, _: &'a Http, _: &'a Part, _: &'a Attempt) -> Sending<'a> {
+        unreachable!("the far sides are played")
+    }
+}

@@ -1,0 +1,405 @@
+//! The promises, judged by what really happened: nothing vanishes, what is told was taken, what is dead has died of
+//! something, no message is sent twice but where an answer was lost, and nobody is woken at night.
+
+use std::path::Path;
+
+use jiff::Timestamp;
+use orderbell::domain::event::DeliveryId;
+use orderbell::domain::message::Form;
+use orderbell::domain::message::idempotency_key;
+use orderbell::domain::retry::Outcome;
+use orderbell::store::form_of;
+use rusqlite::Connection;
+use rusqlite::Row;
+use rusqlite::params;
+
+use crate::simulation::daemon::timezone;
+use crate::simulation::far::Begun;
+use crate::simulation::settings::LaneSettings;
+use crate::simulation::truth::How;
+use crate::simulation::truth::Owed;
+use crate::simulation::truth::Sent;
+use crate::simulation::truth::Truth;
+
+/// A delivery as it stands in the store.
+#[derive(Clone, Debug)]
+struct Stands {
+    id: DeliveryId,
+    event: Vec<u8>,
+    channel: String,
+    state: String,
+    digest: Option<DeliveryId>,
+    instead_of: Option<DeliveryId>,
+    returned: bool,
+    round: u32,
+    form: Form,
+}
+
+const STANDS: &str = "SELECT id, event, channel, state, digest, instead_of, returned, round, form FROM deliveries";
+
+fn id(column: usize, row: &Row<'_>) -> rusqlite::Result<Option<DeliveryId>> {
+    let bytes: Option<Vec<u8>> = row.get(column)?;
+    Ok(bytes.map(|bytes| DeliveryId(uuid::Uuid::from_slice(&bytes).expect("sixteen bytes"))))
+}
+
+fn stands(row: &Row<'_>) -> rusqlite::Result<Stands> {
+    Ok(Stands {
+        id: id(0, row)?.expect("an id"),
+        event: row.get(1)?,
+        channel: row.get(2)?,
+        state: row.get(3)?,
+        digest: id(4, row)?,
+        instead_of: id(5, row)?,
+        returned: row.get(6)?,
+        round: row.get(7)?,
+        form: form_of(&row.get::<_, String>(8)?),
+    })
+}
+
+/// Looks into the store beside the daemon, and judges.
+pub struct Judge<'a> {
+    connection: Connection,
+    lanes: &'a [LaneSettings],
+}
+
+impl<'a> Judge<'a> {
+    pub fn new(file: &Path, lanes: &'a [LaneSettings]) -> Self {
+        let connection = Connection::open(file).expect("the store");
+        connection.pragma_update(None, "query_only", true).expect("a reader");
+        Self { connection, lanes }
+    }
+
+    fn lane(&self, channel: &str) -> usize {
+        self.lanes.iter().position(|lane| lane.name == channel).expect("a channel of the seed")
+    }
+
+    fn find(&self, delivery: DeliveryId) -> Result<Stands, String> {
+        let mut select = self.connection.prepare_cached(&format!("{STANDS} WHERE id = ?1")).expect("a statement");
+        let found = select.query_row(params![delivery.0.as_bytes()], stands);
+        found.map_err(|error| format!("{delivery} has vanished: {error}"))
+    }
+
+    fn all(&self, condition: &str, given: impl rusqlite::Params) -> Vec<Stands> {
+        let mut select = self.connection.prepare_cached(&format!("{STANDS} {condition}")).expect("a statement");
+        select.query_map(given, stands).expect("rows").collect::<Result<_, _>>().expect("readable rows")
+    }
+
+    /// What waits, by channel.
+    pub fn waiting(&self) -> Vec<(DeliveryId, String)> {
+        self.all("WHERE state = 'waiting'", []).into_iter().map(|one| (one.id, one.channel)).collect()
+    }
+
+    /// The deliveries in a state, in the sequence of their ids.
+    pub fn in_state(&self, state: &str) -> Vec<DeliveryId> {
+        self.all("WHERE state = ?1 ORDER BY id", [state]).into_iter().map(|one| one.id).collect()
+    }
+
+    /// How often this happened to a delivery.
+    pub fn steps(&self, step: &str) -> u64 {
+        let sql = "SELECT count(*) FROM steps WHERE step = ?1";
+        let count: i64 = self.connection.query_row(sql, [step], |row| row.get(0)).expect("a count");
+        count.unsigned_abs()
+    }
+
+    /// Knows the deliveries that the store has made by itself: those that stand in for others.
+    fn know(&self, truth: &mut Truth, stands: &Stands) -> Result<(), String> {
+        if truth.owed.contains_key(&stands.id) {
+            return Ok(());
+        }
+        let Some(original) = stands.instead_of else {
+            return Err(format!("nobody has asked for {} to {}", stands.id, stands.channel));
+        };
+        let before = self.find(original)?;
+        self.know(truth, &before)?;
+        let original = truth.owed[&original].clone();
+        let lane = self.lane(&stands.channel);
+        if self.lanes[original.lane].fallback != Some(self.lanes[lane].name) || before.event != stands.event {
+            return Err(format!("{} to {} is no fallback of {}", stands.id, stands.channel, before.channel));
+        }
+        let fresh = Owed {
+            lane,
+            instead_of: Some(before.id),
+            is_done: false,
+            is_cancelled: false,
+            is_redelivered: false,
+            told_by: Vec::new(),
+            ..original
+        };
+        truth.owed.insert(stands.id, fresh);
+        Ok(())
+    }
+
+    /// A message begins. Answers its round and what it tells, its leader first.
+    ///
+    /// # Errors
+    /// A promise that is broken.
+    pub fn begins(
+        &self,
+        truth: &mut Truth,
+        begun: &Begun,
+        now: i64,
+        wall: Timestamp,
+    ) -> Result<(u32, Vec<DeliveryId>), String> {
+        let lane = &self.lanes[begun.lane];
+        let leader = self.find(begun.delivery)?;
+        let sql = "WHERE digest = ?1 AND state = 'waiting' ORDER BY event_seq";
+        let carried = self.all(sql, [begun.delivery.0.as_bytes()]);
+        if leader.channel != lane.name || leader.state != "waiting" || leader.digest.is_some() {
+            return Err(format!("{leader:?} is sent to {}", lane.name));
+        }
+        if let Some(again) = carried.iter().find(|one| one.returned) {
+            return Err(format!("{} was to go alone after its digest died, and is carried by {}", again.id, leader.id));
+        }
+        if !lane.channel.gathers() && !carried.is_empty() {
+            return Err(format!("{} is sent to a program with {} others", leader.id, carried.len()));
+        }
+        let told: Vec<Stands> = std::iter::once(leader.clone()).chain(carried).collect();
+        for one in &told {
+            self.know(truth, one)?;
+            let owed = &truth.owed[&one.id];
+            if owed.is_done {
+                return Err(format!("{} is told once more, by {}", one.id, leader.id));
+            }
+            self.fallback_is_marked(truth, owed, begun)?;
+        }
+        self.nobody_is_woken(truth, begun, &told, now, wall)?;
+        self.key_is_kept(truth, begun)?;
+        for one in &told {
+            let told_by = &mut truth.owed.get_mut(&one.id).expect("it is known").told_by;
+            if told_by.last() != Some(&(leader.id, leader.round)) {
+                told_by.push((leader.id, leader.round));
+            }
+        }
+        Ok((leader.round, told.into_iter().map(|one| one.id).collect()))
+    }
+
+    /// Who is told in another's place reads that, and of whom.
+    fn fallback_is_marked(&self, truth: &Truth, owed: &Owed, begun: &Begun) -> Result<(), String> {
+        let Some(original) = owed.instead_of.filter(|_| begun.part.index == 0 && begun.part.form == Form::Full) else {
+            return Ok(());
+        };
+        let channel = self.lanes[truth.owed[&original].lane].name;
+        match begun.part.body.contains(channel) {
+            true => Ok(()),
+            false => Err(format!("{} does not say that it is told instead of to {channel}", begun.delivery)),
+        }
+    }
+
+    /// In quiet hours only what is excepted goes out; a message in several parts that began before them goes on.
+    fn nobody_is_woken(
+        &self,
+        truth: &Truth,
+        begun: &Begun,
+        told: &[Stands],
+        now: i64,
+        wall: Timestamp,
+    ) -> Result<(), String> {
+        let Some(quiet) = &self.lanes[begun.lane].quiet else { return Ok(()) };
+        let goes_on = truth.of_leader(begun.delivery).any(|sent| sent.ended_at == now && sent.is_known_to_be_taken());
+        let order = &truth.owed[&begun.delivery].order;
+        for one in told {
+            let owed = &truth.owed[&one.id];
+            // What belongs to the order of a message that comes through is told along with it.
+            let of_leaders_order = one.id != begun.delivery && owed.order.is_some() && owed.order == *order;
+            if !goes_on && !of_leaders_order && quiet.holds(&owed.kind, wall, &timezone()).is_some() {
+                return Err(format!("{} ({}) goes to {} in quiet hours", one.id, owed.kind, one.channel));
+            }
+        }
+        Ok(())
+    }
+
+    /// A key comes again only where nobody knows that its message was taken, and then with the same bytes, or marked.
+    fn key_is_kept(&self, truth: &Truth, begun: &Begun) -> Result<(), String> {
+        let lane = &self.lanes[begun.lane];
+        let key = &begun.key;
+        // A program gets an event that a person has sent once more under its old id.
+        if !lane.channel.gathers() && truth.owed[&begun.delivery].is_redelivered {
+            return Ok(());
+        }
+        let mark = if lane.language == "en" { "possibly a repeat" } else { "可能是重复消息" };
+        let mut must_be_marked = false;
+        for before in truth.of_key(begun.lane, key) {
+            if before.how == How::UnderWay {
+                return Err(format!("{key} is under way twice"));
+            }
+            if before.is_known_to_be_taken() {
+                return Err(format!("{key} is sent again although it was taken"));
+            }
+            let is_same = before.part == begun.part;
+            let is_marked = lane.channel.marked(&before.part, mark).is_some_and(|marked| marked == begun.part);
+            if !is_same && !is_marked {
+                return Err(format!("{key} comes with another body:\n{}\n{}", before.part.body, begun.part.body));
+            }
+            must_be_marked |= before.is_in_doubt();
+        }
+        let knows_no_keys = lane.channel.kind() == "wecom";
+        if knows_no_keys && must_be_marked && !begun.part.body.contains(mark) {
+            return Err(format!("{key} may be a repeat, and does not say so"));
+        }
+        Ok(())
+    }
+
+    /// A program gets the events of an order one after another.
+    ///
+    /// # Errors
+    /// A promise that is broken.
+    pub fn taken(&self, truth: &mut Truth, number: usize) -> Result<(), String> {
+        let sent = &truth.sent[number];
+        if !self.lanes[sent.lane].channel.in_order() {
+            return Ok(());
+        }
+        let is_first = truth.of_leader(sent.leader).filter(|before| before.is_accepted).count() == 1;
+        let owed = &truth.owed[&sent.leader];
+        let Some(order) = owed.order.clone().filter(|_| is_first && owed.instead_of.is_none() && !owed.is_redelivered)
+        else {
+            return Ok(());
+        };
+        let (lane, seq, leader) = (sent.lane, owed.seq, sent.leader);
+        let newest = truth.newest_taken.entry((lane, order)).or_insert(seq);
+        if *newest > seq {
+            return Err(format!("{leader} comes after a later event of its order"));
+        }
+        *newest = seq;
+        Ok(())
+    }
+
+    /// A send has ended: what it told stands as it should.
+    ///
+    /// # Errors
+    /// A promise that is broken.
+    pub fn ended(&self, truth: &mut Truth, told: &[DeliveryId]) -> Result<(), String> {
+        for delivery in told {
+            let stands = self.find(*delivery)?;
+            self.judge(truth, &stands)?;
+        }
+        Ok(())
+    }
+
+    /// Every delivery that was ever owed stands as it should, and there is none besides.
+    ///
+    /// # Errors
+    /// A promise that is broken.
+    pub fn audit(&self, truth: &mut Truth) -> Result<(), String> {
+        let all = self.all("", []);
+        for stands in &all {
+            self.know(truth, stands)?;
+        }
+        if all.len() != truth.owed.len() {
+            let is_there = |delivery: &DeliveryId| all.iter().any(|stands| stands.id == *delivery);
+            let vanished: Vec<_> = truth.owed.keys().filter(|delivery| !is_there(delivery)).collect();
+            return Err(format!("deliveries have vanished: {vanished:?}"));
+        }
+        all.iter().try_for_each(|stands| self.judge(truth, stands))
+    }
+
+    fn judge(&self, truth: &mut Truth, stands: &Stands) -> Result<(), String> {
+        self.know(truth, stands)?;
+        let delivery = stands.id;
+        let owed = &truth.owed[&delivery];
+        match stands.state.as_str() {
+            "waiting" => self.is_not_forgotten(stands)?,
+            "cancelled" if !owed.is_cancelled => return Err(format!("nobody cancelled {delivery}")),
+            "cancelled" => {}
+            "dead" => self.died_of_something(truth, stands)?,
+            "delivered" | "merged" => {
+                if !owed.is_done {
+                    self.was_told(truth, stands, &owed.marker)?;
+                    truth.owed.get_mut(&delivery).expect("it is known").is_done = true;
+                }
+            }
+            other => return Err(format!("{delivery} is {other}")),
+        }
+        Ok(())
+    }
+
+    /// What waits is due by itself, or carried by one that is.
+    fn is_not_forgotten(&self, stands: &Stands) -> Result<(), String> {
+        let Some(leader) = stands.digest else { return Ok(()) };
+        let leader = self.find(leader)?;
+        match (leader.state.as_str(), leader.digest) {
+            ("waiting", None) if leader.channel == stands.channel => Ok(()),
+            _ => Err(format!("{} waits to go out with {leader:?}", stands.id)),
+        }
+    }
+
+    /// What is said to be told was taken by a far side, whole.
+    fn was_told(&self, truth: &Truth, stands: &Stands, marker: &str) -> Result<(), String> {
+        if stands.state == "delivered" {
+            return self.was_taken_whole(truth, stands, marker);
+        }
+        if !self.lanes[self.lane(&stands.channel)].channel.gathers() && stands.instead_of.is_none() {
+            let leader = stands.digest.map(|leader| self.find(leader)).transpose()?;
+            if leader.is_none_or(|leader| leader.instead_of != Some(stands.id)) {
+                return Err(format!("{} to a program was merged", stands.id));
+            }
+        }
+        let mut leader = stands.digest;
+        while let Some(told) = leader {
+            if truth.was_told(told, marker) {
+                return Ok(());
+            }
+            let told = self.find(told)?;
+            leader = told.digest.filter(|_| told.state == "merged");
+        }
+        Err(format!("{} ({marker}) to {} is said to be told, and no message told it", stands.id, stands.channel))
+    }
+
+    fn was_taken_whole(&self, truth: &Truth, stands: &Stands, marker: &str) -> Result<(), String> {
+        let delivery = stands.id;
+        if !truth.was_told(delivery, marker) {
+            return Err(format!("{delivery} ({marker}) to {} is said to be delivered, and was not", stands.channel));
+        }
+        let lane = &self.lanes[self.lane(&stands.channel)];
+        let sql = "SELECT part FROM parts WHERE delivery = ?1 AND form = ?2";
+        let mut select = self.connection.prepare_cached(sql).expect("a statement");
+        let form = orderbell::store::form_text(stands.form);
+        let parts = select.query_map(params![delivery.0.as_bytes(), form], |row| row.get(0)).expect("rows");
+        for part in parts.collect::<Result<Vec<u16>, _>>().expect("readable rows") {
+            let round = if lane.channel.gathers() { stands.round } else { 0 };
+            let key = idempotency_key(delivery, round, part, stands.form);
+            let number = self.lane(&stands.channel);
+            let is_over = |sent: &Sent| sent.is_accepted || (lane.channel.to_each_his_own() && is_deadly(sent));
+            if !truth.of_key(number, &key).any(is_over) {
+                return Err(format!("part {part} of {delivery} to {} was never taken", stands.channel));
+            }
+        }
+        Ok(())
+    }
+
+    /// What is dead was sent by itself, and was refused for good, or as often as the schedule says.
+    fn died_of_something(&self, truth: &Truth, stands: &Stands) -> Result<(), String> {
+        let delivery = stands.id;
+        let owed = &truth.owed[&delivery];
+        let Some((leader, round)) = owed.told_by.last().copied() else {
+            return Err(format!("{delivery} is dead and was never sent"));
+        };
+        if leader != delivery {
+            return Err(format!("{delivery} died with {leader}, and never had a chance by itself"));
+        }
+        let answered: Vec<&Sent> = truth
+            .of_leader(leader)
+            .filter(|sent| sent.round == round && matches!(sent.how, How::Answered(_)))
+            .collect();
+        let waits = self.lanes[owed.lane].waits.len();
+        let spent = answered
+            .iter()
+            .filter(|sent| matches!(sent.how, How::Answered(Outcome::Retry { .. } | Outcome::Unknown)))
+            .count();
+        match answered.last() {
+            Some(last) if is_deadly(last) => Ok(()),
+            Some(_) if spent > waits => Ok(()),
+            last => Err(format!("{delivery} is dead, and nothing killed it: {spent} of {waits} waits, {last:#?}")),
+        }
+    }
+}
+
+/// After this answer its part is not tried again.
+fn is_deadly(sent: &Sent) -> bool {
+    let How::Answered(outcome) = &sent.how else { return false };
+    match outcome {
+        Outcome::Rejected | Outcome::Bug | Outcome::Full => true,
+        Outcome::ContentRefused => sent.form() == Form::Reduced,
+        Outcome::TooLong => matches!(sent.form(), Form::Reduced | Form::Halved(3)),
+        _ => false,
+    }
+}

@@ -1,0 +1,130 @@
+//! What the merchant of a seed has configured: six channels on five far sides, in ways that differ.
+
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+use orderbell::channel::Channel;
+use orderbell::channel::dingtalk::DingTalk;
+use orderbell::channel::webhook::Webhook;
+use orderbell::channel::wecom::WeCom;
+use orderbell::domain::event::Kind;
+use orderbell::domain::pace::Allowance;
+use orderbell::domain::quiet::Quiet;
+use orderbell::domain::retry::DEFAULT_WAITS;
+use orderbell::domain::route::Glob;
+
+use crate::simulation::chance::Chance;
+use crate::simulation::far::Mailbox;
+
+/// A far side: what counts, and shuts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FarSideName {
+    KitchenRobot,
+    OfficeRobot,
+    BossRobot,
+    Erp,
+    MailServer,
+}
+
+pub struct LaneSettings {
+    pub name: &'static str,
+    pub channel: Arc<dyn Channel>,
+    pub far_side: FarSideName,
+    pub language: &'static str,
+    pub allowance: Option<Allowance>,
+    pub quiet: Option<Quiet>,
+    pub urgent: Vec<Glob>,
+    pub fallback: Option<&'static str>,
+    pub fallback_after: SignedDuration,
+    pub waits: Vec<SignedDuration>,
+    /// The kinds that are routed to it.
+    pub hears: Vec<Glob>,
+}
+
+impl LaneSettings {
+    pub fn hears(&self, kind: &Kind) -> bool {
+        matches(&self.hears, kind)
+    }
+
+    pub fn calls_urgent(&self, kind: &Kind) -> bool {
+        matches(&self.urgent, kind)
+    }
+}
+
+fn matches(globs: &[Glob], kind: &Kind) -> bool {
+    let text = kind.to_string();
+    globs.iter().any(|glob| glob.matches(&text))
+}
+
+fn globs(texts: &[&str]) -> Vec<Glob> {
+    texts.iter().map(|text| Glob::new(text)).collect()
+}
+
+fn robot(token: &str) -> Arc<dyn Channel> {
+    let text = format!("webhook = \"https://oapi.dingtalk.com/robot/send?access_token={token}\"");
+    Arc::new(toml::from_str::<DingTalk>(&text).expect("a robot"))
+}
+
+fn wecom(more: &str) -> Arc<dyn Channel> {
+    let text = format!("webhook = \"https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=office\"\n{more}");
+    Arc::new(toml::from_str::<WeCom>(&text).expect("a robot"))
+}
+
+fn erp() -> Arc<dyn Channel> {
+    Arc::new(toml::from_str::<Webhook>("url = \"https://erp.example.com/orderbell\"").expect("a receiver"))
+}
+
+fn quiet(from: &str, to: &str, except: &[&str]) -> Option<Quiet> {
+    Some(Quiet { from: from.parse().expect("a time"), to: to.parse().expect("a time"), except: globs(except) })
+}
+
+fn rate(count: u32, seconds: i64) -> Option<Allowance> {
+    Some(Allowance { count, per: SignedDuration::from_secs(seconds) })
+}
+
+/// The channels of a seed.
+pub fn lanes(seed: u64) -> Vec<LaneSettings> {
+    let mut chance = Chance::of(seed, &["settings"]);
+    let short = vec![SignedDuration::from_secs(5), SignedDuration::from_mins(1), SignedDuration::from_mins(10)];
+    let mut lane = |name, channel: Arc<dyn Channel>, far_side, hears: &[&str]| LaneSettings {
+        name,
+        allowance: channel.allowance(),
+        channel,
+        far_side,
+        language: chance.one_of(&["en", "zh-CN"]),
+        quiet: None,
+        urgent: globs(&["order.placed", "order.cancelled"]),
+        fallback: None,
+        fallback_after: SignedDuration::from_secs(chance.one_of(&[120, 30, 600])),
+        waits: chance.one_of(&[DEFAULT_WAITS.to_vec(), DEFAULT_WAITS.to_vec(), short.clone()]),
+        hears: globs(hears),
+    };
+    let order = ["order.*"];
+    let mut kitchen = lane("kitchen", robot("kitchen"), FarSideName::KitchenRobot, &order);
+    let few = ["order.placed", "order.cancelled", "stock.*"];
+    let mut bar = lane("bar", robot("kitchen"), FarSideName::KitchenRobot, &few);
+    let mut office = lane("office", wecom(""), FarSideName::OfficeRobot, &["order.*", "store.*"]);
+    let mut erp = lane("erp", erp(), FarSideName::Erp, &["*"]);
+    let mailbox = Arc::new(Mailbox { recipients: vec!["owner@example.com", "partner@example.com"] });
+    let mut owner = lane("owner", mailbox, FarSideName::MailServer, &["stock.*", "store.*", "operator.notice"]);
+    let mut boss = lane("boss", robot("boss"), FarSideName::BossRobot, &["order.refund", "order.cancelled"]);
+
+    kitchen.fallback = chance.one_of(&[Some("owner"), Some("office"), None]);
+    office.fallback = chance.one_of(&[Some("owner"), Some("boss"), None]);
+    owner.fallback = chance.one_of(&[Some("boss"), None]);
+    if chance.once_in_a_while(400) {
+        office.channel = wecom("mention = { mobiles = [\"13800000000\"], user_ids = [\"user-1\"] }");
+    }
+    office.quiet = chance.one_of(&[
+        quiet("23:00", "07:30", &["order.cancelled"]),
+        quiet("22:00", "09:00", &[]),
+        quiet("12:00", "13:15", &["order.placed"]),
+    ]);
+    boss.quiet = chance.one_of(&[None, quiet("21:30", "08:00", &["operator.*"])]);
+    bar.allowance = chance.one_of(&[bar.allowance, rate(5, 60), rate(40, 7200), rate(30, 60)]);
+    boss.allowance = chance.one_of(&[boss.allowance, rate(6, 600), rate(2, 60)]);
+    erp.allowance = chance.one_of(&[None, rate(3, 10), rate(30, 60)]);
+    owner.allowance = chance.one_of(&[None, rate(10, 60), rate(1, 60)]);
+    bar.urgent = chance.one_of(&[globs(&["stock.*"]), globs(&["*"]), globs(&["order.cancelled"])]);
+    vec![kitchen, bar, office, erp, owner, boss]
+}

@@ -1,0 +1,107 @@
+//! What befalls a far side in the week: hours in which it is away, loses answers, refuses our setting, is slow, takes less,
+//! or is crowded by others.
+
+use crate::simulation::chance::Chance;
+use crate::simulation::hands::DAY;
+use crate::simulation::hands::HOUR;
+use crate::simulation::hands::MINUTE;
+use crate::simulation::hands::SECOND;
+use crate::simulation::settings::FarSideName;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spell {
+    /// Nothing reaches it.
+    Away,
+    /// It answers 5xx.
+    Failing,
+    /// It takes what comes, and its answers are lost.
+    LosesAnswers,
+    /// What is sent is lost on the way, after it was sent.
+    LosesMessages,
+    /// It says that our setting is wrong.
+    Misconfigured,
+    Slow,
+    /// It takes shorter messages only.
+    Narrow { bytes: usize },
+    /// A recipient's mailbox is full.
+    Full,
+    /// Each message is put off once.
+    Greylists,
+    /// Others use the robot, too.
+    Crowded,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Lasting {
+    pub from: i64,
+    pub to: i64,
+    pub spell: Spell,
+}
+
+/// The spells of one far side.
+#[derive(Clone, Debug, Default)]
+pub struct Weather {
+    lasting: Vec<Lasting>,
+}
+
+impl Weather {
+    pub fn of(seed: u64, name: FarSideName, week: i64) -> Self {
+        let mut chance = Chance::of(seed, &["weather", &format!("{name:?}")]);
+        let is_robot =
+            matches!(name, FarSideName::KitchenRobot | FarSideName::OfficeRobot | FarSideName::BossRobot);
+        let narrow = match name {
+            FarSideName::OfficeRobot => chance.one_of(&[600, 1500]),
+            _ => chance.one_of(&[1200, 3000]),
+        };
+        let common = [Spell::Away, Spell::Failing, Spell::LosesAnswers, Spell::LosesMessages, Spell::Slow];
+        let mut possible = [&common[..], &common[..], &[Spell::Misconfigured, Spell::Misconfigured]].concat();
+        match name {
+            FarSideName::MailServer => possible.extend([Spell::Full, Spell::Greylists, Spell::Greylists]),
+            FarSideName::Erp => {}
+            _ => possible.extend([Spell::Narrow { bytes: narrow }, Spell::Narrow { bytes: narrow }]),
+        }
+        if is_robot {
+            possible.extend([Spell::Crowded, Spell::Crowded]);
+        }
+        let mut lasting = Vec::new();
+        let mut at = chance.between(0, 12 * HOUR);
+        while at < week {
+            let spell = chance.one_of(&possible);
+            let longest = match spell {
+                Spell::Misconfigured => 20 * HOUR,
+                Spell::Away | Spell::Failing | Spell::Full => chance.one_of(&[10 * MINUTE, 3 * HOUR, 30 * HOUR]),
+                Spell::Crowded => HOUR,
+                _ => 3 * HOUR,
+            };
+            // By day, when there is something to befall.
+            let from = at.div_euclid(DAY) * DAY + chance.between(7 * HOUR, 23 * HOUR);
+            let to = (from + chance.between(MINUTE, longest)).min(week);
+            lasting.push(Lasting { from, to, spell });
+            at = to + chance.between(HOUR, 30 * HOUR);
+        }
+        Self { lasting }
+    }
+
+    pub fn at(&self, now: i64) -> Option<Spell> {
+        self.lasting.iter().find(|one| one.from <= now && now < one.to).map(|one| one.spell)
+    }
+
+    pub fn changes(&self) -> impl Iterator<Item = &Lasting> {
+        self.lasting.iter()
+    }
+
+    /// When others send to the robot, one after another.
+    pub fn others(&self, seed: u64, name: FarSideName) -> Vec<i64> {
+        let mut chance = Chance::of(seed, &["others", &format!("{name:?}")]);
+        let mut times = Vec::new();
+        for crowd in self.lasting.iter().filter(|one| one.spell == Spell::Crowded) {
+            let apart = chance.one_of(&[SECOND, 4 * SECOND, 20 * SECOND]);
+            let mut at = crowd.from;
+            while at < crowd.to {
+                at += chance.between(apart / 2, apart * 2);
+                times.push(at);
+            }
+        }
+        times
+    }
+}

@@ -1,0 +1,650 @@
+//! The week itself: one moment after another, the earliest first, and after each step the promises.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::collections::BinaryHeap;
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use orderbell::domain::event::DeliveryId;
+use orderbell::domain::retry;
+use orderbell::domain::retry::Answer;
+use orderbell::flow::lane::Next;
+use orderbell::store::Recorded;
+use orderbell::store::change::Done;
+use orderbell::store::change::Wish;
+use orderbell::store::sqlite::change::Changes;
+use tokio::sync::oneshot;
+
+use crate::simulation::arrivals;
+use crate::simulation::arrivals::Arrival;
+use crate::simulation::chance::Chance;
+use crate::simulation::daemon::Daemon;
+use crate::simulation::far::Begun;
+use crate::simulation::far::Counter;
+use crate::simulation::far_side::FarSide;
+use crate::simulation::far_side::Fate;
+use crate::simulation::hands::DAY;
+use crate::simulation::hands::HOUR;
+use crate::simulation::hands::Hands;
+use crate::simulation::hands::MINUTE;
+use crate::simulation::hands::SECOND;
+use crate::simulation::hands::shown;
+use crate::simulation::promises::Judge;
+use crate::simulation::settings;
+use crate::simulation::settings::FarSideName;
+use crate::simulation::settings::LaneSettings;
+use crate::simulation::truth::How;
+use crate::simulation::truth::Owed;
+use crate::simulation::truth::Sent;
+use crate::simulation::truth::Truth;
+
+const DAYS: i64 = 7;
+/// In so much time after the week, with everything healed, all is told: a schedule, a parked channel, a night.
+const HEALS_WITHIN: i64 = 4 * DAY;
+/// How long a daemon that is told to stop waits for what is under way.
+const FINISH: i64 = 7 * SECOND;
+/// A lane looks at least this often; here less often than in truth, and more often where it matters.
+const LOOK: i64 = 5 * MINUTE;
+/// A lane that has this many turns in one moment turns in a circle.
+const TURNS_AT_ONCE: u32 = 500;
+const STEPS_SHOWN: usize = 80;
+
+/// What befalls in fifty weeks; a week in which none of this happens proves nothing of it.
+pub const BEFALLS: [&str; 20] = [
+    "messages",
+    "digests",
+    "merged",
+    "delivered",
+    "dead",
+    "cancelled",
+    "returned",
+    "redelivered",
+    "held",
+    "told elsewhere",
+    "fell back",
+    "crashes",
+    "stops",
+    "cut",
+    "robots shut",
+    "answers throttled",
+    "answers unknown",
+    "answers misconfigured",
+    "answers too_long",
+    "answers content_refused",
+];
+
+/// What came of a week.
+pub struct Outcome {
+    pub seed: u64,
+    /// What promise was broken, and how.
+    pub broken: Option<String>,
+    pub counts: BTreeMap<&'static str, u64>,
+    /// Of every step.
+    pub fingerprint: u64,
+    pub last_steps: Vec<String>,
+}
+
+impl Outcome {
+    pub fn broken(seed: u64, how: String) -> Self {
+        let (counts, last_steps) = (BTreeMap::new(), Vec::new());
+        Self { seed, broken: Some(how), counts, fingerprint: 0, last_steps }
+    }
+}
+
+/// Something whose time comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Timer {
+    /// A message is at its far side.
+    Reaches(usize),
+    /// A send ends.
+    Ends(usize),
+    Arrives(usize),
+    /// A lane looks, if this is still the moment that it waits for.
+    Looks(usize),
+    /// Somebody sets the machine's clock.
+    Jumps,
+    Person,
+    Stops,
+    /// What is under way when it stops is cut.
+    IsCut,
+    Starts,
+    Audit,
+}
+
+/// A send under way.
+struct Flight {
+    lane: usize,
+    fate: Fate,
+    thinks: Option<retry::Outcome>,
+    told: Vec<DeliveryId>,
+    /// Gone when it was cut.
+    answer: Option<oneshot::Sender<Answer>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Up,
+    Stopping,
+    Down,
+}
+
+struct Week<'a> {
+    seed: u64,
+    chance: Chance,
+    hands: Hands,
+    file: PathBuf,
+    lanes: &'a [LaneSettings],
+    far_sides: BTreeMap<FarSideName, FarSide>,
+    counter: Arc<Counter>,
+    arrivals: Vec<Arrival>,
+    daemon: Option<Daemon>,
+    state: State,
+    judge: Judge<'a>,
+    truth: Truth,
+    flights: BTreeMap<usize, Flight>,
+    timers: BinaryHeap<Reverse<(i64, u64, Timer)>>,
+    sequence: u64,
+    awake: Vec<bool>,
+    looks_at: Vec<Option<i64>>,
+    turns: (i64, u32),
+    counts: BTreeMap<&'static str, u64>,
+    fingerprint: u64,
+    last_steps: VecDeque<String>,
+}
+
+/// Lives through the week of a seed.
+pub async fn live(seed: u64) -> Outcome {
+    let in_memory = tempfile::tempdir_in("/dev/shm");
+    let folder = in_memory.or_else(|_| tempfile::tempdir()).expect("a folder");
+    let file = folder.path().join("bell.db");
+    let lanes = settings::lanes(seed);
+    let (hands, counter) = (Hands::default(), Arc::new(Counter::default()));
+    let daemon = Daemon::start(&file, &lanes, &hands, &counter).await;
+    let judge = Judge::new(&file, &lanes);
+    let mut far_sides = BTreeMap::new();
+    for lane in &lanes {
+        let of_it = lanes.iter().filter(|other| other.far_side == lane.far_side);
+        let allowances = of_it.filter_map(|other| other.allowance).collect();
+        far_sides.entry(lane.far_side).or_insert_with(|| FarSide::new(seed, lane.far_side, allowances, DAYS * DAY));
+    }
+    let mut week = Week {
+        seed,
+        chance: Chance::of(seed, &["week"]),
+        hands,
+        file,
+        lanes: &lanes,
+        far_sides,
+        counter,
+        arrivals: arrivals::week(seed, DAYS),
+        daemon: Some(daemon),
+        state: State::Up,
+        judge,
+        truth: Truth::default(),
+        flights: BTreeMap::new(),
+        timers: BinaryHeap::new(),
+        sequence: 0,
+        awake: vec![true; lanes.len()],
+        looks_at: vec![None; lanes.len()],
+        turns: (0, 0),
+        counts: BTreeMap::new(),
+        fingerprint: seed,
+        last_steps: VecDeque::new(),
+    };
+    let broken = week.run().await.err();
+    week.sum_up();
+    if let Some(daemon) = week.daemon.take() {
+        week.flights.clear();
+        daemon.stop().await;
+    }
+    let Week { counts, fingerprint, last_steps, .. } = week;
+    Outcome { seed, broken, counts, fingerprint, last_steps: last_steps.into() }
+}
+
+impl Week<'_> {
+    fn now(&self) -> i64 {
+        self.hands.real()
+    }
+
+    fn at(&mut self, at: i64, timer: Timer) {
+        self.sequence += 1;
+        self.timers.push(Reverse((at, self.sequence, timer)));
+    }
+
+    fn count(&mut self, what: &'static str) {
+        *self.counts.entry(what).or_default() += 1;
+    }
+
+    fn note(&mut self, step: String) {
+        let line = format!("{} | {} | {step}", shown(self.now()), self.hands.wall());
+        for byte in line.bytes() {
+            self.fingerprint = (self.fingerprint ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+        if self.last_steps.len() == STEPS_SHOWN {
+            self.last_steps.pop_front();
+        }
+        self.last_steps.push_back(line);
+    }
+
+    fn plan(&mut self) {
+        for number in 0..self.arrivals.len() {
+            self.at(self.arrivals[number].at, Timer::Arrives(number));
+        }
+        let week = DAYS * DAY;
+        let mut chance = Chance::of(self.seed, &["plan"]);
+        for _ in 0..chance.between(0, 4) {
+            self.at(chance.between(0, week), Timer::Jumps);
+        }
+        for _ in 0..chance.between(2, 9) {
+            self.at(chance.between(0, week), Timer::Person);
+        }
+        for _ in 0..chance.between(2, 10) {
+            self.at(chance.between(0, week), Timer::Stops);
+        }
+        // When many messages are under way.
+        for number in 0..self.arrivals.len() {
+            if chance.once_in_a_while(10) {
+                self.at(self.arrivals[number].at + chance.between(1, 2 * SECOND), Timer::Stops);
+            }
+        }
+        for day in 1..=DAYS {
+            self.at(day * DAY, Timer::Audit);
+        }
+    }
+
+    async fn run(&mut self) -> Result<(), String> {
+        self.plan();
+        let week = DAYS * DAY;
+        while let Some(Reverse((at, _, timer))) = self.next(week).await? {
+            self.hands.go_to(at.max(self.now()));
+            self.happen(timer).await?;
+        }
+        self.note("the week is over, and everything heals".to_owned());
+        self.far_sides.values_mut().for_each(FarSide::heal);
+        if self.state != State::Up {
+            self.start().await?;
+        }
+        self.awake.fill(true);
+        while !self.judge.waiting().is_empty() {
+            let end = week + HEALS_WITHIN;
+            let Some(Reverse((at, _, timer))) = self.next(end).await? else {
+                self.judge.audit(&mut self.truth)?;
+                let waiting = self.judge.waiting();
+                return Err(format!("{} still wait, such as {:?}", waiting.len(), &waiting[..waiting.len().min(5)]));
+            };
+            self.hands.go_to(at.max(self.now()));
+            if !matches!(timer, Timer::Stops | Timer::Jumps | Timer::Person) {
+                self.happen(timer).await?;
+            }
+        }
+        self.judge.audit(&mut self.truth)
+    }
+
+    /// Gives every lane that is awake its turn, and then answers what comes next, before `end`.
+    async fn next(&mut self, end: i64) -> Result<Option<Reverse<(i64, u64, Timer)>>, String> {
+        while let Some(lane) = self.awake.iter().position(|awake| *awake).filter(|_| self.state == State::Up) {
+            self.awake[lane] = false;
+            self.turn(lane).await?;
+        }
+        let comes = self.timers.peek().is_some_and(|Reverse((at, _, _))| *at < end);
+        Ok(if comes { self.timers.pop() } else { None })
+    }
+
+    async fn happen(&mut self, timer: Timer) -> Result<(), String> {
+        match timer {
+            Timer::Reaches(number) => self.reaches(number),
+            Timer::Ends(number) => self.ends(number).await,
+            Timer::Arrives(number) => self.arrives(number).await,
+            Timer::Looks(lane) => {
+                if self.looks_at[lane] == Some(self.now()) {
+                    self.awake[lane] = true;
+                }
+                Ok(())
+            }
+            Timer::Jumps => {
+                let by = self.chance.one_of(&[-3 * HOUR, -HOUR, -10 * SECOND, SECOND, HOUR, 2 * HOUR]);
+                self.hands.jump(by);
+                self.awake.fill(true);
+                self.note(format!("the clock is set by {} s", by / SECOND));
+                Ok(())
+            }
+            Timer::Person => self.person(),
+            Timer::Stops => self.stops().await,
+            Timer::IsCut => self.is_cut().await,
+            Timer::Starts => self.start().await,
+            Timer::Audit => self.judge.audit(&mut self.truth),
+        }
+    }
+
+    async fn turn(&mut self, lane: usize) -> Result<(), String> {
+        let now = self.now();
+        self.turns = if self.turns.0 == now { (now, self.turns.1 + 1) } else { (now, 1) };
+        if self.turns.1 > TURNS_AT_ONCE {
+            return Err(format!("{} turns in a circle", self.lanes[lane].name));
+        }
+        let next = self.daemon().runners[lane].turn().await;
+        self.settle(lane).await?;
+        self.look_again(lane, next).await;
+        Ok(())
+    }
+
+    fn daemon(&mut self) -> &mut Daemon {
+        self.daemon.as_mut().expect("it is up")
+    }
+
+    /// Lets the lane's sends go on until each waits for its far side or has ended.
+    async fn settle(&mut self, lane: usize) -> Result<(), String> {
+        let counter = self.counter.clone();
+        loop {
+            let waiting = counter.waiting(lane) + self.flights.values().filter(|flight| flight.lane == lane).count();
+            let runner = &mut self.daemon.as_mut().expect("it is up").runners[lane];
+            if runner.under_way() == waiting {
+                break;
+            }
+            tokio::select! {
+                biased;
+                _ = runner.one_ended() => {}
+                () = counter.bell.notified() => {}
+            }
+        }
+        for begun in counter.take() {
+            self.begins(begun)?;
+        }
+        let rung = self.daemon().rung();
+        rung.into_iter().for_each(|lane| self.awake[lane] = true);
+        Ok(())
+    }
+
+    /// When a lane looks again, if nothing happens before.
+    async fn look_again(&mut self, lane: usize, next: Next) {
+        let now = self.now();
+        let name = self.lanes[lane].name;
+        let store = self.daemon().store.clone();
+        let due = store.reader().next_due(name).await.expect("reading").map(|due| self.hands.when_wall(due));
+        let at = match (next, due) {
+            (_, None) => None,
+            (Next::At(elapsed), _) => Some(self.hands.when_elapsed(elapsed)),
+            (Next::On(at), _) => Some(self.hands.when_wall(at)),
+            (Next::Change, Some(due)) if due > now => Some(due),
+            // What is due waits for a send under way to end.
+            (Next::Change, Some(_)) if self.daemon().runners[lane].under_way() > 0 => None,
+            (Next::Change, Some(_)) => Some(now + 5 * SECOND),
+        };
+        let at = due.map(|_| at.unwrap_or(i64::MAX).clamp(now, now + LOOK));
+        if let Some(at) = at.filter(|at| self.looks_at[lane] != Some(*at) || *at == now) {
+            self.at(at, Timer::Looks(lane));
+        }
+        self.looks_at[lane] = at;
+    }
+
+    fn begins(&mut self, begun: Begun) -> Result<(), String> {
+        let (now, wall) = (self.now(), self.hands.wall());
+        let Begun { lane, key, part, .. } = &begun;
+        let nth = self.truth.of_key(*lane, key).count();
+        let name = self.lanes[*lane].name;
+        let far_side = &self.far_sides[&self.lanes[*lane].far_side];
+        let fate = far_side.fate(key, nth, now);
+        self.note(format!("{name} sends {key} ({}, {} bytes)", begun.kind, part.body.len()));
+        let (round, told) = self.judge.begins(&mut self.truth, &begun, now, wall)?;
+        if told.len() > 1 {
+            self.count("digests");
+            self.note(format!("{name} tells {} others with it", told.len() - 1));
+        }
+        self.count("messages");
+        let Begun { lane, delivery, key, part, answer, .. } = begun;
+        let (how, is_accepted, ended_at) = (How::UnderWay, false, 0);
+        let number = self.truth.send(Sent { lane, leader: delivery, round, key, part, how, is_accepted, ended_at });
+        if let Some(at) = fate.reaches_at {
+            self.at(at, Timer::Reaches(number));
+        }
+        self.at(fate.ends_at, Timer::Ends(number));
+        self.flights.insert(number, Flight { lane, fate, thinks: None, told, answer: Some(answer) });
+        Ok(())
+    }
+
+    fn reaches(&mut self, number: usize) -> Result<(), String> {
+        let (now, sent) = (self.now(), &self.truth.sent[number]);
+        let name = self.lanes[sent.lane].far_side;
+        let far_side = self.far_sides.get_mut(&name).expect("a far side");
+        let shut = far_side.shut;
+        let thinks = far_side.reached(&sent.key, &sent.part, now)?;
+        let key = sent.key.clone();
+        if far_side.shut > shut {
+            self.count("robots shut");
+        }
+        self.note(format!("{name:?} thinks of {key}: {thinks:?}"));
+        if thinks == retry::Outcome::Delivered {
+            self.truth.sent[number].is_accepted = true;
+            self.judge.taken(&mut self.truth, number)?;
+        }
+        if let Some(flight) = self.flights.get_mut(&number) {
+            flight.thinks = Some(thinks);
+        }
+        Ok(())
+    }
+
+    async fn ends(&mut self, number: usize) -> Result<(), String> {
+        let Some(flight) = self.flights.remove(&number) else { return Ok(()) };
+        let Flight { lane, fate, thinks, told, answer } = flight;
+        let outcome = fate.instead.map(|mishap| mishap.outcome()).or(thinks).expect("it was there");
+        self.count(answers(&outcome));
+        let key = self.truth.sent[number].key.clone();
+        self.note(format!("{} hears of {key}: {outcome:?}", self.lanes[lane].name));
+        self.truth.sent[number].how = How::Answered(outcome.clone());
+        self.truth.sent[number].ended_at = self.now();
+        let words = outcome.as_str().to_owned();
+        // Whoever waited for it was stopped.
+        let _ = answer.expect("it was not cut").send(Answer { outcome, words });
+        self.settle(lane).await?;
+        self.judge.ended(&mut self.truth, &told)?;
+        let far_side = self.lanes[lane].far_side;
+        for (other, settings) in self.lanes.iter().enumerate() {
+            if settings.far_side == far_side {
+                self.awake[other] = true;
+            }
+        }
+        if self.state == State::Stopping && self.flights.is_empty() {
+            self.is_cut().await?;
+        }
+        Ok(())
+    }
+
+    async fn arrives(&mut self, number: usize) -> Result<(), String> {
+        if self.state != State::Up {
+            // Nobody acknowledges it, so the platform sends it again.
+            self.at(self.now() + MINUTE, Timer::Arrives(number));
+            return Ok(());
+        }
+        let arrival = self.arrivals[number].clone();
+        let record = arrival.record(&self.hands, self.lanes, &mut self.chance);
+        let hearers = record.hearers.clone();
+        let recorded = self.daemon().store.record(record).await.map_err(|error| error.to_string())?;
+        let Recorded::New { channels, .. } = recorded else { return Ok(()) };
+        self.note(format!("{} {} comes", arrival.kind(), arrival.marker));
+        for (hearer, delivery) in hearers {
+            let lane = self.lanes.iter().position(|lane| lane.name == hearer.channel).expect("a lane");
+            let owed = Owed {
+                lane,
+                kind: arrival.kind().clone(),
+                marker: arrival.marker.clone(),
+                order: arrival.order().map(str::to_owned),
+                seq: number,
+                instead_of: None,
+                is_done: false,
+                is_cancelled: false,
+                is_redelivered: false,
+                told_by: Vec::new(),
+            };
+            self.truth.owed.insert(delivery, owed);
+            self.awake[lane] = channels.contains(&hearer.channel);
+            // When its fallback is to be asked.
+            let after = i64::try_from(self.lanes[lane].fallback_after.as_millis()).expect("short") + SECOND;
+            if self.lanes[lane].fallback.is_some() && self.lanes[lane].calls_urgent(arrival.kind()) {
+                let at = self.now() + after;
+                if self.looks_at[lane].is_none_or(|look| look > at) {
+                    self.looks_at[lane] = Some(at);
+                    self.at(at, Timer::Looks(lane));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A person has something sent once more, or calls it off, by the commands.
+    fn person(&mut self) -> Result<(), String> {
+        if self.state != State::Up {
+            return Ok(());
+        }
+        let (wish, state) = self.chance.one_of(&[
+            (Wish::Redeliver, "dead"),
+            (Wish::Redeliver, "dead"),
+            (Wish::Redeliver, "delivered"),
+            (Wish::Redeliver, "merged"),
+            (Wish::Redeliver, "waiting"),
+            (Wish::Cancel, "waiting"),
+            (Wish::Cancel, "waiting"),
+            (Wish::Cancel, "dead"),
+        ]);
+        let among = self.judge.in_state(state);
+        if among.is_empty() {
+            return Ok(());
+        }
+        let delivery = self.chance.one_of(&among);
+        let mut changes = Changes::open(&self.file).map_err(|error| error.to_string())?;
+        let made = changes.make(wish, &[delivery.to_string()], self.hands.wall()).map_err(|error| error.to_string())?;
+        let done = &made[0].result;
+        self.note(format!("a person: {wish:?} {delivery}, which is {state}: {done:?}"));
+        let owed = self.truth.owed.get_mut(&delivery);
+        match (wish, done, owed) {
+            (_, Err(_) | Ok(Done::Already), _) => return Ok(()),
+            (_, Ok(_), None) => {
+                // A fallback that was not met yet.
+                self.judge.audit(&mut self.truth)?;
+            }
+            _ => {}
+        }
+        let owed = self.truth.owed.get_mut(&delivery).expect("it is known");
+        match wish {
+            Wish::Cancel => owed.is_cancelled = true,
+            Wish::Redeliver => (owed.is_done, owed.is_redelivered) = (false, true),
+        }
+        self.count(if wish == Wish::Cancel { "cancelled by a person" } else { "redelivered" });
+        let lane = owed_lane(&self.truth, delivery);
+        let at = self.now() + self.chance.between(1, SECOND);
+        self.looks_at[lane] = Some(at);
+        self.at(at, Timer::Looks(lane));
+        Ok(())
+    }
+
+    /// The daemon is told to stop, or is cut off at once.
+    async fn stops(&mut self) -> Result<(), String> {
+        if self.state != State::Up {
+            return Ok(());
+        }
+        self.judge.audit(&mut self.truth)?;
+        self.state = State::Stopping;
+        if self.chance.once_in_a_while(500) || self.flights.is_empty() {
+            self.count("crashes");
+            return self.is_cut().await;
+        }
+        self.count("stops");
+        self.note("the daemon is told to stop".to_owned());
+        self.at(self.now() + FINISH, Timer::IsCut);
+        Ok(())
+    }
+
+    async fn is_cut(&mut self) -> Result<(), String> {
+        if self.state != State::Stopping {
+            return Ok(());
+        }
+        self.state = State::Down;
+        let now = self.now();
+        let starts_at = now + self.chance.one_of(&[1, 100, 2 * SECOND, 30 * SECOND, 10 * MINUTE]);
+        let flights = std::mem::take(&mut self.flights);
+        self.note(format!("the daemon is gone, with {} sends under way", flights.len()));
+        for (number, flight) in flights {
+            self.count("cut");
+            self.truth.sent[number].how = How::Cut;
+            self.truth.sent[number].ended_at = now;
+            let is_on_its_way = flight.thinks.is_none() && flight.fate.reaches_at.is_some();
+            // It was not out of the machine yet, or will still be there, before the next daemon starts.
+            if is_on_its_way {
+                let key = self.truth.sent[number].key.clone();
+                let goes_out = Chance::of(self.seed, &["cut", &key, &now.to_string()]).once_in_a_while(500);
+                self.cancel(Timer::Reaches(number));
+                if goes_out {
+                    let at = flight.fate.reaches_at.unwrap_or(now).min(starts_at);
+                    self.at(at, Timer::Reaches(number));
+                }
+            }
+        }
+        let daemon = self.daemon.take().expect("it was up");
+        daemon.stop().await;
+        // What came in between was never begun.
+        drop(self.counter.take());
+        if self.chance.once_in_a_while(150) {
+            let by = self.chance.one_of(&[-2 * HOUR, -MINUTE, HOUR, 5 * HOUR]);
+            self.hands.jump(by);
+            self.note(format!("meanwhile the clock is set by {} s", by / SECOND));
+        }
+        self.at(starts_at, Timer::Starts);
+        Ok(())
+    }
+
+    fn cancel(&mut self, timer: Timer) {
+        self.timers.retain(|Reverse((_, _, other))| *other != timer);
+    }
+
+    async fn start(&mut self) -> Result<(), String> {
+        if self.state == State::Stopping {
+            self.is_cut().await?;
+        }
+        if self.state == State::Down {
+            self.note("the daemon starts".to_owned());
+            self.daemon = Some(Daemon::start(&self.file, self.lanes, &self.hands, &self.counter).await);
+            self.state = State::Up;
+            self.awake.fill(true);
+            self.judge.audit(&mut self.truth)?;
+        }
+        Ok(())
+    }
+
+    /// What the store says of the week.
+    fn sum_up(&mut self) {
+        for state in ["delivered", "merged", "dead", "cancelled"] {
+            let count = self.judge.in_state(state).len() as u64;
+            if count > 0 {
+                *self.counts.entry(state).or_default() += count;
+            }
+        }
+        for (what, step) in
+            [("held", "held"), ("returned", "returned"), ("told elsewhere", "told_elsewhere"), ("fell back", "fell_back")]
+        {
+            let count = self.judge.steps(step);
+            if count > 0 {
+                *self.counts.entry(what).or_default() += count;
+            }
+        }
+    }
+}
+
+fn owed_lane(truth: &Truth, delivery: DeliveryId) -> usize {
+    truth.owed[&delivery].lane
+}
+
+fn answers(outcome: &retry::Outcome) -> &'static str {
+    match outcome {
+        retry::Outcome::Delivered => "answers delivered",
+        retry::Outcome::Partial { .. } => "answers partial",
+        retry::Outcome::Retry { .. } => "answers retry",
+        retry::Outcome::Unknown => "answers unknown",
+        retry::Outcome::Throttled { .. } => "answers throttled",
+        retry::Outcome::Misconfigured => "answers misconfigured",
+        retry::Outcome::TooLong => "answers too_long",
+        retry::Outcome::ContentRefused => "answers content_refused",
+        retry::Outcome::Full => "answers full",
+        retry::Outcome::Rejected => "answers rejected",
+        retry::Outcome::Bug => "answers bug",
+    }
+}
