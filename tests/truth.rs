@@ -4,6 +4,7 @@
 mod support;
 
 mod truth {
+    pub mod bundles;
     pub mod fallback;
     pub mod hours;
     pub mod parking;

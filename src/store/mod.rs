@@ -124,6 +124,8 @@ pub struct Claim {
     pub delivery: DeliveryId,
     /// What its message tells as well, when it was composed just now: those wait with it and share its fate.
     pub carries: Vec<DeliveryId>,
+    /// What its message told in a longer form and has no room for any more: each goes another time.
+    pub released: Vec<DeliveryId>,
     /// The parts, when they were composed just now, or when one of them was marked as a possible repeat.
     pub composed: Vec<Part>,
     pub part: u16,

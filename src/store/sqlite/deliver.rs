@@ -61,6 +61,10 @@ pub fn claim(connection: &Connection, claim: &Claim) -> rusqlite::Result<Claimed
         let sql = "UPDATE deliveries SET digest = ?2 WHERE id = ?1";
         connection.prepare_cached(sql)?.execute(params![carried.0.as_bytes(), id])?;
     }
+    for released in &claim.released {
+        let sql = "UPDATE deliveries SET digest = NULL WHERE id = ?1 AND digest = ?2 AND state = 'waiting'";
+        connection.prepare_cached(sql)?.execute(params![released.0.as_bytes(), id])?;
+    }
     for part in &claim.composed {
         let sql = "INSERT INTO parts (delivery, form, part, body) VALUES (?1, ?2, ?3, ?4)
             ON CONFLICT (delivery, form, part) DO UPDATE SET body = excluded.body";
