@@ -15,7 +15,6 @@ use crate::truth::scene::CANCELLED;
 use crate::truth::scene::a_while;
 use crate::truth::scene::errcode;
 use crate::truth::scene::noon;
-use crate::truth::scene::one;
 use crate::truth::scene::seconds;
 use crate::truth::scene::step;
 use crate::truth::scene::texts;
