@@ -87,16 +87,14 @@ pub async fn deliver(sending: Sending, leader: Due, carried: Vec<Due>, slot: Hel
         return give_up(&sending, &letter).await;
     }
     let mut first = Some(slot);
-    let mut attempts = letter.leader.attempts;
     let mut round = sending.lane.channel.to_each_his_own().then(|| Round::new(letter.leader.told));
-    for position in 0..letter.parts.len() {
+    for (attempts, position) in (letter.leader.attempts + 1..).zip(0..letter.parts.len()) {
         // What is left of it goes on when the allowance lets it.
         let Some(slot) = first.take().or_else(|| sending.go_on()) else { return };
         if sending.retire.is_cancelled() {
             // The lane's successor goes on from here.
             return slot.give_back();
         }
-        attempts += 1;
         let turn = Turn { sending: &sending, letter: &letter, position, attempts };
         if turn.attempt(slot, &mut round).await == Going::Ends {
             return;
