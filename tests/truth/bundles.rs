@@ -15,7 +15,6 @@ use crate::truth::scene::CANCELLED;
 use crate::truth::scene::a_while;
 use crate::truth::scene::errcode;
 use crate::truth::scene::noon;
-use crate::truth::scene::one;
 use crate::truth::scene::seconds;
 use crate::truth::scene::step;
 use crate::truth::scene::texts;
@@ -137,6 +136,34 @@ async fn a_digest_that_is_too_long_for_the_far_side_loses_none_of_those_that_hav
             message.contains(&short_number(of_leader)),
             "order {own} was told elsewhere than in that of {of_leader}"
         );
+    }
+}
+
+/// An order that is cancelled for a reason in the words of somebody.
+async fn cancelled(scene: &Scene, daemon: &Daemon, number: u64, reason: &str) {
+    let at = scene.hands.now();
+    let message = json!({ "orderViewId": number, "opTime": at.as_millisecond(), "cancelReason": reason }).to_string();
+    daemon.acknowledged(&Envelope::new(CANCELLED, &format!("m1004-{number}"), &message, at).body()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reduced_digest_still_names_every_order_and_nothing_that_somebody_wrote() {
+    let scene = Scene::at(noon(), Rules::new()).await;
+    let daemon = gathering(&scene, &scene.robot("kitchen", TWO), 2..=9).await;
+    for number in 20..=21 {
+        cancelled(&scene, &daemon, number, "call me at www.example.com").await;
+    }
+    scene.far.order("kitchen", errcode(430_104), Times::Next(1));
+    let standings = until_over(&scene, &daemon).await;
+    assert!(of(&standings, "kitchen").iter().all(|one| ["delivered", "merged"].contains(&one.state.as_str())));
+    let refused = texts(&scene.came_to("kitchen"))[1].clone();
+    assert!(refused.contains("no onion") && refused.contains("example.com"), "{refused}");
+    let told = texts(&scene.told("kitchen"));
+    assert_eq!(told.len(), 2, "{told:#?}");
+    assert_eq!(named(&told[1..], 2..=9), (2..=9).map(|number| (number, 1)).collect::<Vec<_>>(), "{told:#?}");
+    assert!(told[1].contains("Cancelled: order #20") && told[1].contains("Cancelled: order #21"), "{told:#?}");
+    for written in ["no onion", "example.com", "糖醋排骨"] {
+        assert!(!told[1].contains(written), "{written} is in {}", told[1]);
     }
 }
 
