@@ -21,6 +21,8 @@ pub struct Candidate {
     pub steady: bool,
     /// It was held in quiet hours and not tried since.
     pub held: bool,
+    /// It was tried, so its message is composed already.
+    pub tried: bool,
     /// A digest that carried it died, so it goes alone.
     pub returned: bool,
     /// Its fallback was asked.
@@ -36,6 +38,8 @@ pub struct Bundle {
     pub urgent: bool,
     pub steady: bool,
     pub held: bool,
+    /// The message of its leader is composed already: about this bundle alone.
+    pub tried: bool,
     /// May it join a digest?
     pub joins: bool,
 }
@@ -43,14 +47,14 @@ pub struct Bundle {
 /// The messages that these deliveries, given by urgency and then as they fell due, make at most. With `gathers`, several of
 /// one order are one. What goes on as it is comes first.
 pub fn bundles(candidates: Vec<Candidate>, gathers: bool) -> Vec<Bundle> {
-    let mut bundles: Vec<(Vec<(i64, DeliveryId)>, Bundle)> = Vec::new();
+    let mut bundles: Vec<(Vec<(i64, DeliveryId, bool)>, Bundle)> = Vec::new();
     let mut of_order: BTreeMap<String, usize> = BTreeMap::new();
     for mut candidate in candidates {
         // Somebody waits for it.
         candidate.steady |= candidate.kind == Kind::Test;
         let joins = gathers && !candidate.steady && !candidate.returned;
         let order_key = candidate.order_key.filter(|_| joins);
-        let member = (candidate.event_seq, candidate.id);
+        let member = (candidate.event_seq, candidate.id, candidate.tried);
         if let Some(at) = order_key.as_ref().and_then(|key| of_order.get(key)) {
             let (members, bundle) = &mut bundles[*at];
             bundle.urgent |= candidate.urgent;
@@ -61,12 +65,13 @@ pub fn bundles(candidates: Vec<Candidate>, gathers: bool) -> Vec<Bundle> {
         if let Some(key) = &order_key {
             of_order.insert(key.clone(), bundles.len());
         }
-        let Candidate { urgent, steady, held, .. } = candidate;
-        bundles.push((vec![member], Bundle { ids: Vec::new(), order_key, urgent, steady, held, joins }));
+        let Candidate { urgent, steady, held, tried, .. } = candidate;
+        bundles.push((vec![member], Bundle { ids: Vec::new(), order_key, urgent, steady, held, tried, joins }));
     }
-    let ordered = |(mut members, bundle): (Vec<(i64, DeliveryId)>, Bundle)| {
+    let ordered = |(mut members, bundle): (Vec<(i64, DeliveryId, bool)>, Bundle)| {
         members.sort_unstable();
-        Bundle { ids: members.into_iter().map(|(_, id)| id).collect(), ..bundle }
+        let tried = members.last().is_some_and(|(.., tried)| *tried);
+        Bundle { ids: members.into_iter().map(|(_, id, _)| id).collect(), tried, ..bundle }
     };
     let mut bundles: Vec<Bundle> = bundles.into_iter().map(ordered).collect();
     bundles.sort_by_key(|bundle| (!bundle.steady, !bundle.urgent));
@@ -101,6 +106,11 @@ pub fn choose(bundles: &mut Vec<Bundle>, digest: bool) -> Vec<Bundle> {
         }
         !takes
     });
+    // What leads must not be composed already, or it would go alone.
+    if let Some(at) = taken.iter().rposition(|bundle| !bundle.tried) {
+        let leader = taken.remove(at);
+        taken.push(leader);
+    }
     taken
 }
 
@@ -123,6 +133,7 @@ mod tests {
             event_seq: id as i64,
             steady: false,
             held: false,
+            tried: false,
             returned: false,
             fell_back: false,
         }
@@ -163,6 +174,15 @@ mod tests {
         let mut made = bundles(vec![Candidate { urgent: true, held: true, ..one(1) }, held(2), one(3), held(4)], true);
         assert_eq!(ids(&choose(&mut made, false)), [[1], [2], [4]]);
         assert_eq!(ids(&choose(&mut made, false)), [[3]]);
+    }
+
+    #[test]
+    fn a_digest_is_led_by_what_is_not_composed_yet() {
+        let tried = |id| Candidate { tried: true, ..one(id) };
+        let mut made = bundles(vec![one(1), one(2), tried(3), tried(4)], true);
+        assert_eq!(ids(&choose(&mut made, true)), [[1], [3], [4], [2]]);
+        let mut made = bundles(vec![of("a", tried(1)), of("a", one(2)), tried(3)], true);
+        assert_eq!(ids(&choose(&mut made, true)), [vec![3], vec![1, 2]]);
     }
 
     #[test]

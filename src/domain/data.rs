@@ -110,6 +110,15 @@ pub struct Data {
     pub late: Option<Late>,
 }
 
+impl Data {
+    /// Without the words of others: why somebody did something, and what was said to the operator.
+    pub fn without_free_text(&self) -> Data {
+        let refund = self.refund.clone().map(|refund| Refund { request_reason: None, handling_reason: None, ..refund });
+        let notice = self.notice.clone().map(|notice| Notice { detail: None, ..notice });
+        Data { reason: None, refund, notice, ..self.clone() }
+    }
+}
+
 /// What a total is made of; each part only when the platform sent it and it is not zero.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]

@@ -3,6 +3,7 @@
 
 mod aside;
 
+use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -284,20 +285,24 @@ impl Runner {
         Next::Change
     }
 
-    /// The deliveries of the chosen bundles, the leader last. Of one order, also those that wait for a later try.
+    /// The deliveries of the chosen bundles, the leader last. Of an order, also those that wait for a later try.
     async fn ids(&self, chosen: &[Bundle]) -> Vec<DeliveryId> {
-        let own = |bundle: &Bundle| bundle.ids.clone();
-        let [Bundle { order_key: Some(order_key), ids, steady: false, .. }] = chosen else {
-            return chosen.iter().flat_map(own).collect();
+        let keys: Vec<String> = chosen.iter().filter_map(|bundle| bundle.order_key.clone()).collect();
+        let orders = match keys.is_empty() {
+            true => BTreeMap::new(),
+            false => self.post.store.reader().of_orders(&self.lane.name, keys).await.unwrap_or_default(),
         };
-        let (Some(leader), true) = (ids.last(), self.lane.channel.gathers()) else { return ids.clone() };
-        match self.post.store.reader().of_one_order(&self.lane.name, order_key).await {
-            Ok(all) => match all.iter().position(|id| id == leader) {
-                Some(at) => all[..=at].iter().filter(|id| !self.is_under_way(**id)).copied().collect(),
-                None => ids.clone(),
-            },
-            Err(_) => ids.clone(),
-        }
+        let all = |Bundle { order_key, ids, .. }: &Bundle| {
+            let order = order_key.as_ref().and_then(|key| orders.get(key));
+            let end = order.and_then(|order| order.iter().position(|id| ids.last() == Some(id)));
+            match (order, end) {
+                (Some(order), Some(end)) => {
+                    order[..=end].iter().filter(|id| !self.is_under_way(**id)).copied().collect()
+                }
+                _ => ids.clone(),
+            }
+        };
+        chosen.iter().flat_map(all).collect()
     }
 
     /// Starts one message about these deliveries, of which the last one leads.

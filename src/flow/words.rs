@@ -13,6 +13,7 @@ use crate::domain::digest::Detail;
 use crate::domain::digest::DigestView;
 use crate::domain::digest::Earlier;
 use crate::domain::digest::Entry;
+use crate::domain::event::Event;
 use crate::domain::event::Kind;
 use crate::domain::message::Form;
 use crate::domain::message::Message;
@@ -101,7 +102,8 @@ fn single(
 }
 
 /// Several deliveries as one message: in the most detail in which they fit in one part; where they do not fit without any,
-/// as many of the earliest as do.
+/// as many of the earliest as do. A far side that dislikes something in it gets neither items, which hold what buyers wrote,
+/// nor reasons.
 fn gathered(
     lane: &Lane,
     templates: &Templates,
@@ -111,9 +113,12 @@ fn gathered(
 ) -> (Option<Vec<Part>>, usize) {
     let all: Vec<&Due> = carried.iter().chain([leader]).collect();
     let titles: Vec<Option<String>> = all.iter().map(|due| title(lane, templates, due)).collect();
+    let is_reduced = leader.form == Form::Reduced;
+    let plainer = |event: &Event| Event { data: event.data.without_free_text(), ..event.clone() };
+    let reduced: Vec<Event> = all.iter().filter(|_| is_reduced).map(|due| plainer(&due.event)).collect();
     let entry = |at: usize| {
         let Due { event, order, .. } = all[at];
-        Entry { event, order: order.as_ref(), title: titles[at].as_deref() }
+        Entry { event: reduced.get(at).unwrap_or(event), order: order.as_ref(), title: titles[at].as_deref() }
     };
     let mut write = |count: usize, detail: Detail| {
         let told = (0..count).chain([carried.len()]);
@@ -135,7 +140,7 @@ fn gathered(
         }
     }
     // Where some had to stay behind, there is no room for more of the others either.
-    while let Some(more) = detail.more().filter(|_| count == carried.len()) {
+    while let Some(more) = detail.more().filter(|_| count == carried.len() && !is_reduced) {
         match write(count, more) {
             Some(longer) if longer.len() <= lane.channel.parts_of_one() => (parts, detail) = (longer, more),
             _ => break,

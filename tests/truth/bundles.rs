@@ -4,22 +4,77 @@ use orderbell::sandbox::fault::Fault;
 use orderbell::sandbox::fault::Times;
 use orderbell::sandbox::rules::Rules;
 use orderbell::store::Standing;
+use serde_json::Value;
 use serde_json::json;
 
+use crate::support::A_WHILE;
 use crate::support::Daemon;
 use crate::support::Scene;
 use crate::support::keeta;
 use crate::support::keeta::Envelope;
 use crate::support::of;
+use crate::truth::scene::ACCEPTED;
 use crate::truth::scene::CANCELLED;
 use crate::truth::scene::a_while;
 use crate::truth::scene::errcode;
+use crate::truth::scene::minutes;
 use crate::truth::scene::noon;
+use crate::truth::scene::one;
+use crate::truth::scene::place;
 use crate::truth::scene::seconds;
+use crate::truth::scene::states;
+use crate::truth::scene::status;
 use crate::truth::scene::step;
 use crate::truth::scene::texts;
 use crate::truth::scene::to;
 use crate::truth::scene::until_tried;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_of_one_order_is_one_message_about_its_newest_state_and_each_event_for_a_program() {
+    let scene = Scene::at(noon(), Rules::new()).await;
+    let names = ["kitchen", "office", "erp"];
+    let channels = [scene.robot("kitchen", ""), scene.wecom("office", ""), scene.hook("erp", "")].concat();
+    let daemon = scene.start(&format!("{channels}{}", to(&names))).await;
+    for name in names {
+        scene.far.order(name, status(503), Times::Always);
+    }
+    place(&scene, &daemon, 1).await;
+    for name in names {
+        until_tried(&daemon, name, 1).await;
+    }
+    // Each is tried with what waits before it, and in vain.
+    for (tries, event) in [(2, ACCEPTED), (3, CANCELLED)] {
+        step(&scene, &daemon, event, 1).await;
+        for name in ["kitchen", "office"] {
+            until_tried(&daemon, name, tries).await;
+        }
+    }
+    names.iter().for_each(|name| scene.far.heal(name));
+    scene.forward(minutes(2));
+    let standings = daemon.until_done().await;
+    scene.nothing_more(A_WHILE).await;
+    for name in ["kitchen", "office"] {
+        let told = texts(&scene.told(name));
+        assert_eq!(told.len(), 1, "{name}: {told:#?}");
+        assert!(told[0].contains("Cancelled: order"), "{name}: {told:?}");
+        let (_, behind) = told[0].split_once("Told with it: ").unwrap_or_else(|| panic!("{name}: {told:?}"));
+        let at = |words: &str| behind.find(words).unwrap_or_else(|| panic!("{name}: {words} is not in {behind}"));
+        assert!(at("New order (") < at("Order accepted ("), "{name}: {behind}");
+        let leader = one(&standings, name, 1, "order.cancelled");
+        assert_eq!(leader.state, "delivered");
+        for kind in ["order.placed", "order.accepted"] {
+            let carried = one(&standings, name, 1, kind);
+            assert_eq!((carried.state.as_str(), carried.digest), ("merged", Some(leader.id)), "{name}, {kind}");
+        }
+    }
+    assert_eq!(states(&standings, "erp"), ["delivered"; 3]);
+    let kinds: Vec<Value> = scene
+        .told("erp")
+        .iter()
+        .map(|one| serde_json::from_str::<Value>(&one.body).expect("JSON")["kind"].clone())
+        .collect();
+    assert_eq!(kinds, ["order.placed", "order.accepted", "order.cancelled"]);
+}
 
 /// Two messages a minute, and one more only after half of it.
 const TWO: &str = "rate = { per = \"1m\", count = 2 }";
@@ -115,6 +170,37 @@ async fn a_digest_that_dies_gives_back_what_it_carried_once_and_each_goes_alone(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_one_message_told_in_vain_of_an_order_is_told_in_a_digest_with_all_that_it_carried() {
+    let scene = Scene::at(noon(), Rules::new()).await;
+    let daemon = gathering(&scene, &scene.robot("kitchen", TWO), 2..=2).await;
+    step(&scene, &daemon, ACCEPTED, 2).await;
+    a_while().await;
+    scene.far.order("kitchen", status(503), Times::Next(1));
+    scene.forward(seconds(31));
+    until_tried(&daemon, "kitchen", 2).await;
+    let standings = daemon.deliveries().await;
+    let leader = one(&standings, "kitchen", 2, "order.accepted");
+    assert_eq!((leader.attempts, one(&standings, "kitchen", 2, "order.placed").digest), (1, Some(leader.id)));
+    for number in 3..=6 {
+        order(&scene, &daemon, number).await;
+    }
+    step(&scene, &daemon, CANCELLED, 2).await;
+    let standings = until_over(&scene, &daemon).await;
+    let told = texts(&scene.told("kitchen"));
+    assert_eq!(told.len(), 2, "{told:#?}");
+    assert_eq!(named(&told[1..], 2..=6), (2..=6).map(|number| (number, 1)).collect::<Vec<_>>(), "{told:#?}");
+    assert!(told[1].contains(&format!("Cancelled: order #{}", short_number(2))), "{told:#?}");
+    let digest =
+        of(&standings, "kitchen").into_iter().find(|one| one.state == "delivered" && one.order.as_deref() != Some("1"));
+    let digest = digest.expect("one leads").id;
+    for standing in
+        of(&standings, "kitchen").into_iter().filter(|one| one.order.as_deref() != Some("1") && one.id != digest)
+    {
+        assert_eq!((standing.state.as_str(), standing.digest), ("merged", Some(digest)), "{standing:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_digest_that_is_too_long_for_the_far_side_loses_none_of_those_that_have_no_room_any_more() {
     let scene = Scene::at(noon(), Rules::new()).await;
     let daemon = gathering(&scene, &scene.wecom("office", TWO), 2..=70).await;
@@ -136,6 +222,34 @@ async fn a_digest_that_is_too_long_for_the_far_side_loses_none_of_those_that_hav
             message.contains(&short_number(of_leader)),
             "order {own} was told elsewhere than in that of {of_leader}"
         );
+    }
+}
+
+/// An order that is cancelled for a reason in the words of somebody.
+async fn cancelled(scene: &Scene, daemon: &Daemon, number: u64, reason: &str) {
+    let at = scene.hands.now();
+    let message = json!({ "orderViewId": number, "opTime": at.as_millisecond(), "cancelReason": reason }).to_string();
+    daemon.acknowledged(&Envelope::new(CANCELLED, &format!("m1004-{number}"), &message, at).body()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reduced_digest_still_names_every_order_and_nothing_that_somebody_wrote() {
+    let scene = Scene::at(noon(), Rules::new()).await;
+    let daemon = gathering(&scene, &scene.robot("kitchen", TWO), 2..=9).await;
+    for number in 20..=21 {
+        cancelled(&scene, &daemon, number, "call me at www.example.com").await;
+    }
+    scene.far.order("kitchen", errcode(430_104), Times::Next(1));
+    let standings = until_over(&scene, &daemon).await;
+    assert!(of(&standings, "kitchen").iter().all(|one| ["delivered", "merged"].contains(&one.state.as_str())));
+    let refused = texts(&scene.came_to("kitchen"))[1].clone();
+    assert!(refused.contains("no onion") && refused.contains("example.com"), "{refused}");
+    let told = texts(&scene.told("kitchen"));
+    assert_eq!(told.len(), 2, "{told:#?}");
+    assert_eq!(named(&told[1..], 2..=9), (2..=9).map(|number| (number, 1)).collect::<Vec<_>>(), "{told:#?}");
+    assert!(told[1].contains("Cancelled: order #20") && told[1].contains("Cancelled: order #21"), "{told:#?}");
+    for written in ["no onion", "example.com", "糖醋排骨"] {
+        assert!(!told[1].contains(written), "{written} is in {}", told[1]);
     }
 }
 

@@ -43,8 +43,12 @@ pub fn claim(connection: &Connection, claim: &Claim) -> rusqlite::Result<Claimed
     let id = claim.delivery.0.as_bytes();
     pacing::forget(connection, &claim.freed)?;
     for carried in &claim.carries {
-        let sql = "SELECT EXISTS (SELECT 1 FROM deliveries WHERE id = ?1 AND state = 'waiting' AND digest IS NULL)";
-        if !connection.prepare_cached(sql)?.query_row([carried.0.as_bytes()], |row| row.get::<_, bool>(0))? {
+        // What it carries may have been carried by another of them, which was tried in vain.
+        let sql = "SELECT digest FROM deliveries WHERE id = ?1 AND state = 'waiting'";
+        let read = |row: &rusqlite::Row<'_>| row.get_ref(0)?.as_blob_or_null()?.map(|id| rows::uuid(0, id)).transpose();
+        let found = connection.prepare_cached(sql)?.query_row([carried.0.as_bytes()], read).optional()?;
+        let is_free = |digest: Option<uuid::Uuid>| digest.is_none_or(|id| claim.carries.contains(&DeliveryId(id)));
+        if !found.is_some_and(is_free) {
             return Ok(Claimed::No);
         }
     }
@@ -58,7 +62,7 @@ pub fn claim(connection: &Connection, claim: &Claim) -> rusqlite::Result<Claimed
     for carried in &claim.carries {
         // Its own words are not needed any more; should the digest die, they are made anew.
         connection.prepare_cached("DELETE FROM parts WHERE delivery = ?1")?.execute([carried.0.as_bytes()])?;
-        let sql = "UPDATE deliveries SET digest = ?2 WHERE id = ?1";
+        let sql = "UPDATE deliveries SET digest = ?2 WHERE id = ?1 OR digest = ?1 AND state = 'waiting'";
         connection.prepare_cached(sql)?.execute(params![carried.0.as_bytes(), id])?;
     }
     for released in &claim.released {

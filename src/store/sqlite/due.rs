@@ -1,5 +1,7 @@
 //! What waits: what could go now, what its messages are made from, and when to look again.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use rusqlite::Connection;
 use rusqlite::OptionalExtension;
@@ -25,9 +27,10 @@ use crate::store::sqlite::rows;
 const CANDIDATES: &str = "SELECT d.id, e.kind, d.urgent, d.order_key, d.event_seq, d.returned, d.fell_back = 1,
         EXISTS (SELECT 1 FROM attempts a WHERE a.delivery = d.id AND a.outcome = 'unknown')
             OR EXISTS (SELECT 1 FROM parts p WHERE p.delivery = d.id AND p.form = d.form AND p.done = 1)
-            OR EXISTS (SELECT 1 FROM deliveries carried WHERE carried.digest = d.id AND carried.state = 'waiting'),
+            OR EXISTS (SELECT 1 FROM deliveries carried WHERE carried.digest = d.id AND carried.state = 'waiting'
+                AND (d.order_key IS NULL OR carried.order_key IS NOT d.order_key)),
         d.attempts = 0 AND d.due_at > d.created_at
-            AND EXISTS (SELECT 1 FROM steps s WHERE s.delivery = d.id AND s.step = 'held')
+            AND EXISTS (SELECT 1 FROM steps s WHERE s.delivery = d.id AND s.step = 'held'), d.attempts > 0
     FROM deliveries d JOIN events e ON e.id = d.event
     WHERE d.channel = ?1 AND d.urgent = ?2 AND d.state = 'waiting' AND d.digest IS NULL AND d.due_at <= ?3";
 
@@ -73,6 +76,7 @@ fn candidate(id: DeliveryId, row: &Row<'_>) -> rusqlite::Result<Candidate> {
         fell_back: row.get(6)?,
         steady: row.get(7)?,
         held: row.get(8)?,
+        tried: row.get(9)?,
     })
 }
 
@@ -89,16 +93,24 @@ pub fn parked(connection: &Connection, channel: &str) -> rusqlite::Result<Option
     connection.prepare_cached(sql)?.query_row([channel], read).optional()
 }
 
-/// The others of an order that wait for the same channel, the earliest first: those that are not under way and may not have
-/// arrived, due or not.
-pub fn of_one_order(connection: &Connection, channel: &str, order_key: &str) -> rusqlite::Result<Vec<DeliveryId>> {
-    let sql = "SELECT d.id FROM deliveries d
-        WHERE d.channel = ?1 AND d.order_key = ?2 AND d.state = 'waiting' AND d.order_key IS NOT NULL AND d.digest IS NULL
-        AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.delivery = d.id AND (a.ended_at IS NULL OR a.outcome = 'unknown'))
-        AND NOT EXISTS (SELECT 1 FROM parts p WHERE p.delivery = d.id AND p.form = d.form AND p.done = 1)
-        AND NOT EXISTS (SELECT 1 FROM deliveries carried WHERE carried.digest = d.id AND carried.state = 'waiting')
+/// What waits of these orders for a channel, due or not, the earliest first: what is not under way and may not have arrived.
+/// A message about an order that was tried in vain does not keep what it carries of the same order.
+pub fn of_orders(
+    connection: &Connection,
+    channel: &str,
+    order_keys: &[String],
+) -> rusqlite::Result<BTreeMap<String, Vec<DeliveryId>>> {
+    let sql = "SELECT d.id FROM deliveries d LEFT JOIN deliveries l ON l.id = d.digest
+        WHERE d.channel = ?1 AND d.order_key = ?2 AND d.state = 'waiting' AND d.order_key IS NOT NULL
+        AND (d.digest IS NULL OR l.order_key = d.order_key)
+        AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.delivery = coalesce(d.digest, d.id)
+            AND (a.ended_at IS NULL OR a.outcome = 'unknown'))
+        AND NOT EXISTS (SELECT 1 FROM parts p WHERE p.delivery = coalesce(d.digest, d.id)
+            AND p.form = coalesce(l.form, d.form) AND p.done = 1)
+        AND NOT EXISTS (SELECT 1 FROM deliveries carried WHERE carried.digest = coalesce(d.digest, d.id)
+            AND carried.state = 'waiting' AND carried.order_key IS NOT d.order_key)
         ORDER BY d.event_seq";
-    ids(connection, sql, params![channel, order_key])
+    order_keys.iter().map(|key| Ok((key.clone(), ids(connection, sql, params![channel, key])?))).collect()
 }
 
 /// What a delivery carries, the earliest first.

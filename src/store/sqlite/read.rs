@@ -1,5 +1,6 @@
 //! Looking at the store without changing it: for the lanes, for pages, and for commands beside a running daemon.
 
+use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::time::Duration;
@@ -84,13 +85,17 @@ impl Reader {
         self.look(move |connection| due::load(connection, &deliveries, now)).await
     }
 
-    /// What waits for a channel of one order and may share one message, the earliest first.
+    /// What waits of each of these orders for a channel and may share a message, the earliest first.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub async fn of_one_order(&self, channel: &str, order_key: &str) -> Result<Vec<DeliveryId>, StoreError> {
-        let (channel, order_key) = (channel.to_owned(), order_key.to_owned());
-        self.look(move |connection| due::of_one_order(connection, &channel, &order_key)).await
+    pub async fn of_orders(
+        &self,
+        channel: &str,
+        order_keys: Vec<String>,
+    ) -> Result<BTreeMap<String, Vec<DeliveryId>>, StoreError> {
+        let channel = channel.to_owned();
+        self.look(move |connection| due::of_orders(connection, &channel, &order_keys)).await
     }
 
     /// What a delivery carries, the earliest first.
