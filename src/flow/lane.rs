@@ -158,11 +158,11 @@ impl Runner {
         }
         self.forget_slots(elapsed).await;
         let Some(outlook) = self.look(now).await else { return Next::Change };
-        if let Some(parked) = outlook.parked.clone() {
-            return self.probe(&outlook, &parked, now, elapsed).await;
-        }
         let candidates = self.hold(outlook.candidates, now).await;
-        self.send(candidates, elapsed).await
+        match outlook.parked {
+            Some(parked) => self.probe(&candidates, &parked, now, elapsed).await,
+            None => self.send(candidates, elapsed).await,
+        }
     }
 
     /// Sends one delivery and nothing else, when the allowance lets it: for a person who tries a channel.

@@ -9,15 +9,20 @@ use crate::domain::pace::Plan;
 use crate::domain::pace::Waiting;
 use crate::flow::lane::Next;
 use crate::flow::lane::Runner;
-use crate::store::Outlook;
 use crate::store::Parked;
 
 impl Runner {
     /// While the channel is parked, one message now and then finds out whether its setting is mended: the oldest, or a test
     /// that a person asked for.
-    pub(super) async fn probe(&mut self, outlook: &Outlook, parked: &Parked, now: Timestamp, elapsed: Elapsed) -> Next {
-        let test = outlook.candidates.iter().find(|candidate| candidate.kind == Kind::Test);
-        let oldest = || outlook.candidates.iter().min_by_key(|candidate| candidate.event_seq);
+    pub(super) async fn probe(
+        &mut self,
+        candidates: &[Candidate],
+        parked: &Parked,
+        now: Timestamp,
+        elapsed: Elapsed,
+    ) -> Next {
+        let test = candidates.iter().find(|candidate| candidate.kind == Kind::Test);
+        let oldest = || candidates.iter().min_by_key(|candidate| candidate.event_seq);
         let is_time = parked.next_probe_at <= now;
         let Some(candidate) = test.or_else(|| oldest().filter(|_| is_time)) else {
             return if is_time { Next::Change } else { Next::On(parked.next_probe_at) };

@@ -92,6 +92,7 @@ pub fn parked(connection: &Connection, channel: &str) -> rusqlite::Result<Option
 pub fn of_one_order(connection: &Connection, channel: &str, order_key: &str) -> rusqlite::Result<Vec<DeliveryId>> {
     let sql = "SELECT d.id FROM deliveries d
         WHERE d.channel = ?1 AND d.order_key = ?2 AND d.state = 'waiting' AND d.order_key IS NOT NULL AND d.digest IS NULL
+        AND d.returned = 0
         AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.delivery = d.id AND (a.ended_at IS NULL OR a.outcome = 'unknown'))
         AND NOT EXISTS (SELECT 1 FROM parts p WHERE p.delivery = d.id AND p.form = d.form AND p.done = 1)
         AND NOT EXISTS (SELECT 1 FROM deliveries carried WHERE carried.digest = d.id AND carried.state = 'waiting')
