@@ -61,6 +61,7 @@ fn configuration(address: SocketAddr, far_sides: &Sandbox) -> String {
         kind = "dingtalk"
         webhook = "{}"
         secret = "SECcrash"
+        rate = {{ per = "1s", count = 100000 }}
         retry = ["1s", "1s", "1s", "1s", "1s", "1s", "1s", "1s"]
         allow_private = true
         [channel.erp]

@@ -85,6 +85,7 @@ async fn claim(store: &Sqlite, delivery: DeliveryId, now: i64) -> Claimed {
     let claim = Claim {
         delivery,
         carries: Vec::new(),
+        released: Vec::new(),
         composed,
         part: 0,
         form: Form::Full,

@@ -4,6 +4,10 @@
 mod support;
 
 mod truth {
+    pub mod bundles;
+    pub mod fallback;
+    pub mod hours;
     pub mod parking;
     pub mod scene;
+    pub mod throttled;
 }

@@ -33,6 +33,7 @@ use crate::store::Claimed;
 use crate::store::Due;
 use crate::store::Pacing;
 use crate::store::Settle;
+use crate::store::StoreError;
 
 /// Between two tries to store an outcome.
 const SETTLE_AGAIN: Duration = Duration::from_secs(1);
@@ -61,6 +62,8 @@ struct Letter {
     leader: Due,
     /// What it carries, and has not told the store yet.
     carries: Vec<DeliveryId>,
+    /// What it carried, and has no room for in this form.
+    released: Vec<DeliveryId>,
     parts: Vec<Part>,
     /// The parts were composed just now, or one of them was marked.
     fresh: bool,
@@ -69,24 +72,31 @@ struct Letter {
 /// Makes one attempt at each part of a message that is still to send, as far as the allowance goes. `carried` is what the
 /// message tells beside its leader, when it is composed now.
 pub async fn deliver(sending: Sending, leader: Due, carried: Vec<Due>, slot: Held) {
-    let letter = compose(&sending, leader, carried).await;
+    let id = leader.id;
+    let letter = match compose(&sending, leader, carried).await {
+        Ok(letter) => letter,
+        Err(error) => {
+            // Without what it carries it would tell of itself alone, and the others would be taken for told.
+            tracing::error!(delivery = %id, channel = sending.lane.name, %error, "what a message carries cannot be read, so it is not sent");
+            slot.give_back();
+            return tokio::time::sleep(SETTLE_AGAIN).await;
+        }
+    };
     if letter.parts.is_empty() {
         slot.give_back();
         return give_up(&sending, &letter).await;
     }
     let mut first = Some(slot);
-    let (mut attempts, mut carries) = (letter.leader.attempts, letter.carries.clone());
     let mut round = sending.lane.channel.to_each_his_own().then(|| Round::new(letter.leader.told));
-    for position in 0..letter.parts.len() {
+    for (attempts, position) in (letter.leader.attempts + 1..).zip(0..letter.parts.len()) {
         // What is left of it goes on when the allowance lets it.
         let Some(slot) = first.take().or_else(|| sending.go_on()) else { return };
         if sending.retire.is_cancelled() {
             // The lane's successor goes on from here.
             return slot.give_back();
         }
-        attempts += 1;
         let turn = Turn { sending: &sending, letter: &letter, position, attempts };
-        if turn.attempt(slot, std::mem::take(&mut carries), &mut round).await == Going::Ends {
+        if turn.attempt(slot, &mut round).await == Going::Ends {
             return;
         }
     }
@@ -117,9 +127,9 @@ impl Turn<'_> {
         self.position + 1 < self.letter.parts.len()
     }
 
-    async fn attempt(&self, slot: Held, carries: Vec<DeliveryId>, round: &mut Option<Round>) -> Going {
+    async fn attempt(&self, slot: Held, round: &mut Option<Round>) -> Going {
         let Sending { lane, post, .. } = self.sending;
-        let Some(attempt) = self.claim(carries).await else {
+        let Some(attempt) = self.claim().await else {
             slot.give_back();
             return Going::Ends;
         };
@@ -172,15 +182,17 @@ impl Turn<'_> {
     }
 
     /// Begins the attempt in the store. `None`: it must not be made.
-    async fn claim(&self, carries: Vec<DeliveryId>) -> Option<i64> {
+    async fn claim(&self) -> Option<i64> {
         let Sending { lane, post, pacer, .. } = self.sending;
-        let (due, part) = (&self.letter.leader, self.part());
+        let Letter { leader: due, carries, released, parts, fresh } = self.letter;
+        let (part, is_first) = (self.part(), self.position == 0);
         let (now, longest) = (post.clock.now(), lane.channel.longest(lane.timeout));
         let freed = pacer.freed(post.clock.elapsed());
         let claim = Claim {
             delivery: due.id,
-            carries,
-            composed: if self.letter.fresh && self.position == 0 { self.letter.parts.clone() } else { Vec::new() },
+            carries: if is_first { carries.clone() } else { Vec::new() },
+            released: if is_first { released.clone() } else { Vec::new() },
+            composed: if *fresh && is_first { parts.clone() } else { Vec::new() },
             part: part.index,
             form: part.form,
             at: now,
@@ -247,18 +259,23 @@ impl Turn<'_> {
 }
 
 /// The message: as it was composed before, or composed now.
-async fn compose(sending: &Sending, leader: Due, carried: Vec<Due>) -> Letter {
+///
+/// # Errors
+/// [`StoreError`] when what it carries already cannot be read.
+async fn compose(sending: &Sending, leader: Due, carried: Vec<Due>) -> Result<Letter, StoreError> {
     let Sending { lane, post, .. } = sending;
     let templates = post.templates.get();
     let (mut parts, mut fresh) = (leader.parts.clone(), false);
-    let mut carries = Vec::new();
+    let (mut carries, mut released) = (Vec::new(), Vec::new());
     if parts.is_empty() {
-        let attached = attached(sending, &leader).await;
-        let is_new = attached.is_empty();
+        let (attached, attached_ids) = attached(sending, &leader).await?;
+        let is_new = attached_ids.is_empty();
         let carried = if is_new { carried } else { attached };
         let written = words::written(lane, &templates, &leader, &carried);
+        let told: Vec<DeliveryId> = carried.iter().take(written.carries).map(|due| due.id).collect();
+        released = attached_ids.into_iter().filter(|id| !told.contains(id)).collect();
         if is_new {
-            carries = carried.iter().take(written.carries).map(|due| due.id).collect();
+            carries = told;
         }
         if let Some((kind, failure)) = written.failure {
             tracing::error!(channel = lane.name, delivery = %leader.id, failure, "a template failed; the plain form goes out");
@@ -272,17 +289,19 @@ async fn compose(sending: &Sending, leader: Due, carried: Vec<Due>) -> Letter {
     if leader.maybe_told {
         fresh |= words::mark_repeat(lane, &templates, &mut parts);
     }
-    Letter { leader, carries, parts, fresh }
+    Ok(Letter { leader, carries, released, parts, fresh })
 }
 
-/// What a delivery carries already, when its message is to be composed in another form.
-async fn attached(sending: &Sending, leader: &Due) -> Vec<Due> {
+/// What a delivery carries already, when its message is to be composed in another form: as far as it can be read, and all of
+/// it by its ids.
+async fn attached(sending: &Sending, leader: &Due) -> Result<(Vec<Due>, Vec<DeliveryId>), StoreError> {
     if leader.attempts == 0 {
-        return Vec::new();
+        return Ok((Vec::new(), Vec::new()));
     }
     let reader = sending.post.store.reader();
-    let Ok(ids) = reader.carried(leader.id).await else { return Vec::new() };
-    reader.load(ids, sending.post.clock.now()).await.map(|(known, _)| known).unwrap_or_default()
+    let ids = reader.carried(leader.id).await?;
+    let (known, _) = reader.load(ids.clone(), sending.post.clock.now()).await?;
+    Ok((known, ids))
 }
 
 /// Gives up a delivery of which no message can be made, visibly.
@@ -293,6 +312,7 @@ async fn give_up(sending: &Sending, letter: &Letter) {
     let claim = Claim {
         delivery,
         carries: Vec::new(),
+        released: Vec::new(),
         composed: Vec::new(),
         part: part.index,
         form: part.form,

@@ -203,9 +203,8 @@ impl SelfWatch {
             self.dead_looked_at = Some(now);
         }
         let look = Look {
-            now,
             channels: reception.channels.keys().cloned().collect(),
-            created_before: now.checked_sub(conditions::URGENT_WAITS).unwrap_or(now),
+            waits_since: now.checked_sub(conditions::URGENT_WAITS).unwrap_or(now),
             dead: std::mem::take(&mut self.dead),
             newest: !self.has_looked_back,
         };

@@ -124,6 +124,8 @@ pub struct Claim {
     pub delivery: DeliveryId,
     /// What its message tells as well, when it was composed just now: those wait with it and share its fate.
     pub carries: Vec<DeliveryId>,
+    /// What its message told in a longer form and has no room for any more: each goes another time.
+    pub released: Vec<DeliveryId>,
     /// The parts, when they were composed just now, or when one of them was marked as a possible repeat.
     pub composed: Vec<Part>,
     pub part: u16,
@@ -278,11 +280,10 @@ pub struct Telling {
 /// What the daemon asks about itself.
 #[derive(Clone, Debug)]
 pub struct Look {
-    pub now: Timestamp,
     /// The channels that there are.
     pub channels: Vec<String>,
-    /// An urgent delivery that was made by then should be delivered.
-    pub created_before: Timestamp,
+    /// An urgent delivery that waits since then, or for longer, should be delivered.
+    pub waits_since: Timestamp,
     /// What is known of the dead deliveries by channel.
     pub dead: BTreeMap<String, Deaths>,
     /// Whether to look at the newest events, too.
@@ -318,7 +319,7 @@ pub struct ParkedChannel {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Waiting {
     pub channel: String,
-    /// When the oldest of them was made.
+    /// Since when the oldest of them waits.
     pub oldest: Timestamp,
     /// The last answer to that one, in our own words.
     pub words: Option<String>,
@@ -328,9 +329,9 @@ pub struct Waiting {
 /// The dead deliveries of a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deaths {
-    /// How many there are, notices included.
+    /// How many there are, notices and tests included.
     pub all: u64,
-    /// Those that are no notices.
+    /// Those of which somebody should know.
     pub dead: Option<Dead>,
 }
 

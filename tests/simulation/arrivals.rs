@@ -183,7 +183,8 @@ impl Teller {
             let late = (at - placed).max(0);
             let lag = if kind == Kind::OrderPlaced { late } else { 0 };
             let name = format!("{kind}:{marker}");
-            let data = Data { reason: (kind == Kind::OrderCancelled).then(|| "sold out".to_owned()), ..Data::default() };
+            let data =
+                Data { reason: (kind == Kind::OrderCancelled).then(|| "sold out".to_owned()), ..Data::default() };
             let (shop, marker) = (shop.clone(), marker.clone());
             self.tell(Arrival { at, lag, kind, marker, name, order: Some(order), shop, data });
         }

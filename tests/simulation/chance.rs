@@ -5,7 +5,6 @@
 pub struct Chance(u64);
 
 impl Chance {
-
     /// What is drawn for something of this name, whenever it is asked.
     pub fn of(seed: u64, names: &[&str]) -> Self {
         let mut hash = seed ^ 0xcbf2_9ce4_8422_2325;

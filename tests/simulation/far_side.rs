@@ -136,9 +136,9 @@ impl FarSide {
         let mut chance = Chance::of(self.seed, &["thinks", key, &now.to_string()]);
         Ok(match spell {
             Some(Spell::Misconfigured) => Outcome::Misconfigured,
-            Some(Spell::Failing) => Outcome::Retry {
-                after: chance.one_of(&[None, Some(SignedDuration::from_secs(90))]),
-            },
+            Some(Spell::Failing) => {
+                Outcome::Retry { after: chance.one_of(&[None, Some(SignedDuration::from_secs(90))]) }
+            }
             Some(Spell::Narrow { bytes }) if part.body.len() > bytes => Outcome::TooLong,
             Some(Spell::Full) if part.index == 1 => Outcome::Full,
             Some(Spell::Greylists) if self.put_off.insert(key.to_owned()) => Outcome::Retry { after: None },

@@ -22,7 +22,9 @@ pub enum Spell {
     Misconfigured,
     Slow,
     /// It takes shorter messages only.
-    Narrow { bytes: usize },
+    Narrow {
+        bytes: usize,
+    },
     /// A recipient's mailbox is full.
     Full,
     /// Each message is put off once.
@@ -47,8 +49,7 @@ pub struct Weather {
 impl Weather {
     pub fn of(seed: u64, name: FarSideName, week: i64) -> Self {
         let mut chance = Chance::of(seed, &["weather", &format!("{name:?}")]);
-        let is_robot =
-            matches!(name, FarSideName::KitchenRobot | FarSideName::OfficeRobot | FarSideName::BossRobot);
+        let is_robot = matches!(name, FarSideName::KitchenRobot | FarSideName::OfficeRobot | FarSideName::BossRobot);
         let narrow = match name {
             FarSideName::OfficeRobot => chance.one_of(&[600, 1500]),
             _ => chance.one_of(&[1200, 3000]),
@@ -84,10 +85,6 @@ impl Weather {
 
     pub fn at(&self, now: i64) -> Option<Spell> {
         self.lasting.iter().find(|one| one.from <= now && now < one.to).map(|one| one.spell)
-    }
-
-    pub fn changes(&self) -> impl Iterator<Item = &Lasting> {
-        self.lasting.iter()
     }
 
     /// When others send to the robot, one after another.

@@ -619,9 +619,12 @@ impl Week<'_> {
                 *self.counts.entry(state).or_default() += count;
             }
         }
-        for (what, step) in
-            [("held", "held"), ("returned", "returned"), ("told elsewhere", "told_elsewhere"), ("fell back", "fell_back")]
-        {
+        for (what, step) in [
+            ("held", "held"),
+            ("returned", "returned"),
+            ("told elsewhere", "told_elsewhere"),
+            ("fell back", "fell_back"),
+        ] {
             let count = self.judge.steps(step);
             if count > 0 {
                 *self.counts.entry(what).or_default() += count;

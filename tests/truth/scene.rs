@@ -13,7 +13,6 @@ use crate::support::of;
 
 /// Event ids of Keeta: what happens to an order. Placed and cancelled are urgent.
 pub const ACCEPTED: u64 = 1002;
-pub const COMPLETED: u64 = 1003;
 pub const CANCELLED: u64 = 1004;
 
 /// Early in an hour, so that no test sees the hour in which a notice is said once go by. In Hong Kong it is four minutes past

@@ -71,6 +71,8 @@ impl Templates {
         view: &crate::domain::compose::View<'_>,
     ) -> Result<Composed, ComposeError> {
         let zone = || Value::from_object(Zone(timezone.clone()));
+        // By it a time of the same day is known, and goes without its date.
+        let received_at = || value_of(&view.event.received_at);
         let mut pieces = vec![message.markdown.clone()];
         if !notes.unreached.is_empty() {
             let (dialect, path) = self.find(language, &["_unreached.md"])?;
@@ -79,7 +81,13 @@ impl Templates {
                 .iter()
                 .map(|(channel, since)| context! { channel => channel, since => value_of(since) })
                 .collect();
-            pieces.insert(0, dialect.render(&path, context! { unreached => channels, timezone => zone() })?);
+            pieces.insert(
+                0,
+                dialect.render(
+                    &path,
+                    context! { unreached => channels, received_at => received_at(), timezone => zone() },
+                )?,
+            );
         }
         if !notes.earlier.is_empty() {
             let (dialect, path) = self.find(language, &["_earlier.md"])?;
@@ -88,7 +96,10 @@ impl Templates {
                 .iter()
                 .map(|earlier| context! { kind => earlier.kind.to_string(), at => value_of(&earlier.at) })
                 .collect();
-            pieces.push(dialect.render(&path, context! { earlier => earlier, timezone => zone() })?);
+            pieces.push(
+                dialect
+                    .render(&path, context! { earlier => earlier, received_at => received_at(), timezone => zone() })?,
+            );
         }
         Ok(Composed { title: message.title.clone(), ..composed(&pieces.join("\n\n"), view) })
     }

@@ -14,15 +14,9 @@ use crate::store::Parked;
 impl Runner {
     /// While the channel is parked, one message now and then finds out whether its setting is mended: the oldest, or a test
     /// that a person asked for.
-    pub(super) async fn probe(
-        &mut self,
-        candidates: &[Candidate],
-        parked: &Parked,
-        now: Timestamp,
-        elapsed: Elapsed,
-    ) -> Next {
-        let test = candidates.iter().find(|candidate| candidate.kind == Kind::Test);
-        let oldest = || candidates.iter().min_by_key(|candidate| candidate.event_seq);
+    pub(super) async fn probe(&mut self, due: &[Candidate], parked: &Parked, now: Timestamp, elapsed: Elapsed) -> Next {
+        let test = due.iter().find(|candidate| candidate.kind == Kind::Test);
+        let oldest = || due.iter().min_by_key(|candidate| candidate.event_seq);
         let is_time = parked.next_probe_at <= now;
         let Some(candidate) = test.or_else(|| oldest().filter(|_| is_time)) else {
             return if is_time { Next::Change } else { Next::On(parked.next_probe_at) };
@@ -61,10 +55,13 @@ impl Runner {
     pub(super) async fn fall_back(&self, now: Timestamp) {
         let Some(to) = &self.lane.fallback else { return };
         let before = now.checked_sub(self.lane.fallback_after).unwrap_or(now);
-        if !matches!(self.post.store.reader().wants_fallback(&self.lane.name, before, now).await, Ok(true)) {
+        let quiet = self.lane.quiet.as_ref().filter(|quiet| quiet.until(now, &self.lane.timezone).is_some());
+        let through = quiet.map(|quiet| quiet.except.clone());
+        let reader = self.post.store.reader();
+        if !matches!(reader.wants_fallback(&self.lane.name, before, now, through.clone()).await, Ok(true)) {
             return;
         }
-        match self.post.store.fall_back(to.clone(), before, now).await {
+        match self.post.store.fall_back(to.clone(), before, now, through).await {
             Ok(0) => {}
             Ok(asked) => {
                 tracing::warn!(

@@ -13,7 +13,9 @@ use crate::domain::retry::Step;
 use crate::store::Claim;
 use crate::store::Claimed;
 use crate::store::Settle;
+use crate::store::StoreError;
 use crate::store::form_text;
+use crate::store::sqlite::Sqlite;
 use crate::store::sqlite::fallback;
 use crate::store::sqlite::pacing;
 use crate::store::sqlite::parking;
@@ -59,6 +61,10 @@ pub fn claim(connection: &Connection, claim: &Claim) -> rusqlite::Result<Claimed
         let sql = "UPDATE deliveries SET digest = ?2 WHERE id = ?1";
         connection.prepare_cached(sql)?.execute(params![carried.0.as_bytes(), id])?;
     }
+    for released in &claim.released {
+        let sql = "UPDATE deliveries SET digest = NULL WHERE id = ?1 AND digest = ?2 AND state = 'waiting'";
+        connection.prepare_cached(sql)?.execute(params![released.0.as_bytes(), id])?;
+    }
     for part in &claim.composed {
         let sql = "INSERT INTO parts (delivery, form, part, body) VALUES (?1, ?2, ?3, ?4)
             ON CONFLICT (delivery, form, part) DO UPDATE SET body = excluded.body";
@@ -100,7 +106,8 @@ pub fn settle(connection: &Connection, settle: &Settle) -> rusqlite::Result<()> 
     match step {
         Step::Delivered if !settle.more_parts => told(connection, settle.delivery),
         Step::Dead => dead(connection, settle),
-        _ => Ok(()),
+        Step::Wait { .. } | Step::Park { .. } => fallback::call_off_late(connection, settle.delivery),
+        Step::Delivered | Step::Recompose(_) => Ok(()),
     }
 }
 
@@ -145,10 +152,7 @@ fn judge_channel(
 fn told(connection: &Connection, delivery: DeliveryId) -> rusqlite::Result<()> {
     let sql = "UPDATE deliveries SET state = 'merged' WHERE digest = ?1 AND state = 'waiting'";
     connection.prepare_cached(sql)?.execute([delivery.0.as_bytes()])?;
-    let sql = "UPDATE deliveries SET state = 'merged', digest = ?1
-               WHERE instead_of = ?1 AND state = 'waiting' AND attempts = 0 AND digest IS NULL";
-    connection.prepare_cached(sql)?.execute([delivery.0.as_bytes()])?;
-    Ok(())
+    fallback::call_off(connection, delivery)
 }
 
 /// It is dead. Had it carried others, each of them, itself included, gets one more chance, by itself.
@@ -181,7 +185,9 @@ fn dead(connection: &Connection, settle: &Settle) -> rusqlite::Result<()> {
 }
 
 fn fallback_of_dead(connection: &Connection, settle: &Settle, delivery: DeliveryId) -> rusqlite::Result<()> {
-    let is_dead = "SELECT EXISTS (SELECT 1 FROM deliveries WHERE id = ?1 AND state = 'dead' AND fell_back = 0)";
+    // A test is about its channel alone.
+    let is_dead = "SELECT EXISTS (SELECT 1 FROM deliveries d JOIN events e ON e.id = d.event
+        WHERE d.id = ?1 AND d.state = 'dead' AND d.fell_back = 0 AND e.kind <> 'test')";
     let is_dead =
         connection.prepare_cached(is_dead)?.query_row([delivery.0.as_bytes()], |row| row.get::<_, bool>(0))?;
     match &settle.fallback {
@@ -223,3 +229,13 @@ fn channel_of(connection: &Connection, delivery: DeliveryId) -> rusqlite::Result
 /// Between the last probe of a channel and a restart that probes it again: a supervisor that restarts us in a loop must not
 /// make us hammer an account.
 pub const PROBE_AFTER_START: SignedDuration = SignedDuration::from_mins(1);
+
+impl Sqlite {
+    /// Holds deliveries until the quiet hours of their channel end.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn hold(&self, ids: Vec<DeliveryId>, until: Timestamp, now: Timestamp) -> Result<(), StoreError> {
+        self.change(move |connection| hold(connection, &ids, until, now)).await
+    }
+}

@@ -16,8 +16,10 @@ use crate::store::Due;
 use crate::store::Outlook;
 use crate::store::Parked;
 use crate::store::Standing;
+use crate::store::StoreError;
 use crate::store::form_of;
 use crate::store::form_text;
+use crate::store::sqlite::Sqlite;
 use crate::store::sqlite::rows;
 
 const CANDIDATES: &str = "SELECT d.id, e.kind, d.urgent, d.order_key, d.event_seq, d.returned, d.fell_back = 1,
@@ -241,4 +243,15 @@ pub fn rank(connection: &Connection, channel: &str, urgent: &[Glob]) -> rusqlite
         connection.prepare_cached(sql)?.execute(params![id, is_urgent])?;
     }
     Ok(())
+}
+
+impl Sqlite {
+    /// Says of what waits for a channel which kinds are urgent: the configuration may have changed since they came.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn rank(&self, channel: &str, urgent: Vec<Glob>) -> Result<(), StoreError> {
+        let channel = channel.to_owned();
+        self.change(move |connection| rank(connection, &channel, &urgent)).await
+    }
 }

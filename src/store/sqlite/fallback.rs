@@ -1,33 +1,70 @@
 //! Fallbacks: another channel hears in the place of one that cannot be reached, and what it has told is told.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use rusqlite::Connection;
 use rusqlite::OptionalExtension;
 use rusqlite::params;
 
 use crate::domain::event::DeliveryId;
+use crate::domain::route::Glob;
 use crate::store::Fallback;
+use crate::store::StoreError;
 use crate::store::Unreached;
+use crate::store::sqlite::Sqlite;
 use crate::store::sqlite::deliver;
 use crate::store::sqlite::due;
 use crate::store::sqlite::rows;
 
 /// So many deliveries a step; each step is a short part of one commit.
-const STEP: u32 = 100;
+const STEP: usize = 100;
 
-/// Of a channel (`?1`), what waits for it in earnest since `?3`, or at all while it is parked (`?2`). What is held in quiet
-/// hours waits by intention, and from their end on in earnest.
-const WAITS_TOO_LONG: &str = "FROM deliveries d JOIN events e ON e.id = d.event
+/// Of a channel (`?1`), what waits for it in earnest since `?3`, or at all while it is parked (`?2`). What was held in quiet
+/// hours waited by intention, and does so in earnest from their end on.
+const WAITS_TOO_LONG: &str = "SELECT id, since, kind FROM (SELECT d.id, e.kind, d.created_at,
+        max(d.created_at, coalesce((SELECT max(unixepoch(s.detail)) * 1000 FROM steps s
+            WHERE s.delivery = d.id AND s.step = 'held'), 0)) AS since
+    FROM deliveries d JOIN events e ON e.id = d.event
     WHERE d.channel = ?1 AND d.state = 'waiting' AND d.urgent = 1 AND d.fell_back = 0 AND e.kind <> 'test'
-    AND NOT (d.attempts = 0 AND d.due_at > ?4)
-    AND (?2 OR (CASE WHEN d.attempts = 0 THEN max(d.due_at, d.created_at) ELSE d.created_at END) <= ?3)";
+    AND d.created_at <= iif(?2, ?4, ?3))
+    WHERE since <= iif(?2, ?4, ?3) ORDER BY created_at";
+
+/// Which of them the fallback is to be asked for, at most so many, and since when each waits. In quiet hours only the kinds
+/// that come `through` them.
+fn wanted(
+    connection: &Connection,
+    channel: &str,
+    is_parked: bool,
+    (before, now): (Timestamp, Timestamp),
+    through: Option<&[Glob]>,
+    most: usize,
+) -> rusqlite::Result<Vec<(DeliveryId, Timestamp)>> {
+    let mut select = connection.prepare_cached(WAITS_TOO_LONG)?;
+    let given = params![channel, is_parked, rows::to_millisecond(before), rows::to_millisecond(now)];
+    let (mut found, mut wanted) = (select.query(given)?, Vec::new());
+    while wanted.len() < most
+        && let Some(row) = found.next()?
+    {
+        let kind = row.get_ref(2)?.as_str()?;
+        if through.is_none_or(|globs| globs.iter().any(|glob| glob.matches(kind))) {
+            let id = DeliveryId(rows::uuid(0, row.get_ref(0)?.as_blob()?)?);
+            wanted.push((id, rows::of_millisecond(1, row.get(1)?)?));
+        }
+    }
+    Ok(wanted)
+}
 
 /// Whether the fallback is to be asked for something.
-pub fn is_wanted(connection: &Connection, channel: &str, before: Timestamp, now: Timestamp) -> rusqlite::Result<bool> {
-    let parked = due::parked(connection, channel)?.is_some();
-    let sql = format!("SELECT EXISTS (SELECT 1 {WAITS_TOO_LONG})");
-    let given = params![channel, parked, rows::to_millisecond(before), rows::to_millisecond(now)];
-    connection.prepare_cached(&sql)?.query_row(given, |row| row.get(0))
+pub fn is_wanted(
+    connection: &Connection,
+    channel: &str,
+    before: Timestamp,
+    now: Timestamp,
+    through: Option<&[Glob]>,
+) -> rusqlite::Result<bool> {
+    let is_parked = due::parked(connection, channel)?.is_some();
+    wanted(connection, channel, is_parked, (before, now), through, 1).map(|wanted| !wanted.is_empty())
 }
 
 /// Asks the fallback for the urgent deliveries that have waited since `before`, or for all urgent ones while the channel is
@@ -37,17 +74,12 @@ pub fn ask_for_waiting(
     to: &Fallback,
     before: Timestamp,
     now: Timestamp,
+    through: Option<&[Glob]>,
 ) -> rusqlite::Result<u64> {
     let parked = due::parked(connection, &to.channel)?;
-    let sql = format!("SELECT d.id, d.created_at {WAITS_TOO_LONG} ORDER BY d.created_at LIMIT ?5");
-    let given = params![to.channel, parked.is_some(), rows::to_millisecond(before), rows::to_millisecond(now), STEP];
-    let mut select = connection.prepare_cached(&sql)?;
-    let found = select.query_map(given, |row| {
-        Ok((DeliveryId(rows::uuid(0, row.get_ref(0)?.as_blob()?)?), rows::of_millisecond(1, row.get(1)?)?))
-    })?;
     let mut asked = 0;
-    for (delivery, created_at) in found.collect::<rusqlite::Result<Vec<_>>>()? {
-        let since = parked.as_ref().map_or(created_at, |parked| parked.since);
+    for (delivery, since) in wanted(connection, &to.channel, parked.is_some(), (before, now), through, STEP)? {
+        let since = parked.as_ref().map_or(since, |parked| parked.since);
         asked += u64::from(ask(connection, to, delivery, Some(since), now)?);
     }
     Ok(asked)
@@ -86,22 +118,94 @@ pub fn ask(
     Ok(asked)
 }
 
-/// What the fallback has told need not be told once more.
+/// What a fallback has told, or the fallback of that one, need not be told once more.
 pub fn absorb(connection: &Connection, channel: &str, now: Timestamp) -> rusqlite::Result<()> {
-    let sql = "SELECT d.id, f.id FROM deliveries d JOIN deliveries f ON f.instead_of = d.id
-        WHERE d.channel = ?1 AND d.state = 'waiting' AND d.digest IS NULL AND d.fell_back = 1
-        AND f.state IN ('delivered', 'merged')
-        AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.delivery = d.id AND a.ended_at IS NULL)
-        AND NOT EXISTS (SELECT 1 FROM deliveries carried WHERE carried.digest = d.id AND carried.state = 'waiting')";
-    let mut select = connection.prepare_cached(sql)?;
+    let sql = "WITH RECURSIVE instead (first, id) AS (
+            SELECT d.id, f.id FROM deliveries d JOIN deliveries f ON f.instead_of = d.id
+                WHERE d.channel = ?1 AND d.state = 'waiting' AND d.fell_back = 1
+            UNION SELECT instead.first, f.id FROM instead JOIN deliveries f ON f.instead_of = instead.id)
+        SELECT instead.first, f.id FROM instead JOIN deliveries f ON f.id = instead.id
+        WHERE f.state IN ('delivered', 'merged') ORDER BY f.state = 'delivered'";
+    let told = pairs(connection, sql, params![channel])?;
+    for (delivery, by) in merge(connection, &told)? {
+        deliver::step(connection, delivery, now, "told_elsewhere", &by.to_string())?;
+    }
+    Ok(())
+}
+
+/// A delivery and what it carried are told, so nobody need be told in their place any more.
+pub fn call_off(connection: &Connection, told: DeliveryId) -> rusqlite::Result<()> {
+    let sql = "WITH RECURSIVE instead (id) AS (
+            SELECT f.id FROM deliveries d JOIN deliveries f ON f.instead_of = d.id WHERE d.id = ?1 OR d.digest = ?1
+            UNION SELECT f.id FROM instead JOIN deliveries f ON f.instead_of = instead.id)
+        SELECT id, ?1 FROM instead";
+    merge(connection, &pairs(connection, sql, params![told.0.as_bytes()])?).map(drop)
+}
+
+/// A stand-in was not told by this attempt: should the first channel have been faster meanwhile, it need not be told at all.
+pub fn call_off_late(connection: &Connection, stand_in: DeliveryId) -> rusqlite::Result<()> {
+    let sql = "WITH RECURSIVE first (id) AS (
+            SELECT instead_of FROM deliveries WHERE id = ?1 AND instead_of IS NOT NULL
+            UNION SELECT d.instead_of FROM first JOIN deliveries d ON d.id = first.id WHERE d.instead_of IS NOT NULL)
+        SELECT d.id FROM first JOIN deliveries d ON d.id = first.id WHERE d.state IN ('delivered', 'merged')";
+    let read = |row: &rusqlite::Row<'_>| rows::uuid(0, row.get_ref(0)?.as_blob()?).map(DeliveryId);
+    let told = connection.prepare_cached(sql)?.query_row([stand_in.0.as_bytes()], read).optional()?;
+    told.map_or(Ok(()), |told| call_off(connection, told))
+}
+
+/// Deliveries, each with the one that told it.
+type Told = BTreeMap<DeliveryId, DeliveryId>;
+
+fn pairs(connection: &Connection, sql: &str, given: impl rusqlite::Params) -> rusqlite::Result<Told> {
     let read = |row: &rusqlite::Row<'_>| {
         let id = |column| rows::uuid(column, row.get_ref(column)?.as_blob()?).map(DeliveryId);
         Ok((id(0)?, id(1)?))
     };
-    for (delivery, told) in select.query_map([channel], read)?.collect::<rusqlite::Result<Vec<_>>>()? {
-        let sql = "UPDATE deliveries SET state = 'merged', digest = ?2 WHERE id = ?1";
-        connection.prepare_cached(sql)?.execute(params![delivery.0.as_bytes(), told.0.as_bytes()])?;
-        deliver::step(connection, delivery, now, "told_elsewhere", &told.to_string())?;
+    connection.prepare_cached(sql)?.query_map(given, read)?.collect()
+}
+
+/// Merges those that still wait, and are not just being sent. A message that carries others is one with them: it is merged
+/// when all of them are told. Answers which were merged.
+fn merge(connection: &Connection, told: &Told) -> rusqlite::Result<Vec<(DeliveryId, DeliveryId)>> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM deliveries d WHERE d.id = ?1 AND d.state = 'waiting' AND d.digest IS NULL
+        AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.delivery = d.id AND a.ended_at IS NULL))";
+    let mut merged = Vec::new();
+    for leader in told.keys() {
+        let rests: bool = connection.prepare_cached(sql)?.query_row([leader.0.as_bytes()], |row| row.get(0))?;
+        let carried = due::carried(connection, *leader)?;
+        if rests && carried.iter().all(|id| told.contains_key(id)) {
+            merged.extend(carried.iter().chain([leader]).map(|id| (*id, told[id])));
+        }
     }
-    Ok(())
+    for (delivery, by) in &merged {
+        let sql = "UPDATE deliveries SET state = 'merged', digest = ?2 WHERE id = ?1";
+        connection.prepare_cached(sql)?.execute(params![delivery.0.as_bytes(), by.0.as_bytes()])?;
+    }
+    Ok(merged)
+}
+
+impl Sqlite {
+    /// Asks the fallback for urgent deliveries that have waited since `before`, or for all urgent ones while the channel is
+    /// parked; in quiet hours only for what comes `through` them; not more than one step's worth. Answers how many.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn fall_back(
+        &self,
+        to: Fallback,
+        before: Timestamp,
+        now: Timestamp,
+        through: Option<Vec<Glob>>,
+    ) -> Result<u64, StoreError> {
+        self.change(move |connection| ask_for_waiting(connection, &to, before, now, through.as_deref())).await
+    }
+
+    /// Takes for told what the fallback of a channel has told.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn absorb(&self, channel: &str, now: Timestamp) -> Result<(), StoreError> {
+        let channel = channel.to_owned();
+        self.change(move |connection| absorb(connection, &channel, now)).await
+    }
 }

@@ -34,12 +34,9 @@ use rusqlite::Connection;
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 
-use crate::domain::event::DeliveryId;
 use crate::domain::order::Order;
-use crate::domain::route::Glob;
 use crate::store::Claim;
 use crate::store::Claimed;
-use crate::store::Fallback;
 use crate::store::Record;
 use crate::store::Recorded;
 use crate::store::Settle;
@@ -137,58 +134,6 @@ impl Sqlite {
     /// [`StoreError::Unavailable`]: the outcome was not kept; the caller should try again, else the message may go out twice.
     pub async fn settle(&self, settle: Settle) -> Result<(), StoreError> {
         self.change(move |connection| deliver::settle(connection, &settle)).await
-    }
-
-    /// Holds deliveries until the quiet hours of their channel end.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn hold(&self, ids: Vec<DeliveryId>, until: Timestamp, now: Timestamp) -> Result<(), StoreError> {
-        self.change(move |connection| deliver::hold(connection, &ids, until, now)).await
-    }
-
-    /// Asks the fallback for urgent deliveries that have waited since `before`, or for all urgent ones while the channel is
-    /// parked; not more than one step's worth of them. Answers how many.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn fall_back(&self, to: Fallback, before: Timestamp, now: Timestamp) -> Result<u64, StoreError> {
-        self.change(move |connection| fallback::ask_for_waiting(connection, &to, before, now)).await
-    }
-
-    /// Takes for told what the fallback of a channel has told.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn absorb(&self, channel: &str, now: Timestamp) -> Result<(), StoreError> {
-        let channel = channel.to_owned();
-        self.change(move |connection| fallback::absorb(connection, &channel, now)).await
-    }
-
-    /// Tries a parked channel now: its setting has changed, or somebody asks for it.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn probe_now(&self, channel: &str, now: Timestamp) -> Result<(), StoreError> {
-        let channel = channel.to_owned();
-        self.change(move |connection| parking::probe_now(connection, &channel, now)).await
-    }
-
-    /// Says of what waits for a channel which kinds are urgent: the configuration may have changed since they came.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn rank(&self, channel: &str, urgent: Vec<Glob>) -> Result<(), StoreError> {
-        let channel = channel.to_owned();
-        self.change(move |connection| due::rank(connection, &channel, &urgent)).await
-    }
-
-    /// Forgets the slots of these attempts.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn forget_slots(&self, attempts: Vec<i64>) -> Result<(), StoreError> {
-        self.change(move |connection| pacing::forget(connection, &attempts)).await
     }
 
     /// Removes events older than `before` whose deliveries are all done, at most `steps` of them, beginning after the event

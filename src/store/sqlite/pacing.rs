@@ -5,7 +5,9 @@ use rusqlite::Connection;
 use rusqlite::params;
 
 use crate::store::Pacing;
+use crate::store::StoreError;
 use crate::store::TakenSlots;
+use crate::store::sqlite::Sqlite;
 use crate::store::sqlite::rows;
 
 /// Takes a slot for an attempt. It stays until it is said to be free; `until` is for whoever looks at the table.
@@ -44,4 +46,14 @@ pub fn taken(connection: &Connection) -> rusqlite::Result<TakenSlots> {
     let mut select = connection.prepare_cached("SELECT credential, closed_until, closings FROM credentials")?;
     let closed = select.query_map([], |row| Ok((row.get(0)?, rows::of_millisecond(1, row.get(1)?)?, row.get(2)?)))?;
     Ok(TakenSlots { slots, closed: closed.collect::<rusqlite::Result<_>>()? })
+}
+
+impl Sqlite {
+    /// Forgets the slots of these attempts.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn forget_slots(&self, attempts: Vec<i64>) -> Result<(), StoreError> {
+        self.change(move |connection| forget(connection, &attempts)).await
+    }
 }

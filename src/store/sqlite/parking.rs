@@ -5,6 +5,8 @@ use rusqlite::Connection;
 use rusqlite::params;
 
 use crate::domain::event::DeliveryId;
+use crate::store::StoreError;
+use crate::store::sqlite::Sqlite;
 use crate::store::sqlite::deliver::PROBE_AFTER_START;
 use crate::store::sqlite::fallback;
 use crate::store::sqlite::rows;
@@ -73,4 +75,15 @@ pub fn take_up(connection: &Connection, now: Timestamp) -> rusqlite::Result<()> 
     connection.execute(sql, params![now, apart])?;
     let sql = "UPDATE deliveries SET due_at = ?1 WHERE state = 'waiting' AND outcome = 'misconfigured'";
     connection.execute(sql, [now]).map(drop)
+}
+
+impl Sqlite {
+    /// Tries a parked channel now: its setting has changed, or somebody asks for it.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn probe_now(&self, channel: &str, now: Timestamp) -> Result<(), StoreError> {
+        let channel = channel.to_owned();
+        self.change(move |connection| probe_now(connection, &channel, now)).await
+    }
 }

@@ -13,6 +13,7 @@ use crate::domain::event::DeliveryId;
 use crate::domain::event::Event;
 use crate::domain::event::EventId;
 use crate::domain::order::Order;
+use crate::domain::route::Glob;
 use crate::store::Due;
 use crate::store::Outlook;
 use crate::store::Parked;
@@ -109,13 +110,20 @@ impl Reader {
         self.look(move |connection| due::parked(connection, &channel)).await
     }
 
-    /// Whether the fallback of a channel is to be asked for something that has waited since `before`.
+    /// Whether the fallback of a channel is to be asked for something that has waited since `before`; in quiet hours only for
+    /// what comes `through` them.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub async fn wants_fallback(&self, channel: &str, before: Timestamp, now: Timestamp) -> Result<bool, StoreError> {
+    pub async fn wants_fallback(
+        &self,
+        channel: &str,
+        before: Timestamp,
+        now: Timestamp,
+        through: Option<Vec<Glob>>,
+    ) -> Result<bool, StoreError> {
         let channel = channel.to_owned();
-        self.look(move |connection| fallback::is_wanted(connection, &channel, before, now)).await
+        self.look(move |connection| fallback::is_wanted(connection, &channel, before, now, through.as_deref())).await
     }
 
     /// The slots that are taken and the credentials that are shut.

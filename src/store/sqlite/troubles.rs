@@ -39,19 +39,27 @@ const PARKED: &str = "SELECT p.channel, p.since, p.reason, p.next_probe_at,
         (SELECT count(*) FROM deliveries d WHERE d.channel = p.channel AND d.state = 'waiting' AND d.digest IS NULL)
     FROM parked_channels p";
 
-// With min() alone, the other columns are those of the row that has it.
-const WAITING: &str = "SELECT min(u.created_at), u.answer, count(*) FROM (
-        SELECT id, created_at, due_at, answer FROM deliveries
-        WHERE channel = ?1 AND urgent = 1 AND state = 'waiting' AND digest IS NULL ORDER BY due_at LIMIT ?4
-    ) u
-    WHERE u.created_at <= ?2
-    AND NOT (u.due_at > ?3 AND 'held' IS (SELECT step FROM steps WHERE delivery = u.id ORDER BY seq DESC LIMIT 1))";
+// Since when each waits in earnest: from the end of the quiet hours on, or since a person asked for it once more. With min()
+// alone, the other columns are those of the row that has it.
+const WAITING: &str = "SELECT min(w.since), w.answer, count(*) FROM (
+        SELECT u.id, u.answer, max(u.created_at, coalesce((
+            SELECT max(CASE step WHEN 'held' THEN unixepoch(detail) * 1000 ELSE at END) FROM steps
+            WHERE delivery = u.id AND step IN ('held', 'redelivered')
+        ), 0)) AS since
+        FROM (
+            SELECT id, created_at, answer FROM deliveries
+            WHERE channel = ?1 AND urgent = 1 AND state = 'waiting' AND digest IS NULL ORDER BY due_at LIMIT ?3
+        ) u
+        WHERE u.created_at <= ?2
+    ) w
+    WHERE w.since <= ?2
+    AND NOT EXISTS (SELECT 1 FROM deliveries f WHERE f.instead_of = w.id AND f.state IN ('delivered', 'merged'))";
 
 const DEAD: &str = "SELECT channel, count(*) FROM deliveries WHERE state = 'dead' GROUP BY channel";
 
 const DEAD_OF: &str =
     "SELECT d.due_at, d.answer, e.kind, e.order_number FROM deliveries d JOIN events e ON e.id = d.event
-    WHERE d.channel = ?1 AND d.state = 'dead' AND e.kind <> 'operator.notice'";
+    WHERE d.channel = ?1 AND d.state = 'dead' AND e.kind NOT IN ('operator.notice', 'test')";
 
 const UNHEARD: &str = "SELECT event FROM (SELECT id, source, event FROM events ORDER BY seq DESC LIMIT ?1) e
     WHERE e.source <> ?2 AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.event = e.id)";
@@ -84,7 +92,7 @@ impl Reader {
     }
 }
 
-pub fn tell(connection: &Connection, telling: &Telling) -> rusqlite::Result<Option<Recorded>> {
+fn tell(connection: &Connection, telling: &Telling) -> rusqlite::Result<Option<Recorded>> {
     let Telling { before, after, notice } = telling;
     let Some(about) = after.as_ref().or(before.as_ref()) else { return Ok(None) };
     let key = params![about.topic, about.subject];
@@ -103,7 +111,7 @@ pub fn tell(connection: &Connection, telling: &Telling) -> rusqlite::Result<Opti
     }
 }
 
-pub fn sign(connection: &Connection, source: &str, at: Option<Timestamp>) -> rusqlite::Result<()> {
+fn sign(connection: &Connection, source: &str, at: Option<Timestamp>) -> rusqlite::Result<()> {
     match at {
         Some(at) => {
             let sql = "INSERT INTO signs_of_life (source, at) VALUES (?1, ?2)
@@ -124,7 +132,7 @@ fn sight(connection: &Connection, look: Look) -> rusqlite::Result<Sight> {
         waiting: look
             .channels
             .iter()
-            .filter_map(|channel| waiting(connection, channel, look.now, look.created_before).transpose())
+            .filter_map(|channel| waiting(connection, channel, look.waits_since).transpose())
             .collect::<rusqlite::Result<_>>()?,
         dead: dead(connection, look.dead)?,
         signs: signs(connection)?,
@@ -156,16 +164,11 @@ fn parked(connection: &Connection) -> rusqlite::Result<Vec<ParkedChannel>> {
     found.collect()
 }
 
-/// The urgent deliveries of a channel that were made before `created_before` and still wait; not those that are held until a
-/// later hour.
-fn waiting(
-    connection: &Connection,
-    channel: &str,
-    now: Timestamp,
-    created_before: Timestamp,
-) -> rusqlite::Result<Option<Waiting>> {
-    let (before, now) = (rows::to_millisecond(created_before), rows::to_millisecond(now));
-    connection.prepare_cached(WAITING)?.query_row(params![channel, before, now, LOOKED_AT], |row| {
+/// The urgent deliveries of a channel that wait since `since` or longer; not those that are held until a later hour, nor those
+/// that the fallback has told.
+fn waiting(connection: &Connection, channel: &str, since: Timestamp) -> rusqlite::Result<Option<Waiting>> {
+    let given = params![channel, rows::to_millisecond(since), LOOKED_AT];
+    connection.prepare_cached(WAITING)?.query_row(given, |row| {
         let Some(oldest) = row.get::<_, Option<i64>>(0)? else { return Ok(None) };
         let words: Option<String> = row.get(1)?;
         Ok(Some(Waiting {
@@ -192,7 +195,8 @@ fn dead(connection: &Connection, mut before: BTreeMap<String, Deaths>) -> rusqli
     Ok(deaths)
 }
 
-/// Without notices, of whose end nobody is told, because that would never end.
+/// Without notices, of whose end nobody is told, because that would never end; and without what a person sends to try a channel:
+/// he sees what becomes of it.
 fn dead_of(connection: &Connection, channel: &str) -> rusqlite::Result<Option<Dead>> {
     let mut select = connection.prepare_cached(DEAD_OF)?;
     let mut found = select.query([channel])?;

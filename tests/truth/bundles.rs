@@ -1,0 +1,163 @@
+//! Messages that carry several deliveries: those of one order, and digests; nothing that they carry is lost with them.
+
+use orderbell::sandbox::fault::Fault;
+use orderbell::sandbox::fault::Times;
+use orderbell::sandbox::rules::Rules;
+use orderbell::store::Standing;
+use serde_json::json;
+
+use crate::support::Daemon;
+use crate::support::Scene;
+use crate::support::keeta;
+use crate::support::keeta::Envelope;
+use crate::support::of;
+use crate::truth::scene::CANCELLED;
+use crate::truth::scene::a_while;
+use crate::truth::scene::errcode;
+use crate::truth::scene::noon;
+use crate::truth::scene::seconds;
+use crate::truth::scene::step;
+use crate::truth::scene::texts;
+use crate::truth::scene::to;
+use crate::truth::scene::until_tried;
+
+/// Two messages a minute, and one more only after half of it.
+const TWO: &str = "rate = { per = \"1m\", count = 2 }";
+
+fn short_number(number: u64) -> String {
+    format!("no{number:05}")
+}
+
+/// An order with a short number of its own, as people read it.
+async fn order(scene: &Scene, daemon: &Daemon, number: u64) {
+    let mut message = keeta::order(number);
+    message["orderInfo"]["merchantOrder"]["seqNoStr"] = json!(short_number(number));
+    let body = Envelope::new(1001, &format!("m1001-{number}"), &message.to_string(), scene.hands.now()).body();
+    daemon.acknowledged(&body).await;
+}
+
+/// A channel whose next message is a digest of these orders.
+async fn gathering(scene: &Scene, channel: &str, orders: std::ops::RangeInclusive<u64>) -> Daemon {
+    let name = channel.lines().next().expect("a table").trim_start_matches("[channel.").trim_end_matches(']');
+    let daemon = scene.start(&format!("{channel}{}", to(&[name]))).await;
+    order(scene, &daemon, 1).await;
+    daemon.until_done().await;
+    for number in orders {
+        order(scene, &daemon, number).await;
+    }
+    a_while().await;
+    assert_eq!(scene.told(name).len(), 1);
+    daemon
+}
+
+/// The numbers of those orders that stand in these texts, and how often.
+fn named(texts: &[String], orders: std::ops::RangeInclusive<u64>) -> Vec<(u64, usize)> {
+    orders.map(|number| (number, texts.iter().filter(|text| text.contains(&short_number(number))).count())).collect()
+}
+
+fn is_over(all: &[Standing]) -> bool {
+    all.iter().all(|one| one.state != "waiting")
+}
+
+/// Moves the clock on until nothing waits any more.
+async fn until_over(scene: &Scene, daemon: &Daemon) -> Vec<Standing> {
+    for _ in 0..20 {
+        scene.forward(seconds(31));
+        a_while().await;
+        let standings = daemon.deliveries().await;
+        if is_over(&standings) {
+            return standings;
+        }
+    }
+    panic!("it does not come to an end: {:#?}", daemon.deliveries().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_digest_that_dies_gives_back_what_it_carried_once_and_each_goes_alone() {
+    let scene = Scene::at(noon(), Rules::new()).await;
+    let channel = scene.robot("kitchen", &format!("{TWO}\nfallback = \"owner\"\nfallback_after = \"1h\""));
+    let owner = scene.robot("owner", "");
+    let daemon = scene.start(&format!("{channel}{owner}{}", to(&["kitchen"]))).await;
+    order(&scene, &daemon, 1).await;
+    daemon.until_done().await;
+    for number in 2..=6 {
+        order(&scene, &daemon, number).await;
+    }
+    a_while().await;
+    // The digest is refused as it is and without free text.
+    let refusals = |count| scene.far.order("kitchen", errcode(430_104), Times::Next(count));
+    refusals(2);
+    scene.forward(seconds(31));
+    until_tried(&daemon, "kitchen", 2).await;
+    let standings = daemon.deliveries().await;
+    assert_eq!(of(&standings, "kitchen").iter().filter(|one| one.digest.is_some()).count(), 4, "it carries the others");
+    scene.forward(seconds(61));
+    assert_eq!(until_tried(&daemon, "kitchen", 3).await, ["delivered", "content_refused", "content_refused"]);
+    let standings = daemon.deliveries().await;
+    assert!(of(&standings, "kitchen")[1..].iter().all(|one| (one.state.as_str(), one.digest) == ("waiting", None)));
+    // Alone, each of the five is refused as it is, and the first one also without free text.
+    refusals(6);
+    let standings = until_over(&scene, &daemon).await;
+    let kitchen = of(&standings, "kitchen");
+    let dead: Vec<_> = kitchen.iter().filter(|one| one.state == "dead").collect();
+    assert_eq!(dead.len(), 1, "{kitchen:#?}");
+    assert_eq!(kitchen.iter().filter(|one| one.state == "delivered").count(), 5, "{kitchen:#?}");
+    let lost: u64 = dead[0].order.as_ref().and_then(|number| number.parse().ok()).expect("a number");
+    let told = texts(&scene.told("kitchen"));
+    let wanted: Vec<_> = (1..=6).map(|number| (number, usize::from(number != lost))).collect();
+    assert_eq!(named(&told, 1..=6), wanted, "each alone and once: {told:#?}");
+    assert_eq!(told.len(), 5);
+    assert_eq!(
+        named(&texts(&scene.told("owner")), 1..=6),
+        (1..=6).map(|n| (n, usize::from(n == lost))).collect::<Vec<_>>()
+    );
+    assert_eq!(scene.far.counts().repeats, 0, "they have keys of their own");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_digest_that_is_too_long_for_the_far_side_loses_none_of_those_that_have_no_room_any_more() {
+    let scene = Scene::at(noon(), Rules::new()).await;
+    let daemon = gathering(&scene, &scene.wecom("office", TWO), 2..=70).await;
+    let too_long = Fault::Errcode { errcode: 45_002, errmsg: "content size out of limit".to_owned() };
+    scene.far.order("office", too_long, Times::Next(2));
+    let standings = until_over(&scene, &daemon).await;
+    assert!(of(&standings, "office").iter().all(|one| ["delivered", "merged"].contains(&one.state.as_str())));
+    let told = texts(&scene.told("office"));
+    let missing: Vec<_> = named(&told, 1..=70).into_iter().filter(|(_, count)| *count != 1).collect();
+    assert!(missing.is_empty(), "each once: {missing:?}");
+    // And each is where the store says that it is.
+    for standing in of(&standings, "office").into_iter().filter(|one| one.state == "merged") {
+        let digest = standing.digest.expect("merged in a digest");
+        let leader = standings.iter().find(|one| one.id == digest).expect("there is such a delivery");
+        let of_leader: u64 = leader.order.as_ref().and_then(|number| number.parse().ok()).expect("a number");
+        let own: u64 = standing.order.as_ref().and_then(|number| number.parse().ok()).expect("a number");
+        let message = told.iter().find(|text| text.contains(&short_number(own))).expect("it is told");
+        assert!(
+            message.contains(&short_number(of_leader)),
+            "order {own} was told elsewhere than in that of {of_leader}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_digest_whose_answer_is_lost_goes_out_again_as_it_was_whatever_comes_meanwhile() {
+    let scene = Scene::at(noon(), Rules::new()).await;
+    let daemon = gathering(&scene, &scene.robot("kitchen", TWO), 2..=5).await;
+    scene.far.order("kitchen", Fault::LostAnswer, Times::Next(1));
+    scene.forward(seconds(31));
+    until_tried(&daemon, "kitchen", 2).await;
+    for number in 6..=7 {
+        order(&scene, &daemon, number).await;
+    }
+    step(&scene, &daemon, CANCELLED, 3).await;
+    let standings = until_over(&scene, &daemon).await;
+    let came = scene.came_to("kitchen");
+    let repeats: Vec<_> = came.iter().filter(|one| one.repeat).collect();
+    assert_eq!(repeats.len(), 1, "{came:#?}");
+    assert_eq!(repeats[0].body, came[1].body);
+    let told = texts(&scene.told("kitchen"));
+    assert_eq!(named(&told[1..2], 2..=5), [(2, 1), (3, 1), (4, 1), (5, 1)]);
+    assert_eq!(named(&told[2..], 4..=7), [(4, 0), (5, 0), (6, 1), (7, 1)]);
+    assert!(told[2..].iter().any(|told| told.contains(&format!("Cancelled: order #{}", short_number(3)))), "{told:#?}");
+    assert!(of(&standings, "kitchen").iter().all(|one| ["delivered", "merged"].contains(&one.state.as_str())));
+}

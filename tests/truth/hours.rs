@@ -1,0 +1,121 @@
+//! Quiet hours: what is held, until when, and how it is told in the morning.
+
+use jiff::Timestamp;
+use orderbell::sandbox::rules::Rules;
+use orderbell::store::Standing;
+
+use crate::support::A_WHILE;
+use crate::support::Scene;
+use crate::support::of;
+use crate::truth::scene::ACCEPTED;
+use crate::truth::scene::CANCELLED;
+use crate::truth::scene::a_while;
+use crate::truth::scene::one;
+use crate::truth::scene::place;
+use crate::truth::scene::seconds;
+use crate::truth::scene::states;
+use crate::truth::scene::step;
+use crate::truth::scene::texts;
+use crate::truth::scene::to;
+
+const NIGHT: &str = "quiet = { from = \"23:00\", to = \"07:30\", except = [\"order.cancelled\"] }";
+
+fn at(text: &str) -> Timestamp {
+    text.parse().expect("a time")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_at_night_is_one_message_in_the_morning_and_each_by_itself_for_a_program() {
+    // One o'clock in Riyadh.
+    let scene = Scene::at(at("2026-11-04T22:00:00Z"), Rules::new()).await;
+    let names = ["kitchen", "office", "erp"];
+    let channels = [scene.robot("kitchen", NIGHT), scene.wecom("office", NIGHT), scene.hook("erp", NIGHT)].concat();
+    let text = format!("{channels}{}", to(&names));
+    let daemon = scene.start(&text).await;
+    for number in 1..=3 {
+        place(&scene, &daemon, number).await;
+    }
+    step(&scene, &daemon, ACCEPTED, 3).await;
+    // An exception comes through.
+    step(&scene, &daemon, CANCELLED, 4).await;
+    for name in names {
+        let told = texts(&scene.until_told(name, 1).await);
+        assert!(told[0].contains("Cancelled: order #4"), "{name}: {told:?}");
+    }
+    let morning = at("2026-11-05T04:30:00Z");
+    let held = |all: &[Standing]| all.iter().filter(|one| one.due_at == morning).count();
+    // A program gets the events of an order in their sequence, so the second of order 3 is not looked at yet.
+    let delivered = |all: &[Standing]| all.iter().filter(|one| one.state == "delivered").count();
+    let standings = daemon.until(|all| (held(all), delivered(all)) == (11, 3)).await;
+    for name in names {
+        assert_eq!(states(&standings, name), ["waiting", "waiting", "waiting", "waiting", "delivered"], "{name}");
+    }
+    // A restart in the night changes nothing.
+    daemon.stop().await;
+    let daemon = scene.start(&text).await;
+    scene.forward(morning.duration_since(scene.hands.now()) - seconds(10));
+    a_while().await;
+    assert_eq!(scene.far.counts().accepted, 3);
+    scene.forward(seconds(11));
+    let standings = daemon.until_done().await;
+    scene.nothing_more(A_WHILE).await;
+    for name in ["kitchen", "office"] {
+        let told = texts(&scene.told(name));
+        assert_eq!(told.len(), 2, "{name}: {told:#?}");
+        for words in ["3 new orders", "SAR 138.00", "Accepted: order #29332222"] {
+            assert!(told[1].contains(words), "{name}: {words} is not in {}", told[1]);
+        }
+        let leader = one(&standings, name, 3, "order.accepted");
+        assert_eq!((leader.state.as_str(), leader.attempts), ("delivered", 1), "{name}");
+        for number in 1..=3 {
+            let carried = one(&standings, name, number, "order.placed");
+            assert_eq!((carried.state.as_str(), carried.digest), ("merged", Some(leader.id)), "{name}, {number}");
+        }
+    }
+    assert_eq!((scene.told("erp").len(), states(&standings, "erp")), (5, vec!["delivered".to_owned(); 5]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_single_message_of_the_night_goes_out_in_its_own_words() {
+    let scene = Scene::at(at("2026-11-04T22:00:00Z"), Rules::new()).await;
+    let daemon = scene.start(&format!("{}{}", scene.robot("kitchen", NIGHT), to(&["kitchen"]))).await;
+    place(&scene, &daemon, 1).await;
+    daemon.until(|all| all[0].due_at == at("2026-11-05T04:30:00Z")).await;
+    scene.forward(seconds(7 * 3600));
+    let told = texts(&scene.until_told("kitchen", 1).await);
+    assert!(told[0].starts_with("New order #29332222") && told[0].contains("no onion"), "{told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_exception_tells_what_is_held_of_its_order_as_well() {
+    let scene = Scene::at(at("2026-11-04T22:00:00Z"), Rules::new()).await;
+    let daemon = scene.start(&format!("{}{}", scene.robot("kitchen", NIGHT), to(&["kitchen"]))).await;
+    place(&scene, &daemon, 1).await;
+    daemon.until(|all| all[0].due_at == at("2026-11-05T04:30:00Z")).await;
+    step(&scene, &daemon, CANCELLED, 1).await;
+    let standings = daemon.until_done().await;
+    let told = texts(&scene.told("kitchen"));
+    assert!(told.len() == 1 && told[0].contains("Cancelled: order"), "{told:?}");
+    assert!(told[0].contains("Told with it: New order ("), "{told:?}");
+    assert_eq!(one(&standings, "kitchen", 1, "order.placed").digest, Some(of(&standings, "kitchen")[1].id));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_night_in_which_the_clocks_change_ends_by_the_new_time() {
+    // Half an hour into the quiet hours of London, and the end of each night by UTC.
+    for (begin, end) in
+        [("2026-03-28T23:30:00Z", "2026-03-29T06:30:00Z"), ("2026-10-24T22:30:00Z", "2026-10-25T07:30:00Z")]
+    {
+        let scene = Scene::at(at(begin), Rules::new()).await;
+        let zone = format!("timezone = \"Europe/London\"\n{NIGHT}");
+        let daemon = scene.start(&format!("{}{}", scene.robot("kitchen", &zone), to(&["kitchen"]))).await;
+        place(&scene, &daemon, 1).await;
+        daemon.until(|all| all[0].due_at == at(end)).await;
+        scene.forward(at(end).duration_since(scene.hands.now()) - seconds(10));
+        a_while().await;
+        assert!(scene.came_to("kitchen").is_empty(), "{end}");
+        scene.forward(seconds(11));
+        scene.until_told("kitchen", 1).await;
+        daemon.until_done().await;
+    }
+}
