@@ -182,6 +182,7 @@ proptest! {
                 held: held && more,
                 returned: rarely && held && !more,
                 fell_back: false,
+                tried: false,
             }
         }).collect();
         let urgent: BTreeSet<DeliveryId> =

@@ -354,11 +354,15 @@ impl<'a> Judge<'a> {
         let mut select = self.connection.prepare_cached(sql).expect("a statement");
         let form = orderbell::store::form_text(stands.form);
         let parts = select.query_map(params![delivery.0.as_bytes(), form], |row| row.get(0)).expect("rows");
+        let number = self.lane(&stands.channel);
+        let answered: Vec<&Sent> = truth.of_leader(delivery).filter(|sent| sent.round == stands.round).collect();
+        // Of several recipients some may be refused.
+        let may_be_refused = lane.channel.to_each_his_own();
+        let is_used_up = spent(&answered) > lane.waits.len();
         for part in parts.collect::<Result<Vec<u16>, _>>().expect("readable rows") {
             let round = if lane.channel.gathers() { stands.round } else { 0 };
             let key = idempotency_key(delivery, round, part, stands.form);
-            let number = self.lane(&stands.channel);
-            let is_over = |sent: &Sent| sent.is_accepted || (lane.channel.to_each_his_own() && is_deadly(sent));
+            let is_over = |sent: &Sent| sent.is_accepted || (may_be_refused && (is_used_up || is_deadly(sent)));
             if !truth.of_key(number, &key).any(is_over) {
                 return Err(format!("part {part} of {delivery} to {} was never taken", stands.channel));
             }
@@ -381,16 +385,19 @@ impl<'a> Judge<'a> {
             .filter(|sent| sent.round == round && matches!(sent.how, How::Answered(_)))
             .collect();
         let waits = self.lanes[owed.lane].waits.len();
-        let spent = answered
-            .iter()
-            .filter(|sent| matches!(sent.how, How::Answered(Outcome::Retry { .. } | Outcome::Unknown)))
-            .count();
+        let spent = spent(&answered);
         match answered.last() {
             Some(last) if is_deadly(last) => Ok(()),
             Some(_) if spent > waits => Ok(()),
             last => Err(format!("{delivery} is dead, and nothing killed it: {spent} of {waits} waits, {last:#?}")),
         }
     }
+}
+
+/// How many of these were answered in a way that uses the schedule up.
+fn spent(sent: &[&Sent]) -> usize {
+    let spends = |sent: &&&Sent| matches!(sent.how, How::Answered(Outcome::Retry { .. } | Outcome::Unknown));
+    sent.iter().filter(spends).count()
 }
 
 /// After this answer its part is not tried again.

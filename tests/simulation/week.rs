@@ -462,6 +462,7 @@ impl Week<'_> {
         let recorded = self.daemon().store.record(record).await.map_err(|error| error.to_string())?;
         let Recorded::New { channels, .. } = recorded else { return Ok(()) };
         self.note(format!("{} {} comes", arrival.kind(), arrival.marker));
+        let seq = self.truth.owed.len();
         for (hearer, delivery) in hearers {
             let lane = self.lanes.iter().position(|lane| lane.name == hearer.channel).expect("a lane");
             let owed = Owed {
@@ -469,7 +470,7 @@ impl Week<'_> {
                 kind: arrival.kind().clone(),
                 marker: arrival.marker.clone(),
                 order: arrival.order().map(str::to_owned),
-                seq: number,
+                seq,
                 instead_of: None,
                 is_done: false,
                 is_cancelled: false,

@@ -109,6 +109,7 @@ pub fn of_orders(
             AND p.form = coalesce(l.form, d.form) AND p.done = 1)
         AND NOT EXISTS (SELECT 1 FROM deliveries carried WHERE carried.digest = coalesce(d.digest, d.id)
             AND carried.state = 'waiting' AND carried.order_key IS NOT d.order_key)
+        AND d.returned = 0
         ORDER BY d.event_seq";
     order_keys.iter().map(|key| Ok((key.clone(), ids(connection, sql, params![channel, key])?))).collect()
 }
