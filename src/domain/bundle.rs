@@ -44,10 +44,13 @@ pub struct Bundle {
     pub joins: bool,
 }
 
+/// The sequence of arrival, the delivery, and whether its message is composed already.
+type Member = (i64, DeliveryId, bool);
+
 /// The messages that these deliveries, given by urgency and then as they fell due, make at most. With `gathers`, several of
 /// one order are one. What goes on as it is comes first.
 pub fn bundles(candidates: Vec<Candidate>, gathers: bool) -> Vec<Bundle> {
-    let mut bundles: Vec<(Vec<(i64, DeliveryId, bool)>, Bundle)> = Vec::new();
+    let mut bundles: Vec<(Vec<Member>, Bundle)> = Vec::new();
     let mut of_order: BTreeMap<String, usize> = BTreeMap::new();
     for mut candidate in candidates {
         // Somebody waits for it.
@@ -68,7 +71,7 @@ pub fn bundles(candidates: Vec<Candidate>, gathers: bool) -> Vec<Bundle> {
         let Candidate { urgent, steady, held, tried, .. } = candidate;
         bundles.push((vec![member], Bundle { ids: Vec::new(), order_key, urgent, steady, held, tried, joins }));
     }
-    let ordered = |(mut members, bundle): (Vec<(i64, DeliveryId, bool)>, Bundle)| {
+    let ordered = |(mut members, bundle): (Vec<Member>, Bundle)| {
         members.sort_unstable();
         let tried = members.last().is_some_and(|(.., tried)| *tried);
         Bundle { ids: members.into_iter().map(|(_, id, _)| id).collect(), tried, ..bundle }
