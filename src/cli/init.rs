@@ -38,7 +38,7 @@ pub struct Init {
     /// Of amounts that come without one; an ISO 4217 code
     #[arg(long, value_name = "CODE", value_parser = starter::currency, requires = "sources")]
     currency: Option<String>,
-    /// How the internet reaches this daemon, such as https://bell.example.com
+    /// How the internet reaches this daemon, such as `https://bell.example.com`
     #[arg(long, value_name = "URL", value_parser = starter::public_url, requires = "sources")]
     public_url: Option<String>,
     /// Write it to this file, which must not be there yet, instead of printing it

@@ -183,7 +183,7 @@ const LOST_ANSWER: &str = "lost after the final dot";
 const LOG_IN_CHANGE: &str = "set `username` and `password` as the provider shows them; many want an app password";
 const FROM_CHANGE: &str = "set `from` to the address that logs in, or to one that the provider lets it use";
 
-/// Causes, and what to change, by our own words in [`answer`].
+/// Causes, and what to change, by our own words in an answer.
 #[rustfmt::skip]
 pub const ADVICE: &[Advice] = &[
     advice(&["username or password is wrong"], "the server does not accept username and password", LOG_IN_CHANGE),
