@@ -79,8 +79,8 @@ fn single(
         kind: due.event.kind.clone(),
         at: due.event.occurred_at.unwrap_or(due.event.received_at),
     };
+    let unreached = unreached(&earlier.iter().chain([leader]).collect::<Vec<_>>());
     let earlier: Vec<Earlier> = earlier.iter().map(told).collect();
-    let unreached = unreached(std::slice::from_ref(leader));
     let notes = Notes { unreached: &unreached, earlier: &earlier };
     let by_template = || {
         let composed = templates.compose(&view)?;
