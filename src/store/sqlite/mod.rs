@@ -31,6 +31,7 @@ use std::thread;
 
 use jiff::Timestamp;
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 
@@ -230,11 +231,18 @@ fn create(path: &Path) -> Result<(), StoreError> {
 fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open(path)?;
     connection.busy_timeout(std::time::Duration::from_millis(BUSY_MS))?;
-    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    keep_statements(&connection)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     Ok(connection)
+}
+
+/// Has each statement prepared once. A bound value that might matter for how to search would otherwise have SQLite prepare the
+/// statement anew for each value, which costs more than most searches.
+fn keep_statements(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
 }
 
 fn durability(connection: &Connection) -> rusqlite::Result<(String, i64)> {

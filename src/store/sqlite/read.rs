@@ -24,10 +24,10 @@ use crate::store::TakenSlots;
 use crate::store::Trial;
 use crate::store::sqlite::BUSY_MS;
 use crate::store::sqlite::QUEUE;
-use crate::store::sqlite::STATEMENTS;
 use crate::store::sqlite::asked;
 use crate::store::sqlite::due;
 use crate::store::sqlite::fallback;
+use crate::store::sqlite::keep_statements;
 use crate::store::sqlite::pacing;
 use crate::store::sqlite::record;
 use crate::store::sqlite::schema;
@@ -226,7 +226,7 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE | rusqlite::OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(Duration::from_millis(BUSY_MS))?;
-    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    keep_statements(&connection)?;
     connection.pragma_update(None, "query_only", true)?;
     Ok(connection)
 }
@@ -238,5 +238,30 @@ fn read(connection: &Connection, mut readings: mpsc::Receiver<Reading>) {
         if std::panic::catch_unwind(AssertUnwindSafe(|| reading(connection))).is_err() {
             tracing::error!("a look into the store met a fault of its own");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::StatementStatus;
+
+    use super::*;
+    use crate::store::sqlite::Sqlite;
+
+    #[tokio::test]
+    async fn a_statement_is_prepared_once_whatever_is_bound() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bell.db");
+        let store = Sqlite::open(&path, Timestamp::UNIX_EPOCH).unwrap();
+        for connection in [connect(&path).unwrap(), crate::store::sqlite::connect(&path).unwrap()] {
+            // An index is partial by `urgent`, and the limit matters for how to search.
+            let sql = "SELECT id FROM deliveries WHERE channel = ?1 AND urgent = ?2 AND state = 'waiting' LIMIT ?3";
+            for times in 0..4 {
+                let mut select = connection.prepare_cached(sql).unwrap();
+                assert!(!select.exists(rusqlite::params![times.to_string(), times % 2, times]).unwrap());
+                assert_eq!(select.get_status(StatementStatus::RePrepare), 0, "at the {times}th time");
+            }
+        }
+        store.close().await;
     }
 }
