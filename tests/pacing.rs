@@ -5,5 +5,7 @@ mod pacing {
     pub mod ending;
     pub mod far_side;
     pub mod liveness;
+    pub mod rounds;
     pub mod safety;
+    pub mod scene;
 }

@@ -25,6 +25,7 @@ use crate::flow::lane::Post;
 use crate::flow::notice::Topic;
 use crate::flow::pacers::Held;
 use crate::flow::pacers::Pacer;
+use crate::flow::round::Behind;
 use crate::flow::round::Round;
 use crate::flow::telling;
 use crate::flow::words;
@@ -86,26 +87,27 @@ pub async fn deliver(sending: Sending, leader: Due, carried: Vec<Due>, slot: Hel
         slot.give_back();
         return give_up(&sending, &letter).await;
     }
-    let mut first = Some(slot);
+    let mut next = Some(slot);
     let mut round = sending.lane.channel.to_each_his_own().then(|| Round::new(letter.leader.told));
     for (attempts, position) in (letter.leader.attempts + 1..).zip(0..letter.parts.len()) {
         // What is left of it goes on when the allowance lets it.
-        let Some(slot) = first.take().or_else(|| sending.go_on()) else { return };
+        let Some(slot) = next.take().or_else(|| sending.go_on()) else { return };
         if sending.retire.is_cancelled() {
             // The lane's successor goes on from here.
             return slot.give_back();
         }
         let turn = Turn { sending: &sending, letter: &letter, position, attempts };
-        if turn.attempt(slot, &mut round).await == Going::Ends {
-            return;
+        match turn.attempt(slot, &mut round).await {
+            Going::On(slot) => next = slot,
+            Going::Ends => return,
         }
     }
 }
 
 /// Whether the next part has its turn.
-#[derive(Clone, Copy, PartialEq, Eq)]
 enum Going {
-    On,
+    /// With a slot, where one was taken for it already.
+    On(Option<Held>),
     Ends,
 }
 
@@ -150,7 +152,13 @@ impl Turn<'_> {
         };
         let step = retry::next(&answer.outcome, standing, &lane.waits, ended);
         // Where each recipient has a turn of his own, the delivery ends with the last.
-        let end = round.as_mut().map(|round| round.turn(&answer, &step, self.more_parts()));
+        let next = round.as_ref().filter(|_| self.more_parts()).and_then(|_| self.sending.go_on());
+        let behind = match (self.more_parts(), &next) {
+            (false, _) => Behind::Nobody,
+            (true, None) => Behind::NoRoom,
+            (true, Some(_)) => Behind::Next,
+        };
+        let end = round.as_mut().map(|round| round.turn(&answer, &step, behind));
         if end.is_some() {
             telling::log_recipient(lane, due, &answer, &step);
         }
@@ -171,14 +179,15 @@ impl Turn<'_> {
         };
         keep(self.sending, settle).await;
         let (answer, step) = match end {
-            Some(None) => return Going::On,
+            Some(None) => return Going::On(next),
             Some(Some(end)) => end,
             None => (answer, step),
         };
+        next.into_iter().for_each(Held::give_back);
         let more_parts = self.more_parts() && round.is_none();
         telling::log(lane, due, self.attempts, &answer, &step, more_parts, ended);
         self.tell(&answer, &step, round.as_ref(), ended).await;
-        if step == Step::Delivered && round.is_none() { Going::On } else { Going::Ends }
+        if step == Step::Delivered && round.is_none() { Going::On(None) } else { Going::Ends }
     }
 
     /// Begins the attempt in the store. `None`: it must not be made.
@@ -266,6 +275,10 @@ async fn compose(sending: &Sending, leader: Due, carried: Vec<Due>) -> Result<Le
     let Sending { lane, post, .. } = sending;
     let templates = post.templates.get();
     let (mut parts, mut fresh) = (leader.parts.clone(), false);
+    if lane.channel.to_each_his_own() {
+        let next = parts.iter().position(|part| part.index == leader.next_part).unwrap_or(0);
+        parts.rotate_left(next);
+    }
     let (mut carries, mut released) = (Vec::new(), Vec::new());
     if parts.is_empty() {
         let (attached, attached_ids) = attached(sending, &leader).await?;

@@ -21,6 +21,16 @@ pub struct Round {
 /// Whether a step of the schedule is used up.
 type Spends = bool;
 
+/// What comes behind a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Behind {
+    /// The next recipient has his turn at once.
+    Next,
+    /// The next recipient has his turn when the allowance lets him; it has no room now.
+    NoRoom,
+    Nobody,
+}
+
 impl Round {
     /// `told`: whether somebody said yes in an earlier round.
     pub fn new(told: bool) -> Self {
@@ -29,7 +39,10 @@ impl Round {
 
     /// Takes up what became of one part. Answers what becomes of the delivery when that ends the round; else the next part
     /// has its turn.
-    pub fn turn(&mut self, answer: &Answer, step: &Step, more_parts: bool) -> Option<(Answer, Step)> {
+    ///
+    /// A round for which there is no room any more ends for those who had their turn, so that whoever must be tried again
+    /// waits by the schedule; the others begin the next round.
+    pub fn turn(&mut self, answer: &Answer, step: &Step, behind: Behind) -> Option<(Answer, Step)> {
         match step {
             Step::Delivered => self.told = true,
             Step::Dead | Step::Recompose(_) => self.refused.push(answer.clone()),
@@ -47,7 +60,11 @@ impl Round {
                 self.waiting = Some((earliest, spends, answer.clone()));
             }
         }
-        (!more_parts).then(|| self.end(answer))
+        match behind {
+            Behind::Next => None,
+            Behind::NoRoom => self.waits(),
+            Behind::Nobody => Some(self.end(answer)),
+        }
     }
 
     /// The recipients that were refused in this round, in our own words.
@@ -55,9 +72,15 @@ impl Round {
         self.refused.iter().map(|answer| answer.own_words().to_owned()).collect()
     }
 
+    /// What is to be tried again waits.
+    fn waits(&self) -> Option<(Answer, Step)> {
+        let (until, spends, answer) = self.waiting.as_ref()?;
+        Some((answer.clone(), Step::Wait { until: *until, spends: *spends }))
+    }
+
     fn end(&self, last: &Answer) -> (Answer, Step) {
-        if let Some((until, spends, answer)) = &self.waiting {
-            return (answer.clone(), Step::Wait { until: *until, spends: *spends });
+        if let Some(waits) = self.waits() {
+            return waits;
         }
         match (self.refused.first(), self.told) {
             (None, _) => (last.clone(), Step::Delivered),
@@ -99,9 +122,9 @@ mod tests {
         let mut round = Round::new(told);
         let mut end = None;
         for (index, (answer, step)) in turns.iter().enumerate() {
-            let more = index + 1 < turns.len();
-            end = round.turn(answer, step, more);
-            assert_eq!(end.is_none(), more, "each has his turn");
+            let behind = if index + 1 < turns.len() { Behind::Next } else { Behind::Nobody };
+            end = round.turn(answer, step, behind);
+            assert_eq!(end.is_none(), behind == Behind::Next, "each has his turn");
         }
         let (answer, step) = end.unwrap();
         (answer.outcome, step)
@@ -129,13 +152,22 @@ mod tests {
     fn a_channel_that_must_rest_ends_the_round_at_once() {
         let mut round = Round::new(false);
         let (answer, step) = not_now(30);
-        assert_eq!(round.turn(&answer, &step, true), None);
+        assert_eq!(round.turn(&answer, &step, Behind::Next), None);
         let shut = || Outcome::Throttled { wait: jiff::SignedDuration::from_mins(10) };
         let rest = Step::Wait { until: later(600), spends: false };
-        let (answer, step) = round.turn(&said(shut()), &rest, true).unwrap();
+        let (answer, step) = round.turn(&said(shut()), &rest, Behind::Next).unwrap();
         assert_eq!((answer.outcome, step), (shut(), Step::Wait { until: later(600), spends: true }));
         let parked = Step::Park { probe_at: later(600) };
-        let (answer, step) = round.turn(&said(Outcome::Misconfigured), &parked, true).unwrap();
+        let (answer, step) = round.turn(&said(Outcome::Misconfigured), &parked, Behind::Next).unwrap();
         assert_eq!((answer.outcome, step), (Outcome::Misconfigured, parked));
+    }
+    #[test]
+    fn a_round_without_room_for_the_next_ends_for_those_who_must_be_tried_again() {
+        let mut round = Round::new(false);
+        let (answer, step) = yes();
+        assert_eq!(round.turn(&answer, &step, Behind::NoRoom), None, "the next one has his turn as soon as he may");
+        let (answer, step) = not_now(30);
+        let (_, waits) = round.turn(&answer, &step, Behind::NoRoom).unwrap();
+        assert_eq!(waits, Step::Wait { until: later(30), spends: true });
     }
 }

@@ -101,6 +101,8 @@ pub struct Due {
     pub form: Form,
     /// The parts of this form that were composed before and are not delivered yet.
     pub parts: Vec<Part>,
+    /// Which of the parts had the fewest attempts, the first of them: where each goes to a recipient of his own, it is his turn.
+    pub next_part: u16,
     /// An earlier attempt ended without our learning its answer.
     pub maybe_told: bool,
     /// An earlier attempt was answered with a yes: one recipient of several has the message.

@@ -157,6 +157,7 @@ pub fn load(
     }
     for due in known.iter_mut().filter(|due| due.attempts > 0) {
         due.parts = parts(connection, due.id, due.form)?;
+        due.next_part = next_part(connection, due.id, due.form)?;
     }
     Ok((known, unreadable))
 }
@@ -176,6 +177,7 @@ fn due(id: DeliveryId, row: &Row<'_>) -> rusqlite::Result<Due> {
         round: row.get(9)?,
         unreached: row.get_ref(10)?.as_str_or_null()?.map_or(Ok(Vec::new()), |text| rows::of_json(10, text))?,
         parts: Vec::new(),
+        next_part: 0,
     })
 }
 
@@ -186,6 +188,14 @@ fn parts(connection: &Connection, delivery: DeliveryId, form: Form) -> rusqlite:
         Ok(Part { index: row.get(0)?, form, body: row.get(1)? })
     })?;
     found.collect()
+}
+
+fn next_part(connection: &Connection, delivery: DeliveryId, form: Form) -> rusqlite::Result<u16> {
+    let sql = "SELECT part FROM parts p WHERE delivery = ?1 AND form = ?2 AND done = 0 ORDER BY
+        (SELECT count(*) FROM attempts a WHERE a.delivery = p.delivery AND a.form = p.form AND a.part = p.part), part LIMIT 1";
+    let mut select = connection.prepare_cached(sql)?;
+    let found = select.query_row(params![delivery.0.as_bytes(), form_text(form)], |row| row.get(0)).optional()?;
+    Ok(found.unwrap_or(0))
 }
 
 /// When the next delivery of a channel falls due.

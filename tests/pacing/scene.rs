@@ -1,0 +1,203 @@
+//! One lane with a far side that answers when it is let, and as it is told to, on a clock that the test moves.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::AtomicI64;
+use std::sync::atomic::Ordering;
+
+use jiff::SignedDuration;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use orderbell::channel::Attempt;
+use orderbell::channel::Channel;
+use orderbell::channel::Sending;
+use orderbell::channel::http::Http;
+use orderbell::channel::http::Settings;
+use orderbell::domain::data::Data;
+use orderbell::domain::event::DeliveryId;
+use orderbell::domain::event::Event;
+use orderbell::domain::event::EventId;
+use orderbell::domain::event::Kind;
+use orderbell::domain::event::Proof;
+use orderbell::domain::message::Form;
+use orderbell::domain::message::Message;
+use orderbell::domain::message::Part;
+use orderbell::domain::pace::Allowance;
+use orderbell::domain::retry::Answer;
+use orderbell::domain::retry::Outcome;
+use orderbell::domain::route::Hearer;
+use orderbell::domain::template::Templates;
+use orderbell::flow::Clock;
+use orderbell::flow::Current;
+use orderbell::flow::Wake;
+use orderbell::flow::far_clocks::FarClocks;
+use orderbell::flow::intake::Reception;
+use orderbell::flow::lane::Lane;
+use orderbell::flow::lane::Post;
+use orderbell::flow::lane::Runner;
+use orderbell::flow::notice::Notices;
+use orderbell::flow::pacers::Pacers;
+use orderbell::store::Record;
+use orderbell::store::sqlite::Sqlite;
+use tempfile::TempDir;
+use tokio::sync::Semaphore;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// Whether the parts of a message are pieces of it, or go to recipients of their own.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Parts {
+    Pieces(u16),
+    Recipients(u16),
+}
+
+/// What the far side thinks of a part.
+type Thinks = fn(&Part) -> Outcome;
+
+struct Far {
+    parts: Parts,
+    thinks: Thinks,
+    begun: mpsc::UnboundedSender<()>,
+    answers: Arc<Semaphore>,
+    sent: Arc<Mutex<Vec<u16>>>,
+}
+
+impl Channel for Far {
+    fn kind(&self) -> &'static str {
+        "dingtalk"
+    }
+
+    fn credential(&self) -> String {
+        "robot".to_owned()
+    }
+
+    fn at_once(&self) -> usize {
+        1
+    }
+
+    fn in_order(&self) -> bool {
+        false
+    }
+
+    fn to_each_his_own(&self) -> bool {
+        matches!(self.parts, Parts::Recipients(_))
+    }
+
+    fn write(&self, _: &Message, form: Form) -> Vec<Part> {
+        let (Parts::Pieces(count) | Parts::Recipients(count)) = self.parts;
+        (0..count).map(|index| Part { index, form, body: format!("part {index}") }).collect()
+    }
+
+    fn send<'a>(&'a self, _: &'a Http, part: &'a Part, _: &'a Attempt) -> Sending<'a> {
+        Box::pin(async move {
+            self.sent.lock().unwrap().push(part.index);
+            self.begun.send(()).unwrap();
+            self.answers.acquire().await.unwrap().forget();
+            Answer { outcome: (self.thinks)(part), words: "said".to_owned() }
+        })
+    }
+}
+
+/// One lane with one message waiting.
+pub struct Scene {
+    _folder: TempDir,
+    pub store: Arc<Sqlite>,
+    pub lane: Arc<Lane>,
+    pub post: Post,
+    pub begun: mpsc::UnboundedReceiver<()>,
+    pub answers: Arc<Semaphore>,
+    /// Which parts were sent.
+    pub sent: Arc<Mutex<Vec<u16>>>,
+    elapsed_s: Arc<AtomicI64>,
+}
+
+fn now() -> Timestamp {
+    Timestamp::from_second(1_790_000_000).unwrap()
+}
+
+/// One more event that the lane is to tell.
+pub async fn record(store: &Sqlite) {
+    let event = Event {
+        id: EventId(Uuid::now_v7()),
+        kind: Kind::StockLow,
+        source: "licences".to_owned(),
+        occurred_at: None,
+        received_at: now(),
+        shop: None,
+        order: None,
+        data: Data::default(),
+        proof: Proof::Own,
+    };
+    let hearers = vec![(Hearer::always("kitchen"), DeliveryId(Uuid::now_v7()))];
+    let record = Record {
+        event,
+        body: Vec::new(),
+        repeat_keys: Vec::new(),
+        hearers,
+        urgent: vec!["kitchen".to_owned()],
+        verdicts: Default::default(),
+    };
+    store.record(record).await.unwrap();
+}
+
+/// The lane with one message waiting.
+pub async fn scene(allowance: Allowance, parts: Parts, thinks: Thinks) -> Scene {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Arc::new(Sqlite::open(&folder.path().join("bell.db"), now()).unwrap());
+    record(&store).await;
+    let elapsed_s: Arc<AtomicI64> = Arc::default();
+    let hands = elapsed_s.clone();
+    let elapsed = move || SignedDuration::from_secs(hands.load(Ordering::Acquire));
+    let clock = Clock::with(
+        {
+            let elapsed = elapsed.clone();
+            move || now() + elapsed()
+        },
+        elapsed,
+    );
+    let wake = Wake::default();
+    let notices = Notices::new(store.clone(), Current::new(Reception::default()), wake.clone());
+    let templates = Current::new(Templates::built_in().unwrap());
+    let post = Post {
+        store: store.clone(),
+        templates,
+        wake,
+        notices,
+        clock,
+        pacers: Pacers::default(),
+        far_clocks: FarClocks::default(),
+    };
+    let (tell, begun) = mpsc::unbounded_channel();
+    let (answers, sent) = (Arc::new(Semaphore::new(0)), Arc::default());
+    let far = Far { parts, thinks, begun: tell, answers: answers.clone(), sent: Arc::clone(&sent) };
+    let lane = Arc::new(Lane {
+        name: "kitchen".to_owned(),
+        channel: Arc::new(far),
+        http: Http::new(&Settings::default()).unwrap(),
+        language: "en".to_owned(),
+        timezone: TimeZone::UTC,
+        waits: vec![SignedDuration::from_secs(5), SignedDuration::from_mins(10)],
+        timeout: SignedDuration::from_secs(15),
+        allowance: Some(allowance),
+        quiet: None,
+        urgent: Vec::new(),
+        fallback: None,
+        fallback_after: SignedDuration::from_mins(2),
+    });
+    Scene { _folder: folder, store, lane, post, begun, answers, sent, elapsed_s }
+}
+
+impl Scene {
+    pub fn runner(&self) -> Runner {
+        Runner::new(self.lane.clone(), self.post.clone(), CancellationToken::new())
+    }
+
+    pub fn wait(&self, seconds: i64) {
+        self.elapsed_s.fetch_add(seconds, Ordering::AcqRel);
+    }
+
+    pub fn sent(&self) -> Vec<u16> {
+        self.sent.lock().unwrap().clone()
+    }
+}
