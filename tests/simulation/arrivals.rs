@@ -109,7 +109,7 @@ pub fn week(seed: u64, days: i64) -> Vec<Arrival> {
 
 impl Teller {
     fn day(&mut self, begin: i64) {
-        for _ in 0..self.chance.between(2, 7) {
+        for _ in 0..self.chance.between(1, 4) {
             let at = begin + self.chance.between(9 * HOUR, 23 * HOUR);
             self.order(at);
         }
@@ -117,7 +117,7 @@ impl Teller {
             let at = begin + self.chance.between(0, DAY - 1);
             self.order(at);
         }
-        if self.chance.once_in_a_while(200) {
+        if self.chance.once_in_a_while(110) {
             self.rush(begin + self.chance.clone().between(11 * HOUR, 13 * HOUR));
         }
         for _ in 0..self.chance.between(0, 2) {
@@ -136,7 +136,7 @@ impl Teller {
             }
             return;
         }
-        for _ in 0..self.chance.between(25, 70) {
+        for _ in 0..self.chance.between(20, 60) {
             let at = begin + self.chance.between(0, MINUTE);
             self.order(at);
         }

@@ -38,6 +38,8 @@ pub struct FarSide {
     pub shut: usize,
     /// The keys that were put off once.
     put_off: HashSet<String>,
+    /// Until when it has told us not to send.
+    rests_until: i64,
 }
 
 /// How one send goes, as it was decided at its begin.
@@ -81,6 +83,7 @@ impl FarSide {
             shut_until: 0,
             shut: 0,
             put_off: HashSet::new(),
+            rests_until: 0,
         }
     }
 
@@ -114,6 +117,28 @@ impl FarSide {
             _ if chance.once_in_a_while(10) => away,
             _ => ordinarily,
         }
+    }
+
+    /// A send of ours begins.
+    ///
+    /// # Errors
+    /// We were told not to.
+    pub fn begins(&self, now: i64) -> Result<(), String> {
+        match now < self.rests_until {
+            true => Err(format!("{:?} is sent to although it has told us that it is shut", self.name)),
+            false => Ok(()),
+        }
+    }
+
+    /// We hear that it is shut.
+    pub fn says_that_it_is_shut(&mut self, wait: SignedDuration, now: i64) {
+        let until = now + i64::try_from(wait.as_millis()).expect("short");
+        self.rests_until = self.rests_until.max(until);
+    }
+
+    /// A calendar that was set may make a daemon that starts believe that it is open again.
+    pub fn may_be_asked(&mut self) {
+        self.rests_until = 0;
     }
 
     /// A message of ours is there. Answers what the far side thinks of it.

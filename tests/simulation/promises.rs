@@ -216,9 +216,13 @@ impl<'a> Judge<'a> {
         if !lane.channel.gathers() && truth.owed[&begun.delivery].is_redelivered {
             return Ok(());
         }
+        let tries: Vec<&Sent> = truth.of_key(begun.lane, key).collect();
+        if spent(&tries) > lane.waits.len() {
+            return Err(format!("{key} is tried more often than the schedule has steps"));
+        }
         let mark = if lane.language == "en" { "possibly a repeat" } else { "可能是重复消息" };
         let mut must_be_marked = false;
-        for before in truth.of_key(begun.lane, key) {
+        for before in tries {
             if before.how == How::UnderWay {
                 return Err(format!("{key} is under way twice"));
             }

@@ -11,7 +11,7 @@ use crate::simulation::week;
 use crate::simulation::week::Outcome;
 
 /// How many seeds a test run tries.
-const SEEDS: u64 = 16;
+const SEEDS: u64 = 50;
 
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{variable} is no number")))

@@ -51,8 +51,8 @@ impl Weather {
         let mut chance = Chance::of(seed, &["weather", &format!("{name:?}")]);
         let is_robot = matches!(name, FarSideName::KitchenRobot | FarSideName::OfficeRobot | FarSideName::BossRobot);
         let narrow = match name {
-            FarSideName::OfficeRobot => chance.one_of(&[600, 1500]),
-            _ => chance.one_of(&[1200, 3000]),
+            FarSideName::OfficeRobot => chance.one_of(&[300, 600, 1500]),
+            _ => chance.one_of(&[400, 700, 3000]),
         };
         let common = [Spell::Away, Spell::Failing, Spell::LosesAnswers, Spell::LosesMessages, Spell::Slow];
         let mut possible = [&common[..], &common[..], &[Spell::Misconfigured, Spell::Misconfigured]].concat();
@@ -62,7 +62,7 @@ impl Weather {
             _ => possible.extend([Spell::Narrow { bytes: narrow }, Spell::Narrow { bytes: narrow }]),
         }
         if is_robot {
-            possible.extend([Spell::Crowded, Spell::Crowded]);
+            possible.extend([Spell::Crowded; 4]);
         }
         let mut lasting = Vec::new();
         let mut at = chance.between(0, 12 * HOUR);
@@ -70,8 +70,10 @@ impl Weather {
             let spell = chance.one_of(&possible);
             let longest = match spell {
                 Spell::Misconfigured => 20 * HOUR,
-                Spell::Away | Spell::Failing | Spell::Full => chance.one_of(&[10 * MINUTE, 3 * HOUR, 30 * HOUR]),
-                Spell::Crowded => HOUR,
+                Spell::Away | Spell::Failing | Spell::Full | Spell::Narrow { .. } => {
+                    chance.one_of(&[10 * MINUTE, 3 * HOUR, 30 * HOUR])
+                }
+                Spell::Crowded => 6 * HOUR,
                 _ => 3 * HOUR,
             };
             // By day, when there is something to befall.
@@ -92,7 +94,7 @@ impl Weather {
         let mut chance = Chance::of(seed, &["others", &format!("{name:?}")]);
         let mut times = Vec::new();
         for crowd in self.lasting.iter().filter(|one| one.spell == Spell::Crowded) {
-            let apart = chance.one_of(&[SECOND, 4 * SECOND, 20 * SECOND]);
+            let apart = chance.one_of(&[SECOND, 3 * SECOND, 5 * SECOND]);
             let mut at = crowd.from;
             while at < crowd.to {
                 at += chance.between(apart / 2, apart * 2);

@@ -244,8 +244,8 @@ impl Week<'_> {
         }
         // When many messages are under way.
         for number in 0..self.arrivals.len() {
-            if chance.once_in_a_while(10) {
-                self.at(self.arrivals[number].at + chance.between(1, 2 * SECOND), Timer::Stops);
+            if chance.once_in_a_while(40) {
+                self.at(self.arrivals[number].at + chance.between(1, SECOND), Timer::Stops);
             }
         }
         for day in 1..=DAYS {
@@ -304,7 +304,7 @@ impl Week<'_> {
             }
             Timer::Jumps => {
                 let by = self.chance.one_of(&[-3 * HOUR, -HOUR, -10 * SECOND, SECOND, HOUR, 2 * HOUR]);
-                self.hands.jump(by);
+                self.jump(by);
                 self.awake.fill(true);
                 self.note(format!("the clock is set by {} s", by / SECOND));
                 Ok(())
@@ -315,6 +315,11 @@ impl Week<'_> {
             Timer::Starts => self.start().await,
             Timer::Audit => self.judge.audit(&mut self.truth),
         }
+    }
+
+    fn jump(&mut self, by: i64) {
+        self.hands.jump(by);
+        self.far_sides.values_mut().for_each(FarSide::may_be_asked);
     }
 
     async fn turn(&mut self, lane: usize) -> Result<(), String> {
@@ -385,6 +390,7 @@ impl Week<'_> {
         let name = self.lanes[*lane].name;
         let far_side = &self.far_sides[&self.lanes[*lane].far_side];
         let fate = far_side.fate(key, nth, now);
+        far_side.begins(now)?;
         self.note(format!("{name} sends {key} ({}, {} bytes)", begun.kind, part.body.len()));
         let (round, told) = self.judge.begins(&mut self.truth, &begun, now, wall)?;
         if told.len() > 1 {
@@ -432,7 +438,12 @@ impl Week<'_> {
         let key = self.truth.sent[number].key.clone();
         self.note(format!("{} hears of {key}: {outcome:?}", self.lanes[lane].name));
         self.truth.sent[number].how = How::Answered(outcome.clone());
-        self.truth.sent[number].ended_at = self.now();
+        let now = self.now();
+        self.truth.sent[number].ended_at = now;
+        if let retry::Outcome::Throttled { wait } = outcome {
+            let name = self.lanes[lane].far_side;
+            self.far_sides.get_mut(&name).expect("a far side").says_that_it_is_shut(wait, now);
+        }
         let words = outcome.as_str().to_owned();
         // Whoever waited for it was stopped.
         let _ = answer.expect("it was not cut").send(Answer { outcome, words });
@@ -586,7 +597,7 @@ impl Week<'_> {
         drop(self.counter.take());
         if self.chance.once_in_a_while(150) {
             let by = self.chance.one_of(&[-2 * HOUR, -MINUTE, HOUR, 5 * HOUR]);
-            self.hands.jump(by);
+            self.jump(by);
             self.note(format!("meanwhile the clock is set by {} s", by / SECOND));
         }
         self.at(starts_at, Timer::Starts);
