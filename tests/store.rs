@@ -80,9 +80,10 @@ async fn due_in(store: &Sqlite, channel: &str, now: i64, in_order: bool) -> (Vec
     (known, unreadable)
 }
 
-async fn claim(store: &Sqlite, delivery: DeliveryId, now: i64) -> Claimed {
+/// The begin of an attempt whose message was composed just now.
+fn begin(delivery: DeliveryId, now: i64) -> Claim {
     let composed = vec![Part { index: 0, form: Form::Full, body: "hello".to_owned() }];
-    let claim = Claim {
+    Claim {
         delivery,
         carries: Vec::new(),
         released: Vec::new(),
@@ -93,8 +94,11 @@ async fn claim(store: &Sqlite, delivery: DeliveryId, now: i64) -> Claimed {
         lease_until: at(now + 60),
         credential: None,
         freed: Vec::new(),
-    };
-    store.claim(claim).await.expect("claiming")
+    }
+}
+
+async fn claim(store: &Sqlite, delivery: DeliveryId, now: i64) -> Claimed {
+    store.claim(begin(delivery, now)).await.expect("claiming")
 }
 
 async fn settle(store: &Sqlite, delivery: DeliveryId, attempt: i64, outcome: Outcome, step: Step) {
@@ -439,4 +443,27 @@ async fn what_waits_is_known_by_channel_and_a_mended_setting_makes_it_due() {
     for (channel, known) in [("kitchen", true), ("nowhere", false)] {
         assert_eq!(store.reader().knows_channel(channel).await.expect("readable"), known, "{channel}");
     }
+}
+
+#[tokio::test]
+async fn what_was_tried_and_then_carried_has_another_key_when_it_goes_by_itself_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path());
+    for number in ["1", "2", "3"] {
+        store.record(placed(number, &["kitchen"])).await.expect("recorded");
+    }
+    let [tried, fresh, leader] = due(&store, "kitchen", 0).await.try_into().expect("three deliveries");
+    let [tried, fresh, leader] = [tried.id, fresh.id, leader.id];
+    let later = |seconds| Step::Wait { until: at(seconds), spends: true };
+    let Claimed::Yes(attempt) = claim(&store, tried, 0).await else { panic!("nobody has it") };
+    settle(&store, tried, attempt, Outcome::Retry { after: None }, later(5)).await;
+    let shared = Claim { carries: vec![tried, fresh], ..begin(leader, 5) };
+    let Claimed::Yes(attempt) = store.claim(shared).await.expect("claiming") else { panic!("nobody has them") };
+    settle(&store, leader, attempt, Outcome::TooLong, Step::Recompose(Form::Halved(1))).await;
+    let shorter = Claim { released: vec![tried, fresh], form: Form::Halved(1), ..begin(leader, 10) };
+    assert!(matches!(store.claim(shorter).await.expect("claiming"), Claimed::Yes(_)));
+    let (known, _) = store.reader().load(vec![tried, fresh], at(10)).await.expect("reading");
+    let rounds: Vec<u32> = known.iter().map(|due| due.round).collect();
+    assert_eq!(rounds, [1, 0], "the bytes that were sent under the first key are gone");
+    assert!(known.iter().all(|due| due.parts.is_empty()));
 }

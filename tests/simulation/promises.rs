@@ -338,7 +338,9 @@ impl<'a> Judge<'a> {
             }
         }
         let mut leader = stands.digest;
-        while let Some(told) = leader {
+        // Told by a digest that a fallback told, whose own fallback told it: no chain is longer.
+        for _ in 0..2 * self.lanes.len() {
+            let Some(told) = leader else { break };
             if truth.was_told(told, marker) {
                 return Ok(());
             }

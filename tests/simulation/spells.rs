@@ -82,6 +82,10 @@ impl Weather {
             lasting.push(Lasting { from, to, spell });
             at = to + chance.between(HOUR, 30 * HOUR);
         }
+        if is_robot && chance.once_in_a_while(300) {
+            // All week, beside whatever befalls it: single messages fit, and digests hardly do.
+            lasting.push(Lasting { from: 0, to: week, spell: Spell::Narrow { bytes: chance.one_of(&[700, 1000]) } });
+        }
         Self { lasting }
     }
 

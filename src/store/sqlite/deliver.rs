@@ -60,9 +60,11 @@ pub fn claim(connection: &Connection, claim: &Claim) -> rusqlite::Result<Claimed
     }
     parking::tried(connection, claim.delivery, claim.at)?;
     for carried in &claim.carries {
-        // Its own words are not needed any more; should the digest die, they are made anew.
+        // Its own words are not needed any more. Should it go by itself after all, they are made anew, and then a key under
+        // which others were sent is used up.
         connection.prepare_cached("DELETE FROM parts WHERE delivery = ?1")?.execute([carried.0.as_bytes()])?;
-        let sql = "UPDATE deliveries SET digest = ?2 WHERE id = ?1 OR digest = ?1 AND state = 'waiting'";
+        let sql = "UPDATE deliveries SET digest = ?2, round = round + (id = ?1 AND attempts > 0)
+                   WHERE id = ?1 OR digest = ?1 AND state = 'waiting'";
         connection.prepare_cached(sql)?.execute(params![carried.0.as_bytes(), id])?;
     }
     for released in &claim.released {
