@@ -25,11 +25,14 @@ use orderbell::domain::verdict::Verdicts;
 use orderbell::store::Claim;
 use orderbell::store::Claimed;
 use orderbell::store::Due;
+use orderbell::store::Fallback;
 use orderbell::store::Record;
 use orderbell::store::Recorded;
 use orderbell::store::Settle;
 use orderbell::store::StoreError;
+use orderbell::store::change::Wish;
 use orderbell::store::sqlite::Sqlite;
+use orderbell::store::sqlite::change::Changes;
 use uuid::Uuid;
 
 fn at(seconds: i64) -> Timestamp {
@@ -101,9 +104,10 @@ async fn claim(store: &Sqlite, delivery: DeliveryId, now: i64) -> Claimed {
     store.claim(begin(delivery, now)).await.expect("claiming")
 }
 
-async fn settle(store: &Sqlite, delivery: DeliveryId, attempt: i64, outcome: Outcome, step: Step) {
-    let answer = Answer { outcome, words: "said".to_owned() };
-    let settle = Settle {
+/// The end of an attempt.
+fn end(delivery: DeliveryId, attempt: i64, step: Step) -> Settle {
+    let answer = Answer { outcome: Outcome::Delivered, words: "said".to_owned() };
+    Settle {
         delivery,
         attempt,
         part: 0,
@@ -116,8 +120,12 @@ async fn settle(store: &Sqlite, delivery: DeliveryId, attempt: i64, outcome: Out
         far_ahead_s: None,
         pacing: None,
         fallback: None,
-    };
-    store.settle(settle).await.expect("settling");
+    }
+}
+
+async fn settle(store: &Sqlite, delivery: DeliveryId, attempt: i64, outcome: Outcome, step: Step) {
+    let answer = Answer { outcome, words: "said".to_owned() };
+    store.settle(Settle { answer, ..end(delivery, attempt, step) }).await.expect("settling");
 }
 
 async fn states(store: &Sqlite) -> Vec<(String, u32)> {
@@ -466,4 +474,34 @@ async fn what_was_tried_and_then_carried_has_another_key_when_it_goes_by_itself_
     let rounds: Vec<u32> = known.iter().map(|due| due.round).collect();
     assert_eq!(rounds, [1, 0], "the bytes that were sent under the first key are gone");
     assert!(known.iter().all(|due| due.parts.is_empty()));
+}
+
+#[tokio::test]
+async fn what_a_person_asks_for_once_more_goes_out_though_a_fallback_has_told_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path());
+    store.record(placed("1", &["kitchen"])).await.expect("recorded");
+    let kitchen = due(&store, "kitchen", 0).await[0].id;
+    let Claimed::Yes(attempt) = claim(&store, kitchen, 0).await else { panic!("nobody has it") };
+    let fallback = Fallback { channel: "kitchen".to_owned(), to: "owner".to_owned() };
+    let answer = Answer { outcome: Outcome::Rejected, words: "no".to_owned() };
+    let dead = Settle { fallback: Some(fallback), answer, ..end(kitchen, attempt, Step::Dead) };
+    store.settle(dead).await.expect("settling");
+    let owner = due(&store, "owner", 2).await[0].id;
+    let Claimed::Yes(attempt) = claim(&store, owner, 2).await else { panic!("nobody has it") };
+    settle(&store, owner, attempt, Outcome::Delivered, Step::Delivered).await;
+    let mut changes = Changes::open(&folder.path().join("bell.db")).expect("the store");
+    for (channel, delivery) in [("kitchen", kitchen), ("owner", owner)] {
+        changes.make(Wish::Redeliver, &[delivery.to_string()], at(5)).expect("changed");
+        store.absorb("kitchen", at(6)).await.expect("changed");
+        assert_eq!(due(&store, channel, 6).await.len(), 1, "{channel} is to hear it once more");
+        let Claimed::Yes(attempt) = claim(&store, delivery, 6).await else { panic!("nobody has it") };
+        // What stands in for the other one is called off only while nobody asks for it.
+        settle(&store, delivery, attempt, Outcome::Retry { after: None }, Step::Wait { until: at(7), spends: true })
+            .await;
+        assert_eq!(due(&store, channel, 8).await.len(), 1, "{channel} still is");
+        let Claimed::Yes(attempt) = claim(&store, delivery, 8).await else { panic!("nobody has it") };
+        settle(&store, delivery, attempt, Outcome::Delivered, Step::Delivered).await;
+    }
+    assert_eq!(states(&store).await, [("delivered".to_owned(), 3), ("delivered".to_owned(), 3)]);
 }

@@ -205,11 +205,12 @@ fn redeliver(connection: &Connection, id: DeliveryId, now: Standing, at: Timesta
 }
 
 /// Due now, in its first form, to be composed anew. What the far side said last stays to be seen until it says something
-/// else. Answers how many others were to go out in its message.
+/// else. A fallback that was asked before is not asked again, and what it has told does not count. Answers how many others
+/// were to go out in its message.
 fn begin_anew(connection: &Connection, id: DeliveryId, at: Timestamp) -> rusqlite::Result<u64> {
     let sql =
         "UPDATE deliveries SET state = 'waiting', due_at = ?2, form = 'full', spent = 0, digest = NULL, returned = 0,
-        round = round + 1 WHERE id = ?1";
+        round = round + 1, fell_back = min(2 * fell_back, 2) WHERE id = ?1";
     connection.prepare_cached(sql)?.execute(params![id.0.as_bytes(), rows::to_millisecond(at)])?;
     connection.prepare_cached("DELETE FROM parts WHERE delivery = ?1")?.execute([id.0.as_bytes()])?;
     step(connection, id, at, "redelivered", "")?;

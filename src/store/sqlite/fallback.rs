@@ -165,8 +165,18 @@ fn pairs(connection: &Connection, sql: &str, given: impl rusqlite::Params) -> ru
 }
 
 /// Merges those that still wait, and are not just being sent. A message that carries others is one with them: it is merged
-/// when all of them are told. Answers which were merged.
+/// when all of them are told. What a person asked for once more is told once more, whoever told it before. Answers which were
+/// merged.
 fn merge(connection: &Connection, told: &Told) -> rusqlite::Result<Vec<(DeliveryId, DeliveryId)>> {
+    let asked = "SELECT 1 FROM steps WHERE delivery = ?1 AND step = 'redelivered'";
+    let mut asked = connection.prepare_cached(asked)?;
+    let mut left = Told::new();
+    for (delivery, by) in told {
+        if !asked.exists([delivery.0.as_bytes()])? {
+            left.insert(*delivery, *by);
+        }
+    }
+    let told = left;
     let sql = "SELECT EXISTS (SELECT 1 FROM deliveries d WHERE d.id = ?1 AND d.state = 'waiting' AND d.digest IS NULL
         AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.delivery = d.id AND a.ended_at IS NULL))";
     let mut merged = Vec::new();
