@@ -41,6 +41,9 @@ pub fn timezone() -> TimeZone {
 pub struct Daemon {
     pub store: Arc<Sqlite>,
     pub runners: Vec<Runner>,
+    post: Post,
+    /// Tells a lane to take nothing new.
+    retire: Vec<CancellationToken>,
     bells: Vec<Arc<Notify>>,
 }
 
@@ -62,16 +65,35 @@ impl Daemon {
             clock: clock.clone(),
             pacers: Pacers::take_up(taken, clock.now(), clock.elapsed()),
         };
+        let retire: Vec<CancellationToken> = lanes.iter().map(|_| CancellationToken::new()).collect();
         let mut runners = Vec::with_capacity(lanes.len());
         for (number, settings) in lanes.iter().enumerate() {
             let lane = Arc::new(lane(number, settings, counter));
-            runners.push(Runner::new(lane, post.clone(), CancellationToken::new()));
+            runners.push(Runner::new(lane, post.clone(), retire[number].clone()));
         }
         for runner in &runners {
             runner.prepare().await;
         }
         let bells = lanes.iter().map(|lane| wake.bell(lane.name)).collect();
-        Self { store, runners, bells }
+        Self { store, runners, post, retire, bells }
+    }
+
+    pub fn retire(&self, lane: usize) {
+        self.retire[lane].cancel();
+    }
+
+    pub fn is_retiring(&self, lane: usize) -> bool {
+        self.retire[lane].is_cancelled()
+    }
+
+    /// The lane's last send has ended, and its successor begins.
+    pub async fn succeed(&mut self, number: usize, settings: &LaneSettings, counter: &Arc<Counter>) {
+        self.store.probe_now(settings.name, self.post.clock.now()).await.expect("writing");
+        self.retire[number] = CancellationToken::new();
+        let lane = Arc::new(lane(number, settings, counter));
+        let runner = Runner::new(lane, self.post.clone(), self.retire[number].clone());
+        runner.prepare().await;
+        self.runners[number] = runner;
     }
 
     /// The lanes whose bells were rung since.
@@ -82,8 +104,8 @@ impl Daemon {
 
     /// Cuts whatever is under way, and lets go of the store.
     pub async fn stop(self) {
-        let Self { store, runners, bells: _ } = self;
-        drop(runners);
+        let Self { store, runners, post, .. } = self;
+        drop((runners, post));
         // The sends that are cut let go of it one after another.
         let mut store = store;
         let store = loop {

@@ -122,6 +122,7 @@ impl<'a> Judge<'a> {
             is_done: false,
             is_cancelled: false,
             is_redelivered: false,
+            since: 0,
             told_by: Vec::new(),
             ..original
         };
@@ -307,7 +308,7 @@ impl<'a> Judge<'a> {
             "dead" => self.died_of_something(truth, stands)?,
             "delivered" | "merged" => {
                 if !owed.is_done {
-                    self.was_told(truth, stands, &owed.marker)?;
+                    self.was_told(truth, stands, owed)?;
                     truth.owed.get_mut(&delivery).expect("it is known").is_done = true;
                 }
             }
@@ -327,9 +328,9 @@ impl<'a> Judge<'a> {
     }
 
     /// What is said to be told was taken by a far side, whole.
-    fn was_told(&self, truth: &Truth, stands: &Stands, marker: &str) -> Result<(), String> {
+    fn was_told(&self, truth: &Truth, stands: &Stands, owed: &Owed) -> Result<(), String> {
         if stands.state == "delivered" {
-            return self.was_taken_whole(truth, stands, marker);
+            return self.was_taken_whole(truth, stands, owed);
         }
         if !self.lanes[self.lane(&stands.channel)].channel.gathers() && stands.instead_of.is_none() {
             let leader = stands.digest.map(|leader| self.find(leader)).transpose()?;
@@ -341,18 +342,20 @@ impl<'a> Judge<'a> {
         // Told by a digest that a fallback told, whose own fallback told it: no chain is longer.
         for _ in 0..2 * self.lanes.len() {
             let Some(told) = leader else { break };
-            if truth.was_told(told, marker) {
+            if truth.was_told(told, owed) {
                 return Ok(());
             }
             let told = self.find(told)?;
             leader = told.digest.filter(|_| told.state == "merged");
         }
+        let Owed { marker, .. } = owed;
         Err(format!("{} ({marker}) to {} is said to be told, and no message told it", stands.id, stands.channel))
     }
 
-    fn was_taken_whole(&self, truth: &Truth, stands: &Stands, marker: &str) -> Result<(), String> {
+    fn was_taken_whole(&self, truth: &Truth, stands: &Stands, owed: &Owed) -> Result<(), String> {
         let delivery = stands.id;
-        if !truth.was_told(delivery, marker) {
+        if !truth.was_told(delivery, owed) {
+            let Owed { marker, .. } = owed;
             return Err(format!("{delivery} ({marker}) to {} is said to be delivered, and was not", stands.channel));
         }
         let lane = &self.lanes[self.lane(&stands.channel)];

@@ -24,6 +24,8 @@ pub struct Owed {
     pub is_done: bool,
     pub is_cancelled: bool,
     pub is_redelivered: bool,
+    /// The number of the first message that may tell it: a person wants it told anew.
+    pub since: usize,
     /// The messages that told it, by their leaders and rounds, whether they arrived or not.
     pub told_by: Vec<(DeliveryId, u32)>,
 }
@@ -96,8 +98,10 @@ impl Truth {
         self.by_leader.get(&leader).into_iter().flatten().map(|number| &self.sent[*number])
     }
 
-    /// Whether a message led by this delivery was taken that says this.
-    pub fn was_told(&self, leader: DeliveryId, marker: &str) -> bool {
-        self.of_leader(leader).any(|sent| sent.is_accepted && sent.part.body.contains(marker))
+    /// Whether a message led by this delivery was taken that tells what is owed.
+    pub fn was_told(&self, leader: DeliveryId, owed: &Owed) -> bool {
+        let numbers = self.by_leader.get(&leader).into_iter().flatten().filter(|number| **number >= owed.since);
+        let tells = |sent: &Sent| sent.is_accepted && sent.part.body.contains(&owed.marker);
+        numbers.map(|number| &self.sent[*number]).any(tells)
     }
 }

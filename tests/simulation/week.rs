@@ -52,7 +52,8 @@ const TURNS_AT_ONCE: u32 = 500;
 const STEPS_SHOWN: usize = 80;
 
 /// What befalls in fifty weeks; a week in which none of this happens proves nothing of it.
-pub const BEFALLS: [&str; 20] = [
+pub const BEFALLS: [&str; 21] = [
+    "reloads",
     "messages",
     "digests",
     "merged",
@@ -106,6 +107,8 @@ enum Timer {
     /// Somebody sets the machine's clock.
     Jumps,
     Person,
+    /// A channel's settings change: its lane gives way to the next.
+    Reloads(usize),
     Stops,
     /// What is under way when it stops is cut.
     IsCut,
@@ -242,10 +245,18 @@ impl Week<'_> {
         for _ in 0..chance.between(2, 10) {
             self.at(chance.between(0, week), Timer::Stops);
         }
+        for _ in 0..chance.between(1, 4) {
+            let lane = chance.between(0, self.lanes.len() as i64 - 1) as usize;
+            self.at(chance.between(0, week), Timer::Reloads(lane));
+        }
         // When many messages are under way.
         for number in 0..self.arrivals.len() {
+            let soon = self.arrivals[number].at + chance.between(1, SECOND);
             if chance.once_in_a_while(40) {
-                self.at(self.arrivals[number].at + chance.between(1, SECOND), Timer::Stops);
+                self.at(soon, Timer::Stops);
+            } else if chance.once_in_a_while(40) {
+                let lane = chance.between(0, self.lanes.len() as i64 - 1) as usize;
+                self.at(soon, Timer::Reloads(lane));
             }
         }
         for day in 1..=DAYS {
@@ -274,7 +285,7 @@ impl Week<'_> {
                 return Err(format!("{} still wait, such as {:?}", waiting.len(), &waiting[..waiting.len().min(5)]));
             };
             self.hands.go_to(at.max(self.now()));
-            if !matches!(timer, Timer::Stops | Timer::Jumps | Timer::Person) {
+            if !matches!(timer, Timer::Stops | Timer::Jumps | Timer::Person | Timer::Reloads(_)) {
                 self.happen(timer).await?;
             }
         }
@@ -285,7 +296,9 @@ impl Week<'_> {
     async fn next(&mut self, end: i64) -> Result<Option<Reverse<(i64, u64, Timer)>>, String> {
         while let Some(lane) = self.awake.iter().position(|awake| *awake).filter(|_| self.state == State::Up) {
             self.awake[lane] = false;
-            self.turn(lane).await?;
+            if !self.daemon().is_retiring(lane) {
+                self.turn(lane).await?;
+            }
         }
         let comes = self.timers.peek().is_some_and(|Reverse((at, _, _))| *at < end);
         Ok(if comes { self.timers.pop() } else { None })
@@ -310,6 +323,7 @@ impl Week<'_> {
                 Ok(())
             }
             Timer::Person => self.person(),
+            Timer::Reloads(lane) => self.reloads(lane).await,
             Timer::Stops => self.stops().await,
             Timer::IsCut => self.is_cut().await,
             Timer::Starts => self.start().await,
@@ -456,9 +470,31 @@ impl Week<'_> {
             }
         }
         if self.state == State::Stopping && self.flights.is_empty() {
-            self.is_cut().await?;
+            return self.is_cut().await;
+        }
+        self.succeeds(lane).await;
+        Ok(())
+    }
+
+    /// A lane takes nothing new; its successor begins when the last send has ended.
+    async fn reloads(&mut self, lane: usize) -> Result<(), String> {
+        if self.state == State::Up {
+            self.note(format!("the settings of {} change", self.lanes[lane].name));
+            self.count("reloads");
+            self.daemon().retire(lane);
+            self.succeeds(lane).await;
         }
         Ok(())
+    }
+
+    async fn succeeds(&mut self, lane: usize) {
+        let is_idle = self.flights.values().all(|flight| flight.lane != lane);
+        if self.state == State::Up && is_idle && self.daemon().is_retiring(lane) {
+            let (settings, counter) = (&self.lanes[lane], self.counter.clone());
+            self.daemon.as_mut().expect("it is up").succeed(lane, settings, &counter).await;
+            self.note(format!("{} has a new lane", settings.name));
+            self.awake[lane] = true;
+        }
     }
 
     async fn arrives(&mut self, number: usize) -> Result<(), String> {
@@ -486,6 +522,7 @@ impl Week<'_> {
                 is_done: false,
                 is_cancelled: false,
                 is_redelivered: false,
+                since: 0,
                 told_by: Vec::new(),
             };
             self.truth.owed.insert(delivery, owed);
@@ -536,10 +573,11 @@ impl Week<'_> {
             }
             _ => {}
         }
+        let since = self.truth.sent.len();
         let owed = self.truth.owed.get_mut(&delivery).expect("it is known");
         match wish {
             Wish::Cancel => owed.is_cancelled = true,
-            Wish::Redeliver => (owed.is_done, owed.is_redelivered) = (false, true),
+            Wish::Redeliver => (owed.is_done, owed.is_redelivered, owed.since) = (false, true, since),
         }
         self.count(if wish == Wish::Cancel { "cancelled by a person" } else { "redelivered" });
         let lane = owed_lane(&self.truth, delivery);
