@@ -505,3 +505,20 @@ async fn what_a_person_asks_for_once_more_goes_out_though_a_fallback_has_told_it
     }
     assert_eq!(states(&store).await, [("delivered".to_owned(), 3), ("delivered".to_owned(), 3)]);
 }
+
+#[tokio::test]
+async fn who_has_got_a_message_before_it_was_asked_for_once_more_does_not_make_it_delivered() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path());
+    store.record(placed("1", &["owner"])).await.expect("recorded");
+    let mail = due(&store, "owner", 0).await[0].id;
+    for outcome in [Outcome::Full, Outcome::Delivered] {
+        let Claimed::Yes(attempt) = claim(&store, mail, 0).await else { panic!("nobody has it") };
+        settle(&store, mail, attempt, outcome, Step::Wait { until: at(5), spends: false }).await;
+    }
+    let (hours, stands) = (6 * 3600, |due: &Due| (due.told, due.late));
+    assert_eq!(stands(&due(&store, "owner", hours).await[0]), (true, true));
+    let mut changes = Changes::open(&folder.path().join("bell.db")).expect("the store");
+    changes.make(Wish::Redeliver, &[mail.to_string()], at(hours)).expect("changed");
+    assert_eq!(stands(&due(&store, "owner", hours).await[0]), (false, false));
+}

@@ -126,17 +126,20 @@ fn ids(connection: &Connection, sql: &str, given: impl rusqlite::Params) -> rusq
     found.collect()
 }
 
+// Who has got it, and who found a mailbox full, before a person asked for it once more says nothing of the new round.
+//
 // A full mailbox is tried again after six hours, less a tenth. One that was found full a moment ago is met again because
 // another recipient of the same mail is tried again; that is not the late retry yet, so only five hours and more count.
 const DUE: &str = "SELECT d.order_key, d.attempts, d.spent, d.form, e.event, o.body,
         EXISTS (SELECT 1 FROM attempts a WHERE a.delivery = d.id AND a.outcome = 'unknown'),
-        EXISTS (SELECT 1 FROM attempts a WHERE a.delivery = d.id AND a.outcome = 'delivered'),
-        EXISTS (SELECT 1 FROM attempts a WHERE a.delivery = d.id AND a.outcome = 'full' AND a.ended_at <= ?2 - 18000000),
+        EXISTS (SELECT 1 FROM attempts a WHERE a.delivery = d.id AND a.outcome = 'delivered' AND a.ended_at >= asked_at),
+        EXISTS (SELECT 1 FROM attempts a WHERE a.delivery = d.id AND a.outcome = 'full' AND a.ended_at >= asked_at
+            AND a.ended_at <= ?2 - 18000000),
         d.round, d.unreached
-    FROM deliveries d
+    FROM (SELECT *, coalesce((SELECT max(at) FROM steps WHERE delivery = id AND step = 'redelivered'), 0) AS asked_at
+        FROM deliveries WHERE id = ?1) d
     JOIN events e ON e.id = d.event
-    LEFT JOIN orders o ON o.source = e.source AND o.number = e.order_number
-    WHERE d.id = ?1";
+    LEFT JOIN orders o ON o.source = e.source AND o.number = e.order_number";
 
 /// What is known of these deliveries, and which of them only a newer version can read.
 pub fn load(
