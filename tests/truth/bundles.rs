@@ -275,3 +275,24 @@ async fn a_digest_whose_answer_is_lost_goes_out_again_as_it_was_whatever_comes_m
     assert!(told[2..].iter().any(|told| told.contains(&format!("Cancelled: order #{}", short_number(3)))), "{told:#?}");
     assert!(of(&standings, "kitchen").iter().all(|one| ["delivered", "merged"].contains(&one.state.as_str())));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_digest_of_which_the_fallback_has_told_everything_is_not_sent_any_more() {
+    let scene = Scene::at(noon(), Rules::new()).await;
+    let channels = [scene.robot("kitchen", &format!("{TWO}\nfallback = \"owner\"")), scene.robot("owner", "")].concat();
+    let daemon = gathering(&scene, &channels, 2..=5).await;
+    scene.far.order("kitchen", status(503), Times::Always);
+    scene.forward(seconds(31));
+    until_tried(&daemon, "kitchen", 2).await;
+    scene.forward(minutes(2));
+    let told = texts(&scene.until_told("owner", 4).await);
+    assert_eq!(named(&told, 2..=5), (2..=5).map(|number| (number, 1)).collect::<Vec<_>>());
+    scene.far.heal("kitchen");
+    let standings = until_over(&scene, &daemon).await;
+    assert_eq!(scene.told("kitchen").len(), 1, "{:?}", texts(&scene.told("kitchen")));
+    for number in 2..=5 {
+        let (own, instead) =
+            (one(&standings, "kitchen", number, "order.placed"), one(&standings, "owner", number, "order.placed"));
+        assert_eq!((own.state.as_str(), own.digest), ("merged", Some(instead.id)), "order {number}");
+    }
+}

@@ -7,6 +7,7 @@ use orderbell::store::Standing;
 use crate::support::A_WHILE;
 use crate::support::Scene;
 use crate::support::of;
+use crate::support::watching::NEVER;
 use crate::truth::scene::ACCEPTED;
 use crate::truth::scene::CANCELLED;
 use crate::truth::scene::a_while;
@@ -118,4 +119,23 @@ async fn the_night_in_which_the_clocks_change_ends_by_the_new_time() {
         scene.until_told("kitchen", 1).await;
         daemon.until_done().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_the_quiet_hours_are_changed_what_they_hold_is_held_by_the_new_ones_or_goes_out() {
+    let scene = Scene::at(at("2026-11-04T22:00:00Z"), Rules::new()).await;
+    let text = |quiet: &str| format!("{}{}", scene.robot("kitchen", quiet), to(&["kitchen"]));
+    let daemon = scene.start_watching(NEVER, "", &text(NIGHT)).await;
+    for number in 1..=2 {
+        place(&scene, &daemon, number).await;
+    }
+    let due = |end: &'static str| move |all: &[Standing]| all.iter().all(|one| one.due_at == at(end));
+    daemon.until(due("2026-11-05T04:30:00Z")).await;
+    daemon.reload("v2", "", &text(&NIGHT.replace("07:30", "06:00"))).await;
+    daemon.until(due("2026-11-05T03:00:00Z")).await;
+    assert!(scene.came_to("kitchen").is_empty());
+    daemon.reload("v3", "", &text("")).await;
+    let standings = daemon.until_done().await;
+    assert_eq!(states(&standings, "kitchen"), ["merged", "delivered"]);
+    assert!(texts(&scene.told("kitchen"))[0].contains("2 new orders"));
 }
