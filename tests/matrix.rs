@@ -502,7 +502,7 @@ fn title(cells: &[Cell]) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_a_far_side_says_and_whatever_befalls_it_the_far_sides_count_is_the_stores() {
     let cells = cells();
-    let scene = Scene::new(rules(&cells)).await;
+    let scene = Scene::still(Timestamp::now(), rules(&cells)).await;
     let mail_listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let mail = scene.far.serve_mail(mail_listener, Post::default());
     let doors = Doors { http: ShutDoor::new(), smtp: ShutDoor::new(), mail };

@@ -145,6 +145,11 @@ impl Runner {
         if let Err(error) = self.post.store.rank(&self.lane.name, self.lane.urgent.clone()).await {
             tracing::error!(channel = self.lane.name, %error, "which of the waiting messages are urgent could not be stored");
         }
+        let now = self.post.clock.now();
+        let until = self.lane.quiet.as_ref().and_then(|quiet| quiet.until(now, &self.lane.timezone));
+        if let Err(error) = self.post.store.release_held(&self.lane.name, until, now).await {
+            tracing::error!(channel = self.lane.name, %error, "what other quiet hours held could not be let go");
+        }
     }
 
     /// Starts what may be sent now.

@@ -56,23 +56,28 @@ pub const TOO_LONG: Duration = Duration::from_secs(30);
 /// How long a test waits to see that nothing more comes. A lane looks at the store every second.
 pub const A_WHILE: Duration = Duration::from_millis(1500);
 
-/// A clock that goes on by itself and that the test can put forward.
+/// A clock that the test can put forward; it goes on by itself, or stands still in between.
 #[derive(Clone)]
 pub struct Hands {
     base: Timestamp,
-    begun: Instant,
+    /// Where the clock goes on by itself.
+    begun: Option<Instant>,
     ahead_ms: Arc<AtomicI64>,
 }
 
 impl Hands {
     fn at(base: Timestamp) -> Self {
-        Self { base, begun: Instant::now(), ahead_ms: Arc::default() }
+        Self { begun: Some(Instant::now()), ..Self::still(base) }
+    }
+
+    fn still(base: Timestamp) -> Self {
+        Self { base, begun: None, ahead_ms: Arc::default() }
     }
 
     pub fn now(&self) -> Timestamp {
         let ahead = SignedDuration::from_millis(self.ahead_ms.load(Ordering::Acquire));
-        let passed = SignedDuration::try_from(self.begun.elapsed()).expect("a short test");
-        self.base + ahead + passed
+        let passed = self.begun.map_or(Duration::ZERO, |begun| begun.elapsed());
+        self.base + ahead + SignedDuration::try_from(passed).expect("a short test")
     }
 
     pub fn forward(&self, by: SignedDuration) {
@@ -104,6 +109,12 @@ impl Scene {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let folder = tempfile::tempdir().expect("a folder");
         Self { folder, far: Sandbox::start(listener, rules), hands: Hands::at(base) }
+    }
+
+    /// As [`Scene::at`], and time passes only when the test puts the clock forward: however slow the machine is, nothing
+    /// falls due before.
+    pub async fn still(base: Timestamp, rules: Rules) -> Self {
+        Self { hands: Hands::still(base), ..Self::at(base, rules).await }
     }
 
     /// The configuration in which `channels` hear what `routes` say, in the daemon's own words.

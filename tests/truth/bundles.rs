@@ -31,7 +31,7 @@ use crate::truth::scene::until_tried;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_waits_of_one_order_is_one_message_about_its_newest_state_and_each_event_for_a_program() {
-    let scene = Scene::at(noon(), Rules::new()).await;
+    let scene = Scene::still(noon(), Rules::new()).await;
     let names = ["kitchen", "office", "erp"];
     let channels = [scene.robot("kitchen", ""), scene.wecom("office", ""), scene.hook("erp", "")].concat();
     let daemon = scene.start(&format!("{channels}{}", to(&names))).await;
@@ -129,7 +129,7 @@ async fn until_over(scene: &Scene, daemon: &Daemon) -> Vec<Standing> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_digest_that_dies_gives_back_what_it_carried_once_and_each_goes_alone() {
-    let scene = Scene::at(noon(), Rules::new()).await;
+    let scene = Scene::still(noon(), Rules::new()).await;
     let channel = scene.robot("kitchen", &format!("{TWO}\nfallback = \"owner\"\nfallback_after = \"1h\""));
     let owner = scene.robot("owner", "");
     let daemon = scene.start(&format!("{channel}{owner}{}", to(&["kitchen"]))).await;
@@ -171,7 +171,7 @@ async fn a_digest_that_dies_gives_back_what_it_carried_once_and_each_goes_alone(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_one_message_told_in_vain_of_an_order_is_told_in_a_digest_with_all_that_it_carried() {
-    let scene = Scene::at(noon(), Rules::new()).await;
+    let scene = Scene::still(noon(), Rules::new()).await;
     let daemon = gathering(&scene, &scene.robot("kitchen", TWO), 2..=2).await;
     step(&scene, &daemon, ACCEPTED, 2).await;
     a_while().await;
@@ -202,7 +202,7 @@ async fn what_one_message_told_in_vain_of_an_order_is_told_in_a_digest_with_all_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_digest_that_is_too_long_for_the_far_side_loses_none_of_those_that_have_no_room_any_more() {
-    let scene = Scene::at(noon(), Rules::new()).await;
+    let scene = Scene::still(noon(), Rules::new()).await;
     let daemon = gathering(&scene, &scene.wecom("office", TWO), 2..=70).await;
     let too_long = Fault::Errcode { errcode: 45_002, errmsg: "content size out of limit".to_owned() };
     scene.far.order("office", too_long, Times::Next(2));
@@ -234,7 +234,7 @@ async fn cancelled(scene: &Scene, daemon: &Daemon, number: u64, reason: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reduced_digest_still_names_every_order_and_nothing_that_somebody_wrote() {
-    let scene = Scene::at(noon(), Rules::new()).await;
+    let scene = Scene::still(noon(), Rules::new()).await;
     let daemon = gathering(&scene, &scene.robot("kitchen", TWO), 2..=9).await;
     for number in 20..=21 {
         cancelled(&scene, &daemon, number, "call me at www.example.com").await;
@@ -255,7 +255,7 @@ async fn a_reduced_digest_still_names_every_order_and_nothing_that_somebody_wrot
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_digest_whose_answer_is_lost_goes_out_again_as_it_was_whatever_comes_meanwhile() {
-    let scene = Scene::at(noon(), Rules::new()).await;
+    let scene = Scene::still(noon(), Rules::new()).await;
     let daemon = gathering(&scene, &scene.robot("kitchen", TWO), 2..=5).await;
     scene.far.order("kitchen", Fault::LostAnswer, Times::Next(1));
     scene.forward(seconds(31));
@@ -274,4 +274,25 @@ async fn a_digest_whose_answer_is_lost_goes_out_again_as_it_was_whatever_comes_m
     assert_eq!(named(&told[2..], 4..=7), [(4, 0), (5, 0), (6, 1), (7, 1)]);
     assert!(told[2..].iter().any(|told| told.contains(&format!("Cancelled: order #{}", short_number(3)))), "{told:#?}");
     assert!(of(&standings, "kitchen").iter().all(|one| ["delivered", "merged"].contains(&one.state.as_str())));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_digest_of_which_the_fallback_has_told_everything_is_not_sent_any_more() {
+    let scene = Scene::still(noon(), Rules::new()).await;
+    let channels = [scene.robot("kitchen", &format!("{TWO}\nfallback = \"owner\"")), scene.robot("owner", "")].concat();
+    let daemon = gathering(&scene, &channels, 2..=5).await;
+    scene.far.order("kitchen", status(503), Times::Always);
+    scene.forward(seconds(31));
+    until_tried(&daemon, "kitchen", 2).await;
+    scene.forward(minutes(2));
+    let told = texts(&scene.until_told("owner", 4).await);
+    assert_eq!(named(&told, 2..=5), (2..=5).map(|number| (number, 1)).collect::<Vec<_>>());
+    scene.far.heal("kitchen");
+    let standings = until_over(&scene, &daemon).await;
+    assert_eq!(scene.told("kitchen").len(), 1, "{:?}", texts(&scene.told("kitchen")));
+    for number in 2..=5 {
+        let (own, instead) =
+            (one(&standings, "kitchen", number, "order.placed"), one(&standings, "owner", number, "order.placed"));
+        assert_eq!((own.state.as_str(), own.digest), ("merged", Some(instead.id)), "order {number}");
+    }
 }

@@ -59,7 +59,7 @@ fn ids(standings: &[Standing], channel: &str) -> Vec<DeliveryId> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn for_a_parked_channel_the_fallback_hears_at_once_why_in_its_language_and_by_its_clock() {
-    let scene = Scene::at(noon(), Rules::new()).await;
+    let scene = Scene::still(noon(), Rules::new()).await;
     let channels = [
         scene.robot("kitchen", TO_OWNER),
         scene.robot("owner", "language = \"zh-CN\"\ntimezone = \"Asia/Hong_Kong\""),
@@ -93,7 +93,7 @@ async fn for_a_parked_channel_the_fallback_hears_at_once_why_in_its_language_and
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_dead_goes_to_the_fallback_urgent_or_not() {
-    let scene = Scene::at(noon(), Rules::new()).await;
+    let scene = Scene::still(noon(), Rules::new()).await;
     let channels = [scene.robot("kitchen", TO_OWNER), scene.robot("owner", "")].concat();
     let daemon = scene.start(&format!("{channels}{}", to(&["kitchen"]))).await;
     scene.far.order("kitchen", errcode(400_105), Times::Next(2));
@@ -111,7 +111,7 @@ async fn what_is_dead_goes_to_the_fallback_urgent_or_not() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_urgent_message_waits_for_an_unreachable_channel_so_long_and_the_channel_is_not_told_what_others_know() {
-    let scene = Scene::at(noon(), Rules::new()).await;
+    let scene = Scene::still(noon(), Rules::new()).await;
     let door = ShutDoor::new();
     let channels = [behind(&door, &scene, "kitchen", TO_OWNER), scene.robot("owner", "")].concat();
     let daemon = scene.start(&format!("{channels}{}", to(&["kitchen"]))).await;
@@ -140,7 +140,7 @@ async fn an_urgent_message_waits_for_an_unreachable_channel_so_long_and_the_chan
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_fallback_has_told_is_merged_when_the_channel_opens_again() {
-    let scene = Scene::at(noon(), Rules::new()).await;
+    let scene = Scene::still(noon(), Rules::new()).await;
     let channels = [scene.robot("kitchen", TO_OWNER), scene.robot("owner", "")].concat();
     let daemon = scene.start(&format!("{channels}{}", to(&["kitchen"]))).await;
     scene.far.order("kitchen", errcode(300_005), Times::Always);
@@ -166,7 +166,7 @@ async fn what_the_fallback_has_told_is_merged_when_the_channel_opens_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_channel_that_hears_of_the_event_anyway_is_told_once_only() {
-    let scene = Scene::at(noon(), Rules::new()).await;
+    let scene = Scene::still(noon(), Rules::new()).await;
     let channels = [scene.robot("kitchen", TO_OWNER), scene.robot("owner", "")].concat();
     let daemon = scene.start(&format!("{channels}{}", to(&["kitchen", "owner"]))).await;
     scene.far.order("kitchen", errcode(300_005), Times::Always);
@@ -187,7 +187,7 @@ async fn a_channel_that_hears_of_the_event_anyway_is_told_once_only() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn in_a_chain_the_last_one_hears_of_all_who_cannot_be_reached_and_nobody_is_told_twice() {
-    let scene = Scene::at(noon(), Rules::new()).await;
+    let scene = Scene::still(noon(), Rules::new()).await;
     let chain = [scene.robot("kitchen", "fallback = \"bar\""), scene.robot("bar", TO_OWNER), scene.robot("owner", "")];
     let daemon = scene.start(&format!("{}{}", chain.concat(), to(&["kitchen"]))).await;
     scene.far.order("kitchen", errcode(300_005), Times::Always);
@@ -226,7 +226,7 @@ async fn in_a_chain_the_last_one_hears_of_all_who_cannot_be_reached_and_nobody_i
 
 #[tokio::test(flavor = "multi_thread")]
 async fn when_the_first_channel_is_faster_its_fallbacks_are_not_told() {
-    let scene = Scene::at(noon(), Rules::new()).await;
+    let scene = Scene::still(noon(), Rules::new()).await;
     let (kitchen, bar) = (ShutDoor::new(), ShutDoor::new());
     // The bar cannot be reached either; the owner is asked for it and is not to be disturbed before the evening.
     let channels = [
@@ -291,7 +291,7 @@ fn asked(at: Timestamp, channel: &str) -> Record {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_test_goes_to_the_channel_that_is_tested_and_to_no_other() {
-    let scene = Scene::at(noon(), Rules::new()).await;
+    let scene = Scene::still(noon(), Rules::new()).await;
     let store = Sqlite::open(&scene.store(), scene.hands.now()).expect("the store opens");
     for channel in ["parked", "dead"] {
         store.record(asked(scene.hands.now(), channel)).await.expect("recorded");
@@ -313,7 +313,7 @@ async fn a_test_goes_to_the_channel_that_is_tested_and_to_no_other() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_held_in_quiet_hours_is_nobody_elses_business() {
     // 07:04 in Riyadh.
-    let scene = Scene::at(noon(), Rules::new()).await;
+    let scene = Scene::still(noon(), Rules::new()).await;
     let quiet = |from: &str| {
         format!("{TO_OWNER}\nquiet = {{ from = \"{from}\", to = \"09:00\", except = [\"order.cancelled\"] }}")
     };

@@ -7,6 +7,7 @@ use orderbell::store::Standing;
 use crate::support::A_WHILE;
 use crate::support::Scene;
 use crate::support::of;
+use crate::support::watching::NEVER;
 use crate::truth::scene::ACCEPTED;
 use crate::truth::scene::CANCELLED;
 use crate::truth::scene::a_while;
@@ -27,7 +28,7 @@ fn at(text: &str) -> Timestamp {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_comes_at_night_is_one_message_in_the_morning_and_each_by_itself_for_a_program() {
     // One o'clock in Riyadh.
-    let scene = Scene::at(at("2026-11-04T22:00:00Z"), Rules::new()).await;
+    let scene = Scene::still(at("2026-11-04T22:00:00Z"), Rules::new()).await;
     let names = ["kitchen", "office", "erp"];
     let channels = [scene.robot("kitchen", NIGHT), scene.wecom("office", NIGHT), scene.hook("erp", NIGHT)].concat();
     let text = format!("{channels}{}", to(&names));
@@ -77,7 +78,7 @@ async fn what_comes_at_night_is_one_message_in_the_morning_and_each_by_itself_fo
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_single_message_of_the_night_goes_out_in_its_own_words() {
-    let scene = Scene::at(at("2026-11-04T22:00:00Z"), Rules::new()).await;
+    let scene = Scene::still(at("2026-11-04T22:00:00Z"), Rules::new()).await;
     let daemon = scene.start(&format!("{}{}", scene.robot("kitchen", NIGHT), to(&["kitchen"]))).await;
     place(&scene, &daemon, 1).await;
     daemon.until(|all| all[0].due_at == at("2026-11-05T04:30:00Z")).await;
@@ -88,7 +89,7 @@ async fn a_single_message_of_the_night_goes_out_in_its_own_words() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_exception_tells_what_is_held_of_its_order_as_well() {
-    let scene = Scene::at(at("2026-11-04T22:00:00Z"), Rules::new()).await;
+    let scene = Scene::still(at("2026-11-04T22:00:00Z"), Rules::new()).await;
     let daemon = scene.start(&format!("{}{}", scene.robot("kitchen", NIGHT), to(&["kitchen"]))).await;
     place(&scene, &daemon, 1).await;
     daemon.until(|all| all[0].due_at == at("2026-11-05T04:30:00Z")).await;
@@ -106,7 +107,7 @@ async fn the_night_in_which_the_clocks_change_ends_by_the_new_time() {
     for (begin, end) in
         [("2026-03-28T23:30:00Z", "2026-03-29T06:30:00Z"), ("2026-10-24T22:30:00Z", "2026-10-25T07:30:00Z")]
     {
-        let scene = Scene::at(at(begin), Rules::new()).await;
+        let scene = Scene::still(at(begin), Rules::new()).await;
         let zone = format!("timezone = \"Europe/London\"\n{NIGHT}");
         let daemon = scene.start(&format!("{}{}", scene.robot("kitchen", &zone), to(&["kitchen"]))).await;
         place(&scene, &daemon, 1).await;
@@ -118,4 +119,24 @@ async fn the_night_in_which_the_clocks_change_ends_by_the_new_time() {
         scene.until_told("kitchen", 1).await;
         daemon.until_done().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_the_quiet_hours_are_changed_what_they_hold_is_held_by_the_new_ones_or_goes_out() {
+    let scene = Scene::still(at("2026-11-04T22:00:00Z"), Rules::new()).await;
+    let text = |quiet: &str| format!("{}{}", scene.robot("kitchen", quiet), to(&["kitchen"]));
+    let daemon = scene.start_watching(NEVER, "", &text(NIGHT)).await;
+    for number in 1..=2 {
+        place(&scene, &daemon, number).await;
+    }
+    let due = |end: &'static str| move |all: &[Standing]| all.iter().all(|one| one.due_at == at(end));
+    daemon.until(due("2026-11-05T04:30:00Z")).await;
+    daemon.reload("v2", "", &text(&NIGHT.replace("07:30", "06:00"))).await;
+    daemon.until(due("2026-11-05T03:00:00Z")).await;
+    assert!(scene.came_to("kitchen").is_empty());
+    scene.forward(seconds(60));
+    daemon.reload("v3", "", &text("")).await;
+    let standings = daemon.until_done().await;
+    assert_eq!(states(&standings, "kitchen"), ["merged", "delivered"]);
+    assert!(texts(&scene.told("kitchen"))[0].contains("2 new orders"));
 }

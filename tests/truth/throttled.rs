@@ -43,7 +43,7 @@ fn closed_until(daemon: &Daemon) -> Vec<Timestamp> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_robot_that_others_have_shut_rests_for_ten_minutes_for_all_its_channels_and_over_a_restart() {
-    let scene = Scene::at(noon(), Rules::new()).await;
+    let scene = Scene::still(noon(), Rules::new()).await;
     // Two channels on one robot, and one on another.
     let kitchen = scene.robot("kitchen", "");
     let bar = kitchen.replace("[channel.kitchen]", "[channel.bar]");
@@ -87,7 +87,7 @@ async fn a_robot_that_others_have_shut_rests_for_ten_minutes_for_all_its_channel
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wecom_robot_that_is_found_shut_again_rests_one_minute_then_two_then_four() {
-    let scene = Scene::at(noon(), Rules::new()).await;
+    let scene = Scene::still(noon(), Rules::new()).await;
     let text = format!("{}{}", scene.wecom("office", ""), to(&["office"]));
     let mut daemon = scene.start(&text).await;
     scene.far.order("office", errcode(45_009), Times::Next(3));
@@ -123,7 +123,7 @@ async fn a_wecom_robot_that_is_found_shut_again_rests_one_minute_then_two_then_f
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_a_robot_rests_the_schedule_of_retries_stands_still() {
-    let scene = Scene::at(noon(), Rules::new()).await;
+    let scene = Scene::still(noon(), Rules::new()).await;
     let daemon = scene.start(&format!("{}{}", scene.robot("kitchen", ""), to(&["kitchen"]))).await;
     scene.far.order("kitchen", status(503), Times::Next(1));
     scene.far.order("kitchen", errcode(410_100), Times::Next(1));
@@ -156,7 +156,7 @@ async fn short(scene: &Scene, channels: &str, names: &[&str]) -> Daemon {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn when_the_allowance_is_short_urgent_messages_go_first_and_alone_while_the_reserve_lasts() {
-    let scene = Scene::at(noon(), Rules::new()).await;
+    let scene = Scene::still(noon(), Rules::new()).await;
     let daemon = short(&scene, &scene.robot("kitchen", FEW), &["kitchen"]).await;
     for number in 11..=22 {
         step(&scene, &daemon, ACCEPTED, number).await;

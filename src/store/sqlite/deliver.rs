@@ -69,7 +69,9 @@ pub fn claim(connection: &Connection, claim: &Claim) -> rusqlite::Result<Claimed
     }
     for released in &claim.released {
         let sql = "UPDATE deliveries SET digest = NULL WHERE id = ?1 AND digest = ?2 AND state = 'waiting'";
-        connection.prepare_cached(sql)?.execute(params![released.0.as_bytes(), id])?;
+        if connection.prepare_cached(sql)?.execute(params![released.0.as_bytes(), id])? == 1 {
+            step(connection, *released, claim.at, "left_out", "")?;
+        }
     }
     for part in &claim.composed {
         let sql = "INSERT INTO parts (delivery, form, part, body) VALUES (?1, ?2, ?3, ?4)
@@ -227,6 +229,27 @@ pub fn hold(connection: &Connection, ids: &[DeliveryId], until: Timestamp, now: 
     Ok(())
 }
 
+/// The quiet hours of a channel may have changed: what is held to another moment than `until`, where they end now, is due.
+pub fn release_held(
+    connection: &Connection,
+    channel: &str,
+    until: Option<Timestamp>,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let sql = "UPDATE deliveries SET due_at = ?3
+        WHERE channel = ?1 AND state = 'waiting' AND digest IS NULL AND due_at > ?3 AND due_at IS NOT ?2
+        AND EXISTS (SELECT 1 FROM steps s WHERE s.delivery = deliveries.id AND s.step = 'held'
+            AND unixepoch(s.detail) * 1000 = deliveries.due_at)
+        RETURNING id";
+    let given = params![channel, until.map(rows::to_millisecond), rows::to_millisecond(now)];
+    let mut release = connection.prepare_cached(sql)?;
+    let released = release.query_map(given, |row| rows::uuid(0, row.get_ref(0)?.as_blob()?).map(DeliveryId))?;
+    for id in released.collect::<rusqlite::Result<Vec<_>>>()? {
+        step(connection, id, now, "let_go", "")?;
+    }
+    Ok(())
+}
+
 fn channel_of(connection: &Connection, delivery: DeliveryId) -> rusqlite::Result<Option<String>> {
     let sql = "SELECT channel FROM deliveries WHERE id = ?1";
     connection.prepare_cached(sql)?.query_row([delivery.0.as_bytes()], |row| row.get(0)).optional()
@@ -243,5 +266,18 @@ impl Sqlite {
     /// [`StoreError::Unavailable`].
     pub async fn hold(&self, ids: Vec<DeliveryId>, until: Timestamp, now: Timestamp) -> Result<(), StoreError> {
         self.change(move |connection| hold(connection, &ids, until, now)).await
+    }
+    /// Lets go of what the quiet hours of a channel held by another setting: they end at `until`, if it is in them now.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn release_held(
+        &self,
+        channel: &str,
+        until: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let channel = channel.to_owned();
+        self.change(move |connection| release_held(connection, &channel, until, now)).await
     }
 }
