@@ -44,7 +44,8 @@ use crate::config::problem::Problem;
 #[derive(Parser)]
 #[command(name = "orderbell", version, max_term_width = 100, disable_help_subcommand = true)]
 #[command(after_help = "Exit codes: 0 done, 1 it did not work, 2 wrong usage or configuration.
-New here? `orderbell demo` shows everything without any account.")]
+New here? `orderbell demo` shows everything without any account. Then
+`orderbell init --source keeta --channel dingtalk` writes what you need, and says what to do.")]
 struct Arguments {
     /// The configuration file
     #[arg(long, global = true, value_name = "FILE", env = "ORDERBELL_CONFIG", default_value = "orderbell.toml")]

@@ -127,7 +127,7 @@ fn referred(table: &DeTable<'_>, key: &str, surroundings: &Surroundings<'_>) -> 
             (surroundings.env)(name).ok_or_else(|| {
                 Complaint::new(
                     format!("the environment variable {name} is not set"),
-                    format!("\"{key}\" needs it; set it where the daemon is started"),
+                    format!("\"{key}\" needs it; if it stands in secrets.env: `set -a; . ./secrets.env; set +a`"),
                 )
             })?
         }

@@ -20,12 +20,12 @@ const EXAMPLES: [(&str, &str); 32] = [
     ("from", "from = \"Harbour Noodle House <orders@example.com>\", or for quiet hours \"23:00\""),
     ("headers", "headers = { \"X-Shop\" = \"1\" }"),
     ("keep", "keep = \"400d\""),
-    ("kind", "kind = \"dingtalk\", \"wecom\" or \"webhook\""),
+    ("kind", "kind = \"dingtalk\", \"wecom\", \"email\" or \"webhook\""),
     ("max_age", "max_age = \"24h\""),
     ("mention", "mention = { mobiles = [\"+852-51234567\"], user_ids = [], all = false }"),
     ("mobiles", "mobiles = [\"+852-51234567\"]"),
     ("per", "rate = { per = \"1m\", count = 18 }"),
-    ("platform", "platform = \"keeta\""),
+    ("platform", "platform = \"keeta\" or \"apsdai\""),
     ("quiet", "quiet = { from = \"23:00\", to = \"07:30\" }"),
     ("rate", "rate = { per = \"1m\", count = 18 }"),
     ("retry", "retry = [\"5s\", \"30s\", \"2m\"]"),
@@ -248,5 +248,14 @@ mod tests {
         assert_eq!(nearest("key", &known), None);
         assert_eq!(nearest("tp", &known), Some("to"));
         assert_eq!(nearest("colour", &known), None);
+    }
+
+    #[test]
+    fn every_kind_is_among_the_examples() {
+        let platforms = crate::config::sources::all().iter().map(|known| known.name);
+        let kinds = crate::config::kinds::all().iter().map(|known| known.name);
+        for (key, kind) in platforms.map(|kind| ("platform", kind)).chain(kinds.map(|kind| ("kind", kind))) {
+            assert!(example(key).contains(&format!("\"{kind}\"")), "{key} = \"{kind}\"");
+        }
     }
 }

@@ -1,0 +1,173 @@
+//! A merchant's first hour, as the README tells it, with the real program throughout: init, secrets.env, sandbox, check, test,
+//! serve, simulate.
+
+use std::collections::BTreeMap;
+use std::io::BufRead;
+use std::io::BufReader;
+use std::io::Read;
+use std::path::Path;
+use std::process::Child;
+use std::process::Command;
+use std::process::Output;
+use std::process::Stdio;
+use std::sync::mpsc;
+use std::sync::mpsc::Receiver;
+use std::time::Duration;
+use std::time::Instant;
+
+/// Longer than anything here takes.
+const TOO_LONG: Duration = Duration::from_secs(60);
+
+/// A running program, and the lines that it prints; dropping it ends it.
+struct Running {
+    child: Child,
+    printed: Receiver<String>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Running {
+    fn start(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let (say, printed) = mpsc::channel();
+        let outputs: [Box<dyn Read + Send>; 2] =
+            [Box::new(child.stdout.take().unwrap()), Box::new(child.stderr.take().unwrap())];
+        for output in outputs {
+            let say = say.clone();
+            std::thread::spawn(move || {
+                for line in BufReader::new(output).lines().map_while(Result::ok) {
+                    if say.send(line).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        Self { child, printed }
+    }
+
+    /// Reads on to a line in which this stands.
+    fn until(&self, wanted: &str) -> String {
+        let deadline = Instant::now() + TOO_LONG;
+        let mut seen = String::new();
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let line = self.printed.recv_timeout(left).unwrap_or_else(|_| panic!("no \"{wanted}\" in:\n{seen}"));
+            if line.contains(wanted) {
+                return line;
+            }
+            seen += &format!("{line}\n");
+        }
+    }
+}
+
+fn orderbell(folder: &Path, arguments: &[&str], variables: &BTreeMap<String, String>) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_orderbell"));
+    command.args(arguments).current_dir(folder).stdin(Stdio::null()).envs(variables);
+    for name in ["ORDERBELL_CONFIG", "ORDERBELL_LOG", "ORDERBELL_LOG_FORMAT"] {
+        command.env_remove(name);
+    }
+    command
+}
+
+fn said(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+/// What leads each kind of channel to the sandbox, as the README's table has it.
+fn led_to_the_sandbox() -> BTreeMap<String, String> {
+    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let (_, table) = readme.split_once("| channel | leads to the sandbox with |\n").expect("the table");
+    let rows = table.lines().skip(1).take_while(|line| line.starts_with('|'));
+    let cell = |cell: &str| cell.trim().trim_matches('`').to_owned();
+    rows.map(|row| (cell(row.split('|').nth(1).unwrap()), cell(row.split('|').nth(2).unwrap()))).collect()
+}
+
+#[test]
+fn whoever_follows_the_readme_reads_an_order_in_every_channel() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str], variables: &_| orderbell(folder.path(), arguments, variables).output().unwrap();
+    let mut variables = BTreeMap::new();
+    let channels =
+        ["--channel", "dingtalk=kitchen", "--channel", "wecom", "--channel", "email", "--channel", "webhook"];
+    let init =
+        [&["init", "--source", "keeta", "--source", "apsdai", "--output", "orderbell.toml"], &channels[..]].concat();
+    let done = run(&init, &variables);
+    assert!(done.status.success(), "{}", said(&done));
+    let unset = run(&["check"], &variables);
+    assert_eq!(unset.status.code(), Some(2));
+    assert!(said(&unset).contains("`set -a; . ./secrets.env; set +a`"), "{}", said(&unset));
+
+    let led = led_to_the_sandbox();
+    assert_eq!(led.keys().map(String::as_str).collect::<Vec<_>>(), ["dingtalk", "email", "webhook", "wecom"]);
+    for (name, value) in led.values().filter_map(|line| line.strip_suffix('\'')?.split_once("='")) {
+        variables.insert(name.to_owned(), value.to_owned());
+    }
+    for (name, value) in [
+        ("KEETA_APP_SECRET", "any-word"),
+        ("APSDAI_SECRET", "another-word"),
+        ("KITCHEN_SECRET", "SECret-of-kitchen"),
+        ("WEBHOOK_SECRET", "a-word-of-my-own"),
+        ("EMAIL_PASSWORD", "an-app-password"),
+    ] {
+        variables.insert(name.to_owned(), value.to_owned());
+    }
+    let file = folder.path().join("orderbell.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let smtp = text.lines().find(|line| line.starts_with("smtp = ")).unwrap().to_owned();
+    let text = text.replace(&smtp, &led["email"]).replace("\nkind = ", "\nallow_private = true\nkind = ");
+    let text = text.replace("change-me", "orders").replace("app_id = 0", "app_id = 7").replace(":8787", ":0");
+    std::fs::write(&file, &text).unwrap();
+
+    // The ports of the README may be taken on this machine.
+    let ports = ["sandbox", "--listen", "127.0.0.1:0", "--mail", "127.0.0.1:0"];
+    let sandbox = Running::start(orderbell(folder.path(), &ports, &variables));
+    let port = |line: &str| {
+        line.split("127.0.0.1:").nth(1).unwrap().split(|c: char| !c.is_ascii_digit()).next().unwrap().to_owned()
+    };
+    let (far, mail) = (port(&sandbox.until("listening on")), port(&sandbox.until("mail is taken")));
+    variables.values_mut().for_each(|value| *value = value.replace(":8789/", &format!(":{far}/")));
+    std::fs::write(&file, text.replace(":8790\"", &format!(":{mail}\""))).unwrap();
+
+    let check = run(&["check"], &variables);
+    assert_eq!(said(&check), "orderbell.toml: no errors, no warnings\n");
+    let test = run(&["test", "--all"], &variables);
+    assert!(test.status.success() && said(&test).matches("): yes\n").count() == 4, "{}", said(&test));
+
+    let daemon = Running::start(orderbell(folder.path(), &["serve"], &variables));
+    let address = port(&daemon.until("webhooks are taken at"));
+    for (source, number) in [("keeta", "1"), ("apsdai", "2")] {
+        let to = format!("http://127.0.0.1:{address}/hooks/{source}");
+        let simulate = run(&["simulate", source, "order.placed", "--order", number, "--to", &to], &variables);
+        assert!(said(&simulate).starts_with("acknowledged: "), "{}", said(&simulate));
+        for channel in ["kitchen", "wecom", "email", "webhook"] {
+            // Which comes first is chance, so it is the store that is asked.
+            let arguments = ["deliveries", "--channel", channel, "--state", "delivered", "--format", "json"];
+            let deadline = Instant::now() + TOO_LONG;
+            loop {
+                let rows: serde_json::Value = serde_json::from_slice(&run(&arguments, &variables).stdout).unwrap();
+                if rows.as_array().unwrap().iter().any(|row| row["source"] == source && row["kind"] == "order.placed") {
+                    break;
+                }
+                assert!(Instant::now() < deadline, "{channel} has not heard of the order of {source}");
+            }
+        }
+    }
+    let mut shown = String::new();
+    while shown.matches("order.placed").count() < 2 || shown.matches("New order").count() < 6 {
+        shown += &format!(
+            "{}\n",
+            sandbox.printed.recv_timeout(TOO_LONG).unwrap_or_else(|_| panic!("no more than:\n{shown}"))
+        );
+    }
+    for far_side in
+        ["DingTalk robot kitchen", "WeCom robot wecom", "Mailbox orders@example.com", "WebHook receiver erp"]
+    {
+        assert!(shown.contains(&format!("── {far_side} · accepted")), "{far_side}:\n{shown}");
+    }
+    assert!(!shown.contains("refused"), "{shown}");
+}
