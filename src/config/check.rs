@@ -66,7 +66,11 @@ pub fn fallbacks(channels: &Channels, problems: &mut Problems<'_>) {
 }
 
 /// What is odd about the routes and channels: the daemon starts, but probably does not do what was meant.
-pub fn oddities(channels: &Channels, routes: &ReadRoutes, problems: &mut Problems<'_>) {
+pub fn oddities(sources: &Sources, channels: &Channels, routes: &ReadRoutes, problems: &mut Problems<'_>) {
+    if sources.is_empty() && channels.is_empty() {
+        let help = "`orderbell init --source keeta --channel dingtalk` prints a configuration to begin with";
+        problems.absence("nothing is taken and nobody is told: there is no [source.NAME] and no [channel.NAME]", help);
+    }
     if !routes.has_operator {
         let help =
             "add [operator] with to = [\"…\"]: the channels that hear when something is wrong with Orderbell itself";
