@@ -133,6 +133,9 @@ fn whoever_follows_the_readme_reads_an_order_in_every_channel() {
     variables.values_mut().for_each(|value| *value = value.replace(":8789/", &format!(":{far}/")));
     std::fs::write(&file, text.replace(":8790\"", &format!(":{mail}\""))).unwrap();
 
+    let second = run(&["sandbox", "--listen", &format!("127.0.0.1:{far}"), "--mail", "127.0.0.1:0"], &variables);
+    assert!(said(&second).contains("is another sandbox or demo running?"), "{}", said(&second));
+
     let check = run(&["check"], &variables);
     assert_eq!(said(&check), "orderbell.toml: no errors, no warnings\n");
     let test = run(&["test", "--all"], &variables);
