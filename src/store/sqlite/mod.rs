@@ -16,6 +16,7 @@ pub mod read;
 mod record;
 mod refusals;
 mod repeat;
+mod report;
 mod rows;
 mod schema;
 mod troubles;
