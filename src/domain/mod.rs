@@ -17,6 +17,7 @@ pub mod message;
 pub mod money;
 pub mod order;
 pub mod pace;
+pub mod picture;
 pub mod quiet;
 pub mod retry;
 pub mod route;
