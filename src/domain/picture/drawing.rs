@@ -21,6 +21,8 @@ const HEAD: f32 = 120.0;
 const FOOT: f32 = 56.0;
 /// Below the plot of a panel with values below zero: the number under the least bar.
 const BELOW: f32 = 44.0;
+/// A plot in which all is zero is lower by this factor.
+const EMPTY: f32 = 0.3;
 
 const TITLE: f32 = 56.0;
 const PANEL_TITLE: f32 = 42.0;
@@ -95,6 +97,7 @@ impl<'a> Plot<'a> {
         let widest = line_labels.iter().map(|label| letters::width(label, SMALL)).fold(0.0, f32::max);
         let line_label_size = if widest > MOST { SMALL * MOST / widest } else { SMALL };
         let left = MARGIN + widest.min(MOST) + 20.0;
+        let height = if scale.is_empty() { height * EMPTY } else { height };
         Plot { language, panel, scale, line_labels, line_label_size, head, left, top: head + HEAD, height }
     }
 
@@ -117,8 +120,9 @@ impl<'a> Plot<'a> {
         let (room, baseline) = (WIDTH - 2.0 * MARGIN, self.head + 40.0);
         let (figure, size) = letters::fitted(&self.panel.figure, FIGURE, room * 0.6);
         let taken = if figure.is_empty() { 0.0 } else { letters::width(&figure, size) + 32.0 };
+        let below_zero = self.highlight().is_some_and(|at| self.panel.bars[at].value < 0);
         pen.text(&Text {
-            colour: BAR,
+            colour: if below_zero { BELOW_ZERO } else { BAR },
             anchor: "end",
             strong: STRONG,
             ..Text::new(&figure, WIDTH - MARGIN, baseline, size)
@@ -129,7 +133,7 @@ impl<'a> Plot<'a> {
 
     fn draw_lines(&self, pen: &mut Pen) {
         let zero = self.scale.lines.iter().position(|line| *line == 0).unwrap_or(0);
-        let apart = self.height / self.scale.lines.len().saturating_sub(1).max(1) as f32;
+        let apart = self.scale.lines.windows(2).map(|pair| self.y(pair[0]) - self.y(pair[1])).fold(f32::MAX, f32::min);
         let every = if apart < SMALL * 1.3 { 2 } else { 1 };
         for (at, (line, label)) in self.scale.lines.iter().zip(&self.line_labels).enumerate() {
             if at.abs_diff(zero) % every != 0 {
@@ -183,7 +187,8 @@ impl<'a> Plot<'a> {
         let number = self.number(at);
         let (number, size) = letters::fitted(&number, SMALL, WIDTH - MARGIN - self.left);
         let x = inside(self.middle(at), letters::width(&number, size), self.left);
-        pen.text(&Text { anchor: "middle", strong: HALO, ..Text::new(&number, x, baseline, size) });
+        let colour = if value > 0 { INK } else { BELOW_ZERO };
+        pen.text(&Text { colour, anchor: "middle", strong: HALO, ..Text::new(&number, x, baseline, size) });
     }
 
     fn draw_labels(&self, pen: &mut Pen) {
@@ -236,7 +241,7 @@ impl<'a> Plot<'a> {
     }
 
     fn bottom(&self) -> f32 {
-        let below = if self.scale.lines.first().is_some_and(|line| *line < 0) { BELOW } else { 0.0 };
+        let below = if self.scale.goes_below_zero() { BELOW } else { 0.0 };
         self.top + self.height + below
     }
 }

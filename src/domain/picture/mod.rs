@@ -4,6 +4,7 @@
 mod blocks;
 mod drawing;
 mod letters;
+mod pixels;
 mod scale;
 
 use std::sync::Arc;
@@ -102,7 +103,7 @@ pub fn png(sheet: &Sheet) -> Result<Vec<u8>, PictureError> {
     let mut canvas = tiny_skia::Pixmap::new(size.width(), size.height())
         .ok_or_else(|| PictureError::Drawing(format!("no canvas of {} × {}", size.width(), size.height())))?;
     resvg::render(&tree, tiny_skia::Transform::identity(), &mut canvas.as_mut());
-    canvas.encode_png().map_err(|error| PictureError::Drawing(error.to_string()))
+    pixels::encode(&canvas).map_err(|error| PictureError::Drawing(error.to_string()))
 }
 
 /// The sheet with clean labels, each of which can be drawn.
