@@ -18,6 +18,7 @@ pub mod message;
 pub mod money;
 pub mod order;
 pub mod pace;
+pub mod picture;
 pub mod quiet;
 pub mod report;
 pub mod retry;
