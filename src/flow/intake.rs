@@ -33,6 +33,7 @@ use crate::flow::notice::Notices;
 use crate::flow::notice::Topic;
 use crate::flow::refusals;
 use crate::flow::refusals::Refusals;
+use crate::flow::reports::Plan;
 use crate::flow::signs::Signs;
 use crate::platform::Heard;
 use crate::platform::Method;
@@ -69,6 +70,10 @@ pub struct Reception {
     pub silent_after: BTreeMap<String, SignedDuration>,
     /// Whose clock the far side of a channel shows, where it shows one.
     pub far_hosts: BTreeMap<String, String>,
+    /// By name.
+    pub reports: BTreeMap<String, Plan>,
+    /// How the internet reaches us.
+    pub public_url: Option<String>,
     /// The kinds of which the log has said that nobody hears of them.
     pub unrouted: Mutex<HashSet<String>>,
     /// The conditions of which the operator was told that they cannot be judged.

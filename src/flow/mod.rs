@@ -8,6 +8,7 @@ pub mod lanes;
 pub mod notice;
 pub mod pacers;
 pub mod refusals;
+pub mod reports;
 mod round;
 pub mod schedule;
 pub mod signs;

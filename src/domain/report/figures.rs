@@ -54,7 +54,7 @@ pub fn report(scope: &Scope, facts: &Facts, as_of: Timestamp) -> Report {
         reconciled: compare::reconciled(scope, facts, &covered),
         bell: bell::bell(scope, facts),
         history: history(scope, &by_day),
-        picture: None,
+        ..Report::default()
     }
 }
 

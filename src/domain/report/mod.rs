@@ -6,8 +6,10 @@
 //! without somebody having to agree to it.
 
 pub mod calendar;
+pub mod csv;
 pub mod facts;
 pub mod figures;
+pub mod sheet;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -61,6 +63,49 @@ pub struct Report {
     /// Where its picture can be fetched for some days.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub picture: Option<String>,
+    /// The reader sees the picture in a message of its own.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub picture_follows: bool,
+    /// How many are left out of the lists, where there was no room for them ([`Report::shortened`]).
+    #[serde(skip_serializing_if = "is_zero")]
+    pub days_left_out: i64,
+    #[serde(skip_serializing_if = "is_zero")]
+    pub shops_left_out: i64,
+    #[serde(skip_serializing_if = "is_zero")]
+    pub stock_left_out: i64,
+    #[serde(skip_serializing_if = "is_zero")]
+    pub restated_left_out: i64,
+}
+
+fn is_zero(count: &i64) -> bool {
+    *count == 0
+}
+
+/// How much of the lists is told, from all to nothing: days, shops, products, reasons, low stock, restated days.
+const LENGTHS: [[usize; 6]; 4] =
+    [[31, 40, 10, 5, 20, 14], [14, 12, 10, 5, 10, 7], [7, 5, 5, 3, 5, 3], [3, 0, 0, 0, 0, 0]];
+
+impl Report {
+    /// The report with shorter lists, for where there is not room for all; never without its totals. `None` when it cannot be
+    /// shorter.
+    pub fn shortened(&self, times: usize) -> Option<Report> {
+        let [days, shops, products, reasons, stock, restated] = *LENGTHS.get(times)?;
+        let mut report = self.clone();
+        report.days_left_out += cut(&mut report.days, days);
+        report.shops_left_out += cut(&mut report.shops, shops);
+        report.stock_left_out += cut(&mut report.stock, stock);
+        report.restated_left_out += cut(&mut report.restated, restated);
+        report.products.truncate(products);
+        report.cancellations.reasons.truncate(reasons);
+        Some(report)
+    }
+}
+
+/// Answers how many are left out.
+fn cut<T>(list: &mut Vec<T>, length: usize) -> i64 {
+    let left_out = list.len().saturating_sub(length);
+    list.truncate(length);
+    i64::try_from(left_out).unwrap_or(i64::MAX)
 }
 
 /// What orders and refunds come to.

@@ -143,10 +143,15 @@ impl Templates {
         self.folders.clone()
     }
 
+    /// The words and numbers of a language, or of the one that stands in for it.
+    pub fn language(&self, language: &str) -> Option<&Language> {
+        let folder = language::chain(language, &self.folders).into_iter().next()?;
+        self.languages.get(&folder).map(|dialect| dialect.words.as_ref())
+    }
+
     /// A word that a reader of this language gets, by its dotted key.
     pub fn word(&self, language: &str, key: &str) -> Option<&str> {
-        let folder = language::chain(language, &self.folders).into_iter().next()?;
-        self.languages.get(&folder)?.words.word(key)
+        self.language(language)?.word(key)
     }
 
     /// Renders the most specific template for this event, channel and language.
