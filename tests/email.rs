@@ -159,6 +159,22 @@ async fn one_refused_recipient_silences_nobody_and_who_said_yes_is_not_mailed_ag
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_mail_to_many_is_stored_once_and_each_gets_the_whole_of_it() {
+    let people: Vec<String> = (0..10).map(|number| format!("cook-{number}@orderbell.test")).collect();
+    let (scene, daemon) = mailing(Post::default(), &format!("{people:?}"), AT_ONCE).await;
+    // The bytes of one who must wait come from the store.
+    scene.far.order(&people[7], smtp(Phase::Recipient, Some("450 4.2.0 greylisted, later")), Times::Next(1));
+    daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
+    daemon.until_done().await;
+    assert_eq!(attempts(&daemon).len(), 11);
+    let mails: BTreeSet<String> = people.iter().map(|to| scene.told(to)[0].body.clone()).collect();
+    let [mail] = mails.iter().collect::<Vec<_>>()[..] else { panic!("not all got one mail: {mails:?}") };
+    let sql = "SELECT sum(length(body)) FROM parts p JOIN deliveries d ON d.id = p.delivery WHERE d.channel = 'mail'";
+    let kept = daemon.connection().query_row(sql, [], |row| row.get::<_, isize>(0)).expect("a sum").unsigned_abs();
+    assert!((mail.len()..mail.len() + 10 * 80).contains(&kept), "{kept} bytes for a mail of {}", mail.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_mail_that_nobody_takes_is_dead_and_said() {
     let refused = BTreeSet::from([COOK.to_owned(), OWNER.to_owned()]);
     let (scene, daemon) =

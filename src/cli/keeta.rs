@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::channel::http::Http;
 use crate::channel::http::Settings;
+use crate::cli;
 use crate::cli::Failure;
 use crate::cli::Format;
 use crate::cli::output;
@@ -128,10 +129,7 @@ fn source<'a>(part: &'a SourcePart, name: &str) -> Result<&'a Keeta, Failure> {
     match part.source.as_ref().map(|configured| &configured.source) {
         Some(Source::Keeta(keeta)) => Ok(keeta),
         Some(_) => Err(Failure::Misused(format!("the source \"{name}\" is none of Keeta's"))),
-        None => {
-            let names = part.names.join(", ");
-            Err(Failure::Misused(format!("there is no source \"{name}\"; there are: {names}")))
-        }
+        None => Err(cli::unknown("source", name, part.names.clone())),
     }
 }
 

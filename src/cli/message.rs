@@ -4,6 +4,7 @@ use std::path::Path;
 
 use uuid::Uuid;
 
+use crate::cli;
 use crate::cli::Failure;
 use crate::cli::output;
 use crate::config::ConfiguredChannel;
@@ -29,12 +30,7 @@ pub fn templates(folder: Option<&Path>) -> Result<Templates, Failure> {
 
 /// The channel of this name.
 pub fn channel<'a>(part: &'a ChannelPart, name: &str) -> Result<&'a ConfiguredChannel, Failure> {
-    part.channels.get(name).ok_or_else(|| {
-        let mut names = part.names.clone();
-        names.sort();
-        let names = names.join(", ");
-        Failure::Misused(format!("there is no channel \"{name}\"; there are: {names}"))
-    })
+    part.channels.get(name).ok_or_else(|| cli::unknown("channel", name, part.names.clone()))
 }
 
 /// The parts in which a channel would send an event, and the id of the delivery, which nothing else has. A template that fails is

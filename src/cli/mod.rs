@@ -154,6 +154,21 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// That there is no channel or source of this name, and which there are.
+fn unknown(family: &str, name: &str, mut known: Vec<String>) -> Failure {
+    known.sort();
+    let others = match known.is_empty() {
+        true => format!("nor any other: {}", how_to_add(family)),
+        false => format!("there are: {}", known.join(", ")),
+    };
+    Failure::Misused(format!("there is no {family} \"{name}\"; {others}"))
+}
+
+/// What to do where the configuration has none of a family of tables.
+fn how_to_add(family: &str) -> String {
+    format!("add a [{family}.NAME], as `orderbell init --source keeta --channel dingtalk` prints it")
+}
+
 /// Runs an asynchronous command.
 fn run(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();

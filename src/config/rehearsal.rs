@@ -41,6 +41,8 @@ const MOMENT_SECONDS: i64 = 1_749_008_140;
 
 /// The topics of notices, and one that this version does not know.
 const NOTICES: [&str; 18] = [
+    // The first is what `orderbell render` shows of a notice.
+    "parked",
     "clock",
     "refused",
     "application",
@@ -52,7 +54,6 @@ const NOTICES: [&str; 18] = [
     "configuration",
     "stranded",
     "condition",
-    "parked",
     "waiting",
     "silent",
     "machine_clock",
@@ -178,7 +179,8 @@ pub fn own() -> Vec<Scene> {
     for topic in NOTICES {
         for told in [Some("kitchen"), None] {
             let told = told.map(str::to_owned);
-            let bare = Notice { topic: topic.to_owned(), subject: told.clone(), detail: told, ..Notice::default() };
+            let detail = told.as_ref().map(|_| "errcode 310000 (the robot demands a keyword)".to_owned());
+            let bare = Notice { topic: topic.to_owned(), subject: told, detail, ..Notice::default() };
             let full = Notice {
                 since: moment(-1_800),
                 lasted_seconds: Some(1_800),
@@ -189,7 +191,7 @@ pub fn own() -> Vec<Scene> {
                 ..bare.clone()
             };
             let over = Notice { until: moment(0), ..full.clone() };
-            for notice in [bare, full, over] {
+            for notice in [full, bare, over] {
                 scenes.push(own(Kind::OperatorNotice, Data { notice: Some(notice), ..Data::default() }));
             }
         }

@@ -100,7 +100,7 @@ pub fn read(
     if !problems.is_broken() {
         check::names(&sources, &channels, &routes, problems);
         check::fallbacks(&channels, problems);
-        check::oddities(&channels, &routes, problems);
+        check::oddities(&sources, &channels, &routes, problems);
         check::unsent(&sources, &routes, problems);
         if let Some(server) = &server {
             check::addresses(&sources, server.public_url.as_deref(), problems);

@@ -32,6 +32,11 @@ pub fn of_answer(kind: Option<&str>, outcome: &str, words: &str) -> Option<(&'st
     known.map(|advice| (advice.cause, advice.change)).or_else(|| in_general(outcome))
 }
 
+/// An answer's words, without what its meaning says.
+pub fn said(kind: Option<&str>, words: &str) -> String {
+    kind.map_or_else(|| words.to_owned(), |kind| advice::said_beside(channel::advice_of(kind), words))
+}
+
 /// Where no table knows more than what becomes of such a message.
 fn in_general(outcome: &str) -> Option<(&'static str, &'static str)> {
     Some(match outcome {

@@ -11,8 +11,6 @@ use rusqlite::params;
 use crate::domain::bundle::Candidate;
 use crate::domain::event::DeliveryId;
 use crate::domain::event::EventId;
-use crate::domain::message::Form;
-use crate::domain::message::Part;
 use crate::domain::route::Glob;
 use crate::store::Due;
 use crate::store::Outlook;
@@ -20,8 +18,8 @@ use crate::store::Parked;
 use crate::store::Standing;
 use crate::store::StoreError;
 use crate::store::form_of;
-use crate::store::form_text;
 use crate::store::sqlite::Sqlite;
+use crate::store::sqlite::parts;
 use crate::store::sqlite::rows;
 
 const CANDIDATES: &str = "SELECT d.id, e.kind, d.urgent, d.order_key, d.event_seq, d.returned, d.fell_back = 1,
@@ -159,8 +157,8 @@ pub fn load(
         }
     }
     for due in known.iter_mut().filter(|due| due.attempts > 0) {
-        due.parts = parts(connection, due.id, due.form)?;
-        due.next_part = next_part(connection, due.id, due.form)?;
+        due.parts = parts::undone(connection, due.id, due.form)?;
+        due.next_part = parts::next(connection, due.id, due.form)?;
     }
     Ok((known, unreadable))
 }
@@ -182,23 +180,6 @@ fn due(id: DeliveryId, row: &Row<'_>) -> rusqlite::Result<Due> {
         parts: Vec::new(),
         next_part: 0,
     })
-}
-
-fn parts(connection: &Connection, delivery: DeliveryId, form: Form) -> rusqlite::Result<Vec<Part>> {
-    let sql = "SELECT part, body FROM parts WHERE delivery = ?1 AND form = ?2 AND done = 0 ORDER BY part";
-    let mut select = connection.prepare_cached(sql)?;
-    let found = select.query_map(params![delivery.0.as_bytes(), form_text(form)], |row| {
-        Ok(Part { index: row.get(0)?, form, body: row.get(1)? })
-    })?;
-    found.collect()
-}
-
-fn next_part(connection: &Connection, delivery: DeliveryId, form: Form) -> rusqlite::Result<u16> {
-    let sql = "SELECT part FROM parts p WHERE delivery = ?1 AND form = ?2 AND done = 0 ORDER BY
-        (SELECT count(*) FROM attempts a WHERE a.delivery = p.delivery AND a.form = p.form AND a.part = p.part), part LIMIT 1";
-    let mut select = connection.prepare_cached(sql)?;
-    let found = select.query_row(params![delivery.0.as_bytes(), form_text(form)], |row| row.get(0)).optional()?;
-    Ok(found.unwrap_or(0))
 }
 
 /// When the next delivery of a channel falls due.

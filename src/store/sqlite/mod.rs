@@ -11,6 +11,7 @@ mod history;
 pub mod list;
 mod pacing;
 mod parking;
+mod parts;
 mod prune;
 pub mod read;
 mod record;
