@@ -5,6 +5,7 @@ pub mod trial;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::Mutex;
 
 use jiff::SignedDuration;
 use tokio::net::TcpListener;
@@ -28,6 +29,7 @@ use crate::flow::Clock;
 use crate::flow::Current;
 use crate::flow::Wake;
 use crate::flow::far_clocks::FarClocks;
+use crate::flow::gallery::Gallery;
 use crate::flow::intake::Inlet;
 use crate::flow::intake::Intake;
 use crate::flow::intake::Reception;
@@ -159,6 +161,7 @@ async fn build(
     let intake = Intake::new(reception.clone(), notices.clone(), store.clone(), wake.clone(), clock.clone());
     work.spawn(refusals::keep(intake.refusals.clone(), store.clone(), clock.clone(), shutdown.clone()));
     let reports = Reports::new(store.clone(), reception.clone(), wake.clone(), clock.clone());
+    let failures = reports.failures.clone();
     work.spawn(reports.run(shutdown.clone()));
     let instruments = Instruments {
         store: store.clone(),
@@ -167,11 +170,19 @@ async fn build(
         wake,
         signs: intake.signs(),
         far_clocks,
+        failures,
         clock: clock.clone(),
         disk: disk(&store_settings.url),
     };
     work.spawn(SelfWatch::new(instruments).run(shutdown.clone()));
-    let endpoint = hooks::routes(Arc::new(intake));
+    let gallery = Gallery {
+        store: store.clone(),
+        templates: templates.clone(),
+        reception: reception.clone(),
+        clock: clock.clone(),
+        kept: Mutex::default(),
+    };
+    let endpoint = hooks::routes(Arc::new(intake), Arc::new(gallery));
     work.spawn(server::serve(listeners.hooks, endpoint, limits, shutdown.clone()));
     let reloader = Reloader {
         channels,
@@ -226,6 +237,7 @@ pub fn reception(mut config: Config) -> Reception {
         silent_after,
         far_hosts: config.channels.iter().filter_map(far_host).collect(),
         reports: config.reports.iter().map(|(name, report)| (name.clone(), plan(report))).collect(),
+        language: config.language.clone(),
         public_url: config.server.public_url.clone(),
         channels: config.channels.into_iter().map(|(name, channel)| (name, channel.settings.urgent)).collect(),
         routes: config.routes,

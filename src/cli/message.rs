@@ -14,6 +14,7 @@ use crate::domain::compose;
 use crate::domain::compose::View;
 use crate::domain::event::DeliveryId;
 use crate::domain::event::Event;
+use crate::domain::message::Enclosed;
 use crate::domain::message::Form;
 use crate::domain::message::Message;
 use crate::domain::message::Part;
@@ -60,6 +61,7 @@ pub fn write(
         title: composed.title,
         markdown: composed.markdown,
         document: composed.document,
+        enclosed: Enclosed::default(),
     };
     (delivery, way.write(&message, Form::Full))
 }

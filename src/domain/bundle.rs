@@ -55,7 +55,9 @@ pub fn bundles(candidates: Vec<Candidate>, gathers: bool) -> Vec<Bundle> {
     for mut candidate in candidates {
         // Somebody waits for it.
         candidate.steady |= candidate.kind == Kind::Test;
-        let joins = gathers && !candidate.steady && !candidate.returned;
+        // A line of a digest would be all that is told of a day.
+        let is_report = matches!(candidate.kind, Kind::Report(_));
+        let joins = gathers && !candidate.steady && !candidate.returned && !is_report;
         let order_key = candidate.order_key.filter(|_| joins);
         let member = (candidate.event_seq, candidate.id, candidate.tried);
         if let Some(at) = order_key.as_ref().and_then(|key| of_order.get(key)) {
@@ -177,6 +179,15 @@ mod tests {
         let mut made = bundles(vec![Candidate { urgent: true, held: true, ..one(1) }, held(2), one(3), held(4)], true);
         assert_eq!(ids(&choose(&mut made, false)), [[1], [2], [4]]);
         assert_eq!(ids(&choose(&mut made, false)), [[3]]);
+    }
+
+    #[test]
+    fn a_report_is_a_message_by_itself() {
+        let report = Candidate { kind: Kind::Report("daily".to_owned()), held: true, ..one(2) };
+        let mut made =
+            bundles(vec![Candidate { held: true, ..one(1) }, report, Candidate { held: true, ..one(3) }], true);
+        assert_eq!(ids(&choose(&mut made, true)), [[1], [3]]);
+        assert_eq!(ids(&choose(&mut made, true)), [[2]]);
     }
 
     #[test]

@@ -72,6 +72,8 @@ pub struct Reception {
     pub far_hosts: BTreeMap<String, String>,
     /// By name.
     pub reports: BTreeMap<String, Plan>,
+    /// The language of readers who have none of their own.
+    pub language: String,
     /// How the internet reaches us.
     pub public_url: Option<String>,
     /// The kinds of which the log has said that nobody hears of them.

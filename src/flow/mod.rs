@@ -2,6 +2,7 @@
 
 pub mod delivery;
 pub mod far_clocks;
+pub mod gallery;
 pub mod intake;
 pub mod lane;
 pub mod lanes;

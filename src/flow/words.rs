@@ -1,6 +1,8 @@
 //! From deliveries to the parts of a message: composed by the templates, with notes around it, and in a digest in as much
 //! detail as there is room for.
 
+pub mod report;
+
 use std::panic::AssertUnwindSafe;
 
 use jiff::Timestamp;
@@ -15,6 +17,7 @@ use crate::domain::digest::Earlier;
 use crate::domain::digest::Entry;
 use crate::domain::event::Event;
 use crate::domain::event::Kind;
+use crate::domain::message::Enclosed;
 use crate::domain::message::Form;
 use crate::domain::message::Message;
 use crate::domain::message::Part;
@@ -38,9 +41,24 @@ pub struct Written {
 pub fn written(lane: &Lane, templates: &Templates, leader: &Due, carried: &[Due]) -> Written {
     let of_one_order = leader.order_key.is_some() && carried.iter().all(|due| due.order_key == leader.order_key);
     let mut failure = None;
+    let told = leader.event.data.report.as_ref();
     let (parts, carries) = match carried {
-        [] => (single(lane, templates, leader, &[], &mut failure), 0),
-        _ if of_one_order => (single(lane, templates, leader, carried, &mut failure), carried.len()),
+        [] if let Some(figures) = told => {
+            let mut failed = None;
+            let compose = |due: &Due, enclosed: Enclosed| {
+                let mut failure = None;
+                let parts = single(lane, templates, due, &[], enclosed, &mut failure);
+                failed = failed.take().or(failure);
+                parts.ok_or(())
+            };
+            let parts = report::written(lane, templates, leader, figures, &mut failure, compose).ok();
+            failure = failed.or(failure);
+            (parts, 0)
+        }
+        [] => (single(lane, templates, leader, &[], Enclosed::default(), &mut failure), 0),
+        _ if of_one_order => {
+            (single(lane, templates, leader, carried, Enclosed::default(), &mut failure), carried.len())
+        }
         _ => gathered(lane, templates, leader, carried, &mut failure),
     };
     let failure = failure.map(|failure| (leader.event.kind.clone(), failure));
@@ -72,6 +90,7 @@ fn single(
     templates: &Templates,
     leader: &Due,
     earlier: &[Due],
+    enclosed: Enclosed,
     failure: &mut Option<String>,
 ) -> Option<Vec<Part>> {
     let view = view(lane, leader);
@@ -88,7 +107,7 @@ fn single(
             true => composed,
             false => templates.noted(&composed, &notes, &lane.language, &lane.timezone, &view)?,
         };
-        Ok(write(lane, leader, composed, true))
+        Ok(write(lane, leader, composed, true, enclosed.clone()))
     };
     let plain = || {
         let composed = compose::plain(&view);
@@ -96,7 +115,7 @@ fn single(
             true => None,
             false => templates.noted(&composed, &notes, &lane.language, &lane.timezone, &view).ok(),
         };
-        write(lane, leader, noted.unwrap_or(composed), true)
+        write(lane, leader, noted.unwrap_or(composed), true, enclosed.clone())
     };
     tried(failure, by_template, plain)
 }
@@ -182,9 +201,9 @@ fn digest(
             }
             _ => composed,
         };
-        Ok(write(lane, leader, composed, false))
+        Ok(write(lane, leader, composed, false, Enclosed::default()))
     };
-    tried(failure, by_template, || write(lane, leader, digest::plain(&view), false))
+    tried(failure, by_template, || write(lane, leader, digest::plain(&view), false, Enclosed::default()))
 }
 
 /// The channels that could not be reached, each once, since when at the earliest.
@@ -211,7 +230,7 @@ fn view<'a>(lane: &'a Lane, due: &'a Due) -> View<'a> {
 }
 
 /// A composed message in the channel's dialect; `about_order` says whether it is about the leader's order alone.
-fn write(lane: &Lane, leader: &Due, composed: Composed, about_order: bool) -> Vec<Part> {
+fn write(lane: &Lane, leader: &Due, composed: Composed, about_order: bool, enclosed: Enclosed) -> Vec<Part> {
     let message = Message {
         delivery: leader.id,
         round: round(lane, leader),
@@ -220,6 +239,7 @@ fn write(lane: &Lane, leader: &Due, composed: Composed, about_order: bool) -> Ve
         title: composed.title,
         markdown: composed.markdown,
         document: composed.document,
+        enclosed,
     };
     lane.channel.write(&message, leader.form)
 }

@@ -112,6 +112,8 @@ pub struct Due {
     pub late: bool,
     /// For a fallback: the channels that could not be reached, the first one first.
     pub unreached: Vec<Unreached>,
+    /// Of a report: its orders as CSV.
+    pub table: Option<String>,
 }
 
 /// A channel that could not be reached, so that another one is told in its place.
