@@ -48,8 +48,9 @@ pub fn advance(character: char) -> Option<f32> {
     FILES.iter().find_map(|file| {
         let font = FontRef::new(file).ok()?;
         let glyph = font.charmap().map(character).filter(|glyph| glyph.to_u32() != 0)?;
-        let metrics = font.glyph_metrics(Size::new(1.0), LocationRef::default());
-        metrics.advance_width(glyph)
+        let (size, location) = (Size::unscaled(), LocationRef::default());
+        let units = f32::from(font.metrics(size, location).units_per_em);
+        Some(font.glyph_metrics(size, location).advance_width(glyph)? / units)
     })
 }
 
