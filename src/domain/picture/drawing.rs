@@ -25,6 +25,8 @@ const HEAD: f32 = 120.0;
 const FOOT: f32 = 56.0;
 /// Below the plot of a panel with values below zero: the number under the least bar.
 const BELOW: f32 = 44.0;
+/// A bar is no wider, also where it is the only one.
+const WIDEST: f32 = 96.0;
 /// A plot in which all is zero is lower by this factor.
 const EMPTY: f32 = 0.3;
 
@@ -156,7 +158,7 @@ impl<'a> Plot<'a> {
             (false, false) => BELOW_ZERO,
             (false, true) => PALE_BELOW_ZERO,
         };
-        let width = self.pitch() * 0.74;
+        let width = (self.pitch() * 0.74).min(WIDEST);
         // The least value is still to be told from none.
         let reach = self.y(0) - self.y(value);
         let reach = if value > 0 { reach.max(5.0) } else { reach.min(-5.0) };
