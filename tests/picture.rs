@@ -169,6 +169,8 @@ fn letters_of_both_fonts_stand_in_one_label() {
     assert!(latin > 500 && han > 500, "{latin}, {han}");
     assert!(both.abs_diff(latin + han) < both / 20, "{latin} + {han}, but {both}");
     assert_eq!(ink(""), 0);
+    // Two characters that are one letter, beside letters of the other font.
+    assert_eq!(ink("Cafe\u{301} 订单"), ink("Café 订单"));
 }
 
 #[test]

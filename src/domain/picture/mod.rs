@@ -99,8 +99,7 @@ pub fn png(sheet: &Sheet) -> Result<Vec<u8>, PictureError> {
 /// The pixels of a drawing.
 fn painted(svg: &str) -> Result<tiny_skia::Pixmap, PictureError> {
     let options = usvg::Options {
-        font_family: letters::FAMILY.to_owned(),
-        fontdb: Arc::clone(letters::fonts()),
+        fontdb: Arc::clone(letters::database()),
         font_resolver: letters::resolver(),
         ..usvg::Options::default()
     };

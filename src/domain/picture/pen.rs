@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::domain::picture::letters::FAMILY;
+use crate::domain::picture::letters;
 
 /// The colour of texts that say nothing else.
 pub const INK: &str = "#1f2328";
@@ -41,9 +41,12 @@ impl Pen {
         let Text { x, baseline, size, colour, anchor, strong, .. } = text;
         self.write(format_args!(
             "<text x=\"{x:.1}\" y=\"{baseline:.1}\" font-size=\"{size:.1}\" fill=\"{colour}\" color=\"{colour}\" \
-             text-anchor=\"{anchor}\"{strong}>{}</text>",
-            escape(text.text)
+             text-anchor=\"{anchor}\"{strong}>"
         ));
+        for (font, piece) in letters::runs(text.text) {
+            self.write(format_args!("<tspan font-family=\"{}\">{}</tspan>", font.family, escape(piece)));
+        }
+        self.write(format_args!("</text>"));
     }
 
     pub fn line(&mut self, left: f32, right: f32, y: f32, colour: &str, width: f32) {
@@ -69,7 +72,7 @@ impl Pen {
     /// The finished sheet: white, because on the dark ground of a mail at night its black letters would not be seen.
     pub fn sheet(&self, width: f32, height: f32) -> String {
         format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" font-family=\"{FAMILY}\">\
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\">\
              <rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>{}</svg>",
             self.shapes
         )
