@@ -5,7 +5,6 @@ pub mod trial;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::Mutex;
 
 use jiff::SignedDuration;
 use tokio::net::TcpListener;
@@ -175,13 +174,7 @@ async fn build(
         disk: disk(&store_settings.url),
     };
     work.spawn(SelfWatch::new(instruments).run(shutdown.clone()));
-    let gallery = Gallery {
-        store: store.clone(),
-        templates: templates.clone(),
-        reception: reception.clone(),
-        clock: clock.clone(),
-        kept: Mutex::default(),
-    };
+    let gallery = Gallery::new(store.clone(), templates.clone(), reception.clone(), clock.clone());
     let endpoint = hooks::routes(Arc::new(intake), Arc::new(gallery));
     work.spawn(server::serve(listeners.hooks, endpoint, limits, shutdown.clone()));
     let reloader = Reloader {

@@ -20,15 +20,19 @@ const TOKEN: usize = 32;
 
 /// What has pictures.
 pub struct Gallery {
-    pub store: Arc<Sqlite>,
-    pub templates: Current<Templates>,
-    pub reception: Current<Reception>,
-    pub clock: Clock,
+    store: Arc<Sqlite>,
+    templates: Current<Templates>,
+    reception: Current<Reception>,
+    clock: Clock,
     /// By name.
-    pub kept: Mutex<VecDeque<(String, Arc<[u8]>)>>,
+    kept: Mutex<VecDeque<(String, Arc<[u8]>)>>,
 }
 
 impl Gallery {
+    pub fn new(store: Arc<Sqlite>, templates: Current<Templates>, reception: Current<Reception>, clock: Clock) -> Self {
+        Self { store, templates, reception, clock, kept: Mutex::default() }
+    }
+
     /// The picture of a name: a token, and behind a hyphen the language of its words. `None` where there is none, or none any
     /// more.
     pub async fn picture(&self, name: &str) -> Option<Arc<[u8]>> {

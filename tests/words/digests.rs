@@ -65,7 +65,7 @@ fn composed(templates: &Templates, samples: &[Sample], detail: Detail, language:
 }
 
 fn message(samples: &[Sample], composed: Composed) -> Message {
-    let Composed { title, markdown, document, enclosed: Enclosed::default() } = composed;
+    let Composed { title, markdown, document } = composed;
     let event = samples.last().unwrap().event.clone();
     Message {
         delivery: samples::DELIVERY,

@@ -44,7 +44,7 @@ pub fn wecom(settings: &str) -> WeCom {
 }
 
 pub fn message(sample: &Sample, composed: Composed) -> Message {
-    let Composed { title, markdown, document, enclosed: Enclosed::default() } = composed;
+    let Composed { title, markdown, document } = composed;
     let (event, order) = (sample.event.clone(), sample.order.clone());
     Message {
         delivery: samples::DELIVERY,
