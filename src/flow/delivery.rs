@@ -232,17 +232,17 @@ impl Turn<'_> {
 
     /// What the answer says of the credential.
     fn learn(&self, answer: Answer, now: Timestamp) -> (Answer, Option<Pacing>) {
-        let pacer = &self.sending.pacer;
+        let (pacer, elapsed) = (&self.sending.pacer, self.sending.post.clock.elapsed());
         let credential = pacer.name().to_owned();
         match answer.outcome {
             Outcome::Throttled { wait } => {
-                let (wait, closings) = pacer.close(wait, self.sending.post.clock.elapsed());
+                let (wait, closings) = pacer.close(wait, elapsed);
                 let until = now.checked_add(wait).unwrap_or(Timestamp::MAX);
                 let reason = answer.own_words().to_owned();
                 let answer = Answer { outcome: Outcome::Throttled { wait }, ..answer };
                 (answer, Some(Pacing::Closed { credential, until, closings, reason }))
             }
-            Outcome::Delivered | Outcome::Partial { .. } if pacer.said_yes() => {
+            Outcome::Delivered | Outcome::Partial { .. } if pacer.said_yes(elapsed) => {
                 (answer, Some(Pacing::Open { credential }))
             }
             _ => (answer, None),
