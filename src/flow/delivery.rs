@@ -289,7 +289,7 @@ async fn compose(sending: &Sending, leader: Due, carried: Vec<Due>) -> Result<Le
         let is_new = attached_ids.is_empty();
         let carried = if is_new { carried } else { attached };
         let written = words::written(lane, &templates, &leader, &carried);
-        let told: Vec<DeliveryId> = carried.iter().take(written.carries).map(|due| due.id).collect();
+        let told = written.carries;
         released = attached_ids.into_iter().filter(|id| !told.contains(id)).collect();
         if is_new {
             carries = told;
