@@ -165,8 +165,9 @@ async fn build(
         disk: disk(&store_settings.url),
     };
     work.spawn(SelfWatch::new(instruments).run(shutdown.clone()));
-    let endpoint = hooks::routes(Arc::new(intake));
-    work.spawn(server::serve(listeners.hooks, endpoint, limits, shutdown.clone()));
+    let intake = Arc::new(intake);
+    let (endpoint, note) = (hooks::routes(intake.clone()), hooks::note_unread(intake));
+    work.spawn(server::serve_noting(listeners.hooks, endpoint, limits, note, shutdown.clone()));
     let reloader = Reloader {
         channels,
         overlay,
