@@ -175,8 +175,9 @@ async fn build(
     };
     work.spawn(SelfWatch::new(instruments).run(shutdown.clone()));
     let gallery = Gallery::new(store.clone(), templates.clone(), reception.clone(), clock.clone());
-    let endpoint = hooks::routes(Arc::new(intake), Arc::new(gallery));
-    work.spawn(server::serve(listeners.hooks, endpoint, limits, shutdown.clone()));
+    let intake = Arc::new(intake);
+    let (endpoint, note) = (hooks::routes(intake.clone(), Arc::new(gallery)), hooks::note_unread(intake));
+    work.spawn(server::serve_noting(listeners.hooks, endpoint, limits, note, shutdown.clone()));
     let reloader = Reloader {
         channels,
         overlay,

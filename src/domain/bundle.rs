@@ -119,6 +119,30 @@ pub fn choose(bundles: &mut Vec<Bundle>, digest: bool) -> Vec<Bundle> {
     taken
 }
 
+/// Which of these, given by their orders, a message still tells when it has room for so many beside its leader: what belongs
+/// to the leader's own order in any case, and of the others the earliest. An order is told whole or goes another time: in
+/// quiet hours what is held comes along only with what comes through.
+pub fn fitting(orders: &[Option<&str>], leaders: Option<&str>, most: usize) -> Vec<usize> {
+    let mut together: Vec<(Option<&str>, Vec<usize>)> = Vec::new();
+    for (at, order) in orders.iter().enumerate() {
+        match together.iter_mut().find(|(known, _)| order.is_some() && known == order) {
+            Some((_, members)) => members.push(at),
+            None => together.push((*order, vec![at])),
+        }
+    }
+    let is_own = |order: Option<&str>| order.is_some() && order == leaders;
+    together.sort_by_key(|(order, _)| !is_own(*order));
+    let mut told = Vec::new();
+    for (order, members) in together {
+        if !is_own(order) && told.len() + members.len() > most {
+            break;
+        }
+        told.extend(members);
+    }
+    told.sort_unstable();
+    told
+}
+
 #[cfg(test)]
 mod tests {
     use uuid::Uuid;
@@ -197,6 +221,18 @@ mod tests {
         assert_eq!(ids(&choose(&mut made, true)), [[1], [3], [4], [2]]);
         let mut made = bundles(vec![of("a", tried(1)), of("a", one(2)), tried(3)], true);
         assert_eq!(ids(&choose(&mut made, true)), [vec![3], vec![1, 2]]);
+    }
+
+    #[test]
+    fn what_belongs_to_one_order_stays_together_when_a_digest_has_no_room_for_all() {
+        let orders = [Some("a"), None, Some("b"), Some("c"), Some("a"), None, Some("b")];
+        assert_eq!(fitting(&orders, None, 7), [0, 1, 2, 3, 4, 5, 6]);
+        assert_eq!(fitting(&orders, None, 5), [0, 1, 2, 4, 6]);
+        assert_eq!(fitting(&orders, None, 4), [0, 1, 4], "what is of no order stands by itself");
+        assert_eq!(fitting(&orders, None, 1), [0; 0]);
+        assert_eq!(fitting(&orders, Some("b"), 5), [0, 1, 2, 4, 6]);
+        assert_eq!(fitting(&orders, Some("b"), 3), [2, 6], "the leader's own first");
+        assert_eq!(fitting(&orders, Some("b"), 1), [2, 6]);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::panic::AssertUnwindSafe;
 
 use jiff::Timestamp;
 
+use crate::domain::bundle;
 use crate::domain::compose;
 use crate::domain::compose::Composed;
 use crate::domain::compose::View;
@@ -15,6 +16,7 @@ use crate::domain::digest::Detail;
 use crate::domain::digest::DigestView;
 use crate::domain::digest::Earlier;
 use crate::domain::digest::Entry;
+use crate::domain::event::DeliveryId;
 use crate::domain::event::Event;
 use crate::domain::event::Kind;
 use crate::domain::message::Enclosed;
@@ -31,8 +33,8 @@ use crate::store::Due;
 pub struct Written {
     /// Empty when not even the plain form could be written.
     pub parts: Vec<Part>,
-    /// How many of the others it tells, the earliest first; those behind them go another time.
-    pub carries: usize,
+    /// Which of the others it tells; what is left goes another time.
+    pub carries: Vec<DeliveryId>,
     /// The kind whose template failed, and how: the plain form stands in for it.
     pub failure: Option<(Kind, String)>,
 }
@@ -53,11 +55,12 @@ pub fn written(lane: &Lane, templates: &Templates, leader: &Due, carried: &[Due]
             };
             let parts = report::written(lane, templates, leader, figures, &mut failure, compose).ok();
             failure = failed.or(failure);
-            (parts, 0)
+            (parts, Vec::new())
         }
-        [] => (single(lane, templates, leader, &[], Enclosed::default(), &mut failure), 0),
+        [] => (single(lane, templates, leader, &[], Enclosed::default(), &mut failure), Vec::new()),
         _ if of_one_order => {
-            (single(lane, templates, leader, carried, Enclosed::default(), &mut failure), carried.len())
+            let all = carried.iter().map(|due| due.id).collect();
+            (single(lane, templates, leader, carried, Enclosed::default(), &mut failure), all)
         }
         _ => gathered(lane, templates, leader, carried, &mut failure),
     };
@@ -121,15 +124,15 @@ fn single(
 }
 
 /// Several deliveries as one message: in the most detail in which they fit in one part; where they do not fit without any,
-/// as many of the earliest as do. A far side that dislikes something in it gets neither items, which hold what buyers wrote,
-/// nor reasons.
+/// as many as do ([`bundle::fitting`]). A far side that dislikes something in it gets neither items, which hold what buyers
+/// wrote, nor reasons.
 fn gathered(
     lane: &Lane,
     templates: &Templates,
     leader: &Due,
     carried: &[Due],
     failure: &mut Option<String>,
-) -> (Option<Vec<Part>>, usize) {
+) -> (Option<Vec<Part>>, Vec<DeliveryId>) {
     let all: Vec<&Due> = carried.iter().chain([leader]).collect();
     let titles: Vec<Option<String>> = all.iter().map(|due| title(lane, templates, due)).collect();
     let is_reduced = leader.form == Form::Reduced;
@@ -139,33 +142,33 @@ fn gathered(
         let Due { event, order, .. } = all[at];
         Entry { event: reduced.get(at).unwrap_or(event), order: order.as_ref(), title: titles[at].as_deref() }
     };
-    let mut write = |count: usize, detail: Detail| {
-        let told = (0..count).chain([carried.len()]);
-        let entries: Vec<Entry<'_>> = told.clone().map(entry).collect();
-        let unreached = unreached(&told.map(|at| all[at]).collect::<Vec<_>>());
+    let mut write = |told: &[usize], detail: Detail| {
+        let told: Vec<usize> = told.iter().copied().chain([carried.len()]).collect();
+        let entries: Vec<Entry<'_>> = told.iter().copied().map(entry).collect();
+        let unreached = unreached(&told.iter().map(|at| all[*at]).collect::<Vec<_>>());
         digest(lane, templates, leader, &entries, &unreached, detail, failure)
     };
     // The leader is told in any case, and so many of the others.
-    let mut count = carried.len();
+    let orders: Vec<Option<&str>> = carried.iter().map(|due| due.order_key.as_deref()).collect();
+    let mut told: Vec<usize> = (0..carried.len()).collect();
     let mut detail = Detail::Heads;
-    let Some(mut parts) = write(count, detail) else { return (None, count) };
-    while count > 0 && parts.len() > lane.channel.parts_of_one() {
+    let mut parts = write(&told, detail);
+    while let Some(long) = parts.as_ref().filter(|parts| !told.is_empty() && parts.len() > lane.channel.parts_of_one())
+    {
         // So many would fit if all took the same room, and a little less.
-        let room = parts.len().div_ceil(lane.channel.parts_of_one()).max(2);
-        count = (count * 19 / (20 * room)).min(count - 1);
-        match write(count, detail) {
-            Some(fewer) => parts = fewer,
-            None => return (None, count),
-        }
+        let room = long.len().div_ceil(lane.channel.parts_of_one()).max(2);
+        let fewer = bundle::fitting(&orders, leader.order_key.as_deref(), told.len() * 19 / (20 * room));
+        told = if fewer.len() < told.len() { fewer } else { Vec::new() };
+        parts = write(&told, detail);
     }
     // Where some had to stay behind, there is no room for more of the others either.
-    while let Some(more) = detail.more().filter(|_| count == carried.len() && !is_reduced) {
-        match write(count, more) {
-            Some(longer) if longer.len() <= lane.channel.parts_of_one() => (parts, detail) = (longer, more),
+    while let Some(more) = detail.more().filter(|_| parts.is_some() && told.len() == carried.len() && !is_reduced) {
+        match write(&told, more) {
+            Some(longer) if longer.len() <= lane.channel.parts_of_one() => (parts, detail) = (Some(longer), more),
             _ => break,
         }
     }
-    (Some(parts), count)
+    (parts, told.into_iter().map(|at| carried[at].id).collect())
 }
 
 /// What a delivery's own message is called, where a digest says it.

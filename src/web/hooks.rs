@@ -19,8 +19,11 @@ use poem::web::Path;
 use crate::flow::gallery::Gallery;
 use crate::flow::intake::Intake;
 use crate::flow::intake::Verdict;
+use crate::flow::refusals;
 use crate::platform::Method;
 use crate::platform::Reply;
+use crate::web::server::request::Note;
+use crate::web::server::request::Unread;
 
 /// What the internet sees. Bodies come whole and within the limit: the accept loop sees to that.
 pub fn routes(intake: Arc<Intake>, gallery: Arc<Gallery>) -> impl Endpoint<Output = Response> + 'static {
@@ -67,10 +70,27 @@ async fn hook(
     let method = match method {
         http::Method::POST => Method::Post,
         http::Method::GET => Method::Get,
-        _ if intake.has(&source) => return status_of(Verdict::Method),
+        _ if intake.has(&source) => {
+            intake.note_refusal(&source, refusals::of_method, body.len() as u64);
+            return status_of(Verdict::Method);
+        }
         _ => return status_of(Verdict::UnknownSource),
     };
     status_of(intake.receive(&source, method, uri.query(), headers, &body).await)
+}
+
+/// Notes the webhooks that never come to their source, because their bodies were not read whole.
+pub fn note_unread(intake: Arc<Intake>) -> Note {
+    Arc::new(move |path, unread, bytes| {
+        let Some(source) = path.strip_prefix("/hooks/") else { return };
+        let reason = || match unread {
+            Unread::TooLarge(most) => refusals::too_large(most),
+            Unread::Late(after) => refusals::late(after),
+            Unread::Broken => refusals::BROKEN_OFF.to_owned(),
+            Unread::Crowded | Unread::Stopping => refusals::NOT_NOW.to_owned(),
+        };
+        intake.note_refusal(source.strip_suffix('/').unwrap_or(source), reason, bytes);
+    })
 }
 
 fn no_such_address(status: StatusCode) -> Response {
