@@ -7,9 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use orderbell::domain::template::Templates;
 use orderbell::flow::Clock;
 use orderbell::flow::Current;
 use orderbell::flow::Wake;
+use orderbell::flow::gallery::Gallery;
 use orderbell::flow::intake::Inlet;
 use orderbell::flow::intake::Intake;
 use orderbell::flow::intake::Reception;
@@ -93,13 +95,15 @@ async fn what_comes_too_slowly_or_breaks_off_is_among_the_refusals() {
     let reception = Current::new(Reception { inlets, currency: "CNY".to_owned(), ..Reception::default() });
     let notices = Notices::new(store.clone(), reception.clone(), Wake::default());
     let (clock, stop) = (Clock::system(), CancellationToken::new());
+    let templates = Current::new(Templates::built_in().unwrap());
+    let gallery = Arc::new(Gallery::new(store.clone(), templates, reception.clone(), clock.clone()));
     let intake = Arc::new(Intake::new(reception, notices, store.clone(), Wake::default(), clock.clone()));
     let keeping = tokio::spawn(refusals::keep(intake.refusals.clone(), store, clock, stop.clone()));
     let serve = async |body_timeout: Duration| {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let limits = Limits { body_timeout, ..Limits::default() };
-        let (endpoint, note) = (hooks::routes(intake.clone()), hooks::note_unread(intake.clone()));
+        let (endpoint, note) = (hooks::routes(intake.clone(), gallery.clone()), hooks::note_unread(intake.clone()));
         (address, tokio::spawn(serve_noting(listener, endpoint, limits, note, stop.clone())))
     };
     let (impatient, one) = serve(Duration::from_millis(100)).await;
