@@ -374,7 +374,7 @@ pub struct ReportRun {
 pub enum ReportStanding {
     /// There is none.
     Missing,
-    /// The day is the last one before the report's beginning.
+    /// The day lies before the report's beginning.
     NotBegun,
     /// It was made; these deliveries of it have not arrived.
     Made { event: EventId, undelivered: Vec<Undelivered> },

@@ -314,10 +314,13 @@ fn standing(connection: &Connection, report: &str, day: Date) -> rusqlite::Resul
     let sql = "SELECT event FROM report_runs WHERE report = ?1 AND day = ?2";
     let read = |row: &rusqlite::Row<'_>| row.get_ref(0)?.as_blob_or_null()?.map(|id| rows::uuid(0, id)).transpose();
     let given = params![report, day.to_string()];
-    let Some(event) = connection.prepare_cached(sql)?.query_row(given, read).optional()? else {
-        return Ok(ReportStanding::Missing);
+    let Some(event) = connection.prepare_cached(sql)?.query_row(given, read).optional()?.flatten() else {
+        // The days from its beginning on are covered one after another.
+        let sql = "SELECT min(day) FROM report_runs WHERE report = ?1";
+        let begins_after: Option<String> = connection.prepare_cached(sql)?.query_row([report], |row| row.get(0))?;
+        let has_begun = begins_after.is_some_and(|before| day.to_string() > before);
+        return Ok(if has_begun { ReportStanding::Missing } else { ReportStanding::NotBegun });
     };
-    let Some(event) = event else { return Ok(ReportStanding::NotBegun) };
     // What its quiet hours hold is as the merchant wants it.
     let sql = "SELECT d.channel, d.state, d.answer, d.created_at FROM deliveries d
         WHERE d.event = ?1 AND d.instead_of IS NULL AND d.state IN ('waiting', 'dead')
