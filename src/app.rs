@@ -17,15 +17,18 @@ use crate::channel::http::Http;
 use crate::config::Config;
 use crate::config::ConfiguredChannel;
 use crate::config::ConfiguredSource;
+use crate::config::Report;
 use crate::config::StoreUrl;
 use crate::domain::pace::Allowance;
 use crate::domain::quiet::Quiet;
+use crate::domain::report::calendar::Schedule;
 use crate::domain::template::TemplateErrors;
 use crate::domain::template::Templates;
 use crate::flow::Clock;
 use crate::flow::Current;
 use crate::flow::Wake;
 use crate::flow::far_clocks::FarClocks;
+use crate::flow::gallery::Gallery;
 use crate::flow::intake::Inlet;
 use crate::flow::intake::Intake;
 use crate::flow::intake::Reception;
@@ -35,6 +38,8 @@ use crate::flow::lanes::Lanes;
 use crate::flow::notice::Notices;
 use crate::flow::pacers::Pacers;
 use crate::flow::refusals;
+use crate::flow::reports::Plan;
+use crate::flow::reports::Reports;
 use crate::flow::schedule;
 use crate::flow::stranded;
 use crate::flow::watch;
@@ -154,6 +159,9 @@ async fn build(
     work.spawn(schedule::upkeep(store.clone(), store_settings.keep, clock.clone(), shutdown.clone()));
     let intake = Intake::new(reception.clone(), notices.clone(), store.clone(), wake.clone(), clock.clone());
     work.spawn(refusals::keep(intake.refusals.clone(), store.clone(), clock.clone(), shutdown.clone()));
+    let reports = Reports::new(store.clone(), reception.clone(), wake.clone(), clock.clone());
+    let failures = reports.failures.clone();
+    work.spawn(reports.run(shutdown.clone()));
     let instruments = Instruments {
         store: store.clone(),
         reception: reception.clone(),
@@ -161,12 +169,15 @@ async fn build(
         wake,
         signs: intake.signs(),
         far_clocks,
+        failures,
         clock: clock.clone(),
         disk: disk(&store_settings.url),
     };
     work.spawn(SelfWatch::new(instruments).run(shutdown.clone()));
-    let endpoint = hooks::routes(Arc::new(intake));
-    work.spawn(server::serve(listeners.hooks, endpoint, limits, shutdown.clone()));
+    let gallery = Gallery::new(store.clone(), templates.clone(), reception.clone(), clock.clone());
+    let intake = Arc::new(intake);
+    let (endpoint, note) = (hooks::routes(intake.clone(), Arc::new(gallery)), hooks::note_unread(intake));
+    work.spawn(server::serve_noting(listeners.hooks, endpoint, limits, note, shutdown.clone()));
     let reloader = Reloader {
         channels,
         overlay,
@@ -203,7 +214,7 @@ fn disk(url: &StoreUrl) -> (String, DiskGauge) {
 }
 
 /// What the receiving side needs.
-fn reception(mut config: Config) -> Reception {
+pub fn reception(mut config: Config) -> Reception {
     let sources = std::mem::take(&mut config.sources);
     let silent_after = |(name, configured): (&String, &ConfiguredSource)| {
         let silent_after = configured.silent_after.filter(SignedDuration::is_positive);
@@ -219,10 +230,25 @@ fn reception(mut config: Config) -> Reception {
         inlets: sources.into_iter().map(inlet).collect(),
         silent_after,
         far_hosts: config.channels.iter().filter_map(far_host).collect(),
+        reports: config.reports.iter().map(|(name, report)| (name.clone(), plan(report))).collect(),
+        language: config.language.clone(),
+        public_url: config.server.public_url.clone(),
         channels: config.channels.into_iter().map(|(name, channel)| (name, channel.settings.urgent)).collect(),
         routes: config.routes,
         currency: config.currency,
         ..Reception::default()
+    }
+}
+
+/// What the flow needs of a configured report.
+pub fn plan(report: &Report) -> Plan {
+    let schedule = Schedule { at: report.at, zone: report.timezone.zone.clone(), days: report.days.clone() };
+    Plan {
+        schedule,
+        to: report.to.clone(),
+        sources: report.sources.clone(),
+        shops: report.shops.clone(),
+        attach_csv: report.attach_csv,
     }
 }
 

@@ -1,5 +1,7 @@
 //! A message made by a command as the daemon makes it: the same templates, the same writer.
 
+use std::path::Path;
+
 use uuid::Uuid;
 
 use crate::cli;
@@ -12,6 +14,7 @@ use crate::domain::compose;
 use crate::domain::compose::View;
 use crate::domain::event::DeliveryId;
 use crate::domain::event::Event;
+use crate::domain::message::Enclosed;
 use crate::domain::message::Form;
 use crate::domain::message::Message;
 use crate::domain::message::Part;
@@ -19,9 +22,9 @@ use crate::domain::order::Order;
 use crate::domain::template::Templates;
 
 /// The merchant's templates before the built-in ones.
-pub fn templates(part: &ChannelPart) -> Result<Templates, Failure> {
+pub fn templates(folder: Option<&Path>) -> Result<Templates, Failure> {
     let failed = |text: String| Failure::Failed(format!("the templates cannot be used: {text}"));
-    let overlay = part.templates.as_deref().map(template_folder::read).transpose();
+    let overlay = folder.map(template_folder::read).transpose();
     let overlay = overlay.map_err(|error| failed(error.to_string()))?.unwrap_or_default();
     Templates::with_overlay(&overlay).map_err(|error| failed(error.to_string()))
 }
@@ -58,6 +61,7 @@ pub fn write(
         title: composed.title,
         markdown: composed.markdown,
         document: composed.document,
+        enclosed: Enclosed::default(),
     };
     (delivery, way.write(&message, Form::Full))
 }

@@ -16,6 +16,7 @@ mod message;
 mod output;
 mod redeliver;
 mod render;
+mod report;
 mod sandbox;
 mod schema;
 mod serve;
@@ -75,6 +76,8 @@ enum Command {
     Sandbox(sandbox::Sandbox),
     /// Lists what is waiting, delivered and dead
     Deliveries(deliveries::Deliveries),
+    /// Shows the daily figures, of any day, or sends them once more
+    Report(report::Report),
     /// Tells why a message did or did not arrive: what came, what each route made of it, each try, each hold
     Why(why::Why),
     /// Sends messages once more, composed anew; also those that were given up
@@ -128,6 +131,7 @@ pub fn main() -> ExitCode {
         Command::Keeta(command) => run(keeta::run(command, file)),
         Command::Sandbox(sandbox) => run(sandbox::run(sandbox, file)),
         Command::Deliveries(deliveries) => run(deliveries::run(deliveries, file)),
+        Command::Report(report) => run(report::run(report, file)),
         Command::Why(why) => run(why::run(why, file)),
         Command::Redeliver(redeliver) => run(redeliver::run(redeliver, file)),
         Command::Cancel(cancel) => cancel::run(&cancel, file),

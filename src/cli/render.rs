@@ -44,7 +44,7 @@ pub struct Render {
 pub async fn run(render: Render, file: &Path) -> Result<(), Failure> {
     let part = parts::scenes(file, &render.channel).map_err(Failure::Configuration)?;
     let channel = message::channel(&part.channels, &render.channel)?;
-    let templates = message::templates(&part.channels)?;
+    let templates = message::templates(part.channels.templates.as_deref())?;
     let language = render.language.as_deref().unwrap_or(&channel.settings.language);
     let languages = templates.languages();
     if !languages.iter().any(|known| known == language) {

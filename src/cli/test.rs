@@ -67,7 +67,7 @@ pub async fn run(test: Test, file: &Path) -> Result<(), Failure> {
     let channels =
         names.into_iter().map(|name| Ok((name, message::channel(&part, name)?))).collect::<Result<Vec<_>, _>>()?;
     let StoreUrl::Sqlite(store) = &store.url;
-    let templates = Current::new(message::templates(&part)?);
+    let templates = Current::new(message::templates(part.templates.as_deref())?);
     let tester = Tester { store, clock: Clock::system(), templates };
     let mut findings = Vec::new();
     for (name, channel) in channels {

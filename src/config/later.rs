@@ -13,7 +13,6 @@ pub enum Place {
     Store,
     Source,
     Channel,
-    Report,
 }
 
 /// One feature that is not built yet.
@@ -34,10 +33,9 @@ const fn refused(place: Place, name: &'static str, meanwhile: &'static str) -> N
     NotYet { place, name, severity: Severity::Error, meanwhile }
 }
 
-const NOT_YET: [NotYet; 3] = [
+const NOT_YET: [NotYet; 2] = [
     warned(Place::Top, "admin page or API", "until then nothing listens there"),
     refused(Place::Store, "stores on PostgreSQL", "use url = \"sqlite:orderbell.db\""),
-    warned(Place::Report, "reports", "until then no report is sent"),
 ];
 
 /// Whether a feature is not built yet.

@@ -10,6 +10,7 @@ use toml::de::DeTable;
 
 use crate::config::ConfiguredChannel;
 use crate::config::ConfiguredSource;
+use crate::config::Report;
 use crate::config::Store;
 use crate::config::Surroundings;
 use crate::config::Whole;
@@ -44,6 +45,20 @@ pub struct ExplainingPart {
     pub sources: Vec<String>,
     /// By name.
     pub channels: BTreeMap<String, KnownChannel>,
+}
+
+/// One of the reports, and what making it takes.
+#[derive(Debug)]
+pub struct ReportPart {
+    pub store: Store,
+    /// Absent when there is none of this name.
+    pub report: Option<Report>,
+    /// The names of all reports.
+    pub names: Vec<String>,
+    /// The language of messages where a channel sets none.
+    pub language: String,
+    /// The folder whose templates take precedence.
+    pub templates: Option<PathBuf>,
 }
 
 /// A channel as far as it can be read; without its secrets, it is known by its kind alone.
@@ -139,6 +154,17 @@ pub fn explaining(file: &Path) -> Result<ExplainingPart, Vec<Problem>> {
         let store = top::store(table(&mut root, "store", problems), surroundings, problems)?;
         let explaining = top::explaining(root, surroundings, store, &mut unheeded(problems));
         Some(explaining)
+    })
+}
+
+/// Reads `[store]` and one `[report.<name>]`.
+///
+/// # Errors
+/// As [`store`], and those of the report.
+pub fn report(file: &Path, name: &str) -> Result<ReportPart, Vec<Problem>> {
+    part(file, |mut root, surroundings, problems| {
+        let store = top::store(table(&mut root, "store", problems), surroundings, problems)?;
+        top::report(root, name, surroundings, store, problems)
     })
 }
 

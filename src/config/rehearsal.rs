@@ -40,7 +40,7 @@ use crate::platform::Request;
 const MOMENT_SECONDS: i64 = 1_749_008_140;
 
 /// The topics of notices, and one that this version does not know.
-const NOTICES: [&str; 18] = [
+const NOTICES: [&str; 19] = [
     // The first is what `orderbell render` shows of a notice.
     "parked",
     "clock",
@@ -59,6 +59,7 @@ const NOTICES: [&str; 18] = [
     "machine_clock",
     "disk",
     "unrouted",
+    "report",
     "another",
 ];
 

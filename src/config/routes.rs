@@ -10,8 +10,6 @@ use serde::Deserializer;
 use toml::Spanned;
 
 use crate::config::Report;
-use crate::config::later;
-use crate::config::later::Place;
 use crate::config::problem::Problems;
 use crate::config::section::Section;
 use crate::config::top::Globals;
@@ -99,7 +97,6 @@ pub fn read(
         .into_iter()
         .map(|(name, section)| {
             read.note(&section);
-            later::note_kind("reports", Place::Report, section.span.clone(), problems);
             report(section, globals, problems).map(|report| (name.into_inner(), report))
         })
         .collect();
@@ -153,7 +150,7 @@ fn when(section: &mut Section<'_>, problems: &mut Problems<'_>) {
     section.drop_wrong(&["when"]);
 }
 
-fn report(mut section: Section<'_>, globals: &Globals, problems: &mut Problems<'_>) -> Option<Report> {
+pub fn report(mut section: Section<'_>, globals: &Globals, problems: &mut Problems<'_>) -> Option<Report> {
     section.check(&["timezone"], problems, |name| values::zone(name).map(drop));
     for (key, message, help) in [
         ("to", "this report leads nowhere", "name channels, such as to = [\"owner\"]"),
@@ -173,7 +170,7 @@ fn report(mut section: Section<'_>, globals: &Globals, problems: &mut Problems<'
     })
 }
 
-/// Reports an empty list.
+/// Complains of an empty list.
 fn empty(section: &Section<'_>, key: &str, message: &str, help: &str, problems: &mut Problems<'_>) {
     let list = section.value(&[key]).and_then(|value| value.get_ref().as_array());
     if list.is_some_and(|list| list.is_empty()) {

@@ -44,7 +44,7 @@ pub fn schema() -> Value {
 /// Every table of the file.
 fn tables(generator: &mut SchemaGenerator) -> Object {
     let (source, channel) = (sources::schema(generator), channels::schema(generator));
-    let report = whole::<WrittenReport>(generator, later::is_missing("reports", Place::Report));
+    let report = whole::<WrittenReport>(generator, false);
     let admin = whole::<WrittenAdmin>(generator, later::is_missing("admin page or API", Place::Top));
     let route = json!({
         "description": "Who hears of what: every route that matches applies, and a channel hears of an event once.",

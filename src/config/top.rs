@@ -27,6 +27,7 @@ use crate::config::later::Place;
 use crate::config::parts::ChannelPart;
 use crate::config::parts::ExplainingPart;
 use crate::config::parts::KnownChannel;
+use crate::config::parts::ReportPart;
 use crate::config::parts::Secrets;
 use crate::config::parts::Wanted;
 use crate::config::placeholder;
@@ -177,6 +178,25 @@ pub fn explaining(
     let known = |(name, read): (String, ReadChannel)| (name, KnownChannel { kind: read.kind, channel: read.channel() });
     let channels = channels.into_iter().map(known).collect();
     ExplainingPart { store, timezone: globals.timezone, routes, sources, channels }
+}
+
+/// Reads one of the reports, and how people are spoken to.
+pub fn report(
+    mut root: DeTable<'_>,
+    name: &str,
+    surroundings: &Surroundings<'_>,
+    store: Store,
+    problems: &mut Problems<'_>,
+) -> Option<ReportPart> {
+    let Head { globals, templates, .. } = head(&mut root, surroundings, problems);
+    let all = named(&mut root, "report", problems);
+    let names = all.iter().map(|(name, _)| name.get_ref().clone()).collect();
+    let wanted = all.into_iter().find(|(known, _)| known.get_ref() == name);
+    let report = match wanted {
+        Some((_, section)) => Some(routes::report(section, &globals, problems)?),
+        None => None,
+    };
+    Some(ReportPart { store, report, names, language: globals.language, templates })
 }
 
 /// Reads the time zone at the top of the file.

@@ -8,9 +8,11 @@ use serde::Deserialize;
 use serde::Serialize;
 use serde::Serializer;
 
+use crate::domain::hours::Hours;
 use crate::domain::money::Money;
 use crate::domain::order::Line;
 use crate::domain::order::OrderState;
+use crate::domain::report::Report;
 
 /// A number of the platform's, and our word for it when we know one. An unknown number is shown as the number.
 ///
@@ -105,6 +107,9 @@ pub struct Data {
     /// `operator.notice`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notice: Option<Notice>,
+    /// `report.<name>`: the figures.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub report: Option<Box<Report>>,
     /// Any kind of an order: it came after something newer of the same order.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub late: Option<Late>,
@@ -183,38 +188,6 @@ pub struct Courier {
     pub name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub phone: Option<String>,
-}
-
-/// Opening hours, as the platform will use them from now on.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Hours {
-    /// Days in the platform's order, Monday first; a day without spans is closed.
-    pub week: Vec<Day>,
-    pub special: Vec<SpecialDays>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Day {
-    /// `mon` … `sun`.
-    pub day: String,
-    pub spans: Vec<Span>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SpecialDays {
-    #[serde(serialize_with = "milliseconds")]
-    pub from: Timestamp,
-    #[serde(serialize_with = "milliseconds")]
-    pub to: Timestamp,
-    pub spans: Vec<Span>,
-}
-
-/// `10:00` to `22:30`; the end may be `24:00`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Span {
-    pub from: String,
-    pub to: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -388,7 +361,7 @@ pub struct Late {
 }
 
 /// As all times that receivers see: with three decimals, so that they may compare texts.
-fn milliseconds<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+pub fn milliseconds<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&format_args!("{at:.3}"))
 }
 

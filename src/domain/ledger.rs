@@ -1,28 +1,29 @@
 //! What the daily figures count: per event one entry a figure, as a difference, so that corrections cost what they change.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use crate::domain::money::Money;
 use crate::domain::order::Order;
 
 /// One figure of the reports.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Figure {
-    /// Orders placed, and their totals.
-    Placed,
-    /// Orders completed, and their totals.
-    Completed,
-    /// Orders cancelled, and their totals.
+    /// Orders, and their totals; they take effect on the order's day ([`Order::day_at`]).
+    Orders,
+    /// Those of them that are cancelled; they take effect on the order's day as well.
     Cancelled,
-    /// Refunds told of, and their amounts.
+    /// Refunds, and their amounts; each on the day on which it took effect.
     Refunded,
 }
 
 impl Figure {
+    pub const ALL: [Figure; 3] = [Figure::Orders, Figure::Cancelled, Figure::Refunded];
+
     pub fn as_str(self) -> &'static str {
         match self {
-            Figure::Placed => "placed",
-            Figure::Completed => "completed",
+            Figure::Orders => "orders",
             Figure::Cancelled => "cancelled",
             Figure::Refunded => "refunded",
         }
@@ -33,65 +34,58 @@ impl Figure {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
     pub figure: Figure,
+    /// The shop's id, where it is known.
+    pub shop: Option<String>,
     /// How many orders (or refunds) it adds.
     pub count: i64,
-    /// How much money it adds, when that is known.
+    /// How much money it adds; absent for those whose amount is not known.
     pub amount: Option<Money>,
-    /// When it took effect: when the order was placed, completed, cancelled or refunded.
     pub effect_at: Timestamp,
 }
 
-/// What an order adds to one figure.
-struct Share<'a> {
-    figure: Figure,
-    /// Tells the shares of one figure apart: the refund id, else empty.
-    part: &'a str,
-    amount: Option<&'a Money>,
-    effect_at: Timestamp,
-}
+/// Where something counts: entries of one place can be added.
+type Place = (Figure, Option<String>, Timestamp, Option<String>);
 
-/// The differences that an event made: what the order adds to the figures now, less what it added before. A total that
-/// becomes known later, or a refund whose amount changes, thus corrects the day on which it took effect.
+/// The differences that an event made: what the order adds to the figures now, less what it added before. What becomes known
+/// later, such as a total, its day, or another amount of a refund, thus corrects the day on which it took effect.
+///
+/// An amount beyond the range of 64 bits is left out; there is none in any currency.
 pub fn entries(before: Option<&Order>, after: &Order) -> Vec<Entry> {
-    let earlier = before.map(shares).unwrap_or_default();
-    let difference = |share: Share<'_>| {
-        let known = earlier.iter().find(|known| known.figure == share.figure && known.part == share.part);
-        let (count, amount) = match known {
-            None => (1, share.amount.cloned()),
-            Some(known) => (0, change(known.amount, share.amount)),
-        };
-        let effect_at = known.map_or(share.effect_at, |known| known.effect_at);
-        (count != 0 || amount.is_some()).then_some(Entry { figure: share.figure, count, amount, effect_at })
-    };
-    shares(after).into_iter().filter_map(difference).collect()
-}
-
-fn shares(order: &Order) -> Vec<Share<'_>> {
-    let total = order.total.as_ref();
-    let milestones = [
-        (Figure::Placed, order.counted.placed_at),
-        (Figure::Completed, order.counted.completed_at),
-        (Figure::Cancelled, order.counted.cancelled_at),
-    ];
-    let reached = milestones
-        .into_iter()
-        .filter_map(|(figure, at)| at.map(|effect_at| Share { figure, part: "", amount: total, effect_at }));
-    let refunds = order.refunds.iter().map(|(id, refund)| Share {
-        figure: Figure::Refunded,
-        part: id,
-        amount: Some(&refund.amount),
-        effect_at: refund.at,
-    });
-    reached.chain(refunds).collect()
-}
-
-/// `None` when nothing changed, or when the amounts are of different currencies and have no difference.
-fn change(before: Option<&Money>, after: Option<&Money>) -> Option<Money> {
-    match (before, after) {
-        (None, Some(after)) => Some(after.clone()),
-        (Some(before), Some(after)) => {
-            after.plus(&Money::new(before.minor.checked_neg()?, &before.currency)).filter(|money| money.minor != 0)
+    let mut sums: BTreeMap<Place, (i64, i64)> = BTreeMap::new();
+    let mut add = |order: &Order, sign: i64| {
+        for (place, minor) in shares(order) {
+            let (count, sum) = sums.entry(place).or_default();
+            *count += sign;
+            *sum = sum.saturating_add(minor.saturating_mul(sign));
         }
-        (_, None) => None,
+    };
+    if let Some(before) = before {
+        add(before, -1);
     }
+    add(after, 1);
+    let entry = |((figure, shop, effect_at, currency), (count, minor)): (Place, (i64, i64))| {
+        let amount = currency.map(|currency| Money::new(minor, currency));
+        (count != 0 || minor != 0).then_some(Entry { figure, shop, count, amount, effect_at })
+    };
+    sums.into_iter().filter_map(entry).collect()
+}
+
+/// What an order adds: the places, and the minor units of each.
+fn shares(order: &Order) -> Vec<(Place, i64)> {
+    let shop = || order.shop.as_ref().map(|shop| shop.id.clone());
+    let mut shares = Vec::new();
+    let mut add = |figure: Figure, at: Timestamp, amount: Option<&Money>| {
+        let currency = amount.map(|money| money.currency.clone());
+        shares.push(((figure, shop(), at, currency), amount.map_or(0, |money| money.minor)));
+    };
+    if let Some(day_at) = order.day_at() {
+        add(Figure::Orders, day_at, order.total.as_ref());
+        if order.is_cancelled() {
+            add(Figure::Cancelled, day_at, order.total.as_ref());
+        }
+    }
+    for refund in order.refunds.values() {
+        add(Figure::Refunded, refund.effect_at(), Some(&refund.amount));
+    }
+    shares
 }

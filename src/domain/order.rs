@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde::Serialize;
 
+use crate::domain::data::Coded;
 use crate::domain::data::Late;
 use crate::domain::event::Event;
 use crate::domain::event::Kind;
@@ -86,6 +87,9 @@ pub struct RefundNews {
     /// The platform's id of the refund; several events of one id are one refund.
     pub id: String,
     pub amount: Money,
+    /// Somebody still has to agree: it has not taken effect.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub pending: bool,
 }
 
 /// An order as it stands.
@@ -114,27 +118,44 @@ pub struct Order {
     /// What the reports count of it so far.
     #[serde(skip_serializing_if = "Counted::is_empty")]
     pub counted: Counted,
-    /// By refund id: the newest amount and when it was told.
+    /// The refunds that have taken effect, by their ids.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub refunds: BTreeMap<String, RefundStanding>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RefundStanding {
+    /// As it was told last.
     pub amount: Money,
+    /// When the newest thing that we know of it happened.
     pub at: Timestamp,
+    /// When it took effect; absent in orders of an older version, where it is `at`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effect_at: Option<Timestamp>,
 }
 
-/// When the order first reached what the reports count; each once per order.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// When the order first reached what the reports count, whatever the sequence in which we heard of it; never later than we
+/// heard of it, because a platform's clock may be ahead.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Counted {
+    /// The first thing that we know of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub placed_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accepted_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub completed_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cancelled_at: Option<Timestamp>,
+    /// Who cancelled it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cancelled_by: Option<Coded>,
+    /// Why, in the words of whoever did it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cancel_reason: Option<String>,
 }
 
 impl Counted {
@@ -254,20 +275,72 @@ pub fn absorb(before: Option<&Order>, event: &Event) -> Order {
     if order.lines.len() < news.lines.len() {
         order.lines.clone_from(&news.lines);
     }
-    let happened = event.occurred_at.unwrap_or(event.received_at);
-    match event.kind {
-        Kind::OrderPlaced => fill(&mut order.counted.placed_at, &order.placed_at.or(Some(happened))),
-        Kind::OrderCompleted => fill(&mut order.counted.completed_at, &Some(happened)),
-        Kind::OrderCancelled => fill(&mut order.counted.cancelled_at, &Some(happened)),
-        _ => {}
-    }
-    if let Some(refund) = &news.refund
-        && order.refunds.get(&refund.id).is_none_or(|known| known.at <= happened)
-    {
-        let standing = RefundStanding { amount: refund.amount.clone(), at: happened };
-        order.refunds.insert(refund.id.clone(), standing);
+    count(&mut order.counted, event, news);
+    if let Some(refund) = news.refund.as_ref().filter(|refund| !refund.pending) {
+        let at = happened(event);
+        let known = order.refunds.entry(refund.id.clone()).or_insert_with(|| RefundStanding {
+            amount: refund.amount.clone(),
+            at,
+            effect_at: Some(at),
+        });
+        known.effect_at = Some(known.effect_at().min(at));
+        if known.at <= at {
+            (known.amount, known.at) = (refund.amount.clone(), at);
+        }
     }
     order
+}
+
+/// When an event happened, as far as the reports go.
+fn happened(event: &Event) -> Timestamp {
+    event.occurred_at.map_or(event.received_at, |at| at.min(event.received_at))
+}
+
+fn count(counted: &mut Counted, event: &Event, news: &OrderNews) {
+    let at = happened(event);
+    let earliest =
+        |known: &mut Option<Timestamp>, at: Timestamp| *known = Some(known.map_or(at, |known| known.min(at)));
+    earliest(&mut counted.first_at, at);
+    if let Some(placed_at) = news.placed_at {
+        earliest(&mut counted.placed_at, placed_at.min(event.received_at));
+    }
+    match event.kind {
+        Kind::OrderPlaced if news.placed_at.is_none() => earliest(&mut counted.placed_at, at),
+        Kind::OrderAccepted => earliest(&mut counted.accepted_at, at),
+        Kind::OrderCompleted => earliest(&mut counted.completed_at, at),
+        Kind::OrderCancelled => {
+            let is_first = counted.cancelled_at.is_none_or(|known| at < known);
+            earliest(&mut counted.cancelled_at, at);
+            // Several tellings of one cancellation complete each other; the first one counts.
+            let (by, reason) = (&event.data.by, &event.data.reason);
+            if by.is_some() && (is_first || counted.cancelled_by.is_none()) {
+                counted.cancelled_by.clone_from(by);
+            }
+            if reason.is_some() && (is_first || counted.cancel_reason.is_none()) {
+                counted.cancel_reason.clone_from(reason);
+            }
+        }
+        _ => {}
+    }
+}
+
+impl Order {
+    /// The moment whose local day is the order's in the reports: when it was placed, else the first thing that we know of it.
+    pub fn day_at(&self) -> Option<Timestamp> {
+        let Counted { placed_at, first_at, .. } = self.counted;
+        placed_at.or(first_at).or(self.placed_at).or(self.latest_at)
+    }
+
+    /// Whether it was cancelled, whatever came after.
+    pub fn is_cancelled(&self) -> bool {
+        self.counted.cancelled_at.is_some()
+    }
+}
+
+impl RefundStanding {
+    pub fn effect_at(&self) -> Timestamp {
+        self.effect_at.unwrap_or(self.at)
+    }
 }
 
 fn fill<T: Clone>(known: &mut Option<T>, news: &Option<T>) {

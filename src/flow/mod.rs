@@ -2,12 +2,14 @@
 
 pub mod delivery;
 pub mod far_clocks;
+pub mod gallery;
 pub mod intake;
 pub mod lane;
 pub mod lanes;
 pub mod notice;
 pub mod pacers;
 pub mod refusals;
+pub mod reports;
 mod round;
 pub mod schedule;
 pub mod signs;

@@ -7,6 +7,7 @@ pub mod sqlite;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::Deserialize;
 use serde::Serialize;
 
@@ -111,6 +112,8 @@ pub struct Due {
     pub late: Vec<u16>,
     /// For a fallback: the channels that could not be reached, the first one first.
     pub unreached: Vec<Unreached>,
+    /// Of a report: its orders as CSV.
+    pub table: Option<String>,
 }
 
 /// A channel that could not be reached, so that another one is told in its place.
@@ -352,4 +355,35 @@ pub struct Unheard {
     pub kind: Kind,
     pub source: String,
     pub shop: Option<String>,
+}
+
+/// A report that is made, with the days that it covers.
+#[derive(Clone, Debug)]
+pub struct ReportRun {
+    pub report: String,
+    pub days: Vec<Date>,
+    /// The number of the newest entry of the ledger that it knows.
+    pub ledger_seq: i64,
+    pub record: Record,
+    /// The name of its picture, and until when that can be fetched.
+    pub picture: Option<(String, Timestamp)>,
+}
+
+/// What became of the report that covers a day.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReportStanding {
+    /// There is none.
+    Missing,
+    /// The day lies before the report's beginning.
+    NotBegun,
+    /// It was made; these deliveries of it have not arrived.
+    Made { event: EventId, undelivered: Vec<Undelivered> },
+}
+
+/// A delivery that has not arrived.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Undelivered {
+    pub channel: String,
+    pub state: String,
+    pub answer: Option<String>,
 }

@@ -9,15 +9,11 @@ use orderbell::domain::data::Charges;
 use orderbell::domain::data::Coded;
 use orderbell::domain::data::Courier;
 use orderbell::domain::data::Data;
-use orderbell::domain::data::Day;
-use orderbell::domain::data::Hours;
 use orderbell::domain::data::Late;
 use orderbell::domain::data::Notice;
 use orderbell::domain::data::Problem;
 use orderbell::domain::data::Refund;
 use orderbell::domain::data::RefundItem;
-use orderbell::domain::data::Span;
-use orderbell::domain::data::SpecialDays;
 use orderbell::domain::data::Task;
 use orderbell::domain::data::Unrecognised;
 use orderbell::domain::event::DeliveryId;
@@ -26,6 +22,10 @@ use orderbell::domain::event::EventId;
 use orderbell::domain::event::Kind;
 use orderbell::domain::event::Proof;
 use orderbell::domain::event::Shop;
+use orderbell::domain::hours::Day;
+use orderbell::domain::hours::Hours;
+use orderbell::domain::hours::Span;
+use orderbell::domain::hours::SpecialDays;
 use orderbell::domain::money::Money;
 use orderbell::domain::order::Line;
 use orderbell::domain::order::Order;
@@ -405,6 +405,7 @@ fn troubles() -> Vec<(String, Notice)> {
         Notice { last_at: Some(since), ..begun("silent", Some("keeta-sa"), None) },
         Notice { off_by_seconds: Some(-312), ..begun("machine_clock", None, None) },
         begun("disk", Some("/var/lib/orderbell"), Some("812 MiB / 40 GiB")),
+        begun("report", Some("daily"), Some("owner: HTTP 503")),
         begun("unrouted", Some("store.hours"), Some("keeta-sa")),
     ];
     let ends = |begin: &Notice| {

@@ -10,6 +10,7 @@ use mrml::prelude::render::RenderOptions;
 use crate::domain::document::Block;
 use crate::domain::document::Field;
 use crate::domain::document::Inline;
+use crate::domain::message::PICTURE;
 
 /// Gmail cuts what is longer than about 102 KB, in bytes.
 pub const LIMIT_BYTES: usize = 100_000;
@@ -81,6 +82,10 @@ fn block(block: &Block) -> String {
             let rows: String = fields.iter().map(field).collect();
             format!("<table {TABLE} style=\"margin:0 0 12px\">\n{rows}</table>\n")
         }
+        Block::Picture { alternative, url } if url == PICTURE => format!(
+            "<p style=\"{PARAGRAPH}\"><img src=\"{PICTURE}\" alt=\"{}\" width=\"552\" style=\"display:block;width:100%;max-width:552px;height:auto;border:0\"></p>\n",
+            escaped(alternative)
+        ),
         Block::Picture { alternative, url } => match is_web(url) {
             true => format!(
                 "<p style=\"{PARAGRAPH}\"><img src=\"{}\" alt=\"{}\" style=\"max-width:100%;height:auto;border:0\"></p>\n",

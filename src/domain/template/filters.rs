@@ -19,6 +19,7 @@ use unicode_segmentation::UnicodeSegmentation;
 
 use crate::domain::language::Language;
 use crate::domain::money::Money;
+use crate::domain::picture;
 
 /// Adds the filters, and takes those away that would let a value through unescaped.
 pub fn install(environment: &mut Environment<'static>, language: &Arc<Language>) {
@@ -40,6 +41,20 @@ pub fn install(environment: &mut Environment<'static>, language: &Arc<Language>)
     let words = Arc::clone(language);
     environment.add_filter("date", move |state: &mut State, time: &Value| {
         show(time, |time| written(&words, state, time, "format.date"))
+    });
+    let words = Arc::clone(language);
+    environment.add_filter("weekday", move |state: &mut State, time: &Value| {
+        show(time, |time| {
+            let day = date_of(state, time)?.strftime("%a").to_string().to_lowercase();
+            Ok(words.word(&format!("day.{day}")).map_or(day, str::to_owned))
+        })
+    });
+    environment.add_filter("bars", |values: &Value| {
+        show(values, |values| {
+            let values = values.try_iter()?.map(|value| value.as_i64());
+            let values: Option<Vec<i64>> = values.collect();
+            Ok(picture::bars(&values.ok_or_else(|| invalid("bars needs a list of whole numbers"))?))
+        })
     });
     let words = Arc::clone(language);
     environment.add_filter("time", move |state: &mut State, time: &Value| {
@@ -180,7 +195,18 @@ fn local(state: &State, time: &Value) -> Result<(Timestamp, TimeZone), Error> {
     zone.map(|zone| (at, zone)).map_err(|error| invalid(error.to_string()))
 }
 
+/// The local day of a moment, or a day itself, such as `data.report.from`.
+fn date_of(state: &State, time: &Value) -> Result<civil::Date, Error> {
+    match time.as_str().and_then(|text| text.parse::<Timestamp>().err().and(text.parse::<civil::Date>().ok())) {
+        Some(date) => Ok(date),
+        None => local(state, time).map(|(at, zone)| at.to_zoned(zone).date()),
+    }
+}
+
 fn written(words: &Language, state: &State, time: &Value, key: &str) -> Result<String, Error> {
+    if key == "format.date" {
+        return Ok(date_of(state, time)?.strftime(pattern(words, key)).to_string());
+    }
     let (at, zone) = local(state, time)?;
     let text = at.to_zoned(zone.clone()).strftime(pattern(words, key)).to_string();
     Ok(match key == "format.time" && zone_matters(at, &zone) {

@@ -24,6 +24,7 @@ use minijinja::value::ValueKind;
 use crate::domain::compose::Composed;
 use crate::domain::compose::View;
 use crate::domain::compose::composed;
+use crate::domain::event::Event;
 use crate::domain::event::Kind;
 use crate::domain::language;
 use crate::domain::language::Language;
@@ -143,10 +144,15 @@ impl Templates {
         self.folders.clone()
     }
 
+    /// The words and numbers of a language, or of the one that stands in for it.
+    pub fn language(&self, language: &str) -> Option<&Language> {
+        let folder = language::chain(language, &self.folders).into_iter().next()?;
+        self.languages.get(&folder).map(|dialect| dialect.words.as_ref())
+    }
+
     /// A word that a reader of this language gets, by its dotted key.
     pub fn word(&self, language: &str, key: &str) -> Option<&str> {
-        let folder = language::chain(language, &self.folders).into_iter().next()?;
-        self.languages.get(&folder)?.words.word(key)
+        self.language(language)?.word(key)
     }
 
     /// Renders the most specific template for this event, channel and language.
@@ -218,7 +224,19 @@ fn context(view: &View<'_>) -> Value {
         timezone => Value::from_object(Zone(view.timezone.clone())),
         channel => view.channel,
         channel_kind => view.channel_kind,
+        picture => picture(event),
         report => match &event.kind { Kind::Report(name) => Value::from(name.as_str()), _ => Value::from(()) },
+    }
+}
+
+/// The address of a report's picture, which we have made ourselves and which is therefore no text to be escaped.
+fn picture(event: &Event) -> Value {
+    let address = event.data.report.as_ref().and_then(|report| report.picture.as_ref());
+    let is_plain =
+        |address: &&String| address.bytes().all(|byte| byte.is_ascii_alphanumeric() || b":/.-_~%?&=".contains(&byte));
+    match address.filter(is_plain) {
+        Some(address) => Value::from_safe_string(address.clone()),
+        None => Value::from(()),
     }
 }
 

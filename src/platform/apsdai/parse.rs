@@ -219,7 +219,7 @@ impl<'a> Reading<'a> {
         let told = number.is_some() || total.is_some() || !lines.is_empty() || data != Data::default();
         let order = number.map(|number| OrderNews {
             // APSDAI names no refunds; there is one standing for each order.
-            refund: refund_amount.map(|amount| RefundNews { id: number.clone(), amount }),
+            refund: refund_amount.map(|amount| RefundNews { id: number.clone(), amount, pending: false }),
             number,
             short_number: None,
             state,

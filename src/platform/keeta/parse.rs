@@ -46,7 +46,8 @@ const DELIVERY: [(i64, &str); 7] = [
     (99, "delivery_cancelled"),
 ];
 /// The full list is not public; 2001 and 5001 stand in examples without a name.
-const REFUND: [(i64, &str); 1] = [(1001, "waiting_for_merchant")];
+const WAITING_FOR_MERCHANT: i64 = 1001;
+const REFUND: [(i64, &str); 1] = [(WAITING_FOR_MERCHANT, "waiting_for_merchant")];
 
 /// Within which equal content about a shop is a repeat of the latest.
 const SHOP_REPEAT_WINDOW_SECONDS: i64 = 300;
@@ -269,7 +270,8 @@ fn refunded(envelope: &Envelope<'_>, kind: Kind, default_currency: &str) -> Opti
         _ => format!("order:{}:{number}:{status:?}:{occurred_at:?}", envelope.event_id),
     };
     // A refund without an id of its own can only be told apart by its order.
-    let standing = amount.map(|amount| RefundNews { id: id.unwrap_or_else(|| number.clone()), amount });
+    let pending = status == Some(WAITING_FOR_MERCHANT);
+    let standing = amount.map(|amount| RefundNews { id: id.unwrap_or_else(|| number.clone()), amount, pending });
     Some(Story {
         occurred_at,
         meaning: Some(meaning),

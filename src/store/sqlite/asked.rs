@@ -10,6 +10,7 @@ use rusqlite::params;
 
 use crate::domain::event::DeliveryId;
 use crate::store::Record;
+use crate::store::ReportRun;
 use crate::store::StoreError;
 use crate::store::Trial;
 use crate::store::Tried;
@@ -17,6 +18,7 @@ use crate::store::sqlite::Orders;
 use crate::store::sqlite::change::Changes;
 use crate::store::sqlite::deliver;
 use crate::store::sqlite::record;
+use crate::store::sqlite::report;
 use crate::store::sqlite::rows;
 
 /// Records an event of our own, with its deliveries.
@@ -25,6 +27,14 @@ use crate::store::sqlite::rows;
 /// [`StoreError::Unavailable`]: nothing of it was kept.
 pub fn record(path: &Path, record: &Record) -> Result<(), StoreError> {
     change(path, |connection| record::record(connection, &mut Orders::new(), record).map(drop))
+}
+
+/// Records a report of any days, with its deliveries.
+///
+/// # Errors
+/// [`StoreError::Unavailable`]: nothing of it was kept.
+pub fn report(path: &Path, run: &ReportRun) -> Result<(), StoreError> {
+    change(path, |connection| report::record_run(connection, run).map(drop))
 }
 
 /// Takes back a delivery that was made to try a channel.

@@ -133,7 +133,7 @@ const DUE: &str = "SELECT d.order_key, d.attempts, d.spent, d.form, e.event, o.b
         EXISTS (SELECT 1 FROM attempts a WHERE a.delivery = d.id AND a.outcome = 'delivered' AND a.ended_at >= asked_at),
         (SELECT json_group_array(DISTINCT a.part) FROM attempts a WHERE a.delivery = d.id AND a.outcome = 'full'
             AND a.ended_at >= asked_at AND a.ended_at <= ?2 - 18000000),
-        d.round, d.unreached
+        d.round, d.unreached, CASE WHEN e.kind LIKE 'report.%' AND length(e.body) > 0 THEN e.body END
     FROM (SELECT *, coalesce((SELECT max(at) FROM steps WHERE delivery = id AND step = 'redelivered'), 0) AS asked_at
         FROM deliveries WHERE id = ?1) d
     JOIN events e ON e.id = d.event
@@ -177,6 +177,7 @@ fn due(id: DeliveryId, row: &Row<'_>) -> rusqlite::Result<Due> {
         late: rows::of_json(8, row.get_ref(8)?.as_str()?)?,
         round: row.get(9)?,
         unreached: row.get_ref(10)?.as_str_or_null()?.map_or(Ok(Vec::new()), |text| rows::of_json(10, text))?,
+        table: row.get_ref(11)?.as_blob_or_null()?.map(|table| String::from_utf8_lossy(table).into_owned()),
         parts: Vec::new(),
         next_part: 0,
     })

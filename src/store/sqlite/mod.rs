@@ -18,6 +18,7 @@ pub mod read;
 mod record;
 mod refusals;
 mod repeat;
+mod report;
 mod rows;
 mod schema;
 mod troubles;

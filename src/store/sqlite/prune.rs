@@ -6,6 +6,7 @@ use rusqlite::OptionalExtension;
 use rusqlite::params;
 
 use crate::store::sqlite::refusals;
+use crate::store::sqlite::report;
 use crate::store::sqlite::rows;
 
 /// What one step did.
@@ -26,6 +27,7 @@ struct Old {
 pub fn prune(connection: &Connection, before: Timestamp, after_seq: i64, steps: u32) -> rusqlite::Result<Pruned> {
     if after_seq == 0 {
         refusals::prune(connection, before)?;
+        report::prune(connection, before)?;
     }
     let sql = "SELECT seq, id, source, order_number, repeat_keys, received_at FROM events WHERE seq > ?1 ORDER BY seq LIMIT ?2";
     let mut select = connection.prepare_cached(sql)?;

@@ -18,6 +18,7 @@ use crate::store::Recorded;
 use crate::store::sqlite::Orders;
 use crate::store::sqlite::repeat;
 use crate::store::sqlite::repeat::Known;
+use crate::store::sqlite::report;
 use crate::store::sqlite::rows;
 
 pub fn record(connection: &Connection, orders: &mut Orders, record: &Record) -> rusqlite::Result<Recorded> {
@@ -72,7 +73,7 @@ fn count_repeat(connection: &Connection, record: &Record, of: EventId) -> rusqli
     connection
         .prepare_cached(sql)?
         .execute(params![of.0.as_bytes(), rows::to_millisecond(record.event.received_at)])?;
-    Ok(())
+    report::tally_repeat(connection, &record.event.source, record.event.received_at)
 }
 
 /// A repeat that tells more than the first telling completes the order, and corrects the figures.
@@ -114,7 +115,7 @@ fn insert_entry(connection: &Connection, of: EventId, event: &Event, entry: &Ent
     connection.prepare_cached(sql)?.execute(params![
         of.0.as_bytes(),
         event.source,
-        event.shop.as_ref().map(|shop| &shop.id),
+        entry.shop,
         event.order.as_ref().map_or("", |order| &order.number),
         entry.figure.as_str(),
         entry.count,
@@ -153,15 +154,16 @@ fn save(
     seq: Option<i64>,
     order: Order,
 ) -> rusqlite::Result<()> {
-    let body = rows::to_json(&order)?;
+    let (body, day_at) = (rows::to_json(&order)?, order.day_at().map(rows::to_millisecond));
     let seq = match seq {
         Some(seq) => {
-            connection.prepare_cached("UPDATE orders SET body = ?2 WHERE seq = ?1")?.execute(params![seq, body])?;
+            let sql = "UPDATE orders SET body = ?2, day_at = ?3 WHERE seq = ?1";
+            connection.prepare_cached(sql)?.execute(params![seq, body, day_at])?;
             seq
         }
         None => {
-            let sql = "INSERT INTO orders (source, number, body) VALUES (?1, ?2, ?3)";
-            connection.prepare_cached(sql)?.execute(params![event.source, order.number, body])?;
+            let sql = "INSERT INTO orders (source, number, body, day_at) VALUES (?1, ?2, ?3, ?4)";
+            connection.prepare_cached(sql)?.execute(params![event.source, order.number, body, day_at])?;
             connection.last_insert_rowid()
         }
     };

@@ -1,0 +1,137 @@
+//! `orderbell report`: the figures of a day, shown or sent.
+
+mod terminal;
+
+use std::path::Path;
+use std::path::PathBuf;
+
+use clap::Args;
+use jiff::Timestamp;
+use jiff::civil::Date;
+
+use crate::app;
+use crate::cli;
+use crate::cli::Failure;
+use crate::cli::Format;
+use crate::cli::message;
+use crate::cli::output;
+use crate::cli::store;
+use crate::config::parts;
+use crate::config::parts::ReportPart;
+use crate::domain::report;
+use crate::domain::report::csv;
+use crate::domain::report::facts::Facts;
+use crate::domain::report::facts::Scope;
+use crate::domain::report::figures;
+use crate::domain::report::sheet;
+use crate::domain::template::Templates;
+use crate::flow::reports;
+use crate::flow::reports::Plan;
+use crate::store::ReportRun;
+use crate::store::sqlite;
+use crate::store::sqlite::asked;
+use crate::store::sqlite::read::Reader;
+
+#[derive(Args)]
+pub struct Report {
+    /// The report, as the configuration names it: `daily` for [report.daily]
+    name: String,
+    /// The local day, such as 2026-11-21; yesterday where absent
+    #[arg(long, value_name = "DAY")]
+    date: Option<Date>,
+    /// Sends it to its channels, besides those that are sent by themselves
+    #[arg(long)]
+    send: bool,
+    /// In this language instead of the configuration's
+    #[arg(long, value_name = "TAG")]
+    language: Option<String>,
+    /// Writes the picture to this file as well
+    #[arg(long, value_name = "FILE")]
+    png: Option<PathBuf>,
+    /// How to print
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+pub async fn run(report: Report, file: &Path) -> Result<(), Failure> {
+    let part = parts::report(file, &report.name).map_err(Failure::Configuration)?;
+    let plan = part.report.as_ref().map(app::plan).ok_or_else(|| unknown(&report.name, &part))?;
+    let now = Timestamp::now();
+    let today = now.to_zoned(plan.schedule.zone.clone()).date();
+    let day = report.date.or_else(|| today.yesterday().ok()).unwrap_or(today);
+    if day > today {
+        return Err(Failure::Misused(format!("{day} has not come yet; today is {today}")));
+    }
+    let templates = message::templates(part.templates.as_deref())?;
+    let language = report.language.as_deref().unwrap_or(&part.language);
+    if !templates.languages().iter().any(|known| known == language) {
+        let known = templates.languages().join(", ");
+        return Err(Failure::Misused(format!("there are no templates in \"{language}\"; there are: {known}")));
+    }
+    let path = store::path(&part.store)?;
+    let scope = plan.scope(&report.name, day, day, false);
+    let reader = Reader::open(path).map_err(store::failed)?;
+    let reading = output::unless_soon("the figures are being read", reader.report_facts(scope.clone()));
+    let facts = reading.await.map_err(store::failed)?;
+    let made = figures::report(&scope, &facts, now);
+    match report.format {
+        Format::Json => {
+            let json = serde_json::to_string_pretty(&made);
+            output::line(json.map_err(|error| Failure::Failed(error.to_string()))?)?;
+        }
+        Format::Text => output::print(terminal::text(&made, &templates, language, &plan.schedule.zone))?,
+    }
+    if let Some(png) = &report.png {
+        picture(&made, &templates, language, png)?;
+    }
+    if report.send { send(file, path, &scope, &plan, &facts, made, now) } else { Ok(()) }
+}
+
+fn unknown(name: &str, part: &ReportPart) -> Failure {
+    let help = match part.names.is_empty() {
+        true => "there is none in the configuration; one begins with [report.daily]".to_owned(),
+        false => format!("there are: {}", part.names.join(", ")),
+    };
+    Failure::Misused(format!("there is no report \"{name}\"; {help}"))
+}
+
+fn picture(made: &report::Report, templates: &Templates, language: &str, file: &Path) -> Result<(), Failure> {
+    let words = templates.language(language).ok_or_else(|| Failure::Failed("there are no words".to_owned()))?;
+    let png = sheet::png(made, words).map_err(|error| Failure::Failed(error.to_string()))?;
+    std::fs::write(file, png).map_err(|error| Failure::Failed(format!("{} cannot be written: {error}", file.display())))
+}
+
+/// Leaves it in the store, from which the daemon takes it within a second.
+fn send(
+    file: &Path,
+    path: &Path,
+    scope: &Scope,
+    plan: &Plan,
+    facts: &Facts,
+    made: report::Report,
+    now: Timestamp,
+) -> Result<(), Failure> {
+    let config = cli::configuration(file)?.config;
+    let reception = app::reception(config);
+    let picture = reports::picture(reception.public_url.as_deref(), now);
+    let address = picture.as_ref().map(|picture| picture.address.clone());
+    let mut record = reports::record(&reception, report::Report { picture: address, ..made }, now);
+    if plan.attach_csv {
+        record.body = csv::orders(scope, facts).into_bytes();
+    }
+    let channels: Vec<String> = record.hearers.iter().map(|(hearer, _)| hearer.channel.clone()).collect();
+    let run = ReportRun {
+        report: scope.name.clone(),
+        days: Vec::new(),
+        ledger_seq: facts.ledger_seq,
+        record,
+        picture: picture.map(|picture| (picture.token, picture.expires_at)),
+    };
+    asked::report(path, &run).map_err(store::failed)?;
+    let when = if sqlite::is_held(path) { "it is on its way" } else { "it goes out as soon as `orderbell serve` runs" };
+    output::complain(format_args!(
+        "to {}: {when}; `orderbell deliveries` says what becomes of it\n",
+        channels.join(", ")
+    ));
+    Ok(())
+}

@@ -1,0 +1,132 @@
+//! What is told of single orders and products: hours, cancellations, products, acceptance, stock.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use crate::domain::data::Coded;
+use crate::domain::data::StockItem;
+use crate::domain::event::Event;
+use crate::domain::event::Kind;
+use crate::domain::money::Money;
+use crate::domain::order::Order;
+use crate::domain::report::Acceptance;
+use crate::domain::report::CancelReason;
+use crate::domain::report::Cancellations;
+use crate::domain::report::CancelledBy;
+use crate::domain::report::Hour;
+use crate::domain::report::LowStock;
+use crate::domain::report::Product;
+use crate::domain::report::facts::Scope;
+
+const PRODUCTS: usize = 10;
+const REASONS: usize = 5;
+
+type Orders<'a> = &'a [&'a (String, Order)];
+
+pub fn hours(scope: &Scope, orders: Orders<'_>) -> Vec<Hour> {
+    let mut hours: BTreeMap<i8, (i64, BTreeMap<&str, i64>)> = (0..24).map(|hour| (hour, Default::default())).collect();
+    for (_, order) in orders.iter().copied() {
+        let Some(at) = order.day_at() else { continue };
+        let (count, gross) = hours.entry(at.to_zoned(scope.zone.clone()).hour()).or_default();
+        *count += 1;
+        if let Some(total) = order.total.as_ref().filter(|_| !order.is_cancelled()) {
+            *gross.entry(&total.currency).or_default() += total.minor;
+        }
+    }
+    let hour = |(hour, (orders, gross)): (i8, (i64, BTreeMap<&str, i64>))| Hour {
+        hour,
+        orders,
+        gross: gross.into_iter().map(|(currency, minor)| Money::new(minor, currency)).collect(),
+    };
+    hours.into_iter().map(hour).collect()
+}
+
+pub fn cancellations(orders: Orders<'_>) -> Cancellations {
+    let mut by: BTreeMap<Option<(i64, Option<&str>)>, (Option<&Coded>, i64)> = BTreeMap::new();
+    let mut reasons: BTreeMap<&str, i64> = BTreeMap::new();
+    let mut not_accepted = 0;
+    for (_, order) in orders.iter().copied().filter(|(_, order)| order.is_cancelled()) {
+        let who = order.counted.cancelled_by.as_ref();
+        let key = who.map(|who| (who.code, who.word.as_deref()));
+        by.entry(key).or_insert((who, 0)).1 += 1;
+        if let Some(reason) = &order.counted.cancel_reason {
+            *reasons.entry(reason).or_default() += 1;
+        }
+        let by_platform = who.and_then(|who| who.word.as_deref()) == Some("system");
+        let was_taken = order.counted.accepted_at.is_some() || order.counted.completed_at.is_some();
+        not_accepted += i64::from(by_platform && !was_taken);
+    }
+    let mut by: Vec<CancelledBy> =
+        by.into_values().map(|(who, orders)| CancelledBy { by: who.cloned(), orders }).collect();
+    by.sort_by_key(|by| Reverse(by.orders));
+    let mut reasons: Vec<CancelReason> =
+        reasons.into_iter().map(|(reason, orders)| CancelReason { reason: reason.to_owned(), orders }).collect();
+    reasons.sort_by_key(|reason| Reverse(reason.orders));
+    reasons.truncate(REASONS);
+    Cancellations { by, reasons, not_accepted }
+}
+
+pub fn products(orders: Orders<'_>) -> Vec<Product> {
+    let mut sold: BTreeMap<&str, u64> = BTreeMap::new();
+    for (_, order) in orders.iter().copied().filter(|(_, order)| !order.is_cancelled()) {
+        for line in &order.lines {
+            let quantity = sold.entry(&line.name).or_default();
+            *quantity = quantity.saturating_add(line.quantity.unwrap_or(1));
+        }
+    }
+    let mut products: Vec<Product> =
+        sold.into_iter().map(|(name, quantity)| Product { name: name.to_owned(), quantity }).collect();
+    products.sort_by_key(|product| Reverse(product.quantity));
+    products.truncate(PRODUCTS);
+    products
+}
+
+/// From the order's placing to its first being accepted.
+pub fn acceptance(orders: Orders<'_>) -> Option<Acceptance> {
+    let time = |(_, order): &&(String, Order)| {
+        let taken = order.counted.accepted_at?.duration_since(order.counted.placed_at?);
+        Some((taken.as_secs().max(0), order.number.clone()))
+    };
+    let mut times: Vec<(i64, String)> = orders.iter().filter_map(time).collect();
+    times.sort();
+    let (slowest_seconds, slowest_order) = times.last().cloned()?;
+    let (low, high) = (times[(times.len() - 1) / 2].0, times[times.len() / 2].0);
+    Some(Acceptance {
+        orders: i64::try_from(times.len()).unwrap_or(i64::MAX),
+        median_seconds: (low + high) / 2,
+        slowest_seconds,
+        slowest_order,
+    })
+}
+
+/// Each product as it was told last.
+pub fn stock(scope: &Scope, told: &[Event]) -> Vec<LowStock> {
+    let mut newest: BTreeMap<(String, Option<String>, String, String), LowStock> = BTreeMap::new();
+    let kinds = [Kind::StockLow, Kind::StockKeysLow];
+    for event in told.iter().filter(|event| kinds.contains(&event.kind)) {
+        let shop = event.shop.as_ref().map(|shop| shop.id.clone());
+        if !scope.has(&event.source, shop.as_deref()) {
+            continue;
+        }
+        for item in &event.data.stock {
+            let Some(which) = which(item) else { continue };
+            let key = (event.source.clone(), shop.clone(), event.kind.to_string(), which);
+            let low = LowStock {
+                source: event.source.clone(),
+                shop: event.shop.clone(),
+                kind: event.kind.to_string(),
+                item: item.clone(),
+                at: event.occurred_at.unwrap_or(event.received_at),
+            };
+            newest.insert(key, low);
+        }
+    }
+    let mut stock: Vec<LowStock> = newest.into_values().collect();
+    stock.sort_by_key(|low| low.item.left);
+    stock
+}
+
+/// What tells products apart.
+fn which(item: &StockItem) -> Option<String> {
+    item.id.clone().or_else(|| item.name.clone())
+}

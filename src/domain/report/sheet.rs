@@ -1,0 +1,77 @@
+//! The picture of a report: its orders by hour, and the net amounts of fourteen days in each currency. Names of shops and
+//! products stand in the text alone, because they may be in any script.
+
+use std::collections::BTreeSet;
+
+use jiff::civil::Date;
+
+use crate::domain::compose;
+use crate::domain::language::Language;
+use crate::domain::money::Money;
+use crate::domain::picture;
+use crate::domain::picture::Bar;
+use crate::domain::picture::MAX_PANELS;
+use crate::domain::picture::Panel;
+use crate::domain::picture::PictureError;
+use crate::domain::picture::Sheet;
+use crate::domain::picture::Unit;
+use crate::domain::report::Report;
+
+/// The picture as a PNG, in the words of a language; in English where the built-in fonts lack its letters.
+///
+/// # Errors
+/// [`PictureError`]; the report is then told without a picture.
+pub fn png(report: &Report, words: &Language) -> Result<Vec<u8>, PictureError> {
+    match picture::png(&sheet(report, words)) {
+        Err(PictureError::MissingGlyph { character, label }) => match compose::words_for("en") {
+            Some(english) => picture::png(&sheet(report, english)),
+            None => Err(PictureError::MissingGlyph { character, label }),
+        },
+        drawn => drawn,
+    }
+}
+
+fn sheet<'a>(report: &Report, words: &'a Language) -> Sheet<'a> {
+    let day = |day: Date| day.strftime(words.word("format.date").unwrap_or("%Y-%m-%d")).to_string();
+    let title = match report.from == report.to {
+        true => day(report.to),
+        false => format!("{} – {}", day(report.from), day(report.to)),
+    };
+    let mut panels = vec![hours(report, words)];
+    panels.extend(currencies(report).into_iter().take(MAX_PANELS - 1).map(|currency| net(report, words, &currency)));
+    Sheet { language: words, title, subtitle: report.timezone.clone(), panels }
+}
+
+fn hours(report: &Report, words: &Language) -> Panel {
+    let bars = report.hours.iter().map(|hour| Bar { label: hour.hour.to_string(), value: hour.orders });
+    Panel {
+        title: words.word("chart.orders").unwrap_or("Orders by hour").to_owned(),
+        figure: words.number(report.total.orders),
+        unit: Unit::Count,
+        bars: bars.collect(),
+        highlight: None,
+    }
+}
+
+fn net(report: &Report, words: &Language, currency: &str) -> Panel {
+    let of = |amounts: &[Money]| amounts.iter().find(|money| money.currency == currency).map_or(0, |money| money.minor);
+    let label = |day: Date| day.strftime(words.word("format.day").unwrap_or("%m-%d")).to_string();
+    let bars: Vec<Bar> = report.history.iter().map(|day| Bar { label: label(day.day), value: of(&day.net) }).collect();
+    let title = words.word("chart.net").unwrap_or("Net amounts of 14 days, {currency}").replace("{currency}", currency);
+    let figure = bars.last().map(|bar| words.money(&Money::new(bar.value, currency))).unwrap_or_default();
+    let highlight = bars.len().checked_sub(1);
+    Panel { title, figure, unit: Unit::Money(currency.to_owned()), bars, highlight }
+}
+
+/// Those of the days covered first.
+fn currencies(report: &Report) -> Vec<String> {
+    let mut known: Vec<String> = report.total.amounts.iter().map(|amounts| amounts.currency.clone()).collect();
+    let past: BTreeSet<&str> =
+        report.history.iter().flat_map(|day| &day.net).map(|money| money.currency.as_str()).collect();
+    known.extend(
+        past.into_iter()
+            .filter(|currency| !report.total.amounts.iter().any(|own| own.currency == *currency))
+            .map(str::to_owned),
+    );
+    known
+}

@@ -1,0 +1,245 @@
+//! The daily reports: made when they are due, from one state of the store, and recorded with the days that they cover in one
+//! commit. So a crash at any moment makes no second one and loses none.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::domain::data::Data;
+use crate::domain::event::DeliveryId;
+use crate::domain::event::Event;
+use crate::domain::event::EventId;
+use crate::domain::event::Kind;
+use crate::domain::event::OWN_SOURCE;
+use crate::domain::event::Proof;
+use crate::domain::report::Report;
+use crate::domain::report::calendar::Owed;
+use crate::domain::report::calendar::Schedule;
+use crate::domain::report::csv;
+use crate::domain::report::facts::Scope;
+use crate::domain::report::figures;
+use crate::flow::Clock;
+use crate::flow::Current;
+use crate::flow::Wake;
+use crate::flow::intake::Reception;
+use crate::store::Record;
+use crate::store::Recorded;
+use crate::store::ReportRun;
+use crate::store::StoreError;
+use crate::store::sqlite::Sqlite;
+
+/// How often it is asked whether one is due.
+const TICK: Duration = Duration::from_secs(1);
+/// After one could not be made, it is tried again so much later, by the daemon's clock.
+const AGAIN_AFTER: SignedDuration = SignedDuration::from_secs(10);
+/// So long a picture can be fetched.
+const PICTURE_LASTS: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// One configured report.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub schedule: Schedule,
+    /// The channels that get it.
+    pub to: Vec<String>,
+    /// All where absent.
+    pub sources: Option<Vec<String>>,
+    /// All where absent.
+    pub shops: Option<Vec<String>>,
+    /// The orders go along as a table, where the channel can.
+    pub attach_csv: bool,
+}
+
+impl Plan {
+    /// What a report of these days is about.
+    pub fn scope(&self, name: &str, from: Date, to: Date, late: bool) -> Scope {
+        Scope {
+            name: name.to_owned(),
+            from,
+            to,
+            zone: self.schedule.zone.clone(),
+            sources: self.sources.clone(),
+            shops: self.shops.clone(),
+            late,
+        }
+    }
+}
+
+/// Why reports could not be made that are due, by name: for the watch.
+#[derive(Clone, Default)]
+pub struct Failures(Arc<Mutex<BTreeMap<String, String>>>);
+
+impl Failures {
+    pub fn of(&self, report: &str) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(report).cloned()
+    }
+
+    fn note(&self, report: &str, failure: Option<String>) {
+        let mut failures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match failure {
+            Some(failure) => drop(failures.insert(report.to_owned(), failure)),
+            None => drop(failures.remove(report)),
+        }
+    }
+}
+
+/// What makes reports.
+pub struct Reports {
+    pub store: Arc<Sqlite>,
+    pub reception: Current<Reception>,
+    pub wake: Wake,
+    pub clock: Clock,
+    pub failures: Failures,
+    /// The last day that each report has covered, as far as it was read.
+    covered: BTreeMap<String, Date>,
+    /// When those that could not be made are tried again.
+    again_at: BTreeMap<String, Timestamp>,
+}
+
+impl Reports {
+    pub fn new(store: Arc<Sqlite>, reception: Current<Reception>, wake: Wake, clock: Clock) -> Self {
+        let (failures, covered, again_at) = (Failures::default(), BTreeMap::new(), BTreeMap::new());
+        Self { store, reception, wake, clock, failures, covered, again_at }
+    }
+
+    /// Sends each report when it is due, until `shutdown`.
+    pub async fn run(mut self, shutdown: CancellationToken) {
+        loop {
+            if shutdown.run_until_cancelled(self.look()).await.is_none() {
+                return;
+            }
+            if shutdown.run_until_cancelled(tokio::time::sleep(TICK)).await.is_none() {
+                return;
+            }
+        }
+    }
+
+    /// Looks once which reports are due, and makes those.
+    pub async fn look(&mut self) {
+        let reception = self.reception.get();
+        self.covered.retain(|name, _| reception.reports.contains_key(name));
+        for (name, plan) in &reception.reports {
+            let now = self.clock.now();
+            // Also where the clock was put back meanwhile.
+            if self.again_at.get(name).is_some_and(|at| now < *at && *at <= now + AGAIN_AFTER) {
+                continue;
+            }
+            match self.look_at(name, plan, &reception, now).await {
+                Ok(()) => {
+                    self.again_at.remove(name);
+                    self.failures.note(name, None);
+                }
+                Err(error) => {
+                    tracing::error!(report = name, %error, "a report that is due cannot be made; it is tried again");
+                    self.again_at.insert(name.clone(), now + AGAIN_AFTER);
+                    self.failures.note(name, Some(error.to_string()));
+                }
+            }
+        }
+    }
+
+    async fn look_at(
+        &mut self,
+        name: &str,
+        plan: &Plan,
+        reception: &Reception,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let covered = match self.covered.get(name) {
+            Some(covered) => *covered,
+            None => self.begun(name, plan, now).await?,
+        };
+        let Some(owed) = plan.schedule.owed(covered, now) else { return Ok(()) };
+        let recorded = self.make(name, plan, reception, owed, now).await?;
+        // Another instance may have been first; then what it has covered is read anew.
+        self.covered.remove(name);
+        if let Some(Recorded::New { channels, .. }) = recorded {
+            let (from, to) = (owed.from.to_string(), owed.to.to_string());
+            tracing::info!(report = name, from, to, late = owed.late, "a report was made");
+            self.wake.wake(&channels);
+        }
+        Ok(())
+    }
+
+    /// The last day that was covered. A report that is new begins with the day for which the next one is due.
+    async fn begun(&mut self, name: &str, plan: &Plan, now: Timestamp) -> Result<Date, StoreError> {
+        let mut covered = self.store.reader().report_covered(name).await?;
+        if covered.is_none() {
+            let before = plan.schedule.covered_by(now).unwrap_or(Date::MIN);
+            self.store.begin_report(name, before).await?;
+            covered = self.store.reader().report_covered(name).await?;
+        }
+        let covered = covered.ok_or_else(|| StoreError::Unavailable("its beginning cannot be stored".to_owned()))?;
+        self.covered.insert(name.to_owned(), covered);
+        Ok(covered)
+    }
+
+    async fn make(
+        &self,
+        name: &str,
+        plan: &Plan,
+        reception: &Reception,
+        owed: Owed,
+        now: Timestamp,
+    ) -> Result<Option<Recorded>, StoreError> {
+        let scope = plan.scope(name, owed.from, owed.to, owed.late);
+        let facts = self.store.reader().report_facts(scope.clone()).await?;
+        let report = figures::report(&scope, &facts, now);
+        let (ledger_seq, days) = (facts.ledger_seq, scope.days().iter().map(|day| day.day).collect());
+        let body = if plan.attach_csv { csv::orders(&scope, &facts).into_bytes() } else { Vec::new() };
+        let picture = picture(reception.public_url.as_deref(), now);
+        let address = picture.as_ref().map(|picture| picture.address.clone());
+        let report = Report { picture: address, ..report };
+        let record = Record { body, ..record(reception, report, now) };
+        let picture = picture.map(|picture| (picture.token, picture.expires_at));
+        self.store.record_report(ReportRun { report: name.to_owned(), days, ledger_seq, record, picture }).await
+    }
+}
+
+/// Where a picture can be fetched, and until when.
+pub struct Address {
+    pub token: String,
+    pub address: String,
+    pub expires_at: Timestamp,
+}
+
+/// An address that nobody can guess, below ours; none where ours is not encrypted.
+pub fn picture(public_url: Option<&str>, now: Timestamp) -> Option<Address> {
+    let public_url = public_url.filter(|url| url.starts_with("https://"))?;
+    let mut random = [0; 16];
+    getrandom::fill(&mut random).ok()?;
+    let token = hex::encode(random);
+    let address = format!("{public_url}/charts/{token}.png");
+    Some(Address { token, address, expires_at: now.checked_add(PICTURE_LASTS).unwrap_or(now) })
+}
+
+/// The event of a report, to whom it may concern.
+pub fn record(reception: &Reception, report: Report, now: Timestamp) -> Record {
+    let kind = Kind::Report(report.name.clone());
+    let ((hearers, verdicts), urgent) = (reception.judge(&kind, OWN_SOURCE, None), reception.urgent(&kind));
+    Record {
+        event: Event {
+            id: EventId(Uuid::now_v7()),
+            kind,
+            source: OWN_SOURCE.to_owned(),
+            occurred_at: Some(now),
+            received_at: now,
+            shop: None,
+            order: None,
+            data: Data { report: Some(Box::new(report)), ..Data::default() },
+            proof: Proof::Own,
+        },
+        body: Vec::new(),
+        repeat_keys: Vec::new(),
+        hearers: hearers.into_iter().map(|hearer| (hearer, DeliveryId(Uuid::now_v7()))).collect(),
+        urgent,
+        verdicts,
+    }
+}

@@ -1,0 +1,60 @@
+-- An older binary would book figures by other rules, and orders without their day.
+UPDATE schema_floor SET oldest_binary_schema = 4;
+
+-- The moment whose local day is the order's in the reports.
+ALTER TABLE orders ADD COLUMN day_at INTEGER;
+UPDATE orders SET day_at = CAST(unixepoch(coalesce(body ->> '$.counted.placed_at', body ->> '$.placed_at', body ->> '$.latest_at'), 'subsec') * 1000 AS INTEGER);
+CREATE INDEX orders_by_day ON orders (day_at);
+
+-- The figures by the rules of this version, out of the orders as they stand.
+DELETE FROM ledger;
+INSERT INTO ledger (event, source, shop, order_number, figure, count, minor, currency, effect_at, recorded_at)
+    SELECT x'', o.source, o.body ->> '$.shop.id', o.number, f.figure, 1,
+           o.body ->> '$.total.minor', o.body ->> '$.total.currency', o.day_at, o.day_at
+    FROM orders o JOIN (SELECT 'orders' AS figure UNION ALL SELECT 'cancelled') f
+    WHERE o.day_at IS NOT NULL AND (f.figure = 'orders' OR o.body ->> '$.counted.cancelled_at' IS NOT NULL)
+    ORDER BY o.seq;
+INSERT INTO ledger (event, source, shop, order_number, figure, count, minor, currency, effect_at, recorded_at)
+    SELECT x'', o.source, o.body ->> '$.shop.id', o.number, 'refunded', 1,
+           r.value ->> '$.amount.minor', r.value ->> '$.amount.currency', r.at, r.at
+    FROM orders o JOIN (
+        SELECT p.seq, e.value, CAST(unixepoch(e.value ->> '$.at', 'subsec') * 1000 AS INTEGER) AS at
+        FROM orders p, json_each(p.body, '$.refunds') e
+    ) r ON r.seq = o.seq
+    ORDER BY o.seq;
+
+-- When webhooks came, without a look at what they say.
+CREATE INDEX events_by_arrival ON events (received_at, source);
+
+-- How many repeats came, by the quarter of an hour, counted since 1970: local days begin at such.
+CREATE TABLE repeat_tally (
+    quarter INTEGER NOT NULL,
+    source  TEXT    NOT NULL,
+    count   INTEGER NOT NULL,
+    PRIMARY KEY (quarter, source)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX refusals_by_time ON refusals (at);
+
+-- When each channel took a message last.
+CREATE TABLE last_yes (
+    channel TEXT    NOT NULL PRIMARY KEY,
+    at      INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Each local day that a report has covered, once. No report was made before this version.
+DROP TABLE report_runs;
+CREATE TABLE report_runs (
+    report     TEXT    NOT NULL,
+    day        TEXT    NOT NULL,              -- YYYY-MM-DD, in the report's time zone
+    event      BLOB,                          -- null: the last day before its beginning
+    ledger_seq INTEGER NOT NULL,              -- the newest entry of the ledger that it knew
+    PRIMARY KEY (report, day)
+) STRICT, WITHOUT ROWID;
+
+-- The pictures of reports that can be fetched, by their unguessable names.
+CREATE TABLE pictures (
+    token      TEXT    NOT NULL PRIMARY KEY,
+    event      BLOB    NOT NULL,
+    expires_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;

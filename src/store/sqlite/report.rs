@@ -1,0 +1,356 @@
+//! What reports are made of, and which days they have covered: a day is covered in the commit of the event that tells it.
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use rusqlite::Connection;
+use rusqlite::OptionalExtension;
+use rusqlite::params;
+
+use crate::domain::event::Event;
+use crate::domain::event::EventId;
+use crate::domain::event::Kind;
+use crate::domain::event::OWN_SOURCE;
+use crate::domain::ledger::Figure;
+use crate::domain::report::Bell;
+use crate::domain::report::LastYes;
+use crate::domain::report::Parked;
+use crate::domain::report::calendar::LocalDay;
+use crate::domain::report::facts::Facts;
+use crate::domain::report::facts::Scope;
+use crate::domain::report::facts::Sum;
+use crate::store::Recorded;
+use crate::store::ReportRun;
+use crate::store::ReportStanding;
+use crate::store::StoreError;
+use crate::store::Undelivered;
+use crate::store::sqlite::Orders;
+use crate::store::sqlite::Sqlite;
+use crate::store::sqlite::read::Reader;
+use crate::store::sqlite::record;
+use crate::store::sqlite::rows;
+
+const SUMS: &str = "SELECT source, shop, figure, currency, sum(count), sum(minor) FROM ledger
+    WHERE effect_at >= ?1 AND effect_at < ?2 GROUP BY source, shop, figure, currency";
+const CHANGES: &str = "SELECT source, shop, figure, currency, count, minor, effect_at FROM ledger
+    WHERE seq > ?1 AND seq <= ?2 AND effect_at < ?3";
+const ORDERS: &str = "SELECT source, body FROM orders WHERE day_at >= ?1 AND day_at < ?2 ORDER BY day_at, seq";
+const ARRIVALS: &str = "SELECT source, received_at FROM events INDEXED BY events_by_arrival
+    WHERE received_at >= ?1 AND received_at < ?2 AND source <> ?3 ORDER BY received_at";
+const TOLD: &str = "SELECT event FROM events INDEXED BY events_by_arrival
+    WHERE received_at >= ?1 AND kind IN (?2, ?3, ?4) ORDER BY received_at, seq";
+const REPEATS: &str =
+    "SELECT source, sum(count) FROM repeat_tally WHERE quarter >= ?1 AND quarter < ?2 GROUP BY source";
+const REFUSED: &str = "SELECT source, count(*) FROM refusals WHERE at >= ?1 AND at < ?2 GROUP BY source";
+// Ids begin with the time of their making. What is delivered was due last when it was; what a digest has told, when that was.
+const DELIVERIES: &str = "SELECT d.state, count(*),
+        sum(d.state IN ('delivered', 'merged') AND coalesce(l.due_at, d.due_at) - d.created_at > 60000)
+    FROM deliveries d LEFT JOIN deliveries l ON l.id = d.digest
+    WHERE d.id >= ?1 AND d.id < ?2 GROUP BY d.state";
+
+impl Reader {
+    /// What the store knows of a report's days, as of one moment.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn report_facts(&self, scope: Scope) -> Result<Facts, StoreError> {
+        self.look(move |connection| {
+            let transaction = connection.unchecked_transaction()?;
+            facts(&transaction, &scope)
+        })
+        .await
+    }
+
+    /// The last day that a report has covered; `None` when it is new.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn report_covered(&self, report: &str) -> Result<Option<Date>, StoreError> {
+        let report = report.to_owned();
+        self.look(move |connection| covered(connection, &report)).await
+    }
+
+    /// What became of the report that covers a day.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn report_standing(&self, report: &str, day: Date) -> Result<ReportStanding, StoreError> {
+        let report = report.to_owned();
+        self.look(move |connection| standing(connection, &report, day)).await
+    }
+
+    /// The event whose picture has this name, unless its time is over.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn pictured(&self, token: &str, now: Timestamp) -> Result<Option<Event>, StoreError> {
+        let token = token.to_owned();
+        self.look(move |connection| {
+            let sql = "SELECT e.event FROM pictures p JOIN events e ON e.id = p.event WHERE p.token = ?1 AND p.expires_at > ?2";
+            connection
+                .prepare_cached(sql)?
+                .query_row(params![token, rows::to_millisecond(now)], |row| rows::of_json(0, row.get_ref(0)?.as_str()?))
+                .optional()
+        })
+        .await
+    }
+}
+
+impl Sqlite {
+    /// Notes that a report begins after a day, unless it has begun.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn begin_report(&self, report: &str, after: Date) -> Result<(), StoreError> {
+        let report = report.to_owned();
+        self.change(move |connection| {
+            if covered(connection, &report)?.is_none() {
+                let sql = "INSERT INTO report_runs (report, day, ledger_seq) VALUES (?1, ?2, ?3)";
+                connection.prepare_cached(sql)?.execute(params![
+                    report,
+                    after.to_string(),
+                    newest_entry(connection)?
+                ])?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Records a report and the days that it covers, in one commit. `None`: one of them is covered already, so nothing was done.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]: nothing was kept.
+    pub async fn record_report(&self, run: ReportRun) -> Result<Option<Recorded>, StoreError> {
+        self.change(move |connection| record_run(connection, &run)).await
+    }
+}
+
+/// As [`Sqlite::record_report`].
+pub fn record_run(connection: &Connection, run: &ReportRun) -> rusqlite::Result<Option<Recorded>> {
+    let event = run.record.event.id.0;
+    for day in &run.days {
+        let sql =
+            "INSERT INTO report_runs (report, day, event, ledger_seq) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
+        let given = params![run.report, day.to_string(), event.as_bytes(), run.ledger_seq];
+        if connection.prepare_cached(sql)?.execute(given)? == 0 {
+            // What was inserted for the days before belongs to this very event.
+            connection.prepare_cached("DELETE FROM report_runs WHERE event = ?1")?.execute([event.as_bytes()])?;
+            return Ok(None);
+        }
+    }
+    if let Some((token, expires_at)) = &run.picture {
+        let sql = "INSERT INTO pictures (token, event, expires_at) VALUES (?1, ?2, ?3)";
+        connection.prepare_cached(sql)?.execute(params![token, event.as_bytes(), rows::to_millisecond(*expires_at)])?;
+    }
+    record::record(connection, &mut Orders::new(), &run.record).map(Some)
+}
+
+/// A repeat came.
+pub fn tally_repeat(connection: &Connection, source: &str, at: Timestamp) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO repeat_tally (quarter, source, count) VALUES (?1, ?2, 1)
+               ON CONFLICT (quarter, source) DO UPDATE SET count = count + 1";
+    connection.prepare_cached(sql)?.execute(params![quarter(at), source]).map(drop)
+}
+
+/// A channel took a message.
+pub fn said_yes(connection: &Connection, channel: &str, at: Timestamp) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO last_yes (channel, at) VALUES (?1, ?2)
+               ON CONFLICT (channel) DO UPDATE SET at = max(at, excluded.at)";
+    connection.prepare_cached(sql)?.execute(params![channel, rows::to_millisecond(at)]).map(drop)
+}
+
+/// Removes what is older than `before`.
+pub fn prune(connection: &Connection, before: Timestamp) -> rusqlite::Result<()> {
+    connection.prepare_cached("DELETE FROM repeat_tally WHERE quarter < ?1")?.execute([quarter(before)])?;
+    let sql = "DELETE FROM pictures WHERE expires_at <= ?1";
+    connection.prepare_cached(sql)?.execute([rows::to_millisecond(before)]).map(drop)
+}
+
+fn covered(connection: &Connection, report: &str) -> rusqlite::Result<Option<Date>> {
+    let sql = "SELECT max(day) FROM report_runs WHERE report = ?1";
+    let day: Option<String> = connection.prepare_cached(sql)?.query_row([report], |row| row.get(0))?;
+    day.map(|day| rows::parsed(0, &day)).transpose()
+}
+
+fn newest_entry(connection: &Connection) -> rusqlite::Result<i64> {
+    let sql = "SELECT coalesce(max(seq), 0) FROM ledger";
+    connection.prepare_cached(sql)?.query_row([], |row| row.get(0))
+}
+
+fn facts(connection: &Connection, scope: &Scope) -> rusqlite::Result<Facts> {
+    let days = scope.days();
+    let (Some(first), Some(last)) = (days.first(), days.last()) else { return Ok(Facts::default()) };
+    let ledger_seq = newest_entry(connection)?;
+    let mut facts = Facts { ledger_seq, begun_at: begun_at(connection)?, ..Facts::default() };
+    for day in scope.known_days() {
+        facts.sums.extend(sums(connection, &day)?);
+    }
+    facts.changes = changes(connection, scope, first, ledger_seq)?;
+    let mut changed: Vec<Date> = facts.changes.iter().map(|change| change.day).collect();
+    changed.dedup();
+    for day in changed {
+        facts.changed.extend(sums(connection, &LocalDay::of(day, &scope.zone))?);
+    }
+    let (from, until) = (rows::to_millisecond(first.from), rows::to_millisecond(last.until));
+    let mut select = connection.prepare_cached(ORDERS)?;
+    let orders =
+        select.query_map([from, until], |row| Ok((row.get(0)?, rows::of_json(1, row.get_ref(1)?.as_str()?)?)))?;
+    facts.orders = orders.collect::<rusqlite::Result<_>>()?;
+    let mut select = connection.prepare_cached(ARRIVALS)?;
+    let arrivals = select
+        .query_map(params![from, until, OWN_SOURCE], |row| Ok((row.get(0)?, rows::of_millisecond(1, row.get(1)?)?)))?;
+    facts.arrivals = arrivals.collect::<rusqlite::Result<_>>()?;
+    let [low, keys, totals] = [Kind::StockLow, Kind::StockKeysLow, Kind::TotalsReported].map(|kind| kind.to_string());
+    let mut select = connection.prepare_cached(TOLD)?;
+    let told = select.query_map(params![from, low, keys, totals], |row| rows::of_json(0, row.get_ref(0)?.as_str()?))?;
+    // One that only a newer version can read is that version's business.
+    facts.told = told.filter_map(Result::ok).collect();
+    facts.bell = bell(connection, scope, first.from, last.until)?;
+    Ok(facts)
+}
+
+fn begun_at(connection: &Connection) -> rusqlite::Result<Option<Timestamp>> {
+    let sql = "SELECT min(effect_at) FROM ledger";
+    let at: Option<i64> = connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
+    at.map(|at| rows::of_millisecond(0, at)).transpose()
+}
+
+fn sums(connection: &Connection, day: &LocalDay) -> rusqlite::Result<Vec<Sum>> {
+    let given = [rows::to_millisecond(day.from), rows::to_millisecond(day.until)];
+    let mut select = connection.prepare_cached(SUMS)?;
+    let found = select.query_map(given, |row| sum(row, day.day))?;
+    found.collect()
+}
+
+fn sum(row: &rusqlite::Row<'_>, day: Date) -> rusqlite::Result<Sum> {
+    let figure: String = row.get(2)?;
+    let known = Figure::ALL.into_iter().find(|known| known.as_str() == figure);
+    let known = known.ok_or_else(|| rusqlite::Error::InvalidColumnType(2, figure, rusqlite::types::Type::Text))?;
+    Ok(Sum {
+        day,
+        source: row.get(0)?,
+        shop: row.get(1)?,
+        figure: known,
+        currency: row.get(3)?,
+        count: row.get(4)?,
+        minor: row.get::<_, Option<i64>>(5)?.unwrap_or_default(),
+    })
+}
+
+/// What has been booked since the report before, on days that reports have covered, by day.
+fn changes(connection: &Connection, scope: &Scope, first: &LocalDay, ledger_seq: i64) -> rusqlite::Result<Vec<Sum>> {
+    let sql = "SELECT ledger_seq FROM report_runs WHERE report = ?1 AND day < ?2 ORDER BY day DESC LIMIT 1";
+    let given = params![scope.name, first.day.to_string()];
+    let before: Option<i64> = connection.prepare_cached(sql)?.query_row(given, |row| row.get(0)).optional()?;
+    let sql = "SELECT 1 FROM report_runs WHERE report = ?1 AND day = ?2 AND event IS NOT NULL";
+    let mut was_covered = connection.prepare_cached(sql)?;
+    let Some(before) = before else { return Ok(Vec::new()) };
+    let mut select = connection.prepare_cached(CHANGES)?;
+    let found = select.query_map(params![before, ledger_seq, rows::to_millisecond(first.from)], |row| {
+        let at = rows::of_millisecond(6, row.get(6)?)?;
+        sum(row, at.to_zoned(scope.zone.clone()).date())
+    })?;
+    let mut changes: Vec<Sum> = found.collect::<rusqlite::Result<_>>()?;
+    changes.sort_by_key(|change| change.day);
+    let mut kept = Vec::new();
+    for group in changes.chunk_by(|one, other| one.day == other.day) {
+        if was_covered.exists(params![scope.name, group[0].day.to_string()])? {
+            kept.extend_from_slice(group);
+        }
+    }
+    Ok(kept)
+}
+
+fn bell(connection: &Connection, scope: &Scope, from: Timestamp, until: Timestamp) -> rusqlite::Result<Bell> {
+    let of_sources = |sql: &str, from: i64, until: i64| -> rusqlite::Result<i64> {
+        let mut select = connection.prepare_cached(sql)?;
+        let found = select.query_map([from, until], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))?;
+        let counts: Vec<(String, i64)> = found.collect::<rusqlite::Result<_>>()?;
+        Ok(counts.into_iter().filter(|(source, _)| scope.has_source(source)).map(|(_, count)| count).sum())
+    };
+    let mut bell = Bell {
+        repeats: of_sources(REPEATS, quarter(from), quarter(until))?,
+        refused: of_sources(REFUSED, rows::to_millisecond(from), rows::to_millisecond(until))?,
+        ..Bell::default()
+    };
+    let mut select = connection.prepare_cached(DELIVERIES)?;
+    let mut found = select.query([first_id(from).to_vec(), first_id(until).to_vec()])?;
+    while let Some(row) = found.next()? {
+        let (state, count): (String, i64) = (row.get(0)?, row.get(1)?);
+        match state.as_str() {
+            "delivered" | "merged" => bell.delivered += count,
+            "waiting" => bell.waiting += count,
+            "dead" => bell.dead += count,
+            _ => {}
+        }
+        bell.late += row.get::<_, i64>(2)?;
+    }
+    let mut select =
+        connection.prepare_cached("SELECT channel, since, reason FROM parked_channels ORDER BY channel")?;
+    let parked = select.query_map([], |row| {
+        Ok(Parked { channel: row.get(0)?, since: rows::of_millisecond(1, row.get(1)?)?, reason: row.get(2)? })
+    })?;
+    bell.parked = parked.collect::<rusqlite::Result<_>>()?;
+    let mut select = connection.prepare_cached("SELECT channel, at FROM last_yes ORDER BY channel")?;
+    let channels =
+        select.query_map([], |row| Ok(LastYes { channel: row.get(0)?, at: rows::of_millisecond(1, row.get(1)?)? }))?;
+    bell.channels = channels.collect::<rusqlite::Result<_>>()?;
+    Ok(bell)
+}
+
+/// The lowest id that is made at a moment.
+fn first_id(at: Timestamp) -> [u8; 16] {
+    let mut id = [0; 16];
+    id[..6].copy_from_slice(&rows::to_millisecond(at).to_be_bytes()[2..]);
+    id
+}
+
+/// Local days begin at quarters of an hour, in every zone.
+fn quarter(at: Timestamp) -> i64 {
+    at.as_second().div_euclid(900)
+}
+
+fn standing(connection: &Connection, report: &str, day: Date) -> rusqlite::Result<ReportStanding> {
+    let sql = "SELECT event FROM report_runs WHERE report = ?1 AND day = ?2";
+    let read = |row: &rusqlite::Row<'_>| row.get_ref(0)?.as_blob_or_null()?.map(|id| rows::uuid(0, id)).transpose();
+    let given = params![report, day.to_string()];
+    let Some(event) = connection.prepare_cached(sql)?.query_row(given, read).optional()?.flatten() else {
+        // The days from its beginning on are covered one after another.
+        let sql = "SELECT min(day) FROM report_runs WHERE report = ?1";
+        let begins_after: Option<String> = connection.prepare_cached(sql)?.query_row([report], |row| row.get(0))?;
+        let has_begun = begins_after.is_some_and(|before| day.to_string() > before);
+        return Ok(if has_begun { ReportStanding::Missing } else { ReportStanding::NotBegun });
+    };
+    // What its quiet hours hold is as the merchant wants it.
+    let sql = "SELECT d.channel, d.state, d.answer, d.created_at FROM deliveries d
+        WHERE d.event = ?1 AND d.instead_of IS NULL AND d.state IN ('waiting', 'dead')
+        AND NOT (d.state = 'waiting' AND EXISTS (SELECT 1 FROM steps s WHERE s.delivery = d.id AND s.step = 'held'
+            AND unixepoch(s.detail) * 1000 = d.due_at))
+        ORDER BY d.channel";
+    let mut select = connection.prepare_cached(sql)?;
+    let undelivered = select.query_map([event.as_bytes()], |row| {
+        Ok(Undelivered { channel: row.get(0)?, state: row.get(1)?, answer: row.get(2)? })
+    })?;
+    Ok(ReportStanding::Made { event: EventId(event), undelivered: undelivered.collect::<rusqlite::Result<_>>()? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::sqlite::schema;
+
+    #[test]
+    fn a_report_costs_what_its_days_cost_and_never_goes_through_the_history() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        schema::migrate(&mut connection).unwrap();
+        for sql in [SUMS, CHANGES, ORDERS, ARRIVALS, TOLD, REPEATS, REFUSED, DELIVERIES] {
+            let mut explain = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let parameters = vec![rusqlite::types::Null; explain.parameter_count()];
+            let steps =
+                explain.query_map(rusqlite::params_from_iter(parameters), |row| row.get::<_, String>(3)).unwrap();
+            let plan = steps.map(Result::unwrap).collect::<Vec<_>>().join("\n");
+            assert!(!plan.contains("SCAN"), "{sql}\n{plan}");
+            assert!(plan.contains("SEARCH"), "{sql}\n{plan}");
+        }
+    }
+}
