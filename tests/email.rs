@@ -544,6 +544,28 @@ async fn a_full_mailbox_is_tried_late_and_only_once_more() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_late_retry_of_one_full_mailbox_is_not_taken_for_that_of_another() {
+    let more = "retry = [\"3h\", \"4h\"]\nurgent = []";
+    let (scene, daemon) = mailing(Post::default(), &format!("[{COOK:?}, {OWNER:?}]"), more).await;
+    let full = || smtp(Phase::Recipient, Some("552 5.2.2 mailbox full"));
+    scene.far.order(COOK, full(), Times::Always);
+    scene.far.order(OWNER, smtp(Phase::Recipient, Some("450 4.2.0 greylisted, later")), Times::Next(2));
+    // The owner's mailbox is found full for the first time at the late retry of the cook's.
+    scene.far.order(OWNER, full(), Times::Next(1));
+    daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
+    let mut wanted = Vec::new();
+    for (came, minutes) in [(&["full", "retry"][..], 210), (&["full", "retry"], 270), (&["full", "full"], 400)] {
+        wanted.extend(came);
+        until_outcomes(&daemon, &wanted).await;
+        scene.hands.forward(SignedDuration::from_mins(minutes));
+    }
+    wanted.push("delivered");
+    until_outcomes(&daemon, &wanted).await;
+    daemon.until_done().await;
+    assert_eq!((scene.told(COOK).len(), scene.told(OWNER).len()), (0, 1), "there was room in time for the owner's");
+}
+
 #[tokio::test]
 async fn a_mail_arrives_byte_for_byte_and_connections_are_kept_within_their_cap() {
     let (sandbox, address) = post_office(Post::default()).await;

@@ -494,4 +494,9 @@ async fn what_keeta_refuses_is_said_and_the_command_fails() {
     let nowhere = folder(&keeta("hush").replace("public_url", "# public_url"));
     let output = orderbell(nowhere.path(), &register).await;
     assert!(output.status.code() == Some(2) && text(&output).contains("set public_url"), "{}", text(&output));
+    let before = far.messages().len();
+    let unfilled = folder(&keeta("hush").replace("bell.example.com", "change-me.example.com"));
+    let output = orderbell(unfilled.path(), &register).await;
+    assert!(output.status.code() == Some(2) && text(&output).contains("is a placeholder"), "{}", text(&output));
+    assert_eq!(far.messages().len(), before, "Keeta hears of no such address");
 }

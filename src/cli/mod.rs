@@ -1,5 +1,6 @@
 //! The commands: one file each, and what they share.
 
+mod backup;
 mod cancel;
 mod change;
 mod check;
@@ -83,6 +84,8 @@ enum Command {
     Redeliver(redeliver::Redeliver),
     /// Cancels messages that have not arrived
     Cancel(cancel::Cancel),
+    /// Copies the store to a file, also while the daemon runs
+    Backup(backup::Backup),
     /// Prints a commented configuration to begin with: the example, or what the sources and channels that you name need
     Init(init::Init),
     /// Prints the JSON Schema of the configuration, by which editors complete and check it
@@ -132,6 +135,7 @@ pub fn main() -> ExitCode {
         Command::Why(why) => run(why::run(why, file)),
         Command::Redeliver(redeliver) => run(redeliver::run(redeliver, file)),
         Command::Cancel(cancel) => cancel::run(&cancel, file),
+        Command::Backup(backup) => run(backup::run(backup, file)),
         Command::Init(init) => init::run(&init),
         Command::Schema => schema::run(),
         Command::Completions(completions) => completions::run(&completions, Arguments::command()),

@@ -8,7 +8,7 @@ mod kinds;
 mod later;
 mod mail;
 pub mod parts;
-mod placeholder;
+pub mod placeholder;
 pub mod problem;
 pub mod rehearsal;
 mod routes;

@@ -148,7 +148,7 @@ impl Turn<'_> {
             attempts: self.attempts,
             spent: due.spent,
             form: self.part().form,
-            late: due.late,
+            late: due.late.contains(&self.part().index),
             probes: self.sending.probes,
         };
         let step = retry::next(&answer.outcome, standing, &lane.waits, ended);

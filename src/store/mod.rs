@@ -108,8 +108,8 @@ pub struct Due {
     pub maybe_told: bool,
     /// An earlier attempt was answered with a yes: one recipient of several has the message.
     pub told: bool,
-    /// An earlier attempt, hours ago, found a recipient's mailbox full.
-    pub late: bool,
+    /// The parts of which an attempt, hours ago, found the recipient's mailbox full.
+    pub late: Vec<u16>,
     /// For a fallback: the channels that could not be reached, the first one first.
     pub unreached: Vec<Unreached>,
     /// Of a report: its orders as CSV.

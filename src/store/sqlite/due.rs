@@ -131,8 +131,8 @@ fn ids(connection: &Connection, sql: &str, given: impl rusqlite::Params) -> rusq
 const DUE: &str = "SELECT d.order_key, d.attempts, d.spent, d.form, e.event, o.body,
         EXISTS (SELECT 1 FROM attempts a WHERE a.delivery = d.id AND a.outcome = 'unknown'),
         EXISTS (SELECT 1 FROM attempts a WHERE a.delivery = d.id AND a.outcome = 'delivered' AND a.ended_at >= asked_at),
-        EXISTS (SELECT 1 FROM attempts a WHERE a.delivery = d.id AND a.outcome = 'full' AND a.ended_at >= asked_at
-            AND a.ended_at <= ?2 - 18000000),
+        (SELECT json_group_array(DISTINCT a.part) FROM attempts a WHERE a.delivery = d.id AND a.outcome = 'full'
+            AND a.ended_at >= asked_at AND a.ended_at <= ?2 - 18000000),
         d.round, d.unreached, CASE WHEN e.kind LIKE 'report.%' AND length(e.body) > 0 THEN e.body END
     FROM (SELECT *, coalesce((SELECT max(at) FROM steps WHERE delivery = id AND step = 'redelivered'), 0) AS asked_at
         FROM deliveries WHERE id = ?1) d
@@ -174,7 +174,7 @@ fn due(id: DeliveryId, row: &Row<'_>) -> rusqlite::Result<Due> {
         order: row.get_ref(5)?.as_str_or_null()?.map(|body| rows::of_json(5, body)).transpose()?,
         maybe_told: row.get(6)?,
         told: row.get(7)?,
-        late: row.get(8)?,
+        late: rows::of_json(8, row.get_ref(8)?.as_str()?)?,
         round: row.get(9)?,
         unreached: row.get_ref(10)?.as_str_or_null()?.map_or(Ok(Vec::new()), |text| rows::of_json(10, text))?,
         table: row.get_ref(11)?.as_blob_or_null()?.map(|table| String::from_utf8_lossy(table).into_owned()),

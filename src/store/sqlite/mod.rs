@@ -2,6 +2,7 @@
 //! answered.
 
 pub mod asked;
+pub mod backup;
 pub mod change;
 mod deliver;
 mod due;
