@@ -19,6 +19,7 @@ use crate::config::languages;
 use crate::config::problem::Problem;
 use crate::config::problem::Problems;
 use crate::config::sources;
+use crate::config::store;
 use crate::config::tables::named;
 use crate::config::tables::table;
 use crate::config::text_of;
@@ -139,7 +140,7 @@ impl Wanted<'_> {
 pub fn store(file: &Path) -> Result<StorePart, Vec<Problem>> {
     part(file, |mut root, surroundings, problems| {
         let channels = named(&mut root, "channel", problems).into_iter().map(|(name, _)| name.into_inner()).collect();
-        let store = top::store(table(&mut root, "store", problems), surroundings, problems)?;
+        let store = store::read(table(&mut root, "store", problems), surroundings, problems)?;
         let timezone = top::timezone(&mut root, surroundings, &mut unheeded(problems));
         Some(StorePart { store, timezone, channels })
     })
@@ -151,7 +152,7 @@ pub fn store(file: &Path) -> Result<StorePart, Vec<Problem>> {
 /// As [`store`].
 pub fn explaining(file: &Path) -> Result<ExplainingPart, Vec<Problem>> {
     part(file, |mut root, surroundings, problems| {
-        let store = top::store(table(&mut root, "store", problems), surroundings, problems)?;
+        let store = store::read(table(&mut root, "store", problems), surroundings, problems)?;
         let explaining = top::explaining(root, surroundings, store, &mut unheeded(problems));
         Some(explaining)
     })
@@ -163,7 +164,7 @@ pub fn explaining(file: &Path) -> Result<ExplainingPart, Vec<Problem>> {
 /// As [`store`], and those of the report.
 pub fn report(file: &Path, name: &str) -> Result<ReportPart, Vec<Problem>> {
     part(file, |mut root, surroundings, problems| {
-        let store = top::store(table(&mut root, "store", problems), surroundings, problems)?;
+        let store = store::read(table(&mut root, "store", problems), surroundings, problems)?;
         top::report(root, name, surroundings, store, problems)
     })
 }
@@ -204,7 +205,7 @@ pub fn channels(file: &Path, which: Which<'_>) -> Result<ChannelPart, Vec<Proble
 pub fn ways_out(file: &Path, which: Which<'_>) -> Result<(ChannelPart, Store), Vec<Problem>> {
     let wanted = Wanted { which, secrets: Secrets::Read };
     part(file, |mut root, surroundings, problems| {
-        let store = top::store(table(&mut root, "store", problems), surroundings, problems);
+        let store = store::read(table(&mut root, "store", problems), surroundings, problems);
         let channels = top::channels(&mut root, wanted, surroundings, problems)?;
         Some((channels, store?))
     })
