@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::path::PathBuf;
 
+use toml::Spanned;
 use toml::de::DeTable;
 
 use crate::config::ConfiguredChannel;
@@ -18,6 +19,7 @@ use crate::config::Zone;
 use crate::config::languages;
 use crate::config::problem::Problem;
 use crate::config::problem::Problems;
+use crate::config::section::Section;
 use crate::config::sources;
 use crate::config::store;
 use crate::config::tables::named;
@@ -99,6 +101,16 @@ pub struct ChannelPart {
 pub struct ScenePart {
     pub channels: ChannelPart,
     pub sources: BTreeMap<String, ConfiguredSource>,
+    pub reports: Vec<KnownReport>,
+    /// How the internet reaches us, where that is known.
+    pub public_url: Option<String>,
+}
+
+/// What a report is called, and whether its orders go along.
+#[derive(Debug)]
+pub struct KnownReport {
+    pub name: String,
+    pub attach_csv: bool,
 }
 
 /// Which channels a command is about.
@@ -223,7 +235,13 @@ pub fn scenes(file: &Path, channel: &str) -> Result<ScenePart, Vec<Problem>> {
         sections.iter_mut().for_each(|(_, section)| sources::stand_in(section));
         let read = sources::read(sections, surroundings, problems);
         let sources = read.into_iter().map(|(name, read)| Some((name, read.source?))).collect::<Option<_>>()?;
-        Some(ScenePart { channels, sources })
+        let report = |(name, section): (Spanned<String>, Section<'_>)| KnownReport {
+            name: name.into_inner(),
+            attach_csv: section.value(&["attach_csv"]).and_then(|value| value.get_ref().as_bool()) == Some(true),
+        };
+        let reports = named(&mut root, "report", problems).into_iter().map(report).collect();
+        let server = top::server(table(&mut root, "server", problems), &mut unheeded(problems));
+        Some(ScenePart { channels, sources, reports, public_url: server.and_then(|server| server.public_url) })
     })
 }
 
