@@ -18,6 +18,7 @@ mod section;
 pub mod settings;
 mod sources;
 pub mod starter;
+mod store;
 mod tables;
 pub mod template_folder;
 mod template_words;

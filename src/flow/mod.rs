@@ -16,7 +16,7 @@ pub mod signs;
 pub mod stranded;
 mod telling;
 pub mod watch;
-mod words;
+pub mod words;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -23,10 +23,12 @@ use crate::domain::message::Enclosed;
 use crate::domain::message::Form;
 use crate::domain::message::Message;
 use crate::domain::message::Part;
+use crate::domain::report::Report;
 use crate::domain::template::ComposeError;
 use crate::domain::template::Templates;
 use crate::domain::template::digest::Notes;
 use crate::flow::lane::Lane;
+use crate::flow::words::report::Reader;
 use crate::store::Due;
 
 /// A composed message.
@@ -47,13 +49,17 @@ pub fn written(lane: &Lane, templates: &Templates, leader: &Due, carried: &[Due]
     let (parts, carries) = match carried {
         [] if let Some(figures) = told => {
             let mut failed = None;
-            let compose = |due: &Due, enclosed: Enclosed| {
+            let compose = |report: Report, enclosed: Enclosed| {
+                let mut due = leader.clone();
+                due.event.data.report = Some(Box::new(report));
                 let mut failure = None;
-                let parts = single(lane, templates, due, &[], enclosed, &mut failure);
+                let parts = single(lane, templates, &due, &[], enclosed, &mut failure);
                 failed = failed.take().or(failure);
                 parts.ok_or(())
             };
-            let parts = report::written(lane, templates, leader, figures, &mut failure, compose).ok();
+            let (channel, language) = (lane.channel.as_ref(), lane.language.as_str());
+            let reader = Reader { channel, language, templates, form: leader.form };
+            let parts = reader.written(figures, leader.table.as_deref(), &mut failure, compose).ok();
             failure = failed.or(failure);
             (parts, Vec::new())
         }

@@ -9,6 +9,7 @@ pub mod calendar;
 pub mod csv;
 pub mod facts;
 pub mod figures;
+pub mod sample;
 pub mod sheet;
 
 use jiff::Timestamp;

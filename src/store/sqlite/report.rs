@@ -52,6 +52,18 @@ const DELIVERIES: &str = "SELECT d.state, count(*),
     WHERE d.id >= ?1 AND d.id < ?2 GROUP BY d.state";
 
 impl Reader {
+    /// The orders of a stored report as CSV, where they go along.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn report_table(&self, report: EventId) -> Result<Option<String>, StoreError> {
+        let sql = "SELECT CAST(body AS TEXT) FROM events WHERE id = ?1 AND kind LIKE 'report.%' AND length(body) > 0";
+        self.look(move |connection| {
+            connection.prepare_cached(sql)?.query_row(params![report.0.as_bytes()], |row| row.get(0)).optional()
+        })
+        .await
+    }
+
     /// What the store knows of a report's days, as of one moment.
     ///
     /// # Errors
