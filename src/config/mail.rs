@@ -29,6 +29,7 @@ pub fn read(section: &mut Section<'_>, reach: Reach, problems: &mut Problems<'_>
     section.check_each(&["to"], problems, mailbox);
     section.check_each(&["cc"], problems, mailbox);
     section.check(&["hello_name"], problems, hello_name);
+    section.check(&["unsubscribe"], problems, unsubscribe);
     let email: Email = section.read(problems)?;
     for (key, wrong, message, help) in [
         ("to", email.to.is_empty(), "this mail goes to nobody", "for example to = [\"owner@example.com\"]"),
@@ -101,6 +102,26 @@ fn mailbox(text: &str) -> Result<(), Complaint> {
         };
         Complaint::new(message, "\"owner@example.com\" or \"Harbour Noodle House <orders@example.com>\"")
     })
+}
+
+/// An address for a header of the mail: `mailto:` with an address that mail programs can use, or `https://` with a host.
+fn unsubscribe(text: &str) -> Result<(), Complaint> {
+    let is_written_out = text.bytes().all(|byte| byte.is_ascii_graphic() && !b"<>\"\\".contains(&byte));
+    let is_right = match text.split_once(':') {
+        Some(("mailto", rest)) => {
+            let address = rest.split_once('?').map_or(rest, |(address, _)| address);
+            address.parse::<Party>().is_ok_and(|party| party.address() == address)
+        }
+        Some(("https", rest)) => rest.starts_with("//") && values::web_url(text).is_some(),
+        _ => false,
+    };
+    match is_written_out && is_right {
+        true => Ok(()),
+        false => Err(Complaint::new(
+            "\"unsubscribe\" is not an address that a mail program can call",
+            "\"mailto:owner@example.com?subject=no%20reports\", or an https:// address of yours; blanks are written %20",
+        )),
+    }
 }
 
 /// The name by which a machine introduces itself to a mail server.

@@ -9,6 +9,7 @@ pub mod calendar;
 pub mod csv;
 pub mod facts;
 pub mod figures;
+mod flat;
 pub mod sample;
 pub mod sheet;
 
@@ -142,27 +143,24 @@ pub struct Amounts {
     pub average: Option<Money>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct ShopFigures {
     pub source: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub shop: Option<Shop>,
     #[serde(flatten)]
     pub figures: Figures,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct DayFigures {
     pub day: Date,
     #[serde(flatten)]
     pub figures: Figures,
     /// Absent where our records do not go back so far.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub day_before: Option<Comparison>,
     /// The mean of the last four same weekdays, as far as our records go back.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub same_weekdays: Option<Comparison>,
 }
 
@@ -243,18 +241,16 @@ pub struct Acceptance {
     pub slowest_order: String,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct LowStock {
     pub source: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub shop: Option<Shop>,
     /// `stock.low` or `stock.keys_low`.
     pub kind: String,
     #[serde(flatten)]
     pub item: StockItem,
     /// When it was told.
-    #[serde(serialize_with = "milliseconds")]
     pub at: Timestamp,
 }
 
