@@ -204,13 +204,15 @@ impl SelfWatch {
     }
 
     /// The report of each name that was due last.
-    async fn reports(&self, reception: &Reception, now: Timestamp) -> Result<Vec<LastReport>, StoreError> {
+    async fn reports(&mut self, reception: &Reception, now: Timestamp) -> Result<Vec<LastReport>, StoreError> {
+        let watched_since = *self.began_at.get_or_insert(now);
         let mut reports = Vec::new();
         for (name, plan) in &reception.reports {
             let Some((_, due_at)) = plan.schedule.latest(now) else { continue };
             let Some(day) = plan.schedule.covered_by(now) else { continue };
             let standing = self.with.store.reader().report_standing(name, day).await?;
-            reports.push(LastReport { name: name.clone(), due_at, standing, failure: self.with.failures.of(name) });
+            let (name, failure) = (name.clone(), self.with.failures.of(name));
+            reports.push(LastReport { name, due_at, watched_since, standing, failure });
         }
         Ok(reports)
     }

@@ -24,6 +24,9 @@ const REASONS: usize = 5;
 
 type Orders<'a> = &'a [&'a (String, Order)];
 
+/// Who cancelled, and how many orders.
+type Tally<'a> = (Option<&'a Coded>, i64);
+
 pub fn hours(scope: &Scope, orders: Orders<'_>) -> Vec<Hour> {
     let mut hours: BTreeMap<i8, (i64, BTreeMap<&str, i64>)> = (0..24).map(|hour| (hour, Default::default())).collect();
     for (_, order) in orders.iter().copied() {
@@ -44,7 +47,7 @@ pub fn hours(scope: &Scope, orders: Orders<'_>) -> Vec<Hour> {
 }
 
 pub fn cancellations(orders: Orders<'_>) -> Cancellations {
-    let mut by: BTreeMap<Option<(i64, Option<&str>)>, (Option<&Coded>, i64)> = BTreeMap::new();
+    let mut by: BTreeMap<Option<(i64, Option<&str>)>, Tally<'_>> = BTreeMap::new();
     let mut reasons: BTreeMap<&str, i64> = BTreeMap::new();
     let mut not_accepted = 0;
     for (_, order) in orders.iter().copied().filter(|(_, order)| order.is_cancelled()) {
