@@ -1,6 +1,7 @@
 //! `kind = "email"`: whether the server's address, the people and the certificates are what they should be.
 
 use url::Host;
+use url::Url;
 
 use crate::channel::Way;
 use crate::channel::email::Email;
@@ -29,6 +30,7 @@ pub fn read(section: &mut Section<'_>, reach: Reach, problems: &mut Problems<'_>
     section.check_each(&["to"], problems, mailbox);
     section.check_each(&["cc"], problems, mailbox);
     section.check(&["hello_name"], problems, hello_name);
+    section.check(&["unsubscribe"], problems, unsubscribe);
     let email: Email = section.read(problems)?;
     for (key, wrong, message, help) in [
         ("to", email.to.is_empty(), "this mail goes to nobody", "for example to = [\"owner@example.com\"]"),
@@ -101,6 +103,26 @@ fn mailbox(text: &str) -> Result<(), Complaint> {
         };
         Complaint::new(message, "\"owner@example.com\" or \"Harbour Noodle House <orders@example.com>\"")
     })
+}
+
+/// Where a mail program turns to for a reader who wants no more reports.
+fn unsubscribe(text: &str) -> Result<(), Complaint> {
+    let wrong = |message| {
+        Err(Complaint::new(message, "\"mailto:owner@example.com?subject=no%20reports\", or an https:// address"))
+    };
+    let is_written_whole = text.chars().all(|c| c.is_ascii_graphic() && !"<>\"".contains(c));
+    let url = Url::parse(text).ok().filter(|_| is_written_whole);
+    match text.split_once(':') {
+        Some(("mailto", rest)) if url.is_some() => {
+            let address = rest.split('?').next().unwrap_or_default();
+            match address.parse::<Party>() {
+                Ok(_) => Ok(()),
+                Err(_) => wrong("\"unsubscribe\" names nobody"),
+            }
+        }
+        Some(("https", rest)) if url.is_some() && rest.starts_with("//") => Ok(()),
+        _ => wrong("\"unsubscribe\" is neither a mailto: nor an https:// address"),
+    }
 }
 
 /// The name by which a machine introduces itself to a mail server.

@@ -77,7 +77,8 @@ fn shown(channel: &dyn Channel, parts: &[Part]) -> String {
 fn the_report_reads_as_agreed_on_every_channel_in_every_language() {
     let (dingtalk, markdown) = (golden::robot(""), golden::wecom(""));
     let text = golden::wecom("format = \"text\"");
-    let channels: [(&str, &dyn Channel); 3] = [("dingtalk.md", &dingtalk), ("wecom.md", &markdown), ("wecom.txt", &text)];
+    let channels: [(&str, &dyn Channel); 3] =
+        [("dingtalk.md", &dingtalk), ("wecom.md", &markdown), ("wecom.txt", &text)];
     let (mut wrong, mut known) = (Vec::new(), BTreeSet::new());
     for language in LANGUAGES {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/report").join(language);
@@ -100,7 +101,8 @@ fn the_report_reads_as_agreed_on_every_channel_in_every_language() {
         let report = sample::day("daily").report();
         let fetched = Report { picture: Some(ADDRESS.to_owned()), ..report.clone() };
         hold("picture.dingtalk.md".to_owned(), &shown(&dingtalk, &written(&dingtalk, language, &fetched, None)));
-        let webhook: orderbell::channel::webhook::Webhook = toml::from_str("url = \"https://erp.example.com/\"").unwrap();
+        let webhook: orderbell::channel::webhook::Webhook =
+            toml::from_str("url = \"https://erp.example.com/\"").unwrap();
         let [part] = &written(&webhook, language, &report, None)[..] else { panic!("several parts") };
         let body: Value = serde_json::from_str(&part.body).unwrap();
         hold("day.webhook.json".to_owned(), &format!("{}\n", serde_json::to_string_pretty(&body).unwrap()));
