@@ -32,7 +32,9 @@ pub fn of(report: &Report) -> Value {
     members["bell"].as_object_mut().expect("an object").retain(|name, _| BELL.contains(&name.as_str()));
     let orders: Vec<i64> = list(&members["shops"]).iter().filter_map(|shop| shop["orders"].as_i64()).collect();
     assert!(orders.is_sorted_by(|one, next| one >= next), "the shops with the most orders first: {orders:?}");
-    sort(&mut members["shops"], |shop| format!("{} {}", shop["source"], shop["shop"]["id"]));
+    sort(&mut members["shops"], |shop| {
+        format!("{} {}", shop["source"], shop["shop"]["id"].as_str().unwrap_or_default())
+    });
     sort(&mut members["cancellations"]["by"], |by| format!("{:03}", by["by"]["code"].as_i64().unwrap_or(-1)));
     sort(&mut members["stock"], |low| low["id"].to_string());
     json

@@ -1,7 +1,6 @@
 //! The month counted once more, out of the bodies as they came and by the definitions in words; nothing of the product's.
 
 use std::collections::BTreeMap;
-use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::collections::HashSet;
 
@@ -263,10 +262,8 @@ fn placed(order: &Value, told: Telling, sent: i64, arrived: i64) -> Telling {
     let listed = order["feeDtls"].as_array().unwrap_or(&empty).iter().find(|fee| fee["code"] == "payTotal");
     let paid = order["feeDtl"]["customerFee"]["payTotal"].as_i64();
     let paid = paid.or_else(|| listed.and_then(|fee| fee["price"].as_i64()));
-    let prices: Option<Vec<i64>> = products
-        .iter()
-        .map(|product| Some(product["price"].as_i64()? * product["count"].as_i64()?))
-        .collect();
+    let prices: Option<Vec<i64>> =
+        products.iter().map(|product| Some(product["price"].as_i64()? * product["count"].as_i64()?)).collect();
     let sum = prices.filter(|prices| !prices.is_empty()).map(|prices| prices.iter().sum::<i64>());
     let currency = order["baseOrder"]["currency"].as_str().unwrap_or("HKD").to_owned();
     let at = created.unwrap_or(sent).min(arrived);
@@ -449,9 +446,4 @@ impl About {
     pub fn has_source(&self, source: &str) -> bool {
         self.sources.is_none_or(|only| only == source)
     }
-}
-
-/// The currencies that a set of orders and refunds has.
-pub fn currencies<'a>(amounts: impl Iterator<Item = &'a Amount>) -> BTreeSet<&'a str> {
-    amounts.map(|(currency, _)| currency.as_str()).collect()
 }

@@ -172,8 +172,7 @@ fn compared(figures: &Figures, others: &[&Figures]) -> Value {
         }
         amount
     });
-    let mut json =
-        json!({ "days": count, "orders": mean(orders, count), "amounts": amounts.collect::<Vec<_>>() });
+    let mut json = json!({ "days": count, "orders": mean(orders, count), "amounts": amounts.collect::<Vec<_>>() });
     if let Some(percent) = more(figures.orders, orders) {
         json["orders_percent"] = json!(percent);
     }
@@ -235,8 +234,7 @@ fn details(orders: &[&Order], about: &About) -> Map<String, Value> {
     let reasons = reasons.into_iter().take(5).map(|(reason, orders)| json!({ "reason": reason, "orders": orders }));
     let mut products: Vec<(&str, u64)> = products.into_iter().collect();
     products.sort_by_key(|(name, quantity)| (u64::MAX - quantity, *name));
-    let products =
-        products.into_iter().take(10).map(|(name, quantity)| json!({ "name": name, "quantity": quantity }));
+    let products = products.into_iter().take(10).map(|(name, quantity)| json!({ "name": name, "quantity": quantity }));
     let not_accepted = orders.iter().filter(|order| order.nobody_accepted).count();
     let mut json = json!({
         "hours": hours.collect::<Vec<_>>(),
@@ -326,9 +324,10 @@ fn beside(count: &Count, about: &About, day: i64, total: &Total) -> Value {
         "our_amount": money(gross, &total.amount.0), "difference": difference,
     });
     if ["missing", "amount"].contains(&difference) {
-        let came = count.arrivals.iter().filter(|(at, source, sort)| {
-            *source == APSDAI && *sort == Sort::New && (begin..end).contains(at)
-        });
+        let came = count
+            .arrivals
+            .iter()
+            .filter(|(at, source, sort)| *source == APSDAI && *sort == Sort::New && (begin..end).contains(at));
         let (mut before, mut longest) = (begin, (0, 0, 0));
         for at in came.map(|(at, _, _)| *at).chain([end]) {
             longest = longest.max((at - before, before, at));

@@ -27,11 +27,8 @@ const HONG_KONG: i64 = 8 * HOUR;
 /// Local midnights of Hong Kong, Cairo (before and after its change) and London (likewise), in hours of the UTC day.
 const MIDNIGHTS: [i64; 5] = [16, 21, 22, 23, 0];
 
-const SHOPS: [(u64, &str, &str); 3] = [
-    (466_601, "Harbour Noodle House", "HKD"),
-    (466_602, "Peak Congee", "HKD"),
-    (466_603, "Salmiya Grill", "KWD"),
-];
+const SHOPS: [(u64, &str, &str); 3] =
+    [(466_601, "Harbour Noodle House", "HKD"), (466_602, "Peak Congee", "HKD"), (466_603, "Salmiya Grill", "KWD")];
 const DISHES: [(&str, i64); 16] = [
     ("Wonton noodles", 4800),
     ("Beef brisket", 6200),
@@ -149,7 +146,7 @@ impl Month {
         }
         if is_accepted {
             self.step(&order, 1002, accepted, json!({ "status": 30 }));
-            if !is_cancelled || self.chance.percent(30) {
+            if self.chance.percent(if is_cancelled { 30 } else { 65 }) {
                 let completed = accepted + self.chance.range(10 * MINUTE, HOUR);
                 self.step(&order, 1003, completed, json!({ "status": 40 }));
             }
@@ -300,7 +297,14 @@ impl Month {
         }
     }
 
-    fn come(&mut self, source: &'static str, headers: Vec<(&'static str, String)>, body: &[u8], at: i64, genuine: bool) {
+    fn come(
+        &mut self,
+        source: &'static str,
+        headers: Vec<(&'static str, String)>,
+        body: &[u8],
+        at: i64,
+        genuine: bool,
+    ) {
         self.arrivals.push(Arrival { at, source, headers, body: body.to_vec(), is_genuine: genuine });
     }
 
@@ -345,10 +349,12 @@ impl Month {
             let mut body = body.clone();
             body["paid_at"] = json!(text(paid));
             self.hook("order_pay_hook", &body, paid);
-            body["license_key"] = json!("AAAA-BBBB-CCCC-DDDD");
-            let finished = paid + self.chance.range(1, 120) * SECOND;
-            body["time"] = json!(finished);
-            self.hook("order_finish_hook", &body, finished);
+            if self.chance.percent(60) {
+                body["license_key"] = json!("AAAA-BBBB-CCCC-DDDD");
+                let finished = paid + self.chance.range(1, 120) * SECOND;
+                body["time"] = json!(finished);
+                self.hook("order_finish_hook", &body, finished);
+            }
         } else {
             let at = placed + self.chance.range(60, 3 * 86_400) * SECOND;
             let mut body = body.clone();
