@@ -28,6 +28,7 @@ use crate::flow::Clock;
 use crate::flow::Current;
 use crate::flow::Wake;
 use crate::flow::far_clocks::FarClocks;
+use crate::flow::gallery::Gallery;
 use crate::flow::intake::Inlet;
 use crate::flow::intake::Intake;
 use crate::flow::intake::Reception;
@@ -159,6 +160,7 @@ async fn build(
     let intake = Intake::new(reception.clone(), notices.clone(), store.clone(), wake.clone(), clock.clone());
     work.spawn(refusals::keep(intake.refusals.clone(), store.clone(), clock.clone(), shutdown.clone()));
     let reports = Reports::new(store.clone(), reception.clone(), wake.clone(), clock.clone());
+    let failures = reports.failures.clone();
     work.spawn(reports.run(shutdown.clone()));
     let instruments = Instruments {
         store: store.clone(),
@@ -167,12 +169,15 @@ async fn build(
         wake,
         signs: intake.signs(),
         far_clocks,
+        failures,
         clock: clock.clone(),
         disk: disk(&store_settings.url),
     };
     work.spawn(SelfWatch::new(instruments).run(shutdown.clone()));
-    let endpoint = hooks::routes(Arc::new(intake));
-    work.spawn(server::serve(listeners.hooks, endpoint, limits, shutdown.clone()));
+    let gallery = Gallery::new(store.clone(), templates.clone(), reception.clone(), clock.clone());
+    let intake = Arc::new(intake);
+    let (endpoint, note) = (hooks::routes(intake.clone(), Arc::new(gallery)), hooks::note_unread(intake));
+    work.spawn(server::serve_noting(listeners.hooks, endpoint, limits, note, shutdown.clone()));
     let reloader = Reloader {
         channels,
         overlay,
@@ -226,6 +231,7 @@ pub fn reception(mut config: Config) -> Reception {
         silent_after,
         far_hosts: config.channels.iter().filter_map(far_host).collect(),
         reports: config.reports.iter().map(|(name, report)| (name.clone(), plan(report))).collect(),
+        language: config.language.clone(),
         public_url: config.server.public_url.clone(),
         channels: config.channels.into_iter().map(|(name, channel)| (name, channel.settings.urgent)).collect(),
         routes: config.routes,

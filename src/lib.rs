@@ -48,6 +48,16 @@
 //! parsing, routing, deciding, composing and the choice of the next step are pure functions of their arguments, time
 //! included; database and network are at the rim.
 //!
+//! # The daily report
+//!
+//! ```text
+//! clock ─▶ flow/reports: due? ─▶ store: facts (one moment) ─▶ domain/report: figures ─▶ store: record, with the days covered
+//! ```
+//!
+//! From there it is an event like any other: its words and its picture are made when it is sent. A local day is covered by one
+//! report, because the day is a key in the commit of the event ([`flow::reports`]); what changes on it later is told by the next
+//! one, out of a ledger of differences ([`domain::ledger`]). The watch says when one is missing.
+//!
 //! # When the configuration changes
 //!
 //! It is read again, checked whole, and only then put in force, piece by piece ([`app::reload`]): the templates, what the

@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::process::Stdio;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use jiff::Timestamp;
 use orderbell::sandbox::fault::Fault;
 use orderbell::sandbox::fault::Times;
 use orderbell::sandbox::rules::Rules;
+use orderbell::store::sqlite::Sqlite;
 use serde_json::Value;
 
 use crate::support::A_WHILE;
@@ -294,4 +296,37 @@ async fn what_a_daemon_has_recorded_is_explained_by_its_configuration() {
     daemon.write("", &(scene.hook("erp", "") + &to("erp")));
     let why = orderbell(&daemon, &["why", "1"]);
     assert!(why.out.contains("The routes have changed since") && why.out.contains("Route 3 applied."), "{}", why.out);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_made_beside_the_daemon_holds_all_that_was_acknowledged_and_can_take_its_place() {
+    let scene = Scene::new(Rules::new()).await;
+    let daemon = scene.start_watching(NEVER, "", &(scene.hook("erp", "") + &to("erp"))).await;
+    scene.far.order("erp", refusing(500), Times::Always);
+    for number in 1..=20 {
+        daemon.acknowledged(&keeta::placed(number, scene.hands.now())).await;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let copy = folder.path().join("copy.db");
+    let name = copy.to_str().expect("a path");
+    let done = orderbell(&daemon, &["backup", name]);
+    assert!(done.code == Some(0) && done.out.starts_with(&format!("{name} is written: ")), "{}{}", done.out, done.err);
+    let mode = std::fs::metadata(&copy).expect("a copy").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "buyers' data is in it");
+
+    let bytes = std::fs::read(&copy).expect("a copy");
+    let again = orderbell(&daemon, &["backup", name]);
+    assert!(again.code == Some(1) && again.err.contains("is there already and stays as it is"), "{}", again.err);
+    assert_eq!(std::fs::read(&copy).expect("a copy"), bytes);
+    let nowhere = orderbell(&daemon, &["backup", &format!("{name}.d/copy.db")]);
+    assert!(nowhere.code == Some(1) && nowhere.err.contains("cannot be written"), "{}", nowhere.err);
+    assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 1, "nothing half is left");
+
+    let store = Sqlite::open(&copy, scene.hands.now()).expect("a daemon can start on it");
+    let standings = store.reader().deliveries(None).await.expect("reading");
+    let mut orders: Vec<u32> = standings.iter().map(|one| one.order.as_ref().unwrap().parse().unwrap()).collect();
+    orders.sort_unstable();
+    assert_eq!(orders, (1..=20).collect::<Vec<_>>());
+    assert!(standings.iter().all(|one| one.state == "waiting"), "{standings:#?}");
+    store.close().await;
 }

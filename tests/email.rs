@@ -159,6 +159,22 @@ async fn one_refused_recipient_silences_nobody_and_who_said_yes_is_not_mailed_ag
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_mail_to_many_is_stored_once_and_each_gets_the_whole_of_it() {
+    let people: Vec<String> = (0..10).map(|number| format!("cook-{number}@orderbell.test")).collect();
+    let (scene, daemon) = mailing(Post::default(), &format!("{people:?}"), AT_ONCE).await;
+    // The bytes of one who must wait come from the store.
+    scene.far.order(&people[7], smtp(Phase::Recipient, Some("450 4.2.0 greylisted, later")), Times::Next(1));
+    daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
+    daemon.until_done().await;
+    assert_eq!(attempts(&daemon).len(), 11);
+    let mails: BTreeSet<String> = people.iter().map(|to| scene.told(to)[0].body.clone()).collect();
+    let [mail] = mails.iter().collect::<Vec<_>>()[..] else { panic!("not all got one mail: {mails:?}") };
+    let sql = "SELECT sum(length(body)) FROM parts p JOIN deliveries d ON d.id = p.delivery WHERE d.channel = 'mail'";
+    let kept = daemon.connection().query_row(sql, [], |row| row.get::<_, isize>(0)).expect("a sum").unsigned_abs();
+    assert!((mail.len()..mail.len() + 10 * 80).contains(&kept), "{kept} bytes for a mail of {}", mail.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_mail_that_nobody_takes_is_dead_and_said() {
     let refused = BTreeSet::from([COOK.to_owned(), OWNER.to_owned()]);
     let (scene, daemon) =
@@ -526,6 +542,28 @@ async fn a_full_mailbox_is_tried_late_and_only_once_more() {
         notices.len() == 1 && notices[0].text.as_deref().is_some_and(|text| text.contains("552 5.2.2")),
         "{notices:?}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_late_retry_of_one_full_mailbox_is_not_taken_for_that_of_another() {
+    let more = "retry = [\"3h\", \"4h\"]\nurgent = []";
+    let (scene, daemon) = mailing(Post::default(), &format!("[{COOK:?}, {OWNER:?}]"), more).await;
+    let full = || smtp(Phase::Recipient, Some("552 5.2.2 mailbox full"));
+    scene.far.order(COOK, full(), Times::Always);
+    scene.far.order(OWNER, smtp(Phase::Recipient, Some("450 4.2.0 greylisted, later")), Times::Next(2));
+    // The owner's mailbox is found full for the first time at the late retry of the cook's.
+    scene.far.order(OWNER, full(), Times::Next(1));
+    daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
+    let mut wanted = Vec::new();
+    for (came, minutes) in [(&["full", "retry"][..], 210), (&["full", "retry"], 270), (&["full", "full"], 400)] {
+        wanted.extend(came);
+        until_outcomes(&daemon, &wanted).await;
+        scene.hands.forward(SignedDuration::from_mins(minutes));
+    }
+    wanted.push("delivered");
+    until_outcomes(&daemon, &wanted).await;
+    daemon.until_done().await;
+    assert_eq!((scene.told(COOK).len(), scene.told(OWNER).len()), (0, 1), "there was room in time for the owner's");
 }
 
 #[tokio::test]

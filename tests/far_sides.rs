@@ -134,6 +134,7 @@ async fn a_refusal_is_said_with_its_cause_and_what_to_change() {
         (wecom("nobody"), "there is no robot with this key", "copy `webhook` anew", "invalid webhook url"),
         (wecom("fine"), "is not in the group any more", "make another robot", "bot not in chat"),
         (wecom("fine"), "more than 20 messages", "wait a minute", "freq out of limit"),
+        (wecom("fine"), "answers in the robot's place", "look at `webhook`", "HTTP 200 (not the robot's answer)"),
         (webhook(&far.hook_url("token")), "does not believe", "compare `signing`", "HTTP 401"),
         (webhook(&far.hook_url("nobody")), "no receiver at this path", "look at `url`", "HTTP 404"),
         (webhook(&refused), "nothing listens at this address", "look at the port", "connection refused"),
@@ -146,6 +147,7 @@ async fn a_refusal_is_said_with_its_cause_and_what_to_change() {
             "not in whitelist" => fault(310_000, "ip 203.0.113.9 not in whitelist"),
             "bot not in chat" => fault(93_008, "bot not in chat"),
             "freq out of limit" => fault(45_009, "api freq out of limit"),
+            "HTTP 200 (not the robot's answer)" => far.order("fine", Fault::Garbage, Times::Next(1)),
             _ => {}
         }
         let folder = folder(&config);
@@ -155,6 +157,9 @@ async fn a_refusal_is_said_with_its_cause_and_what_to_change() {
         let line = |head: &str| said.lines().find(|line| line.trim_start().starts_with(head)).unwrap_or_default();
         assert!(line("cause:").contains(cause) && line("change:").contains(change), "{said}");
         assert!(line("answer:").contains(words), "{said}");
+        for once in [line("cause:"), line("change:")].map(|line| line.split_once(": ").unwrap().1.trim()) {
+            assert_eq!(said.matches(once).count(), 1, "said once: {said}");
+        }
         assert!(said.contains("): no\n") && said.ends_with("error: 1 of 1 channels did not say yes\n"), "{said}");
     }
 }
@@ -246,6 +251,24 @@ async fn a_channel_that_is_not_there_is_wrong_usage() {
         assert_eq!(output.status.code(), Some(2), "{}", text(&output));
     }
     assert!(far.messages().is_empty());
+}
+
+#[tokio::test]
+async fn who_has_no_channel_and_no_source_yet_reads_how_to_get_one() {
+    let folder = folder("");
+    for (arguments, what) in [
+        (&["test", "--all"][..], "there is no channel to test in orderbell.toml; add a [channel.NAME]"),
+        (&["test", "--all", "--format", "json"], "there is no channel to test in orderbell.toml; add a [channel.NAME]"),
+        (&["test", "office"], "there is no channel \"office\"; nor any other: add a [channel.NAME]"),
+        (&["render", "order.placed", "--channel", "office"], "nor any other: add a [channel.NAME]"),
+        (&["simulate", "keeta", "order.placed"], "there is no source \"keeta\"; nor any other: add a [source.NAME]"),
+    ] {
+        let output = orderbell(folder.path(), arguments).await;
+        let said = text(&output);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.starts_with("error: ") && said.contains(what) && said.contains("`orderbell init --"), "{said}");
+    }
+    assert!(!folder.path().join("orderbell.db").exists(), "nothing was tried");
 }
 
 #[tokio::test]
@@ -471,4 +494,9 @@ async fn what_keeta_refuses_is_said_and_the_command_fails() {
     let nowhere = folder(&keeta("hush").replace("public_url", "# public_url"));
     let output = orderbell(nowhere.path(), &register).await;
     assert!(output.status.code() == Some(2) && text(&output).contains("set public_url"), "{}", text(&output));
+    let before = far.messages().len();
+    let unfilled = folder(&keeta("hush").replace("bell.example.com", "change-me.example.com"));
+    let output = orderbell(unfilled.path(), &register).await;
+    assert!(output.status.code() == Some(2) && text(&output).contains("is a placeholder"), "{}", text(&output));
+    assert_eq!(far.messages().len(), before, "Keeta hears of no such address");
 }

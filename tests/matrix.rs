@@ -287,8 +287,14 @@ impl Cell {
         if self.way == Way::Mail {
             left.push((1, ended(second)));
         }
-        let mut attempts = Vec::new();
+        let mut attempts: Vec<(i64, &'static str)> = Vec::new();
         while left.iter().any(|(_, turns)| !turns.is_empty()) {
+            // Whoever had the fewest turns begins, the first of them; then the others, in their sequence.
+            left.sort_by_key(|(part, _)| *part);
+            let tried = |part: i64| attempts.iter().filter(|(of, _)| *of == part).count();
+            let waiting = left.iter().filter(|(_, turns)| !turns.is_empty());
+            let next = waiting.map(|(part, _)| *part).min_by_key(|part| tried(*part));
+            left.sort_by_key(|(part, _)| Some(*part) < next);
             for (part, turns) in left.iter_mut().filter(|(_, turns)| !turns.is_empty()) {
                 let outcome = turns.remove(0);
                 attempts.push((*part, outcome));

@@ -133,6 +133,9 @@ fn whoever_follows_the_readme_reads_an_order_in_every_channel() {
     variables.values_mut().for_each(|value| *value = value.replace(":8789/", &format!(":{far}/")));
     std::fs::write(&file, text.replace(":8790\"", &format!(":{mail}\""))).unwrap();
 
+    let second = run(&["sandbox", "--listen", &format!("127.0.0.1:{far}"), "--mail", "127.0.0.1:0"], &variables);
+    assert!(said(&second).contains("is another sandbox or demo running?"), "{}", said(&second));
+
     let check = run(&["check"], &variables);
     assert_eq!(said(&check), "orderbell.toml: no errors, no warnings\n");
     let test = run(&["test", "--all"], &variables);
@@ -170,4 +173,49 @@ fn whoever_follows_the_readme_reads_an_order_in_every_channel() {
         assert!(shown.contains(&format!("── {far_side} · accepted")), "{far_side}:\n{shown}");
     }
     assert!(!shown.contains("refused"), "{shown}");
+
+    // What the README's table of commands says of looking back and of looking ahead.
+    let told = said(&run(&["why", "0001"], &variables));
+    assert!(told.starts_with("Order ") && told.matches(": delivered on ").count() == 4, "{told}");
+    let rows = run(&["deliveries", "--channel", "kitchen", "--limit", "1", "--format", "json"], &variables).stdout;
+    let rows: serde_json::Value = serde_json::from_slice(&rows).unwrap();
+    let id = rows[0]["id"].as_str().unwrap();
+    let cancelled = run(&["cancel", id], &variables);
+    assert!(
+        cancelled.status.code() == Some(1) && said(&cancelled).contains(": not cancelled: "),
+        "{}",
+        said(&cancelled)
+    );
+    let redelivered = run(&["redeliver", id], &variables);
+    assert!(
+        redelivered.status.success() && said(&redelivered).contains(": goes out once more"),
+        "{}",
+        said(&redelivered)
+    );
+    sandbox.until("── DingTalk robot kitchen · accepted");
+    let copied = run(&["backup", "copy.db"], &variables);
+    assert!(copied.status.success() && folder.path().join("copy.db").exists(), "{}", said(&copied));
+    let rendered = run(&["render", "order.placed", "--channel", "email", "--html", "mail.html"], &BTreeMap::new());
+    assert!(said(&rendered).starts_with("Subject: Order #"), "{}", said(&rendered));
+    assert!(std::fs::read_to_string(folder.path().join("mail.html")).unwrap().contains("</html>"));
+}
+
+#[test]
+fn the_readme_names_every_command_and_no_other() {
+    let help = orderbell(Path::new("."), &["--help"], &BTreeMap::new()).output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    let (_, list) = help.split_once("Commands:\n").unwrap();
+    let commands: Vec<&str> = list
+        .lines()
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| line.strip_prefix("  ")?.split(' ').next().filter(|name| !name.is_empty()))
+        .collect();
+    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    for command in &commands {
+        assert!(readme.contains(&format!("\n| `orderbell {command}")), "{command} is not in the table of commands");
+    }
+    for typed in readme.split("`orderbell ").skip(1) {
+        let named = typed.split(|letter: char| !letter.is_ascii_lowercase()).next().unwrap();
+        assert!(commands.contains(&named), "there is no `orderbell {named}`");
+    }
 }

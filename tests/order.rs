@@ -149,6 +149,13 @@ fn a_total_that_comes_later_corrects_the_figures_of_its_day() {
 }
 
 #[test]
+fn an_amount_that_nobody_can_mean_spoils_no_sum() {
+    let decision = decide(None, &placed(Some(i64::MAX)), &[]);
+    let booked: Vec<_> = decision.ledger.into_iter().map(|entry| (entry.figure, entry.count, entry.amount)).collect();
+    assert_eq!(booked, [(Figure::Orders, 1, None)]);
+}
+
+#[test]
 fn a_refund_takes_effect_once_and_not_while_somebody_has_to_agree_to_it() {
     let waiting = |occurred| {
         let mut event = refund("r", 1000, occurred);

@@ -28,6 +28,7 @@ use orderbell::flow::Wake;
 use orderbell::flow::far_clocks::FarClocks;
 use orderbell::flow::intake::Reception;
 use orderbell::flow::notice::Notices;
+use orderbell::flow::reports::Failures;
 use orderbell::flow::signs::Signs;
 use orderbell::flow::watch;
 use orderbell::flow::watch::Instruments;
@@ -608,6 +609,7 @@ async fn a_disk_that_fills_is_told_once_and_when_it_has_room_again() {
         let (reception, wake, gauge) = (Current::new(Reception::default()), Wake::default(), free.clone());
         let clock = clock.clone();
         let watch = SelfWatch::new(Instruments {
+            failures: Failures::default(),
             store: store.clone(),
             notices: Notices::new(store.clone(), reception.clone(), wake.clone()),
             reception,

@@ -1,5 +1,7 @@
 //! What to do about an answer: the cause in plain words and what to change, found by what stands in the answer's words.
 
+use crate::domain::retry::own_words;
+
 /// One cause of a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Advice {
@@ -21,6 +23,15 @@ pub fn find(table: &'static [Advice], words: &str) -> Option<&'static Advice> {
     table.iter().find(|advice| advice.says.iter().all(|said| lower.contains(said)))
 }
 
+/// An answer's words as they stand beside what a channel's table says of them: that is not said a second time, in brackets.
+pub fn said_beside(table: &'static [Advice], words: &str) -> String {
+    let own = own_words(words);
+    match own.split_once(" (").filter(|_| own.ends_with(')') && find(table, words).is_some()) {
+        Some((code, _)) => format!("{code}{}", &words[own.len()..]),
+        None => words.to_owned(),
+    }
+}
+
 /// What can go wrong before a far side has read anything, whatever its kind. The words are those of rustls, of the resolver
 /// and of the operating system, as `channel::http` passes them on.
 #[rustfmt::skip]
@@ -35,6 +46,8 @@ pub const ON_THE_WAY: &[Advice] = &[
         "look at `proxy`, whether the proxy runs, and into its log"),
     advice(&["dns error", "by way of the proxy"], "the name of the proxy is not found",
         "look for a typing error in `proxy`"),
+    advice(&["not the robot's answer"], "something on the way answers in the robot's place: a proxy, a firewall, a page to log in at",
+        "look at `webhook`, at `base_url` or `proxy` if there is one, and at what this machine may reach"),
     advice(&["certificate not valid for name"], "the server's certificate belongs to another name", OTHER_NAME),
     advice(&["notvalidforname"], "the server's certificate belongs to another name", OTHER_NAME),
     advice(&["certificate is of another name"], "the server's certificate belongs to another name",
@@ -90,6 +103,19 @@ const CLOCK: &str = "look at this machine's clock (`timedatectl`)";
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_row_says_does_not_stand_in_the_answer_beside_it() {
+        const TABLE: &[Advice] = &[advice(&["310000"], "no keyword", "set it (`keyword`)"), advice(&["pass"], "", "")];
+        let said = |words| said_beside(TABLE, words);
+        assert_eq!(said("errcode 310000 (no keyword: set it (`keyword`)): “a (b)”"), "errcode 310000: “a (b)”");
+        assert_eq!(said("RCPT TO c***@x.y: 535 (wrong password)"), "RCPT TO c***@x.y: 535");
+        for whole in
+            ["errcode 310000: “a (b)”", "HTTP 502 (trouble at the far side): “a”", "no answer (yet) came: pass"]
+        {
+            assert_eq!(said(whole), whole);
+        }
+    }
 
     #[test]
     fn the_first_row_of_which_everything_is_said_counts() {

@@ -36,6 +36,17 @@ pub struct Attempt {
     pub now: Timestamp,
 }
 
+/// How a channel shows a picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pictures {
+    /// Within the message, which holds it.
+    Within,
+    /// In a message of its own behind the text.
+    Behind,
+    /// Whoever reads it fetches it from our address.
+    Fetched,
+}
+
 /// An answer, and the row of the channel's table that it was judged by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Judged {
@@ -78,6 +89,11 @@ pub trait Channel: Send + Sync {
     /// In how many parts a message goes that is not split for its length.
     fn parts_of_one(&self) -> usize {
         1
+    }
+
+    /// How a reader gets to see the picture of a report.
+    fn pictures(&self) -> Pictures {
+        Pictures::Fetched
     }
 
     /// How long one attempt may take, of which `timeout` is what the configuration says.

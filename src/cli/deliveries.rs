@@ -6,6 +6,7 @@ use clap::Args;
 use jiff::tz::TimeZone;
 use serde_json::json;
 
+use crate::cli;
 use crate::cli::Failure;
 use crate::cli::Format;
 use crate::cli::output;
@@ -59,8 +60,7 @@ pub async fn known(reader: &Reader, channel: &str, part: &StorePart) -> Result<(
     if part.channels.iter().any(|name| name == channel) || reader.knows_channel(channel).await.map_err(store::failed)? {
         return Ok(());
     }
-    let names = part.channels.join(", ");
-    Err(Failure::Misused(format!("there is no channel \"{channel}\"; there are: {names}")))
+    Err(cli::unknown("channel", channel, part.channels.clone()))
 }
 
 /// Reads the newest so many, or all, page by page, and lets each page be printed before the next one is read.

@@ -11,11 +11,13 @@ use serde_json::json;
 
 use crate::channel::http::Http;
 use crate::channel::http::Settings;
+use crate::cli;
 use crate::cli::Failure;
 use crate::cli::Format;
 use crate::cli::output;
 use crate::config::parts;
 use crate::config::parts::SourcePart;
+use crate::config::placeholder;
 use crate::platform::Source;
 use crate::platform::keeta::Keeta;
 use crate::platform::keeta::register;
@@ -128,10 +130,7 @@ fn source<'a>(part: &'a SourcePart, name: &str) -> Result<&'a Keeta, Failure> {
     match part.source.as_ref().map(|configured| &configured.source) {
         Some(Source::Keeta(keeta)) => Ok(keeta),
         Some(_) => Err(Failure::Misused(format!("the source \"{name}\" is none of Keeta's"))),
-        None => {
-            let names = part.names.join(", ");
-            Err(Failure::Misused(format!("there is no source \"{name}\"; there are: {names}")))
-        }
+        None => Err(cli::unknown("source", name, part.names.clone())),
     }
 }
 
@@ -139,6 +138,9 @@ fn source<'a>(part: &'a SourcePart, name: &str) -> Result<&'a Keeta, Failure> {
 fn address(part: &SourcePart, keeta: &Keeta) -> Result<String, Failure> {
     let address = keeta.registered_url.as_ref().unwrap_or(&part.address);
     match address.starts_with("https://") {
+        true if placeholder::is_left(address) => Err(Failure::Misused(format!(
+            "{address} is a placeholder: set public_url in [server] to how the internet reaches this daemon"
+        ))),
         true => Ok(address.clone()),
         false => Err(Failure::Misused(format!(
             "Keeta cannot reach {address}: set public_url in [server] to how the internet reaches this daemon, with https://"

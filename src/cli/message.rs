@@ -1,23 +1,29 @@
-//! A message made by a command as the daemon makes it: the same templates, the same writer.
+//! A message made by a command as the daemon makes it: the same templates, the same pictures, the same writer.
 
+use std::convert::Infallible;
 use std::path::Path;
 
 use uuid::Uuid;
 
+use crate::cli;
 use crate::cli::Failure;
 use crate::cli::output;
 use crate::config::ConfiguredChannel;
 use crate::config::parts::ChannelPart;
 use crate::config::template_folder;
 use crate::domain::compose;
+use crate::domain::compose::Composed;
 use crate::domain::compose::View;
+use crate::domain::data::Data;
 use crate::domain::event::DeliveryId;
 use crate::domain::event::Event;
+use crate::domain::message::Enclosed;
 use crate::domain::message::Form;
 use crate::domain::message::Message;
 use crate::domain::message::Part;
 use crate::domain::order::Order;
 use crate::domain::template::Templates;
+use crate::flow::words::report::Reader;
 
 /// The merchant's templates before the built-in ones.
 pub fn templates(folder: Option<&Path>) -> Result<Templates, Failure> {
@@ -29,16 +35,12 @@ pub fn templates(folder: Option<&Path>) -> Result<Templates, Failure> {
 
 /// The channel of this name.
 pub fn channel<'a>(part: &'a ChannelPart, name: &str) -> Result<&'a ConfiguredChannel, Failure> {
-    part.channels.get(name).ok_or_else(|| {
-        let mut names = part.names.clone();
-        names.sort();
-        let names = names.join(", ");
-        Failure::Misused(format!("there is no channel \"{name}\"; there are: {names}"))
-    })
+    part.channels.get(name).ok_or_else(|| cli::unknown("channel", name, part.names.clone()))
 }
 
-/// The parts in which a channel would send an event, and the id of the delivery, which nothing else has. A template that fails is
-/// said on standard error, and the plain form stands in for it, as in the daemon.
+/// The parts in which a channel would send an event, and the id of the delivery, which nothing else has; with the orders of a
+/// report as a table, where there is one. A template that fails is said on standard error, and the plain form stands in for it,
+/// as in the daemon.
 pub fn write(
     templates: &Templates,
     name: &str,
@@ -46,24 +48,37 @@ pub fn write(
     language: &str,
     event: &Event,
     order: Option<&Order>,
+    table: Option<&str>,
 ) -> (DeliveryId, Vec<Part>) {
-    let settings = &channel.settings;
+    let timezone = &channel.settings.timezone.zone;
     let way = channel.way.channel();
-    let view =
-        View { event, order, language, timezone: &settings.timezone.zone, channel: name, channel_kind: way.kind() };
-    let composed = templates.compose(&view).unwrap_or_else(|error| {
-        output::complain(format_args!("warning: {error}; the plain form goes out instead\n"));
-        compose::plain(&view)
-    });
     let delivery = DeliveryId(Uuid::now_v7());
-    let message = Message {
-        delivery,
-        round: 0,
-        event: event.clone(),
-        order: order.cloned(),
-        title: composed.title,
-        markdown: composed.markdown,
-        document: composed.document,
+    let mut failures: Vec<String> = Vec::new();
+    let mut compose = |event: Event, enclosed: Enclosed| {
+        let view = View { event: &event, order, language, timezone, channel: name, channel_kind: way.kind() };
+        let composed = templates.compose(&view).unwrap_or_else(|error| {
+            failures.push(format!("{error}; the plain form goes out instead"));
+            compose::plain(&view)
+        });
+        let Composed { title, markdown, document } = composed;
+        let order = order.cloned();
+        way.write(&Message { delivery, round: 0, event, order, title, markdown, document, enclosed }, Form::Full)
     };
-    (delivery, way.write(&message, Form::Full))
+    let mut undrawn = None;
+    let parts = match &event.data.report {
+        Some(report) => {
+            let told = |report, enclosed| {
+                let data = Data { report: Some(Box::new(report)), ..event.data.clone() };
+                Ok::<_, Infallible>(compose(Event { data, ..event.clone() }, enclosed))
+            };
+            let reader = Reader { channel: way, language, templates, form: Form::Full };
+            reader.written(report, table, &mut undrawn, told).unwrap_or_default()
+        }
+        None => compose(event.clone(), Enclosed::default()),
+    };
+    failures.dedup();
+    for failure in failures.into_iter().chain(undrawn) {
+        output::complain(format_args!("warning: {failure}\n"));
+    }
+    (delivery, parts)
 }

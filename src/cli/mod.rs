@@ -1,5 +1,6 @@
 //! The commands: one file each, and what they share.
 
+mod backup;
 mod cancel;
 mod change;
 mod check;
@@ -83,6 +84,8 @@ enum Command {
     Redeliver(redeliver::Redeliver),
     /// Cancels messages that have not arrived
     Cancel(cancel::Cancel),
+    /// Copies the store to a file, also while the daemon runs
+    Backup(backup::Backup),
     /// Prints a commented configuration to begin with: the example, or what the sources and channels that you name need
     Init(init::Init),
     /// Prints the JSON Schema of the configuration, by which editors complete and check it
@@ -132,6 +135,7 @@ pub fn main() -> ExitCode {
         Command::Why(why) => run(why::run(why, file)),
         Command::Redeliver(redeliver) => run(redeliver::run(redeliver, file)),
         Command::Cancel(cancel) => cancel::run(&cancel, file),
+        Command::Backup(backup) => run(backup::run(backup, file)),
         Command::Init(init) => init::run(&init),
         Command::Schema => schema::run(),
         Command::Completions(completions) => completions::run(&completions, Arguments::command()),
@@ -152,6 +156,21 @@ pub fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// That there is no channel or source of this name, and which there are.
+fn unknown(family: &str, name: &str, mut known: Vec<String>) -> Failure {
+    known.sort();
+    let others = match known.is_empty() {
+        true => format!("nor any other: {}", how_to_add(family)),
+        false => format!("there are: {}", known.join(", ")),
+    };
+    Failure::Misused(format!("there is no {family} \"{name}\"; {others}"))
+}
+
+/// What to do where the configuration has none of a family of tables.
+fn how_to_add(family: &str) -> String {
+    format!("add a [{family}.NAME], as `orderbell init --source keeta --channel dingtalk` prints it")
 }
 
 /// Runs an asynchronous command.

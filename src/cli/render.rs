@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::path::PathBuf;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use clap::Args;
 use uuid::Uuid;
 
@@ -18,7 +20,9 @@ use crate::config::rehearsal::Scene;
 use crate::domain::event::EventId;
 use crate::domain::event::Kind;
 use crate::domain::message::Part;
+use crate::domain::report;
 use crate::sandbox::mail;
+use crate::sandbox::mail::Enclosed;
 use crate::store::StoreError;
 use crate::store::sqlite::read::Reader;
 
@@ -36,7 +40,7 @@ pub struct Render {
     /// In this language instead of the channel's
     #[arg(long, value_name = "TAG")]
     language: Option<String>,
-    /// Write the page of a mail to this file as well
+    /// Write the page of a mail, with its pictures in it, to this file as well
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
 }
@@ -51,11 +55,12 @@ pub async fn run(render: Render, file: &Path) -> Result<(), Failure> {
         let known = languages.join(", ");
         return Err(Failure::Misused(format!("there are no templates in \"{language}\"; there are: {known}")));
     }
-    let Scene { event, order } = match (&render.event, &render.kind) {
+    let (Scene { event, order }, table) = match (&render.event, &render.kind) {
         (Some(id), _) => stored(file, EventId(*id)).await?,
         (None, kind) => sample(&part, kind.as_deref().unwrap_or_default())?,
     };
-    let (_, parts) = message::write(&templates, &render.channel, channel, language, &event, order.as_ref());
+    let table = table.as_deref();
+    let (_, parts) = message::write(&templates, &render.channel, channel, language, &event, order.as_ref(), table);
     let mut pages: Vec<Page> = parts.iter().map(|part| page(&channel.way, part)).collect();
     // Each recipient of a mail gets a part by himself.
     pages.dedup();
@@ -88,13 +93,22 @@ fn page(way: &Way, part: &Part) -> Page {
     let mail = mail::open(mail);
     let subject = mail.header("subject").unwrap_or_default();
     Page {
-        text: format!("Subject: {subject}\n\n{}", mail.text.as_deref().unwrap_or_default().trim_end()),
-        html: mail.html,
+        text: format!("Subject: {subject}\n\n{}", mail.shown().unwrap_or_default().trim_end()),
+        html: mail.html.as_ref().map(|html| by_itself(html, &mail.enclosed)),
     }
 }
 
-/// An event of the store, with its order as it stands.
-async fn stored(file: &Path, id: EventId) -> Result<Scene, Failure> {
+/// A page that holds its pictures, as a browser can show it.
+fn by_itself(html: &str, enclosed: &[Enclosed]) -> String {
+    let pictures = enclosed.iter().filter_map(|one| Some((one.id.as_ref()?, one)));
+    pictures.fold(html.to_owned(), |html, (id, picture)| {
+        let held = format!("src=\"data:{};base64,{}\"", picture.kind, BASE64_STANDARD.encode(&picture.bytes));
+        html.replace(&format!("src=\"cid:{id}\""), &held)
+    })
+}
+
+/// An event of the store with its order as it stands, and the table of a report.
+async fn stored(file: &Path, id: EventId) -> Result<(Scene, Option<String>), Failure> {
     let failed = |error: StoreError| Failure::Failed(error.to_string());
     let part = parts::store(file).map_err(Failure::Configuration)?;
     let StoreUrl::Sqlite(path) = &part.store.url;
@@ -109,16 +123,21 @@ async fn stored(file: &Path, id: EventId) -> Result<Scene, Failure> {
         Some(news) => reader.order(&event.source, &news.number).await.map_err(failed)?,
         None => None,
     };
-    Ok(Scene { event, order })
+    let table = match &event.data.report {
+        Some(_) => reader.report_table(id).await.map_err(failed)?,
+        None => None,
+    };
+    Ok((Scene { event, order }, table))
 }
 
-/// The first sample of this kind that a source has, or our own.
-fn sample(part: &ScenePart, kind: &str) -> Result<Scene, Failure> {
+/// The first sample of this kind that a source has, or our own, and the table of a report.
+fn sample(part: &ScenePart, kind: &str) -> Result<(Scene, Option<String>), Failure> {
     let of_sources = part
         .sources
         .iter()
         .flat_map(|(name, source)| rehearsal::of_source(name, source.source.platform(), &part.channels.currency));
-    let mut scenes: Vec<Scene> = of_sources.chain(rehearsal::own()).collect();
+    let reports: Vec<String> = part.reports.iter().map(|report| report.name.clone()).collect();
+    let mut scenes: Vec<Scene> = of_sources.chain(rehearsal::own(&reports)).collect();
     let mut kinds: Vec<String> = scenes.iter().map(|scene| scene.event.kind.to_string()).collect();
     kinds.sort_unstable();
     kinds.dedup();
@@ -126,8 +145,13 @@ fn sample(part: &ScenePart, kind: &str) -> Result<Scene, Failure> {
     scenes.retain(|scene| Some(&scene.event.kind) == wanted.as_ref());
     // With the order as it was placed, where there is one.
     scenes.sort_by_key(|scene| scene.order.is_none());
-    scenes
-        .into_iter()
-        .next()
-        .ok_or_else(|| Failure::Misused(format!("there is no sample of \"{kind}\"; there are: {}", kinds.join(", "))))
+    let mut scene = scenes.into_iter().next().ok_or_else(|| {
+        Failure::Misused(format!("there is no sample of \"{kind}\"; there are: {}", kinds.join(", ")))
+    })?;
+    let Some(report) = &mut scene.event.data.report else { return Ok((scene, None)) };
+    let public_url = part.public_url.as_deref().filter(|url| url.starts_with("https://"));
+    report.picture = public_url.map(|url| format!("{url}/charts/{}.png", "0".repeat(32)));
+    let has_table = part.reports.iter().any(|known| known.name == report.name && known.attach_csv);
+    let table = has_table.then(|| report::sample::day(&report.name).table());
+    Ok((scene, table))
 }

@@ -58,12 +58,9 @@ pub async fn run(sandbox: Sandbox, file: &Path) -> Result<(), Failure> {
             (example.channels, example.sources)
         }
     };
-    let listener = TcpListener::bind(sandbox.listen).await;
-    let listener =
-        listener.map_err(|error| Failure::Failed(format!("--listen {} cannot be used: {error}", sandbox.listen)))?;
+    let listener = bind("listen", sandbox.listen).await?;
     let far_sides = sandbox::Sandbox::start(listener, with_apps(rules(&channels), &sources).speed(sandbox.speed));
-    let mail = TcpListener::bind(sandbox.mail).await;
-    let mail = mail.map_err(|error| Failure::Failed(format!("--mail {} cannot be used: {error}", sandbox.mail)))?;
+    let mail = bind("mail", sandbox.mail).await?;
     let mail = far_sides.serve_mail(mail, post(&channels));
     let mut news = far_sides.subscribe();
     let address = far_sides.address();
@@ -76,6 +73,13 @@ pub async fn run(sandbox: Sandbox, file: &Path) -> Result<(), Failure> {
     }
     far_sides.stop().await;
     Ok(())
+}
+
+async fn bind(option: &str, address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let help = format!("is another sandbox or demo running? else choose another address with --{option}");
+        Failure::Failed(format!("--{option} {address} cannot be used: {error}; {help}"))
+    })
 }
 
 /// What came next, as it is printed; `None` when there will be nothing more.

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use crate::channel::http::Http;
 use crate::channel::http::Settings;
+use crate::cli;
 use crate::cli::Failure;
 use crate::cli::output;
 use crate::config::parts;
@@ -65,9 +66,8 @@ pub async fn run(simulate: Simulate, file: &Path) -> Result<(), Failure> {
 }
 
 fn sample(part: &SourcePart, simulate: &Simulate, seed: u64, now: Timestamp) -> Result<Sample, Failure> {
-    let configured = part.source.as_ref().ok_or_else(|| {
-        Failure::Misused(format!("there is no source \"{}\"; there are: {}", simulate.source, part.names.join(", ")))
-    })?;
+    let configured = part.source.as_ref();
+    let configured = configured.ok_or_else(|| cli::unknown("source", &simulate.source, part.names.clone()))?;
     let platform = configured.source.platform();
     let kinds = || platform.kinds().iter().map(Kind::to_string).collect::<Vec<_>>().join(", ");
     let samples = simulate.kind.parse().map(|kind| platform.samples(&kind, &part.address, seed, now));

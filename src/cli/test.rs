@@ -8,7 +8,9 @@ use serde_json::Value;
 use serde_json::json;
 
 use crate::app::trial::Tester;
+use crate::channel;
 use crate::channel::advice;
+use crate::cli;
 use crate::cli::Failure;
 use crate::cli::Format;
 use crate::cli::message;
@@ -57,6 +59,10 @@ struct Finding {
 pub async fn run(test: Test, file: &Path) -> Result<(), Failure> {
     let which = if test.all { Which::All } else { Which::Named(&test.channels) };
     let (part, store) = parts::ways_out(file, which).map_err(Failure::Configuration)?;
+    if test.all && part.channels.is_empty() {
+        let file = file.display();
+        return Err(Failure::Misused(format!("there is no channel to test in {file}; {}", cli::how_to_add("channel"))));
+    }
     let names: Vec<&String> = if test.all { part.channels.keys().collect() } else { test.channels.iter().collect() };
     let channels =
         names.into_iter().map(|name| Ok((name, message::channel(&part, name)?))).collect::<Result<Vec<_>, _>>()?;
@@ -131,8 +137,8 @@ fn in_general(outcome: &str) -> (&'static str, &'static str) {
 }
 
 fn show(finding: &Finding) -> String {
-    let Finding { channel, kind, answer, .. } = finding;
-    let mut text = format!("{channel} ({kind}): {}\n", if finding.yes { "yes" } else { "no" });
+    let Finding { channel: name, kind, answer, .. } = finding;
+    let mut text = format!("{name} ({kind}): {}\n", if finding.yes { "yes" } else { "no" });
     let mut add = |line: String| text.push_str(&format!("    {line}\n"));
     for refused in &finding.refused {
         add(format!("but not for all: {refused}"));
@@ -140,7 +146,7 @@ fn show(finding: &Finding) -> String {
     if let Some((cause, change)) = finding.advice {
         add(format!("cause:  {cause}"));
         add(format!("change: {change}"));
-        add(format!("answer: {answer}"));
+        add(format!("answer: {}", advice::said_beside(channel::advice_of(kind), answer)));
     }
     if let Some(clock) = finding.far_clock_ahead.map(clock) {
         add(format!("clock:  {clock}"));

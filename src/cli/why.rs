@@ -33,7 +33,8 @@ use crate::store::sqlite::read::Reader;
 
 #[derive(Args)]
 pub struct Why {
-    /// An order by its number or short number, an event or a delivery by its id, or a source
+    /// An order by its number or short number, an event or a delivery by its id or the first 8
+    /// digits of it or more, or a source
     #[arg(value_name = "ORDER|EVENT|DELIVERY|SOURCE")]
     asked: String,
     /// Of a source: the refused webhooks around this time, such as "2026-11-22 19:54", instead of the newest

@@ -66,17 +66,21 @@ pub fn fallbacks(channels: &Channels, problems: &mut Problems<'_>) {
 }
 
 /// What is odd about the routes and channels: the daemon starts, but probably does not do what was meant.
-pub fn oddities(channels: &Channels, routes: &ReadRoutes, problems: &mut Problems<'_>) {
+pub fn oddities(sources: &Sources, channels: &Channels, routes: &ReadRoutes, problems: &mut Problems<'_>) {
+    if sources.is_empty() && channels.is_empty() {
+        let help = "`orderbell init --source keeta --channel dingtalk` prints a configuration to begin with";
+        problems.absence("nothing is taken and nobody is told: there is no [source.NAME] and no [channel.NAME]", help);
+    }
     if !routes.has_operator {
         let help =
-            "add [operator] with to = [\"…\"]: the channels that hear when something is wrong with Orderbell itself";
+            "add [operator] with `to = [\"…\"]`: the channels that hear when something is wrong with Orderbell itself";
         problems.absence("nobody is told when Orderbell needs attention: there is no [operator]", help);
     }
     let mut used: BTreeSet<&str> = routes.channels.iter().map(|name| name.get_ref().as_str()).collect();
     used.extend(channels.iter().filter_map(|(_, channel)| Some(channel.fallback.as_ref()?.get_ref().as_str())));
     for (name, channel) in channels {
         if !used.contains(name.as_str()) {
-            let help = format!("name it in a route: to = [\"{name}\"]");
+            let help = format!("name it in a route: `to = [\"{name}\"]`");
             problems.warning(channel.name.span(), format!("nothing is ever sent to the channel \"{name}\""), help);
         }
     }
@@ -151,7 +155,7 @@ pub fn addresses(sources: &Sources, public_url: Option<&str>, problems: &mut Pro
             && keeta.registered_url.is_none()
             && public_url.is_none()
         {
-            let help = "add public_url = \"https://bell.example.com\" in [server], or registered_url here";
+            let help = "add `public_url = \"https://bell.example.com\"` in [server], or registered_url here";
             let message = format!("\"{name}\" cannot check signatures: Keeta signs the address that it knows us by");
             problems.warning(read.name.span(), message, help);
         }
@@ -164,7 +168,7 @@ pub fn currencies(sources: &Sources, currency: Option<&str>, problems: &mut Prob
         let source = read.source.as_ref().map(|configured| &configured.source);
         if let (Some(Source::Apsdai(_)), None) = (source, currency) {
             let message = format!("\"{name}\" may send amounts without a currency, and none is configured");
-            problems.warning(read.name.span(), message, "add currency = \"CNY\", or yours, at the top of the file");
+            problems.warning(read.name.span(), message, "add `currency = \"CNY\"`, or yours, at the top of the file");
         }
     }
 }

@@ -223,11 +223,11 @@ fn address(section: &mut Section<'_>, key: &str, right: &str, reach: Reach, prob
         match (reach, url.scheme()) {
             (Reach::Public, "http") => Err(Complaint::new(
                 format!("messages to {host} would travel unencrypted"),
-                "use https://, or for a machine in your own network add allow_private = true",
+                "use https://, or for a machine in your own network add `allow_private = true`",
             )),
             (Reach::Public, _) if distance != Distance::Beyond => Err(Complaint::new(
                 format!("{host} is not on the internet"),
-                "add allow_private = true if it is a machine in your own network",
+                "add `allow_private = true` if it is a machine in your own network",
             )),
             (Reach::Private, "http") if distance != Distance::Loopback => {
                 plain = Some(host.to_owned());

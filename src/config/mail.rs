@@ -87,7 +87,7 @@ fn smtp(text: &str, reach: Reach) -> Result<(), Complaint> {
         (Protection::Plain, _) => Err(Complaint::new("smtp+plain is for this machine alone", right)),
         (_, Some(Distance::Loopback | Distance::Private)) if reach == Reach::Public => Err(Complaint::new(
             format!("{} is not on the internet", server.host),
-            "add allow_private = true if it is a machine in your own network",
+            "add `allow_private = true` if it is a machine in your own network",
         )),
         _ => Ok(()),
     }

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::path::PathBuf;
 
+use toml::Spanned;
 use toml::de::DeTable;
 
 use crate::config::ConfiguredChannel;
@@ -18,7 +19,9 @@ use crate::config::Zone;
 use crate::config::languages;
 use crate::config::problem::Problem;
 use crate::config::problem::Problems;
+use crate::config::section::Section;
 use crate::config::sources;
+use crate::config::store;
 use crate::config::tables::named;
 use crate::config::tables::table;
 use crate::config::text_of;
@@ -98,6 +101,16 @@ pub struct ChannelPart {
 pub struct ScenePart {
     pub channels: ChannelPart,
     pub sources: BTreeMap<String, ConfiguredSource>,
+    pub reports: Vec<KnownReport>,
+    /// How the internet reaches us, where that is known.
+    pub public_url: Option<String>,
+}
+
+/// What a report is called, and whether its orders go along.
+#[derive(Debug)]
+pub struct KnownReport {
+    pub name: String,
+    pub attach_csv: bool,
 }
 
 /// Which channels a command is about.
@@ -139,7 +152,7 @@ impl Wanted<'_> {
 pub fn store(file: &Path) -> Result<StorePart, Vec<Problem>> {
     part(file, |mut root, surroundings, problems| {
         let channels = named(&mut root, "channel", problems).into_iter().map(|(name, _)| name.into_inner()).collect();
-        let store = top::store(table(&mut root, "store", problems), surroundings, problems)?;
+        let store = store::read(table(&mut root, "store", problems), surroundings, problems)?;
         let timezone = top::timezone(&mut root, surroundings, &mut unheeded(problems));
         Some(StorePart { store, timezone, channels })
     })
@@ -151,7 +164,7 @@ pub fn store(file: &Path) -> Result<StorePart, Vec<Problem>> {
 /// As [`store`].
 pub fn explaining(file: &Path) -> Result<ExplainingPart, Vec<Problem>> {
     part(file, |mut root, surroundings, problems| {
-        let store = top::store(table(&mut root, "store", problems), surroundings, problems)?;
+        let store = store::read(table(&mut root, "store", problems), surroundings, problems)?;
         let explaining = top::explaining(root, surroundings, store, &mut unheeded(problems));
         Some(explaining)
     })
@@ -163,7 +176,7 @@ pub fn explaining(file: &Path) -> Result<ExplainingPart, Vec<Problem>> {
 /// As [`store`], and those of the report.
 pub fn report(file: &Path, name: &str) -> Result<ReportPart, Vec<Problem>> {
     part(file, |mut root, surroundings, problems| {
-        let store = top::store(table(&mut root, "store", problems), surroundings, problems)?;
+        let store = store::read(table(&mut root, "store", problems), surroundings, problems)?;
         top::report(root, name, surroundings, store, problems)
     })
 }
@@ -204,7 +217,7 @@ pub fn channels(file: &Path, which: Which<'_>) -> Result<ChannelPart, Vec<Proble
 pub fn ways_out(file: &Path, which: Which<'_>) -> Result<(ChannelPart, Store), Vec<Problem>> {
     let wanted = Wanted { which, secrets: Secrets::Read };
     part(file, |mut root, surroundings, problems| {
-        let store = top::store(table(&mut root, "store", problems), surroundings, problems);
+        let store = store::read(table(&mut root, "store", problems), surroundings, problems);
         let channels = top::channels(&mut root, wanted, surroundings, problems)?;
         Some((channels, store?))
     })
@@ -222,7 +235,13 @@ pub fn scenes(file: &Path, channel: &str) -> Result<ScenePart, Vec<Problem>> {
         sections.iter_mut().for_each(|(_, section)| sources::stand_in(section));
         let read = sources::read(sections, surroundings, problems);
         let sources = read.into_iter().map(|(name, read)| Some((name, read.source?))).collect::<Option<_>>()?;
-        Some(ScenePart { channels, sources })
+        let report = |(name, section): (Spanned<String>, Section<'_>)| KnownReport {
+            name: name.into_inner(),
+            attach_csv: section.value(&["attach_csv"]).and_then(|value| value.get_ref().as_bool()) == Some(true),
+        };
+        let reports = named(&mut root, "report", problems).into_iter().map(report).collect();
+        let server = top::server(table(&mut root, "server", problems), &mut unheeded(problems));
+        Some(ScenePart { channels, sources, reports, public_url: server.and_then(|server| server.public_url) })
     })
 }
 

@@ -43,11 +43,16 @@ pub fn note_all(table: &DeTable<'_>, problems: &mut Problems<'_>) {
 
 fn note_in(key: &str, value: &Spanned<DeValue<'_>>, problems: &mut Problems<'_>) {
     match value.get_ref() {
-        DeValue::String(text) if text.to_lowercase().contains(MARK) => note(key, value.span(), problems),
+        DeValue::String(text) if is_left(text) => note(key, value.span(), problems),
         DeValue::Array(list) => list.iter().for_each(|item| note_in(key, item, problems)),
         DeValue::Table(table) => note_all(table, problems),
         _ => {}
     }
+}
+
+/// Whether a text still is the placeholder of `orderbell init`, or holds it.
+pub fn is_left(text: &str) -> bool {
+    text.to_lowercase().contains(MARK)
 }
 
 /// Says of a value that it is a placeholder.

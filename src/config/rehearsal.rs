@@ -26,8 +26,11 @@ use crate::domain::event::EventId;
 use crate::domain::event::Kind;
 use crate::domain::event::OWN_SOURCE;
 use crate::domain::event::Proof;
+use crate::domain::message::PICTURE;
 use crate::domain::order;
 use crate::domain::order::Order;
+use crate::domain::report::Report;
+use crate::domain::report::sample;
 use crate::domain::template;
 use crate::domain::template::ComposeError;
 use crate::domain::template::Templates;
@@ -40,7 +43,9 @@ use crate::platform::Request;
 const MOMENT_SECONDS: i64 = 1_749_008_140;
 
 /// The topics of notices, and one that this version does not know.
-const NOTICES: [&str; 18] = [
+const NOTICES: [&str; 19] = [
+    // The first is what `orderbell render` shows of a notice.
+    "parked",
     "clock",
     "refused",
     "application",
@@ -52,12 +57,12 @@ const NOTICES: [&str; 18] = [
     "configuration",
     "stranded",
     "condition",
-    "parked",
     "waiting",
     "silent",
     "machine_clock",
     "disk",
     "unrouted",
+    "report",
     "another",
 ];
 
@@ -164,12 +169,12 @@ fn scenes(house: &House<'_>) -> Vec<Scene> {
             scenes.extend(of_source(name, configured.source.platform(), currency));
         }
     }
-    scenes.extend(own());
+    scenes.extend(own(house.reports));
     scenes
 }
 
-/// Events of our own kinds, made by hand.
-pub fn own() -> Vec<Scene> {
+/// Events of our own kinds, made by hand; reports as the configuration calls them.
+pub fn own(reports: &[String]) -> Vec<Scene> {
     let mut scenes = Vec::new();
     let own = |kind, data| event(kind, OWN_SOURCE, data);
     scenes.push(own(Kind::Test, Data::default()));
@@ -178,7 +183,8 @@ pub fn own() -> Vec<Scene> {
     for topic in NOTICES {
         for told in [Some("kitchen"), None] {
             let told = told.map(str::to_owned);
-            let bare = Notice { topic: topic.to_owned(), subject: told.clone(), detail: told, ..Notice::default() };
+            let detail = told.as_ref().map(|_| "errcode 310000 (the robot demands a keyword)".to_owned());
+            let bare = Notice { topic: topic.to_owned(), subject: told, detail, ..Notice::default() };
             let full = Notice {
                 since: moment(-1_800),
                 lasted_seconds: Some(1_800),
@@ -189,12 +195,34 @@ pub fn own() -> Vec<Scene> {
                 ..bare.clone()
             };
             let over = Notice { until: moment(0), ..full.clone() };
-            for notice in [bare, full, over] {
+            for notice in [full, bare, over] {
                 scenes.push(own(Kind::OperatorNotice, Data { notice: Some(notice), ..Data::default() }));
             }
         }
     }
+    let daily = ["daily".to_owned()];
+    for name in if reports.is_empty() { &daily } else { reports } {
+        scenes.extend(
+            told(name).into_iter().map(|report| {
+                own(Kind::Report(name.clone()), Data { report: Some(Box::new(report)), ..Data::default() })
+            }),
+        );
+    }
     scenes
+}
+
+/// A report in each of its forms: whatever is special about the day, with its picture in each of its places, and shortened.
+fn told(name: &str) -> Vec<Report> {
+    let mut reports: Vec<Report> = sample::all(name).iter().map(|(_, sample)| sample.report()).collect();
+    let Some(day) = reports.first().cloned() else { return reports };
+    let address = "https://bell.example.com/charts/0123456789abcdef0123456789abcdef-en.png";
+    for picture in [PICTURE, address] {
+        reports.push(Report { picture: Some(picture.to_owned()), ..day.clone() });
+    }
+    reports.push(Report { picture_follows: true, ..day });
+    let shortest: Vec<Report> = reports.iter().filter_map(|report| report.shortened(3)).collect();
+    reports.extend(shortest);
+    reports
 }
 
 /// So many seconds after the moment of the rehearsal.

@@ -16,10 +16,10 @@ use crate::config::later::Place;
 use crate::config::routes::Operator;
 use crate::config::routes::WrittenReport;
 use crate::config::sources;
+use crate::config::store::WrittenStore;
 use crate::config::top::WrittenAdmin;
 use crate::config::top::WrittenGlobals;
 use crate::config::top::WrittenServer;
-use crate::config::top::WrittenStore;
 use crate::config::values;
 use crate::domain::route::Route;
 

@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
-use jiff::SignedDuration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::de::DeTable;
@@ -16,7 +15,6 @@ use crate::config::Config;
 use crate::config::Depth;
 use crate::config::Server;
 use crate::config::Store;
-use crate::config::StoreUrl;
 use crate::config::Surroundings;
 use crate::config::Zone;
 use crate::config::channels;
@@ -39,6 +37,7 @@ use crate::config::secrets;
 use crate::config::section::Complaint;
 use crate::config::section::Section;
 use crate::config::sources;
+use crate::config::store;
 use crate::config::tables::named;
 use crate::config::tables::repeated;
 use crate::config::tables::strangers;
@@ -50,7 +49,6 @@ use crate::domain::secret::Secret;
 
 const KEYS: [&str; 4] = ["language", "timezone", "currency", "templates"];
 const MAX_BODY_BYTES: RangeInclusive<u64> = 1 << 10..=64 << 20;
-const SHORTEST_KEEP: SignedDuration = SignedDuration::from_hours(24);
 
 /// The file's own keys.
 pub struct Globals {
@@ -86,7 +84,7 @@ pub fn read(
         let at = listeners.into_iter().max_by_key(|at| at.start).unwrap_or_default();
         problems.error(at, "[server] and [admin] cannot listen at the same address", "give one of them another port");
     }
-    let store = store(table(&mut root, "store", problems), surroundings, problems);
+    let store = store::read(table(&mut root, "store", problems), surroundings, problems);
     let operator = table(&mut root, "operator", problems);
     let sources = named(&mut root, "source", problems);
     let channels = named(&mut root, "channel", problems);
@@ -100,7 +98,7 @@ pub fn read(
     if !problems.is_broken() {
         check::names(&sources, &channels, &routes, problems);
         check::fallbacks(&channels, problems);
-        check::oddities(&channels, &routes, problems);
+        check::oddities(&sources, &channels, &routes, problems);
         check::unsent(&sources, &routes, problems);
         if let Some(server) = &server {
             check::addresses(&sources, server.public_url.as_deref(), problems);
@@ -351,52 +349,4 @@ fn admin(mut section: Section<'_>, surroundings: &Surroundings<'_>, problems: &m
         (None, None) => None,
     };
     Some(Admin { listen, key })
-}
-
-/// Where events, orders and deliveries are kept.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(rename = "Store")]
-pub struct WrittenStore {
-    /// The SQLite file, relative to the folder of the configuration.
-    #[schemars(extend("default" = "sqlite:orderbell.db"))]
-    url: Option<Secret>,
-    /// Events and deliveries older than this are removed; undelivered ones never. At least one day.
-    #[serde(default = "default_keep", deserialize_with = "crate::domain::duration::deserialize")]
-    #[schemars(with = "duration::Written", extend("default" = "400d"))]
-    keep: SignedDuration,
-}
-
-fn default_keep() -> SignedDuration {
-    SignedDuration::from_hours(400 * 24)
-}
-
-pub fn store(mut section: Section<'_>, surroundings: &Surroundings<'_>, problems: &mut Problems<'_>) -> Option<Store> {
-    secrets::resolve(&mut section, &["url"], surroundings, problems);
-    if section.text(&["url"]).is_some_and(|url| url.starts_with("postgres://") || url.starts_with("postgresql://")) {
-        later::note_kind("stores on PostgreSQL", Place::Store, section.at(&["url"]), problems);
-        section.drop_wrong(&["url"]);
-    }
-    section.check(&["url"], problems, |url| sqlite(url).map(drop));
-    let written: WrittenStore = section.read(problems)?;
-    if written.keep < SHORTEST_KEEP {
-        let help = "at least \"1d\": what is removed is no longer recognised when it is sent again";
-        problems.error(section.at(&["keep"]), "keep is too short", help);
-    }
-    let path = written.url.as_ref().and_then(|url| sqlite(url.expose()).ok()).unwrap_or("orderbell.db");
-    Some(Store { url: StoreUrl::Sqlite(surroundings.folder().join(path)), keep: written.keep })
-}
-
-/// The path in a store address.
-fn sqlite(url: &str) -> Result<&str, Complaint> {
-    let path = url.strip_prefix("sqlite:").map(|path| path.strip_prefix("//").unwrap_or(path));
-    let help = "url = \"sqlite:orderbell.db\", with a path relative to the configuration's folder";
-    match path {
-        Some("" | ":memory:") => {
-            Err(Complaint::new("the store needs a file, or nothing would survive a restart", help))
-        }
-        Some(path) if path.contains('?') => Err(Complaint::new("the store's address takes no parameters", help)),
-        Some(path) => Ok(path),
-        None => Err(Complaint::new("this is not the address of a store", help)),
-    }
 }

@@ -55,7 +55,9 @@ pub fn bundles(candidates: Vec<Candidate>, gathers: bool) -> Vec<Bundle> {
     for mut candidate in candidates {
         // Somebody waits for it.
         candidate.steady |= candidate.kind == Kind::Test;
-        let joins = gathers && !candidate.steady && !candidate.returned;
+        // A line of a digest would be all that is told of a day.
+        let is_report = matches!(candidate.kind, Kind::Report(_));
+        let joins = gathers && !candidate.steady && !candidate.returned && !is_report;
         let order_key = candidate.order_key.filter(|_| joins);
         let member = (candidate.event_seq, candidate.id, candidate.tried);
         if let Some(at) = order_key.as_ref().and_then(|key| of_order.get(key)) {
@@ -115,6 +117,30 @@ pub fn choose(bundles: &mut Vec<Bundle>, digest: bool) -> Vec<Bundle> {
         taken.push(leader);
     }
     taken
+}
+
+/// Which of these, given by their orders, a message still tells when it has room for so many beside its leader: what belongs
+/// to the leader's own order in any case, and of the others the earliest. An order is told whole or goes another time: in
+/// quiet hours what is held comes along only with what comes through.
+pub fn fitting(orders: &[Option<&str>], leaders: Option<&str>, most: usize) -> Vec<usize> {
+    let mut together: Vec<(Option<&str>, Vec<usize>)> = Vec::new();
+    for (at, order) in orders.iter().enumerate() {
+        match together.iter_mut().find(|(known, _)| order.is_some() && known == order) {
+            Some((_, members)) => members.push(at),
+            None => together.push((*order, vec![at])),
+        }
+    }
+    let is_own = |order: Option<&str>| order.is_some() && order == leaders;
+    together.sort_by_key(|(order, _)| !is_own(*order));
+    let mut told = Vec::new();
+    for (order, members) in together {
+        if !is_own(order) && told.len() + members.len() > most {
+            break;
+        }
+        told.extend(members);
+    }
+    told.sort_unstable();
+    told
 }
 
 #[cfg(test)]
@@ -180,12 +206,33 @@ mod tests {
     }
 
     #[test]
+    fn a_report_is_a_message_by_itself() {
+        let report = Candidate { kind: Kind::Report("daily".to_owned()), held: true, ..one(2) };
+        let mut made =
+            bundles(vec![Candidate { held: true, ..one(1) }, report, Candidate { held: true, ..one(3) }], true);
+        assert_eq!(ids(&choose(&mut made, true)), [[1], [3]]);
+        assert_eq!(ids(&choose(&mut made, true)), [[2]]);
+    }
+
+    #[test]
     fn a_digest_is_led_by_what_is_not_composed_yet() {
         let tried = |id| Candidate { tried: true, ..one(id) };
         let mut made = bundles(vec![one(1), one(2), tried(3), tried(4)], true);
         assert_eq!(ids(&choose(&mut made, true)), [[1], [3], [4], [2]]);
         let mut made = bundles(vec![of("a", tried(1)), of("a", one(2)), tried(3)], true);
         assert_eq!(ids(&choose(&mut made, true)), [vec![3], vec![1, 2]]);
+    }
+
+    #[test]
+    fn what_belongs_to_one_order_stays_together_when_a_digest_has_no_room_for_all() {
+        let orders = [Some("a"), None, Some("b"), Some("c"), Some("a"), None, Some("b")];
+        assert_eq!(fitting(&orders, None, 7), [0, 1, 2, 3, 4, 5, 6]);
+        assert_eq!(fitting(&orders, None, 5), [0, 1, 2, 4, 6]);
+        assert_eq!(fitting(&orders, None, 4), [0, 1, 4], "what is of no order stands by itself");
+        assert_eq!(fitting(&orders, None, 1), [0; 0]);
+        assert_eq!(fitting(&orders, Some("b"), 5), [0, 1, 2, 4, 6]);
+        assert_eq!(fitting(&orders, Some("b"), 3), [2, 6], "the leader's own first");
+        assert_eq!(fitting(&orders, Some("b"), 1), [2, 6]);
     }
 
     #[test]

@@ -43,13 +43,20 @@ pub struct Entry {
     pub effect_at: Timestamp,
 }
 
+/// In minor units. An amount beyond it, some million million of any currency, is a mistake of whoever sends it, and
+/// would spoil every sum that it is in: it counts as one that is not known.
+const MOST: u64 = 1_000_000_000_000_000;
+
+/// Whether the reports count an amount.
+pub fn is_credible(amount: &Money) -> bool {
+    amount.minor.unsigned_abs() <= MOST
+}
+
 /// Where something counts: entries of one place can be added.
 type Place = (Figure, Option<String>, Timestamp, Option<String>);
 
 /// The differences that an event made: what the order adds to the figures now, less what it added before. What becomes known
 /// later, such as a total, its day, or another amount of a refund, thus corrects the day on which it took effect.
-///
-/// An amount beyond the range of 64 bits is left out; there is none in any currency.
 pub fn entries(before: Option<&Order>, after: &Order) -> Vec<Entry> {
     let mut sums: BTreeMap<Place, (i64, i64)> = BTreeMap::new();
     let mut add = |order: &Order, sign: i64| {
@@ -75,6 +82,7 @@ fn shares(order: &Order) -> Vec<(Place, i64)> {
     let shop = || order.shop.as_ref().map(|shop| shop.id.clone());
     let mut shares = Vec::new();
     let mut add = |figure: Figure, at: Timestamp, amount: Option<&Money>| {
+        let amount = amount.filter(|amount| is_credible(amount));
         let currency = amount.map(|money| money.currency.clone());
         shares.push(((figure, shop(), at, currency), amount.map_or(0, |money| money.minor)));
     };

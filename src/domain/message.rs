@@ -1,5 +1,7 @@
 //! What goes to a channel: the composed message, and the parts that it is sent in.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use crate::domain::data::Data;
@@ -25,6 +27,26 @@ pub struct Message {
     pub markdown: String,
     /// The same, read into blocks.
     pub document: Document,
+    pub enclosed: Enclosed,
+}
+
+/// What goes along with a message, where the channel can.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Enclosed {
+    /// The picture of a report, a PNG; in the document its address is [`PICTURE`].
+    pub picture: Option<Arc<[u8]>>,
+    pub table: Option<Table>,
+}
+
+/// Where a document shows the picture that is enclosed. Only a template can say so: in a value it is text.
+pub const PICTURE: &str = "cid:report";
+
+/// A table as a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Table {
+    pub file: String,
+    /// CSV.
+    pub content: String,
 }
 
 /// In which form a part is written. Each form but the first has an idempotency key of its own, because its bytes differ.

@@ -169,9 +169,15 @@ impl Window {
         self.closings = closings;
     }
 
-    /// The far side said yes.
-    pub fn said_yes(&mut self) {
-        self.closings = 0;
+    /// The far side said yes. Answers whether that opens a credential that was shut before.
+    ///
+    /// While it is shut, a yes is the answer to a message that came before the closing, and says nothing of it.
+    pub fn said_yes(&mut self, now: Elapsed) -> bool {
+        let opens = self.closings > 0 && self.closed(now).is_none();
+        if opens {
+            self.closings = 0;
+        }
+        opens
     }
 
     pub fn closings(&self) -> u32 {
@@ -329,9 +335,21 @@ mod tests {
         assert_eq!(window.plan(ROBOT, urgent(1), at(30)), Plan::Later(Some(at(61))));
         assert_eq!(window.close(wait, at(61)), at(120));
         assert_eq!(window.close(wait, at(181)), at(240));
-        window.said_yes();
+        assert!(window.said_yes(at(500)));
+        assert!(!window.said_yes(at(501)), "it is open already");
         assert_eq!(window.close(wait, at(1000)), at(60));
         assert_eq!(window.close(SignedDuration::from_hours(6), at(5000)), SignedDuration::from_hours(6));
+    }
+
+    #[test]
+    fn a_yes_to_what_came_before_the_closing_opens_nothing() {
+        let mut window = Window::default();
+        let wait = at(60);
+        assert_eq!(window.close(wait, at(0)), at(60));
+        assert!(!window.said_yes(at(1)));
+        assert_eq!(window.plan(ROBOT, urgent(1), at(30)), Plan::Later(Some(at(60))));
+        assert_eq!(window.close(wait, at(60)), at(120), "shut again, with no yes to what came after it");
+        assert!(window.said_yes(at(180)));
     }
 
     #[test]

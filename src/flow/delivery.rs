@@ -25,6 +25,7 @@ use crate::flow::lane::Post;
 use crate::flow::notice::Topic;
 use crate::flow::pacers::Held;
 use crate::flow::pacers::Pacer;
+use crate::flow::round::After;
 use crate::flow::round::Behind;
 use crate::flow::round::Round;
 use crate::flow::telling;
@@ -147,7 +148,7 @@ impl Turn<'_> {
             attempts: self.attempts,
             spent: due.spent,
             form: self.part().form,
-            late: due.late,
+            late: due.late.contains(&self.part().index),
             probes: self.sending.probes,
         };
         let step = retry::next(&answer.outcome, standing, &lane.waits, ended);
@@ -158,11 +159,14 @@ impl Turn<'_> {
             (true, None) => Behind::NoRoom,
             (true, Some(_)) => Behind::Next,
         };
-        let end = round.as_mut().map(|round| round.turn(&answer, &step, behind));
-        if end.is_some() {
+        let after = round.as_mut().map(|round| round.turn(&answer, &step, behind));
+        if after.is_some() {
             telling::log_recipient(lane, due, &answer, &step);
         }
-        let next_recipient = || (answer.clone(), Step::Wait { until: ended, spends: false });
+        let whole = |after: &After| match after {
+            After::Next(spends) => (answer.clone(), Step::Wait { until: ended, spends: *spends }),
+            After::Ends(answer, step) => (answer.clone(), step.clone()),
+        };
         let settle = Settle {
             delivery: due.id,
             attempt,
@@ -172,15 +176,15 @@ impl Turn<'_> {
             at: ended,
             answer: answer.clone(),
             step: step.clone(),
-            whole: end.clone().map(|end| end.unwrap_or_else(next_recipient)),
+            whole: after.as_ref().map(whole),
             far_ahead_s: lane.http.far_clock_ahead().map(|ahead| ahead.as_secs()),
             pacing,
             fallback: lane.fallback.clone(),
         };
         keep(self.sending, settle).await;
-        let (answer, step) = match end {
-            Some(None) => return Going::On(next),
-            Some(Some(end)) => end,
+        let (answer, step) = match after {
+            Some(After::Next(_)) => return Going::On(next),
+            Some(After::Ends(answer, step)) => (answer, step),
             None => (answer, step),
         };
         next.into_iter().for_each(Held::give_back);
@@ -232,17 +236,17 @@ impl Turn<'_> {
 
     /// What the answer says of the credential.
     fn learn(&self, answer: Answer, now: Timestamp) -> (Answer, Option<Pacing>) {
-        let pacer = &self.sending.pacer;
+        let (pacer, elapsed) = (&self.sending.pacer, self.sending.post.clock.elapsed());
         let credential = pacer.name().to_owned();
         match answer.outcome {
             Outcome::Throttled { wait } => {
-                let (wait, closings) = pacer.close(wait, self.sending.post.clock.elapsed());
+                let (wait, closings) = pacer.close(wait, elapsed);
                 let until = now.checked_add(wait).unwrap_or(Timestamp::MAX);
                 let reason = answer.own_words().to_owned();
                 let answer = Answer { outcome: Outcome::Throttled { wait }, ..answer };
                 (answer, Some(Pacing::Closed { credential, until, closings, reason }))
             }
-            Outcome::Delivered | Outcome::Partial { .. } if pacer.said_yes() => {
+            Outcome::Delivered | Outcome::Partial { .. } if pacer.said_yes(elapsed) => {
                 (answer, Some(Pacing::Open { credential }))
             }
             _ => (answer, None),
@@ -285,7 +289,7 @@ async fn compose(sending: &Sending, leader: Due, carried: Vec<Due>) -> Result<Le
         let is_new = attached_ids.is_empty();
         let carried = if is_new { carried } else { attached };
         let written = words::written(lane, &templates, &leader, &carried);
-        let told: Vec<DeliveryId> = carried.iter().take(written.carries).map(|due| due.id).collect();
+        let told = written.carries;
         released = attached_ids.into_iter().filter(|id| !told.contains(id)).collect();
         if is_new {
             carries = told;

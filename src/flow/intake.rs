@@ -72,6 +72,8 @@ pub struct Reception {
     pub far_hosts: BTreeMap<String, String>,
     /// By name.
     pub reports: BTreeMap<String, Plan>,
+    /// The language of readers who have none of their own.
+    pub language: String,
     /// How the internet reaches us.
     pub public_url: Option<String>,
     /// The kinds of which the log has said that nobody hears of them.
@@ -146,6 +148,13 @@ impl Intake {
         self.reception.get().inlets.contains_key(name)
     }
 
+    /// Notes a request to a source that was refused before the source could look at it.
+    pub fn note_refusal(&self, name: &str, reason: impl FnOnce() -> String, bytes: u64) {
+        if self.has(name) {
+            self.refusals.note(name, reason, bytes, self.clock.now());
+        }
+    }
+
     /// Receives one request. When the verdict is [`Reply::Received`], the event is on disk.
     pub async fn receive(
         &self,
@@ -175,11 +184,14 @@ impl Intake {
                 }
                 reply
             }
-            Err(Refusal::Method) => return Verdict::Method,
+            Err(Refusal::Method) => {
+                self.note_refusal(name, refusals::of_method, body.len() as u64);
+                return Verdict::Method;
+            }
             Err(refusal) => {
                 tracing::warn!(source = name, bytes = body.len(), "a webhook was refused: {refusal}");
                 let address = platform.checked_address(&inlet.address);
-                self.refusals.note(name, || refusals::reason(&refusal, address), body.len(), now);
+                self.refusals.note(name, || refusals::reason(&refusal, address), body.len() as u64, now);
                 self.tell_operator(name, &refusal, address, now).await;
                 Reply::Refused
             }
@@ -203,7 +215,7 @@ impl Intake {
                     source = name,
                     "a webhook was refused: its signature fits none of the recipes, and enough such were kept in this hour"
                 );
-                self.refusals.note(name, || refusals::TOO_MANY_UNPROVEN.to_owned(), body.len(), now);
+                self.refusals.note(name, || refusals::TOO_MANY_UNPROVEN.to_owned(), body.len() as u64, now);
                 return Reply::Refused;
             }
             tracing::warn!(
@@ -231,7 +243,7 @@ impl Intake {
         let urgent = reception.urgent(&event.kind);
         let kind = event.kind.to_string();
         let hearers = hearers.into_iter().map(|hearer| (hearer, DeliveryId(Uuid::now_v7()))).collect();
-        let bytes = body.len();
+        let bytes = body.len() as u64;
         match self.store.record(Record { event, body, repeat_keys, hearers, urgent, verdicts }).await {
             Ok(Recorded::New { channels, unjudged }) => {
                 tracing::info!(event = %id, kind, source = name, deliveries = channels.len(), proof = recipe, "webhook recorded");

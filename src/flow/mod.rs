@@ -2,6 +2,7 @@
 
 pub mod delivery;
 pub mod far_clocks;
+pub mod gallery;
 pub mod intake;
 pub mod lane;
 pub mod lanes;
@@ -15,7 +16,7 @@ pub mod signs;
 pub mod stranded;
 mod telling;
 pub mod watch;
-mod words;
+pub mod words;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -64,12 +64,22 @@ pub enum Topic {
     Disk,
     /// No route matches a kind of event that comes.
     Unrouted,
+    /// A report was not made or has not arrived in time.
+    Report,
 }
 
 impl Topic {
     /// Those that the watch begins and ends ([`crate::flow::watch`]); the others are told by whoever meets them.
-    pub const WATCHED: [Topic; 7] =
-        [Topic::Dead, Topic::Parked, Topic::Waiting, Topic::Silent, Topic::MachineClock, Topic::Disk, Topic::Unrouted];
+    pub const WATCHED: [Topic; 8] = [
+        Topic::Dead,
+        Topic::Parked,
+        Topic::Waiting,
+        Topic::Silent,
+        Topic::MachineClock,
+        Topic::Disk,
+        Topic::Unrouted,
+        Topic::Report,
+    ];
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -90,6 +100,7 @@ impl Topic {
             Topic::MachineClock => "machine_clock",
             Topic::Disk => "disk",
             Topic::Unrouted => "unrouted",
+            Topic::Report => "report",
         }
     }
 }

@@ -164,12 +164,9 @@ impl Pacer {
         (wait, state.window.closings())
     }
 
-    /// The far side said yes. Answers whether it was shut before.
-    pub fn said_yes(&self) -> bool {
-        let mut state = self.state();
-        let was_shut = state.window.closings() > 0;
-        state.window.said_yes();
-        was_shut
+    /// The far side said yes. Answers whether that opens what was shut before.
+    pub fn said_yes(&self, now: Elapsed) -> bool {
+        self.state().window.said_yes(now)
     }
 
     /// The attempts whose slots are free by now.

@@ -43,9 +43,26 @@ pub fn reason(refusal: &Refusal, address: &str) -> String {
         }
         Refusal::AnotherApp(app_id) => format!("it is of application {app_id}, not of the configured app_id"),
         Refusal::Shape(what) => format!("its shape is not this platform's: {what}"),
-        Refusal::Method => "it came by another method than POST".to_owned(),
+        Refusal::Method => of_method(),
     }
 }
+
+/// What the notes say of a request that never came to its source.
+pub fn of_method() -> String {
+    "it came by another method than POST".to_owned()
+}
+
+pub fn too_large(most: usize) -> String {
+    format!("its body is larger than {most} bytes")
+}
+
+pub fn late(after: Duration) -> String {
+    format!("its body was not whole after {after:?}")
+}
+
+pub const BROKEN_OFF: &str = "its body was broken off or malformed";
+pub const NOT_NOW: &str =
+    "there was too much at once, or orderbell was stopping; the sender was asked to send it again";
 
 /// The refusals that are still to be noted, by source.
 #[derive(Clone, Default)]
@@ -63,7 +80,7 @@ struct Minute {
 
 impl Refusals {
     /// Notes one refusal. It takes no longer than a look into a map; the store hears of it later.
-    pub fn note(&self, source: &str, reason: impl FnOnce() -> String, bytes: usize, now: Timestamp) {
+    pub fn note(&self, source: &str, reason: impl FnOnce() -> String, bytes: u64, now: Timestamp) {
         let mut sources = self.sources();
         if !sources.contains_key(source) {
             sources.insert(source.to_owned(), Minute::default());
@@ -74,7 +91,6 @@ impl Refusals {
             minute.close(source);
             (minute.number, minute.noted) = (number, 0);
         }
-        let bytes = bytes as u64;
         // While the store cannot be used, nothing piles up here.
         if minute.noted < ONE_BY_ONE && minute.lot.len() <= WAITING {
             minute.noted += 1;

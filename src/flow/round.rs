@@ -16,10 +16,21 @@ pub struct Round {
     refused: Vec<Answer>,
     /// What is to be tried again, and what was said of the last such.
     waiting: Option<(Timestamp, Spends, Answer)>,
+    /// The step of the schedule that this round uses up is in the store.
+    has_spent: bool,
 }
 
 /// Whether a step of the schedule is used up.
 type Spends = bool;
+
+/// What becomes of the delivery after a turn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum After {
+    /// The next part has its turn. What is used up is used up now, because the round may be cut short.
+    Next(Spends),
+    /// The round is over.
+    Ends(Answer, Step),
+}
 
 /// What comes behind a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,23 +45,21 @@ pub enum Behind {
 impl Round {
     /// `told`: whether somebody said yes in an earlier round.
     pub fn new(told: bool) -> Self {
-        Self { told, refused: Vec::new(), waiting: None }
+        Self { told, refused: Vec::new(), waiting: None, has_spent: false }
     }
 
-    /// Takes up what became of one part. Answers what becomes of the delivery when that ends the round; else the next part
-    /// has its turn.
+    /// Takes up what became of one part. Of the schedule a round uses up one step, as soon as one must be tried again.
     ///
     /// A round for which there is no room any more ends for those who had their turn, so that whoever must be tried again
     /// waits by the schedule; the others begin the next round.
-    pub fn turn(&mut self, answer: &Answer, step: &Step, behind: Behind) -> Option<(Answer, Step)> {
+    pub fn turn(&mut self, answer: &Answer, step: &Step, behind: Behind) -> After {
         match step {
             Step::Delivered => self.told = true,
             Step::Dead | Step::Recompose(_) => self.refused.push(answer.clone()),
             // The whole channel rests, so the others have no turn now.
-            Step::Park { .. } => return Some((answer.clone(), step.clone())),
-            Step::Wait { until, spends } if matches!(answer.outcome, Outcome::Throttled { .. }) => {
-                let spends = *spends || self.waiting.as_ref().is_some_and(|(_, spends, _)| *spends);
-                return Some((answer.clone(), Step::Wait { until: *until, spends }));
+            Step::Park { .. } => return After::Ends(answer.clone(), step.clone()),
+            Step::Wait { .. } if matches!(answer.outcome, Outcome::Throttled { .. }) => {
+                return After::Ends(answer.clone(), step.clone());
             }
             Step::Wait { until, spends } => {
                 let (earliest, spends) = match &self.waiting {
@@ -61,10 +70,17 @@ impl Round {
             }
         }
         match behind {
-            Behind::Next => None,
-            Behind::NoRoom => self.waits(),
-            Behind::Nobody => Some(self.end(answer)),
+            Behind::NoRoom if self.waiting.is_some() => self.end(answer),
+            Behind::Next | Behind::NoRoom => After::Next(self.spends()),
+            Behind::Nobody => self.end(answer),
         }
+    }
+
+    /// Whether a step is used up that the store does not know of yet.
+    fn spends(&mut self) -> Spends {
+        let spends = self.waiting.as_ref().is_some_and(|(_, spends, _)| *spends) && !self.has_spent;
+        self.has_spent |= spends;
+        spends
     }
 
     /// The recipients that were refused in this round, in our own words.
@@ -72,22 +88,17 @@ impl Round {
         self.refused.iter().map(|answer| answer.own_words().to_owned()).collect()
     }
 
-    /// What is to be tried again waits.
-    fn waits(&self) -> Option<(Answer, Step)> {
-        let (until, spends, answer) = self.waiting.as_ref()?;
-        Some((answer.clone(), Step::Wait { until: *until, spends: *spends }))
-    }
-
-    fn end(&self, last: &Answer) -> (Answer, Step) {
-        if let Some(waits) = self.waits() {
-            return waits;
+    fn end(&mut self, last: &Answer) -> After {
+        let spends = self.spends();
+        if let Some((until, _, answer)) = &self.waiting {
+            return After::Ends(answer.clone(), Step::Wait { until: *until, spends });
         }
         match (self.refused.first(), self.told) {
-            (None, _) => (last.clone(), Step::Delivered),
-            (Some(first), false) => (first.clone(), Step::Dead),
+            (None, _) => After::Ends(last.clone(), Step::Delivered),
+            (Some(first), false) => After::Ends(first.clone(), Step::Dead),
             (Some(first), true) => {
                 let outcome = Outcome::Partial { refused: self.refused() };
-                (Answer { outcome, words: first.words.clone() }, Step::Delivered)
+                After::Ends(Answer { outcome, words: first.words.clone() }, Step::Delivered)
             }
         }
     }
@@ -117,57 +128,81 @@ mod tests {
         (said(Outcome::Retry { after: None }), Step::Wait { until: later(seconds), spends: true })
     }
 
-    /// What becomes of a delivery whose parts come to this.
-    fn round(told: bool, turns: &[(Answer, Step)]) -> (Outcome, Step) {
+    /// What becomes of a delivery whose parts come to this, and how many steps of the schedule that uses up.
+    fn round(told: bool, turns: &[(Answer, Step)]) -> (Outcome, Step, u32) {
         let mut round = Round::new(told);
-        let mut end = None;
-        for (index, (answer, step)) in turns.iter().enumerate() {
-            let behind = if index + 1 < turns.len() { Behind::Next } else { Behind::Nobody };
-            end = round.turn(answer, step, behind);
-            assert_eq!(end.is_none(), behind == Behind::Next, "each has his turn");
+        let mut spent = 0;
+        for (answer, step) in &turns[..turns.len() - 1] {
+            match round.turn(answer, step, Behind::Next) {
+                After::Next(spends) => spent += u32::from(spends),
+                After::Ends(..) => panic!("each has his turn"),
+            }
         }
-        let (answer, step) = end.unwrap();
-        (answer.outcome, step)
+        let (answer, step) = &turns[turns.len() - 1];
+        let (answer, step) = ended(round.turn(answer, step, Behind::Nobody));
+        spent += u32::from(matches!(step, Step::Wait { spends: true, .. }));
+        (answer.outcome, step, spent)
+    }
+
+    fn ended(after: After) -> (Answer, Step) {
+        match after {
+            After::Ends(answer, step) => (answer, step),
+            After::Next(_) => panic!("the round is over"),
+        }
+    }
+
+    fn waits(seconds: i64, spends: Spends) -> Step {
+        Step::Wait { until: later(seconds), spends }
     }
 
     #[test]
     fn one_who_must_wait_holds_up_nobody_and_is_waited_for() {
-        let (outcome, step) = round(false, &[not_now(60), yes(), not_now(30), no()]);
-        assert_eq!(step, Step::Wait { until: later(30), spends: true });
+        let (outcome, step, spent) = round(false, &[not_now(60), yes(), not_now(30), no()]);
+        assert_eq!((step, spent), (waits(30, false), 1));
         assert_eq!(outcome, Outcome::Retry { after: None });
+        assert_eq!(round(false, &[yes(), not_now(30)]).1, waits(30, true));
+    }
+
+    #[test]
+    fn a_round_that_is_cut_short_has_used_up_its_step() {
+        let mut round = Round::new(false);
+        let turn = |round: &mut Round, (answer, step): (Answer, Step)| round.turn(&answer, &step, Behind::Next);
+        assert_eq!(turn(&mut round, yes()), After::Next(false));
+        assert_eq!(turn(&mut round, not_now(30)), After::Next(true), "so much the store knows, whatever comes now");
+        assert_eq!(turn(&mut round, not_now(30)), After::Next(false), "one step a round");
     }
 
     #[test]
     fn it_is_delivered_when_somebody_got_it_and_dead_when_nobody_did() {
         let partial = Outcome::Partial { refused: vec!["Rejected".to_owned()] };
-        assert_eq!(round(false, &[yes(), yes()]), (Outcome::Delivered, Step::Delivered));
-        assert_eq!(round(false, &[no(), yes()]), (partial.clone(), Step::Delivered));
-        assert_eq!(round(false, &[yes(), no()]), (partial.clone(), Step::Delivered));
-        assert_eq!(round(false, &[no(), no()]), (Outcome::Rejected, Step::Dead));
-        assert_eq!(round(true, &[no()]), (partial, Step::Delivered));
-        assert_eq!(round(true, &[yes()]), (Outcome::Delivered, Step::Delivered));
+        assert_eq!(round(false, &[yes(), yes()]), (Outcome::Delivered, Step::Delivered, 0));
+        assert_eq!(round(false, &[no(), yes()]), (partial.clone(), Step::Delivered, 0));
+        assert_eq!(round(false, &[yes(), no()]), (partial.clone(), Step::Delivered, 0));
+        assert_eq!(round(false, &[no(), no()]), (Outcome::Rejected, Step::Dead, 0));
+        assert_eq!(round(true, &[no()]), (partial, Step::Delivered, 0));
+        assert_eq!(round(true, &[yes()]), (Outcome::Delivered, Step::Delivered, 0));
     }
 
     #[test]
     fn a_channel_that_must_rest_ends_the_round_at_once() {
         let mut round = Round::new(false);
         let (answer, step) = not_now(30);
-        assert_eq!(round.turn(&answer, &step, Behind::Next), None);
+        assert_eq!(round.turn(&answer, &step, Behind::Next), After::Next(true));
         let shut = || Outcome::Throttled { wait: jiff::SignedDuration::from_mins(10) };
-        let rest = Step::Wait { until: later(600), spends: false };
-        let (answer, step) = round.turn(&said(shut()), &rest, Behind::Next).unwrap();
-        assert_eq!((answer.outcome, step), (shut(), Step::Wait { until: later(600), spends: true }));
+        let (answer, step) = ended(round.turn(&said(shut()), &waits(600, false), Behind::Next));
+        assert_eq!((answer.outcome, step), (shut(), waits(600, false)));
         let parked = Step::Park { probe_at: later(600) };
-        let (answer, step) = round.turn(&said(Outcome::Misconfigured), &parked, Behind::Next).unwrap();
+        let (answer, step) = ended(round.turn(&said(Outcome::Misconfigured), &parked, Behind::Next));
         assert_eq!((answer.outcome, step), (Outcome::Misconfigured, parked));
     }
+
     #[test]
     fn a_round_without_room_for_the_next_ends_for_those_who_must_be_tried_again() {
         let mut round = Round::new(false);
         let (answer, step) = yes();
-        assert_eq!(round.turn(&answer, &step, Behind::NoRoom), None, "the next one has his turn as soon as he may");
+        let after = round.turn(&answer, &step, Behind::NoRoom);
+        assert_eq!(after, After::Next(false), "the next one has his turn as soon as he may");
         let (answer, step) = not_now(30);
-        let (_, waits) = round.turn(&answer, &step, Behind::NoRoom).unwrap();
-        assert_eq!(waits, Step::Wait { until: later(30), spends: true });
+        assert_eq!(ended(round.turn(&answer, &step, Behind::NoRoom)).1, waits(30, true));
     }
 }

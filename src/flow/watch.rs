@@ -2,6 +2,7 @@
 //! has begun and what is over.
 
 pub mod conditions;
+pub mod reports;
 pub mod told;
 
 use std::collections::BTreeMap;
@@ -23,11 +24,13 @@ use crate::flow::far_clocks::FarClocks;
 use crate::flow::intake::Reception;
 use crate::flow::notice::Notices;
 use crate::flow::notice::Topic;
+use crate::flow::reports::Failures;
 use crate::flow::signs::Signs;
 use crate::flow::watch::conditions::Key;
 use crate::flow::watch::conditions::Scene;
 use crate::flow::watch::conditions::Space;
 use crate::flow::watch::conditions::States;
+use crate::flow::watch::reports::LastReport;
 use crate::flow::watch::told::Change;
 use crate::flow::watch::told::Memory;
 use crate::flow::watch::told::Told;
@@ -60,6 +63,7 @@ pub struct Instruments {
     pub wake: Wake,
     pub signs: Signs,
     pub far_clocks: FarClocks,
+    pub failures: Failures,
     pub clock: Clock,
     /// The folder of the store, and its disk.
     pub disk: (String, DiskGauge),
@@ -153,7 +157,8 @@ impl SelfWatch {
             self.with.signs.unrouted(unheard.clone());
         }
         let unrouted = self.with.signs.untold();
-        let states = self.states(&reception, &sight, &told, &unrouted, now);
+        let reports = self.reports(&reception, now).await?;
+        let states = self.states(&reception, &sight, &told, (&unrouted, &reports), now);
         for (key, change) in told::changes(states, &told, &mut self.memory, now) {
             self.make(&key, &change, &sight, now).await?;
             self.memory.keep(&key, &change, now);
@@ -173,7 +178,7 @@ impl SelfWatch {
         reception: &Reception,
         sight: &Sight,
         told: &BTreeMap<Key, Told>,
-        unrouted: &[Unheard],
+        (unrouted, reports): (&[Unheard], &[LastReport]),
         now: Timestamp,
     ) -> States {
         let began_at = *self.began_at.get_or_insert(now);
@@ -194,7 +199,20 @@ impl SelfWatch {
             disk: (&self.with.disk.0, (self.with.disk.1)()),
             unrouted,
             is_routed: &|unheard| is_routed(reception, unheard),
+            reports,
         })
+    }
+
+    /// The report of each name that was due last.
+    async fn reports(&self, reception: &Reception, now: Timestamp) -> Result<Vec<LastReport>, StoreError> {
+        let mut reports = Vec::new();
+        for (name, plan) in &reception.reports {
+            let Some((_, due_at)) = plan.schedule.latest(now) else { continue };
+            let Some(day) = plan.schedule.covered_by(now) else { continue };
+            let standing = self.with.store.reader().report_standing(name, day).await?;
+            reports.push(LastReport { name: name.clone(), due_at, standing, failure: self.with.failures.of(name) });
+        }
+        Ok(reports)
     }
 
     async fn see(&mut self, reception: &Reception, now: Timestamp) -> Result<Sight, StoreError> {

@@ -1,10 +1,13 @@
 //! From deliveries to the parts of a message: composed by the templates, with notes around it, and in a digest in as much
 //! detail as there is room for.
 
+pub mod report;
+
 use std::panic::AssertUnwindSafe;
 
 use jiff::Timestamp;
 
+use crate::domain::bundle;
 use crate::domain::compose;
 use crate::domain::compose::Composed;
 use crate::domain::compose::View;
@@ -13,23 +16,27 @@ use crate::domain::digest::Detail;
 use crate::domain::digest::DigestView;
 use crate::domain::digest::Earlier;
 use crate::domain::digest::Entry;
+use crate::domain::event::DeliveryId;
 use crate::domain::event::Event;
 use crate::domain::event::Kind;
+use crate::domain::message::Enclosed;
 use crate::domain::message::Form;
 use crate::domain::message::Message;
 use crate::domain::message::Part;
+use crate::domain::report::Report;
 use crate::domain::template::ComposeError;
 use crate::domain::template::Templates;
 use crate::domain::template::digest::Notes;
 use crate::flow::lane::Lane;
+use crate::flow::words::report::Reader;
 use crate::store::Due;
 
 /// A composed message.
 pub struct Written {
     /// Empty when not even the plain form could be written.
     pub parts: Vec<Part>,
-    /// How many of the others it tells, the earliest first; those behind them go another time.
-    pub carries: usize,
+    /// Which of the others it tells; what is left goes another time.
+    pub carries: Vec<DeliveryId>,
     /// The kind whose template failed, and how: the plain form stands in for it.
     pub failure: Option<(Kind, String)>,
 }
@@ -38,9 +45,29 @@ pub struct Written {
 pub fn written(lane: &Lane, templates: &Templates, leader: &Due, carried: &[Due]) -> Written {
     let of_one_order = leader.order_key.is_some() && carried.iter().all(|due| due.order_key == leader.order_key);
     let mut failure = None;
+    let told = leader.event.data.report.as_ref();
     let (parts, carries) = match carried {
-        [] => (single(lane, templates, leader, &[], &mut failure), 0),
-        _ if of_one_order => (single(lane, templates, leader, carried, &mut failure), carried.len()),
+        [] if let Some(figures) = told => {
+            let mut failed = None;
+            let compose = |report: Report, enclosed: Enclosed| {
+                let mut due = leader.clone();
+                due.event.data.report = Some(Box::new(report));
+                let mut failure = None;
+                let parts = single(lane, templates, &due, &[], enclosed, &mut failure);
+                failed = failed.take().or(failure);
+                parts.ok_or(())
+            };
+            let (channel, language) = (lane.channel.as_ref(), lane.language.as_str());
+            let reader = Reader { channel, language, templates, form: leader.form };
+            let parts = reader.written(figures, leader.table.as_deref(), &mut failure, compose).ok();
+            failure = failed.or(failure);
+            (parts, Vec::new())
+        }
+        [] => (single(lane, templates, leader, &[], Enclosed::default(), &mut failure), Vec::new()),
+        _ if of_one_order => {
+            let all = carried.iter().map(|due| due.id).collect();
+            (single(lane, templates, leader, carried, Enclosed::default(), &mut failure), all)
+        }
         _ => gathered(lane, templates, leader, carried, &mut failure),
     };
     let failure = failure.map(|failure| (leader.event.kind.clone(), failure));
@@ -72,6 +99,7 @@ fn single(
     templates: &Templates,
     leader: &Due,
     earlier: &[Due],
+    enclosed: Enclosed,
     failure: &mut Option<String>,
 ) -> Option<Vec<Part>> {
     let view = view(lane, leader);
@@ -88,7 +116,7 @@ fn single(
             true => composed,
             false => templates.noted(&composed, &notes, &lane.language, &lane.timezone, &view)?,
         };
-        Ok(write(lane, leader, composed, true))
+        Ok(write(lane, leader, composed, true, enclosed.clone()))
     };
     let plain = || {
         let composed = compose::plain(&view);
@@ -96,21 +124,21 @@ fn single(
             true => None,
             false => templates.noted(&composed, &notes, &lane.language, &lane.timezone, &view).ok(),
         };
-        write(lane, leader, noted.unwrap_or(composed), true)
+        write(lane, leader, noted.unwrap_or(composed), true, enclosed.clone())
     };
     tried(failure, by_template, plain)
 }
 
 /// Several deliveries as one message: in the most detail in which they fit in one part; where they do not fit without any,
-/// as many of the earliest as do. A far side that dislikes something in it gets neither items, which hold what buyers wrote,
-/// nor reasons.
+/// as many as do ([`bundle::fitting`]). A far side that dislikes something in it gets neither items, which hold what buyers
+/// wrote, nor reasons.
 fn gathered(
     lane: &Lane,
     templates: &Templates,
     leader: &Due,
     carried: &[Due],
     failure: &mut Option<String>,
-) -> (Option<Vec<Part>>, usize) {
+) -> (Option<Vec<Part>>, Vec<DeliveryId>) {
     let all: Vec<&Due> = carried.iter().chain([leader]).collect();
     let titles: Vec<Option<String>> = all.iter().map(|due| title(lane, templates, due)).collect();
     let is_reduced = leader.form == Form::Reduced;
@@ -120,33 +148,33 @@ fn gathered(
         let Due { event, order, .. } = all[at];
         Entry { event: reduced.get(at).unwrap_or(event), order: order.as_ref(), title: titles[at].as_deref() }
     };
-    let mut write = |count: usize, detail: Detail| {
-        let told = (0..count).chain([carried.len()]);
-        let entries: Vec<Entry<'_>> = told.clone().map(entry).collect();
-        let unreached = unreached(&told.map(|at| all[at]).collect::<Vec<_>>());
+    let mut write = |told: &[usize], detail: Detail| {
+        let told: Vec<usize> = told.iter().copied().chain([carried.len()]).collect();
+        let entries: Vec<Entry<'_>> = told.iter().copied().map(entry).collect();
+        let unreached = unreached(&told.iter().map(|at| all[*at]).collect::<Vec<_>>());
         digest(lane, templates, leader, &entries, &unreached, detail, failure)
     };
     // The leader is told in any case, and so many of the others.
-    let mut count = carried.len();
+    let orders: Vec<Option<&str>> = carried.iter().map(|due| due.order_key.as_deref()).collect();
+    let mut told: Vec<usize> = (0..carried.len()).collect();
     let mut detail = Detail::Heads;
-    let Some(mut parts) = write(count, detail) else { return (None, count) };
-    while count > 0 && parts.len() > lane.channel.parts_of_one() {
+    let mut parts = write(&told, detail);
+    while let Some(long) = parts.as_ref().filter(|parts| !told.is_empty() && parts.len() > lane.channel.parts_of_one())
+    {
         // So many would fit if all took the same room, and a little less.
-        let room = parts.len().div_ceil(lane.channel.parts_of_one()).max(2);
-        count = (count * 19 / (20 * room)).min(count - 1);
-        match write(count, detail) {
-            Some(fewer) => parts = fewer,
-            None => return (None, count),
-        }
+        let room = long.len().div_ceil(lane.channel.parts_of_one()).max(2);
+        let fewer = bundle::fitting(&orders, leader.order_key.as_deref(), told.len() * 19 / (20 * room));
+        told = if fewer.len() < told.len() { fewer } else { Vec::new() };
+        parts = write(&told, detail);
     }
     // Where some had to stay behind, there is no room for more of the others either.
-    while let Some(more) = detail.more().filter(|_| count == carried.len() && !is_reduced) {
-        match write(count, more) {
-            Some(longer) if longer.len() <= lane.channel.parts_of_one() => (parts, detail) = (longer, more),
+    while let Some(more) = detail.more().filter(|_| parts.is_some() && told.len() == carried.len() && !is_reduced) {
+        match write(&told, more) {
+            Some(longer) if longer.len() <= lane.channel.parts_of_one() => (parts, detail) = (Some(longer), more),
             _ => break,
         }
     }
-    (Some(parts), count)
+    (parts, told.into_iter().map(|at| carried[at].id).collect())
 }
 
 /// What a delivery's own message is called, where a digest says it.
@@ -182,9 +210,9 @@ fn digest(
             }
             _ => composed,
         };
-        Ok(write(lane, leader, composed, false))
+        Ok(write(lane, leader, composed, false, Enclosed::default()))
     };
-    tried(failure, by_template, || write(lane, leader, digest::plain(&view), false))
+    tried(failure, by_template, || write(lane, leader, digest::plain(&view), false, Enclosed::default()))
 }
 
 /// The channels that could not be reached, each once, since when at the earliest.
@@ -211,7 +239,7 @@ fn view<'a>(lane: &'a Lane, due: &'a Due) -> View<'a> {
 }
 
 /// A composed message in the channel's dialect; `about_order` says whether it is about the leader's order alone.
-fn write(lane: &Lane, leader: &Due, composed: Composed, about_order: bool) -> Vec<Part> {
+fn write(lane: &Lane, leader: &Due, composed: Composed, about_order: bool, enclosed: Enclosed) -> Vec<Part> {
     let message = Message {
         delivery: leader.id,
         round: round(lane, leader),
@@ -220,6 +248,7 @@ fn write(lane: &Lane, leader: &Due, composed: Composed, about_order: bool) -> Ve
         title: composed.title,
         markdown: composed.markdown,
         document: composed.document,
+        enclosed,
     };
     lane.channel.write(&message, leader.form)
 }

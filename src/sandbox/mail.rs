@@ -1,4 +1,4 @@
-//! Reads a mail as far as a person looks at it: its headers, its text and its HTML.
+//! Reads a mail as far as a person looks at it: its headers, its text and its HTML, and what is enclosed.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -10,12 +10,35 @@ pub struct Opened {
     pub headers: Vec<(String, String)>,
     pub text: Option<String>,
     pub html: Option<String>,
+    pub enclosed: Vec<Enclosed>,
+}
+
+/// A picture or a file of a mail.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Enclosed {
+    /// Such as `image/png`.
+    pub kind: String,
+    pub name: Option<String>,
+    /// By which the HTML shows it, without its brackets.
+    pub id: Option<String>,
+    pub bytes: Vec<u8>,
 }
 
 impl Opened {
     /// The first header of this name, in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The text, and a line for whatever is enclosed.
+    pub fn shown(&self) -> Option<String> {
+        let mut text = self.text.clone()?;
+        for Enclosed { kind, name, bytes, .. } in &self.enclosed {
+            let name = name.as_ref().map(|name| format!("{name}, ")).unwrap_or_default();
+            text.truncate(text.trim_end().len());
+            text.push_str(&format!("\n[{name}{kind}, {} KB]\n", bytes.len().div_ceil(1000)));
+        }
+        Some(text)
     }
 }
 
@@ -33,6 +56,7 @@ pub fn open(mail: &str) -> Opened {
 fn look(headers: &[(String, String)], body: &str, opened: &mut Opened) {
     let header = |name: &str| headers.iter().find(|(given, _)| given == name).map_or("", |(_, value)| value.as_str());
     let kind = header("content-type");
+    let disposition = header("content-disposition");
     if let Some(boundary) = kind.split("boundary=\"").nth(1).and_then(|rest| rest.split('"').next()) {
         let marker = format!("--{boundary}");
         for part in body.split(marker.as_str()).skip(1).take_while(|part| !part.starts_with("--")) {
@@ -46,10 +70,22 @@ fn look(headers: &[(String, String)], body: &str, opened: &mut Opened) {
         "quoted-printable" => unquoted(&body.replace("=\r\n", ""), b'='),
         _ => body.as_bytes().to_vec(),
     };
+    let mime = kind.split(';').next().unwrap_or_default().trim();
+    if !disposition.is_empty() || mime.starts_with("image/") {
+        let name = disposition.split("filename=\"").nth(1).and_then(|rest| rest.split('"').next());
+        let id = header("content-id").trim_matches(['<', '>']);
+        opened.enclosed.push(Enclosed {
+            kind: mime.to_owned(),
+            name: name.map(str::to_owned),
+            id: Some(id).filter(|id| !id.is_empty()).map(str::to_owned),
+            bytes,
+        });
+        return;
+    }
     let text = String::from_utf8_lossy(&bytes).replace("\r\n", "\n");
-    match kind.starts_with("text/html") {
-        true => opened.html = Some(text),
-        false => opened.text = Some(text),
+    match mime {
+        "text/html" => opened.html = Some(text),
+        _ => opened.text = Some(text),
     }
 }
 
@@ -107,6 +143,28 @@ fn unquoted(text: &str, mark: u8) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_enclosed_is_neither_text_nor_page() {
+        let mail = "Content-Type: multipart/mixed; boundary=\"m\"\r\n\r\n--m\r\nContent-Type: multipart/related; boundary=\"r\"\r\n\r\n\
+            --r\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nfigures\r\n--r\r\nContent-ID: <report>\r\n\
+            Content-Disposition: inline; filename=\"report.png\"\r\nContent-Type: image/png\r\nContent-Transfer-Encoding: base64\r\n\r\n\
+            iVBORw==\r\n--r--\r\n--m\r\nContent-Disposition: attachment; filename=\"daily.csv\"\r\nContent-Type: text/csv; charset=utf-8\r\n\r\n\
+            a,b\r\n--m--\r\n";
+        let opened = open(mail);
+        assert_eq!((opened.text.as_deref(), opened.html.as_deref()), (Some("figures"), None));
+        let text = |text: &str| Some(text.to_owned());
+        let picture = Enclosed {
+            kind: "image/png".to_owned(),
+            name: text("report.png"),
+            id: text("report"),
+            bytes: b"\x89PNG".to_vec(),
+        };
+        let table = Enclosed { kind: "text/csv".to_owned(), name: text("daily.csv"), id: None, bytes: b"a,b".to_vec() };
+        assert_eq!(opened.enclosed, [picture, table]);
+        let shown = "figures\n[report.png, image/png, 1 KB]\n[daily.csv, text/csv, 1 KB]\n";
+        assert_eq!(opened.shown().as_deref(), Some(shown));
+    }
 
     #[test]
     fn a_mail_is_read_as_its_reader_sees_it() {

@@ -98,7 +98,7 @@ impl Desk {
             repeat: key.as_ref().is_some_and(is_known),
             address,
             title: opened.header("subject").map(str::to_owned),
-            text: opened.text.clone(),
+            text: opened.shown(),
             body: mail.to_owned(),
             key,
             verdict: Verdict::Accepted,

@@ -108,10 +108,12 @@ pub struct Due {
     pub maybe_told: bool,
     /// An earlier attempt was answered with a yes: one recipient of several has the message.
     pub told: bool,
-    /// An earlier attempt, hours ago, found a recipient's mailbox full.
-    pub late: bool,
+    /// The parts of which an attempt, hours ago, found the recipient's mailbox full.
+    pub late: Vec<u16>,
     /// For a fallback: the channels that could not be reached, the first one first.
     pub unreached: Vec<Unreached>,
+    /// Of a report: its orders as CSV.
+    pub table: Option<String>,
 }
 
 /// A channel that could not be reached, so that another one is told in its place.
@@ -372,7 +374,7 @@ pub struct ReportRun {
 pub enum ReportStanding {
     /// There is none.
     Missing,
-    /// The day is the last one before the report's beginning.
+    /// The day lies before the report's beginning.
     NotBegun,
     /// It was made; these deliveries of it have not arrived.
     Made { event: EventId, undelivered: Vec<Undelivered> },

@@ -1,4 +1,4 @@
-//! `/hooks/<source>` and `/healthz`: the only place where a verdict becomes a status.
+//! `/hooks/<source>`, `/charts/<name>.png` and `/healthz`: the only place where a verdict becomes a status.
 
 use std::sync::Arc;
 
@@ -16,25 +16,46 @@ use poem::handler;
 use poem::web::Data;
 use poem::web::Path;
 
+use crate::flow::gallery::Gallery;
 use crate::flow::intake::Intake;
 use crate::flow::intake::Verdict;
+use crate::flow::refusals;
 use crate::platform::Method;
 use crate::platform::Reply;
+use crate::web::server::request::Note;
+use crate::web::server::request::Unread;
 
 /// What the internet sees. Bodies come whole and within the limit: the accept loop sees to that.
-pub fn routes(intake: Arc<Intake>) -> impl Endpoint<Output = Response> + 'static {
+pub fn routes(intake: Arc<Intake>, gallery: Arc<Gallery>) -> impl Endpoint<Output = Response> + 'static {
     Route::new()
         .at("/hooks/:source", hook)
         // Some proxies and registrations add a slash; where it enters the signature is the platform's business.
         .at("/hooks/:source/", hook)
+        .at("/charts/:file", get(chart))
         .at("/healthz", get(health))
         .data(intake)
+        .data(gallery)
         .catch_all_error(|error| async move { no_such_address(error.status()) })
 }
 
 #[handler]
 fn health() -> &'static str {
     "ok\n"
+}
+
+#[handler]
+async fn chart(Path(file): Path<String>, Data(gallery): Data<&Arc<Gallery>>) -> Response {
+    let picture = match file.strip_suffix(".png") {
+        Some(name) => gallery.picture(name).await,
+        None => None,
+    };
+    let Some(picture) = picture else { return no_such_address(StatusCode::NOT_FOUND) };
+    Response::builder()
+        .content_type("image/png")
+        .header(header::CACHE_CONTROL, "private, max-age=86400")
+        .header("x-robots-tag", "noindex")
+        .header(header::X_CONTENT_TYPE_OPTIONS, "nosniff")
+        .body(picture.to_vec())
 }
 
 #[handler]
@@ -49,10 +70,27 @@ async fn hook(
     let method = match method {
         http::Method::POST => Method::Post,
         http::Method::GET => Method::Get,
-        _ if intake.has(&source) => return status_of(Verdict::Method),
+        _ if intake.has(&source) => {
+            intake.note_refusal(&source, refusals::of_method, body.len() as u64);
+            return status_of(Verdict::Method);
+        }
         _ => return status_of(Verdict::UnknownSource),
     };
     status_of(intake.receive(&source, method, uri.query(), headers, &body).await)
+}
+
+/// Notes the webhooks that never come to their source, because their bodies were not read whole.
+pub fn note_unread(intake: Arc<Intake>) -> Note {
+    Arc::new(move |path, unread, bytes| {
+        let Some(source) = path.strip_prefix("/hooks/") else { return };
+        let reason = || match unread {
+            Unread::TooLarge(most) => refusals::too_large(most),
+            Unread::Late(after) => refusals::late(after),
+            Unread::Broken => refusals::BROKEN_OFF.to_owned(),
+            Unread::Crowded | Unread::Stopping => refusals::NOT_NOW.to_owned(),
+        };
+        intake.note_refusal(source.strip_suffix('/').unwrap_or(source), reason, bytes);
+    })
 }
 
 fn no_such_address(status: StatusCode) -> Response {

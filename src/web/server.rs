@@ -8,7 +8,7 @@
 //! TLS is the business of the reverse proxy in front.
 
 mod refused;
-mod request;
+pub mod request;
 mod stream;
 
 use std::convert::Infallible;
@@ -31,6 +31,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::web::server::request::Note;
 use crate::web::server::request::Shared;
 use crate::web::server::request::Standing;
 use crate::web::server::request::answer;
@@ -95,8 +96,19 @@ pub async fn serve<E: Endpoint + 'static>(
     limits: Limits,
     shutdown: CancellationToken,
 ) {
+    serve_noting(listener, endpoint, limits, Arc::new(|_, _, _| {}), shutdown).await;
+}
+
+/// As [`serve`]; and `note` hears of the requests that never reach the endpoint, because their bodies were not read whole.
+pub async fn serve_noting<E: Endpoint + 'static>(
+    listener: TcpListener,
+    endpoint: E,
+    limits: Limits,
+    note: Note,
+    shutdown: CancellationToken,
+) {
     let slots = Arc::new(Semaphore::new(limits.max_connections.clamp(1, Semaphore::MAX_PERMITS)));
-    let shared = Arc::new(Shared::new(endpoint, limits, shutdown.clone()));
+    let shared = Arc::new(Shared::new(endpoint, limits, note, shutdown.clone()));
     let connections = TaskTracker::new();
     let cut_off = CancellationToken::new();
     let mut pause = ACCEPT_PAUSE;

@@ -15,9 +15,11 @@ use orderbell::domain::message::Part;
 use orderbell::domain::retry::Answer;
 use orderbell::domain::retry::Outcome;
 use orderbell::domain::secret::Secret;
+use orderbell::domain::template::Templates;
 use orderbell::flow::Clock;
 use orderbell::flow::Current;
 use orderbell::flow::Wake;
+use orderbell::flow::gallery::Gallery;
 use orderbell::flow::intake::Inlet;
 use orderbell::flow::intake::Intake;
 use orderbell::flow::intake::Reception;
@@ -71,11 +73,14 @@ async fn sent(signing: Signing, source: &str, kind: Kind) -> (Answer, Vec<String
     let reception = Current::new(Reception { inlets, currency: "CNY".to_owned(), ..Reception::default() });
     let wake = Wake::default();
     let notices = Notices::new(store.clone(), reception.clone(), wake.clone());
-    let intake = Intake::new(reception, notices, store, wake, Clock::system());
+    let templates = Current::new(Templates::built_in().unwrap());
+    let gallery = Gallery::new(store.clone(), templates, reception.clone(), Clock::system());
+    let routes =
+        hooks::routes(Arc::new(Intake::new(reception, notices, store, wake, Clock::system())), Arc::new(gallery));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = Secret::new(format!("http://{}/hooks/{source}", listener.local_addr().unwrap()));
     let stop = CancellationToken::new();
-    let daemon = tokio::spawn(serve(listener, hooks::routes(Arc::new(intake)), Limits::default(), stop.clone()));
+    let daemon = tokio::spawn(serve(listener, routes, Limits::default(), stop.clone()));
 
     let channel = Webhook { url, signing, headers: Default::default() };
     let http = Http::new(&Settings { allow_private: true, ..Settings::default() }).unwrap();

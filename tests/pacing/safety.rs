@@ -233,7 +233,7 @@ impl Scene {
                 self.kept.closed = Some((self.wall() + wait, closings));
             }
             Step::Yes { channel } => {
-                if self.pacers[channel % among].said_yes() {
+                if self.pacers[channel % among].said_yes(self.elapsed()) {
                     self.kept.closed = None;
                 }
             }

@@ -197,13 +197,13 @@ impl<'a> Judge<'a> {
     ) -> Result<(), String> {
         let Some(quiet) = &self.lanes[begun.lane].quiet else { return Ok(()) };
         let goes_on = truth.of_leader(begun.delivery).any(|sent| sent.ended_at == now && sent.is_known_to_be_taken());
-        let order = &truth.owed[&begun.delivery].order;
-        for one in told {
-            let owed = &truth.owed[&one.id];
-            // What belongs to the order of a message that comes through is told along with it.
-            let of_leaders_order = one.id != begun.delivery && owed.order.is_some() && owed.order == *order;
-            if !goes_on && !of_leaders_order && quiet.holds(&owed.kind, wall, &timezone()).is_some() {
-                return Err(format!("{} ({}) goes to {} in quiet hours", one.id, owed.kind, one.channel));
+        let rings = |one: &Stands| quiet.holds(&truth.owed[&one.id].kind, wall, &timezone()).is_some();
+        for one in told.iter().filter(|one| !goes_on && rings(one)) {
+            let Owed { kind, order, .. } = &truth.owed[&one.id];
+            // What belongs to an order of which something comes through is told along with it.
+            let comes_through = |other: &Stands| truth.owed[&other.id].order == *order && !rings(other);
+            if order.is_none() || !told.iter().any(comes_through) {
+                return Err(format!("{} ({kind}) goes to {} in quiet hours", one.id, one.channel));
             }
         }
         Ok(())

@@ -49,7 +49,7 @@ const FINISH: i64 = 7 * SECOND;
 const LOOK: i64 = 5 * MINUTE;
 /// A lane that has this many turns in one moment turns in a circle.
 const TURNS_AT_ONCE: u32 = 500;
-const STEPS_SHOWN: usize = 80;
+const STEPS_KEPT: usize = 2000;
 
 /// What befalls in fifty weeks; a week in which none of this happens proves nothing of it.
 pub const BEFALLS: [&str; 21] = [
@@ -224,7 +224,7 @@ impl Week<'_> {
         for byte in line.bytes() {
             self.fingerprint = (self.fingerprint ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         }
-        if self.last_steps.len() == STEPS_SHOWN {
+        if self.last_steps.len() == STEPS_KEPT {
             self.last_steps.pop_front();
         }
         self.last_steps.push_back(line);

@@ -10,6 +10,7 @@ use orderbell::domain::digest::DigestView;
 use orderbell::domain::digest::Entry;
 use orderbell::domain::digest::totals;
 use orderbell::domain::event::Kind;
+use orderbell::domain::message::Enclosed;
 use orderbell::domain::message::Form;
 use orderbell::domain::message::Message;
 use orderbell::domain::money::Money;
@@ -66,7 +67,16 @@ fn composed(templates: &Templates, samples: &[Sample], detail: Detail, language:
 fn message(samples: &[Sample], composed: Composed) -> Message {
     let Composed { title, markdown, document } = composed;
     let event = samples.last().unwrap().event.clone();
-    Message { delivery: samples::DELIVERY, round: 0, event, order: None, title, markdown, document }
+    Message {
+        delivery: samples::DELIVERY,
+        round: 0,
+        event,
+        order: None,
+        title,
+        markdown,
+        document,
+        enclosed: Enclosed::default(),
+    }
 }
 
 /// What the golden files show: a rush of orders, and a mixed lot.

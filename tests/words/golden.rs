@@ -19,6 +19,7 @@ use orderbell::domain::compose::plain;
 use orderbell::domain::document::Block;
 use orderbell::domain::document::Inline;
 use orderbell::domain::event::Kind;
+use orderbell::domain::message::Enclosed;
 use orderbell::domain::message::Form;
 use orderbell::domain::message::Message;
 use orderbell::domain::message::Part;
@@ -45,7 +46,16 @@ pub fn wecom(settings: &str) -> WeCom {
 pub fn message(sample: &Sample, composed: Composed) -> Message {
     let Composed { title, markdown, document } = composed;
     let (event, order) = (sample.event.clone(), sample.order.clone());
-    Message { delivery: samples::DELIVERY, round: 0, event, order, title, markdown, document }
+    Message {
+        delivery: samples::DELIVERY,
+        round: 0,
+        event,
+        order,
+        title,
+        markdown,
+        document,
+        enclosed: Enclosed::default(),
+    }
 }
 
 fn folder(channel: &str) -> PathBuf {

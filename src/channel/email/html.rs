@@ -10,6 +10,7 @@ use mrml::prelude::render::RenderOptions;
 use crate::domain::document::Block;
 use crate::domain::document::Field;
 use crate::domain::document::Inline;
+use crate::domain::message::PICTURE;
 
 /// Gmail cuts what is longer than about 102 KB, in bytes.
 pub const LIMIT_BYTES: usize = 100_000;
@@ -81,6 +82,10 @@ fn block(block: &Block) -> String {
             let rows: String = fields.iter().map(field).collect();
             format!("<table {TABLE} style=\"margin:0 0 12px\">\n{rows}</table>\n")
         }
+        Block::Picture { alternative, url } if url == PICTURE => format!(
+            "<p style=\"{PARAGRAPH}\"><img src=\"{PICTURE}\" alt=\"{}\" width=\"552\" style=\"display:block;width:100%;max-width:552px;height:auto;border:0\"></p>\n",
+            escaped(alternative)
+        ),
         Block::Picture { alternative, url } => match is_web(url) {
             true => format!(
                 "<p style=\"{PARAGRAPH}\"><img src=\"{}\" alt=\"{}\" style=\"max-width:100%;height:auto;border:0\"></p>\n",
@@ -104,7 +109,7 @@ fn inlines(content: &[Inline]) -> String {
     content
         .iter()
         .map(|inline| match inline {
-            Inline::Text(text) => escaped(text),
+            Inline::Text(text) => escaped(&unbroken(text)),
             Inline::Strong(content) => format!("<strong>{}</strong>", inlines(content)),
             Inline::Emphasis(content) => format!("<em>{}</em>", inlines(content)),
             // A colour would have to be readable on white and on black.
@@ -116,6 +121,26 @@ fn inlines(content: &[Inline]) -> String {
             Inline::Break => "<br>\n".to_owned(),
         })
         .collect()
+}
+
+/// The text with blanks at which no line is broken before a dot that separates, and between a currency and its amount.
+fn unbroken(text: &str) -> String {
+    let is_currency = |word: &str| {
+        let code = word.trim_start_matches(|letter: char| !letter.is_alphanumeric());
+        code.len() == 3 && code.bytes().all(|letter| letter.is_ascii_uppercase())
+    };
+    let mut out = String::with_capacity(text.len() + 8);
+    let mut before: Option<&str> = None;
+    for word in text.split(' ') {
+        let stays =
+            |before| word == "·" || is_currency(before) && word.starts_with(|letter: char| letter.is_ascii_digit());
+        if let Some(before) = before {
+            out.push_str(if stays(before) { "\u{a0}" } else { " " });
+        }
+        out.push_str(word);
+        before = Some(word);
+    }
+    out
 }
 
 fn is_web(url: &str) -> bool {
@@ -132,6 +157,7 @@ fn escaped(text: &str) -> String {
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
             '\'' => out.push_str("&#39;"),
+            '\u{a0}' => out.push_str("&nbsp;"),
             _ => out.push(character),
         }
     }
@@ -152,6 +178,16 @@ mod tests {
             assert!(!FRAME.contains(loads), "{loads}");
         }
         assert!(page("zh-CN", "t", "p", &[]).contains("lang=\"zh-CN\""), "{}", *FRAME);
+    }
+
+    #[test]
+    fn a_line_begins_with_no_dot_and_parts_no_amount_from_its_currency() {
+        let shown = |text: &str| unbroken(text).replace('\u{a0}', "_");
+        assert_eq!(shown("Order #1 · SAR 46.00 · House of XYZ"), "Order #1_· SAR_46.00_· House of XYZ");
+        assert_eq!(shown("−SAR 19.00 (CNY 5) "), "−SAR_19.00 (CNY_5) ");
+        for same in ["", " ", "a  b", "for you 2", "ABCD 5", "large, Spice: Mild"] {
+            assert_eq!(shown(same), same);
+        }
     }
 
     #[test]

@@ -5,15 +5,20 @@ use std::time::Duration;
 use std::time::SystemTime;
 
 use lettre::Message as Mail;
+use lettre::message::Attachment;
 use lettre::message::MultiPart;
 use lettre::message::SinglePart;
+use lettre::message::header::ContentType;
 use lettre::message::header::HeaderName;
 use lettre::message::header::HeaderValue;
 use sha2::Digest;
 use sha2::Sha256;
 
 use crate::channel::email::party::Party;
+use crate::domain::message::Enclosed;
 use crate::domain::message::Message;
+use crate::domain::message::PICTURE;
+use crate::domain::message::Table;
 
 /// Who a mail is from and to.
 #[derive(Clone, Copy)]
@@ -22,6 +27,8 @@ pub struct Envelope<'a> {
     pub to: &'a [Party],
     pub cc: &'a [Party],
     pub reply_to: Option<&'a Party>,
+    /// Where a reader says that he wants no more of these.
+    pub unsubscribe: Option<&'a str>,
 }
 
 /// What one mail says.
@@ -31,11 +38,12 @@ pub struct Content<'a> {
     pub html: String,
     /// The idempotency key, which becomes the Message-ID.
     pub key: &'a str,
+    pub enclosed: Enclosed,
 }
 
 /// Writes a mail: lines that end in CR LF, ASCII throughout.
 pub fn write(envelope: Envelope<'_>, message: &Message, content: Content<'_>) -> String {
-    let Envelope { from, to, cc, reply_to } = envelope;
+    let Envelope { from, to, cc, reply_to, unsubscribe } = envelope;
     let domain = from.domain();
     let mut mail = Mail::builder().from(from.mailbox());
     mail = to.iter().fold(mail, |mail, party| mail.to(party.mailbox()));
@@ -50,19 +58,48 @@ pub fn write(envelope: Envelope<'_>, message: &Message, content: Content<'_>) ->
         mail = mail.in_reply_to(root.clone()).references(root);
     }
     let seconds = u64::try_from(message.event.received_at.as_second()).unwrap_or_default();
+    if let Some(address) = unsubscribe {
+        mail = mail.raw_header(header("List-Unsubscribe", &format!("<{address}>")));
+        if address.starts_with("https://") {
+            mail = mail.raw_header(header("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"));
+        }
+    }
     let mail = mail
         .date(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
         .raw_header(header("Auto-Submitted", "auto-generated"))
         .raw_header(header("X-Auto-Response-Suppress", "All"));
-    // The boundary is not drawn by lot, so that the bytes stay the same.
-    let boundary = hex::encode(&Sha256::digest(content.key)[..15]);
-    let body = MultiPart::alternative()
-        .boundary(boundary)
-        .singlepart(SinglePart::plain(content.text))
-        .singlepart(SinglePart::html(content.html));
-    let mail = mail.multipart(body);
+    let mail = mail.multipart(body(content));
     let mail = mail.expect("there is a sender, and a recipient");
     String::from_utf8(mail.formatted()).expect("headers and bodies are encoded as ASCII")
+}
+
+/// Text and HTML as one; with the HTML its picture; and beside both the table.
+fn body(content: Content<'_>) -> MultiPart {
+    let Content { text, html, key, enclosed, .. } = content;
+    // Boundaries are not drawn by lot, so that the bytes stay the same.
+    let boundary = |level: &str| hex::encode(&Sha256::digest(format!("{key}{level}"))[..15]);
+    let alternative = MultiPart::alternative().boundary(boundary("")).singlepart(SinglePart::plain(text));
+    let alternative = match enclosed.picture {
+        Some(png) => {
+            let cid = PICTURE.trim_start_matches("cid:").to_owned();
+            let picture = Attachment::new_inline_with_name(cid, "report.png".to_owned());
+            let picture = picture.body(png.to_vec(), content_type("image/png"));
+            let related = MultiPart::related().boundary(boundary("related"));
+            alternative.multipart(related.singlepart(SinglePart::html(html)).singlepart(picture))
+        }
+        None => alternative.singlepart(SinglePart::html(html)),
+    };
+    match enclosed.table {
+        Some(Table { file, content }) => {
+            let table = Attachment::new(file).body(content, content_type("text/csv; charset=utf-8"));
+            MultiPart::mixed().boundary(boundary("mixed")).multipart(alternative).singlepart(table)
+        }
+        None => alternative,
+    }
+}
+
+fn content_type(text: &str) -> ContentType {
+    ContentType::parse(text).expect("the few that we write are right")
 }
 
 fn header(name: &'static str, value: &str) -> HeaderValue {

@@ -27,6 +27,7 @@ use sha2::Sha256;
 
 use crate::channel::Attempt;
 use crate::channel::Channel;
+use crate::channel::Pictures;
 use crate::channel::Sending;
 use crate::channel::advice::Advice;
 use crate::channel::email::letter::Content;
@@ -43,6 +44,8 @@ use crate::domain::compose;
 use crate::domain::document::Block;
 use crate::domain::document::Inline;
 use crate::domain::document::split::split;
+use crate::domain::event::Kind;
+use crate::domain::message::Enclosed;
 use crate::domain::message::Form;
 use crate::domain::message::Message;
 use crate::domain::message::Part;
@@ -87,6 +90,9 @@ pub struct Email {
     /// Where answers go.
     #[schemars(with = "Option<String>")]
     pub reply_to: Option<Party>,
+    /// How a reader can do without the reports: a `mailto:` or `https://` address, for the button of his mail program.
+    #[schemars(regex(pattern = "^(mailto:|https://)"), example = &"mailto:owner@example.com?subject=no%20reports")]
+    pub unsubscribe: Option<String>,
     /// How we introduce ourselves to the server; our address in brackets where absent.
     pub hello_name: Option<String>,
     /// Certificates in PEM that are trusted as well.
@@ -176,6 +182,10 @@ impl Channel for Email {
         false
     }
 
+    fn pictures(&self) -> Pictures {
+        Pictures::Within
+    }
+
     fn to_each_his_own(&self) -> bool {
         true
     }
@@ -199,7 +209,9 @@ impl Channel for Email {
     /// A part for each recipient of each piece, with the envelope in its first line.
     fn write(&self, message: &Message, form: Form) -> Vec<Part> {
         let subject = self.subject(message);
-        let envelope = Envelope { from: &self.from, to: &self.to, cc: &self.cc, reply_to: self.reply_to.as_ref() };
+        let unsubscribe = self.unsubscribe.as_deref().filter(|_| matches!(message.event.kind, Kind::Report(_)));
+        let reply_to = self.reply_to.as_ref();
+        let envelope = Envelope { from: &self.from, to: &self.to, cc: &self.cc, reply_to, unsubscribe };
         let room = html::LIMIT_BYTES - html::frame_bytes() - ROOM_BESIDE;
         let pieces = split(&message.document, room, |blocks| html::content(blocks).len());
         let count = pieces.len();
@@ -213,7 +225,9 @@ impl Channel for Email {
             let preview = clean_line(&text, PREVIEW);
             let html = html::page(&self.surroundings.language, &subject, &preview, &blocks);
             let key = idempotency_key(message.delivery, message.round, index, form);
-            letter::write(envelope, message, Content { subject: &subject, text, html, key: &key })
+            // Once, with the first piece.
+            let enclosed = if index == 0 { message.enclosed.clone() } else { Enclosed::default() };
+            letter::write(envelope, message, Content { subject: &subject, text, html, key: &key, enclosed })
         });
         let from = self.from.address();
         let recipients = self.recipients();

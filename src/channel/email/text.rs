@@ -3,6 +3,7 @@
 use crate::domain::document::Block;
 use crate::domain::document::Inline;
 use crate::domain::document::inline_text;
+use crate::domain::message::PICTURE;
 
 /// Writes blocks with an empty line between them.
 pub fn write(blocks: &[Block]) -> String {
@@ -28,6 +29,7 @@ fn block(block: &Block) -> String {
             });
             fields.collect::<Vec<_>>().join("\n")
         }
+        Block::Picture { alternative, url } if url == PICTURE => format!("[{alternative}]"),
         Block::Picture { alternative, url } => format!("{alternative} ({url})"),
     }
 }

@@ -6,6 +6,7 @@
 //! - Limits: 4096 bytes of markdown, 2048 of text, in UTF-8; 20 messages a minute.
 //! - Mentions: in markdown `<@user id>`; mobile numbers and everyone only in a text message, which goes out as a further
 //!   part and counts like any other.
+//! - Pictures: PNG or JPG up to 2 MB as base64, in a message of its own with their MD5.
 //! - Repeats: the far side knows no key, so a repeat is marked as a possible one.
 //! - Answers: HTTP 200 with `errcode`; 0 is yes.
 
@@ -15,7 +16,10 @@ pub mod text;
 
 use std::borrow::Cow;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use jiff::SignedDuration;
+use md5::Md5;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::Serialize;
@@ -25,6 +29,7 @@ use url::Url;
 
 use crate::channel::Attempt;
 use crate::channel::Channel;
+use crate::channel::Pictures;
 use crate::channel::Sending;
 use crate::channel::advice::Advice;
 use crate::channel::dingtalk::Mention;
@@ -91,6 +96,15 @@ pub enum Format {
 enum Body {
     Markdown { markdown: Content },
     Text { text: Content },
+    Image { image: Image },
+}
+
+/// A PNG or JPG of at most 2 MB.
+#[derive(Debug, Serialize, Deserialize)]
+struct Image {
+    base64: String,
+    /// Of the bytes before they became base64, in hexadecimal digits.
+    md5: String,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -126,6 +140,10 @@ impl Channel for WeCom {
             .ok()
             .and_then(|url| url.query_pairs().find(|(name, _)| name == "key").map(|(_, key)| key.into_owned()));
         hex::encode(&Sha256::digest(key.as_deref().unwrap_or(address))[..8])
+    }
+
+    fn pictures(&self) -> Pictures {
+        Pictures::Behind
     }
 
     fn parts_of_one(&self) -> usize {
@@ -166,6 +184,9 @@ impl Channel for WeCom {
         if self.format == Format::Markdown && callings.need_a_text() {
             bodies.push(Body::Text { text: callings.with(text::write(&[line(&title)])) });
         }
+        if let Some(picture) = message.enclosed.picture.as_ref().filter(|_| form != Form::Reduced) {
+            bodies.push(Body::Image { image: Image::of(picture) });
+        }
         let parts = bodies.iter().zip(0..u16::MAX);
         parts.map(|(body, index)| Part { index, form, body: body.json() }).collect()
     }
@@ -195,6 +216,7 @@ impl Channel for WeCom {
                     format!("{}\n(calls {})", text.content, called.join(", "))
                 }
             }
+            Ok(Body::Image { image }) => format!("[a picture, PNG, {} KB]", image.base64.len() * 3 / 4 / 1000),
             Err(_) => part.body.clone(),
         }
     }
@@ -208,6 +230,8 @@ impl Channel for WeCom {
                 (&mut markdown.content, markdown::toned(Tone::Comment, &mark))
             }
             Body::Text { text } => (&mut text.content, text::write(&[line(&mark)])),
+            // A picture has no place for it.
+            Body::Image { .. } => return None,
         };
         let mark = format!("{mark}{LINE_BREAK}");
         // A language whose words for it are too long goes without them rather than over the limit.
@@ -266,6 +290,12 @@ impl Callings {
 impl Content {
     fn of(content: String) -> Self {
         Self { content, mentioned_list: Vec::new(), mentioned_mobile_list: Vec::new() }
+    }
+}
+
+impl Image {
+    fn of(picture: &[u8]) -> Self {
+        Self { base64: BASE64_STANDARD.encode(picture), md5: hex::encode(Md5::digest(picture)) }
     }
 }
 

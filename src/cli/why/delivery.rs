@@ -145,7 +145,7 @@ fn tries(delivery: &DeliveryHistory, kind: Option<&str>) -> Vec<Line> {
                 line = Line { is_known: is_same, ..line.meaning(cause, change) };
             }
         }
-        lines.push(Line { answer, ..line });
+        lines.push(Line { answer: answer.map(|answer| meaning::said(kind, &answer)), ..line });
         before = Some(one);
     }
     lines

@@ -32,6 +32,11 @@ pub fn of_answer(kind: Option<&str>, outcome: &str, words: &str) -> Option<(&'st
     known.map(|advice| (advice.cause, advice.change)).or_else(|| in_general(outcome))
 }
 
+/// An answer's words, without what its meaning says.
+pub fn said(kind: Option<&str>, words: &str) -> String {
+    kind.map_or_else(|| words.to_owned(), |kind| advice::said_beside(channel::advice_of(kind), words))
+}
+
 /// Where no table knows more than what becomes of such a message.
 fn in_general(outcome: &str) -> Option<(&'static str, &'static str)> {
     Some(match outcome {
@@ -81,6 +86,21 @@ const REFUSALS: &[Advice] = &[
     advice(&["fits none of the recipes"],
         "the source only observes, and keeps so many unproven webhooks in an hour and no more",
         "find out why the signatures do not fit (`public_url`, `registered_url`, `app_secret`), then set verify = \"enforce\""),
+    advice(&["by another method"],
+        "somebody looked at the address with a browser, or the platform or a proxy changes the method",
+        "nothing, as long as the platform's own arrive; else look whether a proxy redirects, as from http:// to https://"),
+    advice(&["its body is larger"],
+        "it is larger than `max_body` allows",
+        "raise `max_body` in `[server]` if it is the platform's, and restart"),
+    advice(&["its body was not whole"],
+        "the line or the proxy in front was too slow, or a stranger holds connections open",
+        "nothing, if it came again; else look at the proxy in front"),
+    advice(&["its body was broken off"],
+        "the connection broke, or the proxy in front closed it",
+        "nothing, if it came again; else look at the proxy in front"),
+    advice(&["there was too much at once"],
+        "more came at once than orderbell holds, or it was being stopped",
+        "nothing, if it came again"),
 ];
 
 /// What a refusal means, and what to change.
@@ -103,17 +123,19 @@ mod tests {
             Refusal::Stale { off_by_seconds: -90_000 },
             Refusal::AnotherApp("7".to_owned()),
             Refusal::Shape("sig is missing".to_owned()),
+            Refusal::Method,
         ]
         .map(|refusal| refusals::reason(&refusal, "https://bell.example.com/hooks/keeta"));
-        let ours = [refusals::REPLAYED, refusals::TOO_MANY_UNPROVEN].map(str::to_owned);
+        let ours = [refusals::REPLAYED, refusals::TOO_MANY_UNPROVEN, refusals::BROKEN_OFF, refusals::NOT_NOW];
+        let unread = [refusals::too_large(1_048_576), refusals::late(std::time::Duration::from_secs(10))];
         let mut causes: Vec<&str> = Vec::new();
-        for reason in reasons.iter().chain(&ours) {
+        for reason in reasons.iter().chain(&ours.map(str::to_owned)).chain(&unread) {
             let (cause, _) = of_refusal(reason).unwrap_or_else(|| panic!("nothing about: {reason}"));
             causes.push(cause);
         }
         causes.sort_unstable();
         causes.dedup();
-        assert_eq!((causes.len(), REFUSALS.len()), (8, 8));
+        assert_eq!((causes.len(), REFUSALS.len()), (13, 13));
     }
 
     #[test]

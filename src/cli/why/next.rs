@@ -74,5 +74,5 @@ fn resting(parked: &Parked, setting: &Setting<'_>) -> Line {
     let change = format!("{change}; then `orderbell test {channel}` opens it at once");
     let line =
         Line::at(parked.next_probe_at, says).meaning(cause, change).with("parked_since", parked.since.to_string());
-    Line { answer: Some(parked.reason.clone()), ..line }
+    Line { answer: Some(meaning::said(setting.kind(channel), &parked.reason)), ..line }
 }

@@ -13,6 +13,7 @@ use crate::domain::document::Inline;
 use crate::domain::document::Tone;
 use crate::domain::document::tidy::SOFT;
 use crate::domain::document::tidy::tidy;
+use crate::domain::message::PICTURE;
 
 /// The addresses that a link may have. Others (`javascript:`, `dtmd:`) make a client do things, so they become text.
 const LINK_SCHEMES: [&str; 4] = ["https://", "http://", "mailto:", "tel:"];
@@ -203,7 +204,8 @@ impl Reader {
         let url = self.urls.pop().unwrap_or_default();
         let content = self.close();
         let alternative = crate::domain::document::inline_text(&content);
-        let shown = starts_with_ignoring_case(&url, "https://") || starts_with_ignoring_case(&url, "http://");
+        let is_web = ["https://", "http://"].iter().any(|scheme| starts_with_ignoring_case(&url, scheme));
+        let shown = is_web || url == PICTURE;
         if shown && self.lists.is_empty() && self.inlines.len() == 1 && self.within == Within::Text {
             self.end_paragraph();
             self.block(Block::Picture { alternative, url });

@@ -1,13 +1,17 @@
 //! A sheet of bar charts as an SVG, in type so large that a third of the size can still be read.
 
-use std::fmt::Write;
-
 use crate::domain::language::Language;
 use crate::domain::money::Money;
 use crate::domain::picture::Panel;
 use crate::domain::picture::Sheet;
 use crate::domain::picture::Unit;
 use crate::domain::picture::letters;
+use crate::domain::picture::pen::HALO;
+use crate::domain::picture::pen::INK;
+use crate::domain::picture::pen::PLAIN;
+use crate::domain::picture::pen::Pen;
+use crate::domain::picture::pen::STRONG;
+use crate::domain::picture::pen::Text;
 use crate::domain::picture::scale::Scale;
 use crate::domain::text;
 
@@ -21,6 +25,8 @@ const HEAD: f32 = 120.0;
 const FOOT: f32 = 56.0;
 /// Below the plot of a panel with values below zero: the number under the least bar.
 const BELOW: f32 = 44.0;
+/// A bar is no wider, also where it is the only one.
+const WIDEST: f32 = 96.0;
 /// A plot in which all is zero is lower by this factor.
 const EMPTY: f32 = 0.3;
 
@@ -29,7 +35,6 @@ const PANEL_TITLE: f32 = 42.0;
 const FIGURE: f32 = 48.0;
 const SMALL: f32 = 36.0;
 
-const INK: &str = "#1f2328";
 const GREY: &str = "#59636e";
 const LINE: &str = "#dfe3e8";
 const ZERO_LINE: &str = "#8c959f";
@@ -48,7 +53,7 @@ pub fn number(language: &Language, unit: &Unit, value: i64) -> String {
 
 /// The drawing of a sheet whose texts are clean and can all be drawn.
 pub fn svg(sheet: &Sheet) -> String {
-    let mut pen = Pen { shapes: String::new() };
+    let mut pen = Pen::default();
     let room = WIDTH - 2.0 * MARGIN;
     let mut top = MARGIN;
     if !sheet.title.is_empty() {
@@ -65,13 +70,7 @@ pub fn svg(sheet: &Sheet) -> String {
     for panel in &sheet.panels {
         top = Plot::of(sheet.language, panel, top + GAP, plot_height).draw(&mut pen);
     }
-    let height = (top + MARGIN).ceil();
-    format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{height}\" font-family=\"{}\">\
-         <rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>{}</svg>",
-        letters::FAMILY,
-        pen.shapes
-    )
+    pen.sheet(WIDTH, (top + MARGIN).ceil())
 }
 
 /// A panel with its place on the sheet.
@@ -159,7 +158,7 @@ impl<'a> Plot<'a> {
             (false, false) => BELOW_ZERO,
             (false, true) => PALE_BELOW_ZERO,
         };
-        let width = self.pitch() * 0.74;
+        let width = (self.pitch() * 0.74).min(WIDEST);
         // The least value is still to be told from none.
         let reach = self.y(0) - self.y(value);
         let reach = if value > 0 { reach.max(5.0) } else { reach.min(-5.0) };
@@ -194,7 +193,7 @@ impl<'a> Plot<'a> {
     fn draw_labels(&self, pen: &mut Pen) {
         for at in self.labelled() {
             let (label, size) = letters::fitted(&self.panel.bars[at].label, SMALL, WIDTH - MARGIN - self.left);
-            let x = inside(self.middle(at), letters::width(&label, size), self.left);
+            let x = inside(self.middle(at), letters::width(&label, size), MARGIN);
             let (colour, strong) = if self.highlight() == Some(at) { (INK, STRONG) } else { (GREY, PLAIN) };
             let text = Text::new(&label, x, self.bottom() + 44.0, size);
             pen.text(&Text { colour, strong, anchor: "middle", ..text });
@@ -211,7 +210,7 @@ impl<'a> Plot<'a> {
         let fits = |shown: &Vec<usize>| {
             let ends = shown.iter().map(|at| {
                 let width = letters::width(&bars[*at].label, SMALL);
-                let middle = inside(self.middle(*at), width, self.left);
+                let middle = inside(self.middle(*at), width, MARGIN);
                 (middle - width / 2.0, middle + width / 2.0)
             });
             let ends: Vec<(f32, f32)> = ends.collect();
@@ -263,80 +262,72 @@ fn inside(middle: f32, width: f32, left: f32) -> f32 {
     middle.min(WIDTH - MARGIN - width / 2.0).max(left + width / 2.0)
 }
 
-/// How thick a text is. The fonts have one weight, so a stroke of the same colour makes it strong.
-type Strength = &'static str;
-const PLAIN: Strength = "";
-const STRONG: Strength = " stroke=\"currentColor\" stroke-width=\"1.5\" stroke-linejoin=\"round\"";
-/// A white rim, for a text that lies over lines.
-const HALO: Strength = " stroke=\"#fff\" stroke-width=\"8\" stroke-linejoin=\"round\" paint-order=\"stroke\"";
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::picture::Bar;
 
-struct Text<'a> {
-    text: &'a str,
-    x: f32,
-    baseline: f32,
-    size: f32,
-    colour: &'static str,
-    anchor: &'static str,
-    strong: Strength,
-}
-
-impl<'a> Text<'a> {
-    fn new(text: &'a str, x: f32, baseline: f32, size: f32) -> Self {
-        Text { text, x, baseline, size, colour: INK, anchor: "start", strong: PLAIN }
-    }
-}
-
-/// Writes shapes, one after the other.
-struct Pen {
-    shapes: String,
-}
-
-impl Pen {
-    fn text(&mut self, text: &Text) {
-        let Text { x, baseline, size, colour, anchor, strong, .. } = text;
-        self.write(format_args!(
-            "<text x=\"{x:.1}\" y=\"{baseline:.1}\" font-size=\"{size:.1}\" fill=\"{colour}\" color=\"{colour}\" \
-             text-anchor=\"{anchor}\"{strong}>{}</text>",
-            escape(text.text)
-        ));
+    fn panel(label: &str, count: usize, highlight: Option<usize>) -> Panel {
+        let bar = |at| Bar { label: label.to_owned(), value: at as i64 };
+        let bars = (0..count).map(bar).collect();
+        Panel { title: String::new(), figure: String::new(), unit: Unit::Count, bars, highlight }
     }
 
-    fn line(&mut self, left: f32, right: f32, y: f32, colour: &str, width: f32) {
-        let y = y.round();
-        self.write(format_args!(
-            "<path d=\"M{left:.1} {y:.1}H{right:.1}\" stroke=\"{colour}\" stroke-width=\"{width}\"/>"
-        ));
-    }
-
-    /// A bar from `base` upwards, or downwards where `reach` is negative, round at its end.
-    fn bar(&mut self, left: f32, base: f32, width: f32, reach: f32, colour: &str) {
-        let round = (width / 4.0).min(reach.abs()).min(7.0);
-        let (end, shoulder) = (base - reach, base - reach + round.copysign(reach));
-        let right = left + width;
-        self.write(format_args!(
-            "<path d=\"M{left:.1} {base:.1}V{shoulder:.1}Q{left:.1} {end:.1} {:.1} {end:.1}H{:.1}\
-             Q{right:.1} {end:.1} {right:.1} {shoulder:.1}V{base:.1}Z\" fill=\"{colour}\"/>",
-            left + round,
-            right - round
-        ));
-    }
-
-    fn write(&mut self, shape: std::fmt::Arguments) {
-        self.shapes.write_fmt(shape).expect("a String takes every text");
-    }
-}
-
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&apos;"),
-            _ => escaped.push(character),
+    #[test]
+    fn labels_stand_apart_and_on_the_sheet() {
+        let language = Language::new("en");
+        for label in ["7", "07", "07:00", "14 Nov", "11月14日", "Wednesday", &"long ".repeat(20)] {
+            for (count, highlight) in [(1, Some(0)), (2, None), (14, Some(13)), (14, Some(5)), (25, None), (100, None)]
+            {
+                let panel = panel(label.trim(), count, highlight);
+                let plot = Plot::of(&language, &panel, 0.0, 300.0);
+                let shown = plot.labelled();
+                assert!(shown.contains(&highlight.unwrap_or(0)), "{label}, {count}: {shown:?}");
+                let mut free = MARGIN - 0.1;
+                for at in shown {
+                    let (text, size) = letters::fitted(&panel.bars[at].label, SMALL, WIDTH - MARGIN - plot.left);
+                    let width = letters::width(&text, size);
+                    let left = inside(plot.middle(at), width, MARGIN) - width / 2.0;
+                    assert!(left >= free && left + width <= WIDTH - MARGIN + 0.1, "{label}, bar {at} of {count}");
+                    free = left + width + 20.0;
+                }
+            }
         }
     }
-    escaped
+
+    #[test]
+    fn as_many_labels_are_shown_as_there_is_room_for() {
+        let language = Language::new("en");
+        let shown = |label: &str, count, highlight| {
+            let panel = panel(label, count, highlight);
+            Plot::of(&language, &panel, 0.0, 300.0).labelled()
+        };
+        assert_eq!(shown("07", 24, None), (0..24).step_by(2).collect::<Vec<_>>());
+        assert_eq!(shown("07:00", 24, None), (0..24).step_by(3).collect::<Vec<_>>());
+        assert_eq!(shown("14 Nov", 14, Some(13)), [1, 4, 7, 10, 13]);
+        assert_eq!(shown("7", 14, Some(13)), (0..14).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn each_bar_has_its_number_where_there_is_room_else_the_greatest_and_the_least() {
+        let language = Language::new("en");
+        let numbered = |unit: Unit, values: &[i64]| {
+            let bars = values.iter().map(|value| Bar { label: String::new(), value: *value }).collect();
+            let panel = Panel { title: String::new(), figure: String::new(), unit, bars, highlight: None };
+            Plot::of(&language, &panel, 0.0, 300.0).numbered()
+        };
+        assert_eq!(numbered(Unit::Count, &[3, 0, 12]), [0, 2]);
+        let money = [100_000, -500, 250_000, 0, -900, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        assert_eq!(numbered(Unit::Money("SAR".to_owned()), &money), [2, 4]);
+    }
+
+    #[test]
+    fn lines_of_whole_amounts_have_no_decimals() {
+        let language = Language::new("en");
+        let labels = |currency: &str, lines: &[i64]| line_labels(&language, &Unit::Money(currency.to_owned()), lines);
+        assert_eq!(labels("SAR", &[0, 500_000]), ["0", "5,000"]);
+        assert_eq!(labels("SAR", &[0, 50, 100]), ["0.00", "0.50", "1.00"]);
+        assert_eq!(labels("KWD", &[-1_000, 0, 5_000_000]), ["-1", "0", "5,000"]);
+        assert_eq!(labels("JPY", &[0, 50]), ["0", "50"]);
+    }
 }

@@ -14,43 +14,68 @@ use unicode_segmentation::UnicodeSegmentation;
 
 use crate::domain::text::ELLIPSIS;
 
-/// The family of `latin.ttf`. resvg draws nothing at all, without an error, for a family that it does not know.
-pub const FAMILY: &str = "Noto Sans";
-
-/// European letters, digits, signs of currencies; and what these have not: Chinese characters and punctuation. Their
-/// licence is `fonts/OFL.txt`, their maker `fonts/make.py`.
-static FILES: [&[u8]; 2] = [include_bytes!("fonts/latin.ttf"), include_bytes!("fonts/han.otf")];
-
-/// The fonts, and nothing of what the machine has: pictures are the same everywhere.
-pub fn fonts() -> &'static Arc<fontdb::Database> {
-    static FONTS: LazyLock<Arc<fontdb::Database>> = LazyLock::new(|| {
-        let mut fonts = fontdb::Database::new();
-        for file in FILES {
-            fonts.load_font_source(fontdb::Source::Binary(Arc::new(file)));
-        }
-        Arc::new(fonts)
-    });
-    &FONTS
+/// A font that is built in. The licence is `fonts/OFL.txt`, the maker `fonts/make.py`.
+pub struct Font {
+    /// The family in the file. resvg draws nothing at all, without an error, for a family that it does not know.
+    pub family: &'static str,
+    file: &'static [u8],
 }
 
-/// Looks a character that the first font lacks up in the other one. resvg's own way of doing so warns in the log of each.
+/// European letters, digits, signs of currencies; and what these have not: Chinese characters and punctuation.
+pub static FONTS: [Font; 2] = [
+    Font { family: "Noto Sans", file: include_bytes!("fonts/latin.ttf") },
+    Font { family: "Noto Sans CJK SC", file: include_bytes!("fonts/han.otf") },
+];
+
+/// The fonts, and nothing of what the machine has: pictures are the same everywhere.
+pub fn database() -> &'static Arc<fontdb::Database> {
+    static DATABASE: LazyLock<Arc<fontdb::Database>> = LazyLock::new(|| {
+        let mut database = fontdb::Database::new();
+        for font in &FONTS {
+            database.load_font_source(fontdb::Source::Binary(Arc::new(font.file)));
+        }
+        Arc::new(database)
+    });
+    &DATABASE
+}
+
+/// A resolver that never looks for a letter in another font than it is asked for: [`runs`] knows where each is. resvg's own
+/// search warns in the log of each letter, and leaves gaps where two characters are one letter.
 pub fn resolver() -> FontResolver<'static> {
-    FontResolver {
-        select_font: FontResolver::default_font_selector(),
-        select_fallback: Box::new(|_, tried, fonts| {
-            fonts.faces().map(|face| face.id).find(|face| !tried.contains(face))
-        }),
+    FontResolver { select_font: FontResolver::default_font_selector(), select_fallback: Box::new(|_, _, _| None) }
+}
+
+/// A text in pieces, each with the font that has all of its characters.
+pub fn runs(text: &str) -> Vec<(&'static Font, &str)> {
+    let mut runs = Vec::new();
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let font = font_of(first);
+        let end = rest.find(|character| font_of(character) != font).unwrap_or(rest.len());
+        runs.push((&FONTS[font.unwrap_or(0)], &rest[..end]));
+        rest = &rest[end..];
     }
+    runs
+}
+
+/// Which of [`FONTS`] has a character.
+fn font_of(character: char) -> Option<usize> {
+    FONTS.iter().position(|font| font.advance(character).is_some())
 }
 
 /// The width of a character at size 1; `None` when no font has it.
 pub fn advance(character: char) -> Option<f32> {
-    FILES.iter().find_map(|file| {
-        let font = FontRef::new(file).ok()?;
+    FONTS.iter().find_map(|font| font.advance(character))
+}
+
+impl Font {
+    fn advance(&self, character: char) -> Option<f32> {
+        let font = FontRef::new(self.file).ok()?;
         let glyph = font.charmap().map(character).filter(|glyph| glyph.to_u32() != 0)?;
-        let metrics = font.glyph_metrics(Size::new(1.0), LocationRef::default());
-        metrics.advance_width(glyph)
-    })
+        let (size, location) = (Size::unscaled(), LocationRef::default());
+        let units = f32::from(font.metrics(size, location).units_per_em);
+        Some(font.glyph_metrics(size, location).advance_width(glyph)? / units)
+    }
 }
 
 /// The width of a text at this size; kerning makes it a little less.
@@ -97,6 +122,20 @@ mod tests {
         assert_eq!(advance('😀'), None);
         assert_eq!(advance('\u{0}'), None);
         assert_eq!(advance('ش'), None);
+    }
+
+    #[test]
+    fn each_piece_of_a_text_has_its_font() {
+        let runs = |text| runs(text).iter().map(|(font, piece)| (font.family, *piece)).collect::<Vec<_>>();
+        let (latin, han) = ("Noto Sans", "Noto Sans CJK SC");
+        assert_eq!(runs("11月14日 SAR"), [(latin, "11"), (han, "月"), (latin, "14"), (han, "日"), (latin, " SAR")]);
+        assert_eq!(runs(""), []);
+    }
+
+    #[test]
+    fn the_files_have_the_families_that_are_asked_for() {
+        let families: Vec<&str> = database().faces().map(|face| face.families[0].0.as_str()).collect();
+        assert_eq!(families, FONTS.each_ref().map(|font| font.family));
     }
 
     #[test]

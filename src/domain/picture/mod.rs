@@ -4,6 +4,7 @@
 mod blocks;
 mod drawing;
 mod letters;
+mod pen;
 mod pixels;
 mod scale;
 
@@ -91,19 +92,23 @@ pub enum PictureError {
 /// without a word. [`PictureError::TooMuch`] beyond [`MAX_PANELS`] and [`MAX_BARS`].
 pub fn png(sheet: &Sheet) -> Result<Vec<u8>, PictureError> {
     let sheet = clean(sheet)?;
-    let svg = drawing::svg(&sheet);
+    let canvas = painted(&drawing::svg(&sheet))?;
+    pixels::encode(&canvas).map_err(|error| PictureError::Drawing(error.to_string()))
+}
+
+/// The pixels of a drawing.
+fn painted(svg: &str) -> Result<tiny_skia::Pixmap, PictureError> {
     let options = usvg::Options {
-        font_family: letters::FAMILY.to_owned(),
-        fontdb: Arc::clone(letters::fonts()),
+        fontdb: Arc::clone(letters::database()),
         font_resolver: letters::resolver(),
         ..usvg::Options::default()
     };
-    let tree = usvg::Tree::from_str(&svg, &options).map_err(|error| PictureError::Drawing(error.to_string()))?;
+    let tree = usvg::Tree::from_str(svg, &options).map_err(|error| PictureError::Drawing(error.to_string()))?;
     let size = tree.size().to_int_size();
     let mut canvas = tiny_skia::Pixmap::new(size.width(), size.height())
         .ok_or_else(|| PictureError::Drawing(format!("no canvas of {} × {}", size.width(), size.height())))?;
     resvg::render(&tree, tiny_skia::Transform::identity(), &mut canvas.as_mut());
-    pixels::encode(&canvas).map_err(|error| PictureError::Drawing(error.to_string()))
+    Ok(canvas)
 }
 
 /// The sheet with clean labels, each of which can be drawn.
@@ -137,6 +142,58 @@ fn label(text: &str) -> Result<String, PictureError> {
     let line = text::one_line(text);
     match line.chars().find(|character| letters::advance(*character).is_none()) {
         Some(character) => Err(PictureError::MissingGlyph { character, label: text::cap(&line, 40).into_owned() }),
-        None => Ok(text::cap(&line, MAX_LABEL_GRAPHEMES).into_owned()),
+        None => Ok(text::cap(&without_stacks(&line), MAX_LABEL_GRAPHEMES).into_owned()),
+    }
+}
+
+/// A letter carries two marks at most, as in Vietnamese; a stack of them would climb over its neighbours.
+fn without_stacks(line: &str) -> String {
+    let mut marks = 0;
+    let fits = |character: &char| {
+        marks = if letters::advance(*character) == Some(0.0) { marks + 1 } else { 0 };
+        marks <= 2
+    };
+    line.chars().filter(fits).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Draws each character in a cell of its own and counts the pixels that are not white in each.
+    fn ink(characters: &[char]) -> Vec<usize> {
+        const CELL: usize = 40;
+        const COLUMNS: usize = 64;
+        let rows = characters.len().div_ceil(COLUMNS);
+        let mut pen = pen::Pen::default();
+        for (at, character) in characters.iter().enumerate() {
+            let (x, y) = ((at % COLUMNS * CELL) as f32 + 8.0, (at / COLUMNS * CELL) as f32 + 28.0);
+            pen.text(&pen::Text::new(character.encode_utf8(&mut [0; 4]), x, y, 24.0));
+        }
+        let canvas = painted(&pen.sheet((COLUMNS * CELL) as f32, (rows * CELL) as f32)).expect("a sheet");
+        let mut ink = vec![0; rows * COLUMNS];
+        for (at, pixel) in canvas.pixels().iter().enumerate() {
+            let (x, y) = (at % (COLUMNS * CELL), at / (COLUMNS * CELL));
+            ink[y / CELL * COLUMNS + x / CELL] += usize::from(pixel.red() < 200);
+        }
+        ink
+    }
+
+    #[test]
+    fn every_character_that_is_promised_leaves_ink() {
+        let promised = |character: &char| {
+            letters::advance(*character).is_some_and(|width| width > 0.0)
+                && !text::one_line(&character.to_string()).is_empty()
+        };
+        let characters: Vec<char> = ('!'..='\u{ffff}').filter(promised).collect();
+        assert!(characters.len() > 4_300, "{} characters", characters.len());
+        let ink = ink(&characters);
+        let blank: Vec<&char> = characters.iter().zip(&ink).filter(|(_, ink)| **ink == 0).map(|(it, _)| it).collect();
+        assert!(blank.is_empty(), "{blank:?}");
+    }
+
+    #[test]
+    fn a_character_that_is_not_promised_would_have_been_a_gap() {
+        assert_eq!(ink(&['😀', 'ש'])[..2], [0, 0]);
     }
 }

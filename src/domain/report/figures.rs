@@ -88,7 +88,7 @@ pub fn figures<'a>(sums: impl IntoIterator<Item = &'a Sum>) -> Figures {
         match sum.figure {
             Figure::Orders => add(&mut amounts.orders, &mut amounts.gross, sum.count, sum.minor),
             Figure::Cancelled => add(&mut amounts.orders, &mut amounts.gross, -sum.count, -sum.minor),
-            Figure::Refunded => amounts.refunded.minor += sum.minor,
+            Figure::Refunded => amounts.refunded.minor = amounts.refunded.minor.saturating_add(sum.minor),
         }
     }
     figures.amounts = amounts.into_values().map(finished).collect();
@@ -97,11 +97,11 @@ pub fn figures<'a>(sums: impl IntoIterator<Item = &'a Sum>) -> Figures {
 
 fn add(orders: &mut i64, gross: &mut Money, count: i64, minor: i64) {
     *orders += count;
-    gross.minor += minor;
+    gross.minor = gross.minor.saturating_add(minor);
 }
 
 fn finished(mut amounts: Amounts) -> Amounts {
-    amounts.net.minor = amounts.gross.minor - amounts.refunded.minor;
+    amounts.net.minor = amounts.gross.minor.saturating_sub(amounts.refunded.minor);
     amounts.average = divided(amounts.gross.minor, amounts.orders).map(|minor| Money::new(minor, &amounts.currency));
     amounts
 }

@@ -9,6 +9,7 @@ pub mod calendar;
 pub mod csv;
 pub mod facts;
 pub mod figures;
+pub mod sample;
 pub mod sheet;
 
 use jiff::Timestamp;
@@ -342,7 +343,7 @@ pub struct Bell {
     pub repeats: i64,
     /// Webhooks that were not believed.
     pub refused: i64,
-    /// Messages that were to be sent, by what has become of them.
+    /// Messages that were to be sent, of all sources and shops, by what has become of them.
     pub delivered: i64,
     /// Those of the delivered that came more than a minute after their event.
     pub late: i64,

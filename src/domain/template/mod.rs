@@ -24,6 +24,7 @@ use minijinja::value::ValueKind;
 use crate::domain::compose::Composed;
 use crate::domain::compose::View;
 use crate::domain::compose::composed;
+use crate::domain::event::Event;
 use crate::domain::event::Kind;
 use crate::domain::language;
 use crate::domain::language::Language;
@@ -223,7 +224,19 @@ fn context(view: &View<'_>) -> Value {
         timezone => Value::from_object(Zone(view.timezone.clone())),
         channel => view.channel,
         channel_kind => view.channel_kind,
+        picture => picture(event),
         report => match &event.kind { Kind::Report(name) => Value::from(name.as_str()), _ => Value::from(()) },
+    }
+}
+
+/// The address of a report's picture, which we have made ourselves and which is therefore no text to be escaped.
+fn picture(event: &Event) -> Value {
+    let address = event.data.report.as_ref().and_then(|report| report.picture.as_ref());
+    let is_plain =
+        |address: &&String| address.bytes().all(|byte| byte.is_ascii_alphanumeric() || b":/.-_~%?&=".contains(&byte));
+    match address.filter(is_plain) {
+        Some(address) => Value::from_safe_string(address.clone()),
+        None => Value::from(()),
     }
 }
 

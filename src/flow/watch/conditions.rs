@@ -9,6 +9,8 @@ use jiff::Timestamp;
 use crate::domain::data::Notice;
 use crate::flow::far_clocks::Verdict;
 use crate::flow::notice::Topic;
+use crate::flow::watch::reports;
+use crate::flow::watch::reports::LastReport;
 use crate::flow::watch::told::Told;
 use crate::store::Sight;
 use crate::store::Unheard;
@@ -75,6 +77,7 @@ pub struct Scene<'a> {
     pub unrouted: &'a [Unheard],
     /// Whether a route matches such an event now.
     pub is_routed: &'a dyn Fn(&Unheard) -> bool,
+    pub reports: &'a [LastReport],
 }
 
 /// Everything that can be wrong, and whether it is.
@@ -87,10 +90,12 @@ pub fn states(scene: &Scene<'_>) -> States {
     states.insert(Key { topic: Topic::MachineClock, subject: String::new() }, clock(scene.clock));
     states.insert(Key { topic: Topic::Disk, subject: scene.disk.0.to_owned() }, disk(scene.now, scene.disk.1));
     unrouted(scene, &mut states);
+    reports::note(scene, &mut states);
     states
 }
 
-fn wrong(since: Timestamp, notice: Notice) -> State {
+/// Wrong since then.
+pub fn wrong(since: Timestamp, notice: Notice) -> State {
     State::Wrong(Box::new(Wrong { since, notice, example: None }))
 }
 
@@ -257,6 +262,7 @@ mod tests {
                 disk: ("/var", self.disk),
                 unrouted: &self.unrouted,
                 is_routed: &|unheard| unheard.source == "routed",
+                reports: &[],
             })
         }
     }

@@ -19,6 +19,7 @@ use crate::store::sqlite::Sqlite;
 use crate::store::sqlite::fallback;
 use crate::store::sqlite::pacing;
 use crate::store::sqlite::parking;
+use crate::store::sqlite::parts;
 use crate::store::sqlite::report;
 use crate::store::sqlite::rows;
 
@@ -74,11 +75,7 @@ pub fn claim(connection: &Connection, claim: &Claim) -> rusqlite::Result<Claimed
             step(connection, *released, claim.at, "left_out", "")?;
         }
     }
-    for part in &claim.composed {
-        let sql = "INSERT INTO parts (delivery, form, part, body) VALUES (?1, ?2, ?3, ?4)
-            ON CONFLICT (delivery, form, part) DO UPDATE SET body = excluded.body";
-        connection.prepare_cached(sql)?.execute(params![id, form_text(part.form), part.index, part.body])?;
-    }
+    parts::keep(connection, claim.delivery, &claim.composed)?;
     let sql = "INSERT INTO attempts (delivery, part, form, started_at) VALUES (?1, ?2, ?3, ?4)";
     let at = rows::to_millisecond(claim.at);
     connection.prepare_cached(sql)?.execute(params![id, claim.part, form_text(claim.form), at])?;

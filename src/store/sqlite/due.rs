@@ -11,8 +11,6 @@ use rusqlite::params;
 use crate::domain::bundle::Candidate;
 use crate::domain::event::DeliveryId;
 use crate::domain::event::EventId;
-use crate::domain::message::Form;
-use crate::domain::message::Part;
 use crate::domain::route::Glob;
 use crate::store::Due;
 use crate::store::Outlook;
@@ -20,8 +18,8 @@ use crate::store::Parked;
 use crate::store::Standing;
 use crate::store::StoreError;
 use crate::store::form_of;
-use crate::store::form_text;
 use crate::store::sqlite::Sqlite;
+use crate::store::sqlite::parts;
 use crate::store::sqlite::rows;
 
 const CANDIDATES: &str = "SELECT d.id, e.kind, d.urgent, d.order_key, d.event_seq, d.returned, d.fell_back = 1,
@@ -133,9 +131,9 @@ fn ids(connection: &Connection, sql: &str, given: impl rusqlite::Params) -> rusq
 const DUE: &str = "SELECT d.order_key, d.attempts, d.spent, d.form, e.event, o.body,
         EXISTS (SELECT 1 FROM attempts a WHERE a.delivery = d.id AND a.outcome = 'unknown'),
         EXISTS (SELECT 1 FROM attempts a WHERE a.delivery = d.id AND a.outcome = 'delivered' AND a.ended_at >= asked_at),
-        EXISTS (SELECT 1 FROM attempts a WHERE a.delivery = d.id AND a.outcome = 'full' AND a.ended_at >= asked_at
-            AND a.ended_at <= ?2 - 18000000),
-        d.round, d.unreached
+        (SELECT json_group_array(DISTINCT a.part) FROM attempts a WHERE a.delivery = d.id AND a.outcome = 'full'
+            AND a.ended_at >= asked_at AND a.ended_at <= ?2 - 18000000),
+        d.round, d.unreached, CASE WHEN e.kind LIKE 'report.%' AND length(e.body) > 0 THEN e.body END
     FROM (SELECT *, coalesce((SELECT max(at) FROM steps WHERE delivery = id AND step = 'redelivered'), 0) AS asked_at
         FROM deliveries WHERE id = ?1) d
     JOIN events e ON e.id = d.event
@@ -159,8 +157,8 @@ pub fn load(
         }
     }
     for due in known.iter_mut().filter(|due| due.attempts > 0) {
-        due.parts = parts(connection, due.id, due.form)?;
-        due.next_part = next_part(connection, due.id, due.form)?;
+        due.parts = parts::undone(connection, due.id, due.form)?;
+        due.next_part = parts::next(connection, due.id, due.form)?;
     }
     Ok((known, unreadable))
 }
@@ -176,29 +174,13 @@ fn due(id: DeliveryId, row: &Row<'_>) -> rusqlite::Result<Due> {
         order: row.get_ref(5)?.as_str_or_null()?.map(|body| rows::of_json(5, body)).transpose()?,
         maybe_told: row.get(6)?,
         told: row.get(7)?,
-        late: row.get(8)?,
+        late: rows::of_json(8, row.get_ref(8)?.as_str()?)?,
         round: row.get(9)?,
         unreached: row.get_ref(10)?.as_str_or_null()?.map_or(Ok(Vec::new()), |text| rows::of_json(10, text))?,
+        table: row.get_ref(11)?.as_blob_or_null()?.map(|table| String::from_utf8_lossy(table).into_owned()),
         parts: Vec::new(),
         next_part: 0,
     })
-}
-
-fn parts(connection: &Connection, delivery: DeliveryId, form: Form) -> rusqlite::Result<Vec<Part>> {
-    let sql = "SELECT part, body FROM parts WHERE delivery = ?1 AND form = ?2 AND done = 0 ORDER BY part";
-    let mut select = connection.prepare_cached(sql)?;
-    let found = select.query_map(params![delivery.0.as_bytes(), form_text(form)], |row| {
-        Ok(Part { index: row.get(0)?, form, body: row.get(1)? })
-    })?;
-    found.collect()
-}
-
-fn next_part(connection: &Connection, delivery: DeliveryId, form: Form) -> rusqlite::Result<u16> {
-    let sql = "SELECT part FROM parts p WHERE delivery = ?1 AND form = ?2 AND done = 0 ORDER BY
-        (SELECT count(*) FROM attempts a WHERE a.delivery = p.delivery AND a.form = p.form AND a.part = p.part), part LIMIT 1";
-    let mut select = connection.prepare_cached(sql)?;
-    let found = select.query_row(params![delivery.0.as_bytes(), form_text(form)], |row| row.get(0)).optional()?;
-    Ok(found.unwrap_or(0))
 }
 
 /// When the next delivery of a channel falls due.

@@ -2,6 +2,7 @@
 //! answered.
 
 pub mod asked;
+pub mod backup;
 pub mod change;
 mod deliver;
 mod due;
@@ -11,6 +12,7 @@ mod history;
 pub mod list;
 mod pacing;
 mod parking;
+mod parts;
 mod prune;
 pub mod read;
 mod record;

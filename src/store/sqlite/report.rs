@@ -1,5 +1,6 @@
 //! What reports are made of, and which days they have covered: a day is covered in the commit of the event that tells it.
 
+use jiff::SignedDuration;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use rusqlite::Connection;
@@ -29,6 +30,9 @@ use crate::store::sqlite::read::Reader;
 use crate::store::sqlite::record;
 use crate::store::sqlite::rows;
 
+/// So long after a day a platform may still tell its totals: they are of two days.
+const TOLD_WITHIN: SignedDuration = SignedDuration::from_hours(48);
+
 const SUMS: &str = "SELECT source, shop, figure, currency, sum(count), sum(minor) FROM ledger
     WHERE effect_at >= ?1 AND effect_at < ?2 GROUP BY source, shop, figure, currency";
 const CHANGES: &str = "SELECT source, shop, figure, currency, count, minor, effect_at FROM ledger
@@ -37,7 +41,7 @@ const ORDERS: &str = "SELECT source, body FROM orders WHERE day_at >= ?1 AND day
 const ARRIVALS: &str = "SELECT source, received_at FROM events INDEXED BY events_by_arrival
     WHERE received_at >= ?1 AND received_at < ?2 AND source <> ?3 ORDER BY received_at";
 const TOLD: &str = "SELECT event FROM events INDEXED BY events_by_arrival
-    WHERE received_at >= ?1 AND kind IN (?2, ?3, ?4) ORDER BY received_at, seq";
+    WHERE received_at >= ?1 AND received_at < ?2 AND kind IN (?3, ?4, ?5) ORDER BY received_at, seq";
 const REPEATS: &str =
     "SELECT source, sum(count) FROM repeat_tally WHERE quarter >= ?1 AND quarter < ?2 GROUP BY source";
 const REFUSED: &str =
@@ -49,6 +53,18 @@ const DELIVERIES: &str = "SELECT d.state, count(*),
     WHERE d.id >= ?1 AND d.id < ?2 GROUP BY d.state";
 
 impl Reader {
+    /// The orders of a stored report as CSV, where they go along.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn report_table(&self, report: EventId) -> Result<Option<String>, StoreError> {
+        let sql = "SELECT CAST(body AS TEXT) FROM events WHERE id = ?1 AND kind LIKE 'report.%' AND length(body) > 0";
+        self.look(move |connection| {
+            connection.prepare_cached(sql)?.query_row(params![report.0.as_bytes()], |row| row.get(0)).optional()
+        })
+        .await
+    }
+
     /// What the store knows of a report's days, as of one moment.
     ///
     /// # Errors
@@ -210,8 +226,10 @@ fn facts(connection: &Connection, scope: &Scope) -> rusqlite::Result<Facts> {
         .query_map(params![from, until, OWN_SOURCE], |row| Ok((row.get(0)?, rows::of_millisecond(1, row.get(1)?)?)))?;
     facts.arrivals = arrivals.collect::<rusqlite::Result<_>>()?;
     let [low, keys, totals] = [Kind::StockLow, Kind::StockKeysLow, Kind::TotalsReported].map(|kind| kind.to_string());
+    let told_until = last.until.checked_add(TOLD_WITHIN).unwrap_or(last.until);
+    let given = params![from, rows::to_millisecond(told_until), low, keys, totals];
     let mut select = connection.prepare_cached(TOLD)?;
-    let told = select.query_map(params![from, low, keys, totals], |row| rows::of_json(0, row.get_ref(0)?.as_str()?))?;
+    let told = select.query_map(given, |row| rows::of_json(0, row.get_ref(0)?.as_str()?))?;
     // One that only a newer version can read is that version's business.
     facts.told = told.filter_map(Result::ok).collect();
     facts.bell = bell(connection, scope, first.from, last.until)?;
@@ -328,10 +346,13 @@ fn standing(connection: &Connection, report: &str, day: Date) -> rusqlite::Resul
     let sql = "SELECT event FROM report_runs WHERE report = ?1 AND day = ?2";
     let read = |row: &rusqlite::Row<'_>| row.get_ref(0)?.as_blob_or_null()?.map(|id| rows::uuid(0, id)).transpose();
     let given = params![report, day.to_string()];
-    let Some(event) = connection.prepare_cached(sql)?.query_row(given, read).optional()? else {
-        return Ok(ReportStanding::Missing);
+    let Some(event) = connection.prepare_cached(sql)?.query_row(given, read).optional()?.flatten() else {
+        // The days from its beginning on are covered one after another.
+        let sql = "SELECT min(day) FROM report_runs WHERE report = ?1";
+        let begins_after: Option<String> = connection.prepare_cached(sql)?.query_row([report], |row| row.get(0))?;
+        let has_begun = begins_after.is_some_and(|before| day.to_string() > before);
+        return Ok(if has_begun { ReportStanding::Missing } else { ReportStanding::NotBegun });
     };
-    let Some(event) = event else { return Ok(ReportStanding::NotBegun) };
     // What its quiet hours hold is as the merchant wants it.
     let sql = "SELECT d.channel, d.state, d.answer, d.created_at FROM deliveries d
         WHERE d.event = ?1 AND d.instead_of IS NULL AND d.state IN ('waiting', 'dead')

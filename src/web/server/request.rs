@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 use std::task::Context;
 use std::task::Poll;
+use std::time::Duration;
 
 use bytes::Bytes;
 use bytes::BytesMut;
@@ -40,12 +41,13 @@ pub struct Shared<E> {
     /// A permit for each byte of a body that may still be held.
     held: Arc<Semaphore>,
     refused: Refused,
+    note: Note,
 }
 
 impl<E> Shared<E> {
-    pub fn new(endpoint: E, limits: Limits, shutdown: CancellationToken) -> Self {
+    pub fn new(endpoint: E, limits: Limits, note: Note, shutdown: CancellationToken) -> Self {
         let held = limits.max_held_bytes.clamp(limits.max_body_bytes, Semaphore::MAX_PERMITS);
-        Self { endpoint, limits, shutdown, held: Arc::new(Semaphore::new(held)), refused: Refused::default() }
+        Self { endpoint, limits, shutdown, held: Arc::new(Semaphore::new(held)), refused: Refused::default(), note }
     }
 }
 
@@ -70,14 +72,19 @@ impl Standing {
 }
 
 /// Why a body was not read to its end.
-#[derive(Debug)]
-enum Unread {
-    TooLarge,
-    Late,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unread {
+    /// Larger than this many bytes.
+    TooLarge(usize),
+    /// Not whole after this time.
+    Late(Duration),
     Broken,
     Crowded,
     Stopping,
 }
+
+/// Hears of each request whose body was not read to its end: its path, why, and how many bytes had come or were announced.
+pub type Note = Arc<dyn Fn(&str, Unread, u64) + Send + Sync>;
 
 /// Answers one request.
 pub async fn answer<E: Endpoint>(
@@ -109,52 +116,40 @@ pub async fn answer<E: Endpoint>(
                 }
             }
         }
-        Err(why) => {
+        Err((why, bytes)) => {
             standing.unread.store(true, Ordering::Release);
-            let limits = &shared.limits;
-            let response = match why {
-                Unread::TooLarge => refusal(
-                    StatusCode::PAYLOAD_TOO_LARGE,
-                    format!("the body is larger than {} bytes", limits.max_body_bytes),
-                ),
-                Unread::Late => refusal(
-                    StatusCode::REQUEST_TIMEOUT,
-                    format!("the body was not whole after {:?}", limits.body_timeout),
-                ),
-                Unread::Broken => refusal(StatusCode::BAD_REQUEST, "the body is broken off or malformed".to_owned()),
-                Unread::Crowded => {
-                    refusal(StatusCode::SERVICE_UNAVAILABLE, "too much at once; please send it again".to_owned())
-                }
-                Unread::Stopping => {
-                    refusal(StatusCode::SERVICE_UNAVAILABLE, "stopping; please send it again".to_owned())
-                }
-            };
+            let response = unread(why);
             shared.refused.log(response.status(), &method, uri.path(), &peer);
+            (shared.note)(uri.path(), why, bytes);
             response
         }
     };
     hyper::Response::from(response).map(|inner| AnswerBody { inner, standing })
 }
 
-/// The whole body, and the permits for its bytes. Never holds more than the limits, whatever the sender announced.
-async fn read<E>(body: Incoming, shared: &Shared<E>) -> Result<(Bytes, Option<OwnedSemaphorePermit>), Unread> {
+/// The whole body, and the permits for its bytes; or why not, and how many bytes came or were announced. Never holds more than
+/// the limits, whatever the sender announced.
+async fn read<E>(body: Incoming, shared: &Shared<E>) -> Result<(Bytes, Option<OwnedSemaphorePermit>), (Unread, u64)> {
     if body.is_end_stream() {
         return Ok((Bytes::new(), None));
     }
     let limits = &shared.limits;
-    if body.size_hint().lower() > limits.max_body_bytes as u64 {
-        return Err(Unread::TooLarge);
+    let announced = body.size_hint().lower();
+    if announced > limits.max_body_bytes as u64 {
+        return Err((Unread::TooLarge(limits.max_body_bytes), announced));
     }
     let stopping = async {
         shared.shutdown.cancelled().await;
         tokio::time::sleep(STOP_PATIENCE).await;
     };
-    tokio::select! {
+    let mut came = 0;
+    let collected = tokio::select! {
         biased;
-        collected = collect(body, limits.max_body_bytes, &shared.held) => collected,
-        () = tokio::time::sleep(limits.body_timeout) => Err(Unread::Late),
+        collected = collect(body, limits.max_body_bytes, &shared.held, &mut came) => collected,
+        () = tokio::time::sleep(limits.body_timeout) => Err(Unread::Late(limits.body_timeout)),
         () = stopping => Err(Unread::Stopping),
-    }
+    };
+    collected.map_err(|why| (why, came))
 }
 
 /// Takes a permit for each byte as it comes, so that a peer holds no more than it has sent.
@@ -162,17 +157,19 @@ async fn collect(
     body: Incoming,
     limit: usize,
     held: &Arc<Semaphore>,
+    came: &mut u64,
 ) -> Result<(Bytes, Option<OwnedSemaphorePermit>), Unread> {
     let mut body = Limited::new(body, limit);
     let mut whole = BytesMut::new();
     let mut permits: Option<OwnedSemaphorePermit> = None;
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| match error.is::<LengthLimitError>() {
-            true => Unread::TooLarge,
+            true => Unread::TooLarge(limit),
             false => Unread::Broken,
         })?;
         let Ok(data) = frame.into_data() else { continue };
-        let bytes = u32::try_from(data.len()).map_err(|_| Unread::TooLarge)?;
+        *came += data.len() as u64;
+        let bytes = u32::try_from(data.len()).map_err(|_| Unread::TooLarge(limit))?;
         let more = held.clone().try_acquire_many_owned(bytes).map_err(|_| Unread::Crowded)?;
         match &mut permits {
             Some(permits) => permits.merge(more),
@@ -181,6 +178,17 @@ async fn collect(
         whole.extend_from_slice(&data);
     }
     Ok((whole.freeze(), permits))
+}
+
+fn unread(why: Unread) -> poem::Response {
+    let (status, message) = match why {
+        Unread::TooLarge(most) => (StatusCode::PAYLOAD_TOO_LARGE, format!("the body is larger than {most} bytes")),
+        Unread::Late(after) => (StatusCode::REQUEST_TIMEOUT, format!("the body was not whole after {after:?}")),
+        Unread::Broken => (StatusCode::BAD_REQUEST, "the body is broken off or malformed".to_owned()),
+        Unread::Crowded => (StatusCode::SERVICE_UNAVAILABLE, "too much at once; please send it again".to_owned()),
+        Unread::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping; please send it again".to_owned()),
+    };
+    refusal(status, message)
 }
 
 /// An answer after which the connection closes. Platforms look at the `code` of a refusal too, so it is never zero.

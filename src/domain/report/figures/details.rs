@@ -9,6 +9,7 @@ use crate::domain::data::Coded;
 use crate::domain::data::StockItem;
 use crate::domain::event::Event;
 use crate::domain::event::Kind;
+use crate::domain::ledger;
 use crate::domain::money::Money;
 use crate::domain::order::Order;
 use crate::domain::report::Acceptance;
@@ -31,8 +32,9 @@ pub fn hours(scope: &Scope, orders: Orders<'_>) -> Vec<Hour> {
         let Some(at) = order.day_at() else { continue };
         let (count, gross) = hours.entry(at.to_zoned(scope.zone.clone()).hour()).or_default();
         *count += 1;
-        if let Some(total) = order.total.as_ref().filter(|_| !order.is_cancelled()) {
-            *gross.entry(&total.currency).or_default() += total.minor;
+        if let Some(total) = order.total.as_ref().filter(|total| !order.is_cancelled() && ledger::is_credible(total)) {
+            let sum = gross.entry(&total.currency).or_default();
+            *sum = sum.saturating_add(total.minor);
         }
     }
     let hour = |(hour, (orders, gross)): (i8, (i64, BTreeMap<&str, i64>))| Hour {

@@ -1,0 +1,331 @@
+//! Reports of shops that do not exist: for looking at templates before the first day is over, and for tests. Their orders are
+//! made up; their figures are made of these as those of any report are.
+
+use std::collections::BTreeMap;
+
+use jiff::SignedDuration;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+use crate::domain::data::Coded;
+use crate::domain::event::Shop;
+use crate::domain::ledger::Figure;
+use crate::domain::money::Money;
+use crate::domain::order::Counted;
+use crate::domain::order::Line;
+use crate::domain::order::Order;
+use crate::domain::order::OrderState;
+use crate::domain::order::RefundStanding;
+use crate::domain::report::Bell;
+use crate::domain::report::LastYes;
+use crate::domain::report::Report;
+use crate::domain::report::calendar::LocalDay;
+use crate::domain::report::csv;
+use crate::domain::report::facts::Facts;
+use crate::domain::report::facts::Scope;
+use crate::domain::report::facts::Sum;
+use crate::domain::report::figures;
+use crate::domain::report::figures::divided;
+
+mod troubles;
+
+/// Tuesday, 3 June 2025: the last day that every sample covers.
+const DAY: Date = jiff::civil::date(2025, 6, 3);
+const ZONE: &str = "Asia/Hong_Kong";
+/// When a sample is made: at 08:57 on the day after.
+const MADE_AFTER: SignedDuration = SignedDuration::from_secs((8 * 60 + 57) * 60 + 3);
+
+/// How many of a hundred orders come in each hour.
+const HOURS: [i64; 24] = [1, 0, 0, 0, 0, 0, 0, 1, 2, 3, 5, 10, 15, 9, 4, 3, 4, 7, 13, 11, 6, 3, 2, 1];
+/// How busy each of the days before was, in percent, the day itself last.
+const BUSY: [i64; 29] = [
+    90, 84, 80, 86, 112, 131, 120, 88, 86, 84, 93, 116, 134, 118, 92, 95, 85, 90, 118, 139, 124, 93, 89, 87, 96, 121,
+    142, 91, 100,
+];
+
+/// What a report is made of.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    pub scope: Scope,
+    pub facts: Facts,
+    pub made_at: Timestamp,
+}
+
+/// A shop, what it sells in the smallest unit of its currency, and how much of it in a day.
+#[derive(Clone, Debug)]
+pub struct House {
+    pub source: String,
+    pub shop: Shop,
+    pub currency: String,
+    pub menu: Vec<(String, i64)>,
+    pub orders: i64,
+}
+
+impl House {
+    fn new(source: &str, id: &str, name: &str, currency: &str, menu: &[(&str, i64)], orders: i64) -> Self {
+        Self {
+            source: source.to_owned(),
+            shop: Shop { id: id.to_owned(), name: Some(name.to_owned()) },
+            currency: currency.to_owned(),
+            menu: menu.iter().map(|(dish, price)| ((*dish).to_owned(), *price)).collect(),
+            orders,
+        }
+    }
+
+    fn average(&self) -> i64 {
+        let sum: i64 = self.menu.iter().map(|(_, price)| price).sum();
+        divided(sum * 2, i64::try_from(self.menu.len()).unwrap_or(1)).unwrap_or_default()
+    }
+}
+
+/// Every sample, by what is special about it. The first is an ordinary day.
+pub fn all(name: &str) -> Vec<(&'static str, Sample)> {
+    vec![
+        ("day", day(name)),
+        ("late", late(name)),
+        ("currencies", currencies(name)),
+        ("none", none(name)),
+        ("troubled", troubles::troubled(name)),
+        ("shops", shops(name, 60, 1, |number| format!("Noodle House {number}"))),
+    ]
+}
+
+/// An ordinary day of two shops.
+pub fn day(name: &str) -> Sample {
+    made(name, 1, &hong_kong())
+}
+
+/// Three days at once, because the machine was off.
+pub fn late(name: &str) -> Sample {
+    let sample = made(name, 3, &hong_kong());
+    Sample { scope: Scope { late: true, ..sample.scope.clone() }, ..sample }
+}
+
+/// Two currencies, one of them with three decimals.
+pub fn currencies(name: &str) -> Sample {
+    let kuwait = [("Machboos", 3_250), ("Karak tea", 450), ("Falafel", 1_100)];
+    let mut houses = hong_kong();
+    houses.truncate(1);
+    houses.push(House::new("keeta-kw", "880021", "Salmiya Kitchen", "KWD", &kuwait, 41));
+    made(name, 1, &houses)
+}
+
+/// A day without any order, as the first days are.
+pub fn none(name: &str) -> Sample {
+    let mut sample = made(name, 1, &[]);
+    sample.facts.begun_at = None;
+    sample.facts.bell = Bell::default();
+    sample
+}
+
+/// So many shops, with such names.
+pub fn shops(name: &str, shops: usize, days: i64, called: impl Fn(usize) -> String) -> Sample {
+    let house = |number: usize| House {
+        shop: Shop { id: (500_000 + number).to_string(), name: Some(called(number)) },
+        orders: 4 + i64::try_from(number % 9).unwrap_or_default(),
+        ..hong_kong().swap_remove(number % 2)
+    };
+    made(name, days, &(1..=shops).map(house).collect::<Vec<_>>())
+}
+
+impl Sample {
+    pub fn report(&self) -> Report {
+        figures::report(&self.scope, &self.facts, self.made_at)
+    }
+
+    /// Its orders as a table.
+    pub fn table(&self) -> String {
+        csv::orders(&self.scope, &self.facts)
+    }
+}
+
+fn hong_kong() -> Vec<House> {
+    let harbour = [("云吞面 Wonton noodles", 4_200), ("糖醋排骨 Sweet and sour ribs", 6_800), ("Lemon tea", 1_500)];
+    let peak = [("Beef brisket noodles", 5_600), ("Lemon tea", 1_500), ("Dumplings, 8 pieces", 4_800)];
+    vec![
+        House::new("keeta-hk", "145541", "Harbour Noodle House", "HKD", &harbour, 68),
+        House::new("keeta-hk", "466663", "Peak Noodle House", "HKD", &peak, 37),
+    ]
+}
+
+/// The last so many days of these shops.
+fn made(name: &str, days: i64, houses: &[House]) -> Sample {
+    let zone = TimeZone::get(ZONE).unwrap_or(TimeZone::UTC);
+    let from = DAY.checked_sub(jiff::Span::new().days(days - 1)).unwrap_or(DAY);
+    let scope = Scope { name: name.to_owned(), from, to: DAY, zone, sources: None, shops: None, late: false };
+    let mut facts = Facts::default();
+    let known = scope.known_days();
+    facts.begun_at = known.first().map(|day| day.from);
+    for (day, back) in known.iter().rev().zip(0usize..) {
+        let busy = BUSY[BUSY.len() - 1 - back % BUSY.len()];
+        for (house, number) in houses.iter().zip(1..) {
+            let count = divided(house.orders * busy, 100).unwrap_or_default();
+            if day.day < from {
+                facts.sums.push(sum(day.day, house, Figure::Orders, count, count * house.average()));
+                continue;
+            }
+            let orders: Vec<Order> = (0..count).map(|order| one(house, day, number, order, count)).collect();
+            note(&mut facts, house, day, orders);
+        }
+    }
+    facts.orders.sort_by_key(|(_, order)| order.placed_at);
+    facts.arrivals = facts.orders.iter().flat_map(|(source, order)| arrivals(source, order)).collect();
+    facts.arrivals.sort_by_key(|(_, at)| *at);
+    let made_at = known.last().map_or(Timestamp::UNIX_EPOCH, |day| day.until + MADE_AFTER);
+    let received = i64::try_from(facts.arrivals.len()).unwrap_or_default();
+    let last = |channel: &str, minutes: i64| LastYes {
+        channel: channel.to_owned(),
+        at: made_at - SignedDuration::from_mins(minutes),
+    };
+    facts.bell = Bell {
+        repeats: 2,
+        delivered: received * 2,
+        late: 1,
+        channels: vec![last("kitchen", 31), last("owner", 92)],
+        ..Bell::default()
+    };
+    Sample { scope, facts, made_at }
+}
+
+/// The orders of a day in a shop, and what they come to.
+fn note(facts: &mut Facts, house: &House, day: &LocalDay, orders: Vec<Order>) {
+    for order in &orders {
+        let minor = order.total.as_ref().map_or(0, |total| total.minor);
+        facts.sums.push(sum(day.day, house, Figure::Orders, 1, minor));
+        if order.is_cancelled() {
+            facts.sums.push(sum(day.day, house, Figure::Cancelled, 1, minor));
+        }
+        for refund in order.refunds.values() {
+            facts.sums.push(sum(day.day, house, Figure::Refunded, 1, refund.amount.minor));
+        }
+    }
+    facts.orders.extend(orders.into_iter().map(|order| (house.source.clone(), order)));
+}
+
+fn sum(day: Date, house: &House, figure: Figure, count: i64, minor: i64) -> Sum {
+    Sum {
+        day,
+        source: house.source.clone(),
+        shop: Some(house.shop.id.clone()),
+        figure,
+        currency: Some(house.currency.clone()),
+        count,
+        minor,
+    }
+}
+
+/// The order of this number among those of a day.
+fn one(house: &House, day: &LocalDay, shop: i64, order: i64, of: i64) -> Order {
+    let placed_at = day.from + SignedDuration::from_secs(second(order, of) + shop);
+    let dish = |at: i64| house.menu.get(usize::try_from(at).unwrap_or_default() % house.menu.len().max(1));
+    let lines = [dish(order), dish(order + 1 + order % 2)].into_iter().flatten().zip([1 + order % 2, 1]);
+    let lines: Vec<Line> = lines
+        .map(|((name, price), quantity)| Line {
+            name: name.clone(),
+            quantity: u64::try_from(quantity).ok(),
+            unit_price: Some(Money::new(*price, &house.currency)),
+            ..Line::default()
+        })
+        .collect();
+    let price = |line: &Line| line.unit_price.as_ref().and_then(|price| price.times(line.quantity?));
+    let total = lines.iter().filter_map(price).fold(Money::new(0, &house.currency), |sum, price| {
+        let minor = sum.minor + price.minor;
+        Money { minor, ..sum }
+    });
+    let gone = match order % 31 {
+        11 => Some((10, "customer", "ordered twice", 3)),
+        19 => Some((0, "system", "not accepted in time", 15)),
+        27 => Some((20, "merchant", "sold out", 6)),
+        _ => None,
+    };
+    let later = |minutes: i64| placed_at + SignedDuration::from_mins(minutes);
+    let mut counted = Counted { first_at: Some(placed_at), placed_at: Some(placed_at), ..Counted::default() };
+    let is_refunded = order % 31 == 5;
+    match gone {
+        Some((code, who, why, minutes)) => {
+            counted.cancelled_at = Some(later(minutes));
+            counted.cancelled_by = Some(Coded { code, word: Some(who.to_owned()) });
+            counted.cancel_reason = Some(why.to_owned());
+        }
+        None => {
+            let seconds = 34 + order * 37 % 90 + if order == 13 { 452 } else { 0 };
+            counted.accepted_at = Some(placed_at + SignedDuration::from_secs(seconds));
+            counted.completed_at = Some(later(35));
+        }
+    }
+    let number = format!("{}", 756_823_000_000_000 + placed_at.as_second() % 1_000_000 * 1_000 + shop);
+    let amount = lines.first().and_then(|line| line.unit_price.clone()).filter(|_| is_refunded);
+    let refund = |amount| RefundStanding { amount, at: later(70), effect_at: Some(later(70)) };
+    Order {
+        short_number: Some(number.chars().skip(11).collect()),
+        number,
+        shop: Some(house.shop.clone()),
+        state: if gone.is_some() { OrderState::Cancelled } else { OrderState::Completed },
+        revision: 3,
+        placed_at: Some(placed_at),
+        latest_at: Some(later(35)),
+        total: Some(total),
+        total_is_approximate: false,
+        lines,
+        counted,
+        refunds: amount.into_iter().map(|amount| ("r-1".to_owned(), refund(amount))).collect::<BTreeMap<_, _>>(),
+    }
+}
+
+/// The second of the day in which it comes.
+fn second(order: i64, of: i64) -> i64 {
+    let all: i64 = HOURS.iter().sum();
+    // Between those orders that come before it and those that come after it.
+    let mut rest = (2 * order + 1) * all * 1_800 / of.max(1);
+    for (weight, hour) in HOURS.iter().zip(0..) {
+        if rest < weight * 3_600 {
+            return hour * 3_600 + rest / weight;
+        }
+        rest -= weight * 3_600;
+    }
+    24 * 3_600 - 1
+}
+
+/// When the webhooks of an order came.
+fn arrivals(source: &str, order: &Order) -> Vec<(String, Timestamp)> {
+    let Counted { placed_at, accepted_at, completed_at, cancelled_at, .. } = &order.counted;
+    let moments = [placed_at, accepted_at, completed_at, cancelled_at].into_iter().flatten();
+    moments.map(|at| (source.to_owned(), *at + SignedDuration::from_secs(2))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sample_agrees_with_itself() {
+        for (what, sample) in all("daily") {
+            let report = sample.report();
+            let total = &report.total;
+            assert_eq!(report.hours.iter().map(|hour| hour.orders).sum::<i64>(), total.orders, "{what}");
+            assert_eq!(report.shops.iter().map(|shop| shop.figures.orders).sum::<i64>(), total.orders, "{what}");
+            let cancelled: i64 = report.cancellations.by.iter().map(|by| by.orders).sum();
+            assert_eq!(cancelled, total.cancelled, "{what}");
+            assert_eq!(sample.table().lines().count() as i64, total.orders + 1, "{what}");
+            assert_eq!(report.history.len(), 14, "{what}");
+            for amounts in &total.amounts {
+                let hours = report.hours.iter().flat_map(|hour| &hour.gross);
+                let gross: i64 = hours.filter(|sum| sum.currency == amounts.currency).map(|sum| sum.minor).sum();
+                assert_eq!(gross, amounts.gross.minor, "{what}");
+                assert!(amounts.refunded.minor > 0 && amounts.refunded.minor < amounts.gross.minor / 10, "{what}");
+            }
+        }
+    }
+
+    #[test]
+    fn each_sample_shows_what_it_is_for() {
+        let of = |what: &str| all("daily").into_iter().find(|(known, _)| *known == what).unwrap().1.report();
+        assert_eq!((of("day").total.orders, of("day").days.len(), of("day").shops.len()), (105, 1, 2));
+        assert!(of("day").days[0].day_before.is_some() && of("day").days[0].same_weekdays.is_some());
+        assert!(of("late").late && of("late").days.len() == 3);
+        assert_eq!(of("currencies").total.amounts.len(), 2);
+        assert_eq!(of("none").total, Default::default());
+        assert_eq!(of("shops").shops.len(), 60);
+    }
+}

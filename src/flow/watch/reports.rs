@@ -1,0 +1,100 @@
+//! Whether the reports that are due have been made and have arrived.
+
+use jiff::Timestamp;
+
+use crate::domain::data::Notice;
+use crate::domain::report::calendar::LATE_AFTER;
+use crate::domain::retry;
+use crate::flow::notice::Topic;
+use crate::flow::watch::conditions::Key;
+use crate::flow::watch::conditions::Scene;
+use crate::flow::watch::conditions::State;
+use crate::flow::watch::conditions::States;
+use crate::flow::watch::conditions::wrong;
+use crate::store::ReportStanding;
+
+/// The report that was due last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastReport {
+    pub name: String,
+    pub due_at: Timestamp,
+    pub standing: ReportStanding,
+    /// Why it could not be made, where somebody tried.
+    pub failure: Option<String>,
+}
+
+pub fn note(scene: &Scene<'_>, states: &mut States) {
+    for report in scene.reports {
+        let key = Key { topic: Topic::Report, subject: report.name.clone() };
+        states.insert(key, state(report, scene.now));
+    }
+}
+
+fn state(report: &LastReport, now: Timestamp) -> State {
+    let detail = match &report.standing {
+        ReportStanding::NotBegun => return State::Fine,
+        ReportStanding::Made { undelivered, .. } if undelivered.is_empty() => return State::Fine,
+        // Also while an earlier one is known to be missing: what becomes of this one says whether that is over.
+        _ if now.duration_since(report.due_at) < LATE_AFTER => return State::Unclear,
+        ReportStanding::Missing => report.failure.clone(),
+        ReportStanding::Made { undelivered, .. } => {
+            let said = undelivered.iter().map(|one| {
+                let words = one.answer.as_deref().map(retry::own_words).filter(|words| !words.is_empty());
+                format!("{}: {}", one.channel, words.unwrap_or(&one.state))
+            });
+            Some(said.collect::<Vec<_>>().join("; "))
+        }
+    };
+    wrong(report.due_at, Notice { detail, ..Notice::default() })
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::event::EventId;
+    use crate::store::Undelivered;
+
+    fn after(minutes: i64, standing: ReportStanding, failure: Option<&str>) -> Result<State, Option<String>> {
+        let due_at = Timestamp::from_second(1_790_000_000).unwrap();
+        let report = LastReport { name: "daily".to_owned(), due_at, standing, failure: failure.map(str::to_owned) };
+        match state(&report, due_at + SignedDuration::from_mins(minutes)) {
+            State::Wrong(wrong) => {
+                assert_eq!(wrong.since, due_at);
+                Err(wrong.notice.detail)
+            }
+            state => Ok(state),
+        }
+    }
+
+    fn made(undelivered: &[(&str, &str, Option<&str>)]) -> ReportStanding {
+        let one = |(channel, state, answer): &(&str, &str, Option<&str>)| Undelivered {
+            channel: (*channel).to_owned(),
+            state: (*state).to_owned(),
+            answer: answer.map(str::to_owned),
+        };
+        ReportStanding::Made { event: EventId(Uuid::nil()), undelivered: undelivered.iter().map(one).collect() }
+    }
+
+    #[test]
+    fn fifteen_minutes_after_its_time_a_report_that_is_not_there_is_missed() {
+        assert_eq!(after(14, ReportStanding::Missing, None), Ok(State::Unclear));
+        assert_eq!(after(15, ReportStanding::Missing, None), Err(None));
+        assert_eq!(
+            after(15, ReportStanding::Missing, Some("the disk is full")),
+            Err(Some("the disk is full".to_owned()))
+        );
+        assert_eq!(after(60, ReportStanding::NotBegun, None), Ok(State::Fine), "the first one is due tomorrow");
+    }
+
+    #[test]
+    fn a_report_that_was_made_and_has_not_arrived_is_missed_with_the_far_sides_words() {
+        assert_eq!(after(15, made(&[]), None), Ok(State::Fine));
+        assert_eq!(after(1, made(&[]), None), Ok(State::Fine), "it has arrived at once");
+        let late = made(&[("owner", "waiting", Some("HTTP 503")), ("office", "dead", None)]);
+        assert_eq!(after(14, late.clone(), None), Ok(State::Unclear));
+        assert_eq!(after(15, late, None), Err(Some("owner: HTTP 503; office: dead".to_owned())));
+    }
+}

@@ -1,0 +1,95 @@
+//! The words of a report: with its picture as the channel can show it, and with shorter lists where there is not room for all.
+
+use std::panic::AssertUnwindSafe;
+
+use crate::channel::Channel;
+use crate::channel::Pictures;
+use crate::domain::message::Enclosed;
+use crate::domain::message::Form;
+use crate::domain::message::PICTURE;
+use crate::domain::message::Part;
+use crate::domain::message::Table;
+use crate::domain::report::Report;
+use crate::domain::report::sheet;
+use crate::domain::template::Templates;
+
+/// Who reads a report.
+#[derive(Clone, Copy)]
+pub struct Reader<'a> {
+    pub channel: &'a dyn Channel,
+    pub language: &'a str,
+    pub templates: &'a Templates,
+    pub form: Form,
+}
+
+impl Reader<'_> {
+    /// Composes a report with `compose`, which is given the report as its reader gets it and what goes along: the picture, and
+    /// the orders as a table where there is one. Where it does not fit in one message it is told with shorter lists; what does
+    /// not fit even so is split as any message.
+    ///
+    /// # Errors
+    /// What `compose` says. That the picture cannot be drawn is no error: `failure` says so.
+    pub fn written<E>(
+        &self,
+        report: &Report,
+        table: Option<&str>,
+        failure: &mut Option<String>,
+        mut compose: impl FnMut(Report, Enclosed) -> Result<Vec<Part>, E>,
+    ) -> Result<Vec<Part>, E> {
+        let (report, enclosed) = self.with_picture(report, table, failure);
+        let behind = self.channel.pictures() == Pictures::Behind && enclosed.picture.is_some();
+        let room = self.channel.parts_of_one() + usize::from(behind);
+        let mut parts = compose(report.clone(), enclosed.clone())?;
+        for times in 0.. {
+            let Some(shorter) = report.shortened(times).filter(|_| parts.len() > room) else { break };
+            parts = compose(shorter, enclosed.clone())?;
+        }
+        Ok(parts)
+    }
+
+    /// The report as the channel shows its picture, and what goes along.
+    fn with_picture(&self, report: &Report, table: Option<&str>, failure: &mut Option<String>) -> (Report, Enclosed) {
+        let mut report = report.clone();
+        let file = format!("{}-{}.csv", report.name, report.to);
+        let table = table.map(|content| Table { file, content: content.to_owned() });
+        let address = report.picture.take();
+        let ways = self.channel.pictures();
+        let mut enclosed = Enclosed { picture: None, table };
+        if self.form == Form::Reduced {
+            return (report, enclosed);
+        }
+        if ways == Pictures::Fetched {
+            report.picture = address.map(|address| self.in_language(&address));
+            return (report, enclosed);
+        }
+        match drawn(&report, self.templates, self.language) {
+            Ok(picture) => enclosed.picture = Some(picture.into()),
+            Err(why) => {
+                *failure = Some(format!("the picture is left out: {why}"));
+                return (report, enclosed);
+            }
+        }
+        match ways {
+            Pictures::Within => report.picture = Some(PICTURE.to_owned()),
+            Pictures::Behind => report.picture_follows = true,
+            Pictures::Fetched => {}
+        }
+        (report, enclosed)
+    }
+
+    /// The address of the picture in the reader's language, which is a part of its name.
+    fn in_language(&self, address: &str) -> String {
+        let name = address.strip_suffix(".png").unwrap_or(address);
+        format!("{name}-{}.png", self.language)
+    }
+}
+
+/// The picture in a language.
+///
+/// # Errors
+/// Why there is none.
+pub fn drawn(report: &Report, templates: &Templates, language: &str) -> Result<Vec<u8>, String> {
+    let words = templates.language(language).ok_or("there are no words in its language")?;
+    let drawn = std::panic::catch_unwind(AssertUnwindSafe(|| sheet::png(report, words)));
+    drawn.map_err(|_| "orderbell met a fault of its own".to_owned())?.map_err(|error| error.to_string())
+}
