@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use serde_json::Map;
 use serde_json::Value;
@@ -15,6 +16,7 @@ use crate::month::count::Sort;
 use crate::month::count::Total;
 use crate::month::count::date;
 use crate::month::month::APSDAI;
+use crate::month::month::DAY;
 
 /// What orders and refunds of a day come to.
 #[derive(Default)]
@@ -262,13 +264,19 @@ fn bell(count: &Count, about: &About) -> Value {
     json!({ "received": new + repeats, "repeats": repeats, "refused": refused })
 }
 
+/// When what a platform tells of stock and of its own totals belongs to a report: from its first day on, and until two days
+/// after its last one.
+fn told(about: &About) -> Range<i64> {
+    about.place.begin(about.from)..about.place.begin(about.to + 1) + 2 * DAY
+}
+
 fn stock(count: &Count, about: &About, as_of: i64) -> Vec<Value> {
     if about.shops.is_some() || !about.has_source(APSDAI) {
         return Vec::new();
     }
-    let from = about.place.begin(about.from);
+    let told = told(about);
     let mut newest: BTreeMap<&str, Value> = BTreeMap::new();
-    for low in count.stock.iter().filter(|low| (from..=as_of).contains(&low.arrived)) {
+    for low in count.stock.iter().filter(|low| low.arrived <= as_of && told.contains(&low.arrived)) {
         let json = json!({
             "source": APSDAI, "kind": "stock.low", "name": low.name, "id": low.id, "left": low.left,
             "threshold": low.threshold, "at": low.at,
@@ -283,8 +291,8 @@ fn reconciled(count: &Count, about: &About) -> Vec<Value> {
     if about.shops.is_some() || !about.has_source(APSDAI) {
         return Vec::new();
     }
-    let (from, mut newest) = (about.place.begin(about.from), BTreeMap::new());
-    for total in count.totals.iter().filter(|total| total.at >= from) {
+    let (told, mut newest) = (told(about), BTreeMap::new());
+    for total in count.totals.iter().filter(|total| told.contains(&total.at)) {
         let day = (about.from..=about.to).find(|day| date(*day) == total.day);
         newest.extend(day.map(|day| (day, total)));
     }
