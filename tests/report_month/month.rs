@@ -25,7 +25,7 @@ pub const DAYS: i64 = 31;
 /// Hong Kong is so far ahead of UTC.
 const HONG_KONG: i64 = 8 * HOUR;
 /// Local midnights of Hong Kong, Cairo (before and after its change) and London (likewise), in hours of the UTC day.
-const MIDNIGHTS: [i64; 5] = [16, 21, 22, 23, 0];
+pub const MIDNIGHTS: [i64; 5] = [16, 21, 22, 23, 0];
 
 const SHOPS: [(u64, &str, &str); 3] =
     [(466_601, "Harbour Noodle House", "HKD"), (466_602, "Peak Congee", "HKD"), (466_603, "Salmiya Grill", "KWD")];
