@@ -54,7 +54,7 @@ pub struct Report {
     pub acceptance: Option<Acceptance>,
     /// What the platforms have said is low since the first day began, each product as it was told last.
     pub stock: Vec<LowStock>,
-    /// What has changed since the report before on days that were reported already.
+    /// What has changed since the report before on days that were reported already; nothing where a later day was reported.
     pub restated: Vec<Restated>,
     /// The platforms' own totals beside ours.
     pub reconciled: Vec<Reconciled>,
@@ -300,7 +300,7 @@ pub struct Reconciled {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub our_amount: Option<Money>,
     pub difference: Difference,
-    /// For `missing`: the longest time of that day in which nothing came from it.
+    /// For `missing` and `amount`: the longest time of that day in which nothing new came from it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub silence: Option<Silence>,
 }

@@ -3,6 +3,8 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use jiff::SignedDuration;
+
 use crate::domain::data::Coded;
 use crate::domain::data::StockItem;
 use crate::domain::event::Event;
@@ -90,16 +92,16 @@ pub fn products(orders: Orders<'_>) -> Vec<Product> {
 pub fn acceptance(orders: Orders<'_>) -> Option<Acceptance> {
     let time = |(_, order): &&(String, Order)| {
         let taken = order.counted.accepted_at?.duration_since(order.counted.placed_at?);
-        Some((taken.as_secs().max(0), order.number.clone()))
+        Some((taken.max(SignedDuration::ZERO), order.number.clone()))
     };
-    let mut times: Vec<(i64, String)> = orders.iter().filter_map(time).collect();
+    let mut times: Vec<(SignedDuration, String)> = orders.iter().filter_map(time).collect();
     times.sort();
-    let (slowest_seconds, slowest_order) = times.last().cloned()?;
+    let (slowest, slowest_order) = times.last().cloned()?;
     let (low, high) = (times[(times.len() - 1) / 2].0, times[times.len() / 2].0);
     Some(Acceptance {
         orders: i64::try_from(times.len()).unwrap_or(i64::MAX),
-        median_seconds: (low + high) / 2,
-        slowest_seconds,
+        median_seconds: (low + (high - low) / 2).as_secs(),
+        slowest_seconds: slowest.as_secs(),
         slowest_order,
     })
 }
