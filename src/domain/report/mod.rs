@@ -18,7 +18,6 @@ use serde::Deserialize;
 use serde::Serialize;
 
 use crate::domain::data::Coded;
-use crate::domain::data::StockItem;
 use crate::domain::data::milliseconds;
 use crate::domain::event::Shop;
 use crate::domain::money::Money;
@@ -146,7 +145,6 @@ pub struct Amounts {
 #[serde(default)]
 pub struct ShopFigures {
     pub source: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub shop: Option<Shop>,
     #[serde(flatten)]
     pub figures: Figures,
@@ -158,11 +156,10 @@ pub struct DayFigures {
     pub day: Date,
     #[serde(flatten)]
     pub figures: Figures,
-    /// Absent where our records do not go back so far.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// `null` where our records do not go back so far. (Beside what is flattened nothing may be left out: templates would
+    /// not know that it can be there.)
     pub day_before: Option<Comparison>,
     /// The mean of the last four same weekdays, as far as our records go back.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub same_weekdays: Option<Comparison>,
 }
 
@@ -251,8 +248,17 @@ pub struct LowStock {
     pub shop: Option<Shop>,
     /// `stock.low` or `stock.keys_low`.
     pub kind: String,
-    #[serde(flatten)]
-    pub item: StockItem,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The platform's own id, or the product's path in its shop.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Pieces or keys; below zero when more were sold than there were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left: Option<i64>,
+    /// The number at or below which the platform warns.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<i64>,
     /// When it was told.
     #[serde(serialize_with = "milliseconds")]
     pub at: Timestamp,

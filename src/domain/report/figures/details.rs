@@ -118,18 +118,22 @@ pub fn stock(scope: &Scope, told: &[Event]) -> Vec<LowStock> {
         for item in &event.data.stock {
             let Some(which) = which(item) else { continue };
             let key = (event.source.clone(), shop.clone(), event.kind.to_string(), which);
+            let StockItem { name, id, left, threshold } = item.clone();
             let low = LowStock {
                 source: event.source.clone(),
                 shop: event.shop.clone(),
                 kind: event.kind.to_string(),
-                item: item.clone(),
+                name,
+                id,
+                left,
+                threshold,
                 at: event.occurred_at.unwrap_or(event.received_at),
             };
             newest.insert(key, low);
         }
     }
     let mut stock: Vec<LowStock> = newest.into_values().collect();
-    stock.sort_by_key(|low| low.item.left);
+    stock.sort_by_key(|low| low.left);
     stock
 }
 
