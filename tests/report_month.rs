@@ -102,6 +102,7 @@ async fn live(house: &mut House, arrivals: &[Arrival], count: &mut Count, judge:
             let told = told.entry(name).or_default();
             told.tell(report);
             corrections += told.correct(report);
+            judge.compare_standing(told, report, count, &about);
             made += 1;
         }
         counting += begin.elapsed();
