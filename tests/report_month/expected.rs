@@ -143,6 +143,28 @@ pub fn report(count: &Count, about: &About, as_of: i64) -> Value {
     Value::Object(report)
 }
 
+/// What is told again where it changes, of every day: orders, cancelled, and gross, refunded and net by currency.
+pub fn standing(count: &Count, about: &About) -> BTreeMap<(i64, String), i64> {
+    let mut days: BTreeMap<i64, Figures> = BTreeMap::new();
+    for order in count.orders.iter().filter(|order| about.has(order.source, order.shop.as_deref())) {
+        days.entry(about.place.day(order.day_at)).or_default().order(order);
+        for (at, amount) in &order.refunds {
+            days.entry(about.place.day(*at)).or_default().refund(amount);
+        }
+    }
+    let mut standing = BTreeMap::new();
+    for (day, figures) in days {
+        standing.insert((day, "orders".to_owned()), figures.orders);
+        standing.insert((day, "cancelled".to_owned()), figures.cancelled);
+        for (currency, [_, gross, refunded]) in figures.amounts {
+            standing.insert((day, format!("gross {currency}")), gross);
+            standing.insert((day, format!("refunded {currency}")), refunded);
+            standing.insert((day, format!("net {currency}")), gross - refunded);
+        }
+    }
+    standing
+}
+
 fn one_day(days: &BTreeMap<i64, Figures>, day: i64, begun: i64) -> Value {
     let none = Figures::default();
     let figures = days.get(&day).unwrap_or(&none);

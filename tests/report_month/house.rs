@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use std::sync::atomic::Ordering;
 
+use futures_util::StreamExt;
 use http::HeaderMap;
 use http::HeaderValue;
 use jiff::Timestamp;
@@ -117,11 +118,9 @@ impl House {
 
     /// Has webhooks come, in their sequence, many of them at once.
     pub async fn receive(&self, arrivals: &[Arrival]) {
-        for together in arrivals.chunks(AT_ONCE) {
-            let all = futures_util::future::join_all(together.iter().map(|arrival| self.receive_one(arrival)));
-            // Where tokio would have one of them wait for its turn, a later one could come before it.
-            tokio::task::unconstrained(all).await;
-        }
+        let all = futures_util::stream::iter(arrivals).map(|arrival| self.receive_one(arrival)).buffered(AT_ONCE);
+        // Where tokio would have one of them wait for its turn, a later one could come before it.
+        tokio::task::unconstrained(all.collect::<()>()).await;
     }
 
     async fn receive_one(&self, arrival: &Arrival) {

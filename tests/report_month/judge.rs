@@ -11,6 +11,7 @@ use crate::month::count::About;
 use crate::month::count::Count;
 use crate::month::count::Place;
 use crate::month::expected;
+use crate::month::house::civil;
 
 /// What differs, and how much was compared.
 #[derive(Default)]
@@ -41,6 +42,24 @@ impl Judge {
         self.differences.extend(found.into_iter().map(say));
     }
 
+    /// Compares what was said of all days so far, and corrected up to this report, with the count as it is now: whatever has
+    /// changed is restated, and nothing else.
+    pub fn compare_standing(&mut self, told: &Told, report: &Report, count: &Count, about: &About) {
+        let stands = expected::standing(count, about);
+        let stands = stands.into_iter().map(|((day, name), value)| ((civil(day), name), value));
+        let stands: BTreeMap<(Date, String), i64> = stands.filter(|((day, _), _)| told.has(*day)).collect();
+        self.figures += stands.len();
+        for key in told.0.keys().chain(stands.keys().filter(|key| !told.0.contains_key(*key))) {
+            let (said, is) = (told.0.get(key).unwrap_or(&0), stands.get(key).unwrap_or(&0));
+            if said != is {
+                self.differences.push(format!(
+                    "{} of {}: what is known of {key:?} is {said}, and the count has {is}",
+                    report.name, report.to
+                ));
+            }
+        }
+    }
+
     /// Compares what was said of a day at first, and corrected since, with what stands in the end.
     pub fn compare_told(&mut self, told: &Told, report: &Report) {
         let mut stands = Told::default();
@@ -60,7 +79,7 @@ pub struct Told(BTreeMap<(Date, String), i64>);
 
 impl Told {
     fn of(&self, day: Date) -> impl Iterator<Item = &(Date, String)> {
-        self.0.keys().filter(move |(own, _)| *own == day)
+        self.0.range((day, String::new())..).map(|(key, _)| key).take_while(move |(own, _)| *own == day)
     }
 
     pub fn has(&self, day: Date) -> bool {

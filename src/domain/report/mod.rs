@@ -51,11 +51,12 @@ pub struct Report {
     /// Absent when no order has been accepted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub acceptance: Option<Acceptance>,
-    /// What the platforms have said is low since the first day began, each product as it was told last.
+    /// What the platforms have said is low since the first day began, until two days after the last one: each product as it
+    /// was told last.
     pub stock: Vec<LowStock>,
     /// What has changed since the report before on days that were reported already; nothing where a later day was reported.
     pub restated: Vec<Restated>,
-    /// The platforms' own totals beside ours.
+    /// The platforms' own totals beside ours, as far as they have told them until two days after the last day.
     pub reconciled: Vec<Reconciled>,
     pub bell: Bell,
     /// The last fourteen days, the last one being `to`.

@@ -53,6 +53,10 @@ const DELIVERIES: &str = "SELECT d.state, count(*),
     WHERE d.id >= ?1 AND d.id < ?2 GROUP BY d.state";
 
 impl Reader {
+    /// What a report asks of the tables that grow with the history.
+    pub const REPORT_STATEMENTS: [&'static str; 8] =
+        [SUMS, CHANGES, ORDERS, ARRIVALS, TOLD, REPEATS, REFUSED, DELIVERIES];
+
     /// The orders of a stored report as CSV, where they go along.
     ///
     /// # Errors
@@ -375,7 +379,7 @@ mod tests {
     fn a_report_costs_what_its_days_cost_and_never_goes_through_the_history() {
         let mut connection = Connection::open_in_memory().unwrap();
         schema::migrate(&mut connection).unwrap();
-        for sql in [SUMS, CHANGES, ORDERS, ARRIVALS, TOLD, REPEATS, REFUSED, DELIVERIES] {
+        for sql in Reader::REPORT_STATEMENTS {
             let mut explain = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
             let parameters = vec![rusqlite::types::Null; explain.parameter_count()];
             let steps =
