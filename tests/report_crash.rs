@@ -18,7 +18,6 @@ use std::time::Instant;
 
 use jiff::SignedDuration;
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use orderbell::sandbox::fault::Fault;
 use orderbell::sandbox::fault::Times;
 use orderbell::sandbox::inbox::Received;
@@ -51,13 +50,6 @@ struct Yesterday {
     zone: String,
 }
 
-/// A whole-hour zone where it is about noon now, so that no midnight comes by while the test runs.
-fn noon_zone(now: Timestamp) -> String {
-    let ahead = 12 - now.to_zoned(TimeZone::UTC).hour();
-    // Their signs are the other way round.
-    if ahead >= 0 { format!("Etc/GMT-{ahead}") } else { format!("Etc/GMT+{}", -ahead) }
-}
-
 fn placed(number: u64, at: Timestamp) -> Vec<u8> {
     let mut message = keeta::order(number);
     for part in ["baseOrder", "merchantOrder"] {
@@ -70,7 +62,7 @@ impl Yesterday {
     async fn new() -> Self {
         let now = Timestamp::now();
         let scene = Scene::still(now - SignedDuration::from_hours(24), Rules::new().speed(1_000_000)).await;
-        let yesterday = Self { scene, zone: noon_zone(now) };
+        let yesterday = Self { scene, zone: support::noon_zone(now) };
         let text = yesterday.scene.hook("erp", "") + &yesterday.report("[\"erp\"]");
         let daemon = yesterday.scene.start(&text).await;
         let bodies: Vec<_> = (1..=ORDERS).map(|number| placed(number, yesterday.scene.hands.now())).collect();

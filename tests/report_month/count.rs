@@ -296,7 +296,7 @@ fn add_up(source: &'static str, number: String, tellings: &[Telling]) -> Order {
     let exact = tellings.iter().find(|telling| telling.total.is_some() && !telling.total_is_sum);
     let total = exact.or_else(|| tellings.iter().find(|telling| telling.total.is_some()));
     let mut fullest: &[(String, u64)] = &[];
-    for telling in tellings.iter().filter(|telling| telling.lines.len() > 0) {
+    for telling in tellings {
         if telling.lines.len() > fullest.len() {
             fullest = &telling.lines;
         }

@@ -85,12 +85,15 @@ fn mean(sum: i64, count: i64) -> i64 {
     i64::try_from(if sum < 0 { -mean } else { mean }).expect("a mean")
 }
 
+/// What a shop is called, where that is known.
+type Named<'a> = Option<&'a str>;
+
 /// The report, as of now.
 pub fn report(count: &Count, about: &About, as_of: i64) -> Value {
     let covers = |day: i64| (about.from..=about.to).contains(&day);
     let mut days: BTreeMap<i64, Figures> = BTreeMap::new();
     let mut total = Figures::default();
-    let mut shops: BTreeMap<(&str, Option<&str>), (Figures, Option<&str>)> = BTreeMap::new();
+    let mut shops: BTreeMap<(&str, Option<&str>), (Figures, Named)> = BTreeMap::new();
     let mut begun = i64::MAX;
     let mut orders: Vec<&Order> = Vec::new();
     for order in &count.orders {

@@ -49,7 +49,7 @@ use crate::month::month::BEGIN;
 use crate::month::month::KEETA;
 
 /// So many webhooks are under way at once; fewer than may wait for the store, so that their sequence stays.
-const AT_ONCE: usize = 400;
+const AT_ONCE: usize = 1000;
 
 /// The configuration; five minutes after midnight a report of the days before is due, one of them on two days a week only.
 fn text() -> String {
