@@ -276,8 +276,8 @@ async fn killed_between_the_figures_and_their_commit_the_daemon_makes_the_report
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_between_the_commit_and_the_first_attempt_the_daemon_sends_that_very_report() {
     let yesterday = Yesterday::new().await;
-    // One message in six seconds, and an order takes that place.
-    let kitchen = yesterday.scene.robot("kitchen", &format!("rate = {{ per = \"6s\", count = 1 }}\n{SOON}"))
+    // One message in ten seconds, and an order takes that place.
+    let kitchen = yesterday.scene.robot("kitchen", &format!("rate = {{ per = \"10s\", count = 1 }}\n{SOON}"))
         + "[[route]]\nevents = [\"order.*\"]\nto = [\"kitchen\"]\n";
     let house = yesterday.house(&kitchen);
     let daemon = house.start();
