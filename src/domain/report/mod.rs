@@ -83,8 +83,14 @@ fn is_zero(count: &i64) -> bool {
 }
 
 /// How much of the lists is told, from all to nothing: days, shops, products, reasons, low stock, restated days.
-const LENGTHS: [[usize; 6]; 4] =
-    [[31, 40, 10, 5, 20, 14], [14, 12, 10, 5, 10, 7], [7, 5, 5, 3, 5, 3], [3, 0, 0, 0, 0, 0]];
+const LENGTHS: [[usize; 6]; 6] = [
+    [31, 100, 10, 5, 40, 31],
+    [31, 40, 10, 5, 20, 14],
+    [21, 24, 10, 5, 15, 10],
+    [14, 12, 10, 5, 10, 7],
+    [7, 5, 5, 3, 5, 3],
+    [3, 0, 0, 0, 0, 0],
+];
 
 impl Report {
     /// The report with shorter lists, for where there is not room for all; never without its totals. `None` when it cannot be
