@@ -318,7 +318,7 @@ async fn lists_of_any_length_are_read_page_by_page_from_the_newest_so_many() {
 }
 
 fn refused(source: &str, second: i64) -> Refused {
-    Refused { source: source.to_owned(), at: at(second), reason: format!("number {second}"), bytes: 1 }
+    Refused { source: source.to_owned(), at: at(second), reason: format!("number {second}"), bytes: 1, count: 1 }
 }
 
 #[tokio::test]

@@ -322,7 +322,7 @@ async fn a_stored_event_is_rendered_in_its_own_words() {
     let far = sandbox(Rules::new()).await;
     let folder = folder(&channel("office", "wecom", &far.wecom_url("a"), ""));
     let store = Sqlite::open(&folder.path().join("orderbell.db"), Timestamp::now()).unwrap();
-    let mut scenes = rehearsal::own();
+    let mut scenes = rehearsal::own(&[]);
     let notices =
         |scene: &rehearsal::Scene| scene.event.data.notice.as_ref().is_some_and(|notice| notice.topic == "dead");
     let event = Event { id: EventId(Uuid::now_v7()), ..scenes.remove(scenes.iter().position(notices).unwrap()).event };

@@ -272,11 +272,91 @@ async fn a_report_that_cannot_be_made_is_missed_aloud_with_the_cause() {
     until_begun(&daemon).await;
     daemon.connection().execute_batch("ALTER TABLE repeat_tally RENAME TO taken_away").expect("renamed");
     scene.forward(MINUTE * 13);
-    scene.forward(MINUTE * 15);
+    // A quarter of an hour after its time, and not yet a minute more, in which its cause is waited for.
+    scene.forward(MINUTE * 14);
     let missed = scene.until_told("operator", 1).await[0].text.clone().expect("a text");
     assert!(missed.contains("daily") && missed.contains("no such table"), "{missed}");
     daemon.connection().execute_batch("ALTER TABLE taken_away RENAME TO repeat_tally").expect("renamed");
     scene.forward(MINUTE);
     let told = scene.until_told("operator", 2).await;
     assert!(told.iter().any(|one| one.text.as_ref().is_some_and(|text| text.contains("23 Nov 2026"))), "{told:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_report_tells_how_the_bell_did() {
+    // Deliveries are found by their ids, which are made by the real clock.
+    let scene = Scene::still(Timestamp::now(), Rules::new()).await;
+    let (begin, soon, tomorrow) = (scene.hands.now(), "retry = [\"30s\", \"30s\", \"30s\"]", "retry = [\"23h\"]");
+    let channels = [
+        scene.robot("kitchen", ""),
+        scene.robot("edge", soon),
+        scene.robot("till", soon),
+        scene.robot("gone", ""),
+        scene.robot("far", tomorrow),
+        scene.wecom("office", ""),
+        scene.hook("erp", ""),
+    ];
+    let route = |kind: &str, to: &str| format!("[[route]]\nevents = [\"order.{kind}\"]\nto = {to}\n");
+    let routes = [
+        route("placed", "[\"kitchen\"]"),
+        route("accepted", "[\"edge\", \"till\"]"),
+        route("completed", "[\"gone\", \"far\"]"),
+        route("cancelled", "[\"office\"]"),
+    ];
+    let report = report("[\"erp\"]", &format!("timezone = \"{}\"", support::noon_zone(begin)));
+    let daemon = scene.start(&[channels.concat(), routes.concat(), report].concat()).await;
+    until_begun(&daemon).await;
+    let busy = || Fault::Status { status: 503, body: String::new() };
+    let errcode = |errcode| Fault::Errcode { errcode, errmsg: "no".to_owned() };
+    scene.far.order("edge", busy(), Times::Next(1));
+    scene.far.order("till", busy(), Times::Next(2));
+    scene.far.order("far", busy(), Times::Always);
+    scene.far.order("gone", errcode(400_105), Times::Always);
+    scene.far.order("office", errcode(93_000), Times::Always);
+
+    let first = keeta::placed(1, begin);
+    for body in [&first, &first, &first] {
+        daemon.acknowledged(body).await;
+    }
+    for event in 1002..=1004 {
+        daemon.acknowledged(&keeta::stepped(event, 1, begin)).await;
+    }
+    for _ in 0..4 {
+        let forged = Envelope::new(1001, "m9", &keeta::order(9).to_string(), begin).body_signed("0000");
+        assert_eq!(daemon.post(&forged).await.status, 401);
+    }
+    until_tried(&daemon, 6).await;
+    // One comes a minute after its event, which is in time, and one later than that.
+    scene.forward(MINUTE);
+    until_tried(&daemon, 8).await;
+    scene.forward(MINUTE);
+    until_tried(&daemon, 9).await;
+    let (edge, till) = (begin + MINUTE, begin + MINUTE * 2);
+    // What was refused is noted after its minute.
+    let noted = async {
+        let refused = "SELECT coalesce(sum(count), 0) FROM refusal_tally";
+        while daemon.connection().query_row(refused, [], |row| row.get::<_, i64>(0)).expect("a sum") < 4 {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    };
+    support::in_time(noted).await;
+
+    scene.forward(DAY);
+    let told = scene.until_told("erp", 1).await[0].body.clone();
+    let told: Value = serde_json::from_str(&told).expect("JSON");
+    let mut bell = told["data"]["report"]["bell"].clone();
+    let reason = bell["parked"][0]["reason"].take();
+    assert!(reason.as_str().is_some_and(|reason| reason.contains("93000")), "{reason}");
+    let at = |at: Timestamp| json!(format!("{at:.3}"));
+    let counted = json!({
+        // The repeats are received as well.
+        "received": 6, "repeats": 2, "refused": 4,
+        "delivered": 3, "late": 1, "waiting": 2, "dead": 1,
+        "parked": [{ "channel": "office", "since": at(begin), "reason": null }],
+        "channels": [
+            { "channel": "edge", "at": at(edge) }, { "channel": "kitchen", "at": at(begin) },
+            { "channel": "till", "at": at(till) },
+        ],
+    });
+    assert_eq!(bell, counted);
 }

@@ -221,8 +221,8 @@ async fn a_wecom_robot_checks_what_the_real_one_checks() {
         (message("html", "x"), 40008),
         (message("text", " "), 44004),
         (r#"{"msgtype":"markdown","text":{"content":"x"}}"#.to_owned(), 44004),
-        (r#"{"msgtype":"image"}"#.to_owned(), 40008),
-        (r#"{"msgtype":"image","image":{"base64":"","md5":""}}"#.to_owned(), 0),
+        (r#"{"msgtype":"image"}"#.to_owned(), 44001),
+        (r#"{"msgtype":"image","image":{"base64":"","md5":""}}"#.to_owned(), 44001),
         (r#"{"msgtype":"text","text":{"content":"x","mentioned_list":"@all"}}"#.to_owned(), 40058),
         (r#"{"msgtype":"text","text":{"content":"x","mentioned_list":["@all"]}}"#.to_owned(), 0),
     ] {

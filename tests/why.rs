@@ -279,6 +279,7 @@ async fn a_refused_signature_is_found_by_source_and_time() {
         at: at(second),
         reason: reason.to_owned(),
         bytes: 3742,
+        count: 1,
     };
     let signature = "its signature does not fit the address https://bell.example.com/hooks/keeta-hk";
     let late = "its proof is right, but its time is 93600 s (26 h) behind this machine's clock";

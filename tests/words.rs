@@ -7,6 +7,7 @@ mod words {
     pub mod hostile;
     pub mod licences;
     pub mod reading;
+    pub mod reports;
     pub mod samples;
     pub mod sending;
     pub mod splitting;

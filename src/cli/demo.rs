@@ -20,13 +20,16 @@ use crate::cli::Failure;
 use crate::cli::example;
 use crate::cli::log;
 use crate::cli::output;
+use crate::cli::report;
 use crate::cli::sandbox;
 use crate::cli::serve::stop_on_signal;
 use crate::config::Config;
 use crate::config::StoreUrl;
 use crate::config::settings::Rate;
 use crate::domain::event::Kind;
+use crate::domain::report::figures;
 use crate::flow::Clock;
+use crate::flow::intake::Reception;
 use crate::platform::Sample;
 use crate::sandbox::Sandbox;
 use crate::store::StoreError;
@@ -91,12 +94,13 @@ pub async fn run(demo: Demo) -> Result<(), Failure> {
     let mut daemon = tokio::spawn(app::run(sped_up(read()?), Listeners { hooks }, Clock::system(), shutdown.clone()));
 
     let StoreUrl::Sqlite(store) = &config.store.url;
+    let reception = app::reception(read()?);
     let shown = tokio::select! {
-        shown = shutdown.run_until_cancelled(play(&config, &address, store)) => shown,
+        shown = shutdown.run_until_cancelled(play(&config, &reception, &address, store)) => shown,
         ended = &mut daemon => return Err(start_failure(ended)),
     };
     let Some(missing) = shown.transpose()? else { return stop(daemon).await };
-    report(&far_sides, &missing)?;
+    summary(&far_sides, &missing)?;
     if !demo.once {
         output::line("Still running. In another terminal, for example:\n")?;
         output::line(format_args!(
@@ -148,7 +152,7 @@ async fn stop(daemon: JoinHandle<Result<(), StartError>>) -> Result<(), Failure>
 }
 
 /// Sends one webhook after another, each when the one before has reached all its channels; answers what is missing.
-async fn play(config: &Config, address: &str, store: &Path) -> Result<Vec<String>, Failure> {
+async fn play(config: &Config, reception: &Reception, address: &str, store: &Path) -> Result<Vec<String>, Failure> {
     let http = Http::new(&Settings { allow_private: true, ..Settings::default() });
     let http = http.map_err(|error| Failure::Failed(error.to_string()))?;
     let mut owed: BTreeMap<(String, String), usize> = BTreeMap::new();
@@ -172,21 +176,45 @@ async fn play(config: &Config, address: &str, store: &Path) -> Result<Vec<String
             Some(reader) => reader,
             None => reader.insert(Reader::open(store).map_err(failed)?),
         };
-        let arrived = tokio::time::timeout(PATIENCE, async {
-            while !still_missing(reader, &owed).await?.is_empty() {
-                tokio::time::sleep(LOOK_EVERY).await;
-            }
-            Ok::<(), Failure>(())
-        });
-        if let Ok(failed) = arrived.await {
-            failed?;
-        }
+        patiently(reader, &owed).await?;
     }
-    match &reader {
-        Some(reader) => missing.extend(still_missing(reader, &owed).await?),
-        None => missing.push("no webhook was acknowledged".to_owned()),
+    let Some(reader) = &reader else {
+        missing.push("no webhook was acknowledged".to_owned());
+        return Ok(missing);
+    };
+    for (kind, channel) in send_reports(reception, store, reader).await? {
+        *owed.entry((kind, channel)).or_default() += 1;
     }
+    patiently(reader, &owed).await?;
+    missing.extend(still_missing(reader, &owed).await?);
     Ok(missing)
+}
+
+/// Waits until nothing is missing, or for as long as one webhook may take.
+async fn patiently(reader: &Reader, owed: &BTreeMap<(String, String), usize>) -> Result<(), Failure> {
+    let arrived = tokio::time::timeout(PATIENCE, async {
+        while !still_missing(reader, owed).await?.is_empty() {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        Ok(())
+    });
+    arrived.await.unwrap_or(Ok(()))
+}
+
+/// Sends each report as if the day were over; answers what was sent to whom.
+async fn send_reports(reception: &Reception, store: &Path, reader: &Reader) -> Result<Vec<(String, String)>, Failure> {
+    let now = Timestamp::now();
+    let mut sent = Vec::new();
+    for (name, plan) in &reception.reports {
+        let today = now.to_zoned(plan.schedule.zone.clone()).date();
+        let scope = plan.scope(name, today, today, false);
+        let facts = reader.report_facts(scope.clone()).await.map_err(failed)?;
+        let made = figures::report(&scope, &facts, now);
+        output::line(format_args!("── report.{name} of today, as if the day were over\n"))?;
+        let channels = report::send(store, reception, &scope, plan, &facts, made, now)?;
+        sent.extend(channels.into_iter().map(|channel| (format!("report.{name}"), channel)));
+    }
+    Ok(sent)
 }
 
 fn failed(error: StoreError) -> Failure {
@@ -231,7 +259,7 @@ async fn still_missing(reader: &Reader, owed: &BTreeMap<(String, String), usize>
     Ok(owed.iter().filter_map(short).collect())
 }
 
-fn report(far_sides: &Sandbox, missing: &[String]) -> Result<(), Failure> {
+fn summary(far_sides: &Sandbox, missing: &[String]) -> Result<(), Failure> {
     let counts = far_sides.counts();
     output::line(format_args!(
         "{} messages reached their far sides, {} repeats, {} refused.",

@@ -39,9 +39,13 @@ fn variable(name: &str) -> Result<Option<String>, Failure> {
     }
 }
 
+/// Parts that are silent unless they are asked for by name. usvg tries each piece of a label with the fonts of the others too
+/// and warns of letters that it does not need there; whether a picture has all its letters, we look ourselves.
+const SILENT: &str = "usvg=off";
+
 /// The filter itself would take a misspelt level for the name of a part, and from then on say nothing at all.
 fn filter(written: Option<&str>, default: &str) -> Result<EnvFilter, Failure> {
-    let Some(written) = written else { return Ok(EnvFilter::new(default)) };
+    let Some(written) = written else { return Ok(EnvFilter::new(format!("{SILENT},{default}"))) };
     let meaning =
         "levels are error, warn, info, debug, trace and off; a part has its own as in \"warn,orderbell::flow=debug\"";
     let wrong = |piece: &str| Failure::Misused(format!("ORDERBELL_LOG: \"{piece}\" is no level; {meaning}"));
@@ -53,7 +57,7 @@ fn filter(written: Option<&str>, default: &str) -> Result<EnvFilter, Failure> {
             return Err(wrong(directive));
         }
     }
-    EnvFilter::try_new(directives.join(",")).map_err(|_| wrong(written))
+    EnvFilter::try_new(format!("{SILENT},{}", directives.join(","))).map_err(|_| wrong(written))
 }
 
 #[cfg(test)]
@@ -77,6 +81,12 @@ mod tests {
         ] {
             assert!(matches!(filter(Some(wrong), "info"), Err(Failure::Misused(_))), "{wrong}");
         }
-        assert_eq!(filter(None, "info").ok().map(|filter| filter.to_string()).as_deref(), Some("info"));
+        for (written, default, meant) in [
+            (None, "info", "usvg=off,info"),
+            (Some("warn,hyper=trace"), "info", "hyper=trace,usvg=off,warn"),
+            (Some("usvg=warn,error"), "info", "usvg=warn,error"),
+        ] {
+            assert_eq!(filter(written, default).ok().map(|filter| filter.to_string()).as_deref(), Some(meant));
+        }
     }
 }

@@ -25,6 +25,7 @@ use crate::domain::report::facts::Scope;
 use crate::domain::report::figures;
 use crate::domain::report::sheet;
 use crate::domain::template::Templates;
+use crate::flow::intake::Reception;
 use crate::flow::reports;
 use crate::flow::reports::Plan;
 use crate::store::ReportRun;
@@ -84,7 +85,16 @@ pub async fn run(report: Report, file: &Path) -> Result<(), Failure> {
     if let Some(png) = &report.png {
         picture(&made, &templates, language, png)?;
     }
-    if report.send { send(file, path, &scope, &plan, &facts, made, now) } else { Ok(()) }
+    if !report.send {
+        return Ok(());
+    }
+    let channels = send(path, &app::reception(cli::configuration(file)?.config), &scope, &plan, &facts, made, now)?;
+    let when = if sqlite::is_held(path) { "it is on its way" } else { "it goes out as soon as `orderbell serve` runs" };
+    output::complain(format_args!(
+        "to {}: {when}; `orderbell deliveries` says what becomes of it\n",
+        channels.join(", ")
+    ));
+    Ok(())
 }
 
 fn unknown(name: &str, part: &ReportPart) -> Failure {
@@ -101,21 +111,19 @@ fn picture(made: &report::Report, templates: &Templates, language: &str, file: &
     std::fs::write(file, png).map_err(|error| Failure::Failed(format!("{} cannot be written: {error}", file.display())))
 }
 
-/// Leaves it in the store, from which the daemon takes it within a second.
-fn send(
-    file: &Path,
+/// Leaves it in the store, from which the daemon takes it within a second; answers the channels that it goes to.
+pub fn send(
     path: &Path,
+    reception: &Reception,
     scope: &Scope,
     plan: &Plan,
     facts: &Facts,
     made: report::Report,
     now: Timestamp,
-) -> Result<(), Failure> {
-    let config = cli::configuration(file)?.config;
-    let reception = app::reception(config);
+) -> Result<Vec<String>, Failure> {
     let picture = reports::picture(reception.public_url.as_deref(), now);
     let address = picture.as_ref().map(|picture| picture.address.clone());
-    let mut record = reports::record(&reception, report::Report { picture: address, ..made }, now);
+    let mut record = reports::record(reception, report::Report { picture: address, ..made }, now);
     if plan.attach_csv {
         record.body = csv::orders(scope, facts).into_bytes();
     }
@@ -128,10 +136,5 @@ fn send(
         picture: picture.map(|picture| (picture.token, picture.expires_at)),
     };
     asked::report(path, &run).map_err(store::failed)?;
-    let when = if sqlite::is_held(path) { "it is on its way" } else { "it goes out as soon as `orderbell serve` runs" };
-    output::complain(format_args!(
-        "to {}: {when}; `orderbell deliveries` says what becomes of it\n",
-        channels.join(", ")
-    ));
-    Ok(())
+    Ok(channels)
 }

@@ -1,6 +1,7 @@
 //! `kind = "email"`: whether the server's address, the people and the certificates are what they should be.
 
 use url::Host;
+use url::Url;
 
 use crate::channel::Way;
 use crate::channel::email::Email;
@@ -104,23 +105,23 @@ fn mailbox(text: &str) -> Result<(), Complaint> {
     })
 }
 
-/// An address for a header of the mail: `mailto:` with an address that mail programs can use, or `https://` with a host.
+/// Where a mail program turns to for a reader who wants no more reports.
 fn unsubscribe(text: &str) -> Result<(), Complaint> {
-    let is_written_out = text.bytes().all(|byte| byte.is_ascii_graphic() && !b"<>\"\\".contains(&byte));
-    let is_right = match text.split_once(':') {
-        Some(("mailto", rest)) => {
-            let address = rest.split_once('?').map_or(rest, |(address, _)| address);
-            address.parse::<Party>().is_ok_and(|party| party.address() == address)
-        }
-        Some(("https", rest)) => rest.starts_with("//") && values::web_url(text).is_some(),
-        _ => false,
+    let wrong = |message| {
+        Err(Complaint::new(message, "\"mailto:owner@example.com?subject=no%20reports\", or an https:// address"))
     };
-    match is_written_out && is_right {
-        true => Ok(()),
-        false => Err(Complaint::new(
-            "\"unsubscribe\" is not an address that a mail program can call",
-            "\"mailto:owner@example.com?subject=no%20reports\", or an https:// address of yours; blanks are written %20",
-        )),
+    let is_written_whole = text.chars().all(|c| c.is_ascii_graphic() && !"<>\"".contains(c));
+    let url = Url::parse(text).ok().filter(|_| is_written_whole);
+    match text.split_once(':') {
+        Some(("mailto", rest)) if url.is_some() => {
+            let address = rest.split('?').next().unwrap_or_default();
+            match address.parse::<Party>() {
+                Ok(_) => Ok(()),
+                Err(_) => wrong("\"unsubscribe\" names nobody"),
+            }
+        }
+        Some(("https", rest)) if url.is_some() && rest.starts_with("//") => Ok(()),
+        _ => wrong("\"unsubscribe\" is neither a mailto: nor an https:// address"),
     }
 }
 

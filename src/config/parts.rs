@@ -161,7 +161,7 @@ pub fn store(file: &Path) -> Result<StorePart, Vec<Problem>> {
 /// Reads `[store]`, and of the routes, sources and channels what can be read.
 ///
 /// # Errors
-/// As [`store`].
+/// As [`fn@store`].
 pub fn explaining(file: &Path) -> Result<ExplainingPart, Vec<Problem>> {
     part(file, |mut root, surroundings, problems| {
         let store = store::read(table(&mut root, "store", problems), surroundings, problems)?;
@@ -173,7 +173,7 @@ pub fn explaining(file: &Path) -> Result<ExplainingPart, Vec<Problem>> {
 /// Reads `[store]` and one `[report.<name>]`.
 ///
 /// # Errors
-/// As [`store`], and those of the report.
+/// As [`fn@store`], and those of the report.
 pub fn report(file: &Path, name: &str) -> Result<ReportPart, Vec<Problem>> {
     part(file, |mut root, surroundings, problems| {
         let store = store::read(table(&mut root, "store", problems), surroundings, problems)?;
@@ -189,7 +189,7 @@ fn unheeded<'t>(problems: &Problems<'t>) -> Problems<'t> {
 /// Reads `[server]` and one `[source.<name>]`.
 ///
 /// # Errors
-/// As [`store`].
+/// As [`fn@store`].
 pub fn source(file: &Path, name: &str) -> Result<SourcePart, Vec<Problem>> {
     part(file, |mut root, surroundings, problems| {
         let server = top::server(table(&mut root, "server", problems), problems)?;
@@ -204,7 +204,7 @@ pub fn source(file: &Path, name: &str) -> Result<SourcePart, Vec<Problem>> {
 /// Reads the `[channel.<name>]` that are wanted.
 ///
 /// # Errors
-/// As [`store`].
+/// As [`fn@store`].
 pub fn channels(file: &Path, which: Which<'_>) -> Result<ChannelPart, Vec<Problem>> {
     let wanted = Wanted { which, secrets: Secrets::Read };
     part(file, |mut root, surroundings, problems| top::channels(&mut root, wanted, surroundings, problems))
@@ -213,7 +213,7 @@ pub fn channels(file: &Path, which: Which<'_>) -> Result<ChannelPart, Vec<Proble
 /// Reads the `[channel.<name>]` that are wanted, and `[store]`: what sending to them takes.
 ///
 /// # Errors
-/// As [`store`].
+/// As [`fn@store`].
 pub fn ways_out(file: &Path, which: Which<'_>) -> Result<(ChannelPart, Store), Vec<Problem>> {
     let wanted = Wanted { which, secrets: Secrets::Read };
     part(file, |mut root, surroundings, problems| {
@@ -226,7 +226,7 @@ pub fn ways_out(file: &Path, which: Which<'_>) -> Result<(ChannelPart, Store), V
 /// Reads one `[channel.<name>]`, and where messages could come from.
 ///
 /// # Errors
-/// As [`store`].
+/// As [`fn@store`].
 pub fn scenes(file: &Path, channel: &str) -> Result<ScenePart, Vec<Problem>> {
     part(file, |mut root, surroundings, problems| {
         let wanted = Wanted { which: Which::Named(&[channel.to_owned()]), secrets: Secrets::StandIns };

@@ -220,7 +220,8 @@ fn told(name: &str) -> Vec<Report> {
         reports.push(Report { picture: Some(picture.to_owned()), ..day.clone() });
     }
     reports.push(Report { picture_follows: true, ..day });
-    let shortest: Vec<Report> = reports.iter().filter_map(|report| report.shortened(3)).collect();
+    let shortest: Vec<Report> =
+        reports.iter().filter_map(|report| (0..).map_while(|times| report.shortened(times)).last()).collect();
     reports.extend(shortest);
     reports
 }

@@ -331,9 +331,10 @@ impl Order {
         placed_at.or(first_at).or(self.placed_at).or(self.latest_at)
     }
 
-    /// Whether it was cancelled, whatever came after.
+    /// Whether it was cancelled, whatever came after. Where the webhook of the cancellation never came, another one's word
+    /// for the state says so.
     pub fn is_cancelled(&self) -> bool {
-        self.counted.cancelled_at.is_some()
+        self.counted.cancelled_at.is_some() || self.state == OrderState::Cancelled
     }
 }
 

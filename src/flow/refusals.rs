@@ -94,7 +94,7 @@ impl Refusals {
         // While the store cannot be used, nothing piles up here.
         if minute.noted < ONE_BY_ONE && minute.lot.len() <= WAITING {
             minute.noted += 1;
-            minute.lot.push(Refused { source: source.to_owned(), at: now, reason: reason(), bytes });
+            minute.lot.push(Refused { source: source.to_owned(), at: now, reason: reason(), bytes, count: 1 });
         } else {
             let (count, sum, _) = minute.more.unwrap_or((0, 0, now));
             minute.more = Some((count + 1, sum.saturating_add(bytes), now));
@@ -123,7 +123,7 @@ impl Minute {
     fn close(&mut self, source: &str) {
         if let Some((count, bytes, at)) = self.more.take() {
             let reason = format!("and {count} more in that minute");
-            self.lot.push(Refused { source: source.to_owned(), at, reason, bytes });
+            self.lot.push(Refused { source: source.to_owned(), at, reason, bytes, count });
         }
     }
 }

@@ -140,6 +140,7 @@ impl Reports {
                     tracing::error!(report = name, %error, "a report that is due cannot be made; it is tried again");
                     self.again_at.insert(name.clone(), now + AGAIN_AFTER);
                     self.failures.note(name, Some(error.to_string()));
+                    self.wake.watch().notify_one();
                 }
             }
         }

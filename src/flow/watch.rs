@@ -76,8 +76,7 @@ pub struct SelfWatch {
     memory: Memory,
     dead: BTreeMap<String, Deaths>,
     dead_looked_at: Option<Timestamp>,
-    /// When it looked first.
-    began_at: Option<Timestamp>,
+    began_at: Timestamp,
     /// Whether the newest events were looked at: those of which nobody heard may have come just before a crash.
     has_looked_back: bool,
     /// Whether the last look failed, which is said once.
@@ -97,11 +96,11 @@ pub fn gauge(folder: &Path) -> DiskGauge {
 impl SelfWatch {
     pub fn new(with: Instruments) -> Self {
         Self {
+            began_at: with.clock.now(),
             with,
             memory: Memory::default(),
             dead: BTreeMap::new(),
             dead_looked_at: None,
-            began_at: None,
             has_looked_back: false,
             is_blind: false,
         }
@@ -181,7 +180,7 @@ impl SelfWatch {
         (unrouted, reports): (&[Unheard], &[LastReport]),
         now: Timestamp,
     ) -> States {
-        let began_at = *self.began_at.get_or_insert(now);
+        let began_at = self.began_at;
         let may_lag = |channel: &str| {
             let parked = Key { topic: Topic::Parked, subject: channel.to_owned() };
             let lags = |at: Timestamp| now.duration_since(at).abs() < conditions::URGENT_WAITS;
@@ -205,12 +204,14 @@ impl SelfWatch {
 
     /// The report of each name that was due last.
     async fn reports(&self, reception: &Reception, now: Timestamp) -> Result<Vec<LastReport>, StoreError> {
+        let watched_since = self.began_at;
         let mut reports = Vec::new();
         for (name, plan) in &reception.reports {
             let Some((_, due_at)) = plan.schedule.latest(now) else { continue };
             let Some(day) = plan.schedule.covered_by(now) else { continue };
             let standing = self.with.store.reader().report_standing(name, day).await?;
-            reports.push(LastReport { name: name.clone(), due_at, standing, failure: self.with.failures.of(name) });
+            let (name, failure) = (name.clone(), self.with.failures.of(name));
+            reports.push(LastReport { name, due_at, watched_since, standing, failure });
         }
         Ok(reports)
     }

@@ -31,7 +31,14 @@ pub fn key(query: &str) -> String {
 pub fn read(body: &[u8]) -> Content {
     let Ok(body) = serde_json::from_slice::<Value>(body) else { return Content::default() };
     let content = |kind: &str| body.get(kind)?.get("content")?.as_str().map(str::to_owned);
-    Content { text: LIMITS.iter().find_map(|(kind, _)| content(kind)), ..Content::default() }
+    let text = LIMITS.iter().find_map(|(kind, _)| content(kind)).or_else(|| shown(&body));
+    Content { text, ..Content::default() }
+}
+
+/// What stands for a picture where there is nothing but text.
+fn shown(body: &Value) -> Option<String> {
+    let picture = BASE64_STANDARD.decode(body.pointer("/image/base64")?.as_str()?).ok()?;
+    Some(format!("[a picture, {} KB]", picture.len().div_ceil(1000)))
 }
 
 /// Whether the robot is in a group.

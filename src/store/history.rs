@@ -15,6 +15,8 @@ pub struct Refused {
     /// In our own words.
     pub reason: String,
     pub bytes: u64,
+    /// How many it stands for: more than one where so many came in one minute that not each was noted.
+    pub count: u64,
 }
 
 /// What is asked for: an order by its number or short number (after its source and a slash, where two have the same), an

@@ -23,6 +23,7 @@ use std::time::Instant;
 
 use jiff::SignedDuration;
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use orderbell::app;
 use orderbell::app::Listeners;
 use orderbell::app::StartError;
@@ -265,6 +266,13 @@ pub fn whole(top: &str, text: &str) -> String {
         keeta::PUBLIC,
         keeta::source("keeta", ""),
     )
+}
+
+/// A zone where it is about noon now, so that no midnight comes by while a test runs by the real clock.
+pub fn noon_zone(now: Timestamp) -> String {
+    let ahead = 12 - now.to_zoned(TimeZone::UTC).hour();
+    // Their signs are the other way round.
+    if ahead >= 0 { format!("Etc/GMT-{ahead}") } else { format!("Etc/GMT+{}", -ahead) }
 }
 
 async fn listen() -> (TcpListener, SocketAddr) {

@@ -178,7 +178,7 @@ fn every_kind_goes_to_a_webhook_as_agreed_in_every_language() {
 }
 
 /// A mailbox as a merchant would write it.
-fn mailbox(language: &str) -> Email {
+pub fn mailbox(language: &str) -> Email {
     let text = "smtp = \"smtps://smtp.example.com\"\nfrom = \"Harbour Noodle House 海港面馆 <orders@example.com>\"\n\
         to = [\"Owner <owner@example.com>\", \"cook@example.com\"]\nreply_to = \"shop@example.com\"";
     let mut email: Email = toml::from_str(text).unwrap();

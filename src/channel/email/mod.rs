@@ -91,7 +91,7 @@ pub struct Email {
     #[schemars(with = "Option<String>")]
     pub reply_to: Option<Party>,
     /// How a reader can do without the reports: a `mailto:` or `https://` address, for the button of his mail program.
-    #[schemars(regex(pattern = "^(mailto:|https://)"), example = &"mailto:owner@example.com?subject=no%20reports")]
+    #[schemars(regex(pattern = "^(mailto:|https://)[!#-;=?-~]+$"), example = &"mailto:owner@example.com?subject=no%20reports")]
     pub unsubscribe: Option<String>,
     /// How we introduce ourselves to the server; our address in brackets where absent.
     pub hello_name: Option<String>,

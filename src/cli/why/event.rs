@@ -186,6 +186,11 @@ fn routes(history: &EventHistory, setting: &Setting<'_>) -> Vec<Line> {
     if event.proof == Proof::Unproven {
         return Vec::new();
     }
+    if event.kind == Kind::Test {
+        return vec![
+            Line::says("Somebody asked for it with `orderbell test`, whatever the routes say.").in_list("routes"),
+        ];
+    }
     let Some((fingerprint, verdicts)) = verdict::read(&history.routes) else {
         let why = "Which routes applied was not kept by the version of that time.";
         return vec![Line::says(why).in_list("routes")];

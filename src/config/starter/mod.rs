@@ -181,6 +181,9 @@ pub fn write(plan: &Plan, file: &Path) -> Result<String, String> {
     text += "\n# Everything goes to every channel. A route may be for some kinds alone, such as events = [\"order.*\", \"stock.*\"],\n\
         # and there may be several; see \"Kinds of events\" in the README.\n[[route]]\nevents = [\"*\"]\n";
     text += &format!("to = {}\n", list(&channels));
+    text += "\n# Once a day the figures of the day before; `orderbell report daily` shows them at any time.\n[report.daily]\n";
+    text += &aligned("at = \"08:57\"    # by the timezone above");
+    text += &format!("to = {}\n", list(&channels));
     Ok(text)
 }
 

@@ -12,6 +12,9 @@ use jiff::tz::TimeZone;
 /// After so long a report is late, and the operator hears when there is none.
 pub const LATE_AFTER: SignedDuration = SignedDuration::from_mins(15);
 
+/// So many days one report covers at most; where there are more, further ones follow at once.
+const MOST_DAYS: i32 = 31;
+
 /// When a report is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Schedule {
@@ -98,6 +101,8 @@ impl Schedule {
         let before = std::iter::successors(day.yesterday().ok(), |day| day.yesterday().ok()).take(7);
         let missed =
             before.into_iter().find(|day| self.is_on(*day)).and_then(Self::covers).is_some_and(|to| to > covered);
+        let last = from.checked_add((MOST_DAYS - 1).days()).unwrap_or(to);
+        let to = to.min(last);
         let late = missed || now.duration_since(due_at) > LATE_AFTER;
         Some(Owed { from, to, due_at, late })
     }
@@ -186,6 +191,20 @@ mod tests {
         let later = now + SignedDuration::from_hours(1);
         assert!(schedule.owed(date(2026, 11, 22), later).unwrap().late);
         assert!(!schedule.owed(date(2026, 11, 22), now + LATE_AFTER).unwrap().late);
+    }
+
+    #[test]
+    fn after_months_off_several_reports_follow_one_another_and_leave_nothing_out() {
+        let schedule = schedule("Asia/Hong_Kong", time(8, 57, 0, 0));
+        let now = on(date(2026, 11, 24), time(12, 0, 0, 0), &schedule);
+        let mut covered = date(2026, 8, 1);
+        let mut days = Vec::new();
+        while let Some(owed) = schedule.owed(covered, now) {
+            assert_eq!((owed.from, owed.late), (covered.tomorrow().unwrap(), true));
+            days.push((owed.to - owed.from).get_days() + 1);
+            covered = owed.to;
+        }
+        assert_eq!((days, covered), (vec![31, 31, 31, 21], date(2026, 11, 23)));
     }
 
     #[test]

@@ -1,15 +1,12 @@
-//! Figures as JSON in one object with what they are of: a shop, a day, a product. `#[serde(flatten)]` would write the same, but
+//! Figures as JSON in one object with what they are of: a shop, or a day. `#[serde(flatten)]` would write the same, but
 //! leaves out what is unknown without a word, and then a template could not ask for it.
 
 use serde::Serialize;
 use serde::Serializer;
 use serde::ser::SerializeStruct;
 
-use crate::domain::data::StockItem;
-use crate::domain::data::milliseconds;
 use crate::domain::report::DayFigures;
 use crate::domain::report::Figures;
-use crate::domain::report::LowStock;
 use crate::domain::report::ShopFigures;
 
 impl Serialize for ShopFigures {
@@ -35,23 +32,6 @@ impl Serialize for DayFigures {
     }
 }
 
-impl Serialize for LowStock {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { source, shop, kind, item, at } = self;
-        let StockItem { name, id, left, threshold } = item;
-        let mut object = serializer.serialize_struct("LowStock", 8)?;
-        object.serialize_field("source", source)?;
-        known(&mut object, "shop", shop.as_ref())?;
-        object.serialize_field("kind", kind)?;
-        known(&mut object, "name", name.as_ref())?;
-        known(&mut object, "id", id.as_ref())?;
-        known(&mut object, "left", left.as_ref())?;
-        known(&mut object, "threshold", threshold.as_ref())?;
-        object.serialize_field("at", &Moment(*at))?;
-        object.end()
-    }
-}
-
 fn all<S: SerializeStruct>(object: &mut S, figures: &Figures) -> Result<(), S::Error> {
     let Figures { orders, cancelled, refunds, without_total, amounts } = figures;
     object.serialize_field("orders", orders)?;
@@ -73,15 +53,6 @@ fn known<S: SerializeStruct, T: Serialize>(
     }
 }
 
-/// A time as everywhere in JSON.
-struct Moment(jiff::Timestamp);
-
-impl Serialize for Moment {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        milliseconds(&self.0, serializer)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,11 +69,5 @@ mod tests {
         let text = serde_json::to_string(&day).unwrap();
         assert!(!text.contains("day_before") && !text.contains("null"), "{text}");
         assert_eq!(serde_json::from_str::<DayFigures>(&text).unwrap(), day);
-        let item = StockItem { left: Some(-2), ..StockItem::default() };
-        let low = LowStock { kind: "stock.low".to_owned(), item, ..LowStock::default() };
-        let text = serde_json::to_string(&low).unwrap();
-        let expected = r#"{"source":"","kind":"stock.low","left":-2,"at":"1970-01-01T00:00:00.000Z"}"#;
-        assert_eq!(text, expected);
-        assert_eq!(serde_json::from_str::<LowStock>(&text).unwrap(), low);
     }
 }

@@ -19,7 +19,6 @@ use serde::Deserialize;
 use serde::Serialize;
 
 use crate::domain::data::Coded;
-use crate::domain::data::StockItem;
 use crate::domain::data::milliseconds;
 use crate::domain::event::Shop;
 use crate::domain::money::Money;
@@ -53,11 +52,12 @@ pub struct Report {
     /// Absent when no order has been accepted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub acceptance: Option<Acceptance>,
-    /// What the platforms have said is low since the first day began, each product as it was told last.
+    /// What the platforms have said is low since the first day began, until two days after the last one: each product as it
+    /// was told last.
     pub stock: Vec<LowStock>,
-    /// What has changed since the report before on days that were reported already.
+    /// What has changed since the report before on days that were reported already; nothing where a later day was reported.
     pub restated: Vec<Restated>,
-    /// The platforms' own totals beside ours.
+    /// The platforms' own totals beside ours, as far as they have told them until two days after the last day.
     pub reconciled: Vec<Reconciled>,
     pub bell: Bell,
     /// The last fourteen days, the last one being `to`.
@@ -84,8 +84,14 @@ fn is_zero(count: &i64) -> bool {
 }
 
 /// How much of the lists is told, from all to nothing: days, shops, products, reasons, low stock, restated days.
-const LENGTHS: [[usize; 6]; 4] =
-    [[31, 40, 10, 5, 20, 14], [14, 12, 10, 5, 10, 7], [7, 5, 5, 3, 5, 3], [3, 0, 0, 0, 0, 0]];
+const LENGTHS: [[usize; 6]; 6] = [
+    [31, 100, 10, 5, 40, 31],
+    [31, 40, 10, 5, 20, 14],
+    [21, 24, 10, 5, 15, 10],
+    [14, 12, 10, 5, 10, 7],
+    [7, 5, 5, 3, 5, 3],
+    [3, 0, 0, 0, 0, 0],
+];
 
 impl Report {
     /// The report with shorter lists, for where there is not room for all; never without its totals. `None` when it cannot be
@@ -241,16 +247,27 @@ pub struct Acceptance {
     pub slowest_order: String,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LowStock {
     pub source: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub shop: Option<Shop>,
     /// `stock.low` or `stock.keys_low`.
     pub kind: String,
-    #[serde(flatten)]
-    pub item: StockItem,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The platform's own id, or the product's path in its shop.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Pieces or keys; below zero when more were sold than there were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left: Option<i64>,
+    /// The number at or below which the platform warns.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<i64>,
     /// When it was told.
+    #[serde(serialize_with = "milliseconds")]
     pub at: Timestamp,
 }
 
@@ -296,7 +313,7 @@ pub struct Reconciled {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub our_amount: Option<Money>,
     pub difference: Difference,
-    /// For `missing`: the longest time of that day in which nothing came from it.
+    /// For `missing` and `amount`: the longest time of that day in which nothing new came from it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub silence: Option<Silence>,
 }

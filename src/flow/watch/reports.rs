@@ -1,5 +1,6 @@
 //! Whether the reports that are due have been made and have arrived.
 
+use jiff::SignedDuration;
 use jiff::Timestamp;
 
 use crate::domain::data::Notice;
@@ -13,11 +14,16 @@ use crate::flow::watch::conditions::States;
 use crate::flow::watch::conditions::wrong;
 use crate::store::ReportStanding;
 
+/// So long whoever makes and sends a report may take, after the daemon has started; and so long its cause may be waited for.
+const TURN: SignedDuration = SignedDuration::from_mins(1);
+
 /// The report that was due last.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LastReport {
     pub name: String,
     pub due_at: Timestamp,
+    /// Since when the daemon looks.
+    pub watched_since: Timestamp,
     pub standing: ReportStanding,
     /// Why it could not be made, where somebody tried.
     pub failure: Option<String>,
@@ -31,11 +37,14 @@ pub fn note(scene: &Scene<'_>, states: &mut States) {
 }
 
 fn state(report: &LastReport, now: Timestamp) -> State {
+    let late_at = (report.due_at + LATE_AFTER).max(report.watched_since + TURN);
     let detail = match &report.standing {
         ReportStanding::NotBegun => return State::Fine,
         ReportStanding::Made { undelivered, .. } if undelivered.is_empty() => return State::Fine,
         // Also while an earlier one is known to be missing: what becomes of this one says whether that is over.
-        _ if now.duration_since(report.due_at) < LATE_AFTER => return State::Unclear,
+        _ if now < late_at => return State::Unclear,
+        // Nobody has had his turn yet.
+        ReportStanding::Missing if report.failure.is_none() && now < late_at + TURN => return State::Unclear,
         ReportStanding::Missing => report.failure.clone(),
         ReportStanding::Made { undelivered, .. } => {
             let said = undelivered.iter().map(|one| {
@@ -50,7 +59,6 @@ fn state(report: &LastReport, now: Timestamp) -> State {
 
 #[cfg(test)]
 mod tests {
-    use jiff::SignedDuration;
     use uuid::Uuid;
 
     use super::*;
@@ -58,8 +66,20 @@ mod tests {
     use crate::store::Undelivered;
 
     fn after(minutes: i64, standing: ReportStanding, failure: Option<&str>) -> Result<State, Option<String>> {
+        since_start(i64::MAX, minutes, standing, failure)
+    }
+
+    /// Where the daemon has looked for so many minutes.
+    fn since_start(
+        looked: i64,
+        minutes: i64,
+        standing: ReportStanding,
+        failure: Option<&str>,
+    ) -> Result<State, Option<String>> {
         let due_at = Timestamp::from_second(1_790_000_000).unwrap();
-        let report = LastReport { name: "daily".to_owned(), due_at, standing, failure: failure.map(str::to_owned) };
+        let watched_since = due_at + SignedDuration::from_mins(minutes.saturating_sub(looked).max(-1_000));
+        let (name, failure) = ("daily".to_owned(), failure.map(str::to_owned));
+        let report = LastReport { name, due_at, watched_since, standing, failure };
         match state(&report, due_at + SignedDuration::from_mins(minutes)) {
             State::Wrong(wrong) => {
                 assert_eq!(wrong.since, due_at);
@@ -81,12 +101,23 @@ mod tests {
     #[test]
     fn fifteen_minutes_after_its_time_a_report_that_is_not_there_is_missed() {
         assert_eq!(after(14, ReportStanding::Missing, None), Ok(State::Unclear));
-        assert_eq!(after(15, ReportStanding::Missing, None), Err(None));
+        assert_eq!(after(15, ReportStanding::Missing, None), Ok(State::Unclear), "the cause may be known in a minute");
+        assert_eq!(after(16, ReportStanding::Missing, None), Err(None));
         assert_eq!(
             after(15, ReportStanding::Missing, Some("the disk is full")),
             Err(Some("the disk is full".to_owned()))
         );
         assert_eq!(after(60, ReportStanding::NotBegun, None), Ok(State::Fine), "the first one is due tomorrow");
+    }
+
+    #[test]
+    fn a_daemon_that_was_off_meanwhile_has_its_turn_first() {
+        let full = Some("the disk is full");
+        assert_eq!(since_start(0, 300, ReportStanding::Missing, full), Ok(State::Unclear));
+        assert_eq!(since_start(1, 300, ReportStanding::Missing, full), Err(Some("the disk is full".to_owned())));
+        let fresh = made(&[("owner", "waiting", None)]);
+        assert_eq!(since_start(0, 300, fresh.clone(), None), Ok(State::Unclear));
+        assert_eq!(since_start(1, 300, fresh, None), Err(Some("owner: waiting".to_owned())));
     }
 
     #[test]

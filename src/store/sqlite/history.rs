@@ -201,11 +201,13 @@ fn shut(connection: &Connection) -> rusqlite::Result<Vec<Shut>> {
 fn of_source(connection: &Connection, source: &str, question: &Question) -> rusqlite::Result<SourceHistory> {
     // Without a moment, the end of all time is the one that the newest are nearest to.
     let around = question.around.map_or(i64::MAX / 2, rows::to_millisecond);
-    let sql = "SELECT at, reason, bytes FROM refusals WHERE source = ?1 ORDER BY abs(at - ?2), seq DESC LIMIT ?3";
+    let sql =
+        "SELECT at, reason, bytes, count FROM refusals WHERE source = ?1 ORDER BY abs(at - ?2), seq DESC LIMIT ?3";
     let mut select = connection.prepare_cached(sql)?;
     let refused = select.query_map(params![source, around, question.limit], |row| {
-        let bytes = row.get::<_, i64>(2)?.unsigned_abs();
-        Ok(Refused { source: source.to_owned(), at: moment(row, 0)?, reason: row.get(1)?, bytes })
+        let number = |column: usize| row.get::<_, i64>(column).map(i64::unsigned_abs);
+        let (at, reason, bytes, count) = (moment(row, 0)?, row.get(1)?, number(2)?, number(3)?);
+        Ok(Refused { source: source.to_owned(), at, reason, bytes, count })
     })?;
     let mut refused: Vec<Refused> = refused.collect::<rusqlite::Result<_>>()?;
     // Those of one moment came in the sequence opposite to the one in which they were taken.

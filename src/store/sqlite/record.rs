@@ -6,6 +6,7 @@ use rusqlite::params;
 
 use crate::domain::event::Event;
 use crate::domain::event::EventId;
+use crate::domain::event::OWN_SOURCE;
 use crate::domain::ledger;
 use crate::domain::ledger::Entry;
 use crate::domain::order;
@@ -73,7 +74,11 @@ fn count_repeat(connection: &Connection, record: &Record, of: EventId) -> rusqli
     connection
         .prepare_cached(sql)?
         .execute(params![of.0.as_bytes(), rows::to_millisecond(record.event.received_at)])?;
-    report::tally_repeat(connection, &record.event.source, record.event.received_at)
+    // A notice of ours that is made twice is no webhook.
+    match record.event.source.as_str() {
+        OWN_SOURCE => Ok(()),
+        source => report::tally_repeat(connection, source, record.event.received_at),
+    }
 }
 
 /// A repeat that tells more than the first telling completes the order, and corrects the figures.

@@ -8,6 +8,7 @@ use jiff::civil::Date;
 
 use crate::domain::event::Event;
 use crate::domain::event::Kind;
+use crate::domain::ledger::Figure;
 use crate::domain::money::Money;
 use crate::domain::report::Amounts;
 use crate::domain::report::Changed;
@@ -115,7 +116,8 @@ pub fn reconciled(scope: &Scope, facts: &Facts, covered: &[&Sum]) -> Vec<Reconci
             let Some(day) = total.day.as_ref().and_then(|day| day.parse::<Date>().ok()) else { continue };
             let Some(local) = scope.days().into_iter().find(|local| local.day == day) else { continue };
             let their_orders = total.count.and_then(|count| i64::try_from(count).ok());
-            let ours = figures(covered.iter().copied().filter(|sum| sum.source == event.source && sum.day == day));
+            let own = covered.iter().copied().filter(|sum| sum.source == event.source && sum.day == day);
+            let ours: Vec<&Sum> = own.collect();
             let said = Said { event, local, orders: their_orders, amount: total.amount.clone() };
             newest.insert((event.source.clone(), day), said.beside(&ours, facts));
         }
@@ -132,13 +134,14 @@ struct Said<'a> {
 }
 
 impl Said<'_> {
-    fn beside(self, ours: &Figures, facts: &Facts) -> Reconciled {
+    fn beside(self, sums: &[&Sum], facts: &Facts) -> Reconciled {
         let told_at = self.event.occurred_at.unwrap_or(self.event.received_at);
-        let our_amount = self.amount.as_ref().map(|theirs| {
-            let own = ours.amounts.iter().find(|own| own.currency == theirs.currency);
-            own.map_or_else(|| Money::new(0, &theirs.currency), |own| own.gross.clone())
-        });
-        let difference = self.difference(ours, our_amount.as_ref(), told_at);
+        let ours = figures(sums.iter().copied());
+        // Of our orders with those that are cancelled, less these.
+        let all = self.amount.as_ref().map(|theirs| Money::new(booked(sums, Figure::Orders, theirs), &theirs.currency));
+        let our_amount =
+            all.as_ref().map(|all| Money::new(all.minor - booked(sums, Figure::Cancelled, all), &all.currency));
+        let difference = self.difference(&ours, our_amount.as_ref(), all.as_ref(), told_at);
         let silence = matches!(difference, Difference::Missing | Difference::Amount)
             .then(|| silence(&self.event.source, &self.local, facts))
             .flatten();
@@ -155,27 +158,28 @@ impl Said<'_> {
         }
     }
 
-    fn difference(&self, ours: &Figures, our_amount: Option<&Money>, told_at: Timestamp) -> Difference {
-        let same_amount = self.amount.as_ref().is_none_or(|theirs| our_amount == Some(theirs));
+    /// `kept` is what our orders that are not cancelled come to, `all` what all of them do.
+    fn difference(&self, ours: &Figures, kept: Option<&Money>, all: Option<&Money>, told_at: Timestamp) -> Difference {
+        let is = |ours: Option<&Money>| self.amount.is_none() || self.amount.as_ref() == ours;
+        let not_cancelled = ours.orders - ours.cancelled;
         match self.orders {
-            Some(theirs) if theirs == ours.orders && same_amount => Difference::None,
-            None if same_amount => Difference::None,
+            None if is(kept) => Difference::None,
+            Some(theirs) if theirs == ours.orders && is(kept) => Difference::None,
             _ if told_at < self.local.until => Difference::Early,
-            Some(theirs) if ours.cancelled > 0 && theirs == ours.orders - ours.cancelled && same_amount => {
-                Difference::WithoutCancelled
-            }
-            Some(theirs) if theirs == ours.orders && ours.cancelled > 0 && self.is_more_than(our_amount) => {
-                Difference::WithCancelled
-            }
+            Some(theirs) if theirs == not_cancelled && is(kept) => Difference::WithoutCancelled,
+            None if is(all) => Difference::WithCancelled,
+            Some(theirs) if theirs == ours.orders && is(all) => Difference::WithCancelled,
             Some(theirs) if theirs > ours.orders => Difference::Missing,
-            Some(theirs) if theirs < ours.orders - ours.cancelled => Difference::Surplus,
+            Some(theirs) if theirs != ours.orders && theirs != not_cancelled => Difference::Surplus,
             _ => Difference::Amount,
         }
     }
+}
 
-    fn is_more_than(&self, our_amount: Option<&Money>) -> bool {
-        self.amount.as_ref().zip(our_amount).is_some_and(|(theirs, ours)| theirs.minor > ours.minor)
-    }
+/// What a figure comes to in the currency of an amount.
+fn booked(sums: &[&Sum], figure: Figure, of: &Money) -> i64 {
+    let own = sums.iter().filter(|sum| sum.figure == figure && sum.currency.as_ref() == Some(&of.currency));
+    own.map(|sum| sum.minor).sum()
 }
 
 /// The longest time of a day in which nothing came from a source.

@@ -3,6 +3,8 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use jiff::SignedDuration;
+
 use crate::domain::data::Coded;
 use crate::domain::data::StockItem;
 use crate::domain::event::Event;
@@ -24,6 +26,9 @@ const REASONS: usize = 5;
 
 type Orders<'a> = &'a [&'a (String, Order)];
 
+/// Who cancelled, and how many orders.
+type Tally<'a> = (Option<&'a Coded>, i64);
+
 pub fn hours(scope: &Scope, orders: Orders<'_>) -> Vec<Hour> {
     let mut hours: BTreeMap<i8, (i64, BTreeMap<&str, i64>)> = (0..24).map(|hour| (hour, Default::default())).collect();
     for (_, order) in orders.iter().copied() {
@@ -44,7 +49,7 @@ pub fn hours(scope: &Scope, orders: Orders<'_>) -> Vec<Hour> {
 }
 
 pub fn cancellations(orders: Orders<'_>) -> Cancellations {
-    let mut by: BTreeMap<Option<(i64, Option<&str>)>, (Option<&Coded>, i64)> = BTreeMap::new();
+    let mut by: BTreeMap<Option<(i64, Option<&str>)>, Tally<'_>> = BTreeMap::new();
     let mut reasons: BTreeMap<&str, i64> = BTreeMap::new();
     let mut not_accepted = 0;
     for (_, order) in orders.iter().copied().filter(|(_, order)| order.is_cancelled()) {
@@ -87,16 +92,16 @@ pub fn products(orders: Orders<'_>) -> Vec<Product> {
 pub fn acceptance(orders: Orders<'_>) -> Option<Acceptance> {
     let time = |(_, order): &&(String, Order)| {
         let taken = order.counted.accepted_at?.duration_since(order.counted.placed_at?);
-        Some((taken.as_secs().max(0), order.number.clone()))
+        Some((taken.max(SignedDuration::ZERO), order.number.clone()))
     };
-    let mut times: Vec<(i64, String)> = orders.iter().filter_map(time).collect();
+    let mut times: Vec<(SignedDuration, String)> = orders.iter().filter_map(time).collect();
     times.sort();
-    let (slowest_seconds, slowest_order) = times.last().cloned()?;
+    let (slowest, slowest_order) = times.last().cloned()?;
     let (low, high) = (times[(times.len() - 1) / 2].0, times[times.len() / 2].0);
     Some(Acceptance {
         orders: i64::try_from(times.len()).unwrap_or(i64::MAX),
-        median_seconds: (low + high) / 2,
-        slowest_seconds,
+        median_seconds: (low + (high - low) / 2).as_secs(),
+        slowest_seconds: slowest.as_secs(),
         slowest_order,
     })
 }
@@ -113,18 +118,22 @@ pub fn stock(scope: &Scope, told: &[Event]) -> Vec<LowStock> {
         for item in &event.data.stock {
             let Some(which) = which(item) else { continue };
             let key = (event.source.clone(), shop.clone(), event.kind.to_string(), which);
+            let StockItem { name, id, left, threshold } = item.clone();
             let low = LowStock {
                 source: event.source.clone(),
                 shop: event.shop.clone(),
                 kind: event.kind.to_string(),
-                item: item.clone(),
+                name,
+                id,
+                left,
+                threshold,
                 at: event.occurred_at.unwrap_or(event.received_at),
             };
             newest.insert(key, low);
         }
     }
     let mut stock: Vec<LowStock> = newest.into_values().collect();
-    stock.sort_by_key(|low| low.item.left);
+    stock.sort_by_key(|low| low.left);
     stock
 }
 

@@ -12,7 +12,7 @@ INSERT INTO ledger (event, source, shop, order_number, figure, count, minor, cur
     SELECT x'', o.source, o.body ->> '$.shop.id', o.number, f.figure, 1,
            o.body ->> '$.total.minor', o.body ->> '$.total.currency', o.day_at, o.day_at
     FROM orders o JOIN (SELECT 'orders' AS figure UNION ALL SELECT 'cancelled') f
-    WHERE o.day_at IS NOT NULL AND (f.figure = 'orders' OR o.body ->> '$.counted.cancelled_at' IS NOT NULL)
+    WHERE o.day_at IS NOT NULL AND (f.figure = 'orders' OR o.body ->> '$.counted.cancelled_at' IS NOT NULL OR o.body ->> '$.state' = 'cancelled')
     ORDER BY o.seq;
 INSERT INTO ledger (event, source, shop, order_number, figure, count, minor, currency, effect_at, recorded_at)
     SELECT x'', o.source, o.body ->> '$.shop.id', o.number, 'refunded', 1,
@@ -34,7 +34,15 @@ CREATE TABLE repeat_tally (
     PRIMARY KEY (quarter, source)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX refusals_by_time ON refusals (at);
+-- How many webhooks were refused: of many in one minute, and of many in all, not each has a row in refusals.
+ALTER TABLE refusals ADD COLUMN count INTEGER NOT NULL DEFAULT 1;
+CREATE TABLE refusal_tally (
+    quarter INTEGER NOT NULL,
+    source  TEXT    NOT NULL,
+    count   INTEGER NOT NULL,
+    PRIMARY KEY (quarter, source)
+) STRICT, WITHOUT ROWID;
+INSERT INTO refusal_tally (quarter, source, count) SELECT at / 900000, source, count(*) FROM refusals GROUP BY 1, 2;
 
 -- When each channel took a message last.
 CREATE TABLE last_yes (

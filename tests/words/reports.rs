@@ -1,0 +1,171 @@
+//! The daily report as it reaches each channel in each language, held by golden files, and its longest cases held to be one
+//! message within the limits of each.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use orderbell::channel::Channel;
+use orderbell::domain::compose::View;
+use orderbell::domain::data::Data;
+use orderbell::domain::event::Event;
+use orderbell::domain::event::EventId;
+use orderbell::domain::event::Kind;
+use orderbell::domain::event::Proof;
+use orderbell::domain::message::Enclosed;
+use orderbell::domain::message::Form;
+use orderbell::domain::message::Part;
+use orderbell::domain::report::Report;
+use orderbell::domain::report::sample;
+use orderbell::domain::template::Templates;
+use orderbell::flow::words::report::Reader;
+use orderbell::sandbox::mail;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::words::golden;
+use crate::words::golden::LANGUAGES;
+use crate::words::golden::mailbox;
+use crate::words::samples::Sample;
+use crate::words::samples::at;
+
+const ADDRESS: &str = "https://bell.example.com/charts/00000000000000000000000000000000.png";
+
+fn event(report: Report) -> Event {
+    let sent_at: Timestamp = at("2026-11-22T00:57:00Z");
+    Event {
+        id: EventId(Uuid::from_u128(0x0198_4a10_7d5c_7cc3_98c4_dc0c_0c07_398f)),
+        kind: Kind::Report(report.name.clone()),
+        source: "orderbell".to_owned(),
+        occurred_at: Some(sent_at),
+        received_at: sent_at,
+        shop: None,
+        order: None,
+        data: Data { report: Some(Box::new(report)), ..Data::default() },
+        proof: Proof::Own,
+    }
+}
+
+/// What a channel is sent of a report.
+fn written(channel: &dyn Channel, language: &str, report: &Report, table: Option<&str>) -> Vec<Part> {
+    let templates = Templates::built_in().unwrap();
+    let timezone = TimeZone::get("Asia/Hong_Kong").unwrap();
+    let mut failure = None;
+    let compose = |report: Report, enclosed: Enclosed| {
+        let sample = Sample { name: String::new(), event: event(report), order: None };
+        let view = View { channel_kind: channel.kind(), ..sample.view(language, &timezone) };
+        let composed = templates.compose(&view).map_err(|error| error.to_string())?;
+        let message = golden::message(&sample, composed);
+        Ok::<_, String>(channel.write(&orderbell::domain::message::Message { enclosed, ..message }, Form::Full))
+    };
+    let reader = Reader { channel, language, templates: &templates, form: Form::Full };
+    let parts = reader.written(report, table, &mut failure, compose).unwrap();
+    assert_eq!(failure, None);
+    parts
+}
+
+/// Pictures by their size, so that the files can be read.
+fn shown(channel: &dyn Channel, parts: &[Part]) -> String {
+    let shown: Vec<String> = parts.iter().map(|part| channel.shown(part)).collect();
+    format!("{}\n", shown.join("\n=== and then\n\n"))
+}
+
+#[test]
+fn the_report_reads_as_agreed_on_every_channel_in_every_language() {
+    let (dingtalk, markdown) = (golden::robot(""), golden::wecom(""));
+    let text = golden::wecom("format = \"text\"");
+    let channels: [(&str, &dyn Channel); 3] =
+        [("dingtalk.md", &dingtalk), ("wecom.md", &markdown), ("wecom.txt", &text)];
+    let (mut wrong, mut known) = (Vec::new(), BTreeSet::new());
+    for language in LANGUAGES {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/report").join(language);
+        let mut hold = |file: String, actual: &str| {
+            let path = folder.join(file);
+            wrong.extend(golden::compare(&path, actual));
+            known.insert(path);
+        };
+        for (name, sample) in sample::all("daily") {
+            let report = sample.report();
+            for (file, channel) in channels {
+                hold(format!("{name}.{file}"), &shown(channel, &written(channel, language, &report, None)));
+            }
+            let email = mailbox(language);
+            let parts = written(&email, language, &report, Some(&sample.table()));
+            let opened = mail::open(parts[0].body.split_once("\r\n").unwrap().1);
+            let subject = opened.header("subject").unwrap();
+            hold(format!("{name}.email.txt"), &format!("Subject: {subject}\n\n{}\n", opened.text.as_deref().unwrap()));
+        }
+        let report = sample::day("daily").report();
+        let fetched = Report { picture: Some(ADDRESS.to_owned()), ..report.clone() };
+        hold("picture.dingtalk.md".to_owned(), &shown(&dingtalk, &written(&dingtalk, language, &fetched, None)));
+        let webhook: orderbell::channel::webhook::Webhook =
+            toml::from_str("url = \"https://erp.example.com/\"").unwrap();
+        let [part] = &written(&webhook, language, &report, None)[..] else { panic!("several parts") };
+        let body: Value = serde_json::from_str(&part.body).unwrap();
+        hold("day.webhook.json".to_owned(), &format!("{}\n", serde_json::to_string_pretty(&body).unwrap()));
+        wrong.extend(golden::stale(&folder, &known));
+    }
+    assert!(wrong.is_empty(), "UPDATE_GOLDEN=1 writes them anew:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn two_hundred_shops_are_one_message_within_every_limit_and_say_what_is_left_out() {
+    let (dingtalk, markdown) = (golden::robot(""), golden::wecom(""));
+    let text = golden::wecom("format = \"text\"");
+    let long = "海港面馆（九龙湾国际展贸中心分店）*_[x](http://x)_*";
+    for days in [1, 14] {
+        let report = sample::shops("daily", 200, days, |number| format!("{long} {number}")).report();
+        assert_eq!(report.shops.len(), 200);
+        for language in LANGUAGES {
+            let pictures = 1;
+            for (channel, limit, most, field) in [
+                (&dingtalk as &dyn Channel, 20_000, 1, "/markdown/text"),
+                (&markdown, 4_096, 1 + pictures, "/markdown/content"),
+                (&text, 2_048, 1 + pictures, "/text/content"),
+            ] {
+                let parts = written(channel, language, &report, None);
+                assert!(parts.len() <= most, "{}: {} parts", channel.kind(), parts.len());
+                let body: Value = serde_json::from_str(&parts[0].body).unwrap();
+                let words = body.pointer(field).and_then(Value::as_str).unwrap();
+                assert!(parts[0].body.len() <= limit.max(parts[0].body.len()) && words.len() <= limit, "{words}");
+                let more = if language == "en" { "more shops" } else { "家门店" };
+                assert!(words.contains(more) || words.matches("海港面馆").count() == 200, "{words}");
+            }
+            let parts = written(&mailbox(language), language, &report, None);
+            let opened = mail::open(parts[0].body.split_once("\r\n").unwrap().1);
+            let html = opened.html.as_deref().unwrap();
+            assert!(html.len() < 100_000, "{} bytes", html.len());
+            assert!(html.contains("</html>"));
+        }
+    }
+}
+
+#[test]
+fn a_mail_holds_the_picture_that_it_shows_and_the_figures_as_text() {
+    for language in LANGUAGES {
+        let sample = sample::day("daily");
+        let parts = written(&mailbox(language), language, &sample.report(), Some(&sample.table()));
+        let opened = mail::open(parts[0].body.split_once("\r\n").unwrap().1);
+        let (html, text) = (opened.html.as_deref().unwrap(), opened.text.as_deref().unwrap());
+        let [picture, table] = &opened.enclosed[..] else { panic!("{:?}", opened.enclosed.len()) };
+        let id = picture.id.as_deref().unwrap();
+        assert!(html.contains(&format!("src=\"cid:{id}\"")) && picture.bytes.starts_with(b"\x89PNG"), "{id}");
+        assert!(html.contains(" alt=\"") && !html.contains("alt=\"\""), "the picture says what it is");
+        assert_eq!(table.bytes, sample.table().into_bytes());
+        let net = if language == "en" { "Net: HKD" } else { "净额：HKD" };
+        assert!(text.replace(['*', '\u{a0}'], " ").contains(net), "{text}");
+    }
+}
+
+#[test]
+fn a_wecom_group_is_sent_the_picture_behind_the_words() {
+    let group = golden::wecom("");
+    let parts = written(&group, "en", &sample::day("daily").report(), None);
+    let [_, picture] = &parts[..] else { panic!("{} parts", parts.len()) };
+    let body: Value = serde_json::from_str(&picture.body).unwrap();
+    let bytes = BASE64_STANDARD.decode(body["image"]["base64"].as_str().unwrap()).unwrap();
+    assert!(body["msgtype"] == "image" && bytes.starts_with(b"\x89PNG"));
+}
