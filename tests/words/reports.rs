@@ -116,6 +116,7 @@ fn two_hundred_shops_are_one_message_within_every_limit_and_say_what_is_left_out
     let long = "海港面馆（九龙湾国际展贸中心分店）*_[x](http://x)_*";
     for days in [1, 14] {
         let report = sample::shops("daily", 200, days, |number| format!("{long} {number}")).report();
+        let report = Report { late: days > 1, ..report };
         assert_eq!(report.shops.len(), 200);
         for language in LANGUAGES {
             let pictures = 1;
@@ -137,6 +138,8 @@ fn two_hundred_shops_are_one_message_within_every_limit_and_say_what_is_left_out
                     _ => format!("还有 {} 家门店", 200 - named),
                 };
                 assert!(named == 200 || words.contains(&more), "{named} are named\n{words}");
+                let late = if language == "en" { "It covers 14 days." } else { "包含 14 天。" };
+                assert!(days == 1 || words.contains(late), "{words}");
             }
             let parts = written(&mailbox(language), language, &report, None);
             let opened = mail::open(parts[0].body.split_once("\r\n").unwrap().1);

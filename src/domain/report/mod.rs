@@ -12,6 +12,7 @@ pub mod figures;
 mod flat;
 pub mod sample;
 pub mod sheet;
+mod shortened;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -77,43 +78,12 @@ pub struct Report {
     pub stock_left_out: i64,
     #[serde(skip_serializing_if = "is_zero")]
     pub restated_left_out: i64,
+    #[serde(skip_serializing_if = "is_zero")]
+    pub reconciled_left_out: i64,
 }
 
 fn is_zero(count: &i64) -> bool {
     *count == 0
-}
-
-/// How much of the lists is told, from all to nothing: days, shops, products, reasons, low stock, restated days.
-const LENGTHS: [[usize; 6]; 6] = [
-    [31, 100, 10, 5, 40, 31],
-    [31, 40, 10, 5, 20, 14],
-    [21, 24, 10, 5, 15, 10],
-    [14, 12, 10, 5, 10, 7],
-    [7, 5, 5, 3, 5, 3],
-    [3, 0, 0, 0, 0, 0],
-];
-
-impl Report {
-    /// The report with shorter lists, for where there is not room for all; never without its totals. `None` when it cannot be
-    /// shorter.
-    pub fn shortened(&self, times: usize) -> Option<Report> {
-        let [days, shops, products, reasons, stock, restated] = *LENGTHS.get(times)?;
-        let mut report = self.clone();
-        report.days_left_out += cut(&mut report.days, days);
-        report.shops_left_out += cut(&mut report.shops, shops);
-        report.stock_left_out += cut(&mut report.stock, stock);
-        report.restated_left_out += cut(&mut report.restated, restated);
-        report.products.truncate(products);
-        report.cancellations.reasons.truncate(reasons);
-        Some(report)
-    }
-}
-
-/// Answers how many are left out.
-fn cut<T>(list: &mut Vec<T>, length: usize) -> i64 {
-    let left_out = list.len().saturating_sub(length);
-    list.truncate(length);
-    i64::try_from(left_out).unwrap_or(i64::MAX)
 }
 
 /// What orders and refunds come to.
