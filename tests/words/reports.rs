@@ -95,6 +95,9 @@ fn the_report_reads_as_agreed_on_every_channel_in_every_language() {
             let opened = mail::open(parts[0].body.split_once("\r\n").unwrap().1);
             let subject = opened.header("subject").unwrap();
             hold(format!("{name}.email.txt"), &format!("Subject: {subject}\n\n{}\n", opened.text.as_deref().unwrap()));
+            if name == "day" {
+                hold(format!("{name}.email.html"), opened.html.as_deref().unwrap());
+            }
         }
         let report = sample::day("daily").report();
         let fetched = Report { picture: Some(ADDRESS.to_owned()), ..report.clone() };

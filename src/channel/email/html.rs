@@ -126,7 +126,8 @@ fn inlines(content: &[Inline]) -> String {
 /// The text with blanks at which no line is broken before a dot that separates, and between a currency and its amount.
 fn unbroken(text: &str) -> String {
     let is_currency = |word: &str| {
-        let code = word.trim_start_matches(|letter: char| !letter.is_alphanumeric());
+        // Chinese has no blank before it: 「单，HKD」.
+        let code = word.rsplit(|letter: char| !letter.is_ascii_alphanumeric()).next().unwrap_or_default();
         code.len() == 3 && code.bytes().all(|letter| letter.is_ascii_uppercase())
     };
     let mut out = String::with_capacity(text.len() + 8);
@@ -185,6 +186,7 @@ mod tests {
         let shown = |text: &str| unbroken(text).replace('\u{a0}', "_");
         assert_eq!(shown("Order #1 · SAR 46.00 · House of XYZ"), "Order #1_· SAR_46.00_· House of XYZ");
         assert_eq!(shown("−SAR 19.00 (CNY 5) "), "−SAR_19.00 (CNY_5) ");
+        assert_eq!(shown("105 单，HKD 9,593.00"), "105 单，HKD_9,593.00");
         for same in ["", " ", "a  b", "for you 2", "ABCD 5", "large, Spice: Mild"] {
             assert_eq!(shown(same), same);
         }
