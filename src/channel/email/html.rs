@@ -158,8 +158,9 @@ fn unbroken(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 8);
     let mut before: Option<&str> = None;
     for word in text.split(' ') {
-        let stays =
-            |before| word == "·" || is_currency(before) && word.starts_with(|letter: char| letter.is_ascii_digit());
+        let stays = |before| {
+            word == "·" || is_currency(before) && word.trim_start_matches('-').starts_with(|c: char| c.is_ascii_digit())
+        };
         if let Some(before) = before {
             out.push_str(if stays(before) { "\u{a0}" } else { " " });
         }
@@ -210,7 +211,7 @@ mod tests {
     fn a_line_begins_with_no_dot_and_parts_no_amount_from_its_currency() {
         let shown = |text: &str| unbroken(text).replace('\u{a0}', "_");
         assert_eq!(shown("Order #1 · SAR 46.00 · House of XYZ"), "Order #1_· SAR_46.00_· House of XYZ");
-        assert_eq!(shown("−SAR 19.00 (CNY 5) "), "−SAR_19.00 (CNY_5) ");
+        assert_eq!(shown("−SAR 19.00 (CNY 5) HKD -1.00"), "−SAR_19.00 (CNY_5) HKD_-1.00");
         assert_eq!(shown("105 单，HKD 9,593.00"), "105 单，HKD_9,593.00");
         for same in ["", " ", "a  b", "for you 2", "ABCD 5", "large, Spice: Mild"] {
             assert_eq!(shown(same), same);
