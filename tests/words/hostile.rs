@@ -190,7 +190,8 @@ fn no_name_of_a_shop_or_a_product_becomes_markup_in_a_report() {
             assert_eq!(shape(&document), expected, "{text}:\n{}", composed.markdown);
             let shown = one_line(text).replace("://", "：//");
             let told = document.plain_text().matches(&shown).count();
-            assert!(told >= 7 + 2 + 2 + 4 + 1 + 1, "{shown} is told {told} times:\n{}", document.plain_text());
+            // Seven shops, two products, two reasons, four that are low in stock, a channel that rests, an order.
+            assert!(told >= 17, "{shown} is told {told} times:\n{}", document.plain_text());
             let parts = robot.write(&message(&reporting(text), composed), Form::Full);
             let body: serde_json::Value = serde_json::from_str(&parts[0].body).unwrap();
             let sent = body["markdown"]["text"].as_str().unwrap();
