@@ -51,7 +51,12 @@ fn placed(total: Option<i64>) -> Event {
 }
 
 fn refund(id: &str, minor: i64, occurred: i64) -> Event {
-    let refund = Some(RefundNews { id: id.to_owned(), amount: Money::new(minor, "HKD"), pending: false });
+    let refund = Some(RefundNews {
+        id: id.to_owned(),
+        amount: Some(Money::new(minor, "HKD")),
+        assumes_currency: false,
+        pending: false,
+    });
     event(Kind::OrderRefund, OrderNews { refund, ..OrderNews::default() }, occurred, occurred)
 }
 

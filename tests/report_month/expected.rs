@@ -67,7 +67,7 @@ impl Figures {
         });
         let figures = json!({
             "orders": self.orders, "cancelled": self.cancelled, "refunds": self.refunds,
-            "without_total": self.without_total, "amounts": amounts.collect::<Vec<_>>(),
+            "without_total": self.without_total, "refunds_without_amount": 0, "amounts": amounts.collect::<Vec<_>>(),
         });
         figures.as_object().expect("an object").clone()
     }

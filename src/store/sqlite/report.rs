@@ -33,6 +33,8 @@ use crate::store::sqlite::rows;
 /// So long after a day a platform may still tell its totals: they are of two days.
 const TOLD_WITHIN: SignedDuration = SignedDuration::from_hours(48);
 
+const BEGUN: &str = "SELECT received_at FROM events INDEXED BY events_by_arrival WHERE received_at > 0 AND source <> ?1
+    ORDER BY received_at LIMIT 1";
 const SUMS: &str = "SELECT source, shop, figure, currency, sum(count), sum(minor) FROM ledger
     WHERE effect_at >= ?1 AND effect_at < ?2 GROUP BY source, shop, figure, currency";
 const CHANGES: &str = "SELECT source, shop, figure, currency, count, minor, effect_at FROM ledger
@@ -54,8 +56,8 @@ const DELIVERIES: &str = "SELECT d.state, count(*),
 
 impl Reader {
     /// What a report asks of the tables that grow with the history.
-    pub const REPORT_STATEMENTS: [&'static str; 8] =
-        [SUMS, CHANGES, ORDERS, ARRIVALS, TOLD, REPEATS, REFUSED, DELIVERIES];
+    pub const REPORT_STATEMENTS: [&'static str; 9] =
+        [BEGUN, SUMS, CHANGES, ORDERS, ARRIVALS, TOLD, REPEATS, REFUSED, DELIVERIES];
 
     /// The orders of a stored report as CSV, where they go along.
     ///
@@ -235,14 +237,15 @@ fn facts(connection: &Connection, scope: &Scope) -> rusqlite::Result<Facts> {
     let mut select = connection.prepare_cached(TOLD)?;
     let told = select.query_map(given, |row| rows::of_json(0, row.get_ref(0)?.as_str()?))?;
     // One that only a newer version can read is that version's business.
-    facts.told = told.filter_map(Result::ok).collect();
+    let unreadable = |error: &rusqlite::Error| matches!(error, rusqlite::Error::FromSqlConversionFailure(..));
+    let told = told.filter(|event| !event.as_ref().is_err_and(unreadable));
+    facts.told = told.collect::<rusqlite::Result<_>>()?;
     facts.bell = bell(connection, scope, first.from, last.until)?;
     Ok(facts)
 }
 
 fn begun_at(connection: &Connection) -> rusqlite::Result<Option<Timestamp>> {
-    let sql = "SELECT min(effect_at) FROM ledger";
-    let at: Option<i64> = connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
+    let at: Option<i64> = connection.prepare_cached(BEGUN)?.query_row([OWN_SOURCE], |row| row.get(0)).optional()?;
     at.map(|at| rows::of_millisecond(0, at)).transpose()
 }
 
