@@ -61,6 +61,8 @@ pub struct Report {
     pub restated: Vec<Restated>,
     /// The platforms' own totals beside ours, as far as they have told them until two days after the last day.
     pub reconciled: Vec<Reconciled>,
+    #[serde(skip_serializing_if = "is_zero")]
+    pub reconciled_left_out: i64,
     pub bell: Bell,
     /// The last fourteen days, the last one being `to`.
     pub history: Vec<PastDay>,
@@ -85,26 +87,30 @@ fn is_zero(count: &i64) -> bool {
     *count == 0
 }
 
-/// How much of the lists is told, from all to nothing: days, shops, products, reasons, low stock, restated days.
-const LENGTHS: [[usize; 6]; 6] = [
-    [31, 100, 10, 5, 40, 31],
-    [31, 40, 10, 5, 20, 14],
-    [21, 24, 10, 5, 15, 10],
-    [14, 12, 10, 5, 10, 7],
-    [7, 5, 5, 3, 5, 3],
-    [3, 0, 0, 0, 0, 0],
+/// How much of the lists is told, from all to nothing: days, shops, products, reasons, low stock, restated days, the platforms'
+/// totals.
+const LENGTHS: [[usize; 7]; 6] = [
+    [31, 100, 10, 5, 40, 31, 31],
+    [31, 40, 10, 5, 20, 14, 14],
+    [21, 24, 10, 5, 15, 10, 10],
+    [14, 12, 10, 5, 10, 7, 7],
+    [7, 5, 5, 3, 5, 3, 3],
+    [3, 0, 0, 0, 0, 0, 0],
 ];
 
 impl Report {
     /// The report with shorter lists, for where there is not room for all; never without its totals. `None` when it cannot be
     /// shorter.
     pub fn shortened(&self, times: usize) -> Option<Report> {
-        let [days, shops, products, reasons, stock, restated] = *LENGTHS.get(times)?;
+        let [days, shops, products, reasons, stock, restated, reconciled] = *LENGTHS.get(times)?;
         let mut report = self.clone();
         report.days_left_out += cut(&mut report.days, days);
         report.shops_left_out += cut(&mut report.shops, shops);
         report.stock_left_out += cut(&mut report.stock, stock);
         report.restated_left_out += cut(&mut report.restated, restated);
+        // What agrees goes first.
+        report.reconciled.sort_by_key(|beside| beside.difference == Difference::None);
+        report.reconciled_left_out += cut(&mut report.reconciled, reconciled);
         report.products.truncate(products);
         report.cancellations.reasons.truncate(reasons);
         Some(report)
