@@ -231,7 +231,12 @@ async fn record_day(store: &Sqlite, day: i64, first: u64, orders: u64) {
             records.push(told(number, Kind::OrderCancelled, at + 60_000, OrderNews::default()));
         }
         if index.is_multiple_of(25) {
-            let refund = RefundNews { id: format!("r{number}"), amount: Money::new(350, "HKD"), pending: false };
+            let refund = RefundNews {
+                id: format!("r{number}"),
+                amount: Some(Money::new(350, "HKD")),
+                assumes_currency: false,
+                pending: false,
+            };
             let news = OrderNews { refund: Some(refund), ..OrderNews::default() };
             records.push(told(number, Kind::OrderPartialRefund, at + 600_000, news));
         }

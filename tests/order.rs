@@ -51,7 +51,12 @@ fn placed(total: Option<i64>) -> Event {
 }
 
 fn refund(id: &str, minor: i64, occurred: i64) -> Event {
-    let refund = Some(RefundNews { id: id.to_owned(), amount: Money::new(minor, "HKD"), pending: false });
+    let refund = Some(RefundNews {
+        id: id.to_owned(),
+        amount: Some(Money::new(minor, "HKD")),
+        assumes_currency: false,
+        pending: false,
+    });
     event(Kind::OrderRefund, OrderNews { refund, ..OrderNews::default() }, occurred, occurred)
 }
 
@@ -188,6 +193,29 @@ fn a_refund_takes_effect_once_and_not_while_somebody_has_to_agree_to_it() {
         }
         assert_eq!(on_its_day, (1, 800), "the newest amount, on the day of the first");
     }
+}
+
+#[test]
+fn a_refund_without_an_amount_counts_and_one_without_a_currency_has_the_orders() {
+    let with = |refund: RefundNews, occurred| {
+        event(Kind::OrderRefund, OrderNews { refund: Some(refund), ..OrderNews::default() }, occurred, occurred)
+    };
+    let bare = RefundNews { id: "r".to_owned(), amount: None, assumes_currency: false, pending: false };
+    let (order, figures) = sums(&[placed(Some(5000)), with(bare.clone(), 10)]);
+    assert_eq!((order.expect("an order").refunds["r"].amount.clone(), figures[2]), (None, (Figure::Refunded, 1, 0)));
+    let (_, figures) = sums(&[placed(Some(5000)), with(bare.clone(), 10), refund("r", 900, 20)]);
+    assert_eq!(figures[2], (Figure::Refunded, 1, 900), "what is told later");
+    let (_, figures) = sums(&[placed(Some(5000)), refund("r", 900, 10), with(bare.clone(), 20)]);
+    assert_eq!(figures[2], (Figure::Refunded, 1, 900), "and what was told before");
+
+    let assumed =
+        |currency: &str| RefundNews { amount: Some(Money::new(700, currency)), assumes_currency: true, ..bare.clone() };
+    for events in [[placed(Some(5000)), with(assumed("USD"), 10)], [with(assumed("USD"), 10), placed(Some(5000))]] {
+        let order = sums(&events).0.expect("an order");
+        assert_eq!(order.refunds["r"].amount, Some(Money::new(700, "HKD")), "whichever came first");
+    }
+    let order = sums(&[placed(Some(5000)), with(assumed("KWD"), 10)]).0.expect("an order");
+    assert_eq!(order.refunds["r"].amount, None, "700 of a third decimal would be something else");
 }
 
 #[test]

@@ -155,6 +155,8 @@ pub fn report(mut section: Section<'_>, globals: &Globals, problems: &mut Proble
     for (key, message, help) in [
         ("to", "this report leads nowhere", "name channels, such as to = [\"owner\"]"),
         ("days", "this report has no day", "leave \"days\" out for every day"),
+        ("sources", "this report is of no source", "leave \"sources\" out for all of them"),
+        ("shops", "this report is of no shop", "leave \"shops\" out for all of them"),
     ] {
         empty(&section, key, message, help, problems);
     }

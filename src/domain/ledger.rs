@@ -93,7 +93,7 @@ fn shares(order: &Order) -> Vec<(Place, i64)> {
         }
     }
     for refund in order.refunds.values() {
-        add(Figure::Refunded, refund.effect_at(), Some(&refund.amount));
+        add(Figure::Refunded, refund.effect_at(), refund.amount.as_ref());
     }
     shares
 }

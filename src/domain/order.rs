@@ -86,7 +86,12 @@ pub struct OrderNews {
 pub struct RefundNews {
     /// The platform's id of the refund; several events of one id are one refund.
     pub id: String,
-    pub amount: Money,
+    /// Absent where the platform does not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount: Option<Money>,
+    /// The platform does not say the currency either: it is that of the order, where the order has one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub assumes_currency: bool,
     /// Somebody still has to agree: it has not taken effect.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub pending: bool,
@@ -125,8 +130,12 @@ pub struct Order {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RefundStanding {
-    /// As it was told last.
-    pub amount: Money,
+    /// As it was told last; absent where nobody has told it, or not in the order's currency.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount: Option<Money>,
+    /// As [`RefundNews::assumes_currency`], until the order's is known.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub assumes_currency: bool,
     /// When the newest thing that we know of it happened.
     pub at: Timestamp,
     /// When it took effect; absent in orders of an older version, where it is `at`.
@@ -255,6 +264,8 @@ pub fn judge(rule: &Rule, event: &Event, order: Option<&Order>) -> Result<Verdic
 pub fn absorb(before: Option<&Order>, event: &Event) -> Order {
     let mut order = before.cloned().unwrap_or_default();
     let Some(news) = &event.order else { return order };
+    // One that an older version kept.
+    order.counted.first_at = order.counted.first_at.or(order.day_at());
     if order.number.is_empty() {
         order.number.clone_from(&news.number);
     }
@@ -278,15 +289,21 @@ pub fn absorb(before: Option<&Order>, event: &Event) -> Order {
     count(&mut order.counted, event, news);
     if let Some(refund) = news.refund.as_ref().filter(|refund| !refund.pending) {
         let at = happened(event);
+        let (amount, assumes_currency) = (refund.amount.clone(), refund.assumes_currency);
         let known = order.refunds.entry(refund.id.clone()).or_insert_with(|| RefundStanding {
-            amount: refund.amount.clone(),
+            amount: amount.clone(),
+            assumes_currency,
             at,
             effect_at: Some(at),
         });
         known.effect_at = Some(known.effect_at().min(at));
-        if known.at <= at {
-            (known.amount, known.at) = (refund.amount.clone(), at);
+        if amount.is_some() && (known.at <= at || known.amount.is_none()) {
+            (known.amount, known.assumes_currency) = (amount, assumes_currency);
         }
+        known.at = known.at.max(at);
+    }
+    if let Some(total) = &order.total {
+        order.refunds.values_mut().for_each(|refund| refund.settle_currency(total));
     }
     order
 }
@@ -341,6 +358,14 @@ impl Order {
 impl RefundStanding {
     pub fn effect_at(&self) -> Timestamp {
         self.effect_at.unwrap_or(self.at)
+    }
+
+    /// A currency that was only assumed gives way to the order's. Where that has other decimals the amount is not known.
+    fn settle_currency(&mut self, total: &Money) {
+        if std::mem::take(&mut self.assumes_currency) {
+            let same = |amount: &Money| amount.exponent() == total.exponent();
+            self.amount = self.amount.take().filter(same).map(|amount| Money::new(amount.minor, &total.currency));
+        }
     }
 }
 

@@ -50,6 +50,9 @@ impl Gallery {
             return Some(picture.clone());
         }
         let templates = self.templates.get();
+        if language.is_some_and(|language| !templates.languages().iter().any(|known| known == language)) {
+            return None;
+        }
         let language = language.map_or_else(|| self.reception.get().language.clone(), str::to_owned);
         let drawing = tokio::task::spawn_blocking(move || {
             report::drawn(event.data.report.as_deref()?, &templates, &language)

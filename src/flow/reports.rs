@@ -2,11 +2,13 @@
 //! commit. So a crash at any moment makes no second one and loses none.
 
 use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use jiff::SignedDuration;
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -40,6 +42,9 @@ use crate::store::sqlite::Sqlite;
 const TICK: Duration = Duration::from_secs(1);
 /// After one could not be made, it is tried again so much later, by the daemon's clock.
 const AGAIN_AFTER: SignedDuration = SignedDuration::from_secs(10);
+/// A last day so far ahead of today was covered by a clock that was wrong; so far behind, it is looked whether there is
+/// anything to report of those between.
+const AHEAD: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// So long a picture can be fetched.
 const PICTURE_LASTS: SignedDuration = SignedDuration::from_hours(30 * 24);
 
@@ -131,7 +136,9 @@ impl Reports {
             if self.again_at.get(name).is_some_and(|at| now < *at && *at <= now + AGAIN_AFTER) {
                 continue;
             }
-            match self.look_at(name, plan, &reception, now).await {
+            let looking = AssertUnwindSafe(self.look_at(name, plan, &reception, now)).catch_unwind();
+            let fault = |_| StoreError::Unavailable("orderbell met a fault of its own".to_owned());
+            match looking.await.map_err(fault).flatten() {
                 Ok(()) => {
                     self.again_at.remove(name);
                     self.failures.note(name, None);
@@ -157,6 +164,13 @@ impl Reports {
             Some(covered) => *covered,
             None => self.begun(name, plan, now).await?,
         };
+        let today = now.to_zoned(plan.schedule.zone.clone()).date();
+        if covered.duration_since(today) > AHEAD {
+            tracing::warn!(report = name, %covered, "the clock was ahead: days that have not come yet are covered anew");
+            self.covered.remove(name);
+            return self.store.forget_report_days(name, today).await;
+        }
+        let covered = self.not_before_the_first(covered, plan, now).await?;
         let Some(owed) = plan.schedule.owed(covered, now) else { return Ok(()) };
         let recorded = self.make(name, plan, reception, owed, now).await?;
         // Another instance may have been first; then what it has covered is read anew.
@@ -167,6 +181,16 @@ impl Reports {
             self.wake.wake(&channels);
         }
         Ok(())
+    }
+
+    /// Days before the first webhook are nothing to report: a clock that was behind at the first start would owe years of them.
+    async fn not_before_the_first(&self, covered: Date, plan: &Plan, now: Timestamp) -> Result<Date, StoreError> {
+        let Some(to) = plan.schedule.covered_by(now).filter(|to| to.duration_since(covered) > AHEAD) else {
+            return Ok(covered);
+        };
+        let first = self.store.reader().first_arrival().await?;
+        let first = first.map_or(to, |at| at.to_zoned(plan.schedule.zone.clone()).date());
+        Ok(covered.max(first.yesterday().unwrap_or(covered)))
     }
 
     /// The last day that was covered. A report that is new begins with the day for which the next one is due.

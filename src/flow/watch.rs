@@ -77,6 +77,8 @@ pub struct SelfWatch {
     dead: BTreeMap<String, Deaths>,
     dead_looked_at: Option<Timestamp>,
     began_at: Timestamp,
+    /// Since when it sees each report due, and at which time it was.
+    due_since: BTreeMap<String, (Timestamp, Timestamp)>,
     /// Whether the newest events were looked at: those of which nobody heard may have come just before a crash.
     has_looked_back: bool,
     /// Whether the last look failed, which is said once.
@@ -97,6 +99,7 @@ impl SelfWatch {
     pub fn new(with: Instruments) -> Self {
         Self {
             began_at: with.clock.now(),
+            due_since: BTreeMap::new(),
             with,
             memory: Memory::default(),
             dead: BTreeMap::new(),
@@ -203,13 +206,18 @@ impl SelfWatch {
     }
 
     /// The report of each name that was due last.
-    async fn reports(&self, reception: &Reception, now: Timestamp) -> Result<Vec<LastReport>, StoreError> {
-        let watched_since = self.began_at;
+    async fn reports(&mut self, reception: &Reception, now: Timestamp) -> Result<Vec<LastReport>, StoreError> {
         let mut reports = Vec::new();
         for (name, plan) in &reception.reports {
             let Some((_, due_at)) = plan.schedule.latest(now) else { continue };
             let Some(day) = plan.schedule.covered_by(now) else { continue };
             let standing = self.with.store.reader().report_standing(name, day).await?;
+            let seen = self.due_since.entry(name.clone()).or_insert((due_at, now));
+            // Another one is due, or its time is another now.
+            if seen.0 != due_at {
+                *seen = (due_at, now);
+            }
+            let watched_since = seen.1;
             let (name, failure) = (name.clone(), self.with.failures.of(name));
             reports.push(LastReport { name, due_at, watched_since, standing, failure });
         }

@@ -186,3 +186,29 @@ fn a_source_can_say_where_its_details_are() {
     let plain = told_by(&apsdai, "order_cancel_hook", br#"{"order_no":"A2"}"#);
     assert_eq!(plain.order.unwrap().number, "A2");
 }
+
+#[test]
+fn a_refund_is_what_a_refund_hook_says_and_not_what_stands_in_every_order() {
+    let refund = |hook: &str, extra: Value| {
+        let mut body = json!({ "order_no": "AP1", "amount": "198.00" });
+        body.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+        told(hook, &body).order.unwrap().refund
+    };
+    let amount = |hook: &str, extra: Value| refund(hook, extra).map(|refund| refund.amount.map(|amount| amount.minor));
+    assert_eq!(amount("order_create_hook", json!({ "refund_amount": "0.00" })), None);
+    assert_eq!(amount("order_finish_hook", json!({ "refund_amount": "198.00" })), None);
+    assert_eq!(amount("order_cancel_hook", json!({ "refund_amount": "0.00" })), None);
+    assert_eq!(amount("order_cancel_hook", json!({ "refund_amount": "198.00" })), Some(Some(19_800)));
+    assert_eq!(amount("order_refund_hook", json!({ "refund_amount": "40" })), Some(Some(4_000)));
+    assert_eq!(amount("order_refund_hook", json!({})), Some(None), "it is one all the same");
+    let assumes = |extra: Value| refund("order_refund_hook", extra).unwrap().assumes_currency;
+    assert!(assumes(json!({ "refund_amount": "40" })));
+    assert!(!assumes(json!({ "refund_amount": "40", "currency": "USD" })));
+}
+
+#[test]
+fn what_the_test_button_makes_up_is_no_order() {
+    let heard = told("order_create_hook", &json!({ "order_no": "AP1", "amount": "198.00", "test": true }));
+    assert_eq!(heard.order, None);
+    assert_eq!(heard.data.unnumbered.unwrap().total.unwrap().minor, 19_800, "and is shown");
+}

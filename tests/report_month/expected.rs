@@ -67,7 +67,7 @@ impl Figures {
         });
         let figures = json!({
             "orders": self.orders, "cancelled": self.cancelled, "refunds": self.refunds,
-            "without_total": self.without_total, "amounts": amounts.collect::<Vec<_>>(),
+            "without_total": self.without_total, "refunds_without_amount": 0, "amounts": amounts.collect::<Vec<_>>(),
         });
         figures.as_object().expect("an object").clone()
     }
@@ -94,11 +94,15 @@ pub fn report(count: &Count, about: &About, as_of: i64) -> Value {
     let mut days: BTreeMap<i64, Figures> = BTreeMap::new();
     let mut total = Figures::default();
     let mut shops: BTreeMap<(&str, Option<&str>), (Figures, Named)> = BTreeMap::new();
-    let mut begun = i64::MAX;
+    // The first whole day on which webhooks came.
+    let new = count.arrivals.iter().filter(|(_, _, sort)| *sort == Sort::New);
+    let begun = new.map(|(at, _, _)| *at).min().map_or(i64::MAX, |at| {
+        let day = about.place.day(at);
+        day + i64::from(about.place.begin(day) != at)
+    });
     let mut orders: Vec<&Order> = Vec::new();
     for order in &count.orders {
         let day = about.place.day(order.day_at);
-        begun = begun.min(day);
         let is_mine = about.has(order.source, order.shop.as_deref());
         if is_mine && (about.from - 28..=about.to).contains(&day) {
             days.entry(day).or_default().order(order);
@@ -113,7 +117,6 @@ pub fn report(count: &Count, about: &About, as_of: i64) -> Value {
         }
         for (at, amount) in &order.refunds {
             let day = about.place.day(*at);
-            begun = begun.min(day);
             if is_mine && (about.from - 28..=about.to).contains(&day) {
                 days.entry(day).or_default().refund(amount);
             }

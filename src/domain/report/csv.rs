@@ -43,10 +43,13 @@ fn row(source: &str, order: &Order, zone: &TimeZone) -> [String; 12] {
     let text = |text: Option<&String>| text.cloned().unwrap_or_default();
     let placed_at = order.day_at().map(|at| at.to_zoned(zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string());
     let total = order.total.as_ref();
-    let refunds = order.refunds.values().map(|refund| &refund.amount);
-    let refunded = refunds.cloned().map(Some).reduce(|sum, refund| sum?.plus(&refund?)).flatten();
+    let refunds = order.refunds.values().map(|refund| refund.amount.clone());
+    let refunded = refunds.reduce(|sum, refund| sum?.plus(&refund?)).flatten();
     let currency = total.or(refunded.as_ref()).map(|money| &money.currency);
+    // There is one column for the currency.
+    let refunded = refunded.as_ref().filter(|refunded| Some(&refunded.currency) == currency);
     let items: u64 = order.lines.iter().map(|line| line.quantity.unwrap_or(1)).fold(0, u64::saturating_add);
+    let items = if order.lines.is_empty() { String::new() } else { items.to_string() };
     [
         source.to_owned(),
         text(shop.map(|shop| &shop.id)),
@@ -58,8 +61,8 @@ fn row(source: &str, order: &Order, zone: &TimeZone) -> [String; 12] {
         if order.is_cancelled() { "yes" } else { "no" }.to_owned(),
         text(currency),
         total.map(Money::major).unwrap_or_default(),
-        refunded.as_ref().map(Money::major).unwrap_or_default(),
-        items.to_string(),
+        refunded.map(Money::major).unwrap_or_default(),
+        items,
     ]
 }
 

@@ -57,7 +57,7 @@ impl Scope {
 pub struct Facts {
     /// The sums of the ledger, by day.
     pub sums: Vec<Sum>,
-    /// When the first thing that it knows took effect.
+    /// When the first webhook came that it knows of.
     pub begun_at: Option<Timestamp>,
     /// What the ledger has got since the report before, on days that were reported: the differences, by day.
     pub changes: Vec<Sum>,

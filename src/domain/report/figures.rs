@@ -20,6 +20,7 @@ use crate::domain::report::Figures;
 use crate::domain::report::PastDay;
 use crate::domain::report::Report;
 use crate::domain::report::ShopFigures;
+use crate::domain::report::calendar::LocalDay;
 use crate::domain::report::facts::Facts;
 use crate::domain::report::facts::HISTORY_DAYS;
 use crate::domain::report::facts::Scope;
@@ -35,6 +36,7 @@ pub fn report(scope: &Scope, facts: &Facts, as_of: Timestamp) -> Report {
         .filter(|(source, order)| scope.has(source, order.shop.as_ref().map(|shop| shop.id.as_str())));
     let orders: Vec<_> = orders.collect();
     let by_day = by_day(&sums);
+    let shops = shops(&covered, &orders);
     Report {
         name: scope.name.clone(),
         timezone: scope.zone.iana_name().unwrap_or("UTC").to_owned(),
@@ -43,8 +45,9 @@ pub fn report(scope: &Scope, facts: &Facts, as_of: Timestamp) -> Report {
         as_of,
         late: scope.late,
         total: figures(covered.iter().copied()),
-        shops: shops(&covered, &orders),
-        days: days(scope, facts, &by_day),
+        sources_differ: shops.iter().any(|shop| shop.source != shops[0].source),
+        shops,
+        days: days(scope, facts, &by_day, as_of),
         hours: details::hours(scope, &orders),
         cancellations: details::cancellations(&orders),
         products: details::products(&orders),
@@ -72,7 +75,7 @@ pub fn figures<'a>(sums: impl IntoIterator<Item = &'a Sum>) -> Figures {
             match sum.figure {
                 Figure::Orders => figures.without_total += sum.count,
                 Figure::Cancelled => figures.without_total -= sum.count,
-                Figure::Refunded => {}
+                Figure::Refunded => figures.refunds_without_amount += sum.count,
             }
             continue;
         };
@@ -148,8 +151,13 @@ fn shops(covered: &[&Sum], orders: &[&(String, crate::domain::order::Order)]) ->
     shops
 }
 
-fn days(scope: &Scope, facts: &Facts, by_day: &BTreeMap<Date, Figures>) -> Vec<DayFigures> {
-    let begun_on = facts.begun_at.map(|at| at.to_zoned(scope.zone.clone()).date());
+fn days(scope: &Scope, facts: &Facts, by_day: &BTreeMap<Date, Figures>, as_of: Timestamp) -> Vec<DayFigures> {
+    // The day on which they begin is not a whole one, unless they begin with it.
+    let begun_on = facts.begun_at.and_then(|at| {
+        let day = at.to_zoned(scope.zone.clone()).date();
+        if LocalDay::of(day, &scope.zone).from == at { Some(day) } else { day.tomorrow().ok() }
+    });
+    let is_over = |day: Date| LocalDay::of(day, &scope.zone).until <= as_of;
     let day = |day: Date| {
         let figures = by_day.get(&day).cloned().unwrap_or_default();
         let before: Vec<Date> = day.yesterday().into_iter().collect();
@@ -158,8 +166,8 @@ fn days(scope: &Scope, facts: &Facts, by_day: &BTreeMap<Date, Figures>) -> Vec<D
         let weeks: Vec<Date> = weeks.collect();
         DayFigures {
             day,
-            day_before: compare::comparison(&figures, &before, by_day, begun_on),
-            same_weekdays: compare::comparison(&figures, &weeks, by_day, begun_on),
+            day_before: compare::comparison(&figures, &before, by_day, begun_on).filter(|_| is_over(day)),
+            same_weekdays: compare::comparison(&figures, &weeks, by_day, begun_on).filter(|_| is_over(day)),
             figures,
         }
     };

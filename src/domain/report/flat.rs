@@ -12,7 +12,7 @@ use crate::domain::report::ShopFigures;
 impl Serialize for ShopFigures {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self { source, shop, figures } = self;
-        let mut object = serializer.serialize_struct("ShopFigures", 7)?;
+        let mut object = serializer.serialize_struct("ShopFigures", 8)?;
         object.serialize_field("source", source)?;
         known(&mut object, "shop", shop.as_ref())?;
         all(&mut object, figures)?;
@@ -23,7 +23,7 @@ impl Serialize for ShopFigures {
 impl Serialize for DayFigures {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self { day, figures, day_before, same_weekdays } = self;
-        let mut object = serializer.serialize_struct("DayFigures", 8)?;
+        let mut object = serializer.serialize_struct("DayFigures", 9)?;
         object.serialize_field("day", day)?;
         all(&mut object, figures)?;
         known(&mut object, "day_before", day_before.as_ref())?;
@@ -33,11 +33,12 @@ impl Serialize for DayFigures {
 }
 
 fn all<S: SerializeStruct>(object: &mut S, figures: &Figures) -> Result<(), S::Error> {
-    let Figures { orders, cancelled, refunds, without_total, amounts } = figures;
+    let Figures { orders, cancelled, refunds, without_total, refunds_without_amount, amounts } = figures;
     object.serialize_field("orders", orders)?;
     object.serialize_field("cancelled", cancelled)?;
     object.serialize_field("refunds", refunds)?;
     object.serialize_field("without_total", without_total)?;
+    object.serialize_field("refunds_without_amount", refunds_without_amount)?;
     object.serialize_field("amounts", amounts)
 }
 
@@ -62,7 +63,10 @@ mod tests {
         let figures = Figures { orders: 3, cancelled: 1, refunds: 2, without_total: 4, ..Figures::default() };
         let shop = ShopFigures { source: "licences".to_owned(), figures: figures.clone(), ..ShopFigures::default() };
         let text = serde_json::to_string(&shop).unwrap();
-        let expected = r#"{"source":"licences","orders":3,"cancelled":1,"refunds":2,"without_total":4,"amounts":[]}"#;
+        let expected = concat!(
+            r#"{"source":"licences","orders":3,"cancelled":1,"refunds":2,"without_total":4,"#,
+            r#""refunds_without_amount":0,"amounts":[]}"#
+        );
         assert_eq!(text, expected);
         assert_eq!(serde_json::from_str::<ShopFigures>(&text).unwrap(), shop);
         let day = DayFigures { figures, ..DayFigures::default() };

@@ -43,6 +43,9 @@ pub struct Report {
     pub total: Figures,
     /// By source and shop, those with the most orders first.
     pub shops: Vec<ShopFigures>,
+    /// The shops are of several sources.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub sources_differ: bool,
     /// By day.
     pub days: Vec<DayFigures>,
     /// The orders by the hour in which they were placed: 24 entries. Where the clock is put back, an hour stands for both.
@@ -98,6 +101,8 @@ pub struct Figures {
     pub refunds: i64,
     /// Orders that are not cancelled and whose total nobody told us: they are in no amount.
     pub without_total: i64,
+    /// Refunds whose amount nobody told us: they are in no amount.
+    pub refunds_without_amount: i64,
     /// By currency.
     pub amounts: Vec<Amounts>,
 }
@@ -134,7 +139,7 @@ pub struct DayFigures {
     pub day: Date,
     #[serde(flatten)]
     pub figures: Figures,
-    /// Absent where our records do not go back so far.
+    /// Absent where our records do not go back so far, or the day is not over.
     pub day_before: Option<Comparison>,
     /// The mean of the last four same weekdays, as far as our records go back.
     pub same_weekdays: Option<Comparison>,

@@ -197,7 +197,13 @@ fn note(facts: &mut Facts, house: &House, day: &LocalDay, orders: Vec<Order>) {
             facts.sums.push(sum(day.day, house, Figure::Cancelled, 1, minor));
         }
         for refund in order.refunds.values() {
-            facts.sums.push(sum(day.day, house, Figure::Refunded, 1, refund.amount.minor));
+            facts.sums.push(sum(
+                day.day,
+                house,
+                Figure::Refunded,
+                1,
+                refund.amount.as_ref().map_or(0, |amount| amount.minor),
+            ));
         }
     }
     facts.orders.extend(orders.into_iter().map(|order| (house.source.clone(), order)));
@@ -273,7 +279,12 @@ fn one(house: &House, day: &LocalDay, shop: i64, order: i64, of: i64) -> Order {
     }
     let number = format!("{}", 756_823_000_000_000 + placed_at.as_second() % 1_000_000 * 1_000 + shop);
     let amount = lines.first().and_then(|line| line.unit_price.clone()).filter(|_| is_refunded);
-    let refund = |amount| RefundStanding { amount, at: later(70), effect_at: Some(later(70)) };
+    let refund = |amount| RefundStanding {
+        amount: Some(amount),
+        assumes_currency: false,
+        at: later(70),
+        effect_at: Some(later(70)),
+    };
     Order {
         short_number: Some(number.chars().skip(11).collect()),
         number,

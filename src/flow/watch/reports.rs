@@ -14,7 +14,8 @@ use crate::flow::watch::conditions::States;
 use crate::flow::watch::conditions::wrong;
 use crate::store::ReportStanding;
 
-/// So long whoever makes and sends a report may take, after the daemon has started; and so long its cause may be waited for.
+/// So long whoever makes and sends a report may take where its time is seen late, because the daemon was off or the clock or
+/// the configuration was changed; and so long its cause may be waited for.
 const TURN: SignedDuration = SignedDuration::from_mins(1);
 
 /// The report that was due last.
@@ -22,7 +23,7 @@ const TURN: SignedDuration = SignedDuration::from_mins(1);
 pub struct LastReport {
     pub name: String,
     pub due_at: Timestamp,
-    /// Since when the daemon looks.
+    /// Since when it is seen that it is due.
     pub watched_since: Timestamp,
     pub standing: ReportStanding,
     /// Why it could not be made, where somebody tried.

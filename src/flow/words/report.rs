@@ -13,6 +13,9 @@ use crate::domain::report::Report;
 use crate::domain::report::sheet;
 use crate::domain::template::Templates;
 
+/// A longer table is left out: many mail servers take 10 MB in all, and base64 adds a third.
+const TABLE_BYTES: usize = 5_000_000;
+
 /// Who reads a report.
 #[derive(Clone, Copy)]
 pub struct Reader<'a> {
@@ -51,6 +54,12 @@ impl Reader<'_> {
     fn with_picture(&self, report: &Report, table: Option<&str>, failure: &mut Option<String>) -> (Report, Enclosed) {
         let mut report = report.clone();
         let file = format!("{}-{}.csv", report.name, report.to);
+        let table = table.filter(|_| self.form == Form::Full);
+        let too_long = table.filter(|content| content.len() > TABLE_BYTES);
+        if let Some(content) = too_long {
+            *failure = Some(format!("the table is left out: it has {} MB", content.len() / 1_000_000));
+        }
+        let table = table.filter(|_| too_long.is_none());
         let table = table.map(|content| Table { file, content: content.to_owned() });
         let address = report.picture.take();
         let ways = self.channel.pictures();

@@ -63,6 +63,12 @@ pub fn parse(apsdai: &Apsdai, verified: &Verified<'_>, request: &Request<'_>) ->
         story.data = Data { unrecognised: Some(unrecognised), ..Data::default() };
     } else {
         story.data.details = details(apsdai, &body, text, root.is_some(), story.told);
+        // What the test button makes up is no order.
+        if story.data.details == Some(Details::Test)
+            && let Some(OrderNews { total, total_is_approximate, lines, .. }) = story.order.take()
+        {
+            story.data.unnumbered = Some(Unnumbered { total, total_is_approximate, lines });
+        }
     }
     Webhook {
         kind,
@@ -145,12 +151,15 @@ struct Story {
 pub struct Reading<'a> {
     apsdai: &'a Apsdai,
     currency: String,
+    /// The body does not say it.
+    assumes_currency: bool,
 }
 
 impl<'a> Reading<'a> {
     fn new(apsdai: &'a Apsdai, body: &Body, request: &Request<'_>) -> Self {
         let currency = body.find(&apsdai.fields, Detail::Currency, values::currency);
-        Self { apsdai, currency: currency.unwrap_or_else(|| request.currency.to_owned()) }
+        let assumes_currency = currency.is_none();
+        Self { apsdai, currency: currency.unwrap_or_else(|| request.currency.to_owned()), assumes_currency }
     }
 
     pub fn fields(&self) -> &Fields {
@@ -195,7 +204,21 @@ impl<'a> Reading<'a> {
         let time = || self.instant(body, Detail::OccurredAt);
         let reason = body.find(self.fields(), Detail::Reason, field::text);
         let refund_amount = body.find(self.fields(), Detail::RefundAmount, |raw| self.money(raw));
+        // Many systems send it with every order, as 0.
+        let refund_amount = refund_amount.filter(|money| money.minor != 0);
         let refund_amount = refund_amount.map(|money| Money::new(money.minor.saturating_abs(), money.currency));
+        // APSDAI names no refunds; there is one standing for each order.
+        let refund = |number: &str| {
+            match kind {
+                Kind::OrderRefund => Some(refund_amount.clone()),
+                Kind::OrderCancelled => refund_amount.clone().map(Some),
+                _ => None,
+            }
+            .map(|amount| {
+                let assumes_currency = amount.is_some() && self.assumes_currency;
+                RefundNews { id: number.to_owned(), amount, assumes_currency, pending: false }
+            })
+        };
         let mut data =
             Data { buyer: body.find(self.fields(), Detail::BuyerEmail, values::masked_email), ..Data::default() };
         let (state, occurred_at) = match kind {
@@ -218,8 +241,7 @@ impl<'a> Reading<'a> {
         let number = body.find(self.fields(), Detail::OrderNumber, values::word);
         let told = number.is_some() || total.is_some() || !lines.is_empty() || data != Data::default();
         let order = number.map(|number| OrderNews {
-            // APSDAI names no refunds; there is one standing for each order.
-            refund: refund_amount.map(|amount| RefundNews { id: number.clone(), amount, pending: false }),
+            refund: refund(&number),
             number,
             short_number: None,
             state,

@@ -239,7 +239,9 @@ struct RefundProduct<'a> {
 fn refunded(envelope: &Envelope<'_>, kind: Kind, default_currency: &str) -> Option<Story> {
     let message: RefundMessage = serde_json::from_str(&envelope.message).ok()?;
     let number = field::id(message.order_view_id)?;
-    let currency = order::currency(message.currency).unwrap_or_else(|| default_currency.to_owned());
+    let currency = order::currency(message.currency);
+    let assumes_currency = currency.is_none();
+    let currency = currency.unwrap_or_else(|| default_currency.to_owned());
     let status = field::integer(message.status);
     let occurred_at = field::instant(message.op_time);
     let amount = field::integer(message.money).map(|minor| Money::new(minor, &currency));
@@ -271,7 +273,8 @@ fn refunded(envelope: &Envelope<'_>, kind: Kind, default_currency: &str) -> Opti
     };
     // A refund without an id of its own can only be told apart by its order.
     let pending = status == Some(WAITING_FOR_MERCHANT);
-    let standing = amount.map(|amount| RefundNews { id: id.unwrap_or_else(|| number.clone()), amount, pending });
+    let id = id.unwrap_or_else(|| number.clone());
+    let standing = amount.map(|amount| RefundNews { id, amount: Some(amount), assumes_currency, pending });
     Some(Story {
         occurred_at,
         meaning: Some(meaning),

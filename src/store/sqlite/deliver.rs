@@ -20,7 +20,7 @@ use crate::store::sqlite::fallback;
 use crate::store::sqlite::pacing;
 use crate::store::sqlite::parking;
 use crate::store::sqlite::parts;
-use crate::store::sqlite::report;
+use crate::store::sqlite::report::bell;
 use crate::store::sqlite::rows;
 
 /// At the start: what was being sent when a crash came may have arrived, so its attempt is ended as unknown and the delivery
@@ -108,7 +108,7 @@ pub fn settle(connection: &Connection, settle: &Settle) -> rusqlite::Result<()> 
     if let Some(channel) = &channel {
         judge_channel(connection, channel, settle, answer, step)?;
         if matches!(settle.answer.outcome, Outcome::Delivered | Outcome::Partial { .. }) {
-            report::said_yes(connection, channel, settle.at)?;
+            bell::said_yes(connection, channel, settle.at)?;
         }
     }
     write(connection, settle, answer, step)?;

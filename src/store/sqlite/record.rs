@@ -19,7 +19,7 @@ use crate::store::Recorded;
 use crate::store::sqlite::Orders;
 use crate::store::sqlite::repeat;
 use crate::store::sqlite::repeat::Known;
-use crate::store::sqlite::report;
+use crate::store::sqlite::report::bell;
 use crate::store::sqlite::rows;
 
 pub fn record(connection: &Connection, orders: &mut Orders, record: &Record) -> rusqlite::Result<Recorded> {
@@ -77,7 +77,7 @@ fn count_repeat(connection: &Connection, record: &Record, of: EventId) -> rusqli
     // A notice of ours that is made twice is no webhook.
     match record.event.source.as_str() {
         OWN_SOURCE => Ok(()),
-        source => report::tally_repeat(connection, source, record.event.received_at),
+        source => bell::tally_repeat(connection, source, record.event.received_at),
     }
 }
 

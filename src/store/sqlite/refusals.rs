@@ -7,7 +7,7 @@ use rusqlite::params;
 use crate::store::StoreError;
 use crate::store::history::Refused;
 use crate::store::sqlite::Sqlite;
-use crate::store::sqlite::report;
+use crate::store::sqlite::report::bell;
 use crate::store::sqlite::rows;
 
 /// So many of a source are kept, the newest.
@@ -29,7 +29,7 @@ pub fn note(connection: &Connection, refused: &[Refused]) -> rusqlite::Result<()
     let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     for Refused { source, at, reason, bytes, count } in refused {
         insert.execute(params![source, rows::to_millisecond(*at), reason, number(*bytes), number(*count)])?;
-        report::tally_refusals(connection, source, *at, number(*count))?;
+        bell::tally_refusals(connection, source, *at, number(*count))?;
     }
     let mut sources: Vec<&str> = refused.iter().map(|refused| refused.source.as_str()).collect();
     sources.sort_unstable();

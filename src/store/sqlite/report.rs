@@ -1,5 +1,7 @@
 //! What reports are made of, and which days they have covered: a day is covered in the commit of the event that tells it.
 
+pub mod bell;
+
 use jiff::SignedDuration;
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -12,9 +14,6 @@ use crate::domain::event::EventId;
 use crate::domain::event::Kind;
 use crate::domain::event::OWN_SOURCE;
 use crate::domain::ledger::Figure;
-use crate::domain::report::Bell;
-use crate::domain::report::LastYes;
-use crate::domain::report::Parked;
 use crate::domain::report::calendar::LocalDay;
 use crate::domain::report::facts::Facts;
 use crate::domain::report::facts::Scope;
@@ -33,6 +32,8 @@ use crate::store::sqlite::rows;
 /// So long after a day a platform may still tell its totals: they are of two days.
 const TOLD_WITHIN: SignedDuration = SignedDuration::from_hours(48);
 
+const BEGUN: &str = "SELECT received_at FROM events INDEXED BY events_by_arrival WHERE received_at > 0 AND source <> ?1
+    ORDER BY received_at LIMIT 1";
 const SUMS: &str = "SELECT source, shop, figure, currency, sum(count), sum(minor) FROM ledger
     WHERE effect_at >= ?1 AND effect_at < ?2 GROUP BY source, shop, figure, currency";
 const CHANGES: &str = "SELECT source, shop, figure, currency, count, minor, effect_at FROM ledger
@@ -42,20 +43,21 @@ const ARRIVALS: &str = "SELECT source, received_at FROM events INDEXED BY events
     WHERE received_at >= ?1 AND received_at < ?2 AND source <> ?3 ORDER BY received_at";
 const TOLD: &str = "SELECT event FROM events INDEXED BY events_by_arrival
     WHERE received_at >= ?1 AND received_at < ?2 AND kind IN (?3, ?4, ?5) ORDER BY received_at, seq";
-const REPEATS: &str =
-    "SELECT source, sum(count) FROM repeat_tally WHERE quarter >= ?1 AND quarter < ?2 GROUP BY source";
-const REFUSED: &str =
-    "SELECT source, sum(count) FROM refusal_tally WHERE quarter >= ?1 AND quarter < ?2 GROUP BY source";
-// Ids begin with the time of their making. What is delivered was due last when it was; what a digest has told, when that was.
-const DELIVERIES: &str = "SELECT d.state, count(*),
-        sum(d.state IN ('delivered', 'merged') AND coalesce(l.due_at, d.due_at) - d.created_at > 60000)
-    FROM deliveries d LEFT JOIN deliveries l ON l.id = d.digest
-    WHERE d.id >= ?1 AND d.id < ?2 GROUP BY d.state";
 
 impl Reader {
     /// What a report asks of the tables that grow with the history.
-    pub const REPORT_STATEMENTS: [&'static str; 8] =
-        [SUMS, CHANGES, ORDERS, ARRIVALS, TOLD, REPEATS, REFUSED, DELIVERIES];
+    pub const REPORT_STATEMENTS: [&'static str; 10] = [
+        BEGUN,
+        SUMS,
+        CHANGES,
+        ORDERS,
+        ARRIVALS,
+        TOLD,
+        bell::REPEATS,
+        bell::REFUSED,
+        bell::DELIVERIES,
+        bell::DELIVERIES_OF_SOURCES,
+    ];
 
     /// The orders of a stored report as CSV, where they go along.
     ///
@@ -79,6 +81,14 @@ impl Reader {
             facts(&transaction, &scope)
         })
         .await
+    }
+
+    /// When the first webhook came that the store knows of.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn first_arrival(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.look(begun_at).await
     }
 
     /// The last day that a report has covered; `None` when it is new.
@@ -137,6 +147,19 @@ impl Sqlite {
         .await
     }
 
+    /// Forgets that a report has covered days from one on: they have not come yet.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn forget_report_days(&self, report: &str, from: Date) -> Result<(), StoreError> {
+        let report = report.to_owned();
+        self.change(move |connection| {
+            let sql = "DELETE FROM report_runs WHERE report = ?1 AND day >= ?2";
+            connection.prepare_cached(sql)?.execute(params![report, from.to_string()]).map(drop)
+        })
+        .await
+    }
+
     /// Records a report and the days that it covers, in one commit. `None`: one of them is covered already, so nothing was done.
     ///
     /// # Errors
@@ -166,31 +189,10 @@ pub fn record_run(connection: &Connection, run: &ReportRun) -> rusqlite::Result<
     record::record(connection, &mut Orders::new(), &run.record).map(Some)
 }
 
-/// A repeat came.
-pub fn tally_repeat(connection: &Connection, source: &str, at: Timestamp) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO repeat_tally (quarter, source, count) VALUES (?1, ?2, 1)
-               ON CONFLICT (quarter, source) DO UPDATE SET count = count + 1";
-    connection.prepare_cached(sql)?.execute(params![quarter(at), source]).map(drop)
-}
-
-/// Webhooks were refused.
-pub fn tally_refusals(connection: &Connection, source: &str, at: Timestamp, count: i64) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO refusal_tally (quarter, source, count) VALUES (?1, ?2, ?3)
-               ON CONFLICT (quarter, source) DO UPDATE SET count = count + excluded.count";
-    connection.prepare_cached(sql)?.execute(params![quarter(at), source, count]).map(drop)
-}
-
-/// A channel took a message.
-pub fn said_yes(connection: &Connection, channel: &str, at: Timestamp) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO last_yes (channel, at) VALUES (?1, ?2)
-               ON CONFLICT (channel) DO UPDATE SET at = max(at, excluded.at)";
-    connection.prepare_cached(sql)?.execute(params![channel, rows::to_millisecond(at)]).map(drop)
-}
-
 /// Removes what is older than `before`.
 pub fn prune(connection: &Connection, before: Timestamp) -> rusqlite::Result<()> {
-    connection.prepare_cached("DELETE FROM repeat_tally WHERE quarter < ?1")?.execute([quarter(before)])?;
-    connection.prepare_cached("DELETE FROM refusal_tally WHERE quarter < ?1")?.execute([quarter(before)])?;
+    connection.prepare_cached("DELETE FROM repeat_tally WHERE quarter < ?1")?.execute([bell::quarter(before)])?;
+    connection.prepare_cached("DELETE FROM refusal_tally WHERE quarter < ?1")?.execute([bell::quarter(before)])?;
     let sql = "DELETE FROM pictures WHERE expires_at <= ?1";
     connection.prepare_cached(sql)?.execute([rows::to_millisecond(before)]).map(drop)
 }
@@ -235,14 +237,15 @@ fn facts(connection: &Connection, scope: &Scope) -> rusqlite::Result<Facts> {
     let mut select = connection.prepare_cached(TOLD)?;
     let told = select.query_map(given, |row| rows::of_json(0, row.get_ref(0)?.as_str()?))?;
     // One that only a newer version can read is that version's business.
-    facts.told = told.filter_map(Result::ok).collect();
-    facts.bell = bell(connection, scope, first.from, last.until)?;
+    let unreadable = |error: &rusqlite::Error| matches!(error, rusqlite::Error::FromSqlConversionFailure(..));
+    let told = told.filter(|event| !event.as_ref().is_err_and(unreadable));
+    facts.told = told.collect::<rusqlite::Result<_>>()?;
+    facts.bell = bell::bell(connection, scope, first.from, last.until)?;
     Ok(facts)
 }
 
 fn begun_at(connection: &Connection) -> rusqlite::Result<Option<Timestamp>> {
-    let sql = "SELECT min(effect_at) FROM ledger";
-    let at: Option<i64> = connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
+    let at: Option<i64> = connection.prepare_cached(BEGUN)?.query_row([OWN_SOURCE], |row| row.get(0)).optional()?;
     at.map(|at| rows::of_millisecond(0, at)).transpose()
 }
 
@@ -295,55 +298,6 @@ fn changes(connection: &Connection, scope: &Scope, first: &LocalDay, ledger_seq:
         }
     }
     Ok(kept)
-}
-
-fn bell(connection: &Connection, scope: &Scope, from: Timestamp, until: Timestamp) -> rusqlite::Result<Bell> {
-    let of_sources = |sql: &str, from: i64, until: i64| -> rusqlite::Result<i64> {
-        let mut select = connection.prepare_cached(sql)?;
-        let found = select.query_map([from, until], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))?;
-        let counts: Vec<(String, i64)> = found.collect::<rusqlite::Result<_>>()?;
-        Ok(counts.into_iter().filter(|(source, _)| scope.has_source(source)).map(|(_, count)| count).sum())
-    };
-    let mut bell = Bell {
-        repeats: of_sources(REPEATS, quarter(from), quarter(until))?,
-        refused: of_sources(REFUSED, quarter(from), quarter(until))?,
-        ..Bell::default()
-    };
-    let mut select = connection.prepare_cached(DELIVERIES)?;
-    let mut found = select.query([first_id(from).to_vec(), first_id(until).to_vec()])?;
-    while let Some(row) = found.next()? {
-        let (state, count): (String, i64) = (row.get(0)?, row.get(1)?);
-        match state.as_str() {
-            "delivered" | "merged" => bell.delivered += count,
-            "waiting" => bell.waiting += count,
-            "dead" => bell.dead += count,
-            _ => {}
-        }
-        bell.late += row.get::<_, i64>(2)?;
-    }
-    let mut select =
-        connection.prepare_cached("SELECT channel, since, reason FROM parked_channels ORDER BY channel")?;
-    let parked = select.query_map([], |row| {
-        Ok(Parked { channel: row.get(0)?, since: rows::of_millisecond(1, row.get(1)?)?, reason: row.get(2)? })
-    })?;
-    bell.parked = parked.collect::<rusqlite::Result<_>>()?;
-    let mut select = connection.prepare_cached("SELECT channel, at FROM last_yes ORDER BY channel")?;
-    let channels =
-        select.query_map([], |row| Ok(LastYes { channel: row.get(0)?, at: rows::of_millisecond(1, row.get(1)?)? }))?;
-    bell.channels = channels.collect::<rusqlite::Result<_>>()?;
-    Ok(bell)
-}
-
-/// The lowest id that is made at a moment.
-fn first_id(at: Timestamp) -> [u8; 16] {
-    let mut id = [0; 16];
-    id[..6].copy_from_slice(&rows::to_millisecond(at).to_be_bytes()[2..]);
-    id
-}
-
-/// Local days begin at quarters of an hour, in every zone.
-fn quarter(at: Timestamp) -> i64 {
-    at.as_second().div_euclid(900)
 }
 
 fn standing(connection: &Connection, report: &str, day: Date) -> rusqlite::Result<ReportStanding> {

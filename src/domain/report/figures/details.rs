@@ -20,9 +20,12 @@ use crate::domain::report::Hour;
 use crate::domain::report::LowStock;
 use crate::domain::report::Product;
 use crate::domain::report::facts::Scope;
+use crate::domain::text::clean_line;
 
 const PRODUCTS: usize = 10;
 const REASONS: usize = 5;
+/// Buyers write reasons; a report is no place for a long one. In graphemes.
+const REASON_LENGTH: usize = 60;
 
 type Orders<'a> = &'a [&'a (String, Order)];
 
@@ -50,13 +53,14 @@ pub fn hours(scope: &Scope, orders: Orders<'_>) -> Vec<Hour> {
 
 pub fn cancellations(orders: Orders<'_>) -> Cancellations {
     let mut by: BTreeMap<Option<(i64, Option<&str>)>, Tally<'_>> = BTreeMap::new();
-    let mut reasons: BTreeMap<&str, i64> = BTreeMap::new();
+    let mut reasons: BTreeMap<String, i64> = BTreeMap::new();
     let mut not_accepted = 0;
     for (_, order) in orders.iter().copied().filter(|(_, order)| order.is_cancelled()) {
+        let reason = order.counted.cancel_reason.as_ref().map(|reason| clean_line(reason, REASON_LENGTH));
         let who = order.counted.cancelled_by.as_ref();
         let key = who.map(|who| (who.code, who.word.as_deref()));
         by.entry(key).or_insert((who, 0)).1 += 1;
-        if let Some(reason) = &order.counted.cancel_reason {
+        if let Some(reason) = reason.filter(|reason| !reason.is_empty()) {
             *reasons.entry(reason).or_default() += 1;
         }
         let by_platform = who.and_then(|who| who.word.as_deref()) == Some("system");
@@ -67,7 +71,7 @@ pub fn cancellations(orders: Orders<'_>) -> Cancellations {
         by.into_values().map(|(who, orders)| CancelledBy { by: who.cloned(), orders }).collect();
     by.sort_by_key(|by| Reverse(by.orders));
     let mut reasons: Vec<CancelReason> =
-        reasons.into_iter().map(|(reason, orders)| CancelReason { reason: reason.to_owned(), orders }).collect();
+        reasons.into_iter().map(|(reason, orders)| CancelReason { reason, orders }).collect();
     reasons.sort_by_key(|reason| Reverse(reason.orders));
     reasons.truncate(REASONS);
     Cancellations { by, reasons, not_accepted }

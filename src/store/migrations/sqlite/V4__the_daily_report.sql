@@ -6,17 +6,28 @@ ALTER TABLE orders ADD COLUMN day_at INTEGER;
 UPDATE orders SET day_at = CAST(unixepoch(coalesce(body ->> '$.counted.placed_at', body ->> '$.placed_at', body ->> '$.latest_at'), 'subsec') * 1000 AS INTEGER);
 CREATE INDEX orders_by_day ON orders (day_at);
 
+-- Refunds that came to nothing, and those that wait for the shop as far as the newest webhook says, have not taken effect.
+UPDATE orders SET body = json_set(body, '$.refunds', json((
+    SELECT json_group_object(r.key, json(r.value)) FROM json_each(orders.body, '$.refunds') r
+    WHERE r.value ->> '$.amount.minor' <> 0 AND 1001 IS NOT (
+        SELECT e.event ->> '$.data.refund.status.code' FROM events e
+        WHERE e.source = orders.source AND e.order_number = orders.number AND e.event ->> '$.order.refund.id' = r.key
+        ORDER BY e.seq DESC LIMIT 1))))
+    WHERE body ->> '$.refunds' IS NOT NULL;
+
 -- The figures by the rules of this version, out of the orders as they stand.
 DELETE FROM ledger;
 INSERT INTO ledger (event, source, shop, order_number, figure, count, minor, currency, effect_at, recorded_at)
     SELECT x'', o.source, o.body ->> '$.shop.id', o.number, f.figure, 1,
-           o.body ->> '$.total.minor', o.body ->> '$.total.currency', o.day_at, o.day_at
+           iif(abs(o.body ->> '$.total.minor') <= 1000000000000000, o.body ->> '$.total.minor', NULL),
+           iif(abs(o.body ->> '$.total.minor') <= 1000000000000000, o.body ->> '$.total.currency', NULL), o.day_at, o.day_at
     FROM orders o JOIN (SELECT 'orders' AS figure UNION ALL SELECT 'cancelled') f
     WHERE o.day_at IS NOT NULL AND (f.figure = 'orders' OR o.body ->> '$.counted.cancelled_at' IS NOT NULL OR o.body ->> '$.state' = 'cancelled')
     ORDER BY o.seq;
 INSERT INTO ledger (event, source, shop, order_number, figure, count, minor, currency, effect_at, recorded_at)
     SELECT x'', o.source, o.body ->> '$.shop.id', o.number, 'refunded', 1,
-           r.value ->> '$.amount.minor', r.value ->> '$.amount.currency', r.at, r.at
+           iif(abs(r.value ->> '$.amount.minor') <= 1000000000000000, r.value ->> '$.amount.minor', NULL),
+           iif(abs(r.value ->> '$.amount.minor') <= 1000000000000000, r.value ->> '$.amount.currency', NULL), r.at, r.at
     FROM orders o JOIN (
         SELECT p.seq, e.value, CAST(unixepoch(e.value ->> '$.at', 'subsec') * 1000 AS INTEGER) AS at
         FROM orders p, json_each(p.body, '$.refunds') e
