@@ -89,12 +89,13 @@ fn is_zero(count: &i64) -> bool {
 
 /// How much of the lists is told, from all to nothing: days, shops, products, reasons, low stock, restated days, the platforms'
 /// totals.
-const LENGTHS: [[usize; 7]; 6] = [
+const LENGTHS: [[usize; 7]; 7] = [
     [31, 100, 10, 5, 40, 31, 31],
     [31, 40, 10, 5, 20, 14, 14],
     [21, 24, 10, 5, 15, 10, 10],
     [14, 12, 10, 5, 10, 7, 7],
     [7, 5, 5, 3, 5, 3, 3],
+    [5, 3, 3, 2, 3, 2, 2],
     [3, 0, 0, 0, 0, 0, 0],
 ];
 
