@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use clap::Args;
+use jiff::SignedDuration;
 use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -48,6 +49,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// The play-acting robots count their twenty messages a minute so much faster, and so does the daemon: nobody wants to wait
 /// for a minute to go by.
 const SPEED: u32 = 60;
+/// So many orders are placed at each source at the end, so that the report of the day is not all refunds.
+const MORE_ORDERS: i64 = 3;
 
 /// A webhook to send, and who should hear of it.
 struct Scene {
@@ -221,7 +224,8 @@ fn failed(error: StoreError) -> Failure {
     Failure::Failed(error.to_string())
 }
 
-/// Every sample of every kind of every source. Two orders live through it: one is delivered, one is cancelled.
+/// Every sample of every kind of every source. Two orders live through it: one is delivered, one is cancelled. Then some more
+/// are placed.
 fn scenes(config: &Config, now: Timestamp) -> Vec<Scene> {
     let seed = now.as_millisecond().unsigned_abs();
     let mut scenes = Vec::new();
@@ -239,6 +243,14 @@ fn scenes(config: &Config, now: Timestamp) -> Vec<Scene> {
                 let hearers = config.routes.channels(&kind, name, shop);
                 scenes.push(Scene { source: name.clone(), kind: kind.clone(), sample, hearers });
             }
+        }
+        for number in 2..2 + MORE_ORDERS {
+            let (kind, now) = (Kind::OrderPlaced, now + SignedDuration::from_millis(number));
+            let samples = platform.samples(&kind, &address, seed + number.unsigned_abs(), now);
+            scenes.extend(samples.into_iter().take(1).map(|sample| {
+                let hearers = config.routes.channels(&kind, name, sample.shop.as_deref());
+                Scene { source: name.clone(), kind: kind.clone(), sample, hearers }
+            }));
         }
     }
     scenes

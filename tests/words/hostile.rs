@@ -16,6 +16,7 @@ use orderbell::domain::message::Form;
 use orderbell::domain::order::Line;
 use orderbell::domain::order::OrderNews;
 use orderbell::domain::order::absorb;
+use orderbell::domain::report::sample;
 use orderbell::domain::template::Templates;
 use orderbell::domain::text::one_line;
 use proptest::prelude::*;
@@ -155,6 +156,47 @@ fn no_value_becomes_markup_in_any_message() {
                 assert!(!sent.contains('<') && !sent.contains("://"), "{sent}");
                 assert!(body.get("at").is_none(), "nobody is called by what a buyer writes");
             }
+        }
+    }
+}
+
+/// A report in which every text that comes from outside says this.
+fn reporting(text: &str) -> Sample {
+    let samples = sample::all("daily");
+    let mut report = samples.iter().find(|(what, _)| *what == "troubled").unwrap().1.report();
+    let name = || Some(text.to_owned());
+    report.shops.iter_mut().for_each(|one| one.shop = Some(Shop { id: "1".to_owned(), name: name() }));
+    report.products.iter_mut().for_each(|product| product.name = text.to_owned());
+    report.cancellations.reasons.iter_mut().for_each(|reason| reason.reason = text.to_owned());
+    report.stock.iter_mut().for_each(|low| low.name = name());
+    report.bell.parked.iter_mut().for_each(|parked| parked.reason = text.to_owned());
+    report.acceptance.iter_mut().for_each(|acceptance| acceptance.slowest_order = text.to_owned());
+    let data = Data { report: Some(Box::new(report)), ..Data::default() };
+    let event = samples::event(Kind::Report("daily".to_owned()), data);
+    Sample { name: "hostile".to_owned(), event, order: None }
+}
+
+#[test]
+fn no_name_of_a_shop_or_a_product_becomes_markup_in_a_report() {
+    let templates = Templates::built_in().unwrap();
+    let timezone = samples::riyadh();
+    let robot = robot("");
+    for language in LANGUAGES {
+        let composed = |text: &str| templates.compose(&reporting(text).view(language, &timezone)).unwrap();
+        let expected = shape(&composed("x").document);
+        for text in HOSTILE {
+            let composed = composed(text);
+            let document = composed.document.clone();
+            assert_eq!(shape(&document), expected, "{text}:\n{}", composed.markdown);
+            let shown = one_line(text).replace("://", "：//");
+            let told = document.plain_text().matches(&shown).count();
+            // Seven shops, two products, two reasons, four that are low in stock, a channel that rests, an order.
+            assert!(told >= 17, "{shown} is told {told} times:\n{}", document.plain_text());
+            let parts = robot.write(&message(&reporting(text), composed), Form::Full);
+            let body: serde_json::Value = serde_json::from_str(&parts[0].body).unwrap();
+            let sent = body["markdown"]["text"].as_str().unwrap();
+            assert!(!shape(&read(sent)).contains(['l', '!', 'e']), "{sent}");
+            assert!(!sent.contains('<') && !sent.contains("://") && body.get("at").is_none(), "{sent}");
         }
     }
 }

@@ -27,8 +27,12 @@ const ITEM: &str = "margin:0 0 6px";
 const QUOTE: &str = "border-left:4px solid #d98a1f;background-color:#fdf4e3;padding:8px 12px;font-size:16px;line-height:24px;color:#4a3510";
 const KEY: &str =
     "padding:0 14px 4px 0;font-size:14px;line-height:22px;color:#6a7176;vertical-align:top;white-space:nowrap";
+const LONG_KEY: &str =
+    "padding:4px 0 0;font-size:14px;line-height:22px;color:#6a7176;vertical-align:top;word-break:break-word";
 const VALUE: &str =
     "padding:0 0 4px;font-size:16px;line-height:22px;color:#22282c;vertical-align:top;width:100%;word-break:break-word";
+/// Wider keys leave their values no room beside them on a telephone.
+const KEY_COLUMNS: usize = 26;
 const TABLE: &str = "role=\"presentation\" width=\"100%\" cellpadding=\"0\" cellspacing=\"0\" border=\"0\"";
 
 /// The frame, with places for title, preview and content.
@@ -79,7 +83,8 @@ fn block(block: &Block) -> String {
             format!("<{tag} style=\"{LIST}\">\n{items}</{tag}>\n")
         }
         Block::Fields(fields) => {
-            let rows: String = fields.iter().map(field).collect();
+            let is_narrow = fields.iter().all(|field| columns(&field.key) <= KEY_COLUMNS);
+            let rows: String = fields.iter().map(if is_narrow { field } else { field_below }).collect();
             format!("<table {TABLE} style=\"margin:0 0 12px\">\n{rows}</table>\n")
         }
         Block::Picture { alternative, url } if url == PICTURE => format!(
@@ -105,6 +110,26 @@ fn field(Field { key, value }: &Field) -> String {
     )
 }
 
+/// The value below its key.
+fn field_below(Field { key, value }: &Field) -> String {
+    format!(
+        "<tr><td class=\"key\" style=\"{LONG_KEY}\">{}</td></tr>\n<tr><td style=\"{VALUE}\">{}</td></tr>\n",
+        inlines(key),
+        inlines(value)
+    )
+}
+
+/// About how wide a text is, in Latin letters.
+fn columns(content: &[Inline]) -> usize {
+    let one = |inline: &Inline| match inline {
+        Inline::Text(text) => text.chars().map(|letter| if letter.is_ascii() { 1 } else { 2 }).sum(),
+        Inline::Strong(content) | Inline::Emphasis(content) => columns(content),
+        Inline::Toned { content, .. } | Inline::Link { content, .. } => columns(content),
+        Inline::Break => 0,
+    };
+    content.iter().map(one).sum()
+}
+
 fn inlines(content: &[Inline]) -> String {
     content
         .iter()
@@ -126,14 +151,16 @@ fn inlines(content: &[Inline]) -> String {
 /// The text with blanks at which no line is broken before a dot that separates, and between a currency and its amount.
 fn unbroken(text: &str) -> String {
     let is_currency = |word: &str| {
-        let code = word.trim_start_matches(|letter: char| !letter.is_alphanumeric());
+        // Chinese has no blank before it: 「单，HKD」.
+        let code = word.rsplit(|letter: char| !letter.is_ascii_alphanumeric()).next().unwrap_or_default();
         code.len() == 3 && code.bytes().all(|letter| letter.is_ascii_uppercase())
     };
     let mut out = String::with_capacity(text.len() + 8);
     let mut before: Option<&str> = None;
     for word in text.split(' ') {
-        let stays =
-            |before| word == "·" || is_currency(before) && word.starts_with(|letter: char| letter.is_ascii_digit());
+        let stays = |before| {
+            word == "·" || is_currency(before) && word.trim_start_matches('-').starts_with(|c: char| c.is_ascii_digit())
+        };
         if let Some(before) = before {
             out.push_str(if stays(before) { "\u{a0}" } else { " " });
         }
@@ -184,9 +211,25 @@ mod tests {
     fn a_line_begins_with_no_dot_and_parts_no_amount_from_its_currency() {
         let shown = |text: &str| unbroken(text).replace('\u{a0}', "_");
         assert_eq!(shown("Order #1 · SAR 46.00 · House of XYZ"), "Order #1_· SAR_46.00_· House of XYZ");
-        assert_eq!(shown("−SAR 19.00 (CNY 5) "), "−SAR_19.00 (CNY_5) ");
+        assert_eq!(shown("−SAR 19.00 (CNY 5) HKD -1.00"), "−SAR_19.00 (CNY_5) HKD_-1.00");
+        assert_eq!(shown("105 单，HKD 9,593.00"), "105 单，HKD_9,593.00");
         for same in ["", " ", "a  b", "for you 2", "ABCD 5", "large, Spice: Mild"] {
             assert_eq!(shown(same), same);
+        }
+    }
+
+    #[test]
+    fn values_stand_below_keys_that_leave_them_no_room() {
+        let table = |keys: &[&str]| {
+            let text = |text: &str| vec![Inline::Text(text.to_owned())];
+            content(&[Block::Fields(keys.iter().map(|key| Field { key: text(key), value: text("1") }).collect())])
+        };
+        let rows = |keys: &[&str]| table(keys).matches("<tr>").count();
+        assert_eq!(rows(&["By the platform, by itself", "海港面馆（九龙湾店）总店"]), 2);
+        assert!(table(&["Orders"]).contains("white-space:nowrap"));
+        for long in ["Harbour Noodle House, Kowloon", "海港面馆（九龙湾国际展贸店）"] {
+            assert_eq!(rows(&[long, "Peak"]), 4, "{long}");
+            assert!(!table(&[long]).contains("nowrap"), "{long}");
         }
     }
 

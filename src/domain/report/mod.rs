@@ -9,8 +9,10 @@ pub mod calendar;
 pub mod csv;
 pub mod facts;
 pub mod figures;
+mod flat;
 pub mod sample;
 pub mod sheet;
+mod shortened;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -61,8 +63,6 @@ pub struct Report {
     pub restated: Vec<Restated>,
     /// The platforms' own totals beside ours, as far as they have told them until two days after the last day.
     pub reconciled: Vec<Reconciled>,
-    #[serde(skip_serializing_if = "is_zero")]
-    pub reconciled_left_out: i64,
     pub bell: Bell,
     /// The last fourteen days, the last one being `to`.
     pub history: Vec<PastDay>,
@@ -81,48 +81,12 @@ pub struct Report {
     pub stock_left_out: i64,
     #[serde(skip_serializing_if = "is_zero")]
     pub restated_left_out: i64,
+    #[serde(skip_serializing_if = "is_zero")]
+    pub reconciled_left_out: i64,
 }
 
 fn is_zero(count: &i64) -> bool {
     *count == 0
-}
-
-/// How much of the lists is told, from all to nothing: days, shops, products, reasons, low stock, restated days, the platforms'
-/// totals.
-const LENGTHS: [[usize; 7]; 7] = [
-    [31, 100, 10, 5, 40, 31, 31],
-    [31, 40, 10, 5, 20, 14, 14],
-    [21, 24, 10, 5, 15, 10, 10],
-    [14, 12, 10, 5, 10, 7, 7],
-    [7, 5, 5, 3, 5, 3, 3],
-    [5, 3, 3, 2, 3, 2, 2],
-    [3, 0, 0, 0, 0, 0, 0],
-];
-
-impl Report {
-    /// The report with shorter lists, for where there is not room for all; never without its totals. `None` when it cannot be
-    /// shorter.
-    pub fn shortened(&self, times: usize) -> Option<Report> {
-        let [days, shops, products, reasons, stock, restated, reconciled] = *LENGTHS.get(times)?;
-        let mut report = self.clone();
-        report.days_left_out += cut(&mut report.days, days);
-        report.shops_left_out += cut(&mut report.shops, shops);
-        report.stock_left_out += cut(&mut report.stock, stock);
-        report.restated_left_out += cut(&mut report.restated, restated);
-        // What agrees goes first.
-        report.reconciled.sort_by_key(|beside| beside.difference == Difference::None);
-        report.reconciled_left_out += cut(&mut report.reconciled, reconciled);
-        report.products.truncate(products);
-        report.cancellations.reasons.truncate(reasons);
-        Some(report)
-    }
-}
-
-/// Answers how many are left out.
-fn cut<T>(list: &mut Vec<T>, length: usize) -> i64 {
-    let left_out = list.len().saturating_sub(length);
-    list.truncate(length);
-    i64::try_from(left_out).unwrap_or(i64::MAX)
 }
 
 /// What orders and refunds come to.
@@ -160,7 +124,7 @@ pub struct Amounts {
     pub average: Option<Money>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct ShopFigures {
     pub source: String,
@@ -169,14 +133,13 @@ pub struct ShopFigures {
     pub figures: Figures,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct DayFigures {
     pub day: Date,
     #[serde(flatten)]
     pub figures: Figures,
-    /// `null` where our records do not go back so far, or the day is not over. (Beside what is flattened nothing may be left out: templates would
-    /// not know that it can be there.)
+    /// Absent where our records do not go back so far, or the day is not over.
     pub day_before: Option<Comparison>,
     /// The mean of the last four same weekdays, as far as our records go back.
     pub same_weekdays: Option<Comparison>,

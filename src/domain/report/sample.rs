@@ -72,11 +72,6 @@ impl House {
             orders,
         }
     }
-
-    fn average(&self) -> i64 {
-        let sum: i64 = self.menu.iter().map(|(_, price)| price).sum();
-        divided(sum * 2, i64::try_from(self.menu.len()).unwrap_or(1)).unwrap_or_default()
-    }
 }
 
 /// Every sample, by what is special about it. The first is an ordinary day.
@@ -157,16 +152,21 @@ fn made(name: &str, days: i64, houses: &[House]) -> Sample {
     let mut facts = Facts::default();
     let known = scope.known_days();
     facts.begun_at = known.first().map(|day| day.from);
-    for (day, back) in known.iter().rev().zip(0usize..) {
-        let busy = BUSY[BUSY.len() - 1 - back % BUSY.len()];
-        for (house, number) in houses.iter().zip(1..) {
+    let mut lasts: Vec<Totals> = Vec::new();
+    for ((day, busy), back) in known.iter().rev().zip(BUSY.iter().rev().cycle()).zip(0..) {
+        for (house, place) in houses.iter().zip(0..) {
             let count = divided(house.orders * busy, 100).unwrap_or_default();
-            if day.day < from {
-                facts.sums.push(sum(day.day, house, Figure::Orders, count, count * house.average()));
-                continue;
+            match lasts.get(place).filter(|_| day.day < from) {
+                Some(last) => facts.sums.extend(earlier(house, day.day, last, busy * (100 - back * 5 % 7))),
+                None => {
+                    let number = i64::try_from(place).unwrap_or_default() + 1;
+                    let orders: Vec<Order> = (0..count).map(|order| one(house, day, number, order, count)).collect();
+                    note(&mut facts, house, day, orders);
+                }
             }
-            let orders: Vec<Order> = (0..count).map(|order| one(house, day, number, order, count)).collect();
-            note(&mut facts, house, day, orders);
+        }
+        if day.day == DAY {
+            lasts = houses.iter().map(|house| totals(&facts, house)).collect();
         }
     }
     facts.orders.sort_by_key(|(_, order)| order.placed_at);
@@ -207,6 +207,23 @@ fn note(facts: &mut Facts, house: &House, day: &LocalDay, orders: Vec<Order>) {
         }
     }
     facts.orders.extend(orders.into_iter().map(|order| (house.source.clone(), order)));
+}
+
+/// What the last day of a house comes to: count and amount of each figure.
+type Totals = Vec<(Figure, i64, i64)>;
+
+fn totals(facts: &Facts, house: &House) -> Totals {
+    let of = |figure: Figure| {
+        let own = facts.sums.iter().filter(|sum| sum.shop.as_ref() == Some(&house.shop.id) && sum.figure == figure);
+        own.fold((figure, 0, 0), |(figure, count, minor), sum| (figure, count + sum.count, minor + sum.minor))
+    };
+    Figure::ALL.map(of).to_vec()
+}
+
+/// An earlier day is like the last one, as busy as it was, in ten thousandths.
+fn earlier(house: &House, day: Date, last: &Totals, busy: i64) -> Vec<Sum> {
+    let scaled = |value: i64| divided(value * busy, 10_000).unwrap_or_default();
+    last.iter().map(|(figure, count, minor)| sum(day, house, *figure, scaled(*count), scaled(*minor))).collect()
 }
 
 fn sum(day: Date, house: &House, figure: Figure, count: i64, minor: i64) -> Sum {

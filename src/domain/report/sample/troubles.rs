@@ -53,7 +53,8 @@ const TOLD: [Told; 7] = [
 pub fn troubled(name: &str) -> Sample {
     let menu = [("Licence, one year", 9_900), ("Licence, for good", 29_900)];
     let house = |(told, number): (&Told, i64)| {
-        House::new(told.source, &format!("7000{number}"), told.source, "CNY", &menu, 14 + number)
+        let name = format!("Software House {number}");
+        House::new(told.source, &format!("7000{number}"), &name, "CNY", &menu, 14 + number)
     };
     let houses: Vec<House> = TOLD.iter().zip(1..).map(house).collect();
     let mut sample = made(name, 1, &houses);
