@@ -38,7 +38,7 @@ pub struct Report {
     /// The report, as the configuration names it: `daily` for [report.daily]
     name: String,
     /// The local day, such as 2026-11-21; yesterday where absent
-    #[arg(long, value_name = "DAY")]
+    #[arg(long, value_name = "DAY", value_parser = day)]
     date: Option<Date>,
     /// Sends it to its channels, besides those that are sent by themselves
     #[arg(long)]
@@ -95,6 +95,10 @@ pub async fn run(report: Report, file: &Path) -> Result<(), Failure> {
         channels.join(", ")
     ));
     Ok(())
+}
+
+fn day(text: &str) -> Result<Date, String> {
+    text.parse().map_err(|_| "write the day like 2026-11-21".to_owned())
 }
 
 fn unknown(name: &str, part: &ReportPart) -> Failure {

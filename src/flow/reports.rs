@@ -199,6 +199,8 @@ impl Reports {
         if covered.is_none() {
             let before = plan.schedule.covered_by(now).unwrap_or(Date::MIN);
             self.store.begin_report(name, before).await?;
+            let first = before.tomorrow().unwrap_or(before);
+            tracing::info!(report = name, %first, "a new report: the first day that it covers");
             covered = self.store.reader().report_covered(name).await?;
         }
         let covered = covered.ok_or_else(|| StoreError::Unavailable("its beginning cannot be stored".to_owned()))?;

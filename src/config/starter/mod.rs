@@ -178,7 +178,7 @@ pub fn write(plan: &Plan, file: &Path) -> Result<String, String> {
             table.starter.table.trim().lines().for_each(|line| text += &aligned(&filling.fill(line, table)));
         }
     }
-    text += "\n# Everything goes to every channel. A route may be for some kinds alone, such as events = [\"order.*\", \"stock.*\"],\n\
+    text += "\n# Everything goes to every channel, the report below too. A route may be for some kinds alone, such as events = [\"order.*\", \"stock.*\"],\n\
         # and there may be several; see \"Kinds of events\" in the README.\n[[route]]\nevents = [\"*\"]\n";
     text += &format!("to = {}\n", list(&channels));
     text += "\n# Once a day the figures of the day before; `orderbell report daily` shows them at any time.\n[report.daily]\n";
