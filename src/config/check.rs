@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::ops::Range;
 
+use jiff::SignedDuration;
 use toml::Spanned;
 
+use crate::config::Store;
 use crate::config::channels::ReadChannel;
 use crate::config::problem::Problems;
 use crate::config::routes::ReadRoutes;
@@ -12,7 +15,11 @@ use crate::config::sources::ReadSource;
 use crate::config::words;
 use crate::domain::event::Kind;
 use crate::domain::route::Glob;
+use crate::domain::route::Route;
 use crate::platform::Source;
+
+/// So long an order may still change: Keeta's support cancels up to 30 days after its completion.
+const ORDERS_CHANGE: SignedDuration = SignedDuration::from_hours(45 * 24);
 
 type Sources = [(String, ReadSource)];
 type Channels = [(String, ReadChannel)];
@@ -145,6 +152,41 @@ fn kinds_of(read: &ReadSource) -> Option<Vec<Kind>> {
     let mut kinds = read.source.as_ref()?.source.platform().kinds();
     kinds.push(Kind::Unrecognised);
     Some(kinds)
+}
+
+/// Groups and mailboxes to which a pattern brings the figures of a report besides; programs are meant to hear of everything.
+pub fn overhearing(channels: &Channels, routes: &ReadRoutes, problems: &mut Problems<'_>) {
+    let Some((rules, reports)) = routes.routes.as_ref().zip(routes.reports.as_ref()) else { return };
+    let is_program = |name: &str| channels.iter().any(|(known, read)| known == name && read.kind == Some("webhook"));
+    for (name, report) in reports {
+        let kind = Kind::Report(name.clone()).to_string();
+        let by_pattern = |glob: &Glob| !glob.is_literal() && glob.matches(&kind);
+        let brings = |rule: &&Route| {
+            let names_it = rule.events.iter().any(|glob| glob.is_literal() && glob.matches(&kind));
+            rule.sources.is_none() && rule.shops.is_none() && !names_it && rule.events.iter().any(by_pattern)
+        };
+        let heard: BTreeSet<&String> = rules.routes.iter().filter(brings).flat_map(|rule| &rule.to).collect();
+        let besides: Vec<String> = heard
+            .into_iter()
+            .filter(|channel| !report.to.contains(channel) && !is_program(channel))
+            .map(|channel| format!("\"{channel}\""))
+            .collect();
+        let pattern = routes.events.iter().find(|pattern| by_pattern(&Glob::new(pattern.text.get_ref())));
+        if let Some(pattern) = pattern.filter(|_| !besides.is_empty()) {
+            let message = format!("{kind} goes to {} as well", besides.join(" and "));
+            let help = "a pattern means reports, too: name the kinds, such as \"order.*\" and \"stock.*\", or add the \
+                channel to the report's `to`";
+            problems.warning(pattern.text.span(), message, help);
+        }
+    }
+}
+
+/// Reports restate what has changed as long as the store knows the orders.
+pub fn memory(routes: &ReadRoutes, store: Option<&Store>, keep_at: Range<usize>, problems: &mut Problems<'_>) {
+    if !routes.report_names.is_empty() && store.is_some_and(|store| store.keep < ORDERS_CHANGE) {
+        let message = "a report needs its orders for longer: one that is cancelled after this counts as another order";
+        problems.warning(keep_at, message, "at least \"45d\"");
+    }
 }
 
 /// Keeta signs the address that is registered there, so it has to be known.

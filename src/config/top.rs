@@ -84,7 +84,9 @@ pub fn read(
         let at = listeners.into_iter().max_by_key(|at| at.start).unwrap_or_default();
         problems.error(at, "[server] and [admin] cannot listen at the same address", "give one of them another port");
     }
-    let store = store::read(table(&mut root, "store", problems), surroundings, problems);
+    let store_table = table(&mut root, "store", problems);
+    let keep_at = store_table.at(&["keep"]);
+    let store = store::read(store_table, surroundings, problems);
     let operator = table(&mut root, "operator", problems);
     let sources = named(&mut root, "source", problems);
     let channels = named(&mut root, "channel", problems);
@@ -100,6 +102,8 @@ pub fn read(
         check::fallbacks(&channels, problems);
         check::oddities(&sources, &channels, &routes, problems);
         check::unsent(&sources, &routes, problems);
+        check::overhearing(&channels, &routes, problems);
+        check::memory(&routes, store.as_ref(), keep_at, problems);
         if let Some(server) = &server {
             check::addresses(&sources, server.public_url.as_deref(), problems);
         }
