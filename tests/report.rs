@@ -2,6 +2,10 @@
 
 mod support;
 
+mod report {
+    pub mod bell;
+}
+
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use jiff::SignedDuration;
@@ -42,7 +46,7 @@ fn placed(number: u64, at: Timestamp) -> Vec<u8> {
     Envelope::new(1001, &format!("m1001-{number}"), &message.to_string(), at).body()
 }
 
-fn report(to: &str, more: &str) -> String {
+fn daily(to: &str, more: &str) -> String {
     format!("[report.daily]\nat = \"08:57\"\nto = {to}\n{more}\n")
 }
 
@@ -118,7 +122,7 @@ async fn each_channel_gets_the_report_when_it_is_due_and_once() {
         [scene.robot("kitchen", ""), scene.wecom("office", "language = \"zh-CN\""), scene.hook("erp", ""), mail]
             .concat();
     let to = "[\"kitchen\", \"office\", \"erp\", \"owner\"]";
-    let config = channels + &report(to, "attach_csv = true");
+    let config = channels + &daily(to, "attach_csv = true");
     let daemon = scene.start(&config).await;
     until_begun(&daemon).await;
     assert_eq!(covered(&daemon), [("2026-11-22".to_owned(), false)], "it begins with the day before");
@@ -208,7 +212,7 @@ async fn each_channel_gets_the_report_when_it_is_due_and_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn after_three_days_off_one_report_covers_them_and_says_that_it_is_late() {
     let scene = Scene::still(morning(), Rules::new()).await;
-    let config = scene.hook("erp", "") + &scene.robot("kitchen", "") + &report("[\"erp\", \"kitchen\"]", "");
+    let config = scene.hook("erp", "") + &scene.robot("kitchen", "") + &daily("[\"erp\", \"kitchen\"]", "");
     let daemon = scene.start(&config).await;
     until_begun(&daemon).await;
     daemon.acknowledged(&placed(1, scene.hands.now())).await;
@@ -231,7 +235,7 @@ async fn after_three_days_off_one_report_covers_them_and_says_that_it_is_late() 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_changes_on_a_reported_day_is_told_by_the_next_report_with_both_figures() {
     let scene = Scene::still(morning(), Rules::new()).await;
-    let config = scene.hook("erp", "") + &report("[\"erp\"]", "");
+    let config = scene.hook("erp", "") + &daily("[\"erp\"]", "");
     let daemon = scene.start(&config).await;
     until_begun(&daemon).await;
     daemon.acknowledged(&placed(1, scene.hands.now())).await;
@@ -254,7 +258,7 @@ async fn what_changes_on_a_reported_day_is_told_by_the_next_report_with_both_fig
 async fn a_report_that_has_not_arrived_in_time_is_missed_aloud_and_its_arrival_told() {
     let scene = Scene::still(morning(), Rules::new()).await;
     let channels = scene.hook("erp", "retry = [\"9m\", \"9m\", \"9m\", \"9m\"]") + &scene.robot("operator", "");
-    let config = channels + &report("[\"erp\"]", "") + "[operator]\nto = [\"operator\"]\n";
+    let config = channels + &daily("[\"erp\"]", "") + "[operator]\nto = [\"operator\"]\n";
     let daemon = scene.start(&config).await;
     until_begun(&daemon).await;
     scene.far.order("erp", Fault::Status { status: 503, body: String::new() }, Times::Next(3));
@@ -281,7 +285,7 @@ async fn a_report_that_has_not_arrived_in_time_is_missed_aloud_and_its_arrival_t
 #[tokio::test(flavor = "multi_thread")]
 async fn a_report_that_cannot_be_made_is_missed_aloud_with_the_cause() {
     let scene = Scene::still(morning(), Rules::new()).await;
-    let config = scene.robot("operator", "") + &report("[\"operator\"]", "") + "[operator]\nto = [\"operator\"]\n";
+    let config = scene.robot("operator", "") + &daily("[\"operator\"]", "") + "[operator]\nto = [\"operator\"]\n";
     let daemon = scene.start(&config).await;
     until_begun(&daemon).await;
     daemon.connection().execute_batch("ALTER TABLE repeat_tally RENAME TO taken_away").expect("renamed");
@@ -298,135 +302,29 @@ async fn a_report_that_cannot_be_made_is_missed_aloud_with_the_cause() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_clock_that_was_years_ahead_or_behind_makes_neither_silence_nor_years_of_reports() {
     let scene = Scene::still(morning(), Rules::new()).await;
-    let daemon = scene.start(&(scene.hook("erp", "") + &report("[\"erp\"]", ""))).await;
+    let daemon = scene.start(&(scene.hook("erp", "") + &daily("[\"erp\"]", ""))).await;
     until_begun(&daemon).await;
     daemon.acknowledged(&placed(1, scene.hands.now())).await;
     // As if one had been sent in 2036, and the clock put right since.
     let ahead = "INSERT INTO report_runs (report, day, event, ledger_seq) VALUES ('daily', '2036-01-01', x'00', 0)";
     daemon.connection().execute_batch(ahead).expect("inserted");
     daemon.stop().await;
-    let daemon = scene.start(&(scene.hook("erp", "") + &report("[\"erp\"]", ""))).await;
+    let daemon = scene.start(&(scene.hook("erp", "") + &daily("[\"erp\"]", ""))).await;
     scene.forward(MINUTE * 13);
     scene.until_told("erp", 1).await;
     assert_eq!(covered(&daemon), [("2026-11-22".to_owned(), false), ("2026-11-23".to_owned(), true)]);
     daemon.stop().await;
     // As if the first start had been in 1970: the first webhook came on the 24th.
-    let daemon = scene.start(&(scene.hook("erp", "") + &report("[\"erp\"]", ""))).await;
+    let daemon = scene.start(&(scene.hook("erp", "") + &daily("[\"erp\"]", ""))).await;
     let behind = "DELETE FROM report_runs;
         INSERT INTO report_runs (report, day, ledger_seq) VALUES ('daily', '1969-12-31', 0)";
     daemon.connection().execute_batch(behind).expect("begun in 1970");
     daemon.stop().await;
     scene.forward(DAY * 2);
-    let daemon = scene.start(&(scene.hook("erp", "") + &report("[\"erp\"]", ""))).await;
+    let daemon = scene.start(&(scene.hook("erp", "") + &daily("[\"erp\"]", ""))).await;
     let told: Value = serde_json::from_str(&scene.until_told("erp", 2).await[1].body).expect("JSON");
     let told = &told["data"]["report"];
     assert_eq!((&told["from"], &told["to"]), (&json!("2026-11-24"), &json!("2026-11-25")));
     scene.nothing_more(A_WHILE).await;
     assert_eq!(events(&daemon), 2);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_report_on_some_sources_tells_nothing_of_the_others() {
-    let scene = Scene::still(Timestamp::now(), Rules::new()).await;
-    let begin = scene.hands.now();
-    let channels = scene.robot("kitchen", "") + &scene.hook("erp", "");
-    let route = "[[route]]\nevents = [\"order.*\"]\nto = [\"kitchen\"]\n";
-    let zone = support::noon_zone(begin);
-    let of = |name: &str, more: &str| {
-        format!("[report.{name}]\nat = \"08:57\"\nto = [\"erp\"]\ntimezone = \"{zone}\"\n{more}\n")
-    };
-    let reports = of("all", "") + &of("mine", "sources = [\"keeta\"]") + &of("shop", "shops = [\"of another\"]");
-    let daemon = scene.start(&[channels, route.to_owned(), reports].concat()).await;
-    until_begun(&daemon).await;
-    daemon.acknowledged(&keeta::placed(1, begin)).await;
-    scene.until_told("kitchen", 1).await;
-    scene.forward(DAY);
-    let told = scene.until_told("erp", 3).await;
-    let bell = |name: &str| {
-        let bodies = told.iter().map(|one| serde_json::from_str::<Value>(&one.body).expect("JSON"));
-        let mut own = bodies.filter(|body| body["kind"] == format!("report.{name}"));
-        own.next().expect("a report")["data"]["report"]["bell"].clone()
-    };
-    assert_eq!((&bell("all")["delivered"], bell("all")["channels"].as_array().map(Vec::len)), (&json!(1), Some(1)));
-    assert_eq!((&bell("mine")["delivered"], bell("mine")["channels"].as_array().map(Vec::len)), (&json!(1), Some(0)));
-    assert_eq!((&bell("shop")["delivered"], bell("shop")["channels"].as_array().map(Vec::len)), (&json!(0), Some(0)));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_report_tells_how_the_bell_did() {
-    // Deliveries are found by their ids, which are made by the real clock.
-    let scene = Scene::still(Timestamp::now(), Rules::new()).await;
-    let (begin, soon, tomorrow) = (scene.hands.now(), "retry = [\"30s\", \"30s\", \"30s\"]", "retry = [\"23h\"]");
-    let channels = [
-        scene.robot("kitchen", ""),
-        scene.robot("edge", soon),
-        scene.robot("till", soon),
-        scene.robot("gone", ""),
-        scene.robot("far", tomorrow),
-        scene.wecom("office", ""),
-        scene.hook("erp", ""),
-    ];
-    let route = |kind: &str, to: &str| format!("[[route]]\nevents = [\"order.{kind}\"]\nto = {to}\n");
-    let routes = [
-        route("placed", "[\"kitchen\"]"),
-        route("accepted", "[\"edge\", \"till\"]"),
-        route("completed", "[\"gone\", \"far\"]"),
-        route("cancelled", "[\"office\"]"),
-    ];
-    let report = report("[\"erp\"]", &format!("timezone = \"{}\"", support::noon_zone(begin)));
-    let daemon = scene.start(&[channels.concat(), routes.concat(), report].concat()).await;
-    until_begun(&daemon).await;
-    let busy = || Fault::Status { status: 503, body: String::new() };
-    let errcode = |errcode| Fault::Errcode { errcode, errmsg: "no".to_owned() };
-    scene.far.order("edge", busy(), Times::Next(1));
-    scene.far.order("till", busy(), Times::Next(2));
-    scene.far.order("far", busy(), Times::Always);
-    scene.far.order("gone", errcode(400_105), Times::Always);
-    scene.far.order("office", errcode(93_000), Times::Always);
-
-    let first = keeta::placed(1, begin);
-    for body in [&first, &first, &first] {
-        daemon.acknowledged(body).await;
-    }
-    for event in 1002..=1004 {
-        daemon.acknowledged(&keeta::stepped(event, 1, begin)).await;
-    }
-    for _ in 0..4 {
-        let forged = Envelope::new(1001, "m9", &keeta::order(9).to_string(), begin).body_signed("0000");
-        assert_eq!(daemon.post(&forged).await.status, 401);
-    }
-    until_tried(&daemon, 6).await;
-    // One comes a minute after its event, which is in time, and one later than that.
-    scene.forward(MINUTE);
-    until_tried(&daemon, 8).await;
-    scene.forward(MINUTE);
-    until_tried(&daemon, 9).await;
-    let (edge, till) = (begin + MINUTE, begin + MINUTE * 2);
-    // What was refused is noted after its minute.
-    let noted = async {
-        let refused = "SELECT coalesce(sum(count), 0) FROM refusal_tally";
-        while daemon.connection().query_row(refused, [], |row| row.get::<_, i64>(0)).expect("a sum") < 4 {
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        }
-    };
-    support::in_time(noted).await;
-
-    scene.forward(DAY);
-    let told = scene.until_told("erp", 1).await[0].body.clone();
-    let told: Value = serde_json::from_str(&told).expect("JSON");
-    let mut bell = told["data"]["report"]["bell"].clone();
-    let reason = bell["parked"][0]["reason"].take();
-    assert!(reason.as_str().is_some_and(|reason| reason.contains("93000")), "{reason}");
-    let at = |at: Timestamp| json!(format!("{at:.3}"));
-    let counted = json!({
-        // The repeats are received as well.
-        "received": 6, "repeats": 2, "refused": 4,
-        "delivered": 3, "late": 1, "waiting": 2, "dead": 1,
-        "parked": [{ "channel": "office", "since": at(begin), "reason": null }],
-        "channels": [
-            { "channel": "edge", "at": at(edge) }, { "channel": "kitchen", "at": at(begin) },
-            { "channel": "till", "at": at(till) },
-        ],
-    });
-    assert_eq!(bell, counted);
 }

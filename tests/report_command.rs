@@ -50,13 +50,16 @@ async fn a_day_is_shown_in_either_language_as_json_and_as_a_picture_and_sent_bes
 
     let (code, text, _) = said(&orderbell(folder, &["report", "daily", "--date", &today]));
     assert_eq!(code, Some(0));
-    for piece in ["2 orders, SAR 92.00", "By hour: 0 ", "█", "Lemon tea"] {
+    for piece in ["so far: 2 orders, SAR 92.00", "By hour: 0 ", "█", "Lemon tea"] {
         assert!(text.contains(piece), "{piece}\n{text}");
     }
     let png = folder.join("day.png");
     let arguments = ["report", "daily", "--date", &today, "--language", "zh-CN", "--png", "day.png"];
     let (code, text, _) = said(&orderbell(folder, &arguments));
-    assert!(code == Some(0) && text.contains("2 单"), "{text}");
+    assert!(code == Some(0) && text.contains("（截至目前）：2 单"), "{text}");
+    let (code, _, complaints) = said(&orderbell(folder, &["report", "daily", "--date", "2026-01-01"]));
+    let unknown = "nothing is known of 2026-01-01: the first webhook came on ";
+    assert!(code == Some(0) && complaints.contains(unknown), "{complaints}");
     assert!(std::fs::read(png).expect("a picture").starts_with(b"\x89PNG"));
 
     let (code, text, complaints) =
@@ -98,7 +101,7 @@ fn mistakes_are_told_in_the_users_words() {
         (&["dayly"][..], 2, "there is no report \"dayly\"; there are: daily, weekly"),
         (&["daily"], 1, "there is no store at"),
         (&["daily", "--date", "2099-01-01"], 2, "2099-01-01 has not come yet"),
-        (&["daily", "--date", "yesterday"], 2, "yesterday"),
+        (&["daily", "--date", "yesterday"], 2, "write the day like 2026-11-21"),
         (&["daily", "--language", "fr"], 2, "there are no templates in \"fr\"; there are: en, zh-CN"),
     ] {
         let (ended, _, text) = told(arguments);

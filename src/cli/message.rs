@@ -38,6 +38,21 @@ pub fn channel<'a>(part: &'a ChannelPart, name: &str) -> Result<&'a ConfiguredCh
     part.channels.get(name).ok_or_else(|| cli::unknown("channel", name, part.names.clone()))
 }
 
+/// Whether there are templates in a language.
+///
+/// # Errors
+/// [`Failure::Misused`], with the languages that there are.
+pub fn check_language(templates: &Templates, language: &str) -> Result<(), Failure> {
+    let known = templates.languages();
+    match known.iter().any(|known| known == language) {
+        true => Ok(()),
+        false => {
+            let known = known.join(", ");
+            Err(Failure::Misused(format!("there are no templates in \"{language}\"; there are: {known}")))
+        }
+    }
+}
+
 /// The parts in which a channel would send an event, and the id of the delivery, which nothing else has; with the orders of a
 /// report as a table, where there is one. A template that fails is said on standard error, and the plain form stands in for it,
 /// as in the daemon.

@@ -50,11 +50,7 @@ pub async fn run(render: Render, file: &Path) -> Result<(), Failure> {
     let channel = message::channel(&part.channels, &render.channel)?;
     let templates = message::templates(part.channels.templates.as_deref())?;
     let language = render.language.as_deref().unwrap_or(&channel.settings.language);
-    let languages = templates.languages();
-    if !languages.iter().any(|known| known == language) {
-        let known = languages.join(", ");
-        return Err(Failure::Misused(format!("there are no templates in \"{language}\"; there are: {known}")));
-    }
+    message::check_language(&templates, language)?;
     let (Scene { event, order }, table) = match (&render.event, &render.kind) {
         (Some(id), _) => stored(file, EventId(*id)).await?,
         (None, kind) => sample(&part, kind.as_deref().unwrap_or_default())?,

@@ -65,16 +65,16 @@ pub async fn run(report: Report, file: &Path) -> Result<(), Failure> {
     }
     let templates = message::templates(part.templates.as_deref())?;
     let language = report.language.as_deref().unwrap_or(&part.language);
-    if !templates.languages().iter().any(|known| known == language) {
-        let known = templates.languages().join(", ");
-        return Err(Failure::Misused(format!("there are no templates in \"{language}\"; there are: {known}")));
-    }
+    message::check_language(&templates, language)?;
     let path = store::path(&part.store)?;
     let scope = plan.scope(&report.name, day, day, false);
     let reader = Reader::open(path).map_err(store::failed)?;
     let reading = output::unless_soon("the figures are being read", reader.report_facts(scope.clone()));
     let facts = reading.await.map_err(store::failed)?;
     let made = figures::report(&scope, &facts, now);
+    if let Some(doubt) = doubt(&scope, &facts) {
+        output::complain(format_args!("warning: {doubt}\n"));
+    }
     match report.format {
         Format::Json => {
             let json = serde_json::to_string_pretty(&made);
@@ -95,6 +95,19 @@ pub async fn run(report: Report, file: &Path) -> Result<(), Failure> {
         channels.join(", ")
     ));
     Ok(())
+}
+
+/// Why figures of nothing need not mean that there was nothing.
+fn doubt(scope: &Scope, facts: &Facts) -> Option<String> {
+    let day = scope.days().pop()?;
+    match facts.begun_at {
+        None => Some("no webhook has come yet".to_owned()),
+        Some(at) if at < day.until => None,
+        Some(at) => {
+            let first = at.to_zoned(scope.zone.clone()).date();
+            Some(format!("nothing is known of {}: the first webhook came on {first}", day.day))
+        }
+    }
 }
 
 fn day(text: &str) -> Result<Date, String> {

@@ -42,9 +42,9 @@ use crate::store::sqlite::Sqlite;
 const TICK: Duration = Duration::from_secs(1);
 /// After one could not be made, it is tried again so much later, by the daemon's clock.
 const AGAIN_AFTER: SignedDuration = SignedDuration::from_secs(10);
-/// A last day so far ahead of today was covered by a clock that was wrong; so far behind, it is looked whether there is
-/// anything to report of those between.
-const AHEAD: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// Where the last day covered is so far ahead of today, the clock was wrong; where it is so far behind, it is looked whether
+/// there is anything to report of those between.
+const FAR_OFF: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// So long a picture can be fetched.
 const PICTURE_LASTS: SignedDuration = SignedDuration::from_hours(30 * 24);
 
@@ -165,7 +165,7 @@ impl Reports {
             None => self.begun(name, plan, now).await?,
         };
         let today = now.to_zoned(plan.schedule.zone.clone()).date();
-        if covered.duration_since(today) > AHEAD {
+        if covered.duration_since(today) > FAR_OFF {
             tracing::warn!(report = name, %covered, "the clock was ahead: days that have not come yet are covered anew");
             self.covered.remove(name);
             return self.store.forget_report_days(name, today).await;
@@ -185,7 +185,7 @@ impl Reports {
 
     /// Days before the first webhook are nothing to report: a clock that was behind at the first start would owe years of them.
     async fn not_before_the_first(&self, covered: Date, plan: &Plan, now: Timestamp) -> Result<Date, StoreError> {
-        let Some(to) = plan.schedule.covered_by(now).filter(|to| to.duration_since(covered) > AHEAD) else {
+        let Some(to) = plan.schedule.covered_by(now).filter(|to| to.duration_since(covered) > FAR_OFF) else {
             return Ok(covered);
         };
         let first = self.store.reader().first_arrival().await?;

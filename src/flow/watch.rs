@@ -77,7 +77,7 @@ pub struct SelfWatch {
     dead: BTreeMap<String, Deaths>,
     dead_looked_at: Option<Timestamp>,
     began_at: Timestamp,
-    /// Since when it sees each report due, and at which time it was.
+    /// When each report was due last, and since when it sees that.
     due_since: BTreeMap<String, (Timestamp, Timestamp)>,
     /// Whether the newest events were looked at: those of which nobody heard may have come just before a crash.
     has_looked_back: bool,

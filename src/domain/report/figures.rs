@@ -44,6 +44,7 @@ pub fn report(scope: &Scope, facts: &Facts, as_of: Timestamp) -> Report {
         to: scope.to,
         as_of,
         late: scope.late,
+        so_far: scope.days().last().is_some_and(|last| last.until > as_of),
         total: figures(covered.iter().copied()),
         sources_differ: shops.iter().any(|shop| shop.source != shops[0].source),
         shops,

@@ -72,6 +72,9 @@ pub struct Report {
     /// The reader sees the picture in a message of its own.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub picture_follows: bool,
+    /// The last day is not over yet.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub so_far: bool,
     /// How many are left out of the lists, where there was no room for them ([`Report::shortened`]).
     #[serde(skip_serializing_if = "is_zero")]
     pub days_left_out: i64,
