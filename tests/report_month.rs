@@ -11,8 +11,11 @@ mod month {
     pub mod expected;
     pub mod house;
     pub mod judge;
+    pub mod licences;
+    pub mod meals;
     #[allow(clippy::module_inception, reason = "it is the month")]
     pub mod month;
+    pub mod place;
     pub mod tally;
 }
 
@@ -21,7 +24,6 @@ use std::sync::mpsc::Sender;
 use std::time::Duration;
 use std::time::Instant;
 
-use crate::month::count::About;
 use crate::month::house::House;
 use crate::month::house::reports;
 use crate::month::month::Arrival;
@@ -32,6 +34,7 @@ use crate::month::month::HOUR;
 use crate::month::month::MIDNIGHTS;
 use crate::month::month::MINUTE;
 use crate::month::month::arrivals;
+use crate::month::place::About;
 use crate::month::tally::News;
 use crate::month::tally::Tally;
 

@@ -8,15 +8,15 @@ use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
 
-use crate::month::count::About;
 use crate::month::count::Amount;
 use crate::month::count::Count;
 use crate::month::count::Order;
 use crate::month::count::Sort;
 use crate::month::count::Total;
-use crate::month::count::date;
 use crate::month::month::APSDAI;
 use crate::month::month::DAY;
+use crate::month::place::About;
+use crate::month::place::date;
 
 /// What orders and refunds of a day come to.
 #[derive(Default)]

@@ -36,10 +36,6 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
-use crate::month::count::About;
-use crate::month::count::Place;
-use crate::month::count::date;
-use crate::month::count::number_of;
 use crate::month::month::APP;
 use crate::month::month::APP_SECRET;
 use crate::month::month::APSDAI;
@@ -47,6 +43,10 @@ use crate::month::month::APSDAI_SECRET;
 use crate::month::month::Arrival;
 use crate::month::month::BEGIN;
 use crate::month::month::KEETA;
+use crate::month::place::About;
+use crate::month::place::Place;
+use crate::month::place::date;
+use crate::month::place::number_of;
 
 /// So many webhooks are under way at once; fewer than may wait for the store, so that their sequence stays.
 const AT_ONCE: usize = 1000;

@@ -7,11 +7,11 @@ use orderbell::domain::report::Report;
 use serde_json::Value;
 
 use crate::month::compare;
-use crate::month::count::About;
 use crate::month::count::Count;
-use crate::month::count::Place;
 use crate::month::expected;
 use crate::month::house::civil;
+use crate::month::place::About;
+use crate::month::place::Place;
 
 /// What differs, and how much was compared.
 #[derive(Default)]

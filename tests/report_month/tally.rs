@@ -5,7 +5,6 @@ use std::sync::mpsc::Receiver;
 
 use orderbell::domain::report::Report;
 
-use crate::month::count::About;
 use crate::month::count::Count;
 use crate::month::house::civil;
 use crate::month::house::day_of;
@@ -14,6 +13,7 @@ use crate::month::judge::Judge;
 use crate::month::judge::Told;
 use crate::month::month::Arrival;
 use crate::month::month::BEGIN;
+use crate::month::place::About;
 
 /// What has happened in the house, in its sequence.
 pub enum News<'a> {
