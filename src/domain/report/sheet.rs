@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 
 use crate::domain::compose;
 use crate::domain::language::Language;
@@ -39,7 +40,14 @@ fn sheet<'a>(report: &Report, words: &'a Language) -> Sheet<'a> {
     };
     let mut panels = vec![hours(report, words)];
     panels.extend(currencies(report).into_iter().take(MAX_PANELS - 1).map(|currency| net(report, words, &currency)));
-    Sheet { language: words, title, subtitle: report.timezone.clone(), panels }
+    Sheet { language: words, title, subtitle: subtitle(report), panels }
+}
+
+/// Whose clock it goes by, and where the last day is not over, how far it goes.
+fn subtitle(report: &Report) -> String {
+    let zone = TimeZone::get(&report.timezone).ok().filter(|_| report.so_far);
+    let until = zone.map(|zone| report.as_of.to_zoned(zone).strftime("00:00 – %H:%M, ").to_string());
+    format!("{}{}", until.unwrap_or_default(), report.timezone)
 }
 
 fn hours(report: &Report, words: &Language) -> Panel {
@@ -74,4 +82,17 @@ fn currencies(report: &Report) -> Vec<String> {
             .map(str::to_owned),
     );
     known
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_that_is_not_over_says_how_far_it_goes() {
+        let as_of = "2026-11-26T02:22:00Z".parse().unwrap();
+        let over = Report { timezone: "Asia/Hong_Kong".to_owned(), as_of, ..Report::default() };
+        assert_eq!(subtitle(&over), "Asia/Hong_Kong");
+        assert_eq!(subtitle(&Report { so_far: true, ..over }), "00:00 – 10:22, Asia/Hong_Kong");
+    }
 }
