@@ -264,9 +264,11 @@ impl Intake {
                 tracing::warn!(
                     kind,
                     source = name,
-                    "a webhook was refused: its proof has come before, with another body"
+                    "a webhook was refused: its proof has come before, with other content"
                 );
                 self.refusals.note(name, || refusals::REPLAYED.to_owned(), bytes, now);
+                // It may be a genuine one: a second thing that happened in the same millisecond, and came late.
+                self.notices.tell(Topic::Replayed, name, kind, now).await;
                 Reply::Refused
             }
             Err(error) => {

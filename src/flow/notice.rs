@@ -38,6 +38,8 @@ pub enum Topic {
     Application,
     /// The token of a source's webhooks is not what its secret or password makes.
     Token,
+    /// A source's webhook had a token that had come before, with other content.
+    Replayed,
     /// Messages were given up.
     Dead,
     /// One recipient of several was refused; the others got the message.
@@ -87,6 +89,7 @@ impl Topic {
             Topic::Refused => "refused",
             Topic::Application => "application",
             Topic::Token => "token",
+            Topic::Replayed => "replayed",
             Topic::Dead => "dead",
             Topic::Recipient => "recipient",
             Topic::Template => "template",

@@ -24,7 +24,7 @@ const WAITING: usize = 2 * ONE_BY_ONE;
 const LOT_EVERY: Duration = Duration::from_secs(1);
 
 /// What the notes say of a webhook that was believed, and not kept all the same.
-pub const REPLAYED: &str = "its proof has come before, with another body";
+pub const REPLAYED: &str = "its proof has come before, with other content";
 pub const TOO_MANY_UNPROVEN: &str =
     "its signature fits none of the recipes, and enough such webhooks were kept in that hour";
 

@@ -99,13 +99,13 @@ fn name(apsdai: &Apsdai, verified: &Verified<'_>, body: &Body) -> (String, &'sta
     }
 }
 
-/// The token is not part of the key: it follows from the time and the secret, and it could be spelt in other ways.
+/// The token is not part of the key: it follows from the time and the secret, and it could be spelt in other ways. Nor is the
+/// event's name: nothing signs it, so it is content, as the body is.
 fn repeat_key(verified: &Verified<'_>, event: &str) -> RepeatKey {
-    let content: [u8; 32] = Sha256::digest(verified.body()).into();
+    let content: [u8; 32] =
+        Sha256::new().chain_update(event).chain_update([0]).chain_update(verified.body()).finalize().into();
     match verified.stamp() {
-        Some(stamp) => {
-            RepeatKey::Guarded { key: format!("{event}@{}", stamp.number), content, fresh: verified.is_fresh() }
-        }
+        Some(stamp) => RepeatKey::Guarded { key: format!("@{}", stamp.number), content, fresh: verified.is_fresh() },
         None => RepeatKey::Latest {
             key: format!("{event}:{}", hex::encode(content)),
             content,

@@ -13,7 +13,8 @@ use crate::platform::apsdai::EVENT;
 use crate::platform::apsdai::TIMESTAMP;
 use crate::platform::apsdai::TOKEN;
 
-/// How long after its making a proof may come with more than one body: two sales can share a millisecond.
+/// How far from its making a proof may come with more than one content: two sales can share a millisecond. Of a time that lies
+/// further ahead, too, the proof may have been seen long before.
 const FRESH: SignedDuration = SignedDuration::from_secs(10);
 
 /// A request that was believed. Only [`verify`] makes one.
@@ -92,7 +93,7 @@ pub fn verify<'a>(apsdai: &Apsdai, request: &Request<'a>) -> Result<Verified<'a>
         return Err(Refusal::Stale { off_by_seconds: age.as_secs() });
     }
     let event = request.headers.get(EVENT).map(|event| String::from_utf8_lossy(event.as_bytes()).into_owned());
-    let fresh = age.is_some_and(|age| age < FRESH);
+    let fresh = age.is_some_and(|age| age.abs() <= FRESH);
     Ok(Verified { body: request.body, event, stamp, recipe, fresh })
 }
 
