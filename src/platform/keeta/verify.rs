@@ -134,7 +134,11 @@ pub fn default_address(address: &str) -> String {
     format!("{address}?")
 }
 
-/// The members of the request in their sequence, with the raw text of each value.
+/// More members than any envelope has. What is not signed yet is not looked at any further, so that comparing each with each
+/// costs no more than a constant.
+const MAX_MEMBERS: usize = 64;
+
+/// The members of the request in their sequence, with the raw text of each value: at most [`MAX_MEMBERS`], each name once.
 struct Members<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
 impl<'a> Members<'a> {
@@ -145,12 +149,24 @@ impl<'a> Members<'a> {
     }
 
     fn of_query(query: &'a str) -> Result<Self, Refusal> {
-        let members: Vec<_> = url::form_urlencoded::parse(query.as_bytes()).collect();
-        let repeated = members
-            .iter()
-            .enumerate()
-            .any(|(index, (name, _))| members[..index].iter().any(|(other, _)| other == name));
-        if repeated { Err(shape("a query parameter comes twice")) } else { Ok(Self(members)) }
+        let mut members = Self(Vec::with_capacity(8));
+        for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+            members.add(name, value).map_err(|unfit| shape(format!("the query: {unfit}")))?;
+        }
+        Ok(members)
+    }
+
+    /// # Errors
+    /// What is wrong with it, one of [`UNFIT`].
+    fn add(&mut self, name: Cow<'a, str>, value: Cow<'a, str>) -> Result<(), &'static str> {
+        if self.0.len() == MAX_MEMBERS {
+            return Err(TOO_MANY);
+        }
+        if self.get(&name).is_some() {
+            return Err(TWICE);
+        }
+        self.0.push((name, value));
+        Ok(())
     }
 
     fn get(&self, name: &str) -> Option<&Cow<'a, str>> {
@@ -257,11 +273,21 @@ fn shape(what: impl Into<String>) -> Refusal {
     Refusal::Shape(what.into())
 }
 
+/// Why members are not taken.
+const TOO_MANY: &str = "it has more than 64 members";
+const TWICE: &str = "a member comes twice";
+const ODD_NAME: &str = "a member has an odd name";
+const NOT_UNICODE: &str = "a string is not valid Unicode";
+const UNFIT: [&str; 4] = [TOO_MANY, TWICE, ODD_NAME, NOT_UNICODE];
+
 /// What is wrong with a JSON text, in words that hold nothing of it.
 fn category(error: &serde_json::Error) -> String {
     match error.classify() {
         serde_json::error::Category::Eof => "it ends too early".to_owned(),
-        serde_json::error::Category::Data => "it is no object, a member comes twice or has an odd name".to_owned(),
+        serde_json::error::Category::Data => {
+            let said = error.to_string();
+            UNFIT.into_iter().find(|unfit| said.starts_with(unfit)).unwrap_or("it is no object").to_owned()
+        }
         _ => format!("it is not valid at line {} column {}", error.line(), error.column()),
     }
 }
@@ -273,35 +299,32 @@ impl<'de: 'a, 'a> serde::Deserialize<'de> for Members<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Collect;
         impl<'de> Visitor<'de> for Collect {
-            type Value = Vec<(Cow<'de, str>, Cow<'de, str>)>;
+            type Value = Members<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object was expected")
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members: Self::Value = Vec::with_capacity(8);
+                let mut members = Members(Vec::with_capacity(8));
                 while let Some((name, value)) = map.next_entry::<String, &'de RawValue>()? {
                     if name.is_empty()
                         || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
                     {
-                        return Err(A::Error::custom("a member has an odd name"));
-                    }
-                    if members.iter().any(|(known, _)| *known == name) {
-                        return Err(A::Error::custom("a member comes twice"));
+                        return Err(A::Error::custom(ODD_NAME));
                     }
                     let text = match value.get().as_bytes().first() {
                         Some(b'"') => {
                             let decoded = serde_json::from_str::<String>(value.get());
-                            Cow::Owned(decoded.map_err(|_| A::Error::custom("a string is not valid Unicode"))?)
+                            Cow::Owned(decoded.map_err(|_| A::Error::custom(NOT_UNICODE))?)
                         }
                         _ => Cow::Borrowed(value.get()),
                     };
-                    members.push((Cow::Owned(name), text));
+                    members.add(Cow::Owned(name), text).map_err(A::Error::custom)?;
                 }
                 Ok(members)
             }
         }
-        deserializer.deserialize_map(Collect).map(Members)
+        deserializer.deserialize_map(Collect)
     }
 }
