@@ -176,8 +176,8 @@ async fn build(
     work.spawn(SelfWatch::new(instruments).run(shutdown.clone()));
     let gallery = Gallery::new(store.clone(), templates.clone(), reception.clone(), clock.clone());
     let intake = Arc::new(intake);
-    let (endpoint, note) = (hooks::routes(intake.clone(), Arc::new(gallery)), hooks::note_unread(intake));
-    work.spawn(server::serve_noting(listeners.hooks, endpoint, limits, note, shutdown.clone()));
+    let (endpoint, notes) = (hooks::routes(intake.clone(), Arc::new(gallery)), hooks::notes(intake, limits));
+    work.spawn(server::serve_noting(listeners.hooks, endpoint, limits, notes, shutdown.clone()));
     let reloader = Reloader {
         channels,
         overlay,
@@ -224,7 +224,7 @@ pub fn reception(mut config: Config) -> Reception {
     let far_host = |(name, channel): (&String, &ConfiguredChannel)| Some((name.clone(), channel.way.clock_host()?));
     let inlet = |(name, configured): (String, ConfiguredSource)| {
         let address = config.source_address(&name);
-        (name, Inlet { source: configured.source, address })
+        (name, Inlet { source: Arc::new(configured.source), address })
     };
     Reception {
         inlets: sources.into_iter().map(inlet).collect(),

@@ -90,7 +90,7 @@ async fn what_comes_too_slowly_or_breaks_off_is_among_the_refusals() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("bell.db");
     let store = Arc::new(Sqlite::open(&file, Timestamp::now()).unwrap());
-    let source = Source::Apsdai(toml::from_str::<Apsdai>("password = \"word\"").unwrap());
+    let source = Arc::new(Source::Apsdai(toml::from_str::<Apsdai>("password = \"word\"").unwrap()));
     let inlets = [("licences".to_owned(), Inlet { source, address: String::new() })].into();
     let reception = Current::new(Reception { inlets, currency: "CNY".to_owned(), ..Reception::default() });
     let notices = Notices::new(store.clone(), reception.clone(), Wake::default());
@@ -103,8 +103,8 @@ async fn what_comes_too_slowly_or_breaks_off_is_among_the_refusals() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let limits = Limits { body_timeout, ..Limits::default() };
-        let (endpoint, note) = (hooks::routes(intake.clone(), gallery.clone()), hooks::note_unread(intake.clone()));
-        (address, tokio::spawn(serve_noting(listener, endpoint, limits, note, stop.clone())))
+        let (endpoint, notes) = (hooks::routes(intake.clone(), gallery.clone()), hooks::notes(intake.clone(), limits));
+        (address, tokio::spawn(serve_noting(listener, endpoint, limits, notes, stop.clone())))
     };
     let (impatient, one) = serve(Duration::from_millis(100)).await;
     let (patient, other) = serve(Duration::from_secs(60)).await;

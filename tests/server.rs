@@ -126,17 +126,28 @@ async fn a_half_sent_header_is_closed_after_its_time() {
 }
 
 #[tokio::test]
-async fn an_idle_connection_is_closed_after_its_time() {
+async fn a_connection_that_was_used_may_rest_and_one_that_was_not_is_closed() {
     let limits = Limits { header_timeout: Duration::from_millis(80), ..patient() };
     let server = Running::start(hello(), limits).await;
-    let mut silent = server.connect().await;
     let mut used = server.connect().await;
     used.write_all(GET).await.unwrap();
     read_hello(&mut used).await;
-    let begun = Instant::now();
-    assert_eq!(read_to_end(&mut silent).await, "");
+    let mut silent = server.connect().await;
+    assert_eq!(read_to_end(&mut silent).await, "", "by now the time for a header is over");
+    used.write_all(GET).await.unwrap();
+    read_hello(&mut used).await;
+    used.write_all(b"GET / HT").await.unwrap();
+    assert_eq!(read_to_end(&mut used).await, "", "a header that was begun has its time again");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_connection_that_rests_too_long_is_closed() {
+    let server = Running::start(hello(), Limits { idle_timeout: Duration::from_millis(80), ..patient() }).await;
+    let mut used = server.connect().await;
+    used.write_all(GET).await.unwrap();
+    read_hello(&mut used).await;
     assert_eq!(read_to_end(&mut used).await, "");
-    assert!(begun.elapsed() < Duration::from_secs(2));
     server.stop().await;
 }
 
@@ -169,26 +180,58 @@ async fn a_body_within_the_limit_reaches_the_handler_whole_however_it_is_sent() 
     server.stop().await;
 }
 
+/// One byte more than is held without being asked for.
+const LARGE: usize = 64 * 1024 + 1;
+
+fn post(length: usize, sent: usize) -> Vec<u8> {
+    let head = format!("POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n");
+    [head.into_bytes(), vec![b'x'; sent]].concat()
+}
+
 #[tokio::test]
-async fn bodies_together_take_no_more_memory_than_was_granted() {
-    let server = Running::start(measuring(), Limits { max_body_bytes: 8, max_held_bytes: 8, ..patient() }).await;
-    let mut slow = server.connect().await;
-    slow.write_all(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 8\r\n\r\n12345").await.unwrap();
-    let until = async |status: &str| loop {
-        let mut stream = server.connect().await;
-        stream
-            .write_all(b"POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 8\r\n\r\n")
-            .await
-            .unwrap();
-        stream.write_all(b"12345678").await.unwrap();
-        let answer = read_to_end(&mut stream).await;
-        if answer.starts_with(&format!("HTTP/1.1 {status}")) {
-            break;
-        }
+async fn large_bodies_together_take_no_more_memory_than_was_granted_and_small_ones_are_not_kept_out() {
+    let (reached, released) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let limits =
+        Limits { max_body_bytes: LARGE, max_held_bytes: LARGE, room_timeout: Duration::from_millis(80), ..patient() };
+    let server = Running::start(held(reached.clone(), released.clone()), limits).await;
+    let mut first = server.connect().await;
+    first.write_all(&post(LARGE, LARGE)).await.unwrap();
+    in_time(reached.notified()).await;
+    let mut second = server.connect().await;
+    second.write_all(&post(LARGE, LARGE)).await.unwrap();
+    assert!(read_to_end(&mut second).await.starts_with("HTTP/1.1 503 "));
+    let mut small = server.connect().await;
+    small.write_all(&post(LARGE - 1, LARGE - 1)).await.unwrap();
+    in_time(reached.notified()).await;
+    released.notify_one();
+    released.notify_one();
+    assert!(read_to_end(&mut first).await.ends_with("hello"));
+    released.notify_one();
+    assert!(read_to_end(&mut small).await.ends_with("hello"));
+    let mut third = server.connect().await;
+    third.write_all(&post(LARGE, LARGE)).await.unwrap();
+    in_time(reached.notified()).await;
+    released.notify_one();
+    assert!(read_to_end(&mut third).await.ends_with("hello"), "the room of the first is free again");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_body_that_has_stalled_makes_room_for_one_that_comes() {
+    let limits = Limits {
+        max_body_bytes: LARGE + 10,
+        max_held_bytes: LARGE + 10,
+        room_timeout: TOO_LONG * 3,
+        stalled_after: Duration::from_millis(80),
+        ..patient()
     };
-    in_time(until("503")).await;
-    drop(slow);
-    in_time(until("200")).await;
+    let server = Running::start(measuring(), limits).await;
+    let mut stalled = server.connect().await;
+    stalled.write_all(&post(LARGE + 10, LARGE)).await.unwrap();
+    let mut next = server.connect().await;
+    next.write_all(&post(LARGE, LARGE)).await.unwrap();
+    assert!(read_to_end(&mut next).await.ends_with(&format!("{LARGE} bytes")));
+    drop(stalled);
     server.stop().await;
 }
 
@@ -250,19 +293,56 @@ async fn a_giant_header_is_refused_readably() {
 }
 
 #[tokio::test]
-async fn above_the_cap_a_connection_waits_until_another_ends() {
-    let server = Running::start(hello(), Limits { max_connections: 2, ..patient() }).await;
+async fn above_the_cap_a_connection_waits_while_all_others_wait_for_us() {
+    let (reached, released) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let limits = Limits { max_connections: 2, ..patient() };
+    let server = Running::start(held(reached.clone(), released.clone()), limits).await;
     let (mut first, mut second) = (server.connect().await, server.connect().await);
     for stream in [&mut first, &mut second] {
         stream.write_all(GET).await.unwrap();
-        read_hello(stream).await;
+        in_time(reached.notified()).await;
     }
     let mut third = server.connect().await;
     third.write_all(GET).await.unwrap();
-    let early = tokio::time::timeout(Duration::from_millis(80), third.read_u8()).await;
-    assert!(early.is_err(), "a third connection was served beside two open ones");
-    drop(first);
+    let early = tokio::time::timeout(Duration::from_millis(80), reached.notified()).await;
+    assert!(early.is_err(), "a third connection was served beside two that are busy");
+    released.notify_one();
+    in_time(reached.notified()).await;
+    released.notify_waiters();
     read_hello(&mut third).await;
+    server.stop().await;
+}
+
+/// What half-sent requests look like, each with a whole one before it or not.
+const HALF_SENT: [&[u8]; 4] = [
+    b"",
+    b"GET / HT",
+    b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nhalf",
+    b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nha",
+];
+
+#[tokio::test]
+async fn however_many_connections_are_left_half_open_a_whole_request_is_answered() {
+    let server = Running::start(hello(), Limits { max_connections: 8, ..patient() }).await;
+    let mut half_open = Vec::new();
+    for round in 0..200 {
+        let mut stream = server.connect().await;
+        stream.write_all(HALF_SENT[round % HALF_SENT.len()]).await.unwrap();
+        half_open.push(stream);
+        if round % 10 == 9 {
+            let mut genuine = server.connect().await;
+            genuine.write_all(GET).await.unwrap();
+            read_hello(&mut genuine).await;
+            // It stays open, and makes room before those that wait for the rest of a request.
+            half_open.push(genuine);
+        }
+    }
+    let mut closed = 0;
+    for stream in &mut half_open {
+        let ended = async { while let Ok(1..) = stream.read(&mut [0; 256]).await {} };
+        closed += usize::from(tokio::time::timeout(Duration::from_millis(1), ended).await.is_ok());
+    }
+    assert!(closed >= half_open.len() - 8, "{closed} of {}", half_open.len());
     server.stop().await;
 }
 

@@ -43,7 +43,7 @@ use crate::platform::Request;
 const MOMENT_SECONDS: i64 = 1_749_008_140;
 
 /// The topics of notices, and one that this version does not know.
-const NOTICES: [&str; 20] = [
+const NOTICES: [&str; 21] = [
     // The first is what `orderbell render` shows of a notice.
     "parked",
     "clock",
@@ -51,6 +51,7 @@ const NOTICES: [&str; 20] = [
     "application",
     "token",
     "replayed",
+    "crowded",
     "dead",
     "recipient",
     "template",

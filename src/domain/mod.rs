@@ -13,6 +13,7 @@ pub mod hours;
 pub mod id;
 pub mod language;
 pub mod ledger;
+pub mod log_limit;
 pub mod mask;
 pub mod message;
 pub mod money;

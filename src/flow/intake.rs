@@ -8,9 +8,11 @@ use std::sync::Mutex;
 use std::sync::OnceLock;
 use std::sync::PoisonError;
 
+use bytes::Bytes;
 use http::HeaderMap;
 use jiff::SignedDuration;
 use jiff::Timestamp;
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use crate::domain::data::Notice;
@@ -18,6 +20,7 @@ use crate::domain::event::DeliveryId;
 use crate::domain::event::Event;
 use crate::domain::event::EventId;
 use crate::domain::event::Kind;
+use crate::domain::event::OWN_SOURCE;
 use crate::domain::event::Proof;
 use crate::domain::event::RepeatKey;
 use crate::domain::order::Unjudged;
@@ -50,9 +53,14 @@ use crate::store::sqlite::Sqlite;
 /// An observing source keeps so many bytes of unproven webhooks in an hour, some thousands of orders.
 const UNPROVEN_BYTES: usize = 16 * 1024 * 1024;
 
+/// Larger bodies are verified off the threads that serve everyone.
+const INLINE_BYTES: usize = 64 * 1024;
+/// So many of them at a time.
+const TURNS: usize = 2;
+
 /// One source and the address under which its platform knows it.
 pub struct Inlet {
-    pub source: Source,
+    pub source: Arc<Source>,
     pub address: String,
 }
 
@@ -119,6 +127,8 @@ pub struct Intake {
     unproven: Mutex<HashMap<String, (i64, usize)>>,
     /// What was refused, on its way to the store.
     pub refusals: Refusals,
+    /// A permit for each larger body that may be verified at a time.
+    turns: Arc<Semaphore>,
 }
 
 /// What is answered, before it becomes a status.
@@ -135,7 +145,8 @@ pub enum Verdict {
 impl Intake {
     pub fn new(reception: Current<Reception>, notices: Notices, store: Arc<Sqlite>, wake: Wake, clock: Clock) -> Self {
         let (unproven, refusals, signs) = (Mutex::default(), Refusals::default(), Signs::default());
-        Self { reception, store, wake, notices, clock, signs, unproven, refusals }
+        let turns = Arc::new(Semaphore::new(TURNS));
+        Self { reception, store, wake, notices, clock, signs, unproven, refusals, turns }
     }
 
     /// What it notices, for the watch.
@@ -155,6 +166,12 @@ impl Intake {
         }
     }
 
+    /// Notifies the operator that connections were shed: how many in one second, and how many there may be at a time.
+    pub async fn note_shed(&self, unfinished: u64, most: usize) {
+        let notice = Notice { count: Some(unfinished), detail: Some(most.to_string()), ..Notice::default() };
+        self.notices.say(Topic::Crowded, OWN_SOURCE, notice, self.clock.now()).await;
+    }
+
     /// Receives one request. When the verdict is [`Reply::Received`], the event is on disk.
     pub async fn receive(
         &self,
@@ -162,15 +179,13 @@ impl Intake {
         method: Method,
         query: Option<&str>,
         headers: &HeaderMap,
-        body: &[u8],
+        body: Bytes,
     ) -> Verdict {
         let reception = self.reception.get();
         let Some(inlet) = reception.inlets.get(name) else { return Verdict::UnknownSource };
         let platform = inlet.source.platform();
-        let now = self.clock.now();
-        let request =
-            Request { method, query, headers, body, address: &inlet.address, currency: &reception.currency, now };
-        let reply = match platform.hear(&request) {
+        let (now, bytes) = (self.clock.now(), body.len());
+        let reply = match self.believe(&reception, inlet, (method, query, headers), body, now).await {
             Ok(Heard::Heartbeat) => {
                 tracing::debug!(source = name, "heartbeat");
                 self.note_life(name, now);
@@ -185,18 +200,52 @@ impl Intake {
                 reply
             }
             Err(Refusal::Method) => {
-                self.note_refusal(name, refusals::of_method, body.len() as u64);
+                self.note_refusal(name, refusals::of_method, bytes as u64);
                 return Verdict::Method;
             }
             Err(refusal) => {
-                tracing::warn!(source = name, bytes = body.len(), "a webhook was refused: {refusal}");
+                if let Some(left_out) = self.admit_line(name, refusals::log_key(&refusal)) {
+                    tracing::warn!(source = name, bytes, left_out, "a webhook was refused: {refusal}");
+                }
                 let address = platform.checked_address(&inlet.address);
-                self.refusals.note(name, || refusals::reason(&refusal, address), body.len() as u64, now);
+                self.refusals.note(name, || refusals::reason(&refusal, address), bytes as u64, now);
                 self.tell_operator(name, &refusal, address, now).await;
                 Reply::Refused
             }
         };
         Verdict::Answer(reply, platform.reply(reply))
+    }
+
+    /// Verifies and parses a request: a small one here, a larger one on a thread of its own when it is its turn, so that
+    /// whoever sends much without being believed keeps nobody waiting. The body is dropped as soon as it has been read.
+    async fn believe(
+        &self,
+        reception: &Arc<Reception>,
+        inlet: &Inlet,
+        (method, query, headers): (Method, Option<&str>, &HeaderMap),
+        body: Bytes,
+        now: Timestamp,
+    ) -> Result<Heard, Refusal> {
+        let source = inlet.source.clone();
+        if body.len() <= INLINE_BYTES {
+            let (address, currency) = (inlet.address.as_str(), reception.currency.as_str());
+            return source.platform().hear(&Request { method, query, headers, body: &body, address, currency, now });
+        }
+        let (query, headers) = (query.map(str::to_owned), headers.clone());
+        let (address, currency) = (inlet.address.clone(), reception.currency.clone());
+        let turn = self.turns.clone().acquire_owned().await.expect("the semaphore is never closed");
+        let believing = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            let (query, address, currency) = (query.as_deref(), address.as_str(), currency.as_str());
+            let request = Request { method, query, headers: &headers, body: &body, address, currency, now };
+            source.platform().hear(&request)
+        });
+        believing.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+    }
+
+    /// As [`Refusals::admit_line`], now.
+    fn admit_line(&self, source: &str, key: &'static str) -> Option<u64> {
+        self.refusals.admit_line(source, key, self.clock.elapsed())
     }
 
     /// The source lives, whatever it says.
@@ -211,17 +260,23 @@ impl Intake {
         let (mut hearers, mut verdicts, mut unheard) = (Vec::new(), Verdicts::default(), None);
         if proof == Proof::Unproven {
             if !self.has_room_for_unproven(name, body.len(), now) {
-                tracing::warn!(
-                    source = name,
-                    "a webhook was refused: its signature fits none of the recipes, and enough such were kept in this hour"
-                );
+                if let Some(left_out) = self.admit_line(name, "unproven, too many") {
+                    tracing::warn!(
+                        source = name,
+                        left_out,
+                        "a webhook was refused: its signature fits none of the recipes, and enough such were kept in this hour"
+                    );
+                }
                 self.refusals.note(name, || refusals::TOO_MANY_UNPROVEN.to_owned(), body.len() as u64, now);
                 return Reply::Refused;
             }
-            tracing::warn!(
-                source = name,
-                "the next webhook is told to nobody: its signature fits none of the recipes; look at public_url, registered_url and app_secret"
-            );
+            if let Some(left_out) = self.admit_line(name, "unproven") {
+                tracing::warn!(
+                    source = name,
+                    left_out,
+                    "a webhook is recorded and delivered to nobody: its signature fits none of the recipes; look at public_url, registered_url and app_secret"
+                );
+            }
             // What nobody proved must not make a genuine webhook look like a repeat.
             repeat_keys = vec![RepeatKey::Once(format!("unproven:{}", Uuid::now_v7()))];
         } else {
@@ -237,6 +292,7 @@ impl Intake {
             Proof::Unproven => "none".to_owned(),
             Proof::Own => "own".to_owned(),
         };
+        let is_proven = proof != Proof::Unproven;
         let id = EventId(Uuid::now_v7());
         let event =
             Event { id, kind, source: name.to_owned(), occurred_at, received_at: now, shop, order, data, proof };
@@ -246,7 +302,10 @@ impl Intake {
         let bytes = body.len() as u64;
         match self.store.record(Record { event, body, repeat_keys, hearers, urgent, verdicts }).await {
             Ok(Recorded::New { channels, unjudged }) => {
-                tracing::info!(event = %id, kind, source = name, deliveries = channels.len(), proof = recipe, "webhook recorded");
+                // Of what nobody proved, anybody could fill the log.
+                if is_proven || self.admit_line(name, "unproven, recorded").is_some() {
+                    tracing::info!(event = %id, kind, source = name, deliveries = channels.len(), proof = recipe, "webhook recorded");
+                }
                 self.wake.wake(&channels);
                 if unheard.is_some_and(|unheard| self.signs.unrouted(unheard)) {
                     self.wake.watch().notify_one();
@@ -257,22 +316,29 @@ impl Intake {
                 Reply::Received
             }
             Ok(Recorded::Repeat { of }) => {
-                tracing::info!(event = %of, kind, source = name, "a repeat of a webhook that is known already");
+                if let Some(left_out) = self.admit_line(name, "duplicate") {
+                    tracing::info!(event = %of, kind, source = name, left_out, "a duplicate of a webhook that is known already");
+                }
                 Reply::Received
             }
             Ok(Recorded::Replay) => {
-                tracing::warn!(
-                    kind,
-                    source = name,
-                    "a webhook was refused: its proof has come before, with other content"
-                );
+                if let Some(left_out) = self.admit_line(name, "replayed") {
+                    tracing::warn!(
+                        kind,
+                        source = name,
+                        left_out,
+                        "a webhook was refused: its proof has come before, with other content"
+                    );
+                }
                 self.refusals.note(name, || refusals::REPLAYED.to_owned(), bytes, now);
                 // It may be a genuine one: a second thing that happened in the same millisecond, and came late.
                 self.notices.tell(Topic::Replayed, name, kind, now).await;
                 Reply::Refused
             }
             Err(error) => {
-                tracing::error!(kind, source = name, %error, "a webhook could not be stored; the platform is asked to send it again");
+                if let Some(left_out) = self.admit_line(name, "not stored") {
+                    tracing::error!(kind, source = name, left_out, %error, "a webhook could not be stored; the platform is asked to send it again");
+                }
                 Reply::NotRemembered
             }
         }

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
 
+use jiff::SignedDuration;
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -27,6 +28,11 @@ use crate::store::StoreError;
 use crate::store::Telling;
 use crate::store::sqlite::Sqlite;
 
+/// A notice is said once in this time.
+const HOUR: SignedDuration = SignedDuration::from_hours(1);
+/// After which time one that could not be stored is tried again, should there still be cause for it.
+const RETRY: SignedDuration = SignedDuration::from_secs(10);
+
 /// What a notice is about; `notice.<topic>` in the language files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Topic {
@@ -40,6 +46,8 @@ pub enum Topic {
     Token,
     /// A source's webhook had a token that had come before, with other content.
     Replayed,
+    /// Connections were shed before they had sent a whole request, because slots were short.
+    Crowded,
     /// Messages were given up.
     Dead,
     /// One recipient of several was refused; the others got the message.
@@ -90,6 +98,7 @@ impl Topic {
             Topic::Application => "application",
             Topic::Token => "token",
             Topic::Replayed => "replayed",
+            Topic::Crowded => "crowded",
             Topic::Dead => "dead",
             Topic::Recipient => "recipient",
             Topic::Template => "template",
@@ -114,13 +123,13 @@ pub struct Notices {
     store: Arc<Sqlite>,
     reception: Current<Reception>,
     wake: Wake,
-    /// When each topic and subject was told last, in hours since 1970: the store need not be asked for each of many.
-    told: Arc<Mutex<HashMap<(Topic, String), i64>>>,
+    /// Until when nothing more is said of each topic and subject, so that the store need not be asked for each of many.
+    silent: Arc<Mutex<HashMap<(Topic, String), Timestamp>>>,
 }
 
 impl Notices {
     pub fn new(store: Arc<Sqlite>, reception: Current<Reception>, wake: Wake) -> Self {
-        Self { store, reception, wake, told: Arc::default() }
+        Self { store, reception, wake, silent: Arc::default() }
     }
 
     /// Records a notice, unless the same topic and subject were told within this hour. `detail` must hold no secret and
@@ -135,10 +144,7 @@ impl Notices {
             // The watch sees it by itself, and tells of it when it ends, too.
             return self.wake.watch().notify_one();
         }
-        let hour = now.as_second().div_euclid(3600);
-        if self.told().get(&(topic, subject.to_owned())) == Some(&hour) {
-            return;
-        }
+        let Some(hour) = self.admit(topic, subject, now) else { return };
         let notice = Notice { topic: topic.as_str().to_owned(), subject: Some(subject.to_owned()), ..notice };
         let detail = notice.detail.clone();
         let key = RepeatKey::Once(format!("notice:{}:{subject}:{hour}", topic.as_str()));
@@ -148,13 +154,26 @@ impl Notices {
                 if matches!(recorded, Recorded::New { .. }) {
                     tracing::warn!(topic = topic.as_str(), subject, detail, "the operator is told");
                 }
-                self.told().insert((topic, subject.to_owned()), hour);
                 self.ring(recorded);
             }
             Err(error) => {
-                tracing::error!(topic = topic.as_str(), subject, detail, %error, "a notice to the operator could not be stored")
+                tracing::error!(topic = topic.as_str(), subject, detail, %error, "a notice to the operator could not be stored");
+                self.silent().insert((topic, subject.to_owned()), now + RETRY);
             }
         }
+    }
+
+    /// The hour since 1970 to which a notice belongs, once in each; whoever asks again before its end gets none. A time that
+    /// lies further ahead is of a clock that was set back since.
+    fn admit(&self, topic: Topic, subject: &str, now: Timestamp) -> Option<i64> {
+        let hour = now.as_second().div_euclid(HOUR.as_secs());
+        let mut silent = self.silent();
+        let key = (topic, subject.to_owned());
+        if silent.get(&key).is_some_and(|until| *until > now && until.duration_since(now) <= HOUR) {
+            return None;
+        }
+        silent.insert(key, Timestamp::from_second((hour + 1) * HOUR.as_secs()).unwrap_or(Timestamp::MAX));
+        Some(hour)
     }
 
     /// Changes what the operator is known to know, with the notice that tells him. Answers whether that is so: somebody else
@@ -208,7 +227,7 @@ impl Notices {
         self.wake.wake(&channels);
     }
 
-    fn told(&self) -> MutexGuard<'_, HashMap<(Topic, String), i64>> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    fn silent(&self) -> MutexGuard<'_, HashMap<(Topic, String), Timestamp>> {
+        self.silent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

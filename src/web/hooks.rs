@@ -22,7 +22,9 @@ use crate::flow::intake::Verdict;
 use crate::flow::refusals;
 use crate::platform::Method;
 use crate::platform::Reply;
-use crate::web::server::request::Note;
+use crate::web::server::Limits;
+use crate::web::server::Notes;
+use crate::web::server::connections::Shed;
 use crate::web::server::request::Unread;
 
 /// What the internet sees. Bodies come whole and within the limit: the accept loop sees to that.
@@ -76,12 +78,13 @@ async fn hook(
         }
         _ => return status_of(Verdict::UnknownSource),
     };
-    status_of(intake.receive(&source, method, uri.query(), headers, &body).await)
+    status_of(intake.receive(&source, method, uri.query(), headers, body).await)
 }
 
-/// Notes the webhooks that never come to their source, because their bodies were not read whole.
-pub fn note_unread(intake: Arc<Intake>) -> Note {
-    Arc::new(move |path, unread, bytes| {
+/// Notes the webhooks that never come to their source, because their bodies were not read whole or their connections were shed.
+pub fn notes(intake: Arc<Intake>, limits: Limits) -> Notes {
+    let for_shed = intake.clone();
+    let unread = move |path: &str, unread, bytes| {
         let Some(source) = path.strip_prefix("/hooks/") else { return };
         let reason = || match unread {
             Unread::TooLarge(most) => refusals::too_large(most),
@@ -90,7 +93,15 @@ pub fn note_unread(intake: Arc<Intake>) -> Note {
             Unread::Crowded | Unread::Stopping => refusals::NOT_NOW.to_owned(),
         };
         intake.note_refusal(source.strip_suffix('/').unwrap_or(source), reason, bytes);
-    })
+    };
+    let shed = move |shed: Shed| {
+        let intake = for_shed.clone();
+        // An idle connection that was closed early harms nobody.
+        if shed.unfinished > 0 {
+            tokio::spawn(async move { intake.note_shed(shed.unfinished, limits.max_connections).await });
+        }
+    };
+    Notes { unread: Arc::new(unread), shed: Arc::new(shed) }
 }
 
 fn no_such_address(status: StatusCode) -> Response {

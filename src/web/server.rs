@@ -3,10 +3,12 @@
 //! `poem::Server` sets no timer on half-sent requests, no limit on connections and bodies, and a single half-sent request
 //! holds up its graceful stop. Here each of these has a limit, and handlers stay thin: a request reaches its endpoint with
 //! the body already whole and within the limit, or not at all (413 too large, 408 too slow, 400 broken off, 503 too much at
-//! once).
+//! once). No peer keeps the others out: when connections or memory run short, those that have waited longest for their peer
+//! are shed.
 //!
 //! TLS is the business of the reverse proxy in front.
 
+pub mod connections;
 mod refused;
 pub mod request;
 mod stream;
@@ -20,7 +22,6 @@ use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioTimer;
 use poem::Endpoint;
 use poem::web::LocalAddr;
 use poem::web::RemoteAddr;
@@ -31,27 +32,40 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::web::server::request::Note;
+use crate::web::server::connections::Connection;
+use crate::web::server::connections::Phase;
+use crate::web::server::connections::Shed;
+use crate::web::server::connections::Slot;
+use crate::web::server::request::SMALL_BODY_BYTES;
 use crate::web::server::request::Shared;
-use crate::web::server::request::Standing;
+use crate::web::server::request::UnreadNote;
 use crate::web::server::request::answer;
-use crate::web::server::stream::Impatient;
+use crate::web::server::stream::TimedStream;
 
 /// What one listener grants its peers.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// From the first wait for a request to the end of its header; so also how long a kept-alive connection may idle.
+    /// From the opening of a connection, or the first byte of a further request, to the end of the request's header.
     /// Afterwards the connection is closed without an answer. Default 10 s.
     pub header_timeout: Duration,
+    /// How long a connection may rest after a request; afterwards it is closed. Proxies keep theirs for one to two minutes and
+    /// lose a request when it is closed just before. Default 3 minutes.
+    pub idle_timeout: Duration,
     /// From the end of the header to the end of the body; afterwards 408. Default 10 s.
     pub body_timeout: Duration,
     /// How long an answer may wait for a peer that does not read; afterwards the connection is closed. Default 10 s.
     pub write_timeout: Duration,
     /// Bytes of a request's body, however it is sent; above it 413. Default 1 MiB.
     pub max_body_bytes: usize,
-    /// Bytes of all bodies together that are held at a time; above it 503. At least one body fits. Default 128 MiB.
+    /// Bytes of all requests together, headers and bodies, that are held at a time; above it 503. At least one body fits.
+    /// Default 128 MiB.
     pub max_held_bytes: usize,
-    /// Connections at a time; further ones wait in the listener's queue until one ends. At least 1. Default 1024.
+    /// How long a body over 64 KiB waits for others to leave room for it; afterwards 503. Default 4 s.
+    pub room_timeout: Duration,
+    /// A body that is not whole after this time is shed when another needs its room. Default 2 s.
+    pub stalled_after: Duration,
+    /// Connections at a time; for a further one, the one that has waited longest for its peer is shed. At least 1. Default
+    /// 1024.
     pub max_connections: usize,
     /// How long requests in flight may take to finish after the stop; then they are cut off. Default 8 s.
     pub grace: Duration,
@@ -61,20 +75,32 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             header_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(180),
             body_timeout: Duration::from_secs(10),
             write_timeout: Duration::from_secs(10),
             max_body_bytes: 1024 * 1024,
             max_held_bytes: 128 * 1024 * 1024,
+            room_timeout: Duration::from_secs(4),
+            stalled_after: Duration::from_secs(2),
             max_connections: 1024,
             grace: Duration::from_secs(8),
         }
     }
 }
 
+impl Limits {
+    /// Bytes for bodies that are not small: what is left when each connection holds a header and a small body.
+    fn room_bytes(&self) -> usize {
+        let each = MAX_HEADER_BYTES + self.max_body_bytes.min(SMALL_BODY_BYTES);
+        let left = self.max_held_bytes.saturating_sub(self.max_connections.saturating_mul(each));
+        left.clamp(self.max_body_bytes.min(Semaphore::MAX_PERMITS), Semaphore::MAX_PERMITS)
+    }
+}
+
 /// Header fields of a request; above it 431.
 const MAX_HEADERS: usize = 100;
 /// Bytes of a request's header, and of what is read ahead per connection; above it 431.
-const MAX_HEADER_BYTES: usize = 64 * 1024;
+const MAX_HEADER_BYTES: usize = 16 * 1024;
 /// How long after the stop a half-sent request may take to become whole.
 const STOP_PATIENCE: Duration = Duration::from_millis(500);
 /// What is read and dropped of a request that was answered before its end: so much, so long, and no more.
@@ -83,6 +109,8 @@ const LINGER_TIME: Duration = Duration::from_secs(2);
 /// The wait after an accept that failed for want of something (file descriptors, memory), doubled up to the longest.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 const ACCEPT_PAUSE_LONGEST: Duration = Duration::from_secs(1);
+/// How often it is said what was shed and which log lines were left out.
+const REPORT_EVERY: Duration = Duration::from_secs(1);
 
 /// Serves `endpoint` on `listener` until `shutdown` is cancelled. Then nothing more is accepted, idle connections are
 /// closed at once, half-sent requests have half a second to become whole, requests in flight have `limits.grace` to
@@ -96,38 +124,50 @@ pub async fn serve<E: Endpoint + 'static>(
     limits: Limits,
     shutdown: CancellationToken,
 ) {
-    serve_noting(listener, endpoint, limits, Arc::new(|_, _, _| {}), shutdown).await;
+    serve_noting(listener, endpoint, limits, Notes::default(), shutdown).await;
 }
 
-/// As [`serve`]; and `note` hears of the requests that never reach the endpoint, because their bodies were not read whole.
+/// Called each second in which connections were shed.
+pub type ShedNote = Arc<dyn Fn(Shed) + Send + Sync>;
+
+/// What a listener tells of the requests that never reach its endpoint.
+#[derive(Clone)]
+pub struct Notes {
+    pub unread: UnreadNote,
+    pub shed: ShedNote,
+}
+
+impl Default for Notes {
+    fn default() -> Self {
+        Self { unread: Arc::new(|_, _, _| {}), shed: Arc::new(|_| {}) }
+    }
+}
+
+/// As [`serve`], with notes of the requests that never reach the endpoint.
 pub async fn serve_noting<E: Endpoint + 'static>(
     listener: TcpListener,
     endpoint: E,
     limits: Limits,
-    note: Note,
+    notes: Notes,
     shutdown: CancellationToken,
 ) {
-    let slots = Arc::new(Semaphore::new(limits.max_connections.clamp(1, Semaphore::MAX_PERMITS)));
-    let shared = Arc::new(Shared::new(endpoint, limits, note, shutdown.clone()));
+    let shared = Arc::new(Shared::new(endpoint, limits, notes.unread, shutdown.clone()));
     let connections = TaskTracker::new();
     let cut_off = CancellationToken::new();
+    connections.spawn(report(shared.clone(), notes.shed));
     let mut pause = ACCEPT_PAUSE;
-    while let Some(slot) = shutdown.run_until_cancelled(slots.clone().acquire_owned()).await {
-        let slot = slot.expect("the semaphore is never closed");
-        let Some(accepted) = shutdown.run_until_cancelled(listener.accept()).await else { break };
+    while let Some(accepted) = shutdown.run_until_cancelled(listener.accept()).await {
         match accepted {
             Ok((stream, peer)) => {
                 pause = ACCEPT_PAUSE;
-                let connection = converse(stream, peer, shared.clone());
-                let cut_off = cut_off.clone();
-                connections.spawn(async move {
-                    cut_off.run_until_cancelled(connection).await;
-                    drop(slot);
-                });
+                let Some(slot) = shutdown.run_until_cancelled(shared.connections.take()).await else { break };
+                let (shared, cut_off) = (shared.clone(), cut_off.clone());
+                connections.spawn(async move { cut_off.run_until_cancelled(occupy(slot, stream, peer, shared)).await });
             }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
                 tracing::warn!(%error, delay_ms = pause.as_millis() as u64, "cannot accept connections for the moment");
+                shared.connections.shed_where(|_, _| true);
                 shutdown.run_until_cancelled(tokio::time::sleep(pause)).await;
                 pause = (pause * 2).min(ACCEPT_PAUSE_LONGEST);
             }
@@ -142,6 +182,22 @@ pub async fn serve_noting<E: Endpoint + 'static>(
     }
 }
 
+/// Says each second what was shed and which log lines were left out, until the stop.
+async fn report<E>(shared: Arc<Shared<E>>, note: ShedNote) {
+    let mut ended = false;
+    while !ended {
+        ended = shared.shutdown.run_until_cancelled(tokio::time::sleep(REPORT_EVERY)).await.is_none();
+        shared.refused.log_left_out();
+        let shed = shared.connections.take_shed();
+        if shed != Shed::default() {
+            let Shed { resting, unfinished } = shed;
+            let most = shared.limits.max_connections;
+            tracing::warn!(unfinished, resting, most, "connections were shed to make room for new ones");
+            note(shed);
+        }
+    }
+}
+
 /// Whether an accept failed because of the peer, so that the next one may well succeed.
 fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(
@@ -153,29 +209,32 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     )
 }
 
+/// Converses until the connection ends or is shed.
+async fn occupy<E: Endpoint>(slot: Slot, stream: TcpStream, peer: SocketAddr, shared: Arc<Shared<E>>) {
+    let connection = slot.connection.clone();
+    connection.cut.run_until_cancelled(converse(stream, peer, connection.clone(), shared)).await;
+}
+
 /// One connection from its first byte to its last.
-async fn converse<E: Endpoint>(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared<E>>) {
+async fn converse<E: Endpoint>(stream: TcpStream, peer: SocketAddr, state: Arc<Connection>, shared: Arc<Shared<E>>) {
     // Answers are small and each is awaited: Nagle's algorithm would only delay them. Failing to say so changes nothing else.
     let _ = stream.set_nodelay(true);
     let Ok(local) = stream.local_addr() else { return };
     let limits = shared.limits;
-    let standing = Arc::new(Standing::default());
     let service = service_fn({
-        let (shared, standing) = (shared.clone(), standing.clone());
+        let (shared, state) = (shared.clone(), state.clone());
         let addresses = (LocalAddr(local.into()), RemoteAddr(peer.into()));
         move |request| {
-            let answered = answer(shared.clone(), standing.clone(), addresses.clone(), request);
+            let answered = answer(shared.clone(), state.clone(), addresses.clone(), request);
             async { Ok::<_, Infallible>(answered.await) }
         }
     });
     let mut connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.header_timeout)
         .max_headers(MAX_HEADERS)
         .max_header_size(MAX_HEADER_BYTES)
         .max_buf_size(MAX_HEADER_BYTES)
         .half_close(true)
-        .serve_connection(Impatient::new(stream, limits.write_timeout), service);
+        .serve_connection(TimedStream::new(stream, state.clone(), limits), service);
 
     let ended = tokio::select! {
         biased;
@@ -185,7 +244,7 @@ async fn converse<E: Endpoint>(stream: TcpStream, peer: SocketAddr, shared: Arc<
             Pin::new(&mut connection).graceful_shutdown();
             match tokio::time::timeout(STOP_PATIENCE, &mut connection).await {
                 Ok(ended) => Some(ended),
-                Err(_) if standing.is_in_flight() => Some((&mut connection).await),
+                Err(_) if state.is_in_flight() => Some((&mut connection).await),
                 Err(_) => None,
             }
         }
@@ -194,7 +253,9 @@ async fn converse<E: Endpoint>(stream: TcpStream, peer: SocketAddr, shared: Arc<
     if let Some(Err(error)) = ended {
         tracing::debug!(%error, "a connection ended early");
     }
-    if misread || standing.has_unread() {
+    if misread || state.has_unread() {
+        // It has its answer, so it is the first to make room.
+        state.enter(Phase::Resting);
         linger(connection.into_parts().io.into_inner()).await;
     }
 }

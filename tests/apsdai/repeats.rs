@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::HeaderMap;
 use jiff::SignedDuration;
 use orderbell::domain::event::RepeatKey;
@@ -71,7 +72,7 @@ fn repeats_are_recognised_by_event_time_and_body() {
 /// A daemon's intake with a clock that a test moves.
 fn intake(folder: &std::path::Path, clock: Clock) -> Intake {
     let store = Arc::new(Sqlite::open(&folder.join("bell.db"), now()).unwrap());
-    let inlet = |apsdai| Inlet { source: Source::Apsdai(apsdai), address: String::new() };
+    let inlet = |apsdai| Inlet { source: Arc::new(Source::Apsdai(apsdai)), address: String::new() };
     let inlets = [("signed".to_owned(), inlet(apsdai())), ("password".to_owned(), inlet(by_password()))].into();
     let reception = Current::new(Reception { inlets, currency: "CNY".to_owned(), ..Reception::default() });
     let wake = Wake::default();
@@ -107,7 +108,7 @@ async fn another_body_under_one_proof_is_taken_for_ten_seconds_and_refused_after
         (402, "password", untimed.clone(), r#"{"stock":4}"#, Reply::Received),
     ] {
         seconds.store(second, std::sync::atomic::Ordering::SeqCst);
-        let verdict = intake.receive(source, Method::Post, None, &headers, body.as_bytes()).await;
+        let verdict = intake.receive(source, Method::Post, None, &headers, Bytes::from(body)).await;
         let Verdict::Answer(reply, _) = verdict else { panic!("{verdict:?}") };
         assert_eq!(reply, expected, "second {second}: {body}");
     }

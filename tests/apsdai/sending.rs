@@ -68,7 +68,7 @@ fn samples_of_every_hook_are_believed_in_either_mode_and_speak_of_one_order() {
 async fn sent(signing: Signing, source: &str, kind: Kind) -> (Answer, Vec<String>) {
     let folder = tempfile::tempdir().unwrap();
     let store = Arc::new(Sqlite::open(&folder.path().join("bell.db"), Timestamp::now()).unwrap());
-    let inlet = |apsdai| Inlet { source: Source::Apsdai(apsdai), address: String::new() };
+    let inlet = |apsdai| Inlet { source: Arc::new(Source::Apsdai(apsdai)), address: String::new() };
     let inlets = [("signed".to_owned(), inlet(apsdai())), ("password".to_owned(), inlet(by_password()))].into();
     let reception = Current::new(Reception { inlets, currency: "CNY".to_owned(), ..Reception::default() });
     let wake = Wake::default();

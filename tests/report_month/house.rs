@@ -129,7 +129,8 @@ impl House {
         for (name, value) in &arrival.headers {
             headers.insert(*name, HeaderValue::from_str(value).expect("a header"));
         }
-        let verdict = self.intake.receive(arrival.source, Method::Post, None, &headers, &arrival.body).await;
+        let verdict =
+            self.intake.receive(arrival.source, Method::Post, None, &headers, arrival.body.clone().into()).await;
         let expected = if arrival.is_genuine { Reply::Received } else { Reply::Refused };
         match verdict {
             Verdict::Answer(reply, _) if reply == expected => {}

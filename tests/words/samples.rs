@@ -351,6 +351,7 @@ fn our_own() -> Vec<Sample> {
         notice("application", Some("keeta-sa"), Some("it names application 42")),
         notice("refused", Some("keeta-sa"), Some("checked against https://bell.example.com/hooks/keeta-sa")),
         notice("token", Some("licences"), None),
+        said("crowded", Notice { count: Some(1_476), ..about("crowded", None, Some("1024")) }),
         notice("replayed", Some("licences"), Some("order.cancelled")),
         notice("recipient", Some("owner"), Some("RCPT TO o***@example.com: 550 5.1.1")),
         notice("template", Some("zh-CN/order.placed.md"), Some("line 3: undefined value")),

@@ -3,14 +3,11 @@
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering;
 use std::task::Context;
 use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use bytes::BytesMut;
 use futures_util::FutureExt;
 use http::StatusCode;
 use http::header;
@@ -31,43 +28,49 @@ use tokio_util::sync::CancellationToken;
 
 use crate::web::server::Limits;
 use crate::web::server::STOP_PATIENCE;
+use crate::web::server::connections::Connection;
+use crate::web::server::connections::Connections;
+use crate::web::server::connections::Phase;
 use crate::web::server::refused::Refused;
+
+/// A body of so many bytes is held without being asked for: each connection may have one.
+pub const SMALL_BODY_BYTES: usize = 64 * 1024;
+/// How often it is looked whether one has stalled.
+const RECHECK: Duration = Duration::from_millis(100);
 
 /// What all connections share.
 pub struct Shared<E> {
     pub endpoint: E,
     pub limits: Limits,
     pub shutdown: CancellationToken,
-    /// A permit for each byte of a body that may still be held.
-    held: Arc<Semaphore>,
-    refused: Refused,
-    note: Note,
+    pub connections: Arc<Connections>,
+    pub refused: Refused,
+    /// A permit for each byte of the larger bodies that may still be held.
+    room: Arc<Semaphore>,
+    unread: UnreadNote,
 }
 
 impl<E> Shared<E> {
-    pub fn new(endpoint: E, limits: Limits, note: Note, shutdown: CancellationToken) -> Self {
-        let held = limits.max_held_bytes.clamp(limits.max_body_bytes, Semaphore::MAX_PERMITS);
-        Self { endpoint, limits, shutdown, held: Arc::new(Semaphore::new(held)), refused: Refused::default(), note }
-    }
-}
-
-/// Where a connection stands.
-#[derive(Default)]
-pub struct Standing {
-    /// From the end of a request's header to the last byte of its answer.
-    in_flight: AtomicBool,
-    /// An answer went out although the request was not read to its end: what the peer still sends must be read and
-    /// dropped, or the answer is lost to a reset.
-    unread: AtomicBool,
-}
-
-impl Standing {
-    pub fn is_in_flight(&self) -> bool {
-        self.in_flight.load(Ordering::Acquire)
+    pub fn new(endpoint: E, limits: Limits, unread: UnreadNote, shutdown: CancellationToken) -> Self {
+        let connections = Arc::new(Connections::new(limits.max_connections));
+        let (room, refused) = (Arc::new(Semaphore::new(limits.room_bytes())), Refused::default());
+        Self { endpoint, limits, shutdown, connections, refused, room, unread }
     }
 
-    pub fn has_unread(&self) -> bool {
-        self.unread.load(Ordering::Acquire)
+    /// Room for a larger body, once there is some. Bodies that have stalled make room for those that come.
+    async fn room_for(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Unread> {
+        let permits = u32::try_from(bytes).map_err(|_| Unread::TooLarge(bytes))?;
+        let waiting = async {
+            loop {
+                let acquired = self.room.clone().acquire_many_owned(permits);
+                if let Ok(Ok(permit)) = tokio::time::timeout(RECHECK, acquired).await {
+                    return permit;
+                }
+                self.connections
+                    .shed_where(|phase, lasted| phase == Phase::Body && lasted >= self.limits.stalled_after);
+            }
+        };
+        tokio::time::timeout(self.limits.room_timeout, waiting).await.map_err(|_| Unread::Crowded)
     }
 }
 
@@ -83,22 +86,24 @@ pub enum Unread {
     Stopping,
 }
 
-/// Hears of each request whose body was not read to its end: its path, why, and how many bytes had come or were announced.
-pub type Note = Arc<dyn Fn(&str, Unread, u64) + Send + Sync>;
+/// Called for each request whose body was not read to its end: its path, why, and how many bytes had come or were announced.
+pub type UnreadNote = Arc<dyn Fn(&str, Unread, u64) + Send + Sync>;
 
 /// Answers one request.
 pub async fn answer<E: Endpoint>(
     shared: Arc<Shared<E>>,
-    standing: Arc<Standing>,
+    connection: Arc<Connection>,
     addresses: (LocalAddr, RemoteAddr),
     request: http::Request<Incoming>,
 ) -> hyper::Response<AnswerBody> {
-    standing.in_flight.store(true, Ordering::Release);
+    connection.enter(Phase::Body);
     let (parts, body) = request.into_parts();
     let (local, remote) = addresses;
     let (method, uri, peer) = (parts.method.clone(), parts.uri.clone(), remote.clone());
-    let response = match read(body, &shared).await {
-        Ok((body, _held)) => {
+    let read = read(body, &shared).await;
+    connection.enter(Phase::Busy);
+    let response = match read {
+        Ok((body, _room)) => {
             let parts = (parts, local, remote, Scheme::HTTP).into();
             let request = poem::Request::from_parts(parts, poem::Body::from_bytes(body));
             // It is not polled again after a panic, so what it left half done is only dropped.
@@ -117,18 +122,19 @@ pub async fn answer<E: Endpoint>(
             }
         }
         Err((why, bytes)) => {
-            standing.unread.store(true, Ordering::Release);
+            connection.mark_unread();
             let response = unread(why);
             shared.refused.log(response.status(), &method, uri.path(), &peer);
-            (shared.note)(uri.path(), why, bytes);
+            (shared.unread)(uri.path(), why, bytes);
             response
         }
     };
-    hyper::Response::from(response).map(|inner| AnswerBody { inner, standing })
+    connection.enter(Phase::Answering);
+    hyper::Response::from(response).map(|inner| AnswerBody { inner, connection })
 }
 
-/// The whole body, and the permits for its bytes; or why not, and how many bytes came or were announced. Never holds more than
-/// the limits, whatever the sender announced.
+/// The whole body, and the room it takes; or why not, and how many bytes came or were announced. Never holds more than the
+/// limits, whatever the sender announced.
 async fn read<E>(body: Incoming, shared: &Shared<E>) -> Result<(Bytes, Option<OwnedSemaphorePermit>), (Unread, u64)> {
     if body.is_end_stream() {
         return Ok((Bytes::new(), None));
@@ -145,23 +151,25 @@ async fn read<E>(body: Incoming, shared: &Shared<E>) -> Result<(Bytes, Option<Ow
     let mut came = 0;
     let collected = tokio::select! {
         biased;
-        collected = collect(body, limits.max_body_bytes, &shared.held, &mut came) => collected,
+        collected = collect(body, shared, &mut came) => collected,
         () = tokio::time::sleep(limits.body_timeout) => Err(Unread::Late(limits.body_timeout)),
         () = stopping => Err(Unread::Stopping),
     };
     collected.map_err(|why| (why, came))
 }
 
-/// Takes a permit for each byte as it comes, so that a peer holds no more than it has sent.
-async fn collect(
+/// Once a body is no longer small, it has room for all of it before more is read: for what was announced, or else for the most
+/// that may come. So bodies that wait for room hold next to nothing, and none waits for another that waits.
+async fn collect<E>(
     body: Incoming,
-    limit: usize,
-    held: &Arc<Semaphore>,
+    shared: &Shared<E>,
     came: &mut u64,
 ) -> Result<(Bytes, Option<OwnedSemaphorePermit>), Unread> {
+    let limit = shared.limits.max_body_bytes;
+    let most = body.size_hint().exact().map_or(limit, |exact| usize::try_from(exact).unwrap_or(limit));
     let mut body = Limited::new(body, limit);
-    let mut whole = BytesMut::new();
-    let mut permits: Option<OwnedSemaphorePermit> = None;
+    let mut whole = Vec::new();
+    let mut room = None;
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| match error.is::<LengthLimitError>() {
             true => Unread::TooLarge(limit),
@@ -169,15 +177,14 @@ async fn collect(
         })?;
         let Ok(data) = frame.into_data() else { continue };
         *came += data.len() as u64;
-        let bytes = u32::try_from(data.len()).map_err(|_| Unread::TooLarge(limit))?;
-        let more = held.clone().try_acquire_many_owned(bytes).map_err(|_| Unread::Crowded)?;
-        match &mut permits {
-            Some(permits) => permits.merge(more),
-            None => permits = Some(more),
+        let length = whole.len() + data.len();
+        if length > SMALL_BODY_BYTES && room.is_none() {
+            room = Some(shared.room_for(most).await?);
+            whole.reserve_exact(most - whole.len());
         }
         whole.extend_from_slice(&data);
     }
-    Ok((whole.freeze(), permits))
+    Ok((whole.into(), room))
 }
 
 fn unread(why: Unread) -> poem::Response {
@@ -203,7 +210,7 @@ type PoemBody = http_body_util::combinators::BoxBody<Bytes, std::io::Error>;
 /// An answer's body, which marks its request as finished when it has been handed to the socket.
 pub struct AnswerBody {
     inner: PoemBody,
-    standing: Arc<Standing>,
+    connection: Arc<Connection>,
 }
 
 impl Body for AnswerBody {
@@ -225,6 +232,6 @@ impl Body for AnswerBody {
 
 impl Drop for AnswerBody {
     fn drop(&mut self) {
-        self.standing.in_flight.store(false, Ordering::Release);
+        self.connection.enter(Phase::Resting);
     }
 }

@@ -1,0 +1,224 @@
+//! The connections that are open and what each waits for, so that those that only occupy a slot make room when slots are short.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// How long it is waited for a slot before one more connection is shed: one that was shed ends within a moment.
+const RECHECK: Duration = Duration::from_millis(20);
+
+/// What a connection waits for; the earlier in this list, the sooner it is shed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// For the next request; nothing of it has come.
+    Resting,
+    /// For the first byte after the connection was opened, or for the rest of a request's head.
+    Head,
+    /// For the rest of a request's body.
+    Body,
+    /// For the peer to read the answer.
+    Answering,
+    /// For us. Never shed.
+    Busy,
+}
+
+impl Phase {
+    const ALL: [Phase; 5] = [Phase::Resting, Phase::Head, Phase::Body, Phase::Answering, Phase::Busy];
+    const BITS: u32 = 3;
+}
+
+/// One connection, as its task and those who look for a slot see it.
+pub struct Connection {
+    begin: Instant,
+    /// Milliseconds from `begin` to the phase's beginning, and the phase in the lowest bits.
+    state: AtomicU64,
+    /// An answer went out although the request was not read to its end: what the peer still sends must be read and
+    /// dropped, or the answer is lost to a reset.
+    unread: AtomicBool,
+    /// Cancelled when it is shed.
+    pub cut: CancellationToken,
+}
+
+impl Connection {
+    fn new(begin: Instant) -> Self {
+        let connection =
+            Self { begin, state: AtomicU64::new(0), unread: AtomicBool::new(false), cut: CancellationToken::new() };
+        connection.enter(Phase::Head);
+        connection
+    }
+
+    pub fn enter(&self, phase: Phase) {
+        let since = u64::try_from(self.begin.elapsed().as_millis()).unwrap_or(u64::MAX >> Phase::BITS);
+        self.state.store(since << Phase::BITS | phase as u64, Ordering::Release);
+    }
+
+    /// The phase, and when it began.
+    pub fn phase(&self) -> (Phase, Instant) {
+        let state = self.state.load(Ordering::Acquire);
+        let phase = Phase::ALL[(state & ((1 << Phase::BITS) - 1)) as usize];
+        (phase, self.begin + Duration::from_millis(state >> Phase::BITS))
+    }
+
+    /// From the end of a request's head to the last byte of its answer.
+    pub fn is_in_flight(&self) -> bool {
+        !matches!(self.phase().0, Phase::Resting | Phase::Head)
+    }
+
+    pub fn mark_unread(&self) {
+        self.unread.store(true, Ordering::Release);
+    }
+
+    pub fn has_unread(&self) -> bool {
+        self.unread.load(Ordering::Acquire)
+    }
+}
+
+/// How many connections were shed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Shed {
+    /// Kept alive after a request, and idle.
+    pub resting: u64,
+    /// Without a whole request, or with an answer that the peer did not read.
+    pub unfinished: u64,
+}
+
+/// All connections of one listener.
+pub struct Connections {
+    begin: Instant,
+    slots: Arc<Semaphore>,
+    open: Mutex<HashMap<u64, Arc<Connection>>>,
+    next: AtomicU64,
+    shed: Mutex<Shed>,
+}
+
+impl Connections {
+    /// `most` at a time, at least one.
+    pub fn new(most: usize) -> Self {
+        Self {
+            begin: Instant::now(),
+            slots: Arc::new(Semaphore::new(most.clamp(1, Semaphore::MAX_PERMITS))),
+            open: Mutex::default(),
+            next: AtomicU64::new(0),
+            shed: Mutex::default(),
+        }
+    }
+
+    /// Takes a slot for a new connection; where none is free, the connection that has waited longest for its peer is shed.
+    /// While all of them wait for us, so does the new one.
+    pub async fn take(self: &Arc<Self>) -> Slot {
+        loop {
+            if let Ok(permit) = self.slots.clone().try_acquire_owned() {
+                return self.slot(permit);
+            }
+            self.shed_where(|_, _| true);
+            if let Ok(Ok(permit)) = tokio::time::timeout(RECHECK, self.slots.clone().acquire_owned()).await {
+                return self.slot(permit);
+            }
+        }
+    }
+
+    /// Sheds the connection that has waited longest for its peer, of those that `is_meant` by their phase and how long it has
+    /// lasted. Answers whether there was one.
+    pub fn shed_where(&self, is_meant: impl Fn(Phase, Duration) -> bool) -> bool {
+        let mut open = self.open();
+        let waiting = open.iter().map(|(id, connection)| (connection.phase(), *id));
+        let meant =
+            waiting.filter(|((phase, since), _)| *phase != Phase::Busy && is_meant(*phase, since.elapsed())).min();
+        let Some(((phase, _), id)) = meant else { return false };
+        // It is closed when its task has ended; until then it must not be chosen once more.
+        if let Some(connection) = open.remove(&id) {
+            connection.cut.cancel();
+        }
+        drop(open);
+        let mut shed = self.shed.lock().unwrap_or_else(PoisonError::into_inner);
+        match phase {
+            Phase::Resting => shed.resting += 1,
+            _ => shed.unfinished += 1,
+        }
+        true
+    }
+
+    /// How many were shed since this was asked last.
+    pub fn take_shed(&self) -> Shed {
+        std::mem::take(&mut *self.shed.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn slot(self: &Arc<Self>, permit: OwnedSemaphorePermit) -> Slot {
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        let connection = Arc::new(Connection::new(self.begin));
+        self.open().insert(id, connection.clone());
+        Slot { id, connection, connections: self.clone(), _permit: permit }
+    }
+
+    fn open(&self) -> MutexGuard<'_, HashMap<u64, Arc<Connection>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A connection's right to be open; it ends when this is dropped.
+pub struct Slot {
+    id: u64,
+    pub connection: Arc<Connection>,
+    connections: Arc<Connections>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.connections.open().remove(&self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Connections in these phases, each a second younger than the one before it.
+    async fn in_phases(phases: &[Phase]) -> (Arc<Connections>, Vec<Slot>) {
+        let connections = Arc::new(Connections::new(phases.len()));
+        let mut slots = Vec::new();
+        for phase in phases {
+            let slot = connections.take().await;
+            slot.connection.enter(*phase);
+            slots.push(slot);
+            tokio::time::advance(Duration::from_secs(1)).await;
+        }
+        (connections, slots)
+    }
+
+    fn shed(slots: &[Slot]) -> Vec<usize> {
+        (0..slots.len()).filter(|index| slots[*index].connection.cut.is_cancelled()).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_idle_are_shed_first_then_whoever_has_waited_longest_and_never_what_waits_for_us() {
+        let phases =
+            [Phase::Busy, Phase::Answering, Phase::Body, Phase::Head, Phase::Head, Phase::Resting, Phase::Busy];
+        let (connections, slots) = in_phases(&phases).await;
+        let mut sequence = Vec::new();
+        while connections.shed_where(|_, _| true) {
+            sequence.push(shed(&slots).into_iter().find(|index| !sequence.contains(index)).unwrap());
+        }
+        assert_eq!(sequence, [5, 3, 4, 2, 1]);
+        assert_eq!(connections.take_shed(), Shed { resting: 1, unfinished: 4 });
+        assert_eq!(connections.take_shed(), Shed::default());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slot_that_was_shed_is_free_when_its_connection_has_ended() {
+        let (connections, mut slots) = in_phases(&[Phase::Head, Phase::Head]).await;
+        let taking = tokio::spawn({
+            let connections = connections.clone();
+            async move { connections.take().await }
+        });
+        slots[0].connection.cut.cancelled().await;
+        assert!(!taking.is_finished());
+        slots.remove(0);
+        taking.await.unwrap();
+    }
+}
