@@ -11,6 +11,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
+use crate::domain::log_limit::LogLimit;
+use crate::domain::pace::Elapsed;
 use crate::flow::Clock;
 use crate::platform::Refusal;
 use crate::store::history::Refused;
@@ -64,9 +66,24 @@ pub const BROKEN_OFF: &str = "its body was broken off or malformed";
 pub const NOT_NOW: &str =
     "there was too much at once, or orderbell was stopping; the sender was asked to send it again";
 
-/// The refusals that are still to be noted, by source.
+/// What the log lines of a refusal are counted by, besides its source.
+pub fn log_key(refusal: &Refusal) -> &'static str {
+    match refusal {
+        Refusal::Signature => "signature",
+        Refusal::Token => "token",
+        Refusal::Stale { .. } => "stale",
+        Refusal::AnotherApp(_) => "application",
+        Refusal::Shape(_) => "shape",
+        Refusal::Method => "method",
+    }
+}
+
+/// The refusals that are still to be noted, by source; and which lines the log has of what strangers cause.
 #[derive(Clone, Default)]
-pub struct Refusals(Arc<Mutex<HashMap<String, Minute>>>);
+pub struct Refusals {
+    sources: Arc<Mutex<HashMap<String, Minute>>>,
+    log: Arc<LogLimit<(String, &'static str)>>,
+}
 
 #[derive(Default)]
 struct Minute {
@@ -101,6 +118,18 @@ impl Refusals {
         }
     }
 
+    /// How many log lines of this source and key were left out before this one, or `None` when this one is to be left out too.
+    pub fn admit_line(&self, source: &str, key: &'static str, now: Elapsed) -> Option<u64> {
+        self.log.admit(&(source.to_owned(), key), now)
+    }
+
+    /// Logs how many lines were left out, where no further one has said so.
+    fn log_left_out(&self, now: Elapsed) {
+        for ((source, key), left_out) in self.log.overdue(now) {
+            tracing::warn!(source, key, left_out, "log lines of webhooks like the last one were left out");
+        }
+    }
+
     /// Takes what is to be stored now. Of a minute that goes on, the number of those beyond is not known yet.
     fn lot(&self, goes_on: impl Fn(i64) -> bool) -> Vec<Refused> {
         let mut lot = Vec::new();
@@ -114,7 +143,7 @@ impl Refusals {
     }
 
     fn sources(&self) -> MutexGuard<'_, HashMap<String, Minute>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.sources.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -136,6 +165,7 @@ fn minute_of(at: Timestamp) -> i64 {
 pub async fn keep(refusals: Refusals, store: Arc<Sqlite>, clock: Clock, shutdown: CancellationToken) {
     loop {
         let ended = shutdown.run_until_cancelled(tokio::time::sleep(LOT_EVERY)).await.is_none();
+        refusals.log_left_out(clock.elapsed());
         let this_minute = minute_of(clock.now());
         let lot = refusals.lot(|minute| !ended && minute == this_minute);
         if !lot.is_empty()
