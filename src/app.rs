@@ -1,5 +1,6 @@
 //! The whole daemon: builds the rooms from a configuration and runs them until it is told to stop.
 
+mod open_files;
 pub mod reload;
 pub mod trial;
 
@@ -131,6 +132,7 @@ async fn build(
     let store = Arc::new(store);
     let limits = Limits {
         max_body_bytes: usize::try_from(config.server.max_body_bytes).unwrap_or(usize::MAX),
+        max_connections: open_files::connections(open_files::raise_limit(), Limits::default().max_connections),
         ..Limits::default()
     };
     let (server_settings, store_settings) = (config.server.clone(), config.store.clone());

@@ -5,7 +5,9 @@ mod support;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use std::time::Instant;
 
+use jiff::SignedDuration;
 use jiff::Timestamp;
 use orderbell::domain::template::Templates;
 use orderbell::flow::Clock;
@@ -35,6 +37,8 @@ use crate::support::Scene;
 use crate::support::begin;
 use crate::support::begin_post;
 use crate::support::in_time;
+use crate::support::keeta::Envelope;
+use crate::support::log;
 use crate::support::read;
 use crate::support::request;
 
@@ -83,6 +87,36 @@ async fn what_is_too_large_or_comes_by_another_method_is_among_the_refusals() {
     let sources = "SELECT count(DISTINCT source) FROM refusals";
     let sources: i64 = daemon.connection().query_row(sources, [], |row| row.get(0)).unwrap();
     assert_eq!(sources, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_refused_webhooks_is_a_line_a_second_that_counts_the_others() {
+    let scene = Scene::still(Timestamp::now(), Rules::new()).await;
+    let daemon = scene.start(&scene.robot("kitchen", "")).await;
+    let begun = Instant::now();
+    for _ in 0..150 {
+        assert_eq!(daemon.post(b"[1]").await.status, 401);
+        assert_eq!(daemon.post_to("nobody", b"[1]").await.status, 404);
+    }
+    // A captured webhook, sent again and again.
+    let captured = Envelope::new(1002, "m-1", "{}", scene.hands.now()).body();
+    for _ in 0..150 {
+        daemon.acknowledged(&captured).await;
+    }
+    let lines = |what: &str| log().lines().filter(|line| line.contains(what)).map(str::to_owned).collect::<Vec<_>>();
+    let seconds = begun.elapsed().as_secs() as usize;
+    assert_eq!(lines("a webhook was refused").len(), 1, "of one source and reason, while the clock stands still");
+    assert_eq!(lines("a duplicate of a webhook").len(), 1);
+    let unknown = lines("a request was refused").into_iter().filter(|line| line.contains("404")).count();
+    assert!((1..=2 + seconds).contains(&unknown), "{unknown} lines in {seconds} s");
+    scene.forward(SignedDuration::from_secs(1));
+    let counted = async {
+        while !lines("left_out=149").iter().any(|line| line.contains("shape")) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    in_time(counted).await;
+    daemon.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
