@@ -4,7 +4,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
 use tokio::signal::unix::Signal;
 use tokio::signal::unix::SignalKind;
 use tokio::signal::unix::signal;
@@ -19,6 +18,7 @@ use crate::cli::configuration;
 use crate::cli::log;
 use crate::config::footprint::Footprint;
 use crate::flow::Clock;
+use crate::web::server;
 
 /// How often it is looked whether the configuration has changed.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -34,7 +34,7 @@ pub async fn run(file: &Path) -> Result<(), Failure> {
     }
     let config = loaded.config;
     let listen = config.server.listen;
-    let hooks = TcpListener::bind(listen).await.map_err(|error| {
+    let hooks = server::listen(listen).map_err(|error| {
         Failure::Failed(format!("server.listen = \"{listen}\" cannot be used: {error}; is another orderbell running?"))
     })?;
     let shutdown = CancellationToken::new();

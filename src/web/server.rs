@@ -27,6 +27,7 @@ use poem::web::LocalAddr;
 use poem::web::RemoteAddr;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
+use tokio::net::TcpSocket;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -109,8 +110,22 @@ const LINGER_TIME: Duration = Duration::from_secs(2);
 /// The wait after an accept that failed for want of something (file descriptors, memory), doubled up to the longest.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 const ACCEPT_PAUSE_LONGEST: Duration = Duration::from_secs(1);
+/// The most that a system takes by default.
+const BACKLOG: u32 = 4096;
 /// How often it is said what was shed and which log lines were left out.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
+
+/// Listens on an address, with as long a queue of connections that nobody has accepted yet as the system allows: where it
+/// overflows, a peer tries again only after a second.
+///
+/// # Errors
+/// When the address cannot be used.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
 
 /// Serves `endpoint` on `listener` until `shutdown` is cancelled. Then nothing more is accepted, idle connections are
 /// closed at once, half-sent requests have half a second to become whole, requests in flight have `limits.grace` to

@@ -9,8 +9,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// How long it is waited for a slot before one more connection is shed: one that was shed ends within a moment.
-const RECHECK: Duration = Duration::from_millis(20);
+/// How often it is looked for a slot while every connection waits for us.
+const RECHECK: Duration = Duration::from_millis(5);
+/// So many connections may be closing, because they were shed, beside those that are open.
+const CLOSING: usize = 64;
 
 /// What a connection waits for; the earlier in this list, the sooner it is shed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -90,7 +92,9 @@ pub struct Shed {
 /// All connections of one listener.
 pub struct Connections {
     begin: Instant,
-    slots: Arc<Semaphore>,
+    most: usize,
+    /// A permit for each socket, those that are closing included.
+    sockets: Arc<Semaphore>,
     open: Mutex<HashMap<u64, Arc<Connection>>>,
     next: AtomicU64,
     shed: Mutex<Shed>,
@@ -99,9 +103,11 @@ pub struct Connections {
 impl Connections {
     /// `most` at a time, at least one.
     pub fn new(most: usize) -> Self {
+        let most = most.clamp(1, Semaphore::MAX_PERMITS - CLOSING);
         Self {
             begin: Instant::now(),
-            slots: Arc::new(Semaphore::new(most.clamp(1, Semaphore::MAX_PERMITS))),
+            most,
+            sockets: Arc::new(Semaphore::new(most + CLOSING)),
             open: Mutex::default(),
             next: AtomicU64::new(0),
             shed: Mutex::default(),
@@ -111,15 +117,14 @@ impl Connections {
     /// Takes a slot for a new connection; where none is free, the connection that has waited longest for its peer is shed.
     /// While all of them wait for us, so does the new one.
     pub async fn take(self: &Arc<Self>) -> Slot {
-        loop {
-            if let Ok(permit) = self.slots.clone().try_acquire_owned() {
-                return self.slot(permit);
-            }
-            self.shed_where(|_, _| true);
-            if let Ok(Ok(permit)) = tokio::time::timeout(RECHECK, self.slots.clone().acquire_owned()).await {
-                return self.slot(permit);
-            }
+        let permit = self.sockets.clone().acquire_owned().await.expect("the semaphore is never closed");
+        while self.open().len() >= self.most && !self.shed_where(|_, _| true) {
+            tokio::time::sleep(RECHECK).await;
         }
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        let connection = Arc::new(Connection::new(self.begin));
+        self.open().insert(id, connection.clone());
+        Slot { id, connection, connections: self.clone(), _permit: permit }
     }
 
     /// Sheds the connection that has waited longest for its peer, of those that `is_meant` by their phase and how long it has
@@ -130,7 +135,7 @@ impl Connections {
         let meant =
             waiting.filter(|((phase, since), _)| *phase != Phase::Busy && is_meant(*phase, since.elapsed())).min();
         let Some(((phase, _), id)) = meant else { return false };
-        // It is closed when its task has ended; until then it must not be chosen once more.
+        // Its task closes it at its next step; its slot is free at once.
         if let Some(connection) = open.remove(&id) {
             connection.cut.cancel();
         }
@@ -146,13 +151,6 @@ impl Connections {
     /// How many were shed since this was asked last.
     pub fn take_shed(&self) -> Shed {
         std::mem::take(&mut *self.shed.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn slot(self: &Arc<Self>, permit: OwnedSemaphorePermit) -> Slot {
-        let id = self.next.fetch_add(1, Ordering::Relaxed);
-        let connection = Arc::new(Connection::new(self.begin));
-        self.open().insert(id, connection.clone());
-        Slot { id, connection, connections: self.clone(), _permit: permit }
     }
 
     fn open(&self) -> MutexGuard<'_, HashMap<u64, Arc<Connection>>> {
@@ -210,15 +208,27 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_slot_that_was_shed_is_free_when_its_connection_has_ended() {
-        let (connections, mut slots) = in_phases(&[Phase::Head, Phase::Head]).await;
-        let taking = tokio::spawn({
-            let connections = connections.clone();
-            async move { connections.take().await }
-        });
-        slots[0].connection.cut.cancelled().await;
-        assert!(!taking.is_finished());
-        slots.remove(0);
-        taking.await.unwrap();
+    async fn the_slot_of_what_was_shed_is_free_at_once_and_only_some_may_be_closing() {
+        let (connections, slots) = in_phases(&[Phase::Head, Phase::Busy]).await;
+        let mut taken = Vec::new();
+        for _ in 0..CLOSING {
+            taken.push(connections.take().await);
+        }
+        assert_eq!(shed(&slots), [0]);
+        assert_eq!(shed(&taken).len(), CLOSING - 1, "each but the last made room for the next");
+        let taking = tokio::time::timeout(Duration::from_secs(60), connections.take());
+        assert!(taking.await.is_err(), "so many are closing already");
+        drop(taken.remove(0));
+        connections.take().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn where_all_wait_for_us_a_new_connection_waits_for_one_of_them() {
+        let (connections, slots) = in_phases(&[Phase::Busy, Phase::Busy]).await;
+        let taking = tokio::time::timeout(Duration::from_secs(60), connections.take());
+        assert!(taking.await.is_err());
+        slots[1].connection.enter(Phase::Resting);
+        connections.take().await;
+        assert_eq!(shed(&slots), [1]);
     }
 }
