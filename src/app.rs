@@ -4,6 +4,8 @@ mod open_files;
 pub mod reload;
 pub mod trial;
 
+use std::io;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -68,6 +70,14 @@ pub enum StartError {
 /// The sockets, already bound: a test binds them to port 0.
 pub struct Listeners {
     pub hooks: TcpListener,
+}
+
+impl Listeners {
+    /// # Errors
+    /// When an address cannot be used.
+    pub fn bind(hooks: SocketAddr) -> io::Result<Self> {
+        Ok(Self { hooks: server::listen(hooks)? })
+    }
 }
 
 /// Runs the daemon until `shutdown`; then answers what is in flight, finishes or releases what is being sent, and returns

@@ -18,7 +18,6 @@ use crate::cli::configuration;
 use crate::cli::log;
 use crate::config::footprint::Footprint;
 use crate::flow::Clock;
-use crate::web::server;
 
 /// How often it is looked whether the configuration has changed.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -34,14 +33,14 @@ pub async fn run(file: &Path) -> Result<(), Failure> {
     }
     let config = loaded.config;
     let listen = config.server.listen;
-    let hooks = server::listen(listen).map_err(|error| {
+    let listeners = Listeners::bind(listen).map_err(|error| {
         Failure::Failed(format!("server.listen = \"{listen}\" cannot be used: {error}; is another orderbell running?"))
     })?;
     let shutdown = CancellationToken::new();
     stop_on_signal(shutdown.clone())?;
     let asked = Arc::new(Notify::new());
     notify_on_hangup(asked.clone())?;
-    let address = hooks.local_addr().unwrap_or(listen);
+    let address = listeners.hooks.local_addr().unwrap_or(listen);
     for name in config.sources.keys() {
         tracing::info!(
             source = name,
@@ -50,7 +49,7 @@ pub async fn run(file: &Path) -> Result<(), Failure> {
         );
     }
     let watch = Watch { file: file.to_owned(), before, look_every: LOOK_EVERY, asked };
-    app::run_watching(config, watch, Listeners { hooks }, Clock::system(), shutdown)
+    app::run_watching(config, watch, listeners, Clock::system(), shutdown)
         .await
         .map_err(|error| Failure::Failed(error.to_string()))?;
     tracing::info!("stopped");
