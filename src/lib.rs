@@ -33,6 +33,7 @@
 //! | 6 | A template that fails never silences an event: the plain form goes out, and the operator hears of it once. | `a_template_that_fails_never_silences_an_event` |
 //! | 7 | We say no for two reasons: we do not believe it, or we cannot remember it now. What we believe and cannot read is kept whole. | `each_bad_request_gets_its_answer_and_the_daemon_lives_on`, `a_full_disk_is_answered_503_and_the_daemon_recovers_by_itself` |
 //! | 8 | Secrets never appear in a log, an error, a page, a metric or an API answer; nor do buyers' data in logs. | `no_secret_and_no_buyer_is_in_any_log`, `values_under_key_like_names_are_masked_wherever_they_stand` |
+//! | 9 | Nothing unsigned costs more than linear work with a small constant, and no stranger's connections or requests keep genuine webhooks out. | `of_more_than_64_members_nothing_further_is_read`, `a_large_body_waits_for_a_thread_of_its_own_and_nobody_waits_for_it`, `however_many_connections_are_left_half_open_a_whole_request_is_answered`, `large_bodies_together_take_no_more_memory_than_was_granted_and_small_ones_are_not_kept_out`, `a_flood_of_refused_webhooks_is_a_line_a_second_that_counts_the_others` |
 //!
 //! # The walk of one webhook
 //!
