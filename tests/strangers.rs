@@ -98,6 +98,23 @@ fn a_large_body_waits_for_a_thread_of_its_own_and_nobody_waits_for_it() {
 }
 
 #[tokio::test]
+async fn the_operator_is_notified_of_shed_connections_once_an_hour_with_figures() {
+    let folder = tempfile::tempdir().unwrap();
+    let intake = intake(folder.path());
+    for unfinished in [1_476, 2_000] {
+        intake.note_shed(unfinished, 1024).await;
+    }
+    let store = rusqlite::Connection::open(folder.path().join("bell.db")).unwrap();
+    let stored: Vec<String> = {
+        let mut rows = store.prepare("SELECT event FROM events WHERE kind = 'operator.notice'").unwrap();
+        rows.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    };
+    let notice = &serde_json::from_str::<serde_json::Value>(&stored[0]).unwrap()["data"]["notice"];
+    assert_eq!((stored.len(), &notice["topic"], &notice["count"]), (1, &"crowded".into(), &1_476.into()), "{stored:?}");
+    assert_eq!(notice["detail"], "1024");
+}
+
+#[tokio::test]
 async fn no_bytes_on_a_connection_disturb_the_next_one() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
