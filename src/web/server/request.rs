@@ -168,7 +168,9 @@ async fn collect<E>(
     let limit = shared.limits.max_body_bytes;
     let most = body.size_hint().exact().map_or(limit, |exact| usize::try_from(exact).unwrap_or(limit));
     let mut body = Limited::new(body, limit);
+    // No more than it may take: growing by itself, it would take up to twice that.
     let mut whole = Vec::new();
+    whole.reserve_exact(most.min(SMALL_BODY_BYTES));
     let mut room = None;
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| match error.is::<LengthLimitError>() {
