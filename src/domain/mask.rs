@@ -1,4 +1,11 @@
-//! Masks the values of key-like names in a JSON body, so that no licence key or password is ever stored.
+//! Masks the values of key-like names in a JSON body, so that no licence key or password is ever stored; and, in [`known`], the
+//! secrets of a channel wherever they stand in what its receiver says.
+
+mod address;
+mod forms;
+pub mod known;
+pub mod tokens;
+mod views;
 
 use std::borrow::Cow;
 use std::sync::LazyLock;

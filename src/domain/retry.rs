@@ -6,6 +6,7 @@ use sha2::Digest;
 use sha2::Sha256;
 
 use crate::domain::event::DeliveryId;
+use crate::domain::mask::known::Mask;
 use crate::domain::message::Form;
 
 /// What an attempt came to. A variant exists because something else is done about it.
@@ -54,7 +55,7 @@ impl Outcome {
     }
 }
 
-/// An outcome with the far side's last word, shortened and free of secrets.
+/// An outcome with the receiver's last word; once it is [`masked`](Answer::masked), shortened and free of secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     pub outcome: Outcome,
@@ -68,6 +69,15 @@ impl Answer {
     pub fn own_words(&self) -> &str {
         own_words(&self.words)
     }
+
+    /// As it may be stored and shown: what the receiver said masked, on one line, and short.
+    #[must_use]
+    pub fn masked(self, mask: &Mask) -> Self {
+        let Some((own, said)) = self.words.split_once(OPENS) else { return self };
+        let said = mask.said(said.strip_suffix(CLOSES).unwrap_or(said));
+        let words = quoted(own.trim_end_matches([' ', ':']), &said);
+        Self { words, ..self }
+    }
 }
 
 /// What [`Answer::own_words`] makes of words that were stored.
@@ -78,10 +88,11 @@ pub fn own_words(words: &str) -> &str {
 
 /// Opens the words of a far side. No words of our own hold it.
 const OPENS: char = '“';
+const CLOSES: char = '”';
 
 /// Our own words with those of the far side behind them, marked as such.
 pub fn quoted(own: &str, said: &str) -> String {
-    if said.is_empty() { own.to_owned() } else { format!("{own}: {OPENS}{said}”") }
+    if said.is_empty() { own.to_owned() } else { format!("{own}: {OPENS}{said}{CLOSES}") }
 }
 
 /// What becomes of a delivery after an attempt.

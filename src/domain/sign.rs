@@ -49,6 +49,11 @@ pub fn standard_webhooks_key(secret: &str) -> Option<Vec<u8>> {
     }
 }
 
+/// The text of a Standard Webhooks secret without what it begins with.
+pub fn without_prefix(secret: &str) -> &str {
+    secret.strip_prefix(STANDARD_WEBHOOKS_PREFIX).unwrap_or(secret)
+}
+
 /// Keeta's `sig`: plain SHA-256 over address, parameters and secret with nothing between them, as 64 lower-case hex
 /// digits. `url` ends with `?` where the recipe has one; `parameters` is `k=v` joined by `&`, sorted by key, without
 /// `sig` and without any encoding.
