@@ -16,10 +16,6 @@ use crate::domain::retry::Answer;
 use crate::domain::retry::Outcome;
 use crate::domain::retry::quoted;
 use crate::domain::retry::within_bounds;
-use crate::domain::text::cap;
-use crate::domain::text::one_line;
-
-const WORDS_GRAPHEMES: usize = 200;
 
 /// What is looked at of an answer that is not an `errcode`, in bytes.
 const PAGE_BYTES: usize = 2_000;
@@ -141,7 +137,7 @@ struct Body {
     errmsg: serde_json::Value,
 }
 
-/// Judges an answer.
+/// Judges an answer. What was said stands in the words as it came.
 pub fn judge(response: &Response, table: &Table) -> Judged {
     let Response { status, body, retry_after, truncated, .. } = response;
     let is_yes = (200..300).contains(status);
@@ -164,12 +160,13 @@ pub fn judge(response: &Response, table: &Table) -> Judged {
                 None => framed(table, *status, Shape::Code, &lower),
             };
             let head = if is_yes { head } else { format!("HTTP {status}, {head}") };
-            (row, means, quoted(&head, &words(errmsg)))
+            (row, means, quoted(&head, errmsg))
         }
         Err(_) => {
-            let page = String::from_utf8_lossy(&body[..body.len().min(PAGE_BYTES)]);
-            let (row, means) = framed(table, *status, shape(body, *truncated), &page.to_lowercase());
-            (row, means, quoted(&format!("HTTP {status} ({row})"), &words(&page)))
+            let page = String::from_utf8_lossy(body);
+            let beginning = page[..page.floor_char_boundary(PAGE_BYTES)].to_lowercase();
+            let (row, means) = framed(table, *status, shape(body, *truncated), &beginning);
+            (row, means, quoted(&format!("HTTP {status} ({row})"), &page))
         }
     };
     // The far side may ask for a longer rest than the vendor's rules do.
@@ -208,77 +205,4 @@ fn framed(table: &Table, status: u16, shape: Shape, beginning: &str) -> (&'stati
     };
     let found = table.frames.iter().chain(FRAMES).find(fits);
     found.map_or(("not the robot's answer", Means::Retry), |frame| (frame.name, frame.means))
-}
-
-/// The far side's words, short, on one line, without what could be a credential.
-fn words(said: &str) -> String {
-    cap(&without_tokens(&one_line(said)), WORDS_GRAPHEMES).into_owned()
-}
-
-/// Takes out the values of `access_token=`, `key=`, `sign=` and `secret=`, and any run that looks like a token.
-fn without_tokens(text: &str) -> String {
-    let in_run = |character: char| character.is_ascii_alphanumeric() || "-_%+.~".contains(character);
-    let in_value = |character: char| !character.is_whitespace() && !"&,;\"')]}".contains(character);
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(first) = rest.chars().next() {
-        let named = ["token=", "sign=", "secret=", "key="].iter().any(|name| out.ends_with(name));
-        let end = match named {
-            true => rest.find(|character| !in_value(character)),
-            false => rest.find(|character| !in_run(character)),
-        };
-        let (run, after) = rest.split_at(end.unwrap_or(rest.len()).max(if named { 0 } else { first.len_utf8() }));
-        if (named && !run.is_empty()) || looks_like_a_token(run) {
-            out.push_str("***");
-        } else {
-            out.push_str(run);
-        }
-        rest = after;
-        if named && let Some(separator) = rest.chars().next() {
-            out.push(separator);
-            rest = &rest[separator.len_utf8()..];
-        }
-    }
-    out
-}
-
-/// As long as a robot's token: in one piece, or with dashes as a UUID is written.
-fn looks_like_a_token(run: &str) -> bool {
-    const TOKEN: usize = 32;
-    let letters = run.bytes().filter(u8::is_ascii_alphanumeric).count();
-    let in_one_piece =
-        run.split(|character: char| !character.is_ascii_alphanumeric()).any(|piece| piece.len() >= TOKEN);
-    in_one_piece || (letters >= TOKEN && run.bytes().any(|byte| byte.is_ascii_digit()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const NOTHING: Table = Table { rows: &[], frames: &[], shut: SignedDuration::ZERO, advice: &[] };
-
-    #[test]
-    fn no_token_is_in_the_words_and_they_are_short() {
-        let token = "a1".repeat(32);
-        let uuid = "693a91f6-7abc-4bc4-97a0-0ec2sifa5aaa";
-        let page = format!(
-            "no route for /robot/send?access_token={token}&sign=Ab%2B1/x= /send?key={uuid}, \"key={uuid}\" {uuid} {}",
-            "x ".repeat(400)
-        );
-        let body = page.into_bytes();
-        let response = Response { status: 404, retry_after: None, date: None, body, truncated: false };
-        let Judged { answer, .. } = judge(&response, &NOTHING);
-        for secret in [token.as_str(), "Ab%2B1", "2B1", uuid, "7abc", "4bc4"] {
-            assert!(!answer.words.contains(secret), "{secret} is in {}", answer.words);
-        }
-        assert!(answer.words.contains("no route for /robot/send?access_token=***&sign=*** /send?key=***, "));
-        assert!(answer.words.chars().count() <= 300);
-    }
-
-    #[test]
-    fn an_address_that_explains_stays_readable() {
-        let help = "https://open.dingtalk.com/document/robots/customize-robot-security-settings";
-        assert_eq!(without_tokens(help), help);
-        assert_eq!(without_tokens("関 key= next 中"), "関 key= next 中");
-    }
 }

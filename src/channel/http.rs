@@ -29,6 +29,7 @@ use crate::channel::http::failure::words;
 use crate::channel::http::guard::PublicOnly;
 use crate::channel::http::guard::check_literal;
 use crate::channel::http::guard::check_name;
+use crate::domain::mask::known::Mask;
 use crate::domain::secret::Secret;
 
 /// What is read of an answer's body. The far sides' words fit many times over; an error page need not.
@@ -82,6 +83,18 @@ pub struct Response {
     pub body: Vec<u8>,
     /// The body is not whole: it was longer, or broke off, or took too long.
     pub truncated: bool,
+}
+
+impl Response {
+    /// Of a body that is not whole, without the beginning of a secret at its end.
+    #[must_use]
+    pub fn without_cut_end(self, mask: &Mask) -> Self {
+        if !self.truncated {
+            return self;
+        }
+        let body = mask.without_cut_end(&String::from_utf8_lossy(&self.body)).as_bytes().to_vec();
+        Self { body, ..self }
+    }
 }
 
 /// An HTTP client with the settings of one channel. Cloning shares its connections.

@@ -20,11 +20,14 @@ use url::Url;
 
 use crate::channel::advice::Advice;
 use crate::channel::http::Http;
+use crate::domain::mask::known::Mask;
+use crate::domain::mask::known::Masking;
 use crate::domain::message::Form;
 use crate::domain::message::Message;
 use crate::domain::message::Part;
 use crate::domain::pace::Allowance;
 use crate::domain::retry::Answer;
+use crate::domain::secret::Secret;
 
 /// What surrounds one attempt of one part.
 #[derive(Clone, Debug)]
@@ -105,8 +108,17 @@ pub trait Channel: Send + Sync {
     /// message gives the same bytes.
     fn write(&self, message: &Message, form: Form) -> Vec<Part>;
 
-    /// Sends one part and judges the answer. It never fails otherwise: what went wrong is an [`Answer`].
-    fn send<'a>(&'a self, http: &'a Http, part: &'a Part, attempt: &'a Attempt) -> Sending<'a>;
+    /// Sends one part and judges the answer. It never fails otherwise: what went wrong is an [`Answer`], in which what the
+    /// receiver said is masked.
+    fn send<'a>(&'a self, http: &'a Http, part: &'a Part, attempt: &'a Attempt) -> Sending<'a> {
+        Box::pin(async move { self.exchange(http, part, attempt).await.masked(self.mask()) })
+    }
+
+    /// As [`Channel::send`], with the receiver's words as they came. Nobody else calls it.
+    fn exchange<'a>(&'a self, http: &'a Http, part: &'a Part, attempt: &'a Attempt) -> Sending<'a>;
+
+    /// What masks the channel's secrets in what its receiver says.
+    fn mask(&self) -> &Mask;
 
     /// What the far side's refusals mean and what to change. What goes wrong on the way there is in
     /// [`advice::ON_THE_WAY`].
@@ -156,6 +168,17 @@ impl Way {
             Way::Email(channel) => channel.as_ref(),
             Way::Webhook(channel) => channel,
         }
+    }
+
+    /// Mail goes by no proxy; of the others, what a proxy says back is masked like the words of the receiver.
+    pub fn goes_by(&mut self, proxy: &Secret) {
+        let masking: &mut Masking = match self {
+            Way::DingTalk(channel) => &mut channel.masking,
+            Way::WeCom(channel) => &mut channel.masking,
+            Way::Webhook(channel) => &mut channel.masking,
+            Way::Email(_) => return,
+        };
+        masking.also(|secrets| secrets.address(proxy.expose()));
     }
 
     /// The channel itself, to be shared by those who send.

@@ -104,13 +104,14 @@ async fn ask(register: &Register, keeta: &Keeta, url: &str, events: &[u64]) -> R
     let api_base = register.api_base.as_deref().unwrap_or(register::API_BASE);
     let http = Http::new(&Settings { allow_private: register.api_base.is_some(), ..Settings::default() });
     let http = http.map_err(|error| Failure::Failed(error.to_string()))?;
+    let mask = register::mask(keeta);
     let mut answers = Answers::new();
     for event in events {
         let call = register::call(keeta, api_base, *event, url, stores, Timestamp::now());
         match http.post(&call.address, &[("content-type", "application/json")], call.body).await {
-            Ok(response) => answers.insert(*event, register::judge(response.status, &response.body)),
+            Ok(response) => answers.insert(*event, register::judge(response.status, &response.body, &mask)),
             Err(failure) => {
-                answers.insert(*event, Err(failure.to_string()));
+                answers.insert(*event, Err(mask.text(&failure.to_string())));
                 break;
             }
         };

@@ -203,6 +203,9 @@ fn read_one(
     if let (Some(way), Some(base_url)) = (&mut way, settings.as_ref().and_then(|settings| settings.base_url.as_ref())) {
         kinds::send_by(way, base_url);
     }
+    if let (Some(way), Some(proxy)) = (&mut way, settings.as_ref().and_then(|settings| settings.proxy.as_ref())) {
+        way.goes_by(proxy);
+    }
     if let (Some(Way::Email(email)), Some(settings)) = (&mut way, &settings) {
         mail::place(email, settings, &section, surroundings, problems);
     }

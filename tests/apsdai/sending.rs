@@ -82,7 +82,7 @@ async fn sent(signing: Signing, source: &str, kind: Kind) -> (Answer, Vec<String
     let stop = CancellationToken::new();
     let daemon = tokio::spawn(serve(listener, routes, Limits::default(), stop.clone()));
 
-    let channel = Webhook { url, signing, headers: Default::default() };
+    let channel = Webhook { url, signing, headers: Default::default(), masking: Default::default() };
     let http = Http::new(&Settings { allow_private: true, ..Settings::default() }).unwrap();
     let part = Part { index: 0, form: Form::Full, body: r#"{"order":{"number":"A1"}}"#.to_owned() };
     let attempt = Attempt { key: "key".to_owned(), kind, now: Timestamp::now() };

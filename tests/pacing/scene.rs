@@ -19,6 +19,8 @@ use orderbell::domain::event::Event;
 use orderbell::domain::event::EventId;
 use orderbell::domain::event::Kind;
 use orderbell::domain::event::Proof;
+use orderbell::domain::mask::known::Mask;
+use orderbell::domain::mask::known::Masking;
 use orderbell::domain::message::Form;
 use orderbell::domain::message::Message;
 use orderbell::domain::message::Part;
@@ -61,6 +63,7 @@ struct Far {
     begun: mpsc::UnboundedSender<()>,
     answers: Arc<Semaphore>,
     sent: Arc<Mutex<Vec<u16>>>,
+    masking: Masking,
 }
 
 impl Channel for Far {
@@ -89,13 +92,17 @@ impl Channel for Far {
         (0..count).map(|index| Part { index, form, body: format!("part {index}") }).collect()
     }
 
-    fn send<'a>(&'a self, _: &'a Http, part: &'a Part, _: &'a Attempt) -> Sending<'a> {
+    fn exchange<'a>(&'a self, _: &'a Http, part: &'a Part, _: &'a Attempt) -> Sending<'a> {
         Box::pin(async move {
             self.sent.lock().unwrap().push(part.index);
             self.begun.send(()).unwrap();
             self.answers.acquire().await.unwrap().forget();
             Answer { outcome: (self.thinks)(part), words: "said".to_owned() }
         })
+    }
+
+    fn mask(&self) -> &Mask {
+        self.masking.mask(|secrets| secrets)
     }
 }
 
@@ -170,7 +177,14 @@ pub async fn scene(allowance: Allowance, parts: Parts, thinks: Thinks) -> Scene 
     };
     let (tell, begun) = mpsc::unbounded_channel();
     let (answers, sent) = (Arc::new(Semaphore::new(0)), Arc::default());
-    let far = Far { parts, thinks, begun: tell, answers: answers.clone(), sent: Arc::clone(&sent) };
+    let far = Far {
+        parts,
+        thinks,
+        begun: tell,
+        answers: answers.clone(),
+        sent: Arc::clone(&sent),
+        masking: Masking::default(),
+    };
     let lane = Arc::new(Lane {
         name: "kitchen".to_owned(),
         channel: Arc::new(far),

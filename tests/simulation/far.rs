@@ -11,6 +11,8 @@ use orderbell::channel::Sending;
 use orderbell::channel::http::Http;
 use orderbell::domain::event::DeliveryId;
 use orderbell::domain::event::Kind;
+use orderbell::domain::mask::known::Mask;
+use orderbell::domain::mask::known::Masking;
 use orderbell::domain::message::Form;
 use orderbell::domain::message::Message;
 use orderbell::domain::message::Part;
@@ -103,7 +105,7 @@ impl Channel for Far {
         self.inner.write(message, form)
     }
 
-    fn send<'a>(&'a self, _: &'a Http, part: &'a Part, attempt: &'a Attempt) -> Sending<'a> {
+    fn exchange<'a>(&'a self, _: &'a Http, part: &'a Part, attempt: &'a Attempt) -> Sending<'a> {
         Box::pin(async move {
             let (answer, heard) = oneshot::channel();
             let delivery = attempt.key[..36].parse().expect("a key begins with its delivery");
@@ -116,6 +118,10 @@ impl Channel for Far {
         })
     }
 
+    fn mask(&self) -> &Mask {
+        self.inner.mask()
+    }
+
     fn marked(&self, part: &Part, mark: &str) -> Option<Part> {
         self.inner.marked(part, mark)
     }
@@ -125,6 +131,7 @@ impl Channel for Far {
 /// mail costs to make is no matter here.
 pub struct Mailbox {
     pub recipients: Vec<&'static str>,
+    pub masking: Masking,
 }
 
 impl Channel for Mailbox {
@@ -157,7 +164,11 @@ impl Channel for Mailbox {
         (0..).zip(&self.recipients).map(|(index, to)| Part { index, form, body: body(to) }).collect()
     }
 
-    fn send<'a>(&'a self, _: &'a Http, _: &'a Part, _: &'a Attempt) -> Sending<'a> {
+    fn exchange<'a>(&'a self, _: &'a Http, _: &'a Part, _: &'a Attempt) -> Sending<'a> {
         unreachable!("the far sides are played")
+    }
+
+    fn mask(&self) -> &Mask {
+        self.masking.mask(|secrets| secrets)
     }
 }

@@ -8,6 +8,7 @@ use orderbell::channel::dingtalk::DingTalk;
 use orderbell::channel::webhook::Webhook;
 use orderbell::channel::wecom::WeCom;
 use orderbell::domain::event::Kind;
+use orderbell::domain::mask::known::Masking;
 use orderbell::domain::pace::Allowance;
 use orderbell::domain::quiet::Quiet;
 use orderbell::domain::retry::DEFAULT_WAITS;
@@ -105,7 +106,8 @@ pub fn lanes(seed: u64) -> Vec<LaneSettings> {
     let mut bar = lane("bar", robot("kitchen"), FarSideName::KitchenRobot, &few);
     let mut office = lane("office", wecom(""), FarSideName::OfficeRobot, &["order.*", "store.*"]);
     let mut erp = lane("erp", erp(), FarSideName::Erp, &["*"]);
-    let mailbox = Arc::new(Mailbox { recipients: vec!["owner@example.com", "partner@example.com"] });
+    let mailbox =
+        Arc::new(Mailbox { recipients: vec!["owner@example.com", "partner@example.com"], masking: Masking::default() });
     let mut owner = lane("owner", mailbox, FarSideName::MailServer, &["stock.*", "store.*", "operator.notice"]);
     let mut boss = lane("boss", robot("boss"), FarSideName::BossRobot, &["order.refund", "order.cancelled"]);
 

@@ -30,11 +30,15 @@ use crate::channel::http::Http;
 use crate::domain::document::Block;
 use crate::domain::document::Inline;
 use crate::domain::document::split::split;
+use crate::domain::mask::known::Mask;
+use crate::domain::mask::known::Masking;
+use crate::domain::mask::known::Secrets;
 use crate::domain::message::Form;
 use crate::domain::message::Message;
 use crate::domain::message::Part;
 use crate::domain::message::idempotency_key;
 use crate::domain::pace::Allowance;
+use crate::domain::retry::Answer;
 use crate::domain::secret::Secret;
 use crate::domain::sign;
 use crate::domain::text::cap;
@@ -66,6 +70,8 @@ pub struct DingTalk {
     /// Who is called by name in each message.
     #[serde(default)]
     pub mention: Mention,
+    #[serde(skip)]
+    pub masking: Masking,
 }
 
 /// Who is called by name in each message.
@@ -167,13 +173,25 @@ impl Channel for DingTalk {
             .collect()
     }
 
-    fn send<'a>(&'a self, http: &'a Http, part: &'a Part, attempt: &'a Attempt) -> Sending<'a> {
+    fn exchange<'a>(&'a self, http: &'a Http, part: &'a Part, attempt: &'a Attempt) -> Sending<'a> {
         Box::pin(async move {
             let headers = [("content-type", "application/json; charset=utf-8")];
-            match http.post(&self.address(attempt.now), &headers, part.body.clone()).await {
-                Ok(response) => answers::judge(&response).answer,
+            let answer = match http.post(&self.address(attempt.now), &headers, part.body.clone()).await {
+                Ok(response) => answers::judge(&response.without_cut_end(self.mask())).answer,
                 Err(failure) => failure.into(),
-            }
+            };
+            let proof =
+                self.secret.as_ref().map(|secret| sign::dingtalk(secret.expose(), attempt.now.as_millisecond()));
+            let words = Secrets::default().texts(proof.as_deref()).mask().text(&answer.words);
+            Answer { words, ..answer }
+        })
+    }
+
+    fn mask(&self) -> &Mask {
+        self.masking.mask(|secrets| {
+            let secrets = secrets.address(self.webhook.expose()).guessing();
+            let signing = self.secret.as_ref().map(Secret::expose);
+            secrets.texts(signing).texts(signing.and_then(|secret| secret.strip_prefix("SEC")))
         })
     }
 
@@ -269,6 +287,7 @@ mod tests {
             secret: Some(Secret::new("this is secret")),
             keyword: None,
             mention: Mention::default(),
+            masking: Masking::default(),
         };
         let now = Timestamp::from_millisecond(1_700_000_000_000).unwrap();
         // The vendor's rule, computed with openssl.

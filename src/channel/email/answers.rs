@@ -17,10 +17,6 @@ use crate::channel::smtp::reply::Reply;
 use crate::domain::retry::Answer;
 use crate::domain::retry::Outcome;
 use crate::domain::retry::quoted;
-use crate::domain::text::clean_line;
-
-/// Longest piece of a server's words that is kept, in characters.
-const WORDS: usize = 300;
 
 const SECONDS: SignedDuration = SignedDuration::from_secs(10);
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
@@ -225,11 +221,11 @@ fn find_row(phase: Phase, reply: &Reply) -> &'static Row {
     ROWS.iter().find(fits).unwrap_or(LAST)
 }
 
-/// What became of a mail to `recipient` (as it may be shown).
+/// What became of a mail to `recipient` (as it may be shown). What was said stands in the words as it came.
 pub fn judge(sent: Result<Reply, Failure>, recipient: &str) -> Judged {
     let judged = |row, outcome, words| Judged { row, answer: Answer { outcome, words } };
     match sent {
-        Ok(reply) => judged(TAKEN, Outcome::Delivered, quoted(&reply.codes(), &clean_line(&reply.text, WORDS))),
+        Ok(reply) => judged(TAKEN, Outcome::Delivered, quoted(&reply.codes(), &reply.text)),
         Err(Failure::Unfit { phase, why }) => judged(UNFIT, Outcome::Misconfigured, format!("{phase}: {why}")),
         Err(Failure::Lost { phase: Phase::Answer, why }) => {
             judged(LOST_ANSWER, Outcome::Unknown, format!("{}: {why}", Phase::Answer))
@@ -252,7 +248,7 @@ pub fn judge(sent: Result<Reply, Failure>, recipient: &str) -> Judged {
             };
             let hint = if row.hint.is_empty() { String::new() } else { format!(" ({})", row.hint) };
             let own = format!("{place}: {}{hint}", reply.codes());
-            judged(row.name, outcome, quoted(&own, &clean_line(&reply.text, WORDS)))
+            judged(row.name, outcome, quoted(&own, &reply.text))
         }
     }
 }

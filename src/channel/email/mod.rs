@@ -37,6 +37,7 @@ use crate::channel::email::party::masked;
 use crate::channel::http::Http;
 use crate::channel::http::tls;
 use crate::channel::smtp::account::Account;
+use crate::channel::smtp::reply::Failure;
 use crate::channel::smtp::server::Entrance;
 use crate::channel::smtp::server::Patience;
 use crate::channel::smtp::server::Server;
@@ -45,6 +46,8 @@ use crate::domain::document::Block;
 use crate::domain::document::Inline;
 use crate::domain::document::split::split;
 use crate::domain::event::Kind;
+use crate::domain::mask::known::Mask;
+use crate::domain::mask::known::Masking;
 use crate::domain::message::Enclosed;
 use crate::domain::message::Form;
 use crate::domain::message::Message;
@@ -112,6 +115,7 @@ pub struct Email {
 #[derive(Debug, Default)]
 struct Workings {
     post_office: OnceLock<Result<PostOffice, String>>,
+    masking: Masking,
 }
 
 impl Clone for Workings {
@@ -238,7 +242,7 @@ impl Channel for Email {
         bodies.zip(0..u16::MAX).map(|(body, index)| Part { index, form, body }).collect()
     }
 
-    fn send<'a>(&'a self, _: &'a Http, part: &'a Part, _: &'a Attempt) -> Sending<'a> {
+    fn exchange<'a>(&'a self, _: &'a Http, part: &'a Part, _: &'a Attempt) -> Sending<'a> {
         Box::pin(async move {
             let post_office = match self.post_office() {
                 Ok(post_office) => post_office,
@@ -253,7 +257,20 @@ impl Channel for Email {
             };
             let PostOffice { account, entrance } = post_office;
             let sent = account.send(entrance, self.at_once(), envelope, mail).await;
+            // A server chooses what stands in its certificate.
+            let sent = sent.map_err(|failure| match failure {
+                Failure::Unfit { phase, why } => Failure::Unfit { phase, why: self.mask().text(&why) },
+                other => other,
+            });
             answers::judge(sent, &masked(envelope.1).to_string()).answer
+        })
+    }
+
+    fn mask(&self) -> &Mask {
+        self.workings.masking.mask(|secrets| match (&self.username, &self.password) {
+            (Some(user), Some(password)) => secrets.login(user, password.expose()),
+            (_, Some(password)) => secrets.text(password.expose()),
+            (_, None) => secrets,
         })
     }
 

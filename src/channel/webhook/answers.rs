@@ -14,10 +14,6 @@ use crate::channel::advice::advice;
 use crate::domain::retry::Answer;
 use crate::domain::retry::Outcome;
 use crate::domain::retry::quoted;
-use crate::domain::text::clean_line;
-
-/// Longest piece of the receiver's answer that is kept, in characters.
-const WORDS: usize = 200;
 
 #[derive(Clone, Copy)]
 enum Means {
@@ -76,7 +72,7 @@ pub const ADVICE: &[Advice] = &[
     advice(&["http 5"], "the receiver has trouble of its own", "look into its log"),
 ];
 
-/// Judges an answer.
+/// Judges an answer. What was said stands in the words as it came.
 pub fn judge(status: u16, retry_after: Option<SignedDuration>, said: &str) -> Judged {
     let found = ROWS.iter().find(|row| row.statuses.contains(&status));
     let (row, means) = found.map_or(("anything else", Means::Retry), |row| (row.name, row.means));
@@ -86,7 +82,7 @@ pub fn judge(status: u16, retry_after: Option<SignedDuration>, said: &str) -> Ju
         Means::Rejected => (Outcome::Rejected, said),
         Means::Retry => (Outcome::Retry { after: retry_after }, said),
     };
-    Judged { row, answer: Answer { outcome, words: quoted(&format!("HTTP {status}"), &clean_line(said, WORDS)) } }
+    Judged { row, answer: Answer { outcome, words: quoted(&format!("HTTP {status}"), said) } }
 }
 
 /// What the rows of the table are called.

@@ -15,7 +15,6 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use sha2::Digest;
 use sha2::Sha256;
-use url::Url;
 
 use crate::channel::Attempt;
 use crate::channel::Channel;
@@ -23,6 +22,9 @@ use crate::channel::Sending;
 use crate::channel::advice::Advice;
 use crate::channel::http::Http;
 use crate::domain::apsdai;
+use crate::domain::mask::known::Mask;
+use crate::domain::mask::known::Masking;
+use crate::domain::mask::known::Secrets;
 use crate::domain::message::Form;
 use crate::domain::message::Message;
 use crate::domain::message::Part;
@@ -42,6 +44,8 @@ pub struct Webhook {
     /// Sent along with each request.
     #[serde(default)]
     pub headers: BTreeMap<String, Secret>,
+    #[serde(skip)]
+    pub masking: Masking,
 }
 
 /// How the receiver can tell that a request is ours.
@@ -105,9 +109,6 @@ impl TryFrom<WrittenSigning> for Signing {
     }
 }
 
-/// Shorter values of headers and parts of addresses are no credentials, and stand in any text.
-const SHORTEST_SECRET: usize = 5;
-
 impl Channel for Webhook {
     fn kind(&self) -> &'static str {
         "webhook"
@@ -135,17 +136,34 @@ impl Channel for Webhook {
         vec![Part { index: 0, form, body }]
     }
 
-    fn send<'a>(&'a self, http: &'a Http, part: &'a Part, attempt: &'a Attempt) -> Sending<'a> {
+    fn exchange<'a>(&'a self, http: &'a Http, part: &'a Part, attempt: &'a Attempt) -> Sending<'a> {
         Box::pin(async move {
             let headers = self.signed_headers(&part.body, attempt);
             let headers: Vec<(&str, &str)> =
                 headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
             match http.post(self.url.expose(), &headers, part.body.clone()).await {
                 Ok(response) => {
-                    let said = self.without_secrets(&String::from_utf8_lossy(&response.body), &headers);
+                    let response = response.without_cut_end(self.mask());
+                    let said = without_proofs(&String::from_utf8_lossy(&response.body), &headers);
                     answers::judge(response.status, response.retry_after, &said).answer
                 }
                 Err(failure) => failure.into(),
+            }
+        })
+    }
+
+    fn mask(&self) -> &Mask {
+        self.masking.mask(|secrets| {
+            let secrets = secrets.address(self.url.expose());
+            let secrets = self.headers.values().fold(secrets, |all, value| all.header(value.expose()));
+            match &self.signing {
+                Signing::Apsdai { secret } | Signing::ApsdaiPassword { secret } => secrets.text(secret.expose()),
+                Signing::StandardWebhooks { secret } => {
+                    let key = sign::standard_webhooks_key(secret.expose());
+                    let secrets = secrets.text(secret.expose()).text(sign::without_prefix(secret.expose()));
+                    secrets.bytes(key.as_deref().unwrap_or_default())
+                }
+                Signing::None => secrets,
             }
         })
     }
@@ -188,22 +206,9 @@ impl Webhook {
     }
 }
 
-impl Webhook {
-    /// What a receiver says back of a request, without the credentials of that request.
-    fn without_secrets(&self, said: &str, headers: &[(&str, &str)]) -> String {
-        let mut secrets = vec![self.url.expose().to_owned()];
-        if let Ok(url) = Url::parse(self.url.expose()) {
-            secrets.extend([url.username(), url.password().unwrap_or_default()].map(str::to_owned));
-            secrets.extend([url.path(), url.query().unwrap_or_default()].map(str::to_owned));
-        }
-        let is_own = |name: &str| self.headers.keys().any(|own| own == name);
-        let is_proof = |name: &str| matches!(name, "x-apsdai-token" | "webhook-signature");
-        secrets.extend(
-            headers.iter().filter(|(name, _)| is_own(name) || is_proof(name)).map(|(_, value)| (*value).to_owned()),
-        );
-        secrets.retain(|secret| secret.len() >= SHORTEST_SECRET);
-        // One may hold another.
-        secrets.sort_unstable_by_key(|secret| std::cmp::Reverse(secret.len()));
-        secrets.iter().fold(said.to_owned(), |said, secret| said.replace(secret.as_str(), "***"))
-    }
+/// What a receiver says back of a request, without what proved that request.
+fn without_proofs(said: &str, headers: &[(&str, &str)]) -> String {
+    let is_proof = |name: &str| matches!(name, "x-apsdai-token" | "webhook-signature");
+    let proofs = headers.iter().filter(|(name, _)| is_proof(name)).map(|(_, proof)| *proof);
+    Secrets::default().texts(proofs).mask().text(said)
 }

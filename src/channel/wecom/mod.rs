@@ -40,6 +40,8 @@ use crate::domain::document::Block;
 use crate::domain::document::Inline;
 use crate::domain::document::Tone;
 use crate::domain::document::split::split;
+use crate::domain::mask::known::Mask;
+use crate::domain::mask::known::Masking;
 use crate::domain::message::Form;
 use crate::domain::message::Message;
 use crate::domain::message::Part;
@@ -77,6 +79,8 @@ pub struct WeCom {
     /// Who is called by name in each message.
     #[serde(default)]
     pub mention: Mention,
+    #[serde(skip)]
+    pub masking: Masking,
 }
 
 /// What a message is written as.
@@ -191,11 +195,11 @@ impl Channel for WeCom {
         parts.map(|(body, index)| Part { index, form, body: body.json() }).collect()
     }
 
-    fn send<'a>(&'a self, http: &'a Http, part: &'a Part, _: &'a Attempt) -> Sending<'a> {
+    fn exchange<'a>(&'a self, http: &'a Http, part: &'a Part, _: &'a Attempt) -> Sending<'a> {
         Box::pin(async move {
             let headers = [("content-type", "application/json; charset=utf-8")];
             match http.post(self.webhook.expose(), &headers, part.body.clone()).await {
-                Ok(response) => answers::judge(&response).answer,
+                Ok(response) => answers::judge(&response.without_cut_end(self.mask())).answer,
                 Err(failure) => failure.into(),
             }
         })
@@ -203,6 +207,10 @@ impl Channel for WeCom {
 
     fn advice(&self) -> &'static [Advice] {
         answers::ADVICE
+    }
+
+    fn mask(&self) -> &Mask {
+        self.masking.mask(|secrets| secrets.address(self.webhook.expose()).guessing())
     }
 
     fn shown(&self, part: &Part) -> String {

@@ -10,6 +10,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::json;
 
+use crate::domain::mask::known::Mask;
+use crate::domain::mask::known::Secrets;
 use crate::domain::sign;
 use crate::domain::text::clean_line;
 use crate::platform::keeta::Keeta;
@@ -22,8 +24,6 @@ const PATH: &str = "/base/callback/url/set";
 /// The event ids that are understood. 1008 was seen to come, but Keeta does not document it.
 pub const EVENTS: [u64; 16] =
     [1, 1001, 1002, 1003, 1004, 1005, 1006, 1007, 1008, 1101, 1102, 1201, 1202, 1301, 1302, 1303];
-
-const WORDS_GRAPHEMES: usize = 200;
 
 /// For which stores an address is; Keeta keeps the two apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,11 +67,16 @@ struct Answer {
     message: Option<String>,
 }
 
+/// What masks the secrets of a call in what Keeta says back.
+pub fn mask(keeta: &Keeta) -> Mask {
+    Secrets::default().text(keeta.app_secret.expose()).guessing().mask()
+}
+
 /// What Keeta said to a call. Only HTTP 200 with `code` 0 is a yes.
 ///
 /// # Errors
-/// Why it is not, with Keeta's own words.
-pub fn judge(status: u16, body: &[u8]) -> Result<(), String> {
+/// Why it is not, with Keeta's own words, masked.
+pub fn judge(status: u16, body: &[u8], mask: &Mask) -> Result<(), String> {
     let Ok(Answer { code, message }) = serde_json::from_slice::<Answer>(body) else {
         return Err(format!("HTTP {status}, without an answer that can be read"));
     };
@@ -79,8 +84,8 @@ pub fn judge(status: u16, body: &[u8]) -> Result<(), String> {
     if status == 200 && code == "0" {
         return Ok(());
     }
-    let said = clean_line(message.as_deref().unwrap_or_default(), WORDS_GRAPHEMES);
-    Err(format!("code {} {said}", clean_line(&code, 20)).trim_end().to_owned())
+    let said = mask.said(message.as_deref().unwrap_or_default());
+    Err(format!("code {} {said}", clean_line(&mask.text(&code), 20)).trim_end().to_owned())
 }
 
 #[cfg(test)]
@@ -107,6 +112,9 @@ mod tests {
 
     #[test]
     fn only_code_zero_is_a_yes() {
+        let keeta: Keeta = toml::from_str("app_id = 1\napp_secret = \"SEKRET-7\"").unwrap();
+        let mask = mask(&keeta);
+        let judge = |status, body: &[u8]| judge(status, body, &mask);
         assert_eq!(judge(200, br#"{"code":0,"message":"success"}"#), Ok(()));
         assert_eq!(judge(200, br#"{"code":"0"}"#), Ok(()));
         assert_eq!(judge(500, br#"{"code":0}"#), Err("code 0".to_owned()));
@@ -114,5 +122,7 @@ mod tests {
         assert_eq!(refused, Err("code 1002 sig invalid".to_owned()));
         assert_eq!(judge(502, b"<html>"), Err("HTTP 502, without an answer that can be read".to_owned()));
         assert!(judge(200, b"{}").is_err());
+        let echo = judge(400, br#"{"code":"SEKRET-7","message":"of SEKRET-7 and U0VLUkVULTc="}"#);
+        assert_eq!(echo, Err("code *** of *** and ***".to_owned()));
     }
 }
