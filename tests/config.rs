@@ -178,7 +178,7 @@ fn what_is_left_out_has_a_sensible_value() {
     assert!(!erp.allow_private);
     let Source::Keeta(keeta) = &config.sources["keeta-hk"].source else { panic!("not Keeta") };
     assert_eq!(keeta.max_age, SignedDuration::from_hours(24));
-    assert_eq!(keeta.app_secret.expose(), "hush from a file\n", "one newline is taken off, not two");
+    assert_eq!(keeta.app_secret.expose(), "hush from a file", "line ends around it are taken off");
 }
 
 #[test]

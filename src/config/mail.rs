@@ -21,9 +21,6 @@ use crate::config::values;
 use crate::config::values::Distance;
 
 pub fn read(section: &mut Section<'_>, reach: Reach, problems: &mut Problems<'_>) -> Option<Way> {
-    if section.text(&["smtp"]).is_some_and(|text| text.contains('@')) {
-        problems.mask(section.at(&["smtp"]));
-    }
     section.check(&["smtp"], problems, |text| smtp(text, reach));
     section.check(&["from"], problems, mailbox);
     section.check(&["reply_to"], problems, mailbox);

@@ -4,6 +4,7 @@ mod channels;
 mod check;
 mod excerpt;
 pub mod footprint;
+mod hidden;
 mod kinds;
 mod later;
 mod mail;
@@ -305,10 +306,12 @@ fn whole<T>(
     let (root, errors) = DeTable::parse_recoverable(text);
     syntax(&errors, &mut problems);
     let mark = problems.mark();
-    let config = read(root.into_inner(), &mut problems);
+    let root = root.into_inner();
+    hidden::hide_all(&root, surroundings, &mut problems);
+    let config = read(root, &mut problems);
     problems.forget_behind_the_break(mark);
     if !errors.is_empty() {
-        problems.starts().into_iter().for_each(|at| secrets::hide_in_line(at, &mut problems));
+        problems.starts().into_iter().for_each(|at| hidden::hide_in_line(at, &mut problems));
     }
     let starts = config.is_some() && !problems.has_errors();
     Whole { config, problems: problems.finish(), starts }

@@ -15,6 +15,7 @@ use crate::config::excerpt::Place;
 use crate::config::excerpt::excerpt;
 use crate::config::excerpt::merged;
 use crate::config::section::Complaint;
+use crate::domain::mask::known::Secrets;
 
 /// What a problem means for the daemon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -152,6 +153,8 @@ pub struct Problems<'t> {
     rehearsed: Vec<Problem>,
     /// Bytes of the text that must not be shown.
     masks: Vec<Range<usize>>,
+    /// Texts that no message may hold.
+    hidden: Secrets,
     /// Where the text stops making sense, when it has a syntax error: what seems missing from there on may be there.
     broken_at: Option<usize>,
 }
@@ -165,6 +168,7 @@ impl<'t> Problems<'t> {
             elsewhere: Vec::new(),
             rehearsed: Vec::new(),
             masks: Vec::new(),
+            hidden: Secrets::default(),
             broken_at: None,
         }
     }
@@ -219,6 +223,12 @@ impl<'t> Problems<'t> {
         }
     }
 
+    /// As [`Problems::mask`]; and the text that stands there is shown in no message either.
+    pub fn hide(&mut self, span: Range<usize>, text: &str) {
+        self.mask(span);
+        self.hidden = std::mem::take(&mut self.hidden).text(text);
+    }
+
     /// The text cannot be trusted from this byte on.
     pub fn break_at(&mut self, at: usize) {
         self.broken_at = Some(self.broken_at.map_or(at, |before| before.min(at)));
@@ -249,14 +259,14 @@ impl<'t> Problems<'t> {
     /// Everything that was found, in the order of the file; then what stands nowhere in it, then other files.
     pub fn finish(mut self) -> Vec<Problem> {
         self.list.sort_by_key(|found| (found.span.as_ref().map_or(usize::MAX, |span| span.start), found.severity));
-        let masks = merged(self.masks);
+        let (masks, hidden) = (merged(self.masks), self.hidden.mask());
         let (file, text) = (self.file, self.text);
         let problem = |found: Found| {
             let place = found.span.as_ref().map(|span| Place::of(text, span));
             Problem {
                 severity: found.severity,
-                message: found.message,
-                help: found.help,
+                message: hidden.text(&found.message),
+                help: found.help.map(|help| hidden.text(&help)),
                 file: file.clone(),
                 line: place.as_ref().map(|place| place.line),
                 column: place.as_ref().map(|place| place.column),

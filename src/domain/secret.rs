@@ -26,6 +26,87 @@ impl Secret {
     }
 }
 
+/// Why a text is no secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flaw {
+    /// There is nothing in it but blanks.
+    Empty,
+    SeveralLines,
+    Control(char),
+}
+
+impl Flaw {
+    /// What it does to a key, or to what the secret comes from.
+    pub fn words(self) -> String {
+        match self {
+            Flaw::Empty => "is empty".to_owned(),
+            Flaw::SeveralLines => "has several lines; a secret is one line".to_owned(),
+            Flaw::Control(control) => {
+                format!("holds the control character U+{:04X}; a secret has none", u32::from(control))
+            }
+        }
+    }
+}
+
+/// A secret as it stands in a file, an environment variable or a text: without the line ends and the byte order marks that
+/// programs leave at its rim. No platform and no provider gives out a secret with one.
+///
+/// # Errors
+/// [`Flaw`] when what is left is no secret.
+pub fn read(text: &str) -> Result<&str, Flaw> {
+    let secret = text.trim_matches(['\r', '\n', '\u{feff}']);
+    if secret.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}').is_empty() {
+        return Err(Flaw::Empty);
+    }
+    match secret.chars().find(|c| c.is_control() && *c != '\t') {
+        Some('\r' | '\n') => Err(Flaw::SeveralLines),
+        Some(control) => Err(Flaw::Control(control)),
+        None => Ok(secret),
+    }
+}
+
+/// What stands at the rim of a secret and may be a part of it, but mostly is not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rim {
+    Blank,
+    Quote,
+    /// Neither seen nor typed, at the rim or within.
+    Unseen,
+}
+
+impl Rim {
+    pub fn of(secret: &str) -> Option<Self> {
+        const QUOTES: [char; 10] = ['"', '\'', '`', '“', '”', '‘', '’', '„', '«', '»'];
+        const UNSEEN: [char; 6] = ['\u{200b}', '\u{200c}', '\u{200d}', '\u{2060}', '\u{feff}', '\u{ad}'];
+        let rim = [secret.chars().next()?, secret.chars().next_back()?];
+        match () {
+            () if rim.iter().any(|c| c.is_whitespace()) => Some(Rim::Blank),
+            () if rim.iter().any(|c| QUOTES.contains(c)) => Some(Rim::Quote),
+            () if secret.contains(UNSEEN) => Some(Rim::Unseen),
+            () => None,
+        }
+    }
+
+    /// What of it is odd, behind the name of its key.
+    pub fn words(self) -> &'static str {
+        match self {
+            Rim::Blank => "begins or ends with a blank",
+            Rim::Quote => "begins or ends with a quote",
+            Rim::Unseen => "holds a character that cannot be seen",
+        }
+    }
+
+    pub fn help(self) -> &'static str {
+        match self {
+            Rim::Blank => "it is used as it stands; take the blank off unless it belongs to the secret",
+            Rim::Quote => {
+                "it is used as it stands; take the quotes off unless they belong to it: `docker --env-file` leaves them there"
+            }
+            Rim::Unseen => "it is used as it stands; copy the secret anew unless it belongs there",
+        }
+    }
+}
+
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("***")
@@ -78,12 +159,45 @@ impl JsonSchema for Secret {
                 {
                     "type": "object",
                     "properties": {
-                        "file": { "description": "A file that holds the secret; its last newline is taken off.", "type": "string" },
+                        "file": { "description": "A file that holds the secret; line ends and a byte order mark around it are taken off.", "type": "string" },
                     },
                     "required": ["file"],
                     "additionalProperties": false,
                 },
             ],
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn line_ends_and_byte_order_marks_are_taken_off_and_nothing_else() {
+        assert_eq!(read("\u{feff}\r\n a b\t\r\n\n"), Ok(" a b\t"));
+        assert_eq!(read("\"a\""), Ok("\"a\""));
+        for (text, flaw) in [
+            ("\u{feff} \r\n", Flaw::Empty),
+            ("a\r\nb", Flaw::SeveralLines),
+            ("a\0", Flaw::Control('\0')),
+            ("\u{1b}a", Flaw::Control('\u{1b}')),
+        ] {
+            assert_eq!(read(text), Err(flaw));
+        }
+        assert_eq!(Flaw::Control('\0').words(), "holds the control character U+0000; a secret has none");
+    }
+
+    #[test]
+    fn what_is_odd_at_the_rim_of_a_secret_is_seen() {
+        for (secret, rim) in [
+            ("a b", None),
+            ("a\u{a0}", Some(Rim::Blank)),
+            ("'a", Some(Rim::Quote)),
+            ("it's", None),
+            ("a\u{200b}b", Some(Rim::Unseen)),
+        ] {
+            assert_eq!(Rim::of(secret), rim);
+        }
     }
 }
