@@ -35,7 +35,8 @@ fn serve(mut command: Command) -> (Serving, SocketAddr) {
         std::thread::spawn(move || {
             let mut lines = BufReader::new(output).lines().map_while(Result::ok);
             let port = |line: String| {
-                let port = line.split("127.0.0.1:").nth(1)?.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()?;
+                let port =
+                    line.split("127.0.0.1:").nth(1)?.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()?;
                 Some(SocketAddr::from(([127, 0, 0, 1], port)))
             };
             if let Some(address) = lines.find_map(port) {
@@ -81,14 +82,16 @@ async fn a_genuine_webhook_is_taken_with_a_secret_from_a_file_that_windows_wrote
             "handed over" => {
                 configuration(folder, by_environment);
                 // As `docker --env-file` splits it: at each line feed.
-                let value = lines.split('\n').find_map(|line| line.strip_prefix("KEETA_APP_SECRET=")).expect("the line");
+                let value =
+                    lines.split('\n').find_map(|line| line.strip_prefix("KEETA_APP_SECRET=")).expect("the line");
                 let mut command = orderbell(folder, &["serve"]);
                 command.env("KEETA_APP_SECRET", value);
                 command
             }
             _ => {
                 configuration(folder, "{ file = \"secret.txt\" }");
-                std::fs::write(folder.join("secret.txt"), format!("\u{feff}{}\r\n\r\n", keeta::SECRET)).expect("a file");
+                std::fs::write(folder.join("secret.txt"), format!("\u{feff}{}\r\n\r\n", keeta::SECRET))
+                    .expect("a file");
                 orderbell(folder, &["serve"])
             }
         };

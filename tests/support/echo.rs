@@ -202,7 +202,7 @@ pub async fn mail(way: &'static str, user: &'static str, password: &'static str)
                         proof = Some(1);
                         "334 UGFzc3dvcmQ6\r\n".to_owned()
                     }
-                    "AUTH" | _ if proof == Some(1) || way == "PLAIN" => {
+                    _ if proof == Some(1) || way == "PLAIN" => {
                         let plain = format!("\0{user}\0{password}").into_bytes();
                         let again = turns.next(&[said.into_bytes(), password.as_bytes().to_vec(), plain]);
                         let lines: Vec<String> =

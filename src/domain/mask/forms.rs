@@ -9,11 +9,17 @@ use crate::domain::mask::views::resolved;
 /// Shorter secrets are words like others, so they are only found as whole words.
 const SHORTEST: usize = 6;
 
+/// Of longer secrets so much of the beginning is found as well: programs cut what they say back.
+const BEGINNING: usize = 12;
+const SHORTEST_BEGUN: usize = 16;
+
 /// One form of a secret. It is found in whatever case.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Form {
     pub bytes: Vec<u8>,
     pub sort: Sort,
+    /// What may follow where `bytes` is a beginning.
+    pub rest: Vec<u8>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,6 +30,20 @@ pub enum Sort {
     Word,
     /// The characters of base64 that hang on the secret alone; one before or after it may hang on it as well.
     Coded { before: bool, after: bool },
+    /// Anywhere, with so much of the rest as stands there.
+    Begun,
+}
+
+impl Form {
+    fn new(bytes: impl Into<Vec<u8>>, sort: Sort) -> Self {
+        Self { bytes: bytes.into(), sort, rest: Vec::new() }
+    }
+
+    fn begun(&self) -> Option<Self> {
+        let is_long = self.sort != Sort::Word && self.bytes.len() >= SHORTEST_BEGUN;
+        let (bytes, rest) = self.bytes.split_at_checked(BEGINNING).filter(|_| is_long)?;
+        Some(Self { bytes: bytes.to_vec(), sort: Sort::Begun, rest: rest.to_vec() })
+    }
 }
 
 /// All forms of a secret.
@@ -32,21 +52,23 @@ pub fn forms(secret: &[u8]) -> Vec<Form> {
     for plain in spellings(secret) {
         let sort = if length(&plain) < SHORTEST { Sort::Word } else { Sort::Anywhere };
         let is_long = plain.len() >= SHORTEST;
-        forms.push(Form { bytes: plain.clone(), sort });
+        forms.push(Form::new(plain.clone(), sort));
         match is_long {
             true => forms.extend((0..3).flat_map(|shift| coded(&plain, shift))),
             // Alone, as in a log-in step by step.
             false if plain.len() >= 3 => {
                 let coded = [BASE64_STANDARD_NO_PAD.encode(&plain), BASE64_URL_SAFE_NO_PAD.encode(&plain)];
-                forms.extend(coded.map(|coded| Form { bytes: coded.into_bytes(), sort: Sort::Word }));
+                forms.extend(coded.map(|coded| Form::new(coded, Sort::Word)));
             }
             false => {}
         }
         if plain.len() >= 3 {
             let sort = if is_long { Sort::Anywhere } else { Sort::Word };
-            forms.push(Form { bytes: hex::encode(&plain).into_bytes(), sort });
+            forms.push(Form::new(hex::encode(&plain), sort));
         }
     }
+    let begun: Vec<Form> = forms.iter().filter_map(Form::begun).collect();
+    forms.extend(begun);
     forms
 }
 
@@ -79,5 +101,5 @@ fn coded(secret: &[u8], shift: usize) -> [Form; 2] {
     let (from, to) = ((shift * 8).div_ceil(6), blob.len() * 8 / 6);
     let sort = Sort::Coded { before: shift > 0, after: !(blob.len() * 8).is_multiple_of(6) };
     [BASE64_STANDARD_NO_PAD.encode(&blob), BASE64_URL_SAFE_NO_PAD.encode(&blob)]
-        .map(|coded| Form { bytes: coded.as_bytes()[from..to].to_vec(), sort })
+        .map(|coded| Form::new(&coded.as_bytes()[from..to], sort))
 }

@@ -37,6 +37,7 @@ pub struct Secrets {
     /// What is no text: the bytes of a decoded key.
     bytes: Vec<Vec<u8>>,
     guesses: bool,
+    is_whole: bool,
 }
 
 impl Secrets {
@@ -86,9 +87,16 @@ impl Secrets {
         self
     }
 
+    /// Beginnings of secrets count as other texts.
+    pub fn whole(mut self) -> Self {
+        self.is_whole = true;
+        self
+    }
+
     pub fn mask(&self) -> Mask {
         let texts = self.texts.iter().map(|secret| secret.expose().as_bytes());
         let mut all: Vec<Form> = texts.chain(self.bytes.iter().map(Vec::as_slice)).flat_map(forms).collect();
+        all.retain(|form| !(self.is_whole && form.sort == Sort::Begun));
         all.sort_unstable();
         all.dedup();
         let search = AhoCorasick::builder()
@@ -163,13 +171,18 @@ impl Mask {
     /// The place in the text of what was found in a view, where it counts.
     fn span(&self, view: &View<'_>, form: usize, found: Range<usize>) -> Option<Range<usize>> {
         let bytes = view.bytes.as_ref();
-        let Form { sort, bytes: form } = &self.forms[form];
+        let Form { sort, bytes: form, rest } = &self.forms[form];
         if view.is_folded && (*sort == Sort::Word || form.len() < SHORTEST_FOLDED) {
             return None;
         }
         match sort {
             Sort::Anywhere => Some(view.place(found)),
             Sort::Word => is_word(bytes, &found).then(|| view.place(found)),
+            Sort::Begun => {
+                let follows = bytes[found.end..].iter().zip(rest);
+                let more = follows.take_while(|(byte, wanted)| byte.eq_ignore_ascii_case(wanted)).count();
+                Some(view.place(found.start..found.end + more))
+            }
             Sort::Coded { before, after } => {
                 let is_code = |at: usize| bytes.get(at).is_some_and(|byte| is_base64(*byte));
                 let start = found.start - usize::from(*before && found.start > 0 && is_code(found.start - 1));

@@ -56,7 +56,7 @@ impl<'t> View<'t> {
             places.resize(bytes.len(), (narrow(start), narrow(end)));
             at += token.length;
         }
-        changed.then(|| View { bytes: Cow::Owned(bytes), places: Some(places), is_folded: false })
+        changed.then_some(View { bytes: Cow::Owned(bytes), places: Some(places), is_folded: false })
     }
 
     /// Without line breaks and blanks; `None` where it has none.
