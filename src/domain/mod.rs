@@ -11,6 +11,7 @@ pub mod duration;
 pub mod event;
 pub mod hours;
 pub mod id;
+pub mod json;
 pub mod language;
 pub mod ledger;
 pub mod log_limit;

@@ -2,95 +2,148 @@
 //! of the whole webhook.
 
 use jiff::Timestamp;
-use serde::Deserialize;
-use serde_json::value::RawValue;
 
+use crate::domain::json::JsonKind;
+use crate::domain::json::Node;
 use crate::domain::text::clean_line;
-
-/// A field as it came; `None` when absent or null. It keeps every digit, because numbers are read from their text.
-pub type Field<'a> = Option<&'a RawValue>;
 
 /// Longest free text that is kept of one field, in graphemes.
 const MAX_TEXT: usize = 1000;
 /// Longest id or number that is kept.
 const MAX_ID: usize = 64;
 
-/// The decoded text of a string, or the digits of a number; not cleaned.
-pub fn raw_text(field: Field<'_>) -> Option<String> {
-    let text = field?.get();
-    match text.as_bytes().first()? {
-        b'"' => serde_json::from_str(text).ok(),
-        b'-' | b'0'..=b'9' => Some(text.to_owned()),
-        _ => None,
+/// A field as it came; none when absent. What is asked of a field that is not there is not there either.
+#[derive(Clone, Debug, Default)]
+pub struct JsonField(Option<Node>);
+
+impl JsonField {
+    /// A whole text; none when it cannot be read as one JSON value.
+    pub fn of(text: &str) -> Self {
+        Self(Node::read(text))
     }
-}
 
-/// One line of free text, cleaned; `None` when nothing readable is left.
-pub fn text(field: Field<'_>) -> Option<String> {
-    let cleaned = clean_line(&raw_text(field)?, MAX_TEXT);
-    (!cleaned.is_empty()).then_some(cleaned)
-}
-
-/// An id, as text: letters, digits, `_`, `-`, `.`, at most 64 of them.
-pub fn id(field: Field<'_>) -> Option<String> {
-    let text = raw_text(field)?;
-    let fits = !text.is_empty() && text.len() <= MAX_ID;
-    (fits && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')))
-        .then_some(text)
-}
-
-/// A whole number, from a number or a string of digits.
-pub fn integer(field: Field<'_>) -> Option<i64> {
-    raw_text(field)?.trim().parse().ok()
-}
-
-/// A count; negative ones are absent.
-pub fn count(field: Field<'_>) -> Option<u64> {
-    integer(field)?.try_into().ok()
-}
-
-/// A moment in milliseconds, or in seconds when the number is too small for that. Zero is absent.
-pub fn instant(field: Field<'_>) -> Option<Timestamp> {
-    const SMALLEST_MILLISECONDS: i64 = 100_000_000_000;
-    match integer(field)? {
-        ..=0 => None,
-        seconds @ 1..SMALLEST_MILLISECONDS => Timestamp::from_second(seconds).ok(),
-        milliseconds => Timestamp::from_millisecond(milliseconds).ok(),
+    fn kind(&self) -> Option<JsonKind> {
+        self.0.as_ref().map(Node::kind)
     }
-}
 
-/// An object of a known shape; `None` when it is of another.
-pub fn object<'a, T: Deserialize<'a>>(field: Field<'a>) -> Option<T> {
-    serde_json::from_str(field?.get()).ok()
-}
+    /// Whether it is there, be it null.
+    pub fn is_there(&self) -> bool {
+        self.0.is_some()
+    }
 
-/// The items of a list; empty when it is none.
-pub fn list<'a>(field: Field<'a>) -> Vec<&'a RawValue> {
-    object(field).unwrap_or_default()
+    pub fn is_object(&self) -> bool {
+        self.kind() == Some(JsonKind::Object)
+    }
+
+    pub fn is_list(&self) -> bool {
+        self.kind() == Some(JsonKind::List)
+    }
+
+    pub fn is_number(&self) -> bool {
+        self.kind() == Some(JsonKind::Number)
+    }
+
+    pub fn is_text(&self) -> bool {
+        self.kind() == Some(JsonKind::Text)
+    }
+
+    /// This one, or the other where this one is absent or null.
+    pub fn or(self, other: JsonField) -> JsonField {
+        if matches!(self.kind(), None | Some(JsonKind::Null)) { other } else { self }
+    }
+
+    /// Its text as it came; empty when it is not there.
+    pub fn raw(&self) -> &str {
+        self.0.as_ref().map(Node::raw).unwrap_or_default()
+    }
+
+    /// The member of an object; of several of one name the last.
+    pub fn get(&self, name: &str) -> JsonField {
+        JsonField(self.0.as_ref().and_then(|node| node.get(name)))
+    }
+
+    /// The members of an object, twins included.
+    pub fn members(&self) -> impl Iterator<Item = (String, JsonField)> + use<> {
+        self.0
+            .iter()
+            .flat_map(Node::members)
+            .map(|(name, node)| (name, JsonField(Some(node))))
+            .collect::<Vec<_>>()
+            .into_iter()
+    }
+
+    /// The items of a list; empty when it is none.
+    pub fn list(&self) -> impl Iterator<Item = JsonField> + use<> {
+        let mut items = self.0.as_ref().map(Node::items);
+        std::iter::from_fn(move || items.as_mut()?.next().map(|node| JsonField(Some(node))))
+    }
+
+    /// The decoded text of a string, or the digits of a number: a whole one within 64 bits is written without a point or a
+    /// power of ten, whatever its spelling. Not cleaned.
+    pub fn raw_text(&self) -> Option<String> {
+        let node = self.0.as_ref()?;
+        match node.kind() {
+            JsonKind::Text => node.text(),
+            JsonKind::Number => Some(node.whole().map_or_else(|| node.raw().to_owned(), |whole| whole.to_string())),
+            _ => None,
+        }
+    }
+
+    /// One line of free text, cleaned; `None` when nothing readable is left.
+    pub fn text(&self) -> Option<String> {
+        let cleaned = clean_line(&self.raw_text()?, MAX_TEXT);
+        (!cleaned.is_empty()).then_some(cleaned)
+    }
+
+    /// An id, as text: letters, digits, `_`, `-`, `.`, at most 64 of them. A number is one when it is whole.
+    pub fn id(&self) -> Option<String> {
+        let text = self.raw_text()?;
+        let is_whole = !self.is_number() || text.trim_start_matches('-').bytes().all(|byte| byte.is_ascii_digit());
+        let fits = is_whole && !text.is_empty() && text.len() <= MAX_ID;
+        (fits && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')))
+            .then_some(text)
+    }
+
+    /// A whole number, from a number in any spelling or a string of digits.
+    pub fn integer(&self) -> Option<i64> {
+        self.raw_text()?.trim().parse().ok()
+    }
+
+    /// A count; negative ones are absent.
+    pub fn count(&self) -> Option<u64> {
+        self.integer()?.try_into().ok()
+    }
+
+    /// A moment in milliseconds, or in seconds when the number is too small for that. Zero is absent.
+    pub fn instant(&self) -> Option<Timestamp> {
+        const SMALLEST_MILLISECONDS: i64 = 100_000_000_000;
+        match self.integer()? {
+            ..=0 => None,
+            seconds @ 1..SMALLEST_MILLISECONDS => Timestamp::from_second(seconds).ok(),
+            milliseconds => Timestamp::from_millisecond(milliseconds).ok(),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn field(json: &str) -> Box<RawValue> {
-        RawValue::from_string(json.to_owned()).expect("valid JSON")
-    }
-
     #[test]
     fn digits_are_kept_whatever_their_number() {
         let long = "1234567890123456789012345";
-        assert_eq!(id(Some(&field(long))).as_deref(), Some(long));
-        assert_eq!(integer(Some(&field(&"9".repeat(400)))), None);
-        assert_eq!(integer(Some(&field("\"4600\""))), Some(4600));
-        assert_eq!(integer(Some(&field("46.5"))), None);
+        assert_eq!(JsonField::of(long).id().as_deref(), Some(long));
+        assert_eq!(JsonField::of(&"9".repeat(400)).integer(), None);
+        assert_eq!(JsonField::of("\"4600\"").integer(), Some(4600));
+        assert_eq!(JsonField::of("46.5").integer(), None);
+        assert_eq!(JsonField::of("4.6e3").integer(), Some(4600));
     }
 
     #[test]
     fn an_odd_type_is_absent() {
-        assert_eq!(text(Some(&field("{\"a\":1}"))), None);
-        assert_eq!(id(Some(&field("\"a b\""))), None);
-        assert_eq!(instant(Some(&field("0"))), None);
-        assert!(list(Some(&field("\"no list\""))).is_empty());
+        assert_eq!(JsonField::of("{\"a\":1}").text(), None);
+        assert_eq!(JsonField::of("\"a b\"").id(), None);
+        assert_eq!(JsonField::of("0").instant(), None);
+        assert_eq!(JsonField::of("\"no list\"").list().count(), 0);
     }
 }

@@ -2,18 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::value::RawValue;
-
 use crate::platform::apsdai::fields::Detail;
 use crate::platform::apsdai::fields::Fields;
 use crate::platform::apsdai::fields::Pointer;
 use crate::platform::apsdai::fields::WRAPPERS;
 use crate::platform::apsdai::fields::folded;
-use crate::platform::field;
-use crate::platform::field::Field;
+use crate::platform::field::JsonField;
 
 /// The members of one object, by their folded names.
-type Scope = BTreeMap<String, Box<RawValue>>;
+type Scope = BTreeMap<String, JsonField>;
 
 /// How deep objects in objects are looked into.
 const MAX_DEPTH: usize = 3;
@@ -23,7 +20,7 @@ const MAX_ITEMS: usize = 500;
 /// A body, or one item of a list in it.
 #[derive(Debug, Default)]
 pub struct Body {
-    root: Option<Box<RawValue>>,
+    root: JsonField,
     /// The root, then the objects inside it, outermost first.
     scopes: Vec<Scope>,
     /// The items of a list in the place of one object.
@@ -41,8 +38,8 @@ pub struct Found<T> {
 
 impl Body {
     /// A list of one object counts as the object; so does a text that holds JSON.
-    pub fn of(root: &RawValue) -> Self {
-        let mut body = Self { root: Some(root.to_owned()), ..Self::default() };
+    pub fn of(root: &JsonField) -> Self {
+        let mut body = Self { root: root.clone(), ..Self::default() };
         let mut level = Vec::from_iter(body.enter(root));
         for _ in 0..MAX_DEPTH {
             let inner = level.iter().flat_map(|scope| WRAPPERS.iter().filter_map(|name| scope.get(*name)));
@@ -55,11 +52,11 @@ impl Body {
     }
 
     /// The object that a value is; a longer list is put aside.
-    fn enter(&mut self, raw: &RawValue) -> Option<Scope> {
-        if let Some(scope) = members(raw) {
+    fn enter(&mut self, field: &JsonField) -> Option<Scope> {
+        if let Some(scope) = members(field) {
             return Some(scope);
         }
-        let mut items: Vec<Scope> = items(raw).iter().filter_map(|item| members(item)).collect();
+        let mut items: Vec<Scope> = items(field).iter().filter_map(|item| members(item)).collect();
         if items.len() == 1 {
             return items.pop();
         }
@@ -69,9 +66,8 @@ impl Body {
 
     /// Nothing at all: `{}`, `[]`, `null` or `""`.
     pub fn is_empty(&self) -> bool {
-        let Some(root) = &self.root else { return true };
-        let packed: String = root.get().split_ascii_whitespace().collect();
-        matches!(packed.as_str(), "{}" | "[]" | "null" | "\"\"")
+        let packed: String = self.root.raw().split_ascii_whitespace().collect();
+        matches!(packed.as_str(), "" | "{}" | "[]" | "null" | "\"\"")
     }
 
     /// The objects of the body, outermost first.
@@ -80,19 +76,24 @@ impl Body {
     }
 
     /// The first readable value of a detail: where the source says that it is, else under the likeliest name.
-    pub fn find<T>(&self, fields: &Fields, detail: Detail, read: impl Fn(Field<'_>) -> Option<T>) -> Option<T> {
+    pub fn find<T>(&self, fields: &Fields, detail: Detail, read: impl Fn(&JsonField) -> Option<T>) -> Option<T> {
         self.found(fields, detail, read).map(|found| found.value)
     }
 
     /// As [`Body::find`], with where it was.
-    pub fn found<T>(&self, fields: &Fields, detail: Detail, read: impl Fn(Field<'_>) -> Option<T>) -> Option<Found<T>> {
-        let pointed = fields.get(&detail).and_then(|pointer| read(self.at(pointer).as_deref()));
+    pub fn found<T>(
+        &self,
+        fields: &Fields,
+        detail: Detail,
+        read: impl Fn(&JsonField) -> Option<T>,
+    ) -> Option<Found<T>> {
+        let pointed = fields.get(&detail).and_then(|pointer| read(&self.at(pointer)));
         if let Some(value) = pointed {
             return Some(Found { value, name: None, is_listed: false });
         }
         let among = |scopes: &[Scope], is_listed| {
             detail.names().iter().find_map(|name| {
-                let value = scopes.iter().find_map(|scope| read(under(scope, name).as_deref()))?;
+                let value = scopes.iter().find_map(|scope| read(&under(scope, name)))?;
                 Some(Found { value, name: Some(*name), is_listed })
             })
         };
@@ -103,7 +104,7 @@ impl Body {
     /// the place of an object.
     pub fn items(&self, fields: &Fields, detail: Detail) -> Vec<Body> {
         let filled =
-            |raw: Field<'_>| Some(items(raw?)).filter(|items| items.iter().any(|item| members(item).is_some()));
+            |field: &JsonField| Some(items(field)).filter(|items| items.iter().any(|item| members(item).is_some()));
         let found = self.find(fields, detail, filled).unwrap_or_default();
         if found.is_empty() {
             return self.listed.iter().map(|scope| Self { scopes: vec![scope.clone()], ..Self::default() }).collect();
@@ -111,43 +112,47 @@ impl Body {
         found.iter().map(|item| Self::of(item)).filter(|item| !item.scopes.is_empty()).collect()
     }
 
-    fn at(&self, pointer: &Pointer) -> Option<Box<RawValue>> {
-        pointer.steps().iter().try_fold(self.root.clone()?, |raw, step| {
-            let raw = unwrapped(&raw);
-            match raw.get().as_bytes().first()? {
-                b'{' => field::object::<BTreeMap<String, Box<RawValue>>>(Some(&raw))?.remove(step),
-                b'[' => field::list(Some(&raw)).get(step.parse::<usize>().ok()?).map(|item| (*item).to_owned()),
-                _ => None,
+    fn at(&self, pointer: &Pointer) -> JsonField {
+        pointer.steps().iter().fold(self.root.clone(), |field, step| {
+            let field = unwrapped(&field);
+            match step.parse::<usize>() {
+                Ok(index) if field.is_list() => field.list().nth(index).unwrap_or_default(),
+                _ => field.get(step),
             }
         })
     }
 }
 
 /// The value under a name of the table; one dot leads into an object.
-fn under(scope: &Scope, name: &str) -> Option<Box<RawValue>> {
-    match name.split_once('.') {
-        Some((outer, inner)) => members(scope.get(outer)?)?.remove(inner),
+fn under(scope: &Scope, name: &str) -> JsonField {
+    let found = match name.split_once('.') {
+        Some((outer, inner)) => scope.get(outer).and_then(members).and_then(|mut inside| inside.remove(inner)),
         None => scope.get(name).cloned(),
-    }
+    };
+    found.unwrap_or_default()
 }
 
-/// The members of an object; of two that fold to one name, the first in the alphabet.
-pub fn members(raw: &RawValue) -> Option<Scope> {
-    let object: BTreeMap<String, Box<RawValue>> = field::object(Some(&unwrapped(raw)))?;
+/// The members of an object; of two that fold to one name, the first in the alphabet; of twins the last.
+pub fn members(field: &JsonField) -> Option<Scope> {
+    let object = unwrapped(field);
+    if !object.is_object() {
+        return None;
+    }
+    let members: BTreeMap<String, JsonField> = object.members().collect();
     let mut scope = Scope::new();
-    for (name, value) in object {
+    for (name, value) in members {
         scope.entry(folded(&name)).or_insert(value);
     }
     Some(scope)
 }
 
-fn items(raw: &RawValue) -> Vec<Box<RawValue>> {
-    field::list(Some(&unwrapped(raw))).into_iter().take(MAX_ITEMS).map(ToOwned::to_owned).collect()
+fn items(field: &JsonField) -> Vec<JsonField> {
+    unwrapped(field).list().take(MAX_ITEMS).collect()
 }
 
 /// The object or list that a text holds; any other value as it is.
-fn unwrapped(raw: &RawValue) -> Box<RawValue> {
-    let inner = raw.get().starts_with('"').then(|| field::raw_text(Some(raw))).flatten();
+fn unwrapped(field: &JsonField) -> JsonField {
+    let inner = field.is_text().then(|| field.raw_text()).flatten();
     let inner = inner.filter(|inner| inner.trim_start().starts_with(['{', '[']));
-    inner.and_then(|inner| RawValue::from_string(inner).ok()).unwrap_or_else(|| raw.to_owned())
+    inner.map(|inner| JsonField::of(&inner)).filter(JsonField::is_there).unwrap_or_else(|| field.clone())
 }

@@ -52,7 +52,7 @@ pub struct Apsdai {
     #[serde(default = "default_max_age", deserialize_with = "crate::domain::duration::deserialize")]
     #[schemars(with = "duration::Written", extend("default" = "5m"))]
     pub max_age: SignedDuration,
-    /// What a number without a decimal point means.
+    /// What a whole number means, in whatever spelling, and a text without a decimal point.
     #[serde(default)]
     #[schemars(extend("default" = "major"))]
     pub amount_unit: AmountUnit,
@@ -74,7 +74,7 @@ pub enum AmountUnit {
     /// 12.5 is twelve and a half.
     #[default]
     Major,
-    /// 1250 is twelve and a half; with a decimal point, 12.5 is as well.
+    /// 1250 and 1250.0 are twelve and a half; so are 12.5 and the text "12.50".
     Minor,
 }
 

@@ -4,7 +4,6 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use serde_json::value::RawValue;
 use sha2::Digest;
 use sha2::Sha256;
 
@@ -35,8 +34,7 @@ use crate::platform::apsdai::fields::Fields;
 use crate::platform::apsdai::totals;
 use crate::platform::apsdai::values;
 use crate::platform::apsdai::verify::Verified;
-use crate::platform::field;
-use crate::platform::field::Field;
+use crate::platform::field::JsonField;
 
 /// Without a timestamp, an equal body so soon after is a repeat.
 const REPEAT_WINDOW_SECONDS: i64 = 300;
@@ -49,8 +47,8 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 pub fn parse(apsdai: &Apsdai, verified: &Verified<'_>, request: &Request<'_>) -> Webhook {
     let bytes = verified.body().strip_prefix(BYTE_ORDER_MARK).unwrap_or(verified.body());
     let text = std::str::from_utf8(bytes).ok();
-    let root = text.and_then(|text| serde_json::from_str::<&RawValue>(text).ok());
-    let body = root.map(Body::of).unwrap_or_default();
+    let root = text.map(JsonField::of).unwrap_or_default();
+    let body = Body::of(&root);
     let (event, named_by) = name(apsdai, verified, &body);
     let kind = apsdai::kind(&event);
 
@@ -62,7 +60,7 @@ pub fn parse(apsdai: &Apsdai, verified: &Verified<'_>, request: &Request<'_>) ->
         let unrecognised = Unrecognised { event, bytes: request.body.len() as u64 };
         story.data = Data { unrecognised: Some(unrecognised), ..Data::default() };
     } else {
-        story.data.details = details(apsdai, &body, text, root.is_some(), story.told);
+        story.data.details = details(apsdai, &body, text, root.is_there(), story.told);
         // What the test button makes up is no order.
         if story.data.details == Some(Details::Test)
             && let Some(OrderNews { total, total_is_approximate, lines, .. }) = story.order.take()
@@ -92,7 +90,7 @@ fn name(apsdai: &Apsdai, verified: &Verified<'_>, body: &Body) -> (String, &'sta
     if let Some(name) = verified.event() {
         return (tidy(name), "");
     }
-    let known = |raw: Field<'_>| field::raw_text(raw).map(|name| tidy(&name)).filter(|name| !name.is_empty());
+    let known = |field: &JsonField| field.raw_text().map(|name| tidy(&name)).filter(|name| !name.is_empty());
     match body.find(&apsdai.fields, Detail::Event, known) {
         Some(name) => (name, "; the event's name is from the body, which nothing proves"),
         None => (String::new(), "; nothing names the event"),
@@ -116,12 +114,12 @@ fn repeat_key(verified: &Verified<'_>, event: &str) -> RepeatKey {
 
 /// Why there is little to tell, when there is.
 fn details(apsdai: &Apsdai, body: &Body, text: Option<&str>, is_json: bool, told: bool) -> Option<Details> {
-    let yes = |raw: Field<'_>| match raw?.get().trim_matches('"').to_ascii_lowercase().as_str() {
+    let yes = |field: &JsonField| match field.raw().trim_matches('"').to_ascii_lowercase().as_str() {
         "true" | "1" | "yes" => Some(()),
         _ => None,
     };
     let is_test = |text: &str| text.trim().trim_matches('"').eq_ignore_ascii_case("test");
-    let says_test = |raw: Field<'_>| field::raw_text(raw).filter(|text| is_test(text)).map(drop);
+    let says_test = |field: &JsonField| field.raw_text().filter(|text| is_test(text)).map(drop);
     if text.is_some_and(is_test)
         || body.find(&apsdai.fields, Detail::Test, yes).is_some()
         || body.find(&apsdai.fields, Detail::Event, says_test).is_some()
@@ -171,12 +169,12 @@ impl<'a> Reading<'a> {
         &self.apsdai.timezone
     }
 
-    pub fn money(&self, raw: Field<'_>) -> Option<Money> {
-        values::money(raw, self.apsdai.amount_unit, &self.currency)
+    pub fn money(&self, field: &JsonField) -> Option<Money> {
+        values::money(field, self.apsdai.amount_unit, &self.currency)
     }
 
     fn instant(&self, body: &Body, detail: Detail) -> Option<Timestamp> {
-        body.find(self.fields(), detail, |raw| values::instant(raw, self.zone()))
+        body.find(self.fields(), detail, |field| values::instant(field, self.zone()))
     }
 
     fn tell(&self, kind: &Kind, body: &Body, triggered_at: Timestamp) -> Story {
@@ -202,8 +200,8 @@ impl<'a> Reading<'a> {
         let (total, lines, total_is_approximate) = self.bill(body);
         let placed_at = self.instant(body, Detail::PlacedAt);
         let time = || self.instant(body, Detail::OccurredAt);
-        let reason = body.find(self.fields(), Detail::Reason, field::text);
-        let refund_amount = body.find(self.fields(), Detail::RefundAmount, |raw| self.money(raw));
+        let reason = body.find(self.fields(), Detail::Reason, JsonField::text);
+        let refund_amount = body.find(self.fields(), Detail::RefundAmount, |field| self.money(field));
         // Many systems send it with every order, as 0.
         let refund_amount = refund_amount.filter(|money| money.minor != 0);
         let refund_amount = refund_amount.map(|money| Money::new(money.minor.saturating_abs(), money.currency));
@@ -259,7 +257,7 @@ impl<'a> Reading<'a> {
     /// The total, the lines, and whether the total is only their sum.
     fn bill(&self, body: &Body) -> (Option<Money>, Vec<Line>, bool) {
         let items = body.items(self.fields(), Detail::Products);
-        let total = body.found(self.fields(), Detail::OrderTotal, |raw| self.money(raw));
+        let total = body.found(self.fields(), Detail::OrderTotal, |field| self.money(field));
         // What one of several lines has is not the total of all.
         let total = total.filter(|found| !found.is_listed);
         let lines: Vec<Line> = match items.is_empty() {
@@ -279,11 +277,11 @@ impl<'a> Reading<'a> {
 
     /// One product that was bought. A price that was taken for the total is not the price of one piece.
     fn line(&self, body: &Body, taken: Option<&'static str>) -> Option<Line> {
-        let name = |detail| body.find(self.fields(), detail, field::text);
-        let price = body.found(self.fields(), Detail::ProductPrice, |raw| self.money(raw));
+        let name = |detail| body.find(self.fields(), detail, JsonField::text);
+        let price = body.found(self.fields(), Detail::ProductPrice, |field| self.money(field));
         Some(Line {
             name: name(Detail::ProductName).or_else(|| name(Detail::ProductId))?,
-            quantity: body.find(self.fields(), Detail::ProductQuantity, field::count),
+            quantity: body.find(self.fields(), Detail::ProductQuantity, JsonField::count),
             unit_price: price.filter(|found| found.name.is_none() || found.name != taken).map(|found| found.value),
             ..Line::default()
         })
@@ -291,8 +289,8 @@ impl<'a> Reading<'a> {
 
     fn stock(&self, body: &Body) -> Vec<StockItem> {
         let item = |body: &Body| {
-            let number = |detail| body.find(self.fields(), detail, field::integer);
-            let text = |detail| body.find(self.fields(), detail, field::text);
+            let number = |detail| body.find(self.fields(), detail, JsonField::integer);
+            let text = |detail| body.find(self.fields(), detail, JsonField::text);
             StockItem {
                 name: text(Detail::ProductName),
                 id: text(Detail::ProductId),

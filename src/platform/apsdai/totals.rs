@@ -1,7 +1,6 @@
 //! The two-day figures: by day in a list, by day in an object, or in pairs such as `today_count` and `yesterday_amount`.
 
 use jiff::civil;
-use serde_json::value::RawValue;
 
 use crate::domain::data::DayTotal;
 use crate::platform::apsdai::body::Body;
@@ -9,7 +8,7 @@ use crate::platform::apsdai::body::members;
 use crate::platform::apsdai::fields::Detail;
 use crate::platform::apsdai::parse::Reading;
 use crate::platform::apsdai::values;
-use crate::platform::field;
+use crate::platform::field::JsonField;
 
 /// What the name of a pair has beside its day when it is a number of orders.
 const COUNTS: [&str; 3] = ["count", "num", "orders"];
@@ -38,13 +37,13 @@ pub fn read(reading: &Reading<'_>, body: &Body, today: civil::Date) -> Vec<DayTo
 }
 
 fn item_day(reading: &Reading<'_>, item: &Body, today: civil::Date) -> Option<String> {
-    item.find(reading.fields(), Detail::DayDate, |raw| values::day(raw, reading.zone(), today))
+    item.find(reading.fields(), Detail::DayDate, |field| values::day(field, reading.zone(), today))
 }
 
 /// One day's figures; `None` without any.
 fn total(reading: &Reading<'_>, item: &Body, day: Option<String>) -> Option<DayTotal> {
-    let count = item.find(reading.fields(), Detail::DayCount, field::count);
-    let amount = item.find(reading.fields(), Detail::DayAmount, |raw| reading.money(raw));
+    let count = item.find(reading.fields(), Detail::DayCount, JsonField::count);
+    let amount = item.find(reading.fields(), Detail::DayAmount, |field| reading.money(field));
     (count.is_some() || amount.is_some()).then_some(DayTotal { day, count, amount })
 }
 
@@ -59,9 +58,9 @@ fn paired(reading: &Reading<'_>, body: &Body, today: civil::Date) -> Vec<DayTota
             }
             let about = |words: &[&str]| words.iter().any(|word| rest.contains(word));
             if about(&COUNTS) {
-                day.count = day.count.or(field::count(Some(value)));
+                day.count = day.count.or(value.count());
             } else if about(&AMOUNTS) {
-                day.amount = day.amount.or_else(|| reading.money(Some(value)));
+                day.amount = day.amount.or_else(|| reading.money(value));
             }
         }
         (day.count.is_some() || day.amount.is_some()).then_some(day)
@@ -82,7 +81,7 @@ fn keyed(reading: &Reading<'_>, body: &Body) -> Vec<DayTotal> {
     days.collect()
 }
 
-fn of_object(reading: &Reading<'_>, raw: &RawValue, day: Option<String>) -> Option<DayTotal> {
-    members(raw)?;
-    total(reading, &Body::of(raw), day)
+fn of_object(reading: &Reading<'_>, field: &JsonField, day: Option<String>) -> Option<DayTotal> {
+    members(field)?;
+    total(reading, &Body::of(field), day)
 }

@@ -8,8 +8,7 @@ use unicode_segmentation::UnicodeSegmentation;
 use crate::domain::money::Money;
 use crate::domain::text::clean_line;
 use crate::platform::apsdai::AmountUnit;
-use crate::platform::field;
-use crate::platform::field::Field;
+use crate::platform::field::JsonField;
 
 /// Longest order number and longest word of the platform's, in characters.
 const MAX_WORD: usize = 64;
@@ -17,14 +16,15 @@ const MAX_WORD: usize = 64;
 const MAX_DOMAIN: usize = 100;
 
 /// A word or number of the platform's own, as text; longer than 64 characters it is none.
-pub fn word(field: Field<'_>) -> Option<String> {
-    let cleaned = clean_line(&field::raw_text(field)?, MAX_WORD + 1);
+pub fn word(field: &JsonField) -> Option<String> {
+    let cleaned = clean_line(&field.raw_text()?, MAX_WORD + 1);
     (1..=MAX_WORD).contains(&cleaned.chars().count()).then_some(cleaned)
 }
 
-/// `99`, `"99.00"`, `"¥1,188.00"`, `"CNY 99"`; exact, never through a float.
-pub fn money(field: Field<'_>, unit: AmountUnit, currency: &str) -> Option<Money> {
-    let text = field::raw_text(field)?;
+/// `99`, `"99.00"`, `"¥1,188.00"`, `"CNY 99"`; exact, never through a float. In minor units are whole numbers in whatever
+/// spelling, and texts without a decimal point.
+pub fn money(field: &JsonField, unit: AmountUnit, currency: &str) -> Option<Money> {
+    let text = field.raw_text()?;
     let text = text.trim();
     let text = text.strip_prefix(currency).or_else(|| text.strip_suffix(currency)).unwrap_or(text).trim();
     match unit {
@@ -34,17 +34,17 @@ pub fn money(field: Field<'_>, unit: AmountUnit, currency: &str) -> Option<Money
 }
 
 /// Three letters that may be a currency's code, in capitals; `RMB` is CNY's other name.
-pub fn currency(field: Field<'_>) -> Option<String> {
-    let code = field::raw_text(field)?.trim().to_ascii_uppercase();
+pub fn currency(field: &JsonField) -> Option<String> {
+    let code = field.raw_text()?.trim().to_ascii_uppercase();
     let code = if code == "RMB" { "CNY".to_owned() } else { code };
     (code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_uppercase())).then_some(code)
 }
 
 /// A moment: a number from 10^12 in milliseconds, from 10^9 in seconds, or a text with its offset or in `zone`.
-pub fn instant(field: Field<'_>, zone: &TimeZone) -> Option<Timestamp> {
+pub fn instant(field: &JsonField, zone: &TimeZone) -> Option<Timestamp> {
     const SECONDS: i64 = 1_000_000_000;
     const MILLISECONDS: i64 = 1_000_000_000_000;
-    let text = field::raw_text(field)?;
+    let text = field.raw_text()?;
     let text = text.trim();
     if let Some(at) = compact(text).and_then(|at| in_zone(at, zone)) {
         return Some(at);
@@ -58,7 +58,7 @@ pub fn instant(field: Field<'_>, zone: &TimeZone) -> Option<Timestamp> {
 }
 
 /// A day as `2026-01-01`: from a date or moment in any of its spellings; another text stays as it is.
-pub fn day(field: Field<'_>, zone: &TimeZone, today: civil::Date) -> Option<String> {
+pub fn day(field: &JsonField, zone: &TimeZone, today: civil::Date) -> Option<String> {
     let word = word(field)?;
     let date = match days_ago(&word) {
         Some(days) => today.checked_sub(jiff::Span::new().days(days)).ok(),
@@ -83,8 +83,8 @@ pub fn date(text: &str) -> Option<civil::Date> {
 }
 
 /// `b***@example.com`.
-pub fn masked_email(field: Field<'_>) -> Option<String> {
-    let text = field::raw_text(field)?;
+pub fn masked_email(field: &JsonField) -> Option<String> {
+    let text = field.raw_text()?;
     let (name, domain) = text.trim().rsplit_once('@')?;
     let first = name.graphemes(true).next()?;
     let shown = format!("{first}***@{domain}");
@@ -123,12 +123,10 @@ fn in_zone(at: civil::DateTime, zone: &TimeZone) -> Option<Timestamp> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::value::RawValue;
-
     use super::*;
 
-    fn raw(json: &str) -> Box<RawValue> {
-        RawValue::from_string(json.to_owned()).expect("valid JSON")
+    fn raw(json: &str) -> JsonField {
+        JsonField::of(json)
     }
 
     fn zone() -> TimeZone {
@@ -156,12 +154,12 @@ mod tests {
             "\"20260101080000\"",
             "20260101080000",
         ] {
-            assert_eq!(instant(Some(&raw(json)), &zone()), Some(eight), "{json}");
+            assert_eq!(instant(&raw(json), &zone()), Some(eight), "{json}");
         }
         for json in
             ["0", "5", "\"\"", "\"soon\"", "\"2026-13-01\"", "\"01/02/2026\"", "\"2026-01-01 08\"", "true", "{}"]
         {
-            assert_eq!(instant(Some(&raw(json)), &zone()), None, "{json}");
+            assert_eq!(instant(&raw(json), &zone()), None, "{json}");
         }
     }
 
@@ -178,13 +176,13 @@ mod tests {
             ("\"昨日\"", "2026-01-01"),
             ("\"1 Jan\"", "1 Jan"),
         ] {
-            assert_eq!(day(Some(&raw(json)), &zone(), today).as_deref(), Some(expected), "{json}");
+            assert_eq!(day(&raw(json), &zone(), today).as_deref(), Some(expected), "{json}");
         }
     }
 
     #[test]
     fn amounts_are_major_units_unless_the_source_says_otherwise() {
-        let read = |json: &str, unit| money(Some(&raw(json)), unit, "CNY").map(|money| money.minor);
+        let read = |json: &str, unit| money(&raw(json), unit, "CNY").map(|money| money.minor);
         for (json, major, minor) in [
             ("99", Some(9900), Some(99)),
             ("\"1,188\"", Some(118_800), Some(1188)),
@@ -201,7 +199,7 @@ mod tests {
 
     #[test]
     fn an_address_shows_its_first_letter_and_its_domain() {
-        let shown = |json: &str| masked_email(Some(&raw(json)));
+        let shown = |json: &str| masked_email(&raw(json));
         assert_eq!(shown("\"buyer@example.com\"").as_deref(), Some("b***@example.com"));
         for json in ["\"buyer\"", "\"@example.com\"", "\"buyer@\"", "7", "\"a@b c\""] {
             assert_eq!(shown(json), None, "{json}");

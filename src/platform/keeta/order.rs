@@ -1,8 +1,5 @@
 //! The order of event 1001, in each of the shapes that were seen: wrapped, bare, and with hardly more than its number.
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
-
 use crate::domain::data::Charges;
 use crate::domain::data::Data;
 use crate::domain::money::Money;
@@ -10,172 +7,13 @@ use crate::domain::order::Line;
 use crate::domain::order::MAX_LINES;
 use crate::domain::order::OrderNews;
 use crate::domain::order::OrderState;
-use crate::platform::field;
-use crate::platform::field::Field;
+use crate::platform::field::JsonField;
 
 /// An order as event 1001 tells it.
 pub struct Placed {
     pub news: OrderNews,
     pub shop_name: Option<String>,
     pub data: Data,
-}
-
-/// `orderInfo`, or `data.orderInfo`, or the order itself.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Root<'a> {
-    #[serde(borrow)]
-    order_info: Field<'a>,
-    #[serde(borrow)]
-    data: Field<'a>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Info<'a> {
-    #[serde(borrow)]
-    order_view_id: Field<'a>,
-    #[serde(borrow)]
-    base_order: Field<'a>,
-    #[serde(borrow)]
-    merchant_order: Field<'a>,
-    #[serde(borrow)]
-    fee_dtl: Field<'a>,
-    #[serde(borrow)]
-    fee_dtls: Field<'a>,
-    #[serde(borrow)]
-    products: Field<'a>,
-    #[serde(borrow)]
-    sub_order_info_list: Field<'a>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Base<'a> {
-    #[serde(borrow)]
-    order_view_id: Field<'a>,
-    #[serde(borrow)]
-    order_view_id_str: Field<'a>,
-    #[serde(borrow)]
-    ctime: Field<'a>,
-    #[serde(borrow)]
-    delivery_time: Field<'a>,
-    #[serde(borrow)]
-    pay_type: Field<'a>,
-    #[serde(borrow)]
-    pay_type_desc: Field<'a>,
-    #[serde(borrow)]
-    currency: Field<'a>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Merchant<'a> {
-    #[serde(borrow)]
-    order_view_id: Field<'a>,
-    #[serde(borrow)]
-    seq_no_str: Field<'a>,
-    #[serde(borrow)]
-    status: Field<'a>,
-    #[serde(borrow)]
-    shop_name: Field<'a>,
-    #[serde(borrow)]
-    ctime: Field<'a>,
-    #[serde(borrow)]
-    user_get_mode: Field<'a>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Fees<'a> {
-    #[serde(borrow)]
-    customer_fee: Field<'a>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct CustomerFee<'a> {
-    #[serde(borrow)]
-    i18n: Field<'a>,
-    #[serde(borrow)]
-    product_price: Field<'a>,
-    #[serde(borrow)]
-    shipping_fee: Field<'a>,
-    #[serde(borrow)]
-    platform_fee: Field<'a>,
-    #[serde(borrow)]
-    discounts: Field<'a>,
-    #[serde(borrow)]
-    tip: Field<'a>,
-    #[serde(borrow)]
-    pay_total: Field<'a>,
-}
-
-#[derive(Deserialize)]
-struct I18n<'a> {
-    #[serde(borrow)]
-    currency: Field<'a>,
-}
-
-/// One fee of the list that live webhooks from Hong Kong carry instead of `feeDtl`.
-#[derive(Deserialize)]
-struct ListedFee<'a> {
-    #[serde(borrow)]
-    code: Field<'a>,
-    #[serde(borrow)]
-    currency: Field<'a>,
-    #[serde(borrow)]
-    price: Field<'a>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Product<'a> {
-    #[serde(borrow)]
-    name: Field<'a>,
-    #[serde(rename = "nameI18n", borrow)]
-    name_i18n: Field<'a>,
-    #[serde(borrow)]
-    count: Field<'a>,
-    #[serde(borrow)]
-    price: Field<'a>,
-    #[serde(borrow)]
-    currency: Field<'a>,
-    #[serde(borrow)]
-    spec: Field<'a>,
-    #[serde(borrow)]
-    remark: Field<'a>,
-    #[serde(borrow)]
-    groups: Field<'a>,
-    #[serde(borrow)]
-    price_with_group: Field<'a>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct GroupPrice<'a> {
-    #[serde(borrow)]
-    unit_price: Field<'a>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Group<'a> {
-    #[serde(borrow)]
-    group_name: Field<'a>,
-    #[serde(borrow)]
-    shop_product_group_sku_list: Field<'a>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Choice<'a> {
-    #[serde(borrow)]
-    spu_name: Field<'a>,
-    #[serde(borrow)]
-    count: Field<'a>,
-    #[serde(borrow)]
-    groups: Field<'a>,
 }
 
 /// How deep options of options are read.
@@ -194,121 +32,102 @@ fn state(status: i64) -> Option<OrderState> {
 }
 
 /// Three letters that may be a currency's code.
-pub fn currency(field: Field<'_>) -> Option<String> {
-    field::raw_text(field).filter(|code| code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_uppercase()))
+pub fn currency(field: &JsonField) -> Option<String> {
+    field.raw_text().filter(|code| code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_uppercase()))
 }
 
 /// Reads the order of a message; `None` when no order number can be found in it.
-pub fn read(message: &str, default_currency: &str) -> Option<Placed> {
-    let root: Root = serde_json::from_str(message).ok()?;
-    let nested = || field::object::<Root>(root.data).and_then(|data| data.order_info);
-    let info: Info = match root.order_info.or_else(nested) {
-        Some(info) => serde_json::from_str(info.get()).ok()?,
-        None => serde_json::from_str(message).ok()?,
-    };
-    let base: Base = field::object(info.base_order).unwrap_or_default();
-    let merchant: Merchant = field::object(info.merchant_order).unwrap_or_default();
-    let fee: CustomerFee =
-        field::object::<Fees>(info.fee_dtl).and_then(|fees| field::object(fees.customer_fee)).unwrap_or_default();
-
-    let number = field::id(base.order_view_id_str)
-        .or_else(|| field::id(base.order_view_id))
-        .or_else(|| field::id(merchant.order_view_id))
-        .or_else(|| field::id(info.order_view_id))?;
-    let listed: Vec<ListedFee> =
-        field::list(info.fee_dtls).into_iter().filter_map(|raw| field::object(Some(raw))).collect();
+pub fn read(message: &JsonField, default_currency: &str) -> Option<Placed> {
+    // `orderInfo`, or `data.orderInfo`, or the order itself.
+    let info = message.get("orderInfo").or(message.get("data").get("orderInfo")).or(message.clone());
+    let (base, merchant) = (info.get("baseOrder"), info.get("merchantOrder"));
+    let fee = info.get("feeDtl").get("customerFee");
+    let number = base.get("orderViewIdStr").id().or_else(|| {
+        let ids = [&base, &merchant, &info].map(|place| place.get("orderViewId").id());
+        ids.into_iter().flatten().next()
+    })?;
+    // The list that live webhooks from Hong Kong carry instead of `feeDtl`.
+    let listed: Vec<JsonField> = info.get("feeDtls").list().collect();
     let products = products(&info);
-    let code = field::object::<I18n>(fee.i18n)
-        .and_then(|i18n| currency(i18n.currency))
-        .or_else(|| currency(base.currency))
-        .or_else(|| listed.iter().find_map(|fee| currency(fee.currency)))
-        .or_else(|| products.iter().find_map(|product| currency(product.currency)))
+    let code = currency(&fee.get("i18n").get("currency"))
+        .or_else(|| currency(&base.get("currency")))
+        .or_else(|| listed.iter().find_map(|fee| currency(&fee.get("currency"))))
+        .or_else(|| products.iter().find_map(|product| currency(&product.get("currency"))))
         .unwrap_or_else(|| default_currency.to_owned());
-    let money = |field: Field<'_>| field::integer(field).map(|minor| Money::new(minor, &code));
+    let money = |field: &JsonField| field.integer().map(|minor| Money::new(minor, &code));
     let listed_fee = |name: &str| {
-        listed.iter().find(|fee| field::raw_text(fee.code).as_deref() == Some(name)).and_then(|fee| money(fee.price))
+        let fee = listed.iter().find(|fee| fee.get("code").raw_text().as_deref() == Some(name))?;
+        money(&fee.get("price"))
     };
     let charge =
-        |field: Field<'_>, name: &str| money(field).or_else(|| listed_fee(name)).filter(|money| money.minor != 0);
+        |own: &str, name: &str| money(&fee.get(own)).or_else(|| listed_fee(name)).filter(|money| money.minor != 0);
 
     let lines: Vec<Line> = products.iter().filter_map(|product| line(product, &code)).take(MAX_LINES).collect();
-    let paid = money(fee.pay_total).or_else(|| listed_fee("payTotal"));
+    let paid = money(&fee.get("payTotal")).or_else(|| listed_fee("payTotal"));
     let total_is_approximate = paid.is_none();
     let total = paid.or_else(|| sum(&lines));
     let charges = Charges {
-        items: charge(fee.product_price, "productPrice"),
-        delivery: charge(fee.shipping_fee, "shippingFee"),
-        platform: charge(fee.platform_fee, "platformFee"),
-        discounts: charge(fee.discounts, "discounts")
+        items: charge("productPrice", "productPrice"),
+        delivery: charge("shippingFee", "shippingFee"),
+        platform: charge("platformFee", "platformFee"),
+        discounts: charge("discounts", "discounts")
             .map(|money| Money::new(money.minor.saturating_abs(), money.currency)),
-        tip: charge(fee.tip, "tip"),
+        tip: charge("tip", "tip"),
     };
-    let reached = field::integer(merchant.status).and_then(state).unwrap_or(OrderState::Placed);
+    let reached = merchant.get("status").integer().and_then(state).unwrap_or(OrderState::Placed);
     let data = Data {
-        handover: field::text(merchant.user_get_mode),
-        payment: field::text(base.pay_type_desc).or_else(|| field::text(base.pay_type)),
-        expected_at: field::instant(base.delivery_time),
+        handover: merchant.get("userGetMode").text(),
+        payment: base.get("payTypeDesc").text().or_else(|| base.get("payType").text()),
+        expected_at: base.get("deliveryTime").instant(),
         charges: (charges != Charges::default()).then_some(charges),
         ..Data::default()
     };
     let news = OrderNews {
         number,
-        short_number: field::text(merchant.seq_no_str),
+        short_number: merchant.get("seqNoStr").text(),
         state: Some(reached.max(OrderState::Placed)),
-        placed_at: field::instant(base.ctime).or_else(|| field::instant(merchant.ctime)),
+        placed_at: base.get("ctime").instant().or_else(|| merchant.get("ctime").instant()),
         total_is_approximate: total_is_approximate && total.is_some(),
         total,
         lines,
         refund: None,
     };
-    Some(Placed { news, shop_name: field::text(merchant.shop_name), data })
+    Some(Placed { news, shop_name: merchant.get("shopName").text(), data })
 }
 
 /// The products of the order, or of its parts when its own list is empty.
-fn products<'a>(info: &Info<'a>) -> Vec<Product<'a>> {
-    #[derive(Deserialize)]
-    struct Part<'a> {
-        #[serde(borrow)]
-        products: Field<'a>,
+fn products(info: &JsonField) -> Vec<JsonField> {
+    let own: Vec<JsonField> = info.get("products").list().collect();
+    match own.is_empty() {
+        false => own,
+        true => info.get("subOrderInfoList").list().flat_map(|part| part.get("products").list()).collect(),
     }
-    let read = |list: Field<'a>| -> Vec<Product<'a>> {
-        field::list(list).into_iter().filter_map(|raw| field::object(Some(raw))).collect()
-    };
-    let own = read(info.products);
-    if !own.is_empty() {
-        return own;
-    }
-    let parts = field::list(info.sub_order_info_list).into_iter().filter_map(|raw| field::object::<Part>(Some(raw)));
-    parts.flat_map(|part| read(part.products)).collect()
 }
 
-fn line(product: &Product<'_>, code: &str) -> Option<Line> {
-    let name = field::text(product.name).or_else(|| field::text(product.name_i18n))?;
-    let with_options =
-        field::object::<GroupPrice>(product.price_with_group).and_then(|price| field::integer(price.unit_price));
-    let unit_price = with_options.or_else(|| field::integer(product.price)).map(|minor| Money::new(minor, code));
-    let mut options: Vec<String> = field::text(product.spec).into_iter().filter(|spec| *spec != name).collect();
-    gather_options(product.groups, 0, &mut options);
-    Some(Line { name, options, quantity: field::count(product.count), unit_price, note: field::text(product.remark) })
+fn line(product: &JsonField, code: &str) -> Option<Line> {
+    let name = product.get("name").text().or_else(|| product.get("nameI18n").text())?;
+    let with_options = product.get("priceWithGroup").get("unitPrice").integer();
+    let unit_price = with_options.or_else(|| product.get("price").integer()).map(|minor| Money::new(minor, code));
+    let mut options: Vec<String> = product.get("spec").text().into_iter().filter(|spec| *spec != name).collect();
+    gather_options(&product.get("groups"), 0, &mut options);
+    let (quantity, note) = (product.get("count").count(), product.get("remark").text());
+    Some(Line { name, options, quantity, unit_price, note })
 }
 
 /// `Spice: Mild`, outermost first; twice chosen is `Egg ×2`.
-fn gather_options(groups: Field<'_>, depth: usize, options: &mut Vec<String>) {
+fn gather_options(groups: &JsonField, depth: usize, options: &mut Vec<String>) {
     if depth >= MAX_OPTION_DEPTH {
         return;
     }
-    for group in field::list(groups).into_iter().filter_map(|raw: &RawValue| field::object::<Group>(Some(raw))) {
-        let group_name = field::text(group.group_name);
-        for choice in field::list(group.shop_product_group_sku_list)
-            .into_iter()
-            .filter_map(|raw| field::object::<Choice>(Some(raw)))
-        {
-            if let Some(chosen) = field::text(choice.spu_name) {
-                let times = field::count(choice.count).filter(|count| *count > 1).map(|count| format!(" ×{count}"));
+    for group in groups.list() {
+        let group_name = group.get("groupName").text();
+        for choice in group.get("shopProductGroupSkuList").list() {
+            if let Some(chosen) = choice.get("spuName").text() {
+                let times = choice.get("count").count().filter(|count| *count > 1).map(|count| format!(" ×{count}"));
                 let group = group_name.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
                 options.push(format!("{group}{chosen}{}", times.unwrap_or_default()));
             }
-            gather_options(choice.groups, depth + 1, options);
+            gather_options(&choice.get("groups"), depth + 1, options);
         }
     }
 }

@@ -1,8 +1,6 @@
 //! What a believed Keeta webhook says, in our words: one function per family of events.
 
 use jiff::Timestamp;
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use sha2::Digest;
 use sha2::Sha256;
 
@@ -24,8 +22,7 @@ use crate::domain::order::RefundNews;
 use crate::platform::Heard;
 use crate::platform::Request;
 use crate::platform::Webhook;
-use crate::platform::field;
-use crate::platform::field::Field;
+use crate::platform::field::JsonField;
 use crate::platform::keeta::Keeta;
 use crate::platform::keeta::order;
 use crate::platform::keeta::shop;
@@ -127,17 +124,18 @@ fn latest_of_shop(envelope: &Envelope<'_>) -> RepeatKey {
 
 /// `None` when the event id is unknown or the message lacks what the event is about.
 fn tell(envelope: &Envelope<'_>, request: &Request<'_>) -> Option<Story> {
-    let message = envelope.message.as_ref();
-    match envelope.event_id {
+    let message = &JsonField::of(&envelope.message);
+    let id = envelope.event_id;
+    match id {
         1 | 1301 => shop::authorised(message, Kind::AppAuthorised),
         1302 | 1303 => shop::authorised(message, Kind::AppDeauthorised),
         1001 => placed(message, request.currency),
-        1002 => stepped(envelope, Kind::OrderAccepted, OrderState::Accepted),
-        1003 => stepped(envelope, Kind::OrderCompleted, OrderState::Completed),
-        1004 | 1008 => stepped(envelope, Kind::OrderCancelled, OrderState::Cancelled),
-        1005 => refunded(envelope, Kind::OrderRefund, request.currency),
-        1007 => refunded(envelope, Kind::OrderPartialRefund, request.currency),
-        1006 => delivered(envelope),
+        1002 => stepped(id, message, Kind::OrderAccepted, OrderState::Accepted),
+        1003 => stepped(id, message, Kind::OrderCompleted, OrderState::Completed),
+        1004 | 1008 => stepped(id, message, Kind::OrderCancelled, OrderState::Cancelled),
+        1005 => refunded(id, message, Kind::OrderRefund, request.currency),
+        1007 => refunded(id, message, Kind::OrderPartialRefund, request.currency),
+        1006 => delivered(message),
         1101 => shop::hours(message),
         1102 => shop::status(message),
         1201 => shop::task(message, Kind::MenuImages),
@@ -146,7 +144,7 @@ fn tell(envelope: &Envelope<'_>, request: &Request<'_>) -> Option<Story> {
     }
 }
 
-fn placed(message: &str, currency: &str) -> Option<Story> {
+fn placed(message: &JsonField, currency: &str) -> Option<Story> {
     let placed = order::read(message, currency)?;
     let meaning = Some(format!("order:1001:{}", placed.news.number));
     Some(Story {
@@ -158,118 +156,57 @@ fn placed(message: &str, currency: &str) -> Option<Story> {
     })
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Step<'a> {
-    #[serde(borrow)]
-    order_view_id: Field<'a>,
-    #[serde(borrow)]
-    op_time: Field<'a>,
-    #[serde(borrow)]
-    op_type: Field<'a>,
-    #[serde(borrow)]
-    cancel_reason: Field<'a>,
-    #[serde(borrow)]
-    cancel_type: Field<'a>,
+fn actor(code: &JsonField) -> Option<Coded> {
+    code.integer().map(|code| Coded::of(code, &ACTORS))
 }
 
 /// 1002, 1003, 1004 and 1008: an order moved on.
-fn stepped(envelope: &Envelope<'_>, kind: Kind, state: OrderState) -> Option<Story> {
-    let step: Step = serde_json::from_str(&envelope.message).ok()?;
-    let number = field::id(step.order_view_id)?;
+fn stepped(event_id: u64, message: &JsonField, kind: Kind, state: OrderState) -> Option<Story> {
+    let number = message.get("orderViewId").id()?;
     let data = Data {
-        reason: field::text(step.cancel_reason),
-        by: field::integer(step.op_type).map(|code| Coded::of(code, &ACTORS)),
-        cancel_type: field::integer(step.cancel_type),
+        reason: message.get("cancelReason").text(),
+        by: actor(&message.get("opType")),
+        cancel_type: message.get("cancelType").integer(),
         ..Data::default()
     };
     Some(Story {
-        occurred_at: field::instant(step.op_time),
-        meaning: Some(format!("order:{}:{number}", envelope.event_id)),
+        occurred_at: message.get("opTime").instant(),
+        meaning: Some(format!("order:{event_id}:{number}")),
         order: Some(OrderNews { number, state: Some(state), ..OrderNews::default() }),
         ..Story::of(kind, data)
     })
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct RefundMessage<'a> {
-    #[serde(borrow)]
-    order_view_id: Field<'a>,
-    #[serde(borrow)]
-    status: Field<'a>,
-    #[serde(borrow)]
-    after_sale_order_id: Field<'a>,
-    #[serde(borrow)]
-    is_appeal: Field<'a>,
-    #[serde(borrow)]
-    pictures: Field<'a>,
-    #[serde(borrow)]
-    money: Field<'a>,
-    #[serde(borrow)]
-    currency: Field<'a>,
-    #[serde(borrow)]
-    apply_op_type: Field<'a>,
-    #[serde(borrow)]
-    apply_reason: Field<'a>,
-    #[serde(borrow)]
-    handle_op_type: Field<'a>,
-    #[serde(borrow)]
-    handle_reason: Field<'a>,
-    #[serde(borrow)]
-    op_time: Field<'a>,
-    #[serde(borrow)]
-    refund_products: Field<'a>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct RefundProduct<'a> {
-    #[serde(borrow)]
-    name: Field<'a>,
-    #[serde(rename = "nameI18n", borrow)]
-    name_i18n: Field<'a>,
-    #[serde(borrow)]
-    count: Field<'a>,
-    #[serde(borrow)]
-    refund_price: Field<'a>,
-}
-
 /// 1005 and 1007: a refund, or some items of one, reached a new state. The order's own state is not theirs to say.
-fn refunded(envelope: &Envelope<'_>, kind: Kind, default_currency: &str) -> Option<Story> {
-    let message: RefundMessage = serde_json::from_str(&envelope.message).ok()?;
-    let number = field::id(message.order_view_id)?;
-    let currency = order::currency(message.currency);
+fn refunded(event_id: u64, message: &JsonField, kind: Kind, default_currency: &str) -> Option<Story> {
+    let number = message.get("orderViewId").id()?;
+    let currency = order::currency(&message.get("currency"));
     let assumes_currency = currency.is_none();
     let currency = currency.unwrap_or_else(|| default_currency.to_owned());
-    let status = field::integer(message.status);
-    let occurred_at = field::instant(message.op_time);
-    let amount = field::integer(message.money).map(|minor| Money::new(minor, &currency));
-    let id = field::id(message.after_sale_order_id);
-    let item = |raw: &RawValue| {
-        let product: RefundProduct = serde_json::from_str(raw.get()).ok()?;
-        Some(RefundItem {
-            name: field::text(product.name).or_else(|| field::text(product.name_i18n))?,
-            quantity: field::count(product.count),
-            amount: field::integer(product.refund_price).map(|minor| Money::new(minor, &currency)),
-        })
+    let money = |field: &JsonField| field.integer().map(|minor| Money::new(minor, &currency));
+    let status = message.get("status").integer();
+    let occurred_at = message.get("opTime").instant();
+    let amount = money(&message.get("money"));
+    let id = message.get("afterSaleOrderId").id();
+    let item = |product: JsonField| {
+        let name = product.get("name").text().or_else(|| product.get("nameI18n").text())?;
+        Some(RefundItem { name, quantity: product.get("count").count(), amount: money(&product.get("refundPrice")) })
     };
-    let actor = |code: Field<'_>| field::integer(code).map(|code| Coded::of(code, &ACTORS));
     let refund = Refund {
         id: id.clone(),
         status: status.map(|code| Coded::of(code, &REFUND)),
         amount: amount.clone(),
-        appeal: field::integer(message.is_appeal) == Some(1),
-        requested_by: actor(message.apply_op_type),
-        request_reason: field::text(message.apply_reason),
-        handled_by: actor(message.handle_op_type),
-        handling_reason: field::text(message.handle_reason),
-        pictures: pictures(message.pictures),
-        items: field::list(message.refund_products).into_iter().filter_map(item).collect(),
+        appeal: message.get("isAppeal").integer() == Some(1),
+        requested_by: actor(&message.get("applyOpType")),
+        request_reason: message.get("applyReason").text(),
+        handled_by: actor(&message.get("handleOpType")),
+        handling_reason: message.get("handleReason").text(),
+        pictures: pictures(&message.get("pictures")),
+        items: message.get("refundProducts").list().filter_map(item).collect(),
     };
     let meaning = match (&id, status) {
-        (Some(id), Some(status)) => format!("refund:{}:{id}:{status}", envelope.event_id),
-        _ => format!("order:{}:{number}:{status:?}:{occurred_at:?}", envelope.event_id),
+        (Some(id), Some(status)) => format!("refund:{event_id}:{id}:{status}"),
+        _ => format!("order:{event_id}:{number}:{status:?}:{occurred_at:?}"),
     };
     // A refund without an id of its own can only be told apart by its order.
     let pending = status == Some(WAITING_FOR_MERCHANT);
@@ -284,41 +221,24 @@ fn refunded(envelope: &Envelope<'_>, kind: Kind, default_currency: &str) -> Opti
 }
 
 /// `pictures` is a string that holds a JSON list of addresses; only their number is told.
-fn pictures(field: Field<'_>) -> Option<u64> {
-    let list = field::raw_text(field)?;
-    let addresses: Vec<&RawValue> = serde_json::from_str(&list).ok()?;
-    u64::try_from(addresses.len()).ok().filter(|count| *count > 0)
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct DeliveryMessage<'a> {
-    #[serde(borrow)]
-    order_view_id: Field<'a>,
-    #[serde(borrow)]
-    logistics_status: Field<'a>,
-    #[serde(borrow)]
-    op_time: Field<'a>,
-    #[serde(borrow)]
-    courier_name: Field<'a>,
-    #[serde(borrow)]
-    courier_phone: Field<'a>,
+fn pictures(field: &JsonField) -> Option<u64> {
+    let list = JsonField::of(&field.raw_text()?);
+    u64::try_from(list.list().count()).ok().filter(|count| *count > 0)
 }
 
 /// 1006: the courier moved on.
-fn delivered(envelope: &Envelope<'_>) -> Option<Story> {
-    let message: DeliveryMessage = serde_json::from_str(&envelope.message).ok()?;
-    let number = field::id(message.order_view_id)?;
-    let status = field::integer(message.logistics_status)?;
-    let courier = Courier { name: field::text(message.courier_name), phone: field::text(message.courier_phone) };
+fn delivered(message: &JsonField) -> Option<Story> {
+    let number = message.get("orderViewId").id()?;
+    let status = message.get("logisticsStatus").integer()?;
+    let courier = Courier { name: message.get("courierName").text(), phone: message.get("courierPhone").text() };
     let data = Data {
         delivery: Some(Coded::of(status, &DELIVERY)),
         courier: (courier != Courier::default()).then_some(courier),
         ..Data::default()
     };
-    let op_time = field::raw_text(message.op_time).unwrap_or_default();
+    let op_time = message.get("opTime").raw_text().unwrap_or_default();
     Some(Story {
-        occurred_at: field::instant(message.op_time),
+        occurred_at: message.get("opTime").instant(),
         meaning: Some(format!("order:1006:{number}:{status}:{op_time}")),
         order: Some(OrderNews { number, ..OrderNews::default() }),
         ..Story::of(Kind::OrderDelivery, data)

@@ -12,6 +12,7 @@ use serde::de::Visitor;
 use serde_json::value::RawValue;
 
 use crate::domain::event::Proof;
+use crate::domain::json;
 use crate::domain::sign;
 use crate::platform::Method;
 use crate::platform::Platform;
@@ -177,11 +178,23 @@ impl<'a> Members<'a> {
         self.get(name).ok_or_else(|| shape(format!("{name} is missing")))
     }
 
-    /// A whole number without sign, whether it came as a number or as a string of digits.
+    /// A whole number without sign, whether it came as a number in any spelling or as a string of digits: the signed string
+    /// is the same.
     fn integer(&self, name: &str) -> Result<u64, Refusal> {
         let text = self.need(name)?;
         let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        digits.then(|| text.parse().ok()).flatten().ok_or_else(|| shape(format!("{name} is no whole number")))
+        let number = match digits {
+            true => text.parse().ok(),
+            false => json::whole(text).and_then(|number| number.try_into().ok()),
+        };
+        number.ok_or_else(|| shape(format!("{name} is no whole number")))
+    }
+
+    /// A text, or a number: a whole one by its digits, in whatever spelling.
+    fn id(&self, name: &str) -> Result<String, Refusal> {
+        let text = self.need(name)?;
+        let whole = if is_text(text) { None } else { json::whole(text) };
+        Ok(whole.map_or_else(|| text.clone().into_owned(), |whole| whole.to_string()))
     }
 
     fn instant(&self, name: &str) -> Result<Timestamp, Refusal> {
@@ -197,7 +210,7 @@ impl<'a> Members<'a> {
     }
 
     fn envelope(&self) -> Result<Envelope<'a>, Refusal> {
-        let message_id = self.need("messageId")?;
+        let message_id = self.id("messageId")?;
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
         if message_id.is_empty() || message_id.len() > 64 || !message_id.bytes().all(plain) {
             return Err(shape("messageId is not 1 to 64 letters, digits, '_' or '-'"));
@@ -208,7 +221,7 @@ impl<'a> Members<'a> {
         }
         Ok(Envelope {
             event_id: self.integer("eventId")?,
-            message_id: message_id.clone().into_owned(),
+            message_id,
             shop_id: self.integer("shopId")?.to_string(),
             message: message.clone(),
             at: self.instant("timestamp")?,
@@ -267,6 +280,11 @@ impl<'a> Members<'a> {
 /// a `&`, so the signed string can hold only one message.
 fn is_json(text: &str) -> bool {
     serde_json::from_str::<&RawValue>(text).is_ok()
+}
+
+/// Whether a value of [`Members::of_body`] was a string: what is none is borrowed from the body.
+fn is_text(value: &Cow<'_, str>) -> bool {
+    matches!(value, Cow::Owned(_))
 }
 
 fn shape(what: impl Into<String>) -> Refusal {

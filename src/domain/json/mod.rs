@@ -1,0 +1,299 @@
+//! JSON as it really comes: values with the exact text of their numbers, also where the text is not strictly JSON.
+//!
+//! It is read into one flat list, without recursion, in linear time: no depth of nesting can overflow a stack.
+
+mod number;
+mod read;
+mod string;
+
+use std::borrow::Cow;
+use std::rc::Rc;
+
+/// What a value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JsonKind {
+    Object,
+    List,
+    /// The name of a member; its value is the next in the list.
+    Name,
+    Text,
+    Number,
+    Bool,
+    Null,
+    /// `NaN`, `Infinity`, `undefined`, `+5` and the like: something came, and nobody can say what it is.
+    Unknown,
+}
+
+/// One value or name, in the order of the text. A container stands before what is in it.
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    kind: JsonKind,
+    /// Its bytes in the text.
+    start: u32,
+    end: u32,
+    /// The place of the first slot that is not part of it.
+    after: u32,
+}
+
+/// A text that was read.
+#[derive(Debug)]
+struct Document {
+    text: String,
+    slots: Vec<Slot>,
+}
+
+/// One value of a text.
+#[derive(Clone, Debug)]
+pub struct Node {
+    document: Rc<Document>,
+    at: u32,
+    /// Members of this name, with other values, stand before it.
+    contested: bool,
+}
+
+impl Node {
+    /// Reads a text as one value. It takes all that is JSON, and beyond it: raw control characters in strings, a comma after the
+    /// last item, a word such as `NaN` in the place of a value, lone surrogates, a BOM.
+    ///
+    /// `None` when it cannot be read even so.
+    pub fn read(text: &str) -> Option<Node> {
+        let slots = read::slots(text)?;
+        Some(Node { document: Rc::new(Document { text: text.to_owned(), slots }), at: 0, contested: false })
+    }
+
+    fn slot(&self) -> Slot {
+        self.document.slots[self.at as usize]
+    }
+
+    fn at(&self, at: u32) -> Node {
+        Node { document: self.document.clone(), at, contested: false }
+    }
+
+    pub fn kind(&self) -> JsonKind {
+        self.slot().kind
+    }
+
+    /// Its text as it came.
+    pub fn raw(&self) -> &str {
+        let slot = self.slot();
+        &self.document.text[slot.start as usize..slot.end as usize]
+    }
+
+    /// The text in which it stands.
+    pub fn whole_text(&self) -> &str {
+        &self.document.text
+    }
+
+    /// Where its text begins and ends in the whole.
+    pub fn span(&self) -> (usize, usize) {
+        (self.slot().start as usize, self.slot().end as usize)
+    }
+
+    /// Whether an earlier member of the same name had another value.
+    pub fn is_contested(&self) -> bool {
+        self.contested
+    }
+
+    /// The decoded text of a string or name; a lone surrogate is U+FFFD.
+    pub fn text(&self) -> Option<String> {
+        match self.kind() {
+            JsonKind::Text | JsonKind::Name => Some(string::decoded(self.raw()).0.into_owned()),
+            _ => None,
+        }
+    }
+
+    /// Whether it is a string of which not every character could be decoded.
+    pub fn is_damaged(&self) -> bool {
+        self.kind() == JsonKind::Text && string::decoded(self.raw()).1
+    }
+
+    /// The value of a number that is whole and within 64 bits, with or without sign, in whatever spelling.
+    pub fn whole(&self) -> Option<i128> {
+        (self.kind() == JsonKind::Number).then(|| number::whole(self.raw())).flatten()
+    }
+
+    /// The values of a list, or names and values of an object by turns.
+    fn inner(&self) -> impl Iterator<Item = Node> + use<> {
+        let node = self.clone();
+        let (mut at, after) = match self.kind() {
+            JsonKind::Object | JsonKind::List => (self.at + 1, self.slot().after),
+            _ => (0, 0),
+        };
+        std::iter::from_fn(move || {
+            let inner = (at < after).then(|| node.at(at))?;
+            at = inner.slot().after;
+            Some(inner)
+        })
+    }
+
+    /// The items of a list, in their sequence; none when it is no list.
+    pub fn items(&self) -> impl Iterator<Item = Node> + use<> {
+        let is_list = self.kind() == JsonKind::List;
+        self.inner().take_while(move |_| is_list)
+    }
+
+    /// The members of an object with their decoded names, in their sequence, twins included; none when it is no object.
+    pub fn members(&self) -> impl Iterator<Item = (String, Node)> + use<> {
+        let is_object = self.kind() == JsonKind::Object;
+        let mut inner = self.inner();
+        std::iter::from_fn(move || {
+            let (name, value) = (inner.next().filter(|_| is_object)?, inner.next()?);
+            Some((name.text()?, value))
+        })
+    }
+
+    /// The member of this name; of several the last.
+    pub fn get(&self, name: &str) -> Option<Node> {
+        let mut found: Option<Node> = None;
+        let mut contested = false;
+        let mut inner = self.inner();
+        if self.kind() != JsonKind::Object {
+            return None;
+        }
+        while let (Some(key), Some(value)) = (inner.next(), inner.next()) {
+            if string::decoded(key.raw()).0 == name {
+                contested |= found.as_ref().is_some_and(|earlier| earlier.raw() != value.raw());
+                found = Some(value);
+            }
+        }
+        found.map(|node| Node { contested, ..node })
+    }
+
+    /// Each value of the text that stands in no other that was asked for: with the name under which it stands, if it is a
+    /// member. `visit` says whether to go on with what is in it.
+    pub fn walk(&self, mut visit: impl FnMut(Option<Cow<'_, str>>, &Node) -> Inside) {
+        let (mut at, after) = (self.at, self.slot().after);
+        let mut name: Option<u32> = None;
+        while at < after {
+            let node = self.at(at);
+            let slot = node.slot();
+            if slot.kind == JsonKind::Name {
+                name = Some(at);
+                at += 1;
+                continue;
+            }
+            let named = name.take().map(|at| self.at(at));
+            let named = named.as_ref().map(|name| string::decoded(name.raw()).0);
+            at = match visit(named, &node) {
+                Inside::Enter => at + 1,
+                Inside::Skip => slot.after,
+            };
+        }
+    }
+}
+
+/// Whether [`Node::walk`] goes on with what is in a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inside {
+    Enter,
+    Skip,
+}
+
+/// The value of a decimal text that is whole and within 64 bits: `2`, `2.0`, `3.6e3`.
+pub fn whole(text: &str) -> Option<i128> {
+    number::is_number(text).then(|| number::whole(text)).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What was read, as strict JSON.
+    fn strict(node: &Node) -> String {
+        let text = |text: Option<String>| serde_json::Value::from(text.unwrap_or_default()).to_string();
+        match node.kind() {
+            JsonKind::Object => {
+                let members = node.members().map(|(name, value)| format!("{}:{}", text(Some(name)), strict(&value)));
+                format!("{{{}}}", members.collect::<Vec<_>>().join(","))
+            }
+            JsonKind::List => format!("[{}]", node.items().map(|item| strict(&item)).collect::<Vec<_>>().join(",")),
+            JsonKind::Text | JsonKind::Name => text(node.text()),
+            JsonKind::Unknown => "null".to_owned(),
+            _ => node.raw().to_owned(),
+        }
+    }
+
+    fn read(text: &str) -> Option<String> {
+        Node::read(text).as_ref().map(strict)
+    }
+
+    #[test]
+    fn what_is_nearly_json_is_read() {
+        for (text, expected) in [
+            ("{\"a\":1,}", r#"{"a":1}"#),
+            ("[1,2, ]", "[1,2]"),
+            (
+                "{\"a\":NaN,\"b\":-Infinity,\"c\":undefined,\"d\":+5,\"e\":01}",
+                r#"{"a":null,"b":null,"c":null,"d":null,"e":null}"#,
+            ),
+            ("{\"a\":\"one\ntwo\tthree\u{1}\"}", r#"{"a":"one\ntwo\tthree\u0001"}"#),
+            (r#"{"a":"tea \ud83c","\udc00":1}"#, "{\"a\":\"tea \u{fffd}\",\"\u{fffd}\":1}"),
+            (r#"["\ud83c\udf75","\ud83c\ud83c\udf75","\u12","\x"]"#, "[\"🍵\",\"\u{fffd}🍵\",\"\u{fffd}12\",\"x\"]"),
+            ("\u{feff}{}", "{}"),
+            (" [ true , false , null ] ", "[true,false,null]"),
+        ] {
+            assert_eq!(read(text).as_deref(), Some(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_is_not() {
+        for text in [
+            "", " ", "{", "[", "\"", "{\"a\"}", "{\"a\":}", "{\"a\":1", "[1,,2]", "[,]", "{,}", "[1 2]", "{a:1}",
+            "[1]]", "{}{}", "{'a':1}", "[1}", "\"\\", "no JSON", "1,",
+        ] {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn of_twins_the_last_counts_and_another_value_before_it_is_seen() {
+        let twins = Node::read(r#"{"a":1,"\u0061":2,"b":3,"b":3}"#).unwrap();
+        let get = |name: &str| twins.get(name).map(|node| (node.raw().to_owned(), node.is_contested()));
+        assert_eq!(get("a"), Some(("2".to_owned(), true)));
+        assert_eq!(get("b"), Some(("3".to_owned(), false)));
+        assert_eq!(get("c"), None);
+    }
+
+    #[test]
+    fn no_depth_is_too_deep() {
+        let deep = format!("{{\"a\":{}1{},\"b\":2}}", "[{\"x\":".repeat(200_000), "}]".repeat(200_000));
+        let root = Node::read(&deep).unwrap();
+        assert_eq!(root.get("b").and_then(|node| node.whole()), Some(2));
+    }
+
+    proptest! {
+        #[test]
+        fn all_that_is_json_is_read_as_it_is(text in any_json()) {
+            let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+            let read: serde_json::Value = serde_json::from_str(&read(&text).unwrap()).unwrap();
+            prop_assert_eq!(read, value);
+        }
+
+        #[test]
+        fn no_text_is_too_odd_to_be_looked_at(text in "[{}\\[\\],:\"\\\\nulNa0-9eE.+ \\-ud8é]{0,40}") {
+            let _ = Node::read(&text);
+        }
+    }
+
+    fn any_json() -> impl Strategy<Value = String> {
+        let leaf = prop_oneof![
+            Just("null".to_owned()),
+            any::<bool>().prop_map(|value| value.to_string()),
+            any::<i64>().prop_map(|value| value.to_string()),
+            any::<String>().prop_map(|value| serde_json::Value::from(value).to_string()),
+        ];
+        leaf.prop_recursive(4, 30, 5, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..5).prop_map(|items| format!("[{}]", items.join(" , "))),
+                prop::collection::btree_map("[a-e\"\\\\é]{0,2}", inner, 0..5).prop_map(|members| {
+                    let members =
+                        members.into_iter().map(|(name, value)| format!("{} : {value}", serde_json::Value::from(name)));
+                    format!("{{{}}}", members.collect::<Vec<_>>().join(","))
+                }),
+            ]
+        })
+    }
+}

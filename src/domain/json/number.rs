@@ -1,0 +1,90 @@
+//! Numbers by their text: no digit passes through a float.
+
+/// Of the digits that are left without the zeros at their ends, 64 bits hold no more.
+const MAX_DIGITS: usize = 20;
+
+/// Whether a text is a number by JSON's grammar.
+pub fn is_number(text: &str) -> bool {
+    let text = text.strip_prefix('-').unwrap_or(text);
+    let (mantissa, power) = match text.split_once(['e', 'E']) {
+        Some((mantissa, power)) => (mantissa, Some(power.strip_prefix(['+', '-']).unwrap_or(power))),
+        None => (text, None),
+    };
+    let (whole, fraction) = match mantissa.split_once('.') {
+        Some((whole, fraction)) => (whole, Some(fraction)),
+        None => (mantissa, None),
+    };
+    let all_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    all_digits(whole)
+        && (whole == "0" || !whole.starts_with('0'))
+        && fraction.is_none_or(all_digits)
+        && power.is_none_or(all_digits)
+}
+
+/// The value of a number that is whole and within 64 bits, with or without sign. `text` is a number by JSON's grammar.
+pub fn whole(text: &str) -> Option<i128> {
+    let (negative, text) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text),
+    };
+    let (mantissa, power) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = format!("{whole}{fraction}");
+    let digits = digits.trim_start_matches('0');
+    let significant = digits.trim_end_matches('0');
+    if significant.is_empty() {
+        return Some(0);
+    }
+    // A power beyond 64 bits shifts further than any text is long.
+    let power: i64 = power.parse().ok()?;
+    let shift = power.checked_sub(i64::try_from(fraction.len()).ok()?)?;
+    let shift = shift.checked_add(i64::try_from(digits.len() - significant.len()).ok()?)?;
+    let shift = usize::try_from(shift).ok()?;
+    if significant.len().checked_add(shift)? > MAX_DIGITS {
+        return None;
+    }
+    let number = significant.parse::<i128>().ok()?.checked_mul(10_i128.checked_pow(shift as u32)?)?;
+    let number = if negative { -number } else { number };
+    (i128::from(i64::MIN)..=i128::from(u64::MAX)).contains(&number).then_some(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_whole_value_is_found_in_every_spelling_and_exactly() {
+        for (text, expected) in [
+            ("2", Some(2)),
+            ("2.0", Some(2)),
+            ("3.6e3", Some(3600)),
+            ("3600E-2", Some(36)),
+            ("0.000", Some(0)),
+            ("-0.0", Some(0)),
+            ("0e999999999999999999999", Some(0)),
+            ("-7.5e1", Some(-75)),
+            ("7.64765525957454E14", Some(764_765_525_957_454)),
+            ("1.234567890123456789E18", Some(1_234_567_890_123_456_789)),
+            ("18446744073709551615", Some(18_446_744_073_709_551_615)),
+            ("18446744073709551616", None),
+            ("-9223372036854775808", Some(-9_223_372_036_854_775_808)),
+            ("-9223372036854775809", None),
+            ("1e20", None),
+            ("1e99999999999999999999", None),
+            ("2.5", None),
+            ("1e-1", None),
+        ] {
+            assert!(is_number(text), "{text}");
+            assert_eq!(whole(text), expected, "{text}");
+        }
+        let padded = format!("1{}e-{}", "0".repeat(5000), 5000);
+        assert_eq!(whole(&padded), Some(1));
+    }
+
+    #[test]
+    fn what_only_looks_like_a_number_is_none() {
+        for text in ["", "-", "01", "+1", "1.", ".5", "1e", "1e+", "0x1F", "NaN", "1_000", "1.2.3", "1e5e5", "--1"] {
+            assert!(!is_number(text), "{text}");
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Finds the values of a text: where each begins and ends, and what is in what.
+
+use crate::domain::json::{JsonKind, Slot, number};
+
+/// The values of a text in their order; `None` when it is not one value.
+pub fn slots(text: &str) -> Option<Vec<Slot>> {
+    u32::try_from(text.len()).ok()?;
+    let at = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+    let mut reader = Reader { text, at, slots: Vec::new(), open: Vec::new() };
+    let mut next = Next::Value;
+    loop {
+        reader.skip_blanks();
+        next = match next {
+            Next::Value => reader.value()?,
+            Next::Element => reader.element()?,
+            Next::Separator => reader.separator()?,
+            Next::End => return (reader.at == text.len()).then_some(reader.slots),
+        };
+    }
+}
+
+/// What may come next.
+enum Next {
+    Value,
+    /// A value or member of the container that is open, or its end.
+    Element,
+    /// A comma, or the end of the container that is open.
+    Separator,
+    /// Nothing but blanks.
+    End,
+}
+
+struct Reader<'a> {
+    text: &'a str,
+    at: usize,
+    slots: Vec<Slot>,
+    /// The containers that are open, outermost first.
+    open: Vec<usize>,
+}
+
+impl Reader<'_> {
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn skip_blanks(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\t' | b'\r' | b'\n')) {
+            self.at += 1;
+        }
+    }
+
+    /// The length is within 32 bits, and there are no more slots than bytes.
+    fn push(&mut self, kind: JsonKind, start: usize) {
+        let after = self.slots.len() as u32 + 1;
+        self.slots.push(Slot { kind, start: start as u32, end: self.at as u32, after });
+    }
+
+    fn value(&mut self) -> Option<Next> {
+        let start = self.at;
+        let container = match self.peek()? {
+            b'{' => JsonKind::Object,
+            b'[' => JsonKind::List,
+            b'"' => {
+                self.skip_string()?;
+                self.push(JsonKind::Text, start);
+                return Some(self.after_value());
+            }
+            _ => {
+                let kind = self.word()?;
+                self.push(kind, start);
+                return Some(self.after_value());
+            }
+        };
+        self.at += 1;
+        self.open.push(self.slots.len());
+        self.push(container, start);
+        Some(Next::Element)
+    }
+
+    fn after_value(&self) -> Next {
+        if self.open.is_empty() { Next::End } else { Next::Separator }
+    }
+
+    fn element(&mut self) -> Option<Next> {
+        match (self.peek()?, self.slots[*self.open.last()?].kind) {
+            (b'}', JsonKind::Object) | (b']', JsonKind::List) => self.close(),
+            (b'"', JsonKind::Object) => {
+                let start = self.at;
+                self.skip_string()?;
+                self.push(JsonKind::Name, start);
+                self.skip_blanks();
+                (self.peek()? == b':').then(|| self.at += 1)?;
+                Some(Next::Value)
+            }
+            (_, JsonKind::List) => Some(Next::Value),
+            _ => None,
+        }
+    }
+
+    fn separator(&mut self) -> Option<Next> {
+        match (self.peek()?, self.slots[*self.open.last()?].kind) {
+            (b',', _) => {
+                self.at += 1;
+                Some(Next::Element)
+            }
+            (b'}', JsonKind::Object) | (b']', JsonKind::List) => self.close(),
+            _ => None,
+        }
+    }
+
+    fn close(&mut self) -> Option<Next> {
+        self.at += 1;
+        let container = self.open.pop()?;
+        let after = self.slots.len() as u32;
+        let slot = &mut self.slots[container];
+        (slot.end, slot.after) = (self.at as u32, after);
+        Some(self.after_value())
+    }
+
+    /// Goes behind the quote that ends a string.
+    fn skip_string(&mut self) -> Option<()> {
+        self.at += 1;
+        loop {
+            match self.peek()? {
+                b'"' => break,
+                b'\\' => self.at += 2,
+                _ => self.at += 1,
+            }
+        }
+        self.at += 1;
+        Some(())
+    }
+
+    /// What stands without quotes.
+    fn word(&mut self) -> Option<JsonKind> {
+        let start = self.at;
+        while matches!(self.peek(), Some(byte) if byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.' | b'_'))
+        {
+            self.at += 1;
+        }
+        Some(match &self.text[start..self.at] {
+            "" => return None,
+            "true" | "false" => JsonKind::Bool,
+            "null" => JsonKind::Null,
+            word if number::is_number(word) => JsonKind::Number,
+            _ => JsonKind::Unknown,
+        })
+    }
+}
