@@ -4,4 +4,5 @@ mod unusual {
     pub mod keeta;
     pub mod licences;
     pub mod numbers;
+    pub mod unreadable;
 }

@@ -12,6 +12,7 @@ use crate::domain::order::Order;
 use crate::domain::text::cap;
 use crate::domain::text::escape_value;
 use crate::domain::text::one_line;
+use crate::domain::unreadable;
 
 /// A title is one line of a chat list or a subject.
 const TITLE_GRAPHEMES: usize = 120;
@@ -89,12 +90,13 @@ pub fn plain(view: &View<'_>) -> Composed {
     markdown.push('\n');
     for line in lines.iter().take(PLAIN_LINES) {
         let quantity = line.quantity.map(|quantity| format!("{quantity} × ")).unwrap_or_default();
-        markdown.push_str(&format!("- {quantity}{}\n", name(&line.name)));
+        let called = if line.name.is_empty() { unreadable::nameless(words) } else { &line.name };
+        markdown.push_str(&format!("- {quantity}{}\n", name(called)));
     }
     if lines.len() > PLAIN_LINES {
         markdown.push_str(&format!("- + {}\n", lines.len() - PLAIN_LINES));
     }
-    composed(&markdown, view)
+    composed(&unreadable::noted(markdown, order, view.event, words), view)
 }
 
 /// The words of the language that a reader gets.

@@ -174,6 +174,8 @@ pub struct Refund {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RefundItem {
+    /// Empty where it could not be read.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quantity: Option<u64>,
@@ -282,6 +284,11 @@ pub struct DayTotal {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Unnumbered {
+    /// The number that people call out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub short_number: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "known_milliseconds")]
+    pub placed_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub total: Option<Money>,
     /// The platform sent no total; this one is the sum of the lines.
@@ -289,6 +296,9 @@ pub struct Unnumbered {
     pub total_is_approximate: bool,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub lines: Vec<Line>,
+    /// What came and could not be read, as JSON pointers into this.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unreadable: Vec<String>,
 }
 
 /// Why an event has no details. Its kind is certain all the same.

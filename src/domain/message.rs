@@ -11,6 +11,7 @@ use crate::domain::event::Event;
 use crate::domain::order::Line;
 use crate::domain::order::Order;
 use crate::domain::order::OrderState;
+use crate::domain::unreadable;
 
 /// A composed message: everything that a channel needs to write it in its own dialect.
 #[derive(Clone, Debug)]
@@ -118,6 +119,9 @@ pub struct OrderJson<'a> {
     pub total_is_approximate: bool,
     #[serde(skip_serializing_if = "<[Line]>::is_empty")]
     pub lines: &'a [Line],
+    /// JSON pointers into the order: what came and could not be read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unreadable: Vec<String>,
 }
 
 impl Message {
@@ -140,6 +144,7 @@ impl Message {
                 total: order.total.as_ref(),
                 total_is_approximate: order.total_is_approximate,
                 lines: &order.lines,
+                unreadable: unreadable::shown(Some(order), event),
             }),
             data: &event.data,
             title: &self.title,

@@ -29,4 +29,5 @@ pub mod secret;
 pub mod sign;
 pub mod template;
 pub mod text;
+pub mod unreadable;
 pub mod verdict;

@@ -12,11 +12,10 @@ use crate::domain::event::Event;
 use crate::domain::event::Kind;
 use crate::domain::event::Proof;
 use crate::domain::event::Shop;
-use crate::domain::ledger;
-use crate::domain::ledger::Entry;
+use crate::domain::ledger::{self, Entry};
 use crate::domain::money::Money;
-use crate::domain::route::Hearer;
-use crate::domain::route::Rule;
+use crate::domain::route::{Hearer, Rule};
+use crate::domain::unreadable;
 use crate::domain::verdict::Verdict;
 
 /// Where an order stands. The sequence of the variants is the sequence of an order's life: a state never gives way to
@@ -44,6 +43,8 @@ pub const MAX_LINES: usize = 500;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Line {
+    /// Empty where it could not be read.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub name: String,
     /// What was chosen with it, outermost first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -77,6 +78,9 @@ pub struct OrderNews {
     pub total_is_approximate: bool,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub lines: Vec<Line>,
+    /// What came and could not be read ([`unreadable`]).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unreadable: Vec<String>,
     /// Where one refund stands after this event.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refund: Option<RefundNews>,
@@ -120,6 +124,8 @@ pub struct Order {
     pub total_is_approximate: bool,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub lines: Vec<Line>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unreadable: Vec<String>,
     /// What the reports count of it so far.
     #[serde(skip_serializing_if = "Counted::is_empty")]
     pub counted: Counted,
@@ -283,9 +289,10 @@ pub fn absorb(before: Option<&Order>, event: &Event) -> Order {
         order.total.clone_from(&news.total);
         order.total_is_approximate = news.total_is_approximate;
     }
-    if order.lines.len() < news.lines.len() {
+    if order.lines.len() < news.lines.len() || unreadable::has_fuller_lines(&order, news) {
         order.lines.clone_from(&news.lines);
     }
+    unreadable::settle(before, news, &mut order);
     count(&mut order.counted, event, news);
     if let Some(refund) = news.refund.as_ref().filter(|refund| !refund.pending) {
         let at = happened(event);

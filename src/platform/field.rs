@@ -1,6 +1,8 @@
 //! Reads one JSON field at a time, tolerant of other types than the documented one: an odd field is absent, never a fault
 //! of the whole webhook.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use crate::domain::json::JsonKind;
@@ -47,6 +49,20 @@ impl JsonField {
         self.kind() == Some(JsonKind::Text)
     }
 
+    /// Whether it holds something that could have been read: not null, and no text in which nothing is to be seen.
+    pub fn says_something(&self) -> bool {
+        match self.kind() {
+            None | Some(JsonKind::Null) => false,
+            Some(JsonKind::Text) => self.text().is_some(),
+            Some(_) => true,
+        }
+    }
+
+    /// Whether a character of it is lost, or it stood there before with another value.
+    pub fn is_marred(&self) -> bool {
+        self.0.as_ref().is_some_and(|node| node.is_contested() || node.is_damaged())
+    }
+
     /// This one, or the other where this one is absent or null.
     pub fn or(self, other: JsonField) -> JsonField {
         if matches!(self.kind(), None | Some(JsonKind::Null)) { other } else { self }
@@ -62,14 +78,10 @@ impl JsonField {
         JsonField(self.0.as_ref().and_then(|node| node.get(name)))
     }
 
-    /// The members of an object, twins included.
-    pub fn members(&self) -> impl Iterator<Item = (String, JsonField)> + use<> {
-        self.0
-            .iter()
-            .flat_map(Node::members)
-            .map(|(name, node)| (name, JsonField(Some(node))))
-            .collect::<Vec<_>>()
-            .into_iter()
+    /// The members of an object; of several of one name the last.
+    pub fn members(&self) -> BTreeMap<String, JsonField> {
+        let members = self.0.iter().flat_map(Node::last_members);
+        members.map(|(name, node)| (name, JsonField(Some(node)))).collect()
     }
 
     /// The items of a list; empty when it is none.
@@ -93,6 +105,11 @@ impl JsonField {
     pub fn text(&self) -> Option<String> {
         let cleaned = clean_line(&self.raw_text()?, MAX_TEXT);
         (!cleaned.is_empty()).then_some(cleaned)
+    }
+
+    /// What something is called: a text, and no number.
+    pub fn name(&self) -> Option<String> {
+        if self.is_text() { self.text() } else { None }
     }
 
     /// An id, as text: letters, digits, `_`, `-`, `.`, at most 64 of them. A number is one when it is whole.
@@ -121,6 +138,14 @@ impl JsonField {
             ..=0 => None,
             seconds @ 1..SMALLEST_MILLISECONDS => Timestamp::from_second(seconds).ok(),
             milliseconds => Timestamp::from_millisecond(milliseconds).ok(),
+        }
+    }
+
+    /// As [`JsonField::instant`], with the zero that stands for no moment told from what cannot be read.
+    pub fn moment(&self) -> Option<Option<Timestamp>> {
+        match self.integer() {
+            Some(0) => Some(None),
+            _ => self.instant().map(Some),
         }
     }
 }

@@ -3,6 +3,7 @@
 pub mod apsdai;
 pub mod field;
 pub mod keeta;
+pub mod unread;
 
 use http::HeaderMap;
 use jiff::Timestamp;

@@ -149,6 +149,8 @@ fn spellings(number: u64) -> Vec<String> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn a_whole_number_is_itself_in_every_spelling(number in any::<u64>()) {
         for spelling in spellings(number) {

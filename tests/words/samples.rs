@@ -15,6 +15,7 @@ use orderbell::domain::data::Problem;
 use orderbell::domain::data::Refund;
 use orderbell::domain::data::RefundItem;
 use orderbell::domain::data::Task;
+use orderbell::domain::data::Unnumbered;
 use orderbell::domain::data::Unrecognised;
 use orderbell::domain::event::DeliveryId;
 use orderbell::domain::event::Event;
@@ -161,6 +162,32 @@ pub fn all() -> Vec<Sample> {
     samples
 }
 
+/// News of which much could not be read.
+fn unreadable() -> OrderNews {
+    let [ribs, tea] = <[Line; 2]>::try_from(news().lines).unwrap();
+    let pointers =
+        ["/total", "/lines/0/name", "/lines/1/quantity", "/lines/1/unit_price", "/lines/1/options/1", "/lines/2/note"];
+    OrderNews {
+        total: None,
+        lines: vec![
+            Line { name: String::new(), ..ribs },
+            Line { quantity: None, unit_price: None, options: vec!["less ice".to_owned(), "?".to_owned()], ..tea },
+            Line { name: "Rice \u{fffd}".to_owned(), quantity: Some(1), unit_price: Some(sar(300)), ..Line::default() },
+        ],
+        unreadable: pointers.map(str::to_owned).into(),
+        ..news()
+    }
+}
+
+/// An order of which not even the number could be read.
+fn unnumbered() -> Sample {
+    let OrderNews { short_number, placed_at, total, lines, .. } = news();
+    let unreadable = vec!["/number".to_owned()];
+    let unnumbered = Unnumbered { short_number, placed_at, total, lines, unreadable, ..Unnumbered::default() };
+    let data = Data { unnumbered: Some(unnumbered), ..Data::default() };
+    sample("unnumbered", event(Kind::OrderPlaced, data), None)
+}
+
 fn orders() -> Vec<Sample> {
     let full = Data {
         handover: Some("delivery".to_owned()),
@@ -199,6 +226,8 @@ fn orders() -> Vec<Sample> {
         placed("few", by_hand, Data::default()),
         placed("thin", thin(), Data::default()),
         placed("late", news(), late_full),
+        placed("unreadable", unreadable(), Data::default()),
+        unnumbered(),
         of_order("known", Kind::OrderAccepted, Some(news()), Data::default()),
         of_order("thin", Kind::OrderAccepted, None, Data::default()),
         of_order("known", Kind::OrderCompleted, Some(news()), Data::default()),

@@ -16,11 +16,15 @@ use crate::domain::event::Proof;
 use crate::domain::order::Order;
 use crate::domain::order::OrderState;
 use crate::domain::route::Route;
+use crate::domain::unreadable;
 use crate::domain::verdict;
 use crate::domain::verdict::Verdict;
 use crate::store::history::EventHistory;
 use crate::store::history::History;
 use crate::store::history::OrderHistory;
+
+/// So many places that could not be read are named.
+const UNREADABLE_NAMED: usize = 20;
 
 pub fn of_order(order: &OrderHistory, history: &History, setting: &Setting<'_>) -> Chapter {
     let standing = order.order.as_ref();
@@ -35,6 +39,7 @@ pub fn of_order(order: &OrderHistory, history: &History, setting: &Setting<'_>) 
             "source": order.source, "number": order.number, "short_number": short, "shop": shop,
             "state": standing.map(|order| order.state), "total": standing.and_then(|order| order.total.as_ref()),
             "revision": standing.map(|order| order.revision),
+            "unreadable": standing.map(|order| &order.unreadable).filter(|unreadable| !unreadable.is_empty()),
         })),
         chapters: order.events.iter().map(|one| chapter(one.event.kind.to_string(), one, history, setting)).collect(),
         end: vec![stands(order, standing)],
@@ -108,6 +113,7 @@ fn chapter(heading: String, history: &EventHistory, whole: &History, setting: &S
             "occurred_at": event.occurred_at, "received_at": event.received_at,
             "proof": proof(&event.proof), "late_by_seconds": event.data.late.as_ref().map(|late| late.by_seconds),
             "repeats": history.repeats, "last_repeat_at": history.last_repeat_at,
+            "unreadable": Some(unreadable::of_event(event)).filter(|unreadable| !unreadable.is_empty()),
         })),
         lines,
         chapters: deliveries.collect(),
@@ -166,6 +172,16 @@ fn came(history: &EventHistory) -> Vec<Line> {
             "compare them with `public_url` or `registered_url`, and with `app_secret`",
         ),
     });
+    if let [first, rest @ ..] = unreadable::of_event(event) {
+        let named: Vec<&str> = std::iter::once(first).chain(rest).take(UNREADABLE_NAMED).map(String::as_str).collect();
+        let more = (rest.len() + 1).saturating_sub(named.len());
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let says = format!("Of the order came, and could not be read: {}{more}.", named.join(", "));
+        lines.push(Line::says(says).meaning(
+            "the platform sent a value of another form than it documents, or half of a character",
+            "look the order up at the platform; the message says what is missing",
+        ));
+    }
     if let Some(late) = &event.data.late {
         let state = state_word(late.order_state);
         lines.push(Line::says(format!("It is out of order: the order was {state} already, and stays so.")));

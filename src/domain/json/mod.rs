@@ -7,6 +7,7 @@ mod read;
 mod string;
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// What a value is.
@@ -140,6 +141,17 @@ impl Node {
             let (name, value) = (inner.next().filter(|_| is_object)?, inner.next()?);
             Some((name.text()?, value))
         })
+    }
+
+    /// The members of an object by their names; of several of one name the last.
+    pub fn last_members(&self) -> BTreeMap<String, Node> {
+        let mut members: BTreeMap<String, Node> = BTreeMap::new();
+        for (name, value) in self.members() {
+            let earlier = members.get(&name);
+            let contested = earlier.is_some_and(|earlier| earlier.contested || earlier.raw() != value.raw());
+            members.insert(name, Node { contested, ..value });
+        }
+        members
     }
 
     /// The member of this name; of several the last.

@@ -296,6 +296,7 @@ fn one(house: &House, day: &LocalDay, shop: i64, order: i64, of: i64) -> Order {
         total: Some(total),
         total_is_approximate: false,
         lines,
+        unreadable: Vec::new(),
         counted,
         refunds: amount.into_iter().map(|amount| ("r-1".to_owned(), refund(amount))).collect::<BTreeMap<_, _>>(),
     }

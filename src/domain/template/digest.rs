@@ -21,6 +21,7 @@ use crate::domain::template::Fault;
 use crate::domain::template::Templates;
 use crate::domain::template::filters::Zone;
 use crate::domain::template::values::value_of;
+use crate::domain::unreadable;
 
 /// What stands around a message.
 pub struct Notes<'a> {
@@ -119,7 +120,7 @@ impl Templates {
 }
 
 fn group(dialect: &Dialect, kind: &Kind, entries: &[Entry<'_>]) -> Value {
-    let shown: Vec<Value> = entries.iter().map(entry).collect();
+    let shown: Vec<Value> = entries.iter().map(|one| entry(one, &dialect.words)).collect();
     context! {
         kind => kind.to_string(),
         word => plural(&dialect.words, kind),
@@ -130,14 +131,15 @@ fn group(dialect: &Dialect, kind: &Kind, entries: &[Entry<'_>]) -> Value {
     }
 }
 
-fn entry(entry: &Entry<'_>) -> Value {
+fn entry(entry: &Entry<'_>, words: &Language) -> Value {
+    let order = entry.order.map(|order| unreadable::order_in_words(order, entry.event, Some(words)));
     let shop = entry.order.and_then(|order| order.shop.as_ref()).or(entry.event.shop.as_ref());
     context! {
         title => value_of(&entry.title),
         kind => entry.event.kind.to_string(),
-        order => value_of(&entry.order),
+        order => value_of(&order.as_deref()),
         shop => value_of(&shop),
-        data => value_of(&entry.event.data),
+        data => value_of(unreadable::data_in_words(&entry.event.data, Some(words)).as_ref()),
         occurred_at => value_of(&entry.event.occurred_at),
         received_at => value_of(&entry.event.received_at),
     }

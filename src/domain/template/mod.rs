@@ -33,6 +33,7 @@ use crate::domain::order;
 use crate::domain::template::filters::Zone;
 use crate::domain::template::values::value_of;
 use crate::domain::text::escape_value;
+use crate::domain::unreadable;
 
 /// Instructions that one message may take. An order of 500 lines with options and notes takes under 30 000; what takes
 /// more than this loops.
@@ -170,8 +171,8 @@ impl Templates {
         let folders = language::chain(view.language, &self.folders);
         let dialect = folders.first().and_then(|folder| self.languages.get(folder)).ok_or_else(none)?;
         let path = candidates(&dialect.chain, view).find(|path| dialect.has(path)).ok_or_else(none)?;
-        let markdown = dialect.render(&path, context(view))?;
-        Ok(composed(&markdown, view))
+        let markdown = dialect.render(&path, context(view, Some(&dialect.words)))?;
+        Ok(composed(&unreadable::noted(markdown, view.order, view.event, Some(&dialect.words)), view))
     }
 }
 
@@ -206,18 +207,19 @@ fn candidates<'a>(chain: &'a [String], view: &View<'_>) -> impl Iterator<Item = 
 }
 
 /// What a template sees. Each name is always there; what is unknown is `none`.
-fn context(view: &View<'_>) -> Value {
+fn context(view: &View<'_>, words: Option<&Language>) -> Value {
     let event = view.event;
     // An event may be shown without the store at hand: then it is all that is known of its order.
     let alone = (view.order.is_none() && event.order.is_some()).then(|| order::absorb(None, event));
-    let order = view.order.or(alone.as_ref());
+    let order = view.order.or(alone.as_ref()).map(|order| unreadable::order_in_words(order, event, words));
+    let order = order.as_deref();
     let shop = order.and_then(|order| order.shop.as_ref()).or(event.shop.as_ref());
     context! {
         kind => event.kind.to_string(),
         source => &event.source,
         shop => value_of(&shop),
         order => value_of(&order),
-        data => value_of(&event.data),
+        data => value_of(unreadable::data_in_words(&event.data, words).as_ref()),
         occurred_at => value_of(&event.occurred_at),
         received_at => value_of(&event.received_at),
         language => view.language,
@@ -243,7 +245,7 @@ fn picture(event: &Event) -> Value {
 /// The names that a template could ask for with this event: `order.total`, and for the items of a list `order.lines[].name`.
 pub fn names(view: &View<'_>) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    note_names(&context(view), "", &mut names);
+    note_names(&context(view, None), "", &mut names);
     names
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::domain::order::MAX_LINES;
 use crate::platform::apsdai::fields::Detail;
 use crate::platform::apsdai::fields::Fields;
 use crate::platform::apsdai::fields::Pointer;
@@ -14,8 +15,8 @@ type Scope = BTreeMap<String, JsonField>;
 
 /// How deep objects in objects are looked into.
 const MAX_DEPTH: usize = 3;
-/// The most items of a list that are looked at.
-const MAX_ITEMS: usize = 500;
+/// The most items of a list that are looked at: one more than is shown, so that it can be said that there are more.
+const MAX_ITEMS: usize = MAX_LINES + 1;
 
 /// A body, or one item of a list in it.
 #[derive(Debug, Default)]
@@ -56,7 +57,7 @@ impl Body {
         if let Some(scope) = members(field) {
             return Some(scope);
         }
-        let mut items: Vec<Scope> = items(field).iter().filter_map(|item| members(item)).collect();
+        let mut items: Vec<Scope> = items(field).iter().filter_map(members).collect();
         if items.len() == 1 {
             return items.pop();
         }
@@ -100,6 +101,16 @@ impl Body {
         among(&self.scopes, false).or_else(|| among(&self.listed, true))
     }
 
+    /// Whether something stands where a detail may stand.
+    pub fn has(&self, fields: &Fields, detail: Detail) -> bool {
+        self.find(fields, detail, |field| field.says_something().then_some(())).is_some()
+    }
+
+    /// Whether anything stands where a detail may stand, be it null.
+    pub fn stands(&self, fields: &Fields, detail: Detail) -> bool {
+        self.find(fields, detail, |field| field.is_there().then_some(())).is_some()
+    }
+
     /// The items of a list: where the source says that it is, else under the likeliest name, else the list that stands in
     /// the place of an object.
     pub fn items(&self, fields: &Fields, detail: Detail) -> Vec<Body> {
@@ -109,7 +120,7 @@ impl Body {
         if found.is_empty() {
             return self.listed.iter().map(|scope| Self { scopes: vec![scope.clone()], ..Self::default() }).collect();
         }
-        found.iter().map(|item| Self::of(item)).filter(|item| !item.scopes.is_empty()).collect()
+        found.iter().map(Self::of).collect()
     }
 
     fn at(&self, pointer: &Pointer) -> JsonField {
@@ -138,9 +149,8 @@ pub fn members(field: &JsonField) -> Option<Scope> {
     if !object.is_object() {
         return None;
     }
-    let members: BTreeMap<String, JsonField> = object.members().collect();
     let mut scope = Scope::new();
-    for (name, value) in members {
+    for (name, value) in object.members() {
         scope.entry(folded(&name)).or_insert(value);
     }
     Some(scope)

@@ -11,6 +11,7 @@
 //! limits · none are stated
 //! events · nine hooks, named by `X-Apsdai-Event` ([`apsdai::HOOKS`]); the test button sends a body that is not described
 
+mod bill;
 mod body;
 pub mod fields;
 mod parse;

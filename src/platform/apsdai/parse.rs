@@ -19,7 +19,6 @@ use crate::domain::event::Proof;
 use crate::domain::event::RepeatKey;
 use crate::domain::mask::mask;
 use crate::domain::money::Money;
-use crate::domain::order::Line;
 use crate::domain::order::MAX_LINES;
 use crate::domain::order::OrderNews;
 use crate::domain::order::OrderState;
@@ -35,6 +34,7 @@ use crate::platform::apsdai::totals;
 use crate::platform::apsdai::values;
 use crate::platform::apsdai::verify::Verified;
 use crate::platform::field::JsonField;
+use crate::platform::unread::Unread;
 
 /// Without a timestamp, an equal body so soon after is a repeat.
 const REPEAT_WINDOW_SECONDS: i64 = 300;
@@ -63,9 +63,11 @@ pub fn parse(apsdai: &Apsdai, verified: &Verified<'_>, request: &Request<'_>) ->
         story.data.details = details(apsdai, &body, text, root.is_there(), story.told);
         // What the test button makes up is no order.
         if story.data.details == Some(Details::Test)
-            && let Some(OrderNews { total, total_is_approximate, lines, .. }) = story.order.take()
+            && let Some(order) = story.order.take()
         {
-            story.data.unnumbered = Some(Unnumbered { total, total_is_approximate, lines });
+            let OrderNews { short_number, placed_at, total, total_is_approximate, lines, unreadable, .. } = order;
+            let unnumbered = Unnumbered { short_number, placed_at, total, total_is_approximate, lines, unreadable };
+            story.data.unnumbered = Some(unnumbered);
         }
     }
     Webhook {
@@ -151,13 +153,20 @@ pub struct Reading<'a> {
     currency: String,
     /// The body does not say it.
     assumes_currency: bool,
+    /// What of an order could not be read.
+    pub unread: Unread,
 }
 
 impl<'a> Reading<'a> {
     fn new(apsdai: &'a Apsdai, body: &Body, request: &Request<'_>) -> Self {
-        let currency = body.find(&apsdai.fields, Detail::Currency, values::currency);
-        let assumes_currency = currency.is_none();
-        Self { apsdai, currency: currency.unwrap_or_else(|| request.currency.to_owned()), assumes_currency }
+        let default = request.currency.to_owned();
+        let mut reading = Self { apsdai, currency: default, assumes_currency: true, unread: Unread::default() };
+        match body.find(&apsdai.fields, Detail::Currency, values::currency) {
+            Some(currency) => (reading.currency, reading.assumes_currency) = (currency, false),
+            None if body.has(&apsdai.fields, Detail::Currency) => reading.unread.note("/total/currency"),
+            None => {}
+        }
+        reading
     }
 
     pub fn fields(&self) -> &Fields {
@@ -173,11 +182,33 @@ impl<'a> Reading<'a> {
         values::money(field, self.apsdai.amount_unit, &self.currency)
     }
 
+    /// A detail of an order that is shown at `pointer`. The likeliest name under which something stands decides; what cannot be
+    /// read there is noted, and no less likely name is asked: its value may be another one's.
+    pub fn read<T>(
+        &self,
+        body: &Body,
+        detail: Detail,
+        pointer: &str,
+        read: impl Fn(&JsonField) -> Option<T>,
+    ) -> Option<T> {
+        let value = |field: &JsonField| field.says_something().then(|| self.unread.read(field, pointer, &read));
+        body.find(self.fields(), detail, value).flatten()
+    }
+
     fn instant(&self, body: &Body, detail: Detail) -> Option<Timestamp> {
         body.find(self.fields(), detail, |field| values::instant(field, self.zone()))
     }
 
-    fn tell(&self, kind: &Kind, body: &Body, triggered_at: Timestamp) -> Story {
+    /// As [`Reading::instant`], of an order; zero stands for no moment.
+    fn moment(&self, body: &Body, detail: Detail, pointer: &str) -> Option<Timestamp> {
+        let moment = |field: &JsonField| match field.integer() {
+            Some(0) => Some(None),
+            _ => values::instant(field, self.zone()).map(Some),
+        };
+        self.read(body, detail, pointer, moment).flatten()
+    }
+
+    fn tell(self, kind: &Kind, body: &Body, triggered_at: Timestamp) -> Story {
         match kind {
             Kind::Unrecognised => Story::default(),
             Kind::StockLow | Kind::StockKeysLow => {
@@ -188,7 +219,7 @@ impl<'a> Reading<'a> {
             }
             Kind::TotalsReported => {
                 let today = triggered_at.to_zoned(self.zone().clone()).date();
-                let totals = totals::read(self, body, today);
+                let totals = totals::read(&self, body, today);
                 let told = !totals.is_empty();
                 Story { data: Data { totals, ..Data::default() }, told, ..Story::default() }
             }
@@ -196,12 +227,12 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn order(&self, kind: &Kind, body: &Body) -> Story {
+    fn order(self, kind: &Kind, body: &Body) -> Story {
         let (total, lines, total_is_approximate) = self.bill(body);
-        let placed_at = self.instant(body, Detail::PlacedAt);
+        let placed_at = self.moment(body, Detail::PlacedAt, "/placed_at");
         let time = || self.instant(body, Detail::OccurredAt);
-        let reason = body.find(self.fields(), Detail::Reason, JsonField::text);
-        let refund_amount = body.find(self.fields(), Detail::RefundAmount, |field| self.money(field));
+        let reason = self.read(body, Detail::Reason, "/reason", JsonField::text);
+        let refund_amount = self.read(body, Detail::RefundAmount, "/refund/amount", |field| self.money(field));
         // Many systems send it with every order, as 0.
         let refund_amount = refund_amount.filter(|money| money.minor != 0);
         let refund_amount = refund_amount.map(|money| Money::new(money.minor.saturating_abs(), money.currency));
@@ -217,11 +248,11 @@ impl<'a> Reading<'a> {
                 RefundNews { id: number.to_owned(), amount, assumes_currency, pending: false }
             })
         };
-        let mut data =
-            Data { buyer: body.find(self.fields(), Detail::BuyerEmail, values::masked_email), ..Data::default() };
+        let buyer = self.read(body, Detail::BuyerEmail, "/buyer", values::masked_email);
+        let mut data = Data { buyer, ..Data::default() };
         let (state, occurred_at) = match kind {
             Kind::OrderPlaced => (Some(OrderState::Placed), placed_at.or_else(time)),
-            Kind::OrderPaid => (Some(OrderState::Paid), self.instant(body, Detail::PaidAt).or_else(time)),
+            Kind::OrderPaid => (Some(OrderState::Paid), self.moment(body, Detail::PaidAt, "/paid_at").or_else(time)),
             Kind::OrderCancelled => (Some(OrderState::Cancelled), time()),
             Kind::OrderRefund => (Some(OrderState::Refunded), time()),
             Kind::OrderCompleted => (Some(OrderState::Completed), time()),
@@ -236,7 +267,12 @@ impl<'a> Reading<'a> {
             Kind::OrderOutOfStock => data.stock = self.stock(body),
             _ => {}
         }
-        let number = body.find(self.fields(), Detail::OrderNumber, values::word);
+        let number = self.read(body, Detail::OrderNumber, "/number", values::word);
+        if number.is_none() && body.stands(self.fields(), Detail::OrderNumber) {
+            self.unread.note("/number");
+        }
+        let has_details = !lines.is_empty() || total.is_some() || self.unread.has("/total");
+        let unreadable = self.unread.take();
         let told = number.is_some() || total.is_some() || !lines.is_empty() || data != Data::default();
         let order = number.map(|number| OrderNews {
             refund: refund(&number),
@@ -247,44 +283,14 @@ impl<'a> Reading<'a> {
             total: total.clone(),
             total_is_approximate,
             lines: lines.clone(),
+            unreadable: unreadable.clone(),
         });
-        if order.is_none() && (total.is_some() || !lines.is_empty()) {
-            data.unnumbered = Some(Unnumbered { total, total_is_approximate, lines });
+        if order.is_none() && (has_details || !unreadable.is_empty()) {
+            let short_number = None;
+            let unnumbered = Unnumbered { short_number, placed_at, total, total_is_approximate, lines, unreadable };
+            data.unnumbered = Some(unnumbered);
         }
         Story { occurred_at, order, data, told }
-    }
-
-    /// The total, the lines, and whether the total is only their sum.
-    fn bill(&self, body: &Body) -> (Option<Money>, Vec<Line>, bool) {
-        let items = body.items(self.fields(), Detail::Products);
-        let total = body.found(self.fields(), Detail::OrderTotal, |field| self.money(field));
-        // What one of several lines has is not the total of all.
-        let total = total.filter(|found| !found.is_listed);
-        let lines: Vec<Line> = match items.is_empty() {
-            false => items.iter().filter_map(|item| self.line(item, None)).take(MAX_LINES).collect(),
-            true => self.line(body, total.as_ref().and_then(|found| found.name)).into_iter().collect(),
-        };
-        match total {
-            Some(found) => (Some(found.value), lines, false),
-            None => {
-                let amounts = lines.iter().map(|line| line.unit_price.as_ref()?.times(line.quantity?));
-                let sum = amounts.reduce(|sum, amount| sum?.plus(&amount?)).flatten();
-                let is_sum = sum.is_some();
-                (sum, lines, is_sum)
-            }
-        }
-    }
-
-    /// One product that was bought. A price that was taken for the total is not the price of one piece.
-    fn line(&self, body: &Body, taken: Option<&'static str>) -> Option<Line> {
-        let name = |detail| body.find(self.fields(), detail, JsonField::text);
-        let price = body.found(self.fields(), Detail::ProductPrice, |field| self.money(field));
-        Some(Line {
-            name: name(Detail::ProductName).or_else(|| name(Detail::ProductId))?,
-            quantity: body.find(self.fields(), Detail::ProductQuantity, JsonField::count),
-            unit_price: price.filter(|found| found.name.is_none() || found.name != taken).map(|found| found.value),
-            ..Line::default()
-        })
     }
 
     fn stock(&self, body: &Body) -> Vec<StockItem> {

@@ -1,17 +1,23 @@
 //! The order of event 1001, in each of the shapes that were seen: wrapped, bare, and with hardly more than its number.
 
+use jiff::Timestamp;
+
 use crate::domain::data::Charges;
 use crate::domain::data::Data;
+use crate::domain::data::Unnumbered;
 use crate::domain::money::Money;
 use crate::domain::order::Line;
 use crate::domain::order::MAX_LINES;
 use crate::domain::order::OrderNews;
 use crate::domain::order::OrderState;
 use crate::platform::field::JsonField;
+use crate::platform::unread::Unread;
 
 /// An order as event 1001 tells it.
 pub struct Placed {
-    pub news: OrderNews,
+    /// None where its number cannot be read; then what it says is [`Data::unnumbered`].
+    pub news: Option<OrderNews>,
+    pub placed_at: Option<Timestamp>,
     pub shop_name: Option<String>,
     pub data: Data,
 }
@@ -36,98 +42,232 @@ pub fn currency(field: &JsonField) -> Option<String> {
     field.raw_text().filter(|code| code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_uppercase()))
 }
 
-/// Reads the order of a message; `None` when no order number can be found in it.
+/// Reads the order of a message; `None` when there is none in it.
 pub fn read(message: &JsonField, default_currency: &str) -> Option<Placed> {
+    let unread = Unread::default();
     // `orderInfo`, or `data.orderInfo`, or the order itself.
     let info = message.get("orderInfo").or(message.get("data").get("orderInfo")).or(message.clone());
-    let (base, merchant) = (info.get("baseOrder"), info.get("merchantOrder"));
-    let fee = info.get("feeDtl").get("customerFee");
-    let number = base.get("orderViewIdStr").id().or_else(|| {
-        let ids = [&base, &merchant, &info].map(|place| place.get("orderViewId").id());
-        ids.into_iter().flatten().next()
-    })?;
-    // The list that live webhooks from Hong Kong carry instead of `feeDtl`.
-    let listed: Vec<JsonField> = info.get("feeDtls").list().collect();
-    let products = products(&info);
-    let code = currency(&fee.get("i18n").get("currency"))
-        .or_else(|| currency(&base.get("currency")))
-        .or_else(|| listed.iter().find_map(|fee| currency(&fee.get("currency"))))
-        .or_else(|| products.iter().find_map(|product| currency(&product.get("currency"))))
-        .unwrap_or_else(|| default_currency.to_owned());
-    let money = |field: &JsonField| field.integer().map(|minor| Money::new(minor, &code));
-    let listed_fee = |name: &str| {
-        let fee = listed.iter().find(|fee| fee.get("code").raw_text().as_deref() == Some(name))?;
-        money(&fee.get("price"))
-    };
-    let charge =
-        |own: &str, name: &str| money(&fee.get(own)).or_else(|| listed_fee(name)).filter(|money| money.minor != 0);
-
-    let lines: Vec<Line> = products.iter().filter_map(|product| line(product, &code)).take(MAX_LINES).collect();
-    let paid = money(&fee.get("payTotal")).or_else(|| listed_fee("payTotal"));
-    let total_is_approximate = paid.is_none();
-    let total = paid.or_else(|| sum(&lines));
-    let charges = Charges {
-        items: charge("productPrice", "productPrice"),
-        delivery: charge("shippingFee", "shippingFee"),
-        platform: charge("platformFee", "platformFee"),
-        discounts: charge("discounts", "discounts")
-            .map(|money| Money::new(money.minor.saturating_abs(), money.currency)),
-        tip: charge("tip", "tip"),
-    };
-    let reached = merchant.get("status").integer().and_then(state).unwrap_or(OrderState::Placed);
-    let data = Data {
-        handover: merchant.get("userGetMode").text(),
-        payment: base.get("payTypeDesc").text().or_else(|| base.get("payType").text()),
-        expected_at: base.get("deliveryTime").instant(),
+    let base = unread.object(info.get("baseOrder"), "/placed_at");
+    let merchant = unread.object(info.get("merchantOrder"), "/short_number");
+    let order = Parts { fee: fees(&info, &unread), info, base, merchant, unread };
+    let number = order.number();
+    if number.is_none() && !order.base.is_object() && !order.merchant.is_object() {
+        return None;
+    }
+    let Parts { base, merchant, unread, .. } = &order;
+    let products = order.products();
+    let code = order.currency(&products).unwrap_or_else(|| default_currency.to_owned());
+    let charges = order.charges(&code);
+    let lines: Vec<Line> = products
+        .iter()
+        .take(MAX_LINES)
+        .enumerate()
+        .map(|(index, product)| line(product, &format!("/lines/{index}"), &code, unread))
+        .collect();
+    if products.len() > MAX_LINES {
+        unread.note(format!("/lines/{MAX_LINES}"));
+    }
+    let paid = order.charge("payTotal", "payTotal", "/total", &code);
+    let is_unknown = paid.is_none() && unread.has("/total");
+    let sum = if paid.is_none() && !is_unknown { sum(&lines) } else { None };
+    let total_is_approximate = sum.is_some();
+    let total = paid.or(sum);
+    let reached = unread.read(&merchant.get("status"), "/state", JsonField::integer).and_then(state);
+    let text = |field: &JsonField, pointer: &str| unread.read(field, pointer, JsonField::text);
+    let mut data = Data {
+        handover: text(&merchant.get("userGetMode"), "/handover"),
+        payment: text(&base.get("payTypeDesc"), "/payment").or_else(|| text(&base.get("payType"), "/payment")),
+        expected_at: unread.read(&base.get("deliveryTime"), "/expected_at", JsonField::moment).flatten(),
         charges: (charges != Charges::default()).then_some(charges),
         ..Data::default()
     };
-    let news = OrderNews {
-        number,
-        short_number: merchant.get("seqNoStr").text(),
-        state: Some(reached.max(OrderState::Placed)),
-        placed_at: base.get("ctime").instant().or_else(|| merchant.get("ctime").instant()),
-        total_is_approximate: total_is_approximate && total.is_some(),
-        total,
-        lines,
-        refund: None,
+    let placed = |place: &JsonField| unread.read(&place.get("ctime"), "/placed_at", JsonField::moment).flatten();
+    let placed_at = placed(base).or_else(|| placed(merchant));
+    let short_number = text(&merchant.get("seqNoStr"), "/short_number");
+    let shop_name = text(&merchant.get("shopName"), "/shop/name");
+    let state = Some(reached.unwrap_or(OrderState::Placed).max(OrderState::Placed));
+    let unreadable = order.unread.into_pointers();
+    let news = match number {
+        Some(number) => {
+            let refund = None;
+            Some(OrderNews {
+                number,
+                short_number,
+                state,
+                placed_at,
+                total,
+                total_is_approximate,
+                lines,
+                unreadable,
+                refund,
+            })
+        }
+        None => {
+            data.unnumbered =
+                Some(Unnumbered { short_number, placed_at, total, total_is_approximate, lines, unreadable });
+            None
+        }
     };
-    Some(Placed { news, shop_name: merchant.get("shopName").text(), data })
+    Some(Placed { news, placed_at, shop_name, data })
 }
 
-/// The products of the order, or of its parts when its own list is empty.
-fn products(info: &JsonField) -> Vec<JsonField> {
-    let own: Vec<JsonField> = info.get("products").list().collect();
-    match own.is_empty() {
-        false => own,
-        true => info.get("subOrderInfoList").list().flat_map(|part| part.get("products").list()).collect(),
+/// The parts of an order's message.
+struct Parts {
+    info: JsonField,
+    base: JsonField,
+    merchant: JsonField,
+    fee: JsonField,
+    unread: Unread,
+}
+
+fn fees(info: &JsonField, unread: &Unread) -> JsonField {
+    let fees = unread.object(info.get("feeDtl"), "/total");
+    unread.object(fees.get("customerFee"), "/total")
+}
+
+impl Parts {
+    fn number(&self) -> Option<String> {
+        let id = |place: &JsonField, name: &str| self.unread.read(&place.get(name), "/number", JsonField::id);
+        let number = id(&self.base, "orderViewIdStr")
+            .or_else(|| id(&self.base, "orderViewId"))
+            .or_else(|| id(&self.merchant, "orderViewId"))
+            .or_else(|| id(&self.info, "orderViewId"));
+        if number.is_none() {
+            self.unread.note("/number");
+        }
+        number
+    }
+
+    /// The list that live webhooks from Hong Kong carry instead of `feeDtl`.
+    fn listed(&self, pointer: &str) -> Vec<JsonField> {
+        self.unread.list(&self.info.get("feeDtls"), pointer)
+    }
+
+    fn currency(&self, products: &[JsonField]) -> Option<String> {
+        let code = |place: &JsonField| self.unread.read(&place.get("currency"), "/total/currency", currency);
+        if !self.base.is_object() && self.base.says_something() {
+            self.unread.note("/total/currency");
+        }
+        code(&self.fee.get("i18n"))
+            .or_else(|| code(&self.base))
+            .or_else(|| self.listed("/total/currency").iter().find_map(code))
+            .or_else(|| products.iter().find_map(code))
+    }
+
+    /// One amount: of `feeDtl`, or of the list.
+    fn charge(&self, own: &str, listed: &str, pointer: &str, code: &str) -> Option<Money> {
+        let money = |field: &JsonField| {
+            let minor = self.unread.read(field, pointer, JsonField::integer);
+            minor.map(|minor| Money::new(minor, code))
+        };
+        money(&self.fee.get(own)).or_else(|| {
+            let fees = self.listed(pointer);
+            let fee = fees.iter().find(|fee| fee.get("code").raw_text().as_deref() == Some(listed));
+            // One that does not say which it is may be this one.
+            if fee.is_none() && fees.iter().any(|fee| fee.get("code").name().is_none()) {
+                self.unread.note(pointer);
+            }
+            money(&fee?.get("price"))
+        })
+    }
+
+    fn charges(&self, code: &str) -> Charges {
+        let charge = |own: &str, pointer: &str| self.charge(own, own, pointer, code).filter(|money| money.minor != 0);
+        Charges {
+            items: charge("productPrice", "/charges/items"),
+            delivery: charge("shippingFee", "/charges/delivery"),
+            platform: charge("platformFee", "/charges/platform"),
+            discounts: charge("discounts", "/charges/discounts")
+                .map(|money| Money::new(money.minor.saturating_abs(), money.currency)),
+            tip: charge("tip", "/charges/tip"),
+        }
+    }
+
+    /// The products of the order, or of its parts when its own list is empty.
+    fn products(&self) -> Vec<JsonField> {
+        let own = self.unread.list(&self.info.get("products"), "/lines");
+        if !own.is_empty() {
+            return own;
+        }
+        let parts = self.unread.list(&self.info.get("subOrderInfoList"), "/lines");
+        let of_parts: Vec<JsonField> =
+            parts.iter().flat_map(|part| self.unread.list(&part.get("products"), "/lines")).collect();
+        // A null stands where the list belongs, and nowhere is another one.
+        let products = self.info.get("products");
+        if of_parts.is_empty() && products.is_there() && !products.is_list() {
+            self.unread.note("/lines");
+        }
+        of_parts
     }
 }
 
-fn line(product: &JsonField, code: &str) -> Option<Line> {
-    let name = product.get("name").text().or_else(|| product.get("nameI18n").text())?;
-    let with_options = product.get("priceWithGroup").get("unitPrice").integer();
-    let unit_price = with_options.or_else(|| product.get("price").integer()).map(|minor| Money::new(minor, code));
-    let mut options: Vec<String> = product.get("spec").text().into_iter().filter(|spec| *spec != name).collect();
-    gather_options(&product.get("groups"), 0, &mut options);
-    let (quantity, note) = (product.get("count").count(), product.get("remark").text());
-    Some(Line { name, options, quantity, unit_price, note })
+/// One product. Whatever of it cannot be read, it is a line: somebody has ordered it.
+fn line(product: &JsonField, at: &str, code: &str, unread: &Unread) -> Line {
+    if !product.is_object() {
+        unread.note(at);
+        return Line::default();
+    }
+    let at = |name: &str| format!("{at}/{name}");
+    let name = |field: &str| unread.read(&product.get(field), &at("name"), JsonField::name);
+    let name = name("name").or_else(|| name("nameI18n"));
+    if name.is_none() {
+        unread.note(at("name"));
+    }
+    let count = product.get("count");
+    let quantity = unread.read(&count, &at("quantity"), JsonField::count);
+    // A null stands where a number belongs.
+    if quantity.is_none() && count.is_there() {
+        unread.note(at("quantity"));
+    }
+    let with_options = unread.object(product.get("priceWithGroup"), &at("unit_price")).get("unitPrice");
+    let price = |field: &JsonField| unread.read(field, &at("unit_price"), JsonField::integer);
+    let unit_price = price(&with_options).or_else(|| price(&product.get("price")));
+    if unit_price.is_none() && product.get("price").is_there() {
+        unread.note(at("unit_price"));
+    }
+    let spec = unread.read(&product.get("spec"), &at("options"), JsonField::text);
+    let mut options: Vec<String> = spec.into_iter().filter(|spec| Some(spec) != name.as_ref()).collect();
+    gather_options(&product.get("groups"), 0, &at("options"), unread, &mut options);
+    Line {
+        name: name.unwrap_or_default(),
+        options,
+        quantity,
+        unit_price: unit_price.map(|minor| Money::new(minor, code)),
+        note: unread.read(&product.get("remark"), &at("note"), JsonField::text),
+    }
 }
 
-/// `Spice: Mild`, outermost first; twice chosen is `Egg ×2`.
-fn gather_options(groups: &JsonField, depth: usize, options: &mut Vec<String>) {
+/// `Spice: Mild`, outermost first; twice chosen is `Egg ×2`; what cannot be read is `?`.
+fn gather_options(groups: &JsonField, depth: usize, at: &str, unread: &Unread, options: &mut Vec<String>) {
+    let groups = unread.list(groups, at);
     if depth >= MAX_OPTION_DEPTH {
+        if !groups.is_empty() {
+            unread.note(at);
+        }
         return;
     }
-    for group in groups.list() {
-        let group_name = group.get("groupName").text();
-        for choice in group.get("shopProductGroupSkuList").list() {
-            if let Some(chosen) = choice.get("spuName").text() {
-                let times = choice.get("count").count().filter(|count| *count > 1).map(|count| format!(" ×{count}"));
-                let group = group_name.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
-                options.push(format!("{group}{chosen}{}", times.unwrap_or_default()));
+    for group in groups {
+        let group_name = unread.read(&group.get("groupName"), at, JsonField::text);
+        let choices = group.get("shopProductGroupSkuList");
+        if !choices.is_list() {
+            unread.note(at);
+        }
+        for choice in unread.list(&choices, at) {
+            let own = format!("{at}/{}", options.len());
+            let chosen = unread.read(&choice.get("spuName"), &own, JsonField::name);
+            if chosen.is_none() {
+                unread.note(&own);
             }
-            gather_options(&choice.get("groups"), depth + 1, options);
+            let count = choice.get("count");
+            let times = match unread.read(&count, &own, JsonField::count) {
+                Some(..=1) => String::new(),
+                Some(count) => format!(" ×{count}"),
+                None if unread.has(&own) && count.says_something() => " ×?".to_owned(),
+                None => String::new(),
+            };
+            let group = group_name.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
+            options.push(format!("{group}{}{times}", chosen.as_deref().unwrap_or("?")));
+            gather_options(&choice.get("groups"), depth + 1, at, unread, options);
         }
     }
 }

@@ -16,6 +16,7 @@ use crate::domain::event::RepeatKey;
 use crate::domain::event::Shop;
 use crate::domain::mask::mask;
 use crate::domain::money::Money;
+use crate::domain::order::MAX_LINES;
 use crate::domain::order::OrderNews;
 use crate::domain::order::OrderState;
 use crate::domain::order::RefundNews;
@@ -29,6 +30,7 @@ use crate::platform::keeta::shop;
 use crate::platform::keeta::verify::Content;
 use crate::platform::keeta::verify::Envelope;
 use crate::platform::keeta::verify::Verified;
+use crate::platform::unread::Unread;
 
 /// `opType` and its relatives. The numbers are Keeta's documentation, the names come from integrators.
 const ACTORS: [(i64, &str); 4] = [(0, "system"), (10, "customer"), (20, "merchant"), (30, "support")];
@@ -146,12 +148,12 @@ fn tell(envelope: &Envelope<'_>, request: &Request<'_>) -> Option<Story> {
 
 fn placed(message: &JsonField, currency: &str) -> Option<Story> {
     let placed = order::read(message, currency)?;
-    let meaning = Some(format!("order:1001:{}", placed.news.number));
     Some(Story {
-        occurred_at: placed.news.placed_at,
+        occurred_at: placed.placed_at,
         shop_name: placed.shop_name,
-        order: Some(placed.news),
-        meaning,
+        // Without its number, only equal content shortly after is a repeat.
+        meaning: placed.news.as_ref().map(|news| format!("order:1001:{}", news.number)),
+        order: placed.news,
         ..Story::of(Kind::OrderPlaced, placed.data)
     })
 }
@@ -160,87 +162,128 @@ fn actor(code: &JsonField) -> Option<Coded> {
     code.integer().map(|code| Coded::of(code, &ACTORS))
 }
 
+/// When it happened; zero stands for no moment.
+fn happened(message: &JsonField, unread: &Unread) -> Option<Timestamp> {
+    unread.read(&message.get("opTime"), "/occurred_at", JsonField::moment).flatten()
+}
+
+fn number(message: &JsonField, unread: &Unread) -> Option<String> {
+    unread.read(&message.get("orderViewId"), "/number", JsonField::id)
+}
+
 /// 1002, 1003, 1004 and 1008: an order moved on.
 fn stepped(event_id: u64, message: &JsonField, kind: Kind, state: OrderState) -> Option<Story> {
-    let number = message.get("orderViewId").id()?;
+    let unread = Unread::default();
+    let number = number(message, &unread)?;
     let data = Data {
-        reason: message.get("cancelReason").text(),
-        by: actor(&message.get("opType")),
-        cancel_type: message.get("cancelType").integer(),
+        reason: unread.read(&message.get("cancelReason"), "/reason", JsonField::text),
+        by: unread.read(&message.get("opType"), "/by", actor),
+        cancel_type: unread.read(&message.get("cancelType"), "/cancel_type", JsonField::integer),
         ..Data::default()
     };
+    let occurred_at = happened(message, &unread);
+    let unreadable = unread.into_pointers();
     Some(Story {
-        occurred_at: message.get("opTime").instant(),
+        occurred_at,
         meaning: Some(format!("order:{event_id}:{number}")),
-        order: Some(OrderNews { number, state: Some(state), ..OrderNews::default() }),
+        order: Some(OrderNews { number, state: Some(state), unreadable, ..OrderNews::default() }),
         ..Story::of(kind, data)
     })
 }
 
 /// 1005 and 1007: a refund, or some items of one, reached a new state. The order's own state is not theirs to say.
 fn refunded(event_id: u64, message: &JsonField, kind: Kind, default_currency: &str) -> Option<Story> {
-    let number = message.get("orderViewId").id()?;
-    let currency = order::currency(&message.get("currency"));
+    let unread = Unread::default();
+    let number = number(message, &unread)?;
+    let currency = unread.read(&message.get("currency"), "/refund/amount/currency", order::currency);
     let assumes_currency = currency.is_none();
     let currency = currency.unwrap_or_else(|| default_currency.to_owned());
-    let money = |field: &JsonField| field.integer().map(|minor| Money::new(minor, &currency));
-    let status = message.get("status").integer();
-    let occurred_at = message.get("opTime").instant();
-    let amount = money(&message.get("money"));
-    let id = message.get("afterSaleOrderId").id();
-    let item = |product: JsonField| {
-        let name = product.get("name").text().or_else(|| product.get("nameI18n").text())?;
-        Some(RefundItem { name, quantity: product.get("count").count(), amount: money(&product.get("refundPrice")) })
-    };
-    let refund = Refund {
-        id: id.clone(),
-        status: status.map(|code| Coded::of(code, &REFUND)),
-        amount: amount.clone(),
-        appeal: message.get("isAppeal").integer() == Some(1),
-        requested_by: actor(&message.get("applyOpType")),
-        request_reason: message.get("applyReason").text(),
-        handled_by: actor(&message.get("handleOpType")),
-        handling_reason: message.get("handleReason").text(),
-        pictures: pictures(&message.get("pictures")),
-        items: message.get("refundProducts").list().filter_map(item).collect(),
-    };
-    let meaning = match (&id, status) {
+    let occurred_at = happened(message, &unread);
+    let refund = refund(message, &currency, &unread);
+    let status = refund.status.as_ref().map(|status| status.code);
+    let meaning = match (&refund.id, status) {
         (Some(id), Some(status)) => format!("refund:{event_id}:{id}:{status}"),
         _ => format!("order:{event_id}:{number}:{status:?}:{occurred_at:?}"),
     };
     // A refund without an id of its own can only be told apart by its order.
     let pending = status == Some(WAITING_FOR_MERCHANT);
-    let id = id.unwrap_or_else(|| number.clone());
+    let id = refund.id.clone().unwrap_or_else(|| number.clone());
+    let amount = refund.amount.clone();
     let standing = amount.map(|amount| RefundNews { id, amount: Some(amount), assumes_currency, pending });
+    let unreadable = unread.into_pointers();
     Some(Story {
         occurred_at,
         meaning: Some(meaning),
-        order: Some(OrderNews { number, refund: standing, ..OrderNews::default() }),
+        order: Some(OrderNews { number, refund: standing, unreadable, ..OrderNews::default() }),
         ..Story::of(kind, Data { refund: Some(refund), ..Data::default() })
     })
+}
+
+fn refund(message: &JsonField, currency: &str, unread: &Unread) -> Refund {
+    let integer = |name: &str, at: &str| unread.read(&message.get(name), &format!("/refund/{at}"), JsonField::integer);
+    let text = |name: &str, at: &str| unread.read(&message.get(name), &format!("/refund/{at}"), JsonField::text);
+    let actor = |name: &str, at: &str| unread.read(&message.get(name), &format!("/refund/{at}"), actor);
+    let products = unread.list(&message.get("refundProducts"), "/refund/items");
+    let items = products.iter().take(MAX_LINES).enumerate();
+    let items = items.map(|(index, product)| refund_item(product, &format!("/refund/items/{index}"), currency, unread));
+    let items = items.collect();
+    if products.len() > MAX_LINES {
+        unread.note(format!("/refund/items/{MAX_LINES}"));
+    }
+    Refund {
+        id: unread.read(&message.get("afterSaleOrderId"), "/refund/id", JsonField::id),
+        status: integer("status", "status").map(|code| Coded::of(code, &REFUND)),
+        amount: integer("money", "amount").map(|minor| Money::new(minor, currency)),
+        appeal: integer("isAppeal", "appeal") == Some(1),
+        requested_by: actor("applyOpType", "requested_by"),
+        request_reason: text("applyReason", "request_reason"),
+        handled_by: actor("handleOpType", "handled_by"),
+        handling_reason: text("handleReason", "handling_reason"),
+        pictures: unread.read(&message.get("pictures"), "/refund/pictures", pictures).filter(|count| *count > 0),
+        items,
+    }
+}
+
+fn refund_item(product: &JsonField, at: &str, currency: &str, unread: &Unread) -> RefundItem {
+    let at = |part: &str| format!("{at}/{part}");
+    let name = |field: &str| unread.read(&product.get(field), &at("name"), JsonField::name);
+    let name = name("name").or_else(|| name("nameI18n"));
+    if name.is_none() {
+        unread.note(at("name"));
+    }
+    let amount = unread.read(&product.get("refundPrice"), &at("amount"), JsonField::integer);
+    RefundItem {
+        name: name.unwrap_or_default(),
+        quantity: unread.read(&product.get("count"), &at("quantity"), JsonField::count),
+        amount: amount.map(|minor| Money::new(minor, currency)),
+    }
 }
 
 /// `pictures` is a string that holds a JSON list of addresses; only their number is told.
 fn pictures(field: &JsonField) -> Option<u64> {
     let list = JsonField::of(&field.raw_text()?);
-    u64::try_from(list.list().count()).ok().filter(|count| *count > 0)
+    list.is_list().then(|| list.list().count() as u64)
 }
 
 /// 1006: the courier moved on.
 fn delivered(message: &JsonField) -> Option<Story> {
-    let number = message.get("orderViewId").id()?;
-    let status = message.get("logisticsStatus").integer()?;
-    let courier = Courier { name: message.get("courierName").text(), phone: message.get("courierPhone").text() };
+    let unread = Unread::default();
+    let number = number(message, &unread)?;
+    let status = unread.read(&message.get("logisticsStatus"), "/delivery", JsonField::integer)?;
+    let text = |name: &str, at: &str| unread.read(&message.get(name), at, JsonField::text);
+    let courier = Courier { name: text("courierName", "/courier/name"), phone: text("courierPhone", "/courier/phone") };
     let data = Data {
         delivery: Some(Coded::of(status, &DELIVERY)),
         courier: (courier != Courier::default()).then_some(courier),
         ..Data::default()
     };
     let op_time = message.get("opTime").raw_text().unwrap_or_default();
+    let occurred_at = happened(message, &unread);
+    let unreadable = unread.into_pointers();
     Some(Story {
-        occurred_at: message.get("opTime").instant(),
+        occurred_at,
         meaning: Some(format!("order:1006:{number}:{status}:{op_time}")),
-        order: Some(OrderNews { number, ..OrderNews::default() }),
+        order: Some(OrderNews { number, unreadable, ..OrderNews::default() }),
         ..Story::of(Kind::OrderDelivery, data)
     })
 }

@@ -80,7 +80,7 @@ pub fn cancellations(orders: Orders<'_>) -> Cancellations {
 pub fn products(orders: Orders<'_>) -> Vec<Product> {
     let mut sold: BTreeMap<&str, u64> = BTreeMap::new();
     for (_, order) in orders.iter().copied().filter(|(_, order)| !order.is_cancelled()) {
-        for line in &order.lines {
+        for line in order.lines.iter().filter(|line| !line.name.is_empty()) {
             let quantity = sold.entry(&line.name).or_default();
             *quantity = quantity.saturating_add(line.quantity.unwrap_or(1));
         }
