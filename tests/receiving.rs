@@ -60,7 +60,10 @@ async fn each_bad_request_gets_its_answer_and_the_daemon_lives_on() {
         ("a time to come", Envelope::new(1002, "m-3", "{}", now + 25 * hour).body()),
         ("another application", letter.clone().with("appId", "1").body()),
         ("a missing member", letter.clone().without("shopId").body()),
-        ("a message that is no JSON", as_message("hello")),
+        (
+            "a message that is no JSON, signed wrongly",
+            letter.clone().with("message", "\"hello\"").body_signed(&letter.signature()),
+        ),
         ("an empty id", letter.clone().with("messageId", "\"\"").body()),
         ("an id with a line break", letter.clone().with("messageId", "\"a\\r\\nb\"").body()),
         ("an event id of 400 digits", letter.clone().with("eventId", digits.as_str()).body()),

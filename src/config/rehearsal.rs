@@ -43,7 +43,7 @@ use crate::platform::Request;
 const MOMENT_SECONDS: i64 = 1_749_008_140;
 
 /// The topics of notices, and one that this version does not know.
-const NOTICES: [&str; 21] = [
+const NOTICES: [&str; 23] = [
     // The first is what `orderbell render` shows of a notice.
     "parked",
     "clock",
@@ -51,6 +51,8 @@ const NOTICES: [&str; 21] = [
     "application",
     "token",
     "replayed",
+    "unreadable",
+    "encoding",
     "crowded",
     "dead",
     "recipient",
@@ -180,7 +182,7 @@ pub fn own(reports: &[String]) -> Vec<Scene> {
     let mut scenes = Vec::new();
     let own = |kind, data| event(kind, OWN_SOURCE, data);
     scenes.push(own(Kind::Test, Data::default()));
-    let unrecognised = Unrecognised { event: Some("1999".to_owned()), bytes: 1_204 };
+    let unrecognised = Unrecognised { event: Some("1999".to_owned()), bytes: 1_204, malformed: false };
     scenes.push(own(Kind::Unrecognised, Data { unrecognised: Some(unrecognised), ..Data::default() }));
     for topic in NOTICES {
         for told in [Some("kitchen"), None] {

@@ -324,6 +324,9 @@ pub struct Unrecognised {
     pub event: Option<String>,
     /// Size of the body.
     pub bytes: u64,
+    /// What it says is damaged: it is no JSON, not even nearly.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub malformed: bool,
 }
 
 /// Something the operator should know of Orderbell itself.

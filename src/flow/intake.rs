@@ -16,13 +16,7 @@ use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use crate::domain::data::Notice;
-use crate::domain::event::DeliveryId;
-use crate::domain::event::Event;
-use crate::domain::event::EventId;
-use crate::domain::event::Kind;
-use crate::domain::event::OWN_SOURCE;
-use crate::domain::event::Proof;
-use crate::domain::event::RepeatKey;
+use crate::domain::event::{DeliveryId, Event, EventId, Kind, OWN_SOURCE, Proof, RepeatKey};
 use crate::domain::order::Unjudged;
 use crate::domain::route::Glob;
 use crate::domain::route::Hearer;
@@ -32,19 +26,14 @@ use crate::domain::verdict::Verdicts;
 use crate::flow::Clock;
 use crate::flow::Current;
 use crate::flow::Wake;
+use crate::flow::looks;
 use crate::flow::notice::Notices;
 use crate::flow::notice::Topic;
 use crate::flow::refusals;
 use crate::flow::refusals::Refusals;
 use crate::flow::reports::Plan;
 use crate::flow::signs::Signs;
-use crate::platform::Heard;
-use crate::platform::Method;
-use crate::platform::Refusal;
-use crate::platform::Reply;
-use crate::platform::Request;
-use crate::platform::Source;
-use crate::platform::Webhook;
+use crate::platform::{Heard, Method, Refusal, Reply, Request, Source, Webhook};
 use crate::store::Record;
 use crate::store::Recorded;
 use crate::store::Unheard;
@@ -55,6 +44,8 @@ const UNPROVEN_BYTES: usize = 16 * 1024 * 1024;
 
 /// Larger bodies are verified off the threads that serve everyone.
 const INLINE_BYTES: usize = 64 * 1024;
+/// So much of a body tells what it looks like.
+const START_BYTES: usize = 64;
 /// So many of them at a time.
 const TURNS: usize = 2;
 
@@ -185,6 +176,8 @@ impl Intake {
         let Some(inlet) = reception.inlets.get(name) else { return Verdict::UnknownSource };
         let platform = inlet.source.platform();
         let (now, bytes) = (self.clock.now(), body.len());
+        // Of the body there is no more than this when it has been refused.
+        let start = Bytes::copy_from_slice(&body[..body.len().min(START_BYTES)]);
         let reply = match self.believe(&reception, inlet, (method, query, headers), body, now).await {
             Ok(Heard::Heartbeat) => {
                 tracing::debug!(source = name, "heartbeat");
@@ -208,7 +201,8 @@ impl Intake {
                     tracing::warn!(source = name, bytes, left_out, "a webhook was refused: {refusal}");
                 }
                 let address = platform.checked_address(&inlet.address);
-                self.refusals.note(name, || refusals::reason(&refusal, address), bytes as u64, now);
+                let reason = || refusals::reason_with_looks(&refusal, address, &looks::of_request(headers, &start));
+                self.refusals.note(name, reason, bytes as u64, now);
                 self.tell_operator(name, &refusal, address, now).await;
                 Reply::Refused
             }
@@ -226,6 +220,9 @@ impl Intake {
         body: Bytes,
         now: Timestamp,
     ) -> Result<Heard, Refusal> {
+        if let Some(coding) = looks::coding(headers).filter(|_| !body.is_empty()) {
+            return Err(Refusal::Encoding(coding));
+        }
         let source = inlet.source.clone();
         if body.len() <= INLINE_BYTES {
             let (address, currency) = (inlet.address.as_str(), reception.currency.as_str());
@@ -300,6 +297,8 @@ impl Intake {
         let kind = event.kind.to_string();
         let hearers = hearers.into_iter().map(|hearer| (hearer, DeliveryId(Uuid::now_v7()))).collect();
         let bytes = body.len() as u64;
+        let damaged = event.data.unrecognised.as_ref().filter(|unrecognised| unrecognised.malformed);
+        let damaged = damaged.map(|unrecognised| unrecognised.event.clone().unwrap_or_default());
         match self.store.record(Record { event, body, repeat_keys, hearers, urgent, verdicts }).await {
             Ok(Recorded::New { channels, unjudged }) => {
                 // Of what nobody proved, anybody could fill the log.
@@ -312,6 +311,10 @@ impl Intake {
                 }
                 for rule in unjudged {
                     self.say_unjudged(reception, rule, &kind, now).await;
+                }
+                if let Some(event) = damaged.filter(|_| is_proven) {
+                    let detail = format!("event {event}, {bytes} bytes: orderbell why {id}");
+                    self.notices.tell(Topic::Unreadable, name, detail, now).await;
                 }
                 Reply::Received
             }
@@ -370,6 +373,7 @@ impl Intake {
                 self.notices.tell(Topic::Application, name, format!("it names application {app_id}"), now).await
             }
             Refusal::Token => self.notices.tell(Topic::Token, name, format!("received at {address}"), now).await,
+            Refusal::Encoding(coding) => self.notices.tell(Topic::Encoding, name, (*coding).to_owned(), now).await,
             _ => {}
         }
     }

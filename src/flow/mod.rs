@@ -6,6 +6,7 @@ pub mod gallery;
 pub mod intake;
 pub mod lane;
 pub mod lanes;
+pub mod looks;
 pub mod notice;
 pub mod pacers;
 pub mod refusals;

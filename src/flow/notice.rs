@@ -46,6 +46,10 @@ pub enum Topic {
     Token,
     /// A source's webhook had a token that had come before, with other content.
     Replayed,
+    /// A genuine webhook was kept that is damaged: what it says cannot be read.
+    Unreadable,
+    /// The bodies of a source come in a `Content-Encoding` that is not undone.
+    Encoding,
     /// Connections were shed before they had sent a whole request, because slots were short.
     Crowded,
     /// Messages were given up.
@@ -98,6 +102,8 @@ impl Topic {
             Topic::Application => "application",
             Topic::Token => "token",
             Topic::Replayed => "replayed",
+            Topic::Unreadable => "unreadable",
+            Topic::Encoding => "encoding",
             Topic::Crowded => "crowded",
             Topic::Dead => "dead",
             Topic::Recipient => "recipient",

@@ -45,7 +45,17 @@ pub fn reason(refusal: &Refusal, address: &str) -> String {
         }
         Refusal::AnotherApp(app_id) => format!("it is of application {app_id}, not of the configured app_id"),
         Refusal::Shape(what) => format!("its shape is not this platform's: {what}"),
+        Refusal::Encoding(coding) => format!("its body is encoded as {coding}, which could not be undone"),
         Refusal::Method => of_method(),
+    }
+}
+
+/// As [`reason`]; where it is the form of a request that is refused, with what it looks like.
+pub fn reason_with_looks(refusal: &Refusal, address: &str, looks: &str) -> String {
+    let reason = reason(refusal, address);
+    match refusal {
+        Refusal::Shape(_) | Refusal::Encoding(_) => format!("{reason} ({looks})"),
+        _ => reason,
     }
 }
 
@@ -74,6 +84,7 @@ pub fn log_key(refusal: &Refusal) -> &'static str {
         Refusal::Stale { .. } => "stale",
         Refusal::AnotherApp(_) => "application",
         Refusal::Shape(_) => "shape",
+        Refusal::Encoding(_) => "encoding",
         Refusal::Method => "method",
     }
 }

@@ -77,8 +77,19 @@ pub enum Refusal {
     AnotherApp(String),
     #[error("its shape is not this platform's: {0}")]
     Shape(String),
+    /// Its body came in a `Content-Encoding` that was not undone; the text names it and is none of the sender's own.
+    #[error("its body is encoded as {0}, which cannot be undone")]
+    Encoding(&'static str),
     #[error("this address takes POST")]
     Method,
+}
+
+/// The mark that some systems put before UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// A body without the mark before it, which is no part of what a platform says or signs.
+pub fn without_mark(body: &[u8]) -> &[u8] {
+    body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body)
 }
 
 /// What is answered to the platform.

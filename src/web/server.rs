@@ -8,6 +8,7 @@
 //!
 //! TLS is the business of the reverse proxy in front.
 
+mod coding;
 pub mod connections;
 mod refused;
 pub mod request;

@@ -165,6 +165,7 @@ fn refused(refusal: &Refusal) -> Outcome {
         Refusal::Stale { .. } => "stale",
         Refusal::AnotherApp(_) => "application",
         Refusal::Shape(_) => "shape",
+        Refusal::Encoding(_) => "encoding",
         Refusal::Method => "method",
     }
 }

@@ -372,9 +372,11 @@ fn our_own() -> Vec<Sample> {
         sample(name, own(Kind::OperatorNotice, Data { notice: Some(notice), ..Data::default() }), None)
     };
     let notice = |topic: &str, subject: Option<&str>, detail: Option<&str>| said(topic, about(topic, subject, detail));
-    let unrecognised = Unrecognised { event: Some("1999".to_owned()), bytes: 1204 };
+    let unrecognised = Unrecognised { event: Some("1999".to_owned()), bytes: 1204, malformed: false };
+    let malformed = Unrecognised { event: Some("1001".to_owned()), malformed: true, ..unrecognised.clone() };
     vec![
         sample("", event(Kind::Unrecognised, Data { unrecognised: Some(unrecognised), ..Data::default() }), None),
+        sample("malformed", event(Kind::Unrecognised, Data { unrecognised: Some(malformed), ..Data::default() }), None),
         sample("", own(Kind::Test, Data::default()), None),
         said("clock", Notice { off_by_seconds: Some(7_205), ..about("clock", Some("keeta-sa"), None) }),
         notice("application", Some("keeta-sa"), Some("it names application 42")),
@@ -382,6 +384,12 @@ fn our_own() -> Vec<Sample> {
         notice("token", Some("licences"), None),
         said("crowded", Notice { count: Some(1_476), ..about("crowded", None, Some("1024")) }),
         notice("replayed", Some("licences"), Some("order.cancelled")),
+        notice(
+            "unreadable",
+            Some("keeta-sa"),
+            Some("event 1001, 1204 bytes: orderbell why 01984a10-0000-7000-8000-000000000001"),
+        ),
+        notice("encoding", Some("keeta-sa"), Some("br")),
         notice("recipient", Some("owner"), Some("RCPT TO o***@example.com: 550 5.1.1")),
         notice("template", Some("zh-CN/order.placed.md"), Some("line 3: undefined value")),
         notice(

@@ -80,6 +80,9 @@ const REFUSALS: &[Advice] = &[
     advice(&["its shape is not"],
         "it is none of the platform's webhooks: a stranger's request, or another of the platform's interfaces",
         "nothing, as long as the platform's own arrive; else compare the address that is entered at the platform"),
+    advice(&["its body is encoded as"],
+        "the platform, or a proxy in front, compresses in a way that is not undone here, or the packing is broken",
+        "switch the compression off there, or let it be gzip"),
     advice(&["its proof has come before"],
         "a proof that was used is used again for something else, as somebody would who has overheard it",
         "nothing, if no webhook is missing; use HTTPS, so that nobody can overhear"),
@@ -123,6 +126,7 @@ mod tests {
             Refusal::Stale { off_by_seconds: -90_000 },
             Refusal::AnotherApp("7".to_owned()),
             Refusal::Shape("sig is missing".to_owned()),
+            Refusal::Encoding("br"),
             Refusal::Method,
         ]
         .map(|refusal| refusals::reason(&refusal, "https://bell.example.com/hooks/keeta"));
@@ -135,7 +139,7 @@ mod tests {
         }
         causes.sort_unstable();
         causes.dedup();
-        assert_eq!((causes.len(), REFUSALS.len()), (13, 13));
+        assert_eq!((causes.len(), REFUSALS.len()), (14, 14));
     }
 
     #[test]

@@ -59,6 +59,10 @@ impl Node {
     /// `None` when it cannot be read even so.
     pub fn read(text: &str) -> Option<Node> {
         let slots = read::slots(text)?;
+        // A word by itself is no text in JSON, but a text in words.
+        if slots.first()?.kind == JsonKind::Unknown {
+            return None;
+        }
         Some(Node { document: Rc::new(Document { text: text.to_owned(), slots }), at: 0, contested: false })
     }
 
@@ -254,7 +258,7 @@ mod tests {
     fn what_is_not_is_not() {
         for text in [
             "", " ", "{", "[", "\"", "{\"a\"}", "{\"a\":}", "{\"a\":1", "[1,,2]", "[,]", "{,}", "[1 2]", "{a:1}",
-            "[1]]", "{}{}", "{'a':1}", "[1}", "\"\\", "no JSON", "1,",
+            "[1]]", "{}{}", "{'a':1}", "[1}", "\"\\", "no JSON", "hello", "NaN", "1,",
         ] {
             assert_eq!(read(text), None, "{text}");
         }

@@ -35,17 +35,16 @@ use crate::platform::apsdai::values;
 use crate::platform::apsdai::verify::Verified;
 use crate::platform::field::JsonField;
 use crate::platform::unread::Unread;
+use crate::platform::without_mark;
 
 /// Without a timestamp, an equal body so soon after is a repeat.
 const REPEAT_WINDOW_SECONDS: i64 = 300;
 /// Longest name of an event that is kept, in graphemes.
 const MAX_EVENT: usize = 64;
-/// The mark that some systems put before UTF-8.
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Reads a believed request. Whatever its body is, the header's event happened.
 pub fn parse(apsdai: &Apsdai, verified: &Verified<'_>, request: &Request<'_>) -> Webhook {
-    let bytes = verified.body().strip_prefix(BYTE_ORDER_MARK).unwrap_or(verified.body());
+    let bytes = without_mark(verified.body());
     let text = std::str::from_utf8(bytes).ok();
     let root = text.map(JsonField::of).unwrap_or_default();
     let body = Body::of(&root);
@@ -57,7 +56,7 @@ pub fn parse(apsdai: &Apsdai, verified: &Verified<'_>, request: &Request<'_>) ->
     let mut story = reading.tell(&kind, &body, at.unwrap_or(request.now));
     if kind == Kind::Unrecognised {
         let event = (!event.is_empty()).then(|| event.clone());
-        let unrecognised = Unrecognised { event, bytes: request.body.len() as u64 };
+        let unrecognised = Unrecognised { event, bytes: request.body.len() as u64, malformed: false };
         story.data = Data { unrecognised: Some(unrecognised), ..Data::default() };
     } else {
         story.data.details = details(apsdai, &body, text, root.is_there(), story.told);

@@ -10,6 +10,7 @@
 //! limits · no time-out is stated; the authorisation hook of a sister API has 5 s
 //! events · 1, 1001 to 1008, 1101, 1102, 1201, 1202, 1301 to 1303 (`parse`); 1008 was seen, but is not documented
 
+mod members;
 mod order;
 mod parse;
 pub mod register;

@@ -12,6 +12,7 @@ use crate::domain::data::Refund;
 use crate::domain::data::RefundItem;
 use crate::domain::data::Unrecognised;
 use crate::domain::event::Kind;
+use crate::domain::event::Proof;
 use crate::domain::event::RepeatKey;
 use crate::domain::event::Shop;
 use crate::domain::mask::mask;
@@ -64,13 +65,23 @@ pub fn parse(keeta: &Keeta, verified: &Verified<'_>, request: &Request<'_>) -> H
                 order: None,
                 data: Data { authorisation: Some(authorisation), ..Data::default() },
                 proof: verified.proof().clone(),
-                repeat_keys: vec![RepeatKey::Once(format!("code:{}", hex::encode(fingerprint)))],
+                repeat_keys: std::iter::once(RepeatKey::Once(format!("code:{}", hex::encode(fingerprint))))
+                    .chain(verified.seal().map(seal_key))
+                    .collect(),
                 // The code is a credential: of this one event nothing of the request is kept.
                 body: Vec::new(),
             }))
         }
         Content::Envelope(envelope) => {
-            let story = tell(envelope, request).unwrap_or_else(|| Story::unrecognised(envelope, request.body.len()));
+            let message = JsonField::of(&envelope.message);
+            let is_malformed = !envelope.is_strict && !message.is_object();
+            let story = tell(envelope, &message, request)
+                .unwrap_or_else(|| Story::unrecognised(envelope, request.body.len(), is_malformed));
+            let mut repeat_keys = vec![
+                RepeatKey::Once(format!("message:{}", envelope.message_id)),
+                story.meaning.map_or_else(|| latest_of_shop(envelope), RepeatKey::Once),
+            ];
+            repeat_keys.extend(verified.seal().map(seal_key));
             let name = keeta.shops.get(&envelope.shop_id).cloned().or(story.shop_name);
             Heard::Webhook(Box::new(Webhook {
                 kind: story.kind,
@@ -78,14 +89,26 @@ pub fn parse(keeta: &Keeta, verified: &Verified<'_>, request: &Request<'_>) -> H
                 shop: (envelope.shop_id != "0").then(|| Shop { id: envelope.shop_id.clone(), name }),
                 order: story.order,
                 data: story.data,
-                proof: verified.proof().clone(),
-                repeat_keys: vec![
-                    RepeatKey::Once(format!("message:{}", envelope.message_id)),
-                    story.meaning.map_or_else(|| latest_of_shop(envelope), RepeatKey::Once),
-                ],
+                proof: proof(verified, !envelope.is_strict && !is_malformed),
+                repeat_keys,
                 body: mask(request.body, credentials(envelope)).into_owned(),
             }))
         }
+    }
+}
+
+/// A signed string that can be cut into members in several ways is one event, whichever way comes first.
+fn seal_key(signature: &str) -> RepeatKey {
+    RepeatKey::Once(format!("sig:{signature}"))
+}
+
+/// How it was proved; `why` shows it.
+fn proof(verified: &Verified<'_>, leniently: bool) -> Proof {
+    match verified.proof() {
+        Proof::Held(recipe) if leniently => {
+            Proof::Held(format!("{recipe}; its message is not strictly JSON and was read as far as it goes"))
+        }
+        proof => proof.clone(),
     }
 }
 
@@ -110,8 +133,9 @@ impl Story {
         Self { kind, occurred_at: None, shop_name: None, order: None, data, meaning: None }
     }
 
-    fn unrecognised(envelope: &Envelope<'_>, bytes: usize) -> Self {
-        let unrecognised = Unrecognised { event: Some(envelope.event_id.to_string()), bytes: bytes as u64 };
+    fn unrecognised(envelope: &Envelope<'_>, bytes: usize, malformed: bool) -> Self {
+        let event = Some(envelope.event_id.to_string());
+        let unrecognised = Unrecognised { event, bytes: bytes as u64, malformed };
         Self::of(Kind::Unrecognised, Data { unrecognised: Some(unrecognised), ..Data::default() })
     }
 }
@@ -125,8 +149,7 @@ fn latest_of_shop(envelope: &Envelope<'_>) -> RepeatKey {
 }
 
 /// `None` when the event id is unknown or the message lacks what the event is about.
-fn tell(envelope: &Envelope<'_>, request: &Request<'_>) -> Option<Story> {
-    let message = &JsonField::of(&envelope.message);
+fn tell(envelope: &Envelope<'_>, message: &JsonField, request: &Request<'_>) -> Option<Story> {
     let id = envelope.event_id;
     match id {
         1 | 1301 => shop::authorised(message, Kind::AppAuthorised),

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
+use http::HeaderMap;
 use http::StatusCode;
 use http::header;
 use http::uri::Scheme;
@@ -28,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::web::server::Limits;
 use crate::web::server::STOP_PATIENCE;
+use crate::web::server::coding;
 use crate::web::server::connections::Connection;
 use crate::web::server::connections::Connections;
 use crate::web::server::connections::Phase;
@@ -58,7 +60,7 @@ impl<E> Shared<E> {
     }
 
     /// Room for a larger body, once there is some. Bodies that have stalled make room for those that come.
-    async fn room_for(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Unread> {
+    pub async fn room_for(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Unread> {
         let permits = u32::try_from(bytes).map_err(|_| Unread::TooLarge(bytes))?;
         let waiting = async {
             loop {
@@ -97,10 +99,10 @@ pub async fn answer<E: Endpoint>(
     request: http::Request<Incoming>,
 ) -> hyper::Response<AnswerBody> {
     connection.enter(Phase::Body);
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     let (local, remote) = addresses;
     let (method, uri, peer) = (parts.method.clone(), parts.uri.clone(), remote.clone());
-    let read = read(body, &shared).await;
+    let read = read(&mut parts.headers, body, &shared).await;
     connection.enter(Phase::Busy);
     let response = match read {
         Ok((body, _room)) => {
@@ -135,7 +137,11 @@ pub async fn answer<E: Endpoint>(
 
 /// The whole body, and the room it takes; or why not, and how many bytes came or were announced. Never holds more than the
 /// limits, whatever the sender announced.
-async fn read<E>(body: Incoming, shared: &Shared<E>) -> Result<(Bytes, Option<OwnedSemaphorePermit>), (Unread, u64)> {
+async fn read<E>(
+    headers: &mut HeaderMap,
+    body: Incoming,
+    shared: &Shared<E>,
+) -> Result<(Bytes, Option<OwnedSemaphorePermit>), (Unread, u64)> {
     if body.is_end_stream() {
         return Ok((Bytes::new(), None));
     }
@@ -149,9 +155,13 @@ async fn read<E>(body: Incoming, shared: &Shared<E>) -> Result<(Bytes, Option<Ow
         tokio::time::sleep(STOP_PATIENCE).await;
     };
     let mut came = 0;
+    let whole = async {
+        let (body, room) = collect(coding::is_gzip(headers), body, shared, &mut came).await?;
+        coding::undone(headers, body, room, shared).await
+    };
     let collected = tokio::select! {
         biased;
-        collected = collect(body, shared, &mut came) => collected,
+        collected = whole => collected,
         () = tokio::time::sleep(limits.body_timeout) => Err(Unread::Late(limits.body_timeout)),
         () = stopping => Err(Unread::Stopping),
     };
@@ -160,7 +170,10 @@ async fn read<E>(body: Incoming, shared: &Shared<E>) -> Result<(Bytes, Option<Ow
 
 /// Once a body is no longer small, it has room for all of it before more is read: for what was announced, or else for the most
 /// that may come. So bodies that wait for room hold next to nothing, and none waits for another that waits.
+///
+/// A packed body takes the room of what it may unpack to besides, so that it need not ask for more once it has some.
 async fn collect<E>(
+    is_packed: bool,
     body: Incoming,
     shared: &Shared<E>,
     came: &mut u64,
@@ -181,7 +194,8 @@ async fn collect<E>(
         *came += data.len() as u64;
         let length = whole.len() + data.len();
         if length > SMALL_BODY_BYTES && room.is_none() {
-            room = Some(shared.room_for(most).await?);
+            let unpacked = if is_packed { limit } else { 0 };
+            room = Some(shared.room_for((most + unpacked).min(shared.limits.room_bytes())).await?);
             whole.reserve_exact(most - whole.len());
         }
         whole.extend_from_slice(&data);
