@@ -16,6 +16,7 @@ pub mod language;
 pub mod ledger;
 pub mod log_limit;
 pub mod mask;
+pub mod matching;
 pub mod message;
 pub mod money;
 pub mod order;

@@ -13,8 +13,9 @@ use crate::domain::event::Kind;
 use crate::domain::event::Proof;
 use crate::domain::event::Shop;
 use crate::domain::ledger::{self, Entry};
+use crate::domain::matching::{self, Hearing, Unjudged};
 use crate::domain::money::Money;
-use crate::domain::route::{Hearer, Rule};
+use crate::domain::route::Hearer;
 use crate::domain::unreadable;
 use crate::domain::verdict::Verdict;
 
@@ -196,17 +197,6 @@ pub struct Decision {
     pub judged: BTreeMap<usize, Verdict>,
 }
 
-/// A route's condition that could not be judged for an event.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unjudged {
-    /// Which `[[route]]` of the file it is, from 1.
-    pub route: usize,
-    /// The condition as it is written.
-    pub condition: String,
-    /// Without any value of the event.
-    pub reason: String,
-}
-
 /// Decides what an event changes, given the order before it and the channels whose routes match.
 ///
 /// It is called inside the commit, where the order is known. An event that nobody proved changes nothing and is told to
@@ -220,49 +210,12 @@ pub fn decide(before: Option<&Order>, event: &Event, hearers: &[Hearer]) -> Deci
         order.revision = before.map_or(0, |order| order.revision) + 1;
         order
     });
-    let Hearing { channels, unjudged, judged } = hearing(event, order.as_ref(), hearers);
+    let Hearing { channels, unjudged, judged } = matching::hearing(event, order.as_ref(), hearers);
     let (late, ledger) = match &order {
         Some(order) => (before.and_then(|before| lateness(before, event)), ledger::entries(before, order)),
         None => (None, Vec::new()),
     };
     Decision { order, late, channels, ledger, unjudged, judged }
-}
-
-/// Who hears, and how that came.
-struct Hearing {
-    channels: Vec<String>,
-    unjudged: Vec<Unjudged>,
-    judged: BTreeMap<usize, Verdict>,
-}
-
-/// The channels whose conditions hold; each condition is judged once.
-fn hearing(event: &Event, order: Option<&Order>, hearers: &[Hearer]) -> Hearing {
-    let mut judged: BTreeMap<usize, Verdict> = BTreeMap::new();
-    let mut unjudged = Vec::new();
-    let mut holds = |rule: &Rule| {
-        let verdict = judged.entry(rule.route).or_insert_with(|| {
-            judge(rule, event, order).unwrap_or_else(|error| {
-                unjudged.push(error);
-                Verdict::Unjudged
-            })
-        });
-        *verdict != Verdict::ConditionFails
-    };
-    let hears = |hearer: &&Hearer| hearer.rules.is_empty() || hearer.rules.iter().any(&mut holds);
-    let channels = hearers.iter().filter(hears).map(|hearer| hearer.channel.clone()).collect();
-    Hearing { channels, unjudged, judged }
-}
-
-/// Whether a route applies by its condition. `order` is the order after the event.
-///
-/// # Errors
-/// When the condition cannot be judged; then the route applies.
-pub fn judge(rule: &Rule, event: &Event, order: Option<&Order>) -> Result<Verdict, Unjudged> {
-    match rule.condition.holds(event, order) {
-        Ok(true) => Ok(Verdict::Applies),
-        Ok(false) => Ok(Verdict::ConditionFails),
-        Err(error) => Err(Unjudged { route: rule.route, condition: rule.condition.to_string(), reason: error.message }),
-    }
 }
 
 /// The order after one more telling of it. A repeat goes through here too, because a fuller one may complete lines and

@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use crate::domain::data::Notice;
 use crate::domain::event::{DeliveryId, Event, EventId, Kind, OWN_SOURCE, Proof, RepeatKey};
-use crate::domain::order::Unjudged;
+use crate::domain::matching::Unjudged;
 use crate::domain::route::Glob;
 use crate::domain::route::Hearer;
 use crate::domain::route::Routes;

@@ -9,6 +9,7 @@ use crate::domain::event::EventId;
 use crate::domain::event::OWN_SOURCE;
 use crate::domain::ledger;
 use crate::domain::ledger::Entry;
+use crate::domain::matching;
 use crate::domain::order;
 use crate::domain::order::Order;
 use crate::domain::route::Hearer;
@@ -40,7 +41,7 @@ pub fn record(connection: &Connection, orders: &mut Orders, record: &Record) -> 
     let judge = |rule: &Rule| match decision.judged.get(&rule.route) {
         Some(verdict) => *verdict,
         // Its channels hear of the event anyway.
-        None => order::judge(rule, &event, decision.order.as_ref()).unwrap_or(Verdict::Unjudged),
+        None => matching::judge(rule, &event, decision.order.as_ref()).unwrap_or(Verdict::Unjudged),
     };
     let routes = record.verdicts.settled(judge);
 
