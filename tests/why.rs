@@ -136,14 +136,24 @@ impl Scene {
 
     /// Records an event as intake does, and answers its deliveries by their channels.
     async fn record(&mut self, event: Event, key: &str) -> Vec<(String, Uuid)> {
+        self.record_under(event, RepeatKey::Once(key.to_owned())).await
+    }
+
+    async fn record_under(&mut self, event: Event, key: RepeatKey) -> Vec<(String, Uuid)> {
         let routes = self.part().routes.unwrap();
         let shop = event.shop.as_ref().map(|shop| shop.id.as_str());
         let (hearers, verdicts) = routes.judge(&event.kind, &event.source, shop, &verdict::fingerprint(&routes.routes));
         let hearers: Vec<_> = hearers.into_iter().map(|hearer| (hearer, DeliveryId(self.next_id()))).collect();
         let made = hearers.iter().map(|(hearer, id)| (hearer.channel.clone(), id.0)).collect();
-        let repeat_keys = vec![RepeatKey::Once(key.to_owned())];
         self.store
-            .record(Record { event, body: b"{}".to_vec(), repeat_keys, hearers, urgent: Vec::new(), verdicts })
+            .record(Record {
+                event,
+                body: b"{}".to_vec(),
+                repeat_keys: vec![key],
+                hearers,
+                urgent: Vec::new(),
+                verdicts,
+            })
             .await
             .unwrap();
         made
@@ -268,6 +278,28 @@ async fn a_repeat_is_told_with_its_number_and_makes_no_message() {
     for asked in ["5859", "#5859", "keeta-hk/756823020265859"] {
         assert_eq!(scene.told(asked, 400).await, scene.told(ORDER, 400).await, "{asked}");
     }
+}
+
+#[tokio::test]
+async fn a_change_is_told_in_figures_and_without_the_words_of_the_buyer() {
+    let mut scene = Scene::new();
+    for (second, minor, note) in [(2, 4600, "no onion"), (62, 51_000, "hush, an onion")] {
+        let mut event = scene.event(Kind::OrderPlaced, ORDER, OrderState::Placed, minor, second);
+        let order = event.order.as_mut().unwrap();
+        order.as_of = Some(at(second - 1));
+        order.lines[0].note = Some(note.to_owned());
+        if minor > 4600 {
+            order.lines.push(Line { name: "onion cake".to_owned(), ..Line::default() });
+        }
+        scene.record_under(event, RepeatKey::Unchanged(format!("1001:{ORDER}"))).await;
+    }
+    golden("changed.txt", &scene.told(ORDER, 400).await);
+    let facts = scene.told_as_json(ORDER, 400).await["orders"][0]["events"][1]["changed"].clone();
+    assert_eq!(
+        (&facts["lines"]["new"], &facts["lines"]["other"], &facts["note"]),
+        (&1.into(), &1.into(), &true.into())
+    );
+    assert_eq!(facts["total"]["is"]["text"], "HKD 510.00", "{facts}");
 }
 
 #[tokio::test]

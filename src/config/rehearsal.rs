@@ -17,6 +17,8 @@ use crate::config::problem::Severity;
 use crate::config::sources::ReadSource;
 use crate::config::templates::Folder;
 use crate::config::top::Globals;
+use crate::domain::changed;
+use crate::domain::changed::Changed;
 use crate::domain::compose::View;
 use crate::domain::data::Data;
 use crate::domain::data::Notice;
@@ -27,7 +29,9 @@ use crate::domain::event::Kind;
 use crate::domain::event::OWN_SOURCE;
 use crate::domain::event::Proof;
 use crate::domain::message::PICTURE;
+use crate::domain::money::Money;
 use crate::domain::order;
+use crate::domain::order::Line;
 use crate::domain::order::Order;
 use crate::domain::report::Report;
 use crate::domain::report::sample;
@@ -279,8 +283,29 @@ pub fn of_source(name: &str, platform: &dyn Platform, currency: &str) -> Vec<Sce
         if let (Some(placed), Some(_)) = (&placed, &event.order) {
             let order = Some(order::absorb(Some(placed), &event));
             scenes.push(Scene { event: event.clone(), order });
+            scenes.extend(changes(placed, &event));
         }
         scenes.push(Scene { event, order: None });
+    }
+    scenes
+}
+
+/// A message of the whole order once more, after it has changed: a line that is other than it was, one that is new, one that
+/// is gone; and after it has changed back.
+fn changes(placed: &Order, event: &Event) -> Vec<Scene> {
+    let mut event = event.clone();
+    let Some(news) = event.order.as_mut().filter(|news| news.as_of.is_some()) else { return Vec::new() };
+    let Some(line) = news.lines.first().cloned() else { return Vec::new() };
+    let quantity = line.quantity.map_or(2, |quantity| quantity.saturating_add(1));
+    let changed = Line { quantity: Some(quantity), note: Some("no peanuts".to_owned()), ..line.clone() };
+    let new = Line { name: format!("{} +", line.name), ..line };
+    news.lines = vec![changed, new];
+    news.total = news.total.as_ref().map(|total| Money::new(total.minor.saturating_add(100), &total.currency));
+    let mut scenes = Vec::new();
+    for changed in [changed::by(placed, &event), Some(Changed::default())] {
+        event.data.changed = changed.map(Box::new);
+        let order = Some(order::absorb(Some(placed), &event));
+        scenes.push(Scene { event: event.clone(), order });
     }
     scenes
 }

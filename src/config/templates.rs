@@ -13,6 +13,7 @@ use crate::config::template_folder;
 use crate::config::template_folder::Content;
 use crate::config::template_words;
 use crate::config::words;
+use crate::domain::changed;
 use crate::domain::event::Kind;
 use crate::domain::language;
 use crate::domain::language::Sources;
@@ -181,7 +182,7 @@ fn misnamed(file: &str, endings: &[&str], reports: &[String]) -> Option<Complain
     };
     let reports = reports.iter().map(|name| Kind::Report(name.clone()));
     let kinds: Vec<Kind> = Kind::ALL.iter().cloned().chain(reports).collect();
-    let texts: Vec<String> = kinds.iter().map(Kind::to_string).collect();
+    let texts: Vec<String> = kinds.iter().map(Kind::to_string).chain([changed::NAME.to_owned()]).collect();
     let families: Vec<String> = kinds.iter().map(Kind::family).chain(["report".to_owned()]).collect();
     if texts.iter().chain(&families).any(|known| known == name) {
         return None;

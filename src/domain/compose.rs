@@ -2,12 +2,16 @@
 
 use jiff::tz::TimeZone;
 
+use crate::domain::changed;
+use crate::domain::changed::Diff;
 use crate::domain::document::Document;
 use crate::domain::document::read::read;
 use crate::domain::event::Event;
+use crate::domain::event::Kind;
 use crate::domain::language;
 use crate::domain::language::Language;
 use crate::domain::order;
+use crate::domain::order::Line;
 use crate::domain::order::Order;
 use crate::domain::text::cap;
 use crate::domain::text::escape_value;
@@ -87,11 +91,23 @@ pub fn plain(view: &View<'_>) -> Composed {
         field("label.total", "Total", &escape_value(&total));
     }
     let lines = order.map_or(&[][..], |order| &order.lines);
-    markdown.push('\n');
-    for line in lines.iter().take(PLAIN_LINES) {
+    let item = |line: &Line| {
         let quantity = line.quantity.map(|quantity| format!("{quantity} × ")).unwrap_or_default();
         let called = if line.name.is_empty() { unreadable::nameless(words) } else { &line.name };
-        markdown.push_str(&format!("- {quantity}{}\n", name(called)));
+        format!("{quantity}{}", name(called))
+    };
+    // What changed has its note with it: the note may be all that did.
+    let noted = |line: &Line| match &line.note {
+        Some(note) => format!("{} ({})", item(line), name(note)),
+        None => item(line),
+    };
+    for Diff { was, is } in view.event.data.changed.iter().flat_map(|changed| &changed.lines).take(PLAIN_LINES) {
+        let (was, is) = (was.as_ref().map_or("—".to_owned(), noted), is.as_ref().map_or("—".to_owned(), noted));
+        markdown.push_str(&format!("\n{was} → {is}\n"));
+    }
+    markdown.push('\n');
+    for line in lines.iter().take(PLAIN_LINES) {
+        markdown.push_str(&format!("- {}\n", item(line)));
     }
     if lines.len() > PLAIN_LINES {
         markdown.push_str(&format!("- + {}\n", lines.len() - PLAIN_LINES));
@@ -107,7 +123,10 @@ pub fn words_for(language: &str) -> Option<&'static Language> {
 }
 
 fn kind_in_words(words: Option<&Language>, view: &View<'_>) -> String {
-    let kind = view.event.kind.to_string();
+    let kind = match view.event.data.changed {
+        Some(_) if view.event.kind == Kind::OrderPlaced => changed::NAME.to_owned(),
+        _ => view.event.kind.to_string(),
+    };
     let word = words.and_then(|words| {
         words.word(&format!("kind.{kind}")).or_else(|| words.word(&format!("kind.{}.other", view.event.kind.family())))
     });

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde::Serialize;
 use serde::Serializer;
 
+use crate::domain::changed::Changed;
 use crate::domain::hours::Hours;
 use crate::domain::money::Money;
 use crate::domain::order::Line;
@@ -49,6 +50,9 @@ pub struct Data {
     /// `order.placed`: what the total is made of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub charges: Option<Charges>,
+    /// `order.placed`: what it changes of an order that was told before; absent for a new one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub changed: Option<Box<Changed>>,
     /// `order.cancelled`: why, in the words of whoever did it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -120,7 +124,8 @@ impl Data {
     pub fn without_free_text(&self) -> Data {
         let refund = self.refund.clone().map(|refund| Refund { request_reason: None, handling_reason: None, ..refund });
         let notice = self.notice.clone().map(|notice| Notice { detail: None, ..notice });
-        Data { reason: None, refund, notice, ..self.clone() }
+        let changed = self.changed.as_ref().map(|changed| Box::new(changed.without_notes()));
+        Data { changed, reason: None, refund, notice, ..self.clone() }
     }
 }
 

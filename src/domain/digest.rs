@@ -29,6 +29,11 @@ pub struct Entry<'a> {
 }
 
 impl Entry<'_> {
+    /// Whether it tells that an order is other than it was.
+    pub fn is_changed(&self) -> bool {
+        self.event.data.changed.is_some()
+    }
+
     /// Whether its line is its title: that of a new or paid order is made of the order itself.
     pub fn needs_title(event: &Event, order: Option<&Order>) -> bool {
         order.is_none() || !matches!(event.kind, Kind::OrderPlaced | Kind::OrderPaid)
@@ -95,20 +100,20 @@ impl<'a> DigestView<'a> {
         }
     }
 
-    /// The entries by kind, in the sequence in which kinds are listed.
+    /// The entries by kind, in the sequence in which kinds are listed; orders that changed behind those that are new.
     pub fn groups(&self) -> Vec<(&'a Kind, Vec<Entry<'a>>)> {
-        let mut groups: BTreeMap<&Kind, Vec<Entry<'a>>> = BTreeMap::new();
+        let mut groups: BTreeMap<(&Kind, bool), Vec<Entry<'a>>> = BTreeMap::new();
         for entry in self.entries {
-            groups.entry(&entry.event.kind).or_default().push(*entry);
+            groups.entry((&entry.event.kind, entry.is_changed())).or_default().push(*entry);
         }
-        groups.into_iter().collect()
+        groups.into_iter().map(|((kind, _), entries)| (kind, entries)).collect()
     }
 }
 
 /// What the orders of one kind come to, by currency: amounts are never added across currencies. Only where every entry adds
 /// to what was sold.
 pub fn totals(kind: &Kind, entries: &[Entry<'_>]) -> Vec<Money> {
-    if !matches!(kind, Kind::OrderPlaced | Kind::OrderPaid) {
+    if !matches!(kind, Kind::OrderPlaced | Kind::OrderPaid) || entries.iter().any(Entry::is_changed) {
         return Vec::new();
     }
     let mut sums: BTreeMap<&str, Option<Money>> = BTreeMap::new();
@@ -141,5 +146,7 @@ pub fn plain(view: &DigestView<'_>) -> Composed {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Earlier {
     pub kind: Kind,
+    /// It told that the order is other than it was.
+    pub changed: bool,
     pub at: Timestamp,
 }

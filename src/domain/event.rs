@@ -199,6 +199,9 @@ pub const OWN_SOURCE: &str = "orderbell";
 pub enum RepeatKey {
     /// The same key of the same source, ever, is the same event.
     Once(String),
+    /// The same key of the same source is the same event, unless it changes what is known of its order
+    /// ([`crate::domain::changed`]).
+    Unchanged(String),
     /// Equal content to the latest under this key is the same event while that one is younger than the window.
     Latest {
         key: String,

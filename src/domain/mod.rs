@@ -2,6 +2,7 @@
 
 pub mod apsdai;
 pub mod bundle;
+pub mod changed;
 pub mod compose;
 pub mod condition;
 pub mod data;

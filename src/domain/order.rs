@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde::Serialize;
 
+use crate::domain::changed;
 use crate::domain::data::Coded;
 use crate::domain::data::Late;
 use crate::domain::event::Event;
@@ -65,6 +66,9 @@ pub struct Line {
 pub struct OrderNews {
     /// The platform's own order number.
     pub number: String,
+    /// The platform's time of the message, where it tells the whole order as it stood then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<Timestamp>,
     /// The number that people call out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub short_number: Option<String>,
@@ -119,6 +123,9 @@ pub struct Order {
     /// When the newest event that we know of happened.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub latest_at: Option<Timestamp>,
+    /// The platform's time of the message that its lines and total are from, where that told the whole order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub total: Option<Money>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -219,7 +226,8 @@ pub fn decide(before: Option<&Order>, event: &Event, hearers: &[Hearer]) -> Deci
 }
 
 /// The order after one more telling of it. A repeat goes through here too, because a fuller one may complete lines and
-/// total; the revision stays as it is.
+/// total; the revision stays as it is. What is known of them gives way only to an event that changes the order
+/// ([`changed::by`]).
 pub fn absorb(before: Option<&Order>, event: &Event) -> Order {
     let mut order = before.cloned().unwrap_or_default();
     let Some(news) = &event.order else { return order };
@@ -238,12 +246,9 @@ pub fn absorb(before: Option<&Order>, event: &Event) -> Order {
         (Some(known), Some(shop)) => fill(&mut known.name, &shop.name),
         (_, None) => {}
     }
-    if news.total.is_some() && (order.total.is_none() || (order.total_is_approximate && !news.total_is_approximate)) {
-        order.total.clone_from(&news.total);
-        order.total_is_approximate = news.total_is_approximate;
-    }
-    if order.lines.len() < news.lines.len() || unreadable::has_fuller_lines(&order, news) {
-        order.lines.clone_from(&news.lines);
+    match news.as_of {
+        Some(_) => changed::merge(&mut order, event),
+        None => take_fuller(&mut order, news),
     }
     unreadable::settle(before, news, &mut order);
     count(&mut order.counted, event, news);
@@ -266,6 +271,17 @@ pub fn absorb(before: Option<&Order>, event: &Event) -> Order {
         order.refunds.values_mut().for_each(|refund| refund.settle_currency(total));
     }
     order
+}
+
+/// Of an event that may tell a part of the order alone, what is more than what is known.
+fn take_fuller(order: &mut Order, news: &OrderNews) {
+    if news.total.is_some() && (order.total.is_none() || (order.total_is_approximate && !news.total_is_approximate)) {
+        order.total.clone_from(&news.total);
+        order.total_is_approximate = news.total_is_approximate;
+    }
+    if order.lines.len() < news.lines.len() || unreadable::has_fuller_lines(order, news) {
+        order.lines.clone_from(&news.lines);
+    }
 }
 
 /// When an event happened, as far as the reports go.
@@ -339,7 +355,9 @@ fn fill<T: Clone>(known: &mut Option<T>, news: &Option<T>) {
 /// by its state.
 fn lateness(before: &Order, event: &Event) -> Option<Late> {
     let news = event.order.as_ref()?;
-    let behind = match (event.occurred_at, before.latest_at) {
+    // The time of a change is that of its message, which has no fractions of a second.
+    let latest_at = before.latest_at.map(|at| if event.data.changed.is_some() { whole_second(at) } else { at });
+    let behind = match (event.occurred_at, latest_at) {
         (Some(at), Some(latest)) if at != latest => at < latest,
         _ => news.state.is_some_and(|state| state < before.state),
     };
@@ -349,4 +367,8 @@ fn lateness(before: &Order, event: &Event) -> Option<Late> {
     let happened = event.occurred_at.unwrap_or(event.received_at);
     let by_seconds = event.received_at.as_second().saturating_sub(happened.as_second()).max(0);
     Some(Late { by_seconds, order_state: before.state })
+}
+
+fn whole_second(at: Timestamp) -> Timestamp {
+    Timestamp::from_second(at.as_millisecond().div_euclid(1000)).unwrap_or(at)
 }

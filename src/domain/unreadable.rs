@@ -172,10 +172,14 @@ pub fn order_in_words<'a>(order: &'a Order, event: &Event, words: Option<&Langua
 pub fn data_in_words<'a>(data: &'a Data, words: Option<&Language>) -> Cow<'a, Data> {
     let lines = data.unnumbered.as_ref().map(|unnumbered| unnumbered.lines.as_slice()).unwrap_or_default();
     let items = data.refund.as_ref().map(|refund| refund.items.as_slice()).unwrap_or_default();
-    if lines.iter().all(is_named) && items.iter().all(|item| !item.name.is_empty()) {
+    let changed = data.changed.iter().flat_map(|changed| &changed.lines);
+    let mut changed = changed.flat_map(|line| line.was.iter().chain(&line.is));
+    if lines.iter().all(is_named) && items.iter().all(|item| !item.name.is_empty()) && changed.all(is_named) {
         return Cow::Borrowed(data);
     }
     let mut data = data.clone();
+    let changed = data.changed.iter_mut().flat_map(|changed| &mut changed.lines);
+    changed.flat_map(|line| line.was.iter_mut().chain(&mut line.is)).for_each(|line| name(line, words));
     data.unnumbered.iter_mut().for_each(|unnumbered| name_all(&mut unnumbered.lines, words));
     let items = data.refund.iter_mut().flat_map(|refund| &mut refund.items);
     items.filter(|item| item.name.is_empty()).for_each(|item| item.name = nameless(words).to_owned());
@@ -192,6 +196,11 @@ fn is_named(line: &Line) -> bool {
 }
 
 fn name_all(lines: &mut [Line], words: Option<&Language>) {
-    let unnamed = lines.iter_mut().filter(|line| !is_named(line));
-    unnamed.for_each(|line| line.name = nameless(words).to_owned());
+    lines.iter_mut().for_each(|line| name(line, words));
+}
+
+fn name(line: &mut Line, words: Option<&Language>) {
+    if !is_named(line) {
+        line.name = nameless(words).to_owned();
+    }
 }

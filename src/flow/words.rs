@@ -1,8 +1,10 @@
 //! From deliveries to the parts of a message: composed by the templates, with notes around it, and in a digest in as much
 //! detail as there is room for.
 
+mod changes;
 pub mod report;
 
+use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
 
 use jiff::Timestamp;
@@ -14,7 +16,6 @@ use crate::domain::compose::View;
 use crate::domain::digest;
 use crate::domain::digest::Detail;
 use crate::domain::digest::DigestView;
-use crate::domain::digest::Earlier;
 use crate::domain::digest::Entry;
 use crate::domain::event::DeliveryId;
 use crate::domain::event::Event;
@@ -102,13 +103,11 @@ fn single(
     enclosed: Enclosed,
     failure: &mut Option<String>,
 ) -> Option<Vec<Part>> {
-    let view = view(lane, leader);
-    let told = |due: &Due| Earlier {
-        kind: due.event.kind.clone(),
-        at: due.event.occurred_at.unwrap_or(due.event.received_at),
-    };
     let unreached = unreached(&earlier.iter().chain([leader]).collect::<Vec<_>>());
-    let earlier: Vec<Earlier> = earlier.iter().map(told).collect();
+    let told_as = changes::leading(earlier, leader);
+    let earlier = changes::behind(earlier, leader);
+    let leader = told_as.as_ref();
+    let view = view(lane, leader);
     let notes = Notes { unreached: &unreached, earlier: &earlier };
     let by_template = || {
         let composed = templates.compose(&view)?;
@@ -143,14 +142,17 @@ fn gathered(
     let titles: Vec<Option<String>> = all.iter().map(|due| title(lane, templates, due)).collect();
     let is_reduced = leader.form == Form::Reduced;
     let plainer = |event: &Event| Event { data: event.data.without_free_text(), ..event.clone() };
-    let reduced: Vec<Event> = all.iter().filter(|_| is_reduced).map(|due| plainer(&due.event)).collect();
+    let mut events = changes::in_digest(&all);
+    if is_reduced {
+        events.iter_mut().flatten().for_each(|event| *event = Cow::Owned(plainer(event)));
+    }
     let entry = |at: usize| {
-        let Due { event, order, .. } = all[at];
-        Entry { event: reduced.get(at).unwrap_or(event), order: order.as_ref(), title: titles[at].as_deref() }
+        let event = events[at].as_deref()?;
+        Some(Entry { event, order: all[at].order.as_ref(), title: titles[at].as_deref() })
     };
     let mut write = |told: &[usize], detail: Detail| {
         let told: Vec<usize> = told.iter().copied().chain([carried.len()]).collect();
-        let entries: Vec<Entry<'_>> = told.iter().copied().map(entry).collect();
+        let entries: Vec<Entry<'_>> = told.iter().copied().filter_map(entry).collect();
         let unreached = unreached(&told.iter().map(|at| all[*at]).collect::<Vec<_>>());
         digest(lane, templates, leader, &entries, &unreached, detail, failure)
     };

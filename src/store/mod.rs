@@ -110,6 +110,8 @@ pub struct Due {
     pub told: bool,
     /// The parts of which an attempt, hours ago, found the recipient's mailbox full.
     pub late: Vec<u16>,
+    /// Of an order that changed: the deliveries by which this channel was told of it before, or that wait to.
+    pub placed_before: Vec<DeliveryId>,
     /// For a fallback: the channels that could not be reached, the first one first.
     pub unreached: Vec<Unreached>,
     /// Of a report: its orders as CSV.

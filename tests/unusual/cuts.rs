@@ -18,7 +18,7 @@ impl Known {
     /// Whether a webhook is a new event.
     fn takes(&mut self, webhook: &Webhook) -> bool {
         let key = |key: &RepeatKey| match key {
-            RepeatKey::Once(key) => key.clone(),
+            RepeatKey::Once(key) | RepeatKey::Unchanged(key) => key.clone(),
             RepeatKey::Latest { key, content, .. } | RepeatKey::Guarded { key, content, .. } => {
                 format!("{key} {content:?}")
             }

@@ -87,6 +87,9 @@ fn lots() -> Vec<(&'static str, Vec<Sample>, Detail)> {
     mixed.extend(samples::all().into_iter().filter(|sample| {
         matches!(sample.event.kind, Kind::StoreStatus | Kind::OrderRefund | Kind::StockLow | Kind::OperatorNotice)
     }));
+    let is_changed = |sample: &Sample| sample.event.data.changed.is_some() && sample.event.kind == Kind::OrderPlaced;
+    let mut changed = many(&placed, 2);
+    changed.extend(samples::all().into_iter().filter(is_changed).take(2));
     let rush = many(&placed, 12);
     vec![
         ("rush.options", rush.clone(), Detail::Options),
@@ -94,6 +97,9 @@ fn lots() -> Vec<(&'static str, Vec<Sample>, Detail)> {
         ("rush.few", rush.clone(), Detail::FewItems),
         ("rush.heads", rush, Detail::Heads),
         ("mixed", mixed, Detail::Options),
+        ("changed.options", changed.clone(), Detail::Options),
+        ("changed.items", changed.clone(), Detail::Items),
+        ("changed.heads", changed, Detail::Heads),
     ]
 }
 
@@ -142,7 +148,7 @@ fn a_fallback_and_what_is_told_as_well_stand_around_the_message() {
     let templates = Templates::built_in().unwrap();
     let (sample, timezone) = (of_kind(Kind::OrderCancelled), samples::riyadh());
     let since = sample.event.received_at;
-    let earlier = orderbell::domain::digest::Earlier { kind: Kind::OrderPlaced, at: since };
+    let earlier = orderbell::domain::digest::Earlier { kind: Kind::OrderPlaced, changed: false, at: since };
     let notes = Notes { unreached: &[("kitchen".to_owned(), since)], earlier: &[earlier] };
     for (language, before, behind) in [
         ("en", "**kitchen cannot be reached since ", "Told with it: New order ("),

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use orderbell::domain::changed;
 use orderbell::domain::compose::View;
 use orderbell::domain::data::Authorisation;
 use orderbell::domain::data::Change;
@@ -148,6 +149,53 @@ fn placed(variant: &str, news: OrderNews, data: Data) -> Sample {
     sample(variant, event, order)
 }
 
+/// The order told again after it has changed: three teas with less sugar instead of two, another note, a tart more.
+fn changed(variant: &str, state: OrderState, change: impl Fn(&mut OrderNews)) -> Sample {
+    let known = Event { order: Some(news()), ..event(Kind::OrderPlaced, Data::default()) };
+    let mut known = decide(None, &known, &[]).order.unwrap();
+    known.state = state;
+    let mut news = OrderNews { as_of: Some(at("2025-06-04T03:41:00Z")), ..news() };
+    change(&mut news);
+    let mut event = Event { order: Some(news), ..event(Kind::OrderPlaced, Data::default()) };
+    event.received_at = at("2025-06-04T03:41:02Z");
+    event.occurred_at = Some(at("2025-06-04T03:41:00Z"));
+    event.data.changed = changed::by(&known, &event).map(Box::new);
+    let order = decide(Some(&known), &event, &[]).order;
+    sample(variant, event, order)
+}
+
+fn changes() -> Vec<Sample> {
+    let full = |news: &mut OrderNews| {
+        news.total = Some(sar(5900));
+        news.lines[0].note = Some("NO PEANUTS, allergy".to_owned());
+        news.lines[1].quantity = Some(3);
+        let tart =
+            Line { name: "Egg tart".to_owned(), quantity: Some(1), unit_price: Some(sar(800)), ..Line::default() };
+        news.lines.push(Line { note: Some("warm".to_owned()), ..tart });
+    };
+    let options = |news: &mut OrderNews| news.lines[1].options = vec!["no ice".to_owned()];
+    let gone = |news: &mut OrderNews| {
+        news.lines.remove(1);
+        news.lines[0].note = None;
+        news.total = Some(sar(3600));
+    };
+    let mut again = changed("changed.again", OrderState::Placed, full);
+    again.event.data.changed = Some(Box::default());
+    let changed_before = changed("", OrderState::Placed, full).event.data;
+    vec![
+        changed("changed", OrderState::Placed, full),
+        changed("changed.options", OrderState::Accepted, options),
+        changed("changed.gone", OrderState::Cancelled, gone),
+        again,
+        of_order(
+            "changed",
+            Kind::OrderAccepted,
+            Some(news()),
+            Data { changed: changed_before.changed, ..Data::default() },
+        ),
+    ]
+}
+
 fn late(state: OrderState) -> Option<Late> {
     Some(Late { by_seconds: 7 * 60, order_state: state })
 }
@@ -155,6 +203,7 @@ fn late(state: OrderState) -> Option<Late> {
 /// Every kind that Keeta, APSDAI or Orderbell itself makes, in every variant.
 pub fn all() -> Vec<Sample> {
     let mut samples = orders();
+    samples.extend(changes());
     samples.extend(refunds());
     samples.extend(shops_and_menus());
     samples.extend(licences::samples());

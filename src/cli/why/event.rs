@@ -10,6 +10,7 @@ use crate::cli::why::delivery;
 use crate::cli::why::setting::Setting;
 use crate::cli::why::setting::count;
 use crate::cli::why::setting::span;
+use crate::domain::changed::Changed;
 use crate::domain::event::Event;
 use crate::domain::event::Kind;
 use crate::domain::event::Proof;
@@ -112,6 +113,7 @@ fn chapter(heading: String, history: &EventHistory, whole: &History, setting: &S
             "order": event.order.as_ref().map(|order| &order.number), "shop": event.shop.as_ref().map(|shop| &shop.id),
             "occurred_at": event.occurred_at, "received_at": event.received_at,
             "proof": proof(&event.proof), "late_by_seconds": event.data.late.as_ref().map(|late| late.by_seconds),
+            "changed": event.data.changed.as_deref().map(changed_facts),
             "repeats": history.repeats, "last_repeat_at": history.last_repeat_at,
             "unreadable": Some(unreadable::of_event(event)).filter(|unreadable| !unreadable.is_empty()),
         })),
@@ -186,6 +188,7 @@ fn came(history: &EventHistory) -> Vec<Line> {
         let state = state_word(late.order_state);
         lines.push(Line::says(format!("It is out of order: the order was {state} already, and stays so.")));
     }
+    lines.extend(event.data.changed.as_deref().map(changes));
     if let Some(at) = history.last_repeat_at.filter(|_| history.repeats > 0) {
         let times = count(history.repeats, "time", "times");
         lines.push(Line::at(
@@ -194,6 +197,36 @@ fn came(history: &EventHistory) -> Vec<Line> {
         ));
     }
     lines
+}
+
+/// What it changes of the order. What the buyer chose and wrote is the buyer's, and stands in the message alone.
+fn changes(changed: &Changed) -> Line {
+    let total = changed.total.as_ref().map(|total| match (&total.was, &total.is) {
+        (Some(was), Some(is)) => format!("the total was {was} and is {is}"),
+        _ => "the total is another".to_owned(),
+    });
+    let [new, gone, other] = counts(changed);
+    let items = [(new, "new"), (gone, "gone"), (other, "other than before")];
+    let items = items.into_iter().filter(|(number, _)| *number > 0);
+    let items = items.map(|(number, what)| format!("{} {what}", count(number, "item", "items")));
+    let note = changed.note.as_ref().map(|_| "the buyer's note is another".to_owned());
+    let all: Vec<String> = total.into_iter().chain(items).chain(note).collect();
+    Line::says(format!("It tells the order again, and changes it: {}.", all.join(", ")))
+}
+
+/// How many items are new, gone, and other than they were.
+fn counts(changed: &Changed) -> [u64; 3] {
+    let count = |wanted: (bool, bool)| {
+        changed.lines.iter().filter(|line| (line.was.is_some(), line.is.is_some()) == wanted).count() as u64
+    };
+    [count((false, true)), count((true, false)), count((true, true))]
+}
+
+fn changed_facts(changed: &Changed) -> Value {
+    let [new, gone, other] = counts(changed);
+    let total = changed.total.as_ref().map(|total| json!({ "was": total.was, "is": total.is }));
+    let lines = json!({ "new": new, "gone": gone, "other": other });
+    Value::Object(facts(json!({ "total": total, "lines": lines, "note": changed.note.as_ref().map(|_| true) })))
 }
 
 /// For each route why it matched or not.

@@ -293,6 +293,7 @@ fn one(house: &House, day: &LocalDay, shop: i64, order: i64, of: i64) -> Order {
         revision: 3,
         placed_at: Some(placed_at),
         latest_at: Some(later(35)),
+        as_of: None,
         total: Some(total),
         total_is_approximate: false,
         lines,

@@ -5,6 +5,7 @@ use jiff::tz::TimeZone;
 use minijinja::Value;
 use minijinja::context;
 
+use crate::domain::changed;
 use crate::domain::compose::Composed;
 use crate::domain::compose::composed;
 use crate::domain::digest::DigestView;
@@ -95,7 +96,10 @@ impl Templates {
             let earlier: Vec<Value> = notes
                 .earlier
                 .iter()
-                .map(|earlier| context! { kind => earlier.kind.to_string(), at => value_of(&earlier.at) })
+                .map(|earlier| {
+                    let kind = if earlier.changed { changed::NAME.to_owned() } else { earlier.kind.to_string() };
+                    context! { kind => kind, at => value_of(&earlier.at) }
+                })
                 .collect();
             pieces.push(
                 dialect
@@ -121,9 +125,12 @@ impl Templates {
 
 fn group(dialect: &Dialect, kind: &Kind, entries: &[Entry<'_>]) -> Value {
     let shown: Vec<Value> = entries.iter().map(|one| entry(one, &dialect.words)).collect();
+    let is_changed = entries.iter().any(Entry::is_changed);
+    let name = if is_changed { changed::NAME.to_owned() } else { kind.to_string() };
     context! {
         kind => kind.to_string(),
-        word => plural(&dialect.words, kind),
+        changed => is_changed,
+        word => plural(&dialect.words, &name),
         count => entries.len(),
         totals => value_of(&totals(kind, entries)),
         shop => value_of(&common_shop(entries)),
@@ -146,8 +153,8 @@ fn entry(entry: &Entry<'_>, words: &Language) -> Value {
 }
 
 /// The plural word of a kind in digests, where the language has one: `digest_order_placed`.
-fn plural(words: &Language, kind: &Kind) -> Option<String> {
-    let word = format!("digest_{}", kind.to_string().replace('.', "_"));
+fn plural(words: &Language, kind: &str) -> Option<String> {
+    let word = format!("digest_{}", kind.replace('.', "_"));
     words.word(&format!("plural.{word}.other")).is_some().then_some(word)
 }
 

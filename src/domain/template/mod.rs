@@ -21,6 +21,7 @@ use minijinja::context;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::ValueKind;
 
+use crate::domain::changed;
 use crate::domain::compose::Composed;
 use crate::domain::compose::View;
 use crate::domain::compose::composed;
@@ -170,7 +171,7 @@ impl Templates {
         };
         let folders = language::chain(view.language, &self.folders);
         let dialect = folders.first().and_then(|folder| self.languages.get(folder)).ok_or_else(none)?;
-        let path = candidates(&dialect.chain, view).find(|path| dialect.has(path)).ok_or_else(none)?;
+        let path = candidates(&dialect.chain, view).into_iter().find(|path| dialect.has(path)).ok_or_else(none)?;
         let markdown = dialect.render(&path, context(view, Some(&dialect.words)))?;
         Ok(composed(&unreadable::noted(markdown, view.order, view.event, Some(&dialect.words)), view))
     }
@@ -194,16 +195,23 @@ impl Dialect {
     }
 }
 
-/// The paths that may serve, best first: the reader's language counts more than how specific a file is.
-fn candidates<'a>(chain: &'a [String], view: &View<'_>) -> impl Iterator<Item = String> + 'a {
+/// The paths that may serve, best first: the reader's language counts more than how specific a file is. A template of new
+/// orders would tell a change as a new order, so it serves for a change only where no language has one for that.
+fn candidates(chain: &[String], view: &View<'_>) -> Vec<String> {
     let kind = &view.event.kind;
-    let files = [
-        format!("{kind}.{}.md", view.channel),
-        format!("{kind}.{}.md", view.channel_kind),
-        format!("{kind}.md"),
-        format!("{}.md", kind.family()),
-    ];
-    chain.iter().flat_map(move |folder| files.clone().map(|file| format!("{folder}/{file}")))
+    let is_change = *kind == Kind::OrderPlaced && view.event.data.changed.is_some();
+    let paths = |name: &str, folder: &String| {
+        ["", view.channel_kind, view.channel].map(|ending| match ending {
+            "" => format!("{folder}/{name}.md"),
+            ending => format!("{folder}/{name}.{ending}.md"),
+        })
+    };
+    let changes = chain.iter().filter(|_| is_change).flat_map(|folder| paths(changed::NAME, folder).into_iter().rev());
+    let others = chain.iter().flat_map(|folder| {
+        let family = format!("{folder}/{}.md", kind.family());
+        paths(&kind.to_string(), folder).into_iter().rev().chain([family])
+    });
+    changes.chain(others).collect()
 }
 
 /// What a template sees. Each name is always there; what is unknown is `none`.

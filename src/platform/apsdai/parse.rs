@@ -276,13 +276,13 @@ impl<'a> Reading<'a> {
         let order = number.map(|number| OrderNews {
             refund: refund(&number),
             number,
-            short_number: None,
             state,
             placed_at,
             total: total.clone(),
             total_is_approximate,
             lines: lines.clone(),
             unreadable: unreadable.clone(),
+            ..OrderNews::default()
         });
         if order.is_none() && (has_details || !unreadable.is_empty()) {
             let short_number = None;

@@ -88,20 +88,17 @@ pub fn read(message: &JsonField, default_currency: &str) -> Option<Placed> {
     let state = Some(reached.unwrap_or(OrderState::Placed).max(OrderState::Placed));
     let unreadable = order.unread.into_pointers();
     let news = match number {
-        Some(number) => {
-            let refund = None;
-            Some(OrderNews {
-                number,
-                short_number,
-                state,
-                placed_at,
-                total,
-                total_is_approximate,
-                lines,
-                unreadable,
-                refund,
-            })
-        }
+        Some(number) => Some(OrderNews {
+            number,
+            short_number,
+            state,
+            placed_at,
+            total,
+            total_is_approximate,
+            lines,
+            unreadable,
+            ..OrderNews::default()
+        }),
         None => {
             data.unnumbered =
                 Some(Unnumbered { short_number, placed_at, total, total_is_approximate, lines, unreadable });

@@ -77,10 +77,13 @@ pub fn parse(keeta: &Keeta, verified: &Verified<'_>, request: &Request<'_>) -> H
             let is_malformed = !envelope.is_strict && !message.is_object();
             let story = tell(envelope, &message, request)
                 .unwrap_or_else(|| Story::unrecognised(envelope, request.body.len(), is_malformed));
-            let mut repeat_keys = vec![
-                RepeatKey::Once(format!("message:{}", envelope.message_id)),
-                story.meaning.map_or_else(|| latest_of_shop(envelope), RepeatKey::Once),
-            ];
+            let meaning = match story.meaning {
+                None => latest_of_shop(envelope),
+                // It tells the whole order, which may have changed.
+                Some(meaning) if story.kind == Kind::OrderPlaced => RepeatKey::Unchanged(meaning),
+                Some(meaning) => RepeatKey::Once(meaning),
+            };
+            let mut repeat_keys = vec![RepeatKey::Once(format!("message:{}", envelope.message_id)), meaning];
             repeat_keys.extend(verified.seal().map(seal_key));
             let name = keeta.shops.get(&envelope.shop_id).cloned().or(story.shop_name);
             Heard::Webhook(Box::new(Webhook {
@@ -154,7 +157,7 @@ fn tell(envelope: &Envelope<'_>, message: &JsonField, request: &Request<'_>) -> 
     match id {
         1 | 1301 => shop::authorised(message, Kind::AppAuthorised),
         1302 | 1303 => shop::authorised(message, Kind::AppDeauthorised),
-        1001 => placed(message, request.currency),
+        1001 => placed(envelope, message, request.currency),
         1002 => stepped(id, message, Kind::OrderAccepted, OrderState::Accepted),
         1003 => stepped(id, message, Kind::OrderCompleted, OrderState::Completed),
         1004 | 1008 => stepped(id, message, Kind::OrderCancelled, OrderState::Cancelled),
@@ -169,14 +172,14 @@ fn tell(envelope: &Envelope<'_>, message: &JsonField, request: &Request<'_>) -> 
     }
 }
 
-fn placed(message: &JsonField, currency: &str) -> Option<Story> {
+fn placed(envelope: &Envelope<'_>, message: &JsonField, currency: &str) -> Option<Story> {
     let placed = order::read(message, currency)?;
     Some(Story {
         occurred_at: placed.placed_at,
         shop_name: placed.shop_name,
         // Without its number, only equal content shortly after is a repeat.
         meaning: placed.news.as_ref().map(|news| format!("order:1001:{}", news.number)),
-        order: placed.news,
+        order: placed.news.map(|news| OrderNews { as_of: Some(envelope.at), ..news }),
         ..Story::of(Kind::OrderPlaced, placed.data)
     })
 }

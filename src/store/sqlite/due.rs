@@ -139,6 +139,13 @@ const DUE: &str = "SELECT d.order_key, d.attempts, d.spent, d.form, e.event, o.b
     JOIN events e ON e.id = d.event
     LEFT JOIN orders o ON o.source = e.source AND o.number = e.order_number";
 
+// What is dead or was cancelled told nobody; what is told by this delivery itself was not told before.
+const PLACED_BEFORE: &str = "SELECT b.id FROM deliveries d JOIN events e ON e.id = d.event
+    JOIN events p ON p.source = e.source AND p.order_number = e.order_number AND p.kind = e.kind AND p.seq < e.seq
+    JOIN deliveries b ON b.event = p.id AND b.channel = d.channel
+    WHERE d.id = ?1 AND b.state IN ('waiting', 'delivered', 'merged') AND b.digest IS NOT d.id
+    ORDER BY b.event_seq";
+
 /// What is known of these deliveries, and which of them only a newer version can read.
 pub fn load(
     connection: &Connection,
@@ -160,6 +167,9 @@ pub fn load(
         due.parts = parts::undone(connection, due.id, due.form)?;
         due.next_part = parts::next(connection, due.id, due.form)?;
     }
+    for due in known.iter_mut().filter(|due| due.event.data.changed.is_some()) {
+        due.placed_before = ids(connection, PLACED_BEFORE, params![due.id.0.as_bytes()])?;
+    }
     Ok((known, unreadable))
 }
 
@@ -180,6 +190,7 @@ fn due(id: DeliveryId, row: &Row<'_>) -> rusqlite::Result<Due> {
         table: row.get_ref(11)?.as_blob_or_null()?.map(|table| String::from_utf8_lossy(table).into_owned()),
         parts: Vec::new(),
         next_part: 0,
+        placed_before: Vec::new(),
     })
 }
 

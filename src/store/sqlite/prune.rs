@@ -6,6 +6,7 @@ use rusqlite::OptionalExtension;
 use rusqlite::params;
 
 use crate::store::sqlite::refusals;
+use crate::store::sqlite::repeat;
 use crate::store::sqlite::report;
 use crate::store::sqlite::rows;
 
@@ -70,8 +71,7 @@ fn remove(connection: &Connection, old: &Old) -> rusqlite::Result<()> {
     run("DELETE FROM steps WHERE delivery IN (SELECT id FROM deliveries WHERE event = ?1)")?;
     run("DELETE FROM deliveries WHERE event = ?1")?;
     for key in &old.repeat_keys {
-        let sql = "DELETE FROM repeat_keys WHERE source = ?1 AND key = ?2 AND event = ?3";
-        connection.prepare_cached(sql)?.execute(params![old.source, key, old.id])?;
+        repeat::forget(connection, &old.source, key, &old.id)?;
     }
     run("DELETE FROM events WHERE id = ?1")?;
     if let Some(number) = &old.order_number {

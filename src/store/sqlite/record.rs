@@ -4,6 +4,7 @@ use rusqlite::Connection;
 use rusqlite::OptionalExtension;
 use rusqlite::params;
 
+use crate::domain::changed;
 use crate::domain::event::Event;
 use crate::domain::event::EventId;
 use crate::domain::event::OWN_SOURCE;
@@ -24,16 +25,26 @@ use crate::store::sqlite::report::bell;
 use crate::store::sqlite::rows;
 
 pub fn record(connection: &Connection, orders: &mut Orders, record: &Record) -> rusqlite::Result<Recorded> {
+    let mut event = record.event.clone();
     match repeat::known(connection, record)? {
         Known::No => {}
         Known::Replay => return Ok(Recorded::Replay),
-        Known::Repeat { of } => {
-            count_repeat(connection, record, of)?;
-            complete_order(connection, orders, record, of)?;
-            return Ok(Recorded::Repeat { of });
+        Known::Repeat { of } => return repeated(connection, orders, record, of),
+        Known::Retold { of } => {
+            let before = load(connection, orders, &event)?;
+            match before.and_then(|(_, before)| changed::by(&before, &event)) {
+                Some(changed) => {
+                    // It did not happen when the order was placed.
+                    event.occurred_at = event.order.as_ref().and_then(|order| order.as_of).or(event.occurred_at);
+                    event.data.changed = Some(Box::new(changed));
+                }
+                None => {
+                    repeat::remember_ids(connection, record, of)?;
+                    return repeated(connection, orders, record, of);
+                }
+            }
         }
     }
-    let mut event = record.event.clone();
     let hearers: Vec<Hearer> = record.hearers.iter().map(|(hearer, _)| hearer.clone()).collect();
     let before = load(connection, orders, &event)?;
     let decision = order::decide(before.as_ref().map(|(_, order)| order), &event, &hearers);
@@ -68,6 +79,12 @@ pub fn record(connection: &Connection, orders: &mut Orders, record: &Record) -> 
         ])?;
     }
     Ok(Recorded::New { channels: decision.channels, unjudged: decision.unjudged })
+}
+
+fn repeated(connection: &Connection, orders: &mut Orders, record: &Record, of: EventId) -> rusqlite::Result<Recorded> {
+    count_repeat(connection, record, of)?;
+    complete_order(connection, orders, record, of)?;
+    Ok(Recorded::Repeat { of })
 }
 
 fn count_repeat(connection: &Connection, record: &Record, of: EventId) -> rusqlite::Result<()> {

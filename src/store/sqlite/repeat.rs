@@ -12,7 +12,14 @@ use crate::store::sqlite::rows;
 /// Whether a record was told before.
 pub enum Known {
     No,
-    Repeat { of: EventId },
+    Repeat {
+        of: EventId,
+    },
+    /// One that tells the order again, under a message id that is new: a repeat of the latest that did, unless it changes the
+    /// order.
+    Retold {
+        of: EventId,
+    },
     Replay,
 }
 
@@ -26,10 +33,17 @@ struct Row {
 /// Looks the repeat keys up. One that is a repeat decides; a replay is one only when no key says that it is a repeat.
 pub fn known(connection: &Connection, record: &Record) -> rusqlite::Result<Known> {
     let row = |key: &str| row(connection, &record.event.source, key);
-    let mut replayed = false;
+    let (mut replayed, mut retold) = (false, None);
     for key in &record.repeat_keys {
         let found = match key {
             RepeatKey::Once(key) => row(key)?,
+            RepeatKey::Unchanged(key) => match row(key)? {
+                Some(latest) => {
+                    retold = Some(latest.event);
+                    ids(record).map(|id| row(&below(key, id))).find_map(Result::transpose).transpose()?
+                }
+                None => None,
+            },
             RepeatKey::Latest { key, content, window_seconds } => row(key)?.filter(|row| {
                 let age = rows::to_millisecond(record.event.received_at) - row.at;
                 row.content.as_deref() == Some(content.as_slice()) && age <= window_seconds * 1000
@@ -44,7 +58,11 @@ pub fn known(connection: &Connection, record: &Record) -> rusqlite::Result<Known
             return Ok(Known::Repeat { of: row.event });
         }
     }
-    Ok(if replayed { Known::Replay } else { Known::No })
+    Ok(match retold {
+        Some(of) => Known::Retold { of },
+        None if replayed => Known::Replay,
+        None => Known::No,
+    })
 }
 
 /// Writes the repeat keys of a new event.
@@ -59,7 +77,7 @@ pub fn insert(connection: &Connection, record: &Record) -> rusqlite::Result<()> 
     };
     for key in &record.repeat_keys {
         match key {
-            RepeatKey::Once(key) => write(key, None)?,
+            RepeatKey::Once(key) | RepeatKey::Unchanged(key) => write(key, None)?,
             RepeatKey::Latest { key, content, .. } => write(key, Some(content))?,
             RepeatKey::Guarded { key, content, .. } => {
                 // The row of the key alone belongs to the newest of its events, so retention keeps it as long as any of them.
@@ -71,10 +89,53 @@ pub fn insert(connection: &Connection, record: &Record) -> rusqlite::Result<()> 
     Ok(())
 }
 
+/// Remembers the ids of a repeat that told the order again: should one of them come once more after the order has changed, it
+/// is no change back.
+pub fn remember_ids(connection: &Connection, record: &Record, of: EventId) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO repeat_keys (source, key, event, at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
+    let at = rows::to_millisecond(record.event.received_at);
+    let unchanged = record.repeat_keys.iter().filter_map(|key| match key {
+        RepeatKey::Unchanged(key) => Some(key),
+        _ => None,
+    });
+    for key in unchanged.flat_map(|key| ids(record).map(move |id| below(key, id))) {
+        connection.prepare_cached(sql)?.execute(params![record.event.source, key, of.0.as_bytes(), at])?;
+    }
+    Ok(())
+}
+
+/// Forgets the key of an event that is removed, and what stands below it, unless the key is a newer event's by now.
+pub fn forget(connection: &Connection, source: &str, key: &str, event: &[u8]) -> rusqlite::Result<()> {
+    let sql = "DELETE FROM repeat_keys WHERE source = ?1 AND key = ?2 AND event = ?3";
+    if connection.prepare_cached(sql)?.execute(params![source, key, event])? == 1 {
+        let sql = "DELETE FROM repeat_keys WHERE source = ?1 AND key > ?2 AND key < ?3";
+        connection.prepare_cached(sql)?.execute(params![source, below(key, ""), format!("{key}{AFTER_BELOW}")])?;
+    }
+    Ok(())
+}
+
+/// The keys that name the webhook itself.
+fn ids(record: &Record) -> impl Iterator<Item = &str> {
+    record.repeat_keys.iter().filter_map(|key| match key {
+        RepeatKey::Once(key) => Some(key.as_str()),
+        _ => None,
+    })
+}
+
+/// Stands in no key of a platform that tells orders again.
+const BELOW: char = '|';
+/// The next sign, so that everything below a key is a range.
+const AFTER_BELOW: char = '}';
+
+/// The key of an id that was a repeat under `key`.
+fn below(key: &str, id: &str) -> String {
+    format!("{key}{BELOW}{id}")
+}
+
 /// The keys of the rows that [`insert`] writes.
 pub fn names(record: &Record) -> Vec<String> {
     let names = |key: &RepeatKey| match key {
-        RepeatKey::Once(key) | RepeatKey::Latest { key, .. } => vec![key.clone()],
+        RepeatKey::Once(key) | RepeatKey::Unchanged(key) | RepeatKey::Latest { key, .. } => vec![key.clone()],
         RepeatKey::Guarded { key, content, .. } => vec![key.clone(), told(key, content)],
     };
     record.repeat_keys.iter().flat_map(names).collect()

@@ -1,0 +1,414 @@
+//! What a second message of the whole order says that is other than what is known of it: items, quantities, options, notes
+//! and total, compared as they were parsed.
+//!
+//! What a kitchen would cook counts, not how it is written: lines of the same name, options and note are one item with the sum
+//! of their quantities, in whatever sequence they stand, and prices matter by the total alone. What is unknown on either side
+//! is no difference. The newest envelope counts; of two of the same second the one that came last.
+
+use std::collections::BTreeMap;
+
+use jiff::SignedDuration;
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde::Serialize;
+
+use crate::domain::event::Event;
+use crate::domain::money::Money;
+use crate::domain::order::Line;
+use crate::domain::order::Order;
+use crate::domain::order::OrderNews;
+use crate::domain::unreadable;
+
+/// How templates and the words of a language call the kind of an event that changes an order.
+pub const NAME: &str = "order.changed";
+
+/// What changed of an order; each only where it did. Without any, the order is again as it was.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Changed {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total: Option<Diff<Money>>,
+    /// One for each item.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lines: Vec<Diff<Line>>,
+    /// The buyer's words that are gone, and those that are new, wherever they stand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<Diff<String>>,
+}
+
+/// One thing that changed: `was` is absent for what is new, `is` for what is gone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Diff<T> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub was: Option<T>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub is: Option<T>,
+}
+
+/// So far ahead of our clock a time is still one to go by. A platform's clock that was further ahead once must not make
+/// everything after it old.
+const AHEAD: SignedDuration = SignedDuration::from_mins(5);
+
+/// What an event changes of an order that is known: `None` when it says nothing else, or is older than what is known.
+pub fn by(known: &Order, event: &Event) -> Option<Changed> {
+    let news = event.order.as_ref()?;
+    if is_older(known, news, event.received_at) {
+        return None;
+    }
+    let lines = line_diffs(items_of(known), items_told(news));
+    let total = total(known, news, !lines.is_empty());
+    (total.is_some() || !lines.is_empty()).then(|| Changed { total, note: note(&lines), lines })
+}
+
+/// Takes from an event that tells the whole order what was unknown and, where the event is known to change the order, what it
+/// changes.
+pub fn merge(order: &mut Order, event: &Event) {
+    let Some(news) = &event.order else { return };
+    let is_older = is_older(order, news, event.received_at);
+    let lines_differ = !line_diffs(items_of(order), items_told(news)).is_empty();
+    let differs = lines_differ || total(order, news, false).is_some();
+    let replaces = event.data.changed.is_some() && !is_older;
+    if differs && !replaces {
+        return;
+    }
+    if let Some(told) = &news.total {
+        let is_unknown = order.total.is_none() || (order.total_is_approximate && !news.total_is_approximate);
+        let is_comparable = order.total_is_approximate == news.total_is_approximate;
+        if is_unknown || (replaces && (lines_differ || is_comparable)) {
+            order.total = Some(told.clone());
+            order.total_is_approximate = news.total_is_approximate;
+        }
+    }
+    order.lines = match order.lines.is_empty() || lines_differ || unreadable::has_fuller_lines(order, news) {
+        true => completed(&news.lines, &order.lines),
+        false => completed(&order.lines, &news.lines),
+    };
+    if !is_older {
+        order.as_of = news.as_of.or(order.as_of);
+    }
+}
+
+fn is_older(known: &Order, news: &OrderNews, received_at: Timestamp) -> bool {
+    let is_credible = |at: Timestamp| at.duration_since(received_at) <= AHEAD;
+    matches!((known.as_of, news.as_of), (Some(known), Some(told)) if told < known && is_credible(known))
+}
+
+/// A sum of the lines says nothing against a total that the platform sent, as long as the lines are the same.
+fn total(known: &Order, news: &OrderNews, lines_differ: bool) -> Option<Diff<Money>> {
+    let (was, is) = (known.total.as_ref()?, news.total.as_ref()?);
+    let comparable = lines_differ || known.total_is_approximate == news.total_is_approximate;
+    (comparable && was != is).then(|| Diff { was: Some(was.clone()), is: Some(is.clone()) })
+}
+
+/// What makes lines the same item. Options are a set: their sequence says nothing.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Item<'a> {
+    name: &'a str,
+    options: Vec<&'a str>,
+    note: Option<&'a str>,
+    doubt: Doubt,
+}
+
+/// What of a line could not be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Doubt {
+    name: bool,
+    options: bool,
+    note: bool,
+}
+
+impl Doubt {
+    /// Of each of so many lines, by the pointers into their order.
+    fn of_lines(count: usize, unreadable: &[String]) -> Vec<Doubt> {
+        let mut doubts = vec![Doubt::default(); count];
+        for pointer in unreadable {
+            let mut steps = pointer.strip_prefix("/lines/").unwrap_or_default().split('/');
+            let index = steps.next().and_then(|index| index.parse::<usize>().ok());
+            let Some(doubt) = index.and_then(|index| doubts.get_mut(index)) else { continue };
+            match steps.next() {
+                Some("name") => doubt.name = true,
+                Some("options") => doubt.options = true,
+                Some("note") => doubt.note = true,
+                Some(_) => {}
+                None => *doubt = Doubt { name: true, options: true, note: true },
+            }
+        }
+        doubts
+    }
+}
+
+impl<'a> Item<'a> {
+    fn of(line: &'a Line) -> Self {
+        let mut options: Vec<&str> = line.options.iter().map(String::as_str).collect();
+        options.sort_unstable();
+        Self { name: &line.name, options, note: line.note.as_deref(), doubt: Doubt::default() }
+    }
+
+    /// Whether it may be the same item, because what is other of them could not be read of one.
+    fn may_be(&self, other: &Item<'_>) -> bool {
+        let doubt = |of: fn(&Doubt) -> bool| of(&self.doubt) || of(&other.doubt);
+        self.doubt.max(other.doubt) != Doubt::default()
+            && (self.name == other.name || doubt(|doubt| doubt.name))
+            && (self.options == other.options || doubt(|doubt| doubt.options))
+            && (self.note == other.note || doubt(|doubt| doubt.note))
+    }
+
+    /// How much of another item this one is, beyond the name; `None` for an item of another name.
+    fn likeness(&self, other: &Item<'_>) -> Option<u8> {
+        (self.name == other.name)
+            .then(|| 2 * u8::from(self.options == other.options) + u8::from(self.note == other.note))
+    }
+}
+
+fn items_of(order: &Order) -> Vec<(Item<'_>, Line)> {
+    items(&order.lines, &order.unreadable)
+}
+
+fn items_told(news: &OrderNews) -> Vec<(Item<'_>, Line)> {
+    items(&news.lines, &news.unreadable)
+}
+
+/// One line for each item, with the sum of their quantities; unknown where one of them is.
+fn items<'a>(lines: &'a [Line], unreadable: &[String]) -> Vec<(Item<'a>, Line)> {
+    let mut places: BTreeMap<Item<'_>, usize> = BTreeMap::new();
+    let mut items: Vec<(Item<'_>, Line)> = Vec::new();
+    for (line, doubt) in lines.iter().zip(Doubt::of_lines(lines.len(), unreadable)) {
+        let item = Item { doubt, ..Item::of(line) };
+        match places.get(&item) {
+            None => {
+                places.insert(item.clone(), items.len());
+                items.push((item, line.clone()));
+            }
+            Some(place) => {
+                let sum = &mut items[*place].1.quantity;
+                *sum = sum.zip(line.quantity).and_then(|(sum, more)| sum.checked_add(more));
+            }
+        }
+    }
+    items
+}
+
+/// The items that are other than they were, in the sequence of the new ones; those that are gone at the end. A list without
+/// lines is one that was not told.
+fn line_diffs<'a>(known: Vec<(Item<'a>, Line)>, told: Vec<(Item<'a>, Line)>) -> Vec<Diff<Line>> {
+    if known.is_empty() || told.is_empty() {
+        return Vec::new();
+    }
+    diffs(known, told)
+}
+
+fn diffs<'a>(mut known: Vec<(Item<'a>, Line)>, told: Vec<(Item<'a>, Line)>) -> Vec<Diff<Line>> {
+    let mut differences: Vec<(usize, Diff<Line>)> = Vec::new();
+    let mut others: Vec<(usize, Item<'_>, Line)> = Vec::new();
+    for (place, (item, is)) in told.into_iter().enumerate() {
+        match known.iter().position(|(known, _)| *known == item) {
+            Some(found) => {
+                let (_, was) = known.remove(found);
+                if matches!((was.quantity, is.quantity), (Some(was), Some(is)) if was != is) {
+                    differences.push((place, Diff { was: Some(was), is: Some(is) }));
+                }
+            }
+            None => others.push((place, item, is)),
+        }
+    }
+    others.retain(|(_, item, is)| {
+        let same = |(other, was): &(Item<'_>, Line)| {
+            let quantities = was.quantity.zip(is.quantity);
+            item.may_be(other) && quantities.is_none_or(|(was, is)| was == is)
+        };
+        let found = known.iter().position(same);
+        found.inspect(|found| drop(known.remove(*found))).is_none()
+    });
+    // An item with another note or other options is the same dish, changed.
+    for (place, item, is) in others {
+        let alike = known.iter().enumerate().filter_map(|(at, (known, _))| Some((known.likeness(&item)?, at)));
+        let best = alike.max_by_key(|(likeness, at)| (*likeness, std::cmp::Reverse(*at)));
+        let was = best.map(|(_, at)| known.remove(at).1);
+        differences.push((place, Diff { was, is: Some(is) }));
+    }
+    differences.sort_by_key(|(place, _)| *place);
+    let gone = known.into_iter().map(|(_, was)| Diff { was: Some(was), is: None });
+    differences.into_iter().map(|(_, difference)| difference).chain(gone).collect()
+}
+
+/// Lines with what is unknown of them as other lines have it, where there is no doubt which line is which.
+fn completed(lines: &[Line], others: &[Line]) -> Vec<Line> {
+    let is_complete = |line: &Line| line.quantity.is_some() && line.unit_price.is_some();
+    if others.is_empty() || lines.iter().all(is_complete) {
+        return lines.to_vec();
+    }
+    let (own, theirs) = (by_item(lines), by_item(others));
+    let complete = |line: &Line| {
+        let item = Item::of(line);
+        let pair = (own.get(&item).map(Vec::as_slice), theirs.get(&item).map(Vec::as_slice));
+        let (Some([_]), Some([other])) = pair else { return line.clone() };
+        Line {
+            quantity: line.quantity.or(other.quantity),
+            unit_price: line.unit_price.clone().or(other.unit_price.clone()),
+            ..line.clone()
+        }
+    };
+    lines.iter().map(complete).collect()
+}
+
+fn by_item(lines: &[Line]) -> BTreeMap<Item<'_>, Vec<&Line>> {
+    let mut items: BTreeMap<Item<'_>, Vec<&Line>> = BTreeMap::new();
+    lines.iter().for_each(|line| items.entry(Item::of(line)).or_default().push(line));
+    items
+}
+
+/// The notes that went and those that came.
+fn note(lines: &[Diff<Line>]) -> Option<Diff<String>> {
+    let notes = |line: fn(&Diff<Line>) -> Option<&Line>| -> Vec<&str> {
+        lines.iter().filter_map(line).filter_map(|line| line.note.as_deref()).collect()
+    };
+    let (mut was, mut is) = (notes(|one| one.was.as_ref()), notes(|one| one.is.as_ref()));
+    is.retain(|note| match was.iter().position(|known| known == note) {
+        Some(same) => {
+            was.remove(same);
+            false
+        }
+        None => true,
+    });
+    let joined = |notes: Vec<&str>| (!notes.is_empty()).then(|| notes.join(" · "));
+    let (was, is) = (joined(was), joined(is));
+    (was.is_some() || is.is_some()).then_some(Diff { was, is })
+}
+
+impl Changed {
+    /// This change and a later one as one: from what was before this to what is after that.
+    pub fn then(self, later: Changed) -> Changed {
+        let total = match (self.total, later.total) {
+            (Some(first), Some(second)) => Some(Diff { was: first.was, is: second.is }),
+            (first, second) => first.or(second),
+        };
+        let lines = self.lines.into_iter().chain(later.lines);
+        let (was, is): (Vec<_>, Vec<_>) = lines.map(|Diff { was, is }| (was, is)).unzip();
+        let mut was: Vec<Line> = was.into_iter().flatten().collect();
+        let mut is: Vec<Line> = is.into_iter().flatten().collect();
+        // What came and went in between is neither.
+        was.retain(|line| {
+            let same = |other: &Line| Item::of(other) == Item::of(line) && other.quantity == line.quantity;
+            match is.iter().position(same) {
+                Some(same) => {
+                    is.remove(same);
+                    false
+                }
+                None => true,
+            }
+        });
+        let lines = diffs(items(&was, &[]), items(&is, &[]));
+        Changed { total: total.filter(|total| total.was != total.is), note: note(&lines), lines }
+    }
+
+    /// Without what the buyer wrote.
+    pub fn without_notes(&self) -> Changed {
+        let bare = |line: &Line| Line { note: None, ..line.clone() };
+        let lines =
+            self.lines.iter().map(|Diff { was, is }| Diff { was: was.as_ref().map(bare), is: is.as_ref().map(bare) });
+        Changed { total: self.total.clone(), lines: lines.collect(), note: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(quantity: impl Into<Option<u64>>, name: &str, note: &str) -> Line {
+        let note = (!note.is_empty()).then(|| note.to_owned());
+        Line { name: name.to_owned(), quantity: quantity.into(), note, ..Line::default() }
+    }
+
+    fn line_diffs(known: &[Line], told: &[Line]) -> Vec<Diff<Line>> {
+        super::line_diffs(items(known, &[]), items(told, &[]))
+    }
+
+    /// Each difference in short: what was, and what is.
+    fn shown(differences: &[Diff<Line>]) -> Vec<(String, String)> {
+        let text = |line: &Option<Line>| {
+            line.as_ref().map_or(String::new(), |line| {
+                let quantity = line.quantity.map_or("?".to_owned(), |quantity| quantity.to_string());
+                format!("{quantity} {} {}", line.name, line.note.as_deref().unwrap_or_default()).trim_end().to_owned()
+            })
+        };
+        differences.iter().map(|one| (text(&one.was), text(&one.is))).collect()
+    }
+
+    fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs.iter().map(|(was, is)| ((*was).to_owned(), (*is).to_owned())).collect()
+    }
+
+    #[test]
+    fn lines_of_one_item_add_up_and_their_sequence_says_nothing() {
+        let known = [line(2, "tea", ""), line(1, "ribs", ""), line(1, "tea", "")];
+        assert_eq!(line_diffs(&known, &[line(1, "ribs", ""), line(3, "tea", "")]), []);
+        assert_eq!(
+            shown(&line_diffs(&known, &[line(1, "ribs", ""), line(2, "tea", "")])),
+            pairs(&[("3 tea", "2 tea")])
+        );
+        assert_eq!(line_diffs(&known, &[line(1, "ribs", ""), line(None, "tea", "")]), [], "unknown is no difference");
+        assert_eq!((line_diffs(&known, &[]), line_diffs(&[], &known)), (vec![], vec![]));
+    }
+
+    #[test]
+    fn what_could_not_be_read_on_either_side_is_no_difference() {
+        let known = [line(2, "tea", ""), line(1, "", ""), line(1, "ribs", "")];
+        let told = [line(2, "tea", ""), line(1, "Pie", ""), line(1, "ribs", "no nuts")];
+        let differences = |known_unread: &[&str], told_unread: &[&str]| {
+            let list = |unread: &[&str]| unread.iter().map(|one| (*one).to_owned()).collect::<Vec<_>>();
+            let (known_unread, told_unread) = (list(known_unread), list(told_unread));
+            shown(&super::line_diffs(items(&known, &known_unread), items(&told, &told_unread)))
+        };
+        assert_eq!(differences(&["/lines/1/name", "/lines/2/note"], &[]), []);
+        assert_eq!(differences(&["/lines/1"], &["/lines/2/note"]), []);
+        assert_eq!(differences(&["/lines/1/name"], &[]), pairs(&[("1 ribs", "1 ribs no nuts")]));
+        assert_eq!(differences(&["/lines/1/name", "/lines/2/quantity"], &[]), pairs(&[("1 ribs", "1 ribs no nuts")]));
+    }
+
+    #[test]
+    fn the_sequence_of_options_says_nothing_and_another_option_is_another_item() {
+        let with = |options: &[&str]| Line {
+            options: options.iter().map(|option| (*option).to_owned()).collect(),
+            ..line(1, "tea", "")
+        };
+        assert_eq!(line_diffs(&[with(&["a", "b"])], &[with(&["b", "a"])]), []);
+        let changed = line_diffs(&[with(&["a"])], &[with(&["a", "b"])]);
+        assert_eq!(
+            (changed.len(), changed[0].was.as_ref(), changed[0].is.as_ref()),
+            (1, Some(&with(&["a"])), Some(&with(&["a", "b"])))
+        );
+    }
+
+    #[test]
+    fn another_note_is_the_same_dish_changed_and_what_is_left_came_or_went() {
+        let known = [line(2, "tea", ""), line(1, "ribs", "hot"), line(1, "egg", "")];
+        let told = [line(1, "ribs", "NO PEANUTS"), line(1, "tea", ""), line(1, "tea", "no ice"), line(1, "tart", "")];
+        let changed = line_diffs(&known, &told);
+        let expected = [
+            ("1 ribs hot", "1 ribs NO PEANUTS"),
+            ("2 tea", "1 tea"),
+            ("", "1 tea no ice"),
+            ("", "1 tart"),
+            ("1 egg", ""),
+        ];
+        assert_eq!(shown(&changed), pairs(&expected));
+        let note = note(&changed).expect("other notes");
+        assert_eq!((note.was.as_deref(), note.is.as_deref()), (Some("hot"), Some("NO PEANUTS · no ice")));
+    }
+
+    #[test]
+    fn several_changes_are_one_from_the_first_to_the_last() {
+        let states = [
+            vec![line(2, "tea", ""), line(1, "ribs", "")],
+            vec![line(3, "tea", ""), line(1, "ribs", "hot"), line(1, "tart", "")],
+            vec![line(4, "tea", ""), line(1, "ribs", "hot")],
+            vec![line(2, "tea", ""), line(1, "ribs", "")],
+        ];
+        let step = |from: usize, to: usize| {
+            let lines = line_diffs(&states[from], &states[to]);
+            Changed { note: note(&lines), lines, total: None }
+        };
+        assert_eq!(step(0, 1).then(step(1, 2)), step(0, 2));
+        assert_eq!(step(0, 1).then(step(1, 2)).then(step(2, 3)), Changed::default(), "it is as it was");
+    }
+}

@@ -1,0 +1,96 @@
+//! How a channel is told that an order has changed: as new where it was not told of the order before, else from what it was
+//! told to what is, however many changes lie between.
+
+use std::borrow::Cow;
+
+use crate::domain::changed::Changed;
+use crate::domain::digest::Earlier;
+use crate::domain::event::DeliveryId;
+use crate::domain::event::Event;
+use crate::domain::event::Kind;
+use crate::store::Due;
+
+/// The delivery that leads a message about one order, as it is to be told with the others, the earliest first.
+pub fn leading<'a>(earlier: &[Due], leader: &'a Due) -> Cow<'a, Due> {
+    let all: Vec<&Due> = earlier.iter().chain([leader]).collect();
+    match changes(&all) {
+        Changes::None => Cow::Borrowed(leader),
+        Changes::New => Cow::Owned(Due { event: with(&leader.event, None), ..leader.clone() }),
+        Changes::Since(changed) => Cow::Owned(Due { event: with(&leader.event, Some(changed)), ..leader.clone() }),
+    }
+}
+
+/// What a message about one order says that it tells beside its leader.
+pub fn behind(earlier: &[Due], leader: &Due) -> Vec<Earlier> {
+    let all: Vec<&Due> = earlier.iter().chain([leader]).collect();
+    let is_new = matches!(changes(&all), Changes::New);
+    let is_placed = |due: &&Due| due.event.kind == Kind::OrderPlaced;
+    // Of those that placed the order or changed it one is said: the message is about the order as it stands.
+    let said = match is_placed(&leader) {
+        true => None,
+        false if is_new => earlier.iter().find(is_placed).map(|due| due.id),
+        false => earlier.iter().rev().find(is_placed).map(|due| due.id),
+    };
+    let is_said = |due: &&Due| !has_changes(&all) || !is_placed(due) || Some(due.id) == said;
+    let told = |due: &Due| Earlier {
+        kind: due.event.kind.clone(),
+        changed: due.event.data.changed.is_some() && !is_new,
+        at: due.event.occurred_at.unwrap_or(due.event.received_at),
+    };
+    earlier.iter().filter(is_said).map(told).collect()
+}
+
+/// The events of a digest as it is to tell them; `None` where the entry of another one of the same order does.
+pub fn in_digest<'a>(all: &[&'a Due]) -> Vec<Option<Cow<'a, Event>>> {
+    let shown = |due: &&'a Due| {
+        let event = &due.event;
+        let order: Vec<&Due> = all.iter().copied().filter(|other| other.order_key == due.order_key).collect();
+        if event.kind != Kind::OrderPlaced || due.order_key.is_none() {
+            return Some(Cow::Borrowed(event));
+        }
+        let is_placed = |other: &&&Due| other.event.kind == Kind::OrderPlaced;
+        let is = |other: Option<&&Due>| other.is_some_and(|other| other.id == due.id);
+        match changes(&order) {
+            Changes::None => Some(Cow::Borrowed(event)),
+            Changes::New => is(order.iter().find(is_placed)).then(|| Cow::Owned(with(event, None))),
+            Changes::Since(changed) => {
+                is(order.iter().rev().find(is_placed)).then(|| Cow::Owned(with(event, Some(changed))))
+            }
+        }
+    };
+    all.iter().map(shown).collect()
+}
+
+/// What the deliveries of one order in a message come to for whoever reads it.
+enum Changes {
+    None,
+    /// The reader does not know the order yet.
+    New,
+    /// From what the reader was told last.
+    Since(Changed),
+}
+
+fn has_changes(order: &[&Due]) -> bool {
+    order.iter().any(|due| due.event.data.changed.is_some())
+}
+
+fn changes(order: &[&Due]) -> Changes {
+    if !has_changes(order) {
+        return Changes::None;
+    }
+    let is_new = |due: &&Due| {
+        let is_here = |id: &DeliveryId| order.iter().any(|other| other.id == *id);
+        due.event.kind == Kind::OrderPlaced && due.placed_before.iter().all(is_here)
+    };
+    if order.iter().any(|due| is_new(&due)) {
+        return Changes::New;
+    }
+    let all = order.iter().filter_map(|due| due.event.data.changed.as_deref().cloned());
+    all.reduce(Changed::then).map_or(Changes::None, Changes::Since)
+}
+
+fn with(event: &Event, changed: Option<Changed>) -> Event {
+    let mut event = event.clone();
+    event.data.changed = changed.map(Box::new);
+    event
+}
