@@ -310,6 +310,82 @@ async fn several_changes_that_wait_are_one_message_from_what_was_told_to_what_is
     assert!(!told.contains("no garlic") && !told.contains("New order"), "{told}");
 }
 
+/// As [`send`], of another order than the tests' own.
+async fn send_of(daemon: &Daemon, number: u64, order: &Value, id: &str, at: Timestamp) {
+    let mut order = order.clone();
+    for part in ["baseOrder", "merchantOrder"] {
+        order["orderInfo"][part]["orderViewId"] = json!(number);
+        order["orderInfo"][part]["orderViewIdStr"] = json!(number.to_string());
+    }
+    order["orderInfo"]["merchantOrder"]["seqNoStr"] = json!(format!("no{number}"));
+    send(daemon, id, &order, at).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_digest_tells_an_order_that_changed_once_and_as_what_it_is_to_its_reader() {
+    let scene = Scene::still(noon(), Rules::new()).await;
+    // Two messages a minute, and one more only after half of it.
+    let kitchen = scene.robot("kitchen", "rate = { per = \"1m\", count = 2 }");
+    let daemon = scene.start(&format!("{kitchen}{}", to(&["kitchen"]))).await;
+    let now = scene.hands.now();
+    send_of(&daemon, 1, &first(), "m-1", now).await;
+    daemon.until_done().await;
+    // The first is known and changes twice; the second is new and changes before anybody has heard of it.
+    let garlic = with(first(), &[("/products/0/remark", json!("no garlic"))]);
+    send_of(&daemon, 1, &garlic, "m-2", now).await;
+    send_of(&daemon, 2, &first(), "m-3", now).await;
+    send_of(&daemon, 2, &second(), "m-4", now).await;
+    send_of(&daemon, 1, &second(), "m-5", now).await;
+    for number in 3..=5 {
+        send_of(&daemon, number, &first(), &format!("n-{number}"), now).await;
+    }
+    daemon.until(|all| all.len() == 8).await;
+    scene.forward(seconds(31));
+    let standings = daemon.until_done().await;
+    scene.nothing_more(A_WHILE).await;
+    assert_eq!(states(&standings, "kitchen").iter().filter(|state| *state == "merged").count(), 6, "{standings:#?}");
+    let told = text(scene.told("kitchen").last().expect("a digest"));
+    assert!(told.contains("4 new orders, SAR 189.00") && told.contains("1 changed order"), "{told}");
+    assert_eq!((told.matches("#no1").count(), told.matches("#no2").count()), (1, 1), "{told}");
+    assert!(told.contains("2 × Lemon tea → 3 × Lemon tea") && told.contains("(was SAR 46.00)"), "{told}");
+    assert_eq!((told.contains("no garlic"), told.matches("NO PEANUTS").count()), (false, 2), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_a_channel_with_a_wrong_setting_goes_out_once_as_new() {
+    let scene = Scene::still(noon(), Rules::new()).await;
+    let daemon = scene.start(&format!("{}{}", scene.robot("kitchen", ""), to(&["kitchen"]))).await;
+    let keyword = Fault::Errcode { errcode: 310_000, errmsg: "keywords not in content".to_owned() };
+    scene.far.order("kitchen", keyword, Times::Always);
+    let now = scene.hands.now();
+    send(&daemon, "m-1", &first(), now).await;
+    until_tried(&daemon, "kitchen", 1).await;
+    send(&daemon, "m-2", &second(), now).await;
+    daemon.until(|all| all.len() == 2).await;
+    scene.far.heal("kitchen");
+    scene.forward(seconds(3600));
+    let standings = daemon.until_done().await;
+    scene.nothing_more(A_WHILE).await;
+    assert_eq!(states(&standings, "kitchen"), ["merged", "delivered"]);
+    let told = scene.told("kitchen");
+    assert_eq!(told.len(), 1, "{told:#?}");
+    let told = text(&told[0]);
+    assert!(told.contains("New order #") && told.contains("NO PEANUTS") && !told.contains("hanged"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_route_may_ask_whether_an_order_changed() {
+    let scene = Scene::new(Rules::new()).await;
+    let route = "[[route]]\nevents = [\"order.*\"]\nwhen = \"data.changed is defined\"\nto = [\"owner\"]\n";
+    let channels = [scene.hook("erp", ""), scene.hook("owner", "")].concat();
+    let daemon = scene.start(&format!("{channels}{}{route}", to(&["erp"]))).await;
+    let now = scene.hands.now();
+    send(&daemon, "m-1", &first(), now).await;
+    send(&daemon, "m-2", &second(), now).await;
+    let standings = daemon.until_done().await;
+    assert_eq!((states(&standings, "erp").len(), states(&standings, "owner").len()), (2, 1));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_channel_whose_condition_holds_only_now_gets_the_order_as_new() {
     let scene = Scene::new(Rules::new()).await;

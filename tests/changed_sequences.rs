@@ -185,6 +185,42 @@ fn found(connection: &Connection, number: u64) -> (Outcome, Order, (i64, i64), i
     (Outcome { events, repeats, known: Some((content, second)) }, order, booked, deliveries)
 }
 
+#[test]
+fn the_ids_of_duplicates_are_forgotten_with_the_order() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("bell.db");
+    let store = Sqlite::open(&file, at(0)).expect("the store opens");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let told = |id: u8, total: i64| Told {
+        id,
+        content: Content { quantities: [1, 1, 1], note: None, total },
+        reversed: false,
+        second: 0,
+    };
+    let connection = Connection::open(&file).expect("the store opens");
+    let keys =
+        || connection.query_row("SELECT count(*) FROM repeat_keys", [], |row| row.get::<_, i64>(0)).expect("a number");
+    runtime.block_on(async {
+        for number in [5, 55] {
+            let all = [told(1, 100), told(2, 100), told(3, 200), told(2, 100)];
+            for (told, received) in all.iter().zip(10..) {
+                store.record(told.record(number, received)).await.expect("recorded");
+            }
+            let events = "SELECT count(*) FROM events WHERE order_number = ?1";
+            let events: i64 = connection.query_row(events, [number.to_string()], |row| row.get(0)).expect("a number");
+            assert_eq!(events, 2);
+        }
+        // Each order: its own key, three ids.
+        assert_eq!(keys(), 8);
+        let done =
+            "UPDATE deliveries SET state = 'delivered' WHERE event IN (SELECT id FROM events WHERE order_number = '5')";
+        connection.execute(done, []).expect("changed");
+        assert_eq!(store.prune(at(100), 0, 100).await.expect("pruned").0, 2);
+        assert_eq!(keys(), 4, "those of the other order stay");
+        store.close().await;
+    });
+}
+
 static NUMBERS: AtomicU64 = AtomicU64::new(1);
 
 #[test]

@@ -1,6 +1,8 @@
 //! Orders add up to the same whatever the sequence in which their events arrive, and however often.
 
+use jiff::SignedDuration;
 use jiff::Timestamp;
+use orderbell::domain::changed;
 use orderbell::domain::data::Data;
 use orderbell::domain::event::Event;
 use orderbell::domain::event::EventId;
@@ -8,6 +10,7 @@ use orderbell::domain::event::Kind;
 use orderbell::domain::event::Proof;
 use orderbell::domain::ledger::Figure;
 use orderbell::domain::money::Money;
+use orderbell::domain::order::Line;
 use orderbell::domain::order::Order;
 use orderbell::domain::order::OrderNews;
 use orderbell::domain::order::OrderState;
@@ -223,6 +226,76 @@ fn a_repeat_changes_nothing_unless_it_is_fuller() {
     let order = sums(&[placed(None)]).0.expect("an order");
     assert_eq!(absorb(Some(&order), &placed(None)), order);
     assert_eq!(absorb(Some(&order), &placed(Some(5))).total, Some(Money::new(5, "HKD")));
+}
+
+/// The whole order as of a second, received at another.
+fn whole(as_of: i64, received: i64, total: i64, quantity: u64) -> Event {
+    let tea = Line { name: "tea".to_owned(), quantity: Some(quantity), ..Line::default() };
+    let news = OrderNews {
+        as_of: Some(at(as_of)),
+        total: Some(Money::new(total, "HKD")),
+        lines: vec![tea],
+        ..OrderNews::default()
+    };
+    event(Kind::OrderPlaced, news, 0, received)
+}
+
+#[test]
+fn a_change_goes_by_the_platforms_time_unless_that_was_far_ahead_of_ours() {
+    let known = |as_of, received| absorb(None, &whole(as_of, received, 100, 1));
+    let changes = |known: &Order, as_of| changed::by(known, &whole(as_of, 100, 200, 2)).is_some();
+    assert_eq!([49, 50, 51].map(|as_of| changes(&known(50, 50), as_of)), [false, true, true]);
+    // A clock that is a little ahead is one to go by; one that was a day ahead once is not.
+    assert!(!changes(&known(160, 50), 159));
+    assert!(changes(&known(86_400, 50), 100));
+    let mut order = known(86_400, 50);
+    order = absorb(Some(&order), &whole(90, 100, 100, 1));
+    assert_eq!(order.as_of, Some(at(90)), "from then on the new time counts");
+}
+
+#[test]
+fn an_order_of_an_older_version_is_changed_by_what_it_does_not_say() {
+    let mut old = absorb(None, &whole(50, 50, 100, 1));
+    old.as_of = None;
+    assert_eq!(changed::by(&old, &whole(40, 100, 100, 1)), None);
+    let changed = changed::by(&old, &whole(40, 100, 100, 2)).expect("another quantity");
+    assert_eq!((changed.total, changed.lines.len()), (None, 1));
+}
+
+#[test]
+fn a_sum_of_the_lines_says_nothing_against_a_total_unless_the_lines_changed() {
+    let about = |quantity| {
+        let mut event = whole(60, 60, 300, quantity);
+        event.order.as_mut().expect("an order").total_is_approximate = true;
+        event
+    };
+    let known = absorb(None, &whole(50, 50, 100, 1));
+    assert_eq!(changed::by(&known, &about(1)), None);
+    assert_eq!(absorb(Some(&known), &about(1)).total, known.total);
+    let mut more = about(2);
+    more.data.changed = changed::by(&known, &more).map(Box::new);
+    let order = decide(Some(&known), &more, &[]).order.expect("an order");
+    assert_eq!((order.total, order.total_is_approximate), (Some(Money::new(300, "HKD")), true));
+    // And the total that comes later completes it, without another change.
+    let known = absorb(None, &about(2));
+    assert_eq!(changed::by(&known, &whole(70, 70, 280, 2)), None);
+    assert_eq!(absorb(Some(&known), &whole(70, 70, 280, 2)).total, Some(Money::new(280, "HKD")));
+}
+
+#[test]
+fn a_change_that_came_after_the_order_moved_on_is_late_by_whole_seconds() {
+    let known = absorb(None, &whole(50, 50, 100, 1));
+    let mut accepted = step(Kind::OrderAccepted, OrderState::Accepted, 60);
+    accepted.occurred_at = Some(at(60) + SignedDuration::from_millis(700));
+    accepted.received_at = at(61);
+    let known = decide(Some(&known), &accepted, &[]).order.expect("an order");
+    let late = |second: i64| {
+        let mut change = whole(second, 70, 200, 2);
+        change.occurred_at = Some(at(second));
+        change.data.changed = changed::by(&known, &change).map(Box::new);
+        decide(Some(&known), &change, &[]).late.map(|late| late.order_state)
+    };
+    assert_eq!([59, 60, 61].map(late), [Some(OrderState::Accepted), None, None]);
 }
 
 proptest! {

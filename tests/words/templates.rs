@@ -75,6 +75,29 @@ fn the_most_specific_template_serves() {
 }
 
 #[test]
+fn a_template_of_new_orders_does_not_serve_for_one_that_changed() {
+    let changed = samples::all().into_iter().find(|sample| sample.name == "order.placed.changed").unwrap();
+    let title = |files: &[(&str, &str)], language: &str| {
+        let templates = Templates::with_overlay(&overlay(files)).unwrap();
+        templates.compose(&changed.view(language, &samples::riyadh())).unwrap().title
+    };
+    let mut files = vec![("en/order.placed.md", "# New"), ("pt-BR/order.placed.kitchen.md", "# Novo")];
+    for language in ["en", "pt-BR"] {
+        assert!(title(&files, language).starts_with("Changed order #29332222 · SAR "), "{language}");
+    }
+    assert!(title(&files, "zh-CN").starts_with("订单有变 #29332222"));
+    files.push(("pt-BR/order.changed.md", "# Mudou"));
+    assert_eq!(title(&files, "pt-BR"), "Mudou");
+    files.push(("pt-BR/order.changed.kitchen.md", "# Mudou na cozinha"));
+    assert_eq!(title(&files, "pt-BR"), "Mudou na cozinha");
+    // What nobody wrote a template for, and what stands in for one that fails, say it too.
+    let plain = plain(&changed.view("en", &samples::riyadh()));
+    assert!(plain.title.starts_with("Order changed #29332222"), "{}", plain.title);
+    let told = plain.document.plain_text();
+    assert!(told.contains("2 × Lemon tea → 3 × Lemon tea") && told.contains("(NO PEANUTS, allergy)"), "{told}");
+}
+
+#[test]
 fn a_language_falls_back_to_its_relatives_and_then_to_english() {
     let templates = Templates::built_in().unwrap();
     assert_eq!(templates.languages(), LANGUAGES);

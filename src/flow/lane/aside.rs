@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use crate::domain::bundle;
 use crate::domain::bundle::Candidate;
 use crate::domain::event::Kind;
 use crate::domain::pace::Elapsed;
@@ -12,8 +13,8 @@ use crate::flow::lane::Runner;
 use crate::store::Parked;
 
 impl Runner {
-    /// While the channel is parked, one message now and then finds out whether its setting is mended: the oldest, or a test
-    /// that a person asked for.
+    /// While the channel is parked, one message now and then finds out whether its setting is mended: the oldest, with what
+    /// else waits of its order, or a test that a person asked for.
     pub(super) async fn probe(&mut self, due: &[Candidate], parked: &Parked, now: Timestamp, elapsed: Elapsed) -> Next {
         let test = due.iter().find(|candidate| candidate.kind == Kind::Test);
         let oldest = || due.iter().min_by_key(|candidate| candidate.event_seq);
@@ -24,7 +25,10 @@ impl Runner {
         if self.under_way.is_empty()
             && let (Plan::Alone, Some(ticket)) = self.pacer.admit(Waiting { urgent: 1, ordinary: 0 }, elapsed)
         {
-            self.start(vec![candidate.id], ticket, parked.probes).await;
+            let bundles = bundle::bundles(due.to_vec(), self.lane.channel.gathers());
+            let chosen: Vec<_> = bundles.into_iter().filter(|bundle| bundle.ids.contains(&candidate.id)).collect();
+            let ids = self.ids(&chosen).await;
+            self.start(ids, ticket, parked.probes).await;
         }
         Next::Change
     }

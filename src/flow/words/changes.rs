@@ -82,7 +82,7 @@ fn changes(order: &[&Due]) -> Changes {
         let is_here = |id: &DeliveryId| order.iter().any(|other| other.id == *id);
         due.event.kind == Kind::OrderPlaced && due.placed_before.iter().all(is_here)
     };
-    if order.iter().any(|due| is_new(&due)) {
+    if order.iter().any(is_new) {
         return Changes::New;
     }
     let all = order.iter().filter_map(|due| due.event.data.changed.as_deref().cloned());
