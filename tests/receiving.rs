@@ -43,7 +43,6 @@ async fn each_bad_request_gets_its_answer_and_the_daemon_lives_on() {
     let now = scene.hands.now();
     let hour = jiff::SignedDuration::from_hours(1);
     let letter = Envelope::new(1002, "m-1", &json!({ "orderViewId": 1 }).to_string(), now);
-    let as_message = |raw: &str| letter.clone().with("message", json!(raw).to_string()).body();
     let digits = "9".repeat(400);
 
     // Half a request that never ends keeps nobody else waiting.

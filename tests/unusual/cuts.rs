@@ -18,12 +18,14 @@ impl Known {
     /// Whether a webhook is a new event.
     fn takes(&mut self, webhook: &Webhook) -> bool {
         let key = |key: &RepeatKey| match key {
-            RepeatKey::Once(key) | RepeatKey::Unchanged(key) => key.clone(),
+            RepeatKey::Once(key) => Some(key.clone()),
+            // Another content under it would be an event.
+            RepeatKey::Unchanged(_) => None,
             RepeatKey::Latest { key, content, .. } | RepeatKey::Guarded { key, content, .. } => {
-                format!("{key} {content:?}")
+                Some(format!("{key} {content:?}"))
             }
         };
-        let keys: Vec<String> = webhook.repeat_keys.iter().map(key).collect();
+        let keys: Vec<String> = webhook.repeat_keys.iter().filter_map(key).collect();
         let is_new = !keys.iter().any(|key| self.0.contains(key));
         if is_new {
             self.0.extend(keys);
