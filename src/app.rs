@@ -44,6 +44,7 @@ use crate::flow::refusals;
 use crate::flow::reports::Plan;
 use crate::flow::reports::Reports;
 use crate::flow::schedule;
+use crate::flow::store_health;
 use crate::flow::stranded;
 use crate::flow::watch;
 use crate::flow::watch::DiskGauge;
@@ -51,6 +52,7 @@ use crate::flow::watch::Instruments;
 use crate::flow::watch::SelfWatch;
 use crate::store::Fallback;
 use crate::store::StoreError;
+use crate::store::TakenSlots;
 use crate::store::sqlite::Sqlite;
 use crate::web::hooks;
 use crate::web::server;
@@ -153,6 +155,20 @@ async fn build(
     let wake = Wake::default();
     let notices = Notices::new(store.clone(), reception.clone(), wake.clone());
     let templates = Current::new(templates);
+    let work = TaskTracker::new();
+    let intake = Intake::new(reception.clone(), notices.clone(), store.clone(), wake.clone(), clock.clone());
+    let (refusals, signs) = (intake.refusals.clone(), intake.signs());
+    let gallery = Gallery::new(store.clone(), templates.clone(), reception.clone(), clock.clone());
+    let intake = Arc::new(intake);
+    let (endpoint, notes) = (hooks::routes(intake.clone(), Arc::new(gallery)), hooks::notes(intake, limits));
+    work.spawn(server::serve_noting(listeners.hooks, endpoint, limits, notes, shutdown.clone()));
+    work.spawn(store_health::watch(store.clone(), notices.clone(), clock.clone(), shutdown.clone()));
+    // While the store cannot be opened, webhooks are answered that they cannot be remembered now.
+    shutdown.run_until_cancelled(store.opened()).await;
+    let taken_slots = match store.reader().taken_slots().await {
+        Err(_) if shutdown.is_cancelled() => TakenSlots::default(),
+        taken => taken?,
+    };
     let post = Post {
         store: store.clone(),
         templates: templates.clone(),
@@ -160,17 +176,15 @@ async fn build(
         notices: notices.clone(),
         far_clocks: FarClocks::default(),
         clock: clock.clone(),
-        pacers: Pacers::take_up(store.reader().taken_slots().await?, clock.now(), clock.elapsed()),
+        pacers: Pacers::take_up(taken_slots, clock.now(), clock.elapsed()),
     };
     let far_clocks = post.far_clocks.clone();
 
-    let work = TaskTracker::new();
     let mut lanes = Lanes::new(post, work.clone(), shutdown.clone());
     lanes.change(fresh, &[]);
     stranded::tell(&store, &reception, &notices, &clock).await;
     work.spawn(schedule::upkeep(store.clone(), store_settings.keep, clock.clone(), shutdown.clone()));
-    let intake = Intake::new(reception.clone(), notices.clone(), store.clone(), wake.clone(), clock.clone());
-    work.spawn(refusals::keep(intake.refusals.clone(), store.clone(), clock.clone(), shutdown.clone()));
+    work.spawn(refusals::keep(refusals, store.clone(), clock.clone(), shutdown.clone()));
     let reports = Reports::new(store.clone(), reception.clone(), wake.clone(), clock.clone());
     let failures = reports.failures.clone();
     work.spawn(reports.run(shutdown.clone()));
@@ -179,17 +193,13 @@ async fn build(
         reception: reception.clone(),
         notices: notices.clone(),
         wake,
-        signs: intake.signs(),
+        signs,
         far_clocks,
         failures,
         clock: clock.clone(),
         disk: disk(&store_settings.url),
     };
     work.spawn(SelfWatch::new(instruments).run(shutdown.clone()));
-    let gallery = Gallery::new(store.clone(), templates.clone(), reception.clone(), clock.clone());
-    let intake = Arc::new(intake);
-    let (endpoint, notes) = (hooks::routes(intake.clone(), Arc::new(gallery)), hooks::notes(intake, limits));
-    work.spawn(server::serve_noting(listeners.hooks, endpoint, limits, notes, shutdown.clone()));
     let reloader = Reloader {
         channels,
         overlay,

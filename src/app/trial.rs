@@ -62,7 +62,7 @@ impl Tester<'_> {
         let (record, delivery) = record(name, self.clock.now());
         let credential = channel.way.channel().credential();
         let longest = channel.way.channel().longest(channel.settings.timeout);
-        if sqlite::is_held(self.store) {
+        if sqlite::lock::is_held(self.store) {
             asked::record(self.store, &record)?;
             let reader = Reader::open(self.store)?;
             let over = async {

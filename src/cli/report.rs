@@ -89,7 +89,8 @@ pub async fn run(report: Report, file: &Path) -> Result<(), Failure> {
         return Ok(());
     }
     let channels = send(path, &app::reception(cli::configuration(file)?.config), &scope, &plan, &facts, made, now)?;
-    let when = if sqlite::is_held(path) { "it is on its way" } else { "it goes out as soon as `orderbell serve` runs" };
+    let when =
+        if sqlite::lock::is_held(path) { "it is on its way" } else { "it goes out as soon as `orderbell serve` runs" };
     output::complain(format_args!(
         "to {}: {when}; `orderbell deliveries` says what becomes of it\n",
         channels.join(", ")

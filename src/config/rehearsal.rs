@@ -71,6 +71,8 @@ const NOTICES: [&str; 23] = [
     "disk",
     "unrouted",
     "report",
+    "store",
+    "loss",
     "another",
 ];
 

@@ -14,6 +14,7 @@ pub mod reports;
 mod round;
 pub mod schedule;
 pub mod signs;
+pub mod store_health;
 pub mod stranded;
 mod telling;
 pub mod watch;

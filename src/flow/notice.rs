@@ -80,6 +80,8 @@ pub enum Topic {
     Unrouted,
     /// A report was not made or has not arrived in time.
     Report,
+    /// The database's files were not the right ones for a while.
+    Store,
 }
 
 impl Topic {
@@ -119,6 +121,7 @@ impl Topic {
             Topic::Disk => "disk",
             Topic::Unrouted => "unrouted",
             Topic::Report => "report",
+            Topic::Store => "store",
         }
     }
 }
@@ -180,6 +183,20 @@ impl Notices {
         }
         silent.insert(key, Timestamp::from_second((hour + 1) * HOUR.as_secs()).unwrap_or(Timestamp::MAX));
         Some(hour)
+    }
+
+    /// Records a notice that must not be said less often than it happens, under a key that names the occasion.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]: it is not stored, and is to be said again.
+    pub async fn store(&self, topic: Topic, notice: Notice, occasion: &str, now: Timestamp) -> Result<(), StoreError> {
+        let notice = Notice { topic: topic.as_str().to_owned(), ..notice };
+        let detail = notice.detail.clone();
+        let key = RepeatKey::Once(format!("notice:{}:{occasion}", topic.as_str()));
+        let recorded = self.store.record(Record { repeat_keys: vec![key], ..self.record(notice, now) }).await?;
+        tracing::warn!(topic = topic.as_str(), detail, "the operator is notified");
+        self.ring(recorded);
+        Ok(())
     }
 
     /// Changes what the operator is known to know, with the notice that tells him. Answers whether that is so: somebody else

@@ -458,6 +458,23 @@ fn our_own() -> Vec<Sample> {
         ),
         notice("stranded", Some("kitchen"), Some("12")),
         notice("disc_full", None, Some("12 MB left")),
+        said(
+            "store.over",
+            Notice {
+                since: Some(at("2025-06-04T03:30:00Z")),
+                until: Some(at("2025-06-04T03:34:00Z")),
+                lasted_seconds: Some(240),
+                ..about("store", None, Some("the database /var/lib/orderbell/orderbell.db is no longer there; move it back, and orderbell goes on by itself"))
+            },
+        ),
+        said(
+            "loss",
+            Notice {
+                since: Some(at("2025-06-03T21:30:00Z")),
+                last_at: Some(at("2025-06-04T03:34:00Z")),
+                ..about("loss", None, Some("the write-ahead log is damaged: events 41 to 57 are not there"))
+            },
+        ),
     ]
     .into_iter()
     .chain(troubles().into_iter().map(|(name, notice)| said(&name, notice)))

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -36,7 +37,15 @@ use crate::store::sqlite::stopped;
 use crate::store::sqlite::unavailable;
 use crate::store::sqlite::unopened;
 
-type Reading = Box<dyn FnOnce(&Connection) + Send>;
+/// What the reader thread is asked for.
+enum Reading {
+    Look(Look),
+    /// The files are not the right ones any more, or they are now.
+    Close(oneshot::Sender<()>),
+    Open(PathBuf, oneshot::Sender<Result<(), StoreError>>),
+}
+
+type Look = Box<dyn FnOnce(Result<&Connection, &StoreError>) + Send>;
 
 /// A read-only connection with a thread of its own.
 #[derive(Clone)]
@@ -50,11 +59,39 @@ impl Reader {
     /// # Errors
     /// [`StoreError::Unavailable`] when the file is missing or cannot be opened.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let connection = connect(path).map_err(|error| unopened(path, &error))?;
-        schema::refuse_other_version(&connection)?;
+        Self::start(Some(open(path)?))
+    }
+
+    /// As [`Reader::open`], of a store that cannot be opened yet.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]: there is no thread.
+    pub(super) fn closed() -> Result<Self, StoreError> {
+        Self::start(None)
+    }
+
+    fn start(connection: Option<Connection>) -> Result<Self, StoreError> {
         let (readings, queue) = mpsc::channel(QUEUE);
-        spawn("store-read", move || read(&connection, queue))?;
+        spawn("store-read", move || read(connection, queue))?;
         Ok(Self { readings })
+    }
+
+    /// Lets go of the files, for the writer thread.
+    pub(super) fn close(&self) {
+        let (reply, closed) = oneshot::channel();
+        if self.readings.blocking_send(Reading::Close(reply)).is_ok() {
+            let _ = closed.blocking_recv();
+        }
+    }
+
+    /// Opens the files, for the writer thread.
+    ///
+    /// # Errors
+    /// As [`Reader::open`].
+    pub(super) fn reopen(&self, path: &Path) -> Result<(), StoreError> {
+        let (reply, opened) = oneshot::channel();
+        self.readings.blocking_send(Reading::Open(path.to_owned(), reply)).map_err(|_| stopped())?;
+        opened.blocking_recv().map_err(|_| stopped())?
     }
 
     /// What waits for a channel and could go now: at most `limit` urgent and as many ordinary deliveries, the longest due
@@ -212,11 +249,12 @@ impl Reader {
         read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (reply, answer) = oneshot::channel();
-        let reading: Reading = Box::new(move |connection| {
+        let look: Look = Box::new(move |connection| {
+            let seen = connection.map_err(Clone::clone).and_then(|c| read(c).map_err(|error| unavailable(&error)));
             // Nobody listens any more when the asker was stopped; then there is nothing to tell.
-            let _ = reply.send(read(connection).map_err(|error| unavailable(&error)));
+            let _ = reply.send(seen);
         });
-        self.readings.send(reading).await.map_err(|_| stopped())?;
+        self.readings.send(Reading::Look(look)).await.map_err(|_| stopped())?;
         answer.await.map_err(|_| stopped())?
     }
 }
@@ -231,12 +269,32 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
+fn open(path: &Path) -> Result<Connection, StoreError> {
+    let connection = connect(path).map_err(|error| unopened(path, &error))?;
+    schema::refuse_other_version(&connection)?;
+    Ok(connection)
+}
+
 /// The reader thread: ends when nobody can ask any more.
-fn read(connection: &Connection, mut readings: mpsc::Receiver<Reading>) {
+fn read(mut connection: Option<Connection>, mut readings: mpsc::Receiver<Reading>) {
+    let closed = StoreError::Unavailable("it is not open".to_owned());
     while let Some(reading) = readings.blocking_recv() {
-        // Whoever asked hears that there is no answer; the next one is answered as ever.
-        if std::panic::catch_unwind(AssertUnwindSafe(|| reading(connection))).is_err() {
-            tracing::error!("a look into the store met a fault of its own");
+        match reading {
+            Reading::Look(look) => {
+                let connection = connection.as_ref().ok_or(&closed);
+                // Whoever asked hears that there is no answer; the next one is answered as ever.
+                if std::panic::catch_unwind(AssertUnwindSafe(|| look(connection))).is_err() {
+                    tracing::error!("a look into the store met a fault of its own");
+                }
+            }
+            Reading::Close(reply) => {
+                connection = None;
+                let _ = reply.send(());
+            }
+            Reading::Open(path, reply) => {
+                let opened = open(&path).map(|opened| connection = Some(opened));
+                let _ = reply.send(opened);
+            }
         }
     }
 }
@@ -253,7 +311,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("bell.db");
         let store = Sqlite::open(&path, Timestamp::UNIX_EPOCH).unwrap();
-        for connection in [connect(&path).unwrap(), crate::store::sqlite::connect(&path).unwrap()] {
+        for connection in
+            [connect(&path).unwrap(), crate::store::sqlite::opening::connect(&path, Duration::ZERO).unwrap()]
+        {
             // An index is partial by `urgent`, and the limit matters for how to search.
             let sql = "SELECT id FROM deliveries WHERE channel = ?1 AND urgent = ?2 AND state = 'waiting' LIMIT ?3";
             for times in 0..4 {

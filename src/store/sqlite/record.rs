@@ -18,7 +18,7 @@ use crate::domain::route::Rule;
 use crate::domain::verdict::Verdict;
 use crate::store::Record;
 use crate::store::Recorded;
-use crate::store::sqlite::Orders;
+use crate::store::sqlite::commit::Orders;
 use crate::store::sqlite::repeat;
 use crate::store::sqlite::repeat::Known;
 use crate::store::sqlite::report::bell;

@@ -23,8 +23,8 @@ use crate::store::ReportRun;
 use crate::store::ReportStanding;
 use crate::store::StoreError;
 use crate::store::Undelivered;
-use crate::store::sqlite::Orders;
 use crate::store::sqlite::Sqlite;
+use crate::store::sqlite::commit::Orders;
 use crate::store::sqlite::read::Reader;
 use crate::store::sqlite::record;
 use crate::store::sqlite::rows;
@@ -332,7 +332,7 @@ mod tests {
     #[test]
     fn a_report_costs_what_its_days_cost_and_never_goes_through_the_history() {
         let mut connection = Connection::open_in_memory().unwrap();
-        schema::migrate(&mut connection).unwrap();
+        schema::migrate(&mut connection, std::path::Path::new("bell.db")).unwrap();
         for sql in Reader::REPORT_STATEMENTS {
             let mut explain = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
             let parameters = vec![rusqlite::types::Null; explain.parameter_count()];

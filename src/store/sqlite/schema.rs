@@ -1,8 +1,11 @@
 //! The schema: its migrations, and which binaries may run on it.
 
+use std::path::Path;
+
 use rusqlite::Connection;
 
 use crate::store::StoreError;
+use crate::store::sqlite::opening::Failure;
 use crate::store::sqlite::unavailable;
 
 mod migrations {
@@ -29,14 +32,13 @@ pub fn refuse_faulty_sqlite() -> Result<(), StoreError> {
 ///
 /// # Errors
 /// [`StoreError::Refused`] when a newer version has changed the store beyond what this binary understands.
-pub fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
-    refuse_newer(connection)?;
+pub fn migrate(connection: &mut Connection, path: &Path) -> Result<(), Failure> {
+    refuse_newer(connection).map_err(Failure::Never)?;
     // A newer version may have added what an older one can live with; the floor above says when it cannot.
-    migrations::migrations::runner()
-        .set_abort_missing(false)
-        .run(connection)
-        .map(drop)
-        .map_err(|error| StoreError::Unavailable(format!("the schema cannot be brought up to date: {error}")))
+    migrations::migrations::runner().set_abort_missing(false).run(connection).map(drop).map_err(|error| {
+        let text = format!("the schema cannot be brought up to date: {error}");
+        Failure::of_migration(path, StoreError::Unavailable(text), &error)
+    })
 }
 
 fn refuse_newer(connection: &Connection) -> Result<(), StoreError> {
@@ -91,9 +93,9 @@ mod tests {
     #[test]
     fn a_store_of_a_newer_version_is_refused_with_both_numbers() {
         let mut connection = Connection::open_in_memory().expect("memory");
-        migrate(&mut connection).expect("an empty store");
+        migrate(&mut connection, Path::new("bell.db")).expect("an empty store");
         connection.execute("UPDATE schema_floor SET oldest_binary_schema = 99", []).expect("update");
-        let refused = migrate(&mut connection).expect_err("too new").to_string();
+        let refused = migrate(&mut connection, Path::new("bell.db")).expect_err("too new").into_error().to_string();
         assert!(refused.contains("schema 99, this one knows 4"), "{refused}");
         assert!(refuse_other_version(&connection).is_err());
     }
@@ -103,7 +105,7 @@ mod tests {
         let mut connection = Connection::open_in_memory().expect("memory");
         let refused = refuse_other_version(&connection).expect_err("nothing there").to_string();
         assert!(refused.contains("schema 0, this one needs 4"), "{refused}");
-        migrate(&mut connection).expect("an empty store");
+        migrate(&mut connection, Path::new("bell.db")).expect("an empty store");
         refuse_other_version(&connection).expect("up to date");
         connection.execute("DELETE FROM refinery_schema_history WHERE version > 1", []).expect("delete");
         let refused = refuse_other_version(&connection).expect_err("too old").to_string();

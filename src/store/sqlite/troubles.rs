@@ -22,8 +22,8 @@ use crate::store::Telling;
 use crate::store::Trouble;
 use crate::store::Unheard;
 use crate::store::Waiting;
-use crate::store::sqlite::Orders;
 use crate::store::sqlite::Sqlite;
+use crate::store::sqlite::commit::Orders;
 use crate::store::sqlite::read::Reader;
 use crate::store::sqlite::record;
 use crate::store::sqlite::rows;
@@ -253,7 +253,7 @@ mod tests {
     #[test]
     fn no_look_goes_through_all_deliveries_or_all_events() {
         let mut connection = Connection::open_in_memory().unwrap();
-        schema::migrate(&mut connection).unwrap();
+        schema::migrate(&mut connection, std::path::Path::new("bell.db")).unwrap();
         for sql in [PARKED, WAITING, DEAD, DEAD_OF, UNHEARD] {
             let mut explain = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
             let parameters = vec![rusqlite::types::Null; explain.parameter_count()];

@@ -1,0 +1,164 @@
+//! One group of jobs, one transaction: each job in a savepoint of its own, and everyone is answered after the commit.
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, ErrorCode};
+use tokio::sync::oneshot;
+
+use crate::domain::order::Order;
+use crate::store::sqlite::{record, unavailable};
+use crate::store::{Record, Recorded, StoreError};
+
+/// Where the answer to a job goes.
+pub type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
+
+/// What the writer thread is asked for.
+pub enum Job {
+    Record(Box<Record>, Reply<Recorded>),
+    Change(Change),
+}
+
+/// Anything else that is changed: it is given the transaction, or why there is none, and answers what is told after the commit.
+pub type Change = Box<dyn FnOnce(Result<&Connection, &StoreError>) -> Afterwards + Send>;
+
+/// What is told after the commit, or that there was none.
+pub type Afterwards = Box<dyn FnOnce(Result<(), StoreError>)>;
+
+/// The orders that a group of jobs has loaded, folded in memory.
+pub type Orders = HashMap<(String, String), Option<(i64, Order)>>;
+
+/// How a group ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    Committed,
+    /// Another program holds the write lock.
+    Locked,
+    Failed,
+}
+
+/// Runs a group of jobs in one transaction and answers them after the commit. `confirm` is asked between the two: where it says
+/// no, what was committed is not where it should be, and nobody is told that it was.
+pub fn commit(
+    connection: &Connection,
+    group: Vec<Job>,
+    confirm: impl FnOnce(&Connection) -> Result<(), StoreError>,
+) -> Ended {
+    let mut is_locked = false;
+    let begun = connection.execute_batch("BEGIN IMMEDIATE").map_err(|error| {
+        is_locked = error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy);
+        match is_locked {
+            true => StoreError::Unavailable("another program has locked the database".to_owned()),
+            false => unavailable(&error),
+        }
+    });
+    let transaction = begun.as_ref().map(|()| connection);
+    let answers = perform(transaction, group);
+    let ended = begun.and_then(|()| {
+        if connection.is_autocommit() {
+            // The failure of one statement made SQLite take back the whole transaction.
+            return Err(taken_back());
+        }
+        connection.execute_batch("COMMIT").map_err(|error| {
+            let _ = connection.execute_batch("ROLLBACK");
+            unavailable(&error)
+        })?;
+        confirm(connection)
+    });
+    let outcome = match ended {
+        Ok(()) => Ended::Committed,
+        Err(_) if is_locked => Ended::Locked,
+        Err(_) => Ended::Failed,
+    };
+    for answer in answers {
+        answer(ended.clone());
+    }
+    outcome
+}
+
+/// Answers a group of jobs that nothing of it can be done.
+pub fn refuse(group: Vec<Job>, error: &StoreError) {
+    for answer in perform(Err(error), group) {
+        answer(Err(error.clone()));
+    }
+}
+
+fn perform(transaction: Result<&Connection, &StoreError>, group: Vec<Job>) -> Vec<Afterwards> {
+    let mut answers: Vec<Afterwards> = Vec::with_capacity(group.len());
+    let mut orders = Orders::new();
+    for job in group {
+        let answer: Afterwards = match job {
+            Job::Record(record, reply) => {
+                run(transaction, reply, |c| record::record(c, &mut orders, &record), || orders_of(&record))
+                    .unwrap_or_else(|(answer, touched)| {
+                        touched.into_iter().for_each(|key| drop(orders.remove(&key)));
+                        answer
+                    })
+            }
+            Job::Change(change) => change(transaction),
+        };
+        answers.push(answer);
+    }
+    answers
+}
+
+/// The orders that a record may have touched, to be loaded anew when it is taken back.
+fn orders_of(record: &Record) -> Vec<(String, String)> {
+    let number = record.event.order.as_ref().map(|order| order.number.clone());
+    number.map(|number| (record.event.source.clone(), number)).into_iter().collect()
+}
+
+/// Runs one job in its savepoint. `Err` carries what the job may have left in memory, when it was taken back.
+fn run<T: 'static>(
+    transaction: Result<&Connection, &StoreError>,
+    reply: Reply<T>,
+    work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    touched: impl FnOnce() -> Vec<(String, String)>,
+) -> Result<Afterwards, (Afterwards, Vec<(String, String)>)> {
+    let done = match transaction {
+        Err(error) => Err(error.clone()),
+        // A job before this one made SQLite take back the transaction. Outside of it, this one would be kept by itself,
+        // and yet be answered that it was not.
+        Ok(connection) if connection.is_autocommit() => Err(taken_back()),
+        Ok(connection) => in_savepoint(connection, work).map_err(|error| unavailable(&error)),
+    };
+    let failed = done.is_err();
+    let answer: Afterwards = Box::new(move |ended| {
+        // Whoever asked may be gone; the change stands all the same.
+        let _ = reply.send(ended.and(done));
+    });
+    if failed { Err((answer, touched())) } else { Ok(answer) }
+}
+
+/// Runs a change that leaves nothing in memory.
+pub fn simple<T: 'static>(
+    transaction: Result<&Connection, &StoreError>,
+    reply: Reply<T>,
+    work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+) -> Afterwards {
+    run(transaction, reply, work, Vec::new).unwrap_or_else(|(answer, _)| answer)
+}
+
+fn in_savepoint<T>(
+    connection: &Connection,
+    work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    let run = |sql: &str| connection.prepare_cached(sql)?.execute([]);
+    run("SAVEPOINT job")?;
+    match work(connection) {
+        Ok(done) => {
+            run("RELEASE job")?;
+            Ok(done)
+        }
+        Err(error) => {
+            if !connection.is_autocommit() {
+                run("ROLLBACK TO job")?;
+                run("RELEASE job")?;
+            }
+            Err(error)
+        }
+    }
+}
+
+fn taken_back() -> StoreError {
+    StoreError::Unavailable("the disk is full or cannot be written".to_owned())
+}

@@ -1,0 +1,108 @@
+//! Whether the files that are open are those that stand at the store's path: what is written into others would be lost.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use crate::store::sqlite::lock::{Identity, Lock};
+
+/// What is wrong with the files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wrong {
+    /// The database cannot be used until the path is right again, or at all.
+    Database(String),
+    /// The write-ahead log or its index is not the one that is open.
+    Log,
+}
+
+/// The files of an open store.
+pub struct Files {
+    /// As configured.
+    path: PathBuf,
+    main: Identity,
+    /// How large the main file was, in bytes; it shrinks only when the database does.
+    size: u64,
+    /// It was cut short: what is missing does not come back by itself.
+    is_cut_short: bool,
+    log: (PathBuf, Identity),
+    index: (PathBuf, Identity),
+}
+
+impl Files {
+    /// Those that a connection has just opened.
+    ///
+    /// # Errors
+    /// One of them is not there.
+    pub fn of(path: &Path, lock: &Lock) -> io::Result<Self> {
+        let beside = |ending: &str| {
+            let mut name = lock.path.as_os_str().to_owned();
+            name.push(ending);
+            let path = PathBuf::from(name);
+            Identity::at(&path).map(|(identity, _)| (path, identity))
+        };
+        let (log, index) = (beside("-wal")?, beside("-shm")?);
+        let (main, size) = Identity::at(path)?;
+        match main == Identity::of(&lock.database)? {
+            true => Ok(Self { path: path.to_owned(), main, size, is_cut_short: false, log, index }),
+            false => Err(io::Error::other("it was replaced at this moment")),
+        }
+    }
+
+    /// Looks at the files.
+    ///
+    /// # Errors
+    /// [`Wrong`]: what is written now would be lost at the next start.
+    pub fn check(&mut self, lock: &Lock) -> Result<(), Wrong> {
+        self.check_main(lock).map_err(Wrong::Database)?;
+        let is_there =
+            |(path, identity): &(PathBuf, Identity)| Identity::at(path).is_ok_and(|(found, _)| found == *identity);
+        match is_there(&self.log) && is_there(&self.index) {
+            true => Ok(()),
+            false => Err(Wrong::Log),
+        }
+    }
+
+    fn check_main(&mut self, lock: &Lock) -> Result<(), String> {
+        let path = self.path.display();
+        let restart = "stop orderbell, put the right file there, and start it again";
+        let (found, size) = match Identity::at(&self.path) {
+            Ok(found) => found,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(match lock.database.metadata().map(|database| database.nlink()) {
+                    Ok(0) => format!(
+                        "the database {path} is no longer there: it was deleted; stop orderbell, put a backup in its place (without one it begins with an empty database), and start it again"
+                    ),
+                    _ => {
+                        format!("the database {path} is no longer there; move it back, and orderbell goes on by itself")
+                    }
+                });
+            }
+            Err(error) => return Err(format!("the database {path} cannot be reached: {error}")),
+        };
+        if found != self.main {
+            return Err(format!(
+                "another file stands in the place of the database {path}; put the right one back, or restart orderbell to use this one"
+            ));
+        }
+        // A person may have had SQLite give back what was free; then the header says so, too.
+        self.is_cut_short |= size < self.size && header_size(&lock.database).is_none_or(|said| size < said);
+        self.size = size;
+        match self.is_cut_short {
+            true => Err(format!("the database {path} was cut short or overwritten; {restart}")),
+            false => Ok(()),
+        }
+    }
+}
+
+/// How large the database is by its own header, in bytes.
+fn header_size(database: &File) -> Option<u64> {
+    let mut header = [0; 100];
+    database.read_exact_at(&mut header, 0).ok()?;
+    let page_size = match u64::from(u16::from_be_bytes([header[16], header[17]])) {
+        1 => 65_536,
+        size => size,
+    };
+    let pages = u32::from_be_bytes([header[28], header[29], header[30], header[31]]);
+    Some(page_size * u64::from(pages))
+}

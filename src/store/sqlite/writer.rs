@@ -1,0 +1,271 @@
+//! The thread that writes: whatever is queued goes into one transaction. In between it sees to it that the store's files are
+//! the right ones, and in a quiet moment it empties the write-ahead log, so that the main file holds almost everything.
+
+use std::panic::AssertUnwindSafe;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::runtime::Runtime;
+use tokio::sync::{mpsc, watch};
+
+use crate::store::StoreError;
+use crate::store::sqlite::commit::{Ended, Job};
+use crate::store::sqlite::files::Wrong;
+use crate::store::sqlite::opening::{Opened, PATIENCE, Place, SHORT_PATIENCE};
+use crate::store::sqlite::read::Reader;
+use crate::store::sqlite::{commit, opening};
+
+/// How many jobs share a transaction at most.
+const GROUP: usize = 1024;
+/// The files are looked at before and after each commit, and at least this often.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// When nothing was asked for so long, it is quiet.
+const QUIET: Duration = Duration::from_millis(200);
+
+/// Whether the store can be used, as far as its files are concerned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// After this was wrong, if anything was.
+    Ready(Option<String>),
+    /// Nothing can be stored, for this reason; the writer goes on by itself when it is gone.
+    Wrong(String),
+}
+
+/// What the writer thread has and knows.
+pub struct Writer {
+    place: Place,
+    /// `None` while the store could not be opened yet, with the reason in the status.
+    opened: Option<Opened>,
+    reader: Reader,
+    status: watch::Sender<Status>,
+    /// What time it was, and since when it passes.
+    now: (Timestamp, Instant),
+    looked_at: Instant,
+    /// When it was last tried to take up a log that was removed.
+    tried_at: Option<Instant>,
+    /// Something was committed since the log was emptied.
+    has_news: bool,
+    emptied_at: Instant,
+    /// Another program holds the write lock.
+    is_locked: bool,
+}
+
+impl Writer {
+    pub fn new(
+        place: Place,
+        opened: Option<Opened>,
+        reader: Reader,
+        status: watch::Sender<Status>,
+        now: Timestamp,
+    ) -> Self {
+        let begun = Instant::now();
+        Self {
+            place,
+            // What a crash left in the log goes to the main file, too.
+            has_news: opened.is_some(),
+            opened,
+            reader,
+            status,
+            now: (now, begun),
+            looked_at: begun,
+            tried_at: None,
+            emptied_at: begun,
+            is_locked: false,
+        }
+    }
+
+    /// Ends when nobody can ask any more.
+    pub fn run(mut self, mut jobs: mpsc::Receiver<Job>, runtime: &Runtime) {
+        loop {
+            let patience = if self.has_news { QUIET } else { LOOK_EVERY };
+            match runtime.block_on(async { tokio::time::timeout(patience, jobs.recv()).await }) {
+                Ok(Some(first)) => {
+                    let mut group = vec![first];
+                    while group.len() < GROUP
+                        && let Ok(job) = jobs.try_recv()
+                    {
+                        group.push(job);
+                    }
+                    self.commit(group);
+                }
+                Ok(None) => break,
+                Err(_) => self.rest(),
+            }
+            if self.looked_at.elapsed() >= LOOK_EVERY {
+                self.look();
+            }
+        }
+        if let Some(opened) = self.opened.take() {
+            // Then a copy of the one file is a copy of everything. An error leaves the log in place, where it is just as safe.
+            let _ = opening::checkpoint(&opened.connection, PATIENCE);
+        }
+    }
+
+    fn commit(&mut self, group: Vec<Job>) {
+        if let Err(error) = self.check() {
+            return commit::refuse(group, &error);
+        }
+        let Some(Opened { connection, files, lock }) = &mut self.opened else { return };
+        let confirm = |_: &_| files.check(lock).map_err(|wrong| StoreError::Unavailable(reason(wrong)));
+        // A job that panics takes its group along: their senders hear that the store is unavailable, and nothing is kept.
+        let committed = std::panic::catch_unwind(AssertUnwindSafe(|| commit::commit(connection, group, confirm)));
+        let is_locked = match committed {
+            Ok(ended) => {
+                self.has_news |= ended == Ended::Committed;
+                ended == Ended::Locked
+            }
+            Err(_) => {
+                tracing::error!("the store met a fault of its own; a group of changes was taken back");
+                if !connection.is_autocommit() {
+                    let _ = connection.execute_batch("ROLLBACK");
+                }
+                false
+            }
+        };
+        self.note_lock(is_locked);
+    }
+
+    /// While another program holds the write lock, the first group waits for it, and those behind do not.
+    fn note_lock(&mut self, is_locked: bool) {
+        let Some(opened) = &self.opened else { return };
+        if is_locked == self.is_locked {
+            return;
+        }
+        self.is_locked = is_locked;
+        let _ = opened.connection.busy_timeout(if is_locked { SHORT_PATIENCE } else { PATIENCE });
+        match is_locked {
+            true => tracing::error!(
+                "another program has locked the database, so nothing can be stored; webhooks are answered 503 until it lets go"
+            ),
+            false => tracing::info!("the database is no longer locked by another program"),
+        }
+    }
+
+    /// Nothing was asked for a moment.
+    fn rest(&mut self) {
+        if !self.has_news || self.is_locked || self.emptied_at.elapsed() < LOOK_EVERY || self.check().is_err() {
+            return;
+        }
+        let Some(opened) = &self.opened else { return };
+        self.emptied_at = Instant::now();
+        // Somebody who reads at this moment, or a full disk, leaves it for the next time.
+        match opening::checkpoint(&opened.connection, Duration::ZERO) {
+            Ok(emptied) => self.has_news = !emptied,
+            Err(error) => tracing::debug!(%error, "the write-ahead log could not be emptied"),
+        }
+    }
+
+    /// Once a second: whether the store is still what it was, or can be opened now.
+    fn look(&mut self) {
+        self.looked_at = Instant::now();
+        let Some(opened) = &mut self.opened else { return self.open() };
+        let checked = match (opened.lock.renew(), opened.files.check(&opened.lock)) {
+            (Err(error), _) => Err(format!("{error}; nothing more is stored here")),
+            (Ok(()), Ok(())) => Ok(()),
+            (Ok(()), Err(Wrong::Log)) => self.take_up_log(),
+            (Ok(()), Err(wrong)) => Err(reason(wrong)),
+        };
+        self.say(checked);
+    }
+
+    /// Whether something can be stored now.
+    fn check(&mut self) -> Result<(), StoreError> {
+        if let Some(opened) = &mut self.opened {
+            let was_ready = matches!(&*self.status.borrow(), Status::Ready(_));
+            match opened.files.check(&opened.lock) {
+                Ok(()) if was_ready => {}
+                // That takes a moment, and whoever is queued waits for it.
+                Err(Wrong::Log) if !was_ready && self.tried_at.is_some_and(|at| at.elapsed() < LOOK_EVERY) => {}
+                _ => self.look(),
+            }
+        }
+        match &*self.status.borrow() {
+            Status::Ready(_) => Ok(()),
+            Status::Wrong(reason) => Err(StoreError::Unavailable(reason.clone())),
+        }
+    }
+
+    /// Opens the store, which could not be opened before.
+    fn open(&mut self) {
+        let passed = SignedDuration::try_from(self.now.1.elapsed()).unwrap_or_default();
+        let now = self.now.0.checked_add(passed).unwrap_or(self.now.0);
+        let opened = self.place.open(now, SHORT_PATIENCE).and_then(|opened| {
+            self.reader.reopen(&opened.lock.path).map_err(opening::Failure::Never)?;
+            let _ = opened.connection.busy_timeout(PATIENCE);
+            Ok(opened)
+        });
+        let opened = opened.map(|opened| self.opened = Some(opened));
+        self.has_news |= opened.is_ok();
+        self.say(opened.map_err(|failure| failure.into_error().to_string()));
+    }
+
+    /// The write-ahead log was removed or replaced. What was committed is in the one that is still open, and goes to the main
+    /// file; then the files are opened anew.
+    fn take_up_log(&mut self) -> Result<(), String> {
+        self.tried_at = Some(Instant::now());
+        let Some(opened) = &self.opened else { return Ok(()) };
+        let path = self.place.path.display().to_string();
+        let stuck = |why: &str| {
+            format!("the write-ahead log {path}-wal or its index {path}-shm was removed or replaced, {why}")
+        };
+        match opening::checkpoint(&opened.connection, SHORT_PATIENCE) {
+            Ok(true) => {}
+            Ok(false) => return Err(stuck("and another program uses the database; end that one")),
+            Err(error) => {
+                return Err(stuck(&format!("and what it held cannot be taken over ({error}); restart orderbell")));
+            }
+        }
+        self.reader.close();
+        let Some(Opened { connection, files, lock }) = self.opened.take() else { return Ok(()) };
+        drop((connection, files));
+        set_aside_log(&lock.path).map_err(|error| stuck(&format!("and cannot be set aside: {error}")))?;
+        let reopened = self.place.reopen(&lock).map_err(|failure| failure.into_error().to_string());
+        let (connection, files) = reopened.map_err(|error| stuck(&error))?;
+        self.reader.reopen(&lock.path).map_err(|error| stuck(&error.to_string()))?;
+        self.opened = Some(Opened { connection, files, lock });
+        tracing::warn!(
+            "the write-ahead log of {path} was removed or replaced under the daemon; nothing was lost, and it was made anew"
+        );
+        Ok(())
+    }
+
+    /// Says in the log what has changed, once.
+    fn say(&self, found: Result<(), String>) {
+        let before = self.status.borrow().clone();
+        let status = match (found, before) {
+            (Ok(()), Status::Ready(_)) => return,
+            (Err(reason), Status::Wrong(before)) if reason == before => return,
+            (Ok(()), Status::Wrong(reason)) => Status::Ready(Some(reason)),
+            (Err(reason), _) => Status::Wrong(reason),
+        };
+        match &status {
+            Status::Ready(_) => tracing::info!("the database is right again; webhooks are taken and messages go out"),
+            Status::Wrong(reason) => {
+                tracing::error!("nothing can be stored, so webhooks are answered 503 and no message goes out: {reason}")
+            }
+        }
+        self.status.send_replace(status);
+    }
+}
+
+fn reason(wrong: Wrong) -> String {
+    match wrong {
+        Wrong::Database(reason) => reason,
+        Wrong::Log => "the write-ahead log was removed or replaced at this moment".to_owned(),
+    }
+}
+
+/// What stands in the place of the log when nobody has it open is no log of this store, and would be taken for it.
+fn set_aside_log(database: &Path) -> std::io::Result<()> {
+    let beside = |ending: &str| {
+        let mut name = database.as_os_str().to_owned();
+        name.push(ending);
+        PathBuf::from(name)
+    };
+    let log = beside("-wal");
+    match std::fs::metadata(&log) {
+        Ok(found) if found.len() > 0 => std::fs::rename(log, beside("-wal.aside")),
+        _ => Ok(()),
+    }
+}

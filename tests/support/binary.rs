@@ -1,0 +1,150 @@
+//! The built program itself as a daemon of its own process: it can be killed at any moment, and what it logs is in a file.
+
+use std::fs::File;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::Child;
+use std::process::Command;
+use std::process::ExitStatus;
+use std::process::Stdio;
+use std::time::Duration;
+use std::time::Instant;
+
+use rusqlite::Connection;
+use tokio::net::TcpListener;
+
+use crate::support::Answer;
+use crate::support::TOO_LONG;
+use crate::support::get;
+use crate::support::keeta;
+use crate::support::request;
+
+/// A running `orderbell serve`; dropping it kills it.
+pub struct Program {
+    child: Child,
+    pub address: SocketAddr,
+    log: PathBuf,
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A configuration with the source `keeta` and its store at `store`, relative to the folder.
+pub fn configuration(address: SocketAddr, store: &str, text: &str) -> String {
+    format!(
+        "timezone = \"Asia/Riyadh\"\ncurrency = \"SAR\"\n[server]\nlisten = \"{address}\"\npublic_url = \"{}\"\n[store]\nurl = \"sqlite:{store}\"\n{}\n{text}",
+        keeta::PUBLIC,
+        keeta::source("keeta", ""),
+    )
+}
+
+impl Program {
+    /// Starts the program on a free port, with its configuration and log in `folder`, and waits until it answers.
+    pub async fn start(folder: &Path, store: &str, text: &str) -> Self {
+        let mut program = Self::spawn(folder, store, text).await;
+        let begun = Instant::now();
+        while tokio::net::TcpStream::connect(program.address).await.is_err() {
+            let ended = program.child.try_wait().expect("a child");
+            assert!(ended.is_none(), "the daemon ended by itself: {ended:?}\n{}", program.log());
+            assert!(begun.elapsed() < TOO_LONG, "the daemon does not listen: {}", program.log());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!(get(program.address, "/healthz").await.status, 200);
+        program
+    }
+
+    /// As [`Program::start`], without waiting for anything.
+    pub async fn spawn(folder: &Path, store: &str, text: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        drop(listener);
+        std::fs::write(folder.join("orderbell.toml"), configuration(address, store, text)).expect("written");
+        let log = folder.join("log.txt");
+        let child = Command::new(env!("CARGO_BIN_EXE_orderbell"))
+            .args(["--config", "orderbell.toml", "serve"])
+            .current_dir(folder)
+            .stdout(Stdio::null())
+            .stderr(File::create(&log).expect("a log"))
+            .spawn()
+            .expect("the program starts");
+        Self { child, address, log }
+    }
+
+    pub async fn post(&self, body: &[u8]) -> Answer {
+        request(self.address, "POST", "/hooks/keeta", body).await
+    }
+
+    /// Posts a body that must be acknowledged.
+    pub async fn acknowledged(&self, body: &[u8]) {
+        let answer = self.post(body).await;
+        assert_eq!((answer.status, answer.body.as_str()), (200, keeta::RECEIVED), "{}", self.log());
+    }
+
+    /// Posts a body until it is acknowledged.
+    pub async fn until_acknowledged(&self, body: &[u8]) {
+        let begun = Instant::now();
+        loop {
+            let answer = self.post(body).await;
+            if answer.status == 200 {
+                return;
+            }
+            assert_eq!(answer.status, 503, "{answer:?}");
+            assert!(begun.elapsed() < TOO_LONG, "it was never acknowledged: {}", self.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Everything that it has logged.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Waits until the log has these words.
+    pub async fn until_logged(&self, words: &str) {
+        let begun = Instant::now();
+        while !self.log().contains(words) {
+            assert!(begun.elapsed() < TOO_LONG, "the log does not say {words:?}: {}", self.log());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Ends it with SIGKILL.
+    pub fn kill(mut self) {
+        self.child.kill().expect("killed");
+        self.child.wait().expect("gone");
+    }
+
+    /// Ends it with SIGTERM.
+    pub async fn stop(mut self) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().expect("kill").success());
+        let status = self.ended().await;
+        assert!(status.success(), "{status}: {}", self.log());
+    }
+
+    /// Waits until it has ended by itself.
+    pub async fn ended(&mut self) -> ExitStatus {
+        let begun = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().expect("a child") {
+                return status;
+            }
+            assert!(begun.elapsed() < TOO_LONG, "it does not end: {}", self.log());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+/// The numbers of the orders of which the store holds an event.
+pub fn orders(store: &Path) -> Vec<u64> {
+    let connection = Connection::open(store).expect("the store opens");
+    let sql = "SELECT DISTINCT order_number FROM events WHERE order_number IS NOT NULL ORDER BY seq";
+    let mut select = connection.prepare(sql).expect("a statement");
+    let numbers = select.query_map([], |row| row.get::<_, String>(0)).expect("rows");
+    numbers.map(|number| number.expect("a number").parse().expect("digits")).collect()
+}
