@@ -276,7 +276,7 @@ async fn a_lock_file_that_is_removed_is_made_again_by_the_daemon_that_runs() {
     })
     .await;
     program.acknowledged(&keeta::placed(1, Timestamp::now())).await;
-    let mut second = Program::spawn(folder.path(), "bell.db", "").await;
+    let mut second = Program::spawn(folder.path(), "bell.db", "");
     assert!(!second.ended().await.success(), "a second daemon starts");
     assert!(second.log().contains("in use by another orderbell daemon"), "{}", second.log());
 }

@@ -82,6 +82,8 @@ pub enum Topic {
     Report,
     /// The database's files were not the right ones for a while.
     Store,
+    /// Something is missing in the database that was there before.
+    Loss,
 }
 
 impl Topic {
@@ -122,6 +124,7 @@ impl Topic {
             Topic::Unrouted => "unrouted",
             Topic::Report => "report",
             Topic::Store => "store",
+            Topic::Loss => "loss",
         }
     }
 }

@@ -1,4 +1,5 @@
 //! What befell the store's files reaches the operator when it is over: before, nothing can be stored, and only the log says it.
+//! So does what a start has found to be missing.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use crate::flow::Clock;
 use crate::flow::notice::Notices;
 use crate::flow::notice::Topic;
 use crate::store::sqlite::Sqlite;
+use crate::store::sqlite::last_known::Loss;
 use crate::store::sqlite::writer::Status;
 
 /// A notice that could not be stored is tried again after so long.
@@ -21,10 +23,11 @@ const AGAIN: Duration = Duration::from_secs(1);
 pub async fn watch(store: Arc<Sqlite>, notices: Notices, clock: Clock, shutdown: CancellationToken) {
     let mut status = store.status();
     let mut log = OutageLog::default();
+    tell_loss(&store, &notices, clock.now()).await;
     log.note(status.borrow_and_update().clone(), clock.now());
     loop {
         let due = async {
-            match log.unsent.is_empty() {
+            match log.unsent.is_empty() && store.loss().is_none() {
                 true => std::future::pending().await,
                 false => tokio::time::sleep(AGAIN).await,
             }
@@ -38,6 +41,7 @@ pub async fn watch(store: Arc<Sqlite>, notices: Notices, clock: Clock, shutdown:
             () = due => {}
             () = shutdown.cancelled() => return,
         }
+        tell_loss(&store, &notices, clock.now()).await;
         while let Some(notice) = log.unsent.front() {
             let occasion = notice.since.map(|since| since.to_string()).unwrap_or_default();
             match notices.store(Topic::Store, notice.clone(), &occasion, clock.now()).await {
@@ -45,6 +49,16 @@ pub async fn watch(store: Arc<Sqlite>, notices: Notices, clock: Clock, shutdown:
                 Err(_) => break,
             }
         }
+    }
+}
+
+/// The note beside the database remembers what was not told until the notice is stored.
+async fn tell_loss(store: &Sqlite, notices: &Notices, now: Timestamp) {
+    let Some(Loss { found, from, until }) = store.loss() else { return };
+    let occasion = until.or(from).map(|at| at.to_string()).unwrap_or_default();
+    let notice = Notice { detail: Some(found), since: from, last_at: until, ..Notice::default() };
+    if notices.store(Topic::Loss, notice, &occasion, now).await.is_ok() {
+        store.forget_loss();
     }
 }
 

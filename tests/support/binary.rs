@@ -12,11 +12,12 @@ use std::time::Duration;
 use std::time::Instant;
 
 use rusqlite::Connection;
-use tokio::net::TcpListener;
+use tokio::io::AsyncReadExt;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 
 use crate::support::Answer;
 use crate::support::TOO_LONG;
-use crate::support::get;
 use crate::support::keeta;
 use crate::support::request;
 
@@ -29,6 +30,9 @@ pub struct Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", self.log());
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -46,23 +50,37 @@ pub fn configuration(address: SocketAddr, store: &str, text: &str) -> String {
 impl Program {
     /// Starts the program on a free port, with its configuration and log in `folder`, and waits until it answers.
     pub async fn start(folder: &Path, store: &str, text: &str) -> Self {
-        let mut program = Self::spawn(folder, store, text).await;
-        let begun = Instant::now();
-        while tokio::net::TcpStream::connect(program.address).await.is_err() {
-            let ended = program.child.try_wait().expect("a child");
-            assert!(ended.is_none(), "the daemon ended by itself: {ended:?}\n{}", program.log());
-            assert!(begun.elapsed() < TOO_LONG, "the daemon does not listen: {}", program.log());
-            tokio::time::sleep(Duration::from_millis(5)).await;
+        match Self::try_start(folder, store, text).await {
+            Ok(program) => program,
+            Err((status, log)) => panic!("the daemon ended by itself: {status}\n{log}"),
         }
-        assert_eq!(get(program.address, "/healthz").await.status, 200);
-        program
     }
 
-    /// As [`Program::start`], without waiting for anything.
-    pub async fn spawn(folder: &Path, store: &str, text: &str) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = listener.local_addr().expect("an address");
-        drop(listener);
+    /// As [`Program::start`]; answers how it ended and what it logged where it does not start.
+    pub async fn try_start(folder: &Path, store: &str, text: &str) -> Result<Self, (ExitStatus, String)> {
+        let mut program = Self::spawn(folder, store, text);
+        let begun = Instant::now();
+        loop {
+            if let Some(status) = program.child.try_wait().expect("a child") {
+                return Err((status, program.log()));
+            }
+            // It says where it listens, and then opens its store.
+            let log = program.log();
+            let address = log.split("taken at http://").nth(1).and_then(|rest| rest.split('/').next());
+            if let Some(address) = address.and_then(|address| address.parse().ok()) {
+                program.address = address;
+                if is_alive(address).await {
+                    return Ok(program);
+                }
+            }
+            assert!(begun.elapsed() < TOO_LONG, "the daemon does not answer: {log}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// As [`Program::start`], without waiting for anything; its address is not known.
+    pub fn spawn(folder: &Path, store: &str, text: &str) -> Self {
+        let address = SocketAddr::from(([127, 0, 0, 1], 0));
         std::fs::write(folder.join("orderbell.toml"), configuration(address, store, text)).expect("written");
         let log = folder.join("log.txt");
         let child = Command::new(env!("CARGO_BIN_EXE_orderbell"))
@@ -138,6 +156,14 @@ impl Program {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
+}
+
+/// Whether somebody answers there. Who is about to end answers nothing, or cuts the connection.
+async fn is_alive(address: SocketAddr) -> bool {
+    let Ok(mut stream) = TcpStream::connect(address).await else { return false };
+    let mut answer = [0; 15];
+    let asked = stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: bell\r\nConnection: close\r\n\r\n").await;
+    asked.is_ok() && stream.read_exact(&mut answer).await.is_ok() && answer == *b"HTTP/1.1 200 OK"
 }
 
 /// The numbers of the orders of which the store holds an event.

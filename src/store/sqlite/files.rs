@@ -6,6 +6,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use crate::store::sqlite::lock::{Identity, Lock};
+use crate::store::sqlite::wal;
 
 /// What is wrong with the files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,9 +37,7 @@ impl Files {
     /// One of them is not there.
     pub fn of(path: &Path, lock: &Lock) -> io::Result<Self> {
         let beside = |ending: &str| {
-            let mut name = lock.path.as_os_str().to_owned();
-            name.push(ending);
-            let path = PathBuf::from(name);
+            let path = wal::beside(&lock.path, ending);
             Identity::at(&path).map(|(identity, _)| (path, identity))
         };
         let (log, index) = (beside("-wal")?, beside("-shm")?);

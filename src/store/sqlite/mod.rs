@@ -11,6 +11,7 @@ mod fallback;
 mod files;
 mod find;
 mod history;
+pub mod last_known;
 pub mod list;
 pub mod lock;
 mod opening;
@@ -26,9 +27,11 @@ mod report;
 mod rows;
 mod schema;
 mod troubles;
+mod wal;
 pub mod writer;
 
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use jiff::Timestamp;
@@ -47,6 +50,7 @@ use crate::store::StoreError;
 use crate::store::sqlite::commit::Job;
 use crate::store::sqlite::commit::Reply;
 use crate::store::sqlite::commit::simple;
+use crate::store::sqlite::last_known::Loss;
 use crate::store::sqlite::opening::Failure;
 use crate::store::sqlite::opening::PATIENCE;
 use crate::store::sqlite::opening::Place;
@@ -66,6 +70,7 @@ pub struct Sqlite {
     writer: mpsc::Sender<Job>,
     reader: Reader,
     status: watch::Receiver<Status>,
+    loss: Arc<Mutex<Option<Loss>>>,
     /// Hears when the writer thread has ended and let go of the file.
     ended: oneshot::Receiver<()>,
 }
@@ -88,7 +93,7 @@ impl Sqlite {
     /// As [`Sqlite::open`].
     pub fn open_within(path: &Path, now: Timestamp, max_pages: u32) -> Result<Self, StoreError> {
         schema::refuse_faulty_sqlite()?;
-        let place = Place { path: path.to_owned(), max_pages };
+        let mut place = Place { path: path.to_owned(), max_pages, before: None };
         let (opened, status) = match place.open(now, PATIENCE) {
             Ok(opened) => (Some(opened), Status::Ready(None)),
             Err(Failure::Later(reason)) => {
@@ -108,13 +113,14 @@ impl Sqlite {
         let (status, seen) = watch::channel(status);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         let runtime = runtime.map_err(|error| StoreError::Unavailable(format!("no timer for the store: {error}")))?;
-        let thread = Writer::new(place, opened, reader.clone(), status, now);
+        let loss = Arc::new(Mutex::new(opened.as_ref().and_then(|opened| opened.loss.clone())));
+        let thread = Writer::new(place, opened, reader.clone(), status, loss.clone(), now);
         spawn("store-write", move || {
             // Until its end no second daemon may write beside this one.
             thread.run(jobs, &runtime);
             let _ = end.send(());
         })?;
-        Ok(Self { writer, reader, status: seen, ended })
+        Ok(Self { writer, reader, status: seen, loss, ended })
     }
 
     /// Returns when the store has been opened, which may take as long as the disk is full; at once where it was.
@@ -126,6 +132,16 @@ impl Sqlite {
     /// Whether the store's files can be used, and how that changes.
     pub fn status(&self) -> watch::Receiver<Status> {
         self.status.clone()
+    }
+
+    /// What may be missing, by what the last start of the store found, until the operator was notified of it.
+    pub fn loss(&self) -> Option<Loss> {
+        self.loss.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The operator was notified of what may be missing, so no later start says it again.
+    pub fn forget_loss(&self) {
+        *self.loss.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// Records an event, its repeat keys, its order, its ledger entries and its deliveries, in one commit.

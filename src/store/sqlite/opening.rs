@@ -3,15 +3,19 @@
 use std::error::Error;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode};
 
 use crate::store::StoreError;
 use crate::store::sqlite::files::Files;
+use crate::store::sqlite::last_known::{Found, LastKnown, Loss, Newest};
 use crate::store::sqlite::lock::Lock;
-use crate::store::sqlite::{deliver, keep_statements, schema, unavailable, unopened};
+use crate::store::sqlite::wal::Inspection;
+use crate::store::sqlite::{deliver, keep_statements, schema, unavailable, unopened, wal};
 
 /// Checkpoints every so many pages: a thousand is slower, sixteen thousand stalls.
 const CHECKPOINT_PAGES: i64 = 4000;
@@ -19,6 +23,9 @@ const CHECKPOINT_PAGES: i64 = 4000;
 pub const PATIENCE: Duration = Duration::from_secs(2);
 /// And how long while it has waited for so long in vain: what is queued behind must not wait in series.
 pub const SHORT_PATIENCE: Duration = Duration::from_millis(50);
+
+/// How long the database is looked through at the start, at most.
+const CHECK_FOR: Duration = Duration::from_secs(2);
 
 /// Why the store is not open.
 #[derive(Debug)]
@@ -97,12 +104,13 @@ pub fn damaged(path: &Path, found: &str) -> StoreError {
 }
 
 /// What it takes to open the store, also a second time.
-#[derive(Clone)]
 pub struct Place {
     /// As it is configured.
     pub path: PathBuf,
     /// The file grows no further, in pages of 4 KiB.
     pub max_pages: u32,
+    /// What was found at the first try; a later one finds what that one left.
+    pub before: Option<(Found, Inspection)>,
 }
 
 /// An open store.
@@ -111,20 +119,63 @@ pub struct Opened {
     pub connection: Connection,
     pub files: Files,
     pub lock: Lock,
+    pub last_known: LastKnown,
+    /// What may be missing, as far as the operator was not notified of it.
+    pub loss: Option<Loss>,
 }
 
 impl Place {
-    /// Opens the file, or makes it; brings its schema up to date, and takes up what a crash left under way.
+    /// Opens the file, or makes it; sees whether something is missing; brings the schema up to date, and takes up what a crash
+    /// left under way.
     ///
     /// # Errors
     /// [`Failure`].
-    pub fn open(&self, now: Timestamp, patience: Duration) -> Result<Opened, Failure> {
+    pub fn open(&mut self, now: Timestamp, patience: Duration) -> Result<Opened, Failure> {
+        let found = match std::fs::metadata(&self.path) {
+            Ok(found) if found.len() > 0 => Found::There,
+            Ok(_) => Found::Empty,
+            Err(_) => Found::Missing,
+        };
         let lock = Lock::take(&self.path)?;
+        let (found, log) = self.inspect(found, &lock)?;
         let (mut connection, files) = self.connect(&lock, patience)?;
+        refuse_damaged(&mut connection, &self.path)?;
         schema::migrate(&mut connection, &self.path)?;
-        deliver::take_up(&connection, now).map_err(|error| Failure::of_sqlite(&self.path, &error))?;
+        let of_sqlite = |error: rusqlite::Error| Failure::of_sqlite(&self.path, &error);
+        let newest = Newest::of(&connection).map_err(of_sqlite)?;
+        let mut last_known = LastKnown::read(&lock.path);
+        let loss = last_known.compare(&newest, found, log);
+        deliver::take_up(&connection, now).map_err(of_sqlite)?;
         self.limit(&connection)?;
-        Ok(Opened { connection, files, lock })
+        if let Some(loss) = &loss {
+            let (from, until) = (said(loss.from, "the beginning"), said(loss.until, "now"));
+            tracing::error!("events may be missing, from {from} to {until}: {}", loss.found);
+            last_known.renew(newest, Some(loss.clone()));
+        }
+        Ok(Opened { connection, files, lock, last_known, loss })
+    }
+
+    /// How the files are found before SQLite looks at them.
+    fn inspect(&mut self, found: Found, lock: &Lock) -> Result<(Found, Inspection), Failure> {
+        if let Some(before) = self.before {
+            return Ok(before);
+        }
+        let unreadable = |error: io::Error| Failure::of_io(&self.path, "read", &error);
+        let mut log = wal::inspect(&lock.path).map_err(unreadable)?;
+        if found != Found::There {
+            // SQLite would delete the log of a database that is not there.
+            let has_log = std::fs::metadata(wal::beside(&lock.path, "-wal")).is_ok_and(|log| log.len() > 0);
+            log = Inspection { is_damaged: has_log || log.is_damaged, is_useless: has_log, ..log };
+        }
+        if log.is_useless {
+            wal::set_aside(&lock.path).map_err(unreadable)?;
+            tracing::warn!(
+                "the write-ahead log of {} is of no use to it and is kept as {0}-wal.aside",
+                lock.path.display()
+            );
+        }
+        self.before = Some((found, log));
+        Ok((found, log))
     }
 
     /// Opens the file once more, under the locks that are held.
@@ -147,6 +198,37 @@ impl Place {
         let limited = connection.pragma_update(None, "max_page_count", self.max_pages);
         limited.map_err(|error| Failure::of_sqlite(&self.path, &error))
     }
+}
+
+fn said(at: Option<Timestamp>, otherwise: &str) -> String {
+    at.map_or_else(|| otherwise.to_owned(), |at| format!("{at:.0}"))
+}
+
+/// Looks through the database for as long as that may take.
+fn refuse_damaged(connection: &mut Connection, path: &Path) -> Result<(), Failure> {
+    // Until it is known to be sound, closing it must not write what the log holds into it.
+    let keeps_log = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+    connection.set_db_config(keeps_log, true).map_err(|error| Failure::of_sqlite(path, &error))?;
+    let (done, is_done) = std::sync::mpsc::channel::<()>();
+    let handle = connection.get_interrupt_handle();
+    let timer = std::thread::spawn(move || {
+        if is_done.recv_timeout(CHECK_FOR) == Err(RecvTimeoutError::Timeout) {
+            handle.interrupt();
+        }
+    });
+    let found = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
+    drop(done);
+    // After it nothing else is interrupted.
+    let _ = timer.join();
+    match found {
+        Ok(found) if found == "ok" => {}
+        Ok(found) => return Err(Failure::Never(damaged(path, &found))),
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => {
+            tracing::info!("the database is too large to be looked through at the start");
+        }
+        Err(error) => return Err(Failure::of_sqlite(path, &error)),
+    }
+    connection.set_db_config(keeps_log, false).map(drop).map_err(|error| Failure::of_sqlite(path, &error))
 }
 
 /// The connection that writes.

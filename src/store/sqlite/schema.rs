@@ -35,10 +35,13 @@ pub fn refuse_faulty_sqlite() -> Result<(), StoreError> {
 pub fn migrate(connection: &mut Connection, path: &Path) -> Result<(), Failure> {
     refuse_newer(connection).map_err(Failure::Never)?;
     // A newer version may have added what an older one can live with; the floor above says when it cannot.
-    migrations::migrations::runner().set_abort_missing(false).run(connection).map(drop).map_err(|error| {
-        let text = format!("the schema cannot be brought up to date: {error}");
-        Failure::of_migration(path, StoreError::Unavailable(text), &error)
-    })
+    // All in one transaction: a crash between a migration and the row that says so would leave a store that never opens.
+    migrations::migrations::runner().set_abort_missing(false).set_grouped(true).run(connection).map(drop).map_err(
+        |error| {
+            let text = format!("the schema cannot be brought up to date: {error}");
+            Failure::of_migration(path, StoreError::Unavailable(text), &error)
+        },
+    )
 }
 
 fn refuse_newer(connection: &Connection) -> Result<(), StoreError> {

@@ -2,7 +2,7 @@
 //! the right ones, and in a quiet moment it empties the write-ahead log, so that the main file holds almost everything.
 
 use std::panic::AssertUnwindSafe;
-use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
@@ -12,9 +12,10 @@ use tokio::sync::{mpsc, watch};
 use crate::store::StoreError;
 use crate::store::sqlite::commit::{Ended, Job};
 use crate::store::sqlite::files::Wrong;
+use crate::store::sqlite::last_known::{Loss, Newest};
 use crate::store::sqlite::opening::{Opened, PATIENCE, Place, SHORT_PATIENCE};
 use crate::store::sqlite::read::Reader;
-use crate::store::sqlite::{commit, opening};
+use crate::store::sqlite::{commit, opening, wal};
 
 /// How many jobs share a transaction at most.
 const GROUP: usize = 1024;
@@ -49,6 +50,10 @@ pub struct Writer {
     emptied_at: Instant,
     /// Another program holds the write lock.
     is_locked: bool,
+    /// What may be missing, as far as the operator was not notified of it.
+    loss: Arc<Mutex<Option<Loss>>>,
+    /// Something was committed since the last sequence numbers were noted.
+    is_unnoted: bool,
 }
 
 impl Writer {
@@ -57,6 +62,7 @@ impl Writer {
         opened: Option<Opened>,
         reader: Reader,
         status: watch::Sender<Status>,
+        loss: Arc<Mutex<Option<Loss>>>,
         now: Timestamp,
     ) -> Self {
         let begun = Instant::now();
@@ -72,6 +78,8 @@ impl Writer {
             tried_at: None,
             emptied_at: begun,
             is_locked: false,
+            loss,
+            is_unnoted: true,
         }
     }
 
@@ -96,6 +104,7 @@ impl Writer {
                 self.look();
             }
         }
+        self.note();
         if let Some(opened) = self.opened.take() {
             // Then a copy of the one file is a copy of everything. An error leaves the log in place, where it is just as safe.
             let _ = opening::checkpoint(&opened.connection, PATIENCE);
@@ -106,13 +115,14 @@ impl Writer {
         if let Err(error) = self.check() {
             return commit::refuse(group, &error);
         }
-        let Some(Opened { connection, files, lock }) = &mut self.opened else { return };
+        let Some(Opened { connection, files, lock, .. }) = &mut self.opened else { return };
         let confirm = |_: &_| files.check(lock).map_err(|wrong| StoreError::Unavailable(reason(wrong)));
         // A job that panics takes its group along: their senders hear that the store is unavailable, and nothing is kept.
         let committed = std::panic::catch_unwind(AssertUnwindSafe(|| commit::commit(connection, group, confirm)));
         let is_locked = match committed {
             Ok(ended) => {
                 self.has_news |= ended == Ended::Committed;
+                self.is_unnoted |= ended == Ended::Committed;
                 ended == Ended::Locked
             }
             Err(_) => {
@@ -167,6 +177,24 @@ impl Writer {
             (Ok(()), Err(wrong)) => Err(reason(wrong)),
         };
         self.say(checked);
+        self.note();
+    }
+
+    /// Notes the last sequence numbers beside the database, once a second at most.
+    fn note(&mut self) {
+        let is_ready = matches!(&*self.status.borrow(), Status::Ready(_));
+        let Some(opened) = self.opened.as_mut().filter(|_| is_ready) else { return };
+        let loss = self.loss.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if !self.is_unnoted && !opened.last_known.differs(loss.as_ref()) {
+            return;
+        }
+        match Newest::of(&opened.connection) {
+            Ok(newest) => {
+                opened.last_known.renew(newest, loss);
+                self.is_unnoted = false;
+            }
+            Err(error) => tracing::debug!(%error, "the last sequence numbers cannot be read"),
+        }
     }
 
     /// Whether something can be stored now.
@@ -193,6 +221,7 @@ impl Writer {
         let opened = self.place.open(now, SHORT_PATIENCE).and_then(|opened| {
             self.reader.reopen(&opened.lock.path).map_err(opening::Failure::Never)?;
             let _ = opened.connection.busy_timeout(PATIENCE);
+            self.loss.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&opened.loss);
             Ok(opened)
         });
         let opened = opened.map(|opened| self.opened = Some(opened));
@@ -217,13 +246,14 @@ impl Writer {
             }
         }
         self.reader.close();
-        let Some(Opened { connection, files, lock }) = self.opened.take() else { return Ok(()) };
+        let Some(Opened { connection, files, lock, last_known, loss }) = self.opened.take() else { return Ok(()) };
         drop((connection, files));
-        set_aside_log(&lock.path).map_err(|error| stuck(&format!("and cannot be set aside: {error}")))?;
+        // What stands there when nobody has it open is no log of this store, and would be taken for it.
+        wal::set_aside(&lock.path).map_err(|error| stuck(&format!("and cannot be set aside: {error}")))?;
         let reopened = self.place.reopen(&lock).map_err(|failure| failure.into_error().to_string());
         let (connection, files) = reopened.map_err(|error| stuck(&error))?;
         self.reader.reopen(&lock.path).map_err(|error| stuck(&error.to_string()))?;
-        self.opened = Some(Opened { connection, files, lock });
+        self.opened = Some(Opened { connection, files, lock, last_known, loss });
         tracing::warn!(
             "the write-ahead log of {path} was removed or replaced under the daemon; nothing was lost, and it was made anew"
         );
@@ -253,19 +283,5 @@ fn reason(wrong: Wrong) -> String {
     match wrong {
         Wrong::Database(reason) => reason,
         Wrong::Log => "the write-ahead log was removed or replaced at this moment".to_owned(),
-    }
-}
-
-/// What stands in the place of the log when nobody has it open is no log of this store, and would be taken for it.
-fn set_aside_log(database: &Path) -> std::io::Result<()> {
-    let beside = |ending: &str| {
-        let mut name = database.as_os_str().to_owned();
-        name.push(ending);
-        PathBuf::from(name)
-    };
-    let log = beside("-wal");
-    match std::fs::metadata(&log) {
-        Ok(found) if found.len() > 0 => std::fs::rename(log, beside("-wal.aside")),
-        _ => Ok(()),
     }
 }
