@@ -1,5 +1,6 @@
-//! The real daemon is killed with SIGKILL at random moments under load: what it acknowledged is delivered after the restart,
-//! and arrives twice only where the answer was lost.
+//! The real daemon is killed with SIGKILL at random moments under load, and in some rounds its database is moved away or
+//! replaced before, or the write-ahead log removed: what it acknowledged is delivered after the restart, and arrives twice only
+//! where the answer was lost.
 //!
 //! `ORDERBELL_CRASH_ROUNDS` sets how many rounds there are; 20 without it. The seed of the moments is printed.
 
@@ -8,6 +9,7 @@ use std::collections::BTreeSet;
 use std::collections::btree_map::Entry;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::path::PathBuf;
 use std::process::Child;
 use std::process::Command;
 use std::process::Stdio;
@@ -122,9 +124,47 @@ async fn send(address: SocketAddr, seeds: Arc<Mutex<u64>>, acknowledged: Arc<Mut
             Ok(read) if answer[..read].starts_with(b"HTTP/1.1 200") => {
                 acknowledged.lock().expect("no panic elsewhere").insert(seed);
             }
+            // While the database is away; the next one is another order.
+            Ok(read) if answer[..read].starts_with(b"HTTP/1.1 503") => {}
             Ok(read) if read > 0 => panic!("{}", String::from_utf8_lossy(&answer[..read])),
             _ => return,
         }
+    }
+}
+
+/// What befalls the database in a round, by its number.
+async fn mishap(round: u32, store: &Path, chance: &mut u64) {
+    let beside = |ending: &str| PathBuf::from(format!("{}{ending}", store.display()));
+    let a_moment = Duration::from_millis(20 + draw(chance) % 100);
+    match round % 5 {
+        1 => {
+            std::fs::rename(store, beside(".away")).expect("moved away");
+            tokio::time::sleep(a_moment).await;
+            std::fs::rename(beside(".away"), store).expect("moved back");
+            tokio::time::sleep(a_moment).await;
+        }
+        2 => {
+            std::fs::rename(store, beside(".away")).expect("moved away");
+            std::fs::write(store, "another file").expect("written");
+            tokio::time::sleep(a_moment).await;
+            std::fs::rename(beside(".away"), store).expect("moved back");
+            tokio::time::sleep(a_moment).await;
+        }
+        // It is killed while the database is away; only then is it moved back.
+        3 => std::fs::rename(store, beside(".away")).expect("moved away"),
+        4 => {
+            std::fs::remove_file(beside("-wal")).expect("removed");
+            if draw(chance) % 2 == 0 {
+                std::fs::remove_file(beside("-shm")).expect("removed");
+            }
+            let begin = Instant::now();
+            while !beside("-wal").exists() || !beside("-shm").exists() {
+                assert!(begin.elapsed() < Duration::from_secs(30), "the log is not made anew");
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            tokio::time::sleep(a_moment).await;
+        }
+        _ => {}
     }
 }
 
@@ -183,14 +223,28 @@ async fn every_acknowledged_webhook_survives_sigkill() {
     std::fs::write(folder.path().join("orderbell.toml"), configuration(address, &far_sides)).expect("written");
     let seeds = Arc::new(Mutex::new(0));
     let acknowledged: Arc<Mutex<BTreeSet<u64>>> = Arc::default();
-    for _ in 0..rounds {
+    let store = folder.path().join("orderbell.db");
+    for round in 0..rounds {
         let mut daemon = start(folder.path());
         drop(connected(address, &mut daemon).await);
         let senders: Vec<_> =
             (0..SENDERS).map(|_| tokio::spawn(send(address, seeds.clone(), acknowledged.clone()))).collect();
         tokio::time::sleep(Duration::from_millis(20 + draw(&mut chance) % 300)).await;
+        if round % 5 != 0 {
+            // Before, it might not have opened its database.
+            let taken = || acknowledged.lock().expect("no panic elsewhere").len();
+            let (before, begin) = (taken(), Instant::now());
+            while taken() == before {
+                assert!(begin.elapsed() < Duration::from_secs(30), "nothing is acknowledged");
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            mishap(round, &store, &mut chance).await;
+        }
         daemon.kill().expect("killed");
         daemon.wait().expect("gone");
+        if round % 5 == 3 {
+            std::fs::rename(folder.path().join("orderbell.db.away"), &store).expect("moved back");
+        }
         for sender in senders {
             sender.await.expect("a sender met something else than a dead daemon");
         }
