@@ -55,12 +55,14 @@ async fn with_one_order(scene: &Scene) -> Daemon {
     daemon
 }
 
+/// What happens to the files.
+type Mishap = (&'static str, fn(&Path));
 /// What takes the database away, and what puts it back.
-type Mishap = (&'static str, fn(&Path), fn(&Path));
+type Absence = (&'static str, fn(&Path), fn(&Path));
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_is_moved_away_is_answered_503_until_it_is_back() {
-    let cases: [Mishap; 3] = [
+    let cases: [Absence; 3] = [
         (
             "moved",
             |path| std::fs::rename(path, beside(path, ".away")).unwrap(),
@@ -113,12 +115,16 @@ async fn a_database_that_is_moved_away_is_answered_503_until_it_is_back() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_acknowledged_into_a_database_that_is_deleted_or_cut_short() {
-    let cases: [(&str, fn(&Path)); 3] = [
+    let cases: [Mishap; 4] = [
         ("deleted", |path| std::fs::remove_file(path).unwrap()),
         ("deleted with its log", |path| {
             for ending in ["", "-wal", "-shm"] {
                 std::fs::remove_file(beside(path, ending)).unwrap();
             }
+        }),
+        ("overwritten by something else", |path| {
+            let file = OpenOptions::new().write(true).open(path).unwrap();
+            std::os::unix::fs::FileExt::write_all_at(&file, &[b'x'; 5000], 0).unwrap();
         }),
         ("cut short", |path| OpenOptions::new().write(true).open(path).unwrap().set_len(8192).unwrap()),
     ];
@@ -176,7 +182,7 @@ async fn a_database_that_is_missing_is_noticed_and_said_without_any_webhook() {
 /// a kill.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_write_ahead_log_that_is_taken_away_loses_nothing_that_was_acknowledged() {
-    let cases: [(&str, fn(&Path)); 5] = [
+    let cases: [Mishap; 5] = [
         ("the log removed", |path| std::fs::remove_file(beside(path, "-wal")).unwrap()),
         ("the index removed", |path| std::fs::remove_file(beside(path, "-shm")).unwrap()),
         ("both removed", |path| {

@@ -154,6 +154,10 @@ impl Runner {
 
     /// Starts what may be sent now.
     pub async fn turn(&mut self) -> Next {
+        // What cannot be stored is not sent either; the store says what is wrong, once.
+        if !self.post.store.is_ready() {
+            return Next::Change;
+        }
         let (now, elapsed) = (self.post.clock.now(), self.post.clock.elapsed());
         self.fall_back(now).await;
         if self.room() == 0 {

@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 use crate::store::sqlite::lock::{Identity, Lock};
 use crate::store::sqlite::wal;
 
+/// With which each database begins.
+const MAGIC: &[u8] = b"SQLite format 3\0";
+
 /// What is wrong with the files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wrong {
@@ -24,6 +27,8 @@ pub struct Files {
     main: Identity,
     /// How large the main file was, in bytes; it shrinks only when the database does.
     size: u64,
+    /// How large the log is, in bytes: a command may have written to it.
+    pub log_size: u64,
     /// It was cut short: what is missing does not come back by itself.
     is_cut_short: bool,
     log: (PathBuf, Identity),
@@ -43,7 +48,7 @@ impl Files {
         let (log, index) = (beside("-wal")?, beside("-shm")?);
         let (main, size) = Identity::at(path)?;
         match main == Identity::of(&lock.database)? {
-            true => Ok(Self { path: path.to_owned(), main, size, is_cut_short: false, log, index }),
+            true => Ok(Self { path: path.to_owned(), main, size, log_size: 0, is_cut_short: false, log, index }),
             false => Err(io::Error::other("it was replaced at this moment")),
         }
     }
@@ -54,11 +59,15 @@ impl Files {
     /// [`Wrong`]: what is written now would be lost at the next start.
     pub fn check(&mut self, lock: &Lock) -> Result<(), Wrong> {
         self.check_main(lock).map_err(Wrong::Database)?;
-        let is_there =
-            |(path, identity): &(PathBuf, Identity)| Identity::at(path).is_ok_and(|(found, _)| found == *identity);
-        match is_there(&self.log) && is_there(&self.index) {
-            true => Ok(()),
-            false => Err(Wrong::Log),
+        let size_of = |(path, identity): &(PathBuf, Identity)| {
+            Identity::at(path).ok().filter(|(found, _)| found == identity).map(|(_, size)| size)
+        };
+        match (size_of(&self.log), size_of(&self.index)) {
+            (Some(size), Some(_)) => {
+                self.log_size = size;
+                Ok(())
+            }
+            _ => Err(Wrong::Log),
         }
     }
 
@@ -84,8 +93,9 @@ impl Files {
                 "another file stands in the place of the database {path}; put the right one back, or restart orderbell to use this one"
             ));
         }
-        // A person may have had SQLite give back what was free; then the header says so, too.
-        self.is_cut_short |= size < self.size && header_size(&lock.database).is_none_or(|said| size < said);
+        // A person may have had SQLite give back what was free; then the header says so, too. A file that begins otherwise was
+        // overwritten by something else.
+        self.is_cut_short |= header_size(&lock.database).is_none_or(|said| size < self.size && size < said);
         self.size = size;
         match self.is_cut_short {
             true => Err(format!("the database {path} was cut short or overwritten; {restart}")),
@@ -94,10 +104,10 @@ impl Files {
     }
 }
 
-/// How large the database is by its own header, in bytes.
+/// How large the database is by its own header, in bytes; `None` where there is none.
 fn header_size(database: &File) -> Option<u64> {
     let mut header = [0; 100];
-    database.read_exact_at(&mut header, 0).ok()?;
+    database.read_exact_at(&mut header, 0).ok().filter(|()| header.starts_with(MAGIC))?;
     let page_size = match u64::from(u16::from_be_bytes([header[16], header[17]])) {
         1 => 65_536,
         size => size,

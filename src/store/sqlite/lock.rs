@@ -173,8 +173,8 @@ fn locks_are_apart(file: &File) -> bool {
     /// NFS, SMB (three generations), 9P, FUSE, AFS, Coda, VirtualBox: the server decides, or a program in between.
     const SHARED: [u32; 9] =
         [0x6969, 0x517b, 0xff53_4d42, 0xfe53_4d42, 0x0102_1997, 0x6573_5546, 0x5346_414f, 0x7375_7245, 0x786f_4256];
-    rustix::fs::fstatfs(file)
-        .is_ok_and(|found| SHARED.iter().all(|kind| i64::from(*kind) != (found.f_type as i64 & 0xffff_ffff)))
+    // Its type differs by architecture; the numbers have 32 bits.
+    rustix::fs::fstatfs(file).is_ok_and(|found| !SHARED.contains(&(found.f_type as u32)))
 }
 
 /// Elsewhere they are one kind, and SQLite's would never be granted.

@@ -134,6 +134,11 @@ impl Sqlite {
         self.status.clone()
     }
 
+    /// Whether the store's files can be used now.
+    pub fn is_ready(&self) -> bool {
+        matches!(&*self.status.borrow(), Status::Ready(_))
+    }
+
     /// What may be missing, by what the last start of the store found, until the operator was notified of it.
     pub fn loss(&self) -> Option<Loss> {
         self.loss.lock().unwrap_or_else(PoisonError::into_inner).clone()

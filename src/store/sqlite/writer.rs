@@ -172,7 +172,10 @@ impl Writer {
         let Some(opened) = &mut self.opened else { return self.open() };
         let checked = match (opened.lock.renew(), opened.files.check(&opened.lock)) {
             (Err(error), _) => Err(format!("{error}; nothing more is stored here")),
-            (Ok(()), Ok(())) => Ok(()),
+            (Ok(()), Ok(())) => {
+                self.has_news |= opened.files.log_size > 0;
+                Ok(())
+            }
             (Ok(()), Err(Wrong::Log)) => self.take_up_log(),
             (Ok(()), Err(wrong)) => Err(reason(wrong)),
         };
