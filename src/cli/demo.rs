@@ -23,7 +23,7 @@ use crate::cli::log;
 use crate::cli::output;
 use crate::cli::report;
 use crate::cli::sandbox;
-use crate::cli::serve::stop_on_signal;
+use crate::cli::signals;
 use crate::config::Config;
 use crate::config::StoreUrl;
 use crate::config::settings::Rate;
@@ -61,7 +61,7 @@ struct Scene {
 }
 
 pub async fn run(demo: Demo) -> Result<(), Failure> {
-    log::start("warn,refinery_core=error")?;
+    let _log = log::start("warn,refinery_core=error")?;
     let folder = tempfile::tempdir().map_err(|error| Failure::Failed(format!("no folder for the store: {error}")))?;
     let far_listener = bind(example::SANDBOX).await?;
     let hooks = bind(example::SERVER).await?;
@@ -81,7 +81,7 @@ pub async fn run(demo: Demo) -> Result<(), Failure> {
     );
     far_sides.serve_mail(mail, sandbox::post(&config.channels));
     let shutdown = CancellationToken::new();
-    stop_on_signal(shutdown.clone())?;
+    signals::obey(shutdown.clone(), None)?;
     let mut news = far_sides.subscribe();
     let unheard = shutdown.clone();
     tokio::spawn(async move {

@@ -1,23 +1,49 @@
-//! The log of a command: on standard error, as `ORDERBELL_LOG` and `ORDERBELL_LOG_FORMAT` say.
+//! The log of a command: on standard error, as `ORDERBELL_LOG` and `ORDERBELL_LOG_FORMAT` say. Whatever becomes of standard
+//! error, the command goes on.
+
+mod writer;
 
 use std::env;
+use std::io;
 use std::io::IsTerminal;
+use std::panic;
+use std::panic::PanicHookInfo;
+use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::cli::Failure;
 use crate::cli::colour;
+use crate::cli::log::writer::Lines;
 use crate::config::problem::Colour;
+
+/// How long the end of a command waits for its last lines to be written.
+const LAST_LINES: Duration = Duration::from_secs(2);
+
+/// The running log; dropping it waits a moment for the last lines to be written.
+#[must_use]
+pub struct Log(Lines);
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        self.0.flush_within(LAST_LINES);
+    }
+}
 
 /// Starts the log. `default` is what is told where `ORDERBELL_LOG` does not say, as in `info` or
 /// `warn,orderbell::flow=debug`.
 ///
 /// # Errors
 /// [`Failure::Misused`] for a variable with a value that means nothing.
-pub fn start(default: &str) -> Result<(), Failure> {
+pub fn start(default: &str) -> Result<Log, Failure> {
     let filter = filter(variable("ORDERBELL_LOG")?.as_deref(), default)?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let lines = Lines::start(io::stderr(), say_lost);
+    let lines = lines.map_err(|error| Failure::Failed(format!("no thread for the log: {error}")))?;
+    let running = Log(lines.clone());
+    // Of a line that cannot be formatted, the library would speak on standard error by itself, and panic where it cannot.
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_target(false).log_internal_errors(false);
+    let log = log.with_writer(move || lines.clone());
     match variable("ORDERBELL_LOG_FORMAT")?.as_deref() {
         Some("json") => log.json().init(),
         None | Some("text") => log.with_ansi(colour(std::io::stderr().is_terminal()) == Colour::Always).init(),
@@ -27,7 +53,22 @@ pub fn start(default: &str) -> Result<(), Failure> {
             )));
         }
     }
-    Ok(())
+    panic::set_hook(Box::new(log_panic));
+    Ok(running)
+}
+
+fn say_lost(lost: u64, error: Option<&io::Error>) {
+    let reason = error.map_or_else(|| "nobody read it".to_owned(), io::Error::to_string);
+    tracing::error!(lost, reason, "log lines were lost, because the log could not be written");
+}
+
+/// Where it was, and what the code itself says of it. A text that was made at run time may hold anything, a buyer's name too,
+/// so it is left out.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let place = panic.location().map(ToString::to_string);
+    let said = panic.payload().downcast_ref::<&'static str>();
+    let thread = std::thread::current();
+    tracing::error!(place, said, thread = thread.name(), "internal error: a panic; please report it");
 }
 
 /// A variable of the environment; an empty one is as good as none.

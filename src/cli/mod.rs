@@ -20,6 +20,7 @@ mod report;
 mod sandbox;
 mod schema;
 mod serve;
+mod signals;
 mod simulate;
 mod store;
 mod test;
@@ -30,6 +31,7 @@ use std::io::IsTerminal;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::CommandFactory;
 use clap::Parser;
@@ -121,6 +123,11 @@ enum Failure {
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let file = &arguments.config;
+    // Nobody may read what a daemon says, and it must end all the same.
+    let complain = match arguments.command {
+        Command::Serve => output::complain_in_time,
+        _ => output::complain::<String>,
+    };
     let done = match arguments.command {
         Command::Demo(demo) => run(demo::run(demo)),
         Command::Serve => run(serve::run(file)),
@@ -144,15 +151,15 @@ pub fn main() -> ExitCode {
     match done {
         Ok(()) | Err(Failure::Unheard) => ExitCode::SUCCESS,
         Err(Failure::Failed(text)) => {
-            output::complain(format_args!("error: {text}\n"));
+            complain(format!("error: {text}\n"));
             ExitCode::from(1)
         }
         Err(Failure::Misused(text)) => {
-            output::complain(format_args!("error: {text}\n"));
+            complain(format!("error: {text}\n"));
             ExitCode::from(2)
         }
         Err(Failure::Configuration(problems)) => {
-            output::complain(problem::render(&problems, colour(std::io::stderr().is_terminal())));
+            complain(problem::render(&problems, colour(std::io::stderr().is_terminal())));
             ExitCode::from(2)
         }
     }
@@ -173,10 +180,16 @@ fn how_to_add(family: &str) -> String {
     format!("add a [{family}.NAME], as `orderbell init --source keeta --channel dingtalk` prints it")
 }
 
+/// What a command has left behind in the background, such as the look-up of a name, may take so long to end with it.
+const LEFT_BEHIND: Duration = Duration::from_secs(1);
+
 /// Runs an asynchronous command.
 fn run(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime.map_err(|error| Failure::Failed(format!("the runtime cannot be started: {error}")))?.block_on(command)
+    let runtime = runtime.map_err(|error| Failure::Failed(format!("the runtime cannot be started: {error}")))?;
+    let done = runtime.block_on(command);
+    runtime.shutdown_timeout(LEFT_BEHIND);
+    done
 }
 
 /// Reads the configuration; warnings go to standard error.

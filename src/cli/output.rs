@@ -5,9 +5,14 @@ use std::future::Future;
 use std::io;
 use std::io::ErrorKind;
 use std::io::Write;
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 use crate::cli::Failure;
+
+/// How long a complaint may take where it must not hold up the end of the process.
+const COMPLAINT: Duration = Duration::from_secs(2);
 
 /// Prints a text as it is.
 ///
@@ -31,8 +36,19 @@ pub fn line(text: impl Display) -> Result<(), Failure> {
 }
 
 /// Says on standard error why a command failed. Where nobody can read that, the exit code says it.
-pub fn complain(text: impl Display) {
+pub fn complain<T: Display>(text: T) {
     let _ = write!(io::stderr().lock(), "{text}");
+}
+
+/// As [`complain()`], and gives up after a moment where nobody reads.
+pub fn complain_in_time(text: String) {
+    let (done, waiting) = mpsc::channel();
+    thread::spawn(move || {
+        complain(text);
+        // Whoever waited may have given up.
+        let _ = done.send(());
+    });
+    let _ = waiting.recv_timeout(COMPLAINT);
 }
 
 /// Says on standard error what is waited for, when that takes longer than two seconds.

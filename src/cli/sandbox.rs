@@ -17,7 +17,7 @@ use crate::cli::Failure;
 use crate::cli::example;
 use crate::cli::log;
 use crate::cli::output;
-use crate::cli::serve::stop_on_signal;
+use crate::cli::signals;
 use crate::config;
 use crate::config::ConfiguredChannel;
 use crate::config::ConfiguredSource;
@@ -46,7 +46,7 @@ pub struct Sandbox {
 }
 
 pub async fn run(sandbox: Sandbox, file: &Path) -> Result<(), Failure> {
-    log::start("info")?;
+    let _log = log::start("info")?;
     let (channels, sources) = match file.exists() {
         // Without the secrets of the sources the rest plays all the same; only Keeta's signatures are not looked at then.
         true => (
@@ -67,7 +67,7 @@ pub async fn run(sandbox: Sandbox, file: &Path) -> Result<(), Failure> {
     output::line(format_args!("listening on http://{address}; `curl http://{address}/` tells what can be done here"))?;
     output::line(format_args!("mail is taken at smtp+plain://{mail}, and with STARTTLS at smtp://{mail}"))?;
     let shutdown = CancellationToken::new();
-    stop_on_signal(shutdown.clone())?;
+    signals::obey(shutdown.clone(), None)?;
     while let Some(Some(news)) = shutdown.run_until_cancelled(next(&mut news)).await {
         output::line(news)?;
     }
