@@ -10,9 +10,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use jiff::SignedDuration;
+use poem::Endpoint;
 use tokio::net::TcpListener;
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::app::reload::Reloader;
 use crate::app::reload::Watch;
@@ -32,6 +33,7 @@ use crate::flow::Current;
 use crate::flow::Wake;
 use crate::flow::far_clocks::FarClocks;
 use crate::flow::gallery::Gallery;
+use crate::flow::health::Health;
 use crate::flow::intake::Inlet;
 use crate::flow::intake::Intake;
 use crate::flow::intake::Reception;
@@ -46,6 +48,8 @@ use crate::flow::reports::Reports;
 use crate::flow::schedule;
 use crate::flow::store_health;
 use crate::flow::stranded;
+use crate::flow::supervisor::BeforeRun;
+use crate::flow::supervisor::Supervisor;
 use crate::flow::watch;
 use crate::flow::watch::DiskGauge;
 use crate::flow::watch::Instruments;
@@ -57,8 +61,9 @@ use crate::store::sqlite::Sqlite;
 use crate::web::hooks;
 use crate::web::server;
 use crate::web::server::Limits;
+use crate::web::server::Notes;
 
-/// Why the daemon does not start.
+/// Why the daemon does not start, or does not go on.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     #[error(transparent)]
@@ -67,6 +72,9 @@ pub enum StartError {
     Channel { channel: String, reason: String },
     #[error("the templates do not compile: {0}")]
     Templates(#[from] TemplateErrors),
+    /// It ran, and stopped by itself.
+    #[error("the task \"{task}\" ended again and again; the log says why")]
+    GivenUp { task: String },
 }
 
 /// The sockets, already bound: a test binds them to port 0.
@@ -86,7 +94,7 @@ impl Listeners {
 /// within ten seconds.
 ///
 /// # Errors
-/// [`StartError`]; once it runs it only ends by `shutdown`.
+/// [`StartError`]; once it runs it only ends by `shutdown`, or when a task cannot be kept running.
 pub async fn run(
     config: Config,
     listeners: Listeners,
@@ -94,7 +102,25 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> Result<(), StartError> {
     let (store, templates) = foundations(&config, &clock)?;
-    build(store, templates, config, listeners, clock, None, shutdown).await
+    let supervisor = Supervisor::new(clock.clone(), &shutdown);
+    build(store, templates, config, listeners, clock, None, supervisor).await
+}
+
+/// As [`run`] or [`run_watching`], with something to call before each run of a task that must run.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_probed(
+    config: Config,
+    listeners: Listeners,
+    clock: Clock,
+    watch: Option<Watch>,
+    before_run: BeforeRun,
+    shutdown: CancellationToken,
+) -> Result<(), StartError> {
+    let (store, templates) = foundations(&config, &clock)?;
+    let supervisor = Supervisor::probed(clock.clone(), &shutdown, before_run);
+    build(store, templates, config, listeners, clock, watch, supervisor).await
 }
 
 /// As [`run`]; and whenever the configuration changes, the new one takes the place of the one before, without a restart.
@@ -109,7 +135,8 @@ pub async fn run_watching(
     shutdown: CancellationToken,
 ) -> Result<(), StartError> {
     let (store, templates) = foundations(&config, &clock)?;
-    build(store, templates, config, listeners, clock, Some(watch), shutdown).await
+    let supervisor = Supervisor::new(clock.clone(), &shutdown);
+    build(store, templates, config, listeners, clock, Some(watch), supervisor).await
 }
 
 /// As [`run`], on a store and with templates that were made elsewhere.
@@ -124,7 +151,8 @@ pub async fn run_on(
     clock: Clock,
     shutdown: CancellationToken,
 ) -> Result<(), StartError> {
-    build(store, templates, config, listeners, clock, None, shutdown).await
+    let supervisor = Supervisor::new(clock.clone(), &shutdown);
+    build(store, templates, config, listeners, clock, None, supervisor).await
 }
 
 fn foundations(config: &Config, clock: &Clock) -> Result<(Sqlite, Templates), StartError> {
@@ -139,9 +167,9 @@ async fn build(
     listeners: Listeners,
     clock: Clock,
     watch: Option<Watch>,
-    shutdown: CancellationToken,
+    supervisor: Supervisor,
 ) -> Result<(), StartError> {
-    let store = Arc::new(store);
+    let (store, stop) = (Arc::new(store), supervisor.stop());
     let limits = Limits {
         max_body_bytes: usize::try_from(config.server.max_body_bytes).unwrap_or(usize::MAX),
         max_connections: open_files::connections(open_files::raise_limit(), Limits::default().max_connections),
@@ -154,19 +182,23 @@ async fn build(
     let reception = Current::new(reception(config));
     let wake = Wake::default();
     let notices = Notices::new(store.clone(), reception.clone(), wake.clone());
+    supervisor.tell_by(notices.clone());
     let templates = Current::new(templates);
-    let work = TaskTracker::new();
     let intake = Intake::new(reception.clone(), notices.clone(), store.clone(), wake.clone(), clock.clone());
     let (refusals, signs) = (intake.refusals.clone(), intake.signs());
     let gallery = Gallery::new(store.clone(), templates.clone(), reception.clone(), clock.clone());
+    let health = Health::new(supervisor.clone(), store.clone(), clock.clone());
     let intake = Arc::new(intake);
-    let (endpoint, notes) = (hooks::routes(intake.clone(), Arc::new(gallery)), hooks::notes(intake, limits));
-    work.spawn(server::serve_noting(listeners.hooks, endpoint, limits, notes, shutdown.clone()));
-    work.spawn(store_health::watch(store.clone(), notices.clone(), clock.clone(), shutdown.clone()));
+    let endpoint = hooks::routes(intake.clone(), Arc::new(gallery), Arc::new(health));
+    keep_accepting(&supervisor, listeners.hooks, endpoint, limits, hooks::notes(intake, limits));
+    supervisor.keep("store", {
+        let (store, notices, clock, stop) = (store.clone(), notices.clone(), clock.clone(), stop.clone());
+        move || store_health::watch(store.clone(), notices.clone(), clock.clone(), stop.clone())
+    });
     // While the store cannot be opened, webhooks are answered that they cannot be remembered now.
-    shutdown.run_until_cancelled(store.opened()).await;
+    stop.run_until_cancelled(store.opened()).await;
     let taken_slots = match store.reader().taken_slots().await {
-        Err(_) if shutdown.is_cancelled() => TakenSlots::default(),
+        Err(_) if stop.is_cancelled() => TakenSlots::default(),
         taken => taken?,
     };
     let post = Post {
@@ -180,14 +212,23 @@ async fn build(
     };
     let far_clocks = post.far_clocks.clone();
 
-    let mut lanes = Lanes::new(post, work.clone(), shutdown.clone());
+    let mut lanes = Lanes::new(post, supervisor.clone());
     lanes.change(fresh, &[]);
     stranded::tell(&store, &reception, &notices, &clock).await;
-    work.spawn(schedule::upkeep(store.clone(), store_settings.keep, clock.clone(), shutdown.clone()));
-    work.spawn(refusals::keep(refusals, store.clone(), clock.clone(), shutdown.clone()));
+    supervisor.keep("upkeep", {
+        let (store, keep, clock, stop) = (store.clone(), store_settings.keep, clock.clone(), stop.clone());
+        move || schedule::upkeep(store.clone(), keep, clock.clone(), stop.clone())
+    });
+    supervisor.keep("refused webhooks", {
+        let (store, clock, stop) = (store.clone(), clock.clone(), stop.clone());
+        move || refusals::keep(refusals.clone(), store.clone(), clock.clone(), stop.clone())
+    });
     let reports = Reports::new(store.clone(), reception.clone(), wake.clone(), clock.clone());
     let failures = reports.failures.clone();
-    work.spawn(reports.run(shutdown.clone()));
+    supervisor.keep("reports", {
+        let stop = stop.clone();
+        move || reports.clone().run(stop.clone())
+    });
     let instruments = Instruments {
         store: store.clone(),
         reception: reception.clone(),
@@ -199,7 +240,10 @@ async fn build(
         clock: clock.clone(),
         disk: disk(&store_settings.url),
     };
-    work.spawn(SelfWatch::new(instruments).run(shutdown.clone()));
+    supervisor.keep("watch", {
+        let stop = stop.clone();
+        move || SelfWatch::new(instruments.clone()).run(stop.clone())
+    });
     let reloader = Reloader {
         channels,
         overlay,
@@ -211,21 +255,53 @@ async fn build(
         notices,
         store: store.clone(),
         clock,
-        work: work.clone(),
-        shutdown,
+        work: supervisor.work(),
+        shutdown: stop,
     };
     match watch {
-        Some(watch) => drop(work.spawn(reloader.run(watch))),
+        Some(watch) => keep_reloading(&supervisor, reloader, watch),
         None => drop(reloader),
     }
-    work.close();
-    work.wait().await;
+    let given_up = supervisor.ended().await;
     // A supervisor starts the next daemon at once, and that one must find the file free.
     match Arc::into_inner(store) {
         Some(store) => store.close().await,
         None => tracing::warn!("the store is still in use; it is closed when this process ends"),
     }
-    Ok(())
+    given_up.map_or(Ok(()), |task| Err(StartError::GivenUp { task }))
+}
+
+/// Takes up a changed configuration, whatever becomes of the task that does so.
+fn keep_reloading(supervisor: &Supervisor, reloader: Reloader, watch: Watch) {
+    let shared = Arc::new((Mutex::new(reloader), watch));
+    supervisor.keep("configuration", move || {
+        let shared = shared.clone();
+        async move { shared.0.lock().await.run(&shared.1).await }
+    });
+}
+
+/// Takes requests, whatever becomes of the task that accepts them.
+fn keep_accepting<E: Endpoint + 'static>(
+    supervisor: &Supervisor,
+    listener: TcpListener,
+    endpoint: E,
+    limits: Limits,
+    notes: Notes,
+) {
+    let (endpoint, stop) = (Arc::new(endpoint), supervisor.stop());
+    let listener = Arc::new(Mutex::new(Some(Arc::new(listener))));
+    supervisor.keep("accept loop", move || {
+        let (listener, endpoint, notes, stop) = (listener.clone(), endpoint.clone(), notes.clone(), stop.clone());
+        async move {
+            let Some(held) = listener.lock().await.clone() else { return };
+            // From the stop on, whoever connects is to be refused at once.
+            let release = async {
+                stop.cancelled().await;
+                listener.lock().await.take();
+            };
+            tokio::join!(server::serve_noting(held, endpoint, limits, notes, stop.clone()), release);
+        }
+    });
 }
 
 /// The folder of the store, and how full its disk is.

@@ -71,6 +71,9 @@
 //! compares that with what the operator was told, and tells him what has begun and what is over. The notice and the memory of
 //! it are one commit.
 //!
+//! A task that must run and ends is started again ([`flow::supervisor`]); where that does not help, the process ends with an
+//! error. `/healthz` says which one does not run ([`flow::health`]).
+//!
 //! # Who may import whom
 //!
 //! `main → cli → app → web → flow → {platform, channel, store} → domain`. [`config`] names the types of the rooms below it

@@ -32,6 +32,7 @@ use uuid::Uuid;
 
 use crate::support::Daemon;
 use crate::support::Scene;
+use crate::support::get;
 use crate::support::keeta;
 
 /// Orders that are sent to a full store; the first few may still find a place.
@@ -74,6 +75,7 @@ async fn a_full_disk_is_survived(scene: &Scene, daemon: Daemon, store: &Path, mu
     let refused = refused.unwrap_or_else(|| panic!("{TRIES} orders fit on a full disk"));
     assert_eq!(daemon.post(&refused).await.status, 503, "and again");
     assert_eq!(daemon.post(b"{}").await.status, 200, "heartbeats need no disk");
+    assert_eq!(get(daemon.address, "/healthz").await.status, 200, "nobody need restart what recovers by itself");
     assert_eq!(events(store), acknowledged, "what was refused is not in the store");
     assert_eq!(daemon.deliveries().await.len(), usize::try_from(acknowledged).expect("few"));
 

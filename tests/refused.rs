@@ -14,11 +14,13 @@ use orderbell::flow::Clock;
 use orderbell::flow::Current;
 use orderbell::flow::Wake;
 use orderbell::flow::gallery::Gallery;
+use orderbell::flow::health::Health;
 use orderbell::flow::intake::Inlet;
 use orderbell::flow::intake::Intake;
 use orderbell::flow::intake::Reception;
 use orderbell::flow::notice::Notices;
 use orderbell::flow::refusals;
+use orderbell::flow::supervisor::Supervisor;
 use orderbell::platform::Source;
 use orderbell::platform::apsdai::Apsdai;
 use orderbell::sandbox::rules::Rules;
@@ -132,12 +134,14 @@ async fn what_comes_too_slowly_or_breaks_off_is_among_the_refusals() {
     let templates = Current::new(Templates::built_in().unwrap());
     let gallery = Arc::new(Gallery::new(store.clone(), templates, reception.clone(), clock.clone()));
     let intake = Arc::new(Intake::new(reception, notices, store.clone(), Wake::default(), clock.clone()));
+    let health = Arc::new(Health::new(Supervisor::new(clock.clone(), &stop), store.clone(), clock.clone()));
     let keeping = tokio::spawn(refusals::keep(intake.refusals.clone(), store, clock, stop.clone()));
     let serve = async |body_timeout: Duration| {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let limits = Limits { body_timeout, ..Limits::default() };
-        let (endpoint, notes) = (hooks::routes(intake.clone(), gallery.clone()), hooks::notes(intake.clone(), limits));
+        let endpoint = hooks::routes(intake.clone(), gallery.clone(), health.clone());
+        let notes = hooks::notes(intake.clone(), limits);
         (address, tokio::spawn(serve_noting(listener, endpoint, limits, notes, stop.clone())))
     };
     let (impatient, one) = serve(Duration::from_millis(100)).await;

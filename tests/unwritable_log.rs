@@ -195,7 +195,11 @@ fn a_command_whose_output_cannot_be_written_says_so_and_does_not_panic() {
     for arguments in [["schema", ""], ["init", ""], ["completions", "bash"], ["man", ""]] {
         let arguments: Vec<&str> = arguments.into_iter().filter(|argument| !argument.is_empty()).collect();
         let (code, said) = run(&arguments, full().into());
-        assert_eq!((code, said.contains("standard output cannot be written")), (Some(1), true), "{arguments:?}: {said}");
+        assert_eq!(
+            (code, said.contains("standard output cannot be written")),
+            (Some(1), true),
+            "{arguments:?}: {said}"
+        );
         let (code, said) = run(&arguments, std::io::pipe().expect("a pipe").1.into());
         assert_eq!((code, said.as_str()), (Some(0), ""), "{arguments:?}");
     }

@@ -82,7 +82,7 @@ enum Unfit {
 
 impl Reloader {
     /// Puts each new configuration in force, until the daemon stops.
-    pub async fn run(mut self, watch: Watch) {
+    pub async fn run(&mut self, watch: &Watch) {
         let mut looks = Looks { read: watch.before.clone(), last: None };
         let shutdown = self.shutdown.clone();
         let next = async |watch: &Watch| {
@@ -92,7 +92,7 @@ impl Reloader {
                 () = shutdown.cancelled() => None,
             }
         };
-        while let Some(asked) = next(&watch).await {
+        while let Some(asked) = next(watch).await {
             let file = watch.file.clone();
             // Before it is read: what is written afterwards is another change.
             let Ok(seen) = tokio::task::spawn_blocking(move || Footprint::of(&file)).await else { continue };

@@ -6,9 +6,12 @@ mod aside;
 use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::collections::HashSet;
+use std::panic;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use jiff::SignedDuration;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -111,11 +114,18 @@ pub enum Next {
 }
 
 /// Sends what waits for one channel, until it is told to `retire` or until `shutdown`. Then it takes nothing new, and lets
-/// the sends under way end.
+/// the sends under way end; so it does before it passes on a panic, because what they send must not be sent twice.
 pub async fn run(lane: Arc<Lane>, post: Post, retire: CancellationToken, shutdown: CancellationToken) {
-    let bell = post.wake.bell(&lane.name);
     let mut runner = Runner::new(lane, post, retire.clone());
-    let pacer = runner.pacer.clone();
+    let ended = AssertUnwindSafe(turns(&mut runner, &retire, &shutdown)).catch_unwind().await;
+    runner.finish(shutdown).await;
+    if let Err(panic) = ended {
+        panic::resume_unwind(panic);
+    }
+}
+
+async fn turns(runner: &mut Runner, retire: &CancellationToken, shutdown: &CancellationToken) {
+    let (bell, pacer) = (runner.post.wake.bell(&runner.lane.name), runner.pacer.clone());
     runner.prepare().await;
     while !shutdown.is_cancelled() && !retire.is_cancelled() {
         let next = runner.turn().await;
@@ -129,7 +139,6 @@ pub async fn run(lane: Arc<Lane>, post: Post, retire: CancellationToken, shutdow
             () = shutdown.cancelled() => {}
         }
     }
-    runner.finish(shutdown).await;
 }
 
 impl Runner {
@@ -186,7 +195,7 @@ impl Runner {
             let elapsed = clock.elapsed();
             let (plan, ticket) = self.pacer.admit(Waiting { urgent: 1, ordinary: 0 }, elapsed);
             if let Some(ticket) = ticket {
-                self.start(vec![id], ticket, 0).await;
+                self.start(vec![id], self.slot(ticket), 0).await;
                 self.drain().await;
                 return Ok(());
             }
@@ -287,9 +296,10 @@ impl Runner {
                 let Plan::Later(until) = plan else { return Next::Change };
                 return until.map_or(Next::Change, Next::At);
             };
+            let slot = self.slot(ticket);
             let chosen = bundle::choose(&mut bundles, plan == Plan::Gather && gathers);
             let ids = self.ids(&chosen).await;
-            self.start(ids, ticket, 0).await;
+            self.start(ids, slot, 0).await;
         }
         Next::Change
     }
@@ -314,11 +324,13 @@ impl Runner {
         chosen.iter().flat_map(all).collect()
     }
 
+    fn slot(&self, ticket: Ticket) -> Held {
+        Held::new(self.pacer.clone(), self.post.clock.clone(), ticket)
+    }
+
     /// Starts one message about these deliveries, of which the last one leads.
-    async fn start(&mut self, ids: Vec<DeliveryId>, ticket: Ticket, probes: u32) {
-        let clock = &self.post.clock;
-        let slot = Held::new(self.pacer.clone(), clock.clone(), ticket);
-        let loaded = self.post.store.reader().load(ids, clock.now()).await;
+    async fn start(&mut self, ids: Vec<DeliveryId>, slot: Held, probes: u32) {
+        let loaded = self.post.store.reader().load(ids, self.post.clock.now()).await;
         let (known, unreadable) = match loaded {
             Ok(loaded) => loaded,
             Err(error) => {

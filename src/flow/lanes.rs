@@ -2,20 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::flow::lane;
 use crate::flow::lane::Lane;
 use crate::flow::lane::Post;
+use crate::flow::supervisor::Supervisor;
 
 /// The running lanes, by the names of their channels. For one channel there is never more than one that sends: the next
 /// one starts when the one before has let its last send end, so that no delivery is sent by two at once.
 pub struct Lanes {
     post: Post,
-    work: TaskTracker,
-    shutdown: CancellationToken,
+    supervisor: Supervisor,
     lanes: BTreeMap<String, Running>,
 }
 
@@ -27,9 +28,9 @@ struct Running {
 }
 
 impl Lanes {
-    /// No lane yet; those that come run on `work`, until they are retired or until `shutdown`.
-    pub fn new(post: Post, work: TaskTracker, shutdown: CancellationToken) -> Self {
-        Self { post, work, shutdown, lanes: BTreeMap::new() }
+    /// No lane yet; those that come are kept running until they are retired or until the daemon stops.
+    pub fn new(post: Post, supervisor: Supervisor) -> Self {
+        Self { post, supervisor, lanes: BTreeMap::new() }
     }
 
     /// Starts a lane, when the one that its channel had before has ended.
@@ -39,21 +40,27 @@ impl Lanes {
             before.ended.clone()
         });
         let running = Running { retire: CancellationToken::new(), ended: CancellationToken::new() };
-        let (retire, shutdown) = (running.retire.clone(), self.shutdown.clone());
+        let (retire, shutdown) = (running.retire.clone(), self.supervisor.stop());
         // Dropped with the task, however that ends.
         let ended = running.ended.clone().drop_guard();
         self.lanes.insert(lane.name.clone(), running);
-        let post = self.post.clone();
-        self.work.spawn(async move {
-            let _ended = ended;
-            if let Some(before) = before {
-                before.cancelled().await;
-                // A changed setting is often a mended one.
-                if let Err(error) = post.store.probe_now(&lane.name, post.clock.now()).await {
-                    tracing::error!(channel = lane.name, %error, "that a mended setting is to be tried could not be stored");
+        let (post, lane, is_probed) = (self.post.clone(), Arc::new(lane), Arc::new(AtomicBool::new(false)));
+        self.supervisor.keep_until(format!("channel {}", lane.name), retire.clone(), move || {
+            let _until_the_end = &ended;
+            let (before, is_probed) = (before.clone(), is_probed.clone());
+            let (lane, post, retire, shutdown) = (lane.clone(), post.clone(), retire.clone(), shutdown.clone());
+            async move {
+                if let Some(before) = before {
+                    before.cancelled().await;
+                    // A changed setting is often a mended one.
+                    if !is_probed.swap(true, Ordering::AcqRel)
+                        && let Err(error) = post.store.probe_now(&lane.name, post.clock.now()).await
+                    {
+                        tracing::error!(channel = lane.name, %error, "that a mended setting is to be tried could not be stored");
+                    }
                 }
+                lane::run(lane, post, retire, shutdown).await;
             }
-            lane::run(Arc::new(lane), post, retire, shutdown).await;
         });
     }
 

@@ -3,6 +3,7 @@
 pub mod delivery;
 pub mod far_clocks;
 pub mod gallery;
+pub mod health;
 pub mod intake;
 pub mod lane;
 pub mod lanes;
@@ -16,6 +17,7 @@ pub mod schedule;
 pub mod signs;
 pub mod store_health;
 pub mod stranded;
+pub mod supervisor;
 mod telling;
 pub mod watch;
 pub mod words;

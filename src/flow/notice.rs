@@ -64,6 +64,8 @@ pub enum Topic {
     Configuration,
     /// Messages wait for a channel that there is no more.
     Stranded,
+    /// A task that must run has ended and was started again.
+    Restarted,
     /// The condition of a route could not be judged; the event was let through.
     Condition,
     /// A channel rests until its setting is mended.
@@ -115,6 +117,7 @@ impl Topic {
             Topic::Templates => "templates",
             Topic::Configuration => "configuration",
             Topic::Stranded => "stranded",
+            Topic::Restarted => "restarted",
             Topic::Condition => "condition",
             Topic::Parked => "parked",
             Topic::Waiting => "waiting",

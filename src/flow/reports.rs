@@ -96,6 +96,7 @@ impl Failures {
 }
 
 /// What makes reports.
+#[derive(Clone)]
 pub struct Reports {
     pub store: Arc<Sqlite>,
     pub reception: Current<Reception>,

@@ -6,12 +6,10 @@ pub mod reports;
 pub mod told;
 
 use std::collections::BTreeMap;
-use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use jiff::SignedDuration;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -56,6 +54,7 @@ const DEAD_ANEW: SignedDuration = SignedDuration::from_mins(5);
 pub type DiskGauge = Arc<dyn Fn() -> Option<Space> + Send + Sync>;
 
 /// What it looks with.
+#[derive(Clone)]
 pub struct Instruments {
     pub store: Arc<Sqlite>,
     pub reception: Current<Reception>,
@@ -114,11 +113,8 @@ impl SelfWatch {
         let bell = self.with.wake.watch();
         while !shutdown.is_cancelled() {
             let looked_at = self.with.clock.now();
-            let looking = AssertUnwindSafe(self.look()).catch_unwind();
-            match shutdown.run_until_cancelled(looking).await {
-                Some(Ok(())) => {}
-                Some(Err(_)) => tracing::error!("the watch met a fault of its own; it looks again"),
-                None => return,
+            if shutdown.run_until_cancelled(self.look()).await.is_none() {
+                return;
             }
             let rung = bell.notified();
             let due = async {

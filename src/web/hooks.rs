@@ -17,6 +17,7 @@ use poem::web::Data;
 use poem::web::Path;
 
 use crate::flow::gallery::Gallery;
+use crate::flow::health::Health;
 use crate::flow::intake::Intake;
 use crate::flow::intake::Verdict;
 use crate::flow::refusals;
@@ -28,21 +29,30 @@ use crate::web::server::connections::Shed;
 use crate::web::server::request::Unread;
 
 /// What the internet sees. Bodies come whole and within the limit: the accept loop sees to that.
-pub fn routes(intake: Arc<Intake>, gallery: Arc<Gallery>) -> impl Endpoint<Output = Response> + 'static {
+pub fn routes(
+    intake: Arc<Intake>,
+    gallery: Arc<Gallery>,
+    health: Arc<Health>,
+) -> impl Endpoint<Output = Response> + 'static {
     Route::new()
         .at("/hooks/:source", hook)
         // Some proxies and registrations add a slash; where it enters the signature is the platform's business.
         .at("/hooks/:source/", hook)
         .at("/charts/:file", get(chart))
-        .at("/healthz", get(health))
+        .at("/healthz", get(healthz))
         .data(intake)
         .data(gallery)
+        .data(health)
         .catch_all_error(|error| async move { no_such_address(error.status()) })
 }
 
 #[handler]
-fn health() -> &'static str {
-    "ok\n"
+async fn healthz(Data(health): Data<&Arc<Health>>) -> Response {
+    let response = Response::builder().content_type("text/plain; charset=utf-8");
+    match health.reason().await {
+        None => response.body("ok\n"),
+        Some(reason) => response.status(StatusCode::SERVICE_UNAVAILABLE).body(format!("{reason}\n")),
+    }
 }
 
 #[handler]

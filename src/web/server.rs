@@ -161,12 +161,13 @@ impl Default for Notes {
 
 /// As [`serve`], with notes of the requests that never reach the endpoint.
 pub async fn serve_noting<E: Endpoint + 'static>(
-    listener: TcpListener,
+    listener: impl Into<Arc<TcpListener>>,
     endpoint: E,
     limits: Limits,
     notes: Notes,
     shutdown: CancellationToken,
 ) {
+    let listener = listener.into();
     let shared = Arc::new(Shared::new(endpoint, limits, notes.unread, shutdown.clone()));
     let connections = TaskTracker::new();
     let cut_off = CancellationToken::new();

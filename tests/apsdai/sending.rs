@@ -20,10 +20,12 @@ use orderbell::flow::Clock;
 use orderbell::flow::Current;
 use orderbell::flow::Wake;
 use orderbell::flow::gallery::Gallery;
+use orderbell::flow::health::Health;
 use orderbell::flow::intake::Inlet;
 use orderbell::flow::intake::Intake;
 use orderbell::flow::intake::Reception;
 use orderbell::flow::notice::Notices;
+use orderbell::flow::supervisor::Supervisor;
 use orderbell::platform::Platform;
 use orderbell::platform::Source;
 use orderbell::store::sqlite::Sqlite;
@@ -75,11 +77,12 @@ async fn sent(signing: Signing, source: &str, kind: Kind) -> (Answer, Vec<String
     let notices = Notices::new(store.clone(), reception.clone(), wake.clone());
     let templates = Current::new(Templates::built_in().unwrap());
     let gallery = Gallery::new(store.clone(), templates, reception.clone(), Clock::system());
-    let routes =
-        hooks::routes(Arc::new(Intake::new(reception, notices, store, wake, Clock::system())), Arc::new(gallery));
+    let stop = CancellationToken::new();
+    let health = Health::new(Supervisor::new(Clock::system(), &stop), store.clone(), Clock::system());
+    let intake = Intake::new(reception, notices, store, wake, Clock::system());
+    let routes = hooks::routes(Arc::new(intake), Arc::new(gallery), Arc::new(health));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = Secret::new(format!("http://{}/hooks/{source}", listener.local_addr().unwrap()));
-    let stop = CancellationToken::new();
     let daemon = tokio::spawn(serve(listener, routes, Limits::default(), stop.clone()));
 
     let channel = Webhook { url, signing, headers: Default::default(), masking: Default::default() };

@@ -1,10 +1,13 @@
 //! A lane that ends with a message under way: what goes out until the last part is answered is paced and remembered like
 //! any other, and what is cut holds its slot for one window and no longer.
 
+use std::sync::atomic::Ordering;
+
 use jiff::SignedDuration;
 use orderbell::domain::pace::Allowance;
 use orderbell::domain::retry::Outcome;
 use orderbell::flow::lane;
+use orderbell::flow::supervisor::Supervisor;
 use tokio_util::sync::CancellationToken;
 
 use crate::pacing::scene::Parts;
@@ -57,4 +60,31 @@ async fn a_send_that_is_cut_holds_its_slot_for_one_window_and_no_longer() {
         record(&scene.store).await;
         scene.wait(1801);
     }
+}
+
+#[tokio::test]
+async fn a_lane_that_panics_lets_its_send_end_and_then_sends_what_waits_once() {
+    let allowance = Allowance { count: 100, per: SignedDuration::from_secs(1) };
+    let mut scene = scene(allowance, Parts::Pieces(1), |_| Outcome::Delivered).await;
+    let shutdown = CancellationToken::new();
+    let supervisor = Supervisor::new(scene.post.clock.clone(), &shutdown);
+    let (lane, post, stop) = (scene.lane.clone(), scene.post.clone(), supervisor.stop());
+    supervisor
+        .keep("channel kitchen", move || lane::run(lane.clone(), post.clone(), CancellationToken::new(), stop.clone()));
+    scene.begun.recv().await.unwrap();
+    scene.panics.store(true, Ordering::Release);
+    record(&scene.store).await;
+    while scene.panics.load(Ordering::Acquire) {
+        scene.post.wake.wake(&["kitchen".to_owned()]);
+        tokio::task::yield_now().await;
+    }
+    // By now the lane has panicked, and its send is still under way.
+    scene.answers.add_permits(10);
+    scene.begun.recv().await.unwrap();
+    shutdown.cancel();
+    assert_eq!(supervisor.ended().await, None);
+    assert_eq!(scene.sent(), [0, 0], "each of the two messages once");
+    let standings = scene.store.reader().deliveries(None).await.unwrap();
+    let ended: Vec<_> = standings.iter().map(|one| (one.state.as_str(), one.attempts)).collect();
+    assert_eq!(ended, [("delivered", 1), ("delivered", 1)]);
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicI64;
 use std::sync::atomic::Ordering;
 
@@ -64,6 +65,7 @@ struct Far {
     answers: Arc<Semaphore>,
     sent: Arc<Mutex<Vec<u16>>>,
     masking: Masking,
+    panics: Arc<AtomicBool>,
 }
 
 impl Channel for Far {
@@ -76,6 +78,7 @@ impl Channel for Far {
     }
 
     fn at_once(&self) -> usize {
+        assert!(!self.panics.swap(false, Ordering::AcqRel), "as the test wants it");
         1
     }
 
@@ -116,6 +119,8 @@ pub struct Scene {
     pub answers: Arc<Semaphore>,
     /// Which parts were sent.
     pub sent: Arc<Mutex<Vec<u16>>>,
+    /// Makes the lane panic at its next turn, once.
+    pub panics: Arc<AtomicBool>,
     elapsed_s: Arc<AtomicI64>,
 }
 
@@ -177,6 +182,7 @@ pub async fn scene(allowance: Allowance, parts: Parts, thinks: Thinks) -> Scene 
     };
     let (tell, begun) = mpsc::unbounded_channel();
     let (answers, sent) = (Arc::new(Semaphore::new(0)), Arc::default());
+    let panics: Arc<AtomicBool> = Arc::default();
     let far = Far {
         parts,
         thinks,
@@ -184,6 +190,7 @@ pub async fn scene(allowance: Allowance, parts: Parts, thinks: Thinks) -> Scene 
         answers: answers.clone(),
         sent: Arc::clone(&sent),
         masking: Masking::default(),
+        panics: panics.clone(),
     };
     let lane = Arc::new(Lane {
         name: "kitchen".to_owned(),
@@ -199,7 +206,7 @@ pub async fn scene(allowance: Allowance, parts: Parts, thinks: Thinks) -> Scene 
         fallback: None,
         fallback_after: SignedDuration::from_mins(2),
     });
-    Scene { _folder: folder, store, lane, post, begun, answers, sent, elapsed_s }
+    Scene { _folder: folder, store, lane, post, begun, answers, sent, panics, elapsed_s }
 }
 
 impl Scene {

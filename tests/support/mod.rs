@@ -29,12 +29,15 @@ use jiff::tz::TimeZone;
 use orderbell::app;
 use orderbell::app::Listeners;
 use orderbell::app::StartError;
+use orderbell::app::reload::Watch;
 use orderbell::config::Config;
 use orderbell::config::Surroundings;
+use orderbell::config::footprint::Footprint;
 use orderbell::config::languages;
 use orderbell::config::read_text;
 use orderbell::domain::template::Templates;
 use orderbell::flow::Clock;
+use orderbell::flow::supervisor::BeforeRun;
 use orderbell::sandbox::Sandbox;
 use orderbell::sandbox::inbox::Received;
 use orderbell::sandbox::rules::Rules;
@@ -194,6 +197,17 @@ impl Scene {
         Daemon::new(address, shutdown, tokio::spawn(run), &self.store()).await
     }
 
+    /// With something to call before each run of a task that must run, and with a watch over the file of the configuration.
+    pub async fn start_probed(&self, before_run: BeforeRun, text: &str) -> Daemon {
+        let (config, (hooks, address)) = (self.config(text), listen().await);
+        let file = self.folder.path().join("orderbell.toml");
+        std::fs::write(&file, whole("", text)).expect("written");
+        let watch = Watch { before: Footprint::of(&file), file, look_every: A_WHILE, asked: Arc::default() };
+        let (clock, shutdown) = (self.hands.clock(), CancellationToken::new());
+        let run = app::run_probed(config, Listeners { hooks }, clock, Some(watch), before_run, shutdown.clone());
+        Daemon::new(address, shutdown, tokio::spawn(run), &self.store()).await
+    }
+
     /// On a store and with templates of the test's own.
     pub async fn start_on(&self, store: Sqlite, templates: Templates, text: &str) -> Daemon {
         self.start_on_with(store, templates, self.config(text)).await
@@ -326,7 +340,10 @@ impl Daemon {
         store: &Path,
     ) -> Self {
         let alive = async {
-            assert_eq!(get(address, "/healthz").await.status, 200);
+            // Nothing is refused: the socket listens already. A task that has just been started again may count as down.
+            while get(address, "/healthz").await.status != 200 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
         };
         tokio::select! {
             () = in_time(alive) => {}

@@ -457,6 +457,7 @@ fn our_own() -> Vec<Sample> {
             Some("there is no channel \"kitchn\"; did you mean \"kitchen\"? (and 1 more)"),
         ),
         notice("stranded", Some("kitchen"), Some("12")),
+        notice("restarted", Some("channel kitchen"), Some("it ended by a panic")),
         notice("disc_full", None, Some("12 MB left")),
         said(
             "store.over",

@@ -28,7 +28,7 @@ impl Runner {
             let bundles = bundle::bundles(due.to_vec(), self.lane.channel.gathers());
             let chosen: Vec<_> = bundles.into_iter().filter(|bundle| bundle.ids.contains(&candidate.id)).collect();
             let ids = self.ids(&chosen).await;
-            self.start(ids, ticket, parked.probes).await;
+            self.start(ids, self.slot(ticket), parked.probes).await;
         }
         Next::Change
     }

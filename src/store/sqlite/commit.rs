@@ -1,5 +1,7 @@
 //! One group of jobs, one transaction: each job in a savepoint of its own, and everyone is answered after the commit.
 
+use std::panic::AssertUnwindSafe;
+
 use std::collections::HashMap;
 
 use rusqlite::{Connection, ErrorCode};
@@ -144,7 +146,9 @@ fn in_savepoint<T>(
 ) -> rusqlite::Result<T> {
     let run = |sql: &str| connection.prepare_cached(sql)?.execute([]);
     run("SAVEPOINT job")?;
-    match work(connection) {
+    // A job that panics costs nobody else anything.
+    let done = std::panic::catch_unwind(AssertUnwindSafe(|| work(connection)));
+    match done.unwrap_or(Err(rusqlite::Error::UnwindingPanic)) {
         Ok(done) => {
             run("RELEASE job")?;
             Ok(done)

@@ -1,6 +1,7 @@
 //! The store in one SQLite file: one thread writes, whatever is queued goes into one transaction, and then everyone is
 //! answered.
 
+mod alive;
 pub mod asked;
 pub mod backup;
 pub mod change;
@@ -258,6 +259,7 @@ fn unavailable(error: &rusqlite::Error) -> StoreError {
         rusqlite::Error::SqliteFailure(code, message) => {
             message.clone().unwrap_or_else(|| format!("SQLite error {}", code.extended_code))
         }
+        rusqlite::Error::UnwindingPanic => "an internal error".to_owned(),
         other => other.to_string(),
     })
 }

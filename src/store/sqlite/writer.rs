@@ -117,7 +117,8 @@ impl Writer {
         }
         let Some(Opened { connection, files, lock, .. }) = &mut self.opened else { return };
         let confirm = |_: &_| files.check(lock).map_err(|wrong| StoreError::Unavailable(reason(wrong)));
-        // A job that panics takes its group along: their senders hear that the store is unavailable, and nothing is kept.
+        // Each job has caught its own panic. One elsewhere takes the group along: its senders get the error that the store is
+        // unavailable, and nothing is kept.
         let committed = std::panic::catch_unwind(AssertUnwindSafe(|| commit::commit(connection, group, confirm)));
         let is_locked = match committed {
             Ok(ended) => {
