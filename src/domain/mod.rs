@@ -33,3 +33,4 @@ pub mod template;
 pub mod text;
 pub mod unreadable;
 pub mod verdict;
+pub mod wait;

@@ -33,6 +33,7 @@ use crate::domain::pace::Waiting;
 use crate::domain::quiet::Quiet;
 use crate::domain::route::Glob;
 use crate::domain::template::Templates;
+use crate::domain::wait::Timeline;
 use crate::flow::Clock;
 use crate::flow::Current;
 use crate::flow::Wake;
@@ -100,6 +101,9 @@ pub struct Runner {
     /// What each send is about: its delivery, and those that it carries.
     under_way: HashMap<Id, Vec<DeliveryId>>,
     unreadable: HashSet<DeliveryId>,
+    timeline: Timeline,
+    /// Waits may be longer than they were made: at the start, and when the clock was put back.
+    waits_may_be_wrong: bool,
 }
 
 /// When to look again, if nothing happens before.
@@ -146,18 +150,14 @@ impl Runner {
         let elapsed = post.clock.elapsed();
         let pacer = post.pacers.join(&lane.channel.credential(), &lane.name, lane.allowance, elapsed);
         let (sending, under_way, unreadable) = (JoinSet::new(), HashMap::new(), HashSet::new());
-        Self { lane, post, pacer, retire, sending, under_way, unreadable }
+        let (timeline, waits_may_be_wrong) = (Timeline::default(), true);
+        Self { lane, post, pacer, retire, sending, under_way, unreadable, timeline, waits_may_be_wrong }
     }
 
     /// What a lane does before its first turn.
     pub async fn prepare(&self) {
         if let Err(error) = self.post.store.rank(&self.lane.name, self.lane.urgent.clone()).await {
             tracing::error!(channel = self.lane.name, %error, "which of the waiting messages are urgent could not be stored");
-        }
-        let now = self.post.clock.now();
-        let until = self.lane.quiet.as_ref().and_then(|quiet| quiet.until(now, &self.lane.timezone));
-        if let Err(error) = self.post.store.release_held(&self.lane.name, until, now).await {
-            tracing::error!(channel = self.lane.name, %error, "what other quiet hours held could not be let go");
         }
     }
 
@@ -168,6 +168,7 @@ impl Runner {
             return Next::Change;
         }
         let (now, elapsed) = (self.post.clock.now(), self.post.clock.elapsed());
+        self.heed_the_clock(now, elapsed).await;
         self.fall_back(now).await;
         if self.room() == 0 {
             return Next::Change;

@@ -37,17 +37,22 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 
 use crate::domain::pace::Elapsed;
+use crate::domain::wait::Timeline;
 
 /// What time it is; an argument, so that tests decide.
 #[derive(Clone)]
 pub struct Clock(Arc<Hands>);
 
+type Reading<T> = dyn Fn() -> T + Send + Sync;
+
 struct Hands {
-    now: Box<dyn Fn() -> Timestamp + Send + Sync>,
+    now: Box<Reading<Timestamp>>,
     /// Since some beginning; never goes back, and nobody can set it.
-    elapsed: Box<dyn Fn() -> Elapsed + Send + Sync>,
+    elapsed: Box<Reading<Elapsed>>,
     /// How many seconds of this clock pass in a real one.
     speed: u32,
+    /// How the clock was set, as far as somebody has looked.
+    timeline: Mutex<Timeline>,
 }
 
 impl Clock {
@@ -69,7 +74,7 @@ impl Clock {
         now: impl Fn() -> Timestamp + Send + Sync + 'static,
         elapsed: impl Fn() -> Elapsed + Send + Sync + 'static,
     ) -> Self {
-        Self(Arc::new(Hands { now: Box::new(now), elapsed: Box::new(elapsed), speed: 1 }))
+        Self::made(Box::new(now), Box::new(elapsed), 1)
     }
 
     /// This machine's clocks.
@@ -83,7 +88,13 @@ impl Clock {
         let (begin, first) = (Instant::now(), Timestamp::now());
         let passed = move || Elapsed::try_from(begin.elapsed().saturating_mul(speed)).unwrap_or(Elapsed::MAX);
         let now = move || first.checked_add(passed()).unwrap_or(Timestamp::MAX);
-        Self(Arc::new(Hands { now: Box::new(now), elapsed: Box::new(passed), speed: speed.max(1) }))
+        Self::made(Box::new(now), Box::new(passed), speed.max(1))
+    }
+
+    fn made(now: Box<Reading<Timestamp>>, elapsed: Box<Reading<Elapsed>>, speed: u32) -> Self {
+        let mut timeline = Timeline::default();
+        timeline.note(now(), elapsed());
+        Self(Arc::new(Hands { now, elapsed, speed, timeline: Mutex::new(timeline) }))
     }
 
     pub fn now(&self) -> Timestamp {
@@ -93,6 +104,15 @@ impl Clock {
     /// Time since some beginning, by a clock that never goes back.
     pub fn elapsed(&self) -> Elapsed {
         (self.0.elapsed)()
+    }
+
+    /// The moment before which everything is older than `age` by the time that has really gone by, in the time that this clock
+    /// told then: it may have been set since.
+    pub fn ago(&self, age: SignedDuration) -> Timestamp {
+        let (now, elapsed) = (self.now(), self.elapsed());
+        let mut timeline = self.0.timeline.lock().unwrap_or_else(PoisonError::into_inner);
+        timeline.note(now, elapsed);
+        timeline.ago(age, now, elapsed)
     }
 
     /// How long it really takes until so much time of this clock has gone by.

@@ -179,10 +179,10 @@ impl SelfWatch {
         (unrouted, reports): (&[Unheard], &[LastReport]),
         now: Timestamp,
     ) -> States {
-        let began_at = self.began_at;
+        let (began_at, waits_since) = (self.began_at, self.with.clock.ago(conditions::URGENT_WAITS));
         let may_lag = |channel: &str| {
             let parked = Key { topic: Topic::Parked, subject: channel.to_owned() };
-            let lags = |at: Timestamp| now.duration_since(at).abs() < conditions::URGENT_WAITS;
+            let lags = |at: Timestamp| at >= waits_since && at.duration_since(now) < conditions::URGENT_WAITS;
             lags(began_at) || told.contains_key(&parked) || self.memory.ended(&parked).is_some_and(lags)
         };
         let readings = self.with.far_clocks.latest(now);
@@ -227,7 +227,7 @@ impl SelfWatch {
         }
         let look = Look {
             channels: reception.channels.keys().cloned().collect(),
-            waits_since: now.checked_sub(conditions::URGENT_WAITS).unwrap_or(now),
+            waits_since: self.with.clock.ago(conditions::URGENT_WAITS),
             dead: std::mem::take(&mut self.dead),
             newest: !self.has_looked_back,
         };
@@ -236,14 +236,9 @@ impl SelfWatch {
         Ok(sight)
     }
 
-    /// The sources that are watched, and when they were heard of last. One that was never heard of counts from now on.
-    fn sources(
-        &self,
-        reception: &Reception,
-        sight: &Sight,
-        now: Timestamp,
-    ) -> Vec<(String, SignedDuration, Timestamp)> {
-        let Instruments { store, signs, .. } = &self.with;
+    /// The sources that are watched: since when something should have come, and when they were heard of last. One that was never heard of counts from now on.
+    fn sources(&self, reception: &Reception, sight: &Sight, now: Timestamp) -> Vec<(String, Timestamp, Timestamp)> {
+        let Instruments { store, signs, clock, .. } = &self.with;
         for gone in sight.signs.keys().filter(|source| !reception.inlets.contains_key(*source)) {
             signs.gone(gone);
             store.sign_of_life(gone, None);
@@ -258,7 +253,7 @@ impl SelfWatch {
                 now
             });
             if let Some(silent_after) = reception.silent_after.get(name) {
-                sources.push((name.clone(), *silent_after, last));
+                sources.push((name.clone(), clock.ago(*silent_after), last));
             }
         }
         sources

@@ -13,6 +13,34 @@ use crate::flow::lane::Runner;
 use crate::store::Parked;
 
 impl Runner {
+    /// Where the clock was put back, no wait lasts longer than it was made for that. At the start it may have been, and the
+    /// quiet hours may be others.
+    pub(super) async fn heed_the_clock(&mut self, now: Timestamp, elapsed: Elapsed) {
+        let was_put_back = self.timeline.note(now, elapsed).is_some_and(|by| by.is_negative());
+        if !was_put_back && !self.waits_may_be_wrong {
+            return;
+        }
+        let (store, name) = (&self.post.store, &self.lane.name);
+        let until = self.lane.quiet.as_ref().and_then(|quiet| quiet.until(now, &self.lane.timezone));
+        let released = store.release_held(name, until, now).await;
+        let cut = match released {
+            Ok(()) => store.cut_waits(name, self.pacer.name(), now).await,
+            Err(error) => Err(error),
+        };
+        self.waits_may_be_wrong = cut.is_err();
+        match cut {
+            Ok(0) => {}
+            Ok(deliveries) => tracing::warn!(
+                channel = name,
+                deliveries,
+                "the clock was put back; what waits is due after its own wait at the latest"
+            ),
+            Err(error) => {
+                tracing::error!(channel = name, %error, "waits that have become too long could not be cut; tried again")
+            }
+        }
+    }
+
     /// While the channel is parked, one message now and then finds out whether its setting is mended: the oldest, with what
     /// else waits of its order, or a test that a person asked for.
     pub(super) async fn probe(&mut self, due: &[Candidate], parked: &Parked, now: Timestamp, elapsed: Elapsed) -> Next {
@@ -58,7 +86,7 @@ impl Runner {
     /// Asks the fallback for what has waited too long, or for everything urgent while the channel is parked.
     pub(super) async fn fall_back(&self, now: Timestamp) {
         let Some(to) = &self.lane.fallback else { return };
-        let before = now.checked_sub(self.lane.fallback_after).unwrap_or(now);
+        let before = self.post.clock.ago(self.lane.fallback_after);
         let quiet = self.lane.quiet.as_ref().filter(|quiet| quiet.until(now, &self.lane.timezone).is_some());
         let through = quiet.map(|quiet| quiet.except.clone());
         let reader = self.post.store.reader();

@@ -68,8 +68,8 @@ pub struct Scene<'a> {
     pub channels: &'a BTreeSet<String>,
     /// Whether a channel may still have to catch up: the daemon has just started, or the channel has just been reopened.
     pub may_lag: &'a dyn Fn(&str) -> bool,
-    /// The sources that are watched: after how long they are silent, and when they were heard of last.
-    pub sources: &'a [(String, SignedDuration, Timestamp)],
+    /// The sources that are watched: since when something should have come, and when they were heard of last.
+    pub sources: &'a [(String, Timestamp, Timestamp)],
     pub clock: Verdict,
     /// The folder of the store, and its disk where that can be asked.
     pub disk: (&'a str, Option<Space>),
@@ -152,9 +152,9 @@ fn dead(scene: &Scene<'_>, states: &mut States) {
 }
 
 fn silent(scene: &Scene<'_>, states: &mut States) {
-    for (source, silent_after, last) in scene.sources {
+    for (source, should_since, last) in scene.sources {
         let key = Key { topic: Topic::Silent, subject: source.clone() };
-        let state = if scene.now.duration_since(*last) >= *silent_after {
+        let state = if last <= should_since {
             wrong(*last, Notice { last_at: Some(*last), ..Notice::default() })
         } else if scene.told.get(&key).is_some_and(|told| told.notice.last_at >= Some(*last)) {
             // Nothing came; only the setting allows more silence than it did.
@@ -243,7 +243,7 @@ mod tests {
         sight: Sight,
         told: BTreeMap<Key, Told>,
         lagging: &'static str,
-        sources: Vec<(String, SignedDuration, Timestamp)>,
+        sources: Vec<(String, Timestamp, Timestamp)>,
         disk: Option<Space>,
         unrouted: Vec<Unheard>,
     }
@@ -329,7 +329,7 @@ mod tests {
     fn a_source_is_silent_when_nothing_came_for_its_time() {
         let hour = SignedDuration::from_hours(1);
         let sources = [("just", 1, at(40)), ("nearly", 1, at(41)), ("again", 1, at(99)), ("patient", 2, at(30))];
-        let sources = sources.map(|(name, hours, last)| (name.to_owned(), hour * hours, last)).into();
+        let sources = sources.map(|(name, hours, last)| (name.to_owned(), at(100) - hour * hours, last)).into();
         let last = Notice { last_at: Some(at(30)), ..Notice::default() };
         let told =
             ["again", "patient", "removed"].map(|name| (key(Topic::Silent, name), told_once(last.clone(), None)));

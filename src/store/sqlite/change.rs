@@ -209,7 +209,7 @@ fn redeliver(connection: &Connection, id: DeliveryId, now: Standing, at: Timesta
 /// were to go out in its message.
 fn begin_anew(connection: &Connection, id: DeliveryId, at: Timestamp) -> rusqlite::Result<u64> {
     let sql =
-        "UPDATE deliveries SET state = 'waiting', due_at = ?2, form = 'full', spent = 0, digest = NULL, returned = 0,
+        "UPDATE deliveries SET state = 'waiting', due_at = ?2, wait_ms = 0, form = 'full', spent = 0, digest = NULL, returned = 0,
         round = round + 1, fell_back = min(2 * fell_back, 2) WHERE id = ?1";
     connection.prepare_cached(sql)?.execute(params![id.0.as_bytes(), rows::to_millisecond(at)])?;
     connection.prepare_cached("DELETE FROM parts WHERE delivery = ?1")?.execute([id.0.as_bytes()])?;
@@ -224,7 +224,7 @@ fn release(connection: &Connection, leader: DeliveryId, at: Timestamp) -> rusqli
     let found = select.query_map([leader.0.as_bytes()], |row| rows::uuid(0, row.get_ref(0)?.as_blob()?))?;
     let members: Vec<DeliveryId> = found.map(|id| id.map(DeliveryId)).collect::<rusqlite::Result<_>>()?;
     for member in &members {
-        let sql = "UPDATE deliveries SET digest = NULL, due_at = ?2 WHERE id = ?1";
+        let sql = "UPDATE deliveries SET digest = NULL, due_at = ?2, wait_ms = 0 WHERE id = ?1";
         connection.prepare_cached(sql)?.execute(params![member.0.as_bytes(), rows::to_millisecond(at)])?;
         step(connection, *member, at, "released", &leader.to_string())?;
     }

@@ -16,6 +16,7 @@ use crate::store::Settle;
 use crate::store::StoreError;
 use crate::store::form_text;
 use crate::store::sqlite::Sqlite;
+use crate::store::sqlite::clock;
 use crate::store::sqlite::fallback;
 use crate::store::sqlite::pacing;
 use crate::store::sqlite::parking;
@@ -28,7 +29,7 @@ use crate::store::sqlite::rows;
 pub fn take_up(connection: &Connection, now: Timestamp) -> rusqlite::Result<()> {
     let transaction = connection.unchecked_transaction()?;
     transaction.execute(
-        "UPDATE deliveries SET due_at = ?1, outcome = 'unknown', answer = 'orderbell was stopped before the answer came'
+        "UPDATE deliveries SET due_at = ?1, wait_ms = 0, outcome = 'unknown', answer = 'orderbell was stopped before the answer came'
          WHERE state = 'waiting' AND id IN (SELECT delivery FROM attempts WHERE ended_at IS NULL)",
         [rows::to_millisecond(now)],
     )?;
@@ -38,6 +39,7 @@ pub fn take_up(connection: &Connection, now: Timestamp) -> rusqlite::Result<()> 
         [rows::to_millisecond(now)],
     )?;
     parking::take_up(&transaction, now)?;
+    pacing::take_up(&transaction, now)?;
     transaction.commit()
 }
 
@@ -54,9 +56,10 @@ pub fn claim(connection: &Connection, claim: &Claim) -> rusqlite::Result<Claimed
             return Ok(Claimed::No);
         }
     }
-    let sql = "UPDATE deliveries SET attempts = attempts + 1, due_at = ?2
+    let sql = "UPDATE deliveries SET attempts = attempts + 1, due_at = ?2, wait_ms = ?3
                WHERE id = ?1 AND state = 'waiting' AND digest IS NULL";
-    let taken = connection.prepare_cached(sql)?.execute(params![id, rows::to_millisecond(claim.lease_until)])?;
+    let (lease_until, wait_ms) = (rows::to_millisecond(claim.lease_until), clock::wait_ms(claim.lease_until, claim.at));
+    let taken = connection.prepare_cached(sql)?.execute(params![id, lease_until, wait_ms])?;
     if taken == 0 {
         return Ok(Claimed::No);
     }
@@ -93,7 +96,7 @@ pub fn settle(connection: &Connection, settle: &Settle) -> rusqlite::Result<()> 
     let sql = "UPDATE attempts SET ended_at = ?2, outcome = ?3, answer = ?4, far_ahead_s = ?5 WHERE seq = ?1";
     connection.prepare_cached(sql)?.execute(params![settle.attempt, at, outcome, words, settle.far_ahead_s])?;
     if let Some(news) = &settle.pacing {
-        pacing::learn(connection, news)?;
+        pacing::learn(connection, news, settle.at)?;
     }
     let (whole, is_over) = match &settle.whole {
         Some((answer, step)) => ((answer, step), matches!(settle.step, Step::Delivered | Step::Dead)),
@@ -131,10 +134,20 @@ fn write(connection: &Connection, settle: &Settle, answer: &Answer, step: &Step)
         Step::Recompose(form) => ("waiting", at, false, *form),
         Step::Dead => ("dead", at, false, settle.form),
     };
-    let sql = "UPDATE deliveries SET state = ?2, due_at = ?3, spent = spent + ?4, form = ?5, outcome = ?6, answer = ?7
+    let sql = "UPDATE deliveries SET state = ?2, due_at = ?3, spent = spent + ?4, form = ?5, outcome = ?6, answer = ?7, wait_ms = ?8
                WHERE id = ?1 AND state = 'waiting'";
     let (id, outcome, form) = (settle.delivery.0.as_bytes(), answer.outcome.as_str(), form_text(form));
-    connection.prepare_cached(sql)?.execute(params![id, state, due_at, spends, form, outcome, answer.words])?;
+    let wait_ms = (due_at - at).max(0);
+    connection.prepare_cached(sql)?.execute(params![
+        id,
+        state,
+        due_at,
+        spends,
+        form,
+        outcome,
+        answer.words,
+        wait_ms
+    ])?;
     Ok(())
 }
 
@@ -172,7 +185,7 @@ fn dead(connection: &Connection, settle: &Settle) -> rusqlite::Result<()> {
         connection.prepare_cached(sql)?.query_map([id], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
     let all = if carried.is_empty() { Vec::new() } else { [vec![id.to_vec()], carried].concat() };
     for member in &all {
-        let sql = "UPDATE deliveries SET digest = NULL, returned = 1, state = 'waiting', due_at = ?2, form = 'full', spent = 0
+        let sql = "UPDATE deliveries SET digest = NULL, returned = 1, state = 'waiting', due_at = ?2, wait_ms = 0, form = 'full', spent = 0
                    WHERE id = ?1 AND returned = 0 AND state IN ('waiting', 'dead')";
         let at = rows::to_millisecond(settle.at);
         let returned = connection.prepare_cached(sql)?.execute(params![member, at])?;
@@ -221,8 +234,10 @@ pub fn step(
 /// Holds deliveries until the quiet hours of their channel end.
 pub fn hold(connection: &Connection, ids: &[DeliveryId], until: Timestamp, now: Timestamp) -> rusqlite::Result<()> {
     for id in ids {
-        let sql = "UPDATE deliveries SET due_at = ?2 WHERE id = ?1 AND state = 'waiting' AND digest IS NULL";
-        let held = connection.prepare_cached(sql)?.execute(params![id.0.as_bytes(), rows::to_millisecond(until)])?;
+        let sql =
+            "UPDATE deliveries SET due_at = ?2, wait_ms = ?3 WHERE id = ?1 AND state = 'waiting' AND digest IS NULL";
+        let given = params![id.0.as_bytes(), rows::to_millisecond(until), clock::wait_ms(until, now)];
+        let held = connection.prepare_cached(sql)?.execute(given)?;
         if held == 1 {
             step(connection, *id, now, "held", &until.to_string())?;
         }
@@ -237,7 +252,7 @@ pub fn release_held(
     until: Option<Timestamp>,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
-    let sql = "UPDATE deliveries SET due_at = ?3
+    let sql = "UPDATE deliveries SET due_at = ?3, wait_ms = 0
         WHERE channel = ?1 AND state = 'waiting' AND digest IS NULL AND due_at > ?3 AND due_at IS NOT ?2
         AND EXISTS (SELECT 1 FROM steps s WHERE s.delivery = deliveries.id AND s.step = 'held'
             AND unixepoch(s.detail) * 1000 = deliveries.due_at)

@@ -21,10 +21,10 @@ use crate::store::sqlite::rows;
 const STEP: usize = 100;
 
 /// Of a channel (`?1`), what waits for it in earnest since `?3`, or at all while it is parked (`?2`). What was held in quiet
-/// hours waited by intention, and does so in earnest from their end on.
+/// hours waited by intention, and does so in earnest from their end on; where the clock was put back, from then on.
 const WAITS_TOO_LONG: &str = "SELECT id, since, kind FROM (SELECT d.id, e.kind, d.created_at,
         max(d.created_at, coalesce((SELECT iif(s.step = 'held', unixepoch(s.detail) * 1000, s.at) FROM steps s
-            WHERE s.delivery = d.id AND s.step IN ('held', 'let_go') ORDER BY s.seq DESC LIMIT 1), 0)) AS since
+            WHERE s.delivery = d.id AND s.step IN ('held', 'let_go', 'clock_set') ORDER BY s.seq DESC LIMIT 1), 0)) AS since
     FROM deliveries d JOIN events e ON e.id = d.event
     WHERE d.channel = ?1 AND d.state = 'waiting' AND d.urgent = 1 AND d.fell_back = 0 AND e.kind <> 'test'
     AND d.created_at <= iif(?2, ?4, ?3))

@@ -5,6 +5,7 @@ mod alive;
 pub mod asked;
 pub mod backup;
 pub mod change;
+mod clock;
 mod commit;
 mod deliver;
 mod due;

@@ -8,6 +8,7 @@ use crate::store::Pacing;
 use crate::store::StoreError;
 use crate::store::TakenSlots;
 use crate::store::sqlite::Sqlite;
+use crate::store::sqlite::clock;
 use crate::store::sqlite::rows;
 
 /// Takes a slot for an attempt. It stays until it is said to be free; `until` is for whoever looks at the table.
@@ -24,19 +25,28 @@ pub fn forget(connection: &Connection, attempts: &[i64]) -> rusqlite::Result<()>
     Ok(())
 }
 
-pub fn learn(connection: &Connection, news: &Pacing) -> rusqlite::Result<()> {
+/// What an attempt taught about a credential, `now`.
+pub fn learn(connection: &Connection, news: &Pacing, now: Timestamp) -> rusqlite::Result<()> {
     match news {
         Pacing::Closed { credential, until, closings, reason } => {
-            let sql = "INSERT INTO credentials (credential, closed_until, reason, closings) VALUES (?1, ?2, ?3, ?4)
-                ON CONFLICT (credential) DO UPDATE SET closed_until = max(closed_until, excluded.closed_until),
-                    reason = excluded.reason, closings = excluded.closings";
-            let given = params![credential, rows::to_millisecond(*until), reason, closings];
+            let sql = "INSERT INTO credentials (credential, closed_until, reason, closings, wait_ms) VALUES (?1, ?2, ?3, ?4, ?5)
+                ON CONFLICT (credential) DO UPDATE SET
+                    closed_until = min(max(closed_until, excluded.closed_until), ?6 + max(wait_ms, excluded.wait_ms)),
+                    wait_ms = max(wait_ms, excluded.wait_ms), reason = excluded.reason, closings = excluded.closings";
+            let (wait_ms, at) = (clock::wait_ms(*until, now), rows::to_millisecond(now));
+            let given = params![credential, rows::to_millisecond(*until), reason, closings, wait_ms, at];
             connection.prepare_cached(sql)?.execute(given).map(drop)
         }
         Pacing::Open { credential } => {
             connection.prepare_cached("DELETE FROM credentials WHERE credential = ?1")?.execute([credential]).map(drop)
         }
     }
+}
+
+/// At the start: the clock may have been put back since a credential was closed.
+pub fn take_up(connection: &Connection, now: Timestamp) -> rusqlite::Result<()> {
+    let sql = "UPDATE credentials SET closed_until = min(closed_until, ?1 + wait_ms)";
+    connection.execute(sql, [rows::to_millisecond(now)]).map(drop)
 }
 
 /// What a start must take up.

@@ -7,6 +7,7 @@ use rusqlite::params;
 use crate::domain::event::DeliveryId;
 use crate::store::StoreError;
 use crate::store::sqlite::Sqlite;
+use crate::store::sqlite::clock;
 use crate::store::sqlite::deliver::PROBE_AFTER_START;
 use crate::store::sqlite::fallback;
 use crate::store::sqlite::rows;
@@ -20,11 +21,12 @@ pub fn park(
     probe_at: Timestamp,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO parked_channels (channel, since, reason, probes, next_probe_at, probed_at) VALUES (?1, ?2, ?3, 1, ?4, ?2)
+    let sql = "INSERT INTO parked_channels (channel, since, reason, probes, next_probe_at, probed_at, wait_ms) VALUES (?1, ?2, ?3, 1, ?4, ?2, ?5)
         ON CONFLICT (channel) DO UPDATE SET reason = excluded.reason, probes = probes + (excluded.since >= next_probe_at),
-            next_probe_at = excluded.next_probe_at, probed_at = excluded.probed_at";
+            next_probe_at = excluded.next_probe_at, probed_at = excluded.probed_at, wait_ms = excluded.wait_ms";
+    let wait_ms = clock::wait_ms(probe_at, now);
     let (now, probe_at) = (rows::to_millisecond(now), rows::to_millisecond(probe_at));
-    connection.prepare_cached(sql)?.execute(params![channel, now, reason, probe_at]).map(drop)
+    connection.prepare_cached(sql)?.execute(params![channel, now, reason, probe_at, wait_ms]).map(drop)
 }
 
 /// A message is tried. Should we crash before we hear what the far side says, it is known that a parked channel was probed.
@@ -37,9 +39,10 @@ pub fn tried(connection: &Connection, delivery: DeliveryId, now: Timestamp) -> r
 
 /// A probe found out nothing: the next one comes with the next try of its message.
 pub fn put_off(connection: &Connection, channel: &str, until: Timestamp, now: Timestamp) -> rusqlite::Result<()> {
-    let sql = "UPDATE parked_channels SET next_probe_at = ?2, probed_at = ?3 WHERE channel = ?1";
+    let sql = "UPDATE parked_channels SET next_probe_at = ?2, probed_at = ?3, wait_ms = ?4 WHERE channel = ?1";
+    let wait_ms = clock::wait_ms(until, now);
     let (until, now) = (rows::to_millisecond(until), rows::to_millisecond(now));
-    connection.prepare_cached(sql)?.execute(params![channel, until, now]).map(drop)
+    connection.prepare_cached(sql)?.execute(params![channel, until, now, wait_ms]).map(drop)
 }
 
 /// The far side took a message, or found fault with this one alone: all that waits is due, but what was told elsewhere.
@@ -54,14 +57,14 @@ pub fn open(connection: &Connection, channel: &str, now: Timestamp) -> rusqlite:
 
 /// A person has changed the setting, or asks for a try: the channel is probed at once.
 pub fn probe_now(connection: &Connection, channel: &str, now: Timestamp) -> rusqlite::Result<()> {
-    let sql = "UPDATE parked_channels SET next_probe_at = ?2 WHERE channel = ?1";
+    let sql = "UPDATE parked_channels SET next_probe_at = ?2, wait_ms = 0 WHERE channel = ?1";
     connection.prepare_cached(sql)?.execute(params![channel, rows::to_millisecond(now)])?;
     due_again(connection, channel, now)
 }
 
 /// What waits because the setting was wrong is due.
 fn due_again(connection: &Connection, channel: &str, now: Timestamp) -> rusqlite::Result<()> {
-    let sql = "UPDATE deliveries SET due_at = ?2
+    let sql = "UPDATE deliveries SET due_at = ?2, wait_ms = 0
                WHERE channel = ?1 AND state = 'waiting' AND outcome = 'misconfigured' AND due_at > ?2
                AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.delivery = deliveries.id AND a.ended_at IS NULL)";
     connection.prepare_cached(sql)?.execute(params![channel, rows::to_millisecond(now)]).map(drop)
@@ -73,7 +76,7 @@ pub fn take_up(connection: &Connection, now: Timestamp) -> rusqlite::Result<()> 
     let (now, apart) = (rows::to_millisecond(now), PROBE_AFTER_START.as_millis() as i64);
     let sql = "UPDATE parked_channels SET next_probe_at = max(min(next_probe_at, ?1), min(probed_at, ?1) + ?2)";
     connection.execute(sql, params![now, apart])?;
-    let sql = "UPDATE deliveries SET due_at = ?1 WHERE state = 'waiting' AND outcome = 'misconfigured'";
+    let sql = "UPDATE deliveries SET due_at = ?1, wait_ms = 0 WHERE state = 'waiting' AND outcome = 'misconfigured'";
     connection.execute(sql, [now]).map(drop)
 }
 

@@ -39,12 +39,13 @@ const PARKED: &str = "SELECT p.channel, p.since, p.reason, p.next_probe_at,
         (SELECT count(*) FROM deliveries d WHERE d.channel = p.channel AND d.state = 'waiting' AND d.digest IS NULL)
     FROM parked_channels p";
 
-// Since when each waits in earnest: from the end of the quiet hours on, or since a person asked for it once more. With min()
+// Since when each waits in earnest: from the end of the quiet hours on, or since a person asked for it once more, or since the clock
+// was put back. With min()
 // alone, the other columns are those of the row that has it.
 const WAITING: &str = "SELECT min(w.since), w.answer, count(*) FROM (
         SELECT u.id, u.answer, max(u.created_at, coalesce((
-            SELECT max(CASE step WHEN 'held' THEN unixepoch(detail) * 1000 ELSE at END) FROM steps
-            WHERE delivery = u.id AND step IN ('held', 'redelivered')
+            SELECT CASE step WHEN 'held' THEN unixepoch(detail) * 1000 ELSE at END FROM steps
+            WHERE delivery = u.id AND step IN ('held', 'let_go', 'redelivered', 'clock_set') ORDER BY seq DESC LIMIT 1
         ), 0)) AS since
         FROM (
             SELECT id, created_at, answer FROM deliveries
