@@ -58,3 +58,40 @@ fn the_title_is_the_first_heading_without_markup() {
     assert_eq!(read("x\n\n## **New** [order](https://a.example)").title().as_deref(), Some("New order"));
     assert_eq!(read("x").title(), None);
 }
+
+#[test]
+fn what_is_nested_without_end_is_read_to_a_depth_that_everyone_can_go_into() {
+    fn depth_of(inlines: &[Inline]) -> usize {
+        let inner = |inline: &Inline| match inline {
+            Inline::Strong(content) | Inline::Emphasis(content) => 1 + depth_of(content),
+            Inline::Toned { content, .. } | Inline::Link { content, .. } => 1 + depth_of(content),
+            Inline::Text(_) | Inline::Break => 0,
+        };
+        inlines.iter().map(inner).max().unwrap_or_default()
+    }
+    fn depth(blocks: &[Block]) -> usize {
+        let inner = |block: &Block| match block {
+            Block::Quote(blocks) => 1 + depth(blocks),
+            Block::Heading { content, .. } | Block::Paragraph(content) => depth_of(content),
+            Block::List { items, .. } => items.iter().map(|item| depth_of(item)).max().unwrap_or_default(),
+            Block::Fields(_) | Block::Picture { .. } => 0,
+        };
+        blocks.iter().map(inner).max().unwrap_or_default()
+    }
+    for nesting in [
+        format!("{} inmost", ">".repeat(100_000)),
+        format!("{}inmost", "- ".repeat(50_000)),
+        format!("{}inmost{}", "*a **b ".repeat(20_000), " b** a*".repeat(20_000)),
+        format!("{}inmost{}", "![".repeat(20_000), "](https://x.example)".repeat(5_000)),
+        format!("{}inmost", "<font color=\"info\">a".repeat(10_000)),
+        format!("{}inmost", "> - 1. ".repeat(20_000)),
+    ] {
+        let document = read(&nesting);
+        let depth = depth(&document.blocks);
+        assert!(depth <= 64, "{depth} in {}", &nesting[..20]);
+        assert!(document.plain_text().contains("inmost"), "{}", &nesting[..20]);
+        drop(document.clone().reduced());
+    }
+    let quotes = read("> a\n>\n> > b\n> >\n> > > c");
+    assert_eq!(depth(&quotes.blocks), 3);
+}

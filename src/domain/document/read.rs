@@ -15,6 +15,10 @@ use crate::domain::document::tidy::SOFT;
 use crate::domain::document::tidy::tidy;
 use crate::domain::message::PICTURE;
 
+/// So many quotes, lists, pictures and runs of emphasis stand within one another at most; what is nested deeper is read as if
+/// it stood in the last of them. Whoever handles a document goes into each.
+const NESTED: usize = 24;
+
 /// The addresses that a link may have. Others (`javascript:`, `dtmd:`) make a client do things, so they become text.
 const LINK_SCHEMES: [&str; 4] = ["https://", "http://", "mailto:", "tel:"];
 
@@ -40,6 +44,8 @@ struct Reader {
     within: Within,
     /// The address of each link or picture that is open.
     urls: Vec<String>,
+    /// How many tags are open that may stand within one another.
+    nested: usize,
 }
 
 /// What is open, where that makes a difference to what is in it.
@@ -66,6 +72,7 @@ impl Default for Reader {
             tones: Vec::new(),
             within: Within::Text,
             urls: Vec::new(),
+            nested: 0,
         }
     }
 }
@@ -73,13 +80,25 @@ impl Default for Reader {
 impl Reader {
     fn hear(&mut self, event: Event<'_>) {
         match event {
-            Event::Start(tag) => self.start(tag),
+            Event::Start(tag) => {
+                let nests = nests(&tag.to_end());
+                self.nested += usize::from(nests);
+                match nests && self.nested > NESTED {
+                    true => self.pass(&tag.to_end()),
+                    false => self.start(tag),
+                }
+            }
             Event::End(tag) => {
+                let is_passed = nests(&tag) && self.nested > NESTED;
+                self.nested -= usize::from(nests(&tag));
+                if is_passed {
+                    return self.pass(&tag);
+                }
                 // A tone ends with whatever it stands in.
                 while self.end_tone() {}
                 self.end(tag);
             }
-            Event::InlineHtml(text) if tone(&text).is_some() => {
+            Event::InlineHtml(text) if tone(&text).is_some() && self.tones.len() < NESTED => {
                 self.inlines.push(Vec::new());
                 self.tones.extend(tone(&text).map(|tone| (tone, self.inlines.len())));
             }
@@ -96,6 +115,13 @@ impl Reader {
                 self.end_paragraph();
             }
             Event::TaskListMarker(done) => self.push(Inline::Text(if done { "☑ " } else { "☐ " }.to_owned())),
+        }
+    }
+
+    /// Begins or ends what is nested too deeply: only that its lines are lines of their own is kept.
+    fn pass(&mut self, tag: &TagEnd) {
+        if matches!(tag, TagEnd::BlockQuote(_) | TagEnd::List(_) | TagEnd::Item) {
+            self.end_paragraph();
         }
     }
 
@@ -319,6 +345,12 @@ impl Reader {
             self.block(Block::Paragraph(content));
         }
     }
+}
+
+/// Whether such a tag may stand within another one of its sort.
+fn nests(tag: &TagEnd) -> bool {
+    let is_block = matches!(tag, TagEnd::BlockQuote(_) | TagEnd::List(_) | TagEnd::Item);
+    is_block || matches!(tag, TagEnd::Emphasis | TagEnd::Strong | TagEnd::Image)
 }
 
 /// The item as a field, when it starts with `**Key:**` or `**Key**:`.
