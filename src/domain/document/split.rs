@@ -19,21 +19,36 @@ pub fn split(document: &Document, limit: usize, measure: impl Fn(&[Block]) -> us
     if measure(&document.blocks) <= limit {
         return vec![document.clone()];
     }
-    let mut parts = Vec::new();
-    let mut part: Vec<Block> = Vec::new();
-    for block in &document.blocks {
-        for piece in pieces(block, &|block| measure(std::slice::from_ref(block)) <= limit) {
-            part.push(piece);
-            if part.len() > 1 && measure(&part) > limit {
-                let next = part.split_off(part.len() - 1);
-                parts.push(Document { blocks: std::mem::replace(&mut part, next) });
+    let fits = |block: &Block| measure(std::slice::from_ref(block)) <= limit;
+    let pieces: Vec<Block> = document.blocks.iter().flat_map(|block| pieces(block, &fits)).collect();
+    let parts = runs(&pieces, &|blocks| measure(blocks) <= limit);
+    parts.into_iter().map(|blocks| Document { blocks: blocks.to_vec() }).collect()
+}
+
+/// Neighbours in runs, each as long as fits, and at least one. A run is found by doubling and halving: measuring it after each
+/// item would take as long as the square of its length.
+fn runs<'a, T>(items: &'a [T], fits: &dyn Fn(&[T]) -> bool) -> Vec<&'a [T]> {
+    let mut runs = Vec::new();
+    let mut rest = items;
+    while !rest.is_empty() {
+        let (mut enough, mut step) = (1, 1);
+        while enough < rest.len() && fits(&rest[..(enough + step).min(rest.len())]) {
+            enough = (enough + step).min(rest.len());
+            step *= 2;
+        }
+        let mut too_many = (enough + step).min(rest.len() + 1);
+        while enough + 1 < too_many {
+            let middle = usize::midpoint(enough, too_many);
+            match fits(&rest[..middle]) {
+                true => enough = middle,
+                false => too_many = middle,
             }
         }
+        let (run, next) = rest.split_at(enough);
+        runs.push(run);
+        rest = next;
     }
-    if !part.is_empty() {
-        parts.push(Document { blocks: part });
-    }
-    parts
+    runs
 }
 
 /// A block as it is when it fits, else in pieces that do.
@@ -55,8 +70,8 @@ fn pieces(block: &Block, fits: &dyn Fn(&Block) -> bool) -> Vec<Block> {
             .collect(),
         Block::Quote(blocks) => {
             let fits_quoted = |block: &Block| fits(&Block::Quote(vec![block.clone()]));
-            let quoted = blocks.iter().flat_map(|block| pieces(block, &fits_quoted)).collect();
-            gather(quoted, &|blocks| Block::Quote(blocks.to_vec()), fits)
+            let quoted: Vec<Block> = blocks.iter().flat_map(|block| pieces(block, &fits_quoted)).collect();
+            gather(&quoted, &|blocks| Block::Quote(blocks.to_vec()), fits)
         }
         Block::List { ordered: true, items } => {
             // A part would count from one again: the numbers become text.
@@ -68,8 +83,9 @@ fn pieces(block: &Block, fits: &dyn Fn(&Block) -> bool) -> Vec<Block> {
         }
         Block::List { ordered: false, items } => {
             let list = |items: &[Vec<Inline>]| Block::List { ordered: false, items: items.to_vec() };
-            let cut_items = items.iter().flat_map(|item| cut(item, &|item| fits(&list(&[item.to_vec()])))).collect();
-            gather(cut_items, &list, fits)
+            let fits_alone = |item: &[Inline]| fits(&list(&[item.to_vec()]));
+            let cut_items: Vec<Vec<Inline>> = items.iter().flat_map(|item| cut(item, &fits_alone)).collect();
+            gather(&cut_items, &list, fits)
         }
         Block::Fields(fields) => gather_fields(fields, fits),
         // What is too long as a picture may still go as a link, in pieces.
@@ -82,21 +98,8 @@ fn pieces(block: &Block, fits: &dyn Fn(&Block) -> bool) -> Vec<Block> {
 }
 
 /// Puts as many neighbours together as fit.
-fn gather<T>(items: Vec<T>, block: &dyn Fn(&[T]) -> Block, fits: &dyn Fn(&Block) -> bool) -> Vec<Block> {
-    let mut blocks = Vec::new();
-    let mut open: Vec<T> = Vec::new();
-    for item in items {
-        open.push(item);
-        if open.len() > 1 && !fits(&block(&open)) {
-            let next = open.split_off(open.len() - 1);
-            blocks.push(block(&open));
-            open = next;
-        }
-    }
-    if !open.is_empty() {
-        blocks.push(block(&open));
-    }
-    blocks
+fn gather<T>(items: &[T], block: &dyn Fn(&[T]) -> Block, fits: &dyn Fn(&Block) -> bool) -> Vec<Block> {
+    runs(items, &|items| fits(&block(items))).into_iter().map(block).collect()
 }
 
 /// A field that is too long keeps its key; what is over of its value follows as paragraphs.
@@ -113,10 +116,10 @@ fn gather_fields(fields: &[Field], fits: &dyn Fn(&Block) -> bool) -> Vec<Block> 
             line.extend_from_slice(value);
             Block::Paragraph(line)
         };
-        blocks.extend(gather(std::mem::take(&mut open), &|fields| Block::Fields(fields.to_vec()), fits));
+        blocks.extend(gather(&std::mem::take(&mut open), &|fields| Block::Fields(fields.to_vec()), fits));
         blocks.extend(pieces(&as_line(&field.value), fits));
     }
-    blocks.extend(gather(open, &|fields| Block::Fields(fields.to_vec()), fits));
+    blocks.extend(gather(&open, &|fields| Block::Fields(fields.to_vec()), fits));
     blocks
 }
 
