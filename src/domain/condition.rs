@@ -1,5 +1,7 @@
 //! The `when` of a route: an expression over an event and its order, parsed once, judged inside the commit.
 
+mod bounds;
+
 use std::fmt;
 use std::sync::Arc;
 use std::sync::LazyLock;
@@ -26,6 +28,9 @@ use crate::domain::template::values::value_of;
 /// Instructions that one judgement may take. A condition over all lines of a large order takes under 5 000.
 const FUEL: u64 = 10_000;
 
+/// A longer one is nested too deeply to be sure of the stack, or no condition.
+const MOST_BYTES: usize = 2_000;
+
 /// The names that a condition may ask for.
 const NAMES: [&str; 5] = ["order", "shop", "kind", "source", "data"];
 
@@ -33,6 +38,7 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_fuel(Some(FUEL));
+    bounds::install(&mut environment);
     environment
 });
 
@@ -67,6 +73,10 @@ impl Condition {
     /// When it is no expression, asks for a name that there is not, compares what can never be equal, or gives something
     /// else than yes or no.
     pub fn parse(text: &str) -> Result<Self, ConditionError> {
+        if text.len() > MOST_BYTES {
+            let message = format!("it is too long: a condition has at most {MOST_BYTES} characters");
+            return Err(ConditionError { message, offset: 0 });
+        }
         let expression = ENVIRONMENT.compile_expression_owned(text.to_owned()).map_err(|error| described(&error))?;
         let mut paths: Vec<String> = expression.undeclared_variables(true).into_iter().collect();
         paths.sort();
@@ -74,6 +84,7 @@ impl Condition {
             known(path).map_err(|message| at(text, path, message))?;
         }
         literals(text)?;
+        bounds::products(text)?;
         let asks = |name: &&&str| paths.iter().any(|path| path.split('.').next() == Some(**name));
         let asks = NAMES.iter().filter(asks).copied().collect();
         let condition = Self(Arc::new(Parsed { text: text.to_owned(), expression, asks }));
@@ -304,6 +315,16 @@ mod tests {
             ("order.total | nope", 14, "filter nope is unknown"),
             ("order.total is nope", 15, "test nope is unknown"),
             ("range(9)", 0, "there is no \"range\""),
+            ("kind * 100000000 == 'x'", 5, "only amounts, quantities and numbers can be multiplied"),
+            ("([1] * 100000000) | length > 1", 5, "only amounts, quantities and numbers can be multiplied"),
+            ("10000000 * kind == 'x'", 9, "only amounts, quantities and numbers can be multiplied"),
+            ("1000000 * order.total | string == 'x'", 8, "only amounts, quantities and numbers can be multiplied"),
+            ("order.total | string * 1000000 == 'x'", 21, "only amounts, quantities and numbers can be multiplied"),
+            ("('x') * 9 == 'y'", 6, "only amounts, quantities and numbers can be multiplied"),
+            ("{'quantity': 'x'}.quantity * 99 == 'y'", 27, "only amounts, quantities and numbers can be multiplied"),
+            ("2 * order.lines[0].name == 'y'", 2, "only amounts, quantities and numbers can be multiplied"),
+            ("kind | indent(1000000000) == 'x'", 7, "filter indent is unknown"),
+            ("'%1000000000d' | format(1) == 'x'", 17, "filter format is unknown"),
         ] {
             let error = Condition::parse(text).expect_err(text);
             assert!(error.message.contains(said), "{text}: {error}");
