@@ -54,6 +54,7 @@ use crate::flow::watch;
 use crate::flow::watch::DiskGauge;
 use crate::flow::watch::Instruments;
 use crate::flow::watch::SelfWatch;
+use crate::render;
 use crate::store::Fallback;
 use crate::store::StoreError;
 use crate::store::TakenSlots;
@@ -157,7 +158,7 @@ pub async fn run_on(
 
 fn foundations(config: &Config, clock: &Clock) -> Result<(Sqlite, Templates), StartError> {
     let StoreUrl::Sqlite(path) = &config.store.url;
-    Ok((Sqlite::open(path, clock.now())?, Templates::with_overlay(&config.overlay)?))
+    Ok((Sqlite::open(path, clock.now())?, render::templates(&config.overlay, &config.isolation)?))
 }
 
 async fn build(

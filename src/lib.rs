@@ -30,7 +30,7 @@
 //! | 3 | Every delivery of an acknowledged webhook is attempted until the far side says yes, a person cancels it, or it is given up visibly as dead. | `a_week_of_mishaps_breaks_no_promise`, `every_acknowledged_webhook_survives_sigkill`, `nothing_is_lost_nor_told_twice_while_the_configuration_changes_under_load`, `a_yes_is_only_errcode_zero`, `a_cancelled_delivery_is_tried_no_more`, `a_dead_delivery_that_is_sent_once_more_arrives` |
 //! | 4 | A message is repeated only where the answer was lost; then it carries the same idempotency key or, where the far side knows none, the words "possibly a repeat". | `a_week_of_mishaps_breaks_no_promise`, `whatever_a_far_side_says_and_whatever_befalls_it_the_far_sides_count_is_the_stores`, `a_lost_answer_is_repeated_with_the_same_key_and_bytes`, `a_lost_answer_of_a_far_side_without_keys_is_repeated_with_a_mark`, `after_a_crash_what_was_under_way_is_due_again_with_the_same_bytes_and_marked_as_maybe_told` |
 //! | 5 | A provider's limit is never exceeded by us: pacing is per credential and survives restarts. | `no_window_of_the_far_side_ever_holds_more_than_any_allowance`, `a_week_of_mishaps_breaks_no_promise`, `a_thousand_orders_in_a_minute_are_told_through_each_robot_without_shutting_it`, `a_restart_in_the_midst_of_the_flood_does_not_make_the_robot_be_shut`, `two_channels_on_one_robot_share_its_allowance` |
-//! | 6 | A template that fails never silences an event: the plain form goes out, and the operator hears of it once. | `a_template_that_fails_never_silences_an_event` |
+//! | 6 | A template that fails never silences an event: the plain form goes out, and the operator hears of it once; also where composing ended the process, over restarts. | `a_template_that_fails_never_silences_an_event`, `whatever_a_template_does_the_order_goes_out_and_the_daemon_lives_on` |
 //! | 7 | We say no for two reasons: we do not believe it, or we cannot remember it now. What we believe and cannot read is kept whole. | `each_bad_request_gets_its_answer_and_the_daemon_lives_on`, `a_full_disk_is_answered_503_and_the_daemon_recovers_by_itself` |
 //! | 8 | Secrets never appear in a log, an error, a page, a metric or an API answer; nor do buyers' data in logs. What a receiver says back is masked before it is stored. | `no_secret_and_no_buyer_is_in_any_log`, `no_secret_that_a_receiver_says_back_is_stored_logged_or_shown_in_any_form`, `no_form_of_a_secret_is_left_in_a_text`, `no_shape_in_the_place_of_a_secret_is_shown`, `values_under_key_like_names_are_masked_wherever_they_stand` |
 //! | 9 | Nothing unsigned costs more than linear work with a small constant, and no stranger's connections or requests keep genuine webhooks out. | `of_more_than_64_members_nothing_further_is_read`, `a_large_body_waits_for_a_thread_of_its_own_and_nobody_waits_for_it`, `however_many_connections_are_left_half_open_a_whole_request_is_answered`, `large_bodies_together_take_no_more_memory_than_was_granted_and_small_ones_are_not_kept_out`, `a_flood_of_refused_webhooks_is_a_line_a_second_that_counts_the_others` |
@@ -48,6 +48,9 @@
 //! because by then the order may have moved on, and a mended template should mend what is still waiting. Believing,
 //! parsing, routing, deciding, composing and the choice of the next step are pure functions of their arguments, time
 //! included; database and network are at the rim.
+//!
+//! A merchant's own templates are parsed and rendered in a process of their own ([`render`]), which may take so much memory
+//! and time and no more; what it answers is read and written here.
 //!
 //! # The daily report
 //!
@@ -76,7 +79,7 @@
 //!
 //! # Who may import whom
 //!
-//! `main → cli → app → web → flow → {platform, channel, store} → domain`. [`config`] names the types of the rooms below it
+//! `main → cli → app → web → flow → {platform, channel, store, render} → domain`. [`config`] names the types of the rooms below it
 //! and is imported by [`app`] and [`cli`] alone; [`sandbox`] imports [`domain`] only. `tests/tidy.rs` holds this.
 
 #![forbid(unsafe_code)]
@@ -90,6 +93,7 @@ pub mod config;
 pub mod domain;
 pub mod flow;
 pub mod platform;
+pub mod render;
 pub mod sandbox;
 pub mod store;
 pub mod web;

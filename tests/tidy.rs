@@ -6,17 +6,18 @@ use std::path::Path;
 use std::path::PathBuf;
 
 /// The rooms from top to bottom, and the rooms that each may enter.
-const ROOMS: [(&str, &[&str]); 11] = [
+const ROOMS: [(&str, &[&str]); 12] = [
     ("main", &["cli"]),
-    ("cli", &["app", "channel", "cli", "config", "domain", "flow", "platform", "sandbox", "store"]),
-    ("app", &["app", "channel", "config", "domain", "flow", "platform", "store", "web"]),
+    ("cli", &["app", "channel", "cli", "config", "domain", "flow", "platform", "render", "sandbox", "store"]),
+    ("app", &["app", "channel", "config", "domain", "flow", "platform", "render", "store", "web"]),
     ("web", &["domain", "flow", "platform", "web"]),
     ("flow", &["channel", "domain", "flow", "platform", "store"]),
     ("platform", &["domain", "platform"]),
     ("channel", &["channel", "domain"]),
     ("store", &["domain", "store"]),
+    ("render", &["domain", "render"]),
     ("domain", &["domain"]),
-    ("config", &["channel", "config", "domain", "platform"]),
+    ("config", &["channel", "config", "domain", "platform", "render"]),
     ("sandbox", &["domain", "sandbox"]),
 ];
 

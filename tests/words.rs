@@ -2,6 +2,7 @@
 //! what a hostile buyer can write held to be nothing but text.
 
 mod words {
+    pub mod apart;
     pub mod digests;
     pub mod golden;
     pub mod hostile;

@@ -32,6 +32,7 @@ use crate::flow::lanes::Lanes;
 use crate::flow::notice::Notices;
 use crate::flow::notice::Topic;
 use crate::flow::stranded;
+use crate::render;
 use crate::store::sqlite::Sqlite;
 
 /// How long webhooks that are judged by the former configuration may take, before it is looked who was left behind.
@@ -251,7 +252,7 @@ fn make(file: &Path, channels: &BTreeMap<String, ConfiguredChannel>, overlay: &S
     let fresh = changed.map(|(name, channel)| app::lane(name.clone(), channel.clone())).collect::<Result<_, _>>();
     let fresh = fresh.map_err(Unfit::Channel)?;
     let is_new = anew.mistakes.is_empty() && anew.config.overlay != *overlay;
-    let templates = is_new.then(|| Templates::with_overlay(&anew.config.overlay)).transpose();
+    let templates = is_new.then(|| render::templates(&anew.config.overlay, &anew.config.isolation)).transpose();
     let templates = templates.unwrap_or_else(|errors| {
         // They were compiled a moment ago, so this is for nothing that is known.
         anew.mistakes.push(config::problem::unreadable(file.display().to_string(), errors.to_string(), ""));

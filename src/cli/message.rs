@@ -24,13 +24,15 @@ use crate::domain::message::Part;
 use crate::domain::order::Order;
 use crate::domain::template::Templates;
 use crate::flow::words::report::Reader;
+use crate::render;
+use crate::render::Isolation;
 
 /// The merchant's templates before the built-in ones.
 pub fn templates(folder: Option<&Path>) -> Result<Templates, Failure> {
     let failed = |text: String| Failure::Failed(format!("the templates cannot be used: {text}"));
     let overlay = folder.map(template_folder::read).transpose();
     let overlay = overlay.map_err(|error| failed(error.to_string()))?.unwrap_or_default();
-    Templates::with_overlay(&overlay).map_err(|error| failed(error.to_string()))
+    render::parsed(&overlay, &Isolation::of_this_program()).map_err(|error| failed(error.to_string()))
 }
 
 /// The channel of this name.

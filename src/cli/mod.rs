@@ -43,6 +43,7 @@ use crate::config::Loaded;
 use crate::config::problem;
 use crate::config::problem::Colour;
 use crate::config::problem::Problem;
+use crate::render as rendering;
 
 /// Rings the right people when a shop or food-delivery platform pushes an order or stock webhook.
 #[derive(Parser)]
@@ -121,6 +122,14 @@ enum Failure {
 
 /// Reads the command line and does what it says.
 pub fn main() -> ExitCode {
+    // No command for people: it stands in no help.
+    if std::env::args_os().nth(1).is_some_and(|first| first == rendering::COMMAND) {
+        return match rendering::serve::run() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_) => ExitCode::FAILURE,
+        };
+    }
+    rendering::this_program_has_the_command();
     let arguments = Arguments::parse();
     let file = &arguments.config;
     // Nobody may read what a daemon says, and it must end all the same.
@@ -188,6 +197,7 @@ fn run(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::Failed(format!("the runtime cannot be started: {error}")))?;
     let done = runtime.block_on(command);
+    // What is still computed on other threads is for nobody any more.
     runtime.shutdown_timeout(LEFT_BEHIND);
     done
 }

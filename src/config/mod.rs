@@ -49,6 +49,7 @@ use crate::domain::language::Sources;
 use crate::domain::route::Routes;
 use crate::domain::secret::Secret;
 use crate::platform::Source;
+use crate::render::Isolation;
 
 /// A configuration that the daemon can start with.
 #[derive(Debug)]
@@ -62,6 +63,8 @@ pub struct Config {
     pub templates: Option<PathBuf>,
     /// The files of that folder, as they were read.
     pub overlay: Sources,
+    /// Where they are rendered.
+    pub isolation: Isolation,
     pub server: Server,
     pub admin: Admin,
     pub store: Store,

@@ -37,6 +37,7 @@ use crate::domain::report::Report;
 use crate::domain::report::sample;
 use crate::domain::template;
 use crate::domain::template::ComposeError;
+use crate::domain::template::Fault;
 use crate::domain::template::Templates;
 use crate::platform::Heard;
 use crate::platform::Method;
@@ -117,8 +118,8 @@ pub fn rehearse(house: &House<'_>, folder: &Folder, problems: &mut Problems<'_>)
     let used: Vec<&str> = used.into_iter().collect();
     problems.rehearsed(folder.strangers(&endings, house.reports, &used));
     // The templates as the daemon uses them, and the same ones without any tolerance.
-    if let (Some(lenient), Some(strict)) = (folder.working(), folder.working()) {
-        problems.rehearsed(play(&scenes(house), &stages, folder, &lenient, &strict.strict()));
+    if let Some(lenient) = folder.working() {
+        problems.rehearsed(play(&scenes(house), &stages, folder, &lenient, &lenient.clone().strict()));
     }
 }
 
@@ -146,6 +147,9 @@ fn play(
                 };
                 names.extend(template::names(&view));
                 let Err(error) = strict.compose(&view) else { continue };
+                if error.fault == Fault::Unavailable {
+                    continue;
+                }
                 let severity = if lenient.compose(&view).is_err() { Severity::Error } else { Severity::Warning };
                 match failures.iter_mut().find(|known| known.error == error) {
                     Some(known) => known.severity = known.severity.min(severity),

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::path::Path;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::config::problem;
 use crate::config::problem::Problem;
@@ -18,8 +19,15 @@ use crate::domain::event::Kind;
 use crate::domain::language;
 use crate::domain::language::Sources;
 use crate::domain::template::ComposeError;
+use crate::domain::template::Fault;
 use crate::domain::template::TemplateErrors;
 use crate::domain::template::Templates;
+use crate::render;
+use crate::render::Isolation;
+use crate::render::Limits;
+
+/// All samples of one template take less than this on the slowest machine, unless it is at fault.
+const TRIAL: Duration = Duration::from_secs(60);
 
 /// The folder as far as it could be read; empty where there is none.
 #[derive(Default)]
@@ -29,6 +37,8 @@ pub struct Folder {
     content: Content,
     /// Those that could not be compiled.
     broken: Vec<String>,
+    /// Whether it cannot be known which those are.
+    is_unavailable: bool,
 }
 
 impl Folder {
@@ -40,7 +50,7 @@ impl Folder {
             problems.error(at, error.to_string(), help);
             Content::default()
         });
-        Self { path: path.to_owned(), content, broken: Vec::new() }
+        Self { path: path.to_owned(), content, ..Self::default() }
     }
 
     /// The files by language and name.
@@ -63,23 +73,43 @@ impl Folder {
 
     /// Compiles the templates; those that cannot be are reported.
     pub fn compile(&mut self, problems: &mut Problems<'_>) {
-        let Err(TemplateErrors(errors)) = Templates::with_overlay(&self.content.sources) else { return };
+        let Err(TemplateErrors(errors)) = render::parsed(&self.content.sources, &Isolation::of_this_program()) else {
+            return;
+        };
+        let (unavailable, errors): (Vec<_>, Vec<_>) =
+            errors.into_iter().partition(|error| error.fault == Fault::Unavailable);
+        if let Some(error) = unavailable.into_iter().next() {
+            let help = "messages go out by the built-in templates meanwhile";
+            let folder = self.path.display().to_string();
+            let said = Complaint::new(error.message, help);
+            problems.elsewhere(vec![problem::in_file(Severity::Warning, folder, None, said)]);
+            self.is_unavailable = true;
+        }
         let problem = |error: &ComposeError| {
-            let help = match error.template.ends_with(language::WORDS) {
-                true => "a language file is TOML: [kind], and under it \"order.placed\" = \"New order\"",
-                false => template_words::syntax_help(&error.message),
+            let (message, help) = match error.message.split_once("; ") {
+                Some((message, help)) if error.fault == Fault::Exhausted => (message.to_owned(), help),
+                _ if error.template.ends_with(language::WORDS) => (
+                    template_words::in_words(&error.message),
+                    "a language file is TOML: [kind], and under it \"order.placed\" = \"New order\"",
+                ),
+                _ => (template_words::in_words(&error.message), template_words::syntax_help(&error.message)),
             };
-            self.problem(Severity::Error, error, template_words::in_words(&error.message), help.to_owned())
+            self.problem(Severity::Error, error, message, help.to_owned())
         };
         problems.elsewhere(errors.iter().map(problem).collect::<Vec<_>>());
         self.broken = errors.into_iter().map(|error| error.template).collect();
     }
 
-    /// The templates as far as they can be compiled.
+    /// The templates as far as they can be compiled; none where that cannot be known.
     pub fn working(&self) -> Option<Templates> {
+        if self.is_unavailable {
+            return None;
+        }
         let mut sources = self.content.sources.clone();
         sources.retain(|path, _| !self.broken.contains(path));
-        Templates::with_overlay(&sources).ok()
+        // A template that was stopped once has shown what it does.
+        let limits = Limits { strikes: 1, template: Some(TRIAL), ..Limits::default() };
+        render::templates_within(&sources, &Isolation::of_this_program(), limits).ok()
     }
 
     /// A problem of one template, with its line where that is known.

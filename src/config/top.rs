@@ -46,6 +46,7 @@ use crate::config::templates::Folder;
 use crate::config::values;
 use crate::domain::duration;
 use crate::domain::secret::Secret;
+use crate::render::Isolation;
 
 const KEYS: [&str; 4] = ["language", "timezone", "currency", "templates"];
 const MAX_BODY_BYTES: RangeInclusive<u64> = 1 << 10..=64 << 20;
@@ -126,6 +127,7 @@ pub fn read(
         currency: currency(globals),
         templates,
         overlay: folder.into_overlay(),
+        isolation: Isolation::of_this_program(),
         server: server?,
         admin: admin?,
         store: store?,

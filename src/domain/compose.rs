@@ -63,6 +63,11 @@ pub fn composed(markdown: &str, view: &View<'_>) -> Composed {
     Composed { title: cap(&title, TITLE_GRAPHEMES).into_owned(), markdown, document }
 }
 
+/// The document that rendered Markdown is read into.
+pub fn document(markdown: &str) -> Document {
+    read(&without_gaps(markdown))
+}
+
 /// The built-in plain form: kind, order, shop, total and lines. It needs no template and cannot fail.
 pub fn plain(view: &View<'_>) -> Composed {
     let words = words_for(view.language);

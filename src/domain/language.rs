@@ -22,6 +22,9 @@ struct BuiltIn;
 /// Sources by path, such as `en/order.placed.md`.
 pub type Sources = BTreeMap<String, String>;
 
+/// A word, or a phrase. It is used again and again, also in pictures.
+const WORD_BYTES: usize = 4 * 1024;
+
 /// The file of a language that holds its words.
 pub const WORDS: &str = "words.toml";
 
@@ -137,6 +140,10 @@ impl Language {
             }
             prefix.push_str(&key);
             match value {
+                toml::Value::String(word) if word.len() > WORD_BYTES => {
+                    let message = format!("the word \"{prefix}\" is longer than {} KiB", WORD_BYTES / 1024);
+                    return Err(WordsError { line: None, span: None, message });
+                }
                 toml::Value::String(word) => {
                     self.words.insert(prefix.clone(), word);
                 }

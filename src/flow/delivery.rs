@@ -1,12 +1,15 @@
 //! One message on its way: composed, sent part by part, each attempt in the store before it is made, and settled by what the
 //! far side answered.
 
+mod compose;
+
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use jiff::Timestamp;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::channel::Attempt;
@@ -35,7 +38,6 @@ use crate::store::Claimed;
 use crate::store::Due;
 use crate::store::Pacing;
 use crate::store::Settle;
-use crate::store::StoreError;
 
 /// Between two tries to store an outcome.
 const SETTLE_AGAIN: Duration = Duration::from_secs(1);
@@ -48,6 +50,8 @@ pub struct Sending {
     pub retire: CancellationToken,
     /// How often the channel was tried since it is parked; 0 when it is not.
     pub probes: u32,
+    /// The channel's messages are composed one after another, where that takes its time.
+    pub composing: Arc<Semaphore>,
 }
 
 impl Sending {
@@ -75,7 +79,7 @@ struct Letter {
 /// message tells beside its leader, when it is composed now.
 pub async fn deliver(sending: Sending, leader: Due, carried: Vec<Due>, slot: Held) {
     let id = leader.id;
-    let letter = match compose(&sending, leader, carried).await {
+    let letter = match compose::compose(&sending, leader, carried).await {
         Ok(letter) => letter,
         Err(error) => {
             // Without what it carries it would tell of itself alone, and the others would be taken for told.
@@ -269,56 +273,6 @@ impl Turn<'_> {
             post.notices.tell(Topic::Recipient, &lane.name, refused.join("; "), now).await;
         }
     }
-}
-
-/// The message: as it was composed before, or composed now.
-///
-/// # Errors
-/// [`StoreError`] when what it carries already cannot be read.
-async fn compose(sending: &Sending, leader: Due, carried: Vec<Due>) -> Result<Letter, StoreError> {
-    let Sending { lane, post, .. } = sending;
-    let templates = post.templates.get();
-    let (mut parts, mut fresh) = (leader.parts.clone(), false);
-    if lane.channel.to_each_his_own() {
-        let next = parts.iter().position(|part| part.index == leader.next_part).unwrap_or(0);
-        parts.rotate_left(next);
-    }
-    let (mut carries, mut released) = (Vec::new(), Vec::new());
-    if parts.is_empty() {
-        let (attached, attached_ids) = attached(sending, &leader).await?;
-        let is_new = attached_ids.is_empty();
-        let carried = if is_new { carried } else { attached };
-        let written = words::written(lane, &templates, &leader, &carried);
-        let told = written.carries;
-        released = attached_ids.into_iter().filter(|id| !told.contains(id)).collect();
-        if is_new {
-            carries = told;
-        }
-        if let Some((kind, failure)) = written.failure {
-            tracing::error!(channel = lane.name, delivery = %leader.id, failure, "a template failed; the plain form goes out");
-            // A notice about a notice would never end.
-            if kind != Kind::OperatorNotice {
-                post.notices.tell(Topic::Template, &kind.to_string(), failure, post.clock.now()).await;
-            }
-        }
-        (parts, fresh) = (written.parts, true);
-    }
-    if leader.maybe_told {
-        fresh |= words::mark_repeat(lane, &templates, &mut parts);
-    }
-    Ok(Letter { leader, carries, released, parts, fresh })
-}
-
-/// What a delivery carries already, when its message is to be composed in another form: as far as it can be read, and all of
-/// it by its ids.
-async fn attached(sending: &Sending, leader: &Due) -> Result<(Vec<Due>, Vec<DeliveryId>), StoreError> {
-    if leader.attempts == 0 {
-        return Ok((Vec::new(), Vec::new()));
-    }
-    let reader = sending.post.store.reader();
-    let ids = reader.carried(leader.id).await?;
-    let (known, _) = reader.load(ids.clone(), sending.post.clock.now()).await?;
-    Ok((known, ids))
 }
 
 /// Gives up a delivery of which no message can be made, visibly.

@@ -15,6 +15,7 @@ use futures_util::FutureExt;
 use jiff::SignedDuration;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use tokio::sync::Semaphore;
 use tokio::task::Id;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -104,6 +105,7 @@ pub struct Runner {
     timeline: Timeline,
     /// Waits may be longer than they were made: at the start, and when the clock was put back.
     waits_may_be_wrong: bool,
+    composing: Arc<Semaphore>,
 }
 
 /// When to look again, if nothing happens before.
@@ -150,8 +152,8 @@ impl Runner {
         let elapsed = post.clock.elapsed();
         let pacer = post.pacers.join(&lane.channel.credential(), &lane.name, lane.allowance, elapsed);
         let (sending, under_way, unreadable) = (JoinSet::new(), HashMap::new(), HashSet::new());
-        let (timeline, waits_may_be_wrong) = (Timeline::default(), true);
-        Self { lane, post, pacer, retire, sending, under_way, unreadable, timeline, waits_may_be_wrong }
+        let (timeline, waits_may_be_wrong, composing) = (Timeline::default(), true, Arc::new(Semaphore::new(1)));
+        Self { lane, post, pacer, retire, sending, under_way, unreadable, timeline, waits_may_be_wrong, composing }
     }
 
     /// What a lane does before its first turn.
@@ -349,6 +351,7 @@ impl Runner {
             pacer: self.pacer.clone(),
             retire: self.retire.clone(),
             probes,
+            composing: self.composing.clone(),
         };
         let task = self.sending.spawn(delivery::deliver(sending, leader, known, slot));
         self.under_way.insert(task.id(), ids);

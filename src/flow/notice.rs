@@ -160,9 +160,32 @@ impl Notices {
             return self.wake.watch().notify_one();
         }
         let Some(hour) = self.admit(topic, subject, now) else { return };
-        let notice = Notice { topic: topic.as_str().to_owned(), subject: Some(subject.to_owned()), ..notice };
-        let detail = notice.detail.clone();
-        let key = RepeatKey::Once(format!("notice:{}:{subject}:{hour}", topic.as_str()));
+        let notice = Notice { subject: Some(subject.to_owned()), ..notice };
+        self.say_once(topic, subject, &format!("{subject}:{hour}"), notice, now).await;
+    }
+
+    /// Records a notice, unless one of the same topic was ever recorded for this thing in this version. `detail` is as for
+    /// [`Notices::tell`].
+    pub async fn tell_once(
+        &self,
+        topic: Topic,
+        subject: &str,
+        (thing, version): (&str, &str),
+        detail: String,
+        now: Timestamp,
+    ) {
+        let key = format!("{thing}:{version}");
+        if self.admit(topic, &key, now).is_some() {
+            let notice = Notice { subject: Some(subject.to_owned()), detail: Some(detail), ..Notice::default() };
+            self.say_once(topic, &key, &key, notice, now).await;
+        }
+    }
+
+    /// Records a notice, unless one of the same topic and key was. `admitted` is what was asked for by [`Notices::admit`].
+    async fn say_once(&self, topic: Topic, admitted: &str, key: &str, notice: Notice, now: Timestamp) {
+        let notice = Notice { topic: topic.as_str().to_owned(), ..notice };
+        let (subject, detail) = (notice.subject.clone(), notice.detail.clone());
+        let key = RepeatKey::Once(format!("notice:{}:{key}", topic.as_str()));
         let record = Record { repeat_keys: vec![key], ..self.record(notice, now) };
         match self.store.record(record).await {
             Ok(recorded) => {
@@ -173,7 +196,7 @@ impl Notices {
             }
             Err(error) => {
                 tracing::error!(topic = topic.as_str(), subject, detail, %error, "a notice to the operator could not be stored");
-                self.silent().insert((topic, subject.to_owned()), now + RETRY);
+                self.silent().insert((topic, admitted.to_owned()), now + RETRY);
             }
         }
     }

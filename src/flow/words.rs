@@ -1,6 +1,7 @@
 //! From deliveries to the parts of a message: composed by the templates, with notes around it, and in a digest in as much
 //! detail as there is room for.
 
+pub mod budget;
 mod changes;
 pub mod report;
 
@@ -19,13 +20,13 @@ use crate::domain::digest::DigestView;
 use crate::domain::digest::Entry;
 use crate::domain::event::DeliveryId;
 use crate::domain::event::Event;
-use crate::domain::event::Kind;
 use crate::domain::message::Enclosed;
 use crate::domain::message::Form;
 use crate::domain::message::Message;
 use crate::domain::message::Part;
 use crate::domain::report::Report;
 use crate::domain::template::ComposeError;
+use crate::domain::template::Fault;
 use crate::domain::template::Templates;
 use crate::domain::template::digest::Notes;
 use crate::flow::lane::Lane;
@@ -38,12 +39,66 @@ pub struct Written {
     pub parts: Vec<Part>,
     /// Which of the others it tells; what is left goes another time.
     pub carries: Vec<DeliveryId>,
-    /// The kind whose template failed, and how: the plain form stands in for it.
-    pub failure: Option<(Kind, String)>,
+    pub failure: Option<Failure>,
+}
+
+impl Written {
+    /// Not even the plain form.
+    pub fn nothing() -> Self {
+        Self { parts: Vec::new(), carries: Vec::new(), failure: Some(Failure::own(OWN_FAULT)) }
+    }
+}
+
+const OWN_FAULT: &str = "orderbell met a fault of its own while composing the message";
+
+/// Why a message is not as its template says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The template that is at fault, where one is.
+    pub template: Option<String>,
+    pub detail: String,
+    /// No template of the merchant's can be rendered: the built-in one stands in, not the plain form.
+    pub is_unavailable: bool,
+}
+
+impl Failure {
+    /// Of no template's fault.
+    fn own(detail: impl Into<String>) -> Self {
+        Self { template: None, detail: detail.into(), is_unavailable: false }
+    }
+}
+
+impl From<ComposeError> for Failure {
+    fn from(error: ComposeError) -> Self {
+        let is_unavailable = error.fault == Fault::Unavailable;
+        let detail = if is_unavailable { error.message } else { error.to_string() };
+        Self { template: Some(error.template).filter(|_| !is_unavailable), detail, is_unavailable }
+    }
+}
+
+/// Composes the message of a delivery, and of those that it is to carry, without any template of the merchant's.
+pub fn plain(lane: &Lane, leader: &Due, carried: &[Due], because: &str) -> Written {
+    let written = match Templates::ours() {
+        Some(ours) => compose_all(lane, Choice { templates: ours, is_plain: true }, leader, carried),
+        None => Written::nothing(),
+    };
+    Written { failure: Some(Failure::own(because)), ..written }
+}
+
+/// By what a message is composed.
+#[derive(Clone, Copy)]
+struct Choice<'a> {
+    templates: &'a Templates,
+    /// In its plain form in any case.
+    is_plain: bool,
 }
 
 /// Composes the message of a delivery in its present form, and of those that it is to carry, the earliest first.
 pub fn written(lane: &Lane, templates: &Templates, leader: &Due, carried: &[Due]) -> Written {
+    compose_all(lane, Choice { templates, is_plain: false }, leader, carried)
+}
+
+fn compose_all(lane: &Lane, choice: Choice<'_>, leader: &Due, carried: &[Due]) -> Written {
     let of_one_order = leader.order_key.is_some() && carried.iter().all(|due| due.order_key == leader.order_key);
     let mut failure = None;
     let told = leader.event.data.report.as_ref();
@@ -54,24 +109,24 @@ pub fn written(lane: &Lane, templates: &Templates, leader: &Due, carried: &[Due]
                 let mut due = leader.clone();
                 due.event.data.report = Some(Box::new(report));
                 let mut failure = None;
-                let parts = single(lane, templates, &due, &[], enclosed, &mut failure);
+                let parts = single(lane, choice, &due, &[], enclosed, &mut failure);
                 failed = failed.take().or(failure);
                 parts.ok_or(())
             };
             let (channel, language) = (lane.channel.as_ref(), lane.language.as_str());
-            let reader = Reader { channel, language, templates, form: leader.form };
-            let parts = reader.written(figures, leader.table.as_deref(), &mut failure, compose).ok();
-            failure = failed.or(failure);
+            let reader = Reader { channel, language, templates: choice.templates, form: leader.form };
+            let mut left_out = None;
+            let parts = reader.written(figures, leader.table.as_deref(), &mut left_out, compose).ok();
+            failure = failed.or(left_out.map(Failure::own));
             (parts, Vec::new())
         }
-        [] => (single(lane, templates, leader, &[], Enclosed::default(), &mut failure), Vec::new()),
+        [] => (single(lane, choice, leader, &[], Enclosed::default(), &mut failure), Vec::new()),
         _ if of_one_order => {
             let all = carried.iter().map(|due| due.id).collect();
-            (single(lane, templates, leader, carried, Enclosed::default(), &mut failure), all)
+            (single(lane, choice, leader, carried, Enclosed::default(), &mut failure), all)
         }
-        _ => gathered(lane, templates, leader, carried, &mut failure),
+        _ => gathered(lane, choice, leader, carried, &mut failure),
     };
-    let failure = failure.map(|failure| (leader.event.kind.clone(), failure));
     Written { parts: parts.unwrap_or_default(), carries, failure }
 }
 
@@ -80,16 +135,28 @@ fn unpanicked<T>(work: impl FnOnce() -> T) -> Option<T> {
     std::panic::catch_unwind(AssertUnwindSafe(work)).ok()
 }
 
-/// Tries the templates, and where they fail the plain form. `None`: not even that can be written.
+/// Tries the templates, and where they fail the plain form; where the merchant's cannot be rendered at all, the built-in ones
+/// before it. `None`: not even the plain form can be written.
 fn tried<T>(
-    failure: &mut Option<String>,
-    by_template: impl FnOnce() -> Result<T, ComposeError>,
+    failure: &mut Option<Failure>,
+    choice: Choice<'_>,
+    by_template: impl Fn(&Templates) -> Result<T, ComposeError>,
     plain: impl FnOnce() -> T,
 ) -> Option<T> {
-    match unpanicked(by_template) {
+    if choice.is_plain {
+        return unpanicked(plain);
+    }
+    match unpanicked(|| by_template(choice.templates)) {
         Some(Ok(done)) => return Some(done),
-        Some(Err(error)) => *failure = Some(error.to_string()),
-        None => *failure = Some("orderbell met a fault of its own while composing the message".to_owned()),
+        Some(Err(error)) => {
+            let failed = Failure::from(error);
+            let ours = Templates::ours().filter(|_| failed.is_unavailable);
+            *failure = Some(failed);
+            if let Some(Ok(done)) = ours.and_then(|ours| unpanicked(|| by_template(ours))) {
+                return Some(done);
+            }
+        }
+        None => *failure = Some(Failure::own(OWN_FAULT)),
     }
     unpanicked(plain)
 }
@@ -97,11 +164,11 @@ fn tried<T>(
 /// A message about one event, and behind it what it tells of the same order as well.
 fn single(
     lane: &Lane,
-    templates: &Templates,
+    choice: Choice<'_>,
     leader: &Due,
     earlier: &[Due],
     enclosed: Enclosed,
-    failure: &mut Option<String>,
+    failure: &mut Option<Failure>,
 ) -> Option<Vec<Part>> {
     let unreached = unreached(&earlier.iter().chain([leader]).collect::<Vec<_>>());
     let told_as = changes::leading(earlier, leader);
@@ -109,7 +176,7 @@ fn single(
     let leader = told_as.as_ref();
     let view = view(lane, leader);
     let notes = Notes { unreached: &unreached, earlier: &earlier };
-    let by_template = || {
+    let by_template = |templates: &Templates| {
         let composed = templates.compose(&view)?;
         let composed = match notes.is_empty() {
             true => composed,
@@ -121,11 +188,11 @@ fn single(
         let composed = compose::plain(&view);
         let noted = match notes.is_empty() {
             true => None,
-            false => templates.noted(&composed, &notes, &lane.language, &lane.timezone, &view).ok(),
+            false => choice.templates.noted(&composed, &notes, &lane.language, &lane.timezone, &view).ok(),
         };
         write(lane, leader, noted.unwrap_or(composed), true, enclosed.clone())
     };
-    tried(failure, by_template, plain)
+    tried(failure, choice, by_template, plain)
 }
 
 /// Several deliveries as one message: in the most detail in which they fit in one part; where they do not fit without any,
@@ -133,13 +200,13 @@ fn single(
 /// wrote, nor reasons.
 fn gathered(
     lane: &Lane,
-    templates: &Templates,
+    choice: Choice<'_>,
     leader: &Due,
     carried: &[Due],
-    failure: &mut Option<String>,
+    failure: &mut Option<Failure>,
 ) -> (Option<Vec<Part>>, Vec<DeliveryId>) {
     let all: Vec<&Due> = carried.iter().chain([leader]).collect();
-    let titles: Vec<Option<String>> = all.iter().map(|due| title(lane, templates, due)).collect();
+    let titles: Vec<Option<String>> = all.iter().map(|due| title(lane, choice, due, failure)).collect();
     let is_reduced = leader.form == Form::Reduced;
     let plainer = |event: &Event| Event { data: event.data.without_free_text(), ..event.clone() };
     let mut events = changes::in_digest(&all);
@@ -154,7 +221,7 @@ fn gathered(
         let told: Vec<usize> = told.iter().copied().chain([carried.len()]).collect();
         let entries: Vec<Entry<'_>> = told.iter().copied().filter_map(entry).collect();
         let unreached = unreached(&told.iter().map(|at| all[*at]).collect::<Vec<_>>());
-        digest(lane, templates, leader, &entries, &unreached, detail, failure)
+        digest(lane, choice, leader, &entries, &unreached, detail, failure)
     };
     // The leader is told in any case, and so many of the others.
     let orders: Vec<Option<&str>> = carried.iter().map(|due| due.order_key.as_deref()).collect();
@@ -180,20 +247,23 @@ fn gathered(
 }
 
 /// What a delivery's own message is called, where a digest says it.
-fn title(lane: &Lane, templates: &Templates, due: &Due) -> Option<String> {
+fn title(lane: &Lane, choice: Choice<'_>, due: &Due, failure: &mut Option<Failure>) -> Option<String> {
     let view = view(lane, due);
-    let titled = || templates.compose(&view).unwrap_or_else(|_| compose::plain(&view)).title;
-    if Entry::needs_title(view.event, view.order) { unpanicked(titled) } else { None }
+    if !Entry::needs_title(view.event, view.order) {
+        return None;
+    }
+    let by_template = |templates: &Templates| templates.compose(&view).map(|composed| composed.title);
+    tried(failure, choice, by_template, || compose::plain(&view).title)
 }
 
 fn digest(
     lane: &Lane,
-    templates: &Templates,
+    choice: Choice<'_>,
     leader: &Due,
     entries: &[Entry<'_>],
     unreached: &[(String, Timestamp)],
     detail: Detail,
-    failure: &mut Option<String>,
+    failure: &mut Option<Failure>,
 ) -> Option<Vec<Part>> {
     let view = DigestView {
         entries,
@@ -204,7 +274,7 @@ fn digest(
         channel_kind: lane.channel.kind(),
     };
     let notes = Notes { unreached, earlier: &[] };
-    let by_template = || {
+    let by_template = |templates: &Templates| {
         let composed = templates.digest(&view)?;
         let composed = match (notes.is_empty(), entries.first()) {
             (false, Some(first)) => {
@@ -214,7 +284,7 @@ fn digest(
         };
         Ok(write(lane, leader, composed, false, Enclosed::default()))
     };
-    tried(failure, by_template, || write(lane, leader, digest::plain(&view), false, Enclosed::default()))
+    tried(failure, choice, by_template, || write(lane, leader, digest::plain(&view), false, Enclosed::default()))
 }
 
 /// The channels that could not be reached, each once, since when at the earliest.

@@ -18,8 +18,8 @@ use crate::domain::language;
 use crate::domain::language::Language;
 use crate::domain::template::ComposeError;
 use crate::domain::template::Dialect;
-use crate::domain::template::Fault;
 use crate::domain::template::Templates;
+use crate::domain::template::engine::nothing;
 use crate::domain::template::filters::Zone;
 use crate::domain::template::values::value_of;
 use crate::domain::unreadable;
@@ -55,7 +55,7 @@ impl Templates {
             channel => view.channel,
             channel_kind => view.channel_kind,
         };
-        let markdown = dialect.render(&path, context)?;
+        let markdown = self.render(dialect, &path, view.channel, context)?;
         let first = view.entries.first().ok_or_else(|| nothing(&path))?;
         Ok(composed(&markdown, &view.view(first)))
     }
@@ -85,8 +85,10 @@ impl Templates {
                 .collect();
             pieces.insert(
                 0,
-                dialect.render(
+                self.render(
+                    dialect,
                     &path,
+                    view.channel,
                     context! { unreached => channels, received_at => received_at(), timezone => zone() },
                 )?,
             );
@@ -101,18 +103,20 @@ impl Templates {
                     context! { kind => kind, at => value_of(&earlier.at) }
                 })
                 .collect();
-            pieces.push(
-                dialect
-                    .render(&path, context! { earlier => earlier, received_at => received_at(), timezone => zone() })?,
-            );
+            pieces.push(self.render(
+                dialect,
+                &path,
+                view.channel,
+                context! { earlier => earlier, received_at => received_at(), timezone => zone() },
+            )?);
         }
         Ok(Composed { title: message.title.clone(), ..composed(&pieces.join("\n\n"), view) })
     }
 
     /// The templates for a language, and the first of these files that they have.
     fn find(&self, wanted: &str, files: &[&str]) -> Result<(&Dialect, String), ComposeError> {
-        let folders = language::chain(wanted, &self.folders);
-        let dialect = folders.first().and_then(|folder| self.languages.get(folder));
+        let folders = language::chain(wanted, &self.compiled.folders);
+        let dialect = folders.first().and_then(|folder| self.compiled.languages.get(folder));
         let path = dialect.and_then(|dialect| {
             let paths =
                 dialect.chain.iter().flat_map(|folder| files.iter().map(move |file| format!("{folder}/{file}")));
@@ -156,14 +160,4 @@ fn entry(entry: &Entry<'_>, words: &Language) -> Value {
 fn plural(words: &Language, kind: &str) -> Option<String> {
     let word = format!("digest_{}", kind.replace('.', "_"));
     words.word(&format!("plural.{word}.other")).is_some().then_some(word)
-}
-
-fn nothing(path: &str) -> ComposeError {
-    ComposeError {
-        template: path.to_owned(),
-        line: None,
-        span: None,
-        fault: Fault::UnknownFile,
-        message: "there is no such template".to_owned(),
-    }
 }

@@ -20,6 +20,8 @@ use unicode_segmentation::UnicodeSegmentation;
 use crate::domain::language::Language;
 use crate::domain::money::Money;
 use crate::domain::picture;
+use crate::domain::template::engine::OUTPUT_BYTES;
+use crate::domain::template::engine::TOO_LONG;
 
 /// Adds the filters, and takes those away that would let a value through unescaped.
 pub fn install(environment: &mut Environment<'static>, language: &Arc<Language>) {
@@ -176,7 +178,12 @@ fn translate(words: &Language, state: &State, key: &str, arguments: &Kwargs) -> 
     for name in arguments.args() {
         let value: Value = arguments.get(name)?;
         let value = if value.is_none() { String::new() } else { value.to_string() };
-        text = text.replace(&format!("{{{name}}}"), &value);
+        let place = format!("{{{name}}}");
+        // A word may have many places, and a value may be long.
+        if text.matches(&place).count().saturating_mul(value.len()) > OUTPUT_BYTES {
+            return Err(invalid(TOO_LONG));
+        }
+        text = text.replace(&place, &value);
     }
     Ok(Value::from(text))
 }

@@ -1,0 +1,76 @@
+//! What a template sees of an event: its names, each of which is always there.
+
+use std::collections::BTreeSet;
+
+use minijinja::value::ValueKind;
+use minijinja::{Value, context};
+
+use crate::domain::compose::View;
+use crate::domain::event::{Event, Kind};
+use crate::domain::language::Language;
+use crate::domain::order;
+use crate::domain::template::filters::Zone;
+use crate::domain::template::values::value_of;
+use crate::domain::unreadable;
+
+/// What a template sees. Each name is always there; what is unknown is `none`.
+pub(super) fn context(view: &View<'_>, words: Option<&Language>) -> Value {
+    let event = view.event;
+    // An event may be shown without the store at hand: then it is all that is known of its order.
+    let alone = (view.order.is_none() && event.order.is_some()).then(|| order::absorb(None, event));
+    let order = view.order.or(alone.as_ref()).map(|order| unreadable::order_in_words(order, event, words));
+    let order = order.as_deref();
+    let shop = order.and_then(|order| order.shop.as_ref()).or(event.shop.as_ref());
+    context! {
+        kind => event.kind.to_string(),
+        source => &event.source,
+        shop => value_of(&shop),
+        order => value_of(&order),
+        data => value_of(unreadable::data_in_words(&event.data, words).as_ref()),
+        occurred_at => value_of(&event.occurred_at),
+        received_at => value_of(&event.received_at),
+        language => view.language,
+        timezone => Value::from_object(Zone(view.timezone.clone())),
+        channel => view.channel,
+        channel_kind => view.channel_kind,
+        picture => picture(event),
+        report => match &event.kind { Kind::Report(name) => Value::from(name.as_str()), _ => Value::from(()) },
+    }
+}
+
+/// The address of a report's picture, which we have made ourselves and which is therefore no text to be escaped.
+fn picture(event: &Event) -> Value {
+    let address = event.data.report.as_ref().and_then(|report| report.picture.as_ref());
+    let is_plain =
+        |address: &&String| address.bytes().all(|byte| byte.is_ascii_alphanumeric() || b":/.-_~%?&=".contains(&byte));
+    match address.filter(is_plain) {
+        Some(address) => Value::from_safe_string(address.clone()),
+        None => Value::from(()),
+    }
+}
+
+/// The names that a template could ask for with this event: `order.total`, and for the items of a list `order.lines[].name`.
+pub fn names(view: &View<'_>) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    note_names(&context(view, None), "", &mut names);
+    names
+}
+
+fn note_names(value: &Value, path: &str, names: &mut BTreeSet<String>) {
+    match value.kind() {
+        ValueKind::Map => {
+            for key in value.try_iter().into_iter().flatten() {
+                let inner = if path.is_empty() { key.to_string() } else { format!("{path}.{key}") };
+                let found = value.get_item(&key).unwrap_or_default();
+                names.insert(inner.clone());
+                note_names(&found, &inner, names);
+            }
+        }
+        ValueKind::Seq => {
+            for item in value.try_iter().into_iter().flatten() {
+                note_names(&item, &format!("{path}[]"), names);
+            }
+        }
+        _ => {}
+    }
+}

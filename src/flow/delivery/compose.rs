@@ -1,0 +1,97 @@
+//! The message of a delivery: as it was composed before, or composed now, away from the threads that others need where a
+//! merchant's templates do it.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::domain::event::{DeliveryId, Kind};
+use crate::domain::template::Templates;
+use crate::flow::delivery::{Letter, Sending};
+use crate::flow::notice::Topic;
+use crate::flow::words;
+use crate::flow::words::{Failure, Written, budget};
+use crate::store::{Due, StoreError};
+
+/// The message: as it was composed before, or composed now.
+///
+/// # Errors
+/// [`StoreError`] when what it carries already cannot be read.
+pub(super) async fn compose(sending: &Sending, leader: Due, carried: Vec<Due>) -> Result<Letter, StoreError> {
+    let Sending { lane, post, .. } = sending;
+    let templates = post.templates.get();
+    let (mut parts, mut fresh) = (leader.parts.clone(), false);
+    if lane.channel.to_each_his_own() {
+        let next = parts.iter().position(|part| part.index == leader.next_part).unwrap_or(0);
+        parts.rotate_left(next);
+    }
+    let (mut carries, mut released) = (Vec::new(), Vec::new());
+    if parts.is_empty() {
+        let (attached, attached_ids) = attached(sending, &leader).await?;
+        let is_new = attached_ids.is_empty();
+        let carried = if is_new { carried } else { attached };
+        let written = written(sending, &templates, &leader, carried).await;
+        let told = written.carries;
+        released = attached_ids.into_iter().filter(|id| !told.contains(id)).collect();
+        if is_new {
+            carries = told;
+        }
+        if let Some(failure) = written.failure {
+            tell(sending, &templates, &leader, failure).await;
+        }
+        (parts, fresh) = (written.parts, true);
+    }
+    if leader.maybe_told {
+        fresh |= words::mark_repeat(lane, &templates, &mut parts);
+    }
+    Ok(Letter { leader, carries, released, parts, fresh })
+}
+
+/// Composes; where a merchant's templates do, no thread of the runtime waits for them.
+async fn written(sending: &Sending, templates: &Arc<Templates>, leader: &Due, carried: Vec<Due>) -> Written {
+    let Sending { lane, composing, .. } = sending;
+    if !templates.are_apart() {
+        return words::written(lane, templates, leader, &carried);
+    }
+    // It is never closed.
+    let _turn = composing.acquire().await;
+    let given_up = CancellationToken::new();
+    let _waiting = given_up.clone().drop_guard();
+    let (lane, leader) = (lane.clone(), leader.clone());
+    let templates = budget::of_one_message(templates, given_up);
+    let work = tokio::task::spawn_blocking(move || words::written(&lane, &templates, &leader, &carried));
+    work.await.unwrap_or_else(|_| Written::nothing())
+}
+
+/// Notifies the operator that a template failed: once for each template as it is, also over restarts.
+async fn tell(sending: &Sending, templates: &Templates, leader: &Due, failure: Failure) {
+    let Sending { lane, post, .. } = sending;
+    let Failure { template, detail, is_unavailable } = failure;
+    let instead = if is_unavailable { "the built-in template" } else { "the plain form" };
+    tracing::error!(channel = lane.name, delivery = %leader.id, failure = detail, "a template failed; {instead} goes out");
+    let (kind, now) = (&leader.event.kind, post.clock.now());
+    // A notice about a notice would never end.
+    if *kind == Kind::OperatorNotice {
+        return;
+    }
+    match template {
+        Some(template) => {
+            post.notices
+                .tell_once(Topic::Template, &kind.to_string(), (&template, templates.version()), detail, now)
+                .await;
+        }
+        None => post.notices.tell(Topic::Template, &kind.to_string(), detail, now).await,
+    }
+}
+
+/// What a delivery carries already, when its message is to be composed in another form: as far as it can be read, and all of
+/// it by its ids.
+async fn attached(sending: &Sending, leader: &Due) -> Result<(Vec<Due>, Vec<DeliveryId>), StoreError> {
+    if leader.attempts == 0 {
+        return Ok((Vec::new(), Vec::new()));
+    }
+    let reader = sending.post.store.reader();
+    let ids = reader.carried(leader.id).await?;
+    let (known, _) = reader.load(ids.clone(), sending.post.clock.now()).await?;
+    Ok((known, ids))
+}
