@@ -31,6 +31,7 @@ use crate::domain::template::Templates;
 use crate::flow::Clock;
 use crate::flow::Current;
 use crate::flow::Wake;
+use crate::flow::composing::Composing;
 use crate::flow::far_clocks::FarClocks;
 use crate::flow::gallery::Gallery;
 use crate::flow::health::Health;
@@ -210,6 +211,7 @@ async fn build(
         far_clocks: FarClocks::default(),
         clock: clock.clone(),
         pacers: Pacers::take_up(taken_slots, clock.now(), clock.elapsed()),
+        composing: composing(&store_settings.url),
     };
     let far_clocks = post.far_clocks.clone();
 
@@ -303,6 +305,14 @@ fn keep_accepting<E: Endpoint + 'static>(
             tokio::join!(server::serve_noting(held, endpoint, limits, notes, stop.clone()), release);
         }
     });
+}
+
+/// What is being composed, beside the store.
+fn composing(url: &StoreUrl) -> Composing {
+    let StoreUrl::Sqlite(path) = url;
+    let mut name = path.clone().into_os_string();
+    name.push(".composing");
+    Composing::open(Path::new(&name))
 }
 
 /// The folder of the store, and how full its disk is.

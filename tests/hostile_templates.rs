@@ -130,6 +130,14 @@ impl Serving {
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
         line.trim().trim_end_matches(" kB").parse().expect("a number")
     }
+
+    /// Whether it has a process of its own under way.
+    fn has_child(&self) -> bool {
+        let parent = format!("PPid:\t{}", self.child.id());
+        let is_child = |status: String| status.lines().any(|line| line == parent);
+        let processes = std::fs::read_dir("/proc").expect("processes").flatten();
+        processes.filter_map(|entry| std::fs::read_to_string(entry.path().join("status")).ok()).any(is_child)
+    }
 }
 
 async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
@@ -314,6 +322,37 @@ async fn a_preview_of_a_template_that_would_end_it_shows_the_plain_form() {
         orderbell(scene.folder.path(), &["render", "order.placed", "--channel", "kitchen"]).output().expect("it runs");
     assert_eq!(output.status.code(), Some(1), "{:?} {:.600}", output.status, said(&output));
     assert!(said(&output).contains("order.placed.md"), "{:.600}", said(&output));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_whose_composing_ended_the_daemon_goes_out_plain_at_the_next_start() {
+    let scene = Scene::new(Rules::new().speed(1_000_000)).await;
+    let address = configured(&scene, &["kitchen"]).await;
+    // It takes as long as it is let.
+    let slow = "{% for a in range(9000) %}{% set x = order.number * 3000000 %}{% endfor %}# Mine";
+    template(&scene, "order.placed.md", slow);
+    let mut serving = Serving::start(&scene, address).await;
+    serving.order(7_000_001).await;
+    until("the message is being composed", async || serving.has_child()).await;
+    serving.child.kill().expect("killed");
+    serving.child.wait().expect("gone");
+    assert!(!knows(&scene, "kitchen", 7_000_001), "it was not sent before");
+
+    template(&scene, "order.placed.md", "# Mine {{ order.number }}\n");
+    let mut serving = Serving::start(&scene, address).await;
+    until("the kitchen knows", async || knows(&scene, "kitchen", 7_000_001)).await;
+    let told = scene.told("kitchen").remove(0);
+    let title = told.title.unwrap_or_default();
+    assert!(!title.starts_with("Mine"), "no template composes it again: {title}");
+    until("the owner is notified", async || !notices(&scene, "A template failed").is_empty()).await;
+    let notice = notices(&scene, "A template failed").remove(0);
+    assert!(notice.contains("ended while it composed"), "{notice}");
+    // Others are composed as ever.
+    serving.order(7_000_002).await;
+    until("the kitchen knows of the next", async || knows(&scene, "kitchen", 7_000_002)).await;
+    let title = scene.told("kitchen").remove(1).title.unwrap_or_default();
+    assert!(title.starts_with("Mine"), "{title}");
+    serving.assert_alive();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -26,6 +26,7 @@ use crate::domain::verdict::Verdicts;
 use crate::flow::Clock;
 use crate::flow::Current;
 use crate::flow::Wake;
+use crate::flow::composing::Composing;
 use crate::flow::far_clocks::FarClocks;
 use crate::flow::intake::Reception;
 use crate::flow::lane::Post;
@@ -108,6 +109,7 @@ impl Tester<'_> {
             far_clocks: FarClocks::default(),
             clock: clock.clone(),
             pacers,
+            composing: Composing::default(),
         };
         let lane = Arc::new(app::lane(name.to_owned(), channel.clone())?);
         let mut runner = Runner::new(lane, post, CancellationToken::new());

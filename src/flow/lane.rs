@@ -38,6 +38,7 @@ use crate::domain::wait::Timeline;
 use crate::flow::Clock;
 use crate::flow::Current;
 use crate::flow::Wake;
+use crate::flow::composing::Composing;
 use crate::flow::delivery;
 use crate::flow::delivery::Sending;
 use crate::flow::far_clocks::FarClocks;
@@ -90,6 +91,7 @@ pub struct Post {
     pub far_clocks: FarClocks,
     pub clock: Clock,
     pub pacers: Pacers,
+    pub composing: Composing,
 }
 
 /// A running lane.

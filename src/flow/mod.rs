@@ -1,5 +1,6 @@
 //! The walks: what happens from a webhook to a message, across the rooms.
 
+pub mod composing;
 pub mod delivery;
 pub mod far_clocks;
 pub mod gallery;

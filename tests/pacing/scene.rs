@@ -33,6 +33,7 @@ use orderbell::domain::template::Templates;
 use orderbell::flow::Clock;
 use orderbell::flow::Current;
 use orderbell::flow::Wake;
+use orderbell::flow::composing::Composing;
 use orderbell::flow::far_clocks::FarClocks;
 use orderbell::flow::intake::Reception;
 use orderbell::flow::lane::Lane;
@@ -178,6 +179,7 @@ pub async fn scene(allowance: Allowance, parts: Parts, thinks: Thinks) -> Scene 
         notices,
         clock,
         pacers: Pacers::default(),
+        composing: Composing::default(),
         far_clocks: FarClocks::default(),
     };
     let (tell, begun) = mpsc::unbounded_channel();

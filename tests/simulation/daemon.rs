@@ -12,6 +12,7 @@ use orderbell::channel::http::Settings;
 use orderbell::domain::template::Templates;
 use orderbell::flow::Current;
 use orderbell::flow::Wake;
+use orderbell::flow::composing::Composing;
 use orderbell::flow::far_clocks::FarClocks;
 use orderbell::flow::intake::Reception;
 use orderbell::flow::lane::Lane;
@@ -64,6 +65,7 @@ impl Daemon {
             far_clocks: FarClocks::default(),
             clock: clock.clone(),
             pacers: Pacers::take_up(taken, clock.now(), clock.elapsed()),
+            composing: Composing::default(),
         };
         let retire: Vec<CancellationToken> = lanes.iter().map(|_| CancellationToken::new()).collect();
         let mut runners = Vec::with_capacity(lanes.len());

@@ -13,6 +13,9 @@ use crate::flow::words;
 use crate::flow::words::{Failure, Written, budget};
 use crate::store::{Due, StoreError};
 
+/// Why no template composes a message again.
+const INTERRUPTED: &str = "orderbell ended while it composed this message, so its plain form goes out";
+
 /// The message: as it was composed before, or composed now.
 ///
 /// # Errors
@@ -47,19 +50,29 @@ pub(super) async fn compose(sending: &Sending, leader: Due, carried: Vec<Due>) -
     Ok(Letter { leader, carries, released, parts, fresh })
 }
 
-/// Composes; where a merchant's templates do, no thread of the runtime waits for them.
+/// Composes; where a merchant's templates do, it is noted before, and no thread of the runtime waits for them.
 async fn written(sending: &Sending, templates: &Arc<Templates>, leader: &Due, carried: Vec<Due>) -> Written {
-    let Sending { lane, composing, .. } = sending;
+    let Sending { lane, post, composing, .. } = sending;
+    let ids: Vec<DeliveryId> = carried.iter().map(|due| due.id).chain([leader.id]).collect();
+    if post.composing.was_interrupted(&ids) {
+        let _mark = post.composing.begin(ids);
+        return words::plain(lane, leader, &carried, INTERRUPTED);
+    }
     if !templates.are_apart() {
         return words::written(lane, templates, leader, &carried);
     }
     // It is never closed.
     let _turn = composing.acquire().await;
+    let mark = post.composing.begin(ids);
     let given_up = CancellationToken::new();
     let _waiting = given_up.clone().drop_guard();
     let (lane, leader) = (lane.clone(), leader.clone());
     let templates = budget::of_one_message(templates, given_up);
-    let work = tokio::task::spawn_blocking(move || words::written(&lane, &templates, &leader, &carried));
+    let work = tokio::task::spawn_blocking(move || {
+        let written = words::written(&lane, &templates, &leader, &carried);
+        drop(mark);
+        written
+    });
     work.await.unwrap_or_else(|_| Written::nothing())
 }
 
