@@ -47,6 +47,8 @@ struct Case {
     status: u16,
     #[serde(default)]
     body: String,
+    /// In the place of `body`, bytes that are no UTF-8, in hexadecimal digits.
+    body_hex: Option<String>,
     #[serde(default)]
     truncated: bool,
     #[serde(default, deserialize_with = "duration::deserialize_option")]
@@ -72,8 +74,10 @@ impl Case {
             None if serde_json::from_str::<serde_json::Value>(&body).is_ok() || body.is_empty() => {}
             None => body.push_str(more),
         }
+        let hex = self.body_hex.as_ref().map(|hex| hex::decode(hex).expect("hexadecimal digits"));
         let (status, retry_after, truncated) = (self.status, self.retry_after, self.truncated);
-        Response { status, retry_after, date: None, body: body.into_bytes(), truncated }
+        let body = hex.unwrap_or_else(|| body.into_bytes());
+        Response { status, retry_after, date: None, body, truncated }
     }
 
     fn sent(&self, more: &str) -> Result<Reply, Failure> {
@@ -130,10 +134,10 @@ fn cases(channel: &str) -> Vec<Case> {
 
 /// An answer as a failing test shows it.
 fn shown(channel: &str, case: &Case) -> String {
-    let Case { row, status, body, phase, reply, .. } = case;
+    let Case { row, status, body, body_hex, phase, reply, .. } = case;
     let said = match (phase, reply) {
         (Some(phase), reply) => format!("{phase}: {}", reply.as_deref().unwrap_or("no reply")),
-        (None, _) => format!("{status} {body}"),
+        (None, _) => format!("{status} {body}{}", body_hex.as_deref().unwrap_or_default()),
     };
     format!("{channel}, row \"{row}\", {said}")
 }

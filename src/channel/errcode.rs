@@ -3,14 +3,17 @@
 //! Errors come as HTTP 200 as well, so only `errcode` 0 is a yes. Codes have moved over the years, so a row may ask for
 //! words in `errmsg` too.
 
+mod read;
+
 use std::ops::RangeInclusive;
 
 use jiff::SignedDuration;
-use serde::Deserialize;
 
 use crate::channel::Judged;
 use crate::channel::advice;
 use crate::channel::advice::Advice;
+use crate::channel::errcode::read::Reading;
+use crate::channel::errcode::read::read;
 use crate::channel::http::Response;
 use crate::domain::retry::Answer;
 use crate::domain::retry::Outcome;
@@ -61,11 +64,15 @@ pub const fn any_code(name: &'static str, words: &'static [&'static str], means:
 pub enum Shape {
     /// JSON with an `errcode` that no row knows.
     Code,
-    /// JSON without an `errcode` that is a whole number.
+    /// It speaks of an `errcode`, and which one cannot be told: two of them, or none that is a whole number.
+    Doubtful,
+    /// JSON without an `errcode`.
     Json,
     /// The beginning of JSON.
     Cut,
     Nothing,
+    /// Bytes that are no text.
+    Binary,
     /// Anything else: HTML of a proxy or a gateway.
     Page,
 }
@@ -98,6 +105,10 @@ pub const fn frame(
 const FRAMES: &[Frame] = &[
     // RFC 6585, section 4. Robots say so by a code; whatever stands before them may say it so.
     frame("too many requests", 429..=429, &[], &[], Means::Shut),
+    // It may be a yes or a refusal, whatever the status says.
+    frame("an errcode that cannot be read", 0..=999, &[Shape::Doubtful], &[], Means::Unknown),
+    // RFC 9110, section 15.5.14: a relay or a gateway has a limit of its own.
+    frame("too large on the way", 413..=413, &[], &[], Means::TooLong),
     // RFC 9110, section 15.6; also with an `errcode` of 0.
     frame("trouble at the far side", 500..=999, &[], &[], Means::Retry),
     // Codes have moved and have become more over the years: a failure, never a success.
@@ -105,6 +116,7 @@ const FRAMES: &[Frame] = &[
     frame("JSON without a code", 200..=299, &[Shape::Json], &[], Means::Unknown),
     frame("an answer that is not whole", 200..=299, &[Shape::Cut], &[], Means::Unknown),
     frame("an empty answer", 200..=299, &[Shape::Nothing], &[], Means::Unknown),
+    frame("an answer that cannot be read", 200..=299, &[Shape::Binary], &[], Means::Unknown),
     // A page of a proxy or gateway, a redirect, a path that is not there: the robot has not been reached.
     frame("not the robot's answer", 0..=999, &[], &[], Means::Retry),
 ];
@@ -129,22 +141,13 @@ impl Table {
     }
 }
 
-#[derive(Deserialize)]
-struct Body {
-    errcode: i64,
-    /// A text; anything else says nothing.
-    #[serde(default)]
-    errmsg: serde_json::Value,
-}
-
 /// Judges an answer. What was said stands in the words as it came.
 pub fn judge(response: &Response, table: &Table) -> Judged {
     let Response { status, body, retry_after, truncated, .. } = response;
     let is_yes = (200..300).contains(status);
-    let read: Result<Body, _> = serde_json::from_slice(body);
-    let (row, means, answered) = match read {
-        Ok(Body { errcode, errmsg }) => {
-            let errmsg = errmsg.as_str().unwrap_or_default();
+    let (reading, text) = read(body, *truncated);
+    let (row, means, answered) = match reading {
+        Reading::Code { errcode, errmsg } => {
             let lower = errmsg.to_lowercase();
             let found = table.rows.iter().find(|row| {
                 row.codes.contains(&errcode)
@@ -160,13 +163,12 @@ pub fn judge(response: &Response, table: &Table) -> Judged {
                 None => framed(table, *status, Shape::Code, &lower),
             };
             let head = if is_yes { head } else { format!("HTTP {status}, {head}") };
-            (row, means, quoted(&head, errmsg))
+            (row, means, quoted(&head, &errmsg))
         }
-        Err(_) => {
-            let page = String::from_utf8_lossy(body);
-            let beginning = page[..page.floor_char_boundary(PAGE_BYTES)].to_lowercase();
-            let (row, means) = framed(table, *status, shape(body, *truncated), &beginning);
-            (row, means, quoted(&format!("HTTP {status} ({row})"), &page))
+        other => {
+            let page = &text[..text.floor_char_boundary(PAGE_BYTES)];
+            let (row, means) = framed(table, *status, shape(&other), &page.to_lowercase());
+            (row, means, quoted(&format!("HTTP {status} ({row})"), &text))
         }
     };
     // The far side may ask for a longer rest than the vendor's rules do.
@@ -186,14 +188,15 @@ pub fn judge(response: &Response, table: &Table) -> Judged {
     Judged { row, answer: Answer { outcome, words: answered } }
 }
 
-/// What stands in a body that is not an `errcode`.
-fn shape(body: &[u8], truncated: bool) -> Shape {
-    let text = body.trim_ascii_start();
-    match text.first() {
-        None => Shape::Nothing,
-        _ if !truncated && serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok() => Shape::Json,
-        Some(b'{' | b'[') => Shape::Cut,
-        Some(_) => Shape::Page,
+fn shape(reading: &Reading) -> Shape {
+    match reading {
+        Reading::Code { .. } => Shape::Code,
+        Reading::Doubtful => Shape::Doubtful,
+        Reading::Json => Shape::Json,
+        Reading::Cut => Shape::Cut,
+        Reading::Nothing => Shape::Nothing,
+        Reading::Binary => Shape::Binary,
+        Reading::Page => Shape::Page,
     }
 }
 

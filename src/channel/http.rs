@@ -2,6 +2,7 @@
 
 pub mod failure;
 pub(in crate::channel) mod guard;
+mod packed;
 pub(in crate::channel) mod tls;
 
 use std::fmt;
@@ -29,6 +30,8 @@ use crate::channel::http::failure::words;
 use crate::channel::http::guard::PublicOnly;
 use crate::channel::http::guard::check_literal;
 use crate::channel::http::guard::check_name;
+use crate::channel::http::packed::says_deflate;
+use crate::channel::http::packed::unpacked;
 use crate::domain::mask::known::Mask;
 use crate::domain::secret::Secret;
 
@@ -79,7 +82,7 @@ pub struct Response {
     pub retry_after: Option<SignedDuration>,
     /// `Date`: the far side's clock.
     pub date: Option<Timestamp>,
-    /// At most [`MAX_ANSWER_BYTES`].
+    /// At most [`MAX_ANSWER_BYTES`]; unpacked where it came compressed.
     pub body: Vec<u8>,
     /// The body is not whole: it was longer, or broke off, or took too long.
     pub truncated: bool,
@@ -226,23 +229,26 @@ fn header_map(headers: &[(&str, &str)]) -> Result<HeaderMap, Failure> {
 async fn read(mut answer: reqwest::Response) -> Response {
     let date = answer.headers().get(header::DATE).and_then(http_date);
     let retry_after = answer.headers().get(header::RETRY_AFTER).and_then(|value| retry_after(value, date));
-    let mut response =
-        Response { status: answer.status().as_u16(), retry_after, date, body: Vec::new(), truncated: false };
+    let (status, is_deflate) = (answer.status().as_u16(), says_deflate(answer.headers()));
+    let (body, is_cut) = whole_body(&mut answer).await;
+    let (body, is_missing_some) = unpacked(body, is_deflate);
+    Response { status, retry_after, date, body, truncated: is_cut || is_missing_some }
+}
+
+/// At most so many bytes of a body, and whether there is more or it broke off.
+async fn whole_body(answer: &mut reqwest::Response) -> (Vec<u8>, bool) {
+    let mut body = Vec::new();
     loop {
         match answer.chunk().await {
             Ok(Some(chunk)) => {
-                let room = MAX_ANSWER_BYTES - response.body.len();
-                response.body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+                let room = MAX_ANSWER_BYTES - body.len();
+                body.extend_from_slice(&chunk[..chunk.len().min(room)]);
                 if chunk.len() > room {
-                    response.truncated = true;
-                    return response;
+                    return (body, true);
                 }
             }
-            Ok(None) => return response,
-            Err(_) => {
-                response.truncated = true;
-                return response;
-            }
+            Ok(None) => return (body, false),
+            Err(_) => return (body, true),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Ways out: what a channel is, and which ones there are.
 
 pub mod advice;
+mod charset;
 pub mod dingtalk;
 pub mod email;
 pub mod errcode;

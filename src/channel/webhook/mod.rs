@@ -20,6 +20,7 @@ use crate::channel::Attempt;
 use crate::channel::Channel;
 use crate::channel::Sending;
 use crate::channel::advice::Advice;
+use crate::channel::charset::decoded;
 use crate::channel::http::Http;
 use crate::domain::apsdai;
 use crate::domain::mask::known::Mask;
@@ -144,7 +145,7 @@ impl Channel for Webhook {
             match http.post(self.url.expose(), &headers, part.body.clone()).await {
                 Ok(response) => {
                     let response = response.without_cut_end(self.mask());
-                    let said = without_proofs(&String::from_utf8_lossy(&response.body), &headers);
+                    let said = without_proofs(&decoded(&response.body), &headers);
                     answers::judge(response.status, response.retry_after, &said).answer
                 }
                 Err(failure) => failure.into(),
