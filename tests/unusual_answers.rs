@@ -5,6 +5,8 @@ mod support;
 
 #[path = "unusual_answers/answers.rs"]
 mod answers;
+#[path = "unusual_answers/log_in.rs"]
+mod log_in;
 
 use jiff::Timestamp;
 use orderbell::channel::Attempt;

@@ -11,6 +11,7 @@ use jiff::SignedDuration;
 use crate::channel::Judged;
 use crate::channel::advice::Advice;
 use crate::channel::advice::advice;
+use crate::channel::smtp::log_in::NO_MECHANISM;
 use crate::channel::smtp::reply::Failure;
 use crate::channel::smtp::reply::Phase;
 use crate::channel::smtp::reply::Reply;
@@ -89,6 +90,8 @@ const NO_ROOM: &[&str] = &[
 const DAY: &str = "the day's allowance is used up";
 const ONE_CONNECTION: &str = "set connections = 1";
 const NO_LOG_IN: &str = "username or password is wrong; many providers want an app password";
+const NO_WAY: &str = "the server refuses the ways to log in that it offers";
+const NO_EHLO: &str = "the server does not know EHLO";
 const NO_RELAY: &str = "the server does not take mail from this account for others";
 const OTHER_FROM: &str = "from must be an address that this account may use";
 const FULL: &str = "the mailbox is full";
@@ -132,6 +135,8 @@ const ROWS: &[Row] = &[
     Row { name: "no log-in now", codes: FOR_NOW, meaning: Retry, ..LOG_IN },
     Row { name: "app password", codes: &[534..=534], meaning: Misconfigured, hint: "the provider wants an app password of its own", ..LOG_IN },
     Row { name: "log-in without TLS", codes: &[538..=538], meaning: Misconfigured, hint: "use smtps:// or smtp://", ..LOG_IN },
+    Row { name: "mechanism, by code", codes: &[500..=504], meaning: Misconfigured, hint: NO_WAY, ..LOG_IN },
+    Row { name: "mechanism, by its words", codes: FOR_GOOD, says: NO_MECHANISM, meaning: Misconfigured, hint: NO_WAY, ..LOG_IN },
     Row { name: "log-in", codes: FOR_GOOD, meaning: Misconfigured, hint: NO_LOG_IN, ..LOG_IN },
     // Speaks of a rate or a quota, and no row above knows whose.
     Row { name: "a rate or a quota", codes: FOR_NOW, says: &["quota", "too many", "too quickly", "too fast", "limit exceeded"],
@@ -139,6 +144,8 @@ const ROWS: &[Row] = &[
     // RFC 3207, section 4; RFC 4954, section 6.
     Row { name: "no TLS", codes: &[530..=530], says: &["starttls"], meaning: Misconfigured, hint: "use smtp:// or smtps://", ..ANY },
     Row { name: "no log-in", codes: &[530..=530], meaning: Misconfigured, hint: "the server wants a log-in: set username and password", ..ANY },
+    // RFC 5321, section 4.2.4: the command itself is not known; a name that is not liked is told by other codes.
+    Row { name: "no EHLO", phases: &[Phase::Hello], codes: &[500..=500, 502..=502], meaning: Misconfigured, hint: NO_EHLO, ..ANY },
     // Postfix, often only at RCPT.
     Row { name: "our name", phases: BEFORE_DATA, codes: FOR_GOOD, says: &["fully-qualified", "fqdn", "helo", "ehlo"],
         meaning: Misconfigured, hint: "set hello_name to a name of this machine with a dot in it", ..ANY },
@@ -177,12 +184,23 @@ const LOST: &str = "lost before the final dot";
 const LOST_ANSWER: &str = "lost after the final dot";
 
 const LOG_IN_CHANGE: &str = "set `username` and `password` as the provider shows them; many want an app password";
+const SUBMISSION: &str =
+    "write `smtp` with the provider's server and port for submission (465 with smtps://, 587 with smtp://)";
 const FROM_CHANGE: &str = "set `from` to the address that logs in, or to one that the provider lets it use";
 
 /// Causes, and what to change, by our own words in an answer.
 #[rustfmt::skip]
 pub const ADVICE: &[Advice] = &[
     advice(&["username or password is wrong"], "the server does not accept username and password", LOG_IN_CHANGE),
+    advice(&["offers only oauth"], "the server logs in by OAuth alone, which Orderbell does not do",
+        "make an app password if the provider has them, or send by way of another mail server; the password is not the matter"),
+    advice(&["offers only"], "the server offers no way to log in that Orderbell knows",
+        "enable PLAIN or LOGIN on the server, or send by way of another one; the password is not the matter"),
+    advice(&["offers no log-in"], "the server lets nobody log in at this port, or not so", SUBMISSION),
+    advice(&["refuses the ways to log in"], "the server refuses the ways to log in that it offers",
+        "enable PLAIN or LOGIN on the server, or look into its log; the password is not the matter"),
+    advice(&["does not know ehlo"], "the server is too old to encrypt and to log in, or a firewall on the way hides that it can",
+        SUBMISSION),
     advice(&["wants an app password"], "the provider wants an app password of its own",
         "make one in the account's security settings and set `password` to it"),
     advice(&["use smtp"], "the server lets nobody log in without encryption",

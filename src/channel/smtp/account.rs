@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::channel::smtp::Connection;
+use crate::channel::smtp::log_in::LogIns;
 use crate::channel::smtp::reply::Failure;
 use crate::channel::smtp::reply::Phase;
 use crate::channel::smtp::reply::Reply;
@@ -32,6 +33,7 @@ static ACCOUNTS: LazyLock<Mutex<HashMap<String, Weak<Account>>>> = LazyLock::new
 /// One account on one server.
 #[derive(Debug)]
 pub struct Account {
+    log_ins: Arc<LogIns>,
     in_use: watch::Sender<usize>,
     idle: Mutex<Vec<Idle>>,
 }
@@ -64,7 +66,8 @@ impl Account {
             return account;
         }
         accounts.retain(|_, account| account.strong_count() > 0);
-        let account = Arc::new(Self { in_use: watch::Sender::new(0), idle: Mutex::default() });
+        let account =
+            Arc::new(Self { log_ins: LogIns::of(name), in_use: watch::Sender::new(0), idle: Mutex::default() });
         accounts.insert(name.to_owned(), Arc::downgrade(&account));
         account
     }
@@ -83,14 +86,14 @@ impl Account {
         let _permit = self.permit(most).await;
         let (mut connection, mut is_fresh) = match self.take_idle() {
             Some(connection) => (connection, false),
-            None => (Connection::open(entrance).await?, true),
+            None => (Connection::open(entrance, &self.log_ins).await?, true),
         };
         loop {
             let sent = connection.send(from, to, mail).await;
             match &sent {
                 // It had been closed while it lay unused, and nothing of this mail was said yet.
                 Err(failure) if !is_fresh && is_stale(failure) => {
-                    connection = Connection::open(entrance).await?;
+                    connection = Connection::open(entrance, &self.log_ins).await?;
                     is_fresh = true;
                 }
                 _ => {

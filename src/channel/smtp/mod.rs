@@ -8,27 +8,27 @@
 
 pub mod account;
 mod certificate;
+pub mod log_in;
 pub mod reply;
 pub mod server;
+mod wire;
 
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
 use futures_util::FutureExt;
 use rustls::pki_types::ServerName;
-use tokio::io::AsyncBufRead;
 use tokio::io::AsyncBufReadExt;
 use tokio::io::AsyncRead;
-use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWrite;
 use tokio::io::AsyncWriteExt;
 use tokio::io::BufReader;
 use tokio_rustls::TlsConnector;
 use url::Host;
 
+use crate::channel::smtp::log_in::LogIns;
+use crate::channel::smtp::log_in::Offer;
 use crate::channel::smtp::reply::Failure;
 use crate::channel::smtp::reply::Phase;
 use crate::channel::smtp::reply::Reply;
@@ -36,10 +36,9 @@ use crate::channel::smtp::server::Entrance;
 use crate::channel::smtp::server::Patience;
 use crate::channel::smtp::server::Protection;
 use crate::channel::smtp::server::dial;
-use crate::domain::secret::Secret;
-
-/// Longest reply that is read, in bytes.
-const LONGEST_REPLY: usize = 64 * 1024;
+use crate::channel::smtp::wire::DOT;
+use crate::channel::smtp::wire::read_reply;
+use crate::channel::smtp::wire::stuffed;
 
 trait Stream: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> Stream for T {}
@@ -58,16 +57,15 @@ pub struct Connection {
 struct Abilities {
     start_tls: bool,
     size: bool,
-    plain: bool,
-    login: bool,
+    log_in: Offer,
 }
 
 impl Connection {
-    /// Connects, turns to TLS as configured, and logs in.
+    /// Connects, turns to TLS as configured, and logs in by what is known of the account's log-ins.
     ///
     /// # Errors
     /// [`Failure`]; nothing of a mail was sent.
-    pub async fn open(entrance: &Entrance) -> Result<Self, Failure> {
+    pub async fn open(entrance: &Entrance, known: &LogIns) -> Result<Self, Failure> {
         let patience = entrance.patience;
         let (tcp, peer) = in_time(Phase::Connect, patience.connect, dial(entrance)).await?;
         let name = match (&entrance.hello_name, tcp.local_addr()) {
@@ -102,7 +100,7 @@ impl Connection {
         };
         connection.takes_size = abilities.size;
         if let Some((user, password)) = &entrance.login {
-            connection.log_in(user, password, &abilities).await?;
+            connection.log_in((user, password), &abilities.log_in, known).await?;
         }
         Ok(connection)
     }
@@ -117,7 +115,7 @@ impl Connection {
         match &sent {
             // The connection can serve for the next mail once this one is forgotten.
             Err(Failure::Refused { phase: Phase::Mail | Phase::Recipient, reply }) if reply.code != 421 => {
-                self.broken = self.ask(Phase::Mail, "RSET", Reply::is_yes).await.is_err();
+                self.broken |= self.ask(Phase::Mail, "RSET", Reply::is_yes).await.is_err();
             }
             Err(_) => self.broken = true,
             Ok(_) => {}
@@ -133,6 +131,7 @@ impl Connection {
         let mut content = stuffed(mail);
         let ending = content.split_off(content.len() - DOT.len());
         self.write(Phase::Content, content.as_bytes(), self.patience.content).await?;
+        self.no_surplus(Phase::Content).await?;
         // As long as not all of the dot has left us, the server cannot have taken the mail.
         self.write(Phase::Content, ending.as_bytes(), self.patience.content).await?;
         self.expect(Phase::Answer, self.patience.answer, Reply::is_yes).await
@@ -196,37 +195,33 @@ impl Connection {
             match words.next() {
                 Some("STARTTLS") => abilities.start_tls = true,
                 Some("SIZE") => abilities.size = true,
-                Some("AUTH") => words.for_each(|word| match word {
-                    "PLAIN" => abilities.plain = true,
-                    "LOGIN" => abilities.login = true,
-                    _ => {}
-                }),
+                Some("AUTH") => words.for_each(|word| abilities.log_in.add(word)),
                 _ => {}
             }
         }
         Ok(abilities)
     }
 
-    async fn log_in(&mut self, user: &str, password: &Secret, abilities: &Abilities) -> Result<(), Failure> {
-        let coded = |text: &str| BASE64_STANDARD.encode(text);
-        if abilities.plain {
-            let proof = coded(&format!("\0{user}\0{}", password.expose()));
-            self.ask(Phase::Auth, &format!("AUTH PLAIN {proof}"), Reply::is_yes).await?;
-        } else if abilities.login {
-            let asks_on = |reply: &Reply| reply.code == 334;
-            self.ask(Phase::Auth, "AUTH LOGIN", asks_on).await?;
-            self.ask(Phase::Auth, &coded(user), asks_on).await?;
-            self.ask(Phase::Auth, &coded(password.expose()), Reply::is_yes).await?;
-        } else {
-            return Err(unfit(Phase::Auth, "the server offers neither AUTH PLAIN nor AUTH LOGIN"));
-        }
-        Ok(())
-    }
-
     /// One command and its reply.
     async fn ask(&mut self, phase: Phase, command: &str, is_right: fn(&Reply) -> bool) -> Result<Reply, Failure> {
+        self.no_surplus(phase).await?;
         self.write(phase, format!("{command}\r\n").as_bytes(), self.patience.reply).await?;
         self.expect(phase, self.patience.reply, is_right).await
+    }
+
+    /// What came before anything was asked is no answer to what is asked next: were it taken for one, each later answer would
+    /// be that to an earlier command, and in the end one of them for a yes to the mail.
+    async fn no_surplus(&mut self, phase: Phase) -> Result<(), Failure> {
+        if !matches!(self.stream.fill_buf().now_or_never(), Some(Ok(came)) if !came.is_empty()) {
+            return Ok(());
+        }
+        let (code, lines) = self.read(phase, self.patience.reply).await?;
+        let reply = Reply::new(code, &lines);
+        self.broken = true;
+        match code {
+            400.. => Err(Failure::Refused { phase, reply }),
+            _ => Err(Failure::Lost { phase, why: "the server answers more than it is asked".to_owned() }),
+        }
     }
 
     async fn expect(
@@ -250,48 +245,6 @@ impl Connection {
 
     async fn read(&mut self, phase: Phase, patience: Duration) -> Result<(u16, Vec<String>), Failure> {
         in_time(phase, patience, read_reply(phase, &mut self.stream)).await
-    }
-}
-
-const DOT: &str = "\r\n.\r\n";
-
-/// The mail as it goes over the wire: a dot more where a line begins with one, and the final dot at the end.
-fn stuffed(mail: &str) -> String {
-    let mut content = String::with_capacity(mail.len() + 64);
-    for line in mail.strip_suffix("\r\n").unwrap_or(mail).split("\r\n") {
-        if line.starts_with('.') {
-            content.push('.');
-        }
-        content.push_str(line);
-        content.push_str("\r\n");
-    }
-    content.push_str(".\r\n");
-    content
-}
-
-async fn read_reply(phase: Phase, stream: &mut (impl AsyncBufRead + Unpin)) -> Result<(u16, Vec<String>), Failure> {
-    let broken = |why: &str| Failure::Lost { phase, why: why.to_owned() };
-    let mut lines = Vec::new();
-    let mut left = LONGEST_REPLY;
-    loop {
-        let mut line = Vec::new();
-        let most = u64::try_from(left).unwrap_or(u64::MAX);
-        let read = (&mut *stream).take(most).read_until(b'\n', &mut line).await.map_err(|error| lost(phase, &error))?;
-        left -= read;
-        if !line.ends_with(b"\n") {
-            return Err(broken(if left == 0 { "the reply is too long" } else { "the connection was closed" }));
-        }
-        let line = String::from_utf8_lossy(&line);
-        let line = line.trim_end_matches(['\r', '\n']);
-        let code = line.get(..3).filter(|code| code.bytes().all(|byte| byte.is_ascii_digit()));
-        let code = code.and_then(|code| code.parse::<u16>().ok()).filter(|code| (200..600).contains(code));
-        let code = code.ok_or_else(|| broken("what came is no reply of a mail server"))?;
-        lines.push(line.get(4..).unwrap_or_default().to_owned());
-        match line.as_bytes().get(3) {
-            Some(b'-') => {}
-            Some(b' ') | None => return Ok((code, lines)),
-            Some(_) => return Err(broken("what came is no reply of a mail server")),
-        }
     }
 }
 
@@ -335,39 +288,25 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn a_line_that_begins_with_a_dot_gets_another() {
-        assert_eq!(stuffed(".a\r\n..\r\nb.\r\n"), "..a\r\n...\r\nb.\r\n.\r\n");
-        assert_eq!(stuffed("a"), "a\r\n.\r\n");
+    /// A server that says yes to everything it is asked, over a line that breaks when the final dot is to be sent.
+    struct Torn {
+        replies: Vec<&'static [u8]>,
+        is_asked: bool,
     }
-
-    async fn reply(text: &str) -> Result<(u16, Vec<String>), Failure> {
-        read_reply(Phase::Mail, &mut text.as_bytes()).await
-    }
-
-    #[tokio::test]
-    async fn a_reply_is_read_to_its_last_line() {
-        let lines = vec!["one".to_owned(), String::new(), "three".to_owned()];
-        assert_eq!(reply("250-one\r\n250-\r\n250 three\r\nmore").await, Ok((250, lines)));
-        assert_eq!(reply("250\r\n").await, Ok((250, vec![String::new()])));
-        let endless = "250-x\r\n".repeat(LONGEST_REPLY);
-        for broken in ["", "250-one\r\n", "250 cut", "hello\r\n", "250?\r\n", "199 x\r\n", "ééé x\r\n", &endless] {
-            assert!(matches!(reply(broken).await, Err(Failure::Lost { .. })), "{:.20}", broken);
-        }
-    }
-
-    /// A server that says yes to everything, over a line that breaks when the final dot is to be sent.
-    struct Torn(&'static [u8]);
 
     impl AsyncRead for Torn {
         fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-            buffer.put_slice(std::mem::take(&mut self.0));
+            if !std::mem::take(&mut self.is_asked) {
+                return Poll::Pending;
+            }
+            buffer.put_slice(self.replies.pop().unwrap_or_default());
             Poll::Ready(Ok(()))
         }
     }
 
     impl AsyncWrite for Torn {
-        fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+            self.is_asked = !bytes.starts_with(b"Subject");
             Poll::Ready(match bytes {
                 b"\r\n.\r\n" => Err(io::ErrorKind::BrokenPipe.into()),
                 bytes => Ok(bytes.len()),
@@ -385,7 +324,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_dot_that_could_not_be_sent_was_not_heard() {
-        let line: Box<dyn Stream> = Box::new(Torn(b"250 yes\r\n250 yes\r\n354 go ahead\r\n"));
+        let line: Box<dyn Stream> =
+            Box::new(Torn { replies: vec![b"354 go ahead\r\n", b"250 yes\r\n", b"250 yes\r\n"], is_asked: false });
         let (stream, patience) = (BufReader::new(line), Patience::default());
         let mut connection = Connection { stream, patience, takes_size: false, mails: 0, broken: false };
         let sent = connection.send("a@b.example", "c@d.example", "Subject: x\r\n\r\ny\r\n").await;
