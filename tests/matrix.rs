@@ -431,7 +431,12 @@ fn outcomes(daemon: &Daemon, standing: &Standing) -> Vec<(i64, String)> {
 
 /// Compares a cell with the rules. `came` is what its far side has seen of the order.
 fn judge(cell: &Cell, standing: &Standing, attempts: &[(i64, String)], came: &[Received]) -> Result<Row, String> {
-    let wanted = cell.attempts();
+    let mut wanted = cell.attempts();
+    if cell.end == End::TooLong {
+        // Half of what was refused has no room for the whole, so it goes in several parts.
+        let parts = attempts.iter().map(|(part, _)| *part + 1).max().unwrap_or(0);
+        wanted.extend((1..parts.max(2)).map(|part| (part, "delivered")));
+    }
     let fits = |(part, outcome): &(i64, String), wanted: &(i64, &str)| {
         *part == wanted.0 && wanted.1.split(" or ").any(|wanted| wanted == outcome)
     };
@@ -484,14 +489,16 @@ fn keyed(standing: &Standing, taken: &[&Received]) -> Result<usize, String> {
 /// A far side without keys: what may have arrived before bears the mark, and nothing else does.
 fn marked(cell: &Cell, attempts: &[(i64, String)], taken: &[&Received]) -> Result<usize, String> {
     let may_have_arrived = attempts.iter().any(|(_, outcome)| outcome == "unknown");
-    for (at, one) in taken.iter().enumerate() {
+    // What goes in parts is marked in the first of them.
+    let firsts = if cell.end == End::TooLong { &taken[..1] } else { taken };
+    for (at, one) in firsts.iter().enumerate() {
         let text = one.text.as_deref().unwrap_or_default();
         let is_first = at == 0 && (!may_have_arrived || cell.is_counted_unseen());
         if text.contains(MARK) == is_first {
             return Err(format!("message {at} is {}marked: {text}", if is_first { "" } else { "not " }));
         }
     }
-    Ok(taken.len().saturating_sub(1))
+    Ok(firsts.len().saturating_sub(1))
 }
 
 fn title(cells: &[Cell]) -> String {

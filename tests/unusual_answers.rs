@@ -7,6 +7,8 @@ mod support;
 mod answers;
 #[path = "unusual_answers/log_in.rs"]
 mod log_in;
+#[path = "unusual_answers/too_long.rs"]
+mod too_long;
 
 use jiff::Timestamp;
 use orderbell::channel::Attempt;

@@ -109,6 +109,17 @@ pub trait Channel: Send + Sync {
     /// message gives the same bytes.
     fn write(&self, message: &Message, form: Form) -> Vec<Part>;
 
+    /// As [`Channel::write`], in parts that are at most so large as [`Channel::size`] counts them, after a larger one was refused.
+    /// What cannot be made so small is as small as it goes.
+    fn write_within(&self, message: &Message, form: Form, _most: Option<usize>) -> Vec<Part> {
+        self.write(message, form)
+    }
+
+    /// How large a part is by what the provider limits.
+    fn size(&self, part: &Part) -> usize {
+        part.body.len()
+    }
+
     /// Sends one part and judges the answer. It never fails otherwise: what went wrong is an [`Answer`], in which what the
     /// receiver said is masked.
     fn send<'a>(&'a self, http: &'a Http, part: &'a Part, attempt: &'a Attempt) -> Sending<'a> {

@@ -58,7 +58,8 @@ pub enum Form {
     Full,
     /// Without free text, links and pictures, after the far side refused the content.
     Reduced,
-    /// Composed within half of the limit, that many times halved, after the far side found it too long.
+    /// Composed within half of what was refused, after the provider found it too long that many times; where it is not known
+    /// what was refused, within the provider's limit that many times halved.
     Halved(u8),
 }
 

@@ -88,9 +88,9 @@ pub async fn deliver(sending: Sending, leader: Due, carried: Vec<Due>, slot: Hel
             return tokio::time::sleep(SETTLE_AGAIN).await;
         }
     };
-    if letter.parts.is_empty() {
+    if let Some(why) = unsendable(&sending, &letter) {
         slot.give_back();
-        return give_up(&sending, &letter).await;
+        return give_up(&sending, &letter, why).await;
     }
     let mut next = Some(slot);
     let mut round = sending.lane.channel.to_each_his_own().then(|| Round::new(letter.leader.told));
@@ -275,8 +275,18 @@ impl Turn<'_> {
     }
 }
 
+/// Why a message cannot be sent at all: it could not be written, or not shorter than what was too long.
+fn unsendable(sending: &Sending, letter: &Letter) -> Option<Answer> {
+    let channel = &sending.lane.channel;
+    let largest = letter.parts.iter().map(|part| channel.size(part)).max();
+    let Some(largest) = largest else { return Some(own_fault(Outcome::Bug, "writing")) };
+    let is_no_shorter = letter.leader.refused.as_ref().is_some_and(|refused| channel.size(refused) <= largest);
+    let words = "it was too long, and cannot be made shorter".to_owned();
+    is_no_shorter.then_some(Answer { outcome: Outcome::TooLong, words })
+}
+
 /// Gives up a delivery of which no message can be made, visibly.
-async fn give_up(sending: &Sending, letter: &Letter) {
+async fn give_up(sending: &Sending, letter: &Letter, answer: Answer) {
     let Sending { lane, post, .. } = sending;
     let (at, due) = (post.clock.now(), &letter.leader);
     let (delivery, part) = (due.id, words::nothing(due.form));
@@ -295,7 +305,7 @@ async fn give_up(sending: &Sending, letter: &Letter) {
     let Ok(Claimed::Yes(attempt)) = post.store.claim(claim).await else {
         return tokio::time::sleep(SETTLE_AGAIN).await;
     };
-    let (answer, step) = (own_fault(Outcome::Bug, "writing"), Step::Dead);
+    let step = Step::Dead;
     telling::log(lane, due, due.attempts + 1, &answer, &step, false, at);
     telling::tell_operator(lane, post, due, &answer, &step, at).await;
     let settle = Settle {

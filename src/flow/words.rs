@@ -322,7 +322,8 @@ fn write(lane: &Lane, leader: &Due, composed: Composed, about_order: bool, enclo
         document: composed.document,
         enclosed,
     };
-    lane.channel.write(&message, leader.form)
+    let most = leader.refused.as_ref().map(|refused| lane.channel.size(refused) / 2);
+    lane.channel.write_within(&message, leader.form, most)
 }
 
 /// The round that counts for idempotency keys: a program keeps an event's id whatever a person asks for.

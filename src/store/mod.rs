@@ -104,6 +104,8 @@ pub struct Due {
     pub parts: Vec<Part>,
     /// Which of the parts had the fewest attempts, the first of them: where each goes to a recipient of his own, it is his turn.
     pub next_part: u16,
+    /// Of a form that is to be composed because the one before was too long: the part that was refused.
+    pub refused: Option<Part>,
     /// An earlier attempt ended without our learning its answer.
     pub maybe_told: bool,
     /// An earlier attempt was answered with a yes: one recipient of several has the message.

@@ -105,6 +105,14 @@ impl Channel for Far {
         self.inner.write(message, form)
     }
 
+    fn write_within(&self, message: &Message, form: Form, most: Option<usize>) -> Vec<Part> {
+        self.inner.write_within(message, form, most)
+    }
+
+    fn size(&self, part: &Part) -> usize {
+        self.inner.size(part)
+    }
+
     fn exchange<'a>(&'a self, _: &'a Http, part: &'a Part, attempt: &'a Attempt) -> Sending<'a> {
         Box::pin(async move {
             let (answer, heard) = oneshot::channel();

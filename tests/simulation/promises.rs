@@ -379,6 +379,14 @@ impl<'a> Judge<'a> {
         Ok(())
     }
 
+    /// Whether it was given up because no message of it is shorter than what was refused.
+    fn cannot_be_shorter(&self, delivery: DeliveryId) -> bool {
+        let sql = "SELECT answer FROM deliveries WHERE id = ?1";
+        let mut select = self.connection.prepare_cached(sql).expect("a statement");
+        let answer: Option<String> = select.query_row(params![delivery.0.as_bytes()], |row| row.get(0)).expect("a row");
+        answer.is_some_and(|answer| answer.contains("cannot be made shorter"))
+    }
+
     /// What is dead was sent by itself, and was refused for good, or as often as the schedule says.
     fn died_of_something(&self, truth: &Truth, stands: &Stands) -> Result<(), String> {
         let delivery = stands.id;
@@ -397,10 +405,15 @@ impl<'a> Judge<'a> {
         let spent = spent(&answered);
         match answered.last() {
             Some(last) if is_deadly(last) => Ok(()),
+            Some(last) if is_too_long(last) && self.cannot_be_shorter(delivery) => Ok(()),
             Some(_) if spent > waits => Ok(()),
             last => Err(format!("{delivery} is dead, and nothing killed it: {spent} of {waits} waits, {last:#?}")),
         }
     }
+}
+
+fn is_too_long(sent: &Sent) -> bool {
+    sent.how == How::Answered(Outcome::TooLong)
 }
 
 /// How many of these were answered in a way that uses the schedule up.

@@ -42,6 +42,7 @@ use crate::domain::retry::Answer;
 use crate::domain::secret::Secret;
 use crate::domain::sign;
 use crate::domain::text::cap;
+use crate::domain::text::cap_bytes;
 use crate::domain::text::one_line;
 
 /// The whole body, in bytes (reported with error 460101).
@@ -52,6 +53,9 @@ const TITLE_GRAPHEMES: usize = 80;
 
 /// The vendor counts 20; two are left for others who use the robot, and for clocks.
 const ALLOWANCE: Allowance = Allowance { count: 18, per: SignedDuration::from_mins(1) };
+
+/// However small a part is to be, it has room for so many bytes of the message itself.
+const LEAST_ROOM: usize = 96;
 
 /// Stands for every marker when a part is measured.
 const WIDEST_MARKER: &str = "(9999/9999) ";
@@ -140,32 +144,43 @@ impl Channel for DingTalk {
     }
 
     fn write(&self, message: &Message, form: Form) -> Vec<Part> {
+        self.write_within(message, form, None)
+    }
+
+    fn write_within(&self, message: &Message, form: Form, most: Option<usize>) -> Vec<Part> {
         let document = match form {
             Form::Reduced => Cow::Owned(message.document.reduced()),
             _ => Cow::Borrowed(&message.document),
         };
-        let limit = match form {
-            Form::Halved(times) => LIMIT_BYTES >> times.min(6),
-            _ => LIMIT_BYTES,
+        let limit = match (most, form) {
+            (Some(most), _) => most.min(LIMIT_BYTES),
+            (None, Form::Halved(times)) => LIMIT_BYTES >> times.min(6),
+            (None, _) => LIMIT_BYTES,
         };
+        let title = if most.is_some() { cap_bytes(&message.title, limit / 8) } else { Cow::Borrowed(&*message.title) };
         let longest_key = idempotency_key(message.delivery, message.round, u16::MAX - 1, form);
-        let longest_title = marked(&message.title, WIDEST_MARKER);
-        let parts = split(&document, limit, |blocks| {
-            let text = self.text(blocks, Some(&longest_title), Calls::Told);
+        let longest_title = marked(&title, WIDEST_MARKER);
+        // Where there is little room, the marker alone heads a part.
+        let head = |title: &str, marker: &str| if most.is_some() { marker.trim() } else { title }.to_owned();
+        let longest_head = head(&longest_title, WIDEST_MARKER);
+        let measure = |blocks: &[Block]| {
+            let text = self.text(blocks, Some(&longest_head), Calls::Told);
             self.body(&longest_title, &text, Calls::Told, &longest_key).len()
-        });
+        };
+        let limit = limit.max(most.map_or(0, |_| measure(&[]) + LEAST_ROOM));
+        let parts = split(&document, limit, measure);
         let count = parts.len();
         let parts = parts.iter().zip(0..u16::MAX);
         parts
             .map(|(part, index)| {
                 let calls = if index == 0 { Calls::Told } else { Calls::Silent };
                 let marker = if count > 1 { format!("({}/{count}) ", index + 1) } else { String::new() };
-                let title = marked(&message.title, &marker);
-                let head = (count > 1).then_some(title.as_str());
+                let title = marked(&title, &marker);
+                let head = (count > 1).then(|| head(&title, &marker));
                 let text = match part.blocks.is_empty() {
                     // A reduced form may have nothing left, and an empty text is refused.
                     true => self.text(&[], Some(&title), calls),
-                    false => self.text(&part.blocks, head, calls),
+                    false => self.text(&part.blocks, head.as_deref(), calls),
                 };
                 let key = idempotency_key(message.delivery, message.round, index, form);
                 Part { index, form, body: self.body(&title, &text, calls, &key) }

@@ -63,6 +63,9 @@ const TITLE_GRAPHEMES: usize = 80;
 /// The vendor counts 20; two are left for others who use the robot, and for clocks.
 const ALLOWANCE: Allowance = Allowance { count: 18, per: SignedDuration::from_mins(1) };
 
+/// However small a part is to be, it has room for so many bytes of the message itself.
+const LEAST_ROOM: usize = 96;
+
 /// Stands for every marker when a part is measured.
 const WIDEST_MARKER: &str = "(9999/9999) ";
 
@@ -155,6 +158,10 @@ impl Channel for WeCom {
     }
 
     fn write(&self, message: &Message, form: Form) -> Vec<Part> {
+        self.write_within(message, form, None)
+    }
+
+    fn write_within(&self, message: &Message, form: Form, most: Option<usize>) -> Vec<Part> {
         let document = match form {
             Form::Reduced => Cow::Owned(message.document.reduced()),
             _ => Cow::Borrowed(&message.document),
@@ -163,19 +170,25 @@ impl Channel for WeCom {
             Format::Markdown => MARKDOWN_BYTES,
             Format::Text => TEXT_BYTES,
         };
-        let limit = match form {
-            Form::Halved(times) => whole >> times.min(3),
-            _ => whole,
-        } - MARK_BYTES;
+        let limit = match (most, form) {
+            (Some(most), _) => most.min(whole),
+            (None, Form::Halved(times)) => whole >> times.min(3),
+            (None, _) => whole,
+        };
+        let limit = limit.saturating_sub(MARK_BYTES);
         let title = title(&message.title, limit / 4);
         let callings = self.callings(limit / 4);
-        let widest = format!("{WIDEST_MARKER}{title}");
+        // Where there is little room, the marker alone heads a part.
+        let head = |marker: &str| if most.is_some() { marker.to_owned() } else { format!("{marker} {title}") };
+        let widest = head(WIDEST_MARKER.trim());
         let inline = callings.inline.as_str();
-        let parts = split(&document, limit, |blocks| self.content(Some(&widest), blocks, inline).len());
+        let measure = |blocks: &[Block]| self.content(Some(&widest), blocks, inline).len();
+        let limit = limit.max(most.map_or(0, |_| measure(&[]) + LEAST_ROOM));
+        let parts = split(&document, limit, measure);
         let count = parts.len();
         let mut bodies: Vec<Body> = Vec::with_capacity(count + 1);
         for (at, part) in parts.iter().enumerate() {
-            let head = (count > 1).then(|| format!("({}/{count}) {title}", at + 1));
+            let head = (count > 1).then(|| head(&format!("({}/{count})", at + 1)));
             // A reduced form may have nothing left, and an empty text is refused.
             let head = head.or_else(|| part.blocks.is_empty().then(|| title.clone()));
             let content = self.content(head.as_deref(), &part.blocks, if at == 0 { inline } else { "" });
@@ -193,6 +206,14 @@ impl Channel for WeCom {
         }
         let parts = bodies.iter().zip(0..u16::MAX);
         parts.map(|(body, index)| Part { index, form, body: body.json() }).collect()
+    }
+
+    /// The robot counts the content alone.
+    fn size(&self, part: &Part) -> usize {
+        match serde_json::from_str(&part.body) {
+            Ok(Body::Markdown { markdown: content } | Body::Text { text: content }) => content.content.len(),
+            Ok(Body::Image { .. }) | Err(_) => part.body.len(),
+        }
     }
 
     fn exchange<'a>(&'a self, http: &'a Http, part: &'a Part, _: &'a Attempt) -> Sending<'a> {

@@ -11,6 +11,7 @@ use rusqlite::params;
 use crate::domain::bundle::Candidate;
 use crate::domain::event::DeliveryId;
 use crate::domain::event::EventId;
+use crate::domain::message::Form;
 use crate::domain::route::Glob;
 use crate::store::Due;
 use crate::store::Outlook;
@@ -166,6 +167,9 @@ pub fn load(
     for due in known.iter_mut().filter(|due| due.attempts > 0) {
         due.parts = parts::undone(connection, due.id, due.form)?;
         due.next_part = parts::next(connection, due.id, due.form)?;
+        if due.parts.is_empty() && matches!(due.form, Form::Halved(_)) {
+            due.refused = parts::too_long(connection, due.id)?;
+        }
     }
     for due in known.iter_mut().filter(|due| due.event.data.changed.is_some()) {
         due.placed_before = ids(connection, PLACED_BEFORE, params![due.id.0.as_bytes()])?;
@@ -191,6 +195,7 @@ fn due(id: DeliveryId, row: &Row<'_>) -> rusqlite::Result<Due> {
         parts: Vec::new(),
         next_part: 0,
         placed_before: Vec::new(),
+        refused: None,
     })
 }
 

@@ -7,6 +7,7 @@ use rusqlite::params;
 use crate::domain::event::DeliveryId;
 use crate::domain::message::Form;
 use crate::domain::message::Part;
+use crate::store::form_of;
 use crate::store::form_text;
 
 /// A shorter ending is not worth a look at another row, in bytes.
@@ -40,15 +41,30 @@ fn ending(one: &str, other: &str) -> usize {
     (0..=same).rev().find(|same| other.is_char_boundary(other.len() - same)).unwrap_or(0)
 }
 
+/// A part with its whole body. As blobs, because of a text it is characters that are counted, and those from the beginning.
+const WHOLE: &str = "SELECT p.part, CASE WHEN p.goes_on_as IS NULL THEN p.body
+        ELSE p.body || CAST(substr(CAST(whole.body AS BLOB), p.goes_on_from) AS TEXT) END, p.form
+    FROM parts p LEFT JOIN parts whole
+        ON whole.delivery = p.delivery AND whole.form = p.form AND whole.part = p.goes_on_as
+    WHERE p.delivery = ?1 AND p.form";
+
+/// The part that was found too long last.
+pub fn too_long(connection: &Connection, delivery: DeliveryId) -> rusqlite::Result<Option<Part>> {
+    let sql = format!(
+        "{WHOLE} || ' ' || p.part = (SELECT a.form || ' ' || a.part FROM attempts a
+            WHERE a.delivery = ?1 AND a.outcome = 'too_long' ORDER BY a.seq DESC LIMIT 1)"
+    );
+    let mut select = connection.prepare_cached(&sql)?;
+    let read = |row: &rusqlite::Row<'_>| {
+        Ok(Part { index: row.get(0)?, form: form_of(row.get_ref(2)?.as_str()?), body: row.get(1)? })
+    };
+    select.query_row([delivery.0.as_bytes()], read).optional()
+}
+
 /// The parts that are still to send, in their sequence.
 pub fn undone(connection: &Connection, delivery: DeliveryId, form: Form) -> rusqlite::Result<Vec<Part>> {
-    // As blobs, because of a text it is characters that are counted, and those from the beginning.
-    let sql = "SELECT p.part, CASE WHEN p.goes_on_as IS NULL THEN p.body
-            ELSE p.body || CAST(substr(CAST(whole.body AS BLOB), p.goes_on_from) AS TEXT) END
-        FROM parts p LEFT JOIN parts whole
-            ON whole.delivery = p.delivery AND whole.form = p.form AND whole.part = p.goes_on_as
-        WHERE p.delivery = ?1 AND p.form = ?2 AND p.done = 0 ORDER BY p.part";
-    let mut select = connection.prepare_cached(sql)?;
+    let sql = format!("{WHOLE} = ?2 AND p.done = 0 ORDER BY p.part");
+    let mut select = connection.prepare_cached(&sql)?;
     let found = select.query_map(params![delivery.0.as_bytes(), form_text(form)], |row| {
         Ok(Part { index: row.get(0)?, form, body: row.get(1)? })
     })?;
