@@ -97,14 +97,14 @@ pub fn mutate(choices: &mut Choices, genuine: &[u8]) -> Vec<u8> {
 /// What became of one request, as a word that can be counted.
 pub type Outcome = &'static str;
 
+/// How many bytes a request had and what became of it, or what must not be.
+pub type Judged = Result<(usize, Outcome), String>;
+
 /// One parser that faces strangers.
 pub struct Target {
     pub name: &'static str,
-    /// Judges the request that a seed makes: how many bytes it had and what became of it.
-    ///
-    /// # Errors
-    /// What must not be.
-    pub judge: fn(&Fixture, u64) -> Result<(usize, Outcome), String>,
+    /// Judges the request that a seed makes.
+    pub judge: fn(&Fixture, u64) -> Judged,
 }
 
 pub const TARGETS: [Target; 3] = [
@@ -180,7 +180,7 @@ fn unchanged(genuine: &Heard, heard: Result<Heard, Refusal>) -> Result<Outcome, 
     }
 }
 
-fn keeta_envelope(fixture: &Fixture, seed: u64) -> Result<(usize, Outcome), String> {
+fn keeta_envelope(fixture: &Fixture, seed: u64) -> Judged {
     let (mut choices, headers) = (Choices::new(seed), HeaderMap::new());
     let genuine = &choices.of(&fixture.envelopes).body;
     let body = mutate(&mut choices, genuine);
@@ -189,7 +189,7 @@ fn keeta_envelope(fixture: &Fixture, seed: u64) -> Result<(usize, Outcome), Stri
     heard.map(|outcome| (body.len(), outcome)).map_err(|error| format!("{error}\n{}", String::from_utf8_lossy(&body)))
 }
 
-fn keeta_query(fixture: &Fixture, seed: u64) -> Result<(usize, Outcome), String> {
+fn keeta_query(fixture: &Fixture, seed: u64) -> Judged {
     let (mut choices, headers) = (Choices::new(seed), HeaderMap::new());
     let query = String::from_utf8_lossy(&mutate(&mut choices, fixture.query.as_bytes())).into_owned();
     let hear = |query| fixture.keeta.hear(&fixture.request(Method::Get, Some(query), &headers, b""));
@@ -198,7 +198,7 @@ fn keeta_query(fixture: &Fixture, seed: u64) -> Result<(usize, Outcome), String>
 }
 
 /// Nothing signs the body or the event, so what may not change is the token with its time.
-fn apsdai_headers(fixture: &Fixture, seed: u64) -> Result<(usize, Outcome), String> {
+fn apsdai_headers(fixture: &Fixture, seed: u64) -> Judged {
     let mut choices = Choices::new(seed);
     let genuine = fixture.apsdai.samples(&Kind::OrderPlaced, ADDRESS, seed, fixture.now).remove(0);
     let genuine: BTreeMap<String, String> = genuine.headers.into_iter().collect();
