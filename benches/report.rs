@@ -216,7 +216,7 @@ fn reports(folder: &Path, store: &Arc<Sqlite>, clock: &Clock) -> Reports {
     let (file, languages) = (folder.join("bench.toml"), config::languages());
     let surroundings = Surroundings { file: &file, env: &|_| None, languages: &languages };
     let config = config::read_text(text, &surroundings).expect("a valid configuration").config;
-    Reports::new(store.clone(), Current::new(app::reception(config)), Wake::default(), clock.clone())
+    Reports::new(store.clone(), Current::new(app::setup::reception(config)), Wake::default(), clock.clone())
 }
 
 async fn record_day(store: &Sqlite, day: i64, first: u64, orders: u64) {

@@ -1,7 +1,9 @@
 //! The whole daemon: builds the rooms from a configuration and runs them until it is told to stop.
 
 mod open_files;
+pub mod problems;
 pub mod reload;
+pub mod setup;
 pub mod trial;
 
 use std::io;
@@ -9,7 +11,6 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use jiff::SignedDuration;
 use poem::Endpoint;
 use tokio::net::TcpListener;
 use tokio::sync::Mutex;
@@ -17,15 +18,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::reload::Reloader;
 use crate::app::reload::Watch;
-use crate::channel::http::Http;
+use crate::app::setup::{reception, some_lane};
 use crate::config::Config;
-use crate::config::ConfiguredChannel;
-use crate::config::ConfiguredSource;
-use crate::config::Report;
 use crate::config::StoreUrl;
-use crate::domain::pace::Allowance;
-use crate::domain::quiet::Quiet;
-use crate::domain::report::calendar::Schedule;
+use crate::config::in_force::Started;
 use crate::domain::template::TemplateErrors;
 use crate::domain::template::Templates;
 use crate::flow::Clock;
@@ -35,16 +31,12 @@ use crate::flow::composing::Composing;
 use crate::flow::far_clocks::FarClocks;
 use crate::flow::gallery::Gallery;
 use crate::flow::health::Health;
-use crate::flow::intake::Inlet;
 use crate::flow::intake::Intake;
-use crate::flow::intake::Reception;
-use crate::flow::lane::Lane;
 use crate::flow::lane::Post;
 use crate::flow::lanes::Lanes;
 use crate::flow::notice::Notices;
 use crate::flow::pacers::Pacers;
 use crate::flow::refusals;
-use crate::flow::reports::Plan;
 use crate::flow::reports::Reports;
 use crate::flow::schedule;
 use crate::flow::store_health;
@@ -55,8 +47,8 @@ use crate::flow::watch;
 use crate::flow::watch::DiskGauge;
 use crate::flow::watch::Instruments;
 use crate::flow::watch::SelfWatch;
+use crate::flow::watch::mistakes::Mistakes;
 use crate::render;
-use crate::store::Fallback;
 use crate::store::StoreError;
 use crate::store::TakenSlots;
 use crate::store::sqlite::Sqlite;
@@ -122,6 +114,7 @@ pub async fn run_probed(
 ) -> Result<(), StartError> {
     let (store, templates) = foundations(&config, &clock)?;
     let supervisor = Supervisor::probed(clock.clone(), &shutdown, before_run);
+    let watch = watch.map(|watch| (watch, Mistakes::default()));
     build(store, templates, config, listeners, clock, watch, supervisor).await
 }
 
@@ -138,7 +131,27 @@ pub async fn run_watching(
 ) -> Result<(), StartError> {
     let (store, templates) = foundations(&config, &clock)?;
     let supervisor = Supervisor::new(clock.clone(), &shutdown);
-    build(store, templates, config, listeners, clock, Some(watch), supervisor).await
+    build(store, templates, config, listeners, clock, Some((watch, Mistakes::default())), supervisor).await
+}
+
+/// As [`run_watching`], with what is wrong already: a configuration that was last in force in the place of the file, secrets
+/// that cannot be read, templates for which built-in ones stand in.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_started(
+    started: Started,
+    watch: Watch,
+    listeners: Listeners,
+    clock: Clock,
+    shutdown: CancellationToken,
+) -> Result<(), StartError> {
+    let mistakes = Mistakes::default();
+    problems::note_start(&started, &mistakes, clock.now());
+    let config = started.read.config;
+    let (store, templates) = foundations(&config, &clock)?;
+    let supervisor = Supervisor::new(clock.clone(), &shutdown);
+    build(store, templates, config, listeners, clock, Some((watch, mistakes)), supervisor).await
 }
 
 /// As [`run`], on a store and with templates that were made elsewhere.
@@ -168,19 +181,23 @@ async fn build(
     config: Config,
     listeners: Listeners,
     clock: Clock,
-    watch: Option<Watch>,
+    watch: Option<(Watch, Mistakes)>,
     supervisor: Supervisor,
 ) -> Result<(), StartError> {
     let (store, stop) = (Arc::new(store), supervisor.stop());
+    // Now that it comes in force, and before anything is acknowledged by it.
+    if let Some((watch, _)) = &watch {
+        reload::keep(&watch.file, &config, &clock).await;
+    }
+    let mistakes = watch.as_ref().map(|(_, mistakes)| mistakes.clone()).unwrap_or_default();
     let limits = Limits {
         max_body_bytes: usize::try_from(config.server.max_body_bytes).unwrap_or(usize::MAX),
         max_connections: open_files::connections(open_files::raise_limit(), Limits::default().max_connections),
         ..Limits::default()
     };
     let (server_settings, store_settings) = (config.server.clone(), config.store.clone());
-    let (channels, overlay) = (config.channels.clone(), config.overlay.clone());
-    let fresh =
-        channels.iter().map(|(name, channel)| lane(name.clone(), channel.clone())).collect::<Result<Vec<_>, _>>()?;
+    let (channels, overlay, text) = (config.channels.clone(), config.overlay.clone(), config.text.clone());
+    let fresh = channels.iter().map(|(name, channel)| some_lane(name, channel)).collect::<Result<Vec<_>, _>>()?;
     let reception = Current::new(reception(config));
     let wake = Wake::default();
     let notices = Notices::new(store.clone(), reception.clone(), wake.clone());
@@ -213,7 +230,7 @@ async fn build(
         pacers: Pacers::take_up(taken_slots, clock.now(), clock.elapsed()),
         composing: composing(&store_settings.url),
     };
-    let far_clocks = post.far_clocks.clone();
+    let (far_clocks, look) = (post.far_clocks.clone(), wake.watch());
 
     let mut lanes = Lanes::new(post, supervisor.clone());
     lanes.change(fresh, &[]);
@@ -240,6 +257,7 @@ async fn build(
         signs,
         far_clocks,
         failures,
+        mistakes: mistakes.clone(),
         clock: clock.clone(),
         disk: disk(&store_settings.url),
     };
@@ -250,6 +268,9 @@ async fn build(
     let reloader = Reloader {
         channels,
         overlay,
+        text,
+        mistakes,
+        look,
         server: server_settings,
         store_settings,
         lanes,
@@ -262,7 +283,7 @@ async fn build(
         shutdown: stop,
     };
     match watch {
-        Some(watch) => keep_reloading(&supervisor, reloader, watch),
+        Some((watch, _)) => keep_reloading(&supervisor, reloader, watch),
         None => drop(reloader),
     }
     let given_up = supervisor.ended().await;
@@ -320,67 +341,4 @@ fn disk(url: &StoreUrl) -> (String, DiskGauge) {
     let StoreUrl::Sqlite(path) = url;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     (folder.display().to_string(), watch::gauge(folder))
-}
-
-/// What the receiving side needs.
-pub fn reception(mut config: Config) -> Reception {
-    let sources = std::mem::take(&mut config.sources);
-    let silent_after = |(name, configured): (&String, &ConfiguredSource)| {
-        let silent_after = configured.silent_after.filter(SignedDuration::is_positive);
-        silent_after.map(|silent_after| (name.clone(), silent_after))
-    };
-    let silent_after = sources.iter().filter_map(silent_after).collect();
-    let far_host = |(name, channel): (&String, &ConfiguredChannel)| Some((name.clone(), channel.way.clock_host()?));
-    let inlet = |(name, configured): (String, ConfiguredSource)| {
-        let address = config.source_address(&name);
-        (name, Inlet { source: Arc::new(configured.source), address })
-    };
-    Reception {
-        inlets: sources.into_iter().map(inlet).collect(),
-        silent_after,
-        far_hosts: config.channels.iter().filter_map(far_host).collect(),
-        reports: config.reports.iter().map(|(name, report)| (name.clone(), plan(report))).collect(),
-        language: config.language.clone(),
-        public_url: config.server.public_url.clone(),
-        channels: config.channels.into_iter().map(|(name, channel)| (name, channel.settings.urgent)).collect(),
-        routes: config.routes,
-        currency: config.currency,
-        ..Reception::default()
-    }
-}
-
-/// What the flow needs of a configured report.
-pub fn plan(report: &Report) -> Plan {
-    let schedule = Schedule { at: report.at, zone: report.timezone.zone.clone(), days: report.days.clone() };
-    Plan {
-        schedule,
-        to: report.to.clone(),
-        sources: report.sources.clone(),
-        shops: report.shops.clone(),
-        attach_csv: report.attach_csv,
-    }
-}
-
-fn lane(name: String, channel: ConfiguredChannel) -> Result<Lane, StartError> {
-    let settings = channel.settings;
-    let http = Http::new(&settings.http())
-        .map_err(|error| StartError::Channel { channel: name.clone(), reason: error.to_string() })?;
-    let rate = settings.rate.map(|rate| Allowance { count: rate.count, per: rate.per });
-    let quiet = settings.quiet.map(|quiet| Quiet { from: quiet.from, to: quiet.to, except: quiet.except });
-    let fallback = settings.fallback.map(|to| Fallback { channel: name.clone(), to });
-    let channel = channel.way.shared();
-    Ok(Lane {
-        allowance: rate.or_else(|| channel.allowance()),
-        name,
-        channel,
-        http,
-        language: settings.language,
-        timezone: settings.timezone.zone,
-        waits: settings.retry,
-        timeout: settings.timeout,
-        quiet,
-        urgent: settings.urgent,
-        fallback,
-        fallback_after: settings.fallback_after,
-    })
 }

@@ -34,6 +34,7 @@
 //! | 7 | We say no for two reasons: we do not believe it, or we cannot remember it now. What we believe and cannot read is kept whole. | `each_bad_request_gets_its_answer_and_the_daemon_lives_on`, `a_full_disk_is_answered_503_and_the_daemon_recovers_by_itself` |
 //! | 8 | Secrets never appear in a log, an error, a page, a metric or an API answer; nor do buyers' data in logs. What a receiver says back is masked before it is stored. | `no_secret_and_no_buyer_is_in_any_log`, `no_secret_that_a_receiver_says_back_is_stored_logged_or_shown_in_any_form`, `no_form_of_a_secret_is_left_in_a_text`, `no_shape_in_the_place_of_a_secret_is_shown`, `values_under_key_like_names_are_masked_wherever_they_stand` |
 //! | 9 | Nothing unsigned costs more than linear work with a small constant, and no stranger's connections or requests keep genuine webhooks out. | `of_more_than_64_members_nothing_further_is_read`, `a_large_body_waits_for_a_thread_of_its_own_and_nobody_waits_for_it`, `however_many_connections_are_left_half_open_a_whole_request_is_answered`, `large_bodies_together_take_no_more_memory_than_was_granted_and_small_ones_are_not_kept_out`, `a_flood_of_refused_webhooks_is_a_line_a_second_that_counts_the_others` |
+//! | 10 | A mistake in configuration or template never stops the intake, over restarts too: the last good configuration and the built-in words are in force until it is mended, and the operator is notified. | `a_start_with_a_broken_file_goes_on_with_the_configuration_last_in_force`, `a_broken_template_starts_with_the_built_in_one_in_its_place_and_the_others_as_they_are`, `a_secret_that_cannot_be_read_parks_its_channel_and_closes_its_source`, `a_mistake_in_the_configuration_is_told_once_an_hour_until_it_is_mended_over_restarts_too` |
 //!
 //! # The walk of one webhook
 //!
@@ -68,6 +69,9 @@
 //! It is read again, checked whole, and only then put in force, piece by piece ([`app::reload`]): the templates, what the
 //! receiving side goes by ([`flow::intake::Reception`], of which each webhook uses one from its first to its last step), and
 //! the lanes of channels that have changed, each beginning when the one before has ended ([`flow::lanes`]).
+//!
+//! What has come in force is kept as a copy of the file ([`config::in_force`]): a start with a file that cannot be used goes by
+//! it, and so do the commands beside the daemon.
 //!
 //! # When something is wrong with the daemon itself
 //!

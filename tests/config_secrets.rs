@@ -221,6 +221,7 @@ fn used(config: &Config) -> Vec<(String, String)> {
                 let Signing::StandardWebhooks { secret } = &hook.signing else { panic!("another scheme") };
                 secrets.extend([Some(&hook.url), Some(secret), hook.headers.get("X-Key")]);
             }
+            Way::Unready(unready) => panic!("{}", unready.reason),
         }
         used.extend(secrets.into_iter().flatten().map(|secret| (name.clone(), secret.expose().to_owned())));
     }

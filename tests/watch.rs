@@ -34,6 +34,7 @@ use orderbell::flow::watch;
 use orderbell::flow::watch::Instruments;
 use orderbell::flow::watch::SelfWatch;
 use orderbell::flow::watch::conditions::Space;
+use orderbell::flow::watch::mistakes::Mistakes;
 use orderbell::sandbox::fault::Fault;
 use orderbell::sandbox::fault::Times;
 use orderbell::sandbox::rules::Rules;
@@ -610,6 +611,7 @@ async fn a_disk_that_fills_is_told_once_and_when_it_has_room_again() {
         let clock = clock.clone();
         let watch = SelfWatch::new(Instruments {
             failures: Failures::default(),
+            mistakes: Mistakes::default(),
             store: store.clone(),
             notices: Notices::new(store.clone(), reception.clone(), wake.clone()),
             reception,

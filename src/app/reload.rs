@@ -1,6 +1,8 @@
 //! A configuration that changes while the daemon runs: read again, checked whole, and only then put in the place of the one
 //! in force.
 
+mod made;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::path::PathBuf;
@@ -12,7 +14,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::app;
-use crate::app::StartError;
+use crate::app::problems;
+use crate::app::reload::made::InForce;
+use crate::app::reload::made::Made;
+use crate::app::reload::made::Unfit;
 use crate::config;
 use crate::config::Anew;
 use crate::config::Config;
@@ -21,18 +26,20 @@ use crate::config::Server;
 use crate::config::Store;
 use crate::config::StoreUrl;
 use crate::config::footprint::Footprint;
-use crate::config::problem::Problem;
+use crate::config::in_force;
 use crate::domain::language::Sources;
+use crate::domain::secret::Secret;
 use crate::domain::template::Templates;
 use crate::flow::Clock;
 use crate::flow::Current;
 use crate::flow::intake::Reception;
-use crate::flow::lane::Lane;
 use crate::flow::lanes::Lanes;
 use crate::flow::notice::Notices;
 use crate::flow::notice::Topic;
 use crate::flow::stranded;
-use crate::render;
+use crate::flow::watch::mistakes::Found;
+use crate::flow::watch::mistakes::Mistake;
+use crate::flow::watch::mistakes::Mistakes;
 use crate::store::sqlite::Sqlite;
 
 /// How long webhooks that are judged by the former configuration may take, before it is looked who was left behind.
@@ -54,6 +61,11 @@ pub struct Watch {
 pub struct Reloader {
     pub channels: BTreeMap<String, ConfiguredChannel>,
     pub overlay: Sources,
+    /// As it stands in the file.
+    pub text: Secret,
+    pub mistakes: Mistakes,
+    /// Makes the watch look at once.
+    pub look: Arc<Notify>,
     pub server: Server,
     pub store_settings: Store,
     pub lanes: Lanes,
@@ -66,25 +78,11 @@ pub struct Reloader {
     pub shutdown: CancellationToken,
 }
 
-/// What can be made of a new configuration without touching the running one.
-struct Made {
-    anew: Anew,
-    /// The lanes of channels that are new or have changed.
-    fresh: Vec<Lane>,
-    /// The templates, where they are others and without mistakes.
-    templates: Option<Templates>,
-}
-
-/// Why a new configuration is not taken.
-enum Unfit {
-    Wrong(Vec<Problem>),
-    Channel(StartError),
-}
-
 impl Reloader {
     /// Puts each new configuration in force, until the daemon stops.
     pub async fn run(&mut self, watch: &Watch) {
         let mut looks = Looks { read: watch.before.clone(), last: None };
+        self.try_templates(&watch.file).await;
         let shutdown = self.shutdown.clone();
         let next = async |watch: &Watch| {
             tokio::select! {
@@ -94,9 +92,10 @@ impl Reloader {
             }
         };
         while let Some(asked) = next(watch).await {
-            let file = watch.file.clone();
+            let (file, text) = (watch.file.clone(), self.text.clone());
+            let look = move || Footprint::with(&file, text.expose());
             // Before it is read: what is written afterwards is another change.
-            let Ok(seen) = tokio::task::spawn_blocking(move || Footprint::of(&file)).await else { continue };
+            let Ok(seen) = tokio::task::spawn_blocking(look).await else { continue };
             if looks.wants_reading(seen, asked) {
                 self.read(&watch.file).await;
             }
@@ -104,21 +103,45 @@ impl Reloader {
     }
 
     async fn read(&mut self, file: &Path) {
-        let (path, channels, overlay) = (file.to_owned(), self.channels.clone(), self.overlay.clone());
-        let made = tokio::task::spawn_blocking(move || make(&path, &channels, &overlay)).await;
-        match made {
-            Ok(Ok(made)) => self.put_in_force(file, made).await,
-            Ok(Err(unfit)) => self.refuse(file, unfit).await,
+        let (path, in_force) = (file.to_owned(), self.in_force());
+        match tokio::task::spawn_blocking(move || made::make(&path, &in_force)).await {
+            Ok(Ok(made)) => {
+                self.put_in_force(file, made).await;
+                self.mended(Topic::Configuration);
+            }
+            Ok(Err(unfit)) => {
+                self.refuse(file, unfit);
+                self.look_for_secrets(file).await;
+            }
             Err(_) => tracing::error!("reading the configuration met a fault of its own; the one in force stays"),
         }
     }
 
-    async fn put_in_force(&mut self, file: &Path, made: Made) {
-        let Made { anew: Anew { mut config, mistakes, warnings }, fresh, templates } = made;
-        for warning in &warnings {
-            tracing::warn!(file = warning.file, line = warning.line, "{}", said(warning));
+    fn in_force(&self) -> InForce {
+        let reception = self.reception.get();
+        let (closed, open) = reception.inlets.keys().cloned().partition(|name| reception.closed.contains_key(name));
+        let (channels, overlay) = (self.channels.clone(), self.overlay.clone());
+        InForce { text: self.text.clone(), channels, open, closed, overlay }
+    }
+
+    /// While the file cannot be used, the configuration in force may have got the secrets that it waits for.
+    async fn look_for_secrets(&mut self, file: &Path) {
+        let (path, in_force) = (file.to_owned(), self.in_force());
+        let found = tokio::task::spawn_blocking(move || made::with_its_secrets(&path, &in_force)).await;
+        if let Ok(Some(made)) = found {
+            self.put_in_force(file, made).await;
         }
+    }
+
+    async fn put_in_force(&mut self, file: &Path, made: Made) {
+        let Made { anew: Anew { mut config, mistakes, secrets, warnings }, fresh, templates } = made;
+        for warning in &warnings {
+            tracing::warn!(file = warning.file, line = warning.line, "{}", problems::said(warning));
+        }
+        problems::log(&secrets);
         self.keep_what_cannot_change(&mut config);
+        self.text = config.text.clone();
+        keep(file, &config, &self.clock).await;
         // The templates first: a channel may speak a language that only the new ones have.
         let new_templates = templates.is_some();
         if let Some(templates) = templates {
@@ -137,7 +160,7 @@ impl Reloader {
             new_templates,
             "the configuration was read again and is in force"
         );
-        let before = self.reception.replace(app::reception(config));
+        let before = self.reception.replace(app::setup::reception(config));
         for (name, inlet) in &self.reception.get().inlets {
             if before.inlets.get(name).is_none_or(|before| before.address != inlet.address) {
                 tracing::info!(
@@ -149,10 +172,29 @@ impl Reloader {
         }
         let ended = self.lanes.change(fresh, &gone);
         self.look_after(before, ended);
-        if !mistakes.is_empty() {
-            log(&mistakes);
-            tracing::error!("the new templates are not used; the last good ones stay");
-            self.tell(Topic::Templates, &mistakes).await;
+        if mistakes.is_empty() {
+            return self.mended(Topic::Templates);
+        }
+        problems::log(&mistakes);
+        tracing::error!("the new templates are not used; the last good ones stay");
+        self.stands(Topic::Templates, problems::mistake(&mistakes, self.clock.now()));
+    }
+
+    /// What `check` calls an error in a template, a start says: in its own time, for webhooks do not wait for it.
+    async fn try_templates(&self, file: &Path) {
+        if self.overlay.is_empty() {
+            return;
+        }
+        let (path, text) = (file.to_owned(), self.text.clone());
+        let tried = tokio::task::spawn_blocking(move || config::try_templates(&path, text.expose())).await;
+        let Ok(mistakes) = tried else {
+            return tracing::error!("trying the templates met an internal error; they are used as they are");
+        };
+        if let Some(mistake) = problems::mistake(&mistakes, self.clock.now()) {
+            problems::log(&mistakes);
+            tracing::error!("where a template fails, messages go out in their plain form");
+            self.mistakes.stands(Topic::Templates, mistake, Found::AtStart);
+            self.look.notify_one();
         }
     }
 
@@ -178,30 +220,33 @@ impl Reloader {
         });
     }
 
-    async fn refuse(&self, file: &Path, unfit: Unfit) {
-        match unfit {
+    fn refuse(&self, file: &Path, unfit: Unfit) {
+        let now = self.clock.now();
+        let mistake = match unfit {
             Unfit::Wrong(problems) => {
-                log(&problems);
+                problems::log(&problems);
                 tracing::error!(configuration = %file.display(), "the new configuration is not used; the one in force stays");
-                self.tell(Topic::Configuration, &problems).await;
+                problems::mistake(&problems, now)
             }
             Unfit::Channel(error) => {
                 tracing::error!(configuration = %file.display(), %error, "the new configuration is not used; the one in force stays");
-                let subject = file.display().to_string();
-                self.notices.tell(Topic::Configuration, &subject, error.to_string(), self.clock.now()).await;
+                Some(Mistake { place: file.display().to_string(), detail: error.to_string(), since: now })
             }
+        };
+        self.stands(Topic::Configuration, mistake);
+    }
+
+    /// A mistake that the watch is to tell the operator of.
+    fn stands(&self, topic: Topic, mistake: Option<Mistake>) {
+        if let Some(mistake) = mistake {
+            self.mistakes.stands(topic, mistake, Found::AtReload);
+            self.look.notify_one();
         }
     }
 
-    /// Tells the operator of the first mistake and how many there are more. Another mistake at another place is told anew.
-    async fn tell(&self, topic: Topic, problems: &[Problem]) {
-        let Some(first) = problems.first() else { return };
-        let more = match problems.len() - 1 {
-            0 => String::new(),
-            more => format!(" (and {more} more)"),
-        };
-        let detail = format!("{}{more}", said(first));
-        self.notices.tell(topic, &place(first), detail, self.clock.now()).await;
+    fn mended(&self, topic: Topic) {
+        self.mistakes.mended(topic);
+        self.look.notify_one();
     }
 
     /// Puts the values in force in the place of those that only a restart can change, and says so.
@@ -245,40 +290,21 @@ impl Looks {
     }
 }
 
-/// Reads the file and makes what takes time: not on a thread that others need.
-fn make(file: &Path, channels: &BTreeMap<String, ConfiguredChannel>, overlay: &Sources) -> Result<Made, Unfit> {
-    let mut anew = config::read_anew(file).map_err(Unfit::Wrong)?;
-    let changed = anew.config.channels.iter().filter(|(name, channel)| channels.get(*name) != Some(channel));
-    let fresh = changed.map(|(name, channel)| app::lane(name.clone(), channel.clone())).collect::<Result<_, _>>();
-    let fresh = fresh.map_err(Unfit::Channel)?;
-    let is_new = anew.mistakes.is_empty() && anew.config.overlay != *overlay;
-    let templates = is_new.then(|| render::templates(&anew.config.overlay, &anew.config.isolation)).transpose();
-    let templates = templates.unwrap_or_else(|errors| {
-        // They were compiled a moment ago, so this is for nothing that is known.
-        anew.mistakes.push(config::problem::unreadable(file.display().to_string(), errors.to_string(), ""));
-        None
-    });
-    Ok(Made { anew, fresh, templates })
-}
-
-fn log(problems: &[Problem]) {
-    for problem in problems {
-        tracing::error!(file = problem.file, line = problem.line, column = problem.column, "{}", said(problem));
+/// Keeps the configuration that has come in force, for a start with a broken file. Where that fails, the daemon runs on.
+pub async fn keep(file: &Path, config: &Config, clock: &Clock) {
+    let (path, text, store, now) = (file.to_owned(), config.text.clone(), config.store.clone(), clock.now());
+    let kept = tokio::task::spawn_blocking(move || in_force::keep(&path, &text, &store, now)).await;
+    match kept {
+        Ok((failed, true)) => tracing::warn!(
+            reason = failed.join("; "),
+            "no copy of the configuration could be kept; the next start needs a file without errors"
+        ),
+        Ok((failed, false)) if !failed.is_empty() => {
+            tracing::debug!(reason = failed.join("; "), "not everywhere a copy of the configuration could be kept")
+        }
+        Ok(_) => {}
+        Err(_) => tracing::error!("keeping a copy of the configuration met an internal error"),
     }
-}
-
-/// What is wrong, and what would be right.
-fn said(problem: &Problem) -> String {
-    match &problem.help {
-        Some(help) => format!("{}; {help}", problem.message),
-        None => problem.message.clone(),
-    }
-}
-
-/// `orderbell.toml:12:5`.
-fn place(problem: &Problem) -> String {
-    let numbers = [problem.line, problem.column].into_iter().flatten().map(|number| format!(":{number}"));
-    problem.file.clone() + &numbers.collect::<String>()
 }
 
 #[cfg(test)]

@@ -35,6 +35,7 @@ use crate::flow::notice::Notices;
 use crate::flow::pacers::Pacers;
 use crate::store::Record;
 use crate::store::Trial;
+use crate::store::UNREADY;
 use crate::store::sqlite;
 use crate::store::sqlite::Sqlite;
 use crate::store::sqlite::asked;
@@ -64,8 +65,14 @@ impl Tester<'_> {
         let credential = channel.way.channel().credential();
         let longest = channel.way.channel().longest(channel.settings.timeout);
         if sqlite::lock::is_held(self.store) {
-            asked::record(self.store, &record)?;
             let reader = Reader::open(self.store)?;
+            if let Some(parked) = reader.parked(name).await?
+                && parked.reason.starts_with(UNREADY)
+            {
+                let reason = format!("{}; the daemon has to read it again", parked.reason);
+                return Err(StartError::Channel { channel: name.to_owned(), reason });
+            }
+            asked::record(self.store, &record)?;
             let over = async {
                 loop {
                     match reader.trial(delivery, credential.clone()).await? {
@@ -111,7 +118,7 @@ impl Tester<'_> {
             pacers,
             composing: Composing::default(),
         };
-        let lane = Arc::new(app::lane(name.to_owned(), channel.clone())?);
+        let lane = Arc::new(app::setup::lane(name.to_owned(), channel.clone())?);
         let mut runner = Runner::new(lane, post, CancellationToken::new());
         // How long the credential is shut is in the store.
         let _ = runner.send_only(delivery, PATIENCE).await;

@@ -7,6 +7,7 @@ pub mod email;
 pub mod errcode;
 pub mod http;
 pub mod smtp;
+pub mod unready;
 pub mod webhook;
 pub mod wecom;
 
@@ -144,6 +145,11 @@ pub trait Channel: Send + Sync {
         parsed.ok().and_then(|body| serde_json::to_string_pretty(&body).ok()).unwrap_or_else(|| part.body.clone())
     }
 
+    /// Why nothing can be sent, where that is known before anything is sent.
+    fn unready(&self) -> Option<&str> {
+        None
+    }
+
     /// The part once more, with a mark before it, such as "possibly a repeat". `None` where the far side knows a repeat by its
     /// key, and where the part bears the mark already.
     fn marked(&self, _: &Part, _: &str) -> Option<Part> {
@@ -170,6 +176,8 @@ pub enum Way {
     WeCom(wecom::WeCom),
     Email(Box<email::Email>),
     Webhook(webhook::Webhook),
+    /// Of any kind, without a secret that it needs.
+    Unready(unready::Unready),
 }
 
 impl Way {
@@ -179,6 +187,7 @@ impl Way {
             Way::WeCom(channel) => channel,
             Way::Email(channel) => channel.as_ref(),
             Way::Webhook(channel) => channel,
+            Way::Unready(channel) => channel,
         }
     }
 
@@ -188,7 +197,7 @@ impl Way {
             Way::DingTalk(channel) => &mut channel.masking,
             Way::WeCom(channel) => &mut channel.masking,
             Way::Webhook(channel) => &mut channel.masking,
-            Way::Email(_) => return,
+            Way::Email(_) | Way::Unready(_) => return,
         };
         masking.also(|secrets| secrets.address(proxy.expose()));
     }
@@ -200,6 +209,7 @@ impl Way {
             Way::WeCom(channel) => Arc::new(channel),
             Way::Email(channel) => Arc::from(channel as Box<dyn Channel>),
             Way::Webhook(channel) => Arc::new(channel),
+            Way::Unready(channel) => Arc::new(channel),
         }
     }
 
@@ -209,7 +219,7 @@ impl Way {
             Way::DingTalk(channel) => &channel.webhook,
             Way::WeCom(channel) => &channel.webhook,
             Way::Webhook(channel) => &channel.url,
-            Way::Email(_) => return None,
+            Way::Email(_) | Way::Unready(_) => return None,
         };
         let url = Url::parse(address.expose()).ok()?;
         let is_here = match url.host()? {

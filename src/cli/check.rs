@@ -34,6 +34,9 @@ pub fn run(check: &Check, file: &Path) -> Result<(), Failure> {
         (false, _) => printed,
         // Whether or not anybody reads them to the end.
         (true, true) => Err(Failure::Misused("some messages would not go out as they are meant".to_owned())),
-        (true, false) => Err(Failure::Misused(format!("the daemon would not start with {}", file.display()))),
+        (true, false) => Err(Failure::Misused(format!(
+            "the daemon would not start with {}; where it ran before, it goes on with what was last in force",
+            file.display()
+        ))),
     }
 }

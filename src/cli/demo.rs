@@ -97,7 +97,7 @@ pub async fn run(demo: Demo) -> Result<(), Failure> {
     let mut daemon = tokio::spawn(app::run(sped_up(read()?), Listeners { hooks }, Clock::system(), shutdown.clone()));
 
     let StoreUrl::Sqlite(store) = &config.store.url;
-    let reception = app::reception(read()?);
+    let reception = app::setup::reception(read()?);
     let shown = tokio::select! {
         shown = shutdown.run_until_cancelled(play(&config, &reception, &address, store)) => shown,
         ended = &mut daemon => return Err(start_failure(ended)),

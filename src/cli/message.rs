@@ -1,6 +1,7 @@
 //! A message made by a command as the daemon makes it: the same templates, the same pictures, the same writer.
 
 use std::convert::Infallible;
+use std::fmt::Display;
 use std::path::Path;
 
 use uuid::Uuid;
@@ -11,6 +12,7 @@ use crate::cli::output;
 use crate::config::ConfiguredChannel;
 use crate::config::parts::ChannelPart;
 use crate::config::template_folder;
+use crate::config::template_folder::Content;
 use crate::domain::compose;
 use crate::domain::compose::Composed;
 use crate::domain::compose::View;
@@ -22,17 +24,32 @@ use crate::domain::message::Form;
 use crate::domain::message::Message;
 use crate::domain::message::Part;
 use crate::domain::order::Order;
+use crate::domain::template::TemplateErrors;
 use crate::domain::template::Templates;
 use crate::flow::words::report::Reader;
 use crate::render;
 use crate::render::Isolation;
 
-/// The merchant's templates before the built-in ones.
+/// The merchant's templates before the built-in ones. As in the daemon, a built-in one stands in for each that cannot be
+/// used; which those are is said on standard error.
 pub fn templates(folder: Option<&Path>) -> Result<Templates, Failure> {
-    let failed = |text: String| Failure::Failed(format!("the templates cannot be used: {text}"));
-    let overlay = folder.map(template_folder::read).transpose();
-    let overlay = overlay.map_err(|error| failed(error.to_string()))?.unwrap_or_default();
-    render::parsed(&overlay, &Isolation::of_this_program()).map_err(|error| failed(error.to_string()))
+    let content = folder.map(template_folder::content).unwrap_or_else(|| Ok(Content::default()));
+    let content = content.unwrap_or_else(|error| Content { unusable: vec![error], ..Content::default() });
+    let said = |error: &dyn Display| output::complain(format_args!("warning: {error}; built-in words stand in\n"));
+    content.unusable.iter().for_each(|error| said(error));
+    let mut overlay = content.sources;
+    loop {
+        let TemplateErrors(errors) = match render::parsed(&overlay, &Isolation::of_this_program()) {
+            Ok(templates) => return Ok(templates),
+            Err(errors) => errors,
+        };
+        errors.iter().for_each(|error| said(error));
+        let before = overlay.len();
+        overlay.retain(|path, _| !errors.iter().any(|error| error.template == *path));
+        if overlay.len() == before {
+            return Err(Failure::Failed(TemplateErrors(errors).to_string()));
+        }
+    }
 }
 
 /// The channel of this name.

@@ -38,8 +38,9 @@ use clap::Parser;
 use clap::Subcommand;
 use clap::ValueEnum;
 
-use crate::config;
-use crate::config::Loaded;
+use crate::config::Config;
+use crate::config::in_force;
+use crate::config::in_force::Instead;
 use crate::config::problem;
 use crate::config::problem::Colour;
 use crate::config::problem::Problem;
@@ -63,8 +64,9 @@ struct Arguments {
 enum Command {
     /// Shows Orderbell at work: the example configuration, play-acting far sides, a sample webhook of every kind
     Demo(demo::Demo),
-    /// Runs the daemon; a changed configuration is taken up without a restart, at once on SIGHUP
-    Serve,
+    /// Runs the daemon; a changed configuration is taken up without a restart, at once on SIGHUP. With a broken one it
+    /// starts with that last in force
+    Serve(serve::Serve),
     /// Reads the configuration, renders every template with every sample, and prints all problems
     Check(check::Check),
     /// Sends a real test message to channels; says what a refusal means and what to change
@@ -132,14 +134,15 @@ pub fn main() -> ExitCode {
     rendering::this_program_has_the_command();
     let arguments = Arguments::parse();
     let file = &arguments.config;
+    say_instead(&arguments.command, file);
     // Nobody may read what a daemon says, and it must end all the same.
     let complain = match arguments.command {
-        Command::Serve => output::complain_in_time,
+        Command::Serve(_) => output::complain_in_time,
         _ => output::complain::<String>,
     };
     let done = match arguments.command {
         Command::Demo(demo) => run(demo::run(demo)),
-        Command::Serve => run(serve::run(file)),
+        Command::Serve(serve) => run(serve::run(serve, file)),
         Command::Check(check) => check::run(&check, file),
         Command::Test(test) => run(test::run(test, file)),
         Command::Render(render) => run(render::run(render, file)),
@@ -202,9 +205,29 @@ fn run(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure
     done
 }
 
-/// Reads the configuration; warnings go to standard error.
-fn configuration(file: &Path) -> Result<Loaded, Failure> {
-    config::read(file).map_err(Failure::Configuration)
+/// Reads the configuration that is in force.
+fn configuration(file: &Path) -> Result<Config, Failure> {
+    in_force::read(file).map_err(Failure::Configuration)
+}
+
+/// Says on standard error, in one line, when a command goes by another configuration than that of the file, as the daemon
+/// does.
+fn say_instead(command: &Command, file: &Path) {
+    let goes_by_it = match command {
+        Command::Demo(_) | Command::Serve(_) | Command::Check(_) => false,
+        Command::Init(_) | Command::Schema | Command::Completions(_) | Command::Man => false,
+        Command::Sandbox(_) => file.exists(),
+        _ => true,
+    };
+    if let Some(Instead { copy, at, problems }) = goes_by_it.then(|| in_force::instead(file)).flatten() {
+        let (file, copy) = (file.display(), copy.display());
+        let line =
+            problems.first().and_then(|first| first.line).map(|line| format!(" (line {line})")).unwrap_or_default();
+        let why = problems.first().map(|first| first.message.as_str()).unwrap_or_default();
+        output::complain(format_args!(
+            "note: {file} cannot be used{line}: {why}; as in the daemon, the configuration last in force since {at} is used: {copy}\n"
+        ));
+    }
 }
 
 fn colour(terminal: bool) -> Colour {

@@ -56,7 +56,7 @@ pub struct Report {
 
 pub async fn run(report: Report, file: &Path) -> Result<(), Failure> {
     let part = parts::report(file, &report.name).map_err(Failure::Configuration)?;
-    let plan = part.report.as_ref().map(app::plan).ok_or_else(|| unknown(&report.name, &part))?;
+    let plan = part.report.as_ref().map(app::setup::plan).ok_or_else(|| unknown(&report.name, &part))?;
     let now = Timestamp::now();
     let today = now.to_zoned(plan.schedule.zone.clone()).date();
     let day = report.date.or_else(|| today.yesterday().ok()).unwrap_or(today);
@@ -88,7 +88,7 @@ pub async fn run(report: Report, file: &Path) -> Result<(), Failure> {
     if !report.send {
         return Ok(());
     }
-    let channels = send(path, &app::reception(cli::configuration(file)?.config), &scope, &plan, &facts, made, now)?;
+    let channels = send(path, &app::setup::reception(cli::configuration(file)?), &scope, &plan, &facts, made, now)?;
     let when =
         if sqlite::lock::is_held(path) { "it is on its way" } else { "it goes out as soon as `orderbell serve` runs" };
     output::complain(format_args!(

@@ -114,7 +114,7 @@ pub fn rules(channels: &BTreeMap<String, ConfiguredChannel>) -> Rules {
             Some(key) => rules.wecom_called(name, key),
             None => rules,
         },
-        Way::Email(_) => rules,
+        Way::Email(_) | Way::Unready(_) => rules,
         Way::Webhook(webhook) => {
             let name = Url::parse(webhook.url.expose())
                 .ok()
@@ -137,7 +137,7 @@ pub fn rules(channels: &BTreeMap<String, ConfiguredChannel>) -> Rules {
 pub fn post(channels: &BTreeMap<String, ConfiguredChannel>) -> Post {
     let users = channels.values().filter_map(|channel| match &channel.way {
         Way::Email(email) => email.username.clone().zip(email.password.clone()),
-        Way::DingTalk(_) | Way::WeCom(_) | Way::Webhook(_) => None,
+        Way::DingTalk(_) | Way::WeCom(_) | Way::Webhook(_) | Way::Unready(_) => None,
     });
     Post { users: users.collect(), ..Post::default() }
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::Args;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -11,25 +12,35 @@ use crate::app;
 use crate::app::Listeners;
 use crate::app::reload::Watch;
 use crate::cli::Failure;
-use crate::cli::configuration;
 use crate::cli::log;
 use crate::cli::signals;
 use crate::config::footprint::Footprint;
+use crate::config::in_force;
+use crate::config::in_force::Errors;
 use crate::flow::Clock;
 
 /// How often it is looked whether the configuration has changed.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-pub async fn run(file: &Path) -> Result<(), Failure> {
+#[derive(Args)]
+pub struct Serve {
+    /// Do not start around errors: with any error in the configuration exit with code 2, instead of going on with the
+    /// configuration last in force, without a secret, or with built-in templates
+    #[arg(long)]
+    strict: bool,
+}
+
+pub async fn run(serve: Serve, file: &Path) -> Result<(), Failure> {
     let _log = log::start("info,refinery_core=warn")?;
     // Before it is read, so that what is written afterwards is seen as a change.
     let before = Footprint::of(file);
-    let loaded = configuration(file)?;
+    let errors = if serve.strict { Errors::Stop } else { Errors::GoAround };
+    let started = in_force::start(file, errors).map_err(Failure::Configuration)?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), configuration = %file.display(), "starting");
-    for warning in &loaded.warnings {
+    for warning in &started.read.warnings {
         tracing::warn!(line = warning.line, "{}; {}", warning.message, warning.help.as_deref().unwrap_or_default());
     }
-    let config = loaded.config;
+    let config = &started.read.config;
     let listen = config.server.listen;
     let listeners = Listeners::bind(listen).map_err(|error| {
         Failure::Failed(format!("server.listen = \"{listen}\" cannot be used: {error}; is another orderbell running?"))
@@ -46,7 +57,7 @@ pub async fn run(file: &Path) -> Result<(), Failure> {
         );
     }
     let watch = Watch { file: file.to_owned(), before, look_every: LOOK_EVERY, asked };
-    app::run_watching(config, watch, listeners, Clock::system(), shutdown)
+    app::run_started(started, watch, listeners, Clock::system(), shutdown)
         .await
         .map_err(|error| Failure::Failed(error.to_string()))?;
     tracing::info!("stopped");

@@ -10,6 +10,7 @@ use serde_json::Value;
 use toml::Spanned;
 
 use crate::channel::Way;
+use crate::channel::unready::Unready;
 use crate::config::ConfiguredChannel;
 use crate::config::Surroundings;
 use crate::config::Zone;
@@ -166,6 +167,7 @@ fn read_one(
     surroundings: &Surroundings<'_>,
     problems: &mut Problems<'_>,
 ) -> ReadChannel {
+    let mark = problems.mark();
     let mut shared = section.split_off(&SHARED);
     let kind = shared.text(&["kind"]).and_then(kinds::known);
     shared.check(&["kind"], problems, |name| match kind {
@@ -208,6 +210,9 @@ fn read_one(
     }
     if let (Some(Way::Email(email)), Some(settings)) = (&mut way, &settings) {
         mail::place(email, settings, &section, surroundings, problems);
+    }
+    if let (Some(kind), Some(reason)) = (kind, problems.waits_since(mark)) {
+        way = Some(Way::Unready(Unready { kind: kind.name, reason }));
     }
     let patterns = [&["urgent"][..], &["quiet", "except"][..]].iter().flat_map(|path| shared.texts(path)).collect();
     let fallback = shared.text(&["fallback"]).map(str::to_owned);

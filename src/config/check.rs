@@ -146,10 +146,15 @@ pub fn unsent(sources: &Sources, routes: &ReadRoutes, problems: &mut Problems<'_
     }
 }
 
+/// A source that can be believed something.
+fn open(read: &ReadSource) -> Option<&Source> {
+    read.source.as_ref().filter(|configured| configured.closed.is_none()).map(|configured| &configured.source)
+}
+
 /// What a source sends, where that is known.
 fn kinds_of(read: &ReadSource) -> Option<Vec<Kind>> {
     // What cannot be read, any platform may send.
-    let mut kinds = read.source.as_ref()?.source.platform().kinds();
+    let mut kinds = open(read)?.platform().kinds();
     kinds.push(Kind::Unrecognised);
     Some(kinds)
 }
@@ -192,7 +197,7 @@ pub fn memory(routes: &ReadRoutes, store: Option<&Store>, keep_at: Range<usize>,
 /// Keeta signs the address that is registered there, so it has to be known.
 pub fn addresses(sources: &Sources, public_url: Option<&str>, problems: &mut Problems<'_>) {
     for (name, read) in sources {
-        let source = read.source.as_ref().map(|configured| &configured.source);
+        let source = open(read);
         if let Some(Source::Keeta(keeta)) = source
             && keeta.registered_url.is_none()
             && public_url.is_none()
@@ -207,7 +212,7 @@ pub fn addresses(sources: &Sources, public_url: Option<&str>, problems: &mut Pro
 /// APSDAI may send amounts without a currency.
 pub fn currencies(sources: &Sources, currency: Option<&str>, problems: &mut Problems<'_>) {
     for (name, read) in sources {
-        let source = read.source.as_ref().map(|configured| &configured.source);
+        let source = open(read);
         if let (Some(Source::Apsdai(_)), None) = (source, currency) {
             let message = format!("\"{name}\" may send amounts without a currency, and none is configured");
             problems.warning(read.name.span(), message, "add `currency = \"CNY\"`, or yours, at the top of the file");

@@ -40,10 +40,16 @@ impl From<Metadata> for Mark {
 impl Footprint {
     /// Looks at a configuration file and what it names. It need not be right, nor there.
     pub fn of(file: &Path) -> Self {
+        Self::with(file, "")
+    }
+
+    /// As [`Footprint::of`], and at what the text in force names, which may be another than that of the file.
+    pub fn with(file: &Path, in_force: &str) -> Self {
         let mut paths = vec![file.to_owned()];
         let folder = file.parent().unwrap_or(Path::new(""));
-        if let Ok(text) = std::fs::read_to_string(file) {
-            let (root, _) = DeTable::parse_recoverable(&text);
+        let text = std::fs::read_to_string(file).unwrap_or_default();
+        for text in [text.as_str(), in_force] {
+            let (root, _) = DeTable::parse_recoverable(text);
             let root = root.into_inner();
             if let Some(templates) = root.get("templates").and_then(|value| value.get_ref().as_str()) {
                 // The folder itself may appear or vanish.

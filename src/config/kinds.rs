@@ -189,7 +189,7 @@ pub fn send_by(way: &mut Way, base_url: &Secret) {
     let webhook = match way {
         Way::DingTalk(robot) => &mut robot.webhook,
         Way::WeCom(robot) => &mut robot.webhook,
-        Way::Email(_) | Way::Webhook(_) => return,
+        Way::Email(_) | Way::Webhook(_) | Way::Unready(_) => return,
     };
     let (Some(mut url), Some(own)) = (values::web_url(base_url.expose()), values::web_url(webhook.expose())) else {
         return;

@@ -67,6 +67,7 @@ pub fn place(
         // A mailbox whose authority has a new certificate is another one.
         email.surroundings.authority = std::fs::read(&*file).ok();
         if let Err(reason) = email.check() {
+            problems.refers(section.at(&["ca_file"]));
             problems.error(section.at(&["ca_file"]), reason, "a file in PEM with the certificate of the authority");
         }
     }

@@ -5,7 +5,9 @@ mod check;
 mod excerpt;
 pub mod footprint;
 mod hidden;
+pub mod in_force;
 mod kinds;
+mod last_good;
 mod later;
 mod mail;
 pub mod parts;
@@ -27,6 +29,7 @@ mod templates;
 mod top;
 mod values;
 mod words;
+mod wrap;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -40,6 +43,7 @@ use jiff::tz::TimeZone;
 use toml::de::DeTable;
 
 use crate::channel::Way;
+use crate::config::problem::Effect;
 use crate::config::problem::Problem;
 use crate::config::problem::Problems;
 use crate::config::problem::Severity;
@@ -54,6 +58,8 @@ use crate::render::Isolation;
 /// A configuration that the daemon can start with.
 #[derive(Debug)]
 pub struct Config {
+    /// As it was read, with whatever secrets stand in it.
+    pub text: Secret,
     /// For channels that set none.
     pub language: String,
     pub timezone: Zone,
@@ -129,6 +135,8 @@ pub enum AdminKey {
     Token(Secret),
     /// Argon2, in PHC form.
     TokenHash(Secret),
+    /// It is written, and cannot be read: nothing opens.
+    Unreadable,
 }
 
 #[derive(Clone, Debug)]
@@ -149,6 +157,8 @@ pub struct ConfiguredSource {
     pub source: Source,
     /// The operator hears of it when nothing at all has come for so long.
     pub silent_after: Option<SignedDuration>,
+    /// Why nothing can be believed of it, where its secret cannot be read: then that of `source` is one that nobody knows.
+    pub closed: Option<String>,
 }
 
 /// One `[channel.<name>]`. Two are equal when they send the same in the same way.
@@ -226,29 +236,48 @@ pub fn examine(file: &Path) -> Examined {
     }
 }
 
-/// A configuration that was read while the daemon runs with another one.
+/// A configuration that can be used, whatever is wrong with what it refers to.
 #[derive(Debug)]
 pub struct Anew {
     pub config: Config,
     /// What is wrong with its templates: while there is anything, those before are the better ones.
     pub mistakes: Vec<Problem>,
+    /// The secrets that cannot be read or used: what they belong to waits.
+    pub secrets: Vec<Problem>,
     pub warnings: Vec<Problem>,
 }
 
 /// Reads a configuration file again. Where it has templates of its own, they are rendered with every sample.
 ///
 /// # Errors
-/// The errors of the file when there are any: then it must not replace anything.
+/// The errors of the file when it cannot be used: then it must not replace anything.
 pub fn read_anew(file: &Path) -> Result<Anew, Vec<Problem>> {
+    usable(&text_of(file)?, file, Depth::Again)
+}
+
+/// As [`read_anew`], of a text that is the configuration of this file.
+///
+/// # Errors
+/// As [`read_anew`].
+pub fn read_text_anew(file: &Path, text: &str) -> Result<Anew, Vec<Problem>> {
+    usable(text, file, Depth::Again)
+}
+
+/// What is wrong with the templates of a text that is the configuration of this file.
+pub fn try_templates(file: &Path, text: &str) -> Vec<Problem> {
+    read_text_anew(file, text).map(|read| read.mistakes).unwrap_or_default()
+}
+
+/// Reads a text as the configuration of this file.
+fn usable(text: &str, file: &Path, depth: Depth) -> Result<Anew, Vec<Problem>> {
     let env = |name: &str| std::env::var(name).ok();
     let surroundings = Surroundings { file, env: &env, languages: &languages() };
-    let Whole { config, problems, .. } = configuration(&text_of(file)?, &surroundings, Depth::Again);
+    let Whole { config, problems, is_usable, .. } = configuration(text, &surroundings, depth);
     let (errors, warnings): (Vec<_>, _) = problems.into_iter().partition(|problem| problem.severity == Severity::Error);
-    let name = file.display().to_string();
-    let (wrong, mistakes): (Vec<_>, _) = errors.into_iter().partition(|problem| problem.file == name);
+    let (mistakes, others): (Vec<_>, _) = errors.into_iter().partition(|problem| problem.effect == Effect::BuiltIn);
     match config {
-        Some(config) if wrong.is_empty() => Ok(Anew { config, mistakes, warnings }),
-        _ => Err(wrong),
+        Some(config) if is_usable => Ok(Anew { config, mistakes, secrets: others, warnings }),
+        _ => Err(others),
     }
 }
 
@@ -267,7 +296,7 @@ fn text_of(file: &Path) -> Result<String, Vec<Problem>> {
 /// As [`read`].
 pub fn read_text(text: &str, surroundings: &Surroundings<'_>) -> Result<Loaded, Vec<Problem>> {
     match configuration(text, surroundings, Depth::Start) {
-        Whole { config: Some(config), problems, starts: true } => Ok(Loaded { config, warnings: problems }),
+        Whole { config: Some(config), problems, starts: true, .. } => Ok(Loaded { config, warnings: problems }),
         Whole { problems, .. } => Err(problems),
     }
 }
@@ -292,7 +321,10 @@ enum Depth {
 struct Whole<T> {
     config: Option<T>,
     problems: Vec<Problem>,
+    /// Without any error.
     starts: bool,
+    /// At least in place of nothing.
+    is_usable: bool,
 }
 
 fn configuration(text: &str, surroundings: &Surroundings<'_>, depth: Depth) -> Whole<Config> {
@@ -317,7 +349,8 @@ fn whole<T>(
         problems.starts().into_iter().for_each(|at| hidden::hide_in_line(at, &mut problems));
     }
     let starts = config.is_some() && !problems.has_errors();
-    Whole { config, problems: problems.finish(), starts }
+    let is_usable = config.is_some() && !problems.is_unusable();
+    Whole { config, problems: problems.finish(), starts, is_usable }
 }
 
 /// Reports what is wrong with the text as TOML.

@@ -16,6 +16,7 @@ use crate::config::Store;
 use crate::config::Surroundings;
 use crate::config::Whole;
 use crate::config::Zone;
+use crate::config::in_force;
 use crate::config::languages;
 use crate::config::problem::Problem;
 use crate::config::problem::Problems;
@@ -24,7 +25,6 @@ use crate::config::sources;
 use crate::config::store;
 use crate::config::tables::named;
 use crate::config::tables::table;
-use crate::config::text_of;
 use crate::config::top;
 use crate::config::whole;
 use crate::domain::route::Routes;
@@ -251,7 +251,7 @@ fn part<T>(
 ) -> Result<T, Vec<Problem>> {
     let env = |name: &str| std::env::var(name).ok();
     let surroundings = Surroundings { file, env: &env, languages: &languages() };
-    let text = text_of(file)?;
+    let text = in_force::text(file)?;
     match whole(&text, &surroundings, |root, problems| read(root, &surroundings, problems)) {
         Whole { config: Some(part), starts: true, .. } => Ok(part),
         Whole { problems, .. } => Err(problems),

@@ -15,6 +15,7 @@ use crate::config::excerpt::Place;
 use crate::config::excerpt::excerpt;
 use crate::config::excerpt::merged;
 use crate::config::section::Complaint;
+use crate::config::wrap::wrapped;
 use crate::domain::mask::known::Secrets;
 
 /// What a problem means for the daemon.
@@ -27,9 +28,23 @@ pub enum Severity {
     Warning,
 }
 
+/// What an error means for a daemon that starts again, or reads its configuration again. At a first start any error is too
+/// many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// The configuration cannot be used; the one last in force is.
+    Unusable,
+    /// What a secret belongs to waits for it: a channel is parked, a source answers 503.
+    Waits,
+    /// Built-in words are used in place of a template.
+    BuiltIn,
+}
+
 /// One thing that is wrong or odd. It never holds a secret's value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Problem {
+    #[serde(skip)]
+    pub effect: Effect,
     pub severity: Severity,
     /// What is wrong.
     pub message: String,
@@ -99,30 +114,6 @@ fn group(problem: &Problem) -> Group<'static> {
     }
 }
 
-/// A text in lines of at most so many characters, broken between words. What stands between backticks is typed as it is, so
-/// it stays in one line.
-pub fn wrapped(text: &str, width: usize) -> String {
-    let mut is_typed = false;
-    let words = text.split(|letter| {
-        is_typed ^= letter == '`';
-        letter == ' ' && !is_typed
-    });
-    let mut lines = String::new();
-    let mut length = 0;
-    for word in words {
-        let longer = length + 1 + word.chars().count();
-        let (gap, now) = match (lines.is_empty(), longer > width) {
-            (true, _) => ("", longer - 1),
-            (false, true) => ("\n", longer - length - 1),
-            (false, false) => (" ", longer),
-        };
-        lines.push_str(gap);
-        lines.push_str(word);
-        length = now;
-    }
-    lines
-}
-
 /// `2 errors, 1 warning`, or that there is nothing to say.
 pub fn count(problems: &[Problem]) -> String {
     let errors = problems.iter().filter(|problem| problem.severity == Severity::Error).count();
@@ -137,6 +128,7 @@ pub fn count(problems: &[Problem]) -> String {
 /// A problem before its line is known.
 struct Found {
     severity: Severity,
+    effect: Effect,
     span: Option<Range<usize>>,
     message: String,
     help: Option<String>,
@@ -155,6 +147,8 @@ pub struct Problems<'t> {
     masks: Vec<Range<usize>>,
     /// Texts that no message may hold.
     hidden: Secrets,
+    /// What stands elsewhere and is only referred to: it may be wrong without a mistake in this file.
+    references: Vec<Range<usize>>,
     /// Where the text stops making sense, when it has a syntax error: what seems missing from there on may be there.
     broken_at: Option<usize>,
 }
@@ -169,6 +163,7 @@ impl<'t> Problems<'t> {
             rehearsed: Vec::new(),
             masks: Vec::new(),
             hidden: Secrets::default(),
+            references: Vec::new(),
             broken_at: None,
         }
     }
@@ -177,25 +172,60 @@ impl<'t> Problems<'t> {
         self.text
     }
 
+    /// What is wrong with something that is only referred to makes wait what it belongs to; any other error makes the
+    /// configuration unusable.
     pub fn error(&mut self, span: Range<usize>, message: impl Into<String>, help: impl Into<String>) {
-        self.push(Severity::Error, Some(span), message.into(), help.into());
+        let effect = if self.references.contains(&span) { Effect::Waits } else { Effect::Unusable };
+        self.push((Severity::Error, effect), Some(span), message.into(), help.into());
+    }
+
+    /// An error for which built-in words are used.
+    pub fn without_words(&mut self, span: Range<usize>, message: impl Into<String>, help: impl Into<String>) {
+        self.push((Severity::Error, Effect::BuiltIn), Some(span), message.into(), help.into());
+    }
+
+    /// The value here is in another file or in the environment.
+    pub fn refers(&mut self, span: Range<usize>) {
+        self.references.push(span);
+    }
+
+    /// Why something waits, where anything since `mark` makes it wait.
+    pub fn waits_since(&self, mark: usize) -> Option<String> {
+        let mut since = self.list.iter().skip(mark);
+        since.find(|found| found.effect == Effect::Waits).map(|found| found.message.clone())
+    }
+
+    /// Without what was found since `mark` nothing works.
+    pub fn insist(&mut self, mark: usize) {
+        self.list.iter_mut().skip(mark).for_each(|found| found.effect = Effect::Unusable);
+    }
+
+    /// Whether anything keeps the configuration from being used at all.
+    pub fn is_unusable(&self) -> bool {
+        self.list.iter().any(|found| found.severity == Severity::Error && found.effect == Effect::Unusable)
     }
 
     pub fn warning(&mut self, span: Range<usize>, message: impl Into<String>, help: impl Into<String>) {
-        self.push(Severity::Warning, Some(span), message.into(), help.into());
+        self.push((Severity::Warning, Effect::Unusable), Some(span), message.into(), help.into());
     }
 
     /// A warning about something that stands nowhere in the file.
     pub fn absence(&mut self, message: impl Into<String>, help: impl Into<String>) {
-        self.push(Severity::Warning, None, message.into(), help.into());
+        self.push((Severity::Warning, Effect::Unusable), None, message.into(), help.into());
     }
 
-    fn push(&mut self, severity: Severity, span: Option<Range<usize>>, message: String, help: String) {
+    fn push(
+        &mut self,
+        (severity, effect): (Severity, Effect),
+        span: Option<Range<usize>>,
+        message: String,
+        help: String,
+    ) {
         // A text whose closing quote is missing runs on over lines that must not be told.
         let message = message.lines().next().unwrap_or_default().to_owned();
         let known = self.list.iter().any(|found| found.span == span && found.message == message);
         if !known {
-            self.list.push(Found { severity, span, message, help: (!help.is_empty()).then_some(help) });
+            self.list.push(Found { severity, effect, span, message, help: (!help.is_empty()).then_some(help) });
         }
     }
 
@@ -265,6 +295,7 @@ impl<'t> Problems<'t> {
         let problem = |found: Found| {
             let place = found.span.as_ref().map(|span| Place::of(text, span));
             Problem {
+                effect: found.effect,
                 severity: found.severity,
                 message: hidden.text(&found.message),
                 help: found.help.map(|help| hidden.text(&help)),
@@ -283,6 +314,7 @@ impl<'t> Problems<'t> {
 pub fn in_file(severity: Severity, file: String, at: Option<(&str, Range<usize>)>, said: Complaint) -> Problem {
     let place = at.as_ref().map(|(text, span)| Place::of(text, span));
     Problem {
+        effect: Effect::BuiltIn,
         severity,
         message: said.message,
         help: (!said.help.is_empty()).then_some(said.help),
@@ -296,20 +328,23 @@ pub fn in_file(severity: Severity, file: String, at: Option<(&str, Range<usize>)
 
 /// A problem with a file that could not even be read.
 pub fn unreadable(file: String, message: String, help: &str) -> Problem {
-    let help = Some(help.to_owned());
-    Problem { severity: Severity::Error, message, help, file, span: None, line: None, column: None, excerpt: None }
+    let (effect, help) = (Effect::Unusable, Some(help.to_owned()).filter(|help| !help.is_empty()));
+    Problem {
+        effect,
+        severity: Severity::Error,
+        message,
+        help,
+        file,
+        span: None,
+        line: None,
+        column: None,
+        excerpt: None,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn lines_are_broken_between_words_and_never_in_what_is_typed() {
-        assert_eq!(wrapped("one two three", 8), "one two\nthree");
-        assert_eq!(wrapped("say `set -a; . ./x` once", 8), "say\n`set -a; . ./x`\nonce");
-        assert_eq!(wrapped("", 8), "");
-    }
 
     #[test]
     fn a_masked_line_keeps_its_carets_in_place() {

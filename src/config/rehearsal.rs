@@ -48,7 +48,7 @@ use crate::platform::Request;
 const MOMENT_SECONDS: i64 = 1_749_008_140;
 
 /// The topics of notices, and one that this version does not know.
-const NOTICES: [&str; 26] = [
+const NOTICES: [&str; 27] = [
     // The first is what `orderbell render` shows of a notice.
     "parked",
     "clock",
@@ -64,6 +64,7 @@ const NOTICES: [&str; 26] = [
     "template",
     "templates",
     "configuration",
+    "secret",
     "stranded",
     "restarted",
     "condition",

@@ -46,7 +46,7 @@ pub fn stand_in(section: &mut Section<'_>, paths: &[&str]) {
 }
 
 /// As [`stand_in`], by a text of another shape.
-pub fn stand_in_by(section: &mut Section<'_>, paths: &[&str], text: &'static str) {
+pub fn stand_in_by(section: &mut Section<'_>, paths: &[&str], text: &str) {
     for path in paths {
         let keys: Vec<&str> = path.split('.').collect();
         for path in spelled_out(&section.table, &keys) {
@@ -54,7 +54,7 @@ pub fn stand_in_by(section: &mut Section<'_>, paths: &[&str], text: &'static str
             if let Some(value) = place(&mut section.table, &path)
                 && value.get_ref().as_table().is_some_and(|table| reference(table).is_some())
             {
-                *value.get_mut() = DeValue::String(Cow::Borrowed(text));
+                *value.get_mut() = DeValue::String(Cow::Owned(text.to_owned()));
             }
         }
     }
@@ -67,7 +67,12 @@ fn resolve_one(section: &mut Section<'_>, path: &[&str], surroundings: &Surround
         DeValue::String(text) => secret::read(text)
             .map(|secret| (secret.to_owned(), String::new()))
             .map_err(|flaw| Complaint::new(format!("\"{key}\" {}", flaw.words()), FORMS)),
-        DeValue::Table(table) => referred(table, &key, surroundings),
+        DeValue::Table(table) => {
+            if refers(table) {
+                problems.refers(span.clone());
+            }
+            referred(table, &key, surroundings)
+        }
         _ => Err(Complaint::new(format!("\"{key}\" must be a text in quotes"), FORMS)),
     };
     match found {
@@ -129,6 +134,11 @@ fn referred(table: &DeTable<'_>, key: &str, surroundings: &Surroundings<'_>) -> 
             Err(Complaint::new(format!("{origin} {}", flaw.words()), help))
         }
     }
+}
+
+/// Whether a table is written as a reference should be: then what it refers to may be wrong, and the file is not.
+fn refers(table: &DeTable<'_>) -> bool {
+    reference(table).is_some_and(|(kind, name)| kind != "env" || is_variable_name(name))
 }
 
 /// Why a file cannot be read, without the system's numbers.

@@ -29,6 +29,7 @@ impl Complaint {
 }
 
 /// A table of the file.
+#[derive(Clone)]
 pub struct Section<'t> {
     /// Where it is, in words: `in [channel.kitchen]`.
     pub place: String,

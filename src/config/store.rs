@@ -37,12 +37,15 @@ fn default_keep() -> SignedDuration {
 }
 
 pub fn read(mut section: Section<'_>, surroundings: &Surroundings<'_>, problems: &mut Problems<'_>) -> Option<Store> {
+    let mark = problems.mark();
     secrets::resolve(&mut section, &["url"], surroundings, problems);
     if section.text(&["url"]).is_some_and(|url| url.starts_with("postgres://") || url.starts_with("postgresql://")) {
         later::note_kind("stores on PostgreSQL", Place::Store, section.at(&["url"]), problems);
         section.drop_wrong(&["url"]);
     }
     section.check(&["url"], problems, |url| sqlite(url).map(drop));
+    // Another store in its place would know nothing of what was acknowledged.
+    problems.insist(mark);
     let written: WrittenStore = section.read(problems)?;
     if written.keep < SHORTEST_KEEP {
         let help = "at least \"1d\": what is removed is no longer recognised when it is sent again";

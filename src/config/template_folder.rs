@@ -32,6 +32,8 @@ pub struct Content {
     pub sources: Sources,
     /// Files that are in no subfolder, too deep, or of an ending that no template has.
     pub strangers: Vec<String>,
+    /// Why files are not among the sources that should be.
+    pub unusable: Vec<FolderError>,
 }
 
 /// Reads a folder of templates as an overlay for [`crate::domain::template::Templates::with_overlay`]. Hidden files and
@@ -40,13 +42,14 @@ pub struct Content {
 /// # Errors
 /// [`FolderError`], at the first file that cannot be used.
 pub fn read(folder: &Path) -> Result<Sources, FolderError> {
-    content(folder).map(|content| content.sources)
+    let content = content(folder)?;
+    content.unusable.into_iter().next().map_or(Ok(content.sources), Err)
 }
 
-/// Reads a folder with the names of the files that are not taken.
+/// Reads a folder with the names of the files that are not taken, and what is wrong with those that cannot be.
 ///
 /// # Errors
-/// As [`read`].
+/// [`FolderError`], when nothing of the folder can be used.
 pub fn content(folder: &Path) -> Result<Content, FolderError> {
     let mut content = Content::default();
     let (mut files, mut total_bytes) = (0, 0);
@@ -55,7 +58,14 @@ pub fn content(folder: &Path) -> Result<Content, FolderError> {
             content.strangers.push(name);
             continue;
         }
-        for (file, path) in entries(&path)? {
+        let within = match entries(&path) {
+            Ok(within) => within,
+            Err(error) => {
+                content.unusable.push(error);
+                continue;
+            }
+        };
+        for (file, path) in within {
             files += 1;
             if files > MAX_FILES || total_bytes > MAX_TOTAL_BYTES {
                 return Err(FolderError::TooMuch { path: folder.to_owned() });
@@ -66,9 +76,13 @@ pub fn content(folder: &Path) -> Result<Content, FolderError> {
                 content.strangers.push(below);
                 continue;
             }
-            let source = text(&path)?;
-            total_bytes += source.len() as u64;
-            content.sources.insert(below, source);
+            match text(&path) {
+                Ok(source) => {
+                    total_bytes += source.len() as u64;
+                    content.sources.insert(below, source);
+                }
+                Err(error) => content.unusable.push(error),
+            }
         }
     }
     Ok(content)

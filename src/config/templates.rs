@@ -45,12 +45,18 @@ impl Folder {
     /// Reads the folder that is configured; what stops that is reported at its place in the configuration.
     pub fn read(path: Option<&Path>, at: Range<usize>, problems: &mut Problems<'_>) -> Self {
         let Some(path) = path.filter(|_| !problems.is_broken()) else { return Self::default() };
-        let content = template_folder::content(path).unwrap_or_else(|error| {
+        let content = template_folder::content(path);
+        let content = content.unwrap_or_else(|error| Content { unusable: vec![error], ..Content::default() });
+        for error in &content.unusable {
             let help = "templates lie in a folder for each language: templates/en/order.placed.md";
-            problems.error(at, error.to_string(), help);
-            Content::default()
-        });
+            problems.without_words(at.clone(), error.to_string(), help);
+        }
         Self { path: path.to_owned(), content, ..Self::default() }
+    }
+
+    /// Whether everything in it could be read.
+    pub fn is_whole(&self) -> bool {
+        self.content.unusable.is_empty()
     }
 
     /// The files by language and name.
@@ -58,7 +64,9 @@ impl Folder {
         &self.content.sources
     }
 
-    pub fn into_overlay(self) -> Sources {
+    /// The files that can be used; a built-in one stands in for each other.
+    pub fn into_overlay(mut self) -> Sources {
+        self.content.sources.retain(|path, _| !self.broken.contains(path));
         self.content.sources
     }
 
@@ -71,7 +79,7 @@ impl Folder {
         languages
     }
 
-    /// Compiles the templates; those that cannot be are reported.
+    /// Compiles the templates; those that cannot be are reported, and built-in ones stand in for them.
     pub fn compile(&mut self, problems: &mut Problems<'_>) {
         let Err(TemplateErrors(errors)) = render::parsed(&self.content.sources, &Isolation::of_this_program()) else {
             return;

@@ -12,6 +12,7 @@ use toml::de::DeTable;
 use crate::config::Admin;
 use crate::config::AdminKey;
 use crate::config::Config;
+use crate::config::ConfiguredChannel;
 use crate::config::Depth;
 use crate::config::Server;
 use crate::config::Store;
@@ -122,6 +123,7 @@ pub fn read(
         rehearsal::rehearse(&house, &folder, problems);
     }
     Some(Config {
+        text: Secret::new(problems.text()),
         language: globals.language.clone(),
         timezone: globals.timezone.clone(),
         currency: currency(globals),
@@ -179,7 +181,10 @@ pub fn explaining(
     let operator = table(&mut root, "operator", problems);
     let (rules, reports) = (repeated(&mut root, "route", problems), named(&mut root, "report", problems));
     let routes = routes::read(operator, rules, reports, &globals, problems).routes;
-    let known = |(name, read): (String, ReadChannel)| (name, KnownChannel { kind: read.kind, channel: read.channel() });
+    let is_ready = |channel: &ConfiguredChannel| channel.way.channel().unready().is_none();
+    let known = |(name, read): (String, ReadChannel)| {
+        (name, KnownChannel { kind: read.kind, channel: read.channel().filter(is_ready) })
+    };
     let channels = channels.into_iter().map(known).collect();
     ExplainingPart { store, timezone: globals.timezone, routes, sources, channels }
 }
@@ -227,10 +232,22 @@ fn head(root: &mut DeTable<'_>, surroundings: &Surroundings<'_>, problems: &mut 
     later::note_keys(&globals, Place::Top, problems);
     let templates = globals.text(&["templates"]).map(|folder| surroundings.folder().join(folder));
     let folder = Folder::read(templates.as_deref(), globals.at(&["templates"]), problems);
-    let languages = folder.languages(surroundings.languages);
+    let mut languages = folder.languages(surroundings.languages);
+    if !folder.is_whole() {
+        // What could not be read may have brought them.
+        languages.extend(languages_of(root, &globals));
+    }
     let known: Vec<&str> = languages.iter().map(String::as_str).collect();
     let globals = read_globals(globals, &Surroundings { languages: &known, ..*surroundings }, problems);
     Head { globals, templates, folder, languages }
+}
+
+/// The languages that the file asks for.
+fn languages_of(root: &DeTable<'_>, globals: &Section<'_>) -> Vec<String> {
+    let channels = root.get("channel").and_then(|channels| channels.get_ref().as_table());
+    let channels = channels.into_iter().flat_map(|channels| channels.values());
+    let own = channels.filter_map(|channel| channel.get_ref().get("language")?.get_ref().as_str());
+    own.chain(globals.text(&["language"])).map(str::to_owned).collect()
 }
 
 /// The configuration of Orderbell.
@@ -343,7 +360,8 @@ fn admin(mut section: Section<'_>, surroundings: &Surroundings<'_>, problems: &m
         }
         (Some(token), None) => Some(AdminKey::Token(token)),
         (None, Some(hash)) => Some(AdminKey::TokenHash(hash)),
-        (None, None) if !listen.ip().is_loopback() && !section.is_wrong("token") && !section.is_wrong("token_hash") => {
+        (None, None) if section.is_wrong("token") || section.is_wrong("token_hash") => Some(AdminKey::Unreadable),
+        (None, None) if !listen.ip().is_loopback() => {
             let help = "add token = { env = \"ORDERBELL_TOKEN\" }, or listen at 127.0.0.1:8788, for this machine alone";
             problems.error(
                 section.at(&["listen"]),

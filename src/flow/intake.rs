@@ -60,6 +60,8 @@ pub struct Inlet {
 pub struct Reception {
     /// By name.
     pub inlets: BTreeMap<String, Inlet>,
+    /// The sources whose secret cannot be read, each with the reason: nobody can say whether to believe what comes.
+    pub closed: BTreeMap<String, String>,
     pub routes: Routes,
     /// For amounts that come without a currency; ISO 4217.
     pub currency: String,
@@ -176,6 +178,10 @@ impl Intake {
         let Some(inlet) = reception.inlets.get(name) else { return Verdict::UnknownSource };
         let platform = inlet.source.platform();
         let (now, bytes) = (self.clock.now(), body.len());
+        if let Some(reason) = reception.closed.get(name) {
+            self.refusals.note_unchecked(name, reason, bytes as u64, (now, self.clock.elapsed()));
+            return Verdict::Answer(Reply::NotRemembered, platform.reply(Reply::NotRemembered));
+        }
         // Of the body there is no more than this when it has been refused.
         let start = Bytes::copy_from_slice(&body[..body.len().min(START_BYTES)]);
         let reply = match self.believe(&reception, inlet, (method, query, headers), body, now).await {

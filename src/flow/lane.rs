@@ -158,13 +158,6 @@ impl Runner {
         Self { lane, post, pacer, retire, sending, under_way, unreadable, timeline, waits_may_be_wrong, composing }
     }
 
-    /// What a lane does before its first turn.
-    pub async fn prepare(&self) {
-        if let Err(error) = self.post.store.rank(&self.lane.name, self.lane.urgent.clone()).await {
-            tracing::error!(channel = self.lane.name, %error, "which of the waiting messages are urgent could not be stored");
-        }
-    }
-
     /// Starts what may be sent now.
     pub async fn turn(&mut self) -> Next {
         // What cannot be stored is not sent either; the store says what is wrong, once.

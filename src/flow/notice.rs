@@ -58,10 +58,12 @@ pub enum Topic {
     Recipient,
     /// A template failed; the plain form went out.
     Template,
-    /// New templates have a mistake; the ones before stay in use.
+    /// The templates have a mistake; the last good ones stay in use, or the built-in ones.
     Templates,
-    /// A new configuration has a mistake; the one before stays in force.
+    /// The configuration has a mistake; the last good one stays in force.
     Configuration,
+    /// The secret of a source cannot be read; its webhooks are answered 503.
+    Secret,
     /// Messages wait for a channel that there is no more.
     Stranded,
     /// A task that must run has ended and was started again.
@@ -90,7 +92,10 @@ pub enum Topic {
 
 impl Topic {
     /// Those that the watch begins and ends ([`crate::flow::watch`]); the others are told by whoever meets them.
-    pub const WATCHED: [Topic; 8] = [
+    pub const WATCHED: [Topic; 11] = [
+        Topic::Templates,
+        Topic::Configuration,
+        Topic::Secret,
         Topic::Dead,
         Topic::Parked,
         Topic::Waiting,
@@ -116,6 +121,7 @@ impl Topic {
             Topic::Template => "template",
             Topic::Templates => "templates",
             Topic::Configuration => "configuration",
+            Topic::Secret => "secret",
             Topic::Stranded => "stranded",
             Topic::Restarted => "restarted",
             Topic::Condition => "condition",

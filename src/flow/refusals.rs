@@ -30,6 +30,8 @@ pub const REPLAYED: &str = "its proof has come before, with other content";
 pub const TOO_MANY_UNPROVEN: &str =
     "its signature fits none of the recipes, and enough such webhooks were kept in that hour";
 
+const NO_SECRET: &str = "the source's secret could not be read; the sender was asked to send it again";
+
 /// What a refusal is called in the notes. Nothing of it is the sender's own text.
 pub fn reason(refusal: &Refusal, address: &str) -> String {
     match refusal {
@@ -127,6 +129,20 @@ impl Refusals {
             let (count, sum, _) = minute.more.unwrap_or((0, 0, now));
             minute.more = Some((count + 1, sum.saturating_add(bytes), now));
         }
+    }
+
+    /// Notes a webhook of a source whose secret cannot be read: it is neither believed nor disbelieved.
+    pub fn note_unchecked(&self, source: &str, reason: &str, bytes: u64, (now, elapsed): (Timestamp, Elapsed)) {
+        if let Some(left_out) = self.admit_line(source, "secret", elapsed) {
+            tracing::warn!(
+                source,
+                bytes,
+                left_out,
+                reason,
+                "a webhook cannot be checked without the secret; the platform is asked to send it again"
+            );
+        }
+        self.note(source, || NO_SECRET.to_owned(), bytes, now);
     }
 
     /// How many log lines of this source and key were left out before this one, or `None` when this one is to be left out too.

@@ -2,6 +2,7 @@
 //! has begun and what is over.
 
 pub mod conditions;
+pub mod mistakes;
 pub mod reports;
 pub mod told;
 
@@ -28,6 +29,7 @@ use crate::flow::watch::conditions::Key;
 use crate::flow::watch::conditions::Scene;
 use crate::flow::watch::conditions::Space;
 use crate::flow::watch::conditions::States;
+use crate::flow::watch::mistakes::Mistakes;
 use crate::flow::watch::reports::LastReport;
 use crate::flow::watch::told::Change;
 use crate::flow::watch::told::Memory;
@@ -63,6 +65,7 @@ pub struct Instruments {
     pub signs: Signs,
     pub far_clocks: FarClocks,
     pub failures: Failures,
+    pub mistakes: Mistakes,
     pub clock: Clock,
     /// The folder of the store, and its disk.
     pub disk: (String, DiskGauge),
@@ -198,6 +201,8 @@ impl SelfWatch {
             unrouted,
             is_routed: &|unheard| is_routed(reception, unheard),
             reports,
+            mistakes: &self.with.mistakes.now(),
+            closed: &reception.inlets.keys().map(|name| (name.clone(), reception.closed.get(name).cloned())).collect(),
         })
     }
 
@@ -284,8 +289,11 @@ impl SelfWatch {
             Change::Begins(_) => {
                 tracing::warn!(topic, subject, detail, count, lasted_seconds, off_by_seconds, "the operator is told")
             }
-            Change::Again(_) => {
+            Change::Again(_) if count.is_some() => {
                 tracing::warn!(topic, subject, detail, count, "the operator is told that there is more")
+            }
+            Change::Again(_) => {
+                tracing::warn!(topic, subject, detail, lasted_seconds, "the operator is notified again")
             }
             Change::Ends(_) => tracing::info!(topic, subject, lasted_seconds, "the operator is told that it is over"),
             Change::Lapses => tracing::info!(topic, subject, "a trouble means nothing any more"),

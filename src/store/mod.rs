@@ -76,6 +76,9 @@ pub struct Outlook {
     pub unreadable: Vec<DeliveryId>,
 }
 
+/// How the reason of a parked channel begins that waits for a secret: nothing is tried until it has one.
+pub const UNREADY: &str = "nothing is sent without its secret: ";
+
 /// A channel whose setting is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parked {

@@ -108,7 +108,7 @@ impl House {
         let hands = now.clone();
         let clock = Clock::new(move || at(hands.load(Ordering::Acquire)));
         let store = Arc::new(Sqlite::open(&folder.path().join("bell.db"), clock.now()).expect("a store"));
-        let reception = Current::new(app::reception(configuration(folder.path())));
+        let reception = Current::new(app::setup::reception(configuration(folder.path())));
         let wake = Wake::default();
         let notices = Notices::new(store.clone(), reception.clone(), wake.clone());
         let intake = Intake::new(reception.clone(), notices, store.clone(), wake.clone(), clock.clone());

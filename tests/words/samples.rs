@@ -456,6 +456,17 @@ fn our_own() -> Vec<Sample> {
             Some("orderbell.toml:12:1"),
             Some("there is no channel \"kitchn\"; did you mean \"kitchen\"? (and 1 more)"),
         ),
+        said(
+            "parked.unready",
+            Notice {
+                count: Some(3),
+                ..about(
+                    "parked",
+                    Some("office"),
+                    Some("nothing is sent without its secret: the environment variable OFFICE is not set"),
+                )
+            },
+        ),
         notice("stranded", Some("kitchen"), Some("12")),
         notice("restarted", Some("channel kitchen"), Some("it ended by a panic")),
         notice("disc_full", None, Some("12 MB left")),
@@ -513,12 +524,18 @@ fn troubles() -> Vec<(String, Notice)> {
         begun("disk", Some("/var/lib/orderbell"), Some("812 MiB / 40 GiB")),
         begun("report", Some("daily"), Some("owner: HTTP 503")),
         begun("unrouted", Some("store.hours"), Some("keeta-sa")),
+        begun("secret", Some("keeta-sa"), Some("the environment variable KEETA_APP_SECRET is not set")),
     ];
     let ends = |begin: &Notice| {
         let over = about(&begin.topic, begin.subject.as_deref(), None);
         let until = Some(at("2025-06-04T03:34:00Z"));
         (format!("{}.over", begin.topic), Notice { since: begin.since, until, lasted_seconds: Some(21_840), ..over })
     };
-    let ended: Vec<_> = begins.iter().map(ends).collect();
+    // Of these the beginning is told without a time, by itself.
+    let mistakes = [
+        begun("templates", Some("order.placed.md:3:5"), None),
+        begun("configuration", Some("orderbell.toml:12:1"), None),
+    ];
+    let ended: Vec<_> = begins.iter().chain(&mistakes).map(ends).collect();
     begins.into_iter().map(|begin| (begin.topic.clone(), begin)).chain(ended).collect()
 }

@@ -4,6 +4,7 @@ use crate::cli::why::chapter::Line;
 use crate::cli::why::delivery::named;
 use crate::cli::why::meaning;
 use crate::cli::why::setting::Setting;
+use crate::store::UNREADY;
 use crate::store::history::DeliveryHistory;
 use crate::store::history::History;
 use crate::store::history::Parked;
@@ -66,6 +67,10 @@ fn waiting(delivery: &DeliveryHistory, history: &History, setting: &Setting<'_>)
 /// A channel whose setting is wrong.
 fn resting(parked: &Parked, setting: &Setting<'_>) -> Line {
     let (channel, since) = (&parked.channel, setting.time(parked.since));
+    if parked.reason.starts_with(UNREADY) {
+        let says = format!("Next: {channel} waits for its secret since {since}; then it is sent. {}.", parked.reason);
+        return Line::says(says).with("parked_since", parked.since.to_string());
+    }
     let says = format!(
         "Next: the oldest message that waits for {channel} is tried. The channel rests since {since}, because its setting is wrong; a yes opens it for all."
     );

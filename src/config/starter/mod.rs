@@ -7,11 +7,11 @@ use std::path::Path;
 
 use crate::config;
 use crate::config::kinds as channels;
-use crate::config::problem::wrapped;
 use crate::config::section::Complaint;
 use crate::config::sources;
 use crate::config::values;
 use crate::config::words;
+use crate::config::wrap::wrapped;
 
 /// Columns of a line, and the column at which a comment behind a value begins.
 const WIDTH: usize = 100;

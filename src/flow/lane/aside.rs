@@ -13,6 +13,21 @@ use crate::flow::lane::Runner;
 use crate::store::Parked;
 
 impl Runner {
+    /// What a lane does before its first turn.
+    pub async fn prepare(&self) {
+        if let Err(error) = self.post.store.rank(&self.lane.name, self.lane.urgent.clone()).await {
+            tracing::error!(channel = self.lane.name, %error, "which of the waiting messages are urgent could not be stored");
+        }
+        let (now, unready) = (self.post.clock.now(), self.lane.channel.unready());
+        if let Err(error) = self.post.store.note_readiness(&self.lane.name, unready, now).await {
+            tracing::error!(channel = self.lane.name, %error, "whether the channel waits for a secret could not be stored");
+        }
+        if let Some(reason) = unready {
+            tracing::error!(channel = self.lane.name, reason, "the channel is parked: its messages wait");
+            self.post.wake.watch().notify_one();
+        }
+    }
+
     /// Where the clock was put back, no wait lasts longer than it was made for that. At the start it may have been, and the
     /// quiet hours may be others.
     pub(super) async fn heed_the_clock(&mut self, now: Timestamp, elapsed: Elapsed) {

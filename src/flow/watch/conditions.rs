@@ -9,10 +9,13 @@ use jiff::Timestamp;
 use crate::domain::data::Notice;
 use crate::flow::far_clocks::Verdict;
 use crate::flow::notice::Topic;
+use crate::flow::watch::mistakes;
+use crate::flow::watch::mistakes::Standing;
 use crate::flow::watch::reports;
 use crate::flow::watch::reports::LastReport;
 use crate::flow::watch::told::Told;
 use crate::store::Sight;
+use crate::store::UNREADY;
 use crate::store::Unheard;
 
 /// An urgent delivery that waits for so long is a trouble. Three tries have failed by then, and whoever cooks would have
@@ -78,6 +81,10 @@ pub struct Scene<'a> {
     /// Whether a route matches such an event now.
     pub is_routed: &'a dyn Fn(&Unheard) -> bool,
     pub reports: &'a [LastReport],
+    /// What is wrong with the configuration and the templates.
+    pub mistakes: &'a Standing,
+    /// All sources, and why those are closed that are.
+    pub closed: &'a BTreeMap<String, Option<String>>,
 }
 
 /// Everything that can be wrong, and whether it is.
@@ -91,6 +98,8 @@ pub fn states(scene: &Scene<'_>) -> States {
     states.insert(Key { topic: Topic::Disk, subject: scene.disk.0.to_owned() }, disk(scene.now, scene.disk.1));
     unrouted(scene, &mut states);
     reports::note(scene, &mut states);
+    mistakes::note(scene.mistakes, scene.told, &mut states);
+    mistakes::closed(scene, &mut states);
     states
 }
 
@@ -106,7 +115,8 @@ fn parked(scene: &Scene<'_>, states: &mut States) {
             let notice = Notice {
                 detail: Some(parked.reason.clone()).filter(|reason| !reason.is_empty()),
                 count: Some(parked.waiting),
-                next_at: Some(parked.next_probe_at),
+                // Without its secret nothing is tried.
+                next_at: (!parked.reason.starts_with(UNREADY)).then_some(parked.next_probe_at),
                 ..Notice::default()
             };
             wrong(parked.since, notice)
@@ -263,6 +273,8 @@ mod tests {
                 unrouted: &self.unrouted,
                 is_routed: &|unheard| unheard.source == "routed",
                 reports: &[],
+                mistakes: &Standing::default(),
+                closed: &BTreeMap::new(),
             })
         }
     }
@@ -292,7 +304,7 @@ mod tests {
             waiting: 12,
         };
         let waiting = ["kitchen", "office", "gone"].map(late).into();
-        let sight = Sight { parked: vec![parked], waiting, ..Sight::default() };
+        let sight = Sight { parked: vec![parked.clone()], waiting, ..Sight::default() };
         let states = House { sight, ..House::default() }.states();
         let (since, notice) = said(&states, Topic::Parked, "kitchen").unwrap();
         assert_eq!((since, notice.count, notice.next_at), (at(70), Some(12), Some(at(110))));
@@ -302,6 +314,9 @@ mod tests {
         let (since, notice) = said(&states, Topic::Waiting, "office").unwrap();
         assert_eq!((since, notice.count, notice.detail.as_deref()), (at(90), Some(2), Some("HTTP 503")));
         assert!(!states.contains_key(&key(Topic::Waiting, "gone")), "that is nobody's channel");
+        let unready = ParkedChannel { reason: format!("{UNREADY}it is not set"), ..parked };
+        let states = House { sight: Sight { parked: vec![unready], ..Sight::default() }, ..House::default() }.states();
+        assert_eq!(said(&states, Topic::Parked, "kitchen").unwrap().1.next_at, None, "nothing is tried");
     }
 
     #[test]

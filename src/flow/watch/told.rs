@@ -115,7 +115,9 @@ impl Memory {
     /// Since when a trouble is away, where that is long enough.
     fn over_since(&mut self, key: &Key, told: &Told, now: Timestamp) -> Option<Timestamp> {
         let since = *self.away.entry(key.clone()).or_insert(now);
-        let flutters = self.ended.get(key).is_some_and(|ended| told.at.duration_since(*ended) < FLUTTERS_WITHIN);
+        // What is told again and again began before that.
+        let began = if recurs(key.topic) { told.since } else { told.at };
+        let flutters = self.ended.get(key).is_some_and(|ended| began.duration_since(*ended) < FLUTTERS_WITHIN);
         let calm = if flutters { LONG_CALM } else { calm(key.topic) };
         // Either way: the clock may have been put back.
         (now.duration_since(since).abs() >= calm).then_some(since)
@@ -189,12 +191,25 @@ fn begun(key: &Key, wrong: Wrong, now: Timestamp) -> Told {
     Told { since, at: now, notice, example }
 }
 
-/// Whether more messages have died than the operator was told, and it is time to say so.
+/// Whether it is time to say it again: more messages have died than the operator was told, or a mistake still stands with
+/// which the next start, or a source, does not do what it should.
 fn is_more(key: &Key, wrong: &Wrong, known: &Told, now: Timestamp) -> bool {
     let (was, is) = (&known.notice, &wrong.notice);
-    key.topic == Topic::Dead
-        && (is.last_at > was.last_at || is.count > was.count)
-        && now.duration_since(known.at).abs() >= AGAIN_AFTER
+    let is_news = key.topic == Topic::Dead && (is.last_at > was.last_at || is.count > was.count);
+    let is_time = now.duration_since(known.at).abs() >= AGAIN_AFTER;
+    let is_another = recurs(key.topic) && first(was) != first(is);
+    is_another || (is_time && (is_news || recurs(key.topic)))
+}
+
+/// The first of several mistakes, without how many there are more.
+fn first(notice: &Notice) -> Option<&str> {
+    let detail = notice.detail.as_deref()?;
+    Some(detail.rsplit_once(" (and ").map_or(detail, |(first, _)| first))
+}
+
+/// What is told again as long as it stands.
+fn recurs(topic: Topic) -> bool {
+    matches!(topic, Topic::Configuration | Topic::Templates | Topic::Secret)
 }
 
 #[cfg(test)]
@@ -298,6 +313,31 @@ mod tests {
         assert_eq!(house.look(201, &trouble, dead(2, 58)), None, "a person is at it");
         assert!(matches!(house.look(300, &trouble, dead(2, 299)), Some(Change::Again(_))));
         assert!(matches!(house.look(301, &trouble, Some(State::Fine)), Some(Change::Ends(_))));
+    }
+
+    #[test]
+    fn a_mistake_in_the_configuration_is_told_once_an_hour_until_it_is_mended_over_restarts_too() {
+        for topic in [Topic::Configuration, Topic::Templates, Topic::Secret] {
+            let (mut house, trouble) = (House::default(), key(topic, "orderbell.toml:12:5"));
+            assert!(matches!(house.look(0, &trouble, wrong(0, Notice::default())), Some(Change::Begins(_))));
+            let mut told = Vec::new();
+            for minute in 1..=190 {
+                if minute % 7 == 0 {
+                    house = house.restart();
+                }
+                match house.look(minute, &trouble, wrong(minute, Notice::default())) {
+                    Some(Change::Again(again)) if again.since == at(0) => told.push(minute),
+                    Some(other) => panic!("{other:?}"),
+                    None => {}
+                }
+            }
+            assert_eq!(told, [60, 120, 180], "{topic:?}");
+            // Another one at the same place is told at once, and how many there are more is no news.
+            let said = |detail: &str| wrong(190, Notice { detail: Some(detail.to_owned()), ..Notice::default() });
+            assert!(matches!(house.look(190, &trouble, said("it is a folder")), Some(Change::Again(_))));
+            assert_eq!(house.look(190, &trouble, said("it is a folder (and 3 more)")), None);
+            assert!(matches!(house.look(191, &trouble, Some(State::Fine)), Some(Change::Ends(_))));
+        }
     }
 
     #[test]

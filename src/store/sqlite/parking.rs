@@ -1,16 +1,21 @@
 //! Parked channels: their setting is wrong, so their messages wait, and one of them is tried now and then.
 
+use jiff::SignedDuration;
 use jiff::Timestamp;
 use rusqlite::Connection;
 use rusqlite::params;
 
 use crate::domain::event::DeliveryId;
 use crate::store::StoreError;
+use crate::store::UNREADY;
 use crate::store::sqlite::Sqlite;
 use crate::store::sqlite::clock;
 use crate::store::sqlite::deliver::PROBE_AFTER_START;
 use crate::store::sqlite::fallback;
 use crate::store::sqlite::rows;
+
+/// The longest that any parked channel waits for its next try.
+const LONGEST_PROBE: SignedDuration = SignedDuration::from_hours(6);
 
 /// The far side says that the channel's setting is wrong. Refusals of messages that were under way together count as one
 /// probe: only what is said once the next probe was due is said of that.
@@ -27,6 +32,23 @@ pub fn park(
     let wait_ms = clock::wait_ms(probe_at, now);
     let (now, probe_at) = (rows::to_millisecond(now), rows::to_millisecond(probe_at));
     connection.prepare_cached(sql)?.execute(params![channel, now, reason, probe_at, wait_ms]).map(drop)
+}
+
+/// A channel cannot be tried at all: it waits for a secret. Since when it does stays, over restarts too.
+pub fn park_unready(connection: &Connection, channel: &str, reason: &str, now: Timestamp) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO parked_channels (channel, since, reason, probes, next_probe_at, probed_at, wait_ms) VALUES (?1, ?2, ?4 || ?3, 0, ?5, ?2, ?6)
+        ON CONFLICT (channel) DO UPDATE SET reason = excluded.reason, next_probe_at = excluded.next_probe_at, wait_ms = excluded.wait_ms,
+            since = iif(substr(parked_channels.reason, 1, length(?4)) = ?4, since, excluded.since)";
+    let later = now.checked_add(LONGEST_PROBE).unwrap_or(now);
+    let wait_ms = clock::wait_ms(later, now);
+    let (now, later) = (rows::to_millisecond(now), rows::to_millisecond(later));
+    connection.prepare_cached(sql)?.execute(params![channel, now, reason, UNREADY, later, wait_ms]).map(drop)
+}
+
+/// A channel has its secrets: if it was parked for the want of one, it is no more.
+pub fn ready(connection: &Connection, channel: &str) -> rusqlite::Result<()> {
+    let sql = "DELETE FROM parked_channels WHERE channel = ?1 AND substr(reason, 1, length(?2)) = ?2";
+    connection.prepare_cached(sql)?.execute(params![channel, UNREADY]).map(drop)
 }
 
 /// A message is tried. Should we crash before we hear what the far side says, it is known that a parked channel was probed.
@@ -81,6 +103,19 @@ pub fn take_up(connection: &Connection, now: Timestamp) -> rusqlite::Result<()> 
 }
 
 impl Sqlite {
+    /// Parks a channel that waits for a secret, or lets it go where it has all of them.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn note_readiness(&self, channel: &str, unready: Option<&str>, now: Timestamp) -> Result<(), StoreError> {
+        let (channel, unready) = (channel.to_owned(), unready.map(str::to_owned));
+        let note = move |connection: &Connection| match &unready {
+            Some(reason) => park_unready(connection, &channel, reason, now),
+            None => ready(connection, &channel),
+        };
+        self.change(note).await
+    }
+
     /// Tries a parked channel now: its setting has changed, or somebody asks for it.
     ///
     /// # Errors

@@ -1,0 +1,68 @@
+//! Problems of the configuration and of the templates, on their way to the log and to the operator.
+
+use jiff::Timestamp;
+
+use crate::config::in_force::Instead;
+use crate::config::in_force::Started;
+use crate::config::problem::Problem;
+use crate::flow::notice::Topic;
+use crate::flow::watch::mistakes::Found;
+use crate::flow::watch::mistakes::Mistake;
+use crate::flow::watch::mistakes::Mistakes;
+
+/// Says in the log what is wrong with what the daemon starts with, and notes it for the operator.
+pub fn note_start(started: &Started, mistakes: &Mistakes, now: Timestamp) {
+    let found = Found::AtStart;
+    if let Some(Instead { copy, at, problems }) = &started.instead {
+        log(problems);
+        tracing::error!(
+            copy = %copy.display(),
+            in_force_since = %at,
+            "the configuration file cannot be used; the configuration last in force is used until the file is mended"
+        );
+        if let Some(mistake) = mistake(problems, now) {
+            mistakes.stands(Topic::Configuration, mistake, found);
+        }
+    }
+    log(&started.read.secrets);
+    for (name, source) in &started.read.config.sources {
+        if let Some(reason) = &source.closed {
+            tracing::error!(source = name, reason, "the source is answered 503 until its secret can be read");
+        }
+    }
+    if let Some(mistake) = mistake(&started.read.mistakes, now) {
+        log(&started.read.mistakes);
+        tracing::error!("built-in templates are used in place of those that cannot be");
+        mistakes.stands(Topic::Templates, mistake, found);
+    }
+}
+
+/// The first of the problems, and how many there are more. Another mistake at another place is told anew.
+pub fn mistake(problems: &[Problem], now: Timestamp) -> Option<Mistake> {
+    let first = problems.first()?;
+    let more = match problems.len() - 1 {
+        0 => String::new(),
+        more => format!(" (and {more} more)"),
+    };
+    Some(Mistake { place: place(first), detail: format!("{}{more}", said(first)), since: now })
+}
+
+pub fn log(problems: &[Problem]) {
+    for problem in problems {
+        tracing::error!(file = problem.file, line = problem.line, column = problem.column, "{}", said(problem));
+    }
+}
+
+/// What is wrong, and what would be right.
+pub fn said(problem: &Problem) -> String {
+    match &problem.help {
+        Some(help) => format!("{}; {help}", problem.message),
+        None => problem.message.clone(),
+    }
+}
+
+/// `orderbell.toml:12:5`.
+fn place(problem: &Problem) -> String {
+    let numbers = [problem.line, problem.column].into_iter().flatten().map(|number| format!(":{number}"));
+    problem.file.clone() + &numbers.collect::<String>()
+}

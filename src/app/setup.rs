@@ -1,0 +1,97 @@
+//! What the rooms get of a configuration: the receiving side, a report, the worker of a channel.
+
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+
+use crate::app::StartError;
+use crate::channel::Way;
+use crate::channel::http::Http;
+use crate::channel::unready::Unready;
+use crate::config::settings::ChannelSettings;
+use crate::config::{Config, ConfiguredChannel, ConfiguredSource, Report};
+use crate::domain::pace::Allowance;
+use crate::domain::quiet::Quiet;
+use crate::domain::report::calendar::Schedule;
+use crate::flow::intake::{Inlet, Reception};
+use crate::flow::lane::Lane;
+use crate::flow::reports::Plan;
+use crate::store::Fallback;
+
+/// What the receiving side needs.
+pub fn reception(mut config: Config) -> Reception {
+    let sources = std::mem::take(&mut config.sources);
+    let silent_after = |(name, configured): (&String, &ConfiguredSource)| {
+        let silent_after = configured.silent_after.filter(SignedDuration::is_positive);
+        silent_after.map(|silent_after| (name.clone(), silent_after))
+    };
+    let silent_after = sources.iter().filter_map(silent_after).collect();
+    let closed = |(name, configured): (&String, &ConfiguredSource)| Some((name.clone(), configured.closed.clone()?));
+    let closed = sources.iter().filter_map(closed).collect();
+    let far_host = |(name, channel): (&String, &ConfiguredChannel)| Some((name.clone(), channel.way.clock_host()?));
+    let inlet = |(name, configured): (String, ConfiguredSource)| {
+        let address = config.source_address(&name);
+        (name, Inlet { source: Arc::new(configured.source), address })
+    };
+    Reception {
+        inlets: sources.into_iter().map(inlet).collect(),
+        closed,
+        silent_after,
+        far_hosts: config.channels.iter().filter_map(far_host).collect(),
+        reports: config.reports.iter().map(|(name, report)| (name.clone(), plan(report))).collect(),
+        language: config.language.clone(),
+        public_url: config.server.public_url.clone(),
+        channels: config.channels.into_iter().map(|(name, channel)| (name, channel.settings.urgent)).collect(),
+        routes: config.routes,
+        currency: config.currency,
+        ..Reception::default()
+    }
+}
+
+/// What the flow needs of a configured report.
+pub fn plan(report: &Report) -> Plan {
+    let schedule = Schedule { at: report.at, zone: report.timezone.zone.clone(), days: report.days.clone() };
+    Plan {
+        schedule,
+        to: report.to.clone(),
+        sources: report.sources.clone(),
+        shops: report.shops.clone(),
+        attach_csv: report.attach_csv,
+    }
+}
+
+/// The lane of a channel; where its settings make no client, one that waits until they are mended.
+pub fn some_lane(name: &str, channel: &ConfiguredChannel) -> Result<Lane, StartError> {
+    lane(name.to_owned(), channel.clone()).or_else(|error| {
+        let StartError::Channel { reason, .. } = error else { return Err(error) };
+        let (kind, settings) = (channel.way.channel().kind(), channel.settings.clone());
+        let settings = ChannelSettings { proxy: None, ..settings };
+        lane(name.to_owned(), ConfiguredChannel { way: Way::Unready(Unready { kind, reason }), settings })
+    })
+}
+
+/// # Errors
+/// [`StartError::Channel`] where its settings make no client.
+pub fn lane(name: String, channel: ConfiguredChannel) -> Result<Lane, StartError> {
+    let settings = channel.settings;
+    let http = Http::new(&settings.http())
+        .map_err(|error| StartError::Channel { channel: name.clone(), reason: error.to_string() })?;
+    let rate = settings.rate.map(|rate| Allowance { count: rate.count, per: rate.per });
+    let quiet = settings.quiet.map(|quiet| Quiet { from: quiet.from, to: quiet.to, except: quiet.except });
+    let fallback = settings.fallback.map(|to| Fallback { channel: name.clone(), to });
+    let channel = channel.way.shared();
+    Ok(Lane {
+        allowance: rate.or_else(|| channel.allowance()),
+        name,
+        channel,
+        http,
+        language: settings.language,
+        timezone: settings.timezone.zone,
+        waits: settings.retry,
+        timeout: settings.timeout,
+        quiet,
+        urgent: settings.urgent,
+        fallback,
+        fallback_after: settings.fallback_after,
+    })
+}

@@ -1,0 +1,169 @@
+//! What is wrong with the configuration and with the templates now: noted by whoever reads them, told by the watch.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+
+use jiff::SignedDuration;
+use jiff::Timestamp;
+
+use crate::domain::data::Notice;
+use crate::flow::notice::Topic;
+use crate::flow::watch::conditions;
+use crate::flow::watch::conditions::Key;
+use crate::flow::watch::conditions::Scene;
+use crate::flow::watch::conditions::State;
+use crate::flow::watch::conditions::States;
+use crate::flow::watch::told::Told;
+
+/// What can be mistaken.
+pub const TOPICS: [Topic; 2] = [Topic::Configuration, Topic::Templates];
+/// Whoever mends a mistake sooner was at it already: that it is mended is no news.
+const NEWS_AFTER: SignedDuration = SignedDuration::from_hours(1);
+
+/// One mistake that stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake {
+    /// Where it is, as in `orderbell.toml:12:5`.
+    pub place: String,
+    /// What it is, and what holds meanwhile; no secret.
+    pub detail: String,
+    pub since: Timestamp,
+}
+
+/// When a mistake was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// The daemon started around it.
+    AtStart,
+    /// Somebody has just changed the files.
+    AtReload,
+}
+
+/// The mistakes of now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    mistakes: BTreeMap<Topic, Mistake>,
+    /// Those that were found at a reload, also when they stand no more.
+    of_reloads: BTreeSet<Key>,
+}
+
+/// The mistakes of now, shared by whoever finds them and the watch.
+#[derive(Clone, Default)]
+pub struct Mistakes(Arc<Mutex<Standing>>);
+
+impl Mistakes {
+    /// A mistake stands, in the place of any other one of its topic.
+    pub fn stands(&self, topic: Topic, mistake: Mistake, found: Found) {
+        let mut standing = self.standing();
+        match standing.mistakes.get_mut(&topic) {
+            Some(known) if known.place == mistake.place => known.detail = mistake.detail,
+            _ => {
+                if found == Found::AtReload {
+                    standing.of_reloads.insert(Key { topic, subject: mistake.place.clone() });
+                }
+                standing.mistakes.insert(topic, mistake);
+            }
+        }
+    }
+
+    /// Nothing is mistaken any more.
+    pub fn mended(&self, topic: Topic) {
+        self.standing().mistakes.remove(&topic);
+    }
+
+    pub fn now(&self) -> Standing {
+        self.standing().clone()
+    }
+
+    fn standing(&self) -> MutexGuard<'_, Standing> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Adds what stands, and what of that which was told is over. A mistake that another one has replaced lapses.
+pub fn note(standing: &Standing, told: &BTreeMap<Key, Told>, states: &mut States) {
+    for topic in TOPICS {
+        if let Some(Mistake { place, detail, since }) = standing.mistakes.get(&topic) {
+            let notice = Notice { detail: Some(detail.clone()), ..Notice::default() };
+            states.insert(Key { topic, subject: place.clone() }, conditions::wrong(*since, notice));
+            continue;
+        }
+        for (key, told) in told.iter().filter(|(key, _)| key.topic == topic) {
+            let is_brief = told.at.duration_since(told.since).abs() < NEWS_AFTER;
+            if !(is_brief && standing.of_reloads.contains(key)) {
+                states.insert(key.clone(), State::Fine);
+            }
+        }
+    }
+}
+
+/// Adds the sources whose secret cannot be read, and those whose secret can.
+pub fn closed(scene: &Scene<'_>, states: &mut States) {
+    for (source, reason) in scene.closed {
+        let key = Key { topic: Topic::Secret, subject: source.clone() };
+        let since = scene.told.get(&key).map_or(scene.now, |told| told.since);
+        let state = reason.as_ref().map_or(State::Fine, |reason| {
+            conditions::wrong(since, Notice { detail: Some(reason.clone()), ..Notice::default() })
+        });
+        states.insert(key, state);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(minute: i64) -> Timestamp {
+        Timestamp::from_second(1_790_000_000 + 60 * minute).unwrap()
+    }
+
+    fn mistake(place: &str) -> Mistake {
+        Mistake { place: place.to_owned(), detail: "there is no channel".to_owned(), since: at(0) }
+    }
+
+    fn key(topic: Topic, place: &str) -> Key {
+        Key { topic, subject: place.to_owned() }
+    }
+
+    fn told(topic: Topic, place: &str, last: i64) -> BTreeMap<Key, Told> {
+        let told = Told { since: at(0), at: at(last), notice: Notice::default(), example: None };
+        [(key(topic, place), told)].into()
+    }
+
+    fn states(mistakes: &Mistakes, told: &BTreeMap<Key, Told>) -> States {
+        let mut states = States::new();
+        note(&mistakes.now(), told, &mut states);
+        states
+    }
+
+    #[test]
+    fn a_mistake_stands_until_it_is_mended_or_another_one_takes_its_place() {
+        let mistakes = Mistakes::default();
+        mistakes.stands(Topic::Configuration, mistake("a:1"), Found::AtStart);
+        let known = told(Topic::Configuration, "a:1", 0);
+        assert!(matches!(states(&mistakes, &known)[&key(Topic::Configuration, "a:1")], State::Wrong(_)));
+        mistakes.stands(Topic::Configuration, mistake("a:2"), Found::AtReload);
+        let now = states(&mistakes, &known);
+        assert!(!now.contains_key(&key(Topic::Configuration, "a:1")), "it lapses");
+        assert!(now.contains_key(&key(Topic::Configuration, "a:2")));
+        mistakes.mended(Topic::Configuration);
+        assert_eq!(states(&mistakes, &known)[&key(Topic::Configuration, "a:1")], State::Fine);
+    }
+
+    #[test]
+    fn what_is_mended_while_somebody_is_at_it_is_no_news_and_what_stood_for_an_hour_is() {
+        let mistakes = Mistakes::default();
+        mistakes.stands(Topic::Templates, mistake("en/order.md:3"), Found::AtReload);
+        mistakes.mended(Topic::Templates);
+        assert!(states(&mistakes, &told(Topic::Templates, "en/order.md:3", 0)).is_empty());
+        let long = states(&mistakes, &told(Topic::Templates, "en/order.md:3", 60));
+        assert_eq!(long[&key(Topic::Templates, "en/order.md:3")], State::Fine);
+        // After a restart nobody knows any more who was at it.
+        let anew = states(&Mistakes::default(), &told(Topic::Templates, "en/order.md:3", 0));
+        assert_eq!(anew[&key(Topic::Templates, "en/order.md:3")], State::Fine);
+    }
+}
