@@ -10,4 +10,5 @@ mod truth {
     pub mod parking;
     pub mod scene;
     pub mod throttled;
+    pub mod waiting;
 }

@@ -77,14 +77,14 @@ async fn what_waits_of_one_order_is_one_message_about_its_newest_state_and_each_
 }
 
 /// Two messages a minute, and one more only after half of it.
-const TWO: &str = "rate = { per = \"1m\", count = 2 }";
+pub const TWO: &str = "rate = { per = \"1m\", count = 2 }";
 
-fn short_number(number: u64) -> String {
+pub fn short_number(number: u64) -> String {
     format!("no{number:05}")
 }
 
 /// An order with a short number of its own, as people read it.
-async fn order(scene: &Scene, daemon: &Daemon, number: u64) {
+pub async fn order(scene: &Scene, daemon: &Daemon, number: u64) {
     let mut message = keeta::order(number);
     message["orderInfo"]["merchantOrder"]["seqNoStr"] = json!(short_number(number));
     let body = Envelope::new(1001, &format!("m1001-{number}"), &message.to_string(), scene.hands.now()).body();
@@ -106,7 +106,7 @@ async fn gathering(scene: &Scene, channel: &str, orders: std::ops::RangeInclusiv
 }
 
 /// The numbers of those orders that stand in these texts, and how often.
-fn named(texts: &[String], orders: std::ops::RangeInclusive<u64>) -> Vec<(u64, usize)> {
+pub fn named(texts: &[String], orders: std::ops::RangeInclusive<u64>) -> Vec<(u64, usize)> {
     orders.map(|number| (number, texts.iter().filter(|text| text.contains(&short_number(number))).count())).collect()
 }
 

@@ -54,6 +54,8 @@ pub fn cut(connection: &Connection, channel: &str, credential: &str, now: Timest
     concerned.extend(ids(connection, MADE_LATER, params![channel, at])?);
     concerned.extend(ids(connection, HELD_LATER, params![channel, at, NEWEST_STEPS])?);
     for id in &concerned {
+        let sql = "UPDATE attempts SET ended_at = ?2 WHERE delivery = ?1 AND ended_at > ?2";
+        connection.prepare_cached(sql)?.execute(params![id.0.as_bytes(), at])?;
         deliver::step(connection, *id, now, "clock_set", "")?;
     }
     let sql =

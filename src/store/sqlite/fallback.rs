@@ -1,4 +1,4 @@
-//! Fallbacks: another channel hears in the place of one that cannot be reached, and what it has told is told.
+//! Fallbacks: another channel is notified in the place of one that refuses its messages, or of which no answer comes.
 
 use std::collections::BTreeMap;
 
@@ -20,15 +20,47 @@ use crate::store::sqlite::rows;
 /// So many deliveries a step; each step is a short part of one commit.
 const STEP: usize = 100;
 
-/// Of a channel (`?1`), what waits for it in earnest since `?3`, or at all while it is parked (`?2`). What was held in quiet
-/// hours waited by intention, and does so in earnest from their end on; where the clock was put back, from then on.
-const WAITS_TOO_LONG: &str = "SELECT id, since, kind FROM (SELECT d.id, e.kind, d.created_at,
-        max(d.created_at, coalesce((SELECT iif(s.step = 'held', unixepoch(s.detail) * 1000, s.at) FROM steps s
-            WHERE s.delivery = d.id AND s.step IN ('held', 'let_go', 'clock_set') ORDER BY s.seq DESC LIMIT 1), 0)) AS since
-    FROM deliveries d JOIN events e ON e.id = d.event
-    WHERE d.channel = ?1 AND d.state = 'waiting' AND d.urgent = 1 AND d.fell_back = 0 AND e.kind <> 'test'
-    AND d.created_at <= iif(?2, ?4, ?3))
-    WHERE since <= iif(?2, ?4, ?3) ORDER BY created_at";
+/// Of a channel (`?1`), what waits for it in earnest since `?2`. What was held in quiet hours waited by intention, and does so
+/// in earnest from their end on; where the clock was put back, from then on. The index is named, because another one would lead through all that waits.
+macro_rules! waits {
+    ($index:literal, $which:literal, $since:literal) => {
+        concat!(
+            "SELECT id, since, kind FROM (SELECT d.id, e.kind, d.created_at,
+                max(d.created_at, ", $since, ", coalesce((SELECT iif(s.step = 'held', unixepoch(s.detail) * 1000, s.at)
+                    FROM steps s WHERE s.delivery = d.id AND s.step IN ('held', 'let_go', 'clock_set') ORDER BY s.seq DESC LIMIT 1), 0)) AS since
+            FROM deliveries d INDEXED BY ", $index, " JOIN events e ON e.id = d.event
+            WHERE d.channel = ?1 AND d.state = 'waiting' AND d.urgent = 1 AND d.fell_back = 0 AND e.kind <> 'test'
+            AND d.created_at <= ?2 AND ", $which, ")
+            WHERE since <= ?2 ORDER BY created_at"
+        )
+    };
+}
+
+/// While the channel is parked, everything.
+const ALL: &str = waits!("deliveries_to_fall_back", "?3 IS NULL", "0");
+/// What was refused, or whose answer was lost, since it was made or asked for once more: it waits for that, and not for our own
+/// allowance. So does what its message carries.
+const REFUSED: &str = waits!(
+    "deliveries_tried",
+    "d.attempts > 0 AND ?3 IS NULL",
+    "(SELECT min(a.ended_at) FROM attempts a WHERE a.delivery = d.id AND a.outcome NOT IN ('delivered', 'partial')
+        AND a.ended_at >= coalesce((SELECT max(r.at) FROM steps r WHERE r.delivery = d.id AND r.step = 'redelivered'), 0))"
+);
+/// What was not tried, while others are refused since `?3`.
+const BEHIND: &str = waits!("deliveries_to_fall_back", "d.attempts = 0", "?3");
+const CARRIED: &str = "SELECT d.id FROM deliveries d JOIN events e ON e.id = d.event
+    WHERE d.digest = ?1 AND d.state = 'waiting' AND d.urgent = 1 AND d.fell_back = 0 AND e.kind <> 'test' ORDER BY d.event_seq";
+
+/// Since when a channel refuses whatever it is sent, or no answer comes. `None`: it has taken a message since, or was sent none.
+fn refuses_since(connection: &Connection, channel: &str) -> rusqlite::Result<Option<i64>> {
+    let sql = "SELECT min(a.ended_at) FROM (SELECT id FROM deliveries INDEXED BY deliveries_tried
+            WHERE channel = ?1 AND state = 'waiting' AND urgent = 1 AND attempts > 0 LIMIT ?2) d
+        JOIN attempts a ON a.delivery = d.id
+        WHERE a.outcome NOT IN ('delivered', 'partial')
+        AND a.ended_at > coalesce((SELECT at FROM last_yes WHERE channel = ?1), 0)";
+    let most = i64::try_from(2 * STEP).unwrap_or(i64::MAX);
+    connection.prepare_cached(sql)?.query_row(params![channel, most], |row| row.get(0))
+}
 
 /// Which of them the fallback is to be asked for, at most so many, and since when each waits. In quiet hours only the kinds
 /// that come `through` them.
@@ -40,17 +72,37 @@ fn wanted(
     through: Option<&[Glob]>,
     most: usize,
 ) -> rusqlite::Result<Vec<(DeliveryId, Timestamp)>> {
-    let mut select = connection.prepare_cached(WAITS_TOO_LONG)?;
-    let given = params![channel, is_parked, rows::to_millisecond(before), rows::to_millisecond(now)];
-    let (mut found, mut wanted) = (select.query(given)?, Vec::new());
-    while wanted.len() < most
-        && let Some(row) = found.next()?
-    {
-        let kind = row.get_ref(2)?.as_str()?;
-        if through.is_none_or(|globs| globs.iter().any(|glob| glob.matches(kind))) {
-            let id = DeliveryId(rows::uuid(0, row.get_ref(0)?.as_blob()?)?);
-            wanted.push((id, rows::of_millisecond(1, row.get(1)?)?));
+    let mut wanted = Vec::new();
+    let mut look = |sql: &str, before: i64, since: Option<i64>| -> rusqlite::Result<()> {
+        let mut select = connection.prepare_cached(sql)?;
+        let mut found = select.query(params![channel, before, since])?;
+        while wanted.len() < most
+            && let Some(row) = found.next()?
+        {
+            let kind = row.get_ref(2)?.as_str()?;
+            if through.is_none_or(|globs| globs.iter().any(|glob| glob.matches(kind))) {
+                let (id, since) = (DeliveryId(rows::uuid(0, row.get_ref(0)?.as_blob()?)?), row.get(1)?);
+                let since = rows::of_millisecond(1, since)?;
+                let mut carried = connection.prepare_cached(CARRIED)?;
+                let carried = carried.query_map([id.0.as_bytes()], |row| rows::uuid(0, row.get_ref(0)?.as_blob()?))?;
+                for id in carried.map(|id| id.map(DeliveryId)).chain([Ok(id)]) {
+                    let id = id?;
+                    if !wanted.iter().any(|(known, _)| *known == id) {
+                        wanted.push((id, since));
+                    }
+                }
+            }
         }
+        Ok(())
+    };
+    let before = rows::to_millisecond(before);
+    if is_parked {
+        look(ALL, rows::to_millisecond(now), None)?;
+        return Ok(wanted);
+    }
+    look(REFUSED, before, None)?;
+    if let Some(since) = refuses_since(connection, channel)?.filter(|since| *since <= before) {
+        look(BEHIND, before, Some(since))?;
     }
     Ok(wanted)
 }
@@ -94,7 +146,7 @@ pub fn ask(
     since: Option<Timestamp>,
     now: Timestamp,
 ) -> rusqlite::Result<bool> {
-    let sql = "SELECT unreached, created_at FROM deliveries WHERE id = ?1";
+    let sql = "SELECT unreached, created_at FROM deliveries WHERE id = ?1 AND fell_back = 0";
     let read = |row: &rusqlite::Row<'_>| {
         let before = row.get_ref(0)?.as_str_or_null()?.map_or(Ok(Vec::new()), |text| rows::of_json(0, text))?;
         Ok((before, rows::of_millisecond(1, row.get(1)?)?))

@@ -1,0 +1,98 @@
+//! What asks a fallback: refusals and lost answers, and not that a message waits for our own allowance or for an earlier one.
+
+use orderbell::sandbox::fault::Fault;
+use orderbell::sandbox::fault::Times;
+use orderbell::sandbox::rules::Rules;
+use orderbell::store::Standing;
+
+use crate::support::Daemon;
+use crate::support::Scene;
+use crate::truth::bundles::TWO;
+use crate::truth::bundles::named;
+use crate::truth::bundles::order;
+use crate::truth::scene::CANCELLED;
+use crate::truth::scene::a_while;
+use crate::truth::scene::errcode;
+use crate::truth::scene::minutes;
+use crate::truth::scene::noon;
+use crate::truth::scene::place;
+use crate::truth::scene::seconds;
+use crate::truth::scene::states;
+use crate::truth::scene::step;
+use crate::truth::scene::texts;
+use crate::truth::scene::to;
+use crate::truth::scene::until_tried;
+
+const TO_OWNER: &str = "fallback = \"owner\"";
+
+/// That each of these orders is named in one text.
+pub fn each_once(orders: std::ops::RangeInclusive<u64>) -> Vec<(u64, usize)> {
+    orders.map(|number| (number, 1)).collect()
+}
+
+/// Puts the clock forward until nothing waits any more.
+pub async fn until_over(scene: &Scene, daemon: &Daemon) -> Vec<Standing> {
+    for _ in 0..12 {
+        let standings = daemon.deliveries().await;
+        if standings.iter().all(|one| one.state != "waiting") {
+            return standings;
+        }
+        scene.forward(minutes(14));
+        a_while().await;
+    }
+    let waiting: Vec<_> = daemon.deliveries().await.into_iter().filter(|one| one.state == "waiting").collect();
+    panic!("some still wait: {waiting:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_waits_for_our_own_allowance_asks_no_fallback() {
+    let scene = Scene::still(noon(), Rules::new()).await;
+    let kitchen = scene.robot("kitchen", &format!("{TWO}\n{TO_OWNER}\nfallback_after = \"10s\""));
+    let daemon = scene.start(&format!("{kitchen}{}{}", scene.robot("owner", ""), to(&["kitchen"]))).await;
+    for number in 1..=30 {
+        order(&scene, &daemon, number).await;
+    }
+    for _ in 0..8 {
+        scene.forward(seconds(14));
+        a_while().await;
+    }
+    until_over(&scene, &daemon).await;
+    assert!(scene.came_to("owner").is_empty(), "{:?}", texts(&scene.came_to("owner")));
+    assert_eq!(named(&texts(&scene.told("kitchen")), 1..=30), each_once(1..=30));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_refused_counts_from_then_on_and_not_from_when_it_came() {
+    let scene = Scene::still(noon(), Rules::new()).await;
+    let kitchen = scene.robot("kitchen", &format!("{TWO}\n{TO_OWNER}\nfallback_after = \"40s\""));
+    let daemon = scene.start(&format!("{kitchen}{}{}", scene.robot("owner", ""), to(&["kitchen"]))).await;
+    for number in 1..=3 {
+        order(&scene, &daemon, number).await;
+    }
+    scene.until_told("kitchen", 1).await;
+    a_while().await;
+    // The others wait for room longer than that, and then they are refused.
+    scene.far.order("kitchen", errcode(-1), Times::Next(1));
+    scene.forward(seconds(45));
+    assert_eq!(until_tried(&daemon, "kitchen", 2).await, ["delivered", "retry"]);
+    a_while().await;
+    assert!(scene.came_to("owner").is_empty(), "they were refused just now");
+    until_over(&scene, &daemon).await;
+    assert_eq!(named(&texts(&scene.told("kitchen")), 1..=3), each_once(1..=3));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_waits_for_an_earlier_one_of_its_order_asks_no_fallback() {
+    let scene = Scene::still(noon(), Rules::new()).await;
+    let channels = [scene.hook("till", &format!("{TO_OWNER}\nfallback_after = \"10s\"")), scene.robot("owner", "")];
+    let daemon = scene.start(&format!("{}{}", channels.concat(), to(&["till"]))).await;
+    scene.far.order("till", Fault::Delay { delay_ms: 4000 }, Times::Next(1));
+    place(&scene, &daemon, 1).await;
+    step(&scene, &daemon, CANCELLED, 1).await;
+    a_while().await;
+    scene.forward(seconds(30));
+    scene.until_told("till", 2).await;
+    let standings = until_over(&scene, &daemon).await;
+    assert_eq!(states(&standings, "till"), ["delivered"; 2]);
+    assert!(scene.came_to("owner").is_empty(), "{:?}", texts(&scene.came_to("owner")));
+}
