@@ -11,6 +11,7 @@ use orderbell::domain::event::EventId;
 use orderbell::domain::event::Kind;
 use orderbell::domain::event::Proof;
 use orderbell::domain::event::RepeatKey;
+use orderbell::domain::fallback::CatchUp;
 use orderbell::domain::message::Form;
 use orderbell::domain::message::Part;
 use orderbell::domain::money::Money;
@@ -518,7 +519,7 @@ async fn what_a_person_asks_for_once_more_goes_out_though_a_fallback_has_told_it
     store.record(placed("1", &["kitchen"])).await.expect("recorded");
     let kitchen = due(&store, "kitchen", 0).await[0].id;
     let Claimed::Yes(attempt) = claim(&store, kitchen, 0).await else { panic!("nobody has it") };
-    let fallback = Fallback { channel: "kitchen".to_owned(), to: "owner".to_owned() };
+    let fallback = Fallback { channel: "kitchen".to_owned(), to: "owner".to_owned(), catch_up: CatchUp::Never };
     let answer = Answer { outcome: Outcome::Rejected, words: "no".to_owned() };
     let dead = Settle { fallback: Some(fallback), answer, ..end(kitchen, attempt, Step::Dead) };
     store.settle(dead).await.expect("settling");

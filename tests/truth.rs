@@ -5,6 +5,7 @@ mod support;
 
 mod truth {
     pub mod bundles;
+    pub mod catch_up;
     pub mod fallback;
     pub mod hours;
     pub mod parking;

@@ -10,6 +10,7 @@ use crate::channel::http::Http;
 use crate::channel::unready::Unready;
 use crate::config::settings::ChannelSettings;
 use crate::config::{Config, ConfiguredChannel, ConfiguredSource, Report};
+use crate::domain::fallback::CatchUp;
 use crate::domain::pace::Allowance;
 use crate::domain::quiet::Quiet;
 use crate::domain::report::calendar::Schedule;
@@ -78,8 +79,9 @@ pub fn lane(name: String, channel: ConfiguredChannel) -> Result<Lane, StartError
         .map_err(|error| StartError::Channel { channel: name.clone(), reason: error.to_string() })?;
     let rate = settings.rate.map(|rate| Allowance { count: rate.count, per: rate.per });
     let quiet = settings.quiet.map(|quiet| Quiet { from: quiet.from, to: quiet.to, except: quiet.except });
-    let fallback = settings.fallback.map(|to| Fallback { channel: name.clone(), to });
     let channel = channel.way.shared();
+    let catch_up = CatchUp::of(settings.after_fallback, channel.gathers());
+    let fallback = settings.fallback.map(|to| Fallback { channel: name.clone(), to, catch_up });
     Ok(Lane {
         allowance: rate.or_else(|| channel.allowance()),
         name,

@@ -31,12 +31,13 @@ use crate::config::top::Globals;
 use crate::config::values;
 use crate::config::words;
 use crate::domain::duration;
+use crate::domain::fallback::AfterFallback;
 use crate::domain::retry::DEFAULT_WAITS;
 use crate::domain::route::Glob;
 use crate::domain::secret::Secret;
 
 /// What every channel takes.
-const SHARED: [&str; 13] = [
+const SHARED: [&str; 14] = [
     "kind",
     "language",
     "timezone",
@@ -46,6 +47,7 @@ const SHARED: [&str; 13] = [
     "urgent",
     "fallback",
     "fallback_after",
+    "after_fallback",
     "allow_private",
     "timeout",
     "base_url",
@@ -114,6 +116,10 @@ struct Shared {
     #[serde(default, deserialize_with = "crate::domain::duration::deserialize_option")]
     #[schemars(with = "duration::Written", extend("default" = "2m"))]
     fallback_after: Option<SignedDuration>,
+    /// What this channel gets, when it works again, of what the other channel was sent meanwhile: "tell" sends it as well,
+    /// marked; "skip" does not.
+    #[serde(default)]
+    after_fallback: AfterFallback,
     /// May the address be of this machine or of a private network, and without TLS?
     #[serde(default)]
     allow_private: bool,
@@ -292,6 +298,7 @@ fn settings(written: Shared, globals: &Globals) -> ChannelSettings {
         urgent: written.urgent.unwrap_or_else(|| DEFAULT_URGENT.map(Glob::new).to_vec()),
         fallback: written.fallback,
         fallback_after: written.fallback_after.unwrap_or(DEFAULT_FALLBACK_AFTER),
+        after_fallback: written.after_fallback,
         allow_private: written.allow_private,
         timeout: written.timeout.unwrap_or(DEFAULT_TIMEOUT),
         base_url: written.base_url,

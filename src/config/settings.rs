@@ -9,6 +9,7 @@ use crate::channel::http;
 use crate::config::Zone;
 use crate::config::values;
 use crate::domain::duration;
+use crate::domain::fallback::AfterFallback;
 use crate::domain::route::Glob;
 use crate::domain::secret::Secret;
 
@@ -25,6 +26,7 @@ pub struct ChannelSettings {
     pub urgent: Vec<Glob>,
     pub fallback: Option<String>,
     pub fallback_after: SignedDuration,
+    pub after_fallback: AfterFallback,
     /// May its address be loopback or private, and plain `http://`?
     pub allow_private: bool,
     pub timeout: SignedDuration,

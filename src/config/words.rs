@@ -7,7 +7,8 @@ use toml::de::DeValue;
 use crate::config::section::Complaint;
 
 /// How a key looks when it is right, for those that a merchant has to write himself.
-const EXAMPLES: [(&str, &str); 32] = [
+const EXAMPLES: [(&str, &str); 33] = [
+    ("after_fallback", "after_fallback = \"tell\" or \"skip\""),
     ("app_id", "app_id = 3762772727, as the developer portal shows it"),
     ("app_secret", "app_secret = { env = \"KEETA_APP_SECRET\" }"),
     ("at", "at = \"08:57\""),

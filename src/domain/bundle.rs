@@ -27,6 +27,8 @@ pub struct Candidate {
     pub returned: bool,
     /// Its fallback was asked.
     pub fell_back: bool,
+    /// Its fallback was sent it, or something that its message carries: the channel catches up with it in one message.
+    pub catches_up: bool,
 }
 
 /// What makes one message by itself.
@@ -42,6 +44,8 @@ pub struct Bundle {
     pub tried: bool,
     /// May it join a digest?
     pub joins: bool,
+    /// What the channel catches up with: one message, whatever it carries.
+    pub catches_up: bool,
 }
 
 /// The sequence of arrival, the delivery, and whether its message is composed already.
@@ -52,6 +56,8 @@ type Member = (i64, DeliveryId, bool);
 pub fn bundles(candidates: Vec<Candidate>, gathers: bool) -> Vec<Bundle> {
     let mut bundles: Vec<(Vec<Member>, Bundle)> = Vec::new();
     let mut of_order: BTreeMap<String, usize> = BTreeMap::new();
+    let (behind, candidates): (Vec<_>, Vec<_>) =
+        candidates.into_iter().partition(|candidate| gathers && candidate.catches_up && !candidate.returned);
     for mut candidate in candidates {
         // Somebody waits for it.
         candidate.steady |= candidate.kind == Kind::Test;
@@ -71,7 +77,24 @@ pub fn bundles(candidates: Vec<Candidate>, gathers: bool) -> Vec<Bundle> {
             of_order.insert(key.clone(), bundles.len());
         }
         let Candidate { urgent, steady, held, tried, .. } = candidate;
-        bundles.push((vec![member], Bundle { ids: Vec::new(), order_key, urgent, steady, held, tried, joins }));
+        bundles.push((
+            vec![member],
+            Bundle { ids: Vec::new(), order_key, urgent, steady, held, tried, joins, catches_up: false },
+        ));
+    }
+    if !behind.is_empty() {
+        let members = behind.iter().map(|candidate| (candidate.event_seq, candidate.id, candidate.tried)).collect();
+        let one = Bundle {
+            ids: Vec::new(),
+            order_key: None,
+            urgent: false,
+            steady: false,
+            held: false,
+            tried: false,
+            joins: false,
+            catches_up: true,
+        };
+        bundles.push((members, one));
     }
     let ordered = |(mut members, bundle): (Vec<Member>, Bundle)| {
         members.sort_unstable();
@@ -165,6 +188,7 @@ mod tests {
             tried: false,
             returned: false,
             fell_back: false,
+            catches_up: false,
         }
     }
 
@@ -203,6 +227,17 @@ mod tests {
         let mut made = bundles(vec![Candidate { urgent: true, held: true, ..one(1) }, held(2), one(3), held(4)], true);
         assert_eq!(ids(&choose(&mut made, false)), [[1], [2], [4]]);
         assert_eq!(ids(&choose(&mut made, false)), [[3]]);
+    }
+
+    #[test]
+    fn what_a_channel_catches_up_with_is_one_message_and_mixes_with_no_other() {
+        let behind = |id| Candidate { catches_up: true, steady: true, ..one(id) };
+        let alone = Candidate { returned: true, ..behind(5) };
+        let mut made = bundles(vec![of("a", behind(1)), of("a", one(2)), one(3), behind(4), alone], true);
+        assert_eq!(ids(&choose(&mut made, true)), [[5]], "it died in one message already");
+        assert_eq!(ids(&choose(&mut made, true)), [[2], [3]]);
+        assert_eq!(ids(&choose(&mut made, true)), [vec![1, 4]]);
+        assert_eq!(ids(&bundles(vec![behind(1), behind(2)], false)).len(), 2, "each event by itself");
     }
 
     #[test]

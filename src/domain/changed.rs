@@ -5,6 +5,8 @@
 //! of their quantities, in whatever sequence they stand, and prices matter by the total alone. What is unknown on either side
 //! is no difference. The newest envelope counts; of two of the same second the one that came last.
 
+mod item;
+
 use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
@@ -12,6 +14,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde::Serialize;
 
+use crate::domain::changed::item::{Item, items, items_of, items_told};
 use crate::domain::event::Event;
 use crate::domain::money::Money;
 use crate::domain::order::Line;
@@ -98,94 +101,6 @@ fn total(known: &Order, news: &OrderNews, lines_differ: bool) -> Option<Diff<Mon
     let (was, is) = (known.total.as_ref()?, news.total.as_ref()?);
     let comparable = lines_differ || known.total_is_approximate == news.total_is_approximate;
     (comparable && was != is).then(|| Diff { was: Some(was.clone()), is: Some(is.clone()) })
-}
-
-/// What makes lines the same item. Options are a set: their sequence says nothing.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Item<'a> {
-    name: &'a str,
-    options: Vec<&'a str>,
-    note: Option<&'a str>,
-    doubt: Doubt,
-}
-
-/// What of a line could not be read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-struct Doubt {
-    name: bool,
-    options: bool,
-    note: bool,
-}
-
-impl Doubt {
-    /// Of each of so many lines, by the pointers into their order.
-    fn of_lines(count: usize, unreadable: &[String]) -> Vec<Doubt> {
-        let mut doubts = vec![Doubt::default(); count];
-        for pointer in unreadable {
-            let mut steps = pointer.strip_prefix("/lines/").unwrap_or_default().split('/');
-            let index = steps.next().and_then(|index| index.parse::<usize>().ok());
-            let Some(doubt) = index.and_then(|index| doubts.get_mut(index)) else { continue };
-            match steps.next() {
-                Some("name") => doubt.name = true,
-                Some("options") => doubt.options = true,
-                Some("note") => doubt.note = true,
-                Some(_) => {}
-                None => *doubt = Doubt { name: true, options: true, note: true },
-            }
-        }
-        doubts
-    }
-}
-
-impl<'a> Item<'a> {
-    fn of(line: &'a Line) -> Self {
-        let mut options: Vec<&str> = line.options.iter().map(String::as_str).collect();
-        options.sort_unstable();
-        Self { name: &line.name, options, note: line.note.as_deref(), doubt: Doubt::default() }
-    }
-
-    /// Whether it may be the same item, because what is other of them could not be read of one.
-    fn may_be(&self, other: &Item<'_>) -> bool {
-        let doubt = |of: fn(&Doubt) -> bool| of(&self.doubt) || of(&other.doubt);
-        self.doubt.max(other.doubt) != Doubt::default()
-            && (self.name == other.name || doubt(|doubt| doubt.name))
-            && (self.options == other.options || doubt(|doubt| doubt.options))
-            && (self.note == other.note || doubt(|doubt| doubt.note))
-    }
-
-    /// How much of another item this one is, beyond the name; `None` for an item of another name.
-    fn likeness(&self, other: &Item<'_>) -> Option<u8> {
-        (self.name == other.name)
-            .then(|| 2 * u8::from(self.options == other.options) + u8::from(self.note == other.note))
-    }
-}
-
-fn items_of(order: &Order) -> Vec<(Item<'_>, Line)> {
-    items(&order.lines, &order.unreadable)
-}
-
-fn items_told(news: &OrderNews) -> Vec<(Item<'_>, Line)> {
-    items(&news.lines, &news.unreadable)
-}
-
-/// One line for each item, with the sum of their quantities; unknown where one of them is.
-fn items<'a>(lines: &'a [Line], unreadable: &[String]) -> Vec<(Item<'a>, Line)> {
-    let mut places: BTreeMap<Item<'_>, usize> = BTreeMap::new();
-    let mut items: Vec<(Item<'_>, Line)> = Vec::new();
-    for (line, doubt) in lines.iter().zip(Doubt::of_lines(lines.len(), unreadable)) {
-        let item = Item { doubt, ..Item::of(line) };
-        match places.get(&item) {
-            None => {
-                places.insert(item.clone(), items.len());
-                items.push((item, line.clone()));
-            }
-            Some(place) => {
-                let sum = &mut items[*place].1.quantity;
-                *sum = sum.zip(line.quantity).and_then(|(sum, more)| sum.checked_add(more));
-            }
-        }
-    }
-    items
 }
 
 /// The items that are other than they were, in the sequence of the new ones; those that are gone at the end. A list without

@@ -10,6 +10,7 @@ pub mod digest;
 pub mod document;
 pub mod duration;
 pub mod event;
+pub mod fallback;
 pub mod hours;
 pub mod id;
 pub mod json;

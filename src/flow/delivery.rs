@@ -261,6 +261,11 @@ impl Turn<'_> {
         let Sending { lane, post, .. } = self.sending;
         let due = &self.letter.leader;
         telling::tell_operator(lane, post, due, answer, step, now).await;
+        if *step == Step::Delivered {
+            // They are to catch up with it.
+            let behind: Vec<String> = due.unreached.iter().map(|unreached| unreached.channel.clone()).collect();
+            post.wake.wake(&behind);
+        }
         if *step == Step::Dead
             && let Some(fallback) = &lane.fallback
         {

@@ -2,6 +2,7 @@
 //! No lane delays another.
 
 mod aside;
+mod catch_up;
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
@@ -178,7 +179,7 @@ impl Runner {
         let candidates = self.hold(outlook.candidates, now).await;
         match outlook.parked {
             Some(parked) => self.probe(&candidates, &parked, now, elapsed).await,
-            None => self.send(candidates, elapsed).await,
+            None => self.send(candidates, now, elapsed).await,
         }
     }
 
@@ -285,7 +286,7 @@ impl Runner {
     }
 
     /// Sends what the allowance lets through: alone, or sharing messages.
-    async fn send(&mut self, candidates: Vec<Candidate>, elapsed: Elapsed) -> Next {
+    async fn send(&mut self, candidates: Vec<Candidate>, now: Timestamp, elapsed: Elapsed) -> Next {
         let gathers = self.lane.channel.gathers();
         let mut bundles = bundle::bundles(candidates, gathers);
         while self.room() > 0 && !bundles.is_empty() {
@@ -296,6 +297,10 @@ impl Runner {
             };
             let slot = self.slot(ticket);
             let chosen = bundle::choose(&mut bundles, plan == Plan::Gather && gathers);
+            if let [Bundle { catches_up: true, ids, .. }] = chosen.as_slice() {
+                self.catch_up(ids, ticket, 0, now).await;
+                continue;
+            }
             let ids = self.ids(&chosen).await;
             self.start(ids, slot, 0).await;
         }

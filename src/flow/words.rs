@@ -171,11 +171,12 @@ fn single(
     failure: &mut Option<Failure>,
 ) -> Option<Vec<Part>> {
     let unreached = unreached(&earlier.iter().chain([leader]).collect::<Vec<_>>());
+    let meanwhile = meanwhile(earlier.iter().chain([leader]));
     let told_as = changes::leading(earlier, leader);
     let earlier = changes::behind(earlier, leader);
     let leader = told_as.as_ref();
     let view = view(lane, leader);
-    let notes = Notes { unreached: &unreached, earlier: &earlier };
+    let notes = Notes { meanwhile: &meanwhile, unreached: &unreached, earlier: &earlier };
     let by_template = |templates: &Templates| {
         let composed = templates.compose(&view)?;
         let composed = match notes.is_empty() {
@@ -218,10 +219,16 @@ fn gathered(
         Some(Entry { event, order: all[at].order.as_ref(), title: titles[at].as_deref() })
     };
     let mut write = |told: &[usize], detail: Detail| {
-        let told: Vec<usize> = told.iter().copied().chain([carried.len()]).collect();
+        let mut told: Vec<usize> = told.iter().copied().chain([carried.len()]).collect();
+        if !leader.meanwhile.is_empty() {
+            // What is oldest leads, so that what has no room is newer.
+            told.rotate_right(1);
+        }
         let entries: Vec<Entry<'_>> = told.iter().copied().filter_map(entry).collect();
         let unreached = unreached(&told.iter().map(|at| all[*at]).collect::<Vec<_>>());
-        digest(lane, choice, leader, &entries, &unreached, detail, failure)
+        let meanwhile = meanwhile(told.iter().map(|at| all[*at]));
+        let notes = Notes { meanwhile: &meanwhile, unreached: &unreached, earlier: &[] };
+        digest(lane, choice, leader, &entries, &notes, detail, failure)
     };
     // The leader is told in any case, and so many of the others.
     let orders: Vec<Option<&str>> = carried.iter().map(|due| due.order_key.as_deref()).collect();
@@ -261,7 +268,7 @@ fn digest(
     choice: Choice<'_>,
     leader: &Due,
     entries: &[Entry<'_>],
-    unreached: &[(String, Timestamp)],
+    notes: &Notes<'_>,
     detail: Detail,
     failure: &mut Option<Failure>,
 ) -> Option<Vec<Part>> {
@@ -273,12 +280,11 @@ fn digest(
         channel: &lane.name,
         channel_kind: lane.channel.kind(),
     };
-    let notes = Notes { unreached, earlier: &[] };
     let by_template = |templates: &Templates| {
         let composed = templates.digest(&view)?;
         let composed = match (notes.is_empty(), entries.first()) {
             (false, Some(first)) => {
-                templates.noted(&composed, &notes, &lane.language, &lane.timezone, &view.view(first))?
+                templates.noted(&composed, notes, &lane.language, &lane.timezone, &view.view(first))?
             }
             _ => composed,
         };
@@ -294,6 +300,17 @@ fn unreached<D: std::borrow::Borrow<Due>>(all: &[D]) -> Vec<(String, Timestamp)>
         match known.iter_mut().find(|(channel, _)| *channel == one.channel) {
             Some((_, since)) => *since = (*since).min(one.since),
             None => known.push((one.channel.clone(), one.since)),
+        }
+    }
+    known
+}
+
+/// The channels that were sent it meanwhile, each once.
+fn meanwhile<'a>(all: impl Iterator<Item = &'a Due>) -> Vec<String> {
+    let mut known: Vec<String> = Vec::new();
+    for channel in all.flat_map(|due| &due.meanwhile) {
+        if !known.contains(channel) {
+            known.push(channel.clone());
         }
     }
     known

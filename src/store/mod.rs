@@ -17,9 +17,9 @@ use crate::domain::event::Event;
 use crate::domain::event::EventId;
 use crate::domain::event::Kind;
 use crate::domain::event::RepeatKey;
+use crate::domain::fallback::CatchUp;
 use crate::domain::matching::Unjudged;
-use crate::domain::message::Form;
-use crate::domain::message::Part;
+use crate::domain::message::{Form, Part};
 use crate::domain::order::Order;
 use crate::domain::retry::Answer;
 use crate::domain::retry::Step;
@@ -119,6 +119,8 @@ pub struct Due {
     pub placed_before: Vec<DeliveryId>,
     /// For a fallback: the channels that could not be reached, the first one first.
     pub unreached: Vec<Unreached>,
+    /// Of what the channel catches up with: the channels that were sent it meanwhile.
+    pub meanwhile: Vec<String>,
     /// Of a report: its orders as CSV.
     pub table: Option<String>,
 }
@@ -197,6 +199,8 @@ pub enum Pacing {
 pub struct Fallback {
     pub channel: String,
     pub to: String,
+    /// How the first channel catches up with what this one was sent.
+    pub catch_up: CatchUp,
 }
 
 /// The pacing that outlives a restart.

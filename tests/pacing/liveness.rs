@@ -182,6 +182,7 @@ proptest! {
                 held: held && more,
                 returned: rarely && held && !more,
                 fell_back: false,
+                catches_up: false,
                 tried: false,
             }
         }).collect();

@@ -9,6 +9,7 @@ use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 use orderbell::channel::http::Http;
 use orderbell::channel::http::Settings;
+use orderbell::domain::fallback::CatchUp;
 use orderbell::domain::template::Templates;
 use orderbell::flow::Current;
 use orderbell::flow::Wake;
@@ -123,7 +124,11 @@ impl Daemon {
 
 fn lane(number: usize, settings: &LaneSettings, counter: &Arc<Counter>) -> Lane {
     let far = Far { lane: number, inner: settings.channel.clone(), counter: counter.clone() };
-    let fallback = settings.fallback.map(|to| Fallback { channel: settings.name.to_owned(), to: to.to_owned() });
+    let fallback = settings.fallback.map(|to| Fallback {
+        channel: settings.name.to_owned(),
+        to: to.to_owned(),
+        catch_up: CatchUp::of(settings.after_fallback, settings.channel.gathers()),
+    });
     Lane {
         name: settings.name.to_owned(),
         channel: Arc::new(far),

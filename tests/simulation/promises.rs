@@ -33,9 +33,14 @@ struct Stands {
     returned: bool,
     round: u32,
     form: Form,
+    /// Its fallback was asked, and it is to be caught up with.
+    catches_up: bool,
+    /// The fallback was sent it, so it is in a digest of those.
+    is_behind: bool,
 }
 
-const STANDS: &str = "SELECT id, event, channel, state, digest, instead_of, returned, round, form FROM deliveries";
+const STANDS: &str =
+    "SELECT id, event, channel, state, digest, instead_of, returned, round, form, fell_back FROM deliveries";
 
 fn id(column: usize, row: &Row<'_>) -> rusqlite::Result<Option<DeliveryId>> {
     let bytes: Option<Vec<u8>> = row.get(column)?;
@@ -53,6 +58,8 @@ fn stands(row: &Row<'_>) -> rusqlite::Result<Stands> {
         returned: row.get(6)?,
         round: row.get(7)?,
         form: form_of(&row.get::<_, String>(8)?),
+        catches_up: row.get::<_, i64>(9)? >= 3,
+        is_behind: row.get::<_, i64>(9)? == 5,
     })
 }
 
@@ -163,6 +170,7 @@ impl<'a> Judge<'a> {
             }
             self.fallback_is_marked(truth, owed, begun)?;
         }
+        self.catching_up_is_marked(&told, begun)?;
         self.nobody_is_woken(truth, begun, &told, now, wall)?;
         self.key_is_kept(truth, begun)?;
         for one in &told {
@@ -183,6 +191,22 @@ impl<'a> Judge<'a> {
         match begun.part.body.contains(channel) {
             true => Ok(()),
             false => Err(format!("{} does not say that it is told instead of to {channel}", begun.delivery)),
+        }
+    }
+
+    /// What a channel catches up with says that it does, unless it may have arrived before, and mixes with nothing else.
+    fn catching_up_is_marked(&self, told: &[Stands], begun: &Begun) -> Result<(), String> {
+        let is_first = begun.part.index == 0 && begun.part.form == Form::Full;
+        if told.len() < 2 || !is_first || !told[0].is_behind {
+            return Ok(());
+        }
+        let marks = ["Sent to ", "期间已发给"];
+        let knows = marks.iter().any(|mark| begun.part.body.contains(mark));
+        match told.iter().find(|one| !one.is_behind) {
+            Some(other) => Err(format!("{} is told among what the channel catches up with", other.id)),
+            // A mail's body is coded.
+            None if knows || self.lanes[begun.lane].channel.to_each_his_own() => Ok(()),
+            None => Err(format!("{} does not say that it was sent elsewhere meanwhile", begun.delivery)),
         }
     }
 
@@ -218,7 +242,7 @@ impl<'a> Judge<'a> {
             return Ok(());
         }
         let tries: Vec<&Sent> = truth.of_key(begun.lane, key).collect();
-        if spent(&tries) > lane.waits.len() {
+        if spent(&tries) > lane.waits.len() * (1 + self.steps_of(begun.delivery, "revived")) {
             return Err(format!("{key} is tried more often than the schedule has steps"));
         }
         let mark = if lane.language == "en" { "possibly a repeat" } else { "可能是重复消息" };
@@ -327,8 +351,28 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// What is said to be told was taken by a far side, whole.
+    fn steps_of(&self, delivery: DeliveryId, step: &str) -> usize {
+        let sql = "SELECT count(*) FROM steps WHERE delivery = ?1 AND step = ?2";
+        let mut select = self.connection.prepare_cached(sql).expect("a statement");
+        let count: i64 = select.query_row(params![delivery.0.as_bytes(), step], |row| row.get(0)).expect("a count");
+        usize::try_from(count).expect("few")
+    }
+
+    /// What is said to be told was taken by a far side, whole. What a channel catches up with counts only where it was taken by
+    /// its own.
     fn was_told(&self, truth: &Truth, stands: &Stands, owed: &Owed) -> Result<(), String> {
+        if stands.state == "merged" && stands.catches_up && self.steps_of(stands.id, "caught_up") > 0 {
+            let Owed { marker, .. } = owed;
+            let is_told = |(leader, _): &(DeliveryId, u32)| truth.was_told(*leader, owed);
+            return match owed.told_by.iter().any(is_told) {
+                true => Ok(()),
+                false => Err(format!("{} ({marker}) to {} has caught up in no message", stands.id, stands.channel)),
+            };
+        }
+        let by = stands.digest.map(|digest| self.find(digest)).transpose()?;
+        if stands.catches_up && by.is_some_and(|by| by.instead_of == Some(stands.id)) {
+            return Err(format!("{} to {} was to be caught up with, and is merged", stands.id, stands.channel));
+        }
         if stands.state == "delivered" {
             return self.was_taken_whole(truth, stands, owed);
         }
@@ -402,7 +446,12 @@ impl<'a> Judge<'a> {
             .filter(|sent| sent.round == round && matches!(sent.how, How::Answered(_)))
             .collect();
         let waits = self.lanes[owed.lane].waits.len();
-        let spent = spent(&answered);
+        // A message is taken apart, and composed anew, when its channel is to catch up with something in it; whoever leads it.
+        let told_by = owed.told_by.iter().filter(|_| !stands.returned && !owed.is_redelivered);
+        let of_others = told_by.filter(|by| **by != (leader, round)).map(|(leader, round)| {
+            spent(&truth.of_leader(*leader).filter(|sent| sent.round == *round).collect::<Vec<_>>())
+        });
+        let spent = spent(&answered) + of_others.sum::<usize>();
         match answered.last() {
             Some(last) if is_deadly(last) => Ok(()),
             Some(last) if is_too_long(last) && self.cannot_be_shorter(delivery) => Ok(()),

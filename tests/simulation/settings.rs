@@ -8,6 +8,7 @@ use orderbell::channel::dingtalk::DingTalk;
 use orderbell::channel::webhook::Webhook;
 use orderbell::channel::wecom::WeCom;
 use orderbell::domain::event::Kind;
+use orderbell::domain::fallback::AfterFallback;
 use orderbell::domain::mask::known::Masking;
 use orderbell::domain::pace::Allowance;
 use orderbell::domain::quiet::Quiet;
@@ -37,6 +38,7 @@ pub struct LaneSettings {
     pub urgent: Vec<Glob>,
     pub fallback: Option<&'static str>,
     pub fallback_after: SignedDuration,
+    pub after_fallback: AfterFallback,
     pub waits: Vec<SignedDuration>,
     /// The kinds that are routed to it.
     pub hears: Vec<Glob>,
@@ -97,6 +99,7 @@ pub fn lanes(seed: u64) -> Vec<LaneSettings> {
         urgent: globs(&["order.placed", "order.cancelled"]),
         fallback: None,
         fallback_after: SignedDuration::from_secs(chance.one_of(&[120, 30, 600])),
+        after_fallback: chance.one_of(&[AfterFallback::Tell, AfterFallback::Tell, AfterFallback::Skip]),
         waits: chance.one_of(&[DEFAULT_WAITS.to_vec(), DEFAULT_WAITS.to_vec(), short.clone()]),
         hears: globs(hears),
     };

@@ -52,7 +52,7 @@ const TURNS_AT_ONCE: u32 = 500;
 const STEPS_KEPT: usize = 2000;
 
 /// What befalls in fifty weeks; a week in which none of this happens proves nothing of it.
-pub const BEFALLS: [&str; 21] = [
+pub const BEFALLS: [&str; 22] = [
     "reloads",
     "messages",
     "digests",
@@ -65,6 +65,7 @@ pub const BEFALLS: [&str; 21] = [
     "held",
     "told elsewhere",
     "fell back",
+    "caught up",
     "crashes",
     "stops",
     "cut",
@@ -673,6 +674,7 @@ impl Week<'_> {
             ("returned", "returned"),
             ("told elsewhere", "told_elsewhere"),
             ("fell back", "fell_back"),
+            ("caught up", "caught_up"),
         ] {
             let count = self.judge.steps(step);
             if count > 0 {

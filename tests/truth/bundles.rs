@@ -279,7 +279,11 @@ async fn a_digest_whose_answer_is_lost_goes_out_again_as_it_was_whatever_comes_m
 #[tokio::test(flavor = "multi_thread")]
 async fn a_digest_of_which_the_fallback_has_told_everything_is_not_sent_any_more() {
     let scene = Scene::still(noon(), Rules::new()).await;
-    let channels = [scene.robot("kitchen", &format!("{TWO}\nfallback = \"owner\"")), scene.robot("owner", "")].concat();
+    let channels = [
+        scene.robot("kitchen", &format!("{TWO}\nfallback = \"owner\"\nafter_fallback = \"skip\"")),
+        scene.robot("owner", ""),
+    ]
+    .concat();
     let daemon = gathering(&scene, &channels, 2..=5).await;
     scene.far.order("kitchen", status(503), Times::Always);
     scene.forward(seconds(31));

@@ -60,7 +60,7 @@ fn a_merchants_copy_of_every_template_says_the_same_to_the_byte() {
         }
         let earlier = [Earlier { kind: Kind::OrderAccepted, at: samples::at("2025-06-04T02:00:00Z"), changed: false }];
         let unreached = [("kitchen".to_owned(), samples::at("2025-06-03T22:00:00Z"))];
-        let notes = Notes { unreached: &unreached, earlier: &earlier };
+        let notes = Notes { meanwhile: &["owner".to_owned()], unreached: &unreached, earlier: &earlier };
         let view = samples[0].view(language, &timezone);
         let noted = |templates: &Templates| {
             let composed = templates.compose(&view).expect("it composes");

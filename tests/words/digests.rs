@@ -149,7 +149,7 @@ fn a_fallback_and_what_is_told_as_well_stand_around_the_message() {
     let (sample, timezone) = (of_kind(Kind::OrderCancelled), samples::riyadh());
     let since = sample.event.received_at;
     let earlier = orderbell::domain::digest::Earlier { kind: Kind::OrderPlaced, changed: false, at: since };
-    let notes = Notes { unreached: &[("kitchen".to_owned(), since)], earlier: &[earlier] };
+    let notes = Notes { meanwhile: &[], unreached: &[("kitchen".to_owned(), since)], earlier: &[earlier] };
     for (language, before, behind) in [
         ("en", "**kitchen cannot be reached since ", "Told with it: New order ("),
         ("zh-CN", "**kitchen 自", "此前：新订单（"),
@@ -160,6 +160,26 @@ fn a_fallback_and_what_is_told_as_well_stand_around_the_message() {
         assert_eq!(noted.title, plain.title);
         assert!(noted.markdown.starts_with(before), "{}", noted.markdown);
         assert!(noted.markdown.lines().last().unwrap().starts_with(behind), "{}", noted.markdown);
+    }
+}
+
+#[test]
+fn a_fallback_reads_that_the_first_channel_does_not_know_and_that_one_reads_who_was_sent_it_meanwhile() {
+    let templates = Templates::built_in().unwrap();
+    let (sample, timezone) = (of_kind(Kind::OrderPlaced), samples::riyadh());
+    let unreached = [("kitchen".to_owned(), sample.event.received_at)];
+    let of_fallback = Notes { meanwhile: &[], unreached: &unreached, earlier: &[] };
+    let sent_to = ["owner".to_owned(), "boss".to_owned()];
+    let of_first = Notes { meanwhile: &sent_to, unreached: &[], earlier: &[] };
+    for (language, does_not_know, meanwhile) in [
+        ("en", "kitchen does not know of this.", "**Sent to owner, boss meanwhile.**"),
+        ("zh-CN", "kitchen 还不知道这件事。", "**期间已发给 owner、boss。**"),
+    ] {
+        let view = sample.view(language, &timezone);
+        let plain = templates.compose(&view).unwrap();
+        let noted = |notes| templates.noted(&plain, notes, language, &timezone, &view).unwrap().markdown;
+        assert!(noted(&of_fallback).lines().next().unwrap().ends_with(does_not_know), "{}", noted(&of_fallback));
+        assert_eq!(noted(&of_first).lines().next(), Some(meanwhile));
     }
 }
 

@@ -103,7 +103,9 @@ fn merged(delivery: &DeliveryHistory, event: &Event, setting: &Setting<'_>) -> S
     };
     let number = event.order.as_ref().map(|order| &order.number);
     if carrier.instead_of == Some(delivery.id) {
-        format!("told to {} in its place{when}.", carrier.channel)
+        let caught_up = delivery.steps.iter().find(|taken| taken.step == "caught_up");
+        let as_well = caught_up.map(|taken| format!(", and to this channel on {}", setting.time(taken.at)));
+        format!("told to {} in its place{when}{}.", carrier.channel, as_well.unwrap_or_default())
     } else if number.is_some() && number == carrier.order.as_ref() && carrier.event != event.id {
         format!("told{when} by a newer message about the same order.")
     } else {

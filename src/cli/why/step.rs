@@ -24,6 +24,10 @@ pub fn line(taken: &StepTaken, setting: &Setting<'_>) -> Line {
         "returned" => "The message that it was in with others was given up, so it goes by itself.".to_owned(),
         "fell_back" => after("It was handed on to", " as well"),
         "told_elsewhere" => after("It was told elsewhere:", ""),
+        "revived" => {
+            "It had used its schedule up; because it was told elsewhere, it is tried by another one.".to_owned()
+        }
+        "caught_up" => "The channel has caught up with it.".to_owned(),
         "redelivered" => "A person asked for it once more; it is composed anew.".to_owned(),
         "cancelled" if detail.is_empty() => "A person cancelled it.".to_owned(),
         "cancelled" => format!("A person cancelled it. It stood in the message of {detail}."),

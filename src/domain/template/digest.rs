@@ -26,6 +26,8 @@ use crate::domain::unreadable;
 
 /// What stands around a message.
 pub struct Notes<'a> {
+    /// Channels that were sent the message in the place of this one, which catches up; said before the message.
+    pub meanwhile: &'a [String],
     /// Channels that could not be reached, and since when; said before the message.
     pub unreached: &'a [(String, Timestamp)],
     /// What the message tells as well, because something newer of the same order does; said behind it.
@@ -34,7 +36,7 @@ pub struct Notes<'a> {
 
 impl Notes<'_> {
     pub fn is_empty(&self) -> bool {
-        self.unreached.is_empty() && self.earlier.is_empty()
+        self.meanwhile.is_empty() && self.unreached.is_empty() && self.earlier.is_empty()
     }
 }
 
@@ -60,7 +62,7 @@ impl Templates {
         Ok(composed(&markdown, &view.view(first)))
     }
 
-    /// The message with its notes around it, by `_unreached.md` and `_earlier.md`.
+    /// The message with its notes around it, by `_meanwhile.md`, `_unreached.md` and `_earlier.md`.
     ///
     /// # Errors
     /// One of them failed; the message is better than no message.
@@ -92,6 +94,12 @@ impl Templates {
                     context! { unreached => channels, received_at => received_at(), timezone => zone() },
                 )?,
             );
+        }
+        if !notes.meanwhile.is_empty() {
+            let (dialect, path) = self.find(language, &["_meanwhile.md"])?;
+            let values =
+                context! { channels => value_of(&notes.meanwhile), received_at => received_at(), timezone => zone() };
+            pieces.insert(0, self.render(dialect, &path, view.channel, values)?);
         }
         if !notes.earlier.is_empty() {
             let (dialect, path) = self.find(language, &["_earlier.md"])?;

@@ -57,7 +57,7 @@ impl Runner {
     }
 
     /// While the channel is parked, one message now and then finds out whether its setting is mended: the oldest, with what
-    /// else waits of its order, or a test that a person asked for.
+    /// else waits of its order, what the channel catches up with, or a test that a person asked for.
     pub(super) async fn probe(&mut self, due: &[Candidate], parked: &Parked, now: Timestamp, elapsed: Elapsed) -> Next {
         let test = due.iter().find(|candidate| candidate.kind == Kind::Test);
         let oldest = || due.iter().min_by_key(|candidate| candidate.event_seq);
@@ -68,10 +68,16 @@ impl Runner {
         if self.under_way.is_empty()
             && let (Plan::Alone, Some(ticket)) = self.pacer.admit(Waiting { urgent: 1, ordinary: 0 }, elapsed)
         {
-            let bundles = bundle::bundles(due.to_vec(), self.lane.channel.gathers());
-            let chosen: Vec<_> = bundles.into_iter().filter(|bundle| bundle.ids.contains(&candidate.id)).collect();
-            let ids = self.ids(&chosen).await;
-            self.start(ids, self.slot(ticket), parked.probes).await;
+            let catches_up = |one: &&Candidate| one.catches_up && !one.returned && self.lane.channel.gathers();
+            if catches_up(&candidate) {
+                let behind: Vec<_> = due.iter().filter(catches_up).map(|one| one.id).collect();
+                self.catch_up(&behind, ticket, parked.probes, now).await;
+            } else {
+                let bundles = bundle::bundles(due.to_vec(), self.lane.channel.gathers());
+                let chosen: Vec<_> = bundles.into_iter().filter(|bundle| bundle.ids.contains(&candidate.id)).collect();
+                let ids = self.ids(&chosen).await;
+                self.start(ids, self.slot(ticket), parked.probes).await;
+            }
         }
         Next::Change
     }

@@ -16,6 +16,7 @@ use crate::store::Settle;
 use crate::store::StoreError;
 use crate::store::form_text;
 use crate::store::sqlite::Sqlite;
+use crate::store::sqlite::catch_up;
 use crate::store::sqlite::clock;
 use crate::store::sqlite::fallback;
 use crate::store::sqlite::pacing;
@@ -111,12 +112,13 @@ pub fn settle(connection: &Connection, settle: &Settle) -> rusqlite::Result<()> 
     if let Some(channel) = &channel {
         judge_channel(connection, channel, settle, answer, step)?;
         if matches!(settle.answer.outcome, Outcome::Delivered | Outcome::Partial { .. }) {
+            catch_up::works(connection, channel, settle.at)?;
             bell::said_yes(connection, channel, settle.at)?;
         }
     }
     write(connection, settle, answer, step)?;
     match step {
-        Step::Delivered if !settle.more_parts => told(connection, settle.delivery),
+        Step::Delivered if !settle.more_parts => told(connection, settle.delivery, settle.at),
         Step::Dead => dead(connection, settle),
         Step::Wait { .. } | Step::Park { .. } => fallback::call_off_late(connection, settle.delivery),
         Step::Delivered | Step::Recompose(_) => Ok(()),
@@ -170,10 +172,12 @@ fn judge_channel(
     }
 }
 
-/// It is told: so is what it carries, and nobody need be told in its place.
-fn told(connection: &Connection, delivery: DeliveryId) -> rusqlite::Result<()> {
+/// It is told: so is what it carries, and nobody need be told in its place. For whom it stood in is to catch up with it.
+fn told(connection: &Connection, delivery: DeliveryId, at: Timestamp) -> rusqlite::Result<()> {
     let sql = "UPDATE deliveries SET state = 'merged' WHERE digest = ?1 AND state = 'waiting'";
     connection.prepare_cached(sql)?.execute([delivery.0.as_bytes()])?;
+    catch_up::end(connection, delivery, at)?;
+    catch_up::begin(connection, delivery, at)?;
     fallback::call_off(connection, delivery)
 }
 

@@ -20,6 +20,7 @@ use crate::store::Standing;
 use crate::store::StoreError;
 use crate::store::form_of;
 use crate::store::sqlite::Sqlite;
+use crate::store::sqlite::catch_up;
 use crate::store::sqlite::parts;
 use crate::store::sqlite::rows;
 
@@ -29,7 +30,11 @@ const CANDIDATES: &str = "SELECT d.id, e.kind, d.urgent, d.order_key, d.event_se
             OR EXISTS (SELECT 1 FROM deliveries carried WHERE carried.digest = d.id AND carried.state = 'waiting'
                 AND (d.order_key IS NULL OR carried.order_key IS NOT d.order_key)),
         d.attempts = 0 AND d.due_at > d.created_at
-            AND EXISTS (SELECT 1 FROM steps s WHERE s.delivery = d.id AND s.step = 'held'), d.attempts > 0
+            AND EXISTS (SELECT 1 FROM steps s WHERE s.delivery = d.id AND s.step = 'held'), d.attempts > 0,
+        (d.fell_back = 5 OR EXISTS (SELECT 1 FROM deliveries carried WHERE carried.digest = d.id
+                AND carried.state = 'waiting' AND carried.fell_back = 5))
+            AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.delivery = d.id AND a.outcome = 'unknown')
+            AND NOT EXISTS (SELECT 1 FROM parts p WHERE p.delivery = d.id AND p.form = d.form AND p.done = 1)
     FROM deliveries d JOIN events e ON e.id = d.event
     WHERE d.channel = ?1 AND d.urgent = ?2 AND d.state = 'waiting' AND d.digest IS NULL AND d.due_at <= ?3";
 
@@ -76,6 +81,7 @@ fn candidate(id: DeliveryId, row: &Row<'_>) -> rusqlite::Result<Candidate> {
         steady: row.get(7)?,
         held: row.get(8)?,
         tried: row.get(9)?,
+        catches_up: row.get(10)?,
     })
 }
 
@@ -108,7 +114,7 @@ pub fn of_orders(
             AND p.form = coalesce(l.form, d.form) AND p.done = 1)
         AND NOT EXISTS (SELECT 1 FROM deliveries carried WHERE carried.digest = coalesce(d.digest, d.id)
             AND carried.state = 'waiting' AND carried.order_key IS NOT d.order_key)
-        AND d.returned = 0
+        AND d.returned = 0 AND d.fell_back <> 5
         ORDER BY d.event_seq";
     order_keys.iter().map(|key| Ok((key.clone(), ids(connection, sql, params![channel, key])?))).collect()
 }
@@ -164,6 +170,9 @@ pub fn load(
             Err(error) => return Err(error),
         }
     }
+    for due in &mut known {
+        due.meanwhile = catch_up::meanwhile(connection, due.id)?;
+    }
     for due in known.iter_mut().filter(|due| due.attempts > 0) {
         due.parts = parts::undone(connection, due.id, due.form)?;
         due.next_part = parts::next(connection, due.id, due.form)?;
@@ -196,6 +205,7 @@ fn due(id: DeliveryId, row: &Row<'_>) -> rusqlite::Result<Due> {
         next_part: 0,
         placed_before: Vec::new(),
         refused: None,
+        meanwhile: Vec::new(),
     })
 }
 

@@ -13,6 +13,7 @@ use crate::store::Fallback;
 use crate::store::StoreError;
 use crate::store::Unreached;
 use crate::store::sqlite::Sqlite;
+use crate::store::sqlite::catch_up;
 use crate::store::sqlite::deliver;
 use crate::store::sqlite::due;
 use crate::store::sqlite::rows;
@@ -163,14 +164,16 @@ pub fn ask(
         params![delivery.0.as_bytes(), id.0.as_bytes(), to.to, rows::to_millisecond(now), rows::to_json(&unreached)?];
     let asked = connection.prepare_cached(sql)?.execute(given)? == 1;
     let sql = "UPDATE deliveries SET fell_back = ?2 WHERE id = ?1";
-    connection.prepare_cached(sql)?.execute(params![delivery.0.as_bytes(), if asked { 1 } else { 2 }])?;
+    connection
+        .prepare_cached(sql)?
+        .execute(params![delivery.0.as_bytes(), if asked { catch_up::asked(to.catch_up) } else { 2 }])?;
     if asked {
         deliver::step(connection, delivery, now, "fell_back", &to.to)?;
     }
     Ok(asked)
 }
 
-/// What a fallback has told, or the fallback of that one, need not be told once more.
+/// What a fallback has told, or the fallback of that one, need not be told once more where the channel does not catch up.
 pub fn absorb(connection: &Connection, channel: &str, now: Timestamp) -> rusqlite::Result<()> {
     let sql = "WITH RECURSIVE instead (first, id) AS (
             SELECT d.id, f.id FROM deliveries d JOIN deliveries f ON f.instead_of = d.id

@@ -4,6 +4,7 @@
 mod alive;
 pub mod asked;
 pub mod backup;
+mod catch_up;
 pub mod change;
 mod clock;
 mod commit;

@@ -1,0 +1,49 @@
+//! How a channel catches up with what its fallback was sent: in one message about everything, composed when it is sent.
+
+use jiff::Timestamp;
+
+use crate::domain::digest::MOST;
+use crate::domain::event::{DeliveryId, Kind};
+use crate::domain::pace::Ticket;
+use crate::flow::lane::Runner;
+
+impl Runner {
+    /// Starts one message about all that the channel is to catch up with, the oldest first, whether each is due by itself or
+    /// not. `due`: those of them that are. What was refused before is composed anew.
+    pub(super) async fn catch_up(&mut self, due: &[DeliveryId], ticket: Ticket, probes: u32, now: Timestamp) {
+        let Some(mut all) = self.to_catch_up(due, now).await else {
+            return self.slot(ticket).give_back();
+        };
+        let is_of_one_order = all.iter().all(|(_, order)| order.is_some() && *order == all[0].1);
+        // The last one leads: of one order the newest, else the oldest, so that whatever has no room is newer.
+        if !is_of_one_order && !all.is_empty() {
+            all.rotate_left(1);
+        }
+        self.start(all.into_iter().map(|(id, _)| id).collect(), self.slot(ticket), probes).await;
+    }
+
+    async fn to_catch_up(&self, due: &[DeliveryId], now: Timestamp) -> Option<Vec<(DeliveryId, Option<String>)>> {
+        let (store, name) = (&self.post.store, &self.lane.name);
+        let waiting = async || match store.reader().to_catch_up(name, MOST).await {
+            Ok(found) => {
+                Some(found.into_iter().filter(|(id, kind, _)| self.may_go(*id, kind, now)).collect::<Vec<_>>())
+            }
+            Err(error) => {
+                tracing::error!(channel = name, %error, "what the channel is to catch up with cannot be read");
+                None
+            }
+        };
+        let messages = due.iter().copied().chain(waiting().await?.into_iter().map(|(id, ..)| id)).collect();
+        if let Err(error) = store.dissolve(messages).await {
+            tracing::error!(channel = name, %error, "that messages are composed anew could not be stored");
+            return None;
+        }
+        Some(waiting().await?.into_iter().map(|(id, _, order)| (id, order)).collect())
+    }
+
+    fn may_go(&self, id: DeliveryId, kind: &Kind, now: Timestamp) -> bool {
+        let quiet = self.lane.quiet.as_ref();
+        let is_held = quiet.is_some_and(|quiet| quiet.holds(kind, now, &self.lane.timezone).is_some());
+        !is_held && !self.is_under_way(id) && !self.unreadable.contains(&id)
+    }
+}
