@@ -109,8 +109,8 @@ async fn a_test_message_goes_the_way_of_real_ones_to_every_kind_of_channel() {
 #[tokio::test]
 async fn a_refusal_is_said_with_its_cause_and_what_to_change() {
     let rules = Rules::new()
-        .robot("sign", Robot { secret: Some(Secret::new("SEChush")), keyword: None })
-        .robot("keyword", Robot { secret: None, keyword: Some("乌龙茶".to_owned()) })
+        .robot("signing-robot", Robot { secret: Some(Secret::new("SEChush")), keyword: None })
+        .robot("keyword-robot", Robot { secret: None, keyword: Some("乌龙茶".to_owned()) })
         .robot("fine", Robot::default())
         .wecom("fine")
         .hook("token", Signing::Apsdai(Secret::new("hush")))
@@ -126,8 +126,8 @@ async fn a_refusal_is_said_with_its_cause_and_what_to_change() {
     let refused = format!("http://{closed}/hook");
     let plain_as_tls = far.hook_url("x").replace("http://", "https://");
     let cases: Vec<(String, &str, &str, &str)> = vec![
-        (dingtalk("sign"), "the robot demands a signature", "set `secret`", "sign not match"),
-        (dingtalk("keyword"), "the robot demands a keyword", "set `keyword`", "keywords not in content"),
+        (dingtalk("signing-robot"), "the robot demands a signature", "set `secret`", "sign not match"),
+        (dingtalk("keyword-robot"), "the robot demands a keyword", "set `keyword`", "keywords not in content"),
         (dingtalk("fine"), "finds our time wrong", "clock", "timestamp is invalid"),
         (dingtalk("fine"), "does not allow this machine's address", "public address", "not in whitelist"),
         (dingtalk("nobody"), "token is unknown", "copy `webhook` anew", "token is not exist"),

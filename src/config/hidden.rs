@@ -179,8 +179,7 @@ impl Hiding<'_, '_> {
 
     /// Whether this is the name of an environment variable: one that is there, or that looks like one.
     fn is_variable(&self, name: &str) -> bool {
-        let looks_like_one =
-            name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
+        let looks_like_one = !name.is_empty() && is_like_a_name(name);
         looks_like_one || (is_variable_name(name) && (self.surroundings.env)(name).is_some())
     }
 
@@ -213,6 +212,17 @@ fn holds_more(text: &str) -> bool {
 
 fn has_long_run(text: &str) -> bool {
     text.split(|c: char| !c.is_ascii_alphanumeric()).any(|run| run.len() > LONGEST_RUN)
+}
+
+/// Whether a text is written as the names of variables usually are: in capitals, or in pieces of one case behind such a
+/// prefix, as in `SHOP_kitchen`. A secret that stands in the place of a name hardly is.
+fn is_like_a_name(name: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
+    let is_of_one_case = |piece: &str| piece.len() <= 20 && piece.bytes().all(|byte| byte.is_ascii_lowercase());
+    let mut pieces = name.split('_');
+    let starts_in_capitals = name.contains('_') && pieces.next().is_some_and(|first| first.bytes().all(is_plain));
+    let in_capitals = name.split('_').all(|piece| piece.bytes().all(is_plain));
+    in_capitals || (starts_in_capitals && pieces.all(|piece| piece.bytes().all(is_plain) || is_of_one_case(piece)))
 }
 
 /// The name in `{ env = "NAME" }` or the path in `{ file = "path" }`, and which of the two it is.
