@@ -188,7 +188,7 @@ async fn what_was_unknown_is_completed_without_a_message_and_what_differs_beside
     assert_eq!(order_of(&daemon)["lines"][1]["quantity"], 2);
     assert_eq!(booked(&daemon), (1, 4600));
 
-    // The quantity of the tea cannot be read any more; the one that is known stands. The note is another.
+    // The quantity of the tea cannot be read any more, which is no difference, and may be another all the same. The note is another.
     let noted = with(first(), &[("/products/1/count", json!({})), ("/products/0/remark", json!("NO PEANUTS"))]);
     send(&daemon, "m-3", &noted, now).await;
     daemon.until_done().await;
@@ -196,7 +196,8 @@ async fn what_was_unknown_is_completed_without_a_message_and_what_differs_beside
     let changed = json_of(&told[1])["data"]["changed"].clone();
     assert_eq!((changed.get("total"), changed["lines"].as_array().map(Vec::len)), (None, Some(1)), "{changed}");
     assert_eq!(changed["lines"][0]["is"]["note"], "NO PEANUTS");
-    assert_eq!(order_of(&daemon)["lines"][1]["quantity"], 2);
+    assert_eq!(order_of(&daemon)["lines"][1].get("quantity").filter(|quantity| !quantity.is_null()), None);
+    assert_eq!(order_of(&daemon)["unreadable"], json!(["/lines/1/quantity"]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -429,4 +430,34 @@ async fn a_change_of_an_order_that_is_over_is_told_as_what_it_is_and_moves_nothi
     assert_eq!(order_of(&daemon)["state"], "cancelled");
     let cancelled = "SELECT sum(minor) FROM ledger WHERE figure = 'cancelled'";
     assert_eq!((booked(&daemon), count(&daemon, cancelled)), ((1, 5100), 5100));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_of_a_change_cannot_be_read_is_said_and_never_shown_as_it_was() {
+    let scene = Scene::new(Rules::new()).await;
+    let channels = [scene.hook("erp", ""), scene.robot("kitchen", "")].concat();
+    let daemon = scene.start(&format!("{channels}{}", to(&["erp", "kitchen"]))).await;
+    let now = scene.hands.now();
+    let more_ribs = ("/products/0/count", json!(4));
+    let (total, tea) = ("/feeDtl/customerFee/payTotal", "/products/1/count");
+    for (step, (changes, unreadable)) in [
+        (vec![], json!(null)),
+        (vec![(total, json!("lots")), (tea, json!(5))], json!(["/total"])),
+        (vec![(tea, json!("x")), more_ribs.clone()], json!(["/lines/1/quantity"])),
+        (vec![("/products", json!("oops")), (total, json!(25_000))], json!(["/lines/1/quantity", "/lines"])),
+        (vec![more_ribs, (total, json!(26_000))], json!(null)),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        send(&daemon, &format!("m-{step}"), &with(first(), &changes), now).await;
+        daemon.until_done().await;
+        let told = json_of(scene.until_told("erp", step + 1).await.last().expect("one"));
+        assert_eq!(told["order"]["unreadable"], unreadable, "step {step}: {told}");
+        let kitchen = text(scene.until_told("kitchen", step + 1).await.last().expect("one"));
+        assert_eq!(kitchen.contains("ould not be read"), unreadable != json!(null), "step {step}: {kitchen}");
+        if unreadable == json!(["/lines/1/quantity"]) {
+            assert_eq!(told["order"]["lines"][1].get("quantity"), None, "{told}");
+        }
+    }
 }

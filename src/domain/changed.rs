@@ -83,8 +83,10 @@ pub fn merge(order: &mut Order, event: &Event) {
         }
     }
     order.lines = match order.lines.is_empty() || lines_differ || unreadable::has_fuller_lines(order, news) {
-        true => completed(&news.lines, &order.lines),
-        false => completed(&order.lines, &news.lines),
+        // What of a line that changed could not be read is not what it was.
+        true if replaces && lines_differ => completed(&news.lines, &order.lines, &news.unreadable),
+        true => completed(&news.lines, &order.lines, &[]),
+        false => completed(&order.lines, &news.lines, &[]),
     };
     if !is_older {
         order.as_of = news.as_of.or(order.as_of);
@@ -146,24 +148,26 @@ fn diffs<'a>(mut known: Vec<(Item<'a>, Line)>, told: Vec<(Item<'a>, Line)>) -> V
     differences.into_iter().map(|(_, difference)| difference).chain(gone).collect()
 }
 
-/// Lines with what is unknown of them as other lines have it, where there is no doubt which line is which.
-fn completed(lines: &[Line], others: &[Line]) -> Vec<Line> {
+/// Lines with what is unknown of them as other lines have it, where there is no doubt which line is which, and it is not among
+/// what was `unread` of them.
+fn completed(lines: &[Line], others: &[Line], unread: &[String]) -> Vec<Line> {
     let is_complete = |line: &Line| line.quantity.is_some() && line.unit_price.is_some();
     if others.is_empty() || lines.iter().all(is_complete) {
         return lines.to_vec();
     }
     let (own, theirs) = (by_item(lines), by_item(others));
-    let complete = |line: &Line| {
+    let complete = |(index, line): (usize, &Line)| {
         let item = Item::of(line);
         let pair = (own.get(&item).map(Vec::as_slice), theirs.get(&item).map(Vec::as_slice));
         let (Some([_]), Some([other])) = pair else { return line.clone() };
+        let told = |part: &str| !unread.contains(&format!("/lines/{index}/{part}"));
         Line {
-            quantity: line.quantity.or(other.quantity),
-            unit_price: line.unit_price.clone().or(other.unit_price.clone()),
+            quantity: line.quantity.or(other.quantity.filter(|_| told("quantity"))),
+            unit_price: line.unit_price.clone().or(other.unit_price.clone().filter(|_| told("unit_price"))),
             ..line.clone()
         }
     };
-    lines.iter().map(complete).collect()
+    lines.iter().enumerate().map(complete).collect()
 }
 
 fn by_item(lines: &[Line]) -> BTreeMap<Item<'_>, Vec<&Line>> {

@@ -251,6 +251,9 @@ pub fn absorb(before: Option<&Order>, event: &Event) -> Order {
         None => take_fuller(&mut order, news),
     }
     unreadable::settle(before, news, &mut order);
+    if event.data.changed.is_some() {
+        unreadable::keep(news, &mut order);
+    }
     count(&mut order.counted, event, news);
     if let Some(refund) = news.refund.as_ref().filter(|refund| !refund.pending) {
         let at = happened(event);

@@ -84,6 +84,14 @@ pub fn settle(before: Option<&Order>, news: &OrderNews, order: &mut Order) {
     order.unreadable = unreadable;
 }
 
+/// Of an event that changes an order, whatever could not be read of it stays said: what is known from before may have changed
+/// as well.
+pub fn keep(news: &OrderNews, order: &mut Order) {
+    let more = news.unreadable.iter().filter(|pointer| part(pointer).is_some());
+    let more: Vec<String> = more.filter(|pointer| !order.unreadable.contains(pointer)).cloned().collect();
+    order.unreadable.extend(more);
+}
+
 /// Whether what a pointer to a line or to a part of it stands for is not known, where the lines are put together of several
 /// events.
 fn is_missing(order: &Order, pointer: &str) -> bool {
