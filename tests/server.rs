@@ -347,6 +347,28 @@ async fn however_many_connections_are_left_half_open_a_whole_request_is_answered
 }
 
 #[tokio::test]
+async fn whoever_has_sent_half_a_request_does_not_outlast_whoever_begins_one() {
+    let server = Running::start(hello(), Limits { max_connections: 8, ..patient() }).await;
+    let mut fillers = Vec::new();
+    for _ in 0..8 {
+        let mut stream = server.connect().await;
+        stream.write_all(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nh").await.unwrap();
+        fillers.push(stream);
+    }
+    // Until all of them are at their bodies: one more would be answered by shedding one of those.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let mut genuine = server.connect().await;
+    let mut half_open = Vec::new();
+    for _ in 0..7 {
+        half_open.push(server.connect().await);
+    }
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    genuine.write_all(GET).await.unwrap();
+    read_hello(&mut genuine).await;
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_panicking_handler_costs_its_request_a_500_and_nothing_else() {
     let endpoint =
         make_sync(|request: Request| if request.uri().path() == "/panic" { panic!("on purpose") } else { "hello" });

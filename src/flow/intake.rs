@@ -1,43 +1,30 @@
 //! From a request to a committed event: believe, parse, route, record, and only then acknowledge.
 
-use std::collections::BTreeMap;
-use std::collections::HashMap;
-use std::collections::HashSet;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::OnceLock;
-use std::sync::PoisonError;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
-use jiff::SignedDuration;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use crate::domain::data::Notice;
 use crate::domain::event::{DeliveryId, Event, EventId, Kind, OWN_SOURCE, Proof, RepeatKey};
 use crate::domain::matching::Unjudged;
-use crate::domain::route::Glob;
-use crate::domain::route::Hearer;
-use crate::domain::route::Routes;
-use crate::domain::verdict;
-use crate::domain::verdict::Verdicts;
-use crate::flow::Clock;
-use crate::flow::Current;
-use crate::flow::Wake;
+use crate::domain::route::{Glob, Hearer, Routes};
+use crate::domain::verdict::{self, Verdicts};
 use crate::flow::looks;
-use crate::flow::notice::Notices;
-use crate::flow::notice::Topic;
-use crate::flow::refusals;
-use crate::flow::refusals::Refusals;
+use crate::flow::notice::{Notices, Topic};
+use crate::flow::refusals::{self, Refusals};
 use crate::flow::reports::Plan;
 use crate::flow::signs::Signs;
+use crate::flow::{Clock, Current, Wake};
 use crate::platform::{Heard, Method, Refusal, Reply, Request, Source, Webhook};
-use crate::store::Record;
-use crate::store::Recorded;
-use crate::store::Unheard;
 use crate::store::sqlite::Sqlite;
+use crate::store::{Record, Recorded, Unheard};
 
 /// An observing source keeps so many bytes of unproven webhooks in an hour, some thousands of orders.
 const UNPROVEN_BYTES: usize = 16 * 1024 * 1024;
@@ -46,6 +33,8 @@ const UNPROVEN_BYTES: usize = 16 * 1024 * 1024;
 const INLINE_BYTES: usize = 64 * 1024;
 /// So much of a body tells what it looks like.
 const START_BYTES: usize = 64;
+/// What is shed in this time is one notice.
+const SHED_TOGETHER: Duration = Duration::from_secs(10);
 /// So many of them at a time.
 const TURNS: usize = 2;
 
@@ -122,6 +111,8 @@ pub struct Intake {
     pub refusals: Refusals,
     /// A permit for each larger body that may be verified at a time.
     turns: Arc<Semaphore>,
+    /// Connections that were shed and are still to be said.
+    shed: AtomicU64,
 }
 
 /// What is answered, before it becomes a status.
@@ -139,7 +130,7 @@ impl Intake {
     pub fn new(reception: Current<Reception>, notices: Notices, store: Arc<Sqlite>, wake: Wake, clock: Clock) -> Self {
         let (unproven, refusals, signs) = (Mutex::default(), Refusals::default(), Signs::default());
         let turns = Arc::new(Semaphore::new(TURNS));
-        Self { reception, store, wake, notices, clock, signs, unproven, refusals, turns }
+        Self { reception, store, wake, notices, clock, signs, unproven, refusals, turns, shed: AtomicU64::new(0) }
     }
 
     /// What it notices, for the watch.
@@ -159,9 +150,15 @@ impl Intake {
         }
     }
 
-    /// Notifies the operator that connections were shed: how many in one second, and how many there may be at a time.
+    /// Notifies the operator that connections were shed: how many in ten seconds from the first on, and how many there may be
+    /// at a time.
     pub async fn note_shed(&self, unfinished: u64, most: usize) {
-        let notice = Notice { count: Some(unfinished), detail: Some(most.to_string()), ..Notice::default() };
+        if self.shed.fetch_add(unfinished, Ordering::AcqRel) > 0 {
+            return;
+        }
+        tokio::time::sleep(SHED_TOGETHER).await;
+        let count = self.shed.swap(0, Ordering::AcqRel);
+        let notice = Notice { count: Some(count), detail: Some(most.to_string()), ..Notice::default() };
         self.notices.say(Topic::Crowded, OWN_SOURCE, notice, self.clock.now()).await;
     }
 
@@ -226,13 +223,17 @@ impl Intake {
         body: Bytes,
         now: Timestamp,
     ) -> Result<Heard, Refusal> {
-        if let Some(coding) = looks::coding(headers).filter(|_| !body.is_empty()) {
-            return Err(Refusal::Encoding(coding));
-        }
         let source = inlet.source.clone();
+        // What a header says of the coding counts for nothing where the body is plain all the same.
+        let coding = looks::coding(headers, &body);
+        let named = |refusal| match (refusal, coding) {
+            (Refusal::Shape(_), Some(coding)) => Refusal::Encoding(coding),
+            (refusal, _) => refusal,
+        };
         if body.len() <= INLINE_BYTES {
             let (address, currency) = (inlet.address.as_str(), reception.currency.as_str());
-            return source.platform().hear(&Request { method, query, headers, body: &body, address, currency, now });
+            let request = Request { method, query, headers, body: &body, address, currency, now };
+            return source.platform().hear(&request).map_err(named);
         }
         let (query, headers) = (query.map(str::to_owned), headers.clone());
         let (address, currency) = (inlet.address.clone(), reception.currency.clone());
@@ -243,7 +244,7 @@ impl Intake {
             let request = Request { method, query, headers: &headers, body: &body, address, currency, now };
             source.platform().hear(&request)
         });
-        believing.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+        believing.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic())).map_err(named)
     }
 
     /// As [`Refusals::admit_line`], now.
@@ -320,7 +321,8 @@ impl Intake {
                 }
                 if let Some(event) = damaged.filter(|_| is_proven) {
                     let detail = format!("event {event}, {bytes} bytes: orderbell why {id}");
-                    self.notices.tell(Topic::Unreadable, name, detail, now).await;
+                    // Each of them may be an order that nobody cooks.
+                    self.notices.tell_once(Topic::Unreadable, name, (name, &id.to_string()), detail, now).await;
                 }
                 Reply::Received
             }

@@ -18,8 +18,14 @@ const TYPES: [&str; 9] = [
 ];
 const CHARSETS: [&str; 8] = ["gbk", "gb2312", "gb18030", "big5", "iso-8859-1", "utf-16", "utf-16le", "utf-16be"];
 
-/// The coding of a body that was not undone on the way in; `None` when it came plain.
-pub fn coding(headers: &HeaderMap) -> Option<&'static str> {
+/// The coding of a body that was not undone on the way in, as the body or a header says; `None` when it came plain.
+pub fn coding(headers: &HeaderMap, body: &[u8]) -> Option<&'static str> {
+    match body {
+        [] => return None,
+        [0x1f, 0x8b, ..] => return Some("gzip"),
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => return Some("UTF-16"),
+        _ => {}
+    }
     let listed = headers.get_all(CONTENT_ENCODING).into_iter();
     let named = listed.flat_map(|value| value.as_bytes().split(|byte| *byte == b',')).map(<[u8]>::trim_ascii);
     let codings = named.filter(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity"));
@@ -85,9 +91,10 @@ mod tests {
             ("identity, zstd", Some("zstd")),
             ("<script>", Some("another one")),
         ] {
-            assert_eq!(coding(&headers(CONTENT_ENCODING, value)), expected, "{value}");
+            assert_eq!(coding(&headers(CONTENT_ENCODING, value), b"x"), expected, "{value}");
         }
-        assert_eq!(coding(&HeaderMap::new()), None);
+        assert_eq!(coding(&HeaderMap::new(), b"{}"), None);
+        assert_eq!(coding(&HeaderMap::new(), b"\xff\xfe{\0"), Some("UTF-16"));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
 use tokio::sync::OwnedSemaphorePermit;
 
+use crate::web::server::connections::Connection;
 use crate::web::server::request::{SMALL_BODY_BYTES, Shared, Unread};
 
 /// How gzip begins. A proxy may have undone it and left the header.
@@ -30,9 +31,11 @@ pub async fn undone<E>(
     headers: &mut HeaderMap,
     body: Bytes,
     mut room: Option<OwnedSemaphorePermit>,
-    shared: &Shared<E>,
+    (shared, connection): (&Shared<E>, &Connection),
 ) -> Result<(Bytes, Option<OwnedSemaphorePermit>), Unread> {
-    if !is_gzip(headers) {
+    // Some lose the header on the way, and nothing else that is sent begins so. A larger one would need more room besides.
+    let is_unsaid = !is_gzip(headers) && room.is_none() && body.starts_with(&MAGIC);
+    if !is_gzip(headers) && !is_unsaid {
         return Ok((body, room));
     }
     if !body.starts_with(&MAGIC) {
@@ -45,7 +48,7 @@ pub async fn undone<E>(
     let unpacked = match unpacked(&body, small) {
         Unpacked::TooMuch if small < limit => {
             if room.is_none() {
-                room = Some(shared.room_for(limit).await?);
+                room = Some(shared.room_for(connection, limit).await?);
             }
             let packed = body.clone();
             let unpacking = tokio::task::spawn_blocking(move || unpacked(&packed, limit));

@@ -14,10 +14,10 @@ const RECHECK: Duration = Duration::from_millis(5);
 /// So many connections may be closing, because they were shed, beside those that are open.
 const CLOSING: usize = 64;
 
-/// What a connection waits for; the earlier in this list, the sooner it is shed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// What a connection waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// For the next request; nothing of it has come.
+    /// For the next request; nothing of it has come. Shed first.
     Resting,
     /// For the first byte after the connection was opened, or for the rest of a request's head.
     Head,
@@ -27,10 +27,12 @@ pub enum Phase {
     Answering,
     /// For us. Never shed.
     Busy,
+    /// For us to have room for its body. It may be shed for another connection, as any that is not whole, but not for room.
+    Queued,
 }
 
 impl Phase {
-    const ALL: [Phase; 5] = [Phase::Resting, Phase::Head, Phase::Body, Phase::Answering, Phase::Busy];
+    const ALL: [Phase; 6] = [Phase::Resting, Phase::Head, Phase::Body, Phase::Answering, Phase::Busy, Phase::Queued];
     const BITS: u32 = 3;
 }
 
@@ -39,6 +41,8 @@ pub struct Connection {
     begin: Instant,
     /// Milliseconds from `begin` to the phase's beginning, and the phase in the lowest bits.
     state: AtomicU64,
+    /// Milliseconds from `begin` to when the peer was last seen to begin a request, or to rest.
+    waiting_since: AtomicU64,
     /// An answer went out although the request was not read to its end: what the peer still sends must be read and
     /// dropped, or the answer is lost to a reset.
     unread: AtomicBool,
@@ -48,15 +52,29 @@ pub struct Connection {
 
 impl Connection {
     fn new(begin: Instant) -> Self {
-        let connection =
-            Self { begin, state: AtomicU64::new(0), unread: AtomicBool::new(false), cut: CancellationToken::new() };
+        let connection = Self {
+            begin,
+            state: AtomicU64::new(0),
+            waiting_since: AtomicU64::new(0),
+            unread: AtomicBool::new(false),
+            cut: CancellationToken::new(),
+        };
         connection.enter(Phase::Head);
         connection
     }
 
     pub fn enter(&self, phase: Phase) {
         let since = u64::try_from(self.begin.elapsed().as_millis()).unwrap_or(u64::MAX >> Phase::BITS);
+        // A body goes on with the time of its head: whoever has sent half a request must not outlast whoever begins one.
+        if phase != Phase::Body {
+            self.waiting_since.store(since, Ordering::Release);
+        }
         self.state.store(since << Phase::BITS | phase as u64, Ordering::Release);
+    }
+
+    /// What decides who is shed first: the idle, then whoever has waited longest.
+    fn rank(&self) -> (bool, u64) {
+        (self.phase().0 != Phase::Resting, self.waiting_since.load(Ordering::Acquire))
     }
 
     /// The phase, and when it began.
@@ -131,10 +149,12 @@ impl Connections {
     /// lasted. Answers whether there was one.
     pub fn shed_where(&self, is_meant: impl Fn(Phase, Duration) -> bool) -> bool {
         let mut open = self.open();
-        let waiting = open.iter().map(|(id, connection)| (connection.phase(), *id));
-        let meant =
-            waiting.filter(|((phase, since), _)| *phase != Phase::Busy && is_meant(*phase, since.elapsed())).min();
-        let Some(((phase, _), id)) = meant else { return false };
+        let meant = open.iter().filter(|(_, connection)| {
+            let (phase, since) = connection.phase();
+            phase != Phase::Busy && is_meant(phase, since.elapsed())
+        });
+        let first = meant.min_by_key(|(_, connection)| connection.rank());
+        let Some((id, phase)) = first.map(|(id, connection)| (*id, connection.phase().0)) else { return false };
         // Its task closes it at its next step; its slot is free at once.
         if let Some(connection) = open.remove(&id) {
             connection.cut.cancel();
@@ -194,16 +214,16 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_idle_are_shed_first_then_whoever_has_waited_longest_and_never_what_waits_for_us() {
+    async fn the_idle_are_shed_first_then_whoever_has_waited_longest_whatever_for_and_never_what_waits_for_us() {
         let phases =
-            [Phase::Busy, Phase::Answering, Phase::Body, Phase::Head, Phase::Head, Phase::Resting, Phase::Busy];
+            [Phase::Busy, Phase::Answering, Phase::Body, Phase::Head, Phase::Head, Phase::Resting, Phase::Queued];
         let (connections, slots) = in_phases(&phases).await;
         let mut sequence = Vec::new();
         while connections.shed_where(|_, _| true) {
             sequence.push(shed(&slots).into_iter().find(|index| !sequence.contains(index)).unwrap());
         }
-        assert_eq!(sequence, [5, 3, 4, 2, 1]);
-        assert_eq!(connections.take_shed(), Shed { resting: 1, unfinished: 4 });
+        assert_eq!(sequence, [5, 1, 2, 3, 4, 6]);
+        assert_eq!(connections.take_shed(), Shed { resting: 1, unfinished: 5 });
         assert_eq!(connections.take_shed(), Shed::default());
     }
 

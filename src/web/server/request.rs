@@ -2,6 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::Context;
 use std::task::Poll;
@@ -59,20 +60,25 @@ impl<E> Shared<E> {
         Self { endpoint, limits, shutdown, connections, refused, room, unread }
     }
 
-    /// Room for a larger body, once there is some. Bodies that have stalled make room for those that come.
-    pub async fn room_for(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Unread> {
+    /// Room for a larger body, once there is some: first come, first served. Bodies that have stalled make room for those that
+    /// come.
+    pub async fn room_for(&self, connection: &Connection, bytes: usize) -> Result<OwnedSemaphorePermit, Unread> {
         let permits = u32::try_from(bytes).map_err(|_| Unread::TooLarge(bytes))?;
+        // Its peer has done its part; it must not count as one that has stalled.
+        connection.enter(Phase::Queued);
+        let mut acquired = pin!(self.room.clone().acquire_many_owned(permits));
         let waiting = async {
             loop {
-                let acquired = self.room.clone().acquire_many_owned(permits);
-                if let Ok(Ok(permit)) = tokio::time::timeout(RECHECK, acquired).await {
-                    return permit;
+                if let Ok(permit) = tokio::time::timeout(RECHECK, &mut acquired).await {
+                    return permit.expect("the semaphore is never closed");
                 }
                 self.connections
                     .shed_where(|phase, lasted| phase == Phase::Body && lasted >= self.limits.stalled_after);
             }
         };
-        tokio::time::timeout(self.limits.room_timeout, waiting).await.map_err(|_| Unread::Crowded)
+        let room = tokio::time::timeout(self.limits.room_timeout, waiting).await;
+        connection.enter(Phase::Body);
+        room.map_err(|_| Unread::Crowded)
     }
 }
 
@@ -102,7 +108,7 @@ pub async fn answer<E: Endpoint>(
     let (mut parts, body) = request.into_parts();
     let (local, remote) = addresses;
     let (method, uri, peer) = (parts.method.clone(), parts.uri.clone(), remote.clone());
-    let read = read(&mut parts.headers, body, &shared).await;
+    let read = read(&mut parts.headers, body, &shared, &connection).await;
     connection.enter(Phase::Busy);
     let response = match read {
         Ok((body, _room)) => {
@@ -141,6 +147,7 @@ async fn read<E>(
     headers: &mut HeaderMap,
     body: Incoming,
     shared: &Shared<E>,
+    connection: &Connection,
 ) -> Result<(Bytes, Option<OwnedSemaphorePermit>), (Unread, u64)> {
     if body.is_end_stream() {
         return Ok((Bytes::new(), None));
@@ -156,8 +163,8 @@ async fn read<E>(
     };
     let mut came = 0;
     let whole = async {
-        let (body, room) = collect(coding::is_gzip(headers), body, shared, &mut came).await?;
-        coding::undone(headers, body, room, shared).await
+        let (body, room) = collect(coding::is_gzip(headers), body, (shared, connection), &mut came).await?;
+        coding::undone(headers, body, room, (shared, connection)).await
     };
     let collected = tokio::select! {
         biased;
@@ -175,7 +182,7 @@ async fn read<E>(
 async fn collect<E>(
     is_packed: bool,
     body: Incoming,
-    shared: &Shared<E>,
+    (shared, connection): (&Shared<E>, &Connection),
     came: &mut u64,
 ) -> Result<(Bytes, Option<OwnedSemaphorePermit>), Unread> {
     let limit = shared.limits.max_body_bytes;
@@ -195,7 +202,7 @@ async fn collect<E>(
         let length = whole.len() + data.len();
         if length > SMALL_BODY_BYTES && room.is_none() {
             let unpacked = if is_packed { limit } else { 0 };
-            room = Some(shared.room_for((most + unpacked).min(shared.limits.room_bytes())).await?);
+            room = Some(shared.room_for(connection, (most + unpacked).min(shared.limits.room_bytes())).await?);
             whole.reserve_exact(most - whole.len());
         }
         whole.extend_from_slice(&data);

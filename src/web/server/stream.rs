@@ -41,7 +41,7 @@ impl TimedStream {
         match self.connection.phase() {
             (Phase::Resting, since) => Some(since + self.limits.idle_timeout),
             (Phase::Head, since) => Some(since + self.limits.header_timeout),
-            (Phase::Body | Phase::Answering | Phase::Busy, _) => None,
+            (Phase::Body | Phase::Answering | Phase::Busy | Phase::Queued, _) => None,
         }
     }
 
