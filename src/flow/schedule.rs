@@ -16,22 +16,22 @@ const STEP: u32 = 50;
 /// Between steps others have the store to themselves.
 const BREATH: Duration = Duration::from_millis(50);
 
-/// Removes what is older than `keep`, hour by hour, until `shutdown`.
+/// Removes what is older than `keep`, hour by hour, until `shutdown`. Its age goes by the time that has really gone by: a clock
+/// that was put ahead makes nothing old. At the start that cannot be known, so nothing is removed in the first hour.
 pub async fn upkeep(store: Arc<Sqlite>, keep: SignedDuration, clock: Clock, shutdown: CancellationToken) {
-    loop {
+    // From here on it is noticed when the clock is set.
+    clock.ago(keep);
+    while shutdown.run_until_cancelled(tokio::time::sleep(UPKEEP_EVERY)).await.is_some() {
         if let Some(removed) = shutdown.run_until_cancelled(remove_old(&store, keep, &clock)).await
             && removed > 0
         {
             tracing::info!(removed, "events older than store.keep were removed");
         }
-        if shutdown.run_until_cancelled(tokio::time::sleep(UPKEEP_EVERY)).await.is_none() {
-            return;
-        }
     }
 }
 
 async fn remove_old(store: &Sqlite, keep: SignedDuration, clock: &Clock) -> u64 {
-    let Ok(before) = clock.now().checked_sub(keep) else { return 0 };
+    let before = clock.ago(keep);
     let (mut removed, mut after) = (0, Some(0));
     while let Some(seq) = after {
         match store.prune(before, seq, STEP).await {

@@ -56,6 +56,8 @@ pub fn cut(connection: &Connection, channel: &str, credential: &str, now: Timest
     for id in &concerned {
         let sql = "UPDATE attempts SET ended_at = ?2 WHERE delivery = ?1 AND ended_at > ?2";
         connection.prepare_cached(sql)?.execute(params![id.0.as_bytes(), at])?;
+        let sql = "UPDATE steps SET at = ?2 WHERE delivery = ?1 AND at > ?2";
+        connection.prepare_cached(sql)?.execute(params![id.0.as_bytes(), at])?;
         deliver::step(connection, *id, now, "clock_set", "")?;
     }
     let sql =
@@ -64,6 +66,8 @@ pub fn cut(connection: &Connection, channel: &str, credential: &str, now: Timest
     connection.prepare_cached(sql)?.execute(params![channel, at])?;
     let sql = "UPDATE credentials SET closed_until = min(closed_until, ?2 + wait_ms) WHERE credential = ?1";
     connection.prepare_cached(sql)?.execute(params![credential, at])?;
+    let sql = "UPDATE last_yes SET at = min(at, ?2) WHERE channel = ?1";
+    connection.prepare_cached(sql)?.execute(params![channel, at])?;
     Ok(concerned.len())
 }
 

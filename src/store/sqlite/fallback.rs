@@ -44,7 +44,7 @@ const ALL: &str = waits!("deliveries_to_fall_back", "?3 IS NULL", "0");
 const REFUSED: &str = waits!(
     "deliveries_tried",
     "d.attempts > 0 AND ?3 IS NULL",
-    "(SELECT min(a.ended_at) FROM attempts a WHERE a.delivery = d.id AND a.outcome NOT IN ('delivered', 'partial')
+    "(SELECT min(a.ended_at) FROM attempts a WHERE a.delivery = d.id AND a.outcome IN ('retry', 'unknown', 'throttled', 'misconfigured')
         AND a.ended_at >= coalesce((SELECT max(r.at) FROM steps r WHERE r.delivery = d.id AND r.step = 'redelivered'), 0))"
 );
 /// What was not tried, while others are refused since `?3`.
@@ -57,7 +57,7 @@ fn refuses_since(connection: &Connection, channel: &str) -> rusqlite::Result<Opt
     let sql = "SELECT min(a.ended_at) FROM (SELECT id FROM deliveries INDEXED BY deliveries_tried
             WHERE channel = ?1 AND state = 'waiting' AND urgent = 1 AND attempts > 0 LIMIT ?2) d
         JOIN attempts a ON a.delivery = d.id
-        WHERE a.outcome NOT IN ('delivered', 'partial')
+        WHERE a.outcome IN ('retry', 'unknown', 'throttled', 'misconfigured')
         AND a.ended_at > coalesce((SELECT at FROM last_yes WHERE channel = ?1), 0)";
     let most = i64::try_from(2 * STEP).unwrap_or(i64::MAX);
     connection.prepare_cached(sql)?.query_row(params![channel, most], |row| row.get(0))
