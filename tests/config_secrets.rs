@@ -153,7 +153,7 @@ proptest! {
         let mut text = concat!(
             "source.k = { platform = \"keeta\", app_id = 1, app_secret = \"hush-1\" }\n",
             "channel.d = { kind = \"dingtalk\", webhook = \"https://oapi.dingtalk.com/robot/send?access_token=hush\", secret = \"SEChush\" }\n",
-            "channel.h = { kind = \"webhook\", url = \"https://x.example/hush\", signing = { scheme = \"apsdai\", secret = \"hush-2\" }, headers = { A = \"hush-3\" } }\n",
+            "channel.h = { kind = \"webhook\", url = \"https://x.example/p/hush\", signing = { scheme = \"apsdai\", secret = \"hush-2\" }, headers = { A = \"hush-3\" } }\n",
         ).to_owned();
         let mut at = at % text.len();
         while !text.is_char_boundary(at) { at -= 1; }

@@ -221,7 +221,10 @@ fn is_like_a_name(name: &str) -> bool {
     let is_of_one_case = |piece: &str| piece.len() <= 20 && piece.bytes().all(|byte| byte.is_ascii_lowercase());
     let mut pieces = name.split('_');
     let starts_in_capitals = name.contains('_') && pieces.next().is_some_and(|first| first.bytes().all(is_plain));
-    let in_capitals = name.split('_').all(|piece| piece.bytes().all(is_plain));
+    let is_short = !has_long_run(name) && !name.starts_with(|first: char| first.is_ascii_digit());
+    // In one piece, with digits here and there, it is rather a key.
+    let is_no_key = name.contains('_') || name.bytes().filter(u8::is_ascii_digit).count() <= 2;
+    let in_capitals = is_short && is_no_key && name.split('_').all(|piece| piece.bytes().all(is_plain));
     in_capitals || (starts_in_capitals && pieces.all(|piece| piece.bytes().all(is_plain) || is_of_one_case(piece)))
 }
 
