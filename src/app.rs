@@ -10,6 +10,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use poem::Endpoint;
 use tokio::net::TcpListener;
@@ -56,6 +57,9 @@ use crate::web::hooks;
 use crate::web::server;
 use crate::web::server::Limits;
 use crate::web::server::Notes;
+
+/// How long the store may take to let go of its file; a disk that does not answer must not hold up the end.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why the daemon does not start, or does not go on.
 #[derive(Debug, thiserror::Error)]
@@ -289,7 +293,11 @@ async fn build(
     let given_up = supervisor.ended().await;
     // A supervisor starts the next daemon at once, and that one must find the file free.
     match Arc::into_inner(store) {
-        Some(store) => store.close().await,
+        Some(store) => {
+            if tokio::time::timeout(CLOSE_PATIENCE, store.close()).await.is_err() {
+                tracing::error!("the store does not answer; it is left behind as after a kill");
+            }
+        }
         None => tracing::warn!("the store is still in use; it is closed when this process ends"),
     }
     given_up.map_or(Ok(()), |task| Err(StartError::GivenUp { task }))

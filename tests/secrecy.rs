@@ -124,6 +124,8 @@ async fn no_secret_and_no_buyer_is_in_any_log() {
         Envelope::new(1006, "m-3", &delivery.to_string(), now),
         Envelope::new(1004, "m-4", &cancelled.to_string(), now),
         Envelope::new(1999, "m-5", &json!({ "name": BUYER[0], "phone": BUYER[1] }).to_string(), now),
+        // Signed rightly, and no JSON.
+        Envelope::new(1001, "m-7", &BUYER.join(" "), now),
         Envelope::authorisation(CODE, now),
     ];
     for letter in &believed {
@@ -137,7 +139,7 @@ async fn no_secret_and_no_buyer_is_in_any_log() {
         placed.body_signed(&"0".repeat(64)),
         Envelope::new(1001, "m-6", &order(2), now - jiff::SignedDuration::from_hours(30)).body(),
         placed.clone().with("appId", "1").body(),
-        placed.clone().with("message", json!(BUYER.join(" ")).to_string()).body(),
+        placed.clone().with("message", json!(BUYER.join(" ")).to_string()).body_signed(&placed.signature()),
         format!("{{\"{}\": \"{}\"}}", BUYER[0], BUYER[2]).into_bytes(),
         BUYER.join(" ").into_bytes(),
     ];

@@ -20,8 +20,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::support::{Scene, TOO_LONG, get, in_time, keeta, log};
 
-const TASKS: [&str; 7] =
-    ["accept loop", "channel erp", "configuration", "refused webhooks", "reports", "upkeep", "watch"];
+const TASKS: [&str; 8] =
+    ["accept loop", "channel erp", "configuration", "refused webhooks", "reports", "store", "upkeep", "watch"];
 
 type Runs = Arc<Mutex<BTreeMap<String, u32>>>;
 

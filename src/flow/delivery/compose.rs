@@ -59,6 +59,7 @@ async fn written(sending: &Sending, templates: &Arc<Templates>, leader: &Due, ca
         return words::plain(lane, leader, &carried, INTERRUPTED);
     }
     if !templates.are_apart() {
+        let _mark = post.composing.begin(ids);
         return words::written(lane, templates, leader, &carried);
     }
     // It is never closed.

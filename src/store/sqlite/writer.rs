@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
+use rusqlite::config::DbConfig;
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
 
@@ -105,7 +106,13 @@ impl Writer {
             }
         }
         self.note();
+        let is_wrong = matches!(&*self.status.borrow(), Status::Wrong(_));
         if let Some(opened) = self.opened.take() {
+            if is_wrong {
+                // What stands in the log may be the only good copy.
+                let _ = opened.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+                return;
+            }
             // Then a copy of the one file is a copy of everything. An error leaves the log in place, where it is just as safe.
             let _ = opening::checkpoint(&opened.connection, PATIENCE);
         }
