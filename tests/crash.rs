@@ -154,7 +154,7 @@ async fn mishap(round: u32, store: &Path, chance: &mut u64) {
         3 => std::fs::rename(store, beside(".away")).expect("moved away"),
         4 => {
             std::fs::remove_file(beside("-wal")).expect("removed");
-            if draw(chance) % 2 == 0 {
+            if draw(chance).is_multiple_of(2) {
                 std::fs::remove_file(beside("-shm")).expect("removed");
             }
             let begin = Instant::now();

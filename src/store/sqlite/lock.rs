@@ -58,7 +58,7 @@ impl Lock {
     /// Takes both locks, and makes the database file if it is not there.
     ///
     /// # Errors
-    /// [`Failure::Never`] with [`StoreError::Refused`] when another daemon has one of them.
+    /// `Failure::Never` with [`StoreError::Refused`] when another daemon has one of them.
     pub fn take(path: &Path) -> Result<Self, Failure> {
         let mut held = Failure::Later(format!("{} is being replaced", path.display()));
         for _ in 0..TRIES {
