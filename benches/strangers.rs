@@ -167,19 +167,23 @@ async fn names(binary: &Path) {
     println!("3 × 1 MB of names        processor {:.2} s; {said}", daemon.processor() - before);
 }
 
-/// Connections that send half a head and are opened anew as they are closed.
+/// Half a head, and half a body.
+const HALVES: [&[u8]; 2] =
+    [b"POST /hooks/keeta-hk HT", b"POST /hooks/keeta-hk HTTP/1.1\r\nhost: bell\r\ncontent-length: 9\r\n\r\n{"];
+
+/// Connections that send half a request and are opened anew as they are closed.
 async fn half_open(binary: &Path) {
     let daemon = Daemon::start(binary).await;
     let (address, end) = (daemon.address, Instant::now() + Duration::from_secs(12));
     let opened = Arc::new(AtomicU64::new(0));
     let said = beside(address, async {
-        let attackers = (0..2500).map(|_| {
+        let attackers = (0..2500).map(|number| {
             let opened = opened.clone();
             tokio::spawn(async move {
                 while Instant::now() < end {
                     if let Ok(mut stream) = TcpStream::connect(address).await {
                         opened.fetch_add(1, Ordering::Relaxed);
-                        let _ = stream.write_all(b"POST /hooks/keeta-hk HT").await;
+                        let _ = stream.write_all(HALVES[number % 2]).await;
                         let _ = tokio::time::timeout(end - Instant::now().min(end), stream.read(&mut [0; 64])).await;
                     }
                 }
