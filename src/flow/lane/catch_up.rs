@@ -7,6 +7,9 @@ use crate::domain::event::{DeliveryId, Kind};
 use crate::domain::pace::Ticket;
 use crate::flow::lane::Runner;
 
+/// So many are looked at, because quiet hours may hold the earliest of them.
+const LOOK_AT: usize = 20 * MOST;
+
 impl Runner {
     /// Starts one message about all that the channel is to catch up with, the oldest first, whether each is due by itself or
     /// not. `due`: those of them that are. What was refused before is composed anew.
@@ -24,9 +27,10 @@ impl Runner {
 
     async fn to_catch_up(&self, due: &[DeliveryId], now: Timestamp) -> Option<Vec<(DeliveryId, Option<String>)>> {
         let (store, name) = (&self.post.store, &self.lane.name);
-        let waiting = async || match store.reader().to_catch_up(name, MOST).await {
+        let waiting = async || match store.reader().to_catch_up(name, LOOK_AT).await {
             Ok(found) => {
-                Some(found.into_iter().filter(|(id, kind, _)| self.may_go(*id, kind, now)).collect::<Vec<_>>())
+                let may_go = found.into_iter().filter(|(id, kind, _)| self.may_go(*id, kind, now));
+                Some(may_go.take(MOST).collect::<Vec<_>>())
             }
             Err(error) => {
                 tracing::error!(channel = name, %error, "what the channel is to catch up with cannot be read");
