@@ -95,6 +95,21 @@ mod tests {
     use crate::store::sqlite::schema;
 
     #[test]
+    fn what_a_clock_that_was_ahead_has_noted_is_of_now() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        schema::migrate(&mut connection, std::path::Path::new("bell.db")).unwrap();
+        let (now, ahead) = (Timestamp::from_second(1_790_000_000).unwrap(), SignedDuration::from_hours(24));
+        let later = rows::to_millisecond(now + ahead);
+        let sql = "INSERT INTO last_yes (channel, at) VALUES ('kitchen', ?1), ('other', ?1)";
+        connection.execute(sql, [later]).unwrap();
+        assert_eq!(cut(&connection, "kitchen", "robot", now).unwrap(), 0);
+        let accepted = |channel: &str| -> i64 {
+            connection.query_row("SELECT at FROM last_yes WHERE channel = ?1", [channel], |row| row.get(0)).unwrap()
+        };
+        assert_eq!((accepted("kitchen"), accepted("other")), (rows::to_millisecond(now), later));
+    }
+
+    #[test]
     fn no_cut_goes_through_all_deliveries_or_all_steps() {
         let mut connection = Connection::open_in_memory().unwrap();
         schema::migrate(&mut connection, std::path::Path::new("bell.db")).unwrap();
