@@ -32,7 +32,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::support::Scene;
 use crate::support::in_time;
 use crate::support::keeta;
-use crate::support::log;
+use crate::support::log::log;
 use crate::support::of;
 use crate::support::proxy::Manner;
 use crate::support::proxy::Proxy;

@@ -44,7 +44,7 @@ use crate::support::Daemon;
 use crate::support::Scene;
 use crate::support::in_time;
 use crate::support::keeta;
-use crate::support::log;
+use crate::support::log::log;
 use crate::support::of;
 
 /// Tried again at once, and often enough.

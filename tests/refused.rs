@@ -40,7 +40,7 @@ use crate::support::begin;
 use crate::support::begin_post;
 use crate::support::in_time;
 use crate::support::keeta::Envelope;
-use crate::support::log;
+use crate::support::log::log;
 use crate::support::read;
 use crate::support::request;
 

@@ -24,6 +24,7 @@ use crate::support::A_WHILE;
 use crate::support::Scene;
 use crate::support::TOO_LONG;
 use crate::support::keeta;
+use crate::support::log::log;
 use crate::support::of;
 use crate::support::request;
 use crate::support::watching::NEVER;
@@ -234,7 +235,7 @@ async fn what_needs_a_restart_is_said_and_keeps_its_old_value() {
     daemon.acknowledged(&large).await;
     assert_eq!(scene.until_told("other", 1).await.len(), 1, "the routes are new");
     assert!(!scene.folder.path().join("another.db").exists());
-    let log = support::log();
+    let log = log();
     for (key, new) in [
         ("server.listen", "127.0.0.1:17"),
         ("server.max_body", "2048"),
@@ -268,7 +269,7 @@ async fn deliveries_to_a_channel_that_is_gone_are_told_and_go_out_when_it_is_bac
     let told = scene.until_told("owner", 1).await;
     let words = told[0].text.clone().expect("a text");
     assert!(words.contains("a channel that is gone · erp") && words.contains("**Waiting:** 3"), "{words}");
-    let log = support::log();
+    let log = log();
     let line = log.lines().find(|line| line.contains("channel=\"erp\" deliveries=3")).expect("the log says it, too");
     assert!(line.contains("ERROR"), "{line}");
     // A restart does not hide it; it is told once in an hour.

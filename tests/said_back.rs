@@ -10,7 +10,8 @@ use orderbell::config;
 use orderbell::sandbox::rules::Rules;
 use serde_json::json;
 
-use crate::support::{Scene, echo, keeta, log, of, whole};
+use crate::support::log::log;
+use crate::support::{Scene, echo, keeta, of, whole};
 
 const PASSWORD: &str = "s3cr+t/Pa\"ss\\w%rd?>~&;x9'Qü ends";
 const USER: &str = "bell@orderbell.test";

@@ -19,7 +19,7 @@ use crate::support::Scene;
 use crate::support::get;
 use crate::support::keeta;
 use crate::support::keeta::Envelope;
-use crate::support::log;
+use crate::support::log::log;
 use crate::support::of;
 use crate::support::request;
 

@@ -18,7 +18,8 @@ use rusqlite::Connection;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{Scene, TOO_LONG, get, in_time, keeta, log};
+use crate::support::log::log;
+use crate::support::{Scene, TOO_LONG, get, in_time, keeta};
 
 const TASKS: [&str; 8] =
     ["accept loop", "channel erp", "configuration", "refused webhooks", "reports", "store", "upkeep", "watch"];

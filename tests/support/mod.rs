@@ -6,18 +6,15 @@
 pub mod binary;
 pub mod echo;
 pub mod keeta;
+pub mod log;
 pub mod proxy;
 pub mod watching;
 
 use std::fs::File;
-use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::LazyLock;
-use std::sync::Mutex;
-use std::sync::Once;
 use std::sync::atomic::AtomicI64;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -55,7 +52,8 @@ use tokio::net::TcpSocket;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
+
+use crate::support::log::Log;
 
 /// Longer than anything here takes; a test that waits so long has failed.
 pub const TOO_LONG: Duration = Duration::from_secs(30);
@@ -101,6 +99,7 @@ pub struct Scene {
     pub folder: TempDir,
     pub far: Sandbox,
     pub hands: Hands,
+    _log: Arc<Log>,
 }
 
 impl Scene {
@@ -111,10 +110,10 @@ impl Scene {
 
     /// Begins at a time of the test's choice: for far sides that check no signatures.
     pub async fn at(base: Timestamp, rules: Rules) -> Self {
-        listen_to_the_log();
+        let log = log::keep();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let folder = tempfile::tempdir().expect("a folder");
-        Self { folder, far: Sandbox::start(listener, rules), hands: Hands::at(base) }
+        Self { folder, far: Sandbox::start(listener, rules), hands: Hands::at(base), _log: log }
     }
 
     /// As [`Scene::at`], and time passes only when the test puts the clock forward: however slow the machine is, nothing
@@ -481,37 +480,4 @@ pub async fn read(stream: &mut TcpStream) -> Answer {
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {text}"));
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status line");
     Answer { status, head: head.to_owned(), body: body.to_owned() }
-}
-
-static LOG: LazyLock<Arc<Mutex<Vec<u8>>>> = LazyLock::new(Arc::default);
-
-/// Everything that was logged by this test file's process so far.
-pub fn log() -> String {
-    String::from_utf8_lossy(&LOG.lock().expect("no panic under the lock")).into_owned()
-}
-
-#[derive(Clone)]
-struct Memory(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Memory {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().expect("no panic under the lock").extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// Keeps everything that is logged, ours and that of the crates beneath us.
-fn listen_to_the_log() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        tracing_subscriber::fmt()
-            .with_env_filter(EnvFilter::new("trace"))
-            .with_ansi(false)
-            .with_writer(|| Memory(LOG.clone()))
-            .init();
-    });
 }
