@@ -3,7 +3,7 @@
 //!
 //! `cargo bench --bench mutations [-- SECONDS [FIRST-SEED]]`: so long for each parser, 10 s by default.
 
-#[path = "../tests/support/mutations.rs"]
+#[path = "../tests/it/support/mutations.rs"]
 mod mutations;
 
 use std::collections::BTreeMap;

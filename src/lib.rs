@@ -85,7 +85,7 @@
 //! # Who may import whom
 //!
 //! `main → cli → app → web → flow → {platform, channel, store, render} → domain`. [`config`] names the types of the rooms below it
-//! and is imported by [`app`] and [`cli`] alone; [`sandbox`] imports [`domain`] only. `tests/tidy.rs` holds this.
+//! and is imported by [`app`] and [`cli`] alone; [`sandbox`] imports [`domain`] only. `tests/it/tidy.rs` holds this.
 
 #![forbid(unsafe_code)]
 // Both macros panic when nobody reads any more; `cli::output` does not.

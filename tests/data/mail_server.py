@@ -1,4 +1,4 @@
-"""A mail server that is not ours (aiosmtpd), for tests/aiosmtpd.rs: it demands TLS and a log-in, refuses nobody@orderbell.test,
+"""A mail server that is not ours (aiosmtpd), for tests/it/aiosmtpd.rs: it demands TLS and a log-in, refuses nobody@orderbell.test,
 and writes what it got as one JSON object a line, as Python's own mail parser reads it.
 
 usage: mail_server.py implicit|starttls CERTIFICATE KEY USER PASSWORD

@@ -1,0 +1,108 @@
+//! A whole daemon mails through a server that is not ours: aiosmtpd, with TLS, a log-in and a refused recipient.
+//!
+//! It needs Python with aiosmtpd, so it is ignored unless asked for; `.ci/run` makes both and asks.
+
+use std::io::BufRead;
+use std::io::BufReader;
+use std::path::Path;
+use std::process::Child;
+use std::process::Command;
+use std::process::Stdio;
+use std::sync::mpsc;
+use std::sync::mpsc::Receiver;
+
+use orderbell::sandbox::rules::Rules;
+use serde_json::Value;
+
+use crate::support::Scene;
+use crate::support::TOO_LONG;
+use crate::support::keeta;
+use crate::support::of;
+
+/// A running server; dropping it ends it.
+struct Server {
+    child: Child,
+    said: Receiver<Value>,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Server {
+    fn start(mode: &str) -> (Self, u64) {
+        let python = std::env::var("ORDERBELL_AIOSMTPD_PYTHON")
+            .expect("ORDERBELL_AIOSMTPD_PYTHON names a Python that has aiosmtpd; .ci/run makes one");
+        let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+        let mut child = Command::new(python)
+            .arg(data.join("mail_server.py"))
+            .arg(mode)
+            .args([data.join("tls/localhost.pem"), data.join("tls/localhost.key")])
+            .args(["bell", "hush-pässword"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("Python starts");
+        let output = BufReader::new(child.stdout.take().expect("its output"));
+        let (say, said) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in output.lines().map_while(Result::ok) {
+                if say.send(serde_json::from_str(&line).expect("JSON")).is_err() {
+                    return;
+                }
+            }
+        });
+        let server = Self { child, said };
+        let port = server.next()["port"].as_u64().expect("a port");
+        (server, port)
+    }
+
+    fn next(&self) -> Value {
+        self.said.recv_timeout(TOO_LONG).expect("the server says something")
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Python with aiosmtpd in ORDERBELL_AIOSMTPD_PYTHON; .ci/run makes it and runs this"]
+async fn another_makers_server_takes_our_mails_as_we_mean_them() {
+    for (mode, scheme) in [("starttls", "smtp"), ("implicit", "smtps")] {
+        let (server, port) = Server::start(mode);
+        let authority = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/tls/authority.pem");
+        let scene = Scene::new(Rules::new()).await;
+        let mail = format!(
+            "[channel.mail]\nkind = \"email\"\nsmtp = \"{scheme}://localhost:{port}\"\nallow_private = true\n\
+             username = \"bell\"\npassword = \"hush-pässword\"\nca_file = {authority:?}\n\
+             from = \"海港 Noodle House <bell@orderbell.test>\"\nlanguage = \"zh-CN\"\n\
+             to = [\"nobody@orderbell.test\", \"Owner <owner@orderbell.test>\"]\ncc = [\"cook@orderbell.test\"]\n"
+        );
+        let route = "[[route]]\nevents = [\"order.*\"]\nto = [\"mail\"]\n[operator]\nto = [\"robot\"]\n";
+        let daemon = scene.start(&format!("{mail}{}{route}", scene.robot("robot", ""))).await;
+        daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
+        let (first, second) = (server.next(), server.next());
+        let recipients: Vec<_> = [&first, &second].iter().map(|got| got["recipients"][0].clone()).collect();
+        assert_eq!(recipients, ["owner@orderbell.test", "cook@orderbell.test"], "{mode}");
+        for got in [&first, &second] {
+            assert_eq!(got["recipients"].as_array().map(Vec::len), Some(1));
+            assert_eq!(got["sender"], "bell@orderbell.test");
+            assert_eq!((&got["encrypted"], &got["authenticated"]), (&true.into(), &true.into()), "{mode}");
+            assert_eq!(got["defects"], Value::Array(Vec::new()));
+            let headers = &got["headers"];
+            assert_eq!(headers["from"], "海港 Noodle House <bell@orderbell.test>");
+            assert_eq!(headers["to"], "nobody@orderbell.test, Owner <owner@orderbell.test>");
+            assert_eq!(headers["cc"], "cook@orderbell.test");
+            assert_eq!(headers["auto-submitted"], "auto-generated");
+            assert!(headers["subject"].as_str().is_some_and(|subject| subject.starts_with("订单 #")), "{headers}");
+            assert_eq!(headers["message-id"], first["headers"]["message-id"]);
+            assert!(got["text"].as_str().is_some_and(|text| text.starts_with("新订单") && text.contains("糖醋排骨")));
+            assert!(got["html"].as_str().is_some_and(|html| html.contains("<h1") && html.contains("糖醋排骨")));
+        }
+        let standings = daemon.until(|all| of(all, "mail").iter().all(|mail| mail.state == "delivered")).await;
+        assert!(of(&standings, "mail")[0].answer.as_deref().is_some_and(|words| words.contains("550 5.1.1")));
+        scene.until_told("robot", 1).await;
+        assert!(server.said.try_recv().is_err(), "a mail too many");
+        daemon.stop().await;
+    }
+}

@@ -1,0 +1,461 @@
+//! A second order message that says something else is no duplicate: it is an event of its own, told as changed, and booked.
+
+use jiff::{SignedDuration, Timestamp};
+use orderbell::sandbox::fault::{Fault, Times};
+use orderbell::sandbox::inbox::Received;
+use orderbell::sandbox::rules::Rules;
+use orderbell::store::Standing;
+use serde_json::{Value, json};
+
+use crate::support::keeta::{self, Envelope};
+use crate::support::{A_WHILE, Daemon, Scene, of};
+
+const NUMBER: u64 = 7;
+
+/// Early in an hour, in Hong Kong some minutes past noon.
+fn noon() -> Timestamp {
+    "2026-11-05T04:04:00Z".parse().expect("a time")
+}
+
+fn seconds(seconds: i64) -> SignedDuration {
+    SignedDuration::from_secs(seconds)
+}
+
+fn to(channels: &[&str]) -> String {
+    format!("[[route]]\nevents = [\"order.*\"]\nto = {channels:?}\n")
+}
+
+/// The order as the sample has it: ribs with a note, and two lemon teas, SAR 46.00.
+fn first() -> Value {
+    keeta::order(NUMBER)
+}
+
+/// The order with a value of the test's choice at a pointer below `orderInfo`.
+fn with(mut order: Value, changes: &[(&str, Value)]) -> Value {
+    for (path, value) in changes {
+        *order.pointer_mut(&format!("/orderInfo{path}")).unwrap_or_else(|| panic!("no {path}")) = value.clone();
+    }
+    order
+}
+
+/// Three teas instead of two, a new note, and the total that follows.
+fn second() -> Value {
+    with(
+        first(),
+        &[
+            ("/products/1/count", json!(3)),
+            ("/products/0/remark", json!("NO PEANUTS, allergy")),
+            ("/feeDtl/customerFee/productPrice", json!(5100)),
+            ("/feeDtl/customerFee/payTotal", json!(5100)),
+        ],
+    )
+}
+
+/// Sends an order as event 1001, under a message id, as of a moment.
+async fn send(daemon: &Daemon, id: &str, order: &Value, at: Timestamp) {
+    daemon.acknowledged(&Envelope::new(1001, id, &order.to_string(), at).body()).await;
+}
+
+fn json_of(received: &Received) -> Value {
+    serde_json::from_str(&received.body).expect("JSON")
+}
+
+/// What a person reads, without the marks that keep values from being markup.
+fn text(received: &Received) -> String {
+    let parts = [received.title.as_deref(), received.text.as_deref()];
+    parts.into_iter().flatten().collect::<Vec<_>>().join("\n").replace(['\\', '*'], "")
+}
+
+fn count(daemon: &Daemon, sql: &str) -> i64 {
+    daemon.connection().query_row(sql, [], |row| row.get(0)).expect("a number")
+}
+
+/// Recorded events, and how often one was told again.
+fn events_and_repeats(daemon: &Daemon) -> (i64, i64) {
+    (count(daemon, "SELECT count(*) FROM events"), count(daemon, "SELECT sum(repeats) FROM events"))
+}
+
+/// What the reports would count of the orders: their number and their total.
+fn booked(daemon: &Daemon) -> (i64, i64) {
+    let sum = |what: &str| count(daemon, &format!("SELECT sum({what}) FROM ledger WHERE figure = 'orders'"));
+    (sum("count"), sum("minor"))
+}
+
+fn states(standings: &[Standing], channel: &str) -> Vec<String> {
+    of(standings, channel).into_iter().map(|standing| standing.state.clone()).collect()
+}
+
+/// Waits until so many attempts for a channel have ended.
+async fn until_tried(daemon: &Daemon, channel: &str, attempts: i64) {
+    let sql = format!(
+        "SELECT count(*) FROM attempts a JOIN deliveries d ON d.id = a.delivery
+         WHERE d.channel = '{channel}' AND a.ended_at IS NOT NULL"
+    );
+    daemon.until(|_| count(daemon, &sql) >= attempts).await;
+}
+
+fn order_of(daemon: &Daemon) -> Value {
+    let body: String =
+        daemon.connection().query_row("SELECT body FROM orders", [], |row| row.get(0)).expect("one order");
+    serde_json::from_str(&body).expect("JSON")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_order_is_an_event_of_its_own_that_says_what_was_and_what_is() {
+    let scene = Scene::new(Rules::new()).await;
+    let channels = [scene.hook("erp", ""), scene.robot("kitchen", "")].concat();
+    let daemon = scene.start(&format!("{channels}{}", to(&["erp", "kitchen"]))).await;
+    let now = scene.hands.now();
+    send(&daemon, "m-1", &first(), now).await;
+    daemon.until_done().await;
+    send(&daemon, "m-2", &second(), now).await;
+    daemon.until_done().await;
+
+    let told = scene.until_told("erp", 2).await;
+    let (before, after) = (json_of(&told[0]), json_of(&told[1]));
+    assert_eq!(before["data"].get("changed"), None, "{before}");
+    let line = |order: &Value, index: usize| order["order"]["lines"][index].clone();
+    let expected = json!({
+        "total": { "was": before["order"]["total"], "is": after["order"]["total"] },
+        "lines": [
+            { "was": line(&before, 0), "is": line(&after, 0) },
+            { "was": line(&before, 1), "is": line(&after, 1) },
+        ],
+        "note": { "was": "no onion 不要葱", "is": "NO PEANUTS, allergy" },
+    });
+    assert_eq!(after["data"]["changed"], expected);
+    assert_eq!((&after["kind"], &after["order"]["revision"]), (&json!("order.placed"), &json!(2)));
+    assert_eq!(after["order"]["total"]["text"], "SAR 51.00");
+
+    let kitchen = scene.until_told("kitchen", 2).await;
+    let (new, changed) = (text(&kitchen[0]), text(&kitchen[1]));
+    assert!(new.contains("New order #"), "{new}");
+    assert!(changed.contains("Changed order #") && !changed.contains("New order"), "{changed}");
+    for told in ["2 × Lemon tea", "3 × Lemon tea", "NO PEANUTS, allergy", "no onion", "SAR 46.00", "SAR 51.00"] {
+        assert!(changed.contains(told), "{told} is not in {changed}");
+    }
+    assert_eq!(booked(&daemon), (1, 5100), "one order, with the total that it has now");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_says_nothing_else_is_a_duplicate_however_it_is_written() {
+    let scene = Scene::new(Rules::new()).await;
+    let daemon = scene.start(&format!("{}{}", scene.hook("erp", ""), to(&["erp"]))).await;
+    let now = scene.hands.now();
+    send(&daemon, "m-0", &first(), now).await;
+
+    let mut reordered = first();
+    reordered["orderInfo"]["products"].as_array_mut().expect("products").reverse();
+    let mut split = first();
+    let tea = with(split.clone(), &[("/products/1/count", json!(1))])["orderInfo"]["products"][1].clone();
+    split["orderInfo"]["products"][1] = tea.clone();
+    split["orderInfo"]["products"].as_array_mut().expect("products").push(tea);
+    let mut without_items = first();
+    without_items["orderInfo"]["products"] = json!([]);
+    let mut without_total = first();
+    without_total["orderInfo"]["feeDtl"] = json!({});
+    let no_quantity = with(first(), &[("/products/1/count", json!(null))]);
+    let other_times = with(
+        first(),
+        &[("/baseOrder/ctime", json!(now.as_millisecond())), ("/merchantOrder/pushOrderResult", json!(2))],
+    );
+    let same = [first(), reordered, split, without_items, without_total, no_quantity, other_times];
+    for (index, order) in same.iter().enumerate() {
+        send(&daemon, &format!("m-{}", index + 1), order, now).await;
+        assert_eq!(events_and_repeats(&daemon), (1, index as i64 + 1), "{index}");
+    }
+    daemon.until_done().await;
+    scene.nothing_more(A_WHILE).await;
+    assert_eq!(scene.told("erp").len(), 1);
+    let order = order_of(&daemon);
+    assert_eq!((&order["revision"], &order["total"]["minor"]), (&json!(1), &json!(4600)));
+    assert_eq!(order["lines"][1]["quantity"], 2, "what was known stays known: {order}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_unknown_is_completed_without_a_message_and_what_differs_beside_it_is_told() {
+    let scene = Scene::new(Rules::new()).await;
+    let daemon = scene.start(&format!("{}{}", scene.hook("erp", ""), to(&["erp"]))).await;
+    let now = scene.hands.now();
+    let mut few = with(first(), &[("/products/1/count", json!(null))]);
+    few["orderInfo"]["feeDtl"] = json!({});
+    send(&daemon, "m-1", &few, now).await;
+    send(&daemon, "m-2", &first(), now).await;
+    daemon.until_done().await;
+    assert_eq!(events_and_repeats(&daemon), (1, 1));
+    assert_eq!(order_of(&daemon)["lines"][1]["quantity"], 2);
+    assert_eq!(booked(&daemon), (1, 4600));
+
+    // The quantity of the tea cannot be read any more, which is no difference, and may be another all the same. The note is another.
+    let noted = with(first(), &[("/products/1/count", json!({})), ("/products/0/remark", json!("NO PEANUTS"))]);
+    send(&daemon, "m-3", &noted, now).await;
+    daemon.until_done().await;
+    let told = scene.until_told("erp", 2).await;
+    let changed = json_of(&told[1])["data"]["changed"].clone();
+    assert_eq!((changed.get("total"), changed["lines"].as_array().map(Vec::len)), (None, Some(1)), "{changed}");
+    assert_eq!(changed["lines"][0]["is"]["note"], "NO PEANUTS");
+    assert_eq!(order_of(&daemon)["lines"][1].get("quantity").filter(|quantity| !quantity.is_null()), None);
+    assert_eq!(order_of(&daemon)["unreadable"], json!(["/lines/1/quantity"]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_change_is_judged_by_what_is_known_now_and_an_older_envelope_changes_nothing() {
+    let scene = Scene::new(Rules::new()).await;
+    let daemon = scene.start(&format!("{}{}", scene.hook("erp", ""), to(&["erp"]))).await;
+    let now = scene.hands.now();
+    let total = |daemon: &Daemon| order_of(daemon)["total"]["minor"].clone();
+    send(&daemon, "m-1", &first(), now - seconds(60)).await;
+    send(&daemon, "m-2", &second(), now - seconds(40)).await;
+    assert_eq!((events_and_repeats(&daemon), total(&daemon)), ((2, 0), json!(5100)));
+    // Older than the second, and told again under an id of its own and under the first one's.
+    send(&daemon, "m-3", &first(), now - seconds(50)).await;
+    send(&daemon, "m-1", &first(), now).await;
+    assert_eq!((events_and_repeats(&daemon), total(&daemon)), ((2, 2), json!(5100)));
+    // Back to what it was first, which is now something else.
+    send(&daemon, "m-4", &first(), now - seconds(20)).await;
+    assert_eq!((events_and_repeats(&daemon), total(&daemon)), ((3, 2), json!(4600)));
+    send(&daemon, "m-4", &second(), now).await;
+    assert_eq!((events_and_repeats(&daemon), total(&daemon)), ((3, 3), json!(4600)), "the same id is the same webhook");
+    // An item that is gone, in the same second.
+    let mut gone = first();
+    gone["orderInfo"]["products"].as_array_mut().expect("products").pop();
+    send(&daemon, "m-5", &gone, now - seconds(20)).await;
+    daemon.until_done().await;
+    let told = scene.until_told("erp", 4).await;
+    let changed = json_of(&told[3])["data"]["changed"].clone();
+    assert_eq!(changed["lines"][0]["was"]["name"], "Lemon tea", "{changed}");
+    assert_eq!((changed["lines"][0].get("is"), changed.get("total")), (None, None), "{changed}");
+    assert_eq!(booked(&daemon), (1, 4600));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_duplicate_of_a_known_content_is_known_by_its_id_afterwards() {
+    let scene = Scene::new(Rules::new()).await;
+    let daemon = scene.start(&format!("{}{}", scene.hook("erp", ""), to(&["erp"]))).await;
+    let now = scene.hands.now();
+    for (id, order) in [("m-1", first()), ("m-2", first()), ("m-3", second()), ("m-2", first()), ("m-3", second())] {
+        send(&daemon, id, &order, now).await;
+    }
+    assert_eq!(events_and_repeats(&daemon), (2, 3));
+    assert_eq!(order_of(&daemon)["total"]["minor"], 5100);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_not_gone_out_yet_goes_out_once_as_new_with_the_newest_content() {
+    let scene = Scene::still(noon(), Rules::new()).await;
+    let names = ["kitchen", "office", "erp"];
+    let channels = [scene.robot("kitchen", ""), scene.wecom("office", ""), scene.hook("erp", "")].concat();
+    let daemon = scene.start(&format!("{channels}{}", to(&names))).await;
+    for name in names {
+        scene.far.order(name, Fault::Status { status: 503, body: "no".to_owned() }, Times::Always);
+    }
+    let now = scene.hands.now();
+    send(&daemon, "m-1", &first(), now).await;
+    for name in names {
+        until_tried(&daemon, name, 1).await;
+    }
+    // Each is tried with what waits before it, and in vain.
+    let garlic = with(first(), &[("/products/0/remark", json!("no garlic"))]);
+    for (id, order, tries) in [("m-2", garlic, 2), ("m-3", second(), 3)] {
+        send(&daemon, id, &order, now).await;
+        for name in ["kitchen", "office"] {
+            until_tried(&daemon, name, tries).await;
+        }
+    }
+    names.iter().for_each(|name| scene.far.heal(name));
+    scene.forward(seconds(600));
+    let standings = daemon.until_done().await;
+    scene.nothing_more(A_WHILE).await;
+    for name in ["kitchen", "office"] {
+        let told = scene.told(name);
+        assert_eq!(told.len(), 1, "{name}: {told:#?}");
+        let told = text(&told[0]);
+        assert!(told.contains("New order #") && told.contains("SAR 51.00"), "{name}: {told}");
+        assert!(told.contains("NO PEANUTS, allergy") && told.contains("3 × Lemon tea"), "{name}: {told}");
+        for wrong in ["hanged", "Told with it", "no onion", "no garlic", "SAR 46.00"] {
+            assert!(!told.contains(wrong), "{name}: {wrong} is in {told}");
+        }
+        assert_eq!(states(&standings, name), ["merged", "merged", "delivered"], "{name}");
+    }
+    // A program gets each event by itself, in their sequence.
+    let told: Vec<Value> = scene.told("erp").iter().map(json_of).collect();
+    let notes: Vec<&Value> = told.iter().map(|one| &one["data"]["changed"]["note"]["is"]).collect();
+    assert_eq!(notes, [&Value::Null, &json!("no garlic"), &json!("NO PEANUTS, allergy")]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_changes_that_wait_are_one_message_from_what_was_told_to_what_is() {
+    let scene = Scene::still(noon(), Rules::new()).await;
+    let daemon = scene.start(&format!("{}{}", scene.robot("kitchen", ""), to(&["kitchen"]))).await;
+    let now = scene.hands.now();
+    send(&daemon, "m-1", &first(), now).await;
+    daemon.until_done().await;
+    scene.far.order("kitchen", Fault::Status { status: 503, body: "no".to_owned() }, Times::Always);
+    send(&daemon, "m-2", &with(first(), &[("/products/0/remark", json!("no garlic"))]), now).await;
+    until_tried(&daemon, "kitchen", 2).await;
+    send(&daemon, "m-3", &second(), now).await;
+    until_tried(&daemon, "kitchen", 3).await;
+    daemon.acknowledged(&keeta::stepped(1002, NUMBER, now)).await;
+    until_tried(&daemon, "kitchen", 4).await;
+    scene.far.heal("kitchen");
+    scene.forward(seconds(600));
+    daemon.until_done().await;
+    let told = scene.until_told("kitchen", 2).await;
+    let told = text(&told[1]);
+    for part in ["Accepted: order", "no onion", "NO PEANUTS, allergy", "2 × Lemon tea", "3 × Lemon tea", "SAR 46.00"]
+    {
+        assert!(told.contains(part), "{part} is not in {told}");
+    }
+    assert!(!told.contains("no garlic") && !told.contains("New order"), "{told}");
+}
+
+/// As [`send`], of another order than the tests' own.
+async fn send_of(daemon: &Daemon, number: u64, order: &Value, id: &str, at: Timestamp) {
+    let mut order = order.clone();
+    for part in ["baseOrder", "merchantOrder"] {
+        order["orderInfo"][part]["orderViewId"] = json!(number);
+        order["orderInfo"][part]["orderViewIdStr"] = json!(number.to_string());
+    }
+    order["orderInfo"]["merchantOrder"]["seqNoStr"] = json!(format!("no{number}"));
+    send(daemon, id, &order, at).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_digest_tells_an_order_that_changed_once_and_as_what_it_is_to_its_reader() {
+    let scene = Scene::still(noon(), Rules::new()).await;
+    // Two messages a minute, and one more only after half of it.
+    let kitchen = scene.robot("kitchen", "rate = { per = \"1m\", count = 2 }");
+    let daemon = scene.start(&format!("{kitchen}{}", to(&["kitchen"]))).await;
+    let now = scene.hands.now();
+    send_of(&daemon, 1, &first(), "m-1", now).await;
+    daemon.until_done().await;
+    // The first is known and changes twice; the second is new and changes before anybody has heard of it.
+    let garlic = with(first(), &[("/products/0/remark", json!("no garlic"))]);
+    send_of(&daemon, 1, &garlic, "m-2", now).await;
+    send_of(&daemon, 2, &first(), "m-3", now).await;
+    send_of(&daemon, 2, &second(), "m-4", now).await;
+    send_of(&daemon, 1, &second(), "m-5", now).await;
+    for number in 3..=5 {
+        send_of(&daemon, number, &first(), &format!("n-{number}"), now).await;
+    }
+    daemon.until(|all| all.len() == 8).await;
+    scene.forward(seconds(31));
+    let standings = daemon.until_done().await;
+    scene.nothing_more(A_WHILE).await;
+    assert_eq!(states(&standings, "kitchen").iter().filter(|state| *state == "merged").count(), 6, "{standings:#?}");
+    let told = text(scene.told("kitchen").last().expect("a digest"));
+    assert!(told.contains("4 new orders, SAR 189.00") && told.contains("1 changed order"), "{told}");
+    assert_eq!((told.matches("#no1").count(), told.matches("#no2").count()), (1, 1), "{told}");
+    assert!(told.contains("2 × Lemon tea → 3 × Lemon tea") && told.contains("(was SAR 46.00)"), "{told}");
+    assert_eq!((told.contains("no garlic"), told.matches("NO PEANUTS").count()), (false, 2), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_a_channel_with_a_wrong_setting_goes_out_once_as_new() {
+    let scene = Scene::still(noon(), Rules::new()).await;
+    let daemon = scene.start(&format!("{}{}", scene.robot("kitchen", ""), to(&["kitchen"]))).await;
+    let keyword = Fault::Errcode { errcode: 310_000, errmsg: "keywords not in content".to_owned() };
+    scene.far.order("kitchen", keyword, Times::Always);
+    let now = scene.hands.now();
+    send(&daemon, "m-1", &first(), now).await;
+    until_tried(&daemon, "kitchen", 1).await;
+    send(&daemon, "m-2", &second(), now).await;
+    daemon.until(|all| all.len() == 2).await;
+    scene.far.heal("kitchen");
+    scene.forward(seconds(3600));
+    let standings = daemon.until_done().await;
+    scene.nothing_more(A_WHILE).await;
+    assert_eq!(states(&standings, "kitchen"), ["merged", "delivered"]);
+    let told = scene.told("kitchen");
+    assert_eq!(told.len(), 1, "{told:#?}");
+    let told = text(&told[0]);
+    assert!(told.contains("New order #") && told.contains("NO PEANUTS") && !told.contains("hanged"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_route_may_ask_whether_an_order_changed() {
+    let scene = Scene::new(Rules::new()).await;
+    let route = "[[route]]\nevents = [\"order.*\"]\nwhen = \"data.changed is defined\"\nto = [\"owner\"]\n";
+    let channels = [scene.hook("erp", ""), scene.hook("owner", "")].concat();
+    let daemon = scene.start(&format!("{channels}{}{route}", to(&["erp"]))).await;
+    let now = scene.hands.now();
+    send(&daemon, "m-1", &first(), now).await;
+    send(&daemon, "m-2", &second(), now).await;
+    let standings = daemon.until_done().await;
+    assert_eq!((states(&standings, "erp").len(), states(&standings, "owner").len()), (2, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_channel_whose_condition_holds_only_now_gets_the_order_as_new() {
+    let scene = Scene::new(Rules::new()).await;
+    let route = "[[route]]\nevents = [\"order.*\"]\nwhen = \"order.total >= 50\"\nto = [\"owner\", \"erp\"]\n";
+    let channels = [scene.robot("kitchen", ""), scene.robot("owner", ""), scene.hook("erp", "")].concat();
+    let daemon = scene.start(&format!("{channels}{}{route}", to(&["kitchen"]))).await;
+    let now = scene.hands.now();
+    send(&daemon, "m-1", &first(), now).await;
+    daemon.until_done().await;
+    assert!(scene.told("owner").is_empty());
+    send(&daemon, "m-2", &second(), now).await;
+    daemon.until_done().await;
+    let (owner, kitchen) =
+        (text(&scene.until_told("owner", 1).await[0]), text(&scene.until_told("kitchen", 2).await[1]));
+    assert!(owner.contains("New order #") && !owner.contains("hanged"), "{owner}");
+    assert!(owner.contains("SAR 51.00") && !owner.contains("SAR 46.00"), "{owner}");
+    assert!(kitchen.contains("Changed order #"), "{kitchen}");
+    assert_eq!(json_of(&scene.until_told("erp", 1).await[0])["data"].get("changed"), None, "as new for a program too");
+    // From now on it knows the order.
+    send(&daemon, "m-3", &with(second(), &[("/products/1/count", json!(4))]), now).await;
+    daemon.until_done().await;
+    let owner = text(&scene.until_told("owner", 2).await[1]);
+    assert!(owner.contains("Changed order #"), "{owner}");
+    assert_eq!(json_of(&scene.until_told("erp", 2).await[1])["data"]["changed"]["lines"][0]["is"]["quantity"], 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_of_an_order_that_is_over_is_told_as_what_it_is_and_moves_nothing_back() {
+    let scene = Scene::new(Rules::new()).await;
+    let daemon = scene.start(&format!("{}{}", scene.robot("kitchen", ""), to(&["kitchen"]))).await;
+    let now = scene.hands.now();
+    send(&daemon, "m-1", &first(), now).await;
+    daemon.acknowledged(&keeta::stepped(1004, NUMBER, now)).await;
+    daemon.until_done().await;
+    let already = scene.told("kitchen").len();
+    send(&daemon, "m-2", &second(), now + seconds(1)).await;
+    daemon.until_done().await;
+    let told = scene.until_told("kitchen", already + 1).await;
+    let told = text(told.last().expect("a message"));
+    assert!(told.contains("Changed order #") && told.contains("already cancelled"), "{told}");
+    assert_eq!(order_of(&daemon)["state"], "cancelled");
+    let cancelled = "SELECT sum(minor) FROM ledger WHERE figure = 'cancelled'";
+    assert_eq!((booked(&daemon), count(&daemon, cancelled)), ((1, 5100), 5100));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_of_a_change_cannot_be_read_is_said_and_never_shown_as_it_was() {
+    let scene = Scene::new(Rules::new()).await;
+    let channels = [scene.hook("erp", ""), scene.robot("kitchen", "")].concat();
+    let daemon = scene.start(&format!("{channels}{}", to(&["erp", "kitchen"]))).await;
+    let now = scene.hands.now();
+    let more_ribs = ("/products/0/count", json!(4));
+    let (total, tea) = ("/feeDtl/customerFee/payTotal", "/products/1/count");
+    for (step, (changes, unreadable)) in [
+        (vec![], json!(null)),
+        (vec![(total, json!("lots")), (tea, json!(5))], json!(["/total"])),
+        (vec![(tea, json!("x")), more_ribs.clone()], json!(["/lines/1/quantity"])),
+        (vec![("/products", json!("oops")), (total, json!(25_000))], json!(["/lines/1/quantity", "/lines"])),
+        (vec![more_ribs, (total, json!(26_000))], json!(null)),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        send(&daemon, &format!("m-{step}"), &with(first(), &changes), now).await;
+        daemon.until_done().await;
+        let told = json_of(scene.until_told("erp", step + 1).await.last().expect("one"));
+        assert_eq!(told["order"]["unreadable"], unreadable, "step {step}: {told}");
+        let kitchen = text(scene.until_told("kitchen", step + 1).await.last().expect("one"));
+        assert_eq!(kitchen.contains("ould not be read"), unreadable != json!(null), "step {step}: {kitchen}");
+        if unreadable == json!(["/lines/1/quantity"]) {
+            assert_eq!(told["order"]["lines"][1].get("quantity"), None, "{told}");
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! The configuration: what is wrong is said in one go and in plain words, what the contract names is read, and no secret
+//! is ever shown.
+
+use std::path::Path;
+use std::path::PathBuf;
+
+use jiff::SignedDuration;
+use orderbell::channel::Way;
+use orderbell::channel::webhook::Signing;
+use orderbell::config;
+use orderbell::config::Config;
+use orderbell::config::Examined;
+use orderbell::config::Loaded;
+use orderbell::config::StoreUrl;
+use orderbell::config::Surroundings;
+use orderbell::config::problem;
+use orderbell::config::problem::Colour;
+use orderbell::config::problem::Problem;
+use orderbell::config::problem::Severity;
+use orderbell::domain::event::Kind;
+use orderbell::platform::Source;
+use proptest::prelude::ProptestConfig;
+use proptest::prop_assert;
+use proptest::proptest;
+
+/// What no text that leaves the configuration may hold. Every secret of the fixtures has this in it.
+const SECRET: &str = "hush";
+
+fn environment(name: &str) -> Option<String> {
+    match name {
+        "DINGTALK_WEBHOOK" => Some("https://oapi.dingtalk.com/robot/send?access_token=hush".to_owned()),
+        "WECOM_WEBHOOK" => Some("https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=hush".to_owned()),
+        "DINGTALK_SECRET" => Some("SEChush".to_owned()),
+        "KEETA_APP_SECRET" | "SMTP_PASSWORD" | "ERP_SECRET" | "ORDERBELL_TOKEN" => Some(format!("hush-{name}")),
+        "EMPTY" => Some(String::new()),
+        _ => None,
+    }
+}
+
+fn read(file: &str, text: &str) -> Result<Loaded, Vec<Problem>> {
+    config::read_text(text, &surroundings(file))
+}
+
+fn examine(file: &str, text: &str) -> Examined {
+    config::examine_text(text, &surroundings(file))
+}
+
+fn surroundings(file: &str) -> Surroundings<'_> {
+    Surroundings { file: Path::new(file), env: &environment, languages: &["en", "zh-CN"] }
+}
+
+/// A configuration without errors.
+fn right(text: &str) -> Config {
+    match read("tests/config/inline.toml", text) {
+        Ok(loaded) => loaded.config,
+        Err(problems) => panic!("{}", problem::render(&problems, Colour::Never)),
+    }
+}
+
+#[test]
+fn every_wrong_configuration_says_what_is_wrong_and_what_would_be_right() {
+    let update = std::env::var_os("UPDATE_GOLDEN").is_some();
+    let mut fixtures = 0;
+    let mut differing = Vec::new();
+    for path in files("tests/config", "toml") {
+        fixtures += 1;
+        let text = std::fs::read_to_string(&path).unwrap();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        let problems = examine(&format!("tests/config/{name}"), &text).problems;
+        let shown = problem::render(&problems, Colour::Never);
+        assert!(!problems.is_empty(), "{name} is right");
+        assert!(!shown.contains(SECRET), "{name} gives a secret away:\n{shown}");
+        assert!(!serde_json::to_string(&problems).unwrap().contains(SECRET), "{name} gives a secret away in JSON");
+        for problem in &problems {
+            let placed = problem.line.is_some() || problem.severity == Severity::Warning;
+            assert!(placed && problem.help.is_some(), "{name}: no line or no help: {problem:?}");
+        }
+        let golden = path.with_extension("txt");
+        if update {
+            std::fs::write(&golden, &shown).unwrap();
+        } else if std::fs::read_to_string(&golden).ok().as_deref() != Some(&shown) {
+            differing.push(format!("{name}:\n{shown}"));
+        }
+    }
+    for golden in files("tests/config", "txt") {
+        assert!(golden.with_extension("toml").exists(), "{} belongs to no fixture", golden.display());
+    }
+    assert!(fixtures >= 25, "only {fixtures} fixtures");
+    assert!(differing.is_empty(), "UPDATE_GOLDEN=1 accepts:\n{}", differing.join("\n"));
+}
+
+fn files(folder: &str, extension: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut paths: Vec<PathBuf> = entries.filter(|path| path.extension().is_some_and(|is| is == extension)).collect();
+    paths.sort();
+    paths
+}
+
+#[test]
+fn the_example_is_clean_and_every_event_of_its_sources_reaches_somebody() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config.example.toml");
+    let loaded = config::read(&path).unwrap_or_else(|problems| panic!("{}", problem::render(&problems, Colour::Never)));
+    assert_eq!(problem::render(&loaded.warnings, Colour::Never), "no errors, no warnings\n");
+
+    let config = loaded.config;
+    assert_eq!(config.sources.len(), 2);
+    let mut heard = std::collections::BTreeMap::<String, usize>::new();
+    for (name, configured) in &config.sources {
+        for kind in configured.source.platform().kinds() {
+            let channels = config.routes.channels(&kind, name, Some("145541"));
+            assert!(!channels.is_empty(), "nobody hears of {kind} from {name}");
+            for channel in channels {
+                *heard.entry(channel).or_default() += 1;
+            }
+        }
+    }
+    assert!(config.channels.keys().all(|name| heard.contains_key(name)), "{heard:?}");
+    assert!(heard["kitchen"] <= 15 && heard["office"] <= 15, "more than a robot may send in a minute: {heard:?}");
+    assert!(!format!("{config:?}").contains("demonstration"), "Debug shows a secret");
+    assert!(!format!("{config:?}").contains("demo-kitchen"), "Debug shows a secret");
+    assert_eq!(config.store.keep, SignedDuration::from_hours(9_600));
+    let StoreUrl::Sqlite(store) = &config.store.url;
+    assert_eq!(store, &path.with_file_name("orderbell.db"));
+}
+
+#[test]
+fn the_example_shows_every_key_that_can_be_written() {
+    let example = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("config.example.toml")).unwrap();
+    let fixture = include_str!("../config/contract.toml");
+    let keys = |text: &str| -> std::collections::BTreeSet<String> {
+        let word = |text: &str| text.rsplit(|c: char| !(c.is_alphanumeric() || c == '_')).next().unwrap().to_owned();
+        text.match_indices(" = ").map(|(at, _)| word(&text[..at])).filter(|key| !key.is_empty()).collect()
+    };
+    let missing: Vec<String> = keys(fixture).difference(&keys(&example)).cloned().collect();
+    assert!(missing.is_empty(), "config.example.toml does not show {missing:?}");
+}
+
+#[test]
+fn everything_that_the_contract_names_is_read() {
+    let loaded = read("tests/config/contract.toml", include_str!("../config/contract.toml"));
+    let loaded = loaded.unwrap_or_else(|problems| panic!("{}", problem::render(&problems, Colour::Never)));
+    for problem in loaded.warnings {
+        assert!(problem.message.starts_with("not yet: "), "{problem:?}");
+    }
+}
+
+#[test]
+fn what_is_left_out_has_a_sensible_value() {
+    let config = right("");
+    assert_eq!((config.language.as_str(), config.timezone.name.as_str()), ("en", "UTC"));
+    assert_eq!(config.server.listen.to_string(), "127.0.0.1:8787");
+    assert_eq!(config.admin.listen.to_string(), "127.0.0.1:8788");
+    assert_eq!(config.server.max_body_bytes, 1_048_576);
+    assert_eq!(config.source_address("keeta-hk"), "http://127.0.0.1:8787/hooks/keeta-hk");
+    let StoreUrl::Sqlite(store) = &config.store.url;
+    assert_eq!(store, Path::new("tests/config/orderbell.db"));
+
+    let config = right(
+        r#"
+        [server]
+        public_url = "https://bell.example.com/"
+        [channel.erp]
+        kind = "webhook"
+        url = "https://erp.example.com/orderbell"
+        [source.keeta-hk]
+        platform = "keeta"
+        app_id = 1
+        app_secret = { file = "../config/secret" }
+        "#,
+    );
+    assert_eq!(config.source_address("keeta-hk"), "https://bell.example.com/hooks/keeta-hk");
+    let erp = &config.channels["erp"].settings;
+    assert_eq!(erp.timeout, SignedDuration::from_secs(15));
+    assert_eq!(erp.fallback_after, SignedDuration::from_mins(2));
+    assert_eq!(erp.retry.len(), 8);
+    assert!(erp.urgent.iter().any(|glob| glob.matches(&Kind::OrderPlaced.to_string())));
+    assert!(!erp.allow_private);
+    let Source::Keeta(keeta) = &config.sources["keeta-hk"].source else { panic!("not Keeta") };
+    assert_eq!(keeta.max_age, SignedDuration::from_hours(24));
+    assert_eq!(keeta.app_secret.expose(), "hush from a file", "line ends around it are taken off");
+}
+
+#[test]
+fn secrets_come_from_the_environment_at_any_depth() {
+    let config = right(
+        r#"
+        [channel.erp]
+        kind = "webhook"
+        url = "https://erp.example.com/orderbell"
+        signing = { scheme = "standard-webhooks", secret = { env = "ERP_SECRET" } }
+        [channel.erp.headers]
+        "X-Key" = { env = "SMTP_PASSWORD" }
+        "#,
+    );
+    let Way::Webhook(webhook) = &config.channels["erp"].way else { panic!("not a webhook") };
+    let Signing::StandardWebhooks { secret } = &webhook.signing else { panic!("another scheme") };
+    assert_eq!(secret.expose(), "hush-ERP_SECRET");
+    assert_eq!(webhook.headers["X-Key"].expose(), "hush-SMTP_PASSWORD");
+    assert!(!format!("{config:?}").contains(SECRET));
+}
+
+#[test]
+fn a_template_that_fails_with_a_sample_is_an_error_and_the_daemon_starts() {
+    let file = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config").join(name);
+    let text = std::fs::read_to_string(file("templates.toml")).unwrap().replace("language = \"zh-HK\"", "");
+    let examined = examine("tests/config/templates.toml", &text);
+    let errors = examined.problems.iter().filter(|problem| problem.severity == Severity::Error);
+    assert!(examined.starts && errors.count() > 3, "the plain form stands in: {:?}", examined.problems);
+    assert!(read("tests/config/templates.toml", &text).is_ok());
+
+    let text = std::fs::read_to_string(file("templates-that-do-not-parse.toml")).unwrap();
+    assert!(!examine("tests/config/templates-that-do-not-parse.toml", &text).starts);
+    let problems = read("tests/config/templates-that-do-not-parse.toml", &text).unwrap_err();
+    assert!(problems.iter().all(|problem| problem.file.contains("unreadable-templates")), "{problems:?}");
+}
+
+#[test]
+fn a_folder_of_templates_may_bring_a_language() {
+    let config = right("templates = \"my-templates\"\nlanguage = \"pt-BR\"");
+    assert_eq!(config.language, "pt-BR");
+    assert_eq!(config.templates.as_deref(), Some(Path::new("tests/config/my-templates")));
+    assert!(read("tests/config/inline.toml", "language = \"pt-BR\"").is_err());
+}
+
+#[test]
+fn a_file_that_is_not_there_is_a_problem_like_any_other() {
+    let problems = config::read(Path::new("tests/config/nowhere.toml")).unwrap_err();
+    let shown = problem::render(&problems, Colour::Never);
+    assert!(shown.contains("there is no such file") && shown.contains("nowhere.toml"), "{shown}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_slip_of_the_finger_gives_no_secret_away(at in 0usize..2_500, gone in 0usize..3, typed in "[\"'=:{}\\[\\], .a-z\n#\\\\é]{0,2}") {
+        let mut text = include_str!("../config/contract.toml").replace("hush-token", "hush").to_owned();
+        for variable in ["DINGTALK_SECRET", "ERP_SECRET", "SMTP_PASSWORD", "KEETA_APP_SECRET"] {
+            text = text.replace(&format!("{{ env = \"{variable}\" }}"), "\"SEChush\"");
+        }
+        text = text.replace("{ env = \"DINGTALK_WEBHOOK\" }", "\"https://oapi.dingtalk.com/robot/send?access_token=hush\"");
+        let at = at % text.len();
+        text.replace_range(at..(at + gone).min(text.len()), &typed);
+        let problems = match read("tests/config/slip.toml", &text) {
+            Ok(loaded) => loaded.warnings,
+            Err(problems) => problems,
+        };
+        let shown = problem::render(&problems, Colour::Never) + &serde_json::to_string(&problems).unwrap();
+        prop_assert!(!shown.contains(SECRET), "{shown}");
+    }
+}

@@ -1,0 +1,303 @@
+//! When the store cannot take anything: the platform is asked to send again, nothing is half kept, and the daemon recovers
+//! by itself.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+
+use orderbell::domain::data::Data;
+use orderbell::domain::event::DeliveryId;
+use orderbell::domain::event::Event;
+use orderbell::domain::event::EventId;
+use orderbell::domain::event::Kind;
+use orderbell::domain::event::Proof;
+use orderbell::domain::event::RepeatKey;
+use orderbell::domain::order::OrderNews;
+use orderbell::domain::route::Hearer;
+use orderbell::domain::template::Templates;
+use orderbell::domain::verdict::Verdicts;
+use orderbell::sandbox::rules::Rules;
+use orderbell::store::Record;
+use orderbell::store::Recorded;
+use orderbell::store::StoreError;
+use orderbell::store::sqlite::Sqlite;
+use rusqlite::Connection;
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use crate::support::Daemon;
+use crate::support::Scene;
+use crate::support::get;
+use crate::support::keeta;
+
+/// Orders that are sent to a full store; the first few may still find a place.
+const TRIES: u64 = 200;
+
+/// A store that lies on a disk which the test can fill and clear.
+trait Disk {
+    fn fill(&mut self);
+    fn clear(&mut self);
+}
+
+fn channels(scene: &Scene) -> String {
+    let route = "[[route]]\nevents = [\"order.*\"]\nto = [\"erp\"]\n[operator]\nto = [\"erp\"]\n";
+    format!("{}{route}", scene.hook("erp", ""))
+}
+
+fn events(store: &Path) -> i64 {
+    let connection = Connection::open(store).expect("the store opens");
+    connection.query_row("SELECT count(*) FROM events", [], |row| row.get(0)).expect("a count")
+}
+
+/// The promise, on whichever disk.
+async fn a_full_disk_is_survived(scene: &Scene, daemon: Daemon, store: &Path, mut disk: impl Disk) {
+    daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
+    scene.until_told("erp", 1).await;
+    disk.fill();
+
+    let (mut acknowledged, mut refused) = (1, None);
+    for number in 2..=TRIES {
+        let body = keeta::placed(number, scene.hands.now());
+        let answer = daemon.post(&body).await;
+        if answer.status != 200 {
+            assert_eq!(answer.status, 503, "{answer:?}");
+            assert_ne!(answer.code(), 0);
+            refused = Some(body);
+            break;
+        }
+        acknowledged += 1;
+    }
+    let refused = refused.unwrap_or_else(|| panic!("{TRIES} orders fit on a full disk"));
+    assert_eq!(daemon.post(&refused).await.status, 503, "and again");
+    assert_eq!(daemon.post(b"{}").await.status, 200, "heartbeats need no disk");
+    assert_eq!(get(daemon.address, "/healthz").await.status, 200, "nobody need restart what recovers by itself");
+    assert_eq!(events(store), acknowledged, "what was refused is not in the store");
+    assert_eq!(daemon.deliveries().await.len(), usize::try_from(acknowledged).expect("few"));
+
+    disk.clear();
+    daemon.acknowledged(&refused).await;
+    acknowledged += 1;
+    let standings = daemon.until_done().await;
+    assert!(standings.iter().all(|standing| standing.state == "delivered"), "{standings:#?}");
+    let told = scene.until_told("erp", usize::try_from(acknowledged).expect("few")).await;
+    assert_eq!(told.len() as i64, acknowledged, "each acknowledged webhook is told, and nothing else");
+    assert_eq!(events(store), acknowledged);
+    daemon.stop().await;
+}
+
+/// The file may not grow; a table of the test's own takes all that is free in it.
+struct Filler(PathBuf);
+
+impl Filler {
+    fn run(&self, sql: &str) {
+        Connection::open(&self.0).and_then(|connection| connection.execute_batch(sql)).expect("the filler is written");
+    }
+}
+
+impl Disk for Filler {
+    fn fill(&mut self) {
+        let connection = Connection::open(&self.0).expect("the store opens");
+        let free: i64 = connection.query_row("PRAGMA freelist_count", [], |row| row.get(0)).expect("a count");
+        // A row for each page, and none on the pages that its own table begins with.
+        let bytes = (free + 8) * 4096;
+        connection.execute("INSERT INTO filler VALUES (zeroblob(?1))", [bytes]).expect("the filler is written");
+        let free: i64 = connection.query_row("PRAGMA freelist_count", [], |row| row.get(0)).expect("a count");
+        assert_eq!(free, 0);
+    }
+
+    fn clear(&mut self) {
+        self.run("DROP TABLE filler");
+    }
+}
+
+/// A small file system of its own.
+struct Tmpfs(TempDir);
+
+impl Tmpfs {
+    /// `None` where this process may not mount, with the reason on standard error.
+    fn mount() -> Option<Self> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut mount = Command::new("mount");
+        match mount.args(["-t", "tmpfs", "-o", "size=3m", "tmpfs"]).arg(folder.path()).output() {
+            Ok(output) if output.status.success() => return Some(Self(folder)),
+            Ok(output) => eprintln!("no tmpfs can be mounted: {}", String::from_utf8_lossy(&output.stderr).trim()),
+            Err(error) => eprintln!("no tmpfs can be mounted: mount: {error}"),
+        }
+        None
+    }
+
+    fn filler(&self) -> PathBuf {
+        self.0.path().join("filler")
+    }
+}
+
+impl Drop for Tmpfs {
+    fn drop(&mut self) {
+        // Lazily, because a test that failed may still hold files open.
+        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
+    }
+}
+
+impl Disk for &Tmpfs {
+    fn fill(&mut self) {
+        let mut file = File::create(self.filler()).expect("a file");
+        let (mut piece, mut written) = (64 * 1024, 0);
+        while piece > 0 {
+            match file.write(&vec![0; piece]) {
+                Ok(bytes) => written += bytes,
+                Err(_) => piece /= 2,
+            }
+        }
+        assert!(written > 0, "there was room before");
+    }
+
+    fn clear(&mut self) {
+        std::fs::remove_file(self.filler()).expect("the filler goes");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_is_answered_503_and_the_daemon_recovers_by_itself() {
+    {
+        eprintln!("a store that may not grow");
+        let scene = Scene::new(Rules::new().speed(1000)).await;
+        Sqlite::open(&scene.store(), scene.hands.now()).expect("the store opens").close().await;
+        let filler = Filler(scene.store());
+        filler.run("CREATE TABLE filler (bytes BLOB)");
+        let pages: u32 = Connection::open(scene.store())
+            .and_then(|connection| connection.query_row("PRAGMA page_count", [], |row| row.get(0)))
+            .expect("a count");
+        let store = Sqlite::open_within(&scene.store(), scene.hands.now(), pages + 20).expect("the store opens");
+        let templates = Templates::built_in().expect("they parse");
+        let daemon = scene.start_on(store, templates, &channels(&scene)).await;
+        a_full_disk_is_survived(&scene, daemon, &scene.store(), filler).await;
+    }
+    // In addition, where this process may mount: a file system that is really full.
+    if let Some(tmpfs) = Tmpfs::mount() {
+        eprintln!("a file system without room");
+        let scene = Scene::new(Rules::new().speed(1000)).await;
+        let daemon = scene.start_in(tmpfs.0.path(), &channels(&scene)).await;
+        a_full_disk_is_survived(&scene, daemon, &tmpfs.0.path().join("bell.db"), &tmpfs).await;
+    }
+}
+
+/// What a second connection can do to the store, so that every write of the daemon fails.
+async fn a_store_that_refuses_is_survived(refuse: &str, allow: &str) {
+    let scene = Scene::new(Rules::new()).await;
+    let daemon = scene.start(&channels(&scene)).await;
+    daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
+    scene.until_told("erp", 1).await;
+    daemon.until_done().await;
+    let other = daemon.connection();
+    other.execute_batch(refuse).expect("the store is made to refuse");
+    let body = keeta::placed(2, scene.hands.now());
+    for _ in 0..2 {
+        let answer = daemon.post(&body).await;
+        assert_eq!(answer.status, 503, "{refuse}: {answer:?}");
+        assert_ne!(answer.code(), 0);
+    }
+    assert_eq!(events(&scene.store()), 1, "{refuse}");
+    other.execute_batch(allow).expect("the store is made to take things again");
+    daemon.acknowledged(&body).await;
+    daemon.until_done().await;
+    assert_eq!(scene.until_told("erp", 2).await.len(), 2, "{refuse}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_takes_no_writes_is_answered_503_until_it_does() {
+    let refusing = |how: &str| {
+        format!(
+            "CREATE TRIGGER refusing BEFORE INSERT ON events BEGIN SELECT RAISE({how}, 'attempt to write a readonly database'); END"
+        )
+    };
+    let cases = [
+        (refusing("ABORT"), "DROP TRIGGER refusing"),
+        // As a full disk does: SQLite takes back the whole transaction.
+        (refusing("ROLLBACK"), "DROP TRIGGER refusing"),
+        // Another program holds the store for longer than the daemon waits.
+        ("BEGIN IMMEDIATE".to_owned(), "ROLLBACK"),
+    ];
+    for (refuse, allow) in cases {
+        a_store_that_refuses_is_survived(&refuse, allow).await;
+    }
+}
+
+fn record(number: u64) -> Record {
+    let now = jiff::Timestamp::now();
+    Record {
+        event: Event {
+            id: EventId(Uuid::now_v7()),
+            kind: Kind::OrderPlaced,
+            source: "s".to_owned(),
+            occurred_at: Some(now),
+            received_at: now,
+            shop: None,
+            order: Some(OrderNews { number: number.to_string(), ..OrderNews::default() }),
+            data: Data::default(),
+            proof: Proof::Held("test".to_owned()),
+        },
+        body: b"{}".to_vec(),
+        repeat_keys: vec![RepeatKey::Once(number.to_string())],
+        hearers: vec![(Hearer::always("erp"), DeliveryId(Uuid::now_v7()))],
+        urgent: Vec::new(),
+        verdicts: Verdicts::default(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_shares_a_transaction_that_was_taken_back_is_refused_and_not_kept() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("bell.db");
+    let store = Arc::new(Sqlite::open(&path, jiff::Timestamp::now()).expect("the store opens"));
+    let other = Connection::open(&path).expect("the store opens");
+    let refusing = "CREATE TRIGGER refusing BEFORE INSERT ON events WHEN new.order_number = '5'
+        BEGIN SELECT RAISE(ROLLBACK, 'database or disk is full'); END";
+    other.execute_batch(refusing).expect("a trigger");
+    // While the test holds the lock, the writer waits with the first one, and the others gather into one group behind it.
+    other.execute_batch("BEGIN IMMEDIATE").expect("the lock is free");
+    let mut asked = Vec::new();
+    for number in 0..10 {
+        let store = store.clone();
+        let mut recording = Box::pin(async move { store.record(record(number)).await });
+        // Polled once, it stands in the queue, in this sequence.
+        let waiting = at_once(&mut recording).await;
+        assert!(waiting.is_none(), "the lock is held");
+        asked.push(recording);
+    }
+    other.execute_batch("COMMIT").expect("the lock is given back");
+    let mut kept = 0;
+    for recording in asked {
+        match recording.await {
+            Ok(Recorded::New { .. }) => kept += 1,
+            Ok(known) => panic!("{known:?}"),
+            Err(StoreError::Unavailable(_)) => {}
+            Err(StoreError::Refused(reason)) => panic!("{reason}"),
+        }
+    }
+    assert!(kept < 9, "they did not share a transaction, so this test shows nothing");
+    assert_eq!(events(&path), kept, "what was answered 'not now' is not there, and the rest is");
+    other.execute_batch("DROP TRIGGER refusing").expect("it goes");
+    assert!(matches!(store.record(record(5)).await, Ok(Recorded::New { .. })), "and the store goes on");
+}
+
+/// The value of a future that is ready at its first poll.
+async fn at_once<T>(future: &mut (impl Future<Output = T> + Unpin)) -> Option<T> {
+    std::future::poll_fn(|context| match std::pin::Pin::new(&mut *future).poll(context) {
+        std::task::Poll::Ready(value) => std::task::Poll::Ready(Some(value)),
+        std::task::Poll::Pending => std::task::Poll::Ready(None),
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_folder_that_may_not_be_written_stops_the_start_with_the_reason() {
+    let folder = tempfile::tempdir().expect("a folder");
+    // A file in the place of the folder: root may write anywhere else.
+    let place = folder.path().join("taken");
+    File::create(&place).expect("a file");
+    let refused = Sqlite::open(&place.join("bell.db"), jiff::Timestamp::now()).err().expect("it cannot be");
+    assert!(refused.to_string().contains("bell.db"), "{refused}");
+}

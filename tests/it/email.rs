@@ -1,0 +1,585 @@
+//! E-mail: each recipient gets a mail once, whatever the server does at whichever step, and what cannot arrive is said.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::time::Duration;
+use std::time::Instant;
+
+use jiff::SignedDuration;
+use jiff::Timestamp;
+use orderbell::channel::Attempt;
+use orderbell::channel::Channel;
+use orderbell::channel::Way;
+use orderbell::channel::email::Email;
+use orderbell::channel::http::Http;
+use orderbell::channel::http::Settings;
+use orderbell::channel::smtp::server::Patience;
+use orderbell::domain::event::Kind;
+use orderbell::domain::message::Form;
+use orderbell::domain::message::Part;
+use orderbell::domain::retry::Answer;
+use orderbell::domain::retry::Outcome;
+use orderbell::domain::secret::Secret;
+use orderbell::sandbox::Sandbox;
+use orderbell::sandbox::fault::Fault;
+use orderbell::sandbox::fault::Phase;
+use orderbell::sandbox::fault::Times;
+use orderbell::sandbox::inbox::Verdict;
+use orderbell::sandbox::rules::Rules;
+use orderbell::sandbox::smtp::Post;
+use orderbell::sandbox::smtp::Tls;
+use rusqlite::params;
+use tokio::io::AsyncBufReadExt;
+use tokio::io::AsyncReadExt;
+use tokio::io::AsyncWriteExt;
+use tokio::io::BufReader;
+use tokio::net::TcpListener;
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+
+use crate::support::A_WHILE;
+use crate::support::Daemon;
+use crate::support::Scene;
+use crate::support::in_time;
+use crate::support::keeta;
+use crate::support::log::log;
+use crate::support::of;
+
+/// Tried again at once, and often enough.
+const AT_ONCE: &str = "retry = [\"0s\", \"0s\", \"0s\", \"0s\"]";
+const COOK: &str = "cook@orderbell.test";
+const OWNER: &str = "owner@orderbell.test";
+const TILL: &str = "till@orderbell.test";
+
+fn to_mail() -> String {
+    "[[route]]\nevents = [\"order.*\"]\nto = [\"mail\"]\n[operator]\nto = [\"robot\"]\n".to_owned()
+}
+
+fn smtp(phase: Phase, reply: Option<&str>) -> Fault {
+    Fault::Smtp { phase, reply: reply.map(str::to_owned) }
+}
+
+/// What came of each attempt for the channel `mail`, oldest first.
+fn attempts(daemon: &Daemon) -> Vec<(i64, String)> {
+    let connection = daemon.connection();
+    let sql = "SELECT a.part, coalesce(a.outcome, 'under way') FROM attempts a JOIN deliveries d ON d.id = a.delivery
+        WHERE d.channel = ?1 ORDER BY a.seq";
+    let mut select = connection.prepare(sql).expect("a statement");
+    let found = select.query_map(params!["mail"], |row| Ok((row.get(0)?, row.get(1)?))).expect("rows");
+    found.collect::<Result<_, _>>().expect("rows")
+}
+
+fn outcomes(daemon: &Daemon) -> Vec<String> {
+    attempts(daemon).into_iter().map(|(_, outcome)| outcome).collect()
+}
+
+/// A scene in which orders go to one mail channel.
+async fn mailing(post: Post, to: &str, more: &str) -> (Scene, Daemon) {
+    let scene = Scene::new(Rules::new()).await;
+    let mail = scene.mailbox("mail", post, to, more).await;
+    let daemon = scene.start(&format!("{mail}{}{}", scene.robot("robot", ""), to_mail())).await;
+    (scene, daemon)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_cut_at_any_step_costs_no_mail_and_only_a_lost_answer_repeats_one() {
+    // Where it is cut; how often the server took it; what the first attempt came to. Where the cut comes while the mail is on
+    // its way, it is chance whether we notice before the last of it has left us.
+    let steps: [(Phase, usize, &[&str]); 10] = [
+        (Phase::Greeting, 1, &["retry"]),
+        (Phase::Hello, 1, &["retry"]),
+        (Phase::Auth, 1, &["retry"]),
+        (Phase::Mail, 1, &["retry"]),
+        (Phase::Recipient, 1, &["retry"]),
+        (Phase::Data, 1, &["retry"]),
+        (Phase::Content, 1, &["retry", "unknown"]),
+        (Phase::Midst, 1, &["retry", "unknown"]),
+        // All of the mail is on its way when the connection is found cut.
+        (Phase::Dot, 1, &["unknown"]),
+        (Phase::Answer, 2, &["unknown"]),
+    ];
+    for (phase, taken, first) in steps {
+        let post = Post { users: vec![("bell".to_owned(), Secret::new("hush"))], ..Post::default() };
+        let login = format!("username = \"bell\"\npassword = \"hush\"\n{AT_ONCE}");
+        let (scene, daemon) = mailing(post, &format!("[{COOK:?}]"), &login).await;
+        scene.far.order("smtp", smtp(phase, None), Times::Next(1));
+        daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
+        let standings = daemon.until_done().await;
+        let mail = of(&standings, "mail");
+        assert_eq!((mail[0].state.as_str(), mail[0].attempts), ("delivered", 2), "{phase:?}");
+        let outcomes = outcomes(&daemon);
+        assert!(first.contains(&outcomes[0].as_str()) && outcomes[1..] == ["delivered"], "{phase:?}: {outcomes:?}");
+        let (came, fragments): (Vec<_>, Vec<_>) =
+            scene.came_to(COOK).into_iter().partition(|mail| mail.verdict == Verdict::Accepted);
+        assert_eq!(came.len(), taken, "{phase:?}");
+        assert_eq!(fragments.len(), usize::from(phase == Phase::Midst), "{phase:?}");
+        let keys: BTreeSet<_> = came.iter().map(|received| received.key.clone().expect("a Message-ID")).collect();
+        assert_eq!(keys.len(), 1, "{phase:?}: a repeat has the same Message-ID");
+        let bodies: BTreeSet<_> = came.iter().map(|received| received.body.clone()).collect();
+        assert_eq!(bodies.len(), 1, "{phase:?}: a repeat has the same bytes");
+        for fragment in fragments {
+            let (whole, part) = (&came[0].body, fragment.body);
+            assert!(whole.starts_with(&part) && (1024..whole.len()).contains(&part.len()), "{} bytes", part.len());
+        }
+        assert_eq!(scene.told(COOK).len(), 1, "{phase:?}");
+        daemon.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_refused_recipient_silences_nobody_and_who_said_yes_is_not_mailed_again() {
+    let refused = BTreeSet::from([COOK.to_owned()]);
+    let post = Post { refused, ..Post::default() };
+    let to = format!("[{COOK:?}, \"Owner <{OWNER}>\"]\ncc = [{TILL:?}]");
+    let (scene, daemon) = mailing(post, &to, AT_ONCE).await;
+    scene.far.order(OWNER, smtp(Phase::Recipient, Some("450 4.2.0 greylisted, later")), Times::Next(2));
+    daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
+    let standings = daemon.until(|all| all.iter().any(|one| one.channel == "robot" && one.state == "delivered")).await;
+    let standings = match of(&standings, "mail")[0].state.as_str() {
+        "waiting" => daemon.until_done().await,
+        _ => standings,
+    };
+    let mail = of(&standings, "mail");
+    assert_eq!(mail[0].state, "delivered");
+    let rounds = attempts(&daemon);
+    let wanted = [(0, "rejected"), (1, "retry"), (2, "delivered"), (1, "retry"), (1, "delivered")];
+    assert_eq!(rounds, wanted.map(|(part, outcome)| (part, outcome.to_owned())));
+    assert_eq!((scene.came_to(OWNER).len(), scene.came_to(TILL).len()), (1, 1));
+    let mail = &scene.told(OWNER)[0];
+    assert_eq!(mail.header("to"), Some("cook@orderbell.test, Owner <owner@orderbell.test>"));
+    assert_eq!(mail.header("cc"), Some(TILL));
+    assert_eq!(scene.told(TILL)[0].body, mail.body, "all get one mail");
+    let notices: Vec<_> = scene.told("robot").into_iter().filter_map(|notice| notice.text).collect();
+    assert!(notices.len() == 1 && notices[0].contains("c\\*\\*\\*@orderbell.test: 550 5.1.1"), "{notices:?}");
+    for address in [COOK, OWNER, TILL] {
+        assert!(!log().contains(address), "{address} is in the log");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mail_to_many_is_stored_once_and_each_gets_the_whole_of_it() {
+    let people: Vec<String> = (0..10).map(|number| format!("cook-{number}@orderbell.test")).collect();
+    let (scene, daemon) = mailing(Post::default(), &format!("{people:?}"), AT_ONCE).await;
+    // The bytes of one who must wait come from the store.
+    scene.far.order(&people[7], smtp(Phase::Recipient, Some("450 4.2.0 greylisted, later")), Times::Next(1));
+    daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
+    daemon.until_done().await;
+    assert_eq!(attempts(&daemon).len(), 11);
+    let mails: BTreeSet<String> = people.iter().map(|to| scene.told(to)[0].body.clone()).collect();
+    let [mail] = mails.iter().collect::<Vec<_>>()[..] else { panic!("not all got one mail: {mails:?}") };
+    let sql = "SELECT sum(length(body)) FROM parts p JOIN deliveries d ON d.id = p.delivery WHERE d.channel = 'mail'";
+    let kept = daemon.connection().query_row(sql, [], |row| row.get::<_, isize>(0)).expect("a sum").unsigned_abs();
+    assert!((mail.len()..mail.len() + 10 * 80).contains(&kept), "{kept} bytes for a mail of {}", mail.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mail_that_nobody_takes_is_dead_and_said() {
+    let refused = BTreeSet::from([COOK.to_owned(), OWNER.to_owned()]);
+    let (scene, daemon) =
+        mailing(Post { refused, ..Post::default() }, &format!("[{COOK:?}, {OWNER:?}]"), AT_ONCE).await;
+    daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
+    let standings = daemon.until(|all| of(all, "mail").iter().all(|mail| mail.state == "dead")).await;
+    assert!(of(&standings, "mail")[0].answer.as_deref().is_some_and(|words| words.contains("550 5.1.1")));
+    scene.until_told("robot", 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_mails_of_an_order_are_one_conversation_that_nothing_answers() {
+    let (scene, daemon) = mailing(Post::default(), &format!("[{COOK:?}]"), AT_ONCE).await;
+    let now = scene.hands.now();
+    daemon.acknowledged(&keeta::placed(1, now)).await;
+    scene.until_told(COOK, 1).await;
+    daemon.acknowledged(&keeta::stepped(1002, 1, now)).await;
+    scene.until_told(COOK, 2).await;
+    daemon.acknowledged(&keeta::placed(2, now)).await;
+    let mails = scene.until_told(COOK, 3).await;
+    let all = |name: &str| -> Vec<&str> { mails.iter().map(|mail| mail.header(name).expect(name)).collect() };
+    let (subjects, roots, ids) = (all("subject"), all("references"), all("message-id"));
+    assert_eq!((subjects[0], roots[0]), (subjects[1], roots[1]));
+    assert!(roots[0] != roots[2], "{roots:?}");
+    assert_eq!(all("in-reply-to"), roots);
+    assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), 3);
+    assert!(ids.iter().all(|id| id.is_ascii() && id.ends_with("@orderbell.test>")), "{ids:?}");
+    assert_eq!(all("auto-submitted"), ["auto-generated"; 3]);
+    assert!(all("date").iter().all(|date| date.ends_with("+0000")));
+    assert_eq!(mails[0].header("from"), Some("\"Harbour Noodle House\" <bell@orderbell.test>"));
+    assert!(mails[0].text.as_deref().is_some_and(|text| text.starts_with("New order")), "{:?}", mails[0].text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mails_go_encrypted_and_logged_in_to_servers_that_prove_who_they_are() {
+    for (tls, scheme) in [(Tls::OnRequest, "smtp"), (Tls::FromTheStart, "smtps")] {
+        let scene = Scene::new(Rules::new()).await;
+        fs::write(scene.folder.path().join("ca.pem"), scene.far.certificate()).expect("a file");
+        let users = vec![("bell".to_owned(), Secret::new("hush"))];
+        let post = Post { users, tls, ..Post::default() };
+        let login = "username = \"bell\"\npassword = \"hush\"\nallow_private = true";
+        let trusted = scene
+            .mailbox("mail", post.clone(), &format!("[{COOK:?}]"), &format!("{login}\nca_file = \"ca.pem\""))
+            .await;
+        let stranger = scene.mailbox("stranger", post.clone(), &format!("[{OWNER:?}]"), login).await;
+        let wrong = scene
+            .mailbox(
+                "wrong",
+                post,
+                &format!("[{TILL:?}]"),
+                &format!("{}\nca_file = \"ca.pem\"", login.replace("hush", "hash")),
+            )
+            .await;
+        let channels =
+            [trusted, stranger, wrong].concat().replace("smtp+plain://127.0.0.1", &format!("{scheme}://localhost"));
+        let route = "[[route]]\nevents = [\"order.*\"]\nto = [\"mail\", \"stranger\", \"wrong\"]\n";
+        let daemon = scene.start(&format!("{channels}{route}")).await;
+        daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
+        let standings = daemon.until(|all| all.len() == 3 && all.iter().all(|one| one.answer.is_some())).await;
+        assert_eq!(of(&standings, "mail")[0].state, "delivered", "{standings:?}");
+        let words = |channel: &str| of(&standings, channel)[0].answer.clone().unwrap_or_default();
+        assert!(words("stranger").contains("unknown authority"), "{}", words("stranger"));
+        assert!(words("wrong").starts_with("AUTH: 535 5.7.8 (username or password is wrong"), "{}", words("wrong"));
+        assert!(scene.came_to(OWNER).is_empty() && scene.came_to(TILL).is_empty());
+        for secret in ["hush", "hash", "AGJlbGwA"] {
+            assert!(!log().contains(secret), "{secret} is in the log");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_password_goes_to_a_server_that_cannot_encrypt() {
+    let scene = Scene::new(Rules::new()).await;
+    let post = Post { users: vec![("bell".to_owned(), Secret::new("hush"))], tls: Tls::Never, ..Post::default() };
+    let mail = scene
+        .mailbox("mail", post, &format!("[{COOK:?}]"), "username = \"bell\"\npassword = \"hush\"\nallow_private = true")
+        .await;
+    let daemon = scene
+        .start(&format!(
+            "{}{}",
+            mail.replace("smtp+plain", "smtp"),
+            "[[route]]\nevents = [\"order.*\"]\nto = [\"mail\"]\n"
+        ))
+        .await;
+    daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
+    let standings = daemon.until(|all| all.iter().any(|one| one.answer.is_some())).await;
+    assert_eq!(standings[0].state, "waiting");
+    assert_eq!(standings[0].answer.as_deref(), Some("STARTTLS: the server offers no STARTTLS; try smtps://"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_the_server_had_given_up_costs_no_attempt() {
+    let (scene, daemon) = mailing(Post::default(), &format!("[{COOK:?}]"), "connections = 1").await;
+    daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
+    daemon.until_done().await;
+    scene.far.order("smtp", smtp(Phase::Mail, Some("451 4.4.2 Timeout waiting for data from client")), Times::Next(1));
+    daemon.acknowledged(&keeta::placed(2, scene.hands.now())).await;
+    daemon.until_done().await;
+    assert_eq!(outcomes(&daemon), ["delivered", "delivered"]);
+    assert_eq!(scene.told(COOK).len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_reply_is_judged_by_what_it_means() {
+    // The step, the reply, and what becomes of the delivery: its state and the outcome.
+    let cases = [
+        (Phase::Mail, "550 5.7.1 sender not allowed", "waiting", "misconfigured"),
+        (Phase::Mail, "421 4.7.0 try again later", "waiting", "retry"),
+        (Phase::Recipient, "554 5.7.1 <cook@orderbell.test>: Relay access denied", "waiting", "misconfigured"),
+        (Phase::Recipient, "550 5.1.1 no such user", "dead", "rejected"),
+        (Phase::Recipient, "552 5.2.2 <cook@orderbell.test>: user is over quota", "waiting", "full"),
+        (Phase::Recipient, "451 4.7.1 greylisted", "waiting", "retry"),
+        (Phase::Data, "550 5.4.5 Daily user sending limit exceeded", "waiting", "throttled"),
+        (Phase::Dot, "550 The \"From\" header is missing or invalid", "waiting", "misconfigured"),
+        (Phase::Dot, "552 5.3.4 Message size exceeds fixed limit", "dead", "rejected"),
+        (Phase::Dot, "554 5.7.1 Message rejected as spam", "dead", "rejected"),
+        (Phase::Dot, "454 Throttling failure: Maximum sending rate exceeded", "waiting", "throttled"),
+        (Phase::Dot, "451 MI:SFQ 163 smtp5", "waiting", "throttled"),
+        (Phase::Greeting, "554 no mail here", "waiting", "misconfigured"),
+        (
+            Phase::Hello,
+            "504 5.5.2 <bell>: Helo command rejected: need fully-qualified hostname",
+            "waiting",
+            "misconfigured",
+        ),
+        (Phase::Hello, "354 nobody knows this", "waiting", "retry"),
+        (Phase::Dot, "354 nobody knows this", "waiting", "unknown"),
+    ];
+    for (phase, reply, state, outcome) in cases {
+        let (scene, daemon) = mailing(Post::default(), &format!("[{COOK:?}]"), "retry = [\"1h\"]").await;
+        scene.far.order("smtp", smtp(phase, Some(reply)), Times::Next(1));
+        daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
+        let standings = daemon.until(|all| of(all, "mail").iter().any(|one| one.answer.is_some())).await;
+        let mail = of(&standings, "mail");
+        assert_eq!((mail[0].state.as_str(), outcomes(&daemon)[0].as_str()), (state, outcome), "{phase:?} {reply}");
+    }
+}
+
+/// A mailbox of its own, without a daemon.
+fn mailbox(address: &str, patience: Patience) -> Email {
+    let text = format!("smtp = \"smtp+plain://{address}\"\nfrom = \"bell@orderbell.test\"\nto = [{COOK:?}]");
+    let mut email: Email = toml::from_str(&text).expect("a mailbox");
+    email.surroundings.patience = patience;
+    email
+}
+
+async fn send(email: &Email, key: &str) -> Answer {
+    in_time(send_body(email, key, mail(key))).await
+}
+
+/// A stored mail with dots that must be doubled.
+fn mail(key: &str) -> String {
+    format!("bell@orderbell.test {COOK}\r\nSubject: x\r\nMessage-ID: <{key}>\r\n\r\n.dot\r\n..\r\n")
+}
+
+/// As long as it takes.
+async fn send_body(email: &Email, key: &str, body: String) -> Answer {
+    let part = Part { index: 0, form: Form::Full, body };
+    let attempt = Attempt { key: key.to_owned(), kind: Kind::Test, now: Timestamp::now() };
+    email.send(&Http::new(&Settings::default()).expect("a client"), &part, &attempt).await
+}
+
+async fn post_office(post: Post) -> (Sandbox, String) {
+    let listener = async || TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let sandbox = Sandbox::start(listener().await, Rules::new());
+    let address = sandbox.serve_mail(listener().await, post).to_string();
+    (sandbox, address)
+}
+
+#[tokio::test]
+async fn a_server_that_falls_silent_is_waited_for_only_so_long() {
+    let short = Duration::from_millis(200);
+    for patience in [
+        Patience { reply: short, ..Patience::default() },
+        Patience { connect: short, reply: short, content: short, answer: short },
+    ] {
+        // Greets and then says nothing.
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("an address").to_string();
+        let silent = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.expect("a connection");
+            stream.write_all(b"220 hello\r\n").await.expect("written");
+            std::future::pending::<()>().await;
+        });
+        let begun = Instant::now();
+        let answer = send(&mailbox(&address, patience), "silent").await;
+        assert_eq!((answer.outcome, answer.words.as_str()), (Outcome::Retry { after: None }, "EHLO: timed out"));
+        assert!(begun.elapsed() >= short);
+        silent.abort();
+    }
+}
+
+/// Converses as a mail server does, up to the mail; then the mail is the test's.
+async fn up_to_the_mail(listener: &TcpListener) -> BufReader<TcpStream> {
+    let (stream, _) = listener.accept().await.expect("a connection");
+    let mut stream = BufReader::new(stream);
+    stream.write_all(b"220 hello\r\n").await.expect("written");
+    let mut line = String::new();
+    while line != "DATA\r\n" {
+        line.clear();
+        assert!(stream.read_line(&mut line).await.expect("a command") > 0, "it hung up");
+        let reply = if line == "DATA\r\n" { "354 go ahead\r\n" } else { "250 yes\r\n" };
+        stream.write_all(reply.as_bytes()).await.expect("written");
+    }
+    stream
+}
+
+#[tokio::test]
+async fn a_mail_that_broke_off_before_its_end_was_not_taken() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("an address").to_string();
+    let server = async {
+        let mut stream = up_to_the_mail(&listener).await;
+        let mut begin = vec![0; 4096];
+        stream.read_exact(&mut begin).await.expect("the begin of the mail");
+        begin
+    };
+    // More than all buffers on the way hold, so that the end cannot have left us when the connection is cut.
+    let body = format!("bell@orderbell.test {COOK}\r\nSubject: x\r\n\r\n{}", "long\r\n".repeat(6_000_000));
+    let email = mailbox(&address, Patience::default());
+    let (answer, begin) = in_time(async { tokio::join!(send_body(&email, "cut", body), server) }).await;
+    assert!(begin.starts_with(b"Subject: x\r\n\r\nlong\r\n"));
+    assert_eq!(answer.outcome, Outcome::Retry { after: None }, "it is no unknown one: {}", answer.words);
+    assert!(answer.words.starts_with("sending the mail: the connection was "), "{}", answer.words);
+}
+
+#[tokio::test]
+async fn the_reply_to_the_whole_mail_is_awaited_ten_minutes() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("an address").to_string();
+    let (say, dot_came) = oneshot::channel();
+    let silent = tokio::spawn(async move {
+        let mut stream = up_to_the_mail(&listener).await;
+        let mut line = String::new();
+        while line != ".\r\n" {
+            line.clear();
+            assert!(stream.read_line(&mut line).await.expect("a line") > 0, "it hung up");
+        }
+        say.send(()).expect("the test waits");
+        // Says nothing, and notices when the other side gives up.
+        stream.read_line(&mut line).await.expect("the end")
+    });
+    let email = mailbox(&address, Patience::default());
+    let begun = tokio::time::Instant::now();
+    let sending =
+        tokio::spawn(async move { (send_body(&email, "silent", mail("silent")).await, tokio::time::Instant::now()) });
+    in_time(dot_came).await.expect("the whole mail");
+    // From here on the clock jumps to whatever is waited for next.
+    tokio::time::pause();
+    let (answer, ended) = sending.await.expect("no panic");
+    let waited = ended - begun;
+    assert!(waited >= Duration::from_secs(600) && waited < Duration::from_secs(630), "{waited:?}");
+    assert_eq!((answer.outcome, answer.words.as_str()), (Outcome::Unknown, "after the mail: timed out"));
+    assert_eq!(silent.await.expect("no panic"), 0, "the connection is given up then");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_silent_after_the_mail_gets_it_again_under_the_same_id() {
+    for (phase, taken) in [(Phase::Answer, 2), (Phase::Dot, 1)] {
+        let scene = Scene::new(Rules::new()).await;
+        let mail = scene.mailbox("mail", Post::default(), &format!("[{COOK:?}]"), AT_ONCE).await;
+        let mut config = scene.config(&format!("{mail}{}{}", scene.robot("robot", ""), to_mail()));
+        let Some(Way::Email(email)) = config.channels.get_mut("mail").map(|channel| &mut channel.way) else {
+            panic!("a mailbox")
+        };
+        email.surroundings.patience.answer = Duration::from_millis(300);
+        scene.far.order("smtp", Fault::Silence { phase }, Times::Next(1));
+        let daemon = scene.start_with(config, scene.folder.path()).await;
+        daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
+        let standings = daemon.until_done().await;
+        assert_eq!(of(&standings, "mail")[0].state, "delivered", "{phase:?}");
+        assert_eq!(outcomes(&daemon), ["unknown", "delivered"], "{phase:?}");
+        let sql = "SELECT answer FROM attempts WHERE outcome = 'unknown'";
+        let words: String = daemon.connection().query_row(sql, [], |row| row.get(0)).expect("an attempt");
+        assert_eq!(words, "after the mail: timed out");
+        let came = scene.came_to(COOK);
+        assert_eq!(came.len(), taken, "{phase:?}");
+        assert!(came.iter().all(|mail| mail.key.is_some() && mail.key == came[0].key && mail.body == came[0].body));
+        assert_eq!(scene.told(COOK).len(), 1, "{phase:?}: who knows the id shows one");
+        daemon.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_server_is_reached_within_the_timeout_or_not_at_all() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    // Takes the connection, and does not get on with TLS.
+    let silent = tokio::spawn(async move {
+        let _connection = listener.accept().await.expect("a connection");
+        std::future::pending::<()>().await;
+    });
+    let text = format!("smtp = \"smtps://{address}\"\nfrom = \"bell@orderbell.test\"\nto = [{COOK:?}]");
+    let mut email: Email = toml::from_str(&text).expect("a mailbox");
+    email.surroundings.allow_private = true;
+    email.surroundings.timeout = SignedDuration::from_millis(200);
+    let begun = Instant::now();
+    let answer = send(&email, "silent").await;
+    assert_eq!((answer.outcome, answer.words.as_str()), (Outcome::Retry { after: None }, "connecting: timed out"));
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    silent.abort();
+}
+
+#[tokio::test]
+async fn what_is_said_before_the_handshake_is_no_answer_after_it() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    let in_between = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.expect("a connection");
+        let mut stream = BufReader::new(stream);
+        let mut line = String::new();
+        stream.write_all(b"220 hello\r\n").await.expect("written");
+        stream.read_line(&mut line).await.expect("EHLO");
+        stream.write_all(b"250-hello\r\n250 STARTTLS\r\n").await.expect("written");
+        stream.read_line(&mut line).await.expect("STARTTLS");
+        stream.write_all(b"220 go\r\n250-injected\r\n250 AUTH PLAIN\r\n").await.expect("written");
+        std::future::pending::<()>().await;
+    });
+    let text = format!("smtp = \"smtp://{address}\"\nfrom = \"bell@orderbell.test\"\nto = [{COOK:?}]");
+    let mut email: Email = toml::from_str(&text).expect("a mailbox");
+    email.surroundings.allow_private = true;
+    let answer = send(&email, "injected").await;
+    assert_eq!(answer.outcome, Outcome::Misconfigured);
+    assert_eq!(answer.words, "STARTTLS: the server went on unencrypted after STARTTLS");
+    in_between.abort();
+}
+
+/// Waits until the attempts so far have come to this.
+async fn until_outcomes(daemon: &Daemon, wanted: &[&str]) {
+    in_time(async {
+        while outcomes(daemon) != wanted {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_mailbox_is_tried_late_and_only_once_more() {
+    // The other recipient is tried again at once, which brings the full one his turn again before it is late.
+    // That it waits for hours is what this is about, and not what the operator should hear of.
+    let more = format!("{AT_ONCE}\nurgent = []");
+    let (scene, daemon) = mailing(Post::default(), &format!("[{COOK:?}, {OWNER:?}]"), &more).await;
+    let mut wanted = Vec::new();
+    for (mail, last) in [(1, "full"), (2, "delivered")] {
+        scene.far.order(COOK, smtp(Phase::Recipient, Some("552 5.2.2 mailbox full")), Times::Always);
+        scene.far.order(OWNER, smtp(Phase::Recipient, Some("450 4.2.0 greylisted, later")), Times::Next(1));
+        daemon.acknowledged(&keeta::placed(mail, scene.hands.now())).await;
+        wanted.extend(["full", "retry", "full", "delivered"]);
+        until_outcomes(&daemon, &wanted).await;
+        scene.hands.forward(SignedDuration::from_hours(4));
+        scene.nothing_more(A_WHILE).await;
+        assert_eq!(outcomes(&daemon), wanted, "four hours are too early");
+        if last == "delivered" {
+            scene.far.heal(COOK);
+        }
+        scene.hands.forward(SignedDuration::from_mins(160));
+        wanted.push(last);
+        until_outcomes(&daemon, &wanted).await;
+    }
+    daemon.until_done().await;
+    assert_eq!(scene.told(COOK).len(), 1, "there was room in time for the second");
+    let notices = scene.until_told("robot", 1).await;
+    assert!(
+        notices.len() == 1 && notices[0].text.as_deref().is_some_and(|text| text.contains("552 5.2.2")),
+        "{notices:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_late_retry_of_one_full_mailbox_is_not_taken_for_that_of_another() {
+    let more = "retry = [\"3h\", \"4h\"]\nurgent = []";
+    let (scene, daemon) = mailing(Post::default(), &format!("[{COOK:?}, {OWNER:?}]"), more).await;
+    let full = || smtp(Phase::Recipient, Some("552 5.2.2 mailbox full"));
+    scene.far.order(COOK, full(), Times::Always);
+    scene.far.order(OWNER, smtp(Phase::Recipient, Some("450 4.2.0 greylisted, later")), Times::Next(2));
+    // The owner's mailbox is found full for the first time at the late retry of the cook's.
+    scene.far.order(OWNER, full(), Times::Next(1));
+    daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
+    let mut wanted = Vec::new();
+    for (came, minutes) in [(&["full", "retry"][..], 210), (&["full", "retry"], 270), (&["full", "full"], 400)] {
+        wanted.extend(came);
+        until_outcomes(&daemon, &wanted).await;
+        scene.hands.forward(SignedDuration::from_mins(minutes));
+    }
+    wanted.push("delivered");
+    until_outcomes(&daemon, &wanted).await;
+    daemon.until_done().await;
+    assert_eq!((scene.told(COOK).len(), scene.told(OWNER).len()), (0, 1), "there was room in time for the owner's");
+}
+
+#[tokio::test]
+async fn a_mail_arrives_byte_for_byte_and_connections_are_kept_within_their_cap() {
+    let (sandbox, address) = post_office(Post::default()).await;
+    let email = mailbox(&address, Patience::default());
+    let keys: Vec<String> = (0..30).map(|number| format!("mail-{number}")).collect();
+    let sends = keys.iter().map(|key| send(&email, key));
+    let answers = futures_util::future::join_all(sends).await;
+    assert!(answers.iter().all(|answer| answer.outcome == Outcome::Delivered), "{answers:?}");
+    let came = sandbox.messages();
+    assert_eq!(came.len(), 30);
+    assert!(came.iter().all(|mail| mail.verdict == Verdict::Accepted && mail.body.ends_with("\r\n\r\n.dot\r\n..\r\n")));
+    assert_eq!(sandbox.most_mail_connections(), 2, "the default of `connections`");
+    // Those that lie idle are closed before a server would.
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while sandbox.open_mail_connections() > 0 {
+        assert!(Instant::now() < deadline, "an idle connection stays open");
+        tokio::time::sleep(A_WHILE / 10).await;
+    }
+}

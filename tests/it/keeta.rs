@@ -1,0 +1,516 @@
+//! Keeta's webhooks: what is believed, what is not, and what each says.
+
+use jiff::Timestamp;
+use orderbell::domain::event::Kind;
+use orderbell::domain::event::Proof;
+use orderbell::domain::event::RepeatKey;
+use orderbell::domain::order::OrderState;
+use orderbell::domain::secret::Secret;
+use orderbell::domain::sign;
+use orderbell::platform::Heard;
+use orderbell::platform::Method;
+use orderbell::platform::Platform;
+use orderbell::platform::Refusal;
+use orderbell::platform::Request;
+use orderbell::platform::Webhook;
+use orderbell::platform::keeta::Keeta;
+use orderbell::platform::keeta::Verify;
+use serde_json::Value;
+use serde_json::json;
+
+const ADDRESS: &str = "https://bell.example.com/hooks/keeta-hk";
+const SECRET: &str = "app-secret";
+const APP: u64 = 3_762_772_727;
+
+fn keeta() -> Keeta {
+    Keeta {
+        app_id: APP,
+        app_secret: Secret::new(SECRET),
+        verify: Verify::Enforce,
+        registered_url: None,
+        shops: [("466663".to_owned(), "My Noodles".to_owned())].into(),
+        max_age: jiff::SignedDuration::from_hours(24),
+    }
+}
+
+fn now() -> Timestamp {
+    "2025-06-04T03:36:00Z".parse().expect("a time")
+}
+
+/// The text of a value as it enters the signed string.
+fn text(raw: &str) -> String {
+    serde_json::from_str::<String>(raw).unwrap_or_else(|_| raw.to_owned())
+}
+
+/// A body of members given as raw JSON, signed by the default recipe.
+fn signed(members: &[(&str, &str)]) -> Vec<u8> {
+    signed_for(&format!("{ADDRESS}?"), members)
+}
+
+fn signed_for(address: &str, members: &[(&str, &str)]) -> Vec<u8> {
+    let mut sorted = members.to_vec();
+    sorted.sort_unstable();
+    let pairs: Vec<String> = sorted.iter().map(|(name, raw)| format!("{name}={}", text(raw))).collect();
+    let signature = sign::keeta(address, &pairs.join("&"), SECRET);
+    body(members, &signature)
+}
+
+fn body(members: &[(&str, &str)], signature: &str) -> Vec<u8> {
+    let members: Vec<String> = members.iter().map(|(name, raw)| format!("\"{name}\":{raw}")).collect();
+    format!("{{{},\"sig\":\"{signature}\"}}", members.join(",")).into_bytes()
+}
+
+/// The members of an envelope around a message.
+fn envelope(event_id: u64, message: &str) -> Vec<(&'static str, String)> {
+    vec![
+        ("eventId", event_id.to_string()),
+        ("appId", APP.to_string()),
+        ("messageId", "\"1930106161957212198\"".to_owned()),
+        ("shopId", "466663".to_owned()),
+        ("message", Value::from(message).to_string()),
+        ("timestamp", now().as_second().to_string()),
+    ]
+}
+
+fn borrowed<'a>(members: &'a [(&'static str, String)]) -> Vec<(&'a str, &'a str)> {
+    members.iter().map(|(name, raw)| (*name, raw.as_str())).collect()
+}
+
+fn hear_by(keeta: &Keeta, body: &[u8]) -> Result<Heard, Refusal> {
+    let headers = http::HeaderMap::new();
+    keeta.hear(&Request {
+        method: Method::Post,
+        query: None,
+        headers: &headers,
+        body,
+        address: ADDRESS,
+        currency: "HKD",
+        now: now(),
+    })
+}
+
+fn hear(body: &[u8]) -> Result<Heard, Refusal> {
+    hear_by(&keeta(), body)
+}
+
+fn webhook(heard: Result<Heard, Refusal>) -> Webhook {
+    match heard {
+        Ok(Heard::Webhook(webhook)) => *webhook,
+        other => panic!("a webhook was expected, not {other:?}"),
+    }
+}
+
+/// What event `event_id` with this message becomes.
+fn told(event_id: u64, message: &Value) -> Webhook {
+    webhook(hear(&signed(&borrowed(&envelope(event_id, &message.to_string())))))
+}
+
+fn order_message() -> Value {
+    serde_json::from_str(include_str!("../../src/platform/keeta/samples/1001.json")).expect("the sample is JSON")
+}
+
+#[test]
+fn a_genuine_order_is_read_whole() {
+    let placed = told(1001, &order_message());
+    assert_eq!(placed.kind, Kind::OrderPlaced);
+    assert_eq!(placed.proof, Proof::Held("address as registered, with '?'".to_owned()));
+    assert_eq!(placed.occurred_at, Some("2025-06-04T03:35:38.025Z".parse().expect("a time")));
+    assert_eq!(placed.shop.as_ref().and_then(|shop| shop.name.as_deref()), Some("My Noodles"));
+    let order = placed.order.expect("an order");
+    assert_eq!((order.number.as_str(), order.short_number.as_deref()), ("756823555555859", Some("29332222")));
+    assert_eq!(order.state, Some(OrderState::Placed));
+    assert_eq!(order.total.map(|total| total.to_string()).as_deref(), Some("SAR 46.00"));
+    let [ribs, tea] = order.lines.as_slice() else { panic!("two lines were expected: {:?}", order.lines) };
+    assert_eq!((ribs.name.as_str(), ribs.note.as_deref()), ("糖醋排骨", Some("no onion 不要葱")));
+    assert_eq!(ribs.options, ["large", "Spice: Mild"]);
+    assert_eq!(
+        (tea.quantity, tea.unit_price.as_ref().map(ToString::to_string).as_deref()),
+        (Some(2), Some("SAR 5.00"))
+    );
+    assert_eq!(placed.data.payment.as_deref(), Some("Apple Pay"));
+}
+
+#[test]
+fn the_order_is_found_in_every_shape_that_was_seen() {
+    let wrapped = order_message();
+    let bare = wrapped["orderInfo"].clone();
+    let nested = json!({ "data": wrapped });
+    for message in [wrapped, bare, nested] {
+        let order = told(1001, &message).order.expect("an order");
+        assert_eq!((order.number.as_str(), order.lines.len()), ("756823555555859", 2));
+    }
+    let thin = told(1001, &json!({ "tagCodes": [112_005], "baseOrder": { "orderViewId": 5_123_443_030_093_253_u64 } }));
+    let order = thin.order.expect("an order");
+    assert_eq!(order.number, "5123443030093253");
+    assert_eq!((order.total, order.lines.len(), order.placed_at), (None, 0, None));
+}
+
+#[test]
+fn a_total_that_was_not_sent_is_the_sum_of_the_lines_and_says_so() {
+    let mut message = order_message();
+    message["orderInfo"]["feeDtl"] = Value::Null;
+    let order = told(1001, &message).order.expect("an order");
+    assert_eq!(order.total.map(|total| total.minor), Some(4600));
+    assert!(order.total_is_approximate);
+
+    message["orderInfo"]["feeDtls"] = json!([{ "code": "payTotal", "currency": "HKD", "price": 5100 }]);
+    message["orderInfo"]["baseOrder"]["currency"] = Value::Null;
+    let order = told(1001, &message).order.expect("an order");
+    assert_eq!(order.total.map(|total| total.to_string()).as_deref(), Some("HKD 51.00"));
+    assert!(!order.total_is_approximate);
+}
+
+#[test]
+fn every_event_id_is_told_as_its_kind() {
+    let order = json!({ "orderViewId": 1, "shopId": 466_663, "status": 30, "opTime": 1_749_008_143_025_i64 });
+    let refund = json!({ "orderViewId": 1, "status": 2001, "afterSaleOrderId": 8, "money": 2800, "currency": "HKD", "opTime": 1_749_008_143_025_i64 });
+    let delivery = json!({ "orderViewId": 1, "logisticsStatus": 25, "opTime": 1_749_008_143_025_i64 });
+    let hours = json!({ "businessHourOfTheWeek": { "mon": [{ "startTime": 36_000, "endTime": 79_200 }] } });
+    let cases = [
+        (1001, order_message(), Kind::OrderPlaced),
+        (1002, order.clone(), Kind::OrderAccepted),
+        (1003, order.clone(), Kind::OrderCompleted),
+        (1004, order.clone(), Kind::OrderCancelled),
+        (1008, order.clone(), Kind::OrderCancelled),
+        (1005, refund.clone(), Kind::OrderRefund),
+        (1007, refund, Kind::OrderPartialRefund),
+        (1006, delivery, Kind::OrderDelivery),
+        (1101, hours, Kind::StoreHours),
+        (1102, json!({ "fromStatus": 3, "toStatus": 4 }), Kind::StoreStatus),
+        (1201, json!({ "taskId": 5, "errorList": [] }), Kind::MenuImages),
+        (1202, json!({ "taskId": "5", "errorSpuDTOList": [] }), Kind::MenuSync),
+        (1301, json!({ "authId": 7, "shopName": "A" }), Kind::AppAuthorised),
+        (1302, json!({ "authId": 7 }), Kind::AppDeauthorised),
+        (1303, json!({ "authId": 7, "shopIds": [1, 2] }), Kind::AppDeauthorised),
+        (4711, order, Kind::Unrecognised),
+        // Known ids whose message holds nothing of what the event is about.
+        (1001, json!({ "hello": 1 }), Kind::Unrecognised),
+        (1006, json!({ "orderViewId": 1 }), Kind::Unrecognised),
+    ];
+    for (event_id, message, kind) in cases {
+        assert_eq!(told(event_id, &message).kind, kind, "event {event_id}");
+    }
+}
+
+#[test]
+fn words_stand_for_known_numbers_and_unknown_numbers_stay_numbers() {
+    let cancelled = told(1008, &json!({ "orderViewId": 1, "opType": 0, "cancelType": 5042, "cancelReason": "late" }));
+    assert_eq!(cancelled.data.by.and_then(|by| by.word).as_deref(), Some("system"));
+    assert_eq!(cancelled.data.cancel_type, Some(5042));
+    let delivery = told(1006, &json!({ "orderViewId": 1, "logisticsStatus": 77 })).data.delivery.expect("a status");
+    assert_eq!((delivery.code, delivery.word), (77, None));
+}
+
+#[test]
+fn encrypted_personal_data_is_dropped() {
+    let message =
+        json!({ "orderViewId": 1, "logisticsStatus": 25, "courierName": "ENC_cmlkZXI=", "courierPhone": "ENC_cGg=" });
+    let webhook = told(1006, &message);
+    assert_eq!(webhook.data.courier, None);
+    let mut order = order_message();
+    order["orderInfo"]["products"][0]["remark"] = json!("for ENC_bmFtZQ== please");
+    let note = told(1001, &order).order.and_then(|order| order.lines[0].note.clone()).expect("a note");
+    assert!(!note.contains("ENC_"), "{note}");
+}
+
+#[test]
+fn opening_hours_are_read_and_nothing_to_nothing_is_closed() {
+    let hours = told(
+        1101,
+        &json!({ "businessHourOfTheWeek": { "sun": [{ "startTime": 0, "endTime": 0 }], "mon": [{ "startTime": 36_000, "endTime": 86_400 }] } }),
+    );
+    let week = hours.data.hours.expect("hours").week;
+    assert_eq!(
+        (week[0].day.as_str(), week[0].spans[0].from.as_str(), week[0].spans[0].to.as_str()),
+        ("mon", "10:00", "24:00")
+    );
+    assert_eq!((week[1].day.as_str(), week[1].spans.len()), ("sun", 0));
+}
+
+#[test]
+fn a_heartbeat_is_whatever_is_empty() {
+    for packet in ["", "  \r\n", "{}", " { } ", "null", "\"\"", "[]"] {
+        assert!(matches!(hear(packet.as_bytes()), Ok(Heard::Heartbeat)), "{packet:?}");
+    }
+    for packet in ["\0", "{}{}", "nul", "nulll", "0", "[[]]", "\"a\""] {
+        assert!(matches!(hear(packet.as_bytes()), Err(Refusal::Shape(_))), "{packet:?}");
+    }
+}
+
+#[test]
+fn a_forged_webhook_is_refused() {
+    let members = envelope(1002, r#"{"orderViewId":1}"#);
+    let forged = body(&borrowed(&members), &"0".repeat(64));
+    assert_eq!(hear(&forged).err(), Some(Refusal::Signature));
+    // One changed digit anywhere breaks it.
+    let genuine = String::from_utf8(signed(&borrowed(&members))).expect("text");
+    let altered = genuine.replace("466663", "466664");
+    assert_eq!(hear(altered.as_bytes()).err(), Some(Refusal::Signature));
+    assert!(hear(genuine.to_uppercase().replace("SIG", "sig").as_bytes()).is_err());
+}
+
+#[test]
+fn the_signature_is_compared_without_regard_to_case() {
+    let members = envelope(1002, r#"{"orderViewId":1}"#);
+    let text = String::from_utf8(signed(&borrowed(&members))).expect("text");
+    let (head, signature) = text.split_at(text.len() - 66);
+    assert_eq!(webhook(hear(format!("{head}{}", signature.to_uppercase()).as_bytes())).kind, Kind::OrderAccepted);
+}
+
+#[test]
+fn each_recipe_of_the_list_is_taken_and_named() {
+    let members = envelope(1002, r#"{"orderViewId":1}"#);
+    let recipes = [
+        (format!("{ADDRESS}?"), "address as registered, with '?'"),
+        (format!("{ADDRESS}/?"), "address with the other trailing slash, with '?'"),
+        (ADDRESS.to_owned(), "address as registered, without '?'"),
+        (format!("{ADDRESS}/"), "address with the other trailing slash, without '?'"),
+    ];
+    for (address, name) in recipes {
+        let heard = webhook(hear(&signed_for(&address, &borrowed(&members))));
+        assert_eq!(heard.proof, Proof::Held(name.to_owned()));
+    }
+    assert_eq!(hear(&signed_for("", &borrowed(&members))).err(), Some(Refusal::Signature));
+}
+
+#[test]
+fn the_registered_address_goes_before_the_public_one() {
+    let keeta = Keeta { registered_url: Some("https://old.example.com/k".to_owned()), ..keeta() };
+    let members = envelope(1002, r#"{"orderViewId":1}"#);
+    assert!(hear_by(&keeta, &signed_for("https://old.example.com/k?", &borrowed(&members))).is_ok());
+    assert_eq!(hear_by(&keeta, &signed(&borrowed(&members))).err(), Some(Refusal::Signature));
+}
+
+#[test]
+fn values_enter_the_signature_as_they_came() {
+    // 1.50 and 1e2 and a 25-digit number would not survive a float; an escape and the letter itself are the same text.
+    for extra in [
+        "1.50",
+        "1e2",
+        "1234567890123456789012345",
+        "null",
+        "true",
+        "\"\"",
+        r#""\u7cd6""#,
+        "\"糖\"",
+        r#"{"b": 1, "a":null}"#,
+    ] {
+        let mut members = envelope(1002, r#"{"orderViewId":1}"#);
+        members.push(("extra", extra.to_owned()));
+        assert!(hear(&signed(&borrowed(&members))).is_ok(), "{extra}");
+    }
+}
+
+#[test]
+fn observe_records_what_no_recipe_matches_and_marks_it() {
+    let keeta = Keeta { verify: Verify::Observe, ..keeta() };
+    let members = envelope(1002, r#"{"orderViewId":1}"#);
+    assert_eq!(webhook(hear_by(&keeta, &body(&borrowed(&members), &"0".repeat(64)))).proof, Proof::Unproven);
+    assert!(matches!(webhook(hear_by(&keeta, &signed(&borrowed(&members)))).proof, Proof::Held(_)));
+    // Its time is not proved either, so it is nothing to refuse it by.
+    let mut old = members;
+    old[5].1 = "1".to_owned();
+    assert_eq!(webhook(hear_by(&keeta, &body(&borrowed(&old), &"0".repeat(64)))).proof, Proof::Unproven);
+}
+
+#[test]
+fn another_application_and_a_wrong_time_are_refused() {
+    let mut members = envelope(1002, r#"{"orderViewId":1}"#);
+    members[1].1 = "42".to_owned();
+    assert_eq!(hear(&signed(&borrowed(&members))).err(), Some(Refusal::AnotherApp("42".to_owned())));
+    for (shift, off_by_seconds) in [(-90_000, 90_000), (90_000, -90_000)] {
+        let mut members = envelope(1002, r#"{"orderViewId":1}"#);
+        members[5].1 = (now().as_second() + shift).to_string();
+        assert_eq!(hear(&signed(&borrowed(&members))).err(), Some(Refusal::Stale { off_by_seconds }));
+        let unlimited = Keeta { max_age: jiff::SignedDuration::ZERO, ..keeta() };
+        assert!(hear_by(&unlimited, &signed(&borrowed(&members))).is_ok());
+    }
+    // A wrong signature says nothing about clocks.
+    members[1].1 = APP.to_string();
+    members[5].1 = "1".to_owned();
+    assert_eq!(hear(&body(&borrowed(&members), &"0".repeat(64))).err(), Some(Refusal::Signature));
+}
+
+#[test]
+fn all_seven_fields_are_needed_in_their_shape() {
+    for missing in ["eventId", "appId", "messageId", "shopId", "message", "timestamp"] {
+        let mut members = envelope(1002, "{}");
+        members.retain(|(name, _)| *name != missing);
+        let refusal = hear(&signed(&borrowed(&members))).err();
+        assert!(matches!(&refusal, Some(Refusal::Shape(what)) if what.contains(missing)), "{missing}: {refusal:?}");
+    }
+    let odd = [
+        ("messageId", "\"a b\""),
+        ("messageId", "\"\""),
+        ("messageId", "\"1&shopId=2\""),
+        ("eventId", "1.5"),
+        ("eventId", "-1"),
+        ("shopId", "\"x\""),
+        ("shopId", "null"),
+        ("timestamp", "\"\""),
+        ("timestamp", "99999999999999999999999"),
+    ];
+    for (name, raw) in odd {
+        let mut members = envelope(1002, "{}");
+        members.iter_mut().filter(|(known, _)| *known == name).for_each(|member| member.1 = raw.to_owned());
+        let refusal = hear(&signed(&borrowed(&members))).err();
+        assert!(matches!(refusal, Some(Refusal::Shape(_))), "{name} = {raw}: {refusal:?}");
+    }
+    let digits_as_text = envelope(1002, r#"{"orderViewId":"1"}"#)
+        .into_iter()
+        .map(|(name, raw)| {
+            (
+                name,
+                if matches!(name, "appId" | "shopId" | "timestamp" | "eventId") { format!("\"{raw}\"") } else { raw },
+            )
+        })
+        .collect::<Vec<_>>();
+    assert!(hear(&signed(&borrowed(&digits_as_text))).is_ok());
+}
+
+#[test]
+fn a_captured_request_cannot_be_split_differently_under_its_signature() {
+    // The buyer's note smuggles what looks like further fields into the signed string.
+    let smuggled = r#"{"remark":"x&messageId=7&shopId=1&timestamp=1749008160","orderViewId":1}"#;
+    let members = envelope(1002, smuggled);
+    let signature = String::from_utf8(signed(&borrowed(&members))).expect("text");
+    let signature = &signature[signature.len() - 66..signature.len() - 2];
+    let tail = r#"1749008160","orderViewId":1}&messageId=1930106161957212198&shopId=466663&timestamp="#.to_owned()
+        + &now().as_second().to_string();
+    let resplit: Vec<(&str, String)> = vec![
+        ("appId", APP.to_string()),
+        ("eventId", "1002".to_owned()),
+        ("message", Value::from(r#"{"remark":"x"#).to_string()),
+        ("messageId", "\"7\"".to_owned()),
+        ("shopId", "1".to_owned()),
+        ("timestamp", Value::from(tail).to_string()),
+    ];
+    assert!(matches!(hear(&body(&borrowed(&resplit), signature)).err(), Some(Refusal::Shape(_))));
+    // An odd member name could hold a '=' of its own.
+    let mut odd_name = envelope(1002, "{}");
+    odd_name.push(("a=b", "1".to_owned()));
+    assert!(matches!(hear(&signed(&borrowed(&odd_name))).err(), Some(Refusal::Shape(_))));
+}
+
+#[test]
+fn duplicate_members_are_refused() {
+    let mut members = envelope(1002, "{}");
+    members.push(("shopId", "1".to_owned()));
+    assert!(matches!(hear(&signed(&borrowed(&members))).err(), Some(Refusal::Shape(_))));
+}
+
+#[test]
+fn strange_bytes_are_refused_and_crash_nothing() {
+    let deep = format!("{{\"a\":{}1{}}}", "[".repeat(10_000), "]".repeat(10_000));
+    let digits = format!("{{\"appId\":{}}}", "9".repeat(400));
+    let cases: [&[u8]; 6] =
+        [b"\xff\xfe{}", b"{\"a\":", deep.as_bytes(), digits.as_bytes(), b"a=1&b=2", b"{\"a\":\"\\ud800\"}"];
+    for case in cases {
+        assert!(matches!(hear(case).err(), Some(Refusal::Shape(_))));
+    }
+}
+
+#[test]
+fn a_believed_message_that_is_odd_inside_is_kept_as_unrecognised_or_read_as_far_as_it_goes() {
+    let deep = format!("{{\"baseOrder\":{}1{}}}", "[".repeat(10_000), "]".repeat(10_000));
+    assert_eq!(webhook(hear(&signed(&borrowed(&envelope(1001, &deep))))).kind, Kind::Unrecognised);
+    let groups = r#"{"shopProductGroupSkuList":[{"spuName":"x","groups":["#.repeat(500) + &"]}]}".repeat(500);
+    let nested =
+        format!(r#"{{"baseOrder":{{"orderViewId":1}},"products":[{{"name":"a","count":1,"groups":[{groups}]}}]}}"#);
+    let order = webhook(hear(&signed(&borrowed(&envelope(1001, &nested))))).order.expect("an order");
+    assert!(order.lines[0].options.len() <= 8);
+    let huge =
+        format!(r#"{{"baseOrder":{{"orderViewId":1}},"feeDtl":{{"customerFee":{{"payTotal":{}}}}}}}"#, "9".repeat(400));
+    assert_eq!(webhook(hear(&signed(&borrowed(&envelope(1001, &huge))))).order.and_then(|order| order.total), None);
+    let nul = json!({ "orderViewId": 1, "opType": 10, "cancelReason": "a\u{0}b\r\nc\u{202e}d\u{200b}" });
+    assert_eq!(told(1004, &nul).data.reason.as_deref(), Some("ab cd"));
+    for message in ["", "null", "[1]", "\"x\"", "7"] {
+        assert_eq!(webhook(hear(&signed(&borrowed(&envelope(1002, message))))).kind, Kind::Unrecognised, "{message}");
+    }
+}
+
+#[test]
+fn repeats_are_recognised_by_meaning() {
+    let keys = |event_id: u64, message: Value| told(event_id, &message).repeat_keys;
+    let once = |text: &str| RepeatKey::Once(text.to_owned());
+    let message = once("message:1930106161957212198");
+    assert_eq!(
+        keys(1001, order_message()),
+        [message.clone(), RepeatKey::Unchanged("order:1001:756823555555859".to_owned())]
+    );
+    assert_eq!(keys(1004, json!({ "orderViewId": 9 })), [message.clone(), once("order:1004:9")]);
+    assert_eq!(
+        keys(1005, json!({ "orderViewId": 9, "afterSaleOrderId": 5, "status": 2001 })),
+        [message.clone(), once("refund:1005:5:2001")]
+    );
+    assert_eq!(
+        keys(1006, json!({ "orderViewId": 9, "logisticsStatus": 20, "opTime": 17 })),
+        [message, once("order:1006:9:20:17")]
+    );
+    let [_, RepeatKey::Latest { key, window_seconds, .. }] = &keys(1102, json!({ "toStatus": 4 }))[..] else {
+        panic!("an event of a shop is compared with the latest")
+    };
+    assert_eq!((key.as_str(), *window_seconds), ("shop:1102:466663", 300));
+}
+
+#[test]
+fn the_authorisation_code_comes_flat_by_either_method_and_is_kept_nowhere() {
+    let code = "very-secret-code";
+    let quoted = format!("\"{code}\"");
+    let seconds = now().as_second().to_string();
+    let app = APP.to_string();
+    let members =
+        [("code", quoted.as_str()), ("appId", app.as_str()), ("state", "\"s\""), ("timestamp", seconds.as_str())];
+    let posted = webhook(hear(&signed(&members)));
+    let query = {
+        let mut sorted = [("code", code), ("appId", app.as_str()), ("state", "s"), ("timestamp", seconds.as_str())];
+        sorted.sort_unstable();
+        let pairs: Vec<String> = sorted.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let signature = sign::keeta(&format!("{ADDRESS}?"), &pairs.join("&"), SECRET);
+        format!("{}&sig={signature}", pairs.join("&"))
+    };
+    let headers = http::HeaderMap::new();
+    let get = |query: &str| {
+        keeta().hear(&Request {
+            method: Method::Get,
+            query: Some(query),
+            headers: &headers,
+            body: b"",
+            address: ADDRESS,
+            currency: "HKD",
+            now: now(),
+        })
+    };
+    let gotten = webhook(get(&query));
+    for webhook in [&posted, &gotten] {
+        assert_eq!(webhook.kind, Kind::AppAuthorised);
+        assert!(webhook.data.authorisation.as_ref().is_some_and(|authorisation| authorisation.code_received));
+        assert!(!format!("{webhook:?}{}", String::from_utf8_lossy(&webhook.body)).contains(code));
+    }
+    assert_eq!(posted.repeat_keys, gotten.repeat_keys);
+    assert_eq!(get("a=1").err(), Some(Refusal::Method));
+    assert_eq!(get(&query.replace("code=very", "code=other")).err(), Some(Refusal::Signature));
+}
+
+#[test]
+fn samples_of_every_kind_are_believed_and_are_of_that_kind() {
+    let keeta = keeta();
+    for kind in keeta.kinds() {
+        let samples = keeta.samples(&kind, ADDRESS, 7, now());
+        assert!(!samples.is_empty(), "no sample of {kind}");
+        for sample in samples {
+            assert_eq!(webhook(hear(&sample.body)).kind, kind);
+        }
+    }
+    assert!(keeta.samples(&Kind::StockLow, ADDRESS, 7, now()).is_empty());
+}
+
+#[test]
+fn a_sample_speaks_of_now_and_of_an_order_of_its_own() {
+    let keeta = keeta();
+    let placed = |seed| webhook(hear(&keeta.samples(&Kind::OrderPlaced, ADDRESS, seed, now())[0].body));
+    assert_eq!(placed(7).occurred_at, Some(now()));
+    assert_ne!(placed(7).order.map(|order| order.number), placed(8).order.map(|order| order.number));
+    let cancelled = webhook(hear(&keeta.samples(&Kind::OrderCancelled, ADDRESS, 7, now())[0].body));
+    assert_eq!(placed(7).order.map(|order| order.number), cancelled.order.map(|order| order.number));
+}

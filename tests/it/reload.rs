@@ -1,0 +1,468 @@
+//! The configuration and the templates change while the daemon runs: nothing is lost, nothing is told twice, and what is
+//! wrong changes nothing.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use std::time::Instant;
+
+use jiff::SignedDuration;
+use jiff::Timestamp;
+use orderbell::sandbox::fault::Fault;
+use orderbell::sandbox::fault::Times;
+use orderbell::sandbox::rules::Rules;
+use tokio::task::JoinSet;
+
+use crate::support;
+use crate::support::A_WHILE;
+use crate::support::Scene;
+use crate::support::TOO_LONG;
+use crate::support::keeta;
+use crate::support::log::log;
+use crate::support::of;
+use crate::support::request;
+use crate::support::watching::NEVER;
+use crate::support::watching::OFTEN;
+use crate::support::watching::marked;
+
+const SENDERS: usize = 4;
+const RELOADS: usize = 24;
+/// So many webhooks come in between two reloads, at least.
+const EACH: u64 = 40;
+const OWNER: &str = "[operator]\nto = [\"owner\"]\n";
+
+/// Early in an hour, so that no test sees the hour in which a notice is said once go by.
+fn ten_past() -> Timestamp {
+    "2026-11-05T10:10:00Z".parse().expect("a time")
+}
+
+fn to(channels: &[&str]) -> String {
+    format!("[[route]]\nevents = [\"order.*\"]\nto = {channels:?}\n")
+}
+
+/// Posts signed orders without a pause until it is told to stop. `number` counts them.
+async fn post_orders(address: std::net::SocketAddr, number: Arc<AtomicU64>, stop: Arc<AtomicBool>) {
+    while !stop.load(Ordering::Acquire) {
+        let number = number.fetch_add(1, Ordering::AcqRel);
+        let answer = request(address, "POST", "/hooks/keeta", &keeta::placed(number, Timestamp::now())).await;
+        assert_eq!((answer.status, answer.body.as_str()), (200, keeta::RECEIVED), "order {number}");
+    }
+}
+
+/// The channels of each version of the configuration, and those that its route names.
+fn version(scene: &Scene, number: usize) -> (String, BTreeSet<&'static str>) {
+    let mut text = scene.robot("owner", "") + OWNER;
+    let mut routed: Vec<&str> = Vec::new();
+    // Stays as it is, but is not always named.
+    text += &scene.hook("steady", "");
+    if number % 3 != 1 {
+        routed.push("steady");
+    }
+    // Changes each time.
+    text += &scene.hook("changing", &format!("headers = {{ \"X-Version\" = \"{number}\" }}"));
+    routed.push("changing");
+    // Come and go.
+    for (name, every) in [("second", 2), ("third", 3)] {
+        if number.is_multiple_of(every) {
+            text += &scene.robot(name, "");
+            routed.push(name);
+        }
+    }
+    (format!("{text}{}", to(&routed)), routed.into_iter().collect())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_lost_nor_told_twice_while_the_configuration_changes_under_load() {
+    let scene = Scene::new(Rules::new().speed(1_000_000)).await;
+    let (text, _) = version(&scene, 0);
+    let daemon = scene.start_watching(OFTEN, "", &text).await;
+    let (number, stop) = (Arc::new(AtomicU64::new(1)), Arc::new(AtomicBool::new(false)));
+    // What is certainly in force, and what may be.
+    let (certain, possible) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let mut senders = JoinSet::new();
+    for _ in 0..SENDERS {
+        let (address, number, stop) = (daemon.address, number.clone(), stop.clone());
+        let (certain, possible) = (certain.clone(), possible.clone());
+        senders.spawn(async move {
+            let mut sent = Vec::new();
+            while !stop.load(Ordering::Acquire) {
+                let number = number.fetch_add(1, Ordering::AcqRel);
+                let earliest = certain.load(Ordering::Acquire);
+                let body = keeta::placed(number, Timestamp::now());
+                let answer = request(address, "POST", "/hooks/keeta", &body).await;
+                assert_eq!((answer.status, answer.body.as_str()), (200, keeta::RECEIVED), "order {number}");
+                sent.push((number, earliest, possible.load(Ordering::Acquire)));
+            }
+            sent
+        });
+    }
+    for reload in 1..=RELOADS {
+        let (text, _) = version(&scene, reload);
+        let marker = format!("v{reload}");
+        let before = number.load(Ordering::Acquire);
+        possible.store(reload, Ordering::Release);
+        daemon.write("", &marked(&marker, &text));
+        if reload % 2 == 0 {
+            daemon.ask();
+        }
+        daemon.until_takes(&marker).await;
+        certain.store(reload, Ordering::Release);
+        // So that each one sees webhooks enough.
+        let deadline = Instant::now() + TOO_LONG;
+        while number.load(Ordering::Acquire) < before + EACH {
+            assert!(Instant::now() < deadline && !senders.is_empty());
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+    stop.store(true, Ordering::Release);
+    let sent: Vec<_> = senders.join_all().await.into_iter().flatten().collect();
+    // The last one has all channels: what waited for one that was gone goes out.
+    let (text, _) = version(&scene, 0);
+    daemon.reload("last", "", &text).await;
+    let standings = daemon.until_done().await;
+    scene.nothing_more(A_WHILE).await;
+
+    let mut owed: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for standing in standings.iter().filter(|standing| standing.kind == "order.placed") {
+        assert_eq!((standing.state.as_str(), standing.attempts), ("delivered", 1), "{standing:?}");
+        let order = standing.order.clone().expect("an order");
+        assert!(owed.entry(order).or_default().insert(standing.channel.clone()), "twice in the store: {standing:?}");
+    }
+    assert_eq!(owed.len(), sent.len(), "each acknowledged webhook, and no other");
+    for (number, earliest, latest) in &sent {
+        let channels: BTreeSet<&str> = owed[&number.to_string()].iter().map(String::as_str).collect();
+        let in_force = (*earliest..=*latest).any(|reload| version(&scene, reload).1 == channels);
+        assert!(in_force, "order {number}: {channels:?} is what none of {earliest} to {latest} says");
+    }
+    let counts = scene.far.counts();
+    assert_eq!((counts.repeats, counts.refused, counts.faults), (0, 0, 0), "{counts:?}");
+    assert_eq!(counts.accepted, standings.len() as u64, "the far sides' count is the store's");
+    for channel in ["steady", "changing", "second", "third"] {
+        let keys: BTreeSet<_> = scene.told(channel).into_iter().filter_map(|told| told.key).collect();
+        let stored: BTreeSet<_> = of(&standings, channel).iter().map(|one| one.id.to_string()).collect();
+        assert_eq!(keys, stored, "{channel}");
+        assert!(stored.len() > RELOADS / 2, "{channel} had something to do: {}", stored.len());
+    }
+    println!("{} webhooks, {} deliveries, {RELOADS} reloads", sent.len(), standings.len());
+    daemon.daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_send_under_way_ends_before_its_channels_next_lane_begins() {
+    const SLOW: Duration = Duration::from_millis(700);
+    let scene = Scene::new(Rules::new()).await;
+    let text = |version: &str| {
+        let hook = scene.hook("slow", &format!("headers = {{ \"X-Version\" = \"{version}\" }}"));
+        let (steady, owner) = (scene.hook("steady", ""), scene.robot("owner", ""));
+        format!("{hook}{steady}{owner}{OWNER}{}", to(&["slow", "steady"]))
+    };
+    let daemon = scene.start_watching(NEVER, "", &text("1")).await;
+    let delay_ms = u64::try_from(SLOW.as_millis()).expect("short");
+    scene.far.order("slow", Fault::Delay { delay_ms }, Times::Next(1));
+    daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
+    scene.until_came("slow", 1).await;
+    daemon.reload("v2", "", &text("2")).await;
+    daemon.acknowledged(&keeta::placed(2, scene.hands.now())).await;
+    assert_eq!(scene.until_told("steady", 2).await.len(), 2, "a channel that did not change goes on meanwhile");
+    assert_eq!(scene.told("slow").len(), 1, "the next lane waits for the send under way");
+    let told = scene.until_told("slow", 2).await;
+    let versions: Vec<_> = told.iter().map(|one| one.header("x-version").unwrap_or_default()).collect();
+    assert_eq!(versions, ["1", "2"]);
+    let apart = told[1].at.duration_since(told[0].at).unsigned_abs();
+    assert!(apart >= SLOW, "one after the other, not {apart:?} apart");
+    let standings = daemon.until_done().await;
+    assert!(standings.iter().all(|one| (one.state.as_str(), one.attempts) == ("delivered", 1)), "{standings:#?}");
+    assert_eq!(scene.far.counts().repeats, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_configuration_with_a_mistake_changes_nothing_and_the_operator_hears_of_it_once() {
+    let scene = Scene::at(ten_past(), Rules::new()).await;
+    let text = |routed: &str| format!("{}{}{OWNER}{}", scene.hook("erp", ""), scene.robot("owner", ""), to(&[routed]));
+    let daemon = scene.start_watching(OFTEN, "", &text("erp")).await;
+    daemon.write("", &marked("v2", &text("epr")));
+    let told = scene.until_told("owner", 1).await;
+    let line = std::fs::read_to_string(&daemon.file).expect("a file").lines().position(|line| line.contains("\"epr\""));
+    let place = format!("orderbell.toml:{}:7", line.expect("it is there") + 1);
+    let body = told[0].body.replace('\\', "");
+    for words in [place.as_str(), "there is no channel \"epr\"", "did you mean \"erp\"?"] {
+        assert!(body.contains(words), "{words} in {body}");
+    }
+    // Neither asking again nor time makes it told again.
+    daemon.ask();
+    assert_eq!(daemon.post_to("v2", b"{}").await.status, 404, "nothing of it is in force");
+    daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
+    scene.until_told("erp", 1).await;
+    scene.nothing_more(A_WHILE).await;
+    assert_eq!(scene.told("owner").len(), 1);
+    // Another mistake is told, and so is a file that is gone.
+    daemon.write("", "[channel.erp]\n");
+    assert!(scene.until_told("owner", 2).await[1].body.contains("orderbell.toml"));
+    std::fs::remove_file(&daemon.file).expect("removed");
+    assert!(scene.until_told("owner", 3).await[2].body.contains("there is no such file"));
+    daemon.acknowledged(&keeta::placed(2, scene.hands.now())).await;
+    scene.until_told("erp", 2).await;
+    // Mended, it is in force without a restart.
+    daemon.write("", &marked("v3", &text("erp")));
+    daemon.until_takes("v3").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_needs_a_restart_is_said_and_keeps_its_old_value() {
+    let scene = Scene::new(Rules::new()).await;
+    let text = |routed: &str| {
+        let channels = [scene.hook("erp", ""), scene.hook("other", ""), scene.robot("owner", "")].concat();
+        format!("{channels}{OWNER}{}", to(&[routed]))
+    };
+    let daemon = scene.start_watching(NEVER, "", &text("erp")).await;
+    let whole = std::fs::read_to_string(&daemon.file).expect("a file");
+    let changed = whole
+        .replace("[server]", "[server]\nlisten = \"127.0.0.1:17\"\nmax_body = \"2KiB\"")
+        .replace("sqlite:bell.db", "sqlite:another.db\"\nkeep = \"17d")
+        .replace("to = [\"erp\"]", "to = [\"other\"]");
+    support::watching::replace(&daemon.file, &(changed + &keeta::source("v2", "")));
+    daemon.ask();
+    daemon.until_takes("v2").await;
+    let mut large = keeta::placed(1, scene.hands.now());
+    assert!(large.len() > 2048, "max_body stays");
+    large.extend_from_slice(b"  ");
+    daemon.acknowledged(&large).await;
+    assert_eq!(scene.until_told("other", 1).await.len(), 1, "the routes are new");
+    assert!(!scene.folder.path().join("another.db").exists());
+    let log = log();
+    for (key, new) in [
+        ("server.listen", "127.0.0.1:17"),
+        ("server.max_body", "2048"),
+        ("store.url", "another.db"),
+        ("store.keep", "408 h"),
+    ] {
+        let said = |line: &str| line.contains(&format!("key=\"{key}\"")) && line.contains(new);
+        let line = log.lines().find(|line| said(line)).unwrap_or_else(|| panic!("nothing is said of {key}"));
+        assert!(line.contains("WARN") && line.contains("needs a restart"), "{line}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deliveries_to_a_channel_that_is_gone_are_told_and_go_out_when_it_is_back() {
+    let scene = Scene::at(ten_past(), Rules::new()).await;
+    let with = format!(
+        "{}{}{}{OWNER}{}",
+        scene.hook("erp", "retry = [\"5m\"]"),
+        scene.hook("other", ""),
+        scene.robot("owner", ""),
+        to(&["erp"])
+    );
+    let without = format!("{}{}{OWNER}{}", scene.hook("other", ""), scene.robot("owner", ""), to(&["other"]));
+    let daemon = scene.start_watching(OFTEN, "", &with).await;
+    scene.far.order("erp", Fault::Status { status: 503, body: String::new() }, Times::Always);
+    for number in 1..=3 {
+        daemon.acknowledged(&keeta::placed(number, scene.hands.now())).await;
+    }
+    scene.until_came("erp", 3).await;
+    daemon.reload("v2", "", &without).await;
+    let told = scene.until_told("owner", 1).await;
+    let words = told[0].text.clone().expect("a text");
+    assert!(words.contains("a channel that is gone · erp") && words.contains("**Waiting:** 3"), "{words}");
+    let log = log();
+    let line = log.lines().find(|line| line.contains("channel=\"erp\" deliveries=3")).expect("the log says it, too");
+    assert!(line.contains("ERROR"), "{line}");
+    // A restart does not hide it; it is told once in an hour.
+    scene.hands.forward(SignedDuration::from_hours(1));
+    daemon.daemon.stop().await;
+    scene.far.heal("erp");
+    let daemon = scene.start_watching(OFTEN, "", &without).await;
+    assert!(scene.until_told("owner", 2).await[1].text.as_ref().is_some_and(|text| text.contains("erp")));
+    scene.nothing_more(A_WHILE).await;
+    let standings = daemon.deliveries().await;
+    assert!(of(&standings, "erp").iter().all(|one| one.state == "waiting"), "{standings:#?}");
+    assert_eq!(listed(&daemon.file, "erp"), (Some(0), 3), "the command still knows the name");
+    assert_eq!(listed(&daemon.file, "epr"), (Some(2), 0));
+    // Back again.
+    daemon.write("", &marked("v3", &with));
+    daemon.until_takes("v3").await;
+    daemon.until_done().await;
+    assert_eq!(scene.told("erp").len(), 3);
+    assert_eq!(scene.far.counts().repeats, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mended_setting_sends_what_waits_for_it_at_once() {
+    let scene = Scene::at(ten_past(), Rules::new()).await;
+    let secret = scene.folder.path().join("address");
+    std::fs::write(&secret, scene.far.hook_url("wrong")).expect("written");
+    let erp = "[channel.erp]\nkind = \"webhook\"\nurl = { file = \"address\" }\nallow_private = true\n";
+    let text = format!("{erp}{}{OWNER}{}", scene.robot("owner", ""), to(&["erp"]));
+    let daemon = scene.start_watching(OFTEN, "", &text).await;
+    scene.far.order("wrong", Fault::Status { status: 401, body: String::new() }, Times::Always);
+    daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
+    scene.until_told("owner", 1).await;
+    // Only the file that the secret is in changes.
+    support::watching::replace(&secret, &scene.far.hook_url("right"));
+    assert_eq!(scene.until_told("right", 1).await.len(), 1, "without waiting for the next probe");
+    let standings = daemon.until_done().await;
+    assert_eq!(of(&standings, "erp")[0].attempts, 2);
+}
+
+/// How `orderbell deliveries` ends, and how many deliveries to a channel it lists.
+fn listed(file: &std::path::Path, channel: &str) -> (Option<i32>, usize) {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_orderbell"));
+    let command = command.args(["deliveries", "--format", "json", "--channel", channel, "--config"]).arg(file);
+    let output = command.output().expect("it runs");
+    let rows: Vec<serde_json::Value> = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    (output.status.code(), rows.len())
+}
+
+/// Templates of the merchant's own, in the folder `mine`.
+fn template(scene: &Scene, file: &str, text: &str) {
+    let path = scene.folder.path().join("mine/en").join(file);
+    std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+    support::watching::replace(&path, text);
+}
+
+const MINE: &str = "templates = \"mine\"";
+
+/// The titles that came to a far side, without the numbers in them.
+fn titles(scene: &Scene, name: &str) -> Vec<String> {
+    let title = |text: String| text.split(' ').next().unwrap_or_default().to_owned();
+    scene.told(name).into_iter().filter_map(|told| told.title.map(title)).collect()
+}
+
+/// Waits until a far side is told something under this title.
+async fn until_titled(scene: &Scene, name: &str, title: &str) {
+    let deadline = Instant::now() + TOO_LONG;
+    while titles(scene, name).last().is_none_or(|last| last != title) {
+        assert!(Instant::now() < deadline, "{name} never read {title}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn templates_change_under_load_and_a_broken_one_never_goes_out() {
+    let scene = Scene::new(Rules::new().speed(1_000_000)).await;
+    let text = format!("{}{}{OWNER}{}", scene.hook("erp", ""), scene.robot("owner", ""), to(&["erp"]));
+    let words = |version: &str| format!("# {version} {{{{ order.number }}}}\n\nTotal: {{{{ order.total | money }}}}\n");
+    template(&scene, "order.placed.md", &words("first"));
+    let daemon = scene.start_watching(OFTEN, MINE, &text).await;
+    let (number, stop) = (Arc::new(AtomicU64::new(1)), Arc::new(AtomicBool::new(false)));
+    let mut senders = JoinSet::new();
+    (0..SENDERS).for_each(|_| drop(senders.spawn(post_orders(daemon.address, number.clone(), stop.clone()))));
+    until_titled(&scene, "erp", "first").await;
+
+    template(&scene, "order.placed.md", "# broken {{ order.number }}\n\nTotal: {{ order.total | mony }}\n");
+    let told = scene.until_told("owner", 1).await;
+    let notice = told[0].text.clone().expect("a text").replace('\\', "");
+    assert!(notice.contains("New templates are not used"), "{notice}");
+    for words in ["mine/en/order.placed.md:3:", "mony", "did you mean \"money\""] {
+        assert!(notice.contains(words), "{words} in {notice}");
+    }
+    // Orders go on coming in.
+    let already = scene.told("erp").len();
+    scene.until_told("erp", already + 20).await;
+    template(&scene, "order.placed.md", &words("second"));
+    until_titled(&scene, "erp", "second").await;
+    // One that parses, and fails with the samples.
+    template(&scene, "order.placed.md", "# failing {{ order.number }}\n\n{{ order.lines }}\n");
+    let told = scene.until_told("owner", 2).await;
+    assert!(told[1].text.as_ref().is_some_and(|text| text.contains("order.placed.md:3:")), "{:?}", told[1].text);
+    template(&scene, "order.placed.md", &words("third"));
+    until_titled(&scene, "erp", "third").await;
+
+    stop.store(true, Ordering::Release);
+    senders.join_all().await;
+    let standings = daemon.until_done().await;
+    scene.nothing_more(A_WHILE).await;
+    let titles: BTreeSet<String> = titles(&scene, "erp").into_iter().collect();
+    assert_eq!(titles.iter().map(String::as_str).collect::<Vec<_>>(), ["first", "second", "third"]);
+    assert_eq!(scene.told("owner").len(), 2, "each mistake is told once");
+    assert_eq!(of(&standings, "erp").len() as u64, number.load(Ordering::Acquire) - 1);
+    assert_eq!(scene.told("erp").len(), of(&standings, "erp").len());
+    assert!(standings.iter().all(|one| (one.state.as_str(), one.attempts) == ("delivered", 1)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_template_that_never_ends_or_writes_too_much_is_not_taken() {
+    let scene = Scene::at(ten_past(), Rules::new()).await;
+    let text = format!("{}{}{OWNER}{}", scene.hook("erp", ""), scene.robot("owner", ""), to(&["erp"]));
+    template(&scene, "test.md", "# It works\n");
+    let daemon = scene.start_watching(OFTEN, MINE, &text).await;
+    let endless = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}";
+    let large = format!("{{% for a in range(1000) %}}{}{{% endfor %}}", "x".repeat(1024));
+    for (number, (body, words)) in [(endless, "fuel"), (large.as_str(), "256 KiB")].into_iter().enumerate() {
+        // Each at a line of its own, so that each is told.
+        template(&scene, "order.placed.md", &format!("# bomb\n{}{body}", "\n".repeat(number)));
+        let told = scene.until_told("owner", number + 1).await;
+        let notice = told[number].text.clone().expect("a text");
+        assert!(notice.contains("New templates are not used") && notice.contains(words), "{notice}");
+    }
+    daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
+    assert!(scene.until_told("erp", 1).await[0].title.as_ref().is_some_and(|title| title.starts_with("New order")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_real_daemon_reads_its_configuration_again_at_sighup() {
+    let scene = Scene::new(Rules::new()).await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    drop(listener);
+    let file = scene.folder.path().join("orderbell.toml");
+    let text = |routed: &str, marker: &str| {
+        let channels = [scene.hook("erp", ""), scene.hook("other", ""), scene.robot("owner", "")].concat();
+        let whole = support::whole("", &format!("{channels}{OWNER}{}{}", to(&[routed]), keeta::source(marker, "")));
+        whole.replace("[server]", &format!("[server]\nlisten = \"{address}\""))
+    };
+    support::watching::replace(&file, &text("erp", "v1"));
+    let child = std::process::Command::new(env!("CARGO_BIN_EXE_orderbell"))
+        .args(["serve", "--config"])
+        .arg(&file)
+        .env("ORDERBELL_LOG", "error")
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("the daemon starts");
+    let mut daemon = Killed(child);
+    let deadline = Instant::now() + TOO_LONG;
+    let takes = async |marker: &str| {
+        let path = format!("/hooks/{marker}");
+        loop {
+            assert!(Instant::now() < deadline, "it does not take webhooks for {marker}");
+            let up = tokio::net::TcpStream::connect(address).await.is_ok();
+            if up && request(address, "POST", &path, b"{}").await.status == 200 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    takes("v1").await;
+    let post = async |number| request(address, "POST", "/hooks/keeta", &keeta::placed(number, Timestamp::now())).await;
+    assert_eq!(post(1).await.status, 200);
+    scene.until_told("erp", 1).await;
+    support::watching::replace(&file, &text("other", "v2"));
+    let written = Instant::now();
+    let pid = daemon.0.id();
+    let sent = std::process::Command::new("sh").args(["-c", &format!("kill -HUP {pid}")]).status().expect("a shell");
+    assert!(sent.success());
+    takes("v2").await;
+    let took = written.elapsed();
+    assert_eq!(post(2).await.status, 200);
+    assert_eq!(scene.until_told("other", 1).await.len(), 1);
+    assert!(daemon.0.try_wait().expect("a child").is_none(), "it is the same process");
+    // Without the signal a change takes two looks of two seconds each.
+    println!("in force {took:?} after it was written");
+    support::watching::replace(&file, &text("erp", "v3"));
+    takes("v3").await;
+}
+
+/// A process that does not outlive its test.
+struct Killed(std::process::Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}

@@ -1,0 +1,446 @@
+//! What goes out: every message arrives once, whatever its far side does in between, and what cannot arrive is said.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use jiff::Timestamp;
+use orderbell::domain::language::Sources;
+use orderbell::domain::secret::Secret;
+use orderbell::domain::template::Templates;
+use orderbell::sandbox::fault::Fault;
+use orderbell::sandbox::fault::Times;
+use orderbell::sandbox::inbox::Received;
+use orderbell::sandbox::rules::Robot;
+use orderbell::sandbox::rules::Rules;
+use orderbell::sandbox::rules::Signing;
+use orderbell::store::sqlite::Sqlite;
+use serde_json::Value;
+use serde_json::json;
+use tokio::io::AsyncWriteExt;
+
+use crate::support::A_WHILE;
+use crate::support::Scene;
+use crate::support::begin_post;
+use crate::support::in_time;
+use crate::support::keeta;
+use crate::support::keeta::Envelope;
+use crate::support::keeta::RECEIVED;
+use crate::support::of;
+use crate::support::read;
+
+/// Tried again at once, and often enough.
+const AT_ONCE: &str = "retry = [\"0s\", \"0s\", \"0s\", \"0s\"]";
+
+fn to(channels: &[&str]) -> String {
+    format!("[[route]]\nevents = [\"order.*\"]\nto = {channels:?}\n[operator]\nto = [\"owner\"]\n")
+}
+
+/// Early in an hour, so that no test sees the hour in which a notice is said once go by.
+fn ten_past() -> Timestamp {
+    "2026-11-05T10:10:00Z".parse().expect("a time")
+}
+
+fn status(status: u16) -> Fault {
+    Fault::Status { status, body: "no".to_owned() }
+}
+
+fn json_of(received: &Received) -> Value {
+    serde_json::from_str(&received.body).expect("JSON")
+}
+
+fn kinds(received: &[Received]) -> Vec<String> {
+    received.iter().map(|received| json_of(received)["kind"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_answer_is_repeated_with_the_same_key_and_bytes() {
+    const KEY: &str = "whsec_b3JkZXJiZWxsIHRlc3RzIGtleSAwMQ==";
+    let secret = || Secret::new(KEY);
+    let rules = Rules::new()
+        .strict()
+        .robot("signed", Robot { secret: Some(Secret::new("SEC-1")), keyword: None })
+        .hook("apsdai", Signing::Apsdai(secret()))
+        .hook("password", Signing::ApsdaiPassword(secret()))
+        .hook("standard", Signing::StandardWebhooks(secret()))
+        .hook("none", Signing::None);
+    let scene = Scene::new(rules).await;
+    let signed = |scheme: &str| format!("signing = {{ scheme = \"{scheme}\", secret = \"{KEY}\" }}\n{AT_ONCE}");
+    let names = ["signed", "apsdai", "password", "standard", "none"];
+    let channels = [
+        scene.robot("signed", &format!("secret = \"SEC-1\"\n{AT_ONCE}")),
+        scene.hook("apsdai", &signed("apsdai")),
+        scene.hook("password", &signed("apsdai-password")),
+        scene.hook("standard", &signed("standard-webhooks")),
+        scene.hook("none", AT_ONCE),
+        scene.robot("owner", ""),
+    ];
+    let daemon = scene.start(&format!("{}{}", channels.concat(), to(&names))).await;
+    for name in names {
+        scene.far.order(name, Fault::LostAnswer, Times::Next(2));
+    }
+    daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
+    let standings = daemon.until_done().await;
+    for name in names {
+        let came = scene.came_to(name);
+        assert_eq!(came.len(), 3, "{name}: {came:#?}");
+        assert_eq!(came.iter().map(|one| one.repeat).collect::<Vec<_>>(), [false, true, true], "{name}: by its key");
+        assert!(came.iter().all(|one| one.body == came[0].body), "{name}: {came:#?}");
+        let header = match name {
+            "signed" => None,
+            "standard" => Some("webhook-id"),
+            _ => Some("x-orderbell-delivery"),
+        };
+        let key = match header {
+            Some(header) => came[0].header(header).map(str::to_owned),
+            None => json_of(&came[0])["msgUuid"].as_str().map(str::to_owned),
+        };
+        let standing = of(&standings, name)[0];
+        assert_eq!(key, Some(standing.id.to_string()), "{name}");
+        assert_eq!((standing.state.as_str(), standing.attempts), ("delivered", 3), "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_answer_of_a_far_side_without_keys_is_repeated_with_a_mark() {
+    let scene = Scene::new(Rules::new()).await;
+    let more = |language| format!("mention = {{ mobiles = [\"13800000000\"] }}\nlanguage = \"{language}\"\n{AT_ONCE}");
+    let channels =
+        [scene.wecom("office", &more("en")), scene.wecom("staff", &more("zh-CN")), scene.robot("owner", "")].concat();
+    let daemon = scene.start(&format!("{channels}{}", to(&["office", "staff"]))).await;
+    for name in ["office", "staff"] {
+        scene.far.order(name, Fault::LostAnswer, Times::Next(2));
+    }
+    daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
+    daemon.until_done().await;
+    for (name, mark) in [("office", "(possibly a repeat)"), ("staff", "(可能是重复消息)")] {
+        let came = scene.came_to(name);
+        let texts: Vec<&str> = came.iter().filter_map(|one| one.text.as_deref()).collect();
+        let [first, second, third, call] = texts.as_slice() else { panic!("{name}: {came:#?}") };
+        assert!(!first.contains(mark) && second.contains(mark) && second.ends_with(first), "{name}: {came:#?}");
+        assert_eq!(second, third, "{name}: marked once, and then the same bytes");
+        assert!(json_of(&came[3])["text"]["mentioned_mobile_list"].is_array(), "{name}: {call}");
+        assert!(!call.contains(mark), "{name}: it had not been sent before");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_far_side_that_refuses_for_a_while_is_told_exactly_once() {
+    let scene = Scene::new(Rules::new()).await;
+    let redirect = Fault::Redirect { location: scene.far.hook_url("elsewhere") };
+    let busy = Fault::Errcode { errcode: -1, errmsg: "system busy".to_owned() };
+    let robots = [("r500", status(500)), ("r302", redirect.clone()), ("rhtml", Fault::Garbage), ("rbusy", busy)];
+    let hooks = [("h500", status(500)), ("h404", status(404)), ("h302", redirect), ("hcut", Fault::Cut)];
+    let mut text = scene.robot("owner", "");
+    robots.iter().for_each(|(name, _)| text += &scene.robot(name, AT_ONCE));
+    hooks.iter().for_each(|(name, _)| text += &scene.hook(name, AT_ONCE));
+    let all: Vec<_> = robots.iter().chain(&hooks).collect();
+    let names: Vec<&str> = all.iter().map(|(name, _)| *name).collect();
+    let daemon = scene.start(&format!("{text}{}", to(&names))).await;
+    for (name, fault) in &all {
+        scene.far.order(name, fault.clone(), Times::Next(3));
+    }
+    daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
+    let standings = daemon.until_done().await;
+    scene.nothing_more(A_WHILE).await;
+    for name in names {
+        let standing = of(&standings, name)[0];
+        assert_eq!((standing.state.as_str(), standing.attempts), ("delivered", 4), "{name}: {standing:?}");
+        assert_eq!(scene.told(name).len(), 1, "{name}");
+    }
+    assert!(scene.came_to("elsewhere").is_empty(), "a redirect is followed");
+    assert!(scene.told("owner").is_empty(), "what heals by itself is not the operator's business");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_setting_makes_messages_wait_and_the_operator_hears_of_it_once() {
+    let scene = Scene::at(ten_past(), Rules::new()).await;
+    let names = ["h401", "h410", "r310000"];
+    let channels = [scene.hook("h401", ""), scene.hook("h410", ""), scene.robot("r310000", "")].concat();
+    let daemon = scene.start(&format!("{channels}{}{}", scene.robot("owner", ""), to(&names))).await;
+    let keyword = Fault::Errcode { errcode: 310_000, errmsg: "keywords not in content".to_owned() };
+    for (name, fault) in names.into_iter().zip([status(401), status(410), keyword]) {
+        scene.far.order(name, fault, Times::Always);
+    }
+    for number in 1..=3 {
+        daemon.acknowledged(&keeta::placed(number, scene.hands.now())).await;
+    }
+    for name in names {
+        scene.until_came(name, 1).await;
+    }
+    let notices = scene.until_told("owner", names.len()).await;
+    scene.nothing_more(A_WHILE).await;
+    for name in names {
+        let about = notices.iter().filter(|notice| notice.body.contains(name)).count();
+        assert_eq!(about, 1, "{name}: {notices:#?}");
+        let standings = daemon.deliveries().await;
+        assert!(of(&standings, name).iter().all(|standing| standing.state == "waiting"), "{name}: {standings:#?}");
+        scene.far.heal(name);
+    }
+    // Mended: what waited goes out by itself.
+    scene.hands.forward(SignedDuration::from_mins(12));
+    daemon.until_done().await;
+    for name in names {
+        assert_eq!(scene.told(name).len(), 3, "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_far_side_will_never_take_is_dead_loudly() {
+    let scene = Scene::at(ten_past(), Rules::new()).await;
+    let names = ["h400", "h422", "h503", "r400105"];
+    let patience = "retry = [\"0s\"]";
+    let channels =
+        [scene.hook("h400", ""), scene.hook("h422", ""), scene.hook("h503", patience), scene.robot("r400105", "")];
+    let daemon = scene.start(&format!("{}{}{}", channels.concat(), scene.robot("owner", ""), to(&names))).await;
+    let unsupported = Fault::Errcode { errcode: 400_105, errmsg: "unsupported".to_owned() };
+    for (name, fault) in names.into_iter().zip([status(400), status(422), status(503), unsupported]) {
+        scene.far.order(name, fault, Times::Always);
+    }
+    daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
+    let notices = scene.until_told("owner", names.len()).await;
+    scene.nothing_more(A_WHILE).await;
+    let standings = daemon.deliveries().await;
+    for (name, attempts) in names.into_iter().zip([1, 1, 2, 1]) {
+        let standing = of(&standings, name)[0];
+        assert_eq!((standing.state.as_str(), standing.attempts), ("dead", attempts), "{name}");
+        assert_eq!(notices.iter().filter(|notice| notice.body.contains(name)).count(), 1, "{name}: {notices:#?}");
+        let answer = standing.answer.as_deref().unwrap_or_default();
+        assert!(answer.contains(&name[1..]), "{name}: the far side's last word is kept, not {answer:?}");
+    }
+    assert_eq!(of(&standings, "owner").iter().filter(|standing| standing.state == "delivered").count(), names.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shut_robot_rests_as_a_whole_and_loses_nothing() {
+    let scene = Scene::at(ten_past(), Rules::new()).await;
+    let daemon = scene
+        .start(&format!("{}{}{}", scene.robot("kitchen", "retry = []"), scene.robot("owner", ""), to(&["kitchen"])))
+        .await;
+    let shut = Fault::Errcode { errcode: 130_101, errmsg: "send too fast, exceed 20 times per minute".to_owned() };
+    scene.far.order("kitchen", shut, Times::Next(1));
+    daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
+    scene.until_came("kitchen", 1).await;
+    daemon.until(|all| all[0].answer.is_some()).await;
+    daemon.acknowledged(&keeta::placed(2, scene.hands.now())).await;
+    scene.nothing_more(A_WHILE).await;
+    assert_eq!(scene.came_to("kitchen").len(), 1, "what is new waits too: the robot is shut, not the message refused");
+    scene.hands.forward(SignedDuration::from_mins(11));
+    let standings = daemon.until_done().await;
+    assert!(standings.iter().all(|one| one.state == "delivered"), "{standings:#?}");
+    assert_eq!(scene.told("kitchen").len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_is_too_long_or_disliked_goes_out_in_another_form() {
+    let scene = Scene::new(Rules::new()).await;
+    let channels = ["long", "disliked", "both", "owner"].map(|name| scene.robot(name, ""));
+    let daemon = scene.start(&format!("{}{}", channels.concat(), to(&["long", "disliked", "both"]))).await;
+    let refused = |errcode, errmsg: &str| Fault::Errcode { errcode, errmsg: errmsg.to_owned() };
+    let (too_long, disliked) = (refused(460_101, "message too long"), refused(430_104, "content is not allowed"));
+    scene.far.order("long", too_long.clone(), Times::Next(1));
+    scene.far.order("disliked", disliked.clone(), Times::Next(1));
+    scene.far.order("both", too_long, Times::Next(1));
+    scene.far.order("both", disliked, Times::Next(1));
+    daemon.acknowledged(&keeta::placed(77, scene.hands.now())).await;
+    let standings = daemon.until_done().await;
+    assert!(standings.iter().all(|one| one.state == "delivered"), "{standings:#?}");
+    for name in ["long", "disliked", "both"] {
+        let came = scene.came_to(name);
+        let key = |index: usize| json_of(&came[index])["msgUuid"].clone();
+        let forms: Vec<_> = (0..came.len()).map(key).collect();
+        assert!(forms.windows(2).all(|pair| pair[0] != pair[1]), "{name}: another text has another key: {forms:?}");
+        let text: String = scene.told(name).iter().filter_map(|one| one.text.clone()).collect();
+        for kept in ["77", "46.00"] {
+            assert!(text.contains(kept), "{name}: {kept} is missing in {text}");
+        }
+        let whole = name == "long";
+        assert_eq!(
+            text.contains("no onion"),
+            whole,
+            "{name}: the reduced form holds nothing that a buyer wrote: {text}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_template_that_fails_never_silences_an_event() {
+    let scene = Scene::at(ten_past(), Rules::new()).await;
+    // It parses, and fails on every order.
+    let overlay = Sources::from([("en/order.placed.md".to_owned(), "# Order {{ order }}".to_owned())]);
+    let templates = Templates::with_overlay(&overlay).expect("it parses");
+    let store = Sqlite::open(&scene.store(), scene.hands.now()).expect("the store opens");
+    let text = [scene.robot("kitchen", ""), scene.hook("erp", ""), scene.robot("owner", ""), to(&["kitchen", "erp"])];
+    let daemon = scene.start_on(store, templates, &text.concat()).await;
+    for number in [71, 72] {
+        daemon.acknowledged(&keeta::placed(number, scene.hands.now())).await;
+    }
+    let notices = scene.until_told("owner", 1).await;
+    let standings = daemon.until_done().await;
+    scene.nothing_more(A_WHILE).await;
+    assert!(standings.iter().all(|standing| standing.state == "delivered"), "{standings:#?}");
+    assert_eq!(scene.told("owner").len(), 1, "once: {notices:#?}");
+    assert!(notices[0].body.contains("order.placed"), "{}", notices[0].body);
+    for name in ["kitchen", "erp"] {
+        let told = scene.told(name);
+        assert_eq!(told.len(), 2, "{name}");
+        let mut text: String = told.iter().filter_map(|one| one.text.clone()).collect();
+        text.retain(|letter| letter != '\\');
+        for word in ["Harbour Noodle House", "71", "72", "SAR 46.00", "糖醋排骨", "Lemon tea"] {
+            assert!(text.contains(word), "{name}: the plain form says {word}, not: {text}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_channel_that_hangs_delays_no_other() {
+    let scene = Scene::new(Rules::new().speed(1000)).await;
+    let patient = "timeout = \"2m\"";
+    let channels = [
+        scene.robot("hanging", patient),
+        scene.hook("stuck", patient),
+        scene.robot("kitchen", ""),
+        scene.hook("erp", ""),
+        scene.robot("owner", ""),
+    ];
+    let names = ["hanging", "stuck", "kitchen", "erp"];
+    let daemon = scene.start(&format!("{}{}", channels.concat(), to(&names))).await;
+    for name in ["hanging", "stuck"] {
+        scene.far.order(name, Fault::Delay { delay_ms: 100_000 }, Times::Always);
+    }
+    for number in 1..=20 {
+        daemon.acknowledged(&keeta::placed(number, scene.hands.now())).await;
+    }
+    assert_eq!(scene.until_told("kitchen", 20).await.len(), 20);
+    assert_eq!(scene.until_told("erp", 20).await.len(), 20);
+    let standings = daemon.deliveries().await;
+    for name in ["hanging", "stuck"] {
+        assert!(of(&standings, name).iter().all(|standing| standing.state == "waiting"), "{name} hangs");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_events_of_one_order_reach_a_webhook_in_their_sequence() {
+    let scene = Scene::new(Rules::new()).await;
+    let channels = [scene.hook("erp", "retry = [\"5m\"]"), scene.robot("owner", "")].concat();
+    let daemon = scene.start(&format!("{channels}{}", to(&["erp"]))).await;
+    scene.far.order("erp", status(503), Times::Next(1));
+    daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
+    scene.until_came("erp", 1).await;
+    for event_id in [1002, 1003] {
+        daemon.acknowledged(&keeta::stepped(event_id, 1, scene.hands.now())).await;
+    }
+    // Another order overtakes the one that waits.
+    daemon.acknowledged(&keeta::placed(2, scene.hands.now())).await;
+    assert_eq!(json_of(&scene.until_told("erp", 1).await[0])["order"]["number"], "2");
+    scene.nothing_more(A_WHILE).await;
+    scene.hands.forward(SignedDuration::from_mins(6));
+    let told = scene.until_told("erp", 4).await;
+    assert_eq!(kinds(&told[1..]), ["order.placed", "order.accepted", "order.completed"]);
+    let revisions: Vec<_> = told[1..].iter().map(|one| json_of(one)["order"]["revision"].clone()).collect();
+    // What was composed before the first try goes out as it was, the others show the order as it stands.
+    assert_eq!(revisions, [1, 3, 3]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_private_address_gets_nothing_unless_it_is_allowed() {
+    let scene = Scene::at(ten_past(), Rules::new()).await;
+    let port = scene.far.address().port();
+    let hosts = BTreeMap::from([("literal", "127.0.0.1"), ("named", "localhost")]);
+    let channel = |(name, host): (&&str, &&str)| {
+        let url = format!("https://{host}:{port}/webhook/{name}");
+        format!("[channel.{name}]\nkind = \"webhook\"\nurl = \"{url}\"\nallow_private = true\n")
+    };
+    let channels: String = hosts.iter().map(channel).collect();
+    let mut config = scene.config(&format!("{channels}{}{}", scene.robot("owner", ""), to(&["literal", "named"])));
+    // The configuration refuses what it can see; a public name that leads to a private address it cannot see.
+    for name in hosts.keys() {
+        config.channels.get_mut(*name).expect("a channel").settings.allow_private = false;
+    }
+    let daemon = scene.start_with(config, scene.folder.path()).await;
+    daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
+    let notices = scene.until_told("owner", 2).await;
+    scene.nothing_more(A_WHILE).await;
+    let standings = daemon.deliveries().await;
+    for name in hosts.keys() {
+        let standing = of(&standings, name)[0];
+        assert_eq!((standing.state.as_str(), standing.attempts), ("waiting", 1), "{name}");
+        let answer = standing.answer.as_deref().unwrap_or_default();
+        assert!(answer.contains("private") && answer.contains("allow_private"), "{name}: {answer}");
+        assert_eq!(notices.iter().filter(|notice| notice.body.contains(name)).count(), 1, "{name}: {notices:#?}");
+        assert!(scene.came_to(name).is_empty());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeat_makes_no_second_message_and_a_fuller_one_completes_the_order() {
+    let scene = Scene::new(Rules::new()).await;
+    let channels = [scene.hook("erp", ""), scene.robot("kitchen", ""), scene.robot("owner", "")].concat();
+    let daemon = scene.start(&format!("{channels}{}", to(&["erp", "kitchen"]))).await;
+    let now = scene.hands.now();
+    let thin = json!({ "orderInfo": { "baseOrder": { "orderViewId": 7, "orderViewIdStr": "7" } } }).to_string();
+    let first = Envelope::new(1001, "m-1", &thin, now);
+    daemon.acknowledged(&first.body()).await;
+    daemon.acknowledged(&first.body()).await;
+    daemon.acknowledged(&Envelope::new(1001, "m-2", &thin, now).body()).await;
+    let told = scene.until_told("erp", 1).await;
+    let order = json_of(&told[0])["order"].clone();
+    assert_eq!((order.get("total"), order.get("lines")), (None, None), "what is unknown is absent");
+
+    daemon.acknowledged(&Envelope::new(1001, "m-3", &keeta::order(7).to_string(), now).body()).await;
+    daemon.acknowledged(&keeta::stepped(1002, 7, now)).await;
+    daemon.until_done().await;
+    scene.nothing_more(A_WHILE).await;
+    let told = scene.told("erp");
+    assert_eq!(kinds(&told), ["order.placed", "order.accepted"]);
+    assert_eq!(scene.told("kitchen").len(), 2);
+    let order = &json_of(&told[1])["order"];
+    assert_eq!((&order["revision"], &order["total"]["text"]), (&json!(2), &json!("SAR 46.00")), "{order}");
+    assert_eq!(order["lines"].as_array().map(Vec::len), Some(2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_answers_what_is_in_flight_and_the_next_start_takes_up_what_was_being_sent() {
+    let scene = Scene::new(Rules::new()).await;
+    let channels = [scene.robot("hanging", "timeout = \"2m\""), scene.hook("stuck", "timeout = \"2m\"")].concat();
+    let text = format!("{channels}{}{}", scene.robot("owner", ""), to(&["hanging", "stuck"]));
+    let daemon = scene.start(&text).await;
+    let names = ["hanging", "stuck"];
+    for name in names {
+        scene.far.order(name, Fault::Delay { delay_ms: 100_000 }, Times::Always);
+    }
+    daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
+    for name in names {
+        scene.until_came(name, 1).await;
+    }
+    // The commit of this webhook waits for the lock that the test holds, so that it is in flight when the stop comes.
+    let lock = daemon.connection();
+    lock.execute_batch("BEGIN IMMEDIATE").expect("the lock is free");
+    let body = keeta::placed(2, scene.hands.now());
+    let mut stream = begin_post(daemon.address, "/hooks/keeta", body.len()).await;
+    stream.write_all(&body).await.expect("the body is taken");
+    let address = daemon.address;
+    let stopped = tokio::spawn(daemon.stop());
+    in_time(async {
+        while tokio::net::TcpStream::connect(address).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+    lock.execute_batch("COMMIT").expect("the lock is given back");
+    let answer = read(&mut stream).await;
+    assert_eq!((answer.status, answer.body.as_str()), (200, RECEIVED));
+    stopped.await.expect("run() returns within ten seconds");
+
+    names.iter().for_each(|name| scene.far.heal(name));
+    // At once, as a supervisor would.
+    let next = scene.start(&text).await;
+    next.until_done().await;
+    for name in names {
+        let came = scene.came_to(name);
+        let of_first: Vec<_> = came.iter().filter(|one| one.key == came[0].key).collect();
+        assert_eq!(of_first.iter().map(|one| one.repeat).collect::<Vec<_>>(), [false, true], "{name}: {came:#?}");
+        assert_eq!(of_first[0].body, of_first[1].body, "{name}");
+        assert_eq!(scene.told(name).len(), 2, "{name}: both orders, each once");
+    }
+}

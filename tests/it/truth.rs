@@ -1,0 +1,11 @@
+//! Delivery that tells the truth: parked channels, fallbacks, quiet hours, digests and shut robots, each as its far side sees
+//! it and as the store says.
+
+mod bundles;
+mod catch_up;
+mod fallback;
+mod hours;
+mod parking;
+mod scene;
+mod throttled;
+mod waiting;

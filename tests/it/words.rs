@@ -1,0 +1,16 @@
+//! The words: every kind of event in every language as it reaches a DingTalk or a WeCom group, held by golden files, and
+//! what a hostile buyer can write held to be nothing but text.
+
+mod apart;
+mod digests;
+mod golden;
+mod hostile;
+mod licences;
+mod reading;
+mod reports;
+mod samples;
+mod sending;
+mod splitting;
+mod templates;
+mod wecom;
+mod writers;
