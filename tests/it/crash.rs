@@ -34,6 +34,8 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use tokio::net::TcpStream;
 
+use crate::support::address::own_address;
+
 const SENDERS: u64 = 4;
 const ADDRESS: &str = "https://bell.example.com/hooks/keeta-hk";
 /// After the last kill everything must have arrived within this time.
@@ -41,12 +43,6 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 fn keeta() -> Keeta {
     serde_json::from_str(r#"{"app_id":1,"app_secret":"s"}"#).expect("a source")
-}
-
-/// A port that nobody has now.
-async fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    listener.local_addr().expect("an address")
 }
 
 fn configuration(address: SocketAddr, far_sides: &Sandbox) -> String {
@@ -219,7 +215,7 @@ async fn every_acknowledged_webhook_survives_sigkill() {
         }
     });
 
-    let address = free_address().await;
+    let address = own_address();
     std::fs::write(folder.path().join("orderbell.toml"), configuration(address, &far_sides)).expect("written");
     let seeds = Arc::new(Mutex::new(0));
     let acknowledged: Arc<Mutex<BTreeSet<u64>>> = Arc::default();

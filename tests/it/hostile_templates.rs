@@ -11,8 +11,11 @@ use jiff::Timestamp;
 use orderbell::domain::language::Sources;
 use orderbell::render::Isolation;
 use orderbell::sandbox::rules::Rules;
-use support::{Scene, keeta};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
+
+use crate::support;
+use crate::support::address::own_address;
+use crate::support::{Scene, keeta};
 
 /// Longer than anything here takes on a busy machine.
 const TOO_LONG: Duration = Duration::from_secs(120);
@@ -146,8 +149,7 @@ fn template(scene: &Scene, file: &str, text: &str) {
 
 /// Writes a configuration in which robots of these names get new orders, and the owner what is wrong.
 async fn configured(scene: &Scene, names: &[&str]) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let address = listener.local_addr().expect("an address");
+    let address = own_address();
     let robots: String = names.iter().map(|name| scene.robot(name, "")).collect();
     let route = format!(
         "[[route]]\nevents = [\"order.*\"]\nto = {names:?}\n[operator]\nto = [\"owner\"]\n[report.daily]\nat = \"09:00\"\nto = [\"owner\"]\n"

@@ -22,6 +22,7 @@ use crate::support;
 use crate::support::A_WHILE;
 use crate::support::Scene;
 use crate::support::TOO_LONG;
+use crate::support::address::own_address;
 use crate::support::keeta;
 use crate::support::log::log;
 use crate::support::of;
@@ -406,9 +407,7 @@ async fn a_template_that_never_ends_or_writes_too_much_is_not_taken() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_real_daemon_reads_its_configuration_again_at_sighup() {
     let scene = Scene::new(Rules::new()).await;
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = listener.local_addr().expect("an address");
-    drop(listener);
+    let address = own_address();
     let file = scene.folder.path().join("orderbell.toml");
     let text = |routed: &str, marker: &str| {
         let channels = [scene.hook("erp", ""), scene.hook("other", ""), scene.robot("owner", "")].concat();

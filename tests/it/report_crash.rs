@@ -30,6 +30,7 @@ use crate::support;
 use crate::support::A_WHILE;
 use crate::support::Scene;
 use crate::support::TOO_LONG;
+use crate::support::address::own_address;
 use crate::support::keeta;
 use crate::support::keeta::Envelope;
 use crate::support::request;
@@ -89,9 +90,7 @@ impl Yesterday {
     fn house(&self, text: &str) -> House<'_> {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::copy(self.scene.store(), folder.path().join("bell.db")).expect("a copy");
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-        let address = listener.local_addr().expect("an address");
-        let house = House { scene: &self.scene, folder, address };
+        let house = House { scene: &self.scene, folder, address: own_address() };
         house.write(text);
         house
     }

@@ -9,8 +9,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use orderbell::sandbox::rules::Rules;
-use tokio::net::TcpListener;
 
+use crate::support::address::own_address;
 use crate::support::{Answer, Scene, TOO_LONG, get, keeta, request, whole};
 
 /// Bytes that a pipe of Linux holds when nobody has set it otherwise.
@@ -89,14 +89,8 @@ impl Program {
     }
 }
 
-/// A port that nobody has now.
-async fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    listener.local_addr().expect("an address")
-}
-
 async fn configured(scene: &Scene) -> SocketAddr {
-    let address = free_address().await;
+    let address = own_address();
     let route = "[[route]]\nevents = [\"order.*\"]\nto = [\"erp\"]\n";
     let text = whole("", &format!("{}{route}", scene.hook("erp", "")));
     let text = text.replace("[server]", &format!("[server]\nlisten = \"{address}\""));

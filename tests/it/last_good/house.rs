@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use orderbell::sandbox::rules::Rules;
 
+use crate::support::address::own_address;
 use crate::support::{Answer, Scene, TOO_LONG, get, keeta, request, whole};
 
 pub const OWNER: &str = "[operator]\nto = [\"owner\"]\n";
@@ -51,8 +52,7 @@ impl Serving {
 impl House {
     pub async fn new() -> Self {
         let scene = Scene::new(Rules::new()).await;
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let address = listener.local_addr().expect("an address");
+        let address = own_address();
         let file = scene.folder.path().join("orderbell.toml");
         Self { scene, address, file, variables: BTreeMap::new(), state: None }
     }

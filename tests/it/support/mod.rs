@@ -1,11 +1,12 @@
 //! The whole daemon for a test: started on a free port beside play-acting far sides, with a clock that the test moves, its
 //! log in memory, and a client that sends whatever bytes the test likes.
 
+pub mod address;
 pub mod binary;
 pub mod echo;
 pub mod keeta;
-pub mod mutations;
 pub mod log;
+pub mod mutations;
 pub mod proxy;
 pub mod watching;
 
