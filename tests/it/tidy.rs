@@ -110,6 +110,32 @@ fn every_file_opens_with_what_it_is_for() {
 }
 
 #[test]
+fn every_file_of_tests_is_compiled_into_the_one_binary() {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    for path in rust_files("tests") {
+        let below = path.strip_prefix(&top).expect("a file of tests");
+        assert!(below.starts_with("it"), "tests/{}: a binary of its own; it belongs below tests/it", below.display());
+        let (folder, name) = (path.parent().expect("a folder"), path.file_stem().expect("a name").to_string_lossy());
+        if folder == top.join("it") && name == "main" {
+            continue;
+        }
+        // Whose module it is: `it/main.rs`, or for `it/a/b.rs` either `it/a.rs` or `it/a/mod.rs`.
+        let folder = if name == "mod" { folder.parent().expect("a folder") } else { folder };
+        let name = if name == "mod" {
+            path.parent().and_then(Path::file_name).expect("a name").to_string_lossy()
+        } else {
+            name
+        };
+        let parents = [folder.join("main.rs"), folder.join("mod.rs"), folder.with_extension("rs")];
+        let named = parents
+            .iter()
+            .filter_map(|parent| fs::read_to_string(parent).ok())
+            .any(|parent| parent.lines().any(|line| line.trim_start_matches("pub ") == format!("mod {name};")));
+        assert!(named, "tests/{}: no `mod {name};` brings it in", below.display());
+    }
+}
+
+#[test]
 fn no_file_of_the_source_is_too_long() {
     for path in rust_files("src") {
         let lines = read(&path).lines().count();
