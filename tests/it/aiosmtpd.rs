@@ -1,7 +1,8 @@
 //! A whole daemon mails through a server that is not ours: aiosmtpd, with TLS, a log-in and a refused recipient.
 //!
-//! It needs Python with aiosmtpd, so it is ignored unless asked for; `.ci/run` makes both and asks.
+//! It needs a Python with aiosmtpd, which `ORDERBELL_AIOSMTPD_PYTHON` names; `.ci/run` makes one.
 
+use std::ffi::OsStr;
 use std::io::BufRead;
 use std::io::BufReader;
 use std::path::Path;
@@ -18,6 +19,7 @@ use crate::support::Scene;
 use crate::support::TOO_LONG;
 use crate::support::keeta;
 use crate::support::of;
+use crate::support::untested;
 
 /// A running server; dropping it ends it.
 struct Server {
@@ -33,9 +35,7 @@ impl Drop for Server {
 }
 
 impl Server {
-    fn start(mode: &str) -> (Self, u64) {
-        let python = std::env::var("ORDERBELL_AIOSMTPD_PYTHON")
-            .expect("ORDERBELL_AIOSMTPD_PYTHON names a Python that has aiosmtpd; .ci/run makes one");
+    fn start(python: &OsStr, mode: &str) -> (Self, u64) {
         let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
         let mut child = Command::new(python)
             .arg(data.join("mail_server.py"))
@@ -66,10 +66,14 @@ impl Server {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs Python with aiosmtpd in ORDERBELL_AIOSMTPD_PYTHON; .ci/run makes it and runs this"]
 async fn another_makers_server_takes_our_mails_as_we_mean_them() {
+    let Some(python) = std::env::var_os("ORDERBELL_AIOSMTPD_PYTHON") else {
+        return untested::say(
+            "a mail server that is not ours: ORDERBELL_AIOSMTPD_PYTHON names no Python with aiosmtpd",
+        );
+    };
     for (mode, scheme) in [("starttls", "smtp"), ("implicit", "smtps")] {
-        let (server, port) = Server::start(mode);
+        let (server, port) = Server::start(&python, mode);
         let authority = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/tls/authority.pem");
         let scene = Scene::new(Rules::new()).await;
         let mail = format!(

@@ -2,10 +2,8 @@
 //! by itself.
 
 use std::fs::File;
-use std::io::Write;
 use std::path::Path;
 use std::path::PathBuf;
-use std::process::Command;
 use std::sync::Arc;
 
 use orderbell::domain::data::Data;
@@ -25,13 +23,13 @@ use orderbell::store::Recorded;
 use orderbell::store::StoreError;
 use orderbell::store::sqlite::Sqlite;
 use rusqlite::Connection;
-use tempfile::TempDir;
 use uuid::Uuid;
 
 use crate::support::Daemon;
 use crate::support::Scene;
 use crate::support::get;
 use crate::support::keeta;
+use crate::support::untested::Tmpfs;
 
 /// Orders that are sent to a full store; the first few may still find a place.
 const TRIES: u64 = 200;
@@ -113,49 +111,13 @@ impl Disk for Filler {
     }
 }
 
-/// A small file system of its own.
-struct Tmpfs(TempDir);
-
-impl Tmpfs {
-    /// `None` where this process may not mount, with the reason on standard error.
-    fn mount() -> Option<Self> {
-        let folder = tempfile::tempdir().expect("a folder");
-        let mut mount = Command::new("mount");
-        match mount.args(["-t", "tmpfs", "-o", "size=3m", "tmpfs"]).arg(folder.path()).output() {
-            Ok(output) if output.status.success() => return Some(Self(folder)),
-            Ok(output) => eprintln!("no tmpfs can be mounted: {}", String::from_utf8_lossy(&output.stderr).trim()),
-            Err(error) => eprintln!("no tmpfs can be mounted: mount: {error}"),
-        }
-        None
-    }
-
-    fn filler(&self) -> PathBuf {
-        self.0.path().join("filler")
-    }
-}
-
-impl Drop for Tmpfs {
-    fn drop(&mut self) {
-        // Lazily, because a test that failed may still hold files open.
-        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
-    }
-}
-
 impl Disk for &Tmpfs {
     fn fill(&mut self) {
-        let mut file = File::create(self.filler()).expect("a file");
-        let (mut piece, mut written) = (64 * 1024, 0);
-        while piece > 0 {
-            match file.write(&vec![0; piece]) {
-                Ok(bytes) => written += bytes,
-                Err(_) => piece /= 2,
-            }
-        }
-        assert!(written > 0, "there was room before");
+        Tmpfs::fill(self);
     }
 
     fn clear(&mut self) {
-        std::fs::remove_file(self.filler()).expect("the filler goes");
+        Tmpfs::clear(self);
     }
 }
 
@@ -179,8 +141,8 @@ async fn a_full_disk_is_answered_503_and_the_daemon_recovers_by_itself() {
     if let Some(tmpfs) = Tmpfs::mount() {
         eprintln!("a file system without room");
         let scene = Scene::new(Rules::new().speed(1000)).await;
-        let daemon = scene.start_in(tmpfs.0.path(), &channels(&scene)).await;
-        a_full_disk_is_survived(&scene, daemon, &tmpfs.0.path().join("bell.db"), &tmpfs).await;
+        let daemon = scene.start_in(tmpfs.path(), &channels(&scene)).await;
+        a_full_disk_is_survived(&scene, daemon, &tmpfs.path().join("bell.db"), &tmpfs).await;
     }
 }
 

@@ -5,7 +5,6 @@ use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::path::PathBuf;
-use std::process::Command;
 
 use jiff::SignedDuration;
 use jiff::Timestamp;
@@ -20,6 +19,7 @@ use crate::support::binary::Program;
 use crate::support::binary::orders;
 use crate::support::in_time;
 use crate::support::keeta;
+use crate::support::untested::Tmpfs;
 
 const MISSING: &str = "may be missing";
 
@@ -312,48 +312,11 @@ async fn when_it_is_quiet_the_main_file_holds_everything() {
     assert!(found == [1, 2, 3] && !said.contains(MISSING), "{said}");
 }
 
-/// A small file system of its own.
-struct Tmpfs(TempDir);
-
-impl Tmpfs {
-    /// `None` where this process may not mount, with the reason on standard error.
-    fn mount() -> Option<Self> {
-        let folder = tempfile::tempdir().unwrap();
-        match Command::new("mount").args(["-t", "tmpfs", "-o", "size=3m", "tmpfs"]).arg(folder.path()).output() {
-            Ok(output) if output.status.success() => return Some(Self(folder)),
-            Ok(output) => eprintln!("no tmpfs can be mounted: {}", String::from_utf8_lossy(&output.stderr).trim()),
-            Err(error) => eprintln!("no tmpfs can be mounted: mount: {error}"),
-        }
-        None
-    }
-
-    fn fill(&self) {
-        use std::io::Write;
-        let mut file = std::fs::File::create(self.0.path().join("filler")).unwrap();
-        let mut piece = 64 * 1024;
-        while piece > 0 {
-            if file.write(&vec![0; piece]).is_err() {
-                piece /= 2;
-            }
-        }
-    }
-
-    fn clear(&self) {
-        std::fs::remove_file(self.0.path().join("filler")).unwrap();
-    }
-}
-
-impl Drop for Tmpfs {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn with_a_full_disk_it_starts_answers_503_and_goes_on_when_there_is_room() {
     let Some(disk) = Tmpfs::mount() else { return };
     let home = tempfile::tempdir().unwrap();
-    let store = disk.0.path().join("bell.db").display().to_string();
+    let store = disk.path().join("bell.db").display().to_string();
     let mut expected = Vec::new();
     // The first time there is no database yet; the second, one that was left in order; then one that was killed.
     for (round, ends_by_kill) in [(1, false), (2, true), (3, false)] {
