@@ -2,13 +2,10 @@
 
 use jiff::Timestamp;
 
-use crate::config::in_force::Instead;
-use crate::config::in_force::Started;
-use crate::config::problem::Problem;
+use crate::config::in_force::{Instead, Started};
+use crate::config::problem::{Problem, Severity};
 use crate::flow::notice::Topic;
-use crate::flow::watch::mistakes::Found;
-use crate::flow::watch::mistakes::Mistake;
-use crate::flow::watch::mistakes::Mistakes;
+use crate::flow::watch::mistakes::{Found, Mistake, Mistakes};
 
 /// Says in the log what is wrong with what the daemon starts with, and notes it for the operator.
 pub fn note_start(started: &Started, mistakes: &Mistakes, now: Timestamp) {
@@ -47,9 +44,15 @@ pub fn mistake(problems: &[Problem], now: Timestamp) -> Option<Mistake> {
     Some(Mistake { place: place(first), detail: format!("{}{more}", said(first)), since: now })
 }
 
+/// Each as what it is: an error, a warning, or what a person may want to know.
 pub fn log(problems: &[Problem]) {
     for problem in problems {
-        tracing::error!(file = problem.file, line = problem.line, column = problem.column, "{}", said(problem));
+        let Problem { file, line, column, .. } = problem;
+        match problem.severity {
+            Severity::Error => tracing::error!(file, line, column, "{}", said(problem)),
+            Severity::Warning => tracing::warn!(file, line, column, "{}", said(problem)),
+            Severity::Note => tracing::info!(file, line, column, "{}", said(problem)),
+        }
     }
 }
 

@@ -135,9 +135,7 @@ impl Reloader {
 
     async fn put_in_force(&mut self, file: &Path, made: Made) {
         let Made { anew: Anew { mut config, mistakes, secrets, warnings }, fresh, templates } = made;
-        for warning in &warnings {
-            tracing::warn!(file = warning.file, line = warning.line, "{}", problems::said(warning));
-        }
+        problems::log(&warnings);
         problems::log(&secrets);
         self.keep_what_cannot_change(&mut config);
         self.text = config.text.clone();

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app;
 use crate::app::Listeners;
+use crate::app::problems;
 use crate::app::reload::Watch;
 use crate::cli::Failure;
 use crate::cli::log;
@@ -37,9 +38,7 @@ pub async fn run(serve: Serve, file: &Path) -> Result<(), Failure> {
     let errors = if serve.strict { Errors::Stop } else { Errors::GoAround };
     let started = in_force::start(file, errors).map_err(Failure::Configuration)?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), configuration = %file.display(), "starting");
-    for warning in &started.read.warnings {
-        tracing::warn!(line = warning.line, "{}; {}", warning.message, warning.help.as_deref().unwrap_or_default());
-    }
+    problems::log(&started.read.warnings);
     let config = &started.read.config;
     let listen = config.server.listen;
     let listeners = Listeners::bind(listen).map_err(|error| {

@@ -72,5 +72,6 @@ fn note(feature: &NotYet, span: Range<usize>, message: String, problems: &mut Pr
     match feature.severity {
         Severity::Error => problems.error(span, message, feature.meanwhile),
         Severity::Warning => problems.warning(span, message, feature.meanwhile),
+        Severity::Note => problems.note(span, message, feature.meanwhile),
     }
 }

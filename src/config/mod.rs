@@ -186,6 +186,7 @@ pub struct Report {
 #[derive(Debug)]
 pub struct Loaded {
     pub config: Config,
+    /// And the notes.
     pub warnings: Vec<Problem>,
 }
 
@@ -244,6 +245,7 @@ pub struct Anew {
     pub mistakes: Vec<Problem>,
     /// The secrets that cannot be read or used: what they belong to waits.
     pub secrets: Vec<Problem>,
+    /// And the notes.
     pub warnings: Vec<Problem>,
 }
 

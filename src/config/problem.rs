@@ -2,18 +2,10 @@
 
 use std::ops::Range;
 
-use annotate_snippets::AnnotationKind;
-use annotate_snippets::Group;
-use annotate_snippets::Level;
-use annotate_snippets::Origin;
-use annotate_snippets::Renderer;
-use annotate_snippets::Snippet;
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use serde::Serialize;
 
-use crate::config::excerpt::Excerpt;
-use crate::config::excerpt::Place;
-use crate::config::excerpt::excerpt;
-use crate::config::excerpt::merged;
+use crate::config::excerpt::{Excerpt, Place, excerpt, merged};
 use crate::config::section::Complaint;
 use crate::config::wrap::wrapped;
 use crate::domain::mask::known::Secrets;
@@ -26,6 +18,8 @@ pub enum Severity {
     Error,
     /// It does.
     Warning,
+    /// It does; and what is noted was set on purpose, but is not to stay. It counts as neither.
+    Note,
 }
 
 /// What an error means for a daemon that starts again, or reads its configuration again. At a first start any error is too
@@ -96,6 +90,7 @@ fn group(problem: &Problem) -> Group<'static> {
     let (level, name) = match problem.severity {
         Severity::Error => (Level::ERROR, "error: "),
         Severity::Warning => (Level::WARNING, "warning: "),
+        Severity::Note => (Level::NOTE, "note: "),
     };
     let title = level.primary_title(wrapped(&problem.message, WIDTH - name.len()));
     let (group, gutter) = match (&problem.excerpt, problem.line) {
@@ -114,15 +109,17 @@ fn group(problem: &Problem) -> Group<'static> {
     }
 }
 
-/// `2 errors, 1 warning`, or that there is nothing to say.
+/// `2 errors, 1 warning`, or that there are none; and how many notes there are besides.
 pub fn count(problems: &[Problem]) -> String {
-    let errors = problems.iter().filter(|problem| problem.severity == Severity::Error).count();
-    let words = [(errors, "error"), (problems.len() - errors, "warning")]
-        .into_iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, word)| if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") })
-        .collect::<Vec<_>>();
-    if words.is_empty() { "no errors, no warnings".to_owned() } else { words.join(", ") }
+    let counted = |severity: Severity, word: &str| {
+        let count = problems.iter().filter(|problem| problem.severity == severity).count();
+        let plural = if count == 1 { "" } else { "s" };
+        (count > 0).then(|| format!("{count} {word}{plural}"))
+    };
+    let (errors, warnings) = (counted(Severity::Error, "error"), counted(Severity::Warning, "warning"));
+    let none = (errors.is_none() && warnings.is_none()).then(|| "no errors, no warnings".to_owned());
+    let words = [none, errors, warnings, counted(Severity::Note, "note")];
+    words.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 /// A problem before its line is known.
@@ -207,6 +204,11 @@ impl<'t> Problems<'t> {
 
     pub fn warning(&mut self, span: Range<usize>, message: impl Into<String>, help: impl Into<String>) {
         self.push((Severity::Warning, Effect::Unusable), Some(span), message.into(), help.into());
+    }
+
+    /// What was set on purpose, but is not to stay.
+    pub fn note(&mut self, span: Range<usize>, message: impl Into<String>, help: impl Into<String>) {
+        self.push((Severity::Note, Effect::Unusable), Some(span), message.into(), help.into());
     }
 
     /// A warning about something that stands nowhere in the file.
@@ -376,5 +378,32 @@ mod tests {
             })
         );
         assert_eq!(count(&found), "1 warning");
+    }
+
+    #[test]
+    fn a_note_is_shown_and_counts_as_neither_error_nor_warning() {
+        type Says = fn(&mut Problems<'_>);
+        let note: Says = |problems| problems.note(4..5, "watched only", "end it");
+        let second: Says = |problems| problems.note(0..1, "watched only", "end it");
+        let warning: Says = |problems| problems.warning(4..5, "odd", "be even");
+        let error: Says = |problems| problems.error(4..5, "wrong", "be right");
+        for (says, counted) in [
+            (&[][..], "no errors, no warnings"),
+            (&[note], "no errors, no warnings, 1 note"),
+            (&[note, second], "no errors, no warnings, 2 notes"),
+            (&[note, warning], "1 warning, 1 note"),
+            (&[note, error], "1 error, 1 note"),
+            (&[note, error, warning], "1 error, 1 warning, 1 note"),
+        ] {
+            let mut problems = Problems::new("orderbell.toml".to_owned(), "a = 1\n");
+            says.iter().for_each(|say| say(&mut problems));
+            assert_eq!(problems.has_errors(), counted.contains("1 error"), "{counted}");
+            let found = problems.finish();
+            let (shown, json) = (render(&found, Colour::Never), serde_json::to_value(&found).unwrap());
+            assert_eq!(shown.lines().last(), Some(counted), "{shown}");
+            let notes = json.as_array().unwrap().iter().filter(|problem| problem["severity"] == "note").count();
+            assert_eq!(shown.matches("note: watched only").count(), notes, "{shown}");
+            assert_eq!(notes, says.len() - counted.matches("1 error").count() - counted.matches("1 warning").count());
+        }
     }
 }

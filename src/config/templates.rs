@@ -145,7 +145,7 @@ impl Folder {
         let said = template_words::explain(error, source, names);
         let consequence = match severity {
             Severity::Error => format!("{kind} would go out in its plain form: {}", said.message),
-            Severity::Warning => format!("{kind} goes out, but {}", said.message),
+            Severity::Warning | Severity::Note => format!("{kind} goes out, but {}", said.message),
         };
         self.problem(severity, error, consequence, said.help)
     }
