@@ -101,7 +101,19 @@ pub fn read(
             let help = "events that Orderbell makes itself have this source; choose another name";
             problems.error(name.span(), format!("a source cannot be named \"{OWN_SOURCE}\""), help);
         }
+        let verify_at = section.at(&["verify"]);
         let source = read_one(section, surroundings, problems);
+        let open = source.as_ref().filter(|configured: &&ConfiguredSource| configured.closed.is_none());
+        if open.is_some_and(|configured| configured.source.platform().observes("").is_some()) {
+            let name = name.get_ref();
+            let message = format!(
+                "\"{name}\" only observes: a webhook whose signature does not fit is acknowledged, recorded and delivered to nobody"
+            );
+            let help = format!(
+                "once signatures fit, which `orderbell why {name}` shows, set verify = \"enforce\", so that nobody else is believed"
+            );
+            problems.note(verify_at, message, help);
+        }
         (name.get_ref().clone(), ReadSource { name, source })
     });
     read.collect()

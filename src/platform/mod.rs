@@ -131,6 +131,12 @@ pub trait Platform: Send + Sync {
         address
     }
 
+    /// Where it only observes, which is to acknowledge what nobody proved, and to deliver it to nobody: what its signatures are
+    /// checked with, as it is configured, without the secret.
+    fn observes(&self, _address: &str) -> Option<String> {
+        None
+    }
+
     /// The body of the platform's own answer; JSON.
     fn reply(&self, reply: Reply) -> &'static str;
 

@@ -69,7 +69,7 @@ fn problems(text: &str) -> Vec<Problem> {
 
 /// Odd, or of a feature that is still to come.
 fn is_mild(problem: &Problem) -> bool {
-    problem.severity == Severity::Warning || problem.message.starts_with("not yet: ")
+    problem.severity != Severity::Error || problem.message.starts_with("not yet: ")
 }
 
 fn errors(text: &str) -> Vec<Problem> {

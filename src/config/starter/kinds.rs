@@ -13,7 +13,9 @@ pub const KEETA: Starter = Starter {
     table: r#"
 app_id = 0  # change-me: the id of your application
 app_secret = { env = "<APP_SECRET>" }  # its secret
-verify = "observe"  # or "enforce", when the last step says so; see there
+# A webhook whose signature does not fit: "observe" acknowledges and records it, and delivers it to
+# nobody, of which you are reminded; "enforce" refuses it. The last step above says when to change it.
+verify = "observe"
 # shops = { 145541 = "Harbour Noodle House" }  # names for the ids of your shops
 "#,
     variables: &[("APP_SECRET", "…")],
@@ -21,9 +23,11 @@ verify = "observe"  # or "enforce", when the last step says so; see there
         secret is <APP_SECRET>. Test and production applications have different ones. If you have no application yet, \
         take any number but 0 and any word: what `orderbell simulate` makes is signed with them.",
     after: "Register the address <ADDRESS> at Keeta:\n    <ORDERBELL> keeta register --source <NAME> --stores formal\n\
-        For test stores it is --stores test. Then watch the log of `orderbell serve` while real orders come in. As long as \
-        it says `webhook recorded` with proof=\"none\", Keeta signs for another address or with another secret. When the \
-        proof is anything else, set verify = \"enforce\" in [source.<NAME>]: from then on nobody but Keeta is believed.",
+        For test stores it is --stores test. Then see, while real orders come in, whether their signatures \
+        fit:\n    <ORDERBELL> why <NAME>\nAs long as it says that they fit none of the ways, Keeta signs for another address \
+        or with another secret, and nobody is notified of those orders; the operator is notified of that. When one was \
+        believed, set verify = \"enforce\" in [source.<NAME>]: from then on nobody but Keeta is believed. Until then \
+        `orderbell check` ends in a note about it, and the operator is reminded once a day.",
 };
 
 pub const APSDAI: Starter = Starter {

@@ -107,6 +107,11 @@ impl Platform for Keeta {
         self.registered_url.as_deref().unwrap_or(address)
     }
 
+    fn observes(&self, address: &str) -> Option<String> {
+        let checked = || format!("app_id = {}, {}", self.app_id, self.checked_address(address));
+        (self.verify == Verify::Observe).then(checked)
+    }
+
     fn reply(&self, reply: Reply) -> &'static str {
         match reply {
             Reply::Received => r#"{"code":0,"message":"success","data":{}}"#,
