@@ -48,13 +48,15 @@ use crate::platform::Request;
 const MOMENT_SECONDS: i64 = 1_749_008_140;
 
 /// The topics of notices, and one that this version does not know.
-const NOTICES: [&str; 27] = [
+const NOTICES: [&str; 29] = [
     // The first is what `orderbell render` shows of a notice.
     "parked",
     "clock",
     "refused",
     "application",
     "token",
+    "unproven",
+    "observing",
     "replayed",
     "unreadable",
     "encoding",

@@ -1,6 +1,6 @@
 //! From a request to a committed event: believe, parse, route, record, and only then acknowledge.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -21,13 +21,11 @@ use crate::flow::notice::{Notices, Topic};
 use crate::flow::refusals::{self, Refusals};
 use crate::flow::reports::Plan;
 use crate::flow::signs::Signs;
+use crate::flow::unproven::Allowance;
 use crate::flow::{Clock, Current, Wake};
 use crate::platform::{Heard, Method, Refusal, Reply, Request, Source, Webhook};
 use crate::store::sqlite::Sqlite;
 use crate::store::{Record, Recorded, Unheard};
-
-/// An observing source keeps so many bytes of unproven webhooks in an hour, some thousands of orders.
-const UNPROVEN_BYTES: usize = 16 * 1024 * 1024;
 
 /// Larger bodies are verified off the threads that serve everyone.
 const INLINE_BYTES: usize = 64 * 1024;
@@ -82,6 +80,12 @@ impl Reception {
         self.channels.iter().filter(|(_, globs)| is_urgent(globs)).map(|(name, _)| name.clone()).collect()
     }
 
+    /// The sources that observe.
+    pub fn observing(&self) -> Vec<String> {
+        let observes = |inlet: &Inlet| inlet.source.platform().observes(&inlet.address).is_some();
+        self.inlets.iter().filter(|(_, inlet)| observes(inlet)).map(|(name, _)| name.clone()).collect()
+    }
+
     /// Who could hear of an event, and what each route came to.
     pub fn judge(&self, kind: &Kind, source: &str, shop: Option<&str>) -> (Vec<Hearer>, Verdicts) {
         let fingerprint = self.fingerprint.get_or_init(|| verdict::fingerprint(&self.routes.routes));
@@ -105,8 +109,7 @@ pub struct Intake {
     notices: Notices,
     clock: Clock,
     signs: Signs,
-    /// Bytes of unproven webhooks that each observing source has kept in an hour, by hours since 1970.
-    unproven: Mutex<HashMap<String, (i64, usize)>>,
+    unproven: Allowance,
     /// What was refused, on its way to the store.
     pub refusals: Refusals,
     /// A permit for each larger body that may be verified at a time.
@@ -128,7 +131,7 @@ pub enum Verdict {
 
 impl Intake {
     pub fn new(reception: Current<Reception>, notices: Notices, store: Arc<Sqlite>, wake: Wake, clock: Clock) -> Self {
-        let (unproven, refusals, signs) = (Mutex::default(), Refusals::default(), Signs::default());
+        let (unproven, refusals, signs) = (Allowance::default(), Refusals::default(), Signs::default());
         let turns = Arc::new(Semaphore::new(TURNS));
         Self { reception, store, wake, notices, clock, signs, unproven, refusals, turns, shed: AtomicU64::new(0) }
     }
@@ -190,8 +193,14 @@ impl Intake {
             Ok(Heard::Webhook(webhook)) => {
                 let is_believed = webhook.proof != Proof::Unproven;
                 let reply = self.remember(&reception, name, *webhook, now).await;
-                if is_believed && reply != Reply::Refused {
-                    self.note_life(name, now);
+                match reply {
+                    Reply::Refused => {}
+                    _ if is_believed => {
+                        self.note_life(name, now);
+                        self.signs.fits(name);
+                    }
+                    Reply::Received if self.signs.does_not_fit(name, now) => self.wake.watch().notify_one(),
+                    _ => {}
                 }
                 reply
             }
@@ -263,7 +272,7 @@ impl Intake {
         let Webhook { kind, occurred_at, shop, order, data, proof, mut repeat_keys, body } = webhook;
         let (mut hearers, mut verdicts, mut unheard) = (Vec::new(), Verdicts::default(), None);
         if proof == Proof::Unproven {
-            if !self.has_room_for_unproven(name, body.len(), now) {
+            if !self.unproven.admits(name, body.len(), now) {
                 if let Some(left_out) = self.admit_line(name, "unproven, too many") {
                     tracing::warn!(
                         source = name,
@@ -353,18 +362,6 @@ impl Intake {
                 Reply::NotRemembered
             }
         }
-    }
-
-    /// Whoever knows the address of an observing source could fill the disk with what nobody proved.
-    fn has_room_for_unproven(&self, name: &str, bytes: usize, now: Timestamp) -> bool {
-        let hour = now.as_second().div_euclid(3600);
-        let mut kept = self.unproven.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept = kept.entry(name.to_owned()).or_insert((hour, 0));
-        if kept.0 != hour {
-            *kept = (hour, 0);
-        }
-        kept.1 = kept.1.saturating_add(bytes);
-        kept.1 <= UNPROVEN_BYTES
     }
 
     /// A refusal that may mean that genuine webhooks are lost.

@@ -20,6 +20,7 @@ pub mod store_health;
 pub mod stranded;
 pub mod supervisor;
 mod telling;
+pub mod unproven;
 pub mod watch;
 pub mod words;
 

@@ -1,13 +1,9 @@
 //! Telling the operator about Orderbell itself: a notice is an event like any other, said once per topic, subject and hour.
 
 use std::collections::HashMap;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::MutexGuard;
-use std::sync::PoisonError;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use jiff::SignedDuration;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use crate::domain::data::Data;
@@ -44,6 +40,10 @@ pub enum Topic {
     Application,
     /// The token of a source's webhooks is not what its secret or password makes.
     Token,
+    /// A source only observes, and webhooks come whose signature does not fit.
+    Unproven,
+    /// A source only observes, which is for trying.
+    Observing,
     /// A source's webhook had a token that had come before, with other content.
     Replayed,
     /// A genuine webhook was kept that is damaged: what it says cannot be read.
@@ -92,7 +92,9 @@ pub enum Topic {
 
 impl Topic {
     /// Those that the watch begins and ends ([`crate::flow::watch`]); the others are told by whoever meets them.
-    pub const WATCHED: [Topic; 11] = [
+    pub const WATCHED: [Topic; 13] = [
+        Topic::Unproven,
+        Topic::Observing,
         Topic::Templates,
         Topic::Configuration,
         Topic::Secret,
@@ -112,6 +114,8 @@ impl Topic {
             Topic::Refused => "refused",
             Topic::Application => "application",
             Topic::Token => "token",
+            Topic::Unproven => "unproven",
+            Topic::Observing => "observing",
             Topic::Replayed => "replayed",
             Topic::Unreadable => "unreadable",
             Topic::Encoding => "encoding",

@@ -1,14 +1,10 @@
-//! What the receiving side has heard, for the watch: the signs of life of each source, and the kinds that no route matched.
+//! What the receiving side has noticed, for the watch: the signs of life of each source, whether signatures fit where that is
+//! only observed, and the kinds that no route matched.
 
-use std::collections::BTreeMap;
-use std::collections::HashMap;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::MutexGuard;
-use std::sync::PoisonError;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use jiff::SignedDuration;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::event::Kind;
 use crate::store::Unheard;
@@ -23,6 +19,8 @@ pub struct Signs(Arc<Mutex<Inner>>);
 #[derive(Debug, Default)]
 struct Inner {
     signs: HashMap<String, Sign>,
+    /// By source.
+    signatures: HashMap<String, Signatures>,
     /// By kind; an event only until the operator knows.
     unrouted: BTreeMap<Kind, Option<Unheard>>,
 }
@@ -31,6 +29,18 @@ struct Inner {
 struct Sign {
     at: Timestamp,
     written: Timestamp,
+}
+
+/// How the signatures of a source have turned out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Signatures {
+    /// How many that did not fit the operator was not notified of yet.
+    pub unfit: u64,
+    /// The first and the last of them.
+    pub unfit_from: Timestamp,
+    pub unfit_to: Timestamp,
+    /// The newest one fits; no other case means that it does not: there may be none yet.
+    pub fits: bool,
 }
 
 impl Signs {
@@ -58,6 +68,45 @@ impl Signs {
     /// There is no source of this name any more. Should there be one again, it begins anew.
     pub fn gone(&self, source: &str) {
         self.lock().signs.remove(source);
+    }
+
+    /// The newest signature of a source fits.
+    pub fn fits(&self, source: &str) {
+        let mut inner = self.lock();
+        match inner.signatures.get_mut(source) {
+            Some(signatures) => signatures.fits = true,
+            None => {
+                inner.signatures.insert(source.to_owned(), Signatures { fits: true, ..Signatures::default() });
+            }
+        }
+    }
+
+    /// The newest signature of a source does not fit, and it observes. Answers whether it is the first of which the operator is
+    /// not notified yet.
+    pub fn does_not_fit(&self, source: &str, now: Timestamp) -> bool {
+        let mut inner = self.lock();
+        let signatures = inner.signatures.entry(source.to_owned()).or_default();
+        let from = if signatures.unfit == 0 { now } else { signatures.unfit_from };
+        let unfit = signatures.unfit.saturating_add(1);
+        *signatures = Signatures { unfit, unfit_from: from, unfit_to: now, fits: false };
+        unfit == 1
+    }
+
+    /// How the signatures of a source have turned out since the daemon started.
+    pub fn signatures(&self, source: &str) -> Signatures {
+        self.lock().signatures.get(source).copied().unwrap_or_default()
+    }
+
+    /// The operator was notified of so many that did not fit.
+    pub fn notified_of_unfit(&self, source: &str, count: u64) {
+        if let Some(signatures) = self.lock().signatures.get_mut(source) {
+            signatures.unfit = signatures.unfit.saturating_sub(count);
+        }
+    }
+
+    /// Of any other source nobody wants to know how its signatures turn out.
+    pub fn keep_signatures_of(&self, observes: impl Fn(&str) -> bool) {
+        self.lock().signatures.retain(|source, _| observes(source));
     }
 
     /// Takes down that no route matched an event. Answers whether the operator may not know of this kind.

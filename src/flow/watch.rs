@@ -3,6 +3,7 @@
 
 pub mod conditions;
 pub mod mistakes;
+pub mod observing;
 pub mod reports;
 pub mod told;
 
@@ -20,7 +21,7 @@ use crate::flow::Current;
 use crate::flow::Wake;
 use crate::flow::far_clocks;
 use crate::flow::far_clocks::FarClocks;
-use crate::flow::intake::Reception;
+use crate::flow::intake::{Inlet, Reception};
 use crate::flow::notice::Notices;
 use crate::flow::notice::Topic;
 use crate::flow::reports::Failures;
@@ -30,6 +31,7 @@ use crate::flow::watch::conditions::Scene;
 use crate::flow::watch::conditions::Space;
 use crate::flow::watch::conditions::States;
 use crate::flow::watch::mistakes::Mistakes;
+use crate::flow::watch::observing::Observing;
 use crate::flow::watch::reports::LastReport;
 use crate::flow::watch::told::Change;
 use crate::flow::watch::told::Memory;
@@ -202,8 +204,20 @@ impl SelfWatch {
             is_routed: &|unheard| is_routed(reception, unheard),
             reports,
             mistakes: &self.with.mistakes.now(),
+            observing: &self.observing(reception),
             closed: &reception.inlets.keys().map(|name| (name.clone(), reception.closed.get(name).cloned())).collect(),
         })
+    }
+
+    /// The sources that observe.
+    fn observing(&self, reception: &Reception) -> Vec<Observing> {
+        let observes = |name: &String, inlet: &Inlet| {
+            let checked_with = inlet.source.platform().observes(&inlet.address)?;
+            Some(Observing { source: name.clone(), checked_with, signatures: self.with.signs.signatures(name) })
+        };
+        let observing: Vec<_> = reception.inlets.iter().filter_map(|(name, inlet)| observes(name, inlet)).collect();
+        self.with.signs.keep_signatures_of(|source| observing.iter().any(|one| one.source == source));
+        observing
     }
 
     /// The report of each name that was due last.
@@ -269,15 +283,15 @@ impl SelfWatch {
         let (topic, subject) = (key.topic.as_str(), key.subject.as_str());
         let (after, notice) = match change {
             Change::Begins(told) | Change::Again(told) => (Some(told.row(key)), Some(&told.notice)),
+            Change::Noted(told) => (Some(told.row(key)), None),
             Change::Ends(notice) => (None, Some(notice)),
             Change::Lapses => (None, None),
         };
         let is_this = |trouble: &&Trouble| trouble.topic == topic && trouble.subject == subject;
-        let telling = Telling {
-            before: sight.troubles.iter().find(is_this).cloned(),
-            after,
-            notice: notice.map(|notice| self.with.notices.record(notice.clone(), now)),
-        };
+        let before = sight.troubles.iter().find(is_this).cloned();
+        let known = before.as_ref().and_then(Told::of).and_then(|(_, told)| told.notice.count).unwrap_or(0);
+        let telling =
+            Telling { before, after, notice: notice.map(|notice| self.with.notices.record(notice.clone(), now)) };
         if !self.with.notices.change(telling).await? {
             return Ok(());
         }
@@ -289,6 +303,8 @@ impl SelfWatch {
             Change::Begins(_) => {
                 tracing::warn!(topic, subject, detail, count, lasted_seconds, off_by_seconds, "the operator is told")
             }
+            Change::Noted(_) => {}
+            Change::Again(_) if key.topic == Topic::Observing => observing::log(subject),
             Change::Again(_) if count.is_some() => {
                 tracing::warn!(topic, subject, detail, count, "the operator is told that there is more")
             }
@@ -297,6 +313,9 @@ impl SelfWatch {
             }
             Change::Ends(_) => tracing::info!(topic, subject, lasted_seconds, "the operator is told that it is over"),
             Change::Lapses => tracing::info!(topic, subject, "a trouble means nothing any more"),
+        }
+        if key.topic == Topic::Unproven {
+            self.with.signs.notified_of_unfit(subject, count.unwrap_or(0).saturating_sub(known));
         }
         if key.topic == Topic::Unrouted
             && matches!(change, Change::Ends(_) | Change::Lapses)

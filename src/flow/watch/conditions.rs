@@ -1,22 +1,17 @@
 //! What is wrong with the daemon now: pure functions of what was read, time included.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::SignedDuration;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::data::Notice;
 use crate::flow::far_clocks::Verdict;
 use crate::flow::notice::Topic;
-use crate::flow::watch::mistakes;
-use crate::flow::watch::mistakes::Standing;
-use crate::flow::watch::reports;
-use crate::flow::watch::reports::LastReport;
+use crate::flow::watch::mistakes::{self, Standing};
+use crate::flow::watch::observing::{self, Observing};
+use crate::flow::watch::reports::{self, LastReport};
 use crate::flow::watch::told::Told;
-use crate::store::Sight;
-use crate::store::UNREADY;
-use crate::store::Unheard;
+use crate::store::{Sight, UNREADY, Unheard};
 
 /// An urgent delivery that waits for so long is a trouble. Three tries have failed by then, and whoever cooks would have
 /// begun.
@@ -85,6 +80,8 @@ pub struct Scene<'a> {
     pub mistakes: &'a Standing,
     /// All sources, and why those are closed that are.
     pub closed: &'a BTreeMap<String, Option<String>>,
+    /// The sources that observe.
+    pub observing: &'a [Observing],
 }
 
 /// Everything that can be wrong, and whether it is.
@@ -100,6 +97,7 @@ pub fn states(scene: &Scene<'_>) -> States {
     reports::note(scene, &mut states);
     mistakes::note(scene.mistakes, scene.told, &mut states);
     mistakes::closed(scene, &mut states);
+    observing::note(scene, &mut states);
     states
 }
 
@@ -234,10 +232,7 @@ fn size(bytes: u64) -> String {
 mod tests {
     use super::*;
     use crate::domain::event::Kind;
-    use crate::store::Dead;
-    use crate::store::Deaths;
-    use crate::store::ParkedChannel;
-    use crate::store::Waiting;
+    use crate::store::{Dead, Deaths, ParkedChannel, Waiting};
 
     fn at(minute: i64) -> Timestamp {
         Timestamp::from_second(1_790_000_000 + 60 * minute).unwrap()
@@ -275,6 +270,7 @@ mod tests {
                 reports: &[],
                 mistakes: &Standing::default(),
                 closed: &BTreeMap::new(),
+                observing: &[],
             })
         }
     }

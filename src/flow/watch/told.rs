@@ -3,19 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use jiff::SignedDuration;
-use jiff::Timestamp;
-use serde::Deserialize;
-use serde::Serialize;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use crate::domain::data::Notice;
 use crate::flow::notice::Topic;
-use crate::flow::watch::conditions::Key;
-use crate::flow::watch::conditions::State;
-use crate::flow::watch::conditions::States;
-use crate::flow::watch::conditions::Wrong;
-use crate::store::Trouble;
-use crate::store::Unheard;
+use crate::flow::watch::conditions::{Key, State, States, Wrong};
+use crate::store::{Trouble, Unheard};
 
 /// A trouble that begins again so soon after its end flutters …
 const FLUTTERS_WITHIN: SignedDuration = SignedDuration::from_hours(1);
@@ -23,6 +17,9 @@ const FLUTTERS_WITHIN: SignedDuration = SignedDuration::from_hours(1);
 const LONG_CALM: SignedDuration = SignedDuration::from_mins(30);
 /// That more of the same has happened is told once in so long.
 const AGAIN_AFTER: SignedDuration = SignedDuration::from_hours(1);
+
+/// That a source only observes is told once in so long.
+const DAILY: SignedDuration = SignedDuration::from_hours(24);
 
 /// What the operator was told of a trouble, as it stands in the store.
 #[derive(Clone, Debug, PartialEq)]
@@ -81,6 +78,8 @@ impl Told {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Change {
     Begins(Told),
+    /// It has begun and is to be told later, should it last.
+    Noted(Told),
     /// More of the same has happened.
     Again(Told),
     Ends(Notice),
@@ -118,7 +117,7 @@ impl Memory {
         // What is told again and again began before that.
         let began = if recurs(key.topic) { told.since } else { told.at };
         let flutters = self.ended.get(key).is_some_and(|ended| began.duration_since(*ended) < FLUTTERS_WITHIN);
-        let calm = if flutters { LONG_CALM } else { calm(key.topic) };
+        let calm = if flutters { LONG_CALM.max(calm(key.topic)) } else { calm(key.topic) };
         // Either way: the clock may have been put back.
         (now.duration_since(since).abs() >= calm).then_some(since)
     }
@@ -131,6 +130,8 @@ fn calm(topic: Topic) -> SignedDuration {
         Topic::Parked | Topic::Waiting => SignedDuration::from_mins(1),
         // What frees room may need it again.
         Topic::Disk => SignedDuration::from_mins(5),
+        // So it begins once an hour at most.
+        Topic::Unproven => AGAIN_AFTER,
         _ => SignedDuration::ZERO,
     }
 }
@@ -144,6 +145,7 @@ pub fn changes(states: States, told: &BTreeMap<Key, Told>, memory: &mut Memory, 
             (State::Wrong(wrong), known) => {
                 memory.away.remove(&key);
                 match known {
+                    None if key.topic == Topic::Observing => Some(Change::Noted(begun(&key, *wrong, now))),
                     None => Some(Change::Begins(begun(&key, *wrong, now))),
                     Some(known) if is_more(&key, &wrong, known, now) => {
                         let again = Told { since: known.since, ..begun(&key, *wrong, now) };
@@ -191,12 +193,14 @@ fn begun(key: &Key, wrong: Wrong, now: Timestamp) -> Told {
     Told { since, at: now, notice, example }
 }
 
-/// Whether it is time to say it again: more messages have died than the operator was told, or a mistake still stands with
-/// which the next start, or a source, does not do what it should.
+/// Whether it is time to say it again: more messages have died, or more signatures do not fit, than the operator was told; or
+/// a mistake still stands with which the next start, or a source, does not do what it should; or a source still observes.
 fn is_more(key: &Key, wrong: &Wrong, known: &Told, now: Timestamp) -> bool {
     let (was, is) = (&known.notice, &wrong.notice);
-    let is_news = key.topic == Topic::Dead && (is.last_at > was.last_at || is.count > was.count);
-    let is_time = now.duration_since(known.at).abs() >= AGAIN_AFTER;
+    let is_counted = matches!(key.topic, Topic::Dead | Topic::Unproven);
+    let is_news = is_counted && (is.last_at > was.last_at || is.count > was.count);
+    let again_after = if key.topic == Topic::Observing { DAILY } else { AGAIN_AFTER };
+    let is_time = now.duration_since(known.at).abs() >= again_after;
     let is_another = recurs(key.topic) && first(was) != first(is);
     is_another || (is_time && (is_news || recurs(key.topic)))
 }
@@ -209,7 +213,7 @@ fn first(notice: &Notice) -> Option<&str> {
 
 /// What is told again as long as it stands.
 fn recurs(topic: Topic) -> bool {
-    matches!(topic, Topic::Configuration | Topic::Templates | Topic::Secret)
+    matches!(topic, Topic::Configuration | Topic::Templates | Topic::Secret | Topic::Observing)
 }
 
 #[cfg(test)]
@@ -232,7 +236,7 @@ mod tests {
             for (key, change) in &made {
                 self.memory.keep(key, change, at(minute));
                 match change {
-                    Change::Begins(told) | Change::Again(told) => {
+                    Change::Begins(told) | Change::Noted(told) | Change::Again(told) => {
                         let (read, told) = Told::of(&told.row(key)).unwrap();
                         drop(self.told.insert(read, told));
                     }
@@ -296,7 +300,7 @@ mod tests {
             }
             assert!(begins.len() <= 2, "{topic:?}: {begins:?}");
             // And it still ends, when it has been away for long.
-            let ended = (600..640).filter(|minute| house.look(*minute, &trouble, Some(State::Fine)).is_some());
+            let ended = (600..700).filter(|minute| house.look(*minute, &trouble, Some(State::Fine)).is_some());
             assert_eq!(ended.count(), 1, "{topic:?}");
         }
     }

@@ -524,6 +524,11 @@ fn troubles() -> Vec<(String, Notice)> {
         begun("disk", Some("/var/lib/orderbell"), Some("812 MiB / 40 GiB")),
         begun("report", Some("daily"), Some("owner: HTTP 503")),
         begun("unrouted", Some("store.hours"), Some("keeta-sa")),
+        Notice {
+            count: Some(3),
+            last_at: Some(at("2025-06-04T03:35:00Z")),
+            ..begun("unproven", Some("keeta-sa"), Some("app_id = 3762772727, https://bell.example.com/hooks/keeta-sa"))
+        },
         begun("secret", Some("keeta-sa"), Some("the environment variable KEETA_APP_SECRET is not set")),
     ];
     let ends = |begin: &Notice| {
@@ -537,5 +542,7 @@ fn troubles() -> Vec<(String, Notice)> {
         begun("configuration", Some("orderbell.toml:12:1"), None),
     ];
     let ended: Vec<_> = begins.iter().chain(&mistakes).map(ends).collect();
-    begins.into_iter().map(|begin| (begin.topic.clone(), begin)).chain(ended).collect()
+    // It has no end: that it is enforced is what somebody has set.
+    let daily = begun("observing", Some("keeta-sa"), None);
+    begins.into_iter().chain([daily]).map(|begin| (begin.topic.clone(), begin)).chain(ended).collect()
 }

@@ -1,0 +1,199 @@
+//! Sources that only observe: that webhooks come whose signature does not fit, and, once a day, that nothing is enforced.
+
+use crate::domain::data::Notice;
+use crate::flow::notice::Topic;
+use crate::flow::signs::Signatures;
+use crate::flow::watch::conditions::{Key, Scene, State, States, wrong};
+use crate::flow::watch::told::Told;
+
+/// A source that observes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observing {
+    pub source: String,
+    /// What its signatures are checked with, without the secret.
+    pub checked_with: String,
+    pub signatures: Signatures,
+}
+
+/// A source that enforces is not among them, and what was told of it lapses: whoever set that knows.
+pub fn note(scene: &Scene<'_>, states: &mut States) {
+    for observing in scene.observing {
+        let key = |topic| Key { topic, subject: observing.source.clone() };
+        let (unproven, observes) = (key(Topic::Unproven), key(Topic::Observing));
+        let state = unfit(observing, scene.told.get(&unproven));
+        states.insert(unproven, state);
+        let since = scene.told.get(&observes).map_or(scene.now, |told| told.since);
+        states.insert(observes, wrong(since, Notice::default()));
+    }
+}
+
+/// Wrong as long as some have come of which the operator does not know; over when the newest one fits.
+fn unfit(observing: &Observing, told: Option<&Told>) -> State {
+    let Signatures { unfit, unfit_from, unfit_to, fits } = observing.signatures;
+    if unfit == 0 {
+        return if fits { State::Fine } else { State::Unclear };
+    }
+    let known = told.and_then(|told| told.notice.count).unwrap_or(0);
+    let notice = Notice {
+        detail: Some(observing.checked_with.clone()),
+        count: Some(known.saturating_add(unfit)),
+        last_at: Some(unfit_to),
+        ..Notice::default()
+    };
+    wrong(told.map_or(unfit_from, |told| told.since), notice)
+}
+
+/// What `check` notes, in the log.
+pub fn log(source: &str) {
+    tracing::warn!(
+        source,
+        "the source only observes: a webhook whose signature does not fit is acknowledged, recorded and delivered to nobody; set verify = \"enforce\" once signatures fit, which `orderbell why {source}` shows"
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use jiff::{SignedDuration, Timestamp};
+
+    use super::*;
+    use crate::flow::far_clocks::Verdict;
+    use crate::flow::signs::Signs;
+    use crate::flow::watch::conditions;
+    use crate::flow::watch::mistakes::Standing;
+    use crate::flow::watch::told::{self, Change, Memory};
+    use crate::store::Sight;
+
+    fn at(minute: i64) -> Timestamp {
+        Timestamp::from_second(1_790_000_000 + 60 * minute).unwrap()
+    }
+
+    /// A watch that is restarted as often as one likes, and a source.
+    #[derive(Default)]
+    struct House {
+        signs: Signs,
+        memory: Memory,
+        told: BTreeMap<Key, Told>,
+    }
+
+    impl House {
+        /// What the operator is notified of in this minute, by topic, with the number of webhooks.
+        fn look(&mut self, minute: i64, sources: &[&str]) -> Vec<String> {
+            let observing = sources.iter().map(|source| Observing {
+                source: (*source).to_owned(),
+                checked_with: "app_id = 7, https://bell.example.com".to_owned(),
+                signatures: self.signs.signatures(source),
+            });
+            let states = conditions::states(&Scene {
+                now: at(minute),
+                sight: &Sight::default(),
+                told: &self.told,
+                channels: &BTreeSet::new(),
+                may_lag: &|_| false,
+                sources: &[],
+                clock: Verdict::Right,
+                disk: ("/var", None),
+                unrouted: &[],
+                is_routed: &|_| false,
+                reports: &[],
+                mistakes: &Standing::default(),
+                closed: &BTreeMap::new(),
+                observing: &observing.collect::<Vec<_>>(),
+            });
+            let mut notified = Vec::new();
+            for (key, change) in told::changes(states, &self.told, &mut self.memory, at(minute)) {
+                self.memory.keep(&key, &change, at(minute));
+                let known = self.told.get(&key).and_then(|told| told.notice.count).unwrap_or(0);
+                let topic = format!("{} {}", key.topic.as_str(), key.subject);
+                let told = match change {
+                    Change::Noted(told) => Some(told),
+                    Change::Begins(told) | Change::Again(told) => {
+                        let count = told.notice.count.unwrap_or(0);
+                        self.signs.notified_of_unfit(&key.subject, count - known);
+                        notified.push(format!("{topic} {count}"));
+                        Some(told)
+                    }
+                    Change::Ends(_) => {
+                        notified.push(format!("{topic} over"));
+                        None
+                    }
+                    Change::Lapses => None,
+                };
+                match told {
+                    // As it is kept in the store.
+                    Some(told) => self.told.extend(Told::of(&told.row(&key))),
+                    None => drop(self.told.remove(&key)),
+                }
+            }
+            notified
+        }
+
+        fn restart(&mut self) {
+            (self.signs, self.memory) = Default::default();
+        }
+    }
+
+    #[test]
+    fn signatures_that_do_not_fit_are_told_at_once_and_then_once_an_hour_over_restarts_too() {
+        let mut house = House::default();
+        let mut told = Vec::new();
+        for minute in 0..200 {
+            if minute % 7 == 3 {
+                house.restart();
+            }
+            // Also beside ones that fit.
+            house.signs.does_not_fit("watch", at(minute));
+            house.signs.fits("watch");
+            let said = house.look(minute, &["watch", "other"]);
+            told.extend(said.into_iter().map(|_| minute));
+        }
+        assert_eq!(told, [0, 60, 120, 180]);
+    }
+
+    #[test]
+    fn it_is_over_when_for_an_hour_all_signatures_fit_and_not_while_nothing_comes() {
+        let mut house = House::default();
+        assert_eq!([0; 3].map(|minute| house.signs.does_not_fit("watch", at(minute))), [true, false, false]);
+        assert_eq!(house.look(0, &["watch"]), ["unproven watch 3"]);
+        house.signs.does_not_fit("watch", at(59));
+        assert_eq!(house.look(59, &["watch"]), [""; 0]);
+        assert_eq!(house.look(60, &["watch"]), ["unproven watch 4"]);
+        assert_eq!(house.look(300, &["watch"]), [""; 0], "nothing has come");
+        house.restart();
+        assert_eq!(house.look(301, &["watch"]), [""; 0], "nobody knows");
+        house.signs.fits("watch");
+        assert_eq!(house.look(302, &["watch"]), [""; 0]);
+        assert_eq!(house.look(361, &["watch"]), [""; 0]);
+        assert_eq!(house.look(362, &["watch"]), ["unproven watch over"]);
+        house.signs.does_not_fit("watch", at(363));
+        assert_eq!(house.look(363, &["watch"]), ["unproven watch 1"], "that is another one");
+    }
+
+    #[test]
+    fn that_a_source_observes_is_told_after_a_day_and_then_once_a_day_over_restarts_too() {
+        let mut house = House::default();
+        let (mut told, day) = (Vec::new(), SignedDuration::from_hours(24).as_secs() / 60);
+        for minute in 0..=3 * day {
+            if minute % 101 == 50 {
+                house.restart();
+            }
+            told.extend(house.look(minute, &["watch"]).into_iter().map(|said| (minute, said)));
+        }
+        let expected = [day, 2 * day, 3 * day].map(|minute| (minute, "observing watch 0".to_owned()));
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn what_was_told_of_a_source_lapses_when_it_enforces_or_is_renamed() {
+        let mut house = House::default();
+        house.signs.does_not_fit("watch", at(0));
+        assert_eq!(house.look(0, &["watch"]), ["unproven watch 1"]);
+        assert_eq!(house.look(1, &["renamed"]), [""; 0]);
+        assert_eq!(house.told.keys().map(|key| key.subject.as_str()).collect::<Vec<_>>(), ["renamed"]);
+        assert_eq!(house.look(2, &[]), [""; 0]);
+        assert!(house.told.is_empty());
+        // Should it observe again, its days begin anew.
+        assert_eq!(house.look(2_000, &["watch"]), [""; 0]);
+    }
+}
