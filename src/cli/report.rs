@@ -70,7 +70,8 @@ pub async fn run(report: Report, file: &Path) -> Result<(), Failure> {
     let scope = plan.scope(&report.name, day, day, false);
     let reader = Reader::open(path).map_err(store::failed)?;
     let reading = output::unless_soon("the figures are being read", reader.report_facts(scope.clone()));
-    let facts = reading.await.map_err(store::failed)?;
+    let mut facts = reading.await.map_err(store::failed)?;
+    facts.note_observing(&scope, &part.observing);
     let made = figures::report(&scope, &facts, now);
     if let Some(doubt) = doubt(&scope, &facts) {
         output::complain(format_args!("warning: {doubt}\n"));

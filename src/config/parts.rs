@@ -58,6 +58,8 @@ pub struct ReportPart {
     pub report: Option<Report>,
     /// The names of all reports.
     pub names: Vec<String>,
+    /// The sources that observe.
+    pub observing: Vec<String>,
     /// The language of messages where a channel sets none.
     pub language: String,
     /// The folder whose templates take precedence.

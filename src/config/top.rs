@@ -205,7 +205,10 @@ pub fn report(
         Some((_, section)) => Some(routes::report(section, &globals, problems)?),
         None => None,
     };
-    Some(ReportPart { store, report, names, language: globals.language, templates })
+    let mut sources = named(&mut root, "source", problems);
+    sources.retain(|(_, section)| section.text(&["verify"]) == Some("observe"));
+    let observing = sources.into_iter().map(|(name, _)| name.into_inner()).collect();
+    Some(ReportPart { store, report, names, observing, language: globals.language, templates })
 }
 
 /// Reads the time zone at the top of the file.

@@ -218,7 +218,8 @@ impl Reports {
         now: Timestamp,
     ) -> Result<Option<Recorded>, StoreError> {
         let scope = plan.scope(name, owed.from, owed.to, owed.late);
-        let facts = self.store.reader().report_facts(scope.clone()).await?;
+        let mut facts = self.store.reader().report_facts(scope.clone()).await?;
+        facts.note_observing(&scope, &reception.observing());
         let report = figures::report(&scope, &facts, now);
         let (ledger_seq, days) = (facts.ledger_seq, scope.days().iter().map(|day| day.day).collect());
         let body = if plan.attach_csv { csv::orders(&scope, &facts).into_bytes() } else { Vec::new() };

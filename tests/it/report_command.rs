@@ -78,6 +78,51 @@ async fn a_day_is_shown_in_either_language_as_json_and_as_a_picture_and_sent_bes
     assert!(code == Some(0) && complaints.contains("as soon as `orderbell serve` runs"), "{complaints}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_observes_stands_in_the_report_with_what_was_delivered_to_nobody() {
+    let scene = Scene::new(Rules::new()).await;
+    let observing = |name: &str| keeta::source(name, "verify = \"observe\"");
+    let sources = observing("watch") + &observing("calm");
+    let channels = scene.hook("erp", "") + &scene.robot("owner", "");
+    let reports = "[report.daily]\nat = \"08:57\"\nto = [\"erp\", \"owner\"]\n
+        [report.calm]\nat = \"08:58\"\nto = [\"erp\"]\nsources = [\"calm\"]\n";
+    let config = format!("{sources}{channels}{reports}");
+    let folder = scene.folder.path();
+    std::fs::write(folder.join("orderbell.toml"), support::whole("", &config)).expect("written");
+    let daemon = scene.start(&config).await;
+    let order = keeta::order(7).to_string();
+    for number in 1..=2 {
+        let webhook =
+            Envelope { source: "watch", ..Envelope::new(1001, &format!("m-{number}"), &order, Timestamp::now()) };
+        assert_eq!(daemon.post_to("watch", &webhook.body_signed(&"0".repeat(64))).await.status, 200);
+    }
+    daemon.acknowledged(&placed(8, Timestamp::now())).await;
+    let zone = jiff::tz::TimeZone::get("Asia/Riyadh").expect("a zone");
+    let today = Timestamp::now().to_zoned(zone).date().to_string();
+    let report = |name: &str, more: &[&str]| {
+        let (code, text, complaints) = said(&orderbell(folder, &[&["report", name, "--date", &today], more].concat()));
+        assert_eq!(code, Some(0), "{complaints}");
+        text
+    };
+    let json: Value = serde_json::from_str(&report("daily", &["--format", "json", "--send"])).expect("JSON");
+    let unproven = json!([{ "source": "calm", "webhooks": 0 }, { "source": "watch", "webhooks": 2 }]);
+    assert_eq!((&json["bell"]["unproven"], &json["bell"]["received"]), (&unproven, &json!(3)));
+    let sent: Value = serde_json::from_str(&scene.until_told("erp", 1).await[0].body).expect("JSON");
+    assert_eq!(sent["data"]["report"]["bell"]["unproven"], unproven);
+    let told = scene.until_told("owner", 1).await[0].text.clone().expect("a text");
+    let (english, chinese) = (report("daily", &[]), report("daily", &["--language", "zh-CN"]));
+    for (text, pieces) in [
+        (&english, ["watch: 2 webhooks", "calm only observes"]),
+        (&told, ["watch:", "calm only observes"]),
+        (&chinese, ["watch: 2 条 Webhook 签名不符", "calm 只做观察"]),
+    ] {
+        assert!(pieces.iter().all(|piece| text.contains(piece)), "{pieces:?}: {text}");
+    }
+    // A report on some sources says nothing of the others.
+    let json: Value = serde_json::from_str(&report("calm", &["--format", "json"])).expect("JSON");
+    assert_eq!(json["bell"]["unproven"], json!([{ "source": "calm", "webhooks": 0 }]));
+}
+
 #[test]
 fn mistakes_are_told_in_the_users_words() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -7,8 +7,8 @@ use jiff::tz::TimeZone;
 use crate::domain::event::Event;
 use crate::domain::ledger::Figure;
 use crate::domain::order::Order;
-use crate::domain::report::Bell;
 use crate::domain::report::calendar::LocalDay;
+use crate::domain::report::{Bell, Unproven};
 
 /// How many days the picture shows.
 pub const HISTORY_DAYS: i64 = 14;
@@ -73,6 +73,20 @@ pub struct Facts {
     pub told: Vec<Event>,
     /// Without what is counted of `arrivals`.
     pub bell: Bell,
+}
+
+impl Facts {
+    /// The sources that observe now are named also where nothing unproven came; what the store knows is of those from which
+    /// something did.
+    pub fn note_observing(&mut self, scope: &Scope, observing: &[String]) {
+        let unproven = &mut self.bell.unproven;
+        for source in observing.iter().filter(|source| scope.has_source(source)) {
+            if !unproven.iter().any(|known| known.source == *source) {
+                unproven.push(Unproven { source: source.clone(), webhooks: 0 });
+            }
+        }
+        unproven.sort();
+    }
 }
 
 /// What a day comes to in one figure, for one shop and currency.

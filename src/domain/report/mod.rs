@@ -329,11 +329,14 @@ pub struct Silence {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Bell {
-    /// Webhooks that were believed, repeats included.
+    /// Webhooks that were kept, repeats included.
     pub received: i64,
     pub repeats: i64,
     /// Webhooks that were not believed.
     pub refused: i64,
+    /// Of each source that observes, and of each that did: how many were kept whose signature does not fit.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unproven: Vec<Unproven>,
     /// Messages that were to be sent, of all sources and shops, by what has become of them.
     pub delivered: i64,
     /// Those of the delivered that came more than a minute after their event.
@@ -344,6 +347,13 @@ pub struct Bell {
     pub parked: Vec<Parked>,
     /// When each channel took a message last.
     pub channels: Vec<LastYes>,
+}
+
+/// Webhooks that nobody proved: they were acknowledged, and delivered to nobody.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Unproven {
+    pub source: String,
+    pub webhooks: i64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -46,7 +46,7 @@ const TOLD: &str = "SELECT event FROM events INDEXED BY events_by_arrival
 
 impl Reader {
     /// What a report asks of the tables that grow with the history.
-    pub const REPORT_STATEMENTS: [&'static str; 10] = [
+    pub const REPORT_STATEMENTS: [&'static str; 11] = [
         BEGUN,
         SUMS,
         CHANGES,
@@ -55,6 +55,7 @@ impl Reader {
         TOLD,
         bell::REPEATS,
         bell::REFUSED,
+        bell::UNPROVEN,
         bell::DELIVERIES,
         bell::DELIVERIES_OF_SOURCES,
     ];

@@ -14,14 +14,12 @@ use crate::domain::event::Kind;
 use crate::domain::event::Proof;
 use crate::domain::ledger::Figure;
 use crate::domain::money::Money;
-use crate::domain::report::Bell;
-use crate::domain::report::Parked;
 use crate::domain::report::facts::Sum;
-use crate::domain::report::figures;
 use crate::domain::report::sample::DAY;
 use crate::domain::report::sample::House;
 use crate::domain::report::sample::Sample;
 use crate::domain::report::sample::made;
+use crate::domain::report::{Bell, Parked, Unproven, figures};
 
 /// What a platform says of the day, beside what we have of it.
 struct Told {
@@ -72,7 +70,10 @@ pub fn troubled(name: &str) -> Sample {
         reason: "errcode 310000: keywords not in content".to_owned(),
     };
     let bell = sample.facts.bell.clone();
-    sample.facts.bell = Bell { refused: 3, late: 4, waiting: 12, dead: 2, parked: vec![parked], ..bell };
+    let unproven = [("agrees", 0), ("missing", 3)];
+    let unproven = unproven.map(|(source, webhooks)| Unproven { source: source.to_owned(), webhooks }).into();
+    let parked = vec![parked];
+    sample.facts.bell = Bell { refused: 3, unproven, late: 4, waiting: 12, dead: 2, parked, ..bell };
     sample
 }
 

@@ -4,16 +4,17 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 use rusqlite::params;
 
-use crate::domain::report::Bell;
-use crate::domain::report::LastYes;
-use crate::domain::report::Parked;
 use crate::domain::report::facts::Scope;
+use crate::domain::report::{Bell, LastYes, Parked, Unproven};
 use crate::store::sqlite::rows;
 
 pub const REPEATS: &str =
     "SELECT source, sum(count) FROM repeat_tally WHERE quarter >= ?1 AND quarter < ?2 GROUP BY source";
 pub const REFUSED: &str =
     "SELECT source, sum(count) FROM refusal_tally WHERE quarter >= ?1 AND quarter < ?2 GROUP BY source";
+// In a text within JSON the quotes would have a backslash.
+pub const UNPROVEN: &str = "SELECT source, count(*) FROM events INDEXED BY events_by_arrival
+    WHERE received_at >= ?1 AND received_at < ?2 AND instr(event, '\"proof\":\"unproven\"') > 0 GROUP BY source";
 // Ids begin with the time of their making. What is delivered was due last when it was; what a digest has told, when that was.
 pub const DELIVERIES: &str = "SELECT d.state, count(*),
         sum(d.state IN ('delivered', 'merged') AND coalesce(l.due_at, d.due_at) - d.created_at > 60000)
@@ -50,15 +51,20 @@ pub fn said_yes(connection: &Connection, channel: &str, at: Timestamp) -> rusqli
 /// How Orderbell did between two moments. A report on some sources or shops says nothing of the others' messages, and nothing of
 /// the channels, which are everybody's.
 pub fn bell(connection: &Connection, scope: &Scope, from: Timestamp, until: Timestamp) -> rusqlite::Result<Bell> {
-    let of_sources = |sql: &str, from: i64, until: i64| -> rusqlite::Result<i64> {
+    let by_source = |sql: &str, from: i64, until: i64| -> rusqlite::Result<Vec<(String, i64)>> {
         let mut select = connection.prepare_cached(sql)?;
         let found = select.query_map([from, until], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))?;
         let counts: Vec<(String, i64)> = found.collect::<rusqlite::Result<_>>()?;
-        Ok(counts.into_iter().filter(|(source, _)| scope.has_source(source)).map(|(_, count)| count).sum())
+        Ok(counts.into_iter().filter(|(source, _)| scope.has_source(source)).collect())
     };
+    let of_sources = |sql: &str| -> rusqlite::Result<i64> {
+        Ok(by_source(sql, quarter(from), quarter(until))?.into_iter().map(|(_, count)| count).sum())
+    };
+    let unproven = by_source(UNPROVEN, rows::to_millisecond(from), rows::to_millisecond(until))?.into_iter();
     let mut bell = Bell {
-        repeats: of_sources(REPEATS, quarter(from), quarter(until))?,
-        refused: of_sources(REFUSED, quarter(from), quarter(until))?,
+        repeats: of_sources(REPEATS)?,
+        refused: of_sources(REFUSED)?,
+        unproven: unproven.map(|(source, webhooks)| Unproven { source, webhooks }).collect(),
         ..Bell::default()
     };
     let is_of_all = scope.sources.is_none() && scope.shops.is_none();
