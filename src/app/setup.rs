@@ -8,11 +8,10 @@ use crate::app::StartError;
 use crate::channel::Way;
 use crate::channel::http::Http;
 use crate::channel::unready::Unready;
-use crate::config::settings::ChannelSettings;
+use crate::config::settings::{ChannelSettings, Quiet};
 use crate::config::{Config, ConfiguredChannel, ConfiguredSource, Report};
 use crate::domain::fallback::CatchUp;
 use crate::domain::pace::Allowance;
-use crate::domain::quiet::Quiet;
 use crate::domain::report::calendar::Schedule;
 use crate::flow::intake::{Inlet, Reception};
 use crate::flow::lane::Lane;
@@ -78,7 +77,7 @@ pub fn lane(name: String, channel: ConfiguredChannel) -> Result<Lane, StartError
     let http = Http::new(&settings.http())
         .map_err(|error| StartError::Channel { channel: name.clone(), reason: error.to_string() })?;
     let rate = settings.rate.map(|rate| Allowance { count: rate.count, per: rate.per });
-    let quiet = settings.quiet.map(|quiet| Quiet { from: quiet.from, to: quiet.to, except: quiet.except });
+    let quiet = settings.quiet.as_ref().map(Quiet::hours);
     let channel = channel.way.shared();
     let catch_up = CatchUp::of(settings.after_fallback, channel.gathers());
     let fallback = settings.fallback.map(|to| Fallback { channel: name.clone(), to, catch_up });

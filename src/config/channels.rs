@@ -220,7 +220,8 @@ fn read_one(
     if let (Some(kind), Some(reason)) = (kind, problems.waits_since(mark)) {
         way = Some(Way::Unready(Unready { kind: kind.name, reason }));
     }
-    let patterns = [&["urgent"][..], &["quiet", "except"][..]].iter().flat_map(|path| shared.texts(path)).collect();
+    let patterns = [&["urgent"][..], &["quiet", "except"], &["quiet", "hold"]];
+    let patterns = patterns.iter().flat_map(|path| shared.texts(path)).collect();
     let fallback = shared.text(&["fallback"]).map(str::to_owned);
     let fallback = fallback.map(|fallback| Spanned::new(shared.at(&["fallback"]), fallback));
     ReadChannel { name, kind: kind.map(|kind| kind.name), way, settings, fallback, patterns, robot }

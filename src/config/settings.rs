@@ -10,6 +10,7 @@ use crate::config::Zone;
 use crate::config::values;
 use crate::domain::duration;
 use crate::domain::fallback::AfterFallback;
+use crate::domain::quiet;
 use crate::domain::route::Glob;
 use crate::domain::secret::Secret;
 
@@ -71,4 +72,14 @@ pub struct Quiet {
     /// Kinds that come through.
     #[serde(default)]
     pub except: Vec<Glob>,
+    /// Kinds that are held although they would come through by themselves, which `operator.notice` does.
+    #[serde(default)]
+    #[schemars(example = &["operator.notice"])]
+    pub hold: Vec<Glob>,
+}
+
+impl Quiet {
+    pub fn hours(&self) -> quiet::Quiet {
+        quiet::Quiet { from: self.from, to: self.to, except: self.except.clone(), hold: self.hold.clone() }
+    }
 }

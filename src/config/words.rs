@@ -7,7 +7,7 @@ use toml::de::DeValue;
 use crate::config::section::Complaint;
 
 /// How a key looks when it is right, for those that a merchant has to write himself.
-const EXAMPLES: [(&str, &str); 33] = [
+const EXAMPLES: [(&str, &str); 34] = [
     ("after_fallback", "after_fallback = \"tell\" or \"skip\""),
     ("app_id", "app_id = 3762772727, as the developer portal shows it"),
     ("app_secret", "app_secret = { env = \"KEETA_APP_SECRET\" }"),
@@ -20,6 +20,7 @@ const EXAMPLES: [(&str, &str); 33] = [
     ("fallback_after", "fallback_after = \"2m\""),
     ("from", "from = \"Harbour Noodle House <orders@example.com>\", or for quiet hours \"23:00\""),
     ("headers", "headers = { \"X-Shop\" = \"1\" }"),
+    ("hold", "hold = [\"operator.notice\"]"),
     ("keep", "keep = \"400d\""),
     ("kind", "kind = \"dingtalk\", \"wecom\", \"email\" or \"webhook\""),
     ("max_age", "max_age = \"24h\""),

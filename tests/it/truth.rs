@@ -5,6 +5,7 @@ mod bundles;
 mod catch_up;
 mod fallback;
 mod hours;
+mod notices;
 mod parking;
 mod scene;
 mod throttled;

@@ -18,7 +18,7 @@ pub fn line(taken: &StepTaken, setting: &Setting<'_>) -> Line {
         "held" if detail.is_empty() => "It was held back in the quiet hours.".to_owned(),
         "held" => format!("It was held back: {detail}."),
         "clock_set" => "This machine's clock was put back; what it waited for counts from then on.".to_owned(),
-        "let_go" => "The quiet hours were changed, and it was let go.".to_owned(),
+        "let_go" => "The quiet hours hold it no longer, and it was let go.".to_owned(),
         "gathered" => after("It was put into one message with others, that of", ""),
         "left_out" => "The message that it was in with others had to be shorter, so it goes another time.".to_owned(),
         "returned" => "The message that it was in with others was given up, so it goes by itself.".to_owned(),

@@ -2,7 +2,7 @@
 //! lists, everything is hidden.
 
 /// Keys whose values are no secrets.
-pub const OPEN: [&str; 51] = [
+pub const OPEN: [&str; 52] = [
     "after_fallback",
     "all",
     "allow_private",
@@ -26,6 +26,7 @@ pub const OPEN: [&str; 51] = [
     "format",
     "from",
     "hello_name",
+    "hold",
     "keep",
     "keyword",
     "kind",

@@ -8,6 +8,7 @@ use crate::domain::event::Kind;
 use crate::domain::pace::Elapsed;
 use crate::domain::pace::Plan;
 use crate::domain::pace::Waiting;
+use crate::domain::quiet::Quiet;
 use crate::flow::lane::Next;
 use crate::flow::lane::Runner;
 use crate::store::Parked;
@@ -36,8 +37,7 @@ impl Runner {
             return;
         }
         let (store, name) = (&self.post.store, &self.lane.name);
-        let until = self.lane.quiet.as_ref().and_then(|quiet| quiet.until(now, &self.lane.timezone));
-        let released = store.release_held(name, until, now).await;
+        let released = store.release_held(name, self.quiet_hours(now), now).await;
         let cut = match released {
             Ok(()) => store.cut_waits(name, self.pacer.name(), now).await,
             Err(error) => Err(error),
@@ -82,39 +82,38 @@ impl Runner {
         Next::Change
     }
 
-    /// Holds back what may not go out in quiet hours; answers what may.
-    pub(super) async fn hold(&self, candidates: Vec<Candidate>, now: Timestamp) -> Vec<Candidate> {
-        let Some(quiet) = &self.lane.quiet else { return candidates };
-        let (mut held, mut until) = (Vec::new(), None);
-        let mut go = Vec::with_capacity(candidates.len());
-        for candidate in candidates {
-            match quiet.holds(&candidate.kind, now, &self.lane.timezone) {
-                Some(end) => {
-                    until = Some(end);
-                    held.push(candidate.id);
-                }
-                None => go.push(candidate),
-            }
+    /// Holds back what may not go out in quiet hours; answers what may. A message goes when anything that it carries may.
+    pub(super) async fn hold(&self, mut candidates: Vec<Candidate>, now: Timestamp) -> Vec<Candidate> {
+        let Some((quiet, until)) = self.quiet_hours(now) else { return candidates };
+        let passes = |candidate: &Candidate| quiet.passes(&candidate.kind.to_string());
+        let held: Vec<_> = candidates.iter().filter(|one| !passes(one)).map(|one| one.id).collect();
+        if held.is_empty() {
+            return candidates;
         }
-        if let Some(until) = until
-            && let Err(error) = self.post.store.hold(held, until, now).await
-        {
+        let going = self.post.store.hold(held, (quiet.clone(), until), now).await.unwrap_or_else(|error| {
             tracing::error!(channel = self.lane.name, %error, "that messages are held until the quiet hours end could not be stored");
-        }
-        go
+            Vec::new()
+        });
+        candidates.retain(|candidate| passes(candidate) || going.contains(&candidate.id));
+        candidates
+    }
+
+    /// The quiet hours in which `now` is, and when they end.
+    fn quiet_hours(&self, now: Timestamp) -> Option<(Quiet, Timestamp)> {
+        let quiet = self.lane.quiet.as_ref()?;
+        quiet.until(now, &self.lane.timezone).map(|until| (quiet.clone(), until))
     }
 
     /// Asks the fallback for what has waited too long, or for everything urgent while the channel is parked.
     pub(super) async fn fall_back(&self, now: Timestamp) {
         let Some(to) = &self.lane.fallback else { return };
         let before = self.post.clock.ago(self.lane.fallback_after);
-        let quiet = self.lane.quiet.as_ref().filter(|quiet| quiet.until(now, &self.lane.timezone).is_some());
-        let through = quiet.map(|quiet| quiet.except.clone());
+        let quiet = self.quiet_hours(now).map(|(quiet, _)| quiet);
         let reader = self.post.store.reader();
-        if !matches!(reader.wants_fallback(&self.lane.name, before, now, through.clone()).await, Ok(true)) {
+        if !matches!(reader.wants_fallback(&self.lane.name, before, now, quiet.clone()).await, Ok(true)) {
             return;
         }
-        match self.post.store.fall_back(to.clone(), before, now, through).await {
+        match self.post.store.fall_back(to.clone(), before, now, quiet).await {
             Ok(0) => {}
             Ok(asked) => {
                 tracing::warn!(

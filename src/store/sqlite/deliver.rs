@@ -7,6 +7,7 @@ use rusqlite::OptionalExtension;
 use rusqlite::params;
 
 use crate::domain::event::DeliveryId;
+use crate::domain::quiet::Quiet;
 use crate::domain::retry::Answer;
 use crate::domain::retry::Outcome;
 use crate::domain::retry::Step;
@@ -235,9 +236,20 @@ pub fn step(
     connection.prepare_cached(sql)?.execute(params![delivery.0.as_bytes(), at, step, detail]).map(drop)
 }
 
-/// Holds deliveries until the quiet hours of their channel end.
-pub fn hold(connection: &Connection, ids: &[DeliveryId], until: Timestamp, now: Timestamp) -> rusqlite::Result<()> {
+/// Holds deliveries until the quiet hours of their channel end, but no message that carries something that passes them.
+/// Answers which those are.
+pub fn hold(
+    connection: &Connection,
+    ids: &[DeliveryId],
+    (quiet, until): (&Quiet, Timestamp),
+    now: Timestamp,
+) -> rusqlite::Result<Vec<DeliveryId>> {
+    let mut going = Vec::new();
     for id in ids {
+        if passes(connection, *id, quiet)? {
+            going.push(*id);
+            continue;
+        }
         let sql =
             "UPDATE deliveries SET due_at = ?2, wait_ms = ?3 WHERE id = ?1 AND state = 'waiting' AND digest IS NULL";
         let given = params![id.0.as_bytes(), rows::to_millisecond(until), clock::wait_ms(until, now)];
@@ -246,25 +258,49 @@ pub fn hold(connection: &Connection, ids: &[DeliveryId], until: Timestamp, now: 
             step(connection, *id, now, "held", &until.to_string())?;
         }
     }
-    Ok(())
+    Ok(going)
 }
 
-/// The quiet hours of a channel may have changed: what is held to another moment than `until`, where they end now, is due.
+/// Whether a message goes out in quiet hours: it does when anything that it carries passes them.
+fn passes(connection: &Connection, message: DeliveryId, quiet: &Quiet) -> rusqlite::Result<bool> {
+    let sql = "SELECT e.kind FROM deliveries d JOIN events e ON e.id = d.event
+        WHERE d.id = ?1 OR d.digest = ?1 AND d.state = 'waiting'";
+    let mut select = connection.prepare_cached(sql)?;
+    let mut kinds = select.query([message.0.as_bytes()])?;
+    while let Some(row) = kinds.next()? {
+        if quiet.passes(row.get_ref(0)?.as_str()?) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The quiet hours of a channel may have changed, and what passes them: what is held to another moment than the end of those
+/// in which `now` is, and what passes these, is due.
 pub fn release_held(
     connection: &Connection,
     channel: &str,
-    until: Option<Timestamp>,
+    quiet: Option<(&Quiet, Timestamp)>,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
-    let sql = "UPDATE deliveries SET due_at = ?3, wait_ms = 0
-        WHERE channel = ?1 AND state = 'waiting' AND digest IS NULL AND due_at > ?3 AND due_at IS NOT ?2
+    let sql = "SELECT id, due_at FROM deliveries
+        WHERE channel = ?1 AND state = 'waiting' AND digest IS NULL AND due_at > ?2
         AND EXISTS (SELECT 1 FROM steps s WHERE s.delivery = deliveries.id AND s.step = 'held'
-            AND unixepoch(s.detail) * 1000 = deliveries.due_at)
-        RETURNING id";
-    let given = params![channel, until.map(rows::to_millisecond), rows::to_millisecond(now)];
-    let mut release = connection.prepare_cached(sql)?;
-    let released = release.query_map(given, |row| rows::uuid(0, row.get_ref(0)?.as_blob()?).map(DeliveryId))?;
-    for id in released.collect::<rusqlite::Result<Vec<_>>>()? {
+            AND unixepoch(s.detail) * 1000 = deliveries.due_at)";
+    let at = rows::to_millisecond(now);
+    let mut select = connection.prepare_cached(sql)?;
+    let read = |row: &rusqlite::Row<'_>| Ok((DeliveryId(rows::uuid(0, row.get_ref(0)?.as_blob()?)?), row.get(1)?));
+    let held: Vec<(DeliveryId, i64)> =
+        select.query_map(params![channel, at], read)?.collect::<rusqlite::Result<_>>()?;
+    for (id, due_at) in held {
+        if let Some((quiet, until)) = quiet
+            && due_at == rows::to_millisecond(until)
+            && !passes(connection, id, quiet)?
+        {
+            continue;
+        }
+        let sql = "UPDATE deliveries SET due_at = ?2, wait_ms = 0 WHERE id = ?1";
+        connection.prepare_cached(sql)?.execute(params![id.0.as_bytes(), at])?;
         step(connection, id, now, "let_go", "")?;
     }
     Ok(())
@@ -280,24 +316,36 @@ fn channel_of(connection: &Connection, delivery: DeliveryId) -> rusqlite::Result
 pub const PROBE_AFTER_START: SignedDuration = SignedDuration::from_mins(1);
 
 impl Sqlite {
-    /// Holds deliveries until the quiet hours of their channel end.
+    /// Holds deliveries until the quiet hours of their channel end, at the moment that is given with them, but no message that
+    /// carries something that passes them. Answers which those are.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub async fn hold(&self, ids: Vec<DeliveryId>, until: Timestamp, now: Timestamp) -> Result<(), StoreError> {
-        self.change(move |connection| hold(connection, &ids, until, now)).await
+    pub async fn hold(
+        &self,
+        ids: Vec<DeliveryId>,
+        (quiet, until): (Quiet, Timestamp),
+        now: Timestamp,
+    ) -> Result<Vec<DeliveryId>, StoreError> {
+        self.change(move |connection| hold(connection, &ids, (&quiet, until), now)).await
     }
-    /// Lets go of what the quiet hours of a channel held by another setting: they end at `until`, if it is in them now.
+
+    /// Lets go of what the quiet hours of a channel held by another setting. `quiet`: those in which it is now, and when they
+    /// end.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn release_held(
         &self,
         channel: &str,
-        until: Option<Timestamp>,
+        quiet: Option<(Quiet, Timestamp)>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let channel = channel.to_owned();
-        self.change(move |connection| release_held(connection, &channel, until, now)).await
+        self.change(move |connection| {
+            let quiet = quiet.as_ref().map(|(quiet, until)| (quiet, *until));
+            release_held(connection, &channel, quiet, now)
+        })
+        .await
     }
 }

@@ -8,7 +8,7 @@ use rusqlite::OptionalExtension;
 use rusqlite::params;
 
 use crate::domain::event::DeliveryId;
-use crate::domain::route::Glob;
+use crate::domain::quiet::Quiet;
 use crate::store::Fallback;
 use crate::store::StoreError;
 use crate::store::Unreached;
@@ -63,14 +63,14 @@ fn refuses_since(connection: &Connection, channel: &str) -> rusqlite::Result<Opt
     connection.prepare_cached(sql)?.query_row(params![channel, most], |row| row.get(0))
 }
 
-/// Which of them the fallback is to be asked for, at most so many, and since when each waits. In quiet hours only the kinds
-/// that come `through` them.
+/// Which of them the fallback is to be asked for, at most so many, and since when each waits. In `quiet` hours only the
+/// kinds that pass them.
 fn wanted(
     connection: &Connection,
     channel: &str,
     is_parked: bool,
     (before, now): (Timestamp, Timestamp),
-    through: Option<&[Glob]>,
+    quiet: Option<&Quiet>,
     most: usize,
 ) -> rusqlite::Result<Vec<(DeliveryId, Timestamp)>> {
     let mut wanted = Vec::new();
@@ -81,7 +81,7 @@ fn wanted(
             && let Some(row) = found.next()?
         {
             let kind = row.get_ref(2)?.as_str()?;
-            if through.is_none_or(|globs| globs.iter().any(|glob| glob.matches(kind))) {
+            if quiet.is_none_or(|quiet| quiet.passes(kind)) {
                 let (id, since) = (DeliveryId(rows::uuid(0, row.get_ref(0)?.as_blob()?)?), row.get(1)?);
                 let since = rows::of_millisecond(1, since)?;
                 let mut carried = connection.prepare_cached(CARRIED)?;
@@ -114,10 +114,10 @@ pub fn is_wanted(
     channel: &str,
     before: Timestamp,
     now: Timestamp,
-    through: Option<&[Glob]>,
+    quiet: Option<&Quiet>,
 ) -> rusqlite::Result<bool> {
     let is_parked = due::parked(connection, channel)?.is_some();
-    wanted(connection, channel, is_parked, (before, now), through, 1).map(|wanted| !wanted.is_empty())
+    wanted(connection, channel, is_parked, (before, now), quiet, 1).map(|wanted| !wanted.is_empty())
 }
 
 /// Asks the fallback for the urgent deliveries that have waited since `before`, or for all urgent ones while the channel is
@@ -127,11 +127,11 @@ pub fn ask_for_waiting(
     to: &Fallback,
     before: Timestamp,
     now: Timestamp,
-    through: Option<&[Glob]>,
+    quiet: Option<&Quiet>,
 ) -> rusqlite::Result<u64> {
     let parked = due::parked(connection, &to.channel)?;
     let mut asked = 0;
-    for (delivery, since) in wanted(connection, &to.channel, parked.is_some(), (before, now), through, STEP)? {
+    for (delivery, since) in wanted(connection, &to.channel, parked.is_some(), (before, now), quiet, STEP)? {
         let since = parked.as_ref().map_or(since, |parked| parked.since);
         asked += u64::from(ask(connection, to, delivery, Some(since), now)?);
     }
@@ -251,7 +251,7 @@ fn merge(connection: &Connection, told: &Told) -> rusqlite::Result<Vec<(Delivery
 
 impl Sqlite {
     /// Asks the fallback for urgent deliveries that have waited since `before`, or for all urgent ones while the channel is
-    /// parked; in quiet hours only for what comes `through` them; not more than one step's worth. Answers how many.
+    /// parked; in `quiet` hours only for what passes them; not more than one step's worth. Answers how many.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
@@ -260,9 +260,9 @@ impl Sqlite {
         to: Fallback,
         before: Timestamp,
         now: Timestamp,
-        through: Option<Vec<Glob>>,
+        quiet: Option<Quiet>,
     ) -> Result<u64, StoreError> {
-        self.change(move |connection| ask_for_waiting(connection, &to, before, now, through.as_deref())).await
+        self.change(move |connection| ask_for_waiting(connection, &to, before, now, quiet.as_ref())).await
     }
 
     /// Takes for told what the fallback of a channel has told.

@@ -15,7 +15,7 @@ use crate::domain::event::DeliveryId;
 use crate::domain::event::Event;
 use crate::domain::event::EventId;
 use crate::domain::order::Order;
-use crate::domain::route::Glob;
+use crate::domain::quiet::Quiet;
 use crate::store::Due;
 use crate::store::Outlook;
 use crate::store::Parked;
@@ -152,8 +152,8 @@ impl Reader {
         self.look(move |connection| due::parked(connection, &channel)).await
     }
 
-    /// Whether the fallback of a channel is to be asked for something that has waited since `before`; in quiet hours only for
-    /// what comes `through` them.
+    /// Whether the fallback of a channel is to be asked for something that has waited since `before`; in `quiet` hours only
+    /// for what passes them.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
@@ -162,10 +162,10 @@ impl Reader {
         channel: &str,
         before: Timestamp,
         now: Timestamp,
-        through: Option<Vec<Glob>>,
+        quiet: Option<Quiet>,
     ) -> Result<bool, StoreError> {
         let channel = channel.to_owned();
-        self.look(move |connection| fallback::is_wanted(connection, &channel, before, now, through.as_deref())).await
+        self.look(move |connection| fallback::is_wanted(connection, &channel, before, now, quiet.as_ref())).await
     }
 
     /// The slots that are taken and the credentials that are shut.

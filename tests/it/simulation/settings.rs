@@ -77,8 +77,9 @@ fn erp() -> Arc<dyn Channel> {
     Arc::new(toml::from_str::<Webhook>("url = \"https://erp.example.com/orderbell\"").expect("a receiver"))
 }
 
-fn quiet(from: &str, to: &str, except: &[&str]) -> Option<Quiet> {
-    Some(Quiet { from: from.parse().expect("a time"), to: to.parse().expect("a time"), except: globs(except) })
+fn quiet(from: &str, to: &str, except: &[&str], hold: &[&str]) -> Option<Quiet> {
+    let (from, to) = (from.parse().expect("a time"), to.parse().expect("a time"));
+    Some(Quiet { from, to, except: globs(except), hold: globs(hold) })
 }
 
 fn rate(count: u32, seconds: i64) -> Option<Allowance> {
@@ -121,15 +122,21 @@ pub fn lanes(seed: u64) -> Vec<LaneSettings> {
         office.channel = wecom("mention = { mobiles = [\"13800000000\"], user_ids = [\"user-1\"] }");
     }
     office.quiet = chance.one_of(&[
-        quiet("23:00", "07:30", &["order.cancelled"]),
-        quiet("22:00", "09:00", &[]),
-        quiet("12:00", "13:15", &["order.placed"]),
+        quiet("23:00", "07:30", &["order.cancelled"], &[]),
+        quiet("22:00", "09:00", &[], &[]),
+        quiet("12:00", "13:15", &["order.placed"], &[]),
     ]);
-    boss.quiet = chance.one_of(&[None, quiet("21:30", "08:00", &["operator.*"])]);
+    boss.quiet = chance.one_of(&[None, quiet("21:30", "08:00", &["operator.*"], &[])]);
     bar.allowance = chance.one_of(&[bar.allowance, rate(5, 60), rate(40, 7200), rate(30, 60)]);
     boss.allowance = chance.one_of(&[boss.allowance, rate(6, 600), rate(2, 60)]);
     erp.allowance = chance.one_of(&[None, rate(3, 10), rate(30, 60)]);
     owner.allowance = chance.one_of(&[None, rate(10, 60), rate(1, 60)]);
+    owner.quiet = chance.one_of(&[
+        None,
+        quiet("22:30", "06:30", &["stock.low"], &["operator.notice"]),
+        quiet("00:00", "08:00", &[], &[]),
+        quiet("11:00", "14:00", &["order.cancelled"], &["*"]),
+    ]);
     bar.urgent = chance.one_of(&[globs(&["stock.*"]), globs(&["*"]), globs(&["order.cancelled"])]);
     vec![kitchen, bar, office, erp, owner, boss]
 }

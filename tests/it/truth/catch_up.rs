@@ -32,7 +32,7 @@ use crate::truth::scene::until_tried;
 use crate::truth::waiting::each_once;
 use crate::truth::waiting::until_over;
 
-const TO_OWNER: &str = "fallback = \"owner\"";
+pub const TO_OWNER: &str = "fallback = \"owner\"";
 const REPEAT: &str = "(possibly a repeat)";
 
 #[tokio::test(flavor = "multi_thread")]
