@@ -73,6 +73,8 @@ pub struct ReadChannel {
     pub fallback: Option<Spanned<String>>,
     /// The patterns over kinds in it.
     pub patterns: Vec<Spanned<String>>,
+    /// The patterns over kinds that are held in quiet hours.
+    pub held: Vec<Spanned<String>>,
     /// What the vendor counts by, where he does: the kind, and the token in the robot's address.
     pub robot: Option<Spanned<Secret>>,
 }
@@ -220,11 +222,12 @@ fn read_one(
     if let (Some(kind), Some(reason)) = (kind, problems.waits_since(mark)) {
         way = Some(Way::Unready(Unready { kind: kind.name, reason }));
     }
-    let patterns = [&["urgent"][..], &["quiet", "except"], &["quiet", "hold"]];
-    let patterns = patterns.iter().flat_map(|path| shared.texts(path)).collect();
+    let held = shared.texts(&["quiet", "hold"]);
+    let urgent = shared.texts(&["urgent"]).into_iter();
+    let patterns = urgent.chain(shared.texts(&["quiet", "except"])).chain(held.iter().cloned()).collect();
     let fallback = shared.text(&["fallback"]).map(str::to_owned);
     let fallback = fallback.map(|fallback| Spanned::new(shared.at(&["fallback"]), fallback));
-    ReadChannel { name, kind: kind.map(|kind| kind.name), way, settings, fallback, patterns, robot }
+    ReadChannel { name, kind: kind.map(|kind| kind.name), way, settings, fallback, patterns, held, robot }
 }
 
 /// How far away a channel's address may be.

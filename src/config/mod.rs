@@ -10,6 +10,7 @@ mod kinds;
 mod last_good;
 mod later;
 mod mail;
+mod operator;
 pub mod parts;
 pub mod placeholder;
 pub mod problem;

@@ -29,6 +29,8 @@ pub struct ReadRoutes {
     /// Each pattern over kinds, with the sources that its route is limited to.
     pub events: Vec<Pattern>,
     pub report_names: Vec<String>,
+    /// The channels of `[operator]`.
+    pub operator: Vec<Spanned<String>>,
     pub has_operator: bool,
 }
 
@@ -87,6 +89,7 @@ pub fn read(
 ) -> ReadRoutes {
     let mut read = ReadRoutes::default();
     read.note(&operator);
+    read.operator = operator.texts(&["to"]);
     let to = operator.value(&["to"]).map(|to| to.get_ref());
     read.has_operator = to.is_some_and(|to| to.as_array().is_none_or(|list| !list.is_empty()));
     read.report_names = reports.iter().map(|(name, _)| name.get_ref().clone()).collect();

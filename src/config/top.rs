@@ -23,6 +23,7 @@ use crate::config::channels::ReadChannel;
 use crate::config::check;
 use crate::config::later;
 use crate::config::later::Place;
+use crate::config::operator;
 use crate::config::parts::ChannelPart;
 use crate::config::parts::ExplainingPart;
 use crate::config::parts::KnownChannel;
@@ -89,7 +90,7 @@ pub fn read(
     let store_table = table(&mut root, "store", problems);
     let keep_at = store_table.at(&["keep"]);
     let store = store::read(store_table, surroundings, problems);
-    let operator = table(&mut root, "operator", problems);
+    let operator_table = table(&mut root, "operator", problems);
     let sources = named(&mut root, "source", problems);
     let channels = named(&mut root, "channel", problems);
     let reports = named(&mut root, "report", problems);
@@ -98,11 +99,12 @@ pub fn read(
 
     let sources = sources::read(sources, surroundings, problems);
     let channels = channels::read(channels, &globals, surroundings, problems);
-    let routes = routes::read(operator, rules, reports, &globals, problems);
+    let routes = routes::read(operator_table, rules, reports, &globals, problems);
     if !problems.is_broken() {
         check::names(&sources, &channels, &routes, problems);
         check::fallbacks(&channels, problems);
         check::oddities(&sources, &channels, &routes, problems);
+        operator::check(&channels, &routes, problems);
         check::unsent(&sources, &routes, problems);
         check::overhearing(&channels, &routes, problems);
         check::memory(&routes, store.as_ref(), keep_at, problems);

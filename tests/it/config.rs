@@ -181,6 +181,114 @@ fn what_is_left_out_has_a_sensible_value() {
     assert_eq!(keeta.app_secret.expose(), "hush from a file", "line ends around it are taken off");
 }
 
+/// What is said of a configuration beside the names of its routes and sources: each severity with its message.
+fn said(text: &str) -> Vec<(Severity, String)> {
+    let examined = examine("tests/config/inline.toml", text);
+    let is_meant = |problem: &&Problem| !problem.message.starts_with("nothing is ever sent");
+    examined.problems.iter().filter(is_meant).map(|problem| (problem.severity, problem.message.clone())).collect()
+}
+
+/// A robot by its name, its token and further lines.
+fn robot(name: &str, token: &str, more: &str) -> String {
+    let address = format!("https://oapi.dingtalk.com/robot/send?access_token=hush{token}");
+    format!("[channel.{name}]\nkind = \"dingtalk\"\nwebhook = \"{address}\"\n{more}\n")
+}
+
+fn program(name: &str) -> String {
+    format!("[channel.{name}]\nkind = \"webhook\"\nurl = \"https://erp.example.com/{name}\"\n")
+}
+
+#[test]
+fn hours_in_which_no_channel_of_the_operator_lets_a_notice_through_are_a_warning() {
+    let hours = |from: &str, to: &str, more: &str| format!("quiet = {{ from = \"{from}\", to = \"{to}\"{more} }}");
+    let holding = |from: &str, to: &str| hours(from, to, ", hold = [\"operator.*\"]");
+    let by = |zone: &str, quiet: String| format!("timezone = \"{zone}\"\n{quiet}");
+    let night = || holding("23:00", "07:30");
+    let two =
+        |a: &str, b: &str| format!("{}{}[operator]\nto = [\"a\", \"b\"]\n", robot("a", "1", a), robot("b", "2", b));
+    let told = |when: &str, who: &str| {
+        format!("from {when} nobody is notified when something is wrong with Orderbell: {who} operator.notice then")
+    };
+    let both = "\"a\" and \"b\" hold";
+    for (text, said_of_it) in [
+        (two("", ""), None),
+        (two(&night(), ""), None),
+        (two(&night(), &hours("23:00", "07:30", "")), None),
+        (two(&night(), &hours("23:00", "07:30", ", except = [\"order.placed\"]")), None),
+        (two(&night(), &night()), Some(told("23:00 to 07:30 (UTC)", both))),
+        // Over midnight.
+        (two(&night(), &holding("07:00", "09:00")), Some(told("07:00 to 07:30 (UTC)", both))),
+        (two(&night(), &holding("00:30", "01:00")), Some(told("00:30 to 01:00 (UTC)", both))),
+        (two(&night(), &holding("07:30", "23:00")), None),
+        // By the clock of each.
+        (two(&by("Asia/Hong_Kong", night()), &by("America/New_York", night())), None),
+        (
+            two(&by("Asia/Hong_Kong", night()), &by("Asia/Tokyo", holding("00:00", "02:00"))),
+            Some(told("23:00 to 01:00 (Asia/Hong_Kong)", both)),
+        ),
+        // A route that names the kind makes an operator of its channels, a pattern does not, nor does a condition.
+        (
+            two(&night(), &night())
+                + &robot("c", "3", "")
+                + "[[route]]\nevents = [\"operator.notice\"]\nto = [\"c\"]\n",
+            None,
+        ),
+        (
+            two(&night(), &night()) + &robot("c", "3", "") + "[[route]]\nevents = [\"*\"]\nto = [\"c\"]\n",
+            Some(told("23:00 to 07:30 (UTC)", both)),
+        ),
+        (
+            two(&night(), &night())
+                + &robot("c", "3", "")
+                + "[[route]]\nevents = [\"operator.notice\"]\nwhen = \"source == 'x'\"\nto = [\"c\"]\n",
+            Some(told("23:00 to 07:30 (UTC)", both)),
+        ),
+    ] {
+        let wanted: Vec<_> = said_of_it.into_iter().map(|message| (Severity::Warning, message)).collect();
+        assert_eq!(said(&text), wanted, "{text}");
+    }
+    let text = format!("{}{}[operator]\nto = [\"a\"]\n", robot("a", "1", &night()), program("erp"));
+    let alone = "when \"a\" does not work, nobody is notified of it".to_owned();
+    let both = [(Severity::Note, alone), (Severity::Warning, told("23:00 to 07:30 (UTC)", "\"a\" holds"))];
+    assert_eq!(said(&text).into_iter().collect::<std::collections::BTreeSet<_>>(), both.into_iter().collect());
+}
+
+#[test]
+fn an_operator_who_can_be_reached_in_one_way_only_is_a_warning_or_where_there_is_no_other_a_note() {
+    let operator = |names: &[&str]| format!("[operator]\nto = {names:?}\n");
+    let (a, b, erp) = (robot("a", "1", ""), robot("b", "2", ""), program("erp"));
+    let same = robot("same", "1", "language = \"zh-CN\"");
+    let mail = |name: &str| {
+        let account = "smtp = \"smtps://smtp.example.com\"\nfrom = \"bell@example.com\"";
+        format!("[channel.{name}]\nkind = \"email\"\n{account}\nto = [\"{name}@example.com\"]\n")
+    };
+    let with_fallback = |urgent: &str| robot("a", "1", &format!("fallback = \"b\"\nurgent = [{urgent}]"));
+    let alone = "when \"a\" does not work, nobody is notified of it";
+    let is_one = |names: &str| format!("{names} are the same way out: when it does not work, nobody is notified of it");
+    let (warning, note) = (Severity::Warning, Severity::Note);
+    for (text, said_of_it) in [
+        (a.clone() + &operator(&["a"]), Some((note, alone.to_owned()))),
+        (a.clone() + &b + &operator(&["a"]), Some((warning, alone.to_owned()))),
+        (a.clone() + &b + &operator(&["a", "b"]), None),
+        // A program can be notified; but it is nobody who reads.
+        (a.clone() + &erp + &operator(&["a"]), Some((note, alone.to_owned()))),
+        (a.clone() + &erp + &operator(&["a", "erp"]), None),
+        // Two channels of one robot, or of one mail account, are one way.
+        (a.clone() + &same + &operator(&["a", "same"]), Some((note, is_one("\"a\" and \"same\"")))),
+        (a.clone() + &same + &operator(&["a"]), Some((note, alone.to_owned()))),
+        (a.clone() + &same + &b + &operator(&["a", "same"]), Some((warning, is_one("\"a\" and \"same\"")))),
+        (mail("m") + &mail("n") + &operator(&["m", "n"]), Some((note, is_one("\"m\" and \"n\"")))),
+        // Urgent notices of a parked channel go to its fallback at once, others wait for it.
+        (with_fallback("\"operator.*\"") + &b + &operator(&["a"]), None),
+        (with_fallback("\"order.*\"") + &b + &operator(&["a"]), Some((warning, alone.to_owned()))),
+        (a.clone() + &b + &operator(&["a"]) + "[[route]]\nevents = [\"operator.notice\"]\nto = [\"b\"]\n", None),
+    ] {
+        let wanted: Vec<_> = said_of_it.into_iter().collect();
+        let said: Vec<_> = said(&text).into_iter().filter(|(_, message)| !message.contains("same robot")).collect();
+        assert_eq!(said, wanted, "{text}");
+    }
+}
+
 #[test]
 fn secrets_come_from_the_environment_at_any_depth() {
     let config = right(
@@ -211,7 +319,8 @@ fn a_template_that_fails_with_a_sample_is_an_error_and_the_daemon_starts() {
 
     let text = std::fs::read_to_string(file("templates-that-do-not-parse.toml")).unwrap();
     assert!(!examine("tests/config/templates-that-do-not-parse.toml", &text).starts);
-    let problems = read("tests/config/templates-that-do-not-parse.toml", &text).unwrap_err();
+    let mut problems = read("tests/config/templates-that-do-not-parse.toml", &text).unwrap_err();
+    problems.retain(|problem| problem.severity != Severity::Note);
     assert!(problems.iter().all(|problem| problem.file.contains("unreadable-templates")), "{problems:?}");
 }
 
