@@ -170,7 +170,7 @@ impl<'a> Judge<'a> {
             }
             self.fallback_is_marked(truth, owed, begun)?;
         }
-        self.catching_up_is_marked(&told, begun)?;
+        self.catching_up_is_marked(truth, &told, begun)?;
         self.nobody_is_woken(truth, begun, &told, now, wall)?;
         self.key_is_kept(truth, begun)?;
         for one in &told {
@@ -194,10 +194,12 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// What a channel catches up with says that it does, unless it may have arrived before, and mixes with nothing else.
-    fn catching_up_is_marked(&self, told: &[Stands], begun: &Begun) -> Result<(), String> {
+    /// What a channel catches up with says that it does, and mixes with nothing else; what may have arrived before goes on as it
+    /// was.
+    fn catching_up_is_marked(&self, truth: &Truth, told: &[Stands], begun: &Begun) -> Result<(), String> {
         let is_first = begun.part.index == 0 && begun.part.form == Form::Full;
-        if told.len() < 2 || !is_first || !told[0].is_behind {
+        let may_have_arrived = truth.of_key(begun.lane, &begun.key).any(Sent::is_in_doubt);
+        if told.len() < 2 || !is_first || !told[0].is_behind || may_have_arrived {
             return Ok(());
         }
         let marks = ["Sent to ", "期间已发给"];
