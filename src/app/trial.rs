@@ -102,8 +102,10 @@ impl Tester<'_> {
         delivery: DeliveryId,
     ) -> Result<Trial, StartError> {
         let clock = self.clock.clone();
+        let before = asked::parking(self.store, name);
         let store = Arc::new(Sqlite::open(self.store, clock.now())?);
-        let was_parked = store.reader().parked(name).await?.is_some();
+        // There was no store, or an older one, which had to be brought up to date first.
+        let before = before.or_else(|_| asked::parking(self.store, name))?;
         store.record(record).await?;
         let wake = Wake::default();
         let notices = Notices::new(store.clone(), Current::new(Reception::default()), wake.clone());
@@ -128,9 +130,7 @@ impl Tester<'_> {
             store.close().await;
         }
         asked::take_back(self.store, delivery, clock.now())?;
-        if !was_parked {
-            asked::unpark(self.store, name)?;
-        }
+        asked::leave_parking(self.store, name, before.as_ref())?;
         Ok(trial.unwrap_or_else(vanished))
     }
 }

@@ -25,11 +25,12 @@ static VALIDATOR: LazyLock<Validator> =
 
 /// Fixtures that are wrong only in what they mean, which no schema knows. A new fixture with errors that is not here must
 /// be refused by the schema as well.
-const WRONG_IN_MEANING: [&str; 8] = [
+const WRONG_IN_MEANING: [&str; 9] = [
     "admin-hash-is-no-hash.toml",
     "admin-open-to-the-network.toml",
     "fallbacks-in-a-circle.toml",
     "names-that-nothing-has.toml",
+    "quiet-hold.toml",
     "store-in-memory.toml",
     "templates-nowhere.toml",
     "templates-that-do-not-parse.toml",

@@ -6,6 +6,7 @@ use std::path::Path;
 use jiff::Timestamp;
 use rusqlite::Connection;
 use rusqlite::OptionalExtension;
+use rusqlite::Row;
 use rusqlite::params;
 
 use crate::domain::event::DeliveryId;
@@ -51,12 +52,51 @@ pub fn take_back(path: &Path, delivery: DeliveryId, now: Timestamp) -> Result<()
     })
 }
 
-/// A channel is not parked by what a person found out before the daemon runs: he is about to mend it.
+/// A parked channel as it stands in the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParkedRow {
+    since: i64,
+    reason: String,
+    probes: i64,
+    next_probe_at: i64,
+    probed_at: i64,
+    wait_ms: i64,
+}
+
+/// How a channel is parked, before a command opens the store as the daemon does: that would have it probed soon.
 ///
 /// # Errors
 /// [`StoreError::Unavailable`].
-pub fn unpark(path: &Path, channel: &str) -> Result<(), StoreError> {
-    change(path, |connection| connection.execute("DELETE FROM parked_channels WHERE channel = ?1", [channel]).map(drop))
+pub fn parking(path: &Path, channel: &str) -> Result<Option<ParkedRow>, StoreError> {
+    let sql = "SELECT since, reason, probes, next_probe_at, probed_at, wait_ms FROM parked_channels WHERE channel = ?1";
+    let read = |row: &Row<'_>| {
+        Ok(ParkedRow {
+            since: row.get(0)?,
+            reason: row.get(1)?,
+            probes: row.get(2)?,
+            next_probe_at: row.get(3)?,
+            probed_at: row.get(4)?,
+            wait_ms: row.get(5)?,
+        })
+    };
+    change(path, |connection| connection.query_row(sql, [channel], read).optional())
+}
+
+/// A test before the daemon runs neither parks a channel, whose setting is about to be mended, nor moves the next probe of a
+/// parked one. Where the test reopened it, it stays open.
+///
+/// # Errors
+/// [`StoreError::Unavailable`].
+pub fn leave_parking(path: &Path, channel: &str, before: Option<&ParkedRow>) -> Result<(), StoreError> {
+    change(path, |connection| {
+        let Some(ParkedRow { since, reason, probes, next_probe_at, probed_at, wait_ms }) = before else {
+            return connection.execute("DELETE FROM parked_channels WHERE channel = ?1", [channel]).map(drop);
+        };
+        let sql = "UPDATE parked_channels SET since = ?2, reason = ?3, probes = ?4, next_probe_at = ?5, probed_at = ?6,
+            wait_ms = ?7 WHERE channel = ?1";
+        let given = params![channel, since, reason, probes, next_probe_at, probed_at, wait_ms];
+        connection.execute(sql, given).map(drop)
+    })
 }
 
 fn change<T>(path: &Path, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {

@@ -19,6 +19,7 @@ use crate::store::form_text;
 use crate::store::sqlite::Sqlite;
 use crate::store::sqlite::catch_up;
 use crate::store::sqlite::clock;
+use crate::store::sqlite::due;
 use crate::store::sqlite::fallback;
 use crate::store::sqlite::pacing;
 use crate::store::sqlite::parking;
@@ -109,9 +110,8 @@ pub fn settle(connection: &Connection, settle: &Settle) -> rusqlite::Result<()> 
         connection.prepare_cached(sql)?.execute(params![id, form_text(settle.form), settle.part])?;
     }
     let (answer, step) = whole;
-    let channel = channel_of(connection, settle.delivery)?;
-    if let Some(channel) = &channel {
-        judge_channel(connection, channel, settle, answer, step)?;
+    if let Some((channel, purpose)) = &channel_of(connection, settle.delivery)? {
+        judge_channel(connection, channel, *purpose, settle, answer, step)?;
         if matches!(settle.answer.outcome, Outcome::Delivered | Outcome::Partial { .. }) {
             catch_up::works(connection, channel, settle.at)?;
             bell::said_yes(connection, channel, settle.at)?;
@@ -154,15 +154,31 @@ fn write(connection: &Connection, settle: &Settle, answer: &Answer, step: &Step)
     Ok(())
 }
 
+/// What a delivery is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    Notify,
+    /// A person tries the channel.
+    Test,
+}
+
 /// What the answer says of the channel as a whole.
 fn judge_channel(
     connection: &Connection,
     channel: &str,
+    purpose: Purpose,
     settle: &Settle,
     answer: &Answer,
     step: &Step,
 ) -> rusqlite::Result<()> {
+    // It comes when a person wants it, so it is no probe: whoever mends a setting step by step and tries each must not have
+    // the messages wait longer for it.
+    let is_no_probe = purpose == Purpose::Test && due::parked(connection, channel)?.is_some();
     match (step, &answer.outcome) {
+        (Step::Park { .. }, _) if is_no_probe => Ok(()),
+        (Step::Wait { .. }, Outcome::Retry { .. } | Outcome::Unknown | Outcome::Throttled { .. }) if is_no_probe => {
+            Ok(())
+        }
         (Step::Park { probe_at }, _) => parking::park(connection, channel, answer.own_words(), *probe_at, settle.at),
         // These say nothing of the setting.
         (Step::Wait { until, .. }, Outcome::Retry { .. } | Outcome::Unknown | Outcome::Throttled { .. }) => {
@@ -306,9 +322,13 @@ pub fn release_held(
     Ok(())
 }
 
-fn channel_of(connection: &Connection, delivery: DeliveryId) -> rusqlite::Result<Option<String>> {
-    let sql = "SELECT channel FROM deliveries WHERE id = ?1";
-    connection.prepare_cached(sql)?.query_row([delivery.0.as_bytes()], |row| row.get(0)).optional()
+fn channel_of(connection: &Connection, delivery: DeliveryId) -> rusqlite::Result<Option<(String, Purpose)>> {
+    let sql = "SELECT d.channel, e.kind = 'test' FROM deliveries d JOIN events e ON e.id = d.event WHERE d.id = ?1";
+    let read = |row: &rusqlite::Row<'_>| {
+        let purpose = if row.get(1)? { Purpose::Test } else { Purpose::Notify };
+        Ok((row.get(0)?, purpose))
+    };
+    connection.prepare_cached(sql)?.query_row([delivery.0.as_bytes()], read).optional()
 }
 
 /// Between the last probe of a channel and a restart that probes it again: a supervisor that restarts us in a loop must not

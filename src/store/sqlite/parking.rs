@@ -51,10 +51,11 @@ pub fn ready(connection: &Connection, channel: &str) -> rusqlite::Result<()> {
     connection.prepare_cached(sql)?.execute(params![channel, UNREADY]).map(drop)
 }
 
-/// A message is tried. Should we crash before we hear what the far side says, it is known that a parked channel was probed.
+/// A message is tried. Should we crash before we hear what the far side says, it is known that a parked channel was probed;
+/// by a test that a person asked for it is not.
 pub fn tried(connection: &Connection, delivery: DeliveryId, now: Timestamp) -> rusqlite::Result<()> {
-    let sql = "UPDATE parked_channels SET probed_at = ?2
-               WHERE channel = (SELECT channel FROM deliveries WHERE id = ?1)";
+    let sql = "UPDATE parked_channels SET probed_at = ?2 WHERE channel = (SELECT d.channel FROM deliveries d
+               JOIN events e ON e.id = d.event WHERE d.id = ?1 AND e.kind <> 'test')";
     let now = rows::to_millisecond(now);
     connection.prepare_cached(sql)?.execute(params![delivery.0.as_bytes(), now]).map(drop)
 }
