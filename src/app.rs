@@ -40,6 +40,7 @@ use crate::flow::pacers::Pacers;
 use crate::flow::refusals;
 use crate::flow::reports::Reports;
 use crate::flow::schedule;
+use crate::flow::settings_check;
 use crate::flow::store_health;
 use crate::flow::stranded;
 use crate::flow::supervisor::BeforeRun;
@@ -238,6 +239,11 @@ async fn build(
 
     let mut lanes = Lanes::new(post, supervisor.clone());
     lanes.change(fresh, &[]);
+    let in_use = Current::new(setup::in_use(&channels));
+    supervisor.keep("settings check", {
+        let (store, in_use, clock, stop) = (store.clone(), in_use.clone(), clock.clone(), stop.clone());
+        move || settings_check::answer(store.clone(), in_use.clone(), clock.clone(), stop.clone())
+    });
     stranded::tell(&store, &reception, &notices, &clock).await;
     supervisor.keep("upkeep", {
         let (store, keep, clock, stop) = (store.clone(), store_settings.keep, clock.clone(), stop.clone());
@@ -271,6 +277,7 @@ async fn build(
     });
     let reloader = Reloader {
         channels,
+        in_use,
         overlay,
         text,
         mistakes,

@@ -73,6 +73,9 @@
 //! What has come in force is kept as a copy of the file ([`config::in_force`]): a start with a file that cannot be used goes by
 //! it, and so do the commands beside the daemon.
 //!
+//! A command that must know whether the daemon has the same settings asks it through the store, and neither shows a value
+//! ([`flow::settings_check`]).
+//!
 //! # When something is wrong with the daemon itself
 //!
 //! It watches itself ([`flow::watch`]): every ten seconds it judges how things stand, by pure functions of what it has read,

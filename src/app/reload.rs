@@ -36,6 +36,7 @@ use crate::flow::intake::Reception;
 use crate::flow::lanes::Lanes;
 use crate::flow::notice::Notices;
 use crate::flow::notice::Topic;
+use crate::flow::settings_check::InUse;
 use crate::flow::stranded;
 use crate::flow::watch::mistakes::Found;
 use crate::flow::watch::mistakes::Mistake;
@@ -60,6 +61,8 @@ pub struct Watch {
 /// What the running daemon was made of, and what can be replaced in it.
 pub struct Reloader {
     pub channels: BTreeMap<String, ConfiguredChannel>,
+    /// What the lanes send with.
+    pub in_use: Current<BTreeMap<String, InUse>>,
     pub overlay: Sources,
     /// As it stands in the file.
     pub text: Secret,
@@ -169,6 +172,8 @@ impl Reloader {
             }
         }
         let ended = self.lanes.change(fresh, &gone);
+        // The lanes first: a test that is sent once these are known meets no lane from before.
+        self.in_use.replace(app::setup::in_use(&self.channels));
         self.look_after(before, ended);
         if mistakes.is_empty() {
             return self.mended(Topic::Templates);

@@ -1,5 +1,6 @@
 //! What the rooms get of a configuration: the receiving side, a report, the worker of a channel.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::SignedDuration;
@@ -16,6 +17,7 @@ use crate::domain::report::calendar::Schedule;
 use crate::flow::intake::{Inlet, Reception};
 use crate::flow::lane::Lane;
 use crate::flow::reports::Plan;
+use crate::flow::settings_check::InUse;
 use crate::store::Fallback;
 
 /// What the receiving side needs.
@@ -60,13 +62,23 @@ pub fn plan(report: &Report) -> Plan {
     }
 }
 
+/// With which settings each channel is sent, for commands that compare them with their own.
+pub fn in_use(channels: &BTreeMap<String, ConfiguredChannel>) -> BTreeMap<String, InUse> {
+    let in_use = |channel: &ConfiguredChannel| InUse {
+        settings: channel.effective.clone(),
+        credential: channel.way.channel().credential(),
+    };
+    channels.iter().map(|(name, channel)| (name.clone(), in_use(channel))).collect()
+}
+
 /// The lane of a channel; where its settings make no client, one that waits until they are mended.
 pub fn some_lane(name: &str, channel: &ConfiguredChannel) -> Result<Lane, StartError> {
     lane(name.to_owned(), channel.clone()).or_else(|error| {
         let StartError::Channel { reason, .. } = error else { return Err(error) };
         let (kind, settings) = (channel.way.channel().kind(), channel.settings.clone());
         let settings = ChannelSettings { proxy: None, ..settings };
-        lane(name.to_owned(), ConfiguredChannel { way: Way::Unready(Unready { kind, reason }), settings })
+        let (way, effective) = (Way::Unready(Unready { kind, reason }), channel.effective.clone());
+        lane(name.to_owned(), ConfiguredChannel { way, settings, effective })
     })
 }
 

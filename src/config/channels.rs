@@ -14,6 +14,7 @@ use crate::channel::unready::Unready;
 use crate::config::ConfiguredChannel;
 use crate::config::Surroundings;
 use crate::config::Zone;
+use crate::config::effective;
 use crate::config::kinds;
 use crate::config::later;
 use crate::config::later::Place;
@@ -31,6 +32,7 @@ use crate::config::top::Globals;
 use crate::config::values;
 use crate::config::words;
 use crate::domain::duration;
+use crate::domain::effective::EffectiveSettings;
 use crate::domain::fallback::AfterFallback;
 use crate::domain::retry::DEFAULT_WAITS;
 use crate::domain::route::Glob;
@@ -69,6 +71,8 @@ pub struct ReadChannel {
     pub kind: Option<&'static str>,
     pub way: Option<Way>,
     pub settings: Option<ChannelSettings>,
+    /// As they are written, also where they are wrong.
+    pub effective: EffectiveSettings,
     /// The name of its fallback.
     pub fallback: Option<Spanned<String>>,
     /// The patterns over kinds in it.
@@ -81,7 +85,7 @@ pub struct ReadChannel {
 
 impl ReadChannel {
     pub fn channel(self) -> Option<ConfiguredChannel> {
-        Some(ConfiguredChannel { way: self.way?, settings: self.settings? })
+        Some(ConfiguredChannel { way: self.way?, settings: self.settings?, effective: self.effective })
     }
 }
 
@@ -199,10 +203,18 @@ fn read_one(
             }
         }
     }
+    let (mut effective, place) = (EffectiveSettings::default(), format!("channel.{}", name.get_ref()));
+    let references = effective::references(&shared, &SECRETS);
+    secrets::resolve(&mut shared, &SECRETS, surroundings, problems);
+    effective::note(&mut effective, &place, &shared, references);
+    effective::note_shared(&mut effective, &shared, "language", &globals.language);
+    effective::note_shared(&mut effective, &shared, "timezone", &globals.timezone.name);
     let settings = read_shared(&mut shared, reach, globals, surroundings, problems);
     let (mut way, mut robot) = (None, None);
     if let Some(kind) = kind {
+        let references = effective::references(&section, kind.secrets);
         secrets::resolve(&mut section, kind.secrets, surroundings, problems);
+        effective::note(&mut effective, &place, &section, references);
         robot = kind.token.and_then(|token| kinds::robot(&section, kind.name, token));
         way = (kind.read)(&mut section, reach, problems);
         later::note_kind(kind.name, Place::Channel, kind_at, problems);
@@ -227,7 +239,8 @@ fn read_one(
     let patterns = urgent.chain(shared.texts(&["quiet", "except"])).chain(held.iter().cloned()).collect();
     let fallback = shared.text(&["fallback"]).map(str::to_owned);
     let fallback = fallback.map(|fallback| Spanned::new(shared.at(&["fallback"]), fallback));
-    ReadChannel { name, kind: kind.map(|kind| kind.name), way, settings, fallback, patterns, held, robot }
+    let kind = kind.map(|kind| kind.name);
+    ReadChannel { name, kind, way, settings, effective, fallback, patterns, held, robot }
 }
 
 /// How far away a channel's address may be.
@@ -245,7 +258,6 @@ fn read_shared(
     surroundings: &Surroundings<'_>,
     problems: &mut Problems<'_>,
 ) -> Option<ChannelSettings> {
-    secrets::resolve(section, &SECRETS, surroundings, problems);
     section.check(&["language"], problems, |name| values::language(name, surroundings.languages));
     section.check(&["timezone"], problems, |name| values::zone(name).map(drop));
     kinds::relay(section, reach, problems);

@@ -2,6 +2,7 @@
 
 mod channels;
 mod check;
+mod effective;
 mod excerpt;
 pub mod footprint;
 mod hidden;
@@ -49,6 +50,7 @@ use crate::config::problem::Problem;
 use crate::config::problem::Problems;
 use crate::config::problem::Severity;
 use crate::config::settings::ChannelSettings;
+use crate::domain::effective::EffectiveSettings;
 use crate::domain::language;
 use crate::domain::language::Sources;
 use crate::domain::route::Routes;
@@ -162,12 +164,22 @@ pub struct ConfiguredSource {
     pub closed: Option<String>,
 }
 
-/// One `[channel.<name>]`. Two are equal when they send the same in the same way.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One `[channel.<name>]`. Two are equal when they send the same in the same way, however that is written.
+#[derive(Clone, Debug)]
 pub struct ConfiguredChannel {
     pub way: Way,
     pub settings: ChannelSettings,
+    /// As they are written, with the secrets that are referred to.
+    pub effective: EffectiveSettings,
 }
+
+impl PartialEq for ConfiguredChannel {
+    fn eq(&self, other: &Self) -> bool {
+        self.way == other.way && self.settings == other.settings
+    }
+}
+
+impl Eq for ConfiguredChannel {}
 
 /// One `[report.<name>]`. Its channels are in [`Routes::reports`] as well.
 #[derive(Clone, Debug)]

@@ -153,7 +153,7 @@ pub fn reason(error: &std::io::Error) -> String {
 }
 
 /// The paths that a pattern stands for in a table.
-fn spelled_out(table: &DeTable<'_>, pattern: &[&str]) -> Vec<Vec<String>> {
+pub fn spelled_out(table: &DeTable<'_>, pattern: &[&str]) -> Vec<Vec<String>> {
     let Some((first, rest)) = pattern.split_first() else {
         return vec![Vec::new()];
     };

@@ -9,6 +9,7 @@ pub mod data;
 pub mod digest;
 pub mod document;
 pub mod duration;
+pub mod effective;
 pub mod event;
 pub mod fallback;
 pub mod hours;

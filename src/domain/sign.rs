@@ -87,7 +87,8 @@ pub fn percent_encode(text: &str) -> String {
     encoded
 }
 
-fn hmac_sha256(key: &[u8], pieces: &[&[u8]]) -> [u8; 32] {
+/// HMAC-SHA256 over the pieces, with nothing between them.
+pub fn hmac_sha256(key: &[u8], pieces: &[&[u8]]) -> [u8; 32] {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
     for piece in pieces {
         mac.update(piece);

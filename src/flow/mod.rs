@@ -15,6 +15,7 @@ pub mod refusals;
 pub mod reports;
 mod round;
 pub mod schedule;
+pub mod settings_check;
 pub mod signs;
 pub mod store_health;
 pub mod stranded;

@@ -20,8 +20,17 @@ use crate::support;
 use crate::support::log::log;
 use crate::support::{Scene, TOO_LONG, get, in_time, keeta};
 
-const TASKS: [&str; 8] =
-    ["accept loop", "channel erp", "configuration", "refused webhooks", "reports", "store", "upkeep", "watch"];
+const TASKS: [&str; 9] = [
+    "accept loop",
+    "channel erp",
+    "configuration",
+    "refused webhooks",
+    "reports",
+    "settings check",
+    "store",
+    "upkeep",
+    "watch",
+];
 
 type Runs = Arc<Mutex<BTreeMap<String, u32>>>;
 

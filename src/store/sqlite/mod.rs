@@ -14,6 +14,7 @@ mod fallback;
 mod files;
 mod find;
 mod history;
+pub mod inquiries;
 pub mod last_known;
 pub mod list;
 pub mod lock;

@@ -13,7 +13,7 @@ mod migrations {
 }
 
 /// The number of the newest migration that this binary knows.
-const SCHEMA: i64 = 6;
+const SCHEMA: i64 = 7;
 
 /// SQLite 3.51.3 mended a fault that can corrupt a write-ahead log when two connections write at the same moment.
 const OLDEST_SQLITE: i32 = 3_051_003;
@@ -99,7 +99,7 @@ mod tests {
         migrate(&mut connection, Path::new("bell.db")).expect("an empty store");
         connection.execute("UPDATE schema_floor SET oldest_binary_schema = 99", []).expect("update");
         let refused = migrate(&mut connection, Path::new("bell.db")).expect_err("too new").into_error().to_string();
-        assert!(refused.contains("schema 99, this one knows 6"), "{refused}");
+        assert!(refused.contains("schema 99, this one knows 7"), "{refused}");
         assert!(refuse_other_version(&connection).is_err());
     }
 
@@ -107,11 +107,11 @@ mod tests {
     fn a_store_that_is_not_up_to_date_yet_is_refused_to_whoever_must_not_change_it() {
         let mut connection = Connection::open_in_memory().expect("memory");
         let refused = refuse_other_version(&connection).expect_err("nothing there").to_string();
-        assert!(refused.contains("schema 0, this one needs 6"), "{refused}");
+        assert!(refused.contains("schema 0, this one needs 7"), "{refused}");
         migrate(&mut connection, Path::new("bell.db")).expect("an empty store");
         refuse_other_version(&connection).expect("up to date");
         connection.execute("DELETE FROM refinery_schema_history WHERE version > 1", []).expect("delete");
         let refused = refuse_other_version(&connection).expect_err("too old").to_string();
-        assert!(refused.contains("schema 1, this one needs 6"), "{refused}");
+        assert!(refused.contains("schema 1, this one needs 7"), "{refused}");
     }
 }
