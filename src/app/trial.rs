@@ -5,46 +5,37 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::SignedDuration;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::app;
-use crate::app::StartError;
+use crate::app::{self, StartError};
 use crate::config::ConfiguredChannel;
+use crate::config::parts::FileSettings;
 use crate::domain::data::Data;
-use crate::domain::event::DeliveryId;
-use crate::domain::event::Event;
-use crate::domain::event::EventId;
-use crate::domain::event::Kind;
-use crate::domain::event::OWN_SOURCE;
-use crate::domain::event::Proof;
+use crate::domain::effective::{Comparison, DifferenceCause, SettingDifference};
+use crate::domain::event::{DeliveryId, Event, EventId, Kind, OWN_SOURCE, Proof};
 use crate::domain::route::Hearer;
 use crate::domain::template::Templates;
 use crate::domain::verdict::Verdicts;
-use crate::flow::Clock;
-use crate::flow::Current;
-use crate::flow::Wake;
 use crate::flow::composing::Composing;
 use crate::flow::far_clocks::FarClocks;
 use crate::flow::intake::Reception;
-use crate::flow::lane::Post;
-use crate::flow::lane::Runner;
+use crate::flow::lane::{Post, Runner};
 use crate::flow::notice::Notices;
 use crate::flow::pacers::Pacers;
-use crate::store::Record;
-use crate::store::Trial;
-use crate::store::UNREADY;
-use crate::store::sqlite;
-use crate::store::sqlite::Sqlite;
-use crate::store::sqlite::asked;
+use crate::flow::settings_check::{self, DaemonSettings};
+use crate::flow::{Clock, Current, Wake};
 use crate::store::sqlite::read::Reader;
+use crate::store::sqlite::{Sqlite, asked, lock};
+use crate::store::{Record, Trial, UNREADY};
 
 /// How long an allowance that is used up is waited for: a little more than a robot's window.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(75);
 /// The daemon looks at the table every second.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// A digest that is compared where it is made needs no secret key.
+const COMPARED_HERE: &[u8] = b"here";
 
 /// What a trial takes.
 pub struct Tester<'a> {
@@ -52,6 +43,64 @@ pub struct Tester<'a> {
     pub store: &'a Path,
     pub clock: Clock,
     pub templates: Current<Templates>,
+    pub sender: Sender,
+    /// What stands in the file, where another configuration is in force.
+    pub file: Option<FileSettings>,
+}
+
+/// Who sends a test message.
+pub enum Sender {
+    /// With its settings, where it says them.
+    Daemon(Option<DaemonSettings>),
+    /// This command, because no daemon runs.
+    Command,
+}
+
+impl Sender {
+    /// Who sends to the channels of a store now.
+    ///
+    /// # Errors
+    /// [`StartError::Store`]: the daemon cannot be asked.
+    pub async fn of(store: &Path, clock: &Clock) -> Result<Self, StartError> {
+        match lock::is_held(store) {
+            true => Ok(Sender::Daemon(settings_check::ask(store, clock).await?)),
+            false => Ok(Sender::Command),
+        }
+    }
+
+    /// What the message was sent with, compared with what is here. `None` where that is not known.
+    fn compare(&self, name: &str, channel: &ConfiguredChannel, file: Option<&FileSettings>) -> Option<Comparison> {
+        let here = match file.map(|file| file.channels.get(name)) {
+            None => &channel.effective,
+            Some(Some(settings)) => settings,
+            Some(None) => {
+                let difference =
+                    SettingDifference { key: format!("channel.{name}"), cause: DifferenceCause::Unreadable };
+                return Some(Comparison { differing: vec![difference], ..Comparison::default() });
+            }
+        };
+        match self {
+            Sender::Daemon(settings) => Some(settings.as_ref()?.compare(name, here)),
+            Sender::Command => Some(here.compare(&channel.effective.digests(COMPARED_HERE), COMPARED_HERE)),
+        }
+    }
+}
+
+/// What a trial came to.
+pub struct Tested {
+    pub fared: Fared,
+    /// How the values that it was sent with compare with those here; `None` where the daemon did not say.
+    pub comparison: Option<Comparison>,
+}
+
+/// How the message fared.
+pub enum Fared {
+    /// It was on its way.
+    Tried(Trial),
+    /// The daemon waits for a secret of the channel, for this reason.
+    Unready(String),
+    /// The daemon has no channel of this name.
+    Unknown,
 }
 
 impl Tester<'_> {
@@ -60,48 +109,58 @@ impl Tester<'_> {
     ///
     /// # Errors
     /// [`StartError`]: the store or the channel cannot be used.
-    pub async fn send(&self, name: &str, channel: &ConfiguredChannel) -> Result<Trial, StartError> {
+    pub async fn send(&self, name: &str, channel: &ConfiguredChannel) -> Result<Tested, StartError> {
+        let comparison = self.sender.compare(name, channel, self.file.as_ref());
+        let fared = match &self.sender {
+            Sender::Daemon(settings) => self.send_through(settings.as_ref(), name, channel).await?,
+            Sender::Command => Fared::Tried(self.send_here(name, channel).await?),
+        };
+        Ok(Tested { fared, comparison })
+    }
+
+    /// Through the daemon.
+    async fn send_through(
+        &self,
+        settings: Option<&DaemonSettings>,
+        name: &str,
+        channel: &ConfiguredChannel,
+    ) -> Result<Fared, StartError> {
         let (record, delivery) = record(name, self.clock.now());
-        let credential = channel.way.channel().credential();
-        let longest = channel.way.channel().longest(channel.settings.timeout);
-        if sqlite::lock::is_held(self.store) {
-            let reader = Reader::open(self.store)?;
-            if let Some(parked) = reader.parked(name).await?
-                && parked.reason.starts_with(UNREADY)
-            {
-                let reason = format!("{}; the daemon has to read it again", parked.reason);
-                return Err(StartError::Channel { channel: name.to_owned(), reason });
-            }
-            asked::record(self.store, &record)?;
-            let over = async {
-                loop {
-                    match reader.trial(delivery, credential.clone()).await? {
-                        Some(trial) if !is_over(&trial) => tokio::time::sleep(LOOK_EVERY).await,
-                        trial => return Ok::<_, StartError>(trial),
-                    }
-                }
-            };
-            let patience = (longest + PATIENCE).unsigned_abs();
-            let ended = tokio::time::timeout(patience, over).await;
-            let trial = match ended {
-                Ok(trial) => trial?,
-                Err(_) => reader.trial(delivery, credential).await?,
-            };
-            asked::take_back(self.store, delivery, self.clock.now())?;
-            return Ok(trial.unwrap_or_else(vanished));
+        let way = channel.way.channel();
+        let credential = match settings.map(|settings| settings.credential(name)) {
+            Some(Some(credential)) => credential.to_owned(),
+            Some(None) => return Ok(Fared::Unknown),
+            None => way.credential(),
+        };
+        let reader = Reader::open(self.store)?;
+        if let Some(parked) = reader.parked(name).await?
+            && let Some(reason) = parked.reason.strip_prefix(UNREADY)
+        {
+            return Ok(Fared::Unready(reason.to_owned()));
         }
-        self.send_here(name, channel, record, delivery).await
+        asked::record(self.store, &record)?;
+        let over = async {
+            loop {
+                match reader.trial(delivery, credential.clone()).await? {
+                    Some(trial) if !is_over(&trial) => tokio::time::sleep(LOOK_EVERY).await,
+                    trial => return Ok::<_, StartError>(trial),
+                }
+            }
+        };
+        let patience = (way.longest(channel.settings.timeout) + PATIENCE).unsigned_abs();
+        let ended = tokio::time::timeout(patience, over).await;
+        let trial = match ended {
+            Ok(trial) => trial?,
+            Err(_) => reader.trial(delivery, credential).await?,
+        };
+        asked::take_back(self.store, delivery, self.clock.now())?;
+        Ok(Fared::Tried(trial.unwrap_or_else(vanished)))
     }
 
     /// Where no daemon runs.
-    async fn send_here(
-        &self,
-        name: &str,
-        channel: &ConfiguredChannel,
-        record: Record,
-        delivery: DeliveryId,
-    ) -> Result<Trial, StartError> {
+    async fn send_here(&self, name: &str, channel: &ConfiguredChannel) -> Result<Trial, StartError> {
         let clock = self.clock.clone();
+        let (record, delivery) = record(name, clock.now());
         let before = asked::parking(self.store, name);
         let store = Arc::new(Sqlite::open(self.store, clock.now())?);
         // There was no store, or an older one, which had to be brought up to date first.

@@ -24,6 +24,7 @@ mod signals;
 mod simulate;
 mod store;
 mod test;
+mod test_values;
 pub mod why;
 
 use std::future::Future;
@@ -69,7 +70,8 @@ enum Command {
     Serve(serve::Serve),
     /// Reads the configuration, renders every template with every sample, and prints all problems
     Check(check::Check),
-    /// Sends a real test message to channels; says what a refusal means and what to change
+    /// Sends a real test message to channels; says what a refusal means and what to change, and with whose values it was
+    /// sent: a running daemon's may differ from those here
     Test(test::Test),
     /// Prints what a channel would be sent of a sample of this kind, or of a stored event
     Render(render::Render),

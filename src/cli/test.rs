@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use serde_json::Value;
 use serde_json::json;
 
-use crate::app::trial::Tester;
+use crate::app::trial::{Fared, Sender, Tested, Tester};
 use crate::channel;
 use crate::channel::advice;
 use crate::cli;
@@ -15,10 +15,11 @@ use crate::cli::Failure;
 use crate::cli::Format;
 use crate::cli::message;
 use crate::cli::output;
+use crate::cli::test_values::{self, Differing};
 use crate::config::ConfiguredChannel;
 use crate::config::StoreUrl;
-use crate::config::parts;
-use crate::config::parts::Which;
+use crate::config::parts::{self, WaysOut, Which};
+use crate::domain::effective::Comparison;
 use crate::flow::Clock;
 use crate::flow::Current;
 use crate::store::Trial;
@@ -51,6 +52,12 @@ struct Finding {
     answer: String,
     /// Recipients that were refused while others were not.
     refused: Vec<String>,
+    /// Who sent it, as a program reads it; absent when it did not go out.
+    sent_by: Option<&'static str>,
+    /// The same for people.
+    sent: Option<&'static str>,
+    /// What it was sent with and what stands here; absent where the daemon did not say.
+    values: Option<Differing>,
     /// What is wrong, and what to change; absent when it said yes.
     advice: Option<(&'static str, &'static str)>,
     far_clock_ahead: Option<SignedDuration>,
@@ -58,7 +65,8 @@ struct Finding {
 
 pub async fn run(test: Test, file: &Path) -> Result<(), Failure> {
     let which = if test.all { Which::All } else { Which::Named(&test.channels) };
-    let (part, store) = parts::ways_out(file, which).map_err(Failure::Configuration)?;
+    let WaysOut { channels: part, store, missing, file: settings } =
+        parts::ways_out(file, which).map_err(Failure::Configuration)?;
     if test.all && part.channels.is_empty() {
         let file = file.display();
         return Err(Failure::Misused(format!("there is no channel to test in {file}; {}", cli::how_to_add("channel"))));
@@ -67,14 +75,21 @@ pub async fn run(test: Test, file: &Path) -> Result<(), Failure> {
     let channels =
         names.into_iter().map(|name| Ok((name, message::channel(&part, name)?))).collect::<Result<Vec<_>, _>>()?;
     let StoreUrl::Sqlite(store) = &store.url;
+    let clock = Clock::system();
+    let asked =
+        output::unless_soon("asking the daemon with which values it sends".to_owned(), Sender::of(store, &clock));
+    let sender = asked.await.map_err(|error| Failure::Failed(error.to_string()))?;
+    if matches!(sender, Sender::Command) && !missing.is_empty() {
+        return Err(Failure::Configuration(missing));
+    }
     let templates = Current::new(message::templates(part.templates.as_deref())?);
-    let tester = Tester { store, clock: Clock::system(), templates };
+    let tester = Tester { store, clock, templates, sender, file: settings };
     let mut findings = Vec::new();
     for (name, channel) in channels {
         let sent =
             output::unless_soon(format!("{name}: waiting for its turn and its answer"), tester.send(name, channel));
-        let trial = sent.await.map_err(|error| Failure::Failed(error.to_string()))?;
-        let finding = finding(name, channel, &trial);
+        let tested = sent.await.map_err(|error| Failure::Failed(error.to_string()))?;
+        let finding = finding(name, channel, &tested, &tester, file);
         if test.format == Format::Text {
             output::print(show(&finding))?;
         }
@@ -83,15 +98,48 @@ pub async fn run(test: Test, file: &Path) -> Result<(), Failure> {
     if test.format == Format::Json {
         output::line(findings.iter().map(as_json).collect::<Value>())?;
     }
-    match findings.iter().filter(|finding| !finding.yes).count() {
-        0 => Ok(()),
-        no => Err(Failure::Failed(format!("{no} of {} channels did not say yes", findings.len()))),
+    match shortcomings(&findings) {
+        none if none.is_empty() => Ok(()),
+        some => Err(Failure::Failed(some.join("; "))),
+    }
+}
+
+/// Why the test as a whole is no success. What was sent with other values than those here says nothing of these.
+fn shortcomings(findings: &[Finding]) -> Vec<String> {
+    let all = findings.len();
+    let count =
+        |is: fn(&Finding) -> bool| Some(findings.iter().filter(|one| is(one)).count()).filter(|count| *count > 0);
+    let no = count(|one| !one.yes).map(|no| format!("{no} of {all} channels did not say yes"));
+    let others = count(|one| one.yes && one.differs()).map(|others| {
+        let were = if others == 1 { "was" } else { "were" };
+        format!("{others} of {all} channels {were} tested with other values than those here")
+    });
+    let unknown = count(|one| one.yes && one.values.is_none())
+        .map(|unknown| format!("it is not known with which values {unknown} of {all} channels did say yes"));
+    [no, others, unknown].into_iter().flatten().collect()
+}
+
+impl Finding {
+    fn differs(&self) -> bool {
+        self.values.as_ref().is_some_and(|values| !values.differs.is_empty())
     }
 }
 
 /// What the tries come to. A mail has one for each recipient; the first that was not taken counts.
-fn finding(name: &str, channel: &ConfiguredChannel, trial: &Trial) -> Finding {
-    let way = channel.way.channel();
+fn finding(name: &str, channel: &ConfiguredChannel, tested: &Tested, tester: &Tester<'_>, file: &Path) -> Finding {
+    let kind = channel.way.channel().kind();
+    let values = tested.comparison.as_ref().map(|comparison| test_values::differing(comparison, tester, file));
+    let trial = match &tested.fared {
+        Fared::Tried(trial) => trial,
+        Fared::Unready(reason) => {
+            let advice = ("the running daemon cannot read a secret of this channel", "give it to the daemon as well");
+            return not_sent_at_all(name, kind, &format!("nothing was sent: {reason}"), advice, values);
+        }
+        Fared::Unknown => {
+            let advice = ("the running daemon goes by a configuration without this channel", "see what differs");
+            return not_sent_at_all(name, kind, "nothing was sent: no channel of this name runs", advice, values);
+        }
+    };
     let not_taken: Vec<_> = trial.attempts.iter().filter(|tried| tried.outcome != "delivered").collect();
     let yes = trial.state == "delivered";
     let last = not_taken.first().copied().or(trial.attempts.last());
@@ -100,13 +148,59 @@ fn finding(name: &str, channel: &ConfiguredChannel, trial: &Trial) -> Finding {
         None => ("not_sent".to_owned(), not_sent(trial)),
     };
     let advice = (!yes).then(|| {
-        let known = advice::find(way.advice(), &answer);
+        let known = advice::find(channel::advice_of(kind), &answer);
         let known = known.or_else(|| advice::find(advice::ON_THE_WAY, &answer));
         known.map_or_else(|| in_general(&outcome), |advice| (advice.cause, advice.change))
     });
     let refused = if yes { not_taken.iter().map(|tried| tried.answer.clone()).collect() } else { Vec::new() };
     let far_clock_ahead = last.and_then(|tried| tried.far_ahead_s).map(SignedDuration::from_secs);
-    Finding { channel: name.to_owned(), kind: way.kind(), yes, outcome, answer, refused, advice, far_clock_ahead }
+    let is_equal = tested.comparison.as_ref().is_some_and(|comparison| *comparison == Comparison::default());
+    let sent = last.map(|_| match &tester.sender {
+        Sender::Daemon(_) if is_equal => "by the running daemon, with its values, which are those here",
+        Sender::Daemon(_) => "by the running daemon, with its values",
+        Sender::Command if tester.file.is_none() => "by this command, with the values here; no daemon runs",
+        Sender::Command => "by this command, with the configuration last in force; no daemon runs",
+    });
+    let sent_by = last.map(|_| match &tester.sender {
+        Sender::Daemon(_) => "daemon",
+        Sender::Command => "command",
+    });
+    Finding {
+        channel: name.to_owned(),
+        kind,
+        yes,
+        outcome,
+        answer,
+        refused,
+        sent_by,
+        sent,
+        values,
+        advice,
+        far_clock_ahead,
+    }
+}
+
+/// The daemon cannot send to the channel.
+fn not_sent_at_all(
+    name: &str,
+    kind: &'static str,
+    answer: &str,
+    advice: (&'static str, &'static str),
+    values: Option<Differing>,
+) -> Finding {
+    Finding {
+        channel: name.to_owned(),
+        kind,
+        yes: false,
+        outcome: "not_sent".to_owned(),
+        answer: answer.to_owned(),
+        refused: Vec::new(),
+        sent_by: None,
+        sent: None,
+        values,
+        advice: Some(advice),
+        far_clock_ahead: None,
+    }
 }
 
 fn not_sent(trial: &Trial) -> String {
@@ -138,8 +232,21 @@ fn in_general(outcome: &str) -> (&'static str, &'static str) {
 
 fn show(finding: &Finding) -> String {
     let Finding { channel: name, kind, answer, .. } = finding;
-    let mut text = format!("{name} ({kind}): {}\n", if finding.yes { "yes" } else { "no" });
+    let verdict = match &finding.values {
+        _ if !finding.yes => "no",
+        None => "yes, but it is not known with which values",
+        Some(_) if finding.differs() => "yes, but not with the values here",
+        Some(_) => "yes",
+    };
+    let mut text = format!("{name} ({kind}): {verdict}\n");
     let mut add = |line: String| text.push_str(&format!("    {line}\n"));
+    if let Some(sent) = finding.sent {
+        add(format!("sent:   {sent}"));
+    }
+    match &finding.values {
+        Some(values) => values.lines().into_iter().for_each(&mut add),
+        None => add(format!("values: {}", test_values::NOT_SAID)),
+    }
     for refused in &finding.refused {
         add(format!("but not for all: {refused}"));
     }
@@ -170,6 +277,9 @@ fn as_json(finding: &Finding) -> Value {
     json!({
         "channel": finding.channel, "kind": finding.kind, "yes": finding.yes,
         "outcome": finding.outcome, "answer": finding.answer, "refused": finding.refused,
+        "sent_by": finding.sent_by,
+        "differs": finding.values.as_ref().map(Differing::differs_as_json),
+        "not_compared": finding.values.as_ref().map(Differing::not_compared_as_json),
         "cause": finding.advice.map(|(cause, _)| cause), "change": finding.advice.map(|(_, change)| change),
         "far_clock_ahead_s": finding.far_clock_ahead.map(|ahead| ahead.as_secs()),
     })

@@ -18,15 +18,16 @@ use crate::config::Whole;
 use crate::config::Zone;
 use crate::config::in_force;
 use crate::config::languages;
-use crate::config::problem::Problem;
-use crate::config::problem::Problems;
+use crate::config::problem::{Effect, Problem, Problems, Severity};
 use crate::config::section::Section;
 use crate::config::sources;
 use crate::config::store;
 use crate::config::tables::named;
 use crate::config::tables::table;
+use crate::config::text_of;
 use crate::config::top;
 use crate::config::whole;
+use crate::domain::effective::EffectiveSettings;
 use crate::domain::route::Routes;
 
 /// Where the deliveries are, what the channels are called, and in which time zone to speak of them.
@@ -96,6 +97,24 @@ pub struct ChannelPart {
     pub templates: Option<PathBuf>,
     /// ISO 4217 code for amounts that come without one.
     pub currency: String,
+}
+
+/// What sending to channels takes.
+#[derive(Debug)]
+pub struct WaysOut {
+    pub channels: ChannelPart,
+    pub store: Store,
+    /// What is wrong, where secrets of the channels cannot be read: those send nothing.
+    pub missing: Vec<Problem>,
+    /// What stands in the file, where the configuration in force is another.
+    pub file: Option<FileSettings>,
+}
+
+/// The settings of channels as they stand in a file that cannot be used.
+#[derive(Debug)]
+pub struct FileSettings {
+    /// By name, as far as they can be read.
+    pub channels: BTreeMap<String, EffectiveSettings>,
 }
 
 /// One channel and all sources, for looking at what would be sent. Their secrets are stand-ins, so nothing can be sent.
@@ -215,14 +234,36 @@ pub fn channels(file: &Path, which: Which<'_>) -> Result<ChannelPart, Vec<Proble
 /// Reads the `[channel.<name>]` that are wanted, and `[store]`: what sending to them takes.
 ///
 /// # Errors
-/// As [`fn@store`].
-pub fn ways_out(file: &Path, which: Which<'_>) -> Result<(ChannelPart, Store), Vec<Problem>> {
+/// As [`fn@store`], but a secret that cannot be read is none.
+pub fn ways_out(file: &Path, which: Which<'_>) -> Result<WaysOut, Vec<Problem>> {
     let wanted = Wanted { which, secrets: Secrets::Read };
-    part(file, |mut root, surroundings, problems| {
+    let read = part_of(&in_force::text(file)?, file, |mut root, surroundings, problems| {
         let store = store::read(table(&mut root, "store", problems), surroundings, problems);
         let channels = top::channels(&mut root, wanted, surroundings, problems)?;
         Some((channels, store?))
-    })
+    });
+    let Whole { config, problems, .. } = read;
+    let errors = || problems.iter().filter(|problem| problem.severity == Severity::Error);
+    let only_waits = errors().all(|problem| problem.effect == Effect::Waits);
+    let is_right = errors().next().is_none();
+    match config {
+        Some((channels, store)) if only_waits => {
+            let missing = if is_right { Vec::new() } else { problems };
+            Ok(WaysOut { channels, store, missing, file: settings_in(file) })
+        }
+        _ => Err(problems),
+    }
+}
+
+/// The settings of channels as they stand in a file, where it cannot be used.
+fn settings_in(file: &Path) -> Option<FileSettings> {
+    in_force::instead(file)?;
+    let text = text_of(file).unwrap_or_default();
+    let read = part_of(&text, file, |mut root, surroundings, problems| {
+        // Behind an error of syntax nothing is certain to be what it seems.
+        (!problems.is_broken()).then(|| top::effective(&mut root, surroundings, problems))
+    });
+    Some(FileSettings { channels: read.config.unwrap_or_default() })
 }
 
 /// Reads one `[channel.<name>]`, and where messages could come from.
@@ -251,11 +292,18 @@ fn part<T>(
     file: &Path,
     read: impl FnOnce(DeTable<'_>, &Surroundings<'_>, &mut Problems<'_>) -> Option<T>,
 ) -> Result<T, Vec<Problem>> {
-    let env = |name: &str| std::env::var(name).ok();
-    let surroundings = Surroundings { file, env: &env, languages: &languages() };
-    let text = in_force::text(file)?;
-    match whole(&text, &surroundings, |root, problems| read(root, &surroundings, problems)) {
+    match part_of(&in_force::text(file)?, file, read) {
         Whole { config: Some(part), starts: true, .. } => Ok(part),
         Whole { problems, .. } => Err(problems),
     }
+}
+
+fn part_of<T>(
+    text: &str,
+    file: &Path,
+    read: impl FnOnce(DeTable<'_>, &Surroundings<'_>, &mut Problems<'_>) -> Option<T>,
+) -> Whole<T> {
+    let env = |name: &str| std::env::var(name).ok();
+    let surroundings = Surroundings { file, env: &env, languages: &languages() };
+    whole(text, &surroundings, |root, problems| read(root, &surroundings, problems))
 }

@@ -1,5 +1,6 @@
 //! The file as a whole: its own keys, `[server]`, `[admin]` and `[store]`, and the order in which the rest is read.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -47,6 +48,7 @@ use crate::config::tables::table;
 use crate::config::templates::Folder;
 use crate::config::values;
 use crate::domain::duration;
+use crate::domain::effective::EffectiveSettings;
 use crate::domain::secret::Secret;
 use crate::render::Isolation;
 
@@ -161,6 +163,19 @@ pub fn channels(
     let read = channels::read(chosen, &globals, surroundings, problems);
     let channels = read.into_iter().map(|(name, read)| Some((name, read.channel()?))).collect::<Option<_>>()?;
     Some(ChannelPart { channels, names, templates, currency: currency(globals) })
+}
+
+/// Reads the settings of all channels, whatever is wrong with them.
+pub fn effective(
+    root: &mut DeTable<'_>,
+    surroundings: &Surroundings<'_>,
+    problems: &mut Problems<'_>,
+) -> BTreeMap<String, EffectiveSettings> {
+    let Head { globals, languages, .. } = head(root, surroundings, problems);
+    let languages: Vec<&str> = languages.iter().map(String::as_str).collect();
+    let surroundings = &Surroundings { languages: &languages, ..*surroundings };
+    let read = channels::read(named(root, "channel", problems), &globals, surroundings, problems);
+    read.into_iter().map(|(name, read)| (name, read.effective)).collect()
 }
 
 /// The currency of amounts that come without one; ISO's own word for none where it is not configured.

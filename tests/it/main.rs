@@ -55,6 +55,7 @@ mod store_file;
 mod strangers;
 mod supervision;
 mod support;
+mod test_send;
 mod tidy;
 mod truth;
 mod unusual;
