@@ -13,7 +13,7 @@ use jiff::tz::TimeZone;
 pub const LATE_AFTER: SignedDuration = SignedDuration::from_mins(15);
 
 /// So many days one report covers at most; where there are more, further ones follow at once.
-const MOST_DAYS: i32 = 31;
+pub const MOST_DAYS: i32 = 31;
 
 /// When a report is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,11 +65,12 @@ impl LocalDay {
 
 impl Schedule {
     /// When the report of a day's morning is due.
-    fn due_on(&self, day: Date) -> Option<Timestamp> {
+    pub fn due_on(&self, day: Date) -> Option<Timestamp> {
         day.to_datetime(self.at).to_zoned(self.zone.clone()).ok().map(|due| due.timestamp())
     }
 
-    fn is_on(&self, day: Date) -> bool {
+    /// Whether one is sent on a day.
+    pub fn is_on(&self, day: Date) -> bool {
         self.days.as_ref().is_none_or(|days| days.contains(&day.weekday()))
     }
 
@@ -83,7 +84,7 @@ impl Schedule {
     }
 
     /// The last day that a report covers when it is due on a day.
-    fn covers(day: Date) -> Option<Date> {
+    pub fn covers(day: Date) -> Option<Date> {
         day.yesterday().ok()
     }
 

@@ -13,6 +13,7 @@ mod flat;
 pub mod sample;
 pub mod sheet;
 mod shortened;
+pub mod upcoming;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
