@@ -381,7 +381,7 @@ async fn committed(folder: &Path) {
         let begin = Instant::now();
         reports.look().await;
         let taken = begin.elapsed();
-        let covered = kept.reader().report_covered("daily").await.expect("readable");
+        let covered = kept.reader().report_past("daily").await.expect("readable").covered;
         assert_eq!(covered, Some(scope().to), "the report was made");
         println!("{:>9} orders before, {:>6} that day: {:>6.1} ms", case.before, case.last, milliseconds(taken));
     }

@@ -62,7 +62,8 @@
 //!
 //! From there it is an event like any other: its words and its picture are made when it is sent. A local day is covered by one
 //! report, because the day is a key in the commit of the event ([`flow::reports`]); what changes on it later is told by the next
-//! one, out of a ledger of differences ([`domain::ledger`]). The watch says when one is missing.
+//! one, out of a ledger of differences ([`domain::ledger`]). The watch says when one is missing. When one is due next, and why
+//! none comes today, is reckoned in one place for the log and the commands ([`domain::report::upcoming`]).
 //!
 //! # When the configuration changes
 //!

@@ -12,6 +12,7 @@ use futures_util::FutureExt;
 use jiff::SignedDuration;
 use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -28,6 +29,7 @@ use crate::domain::report::calendar::Schedule;
 use crate::domain::report::csv;
 use crate::domain::report::facts::Scope;
 use crate::domain::report::figures;
+use crate::domain::report::upcoming::{Past, Skipped, SkippedFor, Upcoming};
 use crate::flow::Clock;
 use crate::flow::Current;
 use crate::flow::Wake;
@@ -37,6 +39,7 @@ use crate::store::Recorded;
 use crate::store::ReportRun;
 use crate::store::StoreError;
 use crate::store::sqlite::Sqlite;
+use crate::store::sqlite::read::Reader;
 
 /// How often it is asked whether one is due.
 const TICK: Duration = Duration::from_secs(1);
@@ -103,16 +106,19 @@ pub struct Reports {
     pub wake: Wake,
     pub clock: Clock,
     pub failures: Failures,
-    /// The last day that each report has covered, as far as it was read.
-    covered: BTreeMap<String, Date>,
+    /// What each report has covered, as far as it was read.
+    past: BTreeMap<String, Past>,
+    /// The next one of each report as it stands in the log.
+    announced: BTreeMap<String, Upcoming>,
     /// When those that could not be made are tried again.
     again_at: BTreeMap<String, Timestamp>,
 }
 
 impl Reports {
     pub fn new(store: Arc<Sqlite>, reception: Current<Reception>, wake: Wake, clock: Clock) -> Self {
-        let (failures, covered, again_at) = (Failures::default(), BTreeMap::new(), BTreeMap::new());
-        Self { store, reception, wake, clock, failures, covered, again_at }
+        let (failures, past) = (Failures::default(), BTreeMap::new());
+        let (announced, again_at) = (BTreeMap::new(), BTreeMap::new());
+        Self { store, reception, wake, clock, failures, past, announced, again_at }
     }
 
     /// Sends each report when it is due, until `shutdown`.
@@ -130,7 +136,8 @@ impl Reports {
     /// Looks once which reports are due, and makes those.
     pub async fn look(&mut self) {
         let reception = self.reception.get();
-        self.covered.retain(|name, _| reception.reports.contains_key(name));
+        self.past.retain(|name, _| reception.reports.contains_key(name));
+        self.announced.retain(|name, _| reception.reports.contains_key(name));
         for (name, plan) in &reception.reports {
             let now = self.clock.now();
             // Also where the clock was put back meanwhile.
@@ -161,21 +168,25 @@ impl Reports {
         reception: &Reception,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let covered = match self.covered.get(name) {
-            Some(covered) => *covered,
+        let past = match self.past.get(name) {
+            Some(past) => *past,
             None => self.begun(name, plan, now).await?,
         };
+        let covered = past.covered.unwrap_or(Date::MIN);
         let today = now.to_zoned(plan.schedule.zone.clone()).date();
         if covered.duration_since(today) > FAR_OFF {
             tracing::warn!(report = name, %covered, "the clock was ahead: days that have not come yet are covered anew");
-            self.covered.remove(name);
+            self.past.remove(name);
             return self.store.forget_report_days(name, today).await;
         }
-        let covered = self.not_before_the_first(covered, plan, now).await?;
-        let Some(owed) = plan.schedule.owed(covered, now) else { return Ok(()) };
+        let covered = not_before_the_first(self.store.reader(), covered, plan, now).await?;
+        let Some(owed) = plan.schedule.owed(covered, now) else {
+            self.announce(name, plan, &past, now);
+            return Ok(());
+        };
         let recorded = self.make(name, plan, reception, owed, now).await?;
         // Another instance may have been first; then what it has covered is read anew.
-        self.covered.remove(name);
+        self.past.remove(name);
         if let Some(Recorded::New { channels, .. }) = recorded {
             let (from, to) = (owed.from.to_string(), owed.to.to_string());
             tracing::info!(report = name, from, to, late = owed.late, "a report was made");
@@ -184,29 +195,33 @@ impl Reports {
         Ok(())
     }
 
-    /// Days before the first webhook are nothing to report: a clock that was behind at the first start would owe years of them.
-    async fn not_before_the_first(&self, covered: Date, plan: &Plan, now: Timestamp) -> Result<Date, StoreError> {
-        let Some(to) = plan.schedule.covered_by(now).filter(|to| to.duration_since(covered) > FAR_OFF) else {
-            return Ok(covered);
-        };
-        let first = self.store.reader().first_arrival().await?;
-        let first = first.map_or(to, |at| at.to_zoned(plan.schedule.zone.clone()).date());
-        Ok(covered.max(first.yesterday().unwrap_or(covered)))
-    }
-
-    /// The last day that was covered. A report that is new begins with the day for which the next one is due.
-    async fn begun(&mut self, name: &str, plan: &Plan, now: Timestamp) -> Result<Date, StoreError> {
-        let mut covered = self.store.reader().report_covered(name).await?;
-        if covered.is_none() {
+    /// What was covered. A report that is new begins with the day for which the next one is due.
+    async fn begun(&mut self, name: &str, plan: &Plan, now: Timestamp) -> Result<Past, StoreError> {
+        let mut past = self.store.reader().report_past(name).await?;
+        if past.covered.is_none() {
             let before = plan.schedule.covered_by(now).unwrap_or(Date::MIN);
             self.store.begin_report(name, before).await?;
-            let first = before.tomorrow().unwrap_or(before);
-            tracing::info!(report = name, %first, "a new report: the first day that it covers");
-            covered = self.store.reader().report_covered(name).await?;
+            past = self.store.reader().report_past(name).await?;
         }
-        let covered = covered.ok_or_else(|| StoreError::Unavailable("its beginning cannot be stored".to_owned()))?;
-        self.covered.insert(name.to_owned(), covered);
-        Ok(covered)
+        if past.covered.is_none() {
+            return Err(StoreError::Unavailable("its beginning cannot be stored".to_owned()));
+        }
+        self.past.insert(name.to_owned(), past);
+        Ok(past)
+    }
+
+    /// Says in the log when the next one is due: at the start, after each run, and when the configuration has changed it.
+    fn announce(&mut self, name: &str, plan: &Plan, past: &Past, now: Timestamp) {
+        let Some(next) = plan.schedule.upcoming(past, now) else { return };
+        // Its time of today may have passed meanwhile; that is no news.
+        let is_known = |known: &Upcoming| (known.from, known.to, known.due_at) == (next.from, next.to, next.due_at);
+        if self.announced.get(name).is_some_and(is_known) {
+            return;
+        }
+        let (due_at, from, to) = (next.due_at.to_string(), next.from.to_string(), next.to.to_string());
+        let says = next_words(&next, name, &plan.schedule.zone);
+        tracing::info!(report = name, due_at, from, to, "the next report is due {says}");
+        self.announced.insert(name.to_owned(), next);
     }
 
     async fn make(
@@ -230,6 +245,54 @@ impl Reports {
         let picture = picture.map(|picture| (picture.token, picture.expires_at));
         self.store.record_report(ReportRun { report: name.to_owned(), days, ledger_seq, record, picture }).await
     }
+}
+
+/// Days before the first webhook are nothing to report: a clock that was behind at the first start would owe years of them.
+async fn not_before_the_first(reader: &Reader, covered: Date, plan: &Plan, now: Timestamp) -> Result<Date, StoreError> {
+    let Some(to) = plan.schedule.covered_by(now).filter(|to| to.duration_since(covered) > FAR_OFF) else {
+        return Ok(covered);
+    };
+    let first = reader.first_arrival().await?;
+    let first = first.map_or(to, |at| at.to_zoned(plan.schedule.zone.clone()).date());
+    Ok(covered.max(first.yesterday().unwrap_or(covered)))
+}
+
+/// A moment by the clock of a report, with its zone: `2026-11-30 08:57 +08:00 (Asia/Hong_Kong)`.
+pub fn local(at: Timestamp, zone: &TimeZone) -> String {
+    let local = at.to_zoned(zone.clone());
+    let name = zone.iana_name().map(|name| format!(" ({name})")).unwrap_or_default();
+    format!("{}{name}", local.strftime("%Y-%m-%d %H:%M %:z"))
+}
+
+/// The days that a report is about: `2026-11-29`, `2026-11-27 to 2026-11-29`.
+pub fn days(from: Date, to: Date) -> String {
+    if from == to { from.to_string() } else { format!("{from} to {to}") }
+}
+
+/// When the next report is due and what it is about, and why none comes today where one might be waited for.
+fn next_words(next: &Upcoming, report: &str, zone: &TimeZone) -> String {
+    let says = format!("{}, about {}", local(next.due_at, zone), days(next.from, next.to));
+    match skipped_words(next, report, zone) {
+        None => says,
+        Some(skipped) => format!("{says}; {skipped}"),
+    }
+}
+
+/// Why no report comes at a time of today, and what to do; absent where none is waited for.
+pub fn skipped_words(next: &Upcoming, report: &str, zone: &TimeZone) -> Option<String> {
+    let Skipped { at, day, why } = next.skipped?;
+    let at = at.to_zoned(zone.clone()).strftime("%H:%M").to_string();
+    let why = match why {
+        SkippedFor::Beginning => format!(
+            "the report is new, and a new report begins with the day that is due next, which was {} when it was set up; {day} lies before that",
+            next.from
+        ),
+        SkippedFor::Reported { made_at } => {
+            let made_at = made_at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string();
+            format!("{day} was reported on {made_at} already, and no day comes twice")
+        }
+    };
+    Some(format!("none comes at {at} today: {why}. `orderbell report {report} --date {day} --send` sends that day now"))
 }
 
 /// Where a picture can be fetched, and until when.

@@ -1,11 +1,13 @@
 //! Everything that the store remembers of one thing, for whoever asks why a message did or did not arrive.
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 
 use crate::domain::event::DeliveryId;
 use crate::domain::event::Event;
 use crate::domain::event::EventId;
 use crate::domain::order::Order;
+use crate::domain::report::upcoming::Past;
 
 /// A webhook that was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +30,7 @@ pub struct Question {
     pub sources: Vec<String>,
     /// Of a source: the refusals around this moment instead of the newest.
     pub around: Option<Timestamp>,
-    /// Of a source: so many refusals at most.
+    /// Of a source: so many refusals at most. Of a report: so many of those that were made when they were due.
     pub limit: u32,
 }
 
@@ -195,4 +197,29 @@ pub struct Heard {
     pub event: EventId,
     pub kind: String,
     pub at: Timestamp,
+}
+
+/// What became of a report so far.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReportHistory {
+    pub report: String,
+    pub past: Past,
+    /// The newest of those that were made when they were due, the oldest first.
+    pub runs: Vec<RunHistory>,
+    /// How many of those there are in all.
+    pub count: u64,
+    /// Those that a person has sent in the last days, the oldest first.
+    pub by_hand: Vec<EventHistory>,
+}
+
+/// A report that was made when it was due, or late.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunHistory {
+    /// The days that it covers.
+    pub from: Date,
+    pub to: Date,
+    pub event: EventId,
+    pub made_at: Option<Timestamp>,
+    /// Absent where it is removed already, because it is old.
+    pub history: Option<EventHistory>,
 }

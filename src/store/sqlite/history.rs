@@ -75,7 +75,8 @@ fn of_order(connection: &Connection, source: &str, number: &str) -> rusqlite::Re
     Ok(OrderHistory { source: source.to_owned(), number: number.to_owned(), order, events })
 }
 
-fn event(connection: &Connection, id: EventId) -> rusqlite::Result<Option<EventHistory>> {
+/// One event with its deliveries.
+pub fn event(connection: &Connection, id: EventId) -> rusqlite::Result<Option<EventHistory>> {
     let sql = "SELECT id, event, repeats, last_repeat_at, routes FROM events WHERE id = ?1";
     let found = connection.prepare_cached(sql)?.query_row(params![id.0.as_bytes()], event_of).optional()?;
     found.map(|event| with_deliveries(connection, event)).transpose()

@@ -1,6 +1,7 @@
 //! What reports are made of, and which days they have covered: a day is covered in the commit of the event that tells it.
 
 pub mod bell;
+pub mod history;
 
 use jiff::SignedDuration;
 use jiff::Timestamp;
@@ -90,15 +91,6 @@ impl Reader {
     /// [`StoreError::Unavailable`].
     pub async fn first_arrival(&self) -> Result<Option<Timestamp>, StoreError> {
         self.look(begun_at).await
-    }
-
-    /// The last day that a report has covered; `None` when it is new.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn report_covered(&self, report: &str) -> Result<Option<Date>, StoreError> {
-        let report = report.to_owned();
-        self.look(move |connection| covered(connection, &report)).await
     }
 
     /// What became of the report that covers a day.
