@@ -1,5 +1,6 @@
 //! `orderbell report`: the figures of a day, shown or sent.
 
+pub mod schedule;
 mod terminal;
 
 use std::path::Path;

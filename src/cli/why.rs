@@ -3,10 +3,11 @@
 pub mod chapter;
 mod delivery;
 mod event;
-mod meaning;
+pub mod meaning;
 mod next;
+mod report;
 pub mod setting;
-mod source;
+pub mod source;
 mod step;
 
 use std::path::Path;
@@ -31,18 +32,24 @@ use crate::store::history::History;
 use crate::store::history::Question;
 use crate::store::sqlite::read::Reader;
 
+/// So many refused webhooks of a source are shown unless another number is asked for.
+const REFUSED: u32 = 20;
+/// And so many of a report's runs, each with its deliveries.
+const REPORTS: u32 = 3;
+
 #[derive(Args)]
 pub struct Why {
     /// An order by its number or short number, an event or a delivery by its id or the first 8
-    /// digits of it or more, or a source
-    #[arg(value_name = "ORDER|EVENT|DELIVERY|SOURCE")]
+    /// digits of it or more, a source, or a report such as `report.daily`
+    #[arg(value_name = "ORDER|EVENT|DELIVERY|SOURCE|REPORT")]
     asked: String,
     /// Of a source: the refused webhooks around this time, such as "2026-11-22 19:54", instead of the newest
     #[arg(long, value_name = "TIME")]
     at: Option<String>,
-    /// Of a source: so many refused webhooks at most
-    #[arg(long, value_name = "N", default_value_t = 20)]
-    limit: u32,
+    /// Of a source: so many refused webhooks at most, 20 where absent. Of a report: so many of those that were made, 3
+    /// where absent
+    #[arg(long, value_name = "N")]
+    limit: Option<u32>,
     /// How to print
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -54,13 +61,21 @@ pub(super) async fn run(why: Why, file: &Path) -> Result<(), Failure> {
     let around = why.at.as_deref().map(|text| moment(text, &part.timezone.zone, setting.now)).transpose()?;
     let reader = Reader::open(store::path(&part.store)?).map_err(store::failed)?;
     let (asked, sources) = (why.asked.clone(), part.sources.clone());
-    let question = Question { asked, sources, around, limit: why.limit };
+    let usual = if asked.starts_with("report.") { REPORTS } else { REFUSED };
+    let question = Question { asked, sources, around, limit: why.limit.unwrap_or(usual) };
     let history = reader.history(question).await.map_err(store::failed)?;
     let story = match &history.found {
+        Found::Nothing if part.reports.as_ref().is_some_and(|reports| reports.contains_key(&why.asked)) => {
+            let asked = &why.asked;
+            return Err(Failure::Failed(format!("\"{asked}\" is a report: ask for `orderbell why report.{asked}`")));
+        }
         Found::Nothing => return Err(Failure::Failed(unknown(&why.asked))),
         Found::Several(candidates) => return Err(Failure::Failed(several(&why.asked, candidates))),
-        Found::Orders { .. } | Found::Event(_) | Found::Delivery(_) if why.at.is_some() => {
+        Found::Orders { .. } | Found::Event(_) | Found::Delivery(_) | Found::Report(_) if why.at.is_some() => {
             return Err(Failure::Misused(format!("--at goes with a source, and \"{}\" is none", why.asked)));
+        }
+        Found::Report(found) if report::is_unknown(found, &part) => {
+            return Err(Failure::Failed(report::unknown(&found.report, &part)));
         }
         _ => story(&history, &setting),
     };
@@ -84,6 +99,7 @@ pub fn story(history: &History, setting: &Setting<'_>) -> Vec<Chapter> {
         }
         Found::Event(event) | Found::Delivery(event) => vec![event::of_event(event, history, setting)],
         Found::Source(source) => vec![source::of_source(source, setting)],
+        Found::Report(report) => vec![report::of_report(report, history, setting)],
     }
 }
 

@@ -49,6 +49,8 @@ pub struct ExplainingPart {
     pub sources: Vec<String>,
     /// By name.
     pub channels: BTreeMap<String, KnownChannel>,
+    /// By name. Absent when they cannot be read as they are.
+    pub reports: Option<BTreeMap<String, Report>>,
 }
 
 /// One of the reports, and what making it takes.

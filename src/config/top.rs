@@ -197,13 +197,14 @@ pub fn explaining(
     let channels = channels::read(named(&mut root, "channel", problems), &globals, surroundings, problems);
     let operator = table(&mut root, "operator", problems);
     let (rules, reports) = (repeated(&mut root, "route", problems), named(&mut root, "report", problems));
-    let routes = routes::read(operator, rules, reports, &globals, problems).routes;
+    let read = routes::read(operator, rules, reports, &globals, problems);
     let is_ready = |channel: &ConfiguredChannel| channel.way.channel().unready().is_none();
     let known = |(name, read): (String, ReadChannel)| {
         (name, KnownChannel { kind: read.kind, channel: read.channel().filter(is_ready) })
     };
     let channels = channels.into_iter().map(known).collect();
-    ExplainingPart { store, timezone: globals.timezone, routes, sources, channels }
+    let (routes, reports) = (read.routes, read.reports);
+    ExplainingPart { store, timezone: globals.timezone, routes, sources, channels, reports }
 }
 
 /// Reads one of the reports, and how people are spoken to.

@@ -22,7 +22,7 @@ pub struct Refused {
 }
 
 /// What is asked for: an order by its number or short number (after its source and a slash, where two have the same), an
-/// event or a delivery by its id or the first eight digits of it or more, or a source.
+/// event or a delivery by its id or the first eight digits of it or more, a source, or a report by its kind.
 #[derive(Clone, Debug)]
 pub struct Question {
     pub asked: String,
@@ -58,6 +58,8 @@ pub enum Found {
     /// With this delivery alone.
     Delivery(EventHistory),
     Source(SourceHistory),
+    /// A report by its kind, such as `report.daily`; also one of which nothing is known.
+    Report(ReportHistory),
 }
 
 /// What an id may stand for.

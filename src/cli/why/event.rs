@@ -87,7 +87,8 @@ pub fn of_event(history: &EventHistory, whole: &History, setting: &Setting<'_>) 
     chapter(format!("{} of {}{}", event.kind, event.source, about(event)), history, whole, setting)
 }
 
-fn chapter(heading: String, history: &EventHistory, whole: &History, setting: &Setting<'_>) -> Chapter {
+/// An event under a heading.
+pub fn chapter(heading: String, history: &EventHistory, whole: &History, setting: &Setting<'_>) -> Chapter {
     let event = &history.event;
     let mut lines = vec![Line::says(format!("event {}", event.id))];
     lines.extend(came(history));

@@ -50,7 +50,7 @@ fn refused(source: &SourceHistory) -> Vec<Line> {
 }
 
 /// With a capital letter.
-fn sentence(text: &str) -> String {
+pub fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! Finding what a person means: an order by its number, an event or a delivery by the beginning of its id, a source.
+//! Finding what a person means: an order by its number, an event or a delivery by the beginning of its id, a source, a report.
 
 use rusqlite::Connection;
 use rusqlite::OptionalExtension;
@@ -13,6 +13,8 @@ use crate::store::sqlite::rows;
 
 /// An id may be shortened to so many digits; fewer are too easily another one's.
 pub const SHORTEST_ID: usize = 8;
+/// How the kinds of reports begin.
+const REPORTS: &str = "report.";
 /// So many orders of one short number are shown, and so many candidates for an id.
 const SHOWN: usize = 5;
 const CANDIDATES: u32 = 20;
@@ -29,12 +31,17 @@ pub enum Meant {
     Event(EventId),
     Delivery(DeliveryId, EventId),
     Source(String),
+    /// By its name.
+    Report(String),
 }
 
 pub fn meant(connection: &Connection, question: &Question) -> rusqlite::Result<Meant> {
     let asked = question.asked.trim();
     if question.sources.iter().any(|source| source == asked) || is_source(connection, asked)? {
         return Ok(Meant::Source(asked.to_owned()));
+    }
+    if let Some(report) = asked.strip_prefix(REPORTS).filter(|name| !name.is_empty()) {
+        return Ok(Meant::Report(report.to_owned()));
     }
     let number = asked.strip_prefix('#').unwrap_or(asked);
     let numbers = by_number(connection, number)?;

@@ -1,4 +1,4 @@
-//! Gathering what the store remembers of one order, event, delivery or source.
+//! Gathering what the store remembers of one order, event, delivery, source or report.
 
 use jiff::Timestamp;
 use rusqlite::Connection;
@@ -27,6 +27,7 @@ use crate::store::sqlite::find;
 use crate::store::sqlite::find::Meant;
 use crate::store::sqlite::read::Reader;
 use crate::store::sqlite::record;
+use crate::store::sqlite::report;
 use crate::store::sqlite::rows;
 
 impl Reader {
@@ -49,6 +50,7 @@ fn history(connection: &Connection, question: &Question) -> rusqlite::Result<His
         Meant::Nothing => Found::Nothing,
         Meant::Several(candidates) => Found::Several(candidates),
         Meant::Source(source) => Found::Source(of_source(connection, &source, question)?),
+        Meant::Report(name) => Found::Report(report::history::of_report(connection, &name, question.limit)?),
         Meant::Orders { numbers, more } => {
             let orders = numbers.iter().map(|(source, number)| of_order(connection, source, number));
             Found::Orders { orders: orders.collect::<rusqlite::Result<_>>()?, more }
