@@ -83,7 +83,7 @@ enum Command {
     Sandbox(sandbox::Sandbox),
     /// Lists what is waiting, delivered and dead
     Deliveries(deliveries::Deliveries),
-    /// Shows the daily figures, of any day, or sends them once more
+    /// Shows the daily figures, of any day, or sends them once more; without a name, when each report comes next
     Report(report::Report),
     /// Tells why a message did or did not arrive: what came, what each route made of it, each try, each hold
     Why(why::Why),

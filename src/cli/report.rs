@@ -1,10 +1,10 @@
-//! `orderbell report`: the figures of a day, shown or sent.
+//! `orderbell report`: the figures of a day, shown or sent; without a name, when each report came last and comes next.
 
+mod list;
 pub mod schedule;
 mod terminal;
 
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use jiff::Timestamp;
@@ -12,19 +12,14 @@ use jiff::civil::Date;
 
 use crate::app;
 use crate::cli;
-use crate::cli::Failure;
-use crate::cli::Format;
-use crate::cli::message;
-use crate::cli::output;
-use crate::cli::store;
+use crate::cli::report::list::{Daemon, Row};
+use crate::cli::{Failure, Format, message, output, store};
+use crate::config::StoreUrl;
 use crate::config::parts;
 use crate::config::parts::ReportPart;
 use crate::domain::report;
-use crate::domain::report::csv;
-use crate::domain::report::facts::Facts;
-use crate::domain::report::facts::Scope;
-use crate::domain::report::figures;
-use crate::domain::report::sheet;
+use crate::domain::report::facts::{Facts, Scope};
+use crate::domain::report::{csv, figures, sheet};
 use crate::domain::template::Templates;
 use crate::flow::intake::Reception;
 use crate::flow::reports;
@@ -36,11 +31,12 @@ use crate::store::sqlite::read::Reader;
 
 #[derive(Args)]
 pub struct Report {
-    /// The report, as the configuration names it: `daily` for [report.daily]
-    name: String,
-    /// The local day, such as 2026-11-21; yesterday where absent
+    /// The report, as the configuration names it: `daily` for [report.daily]. Without a name all of them are listed, each
+    /// with the last one, whether it was delivered, and when the next one is due
+    name: Option<String>,
+    /// The local day: today, yesterday, or such as 2026-11-21; yesterday where absent
     #[arg(long, value_name = "DAY", value_parser = day)]
-    date: Option<Date>,
+    date: Option<Day>,
     /// Sends it to its channels, besides those that are sent by themselves
     #[arg(long)]
     send: bool,
@@ -55,12 +51,81 @@ pub struct Report {
     format: Format,
 }
 
+/// A local day as people write it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Day {
+    Today,
+    Yesterday,
+    On(Date),
+}
+
+impl Day {
+    fn date(self, today: Date) -> Date {
+        match self {
+            Day::Today => today,
+            Day::Yesterday => today.yesterday().unwrap_or(today),
+            Day::On(day) => day,
+        }
+    }
+}
+
+fn day(text: &str) -> Result<Day, String> {
+    match text {
+        "today" => Ok(Day::Today),
+        "yesterday" => Ok(Day::Yesterday),
+        _ => text.parse().map(Day::On).map_err(|_| "write the day as today, yesterday, or like 2026-11-21".to_owned()),
+    }
+}
+
 pub async fn run(report: Report, file: &Path) -> Result<(), Failure> {
-    let part = parts::report(file, &report.name).map_err(Failure::Configuration)?;
-    let plan = part.report.as_ref().map(app::setup::plan).ok_or_else(|| unknown(&report.name, &part))?;
     let now = Timestamp::now();
+    match &report.name {
+        Some(name) => show(name, &report, file, now).await,
+        None => all(&report, file, now).await,
+    }
+}
+
+/// Lists all reports.
+async fn all(report: &Report, file: &Path, now: Timestamp) -> Result<(), Failure> {
+    let part = parts::reports(file, None).map_err(Failure::Configuration)?;
+    let given = [
+        ("--date", report.date.is_some()),
+        ("--send", report.send),
+        ("--language", report.language.is_some()),
+        ("--png", report.png.is_some()),
+    ];
+    if let Some((flag, _)) = given.iter().find(|(_, is_given)| *is_given) {
+        return Err(Failure::Misused(format!("{flag} needs the name of a report; {}", known(&part))));
+    }
+    let StoreUrl::Sqlite(path) = &part.store.url;
+    let reader = match path.exists() {
+        true => Some(Reader::open(path).map_err(store::failed)?),
+        false => None,
+    };
+    let mut rows = Vec::new();
+    for (name, report) in &part.reports {
+        let history = match &reader {
+            Some(reader) => Some(reader.report_history(name, 1).await.map_err(store::failed)?),
+            None => None,
+        };
+        rows.push(Row { name, report, history });
+    }
+    let daemon = if reader.is_some() && sqlite::lock::is_held(path) { Daemon::Running } else { Daemon::Stopped };
+    match report.format {
+        Format::Text => output::print(list::text(&rows, daemon, now)),
+        Format::Json => {
+            let json = serde_json::to_string_pretty(&list::json(&rows, daemon, now));
+            output::line(json.map_err(|error| Failure::Failed(error.to_string()))?)
+        }
+    }
+}
+
+/// Shows a day, and sends it where that is asked for.
+async fn show(name: &str, report: &Report, file: &Path, now: Timestamp) -> Result<(), Failure> {
+    let part = parts::reports(file, Some(name)).map_err(Failure::Configuration)?;
+    let plan = part.reports.get(name).map(app::setup::plan).ok_or_else(|| unknown(name, &part))?;
     let today = now.to_zoned(plan.schedule.zone.clone()).date();
-    let day = report.date.or_else(|| today.yesterday().ok()).unwrap_or(today);
+    let day = report.date.unwrap_or(Day::Yesterday).date(today);
     if day > today {
         return Err(Failure::Misused(format!("{day} has not come yet; today is {today}")));
     }
@@ -68,7 +133,7 @@ pub async fn run(report: Report, file: &Path) -> Result<(), Failure> {
     let language = report.language.as_deref().unwrap_or(&part.language);
     message::check_language(&templates, language)?;
     let path = store::path(&part.store)?;
-    let scope = plan.scope(&report.name, day, day, false);
+    let scope = plan.scope(name, day, day, false);
     let reader = Reader::open(path).map_err(store::failed)?;
     let reading = output::unless_soon("the figures are being read", reader.report_facts(scope.clone()));
     let mut facts = reading.await.map_err(store::failed)?;
@@ -113,16 +178,16 @@ fn doubt(scope: &Scope, facts: &Facts) -> Option<String> {
     }
 }
 
-fn day(text: &str) -> Result<Date, String> {
-    text.parse().map_err(|_| "write the day like 2026-11-21".to_owned())
+fn unknown(name: &str, part: &ReportPart) -> Failure {
+    Failure::Misused(format!("there is no report \"{name}\"; {}", known(part)))
 }
 
-fn unknown(name: &str, part: &ReportPart) -> Failure {
-    let help = match part.names.is_empty() {
+/// Which reports there are.
+fn known(part: &ReportPart) -> String {
+    match part.names.is_empty() {
         true => "there is none in the configuration; one begins with [report.daily]".to_owned(),
         false => format!("there are: {}", part.names.join(", ")),
-    };
-    Failure::Misused(format!("there is no report \"{name}\"; {help}"))
+    }
 }
 
 fn picture(made: &report::Report, templates: &Templates, language: &str, file: &Path) -> Result<(), Failure> {

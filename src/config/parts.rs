@@ -53,12 +53,12 @@ pub struct ExplainingPart {
     pub reports: Option<BTreeMap<String, Report>>,
 }
 
-/// One of the reports, and what making it takes.
+/// The reports that were asked for, and what making one takes.
 #[derive(Debug)]
 pub struct ReportPart {
     pub store: Store,
-    /// Absent when there is none of this name.
-    pub report: Option<Report>,
+    /// Those that there are of the wanted ones.
+    pub reports: BTreeMap<String, Report>,
     /// The names of all reports.
     pub names: Vec<String>,
     /// The sources that observe.
@@ -193,14 +193,14 @@ pub fn explaining(file: &Path) -> Result<ExplainingPart, Vec<Problem>> {
     })
 }
 
-/// Reads `[store]` and one `[report.<name>]`.
+/// Reads `[store]` and one `[report.<name>]`, or all of them.
 ///
 /// # Errors
-/// As [`fn@store`], and those of the report.
-pub fn report(file: &Path, name: &str) -> Result<ReportPart, Vec<Problem>> {
+/// As [`fn@store`], and those of the reports.
+pub fn reports(file: &Path, name: Option<&str>) -> Result<ReportPart, Vec<Problem>> {
     part(file, |mut root, surroundings, problems| {
         let store = store::read(table(&mut root, "store", problems), surroundings, problems)?;
-        top::report(root, name, surroundings, store, problems)
+        top::reports(root, name, surroundings, store, problems)
     })
 }
 

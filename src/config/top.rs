@@ -207,10 +207,10 @@ pub fn explaining(
     ExplainingPart { store, timezone: globals.timezone, routes, sources, channels, reports }
 }
 
-/// Reads one of the reports, and how people are spoken to.
-pub fn report(
+/// Reads one of the reports or all of them, and how people are spoken to.
+pub fn reports(
     mut root: DeTable<'_>,
-    name: &str,
+    name: Option<&str>,
     surroundings: &Surroundings<'_>,
     store: Store,
     problems: &mut Problems<'_>,
@@ -218,15 +218,13 @@ pub fn report(
     let Head { globals, templates, .. } = head(&mut root, surroundings, problems);
     let all = named(&mut root, "report", problems);
     let names = all.iter().map(|(name, _)| name.get_ref().clone()).collect();
-    let wanted = all.into_iter().find(|(known, _)| known.get_ref() == name);
-    let report = match wanted {
-        Some((_, section)) => Some(routes::report(section, &globals, problems)?),
-        None => None,
-    };
+    let wanted = all.into_iter().filter(|(known, _)| name.is_none_or(|name| known.get_ref() == name));
+    let read = wanted.map(|(name, section)| Some((name.into_inner(), routes::report(section, &globals, problems)?)));
+    let reports = read.collect::<Option<_>>()?;
     let mut sources = named(&mut root, "source", problems);
     sources.retain(|(_, section)| section.text(&["verify"]) == Some("observe"));
     let observing = sources.into_iter().map(|(name, _)| name.into_inner()).collect();
-    Some(ReportPart { store, report, names, observing, language: globals.language, templates })
+    Some(ReportPart { store, reports, names, observing, language: globals.language, templates })
 }
 
 /// Reads the time zone at the top of the file.

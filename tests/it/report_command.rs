@@ -4,8 +4,10 @@ use std::path::Path;
 use std::process::Command;
 use std::process::Output;
 
-use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
 use orderbell::sandbox::rules::Rules;
+use orderbell::store::sqlite::Sqlite;
 use serde_json::Value;
 use serde_json::json;
 
@@ -145,7 +147,11 @@ fn mistakes_are_told_in_the_users_words() {
         (&["dayly"][..], 2, "there is no report \"dayly\"; there are: daily, weekly"),
         (&["daily"], 1, "there is no store at"),
         (&["daily", "--date", "2099-01-01"], 2, "2099-01-01 has not come yet"),
-        (&["daily", "--date", "yesterday"], 2, "write the day like 2026-11-21"),
+        (&["daily", "--date", "tomorrow"], 2, "write the day as today, yesterday, or like 2026-11-21"),
+        (&["--send"], 2, "--send needs the name of a report; there are: daily, weekly"),
+        (&["--date", "today"], 2, "--date needs the name of a report; there are: daily, weekly"),
+        (&["--language", "en"], 2, "--language needs the name of a report; there are: daily, weekly"),
+        (&["--png", "day.png"], 2, "--png needs the name of a report; there are: daily, weekly"),
         (&["daily", "--language", "fr"], 2, "there are no templates in \"fr\"; there are: en, zh-CN"),
     ] {
         let (ended, _, text) = told(arguments);
@@ -154,4 +160,104 @@ fn mistakes_are_told_in_the_users_words() {
     write("[report.daily]\nat = \"8 o'clock\"\nto = [\"erp\"]\n");
     let (code, _, text) = told(&["daily"]);
     assert!(code == Some(2) && text.contains("orderbell.toml:"), "{text}");
+}
+
+/// A report whose day has just begun by its clock, so that none is due while a test runs, and what comes next is tomorrow's.
+fn midnight(name: &str, to: &str, now: Timestamp) -> String {
+    format!("[report.{name}]\nat = \"00:00\"\nto = {to}\ntimezone = \"{}\"\n", support::noon_zone(now))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_reports_are_listed_with_the_last_one_and_the_next() {
+    let scene = Scene::new(Rules::new()).await;
+    let now = Timestamp::now();
+    let zone = support::noon_zone(now);
+    let today = now.to_zoned(TimeZone::get(&zone).expect("a zone")).date();
+    let [before, yesterday, tomorrow] = [-2, -1, 1].map(|days| today + days.days());
+    let config = scene.hook("erp", "") + &midnight("daily", "[\"erp\"]", now) + &midnight("new", "[\"erp\"]", now);
+    let folder = scene.folder.path();
+    std::fs::write(folder.join("orderbell.toml"), support::whole("", "")).expect("written");
+    let (code, text, _) = said(&orderbell(folder, &["report"]));
+    assert_eq!(
+        (code, text.as_str()),
+        (Some(0), "There is no report in the configuration; one begins with [report.daily].\n")
+    );
+    assert_eq!(said(&orderbell(folder, &["report", "--format", "json"])).1, "[]\n");
+
+    std::fs::write(folder.join("orderbell.toml"), support::whole("", &config)).expect("written");
+    let (code, text, _) = said(&orderbell(folder, &["report"]));
+    for piece in [
+        format!("daily: every day at 00:00 ({zone}), to erp\n    last: none yet; no daemon has taken it up\n"),
+        format!("\n    next: {tomorrow} 00:00 "),
+        format!(
+            " ({zone}), about {today}\n          None comes at 00:00 today: the report is new, and a new report begins with"
+        ),
+        "The daemon does not run: no report is made before `orderbell serve` does.\n".to_owned(),
+    ] {
+        assert!(code == Some(0) && text.contains(&piece), "{piece}\n{text}");
+    }
+
+    // As if it had begun three days ago, and the daemon had been off since.
+    let store = Sqlite::open(&scene.store(), now).expect("a store");
+    store.begin_report("daily", today - 3.days()).await.expect("begun");
+    drop(store);
+    let (_, text, _) = said(&orderbell(folder, &["report"]));
+    let due = format!("about {before} to {yesterday}; it is made as soon as `orderbell serve` runs\n");
+    assert!(text.contains(&format!("next: due since {today} 00:00 ")) && text.contains(&due), "{text}");
+    let daemon = scene.start(&config).await;
+    scene.until_told("erp", 1).await;
+    daemon.until_done().await;
+    let (code, text, complaints) = said(&orderbell(folder, &["report"]));
+    for piece in [
+        format!("    last: about {before} to {yesterday}, made on {today} "),
+        format!(" ({zone}); delivered to erp\n    next: {tomorrow} 00:00 "),
+        format!("new: every day at 00:00 ({zone}), to erp\n    last: none yet; it begins with {today}\n"),
+        "`orderbell why report.NAME` says more of one.\n".to_owned(),
+    ] {
+        assert!(code == Some(0) && text.contains(&piece), "{piece}\n{text}{complaints}");
+    }
+    assert!(!text.contains("The daemon does not run"), "{text}");
+    let (_, text, _) = said(&orderbell(folder, &["report", "--format", "json"]));
+    let shown: Value = serde_json::from_str(&text).expect("JSON");
+    let daily = &shown[0];
+    assert_eq!(
+        [&daily["name"], &daily["at"], &daily["timezone"], &daily["to"], &daily["daemon_runs"]],
+        [&json!("daily"), &json!("00:00"), &json!(zone), &json!(["erp"]), &json!(true)]
+    );
+    assert_eq!(
+        [&daily["last"]["from"], &daily["last"]["to"], &daily["last"]["deliveries"][0]["state"]],
+        [&json!(before), &json!(yesterday), &json!("delivered")]
+    );
+    assert_eq!([&daily["next"]["from"], &daily["next"]["to"]], [&json!(today); 2]);
+    assert!(daily["next"].get("note").is_some_and(Value::is_null) && shown[1].get("last").is_none(), "{shown}");
+
+    // What there was says `why`.
+    let (code, text, _) = said(&orderbell(folder, &["why", "report.daily"]));
+    assert!(code == Some(0) && text.contains("To erp (webhook): delivered on "), "{text}");
+    let (code, _, complaints) = said(&orderbell(folder, &["why", "daily"]));
+    assert!(code == Some(1) && complaints.contains("`orderbell why report.daily`"), "{complaints}");
+    let (code, _, complaints) = said(&orderbell(folder, &["why", "report.dayly"]));
+    let unknown = "there is no report \"report.dayly\", nor was there one; there are: report.daily, report.new";
+    assert!(code == Some(1) && complaints.contains(unknown), "{complaints}");
+    let (code, _, complaints) = said(&orderbell(folder, &["why", "report.daily", "--at", "12:00"]));
+    assert!(code == Some(2) && complaints.contains("--at goes with a source"), "{complaints}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_day_is_named_by_a_word_too() {
+    let scene = Scene::new(Rules::new()).await;
+    let now = Timestamp::now();
+    let config = scene.hook("erp", "") + &midnight("daily", "[\"erp\"]", now);
+    let folder = scene.folder.path();
+    std::fs::write(folder.join("orderbell.toml"), support::whole("", &config)).expect("written");
+    drop(Sqlite::open(&scene.store(), now).expect("a store"));
+    let today = now.to_zoned(TimeZone::get(&support::noon_zone(now)).expect("a zone")).date();
+    let yesterday = today - 1.days();
+    for (arguments, day) in [(&["--date", "today"][..], today), (&["--date", "yesterday"], yesterday), (&[], yesterday)]
+    {
+        let (code, text, _) = said(&orderbell(folder, &[&["report", "daily", "--format", "json"], arguments].concat()));
+        assert_eq!(code, Some(0), "{arguments:?}");
+        let shown: Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!([&shown["from"], &shown["to"]], [&json!(day); 2], "{arguments:?}");
+    }
 }
