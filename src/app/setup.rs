@@ -9,10 +9,11 @@ use crate::app::StartError;
 use crate::channel::Way;
 use crate::channel::http::Http;
 use crate::channel::unready::Unready;
-use crate::config::settings::{ChannelSettings, Quiet};
+use crate::config::settings::{self, ChannelSettings};
 use crate::config::{Config, ConfiguredChannel, ConfiguredSource, Report};
 use crate::domain::fallback::CatchUp;
 use crate::domain::pace::Allowance;
+use crate::domain::quiet::Quiet;
 use crate::domain::report::calendar::Schedule;
 use crate::flow::intake::{Inlet, Reception};
 use crate::flow::lane::Lane;
@@ -71,6 +72,17 @@ pub fn in_use(channels: &BTreeMap<String, ConfiguredChannel>) -> BTreeMap<String
     channels.iter().map(|(name, channel)| (name.clone(), in_use(channel))).collect()
 }
 
+/// How many messages a channel may be sent within how long: what the merchant has set, else the vendor's own.
+pub fn allowance(way: &Way, settings: &ChannelSettings) -> Option<Allowance> {
+    let rate = settings.rate.map(|rate| Allowance { count: rate.count, per: rate.per });
+    rate.or_else(|| way.channel().allowance())
+}
+
+/// The quiet hours of a channel.
+pub fn quiet(settings: &ChannelSettings) -> Option<Quiet> {
+    settings.quiet.as_ref().map(settings::Quiet::hours)
+}
+
 /// The lane of a channel; where its settings make no client, one that waits until they are mended.
 pub fn some_lane(name: &str, channel: &ConfiguredChannel) -> Result<Lane, StartError> {
     lane(name.to_owned(), channel.clone()).or_else(|error| {
@@ -88,13 +100,12 @@ pub fn lane(name: String, channel: ConfiguredChannel) -> Result<Lane, StartError
     let settings = channel.settings;
     let http = Http::new(&settings.http())
         .map_err(|error| StartError::Channel { channel: name.clone(), reason: error.to_string() })?;
-    let rate = settings.rate.map(|rate| Allowance { count: rate.count, per: rate.per });
-    let quiet = settings.quiet.as_ref().map(Quiet::hours);
+    let (allowance, quiet) = (allowance(&channel.way, &settings), quiet(&settings));
     let channel = channel.way.shared();
     let catch_up = CatchUp::of(settings.after_fallback, channel.gathers());
     let fallback = settings.fallback.map(|to| Fallback { channel: name.clone(), to, catch_up });
     Ok(Lane {
-        allowance: rate.or_else(|| channel.allowance()),
+        allowance,
         name,
         channel,
         http,

@@ -1,5 +1,6 @@
 //! `orderbell report`: the figures of a day, shown or sent; without a name, when each report came last and comes next.
 
+mod holds;
 mod list;
 pub mod schedule;
 mod terminal;
@@ -17,6 +18,7 @@ use crate::cli::{Failure, Format, message, output, store};
 use crate::config::StoreUrl;
 use crate::config::parts;
 use crate::config::parts::ReportPart;
+use crate::domain::event::Kind;
 use crate::domain::report;
 use crate::domain::report::facts::{Facts, Scope};
 use crate::domain::report::{csv, figures, sheet};
@@ -37,7 +39,7 @@ pub struct Report {
     /// The local day: today, yesterday, or such as 2026-11-21; yesterday where absent
     #[arg(long, value_name = "DAY", value_parser = day)]
     date: Option<Day>,
-    /// Sends it to its channels, besides those that are sent by themselves
+    /// Sends it to its channels, besides those that are sent by themselves, and says what will hold it there
     #[arg(long)]
     send: bool,
     /// In this language instead of the configuration's
@@ -155,14 +157,46 @@ async fn show(name: &str, report: &Report, file: &Path, now: Timestamp) -> Resul
     if !report.send {
         return Ok(());
     }
-    let channels = send(path, &app::setup::reception(cli::configuration(file)?), &scope, &plan, &facts, made, now)?;
-    let when =
-        if sqlite::lock::is_held(path) { "it is on its way" } else { "it goes out as soon as `orderbell serve` runs" };
-    output::complain(format_args!(
-        "to {}: {when}; `orderbell deliveries` says what becomes of it\n",
-        channels.join(", ")
+    let configuration = cli::configuration(file)?;
+    let configured = configuration.channels.clone();
+    // Before it is sent: it must not be taken for what holds it.
+    let mut held = Vec::new();
+    for (channel, configured) in &configured {
+        let kind = Kind::Report(name.to_owned());
+        held.push((channel.clone(), holds::of_channel(channel, configured, &kind, &reader, now).await?));
+    }
+    let channels = send(path, &app::setup::reception(configuration), &scope, &plan, &facts, made, now)?;
+    held.retain(|(channel, holds)| channels.contains(channel) && !holds.is_empty());
+    output::complain(sent(
+        &channels,
+        &held,
+        if sqlite::lock::is_held(path) { Daemon::Running } else { Daemon::Stopped },
     ));
     Ok(())
+}
+
+/// What becomes of a report that was sent, channel by channel where something holds it.
+fn sent(channels: &[String], held: &[(String, Vec<String>)], daemon: Daemon) -> String {
+    let is_held = |channel: &&String| held.iter().any(|(held, _)| held == *channel);
+    let free: Vec<&str> = channels.iter().filter(|channel| !is_held(channel)).map(String::as_str).collect();
+    let when = match daemon {
+        Daemon::Running => "it is on its way",
+        Daemon::Stopped => "it goes out as soon as `orderbell serve` runs",
+    };
+    let mut text = String::new();
+    if channels.is_empty() {
+        text.push_str("no channel gets it: name some in its `to`\n");
+    }
+    if !free.is_empty() {
+        text.push_str(&format!("to {}: {when}; `orderbell deliveries` says what becomes of it\n", free.join(", ")));
+    }
+    for (channel, holds) in held {
+        text.push_str(&format!("to {channel}: it is held: {}\n", holds.join("; and ")));
+    }
+    if daemon == Daemon::Stopped && free.is_empty() {
+        text.push_str("the daemon does not run: nothing goes out before `orderbell serve` does\n");
+    }
+    text
 }
 
 /// Why figures of nothing need not mean that there was nothing.

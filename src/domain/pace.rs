@@ -24,7 +24,7 @@ const AHEAD: SignedDuration = SignedDuration::from_secs(30);
 
 impl Allowance {
     /// Kept for urgent messages: a third.
-    fn reserve(self) -> u32 {
+    pub fn reserve(self) -> u32 {
         self.count / 3
     }
 

@@ -30,6 +30,7 @@ mod last_good;
 mod mask;
 mod matrix;
 mod merchant;
+mod next_report;
 mod order;
 mod pacing;
 mod picture;

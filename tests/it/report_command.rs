@@ -5,9 +5,10 @@ use std::process::Command;
 use std::process::Output;
 
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, ToSpan};
+use jiff::{SignedDuration, Timestamp, ToSpan};
 use orderbell::sandbox::rules::Rules;
 use orderbell::store::sqlite::Sqlite;
+use rusqlite::{Connection, params};
 use serde_json::Value;
 use serde_json::json;
 
@@ -260,4 +261,66 @@ async fn a_day_is_named_by_a_word_too() {
         let shown: Value = serde_json::from_str(&text).expect("JSON");
         assert_eq!([&shown["from"], &shown["to"]], [&json!(day); 2], "{arguments:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_that_is_sent_says_what_will_hold_it() {
+    let scene = Scene::new(Rules::new()).await;
+    let now = Timestamp::now();
+    let zone = support::noon_zone(now);
+    let hold = format!("quiet = {{ from = \"10:00\", to = \"15:00\" }}\ntimezone = \"{zone}\"");
+    let channels = [
+        scene.hook("erp", ""),
+        scene.robot("kitchen", ""),
+        scene.wecom("office", &hold),
+        scene.hook("slow", "rate = { per = \"1h\", count = 1 }"),
+        scene.hook("shut", ""),
+    ];
+    let to = "[\"erp\", \"kitchen\", \"office\", \"slow\", \"shut\"]";
+    let config = channels.concat() + &midnight("daily", to, now);
+    let folder = scene.folder.path();
+    std::fs::write(folder.join("orderbell.toml"), support::whole("", &config)).expect("written");
+    let credential = |name: &str| scene.config(&config).channels[name].way.channel().credential();
+    drop(Sqlite::open(&scene.store(), now).expect("a store"));
+    let connection = Connection::open(scene.store()).expect("the store opens");
+    let ms = now.as_millisecond();
+    let sql = "INSERT INTO parked_channels (channel, since, reason, probes, next_probe_at)
+        VALUES ('kitchen', ?1, 'errcode 310000: “keywords not in content”', 1, ?1)";
+    connection.execute(sql, [ms]).expect("parked");
+    let sql = "INSERT INTO credentials (credential, closed_until, reason) VALUES (?1, ?2, 'HTTP 429')";
+    connection.execute(sql, params![credential("shut"), ms + 3_600_000]).expect("shut");
+    let sql =
+        "INSERT INTO attempts (seq, delivery, part, form, started_at, ended_at) VALUES (7, x'07', 0, 'full', ?1, ?1)";
+    connection.execute(sql, [ms - 1000]).expect("an attempt");
+    let sql = "INSERT INTO pacing_slots (credential, attempt, free_at) VALUES (?1, 7, 0)";
+    connection.execute(sql, params![credential("slow")]).expect("a slot");
+
+    let (code, _, complaints) = said(&orderbell(folder, &["report", "daily", "--send"]));
+    let until = |at: Timestamp, zone: &str| {
+        let local = at.to_zoned(TimeZone::get(zone).expect("a zone"));
+        format!("until {} ({zone})", local.strftime("%Y-%m-%d %H:%M"))
+    };
+    let today = now.to_zoned(TimeZone::get(&zone).expect("a zone")).date();
+    let second = SignedDuration::from_secs(1);
+    let hour = SignedDuration::from_hours(1);
+    for line in [
+        "to erp: it goes out as soon as `orderbell serve` runs; `orderbell deliveries` says what becomes of it\n".to_owned(),
+        "to kitchen: it is held: the channel is parked, because the robot demands a keyword: set `keyword` to one of those in its security settings, then `orderbell test kitchen` resumes it\n".to_owned(),
+        format!("to office: it is held: the channel has quiet hours until {today} 15:00 ({zone})\n"),
+        format!(
+            "to slow: it is held: the channel may be sent 1 message in 1h, 1 of them are used up: it waits {}\n",
+            until(now - second + hour, "Asia/Riyadh")
+        ),
+        format!("to shut: it is held: the provider takes no messages of this channel {}\n", until(now + hour, "Asia/Riyadh")),
+    ] {
+        assert!(code == Some(0) && complaints.contains(&line), "{line}\n{complaints}");
+    }
+    // Where all of them hold it, that no daemon runs is said by itself.
+    let config = config.replace(to, "[\"office\"]");
+    std::fs::write(folder.join("orderbell.toml"), support::whole("", &config)).expect("written");
+    let (_, _, complaints) = said(&orderbell(folder, &["report", "daily", "--send"]));
+    assert!(
+        complaints.contains("the daemon does not run: nothing goes out before `orderbell serve` does"),
+        "{complaints}"
+    );
 }

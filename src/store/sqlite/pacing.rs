@@ -1,5 +1,6 @@
 //! Pacing across restarts: which slots are taken, and which credentials are shut.
 
+use jiff::SignedDuration;
 use jiff::Timestamp;
 use rusqlite::Connection;
 use rusqlite::params;
@@ -9,6 +10,7 @@ use crate::store::StoreError;
 use crate::store::TakenSlots;
 use crate::store::sqlite::Sqlite;
 use crate::store::sqlite::clock;
+use crate::store::sqlite::read::Reader;
 use crate::store::sqlite::rows;
 
 /// Takes a slot for an attempt. It stays until it is said to be free; `until` is for whoever looks at the table.
@@ -56,6 +58,35 @@ pub fn taken(connection: &Connection) -> rusqlite::Result<TakenSlots> {
     let mut select = connection.prepare_cached("SELECT credential, closed_until, closings FROM credentials")?;
     let closed = select.query_map([], |row| Ok((row.get(0)?, rows::of_millisecond(1, row.get(1)?)?, row.get(2)?)))?;
     Ok(TakenSlots { slots, closed: closed.collect::<rusqlite::Result<_>>()? })
+}
+
+impl Reader {
+    /// When each slot of a credential is free again that is taken `now`: one window of `per` after its attempt has ended,
+    /// the first one first. Not known of those whose attempt is under way.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn slots_of(
+        &self,
+        credential: &str,
+        per: SignedDuration,
+        now: Timestamp,
+    ) -> Result<Vec<Option<Timestamp>>, StoreError> {
+        let credential = credential.to_owned();
+        let ended_after = now.checked_sub(per).unwrap_or(Timestamp::MIN);
+        self.look(move |connection| {
+            let sql = "SELECT a.ended_at FROM pacing_slots s JOIN attempts a ON a.seq = s.attempt
+                WHERE s.credential = ?1 AND (a.ended_at IS NULL OR a.ended_at > ?2) ORDER BY a.ended_at IS NULL, a.ended_at";
+            let mut select = connection.prepare_cached(sql)?;
+            let slots = select.query_map(params![credential, rows::to_millisecond(ended_after)], |row| {
+                let ended_at: Option<i64> = row.get(0)?;
+                let ended_at = ended_at.map(|at| rows::of_millisecond(0, at)).transpose()?;
+                Ok(ended_at.and_then(|at| at.checked_add(per).ok()))
+            })?;
+            slots.collect()
+        })
+        .await
+    }
 }
 
 impl Sqlite {

@@ -1,10 +1,10 @@
 //! The daemon says in its log when each report is due next, and why the one does not come that somebody waits for.
 
-mod support;
-
 use jiff::{SignedDuration, Timestamp};
 use orderbell::sandbox::rules::Rules;
 
+use crate::support;
+use crate::support::log::log;
 use crate::support::watching::NEVER;
 use crate::support::{A_WHILE, Scene};
 
@@ -21,7 +21,7 @@ fn report(name: &str, at: &str, more: &str) -> String {
 
 /// What the log says of a report's next times, without what stands beside it.
 fn announced(name: &str) -> Vec<String> {
-    let log = support::log();
+    let log = log();
     let of_report = format!(" report=\"{name}\"");
     let said = log.lines().filter_map(|line| line.split_once("the next report is due ")?.1.split_once(&of_report));
     said.map(|(says, _)| says.to_owned()).collect()
