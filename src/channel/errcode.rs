@@ -1,6 +1,6 @@
 //! Robots that answer with an `errcode`: how such an answer is judged by a robot's table of codes.
 //!
-//! Errors come as HTTP 200 as well, so only `errcode` 0 is a yes. Codes have moved over the years, so a row may ask for
+//! Errors come as HTTP 200 as well, so only `errcode` 0 is an acceptance. Codes have moved over the years, so a row may ask for
 //! words in `errmsg` too.
 
 mod read;
@@ -10,22 +10,17 @@ use std::ops::RangeInclusive;
 use jiff::SignedDuration;
 
 use crate::channel::Judged;
-use crate::channel::advice;
-use crate::channel::advice::Advice;
-use crate::channel::errcode::read::Reading;
-use crate::channel::errcode::read::read;
+use crate::channel::errcode::read::{Reading, read};
 use crate::channel::http::Response;
-use crate::domain::retry::Answer;
-use crate::domain::retry::Outcome;
-use crate::domain::retry::quoted;
-use crate::domain::retry::within_bounds;
+use crate::domain::remedy::Remedy;
+use crate::domain::retry::{Answer, Outcome, own_words, quoted, said_words, within_bounds};
 
 /// What is looked at of an answer that is not an `errcode`, in bytes.
 const PAGE_BYTES: usize = 2_000;
 
-/// What a row of a table leads to.
+/// What an answer is taken for.
 #[derive(Clone, Copy)]
-pub enum Means {
+pub enum Classification {
     Delivered,
     Retry,
     Unknown,
@@ -46,17 +41,42 @@ pub struct Row {
     codes: RangeInclusive<i64>,
     /// Any of these in `errmsg`, in small letters; none asked for when empty.
     words: &'static [&'static str],
-    means: Means,
+    class: Classification,
+    /// The first that fits counts.
+    causes: &'static [Cause],
 }
 
 /// A row for one code.
-pub const fn row(name: &'static str, code: i64, words: &'static [&'static str], means: Means) -> Row {
-    Row { name, codes: code..=code, words, means }
+pub const fn row(
+    name: &'static str,
+    code: i64,
+    words: &'static [&'static str],
+    class: Classification,
+    causes: &'static [Cause],
+) -> Row {
+    Row { name, codes: code..=code, words, class, causes }
 }
 
 /// A row for every code.
-pub const fn any_code(name: &'static str, words: &'static [&'static str], means: Means) -> Row {
-    Row { name, codes: i64::MIN..=i64::MAX, words, means }
+pub const fn any_code(name: &'static str, words: &'static [&'static str], class: Classification) -> Row {
+    Row { name, codes: i64::MIN..=i64::MAX, words, class, causes: &[] }
+}
+
+/// What a code comes from, where one has several causes.
+pub struct Cause {
+    /// Any of these in `errmsg`, in small letters; none asked for when empty.
+    words: &'static [&'static str],
+    remedy: Remedy,
+}
+
+/// A cause that is told by words.
+pub const fn where_said(words: &'static [&'static str], key: &'static str) -> Cause {
+    Cause { words, remedy: Remedy::of(key) }
+}
+
+/// The cause whatever is said.
+pub const fn always(key: &'static str) -> Cause {
+    Cause { words: &[], remedy: Remedy::of(key) }
 }
 
 /// What stands in an answer's body.
@@ -78,47 +98,55 @@ pub enum Shape {
 }
 
 /// One meaning of an answer that is not an `errcode` we know.
-pub struct Frame {
-    /// Says which row it is, and stands in the answer's words.
+pub struct HttpRule {
+    /// Says which row it is, and stands in the answer's words; the language files have it under `answer.http`.
     pub name: &'static str,
     statuses: RangeInclusive<u16>,
     /// Any shape when empty.
     shapes: &'static [Shape],
     /// Any of these at the beginning of the body, in small letters; none asked for when empty.
     words: &'static [&'static str],
-    means: Means,
+    class: Classification,
+    remedy: Option<Remedy>,
 }
 
-pub const fn frame(
+pub const fn http_rule(
     name: &'static str,
     statuses: RangeInclusive<u16>,
     shapes: &'static [Shape],
     words: &'static [&'static str],
-    means: Means,
-) -> Frame {
-    Frame { name, statuses, shapes, words, means }
+    class: Classification,
+) -> HttpRule {
+    HttpRule { name, statuses, shapes, words, class, remedy: None }
+}
+
+impl HttpRule {
+    /// The rule with what to do about it.
+    pub const fn with(self, key: &'static str) -> Self {
+        Self { remedy: Some(Remedy::of(key)), ..self }
+    }
 }
 
 /// The same for all such robots; the first that fits counts. Where a yes cannot be ruled out, the answer is unknown, and
 /// the repeat is marked as one.
 #[rustfmt::skip]
-const FRAMES: &[Frame] = &[
+const HTTP_RULES: &[HttpRule] = &[
     // RFC 6585, section 4. Robots say so by a code; whatever stands before them may say it so.
-    frame("too many requests", 429..=429, &[], &[], Means::Shut),
+    http_rule("too many requests", 429..=429, &[], &[], Classification::Shut),
     // It may be a yes or a refusal, whatever the status says.
-    frame("an errcode that cannot be read", 0..=999, &[Shape::Doubtful], &[], Means::Unknown),
+    http_rule("an errcode that cannot be read", 0..=999, &[Shape::Doubtful], &[], Classification::Unknown),
     // RFC 9110, section 15.5.14: a relay or a gateway has a limit of its own.
-    frame("too large on the way", 413..=413, &[], &[], Means::TooLong),
+    http_rule("too large on the way", 413..=413, &[], &[], Classification::TooLong),
     // RFC 9110, section 15.6; also with an `errcode` of 0.
-    frame("trouble at the far side", 500..=999, &[], &[], Means::Retry),
+    http_rule("trouble at the far side", 500..=999, &[], &[], Classification::Retry),
     // Codes have moved and have become more over the years: a failure, never a success.
-    frame("a code that nobody knows", 0..=499, &[Shape::Code], &[], Means::Unknown),
-    frame("JSON without a code", 200..=299, &[Shape::Json], &[], Means::Unknown),
-    frame("an answer that is not whole", 200..=299, &[Shape::Cut], &[], Means::Unknown),
-    frame("an empty answer", 200..=299, &[Shape::Nothing], &[], Means::Unknown),
-    frame("an answer that cannot be read", 200..=299, &[Shape::Binary], &[], Means::Unknown),
+    http_rule("a code that nobody knows", 0..=499, &[Shape::Code], &[], Classification::Unknown),
+    http_rule("JSON without a code", 200..=299, &[Shape::Json], &[], Classification::Unknown),
+    http_rule("an answer that is not whole", 200..=299, &[Shape::Cut], &[], Classification::Unknown),
+    http_rule("an empty answer", 200..=299, &[Shape::Nothing], &[], Classification::Unknown),
+    http_rule("an answer that cannot be read", 200..=299, &[Shape::Binary], &[], Classification::Unknown),
     // A page of a proxy or gateway, a redirect, a path that is not there: the robot has not been reached.
-    frame("not the robot's answer", 0..=999, &[], &[], Means::Retry),
+    http_rule("not the robot's answer", 0..=999, &[], &[], Classification::Retry),
 ];
 
 /// What one vendor's answers mean.
@@ -126,19 +154,51 @@ pub struct Table {
     /// The first row that fits counts.
     pub rows: &'static [Row],
     /// The vendor's own answers without an `errcode`, before those that all have in common.
-    pub frames: &'static [Frame],
+    pub http_rules: &'static [HttpRule],
     /// How long the robot is shut when HTTP itself says "too many requests".
     pub shut: SignedDuration,
-    /// Causes, told apart for whoever reads the answer.
-    pub advice: &'static [Advice],
 }
 
 impl Table {
     /// What the rows are called, those included that all robots have in common.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
-        let frames = self.frames.iter().chain(FRAMES);
-        self.rows.iter().map(|row| row.name).chain(frames.map(|frame| frame.name))
+        let http_rules = self.http_rules.iter().chain(HTTP_RULES);
+        self.rows.iter().map(|row| row.name).chain(http_rules.map(|rule| rule.name))
     }
+
+    /// The row for a code, with `errmsg` in small letters.
+    fn row(&self, errcode: i64, errmsg: &str) -> Option<&Row> {
+        self.rows.iter().find(|row| row.codes.contains(&errcode) && holds_any(errmsg, row.words))
+    }
+
+    /// What an answer comes from, by its words as they were stored.
+    pub fn remedy(&self, words: &str) -> Option<Remedy> {
+        let own = own_words(words);
+        match errcode_in(own) {
+            Some(errcode) => {
+                let errmsg = said_words(words).to_lowercase();
+                self.row(errcode, &errmsg)?.remedy(&errmsg)
+            }
+            None => self.http_rules.iter().find(|rule| own.contains(&format!("({})", rule.name)))?.remedy,
+        }
+    }
+}
+
+impl Row {
+    fn remedy(&self, errmsg: &str) -> Option<Remedy> {
+        self.causes.iter().find(|cause| holds_any(errmsg, cause.words)).map(|cause| cause.remedy)
+    }
+}
+
+/// Whether one of these words stands in a text, or none is asked for.
+fn holds_any(text: &str, words: &[&str]) -> bool {
+    words.is_empty() || words.iter().any(|word| text.contains(word))
+}
+
+/// The code in an answer's own words.
+fn errcode_in(own: &str) -> Option<i64> {
+    let (_, behind) = own.split_once("errcode ")?;
+    behind.split([' ', ':']).next()?.parse().ok()
 }
 
 /// Judges an answer. What was said stands in the words as it came.
@@ -146,44 +206,41 @@ pub fn judge(response: &Response, table: &Table) -> Judged {
     let Response { status, body, retry_after, truncated, .. } = response;
     let is_yes = (200..300).contains(status);
     let (reading, text) = read(body, *truncated);
-    let (row, means, answered) = match reading {
+    let (row, class, answered) = match reading {
         Reading::Code { errcode, errmsg } => {
             let lower = errmsg.to_lowercase();
-            let found = table.rows.iter().find(|row| {
-                row.codes.contains(&errcode)
-                    && (row.words.is_empty() || row.words.iter().any(|word| lower.contains(word)))
-                    && (is_yes || !matches!(row.means, Means::Delivered))
-            });
-            let head = match advice::find(table.advice, &format!("errcode {errcode} {lower}")) {
-                Some(Advice { cause, change, .. }) => format!("errcode {errcode} ({cause}: {change})"),
+            let found = table.row(errcode, &lower);
+            let head = match found.and_then(|row| row.remedy(&lower)) {
+                Some(remedy) => format!("errcode {errcode} ({}: {})", remedy.cause(), remedy.cure()),
                 None => format!("errcode {errcode}"),
             };
-            let (row, means) = match found {
-                Some(row) => (row.name, row.means),
-                None => framed(table, *status, Shape::Code, &lower),
+            let found = found.filter(|row| is_yes || !matches!(row.class, Classification::Delivered));
+            let (row, class) = match found {
+                Some(row) => (row.name, row.class),
+                None => by_http(table, *status, Shape::Code, &lower),
             };
             let head = if is_yes { head } else { format!("HTTP {status}, {head}") };
-            (row, means, quoted(&head, &errmsg))
+            (row, class, quoted(&head, &errmsg))
         }
         other => {
             let page = &text[..text.floor_char_boundary(PAGE_BYTES)];
-            let (row, means) = framed(table, *status, shape(&other), &page.to_lowercase());
-            (row, means, quoted(&format!("HTTP {status} ({row})"), &text))
+            let (row, class) = by_http(table, *status, shape(&other), &page.to_lowercase());
+            (row, class, quoted(&format!("HTTP {status} ({row})"), &text))
         }
     };
     // The far side may ask for a longer rest than the vendor's rules do.
     let at_least = |wait: SignedDuration| wait.max(retry_after.map_or(wait, within_bounds));
-    let outcome = match means {
-        Means::Delivered => Outcome::Delivered,
-        Means::Retry => Outcome::Retry { after: *retry_after },
-        Means::Unknown => Outcome::Unknown,
-        Means::Throttled(wait) => Outcome::Throttled { wait: at_least(wait) },
-        Means::Shut => Outcome::Throttled { wait: at_least(table.shut) },
-        Means::Misconfigured => Outcome::Misconfigured,
-        Means::TooLong => Outcome::TooLong,
-        Means::ContentRefused => Outcome::ContentRefused,
-        Means::Rejected => Outcome::Rejected,
-        Means::Bug => Outcome::Bug,
+    let outcome = match class {
+        Classification::Delivered => Outcome::Delivered,
+        Classification::Retry => Outcome::Retry { after: *retry_after },
+        Classification::Unknown => Outcome::Unknown,
+        Classification::Throttled(wait) => Outcome::Throttled { wait: at_least(wait) },
+        Classification::Shut => Outcome::Throttled { wait: at_least(table.shut) },
+        Classification::Misconfigured => Outcome::Misconfigured,
+        Classification::TooLong => Outcome::TooLong,
+        Classification::ContentRefused => Outcome::ContentRefused,
+        Classification::Rejected => Outcome::Rejected,
+        Classification::Bug => Outcome::Bug,
     };
     Judged { row, answer: Answer { outcome, words: answered } }
 }
@@ -200,12 +257,12 @@ fn shape(reading: &Reading) -> Shape {
     }
 }
 
-fn framed(table: &Table, status: u16, shape: Shape, beginning: &str) -> (&'static str, Means) {
-    let fits = |frame: &&Frame| {
-        frame.statuses.contains(&status)
-            && (frame.shapes.is_empty() || frame.shapes.contains(&shape))
-            && (frame.words.is_empty() || frame.words.iter().any(|word| beginning.contains(word)))
+fn by_http(table: &Table, status: u16, shape: Shape, beginning: &str) -> (&'static str, Classification) {
+    let fits = |rule: &&HttpRule| {
+        rule.statuses.contains(&status)
+            && (rule.shapes.is_empty() || rule.shapes.contains(&shape))
+            && holds_any(beginning, rule.words)
     };
-    let found = table.frames.iter().chain(FRAMES).find(fits);
-    found.map_or(("not the robot's answer", Means::Retry), |frame| (frame.name, frame.means))
+    let found = table.http_rules.iter().chain(HTTP_RULES).find(fits);
+    found.map_or(("not the robot's answer", Classification::Retry), |rule| (rule.name, rule.class))
 }

@@ -1,11 +1,11 @@
 //! Ways out: what a channel is, and which ones there are.
 
-pub mod advice;
 mod charset;
 pub mod dingtalk;
 pub mod email;
 pub mod errcode;
 pub mod http;
+pub mod remedy;
 pub mod smtp;
 pub mod unready;
 pub mod webhook;
@@ -20,7 +20,6 @@ use jiff::Timestamp;
 use url::Host;
 use url::Url;
 
-use crate::channel::advice::Advice;
 use crate::channel::http::Http;
 use crate::domain::mask::known::Mask;
 use crate::domain::mask::known::Masking;
@@ -28,6 +27,7 @@ use crate::domain::message::Form;
 use crate::domain::message::Message;
 use crate::domain::message::Part;
 use crate::domain::pace::Allowance;
+use crate::domain::remedy::Remedy;
 use crate::domain::retry::Answer;
 use crate::domain::secret::Secret;
 
@@ -133,12 +133,6 @@ pub trait Channel: Send + Sync {
     /// What masks the channel's secrets in what its receiver says.
     fn mask(&self) -> &Mask;
 
-    /// What the far side's refusals mean and what to change. What goes wrong on the way there is in
-    /// [`advice::ON_THE_WAY`].
-    fn advice(&self) -> &'static [Advice] {
-        &[]
-    }
-
     /// What a reader gets to see of a part: its text, and who is called beside it.
     fn shown(&self, part: &Part) -> String {
         let parsed: Result<serde_json::Value, _> = serde_json::from_str(&part.body);
@@ -157,15 +151,21 @@ pub trait Channel: Send + Sync {
     }
 }
 
-/// The advice of a kind of channel, for whoever has no configured one at hand.
-pub fn advice_of(kind: &str) -> &'static [Advice] {
+/// What a refusal comes from and what to change, by the kind of the channel and the words of the answer. What goes wrong on
+/// the way there is in [`remedy::in_transit`].
+pub fn remedy_of(kind: &str, words: &str) -> Option<Remedy> {
     match kind {
-        "dingtalk" => dingtalk::answers::ADVICE,
-        "wecom" => wecom::answers::ADVICE,
-        "email" => email::answers::ADVICE,
-        "webhook" => webhook::answers::ADVICE,
-        _ => &[],
+        "dingtalk" => dingtalk::answers::remedy(words),
+        "wecom" => wecom::answers::remedy(words),
+        "email" => email::answers::remedy(words),
+        "webhook" => webhook::answers::remedy(words),
+        _ => None,
     }
+}
+
+/// An answer's words as they stand beside what [`remedy_of`] says of them.
+pub fn said_beside(kind: &str, words: &str) -> String {
+    if remedy_of(kind, words).is_some() { remedy::beside(words) } else { words.to_owned() }
 }
 
 /// The kind of a configured channel: the registry. The configuration reads the tag `kind` first and the concrete struct

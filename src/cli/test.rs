@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::app::trial::{Fared, Sender, Tested, Tester};
 use crate::channel;
-use crate::channel::advice;
+use crate::channel::remedy;
 use crate::cli;
 use crate::cli::Failure;
 use crate::cli::Format;
@@ -148,9 +148,8 @@ fn finding(name: &str, channel: &ConfiguredChannel, tested: &Tested, tester: &Te
         None => ("not_sent".to_owned(), not_sent(trial)),
     };
     let advice = (!yes).then(|| {
-        let known = advice::find(channel::advice_of(kind), &answer);
-        let known = known.or_else(|| advice::find(advice::ON_THE_WAY, &answer));
-        known.map_or_else(|| in_general(&outcome), |advice| (advice.cause, advice.change))
+        let known = channel::remedy_of(kind, &answer).or_else(|| remedy::in_transit(&answer));
+        known.map_or_else(|| in_general(&outcome), |remedy| (remedy.cause(), remedy.cure()))
     });
     let refused = if yes { not_taken.iter().map(|tried| tried.answer.clone()).collect() } else { Vec::new() };
     let far_clock_ahead = last.and_then(|tried| tried.far_ahead_s).map(SignedDuration::from_secs);
@@ -253,7 +252,7 @@ fn show(finding: &Finding) -> String {
     if let Some((cause, change)) = finding.advice {
         add(format!("cause:  {cause}"));
         add(format!("change: {change}"));
-        add(format!("answer: {}", advice::said_beside(channel::advice_of(kind), answer)));
+        add(format!("answer: {}", channel::said_beside(kind, answer)));
     }
     if let Some(clock) = finding.far_clock_ahead.map(clock) {
         add(format!("clock:  {clock}"));

@@ -96,7 +96,7 @@ impl Folder {
         let problem = |error: &ComposeError| {
             let (message, help) = match error.message.split_once("; ") {
                 Some((message, help)) if error.fault == Fault::Exhausted => (message.to_owned(), help),
-                _ if error.template.ends_with(language::WORDS) => (
+                _ if error.template.rsplit('/').next().is_some_and(language::holds_words) => (
                     template_words::in_words(&error.message),
                     "a language file is TOML: [kind], and under it \"order.placed\" = \"New order\"",
                 ),
@@ -211,7 +211,7 @@ fn built_in_folder(built_in: &language::Sources, folder: &str) -> bool {
 
 /// What is wrong with the name of a file in a language's folder.
 fn misnamed(file: &str, endings: &[&str], reports: &[String]) -> Option<Complaint> {
-    if file.starts_with('_') || file == language::WORDS {
+    if file.starts_with('_') || language::holds_words(file) {
         return None;
     }
     let Some(name) = file.strip_suffix(".md") else {

@@ -25,8 +25,13 @@ pub type Sources = BTreeMap<String, String>;
 /// A word, or a phrase. It is used again and again, also in pictures.
 const WORD_BYTES: usize = 4 * 1024;
 
-/// The file of a language that holds its words.
-pub const WORDS: &str = "words.toml";
+/// The files of a language that hold its words.
+pub const WORDS: [&str; 2] = ["remedies.toml", "words.toml"];
+
+/// Whether a file of a language's folder holds words.
+pub fn holds_words(file: &str) -> bool {
+    WORDS.contains(&file)
+}
 
 /// The built-in files under `templates/`.
 pub fn built_in_sources() -> Sources {
@@ -49,7 +54,7 @@ pub fn built_in() -> &'static BTreeMap<String, Language> {
             .map(|folder| {
                 let mut language = Language::new(folder);
                 for fallback in chain(folder, &folders).iter().rev() {
-                    if let Some(source) = sources.get(&format!("{fallback}/{WORDS}")) {
+                    for source in WORDS.iter().filter_map(|file| sources.get(&format!("{fallback}/{file}"))) {
                         let _ = language.read(source);
                     }
                 }

@@ -26,6 +26,7 @@ pub mod order;
 pub mod pace;
 pub mod picture;
 pub mod quiet;
+pub mod remedy;
 pub mod report;
 pub mod retry;
 pub mod route;

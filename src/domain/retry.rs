@@ -86,6 +86,12 @@ pub fn own_words(words: &str) -> &str {
     own.trim_end_matches([' ', ':'])
 }
 
+/// What the provider or receiver said, in words that were stored; empty where it said nothing.
+pub fn said_words(words: &str) -> &str {
+    let (_, said) = words.split_once(OPENS).unwrap_or_default();
+    said.strip_suffix(CLOSES).unwrap_or(said)
+}
+
 /// Opens the words of a far side. No words of our own hold it.
 const OPENS: char = '“';
 const CLOSES: char = '”';

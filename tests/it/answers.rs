@@ -4,9 +4,8 @@
 use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
+use orderbell::channel;
 use orderbell::channel::Judged;
-use orderbell::channel::advice;
-use orderbell::channel::advice::Advice;
 use orderbell::channel::dingtalk;
 use orderbell::channel::email;
 use orderbell::channel::email::party::masked;
@@ -16,8 +15,13 @@ use orderbell::channel::smtp::reply::Phase;
 use orderbell::channel::smtp::reply::Reply;
 use orderbell::channel::webhook;
 use orderbell::channel::wecom;
+use orderbell::domain::compose::View;
+use orderbell::domain::data::{Data, Notice};
 use orderbell::domain::duration;
+use orderbell::domain::event::{Event, EventId, Kind, OWN_SOURCE, Proof};
+use orderbell::domain::language;
 use orderbell::domain::retry::Outcome;
+use orderbell::domain::template::Templates;
 use serde::Deserialize;
 
 /// What a far side could say back of a message. It stands in each answer of each far side, and in no words of our own.
@@ -207,29 +211,85 @@ fn a_yes_is_only_errcode_zero() {
     }
 }
 
+/// The remedies of a kind of channel, by what the language files call them.
+fn remedies(kind: &str) -> BTreeSet<String> {
+    let keys = language::built_in()["en"].keys();
+    let of_kind = keys.filter_map(|key| key.strip_prefix("remedy.")?.strip_suffix(".cause"));
+    of_kind.filter(|key| key.starts_with(&format!("{kind}."))).map(str::to_owned).collect()
+}
+
 #[test]
-fn each_advice_is_given_for_some_answer_and_stands_in_our_own_words_where_a_robot_speaks() {
-    let tables: [(&str, &[Advice]); 4] = [
-        ("dingtalk", dingtalk::answers::ADVICE),
-        ("wecom", wecom::answers::ADVICE),
-        ("email", email::answers::ADVICE),
-        ("webhook", webhook::answers::ADVICE),
-    ];
-    for ((channel, _, judge), (_, table)) in channels().into_iter().zip(tables) {
-        let mut given = Vec::new();
+fn each_remedy_is_given_for_some_answer_and_stands_in_our_own_words_where_a_robot_speaks() {
+    for (channel, _, judge) in channels() {
+        let mut given = BTreeSet::new();
         for case in cases(channel) {
             let Judged { answer, .. } = judge(&case, "");
-            let Some(advice) = advice::find(table, &answer.words) else { continue };
-            given.push(advice);
+            let Some(remedy) = channel::remedy_of(channel, &answer.words) else { continue };
+            assert!(!remedy.cause().is_empty() && !remedy.cure().is_empty(), "{} has no words", remedy.key);
+            given.insert(remedy.key.to_owned());
             if answer.words.starts_with("errcode ") {
-                assert!(answer.own_words().contains(advice.cause), "{}: {}", shown(channel, &case), answer.words);
+                assert!(answer.own_words().contains(remedy.cause()), "{}: {}", shown(channel, &case), answer.words);
             }
         }
-        // One advice may be found by several words.
-        let is_given = |advice: &&Advice| given.iter().any(|given| given.change == advice.change);
-        let unused: Vec<_> = table.iter().filter(|advice| !is_given(advice)).map(|unused| unused.says).collect();
+        let unused: Vec<_> = remedies(channel).difference(&given).cloned().collect();
         assert!(unused.is_empty(), "{channel}: no answer leads to {unused:?}");
+        let unknown: Vec<_> = given.difference(&remedies(channel)).cloned().collect();
+        assert!(unknown.is_empty(), "{channel}: {unknown:?} are in no language file");
     }
+}
+
+/// What a channel's refusal reads like in a notice.
+fn notice(detail: &str, language: &str) -> String {
+    let notice = Notice { topic: "parked".to_owned(), detail: Some(detail.to_owned()), ..Notice::default() };
+    let now = jiff::Timestamp::from_second(1_750_000_000).expect("a moment");
+    let event = Event {
+        id: EventId(uuid::Uuid::nil()),
+        kind: Kind::OperatorNotice,
+        source: OWN_SOURCE.to_owned(),
+        occurred_at: Some(now),
+        received_at: now,
+        shop: None,
+        order: None,
+        data: Data { notice: Some(notice), ..Data::default() },
+        proof: Proof::Own,
+    };
+    let timezone = &jiff::tz::TimeZone::UTC;
+    let view = View { event: &event, order: None, language, timezone, channel: "owner", channel_kind: "email" };
+    let composed = Templates::built_in().expect("the built-in templates parse").compose(&view);
+    // So that no address in a value becomes a link.
+    composed.expect("a notice").document.plain_text().replace("：//", "://")
+}
+
+#[test]
+fn a_notice_says_what_an_answer_comes_from_in_the_language_of_its_reader() {
+    let (mut told, mut faults) = (0, Vec::new());
+    for (channel, _, judge) in channels() {
+        for case in cases(channel) {
+            let answer = judge(&case, "").answer;
+            // What stands in brackets is a cause with its cure, a hint, or what the answer is that holds no code.
+            let Some((_, english)) = answer.own_words().split_once(" (") else { continue };
+            let english = english.trim_end_matches(')');
+            let remedy = channel::remedy_of(channel, &answer.words);
+            let part = match remedy {
+                Some(remedy) if english == remedy.hint() => Some("hint"),
+                Some(remedy) if english.starts_with(remedy.cause()) => Some("cause"),
+                _ if channel == "email" => continue,
+                _ => None,
+            };
+            told += 1;
+            assert!(notice(answer.own_words(), "en").contains(english), "{channel}: {}", answer.own_words());
+            let chinese = notice(answer.own_words(), "zh-CN");
+            let wanted = remedy.zip(part).map(|(remedy, part)| {
+                let key = format!("remedy.{}.{part}", remedy.key);
+                language::built_in()["zh-CN"].word(&key).unwrap_or_default()
+            });
+            if chinese.contains(english) || !wanted.is_none_or(|wanted| chinese.contains(wanted)) {
+                faults.push(format!("{}: {chinese}", shown(channel, &case)));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    assert!(told > 100, "{told}");
 }
 
 #[test]

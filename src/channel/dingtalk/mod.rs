@@ -25,7 +25,6 @@ use url::Url;
 use crate::channel::Attempt;
 use crate::channel::Channel;
 use crate::channel::Sending;
-use crate::channel::advice::Advice;
 use crate::channel::http::Http;
 use crate::domain::document::Block;
 use crate::domain::document::Inline;
@@ -214,10 +213,6 @@ impl Channel for DingTalk {
         let body: serde_json::Value = serde_json::from_str(&part.body).unwrap_or_default();
         let text = |pointer| body.pointer(pointer).and_then(serde_json::Value::as_str).unwrap_or_default();
         format!("{}\n\n{}", text("/markdown/title"), text("/markdown/text"))
-    }
-
-    fn advice(&self) -> &'static [Advice] {
-        answers::ADVICE
     }
 }
 

@@ -29,7 +29,6 @@ use crate::channel::Attempt;
 use crate::channel::Channel;
 use crate::channel::Pictures;
 use crate::channel::Sending;
-use crate::channel::advice::Advice;
 use crate::channel::email::letter::Content;
 use crate::channel::email::letter::Envelope;
 use crate::channel::email::party::Party;
@@ -272,10 +271,6 @@ impl Channel for Email {
             (_, Some(password)) => secrets.text(password.expose()),
             (_, None) => secrets,
         })
-    }
-
-    fn advice(&self) -> &'static [Advice] {
-        answers::ADVICE
     }
 }
 

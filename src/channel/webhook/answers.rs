@@ -9,14 +9,11 @@ use std::ops::RangeInclusive;
 use jiff::SignedDuration;
 
 use crate::channel::Judged;
-use crate::channel::advice::Advice;
-use crate::channel::advice::advice;
-use crate::domain::retry::Answer;
-use crate::domain::retry::Outcome;
-use crate::domain::retry::quoted;
+use crate::domain::remedy::Remedy;
+use crate::domain::retry::{Answer, Outcome, own_words, quoted};
 
 #[derive(Clone, Copy)]
-enum Means {
+enum Class {
     Delivered,
     Misconfigured,
     Rejected,
@@ -27,60 +24,58 @@ enum Means {
 struct Row {
     name: &'static str,
     statuses: RangeInclusive<u16>,
-    means: Means,
+    class: Class,
+    remedy: Option<Remedy>,
 }
 
-const fn row(name: &'static str, statuses: RangeInclusive<u16>, means: Means) -> Row {
-    Row { name, statuses, means }
+const fn row(name: &'static str, statuses: RangeInclusive<u16>, class: Class, key: &'static str) -> Row {
+    Row { name, statuses, class, remedy: Some(Remedy::of(key)) }
 }
+
+const OTHERS: &str = "anything else";
 
 /// The first row that fits counts.
 #[rustfmt::skip]
-const ROWS: [Row; 9] = [
+const ROWS: [Row; 14] = [
     // RFC 9110, section 15.3: received, whatever the receiver does with it.
-    row("2xx", 200..=299, Means::Delivered),
+    Row { name: "2xx", statuses: 200..=299, class: Class::Delivered, remedy: None },
     // Sections 15.5.2 and 15.5.4: it does not believe us, or does not let us in.
-    row("401", 401..=401, Means::Misconfigured),
-    row("403", 403..=403, Means::Misconfigured),
+    row("401", 401..=401, Class::Misconfigured, "webhook.unproven"),
+    row("403", 403..=403, Class::Misconfigured, "webhook.forbidden"),
     // Section 15.5.11; Standard Webhooks: the endpoint is to be switched off.
-    row("410", 410..=410, Means::Misconfigured),
+    row("410", 410..=410, Class::Misconfigured, "webhook.gone"),
     // Sections 15.5.1, 15.5.14, 15.5.16 and 15.5.21: the same bytes will never be taken.
-    row("400", 400..=400, Means::Rejected),
-    row("413", 413..=413, Means::Rejected),
-    row("415", 415..=415, Means::Rejected),
-    row("422", 422..=422, Means::Rejected),
-    // Redirects, which are not followed; 404, which a receiver that is being deployed answers; 429 and 5xx with their
-    // `Retry-After`. No rate is shared with other channels, so 429 shuts nothing but the message.
-    row("anything else", 0..=999, Means::Retry),
+    row("400", 400..=400, Class::Rejected, "webhook.unreadable"),
+    row("413", 413..=413, Class::Rejected, "webhook.too_large"),
+    row("415", 415..=415, Class::Rejected, "webhook.no_json"),
+    row("422", 422..=422, Class::Rejected, "webhook.unreadable"),
+    // Section 15.5.5: so does a receiver that is being deployed.
+    row("404", 404..=404, Class::Retry, "webhook.path"),
+    row("405", 405..=405, Class::Retry, "webhook.method"),
+    // RFC 6585, section 4. No rate is shared with other channels, so it shuts nothing but the message.
+    row("429", 429..=429, Class::Retry, "webhook.too_many"),
+    // Section 15.4: redirects are not followed.
+    row("3xx", 300..=399, Class::Retry, "webhook.redirect"),
+    // Section 15.6, with their `Retry-After`.
+    row("5xx", 500..=599, Class::Retry, "webhook.server_error"),
+    Row { name: OTHERS, statuses: 0..=999, class: Class::Retry, remedy: None },
 ];
 
-/// Causes, and what to change.
-#[rustfmt::skip]
-pub const ADVICE: &[Advice] = &[
-    advice(&["http 401"], "the receiver does not believe that the message is ours",
-        "compare `signing` with what the receiver expects, and both clocks"),
-    advice(&["http 403"], "the receiver does not let us in", "compare `signing` and `headers` with what it expects"),
-    advice(&["http 404"], "there is no receiver at this path", "look at `url`"),
-    advice(&["http 405"], "the receiver takes no POST at this path", "look at `url`"),
-    advice(&["http 410"], "the receiver says that it is gone", "set `url` to where it is now"),
-    advice(&["http 413"], "the message is too large for the receiver", "raise the receiver's limit"),
-    advice(&["http 400"], "the receiver cannot read the message", "look into its log"),
-    advice(&["http 415"], "the receiver takes no JSON", "look into its log"),
-    advice(&["http 422"], "the receiver cannot read the message", "look into its log"),
-    advice(&["http 429"], "the receiver finds that too many messages come", "try again later"),
-    advice(&["http 3"], "the receiver sends us elsewhere, and we do not follow", "set `url` to where it leads"),
-    advice(&["http 5"], "the receiver has trouble of its own", "look into its log"),
-];
+/// What an answer comes from, by its words as they were stored.
+pub fn remedy(words: &str) -> Option<Remedy> {
+    let status = own_words(words).strip_prefix("HTTP ")?.split([' ', ':']).next()?.parse().ok()?;
+    ROWS.iter().find(|row| row.statuses.contains(&status))?.remedy
+}
 
 /// Judges an answer. What was said stands in the words as it came.
 pub fn judge(status: u16, retry_after: Option<SignedDuration>, said: &str) -> Judged {
     let found = ROWS.iter().find(|row| row.statuses.contains(&status));
-    let (row, means) = found.map_or(("anything else", Means::Retry), |row| (row.name, row.means));
-    let (outcome, said) = match means {
-        Means::Delivered => (Outcome::Delivered, ""),
-        Means::Misconfigured => (Outcome::Misconfigured, said),
-        Means::Rejected => (Outcome::Rejected, said),
-        Means::Retry => (Outcome::Retry { after: retry_after }, said),
+    let (row, class) = found.map_or((OTHERS, Class::Retry), |row| (row.name, row.class));
+    let (outcome, said) = match class {
+        Class::Delivered => (Outcome::Delivered, ""),
+        Class::Misconfigured => (Outcome::Misconfigured, said),
+        Class::Rejected => (Outcome::Rejected, said),
+        Class::Retry => (Outcome::Retry { after: retry_after }, said),
     };
     Judged { row, answer: Answer { outcome, words: quoted(&format!("HTTP {status}"), said) } }
 }

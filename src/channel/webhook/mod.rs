@@ -19,7 +19,6 @@ use sha2::Sha256;
 use crate::channel::Attempt;
 use crate::channel::Channel;
 use crate::channel::Sending;
-use crate::channel::advice::Advice;
 use crate::channel::charset::decoded;
 use crate::channel::http::Http;
 use crate::domain::apsdai;
@@ -167,10 +166,6 @@ impl Channel for Webhook {
                 Signing::None => secrets,
             }
         })
-    }
-
-    fn advice(&self) -> &'static [Advice] {
-        answers::ADVICE
     }
 }
 

@@ -31,7 +31,6 @@ use crate::channel::Attempt;
 use crate::channel::Channel;
 use crate::channel::Pictures;
 use crate::channel::Sending;
-use crate::channel::advice::Advice;
 use crate::channel::dingtalk::Mention;
 use crate::channel::http::Http;
 use crate::channel::wecom::markdown::BLOCK_BREAK;
@@ -224,10 +223,6 @@ impl Channel for WeCom {
                 Err(failure) => failure.into(),
             }
         })
-    }
-
-    fn advice(&self) -> &'static [Advice] {
-        answers::ADVICE
     }
 
     fn mask(&self) -> &Mask {

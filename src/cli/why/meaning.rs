@@ -1,9 +1,7 @@
 //! What an answer of a far side, and what a refusal of ours, means and what to change.
 
 use crate::channel;
-use crate::channel::advice;
-use crate::channel::advice::Advice;
-use crate::channel::advice::advice;
+use crate::channel::remedy;
 
 /// An outcome as it is said.
 pub fn outcome(text: &str) -> &str {
@@ -27,14 +25,14 @@ pub fn of_answer(kind: Option<&str>, outcome: &str, words: &str) -> Option<(&'st
     if outcome == "delivered" {
         return None;
     }
-    let of_kind = kind.and_then(|kind| advice::find(channel::advice_of(kind), words));
-    let known = of_kind.or_else(|| advice::find(advice::ON_THE_WAY, words));
-    known.map(|advice| (advice.cause, advice.change)).or_else(|| in_general(outcome))
+    let of_kind = kind.and_then(|kind| channel::remedy_of(kind, words));
+    let known = of_kind.or_else(|| remedy::in_transit(words));
+    known.map(|remedy| (remedy.cause(), remedy.cure())).or_else(|| in_general(outcome))
 }
 
 /// An answer's words, without what its meaning says.
 pub fn said(kind: Option<&str>, words: &str) -> String {
-    kind.map_or_else(|| words.to_owned(), |kind| advice::said_beside(channel::advice_of(kind), words))
+    kind.map_or_else(|| words.to_owned(), |kind| channel::said_beside(kind, words))
 }
 
 /// Where no table knows more than what becomes of such a message.
@@ -59,56 +57,68 @@ fn in_general(outcome: &str) -> Option<(&'static str, &'static str)> {
     })
 }
 
+/// A refusal of ours by what stands in its reason, with what it comes from and what to change.
+struct Explained {
+    says: &'static str,
+    cause: &'static str,
+    cure: &'static str,
+}
+
+const fn explained(says: &'static str, cause: &'static str, cure: &'static str) -> Explained {
+    Explained { says, cause, cure }
+}
+
 /// What the refusals of [`crate::flow::refusals`] mean.
 #[rustfmt::skip]
-const REFUSALS: &[Advice] = &[
-    advice(&["does not fit the address"],
+const REFUSALS: &[Explained] = &[
+    explained("does not fit the address",
         "the platform signs for another address than this one, or with the secret of another application",
         "register exactly this address at the platform, or set `registered_url` to the one that is registered; compare `app_secret` with the application's"),
-    advice(&["token is not what"],
+    explained("token is not what",
         "the platform has another secret or password, or the other token mode",
         "copy `secret` or `password` anew from the platform's page, and compare the token mode there"),
-    advice(&["behind this machine's clock"],
+    explained("behind this machine's clock",
         "it came later than `max_age` allows, or one of the two clocks is wrong",
         "look at this machine's clock (`timedatectl`); raise `max_age` if the platform is known to be late"),
-    advice(&["ahead of this machine's clock"],
+    explained("ahead of this machine's clock",
         "this machine's clock is behind, or the platform's is ahead",
         "look at this machine's clock (`timedatectl`)"),
-    advice(&["it is of application"],
+    explained("it is of application",
         "the address is registered for another application too; those for tests and for production differ",
         "set `app_id` and `app_secret` to that application's if it is yours, else take the address out of it"),
-    advice(&["its shape is not"],
+    explained("its shape is not",
         "it is none of the platform's webhooks: a stranger's request, or another of the platform's interfaces",
         "nothing, as long as the platform's own arrive; else compare the address that is entered at the platform"),
-    advice(&["its body is encoded as"],
+    explained("its body is encoded as",
         "the platform, or a proxy in front, compresses in a way that is not undone here, or the packing is broken",
         "switch the compression off there, or let it be gzip"),
-    advice(&["its proof has come before"],
+    explained("its proof has come before",
         "a proof that was used is used again for something else, as somebody would who has overheard it",
         "nothing, if no webhook is missing; use HTTPS, so that nobody can overhear"),
-    advice(&["fits none of the recipes"],
+    explained("fits none of the recipes",
         "the source only observes, and keeps so many unproven webhooks in an hour and no more",
         "find out why the signatures do not fit (`public_url`, `registered_url`, `app_secret`), then set verify = \"enforce\""),
-    advice(&["by another method"],
+    explained("by another method",
         "somebody looked at the address with a browser, or the platform or a proxy changes the method",
         "nothing, as long as the platform's own arrive; else look whether a proxy redirects, as from http:// to https://"),
-    advice(&["its body is larger"],
+    explained("its body is larger",
         "it is larger than `max_body` allows",
         "raise `max_body` in `[server]` if it is the platform's, and restart"),
-    advice(&["its body was not whole"],
+    explained("its body was not whole",
         "the line or the proxy in front was too slow, or a stranger holds connections open",
         "nothing, if it came again; else look at the proxy in front"),
-    advice(&["its body was broken off"],
+    explained("its body was broken off",
         "the connection broke, or the proxy in front closed it",
         "nothing, if it came again; else look at the proxy in front"),
-    advice(&["there was too much at once"],
+    explained("there was too much at once",
         "more came at once than orderbell holds, or it was being stopped",
         "nothing, if it came again"),
 ];
 
 /// What a refusal means, and what to change.
 pub fn of_refusal(reason: &str) -> Option<(&'static str, &'static str)> {
-    advice::find(REFUSALS, reason).map(|advice| (advice.cause, advice.change))
+    let lower = reason.to_lowercase();
+    REFUSALS.iter().find(|known| lower.contains(known.says)).map(|known| (known.cause, known.cure))
 }
 
 #[cfg(test)]

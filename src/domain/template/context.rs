@@ -1,14 +1,17 @@
 //! What a template sees of an event: its names, each of which is always there.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use minijinja::value::ValueKind;
 use minijinja::{Value, context};
 
 use crate::domain::compose::View;
+use crate::domain::data::Data;
 use crate::domain::event::{Event, Kind};
 use crate::domain::language::Language;
 use crate::domain::order;
+use crate::domain::remedy;
 use crate::domain::template::filters::Zone;
 use crate::domain::template::values::value_of;
 use crate::domain::unreadable;
@@ -26,7 +29,7 @@ pub(super) fn context(view: &View<'_>, words: Option<&Language>) -> Value {
         source => &event.source,
         shop => value_of(&shop),
         order => value_of(&order),
-        data => value_of(unreadable::data_in_words(&event.data, words).as_ref()),
+        data => value_of(data_in_words(&event.data, words).as_ref()),
         occurred_at => value_of(&event.occurred_at),
         received_at => value_of(&event.received_at),
         language => view.language,
@@ -36,6 +39,16 @@ pub(super) fn context(view: &View<'_>, words: Option<&Language>) -> Value {
         picture => picture(event),
         report => match &event.kind { Kind::Report(name) => Value::from(name.as_str()), _ => Value::from(()) },
     }
+}
+
+/// What an event says beside its order, in the reader's language as far as it holds words of our own.
+pub(super) fn data_in_words<'a>(data: &'a Data, words: Option<&Language>) -> Cow<'a, Data> {
+    let mut data = unreadable::data_in_words(data, words);
+    let detail = data.notice.as_ref().and_then(|notice| notice.detail.as_deref());
+    if let Some(Cow::Owned(said)) = detail.zip(words).map(|(detail, words)| remedy::localized(detail, words)) {
+        data.to_mut().notice.iter_mut().for_each(|notice| notice.detail = Some(said.clone()));
+    }
+    data
 }
 
 /// The address of a report's picture, which we have made ourselves and which is therefore no text to be escaped.

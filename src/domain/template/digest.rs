@@ -19,6 +19,7 @@ use crate::domain::language::Language;
 use crate::domain::template::ComposeError;
 use crate::domain::template::Dialect;
 use crate::domain::template::Templates;
+use crate::domain::template::context::data_in_words;
 use crate::domain::template::engine::nothing;
 use crate::domain::template::filters::Zone;
 use crate::domain::template::values::value_of;
@@ -158,7 +159,7 @@ fn entry(entry: &Entry<'_>, words: &Language) -> Value {
         kind => entry.event.kind.to_string(),
         order => value_of(&order.as_deref()),
         shop => value_of(&shop),
-        data => value_of(unreadable::data_in_words(&entry.event.data, Some(words)).as_ref()),
+        data => value_of(data_in_words(&entry.event.data, Some(words)).as_ref()),
         occurred_at => value_of(&entry.event.occurred_at),
         received_at => value_of(&entry.event.received_at),
     }

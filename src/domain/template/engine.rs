@@ -33,8 +33,7 @@ pub(super) fn words(
     reading: &mut dyn FnMut(&str),
 ) -> Language {
     let mut words = Language::new(folder);
-    for fallback in chain.iter().rev() {
-        let template = format!("{fallback}/{}", language::WORDS);
+    for template in chain.iter().rev().flat_map(|fallback| language::WORDS.map(|file| format!("{fallback}/{file}"))) {
         for source in layers.iter().filter_map(|layer| layer.get(&template)) {
             reading(&template);
             if let Err(error) = words.read(source) {

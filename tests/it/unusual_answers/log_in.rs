@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::sync::Mutex;
 
-use orderbell::channel::advice;
 use orderbell::channel::email::Email;
-use orderbell::channel::email::answers::ADVICE;
+use orderbell::channel::email::answers::remedy;
 use orderbell::domain::retry::Outcome;
 use tokio::io::AsyncBufReadExt;
 use tokio::io::AsyncWriteExt;
@@ -196,9 +195,9 @@ async fn what_a_server_offers_that_we_do_not_know_is_said_with_what_to_do() {
         let answer = send(&mailbox(&address, hello), MAIL).await;
         assert_eq!(answer.outcome, Outcome::Misconfigured);
         assert!(answer.own_words().contains(own), "{hello}: {}", answer.words);
-        let found = advice::find(ADVICE, &answer.words).unwrap_or_else(|| panic!("no advice for {}", answer.words));
-        assert!(found.change.contains(change), "{hello}: {}", found.change);
-        assert!(!found.change.contains("copy") && !found.change.contains("as the provider shows"), "{}", found.change);
+        let found = remedy(&answer.words).unwrap_or_else(|| panic!("no remedy for {}", answer.words));
+        assert!(found.cure().contains(change), "{hello}: {}", found.cure());
+        assert!(!found.cure().contains("copy") && !found.cure().contains("as the provider shows"), "{}", found.cure());
         assert_eq!(tried(&asked), [""; 0]);
     }
 }

@@ -498,6 +498,10 @@ fn about(topic: &str, subject: Option<&str>, detail: Option<&str>) -> Notice {
     Notice { topic: topic.to_owned(), subject, detail, ..Notice::default() }
 }
 
+/// A robot's refusal as it is stored.
+const KEYWORD: &str =
+    "errcode 310000 (the robot demands a keyword: set `keyword` to one of those in its security settings)";
+
 /// What the watch tells: how each trouble begins, and how it ends.
 fn troubles() -> Vec<(String, Notice)> {
     let since = at("2025-06-03T21:30:00Z");
@@ -506,7 +510,7 @@ fn troubles() -> Vec<(String, Notice)> {
         lasted_seconds: Some(21_940),
         ..about(topic, subject, detail)
     };
-    let (kitchen, keyword) = (Some("kitchen"), "errcode 310000 (the robot demands a keyword: set `keyword`)");
+    let (kitchen, keyword) = (Some("kitchen"), KEYWORD);
     let begins = [
         Notice {
             count: Some(12),
