@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 
 use crate::app::StartError;
-use crate::channel::Way;
+use crate::channel::ChannelConfig;
 use crate::channel::http::Http;
 use crate::channel::unready::Unready;
 use crate::config::settings::{self, ChannelSettings};
@@ -73,7 +73,7 @@ pub fn in_use(channels: &BTreeMap<String, ConfiguredChannel>) -> BTreeMap<String
 }
 
 /// How many messages a channel may be sent within how long: what the merchant has set, else the vendor's own.
-pub fn allowance(way: &Way, settings: &ChannelSettings) -> Option<Allowance> {
+pub fn allowance(way: &ChannelConfig, settings: &ChannelSettings) -> Option<Allowance> {
     let rate = settings.rate.map(|rate| Allowance { count: rate.count, per: rate.per });
     rate.or_else(|| way.channel().allowance())
 }
@@ -89,7 +89,7 @@ pub fn some_lane(name: &str, channel: &ConfiguredChannel) -> Result<Lane, StartE
         let StartError::Channel { reason, .. } = error else { return Err(error) };
         let (kind, settings) = (channel.way.channel().kind(), channel.settings.clone());
         let settings = ChannelSettings { proxy: None, ..settings };
-        let (way, effective) = (Way::Unready(Unready { kind, reason }), channel.effective.clone());
+        let (way, effective) = (ChannelConfig::Unready(Unready { kind, reason }), channel.effective.clone());
         lane(name.to_owned(), ConfiguredChannel { way, settings, effective })
     })
 }
@@ -102,7 +102,7 @@ pub fn lane(name: String, channel: ConfiguredChannel) -> Result<Lane, StartError
         .map_err(|error| StartError::Channel { channel: name.clone(), reason: error.to_string() })?;
     let (allowance, quiet) = (allowance(&channel.way, &settings), quiet(&settings));
     let channel = channel.way.shared();
-    let catch_up = CatchUp::of(settings.after_fallback, channel.gathers());
+    let catch_up = CatchUp::of(settings.after_fallback, channel.supports_digest());
     let fallback = settings.fallback.map(|to| Fallback { channel: name.clone(), to, catch_up });
     Ok(Lane {
         allowance,

@@ -6,30 +6,30 @@ pub mod email;
 pub mod errcode;
 pub mod http;
 pub mod remedy;
+pub mod robot;
 pub mod smtp;
 pub mod unready;
 pub mod webhook;
 pub mod wecom;
 
 use std::future::Future;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use jiff::SignedDuration;
-use jiff::Timestamp;
-use url::Host;
-use url::Url;
+use jiff::{SignedDuration, Timestamp};
+use schemars::{Schema, SchemaGenerator};
+use serde::de::DeserializeOwned;
+use url::{Host, Url};
 
 use crate::channel::http::Http;
-use crate::domain::mask::known::Mask;
-use crate::domain::mask::known::Masking;
-use crate::domain::message::Form;
-use crate::domain::message::Message;
-use crate::domain::message::Part;
+use crate::domain::mask::known::{Mask, Masking};
+use crate::domain::message::{Form, Message, Part};
 use crate::domain::pace::Allowance;
 use crate::domain::remedy::Remedy;
 use crate::domain::retry::Answer;
 use crate::domain::secret::Secret;
+use crate::domain::settings::{Reach, ReadSettings, SettingsTable};
 
 /// What surrounds one attempt of one part.
 #[derive(Clone, Debug)]
@@ -139,6 +139,22 @@ pub trait Channel: Send + Sync {
         parsed.ok().and_then(|body| serde_json::to_string_pretty(&body).ok()).unwrap_or_else(|| part.body.clone())
     }
 
+    /// The web address that messages go to, where they go to one.
+    fn address(&self) -> Option<&Secret> {
+        None
+    }
+
+    /// Puts a server in the place of the provider's own, where the kind has one.
+    fn replace_server(&mut self, _base_url: &Secret) {}
+
+    /// What masks the channel's secrets, where it masks a proxy's as well; mail goes by no proxy.
+    fn masking(&mut self) -> Option<&mut Masking> {
+        None
+    }
+
+    /// Takes what all channels have, when the channel's own table is read, and says what is wrong with it then.
+    fn configure(&mut self, _: SharedSettings<'_>, _: &mut dyn SettingsTable) {}
+
     /// Why nothing can be sent, where that is known before anything is sent.
     fn unready(&self) -> Option<&str> {
         None
@@ -151,16 +167,115 @@ pub trait Channel: Send + Sync {
     }
 }
 
-/// What a refusal comes from and what to change, by the kind of the channel and the words of the answer. What goes wrong on
-/// the way there is in [`remedy::in_transit`].
+/// What all channels have, as far as a kind needs it.
+#[derive(Clone, Copy, Debug)]
+pub struct SharedSettings<'a> {
+    pub language: &'a str,
+    pub timeout: SignedDuration,
+    pub allow_private: bool,
+    /// What paths in the configuration are relative to.
+    pub folder: &'a Path,
+}
+
+/// What is known of a kind of channel without a configured one.
+pub struct ChannelKind {
+    /// As the configuration calls it.
+    pub name: &'static str,
+    /// The paths of its secrets.
+    pub secrets: &'static [&'static str],
+    /// Keys of all channels that make no sense for it, each with what to write instead.
+    pub refuses: &'static [(&'static str, &'static str)],
+    /// The parameter of `webhook` that the provider counts a robot by.
+    pub robot_parameter: Option<&'static str>,
+    /// The provider's limit.
+    pub per_minute: Option<u32>,
+    /// What may be written beside the keys that every channel takes.
+    pub schema: fn(&mut SchemaGenerator) -> Schema,
+    /// Its `setup.toml`, a [`Scaffold`](crate::domain::scaffold::Scaffold).
+    pub setup: &'static str,
+    /// What a refusal comes from and what to change, by the words of the answer as they were stored. What goes wrong on the
+    /// way is in [`remedy::in_transit`].
+    pub remedy: fn(&str) -> Option<Remedy>,
+}
+
+/// How a kind of channel is read from its table of the configuration.
+pub trait FromSettings: DeserializeOwned {
+    const KIND: ChannelKind;
+
+    /// Judges single values before the table is read.
+    fn check(table: &mut dyn SettingsTable, reach: Reach);
+
+    /// Judges what was read.
+    fn check_whole(&self, _: &mut dyn SettingsTable) {}
+}
+
+/// The registry: the struct of each kind, which is its implementation.
+macro_rules! kinds {
+    ($($variant:ident($config:ty),)*) => {
+        /// A configured channel. Two are equal when they do the same.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub enum ChannelConfig {
+            $($variant($config),)*
+            /// Of any kind, without a secret that it needs.
+            Unready(unready::Unready),
+        }
+
+        /// All kinds.
+        pub const KINDS: &[ChannelKind] = &[$(<$config>::KIND),*];
+
+        impl ChannelConfig {
+            /// Reads the table of a kind, without what all channels have; `None` when something needed is wrong or missing.
+            pub fn read(kind: &str, table: &mut impl ReadSettings, reach: Reach) -> Option<Self> {
+                $(if kind == <$config>::KIND.name {
+                    <$config>::check(table, reach);
+                    let read = table.read::<$config>()?;
+                    read.check_whole(table);
+                    return Some(Self::$variant(read));
+                })*
+                None
+            }
+
+            pub fn channel(&self) -> &dyn Channel {
+                match self {
+                    $(Self::$variant(channel) => channel,)*
+                    Self::Unready(channel) => channel,
+                }
+            }
+
+            pub fn channel_mut(&mut self) -> &mut dyn Channel {
+                match self {
+                    $(Self::$variant(channel) => channel,)*
+                    Self::Unready(channel) => channel,
+                }
+            }
+
+            /// The channel itself, to be shared by those who send.
+            pub fn shared(self) -> Arc<dyn Channel> {
+                match self {
+                    $(Self::$variant(channel) => Arc::new(channel),)*
+                    Self::Unready(channel) => Arc::new(channel),
+                }
+            }
+        }
+    };
+}
+
+// A new kind is its folder, the line of its module above, and its line here.
+kinds! {
+    DingTalk(dingtalk::DingTalk),
+    WeCom(wecom::WeCom),
+    Email(email::Email),
+    Webhook(webhook::Webhook),
+}
+
+/// The kind of this name.
+pub fn kind_named(name: &str) -> Option<&'static ChannelKind> {
+    KINDS.iter().find(|kind| kind.name == name)
+}
+
+/// What a refusal comes from, by the name of the channel's kind and the words of the answer.
 pub fn remedy_of(kind: &str, words: &str) -> Option<Remedy> {
-    match kind {
-        "dingtalk" => dingtalk::answers::remedy(words),
-        "wecom" => wecom::answers::remedy(words),
-        "email" => email::answers::remedy(words),
-        "webhook" => webhook::answers::remedy(words),
-        _ => None,
-    }
+    (kind_named(kind)?.remedy)(words)
 }
 
 /// An answer's words as they stand beside what [`remedy_of`] says of them.
@@ -168,60 +283,17 @@ pub fn said_beside(kind: &str, words: &str) -> String {
     if remedy_of(kind, words).is_some() { remedy::beside(words) } else { words.to_owned() }
 }
 
-/// The kind of a configured channel: the registry. The configuration reads the tag `kind` first and the concrete struct
-/// second. Two are equal when they do the same.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Way {
-    DingTalk(dingtalk::DingTalk),
-    WeCom(wecom::WeCom),
-    Email(Box<email::Email>),
-    Webhook(webhook::Webhook),
-    /// Of any kind, without a secret that it needs.
-    Unready(unready::Unready),
-}
-
-impl Way {
-    pub fn channel(&self) -> &dyn Channel {
-        match self {
-            Way::DingTalk(channel) => channel,
-            Way::WeCom(channel) => channel,
-            Way::Email(channel) => channel.as_ref(),
-            Way::Webhook(channel) => channel,
-            Way::Unready(channel) => channel,
-        }
-    }
-
-    /// Mail goes by no proxy; of the others, what a proxy says back is masked like the words of the receiver.
+impl ChannelConfig {
+    /// What a proxy says back is masked like the words of the receiver.
     pub fn goes_by(&mut self, proxy: &Secret) {
-        let masking: &mut Masking = match self {
-            Way::DingTalk(channel) => &mut channel.masking,
-            Way::WeCom(channel) => &mut channel.masking,
-            Way::Webhook(channel) => &mut channel.masking,
-            Way::Email(_) | Way::Unready(_) => return,
-        };
-        masking.also(|secrets| secrets.address(proxy.expose()));
-    }
-
-    /// The channel itself, to be shared by those who send.
-    pub fn shared(self) -> Arc<dyn Channel> {
-        match self {
-            Way::DingTalk(channel) => Arc::new(channel),
-            Way::WeCom(channel) => Arc::new(channel),
-            Way::Email(channel) => Arc::from(channel as Box<dyn Channel>),
-            Way::Webhook(channel) => Arc::new(channel),
-            Way::Unready(channel) => Arc::new(channel),
+        if let Some(masking) = self.channel_mut().masking() {
+            masking.also(|secrets| secrets.address(proxy.expose()));
         }
     }
 
-    /// The host whose clock the far side's answers show; `None` where they show none, or that of this very machine.
+    /// The host whose clock the receiver's answers show; `None` where they show none, or that of this very machine.
     pub fn clock_host(&self) -> Option<String> {
-        let address = match self {
-            Way::DingTalk(channel) => &channel.webhook,
-            Way::WeCom(channel) => &channel.webhook,
-            Way::Webhook(channel) => &channel.url,
-            Way::Email(_) | Way::Unready(_) => return None,
-        };
-        let url = Url::parse(address.expose()).ok()?;
+        let url = Url::parse(self.channel().address()?.expose()).ok()?;
         let is_here = match url.host()? {
             Host::Domain(name) => name == "localhost",
             Host::Ipv4(address) => address.is_loopback(),

@@ -8,7 +8,7 @@ use base64::prelude::BASE64_STANDARD;
 use clap::Args;
 use uuid::Uuid;
 
-use crate::channel::Way;
+use crate::channel::ChannelConfig;
 use crate::cli::Failure;
 use crate::cli::message;
 use crate::cli::output;
@@ -82,8 +82,8 @@ struct Page {
     html: Option<String>,
 }
 
-fn page(way: &Way, part: &Part) -> Page {
-    let Way::Email(_) = way else { return Page { text: way.channel().shown(part), html: None } };
+fn page(way: &ChannelConfig, part: &Part) -> Page {
+    let ChannelConfig::Email(_) = way else { return Page { text: way.channel().shown(part), html: None } };
     // The envelope stands in the first line.
     let mail = part.body.split_once("\r\n").map_or(part.body.as_str(), |(_, mail)| mail);
     let mail = mail::open(mail);

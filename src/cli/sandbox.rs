@@ -11,7 +11,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use crate::channel::Way;
+use crate::channel::ChannelConfig;
 use crate::channel::webhook::Signing;
 use crate::cli::Failure;
 use crate::cli::example;
@@ -103,19 +103,19 @@ pub fn with_apps(rules: Rules, sources: &BTreeMap<String, ConfiguredSource>) -> 
 /// their channels are, for a robot's token is a secret.
 pub fn rules(channels: &BTreeMap<String, ConfiguredChannel>) -> Rules {
     channels.iter().fold(Rules::new(), |rules, (name, channel)| match &channel.way {
-        Way::DingTalk(robot) => match parameter(robot.webhook.expose(), "access_token") {
+        ChannelConfig::DingTalk(robot) => match parameter(robot.webhook.expose(), "access_token") {
             Some(token) => {
                 let demands = Robot { secret: robot.secret.clone(), keyword: robot.keyword.clone() };
                 rules.robot_called(name, token, demands)
             }
             None => rules,
         },
-        Way::WeCom(robot) => match parameter(robot.webhook.expose(), "key") {
+        ChannelConfig::WeCom(robot) => match parameter(robot.webhook.expose(), "key") {
             Some(key) => rules.wecom_called(name, key),
             None => rules,
         },
-        Way::Email(_) | Way::Unready(_) => rules,
-        Way::Webhook(webhook) => {
+        ChannelConfig::Email(_) | ChannelConfig::Unready(_) => rules,
+        ChannelConfig::Webhook(webhook) => {
             let name = Url::parse(webhook.url.expose())
                 .ok()
                 .and_then(|url| url.path().strip_prefix("/webhook/").map(str::to_owned));
@@ -136,8 +136,11 @@ pub fn rules(channels: &BTreeMap<String, ConfiguredChannel>) -> Rules {
 /// A mail server that knows the users of the configured channels.
 pub fn post(channels: &BTreeMap<String, ConfiguredChannel>) -> Post {
     let users = channels.values().filter_map(|channel| match &channel.way {
-        Way::Email(email) => email.username.clone().zip(email.password.clone()),
-        Way::DingTalk(_) | Way::WeCom(_) | Way::Webhook(_) | Way::Unready(_) => None,
+        ChannelConfig::Email(email) => email.username.clone().zip(email.password.clone()),
+        ChannelConfig::DingTalk(_)
+        | ChannelConfig::WeCom(_)
+        | ChannelConfig::Webhook(_)
+        | ChannelConfig::Unready(_) => None,
     });
     Post { users: users.collect(), ..Post::default() }
 }

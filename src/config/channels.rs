@@ -9,16 +9,16 @@ use serde::Deserialize;
 use serde_json::Value;
 use toml::Spanned;
 
-use crate::channel::Way;
+use crate::channel;
 use crate::channel::unready::Unready;
+use crate::channel::{ChannelConfig, KINDS, SharedSettings, robot};
 use crate::config::ConfiguredChannel;
 use crate::config::Surroundings;
 use crate::config::Zone;
 use crate::config::effective;
-use crate::config::kinds;
+use crate::config::kind_table::KindTable;
 use crate::config::later;
 use crate::config::later::Place;
-use crate::config::mail;
 use crate::config::problem::Problems;
 use crate::config::schema;
 use crate::config::schema::Kind;
@@ -37,6 +37,7 @@ use crate::domain::fallback::AfterFallback;
 use crate::domain::retry::DEFAULT_WAITS;
 use crate::domain::route::Glob;
 use crate::domain::secret::Secret;
+use crate::domain::settings::{InvalidValue, Reach, SettingsTable, check_address, web_url};
 
 /// What every channel takes.
 const SHARED: [&str; 14] = [
@@ -69,7 +70,7 @@ pub struct ReadChannel {
     pub name: Spanned<String>,
     /// As the kind is called, when there is such a kind.
     pub kind: Option<&'static str>,
-    pub way: Option<Way>,
+    pub way: Option<ChannelConfig>,
     pub settings: Option<ChannelSettings>,
     /// As they are written, also where they are wrong.
     pub effective: EffectiveSettings,
@@ -143,7 +144,7 @@ struct Shared {
 
 /// The schema of `[channel.<name>]`.
 pub fn schema(generator: &mut SchemaGenerator) -> Value {
-    let kinds = kinds::all().iter().map(|known| {
+    let kinds = KINDS.iter().map(|known| {
         let without = known.refuses.iter().map(|(key, _)| *key).collect();
         Kind { name: known.name, schema: (known.schema)(generator), without }
     });
@@ -166,7 +167,7 @@ pub fn read(
 
 /// Puts something of the same shape in the place of each reference to a secret.
 pub fn stand_in(section: &mut Section<'_>) {
-    let kind = section.text(&["kind"]).and_then(kinds::known);
+    let kind = section.text(&["kind"]).and_then(channel::kind_named);
     secrets::stand_in(section, kind.map_or(&[], |kind| kind.secrets));
     secrets::stand_in(section, &["proxy"]);
     secrets::stand_in_by(section, &["base_url"], "https://stand-in.example.com");
@@ -181,11 +182,11 @@ fn read_one(
 ) -> ReadChannel {
     let mark = problems.mark();
     let mut shared = section.split_off(&SHARED);
-    let kind = shared.text(&["kind"]).and_then(kinds::known);
+    let kind = shared.text(&["kind"]).and_then(channel::kind_named);
     shared.check(&["kind"], problems, |name| match kind {
         Some(_) => Ok(()),
         None => {
-            Err(Complaint::new(format!("there is no kind of channel \"{name}\""), words::meant(name, &kinds::names())))
+            Err(Complaint::new(format!("there is no kind of channel \"{name}\""), words::meant(name, &kind_names())))
         }
     });
     let kind_at = shared.at(&["kind"]);
@@ -215,24 +216,30 @@ fn read_one(
         let references = effective::references(&section, kind.secrets);
         secrets::resolve(&mut section, kind.secrets, surroundings, problems);
         effective::note(&mut effective, &place, &section, references);
-        robot = kind.token.and_then(|token| kinds::robot(&section, kind.name, token));
-        way = (kind.read)(&mut section, reach, problems);
+        robot = kind.robot_parameter.and_then(|parameter| robot_of(&section, kind.name, parameter));
+        way = ChannelConfig::read(kind.name, &mut KindTable { section: &mut section, problems }, reach);
         later::note_kind(kind.name, Place::Channel, kind_at, problems);
         if let (Some(most), Some(rate)) = (kind.per_minute, settings.as_ref().and_then(|settings| settings.rate)) {
             check_rate(rate, most, shared.at(&["rate"]), problems);
         }
     }
     if let (Some(way), Some(base_url)) = (&mut way, settings.as_ref().and_then(|settings| settings.base_url.as_ref())) {
-        kinds::send_by(way, base_url);
+        way.channel_mut().replace_server(base_url);
     }
     if let (Some(way), Some(proxy)) = (&mut way, settings.as_ref().and_then(|settings| settings.proxy.as_ref())) {
         way.goes_by(proxy);
     }
-    if let (Some(Way::Email(email)), Some(settings)) = (&mut way, &settings) {
-        mail::place(email, settings, &section, surroundings, problems);
+    if let (Some(way), Some(settings)) = (&mut way, &settings) {
+        let shared = SharedSettings {
+            language: &settings.language,
+            timeout: settings.timeout,
+            allow_private: settings.allow_private,
+            folder: surroundings.folder(),
+        };
+        way.channel_mut().configure(shared, &mut KindTable { section: &mut section, problems });
     }
     if let (Some(kind), Some(reason)) = (kind, problems.waits_since(mark)) {
-        way = Some(Way::Unready(Unready { kind: kind.name, reason }));
+        way = Some(ChannelConfig::Unready(Unready { kind: kind.name, reason }));
     }
     let held = shared.texts(&["quiet", "hold"]);
     let urgent = shared.texts(&["urgent"]).into_iter();
@@ -243,12 +250,14 @@ fn read_one(
     ReadChannel { name, kind, way, settings, effective, fallback, patterns, held, robot }
 }
 
-/// How far away a channel's address may be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reach {
-    Public,
-    /// Loopback and private networks too, and without TLS.
-    Private,
+/// The robot that an address leads to: its kind and its token.
+fn robot_of(section: &Section<'_>, kind: &str, parameter: &str) -> Option<Spanned<Secret>> {
+    let token = robot::token(section.text(&["webhook"])?, parameter)?;
+    Some(Spanned::new(section.at(&["webhook"]), Secret::new(format!("{kind} {token}"))))
+}
+
+fn kind_names() -> Vec<&'static str> {
+    KINDS.iter().map(|kind| kind.name).collect()
 }
 
 fn read_shared(
@@ -260,8 +269,8 @@ fn read_shared(
 ) -> Option<ChannelSettings> {
     section.check(&["language"], problems, |name| values::language(name, surroundings.languages));
     section.check(&["timezone"], problems, |name| values::zone(name).map(drop));
-    kinds::relay(section, reach, problems);
-    section.check(&["proxy"], problems, |text| match values::web_url(text) {
+    check_relay(&mut KindTable { section: &mut *section, problems: &mut *problems }, reach);
+    section.check(&["proxy"], problems, |text| match web_url(text) {
         Some(_) => Ok(()),
         None => Err(Complaint::new(
             "\"proxy\" is not the address of an HTTP proxy",
@@ -301,6 +310,19 @@ fn read_shared(
         }
     }
     Some(settings(written, globals))
+}
+
+/// Judges a server that stands in a vendor's place.
+fn check_relay(table: &mut dyn SettingsTable, reach: Reach) {
+    let right = "https://relay.example.com/dingtalk";
+    check_address(table, "base_url", right, reach);
+    table.check(&["base_url"], &|text| match web_url(text) {
+        Some(url) if url.query().is_some() || url.fragment().is_some() => Err(InvalidValue::new(
+            "a base_url ends before any ? or #",
+            format!("the path and the token of the robot's address are put behind it; such as {right}"),
+        )),
+        _ => Ok(()),
+    });
 }
 
 fn settings(written: Shared, globals: &Globals) -> ChannelSettings {

@@ -16,7 +16,8 @@ use crate::config::words;
 use crate::domain::event::Kind;
 use crate::domain::route::Glob;
 use crate::domain::route::Route;
-use crate::platform::Source;
+use crate::domain::settings::InvalidValue;
+use crate::platform::{GeneralSettings, Source};
 
 /// So long an order may still change: Keeta's support cancels up to 30 days after its completion.
 const ORDERS_CHANGE: SignedDuration = SignedDuration::from_hours(45 * 24);
@@ -194,28 +195,12 @@ pub fn memory(routes: &ReadRoutes, store: Option<&Store>, keep_at: Range<usize>,
     }
 }
 
-/// Keeta signs the address that is registered there, so it has to be known.
-pub fn addresses(sources: &Sources, public_url: Option<&str>, problems: &mut Problems<'_>) {
+/// Whether the rest of the configuration has what each source needs.
+pub fn sources(sources: &Sources, general: GeneralSettings, problems: &mut Problems<'_>) {
     for (name, read) in sources {
-        let source = open(read);
-        if let Some(Source::Keeta(keeta)) = source
-            && keeta.registered_url.is_none()
-            && public_url.is_none()
-        {
-            let help = "add `public_url = \"https://bell.example.com\"` in [server], or registered_url here";
-            let message = format!("\"{name}\" cannot check signatures: Keeta signs the address that it knows us by");
+        let lacks = open(read).and_then(|source| source.platform().lacks(name, general));
+        if let Some(InvalidValue { message, help }) = lacks {
             problems.warning(read.name.span(), message, help);
-        }
-    }
-}
-
-/// APSDAI may send amounts without a currency.
-pub fn currencies(sources: &Sources, currency: Option<&str>, problems: &mut Problems<'_>) {
-    for (name, read) in sources {
-        let source = open(read);
-        if let (Some(Source::Apsdai(_)), None) = (source, currency) {
-            let message = format!("\"{name}\" may send amounts without a currency, and none is configured");
-            problems.warning(read.name.span(), message, "add `currency = \"CNY\"`, or yours, at the top of the file");
         }
     }
 }

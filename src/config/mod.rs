@@ -7,10 +7,9 @@ mod excerpt;
 pub mod footprint;
 mod hidden;
 pub mod in_force;
-mod kinds;
+mod kind_table;
 mod last_good;
 mod later;
-mod mail;
 mod operator;
 pub mod parts;
 pub mod placeholder;
@@ -44,7 +43,7 @@ use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
 use toml::de::DeTable;
 
-use crate::channel::Way;
+use crate::channel::ChannelConfig;
 use crate::config::problem::Effect;
 use crate::config::problem::Problem;
 use crate::config::problem::Problems;
@@ -167,7 +166,7 @@ pub struct ConfiguredSource {
 /// One `[channel.<name>]`. Two are equal when they send the same in the same way, however that is written.
 #[derive(Clone, Debug)]
 pub struct ConfiguredChannel {
-    pub way: Way,
+    pub way: ChannelConfig,
     pub settings: ChannelSettings,
     /// As they are written, with the secrets that are referred to.
     pub effective: EffectiveSettings,

@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use uuid::Uuid;
 
+use crate::channel::KINDS;
 use crate::config::channels::ReadChannel;
-use crate::config::kinds;
 use crate::config::problem::Problem;
 use crate::config::problem::Problems;
 use crate::config::problem::Severity;
@@ -175,7 +175,7 @@ fn stages<'a>(house: &House<'a>) -> Vec<Stage<'a>> {
         kind: channel.kind.unwrap_or_default(),
         timezone: channel.settings.as_ref().map_or(zone, |settings| &settings.timezone.zone),
     });
-    channels.chain(kinds::names().map(|kind| Stage { channel: "", kind, timezone: zone })).collect()
+    channels.chain(KINDS.iter().map(|kind| Stage { channel: "", kind: kind.name, timezone: zone })).collect()
 }
 
 /// The samples of every source, and events of our own kinds made by hand.

@@ -105,21 +105,6 @@ impl<'t> Section<'t> {
         }
     }
 
-    /// Judges each text of a list before the table is read.
-    pub fn check_each(
-        &mut self,
-        path: &[&str],
-        problems: &mut Problems<'_>,
-        judge: impl Fn(&str) -> Result<(), Complaint>,
-    ) {
-        for text in self.texts(path) {
-            if let Err(complaint) = judge(text.get_ref()) {
-                problems.error(text.span(), complaint.message, complaint.help);
-                self.drop_wrong(path);
-            }
-        }
-    }
-
     /// Whether the value at a key was wrong, and is reported.
     pub fn is_wrong(&self, key: &str) -> bool {
         self.wrong.contains(key)

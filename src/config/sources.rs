@@ -2,7 +2,6 @@
 
 use jiff::SignedDuration;
 use schemars::JsonSchema;
-use schemars::Schema;
 use schemars::SchemaGenerator;
 use serde::Deserialize;
 use serde_json::Value;
@@ -11,55 +10,19 @@ use uuid::Uuid;
 
 use crate::config::ConfiguredSource;
 use crate::config::Surroundings;
+use crate::config::kind_table::KindTable;
 use crate::config::later::Place;
-use crate::config::placeholder;
 use crate::config::problem::Problems;
 use crate::config::schema;
 use crate::config::schema::Kind;
 use crate::config::secrets;
 use crate::config::section::Complaint;
 use crate::config::section::Section;
-use crate::config::starter;
-use crate::config::starter::Starter;
-use crate::config::values;
 use crate::config::words;
 use crate::domain::duration;
 use crate::domain::event::OWN_SOURCE;
-use crate::platform::Source;
-use crate::platform::apsdai::Apsdai;
-use crate::platform::keeta::Keeta;
-
-/// A platform that a source may name.
-pub struct Known {
-    pub name: &'static str,
-    /// Paths of its secrets.
-    secrets: &'static [&'static str],
-    schema: fn(&mut SchemaGenerator) -> Schema,
-    read: fn(&mut Section<'_>, &mut Problems<'_>) -> Option<Source>,
-    /// What it looks like to begin with.
-    pub starter: &'static Starter,
-}
-
-const PLATFORMS: [Known; 2] = [
-    Known {
-        name: "keeta",
-        secrets: &["app_secret"],
-        schema: Keeta::json_schema,
-        read: keeta,
-        starter: &starter::kinds::KEETA,
-    },
-    Known {
-        name: "apsdai",
-        secrets: &["secret", "password"],
-        schema: Apsdai::json_schema,
-        read: apsdai,
-        starter: &starter::kinds::APSDAI,
-    },
-];
-
-pub fn all() -> &'static [Known] {
-    &PLATFORMS
-}
+use crate::platform;
+use crate::platform::{PLATFORMS, Source};
 
 /// What every source takes.
 const SHARED: [&str; 2] = ["platform", "silent_after"];
@@ -121,7 +84,7 @@ pub fn read(
 
 /// Puts something of the same shape in the place of each reference to a secret.
 pub fn stand_in(section: &mut Section<'_>) {
-    let known = section.text(&["platform"]).and_then(|name| PLATFORMS.iter().find(|known| known.name == name));
+    let known = section.text(&["platform"]).and_then(platform::kind_named);
     secrets::stand_in(section, known.map_or(&[], |known| known.secrets));
 }
 
@@ -132,7 +95,7 @@ fn read_one(
 ) -> Option<ConfiguredSource> {
     let names: Vec<&str> = PLATFORMS.iter().map(|known| known.name).collect();
     let mut shared = section.split_off(&SHARED);
-    let known = shared.text(&["platform"]).and_then(|name| PLATFORMS.iter().find(|known| known.name == name));
+    let known = shared.text(&["platform"]).and_then(platform::kind_named);
     shared.check(&["platform"], problems, |name| match known {
         Some(_) => Ok(()),
         None => Err(Complaint::new(format!("there is no platform \"{name}\""), words::meant(name, &names))),
@@ -141,7 +104,7 @@ fn read_one(
     let known = known?;
     let (mark, mut spare) = (problems.mark(), section.clone());
     secrets::resolve(&mut section, known.secrets, surroundings, problems);
-    let source = (known.read)(&mut section, problems);
+    let source = Source::read(known.name, &mut KindTable { section: &mut section, problems: &mut *problems });
     let settings = settings.filter(|settings| settings.platform == known.name)?;
     let closed = problems.waits_since(mark);
     let source = match &closed {
@@ -149,7 +112,8 @@ fn read_one(
         Some(_) => {
             // Nothing that was signed with this can ever come, and nobody looks: it is closed.
             secrets::stand_in_by(&mut spare, known.secrets, &unguessable());
-            (known.read)(&mut spare, &mut Problems::new(String::new(), problems.text()))
+            let mut unheard = Problems::new(String::new(), problems.text());
+            Source::read(known.name, &mut KindTable { section: &mut spare, problems: &mut unheard })
         }
     };
     Some(ConfiguredSource { source: source?, silent_after: settings.silent_after, closed })
@@ -158,29 +122,4 @@ fn read_one(
 /// A text that nobody else knows.
 fn unguessable() -> String {
     format!("{}{}", Uuid::now_v7().simple(), Uuid::now_v7().simple())
-}
-
-fn keeta(section: &mut Section<'_>, problems: &mut Problems<'_>) -> Option<Source> {
-    section.check(&["registered_url"], problems, values::registered_url);
-    let keeta: Keeta = section.read(problems)?;
-    if keeta.app_id == 0 {
-        placeholder::note("app_id", section.at(&["app_id"]), problems);
-    }
-    Some(Source::Keeta(keeta))
-}
-
-fn apsdai(section: &mut Section<'_>, problems: &mut Problems<'_>) -> Option<Source> {
-    section.check(&["timezone"], problems, |name| values::zone(name).map(drop));
-    let apsdai: Apsdai = section.read(problems)?;
-    let help = "secret = … for the token mode \"signature\", password = … for the token mode \"password\"";
-    match (&apsdai.secret, &apsdai.password) {
-        (Some(_), Some(_)) => {
-            problems.error(section.at(&["password"]), "a source has one token mode, with one secret", help);
-        }
-        (None, None) if !section.is_wrong("secret") && !section.is_wrong("password") && !problems.is_broken() => {
-            problems.error(section.span.clone(), format!("the secret is missing {}", section.place), help);
-        }
-        _ => {}
-    }
-    Some(Source::Apsdai(apsdai))
 }

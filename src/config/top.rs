@@ -50,6 +50,7 @@ use crate::config::values;
 use crate::domain::duration;
 use crate::domain::effective::EffectiveSettings;
 use crate::domain::secret::Secret;
+use crate::platform::GeneralSettings;
 use crate::render::Isolation;
 
 const KEYS: [&str; 4] = ["language", "timezone", "currency", "templates"];
@@ -110,10 +111,11 @@ pub fn read(
         check::unsent(&sources, &routes, problems);
         check::overhearing(&channels, &routes, problems);
         check::memory(&routes, store.as_ref(), keep_at, problems);
-        if let Some(server) = &server {
-            check::addresses(&sources, server.public_url.as_deref(), problems);
-        }
-        check::currencies(&sources, globals.currency.as_deref(), problems);
+        let general = GeneralSettings {
+            has_public_url: server.as_ref().is_none_or(|server| server.public_url.is_some()),
+            has_currency: globals.currency.is_some(),
+        };
+        check::sources(&sources, general, problems);
     }
     folder.compile(problems);
     let rehearsed = match depth {

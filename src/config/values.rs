@@ -1,9 +1,6 @@
 //! Single values: zones, currencies, languages, addresses, names, times of day; each judged with what would be right.
 
 use std::borrow::Cow;
-use std::net::IpAddr;
-use std::net::Ipv4Addr;
-use std::net::Ipv6Addr;
 use std::net::SocketAddr;
 
 use iso_currency::Currency;
@@ -16,12 +13,11 @@ use schemars::json_schema;
 use serde::Deserialize;
 use serde::Deserializer;
 use serde::de::Error;
-use url::Host;
-use url::Url;
 
 use crate::config::Zone;
 use crate::config::section::Complaint;
 use crate::config::words;
+use crate::domain::settings::web_url;
 
 /// Cities and abbreviations that people write for a zone, and its IANA name.
 const ZONES: [(&str, &str); 10] = [
@@ -114,55 +110,6 @@ pub fn public_url(text: &str) -> Result<String, Complaint> {
     Ok(text.trim_end_matches('/').to_owned())
 }
 
-/// Judges an address of ours as a platform knows it.
-pub fn registered_url(text: &str) -> Result<(), Complaint> {
-    match web_url(text) {
-        Some(_) => Ok(()),
-        None => Err(Complaint::new(
-            format!("\"{text}\" is not a web address"),
-            "such as \"https://bell.example.com/hooks/keeta-hk\", letter by letter as it is registered at Keeta",
-        )),
-    }
-}
-
-/// Reads a web address.
-pub fn web_url(text: &str) -> Option<Url> {
-    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
-    url.host_str().is_some_and(|host| !host.is_empty()).then_some(url)
-}
-
-/// How far away a host is, as far as its name tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Distance {
-    Loopback,
-    Private,
-    /// Public, or a name that only the network knows more of.
-    Beyond,
-}
-
-/// How far away the host of an address is.
-pub fn distance(url: &Url) -> Distance {
-    let ip: IpAddr = match url.host() {
-        Some(Host::Domain(name)) if name == "localhost" || name.ends_with(".localhost") => return Distance::Loopback,
-        Some(Host::Ipv4(ip)) => ip.into(),
-        Some(Host::Ipv6(ip)) => ip.to_ipv4_mapped().map_or(ip.into(), IpAddr::from),
-        _ => return Distance::Beyond,
-    };
-    match ip {
-        ip if ip.is_loopback() => Distance::Loopback,
-        IpAddr::V4(ip) if is_private(ip) => Distance::Private,
-        IpAddr::V6(ip) if ip.is_unique_local() || ip.is_unicast_link_local() || ip == Ipv6Addr::UNSPECIFIED => {
-            Distance::Private
-        }
-        _ => Distance::Beyond,
-    }
-}
-
-fn is_private(ip: Ipv4Addr) -> bool {
-    let shared = ip.octets()[0] == 100 && (64..128).contains(&ip.octets()[1]);
-    ip.is_private() || ip.is_link_local() || ip.is_unspecified() || shared
-}
-
 /// What [`name`] takes, as a regular expression.
 pub const NAME_PATTERN: &str = "^[A-Za-z0-9_-]{1,64}$";
 
@@ -218,22 +165,5 @@ mod tests {
         assert_eq!(help("Hong Kong"), Err("did you mean \"Asia/Hong_Kong\"?".to_owned()));
         assert_eq!(help("GMT+8"), Err("did you mean \"Asia/Hong_Kong\"?".to_owned()));
         assert!(zone("+08:00").is_err() && zone("").is_err());
-    }
-
-    #[test]
-    fn hosts_are_as_far_away_as_they_are() {
-        for (text, expected) in [
-            ("http://127.0.0.1:8789/", Distance::Loopback),
-            ("http://localhost/", Distance::Loopback),
-            ("http://[::1]/", Distance::Loopback),
-            ("http://192.168.1.5/", Distance::Private),
-            ("http://[fd00::1]/", Distance::Private),
-            ("http://[::ffff:10.0.0.1]/", Distance::Private),
-            ("http://100.64.0.1/", Distance::Private),
-            ("http://8.8.8.8/", Distance::Beyond),
-            ("http://erp.example.com/", Distance::Beyond),
-        ] {
-            assert_eq!(distance(&Url::parse(text).unwrap()), expected, "{text}");
-        }
     }
 }

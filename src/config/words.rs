@@ -254,8 +254,8 @@ mod tests {
 
     #[test]
     fn every_kind_is_among_the_examples() {
-        let platforms = crate::config::sources::all().iter().map(|known| known.name);
-        let kinds = crate::config::kinds::all().iter().map(|known| known.name);
+        let platforms = crate::platform::PLATFORMS.iter().map(|known| known.name);
+        let kinds = crate::channel::KINDS.iter().map(|known| known.name);
         for (key, kind) in platforms.map(|kind| ("platform", kind)).chain(kinds.map(|kind| ("kind", kind))) {
             assert!(example(key).contains(&format!("\"{kind}\"")), "{key} = \"{kind}\"");
         }

@@ -7,13 +7,13 @@ pub mod unread;
 
 use http::HeaderMap;
 use jiff::Timestamp;
+use schemars::{Schema, SchemaGenerator};
+use serde::de::DeserializeOwned;
 
 use crate::domain::data::Data;
-use crate::domain::event::Kind;
-use crate::domain::event::Proof;
-use crate::domain::event::RepeatKey;
-use crate::domain::event::Shop;
+use crate::domain::event::{Kind, Proof, RepeatKey, Shop};
 use crate::domain::order::OrderNews;
+use crate::domain::settings::{InvalidValue, ReadSettings, SettingsTable};
 
 /// A request to a source's address, as it came.
 pub struct Request<'a> {
@@ -137,6 +137,11 @@ pub trait Platform: Send + Sync {
         None
     }
 
+    /// What the source called `name` cannot do, because the rest of the configuration lacks something.
+    fn lacks(&self, _name: &str, _general: GeneralSettings) -> Option<InvalidValue> {
+        None
+    }
+
     /// The body of the platform's own answer; JSON.
     fn reply(&self, reply: Reply) -> &'static str;
 
@@ -145,18 +150,77 @@ pub trait Platform: Send + Sync {
     fn samples(&self, kind: &Kind, address: &str, seed: u64, now: Timestamp) -> Vec<Sample>;
 }
 
-/// One configured platform: the registry. The configuration reads the tag `platform` first and the concrete struct second.
-#[derive(Debug)]
-pub enum Source {
+/// What a source may need from the rest of the configuration.
+#[derive(Clone, Copy, Debug)]
+pub struct GeneralSettings {
+    /// Or it cannot be told whether there is one.
+    pub has_public_url: bool,
+    pub has_currency: bool,
+}
+
+/// What is known of a kind of platform without a configured source.
+pub struct PlatformKind {
+    /// As the configuration calls it.
+    pub name: &'static str,
+    /// The paths of its secrets.
+    pub secrets: &'static [&'static str],
+    /// What may be written beside the keys that every source takes.
+    pub schema: fn(&mut SchemaGenerator) -> Schema,
+    /// Its `setup.toml`, a [`Scaffold`](crate::domain::scaffold::Scaffold).
+    pub setup: &'static str,
+}
+
+/// How a source of one kind is read from its table of the configuration.
+pub trait FromSource: DeserializeOwned {
+    const KIND: PlatformKind;
+
+    /// Judges single values before the table is read.
+    fn check(_: &mut dyn SettingsTable) {}
+
+    /// Judges what was read.
+    fn check_whole(&self, _: &mut dyn SettingsTable) {}
+}
+
+/// The registry: the struct of each kind, which is its implementation.
+macro_rules! platforms {
+    ($($variant:ident($config:ty),)*) => {
+        /// One configured platform.
+        #[derive(Debug)]
+        pub enum Source {
+            $($variant($config),)*
+        }
+
+        /// All kinds.
+        pub const PLATFORMS: &[PlatformKind] = &[$(<$config>::KIND),*];
+
+        impl Source {
+            /// Reads the table of a kind, without what all sources have; `None` when something needed is wrong or missing.
+            pub fn read(kind: &str, table: &mut impl ReadSettings) -> Option<Self> {
+                $(if kind == <$config>::KIND.name {
+                    <$config>::check(table);
+                    let read = table.read::<$config>()?;
+                    read.check_whole(table);
+                    return Some(Self::$variant(read));
+                })*
+                None
+            }
+
+            pub fn platform(&self) -> &dyn Platform {
+                match self {
+                    $(Self::$variant(source) => source,)*
+                }
+            }
+        }
+    };
+}
+
+// A new kind is its folder, the line of its module above, and its line here.
+platforms! {
     Keeta(keeta::Keeta),
     Apsdai(apsdai::Apsdai),
 }
 
-impl Source {
-    pub fn platform(&self) -> &dyn Platform {
-        match self {
-            Source::Keeta(keeta) => keeta,
-            Source::Apsdai(apsdai) => apsdai,
-        }
-    }
+/// The kind of this name.
+pub fn kind_named(name: &str) -> Option<&'static PlatformKind> {
+    PLATFORMS.iter().find(|kind| kind.name == name)
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use jiff::SignedDuration;
-use orderbell::channel::Way;
+use orderbell::channel::ChannelConfig;
 use orderbell::channel::webhook::Signing;
 use orderbell::config;
 use orderbell::config::Config;
@@ -301,7 +301,7 @@ fn secrets_come_from_the_environment_at_any_depth() {
         "X-Key" = { env = "SMTP_PASSWORD" }
         "#,
     );
-    let Way::Webhook(webhook) = &config.channels["erp"].way else { panic!("not a webhook") };
+    let ChannelConfig::Webhook(webhook) = &config.channels["erp"].way else { panic!("not a webhook") };
     let Signing::StandardWebhooks { secret } = &webhook.signing else { panic!("another scheme") };
     assert_eq!(secret.expose(), "hush-ERP_SECRET");
     assert_eq!(webhook.headers["X-Key"].expose(), "hush-SMTP_PASSWORD");

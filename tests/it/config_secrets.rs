@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use orderbell::channel::Way;
+use orderbell::channel::ChannelConfig;
 use orderbell::channel::webhook::Signing;
 use orderbell::config;
 use orderbell::config::Config;
@@ -214,14 +214,14 @@ fn used(config: &Config) -> Vec<(String, String)> {
     for (name, channel) in &config.channels {
         let mut secrets = vec![channel.settings.proxy.as_ref()];
         match &channel.way {
-            Way::DingTalk(robot) => secrets.extend([Some(&robot.webhook), robot.secret.as_ref()]),
-            Way::WeCom(robot) => secrets.push(Some(&robot.webhook)),
-            Way::Email(email) => secrets.push(email.password.as_ref()),
-            Way::Webhook(hook) => {
+            ChannelConfig::DingTalk(robot) => secrets.extend([Some(&robot.webhook), robot.secret.as_ref()]),
+            ChannelConfig::WeCom(robot) => secrets.push(Some(&robot.webhook)),
+            ChannelConfig::Email(email) => secrets.push(email.password.as_ref()),
+            ChannelConfig::Webhook(hook) => {
                 let Signing::StandardWebhooks { secret } = &hook.signing else { panic!("another scheme") };
                 secrets.extend([Some(&hook.url), Some(secret), hook.headers.get("X-Key")]);
             }
-            Way::Unready(unready) => panic!("{}", unready.reason),
+            ChannelConfig::Unready(unready) => panic!("{}", unready.reason),
         }
         used.extend(secrets.into_iter().flatten().map(|secret| (name.clone(), secret.expose().to_owned())));
     }

@@ -9,7 +9,7 @@ use jiff::SignedDuration;
 use jiff::Timestamp;
 use orderbell::channel::Attempt;
 use orderbell::channel::Channel;
-use orderbell::channel::Way;
+use orderbell::channel::ChannelConfig;
 use orderbell::channel::email::Email;
 use orderbell::channel::http::Http;
 use orderbell::channel::http::Settings;
@@ -435,7 +435,7 @@ async fn a_server_that_is_silent_after_the_mail_gets_it_again_under_the_same_id(
         let scene = Scene::new(Rules::new()).await;
         let mail = scene.mailbox("mail", Post::default(), &format!("[{COOK:?}]"), AT_ONCE).await;
         let mut config = scene.config(&format!("{mail}{}{}", scene.robot("robot", ""), to_mail()));
-        let Some(Way::Email(email)) = config.channels.get_mut("mail").map(|channel| &mut channel.way) else {
+        let Some(ChannelConfig::Email(email)) = config.channels.get_mut("mail").map(|channel| &mut channel.way) else {
             panic!("a mailbox")
         };
         email.surroundings.patience.answer = Duration::from_millis(300);

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use jiff::SignedDuration;
 use jiff::Timestamp;
-use orderbell::channel::Way as Configured;
+use orderbell::channel::ChannelConfig;
 use orderbell::channel::smtp::server::Patience;
 use orderbell::config::Config;
 use orderbell::domain::secret::Secret;
@@ -363,7 +363,7 @@ fn rules(cells: &[Cell]) -> Rules {
 /// A mail server is waited for as long as its protocol says, which is too long for a test.
 fn hasten(config: &mut Config, cells: &[Cell]) {
     for cell in cells.iter().filter(|cell| cell.moment == Moment::Late) {
-        if let Configured::Email(email) = &mut config.channels.get_mut(&cell.name).expect("a channel").way {
+        if let ChannelConfig::Email(email) = &mut config.channels.get_mut(&cell.name).expect("a channel").way {
             email.surroundings.patience =
                 Patience { connect: GIVES_UP, reply: GIVES_UP, content: GIVES_UP, answer: GIVES_UP };
         }

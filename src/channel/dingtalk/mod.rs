@@ -10,54 +10,31 @@
 
 pub mod answers;
 pub mod markdown;
+mod settings;
 
 use std::borrow::Cow;
 
-use jiff::SignedDuration;
 use jiff::Timestamp;
 use schemars::JsonSchema;
-use serde::Deserialize;
-use serde::Serialize;
-use sha2::Digest;
-use sha2::Sha256;
+use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::channel::Attempt;
-use crate::channel::Channel;
-use crate::channel::Sending;
 use crate::channel::http::Http;
-use crate::domain::document::Block;
-use crate::domain::document::Inline;
+use crate::channel::robot;
+use crate::channel::robot::{ALLOWANCE, LEAST_ROOM, Mention, TITLE_GRAPHEMES, WIDEST_MARKER};
+use crate::channel::{Attempt, Channel, Sending};
 use crate::domain::document::split::split;
-use crate::domain::mask::known::Mask;
-use crate::domain::mask::known::Masking;
-use crate::domain::mask::known::Secrets;
-use crate::domain::message::Form;
-use crate::domain::message::Message;
-use crate::domain::message::Part;
-use crate::domain::message::idempotency_key;
+use crate::domain::document::{Block, Inline};
+use crate::domain::mask::known::{Mask, Masking, Secrets};
+use crate::domain::message::{Form, Message, Part, idempotency_key};
 use crate::domain::pace::Allowance;
 use crate::domain::retry::Answer;
 use crate::domain::secret::Secret;
 use crate::domain::sign;
-use crate::domain::text::cap;
-use crate::domain::text::cap_bytes;
-use crate::domain::text::one_line;
+use crate::domain::text::{cap, cap_bytes, one_line};
 
 /// The whole body, in bytes (reported with error 460101).
 const LIMIT_BYTES: usize = 20_000;
-
-/// The title is the line of the chat list and of the push message.
-const TITLE_GRAPHEMES: usize = 80;
-
-/// The vendor counts 20; two are left for others who use the robot, and for clocks.
-const ALLOWANCE: Allowance = Allowance { count: 18, per: SignedDuration::from_mins(1) };
-
-/// However small a part is to be, it has room for so many bytes of the message itself.
-const LEAST_ROOM: usize = 96;
-
-/// Stands for every marker when a part is measured.
-const WIDEST_MARKER: &str = "(9999/9999) ";
 
 /// One robot of a DingTalk group.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -75,19 +52,6 @@ pub struct DingTalk {
     pub mention: Mention,
     #[serde(skip)]
     pub masking: Masking,
-}
-
-/// Who is called by name in each message.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Mention {
-    /// Mobile numbers of group members; outside mainland China `+<country>-<number>`.
-    #[schemars(inner(regex(pattern = r"^(1[0-9]{10}|\+[0-9]{1,3}-[0-9]{4,14})$")), example = ["+852-51234567"])]
-    pub mobiles: Vec<String>,
-    /// User ids of group members.
-    pub user_ids: Vec<String>,
-    /// Everyone in the group.
-    pub all: bool,
 }
 
 /// The body of a request, in the vendor's spelling.
@@ -134,12 +98,19 @@ impl Channel for DingTalk {
     }
 
     fn credential(&self) -> String {
-        let address = self.webhook.expose();
-        let token = Url::parse(address).ok().and_then(|url| {
-            url.query_pairs().find(|(name, _)| name == "access_token").map(|(_, token)| token.into_owned())
-        });
-        let hash = Sha256::digest(token.as_deref().unwrap_or(address));
-        hex::encode(&hash[..8])
+        robot::credential(&self.webhook, settings::TOKEN)
+    }
+
+    fn address(&self) -> Option<&Secret> {
+        Some(&self.webhook)
+    }
+
+    fn replace_server(&mut self, base_url: &Secret) {
+        robot::replace_server(&mut self.webhook, base_url);
+    }
+
+    fn masking(&mut self) -> Option<&mut Masking> {
+        Some(&mut self.masking)
     }
 
     fn write(&self, message: &Message, form: Form) -> Vec<Part> {
@@ -190,7 +161,7 @@ impl Channel for DingTalk {
     fn exchange<'a>(&'a self, http: &'a Http, part: &'a Part, attempt: &'a Attempt) -> Sending<'a> {
         Box::pin(async move {
             let headers = [("content-type", "application/json; charset=utf-8")];
-            let answer = match http.post(&self.address(attempt.now), &headers, part.body.clone()).await {
+            let answer = match http.post(&self.signed_address(attempt.now), &headers, part.body.clone()).await {
                 Ok(response) => answers::judge(&response.without_cut_end(self.mask())).answer,
                 Err(failure) => failure.into(),
             };
@@ -225,7 +196,7 @@ enum Calls {
 
 impl DingTalk {
     /// The robot's address; in signed mode with the time and the signature over it, percent-encoded once.
-    fn address(&self, now: Timestamp) -> String {
+    fn signed_address(&self, now: Timestamp) -> String {
         let webhook = self.webhook.expose();
         // What is no address is refused by the client, in words that do not hold it.
         let (Some(secret), Ok(mut url)) = (&self.secret, Url::parse(webhook)) else { return webhook.to_owned() };
@@ -303,9 +274,9 @@ mod tests {
         // The vendor's rule, computed with openssl.
         let sign = "sSFWELbV2YwjdDQhWZwTcWlX5BWUx5J6TPpsZmuPii0%3D";
         let query = format!("access_token=t%2B1&timestamp=1700000000000&sign={sign}");
-        assert_eq!(robot.address(now), format!("https://oapi.dingtalk.com/robot/send?{query}"));
+        assert_eq!(robot.signed_address(now), format!("https://oapi.dingtalk.com/robot/send?{query}"));
         assert_eq!(
-            DingTalk { secret: None, ..robot }.address(now),
+            DingTalk { secret: None, ..robot }.signed_address(now),
             "https://oapi.dingtalk.com/robot/send?access_token=t%2B1"
         );
     }

@@ -12,6 +12,7 @@ pub mod answers;
 pub mod html;
 pub mod letter;
 pub mod party;
+mod settings;
 pub mod text;
 
 use std::collections::HashSet;
@@ -29,6 +30,7 @@ use crate::channel::Attempt;
 use crate::channel::Channel;
 use crate::channel::Pictures;
 use crate::channel::Sending;
+use crate::channel::SharedSettings;
 use crate::channel::email::letter::Content;
 use crate::channel::email::letter::Envelope;
 use crate::channel::email::party::Party;
@@ -55,6 +57,8 @@ use crate::domain::message::idempotency_key;
 use crate::domain::retry::Answer;
 use crate::domain::retry::Outcome;
 use crate::domain::secret::Secret;
+use crate::domain::settings::InvalidValue;
+use crate::domain::settings::SettingsTable;
 use crate::domain::text::clean_line;
 
 /// A subject is one line of a list of mails.
@@ -185,6 +189,24 @@ impl Channel for Email {
         false
     }
 
+    fn configure(&mut self, shared: SharedSettings<'_>, table: &mut dyn SettingsTable) {
+        self.surroundings = Surroundings {
+            language: shared.language.to_owned(),
+            timeout: shared.timeout,
+            allow_private: shared.allow_private,
+            ..Surroundings::default()
+        };
+        if let Some(file) = &mut self.ca_file {
+            *file = shared.folder.join(&*file);
+            // A mailbox whose authority has a new certificate is another one.
+            self.surroundings.authority = std::fs::read(&*file).ok();
+            if let Err(reason) = self.check_certificates() {
+                let help = "a file in PEM with the certificate of the authority";
+                table.error_of_file(&["ca_file"], InvalidValue::new(reason, help));
+            }
+        }
+    }
+
     fn pictures(&self) -> Pictures {
         Pictures::Within
     }
@@ -296,7 +318,7 @@ impl Email {
     ///
     /// # Errors
     /// A text that says what is wrong with them.
-    pub fn check(&self) -> Result<(), String> {
+    pub fn check_certificates(&self) -> Result<(), String> {
         self.post_office().as_ref().map(drop).map_err(Clone::clone)
     }
 

@@ -8,6 +8,7 @@
 //!           else, redirects and 404 included, is a retry (see [`answers`])
 
 pub mod answers;
+mod settings;
 
 use std::collections::BTreeMap;
 
@@ -128,6 +129,14 @@ impl Channel for Webhook {
 
     fn credential(&self) -> String {
         hex::encode(&Sha256::digest(self.url.expose())[..16])
+    }
+
+    fn address(&self) -> Option<&Secret> {
+        Some(&self.url)
+    }
+
+    fn masking(&mut self) -> Option<&mut Masking> {
+        Some(&mut self.masking)
     }
 
     /// One object per event, whatever its size: a receiver that finds it too long says so.

@@ -12,43 +12,29 @@
 
 pub mod answers;
 pub mod markdown;
+mod settings;
 pub mod text;
 
 use std::borrow::Cow;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use jiff::SignedDuration;
-use md5::Md5;
+use md5::{Digest, Md5};
 use schemars::JsonSchema;
-use serde::Deserialize;
-use serde::Serialize;
-use sha2::Digest;
-use sha2::Sha256;
-use url::Url;
+use serde::{Deserialize, Serialize};
 
-use crate::channel::Attempt;
-use crate::channel::Channel;
-use crate::channel::Pictures;
-use crate::channel::Sending;
-use crate::channel::dingtalk::Mention;
 use crate::channel::http::Http;
-use crate::channel::wecom::markdown::BLOCK_BREAK;
-use crate::channel::wecom::markdown::LINE_BREAK;
-use crate::domain::document::Block;
-use crate::domain::document::Inline;
-use crate::domain::document::Tone;
+use crate::channel::robot;
+use crate::channel::robot::{ALLOWANCE, LEAST_ROOM, Mention, TITLE_GRAPHEMES, WIDEST_MARKER};
+use crate::channel::wecom::markdown::{BLOCK_BREAK, LINE_BREAK};
+use crate::channel::{Attempt, Channel, Pictures, Sending};
 use crate::domain::document::split::split;
-use crate::domain::mask::known::Mask;
-use crate::domain::mask::known::Masking;
-use crate::domain::message::Form;
-use crate::domain::message::Message;
-use crate::domain::message::Part;
+use crate::domain::document::{Block, Inline, Tone};
+use crate::domain::mask::known::{Mask, Masking};
+use crate::domain::message::{Form, Message, Part};
 use crate::domain::pace::Allowance;
 use crate::domain::secret::Secret;
-use crate::domain::text::cap;
-use crate::domain::text::cap_bytes;
-use crate::domain::text::one_line;
+use crate::domain::text::{cap, cap_bytes, one_line};
 
 /// Bytes of `markdown.content` (reported with error 40058).
 const MARKDOWN_BYTES: usize = 4096;
@@ -56,17 +42,6 @@ const MARKDOWN_BYTES: usize = 4096;
 const TEXT_BYTES: usize = 2048;
 /// Of that, what the mark of a repeat may take, so that a marked part is within the limit as well.
 const MARK_BYTES: usize = 64;
-
-const TITLE_GRAPHEMES: usize = 80;
-
-/// The vendor counts 20; two are left for others who use the robot, and for clocks.
-const ALLOWANCE: Allowance = Allowance { count: 18, per: SignedDuration::from_mins(1) };
-
-/// However small a part is to be, it has room for so many bytes of the message itself.
-const LEAST_ROOM: usize = 96;
-
-/// Stands for every marker when a part is measured.
-const WIDEST_MARKER: &str = "(9999/9999) ";
 
 /// One robot of a WeCom group.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -141,11 +116,19 @@ impl Channel for WeCom {
     }
 
     fn credential(&self) -> String {
-        let address = self.webhook.expose();
-        let key = Url::parse(address)
-            .ok()
-            .and_then(|url| url.query_pairs().find(|(name, _)| name == "key").map(|(_, key)| key.into_owned()));
-        hex::encode(&Sha256::digest(key.as_deref().unwrap_or(address))[..8])
+        robot::credential(&self.webhook, settings::KEY)
+    }
+
+    fn address(&self) -> Option<&Secret> {
+        Some(&self.webhook)
+    }
+
+    fn replace_server(&mut self, base_url: &Secret) {
+        robot::replace_server(&mut self.webhook, base_url);
+    }
+
+    fn masking(&mut self) -> Option<&mut Masking> {
+        Some(&mut self.masking)
     }
 
     fn pictures(&self) -> Pictures {

@@ -1,17 +1,18 @@
 //! A configuration to begin with, of chosen sources and channels, with what is left to do as comments.
 
-pub mod kinds;
-
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use crate::channel;
+use crate::channel::KINDS;
 use crate::config;
-use crate::config::kinds as channels;
 use crate::config::section::Complaint;
-use crate::config::sources;
 use crate::config::values;
 use crate::config::words;
 use crate::config::wrap::wrapped;
+use crate::domain::scaffold::{Role, Scaffold, Variable};
+use crate::platform;
+use crate::platform::PLATFORMS;
 
 /// Columns of a line, and the column at which a comment behind a value begins.
 const WIDTH: usize = 100;
@@ -21,39 +22,11 @@ const COMMENTS_AT: usize = 48;
 const PUBLIC_URL: &str = "https://change-me.example.com";
 const LISTEN: &str = "127.0.0.1:8787";
 
-/// What one kind looks like to begin with. In its texts `<NAME>` stands for the name of the table, `<ADDRESS>` for the
-/// address of a source, `<ORDERBELL>` for the command with its options, and `<SECRET>` and the like for the environment
-/// variable whose name ends so.
-pub struct Starter {
-    pub role: Role,
-    /// What it is to people.
-    pub what: &'static str,
-    /// The table without its header and its tag. A comment stands two blanks behind the value that it explains.
-    pub table: &'static str,
-    /// How the names of its variables end, and what their values look like.
-    pub variables: &'static [(&'static str, &'static str)],
-    /// Where its values come from. Lines that begin with four blanks are typed as they stand.
-    pub before: &'static str,
-    /// What is left to do when the daemon runs; may be empty.
-    pub after: &'static str,
-}
-
-/// Who is at the other end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// A platform, and the currency of what it sends without one, if it does.
-    Source {
-        currency: Option<&'static str>,
-    },
-    People,
-    Program,
-}
-
 /// A source or a channel that is wanted.
 #[derive(Clone)]
 pub struct Wanted {
     kind: &'static str,
-    starter: &'static Starter,
+    scaffold: Scaffold,
     /// Its kind where none is chosen.
     name: Option<String>,
 }
@@ -70,12 +43,12 @@ pub struct Plan {
 
 /// The kinds of sources.
 pub fn platforms() -> Vec<&'static str> {
-    sources::all().iter().map(|known| known.name).collect()
+    PLATFORMS.iter().map(|known| known.name).collect()
 }
 
 /// The kinds of channels.
 pub fn channel_kinds() -> Vec<&'static str> {
-    channels::names().to_vec()
+    KINDS.iter().map(|known| known.name).collect()
 }
 
 /// Reads `keeta`, or with a name `keeta=keeta-hk`.
@@ -83,8 +56,7 @@ pub fn channel_kinds() -> Vec<&'static str> {
 /// # Errors
 /// A text that says which kinds there are.
 pub fn source(text: &str) -> Result<Wanted, String> {
-    let find = |kind: &str| sources::all().iter().find(|known| known.name == kind);
-    wanted(text, "platform", &platforms(), |kind| find(kind).map(|known| (known.name, known.starter)))
+    wanted(text, "platform", &platforms(), |kind| platform::kind_named(kind).map(|known| (known.name, known.setup)))
 }
 
 /// Reads `email`, or with a name `email=owner`.
@@ -92,28 +64,29 @@ pub fn source(text: &str) -> Result<Wanted, String> {
 /// # Errors
 /// As [`source`].
 pub fn channel(text: &str) -> Result<Wanted, String> {
-    let find = |kind: &str| channels::known(kind);
-    wanted(text, "kind of channel", &channel_kinds(), |kind| find(kind).map(|known| (known.name, known.starter)))
+    wanted(text, "kind of channel", &channel_kinds(), |kind| {
+        channel::kind_named(kind).map(|known| (known.name, known.setup))
+    })
 }
 
 fn wanted(
     text: &str,
     what: &str,
     kinds: &[&str],
-    find: impl Fn(&str) -> Option<(&'static str, &'static Starter)>,
+    find: impl Fn(&str) -> Option<(&'static str, &'static str)>,
 ) -> Result<Wanted, String> {
     let (kind, name) = match text.split_once('=') {
         Some((kind, name)) => (kind, Some(name)),
         None => (text, None),
     };
-    let (kind, starter) = find(kind).ok_or_else(|| {
+    let (kind, setup) = find(kind).ok_or_else(|| {
         let meant = words::nearest(kind, kinds).map(|near| format!("did you mean \"{near}\"? ")).unwrap_or_default();
         format!("there is no {what} \"{kind}\"; {meant}there are: {}", kinds.join(", "))
     })?;
     if let Some(name) = name {
         values::name(name).map_err(said)?;
     }
-    Ok(Wanted { kind, starter, name: name.map(str::to_owned) })
+    Ok(Wanted { kind, scaffold: Scaffold::read(setup), name: name.map(str::to_owned) })
 }
 
 /// Judges a language, a time zone, a currency, and a public address.
@@ -148,11 +121,11 @@ fn said(complaint: Complaint) -> String {
 
 /// One table of the file, with the names of its variables.
 struct Table {
-    starter: &'static Starter,
+    scaffold: Scaffold,
     kind: &'static str,
     name: String,
     /// By what their names end with.
-    variables: Vec<(&'static str, String)>,
+    variables: Vec<(String, String)>,
 }
 
 /// The text of the file. `file` is what it will be called; `orderbell.toml` needs not be named in commands.
@@ -175,7 +148,7 @@ pub fn write(plan: &Plan, file: &Path) -> Result<String, String> {
     for (tag, family, tables) in [("platform", "source", &sources), ("kind", "channel", &channels)] {
         for table in tables {
             text += &format!("\n[{family}.{}]\n{tag} = \"{}\"\n", table.name, table.kind);
-            table.starter.table.trim().lines().for_each(|line| text += &aligned(&filling.fill(line, table)));
+            table.scaffold.table.trim().lines().for_each(|line| text += &aligned(&filling.fill(line, table)));
         }
     }
     text += "\n# Everything goes to every channel, the report below too. A route may be for some kinds alone, such as events = [\"order.*\", \"stock.*\"],\n\
@@ -195,18 +168,18 @@ fn tables(wanted: &[Wanted], family: &str, taken: &mut BTreeSet<String>) -> Resu
             return Err(format!("the name \"{name}\" is given to two {family}s; each needs a name of its own"));
         }
     }
-    let tables = wanted.iter().map(|Wanted { kind, starter, name }| {
+    let tables = wanted.iter().map(|Wanted { kind, scaffold, name }| {
         let name = name.clone().unwrap_or_else(|| {
             let name = first_free(kind, "-", |name| !names.contains(name));
             names.insert(name.clone());
             name
         });
-        let variables = starter.variables.iter().map(|(ending, _)| {
+        let variables = scaffold.variables.iter().map(|Variable { ending, .. }| {
             let variable = variable(&name, family, ending, taken);
             taken.insert(variable.clone());
-            (*ending, variable)
+            (ending.clone(), variable)
         });
-        Table { starter, kind, variables: variables.collect(), name }
+        Table { variables: variables.collect(), scaffold: scaffold.clone(), kind, name }
     });
     Ok(tables.collect())
 }
@@ -260,7 +233,7 @@ fn typed(file: &Path) -> String {
 /// The comments at the top: what this is, and what is left to do.
 fn introduction(sources: &[Table], channels: &[Table], filling: &Filling) -> String {
     let whats = |tables: &[Table]| {
-        let mut whats: Vec<&str> = tables.iter().map(|table| table.starter.what).collect();
+        let mut whats: Vec<&str> = tables.iter().map(|table| table.scaffold.what.as_str()).collect();
         let mut known = BTreeSet::new();
         whats.retain(|what| known.insert(*what));
         match whats.split_last() {
@@ -290,10 +263,10 @@ fn introduction(sources: &[Table], channels: &[Table], filling: &Filling) -> Str
 fn steps(sources: &[Table], channels: &[Table], filling: &Filling) -> Vec<String> {
     let all = || sources.iter().chain(channels);
     let Filling { file, orderbell, public_url } = filling;
-    let mut steps: Vec<String> = all().map(|table| filling.fill(table.starter.before, table)).collect();
+    let mut steps: Vec<String> = all().map(|table| filling.fill(&table.scaffold.before, table)).collect();
     steps.push("Write your own values below in the place of everything that says change-me. Look at language and timezone, too.".to_owned());
-    let samples = all().flat_map(|table| table.variables.iter().zip(table.starter.variables));
-    let lines = samples.map(|((_, variable), (_, sample))| format!("    {variable}='{sample}'\n"));
+    let samples = all().flat_map(|table| table.variables.iter().zip(&table.scaffold.variables));
+    let lines = samples.map(|((_, variable), Variable { sample, .. })| format!("    {variable}='{sample}'\n"));
     steps.push(format!(
         "Beside this file make another one, secrets.env, with these lines:\n{}This takes them from here, into a file that \
         only you may read:\n    (umask 077; grep -o \"[A-Z0-9_]\\+='.*'\" {file} > secrets.env)\nThen write your own \
@@ -317,17 +290,14 @@ fn steps(sources: &[Table], channels: &[Table], filling: &Filling) -> Vec<String
         {}\n    reverse_proxy {LISTEN}",
         host.unwrap_or_default()
     ));
-    let afters = all().filter(|table| !table.starter.after.is_empty());
-    steps.extend(afters.map(|table| filling.fill(table.starter.after, table)));
+    let afters = all().filter(|table| !table.scaffold.after.is_empty());
+    steps.extend(afters.map(|table| filling.fill(&table.scaffold.after, table)));
     steps
 }
 
 /// The tables that every configuration has.
 fn settings(plan: &Plan, sources: &[Table], channels: &[Table], filling: &Filling) -> String {
-    let assumed = sources.iter().find_map(|table| match table.starter.role {
-        Role::Source { currency } => currency,
-        Role::People | Role::Program => None,
-    });
+    let assumed = sources.iter().find_map(|table| table.scaffold.currency.as_deref());
     let currency = plan.currency.as_deref().or(assumed);
     let languages = config::languages().join(", ");
     let mut text = aligned(&format!("language = \"{}\"  # of messages: {languages}", plan.language));
@@ -338,7 +308,7 @@ fn settings(plan: &Plan, sources: &[Table], channels: &[Table], filling: &Fillin
     text += "\n[server]\n";
     text += &aligned(&format!("listen = \"{LISTEN}\"  # where webhooks come in on this machine"));
     text += &aligned(&format!("public_url = \"{}\"  # how the internet reaches it", filling.public_url));
-    let people: Vec<&Table> = channels.iter().filter(|table| table.starter.role == Role::People).collect();
+    let people: Vec<&Table> = channels.iter().filter(|table| table.scaffold.role == Role::People).collect();
     let operator = if people.is_empty() { list(channels) } else { list(people) };
     text + "\n[operator]\n"
         + &aligned(&format!("to = {operator}  # who hears when something is wrong with Orderbell itself"))

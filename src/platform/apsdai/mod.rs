@@ -16,6 +16,7 @@ mod body;
 pub mod fields;
 mod parse;
 mod sample;
+mod settings;
 mod totals;
 mod values;
 mod verify;
@@ -32,6 +33,8 @@ use crate::domain::apsdai;
 use crate::domain::duration;
 use crate::domain::event::Kind;
 use crate::domain::secret::Secret;
+use crate::domain::settings::InvalidValue;
+use crate::platform::GeneralSettings;
 use crate::platform::Heard;
 use crate::platform::Platform;
 use crate::platform::Refusal;
@@ -111,6 +114,10 @@ impl Platform for Apsdai {
     fn hear(&self, request: &Request<'_>) -> Result<Heard, Refusal> {
         let verified = verify::verify(self, request)?;
         Ok(Heard::Webhook(Box::new(parse::parse(self, &verified, request))))
+    }
+
+    fn lacks(&self, name: &str, general: GeneralSettings) -> Option<InvalidValue> {
+        settings::lacks(name, general)
     }
 
     fn reply(&self, reply: Reply) -> &'static str {

@@ -15,6 +15,7 @@ mod order;
 mod parse;
 pub mod register;
 mod sample;
+mod settings;
 mod shop;
 mod verify;
 
@@ -28,6 +29,8 @@ use serde::Deserialize;
 use crate::domain::duration;
 use crate::domain::event::Kind;
 use crate::domain::secret::Secret;
+use crate::domain::settings::InvalidValue;
+use crate::platform::GeneralSettings;
 use crate::platform::Heard;
 use crate::platform::Platform;
 use crate::platform::Refusal;
@@ -110,6 +113,10 @@ impl Platform for Keeta {
     fn observes(&self, address: &str) -> Option<String> {
         let checked = || format!("app_id = {}, {}", self.app_id, self.checked_address(address));
         (self.verify == Verify::Observe).then(checked)
+    }
+
+    fn lacks(&self, name: &str, general: GeneralSettings) -> Option<InvalidValue> {
+        settings::lacks(self, name, general)
     }
 
     fn reply(&self, reply: Reply) -> &'static str {

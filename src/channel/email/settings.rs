@@ -1,0 +1,126 @@
+//! What a mailbox's table of the configuration must look like.
+
+use schemars::JsonSchema;
+use url::{Host, Url};
+
+use crate::channel::email::party::{NoParty, Party};
+use crate::channel::email::{Email, answers};
+use crate::channel::smtp::server::{NoServer, Protection, Server};
+use crate::channel::{ChannelKind, FromSettings};
+use crate::domain::settings::{Distance, InvalidValue, Reach, SettingsTable, distance, web_url};
+
+impl FromSettings for Email {
+    const KIND: ChannelKind = ChannelKind {
+        name: "email",
+        secrets: &["password"],
+        refuses: &[
+            ("base_url", "there is no vendor's server to replace: \"smtp\" says which server it is"),
+            (
+                "proxy",
+                "mails go to their server directly: let this machine reach it, or name in \"smtp\" one that it reaches",
+            ),
+        ],
+        robot_parameter: None,
+        per_minute: None,
+        schema: Email::json_schema,
+        setup: include_str!("setup.toml"),
+        remedy: answers::remedy,
+    };
+
+    fn check(table: &mut dyn SettingsTable, reach: Reach) {
+        table.check(&["smtp"], &|text| smtp(text, reach));
+        table.check(&["from"], &mailbox);
+        table.check(&["reply_to"], &mailbox);
+        table.check_each(&["to"], &mailbox);
+        table.check_each(&["cc"], &mailbox);
+        table.check(&["hello_name"], &hello_name);
+        table.check(&["unsubscribe"], &unsubscribe);
+    }
+
+    fn check_whole(&self, table: &mut dyn SettingsTable) {
+        for (key, wrong, message, help) in [
+            ("to", self.to.is_empty(), "this mail goes to nobody", "for example to = [\"owner@example.com\"]"),
+            (
+                "username",
+                self.username.is_some() != self.password.is_some()
+                    && !table.is_reported("username")
+                    && !table.is_reported("password"),
+                "username and password belong together",
+                "write both, or neither for a server that asks for none",
+            ),
+            ("connections", !(1..=10).contains(&self.connections), "connections is out of bounds", "between 1 and 10"),
+        ] {
+            if wrong {
+                table.error(&[key], InvalidValue::new(message, help));
+            }
+        }
+    }
+}
+
+fn smtp(text: &str, reach: Reach) -> Result<(), InvalidValue> {
+    let right = "smtps://host:465, smtp://host:587 (STARTTLS), or smtp+plain://127.0.0.1:1025 for tests";
+    let server = text.parse::<Server>().map_err(|fault| match fault {
+        NoServer::Malformed => InvalidValue::new("\"smtp\" is not the address of a mail server", right),
+        NoServer::HoldsPassword => {
+            InvalidValue::new("the password does not belong in \"smtp\"", "there are username = … and password = …")
+        }
+    })?;
+    let distance = web_url(&format!("https://{}", server.host)).map(|url| distance(&url));
+    match (server.protection, distance) {
+        (Protection::Plain, Some(Distance::Loopback)) => Ok(()),
+        (Protection::Plain, _) => Err(InvalidValue::new("smtp+plain is for this machine alone", right)),
+        (_, Some(Distance::Loopback | Distance::Private)) if reach == Reach::Public => Err(InvalidValue::new(
+            format!("{} is not on the internet", server.host),
+            "add `allow_private = true` if it is a machine in your own network",
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn mailbox(text: &str) -> Result<(), InvalidValue> {
+    text.parse::<Party>().map(drop).map_err(|fault| {
+        let message = match fault {
+            NoParty::Malformed => format!("\"{text}\" is not a mail address"),
+            NoParty::NotAscii => format!("\"{text}\" has letters beyond a to z before the @"),
+        };
+        InvalidValue::new(message, "\"owner@example.com\" or \"Harbour Noodle House <orders@example.com>\"")
+    })
+}
+
+/// Where a mail program turns to for a reader who wants no more reports.
+fn unsubscribe(text: &str) -> Result<(), InvalidValue> {
+    let wrong = |message| {
+        Err(InvalidValue::new(message, "\"mailto:owner@example.com?subject=no%20reports\", or an https:// address"))
+    };
+    let is_written_whole = text.chars().all(|c| c.is_ascii_graphic() && !"<>\"".contains(c));
+    let url = Url::parse(text).ok().filter(|_| is_written_whole);
+    match text.split_once(':') {
+        Some(("mailto", rest)) if url.is_some() => {
+            let address = rest.split('?').next().unwrap_or_default();
+            match address.parse::<Party>() {
+                Ok(_) => Ok(()),
+                Err(_) => wrong("\"unsubscribe\" names nobody"),
+            }
+        }
+        Some(("https", rest)) if url.is_some() && rest.starts_with("//") => Ok(()),
+        _ => wrong("\"unsubscribe\" is neither a mailto: nor an https:// address"),
+    }
+}
+
+/// The name by which a machine introduces itself to a mail server.
+fn hello_name(text: &str) -> Result<(), InvalidValue> {
+    let literal = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let is_right = match literal {
+        Some(address) => !address.is_empty() && address.chars().all(|c| c.is_ascii_alphanumeric() || ".:".contains(c)),
+        None => {
+            matches!(Host::parse(text), Ok(Host::Domain(name)) if name == text.to_lowercase()) && text.contains('.')
+        }
+    };
+    match is_right {
+        true => Ok(()),
+        false => Err(InvalidValue::new(
+            "this is not a name that mail servers take",
+            "a whole name with a dot in it, such as \"bell.example.com\"; leave it out to give the address instead",
+        )),
+    }
+}
