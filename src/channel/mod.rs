@@ -30,6 +30,7 @@ use crate::domain::remedy::Remedy;
 use crate::domain::retry::Answer;
 use crate::domain::secret::Secret;
 use crate::domain::settings::{Reach, ReadSettings, SettingsTable};
+use crate::domain::simulated::Simulated;
 
 /// What surrounds one attempt of one part.
 #[derive(Clone, Debug)]
@@ -146,6 +147,11 @@ pub trait Channel: Send + Sync {
 
     /// Puts a server in the place of the provider's own, where the kind has one.
     fn replace_server(&mut self, _base_url: &Secret) {}
+
+    /// How the receiver can be simulated, where it can.
+    fn simulated(&self) -> Option<Simulated> {
+        None
+    }
 
     /// What masks the channel's secrets, where it masks a proxy's as well; mail goes by no proxy.
     fn masking(&mut self) -> Option<&mut Masking> {

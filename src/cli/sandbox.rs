@@ -9,10 +9,8 @@ use tokio::net::TcpListener;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
-use url::Url;
 
 use crate::channel::ChannelConfig;
-use crate::channel::webhook::Signing;
 use crate::cli::Failure;
 use crate::cli::example;
 use crate::cli::log;
@@ -23,12 +21,9 @@ use crate::config::ConfiguredChannel;
 use crate::config::ConfiguredSource;
 use crate::config::parts;
 use crate::config::parts::Which;
-use crate::platform::Source;
 use crate::sandbox;
-use crate::sandbox::inbox::FarSide;
 use crate::sandbox::inbox::Received;
 use crate::sandbox::inbox::Verdict;
-use crate::sandbox::rules::Robot;
 use crate::sandbox::rules::Rules;
 use crate::sandbox::smtp::Post;
 
@@ -91,44 +86,25 @@ pub async fn next(news: &mut Receiver<Received>) -> Option<String> {
     }
 }
 
-/// The same with Keeta's applications, whose calls must be signed with their secrets.
+/// The same with the platforms whose API is called, whose calls must be signed with the secrets of the sources.
 pub fn with_apps(rules: Rules, sources: &BTreeMap<String, ConfiguredSource>) -> Rules {
-    sources.values().fold(rules, |rules, source| match &source.source {
-        Source::Keeta(keeta) => rules.keeta_app(keeta.app_id, keeta.app_secret.clone()),
-        Source::Apsdai(_) => rules,
+    sources.iter().fold(rules, |rules, (name, configured)| {
+        let platform = configured.source.platform();
+        match platform.simulated() {
+            Some(simulated) => rules.configured(platform.name(), name, simulated),
+            None => rules,
+        }
     })
 }
 
-/// Far sides that demand what the configured channels give: the same secrets, keywords and schemes. Robots are called as
+/// Receivers that demand what the configured channels give: the same secrets, keywords and schemes. Robots are called as
 /// their channels are, for a robot's token is a secret.
 pub fn rules(channels: &BTreeMap<String, ConfiguredChannel>) -> Rules {
-    channels.iter().fold(Rules::new(), |rules, (name, channel)| match &channel.way {
-        ChannelConfig::DingTalk(robot) => match parameter(robot.webhook.expose(), "access_token") {
-            Some(token) => {
-                let demands = Robot { secret: robot.secret.clone(), keyword: robot.keyword.clone() };
-                rules.robot_called(name, token, demands)
-            }
+    channels.iter().fold(Rules::new(), |rules, (name, configured)| {
+        let channel = configured.way.channel();
+        match channel.simulated() {
+            Some(simulated) => rules.configured(channel.kind(), name, simulated),
             None => rules,
-        },
-        ChannelConfig::WeCom(robot) => match parameter(robot.webhook.expose(), "key") {
-            Some(key) => rules.wecom_called(name, key),
-            None => rules,
-        },
-        ChannelConfig::Email(_) | ChannelConfig::Unready(_) => rules,
-        ChannelConfig::Webhook(webhook) => {
-            let name = Url::parse(webhook.url.expose())
-                .ok()
-                .and_then(|url| url.path().strip_prefix("/webhook/").map(str::to_owned));
-            let signing = match &webhook.signing {
-                Signing::Apsdai { secret } => sandbox::rules::Signing::Apsdai(secret.clone()),
-                Signing::ApsdaiPassword { secret } => sandbox::rules::Signing::ApsdaiPassword(secret.clone()),
-                Signing::StandardWebhooks { secret } => sandbox::rules::Signing::StandardWebhooks(secret.clone()),
-                Signing::None => sandbox::rules::Signing::None,
-            };
-            match name {
-                Some(name) => rules.hook(name, signing),
-                None => rules,
-            }
         }
     })
 }
@@ -137,32 +113,15 @@ pub fn rules(channels: &BTreeMap<String, ConfiguredChannel>) -> Rules {
 pub fn post(channels: &BTreeMap<String, ConfiguredChannel>) -> Post {
     let users = channels.values().filter_map(|channel| match &channel.way {
         ChannelConfig::Email(email) => email.username.clone().zip(email.password.clone()),
-        ChannelConfig::DingTalk(_)
-        | ChannelConfig::WeCom(_)
-        | ChannelConfig::Webhook(_)
-        | ChannelConfig::Unready(_) => None,
+        _ => None,
     });
     Post { users: users.collect(), ..Post::default() }
 }
 
-fn parameter(address: &str, name: &str) -> Option<String> {
-    let url = Url::parse(address).ok()?;
-    url.query_pairs().find(|(given, _)| given == name).map(|(_, value)| value.into_owned())
-}
-
 /// A request as it is printed: what a person or a program at the far side gets to see.
 fn show(received: &Received) -> String {
-    let Received { address, text, body, key, .. } = received;
-    let (kind, content) = match address.kind {
-        FarSide::DingTalk => ("DingTalk robot", text.clone().unwrap_or_else(|| body.clone())),
-        FarSide::WeCom => ("WeCom robot", text.clone().unwrap_or_else(|| body.clone())),
-        FarSide::Keeta => ("Keeta application", text.clone().unwrap_or_else(|| body.clone())),
-        FarSide::Email => {
-            let subject = received.title.as_deref().unwrap_or_default();
-            ("Mailbox", format!("{subject}\n\n{}", text.as_deref().unwrap_or_default()))
-        }
-        FarSide::Webhook => ("WebHook receiver", pretty(body)),
-    };
+    let Received { address, key, .. } = received;
+    let (kind, content) = sandbox::shown(received);
     let verdict = match &received.verdict {
         Verdict::Accepted if received.repeat => "accepted, known already".to_owned(),
         Verdict::Accepted => "accepted".to_owned(),
@@ -171,12 +130,6 @@ fn show(received: &Received) -> String {
     };
     let key = key.as_deref().unwrap_or("none");
     format!("── {kind} {} · {verdict} · key {key}\n\n{}\n", address.name, indent(&content))
-}
-
-/// The JSON of a WebHook, an entry a line.
-fn pretty(body: &str) -> String {
-    let parsed: Result<serde_json::Value, _> = serde_json::from_str(body);
-    parsed.ok().and_then(|value| serde_json::to_string_pretty(&value).ok()).unwrap_or_else(|| body.to_owned())
 }
 
 fn indent(text: &str) -> String {

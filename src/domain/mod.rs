@@ -34,6 +34,7 @@ pub mod scaffold;
 pub mod secret;
 pub mod settings;
 pub mod sign;
+pub mod simulated;
 pub mod template;
 pub mod text;
 pub mod unreadable;

@@ -14,6 +14,7 @@ use crate::domain::data::Data;
 use crate::domain::event::{Kind, Proof, RepeatKey, Shop};
 use crate::domain::order::OrderNews;
 use crate::domain::settings::{InvalidValue, ReadSettings, SettingsTable};
+use crate::domain::simulated::Simulated;
 
 /// A request to a source's address, as it came.
 pub struct Request<'a> {
@@ -139,6 +140,11 @@ pub trait Platform: Send + Sync {
 
     /// What the source called `name` cannot do, because the rest of the configuration lacks something.
     fn lacks(&self, _name: &str, _general: GeneralSettings) -> Option<InvalidValue> {
+        None
+    }
+
+    /// How the platform's own API can be simulated, where it has one that is called.
+    fn simulated(&self) -> Option<Simulated> {
         None
     }
 

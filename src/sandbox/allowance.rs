@@ -1,4 +1,4 @@
-//! How many messages a robot takes: DingTalk's and WeCom's rule as a pure function of a clock, and a clock that can run fast.
+//! How many messages a robot takes: the rule of DingTalk and WeCom as a pure function of a clock, and a clock that can run fast.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -7,10 +7,6 @@ use std::time::Instant;
 /// Messages that a robot takes within [`WINDOW`].
 pub const PER_WINDOW: usize = 20;
 pub const WINDOW: Duration = Duration::from_secs(60);
-/// How long a robot of DingTalk is shut after one message too many.
-pub const DINGTALK_SHUT: Duration = Duration::from_secs(600);
-/// How long one of WeCom is: about as long as the window that was exceeded.
-pub const WECOM_SHUT: Duration = WINDOW;
 
 /// Time since the start, `speed` times as fast as real time: with 60 a minute passes in a second.
 #[derive(Clone, Copy, Debug)]
@@ -69,7 +65,7 @@ impl Allowance {
 mod tests {
     use super::*;
 
-    const SHUT: Duration = DINGTALK_SHUT;
+    const SHUT: Duration = Duration::from_secs(600);
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
@@ -108,10 +104,9 @@ mod tests {
     #[test]
     fn each_vendor_shuts_for_a_time_of_its_own() {
         let mut allowance = Allowance::default();
-        let taken =
-            |allowance: &mut Allowance, at| (0..30).take_while(|_| allowance.admit(at, WECOM_SHUT).is_ok()).count();
+        let taken = |allowance: &mut Allowance, at| (0..30).take_while(|_| allowance.admit(at, WINDOW).is_ok()).count();
         assert_eq!(taken(&mut allowance, SECOND), 20);
-        assert_eq!(taken(&mut allowance, SECOND + WECOM_SHUT), 20);
+        assert_eq!(taken(&mut allowance, SECOND + WINDOW), 20);
     }
 
     #[test]

@@ -1,72 +1,37 @@
 //! The walk of one request through the sandbox: which far side it is for, which fault strikes, what is kept and answered.
 
-use std::collections::HashMap;
-use std::collections::HashSet;
-use std::collections::VecDeque;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::MutexGuard;
-use std::sync::PoisonError;
-use std::sync::atomic::AtomicI64;
-use std::sync::atomic::Ordering;
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::HeaderMap;
-use http::Method;
-use http::Request;
-use http::StatusCode;
-use http::header;
-use http_body_util::BodyExt;
-use http_body_util::LengthLimitError;
-use http_body_util::Limited;
+use http::{Method, Request, StatusCode};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
-use jiff::SignedDuration;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use crate::sandbox::allowance::Allowance;
-use crate::sandbox::allowance::Clock;
-use crate::sandbox::allowance::DINGTALK_SHUT;
-use crate::sandbox::allowance::WECOM_SHUT;
-use crate::sandbox::dingtalk;
-use crate::sandbox::dingtalk::Refusal;
-use crate::sandbox::fault::Fault;
-use crate::sandbox::fault::Faults;
-use crate::sandbox::fault::Mishap;
-use crate::sandbox::fault::Order;
-use crate::sandbox::fault::Times;
-use crate::sandbox::inbox::Address;
-use crate::sandbox::inbox::FarSide;
-use crate::sandbox::inbox::Inbox;
-use crate::sandbox::inbox::Received;
-use crate::sandbox::inbox::Verdict;
-use crate::sandbox::keeta;
+use crate::domain::simulated::Addressee;
+use crate::sandbox::MOCKS;
+use crate::sandbox::allowance::{Allowance, Clock};
+use crate::sandbox::fault::{Fault, Faults, Mishap, Order, Times};
+use crate::sandbox::inbox::{Address, Inbox, Received, Verdict};
 use crate::sandbox::mailroom::Connections;
-use crate::sandbox::reply::Answer;
-use crate::sandbox::reply::Cut;
-use crate::sandbox::reply::Sent;
-use crate::sandbox::reply::faulty;
-use crate::sandbox::reply::halved;
-use crate::sandbox::reply::json_answer;
-use crate::sandbox::reply::plain;
-use crate::sandbox::reply::whole;
+use crate::sandbox::mock::{Call, Content, Mock};
+use crate::sandbox::reply::{Answer, Cut, Sent, faulty, halved, json_answer, plain, whole};
 use crate::sandbox::rules::Rules;
 use crate::sandbox::smtp::Certificate;
-use crate::sandbox::webhook;
-use crate::sandbox::wecom;
 
 /// Bytes of any request's body.
 const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
 /// Idempotency keys that an address remembers.
 const KEYS: usize = 10_000;
+/// `MOCKS` stands for a line of each mock.
 const HELP: &str = "\
 Orderbell's sandbox: far sides that take messages and show them.
 
-POST   /robot/send?access_token=TOKEN   a DingTalk robot
-POST   /cgi-bin/webhook/send?key=KEY    a WeCom robot
-POST   /webhook/NAME                    a WebHook receiver
-POST   /api/open/base/callback/url/set  Keeta's API: registers a webhook address
+MOCKS
 GET    /control/messages                what came, as JSON
 GET    /control/counts                  how many: accepted, repeats, refused, faults
 DELETE /control/messages                forget them
@@ -181,10 +146,10 @@ impl Desk {
 pub async fn answer(desk: Arc<Desk>, request: Request<Incoming>) -> Result<Sent, Cut> {
     let (parts, body) = request.into_parts();
     let named = addressed(&desk, &parts);
-    if let Some(address) = &named
+    if let Some((mock, address)) = &named
         && desk.memory().faults.strike_if(&address.name, |fault| *fault == Fault::CutRequest).is_some()
     {
-        keep(&desk, address.clone(), &parts, &[], Verdict::Fault(Fault::CutRequest.name()));
+        keep(&desk, *mock, address.clone(), &parts, &[], Verdict::Fault(Fault::CutRequest.name()));
         return Err(Cut);
     }
     let body = match Limited::new(body, MAX_BODY_BYTES).collect().await {
@@ -195,36 +160,51 @@ pub async fn answer(desk: Arc<Desk>, request: Request<Incoming>) -> Result<Sent,
         Err(_) => return Err(Cut),
     };
     let path = parts.uri.path();
-    let of_keeta = || (path == keeta::PATH).then(|| Address { kind: FarSide::Keeta, name: keeta::app(&body) });
-    match named.or_else(of_keeta) {
-        Some(address) => message(&desk, address, &parts, &body).await,
+    match named.or_else(|| addressed_in_body(&desk, path, &body)) {
+        Some((mock, address)) => message(&desk, mock, address, &parts, &body).await,
         None => Ok(whole(control(&desk, &parts.method, path, &body))),
     }
 }
 
-/// The far side that a request is for, as far as that is known without its body.
-fn addressed(desk: &Desk, parts: &http::request::Parts) -> Option<Address> {
-    let query = parts.uri.query().unwrap_or_default();
-    let (kind, name) = match parts.uri.path() {
-        "/robot/send" => (FarSide::DingTalk, desk.rules.name_of(dingtalk::token(query))),
-        "/cgi-bin/webhook/send" => (FarSide::WeCom, desk.rules.name_of(wecom::key(query))),
-        path => (FarSide::Webhook, path.strip_prefix("/webhook/")?.to_owned()),
-    };
-    Some(Address { kind, name })
+/// Whom a request is for, as far as that is known without its body.
+fn addressed(desk: &Desk, parts: &http::request::Parts) -> Option<(&'static dyn Mock, Address)> {
+    let (path, query) = (parts.uri.path(), parts.uri.query().unwrap_or_default());
+    MOCKS.iter().find_map(|mock| Some(addressee(desk, *mock, mock.addressee(path, query)?)))
+}
+
+/// Whom a request is for that says so in its body.
+fn addressed_in_body(desk: &Desk, path: &str, body: &[u8]) -> Option<(&'static dyn Mock, Address)> {
+    MOCKS.iter().find_map(|mock| Some(addressee(desk, *mock, mock.addressee_in_body(path, body)?)))
+}
+
+fn addressee(desk: &Desk, mock: &'static dyn Mock, addressee: Addressee) -> (&'static dyn Mock, Address) {
+    (mock, Address { kind: mock.kind(), name: desk.rules.name_of(addressee) })
 }
 
 /// A request to a far side: faults first, then the far side's own judgement, then what befalls the answer.
-async fn message(desk: &Desk, address: Address, parts: &http::request::Parts, body: &Bytes) -> Result<Sent, Cut> {
+async fn message(
+    desk: &Desk,
+    mock: &dyn Mock,
+    address: Address,
+    parts: &http::request::Parts,
+    body: &Bytes,
+) -> Result<Sent, Cut> {
     let struck = desk.memory().faults.strike(&address.name);
     let (mishap, fault) = struck.map_or((None, None), Fault::apart);
     let answer = match fault {
         Some(fault) => {
-            keep(desk, address, parts, body, Verdict::Fault(fault.name()));
+            keep(desk, mock, address, parts, body, Verdict::Fault(fault.name()));
             faulty(&fault).ok_or(Cut)?
         }
         None => {
-            let (verdict, answer) = judge(desk, &address, parts, body);
-            keep(desk, address, parts, body, verdict);
+            let demands = desk.rules.demands(&address);
+            let admit = |shut| {
+                let mut memory = desk.memory();
+                memory.allowances.entry(address.clone()).or_default().admit(desk.clock.now(), shut).is_ok()
+            };
+            let call = Call { parts, body, demands: demands.as_ref(), now: desk.now(), admit: &admit };
+            let (verdict, answer) = mock.judge(&call);
+            keep(desk, mock, address, parts, body, verdict);
             answer
         }
     };
@@ -239,81 +219,8 @@ async fn message(desk: &Desk, address: Address, parts: &http::request::Parts, bo
     }
 }
 
-/// What the far side makes of a request, and what it answers.
-fn judge(desk: &Desk, address: &Address, parts: &http::request::Parts, body: &[u8]) -> (Verdict, Answer) {
-    let now = desk.now();
-    match address.kind {
-        FarSide::DingTalk => {
-            let call = dingtalk::Call {
-                method: &parts.method,
-                content_type: text(&parts.headers, header::CONTENT_TYPE.as_str()),
-                query: parts.uri.query().unwrap_or_default(),
-                body,
-            };
-            let robot = desk.rules.find_robot(&address.name);
-            let judged = dingtalk::judge(&call, robot.as_ref(), now);
-            let judged = judged.and_then(|()| admit(desk, address, DINGTALK_SHUT, dingtalk::Refusal::too_fast));
-            by_errcode(judged)
-        }
-        FarSide::WeCom => {
-            let judged = wecom::judge(&parts.method, body, desk.rules.find_wecom(&address.name));
-            by_errcode(judged.and_then(|()| admit(desk, address, WECOM_SHUT, wecom::too_fast)))
-        }
-        FarSide::Keeta => {
-            let host = text(&parts.headers, header::HOST.as_str()).unwrap_or_default();
-            let secret = desk.rules.apps.get(&address.name);
-            let judged = keeta::judge(body, &format!("http://{host}{}", keeta::PATH), secret, now);
-            let answer = json_answer(StatusCode::OK, keeta::answer(judged.as_ref().err()));
-            let verdict =
-                judged.map_or_else(|(code, words)| Verdict::Refused(format!("{code} {words}")), |()| Verdict::Accepted);
-            (verdict, answer)
-        }
-        FarSide::Email => unreachable!("mails do not come over HTTP"),
-        FarSide::Webhook => {
-            let refused = |status, reason: String| {
-                (Verdict::Refused(reason.clone()), json_answer(status, json!({ "error": reason }).to_string()))
-            };
-            if parts.method != Method::POST {
-                return refused(StatusCode::METHOD_NOT_ALLOWED, "it takes POST".to_owned());
-            }
-            let Some(signing) = desk.rules.find_hook(&address.name) else {
-                return refused(StatusCode::NOT_FOUND, "there is no receiver of this name".to_owned());
-            };
-            match webhook::judge(&signing, &parts.headers, body, now) {
-                Ok(()) => (Verdict::Accepted, json_answer(StatusCode::OK, json!({ "ok": true }).to_string())),
-                Err(reason) => refused(StatusCode::UNAUTHORIZED, reason),
-            }
-        }
-    }
-}
-
-/// Takes one of a robot's allowance.
-fn admit(desk: &Desk, address: &Address, shut: Duration, too_fast: fn() -> Refusal) -> Result<(), Refusal> {
-    let mut memory = desk.memory();
-    let allowance = memory.allowances.entry(address.clone()).or_default();
-    allowance.admit(desk.clock.now(), shut).map_err(|_| too_fast())
-}
-
-/// A robot's verdict: HTTP says yes to everything, `errcode` says what it means.
-fn by_errcode(judged: Result<(), Refusal>) -> (Verdict, Answer) {
-    let answer = json_answer(StatusCode::OK, dingtalk::answer(judged.as_ref().err()));
-    let verdict = judged.map_or_else(
-        |refusal| Verdict::Refused(format!("{} {}", refusal.errcode, refusal.errmsg)),
-        |()| Verdict::Accepted,
-    );
-    (verdict, answer)
-}
-
-fn keep(desk: &Desk, address: Address, parts: &http::request::Parts, body: &[u8], verdict: Verdict) {
-    let (key, title, text) = match address.kind {
-        FarSide::DingTalk => {
-            let content = dingtalk::read(body);
-            (content.key, content.title, content.text)
-        }
-        FarSide::WeCom => (None, None, wecom::read(body).text),
-        FarSide::Keeta => (None, None, keeta::read(body)),
-        FarSide::Email | FarSide::Webhook => webhook::read(&parts.headers, body),
-    };
+fn keep(desk: &Desk, mock: &dyn Mock, address: Address, parts: &http::request::Parts, body: &[u8], verdict: Verdict) {
+    let Content { key, title, text } = mock.read(parts, body);
     let repeat = match (&verdict, &key) {
         (Verdict::Accepted, Some(key)) => desk.memory().keys.entry(address.clone()).or_default().meet(key),
         _ => false,
@@ -330,7 +237,7 @@ fn keep(desk: &Desk, address: Address, parts: &http::request::Parts, body: &[u8]
 /// What a person with curl asks.
 fn control(desk: &Desk, method: &Method, path: &str, body: &[u8]) -> Answer {
     match (method.as_str(), path, path.strip_prefix("/control/fault/")) {
-        ("GET", "/", _) => plain(StatusCode::OK, HELP),
+        ("GET", "/", _) => plain(StatusCode::OK, &help()),
         ("GET", "/control/messages", _) => json_answer(StatusCode::OK, json!(desk.inbox.messages()).to_string()),
         ("GET", "/control/certificate", _) => plain(StatusCode::OK, &desk.certificate.pem),
         ("GET", "/control/counts", _) => json_answer(StatusCode::OK, json!(desk.inbox.counts()).to_string()),
@@ -353,6 +260,7 @@ fn control(desk: &Desk, method: &Method, path: &str, body: &[u8]) -> Answer {
     }
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name).and_then(|value| value.to_str().ok())
+fn help() -> String {
+    let lines: Vec<&str> = MOCKS.iter().map(|mock| mock.help()).collect();
+    HELP.replace("MOCKS", &lines.join("\n"))
 }

@@ -1,73 +1,67 @@
-//! The play-acting DingTalk robot: what its `robot/send` checks, in the order in which it checks it.
+//! The simulated DingTalk robot: what its `robot/send` checks, in the order in which it checks it.
 //!
 //! Source: help.dingtalk.io, "Custom robots send group messages" and "Customize robot security settings"; codes as real
 //! robots were seen to answer them. Everything is answered with HTTP 200; `errcode` says what it means.
 
-use jiff::SignedDuration;
-use jiff::Timestamp;
+use std::time::Duration;
+
+use http::header;
+use http::request::Parts;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
-use serde_json::json;
 use url::form_urlencoded;
 
 use crate::domain::sign;
-use crate::sandbox::rules::Robot;
+use crate::domain::simulated::{Addressee, Demands};
+use crate::sandbox::errcode;
+use crate::sandbox::errcode::Refusal;
+use crate::sandbox::inbox::Verdict;
+use crate::sandbox::mock::{Call, Content, Mock};
+use crate::sandbox::reply::Answer;
 
+/// How long a robot is shut after one message too many.
+const SHUT: Duration = Duration::from_secs(600);
 /// Bytes of a whole body.
 const MAX_BODY_BYTES: usize = 20_000;
 /// How far the signed timestamp may be from the clock.
 const MAX_AGE: SignedDuration = SignedDuration::from_hours(1);
 
-/// One call of the robot.
-#[derive(Debug)]
-pub struct Call<'a> {
-    pub method: &'a http::Method,
-    pub content_type: Option<&'a str>,
-    pub query: &'a str,
-    pub body: &'a [u8],
-}
+/// The kind of robot.
+pub struct DingTalk;
 
-/// An `errcode` other than 0, with its `errmsg`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    pub errcode: i64,
-    pub errmsg: String,
-}
-
-impl Refusal {
-    fn new(errcode: i64, errmsg: impl Into<String>) -> Self {
-        Self { errcode, errmsg: errmsg.into() }
+impl Mock for DingTalk {
+    fn kind(&self) -> &'static str {
+        "dingtalk"
     }
 
-    /// One message too many within a minute, or any while the robot is shut.
-    pub fn too_fast() -> Self {
-        Self::new(410100, "send too fast, exceed 20 times per minute")
+    fn label(&self) -> &'static str {
+        "DingTalk robot"
     }
-}
 
-/// The answer's body.
-pub fn answer(refusal: Option<&Refusal>) -> String {
-    match refusal {
-        None => json!({ "errcode": 0, "errmsg": "ok" }).to_string(),
-        Some(refusal) => json!({ "errcode": refusal.errcode, "errmsg": refusal.errmsg }).to_string(),
+    fn help(&self) -> &'static str {
+        "POST   /robot/send?access_token=TOKEN   a DingTalk robot"
     }
-}
 
-/// The robot that a call is meant for; empty when it names none.
-pub fn token(query: &str) -> String {
-    parameter(query, "access_token").unwrap_or_default()
-}
+    fn addressee(&self, path: &str, query: &str) -> Option<Addressee> {
+        (path == "/robot/send").then(|| Addressee::Token(parameter(query, "access_token").unwrap_or_default()))
+    }
 
-/// What stands in a body, as far as it can be read.
-#[derive(Debug, Default)]
-pub struct Content {
-    pub title: Option<String>,
-    pub text: Option<String>,
-    /// `msgUuid`.
-    pub key: Option<String>,
+    fn read(&self, _: &Parts, body: &[u8]) -> Content {
+        read(body)
+    }
+
+    fn judge(&self, call: &Call<'_>) -> (Verdict, Answer) {
+        let judged = judge(call).and_then(|()| match (call.admit)(SHUT) {
+            true => Ok(()),
+            // One message too many within a minute, or any while the robot is shut.
+            false => Err(Refusal::new(410100, "send too fast, exceed 20 times per minute")),
+        });
+        errcode::answered(judged)
+    }
 }
 
 /// Reads a body without judging it.
-pub fn read(body: &[u8]) -> Content {
+fn read(body: &[u8]) -> Content {
     let Ok(body) = serde_json::from_slice::<Value>(body) else { return Content::default() };
     let string = |pointer: &str| body.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
     Content {
@@ -81,27 +75,28 @@ pub fn read(body: &[u8]) -> Content {
 ///
 /// # Errors
 /// The [`Refusal`] that the robot would answer.
-pub fn judge(call: &Call<'_>, robot: Option<&Robot>, now: Timestamp) -> Result<(), Refusal> {
-    if call.method != http::Method::POST {
+fn judge(call: &Call<'_>) -> Result<(), Refusal> {
+    if call.parts.method != http::Method::POST {
         return Err(Refusal::new(43002, "require POST method"));
     }
-    if !call.content_type.is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with("application/json")) {
+    let content_type = call.header(header::CONTENT_TYPE.as_str());
+    if !content_type.is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with("application/json")) {
         return Err(Refusal::new(43004, "invalid Content-Type: application/json is needed"));
     }
-    let robot = robot.ok_or_else(|| Refusal::new(300005, "token is not exist"))?;
+    let demands = call.demands.ok_or_else(|| Refusal::new(300005, "token is not exist"))?;
     if call.body.len() > MAX_BODY_BYTES {
         return Err(Refusal::new(460101, format!("message body is too long, exceed {MAX_BODY_BYTES} bytes")));
     }
     let body: Value = serde_json::from_slice(call.body)
         .map_err(|_| Refusal::new(40035, "missing parameter: the body is not JSON"))?;
     let content = read(call.body);
-    check_security(call.query, robot, content.text.as_deref().unwrap_or_default(), now)?;
+    check_security(call.query(), demands, content.text.as_deref().unwrap_or_default(), call.now)?;
     check_content(&body)
 }
 
-fn check_security(query: &str, robot: &Robot, text: &str, now: Timestamp) -> Result<(), Refusal> {
+fn check_security(query: &str, demands: &Demands, text: &str, now: Timestamp) -> Result<(), Refusal> {
     const MORE: &str = "more: [https://open.dingtalk.com/document/robots/customize-robot-security-settings]";
-    if let Some(secret) = &robot.secret {
+    if let Some(secret) = demands.get("secret") {
         let not_matching = || Refusal::new(310000, format!("sign not match, {MORE}"));
         let timestamp_ms: i64 =
             parameter(query, "timestamp").and_then(|text| text.parse().ok()).ok_or_else(not_matching)?;
@@ -110,12 +105,12 @@ fn check_security(query: &str, robot: &Robot, text: &str, now: Timestamp) -> Res
             return Err(Refusal::new(310000, format!("timestamp is invalid, {MORE}")));
         }
         let given = parameter(query, "sign").unwrap_or_default();
-        if !sign::same(given.as_bytes(), sign::dingtalk(secret.expose(), timestamp_ms).as_bytes()) {
+        if !sign::same(given.as_bytes(), sign::dingtalk(secret, timestamp_ms).as_bytes()) {
             return Err(not_matching());
         }
     }
-    match &robot.keyword {
-        Some(keyword) if !text.contains(keyword.as_str()) => {
+    match demands.get("keyword") {
+        Some(keyword) if !text.contains(keyword) => {
             Err(Refusal::new(310000, format!("keywords not in content, {MORE}")))
         }
         _ => Ok(()),

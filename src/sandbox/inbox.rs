@@ -55,21 +55,11 @@ impl Received {
 /// Where a request went.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Address {
-    pub kind: FarSide,
+    /// As the configuration calls it: `dingtalk`, `email`, `keeta`.
+    pub kind: &'static str,
     /// What the robot is called, by its access token or key if nothing else is said; the recipient's address; the webhook's
     /// name; or the id of Keeta's application.
     pub name: String,
-}
-
-/// A kind of far side.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum FarSide {
-    DingTalk,
-    WeCom,
-    Email,
-    Webhook,
-    Keeta,
 }
 
 /// What the far side made of a request.

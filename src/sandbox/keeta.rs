@@ -1,31 +1,73 @@
-//! Keeta's API as far as it is played: `base/callback/url/set`, which registers a webhook address.
+//! Keeta's API as far as it is simulated: `base/callback/url/set`, which registers a webhook address.
 //!
 //! Source: api-docs.mykeeta.com, Standard, `docs/author` and `base/callback/url/set`, read in November 2026. The codes of
 //! refusals are not documented; those here are the sandbox's own.
 
 use std::collections::BTreeMap;
 
-use jiff::SignedDuration;
-use jiff::Timestamp;
-use serde_json::Value;
-use serde_json::json;
+use http::request::Parts;
+use http::{StatusCode, header};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
 
-use crate::domain::secret::Secret;
 use crate::domain::sign;
+use crate::domain::simulated::Addressee;
+use crate::sandbox::inbox::Verdict;
+use crate::sandbox::mock::{Call, Content, Mock};
+use crate::sandbox::reply::{Answer, json_answer};
 
-pub const PATH: &str = "/api/open/base/callback/url/set";
+const PATH: &str = "/api/open/base/callback/url/set";
 
 /// How far the signed time may be from the clock.
 const MAX_AGE: SignedDuration = SignedDuration::from_mins(10);
 
+/// The API, which each application asks.
+pub struct Keeta;
+
+impl Mock for Keeta {
+    fn kind(&self) -> &'static str {
+        "keeta"
+    }
+
+    fn label(&self) -> &'static str {
+        "Keeta application"
+    }
+
+    fn help(&self) -> &'static str {
+        "POST   /api/open/base/callback/url/set  Keeta's API: registers a webhook address"
+    }
+
+    fn addressee(&self, _: &str, _: &str) -> Option<Addressee> {
+        None
+    }
+
+    fn addressee_in_body(&self, path: &str, body: &[u8]) -> Option<Addressee> {
+        (path == PATH).then(|| Addressee::Name(app(body)))
+    }
+
+    fn read(&self, _: &Parts, body: &[u8]) -> Content {
+        Content { text: read(body), ..Content::default() }
+    }
+
+    fn judge(&self, call: &Call<'_>) -> (Verdict, Answer) {
+        let host = call.header(header::HOST.as_str()).unwrap_or_default();
+        let secret = call.demands.and_then(|demands| demands.get("app_secret"));
+        let judged = judge(call.body, &format!("http://{host}{PATH}"), secret, call.now);
+        let answer = json_answer(StatusCode::OK, answer(judged.as_ref().err()));
+        let verdict =
+            judged.map_or_else(|(code, words)| Verdict::Refused(format!("{code} {words}")), |()| Verdict::Accepted);
+        (verdict, answer)
+    }
+}
+
 /// The application that a call is made for; empty when it names none.
-pub fn app(body: &[u8]) -> String {
+fn app(body: &[u8]) -> String {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     body.get("appId").map(text).unwrap_or_default()
 }
 
 /// What was registered, in a line.
-pub fn read(body: &[u8]) -> Option<String> {
+fn read(body: &[u8]) -> Option<String> {
     let body: Value = serde_json::from_slice(body).ok()?;
     let stores = match body.get("isTest").and_then(Value::as_u64) {
         Some(0) => "formal stores",
@@ -39,7 +81,7 @@ pub fn read(body: &[u8]) -> Option<String> {
 ///
 /// # Errors
 /// The code and words of a refusal.
-pub fn judge(body: &[u8], address: &str, secret: Option<&Secret>, now: Timestamp) -> Result<(), (u64, String)> {
+fn judge(body: &[u8], address: &str, secret: Option<&str>, now: Timestamp) -> Result<(), (u64, String)> {
     let refuse = |code, words: &str| Err((code, words.to_owned()));
     let Ok(mut members) = serde_json::from_slice::<BTreeMap<String, Value>>(body) else {
         return refuse(1001, "the body is not a JSON object");
@@ -47,7 +89,7 @@ pub fn judge(body: &[u8], address: &str, secret: Option<&Secret>, now: Timestamp
     let signature = members.remove("sig").as_ref().map(text).unwrap_or_default();
     if let Some(secret) = secret {
         let parameters: Vec<String> = members.iter().map(|(name, value)| format!("{name}={}", text(value))).collect();
-        let right = sign::keeta(&format!("{address}?"), &parameters.join("&"), secret.expose());
+        let right = sign::keeta(&format!("{address}?"), &parameters.join("&"), secret);
         if !sign::same(signature.as_bytes(), right.as_bytes()) {
             return refuse(1002, "sig invalid");
         }
@@ -70,7 +112,7 @@ pub fn judge(body: &[u8], address: &str, secret: Option<&Secret>, now: Timestamp
 }
 
 /// The answer's body.
-pub fn answer(refusal: Option<&(u64, String)>) -> String {
+fn answer(refusal: Option<&(u64, String)>) -> String {
     match refusal {
         None => json!({ "code": 0, "message": "success", "data": {} }).to_string(),
         Some((code, message)) => json!({ "code": code, "message": message }).to_string(),

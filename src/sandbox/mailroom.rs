@@ -11,13 +11,14 @@ use crate::sandbox::fault::Fault;
 use crate::sandbox::fault::Mishap;
 use crate::sandbox::fault::Phase;
 use crate::sandbox::inbox::Address;
-use crate::sandbox::inbox::FarSide;
 use crate::sandbox::inbox::Received;
 use crate::sandbox::inbox::Verdict;
 use crate::sandbox::mail::Opened;
 
 /// The name under which faults of the mail server as a whole are ordered.
 const MAIL_SERVER: &str = "smtp";
+/// The kind of channel whose messages come to it.
+const EMAIL: &str = "email";
 
 /// The connections of the mail server.
 #[derive(Debug, Default)]
@@ -90,7 +91,7 @@ impl Desk {
 
     /// Keeps a mail that was taken.
     pub fn take_mail(&self, recipient: &str, mail: &str, opened: &Opened) {
-        let address = Address { kind: FarSide::Email, name: recipient.to_owned() };
+        let address = Address { kind: EMAIL, name: recipient.to_owned() };
         let key = opened.header("message-id").map(str::to_owned);
         let is_known = |key: &String| self.memory().keys.entry(address.clone()).or_default().meet(key);
         self.inbox.put(Received {
@@ -119,7 +120,7 @@ impl Desk {
     fn keep_untaken(&self, recipient: &str, body: String, verdict: Verdict) {
         self.inbox.put(Received {
             at: Timestamp::now(),
-            address: Address { kind: FarSide::Email, name: recipient.to_owned() },
+            address: Address { kind: EMAIL, name: recipient.to_owned() },
             title: None,
             text: None,
             body,

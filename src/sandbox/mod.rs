@@ -1,4 +1,4 @@
-//! Play-acting far sides: DingTalk and WeCom robots, a WebHook receiver and a mail server that check what the real ones
+//! Simulated providers and receivers: DingTalk and WeCom robots, a WebHook receiver and a mail server that check what the real ones
 //! check, take faults on command and keep what came; for `demo`, for tests, and for trying a configuration offline.
 //!
 //! It is a server of its own and not the daemon's, because its faults cut connections, which no decent server does.
@@ -6,11 +6,13 @@
 mod allowance;
 mod answer;
 mod dingtalk;
+mod errcode;
 pub mod fault;
 pub mod inbox;
 mod keeta;
 pub mod mail;
 mod mailroom;
+mod mock;
 mod reply;
 pub mod rules;
 pub mod smtp;
@@ -38,8 +40,23 @@ use crate::sandbox::fault::Times;
 use crate::sandbox::inbox::Collector;
 use crate::sandbox::inbox::Counts;
 use crate::sandbox::inbox::Received;
+use crate::sandbox::mock::Mock;
 use crate::sandbox::rules::Rules;
 use crate::sandbox::smtp::Post;
+
+/// The kinds that are simulated over HTTP. A new one is its file, the line of its module above, and its line here.
+const MOCKS: &[&dyn Mock] = &[&dingtalk::DingTalk, &wecom::WeCom, &webhook::Webhook, &keeta::Keeta];
+
+/// What one of a kind is to people, and what a person or a program there gets to see of a request.
+pub fn shown(received: &Received) -> (&'static str, String) {
+    match MOCKS.iter().find(|mock| mock.kind() == received.address.kind) {
+        Some(mock) => (mock.label(), mock.shown(received)),
+        None => {
+            let subject = received.title.as_deref().unwrap_or_default();
+            ("Mailbox", format!("{subject}\n\n{}", received.text.as_deref().unwrap_or_default()))
+        }
+    }
+}
 
 /// How long a half-sent request header, or an idle connection, is waited for.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(60);

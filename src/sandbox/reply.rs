@@ -17,8 +17,8 @@ use hyper::body::Frame;
 use hyper::body::SizeHint;
 use tokio::time::Sleep;
 
-use crate::sandbox::dingtalk;
-use crate::sandbox::dingtalk::Refusal;
+use crate::sandbox::errcode;
+use crate::sandbox::errcode::Refusal;
 use crate::sandbox::fault::Fault;
 
 const HTML: &str = "<!DOCTYPE html><html><body><h1>It works!</h1></body></html>";
@@ -87,7 +87,7 @@ pub fn faulty(fault: &Fault) -> Option<Answer> {
         }
         Fault::Errcode { errcode, errmsg } => {
             let refusal = Refusal { errcode: *errcode, errmsg: errmsg.clone() };
-            Some(json_answer(StatusCode::OK, dingtalk::answer(Some(&refusal))))
+            Some(json_answer(StatusCode::OK, errcode::body(Some(&refusal))))
         }
         Fault::Redirect { location } => {
             let mut answer = plain(StatusCode::FOUND, "elsewhere");

@@ -1,28 +1,25 @@
-//! What the sandbox's far sides demand of their callers.
+//! What simulated providers and receivers demand of their callers.
 
 use std::collections::HashMap;
-use std::collections::HashSet;
 
 use crate::domain::secret::Secret;
-use crate::sandbox::wecom;
+use crate::domain::simulated::{Addressee, Demands, Simulated};
+use crate::sandbox::inbox::Address;
+use crate::sandbox::webhook;
 
 /// A robot whose token no channel has, among robots that have names. No channel can be called so.
 const STRANGER: &str = "(not configured)";
 
-/// The far sides and how they behave. Without further rules every token and key is a robot without security and every
+/// The addressees and how they behave. Without further rules every token and key is a robot without security and every
 /// webhook name a receiver without signatures.
 #[derive(Clone, Debug)]
 pub struct Rules {
-    pub(super) robots: HashMap<String, Robot>,
+    /// What each addressee demands, by kind and name.
+    demands: HashMap<(String, String), Demands>,
     /// What robots are called, by their token. Without any, each is called by its token.
-    pub(super) names: HashMap<String, String>,
-    /// Keys of WeCom robots.
-    pub(super) wecoms: HashSet<String>,
-    /// Secrets of Keeta's applications, by id.
-    pub(super) apps: HashMap<String, Secret>,
-    pub(super) hooks: HashMap<String, Signing>,
+    names: HashMap<String, String>,
     pub(super) speed: u32,
-    pub(super) strangers: Strangers,
+    strangers: Strangers,
 }
 
 /// The security settings of one DingTalk robot; all that are set must pass.
@@ -49,22 +46,14 @@ pub enum Signing {
 
 /// What becomes of a robot's token or key, or a webhook name, that no rule names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Strangers {
+enum Strangers {
     Welcome,
     Refused,
 }
 
 impl Default for Rules {
     fn default() -> Self {
-        Self {
-            robots: HashMap::new(),
-            names: HashMap::new(),
-            wecoms: HashSet::new(),
-            apps: HashMap::new(),
-            hooks: HashMap::new(),
-            speed: 1,
-            strangers: Strangers::Welcome,
-        }
+        Self { demands: HashMap::new(), names: HashMap::new(), speed: 1, strangers: Strangers::Welcome }
     }
 }
 
@@ -73,40 +62,47 @@ impl Rules {
         Self::default()
     }
 
-    /// A robot with this access token.
-    pub fn robot(mut self, token: impl Into<String>, robot: Robot) -> Self {
-        self.robots.insert(token.into(), robot);
-        self
-    }
-
-    /// A robot with this access token, called by a name wherever it is shown and where faults are ordered: a real token is
-    /// a secret. A token that has no name is shown no more then either.
-    pub fn robot_called(mut self, name: &str, token: String, robot: Robot) -> Self {
-        self.names.entry(token).or_insert_with(|| name.to_owned());
-        self.robot(name, robot)
-    }
-
-    /// A WeCom robot with this key, called by a name as [`Rules::robot_called`] says.
-    pub fn wecom_called(mut self, name: &str, key: String) -> Self {
-        self.names.entry(key).or_insert_with(|| name.to_owned());
-        self.wecom(name)
+    /// A DingTalk robot with this access token.
+    pub fn robot(self, token: impl Into<String>, robot: Robot) -> Self {
+        let keyword = robot.keyword.map(Secret::new);
+        self.demanding("dingtalk", token, Demands::default().with("secret", robot.secret).with("keyword", keyword))
     }
 
     /// A WeCom robot with this key.
-    pub fn wecom(mut self, key: impl Into<String>) -> Self {
-        self.wecoms.insert(key.into());
-        self
+    pub fn wecom(self, key: impl Into<String>) -> Self {
+        self.demanding("wecom", key, Demands::default())
     }
 
     /// An application at Keeta, whose calls must be signed with this secret.
-    pub fn keeta_app(mut self, app_id: u64, secret: Secret) -> Self {
-        self.apps.insert(app_id.to_string(), secret);
-        self
+    pub fn keeta_app(self, app_id: u64, secret: Secret) -> Self {
+        self.demanding("keeta", app_id.to_string(), Demands::default().with("app_secret", Some(secret)))
     }
 
     /// A receiver at `/webhook/<name>`.
-    pub fn hook(mut self, name: impl Into<String>, signing: Signing) -> Self {
-        self.hooks.insert(name.into(), signing);
+    pub fn hook(self, name: impl Into<String>, signing: Signing) -> Self {
+        let (scheme, secret) = match signing {
+            Signing::None => return self.demanding("webhook", name, Demands::default()),
+            Signing::Apsdai(secret) => (webhook::APSDAI, secret),
+            Signing::ApsdaiPassword(password) => (webhook::APSDAI_PASSWORD, password),
+            Signing::StandardWebhooks(secret) => (webhook::STANDARD_WEBHOOKS, secret),
+        };
+        self.demanding("webhook", name, Demands::default().with(scheme, Some(secret)))
+    }
+
+    /// A configured provider or receiver of a kind. One that is known by a token is called by a name wherever it is shown and
+    /// where faults are ordered: a real token is a secret. A token that has no name is shown no more then either.
+    pub fn configured(mut self, kind: &str, called: &str, simulated: Simulated) -> Self {
+        match simulated.addressee {
+            Addressee::Token(token) => {
+                self.names.entry(token).or_insert_with(|| called.to_owned());
+                self.demanding(kind, called, simulated.demands)
+            }
+            Addressee::Name(name) => self.demanding(kind, name, simulated.demands),
+        }
+    }
+
+    fn demanding(mut self, kind: &str, name: impl Into<String>, demands: Demands) -> Self {
+        self.demands.insert((kind.to_owned(), name.into()), demands);
         self
     }
 
@@ -123,34 +119,21 @@ impl Rules {
         self
     }
 
-    /// What the robot with a token is called.
-    pub(super) fn name_of(&self, token: String) -> String {
-        match self.names.get(&token) {
-            Some(name) => name.clone(),
-            None if self.names.is_empty() => token,
-            None => STRANGER.to_owned(),
+    /// What an addressee is called.
+    pub(super) fn name_of(&self, addressee: Addressee) -> String {
+        match addressee {
+            Addressee::Name(name) => name,
+            Addressee::Token(token) => match self.names.get(&token) {
+                Some(name) => name.clone(),
+                None if self.names.is_empty() => token,
+                None => STRANGER.to_owned(),
+            },
         }
     }
 
-    pub(super) fn find_robot(&self, token: &str) -> Option<Robot> {
-        self.robots.get(token).cloned().or_else(|| self.stranger())
-    }
-
-    pub(super) fn find_wecom(&self, key: &str) -> wecom::Robot {
-        match self.wecoms.contains(key) || self.strangers == Strangers::Welcome {
-            true => wecom::Robot::Present,
-            false => wecom::Robot::Removed,
-        }
-    }
-
-    pub(super) fn find_hook(&self, name: &str) -> Option<Signing> {
-        self.hooks.get(name).cloned().or_else(|| self.stranger())
-    }
-
-    fn stranger<T: Default>(&self) -> Option<T> {
-        match self.strangers {
-            Strangers::Welcome => Some(T::default()),
-            Strangers::Refused => None,
-        }
+    /// What an addressee demands; none where there is no such addressee.
+    pub(super) fn demands(&self, address: &Address) -> Option<Demands> {
+        let known = self.demands.get(&(address.kind.to_owned(), address.name.clone()));
+        known.cloned().or_else(|| (self.strangers == Strangers::Welcome).then(Demands::default))
     }
 }

@@ -1,17 +1,26 @@
-//! The play-acting WeCom robot: what its `cgi-bin/webhook/send` checks, in the order in which it checks it.
+//! The simulated WeCom robot: what its `cgi-bin/webhook/send` checks, in the order in which it checks it.
 //!
 //! Source: developer.work.weixin.qq.com, "Group robot" (path 91770) and the list of codes (path 90313), read through mirrors;
 //! words as real robots were seen to answer them. Everything is answered with HTTP 200; `errcode` says what it means.
 
+use std::time::Duration;
+
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use md5::Digest;
-use md5::Md5;
+use http::request::Parts;
+use md5::{Digest, Md5};
 use serde_json::Value;
 use url::form_urlencoded;
 
-use crate::sandbox::dingtalk::Content;
-use crate::sandbox::dingtalk::Refusal;
+use crate::domain::simulated::Addressee;
+use crate::sandbox::errcode;
+use crate::sandbox::errcode::Refusal;
+use crate::sandbox::inbox::Verdict;
+use crate::sandbox::mock::{Call, Content, Mock};
+use crate::sandbox::reply::Answer;
+
+/// How long a robot is shut after one message too many: about as long as the window that was exceeded.
+const SHUT: Duration = Duration::from_secs(60);
 
 /// Bytes of UTF-8 that each type of message may hold. A text of 5120 bytes was once seen to pass; the documented limit is
 /// played here.
@@ -21,14 +30,44 @@ const PICTURE_BYTES: usize = 2 * 1024 * 1024;
 /// Types that a robot knows and that are taken here without a look inside.
 const OTHERS: [&str; 4] = ["news", "file", "voice", "template_card"];
 
-/// The robot that a call is meant for; empty when it names none.
-pub fn key(query: &str) -> String {
-    let key = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "key");
-    key.map(|(_, key)| key.into_owned()).unwrap_or_default()
+/// The kind of robot.
+pub struct WeCom;
+
+impl Mock for WeCom {
+    fn kind(&self) -> &'static str {
+        "wecom"
+    }
+
+    fn label(&self) -> &'static str {
+        "WeCom robot"
+    }
+
+    fn help(&self) -> &'static str {
+        "POST   /cgi-bin/webhook/send?key=KEY    a WeCom robot"
+    }
+
+    fn addressee(&self, path: &str, query: &str) -> Option<Addressee> {
+        let key = || form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "key");
+        (path == "/cgi-bin/webhook/send")
+            .then(|| Addressee::Token(key().map(|(_, key)| key.into_owned()).unwrap_or_default()))
+    }
+
+    fn read(&self, _: &Parts, body: &[u8]) -> Content {
+        read(body)
+    }
+
+    fn judge(&self, call: &Call<'_>) -> (Verdict, Answer) {
+        let judged = judge(call).and_then(|()| match (call.admit)(SHUT) {
+            true => Ok(()),
+            // One message too many within a minute, or any while the robot is shut.
+            false => Err(refusal(45009, "api freq out of limit")),
+        });
+        errcode::answered(judged)
+    }
 }
 
 /// Reads a body without judging it. A robot's messages have no title.
-pub fn read(body: &[u8]) -> Content {
+fn read(body: &[u8]) -> Content {
     let Ok(body) = serde_json::from_slice::<Value>(body) else { return Content::default() };
     let content = |kind: &str| body.get(kind)?.get("content")?.as_str().map(str::to_owned);
     let text = LIMITS.iter().find_map(|(kind, _)| content(kind)).or_else(|| shown(&body));
@@ -41,25 +80,19 @@ fn shown(body: &Value) -> Option<String> {
     Some(format!("[a picture, {} KB]", picture.len().div_ceil(1000)))
 }
 
-/// Whether the robot is in a group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Robot {
-    Present,
-    Removed,
-}
-
 /// Judges everything but the allowance.
 ///
 /// # Errors
 /// The [`Refusal`] that the robot would answer.
-pub fn judge(method: &http::Method, body: &[u8], robot: Robot) -> Result<(), Refusal> {
-    if method != http::Method::POST {
+fn judge(call: &Call<'_>) -> Result<(), Refusal> {
+    if call.parts.method != http::Method::POST {
         return Err(refusal(43002, "require POST method"));
     }
-    if robot == Robot::Removed {
+    // It is in no group.
+    if call.demands.is_none() {
         return Err(refusal(93000, "invalid webhook url"));
     }
-    let body: Value = serde_json::from_slice(body).map_err(|_| refusal(40058, "invalid Request Parameter"))?;
+    let body: Value = serde_json::from_slice(call.body).map_err(|_| refusal(40058, "invalid Request Parameter"))?;
     let kind = body.get("msgtype").and_then(Value::as_str).unwrap_or_default();
     if kind == "image" {
         return picture(&body);
@@ -103,13 +136,8 @@ fn picture(body: &Value) -> Result<(), Refusal> {
     }
 }
 
-/// One message too many within a minute, or any while the robot is shut.
-pub fn too_fast() -> Refusal {
-    refusal(45009, "api freq out of limit")
-}
-
 /// In the form in which WeCom words its refusals.
 fn refusal(errcode: i64, words: &str) -> Refusal {
     let more = format!("more info at https://open.work.weixin.qq.com/devtool/query?e={errcode}");
-    Refusal { errcode, errmsg: format!("{words}, hint: [1700000000_sandbox], {more}") }
+    Refusal::new(errcode, format!("{words}, hint: [1700000000_sandbox], {more}"))
 }

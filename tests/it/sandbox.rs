@@ -13,7 +13,6 @@ use orderbell::sandbox::fault::Fault;
 use orderbell::sandbox::fault::Mishap;
 use orderbell::sandbox::fault::Times;
 use orderbell::sandbox::inbox::Counts;
-use orderbell::sandbox::inbox::FarSide;
 use orderbell::sandbox::inbox::Verdict;
 use orderbell::sandbox::rules::Robot;
 use orderbell::sandbox::rules::Rules;
@@ -82,7 +81,7 @@ async fn a_robot_takes_markdown_and_text() {
     assert_eq!(code(&sandbox, "access_token=any", r#"{"msgtype":"text","text":{"content":"Hi"}}"#).await, 0);
     let messages = sandbox.messages();
     let first = &messages[0];
-    assert_eq!((first.address.kind, first.address.name.as_str()), (FarSide::DingTalk, "any"));
+    assert_eq!((first.address.kind, first.address.name.as_str()), ("dingtalk", "any"));
     assert_eq!((first.title.as_deref(), first.text.as_deref()), (Some("A title"), Some("Hello")));
     assert_eq!((first.key.as_deref(), first.repeat, &first.verdict), (Some("k1"), false, &Verdict::Accepted));
     assert_eq!(first.body, markdown("Hello", "k1"));
@@ -229,7 +228,7 @@ async fn a_wecom_robot_checks_what_the_real_one_checks() {
         assert_eq!(call("known", &body).await.0, wanted, "{body:.60}");
     }
     let first = &sandbox.messages()[0];
-    assert_eq!((first.address.kind, first.address.name.as_str()), (FarSide::WeCom, "known"));
+    assert_eq!((first.address.kind, first.address.name.as_str()), ("wecom", "known"));
     assert_eq!((first.text.as_deref().map(str::len), first.key.as_deref()), (Some(2046), None));
 }
 

@@ -31,6 +31,7 @@ use crate::domain::pace::Allowance;
 use crate::domain::retry::Answer;
 use crate::domain::secret::Secret;
 use crate::domain::sign;
+use crate::domain::simulated::{Addressee, Demands, Simulated};
 use crate::domain::text::{cap, cap_bytes, one_line};
 
 /// The whole body, in bytes (reported with error 460101).
@@ -103,6 +104,13 @@ impl Channel for DingTalk {
 
     fn address(&self) -> Option<&Secret> {
         Some(&self.webhook)
+    }
+
+    fn simulated(&self) -> Option<Simulated> {
+        let addressee = Addressee::Token(robot::token(self.webhook.expose(), settings::TOKEN)?);
+        let keyword = self.keyword.as_deref().map(Secret::new);
+        let demands = Demands::default().with("secret", self.secret.clone()).with("keyword", keyword);
+        Some(Simulated { addressee, demands })
     }
 
     fn replace_server(&mut self, base_url: &Secret) {

@@ -16,6 +16,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use sha2::Digest;
 use sha2::Sha256;
+use url::Url;
 
 use crate::channel::Attempt;
 use crate::channel::Channel;
@@ -31,6 +32,9 @@ use crate::domain::message::Message;
 use crate::domain::message::Part;
 use crate::domain::secret::Secret;
 use crate::domain::sign;
+use crate::domain::simulated::Addressee;
+use crate::domain::simulated::Demands;
+use crate::domain::simulated::Simulated;
 
 /// One receiver of events.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -133,6 +137,18 @@ impl Channel for Webhook {
 
     fn address(&self) -> Option<&Secret> {
         Some(&self.url)
+    }
+
+    fn simulated(&self) -> Option<Simulated> {
+        let url = Url::parse(self.url.expose()).ok()?;
+        let addressee = Addressee::Name(url.path().strip_prefix("/webhook/")?.to_owned());
+        let demands = match &self.signing {
+            Signing::Apsdai { secret } => Demands::default().with("apsdai", Some(secret.clone())),
+            Signing::ApsdaiPassword { secret } => Demands::default().with("apsdai-password", Some(secret.clone())),
+            Signing::StandardWebhooks { secret } => Demands::default().with("standard-webhooks", Some(secret.clone())),
+            Signing::None => Demands::default(),
+        };
+        Some(Simulated { addressee, demands })
     }
 
     fn masking(&mut self) -> Option<&mut Masking> {

@@ -34,6 +34,7 @@ use crate::domain::mask::known::{Mask, Masking};
 use crate::domain::message::{Form, Message, Part};
 use crate::domain::pace::Allowance;
 use crate::domain::secret::Secret;
+use crate::domain::simulated::{Addressee, Demands, Simulated};
 use crate::domain::text::{cap, cap_bytes, one_line};
 
 /// Bytes of `markdown.content` (reported with error 40058).
@@ -121,6 +122,11 @@ impl Channel for WeCom {
 
     fn address(&self) -> Option<&Secret> {
         Some(&self.webhook)
+    }
+
+    fn simulated(&self) -> Option<Simulated> {
+        let addressee = Addressee::Token(robot::token(self.webhook.expose(), settings::KEY)?);
+        Some(Simulated { addressee, demands: Demands::default() })
     }
 
     fn replace_server(&mut self, base_url: &Secret) {

@@ -30,6 +30,7 @@ use crate::domain::duration;
 use crate::domain::event::Kind;
 use crate::domain::secret::Secret;
 use crate::domain::settings::InvalidValue;
+use crate::domain::simulated::{Addressee, Demands, Simulated};
 use crate::platform::GeneralSettings;
 use crate::platform::Heard;
 use crate::platform::Platform;
@@ -117,6 +118,11 @@ impl Platform for Keeta {
 
     fn lacks(&self, name: &str, general: GeneralSettings) -> Option<InvalidValue> {
         settings::lacks(self, name, general)
+    }
+
+    fn simulated(&self) -> Option<Simulated> {
+        let demands = Demands::default().with("app_secret", Some(self.app_secret.clone()));
+        Some(Simulated { addressee: Addressee::Name(self.app_id.to_string()), demands })
     }
 
     fn reply(&self, reply: Reply) -> &'static str {
