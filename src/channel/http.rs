@@ -24,8 +24,8 @@ use reqwest::redirect::Policy;
 use url::Url;
 
 use crate::channel::http::failure::Failure;
+use crate::channel::http::failure::NextHop;
 use crate::channel::http::failure::PROXY_WANTS_LOG_IN;
-use crate::channel::http::failure::Way;
 use crate::channel::http::failure::words;
 use crate::channel::http::guard::PublicOnly;
 use crate::channel::http::guard::check_literal;
@@ -105,7 +105,7 @@ impl Response {
 pub struct Http {
     client: reqwest::Client,
     allow_private: bool,
-    way: Way,
+    next_hop: NextHop,
     /// How far the clock of the side that answered last is ahead of ours, in seconds; `NO_CLOCK` when none said.
     ahead_seconds: Arc<AtomicI64>,
 }
@@ -148,8 +148,8 @@ impl Http {
         }
         let client = builder.build().map_err(|error| Unusable::Client(words(error)))?;
         let ahead_seconds = Arc::new(AtomicI64::new(NO_CLOCK));
-        let way = if settings.proxy.is_some() { Way::ByProxy } else { Way::Direct };
-        Ok(Self { client, allow_private: settings.allow_private, way, ahead_seconds })
+        let next_hop = if settings.proxy.is_some() { NextHop::ByProxy } else { NextHop::Direct };
+        Ok(Self { client, allow_private: settings.allow_private, next_hop, ahead_seconds })
     }
 
     /// Posts `body` to `url` with these headers, once: no retry, no redirect. A header given here takes precedence over
@@ -167,13 +167,13 @@ impl Http {
         self.ahead_seconds.store(NO_CLOCK, Ordering::Relaxed);
         let url = self.checked(url)?;
         let headers = header_map(headers)?;
-        if self.way == Way::ByProxy && !self.allow_private {
+        if self.next_hop == NextHop::ByProxy && !self.allow_private {
             // The proxy looks up the name, so no resolver of ours sees where it leads.
             check_name(&url).await.map_err(|error| Failure::Refused(error.to_string()))?;
         }
         let answer = self.client.post(url).headers(headers).body(body).send().await;
-        let response = read(answer.map_err(|error| Failure::of(error, self.way))?).await;
-        if self.way == Way::ByProxy && response.status == StatusCode::PROXY_AUTHENTICATION_REQUIRED.as_u16() {
+        let response = read(answer.map_err(|error| Failure::of(error, self.next_hop))?).await;
+        if self.next_hop == NextHop::ByProxy && response.status == StatusCode::PROXY_AUTHENTICATION_REQUIRED.as_u16() {
             return Err(Failure::Refused(PROXY_WANTS_LOG_IN.to_owned()));
         }
         let ahead = response.date.map(|date| date.as_second() - Timestamp::now().as_second());

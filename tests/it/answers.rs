@@ -8,7 +8,7 @@ use orderbell::channel;
 use orderbell::channel::Judged;
 use orderbell::channel::dingtalk;
 use orderbell::channel::email;
-use orderbell::channel::email::party::masked;
+use orderbell::channel::email::mailbox::masked;
 use orderbell::channel::http::Response;
 use orderbell::channel::smtp::reply::Failure;
 use orderbell::channel::smtp::reply::Phase;

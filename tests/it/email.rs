@@ -13,7 +13,7 @@ use orderbell::channel::ChannelConfig;
 use orderbell::channel::email::Email;
 use orderbell::channel::http::Http;
 use orderbell::channel::http::Settings;
-use orderbell::channel::smtp::server::Patience;
+use orderbell::channel::smtp::server::Timeouts;
 use orderbell::domain::event::Kind;
 use orderbell::domain::message::Form;
 use orderbell::domain::message::Part;
@@ -312,10 +312,10 @@ async fn each_reply_is_judged_by_what_it_means() {
 }
 
 /// A mailbox of its own, without a daemon.
-fn mailbox(address: &str, patience: Patience) -> Email {
+fn mailbox(address: &str, patience: Timeouts) -> Email {
     let text = format!("smtp = \"smtp+plain://{address}\"\nfrom = \"bell@orderbell.test\"\nto = [{COOK:?}]");
     let mut email: Email = toml::from_str(&text).expect("a mailbox");
-    email.surroundings.patience = patience;
+    email.inherited.timeouts = patience;
     email
 }
 
@@ -346,8 +346,8 @@ async fn post_office(post: Post) -> (Sandbox, String) {
 async fn a_server_that_falls_silent_is_waited_for_only_so_long() {
     let short = Duration::from_millis(200);
     for patience in [
-        Patience { reply: short, ..Patience::default() },
-        Patience { connect: short, reply: short, content: short, answer: short },
+        Timeouts { reply: short, ..Timeouts::default() },
+        Timeouts { connect: short, reply: short, content: short, answer: short },
     ] {
         // Greets and then says nothing.
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
@@ -392,7 +392,7 @@ async fn a_mail_that_broke_off_before_its_end_was_not_taken() {
     };
     // More than all buffers on the way hold, so that the end cannot have left us when the connection is cut.
     let body = format!("bell@orderbell.test {COOK}\r\nSubject: x\r\n\r\n{}", "long\r\n".repeat(6_000_000));
-    let email = mailbox(&address, Patience::default());
+    let email = mailbox(&address, Timeouts::default());
     let (answer, begin) = in_time(async { tokio::join!(send_body(&email, "cut", body), server) }).await;
     assert!(begin.starts_with(b"Subject: x\r\n\r\nlong\r\n"));
     assert_eq!(answer.outcome, Outcome::Retry { after: None }, "it is no unknown one: {}", answer.words);
@@ -415,7 +415,7 @@ async fn the_reply_to_the_whole_mail_is_awaited_ten_minutes() {
         // Says nothing, and notices when the other side gives up.
         stream.read_line(&mut line).await.expect("the end")
     });
-    let email = mailbox(&address, Patience::default());
+    let email = mailbox(&address, Timeouts::default());
     let begun = tokio::time::Instant::now();
     let sending =
         tokio::spawn(async move { (send_body(&email, "silent", mail("silent")).await, tokio::time::Instant::now()) });
@@ -438,7 +438,7 @@ async fn a_server_that_is_silent_after_the_mail_gets_it_again_under_the_same_id(
         let Some(ChannelConfig::Email(email)) = config.channels.get_mut("mail").map(|channel| &mut channel.way) else {
             panic!("a mailbox")
         };
-        email.surroundings.patience.answer = Duration::from_millis(300);
+        email.inherited.timeouts.answer = Duration::from_millis(300);
         scene.far.order("smtp", Fault::Silence { phase }, Times::Next(1));
         let daemon = scene.start_with(config, scene.folder.path()).await;
         daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
@@ -467,8 +467,8 @@ async fn a_server_is_reached_within_the_timeout_or_not_at_all() {
     });
     let text = format!("smtp = \"smtps://{address}\"\nfrom = \"bell@orderbell.test\"\nto = [{COOK:?}]");
     let mut email: Email = toml::from_str(&text).expect("a mailbox");
-    email.surroundings.allow_private = true;
-    email.surroundings.timeout = SignedDuration::from_millis(200);
+    email.inherited.allow_private = true;
+    email.inherited.timeout = SignedDuration::from_millis(200);
     let begun = Instant::now();
     let answer = send(&email, "silent").await;
     assert_eq!((answer.outcome, answer.words.as_str()), (Outcome::Retry { after: None }, "connecting: timed out"));
@@ -493,7 +493,7 @@ async fn what_is_said_before_the_handshake_is_no_answer_after_it() {
     });
     let text = format!("smtp = \"smtp://{address}\"\nfrom = \"bell@orderbell.test\"\nto = [{COOK:?}]");
     let mut email: Email = toml::from_str(&text).expect("a mailbox");
-    email.surroundings.allow_private = true;
+    email.inherited.allow_private = true;
     let answer = send(&email, "injected").await;
     assert_eq!(answer.outcome, Outcome::Misconfigured);
     assert_eq!(answer.words, "STARTTLS: the server went on unencrypted after STARTTLS");
@@ -567,7 +567,7 @@ async fn the_late_retry_of_one_full_mailbox_is_not_taken_for_that_of_another() {
 #[tokio::test]
 async fn a_mail_arrives_byte_for_byte_and_connections_are_kept_within_their_cap() {
     let (sandbox, address) = post_office(Post::default()).await;
-    let email = mailbox(&address, Patience::default());
+    let email = mailbox(&address, Timeouts::default());
     let keys: Vec<String> = (0..30).map(|number| format!("mail-{number}")).collect();
     let sends = keys.iter().map(|key| send(&email, key));
     let answers = futures_util::future::join_all(sends).await;

@@ -11,7 +11,7 @@ use std::time::Instant;
 use jiff::SignedDuration;
 use jiff::Timestamp;
 use orderbell::channel::ChannelConfig;
-use orderbell::channel::smtp::server::Patience;
+use orderbell::channel::smtp::server::Timeouts;
 use orderbell::config::Config;
 use orderbell::domain::secret::Secret;
 use orderbell::sandbox::fault::Fault;
@@ -364,8 +364,8 @@ fn rules(cells: &[Cell]) -> Rules {
 fn hasten(config: &mut Config, cells: &[Cell]) {
     for cell in cells.iter().filter(|cell| cell.moment == Moment::Late) {
         if let ChannelConfig::Email(email) = &mut config.channels.get_mut(&cell.name).expect("a channel").way {
-            email.surroundings.patience =
-                Patience { connect: GIVES_UP, reply: GIVES_UP, content: GIVES_UP, answer: GIVES_UP };
+            email.inherited.timeouts =
+                Timeouts { connect: GIVES_UP, reply: GIVES_UP, content: GIVES_UP, answer: GIVES_UP };
         }
     }
 }

@@ -10,8 +10,8 @@
 
 pub mod answers;
 pub mod html;
-pub mod letter;
-pub mod party;
+pub mod mailbox;
+pub mod mime;
 mod settings;
 pub mod text;
 
@@ -31,17 +31,17 @@ use crate::channel::Channel;
 use crate::channel::Pictures;
 use crate::channel::Sending;
 use crate::channel::SharedSettings;
-use crate::channel::email::letter::Content;
-use crate::channel::email::letter::Envelope;
-use crate::channel::email::party::Party;
-use crate::channel::email::party::masked;
+use crate::channel::email::mailbox::Mailbox;
+use crate::channel::email::mailbox::masked;
+use crate::channel::email::mime::Content;
+use crate::channel::email::mime::Envelope;
 use crate::channel::http::Http;
 use crate::channel::http::tls;
 use crate::channel::smtp::account::Account;
 use crate::channel::smtp::reply::Failure;
-use crate::channel::smtp::server::Entrance;
-use crate::channel::smtp::server::Patience;
 use crate::channel::smtp::server::Server;
+use crate::channel::smtp::server::SmtpEndpoint;
+use crate::channel::smtp::server::Timeouts;
 use crate::domain::compose;
 use crate::domain::document::Block;
 use crate::domain::document::Inline;
@@ -85,17 +85,17 @@ pub struct Email {
     pub password: Option<Secret>,
     /// `Name <address>`, or the address alone.
     #[schemars(with = "String", example = &"Harbour Noodle House <orders@example.com>")]
-    pub from: Party,
+    pub from: Mailbox,
     /// Who gets the mails.
     #[schemars(with = "Vec<String>", length(min = 1), example = ["owner@example.com"])]
-    pub to: Vec<Party>,
+    pub to: Vec<Mailbox>,
     /// Who gets a copy.
     #[serde(default)]
     #[schemars(with = "Vec<String>", extend("default" = []))]
-    pub cc: Vec<Party>,
+    pub cc: Vec<Mailbox>,
     /// Where answers go.
     #[schemars(with = "Option<String>")]
-    pub reply_to: Option<Party>,
+    pub reply_to: Option<Mailbox>,
     /// How a reader can do without the reports: a `mailto:` or `https://` address, for the button of his mail program.
     #[schemars(regex(pattern = "^(mailto:|https://)[!#-;=?-~]+$"), example = &"mailto:owner@example.com?subject=no%20reports")]
     pub unsubscribe: Option<String>,
@@ -109,7 +109,7 @@ pub struct Email {
     pub connections: u8,
     /// What all channels have; set after reading.
     #[serde(skip)]
-    pub surroundings: Surroundings,
+    pub inherited: InheritedSettings,
     #[serde(skip)]
     workings: Workings,
 }
@@ -137,24 +137,24 @@ impl Eq for Workings {}
 
 /// What the channel's shared settings say, as far as a mail needs it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Surroundings {
+pub struct InheritedSettings {
     pub language: String,
     /// For finding the server, connecting and TLS.
     pub timeout: SignedDuration,
     pub allow_private: bool,
-    pub patience: Patience,
+    pub timeouts: Timeouts,
     /// What stood in `ca_file` when the configuration was read.
     pub authority: Option<Vec<u8>>,
 }
 
-impl Default for Surroundings {
+impl Default for InheritedSettings {
     fn default() -> Self {
-        let patience = Patience::default();
+        let timeouts = Timeouts::default();
         Self {
             language: "en".to_owned(),
             timeout: SignedDuration::from_secs(15),
             allow_private: false,
-            patience,
+            timeouts,
             authority: None,
         }
     }
@@ -164,7 +164,7 @@ impl Default for Surroundings {
 #[derive(Debug)]
 struct PostOffice {
     account: Arc<Account>,
-    entrance: Entrance,
+    endpoint: SmtpEndpoint,
 }
 
 fn default_connections() -> u8 {
@@ -190,16 +190,16 @@ impl Channel for Email {
     }
 
     fn configure(&mut self, shared: SharedSettings<'_>, table: &mut dyn SettingsTable) {
-        self.surroundings = Surroundings {
+        self.inherited = InheritedSettings {
             language: shared.language.to_owned(),
             timeout: shared.timeout,
             allow_private: shared.allow_private,
-            ..Surroundings::default()
+            ..InheritedSettings::default()
         };
         if let Some(file) = &mut self.ca_file {
             *file = shared.folder.join(&*file);
             // A mailbox whose authority has a new certificate is another one.
-            self.surroundings.authority = std::fs::read(&*file).ok();
+            self.inherited.authority = std::fs::read(&*file).ok();
             if let Err(reason) = self.check_certificates() {
                 let help = "a file in PEM with the certificate of the authority";
                 table.error_of_file(&["ca_file"], InvalidValue::new(reason, help));
@@ -220,7 +220,7 @@ impl Channel for Email {
     }
 
     fn longest(&self, timeout: SignedDuration) -> SignedDuration {
-        let Patience { reply, content, answer, .. } = self.surroundings.patience;
+        let Timeouts { reply, content, answer, .. } = self.inherited.timeouts;
         let steps = reply * 10 + content + answer;
         timeout * 2 + SignedDuration::try_from(steps).unwrap_or(SignedDuration::from_mins(30))
     }
@@ -248,16 +248,16 @@ impl Channel for Email {
             }
             let text = text::write(&blocks);
             let preview = clean_line(&text, PREVIEW);
-            let html = html::page(&self.surroundings.language, &subject, &preview, &blocks);
+            let html = html::page(&self.inherited.language, &subject, &preview, &blocks);
             let key = idempotency_key(message.delivery, message.round, index, form);
             // Once, with the first piece.
             let enclosed = if index == 0 { message.enclosed.clone() } else { Enclosed::default() };
-            letter::write(envelope, message, Content { subject: &subject, text, html, key: &key, enclosed })
+            mime::write(envelope, message, Content { subject: &subject, text, html, key: &key, enclosed })
         });
         let from = self.from.address();
         let recipients = self.recipients();
         let bodies = mails.flat_map(|mail| {
-            let body = |to: &&Party| format!("{from} {}\r\n{mail}", to.address());
+            let body = |to: &&Mailbox| format!("{from} {}\r\n{mail}", to.address());
             recipients.iter().map(body).collect::<Vec<_>>()
         });
         bodies.zip(0..u16::MAX).map(|(body, index)| Part { index, form, body }).collect()
@@ -276,8 +276,8 @@ impl Channel for Email {
             let Some((envelope, mail)) = envelope else {
                 return Answer { outcome: Outcome::Bug, words: "the stored mail has no envelope".to_owned() };
             };
-            let PostOffice { account, entrance } = post_office;
-            let sent = account.send(entrance, self.at_once(), envelope, mail).await;
+            let PostOffice { account, endpoint } = post_office;
+            let sent = account.send(endpoint, self.at_once(), envelope, mail).await;
             // A server chooses what stands in its certificate.
             let sent = sent.map_err(|failure| match failure {
                 Failure::Unfit { phase, why } => Failure::Unfit { phase, why: self.mask().text(&why) },
@@ -298,18 +298,17 @@ impl Channel for Email {
 
 impl Email {
     /// All who get the mail, each once.
-    fn recipients(&self) -> Vec<&Party> {
+    fn recipients(&self) -> Vec<&Mailbox> {
         let mut known = HashSet::new();
-        self.to.iter().chain(&self.cc).filter(|party| known.insert(party.address().to_lowercase())).collect()
+        self.to.iter().chain(&self.cc).filter(|mailbox| known.insert(mailbox.address().to_lowercase())).collect()
     }
 
     /// The same for all mails of an order, because mail programs thread by it; else the title.
     fn subject(&self, message: &Message) -> String {
         let Some(order) = &message.order else { return clean_line(&message.title, SUBJECT) };
         let number = order.short_number.as_ref().unwrap_or(&order.number);
-        let word = compose::words_for(&self.surroundings.language)
-            .and_then(|words| words.word("mail.order"))
-            .unwrap_or("Order");
+        let word =
+            compose::words_for(&self.inherited.language).and_then(|words| words.word("mail.order")).unwrap_or("Order");
         let shop = order.shop.as_ref().map(|shop| format!(" · {}", shop.name.as_ref().unwrap_or(&shop.id)));
         clean_line(&format!("{word} #{number}{}", shop.unwrap_or_default()), SUBJECT)
     }
@@ -327,16 +326,16 @@ impl Email {
             let mut tls = tls::configuration(self.ca_file.as_deref()).map_err(|why| format!("ca_file: {why}"))?;
             tls.alpn_protocols.clear();
             let login = self.username.clone().zip(self.password.clone());
-            let connect = self.surroundings.timeout.unsigned_abs();
-            let entrance = Entrance {
+            let connect = self.inherited.timeout.unsigned_abs();
+            let endpoint = SmtpEndpoint {
                 server: self.smtp.clone(),
                 login,
                 hello_name: self.hello_name.clone(),
                 tls: Arc::new(tls),
-                allow_private: self.surroundings.allow_private,
-                patience: Patience { connect, ..self.surroundings.patience },
+                allow_private: self.inherited.allow_private,
+                timeouts: Timeouts { connect, ..self.inherited.timeouts },
             };
-            Ok(PostOffice { account: Account::of(&self.account_name()), entrance })
+            Ok(PostOffice { account: Account::of(&self.account_name()), endpoint })
         })
     }
 
@@ -346,7 +345,7 @@ impl Email {
         let password = self.password.as_ref().map(Secret::expose).unwrap_or_default();
         hash.update(format!(
             "{:?}\0{:?}\0{:?}\0{:?}\0{}\0",
-            self.smtp, self.username, self.hello_name, self.ca_file, self.surroundings.allow_private
+            self.smtp, self.username, self.hello_name, self.ca_file, self.inherited.allow_private
         ));
         hash.update(password);
         hex::encode(hash.finalize())

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use url::{Host, Url};
 
-use crate::channel::email::party::{NoParty, Party};
+use crate::channel::email::mailbox::{InvalidMailbox, Mailbox};
 use crate::channel::email::{Email, answers};
 use crate::channel::smtp::server::{NoServer, Protection, Server};
 use crate::channel::{ChannelKind, FromSettings};
@@ -78,10 +78,10 @@ fn smtp(text: &str, reach: Reach) -> Result<(), InvalidValue> {
 }
 
 fn mailbox(text: &str) -> Result<(), InvalidValue> {
-    text.parse::<Party>().map(drop).map_err(|fault| {
+    text.parse::<Mailbox>().map(drop).map_err(|fault| {
         let message = match fault {
-            NoParty::Malformed => format!("\"{text}\" is not a mail address"),
-            NoParty::NotAscii => format!("\"{text}\" has letters beyond a to z before the @"),
+            InvalidMailbox::Malformed => format!("\"{text}\" is not a mail address"),
+            InvalidMailbox::NotAscii => format!("\"{text}\" has letters beyond a to z before the @"),
         };
         InvalidValue::new(message, "\"owner@example.com\" or \"Harbour Noodle House <orders@example.com>\"")
     })
@@ -97,7 +97,7 @@ fn unsubscribe(text: &str) -> Result<(), InvalidValue> {
     match text.split_once(':') {
         Some(("mailto", rest)) if url.is_some() => {
             let address = rest.split('?').next().unwrap_or_default();
-            match address.parse::<Party>() {
+            match address.parse::<Mailbox>() {
                 Ok(_) => Ok(()),
                 Err(_) => wrong("\"unsubscribe\" names nobody"),
             }

@@ -36,7 +36,7 @@ impl From<Failure> for Answer {
 
 /// Whom a request goes to first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
+pub enum NextHop {
     Direct,
     ByProxy,
 }
@@ -45,7 +45,7 @@ pub enum Way {
 pub const PROXY_WANTS_LOG_IN: &str = "the proxy wants a user and a password, or others";
 
 impl Failure {
-    pub fn of(error: reqwest::Error, way: Way) -> Self {
+    pub fn of(error: reqwest::Error, next_hop: NextHop) -> Self {
         if let Some(private) = sources(&error).find_map(|source| source.downcast_ref::<PrivateAddress>()) {
             return Failure::Refused(private.to_string());
         }
@@ -55,7 +55,7 @@ impl Failure {
         if error.is_builder() {
             Failure::Refused(words(error))
         } else if error.is_connect() {
-            Failure::NotConnected(words_of(error, way))
+            Failure::NotConnected(words_of(error, next_hop))
         } else {
             Failure::NoAnswer(words(error))
         }
@@ -64,14 +64,14 @@ impl Failure {
 
 /// What went wrong, from the outside in, without the address. What the far side may have put in stands in quotes.
 pub fn words(error: reqwest::Error) -> String {
-    words_of(error, Way::Direct)
+    words_of(error, NextHop::Direct)
 }
 
-fn words_of(error: reqwest::Error, way: Way) -> String {
+fn words_of(error: reqwest::Error, next_hop: NextHop) -> String {
     let (own, said) = told(error);
-    let by = match way {
-        Way::Direct => "",
-        Way::ByProxy => ", by way of the proxy",
+    let by = match next_hop {
+        NextHop::Direct => "",
+        NextHop::ByProxy => ", by way of the proxy",
     };
     quoted(&format!("{own}{by}"), &said)
 }

@@ -18,7 +18,7 @@ use crate::channel::smtp::log_in::LogIns;
 use crate::channel::smtp::reply::Failure;
 use crate::channel::smtp::reply::Phase;
 use crate::channel::smtp::reply::Reply;
-use crate::channel::smtp::server::Entrance;
+use crate::channel::smtp::server::SmtpEndpoint;
 
 /// How long a connection may lie open unused. Shorter than what servers allow: a mail that meets one that is just being
 /// closed is a mail that may be sent twice.
@@ -78,7 +78,7 @@ impl Account {
     /// As [`Connection::open`] and [`Connection::send`].
     pub async fn send(
         self: &Arc<Self>,
-        entrance: &Entrance,
+        endpoint: &SmtpEndpoint,
         most: usize,
         (from, to): (&str, &str),
         mail: &str,
@@ -86,14 +86,14 @@ impl Account {
         let _permit = self.permit(most).await;
         let (mut connection, mut is_fresh) = match self.take_idle() {
             Some(connection) => (connection, false),
-            None => (Connection::open(entrance, &self.log_ins).await?, true),
+            None => (Connection::open(endpoint, &self.log_ins).await?, true),
         };
         loop {
             let sent = connection.send(from, to, mail).await;
             match &sent {
                 // It had been closed while it lay unused, and nothing of this mail was said yet.
                 Err(failure) if !is_fresh && is_stale(failure) => {
-                    connection = Connection::open(entrance, &self.log_ins).await?;
+                    connection = Connection::open(endpoint, &self.log_ins).await?;
                     is_fresh = true;
                 }
                 _ => {

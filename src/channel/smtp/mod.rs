@@ -32,9 +32,9 @@ use crate::channel::smtp::log_in::Offer;
 use crate::channel::smtp::reply::Failure;
 use crate::channel::smtp::reply::Phase;
 use crate::channel::smtp::reply::Reply;
-use crate::channel::smtp::server::Entrance;
-use crate::channel::smtp::server::Patience;
 use crate::channel::smtp::server::Protection;
+use crate::channel::smtp::server::SmtpEndpoint;
+use crate::channel::smtp::server::Timeouts;
 use crate::channel::smtp::server::dial;
 use crate::channel::smtp::wire::DOT;
 use crate::channel::smtp::wire::read_reply;
@@ -46,7 +46,7 @@ impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> Stream for T {}
 /// An open connection, introduced and logged in.
 pub struct Connection {
     stream: BufReader<Box<dyn Stream>>,
-    patience: Patience,
+    timeouts: Timeouts,
     takes_size: bool,
     mails: u32,
     broken: bool,
@@ -65,24 +65,24 @@ impl Connection {
     ///
     /// # Errors
     /// [`Failure`]; nothing of a mail was sent.
-    pub async fn open(entrance: &Entrance, known: &LogIns) -> Result<Self, Failure> {
-        let patience = entrance.patience;
-        let (tcp, peer) = in_time(Phase::Connect, patience.connect, dial(entrance)).await?;
-        let name = match (&entrance.hello_name, tcp.local_addr()) {
+    pub async fn open(endpoint: &SmtpEndpoint, known: &LogIns) -> Result<Self, Failure> {
+        let timeouts = endpoint.timeouts;
+        let (tcp, peer) = in_time(Phase::Connect, timeouts.connect, dial(endpoint)).await?;
+        let name = match (&endpoint.hello_name, tcp.local_addr()) {
             (Some(name), _) => name.clone(),
             (None, Ok(SocketAddr::V4(own))) => format!("[{}]", own.ip()),
             (None, Ok(SocketAddr::V6(own))) => format!("[IPv6:{}]", own.ip()),
             (None, Err(_)) => "[127.0.0.1]".to_owned(),
         };
         let mut connection =
-            Self { stream: BufReader::new(Box::new(tcp)), patience, takes_size: false, mails: 0, broken: false };
-        let abilities = match entrance.server.protection {
+            Self { stream: BufReader::new(Box::new(tcp)), timeouts, takes_size: false, mails: 0, broken: false };
+        let abilities = match endpoint.server.protection {
             Protection::Plain if !peer.ip().to_canonical().is_loopback() => {
                 return Err(unfit(Phase::Connect, "without TLS only a server of this machine is used"));
             }
             Protection::Plain => connection.introduce(&name).await?,
             Protection::Implicit => {
-                connection = connection.encrypted(Phase::Connect, entrance).await?;
+                connection = connection.encrypted(Phase::Connect, endpoint).await?;
                 connection.introduce(&name).await?
             }
             Protection::StartTls => {
@@ -94,12 +94,12 @@ impl Connection {
                     // Whoever is in between could have put answers there, to be read as if they came encrypted.
                     return Err(unfit(Phase::StartTls, "the server went on unencrypted after STARTTLS"));
                 }
-                connection = connection.encrypted(Phase::StartTls, entrance).await?;
+                connection = connection.encrypted(Phase::StartTls, endpoint).await?;
                 connection.hello(&name).await?
             }
         };
         connection.takes_size = abilities.size;
-        if let Some((user, password)) = &entrance.login {
+        if let Some((user, password)) = &endpoint.login {
             connection.log_in((user, password), &abilities.log_in, known).await?;
         }
         Ok(connection)
@@ -130,11 +130,11 @@ impl Connection {
         self.ask(Phase::Data, "DATA", |reply| reply.code == 354).await?;
         let mut content = stuffed(mail);
         let ending = content.split_off(content.len() - DOT.len());
-        self.write(Phase::Content, content.as_bytes(), self.patience.content).await?;
+        self.write(Phase::Content, content.as_bytes(), self.timeouts.content).await?;
         self.no_surplus(Phase::Content).await?;
         // As long as not all of the dot has left us, the server cannot have taken the mail.
-        self.write(Phase::Content, ending.as_bytes(), self.patience.content).await?;
-        self.expect(Phase::Answer, self.patience.answer, Reply::is_yes).await
+        self.write(Phase::Content, ending.as_bytes(), self.timeouts.content).await?;
+        self.expect(Phase::Answer, self.timeouts.answer, Reply::is_yes).await
     }
 
     /// Whether the connection can serve for another mail. A server that has closed it, or said that it will, is noticed.
@@ -150,41 +150,41 @@ impl Connection {
     /// Takes leave, briefly.
     pub async fn close(mut self) {
         let leave = async {
-            self.write(Phase::Hello, b"QUIT\r\n", self.patience.connect).await?;
-            self.expect(Phase::Hello, self.patience.connect, Reply::is_yes).await
+            self.write(Phase::Hello, b"QUIT\r\n", self.timeouts.connect).await?;
+            self.expect(Phase::Hello, self.timeouts.connect, Reply::is_yes).await
         };
         // Whether the server answers does not matter any more.
         let _ = tokio::time::timeout(Duration::from_secs(2), leave).await;
     }
 
-    async fn encrypted(self, phase: Phase, entrance: &Entrance) -> Result<Self, Failure> {
-        let Self { stream, patience, .. } = self;
-        let name = match &entrance.server.host {
+    async fn encrypted(self, phase: Phase, endpoint: &SmtpEndpoint) -> Result<Self, Failure> {
+        let Self { stream, timeouts, .. } = self;
+        let name = match &endpoint.server.host {
             Host::Domain(name) => ServerName::try_from(name.clone())
                 .map_err(|_| unfit(phase, "the server's name cannot stand in a certificate"))?,
             Host::Ipv4(address) => ServerName::from(std::net::IpAddr::V4(*address)),
             Host::Ipv6(address) => ServerName::from(std::net::IpAddr::V6(*address)),
         };
-        let handshake = TlsConnector::from(entrance.tls.clone()).connect(name, stream.into_inner());
-        let stream = in_time(phase, patience.connect, async {
+        let handshake = TlsConnector::from(endpoint.tls.clone()).connect(name, stream.into_inner());
+        let stream = in_time(phase, timeouts.connect, async {
             handshake.await.map_err(|error| match certificate::fault(&error) {
                 Some(why) => Failure::Unfit { phase, why },
                 None => lost(phase, &error),
             })
         })
         .await?;
-        Ok(Self { stream: BufReader::new(Box::new(stream)), patience, takes_size: false, mails: 0, broken: false })
+        Ok(Self { stream: BufReader::new(Box::new(stream)), timeouts, takes_size: false, mails: 0, broken: false })
     }
 
     /// Reads the greeting and introduces us.
     async fn introduce(&mut self, name: &str) -> Result<Abilities, Failure> {
-        self.expect(Phase::Greeting, self.patience.reply, Reply::is_yes).await?;
+        self.expect(Phase::Greeting, self.timeouts.reply, Reply::is_yes).await?;
         self.hello(name).await
     }
 
     async fn hello(&mut self, name: &str) -> Result<Abilities, Failure> {
-        self.write(Phase::Hello, format!("EHLO {name}\r\n").as_bytes(), self.patience.reply).await?;
-        let (code, lines) = self.read(Phase::Hello, self.patience.reply).await?;
+        self.write(Phase::Hello, format!("EHLO {name}\r\n").as_bytes(), self.timeouts.reply).await?;
+        let (code, lines) = self.read(Phase::Hello, self.timeouts.reply).await?;
         let reply = Reply::new(code, &lines);
         if !reply.is_yes() {
             return Err(Failure::Refused { phase: Phase::Hello, reply });
@@ -205,8 +205,8 @@ impl Connection {
     /// One command and its reply.
     async fn ask(&mut self, phase: Phase, command: &str, is_right: fn(&Reply) -> bool) -> Result<Reply, Failure> {
         self.no_surplus(phase).await?;
-        self.write(phase, format!("{command}\r\n").as_bytes(), self.patience.reply).await?;
-        self.expect(phase, self.patience.reply, is_right).await
+        self.write(phase, format!("{command}\r\n").as_bytes(), self.timeouts.reply).await?;
+        self.expect(phase, self.timeouts.reply, is_right).await
     }
 
     /// What came before anything was asked is no answer to what is asked next: were it taken for one, each later answer would
@@ -215,7 +215,7 @@ impl Connection {
         if !matches!(self.stream.fill_buf().now_or_never(), Some(Ok(came)) if !came.is_empty()) {
             return Ok(());
         }
-        let (code, lines) = self.read(phase, self.patience.reply).await?;
+        let (code, lines) = self.read(phase, self.timeouts.reply).await?;
         let reply = Reply::new(code, &lines);
         self.broken = true;
         match code {
@@ -227,33 +227,33 @@ impl Connection {
     async fn expect(
         &mut self,
         phase: Phase,
-        patience: Duration,
+        timeout: Duration,
         is_right: fn(&Reply) -> bool,
     ) -> Result<Reply, Failure> {
-        let (code, lines) = self.read(phase, patience).await?;
+        let (code, lines) = self.read(phase, timeout).await?;
         let reply = Reply::new(code, &lines);
         if is_right(&reply) { Ok(reply) } else { Err(Failure::Refused { phase, reply }) }
     }
 
-    async fn write(&mut self, phase: Phase, bytes: &[u8], patience: Duration) -> Result<(), Failure> {
-        in_time(phase, patience, async {
+    async fn write(&mut self, phase: Phase, bytes: &[u8], timeout: Duration) -> Result<(), Failure> {
+        in_time(phase, timeout, async {
             self.stream.write_all(bytes).await.map_err(|error| lost(phase, &error))?;
             self.stream.flush().await.map_err(|error| lost(phase, &error))
         })
         .await
     }
 
-    async fn read(&mut self, phase: Phase, patience: Duration) -> Result<(u16, Vec<String>), Failure> {
-        in_time(phase, patience, read_reply(phase, &mut self.stream)).await
+    async fn read(&mut self, phase: Phase, timeout: Duration) -> Result<(u16, Vec<String>), Failure> {
+        in_time(phase, timeout, read_reply(phase, &mut self.stream)).await
     }
 }
 
 async fn in_time<T>(
     phase: Phase,
-    patience: Duration,
+    timeout: Duration,
     step: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
-    match tokio::time::timeout(patience, step).await {
+    match tokio::time::timeout(timeout, step).await {
         Ok(done) => done,
         Err(_) => Err(Failure::Lost { phase, why: "timed out".to_owned() }),
     }
@@ -326,8 +326,8 @@ mod tests {
     async fn a_dot_that_could_not_be_sent_was_not_heard() {
         let line: Box<dyn Stream> =
             Box::new(Torn { replies: vec![b"354 go ahead\r\n", b"250 yes\r\n", b"250 yes\r\n"], is_asked: false });
-        let (stream, patience) = (BufReader::new(line), Patience::default());
-        let mut connection = Connection { stream, patience, takes_size: false, mails: 0, broken: false };
+        let (stream, timeouts) = (BufReader::new(line), Timeouts::default());
+        let mut connection = Connection { stream, timeouts, takes_size: false, mails: 0, broken: false };
         let sent = connection.send("a@b.example", "c@d.example", "Subject: x\r\n\r\ny\r\n").await;
         let lost = Failure::Lost { phase: Phase::Content, why: "the connection was closed".to_owned() };
         assert_eq!(sent, Err(lost));

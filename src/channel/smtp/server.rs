@@ -68,7 +68,7 @@ impl FromStr for Server {
 
 /// How long each step may take. RFC 5321, section 4.5.3.2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Patience {
+pub struct Timeouts {
     /// Name, connection and TLS.
     pub connect: Duration,
     /// Each reply before the mail itself.
@@ -79,7 +79,7 @@ pub struct Patience {
     pub answer: Duration,
 }
 
-impl Default for Patience {
+impl Default for Timeouts {
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(15),
@@ -92,7 +92,7 @@ impl Default for Patience {
 
 /// How a server is entered.
 #[derive(Clone, Debug)]
-pub struct Entrance {
+pub struct SmtpEndpoint {
     pub server: Server,
     pub login: Option<(String, Secret)>,
     /// How we introduce ourselves; our address in brackets where absent.
@@ -100,13 +100,13 @@ pub struct Entrance {
     pub tls: Arc<rustls::ClientConfig>,
     /// Whether the server may be of this machine or a private network.
     pub allow_private: bool,
-    pub patience: Patience,
+    pub timeouts: Timeouts,
 }
 
 /// Finds the server and connects to the first of its addresses that answers.
-pub async fn dial(entrance: &Entrance) -> Result<(TcpStream, SocketAddr), Failure> {
+pub async fn dial(endpoint: &SmtpEndpoint) -> Result<(TcpStream, SocketAddr), Failure> {
     let phase = Phase::Connect;
-    let Server { host, port, protection } = &entrance.server;
+    let Server { host, port, protection } = &endpoint.server;
     let found: Vec<SocketAddr> = match host {
         Host::Domain(name) => match tokio::net::lookup_host((name.as_str(), *port)).await {
             Ok(found) => found.collect(),
@@ -116,7 +116,7 @@ pub async fn dial(entrance: &Entrance) -> Result<(TcpStream, SocketAddr), Failur
         Host::Ipv6(address) => vec![SocketAddr::from((*address, *port))],
     };
     let may =
-        |address: &SocketAddr| entrance.allow_private || *protection == Protection::Plain || !is_private(address.ip());
+        |address: &SocketAddr| endpoint.allow_private || *protection == Protection::Plain || !is_private(address.ip());
     let allowed: Vec<SocketAddr> = found.iter().copied().filter(may).collect();
     if allowed.is_empty() && !found.is_empty() {
         return Err(unfit(phase, "it is a private address; set allow_private = true if that is meant"));

@@ -182,7 +182,7 @@ pub fn mailbox(language: &str) -> Email {
     let text = "smtp = \"smtps://smtp.example.com\"\nfrom = \"Harbour Noodle House 海港面馆 <orders@example.com>\"\n\
         to = [\"Owner <owner@example.com>\", \"cook@example.com\"]\nreply_to = \"shop@example.com\"";
     let mut email: Email = toml::from_str(text).unwrap();
-    email.surroundings.language = language.to_owned();
+    email.inherited.language = language.to_owned();
     email
 }
 

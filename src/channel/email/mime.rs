@@ -14,7 +14,7 @@ use lettre::message::header::HeaderValue;
 use sha2::Digest;
 use sha2::Sha256;
 
-use crate::channel::email::party::Party;
+use crate::channel::email::mailbox::Mailbox;
 use crate::domain::message::Enclosed;
 use crate::domain::message::Message;
 use crate::domain::message::PICTURE;
@@ -23,10 +23,10 @@ use crate::domain::message::Table;
 /// Who a mail is from and to.
 #[derive(Clone, Copy)]
 pub struct Envelope<'a> {
-    pub from: &'a Party,
-    pub to: &'a [Party],
-    pub cc: &'a [Party],
-    pub reply_to: Option<&'a Party>,
+    pub from: &'a Mailbox,
+    pub to: &'a [Mailbox],
+    pub cc: &'a [Mailbox],
+    pub reply_to: Option<&'a Mailbox>,
     /// Where a reader says that he wants no more of these.
     pub unsubscribe: Option<&'a str>,
 }
@@ -45,11 +45,11 @@ pub struct Content<'a> {
 pub fn write(envelope: Envelope<'_>, message: &Message, content: Content<'_>) -> String {
     let Envelope { from, to, cc, reply_to, unsubscribe } = envelope;
     let domain = from.domain();
-    let mut mail = Mail::builder().from(from.mailbox());
-    mail = to.iter().fold(mail, |mail, party| mail.to(party.mailbox()));
-    mail = cc.iter().fold(mail, |mail, party| mail.cc(party.mailbox()));
-    if let Some(party) = reply_to {
-        mail = mail.reply_to(party.mailbox());
+    let mut mail = Mail::builder().from(from.to_lettre());
+    mail = to.iter().fold(mail, |mail, mailbox| mail.to(mailbox.to_lettre()));
+    mail = cc.iter().fold(mail, |mail, mailbox| mail.cc(mailbox.to_lettre()));
+    if let Some(mailbox) = reply_to {
+        mail = mail.reply_to(mailbox.to_lettre());
     }
     mail = mail.subject(content.subject).message_id(Some(format!("<{}@{domain}>", content.key)));
     // All mails of an order answer one that never was, so that clients show them as one conversation whichever came first.
@@ -111,7 +111,7 @@ fn root(envelope: &Envelope<'_>, message: &Message) -> Option<String> {
     let order = message.order.as_ref()?;
     let mut hash = Sha256::new();
     let people = std::iter::once(envelope.from).chain(envelope.to).chain(envelope.cc);
-    for piece in people.map(Party::address).chain([message.event.source.as_str(), order.number.as_str()]) {
+    for piece in people.map(Mailbox::address).chain([message.event.source.as_str(), order.number.as_str()]) {
         hash.update(piece);
         hash.update([0]);
     }
