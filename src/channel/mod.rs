@@ -83,12 +83,12 @@ pub trait Channel: Send + Sync {
 
     /// Whether several deliveries may share a message. A program wants each event by itself, and keeps its id also when a
     /// person has it sent once more.
-    fn gathers(&self) -> bool {
+    fn supports_digest(&self) -> bool {
         true
     }
 
     /// Whether each part goes to somebody of his own, so that none of them waits for another: the recipients of a mail.
-    fn to_each_his_own(&self) -> bool {
+    fn per_recipient(&self) -> bool {
         false
     }
 

@@ -30,7 +30,7 @@ use crate::flow::pacers::Held;
 use crate::flow::pacers::Pacer;
 use crate::flow::round::After;
 use crate::flow::round::Behind;
-use crate::flow::round::Round;
+use crate::flow::round::RecipientRound;
 use crate::flow::telling;
 use crate::flow::words;
 use crate::store::Claim;
@@ -64,7 +64,7 @@ impl Sending {
 }
 
 /// A message that is being sent.
-struct Letter {
+struct OutgoingMessage {
     leader: Due,
     /// What it carries, and has not told the store yet.
     carries: Vec<DeliveryId>,
@@ -79,8 +79,8 @@ struct Letter {
 /// message tells beside its leader, when it is composed now.
 pub async fn deliver(sending: Sending, leader: Due, carried: Vec<Due>, slot: Held) {
     let id = leader.id;
-    let letter = match compose::compose(&sending, leader, carried).await {
-        Ok(letter) => letter,
+    let outgoing = match compose::compose(&sending, leader, carried).await {
+        Ok(outgoing) => outgoing,
         Err(error) => {
             // Without what it carries it would tell of itself alone, and the others would be taken for told.
             tracing::error!(delivery = %id, channel = sending.lane.name, %error, "what a message carries cannot be read, so it is not sent");
@@ -88,20 +88,20 @@ pub async fn deliver(sending: Sending, leader: Due, carried: Vec<Due>, slot: Hel
             return tokio::time::sleep(SETTLE_AGAIN).await;
         }
     };
-    if let Some(why) = unsendable(&sending, &letter) {
+    if let Some(why) = unsendable(&sending, &outgoing) {
         slot.give_back();
-        return give_up(&sending, &letter, why).await;
+        return give_up(&sending, &outgoing, why).await;
     }
     let mut next = Some(slot);
-    let mut round = sending.lane.channel.to_each_his_own().then(|| Round::new(letter.leader.told));
-    for (attempts, position) in (letter.leader.attempts + 1..).zip(0..letter.parts.len()) {
+    let mut round = sending.lane.channel.per_recipient().then(|| RecipientRound::new(outgoing.leader.told));
+    for (attempts, position) in (outgoing.leader.attempts + 1..).zip(0..outgoing.parts.len()) {
         // What is left of it goes on when the allowance lets it.
         let Some(slot) = next.take().or_else(|| sending.go_on()) else { return };
         if sending.retire.is_cancelled() {
             // The lane's successor goes on from here.
             return slot.give_back();
         }
-        let turn = Turn { sending: &sending, letter: &letter, position, attempts };
+        let turn = PartAttempt { sending: &sending, outgoing: &outgoing, position, attempts };
         match turn.attempt(slot, &mut round).await {
             Going::On(slot) => next = slot,
             Going::Ends => return,
@@ -117,31 +117,31 @@ enum Going {
 }
 
 /// The turn of one part.
-struct Turn<'a> {
+struct PartAttempt<'a> {
     sending: &'a Sending,
-    letter: &'a Letter,
+    outgoing: &'a OutgoingMessage,
     position: usize,
     /// This one included.
     attempts: u32,
 }
 
-impl Turn<'_> {
+impl PartAttempt<'_> {
     fn part(&self) -> &Part {
-        &self.letter.parts[self.position]
+        &self.outgoing.parts[self.position]
     }
 
     fn more_parts(&self) -> bool {
-        self.position + 1 < self.letter.parts.len()
+        self.position + 1 < self.outgoing.parts.len()
     }
 
-    async fn attempt(&self, slot: Held, round: &mut Option<Round>) -> Going {
+    async fn attempt(&self, slot: Held, round: &mut Option<RecipientRound>) -> Going {
         let Sending { lane, post, .. } = self.sending;
         let Some(attempt) = self.claim().await else {
             slot.give_back();
             return Going::Ends;
         };
         slot.bind(attempt);
-        let due = &self.letter.leader;
+        let due = &self.outgoing.leader;
         let answer = self.send().await;
         let ended = post.clock.now();
         lane.http.far_clock_ahead().into_iter().for_each(|ahead| post.far_clocks.note(&lane.name, ended, ahead));
@@ -201,7 +201,7 @@ impl Turn<'_> {
     /// Begins the attempt in the store. `None`: it must not be made.
     async fn claim(&self) -> Option<i64> {
         let Sending { lane, post, pacer, .. } = self.sending;
-        let Letter { leader: due, carries, released, parts, fresh } = self.letter;
+        let OutgoingMessage { leader: due, carries, released, parts, fresh } = self.outgoing;
         let (part, is_first) = (self.part(), self.position == 0);
         let (now, longest) = (post.clock.now(), lane.channel.longest(lane.timeout));
         let freed = pacer.freed(post.clock.elapsed());
@@ -231,7 +231,7 @@ impl Turn<'_> {
 
     async fn send(&self) -> Answer {
         let Sending { lane, post, .. } = self.sending;
-        let (due, part) = (&self.letter.leader, self.part());
+        let (due, part) = (&self.outgoing.leader, self.part());
         let key = idempotency_key(due.id, words::round(lane, due), part.index, part.form);
         let surroundings = Attempt { key, kind: due.event.kind.clone(), now: post.clock.now() };
         let sent = AssertUnwindSafe(lane.channel.send(&lane.http, part, &surroundings)).catch_unwind();
@@ -257,9 +257,9 @@ impl Turn<'_> {
         }
     }
 
-    async fn tell(&self, answer: &Answer, step: &Step, round: Option<&Round>, now: Timestamp) {
+    async fn tell(&self, answer: &Answer, step: &Step, round: Option<&RecipientRound>, now: Timestamp) {
         let Sending { lane, post, .. } = self.sending;
-        let due = &self.letter.leader;
+        let due = &self.outgoing.leader;
         telling::tell_operator(lane, post, due, answer, step, now).await;
         if *step == Step::Delivered {
             // They are to catch up with it.
@@ -271,7 +271,7 @@ impl Turn<'_> {
         {
             post.wake.wake(std::slice::from_ref(&fallback.to));
         }
-        if let Some(refused) = round.map(Round::refused).filter(|refused| !refused.is_empty())
+        if let Some(refused) = round.map(RecipientRound::refused).filter(|refused| !refused.is_empty())
             && *step != Step::Dead
             && due.event.kind != Kind::OperatorNotice
         {
@@ -281,19 +281,19 @@ impl Turn<'_> {
 }
 
 /// Why a message cannot be sent at all: it could not be written, or not shorter than what was too long.
-fn unsendable(sending: &Sending, letter: &Letter) -> Option<Answer> {
+fn unsendable(sending: &Sending, outgoing: &OutgoingMessage) -> Option<Answer> {
     let channel = &sending.lane.channel;
-    let largest = letter.parts.iter().map(|part| channel.size(part)).max();
+    let largest = outgoing.parts.iter().map(|part| channel.size(part)).max();
     let Some(largest) = largest else { return Some(own_fault(Outcome::Bug, "writing")) };
-    let is_no_shorter = letter.leader.refused.as_ref().is_some_and(|refused| channel.size(refused) <= largest);
+    let is_no_shorter = outgoing.leader.refused.as_ref().is_some_and(|refused| channel.size(refused) <= largest);
     let words = "it was too long, and cannot be made shorter".to_owned();
     is_no_shorter.then_some(Answer { outcome: Outcome::TooLong, words })
 }
 
 /// Gives up a delivery of which no message can be made, visibly.
-async fn give_up(sending: &Sending, letter: &Letter, answer: Answer) {
+async fn give_up(sending: &Sending, outgoing: &OutgoingMessage, answer: Answer) {
     let Sending { lane, post, .. } = sending;
-    let (at, due) = (post.clock.now(), &letter.leader);
+    let (at, due) = (post.clock.now(), &outgoing.leader);
     let (delivery, part) = (due.id, words::nothing(due.form));
     let claim = Claim {
         delivery,

@@ -248,7 +248,7 @@ impl Runner {
     async fn look(&mut self, now: Timestamp) -> Option<Outlook> {
         let channel = &self.lane.channel;
         // In order, no more than can be sent; else as many as could share a message.
-        let limit = if channel.gathers() { LOOK_AT } else { channel.at_once() } + self.unreadable.len();
+        let limit = if channel.supports_digest() { LOOK_AT } else { channel.at_once() } + self.unreadable.len();
         let reader = self.post.store.reader();
         let mut looked = reader.outlook(&self.lane.name, now, limit, channel.in_order()).await;
         if let Ok(outlook) = &looked
@@ -287,7 +287,7 @@ impl Runner {
 
     /// Sends what the allowance lets through: alone, or sharing messages.
     async fn send(&mut self, candidates: Vec<Candidate>, now: Timestamp, elapsed: Elapsed) -> Next {
-        let gathers = self.lane.channel.gathers();
+        let gathers = self.lane.channel.supports_digest();
         let mut bundles = bundle::bundles(candidates, gathers);
         while self.room() > 0 && !bundles.is_empty() {
             let (plan, ticket) = self.pacer.admit(bundle::waiting(&bundles), elapsed);

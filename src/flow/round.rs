@@ -9,7 +9,7 @@ use crate::domain::retry::Step;
 
 /// What the turns so far have come to.
 #[derive(Debug)]
-pub struct Round {
+pub struct RecipientRound {
     /// Somebody said yes, in this round or an earlier one.
     told: bool,
     /// What was said of the recipients that will never get it.
@@ -42,7 +42,7 @@ pub enum Behind {
     Nobody,
 }
 
-impl Round {
+impl RecipientRound {
     /// `told`: whether somebody said yes in an earlier round.
     pub fn new(told: bool) -> Self {
         Self { told, refused: Vec::new(), waiting: None, has_spent: false }
@@ -130,7 +130,7 @@ mod tests {
 
     /// What becomes of a delivery whose parts come to this, and how many steps of the schedule that uses up.
     fn round(told: bool, turns: &[(Answer, Step)]) -> (Outcome, Step, u32) {
-        let mut round = Round::new(told);
+        let mut round = RecipientRound::new(told);
         let mut spent = 0;
         for (answer, step) in &turns[..turns.len() - 1] {
             match round.turn(answer, step, Behind::Next) {
@@ -165,8 +165,9 @@ mod tests {
 
     #[test]
     fn a_round_that_is_cut_short_has_used_up_its_step() {
-        let mut round = Round::new(false);
-        let turn = |round: &mut Round, (answer, step): (Answer, Step)| round.turn(&answer, &step, Behind::Next);
+        let mut round = RecipientRound::new(false);
+        let turn =
+            |round: &mut RecipientRound, (answer, step): (Answer, Step)| round.turn(&answer, &step, Behind::Next);
         assert_eq!(turn(&mut round, yes()), After::Next(false));
         assert_eq!(turn(&mut round, not_now(30)), After::Next(true), "so much the store knows, whatever comes now");
         assert_eq!(turn(&mut round, not_now(30)), After::Next(false), "one step a round");
@@ -185,7 +186,7 @@ mod tests {
 
     #[test]
     fn a_channel_that_must_rest_ends_the_round_at_once() {
-        let mut round = Round::new(false);
+        let mut round = RecipientRound::new(false);
         let (answer, step) = not_now(30);
         assert_eq!(round.turn(&answer, &step, Behind::Next), After::Next(true));
         let shut = || Outcome::Throttled { wait: jiff::SignedDuration::from_mins(10) };
@@ -198,7 +199,7 @@ mod tests {
 
     #[test]
     fn a_round_without_room_for_the_next_ends_for_those_who_must_be_tried_again() {
-        let mut round = Round::new(false);
+        let mut round = RecipientRound::new(false);
         let (answer, step) = yes();
         let after = round.turn(&answer, &step, Behind::NoRoom);
         assert_eq!(after, After::Next(false), "the next one has his turn as soon as he may");

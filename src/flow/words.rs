@@ -345,7 +345,7 @@ fn write(lane: &Lane, leader: &Due, composed: Composed, about_order: bool, enclo
 
 /// The round that counts for idempotency keys: a program keeps an event's id whatever a person asks for.
 pub fn round(lane: &Lane, due: &Due) -> u32 {
-    if lane.channel.gathers() { due.round } else { 0 }
+    if lane.channel.supports_digest() { due.round } else { 0 }
 }
 
 /// Marks the part that may have arrived already, which is the first one still to send. Answers whether the far side needs

@@ -211,7 +211,7 @@ impl Channel for Email {
         Pictures::Within
     }
 
-    fn to_each_his_own(&self) -> bool {
+    fn per_recipient(&self) -> bool {
         true
     }
 

@@ -127,7 +127,7 @@ impl Channel for Webhook {
         true
     }
 
-    fn gathers(&self) -> bool {
+    fn supports_digest(&self) -> bool {
         false
     }
 

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::domain::event::{DeliveryId, Kind};
 use crate::domain::template::Templates;
-use crate::flow::delivery::{Letter, Sending};
+use crate::flow::delivery::{OutgoingMessage, Sending};
 use crate::flow::notice::Topic;
 use crate::flow::words;
 use crate::flow::words::{Failure, Written, budget};
@@ -20,11 +20,11 @@ const INTERRUPTED: &str = "orderbell ended while it composed this message, so it
 ///
 /// # Errors
 /// [`StoreError`] when what it carries already cannot be read.
-pub(super) async fn compose(sending: &Sending, leader: Due, carried: Vec<Due>) -> Result<Letter, StoreError> {
+pub(super) async fn compose(sending: &Sending, leader: Due, carried: Vec<Due>) -> Result<OutgoingMessage, StoreError> {
     let Sending { lane, post, .. } = sending;
     let templates = post.templates.get();
     let (mut parts, mut fresh) = (leader.parts.clone(), false);
-    if lane.channel.to_each_his_own() {
+    if lane.channel.per_recipient() {
         let next = parts.iter().position(|part| part.index == leader.next_part).unwrap_or(0);
         parts.rotate_left(next);
     }
@@ -47,7 +47,7 @@ pub(super) async fn compose(sending: &Sending, leader: Due, carried: Vec<Due>) -
     if leader.maybe_told {
         fresh |= words::mark_repeat(lane, &templates, &mut parts);
     }
-    Ok(Letter { leader, carries, released, parts, fresh })
+    Ok(OutgoingMessage { leader, carries, released, parts, fresh })
 }
 
 /// Composes; where a merchant's templates do, it is noted before, and no thread of the runtime waits for them.

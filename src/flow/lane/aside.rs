@@ -68,12 +68,12 @@ impl Runner {
         if self.under_way.is_empty()
             && let (Plan::Alone, Some(ticket)) = self.pacer.admit(Waiting { urgent: 1, ordinary: 0 }, elapsed)
         {
-            let catches_up = |one: &&Candidate| one.catches_up && !one.returned && self.lane.channel.gathers();
+            let catches_up = |one: &&Candidate| one.catches_up && !one.returned && self.lane.channel.supports_digest();
             if catches_up(&candidate) {
                 let behind: Vec<_> = due.iter().filter(catches_up).map(|one| one.id).collect();
                 self.catch_up(&behind, ticket, parked.probes, now).await;
             } else {
-                let bundles = bundle::bundles(due.to_vec(), self.lane.channel.gathers());
+                let bundles = bundle::bundles(due.to_vec(), self.lane.channel.supports_digest());
                 let chosen: Vec<_> = bundles.into_iter().filter(|bundle| bundle.ids.contains(&candidate.id)).collect();
                 let ids = self.ids(&chosen).await;
                 self.start(ids, self.slot(ticket), parked.probes).await;

@@ -87,7 +87,7 @@ impl Channel for Far {
         false
     }
 
-    fn to_each_his_own(&self) -> bool {
+    fn per_recipient(&self) -> bool {
         matches!(self.parts, Parts::Recipients(_))
     }
 

@@ -127,7 +127,7 @@ fn lane(number: usize, settings: &LaneSettings, counter: &Arc<Counter>) -> Lane 
     let fallback = settings.fallback.map(|to| Fallback {
         channel: settings.name.to_owned(),
         to: to.to_owned(),
-        catch_up: CatchUp::of(settings.after_fallback, settings.channel.gathers()),
+        catch_up: CatchUp::of(settings.after_fallback, settings.channel.supports_digest()),
     });
     Lane {
         name: settings.name.to_owned(),

@@ -85,12 +85,12 @@ impl Channel for Far {
         self.inner.allowance()
     }
 
-    fn gathers(&self) -> bool {
-        self.inner.gathers()
+    fn supports_digest(&self) -> bool {
+        self.inner.supports_digest()
     }
 
-    fn to_each_his_own(&self) -> bool {
-        self.inner.to_each_his_own()
+    fn per_recipient(&self) -> bool {
+        self.inner.per_recipient()
     }
 
     fn parts_of_one(&self) -> usize {
@@ -159,7 +159,7 @@ impl Channel for Mailbox {
         false
     }
 
-    fn to_each_his_own(&self) -> bool {
+    fn per_recipient(&self) -> bool {
         true
     }
 

@@ -158,7 +158,7 @@ impl<'a> Judge<'a> {
         if let Some(again) = carried.iter().find(|one| one.returned) {
             return Err(format!("{} was to go alone after its digest died, and is carried by {}", again.id, leader.id));
         }
-        if !lane.channel.gathers() && !carried.is_empty() {
+        if !lane.channel.supports_digest() && !carried.is_empty() {
             return Err(format!("{} is sent to a program with {} others", leader.id, carried.len()));
         }
         let told: Vec<Stands> = std::iter::once(leader.clone()).chain(carried).collect();
@@ -207,7 +207,7 @@ impl<'a> Judge<'a> {
         match told.iter().find(|one| !one.is_behind) {
             Some(other) => Err(format!("{} is told among what the channel catches up with", other.id)),
             // A mail's body is coded.
-            None if knows || self.lanes[begun.lane].channel.to_each_his_own() => Ok(()),
+            None if knows || self.lanes[begun.lane].channel.per_recipient() => Ok(()),
             None => Err(format!("{} does not say that it was sent elsewhere meanwhile", begun.delivery)),
         }
     }
@@ -243,7 +243,7 @@ impl<'a> Judge<'a> {
         let lane = &self.lanes[begun.lane];
         let key = &begun.key;
         // A program gets an event that a person has sent once more under its old id.
-        if !lane.channel.gathers() && truth.owed[&begun.delivery].is_redelivered {
+        if !lane.channel.supports_digest() && truth.owed[&begun.delivery].is_redelivered {
             return Ok(());
         }
         let tries: Vec<&Sent> = truth.of_key(begun.lane, key).collect();
@@ -381,7 +381,7 @@ impl<'a> Judge<'a> {
         if stands.state == "delivered" {
             return self.was_taken_whole(truth, stands, owed);
         }
-        if !self.lanes[self.lane(&stands.channel)].channel.gathers() && stands.instead_of.is_none() {
+        if !self.lanes[self.lane(&stands.channel)].channel.supports_digest() && stands.instead_of.is_none() {
             let leader = stands.digest.map(|leader| self.find(leader)).transpose()?;
             if leader.is_none_or(|leader| leader.instead_of != Some(stands.id)) {
                 return Err(format!("{} to a program was merged", stands.id));
@@ -415,10 +415,10 @@ impl<'a> Judge<'a> {
         let number = self.lane(&stands.channel);
         let answered: Vec<&Sent> = truth.of_leader(delivery).filter(|sent| sent.round == stands.round).collect();
         // Of several recipients some may be refused.
-        let may_be_refused = lane.channel.to_each_his_own();
+        let may_be_refused = lane.channel.per_recipient();
         let is_used_up = spent(&answered) > lane.waits.len();
         for part in parts.collect::<Result<Vec<u16>, _>>().expect("readable rows") {
-            let round = if lane.channel.gathers() { stands.round } else { 0 };
+            let round = if lane.channel.supports_digest() { stands.round } else { 0 };
             let key = idempotency_key(delivery, round, part, stands.form);
             let is_over = |sent: &Sent| sent.is_accepted || (may_be_refused && (is_used_up || is_deadly(sent)));
             if !truth.of_key(number, &key).any(is_over) {
