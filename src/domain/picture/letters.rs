@@ -14,7 +14,7 @@ use unicode_segmentation::UnicodeSegmentation;
 
 use crate::domain::text::ELLIPSIS;
 
-/// A font that is built in. The licence is `fonts/OFL.txt`, the maker `fonts/make.py`.
+/// A font that is built in. The licence is `assets/fonts/OFL.txt`, the maker `assets/fonts/make.py`.
 pub struct Font {
     /// The family in the file. resvg draws nothing at all, without an error, for a family that it does not know.
     pub family: &'static str,
@@ -23,8 +23,8 @@ pub struct Font {
 
 /// European letters, digits, signs of currencies; and what these have not: Chinese characters and punctuation.
 pub static FONTS: [Font; 2] = [
-    Font { family: "Noto Sans", file: include_bytes!("fonts/latin.ttf") },
-    Font { family: "Noto Sans CJK SC", file: include_bytes!("fonts/han.otf") },
+    Font { family: "Noto Sans", file: include_bytes!("../../../assets/fonts/latin.ttf") },
+    Font { family: "Noto Sans CJK SC", file: include_bytes!("../../../assets/fonts/han.otf") },
 ];
 
 /// The fonts, and nothing of what the machine has: pictures are the same everywhere.

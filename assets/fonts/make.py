@@ -3,7 +3,7 @@
 From the Debian packages fonts-noto-core and fonts-noto-cjk and Python's fonttools:
 
     apt-get install fonts-noto-core fonts-noto-cjk && pip install fonttools
-    python3 src/domain/picture/fonts/make.py [folder of the fonts, default /usr/share/fonts]
+    python3 assets/fonts/make.py [folder of the fonts, default /usr/share/fonts]
 
 `latin.ttf` has the letters of the European languages, digits, punctuation and the signs of currencies. `han.otf` has the
 first level of GB 2312 (3,755 characters), Chinese punctuation, full-width forms, a few signs that Noto Sans lacks, and
@@ -17,7 +17,7 @@ from fontTools import subset
 from fontTools.ttLib import TTCollection, TTFont
 
 HERE = pathlib.Path(__file__).resolve().parent
-TEMPLATES = HERE.parents[3] / "templates"
+TEMPLATES = HERE.parents[1] / "templates"
 FONTS = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "/usr/share/fonts")
 
 LATIN = [
