@@ -219,6 +219,7 @@ pub trait FromSettings: DeserializeOwned {
 macro_rules! kinds {
     ($($variant:ident($config:ty),)*) => {
         /// A configured channel. Two are equal when they do the same.
+        #[expect(clippy::large_enum_variant, reason = "there are few, and each is made once")]
         #[derive(Clone, Debug, PartialEq, Eq)]
         pub enum ChannelConfig {
             $($variant($config),)*
