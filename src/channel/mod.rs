@@ -1,4 +1,9 @@
-//! Ways out: what a channel is, and which ones there are.
+//! Ways out: what a channel is, and which kinds there are.
+//!
+//! A kind is one folder: its settings with how they are judged (`settings.rs`), its writer, its one table of the provider's
+//! codes (`answers.rs`: code → class and remedy), and what `orderbell init` writes for it (`setup.toml`). It is listed here by
+//! its module and its line in `kinds!`. What a reader is told of its remedies stands in `templates/<language>/remedies.toml`
+//! under its name; how it is simulated, in a file of the sandbox.
 
 mod charset;
 pub mod dingtalk;
@@ -87,7 +92,7 @@ pub trait Channel: Send + Sync {
         true
     }
 
-    /// Whether each part goes to somebody of his own, so that none of them waits for another: the recipients of a mail.
+    /// Whether each part goes to a recipient of its own, so that none of them waits for another: the recipients of a mail.
     fn per_recipient(&self) -> bool {
         false
     }

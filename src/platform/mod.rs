@@ -1,4 +1,8 @@
-//! Ways in: what a platform is, and which ones there are.
+//! Ways in: what a platform is, and which kinds there are.
+//!
+//! A kind is one folder: its settings with how they are judged (`settings.rs`), how it proves a webhook and how that is read,
+//! its samples, and what `orderbell init` writes for it (`setup.toml`). It is listed here by its module and its line in
+//! `platforms!`.
 
 pub mod apsdai;
 pub mod field;

@@ -1,4 +1,4 @@
-//! Somebody with a mail address, as the configuration names him: `Name <address>`, or the address alone.
+//! A mail address with its name, as the configuration writes it: `Name <address>`, or the address alone.
 
 use std::fmt;
 use std::str::FromStr;
