@@ -27,6 +27,7 @@ use crate::flow::intake::Reception;
 use crate::flow::reports;
 use crate::flow::reports::Plan;
 use crate::store::ReportRun;
+use crate::store::history::ReportHistory;
 use crate::store::sqlite;
 use crate::store::sqlite::asked;
 use crate::store::sqlite::read::Reader;
@@ -107,7 +108,12 @@ async fn all(report: &Report, file: &Path, now: Timestamp) -> Result<(), Failure
     let mut rows = Vec::new();
     for (name, report) in &part.reports {
         let history = match &reader {
-            Some(reader) => Some(reader.report_history(name, 1).await.map_err(store::failed)?),
+            Some(reader) => {
+                let history = reader.report_history(name, 1).await.map_err(store::failed)?;
+                let schedule = app::setup::plan(report).schedule;
+                let past = reports::not_before_the_first(reader, history.past, &schedule, now);
+                Some(ReportHistory { past: past.await.map_err(store::failed)?, ..history })
+            }
             None => None,
         };
         rows.push(Row { name, report, history });

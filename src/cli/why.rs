@@ -18,6 +18,7 @@ use jiff::civil::DateTime;
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
 
+use crate::app;
 use crate::cli::Failure;
 use crate::cli::Format;
 use crate::cli::output;
@@ -26,6 +27,7 @@ use crate::cli::why::chapter::Chapter;
 use crate::cli::why::chapter::Line;
 use crate::cli::why::setting::Setting;
 use crate::config::parts;
+use crate::flow::reports;
 use crate::store::history::Candidate;
 use crate::store::history::Found;
 use crate::store::history::History;
@@ -63,7 +65,14 @@ pub(super) async fn run(why: Why, file: &Path) -> Result<(), Failure> {
     let (asked, sources) = (why.asked.clone(), part.sources.clone());
     let usual = if asked.starts_with("report.") { REPORTS } else { REFUSED };
     let question = Question { asked, sources, around, limit: why.limit.unwrap_or(usual) };
-    let history = reader.history(question).await.map_err(store::failed)?;
+    let mut history = reader.history(question).await.map_err(store::failed)?;
+    if let Found::Report(found) = &mut history.found
+        && let Some(report) = part.reports.as_ref().and_then(|reports| reports.get(&found.report))
+    {
+        let schedule = app::setup::plan(report).schedule;
+        let past = reports::not_before_the_first(&reader, found.past, &schedule, setting.now);
+        found.past = past.await.map_err(store::failed)?;
+    }
     let story = match &history.found {
         Found::Nothing if part.reports.as_ref().is_some_and(|reports| reports.contains_key(&why.asked)) => {
             let asked = &why.asked;

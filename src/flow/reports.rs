@@ -179,8 +179,8 @@ impl Reports {
             self.past.remove(name);
             return self.store.forget_report_days(name, today).await;
         }
-        let covered = not_before_the_first(self.store.reader(), covered, plan, now).await?;
-        let Some(owed) = plan.schedule.owed(covered, now) else {
+        let past = not_before_the_first(self.store.reader(), past, &plan.schedule, now).await?;
+        let Some(owed) = plan.schedule.owed(past.covered.unwrap_or(covered), now) else {
             self.announce(name, plan, &past, now);
             return Ok(());
         };
@@ -248,13 +248,25 @@ impl Reports {
 }
 
 /// Days before the first webhook are nothing to report: a clock that was behind at the first start would owe years of them.
-async fn not_before_the_first(reader: &Reader, covered: Date, plan: &Plan, now: Timestamp) -> Result<Date, StoreError> {
-    let Some(to) = plan.schedule.covered_by(now).filter(|to| to.duration_since(covered) > FAR_OFF) else {
-        return Ok(covered);
+///
+/// # Errors
+/// [`StoreError::Unavailable`].
+pub async fn not_before_the_first(
+    reader: &Reader,
+    past: Past,
+    schedule: &Schedule,
+    now: Timestamp,
+) -> Result<Past, StoreError> {
+    let due = schedule.covered_by(now);
+    let Some((covered, to)) = past.covered.zip(due).filter(|(covered, to)| to.duration_since(*covered) > FAR_OFF)
+    else {
+        return Ok(past);
     };
     let first = reader.first_arrival().await?;
-    let first = first.map_or(to, |at| at.to_zoned(plan.schedule.zone.clone()).date());
-    Ok(covered.max(first.yesterday().unwrap_or(covered)))
+    let first = first.map_or(to, |at| at.to_zoned(schedule.zone.clone()).date());
+    let begun = first.yesterday().unwrap_or(covered);
+    // Between the last one that was made and that day there is none.
+    Ok(if begun > covered { Past { covered: Some(begun), made_at: None } } else { past })
 }
 
 /// A moment by the clock of a report, with its zone: `2026-11-30 08:57 +08:00 (Asia/Hong_Kong)`.

@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use orderbell::sandbox::rules::Rules;
 
 use crate::support;
+use crate::support::keeta::placed;
 use crate::support::log::log;
 use crate::support::watching::NEVER;
 use crate::support::{A_WHILE, Scene};
@@ -90,5 +91,23 @@ async fn a_new_report_whose_time_has_just_passed_says_why_it_does_not_come_today
     let daemon = scene.start(&soon).await;
     let said = until_announced("brunch", 2).await.remove(1);
     assert!(said.contains("2026-11-25 08:46") && said.contains("none comes at 08:46 today"), "{said}");
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_first_start_with_a_clock_that_was_behind_the_next_report_is_none_of_that_time() {
+    let scene = Scene::still(morning(), Rules::new()).await;
+    let config = scene.hook("erp", "") + &report("elevenses", "08:44", "");
+    let daemon = scene.start(&config).await;
+    until_announced("elevenses", 1).await;
+    daemon.acknowledged(&placed(1, scene.hands.now())).await;
+    // As if the first start had been in 1970, and the first webhook had come today.
+    let behind = "UPDATE report_runs SET day = '1969-12-31'";
+    assert_eq!(daemon.connection().execute(behind, []).expect("begun in 1970"), 1);
+    daemon.stop().await;
+    let daemon = scene.start(&config).await;
+    let said = until_announced("elevenses", 2).await.remove(1);
+    assert!(said.starts_with("2026-11-25 08:44 +03:00 (Asia/Riyadh), about 2026-11-24; none comes"), "{said}");
+    scene.nothing_more(A_WHILE).await;
     daemon.stop().await;
 }

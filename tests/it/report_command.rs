@@ -245,6 +245,27 @@ async fn all_reports_are_listed_with_the_last_one_and_the_next() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn after_a_first_start_with_a_clock_that_was_behind_no_report_of_that_time_is_said_to_be_due() {
+    let scene = Scene::new(Rules::new()).await;
+    let now = Timestamp::now();
+    let today = now.to_zoned(TimeZone::get(&support::noon_zone(now)).expect("a zone")).date();
+    let config = scene.hook("erp", "") + &midnight("daily", "[\"erp\"]", now);
+    let folder = scene.folder.path();
+    std::fs::write(folder.join("orderbell.toml"), support::whole("", &config)).expect("written");
+    let daemon = scene.start(&config).await;
+    daemon.acknowledged(&placed(1, now)).await;
+    daemon.stop().await;
+    let connection = Connection::open(scene.store()).expect("the store opens");
+    let behind = "INSERT OR REPLACE INTO report_runs (report, day, ledger_seq) VALUES ('daily', '1969-12-31', 0)";
+    connection.execute_batch(&format!("DELETE FROM report_runs; {behind}")).expect("begun in 1970");
+    for asked in ["report", "why report.daily"] {
+        let arguments: Vec<&str> = asked.split(' ').collect();
+        let (code, text, _) = said(&orderbell(folder, &arguments));
+        assert!(code == Some(0) && text.contains(&format!("about {today}")) && !text.contains("1970"), "{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_day_is_named_by_a_word_too() {
     let scene = Scene::new(Rules::new()).await;
     let now = Timestamp::now();
