@@ -7,6 +7,7 @@ use std::process::Output;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use orderbell::sandbox::rules::Rules;
+use orderbell::store::UNREADY;
 use orderbell::store::sqlite::Sqlite;
 use rusqlite::{Connection, params};
 use serde_json::Value;
@@ -296,8 +297,9 @@ async fn a_report_that_is_sent_says_what_will_hold_it() {
         scene.wecom("office", &hold),
         scene.hook("slow", "rate = { per = \"1h\", count = 1 }"),
         scene.hook("shut", ""),
+        scene.hook("mute", ""),
     ];
-    let to = "[\"erp\", \"kitchen\", \"office\", \"slow\", \"shut\"]";
+    let to = "[\"erp\", \"kitchen\", \"office\", \"slow\", \"shut\", \"mute\"]";
     let config = channels.concat() + &midnight("daily", to, now);
     let folder = scene.folder.path();
     std::fs::write(folder.join("orderbell.toml"), support::whole("", &config)).expect("written");
@@ -308,6 +310,10 @@ async fn a_report_that_is_sent_says_what_will_hold_it() {
     let sql = "INSERT INTO parked_channels (channel, since, reason, probes, next_probe_at)
         VALUES ('kitchen', ?1, 'errcode 310000: “keywords not in content”', 1, ?1)";
     connection.execute(sql, [ms]).expect("parked");
+    let sql =
+        "INSERT INTO parked_channels (channel, since, reason, probes, next_probe_at) VALUES ('mute', ?1, ?2, 0, ?1)";
+    let reason = format!("{UNREADY}the environment variable MUTE is not set");
+    connection.execute(sql, params![ms, reason]).expect("parked");
     let sql = "INSERT INTO credentials (credential, closed_until, reason) VALUES (?1, ?2, 'HTTP 429')";
     connection.execute(sql, params![credential("shut"), ms + 3_600_000]).expect("shut");
     let sql =
@@ -326,6 +332,7 @@ async fn a_report_that_is_sent_says_what_will_hold_it() {
     let hour = SignedDuration::from_hours(1);
     for line in [
         "to erp: it goes out as soon as `orderbell serve` runs; `orderbell deliveries` says what becomes of it\n".to_owned(),
+        "to mute: it is held: the channel waits for its secret: the environment variable MUTE is not set\n".to_owned(),
         "to kitchen: it is held: the channel is parked, because the robot demands a keyword: set `keyword` to one of those in its security settings, then `orderbell test kitchen` resumes it\n".to_owned(),
         format!("to office: it is held: the channel has quiet hours until {today} 15:00 ({zone})\n"),
         format!(

@@ -29,9 +29,9 @@ pub async fn of_channel(
     let time = |at: Timestamp| format!("{} ({})", store::minute(at, zone), settings.timezone.name);
     let mut holds = Vec::new();
     if let Some(parked) = reader.parked(name).await.map_err(store::failed)? {
-        holds.push(match parked.reason.starts_with(UNREADY) {
-            true => format!("the channel waits for its secret: {}", parked.reason),
-            false => {
+        holds.push(match parked.reason.strip_prefix(UNREADY) {
+            Some(missing) => format!("the channel waits for its secret: {missing}"),
+            None => {
                 let known = meaning::of_answer(Some(way.kind()), "misconfigured", &parked.reason);
                 let (cause, change) = known.unwrap_or(("its setting is wrong", "mend it"));
                 format!("the channel is parked, because {cause}: {change}, then `orderbell test {name}` resumes it")
