@@ -91,7 +91,7 @@ fn ran(run: &RunHistory, schedule: Option<&Schedule>, whole: &History, setting: 
         let says = match later > LATE_AFTER {
             false => "It was due.".to_owned(),
             true => format!(
-                "It was due, and was made {} later: no daemon ran until then, or it could not make it, and its log says why.",
+                "It was due, and was made {} later: no daemon ran until then, it could not make it (its log says why), or the report was set to this time only later.",
                 span(later)
             ),
         };
