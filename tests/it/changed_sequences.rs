@@ -123,8 +123,8 @@ impl Told {
     }
 }
 
-/// What should come of them: an id that came before says nothing; of the others the newest counts, and of two of one second
-/// the later one.
+/// What should come of them: an id that came before changes nothing; of the others the newest counts, and of two of one
+/// second the later one. Whichever says once more what is known moves the time as of which it is known.
 #[derive(Debug, Default, PartialEq)]
 struct Outcome {
     events: i64,
@@ -139,12 +139,12 @@ fn expected(all: &[Told]) -> Outcome {
         let is_known_id = ids.contains(&told.id);
         ids.push(told.id);
         let is_event = match &mut outcome.known {
-            _ if is_known_id => false,
             Some((_, second)) if told.second < *second => false,
             Some((content, second)) if *content == told.content => {
                 *second = told.second;
                 false
             }
+            _ if is_known_id => false,
             known => {
                 *known = Some((told.content.clone(), told.second));
                 true
