@@ -131,7 +131,7 @@ pub enum Verdict {
 
 impl Intake {
     pub fn new(reception: Current<Reception>, notices: Notices, store: Arc<Sqlite>, wake: Wake, clock: Clock) -> Self {
-        let (unproven, refusals, signs) = (Allowance::default(), Refusals::default(), Signs::default());
+        let (unproven, refusals, signs) = (Allowance::default(), Refusals::default(), Signs::since(clock.now()));
         let turns = Arc::new(Semaphore::new(TURNS));
         Self { reception, store, wake, notices, clock, signs, unproven, refusals, turns, shed: AtomicU64::new(0) }
     }

@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::event::Kind;
 use crate::store::Unheard;
+use crate::store::history::UnfitSignatures;
 
 /// A sign of life is written down so often; in memory it is exact.
 const WRITE_EVERY: SignedDuration = SignedDuration::from_mins(1);
@@ -23,6 +24,8 @@ struct Inner {
     signatures: HashMap<String, Signatures>,
     /// By kind; an event only until the operator knows.
     unrouted: BTreeMap<Kind, Option<Unheard>>,
+    /// When the daemon began, until the signatures are counted that did not fit before.
+    uncounted_before: Option<Timestamp>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +47,11 @@ pub struct Signatures {
 }
 
 impl Signs {
+    /// Of a daemon that begins now, before it receives anything.
+    pub fn since(now: Timestamp) -> Self {
+        Self(Arc::new(Mutex::new(Inner { uncounted_before: Some(now), ..Inner::default() })))
+    }
+
     /// Takes down that a source lives. Answers whether that should be written down, too.
     pub fn from(&self, source: &str, now: Timestamp) -> bool {
         let mut inner = self.lock();
@@ -90,6 +98,28 @@ impl Signs {
         let unfit = signatures.unfit.saturating_add(1);
         *signatures = Signatures { unfit, unfit_from: from, unfit_to: now, fits: false };
         unfit == 1
+    }
+
+    /// When the daemon began, where what came before was not counted yet.
+    pub fn uncounted_before(&self) -> Option<Timestamp> {
+        self.lock().uncounted_before
+    }
+
+    /// So many came to each source before the daemon began, and the operator may not know of them. Counted once, however often
+    /// the watch is started again.
+    pub fn did_not_fit(&self, before: Vec<(String, UnfitSignatures)>) {
+        let mut inner = self.lock();
+        if inner.uncounted_before.take().is_none() {
+            return;
+        }
+        for (source, before) in before {
+            let signatures = inner.signatures.entry(source).or_default();
+            if signatures.unfit == 0 {
+                signatures.unfit_to = before.last;
+            }
+            signatures.unfit = signatures.unfit.saturating_add(before.count);
+            signatures.unfit_from = before.first;
+        }
     }
 
     /// How the signatures of a source have turned out since the daemon started.

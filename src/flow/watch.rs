@@ -159,6 +159,7 @@ impl SelfWatch {
         for unheard in sight.unheard.iter().filter(|unheard| !is_routed(&reception, unheard)) {
             self.with.signs.unrouted(unheard.clone());
         }
+        self.count_back(&reception, &told).await?;
         let unrouted = self.with.signs.untold();
         let reports = self.reports(&reception, now).await?;
         let states = self.states(&reception, &sight, &told, (&unrouted, &reports), now);
@@ -218,6 +219,24 @@ impl SelfWatch {
         let observing: Vec<_> = reception.inlets.iter().filter_map(|(name, inlet)| observes(name, inlet)).collect();
         self.with.signs.keep_signatures_of(|source| observing.iter().any(|one| one.source == source));
         observing
+    }
+
+    /// Counts, once, what came before the start to a source that observes, and of which the operator may not know.
+    async fn count_back(&self, reception: &Reception, told: &BTreeMap<Key, Told>) -> Result<(), StoreError> {
+        let Some(began_at) = self.with.signs.uncounted_before() else { return Ok(()) };
+        let (reader, mut found) = (self.with.store.reader(), Vec::new());
+        let sources = reception.observing();
+        if !sources.is_empty()
+            && let Some(last) = reader.last_event(began_at).await?
+        {
+            for source in sources {
+                let key = Key { topic: Topic::Unproven, subject: source.clone() };
+                let (after, before) = observing::unknown(told.get(&key), last, began_at);
+                found.extend(reader.unproven(&source, after, before).await?.map(|unproven| (source, unproven)));
+            }
+        }
+        self.with.signs.did_not_fit(found);
+        Ok(())
     }
 
     /// The report of each name that was due last.

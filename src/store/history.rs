@@ -193,6 +193,14 @@ pub struct SourceHistory {
     pub sign_of_life: Option<Timestamp>,
 }
 
+/// Webhooks of a source that nobody proved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnfitSignatures {
+    pub count: u64,
+    pub first: Timestamp,
+    pub last: Timestamp,
+}
+
 /// A webhook of a source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Heard {

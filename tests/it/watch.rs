@@ -772,8 +772,8 @@ async fn signatures_that_do_not_fit_a_source_that_observes_are_told_once_an_hour
     house.looked().await;
     assert_eq!(house.notices("unproven"), ["watch 1"]);
     scene.hands.forward(minutes(61));
-    house.until_told("unproven", &["watch 1", "watch 2"]).await;
-    house.read_by_the_owner("2 webhooks").await;
+    house.until_told("unproven", &["watch 1", "watch 41"]).await;
+    house.read_by_the_owner("41 webhooks").await;
     assert!(scene.told("erp").is_empty(), "nobody was notified of the orders");
 
     // One fits, and for an hour none that does not comes.
@@ -782,11 +782,37 @@ async fn signatures_that_do_not_fit_a_source_that_observes_are_told_once_an_hour
     let genuine = genuine.body_for("https://shop.example.com/keeta?a=1");
     assert_eq!(house.daemon.post_to("watch", &genuine).await.status, 200);
     house.looked().await;
-    assert_eq!(house.notices("unproven"), ["watch 1", "watch 2"]);
+    assert_eq!(house.notices("unproven"), ["watch 1", "watch 41"]);
     scene.hands.forward(minutes(61));
-    house.until_told("unproven", &["watch 1", "watch 2", "watch over"]).await;
+    house.until_told("unproven", &["watch 1", "watch 41", "watch over"]).await;
     house.read_by_the_owner("Signatures fit again · watch").await;
     assert_eq!(scene.told("erp").len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn signatures_that_did_not_fit_before_a_crash_are_told_and_counted_though_no_more_come() {
+    let scene = Scene::at(noon(), Rules::new()).await;
+    let source = keeta::source("watch", "verify = \"observe\"");
+    let mut house = House::new(&scene, format!("{source}{}{OPERATOR}", scene.robot("owner", ""))).await;
+    assert_eq!(house.daemon.post_to("watch", &unproven("watch", 1, noon())).await.status, 200);
+    house.until_told("unproven", &["watch 1"]).await;
+    scene.hands.forward(minutes(30));
+    assert_eq!(house.daemon.post_to("watch", &unproven("watch", 2, noon())).await.status, 200);
+    house.crash().await;
+    scene.hands.forward(minutes(31));
+    house.until_told("unproven", &["watch 1", "watch 2"]).await;
+    // Over another start that is no news.
+    house.crash().await;
+    house.looked().await;
+    assert_eq!(house.notices("unproven"), ["watch 1", "watch 2"]);
+
+    // A crash before anybody was notified.
+    assert_eq!(house.daemon.post_to("watch", &unproven("watch", 3, scene.hands.now())).await.status, 200);
+    house.looked().await;
+    assert_eq!(house.notices("unproven"), ["watch 1", "watch 2"]);
+    house.run("DELETE FROM troubles WHERE topic = 'unproven'");
+    house.crash().await;
+    house.until_told("unproven", &["watch 1", "watch 2", "watch 1"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,7 @@
 //! Sources that only observe: that webhooks come whose signature does not fit, and, once a day, that nothing is enforced.
 
+use jiff::{SignedDuration, Timestamp};
+
 use crate::domain::data::Notice;
 use crate::flow::notice::Topic;
 use crate::flow::signs::Signatures;
@@ -13,6 +15,21 @@ pub struct Observing {
     /// What its signatures are checked with, without the secret.
     pub checked_with: String,
     pub signatures: Signatures,
+}
+
+/// What came so long before a daemon ended may be what the operator was not notified of, where they were of none.
+const UNTOLD: SignedDuration = SignedDuration::from_mins(10);
+/// Of more the operator is notified an hour after the last time, so what has come later they know.
+const TOLD_ANEW: SignedDuration = SignedDuration::from_hours(2);
+
+/// Between which moments that came of which the operator may not know, when a daemon starts: after what they were notified of
+/// last, or shortly before its `last` event.
+pub fn unknown(told: Option<&Told>, last: Timestamp, began_at: Timestamp) -> (Timestamp, Timestamp) {
+    let later = |at: Timestamp, by: SignedDuration| at.checked_add(by).unwrap_or(Timestamp::MAX);
+    match told {
+        Some(told) => (told.notice.last_at.unwrap_or(told.at), later(told.at, TOLD_ANEW).min(began_at)),
+        None => (later(last, -UNTOLD), began_at),
+    }
 }
 
 /// A source that enforces is not among them, and what was told of it lapses: whoever set that knows.
@@ -54,8 +71,6 @@ pub fn log(source: &str) {
 #[cfg(test)]
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
-
-    use jiff::{SignedDuration, Timestamp};
 
     use super::*;
     use crate::flow::far_clocks::Verdict;

@@ -22,6 +22,7 @@ use crate::store::Telling;
 use crate::store::Trouble;
 use crate::store::Unheard;
 use crate::store::Waiting;
+use crate::store::history::UnfitSignatures;
 use crate::store::sqlite::Sqlite;
 use crate::store::sqlite::commit::Orders;
 use crate::store::sqlite::read::Reader;
@@ -65,6 +66,12 @@ const DEAD_OF: &str =
 const UNHEARD: &str = "SELECT event FROM (SELECT id, source, event FROM events ORDER BY seq DESC LIMIT ?1) e
     WHERE e.source <> ?2 AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.event = e.id)";
 
+// In a text within JSON the quotes would have a backslash.
+const UNPROVEN: &str = "SELECT count(*), min(received_at), max(received_at) FROM events INDEXED BY events_by_arrival
+    WHERE received_at > ?2 AND received_at < ?3 AND source = ?1 AND instr(event, '\"proof\":\"unproven\"') > 0";
+
+const LAST: &str = "SELECT max(received_at) FROM events INDEXED BY events_by_arrival WHERE received_at < ?1";
+
 impl Sqlite {
     /// Changes what the operator is known to know, and records the notice that says so, in one commit. `None`: somebody else
     /// has changed it meanwhile, and nothing was done.
@@ -90,6 +97,45 @@ impl Reader {
     /// [`StoreError::Unavailable`].
     pub async fn look_around(&self, look: Look) -> Result<Sight, StoreError> {
         self.look(move |connection| sight(connection, look)).await
+    }
+
+    /// What nobody proved of a source's webhooks, after one moment and before another.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn unproven(
+        &self,
+        source: &str,
+        after: Timestamp,
+        before: Timestamp,
+    ) -> Result<Option<UnfitSignatures>, StoreError> {
+        let source = source.to_owned();
+        let (after, before) = (rows::to_millisecond(after), rows::to_millisecond(before));
+        self.look(move |connection| {
+            connection.prepare_cached(UNPROVEN)?.query_row(params![source, after, before], |row| {
+                let count = row.get::<_, i64>(0)?.unsigned_abs();
+                let moment = |column| rows::of_millisecond(column, row.get(column)?);
+                if count == 0 {
+                    Ok(None)
+                } else {
+                    Ok(Some(UnfitSignatures { count, first: moment(1)?, last: moment(2)? }))
+                }
+            })
+        })
+        .await
+    }
+
+    /// When the last event came before a moment.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn last_event(&self, before: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        let before = rows::to_millisecond(before);
+        self.look(move |connection| {
+            let last: Option<i64> = connection.prepare_cached(LAST)?.query_row([before], |row| row.get(0))?;
+            last.map(|last| rows::of_millisecond(0, last)).transpose()
+        })
+        .await
     }
 }
 
@@ -255,7 +301,7 @@ mod tests {
     fn no_look_goes_through_all_deliveries_or_all_events() {
         let mut connection = Connection::open_in_memory().unwrap();
         schema::migrate(&mut connection, std::path::Path::new("bell.db")).unwrap();
-        for sql in [PARKED, WAITING, DEAD, DEAD_OF, UNHEARD] {
+        for sql in [PARKED, WAITING, DEAD, DEAD_OF, UNHEARD, UNPROVEN, LAST] {
             let mut explain = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
             let parameters = vec![rusqlite::types::Null; explain.parameter_count()];
             let steps =
