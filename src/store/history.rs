@@ -187,8 +187,9 @@ pub struct SourceHistory {
     pub refusals: u64,
     /// The newest webhook that was believed.
     pub believed: Option<Heard>,
-    /// A newer one whose signature fitted none of the recipes, and that was kept and told to nobody.
-    pub unproven: Option<Heard>,
+    /// The newest whose signature fitted none of the recipes, and that were kept and delivered to nobody: a few of the last
+    /// days, the newest first, whatever was believed since; else one that is newer than that.
+    pub unproven: Vec<Heard>,
     /// When anything at all was heard last, heartbeats included.
     pub sign_of_life: Option<Timestamp>,
 }

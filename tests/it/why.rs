@@ -373,6 +373,25 @@ async fn a_refused_signature_is_found_by_source_and_time() {
 }
 
 #[tokio::test]
+async fn what_nobody_proved_is_shown_of_its_source_whatever_was_believed_since() {
+    let mut scene = Scene::new();
+    for number in 0..7 {
+        let number = format!("22051780000000000{number}");
+        let order = scene.event(Kind::OrderPlaced, &number, OrderState::Placed, 4600, 2 + 60 * i64::from(scene.ids));
+        scene.record(Event { proof: Proof::Unproven, ..order }, &number).await;
+    }
+    let part = scene.part();
+    let setting = Setting { part: &part, now: at(9000) };
+    let text = |history: &History| chapter::text(&why::story(history, &setting), &part.timezone);
+    let alone = text(&scene.ask("keeta-hk").await);
+    assert!(alone.contains("Some came whose signature fits none"), "{alone}");
+    scene.placed(ORDER, 8000).await;
+    let told = text(&scene.ask("keeta-hk").await);
+    assert!(told.contains("Before it came some whose signature fits none"), "{told}");
+    assert_eq!(told.matches("Another of them came").count(), 4, "the newest few: {told}");
+}
+
+#[tokio::test]
 async fn a_digest_is_told_by_those_inside_and_by_the_one_that_carries_them() {
     let mut scene = Scene::new();
     let leader = scene.placed(ORDER, 2).await;

@@ -70,17 +70,20 @@ fn end(source: &SourceHistory, setting: &Setting<'_>) -> Vec<Line> {
         .with("believed_at", heard.at.to_string()),
         None => Line::says("None was ever believed, as far as the store goes back."),
     });
-    if let Some(heard) = &source.unproven {
-        lines.push(
-            Line::says(format!(
-                "After it came some whose signature fits none of the ways that we know. They are kept and told to nobody; the last on {}: {}, event {}.",
-                setting.time(heard.at),
-                heard.kind,
-                heard.event
-            ))
-            .with("event", heard.event.to_string())
-            .with("unproven_at", heard.at.to_string()),
-        );
+    for (number, heard) in source.unproven.iter().enumerate() {
+        let some = match &source.believed {
+            None => "Some came",
+            Some(believed) if believed.at > heard.at => "Before it came some",
+            Some(_) => "After it came some",
+        };
+        let which = match number {
+            0 => format!(
+                "{some} whose signature fits none of the ways that we know. They are kept and delivered to nobody; the last"
+            ),
+            _ => "Another of them came".to_owned(),
+        };
+        let says = format!("{which} on {}: {}, event {}.", setting.time(heard.at), heard.kind, heard.event);
+        lines.push(Line::says(says).with("event", heard.event.to_string()).with("unproven_at", heard.at.to_string()));
     }
     if let Some(at) = source.sign_of_life {
         let says =

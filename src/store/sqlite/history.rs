@@ -219,7 +219,9 @@ fn of_source(connection: &Connection, source: &str, question: &Question) -> rusq
     let one = |sql: &str| connection.prepare_cached(sql)?.query_row([source], |row| row.get::<_, i64>(0)).optional();
     let refusals = one("SELECT count(*) FROM refusals WHERE source = ?1")?.unwrap_or(0).unsigned_abs();
     let sign_of_life = one("SELECT at FROM signs_of_life WHERE source = ?1")?;
-    let (believed, unproven) = heard(connection, source)?;
+    let (believed, newer) = heard(connection, source)?;
+    let unproven = unproven(connection, source)?;
+    let unproven = if unproven.is_empty() { newer.into_iter().collect() } else { unproven };
     Ok(SourceHistory {
         source: source.to_owned(),
         refused,
@@ -247,6 +249,19 @@ fn heard(connection: &Connection, source: &str) -> rusqlite::Result<(Option<Hear
         }
     }
     Ok((None, unproven))
+}
+
+/// The newest few webhooks of a source that nobody proved, of the last seven days before the newest event.
+fn unproven(connection: &Connection, source: &str) -> rusqlite::Result<Vec<Heard>> {
+    let sql = "SELECT id, kind, received_at FROM events INDEXED BY events_by_arrival
+        WHERE received_at >= (SELECT max(received_at) FROM events INDEXED BY events_by_arrival) - 604800000
+        AND source = ?1 AND instr(event, '\"proof\":\"unproven\"') > 0 ORDER BY received_at DESC LIMIT 5";
+    let mut select = connection.prepare_cached(sql)?;
+    let found = select.query_map([source], |row| {
+        let event = EventId(rows::uuid(0, row.get_ref(0)?.as_blob()?)?);
+        Ok(Heard { event, kind: row.get(1)?, at: moment(row, 2)? })
+    })?;
+    found.collect()
 }
 
 fn moment(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
