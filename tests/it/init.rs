@@ -147,6 +147,14 @@ fn every_combination_passes_check_and_only_placeholders_are_warned_of() {
 }
 
 #[test]
+fn the_readme_says_in_what_the_check_of_its_first_configuration_ends() {
+    let text = written(&["keeta"], &["dingtalk"]);
+    let shown = problem::render(&problems(&mended(&text), &real(&text)), Colour::Never);
+    let last = shown.lines().last().unwrap();
+    assert!(include_str!("../../README.md").contains(&format!("in the end: {last}\n")), "{last}");
+}
+
+#[test]
 fn each_kind_passes_check_with_all_its_templates() {
     let (sources, channels) = (starter::platforms(), starter::channel_kinds());
     let mut plans: Vec<(Vec<&str>, Vec<&str>)> = vec![(sources.clone(), channels.clone())];
