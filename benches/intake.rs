@@ -92,8 +92,12 @@ async fn intake(round: usize) -> Round {
         [server]\npublic_url = \"https://bell.example.com\"
         [source.keeta-hk]\nplatform = \"keeta\"\napp_id = 1\napp_secret = \"s\"
     ";
-    let surroundings =
-        Surroundings { file: &folder.path().join("bench.toml"), env: &|_| None, languages: &config::languages() };
+    let surroundings = Surroundings {
+        file: &folder.path().join("bench.toml"),
+        env: &|_| None,
+        languages: &config::languages(),
+        secrets: config::Secrets::Read,
+    };
     let config = config::read_text(text, &surroundings).expect("a valid configuration").config;
     let hooks = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = hooks.local_addr().expect("an address");

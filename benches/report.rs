@@ -214,7 +214,8 @@ fn reports(folder: &Path, store: &Arc<Sqlite>, clock: &Clock) -> Reports {
         [channel.owner]\nkind = \"webhook\"\nurl = \"https://erp.example.com/owner\"\n\
         [report.daily]\nat = \"08:57\"\nto = [\"owner\"]\nattach_csv = true\n";
     let (file, languages) = (folder.join("bench.toml"), config::languages());
-    let surroundings = Surroundings { file: &file, env: &|_| None, languages: &languages };
+    let surroundings =
+        Surroundings { file: &file, env: &|_| None, languages: &languages, secrets: config::Secrets::Read };
     let config = config::read_text(text, &surroundings).expect("a valid configuration").config;
     Reports::new(store.clone(), Current::new(app::setup::reception(config)), Wake::default(), clock.clone())
 }

@@ -89,7 +89,8 @@
 //! # Who may import whom
 //!
 //! `main → cli → app → web → flow → {platform, channel, store, render} → domain`. [`config`] names the types of the rooms below it
-//! and is imported by [`app`] and [`cli`] alone; [`sandbox`] imports [`domain`] only. `tests/it/tidy.rs` holds this.
+//! and is imported by [`app`] and [`cli`] alone; beside it are [`template_check`], which tries templates out, and [`diagnostic`],
+//! in which both say what is wrong; [`sandbox`] imports [`domain`] only. `tests/it/tidy.rs` holds this.
 
 #![forbid(unsafe_code)]
 // Both macros panic when nobody reads any more; `cli::output` does not.
@@ -99,10 +100,12 @@ pub mod app;
 pub mod channel;
 pub mod cli;
 pub mod config;
+pub mod diagnostic;
 pub mod domain;
 pub mod flow;
 pub mod platform;
 pub mod render;
 pub mod sandbox;
 pub mod store;
+pub mod template_check;
 pub mod web;

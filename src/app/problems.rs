@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::config::in_force::{Instead, Started};
-use crate::config::problem::{Problem, Severity};
+use crate::diagnostic::{Problem, Severity};
 use crate::flow::notice::Topic;
 use crate::flow::watch::mistakes::{Found, Mistake, Mistakes};
 

@@ -23,7 +23,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use schemars::{Schema, SchemaGenerator};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 use url::{Host, Url};
 
@@ -210,7 +210,7 @@ pub struct ChannelKind {
 }
 
 /// How a kind of channel is read from its table of the configuration.
-pub trait FromSettings: DeserializeOwned {
+pub trait FromSettings: DeserializeOwned + JsonSchema {
     const KIND: ChannelKind;
 
     /// Judges single values before the table is read.

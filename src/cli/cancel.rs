@@ -7,6 +7,7 @@ use clap::Args;
 use crate::cli::Failure;
 use crate::cli::Format;
 use crate::cli::change;
+use crate::config::Secrets;
 use crate::config::parts;
 use crate::store::change::Wish;
 
@@ -21,6 +22,6 @@ pub struct Cancel {
 }
 
 pub fn run(cancel: &Cancel, file: &Path) -> Result<(), Failure> {
-    let part = parts::store(file).map_err(Failure::Configuration)?;
+    let part = parts::read(file, Secrets::Placeholders).map_err(Failure::Configuration)?;
     change::make(Wish::Cancel, &cancel.ids, cancel.format, &part)
 }

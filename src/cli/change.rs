@@ -11,7 +11,7 @@ use crate::cli::Failure;
 use crate::cli::Format;
 use crate::cli::output;
 use crate::cli::store;
-use crate::config::parts::StorePart;
+use crate::config::parts::Parts;
 use crate::store::change::Change;
 use crate::store::change::Done;
 use crate::store::change::Hindrance;
@@ -19,8 +19,9 @@ use crate::store::change::Wish;
 use crate::store::sqlite::change::Changes;
 
 /// Does with each of these deliveries what is wished, in one transaction, and prints what came of it.
-pub fn make(wish: Wish, ids: &[String], format: Format, part: &StorePart) -> Result<(), Failure> {
-    let mut changes = Changes::open(store::path(&part.store)?).map_err(store::failed)?;
+pub fn make(wish: Wish, ids: &[String], format: Format, part: &Parts) -> Result<(), Failure> {
+    let mut changes =
+        Changes::open(store::path(part.store().map_err(Failure::Configuration)?)?).map_err(store::failed)?;
     let mut said = BTreeSet::new();
     let ids: Vec<String> = ids.iter().filter(|id| said.insert(*id)).cloned().collect();
     let made = changes.make(wish, &ids, Timestamp::now()).map_err(store::failed)?;
@@ -42,7 +43,7 @@ pub fn make(wish: Wish, ids: &[String], format: Format, part: &StorePart) -> Res
     }
 }
 
-fn line(wish: Wish, change: &Change, part: &StorePart) -> String {
+fn line(wish: Wish, change: &Change, part: &Parts) -> String {
     let about = change.delivery.as_ref().map(|named| {
         let order = named.order.as_ref().map(|order| format!(" {order}")).unwrap_or_default();
         format!(" ({}{order} to {})", named.kind, named.channel)
@@ -51,7 +52,7 @@ fn line(wish: Wish, change: &Change, part: &StorePart) -> String {
     format!("{id}{}: {}", about.unwrap_or_default(), words(wish, change, part))
 }
 
-fn as_json(wish: Wish, change: &Change, part: &StorePart) -> Value {
+fn as_json(wish: Wish, change: &Change, part: &Parts) -> Value {
     let named = change.delivery.as_ref();
     json!({
         "id": named.map_or(change.given.clone(), |named| named.id.to_string()),
@@ -61,7 +62,7 @@ fn as_json(wish: Wish, change: &Change, part: &StorePart) -> Value {
     })
 }
 
-fn words(wish: Wish, change: &Change, part: &StorePart) -> String {
+fn words(wish: Wish, change: &Change, part: &Parts) -> String {
     let done = match &change.result {
         Err(hindrance) => return hindered(wish, hindrance, &part.timezone.zone),
         Ok(done) => done,
@@ -85,7 +86,7 @@ fn words(wish: Wish, change: &Change, part: &StorePart) -> String {
         (Wish::Redeliver, _) => ("goes out once more", None),
     };
     let gone =
-        change.delivery.as_ref().filter(|named| wish == Wish::Redeliver && !part.channels.contains(&named.channel));
+        change.delivery.as_ref().filter(|named| wish == Wish::Redeliver && !part.channels.contains_key(&named.channel));
     let gone = gone.map(|named| format!("it waits until the configuration has a channel \"{}\" again", named.channel));
     std::iter::once(did.to_owned()).chain(more).chain(gone).collect::<Vec<_>>().join("; ")
 }

@@ -12,8 +12,8 @@ use crate::cli::colour;
 use crate::cli::output;
 use crate::config;
 use crate::config::Examined;
-use crate::config::problem;
-use crate::config::problem::Severity;
+use crate::diagnostic;
+use crate::diagnostic::Severity;
 
 #[derive(Args)]
 pub struct Check {
@@ -26,7 +26,7 @@ pub fn run(check: &Check, file: &Path) -> Result<(), Failure> {
     let Examined { problems, starts } = config::examine(file);
     let printed = match check.format {
         Format::Text if problems.is_empty() => output::line(format_args!("{}: no errors, no warnings", file.display())),
-        Format::Text => output::print(problem::render(&problems, colour(std::io::stdout().is_terminal()))),
+        Format::Text => output::print(diagnostic::render(&problems, colour(std::io::stdout().is_terminal()))),
         Format::Json => output::line(json!({ "starts": starts, "problems": problems })),
     };
     let errors = problems.iter().any(|problem| problem.severity == Severity::Error);

@@ -11,8 +11,9 @@ use crate::cli::Failure;
 use crate::cli::Format;
 use crate::cli::output;
 use crate::cli::store;
+use crate::config::Secrets;
 use crate::config::parts;
-use crate::config::parts::StorePart;
+use crate::config::parts::Parts;
 use crate::domain::text::cap;
 use crate::store::Standing;
 use crate::store::Wanted;
@@ -43,8 +44,8 @@ pub struct Deliveries {
 }
 
 pub async fn run(deliveries: Deliveries, file: &Path) -> Result<(), Failure> {
-    let part = parts::store(file).map_err(Failure::Configuration)?;
-    let reader = Reader::open(store::path(&part.store)?).map_err(store::failed)?;
+    let part = parts::read(file, Secrets::Placeholders).map_err(Failure::Configuration)?;
+    let reader = Reader::open(store::path(part.store().map_err(Failure::Configuration)?)?).map_err(store::failed)?;
     if let Some(channel) = &deliveries.channel {
         known(&reader, channel, &part).await?;
     }
@@ -56,11 +57,11 @@ pub async fn run(deliveries: Deliveries, file: &Path) -> Result<(), Failure> {
 }
 
 /// Refuses a channel that there is not. One that was taken out of the configuration may still have deliveries.
-pub async fn known(reader: &Reader, channel: &str, part: &StorePart) -> Result<(), Failure> {
-    if part.channels.iter().any(|name| name == channel) || reader.knows_channel(channel).await.map_err(store::failed)? {
+pub async fn known(reader: &Reader, channel: &str, part: &Parts) -> Result<(), Failure> {
+    if part.channels.contains_key(channel) || reader.knows_channel(channel).await.map_err(store::failed)? {
         return Ok(());
     }
-    Err(cli::unknown("channel", channel, part.channels.clone()))
+    Err(cli::unknown("channel", channel, part.channel_names()))
 }
 
 /// Reads the newest so many, or all, page by page, and lets each page be printed before the next one is read.

@@ -15,8 +15,9 @@ use crate::cli;
 use crate::cli::Failure;
 use crate::cli::Format;
 use crate::cli::output;
+use crate::config::Secrets;
 use crate::config::parts;
-use crate::config::parts::SourcePart;
+use crate::config::parts::Parts;
 use crate::config::placeholder;
 use crate::platform::Source;
 use crate::platform::keeta::Keeta;
@@ -63,9 +64,9 @@ enum Stores {
 
 pub async fn run(command: Command, file: &Path) -> Result<(), Failure> {
     let Action::Register(register) = command.action;
-    let part = parts::source(file, &register.source).map_err(Failure::Configuration)?;
+    let part = parts::read(file, Secrets::Read).map_err(Failure::Configuration)?;
     let keeta = source(&part, &register.source)?;
-    let url = address(&part, keeta)?;
+    let url = address(&part, &register.source, keeta)?;
     let events = match register.events.is_empty() {
         true => register::EVENTS.to_vec(),
         false => register.events.clone(),
@@ -127,17 +128,18 @@ fn words(answer: Option<&Result<(), String>>) -> &str {
     }
 }
 
-fn source<'a>(part: &'a SourcePart, name: &str) -> Result<&'a Keeta, Failure> {
-    match part.source.as_ref().map(|configured| &configured.source) {
+fn source<'a>(part: &'a Parts, name: &str) -> Result<&'a Keeta, Failure> {
+    match part.source(name).map_err(Failure::Configuration)?.map(|configured| &configured.source) {
         Some(Source::Keeta(keeta)) => Ok(keeta),
         Some(_) => Err(Failure::Misused(format!("the source \"{name}\" is none of Keeta's"))),
-        None => Err(cli::unknown("source", name, part.names.clone())),
+        None => Err(cli::unknown("source", name, part.source_names())),
     }
 }
 
 /// The address as Keeta shall know it: the one by which the daemon checks signatures.
-fn address(part: &SourcePart, keeta: &Keeta) -> Result<String, Failure> {
-    let address = keeta.registered_url.as_ref().unwrap_or(&part.address);
+fn address(part: &Parts, name: &str, keeta: &Keeta) -> Result<String, Failure> {
+    let own = part.server().map_err(Failure::Configuration)?.source_address(name);
+    let address = keeta.registered_url.as_ref().unwrap_or(&own);
     match address.starts_with("https://") {
         true if placeholder::is_left(address) => Err(Failure::Misused(format!(
             "{address} is a placeholder: set public_url in [server] to how the internet reaches this daemon"

@@ -16,7 +16,7 @@ use tracing_subscriber::filter::LevelFilter;
 use crate::cli::Failure;
 use crate::cli::colour;
 use crate::cli::log::writer::Lines;
-use crate::config::problem::Colour;
+use crate::diagnostic::Colour;
 
 /// How long the end of a command waits for its last lines to be written.
 const LAST_LINES: Duration = Duration::from_secs(2);

@@ -10,9 +10,7 @@ use crate::cli;
 use crate::cli::Failure;
 use crate::cli::output;
 use crate::config::ConfiguredChannel;
-use crate::config::parts::ChannelPart;
-use crate::config::template_folder;
-use crate::config::template_folder::Content;
+use crate::config::parts::Parts;
 use crate::domain::compose;
 use crate::domain::compose::Composed;
 use crate::domain::compose::View;
@@ -29,11 +27,13 @@ use crate::domain::template::Templates;
 use crate::flow::words::report::Reader;
 use crate::render;
 use crate::render::Isolation;
+use crate::template_check::folder;
+use crate::template_check::folder::Content;
 
 /// The merchant's templates before the built-in ones. As in the daemon, a built-in one stands in for each that cannot be
 /// used; which those are is said on standard error.
 pub fn templates(folder: Option<&Path>) -> Result<Templates, Failure> {
-    let content = folder.map(template_folder::content).unwrap_or_else(|| Ok(Content::default()));
+    let content = folder.map(folder::content).unwrap_or_else(|| Ok(Content::default()));
     let content = content.unwrap_or_else(|error| Content { unusable: vec![error], ..Content::default() });
     let said = |error: &dyn Display| output::complain(format_args!("warning: {error}; built-in words stand in\n"));
     content.unusable.iter().for_each(|error| said(error));
@@ -53,8 +53,15 @@ pub fn templates(folder: Option<&Path>) -> Result<Templates, Failure> {
 }
 
 /// The channel of this name.
-pub fn channel<'a>(part: &'a ChannelPart, name: &str) -> Result<&'a ConfiguredChannel, Failure> {
-    part.channels.get(name).ok_or_else(|| cli::unknown("channel", name, part.names.clone()))
+pub fn channel<'a>(part: &'a Parts, name: &str) -> Result<&'a ConfiguredChannel, Failure> {
+    let channel = part.channel(name).map_err(Failure::Configuration)?;
+    channel.ok_or_else(|| cli::unknown("channel", name, part.channel_names()))
+}
+
+/// As [`channel`], also where its secrets cannot be read.
+pub fn written_channel<'a>(part: &'a Parts, name: &str) -> Result<&'a ConfiguredChannel, Failure> {
+    let channel = part.channels.get(name).and_then(|known| known.channel.as_ref());
+    channel.ok_or_else(|| cli::unknown("channel", name, part.channel_names()))
 }
 
 /// Whether there are templates in a language.

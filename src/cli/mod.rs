@@ -8,7 +8,7 @@ mod completions;
 mod deliveries;
 mod demo;
 mod example;
-mod init;
+pub mod init;
 mod keeta;
 mod log;
 mod man;
@@ -42,9 +42,9 @@ use clap::ValueEnum;
 use crate::config::Config;
 use crate::config::in_force;
 use crate::config::in_force::Instead;
-use crate::config::problem;
-use crate::config::problem::Colour;
-use crate::config::problem::Problem;
+use crate::diagnostic;
+use crate::diagnostic::Colour;
+use crate::diagnostic::Problem;
 use crate::render as rendering;
 
 /// Rings the right people when a shop or food-delivery platform pushes an order or stock webhook.
@@ -173,7 +173,7 @@ pub fn main() -> ExitCode {
             ExitCode::from(2)
         }
         Err(Failure::Configuration(problems)) => {
-            complain(problem::render(&problems, colour(std::io::stderr().is_terminal())));
+            complain(diagnostic::render(&problems, colour(std::io::stderr().is_terminal())));
             ExitCode::from(2)
         }
     }

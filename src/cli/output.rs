@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::cli::Failure;
 
-/// How long a complaint may take where it must not hold up the end of the process.
+/// How long a invalid may take where it must not hold up the end of the process.
 const COMPLAINT: Duration = Duration::from_secs(2);
 
 /// Prints a text as it is.

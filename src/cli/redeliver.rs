@@ -14,8 +14,9 @@ use crate::cli::change;
 use crate::cli::deliveries;
 use crate::cli::output;
 use crate::cli::store;
+use crate::config::Secrets;
 use crate::config::parts;
-use crate::config::parts::StorePart;
+use crate::config::parts::Parts;
 use crate::store::change::Wish;
 use crate::store::sqlite::change::Changes;
 use crate::store::sqlite::read::Reader;
@@ -42,7 +43,7 @@ pub struct Redeliver {
 }
 
 pub async fn run(redeliver: Redeliver, file: &Path) -> Result<(), Failure> {
-    let part = parts::store(file).map_err(Failure::Configuration)?;
+    let part = parts::read(file, Secrets::Placeholders).map_err(Failure::Configuration)?;
     match redeliver.dead {
         true => revive(redeliver.channel.as_deref(), redeliver.format, &part).await,
         false => change::make(Wish::Redeliver, &redeliver.ids, redeliver.format, &part),
@@ -50,8 +51,8 @@ pub async fn run(redeliver: Redeliver, file: &Path) -> Result<(), Failure> {
 }
 
 /// Sends all dead ones once more, lot by lot. What dies again meanwhile stays dead.
-async fn revive(channel: Option<&str>, format: Format, part: &StorePart) -> Result<(), Failure> {
-    let path = store::path(&part.store)?;
+async fn revive(channel: Option<&str>, format: Format, part: &Parts) -> Result<(), Failure> {
+    let path = store::path(part.store().map_err(Failure::Configuration)?)?;
     if let Some(channel) = channel {
         let reader = Reader::open(path).map_err(store::failed)?;
         deliveries::known(&reader, channel, part).await?;

@@ -12,11 +12,10 @@ use crate::channel::ChannelConfig;
 use crate::cli::Failure;
 use crate::cli::message;
 use crate::cli::output;
-use crate::config::StoreUrl;
+use crate::config::Secrets;
 use crate::config::parts;
-use crate::config::parts::ScenePart;
-use crate::config::rehearsal;
-use crate::config::rehearsal::Scene;
+use crate::config::parts::Parts;
+use crate::config::store::StoreUrl;
 use crate::domain::event::EventId;
 use crate::domain::event::Kind;
 use crate::domain::message::Part;
@@ -25,6 +24,8 @@ use crate::sandbox::mail;
 use crate::sandbox::mail::Enclosed;
 use crate::store::StoreError;
 use crate::store::sqlite::read::Reader;
+use crate::template_check::samples;
+use crate::template_check::samples::Scene;
 
 #[derive(Args)]
 pub struct Render {
@@ -46,9 +47,9 @@ pub struct Render {
 }
 
 pub async fn run(render: Render, file: &Path) -> Result<(), Failure> {
-    let part = parts::scenes(file, &render.channel).map_err(Failure::Configuration)?;
-    let channel = message::channel(&part.channels, &render.channel)?;
-    let templates = message::templates(part.channels.templates.as_deref())?;
+    let part = parts::read(file, Secrets::Placeholders).map_err(Failure::Configuration)?;
+    let channel = message::channel(&part, &render.channel)?;
+    let templates = message::templates(part.templates.as_deref())?;
     let language = render.language.as_deref().unwrap_or(&channel.settings.language);
     message::check_language(&templates, language)?;
     let (Scene { event, order }, table) = match (&render.event, &render.kind) {
@@ -106,8 +107,8 @@ fn by_itself(html: &str, enclosed: &[Enclosed]) -> String {
 /// An event of the store with its order as it stands, and the table of a report.
 async fn stored(file: &Path, id: EventId) -> Result<(Scene, Option<String>), Failure> {
     let failed = |error: StoreError| Failure::Failed(error.to_string());
-    let part = parts::store(file).map_err(Failure::Configuration)?;
-    let StoreUrl::Sqlite(path) = &part.store.url;
+    let part = parts::read(file, Secrets::Placeholders).map_err(Failure::Configuration)?;
+    let StoreUrl::Sqlite(path) = &part.store().map_err(Failure::Configuration)?.url;
     if !path.exists() {
         let path = path.display();
         return Err(Failure::Failed(format!("there is no store at {path} yet; `orderbell serve` makes it")));
@@ -127,13 +128,12 @@ async fn stored(file: &Path, id: EventId) -> Result<(Scene, Option<String>), Fai
 }
 
 /// The first sample of this kind that a source has, or our own, and the table of a report.
-fn sample(part: &ScenePart, kind: &str) -> Result<(Scene, Option<String>), Failure> {
-    let of_sources = part
-        .sources
-        .iter()
-        .flat_map(|(name, source)| rehearsal::of_source(name, source.source.platform(), &part.channels.currency));
-    let reports: Vec<String> = part.reports.iter().map(|report| report.name.clone()).collect();
-    let mut scenes: Vec<Scene> = of_sources.chain(rehearsal::own(&reports)).collect();
+fn sample(part: &Parts, kind: &str) -> Result<(Scene, Option<String>), Failure> {
+    let sources = part.sources().map_err(Failure::Configuration)?.into_iter();
+    let of_sources =
+        sources.flat_map(|(name, source)| samples::of_source(name, source.source.platform(), &part.currency));
+    let reports = part.report_names();
+    let mut scenes: Vec<Scene> = of_sources.chain(samples::own(&reports)).collect();
     let mut kinds: Vec<String> = scenes.iter().map(|scene| scene.event.kind.to_string()).collect();
     kinds.sort_unstable();
     kinds.dedup();
@@ -147,7 +147,7 @@ fn sample(part: &ScenePart, kind: &str) -> Result<(Scene, Option<String>), Failu
     let Some(report) = &mut scene.event.data.report else { return Ok((scene, None)) };
     let public_url = part.public_url.as_deref().filter(|url| url.starts_with("https://"));
     report.picture = public_url.map(|url| format!("{url}/charts/{}.png", "0".repeat(32)));
-    let has_table = part.reports.iter().any(|known| known.name == report.name && known.attach_csv);
+    let has_table = part.report(&report.name).is_ok_and(|known| known.is_some_and(|known| known.attach_csv));
     let table = has_table.then(|| report::sample::day(&report.name).table());
     Ok((scene, table))
 }

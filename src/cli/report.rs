@@ -15,9 +15,10 @@ use crate::app;
 use crate::cli;
 use crate::cli::report::list::{Daemon, Row};
 use crate::cli::{Failure, Format, message, output, store};
-use crate::config::StoreUrl;
+use crate::config::Secrets;
 use crate::config::parts;
-use crate::config::parts::ReportPart;
+use crate::config::parts::Parts;
+use crate::config::store::StoreUrl;
 use crate::domain::event::Kind;
 use crate::domain::report;
 use crate::domain::report::facts::{Facts, Scope};
@@ -90,7 +91,7 @@ pub async fn run(report: Report, file: &Path) -> Result<(), Failure> {
 
 /// Lists all reports.
 async fn all(report: &Report, file: &Path, now: Timestamp) -> Result<(), Failure> {
-    let part = parts::reports(file, None).map_err(Failure::Configuration)?;
+    let part = parts::read(file, Secrets::Placeholders).map_err(Failure::Configuration)?;
     let given = [
         ("--date", report.date.is_some()),
         ("--send", report.send),
@@ -100,13 +101,14 @@ async fn all(report: &Report, file: &Path, now: Timestamp) -> Result<(), Failure
     if let Some((flag, _)) = given.iter().find(|(_, is_given)| *is_given) {
         return Err(Failure::Misused(format!("{flag} needs the name of a report; {}", known(&part))));
     }
-    let StoreUrl::Sqlite(path) = &part.store.url;
+    let StoreUrl::Sqlite(path) = &part.store().map_err(Failure::Configuration)?.url;
     let reader = match path.exists() {
         true => Some(Reader::open(path).map_err(store::failed)?),
         false => None,
     };
+    let reports = part.all_reports().map_err(Failure::Configuration)?;
     let mut rows = Vec::new();
-    for (name, report) in &part.reports {
+    for (name, report) in &reports {
         let history = match &reader {
             Some(reader) => {
                 let history = reader.report_history(name, 1).await.map_err(store::failed)?;
@@ -130,8 +132,9 @@ async fn all(report: &Report, file: &Path, now: Timestamp) -> Result<(), Failure
 
 /// Shows a day, and sends it where that is asked for.
 async fn show(name: &str, report: &Report, file: &Path, now: Timestamp) -> Result<(), Failure> {
-    let part = parts::reports(file, Some(name)).map_err(Failure::Configuration)?;
-    let plan = part.reports.get(name).map(app::setup::plan).ok_or_else(|| unknown(name, &part))?;
+    let part = parts::read(file, Secrets::Placeholders).map_err(Failure::Configuration)?;
+    let found = part.report(name).map_err(Failure::Configuration)?;
+    let plan = found.map(app::setup::plan).ok_or_else(|| unknown(name, &part))?;
     let today = now.to_zoned(plan.schedule.zone.clone()).date();
     let day = report.date.unwrap_or(Day::Yesterday).date(today);
     if day > today {
@@ -140,12 +143,12 @@ async fn show(name: &str, report: &Report, file: &Path, now: Timestamp) -> Resul
     let templates = message::templates(part.templates.as_deref())?;
     let language = report.language.as_deref().unwrap_or(&part.language);
     message::check_language(&templates, language)?;
-    let path = store::path(&part.store)?;
+    let path = store::path(part.store().map_err(Failure::Configuration)?)?;
     let scope = plan.scope(name, day, day, false);
     let reader = Reader::open(path).map_err(store::failed)?;
     let reading = output::unless_soon("the figures are being read", reader.report_facts(scope.clone()));
     let mut facts = reading.await.map_err(store::failed)?;
-    facts.note_observing(&scope, &part.observing);
+    facts.note_observing(&scope, &part.observing());
     let made = figures::report(&scope, &facts, now);
     if let Some(doubt) = doubt(&scope, &facts) {
         output::complain(format_args!("warning: {doubt}\n"));
@@ -218,15 +221,16 @@ fn doubt(scope: &Scope, facts: &Facts) -> Option<String> {
     }
 }
 
-fn unknown(name: &str, part: &ReportPart) -> Failure {
+fn unknown(name: &str, part: &Parts) -> Failure {
     Failure::Misused(format!("there is no report \"{name}\"; {}", known(part)))
 }
 
 /// Which reports there are.
-fn known(part: &ReportPart) -> String {
-    match part.names.is_empty() {
+fn known(part: &Parts) -> String {
+    let names = part.report_names();
+    match names.is_empty() {
         true => "there is none in the configuration; one begins with [report.daily]".to_owned(),
-        false => format!("there are: {}", part.names.join(", ")),
+        false => format!("there are: {}", names.join(", ")),
     }
 }
 

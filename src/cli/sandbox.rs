@@ -19,8 +19,8 @@ use crate::cli::signals;
 use crate::config;
 use crate::config::ConfiguredChannel;
 use crate::config::ConfiguredSource;
+use crate::config::Secrets;
 use crate::config::parts;
-use crate::config::parts::Which;
 use crate::sandbox;
 use crate::sandbox::inbox::Received;
 use crate::sandbox::inbox::Verdict;
@@ -45,7 +45,7 @@ pub async fn run(sandbox: Sandbox, file: &Path) -> Result<(), Failure> {
     let (channels, sources) = match file.exists() {
         // Without the secrets of the sources the rest plays all the same; only Keeta's signatures are not looked at then.
         true => (
-            parts::channels(file, Which::All).map_err(Failure::Configuration)?.channels,
+            parts::read(file, Secrets::Read).and_then(|parts| parts.all_channels()).map_err(Failure::Configuration)?,
             config::read(file).map(|loaded| loaded.config.sources).unwrap_or_default(),
         ),
         false => {

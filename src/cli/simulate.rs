@@ -10,8 +10,9 @@ use crate::channel::http::Settings;
 use crate::cli;
 use crate::cli::Failure;
 use crate::cli::output;
+use crate::config::Secrets;
 use crate::config::parts;
-use crate::config::parts::SourcePart;
+use crate::config::parts::Parts;
 use crate::domain::event::Kind;
 use crate::platform::Sample;
 
@@ -42,11 +43,12 @@ fn sample_number(text: &str) -> Result<usize, String> {
 }
 
 pub async fn run(simulate: Simulate, file: &Path) -> Result<(), Failure> {
-    let part = parts::source(file, &simulate.source).map_err(Failure::Configuration)?;
+    let part = parts::read(file, Secrets::Read).map_err(Failure::Configuration)?;
+    let server = part.server().map_err(Failure::Configuration)?;
     let now = Timestamp::now();
     let seed = simulate.order.unwrap_or_else(|| now.as_millisecond().unsigned_abs());
     let sample = sample(&part, &simulate, seed, now)?;
-    let address = simulate.to.unwrap_or_else(|| format!("http://{}/hooks/{}", part.listen, simulate.source));
+    let address = simulate.to.unwrap_or_else(|| format!("http://{}/hooks/{}", server.listen, simulate.source));
     if simulate.print {
         return output::line(curl(&address, &sample));
     }
@@ -65,12 +67,13 @@ pub async fn run(simulate: Simulate, file: &Path) -> Result<(), Failure> {
     }
 }
 
-fn sample(part: &SourcePart, simulate: &Simulate, seed: u64, now: Timestamp) -> Result<Sample, Failure> {
-    let configured = part.source.as_ref();
-    let configured = configured.ok_or_else(|| cli::unknown("source", &simulate.source, part.names.clone()))?;
+fn sample(part: &Parts, simulate: &Simulate, seed: u64, now: Timestamp) -> Result<Sample, Failure> {
+    let configured = part.source(&simulate.source).map_err(Failure::Configuration)?;
+    let configured = configured.ok_or_else(|| cli::unknown("source", &simulate.source, part.source_names()))?;
     let platform = configured.source.platform();
     let kinds = || platform.kinds().iter().map(Kind::to_string).collect::<Vec<_>>().join(", ");
-    let samples = simulate.kind.parse().map(|kind| platform.samples(&kind, &part.address, seed, now));
+    let address = part.server().map_err(Failure::Configuration)?.source_address(&simulate.source);
+    let samples = simulate.kind.parse().map(|kind| platform.samples(&kind, &address, seed, now));
     let mut samples = samples.unwrap_or_default();
     let (name, kind, all) = (platform.name(), &simulate.kind, samples.len());
     match simulate.sample - 1 {

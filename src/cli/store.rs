@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::cli::Failure;
-use crate::config::Store;
-use crate::config::StoreUrl;
+use crate::config::store::Store;
+use crate::config::store::StoreUrl;
 use crate::store::StoreError;
 
 /// Where the store is.

@@ -17,8 +17,9 @@ use crate::cli::message;
 use crate::cli::output;
 use crate::cli::test_values::{self, Differing};
 use crate::config::ConfiguredChannel;
-use crate::config::StoreUrl;
-use crate::config::parts::{self, WaysOut, Which};
+use crate::config::Secrets;
+use crate::config::parts;
+use crate::config::store::StoreUrl;
 use crate::domain::effective::Comparison;
 use crate::flow::Clock;
 use crate::flow::Current;
@@ -64,17 +65,16 @@ struct Finding {
 }
 
 pub async fn run(test: Test, file: &Path) -> Result<(), Failure> {
-    let which = if test.all { Which::All } else { Which::Named(&test.channels) };
-    let WaysOut { channels: part, store, missing, file: settings } =
-        parts::ways_out(file, which).map_err(Failure::Configuration)?;
+    let part = parts::read(file, Secrets::Read).map_err(Failure::Configuration)?;
+    let wanted = if test.all { part.channel_names() } else { test.channels.clone() };
+    let missing = part.missing_secrets(&wanted).map_err(Failure::Configuration)?;
+    let StoreUrl::Sqlite(store) = &part.store().map_err(Failure::Configuration)?.url;
     if test.all && part.channels.is_empty() {
         let file = file.display();
         return Err(Failure::Misused(format!("there is no channel to test in {file}; {}", cli::how_to_add("channel"))));
     }
-    let names: Vec<&String> = if test.all { part.channels.keys().collect() } else { test.channels.iter().collect() };
     let channels =
-        names.into_iter().map(|name| Ok((name, message::channel(&part, name)?))).collect::<Result<Vec<_>, _>>()?;
-    let StoreUrl::Sqlite(store) = &store.url;
+        wanted.iter().map(|name| Ok((name, message::written_channel(&part, name)?))).collect::<Result<Vec<_>, _>>()?;
     let clock = Clock::system();
     let asked =
         output::unless_soon("asking the daemon with which values it sends".to_owned(), Sender::of(store, &clock));
@@ -83,7 +83,7 @@ pub async fn run(test: Test, file: &Path) -> Result<(), Failure> {
         return Err(Failure::Configuration(missing));
     }
     let templates = Current::new(message::templates(part.templates.as_deref())?);
-    let tester = Tester { store, clock, templates, sender, file: settings };
+    let tester = Tester { store, clock, templates, sender, file: parts::of_unused_file(file) };
     let mut findings = Vec::new();
     for (name, channel) in channels {
         let sent =

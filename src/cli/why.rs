@@ -26,6 +26,7 @@ use crate::cli::store;
 use crate::cli::why::chapter::Chapter;
 use crate::cli::why::chapter::Line;
 use crate::cli::why::setting::Setting;
+use crate::config::Secrets;
 use crate::config::parts;
 use crate::flow::reports;
 use crate::store::history::Candidate;
@@ -58,11 +59,11 @@ pub struct Why {
 }
 
 pub(super) async fn run(why: Why, file: &Path) -> Result<(), Failure> {
-    let part = parts::explaining(file).map_err(Failure::Configuration)?;
+    let part = parts::read(file, Secrets::Read).map_err(Failure::Configuration)?;
     let setting = Setting { part: &part, now: Timestamp::now() };
     let around = why.at.as_deref().map(|text| moment(text, &part.timezone.zone, setting.now)).transpose()?;
-    let reader = Reader::open(store::path(&part.store)?).map_err(store::failed)?;
-    let (asked, sources) = (why.asked.clone(), part.sources.clone());
+    let reader = Reader::open(store::path(part.store().map_err(Failure::Configuration)?)?).map_err(store::failed)?;
+    let (asked, sources) = (why.asked.clone(), part.source_names());
     let usual = if asked.starts_with("report.") { REPORTS } else { REFUSED };
     let question = Question { asked, sources, around, limit: why.limit.unwrap_or(usual) };
     let mut history = reader.history(question).await.map_err(store::failed)?;
@@ -74,7 +75,7 @@ pub(super) async fn run(why: Why, file: &Path) -> Result<(), Failure> {
         found.past = past.await.map_err(store::failed)?;
     }
     let story = match &history.found {
-        Found::Nothing if part.reports.as_ref().is_some_and(|reports| reports.contains_key(&why.asked)) => {
+        Found::Nothing if part.reports().is_some_and(|reports| reports.contains_key(&why.asked)) => {
             let asked = &why.asked;
             return Err(Failure::Failed(format!("\"{asked}\" is a report: ask for `orderbell why report.{asked}`")));
         }

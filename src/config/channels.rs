@@ -5,7 +5,6 @@ use std::ops::Range;
 use jiff::SignedDuration;
 use schemars::JsonSchema;
 use schemars::SchemaGenerator;
-use serde::Deserialize;
 use serde_json::Value;
 use toml::Spanned;
 
@@ -14,28 +13,22 @@ use crate::channel::unready::Unready;
 use crate::channel::{ChannelConfig, KINDS, SharedSettings, robot};
 use crate::config::ConfiguredChannel;
 use crate::config::Surroundings;
-use crate::config::Zone;
 use crate::config::effective;
 use crate::config::kind_table::KindTable;
 use crate::config::later;
 use crate::config::later::Place;
-use crate::config::problem::Problems;
 use crate::config::schema;
 use crate::config::schema::Kind;
 use crate::config::secrets;
-use crate::config::section::Complaint;
 use crate::config::section::Section;
 use crate::config::settings::ChannelSettings;
-use crate::config::settings::Quiet;
 use crate::config::settings::Rate;
 use crate::config::top::Globals;
 use crate::config::values;
-use crate::config::words;
-use crate::domain::duration;
+use crate::diagnostic::Part;
+use crate::diagnostic::collect::Problems;
+use crate::diagnostic::suggest;
 use crate::domain::effective::EffectiveSettings;
-use crate::domain::fallback::AfterFallback;
-use crate::domain::retry::DEFAULT_WAITS;
-use crate::domain::route::Glob;
 use crate::domain::secret::Secret;
 use crate::domain::settings::{InvalidValue, Reach, SettingsTable, check_address, web_url};
 
@@ -60,9 +53,6 @@ const SHARED: [&str; 14] = [
 /// The paths of the secrets that every kind may have.
 const SECRETS: [&str; 2] = ["base_url", "proxy"];
 
-const DEFAULT_URGENT: [&str; 2] = ["order.placed", "order.cancelled"];
-const DEFAULT_FALLBACK_AFTER: SignedDuration = SignedDuration::from_mins(2);
-const DEFAULT_TIMEOUT: SignedDuration = SignedDuration::from_secs(15);
 const LONGEST_TIMEOUT: SignedDuration = SignedDuration::from_mins(2);
 
 /// A channel as far as it could be read.
@@ -90,58 +80,6 @@ impl ReadChannel {
     }
 }
 
-/// What every channel takes, whatever its kind.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(extend("not" = { "required": ["base_url", "proxy"] }))]
-struct Shared {
-    /// What sort of way out it is.
-    #[serde(rename = "kind")]
-    _kind: String,
-    /// The language of this channel's messages; that at the top of the file where absent.
-    #[schemars(example = &"zh-CN")]
-    language: Option<String>,
-    /// The time zone of times in this channel's messages, an IANA name; that at the top of the file where absent.
-    #[schemars(example = &"Asia/Hong_Kong")]
-    timezone: Option<String>,
-    /// How many messages within which time, instead of the vendor's own limit.
-    #[schemars(example = serde_json::json!({ "per": "1m", "count": 18 }))]
-    rate: Option<Rate>,
-    /// The waits between tries, each ±10 %; after the last the message is dead.
-    #[serde(default, deserialize_with = "crate::domain::duration::deserialize_list")]
-    #[schemars(with = "Vec<duration::Written>", extend("default" = ["5s", "30s", "2m", "10m", "30m", "2h", "6h", "12h"]))]
-    retry: Option<Vec<SignedDuration>>,
-    /// Hours in which the channel is left in peace.
-    #[schemars(example = serde_json::json!({ "from": "23:00", "to": "07:30", "except": ["order.placed"] }))]
-    quiet: Option<Quiet>,
-    /// Kinds that go first and are not kept waiting.
-    #[schemars(extend("default" = ["order.placed", "order.cancelled"]))]
-    urgent: Option<Vec<Glob>>,
-    /// The channel that hears instead when this one fails.
-    fallback: Option<String>,
-    /// How long an urgent message waits before the other channel hears of it.
-    #[serde(default, deserialize_with = "crate::domain::duration::deserialize_option")]
-    #[schemars(with = "duration::Written", extend("default" = "2m"))]
-    fallback_after: Option<SignedDuration>,
-    /// What this channel gets, when it works again, of what the other channel was sent meanwhile: "tell" sends it as well,
-    /// marked; "skip" does not.
-    #[serde(default)]
-    after_fallback: AfterFallback,
-    /// May the address be of this machine or of a private network, and without TLS?
-    #[serde(default)]
-    allow_private: bool,
-    /// How long one try may take; up to 2 minutes.
-    #[serde(default, deserialize_with = "crate::domain::duration::deserialize_option")]
-    #[schemars(with = "duration::Written", extend("default" = "15s"))]
-    timeout: Option<SignedDuration>,
-    /// For robots: another server in the vendor's place. The path and the token of `webhook` are put behind it.
-    #[schemars(example = &"https://relay.example.com/dingtalk")]
-    base_url: Option<Secret>,
-    /// For robots instead of `base_url`, and for WebHooks: an HTTP proxy on the way, with user and password if it wants them.
-    #[schemars(example = &"http://user:password@proxy.example.com:3128")]
-    proxy: Option<Secret>,
-}
-
 /// The schema of `[channel.<name>]`.
 pub fn schema(generator: &mut SchemaGenerator) -> Value {
     let kinds = KINDS.iter().map(|known| {
@@ -149,7 +87,7 @@ pub fn schema(generator: &mut SchemaGenerator) -> Value {
         Kind { name: known.name, schema: (known.schema)(generator), without }
     });
     let kinds = kinds.collect();
-    schema::tagged("kind", Shared::json_schema(generator), kinds, Place::Channel)
+    schema::tagged("kind", ChannelSettings::json_schema(generator), kinds, Place::Channel)
 }
 
 pub fn read(
@@ -165,14 +103,6 @@ pub fn read(
     read.collect()
 }
 
-/// Puts something of the same shape in the place of each reference to a secret.
-pub fn stand_in(section: &mut Section<'_>) {
-    let kind = section.text(&["kind"]).and_then(channel::kind_named);
-    secrets::stand_in(section, kind.map_or(&[], |kind| kind.secrets));
-    secrets::stand_in(section, &["proxy"]);
-    secrets::stand_in_by(section, &["base_url"], "https://stand-in.example.com");
-}
-
 fn read_one(
     name: Spanned<String>,
     mut section: Section<'_>,
@@ -180,14 +110,16 @@ fn read_one(
     surroundings: &Surroundings<'_>,
     problems: &mut Problems<'_>,
 ) -> ReadChannel {
+    problems.enter(Part::Channel(name.get_ref().clone()));
     let mark = problems.mark();
     let mut shared = section.split_off(&SHARED);
     let kind = shared.text(&["kind"]).and_then(channel::kind_named);
     shared.check(&["kind"], problems, |name| match kind {
         Some(_) => Ok(()),
-        None => {
-            Err(Complaint::new(format!("there is no kind of channel \"{name}\""), words::meant(name, &kind_names())))
-        }
+        None => Err(InvalidValue::new(
+            format!("there is no kind of channel \"{name}\""),
+            suggest::meant(name, &kind_names()),
+        )),
     });
     let kind_at = shared.at(&["kind"]);
     let reach = match shared.value(&["allow_private"]).and_then(|value| value.get_ref().as_bool()) {
@@ -272,35 +204,37 @@ fn read_shared(
     check_relay(&mut KindTable { section: &mut *section, problems: &mut *problems }, reach);
     section.check(&["proxy"], problems, |text| match web_url(text) {
         Some(_) => Ok(()),
-        None => Err(Complaint::new(
+        None => Err(InvalidValue::new(
             "\"proxy\" is not the address of an HTTP proxy",
             "a whole address, such as \"http://127.0.0.1:3128\" or \"http://user:password@proxy.example.com:3128\"",
         )),
     });
     later::note_keys(section, Place::Channel, problems);
-    let written: Shared = section.read(problems)?;
+    section.inherit("language", &globals.language);
+    section.inherit("timezone", &globals.timezone.name);
+    let settings: ChannelSettings = section.read(problems)?;
     for (key, wrong, message, help) in [
         (
             "base_url",
-            written.base_url.is_some() && written.proxy.is_some(),
+            settings.base_url.is_some() && settings.proxy.is_some(),
             "a channel has a base_url or a proxy, not both",
             "base_url takes the place of the vendor's address, a proxy stands before it",
         ),
         (
             "rate",
-            written.rate.is_some_and(|rate| rate.count == 0 || rate.per.is_zero()),
+            settings.rate.is_some_and(|rate| rate.count == 0 || rate.per.is_zero()),
             "a rate of nothing would never send",
             "for example rate = { per = \"1m\", count = 18 }",
         ),
         (
             "timeout",
-            written.timeout.is_some_and(|timeout| timeout.is_zero() || timeout > LONGEST_TIMEOUT),
+            settings.timeout.is_zero() || settings.timeout > LONGEST_TIMEOUT,
             "this timeout is out of bounds",
             "between \"1s\" and \"2m\"; \"15s\" is the default",
         ),
         (
             "quiet",
-            written.quiet.as_ref().is_some_and(|quiet| quiet.from == quiet.to),
+            settings.quiet.as_ref().is_some_and(|quiet| quiet.from == quiet.to),
             "these quiet hours begin when they end",
             "for example quiet = { from = \"23:00\", to = \"07:30\" }",
         ),
@@ -309,7 +243,7 @@ fn read_shared(
             problems.error(section.at(&[key]), message, help);
         }
     }
-    Some(settings(written, globals))
+    Some(settings)
 }
 
 /// Judges a server that stands in a vendor's place.
@@ -323,25 +257,6 @@ fn check_relay(table: &mut dyn SettingsTable, reach: Reach) {
         )),
         _ => Ok(()),
     });
-}
-
-fn settings(written: Shared, globals: &Globals) -> ChannelSettings {
-    let zone: Option<Zone> = written.timezone.and_then(|name| values::zone(&name).ok());
-    ChannelSettings {
-        language: written.language.unwrap_or_else(|| globals.language.clone()),
-        timezone: zone.unwrap_or_else(|| globals.timezone.clone()),
-        rate: written.rate,
-        retry: written.retry.unwrap_or_else(|| DEFAULT_WAITS.to_vec()),
-        quiet: written.quiet,
-        urgent: written.urgent.unwrap_or_else(|| DEFAULT_URGENT.map(Glob::new).to_vec()),
-        fallback: written.fallback,
-        fallback_after: written.fallback_after.unwrap_or(DEFAULT_FALLBACK_AFTER),
-        after_fallback: written.after_fallback,
-        allow_private: written.allow_private,
-        timeout: written.timeout.unwrap_or(DEFAULT_TIMEOUT),
-        base_url: written.base_url,
-        proxy: written.proxy,
-    }
 }
 
 /// A rate above the vendor's is obeyed, and the vendor will refuse what is too much.

@@ -7,12 +7,12 @@ use std::ops::Range;
 use jiff::SignedDuration;
 use toml::Spanned;
 
-use crate::config::Store;
 use crate::config::channels::ReadChannel;
-use crate::config::problem::Problems;
 use crate::config::routes::ReadRoutes;
 use crate::config::sources::ReadSource;
-use crate::config::words;
+use crate::config::store::Store;
+use crate::diagnostic::collect::Problems;
+use crate::diagnostic::suggest;
 use crate::domain::event::Kind;
 use crate::domain::route::Glob;
 use crate::domain::route::Route;
@@ -44,7 +44,7 @@ fn unknown(name: &Spanned<String>, family: &str, known: &[&str], problems: &mut 
     }
     let help = match known.is_empty() {
         true => format!("a {family} is configured as [{family}.{}]", name.get_ref()),
-        false => words::meant(name.get_ref(), known),
+        false => suggest::meant(name.get_ref(), known),
     };
     problems.error(name.span(), format!("there is no {family} \"{}\"", name.get_ref()), help);
 }
@@ -119,7 +119,7 @@ fn patterns(channels: &Channels, routes: &ReadRoutes, problems: &mut Problems<'_
                 true => kinds.clone(),
                 false => families.iter().map(String::as_str).collect(),
             };
-            problems.warning(text.span(), message, words::meant(text.get_ref(), &meant));
+            problems.warning(text.span(), message, suggest::meant(text.get_ref(), &meant));
         }
     }
 }
@@ -162,9 +162,9 @@ fn kinds_of(read: &ReadSource) -> Option<Vec<Kind>> {
 
 /// Groups and mailboxes to which a pattern brings the figures of a report besides; programs are meant to hear of everything.
 pub fn overhearing(channels: &Channels, routes: &ReadRoutes, problems: &mut Problems<'_>) {
-    let Some((rules, reports)) = routes.routes.as_ref().zip(routes.reports.as_ref()) else { return };
+    let Some(rules) = &routes.routes else { return };
     let is_program = |name: &str| channels.iter().any(|(known, read)| known == name && read.kind == Some("webhook"));
-    for (name, report) in reports {
+    for (name, report) in routes.reports.iter().filter_map(|(name, report)| Some((name, report.as_ref()?))) {
         let kind = Kind::Report(name.clone()).to_string();
         let by_pattern = |glob: &Glob| !glob.is_literal() && glob.matches(&kind);
         let brings = |rule: &&Route| {

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use toml::de::DeTable;
 use toml::de::DeValue;
 
-use crate::config::template_folder;
+use crate::template_check::folder;
 
 /// The configuration file, the files with secrets that it names and those of its folder of templates, each with what the
 /// file system says of it. Two are equal when nothing was written in between, except within one tick of the file system's
@@ -53,7 +53,7 @@ impl Footprint {
             let root = root.into_inner();
             if let Some(templates) = root.get("templates").and_then(|value| value.get_ref().as_str()) {
                 // The folder itself may appear or vanish.
-                paths.extend(template_folder::paths(&folder.join(templates)));
+                paths.extend(folder::paths(&folder.join(templates)));
             }
             secrets(&root, &mut |path| paths.push(folder.join(path)));
         }

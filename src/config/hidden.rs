@@ -1,7 +1,7 @@
 //! What of the file may be shown in a problem's line: what stands under keys that are certainly no secrets. All else is hidden
 //! before anything is judged, whatever shape it has and wherever it stands.
 
-mod keys;
+pub mod keys;
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -12,8 +12,8 @@ use url::Url;
 
 use crate::config::Surroundings;
 use crate::config::hidden::keys::{ADDRESSES, FAMILIES, MAPS, OPEN, OPEN_ANYWHERE, SCHEMES, TABLES};
-use crate::config::problem::Problems;
-use crate::config::words;
+use crate::diagnostic::collect::Problems;
+use crate::diagnostic::suggest;
 
 /// The longest run of letters and digits that is taken for a word and not for a secret.
 const LONGEST_RUN: usize = 24;
@@ -110,7 +110,7 @@ impl Hiding<'_, '_> {
                 for (key, value) in table {
                     let scheme = value.get_ref().as_str().filter(|_| key.get_ref() == "scheme");
                     match scheme {
-                        Some(scheme) if words::nearest(scheme, &SCHEMES).is_some() => {}
+                        Some(scheme) if suggest::nearest(scheme, &SCHEMES).is_some() => {}
                         Some(other) => self.problems.hide(value.span(), other),
                         None => {
                             self.name(key);

@@ -9,14 +9,14 @@ use crate::config;
 use crate::config::Anew;
 use crate::config::Config;
 use crate::config::Depth;
-use crate::config::Store;
-use crate::config::StoreUrl;
 use crate::config::last_good::Found;
 use crate::config::last_good::Places;
-use crate::config::problem;
-use crate::config::problem::Problem;
+use crate::config::store::Store;
+use crate::config::store::StoreUrl;
 use crate::config::text_of;
 use crate::config::usable;
+use crate::diagnostic;
+use crate::diagnostic::Problem;
 use crate::domain::secret::Secret;
 
 /// What a daemon starts with.
@@ -107,7 +107,7 @@ pub fn is_bare(config: &Config) -> bool {
 pub fn bare(file: &Path) -> Problem {
     let help = "a file that is being written, or was emptied, looks like this; write at least one of them";
     let message = "there is no [source.NAME] and no [channel.NAME] any more".to_owned();
-    problem::unreadable(file.display().to_string(), message, help)
+    diagnostic::unreadable(file.display().to_string(), message, help)
 }
 
 /// What the file and its copies come to.
@@ -179,7 +179,7 @@ fn store_in(text: &str, file: &Path) -> Option<PathBuf> {
 
 fn unused(path: &Path, reason: &str) -> Problem {
     let message = format!("this copy of the configuration last in force is not used: {reason}");
-    problem::unreadable(path.display().to_string(), message, "")
+    diagnostic::unreadable(path.display().to_string(), message, "")
 }
 
 /// A problem of a copy, which was read as if it lay where the file does.

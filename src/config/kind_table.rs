@@ -2,13 +2,14 @@
 
 use std::ops::Range;
 
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use toml::Spanned;
 
 use crate::config::placeholder;
-use crate::config::problem::Problems;
 use crate::config::section::Section;
 use crate::config::values;
+use crate::diagnostic::collect::Problems;
 use crate::domain::settings::{InvalidValue, ReadSettings, SettingsTable};
 
 pub struct KindTable<'a, 't, 'p> {
@@ -99,7 +100,7 @@ impl SettingsTable for KindTable<'_, '_, '_> {
 }
 
 impl ReadSettings for KindTable<'_, '_, '_> {
-    fn read<T: DeserializeOwned>(&mut self) -> Option<T> {
+    fn read<T: DeserializeOwned + JsonSchema>(&mut self) -> Option<T> {
         self.section.read(self.problems)
     }
 }

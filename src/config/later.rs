@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use crate::config::problem::Problems;
-use crate::config::problem::Severity;
 use crate::config::section::Section;
+use crate::diagnostic::Severity;
+use crate::diagnostic::collect::Problems;
 
 /// In which tables a feature stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,52 +3,47 @@
 mod channels;
 mod check;
 mod effective;
-mod excerpt;
 pub mod footprint;
 mod hidden;
 pub mod in_force;
 mod kind_table;
 mod last_good;
 mod later;
+pub mod listeners;
 mod operator;
 pub mod parts;
 pub mod placeholder;
-pub mod problem;
-pub mod rehearsal;
-mod routes;
+pub mod routes;
 pub mod schema;
 mod secrets;
 mod section;
 pub mod settings;
-mod sources;
-pub mod starter;
-mod store;
+mod shape;
+pub mod sources;
+pub mod store;
 mod tables;
-pub mod template_folder;
-mod template_words;
-mod templates;
 mod top;
-mod values;
+pub mod values;
+mod walk;
 mod words;
-mod wrap;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::path::PathBuf;
 
 use jiff::SignedDuration;
-use jiff::civil::Time;
-use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
+use serde::Deserialize;
 use toml::de::DeTable;
 
 use crate::channel::ChannelConfig;
-use crate::config::problem::Effect;
-use crate::config::problem::Problem;
-use crate::config::problem::Problems;
-use crate::config::problem::Severity;
+use crate::config::listeners::{Admin, Server};
+use crate::config::routes::Report;
 use crate::config::settings::ChannelSettings;
+use crate::config::store::Store;
+use crate::diagnostic;
+use crate::diagnostic::collect::Problems;
+use crate::diagnostic::{Effect, Problem, Severity};
 use crate::domain::effective::EffectiveSettings;
 use crate::domain::language;
 use crate::domain::language::Sources;
@@ -93,64 +88,25 @@ impl Config {
 }
 
 /// A time zone with its IANA name.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
 pub struct Zone {
     pub name: String,
     pub zone: TimeZone,
 }
 
-impl Zone {
-    pub fn utc() -> Self {
+impl Default for Zone {
+    fn default() -> Self {
         Self { name: "UTC".to_owned(), zone: TimeZone::UTC }
     }
 }
 
-/// Where webhooks come in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Server {
-    pub listen: SocketAddr,
-    /// How the internet reaches `listen`; without a slash at its end.
-    pub public_url: Option<String>,
-    pub max_body_bytes: u64,
-}
+impl TryFrom<String> for Zone {
+    type Error = String;
 
-impl Server {
-    fn source_address(&self, name: &str) -> String {
-        match &self.public_url {
-            Some(public) => format!("{public}/hooks/{name}"),
-            None => format!("http://{}/hooks/{name}", self.listen),
-        }
+    fn try_from(name: String) -> Result<Self, String> {
+        values::zone(&name).map_err(|invalid| invalid.message)
     }
-}
-
-/// Where the page, the API and the metrics are.
-#[derive(Clone, Debug)]
-pub struct Admin {
-    pub listen: SocketAddr,
-    /// Absent only on a loopback address.
-    pub key: Option<AdminKey>,
-}
-
-/// What opens the page and the API.
-#[derive(Clone, Debug)]
-pub enum AdminKey {
-    Token(Secret),
-    /// Argon2, in PHC form.
-    TokenHash(Secret),
-    /// It is written, and cannot be read: nothing opens.
-    Unreadable,
-}
-
-#[derive(Clone, Debug)]
-pub struct Store {
-    pub url: StoreUrl,
-    /// Events and deliveries older than this are removed; undelivered ones never.
-    pub keep: SignedDuration,
-}
-
-#[derive(Clone, Debug)]
-pub enum StoreUrl {
-    Sqlite(PathBuf),
 }
 
 /// One `[source.<name>]`.
@@ -180,20 +136,6 @@ impl PartialEq for ConfiguredChannel {
 
 impl Eq for ConfiguredChannel {}
 
-/// One `[report.<name>]`. Its channels are in [`Routes::reports`] as well.
-#[derive(Clone, Debug)]
-pub struct Report {
-    /// Local time of `timezone`; the report covers the calendar day before.
-    pub at: Time,
-    pub to: Vec<String>,
-    pub timezone: Zone,
-    /// Every day where absent.
-    pub days: Option<Vec<Weekday>>,
-    pub sources: Option<Vec<String>>,
-    pub shops: Option<Vec<String>>,
-    pub attach_csv: bool,
-}
-
 /// A configuration, and what is odd about it.
 #[derive(Debug)]
 pub struct Loaded {
@@ -210,6 +152,16 @@ pub struct Surroundings<'a> {
     pub env: &'a dyn Fn(&str) -> Option<String>,
     /// The languages that there are templates for.
     pub languages: &'a [&'a str],
+    pub secrets: Secrets,
+}
+
+/// What becomes of the references to secrets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Secrets {
+    /// They are read; one that is missing is an error.
+    Read,
+    /// Something of the same shape takes their place, for commands that use none.
+    Placeholders,
 }
 
 impl Surroundings<'_> {
@@ -237,14 +189,16 @@ pub struct Examined {
 /// All problems of the file and of its templates, warnings included, when one of them keeps the daemon from starting.
 pub fn read(file: &Path) -> Result<Loaded, Vec<Problem>> {
     let env = |name: &str| std::env::var(name).ok();
-    read_text(&text_of(file)?, &Surroundings { file, env: &env, languages: &languages() })
+    read_text(&text_of(file)?, &Surroundings { file, env: &env, languages: &languages(), secrets: Secrets::Read })
 }
 
 /// Reads a configuration file and renders every template with every sample of its sources.
 pub fn examine(file: &Path) -> Examined {
     let env = |name: &str| std::env::var(name).ok();
     match text_of(file) {
-        Ok(text) => examine_text(&text, &Surroundings { file, env: &env, languages: &languages() }),
+        Ok(text) => {
+            examine_text(&text, &Surroundings { file, env: &env, languages: &languages(), secrets: Secrets::Read })
+        }
         Err(problems) => Examined { problems, starts: false },
     }
 }
@@ -285,7 +239,7 @@ pub fn try_templates(file: &Path, text: &str) -> Vec<Problem> {
 /// Reads a text as the configuration of this file.
 fn usable(text: &str, file: &Path, depth: Depth) -> Result<Anew, Vec<Problem>> {
     let env = |name: &str| std::env::var(name).ok();
-    let surroundings = Surroundings { file, env: &env, languages: &languages() };
+    let surroundings = Surroundings { file, env: &env, languages: &languages(), secrets: Secrets::Read };
     let Whole { config, problems, is_usable, .. } = configuration(text, &surroundings, depth);
     let (errors, warnings): (Vec<_>, _) = problems.into_iter().partition(|problem| problem.severity == Severity::Error);
     let (mistakes, others): (Vec<_>, _) = errors.into_iter().partition(|problem| problem.effect == Effect::BuiltIn);
@@ -297,10 +251,10 @@ fn usable(text: &str, file: &Path, depth: Depth) -> Result<Anew, Vec<Problem>> {
 
 fn text_of(file: &Path) -> Result<String, Vec<Problem>> {
     std::fs::read_to_string(file).map_err(|error| {
-        let message = format!("the configuration cannot be read: {}", secrets::reason(&error));
+        let message = format!("the configuration cannot be read: {}", diagnostic::reason(&error));
         let help =
             "`orderbell init --output orderbell.toml` writes one; if it is elsewhere, name it with --config FILE or ORDERBELL_CONFIG";
-        vec![problem::unreadable(file.display().to_string(), message, help)]
+        vec![diagnostic::unreadable(file.display().to_string(), message, help)]
     })
 }
 
@@ -317,7 +271,7 @@ pub fn read_text(text: &str, surroundings: &Surroundings<'_>) -> Result<Loaded, 
 
 /// As [`examine`], for a text.
 pub fn examine_text(text: &str, surroundings: &Surroundings<'_>) -> Examined {
-    let Whole { problems, starts, .. } = configuration(text, surroundings, Depth::Rehearsal);
+    let Whole { problems, starts, .. } = configuration(text, surroundings, Depth::WithTemplates);
     Examined { problems, starts }
 }
 
@@ -329,7 +283,7 @@ enum Depth {
     /// And whether the merchant's own templates do what they should.
     Again,
     /// And whether all templates do what they should.
-    Rehearsal,
+    WithTemplates,
 }
 
 struct Whole<T> {
@@ -346,10 +300,10 @@ fn configuration(text: &str, surroundings: &Surroundings<'_>, depth: Depth) -> W
 }
 
 /// Reads a text as TOML, and of its tables what `read` takes.
-fn whole<T>(
-    text: &str,
+fn whole<'t, T>(
+    text: &'t str,
     surroundings: &Surroundings<'_>,
-    read: impl FnOnce(DeTable<'_>, &mut Problems<'_>) -> Option<T>,
+    read: impl FnOnce(DeTable<'t>, &mut Problems<'t>) -> Option<T>,
 ) -> Whole<T> {
     let mut problems = Problems::new(surroundings.file.display().to_string(), text);
     let (root, errors) = DeTable::parse_recoverable(text);
@@ -387,7 +341,7 @@ fn syntax(errors: &[toml::de::Error], problems: &mut Problems<'_>) {
             // A second definition is left out, and the rest is what it seems; after any other error it may not be.
             problems.break_at(span.start);
         }
-        let complaint = words::syntax(error.message(), text, &span);
-        problems.error(span, complaint.message, complaint.help);
+        let invalid = words::syntax(error.message(), text, &span);
+        problems.error(span, invalid.message, invalid.help);
     }
 }

@@ -8,8 +8,8 @@ use toml::Spanned;
 
 use crate::config::Zone;
 use crate::config::channels::ReadChannel;
-use crate::config::problem::Problems;
 use crate::config::routes::ReadRoutes;
+use crate::diagnostic::collect::Problems;
 use crate::domain::event::{Kind, OWN_SOURCE};
 use crate::domain::quiet;
 use crate::domain::route::Glob;

@@ -1,115 +1,51 @@
-//! Parts of the configuration, for commands that need no more: the secrets of the rest may be missing then, and the rest
-//! may be wrong.
+//! Parts of the configuration, for commands that need no more: the rest may be wrong then, and its secrets may be missing.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use toml::Spanned;
-use toml::de::DeTable;
-
-use crate::config::ConfiguredChannel;
-use crate::config::ConfiguredSource;
-use crate::config::Report;
-use crate::config::Store;
-use crate::config::Surroundings;
-use crate::config::Whole;
-use crate::config::Zone;
+use crate::config::channels::ReadChannel;
 use crate::config::in_force;
 use crate::config::languages;
-use crate::config::problem::{Effect, Problem, Problems, Severity};
-use crate::config::section::Section;
-use crate::config::sources;
-use crate::config::store;
-use crate::config::tables::named;
-use crate::config::tables::table;
+use crate::config::listeners::Server;
+use crate::config::routes::Report;
+use crate::config::store::Store;
 use crate::config::text_of;
-use crate::config::top;
+use crate::config::top::Pieces;
 use crate::config::whole;
+use crate::config::{ConfiguredChannel, ConfiguredSource, Secrets, Surroundings, Whole, Zone};
+use crate::diagnostic::{Effect, Part, Problem, Severity};
 use crate::domain::effective::EffectiveSettings;
 use crate::domain::route::Routes;
 
-/// Where the deliveries are, what the channels are called, and in which time zone to speak of them.
+/// Everything that a file says. What can be wrong without harm is a field; what a command needs, it asks for, and gets the
+/// problems of that part instead when it cannot be used.
 #[derive(Debug)]
-pub struct StorePart {
-    pub store: Store,
-    pub timezone: Zone,
-    pub channels: Vec<String>,
-}
-
-/// What explains the past: each piece as far as it can be read, whatever is wrong with the rest.
-#[derive(Debug)]
-pub struct ExplainingPart {
-    pub store: Store,
-    pub timezone: Zone,
-    /// Absent when they cannot be read as they are.
-    pub routes: Option<Routes>,
-    /// The names of the sources.
-    pub sources: Vec<String>,
-    /// By name.
-    pub channels: BTreeMap<String, KnownChannel>,
-    /// By name. Absent when they cannot be read as they are.
-    pub reports: Option<BTreeMap<String, Report>>,
-}
-
-/// The reports that were asked for, and what making one takes.
-#[derive(Debug)]
-pub struct ReportPart {
-    pub store: Store,
-    /// Those that there are of the wanted ones.
-    pub reports: BTreeMap<String, Report>,
-    /// The names of all reports.
-    pub names: Vec<String>,
-    /// The sources that observe.
-    pub observing: Vec<String>,
-    /// The language of messages where a channel sets none.
+pub struct Parts {
+    /// Of channels that set none.
     pub language: String,
+    pub timezone: Zone,
+    /// ISO 4217 code for amounts that come without one.
+    pub currency: String,
     /// The folder whose templates take precedence.
     pub templates: Option<PathBuf>,
+    /// How the internet reaches us, where that is known.
+    pub public_url: Option<String>,
+    /// Absent when they cannot be read as they are.
+    pub routes: Option<Routes>,
+    /// By name.
+    pub channels: BTreeMap<String, KnownChannel>,
+    sources: BTreeMap<String, Option<ConfiguredSource>>,
+    reports: BTreeMap<String, Option<Report>>,
+    server: Option<Server>,
+    store: Option<Store>,
+    problems: Vec<Problem>,
 }
 
-/// A channel as far as it can be read; without its secrets, it is known by its kind alone.
+/// A channel as far as it can be read. Where its secrets cannot, it sends nothing.
 #[derive(Debug)]
 pub struct KnownChannel {
     pub kind: Option<&'static str>,
     pub channel: Option<ConfiguredChannel>,
-}
-
-/// Where webhooks come in, and one of the sources.
-#[derive(Debug)]
-pub struct SourcePart {
-    pub listen: SocketAddr,
-    /// The address under which the platform reaches the source.
-    pub address: String,
-    /// Absent when there is none of this name.
-    pub source: Option<ConfiguredSource>,
-    /// The names of all sources.
-    pub names: Vec<String>,
-}
-
-/// The channels that were asked for, and what writing their messages takes besides.
-#[derive(Debug)]
-pub struct ChannelPart {
-    /// Those that there are of the wanted ones.
-    pub channels: BTreeMap<String, ConfiguredChannel>,
-    /// The names of all channels.
-    pub names: Vec<String>,
-    /// The folder whose templates take precedence.
-    pub templates: Option<PathBuf>,
-    /// ISO 4217 code for amounts that come without one.
-    pub currency: String,
-}
-
-/// What sending to channels takes.
-#[derive(Debug)]
-pub struct WaysOut {
-    pub channels: ChannelPart,
-    pub store: Store,
-    /// What is wrong, where secrets of the channels cannot be read: those send nothing.
-    pub missing: Vec<Problem>,
-    /// What stands in the file, where the configuration in force is another.
-    pub file: Option<FileSettings>,
 }
 
 /// The settings of channels as they stand in a file that cannot be used.
@@ -119,193 +55,172 @@ pub struct FileSettings {
     pub channels: BTreeMap<String, EffectiveSettings>,
 }
 
-/// One channel and all sources, for looking at what would be sent. Their secrets are stand-ins, so nothing can be sent.
-#[derive(Debug)]
-pub struct ScenePart {
-    pub channels: ChannelPart,
-    pub sources: BTreeMap<String, ConfiguredSource>,
-    pub reports: Vec<KnownReport>,
-    /// How the internet reaches us, where that is known.
-    pub public_url: Option<String>,
-}
-
-/// What a report is called, and whether its orders go along.
-#[derive(Debug)]
-pub struct KnownReport {
-    pub name: String,
-    pub attach_csv: bool,
-}
-
-/// Which channels a command is about.
-#[derive(Clone, Copy, Debug)]
-pub enum Which<'a> {
-    All,
-    Named(&'a [String]),
-}
-
-/// What of the channels is read.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::config) struct Wanted<'a> {
-    which: Which<'a>,
-    pub secrets: Secrets,
-}
-
-/// What stands in the place of the secrets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::config) enum Secrets {
-    /// They themselves; one that is missing is an error.
-    Read,
-    /// Something of the same shape.
-    StandIns,
-}
-
-impl Wanted<'_> {
-    pub fn has(&self, name: &str) -> bool {
-        match self.which {
-            Which::All => true,
-            Which::Named(names) => names.iter().any(|wanted| wanted == name),
-        }
-    }
-}
-
-/// Reads `[store]`, the names of the channels and the time zone.
+/// Reads a configuration file, as far as it can be read.
 ///
 /// # Errors
-/// The problems of `[store]` and of the file as TOML.
-pub fn store(file: &Path) -> Result<StorePart, Vec<Problem>> {
-    part(file, |mut root, surroundings, problems| {
-        let channels = named(&mut root, "channel", problems).into_iter().map(|(name, _)| name.into_inner()).collect();
-        let store = store::read(table(&mut root, "store", problems), surroundings, problems)?;
-        let timezone = top::timezone(&mut root, surroundings, &mut unheeded(problems));
-        Some(StorePart { store, timezone, channels })
-    })
+/// When there is no file.
+pub fn read(file: &Path, secrets: Secrets) -> Result<Parts, Vec<Problem>> {
+    let Whole { config: pieces, problems, .. } = pieces(&in_force::text(file)?, file, secrets);
+    pieces.map(|pieces| Parts::of(pieces, problems)).ok_or_else(Vec::new)
 }
 
-/// Reads `[store]`, and of the routes, sources and channels what can be read.
-///
-/// # Errors
-/// As [`fn@store`].
-pub fn explaining(file: &Path) -> Result<ExplainingPart, Vec<Problem>> {
-    part(file, |mut root, surroundings, problems| {
-        let store = store::read(table(&mut root, "store", problems), surroundings, problems)?;
-        let explaining = top::explaining(root, surroundings, store, &mut unheeded(problems));
-        Some(explaining)
-    })
-}
-
-/// Reads `[store]` and one `[report.<name>]`, or all of them.
-///
-/// # Errors
-/// As [`fn@store`], and those of the reports.
-pub fn reports(file: &Path, name: Option<&str>) -> Result<ReportPart, Vec<Problem>> {
-    part(file, |mut root, surroundings, problems| {
-        let store = store::read(table(&mut root, "store", problems), surroundings, problems)?;
-        top::reports(root, name, surroundings, store, problems)
-    })
-}
-
-/// Takes problems that do not matter here: `check` says them.
-fn unheeded<'t>(problems: &Problems<'t>) -> Problems<'t> {
-    Problems::new(String::new(), problems.text())
-}
-
-/// Reads `[server]` and one `[source.<name>]`.
-///
-/// # Errors
-/// As [`fn@store`].
-pub fn source(file: &Path, name: &str) -> Result<SourcePart, Vec<Problem>> {
-    part(file, |mut root, surroundings, problems| {
-        let server = top::server(table(&mut root, "server", problems), problems)?;
-        let all = named(&mut root, "source", problems);
-        let names = all.iter().map(|(name, _)| name.get_ref().clone()).collect();
-        let chosen = all.into_iter().filter(|(known, _)| known.get_ref() == name).collect();
-        let source = sources::read(chosen, surroundings, problems).pop().and_then(|(_, read)| read.source);
-        Some(SourcePart { listen: server.listen, address: server.source_address(name), source, names })
-    })
-}
-
-/// Reads the `[channel.<name>]` that are wanted.
-///
-/// # Errors
-/// As [`fn@store`].
-pub fn channels(file: &Path, which: Which<'_>) -> Result<ChannelPart, Vec<Problem>> {
-    let wanted = Wanted { which, secrets: Secrets::Read };
-    part(file, |mut root, surroundings, problems| top::channels(&mut root, wanted, surroundings, problems))
-}
-
-/// Reads the `[channel.<name>]` that are wanted, and `[store]`: what sending to them takes.
-///
-/// # Errors
-/// As [`fn@store`], but a secret that cannot be read is none.
-pub fn ways_out(file: &Path, which: Which<'_>) -> Result<WaysOut, Vec<Problem>> {
-    let wanted = Wanted { which, secrets: Secrets::Read };
-    let read = part_of(&in_force::text(file)?, file, |mut root, surroundings, problems| {
-        let store = store::read(table(&mut root, "store", problems), surroundings, problems);
-        let channels = top::channels(&mut root, wanted, surroundings, problems)?;
-        Some((channels, store?))
-    });
-    let Whole { config, problems, .. } = read;
-    let errors = || problems.iter().filter(|problem| problem.severity == Severity::Error);
-    let only_waits = errors().all(|problem| problem.effect == Effect::Waits);
-    let is_right = errors().next().is_none();
-    match config {
-        Some((channels, store)) if only_waits => {
-            let missing = if is_right { Vec::new() } else { problems };
-            Ok(WaysOut { channels, store, missing, file: settings_in(file) })
-        }
-        _ => Err(problems),
-    }
-}
-
-/// The settings of channels as they stand in a file, where it cannot be used.
-fn settings_in(file: &Path) -> Option<FileSettings> {
+/// The settings of channels as they stand in a file, where another configuration is in force because it cannot be used.
+pub fn of_unused_file(file: &Path) -> Option<FileSettings> {
     in_force::instead(file)?;
     let text = text_of(file).unwrap_or_default();
-    let read = part_of(&text, file, |mut root, surroundings, problems| {
-        // Behind an error of syntax nothing is certain to be what it seems.
-        (!problems.is_broken()).then(|| top::effective(&mut root, surroundings, problems))
-    });
-    Some(FileSettings { channels: read.config.unwrap_or_default() })
+    let Whole { config: pieces, problems, .. } = pieces(&text, file, Secrets::Read);
+    // Behind an error of syntax nothing is certain to be what it seems.
+    let is_broken = problems.iter().any(|problem| problem.part == Part::File && problem.severity == Severity::Error);
+    let channels = pieces.filter(|_| !is_broken).map(|pieces| pieces.channels).unwrap_or_default();
+    Some(FileSettings { channels: channels.into_iter().map(|(name, read)| (name, read.effective)).collect() })
 }
 
-/// Reads one `[channel.<name>]`, and where messages could come from.
-///
-/// # Errors
-/// As [`fn@store`].
-pub fn scenes(file: &Path, channel: &str) -> Result<ScenePart, Vec<Problem>> {
-    part(file, |mut root, surroundings, problems| {
-        let wanted = Wanted { which: Which::Named(&[channel.to_owned()]), secrets: Secrets::StandIns };
-        let channels = top::channels(&mut root, wanted, surroundings, problems)?;
-        let mut sections = named(&mut root, "source", problems);
-        sections.iter_mut().for_each(|(_, section)| sources::stand_in(section));
-        let read = sources::read(sections, surroundings, problems);
-        let sources = read.into_iter().map(|(name, read)| Some((name, read.source?))).collect::<Option<_>>()?;
-        let report = |(name, section): (Spanned<String>, Section<'_>)| KnownReport {
-            name: name.into_inner(),
-            attach_csv: section.value(&["attach_csv"]).and_then(|value| value.get_ref().as_bool()) == Some(true),
-        };
-        let reports = named(&mut root, "report", problems).into_iter().map(report).collect();
-        let server = top::server(table(&mut root, "server", problems), &mut unheeded(problems));
-        Some(ScenePart { channels, sources, reports, public_url: server.and_then(|server| server.public_url) })
-    })
-}
-
-fn part<T>(
-    file: &Path,
-    read: impl FnOnce(DeTable<'_>, &Surroundings<'_>, &mut Problems<'_>) -> Option<T>,
-) -> Result<T, Vec<Problem>> {
-    match part_of(&in_force::text(file)?, file, read) {
-        Whole { config: Some(part), starts: true, .. } => Ok(part),
-        Whole { problems, .. } => Err(problems),
-    }
-}
-
-fn part_of<T>(
-    text: &str,
-    file: &Path,
-    read: impl FnOnce(DeTable<'_>, &Surroundings<'_>, &mut Problems<'_>) -> Option<T>,
-) -> Whole<T> {
+fn pieces(text: &str, file: &Path, secrets: Secrets) -> Whole<Pieces> {
     let env = |name: &str| std::env::var(name).ok();
-    let surroundings = Surroundings { file, env: &env, languages: &languages() };
-    whole(text, &surroundings, |root, problems| read(root, &surroundings, problems))
+    let surroundings = Surroundings { file, env: &env, languages: &languages(), secrets };
+    whole(text, &surroundings, |root, problems| Some(Pieces::read(root, &surroundings, problems)))
+}
+
+impl Parts {
+    fn of(pieces: Pieces, problems: Vec<Problem>) -> Self {
+        let Pieces { globals, templates, server, store, sources, channels, routes, .. } = pieces;
+        let known = |(name, read): (String, ReadChannel)| {
+            let (kind, channel) = (read.kind, read.channel());
+            (name, KnownChannel { kind, channel })
+        };
+        Self {
+            currency: globals.currency().to_owned(),
+            language: globals.language,
+            timezone: globals.timezone,
+            templates,
+            public_url: server.as_ref().and_then(|server| server.public_url.clone()),
+            routes: routes.routes,
+            channels: channels.into_iter().map(known).collect(),
+            sources: sources.into_iter().map(|(name, read)| (name, read.source)).collect(),
+            reports: routes.reports.into_iter().collect(),
+            server,
+            store,
+            problems,
+        }
+    }
+
+    /// # Errors
+    /// The problems of `[store]`.
+    pub fn store(&self) -> Result<&Store, Vec<Problem>> {
+        self.faultless(self.store.as_ref(), &[Part::Store])
+    }
+
+    /// # Errors
+    /// The problems of `[server]`.
+    pub fn server(&self) -> Result<&Server, Vec<Problem>> {
+        self.faultless(self.server.as_ref(), &[Part::Server])
+    }
+
+    /// One of the sources; `None` where there is none of this name.
+    ///
+    /// # Errors
+    /// The problems of its table.
+    pub fn source(&self, name: &str) -> Result<Option<&ConfiguredSource>, Vec<Problem>> {
+        let Some(source) = self.sources.get(name) else { return Ok(None) };
+        self.faultless(source.as_ref(), &[Part::Source(name.to_owned())]).map(Some)
+    }
+
+    /// All sources by name.
+    ///
+    /// # Errors
+    /// The problems of their tables.
+    pub fn sources(&self) -> Result<Vec<(&str, &ConfiguredSource)>, Vec<Problem>> {
+        let parts: Vec<Part> = self.sources.keys().cloned().map(Part::Source).collect();
+        self.need(&parts)?;
+        Ok(self.sources.iter().filter_map(|(name, source)| Some((name.as_str(), source.as_ref()?))).collect())
+    }
+
+    /// One of the channels; `None` where there is none of this name.
+    ///
+    /// # Errors
+    /// The problems of its table and of the file's own keys.
+    pub fn channel(&self, name: &str) -> Result<Option<&ConfiguredChannel>, Vec<Problem>> {
+        let Some(known) = self.channels.get(name) else { return Ok(None) };
+        self.faultless(known.channel.as_ref(), &[Part::Top, Part::Channel(name.to_owned())]).map(Some)
+    }
+
+    /// One of the reports; `None` where there is none of this name.
+    ///
+    /// # Errors
+    /// The problems of its table and of the file's own keys.
+    pub fn report(&self, name: &str) -> Result<Option<&Report>, Vec<Problem>> {
+        let Some(report) = self.reports.get(name) else { return Ok(None) };
+        self.faultless(report.as_ref(), &[Part::Top, Part::Report(name.to_owned())]).map(Some)
+    }
+
+    /// All channels by name.
+    ///
+    /// # Errors
+    /// The problems of their tables and of the file's own keys.
+    pub fn all_channels(&self) -> Result<BTreeMap<String, ConfiguredChannel>, Vec<Problem>> {
+        let parts: Vec<Part> = self.channels.keys().cloned().map(Part::Channel).chain([Part::Top]).collect();
+        self.need(&parts)?;
+        let usable = |(name, known): (&String, &KnownChannel)| Some((name.clone(), known.channel.clone()?));
+        Ok(self.channels.iter().filter_map(usable).collect())
+    }
+
+    /// The sources that only observe.
+    pub fn observing(&self) -> Vec<String> {
+        let observes = |source: &ConfiguredSource| source.source.platform().observes("").is_some();
+        let observing = self.sources.iter().filter(|(_, source)| source.as_ref().is_some_and(observes));
+        observing.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// All reports by name; `None` when they cannot be read as they are.
+    pub fn reports(&self) -> Option<BTreeMap<String, &Report>> {
+        self.reports.iter().map(|(name, report)| Some((name.clone(), report.as_ref()?))).collect()
+    }
+
+    /// As [`Parts::reports`].
+    ///
+    /// # Errors
+    /// The problems of their tables and of the file's own keys.
+    pub fn all_reports(&self) -> Result<BTreeMap<String, &Report>, Vec<Problem>> {
+        let parts: Vec<Part> = self.reports.keys().cloned().map(Part::Report).chain([Part::Top]).collect();
+        self.need(&parts)?;
+        Ok(self.reports().unwrap_or_default())
+    }
+
+    /// What is wrong with secrets of these channels that cannot be read: those send nothing.
+    ///
+    /// # Errors
+    /// The problems of their tables, of the file's own keys and of `[store]`, when there is any other error.
+    pub fn missing_secrets(&self, channels: &[String]) -> Result<Vec<Problem>, Vec<Problem>> {
+        let parts: Vec<Part> = channels.iter().cloned().map(Part::Channel).chain([Part::Top, Part::Store]).collect();
+        let Err(problems) = self.need(&parts) else { return Ok(Vec::new()) };
+        let mut errors = problems.iter().filter(|problem| problem.severity == Severity::Error);
+        if errors.all(|problem| problem.effect == Effect::Waits) { Ok(problems) } else { Err(problems) }
+    }
+
+    pub fn source_names(&self) -> Vec<String> {
+        self.sources.keys().cloned().collect()
+    }
+
+    pub fn channel_names(&self) -> Vec<String> {
+        self.channels.keys().cloned().collect()
+    }
+
+    pub fn report_names(&self) -> Vec<String> {
+        self.reports.keys().cloned().collect()
+    }
+
+    /// All problems of the given parts together, when one of them cannot be used.
+    ///
+    /// # Errors
+    /// These problems.
+    pub fn need(&self, parts: &[Part]) -> Result<(), Vec<Problem>> {
+        self.faultless(Some(&()), parts).copied()
+    }
+
+    fn faultless<'s, T>(&self, found: Option<&'s T>, parts: &[Part]) -> Result<&'s T, Vec<Problem>> {
+        let concerns = |problem: &&Problem| problem.part == Part::File || parts.contains(&problem.part);
+        let problems = || self.problems.iter().filter(concerns).cloned().collect();
+        let has_errors = self.problems.iter().filter(concerns).any(|problem| problem.severity == Severity::Error);
+        found.filter(|_| !has_errors).ok_or_else(problems)
+    }
 }

@@ -6,7 +6,7 @@ use toml::Spanned;
 use toml::de::DeTable;
 use toml::de::DeValue;
 
-use crate::config::problem::Problems;
+use crate::diagnostic::collect::Problems;
 
 /// Texts that stand for a secret in the README, or as people write them until they have the real one.
 const SECRETS: [&str; 9] = [

@@ -9,11 +9,12 @@ use serde::Deserialize;
 use serde::Deserializer;
 use toml::Spanned;
 
-use crate::config::Report;
-use crate::config::problem::Problems;
+use crate::config::Zone;
 use crate::config::section::Section;
 use crate::config::top::Globals;
 use crate::config::values;
+use crate::diagnostic::Part;
+use crate::diagnostic::collect::Problems;
 use crate::domain::condition::Condition;
 use crate::domain::id::Id;
 use crate::domain::route::Route;
@@ -23,7 +24,8 @@ use crate::domain::route::Routes;
 #[derive(Default)]
 pub struct ReadRoutes {
     pub routes: Option<Routes>,
-    pub reports: Option<BTreeMap<String, Report>>,
+    /// By name, as far as they could be read.
+    pub reports: Vec<(String, Option<Report>)>,
     pub channels: Vec<Spanned<String>>,
     pub sources: Vec<Spanned<String>>,
     /// Each pattern over kinds, with the sources that its route is limited to.
@@ -50,34 +52,34 @@ pub struct Operator {
     to: Vec<String>,
 }
 
-/// The figures of the day before, told once a day.
-#[derive(Deserialize, JsonSchema)]
+/// The figures of the day before, sent once a day.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(rename = "Report")]
-pub struct WrittenReport {
+pub struct Report {
     /// When it is sent; local time.
     #[serde(deserialize_with = "values::deserialize_time")]
     #[schemars(with = "values::WrittenTime", example = &"08:57")]
-    at: Time,
+    pub at: Time,
     /// The channels that get it.
     #[schemars(length(min = 1))]
-    to: Vec<String>,
+    pub to: Vec<String>,
     /// The time zone of `at` and of the day; that at the top of the file where absent.
-    #[schemars(example = &"Asia/Hong_Kong")]
-    timezone: Option<String>,
+    #[serde(default)]
+    #[schemars(with = "Option<String>", example = &"Asia/Hong_Kong")]
+    pub timezone: Zone,
     /// On which days; every day where absent.
     #[serde(default, deserialize_with = "deserialize_days")]
     #[schemars(with = "Vec<Day>", length(min = 1))]
-    days: Option<Vec<Weekday>>,
+    pub days: Option<Vec<Weekday>>,
     /// Only these sources; all where absent.
-    sources: Option<Vec<String>>,
+    pub sources: Option<Vec<String>>,
     /// Only these shops; all where absent.
     #[serde(default, deserialize_with = "crate::domain::id::deserialize_list")]
     #[schemars(with = "Vec<Id>")]
-    shops: Option<Vec<String>>,
+    pub shops: Option<Vec<String>>,
     /// Send the figures along as a table, where the channel can.
     #[serde(default)]
-    attach_csv: bool,
+    pub attach_csv: bool,
 }
 
 pub fn read(
@@ -88,6 +90,7 @@ pub fn read(
     problems: &mut Problems<'_>,
 ) -> ReadRoutes {
     let mut read = ReadRoutes::default();
+    problems.enter(Part::Rest);
     read.note(&operator);
     read.operator = operator.texts(&["to"]);
     let to = operator.value(&["to"]).map(|to| to.get_ref());
@@ -96,18 +99,17 @@ pub fn read(
     let operator = operator.read::<Operator>(problems);
     let routes: Vec<Option<Route>> = rules.into_iter().map(|rule| route(rule, &mut read, problems)).collect();
     let routes: Option<Vec<Route>> = routes.into_iter().collect();
-    let reports: Vec<Option<(String, Report)>> = reports
-        .into_iter()
-        .map(|(name, section)| {
-            read.note(&section);
-            report(section, globals, problems).map(|report| (name.into_inner(), report))
-        })
-        .collect();
-    read.reports = reports.into_iter().collect();
-    read.routes = operator.zip(routes).zip(read.reports.as_ref()).map(|((operator, routes), reports)| Routes {
+    for (name, section) in reports {
+        read.note(&section);
+        problems.enter(Part::Report(name.get_ref().clone()));
+        read.reports.push((name.into_inner(), report(section, globals, problems)));
+    }
+    let to = |(name, report): &(String, Option<Report>)| Some((name.clone(), report.as_ref()?.to.clone()));
+    let reports = read.reports.iter().map(to).collect::<Option<BTreeMap<_, _>>>();
+    read.routes = operator.zip(routes).zip(reports).map(|((operator, routes), reports)| Routes {
         operator: operator.to,
         routes,
-        reports: reports.iter().map(|(name, report)| (name.clone(), report.to.clone())).collect(),
+        reports,
     });
     read
 }
@@ -153,7 +155,7 @@ fn when(section: &mut Section<'_>, problems: &mut Problems<'_>) {
     section.drop_wrong(&["when"]);
 }
 
-pub fn report(mut section: Section<'_>, globals: &Globals, problems: &mut Problems<'_>) -> Option<Report> {
+fn report(mut section: Section<'_>, globals: &Globals, problems: &mut Problems<'_>) -> Option<Report> {
     section.check(&["timezone"], problems, |name| values::zone(name).map(drop));
     for (key, message, help) in [
         ("to", "this report leads nowhere", "name channels, such as to = [\"owner\"]"),
@@ -163,16 +165,8 @@ pub fn report(mut section: Section<'_>, globals: &Globals, problems: &mut Proble
     ] {
         empty(&section, key, message, help, problems);
     }
-    let written: WrittenReport = section.read(problems)?;
-    Some(Report {
-        at: written.at,
-        to: written.to,
-        timezone: written.timezone.and_then(|name| values::zone(&name).ok()).unwrap_or(globals.timezone.clone()),
-        days: written.days,
-        sources: written.sources,
-        shops: written.shops,
-        attach_csv: written.attach_csv,
-    })
+    section.inherit("timezone", &globals.timezone.name);
+    section.read(problems)
 }
 
 /// Complains of an empty list.

@@ -13,13 +13,11 @@ use serde_json::json;
 use crate::config::channels;
 use crate::config::later;
 use crate::config::later::Place;
-use crate::config::routes::Operator;
-use crate::config::routes::WrittenReport;
+use crate::config::listeners::{Admin, Server};
+use crate::config::routes::{Operator, Report};
 use crate::config::sources;
-use crate::config::store::WrittenStore;
-use crate::config::top::WrittenAdmin;
-use crate::config::top::WrittenGlobals;
-use crate::config::top::WrittenServer;
+use crate::config::store::Store;
+use crate::config::top::Globals;
 use crate::config::values;
 use crate::domain::route::Route;
 
@@ -30,7 +28,7 @@ type Object = Map<String, Value>;
 /// The schema of the whole file, by JSON Schema's draft 2020-12.
 pub fn schema() -> Value {
     let mut generator = SchemaSettings::draft2020_12().for_deserialize().into_generator();
-    let mut root = object(WrittenGlobals::json_schema(&mut generator));
+    let mut root = object(Globals::json_schema(&mut generator));
     let tables = tables(&mut generator);
     properties(&mut root).extend(tables);
     root.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
@@ -44,17 +42,17 @@ pub fn schema() -> Value {
 /// Every table of the file.
 fn tables(generator: &mut SchemaGenerator) -> Object {
     let (source, channel) = (sources::schema(generator), channels::schema(generator));
-    let report = whole::<WrittenReport>(generator, false);
-    let admin = whole::<WrittenAdmin>(generator, later::is_missing("admin page or API", Place::Top));
+    let report = whole::<Report>(generator, false);
+    let admin = whole::<Admin>(generator, later::is_missing("admin page or API", Place::Top));
     let route = json!({
         "description": "Who hears of what: every route that matches applies, and a channel hears of an event once.",
         "type": "array",
         "items": generator.subschema_for::<Route>(),
     });
     let tables = [
-        ("server", generator.subschema_for::<WrittenServer>().to_value()),
+        ("server", generator.subschema_for::<Server>().to_value()),
         ("admin", admin),
-        ("store", generator.subschema_for::<WrittenStore>().to_value()),
+        ("store", generator.subschema_for::<Store>().to_value()),
         ("operator", generator.subschema_for::<Operator>().to_value()),
         (
             "source",

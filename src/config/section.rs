@@ -1,32 +1,18 @@
 //! One table of the file: which keys it has and where, and how it becomes a struct with every error of it reported.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use toml::Spanned;
-use toml::de::DeArray;
-use toml::de::DeInteger;
-use toml::de::DeTable;
-use toml::de::DeValue;
-use toml::de::ValueDeserializer;
+use toml::de::{DeTable, DeValue, ValueDeserializer};
 
-use crate::config::problem::Problems;
+use crate::config::shape::Shape;
+use crate::config::walk::Walk;
 use crate::config::words;
-
-/// What is wrong with one value, and what would be right.
-pub struct Complaint {
-    pub message: String,
-    pub help: String,
-}
-
-impl Complaint {
-    pub fn new(message: impl Into<String>, help: impl Into<String>) -> Self {
-        Self { message: message.into(), help: help.into() }
-    }
-}
+use crate::diagnostic::collect::Problems;
+use crate::domain::settings::InvalidValue;
 
 /// A table of the file.
 #[derive(Clone)]
@@ -64,14 +50,14 @@ impl<'t> Section<'t> {
         self.elsewhere.retain(|elsewhere| *elsewhere != key);
     }
 
-    /// The value at a key, or at a key of a nested table.
+    /// The value at a key, or at a key of a nested table. None where it was wrong.
     pub fn value(&self, path: &[&str]) -> Option<&Spanned<DeValue<'t>>> {
-        value(&self.table, path)
+        value(&self.table, path).filter(|_| !self.is_wrong(&path.join(".")))
     }
 
     /// Where that value stands; the header where there is none.
     pub fn at(&self, path: &[&str]) -> Range<usize> {
-        self.value(path).map_or(self.span.clone(), Spanned::span)
+        value(&self.table, path).map_or(self.span.clone(), Spanned::span)
     }
 
     /// Where a key stands, when it is there.
@@ -97,10 +83,10 @@ impl<'t> Section<'t> {
         &mut self,
         path: &[&str],
         problems: &mut Problems<'_>,
-        judge: impl FnOnce(&str) -> Result<(), Complaint>,
+        judge: impl FnOnce(&str) -> Result<(), InvalidValue>,
     ) {
-        if let Some(Err(complaint)) = self.text(path).map(judge) {
-            problems.error(self.at(path), complaint.message, complaint.help);
+        if let Some(Err(invalid)) = self.text(path).map(judge) {
+            problems.error(self.at(path), invalid.message, invalid.help);
             self.drop_wrong(path);
         }
     }
@@ -116,77 +102,52 @@ impl<'t> Section<'t> {
         self.wrong.insert(path.join("."));
     }
 
-    /// Reads the table into its struct. Every error is reported: what is wrong is taken out, what is missing is filled
-    /// with something, and the table is read again. `None` when something needed is wrong or missing.
-    pub fn read<T: DeserializeOwned>(&self, problems: &mut Problems<'_>) -> Option<T> {
-        let mut table = self.table.clone();
-        let mut wrong = self.wrong.clone();
-        let mut filled: BTreeMap<String, Filling> = BTreeMap::new();
-        // Each round takes out a key or fills one; a struct with more of them than this is not ours.
-        for _ in 0..500 {
-            let whole = Spanned::new(self.span.clone(), DeValue::Table(table.clone()));
-            let error = match T::deserialize(ValueDeserializer::from(whole)) {
-                Ok(read) => return filled.is_empty().then_some(read),
-                Err(error) => error,
-            };
-            let span = error.span().unwrap_or(self.span.clone());
-            if let Some(key) = words::missing(error.message()) {
-                let mut path = if span == self.span { Vec::new() } else { find(&table, &span).unwrap_or_default() };
-                path.push(key.to_owned());
-                let name = path.join(".");
-                if !wrong.contains(&name) && !problems.is_broken() {
-                    let said = words::missing_key(&path, &self.place);
+    /// Puts a text at a key where there is none: what is said once for the whole file.
+    pub fn inherit(&mut self, key: &'static str, text: &str) {
+        if !self.table.contains_key(key) {
+            let value = Spanned::new(self.span.clone(), DeValue::String(text.to_owned().into()));
+            self.table.insert(Spanned::new(self.span.clone(), key.into()), value);
+        }
+    }
+
+    /// Puts a text in the place of the value at a key.
+    pub fn fill(&mut self, path: &[&str], text: String) {
+        if let Some((last, outer)) = path.split_last()
+            && let Some(value) = holder(&mut self.table, outer).and_then(|table| table.get_mut(*last))
+        {
+            *value.get_mut() = DeValue::String(text.into());
+        }
+    }
+
+    /// As [`Section::fill`], for a value that was wrong and is needed.
+    pub fn fill_wrong(&mut self, path: &[&str], text: String) {
+        self.fill(path, text);
+        self.wrong.insert(path.join("."));
+    }
+
+    /// Reads the table into its struct. Every error is reported. `None` when something needed is wrong or missing.
+    pub fn read<T: DeserializeOwned + JsonSchema>(&self, problems: &mut Problems<'_>) -> Option<T> {
+        let shape = Shape::of::<T>();
+        let (mut table, wrong) = (self.table.clone(), self.wrong.clone());
+        let mut walk = Walk { place: &self.place, elsewhere: &self.elsewhere, wrong, problems };
+        if !walk.table(&mut table, &self.span, shape.root(), &[]) {
+            return None;
+        }
+        let Walk { wrong, problems, .. } = walk;
+        let whole = Spanned::new(self.span.clone(), DeValue::Table(table));
+        let deserialized = T::deserialize(ValueDeserializer::from(whole));
+        deserialized
+            .inspect_err(|error| {
+                // What only the values of a table together show. One that lost a wrong key may be wrong in consequence.
+                let span = error.span().unwrap_or(self.span.clone());
+                let path = find(&self.table, &span).unwrap_or_default();
+                let whole = path.join(".");
+                if !wrong.iter().any(|wrong| whole.is_empty() || wrong.starts_with(&whole)) {
+                    let said = words::judged(error.message(), path.last().map_or("", String::as_str));
                     problems.error(span, said.message, said.help);
                 }
-                let filling = Filling { number: filled.len(), sort: 0 };
-                insert(&mut table, &path, filling.value());
-                filled.insert(name, filling);
-                continue;
-            }
-            let Some(path) = find(&table, &span) else {
-                problems.error(self.span.clone(), error.message(), "");
-                return None;
-            };
-            let keys: Vec<&str> = path.iter().map(String::as_str).collect();
-            let name = path.join(".");
-            match filled.get_mut(&name) {
-                Some(filling) if filling.sort < Filling::SORTS => {
-                    filling.sort += 1;
-                    insert(&mut table, &path, filling.value());
-                }
-                Some(_) if keys.len() > 1 => {
-                    remove(&mut table, &keys[..keys.len() - 1]);
-                    wrong.insert(keys[..keys.len() - 1].join("."));
-                }
-                Some(_) => return None,
-                None => {
-                    let found = value(&table, &keys);
-                    let siblings: &[&str] = if path.len() == 1 { &self.elsewhere } else { &[] };
-                    if let Some((unknown, mut known)) = words::unknown(error.message()) {
-                        found.into_iter().for_each(|found| hide(found, problems));
-                        if !words::is_bare(unknown) {
-                            problems.mask(span.clone());
-                        }
-                        known.extend(siblings);
-                        // What was meant is not missing.
-                        if let Some(meant) = words::nearest(unknown, &known) {
-                            wrong.insert([&keys[..keys.len() - 1], &[meant]].concat().join("."));
-                        }
-                    }
-                    // A table that lost a wrong key may be wrong as a whole in consequence.
-                    let inner = format!("{name}.");
-                    let whole = found.is_some_and(|found| found.span() == span);
-                    if !(whole && wrong.iter().any(|other| other.starts_with(&inner))) {
-                        let value = found.map(Spanned::get_ref);
-                        let said = words::wrong(error.message(), value, &path, &self.place, siblings);
-                        problems.error(span, said.message, said.help);
-                    }
-                    remove(&mut table, &keys);
-                    wrong.insert(name);
-                }
-            }
-        }
-        None
+            })
+            .ok()
     }
 }
 
@@ -206,7 +167,7 @@ fn value<'a, 't>(table: &'a DeTable<'t>, path: &[&str]) -> Option<&'a Spanned<De
     if rest.is_empty() { Some(found) } else { value(found.get_ref().as_table()?, rest) }
 }
 
-/// The innermost table that holds the last key of a path, made where it is missing.
+/// The innermost table that a path leads to.
 fn holder<'a, 't>(table: &'a mut DeTable<'t>, path: &[&str]) -> Option<&'a mut DeTable<'t>> {
     let Some((first, rest)) = path.split_first() else {
         return Some(table);
@@ -222,40 +183,6 @@ fn remove(table: &mut DeTable<'_>, path: &[&str]) {
         && let Some(table) = holder(table, rest)
     {
         table.remove(*last);
-    }
-}
-
-fn insert<'t>(table: &mut DeTable<'t>, path: &[String], value: Spanned<DeValue<'t>>) {
-    let path: Vec<&str> = path.iter().map(String::as_str).collect();
-    if let Some((last, rest)) = path.split_last()
-        && let Some(table) = holder(table, rest)
-    {
-        table.insert(Spanned::new(value.span(), Cow::Owned((*last).to_owned())), value);
-    }
-}
-
-/// Something that stands in for a missing value, so that the rest of the table can be read.
-struct Filling {
-    number: usize,
-    sort: usize,
-}
-
-impl Filling {
-    /// The last sort.
-    const SORTS: usize = 5;
-
-    /// Its place is beyond any file, different for each, so that an error about it is recognised.
-    fn value<'t>(&self) -> Spanned<DeValue<'t>> {
-        let value = match self.sort {
-            0 => DeValue::String(Cow::Borrowed("filling")),
-            1 => DeValue::Integer(DeInteger::default()),
-            2 => DeValue::Array(DeArray::new()),
-            3 => DeValue::Table(DeTable::new()),
-            4 => DeValue::String(Cow::Borrowed("1m")),
-            _ => DeValue::String(Cow::Borrowed("00:00")),
-        };
-        let end = usize::MAX - 2 * self.number;
-        Spanned::new(end - 1..end, value)
     }
 }
 

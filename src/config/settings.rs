@@ -11,29 +11,78 @@ use crate::config::values;
 use crate::domain::duration;
 use crate::domain::fallback::AfterFallback;
 use crate::domain::quiet;
+use crate::domain::retry::DEFAULT_WAITS;
 use crate::domain::route::Glob;
 use crate::domain::secret::Secret;
 
 /// What every channel takes, whatever its kind.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("not" = { "required": ["base_url", "proxy"] }))]
 pub struct ChannelSettings {
+    /// What sort of way out it is.
+    pub kind: String,
+    /// The language of this channel's messages; that at the top of the file where absent.
+    #[serde(default)]
+    #[schemars(with = "Option<String>", example = &"zh-CN", extend("default" = null))]
     pub language: String,
+    /// The time zone of times in this channel's messages, an IANA name; that at the top of the file where absent.
+    #[serde(default)]
+    #[schemars(with = "Option<String>", example = &"Asia/Hong_Kong")]
     pub timezone: Zone,
-    /// Instead of the vendor's own.
+    /// How many messages within which time, instead of the vendor's own limit.
+    #[schemars(example = serde_json::json!({ "per": "1m", "count": 18 }))]
     pub rate: Option<Rate>,
-    /// The waits between tries.
+    /// The waits between tries, each ±10 %; after the last the message is dead.
+    #[serde(default = "default_retry", deserialize_with = "duration::deserialize_list")]
+    #[schemars(with = "Vec<duration::Written>", extend("default" = ["5s", "30s", "2m", "10m", "30m", "2h", "6h", "12h"]))]
     pub retry: Vec<SignedDuration>,
+    /// Hours in which the channel is left in peace.
+    #[schemars(example = serde_json::json!({ "from": "23:00", "to": "07:30", "except": ["order.placed"] }))]
     pub quiet: Option<Quiet>,
+    /// Kinds that go first and are not kept waiting.
+    #[serde(default = "default_urgent")]
+    #[schemars(extend("default" = ["order.placed", "order.cancelled"]))]
     pub urgent: Vec<Glob>,
+    /// The channel that hears instead when this one fails.
     pub fallback: Option<String>,
+    /// How long an urgent message waits before the other channel hears of it.
+    #[serde(default = "default_fallback_after", deserialize_with = "duration::deserialize")]
+    #[schemars(with = "duration::Written", extend("default" = "2m"))]
     pub fallback_after: SignedDuration,
+    /// What this channel gets, when it works again, of what the other channel was sent meanwhile: "tell" sends it as well,
+    /// marked; "skip" does not.
+    #[serde(default)]
     pub after_fallback: AfterFallback,
-    /// May its address be loopback or private, and plain `http://`?
+    /// May the address be of this machine or of a private network, and without TLS?
+    #[serde(default)]
     pub allow_private: bool,
+    /// How long one try may take; up to 2 minutes.
+    #[serde(default = "default_timeout", deserialize_with = "duration::deserialize")]
+    #[schemars(with = "duration::Written", extend("default" = "15s"))]
     pub timeout: SignedDuration,
-    /// Stands in the address of the robot already.
+    /// For robots: another server in the vendor's place. The path and the token of `webhook` are put behind it.
+    #[schemars(example = &"https://relay.example.com/dingtalk")]
     pub base_url: Option<Secret>,
+    /// For robots instead of `base_url`, and for WebHooks: an HTTP proxy on the way, with user and password if it wants them.
+    #[schemars(example = &"http://user:password@proxy.example.com:3128")]
     pub proxy: Option<Secret>,
+}
+
+fn default_retry() -> Vec<SignedDuration> {
+    DEFAULT_WAITS.to_vec()
+}
+
+fn default_urgent() -> Vec<Glob> {
+    ["order.placed", "order.cancelled"].map(Glob::new).to_vec()
+}
+
+fn default_fallback_after() -> SignedDuration {
+    SignedDuration::from_mins(2)
+}
+
+fn default_timeout() -> SignedDuration {
+    SignedDuration::from_secs(15)
 }
 
 impl ChannelSettings {

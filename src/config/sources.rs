@@ -6,21 +6,21 @@ use schemars::SchemaGenerator;
 use serde::Deserialize;
 use serde_json::Value;
 use toml::Spanned;
-use uuid::Uuid;
 
 use crate::config::ConfiguredSource;
 use crate::config::Surroundings;
 use crate::config::kind_table::KindTable;
 use crate::config::later::Place;
-use crate::config::problem::Problems;
 use crate::config::schema;
 use crate::config::schema::Kind;
 use crate::config::secrets;
-use crate::config::section::Complaint;
 use crate::config::section::Section;
-use crate::config::words;
+use crate::diagnostic::Part;
+use crate::diagnostic::collect::Problems;
+use crate::diagnostic::suggest;
 use crate::domain::duration;
 use crate::domain::event::OWN_SOURCE;
+use crate::domain::settings::InvalidValue;
 use crate::platform;
 use crate::platform::{PLATFORMS, Source};
 
@@ -60,6 +60,7 @@ pub fn read(
     problems: &mut Problems<'_>,
 ) -> Vec<(String, ReadSource)> {
     let read = sections.into_iter().map(|(name, section)| {
+        problems.enter(Part::Source(name.get_ref().clone()));
         if name.get_ref() == OWN_SOURCE {
             let help = "events that Orderbell makes itself have this source; choose another name";
             problems.error(name.span(), format!("a source cannot be named \"{OWN_SOURCE}\""), help);
@@ -82,12 +83,6 @@ pub fn read(
     read.collect()
 }
 
-/// Puts something of the same shape in the place of each reference to a secret.
-pub fn stand_in(section: &mut Section<'_>) {
-    let known = section.text(&["platform"]).and_then(platform::kind_named);
-    secrets::stand_in(section, known.map_or(&[], |known| known.secrets));
-}
-
 fn read_one(
     mut section: Section<'_>,
     surroundings: &Surroundings<'_>,
@@ -98,28 +93,14 @@ fn read_one(
     let known = shared.text(&["platform"]).and_then(platform::kind_named);
     shared.check(&["platform"], problems, |name| match known {
         Some(_) => Ok(()),
-        None => Err(Complaint::new(format!("there is no platform \"{name}\""), words::meant(name, &names))),
+        None => Err(InvalidValue::new(format!("there is no platform \"{name}\""), suggest::meant(name, &names))),
     });
     let settings = shared.read::<Shared>(problems);
     let known = known?;
-    let (mark, mut spare) = (problems.mark(), section.clone());
+    let mark = problems.mark();
     secrets::resolve(&mut section, known.secrets, surroundings, problems);
     let source = Source::read(known.name, &mut KindTable { section: &mut section, problems: &mut *problems });
     let settings = settings.filter(|settings| settings.platform == known.name)?;
     let closed = problems.waits_since(mark);
-    let source = match &closed {
-        None => source,
-        Some(_) => {
-            // Nothing that was signed with this can ever come, and nobody looks: it is closed.
-            secrets::stand_in_by(&mut spare, known.secrets, &unguessable());
-            let mut unheard = Problems::new(String::new(), problems.text());
-            Source::read(known.name, &mut KindTable { section: &mut spare, problems: &mut unheard })
-        }
-    };
     Some(ConfiguredSource { source: source?, silent_after: settings.silent_after, closed })
-}
-
-/// A text that nobody else knows.
-fn unguessable() -> String {
-    format!("{}{}", Uuid::now_v7().simple(), Uuid::now_v7().simple())
 }

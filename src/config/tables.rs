@@ -4,11 +4,11 @@ use toml::Spanned;
 use toml::de::DeTable;
 use toml::de::DeValue;
 
-use crate::config::problem::Problems;
 use crate::config::section;
 use crate::config::section::Section;
 use crate::config::values;
 use crate::config::words;
+use crate::diagnostic::collect::Problems;
 
 /// Everything that may stand at the top of the file.
 const KNOWN: [&str; 12] = [
@@ -68,8 +68,8 @@ pub fn named<'t>(
             continue;
         };
         let text = name.get_ref().to_string();
-        if let Err(complaint) = values::name(&text) {
-            problems.error(name.span(), complaint.message, complaint.help);
+        if let Err(invalid) = values::name(&text) {
+            problems.error(name.span(), invalid.message, invalid.help);
         }
         let section = Section::new(format!("in [{family}.{text}]"), at, table);
         sections.push((Spanned::new(name.span(), text), section));

@@ -15,9 +15,8 @@ use serde::Deserializer;
 use serde::de::Error;
 
 use crate::config::Zone;
-use crate::config::section::Complaint;
-use crate::config::words;
-use crate::domain::settings::web_url;
+use crate::diagnostic::suggest;
+use crate::domain::settings::{InvalidValue, web_url};
 
 /// Cities and abbreviations that people write for a zone, and its IANA name.
 const ZONES: [(&str, &str); 10] = [
@@ -34,7 +33,7 @@ const ZONES: [(&str, &str); 10] = [
 ];
 
 /// Reads an IANA name.
-pub fn zone(name: &str) -> Result<Zone, Complaint> {
+pub fn zone(name: &str) -> Result<Zone, InvalidValue> {
     let found = TimeZone::get(name).ok().and_then(|zone| {
         let name = zone.iana_name()?.to_owned();
         Some(Zone { name, zone })
@@ -46,8 +45,8 @@ pub fn zone(name: &str) -> Result<Zone, Complaint> {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let city = format!("/{}", lower.replace(' ', "_"));
         let by_city = || names.iter().find(|name| name.to_lowercase().ends_with(&city)).copied();
-        let meant = common.map(|(_, iana)| *iana).or_else(by_city).or_else(|| words::nearest(name, &names));
-        Complaint::new(
+        let meant = common.map(|(_, iana)| *iana).or_else(by_city).or_else(|| suggest::nearest(name, &names));
+        InvalidValue::new(
             format!("\"{name}\" is not the IANA name of a time zone"),
             meant.map_or("a name such as \"Asia/Hong_Kong\"".to_owned(), |meant| format!("did you mean \"{meant}\"?")),
         )
@@ -55,7 +54,7 @@ pub fn zone(name: &str) -> Result<Zone, Complaint> {
 }
 
 /// Judges a currency.
-pub fn currency(code: &str) -> Result<(), Complaint> {
+pub fn currency(code: &str) -> Result<(), InvalidValue> {
     if Currency::from_code(code).is_some() {
         return Ok(());
     }
@@ -66,27 +65,27 @@ pub fn currency(code: &str) -> Result<(), Complaint> {
         "€" => Some("EUR".to_owned()),
         upper => Currency::from_code(upper).map(|currency| currency.code().to_owned()),
     };
-    Err(Complaint::new(
+    Err(InvalidValue::new(
         format!("\"{code}\" is not an ISO 4217 currency code"),
         meant.map_or("three capital letters, such as \"HKD\"".to_owned(), |code| format!("did you mean \"{code}\"?")),
     ))
 }
 
 /// Judges a language.
-pub fn language(name: &str, known: &[&str]) -> Result<(), Complaint> {
+pub fn language(name: &str, known: &[&str]) -> Result<(), InvalidValue> {
     if known.contains(&name) {
         return Ok(());
     }
     let chinese = ["zh", "cn", "zh_cn", "zh-hans", "chinese"].contains(&name.to_lowercase().as_str());
     let help = match known.iter().find(|known| chinese && **known == "zh-CN") {
         Some(known) => format!("did you mean \"{known}\"?"),
-        None => words::meant(name, known),
+        None => suggest::meant(name, known),
     };
-    Err(Complaint::new(format!("there is no language \"{name}\""), help))
+    Err(InvalidValue::new(format!("there is no language \"{name}\""), help))
 }
 
 /// Reads an address to listen on.
-pub fn listen(text: &str) -> Result<SocketAddr, Complaint> {
+pub fn listen(text: &str) -> Result<SocketAddr, InvalidValue> {
     text.parse().map_err(|_| {
         let help = match text.strip_prefix("localhost:").or_else(|| text.strip_prefix(':')) {
             Some(port) => format!("did you mean \"127.0.0.1:{port}\"?"),
@@ -94,33 +93,33 @@ pub fn listen(text: &str) -> Result<SocketAddr, Complaint> {
                 "an address and a port: \"127.0.0.1:8787\" for this machine alone, \"0.0.0.0:8787\" for all".to_owned()
             }
         };
-        Complaint::new(format!("\"{text}\" is not an address to listen on"), help)
+        InvalidValue::new(format!("\"{text}\" is not an address to listen on"), help)
     })
 }
 
-/// Reads an address that others reach us by; without the slash at its end.
-pub fn public_url(text: &str) -> Result<String, Complaint> {
+/// Judges an address that others reach us by.
+pub fn public_url(text: &str) -> Result<(), InvalidValue> {
     let right = "such as \"https://bell.example.com\"";
     let Some(url) = web_url(text) else {
-        return Err(Complaint::new(format!("\"{text}\" is not a web address"), right));
+        return Err(InvalidValue::new(format!("\"{text}\" is not a web address"), right));
     };
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err(Complaint::new("a public address ends before any ? or #", right));
+    match url.query().is_some() || url.fragment().is_some() {
+        true => Err(InvalidValue::new("a public address ends before any ? or #", right)),
+        false => Ok(()),
     }
-    Ok(text.trim_end_matches('/').to_owned())
 }
 
 /// What [`name`] takes, as a regular expression.
 pub const NAME_PATTERN: &str = "^[A-Za-z0-9_-]{1,64}$";
 
 /// Judges the name of a source, a channel or a report.
-pub fn name(text: &str) -> Result<(), Complaint> {
+pub fn name(text: &str) -> Result<(), InvalidValue> {
     let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
     if plain && (1..=64).contains(&text.len()) {
         return Ok(());
     }
     let help = "a name has 1 to 64 letters a to z, digits, - and _";
-    Err(Complaint::new(format!("\"{text}\" cannot be a name"), help))
+    Err(InvalidValue::new(format!("\"{text}\" cannot be a name"), help))
 }
 
 /// For `#[serde(deserialize_with)]` on a time of day.
@@ -128,10 +127,14 @@ pub fn name(text: &str) -> Result<(), Complaint> {
 /// # Errors
 /// When the value is not like `"08:57"`.
 pub fn deserialize_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Time, D::Error> {
-    let text = String::deserialize(deserializer)?;
+    time(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+}
+
+/// Reads a time of day.
+pub fn time(text: &str) -> Result<Time, String> {
     let shape = text.len() == 5 && text.as_bytes()[2] == b':';
-    let time = shape.then(|| Time::strptime("%H:%M", &text).ok()).flatten();
-    time.ok_or_else(|| D::Error::custom(format!("\"{text}\" is not a time of day; write it like \"08:57\"")))
+    let time = shape.then(|| Time::strptime("%H:%M", text).ok()).flatten();
+    time.ok_or_else(|| format!("\"{text}\" is not a time of day; write it like \"08:57\""))
 }
 
 /// A time of day as it is written, for the schema.
@@ -157,7 +160,7 @@ mod tests {
 
     #[test]
     fn zones_that_people_write_lead_to_the_right_one() {
-        let help = |name| zone(name).map(|zone| zone.name).map_err(|complaint| complaint.help);
+        let help = |name| zone(name).map(|zone| zone.name).map_err(|invalid| invalid.help);
         assert_eq!(help("Asia/Hong_Kong"), Ok("Asia/Hong_Kong".to_owned()));
         assert_eq!(help("UTC"), Ok("UTC".to_owned()));
         assert_eq!(help("Asia/Beijing"), Err("did you mean \"Asia/Shanghai\"?".to_owned()));

@@ -1,10 +1,12 @@
-//! A reader's errors in a merchant's words: what is wrong with a key, what was probably meant, what would be right.
+//! Errors in a merchant's words: what is wrong with a key, what was probably meant, what would be right.
 
 use std::ops::Range;
 
-use toml::de::DeValue;
+use toml::de::{DeInteger, DeValue};
 
-use crate::config::section::Complaint;
+use crate::config::shape::{Format, Sort};
+use crate::diagnostic::suggest;
+use crate::domain::settings::InvalidValue;
 
 /// How a key looks when it is right, for those that a merchant has to write himself.
 const EXAMPLES: [(&str, &str); 34] = [
@@ -45,7 +47,7 @@ const EXAMPLES: [(&str, &str); 34] = [
 ];
 
 /// A syntax error of the file itself.
-pub fn syntax(message: &str, text: &str, span: &Range<usize>) -> Complaint {
+pub fn syntax(message: &str, text: &str, span: &Range<usize>) -> InvalidValue {
     if message != "duplicate key" {
         let before = text.get(..span.start).unwrap_or_default().trim_end_matches([' ', '\t']);
         return broken(message, before);
@@ -63,11 +65,11 @@ pub fn syntax(message: &str, text: &str, span: &Range<usize>) -> Complaint {
         None => "it may be given once; take one of them out, or give it another name".to_owned(),
     };
     let what = if is_bare(name) { format!("\"{name}\"") } else { "this key".to_owned() };
-    Complaint::new(format!("{what} is here for the second time"), help)
+    InvalidValue::new(format!("{what} is here for the second time"), help)
 }
 
 /// A place where the text stops being TOML.
-fn broken(message: &str, before: &str) -> Complaint {
+fn broken(message: &str, before: &str) -> InvalidValue {
     let (wrong, right) = match message {
         "key with no value, expected `=`" if before.ends_with(':') => {
             ("between a key and its value stands =, not :", "write key = \"value\"")
@@ -80,36 +82,25 @@ fn broken(message: &str, before: &str) -> Complaint {
         "unclosed table, expected `]`" => ("this header has no bracket at its end", "add ] there"),
         _ => {
             let help = "texts stand in quotes, lists in [ ], tables in { } or under a [header]";
-            return Complaint::new(format!("this is not TOML: {message}"), help);
+            return InvalidValue::new(format!("this is not TOML: {message}"), help);
         }
     };
-    Complaint::new(wrong, right)
-}
-
-/// The key that a reader misses.
-pub fn missing(message: &str) -> Option<&str> {
-    message.strip_prefix("missing field ").and_then(|rest| quoted(rest).next())
-}
-
-/// The key that a reader does not know, and those that it knows.
-pub fn unknown(message: &str) -> Option<(&str, Vec<&str>)> {
-    let mut names = quoted(message.strip_prefix("unknown field ")?);
-    Some((names.next()?, names.collect()))
+    InvalidValue::new(wrong, right)
 }
 
 /// That a key is missing.
-pub fn missing_key(path: &[String], place: &str) -> Complaint {
-    let key = path.last().map_or("", String::as_str);
+pub fn missing_key(path: &[&str], place: &str) -> InvalidValue {
+    let key = path.last().copied().unwrap_or_default();
     let place = within(&path[..path.len().saturating_sub(1)], place);
-    Complaint::new(format!("\"{key}\" is missing {place}"), example(key))
+    InvalidValue::new(format!("\"{key}\" is missing {place}"), example(key))
 }
 
 /// That a key is not known; `known` are those that are.
-pub fn unknown_key(key: &str, known: &[&str], place: &str) -> Complaint {
+pub fn unknown_key(key: &str, known: &[&str], place: &str) -> InvalidValue {
     if !is_bare(key) {
-        return Complaint::new(format!("this is no key that could be {place}"), meant("", known));
+        return InvalidValue::new(format!("this is no key that could be {place}"), suggest::meant("", known));
     }
-    Complaint::new(format!("there is no key \"{key}\" {place}"), meant(key, known))
+    InvalidValue::new(format!("there is no key \"{key}\" {place}"), suggest::meant(key, known))
 }
 
 /// Whether a key is a plain word. What a slip left of a line may be a key with a secret in it.
@@ -117,89 +108,62 @@ pub fn is_bare(key: &str) -> bool {
     key.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-')
 }
 
-/// What was probably meant, else what there is to choose from.
-pub fn meant(name: &str, known: &[&str]) -> String {
-    match nearest(name, known) {
-        Some(near) => format!("did you mean \"{near}\"?"),
-        None => format!("possible here: {}", known.join(", ")),
+/// What a value's own reader says is wrong, and after a semicolon what would be right.
+pub fn judged(message: &str, key: &str) -> InvalidValue {
+    match message.split_once("; ") {
+        Some((wrong, right)) => InvalidValue::new(wrong, right),
+        None => InvalidValue::new(message, example(key)),
     }
 }
 
-/// The known name that is so near to this one that it is probably a slip.
-pub fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
-    let lower = name.to_lowercase();
-    let distance = |known: &str| match known {
-        _ if known.to_lowercase() == lower => 0,
-        _ if lower.len() > 3 && known.starts_with(&lower) => 1,
-        _ if known.len() > 2 && lower.starts_with(known) => 2,
-        _ => strsim::damerau_levenshtein(&lower, &known.to_lowercase()),
-    };
-    let allowed = if name.chars().count() < 4 { 1 } else { (name.chars().count() / 3).clamp(2, 4) };
-    let near = known.iter().map(|&known| (distance(known), known)).min_by_key(|(distance, _)| *distance)?;
-    (near.0 <= allowed).then_some(near.1)
+/// Whether a text is one of those to choose from.
+pub fn chosen(key: &str, given: &str, known: &[&str]) -> Result<(), InvalidValue> {
+    match known.contains(&given) {
+        true => Ok(()),
+        false => Err(InvalidValue::new(format!("\"{key}\" cannot be \"{given}\""), suggest::meant(given, known))),
+    }
 }
 
-/// A reader's error about one key.
-pub fn wrong(
-    message: &str,
-    value: Option<&DeValue<'_>>,
-    path: &[String],
-    place: &str,
-    elsewhere: &[&str],
-) -> Complaint {
-    let key = path.last().map_or("", String::as_str);
-    let place = within(&path[..path.len().saturating_sub(1)], place);
-    if let Some((unknown, mut known)) = unknown(message) {
-        known.extend(elsewhere);
-        return unknown_key(unknown, &known, &place);
-    }
-    if let Some(rest) = message.strip_prefix("unknown variant ") {
-        let mut names = quoted(rest);
-        let given = names.next().unwrap_or_default();
-        let known: Vec<&str> = names.collect();
-        // A table whose keys are one of a few names.
-        if given == key {
-            return unknown_key(given, &known, &place);
-        }
-        return Complaint::new(format!("\"{key}\" cannot be \"{given}\""), meant(given, &known));
-    }
-    let misplaced = message.starts_with("invalid type") || message.starts_with("wanted string or table");
-    if misplaced && value.is_some_and(is_reference) {
-        return Complaint::new(
+pub fn out_of_range(key: &str) -> InvalidValue {
+    InvalidValue::new(format!("\"{key}\" is out of range"), example(key))
+}
+
+/// That a value is of another sort than it should be.
+pub fn wrong_sort(key: &str, sort: &Sort<'_>, value: &DeValue<'_>) -> InvalidValue {
+    if is_reference(value) {
+        return InvalidValue::new(
             format!("\"{key}\" is no secret, so it cannot be taken from the environment or a file"),
             "write its value here",
         );
     }
-    match message.split_once(", expected ") {
-        Some(_) if message.starts_with("invalid value: integer") => {
-            Complaint::new(format!("\"{key}\" is out of range"), example(key))
-        }
-        Some((_, expected)) => {
-            let found = value.map_or("something else", sort);
-            let (must, shape) = in_words(expected);
-            let help = Some(example(key)).filter(|help| !help.is_empty());
-            let message = format!("\"{key}\" must be {must}, not {found}");
-            Complaint::new(message, help.unwrap_or_else(|| format!("write {key} = {shape}")))
-        }
-        None if misplaced => {
-            Complaint::new(format!("\"{key}\" must be a text in quotes"), format!("write {key} = \"…\""))
-        }
-        // A value's own reader says what is wrong, and after a semicolon what would be right.
-        None => match message.split_once("; ") {
-            Some((wrong, right)) => Complaint::new(wrong, right),
-            None => Complaint::new(message, example(key)),
-        },
-    }
+    let (must, shape) = match sort {
+        Sort::Text | Sort::Choice(_) => ("a text in quotes", "\"…\""),
+        Sort::Format(Format { takes_numbers: false, .. }) => ("a text in quotes", "\"…\""),
+        Sort::Format(format) => (format.expected, "…"),
+        Sort::Flag => ("true or false", "true"),
+        Sort::Number(_) => ("a whole number without quotes", "1"),
+        Sort::List(_) => ("a list in [ ]", "[\"…\"]"),
+        Sort::Map | Sort::Table => ("a table in { }", "{ … }"),
+    };
+    let help = Some(example(key)).filter(|help| !help.is_empty());
+    let help = help.unwrap_or_else(|| format!("write {key} = {shape}"));
+    InvalidValue::new(format!("\"{key}\" must be {must}, not {}", sort_of(value)), help)
+}
+
+/// A whole number as it is written, at the rim of its range where it is beyond.
+pub fn number(number: &DeInteger<'_>) -> i128 {
+    let beyond = if number.as_str().starts_with('-') { i128::MIN } else { i128::MAX };
+    i128::from_str_radix(number.as_str(), number.radix()).unwrap_or(beyond)
 }
 
 /// Whether a value has the form that secrets may have.
-pub fn is_reference(value: &DeValue<'_>) -> bool {
+fn is_reference(value: &DeValue<'_>) -> bool {
     let table = value.as_table().filter(|table| table.len() == 1);
     table.is_some_and(|table| table.contains_key("env") || table.contains_key("file"))
 }
 
 /// What sort of value it is.
-pub fn sort(value: &DeValue<'_>) -> &'static str {
+fn sort_of(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a text",
         DeValue::Integer(_) => "a number",
@@ -211,46 +175,20 @@ pub fn sort(value: &DeValue<'_>) -> &'static str {
     }
 }
 
-/// What a reader expected, and how that is written.
-fn in_words(expected: &str) -> (&str, &str) {
-    match expected {
-        "a string" => ("a text in quotes", "\"…\""),
-        "a boolean" => ("true or false", "true"),
-        "a sequence" => ("a list in [ ]", "[\"…\"]"),
-        "a map" => ("a table in { }", "{ … }"),
-        _ if expected.starts_with("struct ") => ("a table in { }", "{ … }"),
-        "u8" | "u16" | "u32" | "u64" | "usize" | "i64" => ("a whole number without quotes", "1"),
-        _ => (expected, "…"),
-    }
-}
-
-fn example(key: &str) -> String {
+/// How a key looks when it is right; nothing where it is plain.
+pub fn example(key: &str) -> String {
     let found = EXAMPLES.iter().find(|(name, _)| *name == key);
     found.map(|(_, example)| format!("for example {example}")).unwrap_or_default()
 }
 
-fn within(outer: &[String], place: &str) -> String {
+/// Where a nested table is, in words.
+pub fn within(outer: &[&str], place: &str) -> String {
     if outer.is_empty() { place.to_owned() } else { format!("in \"{}\" {place}", outer.join(".")) }
-}
-
-/// What stands between backticks.
-fn quoted(text: &str) -> impl Iterator<Item = &str> {
-    text.split('`').skip(1).step_by(2)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_slip_is_recognised_and_a_stranger_is_not() {
-        let known = ["webhook", "secret", "keyword", "kind", "to"];
-        assert_eq!(nearest("kyword", &known), Some("keyword"));
-        assert_eq!(nearest("Webhook", &known), Some("webhook"));
-        assert_eq!(nearest("key", &known), None);
-        assert_eq!(nearest("tp", &known), Some("to"));
-        assert_eq!(nearest("colour", &known), None);
-    }
 
     #[test]
     fn every_kind_is_among_the_examples() {

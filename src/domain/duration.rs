@@ -90,13 +90,13 @@ pub fn deserialize_option<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
     deserialize(deserializer).map(Some)
 }
 
-/// For `#[serde(default, deserialize_with)]` on a list of lengths of time that may be absent.
+/// For `#[serde(default, deserialize_with)]` on a list of lengths of time.
 ///
 /// # Errors
 /// As [`deserialize`].
-pub fn deserialize_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<SignedDuration>>, D::Error> {
+pub fn deserialize_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<SignedDuration>, D::Error> {
     let texts = Vec::<String>::deserialize(deserializer)?;
-    texts.iter().map(|text| parse(text)).collect::<Result<_, _>>().map(Some).map_err(D::Error::custom)
+    texts.iter().map(|text| parse(text)).collect::<Result<_, _>>().map_err(D::Error::custom)
 }
 
 /// For `#[serde(deserialize_with)]` on a size: a text with a unit, or a number of bytes.

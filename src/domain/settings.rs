@@ -3,6 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use url::{Host, Url};
 
@@ -100,7 +101,7 @@ pub trait SettingsTable {
 /// A table that can become a struct.
 pub trait ReadSettings: SettingsTable {
     /// Reads the table into its struct with every error of it reported; `None` when something needed is wrong or missing.
-    fn read<T: DeserializeOwned>(&mut self) -> Option<T>;
+    fn read<T: DeserializeOwned + JsonSchema>(&mut self) -> Option<T>;
 }
 
 /// Judges an address that messages go to.

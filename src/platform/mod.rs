@@ -11,7 +11,7 @@ pub mod unread;
 
 use http::HeaderMap;
 use jiff::Timestamp;
-use schemars::{Schema, SchemaGenerator};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 
 use crate::domain::data::Data;
@@ -181,7 +181,7 @@ pub struct PlatformKind {
 }
 
 /// How a source of one kind is read from its table of the configuration.
-pub trait FromSource: DeserializeOwned {
+pub trait FromSource: DeserializeOwned + JsonSchema {
     const KIND: PlatformKind;
 
     /// Judges single values before the table is read.

@@ -11,12 +11,12 @@ use orderbell::config;
 use orderbell::config::Config;
 use orderbell::config::Examined;
 use orderbell::config::Loaded;
-use orderbell::config::StoreUrl;
 use orderbell::config::Surroundings;
-use orderbell::config::problem;
-use orderbell::config::problem::Colour;
-use orderbell::config::problem::Problem;
-use orderbell::config::problem::Severity;
+use orderbell::config::store::StoreUrl;
+use orderbell::diagnostic;
+use orderbell::diagnostic::Colour;
+use orderbell::diagnostic::Problem;
+use orderbell::diagnostic::Severity;
 use orderbell::domain::event::Kind;
 use orderbell::platform::Source;
 use proptest::prelude::ProptestConfig;
@@ -46,14 +46,19 @@ fn examine(file: &str, text: &str) -> Examined {
 }
 
 fn surroundings(file: &str) -> Surroundings<'_> {
-    Surroundings { file: Path::new(file), env: &environment, languages: &["en", "zh-CN"] }
+    Surroundings {
+        file: Path::new(file),
+        env: &environment,
+        languages: &["en", "zh-CN"],
+        secrets: config::Secrets::Read,
+    }
 }
 
 /// A configuration without errors.
 fn right(text: &str) -> Config {
     match read("tests/config/inline.toml", text) {
         Ok(loaded) => loaded.config,
-        Err(problems) => panic!("{}", problem::render(&problems, Colour::Never)),
+        Err(problems) => panic!("{}", diagnostic::render(&problems, Colour::Never)),
     }
 }
 
@@ -67,7 +72,7 @@ fn every_wrong_configuration_says_what_is_wrong_and_what_would_be_right() {
         let text = std::fs::read_to_string(&path).unwrap();
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
         let problems = examine(&format!("tests/config/{name}"), &text).problems;
-        let shown = problem::render(&problems, Colour::Never);
+        let shown = diagnostic::render(&problems, Colour::Never);
         assert!(!problems.is_empty(), "{name} is right");
         assert!(!shown.contains(SECRET), "{name} gives a secret away:\n{shown}");
         assert!(!serde_json::to_string(&problems).unwrap().contains(SECRET), "{name} gives a secret away in JSON");
@@ -100,8 +105,9 @@ fn files(folder: &str, extension: &str) -> Vec<PathBuf> {
 #[test]
 fn the_example_is_clean_and_every_event_of_its_sources_reaches_somebody() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config.example.toml");
-    let loaded = config::read(&path).unwrap_or_else(|problems| panic!("{}", problem::render(&problems, Colour::Never)));
-    assert_eq!(problem::render(&loaded.warnings, Colour::Never), "no errors, no warnings\n");
+    let loaded =
+        config::read(&path).unwrap_or_else(|problems| panic!("{}", diagnostic::render(&problems, Colour::Never)));
+    assert_eq!(diagnostic::render(&loaded.warnings, Colour::Never), "no errors, no warnings\n");
 
     let config = loaded.config;
     assert_eq!(config.sources.len(), 2);
@@ -139,7 +145,7 @@ fn the_example_shows_every_key_that_can_be_written() {
 #[test]
 fn everything_that_the_contract_names_is_read() {
     let loaded = read("tests/config/contract.toml", include_str!("../config/contract.toml"));
-    let loaded = loaded.unwrap_or_else(|problems| panic!("{}", problem::render(&problems, Colour::Never)));
+    let loaded = loaded.unwrap_or_else(|problems| panic!("{}", diagnostic::render(&problems, Colour::Never)));
     for problem in loaded.warnings {
         assert!(problem.message.starts_with("not yet: "), "{problem:?}");
     }
@@ -335,7 +341,7 @@ fn a_folder_of_templates_may_bring_a_language() {
 #[test]
 fn a_file_that_is_not_there_is_a_problem_like_any_other() {
     let problems = config::read(Path::new("tests/config/nowhere.toml")).unwrap_err();
-    let shown = problem::render(&problems, Colour::Never);
+    let shown = diagnostic::render(&problems, Colour::Never);
     assert!(shown.contains("there is no such file") && shown.contains("nowhere.toml"), "{shown}");
 }
 
@@ -355,7 +361,7 @@ proptest! {
             Ok(loaded) => loaded.warnings,
             Err(problems) => problems,
         };
-        let shown = problem::render(&problems, Colour::Never) + &serde_json::to_string(&problems).unwrap();
+        let shown = diagnostic::render(&problems, Colour::Never) + &serde_json::to_string(&problems).unwrap();
         prop_assert!(!shown.contains(SECRET), "{shown}");
     }
 }

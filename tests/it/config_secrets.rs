@@ -9,8 +9,8 @@ use orderbell::config;
 use orderbell::config::Config;
 use orderbell::config::Loaded;
 use orderbell::config::Surroundings;
-use orderbell::config::problem;
-use orderbell::config::problem::{Colour, Problem, Severity};
+use orderbell::diagnostic;
+use orderbell::diagnostic::{Colour, Problem, Severity};
 use orderbell::platform::Source;
 use proptest::prelude::ProptestConfig;
 use proptest::{prop_assert, proptest};
@@ -19,7 +19,12 @@ use proptest::{prop_assert, proptest};
 const SECRET: &str = "hush";
 
 fn read(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Loaded, Vec<Problem>> {
-    let surroundings = Surroundings { file: Path::new("tests/config/inline.toml"), env, languages: &["en", "zh-CN"] };
+    let surroundings = Surroundings {
+        file: Path::new("tests/config/inline.toml"),
+        env,
+        languages: &["en", "zh-CN"],
+        secrets: config::Secrets::Read,
+    };
     config::read_text(text, &surroundings)
 }
 
@@ -30,7 +35,7 @@ fn said(text: &str) -> (Vec<Problem>, String) {
         Ok(loaded) => loaded.warnings,
         Err(problems) => problems,
     };
-    let shown = problem::render(&problems, Colour::Never) + &serde_json::to_string(&problems).expect("JSON");
+    let shown = diagnostic::render(&problems, Colour::Never) + &serde_json::to_string(&problems).expect("JSON");
     (problems, shown)
 }
 
@@ -260,9 +265,10 @@ fn line_ends_and_a_byte_order_mark_at_the_rim_of_a_secret_are_taken_off_wherever
             ALL.replace("env =", "file ="),
             ALL.replace("{ env = \"U\" }", &plain("U")).replace("{ env = \"S\" }", &plain("S")),
         ] {
-            let surroundings = Surroundings { file: &file, env: &of, languages: &["en"] };
+            let surroundings =
+                Surroundings { file: &file, env: &of, languages: &["en"], secrets: config::Secrets::Read };
             let loaded = config::read_text(&text, &surroundings)
-                .unwrap_or_else(|problems| panic!("{rim:?}\n{}", problem::render(&problems, Colour::Never)));
+                .unwrap_or_else(|problems| panic!("{rim:?}\n{}", diagnostic::render(&problems, Colour::Never)));
             let used = used(&loaded.config);
             assert_eq!(used.len(), 11);
             for (name, secret) in used {
@@ -298,14 +304,14 @@ fn blanks_and_quotes_at_the_rim_of_a_secret_are_a_warning_that_names_its_key() {
         let wanted = secret.trim_matches(['\r', '\n', '\u{feff}']);
         for text in [ALL.to_owned(), ALL.replace("{ env = \"S\" }", &serde_json::Value::from(secret).to_string())] {
             let loaded = read(&text, &env).unwrap_or_else(|problems| {
-                panic!("{secret:?}\n{}", problem::render(&problems, Colour::Never));
+                panic!("{secret:?}\n{}", diagnostic::render(&problems, Colour::Never));
             });
             let warnings = messages(&loaded.warnings, Severity::Warning, about);
             for key in ["token", "app_secret", "secret", "password", "signing.secret", "headers.X-Key"] {
                 let named = format!("\"{key}\"");
                 assert!(warnings.iter().any(|warning| warning.contains(&named)), "{secret:?}, {key}: {warnings:?}");
             }
-            let shown = problem::render(&loaded.warnings, Colour::Never);
+            let shown = diagnostic::render(&loaded.warnings, Colour::Never);
             assert!(!shown.contains("abcdef"), "{shown}");
             let used = used(&loaded.config);
             let kept = used.iter().filter(|(_, used)| used == wanted).count();

@@ -4,7 +4,6 @@ use std::path::Path;
 use std::process::Output;
 
 use jiff::Timestamp;
-use orderbell::config::rehearsal;
 use orderbell::domain::event::Event;
 use orderbell::domain::event::EventId;
 use orderbell::domain::event::RepeatKey;
@@ -19,6 +18,7 @@ use orderbell::sandbox::rules::Signing;
 use orderbell::sandbox::smtp::Post;
 use orderbell::store::Record;
 use orderbell::store::sqlite::Sqlite;
+use orderbell::template_check::samples;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -327,9 +327,9 @@ async fn a_stored_event_is_rendered_in_its_own_words() {
     let far = sandbox(Rules::new()).await;
     let folder = folder(&channel("office", "wecom", &far.wecom_url("a"), ""));
     let store = Sqlite::open(&folder.path().join("orderbell.db"), Timestamp::now()).unwrap();
-    let mut scenes = rehearsal::own(&[]);
+    let mut scenes = samples::own(&[]);
     let notices =
-        |scene: &rehearsal::Scene| scene.event.data.notice.as_ref().is_some_and(|notice| notice.topic == "dead");
+        |scene: &samples::Scene| scene.event.data.notice.as_ref().is_some_and(|notice| notice.topic == "dead");
     let event = Event { id: EventId(Uuid::now_v7()), ..scenes.remove(scenes.iter().position(notices).unwrap()).event };
     let id = event.id.to_string();
     let repeat_keys = vec![RepeatKey::Once("once".to_owned())];

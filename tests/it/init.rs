@@ -8,17 +8,17 @@ use std::process::Command;
 use std::process::Output;
 use std::process::Stdio;
 
+use orderbell::cli::init::scaffold;
+use orderbell::cli::init::scaffold::Plan;
 use orderbell::config;
 use orderbell::config::Config;
 use orderbell::config::Examined;
 use orderbell::config::Surroundings;
 use orderbell::config::languages;
-use orderbell::config::problem;
-use orderbell::config::problem::Colour;
-use orderbell::config::problem::{Problem, Severity};
 use orderbell::config::schema;
-use orderbell::config::starter;
-use orderbell::config::starter::Plan;
+use orderbell::diagnostic;
+use orderbell::diagnostic::Colour;
+use orderbell::diagnostic::{Problem, Severity};
 use orderbell::domain::event::Kind;
 use serde_json::Value;
 
@@ -26,8 +26,8 @@ const FILE: &str = "orderbell.toml";
 
 fn plan(sources: &[&str], channels: &[&str]) -> Plan {
     Plan {
-        sources: sources.iter().map(|text| starter::source(text).unwrap()).collect(),
-        channels: channels.iter().map(|text| starter::channel(text).unwrap()).collect(),
+        sources: sources.iter().map(|text| scaffold::source(text).unwrap()).collect(),
+        channels: channels.iter().map(|text| scaffold::channel(text).unwrap()).collect(),
         language: "en".to_owned(),
         timezone: "Asia/Hong_Kong".to_owned(),
         currency: None,
@@ -36,7 +36,7 @@ fn plan(sources: &[&str], channels: &[&str]) -> Plan {
 }
 
 fn written(sources: &[&str], channels: &[&str]) -> String {
-    starter::write(&plan(sources, channels), Path::new(FILE)).unwrap()
+    scaffold::write(&plan(sources, channels), Path::new(FILE)).unwrap()
 }
 
 /// The variables that its comments say to set, with the samples that stand there.
@@ -67,7 +67,7 @@ fn mended(text: &str) -> String {
 }
 
 fn surroundings<'a>(env: &'a dyn Fn(&str) -> Option<String>, languages: &'a [&'a str]) -> Surroundings<'a> {
-    Surroundings { file: Path::new(FILE), env, languages }
+    Surroundings { file: Path::new(FILE), env, languages, secrets: config::Secrets::Read }
 }
 
 fn examine(text: &str, variables: &BTreeMap<String, String>) -> Examined {
@@ -77,7 +77,7 @@ fn examine(text: &str, variables: &BTreeMap<String, String>) -> Examined {
 fn read(text: &str) -> Config {
     let variables = real(text);
     let loaded = config::read_text(text, &surroundings(&|name| variables.get(name).cloned(), &languages()));
-    loaded.unwrap_or_else(|problems| panic!("{}\n{text}", problem::render(&problems, Colour::Never))).config
+    loaded.unwrap_or_else(|problems| panic!("{}\n{text}", diagnostic::render(&problems, Colour::Never))).config
 }
 
 /// One and several of each kind, alone and with all others.
@@ -90,9 +90,9 @@ fn combinations() -> Vec<(Vec<&'static str>, Vec<&'static str>)> {
         subsets.push([all.clone(), all.clone()].concat());
         subsets
     };
-    let channels = subsets(starter::channel_kinds());
+    let channels = subsets(scaffold::channel_kinds());
     let pairs = |sources: Vec<&'static str>| channels.iter().map(move |channels| (sources.clone(), channels.clone()));
-    subsets(starter::platforms()).into_iter().flat_map(pairs).collect()
+    subsets(scaffold::platforms()).into_iter().flat_map(pairs).collect()
 }
 
 /// What check says of the file itself. With the templates in every language that takes a while, and they are no other in
@@ -100,12 +100,12 @@ fn combinations() -> Vec<(Vec<&'static str>, Vec<&'static str>)> {
 fn problems(text: &str, variables: &BTreeMap<String, String>) -> Vec<Problem> {
     let read = config::read_text(text, &surroundings(&|name| variables.get(name).cloned(), &languages()));
     read.map(|loaded| loaded.warnings)
-        .unwrap_or_else(|problems| panic!("{}\n{text}", problem::render(&problems, Colour::Never)))
+        .unwrap_or_else(|problems| panic!("{}\n{text}", diagnostic::render(&problems, Colour::Never)))
 }
 
 /// How many notes there are, when there is nothing else.
 fn only_notes(problems: &[Problem]) -> usize {
-    let shown = problem::render(problems, Colour::Never);
+    let shown = diagnostic::render(problems, Colour::Never);
     assert!(shown.lines().last().is_some_and(|line| line.starts_with("no errors, no warnings")), "{shown}");
     problems.len()
 }
@@ -156,7 +156,7 @@ fn the_readme_says_in_what_the_check_of_its_first_configuration_ends() {
 
 #[test]
 fn each_kind_passes_check_with_all_its_templates() {
-    let (sources, channels) = (starter::platforms(), starter::channel_kinds());
+    let (sources, channels) = (scaffold::platforms(), scaffold::channel_kinds());
     let mut plans: Vec<(Vec<&str>, Vec<&str>)> = vec![(sources.clone(), channels.clone())];
     for source in &sources {
         plans.extend(channels.iter().map(|channel| (vec![*source], vec![*channel])));
@@ -164,7 +164,7 @@ fn each_kind_passes_check_with_all_its_templates() {
     for (sources, channels) in plans {
         let text = written(&sources, &channels);
         let Examined { problems, starts } = examine(&mended(&text), &real(&text));
-        assert!(starts, "{}\n{text}", problem::render(&problems, Colour::Never));
+        assert!(starts, "{}\n{text}", diagnostic::render(&problems, Colour::Never));
         assert_eq!(only_notes(&problems), observing(&text) + alone(&text), "{text}");
         assert!(examine(&text, &told(&text)).starts, "{text}");
     }
@@ -196,7 +196,7 @@ fn names_and_variables_are_each_there_once() {
     for name in ["SHOP_SECRET", "CHANNEL_SHOP_SECRET", "SOURCE_7_APP_SECRET", "KEETA_3_APP_SECRET", "A_B_WEBHOOK"] {
         assert!(used(&text).contains(name), "{name}: {:?}", used(&text));
     }
-    let twice = starter::write(&plan(&["keeta"], &["wecom=a", "email=a"]), Path::new(FILE)).unwrap_err();
+    let twice = scaffold::write(&plan(&["keeta"], &["wecom=a", "email=a"]), Path::new(FILE)).unwrap_err();
     assert_eq!(twice, "the name \"a\" is given to two channels; each needs a name of its own");
 }
 
@@ -210,9 +210,9 @@ fn in_the_schema(family: &str, tag: &str) -> BTreeSet<String> {
 #[test]
 fn it_knows_every_kind_and_each_secret_of_a_kind_is_a_variable() {
     let all = |kinds: Vec<&str>| kinds.into_iter().map(str::to_owned).collect::<BTreeSet<_>>();
-    assert_eq!(all(starter::platforms()), in_the_schema("source", "platform"));
-    assert_eq!(all(starter::channel_kinds()), in_the_schema("channel", "kind"));
-    let text = written(&starter::platforms(), &starter::channel_kinds());
+    assert_eq!(all(scaffold::platforms()), in_the_schema("source", "platform"));
+    assert_eq!(all(scaffold::channel_kinds()), in_the_schema("channel", "kind"));
+    let text = written(&scaffold::platforms(), &scaffold::channel_kinds());
     assert!(!text.contains('<') || text.matches('<').count() == text.matches("<change-me@").count(), "{text}");
     let values: toml::Table = toml::from_str(&text).unwrap();
     let schema = schema::schema();
@@ -343,7 +343,7 @@ fn help_completions_and_the_manual_page_name_the_kinds() {
     for arguments in [&["init", "--help"][..], &["completions", "zsh"], &["completions", "fish"], &["man"]] {
         let text = said(&run(folder.path(), arguments, &none)).replace("\\-", "-");
         for word in
-            starter::platforms().iter().chain(&starter::channel_kinds()).chain(&["source", "channel", "public-url"])
+            scaffold::platforms().iter().chain(&scaffold::channel_kinds()).chain(&["source", "channel", "public-url"])
         {
             assert!(text.contains(word), "{arguments:?} does not name {word}: {text}");
         }

@@ -9,9 +9,9 @@ use std::sync::LazyLock;
 use jsonschema::Validator;
 use orderbell::config;
 use orderbell::config::Surroundings;
-use orderbell::config::problem::Problem;
-use orderbell::config::problem::Severity;
 use orderbell::config::schema::schema;
+use orderbell::diagnostic::Problem;
+use orderbell::diagnostic::Severity;
 use orderbell::domain::duration;
 use orderbell::domain::effective::EffectiveSettings;
 use proptest::prelude::ProptestConfig;
@@ -58,7 +58,7 @@ fn environment(name: &str) -> Option<String> {
 
 fn surroundings() -> Surroundings<'static> {
     let file = Path::new("tests/config/of-the-schema.toml");
-    Surroundings { file, env: &environment, languages: &["en", "zh-CN"] }
+    Surroundings { file, env: &environment, languages: &["en", "zh-CN"], secrets: config::Secrets::Read }
 }
 
 /// What is wrong with a configuration, as the parser sees it.

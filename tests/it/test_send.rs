@@ -81,7 +81,12 @@ impl Place {
     fn config(&self, side: &Side) -> Config {
         self.lay(side);
         let env = |name: &str| side.key.filter(|_| name == KEY).map(str::to_owned);
-        let surroundings = Surroundings { file: &self.file, env: &env, languages: &languages() };
+        let surroundings = Surroundings {
+            file: &self.file,
+            env: &env,
+            languages: &languages(),
+            secrets: orderbell::config::Secrets::Read,
+        };
         match config::read_text(&side.text, &surroundings) {
             Ok(loaded) => loaded.config,
             // What waits for its secret; nothing of that name is set in this process.

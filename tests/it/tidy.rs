@@ -6,10 +6,26 @@ use std::path::Path;
 use std::path::PathBuf;
 
 /// The rooms from top to bottom, and the rooms that each may enter.
-const ROOMS: [(&str, &[&str]); 12] = [
+const ROOMS: [(&str, &[&str]); 14] = [
     ("main", &["cli"]),
-    ("cli", &["app", "channel", "cli", "config", "domain", "flow", "platform", "render", "sandbox", "store"]),
-    ("app", &["app", "channel", "config", "domain", "flow", "platform", "render", "store", "web"]),
+    (
+        "cli",
+        &[
+            "app",
+            "channel",
+            "cli",
+            "config",
+            "diagnostic",
+            "domain",
+            "flow",
+            "platform",
+            "render",
+            "sandbox",
+            "store",
+            "template_check",
+        ],
+    ),
+    ("app", &["app", "channel", "config", "diagnostic", "domain", "flow", "platform", "render", "store", "web"]),
     ("web", &["domain", "flow", "platform", "web"]),
     ("flow", &["channel", "domain", "flow", "platform", "store"]),
     ("platform", &["domain", "platform"]),
@@ -17,7 +33,9 @@ const ROOMS: [(&str, &[&str]); 12] = [
     ("store", &["domain", "store"]),
     ("render", &["domain", "render"]),
     ("domain", &["domain"]),
-    ("config", &["channel", "config", "domain", "platform", "render"]),
+    ("config", &["channel", "config", "diagnostic", "domain", "platform", "render", "template_check"]),
+    ("template_check", &["diagnostic", "domain", "platform", "render", "template_check"]),
+    ("diagnostic", &["diagnostic", "domain"]),
     ("sandbox", &["domain", "sandbox"]),
 ];
 

@@ -9,7 +9,7 @@ use orderbell::cli::why;
 use orderbell::cli::why::chapter;
 use orderbell::cli::why::setting::Setting;
 use orderbell::config::parts;
-use orderbell::config::parts::ExplainingPart;
+use orderbell::config::parts::Parts;
 use orderbell::domain::data::Data;
 use orderbell::domain::event::DeliveryId;
 use orderbell::domain::event::Event;
@@ -105,8 +105,9 @@ impl Scene {
         Self { folder, store, ids: 0 }
     }
 
-    fn part(&self) -> ExplainingPart {
-        parts::explaining(&self.folder.path().join("orderbell.toml")).unwrap_or_else(|problems| panic!("{problems:?}"))
+    fn part(&self) -> Parts {
+        parts::read(&self.folder.path().join("orderbell.toml"), orderbell::config::Secrets::Read)
+            .unwrap_or_else(|problems| panic!("{problems:?}"))
     }
 
     fn next_id(&mut self) -> Uuid {
@@ -228,7 +229,7 @@ impl Scene {
     }
 
     async fn ask_around(&self, asked: &str, around: Option<Timestamp>, limit: u32) -> History {
-        let question = Question { asked: asked.to_owned(), sources: self.part().sources, around, limit };
+        let question = Question { asked: asked.to_owned(), sources: self.part().source_names(), around, limit };
         self.store.reader().history(question).await.unwrap()
     }
 

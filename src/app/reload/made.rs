@@ -11,7 +11,8 @@ use crate::config::Anew;
 use crate::config::Config;
 use crate::config::ConfiguredChannel;
 use crate::config::in_force;
-use crate::config::problem::Problem;
+use crate::diagnostic;
+use crate::diagnostic::Problem;
 use crate::domain::language::Sources;
 use crate::domain::secret::Secret;
 use crate::domain::template::Templates;
@@ -103,7 +104,7 @@ fn made_of(file: &Path, mut anew: Anew, in_force: &InForce) -> Result<Made, Unfi
     let templates = is_new.then(|| render::templates(&anew.config.overlay, &anew.config.isolation)).transpose();
     let templates = templates.unwrap_or_else(|errors| {
         // They were compiled a moment ago, so this is for nothing that is known.
-        anew.mistakes.push(config::problem::unreadable(file.display().to_string(), errors.to_string(), ""));
+        anew.mistakes.push(diagnostic::unreadable(file.display().to_string(), errors.to_string(), ""));
         None
     });
     Ok(Made { anew, fresh, templates })

@@ -46,10 +46,23 @@ impl FromSettings for Webhook {
                 _ => Ok(()),
             });
         }
+        signing(table);
         for name in table.keys(&["headers"]) {
             header(table, &name);
         }
     }
+}
+
+/// A scheme has a secret beside it exactly where it needs one.
+fn signing(table: &mut dyn SettingsTable) {
+    let has_secret = table.is_given(&["signing", "secret"]) || table.is_reported("signing.secret");
+    let message = match (table.text(&["signing", "scheme"]), has_secret) {
+        (Some("none"), true) => "the scheme \"none\" takes no secret",
+        (Some("apsdai" | "apsdai-password" | "standard-webhooks"), false) => "this scheme needs a secret beside it",
+        _ => return,
+    };
+    let help = "for example signing = { scheme = \"standard-webhooks\", secret = { env = \"ERP_SECRET\" } }";
+    table.refuse(&["signing"], InvalidValue::new(message, help));
 }
 
 fn header(table: &mut dyn SettingsTable, name: &str) {

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::app::setup;
 use crate::cli::report::schedule;
 use crate::cli::why::source::sentence;
-use crate::config::Report;
+use crate::config::routes::Report;
 use crate::domain::report::upcoming::Upcoming;
 use crate::flow::reports;
 use crate::store::history::{ReportHistory, RunHistory};

@@ -9,21 +9,21 @@ use crate::cli::why::chapter::{Chapter, Line};
 use crate::cli::why::event;
 use crate::cli::why::setting::{Setting, count, span};
 use crate::cli::why::source::sentence;
-use crate::config::Report;
-use crate::config::parts::ExplainingPart;
+use crate::config::parts::Parts;
+use crate::config::routes::Report;
 use crate::domain::report::calendar::{LATE_AFTER, Schedule};
 use crate::flow::reports;
 use crate::store::history::{EventHistory, History, ReportHistory, RunHistory};
 
 /// Whether neither the configuration nor the store knows a report.
-pub fn is_unknown(report: &ReportHistory, part: &ExplainingPart) -> bool {
-    let configured = part.reports.as_ref().is_none_or(|reports| reports.contains_key(&report.report));
+pub fn is_unknown(report: &ReportHistory, part: &Parts) -> bool {
+    let configured = part.reports().is_none_or(|reports| reports.contains_key(&report.report));
     !configured && report.past.covered.is_none() && report.runs.is_empty() && report.by_hand.is_empty()
 }
 
-pub fn unknown(name: &str, part: &ExplainingPart) -> String {
+pub fn unknown(name: &str, part: &Parts) -> String {
     let names: Vec<String> =
-        part.reports.iter().flat_map(|reports| reports.keys()).map(|name| format!("report.{name}")).collect();
+        part.reports().into_iter().flatten().map(|(name, _)| name).map(|name| format!("report.{name}")).collect();
     let others = match names.is_empty() {
         true => "there is none in the configuration; one begins with [report.daily]".to_owned(),
         false => format!("there are: {}", names.join(", ")),
@@ -33,7 +33,7 @@ pub fn unknown(name: &str, part: &ExplainingPart) -> String {
 
 pub fn of_report(report: &ReportHistory, whole: &History, setting: &Setting<'_>) -> Chapter {
     let name = &report.report;
-    let configured = setting.part.reports.as_ref().map(|reports| reports.get(name));
+    let configured = setting.part.reports().map(|reports| reports.get(name).copied());
     let heading = match configured {
         Some(Some(configured)) => format!("report.{name}, {}", schedule::words(configured)),
         Some(None) => format!("report.{name}, which is not in the configuration any more"),
@@ -132,7 +132,7 @@ fn sent(history: &EventHistory, whole: &History, setting: &Setting<'_>) -> Chapt
 
 fn next(report: &ReportHistory, configured: Option<&Report>, setting: &Setting<'_>) -> Vec<Line> {
     let Some(configured) = configured else {
-        let says = match setting.part.reports {
+        let says = match setting.part.reports() {
             Some(_) => format!("Next: nothing. There is no [report.{}] in the configuration any more.", report.report),
             None => "Next: not known, because its setting cannot be read.".to_owned(),
         };

@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 use jiff::Timestamp;
 
 use crate::cli::store;
-use crate::config::parts::ExplainingPart;
+use crate::config::parts::Parts;
 use crate::domain::route::Route;
 use crate::domain::verdict;
 use crate::store::history::History;
@@ -14,7 +14,7 @@ use crate::store::history::Shut;
 /// What a story is told by.
 #[derive(Clone, Copy, Debug)]
 pub struct Setting<'a> {
-    pub part: &'a ExplainingPart,
+    pub part: &'a Parts,
     pub now: Timestamp,
 }
 

@@ -90,7 +90,7 @@ fn end(source: &SourceHistory, setting: &Setting<'_>) -> Vec<Line> {
             format!("The last sign of life, heartbeats included, came on {}, {} ago.", setting.time(at), ago(at));
         lines.push(Line::says(says).with("sign_of_life_at", at.to_string()));
     }
-    if !setting.part.sources.contains(&source.source) {
+    if !setting.part.source_names().contains(&source.source) {
         lines.push(Line::says(format!("There is no source {} in the configuration any more.", source.source)));
     }
     lines.into_iter().map(|line| line.in_list("heard")).collect()

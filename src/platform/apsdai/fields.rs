@@ -2,6 +2,7 @@
 //!
 //! APSDAI does not publish its bodies. The names are those that shop systems of its kind use; case, `_` and `-` do not count.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -90,14 +91,12 @@ pub enum Detail {
 /// The schema of [`Fields`]: a key for each detail.
 pub fn schema(generator: &mut SchemaGenerator) -> Schema {
     let mut details = Detail::json_schema(generator);
+    let pointer = generator.subschema_for::<Pointer>();
     let details = details.remove("oneOf").unwrap_or_default();
     let properties = details.as_array().into_iter().flatten().filter_map(|detail| {
         let key = detail.get("const")?.as_str()?.to_owned();
-        let pointer = json_schema!({
-            "description": detail.get("description"),
-            "type": "string",
-            "pattern": "^(/([^~]|~[01])*)?$",
-        });
+        let mut pointer = pointer.clone();
+        pointer.insert("description".to_owned(), detail.get("description")?.clone());
         Some((key, pointer.to_value()))
     });
     json_schema!({
@@ -168,6 +167,18 @@ impl Pointer {
         steps.collect::<Option<Vec<String>>>().map(Self)
     }
 
+    /// As [`Pointer::new`].
+    ///
+    /// # Errors
+    /// What is wrong, and after a semicolon what was probably meant.
+    pub fn read(text: &str) -> Result<Self, String> {
+        Self::new(text).ok_or_else(|| {
+            let steps = text.trim_start_matches('$').split(['.', '/']).filter(|step| !step.is_empty());
+            let meant = Self(steps.map(str::to_owned).collect());
+            format!("\"{text}\" is not a JSON pointer; write it like \"{meant}\"")
+        })
+    }
+
     /// The names and numbers that lead to the value, decoded.
     pub fn steps(&self) -> &[String] {
         &self.0
@@ -182,11 +193,20 @@ impl fmt::Display for Pointer {
 
 impl<'de> Deserialize<'de> for Pointer {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Self::new(&text).ok_or_else(|| {
-            let steps = text.trim_start_matches('$').split(['.', '/']).filter(|step| !step.is_empty());
-            let meant = Self(steps.map(str::to_owned).collect());
-            D::Error::custom(format!("\"{text}\" is not a JSON pointer; write it like \"{meant}\""))
+        Self::read(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}
+
+impl JsonSchema for Pointer {
+    fn schema_name() -> Cow<'static, str> {
+        "Pointer".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A JSON pointer (RFC 6901), such as /data/orderNo.",
+            "type": "string",
+            "pattern": "^(/([^~]|~[01])*)?$",
         })
     }
 }

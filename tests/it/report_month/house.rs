@@ -83,7 +83,12 @@ pub fn reports() -> [(&'static str, About); 5] {
 fn configuration(folder: &Path) -> Config {
     let (text, file) = (text(), folder.join("orderbell.toml"));
     std::fs::write(&file, &text).expect("written");
-    let surroundings = Surroundings { file: &file, env: &|_| None, languages: &languages() };
+    let surroundings = Surroundings {
+        file: &file,
+        env: &|_| None,
+        languages: &languages(),
+        secrets: orderbell::config::Secrets::Read,
+    };
     match read_text(&text, &surroundings) {
         Ok(loaded) => loaded.config,
         Err(problems) => panic!("{problems:#?}\n{text}"),

@@ -131,7 +131,12 @@ impl Scene {
     pub fn config_in(&self, folder: &Path, text: &str) -> Config {
         let text = whole("", text);
         let file = folder.join("orderbell.toml");
-        let surroundings = Surroundings { file: &file, env: &|_| None, languages: &languages() };
+        let surroundings = Surroundings {
+            file: &file,
+            env: &|_| None,
+            languages: &languages(),
+            secrets: orderbell::config::Secrets::Read,
+        };
         match read_text(&text, &surroundings) {
             Ok(loaded) => loaded.config,
             Err(problems) => panic!("{problems:#?}\n{text}"),

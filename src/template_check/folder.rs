@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 use std::path::PathBuf;
 
-use crate::config::secrets;
+use crate::diagnostic;
 use crate::domain::language::Sources;
 
 /// The built-in templates are some sixty files of a few hundred bytes.
@@ -31,7 +31,7 @@ pub enum FolderError {
 pub struct Content {
     pub sources: Sources,
     /// Files that are in no subfolder, too deep, or of an ending that no template has.
-    pub strangers: Vec<String>,
+    pub ignored: Vec<String>,
     /// Why files are not among the sources that should be.
     pub unusable: Vec<FolderError>,
 }
@@ -55,7 +55,7 @@ pub fn content(folder: &Path) -> Result<Content, FolderError> {
     let (mut files, mut total_bytes) = (0, 0);
     for (name, path) in entries(folder)? {
         if !path.is_dir() {
-            content.strangers.push(name);
+            content.ignored.push(name);
             continue;
         }
         let within = match entries(&path) {
@@ -73,7 +73,7 @@ pub fn content(folder: &Path) -> Result<Content, FolderError> {
             let below = format!("{name}/{file}");
             let ending = Path::new(&file).extension().and_then(|ending| ending.to_str()).unwrap_or_default();
             if path.is_dir() || !ENDINGS.contains(&ending) {
-                content.strangers.push(below);
+                content.ignored.push(below);
                 continue;
             }
             match text(&path) {
@@ -124,7 +124,7 @@ fn unreadable(path: &Path, error: &io::Error) -> FolderError {
     let reason = match error.kind() {
         io::ErrorKind::NotFound => "there is no such folder".to_owned(),
         io::ErrorKind::NotADirectory => "it is no folder".to_owned(),
-        _ => secrets::reason(error),
+        _ => diagnostic::reason(error),
     };
     FolderError::Unreadable { path: path.to_owned(), reason }
 }
@@ -157,7 +157,7 @@ mod tests {
         let found = content(folder.path()).unwrap();
         let sources: Vec<_> = found.sources.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
         assert_eq!(sources, [("en/order.placed.md", "# x"), ("zh-CN/words.toml", "")]);
-        assert_eq!(found.strangers, ["README.md", "en/deep", "en/logo.png"]);
+        assert_eq!(found.ignored, ["README.md", "en/deep", "en/logo.png"]);
         assert_eq!(read(folder.path()), Ok(found.sources));
     }
 

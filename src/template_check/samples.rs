@@ -1,25 +1,13 @@
-//! A rehearsal: every template rendered with every sample of every source, for every channel in every language.
-
-use std::collections::BTreeSet;
+//! What templates are tried with: the samples of every source, and events of our own kinds.
 
 use http::HeaderMap;
 use http::HeaderName;
 use http::HeaderValue;
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use uuid::Uuid;
 
-use crate::channel::KINDS;
-use crate::config::channels::ReadChannel;
-use crate::config::problem::Problem;
-use crate::config::problem::Problems;
-use crate::config::problem::Severity;
-use crate::config::sources::ReadSource;
-use crate::config::templates::Folder;
-use crate::config::top::Globals;
 use crate::domain::changed;
 use crate::domain::changed::Changed;
-use crate::domain::compose::View;
 use crate::domain::data::Data;
 use crate::domain::data::Notice;
 use crate::domain::data::Unrecognised;
@@ -35,16 +23,12 @@ use crate::domain::order::Line;
 use crate::domain::order::Order;
 use crate::domain::report::Report;
 use crate::domain::report::sample;
-use crate::domain::template;
-use crate::domain::template::ComposeError;
-use crate::domain::template::Fault;
-use crate::domain::template::Templates;
 use crate::platform::Heard;
 use crate::platform::Method;
 use crate::platform::Platform;
 use crate::platform::Request;
 
-/// The moment of the rehearsal, always the same, so that its findings are: Wednesday, 4 June 2025, 03:35:40 UTC.
+/// The moment of the check, always the same, so that its findings are: Wednesday, 4 June 2025, 03:35:40 UTC.
 const MOMENT_SECONDS: i64 = 1_749_008_140;
 
 /// The topics of notices, and one that this version does not know.
@@ -81,114 +65,10 @@ const NOTICES: [&str; 29] = [
     "another",
 ];
 
-/// What the configuration says, as far as it could be read.
-pub struct House<'a> {
-    pub sources: &'a [(String, ReadSource)],
-    pub channels: &'a [(String, ReadChannel)],
-    pub reports: &'a [String],
-    pub globals: &'a Globals,
-}
-
 /// An event as a template sees it.
 pub struct Scene {
     pub event: Event,
     pub order: Option<Order>,
-}
-
-/// Where a message could go.
-#[derive(Clone, Copy)]
-struct Stage<'a> {
-    channel: &'a str,
-    kind: &'a str,
-    timezone: &'a TimeZone,
-}
-
-/// A mistake, and the first kind of event with which it showed.
-struct Failure {
-    severity: Severity,
-    error: ComposeError,
-    kind: Kind,
-}
-
-/// Renders everything that could be compiled, and reports each mistake once.
-pub fn rehearse(house: &House<'_>, folder: &Folder, problems: &mut Problems<'_>) {
-    let stages = stages(house);
-    let endings: BTreeSet<&str> = stages.iter().flat_map(|stage| [stage.channel, stage.kind]).collect();
-    let endings: Vec<&str> = endings.into_iter().filter(|ending| !ending.is_empty()).collect();
-    let own = house.channels.iter().filter_map(|(_, channel)| channel.settings.as_ref());
-    let used: BTreeSet<&str> =
-        own.map(|settings| settings.language.as_str()).chain([house.globals.language.as_str()]).collect();
-    let used: Vec<&str> = used.into_iter().collect();
-    problems.rehearsed(folder.strangers(&endings, house.reports, &used));
-    // The templates as the daemon uses them, and the same ones without any tolerance.
-    if let Some(lenient) = folder.working() {
-        problems.rehearsed(play(&scenes(house), &stages, folder, &lenient, &lenient.clone().strict()));
-    }
-}
-
-fn play(
-    scenes: &[Scene],
-    stages: &[Stage<'_>],
-    folder: &Folder,
-    lenient: &Templates,
-    strict: &Templates,
-) -> Vec<Problem> {
-    let languages = strict.languages();
-    let mut names: BTreeSet<String> = BTreeSet::new();
-    let mut failures: Vec<Failure> = Vec::new();
-    for scene in scenes {
-        let event = &scene.event;
-        for stage in stages {
-            for language in &languages {
-                let view = View {
-                    event,
-                    order: scene.order.as_ref(),
-                    language,
-                    timezone: stage.timezone,
-                    channel: stage.channel,
-                    channel_kind: stage.kind,
-                };
-                names.extend(template::names(&view));
-                let Err(error) = strict.compose(&view) else { continue };
-                if error.fault == Fault::Unavailable {
-                    continue;
-                }
-                let severity = if lenient.compose(&view).is_err() { Severity::Error } else { Severity::Warning };
-                match failures.iter_mut().find(|known| known.error == error) {
-                    Some(known) => known.severity = known.severity.min(severity),
-                    None => failures.push(Failure { severity, error, kind: event.kind.clone() }),
-                }
-            }
-        }
-    }
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    failures.sort_by(|a, b| (&a.error.template, a.error.line).cmp(&(&b.error.template, b.error.line)));
-    let problem = |failure: &Failure| folder.failure(failure.severity, &failure.error, &failure.kind, &names);
-    failures.iter().map(problem).collect()
-}
-
-/// Every channel, and each kind of channel for the templates that are written for a kind.
-fn stages<'a>(house: &House<'a>) -> Vec<Stage<'a>> {
-    let zone = &house.globals.timezone.zone;
-    let channels = house.channels.iter().map(|(name, channel)| Stage {
-        channel: name,
-        kind: channel.kind.unwrap_or_default(),
-        timezone: channel.settings.as_ref().map_or(zone, |settings| &settings.timezone.zone),
-    });
-    channels.chain(KINDS.iter().map(|kind| Stage { channel: "", kind: kind.name, timezone: zone })).collect()
-}
-
-/// The samples of every source, and events of our own kinds made by hand.
-fn scenes(house: &House<'_>) -> Vec<Scene> {
-    let currency = house.globals.currency.as_deref().unwrap_or("XXX");
-    let mut scenes = Vec::new();
-    for (name, read) in house.sources {
-        if let Some(configured) = &read.source {
-            scenes.extend(of_source(name, configured.source.platform(), currency));
-        }
-    }
-    scenes.extend(own(house.reports));
-    scenes
 }
 
 /// Events of our own kinds, made by hand; reports as the configuration calls them.
@@ -244,7 +124,7 @@ fn told(name: &str) -> Vec<Report> {
     reports
 }
 
-/// So many seconds after the moment of the rehearsal.
+/// So many seconds after the moment of the check.
 fn moment(seconds: i64) -> Option<Timestamp> {
     Timestamp::from_second(MOMENT_SECONDS + seconds).ok()
 }

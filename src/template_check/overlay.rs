@@ -5,19 +5,15 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::config::problem;
-use crate::config::problem::Problem;
-use crate::config::problem::Problems;
-use crate::config::problem::Severity;
-use crate::config::section::Complaint;
-use crate::config::template_folder;
-use crate::config::template_folder::Content;
-use crate::config::template_words;
-use crate::config::words;
+use crate::diagnostic;
+use crate::diagnostic::collect::Problems;
+use crate::diagnostic::suggest;
+use crate::diagnostic::{Problem, Severity};
 use crate::domain::changed;
 use crate::domain::event::Kind;
 use crate::domain::language;
 use crate::domain::language::Sources;
+use crate::domain::settings::InvalidValue;
 use crate::domain::template::ComposeError;
 use crate::domain::template::Fault;
 use crate::domain::template::TemplateErrors;
@@ -25,13 +21,16 @@ use crate::domain::template::Templates;
 use crate::render;
 use crate::render::Isolation;
 use crate::render::Limits;
+use crate::template_check::folder;
+use crate::template_check::folder::Content;
+use crate::template_check::words;
 
 /// All samples of one template take less than this on the slowest machine, unless it is at fault.
 const TRIAL: Duration = Duration::from_secs(60);
 
 /// The folder as far as it could be read; empty where there is none.
 #[derive(Default)]
-pub struct Folder {
+pub struct Overlay {
     /// As it is shown in problems.
     path: PathBuf,
     content: Content,
@@ -41,11 +40,11 @@ pub struct Folder {
     is_unavailable: bool,
 }
 
-impl Folder {
+impl Overlay {
     /// Reads the folder that is configured; what stops that is reported at its place in the configuration.
     pub fn read(path: Option<&Path>, at: Range<usize>, problems: &mut Problems<'_>) -> Self {
         let Some(path) = path.filter(|_| !problems.is_broken()) else { return Self::default() };
-        let content = template_folder::content(path);
+        let content = folder::content(path);
         let content = content.unwrap_or_else(|error| Content { unusable: vec![error], ..Content::default() });
         for error in &content.unusable {
             let help = "templates lie in a folder for each language: templates/en/order.placed.md";
@@ -60,12 +59,12 @@ impl Folder {
     }
 
     /// The files by language and name.
-    pub fn overlay(&self) -> &Sources {
+    pub fn files(&self) -> &Sources {
         &self.content.sources
     }
 
     /// The files that can be used; a built-in one stands in for each other.
-    pub fn into_overlay(mut self) -> Sources {
+    pub fn into_files(mut self) -> Sources {
         self.content.sources.retain(|path, _| !self.broken.contains(path));
         self.content.sources
     }
@@ -89,18 +88,18 @@ impl Folder {
         if let Some(error) = unavailable.into_iter().next() {
             let help = "messages go out by the built-in templates meanwhile";
             let folder = self.path.display().to_string();
-            let said = Complaint::new(error.message, help);
-            problems.elsewhere(vec![problem::in_file(Severity::Warning, folder, None, said)]);
+            let said = InvalidValue::new(error.message, help);
+            problems.elsewhere(vec![diagnostic::in_file(Severity::Warning, folder, None, said)]);
             self.is_unavailable = true;
         }
         let problem = |error: &ComposeError| {
             let (message, help) = match error.message.split_once("; ") {
                 Some((message, help)) if error.fault == Fault::Exhausted => (message.to_owned(), help),
                 _ if error.template.rsplit('/').next().is_some_and(language::holds_words) => (
-                    template_words::in_words(&error.message),
+                    words::in_words(&error.message),
                     "a language file is TOML: [kind], and under it \"order.placed\" = \"New order\"",
                 ),
-                _ => (template_words::in_words(&error.message), template_words::syntax_help(&error.message)),
+                _ => (words::in_words(&error.message), words::syntax_help(&error.message)),
             };
             self.problem(Severity::Error, error, message, help.to_owned())
         };
@@ -136,13 +135,13 @@ impl Folder {
             let span = error.span.clone().filter(|span| text.get(span.clone()).is_some_and(|inner| !inner.is_empty()));
             Some((text, span.or_else(|| error.line.map(line))?))
         });
-        problem::in_file(severity, file, at, Complaint::new(message, help))
+        diagnostic::in_file(severity, file, at, InvalidValue::new(message, help))
     }
 
     /// A template that parses and fails with an event of this kind. `names` are those that templates can ask for.
     pub fn failure(&self, severity: Severity, error: &ComposeError, kind: &Kind, names: &[&str]) -> Problem {
         let source = self.content.sources.get(&error.template).map(String::as_str);
-        let said = template_words::explain(error, source, names);
+        let said = words::explain(error, source, names);
         let consequence = match severity {
             Severity::Error => format!("{kind} would go out in its plain form: {}", said.message),
             Severity::Warning | Severity::Note => format!("{kind} goes out, but {}", said.message),
@@ -152,16 +151,16 @@ impl Folder {
 
     /// Warns of files that no message will ever be made from. `endings` are the names of channels and of their kinds,
     /// `used` the languages of the channels.
-    pub fn strangers(&self, endings: &[&str], reports: &[String], used: &[&str]) -> Vec<Problem> {
+    pub fn unused(&self, endings: &[&str], reports: &[String], used: &[&str]) -> Vec<Problem> {
         let warning = |path: &str, said| {
             let file = self.path.join(path).display().to_string();
-            problem::in_file(Severity::Warning, file, None, said)
+            diagnostic::in_file(Severity::Warning, file, None, said)
         };
         let mut problems = Vec::new();
         let is_note = |path: &str| path.to_uppercase().starts_with("README");
-        for path in self.content.strangers.iter().filter(|path| !is_note(path)) {
+        for path in self.content.ignored.iter().filter(|path| !is_note(path)) {
             let help = "a template lies in a language's folder and ends in .md: en/order.placed.md";
-            problems.push(warning(path, Complaint::new("this is no template, and is not read", help)));
+            problems.push(warning(path, InvalidValue::new("this is no template, and is not read", help)));
         }
         let languages = language::folders(&self.content.sources);
         let built_in = language::built_in_sources();
@@ -179,15 +178,15 @@ impl Folder {
                     known.extend(used.iter().filter(|language| !language::built_in().contains_key(**language)));
                     let help = match folder.replace('_', "-") {
                         tag if known.contains(&tag.as_str()) => format!("did you mean \"{tag}\"?"),
-                        _ => words::meant(folder, &known),
+                        _ => suggest::meant(folder, &known),
                     };
                     let message = format!("no channel's language is \"{folder}\": this folder is never used");
-                    problems.push(warning(folder, Complaint::new(message, help)));
+                    problems.push(warning(folder, InvalidValue::new(message, help)));
                 }
                 continue;
             }
-            if let Some(complaint) = misnamed(file, endings, reports) {
-                problems.push(warning(path, complaint));
+            if let Some(invalid) = misnamed(file, endings, reports) {
+                problems.push(warning(path, invalid));
             }
         }
         problems
@@ -210,13 +209,13 @@ fn built_in_folder(built_in: &language::Sources, folder: &str) -> bool {
 }
 
 /// What is wrong with the name of a file in a language's folder.
-fn misnamed(file: &str, endings: &[&str], reports: &[String]) -> Option<Complaint> {
+fn misnamed(file: &str, endings: &[&str], reports: &[String]) -> Option<InvalidValue> {
     if file.starts_with('_') || language::holds_words(file) {
         return None;
     }
     let Some(name) = file.strip_suffix(".md") else {
         let help = "a template ends in .md, such as order.placed.md; the words of a language are in words.toml";
-        return Some(Complaint::new("this is no template, and is not read", help));
+        return Some(InvalidValue::new("this is no template, and is not read", help));
     };
     let reports = reports.iter().map(|name| Kind::Report(name.clone()));
     let kinds: Vec<Kind> = Kind::ALL.iter().cloned().chain(reports).collect();
@@ -236,19 +235,22 @@ fn misnamed(file: &str, endings: &[&str], reports: &[String]) -> Option<Complain
             .next()
             .unwrap_or((name, String::new()));
         known.extend(families.iter().map(String::as_str));
-        let help = match words::nearest(start, &known) {
+        let help = match suggest::nearest(start, &known) {
             Some(near) => format!("did you mean \"{near}{end}.md\"?"),
             None => format!("kinds are: {}", texts.join(", ")),
         };
-        return Some(Complaint::new(format!("no event is of the kind \"{start}\": this file is never used"), help));
+        return Some(InvalidValue::new(format!("no event is of the kind \"{start}\": this file is never used"), help));
     };
     let ending = &name[kind.len() + 1..];
     if endings.contains(&ending) {
         return None;
     }
-    let help = match words::nearest(ending, endings) {
+    let help = match suggest::nearest(ending, endings) {
         Some(near) => format!("did you mean \"{kind}.{near}.md\"?"),
         None => format!("channels and their kinds are: {}", endings.join(", ")),
     };
-    Some(Complaint::new(format!("there is no channel \"{ending}\", nor a kind of them: this file is never used"), help))
+    Some(InvalidValue::new(
+        format!("there is no channel \"{ending}\", nor a kind of them: this file is never used"),
+        help,
+    ))
 }

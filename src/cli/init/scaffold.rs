@@ -6,11 +6,11 @@ use std::path::Path;
 use crate::channel;
 use crate::channel::KINDS;
 use crate::config;
-use crate::config::section::Complaint;
 use crate::config::values;
-use crate::config::words;
-use crate::config::wrap::wrapped;
+use crate::diagnostic::suggest;
+use crate::diagnostic::wrap::wrapped;
 use crate::domain::scaffold::{Role, Scaffold, Variable};
+use crate::domain::settings::InvalidValue;
 use crate::platform;
 use crate::platform::PLATFORMS;
 
@@ -80,7 +80,7 @@ fn wanted(
         None => (text, None),
     };
     let (kind, setup) = find(kind).ok_or_else(|| {
-        let meant = words::nearest(kind, kinds).map(|near| format!("did you mean \"{near}\"? ")).unwrap_or_default();
+        let meant = suggest::nearest(kind, kinds).map(|near| format!("did you mean \"{near}\"? ")).unwrap_or_default();
         format!("there is no {what} \"{kind}\"; {meant}there are: {}", kinds.join(", "))
     })?;
     if let Some(name) = name {
@@ -109,14 +109,15 @@ pub fn currency(text: &str) -> Result<String, String> {
 
 /// As [`language`].
 pub fn public_url(text: &str) -> Result<String, String> {
-    let url = values::public_url(text).map_err(said)?;
+    values::public_url(text).map_err(said)?;
+    let url = text.trim_end_matches('/').to_owned();
     // It stands in quotes and in comments.
     let is_plain = url.chars().all(|c| !c.is_whitespace() && !c.is_control() && !"\"\\<>".contains(c));
     is_plain.then_some(url).ok_or_else(|| "a web address has no blanks and no quotes".to_owned())
 }
 
-fn said(complaint: Complaint) -> String {
-    format!("{}; {}", complaint.message, complaint.help)
+fn said(invalid: InvalidValue) -> String {
+    format!("{}; {}", invalid.message, invalid.help)
 }
 
 /// One table of the file, with the names of its variables.
@@ -142,7 +143,7 @@ pub fn write(plan: &Plan, file: &Path) -> Result<String, String> {
         file => format!("orderbell --config {file}"),
     };
     let filling =
-        Filling { file, orderbell, public_url: plan.public_url.clone().unwrap_or_else(|| PUBLIC_URL.to_owned()) };
+        Placeholders { file, orderbell, public_url: plan.public_url.clone().unwrap_or_else(|| PUBLIC_URL.to_owned()) };
     let mut text = introduction(&sources, &channels, &filling);
     text += &settings(plan, &sources, &channels, &filling);
     for (tag, family, tables) in [("platform", "source", &sources), ("kind", "channel", &channels)] {
@@ -203,13 +204,13 @@ fn variable(name: &str, family: &str, ending: &str, taken: &BTreeSet<String>) ->
 }
 
 /// What stands for `<…>` in the texts of all kinds.
-struct Filling {
+struct Placeholders {
     file: String,
     orderbell: String,
     public_url: String,
 }
 
-impl Filling {
+impl Placeholders {
     fn fill(&self, text: &str, table: &Table) -> String {
         let address = format!("{}/hooks/{}", self.public_url, table.name);
         let text = text.replace("<NAME>", &table.name).replace("<ADDRESS>", &address);
@@ -231,7 +232,7 @@ fn typed(file: &Path) -> String {
 }
 
 /// The comments at the top: what this is, and what is left to do.
-fn introduction(sources: &[Table], channels: &[Table], filling: &Filling) -> String {
+fn introduction(sources: &[Table], channels: &[Table], filling: &Placeholders) -> String {
     let whats = |tables: &[Table]| {
         let mut whats: Vec<&str> = tables.iter().map(|table| table.scaffold.what.as_str()).collect();
         let mut known = BTreeSet::new();
@@ -260,9 +261,9 @@ fn introduction(sources: &[Table], channels: &[Table], filling: &Filling) -> Str
     text + "\n"
 }
 
-fn steps(sources: &[Table], channels: &[Table], filling: &Filling) -> Vec<String> {
+fn steps(sources: &[Table], channels: &[Table], filling: &Placeholders) -> Vec<String> {
     let all = || sources.iter().chain(channels);
-    let Filling { file, orderbell, public_url } = filling;
+    let Placeholders { file, orderbell, public_url } = filling;
     let mut steps: Vec<String> = all().map(|table| filling.fill(&table.scaffold.before, table)).collect();
     steps.push("Write your own values below in the place of everything that says change-me. Look at language and timezone, too.".to_owned());
     let samples = all().flat_map(|table| table.variables.iter().zip(&table.scaffold.variables));
@@ -296,7 +297,7 @@ fn steps(sources: &[Table], channels: &[Table], filling: &Filling) -> Vec<String
 }
 
 /// The tables that every configuration has.
-fn settings(plan: &Plan, sources: &[Table], channels: &[Table], filling: &Filling) -> String {
+fn settings(plan: &Plan, sources: &[Table], channels: &[Table], filling: &Placeholders) -> String {
     let assumed = sources.iter().find_map(|table| table.scaffold.currency.as_deref());
     let currency = plan.currency.as_deref().or(assumed);
     let languages = config::languages().join(", ");

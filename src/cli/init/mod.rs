@@ -1,5 +1,7 @@
 //! `orderbell init`: a commented configuration to begin with: the example, or the real form of chosen sources and channels.
 
+pub mod scaffold;
+
 use std::ffi::OsStr;
 use std::fs::OpenOptions;
 use std::io::ErrorKind;
@@ -16,10 +18,8 @@ use clap::error::ErrorKind as Misuse;
 
 use crate::cli::Failure;
 use crate::cli::example;
+use crate::cli::init::scaffold::{Plan, Wanted};
 use crate::cli::output;
-use crate::config::starter;
-use crate::config::starter::Plan;
-use crate::config::starter::Wanted;
 
 #[derive(Args)]
 pub struct Init {
@@ -30,23 +30,23 @@ pub struct Init {
     #[arg(long = "channel", value_name = "KIND[=NAME]", value_parser = CHANNELS)]
     channels: Vec<Wanted>,
     /// Of the messages
-    #[arg(long, value_name = "TAG", value_parser = starter::language, requires = "sources")]
+    #[arg(long, value_name = "TAG", value_parser = scaffold::language, requires = "sources")]
     language: Option<String>,
     /// Of the times in the messages; an IANA name such as Asia/Shanghai
-    #[arg(long, value_name = "ZONE", value_parser = starter::timezone, requires = "sources")]
+    #[arg(long, value_name = "ZONE", value_parser = scaffold::timezone, requires = "sources")]
     timezone: Option<String>,
     /// Of amounts that come without one; an ISO 4217 code
-    #[arg(long, value_name = "CODE", value_parser = starter::currency, requires = "sources")]
+    #[arg(long, value_name = "CODE", value_parser = scaffold::currency, requires = "sources")]
     currency: Option<String>,
     /// How the internet reaches this daemon, such as `https://bell.example.com`
-    #[arg(long, value_name = "URL", value_parser = starter::public_url, requires = "sources")]
+    #[arg(long, value_name = "URL", value_parser = scaffold::public_url, requires = "sources")]
     public_url: Option<String>,
     /// Write it to this file, which must not be there yet, instead of printing it
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
 
-pub fn run(init: &Init) -> Result<(), Failure> {
+pub(super) fn run(init: &Init) -> Result<(), Failure> {
     let form = form(init)?;
     let text = form.as_deref().unwrap_or(example::TEXT);
     let Some(file) = &init.output else { return output::print(text) };
@@ -64,8 +64,8 @@ pub fn run(init: &Init) -> Result<(), Failure> {
 fn form(init: &Init) -> Result<Option<String>, Failure> {
     let (what, option, kinds) = match (init.sources.is_empty(), init.channels.is_empty()) {
         (true, true) => return Ok(None),
-        (true, false) => ("where webhooks come from", "source", starter::platforms()),
-        (false, true) => ("where messages go", "channel", starter::channel_kinds()),
+        (true, false) => ("where webhooks come from", "source", scaffold::platforms()),
+        (false, true) => ("where messages go", "channel", scaffold::channel_kinds()),
         (false, false) => {
             let plan = Plan {
                 sources: init.sources.clone(),
@@ -76,7 +76,7 @@ fn form(init: &Init) -> Result<Option<String>, Failure> {
                 public_url: init.public_url.clone(),
             };
             let file = init.output.as_deref().unwrap_or(Path::new("orderbell.toml"));
-            return starter::write(&plan, file).map(Some).map_err(Failure::Misused);
+            return scaffold::write(&plan, file).map(Some).map_err(Failure::Misused);
         }
     };
     let kinds = kinds.join(", ");
@@ -108,8 +108,8 @@ struct Kinds {
     read: fn(&str) -> Result<Wanted, String>,
 }
 
-const SOURCES: Kinds = Kinds { all: starter::platforms, read: starter::source };
-const CHANNELS: Kinds = Kinds { all: starter::channel_kinds, read: starter::channel };
+const SOURCES: Kinds = Kinds { all: scaffold::platforms, read: scaffold::source };
+const CHANNELS: Kinds = Kinds { all: scaffold::channel_kinds, read: scaffold::channel };
 
 impl TypedValueParser for Kinds {
     type Value = Wanted;

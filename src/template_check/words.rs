@@ -1,7 +1,7 @@
 //! What is wrong with a template in a merchant's words, and what was probably meant.
 
-use crate::config::section::Complaint;
-use crate::config::words;
+use crate::diagnostic::suggest;
+use crate::domain::settings::InvalidValue;
 use crate::domain::template::ComposeError;
 use crate::domain::template::Fault;
 
@@ -39,35 +39,36 @@ pub fn syntax_help(message: &str) -> &'static str {
 }
 
 /// What is wrong with a template that fails with a sample, and what would be right. `names` are those that there are.
-pub fn explain(error: &ComposeError, source: Option<&str>, names: &[&str]) -> Complaint {
+pub fn explain(error: &ComposeError, source: Option<&str>, names: &[&str]) -> InvalidValue {
     let quoted = error.message.split('`').nth(1);
     let written = error.span.clone().and_then(|span| source?.get(span));
     match error.fault {
         Fault::Undefined | Fault::Operation if quoted.is_some() => {
             let name = quoted.unwrap_or_default();
-            Complaint::new(format!("there is no \"{name}\" here"), nearest_name(name, names))
+            InvalidValue::new(format!("there is no \"{name}\" here"), nearest_name(name, names))
         }
         Fault::UnknownFilter => {
             let filter = written.unwrap_or_default();
-            let help = format!("{}; filters are: {}", words::meant(filter, &FILTERS), FILTERS.join(", "));
-            let help = if words::nearest(filter, &FILTERS).is_some() { words::meant(filter, &FILTERS) } else { help };
-            Complaint::new(format!("there is no filter \"{filter}\""), help)
+            let help = format!("{}; filters are: {}", suggest::meant(filter, &FILTERS), FILTERS.join(", "));
+            let help =
+                if suggest::nearest(filter, &FILTERS).is_some() { suggest::meant(filter, &FILTERS) } else { help };
+            InvalidValue::new(format!("there is no filter \"{filter}\""), help)
         }
-        Fault::UnknownFile => Complaint::new(in_words(&error.message), "it is looked for in the language's folder"),
-        _ if error.message.contains("no word") => Complaint::new(
+        Fault::UnknownFile => InvalidValue::new(in_words(&error.message), "it is looked for in the language's folder"),
+        _ if error.message.contains("no word") => InvalidValue::new(
             in_words(&error.message),
             "add it to words.toml in this folder, or write the words themselves",
         ),
         _ if error.message.contains("several parts") => {
             let (message, help) = error.message.split_once("; ").unwrap_or((&error.message, ""));
-            Complaint::new(in_words(message), help)
+            InvalidValue::new(in_words(message), help)
         }
         _ => match in_words(&error.message).split_once("; ") {
-            Some((message, help)) => Complaint::new(message, help),
+            Some((message, help)) => InvalidValue::new(message, help),
             None => {
                 let help =
                     "filters write values: {{ order.total | money }}, {{ received_at | time }}, {{ 3 | number }}";
-                Complaint::new(in_words(&error.message), help)
+                InvalidValue::new(in_words(&error.message), help)
             }
         },
     }
@@ -85,7 +86,7 @@ fn nearest_name(name: &str, names: &[&str]) -> String {
         return format!("not every event has \"{parent}\"; ask for it first: {{% if {parent} %}}…{{% endif %}}");
     }
     let dot = if parent.is_empty() { "" } else { "." };
-    if let Some(near) = words::nearest(last, &beside) {
+    if let Some(near) = suggest::nearest(last, &beside) {
         return format!("did you mean \"{parent}{dot}{near}\"?");
     }
     if !beside.is_empty() {
@@ -94,7 +95,7 @@ fn nearest_name(name: &str, names: &[&str]) -> String {
     }
     // The name of a loop: its items are those of some list.
     let items: Vec<&str> = names.iter().filter_map(|known| known.rsplit_once("[].").map(|(_, item)| item)).collect();
-    match words::nearest(last, &items) {
+    match suggest::nearest(last, &items) {
         Some(near) => format!("did you mean \"{parent}{dot}{near}\"?"),
         None => "`orderbell render` shows a message with its values".to_owned(),
     }

@@ -1,0 +1,172 @@
+//! What a table of the file may hold, as the JSON Schema of its struct says: keys, sorts of values and words to choose from
+//! stand in one place, for editors and for the reader.
+
+use std::ops::RangeInclusive;
+
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use serde_json::Value;
+
+use crate::config::values;
+use crate::domain::duration;
+use crate::platform::apsdai::fields::Pointer;
+
+/// A text that has a reader of its own, by the name of its definition.
+pub struct Format {
+    name: &'static str,
+    /// What it is, in words.
+    pub expected: &'static str,
+    /// Whether a number without quotes is one as well.
+    pub takes_numbers: bool,
+    /// What is wrong with a text, and after a semicolon what would be right.
+    pub judge: fn(&str) -> Result<(), String>,
+}
+
+const TEXT: &str = "a text in quotes";
+
+const FORMATS: [Format; 6] = [
+    Format {
+        name: "Duration",
+        expected: TEXT,
+        takes_numbers: false,
+        judge: |text| duration::parse(text).map(drop).map_err(|error| error.to_string()),
+    },
+    Format {
+        name: "Size",
+        expected: "a size such as \"1MiB\", or a number of bytes",
+        takes_numbers: true,
+        judge: |text| duration::parse_size(text).map(drop).map_err(|error| error.to_string()),
+    },
+    Format { name: "Time", expected: TEXT, takes_numbers: false, judge: |text| values::time(text).map(drop) },
+    Format {
+        name: "Pattern",
+        expected: TEXT,
+        takes_numbers: false,
+        judge: |text| match text.is_empty() {
+            true => Err("an empty pattern matches nothing; \"*\" matches everything".to_owned()),
+            false => Ok(()),
+        },
+    },
+    Format { name: "Pointer", expected: TEXT, takes_numbers: false, judge: |text| Pointer::read(text).map(drop) },
+    Format {
+        name: "Id",
+        expected: "an id, as a number or as a text in quotes",
+        takes_numbers: true,
+        judge: |_| Ok(()),
+    },
+];
+
+/// What sort of value stands somewhere.
+pub enum Sort<'s> {
+    Text,
+    Format(&'static Format),
+    Flag,
+    Number(RangeInclusive<i128>),
+    /// One of a few words.
+    Choice(Vec<&'s str>),
+    List(Schema<'s>),
+    /// A table whose keys are the merchant's own.
+    Map,
+    Table,
+}
+
+/// The schema of one struct, with all that it refers to.
+pub struct Shape(Value);
+
+impl Shape {
+    pub fn of<T: JsonSchema>() -> Self {
+        let generator = SchemaSettings::draft2020_12().for_deserialize().into_generator();
+        Self(generator.into_root_schema_for::<T>().to_value())
+    }
+
+    pub fn root(&self) -> Schema<'_> {
+        Schema { whole: &self.0, here: &self.0 }
+    }
+}
+
+/// The schema of one place in a [`Shape`].
+#[derive(Clone, Copy)]
+pub struct Schema<'s> {
+    whole: &'s Value,
+    here: &'s Value,
+}
+
+impl<'s> Schema<'s> {
+    /// The keys of a table: those that are needed, then the others.
+    pub fn keys(self) -> Vec<&'s str> {
+        let (needed, all) = (self.required(), self.resolved().here["properties"].as_object());
+        let others = all.into_iter().flatten().map(|(key, _)| key.as_str()).filter(|key| !needed.contains(key));
+        needed.iter().copied().chain(others).collect()
+    }
+
+    /// The keys of a table that must be there.
+    pub fn required(self) -> Vec<&'s str> {
+        self.resolved().here["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+    }
+
+    /// What stands at a key of a table, where it may have such a key.
+    pub fn key(self, name: &str) -> Option<Schema<'s>> {
+        let table = self.resolved();
+        let own = || table.here.get("additionalProperties").filter(|own| own.is_object());
+        Some(self.at(table.here["properties"].get(name).or_else(own)?))
+    }
+
+    pub fn sort(self) -> Sort<'s> {
+        let resolved = self.resolved();
+        let here = resolved.here;
+        if let Some(format) = self.name().and_then(|name| FORMATS.iter().find(|format| format.name == name)) {
+            return Sort::Format(format);
+        }
+        let words = here["enum"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let described = here["oneOf"].as_array().into_iter().flatten().filter_map(|one| one["const"].as_str());
+        let words: Vec<&str> = words.chain(described).collect();
+        if !words.is_empty() {
+            return Sort::Choice(words);
+        }
+        match self.types().as_slice() {
+            ["boolean"] => Sort::Flag,
+            ["integer"] => Sort::Number(range(here["format"].as_str())),
+            ["array"] => Sort::List(resolved.at(&here["items"])),
+            ["object"] if here["additionalProperties"].is_object() => Sort::Map,
+            ["object"] => Sort::Table,
+            _ => Sort::Text,
+        }
+    }
+
+    fn at(self, here: &'s Value) -> Self {
+        Self { here, ..self }
+    }
+
+    fn types(self) -> Vec<&'s str> {
+        let types = &self.resolved().here["type"];
+        let several = types.as_array().into_iter().flatten().filter_map(Value::as_str);
+        types.as_str().into_iter().chain(several).filter(|name| *name != "null").collect()
+    }
+
+    /// What it is called, where it has a definition of its own.
+    fn name(self) -> Option<&'s str> {
+        self.reference()?.rsplit('/').next()
+    }
+
+    fn reference(self) -> Option<&'s str> {
+        let optional = self.here["anyOf"].as_array().into_iter().flatten().find_map(|one| one.get("$ref"));
+        self.here.get("$ref").or(optional)?.as_str()
+    }
+
+    /// The definition that is referred to, or what stands here.
+    fn resolved(self) -> Self {
+        let pointer = self.reference().and_then(|reference| reference.strip_prefix('#'));
+        pointer.and_then(|pointer| self.whole.pointer(pointer)).map_or(self, |here| self.at(here))
+    }
+}
+
+/// The numbers that a type of Rust's takes.
+fn range(format: Option<&str>) -> RangeInclusive<i128> {
+    match format {
+        Some("uint8") => 0..=u8::MAX.into(),
+        Some("uint16") => 0..=u16::MAX.into(),
+        Some("uint32") => 0..=u32::MAX.into(),
+        Some("uint64" | "uint") => 0..=u64::MAX.into(),
+        _ => i64::MIN.into()..=i64::MAX.into(),
+    }
+}

@@ -1,0 +1,118 @@
+//! One walk over a table beside its schema: every key that is unknown or missing, and every value of the wrong sort, is
+//! reported at its place and taken out.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::config::hidden::keys::MAPS;
+use crate::config::section;
+use crate::config::shape::{Format, Schema, Sort};
+use crate::config::words;
+use crate::diagnostic::collect::Problems;
+use crate::diagnostic::suggest;
+use crate::domain::settings::InvalidValue;
+
+pub struct Walk<'a, 't> {
+    /// Where the table is, in words.
+    pub place: &'a str,
+    /// Keys of the table that are read elsewhere, for suggestions.
+    pub elsewhere: &'a [&'static str],
+    /// Keys that were wrong and are taken out, so that their absence is no news. Nested ones with dots.
+    pub wrong: BTreeSet<String>,
+    pub problems: &'a mut Problems<'t>,
+}
+
+impl Walk<'_, '_> {
+    /// Whether everything that the table needs is in it and right.
+    pub fn table(&mut self, table: &mut DeTable<'_>, at: &Range<usize>, schema: Schema<'_>, path: &[&str]) -> bool {
+        self.entries(table, schema, path);
+        let missing: Vec<&str> = schema.required().into_iter().filter(|key| !table.contains_key(*key)).collect();
+        for key in &missing {
+            let path = [path, &[*key]].concat();
+            if !self.wrong.contains(&path.join(".")) && !self.problems.is_broken() {
+                self.report(at.clone(), words::missing_key(&path, self.place));
+            }
+        }
+        missing.is_empty()
+    }
+
+    /// Takes out what is wrong in a table.
+    fn entries(&mut self, table: &mut DeTable<'_>, schema: Schema<'_>, path: &[&str]) {
+        let mut wrong = Vec::new();
+        for (key, value) in table.iter_mut() {
+            let path = [path, &[key.get_ref()]].concat();
+            let is_right = match schema.key(key.get_ref()) {
+                Some(schema) => self.value(value, schema, &path),
+                None => {
+                    self.unknown(key.span(), value, schema, &path);
+                    false
+                }
+            };
+            if !is_right {
+                self.wrong.insert(path.join("."));
+                wrong.push(key.get_ref().to_string());
+            }
+        }
+        wrong.iter().for_each(|key| drop(table.remove(key.as_str())));
+    }
+
+    /// Whether a value is what it should be, as far as its sort goes.
+    fn value(&mut self, value: &mut Spanned<DeValue<'_>>, schema: Schema<'_>, path: &[&str]) -> bool {
+        let at = value.span();
+        let key = path.last().copied().unwrap_or_default();
+        let verdict = match (schema.sort(), value.get_mut()) {
+            (Sort::Text, DeValue::String(_)) | (Sort::Flag, DeValue::Boolean(_)) => Ok(()),
+            (Sort::Format(format), DeValue::String(text)) => judged(format, text, key),
+            (Sort::Format(format), DeValue::Integer(number)) if format.takes_numbers => {
+                judged(format, &words::number(number).to_string(), key)
+            }
+            (Sort::Number(range), DeValue::Integer(number)) => match range.contains(&words::number(number)) {
+                true => Ok(()),
+                false => Err(words::out_of_range(key)),
+            },
+            (Sort::Choice(known), DeValue::String(text)) => words::chosen(key, text, &known),
+            (Sort::List(schema), DeValue::Array(list)) => {
+                // Each wrong item is reported.
+                return list.iter_mut().fold(true, |is_right, item| self.value(item, schema, path) && is_right);
+            }
+            (Sort::Map, DeValue::Table(table)) => {
+                self.entries(table, schema, path);
+                return true;
+            }
+            (Sort::Table, DeValue::Table(table)) => return self.table(table, &at, schema, path),
+            (sort, value) => Err(words::wrong_sort(key, &sort, value)),
+        };
+        verdict.map_err(|invalid| self.report(at, invalid)).is_ok()
+    }
+
+    fn unknown(&mut self, at: Range<usize>, value: &Spanned<DeValue<'_>>, schema: Schema<'_>, path: &[&str]) {
+        let Some((unknown, outer)) = path.split_last() else { return };
+        let mut known = schema.keys();
+        if outer.is_empty() {
+            known.extend(self.elsewhere);
+        }
+        // Where the merchant chooses the names, none of them is a secret.
+        if !outer.last().is_some_and(|table| MAPS.contains(table)) {
+            section::hide(value, self.problems);
+            if !words::is_bare(unknown) {
+                self.problems.mask(at.clone());
+            }
+        }
+        // What was meant is not missing.
+        if let Some(meant) = suggest::nearest(unknown, &known) {
+            self.wrong.insert([outer, &[meant]].concat().join("."));
+        }
+        self.report(at, words::unknown_key(unknown, &known, &words::within(outer, self.place)));
+    }
+
+    fn report(&mut self, at: Range<usize>, invalid: InvalidValue) {
+        self.problems.error(at, invalid.message, invalid.help);
+    }
+}
+
+fn judged(format: &Format, text: &str, key: &str) -> Result<(), InvalidValue> {
+    (format.judge)(text).map_err(|message| words::judged(&message, key))
+}

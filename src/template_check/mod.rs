@@ -1,0 +1,128 @@
+//! Whether the templates do what they should: each is rendered with every sample of every source, for every channel in every
+//! language.
+
+pub mod folder;
+pub mod overlay;
+pub mod samples;
+mod words;
+
+use std::collections::BTreeSet;
+
+use jiff::tz::TimeZone;
+
+use crate::diagnostic::collect::Problems;
+use crate::diagnostic::{Problem, Severity};
+use crate::domain::compose::View;
+use crate::domain::event::Kind;
+use crate::domain::template;
+use crate::domain::template::{ComposeError, Fault, Templates};
+use crate::platform::Source;
+use crate::template_check::overlay::Overlay;
+use crate::template_check::samples::Scene;
+
+/// What of a configuration templates depend on, as far as it could be read.
+pub struct Scope<'a> {
+    /// By name.
+    pub sources: Vec<(&'a str, &'a Source)>,
+    pub channels: Vec<ScopeChannel<'a>>,
+    /// The kinds of channels that there are.
+    pub kinds: Vec<&'a str>,
+    /// The names of the reports.
+    pub reports: &'a [String],
+    /// Of channels that set none.
+    pub language: &'a str,
+    pub timezone: &'a TimeZone,
+    /// ISO 4217 code for amounts that come without one.
+    pub currency: &'a str,
+}
+
+/// A channel that messages are written for.
+pub struct ScopeChannel<'a> {
+    pub name: &'a str,
+    /// Empty where there is no such kind.
+    pub kind: &'a str,
+    pub timezone: &'a TimeZone,
+    pub language: Option<&'a str>,
+}
+
+/// Where a message could go.
+#[derive(Clone, Copy)]
+struct Stage<'a> {
+    channel: &'a str,
+    kind: &'a str,
+    timezone: &'a TimeZone,
+}
+
+/// A mistake, and the first kind of event with which it showed.
+struct Failure {
+    severity: Severity,
+    error: ComposeError,
+    kind: Kind,
+}
+
+/// Renders everything that could be compiled, and reports each mistake once.
+pub fn check(scope: &Scope<'_>, overlay: &Overlay, problems: &mut Problems<'_>) {
+    let stages = stages(scope);
+    let endings: BTreeSet<&str> = stages.iter().flat_map(|stage| [stage.channel, stage.kind]).collect();
+    let endings: Vec<&str> = endings.into_iter().filter(|ending| !ending.is_empty()).collect();
+    let own = scope.channels.iter().filter_map(|channel| channel.language);
+    let used: BTreeSet<&str> = own.chain([scope.language]).collect();
+    let used: Vec<&str> = used.into_iter().collect();
+    problems.of_templates(overlay.unused(&endings, scope.reports, &used));
+    // The templates as the daemon uses them, and the same ones without any tolerance.
+    if let Some(lenient) = overlay.working() {
+        problems.of_templates(failures(&scenes(scope), &stages, overlay, &lenient));
+    }
+}
+
+fn failures(scenes: &[Scene], stages: &[Stage<'_>], overlay: &Overlay, lenient: &Templates) -> Vec<Problem> {
+    let strict = lenient.clone().strict();
+    let languages = strict.languages();
+    let mut names: BTreeSet<String> = BTreeSet::new();
+    let mut failures: Vec<Failure> = Vec::new();
+    for scene in scenes {
+        let event = &scene.event;
+        for stage in stages {
+            for language in &languages {
+                let view = View {
+                    event,
+                    order: scene.order.as_ref(),
+                    language,
+                    timezone: stage.timezone,
+                    channel: stage.channel,
+                    channel_kind: stage.kind,
+                };
+                names.extend(template::names(&view));
+                let Err(error) = strict.compose(&view) else { continue };
+                if error.fault == Fault::Unavailable {
+                    continue;
+                }
+                let severity = if lenient.compose(&view).is_err() { Severity::Error } else { Severity::Warning };
+                match failures.iter_mut().find(|known| known.error == error) {
+                    Some(known) => known.severity = known.severity.min(severity),
+                    None => failures.push(Failure { severity, error, kind: event.kind.clone() }),
+                }
+            }
+        }
+    }
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    failures.sort_by(|a, b| (&a.error.template, a.error.line).cmp(&(&b.error.template, b.error.line)));
+    let problem = |failure: &Failure| overlay.failure(failure.severity, &failure.error, &failure.kind, &names);
+    failures.iter().map(problem).collect()
+}
+
+/// Every channel, and each kind of channel for the templates that are written for a kind.
+fn stages<'a>(scope: &Scope<'a>) -> Vec<Stage<'a>> {
+    let channels = scope.channels.iter();
+    let channels =
+        channels.map(|channel| Stage { channel: channel.name, kind: channel.kind, timezone: channel.timezone });
+    channels.chain(scope.kinds.iter().map(|kind| Stage { channel: "", kind, timezone: scope.timezone })).collect()
+}
+
+/// The samples of every source, and events of our own kinds made by hand.
+fn scenes(scope: &Scope<'_>) -> Vec<Scene> {
+    let of_source = |(name, source): &(&str, &Source)| samples::of_source(name, source.platform(), scope.currency);
+    let mut scenes: Vec<Scene> = scope.sources.iter().flat_map(of_source).collect();
+    scenes.extend(samples::own(scope.reports));
+    scenes
+}
