@@ -10,7 +10,7 @@ use std::time::Instant;
 use orderbell::app;
 use orderbell::app::Listeners;
 use orderbell::config;
-use orderbell::config::Surroundings;
+use orderbell::config::LoadContext;
 use orderbell::domain::event::Kind;
 use orderbell::flow::Clock;
 use orderbell::platform::Platform;
@@ -92,13 +92,13 @@ async fn intake(round: usize) -> Round {
         [server]\npublic_url = \"https://bell.example.com\"
         [source.keeta-hk]\nplatform = \"keeta\"\napp_id = 1\napp_secret = \"s\"
     ";
-    let surroundings = Surroundings {
+    let context = LoadContext {
         file: &folder.path().join("bench.toml"),
         env: &|_| None,
         languages: &config::languages(),
         secrets: config::Secrets::Read,
     };
-    let config = config::read_text(text, &surroundings).expect("a valid configuration").config;
+    let config = config::read_text(text, &context).expect("a valid configuration").config;
     let hooks = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = hooks.local_addr().expect("an address");
     let stop = CancellationToken::new();

@@ -34,7 +34,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use orderbell::app;
 use orderbell::config;
-use orderbell::config::Surroundings;
+use orderbell::config::LoadContext;
 use orderbell::domain::data::Coded;
 use orderbell::domain::data::Data;
 use orderbell::domain::event::DeliveryId;
@@ -214,9 +214,8 @@ fn reports(folder: &Path, store: &Arc<Sqlite>, clock: &Clock) -> Reports {
         [channel.owner]\nkind = \"webhook\"\nurl = \"https://erp.example.com/owner\"\n\
         [report.daily]\nat = \"08:57\"\nto = [\"owner\"]\nattach_csv = true\n";
     let (file, languages) = (folder.join("bench.toml"), config::languages());
-    let surroundings =
-        Surroundings { file: &file, env: &|_| None, languages: &languages, secrets: config::Secrets::Read };
-    let config = config::read_text(text, &surroundings).expect("a valid configuration").config;
+    let context = LoadContext { file: &file, env: &|_| None, languages: &languages, secrets: config::Secrets::Read };
+    let config = config::read_text(text, &context).expect("a valid configuration").config;
     Reports::new(store.clone(), Current::new(app::setup::reception(config)), Wake::default(), clock.clone())
 }
 

@@ -1,9 +1,9 @@
-//! Problems of the configuration and of the templates, on their way to the log and to the operator.
+//! Diagnostics of the configuration and of the templates, on their way to the log and to the operator.
 
 use jiff::Timestamp;
 
 use crate::config::in_force::{Instead, Started};
-use crate::diagnostic::{Problem, Severity};
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::flow::notice::Topic;
 use crate::flow::watch::mistakes::{Found, Mistake, Mistakes};
 
@@ -35,7 +35,7 @@ pub fn note_start(started: &Started, mistakes: &Mistakes, now: Timestamp) {
 }
 
 /// The first of the problems, and how many there are more. Another mistake at another place is told anew.
-pub fn mistake(problems: &[Problem], now: Timestamp) -> Option<Mistake> {
+pub fn mistake(problems: &[Diagnostic], now: Timestamp) -> Option<Mistake> {
     let first = problems.first()?;
     let more = match problems.len() - 1 {
         0 => String::new(),
@@ -45,9 +45,9 @@ pub fn mistake(problems: &[Problem], now: Timestamp) -> Option<Mistake> {
 }
 
 /// Each as what it is: an error, a warning, or what a person may want to know.
-pub fn log(problems: &[Problem]) {
+pub fn log(problems: &[Diagnostic]) {
     for problem in problems {
-        let Problem { file, line, column, .. } = problem;
+        let Diagnostic { file, line, column, .. } = problem;
         match problem.severity {
             Severity::Error => tracing::error!(file, line, column, "{}", said(problem)),
             Severity::Warning => tracing::warn!(file, line, column, "{}", said(problem)),
@@ -57,7 +57,7 @@ pub fn log(problems: &[Problem]) {
 }
 
 /// What is wrong, and what would be right.
-pub fn said(problem: &Problem) -> String {
+pub fn said(problem: &Diagnostic) -> String {
     match &problem.help {
         Some(help) => format!("{}; {help}", problem.message),
         None => problem.message.clone(),
@@ -65,7 +65,7 @@ pub fn said(problem: &Problem) -> String {
 }
 
 /// `orderbell.toml:12:5`.
-fn place(problem: &Problem) -> String {
+fn place(problem: &Diagnostic) -> String {
     let numbers = [problem.line, problem.column].into_iter().flatten().map(|number| format!(":{number}"));
     problem.file.clone() + &numbers.collect::<String>()
 }

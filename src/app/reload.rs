@@ -22,7 +22,7 @@ use crate::config;
 use crate::config::Anew;
 use crate::config::Config;
 use crate::config::ConfiguredChannel;
-use crate::config::footprint::Footprint;
+use crate::config::fingerprint::Fingerprint;
 use crate::config::in_force;
 use crate::config::listeners::Server;
 use crate::config::store::Store;
@@ -51,7 +51,7 @@ const LOOK_AT_WEBHOOKS_EVERY: Duration = Duration::from_millis(10);
 pub struct Watch {
     pub file: PathBuf,
     /// What the files looked like before the configuration in force was read.
-    pub before: Footprint,
+    pub before: Fingerprint,
     /// A change is taken up when two looks in succession find the same: so no file that is still being written is read.
     pub look_every: Duration,
     /// Notified when a person asks to read it now.
@@ -96,7 +96,7 @@ impl Reloader {
         };
         while let Some(asked) = next(watch).await {
             let (file, text) = (watch.file.clone(), self.text.clone());
-            let look = move || Footprint::with(&file, text.expose());
+            let look = move || Fingerprint::with(&file, text.expose());
             // Before it is read: what is written afterwards is another change.
             let Ok(seen) = tokio::task::spawn_blocking(look).await else { continue };
             if looks.wants_reading(seen, asked) {
@@ -276,14 +276,14 @@ impl Reloader {
 /// What was seen of the files so far.
 struct Looks {
     /// When they were read last.
-    read: Footprint,
+    read: Fingerprint,
     /// At the last look.
-    last: Option<Footprint>,
+    last: Option<Fingerprint>,
 }
 
 impl Looks {
     /// Whether it is time to read them: when somebody asks for it, or when they have changed and are at rest.
-    fn wants_reading(&mut self, seen: Footprint, asked: bool) -> bool {
+    fn wants_reading(&mut self, seen: Fingerprint, asked: bool) -> bool {
         let is_at_rest = self.last.replace(seen.clone()).as_ref() == Some(&seen);
         let wants = asked || (is_at_rest && seen != self.read);
         if wants {
@@ -320,7 +320,7 @@ mod tests {
         let file = folder.path().join("orderbell.toml");
         let look = |content: &str| {
             std::fs::write(&file, content).unwrap();
-            Footprint::of(&file)
+            Fingerprint::of(&file)
         };
         let at_the_start = look("language = \"en\"");
         let mut looks = Looks { read: at_the_start.clone(), last: None };

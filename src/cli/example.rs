@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::cli::Failure;
 use crate::config;
 use crate::config::Config;
-use crate::config::Surroundings;
+use crate::config::LoadContext;
 
 /// The text of `config.example.toml`.
 pub const TEXT: &str = include_str!("../../config.example.toml");
@@ -20,7 +20,6 @@ pub const MAIL: &str = "127.0.0.1:8790";
 pub fn read(file: &Path, replace: &[(&str, &str)]) -> Result<Config, Failure> {
     let text = replace.iter().fold(TEXT.to_owned(), |text, (old, new)| text.replace(old, new));
     let env = |name: &str| std::env::var(name).ok();
-    let surroundings =
-        Surroundings { file, env: &env, languages: &config::languages(), secrets: config::Secrets::Read };
-    config::read_text(&text, &surroundings).map(|loaded| loaded.config).map_err(Failure::Configuration)
+    let context = LoadContext { file, env: &env, languages: &config::languages(), secrets: config::Secrets::Read };
+    config::read_text(&text, &context).map(|loaded| loaded.config).map_err(Failure::Configuration)
 }

@@ -44,7 +44,7 @@ use crate::config::in_force;
 use crate::config::in_force::Instead;
 use crate::diagnostic;
 use crate::diagnostic::Colour;
-use crate::diagnostic::Problem;
+use crate::diagnostic::Diagnostic;
 use crate::render as rendering;
 
 /// Rings the right people when a shop or food-delivery platform pushes an order or stock webhook.
@@ -119,7 +119,7 @@ enum Failure {
     /// Wrong usage or configuration: exit code 2.
     Misused(String),
     /// The problems of the configuration: exit code 2.
-    Configuration(Vec<Problem>),
+    Configuration(Vec<Diagnostic>),
     /// Nobody reads what it prints any more, so there is nothing left to do: exit code 0.
     Unheard,
 }

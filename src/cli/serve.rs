@@ -15,7 +15,7 @@ use crate::app::reload::Watch;
 use crate::cli::Failure;
 use crate::cli::log;
 use crate::cli::signals;
-use crate::config::footprint::Footprint;
+use crate::config::fingerprint::Fingerprint;
 use crate::config::in_force;
 use crate::config::in_force::Errors;
 use crate::flow::Clock;
@@ -34,7 +34,7 @@ pub struct Serve {
 pub async fn run(serve: Serve, file: &Path) -> Result<(), Failure> {
     let _log = log::start("info,refinery_core=warn")?;
     // Before it is read, so that what is written afterwards is seen as a change.
-    let before = Footprint::of(file);
+    let before = Fingerprint::of(file);
     let errors = if serve.strict { Errors::Stop } else { Errors::GoAround };
     let started = in_force::start(file, errors).map_err(Failure::Configuration)?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), configuration = %file.display(), "starting");

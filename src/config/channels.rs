@@ -12,11 +12,9 @@ use crate::channel;
 use crate::channel::unready::Unready;
 use crate::channel::{ChannelConfig, KINDS, SharedSettings, robot};
 use crate::config::ConfiguredChannel;
-use crate::config::Surroundings;
+use crate::config::LoadContext;
 use crate::config::effective;
 use crate::config::kind_table::KindTable;
-use crate::config::later;
-use crate::config::later::Place;
 use crate::config::schema;
 use crate::config::schema::Kind;
 use crate::config::secrets;
@@ -24,9 +22,11 @@ use crate::config::section::Section;
 use crate::config::settings::ChannelSettings;
 use crate::config::settings::Rate;
 use crate::config::top::Globals;
+use crate::config::unsupported;
+use crate::config::unsupported::Place;
 use crate::config::values;
 use crate::diagnostic::Part;
-use crate::diagnostic::collect::Problems;
+use crate::diagnostic::collect::Diagnostics;
 use crate::diagnostic::suggest;
 use crate::domain::effective::EffectiveSettings;
 use crate::domain::secret::Secret;
@@ -93,11 +93,11 @@ pub fn schema(generator: &mut SchemaGenerator) -> Value {
 pub fn read(
     sections: Vec<(Spanned<String>, Section<'_>)>,
     globals: &Globals,
-    surroundings: &Surroundings<'_>,
-    problems: &mut Problems<'_>,
+    context: &LoadContext<'_>,
+    problems: &mut Diagnostics<'_>,
 ) -> Vec<(String, ReadChannel)> {
     let read = sections.into_iter().map(|(name, section)| {
-        let channel = read_one(name, section, globals, surroundings, problems);
+        let channel = read_one(name, section, globals, context, problems);
         (channel.name.get_ref().clone(), channel)
     });
     read.collect()
@@ -107,8 +107,8 @@ fn read_one(
     name: Spanned<String>,
     mut section: Section<'_>,
     globals: &Globals,
-    surroundings: &Surroundings<'_>,
-    problems: &mut Problems<'_>,
+    context: &LoadContext<'_>,
+    problems: &mut Diagnostics<'_>,
 ) -> ReadChannel {
     problems.enter(Part::Channel(name.get_ref().clone()));
     let mark = problems.mark();
@@ -138,19 +138,19 @@ fn read_one(
     }
     let (mut effective, place) = (EffectiveSettings::default(), format!("channel.{}", name.get_ref()));
     let references = effective::references(&shared, &SECRETS);
-    secrets::resolve(&mut shared, &SECRETS, surroundings, problems);
+    secrets::resolve(&mut shared, &SECRETS, context, problems);
     effective::note(&mut effective, &place, &shared, references);
     effective::note_shared(&mut effective, &shared, "language", &globals.language);
     effective::note_shared(&mut effective, &shared, "timezone", &globals.timezone.name);
-    let settings = read_shared(&mut shared, reach, globals, surroundings, problems);
+    let settings = read_shared(&mut shared, reach, globals, context, problems);
     let (mut way, mut robot) = (None, None);
     if let Some(kind) = kind {
         let references = effective::references(&section, kind.secrets);
-        secrets::resolve(&mut section, kind.secrets, surroundings, problems);
+        secrets::resolve(&mut section, kind.secrets, context, problems);
         effective::note(&mut effective, &place, &section, references);
         robot = kind.robot_parameter.and_then(|parameter| robot_of(&section, kind.name, parameter));
         way = ChannelConfig::read(kind.name, &mut KindTable { section: &mut section, problems }, reach);
-        later::note_kind(kind.name, Place::Channel, kind_at, problems);
+        unsupported::note_kind(kind.name, Place::Channel, kind_at, problems);
         if let (Some(most), Some(rate)) = (kind.per_minute, settings.as_ref().and_then(|settings| settings.rate)) {
             check_rate(rate, most, shared.at(&["rate"]), problems);
         }
@@ -166,7 +166,7 @@ fn read_one(
             language: &settings.language,
             timeout: settings.timeout,
             allow_private: settings.allow_private,
-            folder: surroundings.folder(),
+            folder: context.folder(),
         };
         way.channel_mut().configure(shared, &mut KindTable { section: &mut section, problems });
     }
@@ -196,10 +196,10 @@ fn read_shared(
     section: &mut Section<'_>,
     reach: Reach,
     globals: &Globals,
-    surroundings: &Surroundings<'_>,
-    problems: &mut Problems<'_>,
+    context: &LoadContext<'_>,
+    problems: &mut Diagnostics<'_>,
 ) -> Option<ChannelSettings> {
-    section.check(&["language"], problems, |name| values::language(name, surroundings.languages));
+    section.check(&["language"], problems, |name| values::language(name, context.languages));
     section.check(&["timezone"], problems, |name| values::zone(name).map(drop));
     check_relay(&mut KindTable { section: &mut *section, problems: &mut *problems }, reach);
     section.check(&["proxy"], problems, |text| match web_url(text) {
@@ -209,7 +209,7 @@ fn read_shared(
             "a whole address, such as \"http://127.0.0.1:3128\" or \"http://user:password@proxy.example.com:3128\"",
         )),
     });
-    later::note_keys(section, Place::Channel, problems);
+    unsupported::note_keys(section, Place::Channel, problems);
     section.inherit("language", &globals.language);
     section.inherit("timezone", &globals.timezone.name);
     let settings: ChannelSettings = section.read(problems)?;
@@ -260,7 +260,7 @@ fn check_relay(table: &mut dyn SettingsTable, reach: Reach) {
 }
 
 /// A rate above the vendor's is obeyed, and the vendor will refuse what is too much.
-fn check_rate(rate: Rate, most_per_minute: u32, at: Range<usize>, problems: &mut Problems<'_>) {
+fn check_rate(rate: Rate, most_per_minute: u32, at: Range<usize>, problems: &mut Diagnostics<'_>) {
     let ours = i128::from(rate.count) * SignedDuration::from_mins(1).as_nanos();
     if ours > i128::from(most_per_minute) * rate.per.as_nanos() {
         problems.warning(

@@ -11,7 +11,7 @@ use crate::config::channels::ReadChannel;
 use crate::config::routes::ReadRoutes;
 use crate::config::sources::ReadSource;
 use crate::config::store::Store;
-use crate::diagnostic::collect::Problems;
+use crate::diagnostic::collect::Diagnostics;
 use crate::diagnostic::suggest;
 use crate::domain::event::Kind;
 use crate::domain::route::Glob;
@@ -26,7 +26,7 @@ type Sources = [(String, ReadSource)];
 type Channels = [(String, ReadChannel)];
 
 /// Every name that a route, the operator, a report or a fallback mentions must be there.
-pub fn names(sources: &Sources, channels: &Channels, routes: &ReadRoutes, problems: &mut Problems<'_>) {
+pub fn names(sources: &Sources, channels: &Channels, routes: &ReadRoutes, problems: &mut Diagnostics<'_>) {
     let known: Vec<&str> = channels.iter().map(|(name, _)| name.as_str()).collect();
     let fallbacks = channels.iter().filter_map(|(_, channel)| channel.fallback.as_ref());
     for name in routes.channels.iter().chain(fallbacks) {
@@ -38,7 +38,7 @@ pub fn names(sources: &Sources, channels: &Channels, routes: &ReadRoutes, proble
     }
 }
 
-fn unknown(name: &Spanned<String>, family: &str, known: &[&str], problems: &mut Problems<'_>) {
+fn unknown(name: &Spanned<String>, family: &str, known: &[&str], problems: &mut Diagnostics<'_>) {
     if known.contains(&name.get_ref().as_str()) {
         return;
     }
@@ -50,7 +50,7 @@ fn unknown(name: &Spanned<String>, family: &str, known: &[&str], problems: &mut 
 }
 
 /// Each circle of fallbacks is reported once, at its first channel in the file.
-pub fn fallbacks(channels: &Channels, problems: &mut Problems<'_>) {
+pub fn fallbacks(channels: &Channels, problems: &mut Diagnostics<'_>) {
     let next: BTreeMap<&str, &Spanned<String>> =
         channels.iter().filter_map(|(name, channel)| Some((name.as_str(), channel.fallback.as_ref()?))).collect();
     let mut seen = BTreeSet::new();
@@ -74,7 +74,7 @@ pub fn fallbacks(channels: &Channels, problems: &mut Problems<'_>) {
 }
 
 /// What is odd about the routes and channels: the daemon starts, but probably does not do what was meant.
-pub fn oddities(sources: &Sources, channels: &Channels, routes: &ReadRoutes, problems: &mut Problems<'_>) {
+pub fn oddities(sources: &Sources, channels: &Channels, routes: &ReadRoutes, problems: &mut Diagnostics<'_>) {
     if sources.is_empty() && channels.is_empty() {
         let help = "`orderbell init --source keeta --channel dingtalk` prints a configuration to begin with";
         problems.absence("nothing is taken and nobody is told: there is no [source.NAME] and no [channel.NAME]", help);
@@ -104,7 +104,7 @@ pub fn oddities(sources: &Sources, channels: &Channels, routes: &ReadRoutes, pro
 }
 
 /// Patterns over kinds that match nothing.
-fn patterns(channels: &Channels, routes: &ReadRoutes, problems: &mut Problems<'_>) {
+fn patterns(channels: &Channels, routes: &ReadRoutes, problems: &mut Diagnostics<'_>) {
     let reports = routes.report_names.iter().map(|name| Kind::Report(name.clone()));
     let kinds: Vec<String> = Kind::ALL.iter().cloned().chain(reports).map(|kind| kind.to_string()).collect();
     let kinds: Vec<&str> = kinds.iter().map(String::as_str).collect();
@@ -125,7 +125,7 @@ fn patterns(channels: &Channels, routes: &ReadRoutes, problems: &mut Problems<'_
 }
 
 /// Routes that are limited to sources which never send what they match.
-pub fn unsent(sources: &Sources, routes: &ReadRoutes, problems: &mut Problems<'_>) {
+pub fn unsent(sources: &Sources, routes: &ReadRoutes, problems: &mut Diagnostics<'_>) {
     for pattern in &routes.events {
         let Some(named) = pattern.sources.as_ref().filter(|named| !named.is_empty()) else { continue };
         let kinds: Option<Vec<Kind>> = named.iter().try_fold(Vec::new(), |mut kinds, name| {
@@ -161,7 +161,7 @@ fn kinds_of(read: &ReadSource) -> Option<Vec<Kind>> {
 }
 
 /// Groups and mailboxes to which a pattern brings the figures of a report besides; programs are meant to hear of everything.
-pub fn overhearing(channels: &Channels, routes: &ReadRoutes, problems: &mut Problems<'_>) {
+pub fn overhearing(channels: &Channels, routes: &ReadRoutes, problems: &mut Diagnostics<'_>) {
     let Some(rules) = &routes.routes else { return };
     let is_program = |name: &str| channels.iter().any(|(known, read)| known == name && read.kind == Some("webhook"));
     for (name, report) in routes.reports.iter().filter_map(|(name, report)| Some((name, report.as_ref()?))) {
@@ -188,7 +188,7 @@ pub fn overhearing(channels: &Channels, routes: &ReadRoutes, problems: &mut Prob
 }
 
 /// Reports restate what has changed as long as the store knows the orders.
-pub fn memory(routes: &ReadRoutes, store: Option<&Store>, keep_at: Range<usize>, problems: &mut Problems<'_>) {
+pub fn memory(routes: &ReadRoutes, store: Option<&Store>, keep_at: Range<usize>, problems: &mut Diagnostics<'_>) {
     if !routes.report_names.is_empty() && store.is_some_and(|store| store.keep < ORDERS_CHANGE) {
         let message = "a report needs its orders for longer: one that is cancelled after this counts as another order";
         problems.warning(keep_at, message, "at least \"45d\"");
@@ -196,7 +196,7 @@ pub fn memory(routes: &ReadRoutes, store: Option<&Store>, keep_at: Range<usize>,
 }
 
 /// Whether the rest of the configuration has what each source needs.
-pub fn sources(sources: &Sources, general: GeneralSettings, problems: &mut Problems<'_>) {
+pub fn sources(sources: &Sources, general: GeneralSettings, problems: &mut Diagnostics<'_>) {
     for (name, read) in sources {
         let lacks = open(read).and_then(|source| source.platform().lacks(name, general));
         if let Some(InvalidValue { message, help }) = lacks {

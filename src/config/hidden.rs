@@ -10,17 +10,17 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use url::Url;
 
-use crate::config::Surroundings;
+use crate::config::LoadContext;
 use crate::config::hidden::keys::{ADDRESSES, FAMILIES, MAPS, OPEN, OPEN_ANYWHERE, SCHEMES, TABLES};
-use crate::diagnostic::collect::Problems;
+use crate::diagnostic::collect::Diagnostics;
 use crate::diagnostic::suggest;
 
 /// The longest run of letters and digits that is taken for a word and not for a secret.
 const LONGEST_RUN: usize = 24;
 
 /// Hides every value of the file that may be a secret.
-pub fn hide_all(root: &DeTable<'_>, surroundings: &Surroundings<'_>, problems: &mut Problems<'_>) {
-    let mut hiding = Hiding { surroundings, problems };
+pub fn hide_all(root: &DeTable<'_>, context: &LoadContext<'_>, problems: &mut Diagnostics<'_>) {
+    let mut hiding = Hiding { context, problems };
     for (key, value) in root {
         match key.get_ref().as_ref() {
             name if FAMILIES.contains(&name) => hiding.family(value),
@@ -31,8 +31,8 @@ pub fn hide_all(root: &DeTable<'_>, surroundings: &Surroundings<'_>, problems: &
 }
 
 struct Hiding<'a, 't> {
-    surroundings: &'a Surroundings<'a>,
-    problems: &'a mut Problems<'t>,
+    context: &'a LoadContext<'a>,
+    problems: &'a mut Diagnostics<'t>,
 }
 
 impl Hiding<'_, '_> {
@@ -180,7 +180,7 @@ impl Hiding<'_, '_> {
     /// Whether this is the name of an environment variable: one that is there, or that looks like one.
     fn is_variable(&self, name: &str) -> bool {
         let looks_like_one = !name.is_empty() && is_like_a_name(name);
-        looks_like_one || (is_variable_name(name) && (self.surroundings.env)(name).is_some())
+        looks_like_one || (is_variable_name(name) && (self.context.env)(name).is_some())
     }
 
     /// Whether this is the path of a file: one that is there, or that looks like one.
@@ -192,7 +192,7 @@ impl Hiding<'_, '_> {
                 .split(|c: char| !c.is_ascii_alphanumeric())
                 .all(|run| run.len() < 12 || !run.bytes().any(|byte| byte.is_ascii_digit()))
             && (path.contains(['/', '.']) || is_words(path));
-        looks_like_one || self.surroundings.folder().join(path).exists()
+        looks_like_one || self.context.folder().join(path).exists()
     }
 }
 
@@ -260,7 +260,7 @@ fn beyond_host(text: &str, span: &Range<usize>, address: &str) -> Range<usize> {
 
 /// Marks what may be a value in a line of a text with a syntax error: there, tables, keys and values may not be what they
 /// seem.
-pub fn hide_in_line(at: usize, problems: &mut Problems<'_>) {
+pub fn hide_in_line(at: usize, problems: &mut Diagnostics<'_>) {
     let text = problems.text();
     let start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
     let line = text[start..].lines().next().unwrap_or_default();

@@ -16,7 +16,7 @@ use crate::config::store::StoreUrl;
 use crate::config::text_of;
 use crate::config::usable;
 use crate::diagnostic;
-use crate::diagnostic::Problem;
+use crate::diagnostic::Diagnostic;
 use crate::domain::secret::Secret;
 
 /// What a daemon starts with.
@@ -34,7 +34,7 @@ pub struct Instead {
     /// Since when it was in force.
     pub at: Timestamp,
     /// What is wrong with the file.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<Diagnostic>,
 }
 
 /// What a start does with errors.
@@ -50,7 +50,7 @@ pub enum Errors {
 ///
 /// # Errors
 /// All problems, when it must not start: those of the file, and why no copy stands in for it.
-pub fn start(file: &Path, errors: Errors) -> Result<Started, Vec<Problem>> {
+pub fn start(file: &Path, errors: Errors) -> Result<Started, Vec<Diagnostic>> {
     let Choice { read, instead, notes, has_begun } = match errors {
         Errors::Stop => Choice { read: from_file(file), instead: None, notes: Vec::new(), has_begun: false },
         Errors::GoAround => choose(file),
@@ -70,7 +70,7 @@ pub fn start(file: &Path, errors: Errors) -> Result<Started, Vec<Problem>> {
 ///
 /// # Errors
 /// The problems of the file, when nothing stands in for it.
-pub fn read(file: &Path) -> Result<Config, Vec<Problem>> {
+pub fn read(file: &Path) -> Result<Config, Vec<Diagnostic>> {
     choose(file).read.map(|read| read.config)
 }
 
@@ -80,7 +80,7 @@ pub fn instead(file: &Path) -> Option<Instead> {
 }
 
 /// The text of the configuration in force. Where there is nothing better, that of the file, whatever is wrong with it.
-pub(in crate::config) fn text(file: &Path) -> Result<String, Vec<Problem>> {
+pub(in crate::config) fn text(file: &Path) -> Result<String, Vec<Diagnostic>> {
     match choose(file) {
         Choice { read: Ok(read), .. } => Ok(read.config.text.expose().to_owned()),
         Choice { .. } => text_of(file),
@@ -104,7 +104,7 @@ pub fn is_bare(config: &Config) -> bool {
 
 /// Why a file must not replace a configuration with sources and channels, when it has neither: it was emptied, or it is only
 /// half written.
-pub fn bare(file: &Path) -> Problem {
+pub fn bare(file: &Path) -> Diagnostic {
     let help = "a file that is being written, or was emptied, looks like this; write at least one of them";
     let message = "there is no [source.NAME] and no [channel.NAME] any more".to_owned();
     diagnostic::unreadable(file.display().to_string(), message, help)
@@ -112,10 +112,10 @@ pub fn bare(file: &Path) -> Problem {
 
 /// What the file and its copies come to.
 struct Choice {
-    read: Result<Anew, Vec<Problem>>,
+    read: Result<Anew, Vec<Diagnostic>>,
     instead: Option<Instead>,
     /// Why copies were not used.
-    notes: Vec<Problem>,
+    notes: Vec<Diagnostic>,
     /// Whether a configuration of this file was in force before.
     has_begun: bool,
 }
@@ -129,7 +129,7 @@ fn choose(file: &Path) -> Choice {
     }
     let Found { copies, refused } = places(file, store_in(&text, file).as_deref()).find();
     let has_begun = !copies.is_empty();
-    let mut notes: Vec<Problem> = refused.into_iter().map(|(path, reason)| unused(&path, &reason)).collect();
+    let mut notes: Vec<Diagnostic> = refused.into_iter().map(|(path, reason)| unused(&path, &reason)).collect();
     let problems = match read {
         Ok(read) if !is_bare(&read.config) => return Choice { read: Ok(read), instead: None, notes, has_begun },
         Ok(_) => vec![bare(file)],
@@ -152,7 +152,7 @@ fn choose(file: &Path) -> Choice {
     Choice { read: from_file(file), instead: None, notes, has_begun }
 }
 
-fn from_file(file: &Path) -> Result<Anew, Vec<Problem>> {
+fn from_file(file: &Path) -> Result<Anew, Vec<Diagnostic>> {
     usable(&text_of(file)?, file, Depth::Start)
 }
 
@@ -177,13 +177,13 @@ fn store_in(text: &str, file: &Path) -> Option<PathBuf> {
     Some(folder_of(&file.parent().unwrap_or(Path::new("")).join(path)).to_owned())
 }
 
-fn unused(path: &Path, reason: &str) -> Problem {
+fn unused(path: &Path, reason: &str) -> Diagnostic {
     let message = format!("this copy of the configuration last in force is not used: {reason}");
     diagnostic::unreadable(path.display().to_string(), message, "")
 }
 
 /// A problem of a copy, which was read as if it lay where the file does.
-fn in_copy(mut problem: Problem, file: &Path, copy: &Path) -> Problem {
+fn in_copy(mut problem: Diagnostic, file: &Path, copy: &Path) -> Diagnostic {
     if problem.file == file.display().to_string() {
         problem.file = copy.display().to_string();
     }

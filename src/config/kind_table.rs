@@ -9,12 +9,12 @@ use toml::Spanned;
 use crate::config::placeholder;
 use crate::config::section::Section;
 use crate::config::values;
-use crate::diagnostic::collect::Problems;
+use crate::diagnostic::collect::Diagnostics;
 use crate::domain::settings::{InvalidValue, ReadSettings, SettingsTable};
 
 pub struct KindTable<'a, 't, 'p> {
     pub section: &'a mut Section<'t>,
-    pub problems: &'a mut Problems<'p>,
+    pub problems: &'a mut Diagnostics<'p>,
 }
 
 impl KindTable<'_, '_, '_> {

@@ -7,15 +7,15 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::de::DeTable;
 
-use crate::config::Surroundings;
-use crate::config::later;
-use crate::config::later::Place;
+use crate::config::LoadContext;
 use crate::config::secrets;
 use crate::config::section::Section;
 use crate::config::tables::table;
+use crate::config::unsupported;
+use crate::config::unsupported::Place;
 use crate::config::values;
 use crate::diagnostic::Part;
-use crate::diagnostic::collect::Problems;
+use crate::diagnostic::collect::Diagnostics;
 use crate::domain::duration;
 use crate::domain::secret::Secret;
 use crate::domain::settings::InvalidValue;
@@ -25,16 +25,16 @@ const MAX_BODY_BYTES: RangeInclusive<u64> = 1 << 10..=64 << 20;
 /// Reads both, which must not listen at the same address.
 pub fn read(
     root: &mut DeTable<'_>,
-    surroundings: &Surroundings<'_>,
-    problems: &mut Problems<'_>,
+    context: &LoadContext<'_>,
+    problems: &mut Diagnostics<'_>,
 ) -> (Option<Server>, Option<Admin>) {
     problems.enter(Part::Rest);
     if let Some((key, _)) = root.get_key_value("admin") {
-        later::note_kind("admin page or API", Place::Top, key.span(), problems);
+        unsupported::note_kind("admin page or API", Place::Top, key.span(), problems);
     }
     let admin_table = table(root, "admin", problems);
     let admin_at = admin_table.at(&["listen"]);
-    let admin = admin(admin_table, surroundings, problems);
+    let admin = admin(admin_table, context, problems);
     problems.enter(Part::Server);
     let server_table = table(root, "server", problems);
     let server_at = server_table.at(&["listen"]);
@@ -104,7 +104,7 @@ fn default_max_body() -> u64 {
     1 << 20
 }
 
-fn server(mut section: Section<'_>, problems: &mut Problems<'_>) -> Option<Server> {
+fn server(mut section: Section<'_>, problems: &mut Diagnostics<'_>) -> Option<Server> {
     section.check(&["listen"], problems, |text| values::listen(text).map(drop));
     section.check(&["public_url"], problems, values::public_url);
     let mut server: Server = section.read(problems)?;
@@ -116,8 +116,8 @@ fn server(mut section: Section<'_>, problems: &mut Problems<'_>) -> Option<Serve
     Some(server)
 }
 
-fn admin(mut section: Section<'_>, surroundings: &Surroundings<'_>, problems: &mut Problems<'_>) -> Option<Admin> {
-    secrets::resolve(&mut section, &["token", "token_hash"], surroundings, problems);
+fn admin(mut section: Section<'_>, context: &LoadContext<'_>, problems: &mut Diagnostics<'_>) -> Option<Admin> {
+    secrets::resolve(&mut section, &["token", "token_hash"], context, problems);
     section.check(&["listen"], problems, |text| values::listen(text).map(drop));
     section.check(&["token_hash"], problems, |hash| match hash.starts_with("$argon2") {
         true => Ok(()),

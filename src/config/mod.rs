@@ -3,12 +3,11 @@
 mod channels;
 mod check;
 mod effective;
-pub mod footprint;
+pub mod fingerprint;
 mod hidden;
 pub mod in_force;
 mod kind_table;
 mod last_good;
-mod later;
 pub mod listeners;
 mod operator;
 pub mod parts;
@@ -23,6 +22,7 @@ pub mod sources;
 pub mod store;
 mod tables;
 mod top;
+mod unsupported;
 pub mod values;
 mod walk;
 mod words;
@@ -42,8 +42,8 @@ use crate::config::routes::Report;
 use crate::config::settings::ChannelSettings;
 use crate::config::store::Store;
 use crate::diagnostic;
-use crate::diagnostic::collect::Problems;
-use crate::diagnostic::{Effect, Problem, Severity};
+use crate::diagnostic::collect::Diagnostics;
+use crate::diagnostic::{Diagnostic, Effect, Severity};
 use crate::domain::effective::EffectiveSettings;
 use crate::domain::language;
 use crate::domain::language::Sources;
@@ -113,7 +113,7 @@ impl TryFrom<String> for Zone {
 #[derive(Debug)]
 pub struct ConfiguredSource {
     pub source: Source,
-    /// The operator hears of it when nothing at all has come for so long.
+    /// The operator is notified when nothing at all has come for so long.
     pub silent_after: Option<SignedDuration>,
     /// Why nothing can be believed of it, where its secret cannot be read: then that of `source` is one that nobody knows.
     pub closed: Option<String>,
@@ -141,11 +141,11 @@ impl Eq for ConfiguredChannel {}
 pub struct Loaded {
     pub config: Config,
     /// And the notes.
-    pub warnings: Vec<Problem>,
+    pub warnings: Vec<Diagnostic>,
 }
 
 /// What reading a text depends on besides the text.
-pub struct Surroundings<'a> {
+pub struct LoadContext<'a> {
     /// The file; relative paths are relative to its folder.
     pub file: &'a Path,
     /// The value of an environment variable.
@@ -164,7 +164,7 @@ pub enum Secrets {
     Placeholders,
 }
 
-impl Surroundings<'_> {
+impl LoadContext<'_> {
     fn folder(&self) -> &Path {
         self.file.parent().unwrap_or(Path::new(""))
     }
@@ -178,7 +178,7 @@ pub fn languages() -> Vec<&'static str> {
 /// Everything that there is to say of a configuration and its templates.
 #[derive(Debug)]
 pub struct Examined {
-    pub problems: Vec<Problem>,
+    pub problems: Vec<Diagnostic>,
     /// Whether the daemon would start.
     pub starts: bool,
 }
@@ -187,9 +187,9 @@ pub struct Examined {
 ///
 /// # Errors
 /// All problems of the file and of its templates, warnings included, when one of them keeps the daemon from starting.
-pub fn read(file: &Path) -> Result<Loaded, Vec<Problem>> {
+pub fn read(file: &Path) -> Result<Loaded, Vec<Diagnostic>> {
     let env = |name: &str| std::env::var(name).ok();
-    read_text(&text_of(file)?, &Surroundings { file, env: &env, languages: &languages(), secrets: Secrets::Read })
+    read_text(&text_of(file)?, &LoadContext { file, env: &env, languages: &languages(), secrets: Secrets::Read })
 }
 
 /// Reads a configuration file and renders every template with every sample of its sources.
@@ -197,7 +197,7 @@ pub fn examine(file: &Path) -> Examined {
     let env = |name: &str| std::env::var(name).ok();
     match text_of(file) {
         Ok(text) => {
-            examine_text(&text, &Surroundings { file, env: &env, languages: &languages(), secrets: Secrets::Read })
+            examine_text(&text, &LoadContext { file, env: &env, languages: &languages(), secrets: Secrets::Read })
         }
         Err(problems) => Examined { problems, starts: false },
     }
@@ -208,18 +208,18 @@ pub fn examine(file: &Path) -> Examined {
 pub struct Anew {
     pub config: Config,
     /// What is wrong with its templates: while there is anything, those before are the better ones.
-    pub mistakes: Vec<Problem>,
+    pub mistakes: Vec<Diagnostic>,
     /// The secrets that cannot be read or used: what they belong to waits.
-    pub secrets: Vec<Problem>,
+    pub secrets: Vec<Diagnostic>,
     /// And the notes.
-    pub warnings: Vec<Problem>,
+    pub warnings: Vec<Diagnostic>,
 }
 
 /// Reads a configuration file again. Where it has templates of its own, they are rendered with every sample.
 ///
 /// # Errors
 /// The errors of the file when it cannot be used: then it must not replace anything.
-pub fn read_anew(file: &Path) -> Result<Anew, Vec<Problem>> {
+pub fn read_anew(file: &Path) -> Result<Anew, Vec<Diagnostic>> {
     usable(&text_of(file)?, file, Depth::Again)
 }
 
@@ -227,20 +227,20 @@ pub fn read_anew(file: &Path) -> Result<Anew, Vec<Problem>> {
 ///
 /// # Errors
 /// As [`read_anew`].
-pub fn read_text_anew(file: &Path, text: &str) -> Result<Anew, Vec<Problem>> {
+pub fn read_text_anew(file: &Path, text: &str) -> Result<Anew, Vec<Diagnostic>> {
     usable(text, file, Depth::Again)
 }
 
 /// What is wrong with the templates of a text that is the configuration of this file.
-pub fn try_templates(file: &Path, text: &str) -> Vec<Problem> {
+pub fn try_templates(file: &Path, text: &str) -> Vec<Diagnostic> {
     read_text_anew(file, text).map(|read| read.mistakes).unwrap_or_default()
 }
 
 /// Reads a text as the configuration of this file.
-fn usable(text: &str, file: &Path, depth: Depth) -> Result<Anew, Vec<Problem>> {
+fn usable(text: &str, file: &Path, depth: Depth) -> Result<Anew, Vec<Diagnostic>> {
     let env = |name: &str| std::env::var(name).ok();
-    let surroundings = Surroundings { file, env: &env, languages: &languages(), secrets: Secrets::Read };
-    let Whole { config, problems, is_usable, .. } = configuration(text, &surroundings, depth);
+    let context = LoadContext { file, env: &env, languages: &languages(), secrets: Secrets::Read };
+    let Whole { config, problems, is_usable, .. } = configuration(text, &context, depth);
     let (errors, warnings): (Vec<_>, _) = problems.into_iter().partition(|problem| problem.severity == Severity::Error);
     let (mistakes, others): (Vec<_>, _) = errors.into_iter().partition(|problem| problem.effect == Effect::BuiltIn);
     match config {
@@ -249,7 +249,7 @@ fn usable(text: &str, file: &Path, depth: Depth) -> Result<Anew, Vec<Problem>> {
     }
 }
 
-fn text_of(file: &Path) -> Result<String, Vec<Problem>> {
+fn text_of(file: &Path) -> Result<String, Vec<Diagnostic>> {
     std::fs::read_to_string(file).map_err(|error| {
         let message = format!("the configuration cannot be read: {}", diagnostic::reason(&error));
         let help =
@@ -262,16 +262,16 @@ fn text_of(file: &Path) -> Result<String, Vec<Problem>> {
 ///
 /// # Errors
 /// As [`read`].
-pub fn read_text(text: &str, surroundings: &Surroundings<'_>) -> Result<Loaded, Vec<Problem>> {
-    match configuration(text, surroundings, Depth::Start) {
+pub fn read_text(text: &str, context: &LoadContext<'_>) -> Result<Loaded, Vec<Diagnostic>> {
+    match configuration(text, context, Depth::Start) {
         Whole { config: Some(config), problems, starts: true, .. } => Ok(Loaded { config, warnings: problems }),
         Whole { problems, .. } => Err(problems),
     }
 }
 
 /// As [`examine`], for a text.
-pub fn examine_text(text: &str, surroundings: &Surroundings<'_>) -> Examined {
-    let Whole { problems, starts, .. } = configuration(text, surroundings, Depth::WithTemplates);
+pub fn examine_text(text: &str, context: &LoadContext<'_>) -> Examined {
+    let Whole { problems, starts, .. } = configuration(text, context, Depth::WithTemplates);
     Examined { problems, starts }
 }
 
@@ -288,29 +288,29 @@ enum Depth {
 
 struct Whole<T> {
     config: Option<T>,
-    problems: Vec<Problem>,
+    problems: Vec<Diagnostic>,
     /// Without any error.
     starts: bool,
     /// At least in place of nothing.
     is_usable: bool,
 }
 
-fn configuration(text: &str, surroundings: &Surroundings<'_>, depth: Depth) -> Whole<Config> {
-    whole(text, surroundings, |root, problems| top::read(root, surroundings, depth, problems))
+fn configuration(text: &str, context: &LoadContext<'_>, depth: Depth) -> Whole<Config> {
+    whole(text, context, |root, problems| top::read(root, context, depth, problems))
 }
 
 /// Reads a text as TOML, and of its tables what `read` takes.
 fn whole<'t, T>(
     text: &'t str,
-    surroundings: &Surroundings<'_>,
-    read: impl FnOnce(DeTable<'t>, &mut Problems<'t>) -> Option<T>,
+    context: &LoadContext<'_>,
+    read: impl FnOnce(DeTable<'t>, &mut Diagnostics<'t>) -> Option<T>,
 ) -> Whole<T> {
-    let mut problems = Problems::new(surroundings.file.display().to_string(), text);
+    let mut problems = Diagnostics::new(context.file.display().to_string(), text);
     let (root, errors) = DeTable::parse_recoverable(text);
     syntax(&errors, &mut problems);
     let mark = problems.mark();
     let root = root.into_inner();
-    hidden::hide_all(&root, surroundings, &mut problems);
+    hidden::hide_all(&root, context, &mut problems);
     let config = read(root, &mut problems);
     problems.forget_behind_the_break(mark);
     if !errors.is_empty() {
@@ -322,7 +322,7 @@ fn whole<'t, T>(
 }
 
 /// Reports what is wrong with the text as TOML.
-fn syntax(errors: &[toml::de::Error], problems: &mut Problems<'_>) {
+fn syntax(errors: &[toml::de::Error], problems: &mut Diagnostics<'_>) {
     let text = problems.text();
     let (mut said, mut repeated) = (None, 0..0);
     for error in errors {

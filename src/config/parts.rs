@@ -12,8 +12,8 @@ use crate::config::store::Store;
 use crate::config::text_of;
 use crate::config::top::Pieces;
 use crate::config::whole;
-use crate::config::{ConfiguredChannel, ConfiguredSource, Secrets, Surroundings, Whole, Zone};
-use crate::diagnostic::{Effect, Part, Problem, Severity};
+use crate::config::{ConfiguredChannel, ConfiguredSource, LoadContext, Secrets, Whole, Zone};
+use crate::diagnostic::{Diagnostic, Effect, Part, Severity};
 use crate::domain::effective::EffectiveSettings;
 use crate::domain::route::Routes;
 
@@ -38,7 +38,7 @@ pub struct Parts {
     reports: BTreeMap<String, Option<Report>>,
     server: Option<Server>,
     store: Option<Store>,
-    problems: Vec<Problem>,
+    problems: Vec<Diagnostic>,
 }
 
 /// A channel as far as it can be read. Where its secrets cannot, it sends nothing.
@@ -59,7 +59,7 @@ pub struct FileSettings {
 ///
 /// # Errors
 /// When there is no file.
-pub fn read(file: &Path, secrets: Secrets) -> Result<Parts, Vec<Problem>> {
+pub fn read(file: &Path, secrets: Secrets) -> Result<Parts, Vec<Diagnostic>> {
     let Whole { config: pieces, problems, .. } = pieces(&in_force::text(file)?, file, secrets);
     pieces.map(|pieces| Parts::of(pieces, problems)).ok_or_else(Vec::new)
 }
@@ -77,12 +77,12 @@ pub fn of_unused_file(file: &Path) -> Option<FileSettings> {
 
 fn pieces(text: &str, file: &Path, secrets: Secrets) -> Whole<Pieces> {
     let env = |name: &str| std::env::var(name).ok();
-    let surroundings = Surroundings { file, env: &env, languages: &languages(), secrets };
-    whole(text, &surroundings, |root, problems| Some(Pieces::read(root, &surroundings, problems)))
+    let context = LoadContext { file, env: &env, languages: &languages(), secrets };
+    whole(text, &context, |root, problems| Some(Pieces::read(root, &context, problems)))
 }
 
 impl Parts {
-    fn of(pieces: Pieces, problems: Vec<Problem>) -> Self {
+    fn of(pieces: Pieces, problems: Vec<Diagnostic>) -> Self {
         let Pieces { globals, templates, server, store, sources, channels, routes, .. } = pieces;
         let known = |(name, read): (String, ReadChannel)| {
             let (kind, channel) = (read.kind, read.channel());
@@ -106,13 +106,13 @@ impl Parts {
 
     /// # Errors
     /// The problems of `[store]`.
-    pub fn store(&self) -> Result<&Store, Vec<Problem>> {
+    pub fn store(&self) -> Result<&Store, Vec<Diagnostic>> {
         self.faultless(self.store.as_ref(), &[Part::Store])
     }
 
     /// # Errors
     /// The problems of `[server]`.
-    pub fn server(&self) -> Result<&Server, Vec<Problem>> {
+    pub fn server(&self) -> Result<&Server, Vec<Diagnostic>> {
         self.faultless(self.server.as_ref(), &[Part::Server])
     }
 
@@ -120,7 +120,7 @@ impl Parts {
     ///
     /// # Errors
     /// The problems of its table.
-    pub fn source(&self, name: &str) -> Result<Option<&ConfiguredSource>, Vec<Problem>> {
+    pub fn source(&self, name: &str) -> Result<Option<&ConfiguredSource>, Vec<Diagnostic>> {
         let Some(source) = self.sources.get(name) else { return Ok(None) };
         self.faultless(source.as_ref(), &[Part::Source(name.to_owned())]).map(Some)
     }
@@ -129,7 +129,7 @@ impl Parts {
     ///
     /// # Errors
     /// The problems of their tables.
-    pub fn sources(&self) -> Result<Vec<(&str, &ConfiguredSource)>, Vec<Problem>> {
+    pub fn sources(&self) -> Result<Vec<(&str, &ConfiguredSource)>, Vec<Diagnostic>> {
         let parts: Vec<Part> = self.sources.keys().cloned().map(Part::Source).collect();
         self.need(&parts)?;
         Ok(self.sources.iter().filter_map(|(name, source)| Some((name.as_str(), source.as_ref()?))).collect())
@@ -139,7 +139,7 @@ impl Parts {
     ///
     /// # Errors
     /// The problems of its table and of the file's own keys.
-    pub fn channel(&self, name: &str) -> Result<Option<&ConfiguredChannel>, Vec<Problem>> {
+    pub fn channel(&self, name: &str) -> Result<Option<&ConfiguredChannel>, Vec<Diagnostic>> {
         let Some(known) = self.channels.get(name) else { return Ok(None) };
         self.faultless(known.channel.as_ref(), &[Part::Top, Part::Channel(name.to_owned())]).map(Some)
     }
@@ -148,7 +148,7 @@ impl Parts {
     ///
     /// # Errors
     /// The problems of its table and of the file's own keys.
-    pub fn report(&self, name: &str) -> Result<Option<&Report>, Vec<Problem>> {
+    pub fn report(&self, name: &str) -> Result<Option<&Report>, Vec<Diagnostic>> {
         let Some(report) = self.reports.get(name) else { return Ok(None) };
         self.faultless(report.as_ref(), &[Part::Top, Part::Report(name.to_owned())]).map(Some)
     }
@@ -157,7 +157,7 @@ impl Parts {
     ///
     /// # Errors
     /// The problems of their tables and of the file's own keys.
-    pub fn all_channels(&self) -> Result<BTreeMap<String, ConfiguredChannel>, Vec<Problem>> {
+    pub fn all_channels(&self) -> Result<BTreeMap<String, ConfiguredChannel>, Vec<Diagnostic>> {
         let parts: Vec<Part> = self.channels.keys().cloned().map(Part::Channel).chain([Part::Top]).collect();
         self.need(&parts)?;
         let usable = |(name, known): (&String, &KnownChannel)| Some((name.clone(), known.channel.clone()?));
@@ -180,7 +180,7 @@ impl Parts {
     ///
     /// # Errors
     /// The problems of their tables and of the file's own keys.
-    pub fn all_reports(&self) -> Result<BTreeMap<String, &Report>, Vec<Problem>> {
+    pub fn all_reports(&self) -> Result<BTreeMap<String, &Report>, Vec<Diagnostic>> {
         let parts: Vec<Part> = self.reports.keys().cloned().map(Part::Report).chain([Part::Top]).collect();
         self.need(&parts)?;
         Ok(self.reports().unwrap_or_default())
@@ -190,7 +190,7 @@ impl Parts {
     ///
     /// # Errors
     /// The problems of their tables, of the file's own keys and of `[store]`, when there is any other error.
-    pub fn missing_secrets(&self, channels: &[String]) -> Result<Vec<Problem>, Vec<Problem>> {
+    pub fn missing_secrets(&self, channels: &[String]) -> Result<Vec<Diagnostic>, Vec<Diagnostic>> {
         let parts: Vec<Part> = channels.iter().cloned().map(Part::Channel).chain([Part::Top, Part::Store]).collect();
         let Err(problems) = self.need(&parts) else { return Ok(Vec::new()) };
         let mut errors = problems.iter().filter(|problem| problem.severity == Severity::Error);
@@ -213,12 +213,12 @@ impl Parts {
     ///
     /// # Errors
     /// These problems.
-    pub fn need(&self, parts: &[Part]) -> Result<(), Vec<Problem>> {
+    pub fn need(&self, parts: &[Part]) -> Result<(), Vec<Diagnostic>> {
         self.faultless(Some(&()), parts).copied()
     }
 
-    fn faultless<'s, T>(&self, found: Option<&'s T>, parts: &[Part]) -> Result<&'s T, Vec<Problem>> {
-        let concerns = |problem: &&Problem| problem.part == Part::File || parts.contains(&problem.part);
+    fn faultless<'s, T>(&self, found: Option<&'s T>, parts: &[Part]) -> Result<&'s T, Vec<Diagnostic>> {
+        let concerns = |problem: &&Diagnostic| problem.part == Part::File || parts.contains(&problem.part);
         let problems = || self.problems.iter().filter(concerns).cloned().collect();
         let has_errors = self.problems.iter().filter(concerns).any(|problem| problem.severity == Severity::Error);
         found.filter(|_| !has_errors).ok_or_else(problems)

@@ -6,7 +6,7 @@ use toml::Spanned;
 use toml::de::DeTable;
 use toml::de::DeValue;
 
-use crate::diagnostic::collect::Problems;
+use crate::diagnostic::collect::Diagnostics;
 
 /// Texts that stand for a secret in the README, or as people write them until they have the real one.
 const SECRETS: [&str; 9] = [
@@ -24,8 +24,8 @@ const SECRETS: [&str; 9] = [
 /// What stands in addresses that `orderbell init` does not know.
 const MARK: &str = "change-me";
 
-/// Says of a secret that it is a sample which nobody has replaced. Its text is not told: it may be a real one after all.
-pub fn note_secret(secret: &str, key: &str, at: Range<usize>, problems: &mut Problems<'_>) {
+/// Says of a secret that it is a sample which nobody has replaced. Its text is not shown: it may be a real one after all.
+pub fn note_secret(secret: &str, key: &str, at: Range<usize>, problems: &mut Diagnostics<'_>) {
     let lower = secret.trim().to_lowercase();
     let bracketed = lower.starts_with('<') && lower.ends_with('>');
     if bracketed || lower.contains('…') || lower.contains("...") || SECRETS.contains(&lower.as_str()) {
@@ -35,13 +35,13 @@ pub fn note_secret(secret: &str, key: &str, at: Range<usize>, problems: &mut Pro
 }
 
 /// Says of every text of the file that it is a placeholder of `orderbell init`.
-pub fn note_all(table: &DeTable<'_>, problems: &mut Problems<'_>) {
+pub fn note_all(table: &DeTable<'_>, problems: &mut Diagnostics<'_>) {
     for (key, value) in table {
         note_in(key.get_ref(), value, problems);
     }
 }
 
-fn note_in(key: &str, value: &Spanned<DeValue<'_>>, problems: &mut Problems<'_>) {
+fn note_in(key: &str, value: &Spanned<DeValue<'_>>, problems: &mut Diagnostics<'_>) {
     match value.get_ref() {
         DeValue::String(text) if is_left(text) => note(key, value.span(), problems),
         DeValue::Array(list) => list.iter().for_each(|item| note_in(key, item, problems)),
@@ -56,6 +56,6 @@ pub fn is_left(text: &str) -> bool {
 }
 
 /// Says of a value that it is a placeholder.
-pub fn note(key: &str, at: Range<usize>, problems: &mut Problems<'_>) {
+pub fn note(key: &str, at: Range<usize>, problems: &mut Diagnostics<'_>) {
     problems.warning(at, format!("\"{key}\" looks like a placeholder"), "write your own there");
 }

@@ -1,4 +1,4 @@
-//! `[operator]`, `[[route]]` and `[report.<name>]`: who hears of what, and what these tables name.
+//! `[operator]`, `[[route]]` and `[report.<name>]`: who is notified of what, and what these tables name.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::config::section::Section;
 use crate::config::top::Globals;
 use crate::config::values;
 use crate::diagnostic::Part;
-use crate::diagnostic::collect::Problems;
+use crate::diagnostic::collect::Diagnostics;
 use crate::domain::condition::Condition;
 use crate::domain::id::Id;
 use crate::domain::route::Route;
@@ -43,7 +43,7 @@ pub struct Pattern {
     pub sources: Option<Vec<String>>,
 }
 
-/// Who hears when something is wrong with Orderbell itself.
+/// Who is notified when something is wrong with Orderbell itself.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Operator {
@@ -87,7 +87,7 @@ pub fn read(
     rules: Vec<Section<'_>>,
     reports: Vec<(Spanned<String>, Section<'_>)>,
     globals: &Globals,
-    problems: &mut Problems<'_>,
+    problems: &mut Diagnostics<'_>,
 ) -> ReadRoutes {
     let mut read = ReadRoutes::default();
     problems.enter(Part::Rest);
@@ -122,7 +122,7 @@ impl ReadRoutes {
     }
 }
 
-fn route(mut section: Section<'_>, read: &mut ReadRoutes, problems: &mut Problems<'_>) -> Option<Route> {
+fn route(mut section: Section<'_>, read: &mut ReadRoutes, problems: &mut Diagnostics<'_>) -> Option<Route> {
     let section = &mut section;
     read.note(section);
     when(section, problems);
@@ -142,7 +142,7 @@ fn route(mut section: Section<'_>, read: &mut ReadRoutes, problems: &mut Problem
 }
 
 /// Judges the condition of a route; the caret stands under the part that is wrong.
-fn when(section: &mut Section<'_>, problems: &mut Problems<'_>) {
+fn when(section: &mut Section<'_>, problems: &mut Diagnostics<'_>) {
     let Some(Err(error)) = section.text(&["when"]).map(Condition::parse) else { return };
     let whole = section.at(&["when"]);
     let text = section.text(&["when"]).unwrap_or_default();
@@ -155,7 +155,7 @@ fn when(section: &mut Section<'_>, problems: &mut Problems<'_>) {
     section.drop_wrong(&["when"]);
 }
 
-fn report(mut section: Section<'_>, globals: &Globals, problems: &mut Problems<'_>) -> Option<Report> {
+fn report(mut section: Section<'_>, globals: &Globals, problems: &mut Diagnostics<'_>) -> Option<Report> {
     section.check(&["timezone"], problems, |name| values::zone(name).map(drop));
     for (key, message, help) in [
         ("to", "this report leads nowhere", "name channels, such as to = [\"owner\"]"),
@@ -170,7 +170,7 @@ fn report(mut section: Section<'_>, globals: &Globals, problems: &mut Problems<'
 }
 
 /// Complains of an empty list.
-fn empty(section: &Section<'_>, key: &str, message: &str, help: &str, problems: &mut Problems<'_>) {
+fn empty(section: &Section<'_>, key: &str, message: &str, help: &str, problems: &mut Diagnostics<'_>) {
     let list = section.value(&[key]).and_then(|value| value.get_ref().as_array());
     if list.is_some_and(|list| list.is_empty()) {
         problems.error(section.at(&[key]), message, help);

@@ -11,13 +11,13 @@ use serde_json::Value;
 use serde_json::json;
 
 use crate::config::channels;
-use crate::config::later;
-use crate::config::later::Place;
 use crate::config::listeners::{Admin, Server};
 use crate::config::routes::{Operator, Report};
 use crate::config::sources;
 use crate::config::store::Store;
 use crate::config::top::Globals;
+use crate::config::unsupported;
+use crate::config::unsupported::Place;
 use crate::config::values;
 use crate::domain::route::Route;
 
@@ -43,7 +43,7 @@ pub fn schema() -> Value {
 fn tables(generator: &mut SchemaGenerator) -> Object {
     let (source, channel) = (sources::schema(generator), channels::schema(generator));
     let report = whole::<Report>(generator, false);
-    let admin = whole::<Admin>(generator, later::is_missing("admin page or API", Place::Top));
+    let admin = whole::<Admin>(generator, unsupported::is_missing("admin page or API", Place::Top));
     let route = json!({
         "description": "Who hears of what: every route that matches applies, and a channel hears of an event once.",
         "type": "array",
@@ -89,7 +89,7 @@ pub fn tagged(tag: &str, shared: Schema, kinds: Vec<Kind>, place: Place) -> Valu
     let shared = object(shared);
     let kinds = kinds.into_iter().map(|kind| {
         let own = object(kind.schema);
-        let is_missing = later::is_missing(kind.name, place);
+        let is_missing = unsupported::is_missing(kind.name, place);
         let mut whole = shared.clone();
         for (key, value) in own {
             match (key.as_str(), whole.get_mut(&key)) {
@@ -101,7 +101,7 @@ pub fn tagged(tag: &str, shared: Schema, kinds: Vec<Kind>, place: Place) -> Valu
         let keys = properties(&mut whole);
         kind.without.iter().for_each(|key| drop(keys.remove(*key)));
         for (key, schema) in keys.iter_mut() {
-            note(into_mut(schema), later::is_missing(key, place));
+            note(into_mut(schema), unsupported::is_missing(key, place));
         }
         if let Some(tag) = keys.get_mut(tag) {
             let description = tag.get("description").cloned();

@@ -7,9 +7,9 @@ use crate::config::hidden::is_variable_name;
 use crate::config::hidden::reference;
 use crate::config::placeholder;
 use crate::config::section::Section;
-use crate::config::{Secrets, Surroundings};
+use crate::config::{LoadContext, Secrets};
 use crate::diagnostic;
-use crate::diagnostic::collect::Problems;
+use crate::diagnostic::collect::Diagnostics;
 use crate::domain::secret;
 use crate::domain::secret::Flaw;
 use crate::domain::secret::Rim;
@@ -19,27 +19,22 @@ const FORMS: &str = "a secret is a text in quotes, { env = \"NAME\" } or { file 
 
 /// Puts the secrets of a section in place of the references to them, and marks plain ones as not to be shown. A path is
 /// a key, keys of nested tables with dots; `*` stands for every key of a table.
-pub fn resolve(
-    section: &mut Section<'_>,
-    paths: &[&str],
-    surroundings: &Surroundings<'_>,
-    problems: &mut Problems<'_>,
-) {
+pub fn resolve(section: &mut Section<'_>, paths: &[&str], context: &LoadContext<'_>, problems: &mut Diagnostics<'_>) {
     for path in paths {
         let keys: Vec<&str> = path.split('.').collect();
         for path in spelled_out(&section.table, &keys) {
             let path: Vec<&str> = path.iter().map(String::as_str).collect();
-            resolve_one(section, &path, surroundings, problems);
+            resolve_one(section, &path, context, problems);
         }
     }
 }
 
-fn resolve_one(section: &mut Section<'_>, path: &[&str], surroundings: &Surroundings<'_>, problems: &mut Problems<'_>) {
+fn resolve_one(section: &mut Section<'_>, path: &[&str], context: &LoadContext<'_>, problems: &mut Diagnostics<'_>) {
     let Some(value) = section.value(path) else { return };
     let (span, key) = (value.span(), path.join("."));
     let is_reference = value.get_ref().as_table().is_some_and(refers);
     let is_written_so = value.get_ref().as_table().is_some_and(|table| reference(table).is_some());
-    if is_written_so && surroundings.secrets == Secrets::Placeholders {
+    if is_written_so && context.secrets == Secrets::Placeholders {
         return section.fill(path, placeholder(&key, "placeholder"));
     }
     if is_reference {
@@ -49,7 +44,7 @@ fn resolve_one(section: &mut Section<'_>, path: &[&str], surroundings: &Surround
         DeValue::String(text) => secret::read(text)
             .map(|secret| (secret.to_owned(), String::new()))
             .map_err(|flaw| InvalidValue::new(format!("\"{key}\" {}", flaw.words()), FORMS)),
-        DeValue::Table(table) => referred(table, &key, surroundings),
+        DeValue::Table(table) => referred(table, &key, context),
         _ => Err(InvalidValue::new(format!("\"{key}\" must be a text in quotes"), FORMS)),
     };
     match found {
@@ -86,7 +81,7 @@ fn placeholder(key: &str, token: &str) -> String {
 }
 
 /// The secret that `{ env = "NAME" }` or `{ file = "path" }` refers to, and where it comes from, in words.
-fn referred(table: &DeTable<'_>, key: &str, surroundings: &Surroundings<'_>) -> Result<(String, String), InvalidValue> {
+fn referred(table: &DeTable<'_>, key: &str, context: &LoadContext<'_>) -> Result<(String, String), InvalidValue> {
     let (text, origin) = match reference(table) {
         Some(("env", name)) => {
             if !is_variable_name(name) {
@@ -95,7 +90,7 @@ fn referred(table: &DeTable<'_>, key: &str, surroundings: &Surroundings<'_>) -> 
                     "the name is made of letters, digits and _; the secret itself is its value",
                 ));
             }
-            let text = (surroundings.env)(name).ok_or_else(|| {
+            let text = (context.env)(name).ok_or_else(|| {
                 InvalidValue::new(
                     format!("the environment variable {name} is not set"),
                     format!("\"{key}\" needs it; if it stands in secrets.env: `set -a; . ./secrets.env; set +a`"),
@@ -104,8 +99,8 @@ fn referred(table: &DeTable<'_>, key: &str, surroundings: &Surroundings<'_>) -> 
             (text, format!("the environment variable {name}"))
         }
         Some(("file", path)) => {
-            let text = std::fs::read_to_string(surroundings.folder().join(path)).map_err(|error| {
-                let path = surroundings.folder().join(path);
+            let text = std::fs::read_to_string(context.folder().join(path)).map_err(|error| {
+                let path = context.folder().join(path);
                 InvalidValue::new(
                     format!("the file {} cannot be read: {}", path.display(), diagnostic::reason(&error)),
                     format!("\"{key}\" stands in it; its path is relative to the folder of the configuration"),

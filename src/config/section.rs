@@ -11,7 +11,7 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 use crate::config::shape::Shape;
 use crate::config::walk::Walk;
 use crate::config::words;
-use crate::diagnostic::collect::Problems;
+use crate::diagnostic::collect::Diagnostics;
 use crate::domain::settings::InvalidValue;
 
 /// A table of the file.
@@ -82,7 +82,7 @@ impl<'t> Section<'t> {
     pub fn check(
         &mut self,
         path: &[&str],
-        problems: &mut Problems<'_>,
+        problems: &mut Diagnostics<'_>,
         judge: impl FnOnce(&str) -> Result<(), InvalidValue>,
     ) {
         if let Some(Err(invalid)) = self.text(path).map(judge) {
@@ -126,7 +126,7 @@ impl<'t> Section<'t> {
     }
 
     /// Reads the table into its struct. Every error is reported. `None` when something needed is wrong or missing.
-    pub fn read<T: DeserializeOwned + JsonSchema>(&self, problems: &mut Problems<'_>) -> Option<T> {
+    pub fn read<T: DeserializeOwned + JsonSchema>(&self, problems: &mut Diagnostics<'_>) -> Option<T> {
         let shape = Shape::of::<T>();
         let (mut table, wrong) = (self.table.clone(), self.wrong.clone());
         let mut walk = Walk { place: &self.place, elsewhere: &self.elsewhere, wrong, problems };
@@ -152,7 +152,7 @@ impl<'t> Section<'t> {
 }
 
 /// Marks a value as not to be shown, with everything in it: under an unknown key it could be a secret.
-pub fn hide(value: &Spanned<DeValue<'_>>, problems: &mut Problems<'_>) {
+pub fn hide(value: &Spanned<DeValue<'_>>, problems: &mut Diagnostics<'_>) {
     match value.get_ref() {
         // Tables with a header or with dots in their keys stand where their names stand.
         DeValue::Table(table) => table.iter().for_each(|(_, inner)| hide(inner, problems)),

@@ -44,9 +44,9 @@ pub struct ChannelSettings {
     #[serde(default = "default_urgent")]
     #[schemars(extend("default" = ["order.placed", "order.cancelled"]))]
     pub urgent: Vec<Glob>,
-    /// The channel that hears instead when this one fails.
+    /// The channel that is notified instead when this one fails.
     pub fallback: Option<String>,
-    /// How long an urgent message waits before the other channel hears of it.
+    /// How long an urgent message waits before the other channel is notified of it.
     #[serde(default = "default_fallback_after", deserialize_with = "duration::deserialize")]
     #[schemars(with = "duration::Written", extend("default" = "2m"))]
     pub fallback_after: SignedDuration,

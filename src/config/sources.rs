@@ -8,15 +8,15 @@ use serde_json::Value;
 use toml::Spanned;
 
 use crate::config::ConfiguredSource;
-use crate::config::Surroundings;
+use crate::config::LoadContext;
 use crate::config::kind_table::KindTable;
-use crate::config::later::Place;
 use crate::config::schema;
 use crate::config::schema::Kind;
 use crate::config::secrets;
 use crate::config::section::Section;
+use crate::config::unsupported::Place;
 use crate::diagnostic::Part;
-use crate::diagnostic::collect::Problems;
+use crate::diagnostic::collect::Diagnostics;
 use crate::diagnostic::suggest;
 use crate::domain::duration;
 use crate::domain::event::OWN_SOURCE;
@@ -39,7 +39,7 @@ pub struct ReadSource {
 struct Shared {
     /// The kind of system that sends webhooks.
     platform: String,
-    /// The operator hears of it when nothing at all has come for so long.
+    /// The operator is notified when nothing at all has come for so long.
     #[serde(default, deserialize_with = "crate::domain::duration::deserialize_option")]
     #[schemars(with = "duration::Written", example = &"26h")]
     silent_after: Option<SignedDuration>,
@@ -56,8 +56,8 @@ pub fn schema(generator: &mut SchemaGenerator) -> Value {
 
 pub fn read(
     sections: Vec<(Spanned<String>, Section<'_>)>,
-    surroundings: &Surroundings<'_>,
-    problems: &mut Problems<'_>,
+    context: &LoadContext<'_>,
+    problems: &mut Diagnostics<'_>,
 ) -> Vec<(String, ReadSource)> {
     let read = sections.into_iter().map(|(name, section)| {
         problems.enter(Part::Source(name.get_ref().clone()));
@@ -66,7 +66,7 @@ pub fn read(
             problems.error(name.span(), format!("a source cannot be named \"{OWN_SOURCE}\""), help);
         }
         let verify_at = section.at(&["verify"]);
-        let source = read_one(section, surroundings, problems);
+        let source = read_one(section, context, problems);
         let open = source.as_ref().filter(|configured: &&ConfiguredSource| configured.closed.is_none());
         if open.is_some_and(|configured| configured.source.platform().observes("").is_some()) {
             let name = name.get_ref();
@@ -85,8 +85,8 @@ pub fn read(
 
 fn read_one(
     mut section: Section<'_>,
-    surroundings: &Surroundings<'_>,
-    problems: &mut Problems<'_>,
+    context: &LoadContext<'_>,
+    problems: &mut Diagnostics<'_>,
 ) -> Option<ConfiguredSource> {
     let names: Vec<&str> = PLATFORMS.iter().map(|known| known.name).collect();
     let mut shared = section.split_off(&SHARED);
@@ -98,7 +98,7 @@ fn read_one(
     let settings = shared.read::<Shared>(problems);
     let known = known?;
     let mark = problems.mark();
-    secrets::resolve(&mut section, known.secrets, surroundings, problems);
+    secrets::resolve(&mut section, known.secrets, context, problems);
     let source = Source::read(known.name, &mut KindTable { section: &mut section, problems: &mut *problems });
     let settings = settings.filter(|settings| settings.platform == known.name)?;
     let closed = problems.waits_since(mark);

@@ -6,13 +6,13 @@ use jiff::SignedDuration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::config::Surroundings;
-use crate::config::later;
-use crate::config::later::Place;
+use crate::config::LoadContext;
 use crate::config::secrets;
 use crate::config::section::Section;
+use crate::config::unsupported;
+use crate::config::unsupported::Place;
 use crate::diagnostic::Part;
-use crate::diagnostic::collect::Problems;
+use crate::diagnostic::collect::Diagnostics;
 use crate::domain::duration;
 use crate::domain::secret::Secret;
 use crate::domain::settings::InvalidValue;
@@ -57,12 +57,12 @@ fn default_keep() -> SignedDuration {
     SignedDuration::from_hours(400 * 24)
 }
 
-pub fn read(mut section: Section<'_>, surroundings: &Surroundings<'_>, problems: &mut Problems<'_>) -> Option<Store> {
+pub fn read(mut section: Section<'_>, context: &LoadContext<'_>, problems: &mut Diagnostics<'_>) -> Option<Store> {
     problems.enter(Part::Store);
     let mark = problems.mark();
-    secrets::resolve(&mut section, &["url"], surroundings, problems);
+    secrets::resolve(&mut section, &["url"], context, problems);
     if section.text(&["url"]).is_some_and(|url| url.starts_with("postgres://") || url.starts_with("postgresql://")) {
-        later::note_kind("stores on PostgreSQL", Place::Store, section.at(&["url"]), problems);
+        unsupported::note_kind("stores on PostgreSQL", Place::Store, section.at(&["url"]), problems);
         section.drop_wrong(&["url"]);
     }
     section.check(&["url"], problems, |url| sqlite(url).map(drop));
@@ -74,7 +74,7 @@ pub fn read(mut section: Section<'_>, surroundings: &Surroundings<'_>, problems:
         problems.error(section.at(&["keep"]), "keep is too short", help);
     }
     let StoreUrl::Sqlite(path) = &mut store.url;
-    *path = surroundings.folder().join(&*path);
+    *path = context.folder().join(&*path);
     Some(store)
 }
 

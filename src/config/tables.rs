@@ -8,7 +8,7 @@ use crate::config::section;
 use crate::config::section::Section;
 use crate::config::values;
 use crate::config::words;
-use crate::diagnostic::collect::Problems;
+use crate::diagnostic::collect::Diagnostics;
 
 /// Everything that may stand at the top of the file.
 const KNOWN: [&str; 12] = [
@@ -27,7 +27,7 @@ const KNOWN: [&str; 12] = [
 ];
 
 /// Takes `[name]` out of the file; an empty one where there is none.
-pub fn table<'t>(root: &mut DeTable<'t>, name: &str, problems: &mut Problems<'_>) -> Section<'t> {
+pub fn table<'t>(root: &mut DeTable<'t>, name: &str, problems: &mut Diagnostics<'_>) -> Section<'t> {
     let empty = || Section::new(format!("in [{name}]"), 0..0, DeTable::new());
     let Some((key, value)) = root.remove_entry(name) else {
         return empty();
@@ -47,7 +47,7 @@ pub fn table<'t>(root: &mut DeTable<'t>, name: &str, problems: &mut Problems<'_>
 pub fn named<'t>(
     root: &mut DeTable<'t>,
     family: &str,
-    problems: &mut Problems<'_>,
+    problems: &mut Diagnostics<'_>,
 ) -> Vec<(Spanned<String>, Section<'t>)> {
     let help = format!("each {family} is a table with a name: [{family}.my-{family}]");
     let Some((key, value)) = root.remove_entry(family) else {
@@ -79,7 +79,7 @@ pub fn named<'t>(
 }
 
 /// Takes all `[[name]]` out of the file.
-pub fn repeated<'t>(root: &mut DeTable<'t>, name: &str, problems: &mut Problems<'_>) -> Vec<Section<'t>> {
+pub fn repeated<'t>(root: &mut DeTable<'t>, name: &str, problems: &mut Diagnostics<'_>) -> Vec<Section<'t>> {
     let Some((key, value)) = root.remove_entry(name) else {
         return Vec::new();
     };
@@ -112,7 +112,7 @@ pub fn repeated<'t>(root: &mut DeTable<'t>, name: &str, problems: &mut Problems<
 }
 
 /// Says of what is left in the file that nobody knows it.
-pub fn strangers(root: &DeTable<'_>, problems: &mut Problems<'_>) {
+pub fn unknown_tables(root: &DeTable<'_>, problems: &mut Diagnostics<'_>) {
     for (key, value) in root {
         section::hide(value, problems);
         let mut said = words::unknown_key(key.get_ref(), &KNOWN, "at the top of the file");

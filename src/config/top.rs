@@ -11,8 +11,6 @@ use crate::channel::KINDS;
 use crate::config::channels;
 use crate::config::channels::ReadChannel;
 use crate::config::check;
-use crate::config::later;
-use crate::config::later::Place;
 use crate::config::listeners;
 use crate::config::listeners::{Admin, Server};
 use crate::config::operator;
@@ -24,11 +22,13 @@ use crate::config::sources;
 use crate::config::sources::ReadSource;
 use crate::config::store;
 use crate::config::store::Store;
-use crate::config::tables::{named, repeated, strangers, table};
+use crate::config::tables::{named, repeated, table, unknown_tables};
+use crate::config::unsupported;
+use crate::config::unsupported::Place;
 use crate::config::values;
-use crate::config::{Config, Depth, Surroundings, Zone};
+use crate::config::{Config, Depth, LoadContext, Zone};
 use crate::diagnostic::Part;
-use crate::diagnostic::collect::Problems;
+use crate::diagnostic::collect::Diagnostics;
 use crate::domain::secret::Secret;
 use crate::platform::GeneralSettings;
 use crate::render::Isolation;
@@ -86,32 +86,32 @@ pub struct Pieces {
 }
 
 impl Pieces {
-    pub fn read(mut root: DeTable<'_>, surroundings: &Surroundings<'_>, problems: &mut Problems<'_>) -> Self {
+    pub fn read(mut root: DeTable<'_>, context: &LoadContext<'_>, problems: &mut Diagnostics<'_>) -> Self {
         let root = &mut root;
         problems.enter(Part::Top);
-        let Head { globals, templates, overlay, languages } = head(root, surroundings, problems);
+        let Head { globals, templates, overlay, languages } = head(root, context, problems);
         let languages: Vec<&str> = languages.iter().map(String::as_str).collect();
-        let surroundings = &Surroundings { languages: &languages, ..*surroundings };
-        let (server, admin) = listeners::read(root, surroundings, problems);
+        let context = &LoadContext { languages: &languages, ..*context };
+        let (server, admin) = listeners::read(root, context, problems);
         problems.enter(Part::Store);
         let store = table(root, "store", problems);
         let keep_at = store.at(&["keep"]);
-        let store = store::read(store, surroundings, problems);
+        let store = store::read(store, context, problems);
         problems.enter(Part::Rest);
         let operator = table(root, "operator", problems);
         let sources = named(root, "source", problems);
         let channels = named(root, "channel", problems);
         let reports = named(root, "report", problems);
         let rules = repeated(root, "route", problems);
-        strangers(root, problems);
-        let sources = sources::read(sources, surroundings, problems);
-        let channels = channels::read(channels, &globals, surroundings, problems);
+        unknown_tables(root, problems);
+        let sources = sources::read(sources, context, problems);
+        let channels = channels::read(channels, &globals, context, problems);
         let routes = routes::read(operator, rules, reports, &globals, problems);
         Self { globals, templates, overlay, server, admin, store, keep_at, sources, channels, routes }
     }
 
     /// Reports what only the pieces together show.
-    fn check(&self, problems: &mut Problems<'_>) {
+    fn check(&self, problems: &mut Diagnostics<'_>) {
         let Self { sources, channels, routes, .. } = self;
         check::names(sources, channels, routes, problems);
         check::fallbacks(channels, problems);
@@ -152,12 +152,12 @@ impl Pieces {
 /// Reads the whole file. `None` when something needed could not be read; then the problems say what.
 pub fn read(
     root: DeTable<'_>,
-    surroundings: &Surroundings<'_>,
+    context: &LoadContext<'_>,
     depth: Depth,
-    problems: &mut Problems<'_>,
+    problems: &mut Diagnostics<'_>,
 ) -> Option<Config> {
     placeholder::note_all(&root, problems);
-    let mut pieces = Pieces::read(root, surroundings, problems);
+    let mut pieces = Pieces::read(root, context, problems);
     problems.enter(Part::Rest);
     if !problems.is_broken() {
         pieces.check(problems);
@@ -204,23 +204,23 @@ struct Head {
     languages: Vec<String>,
 }
 
-fn head(root: &mut DeTable<'_>, surroundings: &Surroundings<'_>, problems: &mut Problems<'_>) -> Head {
+fn head(root: &mut DeTable<'_>, context: &LoadContext<'_>, problems: &mut Diagnostics<'_>) -> Head {
     let mut globals = Section::new("at the top of the file".to_owned(), 0..0, DeTable::new());
     for key in KEYS {
         if let Some((key, value)) = root.remove_entry(key) {
             globals.table.insert(key, value);
         }
     }
-    later::note_keys(&globals, Place::Top, problems);
-    let templates = globals.text(&["templates"]).map(|folder| surroundings.folder().join(folder));
+    unsupported::note_keys(&globals, Place::Top, problems);
+    let templates = globals.text(&["templates"]).map(|folder| context.folder().join(folder));
     let overlay = Overlay::read(templates.as_deref(), globals.at(&["templates"]), problems);
-    let mut languages = overlay.languages(surroundings.languages);
+    let mut languages = overlay.languages(context.languages);
     if !overlay.is_whole() {
         // What could not be read may have brought them.
         languages.extend(languages_of(root, &globals));
     }
     let known: Vec<&str> = languages.iter().map(String::as_str).collect();
-    let globals = read_globals(globals, &Surroundings { languages: &known, ..*surroundings }, problems);
+    let globals = read_globals(globals, &LoadContext { languages: &known, ..*context }, problems);
     Head { globals, templates, overlay, languages }
 }
 
@@ -232,8 +232,8 @@ fn languages_of(root: &DeTable<'_>, globals: &Section<'_>) -> Vec<String> {
     own.chain(globals.text(&["language"])).map(str::to_owned).collect()
 }
 
-fn read_globals(mut section: Section<'_>, surroundings: &Surroundings<'_>, problems: &mut Problems<'_>) -> Globals {
-    section.check(&["language"], problems, |name| values::language(name, surroundings.languages));
+fn read_globals(mut section: Section<'_>, context: &LoadContext<'_>, problems: &mut Diagnostics<'_>) -> Globals {
+    section.check(&["language"], problems, |name| values::language(name, context.languages));
     section.check(&["timezone"], problems, |name| values::zone(name).map(drop));
     section.check(&["currency"], problems, values::currency);
     let globals = section.read::<Globals>(problems);

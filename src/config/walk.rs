@@ -11,7 +11,7 @@ use crate::config::hidden::keys::MAPS;
 use crate::config::section;
 use crate::config::shape::{Format, Schema, Sort};
 use crate::config::words;
-use crate::diagnostic::collect::Problems;
+use crate::diagnostic::collect::Diagnostics;
 use crate::diagnostic::suggest;
 use crate::domain::settings::InvalidValue;
 
@@ -22,7 +22,7 @@ pub struct Walk<'a, 't> {
     pub elsewhere: &'a [&'static str],
     /// Keys that were wrong and are taken out, so that their absence is no news. Nested ones with dots.
     pub wrong: BTreeSet<String>,
-    pub problems: &'a mut Problems<'t>,
+    pub problems: &'a mut Diagnostics<'t>,
 }
 
 impl Walk<'_, '_> {

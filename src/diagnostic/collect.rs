@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::diagnostic::excerpt::{Place, excerpt, merged};
-use crate::diagnostic::{Effect, Part, Problem, Severity};
+use crate::diagnostic::{Diagnostic, Effect, Part, Severity};
 use crate::domain::mask::known::Secrets;
 
 /// A problem before its line is known.
@@ -17,14 +17,14 @@ struct Found {
 }
 
 /// Collects problems while a file is read.
-pub struct Problems<'t> {
+pub struct Diagnostics<'t> {
     file: String,
     text: &'t str,
     list: Vec<Found>,
-    /// Problems of other files.
-    elsewhere: Vec<Problem>,
+    /// Diagnostics of other files.
+    elsewhere: Vec<Diagnostic>,
     /// What came out when the templates were tried; none of it keeps the daemon from starting.
-    of_templates: Vec<Problem>,
+    of_templates: Vec<Diagnostic>,
     /// Bytes of the text that must not be shown.
     masks: Vec<Range<usize>>,
     /// Texts that no message may hold.
@@ -37,7 +37,7 @@ pub struct Problems<'t> {
     part: Part,
 }
 
-impl<'t> Problems<'t> {
+impl<'t> Diagnostics<'t> {
     pub fn new(file: String, text: &'t str) -> Self {
         Self {
             file,
@@ -126,12 +126,12 @@ impl<'t> Problems<'t> {
     }
 
     /// Takes over problems of other files.
-    pub fn elsewhere(&mut self, problems: impl IntoIterator<Item = Problem>) {
+    pub fn elsewhere(&mut self, problems: impl IntoIterator<Item = Diagnostic>) {
         self.elsewhere.extend(problems);
     }
 
     /// Takes over what does not keep the daemon from starting, whatever its severity.
-    pub fn of_templates(&mut self, problems: impl IntoIterator<Item = Problem>) {
+    pub fn of_templates(&mut self, problems: impl IntoIterator<Item = Diagnostic>) {
         self.of_templates.extend(problems);
     }
 
@@ -149,7 +149,7 @@ impl<'t> Problems<'t> {
         }
     }
 
-    /// As [`Problems::mask`]; and the text that stands there is shown in no message either.
+    /// As [`Diagnostics::mask`]; and the text that stands there is shown in no message either.
     pub fn hide(&mut self, span: Range<usize>, text: &str) {
         self.mask(span);
         self.hidden = std::mem::take(&mut self.hidden).text(text);
@@ -183,14 +183,14 @@ impl<'t> Problems<'t> {
     }
 
     /// Everything that was found, in the order of the file; then what stands nowhere in it, then other files.
-    pub fn finish(mut self) -> Vec<Problem> {
+    pub fn finish(mut self) -> Vec<Diagnostic> {
         self.list.sort_by_key(|found| (found.span.as_ref().map_or(usize::MAX, |span| span.start), found.severity));
         // An example in our own words may begin like a secret.
         let (masks, hidden) = (merged(self.masks), self.hidden.whole().mask());
         let (file, text) = (self.file, self.text);
         let problem = |found: Found| {
             let place = found.span.as_ref().map(|span| Place::of(text, span));
-            Problem {
+            Diagnostic {
                 effect: found.effect,
                 part: found.part,
                 severity: found.severity,

@@ -59,7 +59,7 @@ pub enum Part {
 
 /// One thing that is wrong or odd. It never holds a secret's value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Problem {
+pub struct Diagnostic {
     #[serde(skip)]
     pub effect: Effect,
     #[serde(skip)]
@@ -96,7 +96,7 @@ pub enum Colour {
 }
 
 /// Writes problems for people: each with its line, a caret under what is wrong, and what would be right.
-pub fn render(problems: &[Problem], colour: Colour) -> String {
+pub fn render(problems: &[Diagnostic], colour: Colour) -> String {
     let renderer = match colour {
         Colour::Never => Renderer::plain(),
         Colour::Always => Renderer::styled(),
@@ -111,7 +111,7 @@ pub fn render(problems: &[Problem], colour: Colour) -> String {
     text
 }
 
-fn group(problem: &Problem) -> Group<'static> {
+fn group(problem: &Diagnostic) -> Group<'static> {
     let (level, name) = match problem.severity {
         Severity::Error => (Level::ERROR, "error: "),
         Severity::Warning => (Level::WARNING, "warning: "),
@@ -135,7 +135,7 @@ fn group(problem: &Problem) -> Group<'static> {
 }
 
 /// `2 errors, 1 warning`, or that there are none; and how many notes there are besides.
-pub fn count(problems: &[Problem]) -> String {
+pub fn count(problems: &[Diagnostic]) -> String {
     let counted = |severity: Severity, word: &str| {
         let count = problems.iter().filter(|problem| problem.severity == severity).count();
         let plural = if count == 1 { "" } else { "s" };
@@ -147,9 +147,9 @@ pub fn count(problems: &[Problem]) -> String {
 }
 
 /// A problem of another file, such as a template. Nothing of that file is secret.
-pub fn in_file(severity: Severity, file: String, at: Option<(&str, Range<usize>)>, said: InvalidValue) -> Problem {
+pub fn in_file(severity: Severity, file: String, at: Option<(&str, Range<usize>)>, said: InvalidValue) -> Diagnostic {
     let place = at.as_ref().map(|(text, span)| Place::of(text, span));
-    Problem {
+    Diagnostic {
         effect: Effect::BuiltIn,
         part: Part::Rest,
         severity,
@@ -164,8 +164,8 @@ pub fn in_file(severity: Severity, file: String, at: Option<(&str, Range<usize>)
 }
 
 /// A problem with a file that could not even be read.
-pub fn unreadable(file: String, message: String, help: &str) -> Problem {
-    Problem {
+pub fn unreadable(file: String, message: String, help: &str) -> Diagnostic {
+    Diagnostic {
         effect: Effect::Unusable,
         part: Part::File,
         ..in_file(Severity::Error, file, None, InvalidValue::new(message, help))
@@ -186,17 +186,17 @@ pub fn reason(error: &std::io::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnostic::collect::Problems;
+    use crate::diagnostic::collect::Diagnostics;
 
     #[test]
     fn a_masked_line_keeps_its_carets_in_place() {
         let text = "a = 1\nsecret = \"abc\", keyword = 5\r\n";
-        let mut problems = Problems::new("orderbell.toml".to_owned(), text);
+        let mut problems = Diagnostics::new("orderbell.toml".to_owned(), text);
         problems.mask(15..20);
         problems.error(32..33, "wrong", "");
         problems.error(15..20, "worse", "");
         let found = problems.finish();
-        let shown = |problem: &Problem| {
+        let shown = |problem: &Diagnostic| {
             let excerpt = problem.excerpt.clone().unwrap();
             (excerpt.line[excerpt.span].to_owned(), excerpt.line)
         };
@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn programs_get_the_same_as_people() {
-        let mut problems = Problems::new("orderbell.toml".to_owned(), "a = 1\n");
+        let mut problems = Diagnostics::new("orderbell.toml".to_owned(), "a = 1\n");
         problems.warning(4..5, "odd", "be even");
         let found = problems.finish();
         assert_eq!(
@@ -229,7 +229,7 @@ mod tests {
             (&[Severity::Warning, Severity::Note], "1 warning, 1 note"),
             (&[Severity::Error, Severity::Warning, Severity::Note], "1 error, 1 warning, 1 note"),
         ] {
-            let mut problems = Problems::new("orderbell.toml".to_owned(), "a = 1\n");
+            let mut problems = Diagnostics::new("orderbell.toml".to_owned(), "a = 1\n");
             for (at, severity) in severities.iter().enumerate() {
                 match severity {
                     Severity::Error => problems.error(at..5, "wrong", "be right"),

@@ -233,8 +233,8 @@ impl PartAttempt<'_> {
         let Sending { lane, post, .. } = self.sending;
         let (due, part) = (&self.outgoing.leader, self.part());
         let key = idempotency_key(due.id, words::round(lane, due), part.index, part.form);
-        let surroundings = Attempt { key, kind: due.event.kind.clone(), now: post.clock.now() };
-        let sent = AssertUnwindSafe(lane.channel.send(&lane.http, part, &surroundings)).catch_unwind();
+        let context = Attempt { key, kind: due.event.kind.clone(), now: post.clock.now() };
+        let sent = AssertUnwindSafe(lane.channel.send(&lane.http, part, &context)).catch_unwind();
         sent.await.unwrap_or_else(|_| own_fault(Outcome::Unknown, "sending"))
     }
 

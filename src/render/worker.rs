@@ -60,7 +60,7 @@ impl End {
 }
 
 impl Worker {
-    /// Starts a process with nothing of this one's surroundings.
+    /// Starts a process with nothing of this one's context.
     ///
     /// # Errors
     /// [`End::Unavailable`].

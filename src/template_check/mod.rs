@@ -10,8 +10,8 @@ use std::collections::BTreeSet;
 
 use jiff::tz::TimeZone;
 
-use crate::diagnostic::collect::Problems;
-use crate::diagnostic::{Problem, Severity};
+use crate::diagnostic::collect::Diagnostics;
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::domain::compose::View;
 use crate::domain::event::Kind;
 use crate::domain::template;
@@ -61,7 +61,7 @@ struct Failure {
 }
 
 /// Renders everything that could be compiled, and reports each mistake once.
-pub fn check(scope: &Scope<'_>, overlay: &Overlay, problems: &mut Problems<'_>) {
+pub fn check(scope: &Scope<'_>, overlay: &Overlay, problems: &mut Diagnostics<'_>) {
     let stages = stages(scope);
     let endings: BTreeSet<&str> = stages.iter().flat_map(|stage| [stage.channel, stage.kind]).collect();
     let endings: Vec<&str> = endings.into_iter().filter(|ending| !ending.is_empty()).collect();
@@ -75,7 +75,7 @@ pub fn check(scope: &Scope<'_>, overlay: &Overlay, problems: &mut Problems<'_>) 
     }
 }
 
-fn failures(scenes: &[Scene], stages: &[Stage<'_>], overlay: &Overlay, lenient: &Templates) -> Vec<Problem> {
+fn failures(scenes: &[Scene], stages: &[Stage<'_>], overlay: &Overlay, lenient: &Templates) -> Vec<Diagnostic> {
     let strict = lenient.clone().strict();
     let languages = strict.languages();
     let mut names: BTreeSet<String> = BTreeSet::new();

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::diagnostic;
-use crate::diagnostic::collect::Problems;
+use crate::diagnostic::collect::Diagnostics;
 use crate::diagnostic::suggest;
-use crate::diagnostic::{Problem, Severity};
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::domain::changed;
 use crate::domain::event::Kind;
 use crate::domain::language;
@@ -42,7 +42,7 @@ pub struct Overlay {
 
 impl Overlay {
     /// Reads the folder that is configured; what stops that is reported at its place in the configuration.
-    pub fn read(path: Option<&Path>, at: Range<usize>, problems: &mut Problems<'_>) -> Self {
+    pub fn read(path: Option<&Path>, at: Range<usize>, problems: &mut Diagnostics<'_>) -> Self {
         let Some(path) = path.filter(|_| !problems.is_broken()) else { return Self::default() };
         let content = folder::content(path);
         let content = content.unwrap_or_else(|error| Content { unusable: vec![error], ..Content::default() });
@@ -79,7 +79,7 @@ impl Overlay {
     }
 
     /// Compiles the templates; those that cannot be are reported, and built-in ones stand in for them.
-    pub fn compile(&mut self, problems: &mut Problems<'_>) {
+    pub fn compile(&mut self, problems: &mut Diagnostics<'_>) {
         let Err(TemplateErrors(errors)) = render::parsed(&self.content.sources, &Isolation::of_this_program()) else {
             return;
         };
@@ -120,7 +120,7 @@ impl Overlay {
     }
 
     /// A problem of one template, with its line where that is known.
-    pub fn problem(&self, severity: Severity, error: &ComposeError, message: String, help: String) -> Problem {
+    pub fn problem(&self, severity: Severity, error: &ComposeError, message: String, help: String) -> Diagnostic {
         let own = self.content.sources.get(&error.template);
         let built_in = || language::built_in_sources().remove(&error.template);
         let (file, text) = match own {
@@ -139,7 +139,7 @@ impl Overlay {
     }
 
     /// A template that parses and fails with an event of this kind. `names` are those that templates can ask for.
-    pub fn failure(&self, severity: Severity, error: &ComposeError, kind: &Kind, names: &[&str]) -> Problem {
+    pub fn failure(&self, severity: Severity, error: &ComposeError, kind: &Kind, names: &[&str]) -> Diagnostic {
         let source = self.content.sources.get(&error.template).map(String::as_str);
         let said = words::explain(error, source, names);
         let consequence = match severity {
@@ -151,7 +151,7 @@ impl Overlay {
 
     /// Warns of files that no message will ever be made from. `endings` are the names of channels and of their kinds,
     /// `used` the languages of the channels.
-    pub fn unused(&self, endings: &[&str], reports: &[String], used: &[&str]) -> Vec<Problem> {
+    pub fn unused(&self, endings: &[&str], reports: &[String], used: &[&str]) -> Vec<Diagnostic> {
         let warning = |path: &str, said| {
             let file = self.path.join(path).display().to_string();
             diagnostic::in_file(Severity::Warning, file, None, said)

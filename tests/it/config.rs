@@ -10,12 +10,12 @@ use orderbell::channel::webhook::Signing;
 use orderbell::config;
 use orderbell::config::Config;
 use orderbell::config::Examined;
+use orderbell::config::LoadContext;
 use orderbell::config::Loaded;
-use orderbell::config::Surroundings;
 use orderbell::config::store::StoreUrl;
 use orderbell::diagnostic;
 use orderbell::diagnostic::Colour;
-use orderbell::diagnostic::Problem;
+use orderbell::diagnostic::Diagnostic;
 use orderbell::diagnostic::Severity;
 use orderbell::domain::event::Kind;
 use orderbell::platform::Source;
@@ -37,16 +37,16 @@ fn environment(name: &str) -> Option<String> {
     }
 }
 
-fn read(file: &str, text: &str) -> Result<Loaded, Vec<Problem>> {
-    config::read_text(text, &surroundings(file))
+fn read(file: &str, text: &str) -> Result<Loaded, Vec<Diagnostic>> {
+    config::read_text(text, &context(file))
 }
 
 fn examine(file: &str, text: &str) -> Examined {
-    config::examine_text(text, &surroundings(file))
+    config::examine_text(text, &context(file))
 }
 
-fn surroundings(file: &str) -> Surroundings<'_> {
-    Surroundings {
+fn context(file: &str) -> LoadContext<'_> {
+    LoadContext {
         file: Path::new(file),
         env: &environment,
         languages: &["en", "zh-CN"],
@@ -190,7 +190,7 @@ fn what_is_left_out_has_a_sensible_value() {
 /// What is said of a configuration beside the names of its routes and sources: each severity with its message.
 fn said(text: &str) -> Vec<(Severity, String)> {
     let examined = examine("tests/config/inline.toml", text);
-    let is_meant = |problem: &&Problem| !problem.message.starts_with("nothing is ever sent");
+    let is_meant = |problem: &&Diagnostic| !problem.message.starts_with("nothing is ever sent");
     examined.problems.iter().filter(is_meant).map(|problem| (problem.severity, problem.message.clone())).collect()
 }
 

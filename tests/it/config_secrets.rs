@@ -7,10 +7,10 @@ use orderbell::channel::ChannelConfig;
 use orderbell::channel::webhook::Signing;
 use orderbell::config;
 use orderbell::config::Config;
+use orderbell::config::LoadContext;
 use orderbell::config::Loaded;
-use orderbell::config::Surroundings;
 use orderbell::diagnostic;
-use orderbell::diagnostic::{Colour, Problem, Severity};
+use orderbell::diagnostic::{Colour, Diagnostic, Severity};
 use orderbell::platform::Source;
 use proptest::prelude::ProptestConfig;
 use proptest::{prop_assert, proptest};
@@ -18,18 +18,18 @@ use proptest::{prop_assert, proptest};
 /// Every secret here has this in it, in whatever case.
 const SECRET: &str = "hush";
 
-fn read(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Loaded, Vec<Problem>> {
-    let surroundings = Surroundings {
+fn read(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Loaded, Vec<Diagnostic>> {
+    let context = LoadContext {
         file: Path::new("tests/config/inline.toml"),
         env,
         languages: &["en", "zh-CN"],
         secrets: config::Secrets::Read,
     };
-    config::read_text(text, &surroundings)
+    config::read_text(text, &context)
 }
 
 /// All that is said of a text, for people and for programs.
-fn said(text: &str) -> (Vec<Problem>, String) {
+fn said(text: &str) -> (Vec<Diagnostic>, String) {
     let env = |name: &str| (name == "KNOWN").then(|| "hush-hush-hush".to_owned());
     let problems = match read(text, &env) {
         Ok(loaded) => loaded.warnings,
@@ -233,7 +233,7 @@ fn used(config: &Config) -> Vec<(String, String)> {
     used
 }
 
-fn messages(problems: &[Problem], severity: Severity, about: &str) -> Vec<String> {
+fn messages(problems: &[Diagnostic], severity: Severity, about: &str) -> Vec<String> {
     let found = problems.iter().filter(|problem| problem.severity == severity && problem.message.contains(about));
     found.map(|problem| problem.message.clone()).collect()
 }
@@ -265,9 +265,8 @@ fn line_ends_and_a_byte_order_mark_at_the_rim_of_a_secret_are_taken_off_wherever
             ALL.replace("env =", "file ="),
             ALL.replace("{ env = \"U\" }", &plain("U")).replace("{ env = \"S\" }", &plain("S")),
         ] {
-            let surroundings =
-                Surroundings { file: &file, env: &of, languages: &["en"], secrets: config::Secrets::Read };
-            let loaded = config::read_text(&text, &surroundings)
+            let context = LoadContext { file: &file, env: &of, languages: &["en"], secrets: config::Secrets::Read };
+            let loaded = config::read_text(&text, &context)
                 .unwrap_or_else(|problems| panic!("{rim:?}\n{}", diagnostic::render(&problems, Colour::Never)));
             let used = used(&loaded.config);
             assert_eq!(used.len(), 11);
@@ -340,10 +339,10 @@ fn a_secret_with_nothing_in_it_or_with_what_no_secret_holds_is_an_error_that_nam
         let plain = ALL.replace("{ env = \"S\" }", &serde_json::Value::from(secret).to_string());
         for text in [ALL.to_owned(), plain] {
             let problems = read(&text, &env).expect_err("it is an error");
-            let errors: Vec<&Problem> = problems.iter().filter(|one| one.severity == Severity::Error).collect();
+            let errors: Vec<&Diagnostic> = problems.iter().filter(|one| one.severity == Severity::Error).collect();
             for key in ["token", "app_secret", "secret", "password", "signing.secret", "headers.X-Key"] {
                 let named = format!("\"{key}\"");
-                let is_said = |one: &&&Problem| {
+                let is_said = |one: &&&Diagnostic| {
                     let whole = format!("{} {}", one.message, one.help.as_deref().unwrap_or_default());
                     whole.contains(&named) && one.message.contains(about)
                 };

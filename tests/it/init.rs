@@ -13,12 +13,12 @@ use orderbell::cli::init::scaffold::Plan;
 use orderbell::config;
 use orderbell::config::Config;
 use orderbell::config::Examined;
-use orderbell::config::Surroundings;
+use orderbell::config::LoadContext;
 use orderbell::config::languages;
 use orderbell::config::schema;
 use orderbell::diagnostic;
 use orderbell::diagnostic::Colour;
-use orderbell::diagnostic::{Problem, Severity};
+use orderbell::diagnostic::{Diagnostic, Severity};
 use orderbell::domain::event::Kind;
 use serde_json::Value;
 
@@ -66,17 +66,17 @@ fn mended(text: &str) -> String {
     text.replace("change-me", "orders").replace("app_id = 0", "app_id = 3762772727")
 }
 
-fn surroundings<'a>(env: &'a dyn Fn(&str) -> Option<String>, languages: &'a [&'a str]) -> Surroundings<'a> {
-    Surroundings { file: Path::new(FILE), env, languages, secrets: config::Secrets::Read }
+fn context<'a>(env: &'a dyn Fn(&str) -> Option<String>, languages: &'a [&'a str]) -> LoadContext<'a> {
+    LoadContext { file: Path::new(FILE), env, languages, secrets: config::Secrets::Read }
 }
 
 fn examine(text: &str, variables: &BTreeMap<String, String>) -> Examined {
-    config::examine_text(text, &surroundings(&|name| variables.get(name).cloned(), &languages()))
+    config::examine_text(text, &context(&|name| variables.get(name).cloned(), &languages()))
 }
 
 fn read(text: &str) -> Config {
     let variables = real(text);
-    let loaded = config::read_text(text, &surroundings(&|name| variables.get(name).cloned(), &languages()));
+    let loaded = config::read_text(text, &context(&|name| variables.get(name).cloned(), &languages()));
     loaded.unwrap_or_else(|problems| panic!("{}\n{text}", diagnostic::render(&problems, Colour::Never))).config
 }
 
@@ -97,14 +97,14 @@ fn combinations() -> Vec<(Vec<&'static str>, Vec<&'static str>)> {
 
 /// What check says of the file itself. With the templates in every language that takes a while, and they are no other in
 /// combination than alone.
-fn problems(text: &str, variables: &BTreeMap<String, String>) -> Vec<Problem> {
-    let read = config::read_text(text, &surroundings(&|name| variables.get(name).cloned(), &languages()));
+fn problems(text: &str, variables: &BTreeMap<String, String>) -> Vec<Diagnostic> {
+    let read = config::read_text(text, &context(&|name| variables.get(name).cloned(), &languages()));
     read.map(|loaded| loaded.warnings)
         .unwrap_or_else(|problems| panic!("{}\n{text}", diagnostic::render(&problems, Colour::Never)))
 }
 
 /// How many notes there are, when there is nothing else.
-fn only_notes(problems: &[Problem]) -> usize {
+fn only_notes(problems: &[Diagnostic]) -> usize {
     let shown = diagnostic::render(problems, Colour::Never);
     assert!(shown.lines().last().is_some_and(|line| line.starts_with("no errors, no warnings")), "{shown}");
     problems.len()
@@ -134,7 +134,7 @@ fn every_combination_passes_check_and_only_placeholders_are_warned_of() {
         let mut samples = problems(&text, &told(&text));
         samples.retain(|problem| problem.severity != Severity::Note);
         // Two robots whose addresses are the same sample are told to be one.
-        let is_same = |problem: &&Problem| problem.message.ends_with("are the same robot");
+        let is_same = |problem: &&Diagnostic| problem.message.ends_with("are the same robot");
         let (same, others): (Vec<_>, Vec<_>) = samples.iter().partition(is_same);
         let odd = others.iter().find(|problem| !problem.message.ends_with("looks like a placeholder"));
         assert_eq!(odd, None, "{text}");

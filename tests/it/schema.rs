@@ -8,9 +8,9 @@ use std::sync::LazyLock;
 
 use jsonschema::Validator;
 use orderbell::config;
-use orderbell::config::Surroundings;
+use orderbell::config::LoadContext;
 use orderbell::config::schema::schema;
-use orderbell::diagnostic::Problem;
+use orderbell::diagnostic::Diagnostic;
 use orderbell::diagnostic::Severity;
 use orderbell::domain::duration;
 use orderbell::domain::effective::EffectiveSettings;
@@ -56,25 +56,25 @@ fn environment(name: &str) -> Option<String> {
     }
 }
 
-fn surroundings() -> Surroundings<'static> {
+fn context() -> LoadContext<'static> {
     let file = Path::new("tests/config/of-the-schema.toml");
-    Surroundings { file, env: &environment, languages: &["en", "zh-CN"], secrets: config::Secrets::Read }
+    LoadContext { file, env: &environment, languages: &["en", "zh-CN"], secrets: config::Secrets::Read }
 }
 
 /// What is wrong with a configuration, as the parser sees it.
-fn problems(text: &str) -> Vec<Problem> {
-    match config::read_text(text, &surroundings()) {
+fn problems(text: &str) -> Vec<Diagnostic> {
+    match config::read_text(text, &context()) {
         Ok(loaded) => loaded.warnings,
         Err(problems) => problems,
     }
 }
 
 /// Odd, or of a feature that is still to come.
-fn is_mild(problem: &Problem) -> bool {
+fn is_mild(problem: &Diagnostic) -> bool {
     problem.severity != Severity::Error || problem.message.starts_with("not yet: ")
 }
 
-fn errors(text: &str) -> Vec<Problem> {
+fn errors(text: &str) -> Vec<Diagnostic> {
     problems(text).into_iter().filter(|problem| !is_mild(problem)).collect()
 }
 
@@ -120,7 +120,7 @@ fn what_the_parser_takes_the_schema_takes_and_what_is_wrong_in_shape_it_refuses(
         // What is no TOML has no shape.
         let Ok(table) = text.parse::<toml::Table>() else { continue };
         let in_meaning = WRONG_IN_MEANING.contains(&name.as_str());
-        let sound = config::examine_text(&text, &surroundings()).problems.iter().all(is_mild);
+        let sound = config::examine_text(&text, &context()).problems.iter().all(is_mild);
         assert!(!(sound && in_meaning), "{name} is not wrong in meaning any more");
         let expected = sound || in_meaning;
         if VALIDATOR.is_valid(&as_json(&table)) != expected {
@@ -215,7 +215,7 @@ fn with(path: &[&str], key: &str, value: toml::Value) -> toml::Table {
 }
 
 /// What the parser says is possible, when it is given something that it has never heard of.
-fn possible(errors: &[Problem]) -> BTreeSet<String> {
+fn possible(errors: &[Diagnostic]) -> BTreeSet<String> {
     let help = errors.iter().filter_map(|problem| problem.help.as_deref()?.strip_prefix("possible here: "));
     help.flat_map(|list| list.split(", ")).map(str::to_owned).collect()
 }
@@ -303,7 +303,7 @@ fn probes() -> Vec<toml::Value> {
 }
 
 /// Whether the parser speaks of the sort of a value, and not of what it means.
-fn of_shape(problem: &Problem) -> bool {
+fn of_shape(problem: &Diagnostic) -> bool {
     let message = problem.message.as_str();
     ["must be", "there is no key", "is missing", "is not written like a secret", "is no secret"]
         .iter()
@@ -353,7 +353,7 @@ fn what_the_parser_misses_the_schema_misses() {
             if at(&mut table, path).remove(key).is_none() {
                 continue;
             }
-            let missing = |problem: &Problem| {
+            let missing = |problem: &Diagnostic| {
                 ["is missing in", "belong together", "needs a secret beside it"]
                     .iter()
                     .any(|words| problem.message.contains(words))
@@ -406,7 +406,7 @@ fn read(path: &[&str], key: &str, value: Option<&Value>) -> String {
             written = written.replace(&format!("\"{name}\""), "\"erp\"");
         }
     }
-    match config::read_text(&written, &surroundings()) {
+    match config::read_text(&written, &context()) {
         Ok(mut loaded) => {
             // How a value was written is compared by `test` alone.
             loaded.config.channels.values_mut().for_each(|channel| channel.effective = EffectiveSettings::default());

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use orderbell::config::{self, Config, Surroundings, in_force, languages};
+use orderbell::config::{self, Config, LoadContext, in_force, languages};
 use orderbell::domain::secret::Secret;
 use orderbell::sandbox::fault::{Fault, Times};
 use orderbell::sandbox::rules::{Robot, Rules};
@@ -81,13 +81,13 @@ impl Place {
     fn config(&self, side: &Side) -> Config {
         self.lay(side);
         let env = |name: &str| side.key.filter(|_| name == KEY).map(str::to_owned);
-        let surroundings = Surroundings {
+        let context = LoadContext {
             file: &self.file,
             env: &env,
             languages: &languages(),
             secrets: orderbell::config::Secrets::Read,
         };
-        match config::read_text(&side.text, &surroundings) {
+        match config::read_text(&side.text, &context) {
             Ok(loaded) => loaded.config,
             // What waits for its secret; nothing of that name is set in this process.
             Err(_) => config::read_text_anew(&self.file, &side.text).expect("usable").config,

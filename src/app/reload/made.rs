@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::config::ConfiguredChannel;
 use crate::config::in_force;
 use crate::diagnostic;
-use crate::diagnostic::Problem;
+use crate::diagnostic::Diagnostic;
 use crate::domain::language::Sources;
 use crate::domain::secret::Secret;
 use crate::domain::template::Templates;
@@ -30,7 +30,7 @@ pub struct Made {
 
 /// Why a new configuration is not taken.
 pub enum Unfit {
-    Wrong(Vec<Problem>),
+    Wrong(Vec<Diagnostic>),
     Channel(StartError),
 }
 

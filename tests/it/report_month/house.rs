@@ -14,7 +14,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use orderbell::app;
 use orderbell::config::Config;
-use orderbell::config::Surroundings;
+use orderbell::config::LoadContext;
 use orderbell::config::languages;
 use orderbell::config::read_text;
 use orderbell::domain::report::Report;
@@ -83,13 +83,9 @@ pub fn reports() -> [(&'static str, About); 5] {
 fn configuration(folder: &Path) -> Config {
     let (text, file) = (text(), folder.join("orderbell.toml"));
     std::fs::write(&file, &text).expect("written");
-    let surroundings = Surroundings {
-        file: &file,
-        env: &|_| None,
-        languages: &languages(),
-        secrets: orderbell::config::Secrets::Read,
-    };
-    match read_text(&text, &surroundings) {
+    let context =
+        LoadContext { file: &file, env: &|_| None, languages: &languages(), secrets: orderbell::config::Secrets::Read };
+    match read_text(&text, &context) {
         Ok(loaded) => loaded.config,
         Err(problems) => panic!("{problems:#?}\n{text}"),
     }

@@ -29,8 +29,8 @@ use orderbell::app::Listeners;
 use orderbell::app::StartError;
 use orderbell::app::reload::Watch;
 use orderbell::config::Config;
-use orderbell::config::Surroundings;
-use orderbell::config::footprint::Footprint;
+use orderbell::config::LoadContext;
+use orderbell::config::fingerprint::Fingerprint;
 use orderbell::config::languages;
 use orderbell::config::read_text;
 use orderbell::domain::template::Templates;
@@ -131,13 +131,13 @@ impl Scene {
     pub fn config_in(&self, folder: &Path, text: &str) -> Config {
         let text = whole("", text);
         let file = folder.join("orderbell.toml");
-        let surroundings = Surroundings {
+        let context = LoadContext {
             file: &file,
             env: &|_| None,
             languages: &languages(),
             secrets: orderbell::config::Secrets::Read,
         };
-        match read_text(&text, &surroundings) {
+        match read_text(&text, &context) {
             Ok(loaded) => loaded.config,
             Err(problems) => panic!("{problems:#?}\n{text}"),
         }
@@ -207,7 +207,7 @@ impl Scene {
         let (config, (hooks, address)) = (self.config(text), listen().await);
         let file = self.folder.path().join("orderbell.toml");
         std::fs::write(&file, whole("", text)).expect("written");
-        let watch = Watch { before: Footprint::of(&file), file, look_every: A_WHILE, asked: Arc::default() };
+        let watch = Watch { before: Fingerprint::of(&file), file, look_every: A_WHILE, asked: Arc::default() };
         let (clock, shutdown) = (self.hands.clock(), CancellationToken::new());
         let run = app::run_probed(config, Listeners { hooks }, clock, Some(watch), before_run, shutdown.clone());
         Daemon::new(address, shutdown, tokio::spawn(run), &self.store()).await

@@ -11,7 +11,7 @@ use orderbell::app;
 use orderbell::app::Listeners;
 use orderbell::app::reload::Watch;
 use orderbell::config;
-use orderbell::config::footprint::Footprint;
+use orderbell::config::fingerprint::Fingerprint;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -46,7 +46,7 @@ impl Scene {
     pub async fn start_watching(&self, look_every: Duration, top: &str, text: &str) -> Watching {
         let file = self.folder.path().join("orderbell.toml");
         replace(&file, &whole(top, text));
-        let before = Footprint::of(&file);
+        let before = Fingerprint::of(&file);
         let config = config::read(&file).unwrap_or_else(|problems| panic!("{problems:#?}")).config;
         let (hooks, address) = listen().await;
         let (shutdown, asked) = (CancellationToken::new(), Arc::new(Notify::new()));

@@ -15,7 +15,7 @@ use crate::template_check::folder;
 /// file system says of it. Two are equal when nothing was written in between, except within one tick of the file system's
 /// clock: so two looks must be further apart than that.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Footprint(BTreeMap<PathBuf, Option<Mark>>);
+pub struct Fingerprint(BTreeMap<PathBuf, Option<Mark>>);
 
 /// What changes with a file; times in seconds and nanoseconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,13 +37,13 @@ impl From<Metadata> for Mark {
     }
 }
 
-impl Footprint {
+impl Fingerprint {
     /// Looks at a configuration file and what it names. It need not be right, nor there.
     pub fn of(file: &Path) -> Self {
         Self::with(file, "")
     }
 
-    /// As [`Footprint::of`], and at what the text in force names, which may be another than that of the file.
+    /// As [`Fingerprint::of`], and at what the text in force names, which may be another than that of the file.
     pub fn with(file: &Path, in_force: &str) -> Self {
         let mut paths = vec![file.to_owned()];
         let folder = file.parent().unwrap_or(Path::new(""));
@@ -94,7 +94,7 @@ mod tests {
         std::fs::create_dir_all(path("mine/en")).unwrap();
         let file = path("orderbell.toml");
         let text = "templates = \"mine\"\n[source.a]\nsecret = { file = \"secret\" }\n[[route]]\nx = [{ file = \"other\" }]\nca_file = \"ca\"\n";
-        let mut seen = vec![Footprint::of(&file)];
+        let mut seen = vec![Fingerprint::of(&file)];
         for (name, content) in [
             ("orderbell.toml", text),
             ("secret", "1"),
@@ -107,17 +107,17 @@ mod tests {
             ("secret", "123"),
         ] {
             std::fs::write(path(name), content).unwrap();
-            let now = Footprint::of(&file);
+            let now = Fingerprint::of(&file);
             assert!(!seen.contains(&now), "{name} has changed");
-            assert_eq!(now, Footprint::of(&file), "and nothing since");
+            assert_eq!(now, Fingerprint::of(&file), "and nothing since");
             seen.push(now);
         }
         std::fs::write(path("mine/en/.test.md.swp"), "an editor's").unwrap();
         std::fs::write(path("beside"), "not ours").unwrap();
-        assert_eq!(seen.last(), Some(&Footprint::of(&file)));
+        assert_eq!(seen.last(), Some(&Fingerprint::of(&file)));
         std::fs::remove_file(path("secret")).unwrap();
-        assert_ne!(seen.last(), Some(&Footprint::of(&file)));
+        assert_ne!(seen.last(), Some(&Fingerprint::of(&file)));
         std::fs::remove_dir_all(path("mine")).unwrap();
-        assert!(!seen.contains(&Footprint::of(&file)));
+        assert!(!seen.contains(&Fingerprint::of(&file)));
     }
 }

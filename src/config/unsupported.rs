@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::config::section::Section;
 use crate::diagnostic::Severity;
-use crate::diagnostic::collect::Problems;
+use crate::diagnostic::collect::Diagnostics;
 
 /// In which tables a feature stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub enum Place {
 }
 
 /// One feature that is not built yet.
-struct NotYet {
+struct Unsupported {
     place: Place,
     /// A key, or the name of a kind.
     name: &'static str,
@@ -25,15 +25,15 @@ struct NotYet {
     meanwhile: &'static str,
 }
 
-const fn warned(place: Place, name: &'static str, meanwhile: &'static str) -> NotYet {
-    NotYet { place, name, severity: Severity::Warning, meanwhile }
+const fn warned(place: Place, name: &'static str, meanwhile: &'static str) -> Unsupported {
+    Unsupported { place, name, severity: Severity::Warning, meanwhile }
 }
 
-const fn refused(place: Place, name: &'static str, meanwhile: &'static str) -> NotYet {
-    NotYet { place, name, severity: Severity::Error, meanwhile }
+const fn refused(place: Place, name: &'static str, meanwhile: &'static str) -> Unsupported {
+    Unsupported { place, name, severity: Severity::Error, meanwhile }
 }
 
-const NOT_YET: [NotYet; 2] = [
+const NOT_YET: [Unsupported; 2] = [
     warned(Place::Top, "admin page or API", "until then nothing listens there"),
     refused(Place::Store, "stores on PostgreSQL", "use url = \"sqlite:orderbell.db\""),
 ];
@@ -44,7 +44,7 @@ pub fn is_missing(name: &str, place: Place) -> bool {
 }
 
 /// Says of each key of a section that is not built yet that it is not.
-pub fn note_keys(section: &Section<'_>, place: Place, problems: &mut Problems<'_>) {
+pub fn note_keys(section: &Section<'_>, place: Place, problems: &mut Diagnostics<'_>) {
     for feature in NOT_YET.iter().filter(|feature| feature.place == place) {
         if let Some(span) = section.key_at(feature.name) {
             note(
@@ -58,7 +58,7 @@ pub fn note_keys(section: &Section<'_>, place: Place, problems: &mut Problems<'_
 }
 
 /// Says of a kind that it is not built yet, where it is not.
-pub fn note_kind(name: &str, place: Place, span: Range<usize>, problems: &mut Problems<'_>) {
+pub fn note_kind(name: &str, place: Place, span: Range<usize>, problems: &mut Diagnostics<'_>) {
     if let Some(feature) = NOT_YET.iter().find(|feature| feature.place == place && feature.name == name) {
         let what = match place {
             Place::Channel => format!("channels of kind \"{name}\""),
@@ -68,7 +68,7 @@ pub fn note_kind(name: &str, place: Place, span: Range<usize>, problems: &mut Pr
     }
 }
 
-fn note(feature: &NotYet, span: Range<usize>, message: String, problems: &mut Problems<'_>) {
+fn note(feature: &Unsupported, span: Range<usize>, message: String, problems: &mut Diagnostics<'_>) {
     match feature.severity {
         Severity::Error => problems.error(span, message, feature.meanwhile),
         Severity::Warning => problems.warning(span, message, feature.meanwhile),
