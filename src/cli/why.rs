@@ -68,7 +68,7 @@ pub(super) async fn run(why: Why, file: &Path) -> Result<(), Failure> {
     let question = Question { asked, sources, around, limit: why.limit.unwrap_or(usual) };
     let mut history = reader.history(question).await.map_err(store::failed)?;
     if let Found::Report(found) = &mut history.found
-        && let Some(report) = part.reports.as_ref().and_then(|reports| reports.get(&found.report))
+        && let Some(report) = part.reports().and_then(|reports| reports.get(&found.report).copied())
     {
         let schedule = app::setup::plan(report).schedule;
         let past = reports::not_before_the_first(&reader, found.past, &schedule, setting.now);

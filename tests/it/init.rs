@@ -149,7 +149,7 @@ fn every_combination_passes_check_and_only_placeholders_are_warned_of() {
 #[test]
 fn the_readme_says_in_what_the_check_of_its_first_configuration_ends() {
     let text = written(&["keeta"], &["dingtalk"]);
-    let shown = problem::render(&problems(&mended(&text), &real(&text)), Colour::Never);
+    let shown = diagnostic::render(&problems(&mended(&text), &real(&text)), Colour::Never);
     let last = shown.lines().last().unwrap();
     assert!(include_str!("../../README.md").contains(&format!("in the end: {last}\n")), "{last}");
 }
