@@ -3,6 +3,8 @@
 //!
 //! `cargo bench --bench intake [-- ROUNDS]`
 
+#![expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
+
 use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;

@@ -3,6 +3,8 @@
 //!
 //! `cargo bench --bench mutations [-- SECONDS [FIRST-SEED]]`: so long for each parser, 10 s by default.
 
+#![expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
+
 #[path = "../tests/it/support/mutations.rs"]
 mod mutations;
 

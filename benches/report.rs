@@ -20,6 +20,8 @@
 //! So a hundred times the history is 1.02 times the time, and ten times the day 7 times. When it is due, made and committed in
 //! the store of a million orders, it takes 8 ms.
 
+#![expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
+
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;

@@ -3,6 +3,8 @@
 //!
 //! `cargo bench --bench strangers [-- BINARY]`: of this build, or of another binary to compare with.
 
+#![expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
+
 use std::fs;
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener};

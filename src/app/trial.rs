@@ -7,14 +7,13 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 use crate::app::{self, StartError};
 use crate::config::ConfiguredChannel;
 use crate::config::parts::FileSettings;
 use crate::domain::data::Data;
 use crate::domain::effective::{Comparison, DifferenceCause, SettingDifference};
-use crate::domain::event::{DeliveryId, Event, EventId, Kind, OWN_SOURCE, Proof};
+use crate::domain::event::{DeliveryId, Event, Kind, OWN_SOURCE, Proof};
 use crate::domain::route::Hearer;
 use crate::domain::template::Templates;
 use crate::domain::verdict::Verdicts;
@@ -25,7 +24,7 @@ use crate::flow::lane::{Post, Runner};
 use crate::flow::notice::Notices;
 use crate::flow::pacers::Pacers;
 use crate::flow::settings_check::{self, DaemonSettings};
-use crate::flow::{Clock, Current, Wake};
+use crate::flow::{Clock, Current, Wake, ids};
 use crate::store::sqlite::read::Reader;
 use crate::store::sqlite::{Sqlite, asked, lock};
 use crate::store::{Record, Trial, UNREADY};
@@ -205,9 +204,9 @@ fn vanished() -> Trial {
 }
 
 fn record(channel: &str, now: Timestamp) -> (Record, DeliveryId) {
-    let delivery = DeliveryId(Uuid::now_v7());
+    let delivery = ids::delivery();
     let event = Event {
-        id: EventId(Uuid::now_v7()),
+        id: ids::event(),
         kind: Kind::Test,
         source: OWN_SOURCE.to_owned(),
         occurred_at: Some(now),

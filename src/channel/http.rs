@@ -172,11 +172,13 @@ impl Http {
             check_name(&url).await.map_err(|error| Failure::Refused(error.to_string()))?;
         }
         let answer = self.client.post(url).headers(headers).body(body).send().await;
-        let response = read(answer.map_err(|error| Failure::of(error, self.next_hop))?).await;
+        let answer = answer.map_err(|error| Failure::of(error, self.next_hop))?;
+        let arrived = this_machines_clock();
+        let response = read(answer, arrived).await;
         if self.next_hop == NextHop::ByProxy && response.status == StatusCode::PROXY_AUTHENTICATION_REQUIRED.as_u16() {
             return Err(Failure::Refused(PROXY_WANTS_LOG_IN.to_owned()));
         }
-        let ahead = response.date.map(|date| date.as_second() - Timestamp::now().as_second());
+        let ahead = response.date.map(|date| date.as_second() - arrived.as_second());
         self.ahead_seconds.store(ahead.unwrap_or(NO_CLOCK), Ordering::Relaxed);
         Ok(response)
     }
@@ -226,9 +228,16 @@ fn header_map(headers: &[(&str, &str)]) -> Result<HeaderMap, Failure> {
     Ok(map)
 }
 
-async fn read(mut answer: reqwest::Response) -> Response {
+/// Asked for when the head of an answer has come, because the answer's dates are compared with it.
+#[expect(clippy::disallowed_methods, reason = "it is this machine's clock that is compared with another's")]
+fn this_machines_clock() -> Timestamp {
+    Timestamp::now()
+}
+
+async fn read(mut answer: reqwest::Response, arrived: Timestamp) -> Response {
     let date = answer.headers().get(header::DATE).and_then(http_date);
-    let retry_after = answer.headers().get(header::RETRY_AFTER).and_then(|value| retry_after(value, date));
+    let retry_after =
+        answer.headers().get(header::RETRY_AFTER).and_then(|value| retry_after(value, date.unwrap_or(arrived)));
     let (status, is_deflate) = (answer.status().as_u16(), says_deflate(answer.headers()));
     let (body, is_cut) = whole_body(&mut answer).await;
     let (body, is_missing_some) = unpacked(body, is_deflate);
@@ -258,11 +267,12 @@ fn http_date(value: &HeaderValue) -> Option<Timestamp> {
     rfc2822::DateTimeParser::new().parse_timestamp(value.to_str().ok()?).ok()
 }
 
-fn retry_after(value: &HeaderValue, date: Option<Timestamp>) -> Option<SignedDuration> {
+/// `said_at` is when the answer was made, by the clock that its date is of.
+fn retry_after(value: &HeaderValue, said_at: Timestamp) -> Option<SignedDuration> {
     let text = value.to_str().ok()?.trim();
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Some(text.parse().map_or(SignedDuration::MAX, SignedDuration::from_secs));
     }
     let until = http_date(value)?;
-    Some(until.duration_since(date.unwrap_or_else(Timestamp::now)).max(SignedDuration::ZERO))
+    Some(until.duration_since(said_at).max(SignedDuration::ZERO))
 }

@@ -4,8 +4,6 @@ use std::convert::Infallible;
 use std::fmt::Display;
 use std::path::Path;
 
-use uuid::Uuid;
-
 use crate::cli;
 use crate::cli::Failure;
 use crate::cli::output;
@@ -24,6 +22,7 @@ use crate::domain::message::Part;
 use crate::domain::order::Order;
 use crate::domain::template::TemplateErrors;
 use crate::domain::template::Templates;
+use crate::flow::ids;
 use crate::flow::words::report::Reader;
 use crate::render;
 use crate::render::Isolation;
@@ -93,7 +92,7 @@ pub fn write(
 ) -> (DeliveryId, Vec<Part>) {
     let timezone = &channel.settings.timezone.zone;
     let way = channel.way.channel();
-    let delivery = DeliveryId(Uuid::now_v7());
+    let delivery = ids::delivery();
     let mut failures: Vec<String> = Vec::new();
     let mut compose = |event: Event, enclosed: Enclosed| {
         let view = View { event: &event, order, language, timezone, channel: name, channel_kind: way.kind() };

@@ -57,6 +57,10 @@ impl Health {
 
     /// Since when the writer does not answer. Of many who ask at once, one asks the store; the others wait for its answer, or
     /// take the last one where the writer was silent already.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "how old an answer is; waiting for it is bounded by the runtime's clock"
+    )]
     async fn writer(&self) -> Option<Timestamp> {
         if let Some(known) = self.fresh() {
             return known.silent_since;

@@ -9,13 +9,13 @@ use bytes::Bytes;
 use http::HeaderMap;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Semaphore;
-use uuid::Uuid;
 
 use crate::domain::data::Notice;
-use crate::domain::event::{DeliveryId, Event, EventId, Kind, OWN_SOURCE, Proof, RepeatKey};
+use crate::domain::event::{Event, Kind, OWN_SOURCE, Proof, RepeatKey};
 use crate::domain::matching::Unjudged;
 use crate::domain::route::{Glob, Hearer, Routes};
 use crate::domain::verdict::{self, Verdicts};
+use crate::flow::ids;
 use crate::flow::looks;
 use crate::flow::notice::{Notices, Topic};
 use crate::flow::refusals::{self, Refusals};
@@ -291,7 +291,7 @@ impl Intake {
                 );
             }
             // What nobody proved must not make a genuine webhook look like a repeat.
-            repeat_keys = vec![RepeatKey::Once(format!("unproven:{}", Uuid::now_v7()))];
+            repeat_keys = vec![RepeatKey::Once(format!("unproven:{}", ids::unique()))];
         } else {
             (hearers, verdicts) = reception.judge(&kind, name, shop.as_ref().map(|shop| shop.id.as_str()));
             if hearers.is_empty() {
@@ -306,12 +306,12 @@ impl Intake {
             Proof::Own => "own".to_owned(),
         };
         let is_proven = proof != Proof::Unproven;
-        let id = EventId(Uuid::now_v7());
+        let id = ids::event();
         let event =
             Event { id, kind, source: name.to_owned(), occurred_at, received_at: now, shop, order, data, proof };
         let urgent = reception.urgent(&event.kind);
         let kind = event.kind.to_string();
-        let hearers = hearers.into_iter().map(|hearer| (hearer, DeliveryId(Uuid::now_v7()))).collect();
+        let hearers = hearers.into_iter().map(|hearer| (hearer, ids::delivery())).collect();
         let bytes = body.len() as u64;
         let damaged = event.data.unrecognised.as_ref().filter(|unrecognised| unrecognised.malformed);
         let damaged = damaged.map(|unrecognised| unrecognised.event.clone().unwrap_or_default());

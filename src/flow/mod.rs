@@ -5,6 +5,7 @@ pub mod delivery;
 pub mod far_clocks;
 pub mod gallery;
 pub mod health;
+pub mod ids;
 pub mod intake;
 pub mod lane;
 pub mod lanes;
@@ -81,12 +82,14 @@ impl Clock {
     }
 
     /// This machine's clocks.
+    #[expect(clippy::disallowed_methods, reason = "the door to this machine's clocks")]
     pub fn system() -> Self {
         let begin = Instant::now();
         Self::with(Timestamp::now, move || Elapsed::try_from(begin.elapsed()).unwrap_or(Elapsed::MAX))
     }
 
     /// A clock that starts at this machine's time and runs `speed` times as fast.
+    #[expect(clippy::disallowed_methods, reason = "the door to this machine's clocks")]
     pub fn fast(speed: u32) -> Self {
         let (begin, first) = (Instant::now(), Timestamp::now());
         let passed = move || Elapsed::try_from(begin.elapsed().saturating_mul(speed)).unwrap_or(Elapsed::MAX);

@@ -4,19 +4,17 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
-use uuid::Uuid;
 
 use crate::domain::data::Data;
 use crate::domain::data::Notice;
-use crate::domain::event::DeliveryId;
 use crate::domain::event::Event;
-use crate::domain::event::EventId;
 use crate::domain::event::Kind;
 use crate::domain::event::OWN_SOURCE;
 use crate::domain::event::Proof;
 use crate::domain::event::RepeatKey;
 use crate::flow::Current;
 use crate::flow::Wake;
+use crate::flow::ids;
 use crate::flow::intake::Reception;
 use crate::store::Record;
 use crate::store::Recorded;
@@ -257,7 +255,7 @@ impl Notices {
         let ((hearers, verdicts), urgent) = (reception.judge(&kind, OWN_SOURCE, None), reception.urgent(&kind));
         Record {
             event: Event {
-                id: EventId(Uuid::now_v7()),
+                id: ids::event(),
                 kind,
                 source: OWN_SOURCE.to_owned(),
                 occurred_at: Some(now),
@@ -269,7 +267,7 @@ impl Notices {
             },
             body: Vec::new(),
             repeat_keys: Vec::new(),
-            hearers: hearers.into_iter().map(|hearer| (hearer, DeliveryId(Uuid::now_v7()))).collect(),
+            hearers: hearers.into_iter().map(|hearer| (hearer, ids::delivery())).collect(),
             urgent,
             verdicts,
         }

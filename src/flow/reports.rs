@@ -14,12 +14,9 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 use crate::domain::data::Data;
-use crate::domain::event::DeliveryId;
 use crate::domain::event::Event;
-use crate::domain::event::EventId;
 use crate::domain::event::Kind;
 use crate::domain::event::OWN_SOURCE;
 use crate::domain::event::Proof;
@@ -33,6 +30,7 @@ use crate::domain::report::upcoming::{Past, Skipped, SkippedFor, Upcoming};
 use crate::flow::Clock;
 use crate::flow::Current;
 use crate::flow::Wake;
+use crate::flow::ids;
 use crate::flow::intake::Reception;
 use crate::store::Record;
 use crate::store::Recorded;
@@ -315,6 +313,7 @@ pub struct Address {
 }
 
 /// An address that nobody can guess, below ours; none where ours is not encrypted.
+#[expect(clippy::disallowed_methods, reason = "the one name that nobody may guess")]
 pub fn picture(public_url: Option<&str>, now: Timestamp) -> Option<Address> {
     let public_url = public_url.filter(|url| url.starts_with("https://"))?;
     let mut random = [0; 16];
@@ -330,7 +329,7 @@ pub fn record(reception: &Reception, report: Report, now: Timestamp) -> Record {
     let ((hearers, verdicts), urgent) = (reception.judge(&kind, OWN_SOURCE, None), reception.urgent(&kind));
     Record {
         event: Event {
-            id: EventId(Uuid::now_v7()),
+            id: ids::event(),
             kind,
             source: OWN_SOURCE.to_owned(),
             occurred_at: Some(now),
@@ -342,7 +341,7 @@ pub fn record(reception: &Reception, report: Report, now: Timestamp) -> Record {
         },
         body: Vec::new(),
         repeat_keys: Vec::new(),
-        hearers: hearers.into_iter().map(|hearer| (hearer, DeliveryId(Uuid::now_v7()))).collect(),
+        hearers: hearers.into_iter().map(|hearer| (hearer, ids::delivery())).collect(),
         urgent,
         verdicts,
     }

@@ -17,11 +17,10 @@ use rustls::crypto::ActiveKeyExchange;
 use rustls::crypto::ring::kx_group::X25519;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 use crate::domain::effective::{Comparison, DifferenceCause, EffectiveSettings, SettingDifference, SettingDigests};
 use crate::domain::sign;
-use crate::flow::{Clock, Current};
+use crate::flow::{Clock, Current, ids};
 use crate::store::StoreError;
 use crate::store::sqlite::read::Reader;
 use crate::store::sqlite::{Sqlite, inquiries};
@@ -85,7 +84,7 @@ impl DaemonSettings {
 /// [`StoreError`]: nothing can be asked.
 pub async fn ask(store: &Path, clock: &Clock) -> Result<Option<DaemonSettings>, StoreError> {
     let half = half()?;
-    let (id, public) = (Uuid::now_v7(), half.pub_key().to_vec());
+    let (id, public) = (ids::unique(), half.pub_key().to_vec());
     let reader = Reader::open(store)?;
     inquiries::ask(store, id, &public, clock.now())?;
     let answered = async {

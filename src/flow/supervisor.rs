@@ -1,6 +1,8 @@
 //! The tasks that must run as long as the daemon does: one that ends is started again, and said loudly; where that has not
 //! helped for a minute, the daemon stops, so that whoever supervises the process starts it anew.
 
+#![expect(clippy::disallowed_methods, reason = "how long a task ran, by the runtime's clock, which tests pause")]
+
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

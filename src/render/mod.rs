@@ -4,6 +4,11 @@
 //! and no environment, and limits of memory, time and stack. It is started when a template is needed, kept while it is used,
 //! and ended when it has been idle for a minute. Built-in templates need none of this.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "how long another process has taken, which only the machine's clock can say"
+)]
+
 mod limits;
 mod pool;
 mod protocol;

@@ -2,6 +2,11 @@
 //!
 //! `cargo test --test it` runs all of them, `cargo test --test it store::` those of one module.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests meet real clocks where they run the whole program; what decides gets its time as an argument"
+)]
+
 mod aiosmtpd;
 mod answers;
 mod answers_cut_short;

@@ -128,6 +128,10 @@ impl Account {
         None
     }
 
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "how long a connection has been idle, by the runtime's clock, which tests pause"
+    )]
     fn put_back(self: &Arc<Self>, mut connection: Connection) {
         if !connection.is_usable(MAILS_PER_CONNECTION) {
             return;

@@ -30,6 +30,7 @@ impl Budget {
 }
 
 impl RenderApart for Budget {
+    #[expect(clippy::disallowed_methods, reason = "how long another process has taken")]
     fn render(&self, job: &Job) -> Result<String, ComposeError> {
         let error = |fault, message: String| ComposeError {
             template: job.path.clone(),

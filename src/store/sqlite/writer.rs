@@ -1,6 +1,8 @@
 //! The thread that writes: whatever is queued goes into one transaction. In between it sees to it that the store's files are
 //! the right ones, and in a quiet moment it empties the write-ahead log, so that the main file holds almost everything.
 
+#![expect(clippy::disallowed_methods, reason = "how long ago this thread looked at its files")]
+
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};

@@ -120,6 +120,10 @@ pub struct Connections {
 
 impl Connections {
     /// `most` at a time, at least one.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "how long a connection has waited, by the runtime's clock, which tests pause"
+    )]
     pub fn new(most: usize) -> Self {
         let most = most.clamp(1, Semaphore::MAX_PERMITS - CLOSING);
         Self {

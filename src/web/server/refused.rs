@@ -18,6 +18,7 @@ pub struct Refused {
 }
 
 impl Default for Refused {
+    #[expect(clippy::disallowed_methods, reason = "lines of the log are spaced by time that nobody can set")]
     fn default() -> Self {
         Self { begin: Instant::now(), limit: LogLimit::default() }
     }
