@@ -1,6 +1,8 @@
 //! The house rules that a reader can rely on: who may import whom, how files open, how long they are, that docs name what
 //! is there.
 
+mod docs;
+
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
