@@ -2,6 +2,8 @@
 //! is there.
 
 mod docs;
+mod source;
+mod words;
 
 use std::fs;
 use std::path::Path;
