@@ -2,6 +2,7 @@
 //! what a hostile buyer can write held to be nothing but text.
 
 mod apart;
+mod channels;
 mod digests;
 mod golden;
 mod hostile;
@@ -12,5 +13,6 @@ mod samples;
 mod sending;
 mod splitting;
 mod templates;
+mod walk;
 mod wecom;
 mod writers;
