@@ -45,7 +45,7 @@ const ROOMS: [(&str, &[&str]); 14] = [
 
 const MAX_LINES: usize = 400;
 
-fn rust_files(folder: &str) -> Vec<PathBuf> {
+pub fn rust_files(folder: &str) -> Vec<PathBuf> {
     let mut files = Vec::new();
     let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)];
     while let Some(folder) = folders.pop() {

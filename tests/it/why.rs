@@ -1,8 +1,5 @@
 //! What `orderbell why` tells, word for word: each story in `tests/golden/why` is made of a store with fixed ids and times.
 
-use std::path::Path;
-use std::path::PathBuf;
-
 use jiff::SignedDuration;
 use jiff::Timestamp;
 use orderbell::cli::why;
@@ -37,6 +34,9 @@ use rusqlite::params;
 use serde_json::Value;
 use tempfile::TempDir;
 use uuid::Uuid;
+
+use crate::support::snapshots::Snapshots;
+use crate::tidy::rust_files;
 
 const CONFIGURATION: &str = r#"
 timezone = "Asia/Hong_Kong"
@@ -285,18 +285,23 @@ impl Scene {
     }
 }
 
-/// Compares with the file, or writes it when `UPDATE_GOLDEN` is set.
+/// Compares with the snapshot of this name.
 fn golden(name: &str, told: &str) {
     for hidden in ["hush", "糖醋排骨", "onion"] {
         assert!(!told.contains(hidden), "{name} tells {hidden}:\n{told}");
     }
-    let file: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/why").join(name);
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
-        std::fs::write(&file, told).unwrap();
+    let mut snapshots = Snapshots::of("why");
+    snapshots.assert(name, told);
+    snapshots.end_of_some();
+}
+
+#[test]
+fn every_snapshot_has_its_story() {
+    let texts: String = rust_files("tests/it").iter().map(|file| std::fs::read_to_string(file).unwrap()).collect();
+    for file in Snapshots::of("why").stale() {
+        let name = file.trim_end_matches(".snap");
+        assert!(texts.contains(&format!("golden(\"{name}\"")), "no test asserts {file} any more");
     }
-    let known = std::fs::read_to_string(&file).unwrap_or_default();
-    assert!(known == told, "{name} is told otherwise; UPDATE_GOLDEN=1 writes it anew:\n{told}");
 }
 
 const ORDER: &str = "756823020265859";
@@ -315,8 +320,8 @@ async fn a_repeat_is_told_with_its_number_and_makes_no_message() {
     let made = scene.record(accepted, "1002").await;
     scene.tried(made[0].1, 301, "delivered", "errcode 0");
     scene.stands(made[0].1, "delivered", 302);
-    golden("repeat.txt", &scene.told(ORDER, 400).await);
-    golden("repeat.json", &format!("{:#}\n", scene.told_as_json(ORDER, 400).await));
+    golden("repeat", &scene.told(ORDER, 400).await);
+    golden("repeat-as-json", &format!("{:#}\n", scene.told_as_json(ORDER, 400).await));
     // By its short number, with the sign that people write before it, and with its source.
     for asked in ["5859", "#5859", "keeta-hk/756823020265859"] {
         assert_eq!(scene.told(asked, 400).await, scene.told(ORDER, 400).await, "{asked}");
@@ -336,7 +341,7 @@ async fn a_change_is_told_in_figures_and_without_the_words_of_the_buyer() {
         }
         scene.record_under(event, RepeatKey::Unchanged(format!("1001:{ORDER}"))).await;
     }
-    golden("changed.txt", &scene.told(ORDER, 400).await);
+    golden("changed", &scene.told(ORDER, 400).await);
     let facts = scene.told_as_json(ORDER, 400).await["orders"][0]["events"][1]["changed"].clone();
     assert_eq!(
         (&facts["lines"]["new"], &facts["lines"]["other"], &facts["note"]),
@@ -367,8 +372,8 @@ async fn a_refused_signature_is_found_by_source_and_time() {
     let setting = Setting { part: &part, now: at(9000) };
     let text = |history: &History| chapter::text(&why::story(history, &setting), &part.timezone);
     let around = scene.ask_around("keeta-hk", Some(at(650)), 3).await;
-    golden("refused.txt", &text(&around));
-    golden("refused-newest.txt", &text(&scene.ask("keeta-hk").await));
+    golden("refused", &text(&around));
+    golden("refused-newest", &text(&scene.ask("keeta-hk").await));
     // A source that only the store knows.
     assert!(text(&scene.ask("licences").await).contains("no source licences in the configuration any more"));
 }
@@ -408,7 +413,7 @@ async fn a_digest_is_told_by_those_inside_and_by_the_one_that_carries_them() {
     scene.stands(leader, "delivered", 66);
     members.iter().for_each(|member| scene.stands(*member, "merged", 66));
     let (inside, carrying) = (scene.told("756823020260001", 400).await, scene.told(&leader.to_string(), 400).await);
-    golden("digest.txt", &format!("{waiting}\n---\n\n{inside}\n---\n\n{carrying}"));
+    golden("digest", &format!("{waiting}\n---\n\n{inside}\n---\n\n{carrying}"));
 }
 
 #[tokio::test]
@@ -423,7 +428,7 @@ async fn a_parked_channel_is_told_with_its_cause_and_the_next_try() {
     let waiting_behind = scene.placed("756823020260001", 700).await;
     scene.stands(waiting_behind, "waiting", 700);
     let (first, second) = (scene.told(ORDER, 900).await, scene.told("756823020260001", 900).await);
-    golden("parked.txt", &format!("{first}\n---\n\n{second}"));
+    golden("parked", &format!("{first}\n---\n\n{second}"));
 }
 
 #[tokio::test]
@@ -443,7 +448,7 @@ async fn a_fallback_is_told_on_both_sides_before_and_after_the_channel_is_open_a
     scene.inside(kitchen, owner);
     scene.stands(kitchen, "merged", 700);
     let after = scene.told(ORDER, 800).await;
-    golden("fallback.txt", &format!("{before}\n---\n\n{after}"));
+    golden("fallback", &format!("{before}\n---\n\n{after}"));
 }
 
 #[tokio::test]
@@ -457,7 +462,7 @@ async fn a_dead_delivery_is_told_with_every_try_and_what_to_do() {
     scene.tried_as(kitchen, 760, (0, "full"), "content_refused", "errcode 430104: “unsuitable content”");
     scene.tried_as(kitchen, 761, (0, "reduced"), "content_refused", "errcode 430104: “unsuitable content”");
     scene.stands(kitchen, "dead", 762);
-    golden("dead.txt", &scene.told(ORDER, 900).await);
+    golden("dead", &scene.told(ORDER, 900).await);
 }
 
 #[tokio::test]
@@ -478,7 +483,7 @@ async fn holds_changes_by_people_and_what_comes_next_are_told() {
     scene.step(kitchen, 3670, "frozen", "of a later version");
     scene.stands(kitchen, "waiting", 3650);
     let due = scene.told(ORDER, 3700).await;
-    golden("holds.txt", &format!("{waiting}\n---\n\n{due}"));
+    golden("holds", &format!("{waiting}\n---\n\n{due}"));
 }
 
 #[tokio::test]
@@ -518,7 +523,7 @@ async fn what_each_route_made_of_an_event_is_told_by_the_routes_of_that_time() {
     std::fs::write(scene.folder.path().join("orderbell.toml"), broken).unwrap();
     let unread = scene.told(&hours_id, 10).await;
     assert!(unread.contains("The routes cannot be read now; `orderbell check` says why"), "{unread}");
-    golden("routes.txt", &told.join("\n---\n\n"));
+    golden("routes", &told.join("\n---\n\n"));
 }
 
 #[tokio::test]
@@ -576,7 +581,7 @@ async fn before_its_first_run_a_report_says_when_it_comes_and_why_it_has_not() {
     let begun = scene.told("report.daily", 0).await;
     let overdue = scene.told("report.daily", MORNING + 7200).await;
     let weekly = scene.told("report.weekly", 0).await;
-    golden("report-new.txt", &[unknown, begun, overdue, weekly].join("\n---\n\n"));
+    golden("report-new", &[unknown, begun, overdue, weekly].join("\n---\n\n"));
 }
 
 #[tokio::test]
@@ -601,8 +606,8 @@ async fn a_report_says_when_it_was_due_made_and_delivered_and_is_due_next() {
     }
     scene.stands(monday[1].1, "waiting", late + 36);
     assert_eq!((monday[0].0.as_str(), monday[1].0.as_str()), ("owner", "erp"));
-    golden("report.txt", &scene.told("report.daily", late + 10).await);
-    golden("report.json", &format!("{:#}\n", scene.told_as_json("report.daily", late + 10).await));
+    golden("report", &scene.told("report.daily", late + 10).await);
+    golden("report-as-json", &format!("{:#}\n", scene.told_as_json("report.daily", late + 10).await));
 
     // Its time is set to a later one of the same day, then it is taken out, and then its events are too old.
     scene.configure(&with_reports().replace("08:57", "12:30"));
@@ -613,5 +618,5 @@ async fn a_report_says_when_it_was_due_made_and_delivered_and_is_due_next() {
     scene.configure(CONFIGURATION);
     scene.connection().execute("DELETE FROM events WHERE received_at < ?1", [at(late).as_millisecond()]).unwrap();
     told.push(scene.told("report.daily", late + A_DAY).await);
-    golden("report-changed.txt", &told.join("\n---\n\n"));
+    golden("report-changed", &told.join("\n---\n\n"));
 }

@@ -4,9 +4,11 @@
 mod apart;
 mod channels;
 mod digests;
+mod facts;
 mod golden;
 mod hostile;
 mod licences;
+mod outline;
 mod reading;
 mod reports;
 mod samples;

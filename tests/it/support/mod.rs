@@ -8,6 +8,7 @@ pub mod keeta;
 pub mod log;
 pub mod mutations;
 pub mod proxy;
+pub mod snapshots;
 pub mod untested;
 pub mod watching;
 

@@ -1,8 +1,5 @@
 //! Digests: several deliveries in one message, as each kind of channel reads them, and within its limits whatever they hold.
 
-use std::collections::BTreeSet;
-use std::path::Path;
-
 use orderbell::channel::Channel;
 use orderbell::domain::compose::Composed;
 use orderbell::domain::digest::Detail;
@@ -19,6 +16,7 @@ use orderbell::domain::template::Templates;
 use orderbell::domain::template::digest::Notes;
 use proptest::prelude::*;
 
+use crate::support::snapshots::Snapshots;
 use crate::words::golden;
 use crate::words::hostile;
 use crate::words::samples;
@@ -108,22 +106,19 @@ fn digests_read_as_agreed_in_every_language() {
     let templates = Templates::built_in().unwrap();
     let (dingtalk, wecom) = (golden::robot(""), golden::wecom(""));
     let channels: [(&str, &dyn Channel); 2] = [("dingtalk", &dingtalk), ("wecom", &wecom)];
-    let (mut wrong, mut known) = (Vec::new(), BTreeSet::new());
-    for language in golden::LANGUAGES {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/digest").join(language);
-        for (name, samples, detail) in lots() {
-            for (kind, channel) in channels {
+    let mut snapshots = Snapshots::of("digest");
+    for (name, samples, detail) in lots() {
+        for (kind, channel) in channels {
+            let in_language = golden::LANGUAGES.map(|language| {
                 let message = message(&samples, composed(&templates, &samples, detail, language, kind));
                 let parts = channel.write(&message, Form::Full);
                 let shown: Vec<String> = parts.iter().map(|part| channel.shown(part)).collect();
-                let path = folder.join(format!("{name}.{kind}.md"));
-                wrong.extend(golden::compare(&path, &format!("{}\n", shown.join("\n=== and then\n\n"))));
-                known.insert(path);
-            }
+                golden::in_language(language, &shown.join("\n\n=== and then\n\n"))
+            });
+            snapshots.assert(&format!("{name}.{kind}"), &in_language.concat());
         }
-        wrong.extend(golden::stale(&folder, &known));
     }
-    assert!(wrong.is_empty(), "UPDATE_GOLDEN=1 writes them anew:\n{}", wrong.join("\n"));
+    snapshots.end();
 }
 
 #[test]

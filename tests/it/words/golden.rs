@@ -1,37 +1,45 @@
-//! Golden files: what each sample looks like in a DingTalk group and in a WeCom group, as text to be read and as the exact
-//! bytes, and the exact bytes that a WebHook gets.
+//! The snapshots of words: the document of every sample in every language, what a webhook gets of every sample, and a dozen
+//! samples in each channel's dialect, bytes included.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::Path;
-use std::path::PathBuf;
 
 use jiff::Timestamp;
 use orderbell::channel::Channel;
 use orderbell::channel::dingtalk::DingTalk;
-use orderbell::channel::email::Email;
-use orderbell::channel::email::html;
+use orderbell::channel::email::{Email, html};
 use orderbell::channel::webhook::Webhook;
 use orderbell::channel::wecom::WeCom;
-use orderbell::domain::compose::Composed;
-use orderbell::domain::compose::View;
-use orderbell::domain::compose::plain;
-use orderbell::domain::document::Block;
-use orderbell::domain::document::Inline;
+use orderbell::domain::compose::{Composed, View, plain};
+use orderbell::domain::document::{Block, Inline};
 use orderbell::domain::event::Kind;
-use orderbell::domain::message::Enclosed;
-use orderbell::domain::message::Form;
-use orderbell::domain::message::Message;
-use orderbell::domain::message::Part;
+use orderbell::domain::message::{Enclosed, Form, Message, Part};
 use orderbell::domain::template::Templates;
 use orderbell::sandbox::mail::open;
 use serde_json::Value;
 
-use crate::words::hostile;
-use crate::words::samples;
+use crate::support::snapshots::Snapshots;
+use crate::words::outline::outline;
 use crate::words::samples::Sample;
+use crate::words::walk::sorts;
+use crate::words::{hostile, samples};
 
 pub const LANGUAGES: [&str; 2] = ["en", "zh-CN"];
+
+/// The samples that each dialect is held by.
+const DIALECT: [&str; 12] = [
+    "menu.images.problems",
+    "operator.notice.parked",
+    "operator.notice.templates",
+    "order.cancelled.customer",
+    "order.delivery.at_shop",
+    "order.partial_refund.items",
+    "order.placed.changed",
+    "order.placed.full",
+    "order.placed.hostile",
+    "plain",
+    "store.hours.full",
+    "totals.reported.apsdai_full",
+];
 
 pub fn robot(settings: &str) -> DingTalk {
     let webhook = "webhook = \"https://oapi.dingtalk.com/robot/send?access_token=0123456789abcdef\"\n";
@@ -58,23 +66,8 @@ pub fn message(sample: &Sample, composed: Composed) -> Message {
     }
 }
 
-fn folder(channel: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(channel)
-}
-
-/// Compares with the file, or writes it when `UPDATE_GOLDEN` is set. Answers with what differs.
-pub fn compare(path: &Path, actual: &str) -> Option<String> {
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, actual).unwrap();
-        return None;
-    }
-    let expected = fs::read_to_string(path).unwrap_or_default();
-    (expected != actual).then(|| format!("{}:\n--- expected\n{expected}\n--- actual\n{actual}", path.display()))
-}
-
 /// Every sample with its words in one language, by its name; with a hostile one, and the plain form.
-fn texts(templates: &Templates, language: &str, channel_kind: &str) -> Vec<(String, Composed, Sample)> {
+pub fn texts(templates: &Templates, language: &str, channel_kind: &str) -> Vec<(String, Composed, Sample)> {
     let timezone = samples::riyadh();
     let compose = |sample: &Sample| {
         let view = View { channel_kind, ..sample.view(language, &timezone) };
@@ -89,35 +82,80 @@ fn texts(templates: &Templates, language: &str, channel_kind: &str) -> Vec<(Stri
     texts
 }
 
-/// The files of a folder that no sample makes any more.
-pub fn stale(folder: &Path, known: &BTreeSet<PathBuf>) -> Vec<String> {
-    let files = fs::read_dir(folder).map(|files| files.map(|file| file.unwrap().path()).collect::<Vec<_>>());
-    let stale = files.unwrap_or_default().into_iter().filter(|path| !known.contains(path));
-    stale.map(|path| format!("{}: no sample makes this file any more", path.display())).collect()
+/// Those that show the dialect of a channel.
+fn dialect(templates: &Templates, language: &str, channel_kind: &str) -> Vec<(String, Composed, Sample)> {
+    let mut texts = texts(templates, language, channel_kind);
+    texts.retain(|(name, ..)| DIALECT.contains(&name.as_str()));
+    assert_eq!(texts.len(), DIALECT.len(), "each is there");
+    texts
+}
+
+/// One text under the language that it is in; a snapshot holds all languages side by side.
+pub fn in_language(language: &str, text: &str) -> String {
+    format!("======== {language}\n\n{}\n\n", text.trim_end())
 }
 
 #[test]
-fn every_kind_reads_as_agreed_in_every_language() {
+fn every_sample_reads_as_agreed_in_every_language() {
     let templates = Templates::built_in().unwrap();
-    let robot = robot("mention = { mobiles = [\"+966-501234567\"] }");
-    let (mut wrong, mut known) = (Vec::new(), BTreeSet::new());
+    let mut snapshots = Snapshots::of("documents");
+    let in_all = LANGUAGES.map(|language| (language, texts(&templates, language, "dingtalk")));
+    for (index, (name, ..)) in in_all[0].1.iter().enumerate() {
+        let languages = in_all.iter().map(|(language, texts)| {
+            let (other, composed, _) = &texts[index];
+            assert_eq!(other, name);
+            in_language(language, &format!("{}\n\n{}", composed.title, outline(&composed.document)))
+        });
+        snapshots.assert(name, &languages.collect::<String>());
+    }
+    snapshots.end();
+}
+
+#[test]
+fn the_words_are_the_same_for_every_kind_of_channel() {
+    let templates = Templates::built_in().unwrap();
     for language in LANGUAGES {
-        let folder = folder("dingtalk").join(language);
-        for (name, composed, sample) in texts(&templates, language, robot.kind()) {
-            let parts = robot.write(&message(&sample, composed), Form::Full);
-            let [part] = parts.as_slice() else { panic!("{name} is {} parts", parts.len()) };
-            let body: serde_json::Value = serde_json::from_str(&part.body).unwrap();
-            let markdown = &body["markdown"];
-            let text = format!("{}\n\n{}\n", markdown["title"].as_str().unwrap(), markdown["text"].as_str().unwrap());
-            for (extension, actual) in [("md", &text), ("json", &part.body)] {
-                let path = folder.join(format!("{name}.{extension}"));
-                wrong.extend(compare(&path, actual));
-                known.insert(path);
+        let expected = texts(&templates, language, "dingtalk");
+        for kind in ["wecom", "email", "webhook"] {
+            for ((name, composed, _), (_, other, _)) in expected.iter().zip(texts(&templates, language, kind)) {
+                assert_eq!(*composed, other, "{kind}, {language}: {name}");
             }
         }
-        wrong.extend(stale(&folder, &known));
     }
-    assert!(wrong.is_empty(), "UPDATE_GOLDEN=1 writes them anew:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_samples_of_the_dialects_have_every_sort_of_markup_that_any_sample_has() {
+    let templates = Templates::built_in().unwrap();
+    for language in LANGUAGES {
+        let all = |texts: &[(String, Composed, Sample)]| {
+            texts.iter().flat_map(|(_, composed, _)| sorts(&composed.document)).collect::<BTreeSet<_>>()
+        };
+        let (shown, every) = (dialect(&templates, language, "dingtalk"), texts(&templates, language, "dingtalk"));
+        assert_eq!(all(&shown), all(&every), "{language}");
+    }
+}
+
+#[test]
+fn dingtalk_is_sent_its_dialect_as_agreed() {
+    let templates = Templates::built_in().unwrap();
+    let robot = robot("mention = { mobiles = [\"+966-501234567\"] }");
+    let mut snapshots = Snapshots::of("dingtalk");
+    for language in LANGUAGES {
+        for (name, composed, sample) in dialect(&templates, language, robot.kind()) {
+            let parts = robot.write(&message(&sample, composed), Form::Full);
+            let [part] = parts.as_slice() else { panic!("{name} is {} parts", parts.len()) };
+            let body: Value = serde_json::from_str(&part.body).unwrap();
+            let markdown = &body["markdown"];
+            let (title, text) = (markdown["title"].as_str().unwrap(), markdown["text"].as_str().unwrap());
+            assert_eq!(part.body, part.body.trim_end(), "{name}: snapshots say nothing of blanks at the end");
+            snapshots.assert(
+                &format!("{name}.{language}"),
+                &format!("{title}\n\n{text}\n\n======== bytes\n\n{}", part.body),
+            );
+        }
+    }
+    snapshots.end();
 }
 
 /// What the parts of a message to a WeCom group show, one below the other.
@@ -133,48 +171,54 @@ fn shown(parts: &[Part]) -> String {
 }
 
 #[test]
-fn every_kind_reads_as_agreed_in_a_wecom_group_in_every_language() {
+fn wecom_is_sent_its_dialect_and_its_texts_as_agreed() {
     let templates = Templates::built_in().unwrap();
     let mention = "mention = { mobiles = [\"+966-501234567\"], user_ids = [\"user-1\"] }";
     let markdown = wecom(mention);
     let text = wecom(&format!("format = \"text\"\n{mention}"));
-    let (mut wrong, mut known) = (Vec::new(), BTreeSet::new());
+    let mut snapshots = Snapshots::of("wecom");
     for language in LANGUAGES {
-        let folder = folder("wecom").join(language);
-        for (name, composed, sample) in texts(&templates, language, markdown.kind()) {
+        for (name, composed, sample) in dialect(&templates, language, markdown.kind()) {
             let message = message(&sample, composed);
             let (markdown, text) = (markdown.write(&message, Form::Full), text.write(&message, Form::Full));
             let bytes: Vec<&str> = markdown.iter().map(|part| part.body.as_str()).collect();
-            let files = [("md", shown(&markdown)), ("json", format!("{}\n", bytes.join("\n"))), ("txt", shown(&text))];
-            for (extension, actual) in files {
-                let path = folder.join(format!("{name}.{extension}"));
-                wrong.extend(compare(&path, &actual));
-                known.insert(path);
-            }
+            let (markdown, bytes, text) = (shown(&markdown), bytes.join("\n"), shown(&text));
+            let all = format!("{markdown}\n======== as text\n\n{text}\n======== bytes\n\n{bytes}");
+            snapshots.assert(&format!("{name}.{language}"), &all);
         }
-        wrong.extend(stale(&folder, &known));
     }
-    assert!(wrong.is_empty(), "UPDATE_GOLDEN=1 writes them anew:\n{}", wrong.join("\n"));
+    snapshots.end();
 }
 
 #[test]
-fn every_kind_goes_to_a_webhook_as_agreed_in_every_language() {
+fn every_sample_goes_to_a_webhook_as_agreed() {
     let templates = Templates::built_in().unwrap();
     let webhook: Webhook = toml::from_str("url = \"https://erp.example.com/orderbell\"").unwrap();
-    let (mut wrong, mut known) = (Vec::new(), BTreeSet::new());
-    for language in LANGUAGES {
-        let folder = folder("webhook").join(language);
-        for (name, composed, sample) in texts(&templates, language, webhook.kind()) {
-            let parts = webhook.write(&message(&sample, composed), Form::Full);
-            let [part] = parts.as_slice() else { panic!("{name} is {} parts", parts.len()) };
-            wrong.extend(against_the_contract(&serde_json::from_str(&part.body).unwrap(), &name));
-            let path = folder.join(format!("{name}.json"));
-            wrong.extend(compare(&path, &part.body));
-            known.insert(path);
+    let written = |(name, composed, sample): &(String, Composed, Sample)| {
+        let parts = webhook.write(&message(sample, composed.clone()), Form::Full);
+        let [part] = parts.as_slice() else { panic!("{name} is {} parts", parts.len()) };
+        part.body.clone()
+    };
+    let [english, chinese] = LANGUAGES.map(|language| texts(&templates, language, webhook.kind()));
+    let (mut snapshots, mut wrong) = (Snapshots::of("webhook"), Vec::new());
+    for (english, chinese) in english.iter().zip(&chinese) {
+        let name = &english.0;
+        let (bytes, other) = (written(english), written(chinese));
+        // Snapshots say nothing of blanks at the end.
+        assert_eq!(bytes, bytes.trim_end(), "{name}");
+        wrong.extend(against_the_contract(&serde_json::from_str(&bytes).unwrap(), name));
+        snapshots.assert(name, &bytes);
+        // In another language only the words differ.
+        let mut bodies = [bytes, other].map(|bytes| serde_json::from_str::<Value>(&bytes).unwrap());
+        for (body, (_, composed, _)) in bodies.iter_mut().zip([english, chinese]) {
+            let body = body.as_object_mut().unwrap();
+            assert_eq!(body.remove("title").unwrap(), composed.title, "{name}");
+            assert_eq!(body.remove("text").unwrap(), composed.markdown, "{name}");
         }
-        wrong.extend(stale(&folder, &known));
+        assert_eq!(bodies[0], bodies[1], "{name}");
     }
-    assert!(wrong.is_empty(), "UPDATE_GOLDEN=1 writes them anew:\n{}", wrong.join("\n"));
+    assert_eq!(wrong, [""; 0]);
+    snapshots.end();
 }
 
 /// A mailbox as a merchant would write it.
@@ -187,11 +231,10 @@ pub fn mailbox(language: &str) -> Email {
 }
 
 #[test]
-fn every_kind_is_mailed_as_agreed_in_every_language() {
+fn mails_are_written_as_agreed() {
     let templates = Templates::built_in().unwrap();
-    let (mut wrong, mut known) = (Vec::new(), BTreeSet::new());
+    let mut snapshots = Snapshots::of("email");
     for language in LANGUAGES {
-        let folder = folder("email").join(language);
         let email = mailbox(language);
         for (name, composed, sample) in texts(&templates, language, email.kind()) {
             let content = html::content(&composed.document.blocks);
@@ -201,27 +244,22 @@ fn every_kind_is_mailed_as_agreed_in_every_language() {
             assert_eq!(parts, email.write(&message, Form::Full), "{name}: the same bytes each time");
             let mails: Vec<_> = parts.iter().map(|part| part.body.split_once("\r\n").unwrap().1).collect();
             assert!(mails[0] == mails[1] && mails[0].is_ascii(), "{name}");
+            assert_eq!(mails[0].matches('\n').count(), mails[0].matches("\r\n").count(), "{name}: lines end in CRLF");
             let opened = open(mails[0]);
             let page = opened.html.as_deref().unwrap();
             assert!(page.contains(&content) && page.len() < 100_000, "{name}");
-            let text =
-                format!("Subject: {}\n\n{}\n", opened.header("subject").unwrap(), opened.text.as_deref().unwrap());
-            let mut files = vec![
-                (folder.join(format!("{name}.txt")), text.as_str()),
-                (folder.join(format!("{name}.html")), content.as_str()),
-            ];
-            if name == "order.placed.full" {
-                files.push((folder.join("whole.eml"), mails[0]));
-                files.push((folder.join("whole.html"), page));
+            if !DIALECT.contains(&name.as_str()) {
+                continue;
             }
-            for (path, actual) in files {
-                wrong.extend(compare(&path, actual));
-                known.insert(path);
+            let (subject, text) = (opened.header("subject").unwrap(), opened.text.as_deref().unwrap());
+            let shown = format!("Subject: {subject}\n\n{text}\n\n======== HTML\n\n{content}");
+            snapshots.assert(&format!("{name}.{language}"), &shown);
+            if name == "order.placed.full" {
+                snapshots.assert(&format!("whole.{language}"), &format!("{page}\n\n======== bytes\n\n{}", mails[0]));
             }
         }
-        wrong.extend(stale(&folder, &known));
     }
-    assert!(wrong.is_empty(), "UPDATE_GOLDEN=1 writes them anew:\n{}", wrong.join("\n"));
+    snapshots.end();
 }
 
 #[test]
