@@ -137,7 +137,8 @@ impl Channel for DingTalk {
         };
         let title = if most.is_some() { cap_bytes(&message.title, limit / 8) } else { Cow::Borrowed(&*message.title) };
         let longest_key = idempotency_key(message.delivery, message.round, u16::MAX - 1, form);
-        let longest_title = marked(&title, WIDEST_MARKER);
+        // A shorter marker leaves more of a title that is cut, which may take more bytes than the marker saves.
+        let longest_title = format!("{WIDEST_MARKER}{}", marked(&title, ""));
         // Where there is little room, the marker alone heads a part.
         let head = |title: &str, marker: &str| if most.is_some() { marker.trim() } else { title }.to_owned();
         let longest_head = head(&longest_title, WIDEST_MARKER);

@@ -154,6 +154,23 @@ fn a_long_message_goes_in_marked_parts_each_within_twenty_thousand_bytes() {
 }
 
 #[test]
+fn a_title_that_a_shorter_marker_leaves_more_of_takes_no_part_beyond_the_limit() {
+    let (robot, mut message) = (robot(""), long_message(250));
+    for mark in ["*", "单"] {
+        message.title = mark.repeat(100);
+        let most = (0..32).map(|more| {
+            // At some length or other a part is filled up to its last byte.
+            let text = format!("a{}", "b".repeat(more));
+            message.document.blocks.insert(0, Block::Paragraph(vec![Inline::Text(text)]));
+            let parts = robot.write(&message, Form::Full);
+            message.document.blocks.remove(0);
+            parts.iter().map(|part| part.body.len()).max().unwrap()
+        });
+        assert_eq!(most.max().filter(|most| *most > 20_000), None, "{mark}");
+    }
+}
+
+#[test]
 fn a_halved_form_keeps_within_half_of_the_limit() {
     let message = long_message(200);
     for times in 1..=3 {
