@@ -229,7 +229,7 @@ fn messages_of_one_order_add_up_as_the_newest_says() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let connection = Connection::open(&file).expect("the store opens");
     let cases = (prop::collection::vec(told(), 1..14), any::<bool>());
-    proptest!(ProptestConfig::with_cases(96), |((all, at_once) in cases)| {
+    proptest!(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(96) }, |((all, at_once) in cases)| {
         let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
         let records = all.iter().zip(10..).map(|(told, received)| told.record(number, received));
         runtime.block_on(async {

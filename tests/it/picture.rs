@@ -291,7 +291,7 @@ fn a_hostile_label_is_only_letters() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(48) })]
 
     #[test]
     fn any_text_is_drawn_or_has_a_letter_that_is_missing(
@@ -307,7 +307,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(12))]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(12) })]
 
     #[test]
     fn any_values_make_a_picture(values in prop::collection::vec(prop_oneof![any::<i64>(), -50_i64..50], 0..MAX_BARS)) {

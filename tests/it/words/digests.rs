@@ -179,7 +179,7 @@ fn a_fallback_reads_that_the_first_channel_does_not_know_and_that_one_reads_who_
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(48) })]
 
     /// Whatever buyers write, a digest is no markup of theirs, and each of its parts keeps the limit.
     #[test]
