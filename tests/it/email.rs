@@ -1,15 +1,16 @@
 //! E-mail: each recipient gets a mail once, whatever the server does at whichever step, and what cannot arrive is said.
 
+mod full;
+mod silence;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::time::Duration;
 use std::time::Instant;
 
-use jiff::SignedDuration;
 use jiff::Timestamp;
 use orderbell::channel::Attempt;
 use orderbell::channel::Channel;
-use orderbell::channel::ChannelConfig;
 use orderbell::channel::email::Email;
 use orderbell::channel::http::Http;
 use orderbell::channel::http::Settings;
@@ -29,13 +30,7 @@ use orderbell::sandbox::rules::Rules;
 use orderbell::sandbox::smtp::Post;
 use orderbell::sandbox::smtp::Tls;
 use rusqlite::params;
-use tokio::io::AsyncBufReadExt;
-use tokio::io::AsyncReadExt;
-use tokio::io::AsyncWriteExt;
-use tokio::io::BufReader;
 use tokio::net::TcpListener;
-use tokio::net::TcpStream;
-use tokio::sync::oneshot;
 
 use crate::support::A_WHILE;
 use crate::support::Daemon;
@@ -340,228 +335,6 @@ async fn post_office(post: Post) -> (Sandbox, String) {
     let sandbox = Sandbox::start(listener().await, Rules::new());
     let address = sandbox.serve_mail(listener().await, post).to_string();
     (sandbox, address)
-}
-
-#[tokio::test]
-async fn a_server_that_falls_silent_is_waited_for_only_so_long() {
-    let short = Duration::from_millis(200);
-    for patience in [
-        Timeouts { reply: short, ..Timeouts::default() },
-        Timeouts { connect: short, reply: short, content: short, answer: short },
-    ] {
-        // Greets and then says nothing.
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = listener.local_addr().expect("an address").to_string();
-        let silent = tokio::spawn(async move {
-            let (mut stream, _) = listener.accept().await.expect("a connection");
-            stream.write_all(b"220 hello\r\n").await.expect("written");
-            std::future::pending::<()>().await;
-        });
-        let begun = Instant::now();
-        let answer = send(&mailbox(&address, patience), "silent").await;
-        assert_eq!((answer.outcome, answer.words.as_str()), (Outcome::Retry { after: None }, "EHLO: timed out"));
-        assert!(begun.elapsed() >= short);
-        silent.abort();
-    }
-}
-
-/// Converses as a mail server does, up to the mail; then the mail is the test's.
-async fn up_to_the_mail(listener: &TcpListener) -> BufReader<TcpStream> {
-    let (stream, _) = listener.accept().await.expect("a connection");
-    let mut stream = BufReader::new(stream);
-    stream.write_all(b"220 hello\r\n").await.expect("written");
-    let mut line = String::new();
-    while line != "DATA\r\n" {
-        line.clear();
-        assert!(stream.read_line(&mut line).await.expect("a command") > 0, "it hung up");
-        let reply = if line == "DATA\r\n" { "354 go ahead\r\n" } else { "250 yes\r\n" };
-        stream.write_all(reply.as_bytes()).await.expect("written");
-    }
-    stream
-}
-
-#[tokio::test]
-async fn a_mail_that_broke_off_before_its_end_was_not_taken() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let address = listener.local_addr().expect("an address").to_string();
-    let server = async {
-        let mut stream = up_to_the_mail(&listener).await;
-        let mut begin = vec![0; 4096];
-        stream.read_exact(&mut begin).await.expect("the begin of the mail");
-        begin
-    };
-    // More than all buffers on the way hold, so that the end cannot have left us when the connection is cut.
-    let body = format!("bell@orderbell.test {COOK}\r\nSubject: x\r\n\r\n{}", "long\r\n".repeat(6_000_000));
-    let email = mailbox(&address, Timeouts::default());
-    let (answer, begin) = in_time(async { tokio::join!(send_body(&email, "cut", body), server) }).await;
-    assert!(begin.starts_with(b"Subject: x\r\n\r\nlong\r\n"));
-    assert_eq!(answer.outcome, Outcome::Retry { after: None }, "it is no unknown one: {}", answer.words);
-    assert!(answer.words.starts_with("sending the mail: the connection was "), "{}", answer.words);
-}
-
-#[tokio::test]
-async fn the_reply_to_the_whole_mail_is_awaited_ten_minutes() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let address = listener.local_addr().expect("an address").to_string();
-    let (say, dot_came) = oneshot::channel();
-    let silent = tokio::spawn(async move {
-        let mut stream = up_to_the_mail(&listener).await;
-        let mut line = String::new();
-        while line != ".\r\n" {
-            line.clear();
-            assert!(stream.read_line(&mut line).await.expect("a line") > 0, "it hung up");
-        }
-        say.send(()).expect("the test waits");
-        // Says nothing, and notices when the other side gives up.
-        stream.read_line(&mut line).await.expect("the end")
-    });
-    let email = mailbox(&address, Timeouts::default());
-    let begun = tokio::time::Instant::now();
-    let sending =
-        tokio::spawn(async move { (send_body(&email, "silent", mail("silent")).await, tokio::time::Instant::now()) });
-    in_time(dot_came).await.expect("the whole mail");
-    // From here on the clock jumps to whatever is waited for next.
-    tokio::time::pause();
-    let (answer, ended) = sending.await.expect("no panic");
-    let waited = ended - begun;
-    assert!(waited >= Duration::from_secs(600) && waited < Duration::from_secs(630), "{waited:?}");
-    assert_eq!((answer.outcome, answer.words.as_str()), (Outcome::Unknown, "after the mail: timed out"));
-    assert_eq!(silent.await.expect("no panic"), 0, "the connection is given up then");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_is_silent_after_the_mail_gets_it_again_under_the_same_id() {
-    for (phase, taken) in [(Phase::Answer, 2), (Phase::Dot, 1)] {
-        let scene = Scene::new(Rules::new()).await;
-        let mail = scene.mailbox("mail", Post::default(), &format!("[{COOK:?}]"), AT_ONCE).await;
-        let mut config = scene.config(&format!("{mail}{}{}", scene.robot("robot", ""), to_mail()));
-        let Some(ChannelConfig::Email(email)) = config.channels.get_mut("mail").map(|channel| &mut channel.way) else {
-            panic!("a mailbox")
-        };
-        email.inherited.timeouts.answer = Duration::from_millis(300);
-        scene.far.order("smtp", Fault::Silence { phase }, Times::Next(1));
-        let daemon = scene.start_with(config, scene.folder.path()).await;
-        daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
-        let standings = daemon.until_done().await;
-        assert_eq!(of(&standings, "mail")[0].state, "delivered", "{phase:?}");
-        assert_eq!(outcomes(&daemon), ["unknown", "delivered"], "{phase:?}");
-        let sql = "SELECT answer FROM attempts WHERE outcome = 'unknown'";
-        let words: String = daemon.connection().query_row(sql, [], |row| row.get(0)).expect("an attempt");
-        assert_eq!(words, "after the mail: timed out");
-        let came = scene.came_to(COOK);
-        assert_eq!(came.len(), taken, "{phase:?}");
-        assert!(came.iter().all(|mail| mail.key.is_some() && mail.key == came[0].key && mail.body == came[0].body));
-        assert_eq!(scene.told(COOK).len(), 1, "{phase:?}: who knows the id shows one");
-        daemon.stop().await;
-    }
-}
-
-#[tokio::test]
-async fn a_server_is_reached_within_the_timeout_or_not_at_all() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let address = listener.local_addr().expect("an address");
-    // Takes the connection, and does not get on with TLS.
-    let silent = tokio::spawn(async move {
-        let _connection = listener.accept().await.expect("a connection");
-        std::future::pending::<()>().await;
-    });
-    let text = format!("smtp = \"smtps://{address}\"\nfrom = \"bell@orderbell.test\"\nto = [{COOK:?}]");
-    let mut email: Email = toml::from_str(&text).expect("a mailbox");
-    email.inherited.allow_private = true;
-    email.inherited.timeout = SignedDuration::from_millis(200);
-    let begun = Instant::now();
-    let answer = send(&email, "silent").await;
-    assert_eq!((answer.outcome, answer.words.as_str()), (Outcome::Retry { after: None }, "connecting: timed out"));
-    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
-    silent.abort();
-}
-
-#[tokio::test]
-async fn what_is_said_before_the_handshake_is_no_answer_after_it() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let address = listener.local_addr().expect("an address");
-    let in_between = tokio::spawn(async move {
-        let (stream, _) = listener.accept().await.expect("a connection");
-        let mut stream = BufReader::new(stream);
-        let mut line = String::new();
-        stream.write_all(b"220 hello\r\n").await.expect("written");
-        stream.read_line(&mut line).await.expect("EHLO");
-        stream.write_all(b"250-hello\r\n250 STARTTLS\r\n").await.expect("written");
-        stream.read_line(&mut line).await.expect("STARTTLS");
-        stream.write_all(b"220 go\r\n250-injected\r\n250 AUTH PLAIN\r\n").await.expect("written");
-        std::future::pending::<()>().await;
-    });
-    let text = format!("smtp = \"smtp://{address}\"\nfrom = \"bell@orderbell.test\"\nto = [{COOK:?}]");
-    let mut email: Email = toml::from_str(&text).expect("a mailbox");
-    email.inherited.allow_private = true;
-    let answer = send(&email, "injected").await;
-    assert_eq!(answer.outcome, Outcome::Misconfigured);
-    assert_eq!(answer.words, "STARTTLS: the server went on unencrypted after STARTTLS");
-    in_between.abort();
-}
-
-/// Waits until the attempts so far have come to this.
-async fn until_outcomes(daemon: &Daemon, wanted: &[&str]) {
-    in_time(async {
-        while outcomes(daemon) != wanted {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    })
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_full_mailbox_is_tried_late_and_only_once_more() {
-    // The other recipient is tried again at once, which brings the full one his turn again before it is late.
-    // That it waits for hours is what this is about, and not what the operator should hear of.
-    let more = format!("{AT_ONCE}\nurgent = []");
-    let (scene, daemon) = mailing(Post::default(), &format!("[{COOK:?}, {OWNER:?}]"), &more).await;
-    let mut wanted = Vec::new();
-    for (mail, last) in [(1, "full"), (2, "delivered")] {
-        scene.far.order(COOK, smtp(Phase::Recipient, Some("552 5.2.2 mailbox full")), Times::Always);
-        scene.far.order(OWNER, smtp(Phase::Recipient, Some("450 4.2.0 greylisted, later")), Times::Next(1));
-        daemon.acknowledged(&keeta::placed(mail, scene.hands.now())).await;
-        wanted.extend(["full", "retry", "full", "delivered"]);
-        until_outcomes(&daemon, &wanted).await;
-        scene.hands.forward(SignedDuration::from_hours(4));
-        scene.nothing_more(A_WHILE).await;
-        assert_eq!(outcomes(&daemon), wanted, "four hours are too early");
-        if last == "delivered" {
-            scene.far.heal(COOK);
-        }
-        scene.hands.forward(SignedDuration::from_mins(160));
-        wanted.push(last);
-        until_outcomes(&daemon, &wanted).await;
-    }
-    daemon.until_done().await;
-    assert_eq!(scene.told(COOK).len(), 1, "there was room in time for the second");
-    let notices = scene.until_told("robot", 1).await;
-    assert!(
-        notices.len() == 1 && notices[0].text.as_deref().is_some_and(|text| text.contains("552 5.2.2")),
-        "{notices:?}"
-    );
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_late_retry_of_one_full_mailbox_is_not_taken_for_that_of_another() {
-    let more = "retry = [\"3h\", \"4h\"]\nurgent = []";
-    let (scene, daemon) = mailing(Post::default(), &format!("[{COOK:?}, {OWNER:?}]"), more).await;
-    let full = || smtp(Phase::Recipient, Some("552 5.2.2 mailbox full"));
-    scene.far.order(COOK, full(), Times::Always);
-    scene.far.order(OWNER, smtp(Phase::Recipient, Some("450 4.2.0 greylisted, later")), Times::Next(2));
-    // The owner's mailbox is found full for the first time at the late retry of the cook's.
-    scene.far.order(OWNER, full(), Times::Next(1));
-    daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
-    let mut wanted = Vec::new();
-    for (came, minutes) in [(&["full", "retry"][..], 210), (&["full", "retry"], 270), (&["full", "full"], 400)] {
-        wanted.extend(came);
-        until_outcomes(&daemon, &wanted).await;
-        scene.hands.forward(SignedDuration::from_mins(minutes));
-    }
-    wanted.push("delivered");
-    until_outcomes(&daemon, &wanted).await;
-    daemon.until_done().await;
-    assert_eq!((scene.told(COOK).len(), scene.told(OWNER).len()), (0, 1), "there was room in time for the owner's");
 }
 
 #[tokio::test]

@@ -1,14 +1,12 @@
 //! The commands that talk to far sides, run as a merchant runs them: the real program, the sandbox as its far side.
 
+mod register;
+mod render;
+
 use std::path::Path;
 use std::process::Output;
 
-use jiff::Timestamp;
-use orderbell::domain::event::Event;
-use orderbell::domain::event::EventId;
-use orderbell::domain::event::RepeatKey;
 use orderbell::domain::secret::Secret;
-use orderbell::domain::verdict::Verdicts;
 use orderbell::sandbox::Sandbox;
 use orderbell::sandbox::fault::Fault;
 use orderbell::sandbox::fault::Times;
@@ -16,14 +14,10 @@ use orderbell::sandbox::rules::Robot;
 use orderbell::sandbox::rules::Rules;
 use orderbell::sandbox::rules::Signing;
 use orderbell::sandbox::smtp::Post;
-use orderbell::store::Record;
-use orderbell::store::sqlite::Sqlite;
-use orderbell::template_check::samples;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::process::Command;
-use uuid::Uuid;
 
 /// In every secret of these tests, and in nothing that a command prints.
 const HUSH: &str = "hush";
@@ -276,82 +270,6 @@ async fn who_has_no_channel_and_no_source_yet_reads_how_to_get_one() {
     assert!(!folder.path().join("orderbell.db").exists(), "nothing was tried");
 }
 
-#[tokio::test]
-async fn a_message_is_rendered_as_it_would_be_sent_and_nothing_is() {
-    let far = sandbox(Rules::new()).await;
-    let source = "[source.keeta-hk]\nplatform = \"keeta\"\napp_id = 1\napp_secret = \"hush\"\n[server]\npublic_url = \"https://bell.example.com\"\n";
-    let config = [
-        channel("kitchen", "dingtalk", &far.robot_url("a"), "mention = { user_ids = [\"u-1\"] }"),
-        channel("office", "wecom", &far.wecom_url("a"), "mention = { mobiles = [\"13800000000\"] }"),
-        channel("erp", "webhook", &far.hook_url("a"), ""),
-        "[channel.owner]\nkind = \"email\"\nsmtp = \"smtp+plain://127.0.0.1:9\"\nfrom = \"a@b.example\"\nto = [\"c@d.example\", \"e@d.example\"]\n".to_owned(),
-    ];
-    let folder = folder(&format!("{}{source}", config.concat()));
-    let render = async |arguments: &[&str]| {
-        let arguments: Vec<&str> = ["render"].iter().chain(arguments).copied().collect();
-        let output = orderbell(folder.path(), &arguments).await;
-        (output.status.code(), String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
-    };
-    let (code, kitchen, _) = render(&["order.placed", "--channel", "kitchen"]).await;
-    assert!(
-        code == Some(0) && kitchen.starts_with("New order #") && kitchen.contains("\n\n# New order #"),
-        "{kitchen}"
-    );
-    assert!(kitchen.ends_with("\n\n@u-1\n"), "{kitchen}");
-    let (_, office, _) = render(&["order.placed", "--channel", "office", "--language", "zh-CN"]).await;
-    assert!(office.starts_with("=== 1 of 2\n\n# 新订单 #") && office.contains("\n=== 2 of 2\n\n新订单"), "{office}");
-    assert!(office.ends_with("(calls 13800000000)\n"), "{office}");
-    let (_, erp, _) = render(&["order.cancelled", "--channel", "erp"]).await;
-    let erp: Value = serde_json::from_str(&erp).expect("what a program gets");
-    assert_eq!(erp["kind"], "order.cancelled");
-    assert!(erp["order"]["lines"].as_array().is_some_and(|lines| !lines.is_empty()), "with the order as it was placed");
-    let (code, owner, said) = render(&["order.placed", "--channel", "owner", "--html", "mail.html"]).await;
-    assert!(code == Some(0) && owner.starts_with("Subject: ") && owner.contains("New order #"), "{owner}{said}");
-    assert!(!owner.contains("==="), "one mail, though two get it: {owner}");
-    let html = std::fs::read_to_string(folder.path().join("mail.html")).unwrap();
-    assert!(html.contains("<html") && html.contains("New order #"), "{html}");
-    for (wrong, says) in [
-        (&["order.plaecd", "--channel", "erp"][..], "there is no sample of \"order.plaecd\"; there are: "),
-        (&["order.placed", "--channel", "epr"], "there is no channel \"epr\"; there are: erp, kitchen, office, owner"),
-        (&["order.placed", "--channel", "erp", "--language", "tlh"], "no templates in \"tlh\"; there are: en, zh-CN"),
-        (&["order.placed", "--channel", "erp", "--html", "x.html"], "sends no HTML"),
-    ] {
-        let (code, _, said) = render(wrong).await;
-        assert!(code == Some(2) && said.contains(says), "{wrong:?}: {said}");
-    }
-    assert!(far.messages().is_empty() && !folder.path().join("x.html").exists());
-}
-
-#[tokio::test]
-async fn a_stored_event_is_rendered_in_its_own_words() {
-    let far = sandbox(Rules::new()).await;
-    let folder = folder(&channel("office", "wecom", &far.wecom_url("a"), ""));
-    let store = Sqlite::open(&folder.path().join("orderbell.db"), Timestamp::now()).unwrap();
-    let mut scenes = samples::own(&[]);
-    let notices =
-        |scene: &samples::Scene| scene.event.data.notice.as_ref().is_some_and(|notice| notice.topic == "dead");
-    let event = Event { id: EventId(Uuid::now_v7()), ..scenes.remove(scenes.iter().position(notices).unwrap()).event };
-    let id = event.id.to_string();
-    let repeat_keys = vec![RepeatKey::Once("once".to_owned())];
-    store
-        .record(Record {
-            event,
-            body: Vec::new(),
-            repeat_keys,
-            hearers: Vec::new(),
-            urgent: Vec::new(),
-            verdicts: Verdicts::default(),
-        })
-        .await
-        .unwrap();
-    let output = orderbell(folder.path(), &["render", "--event", &id, "--channel", "office"]).await;
-    assert!(output.status.success() && text(&output).contains("kitchen"), "{}", text(&output));
-    let other = Uuid::now_v7().to_string();
-    let output = orderbell(folder.path(), &["render", "--event", &other, "--channel", "office"]).await;
-    assert!(output.status.code() == Some(1) && text(&output).contains("there is no event"), "{}", text(&output));
-    store.close().await;
-}
-
 /// Every secret of every kind as a variable or a file; none of them is set.
 fn without_secrets(far: &Sandbox) -> String {
     let env = |name: &str| format!("{{ env = \"FAR_SIDES_{name}\" }}");
@@ -397,111 +315,4 @@ async fn a_test_needs_the_secrets_of_its_channel_alone() {
     let names = "there is no channel \"kitchne\"; there are: erp, kitchen, office, owner";
     assert!(text(&wrong).contains(names), "{}", text(&wrong));
     assert_eq!(far.messages().len(), 1);
-}
-
-#[tokio::test]
-async fn to_see_what_would_be_sent_no_secret_is_needed() {
-    let far = sandbox(Rules::new()).await;
-    let config = without_secrets(&far);
-    let plain = folder(&config);
-    for (kind, name, shows) in [
-        ("order.placed", "kitchen", "# New order #"),
-        ("order.placed", "office", "New order"),
-        ("order.placed", "erp", "\"kind\": \"order.placed\""),
-        ("order.placed", "owner", "Subject: Order #"),
-        ("stock.low", "owner", "Subject: "),
-        ("operator.notice", "office", "Noticed:"),
-    ] {
-        let output = orderbell(plain.path(), &["render", kind, "--channel", name]).await;
-        assert!(output.status.success() && text(&output).contains(shows), "{kind} {name}: {}", text(&output));
-    }
-    let id = Uuid::now_v7().to_string();
-    let output = orderbell(plain.path(), &["render", "--event", &id, "--channel", "office"]).await;
-    assert!(output.status.code() == Some(1) && text(&output).contains("there is no store"), "{}", text(&output));
-    // What it does use must be right.
-    for (right, wrong, says) in [
-        (
-            "{ env = \"FAR_SIDES_office\" }",
-            "{ envy = \"FAR_SIDES_office\" }",
-            "\"webhook\" is not written like a secret",
-        ),
-        ("{ env = \"FAR_SIDES_office\" }", "\"https://qyapi.weixin.qq.com/\"", "it has no key"),
-        ("app_id = 1", "app_id = \"x\"", "app_id"),
-        ("kind = \"wecom\"", "kind = \"wecon\"", "there is no kind of channel \"wecon\""),
-    ] {
-        assert!(config.contains(right), "{right}");
-        let folder = folder(&config.replace(right, wrong));
-        let output = orderbell(folder.path(), &["render", "order.placed", "--channel", "office"]).await;
-        assert!(output.status.code() == Some(2) && text(&output).contains(says), "{wrong}: {}", text(&output));
-    }
-    assert!(far.messages().is_empty());
-}
-
-fn keeta(secret: &str) -> String {
-    let server = "[server]\npublic_url = \"https://bell.example.com\"";
-    format!("{server}\n[source.keeta-hk]\nplatform = \"keeta\"\napp_id = 42\napp_secret = \"{secret}\"\n")
-}
-
-#[tokio::test]
-async fn an_address_is_registered_for_every_event_id_and_for_the_stores_that_were_named() {
-    let far = sandbox(Rules::new().keeta_app(42, Secret::new("hush"))).await;
-    let folder = folder(&keeta("hush"));
-    for (stores, is_test) in [("formal", 0), ("test", 1)] {
-        far.clear();
-        let base = far.keeta_base();
-        let arguments = ["keeta", "register", "--source", "keeta-hk", "--stores", stores, "--api-base", &base];
-        let output = orderbell(folder.path(), &arguments).await;
-        assert!(output.status.success(), "{}", text(&output));
-        let said = text(&output);
-        let table: Vec<&str> = said.lines().collect();
-        assert_eq!((table[0], table[1], table.len()), ("EVENT   ANSWER", "1       registered", 18), "{said}");
-        assert_eq!(table[17], "for https://bell.example.com/hooks/keeta-hk");
-        let bodies: Vec<Value> = far.messages().iter().map(|one| serde_json::from_str(&one.body).unwrap()).collect();
-        let ids: Vec<u64> = bodies.iter().map(|body| body["eventId"].as_u64().unwrap()).collect();
-        let all = [1, 1001, 1002, 1003, 1004, 1005, 1006, 1007, 1008, 1101, 1102, 1201, 1202, 1301, 1302, 1303];
-        assert_eq!(ids, all);
-        assert!(bodies.iter().all(|body| body["isTest"] == is_test && body.get("accessToken").is_none()));
-        assert!(bodies.iter().all(|body| body["url"] == "https://bell.example.com/hooks/keeta-hk"));
-    }
-}
-
-#[tokio::test]
-async fn what_keeta_refuses_is_said_and_the_command_fails() {
-    let far = sandbox(Rules::new().keeta_app(42, Secret::new("hush"))).await;
-    let base = far.keeta_base();
-    let register = ["keeta", "register", "--source", "keeta-hk", "--stores", "formal", "--api-base", &base];
-    let wrong = folder(&keeta("hush-of-another"));
-    let output = orderbell(wrong.path(), &[&register[..], &["--events", "1001,1002"]].concat()).await;
-    assert_eq!(output.status.code(), Some(1));
-    assert!(
-        text(&output).contains("1001    code 1002 sig invalid\n1002    code 1002 sig invalid\n"),
-        "{}",
-        text(&output)
-    );
-
-    let right = folder(&keeta("hush"));
-    let body = r#"{"code":7,"message":"no such event"}"#.to_owned();
-    far.order("42", Fault::Status { status: 200, body }, Times::Next(1));
-    let output = orderbell(right.path(), &[&register[..], &["--format", "json"]].concat()).await;
-    assert_eq!(output.status.code(), Some(1));
-    let rows = json(&output);
-    assert_eq!(rows[0], serde_json::json!({ "event": 1, "registered": false, "answer": "code 7 no such event" }));
-    assert_eq!(rows[1]["registered"], true);
-
-    far.order("42", Fault::Cut, Times::Always);
-    let output = orderbell(right.path(), &register).await;
-    assert!(text(&output).contains("\n1001    not tried\n"), "{}", text(&output));
-
-    let no_stores = orderbell(right.path(), &register[..4]).await;
-    assert_eq!(no_stores.status.code(), Some(2), "isTest is never left to its default");
-    let other = orderbell(right.path(), &["keeta", "register", "--source", "x", "--stores", "test"]).await;
-    assert!(other.status.code() == Some(2) && text(&other).contains("there are: keeta-hk"), "{}", text(&other));
-    let nowhere = folder(&keeta("hush").replace("public_url", "# public_url"));
-    let output = orderbell(nowhere.path(), &register).await;
-    assert!(output.status.code() == Some(2) && text(&output).contains("set public_url"), "{}", text(&output));
-    let before = far.messages().len();
-    let unfilled = folder(&keeta("hush").replace("bell.example.com", "change-me.example.com"));
-    let output = orderbell(unfilled.path(), &register).await;
-    assert!(output.status.code() == Some(2) && text(&output).contains("is a placeholder"), "{}", text(&output));
-    assert_eq!(far.messages().len(), before, "Keeta hears of no such address");
 }

@@ -1,10 +1,9 @@
 //! The mask of known secrets: no form of a secret is left, wherever it stands, and what is no secret stays to the byte.
 
+use crate::support::echo;
 use orderbell::domain::mask::known::{Mask, Secrets};
 use proptest::prelude::{ProptestConfig, Strategy, any};
 use proptest::{collection, prop_assert, prop_assert_eq, proptest, sample};
-
-use crate::support::echo;
 
 /// Secrets of every sort: tokens, passwords with all signs, other scripts, escapes that are none.
 fn secret() -> impl Strategy<Value = String> {

@@ -1,5 +1,8 @@
 //! The store's contract: what is answered is on disk, repeats are one event, attempts begin and end, old events go.
 
+mod repeats;
+mod waiting;
+
 use std::path::Path;
 
 use jiff::SignedDuration;
@@ -11,11 +14,8 @@ use orderbell::domain::event::EventId;
 use orderbell::domain::event::Kind;
 use orderbell::domain::event::Proof;
 use orderbell::domain::event::RepeatKey;
-use orderbell::domain::fallback::CatchUp;
 use orderbell::domain::message::Form;
 use orderbell::domain::message::Part;
-use orderbell::domain::money::Money;
-use orderbell::domain::order::Line;
 use orderbell::domain::order::OrderNews;
 use orderbell::domain::order::OrderState;
 use orderbell::domain::retry::Answer;
@@ -26,14 +26,10 @@ use orderbell::domain::verdict::Verdicts;
 use orderbell::store::Claim;
 use orderbell::store::Claimed;
 use orderbell::store::Due;
-use orderbell::store::Fallback;
 use orderbell::store::Record;
 use orderbell::store::Recorded;
 use orderbell::store::Settle;
-use orderbell::store::StoreError;
-use orderbell::store::change::Wish;
 use orderbell::store::sqlite::Sqlite;
-use orderbell::store::sqlite::change::Changes;
 use uuid::Uuid;
 
 fn at(seconds: i64) -> Timestamp {
@@ -135,36 +131,6 @@ async fn states(store: &Sqlite) -> Vec<(String, u32)> {
 }
 
 #[tokio::test]
-async fn the_same_webhook_twice_is_one_event_and_one_delivery() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let store = open(folder.path());
-    let first = placed("1", &["kitchen"]);
-    let id = first.event.id;
-    let recorded = Recorded::New { channels: vec!["kitchen".to_owned()], unjudged: Vec::new() };
-    assert_eq!(store.record(first).await.expect("recorded"), recorded);
-    assert_eq!(store.record(placed("1", &["kitchen"])).await.expect("recorded"), Recorded::Repeat { of: id });
-    assert_eq!(due(&store, "kitchen", 0).await.len(), 1);
-    assert_eq!(store.reader().repeats(id).await.expect("reading"), Some(1));
-}
-
-#[tokio::test]
-async fn the_same_webhook_many_times_at_once_is_one_event() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let store = std::sync::Arc::new(open(folder.path()));
-    let asked: Vec<_> = (0..64)
-        .map(|_| {
-            let store = store.clone();
-            tokio::spawn(async move { store.record(placed("1", &["kitchen"])).await.expect("recorded") })
-        })
-        .collect();
-    let mut fresh = 0;
-    for answer in asked {
-        fresh += usize::from(matches!(answer.await.expect("no panic"), Recorded::New { .. }));
-    }
-    assert_eq!((fresh, due(&store, "kitchen", 0).await.len()), (1, 1));
-}
-
-#[tokio::test]
 async fn what_was_answered_is_there_after_a_restart() {
     let folder = tempfile::tempdir().expect("a folder");
     {
@@ -184,79 +150,6 @@ async fn a_second_daemon_on_the_same_file_is_refused() {
     let _first = open(folder.path());
     let refused = Sqlite::open(&folder.path().join("bell.db"), at(0)).err().expect("refused").to_string();
     assert!(refused.contains("in use by another orderbell daemon"), "{refused}");
-}
-
-#[tokio::test]
-async fn equal_content_about_a_shop_is_a_repeat_of_the_latest_within_five_minutes() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let store = open(folder.path());
-    let status = |content: u8, received: i64| {
-        let mut record = event(Kind::StoreStatus, "-", OrderState::Unknown, received, "", &[]);
-        record.event.order = None;
-        record.repeat_keys =
-            vec![RepeatKey::Latest { key: "1102:5".to_owned(), content: [content; 32], window_seconds: 300 }];
-        store.record(record)
-    };
-    let is_new = |recorded: Result<Recorded, StoreError>| matches!(recorded, Ok(Recorded::New { .. }));
-    assert!(is_new(status(1, 0).await));
-    assert!(!is_new(status(1, 300).await), "equal and within the window");
-    assert!(is_new(status(2, 310).await), "other content");
-    assert!(is_new(status(1, 320).await), "equal, but not to the latest: the shop opened, closed and opened");
-    assert!(is_new(status(1, 621).await), "equal to the latest, but too long ago");
-}
-
-#[tokio::test]
-async fn other_content_under_one_proof_is_another_event_while_it_is_fresh_and_a_replay_later() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let store = open(folder.path());
-    let told = async |key: &str, content: u8, received: i64| {
-        let mut record = event(Kind::OrderPaid, &content.to_string(), OrderState::Paid, received, "", &["erp"]);
-        // Each key is a proof that was made at second 0; the clock of this table moves on.
-        record.repeat_keys =
-            vec![RepeatKey::Guarded { key: key.to_owned(), content: [content; 32], fresh: received < 10 }];
-        match store.record(record).await.expect("recorded") {
-            Recorded::New { .. } => "new",
-            Recorded::Repeat { .. } => "repeat",
-            Recorded::Replay => "replay",
-        }
-    };
-    for (second, key, content, expected) in [
-        (0, "a", 1, "new"),
-        (1, "a", 1, "repeat"),
-        (2, "a", 2, "new"),
-        (9, "a", 3, "new"),
-        (9, "b", 1, "new"),
-        (10, "a", 4, "replay"),
-        (11, "a", 1, "repeat"),
-        (12, "a", 3, "repeat"),
-        (13, "a", 4, "replay"),
-        (14, "b", 4, "replay"),
-        // A proof that comes late, but for the first time, is no replay.
-        (200, "c", 1, "new"),
-        (201, "c", 1, "repeat"),
-        (201, "c", 2, "replay"),
-    ] {
-        assert_eq!(told(key, content, second).await, expected, "second {second}: content {content} under {key}");
-    }
-    assert_eq!(due(&store, "erp", 300).await.len(), 5, "neither repeats nor replays are told");
-    assert!(store.reader().order("s", "4").await.expect("reading").is_none(), "nothing of a replay is kept");
-}
-
-#[tokio::test]
-async fn a_guarded_key_is_kept_as_long_as_any_of_its_events() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let store = open(folder.path());
-    let told = async |content: u8, received: i64, fresh: bool| {
-        let mut record = event(Kind::OrderPaid, &content.to_string(), OrderState::Paid, received, "", &[]);
-        record.repeat_keys = vec![RepeatKey::Guarded { key: "a".to_owned(), content: [content; 32], fresh }];
-        store.record(record).await.expect("recorded")
-    };
-    let is_new = |recorded: Recorded| matches!(recorded, Recorded::New { .. });
-    assert!(is_new(told(1, 0, true).await) && is_new(told(2, 5, true).await));
-    assert_eq!(store.prune(at(3), 0, 100).await.expect("pruned").0, 1);
-    assert_eq!(told(3, 20, false).await, Recorded::Replay, "the second event still stands for the proof");
-    assert_eq!(store.prune(at(10), 0, 100).await.expect("pruned").0, 1);
-    assert!(is_new(told(3, 30, false).await), "nothing is known of it any more");
 }
 
 #[tokio::test]
@@ -280,22 +173,6 @@ async fn orders_add_up_within_one_group_and_across_groups() {
         Some(OrderState::Cancelled),
         "it says that it is late"
     );
-}
-
-#[tokio::test]
-async fn a_fuller_repeat_completes_lines_and_total_and_rings_nobody() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let store = open(folder.path());
-    store.record(placed("1", &["kitchen"])).await.expect("recorded");
-    let mut fuller = placed("1", &["kitchen"]);
-    if let Some(order) = &mut fuller.event.order {
-        order.total = Some(Money::new(4600, "SAR"));
-        order.lines = vec![Line { name: "Tea".to_owned(), ..Line::default() }];
-    }
-    assert!(matches!(store.record(fuller).await, Ok(Recorded::Repeat { .. })));
-    let order = store.reader().order("s", "1").await.expect("reading").expect("the order");
-    assert_eq!((order.total.map(|total| total.minor), order.lines.len(), order.revision), (Some(4600), 1, 1));
-    assert_eq!(due(&store, "kitchen", 0).await.len(), 1);
 }
 
 #[tokio::test]
@@ -453,108 +330,4 @@ async fn retention_removes_what_is_old_and_done_and_never_what_somebody_must_sti
     assert!(order("1").await.is_none() && order("2").await.is_some() && order("new").await.is_some());
     // Its keys went with it: the same number may come again after so long.
     assert!(matches!(store.record(placed("1", &[])).await, Ok(Recorded::New { .. })));
-}
-
-#[tokio::test]
-async fn what_waits_is_known_by_channel_and_a_mended_setting_makes_it_due() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let store = open(folder.path());
-    for number in ["1", "2", "3"] {
-        store.record(placed(number, &["kitchen", "erp"])).await.expect("recorded");
-    }
-    let outcomes = [Outcome::Delivered, Outcome::Retry { after: None }, Outcome::Misconfigured];
-    for channel in ["kitchen", "erp"] {
-        for (due, outcome) in due(&store, channel, 10).await.into_iter().zip(outcomes.clone()) {
-            let Claimed::Yes(attempt) = claim(&store, due.id, 10).await else { panic!("it waits") };
-            let step = match outcome {
-                Outcome::Delivered => Step::Delivered,
-                Outcome::Misconfigured => Step::Park { probe_at: at(600) },
-                _ => Step::Wait { until: at(600), spends: false },
-            };
-            settle(&store, due.id, attempt, outcome, step).await;
-        }
-    }
-    let waiting = store.reader().waiting().await.expect("readable");
-    assert_eq!(waiting, [("erp".to_owned(), 2), ("kitchen".to_owned(), 2)]);
-    store.probe_now("kitchen", at(20)).await.expect("to be tried");
-    assert_eq!(
-        due(&store, "kitchen", 20).await.len(),
-        1,
-        "the one that waits for the setting, not the one that was refused"
-    );
-    assert!(due(&store, "erp", 20).await.is_empty(), "another channel's setting has not changed");
-    assert_eq!(due(&store, "kitchen", 600).await.len(), 2);
-    for (channel, known) in [("kitchen", true), ("nowhere", false)] {
-        assert_eq!(store.reader().knows_channel(channel).await.expect("readable"), known, "{channel}");
-    }
-}
-
-#[tokio::test]
-async fn what_was_tried_and_then_carried_has_another_key_when_it_goes_by_itself_again() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let store = open(folder.path());
-    for number in ["1", "2", "3"] {
-        store.record(placed(number, &["kitchen"])).await.expect("recorded");
-    }
-    let [tried, fresh, leader] = due(&store, "kitchen", 0).await.try_into().expect("three deliveries");
-    let [tried, fresh, leader] = [tried.id, fresh.id, leader.id];
-    let later = |seconds| Step::Wait { until: at(seconds), spends: true };
-    let Claimed::Yes(attempt) = claim(&store, tried, 0).await else { panic!("nobody has it") };
-    settle(&store, tried, attempt, Outcome::Retry { after: None }, later(5)).await;
-    let shared = Claim { carries: vec![tried, fresh], ..begin(leader, 5) };
-    let Claimed::Yes(attempt) = store.claim(shared).await.expect("claiming") else { panic!("nobody has them") };
-    settle(&store, leader, attempt, Outcome::TooLong, Step::Recompose(Form::Halved(1))).await;
-    let shorter = Claim { released: vec![tried, fresh], form: Form::Halved(1), ..begin(leader, 10) };
-    assert!(matches!(store.claim(shorter).await.expect("claiming"), Claimed::Yes(_)));
-    let (known, _) = store.reader().load(vec![tried, fresh], at(10)).await.expect("reading");
-    let rounds: Vec<u32> = known.iter().map(|due| due.round).collect();
-    assert_eq!(rounds, [1, 0], "the bytes that were sent under the first key are gone");
-    assert!(known.iter().all(|due| due.parts.is_empty()));
-}
-
-#[tokio::test]
-async fn what_a_person_asks_for_once_more_goes_out_though_a_fallback_has_told_it() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let store = open(folder.path());
-    store.record(placed("1", &["kitchen"])).await.expect("recorded");
-    let kitchen = due(&store, "kitchen", 0).await[0].id;
-    let Claimed::Yes(attempt) = claim(&store, kitchen, 0).await else { panic!("nobody has it") };
-    let fallback = Fallback { channel: "kitchen".to_owned(), to: "owner".to_owned(), catch_up: CatchUp::Never };
-    let answer = Answer { outcome: Outcome::Rejected, words: "no".to_owned() };
-    let dead = Settle { fallback: Some(fallback), answer, ..end(kitchen, attempt, Step::Dead) };
-    store.settle(dead).await.expect("settling");
-    let owner = due(&store, "owner", 2).await[0].id;
-    let Claimed::Yes(attempt) = claim(&store, owner, 2).await else { panic!("nobody has it") };
-    settle(&store, owner, attempt, Outcome::Delivered, Step::Delivered).await;
-    let mut changes = Changes::open(&folder.path().join("bell.db")).expect("the store");
-    for (channel, delivery) in [("kitchen", kitchen), ("owner", owner)] {
-        changes.make(Wish::Redeliver, &[delivery.to_string()], at(5)).expect("changed");
-        store.absorb("kitchen", at(6)).await.expect("changed");
-        assert_eq!(due(&store, channel, 6).await.len(), 1, "{channel} is to hear it once more");
-        let Claimed::Yes(attempt) = claim(&store, delivery, 6).await else { panic!("nobody has it") };
-        // What stands in for the other one is called off only while nobody asks for it.
-        settle(&store, delivery, attempt, Outcome::Retry { after: None }, Step::Wait { until: at(7), spends: true })
-            .await;
-        assert_eq!(due(&store, channel, 8).await.len(), 1, "{channel} still is");
-        let Claimed::Yes(attempt) = claim(&store, delivery, 8).await else { panic!("nobody has it") };
-        settle(&store, delivery, attempt, Outcome::Delivered, Step::Delivered).await;
-    }
-    assert_eq!(states(&store).await, [("delivered".to_owned(), 3), ("delivered".to_owned(), 3)]);
-}
-
-#[tokio::test]
-async fn who_has_got_a_message_before_it_was_asked_for_once_more_does_not_make_it_delivered() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let store = open(folder.path());
-    store.record(placed("1", &["owner"])).await.expect("recorded");
-    let mail = due(&store, "owner", 0).await[0].id;
-    for outcome in [Outcome::Full, Outcome::Delivered] {
-        let Claimed::Yes(attempt) = claim(&store, mail, 0).await else { panic!("nobody has it") };
-        settle(&store, mail, attempt, outcome, Step::Wait { until: at(5), spends: false }).await;
-    }
-    let (hours, stands) = (6 * 3600, |due: &Due| (due.told, due.late.clone()));
-    assert_eq!(stands(&due(&store, "owner", hours).await[0]), (true, vec![0]));
-    let mut changes = Changes::open(&folder.path().join("bell.db")).expect("the store");
-    changes.make(Wish::Redeliver, &[mail.to_string()], at(hours)).expect("changed");
-    assert_eq!(stands(&due(&store, "owner", hours).await[0]), (false, Vec::new()));
 }

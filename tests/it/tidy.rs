@@ -158,8 +158,8 @@ fn every_file_of_tests_is_compiled_into_the_one_binary() {
 }
 
 #[test]
-fn no_file_of_the_source_is_too_long() {
-    for path in rust_files("src") {
+fn no_file_of_the_source_or_the_tests_is_too_long() {
+    for path in rust_files("src").into_iter().chain(rust_files("tests")) {
         let lines = read(&path).lines().count();
         assert!(lines <= MAX_LINES, "{} has {lines} lines; split it along its subjects", path.display());
     }

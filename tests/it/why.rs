@@ -1,5 +1,9 @@
 //! What `orderbell why` tells, word for word: each story in `tests/golden/why` is made of a store with fixed ids and times.
 
+mod proof;
+mod reports;
+mod waiting;
+
 use jiff::SignedDuration;
 use jiff::Timestamp;
 use orderbell::cli::why;
@@ -12,7 +16,6 @@ use orderbell::domain::event::DeliveryId;
 use orderbell::domain::event::Event;
 use orderbell::domain::event::EventId;
 use orderbell::domain::event::Kind;
-use orderbell::domain::event::OWN_SOURCE;
 use orderbell::domain::event::Proof;
 use orderbell::domain::event::RepeatKey;
 use orderbell::domain::event::Shop;
@@ -20,14 +23,11 @@ use orderbell::domain::money::Money;
 use orderbell::domain::order::Line;
 use orderbell::domain::order::OrderNews;
 use orderbell::domain::order::OrderState;
-use orderbell::domain::report::Report;
 use orderbell::domain::verdict;
 use orderbell::store::Record;
-use orderbell::store::ReportRun;
 use orderbell::store::history::Found;
 use orderbell::store::history::History;
 use orderbell::store::history::Question;
-use orderbell::store::history::Refused;
 use orderbell::store::sqlite::Sqlite;
 use rusqlite::Connection;
 use rusqlite::params;
@@ -246,45 +246,6 @@ impl Scene {
     }
 }
 
-/// The configuration with two reports.
-fn with_reports() -> String {
-    let weekly = "[report.weekly]\nat = \"09:07\"\nto = [\"erp\"]\ndays = [\"mon\"]\ntimezone = \"Europe/London\"\n";
-    format!("{CONFIGURATION}[report.daily]\nat = \"08:57\"\nto = [\"owner\", \"erp\"]\n{weekly}")
-}
-
-impl Scene {
-    fn configure(&self, text: &str) {
-        std::fs::write(self.folder.path().join("orderbell.toml"), text).unwrap();
-    }
-
-    /// Records the report of these days, or one that a person sent where they are none; answers its deliveries.
-    async fn reported(&mut self, (from, to): (&str, &str), days: &[&str], second: i64) -> Vec<(String, Uuid)> {
-        let report = Report { from: from.parse().unwrap(), to: to.parse().unwrap(), ..Report::default() };
-        let event = Event {
-            id: EventId(self.next_id()),
-            kind: Kind::Report("daily".to_owned()),
-            source: OWN_SOURCE.to_owned(),
-            occurred_at: Some(at(second)),
-            received_at: at(second),
-            shop: None,
-            order: None,
-            data: Data { report: Some(Box::new(report)), ..Data::default() },
-            proof: Proof::Own,
-        };
-        let routes = self.part().routes.unwrap();
-        let fingerprint = verdict::fingerprint(&routes.routes);
-        let (hearers, verdicts) = routes.judge(&event.kind, &event.source, None, &fingerprint);
-        let hearers: Vec<_> = hearers.into_iter().map(|hearer| (hearer, DeliveryId(self.next_id()))).collect();
-        let made = hearers.iter().map(|(hearer, id)| (hearer.channel.clone(), id.0)).collect();
-        let (body, repeat_keys, urgent) = (Vec::new(), Vec::new(), Vec::new());
-        let record = Record { event, body, repeat_keys, hearers, urgent, verdicts };
-        let days = days.iter().map(|day| day.parse().unwrap()).collect();
-        let run = ReportRun { report: "daily".to_owned(), days, ledger_seq: 0, record, picture: None };
-        self.store.record_report(run).await.unwrap().expect("its days are not covered yet");
-        made
-    }
-}
-
 /// Compares with the snapshot of this name.
 fn golden(name: &str, told: &str) {
     for hidden in ["hush", "糖醋排骨", "onion"] {
@@ -351,142 +312,6 @@ async fn a_change_is_told_in_figures_and_without_the_words_of_the_buyer() {
 }
 
 #[tokio::test]
-async fn a_refused_signature_is_found_by_source_and_time() {
-    let mut scene = Scene::new();
-    scene.placed(ORDER, 2).await;
-    let refused = |second: i64, reason: &str| Refused {
-        source: "keeta-hk".to_owned(),
-        at: at(second),
-        reason: reason.to_owned(),
-        bytes: 3742,
-        count: 1,
-    };
-    let signature = "its signature does not fit the address https://bell.example.com/hooks/keeta-hk";
-    let late = "its proof is right, but its time is 93600 s (26 h) behind this machine's clock";
-    let mut all = vec![refused(-90_000, late)];
-    all.extend((0..4).map(|minute| refused(600 + 60 * minute, signature)));
-    all.push(refused(7200, "and 12 more in that minute"));
-    all.push(Refused { source: "licences".to_owned(), ..refused(7200, "another source's") });
-    scene.store.note_refusals(all).await.unwrap();
-    let part = scene.part();
-    let setting = Setting { part: &part, now: at(9000) };
-    let text = |history: &History| chapter::text(&why::story(history, &setting), &part.timezone);
-    let around = scene.ask_around("keeta-hk", Some(at(650)), 3).await;
-    golden("refused", &text(&around));
-    golden("refused-newest", &text(&scene.ask("keeta-hk").await));
-    // A source that only the store knows.
-    assert!(text(&scene.ask("licences").await).contains("no source licences in the configuration any more"));
-}
-
-#[tokio::test]
-async fn what_nobody_proved_is_shown_of_its_source_whatever_was_believed_since() {
-    let mut scene = Scene::new();
-    for number in 0..7 {
-        let number = format!("22051780000000000{number}");
-        let order = scene.event(Kind::OrderPlaced, &number, OrderState::Placed, 4600, 2 + 60 * i64::from(scene.ids));
-        scene.record(Event { proof: Proof::Unproven, ..order }, &number).await;
-    }
-    let part = scene.part();
-    let setting = Setting { part: &part, now: at(9000) };
-    let text = |history: &History| chapter::text(&why::story(history, &setting), &part.timezone);
-    let alone = text(&scene.ask("keeta-hk").await);
-    assert!(alone.contains("Some came whose signature fits none"), "{alone}");
-    scene.placed(ORDER, 8000).await;
-    let told = text(&scene.ask("keeta-hk").await);
-    assert!(told.contains("Before it came some whose signature fits none"), "{told}");
-    assert_eq!(told.matches("Another of them came").count(), 4, "the newest few: {told}");
-}
-
-#[tokio::test]
-async fn a_digest_is_told_by_those_inside_and_by_the_one_that_carries_them() {
-    let mut scene = Scene::new();
-    let leader = scene.placed(ORDER, 2).await;
-    let members = [scene.placed("756823020260001", 3).await, scene.placed("756823020260002", 4).await];
-    scene.step(leader, 5, "held", &at(60).to_string());
-    for member in members {
-        scene.step(member, 60, "gathered", &leader.to_string());
-        scene.inside(member, leader);
-    }
-    let waiting = scene.told(&members[0].to_string(), 30).await;
-    scene.tried(leader, 60, "retry", "not connected: connection refused");
-    scene.tried(leader, 65, "delivered", "errcode 0");
-    scene.stands(leader, "delivered", 66);
-    members.iter().for_each(|member| scene.stands(*member, "merged", 66));
-    let (inside, carrying) = (scene.told("756823020260001", 400).await, scene.told(&leader.to_string(), 400).await);
-    golden("digest", &format!("{waiting}\n---\n\n{inside}\n---\n\n{carrying}"));
-}
-
-#[tokio::test]
-async fn a_parked_channel_is_told_with_its_cause_and_the_next_try() {
-    let mut scene = Scene::new();
-    let kitchen = scene.placed(ORDER, 2).await;
-    let answer = "errcode 310000: “keywords not in content”";
-    scene.tried(kitchen, 2, "misconfigured", answer);
-    scene.tried(kitchen, 602, "misconfigured", answer);
-    scene.stands(kitchen, "waiting", 1802);
-    scene.park("kitchen", 3, answer, 1802);
-    let waiting_behind = scene.placed("756823020260001", 700).await;
-    scene.stands(waiting_behind, "waiting", 700);
-    let (first, second) = (scene.told(ORDER, 900).await, scene.told("756823020260001", 900).await);
-    golden("parked", &format!("{first}\n---\n\n{second}"));
-}
-
-#[tokio::test]
-async fn a_fallback_is_told_on_both_sides_before_and_after_the_channel_is_open_again() {
-    let mut scene = Scene::new();
-    let kitchen = scene.placed(ORDER, 2).await;
-    scene.tried(kitchen, 2, "misconfigured", "errcode 300005: “token is not exist”");
-    scene.stands(kitchen, "waiting", 602);
-    scene.park("kitchen", 3, "errcode 300005", 602);
-    scene.step(kitchen, 3, "fell_back", "owner");
-    let unreached = format!("[{{\"channel\":\"kitchen\",\"since\":\"{}\"}}]", at(3));
-    let owner = scene.falls_back(kitchen, "owner", &unreached, 3);
-    scene.tried(owner, 4, "delivered", "250 2.0.0 Ok: queued");
-    scene.stands(owner, "delivered", 5);
-    let before = scene.told(ORDER, 100).await;
-    scene.connection().execute("DELETE FROM parked_channels", []).unwrap();
-    scene.inside(kitchen, owner);
-    scene.stands(kitchen, "merged", 700);
-    let after = scene.told(ORDER, 800).await;
-    golden("fallback", &format!("{before}\n---\n\n{after}"));
-}
-
-#[tokio::test]
-async fn a_dead_delivery_is_told_with_every_try_and_what_to_do() {
-    let mut scene = Scene::new();
-    let kitchen = scene.placed(ORDER, 2).await;
-    for second in [2, 7, 37] {
-        scene.tried(kitchen, second, "retry", "not connected: connection refused");
-    }
-    scene.tried(kitchen, 160, "unknown", "timed out");
-    scene.tried_as(kitchen, 760, (0, "full"), "content_refused", "errcode 430104: “unsuitable content”");
-    scene.tried_as(kitchen, 761, (0, "reduced"), "content_refused", "errcode 430104: “unsuitable content”");
-    scene.stands(kitchen, "dead", 762);
-    golden("dead", &scene.told(ORDER, 900).await);
-}
-
-#[tokio::test]
-async fn holds_changes_by_people_and_what_comes_next_are_told() {
-    let mut scene = Scene::new();
-    let kitchen = scene.placed(ORDER, 2).await;
-    let leader = Uuid::from_u128(7);
-    scene.step(kitchen, 3, "held", &at(3600).to_string());
-    scene.step(kitchen, 3600, "gathered", &leader.to_string());
-    scene.step(kitchen, 3610, "returned", "");
-    scene.tried_as(kitchen, 3620, (0, "halved1"), "delivered", "errcode 0");
-    scene.tried_as(kitchen, 3621, (1, "halved1"), "throttled", "errcode 130101: “send too fast”");
-    scene.stands(kitchen, "waiting", 4221);
-    let waiting = scene.told(ORDER, 3630).await;
-    scene.step(kitchen, 3640, "cancelled", "");
-    scene.step(kitchen, 3650, "redelivered", "");
-    scene.step(kitchen, 3660, "told_elsewhere", "the page");
-    scene.step(kitchen, 3670, "frozen", "of a later version");
-    scene.stands(kitchen, "waiting", 3650);
-    let due = scene.told(ORDER, 3700).await;
-    golden("holds", &format!("{waiting}\n---\n\n{due}"));
-}
-
-#[tokio::test]
 async fn what_each_route_made_of_an_event_is_told_by_the_routes_of_that_time() {
     let mut scene = Scene::new();
     // No condition can be judged without a total, a notice reaches no route, and another shop's event none but the first.
@@ -527,30 +352,6 @@ async fn what_each_route_made_of_an_event_is_told_by_the_routes_of_that_time() {
 }
 
 #[tokio::test]
-async fn a_shut_credential_is_told_where_the_channel_can_be_read() {
-    let mut scene = Scene::new();
-    let routed = CONFIGURATION.replace("to = [\"kitchen\"]", "to = [\"office\"]");
-    std::fs::write(scene.folder.path().join("orderbell.toml"), routed).unwrap();
-    scene.placed(ORDER, 2).await;
-    let part = scene.part();
-    let credential = part.channels["office"].channel.as_ref().unwrap().way.channel().credential();
-    let sql = "INSERT INTO credentials (credential, closed_until, reason) VALUES (?1, ?2, 'errcode 45009')";
-    scene.connection().execute(sql, params![credential, at(60).as_millisecond()]).unwrap();
-    let shut = scene.told(ORDER, 10).await;
-    assert!(
-        shut.contains("  2026-11-22 19:55:00  Next: the far side of office takes nothing until 2026-11-22 19:55:00."),
-        "{shut}"
-    );
-    assert!(shut.contains("cause:  errcode 45009"), "{shut}");
-    let open = scene.told(ORDER, 61).await;
-    assert!(open.contains("Next: it is due; it goes out as soon as the daemon runs"), "{open}");
-    // Another configuration has no such channel.
-    std::fs::write(scene.folder.path().join("orderbell.toml"), CONFIGURATION.replace("office", "bureau")).unwrap();
-    let gone = scene.told(ORDER, 61).await;
-    assert!(gone.contains("there is no channel \"office\" in the configuration"), "{gone}");
-}
-
-#[tokio::test]
 async fn a_shortened_id_finds_an_event_with_its_deliveries_and_is_refused_where_it_fits_several() {
     let mut scene = Scene::new();
     let kitchen = scene.placed(ORDER, 2).await;
@@ -566,57 +367,4 @@ async fn a_shortened_id_finds_an_event_with_its_deliveries_and_is_refused_where_
     for nothing in ["019aab1", "019aab1d", "zzzzzzzzz", "", "42"] {
         assert_eq!(scene.ask(nothing).await.found, Found::Nothing, "{nothing}");
     }
-}
-
-/// So many seconds after 19:54:00 it is 08:57:00 on the next day.
-const MORNING: i64 = 46_980;
-const A_DAY: i64 = 86_400;
-
-#[tokio::test]
-async fn before_its_first_run_a_report_says_when_it_comes_and_why_it_has_not() {
-    let scene = Scene::new();
-    scene.configure(&with_reports());
-    let unknown = scene.told("report.daily", 0).await;
-    scene.store.begin_report("daily", "2026-11-21".parse().unwrap()).await.unwrap();
-    let begun = scene.told("report.daily", 0).await;
-    let overdue = scene.told("report.daily", MORNING + 7200).await;
-    let weekly = scene.told("report.weekly", 0).await;
-    golden("report-new", &[unknown, begun, overdue, weekly].join("\n---\n\n"));
-}
-
-#[tokio::test]
-async fn a_report_says_when_it_was_due_made_and_delivered_and_is_due_next() {
-    let mut scene = Scene::new();
-    scene.configure(&with_reports());
-    scene.store.begin_report("daily", "2026-11-21".parse().unwrap()).await.unwrap();
-    let sunday = scene.reported(("2026-11-22", "2026-11-22"), &["2026-11-22"], MORNING + 1).await;
-    for (channel, delivery) in &sunday {
-        scene.tried(*delivery, MORNING + 2, "delivered", if channel == "erp" { "HTTP 200" } else { "250 queued" });
-        scene.stands(*delivery, "delivered", MORNING + 3);
-    }
-    let by_hand = scene.reported(("2026-11-23", "2026-11-23"), &[], MORNING + 600).await;
-    by_hand.iter().for_each(|(_, delivery)| scene.stands(*delivery, "cancelled", MORNING + 700));
-    // Three hours late, and one channel refuses it.
-    let late = MORNING + A_DAY + 3 * 3600;
-    let monday = scene.reported(("2026-11-23", "2026-11-23"), &["2026-11-23"], late).await;
-    scene.tried(monday[0].1, late + 1, "delivered", "250 queued");
-    scene.stands(monday[0].1, "delivered", late + 2);
-    for second in [1, 6] {
-        scene.tried(monday[1].1, late + second, "retry", "not connected: connection refused");
-    }
-    scene.stands(monday[1].1, "waiting", late + 36);
-    assert_eq!((monday[0].0.as_str(), monday[1].0.as_str()), ("owner", "erp"));
-    golden("report", &scene.told("report.daily", late + 10).await);
-    golden("report-as-json", &format!("{:#}\n", scene.told_as_json("report.daily", late + 10).await));
-
-    // Its time is set to a later one of the same day, then it is taken out, and then its events are too old.
-    scene.configure(&with_reports().replace("08:57", "12:30"));
-    let later = scene.ask_around("report.daily", None, 1).await;
-    let part = scene.part();
-    let story = why::story(&later, &Setting { part: &part, now: at(late + 10) });
-    let mut told = vec![chapter::text(&story, &part.timezone)];
-    scene.configure(CONFIGURATION);
-    scene.connection().execute("DELETE FROM events WHERE received_at < ?1", [at(late).as_millisecond()]).unwrap();
-    told.push(scene.told("report.daily", late + A_DAY).await);
-    golden("report-changed", &told.join("\n---\n\n"));
 }

@@ -1,5 +1,8 @@
 //! The week itself: one moment after another, the earliest first, and after each step the promises.
 
+mod attempts;
+mod befalls;
+
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::collections::BinaryHeap;
@@ -10,18 +13,12 @@ use std::sync::Arc;
 use orderbell::domain::event::DeliveryId;
 use orderbell::domain::retry;
 use orderbell::domain::retry::Answer;
-use orderbell::flow::lane::Next;
-use orderbell::store::Recorded;
-use orderbell::store::change::Done;
-use orderbell::store::change::Wish;
-use orderbell::store::sqlite::change::Changes;
 use tokio::sync::oneshot;
 
 use crate::simulation::arrivals;
 use crate::simulation::arrivals::Arrival;
 use crate::simulation::chance::Chance;
 use crate::simulation::daemon::Daemon;
-use crate::simulation::far::Begun;
 use crate::simulation::far::Counter;
 use crate::simulation::far_side::FarSide;
 use crate::simulation::far_side::Fate;
@@ -35,9 +32,6 @@ use crate::simulation::promises::Judge;
 use crate::simulation::settings;
 use crate::simulation::settings::FarSideName;
 use crate::simulation::settings::LaneSettings;
-use crate::simulation::truth::How;
-use crate::simulation::truth::Owed;
-use crate::simulation::truth::Sent;
 use crate::simulation::truth::Truth;
 
 const DAYS: i64 = 7;
@@ -353,312 +347,8 @@ impl Week<'_> {
         self.daemon.as_mut().expect("it is up")
     }
 
-    /// Lets the lane's sends go on until each waits for its far side or has ended.
-    async fn settle(&mut self, lane: usize) -> Result<(), String> {
-        let counter = self.counter.clone();
-        loop {
-            let waiting = counter.waiting(lane) + self.flights.values().filter(|flight| flight.lane == lane).count();
-            let runner = &mut self.daemon.as_mut().expect("it is up").runners[lane];
-            if runner.under_way() == waiting {
-                break;
-            }
-            tokio::select! {
-                biased;
-                _ = runner.one_ended() => {}
-                () = counter.bell.notified() => {}
-            }
-        }
-        for begun in counter.take() {
-            self.begins(begun)?;
-        }
-        let rung = self.daemon().rung();
-        rung.into_iter().for_each(|lane| self.awake[lane] = true);
-        Ok(())
-    }
-
-    /// When a lane looks again, if nothing happens before.
-    async fn look_again(&mut self, lane: usize, next: Next) {
-        let now = self.now();
-        let name = self.lanes[lane].name;
-        let store = self.daemon().store.clone();
-        let due = store.reader().next_due(name).await.expect("reading").map(|due| self.hands.when_wall(due));
-        let at = match (next, due) {
-            (_, None) => None,
-            (Next::At(elapsed), _) => Some(self.hands.when_elapsed(elapsed)),
-            (Next::On(at), _) => Some(self.hands.when_wall(at)),
-            (Next::Change, Some(due)) if due > now => Some(due),
-            // What is due waits for a send under way to end.
-            (Next::Change, Some(_)) if self.daemon().runners[lane].under_way() > 0 => None,
-            (Next::Change, Some(_)) => Some(now + 5 * SECOND),
-        };
-        let at = due.map(|_| at.unwrap_or(i64::MAX).clamp(now, now + LOOK));
-        if let Some(at) = at.filter(|at| self.looks_at[lane] != Some(*at) || *at == now) {
-            self.at(at, Timer::Looks(lane));
-        }
-        self.looks_at[lane] = at;
-    }
-
-    fn begins(&mut self, begun: Begun) -> Result<(), String> {
-        let (now, wall) = (self.now(), self.hands.wall());
-        let Begun { lane, key, part, .. } = &begun;
-        let nth = self.truth.of_key(*lane, key).count();
-        let name = self.lanes[*lane].name;
-        let far_side = &self.far_sides[&self.lanes[*lane].far_side];
-        let fate = far_side.fate(key, nth, now);
-        far_side.begins(now)?;
-        self.note(format!("{name} sends {key} ({}, {} bytes)", begun.kind, part.body.len()));
-        let (round, told) = self.judge.begins(&mut self.truth, &begun, now, wall)?;
-        if told.len() > 1 {
-            self.count("digests");
-            self.note(format!("{name} tells {} others with it", told.len() - 1));
-        }
-        self.count("messages");
-        let Begun { lane, delivery, key, part, answer, .. } = begun;
-        let (how, is_accepted, ended_at) = (How::UnderWay, false, 0);
-        let number = self.truth.send(Sent { lane, leader: delivery, round, key, part, how, is_accepted, ended_at });
-        if let Some(at) = fate.reaches_at {
-            self.at(at, Timer::Reaches(number));
-        }
-        self.at(fate.ends_at, Timer::Ends(number));
-        self.flights.insert(number, Flight { lane, fate, thinks: None, told, answer: Some(answer) });
-        Ok(())
-    }
-
-    fn reaches(&mut self, number: usize) -> Result<(), String> {
-        let (now, sent) = (self.now(), &self.truth.sent[number]);
-        let name = self.lanes[sent.lane].far_side;
-        let far_side = self.far_sides.get_mut(&name).expect("a far side");
-        let shut = far_side.shut;
-        let thinks = far_side.reached(&sent.key, &sent.part, now)?;
-        let key = sent.key.clone();
-        if far_side.shut > shut {
-            self.count("robots shut");
-        }
-        self.note(format!("{name:?} thinks of {key}: {thinks:?}"));
-        if thinks == retry::Outcome::Delivered {
-            self.truth.sent[number].is_accepted = true;
-            self.judge.taken(&mut self.truth, number)?;
-        }
-        if let Some(flight) = self.flights.get_mut(&number) {
-            flight.thinks = Some(thinks);
-        }
-        Ok(())
-    }
-
-    async fn ends(&mut self, number: usize) -> Result<(), String> {
-        let Some(flight) = self.flights.remove(&number) else { return Ok(()) };
-        let Flight { lane, fate, thinks, told, answer } = flight;
-        let outcome = fate.instead.map(|mishap| mishap.outcome()).or(thinks).expect("it was there");
-        self.count(answers(&outcome));
-        let key = self.truth.sent[number].key.clone();
-        self.note(format!("{} hears of {key}: {outcome:?}", self.lanes[lane].name));
-        self.truth.sent[number].how = How::Answered(outcome.clone());
-        let now = self.now();
-        self.truth.sent[number].ended_at = now;
-        if let retry::Outcome::Throttled { wait } = outcome {
-            let name = self.lanes[lane].far_side;
-            self.far_sides.get_mut(&name).expect("a far side").says_that_it_is_shut(wait, now);
-        }
-        let words = outcome.as_str().to_owned();
-        // Whoever waited for it was stopped.
-        let _ = answer.expect("it was not cut").send(Answer { outcome, words });
-        self.settle(lane).await?;
-        self.judge.ended(&mut self.truth, &told)?;
-        let far_side = self.lanes[lane].far_side;
-        for (other, settings) in self.lanes.iter().enumerate() {
-            if settings.far_side == far_side {
-                self.awake[other] = true;
-            }
-        }
-        if self.state == State::Stopping && self.flights.is_empty() {
-            return self.is_cut().await;
-        }
-        self.succeeds(lane).await;
-        Ok(())
-    }
-
-    /// A lane takes nothing new; its successor begins when the last send has ended.
-    async fn reloads(&mut self, lane: usize) -> Result<(), String> {
-        if self.state == State::Up {
-            self.note(format!("the settings of {} change", self.lanes[lane].name));
-            self.count("reloads");
-            self.daemon().retire(lane);
-            self.succeeds(lane).await;
-        }
-        Ok(())
-    }
-
-    async fn succeeds(&mut self, lane: usize) {
-        let is_idle = self.flights.values().all(|flight| flight.lane != lane);
-        if self.state == State::Up && is_idle && self.daemon().is_retiring(lane) {
-            let (settings, counter) = (&self.lanes[lane], self.counter.clone());
-            self.daemon.as_mut().expect("it is up").succeed(lane, settings, &counter).await;
-            self.note(format!("{} has a new lane", settings.name));
-            self.awake[lane] = true;
-        }
-    }
-
-    async fn arrives(&mut self, number: usize) -> Result<(), String> {
-        if self.state != State::Up {
-            // Nobody acknowledges it, so the platform sends it again.
-            self.at(self.now() + MINUTE, Timer::Arrives(number));
-            return Ok(());
-        }
-        let arrival = self.arrivals[number].clone();
-        let record = arrival.record(&self.hands, self.lanes, &mut self.chance);
-        let hearers = record.hearers.clone();
-        let recorded = self.daemon().store.record(record).await.map_err(|error| error.to_string())?;
-        let Recorded::New { channels, .. } = recorded else { return Ok(()) };
-        self.note(format!("{} {} comes", arrival.kind(), arrival.marker));
-        let seq = self.truth.owed.len();
-        for (hearer, delivery) in hearers {
-            let lane = self.lanes.iter().position(|lane| lane.name == hearer.channel).expect("a lane");
-            let owed = Owed {
-                lane,
-                kind: arrival.kind().clone(),
-                marker: arrival.marker.clone(),
-                order: arrival.order().map(str::to_owned),
-                seq,
-                instead_of: None,
-                is_done: false,
-                is_cancelled: false,
-                is_redelivered: false,
-                since: 0,
-                told_by: Vec::new(),
-            };
-            self.truth.owed.insert(delivery, owed);
-            self.awake[lane] = channels.contains(&hearer.channel);
-            // When its fallback is to be asked.
-            let after = i64::try_from(self.lanes[lane].fallback_after.as_millis()).expect("short") + SECOND;
-            if self.lanes[lane].fallback.is_some() && self.lanes[lane].calls_urgent(arrival.kind()) {
-                let at = self.now() + after;
-                if self.looks_at[lane].is_none_or(|look| look > at) {
-                    self.looks_at[lane] = Some(at);
-                    self.at(at, Timer::Looks(lane));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// A person has something sent once more, or calls it off, by the commands.
-    fn person(&mut self) -> Result<(), String> {
-        if self.state != State::Up {
-            return Ok(());
-        }
-        let (wish, state) = self.chance.one_of(&[
-            (Wish::Redeliver, "dead"),
-            (Wish::Redeliver, "dead"),
-            (Wish::Redeliver, "delivered"),
-            (Wish::Redeliver, "merged"),
-            (Wish::Redeliver, "waiting"),
-            (Wish::Cancel, "waiting"),
-            (Wish::Cancel, "waiting"),
-            (Wish::Cancel, "dead"),
-        ]);
-        let among = self.judge.in_state(state);
-        if among.is_empty() {
-            return Ok(());
-        }
-        let delivery = self.chance.one_of(&among);
-        let mut changes = Changes::open(&self.file).map_err(|error| error.to_string())?;
-        let made = changes.make(wish, &[delivery.to_string()], self.hands.wall()).map_err(|error| error.to_string())?;
-        let done = &made[0].result;
-        self.note(format!("a person: {wish:?} {delivery}, which is {state}: {done:?}"));
-        let owed = self.truth.owed.get_mut(&delivery);
-        match (wish, done, owed) {
-            (_, Err(_) | Ok(Done::Already), _) => return Ok(()),
-            (_, Ok(_), None) => {
-                // A fallback that was not met yet.
-                self.judge.audit(&mut self.truth)?;
-            }
-            _ => {}
-        }
-        let since = self.truth.sent.len();
-        let owed = self.truth.owed.get_mut(&delivery).expect("it is known");
-        match wish {
-            Wish::Cancel => owed.is_cancelled = true,
-            Wish::Redeliver => (owed.is_done, owed.is_redelivered, owed.since) = (false, true, since),
-        }
-        self.count(if wish == Wish::Cancel { "cancelled by a person" } else { "redelivered" });
-        let lane = owed_lane(&self.truth, delivery);
-        let at = self.now() + self.chance.between(1, SECOND);
-        self.looks_at[lane] = Some(at);
-        self.at(at, Timer::Looks(lane));
-        Ok(())
-    }
-
-    /// The daemon is told to stop, or is cut off at once.
-    async fn stops(&mut self) -> Result<(), String> {
-        if self.state != State::Up {
-            return Ok(());
-        }
-        self.judge.audit(&mut self.truth)?;
-        self.state = State::Stopping;
-        if self.chance.once_in_a_while(500) || self.flights.is_empty() {
-            self.count("crashes");
-            return self.is_cut().await;
-        }
-        self.count("stops");
-        self.note("the daemon is told to stop".to_owned());
-        self.at(self.now() + FINISH, Timer::IsCut);
-        Ok(())
-    }
-
-    async fn is_cut(&mut self) -> Result<(), String> {
-        if self.state != State::Stopping {
-            return Ok(());
-        }
-        self.state = State::Down;
-        let now = self.now();
-        let starts_at = now + self.chance.one_of(&[1, 100, 2 * SECOND, 30 * SECOND, 10 * MINUTE]);
-        let flights = std::mem::take(&mut self.flights);
-        self.note(format!("the daemon is gone, with {} sends under way", flights.len()));
-        for (number, flight) in flights {
-            self.count("cut");
-            self.truth.sent[number].how = How::Cut;
-            self.truth.sent[number].ended_at = now;
-            let is_on_its_way = flight.thinks.is_none() && flight.fate.reaches_at.is_some();
-            // It was not out of the machine yet, or will still be there, before the next daemon starts.
-            if is_on_its_way {
-                let key = self.truth.sent[number].key.clone();
-                let goes_out = Chance::of(self.seed, &["cut", &key, &now.to_string()]).once_in_a_while(500);
-                self.cancel(Timer::Reaches(number));
-                if goes_out {
-                    let at = flight.fate.reaches_at.unwrap_or(now).min(starts_at);
-                    self.at(at, Timer::Reaches(number));
-                }
-            }
-        }
-        let daemon = self.daemon.take().expect("it was up");
-        daemon.stop().await;
-        // What came in between was never begun.
-        drop(self.counter.take());
-        if self.chance.once_in_a_while(150) {
-            let by = self.chance.one_of(&[-2 * HOUR, -MINUTE, HOUR, 5 * HOUR]);
-            self.jump(by);
-            self.note(format!("meanwhile the clock is set by {} s", by / SECOND));
-        }
-        self.at(starts_at, Timer::Starts);
-        Ok(())
-    }
-
     fn cancel(&mut self, timer: Timer) {
         self.timers.retain(|Reverse((_, _, other))| *other != timer);
-    }
-
-    async fn start(&mut self) -> Result<(), String> {
-        if self.state == State::Stopping {
-            self.is_cut().await?;
-        }
-        if self.state == State::Down {
-            self.note("the daemon starts".to_owned());
-            self.daemon = Some(Daemon::start(&self.file, self.lanes, &self.hands, &self.counter).await);
-            self.state = State::Up;
-            self.awake.fill(true);
-            self.judge.audit(&mut self.truth)?;
-        }
-        Ok(())
     }
 
     /// What the store says of the week.

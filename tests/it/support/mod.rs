@@ -3,12 +3,14 @@
 
 pub mod address;
 pub mod binary;
+mod come;
 pub mod echo;
 pub mod keeta;
 pub mod log;
 pub mod mutations;
 pub mod proxy;
 pub mod snapshots;
+mod start;
 pub mod untested;
 pub mod watching;
 
@@ -25,24 +27,16 @@ use std::time::Instant;
 use jiff::SignedDuration;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use orderbell::app;
-use orderbell::app::Listeners;
 use orderbell::app::StartError;
-use orderbell::app::reload::Watch;
 use orderbell::config::Config;
 use orderbell::config::LoadContext;
-use orderbell::config::fingerprint::Fingerprint;
 use orderbell::config::languages;
 use orderbell::config::read_text;
-use orderbell::domain::template::Templates;
 use orderbell::flow::Clock;
-use orderbell::flow::supervisor::BeforeRun;
 use orderbell::sandbox::Sandbox;
-use orderbell::sandbox::inbox::Received;
 use orderbell::sandbox::rules::Rules;
 use orderbell::sandbox::smtp::Post;
 use orderbell::store::Standing;
-use orderbell::store::sqlite::Sqlite;
 use orderbell::store::sqlite::read::Reader;
 use rusqlite::Connection;
 use serde_json::Value;
@@ -50,7 +44,6 @@ use tempfile::TempDir;
 use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
-use tokio::net::TcpSocket;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -179,100 +172,6 @@ impl Scene {
     pub fn store(&self) -> PathBuf {
         self.folder.path().join("bell.db")
     }
-
-    pub async fn start(&self, text: &str) -> Daemon {
-        self.start_in(self.folder.path(), text).await
-    }
-
-    pub async fn start_in(&self, folder: &Path, text: &str) -> Daemon {
-        self.start_with(self.config_in(folder, text), folder).await
-    }
-
-    pub async fn start_with(&self, config: Config, folder: &Path) -> Daemon {
-        let (hooks, address) = listen().await;
-        let shutdown = CancellationToken::new();
-        let run = app::run(config, Listeners { hooks }, self.hands.clock(), shutdown.clone());
-        Daemon::new(address, shutdown, tokio::spawn(run), &folder.join("bell.db")).await
-    }
-
-    /// By a clock of the test's own.
-    pub async fn start_by(&self, clock: &Clock, text: &str) -> Daemon {
-        let (config, (hooks, address)) = (self.config(text), listen().await);
-        let shutdown = CancellationToken::new();
-        let run = app::run(config, Listeners { hooks }, clock.clone(), shutdown.clone());
-        Daemon::new(address, shutdown, tokio::spawn(run), &self.store()).await
-    }
-
-    /// With something to call before each run of a task that must run, and with a watch over the file of the configuration.
-    pub async fn start_probed(&self, before_run: BeforeRun, text: &str) -> Daemon {
-        let (config, (hooks, address)) = (self.config(text), listen().await);
-        let file = self.folder.path().join("orderbell.toml");
-        std::fs::write(&file, whole("", text)).expect("written");
-        let watch = Watch { before: Fingerprint::of(&file), file, look_every: A_WHILE, asked: Arc::default() };
-        let (clock, shutdown) = (self.hands.clock(), CancellationToken::new());
-        let run = app::run_probed(config, Listeners { hooks }, clock, Some(watch), before_run, shutdown.clone());
-        Daemon::new(address, shutdown, tokio::spawn(run), &self.store()).await
-    }
-
-    /// On a store and with templates of the test's own.
-    pub async fn start_on(&self, store: Sqlite, templates: Templates, text: &str) -> Daemon {
-        self.start_on_with(store, templates, self.config(text)).await
-    }
-
-    pub async fn start_on_with(&self, store: Sqlite, templates: Templates, config: Config) -> Daemon {
-        let (hooks, address) = listen().await;
-        let shutdown = CancellationToken::new();
-        let run = app::run_on(store, templates, config, Listeners { hooks }, self.hands.clock(), shutdown.clone());
-        Daemon::new(address, shutdown, tokio::spawn(run), &self.store()).await
-    }
-
-    /// What came to one far side, refused requests and faults included.
-    pub fn came_to(&self, name: &str) -> Vec<Received> {
-        self.far.messages().into_iter().filter(|received| received.address.name == name).collect()
-    }
-
-    /// What the people behind one far side have read.
-    pub fn told(&self, name: &str) -> Vec<Received> {
-        self.came_to(name).into_iter().filter(Received::is_message).collect()
-    }
-
-    /// Waits until the people behind a far side have read so many messages.
-    pub async fn until_told(&self, name: &str, count: usize) -> Vec<Received> {
-        let mut news = self.far.subscribe();
-        in_time(async {
-            loop {
-                let told = self.told(name);
-                if told.len() >= count {
-                    return told;
-                }
-                news.recv().await.expect("the sandbox runs");
-            }
-        })
-        .await
-    }
-
-    /// Waits to see that nobody is told anything more.
-    pub async fn nothing_more(&self, within: Duration) {
-        let mut collector = self.far.collector();
-        let already = usize::try_from(self.far.counts().accepted).expect("few");
-        collector.wait_for(already, within).await.expect("they are here already");
-        collector.nothing_more(within).await.expect("nothing more");
-    }
-
-    /// Waits until so many requests came to a far side, however it answered.
-    pub async fn until_came(&self, name: &str, count: usize) -> Vec<Received> {
-        let mut news = self.far.subscribe();
-        in_time(async {
-            loop {
-                let came = self.came_to(name);
-                if came.len() >= count {
-                    return came;
-                }
-                news.recv().await.expect("the sandbox runs");
-            }
-        })
-        .await
-    }
 }
 
 /// Most tests are about something else than the robots' allowance, which their far sides do not keep either.
@@ -301,25 +200,6 @@ async fn listen() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address");
     (listener, address)
-}
-
-/// A place at which nobody listens yet: whoever connects is refused, and nobody else can take it.
-pub struct ShutDoor {
-    socket: TcpSocket,
-    pub address: SocketAddr,
-}
-
-impl ShutDoor {
-    pub fn new() -> Self {
-        let socket = TcpSocket::new_v4().expect("a socket");
-        socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port");
-        let address = socket.local_addr().expect("an address");
-        Self { socket, address }
-    }
-
-    pub fn open(self) -> TcpListener {
-        self.socket.listen(1024).expect("it can be listened at")
-    }
 }
 
 /// A running daemon; dropping it cuts it off.

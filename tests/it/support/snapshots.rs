@@ -2,12 +2,11 @@
 //!
 //! `INSTA_UPDATE=always cargo test --test it` writes them anew and removes those without a test; look at what changed.
 
+use crate::tidy::rust_files;
 use std::collections::BTreeSet;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-
-use crate::tidy::rust_files;
 
 /// The snapshots of one folder, which one test asserts all of.
 pub struct Snapshots {

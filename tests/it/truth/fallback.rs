@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use crate::support::A_WHILE;
 use crate::support::Scene;
-use crate::support::ShutDoor;
+use crate::support::address::ShutDoor;
 use crate::support::of;
 use crate::truth::scene::ACCEPTED;
 use crate::truth::scene::CANCELLED;

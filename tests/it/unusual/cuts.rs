@@ -3,12 +3,11 @@
 
 use std::collections::BTreeSet;
 
+use crate::unusual::keeta::{Members, body, envelope, hear, parameters, signature, signed, webhook};
 use orderbell::domain::event::{Kind, RepeatKey};
 use orderbell::platform::{Heard, Webhook};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-
-use crate::unusual::keeta::{Members, body, envelope, hear, parameters, signature, signed, webhook};
 
 /// What a store knows of events: the keys that a duplicate is recognised by.
 #[derive(Default)]

@@ -1,9 +1,8 @@
 //! A merchant's templates in a process of their own: they say what they say here, to the byte, and fail in the same words.
 
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
-
+use crate::words::golden::LANGUAGES;
+use crate::words::samples::Sample;
+use crate::words::{hostile, samples};
 use orderbell::domain::data::Data;
 use orderbell::domain::digest::{Detail, DigestView, Earlier, Entry};
 use orderbell::domain::event::Kind;
@@ -13,10 +12,9 @@ use orderbell::domain::template::digest::Notes;
 use orderbell::domain::template::{Fault, TemplateErrors, Templates};
 use orderbell::render;
 use orderbell::render::{Isolation, Limits, Pool};
-
-use crate::words::golden::LANGUAGES;
-use crate::words::samples::Sample;
-use crate::words::{hostile, samples};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 fn isolation() -> Isolation {
     Isolation::Process(PathBuf::from(env!("CARGO_BIN_EXE_orderbell")))

@@ -1,33 +1,26 @@
 //! Events as Keeta's webhooks and Orderbell itself make them, in the variants in which the words differ.
 
+mod our_own;
+mod shops;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use orderbell::domain::changed;
 use orderbell::domain::compose::View;
-use orderbell::domain::data::Authorisation;
-use orderbell::domain::data::Change;
 use orderbell::domain::data::Charges;
 use orderbell::domain::data::Coded;
 use orderbell::domain::data::Courier;
 use orderbell::domain::data::Data;
 use orderbell::domain::data::Late;
-use orderbell::domain::data::Notice;
-use orderbell::domain::data::Problem;
 use orderbell::domain::data::Refund;
 use orderbell::domain::data::RefundItem;
-use orderbell::domain::data::Task;
 use orderbell::domain::data::Unnumbered;
-use orderbell::domain::data::Unrecognised;
 use orderbell::domain::event::DeliveryId;
 use orderbell::domain::event::Event;
 use orderbell::domain::event::EventId;
 use orderbell::domain::event::Kind;
 use orderbell::domain::event::Proof;
 use orderbell::domain::event::Shop;
-use orderbell::domain::hours::Day;
-use orderbell::domain::hours::Hours;
-use orderbell::domain::hours::Span;
-use orderbell::domain::hours::SpecialDays;
 use orderbell::domain::money::Money;
 use orderbell::domain::order::Line;
 use orderbell::domain::order::Order;
@@ -37,6 +30,8 @@ use orderbell::domain::order::decide;
 use uuid::Uuid;
 
 use crate::words::licences;
+use crate::words::samples::our_own::our_own;
+use crate::words::samples::shops::shops_and_menus;
 
 /// One event in one variant, with the order as it stands.
 #[derive(Clone)]
@@ -341,212 +336,4 @@ fn refunds() -> Vec<Sample> {
         of_order("items", Kind::OrderPartialRefund, Some(news()), data(&partial)),
         of_order("few", Kind::OrderPartialRefund, None, data(&few)),
     ]
-}
-
-fn shops_and_menus() -> Vec<Sample> {
-    let span = |from: &str, to: &str| Span { from: from.to_owned(), to: to.to_owned() };
-    let day = |day: &str, spans| Day { day: day.to_owned(), spans };
-    let hours = Hours {
-        week: vec![
-            day("mon", vec![span("10:00", "14:00"), span("17:00", "22:30")]),
-            day("tue", vec![span("10:00", "24:00")]),
-            day("sun", Vec::new()),
-        ],
-        special: vec![
-            SpecialDays {
-                from: at("2025-06-06T00:00:00+03:00"),
-                to: at("2025-06-08T00:00:00+03:00"),
-                spans: Vec::new(),
-            },
-            SpecialDays {
-                from: at("2025-09-23T00:00:00+03:00"),
-                to: at("2025-09-23T00:00:00+03:00"),
-                spans: vec![span("18:00", "23:00")],
-            },
-        ],
-    };
-    let status = |from, to| Some(Change { from, to });
-    let suspended = Data { status: status(coded(3, "operating"), coded(4, "suspended")), ..Data::default() };
-    let resting = Data {
-        status: status(coded(3, "operating"), coded(3, "operating")),
-        delivery_rest: status(number(0), number(1)),
-        pickup_rest: status(number(0), number(0)),
-        ..Data::default()
-    };
-    let problems = vec![
-        Problem {
-            name: Some("Lemon tea".to_owned()),
-            item_code: Some("A-17".to_owned()),
-            pictures: Some(2),
-            ..Problem::default()
-        },
-        Problem { code: Some("1203".to_owned()), message: Some("price missing".to_owned()), ..Problem::default() },
-    ];
-    let task = |problems: &[Problem]| Data {
-        task: Some(Task { id: Some("t-9981".to_owned()), problems: problems.to_vec() }),
-        ..Data::default()
-    };
-    let authorisation = |authorisation| Data { authorisation: Some(authorisation), ..Data::default() };
-    let brand = Authorisation {
-        id: Some("a-1".to_owned()),
-        brand: Some("Harbour".to_owned()),
-        shops: vec!["466663".to_owned(), "466664".to_owned()],
-        code_received: false,
-    };
-    let of_shop = |variant, kind, data| sample(variant, event(kind, data), None);
-    let mut brand_withdrawn = event(Kind::AppDeauthorised, authorisation(brand));
-    brand_withdrawn.shop = None;
-    let code = Authorisation { code_received: true, ..Authorisation::default() };
-    let mut code_received = event(Kind::AppAuthorised, authorisation(code));
-    code_received.shop = None;
-    let granted = Authorisation { id: Some("a-1".to_owned()), ..Authorisation::default() };
-    vec![
-        of_shop("full", Kind::StoreHours, Data { hours: Some(hours), ..Data::default() }),
-        of_shop("suspended", Kind::StoreStatus, suspended),
-        of_shop("resting", Kind::StoreStatus, resting),
-        of_shop("thin", Kind::StoreStatus, Data::default()),
-        of_shop("well", Kind::MenuImages, task(&[])),
-        of_shop("problems", Kind::MenuImages, task(&problems)),
-        of_shop("well", Kind::MenuSync, task(&[])),
-        of_shop("problems", Kind::MenuSync, task(&problems)),
-        of_shop("shop", Kind::AppAuthorised, authorisation(granted)),
-        sample("code", code_received, None),
-        sample("brand", brand_withdrawn, None),
-    ]
-}
-
-fn our_own() -> Vec<Sample> {
-    let own = |kind, data| Event { source: "orderbell".to_owned(), shop: None, occurred_at: None, ..event(kind, data) };
-    let said = |name: &str, notice: Notice| {
-        sample(name, own(Kind::OperatorNotice, Data { notice: Some(notice), ..Data::default() }), None)
-    };
-    let notice = |topic: &str, subject: Option<&str>, detail: Option<&str>| said(topic, about(topic, subject, detail));
-    let unrecognised = Unrecognised { event: Some("1999".to_owned()), bytes: 1204, malformed: false };
-    let malformed = Unrecognised { event: Some("1001".to_owned()), malformed: true, ..unrecognised.clone() };
-    vec![
-        sample("", event(Kind::Unrecognised, Data { unrecognised: Some(unrecognised), ..Data::default() }), None),
-        sample("malformed", event(Kind::Unrecognised, Data { unrecognised: Some(malformed), ..Data::default() }), None),
-        sample("", own(Kind::Test, Data::default()), None),
-        said("clock", Notice { off_by_seconds: Some(7_205), ..about("clock", Some("keeta-sa"), None) }),
-        notice("application", Some("keeta-sa"), Some("it names application 42")),
-        notice("refused", Some("keeta-sa"), Some("checked against https://bell.example.com/hooks/keeta-sa")),
-        notice("token", Some("licences"), None),
-        said("crowded", Notice { count: Some(1_476), ..about("crowded", None, Some("1024")) }),
-        notice("replayed", Some("licences"), Some("order.cancelled")),
-        notice(
-            "unreadable",
-            Some("keeta-sa"),
-            Some("event 1001, 1204 bytes: orderbell why 01984a10-0000-7000-8000-000000000001"),
-        ),
-        notice("encoding", Some("keeta-sa"), Some("br")),
-        notice("recipient", Some("owner"), Some("RCPT TO o***@example.com: 550 5.1.1")),
-        notice("template", Some("zh-CN/order.placed.md"), Some("line 3: undefined value")),
-        notice(
-            "condition",
-            Some("order.total >= 500"),
-            Some("route 2, store.hours: it asks for what is not known of this event"),
-        ),
-        notice(
-            "templates",
-            Some("templates/en/order.placed.md:3:5"),
-            Some("this asks for \"order.totl\", which is not known; did you mean \"order.total\"?"),
-        ),
-        notice(
-            "configuration",
-            Some("orderbell.toml:12:1"),
-            Some("there is no channel \"kitchn\"; did you mean \"kitchen\"? (and 1 more)"),
-        ),
-        said(
-            "parked.unready",
-            Notice {
-                count: Some(3),
-                ..about(
-                    "parked",
-                    Some("office"),
-                    Some("nothing is sent without its secret: the environment variable OFFICE is not set"),
-                )
-            },
-        ),
-        notice("stranded", Some("kitchen"), Some("12")),
-        notice("restarted", Some("channel kitchen"), Some("it ended by a panic")),
-        notice("disc_full", None, Some("12 MB left")),
-        said(
-            "store.over",
-            Notice {
-                since: Some(at("2025-06-04T03:30:00Z")),
-                until: Some(at("2025-06-04T03:34:00Z")),
-                lasted_seconds: Some(240),
-                ..about("store", None, Some("the database /var/lib/orderbell/orderbell.db is no longer there; move it back, and orderbell goes on by itself"))
-            },
-        ),
-        said(
-            "loss",
-            Notice {
-                since: Some(at("2025-06-03T21:30:00Z")),
-                last_at: Some(at("2025-06-04T03:34:00Z")),
-                ..about("loss", None, Some("the write-ahead log is damaged: events 41 to 57 are not there"))
-            },
-        ),
-    ]
-    .into_iter()
-    .chain(troubles().into_iter().map(|(name, notice)| said(&name, notice)))
-    .collect()
-}
-
-fn about(topic: &str, subject: Option<&str>, detail: Option<&str>) -> Notice {
-    let (subject, detail) = (subject.map(str::to_owned), detail.map(str::to_owned));
-    Notice { topic: topic.to_owned(), subject, detail, ..Notice::default() }
-}
-
-/// A robot's refusal as it is stored.
-const KEYWORD: &str =
-    "errcode 310000 (the robot demands a keyword: set `keyword` to one of those in its security settings)";
-
-/// What the watch tells: how each trouble begins, and how it ends.
-fn troubles() -> Vec<(String, Notice)> {
-    let since = at("2025-06-03T21:30:00Z");
-    let begun = |topic: &str, subject: Option<&str>, detail: Option<&str>| Notice {
-        since: Some(since),
-        lasted_seconds: Some(21_940),
-        ..about(topic, subject, detail)
-    };
-    let (kitchen, keyword) = (Some("kitchen"), KEYWORD);
-    let begins = [
-        Notice {
-            count: Some(12),
-            next_at: Some(at("2025-06-04T04:05:00Z")),
-            ..begun("parked", kitchen, Some(keyword))
-        },
-        Notice { count: Some(1), ..begun("waiting", kitchen, Some("HTTP 503")) },
-        Notice {
-            count: Some(37),
-            last_at: Some(at("2025-06-04T03:35:00Z")),
-            ..begun("dead", kitchen, Some("order.placed 756823555555859: errcode 400105"))
-        },
-        Notice { last_at: Some(since), ..begun("silent", Some("keeta-sa"), None) },
-        Notice { off_by_seconds: Some(-312), ..begun("machine_clock", None, None) },
-        begun("disk", Some("/var/lib/orderbell"), Some("812 MiB / 40 GiB")),
-        begun("report", Some("daily"), Some("owner: HTTP 503")),
-        begun("unrouted", Some("store.hours"), Some("keeta-sa")),
-        Notice {
-            count: Some(3),
-            last_at: Some(at("2025-06-04T03:35:00Z")),
-            ..begun("unproven", Some("keeta-sa"), Some("app_id = 3762772727, https://bell.example.com/hooks/keeta-sa"))
-        },
-        begun("secret", Some("keeta-sa"), Some("the environment variable KEETA_APP_SECRET is not set")),
-    ];
-    let ends = |begin: &Notice| {
-        let over = about(&begin.topic, begin.subject.as_deref(), None);
-        let until = Some(at("2025-06-04T03:34:00Z"));
-        (format!("{}.over", begin.topic), Notice { since: begin.since, until, lasted_seconds: Some(21_840), ..over })
-    };
-    // Of these the beginning is told without a time, by itself.
-    let mistakes = [
-        begun("templates", Some("order.placed.md:3:5"), None),
-        begun("configuration", Some("orderbell.toml:12:1"), None),
-    ];
-    let ended: Vec<_> = begins.iter().chain(&mistakes).map(ends).collect();
-    // It has no end: that it is enforced is what somebody has set.
-    let daily = begun("observing", Some("keeta-sa"), None);
-    begins.into_iter().chain([daily]).map(|begin| (begin.topic.clone(), begin)).chain(ended).collect()
 }

@@ -1,0 +1,129 @@
+//! `orderbell render`: a message as it would be sent, and nothing is.
+
+use jiff::Timestamp;
+use orderbell::domain::event::Event;
+use orderbell::domain::event::EventId;
+use orderbell::domain::event::RepeatKey;
+use orderbell::domain::verdict::Verdicts;
+use orderbell::sandbox::rules::Rules;
+use orderbell::store::Record;
+use orderbell::store::sqlite::Sqlite;
+use orderbell::template_check::samples;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::far_sides::{channel, folder, orderbell, sandbox, text, without_secrets};
+
+#[tokio::test]
+async fn a_message_is_rendered_as_it_would_be_sent_and_nothing_is() {
+    let far = sandbox(Rules::new()).await;
+    let source = "[source.keeta-hk]\nplatform = \"keeta\"\napp_id = 1\napp_secret = \"hush\"\n[server]\npublic_url = \"https://bell.example.com\"\n";
+    let config = [
+        channel("kitchen", "dingtalk", &far.robot_url("a"), "mention = { user_ids = [\"u-1\"] }"),
+        channel("office", "wecom", &far.wecom_url("a"), "mention = { mobiles = [\"13800000000\"] }"),
+        channel("erp", "webhook", &far.hook_url("a"), ""),
+        "[channel.owner]\nkind = \"email\"\nsmtp = \"smtp+plain://127.0.0.1:9\"\nfrom = \"a@b.example\"\nto = [\"c@d.example\", \"e@d.example\"]\n".to_owned(),
+    ];
+    let folder = folder(&format!("{}{source}", config.concat()));
+    let render = async |arguments: &[&str]| {
+        let arguments: Vec<&str> = ["render"].iter().chain(arguments).copied().collect();
+        let output = orderbell(folder.path(), &arguments).await;
+        (output.status.code(), String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, kitchen, _) = render(&["order.placed", "--channel", "kitchen"]).await;
+    assert!(
+        code == Some(0) && kitchen.starts_with("New order #") && kitchen.contains("\n\n# New order #"),
+        "{kitchen}"
+    );
+    assert!(kitchen.ends_with("\n\n@u-1\n"), "{kitchen}");
+    let (_, office, _) = render(&["order.placed", "--channel", "office", "--language", "zh-CN"]).await;
+    assert!(office.starts_with("=== 1 of 2\n\n# 新订单 #") && office.contains("\n=== 2 of 2\n\n新订单"), "{office}");
+    assert!(office.ends_with("(calls 13800000000)\n"), "{office}");
+    let (_, erp, _) = render(&["order.cancelled", "--channel", "erp"]).await;
+    let erp: Value = serde_json::from_str(&erp).expect("what a program gets");
+    assert_eq!(erp["kind"], "order.cancelled");
+    assert!(erp["order"]["lines"].as_array().is_some_and(|lines| !lines.is_empty()), "with the order as it was placed");
+    let (code, owner, said) = render(&["order.placed", "--channel", "owner", "--html", "mail.html"]).await;
+    assert!(code == Some(0) && owner.starts_with("Subject: ") && owner.contains("New order #"), "{owner}{said}");
+    assert!(!owner.contains("==="), "one mail, though two get it: {owner}");
+    let html = std::fs::read_to_string(folder.path().join("mail.html")).unwrap();
+    assert!(html.contains("<html") && html.contains("New order #"), "{html}");
+    for (wrong, says) in [
+        (&["order.plaecd", "--channel", "erp"][..], "there is no sample of \"order.plaecd\"; there are: "),
+        (&["order.placed", "--channel", "epr"], "there is no channel \"epr\"; there are: erp, kitchen, office, owner"),
+        (&["order.placed", "--channel", "erp", "--language", "tlh"], "no templates in \"tlh\"; there are: en, zh-CN"),
+        (&["order.placed", "--channel", "erp", "--html", "x.html"], "sends no HTML"),
+    ] {
+        let (code, _, said) = render(wrong).await;
+        assert!(code == Some(2) && said.contains(says), "{wrong:?}: {said}");
+    }
+    assert!(far.messages().is_empty() && !folder.path().join("x.html").exists());
+}
+
+#[tokio::test]
+async fn a_stored_event_is_rendered_in_its_own_words() {
+    let far = sandbox(Rules::new()).await;
+    let folder = folder(&channel("office", "wecom", &far.wecom_url("a"), ""));
+    let store = Sqlite::open(&folder.path().join("orderbell.db"), Timestamp::now()).unwrap();
+    let mut scenes = samples::own(&[]);
+    let notices =
+        |scene: &samples::Scene| scene.event.data.notice.as_ref().is_some_and(|notice| notice.topic == "dead");
+    let event = Event { id: EventId(Uuid::now_v7()), ..scenes.remove(scenes.iter().position(notices).unwrap()).event };
+    let id = event.id.to_string();
+    let repeat_keys = vec![RepeatKey::Once("once".to_owned())];
+    store
+        .record(Record {
+            event,
+            body: Vec::new(),
+            repeat_keys,
+            hearers: Vec::new(),
+            urgent: Vec::new(),
+            verdicts: Verdicts::default(),
+        })
+        .await
+        .unwrap();
+    let output = orderbell(folder.path(), &["render", "--event", &id, "--channel", "office"]).await;
+    assert!(output.status.success() && text(&output).contains("kitchen"), "{}", text(&output));
+    let other = Uuid::now_v7().to_string();
+    let output = orderbell(folder.path(), &["render", "--event", &other, "--channel", "office"]).await;
+    assert!(output.status.code() == Some(1) && text(&output).contains("there is no event"), "{}", text(&output));
+    store.close().await;
+}
+
+#[tokio::test]
+async fn to_see_what_would_be_sent_no_secret_is_needed() {
+    let far = sandbox(Rules::new()).await;
+    let config = without_secrets(&far);
+    let plain = folder(&config);
+    for (kind, name, shows) in [
+        ("order.placed", "kitchen", "# New order #"),
+        ("order.placed", "office", "New order"),
+        ("order.placed", "erp", "\"kind\": \"order.placed\""),
+        ("order.placed", "owner", "Subject: Order #"),
+        ("stock.low", "owner", "Subject: "),
+        ("operator.notice", "office", "Noticed:"),
+    ] {
+        let output = orderbell(plain.path(), &["render", kind, "--channel", name]).await;
+        assert!(output.status.success() && text(&output).contains(shows), "{kind} {name}: {}", text(&output));
+    }
+    let id = Uuid::now_v7().to_string();
+    let output = orderbell(plain.path(), &["render", "--event", &id, "--channel", "office"]).await;
+    assert!(output.status.code() == Some(1) && text(&output).contains("there is no store"), "{}", text(&output));
+    // What it does use must be right.
+    for (right, wrong, says) in [
+        (
+            "{ env = \"FAR_SIDES_office\" }",
+            "{ envy = \"FAR_SIDES_office\" }",
+            "\"webhook\" is not written like a secret",
+        ),
+        ("{ env = \"FAR_SIDES_office\" }", "\"https://qyapi.weixin.qq.com/\"", "it has no key"),
+        ("app_id = 1", "app_id = \"x\"", "app_id"),
+        ("kind = \"wecom\"", "kind = \"wecon\"", "there is no kind of channel \"wecon\""),
+    ] {
+        assert!(config.contains(right), "{right}");
+        let folder = folder(&config.replace(right, wrong));
+        let output = orderbell(folder.path(), &["render", "order.placed", "--channel", "office"]).await;
+        assert!(output.status.code() == Some(2) && text(&output).contains(says), "{wrong}: {}", text(&output));
+    }
+    assert!(far.messages().is_empty());
+}

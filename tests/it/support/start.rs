@@ -1,0 +1,65 @@
+//! Starts daemons in a scene: from a text, in another folder, with another clock or store.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use orderbell::app;
+use orderbell::app::Listeners;
+use orderbell::app::reload::Watch;
+use orderbell::config::Config;
+use orderbell::config::fingerprint::Fingerprint;
+use orderbell::domain::template::Templates;
+use orderbell::flow::Clock;
+use orderbell::flow::supervisor::BeforeRun;
+use orderbell::store::sqlite::Sqlite;
+use tokio_util::sync::CancellationToken;
+
+use crate::support::{A_WHILE, Daemon, Scene, listen, whole};
+
+impl Scene {
+    pub async fn start(&self, text: &str) -> Daemon {
+        self.start_in(self.folder.path(), text).await
+    }
+
+    pub async fn start_in(&self, folder: &Path, text: &str) -> Daemon {
+        self.start_with(self.config_in(folder, text), folder).await
+    }
+
+    pub async fn start_with(&self, config: Config, folder: &Path) -> Daemon {
+        let (hooks, address) = listen().await;
+        let shutdown = CancellationToken::new();
+        let run = app::run(config, Listeners { hooks }, self.hands.clock(), shutdown.clone());
+        Daemon::new(address, shutdown, tokio::spawn(run), &folder.join("bell.db")).await
+    }
+
+    /// By a clock of the test's own.
+    pub async fn start_by(&self, clock: &Clock, text: &str) -> Daemon {
+        let (config, (hooks, address)) = (self.config(text), listen().await);
+        let shutdown = CancellationToken::new();
+        let run = app::run(config, Listeners { hooks }, clock.clone(), shutdown.clone());
+        Daemon::new(address, shutdown, tokio::spawn(run), &self.store()).await
+    }
+
+    /// With something to call before each run of a task that must run, and with a watch over the file of the configuration.
+    pub async fn start_probed(&self, before_run: BeforeRun, text: &str) -> Daemon {
+        let (config, (hooks, address)) = (self.config(text), listen().await);
+        let file = self.folder.path().join("orderbell.toml");
+        std::fs::write(&file, whole("", text)).expect("written");
+        let watch = Watch { before: Fingerprint::of(&file), file, look_every: A_WHILE, asked: Arc::default() };
+        let (clock, shutdown) = (self.hands.clock(), CancellationToken::new());
+        let run = app::run_probed(config, Listeners { hooks }, clock, Some(watch), before_run, shutdown.clone());
+        Daemon::new(address, shutdown, tokio::spawn(run), &self.store()).await
+    }
+
+    /// On a store and with templates of the test's own.
+    pub async fn start_on(&self, store: Sqlite, templates: Templates, text: &str) -> Daemon {
+        self.start_on_with(store, templates, self.config(text)).await
+    }
+
+    pub async fn start_on_with(&self, store: Sqlite, templates: Templates, config: Config) -> Daemon {
+        let (hooks, address) = listen().await;
+        let shutdown = CancellationToken::new();
+        let run = app::run_on(store, templates, config, Listeners { hooks }, self.hands.clock(), shutdown.clone());
+        Daemon::new(address, shutdown, tokio::spawn(run), &self.store()).await
+    }
+}

@@ -1,0 +1,79 @@
+//! What is known of a trouble after a crash: all of it or nothing.
+
+use orderbell::domain::event::Event;
+use orderbell::domain::event::Kind;
+use orderbell::domain::event::Proof;
+use orderbell::sandbox::rules::Rules;
+use orderbell::store::Recorded;
+use orderbell::store::Telling;
+use orderbell::store::Trouble;
+use orderbell::store::sqlite::Sqlite;
+use rusqlite::Connection;
+
+use crate::support::Scene;
+use crate::watch::{House, OPERATOR, ORDERS, event, noon, recorded};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_heard_of_before_a_crash_is_told_after_it() {
+    let scene = Scene::at(noon(), Rules::new()).await;
+    // As a crash leaves it between the webhook's commit and the look.
+    let store = Sqlite::open(&scene.store(), noon()).expect("the store opens");
+    for (kind, proof) in [
+        (Kind::StoreHours, Proof::Held("a recipe".to_owned())),
+        (Kind::MenuSync, Proof::Unproven),
+        (Kind::OrderPlaced, Proof::Held("a recipe".to_owned())),
+    ] {
+        store.record(recorded(Event { proof, ..event(kind, "keeta") })).await.expect("recorded");
+    }
+    store.close().await;
+    let channels = format!("{}{}", scene.hook("erp", ""), scene.robot("owner", ""));
+    let mut house = House::new(&scene, format!("{channels}{ORDERS}{OPERATOR}")).await;
+    house.until_told("unrouted", &["store.hours"]).await;
+    house.crash().await;
+    house.looked().await;
+    assert_eq!(house.notices("unrouted"), ["store.hours", "store.status"], "the marker's, and no other");
+}
+
+#[tokio::test]
+async fn a_trouble_and_its_notice_are_kept_together_or_not_at_all() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("bell.db");
+    let store = Sqlite::open(&path, noon()).expect("the store opens");
+    let trouble = |detail: &str| Trouble {
+        topic: "disk".to_owned(),
+        subject: "/var".to_owned(),
+        since: noon(),
+        detail: detail.to_owned(),
+    };
+    let telling = |before: Option<Trouble>, after: Option<Trouble>, event: Event| Telling {
+        before,
+        after,
+        notice: Some(recorded(event)),
+    };
+    let counts = || {
+        let connection = Connection::open(&path).expect("the store opens");
+        let count = |table: &str| {
+            let sql = format!("SELECT count(*) FROM {table}");
+            connection.query_row(&sql, [], |row| row.get::<_, i64>(0)).expect("a count")
+        };
+        (count("troubles"), count("events"))
+    };
+    let known = event(Kind::OperatorNotice, "orderbell");
+    store.record(recorded(known.clone())).await.expect("recorded");
+    // The notice cannot be recorded: there is an event of this name.
+    assert!(store.tell(telling(None, Some(trouble("a")), known.clone())).await.is_err());
+    assert_eq!(counts(), (0, 1));
+    let fresh = || event(Kind::OperatorNotice, "orderbell");
+    let new = store.tell(telling(None, Some(trouble("a")), fresh())).await.expect("told");
+    assert!(matches!(new, Some(Recorded::New { .. })));
+    assert_eq!(counts(), (1, 2));
+    assert!(store.tell(telling(Some(trouble("a")), None, known)).await.is_err());
+    assert_eq!(counts(), (1, 2), "its end was not told, so it has not ended");
+    // Whoever goes by what is not so any more does nothing.
+    for before in [None, Some(trouble("b"))] {
+        assert_eq!(store.tell(telling(before, Some(trouble("c")), fresh())).await.expect("asked"), None);
+    }
+    assert_eq!(counts(), (1, 2));
+    assert!(store.tell(telling(Some(trouble("a")), None, fresh())).await.expect("told").is_some());
+    assert_eq!(counts(), (0, 3));
+}

@@ -1,0 +1,119 @@
+//! Deliveries that wait, are carried by others or are dead, as `orderbell why` tells of them.
+
+use rusqlite::params;
+use uuid::Uuid;
+
+use crate::why::{CONFIGURATION, ORDER, Scene, at, golden};
+
+#[tokio::test]
+async fn a_digest_is_told_by_those_inside_and_by_the_one_that_carries_them() {
+    let mut scene = Scene::new();
+    let leader = scene.placed(ORDER, 2).await;
+    let members = [scene.placed("756823020260001", 3).await, scene.placed("756823020260002", 4).await];
+    scene.step(leader, 5, "held", &at(60).to_string());
+    for member in members {
+        scene.step(member, 60, "gathered", &leader.to_string());
+        scene.inside(member, leader);
+    }
+    let waiting = scene.told(&members[0].to_string(), 30).await;
+    scene.tried(leader, 60, "retry", "not connected: connection refused");
+    scene.tried(leader, 65, "delivered", "errcode 0");
+    scene.stands(leader, "delivered", 66);
+    members.iter().for_each(|member| scene.stands(*member, "merged", 66));
+    let (inside, carrying) = (scene.told("756823020260001", 400).await, scene.told(&leader.to_string(), 400).await);
+    golden("digest", &format!("{waiting}\n---\n\n{inside}\n---\n\n{carrying}"));
+}
+
+#[tokio::test]
+async fn a_parked_channel_is_told_with_its_cause_and_the_next_try() {
+    let mut scene = Scene::new();
+    let kitchen = scene.placed(ORDER, 2).await;
+    let answer = "errcode 310000: “keywords not in content”";
+    scene.tried(kitchen, 2, "misconfigured", answer);
+    scene.tried(kitchen, 602, "misconfigured", answer);
+    scene.stands(kitchen, "waiting", 1802);
+    scene.park("kitchen", 3, answer, 1802);
+    let waiting_behind = scene.placed("756823020260001", 700).await;
+    scene.stands(waiting_behind, "waiting", 700);
+    let (first, second) = (scene.told(ORDER, 900).await, scene.told("756823020260001", 900).await);
+    golden("parked", &format!("{first}\n---\n\n{second}"));
+}
+
+#[tokio::test]
+async fn a_fallback_is_told_on_both_sides_before_and_after_the_channel_is_open_again() {
+    let mut scene = Scene::new();
+    let kitchen = scene.placed(ORDER, 2).await;
+    scene.tried(kitchen, 2, "misconfigured", "errcode 300005: “token is not exist”");
+    scene.stands(kitchen, "waiting", 602);
+    scene.park("kitchen", 3, "errcode 300005", 602);
+    scene.step(kitchen, 3, "fell_back", "owner");
+    let unreached = format!("[{{\"channel\":\"kitchen\",\"since\":\"{}\"}}]", at(3));
+    let owner = scene.falls_back(kitchen, "owner", &unreached, 3);
+    scene.tried(owner, 4, "delivered", "250 2.0.0 Ok: queued");
+    scene.stands(owner, "delivered", 5);
+    let before = scene.told(ORDER, 100).await;
+    scene.connection().execute("DELETE FROM parked_channels", []).unwrap();
+    scene.inside(kitchen, owner);
+    scene.stands(kitchen, "merged", 700);
+    let after = scene.told(ORDER, 800).await;
+    golden("fallback", &format!("{before}\n---\n\n{after}"));
+}
+
+#[tokio::test]
+async fn a_dead_delivery_is_told_with_every_try_and_what_to_do() {
+    let mut scene = Scene::new();
+    let kitchen = scene.placed(ORDER, 2).await;
+    for second in [2, 7, 37] {
+        scene.tried(kitchen, second, "retry", "not connected: connection refused");
+    }
+    scene.tried(kitchen, 160, "unknown", "timed out");
+    scene.tried_as(kitchen, 760, (0, "full"), "content_refused", "errcode 430104: “unsuitable content”");
+    scene.tried_as(kitchen, 761, (0, "reduced"), "content_refused", "errcode 430104: “unsuitable content”");
+    scene.stands(kitchen, "dead", 762);
+    golden("dead", &scene.told(ORDER, 900).await);
+}
+
+#[tokio::test]
+async fn holds_changes_by_people_and_what_comes_next_are_told() {
+    let mut scene = Scene::new();
+    let kitchen = scene.placed(ORDER, 2).await;
+    let leader = Uuid::from_u128(7);
+    scene.step(kitchen, 3, "held", &at(3600).to_string());
+    scene.step(kitchen, 3600, "gathered", &leader.to_string());
+    scene.step(kitchen, 3610, "returned", "");
+    scene.tried_as(kitchen, 3620, (0, "halved1"), "delivered", "errcode 0");
+    scene.tried_as(kitchen, 3621, (1, "halved1"), "throttled", "errcode 130101: “send too fast”");
+    scene.stands(kitchen, "waiting", 4221);
+    let waiting = scene.told(ORDER, 3630).await;
+    scene.step(kitchen, 3640, "cancelled", "");
+    scene.step(kitchen, 3650, "redelivered", "");
+    scene.step(kitchen, 3660, "told_elsewhere", "the page");
+    scene.step(kitchen, 3670, "frozen", "of a later version");
+    scene.stands(kitchen, "waiting", 3650);
+    let due = scene.told(ORDER, 3700).await;
+    golden("holds", &format!("{waiting}\n---\n\n{due}"));
+}
+
+#[tokio::test]
+async fn a_shut_credential_is_told_where_the_channel_can_be_read() {
+    let mut scene = Scene::new();
+    let routed = CONFIGURATION.replace("to = [\"kitchen\"]", "to = [\"office\"]");
+    std::fs::write(scene.folder.path().join("orderbell.toml"), routed).unwrap();
+    scene.placed(ORDER, 2).await;
+    let part = scene.part();
+    let credential = part.channels["office"].channel.as_ref().unwrap().way.channel().credential();
+    let sql = "INSERT INTO credentials (credential, closed_until, reason) VALUES (?1, ?2, 'errcode 45009')";
+    scene.connection().execute(sql, params![credential, at(60).as_millisecond()]).unwrap();
+    let shut = scene.told(ORDER, 10).await;
+    assert!(
+        shut.contains("  2026-11-22 19:55:00  Next: the far side of office takes nothing until 2026-11-22 19:55:00."),
+        "{shut}"
+    );
+    assert!(shut.contains("cause:  errcode 45009"), "{shut}");
+    let open = scene.told(ORDER, 61).await;
+    assert!(open.contains("Next: it is due; it goes out as soon as the daemon runs"), "{open}");
+    // Another configuration has no such channel.
+    std::fs::write(scene.folder.path().join("orderbell.toml"), CONFIGURATION.replace("office", "bureau")).unwrap();
+    let gone = scene.told(ORDER, 61).await;
+    assert!(gone.contains("there is no channel \"office\" in the configuration"), "{gone}");
+}
