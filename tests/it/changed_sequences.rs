@@ -19,6 +19,7 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::support::cases::cases;
 use crate::support::keeta::{self, Envelope};
 
 fn at(seconds: i64) -> Timestamp {
@@ -228,8 +229,8 @@ fn messages_of_one_order_add_up_as_the_newest_says() {
     let store = Sqlite::open(&file, at(0)).expect("the store opens");
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let connection = Connection::open(&file).expect("the store opens");
-    let cases = (prop::collection::vec(told(), 1..14), any::<bool>());
-    proptest!(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(96) }, |((all, at_once) in cases)| {
+    let drawn = (prop::collection::vec(told(), 1..14), any::<bool>());
+    proptest!(cases(96), |((all, at_once) in drawn)| {
         let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
         let records = all.iter().zip(10..).map(|(told, received)| told.record(number, received));
         runtime.block_on(async {

@@ -19,9 +19,10 @@ use orderbell::diagnostic::Diagnostic;
 use orderbell::diagnostic::Severity;
 use orderbell::domain::event::Kind;
 use orderbell::platform::Source;
-use proptest::prelude::ProptestConfig;
 use proptest::prop_assert;
 use proptest::proptest;
+
+use crate::support::cases::cases;
 
 /// What no text that leaves the configuration may hold. Every secret of the fixtures has this in it.
 const SECRET: &str = "hush";
@@ -346,7 +347,7 @@ fn a_file_that_is_not_there_is_a_problem_like_any_other() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(256))]
 
     #[test]
     fn a_slip_of_the_finger_gives_no_secret_away(at in 0usize..2_500, gone in 0usize..3, typed in "[\"'=:{}\\[\\], .a-z\n#\\\\é]{0,2}") {

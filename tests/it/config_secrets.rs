@@ -12,8 +12,9 @@ use orderbell::config::Loaded;
 use orderbell::diagnostic;
 use orderbell::diagnostic::{Colour, Diagnostic, Severity};
 use orderbell::platform::Source;
-use proptest::prelude::ProptestConfig;
 use proptest::{prop_assert, proptest};
+
+use crate::support::cases::cases;
 
 /// Every secret here has this in it, in whatever case.
 const SECRET: &str = "hush";
@@ -149,7 +150,7 @@ fn what_is_no_secret_is_still_shown_beside_one() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(128))]
 
     #[test]
     fn a_slip_of_the_finger_in_an_inline_table_gives_no_secret_away(

@@ -2,7 +2,7 @@
 //! replaced before, or the write-ahead log removed: what it acknowledged is delivered after the restart, and arrives twice only
 //! where the answer was lost.
 //!
-//! `ORDERBELL_CRASH_ROUNDS` sets how many rounds there are; 20 without it. The seed of the moments is printed.
+//! `ORDERBELL_CRASH_ROUNDS` sets how many rounds there are; 10 without it. The seed of the moments is printed.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -189,7 +189,7 @@ fn seed_of(received: &Received) -> u64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_acknowledged_webhook_survives_sigkill() {
-    let rounds: u32 = std::env::var("ORDERBELL_CRASH_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(20);
+    let rounds: u32 = std::env::var("ORDERBELL_CRASH_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(10);
     let seed = Timestamp::now().as_millisecond().unsigned_abs() | 1;
     println!("{rounds} rounds, seed {seed}");
     let mut chance = seed;

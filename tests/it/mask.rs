@@ -1,8 +1,9 @@
 //! The mask of known secrets: no form of a secret is left, wherever it stands, and what is no secret stays to the byte.
 
+use crate::support::cases::cases;
 use crate::support::echo;
 use orderbell::domain::mask::known::{Mask, Secrets};
-use proptest::prelude::{ProptestConfig, Strategy, any};
+use proptest::prelude::{Strategy, any};
 use proptest::{collection, prop_assert, prop_assert_eq, proptest, sample};
 
 /// Secrets of every sort: tokens, passwords with all signs, other scripts, escapes that are none.
@@ -27,7 +28,7 @@ fn around() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(100))]
 
     #[test]
     fn no_form_of_a_secret_is_left_in_a_text(secret in secret(), before in around(), after in around()) {

@@ -12,6 +12,8 @@ use orderbell::domain::picture::Unit;
 use orderbell::domain::picture::png;
 use proptest::prelude::*;
 
+use crate::support::cases::cases;
+
 const HOURS: [i64; 24] = [0, 0, 0, 0, 0, 0, 0, 2, 5, 3, 4, 9, 18, 14, 6, 3, 4, 8, 17, 21, 12, 7, 3, 1];
 const DAYS: [i64; 14] = [
     123_456_750,
@@ -291,7 +293,7 @@ fn a_hostile_label_is_only_letters() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(48) })]
+    #![proptest_config(cases(48))]
 
     #[test]
     fn any_text_is_drawn_or_has_a_letter_that_is_missing(
@@ -307,7 +309,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(12) })]
+    #![proptest_config(cases(12))]
 
     #[test]
     fn any_values_make_a_picture(values in prop::collection::vec(prop_oneof![any::<i64>(), -50_i64..50], 0..MAX_BARS)) {

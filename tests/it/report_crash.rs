@@ -2,7 +2,7 @@
 //! with the far side's answer on its way. After the restart there is one report, never two, never none. What one far side was
 //! sent comes again only where its answer was lost: with the same key, or, where the far side knows no keys, with a mark.
 //!
-//! `ORDERBELL_CRASH_ROUNDS` sets how many rounds of random moments there are; 12 without it. The seed is printed.
+//! `ORDERBELL_CRASH_ROUNDS` sets how many rounds of random moments there are; 6 without it. The seed is printed.
 
 mod any_moment;
 

@@ -19,6 +19,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
+use crate::support::cases::cases;
 use crate::support::mutations::{ADDRESS, Choices, Fixture, TARGETS, mutate};
 
 fn keeta() -> Keeta {
@@ -50,7 +51,7 @@ fn of_more_than_64_members_nothing_further_is_read() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(1000))]
 
     #[test]
     fn whatever_is_changed_of_a_genuine_request_nothing_else_is_believed(seed: u64) {

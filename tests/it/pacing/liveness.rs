@@ -19,6 +19,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use crate::pacing::far_side::allowance;
+use crate::support::cases::cases;
 
 /// No send takes longer.
 const LONGEST_SEND: SignedDuration = SignedDuration::from_secs(15);
@@ -95,7 +96,7 @@ fn used(allowance: Allowance, before: Before) -> Scene {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(1500) })]
+    #![proptest_config(cases(300))]
 
     #[test]
     fn what_waits_is_sent_within_a_window_and_a_send_and_all_of_it_soon(

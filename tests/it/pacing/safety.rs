@@ -18,6 +18,7 @@ use proptest::prelude::*;
 use crate::pacing::far_side::Sent;
 use crate::pacing::far_side::allowance;
 use crate::pacing::far_side::most_in_a_window;
+use crate::support::cases::cases;
 
 const CREDENTIAL: &str = "robot";
 
@@ -273,7 +274,7 @@ fn allowances() -> impl Strategy<Value = Vec<Allowance>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(1500) })]
+    #![proptest_config(cases(300))]
 
     #[test]
     fn no_window_of_the_far_side_ever_holds_more_than_any_allowance(

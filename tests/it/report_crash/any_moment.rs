@@ -30,7 +30,7 @@ fn stage(house: &House) -> &'static str {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_at_any_moment_the_daemon_tells_one_report_never_two_never_none() {
-    let rounds: u32 = std::env::var("ORDERBELL_CRASH_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(12);
+    let rounds: u32 = std::env::var("ORDERBELL_CRASH_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(6);
     let seed = Timestamp::now().as_millisecond().unsigned_abs() | 1;
     println!("{rounds} rounds, seed {seed}");
     let mut chance = seed;

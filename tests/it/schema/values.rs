@@ -5,12 +5,12 @@ use std::sync::LazyLock;
 use jsonschema::Validator;
 use orderbell::diagnostic::Diagnostic;
 use orderbell::domain::duration;
-use proptest::prelude::ProptestConfig;
 use proptest::prop_assert_eq;
 use proptest::proptest;
 use serde_json::json;
 
 use crate::schema::{Place, SCHEMA, VALIDATOR, as_json, errors, places, with};
+use crate::support::cases::cases;
 
 /// One value of every sort.
 fn probes() -> Vec<toml::Value> {
@@ -102,7 +102,7 @@ static DURATION: LazyLock<Validator> =
 static SIZE: LazyLock<Validator> = LazyLock::new(|| jsonschema::draft202012::new(&SCHEMA["$defs"]["Size"]).unwrap());
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(2_000))]
 
     #[test]
     fn the_patterns_of_lengths_of_time_and_sizes_are_those_of_their_readers(text in "[0-9dhmsKMGiB ]{0,6}") {

@@ -11,7 +11,7 @@ use crate::simulation::week;
 use crate::simulation::week::Outcome;
 
 /// How many seeds a test run tries.
-const SEEDS: u64 = 50;
+const SEEDS: u64 = 12;
 /// How many steps of a week are shown when a promise was broken in it; of a single one, more.
 const STEPS_SHOWN: usize = 80;
 

@@ -3,6 +3,7 @@
 
 pub mod address;
 pub mod binary;
+pub mod cases;
 mod come;
 pub mod echo;
 pub mod keeta;

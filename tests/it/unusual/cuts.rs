@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::support::cases::cases;
 use crate::unusual::keeta::{Members, body, envelope, hear, parameters, signature, signed, webhook};
 use orderbell::domain::event::{Kind, RepeatKey};
 use orderbell::platform::{Heard, Webhook};
@@ -128,7 +129,7 @@ fn any_message() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(cases(96))]
 
     #[test]
     fn one_captured_request_cut_in_every_way_makes_at_most_one_event(

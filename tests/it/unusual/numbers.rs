@@ -3,6 +3,7 @@
 use orderbell::domain::event::RepeatKey;
 use proptest::prelude::*;
 
+use crate::support::cases::cases;
 use crate::unusual::keeta::{envelope, hear, signed, told, webhook};
 use crate::unusual::licences;
 
@@ -149,7 +150,7 @@ fn spellings(number: u64) -> Vec<String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(256))]
 
     #[test]
     fn a_whole_number_is_itself_in_every_spelling(number in any::<u64>()) {

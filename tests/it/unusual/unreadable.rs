@@ -11,6 +11,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::support::cases::cases;
 use crate::unusual::keeta::{now, told};
 use crate::unusual::licences;
 
@@ -354,7 +355,7 @@ fn check(
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(256))]
 
     #[test]
     fn an_order_of_keeta_with_any_one_field_replaced_shows_every_other_fact(at in 0..KEETA.len(), value in any_value()) {

@@ -17,6 +17,7 @@ use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 
+use crate::support::cases::cases;
 use crate::support::in_time;
 use crate::unusual_answers::client;
 use crate::unusual_answers::send;
@@ -147,7 +148,7 @@ fn member() -> impl Strategy<Value = (&'static str, &'static str, Option<i64>)> 
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(512) })]
+    #![proptest_config(cases(256))]
 
     #[test]
     fn a_yes_is_one_code_that_is_zero_and_whatever_is_doubtful_is_unknown(

@@ -16,6 +16,7 @@ use orderbell::domain::template::Templates;
 use orderbell::domain::template::digest::Notes;
 use proptest::prelude::*;
 
+use crate::support::cases::cases;
 use crate::support::snapshots::Snapshots;
 use crate::words::golden;
 use crate::words::hostile;
@@ -179,7 +180,7 @@ fn a_fallback_reads_that_the_first_channel_does_not_know_and_that_one_reads_who_
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(48) })]
+    #![proptest_config(cases(48))]
 
     /// Whatever buyers write, a digest is no markup of theirs, and each of its parts keeps the limit.
     #[test]

@@ -21,6 +21,7 @@ use orderbell::domain::template::Templates;
 use orderbell::domain::text::one_line;
 use proptest::prelude::*;
 
+use crate::support::cases::cases;
 use crate::words::golden::LANGUAGES;
 use crate::words::golden::message;
 use crate::words::golden::robot;
@@ -202,7 +203,7 @@ fn no_name_of_a_shop_or_a_product_becomes_markup_in_a_report() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
+    #![proptest_config(cases(24))]
 
     #[test]
     fn no_value_at_all_changes_the_shape(text in "[#>+=~|.)0-9a\\-*_`\\[\\]<>&;!(/:\\\\ @中\n\t{}%]{0,40}[a-z中]") {

@@ -6,6 +6,7 @@ use orderbell::domain::document::{Block, Document, Field, Inline, Tone};
 use orderbell::domain::message::Form;
 use proptest::prelude::*;
 
+use crate::support::cases::cases;
 use crate::words::channels::{URL, Writer, writers};
 use crate::words::golden::message;
 use crate::words::samples;
@@ -147,7 +148,7 @@ fn check(writer: &Writer, document: &Document, form: Form) -> Result<(), TestCas
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(192) })]
+    #![proptest_config(cases(48))]
 
     #[test]
     fn every_writer_keeps_the_limit_and_every_grapheme_and_makes_no_markup_of_values(
