@@ -76,7 +76,8 @@ impl Walk<'_, '_> {
             (Sort::Choice(known), DeValue::String(text)) => words::chosen(key, text, &known),
             (Sort::List(schema), DeValue::Array(list)) => {
                 // Each wrong item is reported.
-                return list.iter_mut().fold(true, |is_right, item| self.value(item, schema, path) && is_right);
+                let wrong = list.iter_mut().map(|item| self.value(item, schema, path)).filter(|is_right| !is_right);
+                return wrong.count() == 0;
             }
             (Sort::Map, DeValue::Table(table)) => {
                 self.entries(table, schema, path);
