@@ -18,7 +18,7 @@ use orderbell::flow::Clock;
 use orderbell::platform::Platform;
 use orderbell::platform::keeta::Keeta;
 use orderbell::web::server;
-use orderbell::web::server::Limits;
+use orderbell::web::server::ListenerLimits;
 use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
@@ -80,7 +80,7 @@ async fn constant(round: usize) -> Round {
     let address = listener.local_addr().expect("an address");
     let stop = CancellationToken::new();
     let endpoint = poem::endpoint::make_sync(|_| r#"{"code":0,"message":"success","data":{}}"#);
-    let served = tokio::spawn(server::serve(listener, endpoint, Limits::default(), stop.clone()));
+    let served = tokio::spawn(server::serve(listener, endpoint, ListenerLimits::default(), stop.clone()));
     let result = load(address, round).await;
     stop.cancel();
     served.await.expect("no panic");
@@ -98,7 +98,7 @@ async fn intake(round: usize) -> Round {
         file: &folder.path().join("bench.toml"),
         env: &|_| None,
         languages: &config::languages(),
-        secrets: config::Secrets::Read,
+        secrets: config::SecretReading::Read,
     };
     let config = config::read_text(text, &context).expect("a valid configuration").config;
     let hooks = TcpListener::bind("127.0.0.1:0").await.expect("a port");

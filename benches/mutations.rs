@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use orderbell::web::server::{Limits, serve};
+use orderbell::web::server::{ListenerLimits, serve};
 use poem::endpoint::make_sync;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -80,7 +80,8 @@ async fn edge(time: Duration, first: u64) -> bool {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let (address, stop) = (listener.local_addr().expect("an address"), CancellationToken::new());
     let short = Duration::from_millis(100);
-    let limits = Limits { header_timeout: short, body_timeout: short, max_connections: 8, ..Limits::default() };
+    let limits =
+        ListenerLimits { header_timeout: short, body_timeout: short, max_connections: 8, ..ListenerLimits::default() };
     let server = tokio::spawn(serve(listener, make_sync(|_| "hello"), limits, stop.clone()));
     let genuine = b"POST /hooks/s HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n";
     let (begun, mut seed, mut answers) = (Instant::now(), first, BTreeMap::<_, u64>::new());

@@ -43,21 +43,21 @@ use orderbell::domain::event::DeliveryId;
 use orderbell::domain::event::Event;
 use orderbell::domain::event::EventId;
 use orderbell::domain::event::Kind;
-use orderbell::domain::event::Proof;
 use orderbell::domain::event::Shop;
+use orderbell::domain::event::SignatureCheck;
 use orderbell::domain::money::Money;
-use orderbell::domain::order::Line;
-use orderbell::domain::order::OrderNews;
+use orderbell::domain::order::OrderLine;
 use orderbell::domain::order::OrderState;
-use orderbell::domain::order::RefundNews;
+use orderbell::domain::order::OrderUpdate;
+use orderbell::domain::order::RefundUpdate;
 use orderbell::domain::report::csv;
 use orderbell::domain::report::facts::Scope;
 use orderbell::domain::report::figures;
-use orderbell::domain::route::Hearer;
-use orderbell::domain::verdict::Verdicts;
+use orderbell::domain::route::Target;
+use orderbell::domain::route_decision::RouteDecisions;
 use orderbell::flow::Clock;
 use orderbell::flow::Current;
-use orderbell::flow::Wake;
+use orderbell::flow::Notifier;
 use orderbell::flow::reports::Reports;
 use orderbell::store::Record;
 use orderbell::store::Recorded;
@@ -216,9 +216,10 @@ fn reports(folder: &Path, store: &Arc<Sqlite>, clock: &Clock) -> Reports {
         [channel.owner]\nkind = \"webhook\"\nurl = \"https://erp.example.com/owner\"\n\
         [report.daily]\nat = \"08:57\"\nto = [\"owner\"]\nattach_csv = true\n";
     let (file, languages) = (folder.join("bench.toml"), config::languages());
-    let context = LoadContext { file: &file, env: &|_| None, languages: &languages, secrets: config::Secrets::Read };
+    let context =
+        LoadContext { file: &file, env: &|_| None, languages: &languages, secrets: config::SecretReading::Read };
     let config = config::read_text(text, &context).expect("a valid configuration").config;
-    Reports::new(store.clone(), Current::new(app::setup::reception(config)), Wake::default(), clock.clone())
+    Reports::new(store.clone(), Current::new(app::setup::routing(config)), Notifier::default(), clock.clone())
 }
 
 async fn record_day(store: &Sqlite, day: i64, first: u64, orders: u64) {
@@ -228,18 +229,18 @@ async fn record_day(store: &Sqlite, day: i64, first: u64, orders: u64) {
         let (number, at) = (first + index, moment(index));
         records.push(placed(number, at));
         if !index.is_multiple_of(20) {
-            records.push(told(number, Kind::OrderAccepted, at + 45_000, OrderNews::default()));
+            records.push(told(number, Kind::OrderAccepted, at + 45_000, OrderUpdate::default()));
         } else {
-            records.push(told(number, Kind::OrderCancelled, at + 60_000, OrderNews::default()));
+            records.push(told(number, Kind::OrderCancelled, at + 60_000, OrderUpdate::default()));
         }
         if index.is_multiple_of(25) {
-            let refund = RefundNews {
+            let refund = RefundUpdate {
                 id: format!("r{number}"),
                 amount: Some(Money::new(350, "HKD")),
                 assumes_currency: false,
                 pending: false,
             };
-            let news = OrderNews { refund: Some(refund), ..OrderNews::default() };
+            let news = OrderUpdate { refund: Some(refund), ..OrderUpdate::default() };
             records.push(told(number, Kind::OrderPartialRefund, at + 600_000, news));
         }
     }
@@ -252,26 +253,26 @@ async fn record_day(store: &Sqlite, day: i64, first: u64, orders: u64) {
 }
 
 fn placed(number: u64, at: i64) -> Record {
-    let line = |name: u64, quantity: u64| Line {
+    let line = |name: u64, quantity: u64| OrderLine {
         name: format!("Dish {name}"),
         quantity: Some(quantity),
         unit_price: Some(Money::new(1200, "HKD")),
-        ..Line::default()
+        ..OrderLine::default()
     };
-    let news = OrderNews {
+    let news = OrderUpdate {
         state: Some(OrderState::Placed),
         placed_at: Some(self::at(at)),
         total: Some(Money::new(4600 + i64::try_from(number % 900).expect("few"), "HKD")),
         lines: vec![line(number % 40, 1 + number % 3), line(number % 7, 1)],
-        ..OrderNews::default()
+        ..OrderUpdate::default()
     };
     Record {
-        hearers: vec![(Hearer::always("kitchen"), DeliveryId(id(at)))],
+        targets: vec![(Target::always("kitchen"), DeliveryId(id(at)))],
         ..told(number, Kind::OrderPlaced, at, news)
     }
 }
 
-fn told(number: u64, kind: Kind, at: i64, news: OrderNews) -> Record {
+fn told(number: u64, kind: Kind, at: i64, news: OrderUpdate) -> Record {
     let data = match kind {
         Kind::OrderCancelled => Data {
             by: Some(Coded { code: 20, word: Some("merchant".to_owned()) }),
@@ -289,15 +290,15 @@ fn told(number: u64, kind: Kind, at: i64, news: OrderNews) -> Record {
             occurred_at: Some(self::at(at)),
             received_at: self::at(at + 300),
             shop: Some(shop),
-            order: Some(OrderNews { number: number.to_string(), ..news }),
+            order: Some(OrderUpdate { number: number.to_string(), ..news }),
             data,
-            proof: Proof::Held("bench".to_owned()),
+            proof: SignatureCheck::Held("bench".to_owned()),
         },
         body: Vec::new(),
-        repeat_keys: Vec::new(),
-        hearers: Vec::new(),
+        dedupe_keys: Vec::new(),
+        targets: Vec::new(),
         urgent: Vec::new(),
-        verdicts: Verdicts::default(),
+        verdicts: RouteDecisions::default(),
     }
 }
 

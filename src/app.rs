@@ -4,7 +4,7 @@ mod open_files;
 pub mod problems;
 pub mod reload;
 pub mod setup;
-pub mod trial;
+pub mod test_send;
 
 use std::io;
 use std::net::SocketAddr;
@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::reload::Reloader;
 use crate::app::reload::Watch;
-use crate::app::setup::{reception, some_lane};
+use crate::app::setup::{routing, some_channel};
 use crate::config::Config;
 use crate::config::in_force::Started;
 use crate::config::store::StoreUrl;
@@ -27,22 +27,20 @@ use crate::domain::template::TemplateErrors;
 use crate::domain::template::Templates;
 use crate::flow::Clock;
 use crate::flow::Current;
-use crate::flow::Wake;
+use crate::flow::Notifier;
+use crate::flow::chart_cache::ChartCache;
+use crate::flow::clock_skew::ClockSkews;
 use crate::flow::composing::Composing;
-use crate::flow::far_clocks::FarClocks;
-use crate::flow::gallery::Gallery;
 use crate::flow::health::Health;
 use crate::flow::intake::Intake;
-use crate::flow::lane::Post;
-use crate::flow::lanes::Lanes;
 use crate::flow::notice::Notices;
+use crate::flow::orphaned;
 use crate::flow::pacers::Pacers;
 use crate::flow::refusals;
 use crate::flow::reports::Reports;
 use crate::flow::schedule;
 use crate::flow::settings_check;
 use crate::flow::store_health;
-use crate::flow::stranded;
 use crate::flow::supervisor::BeforeRun;
 use crate::flow::supervisor::Supervisor;
 use crate::flow::watch;
@@ -50,14 +48,16 @@ use crate::flow::watch::DiskGauge;
 use crate::flow::watch::Instruments;
 use crate::flow::watch::SelfWatch;
 use crate::flow::watch::mistakes::Mistakes;
+use crate::flow::worker::WorkerContext;
+use crate::flow::worker_pool::WorkerPool;
 use crate::render;
+use crate::store::PacingState;
 use crate::store::StoreError;
-use crate::store::TakenSlots;
 use crate::store::sqlite::Sqlite;
 use crate::web::hooks;
 use crate::web::server;
-use crate::web::server::Limits;
-use crate::web::server::Notes;
+use crate::web::server::ListenerLimits;
+use crate::web::server::ListenerNotes;
 
 /// How long the store may take to let go of its file; a disk that does not answer must not hold up the end.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
@@ -195,25 +195,25 @@ async fn build(
         reload::keep(&watch.file, &config, &clock).await;
     }
     let mistakes = watch.as_ref().map(|(_, mistakes)| mistakes.clone()).unwrap_or_default();
-    let limits = Limits {
+    let limits = ListenerLimits {
         max_body_bytes: usize::try_from(config.server.max_body_bytes).unwrap_or(usize::MAX),
-        max_connections: open_files::connections(open_files::raise_limit(), Limits::default().max_connections),
-        ..Limits::default()
+        max_connections: open_files::connections(open_files::raise_limit(), ListenerLimits::default().max_connections),
+        ..ListenerLimits::default()
     };
     let (server_settings, store_settings) = (config.server.clone(), config.store.clone());
     let (channels, overlay, text) = (config.channels.clone(), config.overlay.clone(), config.text.clone());
-    let fresh = channels.iter().map(|(name, channel)| some_lane(name, channel)).collect::<Result<Vec<_>, _>>()?;
-    let reception = Current::new(reception(config));
-    let wake = Wake::default();
-    let notices = Notices::new(store.clone(), reception.clone(), wake.clone());
-    supervisor.tell_by(notices.clone());
+    let fresh = channels.iter().map(|(name, channel)| some_channel(name, channel)).collect::<Result<Vec<_>, _>>()?;
+    let routing = Current::new(routing(config));
+    let wake = Notifier::default();
+    let notices = Notices::new(store.clone(), routing.clone(), wake.clone());
+    supervisor.notify_through(notices.clone());
     let templates = Current::new(templates);
-    let intake = Intake::new(reception.clone(), notices.clone(), store.clone(), wake.clone(), clock.clone());
-    let (refusals, signs) = (intake.refusals.clone(), intake.signs());
-    let gallery = Gallery::new(store.clone(), templates.clone(), reception.clone(), clock.clone());
+    let intake = Intake::new(routing.clone(), notices.clone(), store.clone(), wake.clone(), clock.clone());
+    let (refusals, signs) = (intake.refusals.clone(), intake.source_activity());
+    let charts = ChartCache::new(store.clone(), templates.clone(), routing.clone(), clock.clone());
     let health = Health::new(supervisor.clone(), store.clone(), clock.clone());
     let intake = Arc::new(intake);
-    let endpoint = hooks::routes(intake.clone(), Arc::new(gallery), Arc::new(health));
+    let endpoint = hooks::routes(intake.clone(), Arc::new(charts), Arc::new(health));
     keep_accepting(&supervisor, listeners.hooks, endpoint, limits, hooks::notes(intake, limits));
     supervisor.keep("store", {
         let (store, notices, clock, stop) = (store.clone(), notices.clone(), clock.clone(), stop.clone());
@@ -222,29 +222,29 @@ async fn build(
     // While the store cannot be opened, webhooks are answered that they cannot be remembered now.
     stop.run_until_cancelled(store.opened()).await;
     let taken_slots = match store.reader().taken_slots().await {
-        Err(_) if stop.is_cancelled() => TakenSlots::default(),
+        Err(_) if stop.is_cancelled() => PacingState::default(),
         taken => taken?,
     };
-    let post = Post {
+    let post = WorkerContext {
         store: store.clone(),
         templates: templates.clone(),
-        wake: wake.clone(),
+        notifier: wake.clone(),
         notices: notices.clone(),
-        far_clocks: FarClocks::default(),
+        clock_skews: ClockSkews::default(),
         clock: clock.clone(),
         pacers: Pacers::take_up(taken_slots, clock.now(), clock.elapsed()),
         composing: composing(&store_settings.url),
     };
-    let (far_clocks, look) = (post.far_clocks.clone(), wake.watch());
+    let (clock_skews, look) = (post.clock_skews.clone(), wake.watch());
 
-    let mut lanes = Lanes::new(post, supervisor.clone());
+    let mut lanes = WorkerPool::new(post, supervisor.clone());
     lanes.change(fresh, &[]);
     let in_use = Current::new(setup::in_use(&channels));
     supervisor.keep("settings check", {
         let (store, in_use, clock, stop) = (store.clone(), in_use.clone(), clock.clone(), stop.clone());
         move || settings_check::answer(store.clone(), in_use.clone(), clock.clone(), stop.clone())
     });
-    stranded::tell(&store, &reception, &notices, &clock).await;
+    orphaned::notify(&store, &routing, &notices, &clock).await;
     supervisor.keep("upkeep", {
         let (store, keep, clock, stop) = (store.clone(), store_settings.keep, clock.clone(), stop.clone());
         move || schedule::upkeep(store.clone(), keep, clock.clone(), stop.clone())
@@ -253,7 +253,7 @@ async fn build(
         let (store, clock, stop) = (store.clone(), clock.clone(), stop.clone());
         move || refusals::keep(refusals.clone(), store.clone(), clock.clone(), stop.clone())
     });
-    let reports = Reports::new(store.clone(), reception.clone(), wake.clone(), clock.clone());
+    let reports = Reports::new(store.clone(), routing.clone(), wake.clone(), clock.clone());
     let failures = reports.failures.clone();
     supervisor.keep("reports", {
         let stop = stop.clone();
@@ -261,11 +261,11 @@ async fn build(
     });
     let instruments = Instruments {
         store: store.clone(),
-        reception: reception.clone(),
+        routing: routing.clone(),
         notices: notices.clone(),
-        wake,
-        signs,
-        far_clocks,
+        notifier: wake,
+        source_activity: signs,
+        clock_skews: clock_skews,
         failures,
         mistakes: mistakes.clone(),
         clock: clock.clone(),
@@ -284,8 +284,8 @@ async fn build(
         look,
         server: server_settings,
         store_settings,
-        lanes,
-        reception,
+        workers: lanes,
+        routing,
         templates,
         notices,
         store: store.clone(),
@@ -324,8 +324,8 @@ fn keep_accepting<E: Endpoint + 'static>(
     supervisor: &Supervisor,
     listener: TcpListener,
     endpoint: E,
-    limits: Limits,
-    notes: Notes,
+    limits: ListenerLimits,
+    notes: ListenerNotes,
 ) {
     let (endpoint, stop) = (Arc::new(endpoint), supervisor.stop());
     let listener = Arc::new(Mutex::new(Some(Arc::new(listener))));

@@ -5,11 +5,11 @@ use jiff::Timestamp;
 use crate::config::in_force::{Instead, Started};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::flow::notice::Topic;
-use crate::flow::watch::mistakes::{Found, Mistake, Mistakes};
+use crate::flow::watch::mistakes::{FoundAt, Mistake, Mistakes};
 
 /// Says in the log what is wrong with what the daemon starts with, and notes it for the operator.
 pub fn note_start(started: &Started, mistakes: &Mistakes, now: Timestamp) {
-    let found = Found::AtStart;
+    let found = FoundAt::AtStart;
     if let Some(Instead { copy, at, problems }) = &started.instead {
         log(problems);
         tracing::error!(

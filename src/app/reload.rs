@@ -32,15 +32,15 @@ use crate::domain::secret::Secret;
 use crate::domain::template::Templates;
 use crate::flow::Clock;
 use crate::flow::Current;
-use crate::flow::intake::Reception;
-use crate::flow::lanes::Lanes;
+use crate::flow::intake::RoutingSnapshot;
 use crate::flow::notice::Notices;
 use crate::flow::notice::Topic;
+use crate::flow::orphaned;
 use crate::flow::settings_check::InUse;
-use crate::flow::stranded;
-use crate::flow::watch::mistakes::Found;
+use crate::flow::watch::mistakes::FoundAt;
 use crate::flow::watch::mistakes::Mistake;
 use crate::flow::watch::mistakes::Mistakes;
+use crate::flow::worker_pool::WorkerPool;
 use crate::store::sqlite::Sqlite;
 
 /// How long webhooks that are judged by the former configuration may take, before it is looked who was left behind.
@@ -71,8 +71,8 @@ pub struct Reloader {
     pub look: Arc<Notify>,
     pub server: Server,
     pub store_settings: Store,
-    pub lanes: Lanes,
-    pub reception: Current<Reception>,
+    pub workers: WorkerPool,
+    pub routing: Current<RoutingSnapshot>,
     pub templates: Current<Templates>,
     pub notices: Notices,
     pub store: Arc<Sqlite>,
@@ -121,8 +121,8 @@ impl Reloader {
     }
 
     fn in_force(&self) -> InForce {
-        let reception = self.reception.get();
-        let (closed, open) = reception.inlets.keys().cloned().partition(|name| reception.closed.contains_key(name));
+        let routing = self.routing.get();
+        let (closed, open) = routing.endpoints.keys().cloned().partition(|name| routing.closed.contains_key(name));
         let (channels, overlay) = (self.channels.clone(), self.overlay.clone());
         InForce { text: self.text.clone(), channels, open, closed, overlay }
     }
@@ -161,17 +161,17 @@ impl Reloader {
             new_templates,
             "the configuration was read again and is in force"
         );
-        let before = self.reception.replace(app::setup::reception(config));
-        for (name, inlet) in &self.reception.get().inlets {
-            if before.inlets.get(name).is_none_or(|before| before.address != inlet.address) {
+        let before = self.routing.replace(app::setup::routing(config));
+        for (name, endpoint) in &self.routing.get().endpoints {
+            if before.endpoints.get(name).is_none_or(|before| before.address != endpoint.address) {
                 tracing::info!(
                     source = name,
                     "webhooks are taken at /hooks/{name}, known to the platform as {}",
-                    inlet.address
+                    endpoint.address
                 );
             }
         }
-        let ended = self.lanes.change(fresh, &gone);
+        let ended = self.workers.change(fresh, &gone);
         // The lanes first: a test that is sent once these are known meets no lane from before.
         self.in_use.replace(app::setup::in_use(&self.channels));
         self.look_after(before, ended);
@@ -196,15 +196,15 @@ impl Reloader {
         if let Some(mistake) = problems::mistake(&mistakes, self.clock.now()) {
             problems::log(&mistakes);
             tracing::error!("where a template fails, messages go out in their plain form");
-            self.mistakes.stands(Topic::Templates, mistake, Found::AtStart);
+            self.mistakes.stands(Topic::Templates, mistake, FoundAt::AtStart);
             self.look.notify_one();
         }
     }
 
     /// When the last webhook that was judged by the former configuration is stored, and the lanes of channels that are gone
     /// have ended: says what waits for nobody.
-    fn look_after(&self, before: Arc<Reception>, ended: Vec<CancellationToken>) {
-        let (store, reception) = (self.store.clone(), self.reception.clone());
+    fn look_after(&self, before: Arc<RoutingSnapshot>, ended: Vec<CancellationToken>) {
+        let (store, routing) = (self.store.clone(), self.routing.clone());
         let (notices, clock, shutdown) = (self.notices.clone(), self.clock.clone(), self.shutdown.clone());
         self.work.spawn(async move {
             let looking = async {
@@ -217,7 +217,7 @@ impl Reloader {
                 for ended in ended {
                     ended.cancelled().await;
                 }
-                stranded::tell(&store, &reception, &notices, &clock).await;
+                orphaned::notify(&store, &routing, &notices, &clock).await;
             };
             shutdown.run_until_cancelled(looking).await;
         });
@@ -242,7 +242,7 @@ impl Reloader {
     /// A mistake that the watch is to tell the operator of.
     fn stands(&self, topic: Topic, mistake: Option<Mistake>) {
         if let Some(mistake) = mistake {
-            self.mistakes.stands(topic, mistake, Found::AtReload);
+            self.mistakes.stands(topic, mistake, FoundAt::AtReload);
             self.look.notify_one();
         }
     }

@@ -9,21 +9,21 @@ use crate::app::StartError;
 use crate::channel::ChannelConfig;
 use crate::channel::http::Http;
 use crate::channel::unready::Unready;
-use crate::config::routes::Report;
+use crate::config::routes::ReportSettings;
 use crate::config::settings::{self, ChannelSettings};
 use crate::config::{Config, ConfiguredChannel, ConfiguredSource};
 use crate::domain::fallback::CatchUp;
-use crate::domain::pace::Allowance;
+use crate::domain::pace::RateLimit;
 use crate::domain::quiet::Quiet;
 use crate::domain::report::calendar::Schedule;
-use crate::flow::intake::{Inlet, Reception};
-use crate::flow::lane::Lane;
-use crate::flow::reports::Plan;
+use crate::flow::intake::{RoutingSnapshot, SourceEndpoint};
+use crate::flow::reports::ReportPlan;
 use crate::flow::settings_check::InUse;
+use crate::flow::worker::WorkerChannel;
 use crate::store::Fallback;
 
 /// What the receiving side needs.
-pub fn reception(mut config: Config) -> Reception {
+pub fn routing(mut config: Config) -> RoutingSnapshot {
     let sources = std::mem::take(&mut config.sources);
     let silent_after = |(name, configured): (&String, &ConfiguredSource)| {
         let silent_after = configured.silent_after.filter(SignedDuration::is_positive);
@@ -33,12 +33,12 @@ pub fn reception(mut config: Config) -> Reception {
     let closed = |(name, configured): (&String, &ConfiguredSource)| Some((name.clone(), configured.closed.clone()?));
     let closed = sources.iter().filter_map(closed).collect();
     let far_host = |(name, channel): (&String, &ConfiguredChannel)| Some((name.clone(), channel.way.clock_host()?));
-    let inlet = |(name, configured): (String, ConfiguredSource)| {
+    let endpoint = |(name, configured): (String, ConfiguredSource)| {
         let address = config.source_address(&name);
-        (name, Inlet { source: Arc::new(configured.source), address })
+        (name, SourceEndpoint { source: Arc::new(configured.source), address })
     };
-    Reception {
-        inlets: sources.into_iter().map(inlet).collect(),
+    RoutingSnapshot {
+        endpoints: sources.into_iter().map(endpoint).collect(),
         closed,
         silent_after,
         far_hosts: config.channels.iter().filter_map(far_host).collect(),
@@ -48,14 +48,14 @@ pub fn reception(mut config: Config) -> Reception {
         channels: config.channels.into_iter().map(|(name, channel)| (name, channel.settings.urgent)).collect(),
         routes: config.routes,
         currency: config.currency,
-        ..Reception::default()
+        ..RoutingSnapshot::default()
     }
 }
 
 /// What the flow needs of a configured report.
-pub fn plan(report: &Report) -> Plan {
+pub fn plan(report: &ReportSettings) -> ReportPlan {
     let schedule = Schedule { at: report.at, zone: report.timezone.zone.clone(), days: report.days.clone() };
-    Plan {
+    ReportPlan {
         schedule,
         to: report.to.clone(),
         sources: report.sources.clone(),
@@ -74,30 +74,30 @@ pub fn in_use(channels: &BTreeMap<String, ConfiguredChannel>) -> BTreeMap<String
 }
 
 /// How many messages a channel may be sent within how long: what the merchant has set, else the vendor's own.
-pub fn allowance(way: &ChannelConfig, settings: &ChannelSettings) -> Option<Allowance> {
-    let rate = settings.rate.map(|rate| Allowance { count: rate.count, per: rate.per });
+pub fn allowance(way: &ChannelConfig, settings: &ChannelSettings) -> Option<RateLimit> {
+    let rate = settings.rate.map(|rate| RateLimit { count: rate.count, per: rate.per });
     rate.or_else(|| way.channel().allowance())
 }
 
 /// The quiet hours of a channel.
 pub fn quiet(settings: &ChannelSettings) -> Option<Quiet> {
-    settings.quiet.as_ref().map(settings::Quiet::hours)
+    settings.quiet.as_ref().map(settings::QuietSetting::hours)
 }
 
 /// The lane of a channel; where its settings make no client, one that waits until they are mended.
-pub fn some_lane(name: &str, channel: &ConfiguredChannel) -> Result<Lane, StartError> {
-    lane(name.to_owned(), channel.clone()).or_else(|error| {
+pub fn some_channel(name: &str, channel: &ConfiguredChannel) -> Result<WorkerChannel, StartError> {
+    worker_channel(name.to_owned(), channel.clone()).or_else(|error| {
         let StartError::Channel { reason, .. } = error else { return Err(error) };
         let (kind, settings) = (channel.way.channel().kind(), channel.settings.clone());
         let settings = ChannelSettings { proxy: None, ..settings };
         let (way, effective) = (ChannelConfig::Unready(Unready { kind, reason }), channel.effective.clone());
-        lane(name.to_owned(), ConfiguredChannel { way, settings, effective })
+        worker_channel(name.to_owned(), ConfiguredChannel { way, settings, effective })
     })
 }
 
 /// # Errors
 /// [`StartError::Channel`] where its settings make no client.
-pub fn lane(name: String, channel: ConfiguredChannel) -> Result<Lane, StartError> {
+pub fn worker_channel(name: String, channel: ConfiguredChannel) -> Result<WorkerChannel, StartError> {
     let settings = channel.settings;
     let http = Http::new(&settings.http())
         .map_err(|error| StartError::Channel { channel: name.clone(), reason: error.to_string() })?;
@@ -105,7 +105,7 @@ pub fn lane(name: String, channel: ConfiguredChannel) -> Result<Lane, StartError
     let channel = channel.way.shared();
     let catch_up = CatchUp::of(settings.after_fallback, channel.supports_digest());
     let fallback = settings.fallback.map(|to| Fallback { channel: name.clone(), to, catch_up });
-    Ok(Lane {
+    Ok(WorkerChannel {
         allowance,
         name,
         channel,

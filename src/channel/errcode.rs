@@ -10,10 +10,10 @@ use std::ops::RangeInclusive;
 use jiff::SignedDuration;
 
 use crate::channel::Judged;
-use crate::channel::errcode::read::{Reading, read};
+use crate::channel::errcode::read::{AnswerReading, read};
 use crate::channel::http::Response;
 use crate::domain::remedy::Remedy;
-use crate::domain::retry::{Answer, Outcome, own_words, quoted, said_words, within_bounds};
+use crate::domain::retry::{Answer, Outcome, quoted, redacted, said_words, within_bounds};
 
 /// What is looked at of an answer that is not an `errcode`, in bytes.
 const PAGE_BYTES: usize = 2_000;
@@ -150,7 +150,7 @@ const HTTP_RULES: &[HttpRule] = &[
 ];
 
 /// What one vendor's answers mean.
-pub struct Table {
+pub struct AnswerTable {
     /// The first row that fits counts.
     pub rows: &'static [Row],
     /// The vendor's own answers without an `errcode`, before those that all have in common.
@@ -159,7 +159,7 @@ pub struct Table {
     pub shut: SignedDuration,
 }
 
-impl Table {
+impl AnswerTable {
     /// What the rows are called, those included that all robots have in common.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
         let http_rules = self.http_rules.iter().chain(HTTP_RULES);
@@ -173,7 +173,7 @@ impl Table {
 
     /// What an answer comes from, by its words as they were stored.
     pub fn remedy(&self, words: &str) -> Option<Remedy> {
-        let own = own_words(words);
+        let own = redacted(words);
         match errcode_in(own) {
             Some(errcode) => {
                 let errmsg = said_words(words).to_lowercase();
@@ -202,12 +202,12 @@ fn errcode_in(own: &str) -> Option<i64> {
 }
 
 /// Judges an answer. What was said stands in the words as it came.
-pub fn judge(response: &Response, table: &Table) -> Judged {
+pub fn judge(response: &Response, table: &AnswerTable) -> Judged {
     let Response { status, body, retry_after, truncated, .. } = response;
     let is_yes = (200..300).contains(status);
     let (reading, text) = read(body, *truncated);
     let (row, class, answered) = match reading {
-        Reading::Code { errcode, errmsg } => {
+        AnswerReading::Code { errcode, errmsg } => {
             let lower = errmsg.to_lowercase();
             let found = table.row(errcode, &lower);
             let head = match found.and_then(|row| row.remedy(&lower)) {
@@ -242,22 +242,22 @@ pub fn judge(response: &Response, table: &Table) -> Judged {
         Classification::Rejected => Outcome::Rejected,
         Classification::Bug => Outcome::Bug,
     };
-    Judged { row, answer: Answer { outcome, words: answered } }
+    Judged { row, answer: Answer { outcome, detail: answered } }
 }
 
-fn shape(reading: &Reading) -> Shape {
+fn shape(reading: &AnswerReading) -> Shape {
     match reading {
-        Reading::Code { .. } => Shape::Code,
-        Reading::Doubtful => Shape::Doubtful,
-        Reading::Json => Shape::Json,
-        Reading::Cut => Shape::Cut,
-        Reading::Nothing => Shape::Nothing,
-        Reading::Binary => Shape::Binary,
-        Reading::Page => Shape::Page,
+        AnswerReading::Code { .. } => Shape::Code,
+        AnswerReading::Doubtful => Shape::Doubtful,
+        AnswerReading::Json => Shape::Json,
+        AnswerReading::Cut => Shape::Cut,
+        AnswerReading::Nothing => Shape::Nothing,
+        AnswerReading::Binary => Shape::Binary,
+        AnswerReading::Page => Shape::Page,
     }
 }
 
-fn by_http(table: &Table, status: u16, shape: Shape, beginning: &str) -> (&'static str, Classification) {
+fn by_http(table: &AnswerTable, status: u16, shape: Shape, beginning: &str) -> (&'static str, Classification) {
     let fits = |rule: &&HttpRule| {
         rule.statuses.contains(&status)
             && (rule.shapes.is_empty() || rule.shapes.contains(&shape))

@@ -23,7 +23,7 @@ use jiff::fmt::rfc2822;
 use reqwest::redirect::Policy;
 use url::Url;
 
-use crate::channel::http::failure::Failure;
+use crate::channel::http::failure::HttpFailure;
 use crate::channel::http::failure::NextHop;
 use crate::channel::http::failure::PROXY_WANTS_LOG_IN;
 use crate::channel::http::failure::words;
@@ -162,21 +162,21 @@ impl Http {
         url: &str,
         headers: &[(&str, &str)],
         body: impl Into<reqwest::Body>,
-    ) -> Result<Response, Failure> {
+    ) -> Result<Response, HttpFailure> {
         // What another far side's clock said is no news of this one's.
         self.ahead_seconds.store(NO_CLOCK, Ordering::Relaxed);
         let url = self.checked(url)?;
         let headers = header_map(headers)?;
         if self.next_hop == NextHop::ByProxy && !self.allow_private {
             // The proxy looks up the name, so no resolver of ours sees where it leads.
-            check_name(&url).await.map_err(|error| Failure::Refused(error.to_string()))?;
+            check_name(&url).await.map_err(|error| HttpFailure::Refused(error.to_string()))?;
         }
         let answer = self.client.post(url).headers(headers).body(body).send().await;
-        let answer = answer.map_err(|error| Failure::of(error, self.next_hop))?;
+        let answer = answer.map_err(|error| HttpFailure::of(error, self.next_hop))?;
         let arrived = this_machines_clock();
         let response = read(answer, arrived).await;
         if self.next_hop == NextHop::ByProxy && response.status == StatusCode::PROXY_AUTHENTICATION_REQUIRED.as_u16() {
-            return Err(Failure::Refused(PROXY_WANTS_LOG_IN.to_owned()));
+            return Err(HttpFailure::Refused(PROXY_WANTS_LOG_IN.to_owned()));
         }
         let ahead = response.date.map(|date| date.as_second() - arrived.as_second());
         self.ahead_seconds.store(ahead.unwrap_or(NO_CLOCK), Ordering::Relaxed);
@@ -185,22 +185,23 @@ impl Http {
 
     /// How far the clock of the side that answered last is ahead of this machine's, by its `Date`; exact to about a second.
     /// None when it did not say, and while no answer has come to the last request.
-    pub fn far_clock_ahead(&self) -> Option<SignedDuration> {
+    pub fn clock_ahead(&self) -> Option<SignedDuration> {
         match self.ahead_seconds.load(Ordering::Relaxed) {
             NO_CLOCK => None,
             seconds => Some(SignedDuration::from_secs(seconds)),
         }
     }
 
-    fn checked(&self, url: &str) -> Result<Url, Failure> {
-        let url = Url::parse(url).map_err(|error| Failure::Refused(format!("the address is not a URL: {error}")))?;
+    fn checked(&self, url: &str) -> Result<Url, HttpFailure> {
+        let url =
+            Url::parse(url).map_err(|error| HttpFailure::Refused(format!("the address is not a URL: {error}")))?;
         if !matches!(url.scheme(), "https" | "http") {
-            return Err(Failure::Refused("the address must begin with https://".to_owned()));
+            return Err(HttpFailure::Refused("the address must begin with https://".to_owned()));
         }
         if !self.allow_private {
-            check_literal(&url).map_err(|error| Failure::Refused(error.to_string()))?;
+            check_literal(&url).map_err(|error| HttpFailure::Refused(error.to_string()))?;
             if url.scheme() == "http" {
-                return Err(Failure::Refused("http:// is only taken with allow_private = true".to_owned()));
+                return Err(HttpFailure::Refused("http:// is only taken with allow_private = true".to_owned()));
             }
         }
         Ok(url)
@@ -216,10 +217,10 @@ fn proxy_host(proxy: &str) -> Result<Option<String>, String> {
     Ok(url.domain().map(str::to_owned))
 }
 
-fn header_map(headers: &[(&str, &str)]) -> Result<HeaderMap, Failure> {
+fn header_map(headers: &[(&str, &str)]) -> Result<HeaderMap, HttpFailure> {
     let mut map = HeaderMap::with_capacity(headers.len());
     for (name, value) in headers {
-        let malformed = |part: &str| Failure::Refused(format!("the {part} of header {name:?} is malformed"));
+        let malformed = |part: &str| HttpFailure::Refused(format!("the {part} of header {name:?} is malformed"));
         let key = HeaderName::from_bytes(name.as_bytes()).map_err(|_| malformed("name"))?;
         let mut value = HeaderValue::from_str(value).map_err(|_| malformed("value"))?;
         value.set_sensitive(true);

@@ -29,8 +29,8 @@ use url::{Host, Url};
 
 use crate::channel::http::Http;
 use crate::domain::mask::known::{Mask, Masking};
-use crate::domain::message::{Form, Message, Part};
-use crate::domain::pace::Allowance;
+use crate::domain::message::{Message, Part, PartForm};
+use crate::domain::pace::RateLimit;
 use crate::domain::remedy::Remedy;
 use crate::domain::retry::Answer;
 use crate::domain::secret::Secret;
@@ -65,7 +65,7 @@ pub struct Judged {
     pub answer: Answer,
 }
 
-pub type Sending<'a> = Pin<Box<dyn Future<Output = Answer> + Send + 'a>>;
+pub type SendFuture<'a> = Pin<Box<dyn Future<Output = Answer> + Send + 'a>>;
 
 /// One configured way out.
 pub trait Channel: Send + Sync {
@@ -82,7 +82,7 @@ pub trait Channel: Send + Sync {
     fn in_order(&self) -> bool;
 
     /// How many messages the far side takes within how long; no limit where absent.
-    fn allowance(&self) -> Option<Allowance> {
+    fn allowance(&self) -> Option<RateLimit> {
         None
     }
 
@@ -114,11 +114,11 @@ pub trait Channel: Send + Sync {
 
     /// Writes a message in the channel's dialect, in parts that each keep within the far side's limit. Pure: the same
     /// message gives the same bytes.
-    fn write(&self, message: &Message, form: Form) -> Vec<Part>;
+    fn write(&self, message: &Message, form: PartForm) -> Vec<Part>;
 
     /// As [`Channel::write`], in parts that are at most so large as [`Channel::size`] counts them, after a larger one was refused.
     /// What cannot be made so small is as small as it goes.
-    fn write_within(&self, message: &Message, form: Form, _most: Option<usize>) -> Vec<Part> {
+    fn write_within(&self, message: &Message, form: PartForm, _most: Option<usize>) -> Vec<Part> {
         self.write(message, form)
     }
 
@@ -129,12 +129,12 @@ pub trait Channel: Send + Sync {
 
     /// Sends one part and judges the answer. It never fails otherwise: what went wrong is an [`Answer`], in which what the
     /// receiver said is masked.
-    fn send<'a>(&'a self, http: &'a Http, part: &'a Part, attempt: &'a Attempt) -> Sending<'a> {
+    fn send<'a>(&'a self, http: &'a Http, part: &'a Part, attempt: &'a Attempt) -> SendFuture<'a> {
         Box::pin(async move { self.exchange(http, part, attempt).await.masked(self.mask()) })
     }
 
     /// As [`Channel::send`], with the receiver's words as they came. Nobody else calls it.
-    fn exchange<'a>(&'a self, http: &'a Http, part: &'a Part, attempt: &'a Attempt) -> Sending<'a>;
+    fn exchange<'a>(&'a self, http: &'a Http, part: &'a Part, attempt: &'a Attempt) -> SendFuture<'a>;
 
     /// What masks the channel's secrets in what its receiver says.
     fn mask(&self) -> &Mask;
@@ -277,7 +277,7 @@ kinds! {
     DingTalk(dingtalk::DingTalk),
     WeCom(wecom::WeCom),
     Email(email::Email),
-    Webhook(webhook::Webhook),
+    Webhook(webhook::WebhookChannel),
 }
 
 /// The kind of this name.

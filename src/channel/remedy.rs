@@ -1,7 +1,7 @@
 //! What can go wrong before a provider or receiver has read anything, and how a remedy stands beside an answer.
 
 use crate::domain::remedy::Remedy;
-use crate::domain::retry::own_words;
+use crate::domain::retry::redacted;
 
 /// What stands in an answer's words, and what it comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub fn find(signs: &[Sign], words: &str) -> Option<Remedy> {
 
 /// An answer's words as they stand beside its remedy: that is not said a second time, in brackets.
 pub fn beside(words: &str) -> String {
-    let own = own_words(words);
+    let own = redacted(words);
     match own.split_once(" (").filter(|_| own.ends_with(')')) {
         Some((code, _)) => format!("{code}{}", &words[own.len()..]),
         None => words.to_owned(),

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use crate::domain::pace::Allowance;
+use crate::domain::pace::RateLimit;
 use crate::domain::secret::Secret;
 use crate::domain::settings::{InvalidValue, Reach, SettingsTable, check_address, web_url};
 
@@ -14,7 +14,7 @@ use crate::domain::settings::{InvalidValue, Reach, SettingsTable, check_address,
 pub const PER_MINUTE: u32 = 20;
 
 /// Two are left for others who use the robot, and for clocks.
-pub const ALLOWANCE: Allowance = Allowance { count: PER_MINUTE - 2, per: SignedDuration::from_mins(1) };
+pub const ALLOWANCE: RateLimit = RateLimit { count: PER_MINUTE - 2, per: SignedDuration::from_mins(1) };
 
 /// However small a part is to be, it has room for so many bytes of the message itself.
 pub const LEAST_ROOM: usize = 96;

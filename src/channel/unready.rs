@@ -4,12 +4,12 @@ use std::sync::LazyLock;
 
 use crate::channel::Attempt;
 use crate::channel::Channel;
-use crate::channel::Sending;
+use crate::channel::SendFuture;
 use crate::channel::http::Http;
 use crate::domain::mask::known::Mask;
-use crate::domain::message::Form;
 use crate::domain::message::Message;
 use crate::domain::message::Part;
+use crate::domain::message::PartForm;
 use crate::domain::retry::Answer;
 use crate::domain::retry::Outcome;
 
@@ -41,12 +41,12 @@ impl Channel for Unready {
         false
     }
 
-    fn write(&self, _: &Message, _: Form) -> Vec<Part> {
+    fn write(&self, _: &Message, _: PartForm) -> Vec<Part> {
         Vec::new()
     }
 
-    fn exchange<'a>(&'a self, _: &'a Http, _: &'a Part, _: &'a Attempt) -> Sending<'a> {
-        let answer = Answer { outcome: Outcome::Misconfigured, words: self.reason.clone() };
+    fn exchange<'a>(&'a self, _: &'a Http, _: &'a Part, _: &'a Attempt) -> SendFuture<'a> {
+        let answer = Answer { outcome: Outcome::Misconfigured, detail: self.reason.clone() };
         Box::pin(std::future::ready(answer))
     }
 

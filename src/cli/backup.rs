@@ -8,7 +8,7 @@ use clap::Args;
 use crate::cli::Failure;
 use crate::cli::output;
 use crate::cli::store;
-use crate::config::Secrets;
+use crate::config::SecretReading;
 use crate::config::parts;
 use crate::store::sqlite::backup;
 
@@ -20,7 +20,7 @@ pub struct Backup {
 }
 
 pub async fn run(backup: Backup, file: &Path) -> Result<(), Failure> {
-    let part = parts::read(file, Secrets::Placeholders).map_err(Failure::Configuration)?;
+    let part = parts::read(file, SecretReading::Placeholders).map_err(Failure::Configuration)?;
     let (from, to) = (store::path(part.store().map_err(Failure::Configuration)?)?.to_owned(), backup.to);
     let what = format!("{} is copied to {}", from.display(), to.display());
     let copy = tokio::task::spawn_blocking(move || backup::copy(&from, &to).map(|bytes| (to, bytes)));

@@ -7,9 +7,9 @@ use clap::Args;
 use crate::cli::Failure;
 use crate::cli::Format;
 use crate::cli::change;
-use crate::config::Secrets;
+use crate::config::SecretReading;
 use crate::config::parts;
-use crate::store::change::Wish;
+use crate::store::change::ChangeRequest;
 
 #[derive(Args)]
 pub struct Cancel {
@@ -22,6 +22,6 @@ pub struct Cancel {
 }
 
 pub fn run(cancel: &Cancel, file: &Path) -> Result<(), Failure> {
-    let part = parts::read(file, Secrets::Placeholders).map_err(Failure::Configuration)?;
-    change::make(Wish::Cancel, &cancel.ids, cancel.format, &part)
+    let part = parts::read(file, SecretReading::Placeholders).map_err(Failure::Configuration)?;
+    change::make(ChangeRequest::Cancel, &cancel.ids, cancel.format, &part)
 }

@@ -12,14 +12,14 @@ use crate::cli::Format;
 use crate::cli::output;
 use crate::cli::store;
 use crate::config::parts::Parts;
-use crate::store::change::Change;
-use crate::store::change::Done;
-use crate::store::change::Hindrance;
-use crate::store::change::Wish;
+use crate::store::change::Applied;
+use crate::store::change::ChangeRequest;
+use crate::store::change::ChangeResult;
+use crate::store::change::Obstacle;
 use crate::store::sqlite::change::Changes;
 
 /// Does with each of these deliveries what is wished, in one transaction, and prints what came of it.
-pub fn make(wish: Wish, ids: &[String], format: Format, part: &Parts) -> Result<(), Failure> {
+pub fn make(wish: ChangeRequest, ids: &[String], format: Format, part: &Parts) -> Result<(), Failure> {
     let mut changes =
         Changes::open(store::path(part.store().map_err(Failure::Configuration)?)?).map_err(store::failed)?;
     let mut said = BTreeSet::new();
@@ -34,8 +34,8 @@ pub fn make(wish: Wish, ids: &[String], format: Format, part: &Parts) -> Result<
         }
     }
     let verb = match wish {
-        Wish::Cancel => "cancelled",
-        Wish::Redeliver => "sent once more",
+        ChangeRequest::Cancel => "cancelled",
+        ChangeRequest::Redeliver => "sent once more",
     };
     match made.iter().filter(|change| change.result.is_err()).count() {
         0 => Ok(()),
@@ -43,7 +43,7 @@ pub fn make(wish: Wish, ids: &[String], format: Format, part: &Parts) -> Result<
     }
 }
 
-fn line(wish: Wish, change: &Change, part: &Parts) -> String {
+fn line(wish: ChangeRequest, change: &ChangeResult, part: &Parts) -> String {
     let about = change.delivery.as_ref().map(|named| {
         let order = named.order.as_ref().map(|order| format!(" {order}")).unwrap_or_default();
         format!(" ({}{order} to {})", named.kind, named.channel)
@@ -52,7 +52,7 @@ fn line(wish: Wish, change: &Change, part: &Parts) -> String {
     format!("{id}{}: {}", about.unwrap_or_default(), words(wish, change, part))
 }
 
-fn as_json(wish: Wish, change: &Change, part: &Parts) -> Value {
+fn as_json(wish: ChangeRequest, change: &ChangeResult, part: &Parts) -> Value {
     let named = change.delivery.as_ref();
     json!({
         "id": named.map_or(change.given.clone(), |named| named.id.to_string()),
@@ -62,7 +62,7 @@ fn as_json(wish: Wish, change: &Change, part: &Parts) -> Value {
     })
 }
 
-fn words(wish: Wish, change: &Change, part: &Parts) -> String {
+fn words(wish: ChangeRequest, change: &ChangeResult, part: &Parts) -> String {
     let done = match &change.result {
         Err(hindrance) => return hindered(wish, hindrance, &part.timezone.zone),
         Ok(done) => done,
@@ -72,41 +72,43 @@ fn words(wish: Wish, change: &Change, part: &Parts) -> String {
         count => format!("{count} others that were to go out in its message go by themselves"),
     };
     let (did, more) = match (wish, done) {
-        (Wish::Cancel, Done::Already) => ("was cancelled already", None),
-        (Wish::Cancel, Done::WhileUnderWay) => {
+        (ChangeRequest::Cancel, Applied::Already) => ("was cancelled already", None),
+        (ChangeRequest::Cancel, Applied::WhileUnderWay) => {
             ("cancelled", Some("it is being sent just now, so it may still arrive".to_owned()))
         }
-        (Wish::Cancel, Done::Inside(leader)) => (
+        (ChangeRequest::Cancel, Applied::Inside(leader)) => (
             "cancelled",
             Some(format!("it may still be told in the message of {leader}, which carries it with others")),
         ),
-        (Wish::Cancel, Done::Releasing(count)) => ("cancelled", Some(released(count))),
-        (Wish::Cancel, Done::Plainly) => ("cancelled", None),
-        (Wish::Redeliver, Done::Releasing(count)) => ("goes out once more", Some(released(count))),
-        (Wish::Redeliver, _) => ("goes out once more", None),
+        (ChangeRequest::Cancel, Applied::Releasing(count)) => ("cancelled", Some(released(count))),
+        (ChangeRequest::Cancel, Applied::Plainly) => ("cancelled", None),
+        (ChangeRequest::Redeliver, Applied::Releasing(count)) => ("goes out once more", Some(released(count))),
+        (ChangeRequest::Redeliver, _) => ("goes out once more", None),
     };
-    let gone =
-        change.delivery.as_ref().filter(|named| wish == Wish::Redeliver && !part.channels.contains_key(&named.channel));
+    let gone = change
+        .delivery
+        .as_ref()
+        .filter(|named| wish == ChangeRequest::Redeliver && !part.channels.contains_key(&named.channel));
     let gone = gone.map(|named| format!("it waits until the configuration has a channel \"{}\" again", named.channel));
     std::iter::once(did.to_owned()).chain(more).chain(gone).collect::<Vec<_>>().join("; ")
 }
 
 /// Why not, and what to do instead.
-fn hindered(wish: Wish, hindrance: &Hindrance, zone: &TimeZone) -> String {
+fn hindered(wish: ChangeRequest, hindrance: &Obstacle, zone: &TimeZone) -> String {
     let verb = match wish {
-        Wish::Cancel => "cancelled",
-        Wish::Redeliver => "sent once more",
+        ChangeRequest::Cancel => "cancelled",
+        ChangeRequest::Redeliver => "sent once more",
     };
     let why = match hindrance {
-        Hindrance::NoId => "that is no delivery's id: write it whole, or its first 8 digits or more, as `orderbell deliveries` shows it".to_owned(),
-        Hindrance::Unknown(None) => "there is no such delivery".to_owned(),
-        Hindrance::Unknown(Some(what)) => format!("that is {what}, not a delivery; `orderbell why` shows its deliveries"),
-        Hindrance::Ambiguous(count) => format!("{count} deliveries begin like that; write more of the id"),
-        Hindrance::Delivered(at) => format!("it arrived on {}", store::second(*at, zone)),
-        Hindrance::Told(None) => "it was told in another message".to_owned(),
-        Hindrance::Told(Some(other)) => format!("it was told in the message of {other}"),
-        Hindrance::UnderWay => "it is being sent just now; try again in a moment".to_owned(),
-        Hindrance::Inside(leader) => {
+        Obstacle::NoId => "that is no delivery's id: write it whole, or its first 8 digits or more, as `orderbell deliveries` shows it".to_owned(),
+        Obstacle::Unknown(None) => "there is no such delivery".to_owned(),
+        Obstacle::Unknown(Some(what)) => format!("that is {what}, not a delivery; `orderbell why` shows its deliveries"),
+        Obstacle::Ambiguous(count) => format!("{count} deliveries begin like that; write more of the id"),
+        Obstacle::Delivered(at) => format!("it arrived on {}", store::second(*at, zone)),
+        Obstacle::Told(None) => "it was told in another message".to_owned(),
+        Obstacle::Told(Some(other)) => format!("it was told in the message of {other}"),
+        Obstacle::UnderWay => "it is being sent just now; try again in a moment".to_owned(),
+        Obstacle::Inside(leader) => {
             format!("it waits to go out in the message of {leader}; `orderbell redeliver {leader}` begins that anew")
         }
     };

@@ -11,12 +11,12 @@ use crate::cli::Failure;
 use crate::cli::Format;
 use crate::cli::output;
 use crate::cli::store;
-use crate::config::Secrets;
+use crate::config::SecretReading;
 use crate::config::parts;
 use crate::config::parts::Parts;
 use crate::domain::text::cap;
-use crate::store::Standing;
-use crate::store::Wanted;
+use crate::store::DeliveryFilter;
+use crate::store::DeliveryRow;
 use crate::store::sqlite::list::Start;
 use crate::store::sqlite::read::Reader;
 
@@ -44,12 +44,12 @@ pub struct Deliveries {
 }
 
 pub async fn run(deliveries: Deliveries, file: &Path) -> Result<(), Failure> {
-    let part = parts::read(file, Secrets::Placeholders).map_err(Failure::Configuration)?;
+    let part = parts::read(file, SecretReading::Placeholders).map_err(Failure::Configuration)?;
     let reader = Reader::open(store::path(part.store().map_err(Failure::Configuration)?)?).map_err(store::failed)?;
     if let Some(channel) = &deliveries.channel {
         known(&reader, channel, &part).await?;
     }
-    let wanted = Wanted { state: deliveries.state, channel: deliveries.channel };
+    let wanted = DeliveryFilter { state: deliveries.state, channel: deliveries.channel };
     match deliveries.format {
         Format::Text => print_table(&reader, wanted, deliveries.limit.unwrap_or(ROWS), &part.timezone.zone).await,
         Format::Json => print_json(&reader, wanted, deliveries.limit).await,
@@ -67,9 +67,9 @@ pub async fn known(reader: &Reader, channel: &str, part: &Parts) -> Result<(), F
 /// Reads the newest so many, or all, page by page, and lets each page be printed before the next one is read.
 async fn each_page(
     reader: &Reader,
-    wanted: &Wanted,
+    wanted: &DeliveryFilter,
     newest: Option<u64>,
-    mut print: impl FnMut(&[Standing]) -> Result<(), Failure>,
+    mut print: impl FnMut(&[DeliveryRow]) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let mut start = match newest {
         Some(0) => return Ok(()),
@@ -90,7 +90,7 @@ async fn each_page(
 }
 
 /// A list, one row a line.
-async fn print_json(reader: &Reader, wanted: Wanted, newest: Option<u64>) -> Result<(), Failure> {
+async fn print_json(reader: &Reader, wanted: DeliveryFilter, newest: Option<u64>) -> Result<(), Failure> {
     let mut before = "[";
     each_page(reader, &wanted, newest, |page| {
         let mut lines = String::new();
@@ -105,7 +105,7 @@ async fn print_json(reader: &Reader, wanted: Wanted, newest: Option<u64>) -> Res
     output::line(if before == "[" { "[]" } else { "]" })
 }
 
-fn row_json(row: &Standing) -> serde_json::Value {
+fn row_json(row: &DeliveryRow) -> serde_json::Value {
     json!({
         "id": row.id, "event": row.event, "kind": row.kind, "source": row.source, "order": row.order,
         "channel": row.channel, "state": row.state, "attempts": row.attempts, "due_at": row.due_at,
@@ -113,7 +113,7 @@ fn row_json(row: &Standing) -> serde_json::Value {
     })
 }
 
-async fn print_table(reader: &Reader, wanted: Wanted, newest: u64, zone: &TimeZone) -> Result<(), Failure> {
+async fn print_table(reader: &Reader, wanted: DeliveryFilter, newest: u64, zone: &TimeZone) -> Result<(), Failure> {
     let all = reader.count(wanted.clone()).await.map_err(store::failed)?;
     if all == 0 {
         return output::line("no deliveries");
@@ -132,7 +132,7 @@ async fn print_table(reader: &Reader, wanted: Wanted, newest: u64, zone: &TimeZo
     Ok(())
 }
 
-fn line(row: &Standing, zone: &TimeZone) -> String {
+fn line(row: &DeliveryRow, zone: &TimeZone) -> String {
     let made = store::minute(row.created_at, zone);
     let next = match (row.state.as_str(), row.digest) {
         ("waiting", None) => store::minute(row.due_at, zone),

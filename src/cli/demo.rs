@@ -30,8 +30,8 @@ use crate::config::store::StoreUrl;
 use crate::domain::event::Kind;
 use crate::domain::report::figures;
 use crate::flow::Clock;
-use crate::flow::intake::Reception;
-use crate::platform::Sample;
+use crate::flow::intake::RoutingSnapshot;
+use crate::platform::SampleWebhook;
 use crate::sandbox::Sandbox;
 use crate::store::StoreError;
 use crate::store::sqlite::read::Reader;
@@ -56,8 +56,8 @@ const MORE_ORDERS: i64 = 3;
 struct Scene {
     source: String,
     kind: Kind,
-    sample: Sample,
-    hearers: Vec<String>,
+    sample: SampleWebhook,
+    targets: Vec<String>,
 }
 
 pub async fn run(demo: Demo) -> Result<(), Failure> {
@@ -83,11 +83,11 @@ pub async fn run(demo: Demo) -> Result<(), Failure> {
     let shutdown = CancellationToken::new();
     signals::obey(shutdown.clone(), None)?;
     let mut news = far_sides.subscribe();
-    let unheard = shutdown.clone();
+    let unrouted = shutdown.clone();
     tokio::spawn(async move {
         while let Some(news) = sandbox::next(&mut news).await {
             if output::line(news).is_err() {
-                return unheard.cancel();
+                return unrouted.cancel();
             }
         }
     });
@@ -97,9 +97,9 @@ pub async fn run(demo: Demo) -> Result<(), Failure> {
     let mut daemon = tokio::spawn(app::run(sped_up(read()?), Listeners { hooks }, Clock::system(), shutdown.clone()));
 
     let StoreUrl::Sqlite(store) = &config.store.url;
-    let reception = app::setup::reception(read()?);
+    let routing = app::setup::routing(read()?);
     let shown = tokio::select! {
-        shown = shutdown.run_until_cancelled(play(&config, &reception, &address, store)) => shown,
+        shown = shutdown.run_until_cancelled(play(&config, &routing, &address, store)) => shown,
         ended = &mut daemon => return Err(start_failure(ended)),
     };
     let Some(missing) = shown.transpose()? else { return stop(daemon).await };
@@ -155,7 +155,7 @@ async fn stop(daemon: JoinHandle<Result<(), StartError>>) -> Result<(), Failure>
 }
 
 /// Sends one webhook after another, each when the one before has reached all its channels; answers what is missing.
-async fn play(config: &Config, reception: &Reception, address: &str, store: &Path) -> Result<Vec<String>, Failure> {
+async fn play(config: &Config, routing: &RoutingSnapshot, address: &str, store: &Path) -> Result<Vec<String>, Failure> {
     let http = Http::new(&Settings { allow_private: true, ..Settings::default() });
     let http = http.map_err(|error| Failure::Failed(error.to_string()))?;
     let mut owed: BTreeMap<(String, String), usize> = BTreeMap::new();
@@ -172,7 +172,7 @@ async fn play(config: &Config, reception: &Reception, address: &str, store: &Pat
             missing.push(format!("{} was not acknowledged: HTTP {}", scene.kind, answer.status));
             continue;
         }
-        for channel in &scene.hearers {
+        for channel in &scene.targets {
             *owed.entry((scene.kind.to_string(), channel.clone())).or_default() += 1;
         }
         let reader = match &reader {
@@ -185,7 +185,7 @@ async fn play(config: &Config, reception: &Reception, address: &str, store: &Pat
         missing.push("no webhook was acknowledged".to_owned());
         return Ok(missing);
     };
-    for (kind, channel) in send_reports(reception, store, reader).await? {
+    for (kind, channel) in send_reports(routing, store, reader).await? {
         *owed.entry((kind, channel)).or_default() += 1;
     }
     patiently(reader, &owed).await?;
@@ -205,16 +205,20 @@ async fn patiently(reader: &Reader, owed: &BTreeMap<(String, String), usize>) ->
 }
 
 /// Sends each report as if the day were over; answers what was sent to whom.
-async fn send_reports(reception: &Reception, store: &Path, reader: &Reader) -> Result<Vec<(String, String)>, Failure> {
+async fn send_reports(
+    routing: &RoutingSnapshot,
+    store: &Path,
+    reader: &Reader,
+) -> Result<Vec<(String, String)>, Failure> {
     let now = Timestamp::now();
     let mut sent = Vec::new();
-    for (name, plan) in &reception.reports {
+    for (name, plan) in &routing.reports {
         let today = now.to_zoned(plan.schedule.zone.clone()).date();
         let scope = plan.scope(name, today, today, false);
         let facts = reader.report_facts(scope.clone()).await.map_err(failed)?;
         let made = figures::report(&scope, &facts, now);
         output::line(format_args!("── report.{name} of today, as if the day were over\n"))?;
-        let channels = report::send(store, reception, &scope, plan, &facts, made, now)?;
+        let channels = report::send(store, routing, &scope, plan, &facts, made, now)?;
         sent.extend(channels.into_iter().map(|channel| (format!("report.{name}"), channel)));
     }
     Ok(sent)
@@ -240,16 +244,16 @@ fn scenes(config: &Config, now: Timestamp) -> Vec<Scene> {
                     _ => platform.samples(&kind, &address, seed + 1, now).swap_remove(number),
                 };
                 let shop = sample.shop.as_deref();
-                let hearers = config.routes.channels(&kind, name, shop);
-                scenes.push(Scene { source: name.clone(), kind: kind.clone(), sample, hearers });
+                let targets = config.routes.channels(&kind, name, shop);
+                scenes.push(Scene { source: name.clone(), kind: kind.clone(), sample, targets });
             }
         }
         for number in 2..2 + MORE_ORDERS {
             let (kind, now) = (Kind::OrderPlaced, now + SignedDuration::from_millis(number));
             let samples = platform.samples(&kind, &address, seed + number.unsigned_abs(), now);
             scenes.extend(samples.into_iter().take(1).map(|sample| {
-                let hearers = config.routes.channels(&kind, name, sample.shop.as_deref());
-                Scene { source: name.clone(), kind: kind.clone(), sample, hearers }
+                let targets = config.routes.channels(&kind, name, sample.shop.as_deref());
+                Scene { source: name.clone(), kind: kind.clone(), sample, targets }
             }));
         }
     }

@@ -20,6 +20,7 @@ pub const MAIL: &str = "127.0.0.1:8790";
 pub fn read(file: &Path, replace: &[(&str, &str)]) -> Result<Config, Failure> {
     let text = replace.iter().fold(TEXT.to_owned(), |text, (old, new)| text.replace(old, new));
     let env = |name: &str| std::env::var(name).ok();
-    let context = LoadContext { file, env: &env, languages: &config::languages(), secrets: config::Secrets::Read };
+    let context =
+        LoadContext { file, env: &env, languages: &config::languages(), secrets: config::SecretReading::Read };
     config::read_text(&text, &context).map(|loaded| loaded.config).map_err(Failure::Configuration)
 }

@@ -15,7 +15,7 @@ use crate::cli;
 use crate::cli::Failure;
 use crate::cli::Format;
 use crate::cli::output;
-use crate::config::Secrets;
+use crate::config::SecretReading;
 use crate::config::parts;
 use crate::config::parts::Parts;
 use crate::config::placeholder;
@@ -64,7 +64,7 @@ enum Stores {
 
 pub async fn run(command: Command, file: &Path) -> Result<(), Failure> {
     let Action::Register(register) = command.action;
-    let part = parts::read(file, Secrets::Read).map_err(Failure::Configuration)?;
+    let part = parts::read(file, SecretReading::Read).map_err(Failure::Configuration)?;
     let keeta = source(&part, &register.source)?;
     let url = address(&part, &register.source, keeta)?;
     let events = match register.events.is_empty() {

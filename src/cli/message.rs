@@ -11,29 +11,29 @@ use crate::config::ConfiguredChannel;
 use crate::config::parts::Parts;
 use crate::domain::compose;
 use crate::domain::compose::Composed;
-use crate::domain::compose::View;
+use crate::domain::compose::MessageContext;
 use crate::domain::data::Data;
 use crate::domain::event::DeliveryId;
 use crate::domain::event::Event;
-use crate::domain::message::Enclosed;
-use crate::domain::message::Form;
+use crate::domain::message::Attachments;
 use crate::domain::message::Message;
 use crate::domain::message::Part;
+use crate::domain::message::PartForm;
 use crate::domain::order::Order;
 use crate::domain::template::TemplateErrors;
 use crate::domain::template::Templates;
 use crate::flow::ids;
-use crate::flow::words::report::Reader;
+use crate::flow::render::report::ReportAudience;
 use crate::render;
 use crate::render::Isolation;
 use crate::template_check::folder;
-use crate::template_check::folder::Content;
+use crate::template_check::folder::FolderContent;
 
 /// The merchant's templates before the built-in ones. As in the daemon, a built-in one stands in for each that cannot be
 /// used; which those are is said on standard error.
 pub fn templates(folder: Option<&Path>) -> Result<Templates, Failure> {
-    let content = folder.map(folder::content).unwrap_or_else(|| Ok(Content::default()));
-    let content = content.unwrap_or_else(|error| Content { unusable: vec![error], ..Content::default() });
+    let content = folder.map(folder::content).unwrap_or_else(|| Ok(FolderContent::default()));
+    let content = content.unwrap_or_else(|error| FolderContent { unusable: vec![error], ..FolderContent::default() });
     let said = |error: &dyn Display| output::complain(format_args!("warning: {error}; built-in words stand in\n"));
     content.unusable.iter().for_each(|error| said(error));
     let mut overlay = content.sources;
@@ -94,15 +94,15 @@ pub fn write(
     let way = channel.way.channel();
     let delivery = ids::delivery();
     let mut failures: Vec<String> = Vec::new();
-    let mut compose = |event: Event, enclosed: Enclosed| {
-        let view = View { event: &event, order, language, timezone, channel: name, channel_kind: way.kind() };
+    let mut compose = |event: Event, enclosed: Attachments| {
+        let view = MessageContext { event: &event, order, language, timezone, channel: name, channel_kind: way.kind() };
         let composed = templates.compose(&view).unwrap_or_else(|error| {
             failures.push(format!("{error}; the plain form goes out instead"));
             compose::plain(&view)
         });
         let Composed { title, markdown, document } = composed;
         let order = order.cloned();
-        way.write(&Message { delivery, round: 0, event, order, title, markdown, document, enclosed }, Form::Full)
+        way.write(&Message { delivery, round: 0, event, order, title, markdown, document, enclosed }, PartForm::Full)
     };
     let mut undrawn = None;
     let parts = match &event.data.report {
@@ -111,10 +111,10 @@ pub fn write(
                 let data = Data { report: Some(Box::new(report)), ..event.data.clone() };
                 Ok::<_, Infallible>(compose(Event { data, ..event.clone() }, enclosed))
             };
-            let reader = Reader { channel: way, language, templates, form: Form::Full };
+            let reader = ReportAudience { channel: way, language, templates, form: PartForm::Full };
             reader.written(report, table, &mut undrawn, told).unwrap_or_default()
         }
-        None => compose(event.clone(), Enclosed::default()),
+        None => compose(event.clone(), Attachments::default()),
     };
     failures.dedup();
     for failure in failures.into_iter().chain(undrawn) {

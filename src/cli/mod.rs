@@ -82,11 +82,11 @@ enum Command {
     /// Sets up Keeta itself: registers the webhook address
     Keeta(keeta::Command),
     /// Runs the play-acting far sides alone: robots, a WebHook receiver and a mail server to send to
-    Sandbox(sandbox::Sandbox),
+    Sandbox(sandbox::SandboxArgs),
     /// Lists what is waiting, delivered and dead
     Deliveries(deliveries::Deliveries),
     /// Shows the daily figures, of any day, or sends them once more; without a name, when each report comes next
-    Report(report::Report),
+    Report(report::ReportArgs),
     /// Tells why a message did or did not arrive: what came, what each route made of it, each try, each hold
     Why(why::Why),
     /// Sends messages once more, composed anew; also those that were given up

@@ -14,10 +14,10 @@ use crate::cli::change;
 use crate::cli::deliveries;
 use crate::cli::output;
 use crate::cli::store;
-use crate::config::Secrets;
+use crate::config::SecretReading;
 use crate::config::parts;
 use crate::config::parts::Parts;
-use crate::store::change::Wish;
+use crate::store::change::ChangeRequest;
 use crate::store::sqlite::change::Changes;
 use crate::store::sqlite::read::Reader;
 
@@ -43,10 +43,10 @@ pub struct Redeliver {
 }
 
 pub async fn run(redeliver: Redeliver, file: &Path) -> Result<(), Failure> {
-    let part = parts::read(file, Secrets::Placeholders).map_err(Failure::Configuration)?;
+    let part = parts::read(file, SecretReading::Placeholders).map_err(Failure::Configuration)?;
     match redeliver.dead {
         true => revive(redeliver.channel.as_deref(), redeliver.format, &part).await,
-        false => change::make(Wish::Redeliver, &redeliver.ids, redeliver.format, &part),
+        false => change::make(ChangeRequest::Redeliver, &redeliver.ids, redeliver.format, &part),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::channel::ChannelConfig;
 use crate::cli::Failure;
 use crate::cli::message;
 use crate::cli::output;
-use crate::config::Secrets;
+use crate::config::SecretReading;
 use crate::config::parts;
 use crate::config::parts::Parts;
 use crate::config::store::StoreUrl;
@@ -21,7 +21,7 @@ use crate::domain::event::Kind;
 use crate::domain::message::Part;
 use crate::domain::report;
 use crate::sandbox::mail;
-use crate::sandbox::mail::Enclosed;
+use crate::sandbox::mail::MailAttachment;
 use crate::store::StoreError;
 use crate::store::sqlite::read::Reader;
 use crate::template_check::samples;
@@ -47,7 +47,7 @@ pub struct Render {
 }
 
 pub async fn run(render: Render, file: &Path) -> Result<(), Failure> {
-    let part = parts::read(file, Secrets::Placeholders).map_err(Failure::Configuration)?;
+    let part = parts::read(file, SecretReading::Placeholders).map_err(Failure::Configuration)?;
     let channel = message::channel(&part, &render.channel)?;
     let templates = message::templates(part.templates.as_deref())?;
     let language = render.language.as_deref().unwrap_or(&channel.settings.language);
@@ -96,7 +96,7 @@ fn page(way: &ChannelConfig, part: &Part) -> Page {
 }
 
 /// A page that holds its pictures, as a browser can show it.
-fn by_itself(html: &str, enclosed: &[Enclosed]) -> String {
+fn by_itself(html: &str, enclosed: &[MailAttachment]) -> String {
     let pictures = enclosed.iter().filter_map(|one| Some((one.id.as_ref()?, one)));
     pictures.fold(html.to_owned(), |html, (id, picture)| {
         let held = format!("src=\"data:{};base64,{}\"", picture.kind, BASE64_STANDARD.encode(&picture.bytes));
@@ -107,7 +107,7 @@ fn by_itself(html: &str, enclosed: &[Enclosed]) -> String {
 /// An event of the store with its order as it stands, and the table of a report.
 async fn stored(file: &Path, id: EventId) -> Result<(Scene, Option<String>), Failure> {
     let failed = |error: StoreError| Failure::Failed(error.to_string());
-    let part = parts::read(file, Secrets::Placeholders).map_err(Failure::Configuration)?;
+    let part = parts::read(file, SecretReading::Placeholders).map_err(Failure::Configuration)?;
     let StoreUrl::Sqlite(path) = &part.store().map_err(Failure::Configuration)?.url;
     if !path.exists() {
         let path = path.display();

@@ -13,9 +13,9 @@ use jiff::civil::Date;
 
 use crate::app;
 use crate::cli;
-use crate::cli::report::list::{Daemon, Row};
+use crate::cli::report::list::{Daemon, ListRow};
 use crate::cli::{Failure, Format, message, output, store};
-use crate::config::Secrets;
+use crate::config::SecretReading;
 use crate::config::parts;
 use crate::config::parts::Parts;
 use crate::config::store::StoreUrl;
@@ -24,17 +24,17 @@ use crate::domain::report;
 use crate::domain::report::facts::{Facts, Scope};
 use crate::domain::report::{csv, figures, sheet};
 use crate::domain::template::Templates;
-use crate::flow::intake::Reception;
+use crate::flow::intake::RoutingSnapshot;
 use crate::flow::reports;
-use crate::flow::reports::Plan;
+use crate::flow::reports::ReportPlan;
 use crate::store::ReportRun;
 use crate::store::history::ReportHistory;
 use crate::store::sqlite;
-use crate::store::sqlite::asked;
 use crate::store::sqlite::read::Reader;
+use crate::store::sqlite::test_send;
 
 #[derive(Args)]
-pub struct Report {
+pub struct ReportArgs {
     /// The report, as the configuration names it: `daily` for [report.daily]. Without a name all of them are listed, each
     /// with the last one, whether it was delivered, and when the next one is due
     name: Option<String>,
@@ -81,7 +81,7 @@ fn day(text: &str) -> Result<Day, String> {
     }
 }
 
-pub async fn run(report: Report, file: &Path) -> Result<(), Failure> {
+pub async fn run(report: ReportArgs, file: &Path) -> Result<(), Failure> {
     let now = Timestamp::now();
     match &report.name {
         Some(name) => show(name, &report, file, now).await,
@@ -90,8 +90,8 @@ pub async fn run(report: Report, file: &Path) -> Result<(), Failure> {
 }
 
 /// Lists all reports.
-async fn all(report: &Report, file: &Path, now: Timestamp) -> Result<(), Failure> {
-    let part = parts::read(file, Secrets::Placeholders).map_err(Failure::Configuration)?;
+async fn all(report: &ReportArgs, file: &Path, now: Timestamp) -> Result<(), Failure> {
+    let part = parts::read(file, SecretReading::Placeholders).map_err(Failure::Configuration)?;
     let given = [
         ("--date", report.date.is_some()),
         ("--send", report.send),
@@ -118,7 +118,7 @@ async fn all(report: &Report, file: &Path, now: Timestamp) -> Result<(), Failure
             }
             None => None,
         };
-        rows.push(Row { name, report, history });
+        rows.push(ListRow { name, report, history });
     }
     let daemon = if reader.is_some() && sqlite::lock::is_held(path) { Daemon::Running } else { Daemon::Stopped };
     match report.format {
@@ -131,8 +131,8 @@ async fn all(report: &Report, file: &Path, now: Timestamp) -> Result<(), Failure
 }
 
 /// Shows a day, and sends it where that is asked for.
-async fn show(name: &str, report: &Report, file: &Path, now: Timestamp) -> Result<(), Failure> {
-    let part = parts::read(file, Secrets::Placeholders).map_err(Failure::Configuration)?;
+async fn show(name: &str, report: &ReportArgs, file: &Path, now: Timestamp) -> Result<(), Failure> {
+    let part = parts::read(file, SecretReading::Placeholders).map_err(Failure::Configuration)?;
     let found = part.report(name).map_err(Failure::Configuration)?;
     let plan = found.map(app::setup::plan).ok_or_else(|| unknown(name, &part))?;
     let today = now.to_zoned(plan.schedule.zone.clone()).date();
@@ -174,7 +174,7 @@ async fn show(name: &str, report: &Report, file: &Path, now: Timestamp) -> Resul
         let kind = Kind::Report(name.to_owned());
         held.push((channel.clone(), holds::of_channel(channel, configured, &kind, &reader, now).await?));
     }
-    let channels = send(path, &app::setup::reception(configuration), &scope, &plan, &facts, made, now)?;
+    let channels = send(path, &app::setup::routing(configuration), &scope, &plan, &facts, made, now)?;
     held.retain(|(channel, holds)| channels.contains(channel) && !holds.is_empty());
     output::complain(sent(
         &channels,
@@ -243,20 +243,20 @@ fn picture(made: &report::Report, templates: &Templates, language: &str, file: &
 /// Leaves it in the store, from which the daemon takes it within a second; answers the channels that it goes to.
 pub fn send(
     path: &Path,
-    reception: &Reception,
+    routing: &RoutingSnapshot,
     scope: &Scope,
-    plan: &Plan,
+    plan: &ReportPlan,
     facts: &Facts,
     made: report::Report,
     now: Timestamp,
 ) -> Result<Vec<String>, Failure> {
-    let picture = reports::picture(reception.public_url.as_deref(), now);
+    let picture = reports::picture(routing.public_url.as_deref(), now);
     let address = picture.as_ref().map(|picture| picture.address.clone());
-    let mut record = reports::record(reception, report::Report { picture: address, ..made }, now);
+    let mut record = reports::record(routing, report::Report { picture: address, ..made }, now);
     if plan.attach_csv {
         record.body = csv::orders(scope, facts).into_bytes();
     }
-    let channels: Vec<String> = record.hearers.iter().map(|(hearer, _)| hearer.channel.clone()).collect();
+    let channels: Vec<String> = record.targets.iter().map(|(target, _)| target.channel.clone()).collect();
     let run = ReportRun {
         report: scope.name.clone(),
         days: Vec::new(),
@@ -264,6 +264,6 @@ pub fn send(
         record,
         picture: picture.map(|picture| (picture.token, picture.expires_at)),
     };
-    asked::report(path, &run).map_err(store::failed)?;
+    test_send::report(path, &run).map_err(store::failed)?;
     Ok(channels)
 }

@@ -19,16 +19,16 @@ use crate::cli::signals;
 use crate::config;
 use crate::config::ConfiguredChannel;
 use crate::config::ConfiguredSource;
-use crate::config::Secrets;
+use crate::config::SecretReading;
 use crate::config::parts;
 use crate::sandbox;
+use crate::sandbox::inbox::MockVerdict;
 use crate::sandbox::inbox::Received;
-use crate::sandbox::inbox::Verdict;
 use crate::sandbox::rules::Rules;
-use crate::sandbox::smtp::Post;
+use crate::sandbox::smtp::MailServer;
 
 #[derive(Args)]
-pub struct Sandbox {
+pub struct SandboxArgs {
     /// Where it listens
     #[arg(long, default_value = example::SANDBOX)]
     listen: SocketAddr,
@@ -40,12 +40,14 @@ pub struct Sandbox {
     speed: u32,
 }
 
-pub async fn run(sandbox: Sandbox, file: &Path) -> Result<(), Failure> {
+pub async fn run(sandbox: SandboxArgs, file: &Path) -> Result<(), Failure> {
     let _log = log::start("info")?;
     let (channels, sources) = match file.exists() {
         // Without the secrets of the sources the rest plays all the same; only Keeta's signatures are not looked at then.
         true => (
-            parts::read(file, Secrets::Read).and_then(|parts| parts.all_channels()).map_err(Failure::Configuration)?,
+            parts::read(file, SecretReading::Read)
+                .and_then(|parts| parts.all_channels())
+                .map_err(Failure::Configuration)?,
             config::read(file).map(|loaded| loaded.config.sources).unwrap_or_default(),
         ),
         false => {
@@ -110,12 +112,12 @@ pub fn rules(channels: &BTreeMap<String, ConfiguredChannel>) -> Rules {
 }
 
 /// A mail server that knows the users of the configured channels.
-pub fn post(channels: &BTreeMap<String, ConfiguredChannel>) -> Post {
+pub fn post(channels: &BTreeMap<String, ConfiguredChannel>) -> MailServer {
     let users = channels.values().filter_map(|channel| match &channel.way {
         ChannelConfig::Email(email) => email.username.clone().zip(email.password.clone()),
         _ => None,
     });
-    Post { users: users.collect(), ..Post::default() }
+    MailServer { users: users.collect(), ..MailServer::default() }
 }
 
 /// A request as it is printed: what a person or a program at the far side gets to see.
@@ -123,10 +125,10 @@ fn show(received: &Received) -> String {
     let Received { address, key, .. } = received;
     let (kind, content) = sandbox::shown(received);
     let verdict = match &received.verdict {
-        Verdict::Accepted if received.repeat => "accepted, known already".to_owned(),
-        Verdict::Accepted => "accepted".to_owned(),
-        Verdict::Refused(why) => format!("refused: {why}"),
-        Verdict::Fault(fault) => format!("not looked at, as ordered: {fault}"),
+        MockVerdict::Accepted if received.repeat => "accepted, known already".to_owned(),
+        MockVerdict::Accepted => "accepted".to_owned(),
+        MockVerdict::Refused(why) => format!("refused: {why}"),
+        MockVerdict::Fault(fault) => format!("not looked at, as ordered: {fault}"),
     };
     let key = key.as_deref().unwrap_or("none");
     format!("── {kind} {} · {verdict} · key {key}\n\n{}\n", address.name, indent(&content))

@@ -10,11 +10,11 @@ use crate::channel::http::Settings;
 use crate::cli;
 use crate::cli::Failure;
 use crate::cli::output;
-use crate::config::Secrets;
+use crate::config::SecretReading;
 use crate::config::parts;
 use crate::config::parts::Parts;
 use crate::domain::event::Kind;
-use crate::platform::Sample;
+use crate::platform::SampleWebhook;
 
 #[derive(Args)]
 pub struct Simulate {
@@ -43,7 +43,7 @@ fn sample_number(text: &str) -> Result<usize, String> {
 }
 
 pub async fn run(simulate: Simulate, file: &Path) -> Result<(), Failure> {
-    let part = parts::read(file, Secrets::Read).map_err(Failure::Configuration)?;
+    let part = parts::read(file, SecretReading::Read).map_err(Failure::Configuration)?;
     let server = part.server().map_err(Failure::Configuration)?;
     let now = Timestamp::now();
     let seed = simulate.order.unwrap_or_else(|| now.as_millisecond().unsigned_abs());
@@ -67,7 +67,7 @@ pub async fn run(simulate: Simulate, file: &Path) -> Result<(), Failure> {
     }
 }
 
-fn sample(part: &Parts, simulate: &Simulate, seed: u64, now: Timestamp) -> Result<Sample, Failure> {
+fn sample(part: &Parts, simulate: &Simulate, seed: u64, now: Timestamp) -> Result<SampleWebhook, Failure> {
     let configured = part.source(&simulate.source).map_err(Failure::Configuration)?;
     let configured = configured.ok_or_else(|| cli::unknown("source", &simulate.source, part.source_names()))?;
     let platform = configured.source.platform();
@@ -84,7 +84,7 @@ fn sample(part: &Parts, simulate: &Simulate, seed: u64, now: Timestamp) -> Resul
     }
 }
 
-fn curl(address: &str, sample: &Sample) -> String {
+fn curl(address: &str, sample: &SampleWebhook) -> String {
     let quoted = |text: &str| format!("'{}'", text.replace('\'', r"'\''"));
     let headers: Vec<String> =
         sample.headers.iter().map(|(name, value)| format!(" -H {}", quoted(&format!("{name}: {value}")))).collect();

@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use serde_json::Value;
 use serde_json::json;
 
-use crate::app::trial::{Fared, Sender, Tested, Tester};
+use crate::app::test_send::{Fared, Sender, TestSender, Tested};
 use crate::channel;
 use crate::channel::remedy;
 use crate::cli;
@@ -17,13 +17,13 @@ use crate::cli::message;
 use crate::cli::output;
 use crate::cli::test_values::{self, Differing};
 use crate::config::ConfiguredChannel;
-use crate::config::Secrets;
+use crate::config::SecretReading;
 use crate::config::parts;
 use crate::config::store::StoreUrl;
-use crate::domain::effective::Comparison;
+use crate::domain::effective::SettingsComparison;
 use crate::flow::Clock;
 use crate::flow::Current;
-use crate::store::Trial;
+use crate::store::TestSend;
 
 /// Clocks that differ by less agree: the far side's is known to the second only.
 const CLOCKS_AGREE: SignedDuration = SignedDuration::from_secs(3);
@@ -65,7 +65,7 @@ struct Finding {
 }
 
 pub async fn run(test: Test, file: &Path) -> Result<(), Failure> {
-    let part = parts::read(file, Secrets::Read).map_err(Failure::Configuration)?;
+    let part = parts::read(file, SecretReading::Read).map_err(Failure::Configuration)?;
     let wanted = if test.all { part.channel_names() } else { test.channels.clone() };
     let missing = part.missing_secrets(&wanted).map_err(Failure::Configuration)?;
     let StoreUrl::Sqlite(store) = &part.store().map_err(Failure::Configuration)?.url;
@@ -83,7 +83,7 @@ pub async fn run(test: Test, file: &Path) -> Result<(), Failure> {
         return Err(Failure::Configuration(missing));
     }
     let templates = Current::new(message::templates(part.templates.as_deref())?);
-    let tester = Tester { store, clock, templates, sender, file: parts::of_unused_file(file) };
+    let tester = TestSender { store, clock, templates, sender, file: parts::of_unused_file(file) };
     let mut findings = Vec::new();
     for (name, channel) in channels {
         let sent =
@@ -126,7 +126,7 @@ impl Finding {
 }
 
 /// What the tries come to. A mail has one for each recipient; the first that was not taken counts.
-fn finding(name: &str, channel: &ConfiguredChannel, tested: &Tested, tester: &Tester<'_>, file: &Path) -> Finding {
+fn finding(name: &str, channel: &ConfiguredChannel, tested: &Tested, tester: &TestSender<'_>, file: &Path) -> Finding {
     let kind = channel.way.channel().kind();
     let values = tested.comparison.as_ref().map(|comparison| test_values::differing(comparison, tester, file));
     let trial = match &tested.fared {
@@ -152,8 +152,8 @@ fn finding(name: &str, channel: &ConfiguredChannel, tested: &Tested, tester: &Te
         known.map_or_else(|| in_general(&outcome), |remedy| (remedy.cause(), remedy.cure()))
     });
     let refused = if yes { not_taken.iter().map(|tried| tried.answer.clone()).collect() } else { Vec::new() };
-    let far_clock_ahead = last.and_then(|tried| tried.far_ahead_s).map(SignedDuration::from_secs);
-    let is_equal = tested.comparison.as_ref().is_some_and(|comparison| *comparison == Comparison::default());
+    let far_clock_ahead = last.and_then(|tried| tried.clock_ahead_s).map(SignedDuration::from_secs);
+    let is_equal = tested.comparison.as_ref().is_some_and(|comparison| *comparison == SettingsComparison::default());
     let sent = last.map(|_| match &tester.sender {
         Sender::Daemon(_) if is_equal => "by the running daemon, with its values, which are those here",
         Sender::Daemon(_) => "by the running daemon, with its values",
@@ -202,8 +202,8 @@ fn not_sent_at_all(
     }
 }
 
-fn not_sent(trial: &Trial) -> String {
-    match trial.shut_until {
+fn not_sent(trial: &TestSend) -> String {
+    match trial.rate_limited_until {
         Some(until) => format!("nothing was sent: the far side has shut this channel until {until:.0}"),
         None => "nothing was sent: other messages to this channel are still on their way".to_owned(),
     }

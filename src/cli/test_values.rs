@@ -4,8 +4,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::app::trial::{Sender, Tester};
-use crate::domain::effective::{Comparison, DifferenceCause, SettingDifference, ValueOrigin};
+use crate::app::test_send::{Sender, TestSender};
+use crate::domain::effective::{DifferenceCause, SettingDifference, SettingsComparison, ValueOrigin};
 
 /// Where the daemon did not answer what it was asked.
 pub const NOT_SAID: &str = "the running daemon did not say with which it sends; its log may say why";
@@ -19,12 +19,12 @@ const MAY_READ: &str =
 
 /// What differs, in words.
 pub struct Differing {
-    pub differs: Vec<Difference>,
+    pub differs: Vec<DifferingValue>,
     not_compared: Vec<(String, String)>,
 }
 
 /// One key, how its value differs, and what to do about it.
-pub struct Difference {
+pub struct DifferingValue {
     key: String,
     cause: String,
     change: String,
@@ -32,15 +32,16 @@ pub struct Difference {
 
 impl Differing {
     pub fn lines(&self) -> Vec<String> {
-        let differs =
-            self.differs.iter().map(|Difference { key, cause, change }| format!("differs: {key}: {cause}; {change}"));
+        let differs = self
+            .differs
+            .iter()
+            .map(|DifferingValue { key, cause, change }| format!("differs: {key}: {cause}; {change}"));
         let not_compared = self.not_compared.iter().map(|(key, cause)| format!("not compared: {key}: {cause}"));
         differs.chain(not_compared).collect()
     }
 
     pub fn differs_as_json(&self) -> Value {
-        let each =
-            |Difference { key, cause, change }: &Difference| json!({ "key": key, "cause": cause, "change": change });
+        let each = |DifferingValue { key, cause, change }: &DifferingValue| json!({ "key": key, "cause": cause, "change": change });
         self.differs.iter().map(each).collect()
     }
 
@@ -50,8 +51,8 @@ impl Differing {
 }
 
 /// Says what a comparison came to.
-pub fn differing(comparison: &Comparison, tester: &Tester<'_>, file: &Path) -> Differing {
-    let difference = |SettingDifference { key, cause }: &SettingDifference| Difference {
+pub fn differing(comparison: &SettingsComparison, tester: &TestSender<'_>, file: &Path) -> Differing {
+    let difference = |SettingDifference { key, cause }: &SettingDifference| DifferingValue {
         key: key.clone(),
         cause: words(cause, &tester.sender, file),
         change: change(cause, tester, file),
@@ -92,7 +93,7 @@ fn words(cause: &DifferenceCause, sender: &Sender, file: &Path) -> String {
     }
 }
 
-fn change(cause: &DifferenceCause, tester: &Tester<'_>, file: &Path) -> String {
+fn change(cause: &DifferenceCause, tester: &TestSender<'_>, file: &Path) -> String {
     match cause {
         DifferenceCause::Env(_) | DifferenceCause::EnvOnlyHere(_) => RESTART.to_owned(),
         _ if tester.file.is_some() => {

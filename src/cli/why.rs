@@ -1,6 +1,5 @@
 //! `orderbell why`: why a message did or did not arrive, told from the beginning.
 
-pub mod chapter;
 mod delivery;
 mod event;
 pub mod meaning;
@@ -9,6 +8,7 @@ mod report;
 pub mod setting;
 pub mod source;
 mod step;
+pub mod timeline;
 
 use std::path::Path;
 
@@ -23,15 +23,15 @@ use crate::cli::Failure;
 use crate::cli::Format;
 use crate::cli::output;
 use crate::cli::store;
-use crate::cli::why::chapter::Chapter;
-use crate::cli::why::chapter::Line;
 use crate::cli::why::setting::Setting;
-use crate::config::Secrets;
+use crate::cli::why::timeline::TimelineEntry;
+use crate::cli::why::timeline::TimelineSection;
+use crate::config::SecretReading;
 use crate::config::parts;
 use crate::flow::reports;
-use crate::store::history::Candidate;
-use crate::store::history::Found;
 use crate::store::history::History;
+use crate::store::history::HistoryAnswer;
+use crate::store::history::IdMatch;
 use crate::store::history::Question;
 use crate::store::sqlite::read::Reader;
 
@@ -59,7 +59,7 @@ pub struct Why {
 }
 
 pub(super) async fn run(why: Why, file: &Path) -> Result<(), Failure> {
-    let part = parts::read(file, Secrets::Read).map_err(Failure::Configuration)?;
+    let part = parts::read(file, SecretReading::Read).map_err(Failure::Configuration)?;
     let setting = Setting { part: &part, now: Timestamp::now() };
     let around = why.at.as_deref().map(|text| moment(text, &part.timezone.zone, setting.now)).transpose()?;
     let reader = Reader::open(store::path(part.store().map_err(Failure::Configuration)?)?).map_err(store::failed)?;
@@ -67,7 +67,7 @@ pub(super) async fn run(why: Why, file: &Path) -> Result<(), Failure> {
     let usual = if asked.starts_with("report.") { REPORTS } else { REFUSED };
     let question = Question { asked, sources, around, limit: why.limit.unwrap_or(usual) };
     let mut history = reader.history(question).await.map_err(store::failed)?;
-    if let Found::Report(found) = &mut history.found
+    if let HistoryAnswer::Report(found) = &mut history.found
         && let Some(report) = part.reports().and_then(|reports| reports.get(&found.report).copied())
     {
         let schedule = app::setup::plan(report).schedule;
@@ -75,41 +75,46 @@ pub(super) async fn run(why: Why, file: &Path) -> Result<(), Failure> {
         found.past = past.await.map_err(store::failed)?;
     }
     let story = match &history.found {
-        Found::Nothing if part.reports().is_some_and(|reports| reports.contains_key(&why.asked)) => {
+        HistoryAnswer::Nothing if part.reports().is_some_and(|reports| reports.contains_key(&why.asked)) => {
             let asked = &why.asked;
             return Err(Failure::Failed(format!("\"{asked}\" is a report: ask for `orderbell why report.{asked}`")));
         }
-        Found::Nothing => return Err(Failure::Failed(unknown(&why.asked))),
-        Found::Several(candidates) => return Err(Failure::Failed(several(&why.asked, candidates))),
-        Found::Orders { .. } | Found::Event(_) | Found::Delivery(_) | Found::Report(_) if why.at.is_some() => {
+        HistoryAnswer::Nothing => return Err(Failure::Failed(unknown(&why.asked))),
+        HistoryAnswer::Several(candidates) => return Err(Failure::Failed(several(&why.asked, candidates))),
+        HistoryAnswer::Orders { .. }
+        | HistoryAnswer::Event(_)
+        | HistoryAnswer::Delivery(_)
+        | HistoryAnswer::Report(_)
+            if why.at.is_some() =>
+        {
             return Err(Failure::Misused(format!("--at goes with a source, and \"{}\" is none", why.asked)));
         }
-        Found::Report(found) if report::is_unknown(found, &part) => {
+        HistoryAnswer::Report(found) if report::is_unknown(found, &part) => {
             return Err(Failure::Failed(report::unknown(&found.report, &part)));
         }
         _ => story(&history, &setting),
     };
     match why.format {
-        Format::Text => output::print(chapter::text(&story, &part.timezone)),
-        Format::Json => output::line(chapter::json(&story, &part.timezone)),
+        Format::Text => output::print(timeline::text(&story, &part.timezone)),
+        Format::Json => output::line(timeline::json(&story, &part.timezone)),
     }
 }
 
 /// The story of what was found. Pure: the same history gives the same story.
-pub fn story(history: &History, setting: &Setting<'_>) -> Vec<Chapter> {
+pub fn story(history: &History, setting: &Setting<'_>) -> Vec<TimelineSection> {
     match &history.found {
-        Found::Nothing | Found::Several(_) => Vec::new(),
-        Found::Orders { orders, more } => {
-            let mut chapters: Vec<Chapter> =
+        HistoryAnswer::Nothing | HistoryAnswer::Several(_) => Vec::new(),
+        HistoryAnswer::Orders { orders, more } => {
+            let mut chapters: Vec<TimelineSection> =
                 orders.iter().map(|order| event::of_order(order, history, setting)).collect();
             if let (Some(last), 1..) = (chapters.last_mut(), more) {
-                last.end.push(Line::says(format!("There are {more} older orders of this short number.")));
+                last.end.push(TimelineEntry::says(format!("There are {more} older orders of this short number.")));
             }
             chapters
         }
-        Found::Event(event) | Found::Delivery(event) => vec![event::of_event(event, history, setting)],
-        Found::Source(source) => vec![source::of_source(source, setting)],
-        Found::Report(report) => vec![report::of_report(report, history, setting)],
+        HistoryAnswer::Event(event) | HistoryAnswer::Delivery(event) => vec![event::of_event(event, history, setting)],
+        HistoryAnswer::Source(source) => vec![source::of_source(source, setting)],
+        HistoryAnswer::Report(report) => vec![report::of_report(report, history, setting)],
     }
 }
 
@@ -119,9 +124,9 @@ fn unknown(asked: &str) -> String {
     )
 }
 
-fn several(asked: &str, candidates: &[Candidate]) -> String {
-    let row = |candidate: &Candidate| {
-        let Candidate { id, kind, order, channel } = candidate;
+fn several(asked: &str, candidates: &[IdMatch]) -> String {
+    let row = |candidate: &IdMatch| {
+        let IdMatch { id, kind, order, channel } = candidate;
         let order = order.as_ref().map(|order| format!(" {order}")).unwrap_or_default();
         match channel {
             Some(channel) => format!("\n{id}  delivery of {kind}{order} to {channel}"),

@@ -16,16 +16,16 @@ use crate::config::LoadContext;
 use crate::config::effective;
 use crate::config::kind_table::KindTable;
 use crate::config::schema;
-use crate::config::schema::Kind;
+use crate::config::schema::SchemaKind;
 use crate::config::secrets;
 use crate::config::section::Section;
 use crate::config::settings::ChannelSettings;
 use crate::config::settings::Rate;
 use crate::config::top::Globals;
 use crate::config::unsupported;
-use crate::config::unsupported::Place;
+use crate::config::unsupported::TablePlace;
 use crate::config::values;
-use crate::diagnostic::Part;
+use crate::diagnostic::ConfigPart;
 use crate::diagnostic::collect::Diagnostics;
 use crate::diagnostic::suggest;
 use crate::domain::effective::EffectiveSettings;
@@ -84,10 +84,10 @@ impl ReadChannel {
 pub fn schema(generator: &mut SchemaGenerator) -> Value {
     let kinds = KINDS.iter().map(|known| {
         let without = known.refuses.iter().map(|(key, _)| *key).collect();
-        Kind { name: known.name, schema: (known.schema)(generator), without }
+        SchemaKind { name: known.name, schema: (known.schema)(generator), without }
     });
     let kinds = kinds.collect();
-    schema::tagged("kind", ChannelSettings::json_schema(generator), kinds, Place::Channel)
+    schema::tagged("kind", ChannelSettings::json_schema(generator), kinds, TablePlace::Channel)
 }
 
 pub fn read(
@@ -110,7 +110,7 @@ fn read_one(
     context: &LoadContext<'_>,
     problems: &mut Diagnostics<'_>,
 ) -> ReadChannel {
-    problems.enter(Part::Channel(name.get_ref().clone()));
+    problems.enter(ConfigPart::Channel(name.get_ref().clone()));
     let mark = problems.mark();
     let mut shared = section.split_off(&SHARED);
     let kind = shared.text(&["kind"]).and_then(channel::kind_named);
@@ -150,7 +150,7 @@ fn read_one(
         effective::note(&mut effective, &place, &section, references);
         robot = kind.robot_parameter.and_then(|parameter| robot_of(&section, kind.name, parameter));
         way = ChannelConfig::read(kind.name, &mut KindTable { section: &mut section, problems }, reach);
-        unsupported::note_kind(kind.name, Place::Channel, kind_at, problems);
+        unsupported::note_kind(kind.name, TablePlace::Channel, kind_at, problems);
         if let (Some(most), Some(rate)) = (kind.per_minute, settings.as_ref().and_then(|settings| settings.rate)) {
             check_rate(rate, most, shared.at(&["rate"]), problems);
         }
@@ -209,7 +209,7 @@ fn read_shared(
             "a whole address, such as \"http://127.0.0.1:3128\" or \"http://user:password@proxy.example.com:3128\"",
         )),
     });
-    unsupported::note_keys(section, Place::Channel, problems);
+    unsupported::note_keys(section, TablePlace::Channel, problems);
     section.inherit("language", &globals.language);
     section.inherit("timezone", &globals.timezone.name);
     let settings: ChannelSettings = section.read(problems)?;

@@ -12,9 +12,9 @@ use crate::config::secrets;
 use crate::config::section::Section;
 use crate::config::tables::table;
 use crate::config::unsupported;
-use crate::config::unsupported::Place;
+use crate::config::unsupported::TablePlace;
 use crate::config::values;
-use crate::diagnostic::Part;
+use crate::diagnostic::ConfigPart;
 use crate::diagnostic::collect::Diagnostics;
 use crate::domain::duration;
 use crate::domain::secret::Secret;
@@ -28,18 +28,18 @@ pub fn read(
     context: &LoadContext<'_>,
     problems: &mut Diagnostics<'_>,
 ) -> (Option<Server>, Option<Admin>) {
-    problems.enter(Part::Rest);
+    problems.enter(ConfigPart::Rest);
     if let Some((key, _)) = root.get_key_value("admin") {
-        unsupported::note_kind("admin page or API", Place::Top, key.span(), problems);
+        unsupported::note_kind("admin page or API", TablePlace::Top, key.span(), problems);
     }
     let admin_table = table(root, "admin", problems);
     let admin_at = admin_table.at(&["listen"]);
     let admin = admin(admin_table, context, problems);
-    problems.enter(Part::Server);
+    problems.enter(ConfigPart::Server);
     let server_table = table(root, "server", problems);
     let server_at = server_table.at(&["listen"]);
     let server = server(server_table, problems);
-    problems.enter(Part::Rest);
+    problems.enter(ConfigPart::Rest);
     if let (Some(server), Some(admin)) = (&server, &admin)
         && server.listen == admin.listen
         && server.listen.port() != 0
@@ -63,7 +63,7 @@ pub struct Server {
     pub public_url: Option<String>,
     /// Larger webhooks are refused. Between 1KiB and 64MiB.
     #[serde(default = "default_max_body", rename = "max_body", deserialize_with = "duration::deserialize_size")]
-    #[schemars(with = "duration::WrittenSize", extend("default" = "1MiB"))]
+    #[schemars(with = "duration::SizeText", extend("default" = "1MiB"))]
     pub max_body_bytes: u64,
 }
 

@@ -38,7 +38,7 @@ use toml::de::DeTable;
 
 use crate::channel::ChannelConfig;
 use crate::config::listeners::{Admin, Server};
-use crate::config::routes::Report;
+use crate::config::routes::ReportSettings;
 use crate::config::settings::ChannelSettings;
 use crate::config::store::Store;
 use crate::diagnostic;
@@ -77,7 +77,7 @@ pub struct Config {
     pub channels: BTreeMap<String, ConfiguredChannel>,
     pub routes: Routes,
     /// By name.
-    pub reports: BTreeMap<String, Report>,
+    pub reports: BTreeMap<String, ReportSettings>,
 }
 
 impl Config {
@@ -152,12 +152,12 @@ pub struct LoadContext<'a> {
     pub env: &'a dyn Fn(&str) -> Option<String>,
     /// The languages that there are templates for.
     pub languages: &'a [&'a str],
-    pub secrets: Secrets,
+    pub secrets: SecretReading,
 }
 
 /// What becomes of the references to secrets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Secrets {
+pub enum SecretReading {
     /// They are read; one that is missing is an error.
     Read,
     /// Something of the same shape takes their place, for commands that use none.
@@ -189,7 +189,7 @@ pub struct Examined {
 /// All problems of the file and of its templates, warnings included, when one of them keeps the daemon from starting.
 pub fn read(file: &Path) -> Result<Loaded, Vec<Diagnostic>> {
     let env = |name: &str| std::env::var(name).ok();
-    read_text(&text_of(file)?, &LoadContext { file, env: &env, languages: &languages(), secrets: Secrets::Read })
+    read_text(&text_of(file)?, &LoadContext { file, env: &env, languages: &languages(), secrets: SecretReading::Read })
 }
 
 /// Reads a configuration file and renders every template with every sample of its sources.
@@ -197,7 +197,7 @@ pub fn examine(file: &Path) -> Examined {
     let env = |name: &str| std::env::var(name).ok();
     match text_of(file) {
         Ok(text) => {
-            examine_text(&text, &LoadContext { file, env: &env, languages: &languages(), secrets: Secrets::Read })
+            examine_text(&text, &LoadContext { file, env: &env, languages: &languages(), secrets: SecretReading::Read })
         }
         Err(problems) => Examined { problems, starts: false },
     }
@@ -239,7 +239,7 @@ pub fn try_templates(file: &Path, text: &str) -> Vec<Diagnostic> {
 /// Reads a text as the configuration of this file.
 fn usable(text: &str, file: &Path, depth: Depth) -> Result<Anew, Vec<Diagnostic>> {
     let env = |name: &str| std::env::var(name).ok();
-    let context = LoadContext { file, env: &env, languages: &languages(), secrets: Secrets::Read };
+    let context = LoadContext { file, env: &env, languages: &languages(), secrets: SecretReading::Read };
     let Whole { config, problems, is_usable, .. } = configuration(text, &context, depth);
     let (errors, warnings): (Vec<_>, _) = problems.into_iter().partition(|problem| problem.severity == Severity::Error);
     let (mistakes, others): (Vec<_>, _) = errors.into_iter().partition(|problem| problem.effect == Effect::BuiltIn);

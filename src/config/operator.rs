@@ -30,7 +30,7 @@ pub fn check(channels: &Channels, routes: &ReadRoutes, problems: &mut Diagnostic
 /// The channels that are notified of Orderbell itself, whatever a condition says. `None`: one of them is not there, which is
 /// said elsewhere.
 fn notified<'c>(channels: &'c Channels, routes: &ReadRoutes) -> Option<Vec<&'c ReadChannel>> {
-    let targets = routes.routes.as_ref()?.hearers(&Kind::OperatorNotice, OWN_SOURCE, None);
+    let targets = routes.routes.as_ref()?.targets(&Kind::OperatorNotice, OWN_SOURCE, None);
     let names = targets.into_iter().filter(|target| target.rules.is_empty()).map(|target| target.channel);
     names.map(|name| find(channels, &name)).collect()
 }

@@ -7,13 +7,13 @@ use crate::config::channels::ReadChannel;
 use crate::config::in_force;
 use crate::config::languages;
 use crate::config::listeners::Server;
-use crate::config::routes::Report;
+use crate::config::routes::ReportSettings;
 use crate::config::store::Store;
 use crate::config::text_of;
 use crate::config::top::Pieces;
 use crate::config::whole;
-use crate::config::{ConfiguredChannel, ConfiguredSource, LoadContext, Secrets, Whole, Zone};
-use crate::diagnostic::{Diagnostic, Effect, Part, Severity};
+use crate::config::{ConfiguredChannel, ConfiguredSource, LoadContext, SecretReading, Whole, Zone};
+use crate::diagnostic::{ConfigPart, Diagnostic, Effect, Severity};
 use crate::domain::effective::EffectiveSettings;
 use crate::domain::route::Routes;
 
@@ -35,7 +35,7 @@ pub struct Parts {
     /// By name.
     pub channels: BTreeMap<String, KnownChannel>,
     sources: BTreeMap<String, Option<ConfiguredSource>>,
-    reports: BTreeMap<String, Option<Report>>,
+    reports: BTreeMap<String, Option<ReportSettings>>,
     server: Option<Server>,
     store: Option<Store>,
     problems: Vec<Diagnostic>,
@@ -59,7 +59,7 @@ pub struct FileSettings {
 ///
 /// # Errors
 /// When there is no file.
-pub fn read(file: &Path, secrets: Secrets) -> Result<Parts, Vec<Diagnostic>> {
+pub fn read(file: &Path, secrets: SecretReading) -> Result<Parts, Vec<Diagnostic>> {
     let Whole { config: pieces, problems, .. } = pieces(&in_force::text(file)?, file, secrets);
     pieces.map(|pieces| Parts::of(pieces, problems)).ok_or_else(Vec::new)
 }
@@ -68,14 +68,15 @@ pub fn read(file: &Path, secrets: Secrets) -> Result<Parts, Vec<Diagnostic>> {
 pub fn of_unused_file(file: &Path) -> Option<FileSettings> {
     in_force::instead(file)?;
     let text = text_of(file).unwrap_or_default();
-    let Whole { config: pieces, problems, .. } = pieces(&text, file, Secrets::Read);
+    let Whole { config: pieces, problems, .. } = pieces(&text, file, SecretReading::Read);
     // Behind an error of syntax nothing is certain to be what it seems.
-    let is_broken = problems.iter().any(|problem| problem.part == Part::File && problem.severity == Severity::Error);
+    let is_broken =
+        problems.iter().any(|problem| problem.part == ConfigPart::File && problem.severity == Severity::Error);
     let channels = pieces.filter(|_| !is_broken).map(|pieces| pieces.channels).unwrap_or_default();
     Some(FileSettings { channels: channels.into_iter().map(|(name, read)| (name, read.effective)).collect() })
 }
 
-fn pieces(text: &str, file: &Path, secrets: Secrets) -> Whole<Pieces> {
+fn pieces(text: &str, file: &Path, secrets: SecretReading) -> Whole<Pieces> {
     let env = |name: &str| std::env::var(name).ok();
     let context = LoadContext { file, env: &env, languages: &languages(), secrets };
     whole(text, &context, |root, problems| Some(Pieces::read(root, &context, problems)))
@@ -107,13 +108,13 @@ impl Parts {
     /// # Errors
     /// The problems of `[store]`.
     pub fn store(&self) -> Result<&Store, Vec<Diagnostic>> {
-        self.faultless(self.store.as_ref(), &[Part::Store])
+        self.faultless(self.store.as_ref(), &[ConfigPart::Store])
     }
 
     /// # Errors
     /// The problems of `[server]`.
     pub fn server(&self) -> Result<&Server, Vec<Diagnostic>> {
-        self.faultless(self.server.as_ref(), &[Part::Server])
+        self.faultless(self.server.as_ref(), &[ConfigPart::Server])
     }
 
     /// One of the sources; `None` where there is none of this name.
@@ -122,7 +123,7 @@ impl Parts {
     /// The problems of its table.
     pub fn source(&self, name: &str) -> Result<Option<&ConfiguredSource>, Vec<Diagnostic>> {
         let Some(source) = self.sources.get(name) else { return Ok(None) };
-        self.faultless(source.as_ref(), &[Part::Source(name.to_owned())]).map(Some)
+        self.faultless(source.as_ref(), &[ConfigPart::Source(name.to_owned())]).map(Some)
     }
 
     /// All sources by name.
@@ -130,7 +131,7 @@ impl Parts {
     /// # Errors
     /// The problems of their tables.
     pub fn sources(&self) -> Result<Vec<(&str, &ConfiguredSource)>, Vec<Diagnostic>> {
-        let parts: Vec<Part> = self.sources.keys().cloned().map(Part::Source).collect();
+        let parts: Vec<ConfigPart> = self.sources.keys().cloned().map(ConfigPart::Source).collect();
         self.need(&parts)?;
         Ok(self.sources.iter().filter_map(|(name, source)| Some((name.as_str(), source.as_ref()?))).collect())
     }
@@ -141,16 +142,16 @@ impl Parts {
     /// The problems of its table and of the file's own keys.
     pub fn channel(&self, name: &str) -> Result<Option<&ConfiguredChannel>, Vec<Diagnostic>> {
         let Some(known) = self.channels.get(name) else { return Ok(None) };
-        self.faultless(known.channel.as_ref(), &[Part::Top, Part::Channel(name.to_owned())]).map(Some)
+        self.faultless(known.channel.as_ref(), &[ConfigPart::Top, ConfigPart::Channel(name.to_owned())]).map(Some)
     }
 
     /// One of the reports; `None` where there is none of this name.
     ///
     /// # Errors
     /// The problems of its table and of the file's own keys.
-    pub fn report(&self, name: &str) -> Result<Option<&Report>, Vec<Diagnostic>> {
+    pub fn report(&self, name: &str) -> Result<Option<&ReportSettings>, Vec<Diagnostic>> {
         let Some(report) = self.reports.get(name) else { return Ok(None) };
-        self.faultless(report.as_ref(), &[Part::Top, Part::Report(name.to_owned())]).map(Some)
+        self.faultless(report.as_ref(), &[ConfigPart::Top, ConfigPart::Report(name.to_owned())]).map(Some)
     }
 
     /// All channels by name.
@@ -158,7 +159,8 @@ impl Parts {
     /// # Errors
     /// The problems of their tables and of the file's own keys.
     pub fn all_channels(&self) -> Result<BTreeMap<String, ConfiguredChannel>, Vec<Diagnostic>> {
-        let parts: Vec<Part> = self.channels.keys().cloned().map(Part::Channel).chain([Part::Top]).collect();
+        let parts: Vec<ConfigPart> =
+            self.channels.keys().cloned().map(ConfigPart::Channel).chain([ConfigPart::Top]).collect();
         self.need(&parts)?;
         let usable = |(name, known): (&String, &KnownChannel)| Some((name.clone(), known.channel.clone()?));
         Ok(self.channels.iter().filter_map(usable).collect())
@@ -172,7 +174,7 @@ impl Parts {
     }
 
     /// All reports by name; `None` when they cannot be read as they are.
-    pub fn reports(&self) -> Option<BTreeMap<String, &Report>> {
+    pub fn reports(&self) -> Option<BTreeMap<String, &ReportSettings>> {
         self.reports.iter().map(|(name, report)| Some((name.clone(), report.as_ref()?))).collect()
     }
 
@@ -180,8 +182,9 @@ impl Parts {
     ///
     /// # Errors
     /// The problems of their tables and of the file's own keys.
-    pub fn all_reports(&self) -> Result<BTreeMap<String, &Report>, Vec<Diagnostic>> {
-        let parts: Vec<Part> = self.reports.keys().cloned().map(Part::Report).chain([Part::Top]).collect();
+    pub fn all_reports(&self) -> Result<BTreeMap<String, &ReportSettings>, Vec<Diagnostic>> {
+        let parts: Vec<ConfigPart> =
+            self.reports.keys().cloned().map(ConfigPart::Report).chain([ConfigPart::Top]).collect();
         self.need(&parts)?;
         Ok(self.reports().unwrap_or_default())
     }
@@ -191,7 +194,8 @@ impl Parts {
     /// # Errors
     /// The problems of their tables, of the file's own keys and of `[store]`, when there is any other error.
     pub fn missing_secrets(&self, channels: &[String]) -> Result<Vec<Diagnostic>, Vec<Diagnostic>> {
-        let parts: Vec<Part> = channels.iter().cloned().map(Part::Channel).chain([Part::Top, Part::Store]).collect();
+        let parts: Vec<ConfigPart> =
+            channels.iter().cloned().map(ConfigPart::Channel).chain([ConfigPart::Top, ConfigPart::Store]).collect();
         let Err(problems) = self.need(&parts) else { return Ok(Vec::new()) };
         let mut errors = problems.iter().filter(|problem| problem.severity == Severity::Error);
         if errors.all(|problem| problem.effect == Effect::Waits) { Ok(problems) } else { Err(problems) }
@@ -213,12 +217,12 @@ impl Parts {
     ///
     /// # Errors
     /// These problems.
-    pub fn need(&self, parts: &[Part]) -> Result<(), Vec<Diagnostic>> {
+    pub fn need(&self, parts: &[ConfigPart]) -> Result<(), Vec<Diagnostic>> {
         self.faultless(Some(&()), parts).copied()
     }
 
-    fn faultless<'s, T>(&self, found: Option<&'s T>, parts: &[Part]) -> Result<&'s T, Vec<Diagnostic>> {
-        let concerns = |problem: &&Diagnostic| problem.part == Part::File || parts.contains(&problem.part);
+    fn faultless<'s, T>(&self, found: Option<&'s T>, parts: &[ConfigPart]) -> Result<&'s T, Vec<Diagnostic>> {
+        let concerns = |problem: &&Diagnostic| problem.part == ConfigPart::File || parts.contains(&problem.part);
         let problems = || self.problems.iter().filter(concerns).cloned().collect();
         let has_errors = self.problems.iter().filter(concerns).any(|problem| problem.severity == Severity::Error);
         found.filter(|_| !has_errors).ok_or_else(problems)

@@ -13,7 +13,7 @@ use crate::config::Zone;
 use crate::config::section::Section;
 use crate::config::top::Globals;
 use crate::config::values;
-use crate::diagnostic::Part;
+use crate::diagnostic::ConfigPart;
 use crate::diagnostic::collect::Diagnostics;
 use crate::domain::condition::Condition;
 use crate::domain::id::Id;
@@ -25,7 +25,7 @@ use crate::domain::route::Routes;
 pub struct ReadRoutes {
     pub routes: Option<Routes>,
     /// By name, as far as they could be read.
-    pub reports: Vec<(String, Option<Report>)>,
+    pub reports: Vec<(String, Option<ReportSettings>)>,
     pub channels: Vec<Spanned<String>>,
     pub sources: Vec<Spanned<String>>,
     /// Each pattern over kinds, with the sources that its route is limited to.
@@ -55,7 +55,7 @@ pub struct Operator {
 /// The figures of the day before, sent once a day.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Report {
+pub struct ReportSettings {
     /// When it is sent; local time.
     #[serde(deserialize_with = "values::deserialize_time")]
     #[schemars(with = "values::WrittenTime", example = &"08:57")]
@@ -90,7 +90,7 @@ pub fn read(
     problems: &mut Diagnostics<'_>,
 ) -> ReadRoutes {
     let mut read = ReadRoutes::default();
-    problems.enter(Part::Rest);
+    problems.enter(ConfigPart::Rest);
     read.note(&operator);
     read.operator = operator.texts(&["to"]);
     let to = operator.value(&["to"]).map(|to| to.get_ref());
@@ -101,10 +101,10 @@ pub fn read(
     let routes: Option<Vec<Route>> = routes.into_iter().collect();
     for (name, section) in reports {
         read.note(&section);
-        problems.enter(Part::Report(name.get_ref().clone()));
+        problems.enter(ConfigPart::Report(name.get_ref().clone()));
         read.reports.push((name.into_inner(), report(section, globals, problems)));
     }
-    let to = |(name, report): &(String, Option<Report>)| Some((name.clone(), report.as_ref()?.to.clone()));
+    let to = |(name, report): &(String, Option<ReportSettings>)| Some((name.clone(), report.as_ref()?.to.clone()));
     let reports = read.reports.iter().map(to).collect::<Option<BTreeMap<_, _>>>();
     read.routes = operator.zip(routes).zip(reports).map(|((operator, routes), reports)| Routes {
         operator: operator.to,
@@ -155,7 +155,7 @@ fn when(section: &mut Section<'_>, problems: &mut Diagnostics<'_>) {
     section.drop_wrong(&["when"]);
 }
 
-fn report(mut section: Section<'_>, globals: &Globals, problems: &mut Diagnostics<'_>) -> Option<Report> {
+fn report(mut section: Section<'_>, globals: &Globals, problems: &mut Diagnostics<'_>) -> Option<ReportSettings> {
     section.check(&["timezone"], problems, |name| values::zone(name).map(drop));
     for (key, message, help) in [
         ("to", "this report leads nowhere", "name channels, such as to = [\"owner\"]"),

@@ -12,12 +12,12 @@ use serde_json::json;
 
 use crate::config::channels;
 use crate::config::listeners::{Admin, Server};
-use crate::config::routes::{Operator, Report};
+use crate::config::routes::{Operator, ReportSettings};
 use crate::config::sources;
 use crate::config::store::Store;
 use crate::config::top::Globals;
 use crate::config::unsupported;
-use crate::config::unsupported::Place;
+use crate::config::unsupported::TablePlace;
 use crate::config::values;
 use crate::domain::route::Route;
 
@@ -42,8 +42,8 @@ pub fn schema() -> Value {
 /// Every table of the file.
 fn tables(generator: &mut SchemaGenerator) -> Object {
     let (source, channel) = (sources::schema(generator), channels::schema(generator));
-    let report = whole::<Report>(generator, false);
-    let admin = whole::<Admin>(generator, unsupported::is_missing("admin page or API", Place::Top));
+    let report = whole::<ReportSettings>(generator, false);
+    let admin = whole::<Admin>(generator, unsupported::is_missing("admin page or API", TablePlace::Top));
     let route = json!({
         "description": "Who hears of what: every route that matches applies, and a channel hears of an event once.",
         "type": "array",
@@ -76,7 +76,7 @@ fn named(description: &str, each: Value) -> Value {
 }
 
 /// One of several structs that a tag chooses from.
-pub struct Kind {
+pub struct SchemaKind {
     /// What the tag says.
     pub name: &'static str,
     pub schema: Schema,
@@ -85,7 +85,7 @@ pub struct Kind {
 }
 
 /// A table that has the keys of `shared`, one of which is a tag, and those of the kind that the tag names.
-pub fn tagged(tag: &str, shared: Schema, kinds: Vec<Kind>, place: Place) -> Value {
+pub fn tagged(tag: &str, shared: Schema, kinds: Vec<SchemaKind>, place: TablePlace) -> Value {
     let shared = object(shared);
     let kinds = kinds.into_iter().map(|kind| {
         let own = object(kind.schema);

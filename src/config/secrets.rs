@@ -7,12 +7,12 @@ use crate::config::hidden::is_variable_name;
 use crate::config::hidden::reference;
 use crate::config::placeholder;
 use crate::config::section::Section;
-use crate::config::{LoadContext, Secrets};
+use crate::config::{LoadContext, SecretReading};
 use crate::diagnostic;
 use crate::diagnostic::collect::Diagnostics;
 use crate::domain::secret;
-use crate::domain::secret::Flaw;
-use crate::domain::secret::Rim;
+use crate::domain::secret::InvalidSecret;
+use crate::domain::secret::SecretEdge;
 use crate::domain::settings::InvalidValue;
 
 const FORMS: &str = "a secret is a text in quotes, { env = \"NAME\" } or { file = \"path\" }";
@@ -34,7 +34,7 @@ fn resolve_one(section: &mut Section<'_>, path: &[&str], context: &LoadContext<'
     let (span, key) = (value.span(), path.join("."));
     let is_reference = value.get_ref().as_table().is_some_and(refers);
     let is_written_so = value.get_ref().as_table().is_some_and(|table| reference(table).is_some());
-    if is_written_so && context.secrets == Secrets::Placeholders {
+    if is_written_so && context.secrets == SecretReading::Placeholders {
         return section.fill(path, placeholder(&key, "placeholder"));
     }
     if is_reference {
@@ -50,7 +50,7 @@ fn resolve_one(section: &mut Section<'_>, path: &[&str], context: &LoadContext<'
     match found {
         Ok((secret, origin)) => {
             placeholder::note_secret(&secret, &key, span.clone(), problems);
-            if let Some(rim) = Rim::of(&secret) {
+            if let Some(rim) = SecretEdge::of(&secret) {
                 let message = format!("\"{key}\" {}{origin}", rim.words());
                 problems.warning(span, message, rim.help());
             }
@@ -116,7 +116,7 @@ fn referred(table: &DeTable<'_>, key: &str, context: &LoadContext<'_>) -> Result
     };
     match secret::read(&text) {
         Ok(secret) => Ok((secret.to_owned(), format!(", in {origin}"))),
-        Err(Flaw::Empty) => {
+        Err(InvalidSecret::Empty) => {
             let help = format!("\"{key}\" needs it; an empty secret protects nothing");
             Err(InvalidValue::new(format!("{origin} is empty"), help))
         }

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
-use crate::config::shape::Shape;
+use crate::config::shape::ValueShape;
 use crate::config::walk::Walk;
 use crate::config::words;
 use crate::diagnostic::collect::Diagnostics;
@@ -127,7 +127,7 @@ impl<'t> Section<'t> {
 
     /// Reads the table into its struct. Every error is reported. `None` when something needed is wrong or missing.
     pub fn read<T: DeserializeOwned + JsonSchema>(&self, problems: &mut Diagnostics<'_>) -> Option<T> {
-        let shape = Shape::of::<T>();
+        let shape = ValueShape::of::<T>();
         let (mut table, wrong) = (self.table.clone(), self.wrong.clone());
         let mut walk = Walk { place: &self.place, elsewhere: &self.elsewhere, wrong, problems };
         if !walk.table(&mut table, &self.span, shape.root(), &[]) {

@@ -35,11 +35,11 @@ pub struct ChannelSettings {
     pub rate: Option<Rate>,
     /// The waits between tries, each ±10 %; after the last the message is dead.
     #[serde(default = "default_retry", deserialize_with = "duration::deserialize_list")]
-    #[schemars(with = "Vec<duration::Written>", extend("default" = ["5s", "30s", "2m", "10m", "30m", "2h", "6h", "12h"]))]
+    #[schemars(with = "Vec<duration::DurationText>", extend("default" = ["5s", "30s", "2m", "10m", "30m", "2h", "6h", "12h"]))]
     pub retry: Vec<SignedDuration>,
     /// Hours in which the channel is left in peace.
     #[schemars(example = serde_json::json!({ "from": "23:00", "to": "07:30", "except": ["order.placed"] }))]
-    pub quiet: Option<Quiet>,
+    pub quiet: Option<QuietSetting>,
     /// Kinds that go first and are not kept waiting.
     #[serde(default = "default_urgent")]
     #[schemars(extend("default" = ["order.placed", "order.cancelled"]))]
@@ -48,7 +48,7 @@ pub struct ChannelSettings {
     pub fallback: Option<String>,
     /// How long an urgent message waits before the other channel is notified of it.
     #[serde(default = "default_fallback_after", deserialize_with = "duration::deserialize")]
-    #[schemars(with = "duration::Written", extend("default" = "2m"))]
+    #[schemars(with = "duration::DurationText", extend("default" = "2m"))]
     pub fallback_after: SignedDuration,
     /// What this channel gets, when it works again, of what the other channel was sent meanwhile: "tell" sends it as well,
     /// marked; "skip" does not.
@@ -59,7 +59,7 @@ pub struct ChannelSettings {
     pub allow_private: bool,
     /// How long one try may take; up to 2 minutes.
     #[serde(default = "default_timeout", deserialize_with = "duration::deserialize")]
-    #[schemars(with = "duration::Written", extend("default" = "15s"))]
+    #[schemars(with = "duration::DurationText", extend("default" = "15s"))]
     pub timeout: SignedDuration,
     /// For robots: another server in the vendor's place. The path and the token of `webhook` are put behind it.
     #[schemars(example = &"https://relay.example.com/dingtalk")]
@@ -99,7 +99,7 @@ impl ChannelSettings {
 pub struct Rate {
     #[serde(deserialize_with = "crate::domain::duration::deserialize")]
     /// The window.
-    #[schemars(with = "duration::Written", example = &"1m")]
+    #[schemars(with = "duration::DurationText", example = &"1m")]
     pub per: SignedDuration,
     /// How many messages within it.
     #[schemars(range(min = 1), example = 18)]
@@ -109,7 +109,7 @@ pub struct Rate {
 /// Hours in which a channel is left in peace; over midnight where `to` is before `from`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Quiet {
+pub struct QuietSetting {
     #[serde(deserialize_with = "values::deserialize_time")]
     /// When they begin.
     #[schemars(with = "values::WrittenTime", example = &"23:00")]
@@ -127,7 +127,7 @@ pub struct Quiet {
     pub hold: Vec<Glob>,
 }
 
-impl Quiet {
+impl QuietSetting {
     pub fn hours(&self) -> quiet::Quiet {
         quiet::Quiet { from: self.from, to: self.to, except: self.except.clone(), hold: self.hold.clone() }
     }

@@ -12,7 +12,7 @@ use crate::domain::duration;
 use crate::platform::apsdai::fields::Pointer;
 
 /// A text that has a reader of its own, by the name of its definition.
-pub struct Format {
+pub struct TextFormat {
     name: &'static str,
     /// What it is, in words.
     pub expected: &'static str,
@@ -24,21 +24,21 @@ pub struct Format {
 
 const TEXT: &str = "a text in quotes";
 
-const FORMATS: [Format; 6] = [
-    Format {
+const FORMATS: [TextFormat; 6] = [
+    TextFormat {
         name: "Duration",
         expected: TEXT,
         takes_numbers: false,
         judge: |text| duration::parse(text).map(drop).map_err(|error| error.to_string()),
     },
-    Format {
+    TextFormat {
         name: "Size",
         expected: "a size such as \"1MiB\", or a number of bytes",
         takes_numbers: true,
         judge: |text| duration::parse_size(text).map(drop).map_err(|error| error.to_string()),
     },
-    Format { name: "Time", expected: TEXT, takes_numbers: false, judge: |text| values::time(text).map(drop) },
-    Format {
+    TextFormat { name: "Time", expected: TEXT, takes_numbers: false, judge: |text| values::time(text).map(drop) },
+    TextFormat {
         name: "Pattern",
         expected: TEXT,
         takes_numbers: false,
@@ -47,8 +47,8 @@ const FORMATS: [Format; 6] = [
             false => Ok(()),
         },
     },
-    Format { name: "Pointer", expected: TEXT, takes_numbers: false, judge: |text| Pointer::read(text).map(drop) },
-    Format {
+    TextFormat { name: "Pointer", expected: TEXT, takes_numbers: false, judge: |text| Pointer::read(text).map(drop) },
+    TextFormat {
         name: "Id",
         expected: "an id, as a number or as a text in quotes",
         takes_numbers: true,
@@ -57,9 +57,9 @@ const FORMATS: [Format; 6] = [
 ];
 
 /// What sort of value stands somewhere.
-pub enum Sort<'s> {
+pub enum ShapeSort<'s> {
     Text,
-    Format(&'static Format),
+    Format(&'static TextFormat),
     Flag,
     Number(RangeInclusive<i128>),
     /// One of a few words.
@@ -71,9 +71,9 @@ pub enum Sort<'s> {
 }
 
 /// The schema of one struct, with all that it refers to.
-pub struct Shape(Value);
+pub struct ValueShape(Value);
 
-impl Shape {
+impl ValueShape {
     pub fn of<T: JsonSchema>() -> Self {
         let generator = SchemaSettings::draft2020_12().for_deserialize().into_generator();
         Self(generator.into_root_schema_for::<T>().to_value())
@@ -111,25 +111,25 @@ impl<'s> Schema<'s> {
         Some(self.at(table.here["properties"].get(name).or_else(own)?))
     }
 
-    pub fn sort(self) -> Sort<'s> {
+    pub fn sort(self) -> ShapeSort<'s> {
         let resolved = self.resolved();
         let here = resolved.here;
         if let Some(format) = self.name().and_then(|name| FORMATS.iter().find(|format| format.name == name)) {
-            return Sort::Format(format);
+            return ShapeSort::Format(format);
         }
         let words = here["enum"].as_array().into_iter().flatten().filter_map(Value::as_str);
         let described = here["oneOf"].as_array().into_iter().flatten().filter_map(|one| one["const"].as_str());
         let words: Vec<&str> = words.chain(described).collect();
         if !words.is_empty() {
-            return Sort::Choice(words);
+            return ShapeSort::Choice(words);
         }
         match self.types().as_slice() {
-            ["boolean"] => Sort::Flag,
-            ["integer"] => Sort::Number(range(here["format"].as_str())),
-            ["array"] => Sort::List(resolved.at(&here["items"])),
-            ["object"] if here["additionalProperties"].is_object() => Sort::Map,
-            ["object"] => Sort::Table,
-            _ => Sort::Text,
+            ["boolean"] => ShapeSort::Flag,
+            ["integer"] => ShapeSort::Number(range(here["format"].as_str())),
+            ["array"] => ShapeSort::List(resolved.at(&here["items"])),
+            ["object"] if here["additionalProperties"].is_object() => ShapeSort::Map,
+            ["object"] => ShapeSort::Table,
+            _ => ShapeSort::Text,
         }
     }
 

@@ -11,11 +11,11 @@ use crate::config::ConfiguredSource;
 use crate::config::LoadContext;
 use crate::config::kind_table::KindTable;
 use crate::config::schema;
-use crate::config::schema::Kind;
+use crate::config::schema::SchemaKind;
 use crate::config::secrets;
 use crate::config::section::Section;
-use crate::config::unsupported::Place;
-use crate::diagnostic::Part;
+use crate::config::unsupported::TablePlace;
+use crate::diagnostic::ConfigPart;
 use crate::diagnostic::collect::Diagnostics;
 use crate::diagnostic::suggest;
 use crate::domain::duration;
@@ -41,7 +41,7 @@ struct Shared {
     platform: String,
     /// The operator is notified when nothing at all has come for so long.
     #[serde(default, deserialize_with = "crate::domain::duration::deserialize_option")]
-    #[schemars(with = "duration::Written", example = &"26h")]
+    #[schemars(with = "duration::DurationText", example = &"26h")]
     silent_after: Option<SignedDuration>,
 }
 
@@ -49,9 +49,9 @@ struct Shared {
 pub fn schema(generator: &mut SchemaGenerator) -> Value {
     let kinds = PLATFORMS
         .iter()
-        .map(|known| Kind { name: known.name, schema: (known.schema)(generator), without: Vec::new() })
+        .map(|known| SchemaKind { name: known.name, schema: (known.schema)(generator), without: Vec::new() })
         .collect();
-    schema::tagged("platform", Shared::json_schema(generator), kinds, Place::Source)
+    schema::tagged("platform", Shared::json_schema(generator), kinds, TablePlace::Source)
 }
 
 pub fn read(
@@ -60,7 +60,7 @@ pub fn read(
     problems: &mut Diagnostics<'_>,
 ) -> Vec<(String, ReadSource)> {
     let read = sections.into_iter().map(|(name, section)| {
-        problems.enter(Part::Source(name.get_ref().clone()));
+        problems.enter(ConfigPart::Source(name.get_ref().clone()));
         if name.get_ref() == OWN_SOURCE {
             let help = "events that Orderbell makes itself have this source; choose another name";
             problems.error(name.span(), format!("a source cannot be named \"{OWN_SOURCE}\""), help);

@@ -10,8 +10,8 @@ use crate::config::LoadContext;
 use crate::config::secrets;
 use crate::config::section::Section;
 use crate::config::unsupported;
-use crate::config::unsupported::Place;
-use crate::diagnostic::Part;
+use crate::config::unsupported::TablePlace;
+use crate::diagnostic::ConfigPart;
 use crate::diagnostic::collect::Diagnostics;
 use crate::domain::duration;
 use crate::domain::secret::Secret;
@@ -29,7 +29,7 @@ pub struct Store {
     pub url: StoreUrl,
     /// Events and deliveries older than this are removed; undelivered ones never. At least one day.
     #[serde(default = "default_keep", deserialize_with = "crate::domain::duration::deserialize")]
-    #[schemars(with = "duration::Written", extend("default" = "400d"))]
+    #[schemars(with = "duration::DurationText", extend("default" = "400d"))]
     pub keep: SignedDuration,
 }
 
@@ -58,11 +58,11 @@ fn default_keep() -> SignedDuration {
 }
 
 pub fn read(mut section: Section<'_>, context: &LoadContext<'_>, problems: &mut Diagnostics<'_>) -> Option<Store> {
-    problems.enter(Part::Store);
+    problems.enter(ConfigPart::Store);
     let mark = problems.mark();
     secrets::resolve(&mut section, &["url"], context, problems);
     if section.text(&["url"]).is_some_and(|url| url.starts_with("postgres://") || url.starts_with("postgresql://")) {
-        unsupported::note_kind("stores on PostgreSQL", Place::Store, section.at(&["url"]), problems);
+        unsupported::note_kind("stores on PostgreSQL", TablePlace::Store, section.at(&["url"]), problems);
         section.drop_wrong(&["url"]);
     }
     section.check(&["url"], problems, |url| sqlite(url).map(drop));

@@ -24,17 +24,17 @@ use crate::config::store;
 use crate::config::store::Store;
 use crate::config::tables::{named, repeated, table, unknown_tables};
 use crate::config::unsupported;
-use crate::config::unsupported::Place;
+use crate::config::unsupported::TablePlace;
 use crate::config::values;
 use crate::config::{Config, Depth, LoadContext, Zone};
-use crate::diagnostic::Part;
+use crate::diagnostic::ConfigPart;
 use crate::diagnostic::collect::Diagnostics;
 use crate::domain::secret::Secret;
 use crate::platform::GeneralSettings;
 use crate::render::Isolation;
 use crate::template_check;
 use crate::template_check::overlay::Overlay;
-use crate::template_check::{Scope, ScopeChannel};
+use crate::template_check::{CheckScope, ScopeChannel};
 
 const KEYS: [&str; 4] = ["language", "timezone", "currency", "templates"];
 
@@ -88,16 +88,16 @@ pub struct Pieces {
 impl Pieces {
     pub fn read(mut root: DeTable<'_>, context: &LoadContext<'_>, problems: &mut Diagnostics<'_>) -> Self {
         let root = &mut root;
-        problems.enter(Part::Top);
+        problems.enter(ConfigPart::Top);
         let Head { globals, templates, overlay, languages } = head(root, context, problems);
         let languages: Vec<&str> = languages.iter().map(String::as_str).collect();
         let context = &LoadContext { languages: &languages, ..*context };
         let (server, admin) = listeners::read(root, context, problems);
-        problems.enter(Part::Store);
+        problems.enter(ConfigPart::Store);
         let store = table(root, "store", problems);
         let keep_at = store.at(&["keep"]);
         let store = store::read(store, context, problems);
-        problems.enter(Part::Rest);
+        problems.enter(ConfigPart::Rest);
         let operator = table(root, "operator", problems);
         let sources = named(root, "source", problems);
         let channels = named(root, "channel", problems);
@@ -158,7 +158,7 @@ pub fn read(
 ) -> Option<Config> {
     placeholder::note_all(&root, problems);
     let mut pieces = Pieces::read(root, context, problems);
-    problems.enter(Part::Rest);
+    problems.enter(ConfigPart::Rest);
     if !problems.is_broken() {
         pieces.check(problems);
     }
@@ -175,7 +175,7 @@ pub fn read(
 }
 
 /// What templates depend on.
-fn scope<'s>(pieces: &'s Pieces) -> Scope<'s> {
+fn scope<'s>(pieces: &'s Pieces) -> CheckScope<'s> {
     let Pieces { globals, sources, channels, routes, .. } = pieces;
     let source = |(name, read): &'s (String, ReadSource)| Some((name.as_str(), &read.source.as_ref()?.source));
     let channel = |(name, read): &'s (String, ReadChannel)| ScopeChannel {
@@ -184,7 +184,7 @@ fn scope<'s>(pieces: &'s Pieces) -> Scope<'s> {
         timezone: read.settings.as_ref().map_or(&globals.timezone.zone, |settings| &settings.timezone.zone),
         language: read.settings.as_ref().map(|settings| settings.language.as_str()),
     };
-    Scope {
+    CheckScope {
         sources: sources.iter().filter_map(source).collect(),
         channels: channels.iter().map(channel).collect(),
         kinds: KINDS.iter().map(|kind| kind.name).collect(),
@@ -211,7 +211,7 @@ fn head(root: &mut DeTable<'_>, context: &LoadContext<'_>, problems: &mut Diagno
             globals.table.insert(key, value);
         }
     }
-    unsupported::note_keys(&globals, Place::Top, problems);
+    unsupported::note_keys(&globals, TablePlace::Top, problems);
     let templates = globals.text(&["templates"]).map(|folder| context.folder().join(folder));
     let overlay = Overlay::read(templates.as_deref(), globals.at(&["templates"]), problems);
     let mut languages = overlay.languages(context.languages);

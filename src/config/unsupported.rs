@@ -8,7 +8,7 @@ use crate::diagnostic::collect::Diagnostics;
 
 /// In which tables a feature stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum TablePlace {
     Top,
     Store,
     Source,
@@ -17,7 +17,7 @@ pub enum Place {
 
 /// One feature that is not built yet.
 struct Unsupported {
-    place: Place,
+    place: TablePlace,
     /// A key, or the name of a kind.
     name: &'static str,
     severity: Severity,
@@ -25,26 +25,26 @@ struct Unsupported {
     meanwhile: &'static str,
 }
 
-const fn warned(place: Place, name: &'static str, meanwhile: &'static str) -> Unsupported {
+const fn warned(place: TablePlace, name: &'static str, meanwhile: &'static str) -> Unsupported {
     Unsupported { place, name, severity: Severity::Warning, meanwhile }
 }
 
-const fn refused(place: Place, name: &'static str, meanwhile: &'static str) -> Unsupported {
+const fn refused(place: TablePlace, name: &'static str, meanwhile: &'static str) -> Unsupported {
     Unsupported { place, name, severity: Severity::Error, meanwhile }
 }
 
 const NOT_YET: [Unsupported; 2] = [
-    warned(Place::Top, "admin page or API", "until then nothing listens there"),
-    refused(Place::Store, "stores on PostgreSQL", "use url = \"sqlite:orderbell.db\""),
+    warned(TablePlace::Top, "admin page or API", "until then nothing listens there"),
+    refused(TablePlace::Store, "stores on PostgreSQL", "use url = \"sqlite:orderbell.db\""),
 ];
 
 /// Whether a feature is not built yet.
-pub fn is_missing(name: &str, place: Place) -> bool {
+pub fn is_missing(name: &str, place: TablePlace) -> bool {
     NOT_YET.iter().any(|feature| feature.place == place && feature.name == name)
 }
 
 /// Says of each key of a section that is not built yet that it is not.
-pub fn note_keys(section: &Section<'_>, place: Place, problems: &mut Diagnostics<'_>) {
+pub fn note_keys(section: &Section<'_>, place: TablePlace, problems: &mut Diagnostics<'_>) {
     for feature in NOT_YET.iter().filter(|feature| feature.place == place) {
         if let Some(span) = section.key_at(feature.name) {
             note(
@@ -58,10 +58,10 @@ pub fn note_keys(section: &Section<'_>, place: Place, problems: &mut Diagnostics
 }
 
 /// Says of a kind that it is not built yet, where it is not.
-pub fn note_kind(name: &str, place: Place, span: Range<usize>, problems: &mut Diagnostics<'_>) {
+pub fn note_kind(name: &str, place: TablePlace, span: Range<usize>, problems: &mut Diagnostics<'_>) {
     if let Some(feature) = NOT_YET.iter().find(|feature| feature.place == place && feature.name == name) {
         let what = match place {
-            Place::Channel => format!("channels of kind \"{name}\""),
+            TablePlace::Channel => format!("channels of kind \"{name}\""),
             _ => name.to_owned(),
         };
         note(feature, span, format!("not yet: this version has no {what}"), problems);

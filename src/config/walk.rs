@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::config::hidden::keys::MAPS;
 use crate::config::section;
-use crate::config::shape::{Format, Schema, Sort};
+use crate::config::shape::{Schema, ShapeSort, TextFormat};
 use crate::config::words;
 use crate::diagnostic::collect::Diagnostics;
 use crate::diagnostic::suggest;
@@ -64,26 +64,26 @@ impl Walk<'_, '_> {
         let at = value.span();
         let key = path.last().copied().unwrap_or_default();
         let verdict = match (schema.sort(), value.get_mut()) {
-            (Sort::Text, DeValue::String(_)) | (Sort::Flag, DeValue::Boolean(_)) => Ok(()),
-            (Sort::Format(format), DeValue::String(text)) => judged(format, text, key),
-            (Sort::Format(format), DeValue::Integer(number)) if format.takes_numbers => {
+            (ShapeSort::Text, DeValue::String(_)) | (ShapeSort::Flag, DeValue::Boolean(_)) => Ok(()),
+            (ShapeSort::Format(format), DeValue::String(text)) => judged(format, text, key),
+            (ShapeSort::Format(format), DeValue::Integer(number)) if format.takes_numbers => {
                 judged(format, &words::number(number).to_string(), key)
             }
-            (Sort::Number(range), DeValue::Integer(number)) => match range.contains(&words::number(number)) {
+            (ShapeSort::Number(range), DeValue::Integer(number)) => match range.contains(&words::number(number)) {
                 true => Ok(()),
                 false => Err(words::out_of_range(key)),
             },
-            (Sort::Choice(known), DeValue::String(text)) => words::chosen(key, text, &known),
-            (Sort::List(schema), DeValue::Array(list)) => {
+            (ShapeSort::Choice(known), DeValue::String(text)) => words::chosen(key, text, &known),
+            (ShapeSort::List(schema), DeValue::Array(list)) => {
                 // Each wrong item is reported.
                 let wrong = list.iter_mut().map(|item| self.value(item, schema, path)).filter(|is_right| !is_right);
                 return wrong.count() == 0;
             }
-            (Sort::Map, DeValue::Table(table)) => {
+            (ShapeSort::Map, DeValue::Table(table)) => {
                 self.entries(table, schema, path);
                 return true;
             }
-            (Sort::Table, DeValue::Table(table)) => return self.table(table, &at, schema, path),
+            (ShapeSort::Table, DeValue::Table(table)) => return self.table(table, &at, schema, path),
             (sort, value) => Err(words::wrong_sort(key, &sort, value)),
         };
         verdict.map_err(|invalid| self.report(at, invalid)).is_ok()
@@ -114,6 +114,6 @@ impl Walk<'_, '_> {
     }
 }
 
-fn judged(format: &Format, text: &str, key: &str) -> Result<(), InvalidValue> {
+fn judged(format: &TextFormat, text: &str, key: &str) -> Result<(), InvalidValue> {
     (format.judge)(text).map_err(|message| words::judged(&message, key))
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use toml::de::{DeInteger, DeValue};
 
-use crate::config::shape::{Format, Sort};
+use crate::config::shape::{ShapeSort, TextFormat};
 use crate::diagnostic::suggest;
 use crate::domain::settings::InvalidValue;
 
@@ -129,7 +129,7 @@ pub fn out_of_range(key: &str) -> InvalidValue {
 }
 
 /// That a value is of another sort than it should be.
-pub fn wrong_sort(key: &str, sort: &Sort<'_>, value: &DeValue<'_>) -> InvalidValue {
+pub fn wrong_sort(key: &str, sort: &ShapeSort<'_>, value: &DeValue<'_>) -> InvalidValue {
     if is_reference(value) {
         return InvalidValue::new(
             format!("\"{key}\" is no secret, so it cannot be taken from the environment or a file"),
@@ -137,13 +137,13 @@ pub fn wrong_sort(key: &str, sort: &Sort<'_>, value: &DeValue<'_>) -> InvalidVal
         );
     }
     let (must, shape) = match sort {
-        Sort::Text | Sort::Choice(_) => ("a text in quotes", "\"…\""),
-        Sort::Format(Format { takes_numbers: false, .. }) => ("a text in quotes", "\"…\""),
-        Sort::Format(format) => (format.expected, "…"),
-        Sort::Flag => ("true or false", "true"),
-        Sort::Number(_) => ("a whole number without quotes", "1"),
-        Sort::List(_) => ("a list in [ ]", "[\"…\"]"),
-        Sort::Map | Sort::Table => ("a table in { }", "{ … }"),
+        ShapeSort::Text | ShapeSort::Choice(_) => ("a text in quotes", "\"…\""),
+        ShapeSort::Format(TextFormat { takes_numbers: false, .. }) => ("a text in quotes", "\"…\""),
+        ShapeSort::Format(format) => (format.expected, "…"),
+        ShapeSort::Flag => ("true or false", "true"),
+        ShapeSort::Number(_) => ("a whole number without quotes", "1"),
+        ShapeSort::List(_) => ("a list in [ ]", "[\"…\"]"),
+        ShapeSort::Map | ShapeSort::Table => ("a table in { }", "{ … }"),
     };
     let help = Some(example(key)).filter(|help| !help.is_empty());
     let help = help.unwrap_or_else(|| format!("write {key} = {shape}"));

@@ -3,14 +3,14 @@
 use std::ops::Range;
 
 use crate::diagnostic::excerpt::{Place, excerpt, merged};
-use crate::diagnostic::{Diagnostic, Effect, Part, Severity};
+use crate::diagnostic::{ConfigPart, Diagnostic, Effect, Severity};
 use crate::domain::mask::known::Secrets;
 
 /// A problem before its line is known.
 struct Found {
     severity: Severity,
     effect: Effect,
-    part: Part,
+    part: ConfigPart,
     span: Option<Range<usize>>,
     message: String,
     help: Option<String>,
@@ -34,7 +34,7 @@ pub struct Diagnostics<'t> {
     /// Where the text stops making sense, when it has a syntax error: what seems missing from there on may be there.
     broken_at: Option<usize>,
     /// What is read now.
-    part: Part,
+    part: ConfigPart,
 }
 
 impl<'t> Diagnostics<'t> {
@@ -49,7 +49,7 @@ impl<'t> Diagnostics<'t> {
             hidden: Secrets::default(),
             references: Vec::new(),
             broken_at: None,
-            part: Part::File,
+            part: ConfigPart::File,
         }
     }
 
@@ -70,7 +70,7 @@ impl<'t> Diagnostics<'t> {
     }
 
     /// From here on what is found belongs to this part.
-    pub fn enter(&mut self, part: Part) {
+    pub fn enter(&mut self, part: ConfigPart) {
         self.part = part;
     }
 

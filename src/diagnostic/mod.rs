@@ -41,7 +41,7 @@ pub enum Effect {
 
 /// What of a configuration something belongs to, for commands that need no more than a part of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Part {
+pub enum ConfigPart {
     /// The file as a whole.
     #[default]
     File,
@@ -63,7 +63,7 @@ pub struct Diagnostic {
     #[serde(skip)]
     pub effect: Effect,
     #[serde(skip)]
-    pub part: Part,
+    pub part: ConfigPart,
     pub severity: Severity,
     /// What is wrong.
     pub message: String,
@@ -151,7 +151,7 @@ pub fn in_file(severity: Severity, file: String, at: Option<(&str, Range<usize>)
     let place = at.as_ref().map(|(text, span)| Place::of(text, span));
     Diagnostic {
         effect: Effect::BuiltIn,
-        part: Part::Rest,
+        part: ConfigPart::Rest,
         severity,
         message: said.message,
         help: (!said.help.is_empty()).then_some(said.help),
@@ -167,7 +167,7 @@ pub fn in_file(severity: Severity, file: String, at: Option<(&str, Range<usize>)
 pub fn unreadable(file: String, message: String, help: &str) -> Diagnostic {
     Diagnostic {
         effect: Effect::Unusable,
-        part: Part::File,
+        part: ConfigPart::File,
         ..in_file(Severity::Error, file, None, InvalidValue::new(message, help))
     }
 }

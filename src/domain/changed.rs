@@ -14,12 +14,12 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde::Serialize;
 
-use crate::domain::changed::item::{Item, items, items_of, items_told};
+use crate::domain::changed::item::{Item, items, items_of, items_stated};
 use crate::domain::event::Event;
 use crate::domain::money::Money;
-use crate::domain::order::Line;
 use crate::domain::order::Order;
-use crate::domain::order::OrderNews;
+use crate::domain::order::OrderLine;
+use crate::domain::order::OrderUpdate;
 use crate::domain::unreadable;
 
 /// How templates and the words of a language call the kind of an event that changes an order.
@@ -28,12 +28,12 @@ pub const NAME: &str = "order.changed";
 /// What changed of an order; each only where it did. Without any, the order is again as it was.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Changed {
+pub struct OrderChanges {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub total: Option<Diff<Money>>,
     /// One for each item.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub lines: Vec<Diff<Line>>,
+    pub lines: Vec<Diff<OrderLine>>,
     /// The buyer's words that are gone, and those that are new, wherever they stand.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<Diff<String>>,
@@ -53,14 +53,14 @@ pub struct Diff<T> {
 const AHEAD: SignedDuration = SignedDuration::from_mins(5);
 
 /// What an event changes of an order that is known: `None` when it says nothing else, or is older than what is known.
-pub fn by(known: &Order, event: &Event) -> Option<Changed> {
+pub fn by(known: &Order, event: &Event) -> Option<OrderChanges> {
     let news = event.order.as_ref()?;
     if is_older(known, news, event.received_at) {
         return None;
     }
-    let lines = line_diffs(items_of(known), items_told(news));
+    let lines = line_diffs(items_of(known), items_stated(news));
     let total = total(known, news, !lines.is_empty());
-    (total.is_some() || !lines.is_empty()).then(|| Changed { total, note: note(&lines), lines })
+    (total.is_some() || !lines.is_empty()).then(|| OrderChanges { total, note: note(&lines), lines })
 }
 
 /// Takes from an event that tells the whole order what was unknown and, where the event is known to change the order, what it
@@ -68,7 +68,7 @@ pub fn by(known: &Order, event: &Event) -> Option<Changed> {
 pub fn merge(order: &mut Order, event: &Event) {
     let Some(news) = &event.order else { return };
     let is_older = is_older(order, news, event.received_at);
-    let lines_differ = !line_diffs(items_of(order), items_told(news)).is_empty();
+    let lines_differ = !line_diffs(items_of(order), items_stated(news)).is_empty();
     let differs = lines_differ || total(order, news, false).is_some();
     let replaces = event.data.changed.is_some() && !is_older;
     if differs && !replaces {
@@ -93,13 +93,13 @@ pub fn merge(order: &mut Order, event: &Event) {
     }
 }
 
-fn is_older(known: &Order, news: &OrderNews, received_at: Timestamp) -> bool {
+fn is_older(known: &Order, news: &OrderUpdate, received_at: Timestamp) -> bool {
     let is_credible = |at: Timestamp| at.duration_since(received_at) <= AHEAD;
     matches!((known.as_of, news.as_of), (Some(known), Some(told)) if told < known && is_credible(known))
 }
 
 /// A sum of the lines says nothing against a total that the platform sent, as long as the lines are the same.
-fn total(known: &Order, news: &OrderNews, lines_differ: bool) -> Option<Diff<Money>> {
+fn total(known: &Order, news: &OrderUpdate, lines_differ: bool) -> Option<Diff<Money>> {
     let (was, is) = (known.total.as_ref()?, news.total.as_ref()?);
     let comparable = lines_differ || known.total_is_approximate == news.total_is_approximate;
     (comparable && was != is).then(|| Diff { was: Some(was.clone()), is: Some(is.clone()) })
@@ -107,16 +107,16 @@ fn total(known: &Order, news: &OrderNews, lines_differ: bool) -> Option<Diff<Mon
 
 /// The items that are other than they were, in the sequence of the new ones; those that are gone at the end. A list without
 /// lines is one that was not told.
-fn line_diffs<'a>(known: Vec<(Item<'a>, Line)>, told: Vec<(Item<'a>, Line)>) -> Vec<Diff<Line>> {
+fn line_diffs<'a>(known: Vec<(Item<'a>, OrderLine)>, told: Vec<(Item<'a>, OrderLine)>) -> Vec<Diff<OrderLine>> {
     if known.is_empty() || told.is_empty() {
         return Vec::new();
     }
     diffs(known, told)
 }
 
-fn diffs<'a>(mut known: Vec<(Item<'a>, Line)>, told: Vec<(Item<'a>, Line)>) -> Vec<Diff<Line>> {
-    let mut differences: Vec<(usize, Diff<Line>)> = Vec::new();
-    let mut others: Vec<(usize, Item<'_>, Line)> = Vec::new();
+fn diffs<'a>(mut known: Vec<(Item<'a>, OrderLine)>, told: Vec<(Item<'a>, OrderLine)>) -> Vec<Diff<OrderLine>> {
+    let mut differences: Vec<(usize, Diff<OrderLine>)> = Vec::new();
+    let mut others: Vec<(usize, Item<'_>, OrderLine)> = Vec::new();
     for (place, (item, is)) in told.into_iter().enumerate() {
         match known.iter().position(|(known, _)| *known == item) {
             Some(found) => {
@@ -129,7 +129,7 @@ fn diffs<'a>(mut known: Vec<(Item<'a>, Line)>, told: Vec<(Item<'a>, Line)>) -> V
         }
     }
     others.retain(|(_, item, is)| {
-        let same = |(other, was): &(Item<'_>, Line)| {
+        let same = |(other, was): &(Item<'_>, OrderLine)| {
             let quantities = was.quantity.zip(is.quantity);
             item.may_be(other) && quantities.is_none_or(|(was, is)| was == is)
         };
@@ -150,18 +150,18 @@ fn diffs<'a>(mut known: Vec<(Item<'a>, Line)>, told: Vec<(Item<'a>, Line)>) -> V
 
 /// Lines with what is unknown of them as other lines have it, where there is no doubt which line is which, and it is not among
 /// what was `unread` of them.
-fn completed(lines: &[Line], others: &[Line], unread: &[String]) -> Vec<Line> {
-    let is_complete = |line: &Line| line.quantity.is_some() && line.unit_price.is_some();
+fn completed(lines: &[OrderLine], others: &[OrderLine], unread: &[String]) -> Vec<OrderLine> {
+    let is_complete = |line: &OrderLine| line.quantity.is_some() && line.unit_price.is_some();
     if others.is_empty() || lines.iter().all(is_complete) {
         return lines.to_vec();
     }
     let (own, theirs) = (by_item(lines), by_item(others));
-    let complete = |(index, line): (usize, &Line)| {
+    let complete = |(index, line): (usize, &OrderLine)| {
         let item = Item::of(line);
         let pair = (own.get(&item).map(Vec::as_slice), theirs.get(&item).map(Vec::as_slice));
         let (Some([_]), Some([other])) = pair else { return line.clone() };
         let told = |part: &str| !unread.contains(&format!("/lines/{index}/{part}"));
-        Line {
+        OrderLine {
             quantity: line.quantity.or(other.quantity.filter(|_| told("quantity"))),
             unit_price: line.unit_price.clone().or(other.unit_price.clone().filter(|_| told("unit_price"))),
             ..line.clone()
@@ -170,15 +170,15 @@ fn completed(lines: &[Line], others: &[Line], unread: &[String]) -> Vec<Line> {
     lines.iter().enumerate().map(complete).collect()
 }
 
-fn by_item(lines: &[Line]) -> BTreeMap<Item<'_>, Vec<&Line>> {
-    let mut items: BTreeMap<Item<'_>, Vec<&Line>> = BTreeMap::new();
+fn by_item(lines: &[OrderLine]) -> BTreeMap<Item<'_>, Vec<&OrderLine>> {
+    let mut items: BTreeMap<Item<'_>, Vec<&OrderLine>> = BTreeMap::new();
     lines.iter().for_each(|line| items.entry(Item::of(line)).or_default().push(line));
     items
 }
 
 /// The notes that went and those that came.
-fn note(lines: &[Diff<Line>]) -> Option<Diff<String>> {
-    let notes = |line: fn(&Diff<Line>) -> Option<&Line>| -> Vec<&str> {
+fn note(lines: &[Diff<OrderLine>]) -> Option<Diff<String>> {
+    let notes = |line: fn(&Diff<OrderLine>) -> Option<&OrderLine>| -> Vec<&str> {
         lines.iter().filter_map(line).filter_map(|line| line.note.as_deref()).collect()
     };
     let (mut was, mut is) = (notes(|one| one.was.as_ref()), notes(|one| one.is.as_ref()));
@@ -194,20 +194,20 @@ fn note(lines: &[Diff<Line>]) -> Option<Diff<String>> {
     (was.is_some() || is.is_some()).then_some(Diff { was, is })
 }
 
-impl Changed {
+impl OrderChanges {
     /// This change and a later one as one: from what was before this to what is after that.
-    pub fn then(self, later: Changed) -> Changed {
+    pub fn then(self, later: OrderChanges) -> OrderChanges {
         let total = match (self.total, later.total) {
             (Some(first), Some(second)) => Some(Diff { was: first.was, is: second.is }),
             (first, second) => first.or(second),
         };
         let lines = self.lines.into_iter().chain(later.lines);
         let (was, is): (Vec<_>, Vec<_>) = lines.map(|Diff { was, is }| (was, is)).unzip();
-        let mut was: Vec<Line> = was.into_iter().flatten().collect();
-        let mut is: Vec<Line> = is.into_iter().flatten().collect();
+        let mut was: Vec<OrderLine> = was.into_iter().flatten().collect();
+        let mut is: Vec<OrderLine> = is.into_iter().flatten().collect();
         // What came and went in between is neither.
         was.retain(|line| {
-            let same = |other: &Line| Item::of(other) == Item::of(line) && other.quantity == line.quantity;
+            let same = |other: &OrderLine| Item::of(other) == Item::of(line) && other.quantity == line.quantity;
             match is.iter().position(same) {
                 Some(same) => {
                     is.remove(same);
@@ -217,15 +217,15 @@ impl Changed {
             }
         });
         let lines = diffs(items(&was, &[]), items(&is, &[]));
-        Changed { total: total.filter(|total| total.was != total.is), note: note(&lines), lines }
+        OrderChanges { total: total.filter(|total| total.was != total.is), note: note(&lines), lines }
     }
 
     /// Without what the buyer wrote.
-    pub fn without_notes(&self) -> Changed {
-        let bare = |line: &Line| Line { note: None, ..line.clone() };
+    pub fn without_notes(&self) -> OrderChanges {
+        let bare = |line: &OrderLine| OrderLine { note: None, ..line.clone() };
         let lines =
             self.lines.iter().map(|Diff { was, is }| Diff { was: was.as_ref().map(bare), is: is.as_ref().map(bare) });
-        Changed { total: self.total.clone(), lines: lines.collect(), note: None }
+        OrderChanges { total: self.total.clone(), lines: lines.collect(), note: None }
     }
 }
 
@@ -233,18 +233,18 @@ impl Changed {
 mod tests {
     use super::*;
 
-    fn line(quantity: impl Into<Option<u64>>, name: &str, note: &str) -> Line {
+    fn line(quantity: impl Into<Option<u64>>, name: &str, note: &str) -> OrderLine {
         let note = (!note.is_empty()).then(|| note.to_owned());
-        Line { name: name.to_owned(), quantity: quantity.into(), note, ..Line::default() }
+        OrderLine { name: name.to_owned(), quantity: quantity.into(), note, ..OrderLine::default() }
     }
 
-    fn line_diffs(known: &[Line], told: &[Line]) -> Vec<Diff<Line>> {
+    fn line_diffs(known: &[OrderLine], told: &[OrderLine]) -> Vec<Diff<OrderLine>> {
         super::line_diffs(items(known, &[]), items(told, &[]))
     }
 
     /// Each difference in short: what was, and what is.
-    fn shown(differences: &[Diff<Line>]) -> Vec<(String, String)> {
-        let text = |line: &Option<Line>| {
+    fn shown(differences: &[Diff<OrderLine>]) -> Vec<(String, String)> {
+        let text = |line: &Option<OrderLine>| {
             line.as_ref().map_or(String::new(), |line| {
                 let quantity = line.quantity.map_or("?".to_owned(), |quantity| quantity.to_string());
                 format!("{quantity} {} {}", line.name, line.note.as_deref().unwrap_or_default()).trim_end().to_owned()
@@ -286,7 +286,7 @@ mod tests {
 
     #[test]
     fn the_sequence_of_options_says_nothing_and_another_option_is_another_item() {
-        let with = |options: &[&str]| Line {
+        let with = |options: &[&str]| OrderLine {
             options: options.iter().map(|option| (*option).to_owned()).collect(),
             ..line(1, "tea", "")
         };
@@ -325,14 +325,14 @@ mod tests {
         ];
         let step = |from: usize, to: usize| {
             let lines = line_diffs(&states[from], &states[to]);
-            Changed { note: note(&lines), lines, total: None }
+            OrderChanges { note: note(&lines), lines, total: None }
         };
-        let sorted = |changed: Changed| {
+        let sorted = |changed: OrderChanges| {
             let mut lines = shown(&changed.lines);
             lines.sort_unstable();
             (lines, changed.note, changed.total)
         };
         assert_eq!(sorted(step(0, 1).then(step(1, 2))), sorted(step(0, 2)));
-        assert_eq!(step(0, 1).then(step(1, 2)).then(step(2, 3)), Changed::default(), "it is as it was");
+        assert_eq!(step(0, 1).then(step(1, 2)).then(step(2, 3)), OrderChanges::default(), "it is as it was");
     }
 }

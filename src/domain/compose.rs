@@ -11,8 +11,8 @@ use crate::domain::event::Kind;
 use crate::domain::language;
 use crate::domain::language::Language;
 use crate::domain::order;
-use crate::domain::order::Line;
 use crate::domain::order::Order;
+use crate::domain::order::OrderLine;
 use crate::domain::text::cap;
 use crate::domain::text::escape_value;
 use crate::domain::text::one_line;
@@ -27,7 +27,7 @@ const PLAIN_NAME_GRAPHEMES: usize = 200;
 
 /// What a message is made from.
 #[derive(Clone, Copy)]
-pub struct View<'a> {
+pub struct MessageContext<'a> {
     pub event: &'a Event,
     /// The order as it stands now, when the event is about one.
     pub order: Option<&'a Order>,
@@ -52,7 +52,7 @@ pub struct Composed {
 }
 
 /// Reads rendered Markdown and gives it a title: its first heading, else its first line, else the kind in words.
-pub fn composed(markdown: &str, view: &View<'_>) -> Composed {
+pub fn composed(markdown: &str, view: &MessageContext<'_>) -> Composed {
     let markdown = without_gaps(markdown);
     let document = read(&markdown);
     let title = document
@@ -69,10 +69,10 @@ pub fn document(markdown: &str) -> Document {
 }
 
 /// The built-in plain form: kind, order, shop, total and lines. It needs no template and cannot fail.
-pub fn plain(view: &View<'_>) -> Composed {
+pub fn plain(view: &MessageContext<'_>) -> Composed {
     let words = words_for(view.language);
     let say = |key: &str, or: &str| words.and_then(|words| words.word(key)).unwrap_or(or).to_owned();
-    let alone = view.event.order.is_some().then(|| order::absorb(None, view.event));
+    let alone = view.event.order.is_some().then(|| order::merge(None, view.event));
     let order = view.order.or(alone.as_ref());
     let shop = order.and_then(|order| order.shop.as_ref()).or(view.event.shop.as_ref());
     let name = |text: &str| escape_value(&cap(&one_line(text), PLAIN_NAME_GRAPHEMES));
@@ -96,13 +96,13 @@ pub fn plain(view: &View<'_>) -> Composed {
         field("label.total", "Total", &escape_value(&total));
     }
     let lines = order.map_or(&[][..], |order| &order.lines);
-    let item = |line: &Line| {
+    let item = |line: &OrderLine| {
         let quantity = line.quantity.map(|quantity| format!("{quantity} × ")).unwrap_or_default();
         let called = if line.name.is_empty() { unreadable::nameless(words) } else { &line.name };
         format!("{quantity}{}", name(called))
     };
     // What changed has its note with it: the note may be all that did.
-    let noted = |line: &Line| match &line.note {
+    let noted = |line: &OrderLine| match &line.note {
         Some(note) => format!("{} ({})", item(line), name(note)),
         None => item(line),
     };
@@ -127,7 +127,7 @@ pub fn words_for(language: &str) -> Option<&'static Language> {
     language::chain(language, &folders).first().and_then(|folder| known.get(folder))
 }
 
-fn kind_in_words(words: Option<&Language>, view: &View<'_>) -> String {
+fn kind_in_words(words: Option<&Language>, view: &MessageContext<'_>) -> String {
     let kind = match view.event.data.changed {
         Some(_) if view.event.kind == Kind::OrderPlaced => changed::NAME.to_owned(),
         _ => view.event.kind.to_string(),

@@ -20,8 +20,8 @@ use crate::domain::data::Data;
 use crate::domain::event::Event;
 use crate::domain::event::Shop;
 use crate::domain::money::Money;
-use crate::domain::order::Line;
 use crate::domain::order::Order;
+use crate::domain::order::OrderLine;
 use crate::domain::order::OrderState;
 use crate::domain::template::values::value_of;
 
@@ -128,7 +128,7 @@ impl Condition {
             placed_at: Some(jiff::Timestamp::UNIX_EPOCH),
             latest_at: Some(jiff::Timestamp::UNIX_EPOCH),
             total: Some(Money::new(100, "HKD")),
-            lines: vec![Line { name: "1".to_owned(), quantity: Some(1), ..Line::default() }],
+            lines: vec![OrderLine { name: "1".to_owned(), quantity: Some(1), ..OrderLine::default() }],
             ..Order::default()
         };
         let shop = Shop { id: "1".to_owned(), name: Some("Shop".to_owned()) };

@@ -8,10 +8,10 @@ use serde::Deserialize;
 use serde::Serialize;
 use serde::Serializer;
 
-use crate::domain::changed::Changed;
+use crate::domain::changed::OrderChanges;
 use crate::domain::hours::Hours;
 use crate::domain::money::Money;
-use crate::domain::order::Line;
+use crate::domain::order::OrderLine;
 use crate::domain::order::OrderState;
 use crate::domain::report::Report;
 
@@ -52,7 +52,7 @@ pub struct Data {
     pub charges: Option<Charges>,
     /// `order.placed`: what it changes of an order that was told before; absent for a new one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub changed: Option<Box<Changed>>,
+    pub changed: Option<Box<OrderChanges>>,
     /// `order.cancelled`: why, in the words of whoever did it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -77,13 +77,13 @@ pub struct Data {
     pub hours: Option<Hours>,
     /// `store.status`: words `operating`, `suspended`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub status: Option<Change>,
+    pub status: Option<Transition>,
     /// `store.status`: whether delivery rests (a number whose words are not published).
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub delivery_rest: Option<Change>,
+    pub delivery_rest: Option<Transition>,
     /// `store.status`: whether pick-up rests.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub pickup_rest: Option<Change>,
+    pub pickup_rest: Option<Transition>,
     /// `menu.images`, `menu.sync`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub task: Option<Task>,
@@ -198,14 +198,14 @@ pub struct Courier {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Change {
+pub struct Transition {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<Coded>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<Coded>,
 }
 
-impl Change {
+impl Transition {
     /// Both ends are known and equal: sent along, but nothing moved.
     pub fn is_none(&self) -> bool {
         self.from == self.to
@@ -218,12 +218,12 @@ impl Change {
 pub struct Task {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    pub problems: Vec<Problem>,
+    pub problems: Vec<TaskProblem>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Problem {
+pub struct TaskProblem {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// The merchant's own code of the item.
@@ -300,7 +300,7 @@ pub struct Unnumbered {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub total_is_approximate: bool,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub lines: Vec<Line>,
+    pub lines: Vec<OrderLine>,
     /// What came and could not be read, as JSON pointers into this.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unreadable: Vec<String>,

@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 
 use crate::domain::compose;
 use crate::domain::compose::Composed;
-use crate::domain::compose::View;
+use crate::domain::compose::MessageContext;
 use crate::domain::event::Event;
 use crate::domain::event::Kind;
 use crate::domain::event::Shop;
@@ -20,7 +20,7 @@ pub const MOST: usize = 200;
 
 /// One of those that share a message.
 #[derive(Clone, Copy)]
-pub struct Entry<'a> {
+pub struct DigestEntry<'a> {
     pub event: &'a Event,
     /// The order as it stands now, when the event is about one.
     pub order: Option<&'a Order>,
@@ -28,7 +28,7 @@ pub struct Entry<'a> {
     pub title: Option<&'a str>,
 }
 
-impl Entry<'_> {
+impl DigestEntry<'_> {
     /// Whether it tells that an order is other than it was.
     pub fn is_changed(&self) -> bool {
         self.event.data.changed.is_some()
@@ -42,7 +42,7 @@ impl Entry<'_> {
 
 /// How much is said of each. What is left out is always the same, in this sequence; never number, shop, total or reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Detail {
+pub enum DetailLevel {
     /// All items, with their options.
     Options,
     /// All items.
@@ -53,24 +53,24 @@ pub enum Detail {
     Heads,
 }
 
-impl Detail {
+impl DetailLevel {
     /// The next that says more.
-    pub fn more(self) -> Option<Detail> {
+    pub fn more(self) -> Option<DetailLevel> {
         match self {
-            Detail::Options => None,
-            Detail::Items => Some(Detail::Options),
-            Detail::FewItems => Some(Detail::Items),
-            Detail::Heads => Some(Detail::FewItems),
+            DetailLevel::Options => None,
+            DetailLevel::Items => Some(DetailLevel::Options),
+            DetailLevel::FewItems => Some(DetailLevel::Items),
+            DetailLevel::Heads => Some(DetailLevel::FewItems),
         }
     }
 
     /// As templates know it.
     pub fn as_str(self) -> &'static str {
         match self {
-            Detail::Options => "options",
-            Detail::Items => "items",
-            Detail::FewItems => "few",
-            Detail::Heads => "none",
+            DetailLevel::Options => "options",
+            DetailLevel::Items => "items",
+            DetailLevel::FewItems => "few",
+            DetailLevel::Heads => "none",
         }
     }
 }
@@ -79,8 +79,8 @@ impl Detail {
 #[derive(Clone, Copy)]
 pub struct DigestView<'a> {
     /// In the sequence of arrival.
-    pub entries: &'a [Entry<'a>],
-    pub detail: Detail,
+    pub entries: &'a [DigestEntry<'a>],
+    pub detail: DetailLevel,
     pub language: &'a str,
     pub timezone: &'a TimeZone,
     pub channel: &'a str,
@@ -89,8 +89,8 @@ pub struct DigestView<'a> {
 
 impl<'a> DigestView<'a> {
     /// One entry as a message by itself would see it.
-    pub fn view(&self, entry: &Entry<'a>) -> View<'a> {
-        View {
+    pub fn view(&self, entry: &DigestEntry<'a>) -> MessageContext<'a> {
+        MessageContext {
             event: entry.event,
             order: entry.order,
             language: self.language,
@@ -101,8 +101,8 @@ impl<'a> DigestView<'a> {
     }
 
     /// The entries by kind, in the sequence in which kinds are listed; orders that changed behind those that are new.
-    pub fn groups(&self) -> Vec<(&'a Kind, Vec<Entry<'a>>)> {
-        let mut groups: BTreeMap<(&Kind, bool), Vec<Entry<'a>>> = BTreeMap::new();
+    pub fn groups(&self) -> Vec<(&'a Kind, Vec<DigestEntry<'a>>)> {
+        let mut groups: BTreeMap<(&Kind, bool), Vec<DigestEntry<'a>>> = BTreeMap::new();
         for entry in self.entries {
             groups.entry((&entry.event.kind, entry.is_changed())).or_default().push(*entry);
         }
@@ -112,8 +112,8 @@ impl<'a> DigestView<'a> {
 
 /// What the orders of one kind come to, by currency: amounts are never added across currencies. Only where every entry adds
 /// to what was sold.
-pub fn totals(kind: &Kind, entries: &[Entry<'_>]) -> Vec<Money> {
-    if !matches!(kind, Kind::OrderPlaced | Kind::OrderPaid) || entries.iter().any(Entry::is_changed) {
+pub fn totals(kind: &Kind, entries: &[DigestEntry<'_>]) -> Vec<Money> {
+    if !matches!(kind, Kind::OrderPlaced | Kind::OrderPaid) || entries.iter().any(DigestEntry::is_changed) {
         return Vec::new();
     }
     let mut sums: BTreeMap<&str, Option<Money>> = BTreeMap::new();
@@ -125,8 +125,9 @@ pub fn totals(kind: &Kind, entries: &[Entry<'_>]) -> Vec<Money> {
 }
 
 /// The shop of all entries, where it is the same.
-pub fn common_shop<'a>(entries: &[Entry<'a>]) -> Option<&'a Shop> {
-    let shop = |entry: &Entry<'a>| entry.order.and_then(|order| order.shop.as_ref()).or(entry.event.shop.as_ref());
+pub fn common_shop<'a>(entries: &[DigestEntry<'a>]) -> Option<&'a Shop> {
+    let shop =
+        |entry: &DigestEntry<'a>| entry.order.and_then(|order| order.shop.as_ref()).or(entry.event.shop.as_ref());
     let first = entries.first().and_then(shop)?;
     (entries.len() > 1 && entries.iter().all(|entry| shop(entry) == Some(first))).then_some(first)
 }
@@ -144,7 +145,7 @@ pub fn plain(view: &DigestView<'_>) -> Composed {
 
 /// An earlier delivery of the same order, told by a newer one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Earlier {
+pub struct MergedDelivery {
     pub kind: Kind,
     /// It told that the order is other than it was.
     pub changed: bool,

@@ -31,19 +31,19 @@ const SIZES: [(&str, u64); 8] = [
 /// A text that is no length of time.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("\"{0}\" is not a length of time; write it like \"90s\", \"5m\", \"2h\" or \"400d\"")]
-pub struct NotADuration(pub String);
+pub struct InvalidDuration(pub String);
 
 /// A text that is no size.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("\"{0}\" is not a size; write it like \"512KiB\" or \"1MiB\"")]
-pub struct NotASize(pub String);
+pub struct InvalidSize(pub String);
 
 /// Reads a length of time: whole numbers with the units `d`, `h`, `m` and `s`, larger units first, each at most once.
 ///
 /// # Errors
 /// [`NotADuration`] for anything else, a number without a unit included.
-pub fn parse(text: &str) -> Result<SignedDuration, NotADuration> {
-    let wrong = || NotADuration(text.to_owned());
+pub fn parse(text: &str) -> Result<SignedDuration, InvalidDuration> {
+    let wrong = || InvalidDuration(text.to_owned());
     let mut rest = text;
     let mut units = UNITS.iter();
     let mut seconds: i64 = 0;
@@ -63,8 +63,8 @@ pub fn parse(text: &str) -> Result<SignedDuration, NotADuration> {
 ///
 /// # Errors
 /// [`NotASize`] for anything else, and for what is beyond 64 bits.
-pub fn parse_size(text: &str) -> Result<u64, NotASize> {
-    let wrong = || NotASize(text.to_owned());
+pub fn parse_size(text: &str) -> Result<u64, InvalidSize> {
+    let wrong = || InvalidSize(text.to_owned());
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let count: u64 = text[..digits].parse().map_err(|_| wrong())?;
     let each = match text[digits..].trim_start() {
@@ -114,7 +114,7 @@ pub fn deserialize_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u6
         }
 
         fn visit_i64<E: Error>(self, bytes: i64) -> Result<u64, E> {
-            u64::try_from(bytes).map_err(|_| E::custom(NotASize(bytes.to_string())))
+            u64::try_from(bytes).map_err(|_| E::custom(InvalidSize(bytes.to_string())))
         }
 
         fn visit_u64<E: Error>(self, bytes: u64) -> Result<u64, E> {
@@ -130,9 +130,9 @@ pub fn deserialize_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u6
 }
 
 /// A length of time as it is written, for the schema of the configuration.
-pub struct Written;
+pub struct DurationText;
 
-impl JsonSchema for Written {
+impl JsonSchema for DurationText {
     fn schema_name() -> Cow<'static, str> {
         "Duration".into()
     }
@@ -148,9 +148,9 @@ impl JsonSchema for Written {
 }
 
 /// A size as it is written, for the schema of the configuration.
-pub struct WrittenSize;
+pub struct SizeText;
 
-impl JsonSchema for WrittenSize {
+impl JsonSchema for SizeText {
     fn schema_name() -> Cow<'static, str> {
         "Size".into()
     }
@@ -185,7 +185,7 @@ mod tests {
     #[test]
     fn what_is_no_length_of_time_is_refused() {
         for text in ["", "5", "m", "5 m", "5min", "-5m", "1.5h", "30m1h", "1m1m", "５m", "99999999999999999999s"] {
-            assert_eq!(parse(text), Err(NotADuration(text.to_owned())), "{text}");
+            assert_eq!(parse(text), Err(InvalidDuration(text.to_owned())), "{text}");
         }
         assert!(parse("9999999999999999d").is_err(), "beyond 64 bits of seconds");
     }
@@ -198,7 +198,7 @@ mod tests {
             assert_eq!(parse_size(text), Ok(bytes), "{text}");
         }
         for text in ["", "MiB", "1mib", "1M", "-1MiB", "99999999999999999999GiB", "99999999999GiB"] {
-            assert_eq!(parse_size(text), Err(NotASize(text.to_owned())), "{text}");
+            assert_eq!(parse_size(text), Err(InvalidSize(text.to_owned())), "{text}");
         }
     }
 

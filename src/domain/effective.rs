@@ -72,7 +72,7 @@ pub enum DifferenceCause {
 
 /// What a comparison came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Comparison {
+pub struct SettingsComparison {
     pub differing: Vec<SettingDifference>,
     /// Keys whose values cannot be read here, and where they should stand.
     pub not_compared: Vec<(String, ValueOrigin)>,
@@ -99,10 +99,10 @@ impl EffectiveSettings {
     }
 
     /// Compares these settings, here, with the digests of those there, which were made under the same key.
-    pub fn compare(&self, there: &SettingDigests, key: &[u8]) -> Comparison {
+    pub fn compare(&self, there: &SettingDigests, key: &[u8]) -> SettingsComparison {
         let here = self.digests(key);
         let keys: BTreeSet<&String> = here.0.keys().chain(there.0.keys()).collect();
-        let mut comparison = Comparison::default();
+        let mut comparison = SettingsComparison::default();
         for key in keys {
             let cause = match (here.0.get(key), there.0.get(key)) {
                 (Some(ValueDigest { digest: None, origin }), _) => {
@@ -184,7 +184,7 @@ mod tests {
         let env = ValueOrigin::Env("NAME".to_owned());
         let here = settings(&[("k", None, env.clone())]);
         let there = settings(&[("k", Some("a"), env.clone())]).digests(b"key");
-        let expected = Comparison { differing: Vec::new(), not_compared: vec![("k".to_owned(), env)] };
+        let expected = SettingsComparison { differing: Vec::new(), not_compared: vec![("k".to_owned(), env)] };
         assert_eq!(here.compare(&there, b"key"), expected);
     }
 

@@ -11,7 +11,7 @@ use sha2::Sha256;
 use uuid::Uuid;
 
 use crate::domain::data::Data;
-use crate::domain::order::OrderNews;
+use crate::domain::order::OrderUpdate;
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
@@ -171,18 +171,18 @@ pub struct Event {
     pub shop: Option<Shop>,
     /// What it says of an order, when it is about one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub order: Option<OrderNews>,
+    pub order: Option<OrderUpdate>,
     /// What only this kind has to tell.
     #[serde(default)]
     pub data: Data,
     /// How the sender was believed, for `why`: the name of the signature recipe that held, or that none did.
-    pub proof: Proof,
+    pub proof: SignatureCheck,
 }
 
 /// How far a webhook was believed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Proof {
+pub enum SignatureCheck {
     /// The signature held; the text names the recipe.
     Held(String),
     /// No recipe matched, and the source only observes: recorded, told to nobody.
@@ -196,7 +196,7 @@ pub const OWN_SOURCE: &str = "orderbell";
 
 /// How a repeat is recognised: looked up and written in the transaction of the event.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RepeatKey {
+pub enum DedupeKey {
     /// The same key of the same source, ever, is the same event.
     Once(String),
     /// The same key of the same source is the same event, unless it changes what is known of its order

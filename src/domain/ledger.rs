@@ -32,7 +32,7 @@ impl Figure {
 
 /// One difference to one figure. The day it belongs to follows from `effect_at` and the report's own time zone.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Entry {
+pub struct LedgerEntry {
     pub figure: Figure,
     /// The shop's id, where it is known.
     pub shop: Option<String>,
@@ -57,7 +57,7 @@ type Place = (Figure, Option<String>, Timestamp, Option<String>);
 
 /// The differences that an event made: what the order adds to the figures now, less what it added before. What becomes known
 /// later, such as a total, its day, or another amount of a refund, thus corrects the day on which it took effect.
-pub fn entries(before: Option<&Order>, after: &Order) -> Vec<Entry> {
+pub fn entries(before: Option<&Order>, after: &Order) -> Vec<LedgerEntry> {
     let mut sums: BTreeMap<Place, (i64, i64)> = BTreeMap::new();
     let mut add = |order: &Order, sign: i64| {
         for (place, minor) in shares(order) {
@@ -72,7 +72,7 @@ pub fn entries(before: Option<&Order>, after: &Order) -> Vec<Entry> {
     add(after, 1);
     let entry = |((figure, shop, effect_at, currency), (count, minor)): (Place, (i64, i64))| {
         let amount = currency.map(|currency| Money::new(minor, currency));
-        (count != 0 || minor != 0).then_some(Entry { figure, shop, count, amount, effect_at })
+        (count != 0 || minor != 0).then_some(LedgerEntry { figure, shop, count, amount, effect_at })
     };
     sums.into_iter().filter_map(entry).collect()
 }

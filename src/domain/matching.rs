@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use crate::domain::event::Event;
 use crate::domain::order::Order;
-use crate::domain::route::Hearer;
-use crate::domain::route::Rule;
-use crate::domain::verdict::Verdict;
+use crate::domain::route::RouteCondition;
+use crate::domain::route::Target;
+use crate::domain::route_decision::RouteDecision;
 
 /// A route's condition that could not be judged for an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unjudged {
+pub struct UndecidedCondition {
     /// Which `[[route]]` of the file it is, from 1.
     pub route: usize,
     /// The condition as it is written.
@@ -20,38 +20,40 @@ pub struct Unjudged {
 }
 
 /// Who hears, and how that came.
-pub struct Hearing {
+pub struct RouteMatch {
     pub channels: Vec<String>,
-    pub unjudged: Vec<Unjudged>,
-    pub judged: BTreeMap<usize, Verdict>,
+    pub unjudged: Vec<UndecidedCondition>,
+    pub judged: BTreeMap<usize, RouteDecision>,
 }
 
 /// The channels whose conditions hold; each condition is judged once.
-pub fn hearing(event: &Event, order: Option<&Order>, hearers: &[Hearer]) -> Hearing {
-    let mut judged: BTreeMap<usize, Verdict> = BTreeMap::new();
+pub fn match_routes(event: &Event, order: Option<&Order>, targets: &[Target]) -> RouteMatch {
+    let mut judged: BTreeMap<usize, RouteDecision> = BTreeMap::new();
     let mut unjudged = Vec::new();
-    let mut holds = |rule: &Rule| {
+    let mut holds = |rule: &RouteCondition| {
         let verdict = judged.entry(rule.route).or_insert_with(|| {
             judge(rule, event, order).unwrap_or_else(|error| {
                 unjudged.push(error);
-                Verdict::Unjudged
+                RouteDecision::Unjudged
             })
         });
-        *verdict != Verdict::ConditionFails
+        *verdict != RouteDecision::ConditionFails
     };
-    let hears = |hearer: &&Hearer| hearer.rules.is_empty() || hearer.rules.iter().any(&mut holds);
-    let channels = hearers.iter().filter(hears).map(|hearer| hearer.channel.clone()).collect();
-    Hearing { channels, unjudged, judged }
+    let hears = |target: &&Target| target.rules.is_empty() || target.rules.iter().any(&mut holds);
+    let channels = targets.iter().filter(hears).map(|target| target.channel.clone()).collect();
+    RouteMatch { channels, unjudged, judged }
 }
 
 /// Whether a route applies by its condition. `order` is the order after the event.
 ///
 /// # Errors
 /// When the condition cannot be judged; then the route applies.
-pub fn judge(rule: &Rule, event: &Event, order: Option<&Order>) -> Result<Verdict, Unjudged> {
+pub fn judge(rule: &RouteCondition, event: &Event, order: Option<&Order>) -> Result<RouteDecision, UndecidedCondition> {
     match rule.condition.holds(event, order) {
-        Ok(true) => Ok(Verdict::Applies),
-        Ok(false) => Ok(Verdict::ConditionFails),
-        Err(error) => Err(Unjudged { route: rule.route, condition: rule.condition.to_string(), reason: error.message }),
+        Ok(true) => Ok(RouteDecision::Applies),
+        Ok(false) => Ok(RouteDecision::ConditionFails),
+        Err(error) => {
+            Err(UndecidedCondition { route: rule.route, condition: rule.condition.to_string(), reason: error.message })
+        }
     }
 }

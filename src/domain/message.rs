@@ -8,8 +8,8 @@ use crate::domain::data::Data;
 use crate::domain::document::Document;
 use crate::domain::event::DeliveryId;
 use crate::domain::event::Event;
-use crate::domain::order::Line;
 use crate::domain::order::Order;
+use crate::domain::order::OrderLine;
 use crate::domain::order::OrderState;
 use crate::domain::unreadable;
 
@@ -28,15 +28,15 @@ pub struct Message {
     pub markdown: String,
     /// The same, read into blocks.
     pub document: Document,
-    pub enclosed: Enclosed,
+    pub enclosed: Attachments,
 }
 
 /// What goes along with a message, where the channel can.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Enclosed {
+pub struct Attachments {
     /// The picture of a report, a PNG; in the document its address is [`PICTURE`].
     pub picture: Option<Arc<[u8]>>,
-    pub table: Option<Table>,
+    pub table: Option<TableFile>,
 }
 
 /// Where a document shows the picture that is enclosed. Only a template can say so: in a value it is text.
@@ -44,7 +44,7 @@ pub const PICTURE: &str = "cid:report";
 
 /// A table as a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Table {
+pub struct TableFile {
     pub file: String,
     /// CSV.
     pub content: String,
@@ -52,7 +52,7 @@ pub struct Table {
 
 /// In which form a part is written. Each form but the first has an idempotency key of its own, because its bytes differ.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Form {
+pub enum PartForm {
     /// As composed.
     #[default]
     Full,
@@ -69,19 +69,19 @@ pub enum Form {
 pub struct Part {
     /// From 0.
     pub index: u16,
-    pub form: Form,
+    pub form: PartForm,
     pub body: String,
 }
 
 /// The idempotency key of a part, the same in every attempt: made of delivery, round, part and form. A far side that
 /// remembers the keys of an earlier round would keep silent about a message that a person has asked for once more.
-pub fn idempotency_key(delivery: DeliveryId, round: u32, index: u16, form: Form) -> String {
+pub fn idempotency_key(delivery: DeliveryId, round: u32, index: u16, form: PartForm) -> String {
     let round = if round == 0 { String::new() } else { format!("-again{round}") };
     let part = if index == 0 { String::new() } else { format!("-{}", index + 1) };
     let form = match form {
-        Form::Full => String::new(),
-        Form::Reduced => "-reduced".to_owned(),
-        Form::Halved(times) => format!("-halved{times}"),
+        PartForm::Full => String::new(),
+        PartForm::Reduced => "-reduced".to_owned(),
+        PartForm::Halved(times) => format!("-halved{times}"),
     };
     format!("{delivery}{round}{part}{form}")
 }
@@ -118,8 +118,8 @@ pub struct OrderJson<'a> {
     pub total: Option<&'a crate::domain::money::Money>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub total_is_approximate: bool,
-    #[serde(skip_serializing_if = "<[Line]>::is_empty")]
-    pub lines: &'a [Line],
+    #[serde(skip_serializing_if = "<[OrderLine]>::is_empty")]
+    pub lines: &'a [OrderLine],
     /// JSON pointers into the order: what came and could not be read.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unreadable: Vec<String>,

@@ -1,12 +1,12 @@
 //! What Orderbell thinks: pure functions and the words they use; no await, no clock, no chance, no I/O.
 
 pub mod apsdai;
-pub mod bundle;
 pub mod changed;
 pub mod compose;
 pub mod condition;
 pub mod data;
 pub mod digest;
+pub mod digest_group;
 pub mod document;
 pub mod duration;
 pub mod effective;
@@ -30,6 +30,7 @@ pub mod remedy;
 pub mod report;
 pub mod retry;
 pub mod route;
+pub mod route_decision;
 pub mod scaffold;
 pub mod secret;
 pub mod settings;
@@ -38,5 +39,4 @@ pub mod simulated;
 pub mod template;
 pub mod text;
 pub mod unreadable;
-pub mod verdict;
 pub mod wait;

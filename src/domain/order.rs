@@ -11,14 +11,14 @@ use crate::domain::data::Coded;
 use crate::domain::data::Late;
 use crate::domain::event::Event;
 use crate::domain::event::Kind;
-use crate::domain::event::Proof;
 use crate::domain::event::Shop;
-use crate::domain::ledger::{self, Entry};
-use crate::domain::matching::{self, Hearing, Unjudged};
+use crate::domain::event::SignatureCheck;
+use crate::domain::ledger::{self, LedgerEntry};
+use crate::domain::matching::{self, RouteMatch, UndecidedCondition};
 use crate::domain::money::Money;
-use crate::domain::route::Hearer;
+use crate::domain::route::Target;
+use crate::domain::route_decision::RouteDecision;
 use crate::domain::unreadable;
-use crate::domain::verdict::Verdict;
 
 /// Where an order stands. The sequence of the variants is the sequence of an order's life: a state never gives way to
 /// an earlier one, so the same events add up to the same state in whatever sequence they arrive.
@@ -44,7 +44,7 @@ pub const MAX_LINES: usize = 500;
 /// One line of an order.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Line {
+pub struct OrderLine {
     /// Empty where it could not be read.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub name: String,
@@ -63,7 +63,7 @@ pub struct Line {
 /// What one event says of an order; `None` and empty where it says nothing.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct OrderNews {
+pub struct OrderUpdate {
     /// The platform's own order number.
     pub number: String,
     /// The platform's time of the message, where it tells the whole order as it stood then.
@@ -82,17 +82,17 @@ pub struct OrderNews {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub total_is_approximate: bool,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub lines: Vec<Line>,
+    pub lines: Vec<OrderLine>,
     /// What came and could not be read ([`unreadable`]).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unreadable: Vec<String>,
     /// Where one refund stands after this event.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub refund: Option<RefundNews>,
+    pub refund: Option<RefundUpdate>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RefundNews {
+pub struct RefundUpdate {
     /// The platform's id of the refund; several events of one id are one refund.
     pub id: String,
     /// Absent where the platform does not say it.
@@ -131,7 +131,7 @@ pub struct Order {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub total_is_approximate: bool,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub lines: Vec<Line>,
+    pub lines: Vec<OrderLine>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unreadable: Vec<String>,
     /// What the reports count of it so far.
@@ -139,11 +139,11 @@ pub struct Order {
     pub counted: Counted,
     /// The refunds that have taken effect, by their ids.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub refunds: BTreeMap<String, RefundStanding>,
+    pub refunds: BTreeMap<String, RefundStatus>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RefundStanding {
+pub struct RefundStatus {
     /// As it was told last; absent where nobody has told it, or not in the order's currency.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<Money>,
@@ -197,27 +197,27 @@ pub struct Decision {
     /// The channels that hear of it, each once, in the sequence of the routes.
     pub channels: Vec<String>,
     /// What the reports count.
-    pub ledger: Vec<Entry>,
+    pub ledger: Vec<LedgerEntry>,
     /// The conditions that could not be judged, each once; the event was let through.
-    pub unjudged: Vec<Unjudged>,
+    pub unjudged: Vec<UndecidedCondition>,
     /// What the conditions came to that decided who hears, by the numbers of their routes.
-    pub judged: BTreeMap<usize, Verdict>,
+    pub judged: BTreeMap<usize, RouteDecision>,
 }
 
 /// Decides what an event changes, given the order before it and the channels whose routes match.
 ///
 /// It is called inside the commit, where the order is known. An event that nobody proved changes nothing and is told to
 /// nobody. A condition that cannot be judged lets the event through: one message too many is better than one too few.
-pub fn decide(before: Option<&Order>, event: &Event, hearers: &[Hearer]) -> Decision {
-    if event.proof == Proof::Unproven {
+pub fn decide(before: Option<&Order>, event: &Event, targets: &[Target]) -> Decision {
+    if event.proof == SignatureCheck::Unproven {
         return Decision::default();
     }
     let order = event.order.is_some().then(|| {
-        let mut order = absorb(before, event);
+        let mut order = merge(before, event);
         order.revision = before.map_or(0, |order| order.revision) + 1;
         order
     });
-    let Hearing { channels, unjudged, judged } = matching::hearing(event, order.as_ref(), hearers);
+    let RouteMatch { channels, unjudged, judged } = matching::match_routes(event, order.as_ref(), targets);
     let (late, ledger) = match &order {
         Some(order) => (before.and_then(|before| lateness(before, event)), ledger::entries(before, order)),
         None => (None, Vec::new()),
@@ -228,7 +228,7 @@ pub fn decide(before: Option<&Order>, event: &Event, hearers: &[Hearer]) -> Deci
 /// The order after one more telling of it. A repeat goes through here too, because a fuller one may complete lines and
 /// total; the revision stays as it is. What is known of them gives way only to an event that changes the order
 /// ([`changed::by`]).
-pub fn absorb(before: Option<&Order>, event: &Event) -> Order {
+pub fn merge(before: Option<&Order>, event: &Event) -> Order {
     let mut order = before.cloned().unwrap_or_default();
     let Some(news) = &event.order else { return order };
     // One that an older version kept.
@@ -258,7 +258,7 @@ pub fn absorb(before: Option<&Order>, event: &Event) -> Order {
     if let Some(refund) = news.refund.as_ref().filter(|refund| !refund.pending) {
         let at = happened(event);
         let (amount, assumes_currency) = (refund.amount.clone(), refund.assumes_currency);
-        let known = order.refunds.entry(refund.id.clone()).or_insert_with(|| RefundStanding {
+        let known = order.refunds.entry(refund.id.clone()).or_insert_with(|| RefundStatus {
             amount: amount.clone(),
             assumes_currency,
             at,
@@ -277,7 +277,7 @@ pub fn absorb(before: Option<&Order>, event: &Event) -> Order {
 }
 
 /// Of an event that may tell a part of the order alone, what is more than what is known.
-fn take_fuller(order: &mut Order, news: &OrderNews) {
+fn take_fuller(order: &mut Order, news: &OrderUpdate) {
     if news.total.is_some() && (order.total.is_none() || (order.total_is_approximate && !news.total_is_approximate)) {
         order.total.clone_from(&news.total);
         order.total_is_approximate = news.total_is_approximate;
@@ -292,7 +292,7 @@ fn happened(event: &Event) -> Timestamp {
     event.occurred_at.map_or(event.received_at, |at| at.min(event.received_at))
 }
 
-fn count(counted: &mut Counted, event: &Event, news: &OrderNews) {
+fn count(counted: &mut Counted, event: &Event, news: &OrderUpdate) {
     let at = happened(event);
     let earliest =
         |known: &mut Option<Timestamp>, at: Timestamp| *known = Some(known.map_or(at, |known| known.min(at)));
@@ -334,7 +334,7 @@ impl Order {
     }
 }
 
-impl RefundStanding {
+impl RefundStatus {
     pub fn effect_at(&self) -> Timestamp {
         self.effect_at.unwrap_or(self.at)
     }

@@ -14,7 +14,7 @@ pub type Elapsed = SignedDuration;
 
 /// So many messages within a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Allowance {
+pub struct RateLimit {
     pub count: u32,
     pub per: SignedDuration,
 }
@@ -22,7 +22,7 @@ pub struct Allowance {
 /// How far ahead it is looked whether the allowance will do for what is waiting.
 const AHEAD: SignedDuration = SignedDuration::from_secs(30);
 
-impl Allowance {
+impl RateLimit {
     /// Kept for urgent messages: a third.
     pub fn reserve(self) -> u32 {
         self.count / 3
@@ -42,7 +42,7 @@ impl Allowance {
 
 /// What somebody who sends holds; it names his slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Ticket(u64);
+pub struct PermitId(u64);
 
 #[derive(Clone, Copy, Debug)]
 struct Slot {
@@ -66,7 +66,7 @@ impl Slot {
 /// The slots of one credential.
 #[derive(Clone, Debug, Default)]
 pub struct Window {
-    slots: BTreeMap<Ticket, Slot>,
+    slots: BTreeMap<PermitId, Slot>,
     next: u64,
     closed_until: Option<Elapsed>,
     /// How often in a row it was found shut.
@@ -78,14 +78,14 @@ pub struct Window {
 
 /// How many messages wait, each order and each retry as one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Waiting {
+pub struct Backlog {
     pub urgent: usize,
     pub ordinary: usize,
 }
 
 /// What is to be done with what waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Plan {
+pub enum PacingDecision {
     /// The first urgent message goes by itself, or the first one where none is urgent.
     Alone,
     /// What waits shares one message; only the urgent ones where some are.
@@ -94,14 +94,16 @@ pub enum Plan {
     Later(Option<Elapsed>),
 }
 
-impl Plan {
+impl PacingDecision {
     /// What is to be done where two allowances must both be kept.
     pub fn and(self, other: Self) -> Self {
         match (self, other) {
-            (Plan::Later(one), Plan::Later(other)) => Plan::Later(one.zip(other).map(|(one, other)| one.max(other))),
-            (later @ Plan::Later(_), _) | (_, later @ Plan::Later(_)) => later,
-            (Plan::Gather, _) | (_, Plan::Gather) => Plan::Gather,
-            (Plan::Alone, Plan::Alone) => Plan::Alone,
+            (PacingDecision::Later(one), PacingDecision::Later(other)) => {
+                PacingDecision::Later(one.zip(other).map(|(one, other)| one.max(other)))
+            }
+            (later @ PacingDecision::Later(_), _) | (_, later @ PacingDecision::Later(_)) => later,
+            (PacingDecision::Gather, _) | (_, PacingDecision::Gather) => PacingDecision::Gather,
+            (PacingDecision::Alone, PacingDecision::Alone) => PacingDecision::Alone,
         }
     }
 }
@@ -110,39 +112,39 @@ impl Window {
     /// Takes up, at a start, a slot that was taken before it. How much time has gone by since is known by no clock that can
     /// be trusted, so it is free one whole window from now.
     pub fn take_up(&mut self, attempt: i64, now: Elapsed) {
-        let ticket = self.ticket();
+        let ticket = self.permit();
         self.slots.insert(ticket, Slot { attempt: Some(attempt), ended: Some(now) });
     }
 
-    fn ticket(&mut self) -> Ticket {
+    fn permit(&mut self) -> PermitId {
         self.next += 1;
-        Ticket(self.next)
+        PermitId(self.next)
     }
 
     /// Takes a slot for a message that begins now. The caller has asked whether it may.
-    pub fn take(&mut self, now: Elapsed) -> Ticket {
-        let ticket = self.ticket();
+    pub fn take(&mut self, now: Elapsed) -> PermitId {
+        let ticket = self.permit();
         self.slots.insert(ticket, Slot { attempt: None, ended: None });
         self.last_begin = Some(now);
         ticket
     }
 
     /// The attempt for which a slot is taken.
-    pub fn bind(&mut self, ticket: Ticket, attempt: i64) {
+    pub fn bind(&mut self, ticket: PermitId, attempt: i64) {
         if let Some(slot) = self.slots.get_mut(&ticket) {
             slot.attempt = Some(attempt);
         }
     }
 
     /// The message has ended, however that was: its slot is free one window from now.
-    pub fn ended(&mut self, ticket: Ticket, now: Elapsed) {
+    pub fn ended(&mut self, ticket: PermitId, now: Elapsed) {
         if let Some(slot) = self.slots.get_mut(&ticket) {
             slot.ended = Some(now);
         }
     }
 
     /// Nothing was sent after all.
-    pub fn give_back(&mut self, ticket: Ticket) {
+    pub fn give_back(&mut self, ticket: PermitId) {
         if let Some(attempt) = self.slots.remove(&ticket).and_then(|slot| slot.attempt) {
             self.freed.push(attempt);
         }
@@ -172,7 +174,7 @@ impl Window {
     /// The far side said yes. Answers whether that opens a credential that was shut before.
     ///
     /// While it is shut, a yes is the answer to a message that came before the closing, and says nothing of it.
-    pub fn said_yes(&mut self, now: Elapsed) -> bool {
+    pub fn accepted(&mut self, now: Elapsed) -> bool {
         let opens = self.closings > 0 && self.closed(now).is_none();
         if opens {
             self.closings = 0;
@@ -208,13 +210,13 @@ impl Window {
     }
 
     /// How many slots are free.
-    pub fn free(&self, allowance: Allowance, now: Elapsed) -> u32 {
+    pub fn free(&self, allowance: RateLimit, now: Elapsed) -> u32 {
         let held = self.slots.values().filter(|slot| slot.is_held(allowance.per, now)).count();
         allowance.count.saturating_sub(u32::try_from(held).unwrap_or(u32::MAX))
     }
 
     /// When so many slots are free, as far as that is known by now.
-    fn when_free(&self, wanted: u32, allowance: Allowance, now: Elapsed) -> Option<Elapsed> {
+    fn when_free(&self, wanted: u32, allowance: RateLimit, now: Elapsed) -> Option<Elapsed> {
         let free_at = self.slots.values().filter_map(|slot| slot.free_at(allowance.per));
         let mut times: Vec<Elapsed> = free_at.filter(|at| *at > now).collect();
         times.sort_unstable();
@@ -226,35 +228,35 @@ impl Window {
     }
 
     /// Whether a further part of a message that was begun may go now; it may use the reserve.
-    pub fn may_go_on(&self, allowance: Allowance, now: Elapsed) -> bool {
+    pub fn may_go_on(&self, allowance: RateLimit, now: Elapsed) -> bool {
         self.closed(now).is_none() && self.free(allowance, now) > 0
     }
 
     /// What is to be done with what waits.
-    pub fn plan(&self, allowance: Allowance, waiting: Waiting, now: Elapsed) -> Plan {
-        let Waiting { urgent, ordinary } = waiting;
+    pub fn plan(&self, allowance: RateLimit, waiting: Backlog, now: Elapsed) -> PacingDecision {
+        let Backlog { urgent, ordinary } = waiting;
         if urgent + ordinary == 0 {
-            return Plan::Later(None);
+            return PacingDecision::Later(None);
         }
         if let Some(until) = self.closed(now) {
-            return Plan::Later(Some(until));
+            return PacingDecision::Later(Some(until));
         }
         let free = self.free(allowance, now);
         // An urgent one may take any slot, an ordinary one leaves the reserve alone.
         let kept = if urgent > 0 { 0 } else { allowance.reserve() };
         if free <= kept {
-            return Plan::Later(self.when_free(kept + 1, allowance, now));
+            return PacingDecision::Later(self.when_free(kept + 1, allowance, now));
         }
         if free <= allowance.last()
             && let Some(next) = self.last_begin.map(|begin| begin + allowance.spread())
             && next > now
         {
-            return Plan::Later(Some(next));
+            return PacingDecision::Later(Some(next));
         }
         let soon = self.free(allowance, now + AHEAD);
         let is_short = urgent + ordinary > soon as usize;
         let has_room = urgent > 0 && urgent <= free.min(allowance.reserve()) as usize;
-        if is_short && !has_room { Plan::Gather } else { Plan::Alone }
+        if is_short && !has_room { PacingDecision::Gather } else { PacingDecision::Alone }
     }
 }
 
@@ -262,7 +264,7 @@ impl Window {
 mod tests {
     use super::*;
 
-    const ROBOT: Allowance = Allowance { count: 18, per: SignedDuration::from_mins(1) };
+    const ROBOT: RateLimit = RateLimit { count: 18, per: SignedDuration::from_mins(1) };
 
     fn at(seconds: i64) -> Elapsed {
         SignedDuration::from_secs(seconds)
@@ -274,12 +276,12 @@ mod tests {
         window.ended(ticket, now);
     }
 
-    fn urgent(urgent: usize) -> Waiting {
-        Waiting { urgent, ordinary: 0 }
+    fn urgent(urgent: usize) -> Backlog {
+        Backlog { urgent, ordinary: 0 }
     }
 
-    fn ordinary(ordinary: usize) -> Waiting {
-        Waiting { urgent: 0, ordinary }
+    fn ordinary(ordinary: usize) -> Backlog {
+        Backlog { urgent: 0, ordinary }
     }
 
     #[test]
@@ -289,7 +291,7 @@ mod tests {
         for _ in 0..17 {
             send(&mut window, at(0));
         }
-        assert_eq!(window.plan(ROBOT, urgent(1), at(1)), Plan::Later(Some(at(60))));
+        assert_eq!(window.plan(ROBOT, urgent(1), at(1)), PacingDecision::Later(Some(at(60))));
         window.ended(slow, at(40));
         assert_eq!(window.free(ROBOT, at(59)), 0);
         assert_eq!(window.free(ROBOT, at(60)), 17);
@@ -300,30 +302,34 @@ mod tests {
     #[test]
     fn few_go_alone_and_many_share() {
         let mut window = Window::default();
-        assert_eq!(window.plan(ROBOT, ordinary(18), at(0)), Plan::Alone);
-        assert_eq!(window.plan(ROBOT, ordinary(19), at(0)), Plan::Gather);
+        assert_eq!(window.plan(ROBOT, ordinary(18), at(0)), PacingDecision::Alone);
+        assert_eq!(window.plan(ROBOT, ordinary(19), at(0)), PacingDecision::Gather);
         (0..10).for_each(|_| send(&mut window, at(0)));
-        assert_eq!(window.plan(ROBOT, ordinary(8), at(1)), Plan::Alone);
-        assert_eq!(window.plan(ROBOT, ordinary(9), at(1)), Plan::Gather);
-        assert_eq!(window.plan(ROBOT, ordinary(9), at(31)), Plan::Alone, "ten more are free within half a minute");
+        assert_eq!(window.plan(ROBOT, ordinary(8), at(1)), PacingDecision::Alone);
+        assert_eq!(window.plan(ROBOT, ordinary(9), at(1)), PacingDecision::Gather);
+        assert_eq!(
+            window.plan(ROBOT, ordinary(9), at(31)),
+            PacingDecision::Alone,
+            "ten more are free within half a minute"
+        );
     }
 
     #[test]
     fn the_last_third_is_for_urgent_ones_which_go_alone_while_it_lasts() {
         let mut window = Window::default();
         (0..12).for_each(|_| send(&mut window, at(0)));
-        assert_eq!(window.plan(ROBOT, ordinary(1), at(1)), Plan::Later(Some(at(60))));
-        assert_eq!(window.plan(ROBOT, Waiting { urgent: 6, ordinary: 50 }, at(1)), Plan::Alone);
-        assert_eq!(window.plan(ROBOT, Waiting { urgent: 7, ordinary: 50 }, at(1)), Plan::Gather);
+        assert_eq!(window.plan(ROBOT, ordinary(1), at(1)), PacingDecision::Later(Some(at(60))));
+        assert_eq!(window.plan(ROBOT, Backlog { urgent: 6, ordinary: 50 }, at(1)), PacingDecision::Alone);
+        assert_eq!(window.plan(ROBOT, Backlog { urgent: 7, ordinary: 50 }, at(1)), PacingDecision::Gather);
     }
 
     #[test]
     fn the_last_slots_are_spread_over_the_window() {
         let mut window = Window::default();
         (0..15).for_each(|_| send(&mut window, at(0)));
-        assert_eq!(window.plan(ROBOT, urgent(1), at(1)), Plan::Later(Some(at(15))));
-        assert_eq!(window.plan(ROBOT, urgent(1), at(15)), Plan::Alone);
-        assert_eq!(window.plan(ROBOT, urgent(40), at(15)), Plan::Gather);
+        assert_eq!(window.plan(ROBOT, urgent(1), at(1)), PacingDecision::Later(Some(at(15))));
+        assert_eq!(window.plan(ROBOT, urgent(1), at(15)), PacingDecision::Alone);
+        assert_eq!(window.plan(ROBOT, urgent(40), at(15)), PacingDecision::Gather);
     }
 
     #[test]
@@ -332,11 +338,11 @@ mod tests {
         let wait = at(60);
         assert_eq!(window.close(wait, at(0)), at(60));
         assert_eq!(window.close(wait, at(1)), at(60), "the same closing, told to another message under way");
-        assert_eq!(window.plan(ROBOT, urgent(1), at(30)), Plan::Later(Some(at(61))));
+        assert_eq!(window.plan(ROBOT, urgent(1), at(30)), PacingDecision::Later(Some(at(61))));
         assert_eq!(window.close(wait, at(61)), at(120));
         assert_eq!(window.close(wait, at(181)), at(240));
-        assert!(window.said_yes(at(500)));
-        assert!(!window.said_yes(at(501)), "it is open already");
+        assert!(window.accepted(at(500)));
+        assert!(!window.accepted(at(501)), "it is open already");
         assert_eq!(window.close(wait, at(1000)), at(60));
         assert_eq!(window.close(SignedDuration::from_hours(6), at(5000)), SignedDuration::from_hours(6));
     }
@@ -346,41 +352,41 @@ mod tests {
         let mut window = Window::default();
         let wait = at(60);
         assert_eq!(window.close(wait, at(0)), at(60));
-        assert!(!window.said_yes(at(1)));
-        assert_eq!(window.plan(ROBOT, urgent(1), at(30)), Plan::Later(Some(at(60))));
+        assert!(!window.accepted(at(1)));
+        assert_eq!(window.plan(ROBOT, urgent(1), at(30)), PacingDecision::Later(Some(at(60))));
         assert_eq!(window.close(wait, at(60)), at(120), "shut again, with no yes to what came after it");
-        assert!(window.said_yes(at(180)));
+        assert!(window.accepted(at(180)));
     }
 
     #[test]
     fn what_was_taken_before_a_start_is_held_for_a_whole_window() {
         let mut window = Window::default();
         (0..18).for_each(|attempt| window.take_up(attempt, at(0)));
-        assert_eq!(window.plan(ROBOT, urgent(1), at(59)), Plan::Later(Some(at(60))));
-        assert_eq!(window.plan(ROBOT, urgent(1), at(60)), Plan::Alone);
+        assert_eq!(window.plan(ROBOT, urgent(1), at(59)), PacingDecision::Later(Some(at(60))));
+        assert_eq!(window.plan(ROBOT, urgent(1), at(60)), PacingDecision::Alone);
         assert_eq!(window.freed(ROBOT.per, at(60)).len(), 18);
         assert_eq!(window.freed(ROBOT.per, at(60)), Vec::<i64>::new());
     }
 
     #[test]
     fn of_two_allowances_both_are_kept() {
-        let (at_6, at_9) = (Plan::Later(Some(at(6))), Plan::Later(Some(at(9))));
+        let (at_6, at_9) = (PacingDecision::Later(Some(at(6))), PacingDecision::Later(Some(at(9))));
         assert_eq!(at_6.and(at_9), at_9);
-        assert_eq!(at_9.and(Plan::Later(None)), Plan::Later(None), "until a send ends");
-        assert_eq!(Plan::Alone.and(at_6), at_6);
-        assert_eq!(Plan::Alone.and(Plan::Gather), Plan::Gather);
-        assert_eq!(Plan::Alone.and(Plan::Alone), Plan::Alone);
+        assert_eq!(at_9.and(PacingDecision::Later(None)), PacingDecision::Later(None), "until a send ends");
+        assert_eq!(PacingDecision::Alone.and(at_6), at_6);
+        assert_eq!(PacingDecision::Alone.and(PacingDecision::Gather), PacingDecision::Gather);
+        assert_eq!(PacingDecision::Alone.and(PacingDecision::Alone), PacingDecision::Alone);
     }
 
     #[test]
     fn an_allowance_of_one_still_sends() {
-        let one = Allowance { count: 1, per: at(10) };
+        let one = RateLimit { count: 1, per: at(10) };
         let mut window = Window::default();
-        assert_eq!(window.plan(one, ordinary(1), at(0)), Plan::Alone);
+        assert_eq!(window.plan(one, ordinary(1), at(0)), PacingDecision::Alone);
         let ticket = window.take(at(0));
-        assert_eq!(window.plan(one, ordinary(1), at(0)), Plan::Later(None), "until the send ends");
+        assert_eq!(window.plan(one, ordinary(1), at(0)), PacingDecision::Later(None), "until the send ends");
         window.ended(ticket, at(1));
-        assert_eq!(window.plan(one, ordinary(1), at(2)), Plan::Later(Some(at(11))));
-        assert_eq!(window.plan(one, ordinary(2), at(11)), Plan::Gather);
+        assert_eq!(window.plan(one, ordinary(1), at(2)), PacingDecision::Later(Some(at(11))));
+        assert_eq!(window.plan(one, ordinary(2), at(11)), PacingDecision::Gather);
     }
 }

@@ -7,7 +7,7 @@ use sha2::Sha256;
 
 use crate::domain::event::DeliveryId;
 use crate::domain::mask::known::Mask;
-use crate::domain::message::Form;
+use crate::domain::message::PartForm;
 
 /// What an attempt came to. A variant exists because something else is done about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,28 +60,28 @@ impl Outcome {
 pub struct Answer {
     pub outcome: Outcome,
     /// What a list of deliveries shows. A far side's free text stands in it as [`quoted`] puts it.
-    pub words: String,
+    pub detail: String,
 }
 
 impl Answer {
     /// The words without what the far side said freely: that may be our own message said back, with the buyer's name in
     /// it, and so belongs in no log and no notice.
-    pub fn own_words(&self) -> &str {
-        own_words(&self.words)
+    pub fn redacted_detail(&self) -> &str {
+        redacted(&self.detail)
     }
 
     /// As it may be stored and shown: what the receiver said masked, on one line, and short.
     #[must_use]
     pub fn masked(self, mask: &Mask) -> Self {
-        let Some((own, said)) = self.words.split_once(OPENS) else { return self };
+        let Some((own, said)) = self.detail.split_once(OPENS) else { return self };
         let said = mask.said(said.strip_suffix(CLOSES).unwrap_or(said));
         let words = quoted(own.trim_end_matches([' ', ':']), &said);
-        Self { words, ..self }
+        Self { detail: words, ..self }
     }
 }
 
 /// What [`Answer::own_words`] makes of words that were stored.
-pub fn own_words(words: &str) -> &str {
+pub fn redacted(words: &str) -> &str {
     let (own, _) = words.split_once(OPENS).unwrap_or((words, ""));
     own.trim_end_matches([' ', ':'])
 }
@@ -115,7 +115,7 @@ pub enum Step {
         probe_at: Timestamp,
     },
     /// Composed anew in this form and tried at once.
-    Recompose(Form),
+    Recompose(PartForm),
     /// Given up, visibly.
     Dead,
 }
@@ -145,13 +145,13 @@ const HALVINGS: u8 = 3;
 
 /// Where a delivery stands before the step is chosen.
 #[derive(Clone, Copy, Debug)]
-pub struct Standing {
+pub struct DeliveryProgress {
     pub delivery: DeliveryId,
     /// Attempts made so far, this one included.
     pub attempts: u32,
     /// Steps of the schedule used up so far.
     pub spent: u32,
-    pub form: Form,
+    pub form: PartForm,
     /// An earlier attempt of this part found the mailbox full, and this one is its late retry.
     pub late: bool,
     /// How often its channel was tried since it is parked; 0 when it was not parked before this attempt.
@@ -159,7 +159,7 @@ pub struct Standing {
 }
 
 /// The next step after an outcome.
-pub fn next(outcome: &Outcome, standing: Standing, waits: &[SignedDuration], now: Timestamp) -> Step {
+pub fn next(outcome: &Outcome, standing: DeliveryProgress, waits: &[SignedDuration], now: Timestamp) -> Step {
     let waiting = |wait: SignedDuration, spends: bool| match now.checked_add(jitter(wait, standing)) {
         Ok(until) => Step::Wait { until, spends },
         Err(_) => Step::Dead,
@@ -190,14 +190,14 @@ pub fn next(outcome: &Outcome, standing: Standing, waits: &[SignedDuration], now
         }
         // The forms only go one way, full, halved, reduced, so that no far side can keep us composing.
         Outcome::TooLong => match standing.form {
-            Form::Reduced => Step::Dead,
-            Form::Halved(times) if times >= HALVINGS => Step::Dead,
-            Form::Halved(times) => Step::Recompose(Form::Halved(times + 1)),
-            Form::Full => Step::Recompose(Form::Halved(1)),
+            PartForm::Reduced => Step::Dead,
+            PartForm::Halved(times) if times >= HALVINGS => Step::Dead,
+            PartForm::Halved(times) => Step::Recompose(PartForm::Halved(times + 1)),
+            PartForm::Full => Step::Recompose(PartForm::Halved(1)),
         },
         Outcome::ContentRefused => match standing.form {
-            Form::Reduced => Step::Dead,
-            Form::Full | Form::Halved(_) => Step::Recompose(Form::Reduced),
+            PartForm::Reduced => Step::Dead,
+            PartForm::Full | PartForm::Halved(_) => Step::Recompose(PartForm::Reduced),
         },
         Outcome::Full if standing.late => Step::Dead,
         Outcome::Full => waiting(FULL_RETRY, false),
@@ -211,7 +211,7 @@ pub fn within_bounds(asked: SignedDuration) -> SignedDuration {
 }
 
 /// Up to 10 % more or less, as a hash of delivery and attempt: the same in every run, different among deliveries.
-fn jitter(wait: SignedDuration, standing: Standing) -> SignedDuration {
+fn jitter(wait: SignedDuration, standing: DeliveryProgress) -> SignedDuration {
     let mut hash = Sha256::new();
     hash.update(standing.delivery.0.as_bytes());
     hash.update(standing.attempts.to_be_bytes());
@@ -229,11 +229,11 @@ mod tests {
 
     #[test]
     fn what_a_far_side_says_freely_can_be_told_from_our_own_words() {
-        let answer = |words: &str| Answer { outcome: Outcome::Rejected, words: words.to_owned() };
+        let answer = |words: &str| Answer { outcome: Outcome::Rejected, detail: words.to_owned() };
         let words = quoted("HTTP 422 (so: odd)", "Ali: “no” onion");
         assert_eq!(words, "HTTP 422 (so: odd): “Ali: “no” onion”");
-        assert_eq!(answer(&words).own_words(), "HTTP 422 (so: odd)");
-        assert_eq!(answer(&quoted("HTTP 410", "")).own_words(), "HTTP 410");
-        assert_eq!(answer("not connected: refused").own_words(), "not connected: refused");
+        assert_eq!(answer(&words).redacted_detail(), "HTTP 422 (so: odd)");
+        assert_eq!(answer(&quoted("HTTP 410", "")).redacted_detail(), "HTTP 410");
+        assert_eq!(answer("not connected: refused").redacted_detail(), "not connected: refused");
     }
 }

@@ -15,8 +15,8 @@ use serde::de::Error;
 use crate::domain::condition::Condition;
 use crate::domain::event::Kind;
 use crate::domain::id::Id;
-use crate::domain::verdict::Verdict;
-use crate::domain::verdict::Verdicts;
+use crate::domain::route_decision::RouteDecision;
+use crate::domain::route_decision::RouteDecisions;
 
 /// A pattern over a whole text: `*` stands for any run of characters, dots and none included; all else for itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,34 +109,34 @@ pub struct Route {
 
 impl Route {
     /// Judges an event by kind, source and shop; `text` is the kind as it is written.
-    fn judge(&self, kind: &Kind, text: &str, source: &str, shop: Option<&str>) -> Verdict {
+    fn judge(&self, kind: &Kind, text: &str, source: &str, shop: Option<&str>) -> RouteDecision {
         let mut matching = self.events.iter().filter(|glob| glob.matches(text)).peekable();
         if matching.peek().is_none() {
-            return Verdict::OtherKind;
+            return RouteDecision::OtherKind;
         }
         if *kind == Kind::OperatorNotice && !matching.any(Glob::is_literal) {
-            return Verdict::NotNamed;
+            return RouteDecision::NotNamed;
         }
         if self.sources.as_ref().is_some_and(|sources| !sources.iter().any(|name| name == source)) {
-            return Verdict::OtherSource;
+            return RouteDecision::OtherSource;
         }
         match (&self.shops, shop) {
-            (None, _) => Verdict::Applies,
-            (Some(shops), Some(shop)) if shops.iter().any(|id| id == shop) => Verdict::Applies,
-            _ => Verdict::OtherShop,
+            (None, _) => RouteDecision::Applies,
+            (Some(shops), Some(shop)) if shops.iter().any(|id| id == shop) => RouteDecision::Applies,
+            _ => RouteDecision::OtherShop,
         }
     }
 }
 
 /// A channel that could hear of an event, and what must hold for it to hear.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Hearer {
+pub struct Target {
     pub channel: String,
     /// It hears when one of these holds; always, when there is none.
-    pub rules: Vec<Rule>,
+    pub rules: Vec<RouteCondition>,
 }
 
-impl Hearer {
+impl Target {
     /// A channel that hears without condition.
     pub fn always(channel: impl Into<String>) -> Self {
         Self { channel: channel.into(), rules: Vec::new() }
@@ -145,7 +145,7 @@ impl Hearer {
 
 /// The condition of one route.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rule {
+pub struct RouteCondition {
     /// Which `[[route]]` of the file it is, from 1.
     pub route: usize,
     pub condition: Condition,
@@ -165,50 +165,56 @@ impl Routes {
     /// The channels that could hear of an event if every `when` held, each once. Who does hear is decided in the commit
     /// of the event ([`crate::domain::order::decide`]), where its order is known; this is for lists and expectations.
     pub fn channels(&self, kind: &Kind, source: &str, shop: Option<&str>) -> Vec<String> {
-        self.hearers(kind, source, shop).into_iter().map(|hearer| hearer.channel).collect()
+        self.targets(kind, source, shop).into_iter().map(|target| target.channel).collect()
     }
 
     /// The channels that could hear of an event, each once, with what must hold: first those of the operator or of the
     /// report where the kind is theirs, then those of every route that applies, in the order of the routes.
-    pub fn hearers(&self, kind: &Kind, source: &str, shop: Option<&str>) -> Vec<Hearer> {
+    pub fn targets(&self, kind: &Kind, source: &str, shop: Option<&str>) -> Vec<Target> {
         self.judge(kind, source, shop, "").0
     }
 
     /// As [`Routes::hearers`], and beside them what each route came to; `fingerprint` is that of these routes
     /// ([`crate::domain::verdict::fingerprint`]).
-    pub fn judge(&self, kind: &Kind, source: &str, shop: Option<&str>, fingerprint: &str) -> (Vec<Hearer>, Verdicts) {
+    pub fn judge(
+        &self,
+        kind: &Kind,
+        source: &str,
+        shop: Option<&str>,
+        fingerprint: &str,
+    ) -> (Vec<Target>, RouteDecisions) {
         let own: &[String] = match kind {
             Kind::OperatorNotice => &self.operator,
             Kind::Report(name) => self.reports.get(name).map_or(&[], Vec::as_slice),
             _ => &[],
         };
-        let mut hearers: Vec<Hearer> = Vec::new();
-        let mut add = |channel: &String, rule: Option<Rule>| {
-            let known = hearers.iter_mut().find(|hearer| hearer.channel == *channel);
+        let mut targets: Vec<Target> = Vec::new();
+        let mut add = |channel: &String, rule: Option<RouteCondition>| {
+            let known = targets.iter_mut().find(|target| target.channel == *channel);
             match (known, rule) {
-                (None, rule) => hearers.push(Hearer { channel: channel.clone(), rules: rule.into_iter().collect() }),
-                (Some(hearer), None) => hearer.rules.clear(),
+                (None, rule) => targets.push(Target { channel: channel.clone(), rules: rule.into_iter().collect() }),
+                (Some(target), None) => target.rules.clear(),
                 // Without rules it hears whatever another route asks.
-                (Some(hearer), Some(rule)) if !hearer.rules.is_empty() => hearer.rules.push(rule),
+                (Some(target), Some(rule)) if !target.rules.is_empty() => target.rules.push(rule),
                 (Some(_), Some(_)) => {}
             }
         };
         own.iter().for_each(|channel| add(channel, None));
         let text = kind.to_string();
-        let mut verdicts = Verdicts::new(fingerprint, self.routes.len());
+        let mut verdicts = RouteDecisions::new(fingerprint, self.routes.len());
         for (number, route) in self.routes.iter().enumerate() {
             let verdict = route.judge(kind, &text, source, shop);
-            if verdict != Verdict::Applies {
+            if verdict != RouteDecision::Applies {
                 verdicts.add(verdict, None);
                 continue;
             }
-            let rule = route.when.clone().map(|condition| Rule { route: number + 1, condition });
+            let rule = route.when.clone().map(|condition| RouteCondition { route: number + 1, condition });
             for channel in &route.to {
                 add(channel, rule.clone());
             }
             verdicts.add(verdict, rule);
         }
-        (hearers, verdicts)
+        (targets, verdicts)
     }
 }
 
@@ -286,10 +292,10 @@ mod tests {
             ],
             ..Routes::default()
         };
-        let hearers = routes.hearers(&Kind::OrderPlaced, "keeta-hk", None);
-        let shown: Vec<_> = hearers
+        let targets = routes.targets(&Kind::OrderPlaced, "keeta-hk", None);
+        let shown: Vec<_> = targets
             .iter()
-            .map(|hearer| (hearer.channel.as_str(), hearer.rules.iter().map(|rule| rule.route).collect::<Vec<_>>()))
+            .map(|target| (target.channel.as_str(), target.rules.iter().map(|rule| rule.route).collect::<Vec<_>>()))
             .collect();
         assert_eq!(shown, [("kitchen", vec![1, 3, 3]), ("owner", vec![]), ("erp", vec![])]);
         assert_eq!(routes.channels(&Kind::OrderPlaced, "keeta-hk", None), names(&["kitchen", "owner", "erp"]));
@@ -303,11 +309,11 @@ mod tests {
             ..route(&["order.*"], &["kitchen"])
         };
         let judge = |source, shop| narrow.judge(&Kind::OrderPlaced, "order.placed", source, shop);
-        assert_eq!(judge("keeta-hk", Some("145541")), Verdict::Applies);
-        assert_eq!(judge("keeta-hk", Some("2")), Verdict::OtherShop);
-        assert_eq!(judge("keeta-hk", None), Verdict::OtherShop);
-        assert_eq!(judge("licences", Some("145541")), Verdict::OtherSource);
-        assert_eq!(narrow.judge(&Kind::StockLow, "stock.low", "keeta-hk", Some("145541")), Verdict::OtherKind);
+        assert_eq!(judge("keeta-hk", Some("145541")), RouteDecision::Applies);
+        assert_eq!(judge("keeta-hk", Some("2")), RouteDecision::OtherShop);
+        assert_eq!(judge("keeta-hk", None), RouteDecision::OtherShop);
+        assert_eq!(judge("licences", Some("145541")), RouteDecision::OtherSource);
+        assert_eq!(narrow.judge(&Kind::StockLow, "stock.low", "keeta-hk", Some("145541")), RouteDecision::OtherKind);
     }
 
     #[test]

@@ -28,20 +28,20 @@ impl Secret {
 
 /// Why a text is no secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Flaw {
+pub enum InvalidSecret {
     /// There is nothing in it but blanks.
     Empty,
     SeveralLines,
     Control(char),
 }
 
-impl Flaw {
+impl InvalidSecret {
     /// What it does to a key, or to what the secret comes from.
     pub fn words(self) -> String {
         match self {
-            Flaw::Empty => "is empty".to_owned(),
-            Flaw::SeveralLines => "has several lines; a secret is one line".to_owned(),
-            Flaw::Control(control) => {
+            InvalidSecret::Empty => "is empty".to_owned(),
+            InvalidSecret::SeveralLines => "has several lines; a secret is one line".to_owned(),
+            InvalidSecret::Control(control) => {
                 format!("holds the control character U+{:04X}; a secret has none", u32::from(control))
             }
         }
@@ -53,36 +53,36 @@ impl Flaw {
 ///
 /// # Errors
 /// [`Flaw`] when what is left is no secret.
-pub fn read(text: &str) -> Result<&str, Flaw> {
+pub fn read(text: &str) -> Result<&str, InvalidSecret> {
     let secret = text.trim_matches(['\r', '\n', '\u{feff}']);
     if secret.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}').is_empty() {
-        return Err(Flaw::Empty);
+        return Err(InvalidSecret::Empty);
     }
     match secret.chars().find(|c| c.is_control() && *c != '\t') {
-        Some('\r' | '\n') => Err(Flaw::SeveralLines),
-        Some(control) => Err(Flaw::Control(control)),
+        Some('\r' | '\n') => Err(InvalidSecret::SeveralLines),
+        Some(control) => Err(InvalidSecret::Control(control)),
         None => Ok(secret),
     }
 }
 
 /// What stands at the rim of a secret and may be a part of it, but mostly is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rim {
+pub enum SecretEdge {
     Blank,
     Quote,
     /// Neither seen nor typed, at the rim or within.
     Unseen,
 }
 
-impl Rim {
+impl SecretEdge {
     pub fn of(secret: &str) -> Option<Self> {
         const QUOTES: [char; 10] = ['"', '\'', '`', '“', '”', '‘', '’', '„', '«', '»'];
         const UNSEEN: [char; 6] = ['\u{200b}', '\u{200c}', '\u{200d}', '\u{2060}', '\u{feff}', '\u{ad}'];
         let rim = [secret.chars().next()?, secret.chars().next_back()?];
         match () {
-            () if rim.iter().any(|c| c.is_whitespace()) => Some(Rim::Blank),
-            () if rim.iter().any(|c| QUOTES.contains(c)) => Some(Rim::Quote),
-            () if secret.contains(UNSEEN) => Some(Rim::Unseen),
+            () if rim.iter().any(|c| c.is_whitespace()) => Some(SecretEdge::Blank),
+            () if rim.iter().any(|c| QUOTES.contains(c)) => Some(SecretEdge::Quote),
+            () if secret.contains(UNSEEN) => Some(SecretEdge::Unseen),
             () => None,
         }
     }
@@ -90,19 +90,19 @@ impl Rim {
     /// What of it is odd, behind the name of its key.
     pub fn words(self) -> &'static str {
         match self {
-            Rim::Blank => "begins or ends with a blank",
-            Rim::Quote => "begins or ends with a quote",
-            Rim::Unseen => "holds a character that cannot be seen",
+            SecretEdge::Blank => "begins or ends with a blank",
+            SecretEdge::Quote => "begins or ends with a quote",
+            SecretEdge::Unseen => "holds a character that cannot be seen",
         }
     }
 
     pub fn help(self) -> &'static str {
         match self {
-            Rim::Blank => "it is used as it stands; take the blank off unless it belongs to the secret",
-            Rim::Quote => {
+            SecretEdge::Blank => "it is used as it stands; take the blank off unless it belongs to the secret",
+            SecretEdge::Quote => {
                 "it is used as it stands; take the quotes off unless they belong to it: `docker --env-file` leaves them there"
             }
-            Rim::Unseen => "it is used as it stands; copy the secret anew unless it belongs there",
+            SecretEdge::Unseen => "it is used as it stands; copy the secret anew unless it belongs there",
         }
     }
 }
@@ -178,26 +178,26 @@ mod tests {
         assert_eq!(read("\u{feff}\r\n a b\t\r\n\n"), Ok(" a b\t"));
         assert_eq!(read("\"a\""), Ok("\"a\""));
         for (text, flaw) in [
-            ("\u{feff} \r\n", Flaw::Empty),
-            ("a\r\nb", Flaw::SeveralLines),
-            ("a\0", Flaw::Control('\0')),
-            ("\u{1b}a", Flaw::Control('\u{1b}')),
+            ("\u{feff} \r\n", InvalidSecret::Empty),
+            ("a\r\nb", InvalidSecret::SeveralLines),
+            ("a\0", InvalidSecret::Control('\0')),
+            ("\u{1b}a", InvalidSecret::Control('\u{1b}')),
         ] {
             assert_eq!(read(text), Err(flaw));
         }
-        assert_eq!(Flaw::Control('\0').words(), "holds the control character U+0000; a secret has none");
+        assert_eq!(InvalidSecret::Control('\0').words(), "holds the control character U+0000; a secret has none");
     }
 
     #[test]
     fn what_is_odd_at_the_rim_of_a_secret_is_seen() {
         for (secret, rim) in [
             ("a b", None),
-            ("a\u{a0}", Some(Rim::Blank)),
-            ("'a", Some(Rim::Quote)),
+            ("a\u{a0}", Some(SecretEdge::Blank)),
+            ("'a", Some(SecretEdge::Quote)),
             ("it's", None),
-            ("a\u{200b}b", Some(Rim::Unseen)),
+            ("a\u{200b}b", Some(SecretEdge::Unseen)),
         ] {
-            assert_eq!(Rim::of(secret), rim);
+            assert_eq!(SecretEdge::of(secret), rim);
         }
     }
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use crate::domain::data::Data;
 use crate::domain::event::Event;
 use crate::domain::language::Language;
-use crate::domain::order::{Line, Order, OrderNews};
+use crate::domain::order::{Order, OrderLine, OrderUpdate};
 use crate::domain::text::escape_value;
 
 /// So many are kept of one event.
@@ -38,14 +38,14 @@ pub fn shown(order: Option<&Order>, event: &Event) -> Vec<String> {
 }
 
 /// Whether what one more event says of an order has as many lines, of which more can be read.
-pub fn has_fuller_lines(order: &Order, news: &OrderNews) -> bool {
+pub fn has_fuller_lines(order: &Order, news: &OrderUpdate) -> bool {
     let count = |unreadable: &[String]| unreadable.iter().filter(|pointer| part(pointer) == Some("/lines")).count();
     order.lines.len() == news.lines.len() && count(&news.unreadable) < count(&order.unreadable)
 }
 
 /// Keeps with the order what is not readable of it after one more event: what neither it nor those before could tell,
 /// and what could not be read of the one that the order has a part from.
-pub fn settle(before: Option<&Order>, news: &OrderNews, order: &mut Order) {
+pub fn settle(before: Option<&Order>, news: &OrderUpdate, order: &mut Order) {
     let earlier = before.map(|before| before.unreadable.as_slice()).unwrap_or_default();
     if earlier.is_empty() && news.unreadable.is_empty() {
         return;
@@ -86,7 +86,7 @@ pub fn settle(before: Option<&Order>, news: &OrderNews, order: &mut Order) {
 
 /// Of an event that changes an order, whatever could not be read of it stays said: what is known from before may have changed
 /// as well.
-pub fn keep(news: &OrderNews, order: &mut Order) {
+pub fn keep(news: &OrderUpdate, order: &mut Order) {
     let more = news.unreadable.iter().filter(|pointer| part(pointer).is_some());
     let more: Vec<String> = more.filter(|pointer| !order.unreadable.contains(pointer)).cloned().collect();
     order.unreadable.extend(more);
@@ -199,15 +199,15 @@ pub fn nameless(words: Option<&Language>) -> &str {
     words.and_then(|words| words.word("label.nameless")).unwrap_or(NAMELESS)
 }
 
-fn is_named(line: &Line) -> bool {
+fn is_named(line: &OrderLine) -> bool {
     !line.name.is_empty()
 }
 
-fn name_all(lines: &mut [Line], words: Option<&Language>) {
+fn name_all(lines: &mut [OrderLine], words: Option<&Language>) {
     lines.iter_mut().for_each(|line| name(line, words));
 }
 
-fn name(line: &mut Line, words: Option<&Language>) {
+fn name(line: &mut OrderLine, words: Option<&Language>) {
     if !is_named(line) {
         line.name = nameless(words).to_owned();
     }

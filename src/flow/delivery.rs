@@ -19,33 +19,33 @@ use crate::domain::message::Part;
 use crate::domain::message::idempotency_key;
 use crate::domain::retry;
 use crate::domain::retry::Answer;
+use crate::domain::retry::DeliveryProgress;
 use crate::domain::retry::Outcome;
-use crate::domain::retry::Standing;
 use crate::domain::retry::Step;
-use crate::flow::lane::LEASE_MARGIN;
-use crate::flow::lane::Lane;
-use crate::flow::lane::Post;
+use crate::flow::delivery_log;
 use crate::flow::notice::Topic;
-use crate::flow::pacers::Held;
 use crate::flow::pacers::Pacer;
-use crate::flow::round::After;
-use crate::flow::round::Behind;
-use crate::flow::round::RecipientRound;
-use crate::flow::telling;
-use crate::flow::words;
+use crate::flow::pacers::Permit;
+use crate::flow::recipient_round::FollowUp;
+use crate::flow::recipient_round::RecipientRound;
+use crate::flow::recipient_round::RoundResult;
+use crate::flow::render;
+use crate::flow::worker::LEASE_MARGIN;
+use crate::flow::worker::WorkerChannel;
+use crate::flow::worker::WorkerContext;
 use crate::store::Claim;
 use crate::store::Claimed;
-use crate::store::Due;
-use crate::store::Pacing;
+use crate::store::PacingFeedback;
+use crate::store::PendingDelivery;
 use crate::store::Settle;
 
 /// Between two tries to store an outcome.
 const SETTLE_AGAIN: Duration = Duration::from_secs(1);
 
 /// What a message is sent with.
-pub struct Sending {
-    pub lane: Arc<Lane>,
-    pub post: Post,
+pub struct SendContext {
+    pub channel: Arc<WorkerChannel>,
+    pub context: WorkerContext,
     pub pacer: Arc<Pacer>,
     pub retire: CancellationToken,
     /// How often the channel was tried since it is parked; 0 when it is not.
@@ -54,18 +54,18 @@ pub struct Sending {
     pub composing: Arc<Semaphore>,
 }
 
-impl Sending {
+impl SendContext {
     /// A slot for a further part.
-    fn go_on(&self) -> Option<Held> {
-        let clock = &self.post.clock;
+    fn go_on(&self) -> Option<Permit> {
+        let clock = &self.context.clock;
         let ticket = self.pacer.go_on(clock.elapsed())?;
-        Some(Held::new(self.pacer.clone(), clock.clone(), ticket))
+        Some(Permit::new(self.pacer.clone(), clock.clone(), ticket))
     }
 }
 
 /// A message that is being sent.
 struct OutgoingMessage {
-    leader: Due,
+    leader: PendingDelivery,
     /// What it carries, and has not told the store yet.
     carries: Vec<DeliveryId>,
     /// What it carried, and has no room for in this form.
@@ -77,13 +77,13 @@ struct OutgoingMessage {
 
 /// Makes one attempt at each part of a message that is still to send, as far as the allowance goes. `carried` is what the
 /// message tells beside its leader, when it is composed now.
-pub async fn deliver(sending: Sending, leader: Due, carried: Vec<Due>, slot: Held) {
+pub async fn deliver(sending: SendContext, leader: PendingDelivery, carried: Vec<PendingDelivery>, slot: Permit) {
     let id = leader.id;
     let outgoing = match compose::compose(&sending, leader, carried).await {
         Ok(outgoing) => outgoing,
         Err(error) => {
             // Without what it carries it would tell of itself alone, and the others would be taken for told.
-            tracing::error!(delivery = %id, channel = sending.lane.name, %error, "what a message carries cannot be read, so it is not sent");
+            tracing::error!(delivery = %id, channel = sending.channel.name, %error, "what a message carries cannot be read, so it is not sent");
             slot.give_back();
             return tokio::time::sleep(SETTLE_AGAIN).await;
         }
@@ -93,7 +93,7 @@ pub async fn deliver(sending: Sending, leader: Due, carried: Vec<Due>, slot: Hel
         return give_up(&sending, &outgoing, why).await;
     }
     let mut next = Some(slot);
-    let mut round = sending.lane.channel.per_recipient().then(|| RecipientRound::new(outgoing.leader.told));
+    let mut round = sending.channel.channel.per_recipient().then(|| RecipientRound::new(outgoing.leader.told));
     for (attempts, position) in (outgoing.leader.attempts + 1..).zip(0..outgoing.parts.len()) {
         // What is left of it goes on when the allowance lets it.
         let Some(slot) = next.take().or_else(|| sending.go_on()) else { return };
@@ -112,13 +112,13 @@ pub async fn deliver(sending: Sending, leader: Due, carried: Vec<Due>, slot: Hel
 /// Whether the next part has its turn.
 enum Going {
     /// With a slot, where one was taken for it already.
-    On(Option<Held>),
+    On(Option<Permit>),
     Ends,
 }
 
 /// The turn of one part.
 struct PartAttempt<'a> {
-    sending: &'a Sending,
+    sending: &'a SendContext,
     outgoing: &'a OutgoingMessage,
     position: usize,
     /// This one included.
@@ -134,8 +134,8 @@ impl PartAttempt<'_> {
         self.position + 1 < self.outgoing.parts.len()
     }
 
-    async fn attempt(&self, slot: Held, round: &mut Option<RecipientRound>) -> Going {
-        let Sending { lane, post, .. } = self.sending;
+    async fn attempt(&self, slot: Permit, round: &mut Option<RecipientRound>) -> Going {
+        let SendContext { channel: lane, context: post, .. } = self.sending;
         let Some(attempt) = self.claim().await else {
             slot.give_back();
             return Going::Ends;
@@ -144,10 +144,10 @@ impl PartAttempt<'_> {
         let due = &self.outgoing.leader;
         let answer = self.send().await;
         let ended = post.clock.now();
-        lane.http.far_clock_ahead().into_iter().for_each(|ahead| post.far_clocks.note(&lane.name, ended, ahead));
+        lane.http.clock_ahead().into_iter().for_each(|ahead| post.clock_skews.note(&lane.name, ended, ahead));
         slot.ended();
         let (answer, pacing) = self.learn(answer, ended);
-        let standing = Standing {
+        let standing = DeliveryProgress {
             delivery: due.id,
             attempts: self.attempts,
             spent: due.spent,
@@ -159,17 +159,17 @@ impl PartAttempt<'_> {
         // Where each recipient has a turn of his own, the delivery ends with the last.
         let next = round.as_ref().filter(|_| self.more_parts()).and_then(|_| self.sending.go_on());
         let behind = match (self.more_parts(), &next) {
-            (false, _) => Behind::Nobody,
-            (true, None) => Behind::NoRoom,
-            (true, Some(_)) => Behind::Next,
+            (false, _) => FollowUp::Nobody,
+            (true, None) => FollowUp::NoRoom,
+            (true, Some(_)) => FollowUp::Next,
         };
         let after = round.as_mut().map(|round| round.turn(&answer, &step, behind));
         if after.is_some() {
-            telling::log_recipient(lane, due, &answer, &step);
+            delivery_log::log_recipient(lane, due, &answer, &step);
         }
-        let whole = |after: &After| match after {
-            After::Next(spends) => (answer.clone(), Step::Wait { until: ended, spends: *spends }),
-            After::Ends(answer, step) => (answer.clone(), step.clone()),
+        let whole = |after: &RoundResult| match after {
+            RoundResult::Next(spends) => (answer.clone(), Step::Wait { until: ended, spends: *spends }),
+            RoundResult::Ends(answer, step) => (answer.clone(), step.clone()),
         };
         let settle = Settle {
             delivery: due.id,
@@ -181,26 +181,26 @@ impl PartAttempt<'_> {
             answer: answer.clone(),
             step: step.clone(),
             whole: after.as_ref().map(whole),
-            far_ahead_s: lane.http.far_clock_ahead().map(|ahead| ahead.as_secs()),
+            clock_ahead_s: lane.http.clock_ahead().map(|ahead| ahead.as_secs()),
             pacing,
             fallback: lane.fallback.clone(),
         };
         keep(self.sending, settle).await;
         let (answer, step) = match after {
-            Some(After::Next(_)) => return Going::On(next),
-            Some(After::Ends(answer, step)) => (answer, step),
+            Some(RoundResult::Next(_)) => return Going::On(next),
+            Some(RoundResult::Ends(answer, step)) => (answer, step),
             None => (answer, step),
         };
-        next.into_iter().for_each(Held::give_back);
+        next.into_iter().for_each(Permit::give_back);
         let more_parts = self.more_parts() && round.is_none();
-        telling::log(lane, due, self.attempts, &answer, &step, more_parts, ended);
+        delivery_log::log(lane, due, self.attempts, &answer, &step, more_parts, ended);
         self.tell(&answer, &step, round.as_ref(), ended).await;
         if step == Step::Delivered && round.is_none() { Going::On(None) } else { Going::Ends }
     }
 
     /// Begins the attempt in the store. `None`: it must not be made.
     async fn claim(&self) -> Option<i64> {
-        let Sending { lane, post, pacer, .. } = self.sending;
+        let SendContext { channel: lane, context: post, pacer, .. } = self.sending;
         let OutgoingMessage { leader: due, carries, released, parts, fresh } = self.outgoing;
         let (part, is_first) = (self.part(), self.position == 0);
         let (now, longest) = (post.clock.now(), lane.channel.longest(lane.timeout));
@@ -230,71 +230,71 @@ impl PartAttempt<'_> {
     }
 
     async fn send(&self) -> Answer {
-        let Sending { lane, post, .. } = self.sending;
+        let SendContext { channel: lane, context: post, .. } = self.sending;
         let (due, part) = (&self.outgoing.leader, self.part());
-        let key = idempotency_key(due.id, words::round(lane, due), part.index, part.form);
+        let key = idempotency_key(due.id, render::round(lane, due), part.index, part.form);
         let context = Attempt { key, kind: due.event.kind.clone(), now: post.clock.now() };
         let sent = AssertUnwindSafe(lane.channel.send(&lane.http, part, &context)).catch_unwind();
         sent.await.unwrap_or_else(|_| own_fault(Outcome::Unknown, "sending"))
     }
 
     /// What the answer says of the credential.
-    fn learn(&self, answer: Answer, now: Timestamp) -> (Answer, Option<Pacing>) {
-        let (pacer, elapsed) = (&self.sending.pacer, self.sending.post.clock.elapsed());
+    fn learn(&self, answer: Answer, now: Timestamp) -> (Answer, Option<PacingFeedback>) {
+        let (pacer, elapsed) = (&self.sending.pacer, self.sending.context.clock.elapsed());
         let credential = pacer.name().to_owned();
         match answer.outcome {
             Outcome::Throttled { wait } => {
                 let (wait, closings) = pacer.close(wait, elapsed);
                 let until = now.checked_add(wait).unwrap_or(Timestamp::MAX);
-                let reason = answer.own_words().to_owned();
+                let reason = answer.redacted_detail().to_owned();
                 let answer = Answer { outcome: Outcome::Throttled { wait }, ..answer };
-                (answer, Some(Pacing::Closed { credential, until, closings, reason }))
+                (answer, Some(PacingFeedback::Closed { credential, until, closings, reason }))
             }
-            Outcome::Delivered | Outcome::Partial { .. } if pacer.said_yes(elapsed) => {
-                (answer, Some(Pacing::Open { credential }))
+            Outcome::Delivered | Outcome::Partial { .. } if pacer.accepted(elapsed) => {
+                (answer, Some(PacingFeedback::Open { credential }))
             }
             _ => (answer, None),
         }
     }
 
     async fn tell(&self, answer: &Answer, step: &Step, round: Option<&RecipientRound>, now: Timestamp) {
-        let Sending { lane, post, .. } = self.sending;
+        let SendContext { channel: lane, context: post, .. } = self.sending;
         let due = &self.outgoing.leader;
-        telling::tell_operator(lane, post, due, answer, step, now).await;
+        delivery_log::notify_operator(lane, post, due, answer, step, now).await;
         if *step == Step::Delivered {
             // They are to catch up with it.
             let behind: Vec<String> = due.unreached.iter().map(|unreached| unreached.channel.clone()).collect();
-            post.wake.wake(&behind);
+            post.notifier.wake(&behind);
         }
         if *step == Step::Dead
             && let Some(fallback) = &lane.fallback
         {
-            post.wake.wake(std::slice::from_ref(&fallback.to));
+            post.notifier.wake(std::slice::from_ref(&fallback.to));
         }
         if let Some(refused) = round.map(RecipientRound::refused).filter(|refused| !refused.is_empty())
             && *step != Step::Dead
             && due.event.kind != Kind::OperatorNotice
         {
-            post.notices.tell(Topic::Recipient, &lane.name, refused.join("; "), now).await;
+            post.notices.notify(Topic::Recipient, &lane.name, refused.join("; "), now).await;
         }
     }
 }
 
 /// Why a message cannot be sent at all: it could not be written, or not shorter than what was too long.
-fn unsendable(sending: &Sending, outgoing: &OutgoingMessage) -> Option<Answer> {
-    let channel = &sending.lane.channel;
+fn unsendable(sending: &SendContext, outgoing: &OutgoingMessage) -> Option<Answer> {
+    let channel = &sending.channel.channel;
     let largest = outgoing.parts.iter().map(|part| channel.size(part)).max();
     let Some(largest) = largest else { return Some(own_fault(Outcome::Bug, "writing")) };
     let is_no_shorter = outgoing.leader.refused.as_ref().is_some_and(|refused| channel.size(refused) <= largest);
-    let words = "it was too long, and cannot be made shorter".to_owned();
-    is_no_shorter.then_some(Answer { outcome: Outcome::TooLong, words })
+    let detail = "it was too long, and cannot be made shorter".to_owned();
+    is_no_shorter.then_some(Answer { outcome: Outcome::TooLong, detail })
 }
 
 /// Gives up a delivery of which no message can be made, visibly.
-async fn give_up(sending: &Sending, outgoing: &OutgoingMessage, answer: Answer) {
-    let Sending { lane, post, .. } = sending;
+async fn give_up(sending: &SendContext, outgoing: &OutgoingMessage, answer: Answer) {
+    let SendContext { channel: lane, context: post, .. } = sending;
     let (at, due) = (post.clock.now(), &outgoing.leader);
-    let (delivery, part) = (due.id, words::nothing(due.form));
+    let (delivery, part) = (due.id, render::nothing(due.form));
     let claim = Claim {
         delivery,
         carries: Vec::new(),
@@ -311,8 +311,8 @@ async fn give_up(sending: &Sending, outgoing: &OutgoingMessage, answer: Answer) 
         return tokio::time::sleep(SETTLE_AGAIN).await;
     };
     let step = Step::Dead;
-    telling::log(lane, due, due.attempts + 1, &answer, &step, false, at);
-    telling::tell_operator(lane, post, due, &answer, &step, at).await;
+    delivery_log::log(lane, due, due.attempts + 1, &answer, &step, false, at);
+    delivery_log::notify_operator(lane, post, due, &answer, &step, at).await;
     let settle = Settle {
         delivery,
         attempt,
@@ -323,7 +323,7 @@ async fn give_up(sending: &Sending, outgoing: &OutgoingMessage, answer: Answer) 
         answer,
         step,
         whole: None,
-        far_ahead_s: None,
+        clock_ahead_s: None,
         pacing: None,
         fallback: lane.fallback.clone(),
     };
@@ -332,12 +332,12 @@ async fn give_up(sending: &Sending, outgoing: &OutgoingMessage, answer: Answer) 
 
 /// What is said when the fault is ours; the panic itself has said where.
 fn own_fault(outcome: Outcome, while_doing: &str) -> Answer {
-    Answer { outcome, words: format!("orderbell met a fault of its own while {while_doing} the message") }
+    Answer { outcome, detail: format!("orderbell met a fault of its own while {while_doing} the message") }
 }
 
 /// Stores an outcome, however long the store cannot be used: a forgotten yes would be told twice.
-async fn keep(sending: &Sending, settle: Settle) {
-    while let Err(error) = sending.post.store.settle(settle.clone()).await {
+async fn keep(sending: &SendContext, settle: Settle) {
+    while let Err(error) = sending.context.store.settle(settle.clone()).await {
         tracing::error!(delivery = %settle.delivery, %error, "an outcome cannot be stored; tried again in a second");
         tokio::time::sleep(SETTLE_AGAIN).await;
     }

@@ -11,21 +11,21 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Semaphore;
 
 use crate::domain::data::Notice;
-use crate::domain::event::{Event, Kind, OWN_SOURCE, Proof, RepeatKey};
-use crate::domain::matching::Unjudged;
-use crate::domain::route::{Glob, Hearer, Routes};
-use crate::domain::verdict::{self, Verdicts};
+use crate::domain::event::{DedupeKey, Event, Kind, OWN_SOURCE, SignatureCheck};
+use crate::domain::matching::UndecidedCondition;
+use crate::domain::route::{Glob, Routes, Target};
+use crate::domain::route_decision::{self, RouteDecisions};
 use crate::flow::ids;
-use crate::flow::looks;
 use crate::flow::notice::{Notices, Topic};
 use crate::flow::refusals::{self, Refusals};
-use crate::flow::reports::Plan;
-use crate::flow::signs::Signs;
-use crate::flow::unproven::Allowance;
-use crate::flow::{Clock, Current, Wake};
-use crate::platform::{Heard, Method, Refusal, Reply, Request, Source, Webhook};
+use crate::flow::reports::ReportPlan;
+use crate::flow::request_shape;
+use crate::flow::source_activity::SourceActivity;
+use crate::flow::unproven::HourlyBudget;
+use crate::flow::{Clock, Current, Notifier};
+use crate::platform::{Incoming, Method, ParsedWebhook, PlatformReply, Refusal, Source, WebhookRequest};
 use crate::store::sqlite::Sqlite;
-use crate::store::{Record, Recorded, Unheard};
+use crate::store::{Record, Recorded, UnroutedEvent};
 
 /// Larger bodies are verified off the threads that serve everyone.
 const INLINE_BYTES: usize = 64 * 1024;
@@ -37,16 +37,16 @@ const SHED_TOGETHER: Duration = Duration::from_secs(10);
 const TURNS: usize = 2;
 
 /// One source and the address under which its platform knows it.
-pub struct Inlet {
+pub struct SourceEndpoint {
     pub source: Arc<Source>,
     pub address: String,
 }
 
 /// What a configuration makes of the receiving side. A webhook is judged by one of these from its first to its last step.
 #[derive(Default)]
-pub struct Reception {
+pub struct RoutingSnapshot {
     /// By name.
-    pub inlets: BTreeMap<String, Inlet>,
+    pub endpoints: BTreeMap<String, SourceEndpoint>,
     /// The sources whose secret cannot be read, each with the reason: nobody can say whether to believe what comes.
     pub closed: BTreeMap<String, String>,
     pub routes: Routes,
@@ -59,7 +59,7 @@ pub struct Reception {
     /// Whose clock the far side of a channel shows, where it shows one.
     pub far_hosts: BTreeMap<String, String>,
     /// By name.
-    pub reports: BTreeMap<String, Plan>,
+    pub reports: BTreeMap<String, ReportPlan>,
     /// The language of readers who have none of their own.
     pub language: String,
     /// How the internet reaches us.
@@ -72,7 +72,7 @@ pub struct Reception {
     pub fingerprint: OnceLock<String>,
 }
 
-impl Reception {
+impl RoutingSnapshot {
     /// The channels to which a kind is urgent.
     pub fn urgent(&self, kind: &Kind) -> Vec<String> {
         let text = kind.to_string();
@@ -82,13 +82,13 @@ impl Reception {
 
     /// The sources that observe.
     pub fn observing(&self) -> Vec<String> {
-        let observes = |inlet: &Inlet| inlet.source.platform().observes(&inlet.address).is_some();
-        self.inlets.iter().filter(|(_, inlet)| observes(inlet)).map(|(name, _)| name.clone()).collect()
+        let observes = |endpoint: &SourceEndpoint| endpoint.source.platform().observes(&endpoint.address).is_some();
+        self.endpoints.iter().filter(|(_, endpoint)| observes(endpoint)).map(|(name, _)| name.clone()).collect()
     }
 
     /// Who could hear of an event, and what each route came to.
-    pub fn judge(&self, kind: &Kind, source: &str, shop: Option<&str>) -> (Vec<Hearer>, Verdicts) {
-        let fingerprint = self.fingerprint.get_or_init(|| verdict::fingerprint(&self.routes.routes));
+    pub fn judge(&self, kind: &Kind, source: &str, shop: Option<&str>) -> (Vec<Target>, RouteDecisions) {
+        let fingerprint = self.fingerprint.get_or_init(|| route_decision::fingerprint(&self.routes.routes));
         self.routes.judge(kind, source, shop, fingerprint)
     }
 
@@ -103,13 +103,13 @@ impl Reception {
 
 /// Takes requests to `/hooks/<source>`.
 pub struct Intake {
-    reception: Current<Reception>,
+    routing: Current<RoutingSnapshot>,
     store: Arc<Sqlite>,
-    wake: Wake,
+    wake: Notifier,
     notices: Notices,
     clock: Clock,
-    signs: Signs,
-    unproven: Allowance,
+    signs: SourceActivity,
+    unproven: HourlyBudget,
     /// What was refused, on its way to the store.
     pub refusals: Refusals,
     /// A permit for each larger body that may be verified at a time.
@@ -120,30 +120,37 @@ pub struct Intake {
 
 /// What is answered, before it becomes a status.
 #[derive(Debug)]
-pub enum Verdict {
+pub enum IntakeOutcome {
     /// No source of this name.
     UnknownSource,
     /// The source does not take this method.
     Method,
     /// With the platform's own words.
-    Answer(Reply, &'static str),
+    Answer(PlatformReply, &'static str),
 }
 
 impl Intake {
-    pub fn new(reception: Current<Reception>, notices: Notices, store: Arc<Sqlite>, wake: Wake, clock: Clock) -> Self {
-        let (unproven, refusals, signs) = (Allowance::default(), Refusals::default(), Signs::since(clock.now()));
+    pub fn new(
+        routing: Current<RoutingSnapshot>,
+        notices: Notices,
+        store: Arc<Sqlite>,
+        wake: Notifier,
+        clock: Clock,
+    ) -> Self {
+        let (unproven, refusals, signs) =
+            (HourlyBudget::default(), Refusals::default(), SourceActivity::since(clock.now()));
         let turns = Arc::new(Semaphore::new(TURNS));
-        Self { reception, store, wake, notices, clock, signs, unproven, refusals, turns, shed: AtomicU64::new(0) }
+        Self { routing, store, wake, notices, clock, signs, unproven, refusals, turns, shed: AtomicU64::new(0) }
     }
 
     /// What it notices, for the watch.
-    pub fn signs(&self) -> Signs {
+    pub fn source_activity(&self) -> SourceActivity {
         self.signs.clone()
     }
 
     /// Whether a source of this name is configured.
     pub fn has(&self, name: &str) -> bool {
-        self.reception.get().inlets.contains_key(name)
+        self.routing.get().endpoints.contains_key(name)
     }
 
     /// Notes a request to a source that was refused before the source could look at it.
@@ -173,85 +180,86 @@ impl Intake {
         query: Option<&str>,
         headers: &HeaderMap,
         body: Bytes,
-    ) -> Verdict {
-        let reception = self.reception.get();
-        let Some(inlet) = reception.inlets.get(name) else { return Verdict::UnknownSource };
-        let platform = inlet.source.platform();
+    ) -> IntakeOutcome {
+        let routing = self.routing.get();
+        let Some(endpoint) = routing.endpoints.get(name) else { return IntakeOutcome::UnknownSource };
+        let platform = endpoint.source.platform();
         let (now, bytes) = (self.clock.now(), body.len());
-        if let Some(reason) = reception.closed.get(name) {
+        if let Some(reason) = routing.closed.get(name) {
             self.refusals.note_unchecked(name, reason, bytes as u64, (now, self.clock.elapsed()));
-            return Verdict::Answer(Reply::NotRemembered, platform.reply(Reply::NotRemembered));
+            return IntakeOutcome::Answer(PlatformReply::NotRemembered, platform.reply(PlatformReply::NotRemembered));
         }
         // Of the body there is no more than this when it has been refused.
         let start = Bytes::copy_from_slice(&body[..body.len().min(START_BYTES)]);
-        let reply = match self.believe(&reception, inlet, (method, query, headers), body, now).await {
-            Ok(Heard::Heartbeat) => {
+        let reply = match self.believe(&routing, endpoint, (method, query, headers), body, now).await {
+            Ok(Incoming::Heartbeat) => {
                 tracing::debug!(source = name, "heartbeat");
                 self.note_life(name, now);
-                Reply::Received
+                PlatformReply::Received
             }
-            Ok(Heard::Webhook(webhook)) => {
-                let is_believed = webhook.proof != Proof::Unproven;
-                let reply = self.remember(&reception, name, *webhook, now).await;
+            Ok(Incoming::Webhook(webhook)) => {
+                let is_believed = webhook.signature != SignatureCheck::Unproven;
+                let reply = self.remember(&routing, name, *webhook, now).await;
                 match reply {
-                    Reply::Refused => {}
+                    PlatformReply::Refused => {}
                     _ if is_believed => {
                         self.note_life(name, now);
                         self.signs.fits(name);
                     }
-                    Reply::Received if self.signs.does_not_fit(name, now) => self.wake.watch().notify_one(),
+                    PlatformReply::Received if self.signs.does_not_fit(name, now) => self.wake.watch().notify_one(),
                     _ => {}
                 }
                 reply
             }
             Err(Refusal::Method) => {
                 self.note_refusal(name, refusals::of_method, bytes as u64);
-                return Verdict::Method;
+                return IntakeOutcome::Method;
             }
             Err(refusal) => {
                 if let Some(left_out) = self.admit_line(name, refusals::log_key(&refusal)) {
                     tracing::warn!(source = name, bytes, left_out, "a webhook was refused: {refusal}");
                 }
-                let address = platform.checked_address(&inlet.address);
-                let reason = || refusals::reason_with_looks(&refusal, address, &looks::of_request(headers, &start));
+                let address = platform.checked_address(&endpoint.address);
+                let reason =
+                    || refusals::reason_with_looks(&refusal, address, &request_shape::of_request(headers, &start));
                 self.refusals.note(name, reason, bytes as u64, now);
                 self.tell_operator(name, &refusal, address, now).await;
-                Reply::Refused
+                PlatformReply::Refused
             }
         };
-        Verdict::Answer(reply, platform.reply(reply))
+        IntakeOutcome::Answer(reply, platform.reply(reply))
     }
 
     /// Verifies and parses a request: a small one here, a larger one on a thread of its own when it is its turn, so that
     /// whoever sends much without being believed keeps nobody waiting. The body is dropped as soon as it has been read.
     async fn believe(
         &self,
-        reception: &Arc<Reception>,
-        inlet: &Inlet,
+        routing: &Arc<RoutingSnapshot>,
+        endpoint: &SourceEndpoint,
         (method, query, headers): (Method, Option<&str>, &HeaderMap),
         body: Bytes,
         now: Timestamp,
-    ) -> Result<Heard, Refusal> {
-        let source = inlet.source.clone();
+    ) -> Result<Incoming, Refusal> {
+        let source = endpoint.source.clone();
         // What a header says of the coding counts for nothing where the body is plain all the same.
-        let coding = looks::coding(headers, &body);
+        let coding = request_shape::coding(headers, &body);
         let named = |refusal| match (refusal, coding) {
             (Refusal::Shape(_), Some(coding)) => Refusal::Encoding(coding),
             (refusal, _) => refusal,
         };
         if body.len() <= INLINE_BYTES {
-            let (address, currency) = (inlet.address.as_str(), reception.currency.as_str());
-            let request = Request { method, query, headers, body: &body, address, currency, now };
-            return source.platform().hear(&request).map_err(named);
+            let (address, currency) = (endpoint.address.as_str(), routing.currency.as_str());
+            let request = WebhookRequest { method, query, headers, body: &body, address, currency, now };
+            return source.platform().receive(&request).map_err(named);
         }
         let (query, headers) = (query.map(str::to_owned), headers.clone());
-        let (address, currency) = (inlet.address.clone(), reception.currency.clone());
+        let (address, currency) = (endpoint.address.clone(), routing.currency.clone());
         let turn = self.turns.clone().acquire_owned().await.expect("the semaphore is never closed");
         let believing = tokio::task::spawn_blocking(move || {
             let _turn = turn;
             let (query, address, currency) = (query.as_deref(), address.as_str(), currency.as_str());
-            let request = Request { method, query, headers: &headers, body: &body, address, currency, now };
-            source.platform().hear(&request)
+            let request = WebhookRequest { method, query, headers: &headers, body: &body, address, currency, now };
+            source.platform().receive(&request)
         });
         believing.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic())).map_err(named)
     }
@@ -268,10 +276,25 @@ impl Intake {
         }
     }
 
-    async fn remember(&self, reception: &Reception, name: &str, webhook: Webhook, now: Timestamp) -> Reply {
-        let Webhook { kind, occurred_at, shop, order, data, proof, mut repeat_keys, body } = webhook;
-        let (mut hearers, mut verdicts, mut unheard) = (Vec::new(), Verdicts::default(), None);
-        if proof == Proof::Unproven {
+    async fn remember(
+        &self,
+        routing: &RoutingSnapshot,
+        name: &str,
+        webhook: ParsedWebhook,
+        now: Timestamp,
+    ) -> PlatformReply {
+        let ParsedWebhook {
+            kind,
+            occurred_at,
+            shop,
+            order,
+            data,
+            signature: proof,
+            dedupe_keys: mut dedupe_keys,
+            body,
+        } = webhook;
+        let (mut targets, mut verdicts, mut unrouted) = (Vec::new(), RouteDecisions::default(), None);
+        if proof == SignatureCheck::Unproven {
             if !self.unproven.admits(name, body.len(), now) {
                 if let Some(left_out) = self.admit_line(name, "unproven, too many") {
                     tracing::warn!(
@@ -281,7 +304,7 @@ impl Intake {
                     );
                 }
                 self.refusals.note(name, || refusals::TOO_MANY_UNPROVEN.to_owned(), body.len() as u64, now);
-                return Reply::Refused;
+                return PlatformReply::Refused;
             }
             if let Some(left_out) = self.admit_line(name, "unproven") {
                 tracing::warn!(
@@ -291,55 +314,59 @@ impl Intake {
                 );
             }
             // What nobody proved must not make a genuine webhook look like a repeat.
-            repeat_keys = vec![RepeatKey::Once(format!("unproven:{}", ids::unique()))];
+            dedupe_keys = vec![DedupeKey::Once(format!("unproven:{}", ids::unique()))];
         } else {
-            (hearers, verdicts) = reception.judge(&kind, name, shop.as_ref().map(|shop| shop.id.as_str()));
-            if hearers.is_empty() {
-                reception.say_unrouted(&kind.to_string());
+            (targets, verdicts) = routing.judge(&kind, name, shop.as_ref().map(|shop| shop.id.as_str()));
+            if targets.is_empty() {
+                routing.say_unrouted(&kind.to_string());
                 let shop = shop.as_ref().map(|shop| shop.id.clone());
-                unheard = Some(Unheard { kind: kind.clone(), source: name.to_owned(), shop });
+                unrouted = Some(UnroutedEvent { kind: kind.clone(), source: name.to_owned(), shop });
             }
         }
         let recipe = match &proof {
-            Proof::Held(recipe) => recipe.clone(),
-            Proof::Unproven => "none".to_owned(),
-            Proof::Own => "own".to_owned(),
+            SignatureCheck::Held(recipe) => recipe.clone(),
+            SignatureCheck::Unproven => "none".to_owned(),
+            SignatureCheck::Own => "own".to_owned(),
         };
-        let is_proven = proof != Proof::Unproven;
+        let is_proven = proof != SignatureCheck::Unproven;
         let id = ids::event();
         let event =
             Event { id, kind, source: name.to_owned(), occurred_at, received_at: now, shop, order, data, proof };
-        let urgent = reception.urgent(&event.kind);
+        let urgent = routing.urgent(&event.kind);
         let kind = event.kind.to_string();
-        let hearers = hearers.into_iter().map(|hearer| (hearer, ids::delivery())).collect();
+        let targets = targets.into_iter().map(|target| (target, ids::delivery())).collect();
         let bytes = body.len() as u64;
         let damaged = event.data.unrecognised.as_ref().filter(|unrecognised| unrecognised.malformed);
         let damaged = damaged.map(|unrecognised| unrecognised.event.clone().unwrap_or_default());
-        match self.store.record(Record { event, body, repeat_keys, hearers, urgent, verdicts }).await {
+        match self
+            .store
+            .record(Record { event, body, dedupe_keys: dedupe_keys, targets: targets, urgent, verdicts })
+            .await
+        {
             Ok(Recorded::New { channels, unjudged }) => {
                 // Of what nobody proved, anybody could fill the log.
                 if is_proven || self.admit_line(name, "unproven, recorded").is_some() {
                     tracing::info!(event = %id, kind, source = name, deliveries = channels.len(), proof = recipe, "webhook recorded");
                 }
                 self.wake.wake(&channels);
-                if unheard.is_some_and(|unheard| self.signs.unrouted(unheard)) {
+                if unrouted.is_some_and(|unrouted| self.signs.unrouted(unrouted)) {
                     self.wake.watch().notify_one();
                 }
                 for rule in unjudged {
-                    self.say_unjudged(reception, rule, &kind, now).await;
+                    self.say_unjudged(routing, rule, &kind, now).await;
                 }
                 if let Some(event) = damaged.filter(|_| is_proven) {
                     let detail = format!("event {event}, {bytes} bytes: orderbell why {id}");
                     // Each of them may be an order that nobody cooks.
-                    self.notices.tell_once(Topic::Unreadable, name, (name, &id.to_string()), detail, now).await;
+                    self.notices.notify_once(Topic::Unreadable, name, (name, &id.to_string()), detail, now).await;
                 }
-                Reply::Received
+                PlatformReply::Received
             }
             Ok(Recorded::Repeat { of }) => {
                 if let Some(left_out) = self.admit_line(name, "duplicate") {
                     tracing::info!(event = %of, kind, source = name, left_out, "a duplicate of a webhook that is known already");
                 }
-                Reply::Received
+                PlatformReply::Received
             }
             Ok(Recorded::Replay) => {
                 if let Some(left_out) = self.admit_line(name, "replayed") {
@@ -352,14 +379,14 @@ impl Intake {
                 }
                 self.refusals.note(name, || refusals::REPLAYED.to_owned(), bytes, now);
                 // It may be a genuine one: a second thing that happened in the same millisecond, and came late.
-                self.notices.tell(Topic::Replayed, name, kind, now).await;
-                Reply::Refused
+                self.notices.notify(Topic::Replayed, name, kind, now).await;
+                PlatformReply::Refused
             }
             Err(error) => {
                 if let Some(left_out) = self.admit_line(name, "not stored") {
                     tracing::error!(kind, source = name, left_out, %error, "a webhook could not be stored; the platform is asked to send it again");
                 }
-                Reply::NotRemembered
+                PlatformReply::NotRemembered
             }
         }
     }
@@ -372,26 +399,32 @@ impl Intake {
                 self.notices.say(Topic::Clock, name, notice, now).await;
             }
             Refusal::Signature => {
-                self.notices.tell(Topic::Refused, name, format!("checked against {address}"), now).await
+                self.notices.notify(Topic::Refused, name, format!("checked against {address}"), now).await
             }
             Refusal::AnotherApp(app_id) => {
-                self.notices.tell(Topic::Application, name, format!("it names application {app_id}"), now).await
+                self.notices.notify(Topic::Application, name, format!("it names application {app_id}"), now).await
             }
-            Refusal::Token => self.notices.tell(Topic::Token, name, format!("received at {address}"), now).await,
-            Refusal::Encoding(coding) => self.notices.tell(Topic::Encoding, name, (*coding).to_owned(), now).await,
+            Refusal::Token => self.notices.notify(Topic::Token, name, format!("received at {address}"), now).await,
+            Refusal::Encoding(coding) => self.notices.notify(Topic::Encoding, name, (*coding).to_owned(), now).await,
             _ => {}
         }
     }
 
     /// Once per route, because a condition that fails for one event fails for the next one too.
-    async fn say_unjudged(&self, reception: &Reception, rule: Unjudged, kind: &str, now: jiff::Timestamp) {
-        let Unjudged { route, condition, reason } = rule;
+    async fn say_unjudged(
+        &self,
+        routing: &RoutingSnapshot,
+        rule: UndecidedCondition,
+        kind: &str,
+        now: jiff::Timestamp,
+    ) {
+        let UndecidedCondition { route, condition, reason } = rule;
         let fresh = {
-            let mut said = reception.unjudged.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut said = routing.unjudged.lock().unwrap_or_else(PoisonError::into_inner);
             said.insert((route, condition.clone()))
         };
         if fresh {
-            self.notices.tell(Topic::Condition, &condition, format!("route {route}, {kind}: {reason}"), now).await;
+            self.notices.notify(Topic::Condition, &condition, format!("route {route}, {kind}: {reason}"), now).await;
         }
     }
 }

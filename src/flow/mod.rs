@@ -1,30 +1,30 @@
 //! The walks: what happens from a webhook to a message, across the rooms.
 
+pub mod chart_cache;
+pub mod clock_skew;
 pub mod composing;
 pub mod delivery;
-pub mod far_clocks;
-pub mod gallery;
+mod delivery_log;
 pub mod health;
 pub mod ids;
 pub mod intake;
-pub mod lane;
-pub mod lanes;
-pub mod looks;
 pub mod notice;
+pub mod orphaned;
 pub mod pacers;
+mod recipient_round;
 pub mod refusals;
+pub mod render;
 pub mod reports;
-mod round;
+pub mod request_shape;
 pub mod schedule;
 pub mod settings_check;
-pub mod signs;
+pub mod source_activity;
 pub mod store_health;
-pub mod stranded;
 pub mod supervisor;
-mod telling;
 pub mod unproven;
 pub mod watch;
-pub mod words;
+pub mod worker;
+pub mod worker_pool;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -155,12 +155,12 @@ impl<T> Clone for Current<T> {
 
 /// Wakes the lanes of channels for which something was committed, and the watch when something may be wrong.
 #[derive(Clone, Default)]
-pub struct Wake {
+pub struct Notifier {
     bells: Arc<Mutex<BTreeMap<String, Arc<Notify>>>>,
     watch: Arc<Notify>,
 }
 
-impl Wake {
+impl Notifier {
     pub fn wake(&self, channels: &[String]) {
         let bells = self.bells.lock().unwrap_or_else(PoisonError::into_inner);
         for bell in channels.iter().filter_map(|name| bells.get(name)) {
@@ -169,7 +169,7 @@ impl Wake {
     }
 
     /// What is rung for one channel; a lane and its successor have the same.
-    pub fn bell(&self, channel: &str) -> Arc<Notify> {
+    pub fn signal(&self, channel: &str) -> Arc<Notify> {
         let mut bells = self.bells.lock().unwrap_or_else(PoisonError::into_inner);
         bells.entry(channel.to_owned()).or_default().clone()
     }

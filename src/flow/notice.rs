@@ -7,19 +7,19 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::data::Data;
 use crate::domain::data::Notice;
+use crate::domain::event::DedupeKey;
 use crate::domain::event::Event;
 use crate::domain::event::Kind;
 use crate::domain::event::OWN_SOURCE;
-use crate::domain::event::Proof;
-use crate::domain::event::RepeatKey;
+use crate::domain::event::SignatureCheck;
 use crate::flow::Current;
-use crate::flow::Wake;
+use crate::flow::Notifier;
 use crate::flow::ids;
-use crate::flow::intake::Reception;
+use crate::flow::intake::RoutingSnapshot;
+use crate::store::IncidentUpdate;
 use crate::store::Record;
 use crate::store::Recorded;
 use crate::store::StoreError;
-use crate::store::Telling;
 use crate::store::sqlite::Sqlite;
 
 /// A notice is said once in this time.
@@ -144,20 +144,20 @@ impl Topic {
 #[derive(Clone)]
 pub struct Notices {
     store: Arc<Sqlite>,
-    reception: Current<Reception>,
-    wake: Wake,
+    routing: Current<RoutingSnapshot>,
+    wake: Notifier,
     /// Until when nothing more is said of each topic and subject, so that the store need not be asked for each of many.
     silent: Arc<Mutex<HashMap<(Topic, String), Timestamp>>>,
 }
 
 impl Notices {
-    pub fn new(store: Arc<Sqlite>, reception: Current<Reception>, wake: Wake) -> Self {
-        Self { store, reception, wake, silent: Arc::default() }
+    pub fn new(store: Arc<Sqlite>, routing: Current<RoutingSnapshot>, wake: Notifier) -> Self {
+        Self { store, routing, wake, silent: Arc::default() }
     }
 
     /// Records a notice, unless the same topic and subject were told within this hour. `detail` must hold no secret and
     /// nothing of a buyer.
-    pub async fn tell(&self, topic: Topic, subject: &str, detail: String, now: Timestamp) {
+    pub async fn notify(&self, topic: Topic, subject: &str, detail: String, now: Timestamp) {
         self.say(topic, subject, Notice { detail: Some(detail), ..Notice::default() }, now).await;
     }
 
@@ -174,7 +174,7 @@ impl Notices {
 
     /// Records a notice, unless one of the same topic was ever recorded for this thing in this version. `detail` is as for
     /// [`Notices::tell`].
-    pub async fn tell_once(
+    pub async fn notify_once(
         &self,
         topic: Topic,
         subject: &str,
@@ -193,8 +193,8 @@ impl Notices {
     async fn say_once(&self, topic: Topic, admitted: &str, key: &str, notice: Notice, now: Timestamp) {
         let notice = Notice { topic: topic.as_str().to_owned(), ..notice };
         let (subject, detail) = (notice.subject.clone(), notice.detail.clone());
-        let key = RepeatKey::Once(format!("notice:{}:{key}", topic.as_str()));
-        let record = Record { repeat_keys: vec![key], ..self.record(notice, now) };
+        let key = DedupeKey::Once(format!("notice:{}:{key}", topic.as_str()));
+        let record = Record { dedupe_keys: vec![key], ..self.record(notice, now) };
         match self.store.record(record).await {
             Ok(recorded) => {
                 if matches!(recorded, Recorded::New { .. }) {
@@ -229,8 +229,8 @@ impl Notices {
     pub async fn store(&self, topic: Topic, notice: Notice, occasion: &str, now: Timestamp) -> Result<(), StoreError> {
         let notice = Notice { topic: topic.as_str().to_owned(), ..notice };
         let detail = notice.detail.clone();
-        let key = RepeatKey::Once(format!("notice:{}:{occasion}", topic.as_str()));
-        let recorded = self.store.record(Record { repeat_keys: vec![key], ..self.record(notice, now) }).await?;
+        let key = DedupeKey::Once(format!("notice:{}:{occasion}", topic.as_str()));
+        let recorded = self.store.record(Record { dedupe_keys: vec![key], ..self.record(notice, now) }).await?;
         tracing::warn!(topic = topic.as_str(), detail, "the operator is notified");
         self.ring(recorded);
         Ok(())
@@ -241,8 +241,8 @@ impl Notices {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`]: nothing has changed, and nothing was told.
-    pub async fn change(&self, telling: Telling) -> Result<bool, StoreError> {
-        let recorded = self.store.tell(telling).await?;
+    pub async fn change(&self, telling: IncidentUpdate) -> Result<bool, StoreError> {
+        let recorded = self.store.update_incident(telling).await?;
         let is_changed = recorded.is_some();
         recorded.into_iter().for_each(|recorded| self.ring(recorded));
         Ok(is_changed)
@@ -251,8 +251,8 @@ impl Notices {
     /// The event of a notice, to whom it may concern.
     pub fn record(&self, notice: Notice, now: Timestamp) -> Record {
         let kind = Kind::OperatorNotice;
-        let reception = self.reception.get();
-        let ((hearers, verdicts), urgent) = (reception.judge(&kind, OWN_SOURCE, None), reception.urgent(&kind));
+        let routing = self.routing.get();
+        let ((targets, verdicts), urgent) = (routing.judge(&kind, OWN_SOURCE, None), routing.urgent(&kind));
         Record {
             event: Event {
                 id: ids::event(),
@@ -263,11 +263,11 @@ impl Notices {
                 shop: None,
                 order: None,
                 data: Data { notice: Some(notice), ..Data::default() },
-                proof: Proof::Own,
+                proof: SignatureCheck::Own,
             },
             body: Vec::new(),
-            repeat_keys: Vec::new(),
-            hearers: hearers.into_iter().map(|hearer| (hearer, ids::delivery())).collect(),
+            dedupe_keys: Vec::new(),
+            targets: targets.into_iter().map(|target| (target, ids::delivery())).collect(),
             urgent,
             verdicts,
         }

@@ -10,17 +10,17 @@ use jiff::SignedDuration;
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
-use crate::domain::pace::Allowance;
+use crate::domain::pace::Backlog;
 use crate::domain::pace::Elapsed;
-use crate::domain::pace::Plan;
-use crate::domain::pace::Ticket;
-use crate::domain::pace::Waiting;
+use crate::domain::pace::PacingDecision;
+use crate::domain::pace::PermitId;
+use crate::domain::pace::RateLimit;
 use crate::domain::pace::Window;
 use crate::flow::Clock;
-use crate::store::TakenSlots;
+use crate::store::PacingState;
 
 /// Where there is no limit.
-const UNLIMITED: Allowance = Allowance { count: u32::MAX, per: SignedDuration::ZERO };
+const UNLIMITED: RateLimit = RateLimit { count: u32::MAX, per: SignedDuration::ZERO };
 
 /// A closing that was told before a start is believed for so long at most: the clock may have been set since.
 const LONGEST_CLOSING: SignedDuration = SignedDuration::from_hours(24);
@@ -41,16 +41,16 @@ pub struct Pacer {
 struct State {
     window: Window,
     /// What each channel that uses the credential is allowed.
-    allowances: BTreeMap<String, Allowance>,
+    allowances: BTreeMap<String, RateLimit>,
     /// Attempts before the start whose slots are still to be taken up.
     left: Vec<i64>,
 }
 
 impl State {
     /// Every allowance is kept: neither of two need be the stricter one, such as forty in two hours and eighteen in a minute.
-    fn plan(&self, waiting: Waiting, now: Elapsed) -> Plan {
+    fn plan(&self, waiting: Backlog, now: Elapsed) -> PacingDecision {
         let plans = self.allowances.values().map(|allowance| self.window.plan(*allowance, waiting, now));
-        plans.reduce(Plan::and).unwrap_or_else(|| self.window.plan(UNLIMITED, waiting, now))
+        plans.reduce(PacingDecision::and).unwrap_or_else(|| self.window.plan(UNLIMITED, waiting, now))
     }
 
     fn may_go_on(&self, now: Elapsed) -> bool {
@@ -65,7 +65,7 @@ impl State {
 
 impl Pacers {
     /// Takes up what was known before a start.
-    pub fn take_up(taken: TakenSlots, now: Timestamp, elapsed: Elapsed) -> Self {
+    pub fn take_up(taken: PacingState, now: Timestamp, elapsed: Elapsed) -> Self {
         let pacers = Self::default();
         for (credential, attempt) in taken.slots {
             pacers.of(&credential).state().left.push(attempt);
@@ -84,7 +84,7 @@ impl Pacers {
     }
 
     /// The pacer of a credential for a channel that uses it from now on.
-    pub fn join(&self, credential: &str, channel: &str, allowance: Option<Allowance>, now: Elapsed) -> Arc<Pacer> {
+    pub fn join(&self, credential: &str, channel: &str, allowance: Option<RateLimit>, now: Elapsed) -> Arc<Pacer> {
         let pacer = self.of(credential);
         let mut state = pacer.state();
         state.allowances.remove(channel);
@@ -115,44 +115,44 @@ impl Pacer {
     }
 
     /// What is to be done with what waits; a ticket goes with whatever is to be sent.
-    pub fn admit(&self, waiting: Waiting, now: Elapsed) -> (Plan, Option<Ticket>) {
+    pub fn admit(&self, waiting: Backlog, now: Elapsed) -> (PacingDecision, Option<PermitId>) {
         let mut state = self.state();
         let plan = state.plan(waiting, now);
         let ticket = match plan {
-            Plan::Alone | Plan::Gather => Some(state.window.take(now)),
-            Plan::Later(_) => None,
+            PacingDecision::Alone | PacingDecision::Gather => Some(state.window.take(now)),
+            PacingDecision::Later(_) => None,
         };
         (plan, ticket)
     }
 
     /// Until when nothing at all can be sent, so that nobody need look what waits.
-    pub fn rests(&self, now: Elapsed) -> Option<Plan> {
+    pub fn rate_limited(&self, now: Elapsed) -> Option<PacingDecision> {
         let state = self.state();
-        let one = Waiting { urgent: 1, ordinary: 0 };
+        let one = Backlog { urgent: 1, ordinary: 0 };
         match state.plan(one, now) {
-            plan @ Plan::Later(_) => Some(plan),
-            Plan::Alone | Plan::Gather => None,
+            plan @ PacingDecision::Later(_) => Some(plan),
+            PacingDecision::Alone | PacingDecision::Gather => None,
         }
     }
 
     /// A ticket for a further part of a message that was begun.
-    pub fn go_on(&self, now: Elapsed) -> Option<Ticket> {
+    pub fn go_on(&self, now: Elapsed) -> Option<PermitId> {
         let mut state = self.state();
         state.may_go_on(now).then(|| state.window.take(now))
     }
 
-    pub fn bind(&self, ticket: Ticket, attempt: i64) {
+    pub fn bind(&self, ticket: PermitId, attempt: i64) {
         self.state().window.bind(ticket, attempt);
     }
 
     /// The send has ended.
-    pub fn ended(&self, ticket: Ticket, now: Elapsed) {
+    pub fn ended(&self, ticket: PermitId, now: Elapsed) {
         self.state().window.ended(ticket, now);
         self.changed.notify_waiters();
     }
 
     /// Nothing was sent.
-    pub fn give_back(&self, ticket: Ticket) {
+    pub fn give_back(&self, ticket: PermitId) {
         self.state().window.give_back(ticket);
         self.changed.notify_waiters();
     }
@@ -165,8 +165,8 @@ impl Pacer {
     }
 
     /// The far side said yes. Answers whether that opens what was shut before.
-    pub fn said_yes(&self, now: Elapsed) -> bool {
-        self.state().window.said_yes(now)
+    pub fn accepted(&self, now: Elapsed) -> bool {
+        self.state().window.accepted(now)
     }
 
     /// The attempts whose slots are free by now.
@@ -191,15 +191,15 @@ impl Pacer {
 }
 
 /// A slot in the hands of somebody who sends. Whatever becomes of him, and be he cut short, it is free again one window later.
-pub struct Held {
+pub struct Permit {
     pacer: Arc<Pacer>,
     clock: Clock,
     /// `None` when it was given back.
-    ticket: Option<Ticket>,
+    ticket: Option<PermitId>,
 }
 
-impl Held {
-    pub fn new(pacer: Arc<Pacer>, clock: Clock, ticket: Ticket) -> Self {
+impl Permit {
+    pub fn new(pacer: Arc<Pacer>, clock: Clock, ticket: PermitId) -> Self {
         Self { pacer, clock, ticket: Some(ticket) }
     }
 
@@ -222,7 +222,7 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for Permit {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket.take() {
             self.pacer.ended(ticket, self.clock.elapsed());

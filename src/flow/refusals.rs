@@ -15,7 +15,7 @@ use crate::domain::log_limit::LogLimit;
 use crate::domain::pace::Elapsed;
 use crate::flow::Clock;
 use crate::platform::Refusal;
-use crate::store::history::Refused;
+use crate::store::history::RefusedWebhook;
 use crate::store::sqlite::Sqlite;
 
 /// So many refusals of a source are noted one by one in a minute; the rest of the minute is one row with their number.
@@ -103,7 +103,7 @@ struct Minute {
     /// In minutes since 1970.
     number: i64,
     noted: usize,
-    lot: Vec<Refused>,
+    lot: Vec<RefusedWebhook>,
     /// What is beyond those that are noted one by one: how many, their bytes, and the last of them.
     more: Option<(u64, u64, Timestamp)>,
 }
@@ -124,7 +124,7 @@ impl Refusals {
         // While the store cannot be used, nothing piles up here.
         if minute.noted < ONE_BY_ONE && minute.lot.len() <= WAITING {
             minute.noted += 1;
-            minute.lot.push(Refused { source: source.to_owned(), at: now, reason: reason(), bytes, count: 1 });
+            minute.lot.push(RefusedWebhook { source: source.to_owned(), at: now, reason: reason(), bytes, count: 1 });
         } else {
             let (count, sum, _) = minute.more.unwrap_or((0, 0, now));
             minute.more = Some((count + 1, sum.saturating_add(bytes), now));
@@ -158,7 +158,7 @@ impl Refusals {
     }
 
     /// Takes what is to be stored now. Of a minute that goes on, the number of those beyond is not known yet.
-    fn lot(&self, goes_on: impl Fn(i64) -> bool) -> Vec<Refused> {
+    fn lot(&self, goes_on: impl Fn(i64) -> bool) -> Vec<RefusedWebhook> {
         let mut lot = Vec::new();
         for (source, minute) in self.sources().iter_mut() {
             if !goes_on(minute.number) {
@@ -179,7 +179,7 @@ impl Minute {
     fn close(&mut self, source: &str) {
         if let Some((count, bytes, at)) = self.more.take() {
             let reason = format!("and {count} more in that minute");
-            self.lot.push(Refused { source: source.to_owned(), at, reason, bytes, count });
+            self.lot.push(RefusedWebhook { source: source.to_owned(), at, reason, bytes, count });
         }
     }
 }

@@ -19,9 +19,9 @@ use crate::domain::data::Data;
 use crate::domain::event::Event;
 use crate::domain::event::Kind;
 use crate::domain::event::OWN_SOURCE;
-use crate::domain::event::Proof;
+use crate::domain::event::SignatureCheck;
 use crate::domain::report::Report;
-use crate::domain::report::calendar::Owed;
+use crate::domain::report::calendar::DueReport;
 use crate::domain::report::calendar::Schedule;
 use crate::domain::report::csv;
 use crate::domain::report::facts::Scope;
@@ -29,9 +29,9 @@ use crate::domain::report::figures;
 use crate::domain::report::upcoming::{Past, Skipped, SkippedFor, Upcoming};
 use crate::flow::Clock;
 use crate::flow::Current;
-use crate::flow::Wake;
+use crate::flow::Notifier;
 use crate::flow::ids;
-use crate::flow::intake::Reception;
+use crate::flow::intake::RoutingSnapshot;
 use crate::store::Record;
 use crate::store::Recorded;
 use crate::store::ReportRun;
@@ -51,7 +51,7 @@ const PICTURE_LASTS: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// One configured report.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub struct ReportPlan {
     pub schedule: Schedule,
     /// The channels that get it.
     pub to: Vec<String>,
@@ -63,7 +63,7 @@ pub struct Plan {
     pub attach_csv: bool,
 }
 
-impl Plan {
+impl ReportPlan {
     /// What a report of these days is about.
     pub fn scope(&self, name: &str, from: Date, to: Date, late: bool) -> Scope {
         Scope {
@@ -80,9 +80,9 @@ impl Plan {
 
 /// Why reports could not be made that are due, by name: for the watch.
 #[derive(Clone, Default)]
-pub struct Failures(Arc<Mutex<BTreeMap<String, String>>>);
+pub struct ReportFailures(Arc<Mutex<BTreeMap<String, String>>>);
 
-impl Failures {
+impl ReportFailures {
     pub fn of(&self, report: &str) -> Option<String> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(report).cloned()
     }
@@ -100,10 +100,10 @@ impl Failures {
 #[derive(Clone)]
 pub struct Reports {
     pub store: Arc<Sqlite>,
-    pub reception: Current<Reception>,
-    pub wake: Wake,
+    pub routing: Current<RoutingSnapshot>,
+    pub notifier: Notifier,
     pub clock: Clock,
-    pub failures: Failures,
+    pub failures: ReportFailures,
     /// What each report has covered, as far as it was read.
     past: BTreeMap<String, Past>,
     /// The next one of each report as it stands in the log.
@@ -113,10 +113,10 @@ pub struct Reports {
 }
 
 impl Reports {
-    pub fn new(store: Arc<Sqlite>, reception: Current<Reception>, wake: Wake, clock: Clock) -> Self {
-        let (failures, past) = (Failures::default(), BTreeMap::new());
+    pub fn new(store: Arc<Sqlite>, routing: Current<RoutingSnapshot>, wake: Notifier, clock: Clock) -> Self {
+        let (failures, past) = (ReportFailures::default(), BTreeMap::new());
         let (announced, again_at) = (BTreeMap::new(), BTreeMap::new());
-        Self { store, reception, wake, clock, failures, past, announced, again_at }
+        Self { store, routing: routing, notifier: wake, clock, failures, past, announced, again_at }
     }
 
     /// Sends each report when it is due, until `shutdown`.
@@ -133,16 +133,16 @@ impl Reports {
 
     /// Looks once which reports are due, and makes those.
     pub async fn look(&mut self) {
-        let reception = self.reception.get();
-        self.past.retain(|name, _| reception.reports.contains_key(name));
-        self.announced.retain(|name, _| reception.reports.contains_key(name));
-        for (name, plan) in &reception.reports {
+        let routing = self.routing.get();
+        self.past.retain(|name, _| routing.reports.contains_key(name));
+        self.announced.retain(|name, _| routing.reports.contains_key(name));
+        for (name, plan) in &routing.reports {
             let now = self.clock.now();
             // Also where the clock was put back meanwhile.
             if self.again_at.get(name).is_some_and(|at| now < *at && *at <= now + AGAIN_AFTER) {
                 continue;
             }
-            let looking = AssertUnwindSafe(self.look_at(name, plan, &reception, now)).catch_unwind();
+            let looking = AssertUnwindSafe(self.look_at(name, plan, &routing, now)).catch_unwind();
             let fault = |_| StoreError::Unavailable("orderbell met a fault of its own".to_owned());
             match looking.await.map_err(fault).flatten() {
                 Ok(()) => {
@@ -153,7 +153,7 @@ impl Reports {
                     tracing::error!(report = name, %error, "a report that is due cannot be made; it is tried again");
                     self.again_at.insert(name.clone(), now + AGAIN_AFTER);
                     self.failures.note(name, Some(error.to_string()));
-                    self.wake.watch().notify_one();
+                    self.notifier.watch().notify_one();
                 }
             }
         }
@@ -162,8 +162,8 @@ impl Reports {
     async fn look_at(
         &mut self,
         name: &str,
-        plan: &Plan,
-        reception: &Reception,
+        plan: &ReportPlan,
+        routing: &RoutingSnapshot,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let past = match self.past.get(name) {
@@ -182,19 +182,19 @@ impl Reports {
             self.announce(name, plan, &past, now);
             return Ok(());
         };
-        let recorded = self.make(name, plan, reception, owed, now).await?;
+        let recorded = self.make(name, plan, routing, owed, now).await?;
         // Another instance may have been first; then what it has covered is read anew.
         self.past.remove(name);
         if let Some(Recorded::New { channels, .. }) = recorded {
             let (from, to) = (owed.from.to_string(), owed.to.to_string());
             tracing::info!(report = name, from, to, late = owed.late, "a report was made");
-            self.wake.wake(&channels);
+            self.notifier.wake(&channels);
         }
         Ok(())
     }
 
     /// What was covered. A report that is new begins with the day for which the next one is due.
-    async fn begun(&mut self, name: &str, plan: &Plan, now: Timestamp) -> Result<Past, StoreError> {
+    async fn begun(&mut self, name: &str, plan: &ReportPlan, now: Timestamp) -> Result<Past, StoreError> {
         let mut past = self.store.reader().report_past(name).await?;
         if past.covered.is_none() {
             let before = plan.schedule.covered_by(now).unwrap_or(Date::MIN);
@@ -209,7 +209,7 @@ impl Reports {
     }
 
     /// Says in the log when the next one is due: at the start, after each run, and when the configuration has changed it.
-    fn announce(&mut self, name: &str, plan: &Plan, past: &Past, now: Timestamp) {
+    fn announce(&mut self, name: &str, plan: &ReportPlan, past: &Past, now: Timestamp) {
         let Some(next) = plan.schedule.upcoming(past, now) else { return };
         // Its time of today may have passed meanwhile; that is no news.
         let is_known = |known: &Upcoming| (known.from, known.to, known.due_at) == (next.from, next.to, next.due_at);
@@ -225,21 +225,21 @@ impl Reports {
     async fn make(
         &self,
         name: &str,
-        plan: &Plan,
-        reception: &Reception,
-        owed: Owed,
+        plan: &ReportPlan,
+        routing: &RoutingSnapshot,
+        owed: DueReport,
         now: Timestamp,
     ) -> Result<Option<Recorded>, StoreError> {
         let scope = plan.scope(name, owed.from, owed.to, owed.late);
         let mut facts = self.store.reader().report_facts(scope.clone()).await?;
-        facts.note_observing(&scope, &reception.observing());
+        facts.note_observing(&scope, &routing.observing());
         let report = figures::report(&scope, &facts, now);
         let (ledger_seq, days) = (facts.ledger_seq, scope.days().iter().map(|day| day.day).collect());
         let body = if plan.attach_csv { csv::orders(&scope, &facts).into_bytes() } else { Vec::new() };
-        let picture = picture(reception.public_url.as_deref(), now);
+        let picture = picture(routing.public_url.as_deref(), now);
         let address = picture.as_ref().map(|picture| picture.address.clone());
         let report = Report { picture: address, ..report };
-        let record = Record { body, ..record(reception, report, now) };
+        let record = Record { body, ..record(routing, report, now) };
         let picture = picture.map(|picture| (picture.token, picture.expires_at));
         self.store.record_report(ReportRun { report: name.to_owned(), days, ledger_seq, record, picture }).await
     }
@@ -306,7 +306,7 @@ pub fn skipped_words(next: &Upcoming, report: &str, zone: &TimeZone) -> Option<S
 }
 
 /// Where a picture can be fetched, and until when.
-pub struct Address {
+pub struct PictureLink {
     pub token: String,
     pub address: String,
     pub expires_at: Timestamp,
@@ -314,19 +314,19 @@ pub struct Address {
 
 /// An address that nobody can guess, below ours; none where ours is not encrypted.
 #[expect(clippy::disallowed_methods, reason = "the one name that nobody may guess")]
-pub fn picture(public_url: Option<&str>, now: Timestamp) -> Option<Address> {
+pub fn picture(public_url: Option<&str>, now: Timestamp) -> Option<PictureLink> {
     let public_url = public_url.filter(|url| url.starts_with("https://"))?;
     let mut random = [0; 16];
     getrandom::fill(&mut random).ok()?;
     let token = hex::encode(random);
     let address = format!("{public_url}/charts/{token}.png");
-    Some(Address { token, address, expires_at: now.checked_add(PICTURE_LASTS).unwrap_or(now) })
+    Some(PictureLink { token, address, expires_at: now.checked_add(PICTURE_LASTS).unwrap_or(now) })
 }
 
 /// The event of a report, to whom it may concern.
-pub fn record(reception: &Reception, report: Report, now: Timestamp) -> Record {
+pub fn record(routing: &RoutingSnapshot, report: Report, now: Timestamp) -> Record {
     let kind = Kind::Report(report.name.clone());
-    let ((hearers, verdicts), urgent) = (reception.judge(&kind, OWN_SOURCE, None), reception.urgent(&kind));
+    let ((targets, verdicts), urgent) = (routing.judge(&kind, OWN_SOURCE, None), routing.urgent(&kind));
     Record {
         event: Event {
             id: ids::event(),
@@ -337,11 +337,11 @@ pub fn record(reception: &Reception, report: Report, now: Timestamp) -> Record {
             shop: None,
             order: None,
             data: Data { report: Some(Box::new(report)), ..Data::default() },
-            proof: Proof::Own,
+            proof: SignatureCheck::Own,
         },
         body: Vec::new(),
-        repeat_keys: Vec::new(),
-        hearers: hearers.into_iter().map(|hearer| (hearer, ids::delivery())).collect(),
+        dedupe_keys: Vec::new(),
+        targets: targets.into_iter().map(|target| (target, ids::delivery())).collect(),
         urgent,
         verdicts,
     }

@@ -18,7 +18,9 @@ use rustls::crypto::ring::kx_group::X25519;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
-use crate::domain::effective::{Comparison, DifferenceCause, EffectiveSettings, SettingDifference, SettingDigests};
+use crate::domain::effective::{
+    DifferenceCause, EffectiveSettings, SettingDifference, SettingDigests, SettingsComparison,
+};
 use crate::domain::sign;
 use crate::flow::{Clock, Current, ids};
 use crate::store::StoreError;
@@ -62,13 +64,13 @@ pub struct DaemonSettings {
 
 impl DaemonSettings {
     /// Compares what is here with what the daemon sends this channel with. A channel that it does not know differs as a whole.
-    pub fn compare(&self, channel: &str, here: &EffectiveSettings) -> Comparison {
+    pub fn compare(&self, channel: &str, here: &EffectiveSettings) -> SettingsComparison {
         match self.channels.get(channel) {
             Some(there) => here.compare(&there.settings, &self.key),
             None => {
                 let difference =
                     SettingDifference { key: format!("channel.{channel}"), cause: DifferenceCause::OnlyHere };
-                Comparison { differing: vec![difference], ..Comparison::default() }
+                SettingsComparison { differing: vec![difference], ..SettingsComparison::default() }
             }
         }
     }
@@ -176,7 +178,7 @@ mod tests {
         };
         let here = &in_use("1234")["owner"].settings;
         let (same, answer) = exchange("1234");
-        assert_eq!(same.compare("owner", here), Comparison::default());
+        assert_eq!(same.compare("owner", here), SettingsComparison::default());
         assert_eq!(exchange("1235").0.compare("owner", here).differing.len(), 1);
         let unknown = same.compare("nobody", here).differing.remove(0);
         assert_eq!((unknown.key.as_str(), unknown.cause), ("channel.nobody", DifferenceCause::OnlyHere));

@@ -23,7 +23,7 @@ const AGAIN: Duration = Duration::from_secs(1);
 pub async fn watch(store: Arc<Sqlite>, notices: Notices, clock: Clock, shutdown: CancellationToken) {
     let mut status = store.status();
     let mut log = OutageLog::default();
-    tell_loss(&store, &notices, clock.now()).await;
+    notify_loss(&store, &notices, clock.now()).await;
     log.note(status.borrow_and_update().clone(), clock.now());
     loop {
         let due = async {
@@ -41,7 +41,7 @@ pub async fn watch(store: Arc<Sqlite>, notices: Notices, clock: Clock, shutdown:
             () = due => {}
             () = shutdown.cancelled() => return,
         }
-        tell_loss(&store, &notices, clock.now()).await;
+        notify_loss(&store, &notices, clock.now()).await;
         while let Some(notice) = log.unsent.front() {
             let occasion = notice.since.map(|since| since.to_string()).unwrap_or_default();
             match notices.store(Topic::Store, notice.clone(), &occasion, clock.now()).await {
@@ -53,7 +53,7 @@ pub async fn watch(store: Arc<Sqlite>, notices: Notices, clock: Clock, shutdown:
 }
 
 /// The note beside the database remembers what was not told until the notice is stored.
-async fn tell_loss(store: &Sqlite, notices: &Notices, now: Timestamp) {
+async fn notify_loss(store: &Sqlite, notices: &Notices, now: Timestamp) {
     let Some(Loss { found, from, until }) = store.loss() else { return };
     let occasion = until.or(from).map(|at| at.to_string()).unwrap_or_default();
     let notice = Notice { detail: Some(found), since: from, last_at: until, ..Notice::default() };

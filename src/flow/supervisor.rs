@@ -66,7 +66,7 @@ impl Supervisor {
     }
 
     /// Who tells the operator of a task that was started again.
-    pub fn tell_by(&self, notices: Notices) {
+    pub fn notify_through(&self, notices: Notices) {
         self.state().notices = Some(notices);
     }
 
@@ -184,7 +184,7 @@ impl Supervisor {
         let Some(notices) = self.state().notices.clone() else { return };
         let (name, detail, stop, now) = (name.to_owned(), format!("it ended {how}"), self.stop(), self.0.clock.now());
         self.0.work.spawn(async move {
-            let telling = timeout(NOTICE, notices.tell(Topic::Restarted, &name, detail, now));
+            let telling = timeout(NOTICE, notices.notify(Topic::Restarted, &name, detail, now));
             // The log has said it already.
             let _ = stop.run_until_cancelled(telling).await;
         });

@@ -10,9 +10,9 @@ const BYTES: usize = 16 * 1024 * 1024;
 
 /// Bytes of unproven webhooks that each observing source has kept in an hour, by hours since 1970.
 #[derive(Debug, Default)]
-pub struct Allowance(Mutex<HashMap<String, (i64, usize)>>);
+pub struct HourlyBudget(Mutex<HashMap<String, (i64, usize)>>);
 
-impl Allowance {
+impl HourlyBudget {
     /// Whether another one of so many bytes is kept.
     pub fn admits(&self, source: &str, bytes: usize, now: Timestamp) -> bool {
         let hour = now.as_second().div_euclid(3600);
@@ -33,7 +33,7 @@ mod tests {
     #[test]
     fn each_source_keeps_so_many_bytes_in_an_hour_and_no_more() {
         let at = |minute: i64| Timestamp::from_second(1_790_002_800 + 60 * minute).unwrap();
-        let allowance = Allowance::default();
+        let allowance = HourlyBudget::default();
         let kept =
             |source: &str, minute: i64| (0..40).filter(|_| allowance.admits(source, 1024 * 1024, at(minute))).count();
         assert_eq!((kept("watch", 0), kept("watch", 59), kept("other", 59), kept("watch", 60)), (16, 0, 16, 16));

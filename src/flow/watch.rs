@@ -2,10 +2,10 @@
 //! has begun and what is over.
 
 pub mod conditions;
+pub mod incidents;
 pub mod mistakes;
 pub mod observing;
 pub mod reports;
-pub mod told;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -18,31 +18,31 @@ use tokio_util::sync::CancellationToken;
 
 use crate::flow::Clock;
 use crate::flow::Current;
-use crate::flow::Wake;
-use crate::flow::far_clocks;
-use crate::flow::far_clocks::FarClocks;
-use crate::flow::intake::{Inlet, Reception};
+use crate::flow::Notifier;
+use crate::flow::clock_skew;
+use crate::flow::clock_skew::ClockSkews;
+use crate::flow::intake::{RoutingSnapshot, SourceEndpoint};
 use crate::flow::notice::Notices;
 use crate::flow::notice::Topic;
-use crate::flow::reports::Failures;
-use crate::flow::signs::Signs;
-use crate::flow::watch::conditions::Key;
-use crate::flow::watch::conditions::Scene;
+use crate::flow::reports::ReportFailures;
+use crate::flow::source_activity::SourceActivity;
+use crate::flow::watch::conditions::ConditionStates;
+use crate::flow::watch::conditions::IncidentKey;
 use crate::flow::watch::conditions::Space;
-use crate::flow::watch::conditions::States;
+use crate::flow::watch::conditions::WatchInput;
+use crate::flow::watch::incidents::IncidentChange;
+use crate::flow::watch::incidents::KnownIncident;
+use crate::flow::watch::incidents::WatchMemory;
 use crate::flow::watch::mistakes::Mistakes;
 use crate::flow::watch::observing::Observing;
 use crate::flow::watch::reports::LastReport;
-use crate::flow::watch::told::Change;
-use crate::flow::watch::told::Memory;
-use crate::flow::watch::told::Told;
-use crate::store::Deaths;
-use crate::store::Look;
-use crate::store::Sight;
+use crate::store::DeadLetterStats;
+use crate::store::HealthQuery;
+use crate::store::HealthSnapshot;
+use crate::store::Incident;
+use crate::store::IncidentUpdate;
 use crate::store::StoreError;
-use crate::store::Telling;
-use crate::store::Trouble;
-use crate::store::Unheard;
+use crate::store::UnroutedEvent;
 use crate::store::sqlite::Sqlite;
 
 /// By the daemon's clock.
@@ -61,12 +61,12 @@ pub type DiskGauge = Arc<dyn Fn() -> Option<Space> + Send + Sync>;
 #[derive(Clone)]
 pub struct Instruments {
     pub store: Arc<Sqlite>,
-    pub reception: Current<Reception>,
+    pub routing: Current<RoutingSnapshot>,
     pub notices: Notices,
-    pub wake: Wake,
-    pub signs: Signs,
-    pub far_clocks: FarClocks,
-    pub failures: Failures,
+    pub notifier: Notifier,
+    pub source_activity: SourceActivity,
+    pub clock_skews: ClockSkews,
+    pub failures: ReportFailures,
     pub mistakes: Mistakes,
     pub clock: Clock,
     /// The folder of the store, and its disk.
@@ -77,8 +77,8 @@ pub struct Instruments {
 /// tell anything twice or never.
 pub struct SelfWatch {
     with: Instruments,
-    memory: Memory,
-    dead: BTreeMap<String, Deaths>,
+    memory: WatchMemory,
+    dead: BTreeMap<String, DeadLetterStats>,
     dead_looked_at: Option<Timestamp>,
     began_at: Timestamp,
     /// When each report was due last, and since when it sees that.
@@ -105,7 +105,7 @@ impl SelfWatch {
             began_at: with.clock.now(),
             due_since: BTreeMap::new(),
             with,
-            memory: Memory::default(),
+            memory: WatchMemory::default(),
             dead: BTreeMap::new(),
             dead_looked_at: None,
             has_looked_back: false,
@@ -115,7 +115,7 @@ impl SelfWatch {
 
     /// Looks every ten seconds, and at once when the bell rings, until `shutdown`.
     pub async fn run(mut self, shutdown: CancellationToken) {
-        let bell = self.with.wake.watch();
+        let bell = self.with.notifier.watch();
         while !shutdown.is_cancelled() {
             let looked_at = self.with.clock.now();
             if shutdown.run_until_cancelled(self.look()).await.is_none() {
@@ -153,25 +153,26 @@ impl SelfWatch {
 
     async fn try_to_look(&mut self) -> Result<(), StoreError> {
         let now = self.with.clock.now();
-        let reception = self.with.reception.get();
-        let sight = self.see(&reception, now).await?;
-        let told: BTreeMap<Key, Told> = sight.troubles.iter().filter_map(Told::of).collect();
-        for unheard in sight.unheard.iter().filter(|unheard| !is_routed(&reception, unheard)) {
-            self.with.signs.unrouted(unheard.clone());
+        let routing = self.with.routing.get();
+        let sight = self.see(&routing, now).await?;
+        let known: BTreeMap<IncidentKey, KnownIncident> =
+            sight.incidents.iter().filter_map(KnownIncident::of).collect();
+        for unrouted in sight.unrouted.iter().filter(|unrouted| !is_routed(&routing, unrouted)) {
+            self.with.source_activity.unrouted(unrouted.clone());
         }
-        self.count_back(&reception, &told).await?;
-        let unrouted = self.with.signs.untold();
-        let reports = self.reports(&reception, now).await?;
-        let states = self.states(&reception, &sight, &told, (&unrouted, &reports), now);
-        for (key, change) in told::changes(states, &told, &mut self.memory, now) {
+        self.count_back(&routing, &known).await?;
+        let unrouted = self.with.source_activity.untold();
+        let reports = self.reports(&routing, now).await?;
+        let states = self.states(&routing, &sight, &known, (&unrouted, &reports), now);
+        for (key, change) in incidents::changes(states, &known, &mut self.memory, now) {
             self.make(&key, &change, &sight, now).await?;
             self.memory.keep(&key, &change, now);
         }
         self.has_looked_back = true;
-        for unheard in unrouted {
-            match is_routed(&reception, &unheard) {
-                true => self.with.signs.forget(&unheard.kind),
-                false => self.with.signs.told(&unheard.kind),
+        for unrouted in unrouted {
+            match is_routed(&routing, &unrouted) {
+                true => self.with.source_activity.forget(&unrouted.kind),
+                false => self.with.source_activity.told(&unrouted.kind),
             }
         }
         Ok(())
@@ -179,73 +180,82 @@ impl SelfWatch {
 
     fn states(
         &mut self,
-        reception: &Reception,
-        sight: &Sight,
-        told: &BTreeMap<Key, Told>,
-        (unrouted, reports): (&[Unheard], &[LastReport]),
+        routing: &RoutingSnapshot,
+        sight: &HealthSnapshot,
+        known: &BTreeMap<IncidentKey, KnownIncident>,
+        (unrouted, reports): (&[UnroutedEvent], &[LastReport]),
         now: Timestamp,
-    ) -> States {
+    ) -> ConditionStates {
         let (began_at, waits_since) = (self.began_at, self.with.clock.ago(conditions::URGENT_WAITS));
         let may_lag = |channel: &str| {
-            let parked = Key { topic: Topic::Parked, subject: channel.to_owned() };
+            let parked = IncidentKey { topic: Topic::Parked, subject: channel.to_owned() };
             let lags = |at: Timestamp| at >= waits_since && at.duration_since(now) < conditions::URGENT_WAITS;
-            lags(began_at) || told.contains_key(&parked) || self.memory.ended(&parked).is_some_and(lags)
+            lags(began_at) || known.contains_key(&parked) || self.memory.ended(&parked).is_some_and(lags)
         };
-        let readings = self.with.far_clocks.latest(now);
-        conditions::states(&Scene {
+        let readings = self.with.clock_skews.latest(now);
+        conditions::states(&WatchInput {
             now,
-            sight,
-            told,
-            channels: &reception.channels.keys().cloned().collect(),
+            health: sight,
+            known,
+            channels: &routing.channels.keys().cloned().collect(),
             may_lag: &may_lag,
-            sources: &self.sources(reception, sight, now),
-            clock: far_clocks::judge(&readings, |channel| reception.far_hosts.get(channel).map(String::as_str)),
+            sources: &self.sources(routing, sight, now),
+            clock: clock_skew::judge(&readings, |channel| routing.far_hosts.get(channel).map(String::as_str)),
             disk: (&self.with.disk.0, (self.with.disk.1)()),
             unrouted,
-            is_routed: &|unheard| is_routed(reception, unheard),
+            is_routed: &|unrouted| is_routed(routing, unrouted),
             reports,
             mistakes: &self.with.mistakes.now(),
-            observing: &self.observing(reception),
-            closed: &reception.inlets.keys().map(|name| (name.clone(), reception.closed.get(name).cloned())).collect(),
+            observing: &self.observing(routing),
+            closed: &routing.endpoints.keys().map(|name| (name.clone(), routing.closed.get(name).cloned())).collect(),
         })
     }
 
     /// The sources that observe.
-    fn observing(&self, reception: &Reception) -> Vec<Observing> {
-        let observes = |name: &String, inlet: &Inlet| {
-            let checked_with = inlet.source.platform().observes(&inlet.address)?;
-            Some(Observing { source: name.clone(), checked_with, signatures: self.with.signs.signatures(name) })
+    fn observing(&self, routing: &RoutingSnapshot) -> Vec<Observing> {
+        let observes = |name: &String, endpoint: &SourceEndpoint| {
+            let checked_with = endpoint.source.platform().observes(&endpoint.address)?;
+            Some(Observing {
+                source: name.clone(),
+                checked_with,
+                signatures: self.with.source_activity.signatures(name),
+            })
         };
-        let observing: Vec<_> = reception.inlets.iter().filter_map(|(name, inlet)| observes(name, inlet)).collect();
-        self.with.signs.keep_signatures_of(|source| observing.iter().any(|one| one.source == source));
+        let observing: Vec<_> =
+            routing.endpoints.iter().filter_map(|(name, endpoint)| observes(name, endpoint)).collect();
+        self.with.source_activity.keep_signatures_of(|source| observing.iter().any(|one| one.source == source));
         observing
     }
 
     /// Counts, once, what came before the start to a source that observes, and of which the operator may not know.
-    async fn count_back(&self, reception: &Reception, told: &BTreeMap<Key, Told>) -> Result<(), StoreError> {
-        let Some(began_at) = self.with.signs.uncounted_before() else { return Ok(()) };
+    async fn count_back(
+        &self,
+        routing: &RoutingSnapshot,
+        known: &BTreeMap<IncidentKey, KnownIncident>,
+    ) -> Result<(), StoreError> {
+        let Some(began_at) = self.with.source_activity.uncounted_before() else { return Ok(()) };
         let (reader, mut found) = (self.with.store.reader(), Vec::new());
-        let sources = reception.observing();
+        let sources = routing.observing();
         if !sources.is_empty()
             && let Some(last) = reader.last_event(began_at).await?
         {
             for source in sources {
-                let key = Key { topic: Topic::Unproven, subject: source.clone() };
-                let (after, before) = observing::unknown(told.get(&key), last, began_at);
+                let key = IncidentKey { topic: Topic::Unproven, subject: source.clone() };
+                let (after, before) = observing::unknown(known.get(&key), last, began_at);
                 found.extend(reader.unproven(&source, after, before).await?.map(|unproven| (source, unproven)));
             }
         }
-        self.with.signs.did_not_fit(found);
+        self.with.source_activity.did_not_fit(found);
         Ok(())
     }
 
     /// The report of each name that was due last.
-    async fn reports(&mut self, reception: &Reception, now: Timestamp) -> Result<Vec<LastReport>, StoreError> {
+    async fn reports(&mut self, routing: &RoutingSnapshot, now: Timestamp) -> Result<Vec<LastReport>, StoreError> {
         let mut reports = Vec::new();
-        for (name, plan) in &reception.reports {
+        for (name, plan) in &routing.reports {
             let Some((_, due_at)) = plan.schedule.latest(now) else { continue };
             let Some(day) = plan.schedule.covered_by(now) else { continue };
-            let standing = self.with.store.reader().report_standing(name, day).await?;
+            let standing = self.with.store.reader().report_status(name, day).await?;
             let seen = self.due_since.entry(name.clone()).or_insert((due_at, now));
             // Another one is due, or its time is another now.
             if seen.0 != due_at {
@@ -258,39 +268,44 @@ impl SelfWatch {
         Ok(reports)
     }
 
-    async fn see(&mut self, reception: &Reception, now: Timestamp) -> Result<Sight, StoreError> {
+    async fn see(&mut self, routing: &RoutingSnapshot, now: Timestamp) -> Result<HealthSnapshot, StoreError> {
         if self.dead_looked_at.is_none_or(|at| now.duration_since(at).abs() >= DEAD_ANEW) {
             self.dead.clear();
             self.dead_looked_at = Some(now);
         }
-        let look = Look {
-            channels: reception.channels.keys().cloned().collect(),
+        let look = HealthQuery {
+            channels: routing.channels.keys().cloned().collect(),
             waits_since: self.with.clock.ago(conditions::URGENT_WAITS),
             dead: std::mem::take(&mut self.dead),
             newest: !self.has_looked_back,
         };
-        let sight = self.with.store.reader().look_around(look).await?;
+        let sight = self.with.store.reader().query_health(look).await?;
         self.dead = sight.dead.clone();
         Ok(sight)
     }
 
     /// The sources that are watched: since when something should have come, and when they were heard of last. One that was never heard of counts from now on.
-    fn sources(&self, reception: &Reception, sight: &Sight, now: Timestamp) -> Vec<(String, Timestamp, Timestamp)> {
-        let Instruments { store, signs, clock, .. } = &self.with;
-        for gone in sight.signs.keys().filter(|source| !reception.inlets.contains_key(*source)) {
+    fn sources(
+        &self,
+        routing: &RoutingSnapshot,
+        sight: &HealthSnapshot,
+        now: Timestamp,
+    ) -> Vec<(String, Timestamp, Timestamp)> {
+        let Instruments { store, source_activity: signs, clock, .. } = &self.with;
+        for gone in sight.source_activity.keys().filter(|source| !routing.endpoints.contains_key(*source)) {
             signs.gone(gone);
             store.sign_of_life(gone, None);
         }
         // Nothing comes from tomorrow: the clock was put back.
         let possible = |at: &Timestamp| at.duration_since(now) < SignedDuration::from_mins(1);
         let mut sources = Vec::new();
-        for name in reception.inlets.keys() {
-            let written = sight.signs.get(name).copied().filter(possible);
+        for name in routing.endpoints.keys() {
+            let written = sight.source_activity.get(name).copied().filter(possible);
             let last = written.max(signs.last(name).filter(possible)).unwrap_or_else(|| {
                 store.sign_of_life(name, Some(now));
                 now
             });
-            if let Some(silent_after) = reception.silent_after.get(name) {
+            if let Some(silent_after) = routing.silent_after.get(name) {
                 sources.push((name.clone(), clock.ago(*silent_after), last));
             }
         }
@@ -298,19 +313,28 @@ impl SelfWatch {
     }
 
     /// Makes a change of what the operator knows.
-    async fn make(&self, key: &Key, change: &Change, sight: &Sight, now: Timestamp) -> Result<(), StoreError> {
+    async fn make(
+        &self,
+        key: &IncidentKey,
+        change: &IncidentChange,
+        sight: &HealthSnapshot,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let (topic, subject) = (key.topic.as_str(), key.subject.as_str());
         let (after, notice) = match change {
-            Change::Begins(told) | Change::Again(told) => (Some(told.row(key)), Some(&told.notice)),
-            Change::Noted(told) => (Some(told.row(key)), None),
-            Change::Ends(notice) => (None, Some(notice)),
-            Change::Lapses => (None, None),
+            IncidentChange::Begins(known) | IncidentChange::Again(known) => (Some(known.row(key)), Some(&known.notice)),
+            IncidentChange::Noted(known) => (Some(known.row(key)), None),
+            IncidentChange::Ends(notice) => (None, Some(notice)),
+            IncidentChange::Lapses => (None, None),
         };
-        let is_this = |trouble: &&Trouble| trouble.topic == topic && trouble.subject == subject;
-        let before = sight.troubles.iter().find(is_this).cloned();
-        let known = before.as_ref().and_then(Told::of).and_then(|(_, told)| told.notice.count).unwrap_or(0);
-        let telling =
-            Telling { before, after, notice: notice.map(|notice| self.with.notices.record(notice.clone(), now)) };
+        let is_this = |incident: &&Incident| incident.topic == topic && incident.subject == subject;
+        let before = sight.incidents.iter().find(is_this).cloned();
+        let known = before.as_ref().and_then(KnownIncident::of).and_then(|(_, known)| known.notice.count).unwrap_or(0);
+        let telling = IncidentUpdate {
+            before,
+            after,
+            notice: notice.map(|notice| self.with.notices.record(notice.clone(), now)),
+        };
         if !self.with.notices.change(telling).await? {
             return Ok(());
         }
@@ -319,34 +343,36 @@ impl SelfWatch {
         let lasted_seconds = notice.and_then(|notice| notice.lasted_seconds);
         let off_by_seconds = notice.and_then(|notice| notice.off_by_seconds);
         match change {
-            Change::Begins(_) => {
+            IncidentChange::Begins(_) => {
                 tracing::warn!(topic, subject, detail, count, lasted_seconds, off_by_seconds, "the operator is told")
             }
-            Change::Noted(_) => {}
-            Change::Again(_) if key.topic == Topic::Observing => observing::log(subject),
-            Change::Again(_) if count.is_some() => {
+            IncidentChange::Noted(_) => {}
+            IncidentChange::Again(_) if key.topic == Topic::Observing => observing::log(subject),
+            IncidentChange::Again(_) if count.is_some() => {
                 tracing::warn!(topic, subject, detail, count, "the operator is told that there is more")
             }
-            Change::Again(_) => {
+            IncidentChange::Again(_) => {
                 tracing::warn!(topic, subject, detail, lasted_seconds, "the operator is notified again")
             }
-            Change::Ends(_) => tracing::info!(topic, subject, lasted_seconds, "the operator is told that it is over"),
-            Change::Lapses => tracing::info!(topic, subject, "a trouble means nothing any more"),
+            IncidentChange::Ends(_) => {
+                tracing::info!(topic, subject, lasted_seconds, "the operator is told that it is over")
+            }
+            IncidentChange::Lapses => tracing::info!(topic, subject, "a trouble means nothing any more"),
         }
         if key.topic == Topic::Unproven {
-            self.with.signs.notified_of_unfit(subject, count.unwrap_or(0).saturating_sub(known));
+            self.with.source_activity.notified_of_unfit(subject, count.unwrap_or(0).saturating_sub(known));
         }
         if key.topic == Topic::Unrouted
-            && matches!(change, Change::Ends(_) | Change::Lapses)
+            && matches!(change, IncidentChange::Ends(_) | IncidentChange::Lapses)
             && let Ok(kind) = subject.parse()
         {
-            self.with.signs.forget(&kind);
+            self.with.source_activity.forget(&kind);
         }
         Ok(())
     }
 }
 
 /// Whether a route matches such an event.
-fn is_routed(reception: &Reception, unheard: &Unheard) -> bool {
-    !reception.routes.hearers(&unheard.kind, &unheard.source, unheard.shop.as_deref()).is_empty()
+fn is_routed(routing: &RoutingSnapshot, unrouted: &UnroutedEvent) -> bool {
+    !routing.routes.targets(&unrouted.kind, &unrouted.source, unrouted.shop.as_deref()).is_empty()
 }

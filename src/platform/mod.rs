@@ -15,13 +15,13 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 
 use crate::domain::data::Data;
-use crate::domain::event::{Kind, Proof, RepeatKey, Shop};
-use crate::domain::order::OrderNews;
+use crate::domain::event::{DedupeKey, Kind, Shop, SignatureCheck};
+use crate::domain::order::OrderUpdate;
 use crate::domain::settings::{InvalidValue, ReadSettings, SettingsTable};
 use crate::domain::simulated::Simulated;
 
 /// A request to a source's address, as it came.
-pub struct Request<'a> {
+pub struct WebhookRequest<'a> {
     pub method: Method,
     /// The part of the address after the `?`.
     pub query: Option<&'a str>,
@@ -43,23 +43,23 @@ pub enum Method {
 
 /// What a believed request turned out to be.
 #[derive(Debug)]
-pub enum Heard {
+pub enum Incoming {
     /// An empty packet that asks whether we live: acknowledged, not recorded.
     Heartbeat,
-    Webhook(Box<Webhook>),
+    Webhook(Box<ParsedWebhook>),
 }
 
 /// A believed webhook in our words, ready to be routed and recorded.
 #[derive(Debug)]
-pub struct Webhook {
+pub struct ParsedWebhook {
     pub kind: Kind,
     pub occurred_at: Option<Timestamp>,
     pub shop: Option<Shop>,
-    pub order: Option<OrderNews>,
+    pub order: Option<OrderUpdate>,
     pub data: Data,
-    pub proof: Proof,
+    pub signature: SignatureCheck,
     /// Any of these known already: a repeat.
-    pub repeat_keys: Vec<RepeatKey>,
+    pub dedupe_keys: Vec<DedupeKey>,
     /// The body as it may be stored: values under key-like names are masked.
     pub body: Vec<u8>,
 }
@@ -99,7 +99,7 @@ pub fn without_mark(body: &[u8]) -> &[u8] {
 
 /// What is answered to the platform.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reply {
+pub enum PlatformReply {
     /// Believed and remembered (or a repeat, or a heartbeat).
     Received,
     /// Not believed.
@@ -109,7 +109,7 @@ pub enum Reply {
 }
 
 /// A sample webhook, signed as the platform would sign it.
-pub struct Sample {
+pub struct SampleWebhook {
     /// The shop that it speaks of.
     pub shop: Option<String>,
     pub headers: Vec<(String, String)>,
@@ -129,7 +129,7 @@ pub trait Platform: Send + Sync {
     /// # Errors
     /// A [`Refusal`] when the request is not believed. What is believed but cannot be read is no error: it becomes an
     /// event of kind `unrecognised`.
-    fn hear(&self, request: &Request<'_>) -> Result<Heard, Refusal>;
+    fn receive(&self, request: &WebhookRequest<'_>) -> Result<Incoming, Refusal>;
 
     /// The address that its signatures are checked against, where `address` is the one that it should know.
     fn checked_address<'a>(&'a self, address: &'a str) -> &'a str {
@@ -153,11 +153,11 @@ pub trait Platform: Send + Sync {
     }
 
     /// The body of the platform's own answer; JSON.
-    fn reply(&self, reply: Reply) -> &'static str;
+    fn reply(&self, reply: PlatformReply) -> &'static str;
 
     /// Sample webhooks of a kind, signed at `now` for `address`. `seed` makes order numbers and message ids of its own,
     /// so that two samples with different seeds are no repeats; samples of one seed speak of one order.
-    fn samples(&self, kind: &Kind, address: &str, seed: u64, now: Timestamp) -> Vec<Sample>;
+    fn samples(&self, kind: &Kind, address: &str, seed: u64, now: Timestamp) -> Vec<SampleWebhook>;
 }
 
 /// What a source may need from the rest of the configuration.

@@ -7,9 +7,9 @@ use crate::platform::field::JsonField;
 
 /// JSON pointers into the order as it is shown, in the sequence in which they were met, each once.
 #[derive(Default)]
-pub struct Unread(RefCell<Vec<String>>);
+pub struct UnreadableFields(RefCell<Vec<String>>);
 
-impl Unread {
+impl UnreadableFields {
     pub fn note(&self, pointer: impl Into<String>) {
         let (pointer, mut noted) = (pointer.into(), self.0.borrow_mut());
         if noted.len() < MOST && !noted.contains(&pointer) {

@@ -19,9 +19,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use crate::domain::language::Sources;
-use crate::domain::template::{ComposeError, Fault, TemplateErrors, Templates};
-pub use crate::render::pool::Limits;
+use crate::domain::template::{ComposeError, TemplateErrors, TemplateFault, Templates};
 pub use crate::render::pool::Pool;
+pub use crate::render::pool::PoolLimits;
 
 /// The hidden command of the process that renders.
 pub const COMMAND: &str = "render-worker";
@@ -60,14 +60,18 @@ pub fn this_program_has_the_command() {
 /// # Errors
 /// As [`Templates::apart`].
 pub fn templates(overlay: &Sources, isolation: &Isolation) -> Result<Templates, TemplateErrors> {
-    templates_within(overlay, isolation, Limits::default())
+    templates_within(overlay, isolation, PoolLimits::default())
 }
 
 /// As [`templates`], within other limits.
 ///
 /// # Errors
 /// As [`templates`].
-pub fn templates_within(overlay: &Sources, isolation: &Isolation, limits: Limits) -> Result<Templates, TemplateErrors> {
+pub fn templates_within(
+    overlay: &Sources,
+    isolation: &Isolation,
+    limits: PoolLimits,
+) -> Result<Templates, TemplateErrors> {
     match isolation {
         Isolation::Process(program) if has_templates(overlay) => {
             Templates::apart(overlay, Arc::new(Pool::new(program.clone(), overlay.clone(), limits)))
@@ -89,9 +93,10 @@ pub fn parsed(overlay: &Sources, isolation: &Isolation) -> Result<Templates, Tem
     let mut errors: Vec<ComposeError> = Vec::new();
     let mut left = overlay.clone();
     for round in 1.. {
-        let pool = Pool::new(program.clone(), left.clone(), Limits::default());
+        let pool = Pool::new(program.clone(), left.clone(), PoolLimits::default());
         let found = pool.load();
-        let deadly = found.iter().find(|error| error.fault == Fault::Exhausted).map(|error| error.template.clone());
+        let deadly =
+            found.iter().find(|error| error.fault == TemplateFault::Exhausted).map(|error| error.template.clone());
         errors.extend(found);
         match deadly {
             Some(path) if left.remove(&path).is_some() && round < MOST_DEADLY => {}

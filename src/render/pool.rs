@@ -6,14 +6,14 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use crate::domain::language::Sources;
-use crate::domain::template::apart::{Job, RenderApart};
-use crate::domain::template::{ComposeError, Fault};
-use crate::render::protocol::{Answer, Request};
+use crate::domain::template::isolated::{IsolatedRenderer, RenderJob};
+use crate::domain::template::{ComposeError, TemplateFault};
+use crate::render::protocol::{RenderAnswer, RenderRequest};
 use crate::render::worker::{End, Worker};
 
 /// What bounds the processes, beside what they bind themselves to.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct PoolLimits {
     pub processes: usize,
     /// A template that was stopped so often in a row is rendered no more until the templates change.
     pub strikes: u32,
@@ -29,7 +29,7 @@ pub struct Limits {
     pub idle: Duration,
 }
 
-impl Default for Limits {
+impl Default for PoolLimits {
     fn default() -> Self {
         Self {
             processes: 3,
@@ -46,8 +46,8 @@ impl Default for Limits {
 /// Renders the templates of one merchant's folder, as it was read.
 pub struct Pool {
     program: PathBuf,
-    files: Request,
-    limits: Limits,
+    files: RenderRequest,
+    limits: PoolLimits,
     shared: Arc<Shared>,
 }
 
@@ -95,8 +95,8 @@ impl Drop for Turn<'_> {
 }
 
 impl Pool {
-    pub fn new(program: PathBuf, overlay: Sources, limits: Limits) -> Self {
-        Self { program, files: Request::Load(overlay), limits, shared: Arc::default() }
+    pub fn new(program: PathBuf, overlay: Sources, limits: PoolLimits) -> Self {
+        Self { program, files: RenderRequest::Load(overlay), limits, shared: Arc::default() }
     }
 
     /// Starts a process, and keeps it; answers what is wrong with the files.
@@ -120,12 +120,12 @@ impl Pool {
         let mut worker = Worker::start(&self.program).map_err(|end| vec![stopped("", &end)])?;
         let mut last = String::new();
         let loaded = worker.ask(&self.files, self.limits.load, |answer| match answer {
-            Answer::Loaded(errors) => Some(errors),
-            Answer::Reading(path) => {
+            RenderAnswer::Loaded(errors) => Some(errors),
+            RenderAnswer::Reading(path) => {
                 last = path;
                 None
             }
-            Answer::Ready | Answer::Rendered(_) => None,
+            RenderAnswer::Ready | RenderAnswer::Rendered(_) => None,
         });
         match loaded {
             Ok(errors) if errors.is_empty() => Ok(worker),
@@ -135,7 +135,7 @@ impl Pool {
     }
 
     /// A turn for a channel, once there is room for it.
-    fn turn<'a>(&'a self, job: &'a Job) -> Result<Turn<'a>, ComposeError> {
+    fn turn<'a>(&'a self, job: &'a RenderJob) -> Result<Turn<'a>, ComposeError> {
         let is_taken = |state: &mut State| state.busy >= self.limits.processes || state.channels.contains(&job.channel);
         let state = self.shared.state();
         let waited = self.shared.freed.wait_timeout_while(state, self.limits.wait, is_taken);
@@ -188,8 +188,8 @@ impl Pool {
     }
 }
 
-impl RenderApart for Pool {
-    fn render(&self, job: &Job) -> Result<String, ComposeError> {
+impl IsolatedRenderer for Pool {
+    fn render(&self, job: &RenderJob) -> Result<String, ComposeError> {
         self.struck_out(&job.path)?;
         let _turn = self.turn(job)?;
         self.struck_out(&job.path)?;
@@ -197,15 +197,15 @@ impl RenderApart for Pool {
             Some(worker) => worker,
             None => self.start().map_err(|errors| {
                 let first = errors.into_iter().next().unwrap_or_else(|| stopped(&job.path, &End::Stack));
-                if first.fault == Fault::Exhausted {
+                if first.fault == TemplateFault::Exhausted {
                     self.strike(&job.path, &first);
                 }
                 first
             })?,
         };
         let begin = Instant::now();
-        let rendered = worker.ask(&Request::Render(job.clone()), self.limits.render, |answer| match answer {
-            Answer::Rendered(rendered) => Some(rendered),
+        let rendered = worker.ask(&RenderRequest::Render(job.clone()), self.limits.render, |answer| match answer {
+            RenderAnswer::Rendered(rendered) => Some(rendered),
             _ => None,
         });
         *self.shared.state().taken.entry(job.path.clone()).or_default() += begin.elapsed();
@@ -249,7 +249,7 @@ fn stopped(path: &str, end: &End) -> ComposeError {
         template: path.to_owned(),
         line: None,
         span: None,
-        fault: if matches!(end, End::Unavailable(_)) { Fault::Unavailable } else { Fault::Exhausted },
+        fault: if matches!(end, End::Unavailable(_)) { TemplateFault::Unavailable } else { TemplateFault::Exhausted },
         message: end.in_words(),
     }
 }

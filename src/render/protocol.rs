@@ -8,20 +8,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::language::Sources;
 use crate::domain::template::ComposeError;
-use crate::domain::template::apart::Job;
+use crate::domain::template::isolated::RenderJob;
 
 /// More than the largest folder of templates takes, however it is escaped.
 pub const MAX_BYTES: usize = 64 * 1024 * 1024;
 
 #[derive(Debug, Serialize, Deserialize)]
-pub enum Request {
+pub enum RenderRequest {
     /// The merchant's files, before all else.
     Load(Sources),
-    Render(Job),
+    Render(RenderJob),
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-pub enum Answer {
+pub enum RenderAnswer {
     /// Its limits are in force; it listens.
     Ready,
     /// This file is parsed next: if nothing more comes, it was this one.

@@ -6,9 +6,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::domain::compose;
 use crate::domain::language::Sources;
-use crate::domain::template::apart::Job;
-use crate::domain::template::{ComposeError, Fault, TemplateErrors, Templates};
-use crate::render::protocol::{Answer, Request};
+use crate::domain::template::isolated::RenderJob;
+use crate::domain::template::{ComposeError, TemplateErrors, TemplateFault, Templates};
+use crate::render::protocol::{RenderAnswer, RenderRequest};
 use crate::render::{limits, protocol};
 
 /// Binds this process, and serves.
@@ -25,25 +25,25 @@ pub fn run() -> io::Result<()> {
 
 fn serve() -> io::Result<()> {
     let (mut input, mut output) = (BufReader::new(io::stdin().lock()), io::stdout().lock());
-    protocol::write(&mut output, &Answer::Ready)?;
+    protocol::write(&mut output, &RenderAnswer::Ready)?;
     let mut templates: Option<Templates> = None;
     while let Some(request) = protocol::read(&mut input)? {
         limits::begin()?;
         let answer = match request {
-            Request::Load(overlay) => {
+            RenderRequest::Load(overlay) => {
                 let loaded = load(&overlay, &mut |path| {
                     let _ = limits::begin();
-                    let _ = protocol::write(&mut output, &Answer::Reading(path.to_owned()));
+                    let _ = protocol::write(&mut output, &RenderAnswer::Reading(path.to_owned()));
                 });
                 match loaded {
                     Ok(loaded) => {
                         templates = Some(loaded);
-                        Answer::Loaded(Vec::new())
+                        RenderAnswer::Loaded(Vec::new())
                     }
-                    Err(TemplateErrors(errors)) => Answer::Loaded(errors),
+                    Err(TemplateErrors(errors)) => RenderAnswer::Loaded(errors),
                 }
             }
-            Request::Render(job) => Answer::Rendered(render(templates.as_ref(), &job)),
+            RenderRequest::Render(job) => RenderAnswer::Rendered(render(templates.as_ref(), &job)),
         };
         protocol::write(&mut output, &answer)?;
     }
@@ -60,7 +60,7 @@ fn load(overlay: &Sources, reading: &mut dyn FnMut(&str)) -> Result<Templates, T
     loaded.unwrap_or_else(|_| Err(TemplateErrors(vec![panicked(&last)])))
 }
 
-fn render(templates: Option<&Templates>, job: &Job) -> Result<String, ComposeError> {
+fn render(templates: Option<&Templates>, job: &RenderJob) -> Result<String, ComposeError> {
     let templates = templates.ok_or_else(|| panicked(&job.path))?;
     let rendered = catch_unwind(AssertUnwindSafe(|| {
         let markdown = templates.perform(job)?;
@@ -76,7 +76,7 @@ fn panicked(path: &str) -> ComposeError {
         template: path.to_owned(),
         line: None,
         span: None,
-        fault: Fault::Operation,
+        fault: TemplateFault::Operation,
         message: "orderbell met an internal error while it rendered this".to_owned(),
     }
 }

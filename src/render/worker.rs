@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::ioctl_fionbio;
 
-use crate::render::protocol::{Answer, Request};
+use crate::render::protocol::{RenderAnswer, RenderRequest};
 use crate::render::{COMMAND, limits, protocol};
 
 /// Longer than a start takes on the busiest machine.
@@ -82,7 +82,7 @@ impl Worker {
         let unblocked = ioctl_fionbio(&worker.input, true).and_then(|()| ioctl_fionbio(&worker.output, true));
         unblocked.map_err(|error| unavailable(&error))?;
         match worker.next(Instant::now() + START) {
-            Ok(Answer::Ready) => Ok(worker),
+            Ok(RenderAnswer::Ready) => Ok(worker),
             Ok(_) => Err(End::Unavailable("it speaks another language".to_owned())),
             Err(error) => {
                 let how = worker.ended(&error);
@@ -97,9 +97,9 @@ impl Worker {
     /// How the process ended. It must not be asked again.
     pub fn ask<T>(
         &mut self,
-        request: &Request,
+        request: &RenderRequest,
         within: Duration,
-        mut answer: impl FnMut(Answer) -> Option<T>,
+        mut answer: impl FnMut(RenderAnswer) -> Option<T>,
     ) -> Result<T, End> {
         let deadline = Instant::now() + within;
         let asked = protocol::packed(request).and_then(|bytes| self.send(&bytes, deadline));
@@ -136,7 +136,7 @@ impl Worker {
         Ok(())
     }
 
-    fn next(&mut self, deadline: Instant) -> io::Result<Answer> {
+    fn next(&mut self, deadline: Instant) -> io::Result<RenderAnswer> {
         let mut head = [0; 4];
         self.receive(&mut head, deadline)?;
         let mut bytes = vec![0; protocol::length(head)?];

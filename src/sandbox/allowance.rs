@@ -10,12 +10,12 @@ pub const WINDOW: Duration = Duration::from_secs(60);
 
 /// Time since the start, `speed` times as fast as real time: with 60 a minute passes in a second.
 #[derive(Clone, Copy, Debug)]
-pub struct Clock {
+pub struct MockClock {
     begun: Instant,
     speed: u32,
 }
 
-impl Clock {
+impl MockClock {
     /// A `speed` of 0 is taken as 1.
     pub fn start(speed: u32) -> Self {
         Self { begun: Instant::now(), speed: speed.max(1) }
@@ -28,24 +28,24 @@ impl Clock {
 
 /// What one robot has taken lately.
 #[derive(Clone, Debug, Default)]
-pub struct Allowance {
+pub struct RobotAllowance {
     taken: VecDeque<Duration>,
     shut_until: Option<Duration>,
 }
 
 /// The robot is shut for so long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shut(pub Duration);
+pub struct RobotBlocked(pub Duration);
 
-impl Allowance {
+impl RobotAllowance {
     /// Takes one message at `now`, which never goes back.
     ///
     /// # Errors
     /// [`Shut`] for the message that is one too many within a window, and for every one until `shut` later; those do not
     /// prolong it.
-    pub fn admit(&mut self, now: Duration, shut: Duration) -> Result<(), Shut> {
+    pub fn admit(&mut self, now: Duration, shut: Duration) -> Result<(), RobotBlocked> {
         match self.shut_until {
-            Some(until) if now < until => return Err(Shut(until - now)),
+            Some(until) if now < until => return Err(RobotBlocked(until - now)),
             Some(_) => *self = Self::default(),
             None => {}
         }
@@ -54,7 +54,7 @@ impl Allowance {
         }
         if self.taken.len() >= PER_WINDOW {
             self.shut_until = Some(now + shut);
-            return Err(Shut(shut));
+            return Err(RobotBlocked(shut));
         }
         self.taken.push_back(now);
         Ok(())
@@ -70,19 +70,23 @@ mod tests {
 
     #[test]
     fn twenty_pass_and_the_next_one_shuts_for_ten_minutes() {
-        let mut allowance = Allowance::default();
+        let mut allowance = RobotAllowance::default();
         for n in 0..20 {
             assert_eq!(allowance.admit(SECOND * n, SHUT), Ok(()), "{n}");
         }
-        assert_eq!(allowance.admit(SECOND * 59, SHUT), Err(Shut(SHUT)));
-        assert_eq!(allowance.admit(SECOND * 300, SHUT), Err(Shut(SECOND * 359)), "asking again does not prolong it");
-        assert_eq!(allowance.admit(SECOND * 658, SHUT), Err(Shut(SECOND)));
+        assert_eq!(allowance.admit(SECOND * 59, SHUT), Err(RobotBlocked(SHUT)));
+        assert_eq!(
+            allowance.admit(SECOND * 300, SHUT),
+            Err(RobotBlocked(SECOND * 359)),
+            "asking again does not prolong it"
+        );
+        assert_eq!(allowance.admit(SECOND * 658, SHUT), Err(RobotBlocked(SECOND)));
         assert_eq!(allowance.admit(SECOND * 659, SHUT), Ok(()));
     }
 
     #[test]
     fn the_window_rolls() {
-        let mut allowance = Allowance::default();
+        let mut allowance = RobotAllowance::default();
         for n in 0..20 {
             allowance.admit(SECOND * n, SHUT).unwrap();
         }
@@ -90,28 +94,30 @@ mod tests {
         for n in 0..20 {
             assert_eq!(allowance.admit(SECOND * (60 + n), SHUT), Ok(()), "{n}");
         }
-        assert_eq!(allowance.admit(SECOND * 79, SHUT), Err(Shut(SHUT)));
+        assert_eq!(allowance.admit(SECOND * 79, SHUT), Err(RobotBlocked(SHUT)));
     }
 
     #[test]
     fn a_shut_robot_opens_with_its_whole_allowance() {
-        let mut allowance = Allowance::default();
-        let taken = |allowance: &mut Allowance, at| (0..30).take_while(|_| allowance.admit(at, SHUT).is_ok()).count();
+        let mut allowance = RobotAllowance::default();
+        let taken =
+            |allowance: &mut RobotAllowance, at| (0..30).take_while(|_| allowance.admit(at, SHUT).is_ok()).count();
         assert_eq!(taken(&mut allowance, SECOND), 20);
         assert_eq!(taken(&mut allowance, SECOND + SHUT), 20);
     }
 
     #[test]
     fn each_vendor_shuts_for_a_time_of_its_own() {
-        let mut allowance = Allowance::default();
-        let taken = |allowance: &mut Allowance, at| (0..30).take_while(|_| allowance.admit(at, WINDOW).is_ok()).count();
+        let mut allowance = RobotAllowance::default();
+        let taken =
+            |allowance: &mut RobotAllowance, at| (0..30).take_while(|_| allowance.admit(at, WINDOW).is_ok()).count();
         assert_eq!(taken(&mut allowance, SECOND), 20);
         assert_eq!(taken(&mut allowance, SECOND + WINDOW), 20);
     }
 
     #[test]
     fn a_fast_clock_runs_as_many_times_faster() {
-        let clock = Clock::start(1_000_000);
+        let clock = MockClock::start(1_000_000);
         let before = clock.now();
         while clock.now() - before < Duration::from_secs(60) {}
         assert!(clock.begun.elapsed() < Duration::from_secs(30));

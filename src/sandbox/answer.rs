@@ -14,14 +14,14 @@ use serde_json::json;
 
 use crate::domain::simulated::Addressee;
 use crate::sandbox::MOCKS;
-use crate::sandbox::allowance::{Allowance, Clock};
-use crate::sandbox::fault::{Fault, Faults, Mishap, Order, Times};
-use crate::sandbox::inbox::{Address, Inbox, Received, Verdict};
-use crate::sandbox::mailroom::Connections;
+use crate::sandbox::allowance::{MockClock, RobotAllowance};
+use crate::sandbox::fault::{Fault, FaultOrder, FaultRule, Faults, Times};
+use crate::sandbox::inbox::{Inbox, MockAddress, MockVerdict, Received};
 use crate::sandbox::mock::{Call, Content, Mock};
-use crate::sandbox::reply::{Answer, Cut, Sent, faulty, halved, json_answer, plain, whole};
+use crate::sandbox::reply::{Cut, MockResponse, Sent, faulty, halved, json_answer, plain, whole};
 use crate::sandbox::rules::Rules;
 use crate::sandbox::smtp::Certificate;
+use crate::sandbox::smtp_state::MailConnections;
 
 /// Bytes of any request's body.
 const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
@@ -59,23 +59,23 @@ Faults:
 
 /// All that the sandbox knows.
 #[derive(Debug)]
-pub struct Desk {
+pub struct MockState {
     pub inbox: Arc<Inbox>,
     rules: Rules,
-    clock: Clock,
+    clock: MockClock,
     /// How far the clock that signatures are checked by is ahead of this machine's, in milliseconds.
     ahead_ms: AtomicI64,
-    memory: Mutex<Memory>,
+    memory: Mutex<MockMemory>,
     /// The mail server's.
     pub certificate: Certificate,
-    pub mail_connections: Connections,
+    pub mail_connections: MailConnections,
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Memory {
+pub(super) struct MockMemory {
     pub(super) faults: Faults,
-    allowances: HashMap<Address, Allowance>,
-    pub(super) keys: HashMap<Address, Keys>,
+    allowances: HashMap<MockAddress, RobotAllowance>,
+    pub(super) keys: HashMap<MockAddress, Keys>,
 }
 
 /// The idempotency keys that one address has accepted.
@@ -101,9 +101,9 @@ impl Keys {
     }
 }
 
-impl Desk {
+impl MockState {
     pub fn new(rules: Rules) -> Self {
-        let clock = Clock::start(rules.speed);
+        let clock = MockClock::start(rules.speed);
         Self {
             inbox: Arc::default(),
             rules,
@@ -111,7 +111,7 @@ impl Desk {
             ahead_ms: AtomicI64::new(0),
             memory: Mutex::default(),
             certificate: Certificate::make(),
-            mail_connections: Connections::default(),
+            mail_connections: MailConnections::default(),
         }
     }
 
@@ -129,11 +129,11 @@ impl Desk {
         self.memory().faults.order(name, fault, times);
     }
 
-    pub fn heal(&self, name: &str) {
-        self.memory().faults.heal(name);
+    pub fn clear_faults(&self, name: &str) {
+        self.memory().faults.clear_faults(name);
     }
 
-    pub(super) fn memory(&self) -> MutexGuard<'_, Memory> {
+    pub(super) fn memory(&self) -> MutexGuard<'_, MockMemory> {
         // Nothing under the lock can leave it half changed.
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -143,13 +143,13 @@ impl Desk {
 ///
 /// # Errors
 /// [`Cut`], upon which the server closes the connection.
-pub async fn answer(desk: Arc<Desk>, request: Request<Incoming>) -> Result<Sent, Cut> {
+pub async fn answer(desk: Arc<MockState>, request: Request<Incoming>) -> Result<Sent, Cut> {
     let (parts, body) = request.into_parts();
     let named = addressed(&desk, &parts);
     if let Some((mock, address)) = &named
         && desk.memory().faults.strike_if(&address.name, |fault| *fault == Fault::CutRequest).is_some()
     {
-        keep(&desk, *mock, address.clone(), &parts, &[], Verdict::Fault(Fault::CutRequest.name()));
+        keep(&desk, *mock, address.clone(), &parts, &[], MockVerdict::Fault(Fault::CutRequest.name()));
         return Err(Cut);
     }
     let body = match Limited::new(body, MAX_BODY_BYTES).collect().await {
@@ -167,25 +167,25 @@ pub async fn answer(desk: Arc<Desk>, request: Request<Incoming>) -> Result<Sent,
 }
 
 /// Whom a request is for, as far as that is known without its body.
-fn addressed(desk: &Desk, parts: &http::request::Parts) -> Option<(&'static dyn Mock, Address)> {
+fn addressed(desk: &MockState, parts: &http::request::Parts) -> Option<(&'static dyn Mock, MockAddress)> {
     let (path, query) = (parts.uri.path(), parts.uri.query().unwrap_or_default());
     MOCKS.iter().find_map(|mock| Some(addressee(desk, *mock, mock.addressee(path, query)?)))
 }
 
 /// Whom a request is for that says so in its body.
-fn addressed_in_body(desk: &Desk, path: &str, body: &[u8]) -> Option<(&'static dyn Mock, Address)> {
+fn addressed_in_body(desk: &MockState, path: &str, body: &[u8]) -> Option<(&'static dyn Mock, MockAddress)> {
     MOCKS.iter().find_map(|mock| Some(addressee(desk, *mock, mock.addressee_in_body(path, body)?)))
 }
 
-fn addressee(desk: &Desk, mock: &'static dyn Mock, addressee: Addressee) -> (&'static dyn Mock, Address) {
-    (mock, Address { kind: mock.kind(), name: desk.rules.name_of(addressee) })
+fn addressee(desk: &MockState, mock: &'static dyn Mock, addressee: Addressee) -> (&'static dyn Mock, MockAddress) {
+    (mock, MockAddress { kind: mock.kind(), name: desk.rules.name_of(addressee) })
 }
 
 /// A request to a far side: faults first, then the far side's own judgement, then what befalls the answer.
 async fn message(
-    desk: &Desk,
+    desk: &MockState,
     mock: &dyn Mock,
-    address: Address,
+    address: MockAddress,
     parts: &http::request::Parts,
     body: &Bytes,
 ) -> Result<Sent, Cut> {
@@ -193,7 +193,7 @@ async fn message(
     let (mishap, fault) = struck.map_or((None, None), Fault::apart);
     let answer = match fault {
         Some(fault) => {
-            keep(desk, mock, address, parts, body, Verdict::Fault(fault.name()));
+            keep(desk, mock, address, parts, body, MockVerdict::Fault(fault.name()));
             faulty(&fault).ok_or(Cut)?
         }
         None => {
@@ -210,19 +210,26 @@ async fn message(
     };
     match mishap {
         None => Ok(whole(answer)),
-        Some(Mishap::Lost) => Err(Cut),
-        Some(Mishap::Half) => Ok(halved(answer)),
-        Some(Mishap::Late { delay_ms }) => {
+        Some(FaultRule::Lost) => Err(Cut),
+        Some(FaultRule::Half) => Ok(halved(answer)),
+        Some(FaultRule::Late { delay_ms }) => {
             tokio::time::sleep(Duration::from_millis(delay_ms)).await;
             Ok(whole(answer))
         }
     }
 }
 
-fn keep(desk: &Desk, mock: &dyn Mock, address: Address, parts: &http::request::Parts, body: &[u8], verdict: Verdict) {
+fn keep(
+    desk: &MockState,
+    mock: &dyn Mock,
+    address: MockAddress,
+    parts: &http::request::Parts,
+    body: &[u8],
+    verdict: MockVerdict,
+) {
     let Content { key, title, text } = mock.read(parts, body);
     let repeat = match (&verdict, &key) {
-        (Verdict::Accepted, Some(key)) => desk.memory().keys.entry(address.clone()).or_default().meet(key),
+        (MockVerdict::Accepted, Some(key)) => desk.memory().keys.entry(address.clone()).or_default().meet(key),
         _ => false,
     };
     let body = String::from_utf8_lossy(body).into_owned();
@@ -235,7 +242,7 @@ fn keep(desk: &Desk, mock: &dyn Mock, address: Address, parts: &http::request::P
 }
 
 /// What a person with curl asks.
-fn control(desk: &Desk, method: &Method, path: &str, body: &[u8]) -> Answer {
+fn control(desk: &MockState, method: &Method, path: &str, body: &[u8]) -> MockResponse {
     match (method.as_str(), path, path.strip_prefix("/control/fault/")) {
         ("GET", "/", _) => plain(StatusCode::OK, &help()),
         ("GET", "/control/messages", _) => json_answer(StatusCode::OK, json!(desk.inbox.messages()).to_string()),
@@ -245,7 +252,7 @@ fn control(desk: &Desk, method: &Method, path: &str, body: &[u8]) -> Answer {
             desk.inbox.clear();
             plain(StatusCode::OK, "forgotten\n")
         }
-        ("POST", _, Some(name)) if !name.is_empty() => match serde_json::from_slice::<Order>(body) {
+        ("POST", _, Some(name)) if !name.is_empty() => match serde_json::from_slice::<FaultOrder>(body) {
             Ok(order) => {
                 desk.order(name, order.fault, order.times.map_or(Times::Always, Times::Next));
                 plain(StatusCode::OK, "ordered\n")
@@ -253,7 +260,7 @@ fn control(desk: &Desk, method: &Method, path: &str, body: &[u8]) -> Answer {
             Err(error) => plain(StatusCode::BAD_REQUEST, &format!("this is no fault: {error}\n")),
         },
         ("DELETE", _, Some(name)) => {
-            desk.heal(name);
+            desk.clear_faults(name);
             plain(StatusCode::OK, "healed\n")
         }
         _ => plain(StatusCode::NOT_FOUND, "there is nothing here; GET / tells what is\n"),

@@ -30,7 +30,7 @@ pub enum Fault {
     /// Something befalls the answer of another fault that answers, or that of a far side which takes the message.
     Mishap {
         #[serde(flatten)]
-        mishap: Mishap,
+        mishap: FaultRule,
         #[serde(default)]
         answer: Option<Box<Fault>>,
     },
@@ -39,13 +39,13 @@ pub enum Fault {
     /// The mail server says this at that step, or, without a reply, closes the connection there. Only a fault at `answer`
     /// strikes after the mail is taken.
     Smtp {
-        phase: Phase,
+        phase: MailPhase,
         #[serde(default)]
         reply: Option<String>,
     },
     /// The mail server says nothing more at that step and keeps the connection open until its caller gives up. At `answer` the
     /// mail is taken.
-    Silence { phase: Phase },
+    Silence { phase: MailPhase },
     /// HTTP 200 with a page of HTML, as a proxy in between might answer; the message is not taken.
     Garbage,
 }
@@ -53,7 +53,7 @@ pub enum Fault {
 /// What befalls an answer on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "mishap", rename_all = "snake_case")]
-pub enum Mishap {
+pub enum FaultRule {
     /// The connection is closed instead.
     Lost,
     /// It comes only after so many milliseconds of real time.
@@ -64,17 +64,17 @@ pub enum Mishap {
 
 impl Fault {
     /// What befalls the answer, and the fault that answers; the far side answers by itself where there is none.
-    pub fn apart(self) -> (Option<Mishap>, Option<Fault>) {
+    pub fn apart(self) -> (Option<FaultRule>, Option<Fault>) {
         match self {
-            Fault::Delay { delay_ms } => (Some(Mishap::Late { delay_ms }), None),
-            Fault::LostAnswer => (Some(Mishap::Lost), None),
+            Fault::Delay { delay_ms } => (Some(FaultRule::Late { delay_ms }), None),
+            Fault::LostAnswer => (Some(FaultRule::Lost), None),
             Fault::Mishap { mishap, answer } => (Some(mishap), answer.map(|answer| *answer)),
             fault => (None, Some(fault)),
         }
     }
 
     /// The step of the mail server at which it strikes.
-    pub fn phase(&self) -> Option<Phase> {
+    pub fn phase(&self) -> Option<MailPhase> {
         match self {
             Fault::Smtp { phase, .. } | Fault::Silence { phase } => Some(*phase),
             Fault::Mishap { answer: Some(answer), .. } => answer.phase(),
@@ -103,7 +103,7 @@ impl Fault {
 /// A step of handing over a mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Phase {
+pub enum MailPhase {
     Greeting,
     Hello,
     StartTls,
@@ -132,7 +132,7 @@ pub enum Times {
 
 /// A fault as it is ordered over HTTP; without `times` it strikes always.
 #[derive(Debug, Deserialize)]
-pub struct Order {
+pub struct FaultOrder {
     #[serde(flatten)]
     pub fault: Fault,
     pub times: Option<u32>,
@@ -160,7 +160,7 @@ impl Faults {
         }
     }
 
-    pub fn heal(&mut self, name: &str) {
+    pub fn clear_faults(&mut self, name: &str) {
         self.due.remove(name);
     }
 
@@ -199,18 +199,19 @@ mod tests {
         let wanted = [Fault::Cut, Fault::Cut, Fault::LostAnswer, Fault::Garbage, Fault::Garbage].map(Some);
         assert_eq!(struck, wanted);
         assert_eq!(faults.strike("b"), None);
-        faults.heal("a");
+        faults.clear_faults("a");
         assert_eq!(faults.strike("a"), None);
     }
 
     #[test]
     fn a_mishap_is_ordered_by_what_befalls_which_answer() {
-        let order = |text: &str| serde_json::from_str::<Order>(text).map(|order| (order.fault.apart(), order.times));
+        let order =
+            |text: &str| serde_json::from_str::<FaultOrder>(text).map(|order| (order.fault.apart(), order.times));
         let busy = Fault::Status { status: 503, body: String::new() };
         let half = order(r#"{"fault":"mishap","mishap":"half","answer":{"fault":"status","status":503},"times":2}"#);
-        assert_eq!(half.unwrap(), ((Some(Mishap::Half), Some(busy)), Some(2)));
+        assert_eq!(half.unwrap(), ((Some(FaultRule::Half), Some(busy)), Some(2)));
         let late = order(r#"{"fault":"mishap","mishap":"late","delay_ms":7}"#);
-        assert_eq!(late.unwrap(), ((Some(Mishap::Late { delay_ms: 7 }), None), None));
+        assert_eq!(late.unwrap(), ((Some(FaultRule::Late { delay_ms: 7 }), None), None));
         assert!(order(r#"{"fault":"mishap"}"#).is_err());
     }
 }

@@ -22,7 +22,7 @@ const LAG: usize = 1024;
 #[derive(Clone, Debug, Serialize)]
 pub struct Received {
     pub at: Timestamp,
-    pub address: Address,
+    pub address: MockAddress,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -34,7 +34,7 @@ pub struct Received {
     pub key: Option<String>,
     /// Accepted, but a message with this key was accepted before.
     pub repeat: bool,
-    pub verdict: Verdict,
+    pub verdict: MockVerdict,
     /// In the order in which they came, names in lower case. Not shown over HTTP: they hold signatures.
     #[serde(skip)]
     pub headers: Vec<(String, String)>,
@@ -43,7 +43,7 @@ pub struct Received {
 impl Received {
     /// Accepted, and not a repeat: what a person would see.
     pub fn is_message(&self) -> bool {
-        self.verdict == Verdict::Accepted && !self.repeat
+        self.verdict == MockVerdict::Accepted && !self.repeat
     }
 
     /// The first header of this name, in lower case.
@@ -54,7 +54,7 @@ impl Received {
 
 /// Where a request went.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
-pub struct Address {
+pub struct MockAddress {
     /// As the configuration calls it: `dingtalk`, `email`, `keeta`.
     pub kind: &'static str,
     /// What the robot is called, by its access token or key if nothing else is said; the recipient's address; the webhook's
@@ -65,7 +65,7 @@ pub struct Address {
 /// What the far side made of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Verdict {
+pub enum MockVerdict {
     Accepted,
     /// Against the rules, and why.
     Refused(String),
@@ -111,10 +111,10 @@ impl Inbox {
         let mut list = self.list();
         let counts = &mut list.counts;
         match received.verdict {
-            Verdict::Accepted if received.repeat => counts.repeats += 1,
-            Verdict::Accepted => counts.accepted += 1,
-            Verdict::Refused(_) => counts.refused += 1,
-            Verdict::Fault(_) => counts.faults += 1,
+            MockVerdict::Accepted if received.repeat => counts.repeats += 1,
+            MockVerdict::Accepted => counts.accepted += 1,
+            MockVerdict::Refused(_) => counts.refused += 1,
+            MockVerdict::Fault(_) => counts.faults += 1,
         }
         list.kept.push_back(received.clone());
         if list.kept.len() > KEPT {

@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 
 use crate::domain::sign;
 use crate::domain::simulated::Addressee;
-use crate::sandbox::inbox::Verdict;
+use crate::sandbox::inbox::MockVerdict;
 use crate::sandbox::mock::{Call, Content, Mock};
-use crate::sandbox::reply::{Answer, json_answer};
+use crate::sandbox::reply::{MockResponse, json_answer};
 
 const PATH: &str = "/api/open/base/callback/url/set";
 
@@ -22,9 +22,9 @@ const PATH: &str = "/api/open/base/callback/url/set";
 const MAX_AGE: SignedDuration = SignedDuration::from_mins(10);
 
 /// The API, which each application asks.
-pub struct Keeta;
+pub struct MockKeeta;
 
-impl Mock for Keeta {
+impl Mock for MockKeeta {
     fn kind(&self) -> &'static str {
         "keeta"
     }
@@ -49,13 +49,13 @@ impl Mock for Keeta {
         Content { text: read(body), ..Content::default() }
     }
 
-    fn judge(&self, call: &Call<'_>) -> (Verdict, Answer) {
+    fn judge(&self, call: &Call<'_>) -> (MockVerdict, MockResponse) {
         let host = call.header(header::HOST.as_str()).unwrap_or_default();
         let secret = call.demands.and_then(|demands| demands.get("app_secret"));
         let judged = judge(call.body, &format!("http://{host}{PATH}"), secret, call.now);
         let answer = json_answer(StatusCode::OK, answer(judged.as_ref().err()));
-        let verdict =
-            judged.map_or_else(|(code, words)| Verdict::Refused(format!("{code} {words}")), |()| Verdict::Accepted);
+        let verdict = judged
+            .map_or_else(|(code, words)| MockVerdict::Refused(format!("{code} {words}")), |()| MockVerdict::Accepted);
         (verdict, answer)
     }
 }

@@ -5,17 +5,17 @@ use base64::prelude::BASE64_STANDARD;
 
 /// A mail, taken apart.
 #[derive(Debug, Default)]
-pub struct Opened {
+pub struct ParsedMail {
     /// In their order, names in lower case, encoded words decoded.
     pub headers: Vec<(String, String)>,
     pub text: Option<String>,
     pub html: Option<String>,
-    pub enclosed: Vec<Enclosed>,
+    pub enclosed: Vec<MailAttachment>,
 }
 
 /// A picture or a file of a mail.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Enclosed {
+pub struct MailAttachment {
     /// Such as `image/png`.
     pub kind: String,
     pub name: Option<String>,
@@ -24,7 +24,7 @@ pub struct Enclosed {
     pub bytes: Vec<u8>,
 }
 
-impl Opened {
+impl ParsedMail {
     /// The first header of this name, in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str())
@@ -33,7 +33,7 @@ impl Opened {
     /// The text, and a line for whatever is enclosed.
     pub fn shown(&self) -> Option<String> {
         let mut text = self.text.clone()?;
-        for Enclosed { kind, name, bytes, .. } in &self.enclosed {
+        for MailAttachment { kind, name, bytes, .. } in &self.enclosed {
             let name = name.as_ref().map(|name| format!("{name}, ")).unwrap_or_default();
             text.truncate(text.trim_end().len());
             text.push_str(&format!("\n[{name}{kind}, {} KB]\n", bytes.len().div_ceil(1000)));
@@ -43,9 +43,9 @@ impl Opened {
 }
 
 /// Takes a mail apart. What it does not understand it leaves out.
-pub fn open(mail: &str) -> Opened {
+pub fn open(mail: &str) -> ParsedMail {
     let (headers, body) = split(mail);
-    let mut opened = Opened { headers: headers.clone(), ..Opened::default() };
+    let mut opened = ParsedMail { headers: headers.clone(), ..ParsedMail::default() };
     look(&headers, body, &mut opened);
     for (_, value) in &mut opened.headers {
         *value = decoded_words(value);
@@ -53,7 +53,7 @@ pub fn open(mail: &str) -> Opened {
     opened
 }
 
-fn look(headers: &[(String, String)], body: &str, opened: &mut Opened) {
+fn look(headers: &[(String, String)], body: &str, opened: &mut ParsedMail) {
     let header = |name: &str| headers.iter().find(|(given, _)| given == name).map_or("", |(_, value)| value.as_str());
     let kind = header("content-type");
     let disposition = header("content-disposition");
@@ -74,7 +74,7 @@ fn look(headers: &[(String, String)], body: &str, opened: &mut Opened) {
     if !disposition.is_empty() || mime.starts_with("image/") {
         let name = disposition.split("filename=\"").nth(1).and_then(|rest| rest.split('"').next());
         let id = header("content-id").trim_matches(['<', '>']);
-        opened.enclosed.push(Enclosed {
+        opened.enclosed.push(MailAttachment {
             kind: mime.to_owned(),
             name: name.map(str::to_owned),
             id: Some(id).filter(|id| !id.is_empty()).map(str::to_owned),
@@ -154,13 +154,14 @@ mod tests {
         let opened = open(mail);
         assert_eq!((opened.text.as_deref(), opened.html.as_deref()), (Some("figures"), None));
         let text = |text: &str| Some(text.to_owned());
-        let picture = Enclosed {
+        let picture = MailAttachment {
             kind: "image/png".to_owned(),
             name: text("report.png"),
             id: text("report"),
             bytes: b"\x89PNG".to_vec(),
         };
-        let table = Enclosed { kind: "text/csv".to_owned(), name: text("daily.csv"), id: None, bytes: b"a,b".to_vec() };
+        let table =
+            MailAttachment { kind: "text/csv".to_owned(), name: text("daily.csv"), id: None, bytes: b"a,b".to_vec() };
         assert_eq!(opened.enclosed, [picture, table]);
         let shown = "figures\n[report.png, image/png, 1 KB]\n[daily.csv, text/csv, 1 KB]\n";
         assert_eq!(opened.shown().as_deref(), Some(shown));

@@ -6,8 +6,8 @@ use http::request::Parts;
 use jiff::Timestamp;
 
 use crate::domain::simulated::{Addressee, Demands};
-use crate::sandbox::inbox::{Received, Verdict};
-use crate::sandbox::reply::Answer;
+use crate::sandbox::inbox::{MockVerdict, Received};
+use crate::sandbox::reply::MockResponse;
 
 /// A request to a simulated provider or receiver, with what it is judged by.
 pub struct Call<'a> {
@@ -68,5 +68,5 @@ pub trait Mock: Sync {
     }
 
     /// What it makes of a request, and what it answers.
-    fn judge(&self, call: &Call<'_>) -> (Verdict, Answer);
+    fn judge(&self, call: &Call<'_>) -> (MockVerdict, MockResponse);
 }

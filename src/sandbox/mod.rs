@@ -13,11 +13,11 @@ pub mod fault;
 pub mod inbox;
 mod keeta;
 pub mod mail;
-mod mailroom;
 mod mock;
 mod reply;
 pub mod rules;
 pub mod smtp;
+mod smtp_state;
 mod webhook;
 mod wecom;
 
@@ -36,7 +36,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::sync::DropGuard;
 use tokio_util::task::TaskTracker;
 
-use crate::sandbox::answer::Desk;
+use crate::sandbox::answer::MockState;
 use crate::sandbox::fault::Fault;
 use crate::sandbox::fault::Times;
 use crate::sandbox::inbox::Collector;
@@ -44,10 +44,10 @@ use crate::sandbox::inbox::Counts;
 use crate::sandbox::inbox::Received;
 use crate::sandbox::mock::Mock;
 use crate::sandbox::rules::Rules;
-use crate::sandbox::smtp::Post;
+use crate::sandbox::smtp::MailServer;
 
 /// The kinds that are simulated over HTTP. A new one is its file, the line of its module above, and its line here.
-const MOCKS: &[&dyn Mock] = &[&dingtalk::DingTalk, &wecom::WeCom, &webhook::Webhook, &keeta::Keeta];
+const MOCKS: &[&dyn Mock] = &[&dingtalk::MockDingTalk, &wecom::MockWeCom, &webhook::MockWebhook, &keeta::MockKeeta];
 
 /// What one of a kind is to people, and what a person or a program there gets to see of a request.
 pub fn shown(received: &Received) -> (&'static str, String) {
@@ -69,7 +69,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub struct Sandbox {
     address: SocketAddr,
-    desk: Arc<Desk>,
+    desk: Arc<MockState>,
     tasks: TaskTracker,
     stop_token: CancellationToken,
     stop: DropGuard,
@@ -79,7 +79,7 @@ impl Sandbox {
     /// Serves on `listener` until it is stopped or dropped. The robots' clock starts now. Needs a tokio runtime.
     pub fn start(listener: TcpListener, rules: Rules) -> Self {
         let address = listener.local_addr().expect("a bound listener has an address");
-        let desk = Arc::new(Desk::new(rules));
+        let desk = Arc::new(MockState::new(rules));
         let tasks = TaskTracker::new();
         let stop = CancellationToken::new();
         tasks.spawn(accept(listener, desk.clone(), tasks.clone(), stop.clone()));
@@ -94,7 +94,7 @@ impl Sandbox {
     }
 
     /// Serves mail as well, on a listener of its own. Answers its address.
-    pub fn serve_mail(&self, listener: TcpListener, post: Post) -> SocketAddr {
+    pub fn serve_mail(&self, listener: TcpListener, post: MailServer) -> SocketAddr {
         let address = listener.local_addr().expect("a bound listener has an address");
         let (desk, post, tasks) = (self.desk.clone(), Arc::new(post), self.tasks.clone());
         let stop = self.stop_token.clone();
@@ -188,8 +188,8 @@ impl Sandbox {
     }
 
     /// Takes back all faults of this robot or webhook.
-    pub fn heal(&self, name: &str) {
-        self.desk.heal(name);
+    pub fn clear_faults(&self, name: &str) {
+        self.desk.clear_faults(name);
     }
 
     /// How far the clock by which signatures are checked is ahead of this machine's.
@@ -205,7 +205,7 @@ impl Sandbox {
     }
 }
 
-async fn accept(listener: TcpListener, desk: Arc<Desk>, tasks: TaskTracker, stop: CancellationToken) {
+async fn accept(listener: TcpListener, desk: Arc<MockState>, tasks: TaskTracker, stop: CancellationToken) {
     while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
         let Ok((stream, _)) = accepted else {
             stop.run_until_cancelled(tokio::time::sleep(ACCEPT_PAUSE)).await;

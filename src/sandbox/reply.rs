@@ -18,7 +18,7 @@ use hyper::body::SizeHint;
 use tokio::time::Sleep;
 
 use crate::sandbox::errcode;
-use crate::sandbox::errcode::Refusal;
+use crate::sandbox::errcode::MockRefusal;
 use crate::sandbox::fault::Fault;
 
 const HTML: &str = "<!DOCTYPE html><html><body><h1>It works!</h1></body></html>";
@@ -37,7 +37,7 @@ impl From<Infallible> for Cut {
 }
 
 /// An answer as the far side gives it.
-pub type Answer = Response<Bytes>;
+pub type MockResponse = Response<Bytes>;
 
 /// An answer as it goes over the wire.
 pub type Sent = Response<Either<Full<Bytes>, Half>>;
@@ -65,12 +65,12 @@ impl Body for Half {
     }
 }
 
-pub fn whole(answer: Answer) -> Sent {
+pub fn whole(answer: MockResponse) -> Sent {
     answer.map(|body| Either::Left(Full::new(body)))
 }
 
 /// Half of the body comes.
-pub fn halved(answer: Answer) -> Sent {
+pub fn halved(answer: MockResponse) -> Sent {
     answer.map(|body| {
         let length = u64::try_from(body.len()).unwrap_or_default().max(1);
         let first = Some(body.slice(..body.len() / 2));
@@ -79,14 +79,14 @@ pub fn halved(answer: Answer) -> Sent {
 }
 
 /// The answer of a fault that answers; None cuts.
-pub fn faulty(fault: &Fault) -> Option<Answer> {
+pub fn faulty(fault: &Fault) -> Option<MockResponse> {
     match fault {
         Fault::Status { status, body } => {
             let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             Some(plain(status, body))
         }
         Fault::Errcode { errcode, errmsg } => {
-            let refusal = Refusal { errcode: *errcode, errmsg: errmsg.clone() };
+            let refusal = MockRefusal { errcode: *errcode, errmsg: errmsg.clone() };
             Some(json_answer(StatusCode::OK, errcode::body(Some(&refusal))))
         }
         Fault::Redirect { location } => {
@@ -102,15 +102,15 @@ pub fn faulty(fault: &Fault) -> Option<Answer> {
     }
 }
 
-pub fn plain(status: StatusCode, text: &str) -> Answer {
+pub fn plain(status: StatusCode, text: &str) -> MockResponse {
     response(status, "text/plain; charset=utf-8", text.to_owned())
 }
 
-pub fn json_answer(status: StatusCode, body: String) -> Answer {
+pub fn json_answer(status: StatusCode, body: String) -> MockResponse {
     response(status, "application/json", body)
 }
 
-fn response(status: StatusCode, content_type: &'static str, body: String) -> Answer {
+fn response(status: StatusCode, content_type: &'static str, body: String) -> MockResponse {
     let mut response = Response::new(Bytes::from(body));
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, http::HeaderValue::from_static(content_type));

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::domain::secret::Secret;
 use crate::domain::simulated::{Addressee, Demands, Simulated};
-use crate::sandbox::inbox::Address;
+use crate::sandbox::inbox::MockAddress;
 use crate::sandbox::webhook;
 
 /// A robot whose token no channel has, among robots that have names. No channel can be called so.
@@ -24,7 +24,7 @@ pub struct Rules {
 
 /// The security settings of one DingTalk robot; all that are set must pass.
 #[derive(Clone, Debug, Default)]
-pub struct Robot {
+pub struct RobotRules {
     /// Signed mode.
     pub secret: Option<Secret>,
     /// Keyword mode. It must stand in the text: whether the title would do is not known.
@@ -33,7 +33,7 @@ pub struct Robot {
 
 /// How a webhook receiver knows its sender.
 #[derive(Clone, Debug, Default)]
-pub enum Signing {
+pub enum WebhookRules {
     #[default]
     None,
     /// `X-Apsdai-*` headers with a signed token.
@@ -63,7 +63,7 @@ impl Rules {
     }
 
     /// A DingTalk robot with this access token.
-    pub fn robot(self, token: impl Into<String>, robot: Robot) -> Self {
+    pub fn robot(self, token: impl Into<String>, robot: RobotRules) -> Self {
         let keyword = robot.keyword.map(Secret::new);
         self.demanding("dingtalk", token, Demands::default().with("secret", robot.secret).with("keyword", keyword))
     }
@@ -79,12 +79,12 @@ impl Rules {
     }
 
     /// A receiver at `/webhook/<name>`.
-    pub fn hook(self, name: impl Into<String>, signing: Signing) -> Self {
+    pub fn hook(self, name: impl Into<String>, signing: WebhookRules) -> Self {
         let (scheme, secret) = match signing {
-            Signing::None => return self.demanding("webhook", name, Demands::default()),
-            Signing::Apsdai(secret) => (webhook::APSDAI, secret),
-            Signing::ApsdaiPassword(password) => (webhook::APSDAI_PASSWORD, password),
-            Signing::StandardWebhooks(secret) => (webhook::STANDARD_WEBHOOKS, secret),
+            WebhookRules::None => return self.demanding("webhook", name, Demands::default()),
+            WebhookRules::Apsdai(secret) => (webhook::APSDAI, secret),
+            WebhookRules::ApsdaiPassword(password) => (webhook::APSDAI_PASSWORD, password),
+            WebhookRules::StandardWebhooks(secret) => (webhook::STANDARD_WEBHOOKS, secret),
         };
         self.demanding("webhook", name, Demands::default().with(scheme, Some(secret)))
     }
@@ -132,7 +132,7 @@ impl Rules {
     }
 
     /// What an addressee demands; none where there is no such addressee.
-    pub(super) fn demands(&self, address: &Address) -> Option<Demands> {
+    pub(super) fn demands(&self, address: &MockAddress) -> Option<Demands> {
         let known = self.demands.get(&(address.kind.to_owned(), address.name.clone()));
         known.cloned().or_else(|| (self.strangers == Strangers::Welcome).then(Demands::default))
     }

@@ -19,10 +19,10 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
 use crate::domain::secret::Secret;
-use crate::sandbox::answer::Desk;
-use crate::sandbox::fault::Phase;
+use crate::sandbox::answer::MockState;
+use crate::sandbox::fault::MailPhase;
 use crate::sandbox::mail;
-use crate::sandbox::mailroom::Strike;
+use crate::sandbox::smtp_state::Strike;
 
 /// Bytes of one mail, and of one line of a command.
 const MOST_BYTES: usize = 10 * 1024 * 1024;
@@ -34,7 +34,7 @@ const MIDST: usize = 1024;
 
 /// How the mail server behaves.
 #[derive(Clone, Debug, Default)]
-pub struct Post {
+pub struct MailServer {
     /// Users with their passwords; nobody needs to log in where there are none.
     pub users: Vec<(String, Secret)>,
     /// Recipients that do not exist here.
@@ -99,7 +99,7 @@ impl From<std::io::Error> for Over {
 }
 
 /// Serves one connection to its end.
-pub async fn serve(desk: Arc<Desk>, post: Arc<Post>, certificate: Certificate, stream: TcpStream) {
+pub async fn serve(desk: Arc<MockState>, post: Arc<MailServer>, certificate: Certificate, stream: TcpStream) {
     let session = async {
         let stream: Box<dyn Stream> = match post.tls {
             Tls::FromTheStart => Box::new(certificate.acceptor.accept(stream).await?),
@@ -116,8 +116,8 @@ pub async fn serve(desk: Arc<Desk>, post: Arc<Post>, certificate: Certificate, s
 }
 
 struct Session {
-    desk: Arc<Desk>,
-    post: Arc<Post>,
+    desk: Arc<MockState>,
+    post: Arc<MailServer>,
     certificate: Certificate,
     stream: BufReader<Box<dyn Stream>>,
     is_encrypted: bool,
@@ -128,7 +128,7 @@ struct Session {
 
 impl Session {
     async fn run(&mut self) -> Result<(), Over> {
-        if !self.faulty(Phase::Greeting, "").await? {
+        if !self.faulty(MailPhase::Greeting, "").await? {
             self.say("220 sandbox ESMTP").await?;
         }
         loop {
@@ -156,7 +156,7 @@ impl Session {
     }
 
     async fn hello(&mut self) -> Result<(), Over> {
-        if self.faulty(Phase::Hello, "").await? {
+        if self.faulty(MailPhase::Hello, "").await? {
             return Ok(());
         }
         let start_tls = !self.is_encrypted && self.post.tls == Tls::OnRequest;
@@ -168,7 +168,7 @@ impl Session {
     }
 
     async fn start_tls(&mut self) -> Result<(), Over> {
-        if self.faulty(Phase::StartTls, "").await? {
+        if self.faulty(MailPhase::StartTls, "").await? {
             return Ok(());
         }
         self.say("220 2.0.0 Ready to start TLS").await?;
@@ -181,7 +181,7 @@ impl Session {
     }
 
     async fn auth(&mut self, how: &str) -> Result<(), Over> {
-        if self.faulty(Phase::Auth, "").await? {
+        if self.faulty(MailPhase::Auth, "").await? {
             return Ok(());
         }
         let decoded = |coded: &str| BASE64_STANDARD.decode(coded).ok().and_then(|bytes| String::from_utf8(bytes).ok());
@@ -209,7 +209,7 @@ impl Session {
     }
 
     async fn mail(&mut self, rest: &str) -> Result<(), Over> {
-        if self.faulty(Phase::Mail, "").await? {
+        if self.faulty(MailPhase::Mail, "").await? {
             return Ok(());
         }
         if !self.post.users.is_empty() && self.user.is_none() {
@@ -226,7 +226,7 @@ impl Session {
 
     async fn recipient(&mut self, rest: &str) -> Result<(), Over> {
         let Some(to) = address(rest, "TO:") else { return self.say("501 5.5.4 Syntax: RCPT TO:<address>").await };
-        if self.faulty(Phase::Recipient, &to).await? {
+        if self.faulty(MailPhase::Recipient, &to).await? {
             return Ok(());
         }
         if self.from.is_none() {
@@ -242,15 +242,15 @@ impl Session {
 
     async fn data(&mut self) -> Result<(), Over> {
         let Some(first) = self.to.first().cloned() else { return self.say("503 5.5.1 Error: need RCPT command").await };
-        if self.faulty(Phase::Data, &first).await? {
+        if self.faulty(MailPhase::Data, &first).await? {
             return Ok(());
         }
         self.say("354 End data with <CR><LF>.<CR><LF>").await?;
-        if self.faulty(Phase::Content, &first).await? {
+        if self.faulty(MailPhase::Content, &first).await? {
             return Ok(());
         }
         let taken = self.content(&first).await?;
-        if self.faulty(Phase::Dot, &first).await? {
+        if self.faulty(MailPhase::Dot, &first).await? {
             return Ok(());
         }
         let recipients = std::mem::take(&mut self.to);
@@ -264,7 +264,7 @@ impl Session {
         };
         let opened = mail::open(&taken);
         recipients.iter().for_each(|to| self.desk.take_mail(to, &taken, &opened));
-        if self.faulty(Phase::Answer, &first).await? {
+        if self.faulty(MailPhase::Answer, &first).await? {
             return Ok(());
         }
         self.say("250 2.0.0 Ok: queued").await
@@ -306,14 +306,14 @@ impl Session {
 
     /// What happens when a part of the mail has come. A server that speaks there hangs up.
     async fn midst(&mut self, recipient: &str, fragment: &str) -> Result<(), Over> {
-        let Some(strike) = self.desk.mail_fault(Phase::Midst, recipient) else { return Ok(()) };
+        let Some(strike) = self.desk.mail_fault(MailPhase::Midst, recipient) else { return Ok(()) };
         self.desk.keep_fragment(recipient, fragment);
         self.suffer(strike).await?;
         Err(Over)
     }
 
     /// Whether a fault took the place of the reply.
-    async fn faulty(&mut self, phase: Phase, recipient: &str) -> Result<bool, Over> {
+    async fn faulty(&mut self, phase: MailPhase, recipient: &str) -> Result<bool, Over> {
         match self.desk.mail_fault(phase, recipient) {
             None => Ok(false),
             Some(strike) => self.suffer(strike).await.map(|()| true),

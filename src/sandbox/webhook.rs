@@ -7,22 +7,22 @@ use serde_json::{Value, json};
 
 use crate::domain::sign;
 use crate::domain::simulated::{Addressee, Demands};
-use crate::sandbox::inbox::{Received, Verdict};
+use crate::sandbox::inbox::{MockVerdict, Received};
 use crate::sandbox::mock::{Call, Content, Mock};
-use crate::sandbox::reply::{Answer, json_answer};
+use crate::sandbox::reply::{MockResponse, json_answer};
 
 /// How far a signed timestamp may be from the clock.
 const MAX_AGE: SignedDuration = SignedDuration::from_mins(5);
 
 /// The kind of receiver. It demands one of the schemes below, or nothing.
-pub struct Webhook;
+pub struct MockWebhook;
 
 /// How a receiver knows its sender.
 pub const APSDAI: &str = "apsdai";
 pub const APSDAI_PASSWORD: &str = "apsdai-password";
 pub const STANDARD_WEBHOOKS: &str = "standard-webhooks";
 
-impl Mock for Webhook {
+impl Mock for MockWebhook {
     fn kind(&self) -> &'static str {
         "webhook"
     }
@@ -55,9 +55,9 @@ impl Mock for Webhook {
         pretty.unwrap_or_else(|| received.body.clone())
     }
 
-    fn judge(&self, call: &Call<'_>) -> (Verdict, Answer) {
+    fn judge(&self, call: &Call<'_>) -> (MockVerdict, MockResponse) {
         let refused = |status, reason: String| {
-            (Verdict::Refused(reason.clone()), json_answer(status, json!({ "error": reason }).to_string()))
+            (MockVerdict::Refused(reason.clone()), json_answer(status, json!({ "error": reason }).to_string()))
         };
         if call.parts.method != Method::POST {
             return refused(StatusCode::METHOD_NOT_ALLOWED, "it takes POST".to_owned());
@@ -66,7 +66,7 @@ impl Mock for Webhook {
             return refused(StatusCode::NOT_FOUND, "there is no receiver of this name".to_owned());
         };
         match judge(demands, &call.parts.headers, call.body, call.now) {
-            Ok(()) => (Verdict::Accepted, json_answer(StatusCode::OK, json!({ "ok": true }).to_string())),
+            Ok(()) => (MockVerdict::Accepted, json_answer(StatusCode::OK, json!({ "ok": true }).to_string())),
             Err(reason) => refused(StatusCode::UNAUTHORIZED, reason),
         }
     }

@@ -14,10 +14,10 @@ use url::form_urlencoded;
 
 use crate::domain::simulated::Addressee;
 use crate::sandbox::errcode;
-use crate::sandbox::errcode::Refusal;
-use crate::sandbox::inbox::Verdict;
+use crate::sandbox::errcode::MockRefusal;
+use crate::sandbox::inbox::MockVerdict;
 use crate::sandbox::mock::{Call, Content, Mock};
-use crate::sandbox::reply::Answer;
+use crate::sandbox::reply::MockResponse;
 
 /// How long a robot is shut after one message too many: about as long as the window that was exceeded.
 const SHUT: Duration = Duration::from_secs(60);
@@ -31,9 +31,9 @@ const PICTURE_BYTES: usize = 2 * 1024 * 1024;
 const OTHERS: [&str; 4] = ["news", "file", "voice", "template_card"];
 
 /// The kind of robot.
-pub struct WeCom;
+pub struct MockWeCom;
 
-impl Mock for WeCom {
+impl Mock for MockWeCom {
     fn kind(&self) -> &'static str {
         "wecom"
     }
@@ -56,7 +56,7 @@ impl Mock for WeCom {
         read(body)
     }
 
-    fn judge(&self, call: &Call<'_>) -> (Verdict, Answer) {
+    fn judge(&self, call: &Call<'_>) -> (MockVerdict, MockResponse) {
         let judged = judge(call).and_then(|()| match (call.admit)(SHUT) {
             true => Ok(()),
             // One message too many within a minute, or any while the robot is shut.
@@ -84,7 +84,7 @@ fn shown(body: &Value) -> Option<String> {
 ///
 /// # Errors
 /// The [`Refusal`] that the robot would answer.
-fn judge(call: &Call<'_>) -> Result<(), Refusal> {
+fn judge(call: &Call<'_>) -> Result<(), MockRefusal> {
     if call.parts.method != http::Method::POST {
         return Err(refusal(43002, "require POST method"));
     }
@@ -122,7 +122,7 @@ fn judge(call: &Call<'_>) -> Result<(), Refusal> {
 }
 
 /// A PNG or JPG, with the MD5 of its bytes.
-fn picture(body: &Value) -> Result<(), Refusal> {
+fn picture(body: &Value) -> Result<(), MockRefusal> {
     let text = |name: &str| body.pointer(&format!("/image/{name}")).and_then(Value::as_str).unwrap_or_default();
     let malformed = |_| refusal(40058, "invalid Request Parameter");
     let picture = BASE64_STANDARD.decode(text("base64")).map_err(malformed)?;
@@ -137,7 +137,7 @@ fn picture(body: &Value) -> Result<(), Refusal> {
 }
 
 /// In the form in which WeCom words its refusals.
-fn refusal(errcode: i64, words: &str) -> Refusal {
+fn refusal(errcode: i64, words: &str) -> MockRefusal {
     let more = format!("more info at https://open.work.weixin.qq.com/devtool/query?e={errcode}");
-    Refusal::new(errcode, format!("{words}, hint: [1700000000_sandbox], {more}"))
+    MockRefusal::new(errcode, format!("{words}, hint: [1700000000_sandbox], {more}"))
 }

@@ -6,7 +6,7 @@ use crate::domain::event::DeliveryId;
 
 /// What is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wish {
+pub enum ChangeRequest {
     /// Never mind.
     Cancel,
     /// Once more, composed anew.
@@ -15,17 +15,17 @@ pub enum Wish {
 
 /// What came of one wish.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
+pub struct ChangeResult {
     /// The delivery as the person named it.
     pub given: String,
     /// Absent where none was found.
-    pub delivery: Option<Named>,
-    pub result: Result<Done, Hindrance>,
+    pub delivery: Option<DeliveryName>,
+    pub result: Result<Applied, Obstacle>,
 }
 
 /// By what a person recognises a delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Named {
+pub struct DeliveryName {
     pub id: DeliveryId,
     pub kind: String,
     pub order: Option<String>,
@@ -34,7 +34,7 @@ pub struct Named {
 
 /// It is done, and this goes along with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Done {
+pub enum Applied {
     Plainly,
     /// It was so before.
     Already,
@@ -48,7 +48,7 @@ pub enum Done {
 
 /// Why it cannot be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Hindrance {
+pub enum Obstacle {
     /// This is no id, nor the first eight digits of one or more.
     NoId,
     /// There is none; the text says what it is instead.

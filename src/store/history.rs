@@ -11,7 +11,7 @@ use crate::domain::report::upcoming::Past;
 
 /// A webhook that was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refused {
+pub struct RefusedWebhook {
     pub source: String,
     pub at: Timestamp,
     /// In our own words.
@@ -37,18 +37,18 @@ pub struct Question {
 /// What there is to an answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct History {
-    pub found: Found,
+    pub found: HistoryAnswer,
     /// All channels that rest because their setting is wrong.
-    pub parked: Vec<Parked>,
+    pub parked: Vec<ParkedHistory>,
     /// All credentials that their far sides have shut.
-    pub shut: Vec<Shut>,
+    pub rate_limited: Vec<RateLimitHistory>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub enum Found {
+pub enum HistoryAnswer {
     Nothing,
     /// Several events and deliveries whose ids begin like this.
-    Several(Vec<Candidate>),
+    Several(Vec<IdMatch>),
     /// The orders of this number, and how many more there are of this short number.
     Orders {
         orders: Vec<OrderHistory>,
@@ -64,7 +64,7 @@ pub enum Found {
 
 /// What an id may stand for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Candidate {
+pub struct IdMatch {
     pub id: String,
     pub kind: String,
     pub order: Option<String>,
@@ -105,7 +105,7 @@ pub struct DeliveryHistory {
     /// Of the last attempt.
     pub outcome: Option<String>,
     pub answer: Option<String>,
-    pub tries: Vec<Try>,
+    pub tries: Vec<AttemptHistory>,
     pub steps: Vec<StepTaken>,
     /// The delivery whose message carries this one, or has told it in its place.
     pub carrier: Option<Other>,
@@ -113,14 +113,14 @@ pub struct DeliveryHistory {
     pub carried: Vec<Other>,
     /// For a fallback: what it stands in for, and the channels that could not be reached, the first one first.
     pub instead_of: Option<Other>,
-    pub unreached: Vec<Unreached>,
+    pub unreached: Vec<ChannelOutage>,
     /// The fallbacks that stand in for this one.
     pub stand_ins: Vec<Other>,
 }
 
 /// One attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Try {
+pub struct AttemptHistory {
     pub at: Timestamp,
     /// `None` while it is under way.
     pub ended_at: Option<Timestamp>,
@@ -156,13 +156,13 @@ pub struct Other {
 
 /// A channel that could not be reached.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
-pub struct Unreached {
+pub struct ChannelOutage {
     pub channel: String,
     pub since: Timestamp,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Parked {
+pub struct ParkedHistory {
     pub channel: String,
     pub since: Timestamp,
     pub reason: String,
@@ -171,7 +171,7 @@ pub struct Parked {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shut {
+pub struct RateLimitHistory {
     /// A hash ([`crate::channel`]'s `credential`).
     pub credential: String,
     pub until: Timestamp,
@@ -182,14 +182,14 @@ pub struct Shut {
 pub struct SourceHistory {
     pub source: String,
     /// The oldest first.
-    pub refused: Vec<Refused>,
+    pub refused: Vec<RefusedWebhook>,
     /// How many are kept in all.
     pub refusals: u64,
     /// The newest webhook that was believed.
-    pub believed: Option<Heard>,
+    pub believed: Option<ReceivedWebhook>,
     /// The newest whose signature fitted none of the recipes, and that were kept and delivered to nobody: a few of the last
     /// days, the newest first, whatever was believed since; else one that is newer than that.
-    pub unproven: Vec<Heard>,
+    pub unproven: Vec<ReceivedWebhook>,
     /// When anything at all was heard last, heartbeats included.
     pub sign_of_life: Option<Timestamp>,
 }
@@ -204,7 +204,7 @@ pub struct UnfitSignatures {
 
 /// A webhook of a source.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Heard {
+pub struct ReceivedWebhook {
     pub event: EventId,
     pub kind: String,
     pub at: Timestamp,

@@ -11,20 +11,20 @@ use jiff::civil::Date;
 use serde::Deserialize;
 use serde::Serialize;
 
-use crate::domain::bundle::Candidate;
+use crate::domain::digest_group::Candidate;
+use crate::domain::event::DedupeKey;
 use crate::domain::event::DeliveryId;
 use crate::domain::event::Event;
 use crate::domain::event::EventId;
 use crate::domain::event::Kind;
-use crate::domain::event::RepeatKey;
 use crate::domain::fallback::CatchUp;
-use crate::domain::matching::Unjudged;
-use crate::domain::message::{Form, Part};
+use crate::domain::matching::UndecidedCondition;
+use crate::domain::message::{Part, PartForm};
 use crate::domain::order::Order;
 use crate::domain::retry::Answer;
 use crate::domain::retry::Step;
-use crate::domain::route::Hearer;
-use crate::domain::verdict::Verdicts;
+use crate::domain::route::Target;
+use crate::domain::route_decision::RouteDecisions;
 
 /// Why the store did not do what it was asked. Nothing of the request was kept.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -43,13 +43,13 @@ pub struct Record {
     pub event: Event,
     /// The body as it may be kept.
     pub body: Vec<u8>,
-    pub repeat_keys: Vec<RepeatKey>,
+    pub dedupe_keys: Vec<DedupeKey>,
     /// The channels whose routes match, and an id for the delivery to each.
-    pub hearers: Vec<(Hearer, DeliveryId)>,
+    pub targets: Vec<(Target, DeliveryId)>,
     /// Those of the channels that call the event's kind urgent.
     pub urgent: Vec<String>,
     /// What each route came to.
-    pub verdicts: Verdicts,
+    pub verdicts: RouteDecisions,
 }
 
 /// What became of a [`Record`].
@@ -57,7 +57,7 @@ pub struct Record {
 pub enum Recorded {
     /// The event is new and on disk; these channels now have a delivery waiting. Conditions that could not be judged let it
     /// through.
-    New { channels: Vec<String>, unjudged: Vec<Unjudged> },
+    New { channels: Vec<String>, unjudged: Vec<UndecidedCondition> },
     /// It was known already; that it was told again is on disk.
     Repeat { of: EventId },
     /// An old proof under other content ([`RepeatKey::Guarded`]): nothing of it was kept.
@@ -66,11 +66,11 @@ pub enum Recorded {
 
 /// What waits for one channel and could go now.
 #[derive(Clone, Debug, Default)]
-pub struct Outlook {
+pub struct DueBatch {
     /// Urgent ones first, then by when they fell due.
     pub candidates: Vec<Candidate>,
     /// The channel's setting is wrong, as far as its far side told us.
-    pub parked: Option<Parked>,
+    pub parked: Option<ParkedState>,
     /// Their event or order was written by a version that knows more than this one. They stay where they are and hold up
     /// no other.
     pub unreadable: Vec<DeliveryId>,
@@ -81,7 +81,7 @@ pub const UNREADY: &str = "nothing is sent without its secret: ";
 
 /// A channel whose setting is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Parked {
+pub struct ParkedState {
     pub since: Timestamp,
     /// In our own words.
     pub reason: String,
@@ -92,7 +92,7 @@ pub struct Parked {
 
 /// A delivery whose time has come, with everything that its message is made from.
 #[derive(Clone, Debug)]
-pub struct Due {
+pub struct PendingDelivery {
     pub id: DeliveryId,
     pub event: Event,
     /// The order as it stands now.
@@ -102,7 +102,7 @@ pub struct Due {
     pub spent: u32,
     /// How often a person asked for it once more.
     pub round: u32,
-    pub form: Form,
+    pub form: PartForm,
     /// The parts of this form that were composed before and are not delivered yet.
     pub parts: Vec<Part>,
     /// Which of the parts had the fewest attempts, the first of them: where each goes to a recipient of his own, it is his turn.
@@ -118,7 +118,7 @@ pub struct Due {
     /// Of an order that changed: the deliveries by which this channel was told of it before, or that wait to.
     pub placed_before: Vec<DeliveryId>,
     /// For a fallback: the channels that could not be reached, the first one first.
-    pub unreached: Vec<Unreached>,
+    pub unreached: Vec<UnreachedChannel>,
     /// Of what the channel catches up with: the channels that were sent it meanwhile.
     pub meanwhile: Vec<String>,
     /// Of a report: its orders as CSV.
@@ -127,7 +127,7 @@ pub struct Due {
 
 /// A channel that could not be reached, so that another one is told in its place.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Unreached {
+pub struct UnreachedChannel {
     pub channel: String,
     pub since: Timestamp,
 }
@@ -143,7 +143,7 @@ pub struct Claim {
     /// The parts, when they were composed just now, or when one of them was marked as a possible repeat.
     pub composed: Vec<Part>,
     pub part: u16,
-    pub form: Form,
+    pub form: PartForm,
     pub at: Timestamp,
     /// Until when nobody else takes the delivery.
     pub lease_until: Timestamp,
@@ -168,7 +168,7 @@ pub struct Settle {
     pub delivery: DeliveryId,
     pub attempt: i64,
     pub part: u16,
-    pub form: Form,
+    pub form: PartForm,
     /// More parts of the message are to follow.
     pub more_parts: bool,
     pub at: Timestamp,
@@ -178,16 +178,16 @@ pub struct Settle {
     /// it is delivered or dead. Elsewhere a part's answer and step are the delivery's.
     pub whole: Option<(Answer, Step)>,
     /// How far the far side's clock is ahead of ours, in seconds, where it said.
-    pub far_ahead_s: Option<i64>,
+    pub clock_ahead_s: Option<i64>,
     /// What the far side said of the credential.
-    pub pacing: Option<Pacing>,
+    pub pacing: Option<PacingFeedback>,
     /// Who is told when this one is dead.
     pub fallback: Option<Fallback>,
 }
 
 /// What an attempt taught about a credential.
 #[derive(Clone, Debug)]
-pub enum Pacing {
+pub enum PacingFeedback {
     /// It is shut; how often in a row it was found so.
     Closed { credential: String, until: Timestamp, closings: u32, reason: String },
     /// It took a message after it was shut.
@@ -205,7 +205,7 @@ pub struct Fallback {
 
 /// The pacing that outlives a restart.
 #[derive(Clone, Debug, Default)]
-pub struct TakenSlots {
+pub struct PacingState {
     /// Credential and attempt of each slot.
     pub slots: Vec<(String, i64)>,
     /// Credential, until when it is shut, and how often in a row it was found so.
@@ -214,26 +214,26 @@ pub struct TakenSlots {
 
 /// How a message fares that a person has sent to try a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trial {
+pub struct TestSend {
     pub state: String,
     /// The attempts that have ended, the first one first.
-    pub attempts: Vec<Tried>,
+    pub attempts: Vec<TestAttempt>,
     /// Until when the credential is shut, where it is.
-    pub shut_until: Option<Timestamp>,
+    pub rate_limited_until: Option<Timestamp>,
 }
 
 /// One attempt that has ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tried {
+pub struct TestAttempt {
     /// As [`crate::domain::retry::Outcome::as_str`] says it.
     pub outcome: String,
     pub answer: String,
-    pub far_ahead_s: Option<i64>,
+    pub clock_ahead_s: Option<i64>,
 }
 
 /// Where a delivery stands, for lists.
 #[derive(Clone, Debug)]
-pub struct Standing {
+pub struct DeliveryRow {
     pub id: DeliveryId,
     pub event: EventId,
     pub kind: String,
@@ -250,31 +250,31 @@ pub struct Standing {
 
 /// Which deliveries a list has.
 #[derive(Clone, Debug, Default)]
-pub struct Wanted {
+pub struct DeliveryFilter {
     pub state: Option<String>,
     pub channel: Option<String>,
 }
 
 /// How a form stands in the store.
-pub fn form_text(form: Form) -> String {
+pub fn form_text(form: PartForm) -> String {
     match form {
-        Form::Full => "full".to_owned(),
-        Form::Reduced => "reduced".to_owned(),
-        Form::Halved(times) => format!("halved{times}"),
+        PartForm::Full => "full".to_owned(),
+        PartForm::Reduced => "reduced".to_owned(),
+        PartForm::Halved(times) => format!("halved{times}"),
     }
 }
 
 /// Reads what [`form_text`] wrote; anything else is the full form.
-pub fn form_of(text: &str) -> Form {
+pub fn form_of(text: &str) -> PartForm {
     match text {
-        "reduced" => Form::Reduced,
-        _ => text.strip_prefix("halved").and_then(|times| times.parse().ok()).map_or(Form::Full, Form::Halved),
+        "reduced" => PartForm::Reduced,
+        _ => text.strip_prefix("halved").and_then(|times| times.parse().ok()).map_or(PartForm::Full, PartForm::Halved),
     }
 }
 
 /// Something that the operator was told is wrong, and was not yet told is right again.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trouble {
+pub struct Incident {
     pub topic: String,
     pub subject: String,
     pub since: Timestamp,
@@ -284,39 +284,39 @@ pub struct Trouble {
 
 /// A change of what the operator knows of a trouble.
 #[derive(Clone, Debug)]
-pub struct Telling {
+pub struct IncidentUpdate {
     /// The change is for when the trouble stands so; `None`: for when it does not.
-    pub before: Option<Trouble>,
+    pub before: Option<Incident>,
     /// How it stands from now on; `None`: it is over.
-    pub after: Option<Trouble>,
+    pub after: Option<Incident>,
     /// What tells of it, where something does.
     pub notice: Option<Record>,
 }
 
 /// What the daemon asks about itself.
 #[derive(Clone, Debug)]
-pub struct Look {
+pub struct HealthQuery {
     /// The channels that there are.
     pub channels: Vec<String>,
     /// An urgent delivery that waits since then, or for longer, should be delivered.
     pub waits_since: Timestamp,
     /// What is known of the dead deliveries by channel.
-    pub dead: BTreeMap<String, Deaths>,
+    pub dead: BTreeMap<String, DeadLetterStats>,
     /// Whether to look at the newest events, too.
     pub newest: bool,
 }
 
 /// What it finds.
 #[derive(Clone, Debug, Default)]
-pub struct Sight {
-    pub troubles: Vec<Trouble>,
+pub struct HealthSnapshot {
+    pub incidents: Vec<Incident>,
     pub parked: Vec<ParkedChannel>,
-    pub waiting: Vec<Waiting>,
+    pub waiting: Vec<OverdueDeliveries>,
     /// By channel.
-    pub dead: BTreeMap<String, Deaths>,
+    pub dead: BTreeMap<String, DeadLetterStats>,
     /// When each source was heard of last.
-    pub signs: BTreeMap<String, Timestamp>,
-    pub unheard: Vec<Unheard>,
+    pub source_activity: BTreeMap<String, Timestamp>,
+    pub unrouted: Vec<UnroutedEvent>,
 }
 
 /// A channel that rests because its far side says that its setting is wrong.
@@ -333,7 +333,7 @@ pub struct ParkedChannel {
 
 /// The urgent deliveries of a channel that have waited for too long.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Waiting {
+pub struct OverdueDeliveries {
     pub channel: String,
     /// Since when the oldest of them waits.
     pub oldest: Timestamp,
@@ -344,15 +344,15 @@ pub struct Waiting {
 
 /// The dead deliveries of a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Deaths {
+pub struct DeadLetterStats {
     /// How many there are, notices and tests included.
     pub all: u64,
     /// Those of which somebody should know.
-    pub dead: Option<Dead>,
+    pub dead: Option<DeadLetter>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Dead {
+pub struct DeadLetter {
     pub count: u64,
     pub first: Timestamp,
     pub newest: Timestamp,
@@ -362,7 +362,7 @@ pub struct Dead {
 
 /// An event of which nobody heard.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unheard {
+pub struct UnroutedEvent {
     pub kind: Kind,
     pub source: String,
     pub shop: Option<String>,
@@ -382,7 +382,7 @@ pub struct ReportRun {
 
 /// What became of the report that covers a day.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ReportStanding {
+pub enum ReportStatus {
     /// There is none.
     Missing,
     /// The day lies before the report's beginning.

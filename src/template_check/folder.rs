@@ -28,7 +28,7 @@ pub enum FolderError {
 
 /// Everything in a folder.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Content {
+pub struct FolderContent {
     pub sources: Sources,
     /// Files that are in no subfolder, too deep, or of an ending that no template has.
     pub ignored: Vec<String>,
@@ -50,8 +50,8 @@ pub fn read(folder: &Path) -> Result<Sources, FolderError> {
 ///
 /// # Errors
 /// [`FolderError`], when nothing of the folder can be used.
-pub fn content(folder: &Path) -> Result<Content, FolderError> {
-    let mut content = Content::default();
+pub fn content(folder: &Path) -> Result<FolderContent, FolderError> {
+    let mut content = FolderContent::default();
     let (mut files, mut total_bytes) = (0, 0);
     for (name, path) in entries(folder)? {
         if !path.is_dir() {

@@ -12,16 +12,16 @@ use jiff::tz::TimeZone;
 
 use crate::diagnostic::collect::Diagnostics;
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::domain::compose::View;
+use crate::domain::compose::MessageContext;
 use crate::domain::event::Kind;
 use crate::domain::template;
-use crate::domain::template::{ComposeError, Fault, Templates};
+use crate::domain::template::{ComposeError, TemplateFault, Templates};
 use crate::platform::Source;
 use crate::template_check::overlay::Overlay;
 use crate::template_check::samples::Scene;
 
 /// What of a configuration templates depend on, as far as it could be read.
-pub struct Scope<'a> {
+pub struct CheckScope<'a> {
     /// By name.
     pub sources: Vec<(&'a str, &'a Source)>,
     pub channels: Vec<ScopeChannel<'a>>,
@@ -61,7 +61,7 @@ struct Failure {
 }
 
 /// Renders everything that could be compiled, and reports each mistake once.
-pub fn check(scope: &Scope<'_>, overlay: &Overlay, problems: &mut Diagnostics<'_>) {
+pub fn check(scope: &CheckScope<'_>, overlay: &Overlay, problems: &mut Diagnostics<'_>) {
     let stages = stages(scope);
     let endings: BTreeSet<&str> = stages.iter().flat_map(|stage| [stage.channel, stage.kind]).collect();
     let endings: Vec<&str> = endings.into_iter().filter(|ending| !ending.is_empty()).collect();
@@ -84,7 +84,7 @@ fn failures(scenes: &[Scene], stages: &[Stage<'_>], overlay: &Overlay, lenient: 
         let event = &scene.event;
         for stage in stages {
             for language in &languages {
-                let view = View {
+                let view = MessageContext {
                     event,
                     order: scene.order.as_ref(),
                     language,
@@ -94,7 +94,7 @@ fn failures(scenes: &[Scene], stages: &[Stage<'_>], overlay: &Overlay, lenient: 
                 };
                 names.extend(template::names(&view));
                 let Err(error) = strict.compose(&view) else { continue };
-                if error.fault == Fault::Unavailable {
+                if error.fault == TemplateFault::Unavailable {
                     continue;
                 }
                 let severity = if lenient.compose(&view).is_err() { Severity::Error } else { Severity::Warning };
@@ -112,7 +112,7 @@ fn failures(scenes: &[Scene], stages: &[Stage<'_>], overlay: &Overlay, lenient: 
 }
 
 /// Every channel, and each kind of channel for the templates that are written for a kind.
-fn stages<'a>(scope: &Scope<'a>) -> Vec<Stage<'a>> {
+fn stages<'a>(scope: &CheckScope<'a>) -> Vec<Stage<'a>> {
     let channels = scope.channels.iter();
     let channels =
         channels.map(|channel| Stage { channel: channel.name, kind: channel.kind, timezone: channel.timezone });
@@ -120,7 +120,7 @@ fn stages<'a>(scope: &Scope<'a>) -> Vec<Stage<'a>> {
 }
 
 /// The samples of every source, and events of our own kinds made by hand.
-fn scenes(scope: &Scope<'_>) -> Vec<Scene> {
+fn scenes(scope: &CheckScope<'_>) -> Vec<Scene> {
     let of_source = |(name, source): &(&str, &Source)| samples::of_source(name, source.platform(), scope.currency);
     let mut scenes: Vec<Scene> = scope.sources.iter().flat_map(of_source).collect();
     scenes.extend(samples::own(scope.reports));

@@ -15,14 +15,14 @@ use crate::domain::language;
 use crate::domain::language::Sources;
 use crate::domain::settings::InvalidValue;
 use crate::domain::template::ComposeError;
-use crate::domain::template::Fault;
 use crate::domain::template::TemplateErrors;
+use crate::domain::template::TemplateFault;
 use crate::domain::template::Templates;
 use crate::render;
 use crate::render::Isolation;
-use crate::render::Limits;
+use crate::render::PoolLimits;
 use crate::template_check::folder;
-use crate::template_check::folder::Content;
+use crate::template_check::folder::FolderContent;
 use crate::template_check::words;
 
 /// All samples of one template take less than this on the slowest machine, unless it is at fault.
@@ -33,7 +33,7 @@ const TRIAL: Duration = Duration::from_secs(60);
 pub struct Overlay {
     /// As it is shown in problems.
     path: PathBuf,
-    content: Content,
+    content: FolderContent,
     /// Those that could not be compiled.
     broken: Vec<String>,
     /// Whether it cannot be known which those are.
@@ -45,7 +45,8 @@ impl Overlay {
     pub fn read(path: Option<&Path>, at: Range<usize>, problems: &mut Diagnostics<'_>) -> Self {
         let Some(path) = path.filter(|_| !problems.is_broken()) else { return Self::default() };
         let content = folder::content(path);
-        let content = content.unwrap_or_else(|error| Content { unusable: vec![error], ..Content::default() });
+        let content =
+            content.unwrap_or_else(|error| FolderContent { unusable: vec![error], ..FolderContent::default() });
         for error in &content.unusable {
             let help = "templates lie in a folder for each language: templates/en/order.placed.md";
             problems.without_words(at.clone(), error.to_string(), help);
@@ -84,7 +85,7 @@ impl Overlay {
             return;
         };
         let (unavailable, errors): (Vec<_>, Vec<_>) =
-            errors.into_iter().partition(|error| error.fault == Fault::Unavailable);
+            errors.into_iter().partition(|error| error.fault == TemplateFault::Unavailable);
         if let Some(error) = unavailable.into_iter().next() {
             let help = "messages go out by the built-in templates meanwhile";
             let folder = self.path.display().to_string();
@@ -94,7 +95,7 @@ impl Overlay {
         }
         let problem = |error: &ComposeError| {
             let (message, help) = match error.message.split_once("; ") {
-                Some((message, help)) if error.fault == Fault::Exhausted => (message.to_owned(), help),
+                Some((message, help)) if error.fault == TemplateFault::Exhausted => (message.to_owned(), help),
                 _ if error.template.rsplit('/').next().is_some_and(language::holds_words) => (
                     words::in_words(&error.message),
                     "a language file is TOML: [kind], and under it \"order.placed\" = \"New order\"",
@@ -115,7 +116,7 @@ impl Overlay {
         let mut sources = self.content.sources.clone();
         sources.retain(|path, _| !self.broken.contains(path));
         // A template that was stopped once has shown what it does.
-        let limits = Limits { strikes: 1, template: Some(TRIAL), ..Limits::default() };
+        let limits = PoolLimits { strikes: 1, template: Some(TRIAL), ..PoolLimits::default() };
         render::templates_within(&sources, &Isolation::of_this_program(), limits).ok()
     }
 

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::domain::changed;
-use crate::domain::changed::Changed;
+use crate::domain::changed::OrderChanges;
 use crate::domain::data::Data;
 use crate::domain::data::Notice;
 use crate::domain::data::Unrecognised;
@@ -15,18 +15,18 @@ use crate::domain::event::Event;
 use crate::domain::event::EventId;
 use crate::domain::event::Kind;
 use crate::domain::event::OWN_SOURCE;
-use crate::domain::event::Proof;
+use crate::domain::event::SignatureCheck;
 use crate::domain::message::PICTURE;
 use crate::domain::money::Money;
 use crate::domain::order;
-use crate::domain::order::Line;
 use crate::domain::order::Order;
+use crate::domain::order::OrderLine;
 use crate::domain::report::Report;
 use crate::domain::report::sample;
-use crate::platform::Heard;
+use crate::platform::Incoming;
 use crate::platform::Method;
 use crate::platform::Platform;
-use crate::platform::Request;
+use crate::platform::WebhookRequest;
 
 /// The moment of the check, always the same, so that its findings are: Wednesday, 4 June 2025, 03:35:40 UTC.
 const MOMENT_SECONDS: i64 = 1_749_008_140;
@@ -140,7 +140,7 @@ fn event(kind: Kind, source: &str, data: Data) -> Scene {
         shop: None,
         order: None,
         data,
-        proof: Proof::Own,
+        proof: SignatureCheck::Own,
     };
     Scene { event, order: None }
 }
@@ -159,19 +159,19 @@ pub fn of_source(name: &str, platform: &dyn Platform, currency: &str) -> Vec<Sce
                 }
             }
             let (method, headers, body) = (Method::Post, &headers, sample.body.as_slice());
-            let request = Request { method, query: None, headers, body, address: &address, currency, now };
-            if let Ok(Heard::Webhook(webhook)) = platform.hear(&request) {
+            let request = WebhookRequest { method, query: None, headers, body, address: &address, currency, now };
+            if let Ok(Incoming::Webhook(webhook)) = platform.receive(&request) {
                 let Scene { event, .. } = event(webhook.kind, name, webhook.data);
-                let (shop, order, proof) = (webhook.shop, webhook.order, webhook.proof);
+                let (shop, order, proof) = (webhook.shop, webhook.order, webhook.signature);
                 events.push(Event { occurred_at: webhook.occurred_at, shop, order, proof, ..event });
             }
         }
     }
-    let placed = events.iter().find(|event| event.kind == Kind::OrderPlaced).map(|event| order::absorb(None, event));
+    let placed = events.iter().find(|event| event.kind == Kind::OrderPlaced).map(|event| order::merge(None, event));
     let mut scenes = Vec::new();
     for event in events {
         if let (Some(placed), Some(_)) = (&placed, &event.order) {
-            let order = Some(order::absorb(Some(placed), &event));
+            let order = Some(order::merge(Some(placed), &event));
             scenes.push(Scene { event: event.clone(), order });
             scenes.extend(changes(placed, &event));
         }
@@ -187,14 +187,14 @@ fn changes(placed: &Order, event: &Event) -> Vec<Scene> {
     let Some(news) = event.order.as_mut().filter(|news| news.as_of.is_some()) else { return Vec::new() };
     let Some(line) = news.lines.first().cloned() else { return Vec::new() };
     let quantity = line.quantity.map_or(2, |quantity| quantity.saturating_add(1));
-    let changed = Line { quantity: Some(quantity), note: Some("no peanuts".to_owned()), ..line.clone() };
-    let new = Line { name: format!("{} +", line.name), ..line };
+    let changed = OrderLine { quantity: Some(quantity), note: Some("no peanuts".to_owned()), ..line.clone() };
+    let new = OrderLine { name: format!("{} +", line.name), ..line };
     news.lines = vec![changed, new];
     news.total = news.total.as_ref().map(|total| Money::new(total.minor.saturating_add(100), &total.currency));
     let mut scenes = Vec::new();
-    for changed in [changed::by(placed, &event), Some(Changed::default())] {
+    for changed in [changed::by(placed, &event), Some(OrderChanges::default())] {
         event.data.changed = changed.map(Box::new);
-        let order = Some(order::absorb(Some(placed), &event));
+        let order = Some(order::merge(Some(placed), &event));
         scenes.push(Scene { event: event.clone(), order });
     }
     scenes

@@ -3,7 +3,7 @@
 use crate::diagnostic::suggest;
 use crate::domain::settings::InvalidValue;
 use crate::domain::template::ComposeError;
-use crate::domain::template::Fault;
+use crate::domain::template::TemplateFault;
 
 /// The filters of templates, for suggestions.
 const FILTERS: [&str; 16] = [
@@ -43,18 +43,20 @@ pub fn explain(error: &ComposeError, source: Option<&str>, names: &[&str]) -> In
     let quoted = error.message.split('`').nth(1);
     let written = error.span.clone().and_then(|span| source?.get(span));
     match error.fault {
-        Fault::Undefined | Fault::Operation if quoted.is_some() => {
+        TemplateFault::Undefined | TemplateFault::Operation if quoted.is_some() => {
             let name = quoted.unwrap_or_default();
             InvalidValue::new(format!("there is no \"{name}\" here"), nearest_name(name, names))
         }
-        Fault::UnknownFilter => {
+        TemplateFault::UnknownFilter => {
             let filter = written.unwrap_or_default();
             let help = format!("{}; filters are: {}", suggest::meant(filter, &FILTERS), FILTERS.join(", "));
             let help =
                 if suggest::nearest(filter, &FILTERS).is_some() { suggest::meant(filter, &FILTERS) } else { help };
             InvalidValue::new(format!("there is no filter \"{filter}\""), help)
         }
-        Fault::UnknownFile => InvalidValue::new(in_words(&error.message), "it is looked for in the language's folder"),
+        TemplateFault::UnknownFile => {
+            InvalidValue::new(in_words(&error.message), "it is looked for in the language's folder")
+        }
         _ if error.message.contains("no word") => InvalidValue::new(
             in_words(&error.message),
             "add it to words.toml in this folder, or write the words themselves",

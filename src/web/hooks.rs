@@ -16,22 +16,22 @@ use poem::handler;
 use poem::web::Data;
 use poem::web::Path;
 
-use crate::flow::gallery::Gallery;
+use crate::flow::chart_cache::ChartCache;
 use crate::flow::health::Health;
 use crate::flow::intake::Intake;
-use crate::flow::intake::Verdict;
+use crate::flow::intake::IntakeOutcome;
 use crate::flow::refusals;
 use crate::platform::Method;
-use crate::platform::Reply;
-use crate::web::server::Limits;
-use crate::web::server::Notes;
+use crate::platform::PlatformReply;
+use crate::web::server::ListenerLimits;
+use crate::web::server::ListenerNotes;
 use crate::web::server::connections::Shed;
-use crate::web::server::request::Unread;
+use crate::web::server::request::BodyError;
 
 /// What the internet sees. Bodies come whole and within the limit: the accept loop sees to that.
 pub fn routes(
     intake: Arc<Intake>,
-    gallery: Arc<Gallery>,
+    charts: Arc<ChartCache>,
     health: Arc<Health>,
 ) -> impl Endpoint<Output = Response> + 'static {
     Route::new()
@@ -41,7 +41,7 @@ pub fn routes(
         .at("/charts/:file", get(chart))
         .at("/healthz", get(healthz))
         .data(intake)
-        .data(gallery)
+        .data(charts)
         .data(health)
         .catch_all_error(|error| async move { no_such_address(error.status()) })
 }
@@ -56,9 +56,9 @@ async fn healthz(Data(health): Data<&Arc<Health>>) -> Response {
 }
 
 #[handler]
-async fn chart(Path(file): Path<String>, Data(gallery): Data<&Arc<Gallery>>) -> Response {
+async fn chart(Path(file): Path<String>, Data(charts): Data<&Arc<ChartCache>>) -> Response {
     let picture = match file.strip_suffix(".png") {
-        Some(name) => gallery.picture(name).await,
+        Some(name) => charts.picture(name).await,
         None => None,
     };
     let Some(picture) = picture else { return no_such_address(StatusCode::NOT_FOUND) };
@@ -84,23 +84,23 @@ async fn hook(
         http::Method::GET => Method::Get,
         _ if intake.has(&source) => {
             intake.note_refusal(&source, refusals::of_method, body.len() as u64);
-            return status_of(Verdict::Method);
+            return status_of(IntakeOutcome::Method);
         }
-        _ => return status_of(Verdict::UnknownSource),
+        _ => return status_of(IntakeOutcome::UnknownSource),
     };
     status_of(intake.receive(&source, method, uri.query(), headers, body).await)
 }
 
 /// Notes the webhooks that never come to their source, because their bodies were not read whole or their connections were shed.
-pub fn notes(intake: Arc<Intake>, limits: Limits) -> Notes {
+pub fn notes(intake: Arc<Intake>, limits: ListenerLimits) -> ListenerNotes {
     let for_shed = intake.clone();
     let unread = move |path: &str, unread, bytes| {
         let Some(source) = path.strip_prefix("/hooks/") else { return };
         let reason = || match unread {
-            Unread::TooLarge(most) => refusals::too_large(most),
-            Unread::Late(after) => refusals::late(after),
-            Unread::Broken => refusals::BROKEN_OFF.to_owned(),
-            Unread::Crowded | Unread::Stopping => refusals::NOT_NOW.to_owned(),
+            BodyError::TooLarge(most) => refusals::too_large(most),
+            BodyError::Late(after) => refusals::late(after),
+            BodyError::Broken => refusals::BROKEN_OFF.to_owned(),
+            BodyError::Crowded | BodyError::Stopping => refusals::NOT_NOW.to_owned(),
         };
         intake.note_refusal(source.strip_suffix('/').unwrap_or(source), reason, bytes);
     };
@@ -111,7 +111,7 @@ pub fn notes(intake: Arc<Intake>, limits: Limits) -> Notes {
             tokio::spawn(async move { intake.note_shed(shed.unfinished, limits.max_connections).await });
         }
     };
-    Notes { unread: Arc::new(unread), shed: Arc::new(shed) }
+    ListenerNotes { unread: Arc::new(unread), shed: Arc::new(shed) }
 }
 
 fn no_such_address(status: StatusCode) -> Response {
@@ -122,13 +122,15 @@ fn no_such_address(status: StatusCode) -> Response {
     Response::builder().status(status).content_type("application/json").body(body)
 }
 
-fn status_of(verdict: Verdict) -> Response {
+fn status_of(verdict: IntakeOutcome) -> Response {
     let (status, body) = match verdict {
-        Verdict::UnknownSource => (StatusCode::NOT_FOUND, r#"{"code":404,"message":"no such source"}"#),
-        Verdict::Method => (StatusCode::METHOD_NOT_ALLOWED, r#"{"code":405,"message":"this address takes POST"}"#),
-        Verdict::Answer(Reply::Received, body) => (StatusCode::OK, body),
-        Verdict::Answer(Reply::Refused, body) => (StatusCode::UNAUTHORIZED, body),
-        Verdict::Answer(Reply::NotRemembered, body) => (StatusCode::SERVICE_UNAVAILABLE, body),
+        IntakeOutcome::UnknownSource => (StatusCode::NOT_FOUND, r#"{"code":404,"message":"no such source"}"#),
+        IntakeOutcome::Method => {
+            (StatusCode::METHOD_NOT_ALLOWED, r#"{"code":405,"message":"this address takes POST"}"#)
+        }
+        IntakeOutcome::Answer(PlatformReply::Received, body) => (StatusCode::OK, body),
+        IntakeOutcome::Answer(PlatformReply::Refused, body) => (StatusCode::UNAUTHORIZED, body),
+        IntakeOutcome::Answer(PlatformReply::NotRemembered, body) => (StatusCode::SERVICE_UNAVAILABLE, body),
     };
     let response = Response::builder().status(status).content_type("application/json");
     match status {

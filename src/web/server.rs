@@ -35,18 +35,18 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::web::server::connections::Connection;
-use crate::web::server::connections::Phase;
+use crate::web::server::connections::ConnectionPhase;
 use crate::web::server::connections::Shed;
 use crate::web::server::connections::Slot;
+use crate::web::server::request::BodyErrorNote;
 use crate::web::server::request::SMALL_BODY_BYTES;
 use crate::web::server::request::Shared;
-use crate::web::server::request::UnreadNote;
 use crate::web::server::request::answer;
 use crate::web::server::stream::TimedStream;
 
 /// What one listener grants its peers.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct ListenerLimits {
     /// From the opening of a connection, or the first byte of a further request, to the end of the request's header.
     /// Afterwards the connection is closed without an answer. Default 10 s.
     pub header_timeout: Duration,
@@ -73,7 +73,7 @@ pub struct Limits {
     pub grace: Duration,
 }
 
-impl Default for Limits {
+impl Default for ListenerLimits {
     fn default() -> Self {
         Self {
             header_timeout: Duration::from_secs(10),
@@ -90,7 +90,7 @@ impl Default for Limits {
     }
 }
 
-impl Limits {
+impl ListenerLimits {
     /// Bytes for bodies that are not small: what is left when each connection holds a header and a small body.
     fn room_bytes(&self) -> usize {
         let each = MAX_HEADER_BYTES + self.max_body_bytes.min(SMALL_BODY_BYTES);
@@ -137,10 +137,10 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 pub async fn serve<E: Endpoint + 'static>(
     listener: TcpListener,
     endpoint: E,
-    limits: Limits,
+    limits: ListenerLimits,
     shutdown: CancellationToken,
 ) {
-    serve_noting(listener, endpoint, limits, Notes::default(), shutdown).await;
+    serve_noting(listener, endpoint, limits, ListenerNotes::default(), shutdown).await;
 }
 
 /// Called each second in which connections were shed.
@@ -148,12 +148,12 @@ pub type ShedNote = Arc<dyn Fn(Shed) + Send + Sync>;
 
 /// What a listener tells of the requests that never reach its endpoint.
 #[derive(Clone)]
-pub struct Notes {
-    pub unread: UnreadNote,
+pub struct ListenerNotes {
+    pub unread: BodyErrorNote,
     pub shed: ShedNote,
 }
 
-impl Default for Notes {
+impl Default for ListenerNotes {
     fn default() -> Self {
         Self { unread: Arc::new(|_, _, _| {}), shed: Arc::new(|_| {}) }
     }
@@ -163,8 +163,8 @@ impl Default for Notes {
 pub async fn serve_noting<E: Endpoint + 'static>(
     listener: impl Into<Arc<TcpListener>>,
     endpoint: E,
-    limits: Limits,
-    notes: Notes,
+    limits: ListenerLimits,
+    notes: ListenerNotes,
     shutdown: CancellationToken,
 ) {
     let listener = listener.into();
@@ -272,7 +272,7 @@ async fn converse<E: Endpoint>(stream: TcpStream, peer: SocketAddr, state: Arc<C
     }
     if misread || state.has_unread() {
         // It has its answer, so it is the first to make room.
-        state.enter(Phase::Resting);
+        state.enter(ConnectionPhase::Resting);
         linger(connection.into_parts().io.into_inner()).await;
     }
 }

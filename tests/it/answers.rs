@@ -10,15 +10,15 @@ use orderbell::channel::dingtalk;
 use orderbell::channel::email;
 use orderbell::channel::email::mailbox::masked;
 use orderbell::channel::http::Response;
-use orderbell::channel::smtp::reply::Failure;
-use orderbell::channel::smtp::reply::Phase;
-use orderbell::channel::smtp::reply::Reply;
+use orderbell::channel::smtp::reply::SmtpFailure;
+use orderbell::channel::smtp::reply::SmtpPhase;
+use orderbell::channel::smtp::reply::SmtpReply;
 use orderbell::channel::webhook;
 use orderbell::channel::wecom;
-use orderbell::domain::compose::View;
+use orderbell::domain::compose::MessageContext;
 use orderbell::domain::data::{Data, Notice};
 use orderbell::domain::duration;
-use orderbell::domain::event::{Event, EventId, Kind, OWN_SOURCE, Proof};
+use orderbell::domain::event::{Event, EventId, Kind, OWN_SOURCE, SignatureCheck};
 use orderbell::domain::language;
 use orderbell::domain::retry::Outcome;
 use orderbell::domain::template::Templates;
@@ -84,31 +84,35 @@ impl Case {
         Response { status, retry_after, date: None, body, truncated }
     }
 
-    fn sent(&self, more: &str) -> Result<Reply, Failure> {
+    fn sent(&self, more: &str) -> Result<SmtpReply, SmtpFailure> {
         let phase = match self.phase.as_deref().expect("a step") {
-            "connect" => Phase::Connect,
-            "greeting" => Phase::Greeting,
-            "hello" => Phase::Hello,
-            "starttls" => Phase::StartTls,
-            "auth" => Phase::Auth,
-            "mail" => Phase::Mail,
-            "rcpt" => Phase::Recipient,
-            "data" => Phase::Data,
-            "content" => Phase::Content,
-            "answer" => Phase::Answer,
+            "connect" => SmtpPhase::Connect,
+            "greeting" => SmtpPhase::Greeting,
+            "hello" => SmtpPhase::Hello,
+            "starttls" => SmtpPhase::StartTls,
+            "auth" => SmtpPhase::Auth,
+            "mail" => SmtpPhase::Mail,
+            "rcpt" => SmtpPhase::Recipient,
+            "data" => SmtpPhase::Data,
+            "content" => SmtpPhase::Content,
+            "answer" => SmtpPhase::Answer,
             other => panic!("there is no step {other}"),
         };
         if let Some(why) = &self.lost {
-            return Err(Failure::Lost { phase, why: why.clone() });
+            return Err(SmtpFailure::Lost { phase, why: why.clone() });
         }
         if let Some(why) = &self.unfit {
-            return Err(Failure::Unfit { phase, why: why.clone() });
+            return Err(SmtpFailure::Unfit { phase, why: why.clone() });
         }
         let reply = self.reply.as_deref().expect("a reply");
         let code = reply[..3].parse().expect("a code");
         let lines: Vec<String> = format!("{reply}{more}").lines().map(|line| line[4..].to_owned()).collect();
-        let reply = Reply::new(code, &lines);
-        if reply.is_yes() && phase == Phase::Answer { Ok(reply) } else { Err(Failure::Refused { phase, reply }) }
+        let reply = SmtpReply::new(code, &lines);
+        if reply.is_accepted() && phase == SmtpPhase::Answer {
+            Ok(reply)
+        } else {
+            Err(SmtpFailure::Refused { phase, reply })
+        }
     }
 }
 
@@ -168,7 +172,7 @@ fn each_answer_is_judged_by_the_row_that_is_meant_for_it() {
             check(row == case.row, format!("judged by \"{row}\""));
             check(answer.outcome.as_str() == case.outcome, format!("{:?}", answer.outcome));
             check(wait(&answer.outcome) == case.wait, format!("waits {:?}", wait(&answer.outcome)));
-            let own = answer.own_words();
+            let own = answer.redacted_detail();
             check(case.own.as_deref().is_none_or(|wanted| own.contains(wanted)), format!("own words: {own}"));
             check(!case.source.trim().is_empty(), "nobody knows where it comes from".to_owned());
         }
@@ -224,11 +228,16 @@ fn each_remedy_is_given_for_some_answer_and_stands_in_our_own_words_where_a_robo
         let mut given = BTreeSet::new();
         for case in cases(channel) {
             let Judged { answer, .. } = judge(&case, "");
-            let Some(remedy) = channel::remedy_of(channel, &answer.words) else { continue };
+            let Some(remedy) = channel::remedy_of(channel, &answer.detail) else { continue };
             assert!(!remedy.cause().is_empty() && !remedy.cure().is_empty(), "{} has no words", remedy.key);
             given.insert(remedy.key.to_owned());
-            if answer.words.starts_with("errcode ") {
-                assert!(answer.own_words().contains(remedy.cause()), "{}: {}", shown(channel, &case), answer.words);
+            if answer.detail.starts_with("errcode ") {
+                assert!(
+                    answer.redacted_detail().contains(remedy.cause()),
+                    "{}: {}",
+                    shown(channel, &case),
+                    answer.detail
+                );
             }
         }
         let unused: Vec<_> = remedies(channel).difference(&given).cloned().collect();
@@ -251,10 +260,11 @@ fn notice(detail: &str, language: &str) -> String {
         shop: None,
         order: None,
         data: Data { notice: Some(notice), ..Data::default() },
-        proof: Proof::Own,
+        proof: SignatureCheck::Own,
     };
     let timezone = &jiff::tz::TimeZone::UTC;
-    let view = View { event: &event, order: None, language, timezone, channel: "owner", channel_kind: "email" };
+    let view =
+        MessageContext { event: &event, order: None, language, timezone, channel: "owner", channel_kind: "email" };
     let composed = Templates::built_in().expect("the built-in templates parse").compose(&view);
     // So that no address in a value becomes a link.
     composed.expect("a notice").document.plain_text().replace("：//", "://")
@@ -267,9 +277,9 @@ fn a_notice_says_what_an_answer_comes_from_in_the_language_of_its_reader() {
         for case in cases(channel) {
             let answer = judge(&case, "").answer;
             // What stands in brackets is a cause with its cure, a hint, or what the answer is that holds no code.
-            let Some((_, english)) = answer.own_words().split_once(" (") else { continue };
+            let Some((_, english)) = answer.redacted_detail().split_once(" (") else { continue };
             let english = english.trim_end_matches(')');
-            let remedy = channel::remedy_of(channel, &answer.words);
+            let remedy = channel::remedy_of(channel, &answer.detail);
             let part = match remedy {
                 Some(remedy) if english == remedy.hint() => Some("hint"),
                 Some(remedy) if english.starts_with(remedy.cause()) => Some("cause"),
@@ -277,8 +287,12 @@ fn a_notice_says_what_an_answer_comes_from_in_the_language_of_its_reader() {
                 _ => None,
             };
             told += 1;
-            assert!(notice(answer.own_words(), "en").contains(english), "{channel}: {}", answer.own_words());
-            let chinese = notice(answer.own_words(), "zh-CN");
+            assert!(
+                notice(answer.redacted_detail(), "en").contains(english),
+                "{channel}: {}",
+                answer.redacted_detail()
+            );
+            let chinese = notice(answer.redacted_detail(), "zh-CN");
             let wanted = remedy.zip(part).map(|(remedy, part)| {
                 let key = format!("remedy.{}.{part}", remedy.key);
                 language::built_in()["zh-CN"].word(&key).unwrap_or_default()
@@ -300,9 +314,9 @@ fn no_word_of_a_far_side_is_among_our_own() {
             let (plain, talkative) = (judge(&case, ""), judge(&case, BUYER));
             let shown = shown(channel, &case);
             assert_eq!(talkative.row, plain.row, "{shown}");
-            assert_eq!(talkative.answer.own_words(), plain.answer.own_words(), "{shown}");
-            let words = &talkative.answer.words;
-            let said = words.strip_prefix(talkative.answer.own_words()).expect("our own words stand first");
+            assert_eq!(talkative.answer.redacted_detail(), plain.answer.redacted_detail(), "{shown}");
+            let words = &talkative.answer.detail;
+            let said = words.strip_prefix(talkative.answer.redacted_detail()).expect("our own words stand first");
             told += usize::from(said.contains("Zebediah"));
             assert!(said.is_empty() || (said.starts_with(": “") && said.ends_with('”')), "{shown}: {words}");
         }

@@ -12,11 +12,11 @@ use orderbell::channel::Channel;
 use orderbell::channel::dingtalk::DingTalk;
 use orderbell::channel::http::Http;
 use orderbell::channel::http::Settings;
-use orderbell::channel::webhook::Webhook;
+use orderbell::channel::webhook::WebhookChannel;
 use orderbell::channel::wecom::WeCom;
 use orderbell::domain::event::Kind;
-use orderbell::domain::message::Form;
 use orderbell::domain::message::Part;
+use orderbell::domain::message::PartForm;
 use orderbell::domain::retry::Answer;
 use orderbell::domain::retry::Outcome;
 use tokio::io::AsyncReadExt;
@@ -110,12 +110,12 @@ fn channels(address: SocketAddr) -> [Box<dyn Channel>; 3] {
     [
         Box::new(toml::from_str::<DingTalk>(&dingtalk).unwrap()),
         Box::new(toml::from_str::<WeCom>(&wecom).unwrap()),
-        Box::new(toml::from_str::<Webhook>(&webhook).unwrap()),
+        Box::new(toml::from_str::<WebhookChannel>(&webhook).unwrap()),
     ]
 }
 
 async fn send(channel: &dyn Channel, http: &Http) -> Answer {
-    let part = Part { index: 0, form: Form::Full, body: "{}".to_owned() };
+    let part = Part { index: 0, form: PartForm::Full, body: "{}".to_owned() };
     let attempt = Attempt { key: "key".to_owned(), kind: Kind::Test, now: Timestamp::now() };
     channel.send(http, &part, &attempt).await
 }
@@ -238,7 +238,7 @@ async fn trial(
     let checks = [
         (answer.outcome.as_str() == outcome, format!("{answer:?}")),
         (took < TIMEOUT * 4, format!("it took {took:?}")),
-        (answer.words.chars().count() < 500, format!("{} bytes of words", answer.words.len())),
+        (answer.detail.chars().count() < 500, format!("{} bytes of words", answer.detail.len())),
         (sent < TAKEN, format!("{sent} bytes were taken")),
     ];
     let faults = checks.into_iter().filter(|(right, _)| !right);
@@ -295,7 +295,7 @@ async fn the_far_sides_clock_is_known_of_refusals_too_and_forgotten_when_none_is
                 let (address, far) = far_side(answer.clone(), Ending::Closes).await;
                 let outcome = send(channels(address)[index].as_ref(), &http).await.outcome;
                 assert_ne!(outcome, Outcome::Bug);
-                let ahead = http.far_clock_ahead();
+                let ahead = http.clock_ahead();
                 assert_eq!(ahead.is_some(), is_known, "{answer:.200}");
                 assert!(ahead.is_none_or(|ahead| ahead < -SignedDuration::from_hours(24 * 365 * 30)), "{ahead:?}");
                 far.await.unwrap();
@@ -303,10 +303,10 @@ async fn the_far_sides_clock_is_known_of_refusals_too_and_forgotten_when_none_is
         }
         let (address, far) = far_side(known[1].clone(), Ending::Closes).await;
         send(channels(address)[index].as_ref(), &http).await;
-        assert!(http.far_clock_ahead().is_some());
+        assert!(http.clock_ahead().is_some());
         far.await.unwrap();
         // Nobody listens there any more.
         send(channels(address)[index].as_ref(), &http).await;
-        assert_eq!(http.far_clock_ahead(), None, "a side that cannot be reached has no clock");
+        assert_eq!(http.clock_ahead(), None, "a side that cannot be reached has no clock");
     }
 }

@@ -7,7 +7,7 @@ use crate::support::{A_WHILE, Daemon, Scene, of};
 use jiff::{SignedDuration, Timestamp};
 use orderbell::sandbox::inbox::Received;
 use orderbell::sandbox::rules::Rules;
-use orderbell::store::Standing;
+use orderbell::store::DeliveryRow;
 use serde_json::{Value, json};
 
 const NUMBER: u64 = 7;
@@ -81,7 +81,7 @@ fn booked(daemon: &Daemon) -> (i64, i64) {
     (sum("count"), sum("minor"))
 }
 
-fn states(standings: &[Standing], channel: &str) -> Vec<String> {
+fn states(standings: &[DeliveryRow], channel: &str) -> Vec<String> {
     of(standings, channel).into_iter().map(|standing| standing.state.clone()).collect()
 }
 

@@ -7,11 +7,11 @@ use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use orderbell::domain::event::{DeliveryId, Event, EventId};
 use orderbell::domain::order::Order;
-use orderbell::domain::route::Hearer;
+use orderbell::domain::route::Target;
+use orderbell::domain::route_decision::RouteDecisions;
 use orderbell::domain::secret::Secret;
-use orderbell::domain::verdict::Verdicts;
 use orderbell::platform::keeta::{Keeta, Verify};
-use orderbell::platform::{Heard, Method, Platform, Request};
+use orderbell::platform::{Incoming, Method, Platform, WebhookRequest};
 use orderbell::store::Record;
 use orderbell::store::sqlite::Sqlite;
 use proptest::prelude::*;
@@ -99,9 +99,16 @@ impl Told {
         };
         let headers = http::HeaderMap::new();
         let (method, now) = (Method::Post, at(received));
-        let request =
-            Request { method, query: None, headers: &headers, body: &body, address: &address, currency: "SAR", now };
-        let Ok(Heard::Webhook(webhook)) = platform.hear(&request) else { panic!("it is believed") };
+        let request = WebhookRequest {
+            method,
+            query: None,
+            headers: &headers,
+            body: &body,
+            address: &address,
+            currency: "SAR",
+            now,
+        };
+        let Ok(Incoming::Webhook(webhook)) = platform.receive(&request) else { panic!("it is believed") };
         let event = Event {
             id: EventId(Uuid::now_v7()),
             kind: webhook.kind,
@@ -111,15 +118,15 @@ impl Told {
             shop: webhook.shop,
             order: webhook.order,
             data: webhook.data,
-            proof: webhook.proof,
+            proof: webhook.signature,
         };
         Record {
             event,
             body: webhook.body,
-            repeat_keys: webhook.repeat_keys,
-            hearers: vec![(Hearer::always("kitchen"), DeliveryId(Uuid::now_v7()))],
+            dedupe_keys: webhook.dedupe_keys,
+            targets: vec![(Target::always("kitchen"), DeliveryId(Uuid::now_v7()))],
             urgent: Vec::new(),
-            verdicts: Verdicts::default(),
+            verdicts: RouteDecisions::default(),
         }
     }
 }

@@ -10,18 +10,18 @@ use orderbell::domain::event::DeliveryId;
 use orderbell::domain::event::Event;
 use orderbell::domain::event::EventId;
 use orderbell::domain::event::Kind;
-use orderbell::domain::event::Proof;
-use orderbell::domain::route::Hearer;
-use orderbell::domain::verdict::Verdicts;
+use orderbell::domain::event::SignatureCheck;
+use orderbell::domain::route::Target;
+use orderbell::domain::route_decision::RouteDecisions;
+use orderbell::store::DeliveryFilter;
 use orderbell::store::Record;
-use orderbell::store::Wanted;
-use orderbell::store::change::Change;
-use orderbell::store::change::Done;
-use orderbell::store::change::Hindrance;
-use orderbell::store::change::Wish;
-use orderbell::store::history::Found;
+use orderbell::store::change::Applied;
+use orderbell::store::change::ChangeRequest;
+use orderbell::store::change::ChangeResult;
+use orderbell::store::change::Obstacle;
+use orderbell::store::history::HistoryAnswer;
 use orderbell::store::history::Question;
-use orderbell::store::history::Refused;
+use orderbell::store::history::RefusedWebhook;
 use orderbell::store::sqlite::Sqlite;
 use orderbell::store::sqlite::change::Changes;
 use orderbell::store::sqlite::list::Start;
@@ -85,16 +85,16 @@ impl Scene {
             shop: None,
             order: None,
             data: Data::default(),
-            proof: Proof::Held("test".to_owned()),
+            proof: SignatureCheck::Held("test".to_owned()),
         };
-        let hearers = ids.iter().map(|id| (Hearer::always("kitchen"), *id)).collect();
+        let targets = ids.iter().map(|id| (Target::always("kitchen"), *id)).collect();
         let record = Record {
             event,
             body: Vec::new(),
-            repeat_keys: Vec::new(),
-            hearers,
+            dedupe_keys: Vec::new(),
+            targets: targets,
             urgent: Vec::new(),
-            verdicts: Verdicts::default(),
+            verdicts: RouteDecisions::default(),
         };
         self.store.record(record).await.unwrap();
         ids
@@ -145,9 +145,9 @@ impl Scene {
         row
     }
 
-    fn make(&self, wish: Wish, id: DeliveryId) -> Result<Done, Hindrance> {
+    fn make(&self, wish: ChangeRequest, id: DeliveryId) -> Result<Applied, Obstacle> {
         let made = self.changes().make(wish, &[id.to_string()], at(100)).unwrap();
-        let [Change { delivery: Some(named), result, .. }] = &made[..] else { panic!("{made:?}") };
+        let [ChangeResult { delivery: Some(named), result, .. }] = &made[..] else { panic!("{made:?}") };
         assert_eq!((named.id, named.channel.as_str()), (id, "kitchen"));
         result.clone()
     }
@@ -164,7 +164,7 @@ async fn what_is_sent_once_more_is_due_at_once_and_composed_anew() {
     let sql = "INSERT INTO parts (delivery, form, part, body) VALUES (?1, 'reduced', 0, 'as it was')";
     scene.connection().execute(sql, [dead.0.as_bytes()]).unwrap();
     for id in [dead, delivered, waiting, crashed] {
-        assert_eq!(scene.make(Wish::Redeliver, id), Ok(Done::Plainly));
+        assert_eq!(scene.make(ChangeRequest::Redeliver, id), Ok(Applied::Plainly));
         let row = scene.row(id);
         assert_eq!((row.state.as_str(), row.due_at, row.form.as_str()), ("waiting", at(100), "full"));
         assert_eq!((row.spent, row.round, row.parts, row.digest), (0, 1, 0, None));
@@ -175,12 +175,12 @@ async fn what_is_sent_once_more_is_due_at_once_and_composed_anew() {
     let returned: i64 =
         scene.connection().query_row("SELECT sum(returned) FROM deliveries", [], |row| row.get(0)).unwrap();
     assert_eq!(returned, 0);
-    let found = scene.store.reader().outlook("kitchen", at(100), 10, false).await.unwrap().candidates;
+    let found = scene.store.reader().due_batch("kitchen", at(100), 10, false).await.unwrap().candidates;
     assert_eq!(found.len(), 4, "the lane's next look finds them");
     let ids = found.iter().map(|candidate| candidate.id).collect();
     let (due, _) = scene.store.reader().load(ids, at(100)).await.unwrap();
     assert!(due.iter().all(|due| due.parts.is_empty()));
-    assert_eq!(scene.make(Wish::Redeliver, dead), Ok(Done::Plainly));
+    assert_eq!(scene.make(ChangeRequest::Redeliver, dead), Ok(Applied::Plainly));
     assert_eq!(scene.row(dead).round, 2);
 }
 
@@ -193,30 +193,30 @@ async fn a_delivery_is_cancelled_unless_it_has_arrived() {
     scene.set(merged, "state = 'merged'");
     scene.inside(&[merged], delivered);
     scene.under_way(under_way, at(130));
-    assert_eq!(scene.make(Wish::Cancel, waiting), Ok(Done::Plainly));
-    assert_eq!(scene.make(Wish::Cancel, waiting), Ok(Done::Already));
+    assert_eq!(scene.make(ChangeRequest::Cancel, waiting), Ok(Applied::Plainly));
+    assert_eq!(scene.make(ChangeRequest::Cancel, waiting), Ok(Applied::Already));
     assert_eq!(scene.row(waiting).steps, ["cancelled"]);
-    assert_eq!(scene.make(Wish::Cancel, dead), Ok(Done::Plainly));
-    assert_eq!(scene.make(Wish::Cancel, delivered), Err(Hindrance::Delivered(at(7))));
-    assert_eq!(scene.make(Wish::Cancel, merged), Err(Hindrance::Told(Some(delivered))));
-    assert_eq!(scene.make(Wish::Redeliver, under_way), Err(Hindrance::UnderWay));
-    assert_eq!(scene.make(Wish::Cancel, under_way), Ok(Done::WhileUnderWay));
+    assert_eq!(scene.make(ChangeRequest::Cancel, dead), Ok(Applied::Plainly));
+    assert_eq!(scene.make(ChangeRequest::Cancel, delivered), Err(Obstacle::Delivered(at(7))));
+    assert_eq!(scene.make(ChangeRequest::Cancel, merged), Err(Obstacle::Told(Some(delivered))));
+    assert_eq!(scene.make(ChangeRequest::Redeliver, under_way), Err(Obstacle::UnderWay));
+    assert_eq!(scene.make(ChangeRequest::Cancel, under_way), Ok(Applied::WhileUnderWay));
     let states: Vec<String> =
         [waiting, dead, delivered, merged, under_way].iter().map(|id| scene.row(*id).state).collect();
     assert_eq!(states, ["cancelled", "cancelled", "delivered", "merged", "cancelled"]);
-    assert!(scene.store.reader().outlook("kitchen", at(9000), 10, false).await.unwrap().candidates.is_empty());
+    assert!(scene.store.reader().due_batch("kitchen", at(9000), 10, false).await.unwrap().candidates.is_empty());
 }
 
 #[tokio::test]
 async fn what_was_to_go_out_in_the_message_of_another_goes_by_itself_when_that_is_taken_back() {
-    for wish in [Wish::Cancel, Wish::Redeliver] {
+    for wish in [ChangeRequest::Cancel, ChangeRequest::Redeliver] {
         let scene = Scene::new();
         let [leader, one, two, told, other] = scene.deliveries(5).await[..] else { panic!("five") };
         scene.inside(&[one, two, told], leader);
         scene.set(told, "state = 'cancelled'");
         let far = format!("due_at = {}", at(9000).as_millisecond());
         [one, two, other].iter().for_each(|id| scene.set(*id, &far));
-        assert_eq!(scene.make(wish, leader), Ok(Done::Releasing(2)));
+        assert_eq!(scene.make(wish, leader), Ok(Applied::Releasing(2)));
         for member in [one, two] {
             let row = scene.row(member);
             assert_eq!((row.state.as_str(), row.due_at, row.digest, row.round), ("waiting", at(100), None, 0));
@@ -228,14 +228,14 @@ async fn what_was_to_go_out_in_the_message_of_another_goes_by_itself_when_that_i
         let [leader, member] = scene.deliveries(2).await[..] else { panic!("two") };
         scene.inside(&[member], leader);
         match wish {
-            Wish::Cancel => assert_eq!(scene.make(wish, member), Ok(Done::Inside(leader))),
-            Wish::Redeliver => assert_eq!(scene.make(wish, member), Err(Hindrance::Inside(leader))),
+            ChangeRequest::Cancel => assert_eq!(scene.make(wish, member), Ok(Applied::Inside(leader))),
+            ChangeRequest::Redeliver => assert_eq!(scene.make(wish, member), Err(Obstacle::Inside(leader))),
         }
         assert_eq!(scene.row(leader).state, "waiting");
         scene.inside(&[member], leader);
         scene.set(member, "state = 'waiting'");
         scene.under_way(leader, at(130));
-        assert_eq!(scene.make(wish, leader), Err(Hindrance::UnderWay), "{wish:?}: the others may be arriving with it");
+        assert_eq!(scene.make(wish, leader), Err(Obstacle::UnderWay), "{wish:?}: the others may be arriving with it");
         assert_eq!(scene.row(member).digest, Some(leader.0.as_bytes().to_vec()));
     }
 }
@@ -251,16 +251,16 @@ async fn an_id_may_be_shortened_as_long_as_it_fits_one_delivery_only() {
         scene.connection().execute(sql, params![old.0.as_bytes(), new.0.as_bytes()]).unwrap();
     }
     let given = ["01aaaaaa", "01aaaaaa-11", "01AAAAAA-112", "01aaaaa", "01aaaaaa1111", "01bbbbbb", "no id at all"];
-    let made = scene.changes().make(Wish::Cancel, &given.map(str::to_owned), at(1)).unwrap();
+    let made = scene.changes().make(ChangeRequest::Cancel, &given.map(str::to_owned), at(1)).unwrap();
     let results: Vec<_> = made.iter().map(|change| change.result.clone()).collect();
     let wanted = [
-        Err(Hindrance::Ambiguous(2)),
-        Err(Hindrance::Ambiguous(2)),
-        Ok(Done::Plainly),
-        Err(Hindrance::NoId),
-        Ok(Done::Plainly),
-        Err(Hindrance::Unknown(None)),
-        Err(Hindrance::NoId),
+        Err(Obstacle::Ambiguous(2)),
+        Err(Obstacle::Ambiguous(2)),
+        Ok(Applied::Plainly),
+        Err(Obstacle::NoId),
+        Ok(Applied::Plainly),
+        Err(Obstacle::Unknown(None)),
+        Err(Obstacle::NoId),
     ];
     assert_eq!(results, wanted);
     assert_eq!(made[2].delivery.as_ref().unwrap().id, second);
@@ -293,9 +293,9 @@ async fn lists_of_any_length_are_read_page_by_page_from_the_newest_so_many() {
         scene.set(*id, "state = 'dead', channel = 'owner'");
     }
     let reader = scene.store.reader();
-    let all = Wanted::default();
-    let dead = Wanted { state: Some("dead".to_owned()), channel: Some("owner".to_owned()) };
-    let nobody = Wanted { channel: Some("nobody".to_owned()), ..Wanted::default() };
+    let all = DeliveryFilter::default();
+    let dead = DeliveryFilter { state: Some("dead".to_owned()), channel: Some("owner".to_owned()) };
+    let nobody = DeliveryFilter { channel: Some("nobody".to_owned()), ..DeliveryFilter::default() };
     let counts = [&all, &dead, &nobody].map(|wanted| reader.count(wanted.clone()));
     assert_eq!(
         futures_util::future::join_all(counts).await.into_iter().map(Result::unwrap).collect::<Vec<_>>(),
@@ -317,8 +317,8 @@ async fn lists_of_any_length_are_read_page_by_page_from_the_newest_so_many() {
     assert_eq!(page.iter().map(|row| row.id).collect::<Vec<_>>(), ids[3..5]);
 }
 
-fn refused(source: &str, second: i64) -> Refused {
-    Refused { source: source.to_owned(), at: at(second), reason: format!("number {second}"), bytes: 1, count: 1 }
+fn refused(source: &str, second: i64) -> RefusedWebhook {
+    RefusedWebhook { source: source.to_owned(), at: at(second), reason: format!("number {second}"), bytes: 1, count: 1 }
 }
 
 #[tokio::test]
@@ -340,7 +340,7 @@ async fn of_each_source_the_newest_five_thousand_refusals_are_kept_and_none_that
 
     let asked = |around| Question { asked: "a".to_owned(), sources: Vec::new(), around, limit: 3 };
     let seconds = async |around| {
-        let Found::Source(source) = scene.store.reader().history(asked(around)).await.unwrap().found else {
+        let HistoryAnswer::Source(source) = scene.store.reader().history(asked(around)).await.unwrap().found else {
             panic!("a source")
         };
         assert_eq!(source.refusals, 5000);
@@ -354,7 +354,7 @@ async fn of_each_source_the_newest_five_thousand_refusals_are_kept_and_none_that
 async fn what_happened_to_a_delivery_goes_with_it() {
     let scene = Scene::new();
     let [id] = scene.deliveries(1).await[..] else { panic!("one") };
-    scene.make(Wish::Cancel, id).unwrap();
+    scene.make(ChangeRequest::Cancel, id).unwrap();
     let (removed, _) = scene.store.prune(at(0) + SignedDuration::from_secs(1), 0, 50).await.unwrap();
     let left: i64 = scene.connection().query_row("SELECT count(*) FROM steps", [], |row| row.get(0)).unwrap();
     assert_eq!((removed, left), (1, 0));

@@ -83,7 +83,7 @@ async fn a_cancelled_delivery_is_tried_no_more() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     // Were it not cancelled, it would be due now, and taken.
-    scene.far.heal("erp");
+    scene.far.clear_faults("erp");
     scene.hands.forward(SignedDuration::from_mins(1));
     scene.nothing_more(A_WHILE).await;
 

@@ -6,24 +6,24 @@ use orderbell::domain::data::Data;
 use orderbell::domain::event::Event;
 use orderbell::domain::event::EventId;
 use orderbell::domain::event::Kind;
-use orderbell::domain::event::Proof;
 use orderbell::domain::event::Shop;
+use orderbell::domain::event::SignatureCheck;
 use orderbell::domain::money::Money;
-use orderbell::domain::order::Line;
-use orderbell::domain::order::OrderNews;
+use orderbell::domain::order::OrderLine;
 use orderbell::domain::order::OrderState;
+use orderbell::domain::order::OrderUpdate;
 use orderbell::domain::order::decide;
-use orderbell::domain::route::Hearer;
-use orderbell::domain::route::Rule;
+use orderbell::domain::route::RouteCondition;
+use orderbell::domain::route::Target;
 use uuid::Uuid;
 
 fn placed(total: Option<Money>) -> Event {
     let now = Timestamp::from_second(1_750_000_000).expect("a time");
-    let line = Line {
+    let line = OrderLine {
         name: "Tea".to_owned(),
         quantity: Some(2),
         unit_price: Some(Money::new(3650, "HKD")),
-        ..Line::default()
+        ..OrderLine::default()
     };
     Event {
         id: EventId(Uuid::nil()),
@@ -32,15 +32,15 @@ fn placed(total: Option<Money>) -> Event {
         occurred_at: Some(now),
         received_at: now,
         shop: Some(Shop { id: "145541".to_owned(), name: None }),
-        order: Some(OrderNews {
+        order: Some(OrderUpdate {
             number: "1".to_owned(),
             state: Some(OrderState::Placed),
             total,
             lines: vec![line],
-            ..OrderNews::default()
+            ..OrderUpdate::default()
         }),
         data: Data { handover: Some("pickup".to_owned()), ..Data::default() },
-        proof: Proof::Held("test".to_owned()),
+        proof: SignatureCheck::Held("test".to_owned()),
     }
 }
 
@@ -142,19 +142,19 @@ fn a_condition_that_takes_too_long_is_cut_off() {
 
 #[test]
 fn a_channel_hears_when_one_of_its_conditions_holds_or_cannot_be_judged() {
-    let rule = |route: usize, text: &str| Rule { route, condition: Condition::parse(text).expect(text) };
-    let hearer = |channel: &str, rules: Vec<Rule>| Hearer { channel: channel.to_owned(), rules };
+    let rule = |route: usize, text: &str| RouteCondition { route, condition: Condition::parse(text).expect(text) };
+    let target = |channel: &str, rules: Vec<RouteCondition>| Target { channel: channel.to_owned(), rules };
     let (large, small) = (rule(1, "order.total >= 500"), rule(2, "order.total < 500"));
     let unknown = rule(3, "data.reason == 'late'");
-    let hearers = [
-        Hearer::always("always"),
-        hearer("large", vec![large.clone()]),
-        hearer("small", vec![small.clone()]),
-        hearer("either", vec![large.clone(), small]),
-        hearer("unknown", vec![unknown.clone()]),
-        hearer("as well", vec![large, unknown]),
+    let targets = [
+        Target::always("always"),
+        target("large", vec![large.clone()]),
+        target("small", vec![small.clone()]),
+        target("either", vec![large.clone(), small]),
+        target("unknown", vec![unknown.clone()]),
+        target("as well", vec![large, unknown]),
     ];
-    let decision = decide(None, &placed(Some(Money::new(100, "HKD"))), &hearers);
+    let decision = decide(None, &placed(Some(Money::new(100, "HKD"))), &targets);
     assert_eq!(decision.channels, ["always", "small", "either", "unknown", "as well"]);
     let told: Vec<_> = decision.unjudged.iter().map(|rule| (rule.route, rule.condition.as_str())).collect();
     assert_eq!(told, [(3, "data.reason == 'late'")], "once, though two channels ask");
@@ -167,7 +167,7 @@ fn a_condition_knows_what_earlier_events_said_of_the_order() {
     let mut accepted = placed(None);
     accepted.kind = Kind::OrderAccepted;
     let condition = Condition::parse("order.total >= 500").expect("a condition");
-    let hearers = [Hearer { channel: "owner".to_owned(), rules: vec![Rule { route: 1, condition }] }];
-    let decision = decide(before.as_ref(), &accepted, &hearers);
+    let targets = [Target { channel: "owner".to_owned(), rules: vec![RouteCondition { route: 1, condition }] }];
+    let decision = decide(before.as_ref(), &accepted, &targets);
     assert_eq!((decision.channels.len(), decision.unjudged.len()), (1, 0));
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use jiff::SignedDuration;
 use orderbell::channel::ChannelConfig;
-use orderbell::channel::webhook::Signing;
+use orderbell::channel::webhook::WebhookSigning;
 use orderbell::config;
 use orderbell::config::Config;
 use orderbell::config::Examined;
@@ -51,7 +51,7 @@ fn context(file: &str) -> LoadContext<'_> {
         file: Path::new(file),
         env: &environment,
         languages: &["en", "zh-CN"],
-        secrets: config::Secrets::Read,
+        secrets: config::SecretReading::Read,
     }
 }
 
@@ -309,7 +309,7 @@ fn secrets_come_from_the_environment_at_any_depth() {
         "#,
     );
     let ChannelConfig::Webhook(webhook) = &config.channels["erp"].way else { panic!("not a webhook") };
-    let Signing::StandardWebhooks { secret } = &webhook.signing else { panic!("another scheme") };
+    let WebhookSigning::StandardWebhooks { secret } = &webhook.signing else { panic!("another scheme") };
     assert_eq!(secret.expose(), "hush-ERP_SECRET");
     assert_eq!(webhook.headers["X-Key"].expose(), "hush-SMTP_PASSWORD");
     assert!(!format!("{config:?}").contains(SECRET));

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use orderbell::channel::ChannelConfig;
-use orderbell::channel::webhook::Signing;
+use orderbell::channel::webhook::WebhookSigning;
 use orderbell::config;
 use orderbell::config::Config;
 use orderbell::config::LoadContext;
@@ -24,7 +24,7 @@ fn read(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Loaded, Vec<
         file: Path::new("tests/config/inline.toml"),
         env,
         languages: &["en", "zh-CN"],
-        secrets: config::Secrets::Read,
+        secrets: config::SecretReading::Read,
     };
     config::read_text(text, &context)
 }
@@ -224,7 +224,7 @@ fn used(config: &Config) -> Vec<(String, String)> {
             ChannelConfig::WeCom(robot) => secrets.push(Some(&robot.webhook)),
             ChannelConfig::Email(email) => secrets.push(email.password.as_ref()),
             ChannelConfig::Webhook(hook) => {
-                let Signing::StandardWebhooks { secret } = &hook.signing else { panic!("another scheme") };
+                let WebhookSigning::StandardWebhooks { secret } = &hook.signing else { panic!("another scheme") };
                 secrets.extend([Some(&hook.url), Some(secret), hook.headers.get("X-Key")]);
             }
             ChannelConfig::Unready(unready) => panic!("{}", unready.reason),
@@ -266,7 +266,8 @@ fn line_ends_and_a_byte_order_mark_at_the_rim_of_a_secret_are_taken_off_wherever
             ALL.replace("env =", "file ="),
             ALL.replace("{ env = \"U\" }", &plain("U")).replace("{ env = \"S\" }", &plain("S")),
         ] {
-            let context = LoadContext { file: &file, env: &of, languages: &["en"], secrets: config::Secrets::Read };
+            let context =
+                LoadContext { file: &file, env: &of, languages: &["en"], secrets: config::SecretReading::Read };
             let loaded = config::read_text(&text, &context)
                 .unwrap_or_else(|problems| panic!("{rim:?}\n{}", diagnostic::render(&problems, Colour::Never)));
             let used = used(&loaded.config);

@@ -23,9 +23,9 @@ use orderbell::domain::event::Kind;
 use orderbell::platform::Platform;
 use orderbell::platform::keeta::Keeta;
 use orderbell::sandbox::Sandbox;
+use orderbell::sandbox::inbox::MockVerdict;
 use orderbell::sandbox::inbox::Received;
-use orderbell::sandbox::inbox::Verdict;
-use orderbell::sandbox::rules::Robot;
+use orderbell::sandbox::rules::RobotRules;
 use orderbell::sandbox::rules::Rules;
 use orderbell::store::sqlite::read::Reader;
 use tokio::io::AsyncReadExt;
@@ -196,7 +196,7 @@ async fn every_acknowledged_webhook_survives_sigkill() {
 
     let folder = tempfile::tempdir().expect("a folder");
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let robot = Robot { secret: Some(orderbell::domain::secret::Secret::new("SECcrash")), keyword: None };
+    let robot = RobotRules { secret: Some(orderbell::domain::secret::Secret::new("SECcrash")), keyword: None };
     // A robot that takes as much as comes: its allowance is not what is tried here.
     let far_sides = Sandbox::start(listener, Rules::new().robot("kitchen", robot).speed(1_000_000));
     let mut news = far_sides.subscribe();
@@ -263,7 +263,7 @@ async fn every_acknowledged_webhook_survives_sigkill() {
     let mut unexplained = Vec::new();
     let (mut messages, mut repeats) = (0, 0);
     for received in arrived.lock().expect("no panic elsewhere").iter() {
-        assert_eq!(received.verdict, Verdict::Accepted, "{received:?}");
+        assert_eq!(received.verdict, MockVerdict::Accepted, "{received:?}");
         messages += 1;
         let key = received.key.clone().expect("a key");
         match told.entry((received.address.kind, seed_of(received))) {

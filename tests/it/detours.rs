@@ -11,13 +11,13 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use orderbell::channel::http::Http;
 use orderbell::channel::http::Settings;
-use orderbell::channel::http::failure::Failure;
+use orderbell::channel::http::failure::HttpFailure;
 use orderbell::domain::retry::Answer;
 use orderbell::domain::retry::Outcome;
 use orderbell::domain::secret::Secret;
-use orderbell::sandbox::rules::Robot;
+use orderbell::sandbox::rules::RobotRules;
 use orderbell::sandbox::rules::Rules;
-use orderbell::sandbox::rules::Signing;
+use orderbell::sandbox::rules::WebhookRules;
 use rcgen::generate_simple_self_signed;
 use tempfile::TempDir;
 use tokio::io::AsyncReadExt;
@@ -100,7 +100,7 @@ async fn nowhere() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
 }
 
-async fn post(http: &Http, url: &str) -> Failure {
+async fn post(http: &Http, url: &str) -> HttpFailure {
     let failure = in_time(http.post(&format!("{url}?access_token={TOKEN}"), &[], "{}")).await.unwrap_err();
     quiet(&format!("{failure} {failure:?}"));
     failure
@@ -115,10 +115,13 @@ async fn a_proxy_of_this_machine_leads_to_far_sides_that_are_guarded_as_ever() {
         let http = by(&address, Settings { ca_file: Some(far.authority.clone()), ..Settings::default() });
         for target in ["127.0.0.1", "localhost", "[::1]", "0x7f.1"] {
             let failure = post(&http, &format!("https://{target}:{}/", far.address.port())).await;
-            assert!(matches!(&failure, Failure::Refused(why) if why.contains("allow_private")), "{target}: {failure}");
+            assert!(
+                matches!(&failure, HttpFailure::Refused(why) if why.contains("allow_private")),
+                "{target}: {failure}"
+            );
         }
         let failure = post(&http, "http://far.example/").await;
-        assert!(matches!(failure, Failure::Refused(_)), "without TLS: {failure}");
+        assert!(matches!(failure, HttpFailure::Refused(_)), "without TLS: {failure}");
     }
     assert!(proxy.heads().is_empty(), "{:?}", proxy.heads());
 
@@ -126,7 +129,7 @@ async fn a_proxy_of_this_machine_leads_to_far_sides_that_are_guarded_as_ever() {
     let http = by(&address, Settings { ca_file: Some(far.authority.clone()), ..Settings::default() });
     let response = http.post(&format!("https://far.example/send?access_token={TOKEN}"), &[], "{}").await.unwrap();
     assert_eq!((response.status, response.body.as_slice()), (200, b"ok".as_slice()));
-    assert!(http.far_clock_ahead().is_some_and(|ahead| ahead.is_negative()), "the far side's clock, not the proxy's");
+    assert!(http.clock_ahead().is_some_and(|ahead| ahead.is_negative()), "the far side's clock, not the proxy's");
     let [head] = proxy.heads().try_into().expect("one request");
     assert!(head.starts_with("CONNECT far.example:443 HTTP/1.1\r\n") && !head.contains(TOKEN), "{head}");
     let request = in_time(far.request).await.unwrap();
@@ -158,18 +161,18 @@ async fn what_goes_wrong_at_a_proxy_is_told_apart_and_tells_no_password() {
         let begun = Instant::now();
         let failure = post(&http, &format!("{scheme}://far.example/")).await;
         let answer = Answer::from(failure);
-        assert_eq!(answer.outcome, outcome, "{manner:?} {scheme}: {}", answer.words);
-        assert!(answer.own_words().starts_with(words), "{manner:?} {scheme}: {}", answer.words);
+        assert_eq!(answer.outcome, outcome, "{manner:?} {scheme}: {}", answer.detail);
+        assert!(answer.redacted_detail().starts_with(words), "{manner:?} {scheme}: {}", answer.detail);
         assert!(begun.elapsed() < Duration::from_secs(5), "{manner:?} {scheme}: within the timeout");
-        assert_eq!(http.far_clock_ahead(), None, "the proxy's clock is not the far side's");
+        assert_eq!(http.clock_ahead(), None, "the proxy's clock is not the far side's");
         assert!(!proxy.heads().is_empty());
     }
     let http = by(&format!("http://{LOG_IN}@{}", nowhere().await), quick());
     let failure = post(&http, "https://far.example/").await;
-    assert_eq!(failure, Failure::NotConnected("connection refused, by way of the proxy".to_owned()));
+    assert_eq!(failure, HttpFailure::NotConnected("connection refused, by way of the proxy".to_owned()));
     let http = by(&format!("http://{LOG_IN}@{}.invalid:3128", "x".repeat(64)), quick());
     let failure = post(&http, "https://far.example/").await;
-    assert!(matches!(&failure, Failure::NotConnected(why) if why.contains("dns error")), "{failure}");
+    assert!(matches!(&failure, HttpFailure::NotConnected(why) if why.contains("dns error")), "{failure}");
 }
 
 #[tokio::test]
@@ -193,11 +196,11 @@ fn orders(channels: &[&str]) -> String {
 async fn every_kind_of_channel_sends_by_way_of_its_proxy_and_no_log_has_the_password() {
     let rules = Rules::new()
         .strict()
-        .robot("kitchen", Robot { secret: Some(Secret::new("SEC-1")), keyword: None })
-        .robot("owner", Robot::default())
-        .robot("shut", Robot::default())
+        .robot("kitchen", RobotRules { secret: Some(Secret::new("SEC-1")), keyword: None })
+        .robot("owner", RobotRules::default())
+        .robot("shut", RobotRules::default())
         .wecom("office")
-        .hook("erp", Signing::None);
+        .hook("erp", WebhookRules::None);
     let scene = Scene::new(rules).await;
     let proxy = Proxy::start(scene.far.address(), Manner::Wants(AUTHORIZATION), "").await;
     let by = format!("proxy = \"http://{LOG_IN}@{}\"", proxy.address);
@@ -235,8 +238,8 @@ async fn every_kind_of_channel_sends_by_way_of_its_proxy_and_no_log_has_the_pass
 async fn a_relay_stands_in_the_vendors_place_with_the_robots_path_and_token_behind_it() {
     let rules = Rules::new()
         .strict()
-        .robot("t+1", Robot { secret: Some(Secret::new("SEC-1")), keyword: None })
-        .robot("owner", Robot::default())
+        .robot("t+1", RobotRules { secret: Some(Secret::new("SEC-1")), keyword: None })
+        .robot("owner", RobotRules::default())
         .wecom("office");
     let scene = Scene::new(rules).await;
     let relay = Proxy::start(scene.far.address(), Manner::Opens, "/relayed/dingtalk").await;

@@ -7,16 +7,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use orderbell::domain::data::Data;
+use orderbell::domain::event::DedupeKey;
 use orderbell::domain::event::DeliveryId;
 use orderbell::domain::event::Event;
 use orderbell::domain::event::EventId;
 use orderbell::domain::event::Kind;
-use orderbell::domain::event::Proof;
-use orderbell::domain::event::RepeatKey;
-use orderbell::domain::order::OrderNews;
-use orderbell::domain::route::Hearer;
+use orderbell::domain::event::SignatureCheck;
+use orderbell::domain::order::OrderUpdate;
+use orderbell::domain::route::Target;
+use orderbell::domain::route_decision::RouteDecisions;
 use orderbell::domain::template::Templates;
-use orderbell::domain::verdict::Verdicts;
 use orderbell::sandbox::rules::Rules;
 use orderbell::store::Record;
 use orderbell::store::Recorded;
@@ -197,15 +197,15 @@ fn record(number: u64) -> Record {
             occurred_at: Some(now),
             received_at: now,
             shop: None,
-            order: Some(OrderNews { number: number.to_string(), ..OrderNews::default() }),
+            order: Some(OrderUpdate { number: number.to_string(), ..OrderUpdate::default() }),
             data: Data::default(),
-            proof: Proof::Held("test".to_owned()),
+            proof: SignatureCheck::Held("test".to_owned()),
         },
         body: b"{}".to_vec(),
-        repeat_keys: vec![RepeatKey::Once(number.to_string())],
-        hearers: vec![(Hearer::always("erp"), DeliveryId(Uuid::now_v7()))],
+        dedupe_keys: vec![DedupeKey::Once(number.to_string())],
+        targets: vec![(Target::always("erp"), DeliveryId(Uuid::now_v7()))],
         urgent: Vec::new(),
-        verdicts: Verdicts::default(),
+        verdicts: RouteDecisions::default(),
     }
 }
 

@@ -16,18 +16,18 @@ use orderbell::channel::http::Http;
 use orderbell::channel::http::Settings;
 use orderbell::channel::smtp::server::Timeouts;
 use orderbell::domain::event::Kind;
-use orderbell::domain::message::Form;
 use orderbell::domain::message::Part;
+use orderbell::domain::message::PartForm;
 use orderbell::domain::retry::Answer;
 use orderbell::domain::retry::Outcome;
 use orderbell::domain::secret::Secret;
 use orderbell::sandbox::Sandbox;
 use orderbell::sandbox::fault::Fault;
-use orderbell::sandbox::fault::Phase;
+use orderbell::sandbox::fault::MailPhase;
 use orderbell::sandbox::fault::Times;
-use orderbell::sandbox::inbox::Verdict;
+use orderbell::sandbox::inbox::MockVerdict;
 use orderbell::sandbox::rules::Rules;
-use orderbell::sandbox::smtp::Post;
+use orderbell::sandbox::smtp::MailServer;
 use orderbell::sandbox::smtp::Tls;
 use rusqlite::params;
 use tokio::net::TcpListener;
@@ -50,7 +50,7 @@ fn to_mail() -> String {
     "[[route]]\nevents = [\"order.*\"]\nto = [\"mail\"]\n[operator]\nto = [\"robot\"]\n".to_owned()
 }
 
-fn smtp(phase: Phase, reply: Option<&str>) -> Fault {
+fn smtp(phase: MailPhase, reply: Option<&str>) -> Fault {
     Fault::Smtp { phase, reply: reply.map(str::to_owned) }
 }
 
@@ -69,7 +69,7 @@ fn outcomes(daemon: &Daemon) -> Vec<String> {
 }
 
 /// A scene in which orders go to one mail channel.
-async fn mailing(post: Post, to: &str, more: &str) -> (Scene, Daemon) {
+async fn mailing(post: MailServer, to: &str, more: &str) -> (Scene, Daemon) {
     let scene = Scene::new(Rules::new()).await;
     let mail = scene.mailbox("mail", post, to, more).await;
     let daemon = scene.start(&format!("{mail}{}{}", scene.robot("robot", ""), to_mail())).await;
@@ -80,21 +80,21 @@ async fn mailing(post: Post, to: &str, more: &str) -> (Scene, Daemon) {
 async fn a_connection_cut_at_any_step_costs_no_mail_and_only_a_lost_answer_repeats_one() {
     // Where it is cut; how often the server took it; what the first attempt came to. Where the cut comes while the mail is on
     // its way, it is chance whether we notice before the last of it has left us.
-    let steps: [(Phase, usize, &[&str]); 10] = [
-        (Phase::Greeting, 1, &["retry"]),
-        (Phase::Hello, 1, &["retry"]),
-        (Phase::Auth, 1, &["retry"]),
-        (Phase::Mail, 1, &["retry"]),
-        (Phase::Recipient, 1, &["retry"]),
-        (Phase::Data, 1, &["retry"]),
-        (Phase::Content, 1, &["retry", "unknown"]),
-        (Phase::Midst, 1, &["retry", "unknown"]),
+    let steps: [(MailPhase, usize, &[&str]); 10] = [
+        (MailPhase::Greeting, 1, &["retry"]),
+        (MailPhase::Hello, 1, &["retry"]),
+        (MailPhase::Auth, 1, &["retry"]),
+        (MailPhase::Mail, 1, &["retry"]),
+        (MailPhase::Recipient, 1, &["retry"]),
+        (MailPhase::Data, 1, &["retry"]),
+        (MailPhase::Content, 1, &["retry", "unknown"]),
+        (MailPhase::Midst, 1, &["retry", "unknown"]),
         // All of the mail is on its way when the connection is found cut.
-        (Phase::Dot, 1, &["unknown"]),
-        (Phase::Answer, 2, &["unknown"]),
+        (MailPhase::Dot, 1, &["unknown"]),
+        (MailPhase::Answer, 2, &["unknown"]),
     ];
     for (phase, taken, first) in steps {
-        let post = Post { users: vec![("bell".to_owned(), Secret::new("hush"))], ..Post::default() };
+        let post = MailServer { users: vec![("bell".to_owned(), Secret::new("hush"))], ..MailServer::default() };
         let login = format!("username = \"bell\"\npassword = \"hush\"\n{AT_ONCE}");
         let (scene, daemon) = mailing(post, &format!("[{COOK:?}]"), &login).await;
         scene.far.order("smtp", smtp(phase, None), Times::Next(1));
@@ -105,9 +105,9 @@ async fn a_connection_cut_at_any_step_costs_no_mail_and_only_a_lost_answer_repea
         let outcomes = outcomes(&daemon);
         assert!(first.contains(&outcomes[0].as_str()) && outcomes[1..] == ["delivered"], "{phase:?}: {outcomes:?}");
         let (came, fragments): (Vec<_>, Vec<_>) =
-            scene.came_to(COOK).into_iter().partition(|mail| mail.verdict == Verdict::Accepted);
+            scene.came_to(COOK).into_iter().partition(|mail| mail.verdict == MockVerdict::Accepted);
         assert_eq!(came.len(), taken, "{phase:?}");
-        assert_eq!(fragments.len(), usize::from(phase == Phase::Midst), "{phase:?}");
+        assert_eq!(fragments.len(), usize::from(phase == MailPhase::Midst), "{phase:?}");
         let keys: BTreeSet<_> = came.iter().map(|received| received.key.clone().expect("a Message-ID")).collect();
         assert_eq!(keys.len(), 1, "{phase:?}: a repeat has the same Message-ID");
         let bodies: BTreeSet<_> = came.iter().map(|received| received.body.clone()).collect();
@@ -124,10 +124,10 @@ async fn a_connection_cut_at_any_step_costs_no_mail_and_only_a_lost_answer_repea
 #[tokio::test(flavor = "multi_thread")]
 async fn one_refused_recipient_silences_nobody_and_who_said_yes_is_not_mailed_again() {
     let refused = BTreeSet::from([COOK.to_owned()]);
-    let post = Post { refused, ..Post::default() };
+    let post = MailServer { refused, ..MailServer::default() };
     let to = format!("[{COOK:?}, \"Owner <{OWNER}>\"]\ncc = [{TILL:?}]");
     let (scene, daemon) = mailing(post, &to, AT_ONCE).await;
-    scene.far.order(OWNER, smtp(Phase::Recipient, Some("450 4.2.0 greylisted, later")), Times::Next(2));
+    scene.far.order(OWNER, smtp(MailPhase::Recipient, Some("450 4.2.0 greylisted, later")), Times::Next(2));
     daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
     let standings = daemon.until(|all| all.iter().any(|one| one.channel == "robot" && one.state == "delivered")).await;
     let standings = match of(&standings, "mail")[0].state.as_str() {
@@ -154,9 +154,9 @@ async fn one_refused_recipient_silences_nobody_and_who_said_yes_is_not_mailed_ag
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mail_to_many_is_stored_once_and_each_gets_the_whole_of_it() {
     let people: Vec<String> = (0..10).map(|number| format!("cook-{number}@orderbell.test")).collect();
-    let (scene, daemon) = mailing(Post::default(), &format!("{people:?}"), AT_ONCE).await;
+    let (scene, daemon) = mailing(MailServer::default(), &format!("{people:?}"), AT_ONCE).await;
     // The bytes of one who must wait come from the store.
-    scene.far.order(&people[7], smtp(Phase::Recipient, Some("450 4.2.0 greylisted, later")), Times::Next(1));
+    scene.far.order(&people[7], smtp(MailPhase::Recipient, Some("450 4.2.0 greylisted, later")), Times::Next(1));
     daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
     daemon.until_done().await;
     assert_eq!(attempts(&daemon).len(), 11);
@@ -171,7 +171,7 @@ async fn a_mail_to_many_is_stored_once_and_each_gets_the_whole_of_it() {
 async fn a_mail_that_nobody_takes_is_dead_and_said() {
     let refused = BTreeSet::from([COOK.to_owned(), OWNER.to_owned()]);
     let (scene, daemon) =
-        mailing(Post { refused, ..Post::default() }, &format!("[{COOK:?}, {OWNER:?}]"), AT_ONCE).await;
+        mailing(MailServer { refused, ..MailServer::default() }, &format!("[{COOK:?}, {OWNER:?}]"), AT_ONCE).await;
     daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
     let standings = daemon.until(|all| of(all, "mail").iter().all(|mail| mail.state == "dead")).await;
     assert!(of(&standings, "mail")[0].answer.as_deref().is_some_and(|words| words.contains("550 5.1.1")));
@@ -180,7 +180,7 @@ async fn a_mail_that_nobody_takes_is_dead_and_said() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_mails_of_an_order_are_one_conversation_that_nothing_answers() {
-    let (scene, daemon) = mailing(Post::default(), &format!("[{COOK:?}]"), AT_ONCE).await;
+    let (scene, daemon) = mailing(MailServer::default(), &format!("[{COOK:?}]"), AT_ONCE).await;
     let now = scene.hands.now();
     daemon.acknowledged(&keeta::placed(1, now)).await;
     scene.until_told(COOK, 1).await;
@@ -207,7 +207,7 @@ async fn mails_go_encrypted_and_logged_in_to_servers_that_prove_who_they_are() {
         let scene = Scene::new(Rules::new()).await;
         fs::write(scene.folder.path().join("ca.pem"), scene.far.certificate()).expect("a file");
         let users = vec![("bell".to_owned(), Secret::new("hush"))];
-        let post = Post { users, tls, ..Post::default() };
+        let post = MailServer { users, tls, ..MailServer::default() };
         let login = "username = \"bell\"\npassword = \"hush\"\nallow_private = true";
         let trusted = scene
             .mailbox("mail", post.clone(), &format!("[{COOK:?}]"), &format!("{login}\nca_file = \"ca.pem\""))
@@ -241,7 +241,8 @@ async fn mails_go_encrypted_and_logged_in_to_servers_that_prove_who_they_are() {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_password_goes_to_a_server_that_cannot_encrypt() {
     let scene = Scene::new(Rules::new()).await;
-    let post = Post { users: vec![("bell".to_owned(), Secret::new("hush"))], tls: Tls::Never, ..Post::default() };
+    let post =
+        MailServer { users: vec![("bell".to_owned(), Secret::new("hush"))], tls: Tls::Never, ..MailServer::default() };
     let mail = scene
         .mailbox("mail", post, &format!("[{COOK:?}]"), "username = \"bell\"\npassword = \"hush\"\nallow_private = true")
         .await;
@@ -260,10 +261,14 @@ async fn no_password_goes_to_a_server_that_cannot_encrypt() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_the_server_had_given_up_costs_no_attempt() {
-    let (scene, daemon) = mailing(Post::default(), &format!("[{COOK:?}]"), "connections = 1").await;
+    let (scene, daemon) = mailing(MailServer::default(), &format!("[{COOK:?}]"), "connections = 1").await;
     daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
     daemon.until_done().await;
-    scene.far.order("smtp", smtp(Phase::Mail, Some("451 4.4.2 Timeout waiting for data from client")), Times::Next(1));
+    scene.far.order(
+        "smtp",
+        smtp(MailPhase::Mail, Some("451 4.4.2 Timeout waiting for data from client")),
+        Times::Next(1),
+    );
     daemon.acknowledged(&keeta::placed(2, scene.hands.now())).await;
     daemon.until_done().await;
     assert_eq!(outcomes(&daemon), ["delivered", "delivered"]);
@@ -274,30 +279,30 @@ async fn a_connection_that_the_server_had_given_up_costs_no_attempt() {
 async fn each_reply_is_judged_by_what_it_means() {
     // The step, the reply, and what becomes of the delivery: its state and the outcome.
     let cases = [
-        (Phase::Mail, "550 5.7.1 sender not allowed", "waiting", "misconfigured"),
-        (Phase::Mail, "421 4.7.0 try again later", "waiting", "retry"),
-        (Phase::Recipient, "554 5.7.1 <cook@orderbell.test>: Relay access denied", "waiting", "misconfigured"),
-        (Phase::Recipient, "550 5.1.1 no such user", "dead", "rejected"),
-        (Phase::Recipient, "552 5.2.2 <cook@orderbell.test>: user is over quota", "waiting", "full"),
-        (Phase::Recipient, "451 4.7.1 greylisted", "waiting", "retry"),
-        (Phase::Data, "550 5.4.5 Daily user sending limit exceeded", "waiting", "throttled"),
-        (Phase::Dot, "550 The \"From\" header is missing or invalid", "waiting", "misconfigured"),
-        (Phase::Dot, "552 5.3.4 Message size exceeds fixed limit", "dead", "rejected"),
-        (Phase::Dot, "554 5.7.1 Message rejected as spam", "dead", "rejected"),
-        (Phase::Dot, "454 Throttling failure: Maximum sending rate exceeded", "waiting", "throttled"),
-        (Phase::Dot, "451 MI:SFQ 163 smtp5", "waiting", "throttled"),
-        (Phase::Greeting, "554 no mail here", "waiting", "misconfigured"),
+        (MailPhase::Mail, "550 5.7.1 sender not allowed", "waiting", "misconfigured"),
+        (MailPhase::Mail, "421 4.7.0 try again later", "waiting", "retry"),
+        (MailPhase::Recipient, "554 5.7.1 <cook@orderbell.test>: Relay access denied", "waiting", "misconfigured"),
+        (MailPhase::Recipient, "550 5.1.1 no such user", "dead", "rejected"),
+        (MailPhase::Recipient, "552 5.2.2 <cook@orderbell.test>: user is over quota", "waiting", "full"),
+        (MailPhase::Recipient, "451 4.7.1 greylisted", "waiting", "retry"),
+        (MailPhase::Data, "550 5.4.5 Daily user sending limit exceeded", "waiting", "throttled"),
+        (MailPhase::Dot, "550 The \"From\" header is missing or invalid", "waiting", "misconfigured"),
+        (MailPhase::Dot, "552 5.3.4 Message size exceeds fixed limit", "dead", "rejected"),
+        (MailPhase::Dot, "554 5.7.1 Message rejected as spam", "dead", "rejected"),
+        (MailPhase::Dot, "454 Throttling failure: Maximum sending rate exceeded", "waiting", "throttled"),
+        (MailPhase::Dot, "451 MI:SFQ 163 smtp5", "waiting", "throttled"),
+        (MailPhase::Greeting, "554 no mail here", "waiting", "misconfigured"),
         (
-            Phase::Hello,
+            MailPhase::Hello,
             "504 5.5.2 <bell>: Helo command rejected: need fully-qualified hostname",
             "waiting",
             "misconfigured",
         ),
-        (Phase::Hello, "354 nobody knows this", "waiting", "retry"),
-        (Phase::Dot, "354 nobody knows this", "waiting", "unknown"),
+        (MailPhase::Hello, "354 nobody knows this", "waiting", "retry"),
+        (MailPhase::Dot, "354 nobody knows this", "waiting", "unknown"),
     ];
     for (phase, reply, state, outcome) in cases {
-        let (scene, daemon) = mailing(Post::default(), &format!("[{COOK:?}]"), "retry = [\"1h\"]").await;
+        let (scene, daemon) = mailing(MailServer::default(), &format!("[{COOK:?}]"), "retry = [\"1h\"]").await;
         scene.far.order("smtp", smtp(phase, Some(reply)), Times::Next(1));
         daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
         let standings = daemon.until(|all| of(all, "mail").iter().any(|one| one.answer.is_some())).await;
@@ -325,12 +330,12 @@ fn mail(key: &str) -> String {
 
 /// As long as it takes.
 async fn send_body(email: &Email, key: &str, body: String) -> Answer {
-    let part = Part { index: 0, form: Form::Full, body };
+    let part = Part { index: 0, form: PartForm::Full, body };
     let attempt = Attempt { key: key.to_owned(), kind: Kind::Test, now: Timestamp::now() };
     email.send(&Http::new(&Settings::default()).expect("a client"), &part, &attempt).await
 }
 
-async fn post_office(post: Post) -> (Sandbox, String) {
+async fn post_office(post: MailServer) -> (Sandbox, String) {
     let listener = async || TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let sandbox = Sandbox::start(listener().await, Rules::new());
     let address = sandbox.serve_mail(listener().await, post).to_string();
@@ -339,7 +344,7 @@ async fn post_office(post: Post) -> (Sandbox, String) {
 
 #[tokio::test]
 async fn a_mail_arrives_byte_for_byte_and_connections_are_kept_within_their_cap() {
-    let (sandbox, address) = post_office(Post::default()).await;
+    let (sandbox, address) = post_office(MailServer::default()).await;
     let email = mailbox(&address, Timeouts::default());
     let keys: Vec<String> = (0..30).map(|number| format!("mail-{number}")).collect();
     let sends = keys.iter().map(|key| send(&email, key));
@@ -347,7 +352,9 @@ async fn a_mail_arrives_byte_for_byte_and_connections_are_kept_within_their_cap(
     assert!(answers.iter().all(|answer| answer.outcome == Outcome::Delivered), "{answers:?}");
     let came = sandbox.messages();
     assert_eq!(came.len(), 30);
-    assert!(came.iter().all(|mail| mail.verdict == Verdict::Accepted && mail.body.ends_with("\r\n\r\n.dot\r\n..\r\n")));
+    assert!(
+        came.iter().all(|mail| mail.verdict == MockVerdict::Accepted && mail.body.ends_with("\r\n\r\n.dot\r\n..\r\n"))
+    );
     assert_eq!(sandbox.most_mail_connections(), 2, "the default of `connections`");
     // Those that lie idle are closed before a server would.
     let deadline = Instant::now() + Duration::from_secs(20);

@@ -10,10 +10,10 @@ use orderbell::domain::secret::Secret;
 use orderbell::sandbox::Sandbox;
 use orderbell::sandbox::fault::Fault;
 use orderbell::sandbox::fault::Times;
-use orderbell::sandbox::rules::Robot;
+use orderbell::sandbox::rules::RobotRules;
 use orderbell::sandbox::rules::Rules;
-use orderbell::sandbox::rules::Signing;
-use orderbell::sandbox::smtp::Post;
+use orderbell::sandbox::rules::WebhookRules;
+use orderbell::sandbox::smtp::MailServer;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -65,9 +65,9 @@ fn json(output: &Output) -> Value {
 #[tokio::test]
 async fn a_test_message_goes_the_way_of_real_ones_to_every_kind_of_channel() {
     let rules = Rules::new()
-        .robot("kitchen", Robot { secret: Some(Secret::new("SEChush")), keyword: Some("order".to_owned()) })
+        .robot("kitchen", RobotRules { secret: Some(Secret::new("SEChush")), keyword: Some("order".to_owned()) })
         .wecom("office")
-        .hook("erp", Signing::StandardWebhooks(Secret::new("hush")))
+        .hook("erp", WebhookRules::StandardWebhooks(Secret::new("hush")))
         .strict();
     let far = sandbox(rules).await;
     let config = [
@@ -108,11 +108,11 @@ async fn a_test_message_goes_the_way_of_real_ones_to_every_kind_of_channel() {
 #[tokio::test]
 async fn a_refusal_is_said_with_its_cause_and_what_to_change() {
     let rules = Rules::new()
-        .robot("signing-robot", Robot { secret: Some(Secret::new("SEChush")), keyword: None })
-        .robot("keyword-robot", Robot { secret: None, keyword: Some("乌龙茶".to_owned()) })
-        .robot("fine", Robot::default())
+        .robot("signing-robot", RobotRules { secret: Some(Secret::new("SEChush")), keyword: None })
+        .robot("keyword-robot", RobotRules { secret: None, keyword: Some("乌龙茶".to_owned()) })
+        .robot("fine", RobotRules::default())
         .wecom("fine")
-        .hook("token", Signing::Apsdai(Secret::new("hush")))
+        .hook("token", WebhookRules::Apsdai(Secret::new("hush")))
         .strict();
     let far = sandbox(rules).await;
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
@@ -206,7 +206,7 @@ fn with_tls() -> (u16, std::thread::JoinHandle<()>) {
 #[tokio::test]
 async fn a_mail_server_says_what_it_does_not_like() {
     let far = sandbox(Rules::new()).await;
-    let post = Post { users: vec![("bell".to_owned(), Secret::new("hush"))], ..Post::default() };
+    let post = MailServer { users: vec![("bell".to_owned(), Secret::new("hush"))], ..MailServer::default() };
     let address = far.serve_mail(TcpListener::bind("127.0.0.1:0").await.unwrap(), post);
     let mail = |password: &str| {
         let login = format!("username = \"bell\"\npassword = \"{password}\"");
@@ -295,7 +295,7 @@ fn without_secrets(far: &Sandbox) -> String {
 
 #[tokio::test]
 async fn a_test_needs_the_secrets_of_its_channel_alone() {
-    let far = sandbox(Rules::new().robot("kitchen", Robot::default()).wecom("office").strict()).await;
+    let far = sandbox(Rules::new().robot("kitchen", RobotRules::default()).wecom("office").strict()).await;
     let folder = folder(&without_secrets(&far));
     let url = far.robot_url("kitchen");
     let set = [("FAR_SIDES_kitchen", url.as_str()), ("FAR_SIDES_SIGN", "SECret")];

@@ -7,8 +7,8 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use jiff::Timestamp;
 use orderbell::flow::Clock;
+use orderbell::sandbox::inbox::MockVerdict;
 use orderbell::sandbox::inbox::Received;
-use orderbell::sandbox::inbox::Verdict;
 use orderbell::sandbox::rules::Rules;
 use serde_json::json;
 
@@ -58,7 +58,7 @@ async fn pour(daemon: &Daemon, clock: &Clock, numbers: std::ops::Range<u64>) -> 
 /// When each order could first be read in the group, by the fast clock, and how many messages there were. The robot must
 /// never have been shut.
 fn read(clock: &Clock, came: &[Received]) -> (BTreeMap<u64, Timestamp>, usize) {
-    let shut = came.iter().find(|one| one.verdict != Verdict::Accepted);
+    let shut = came.iter().find(|one| one.verdict != MockVerdict::Accepted);
     assert!(shut.is_none(), "a message was refused: {shut:?}");
     let (now, real_now) = (clock.now(), Timestamp::now());
     let mut seen = BTreeMap::new();

@@ -13,7 +13,7 @@ use orderbell::channel::http::MAX_ANSWER_BYTES;
 use orderbell::channel::http::Response;
 use orderbell::channel::http::Settings;
 use orderbell::channel::http::Unusable;
-use orderbell::channel::http::failure::Failure;
+use orderbell::channel::http::failure::HttpFailure;
 use orderbell::domain::secret::Secret;
 use rustls::ServerConfig;
 use rustls::ServerConnection;
@@ -69,12 +69,12 @@ async fn answering(answer: Vec<u8>) -> (SocketAddr, JoinHandle<String>) {
     (address, task)
 }
 
-async fn post(http: &Http, address: SocketAddr) -> Result<Response, Failure> {
+async fn post(http: &Http, address: SocketAddr) -> Result<Response, HttpFailure> {
     http.post(&format!("http://{address}/send?access_token={TOKEN}"), &[("Content-Type", "application/json")], "{}")
         .await
 }
 
-fn without_token(failure: &Failure) -> String {
+fn without_token(failure: &HttpFailure) -> String {
     let shown = format!("{failure} {failure:?}");
     assert!(!shown.contains(TOKEN) && !shown.contains("access_token"), "{shown}");
     shown
@@ -123,7 +123,7 @@ async fn a_refused_connection_is_not_connected() {
     let (listener, address) = listen().await;
     drop(listener);
     let failure = post(&patient(), address).await.unwrap_err();
-    assert!(matches!(&failure, Failure::NotConnected(_)), "{failure:?}");
+    assert!(matches!(&failure, HttpFailure::NotConnected(_)), "{failure:?}");
     assert!(without_token(&failure).contains("refused"), "{failure}");
 }
 
@@ -133,7 +133,7 @@ async fn a_name_that_does_not_exist_is_not_connected() {
     let name = "x".repeat(64);
     for http in [patient(), guarded()] {
         let failure = http.post(&format!("https://{name}.invalid/{TOKEN}"), &[], "{}").await.unwrap_err();
-        assert!(matches!(&failure, Failure::NotConnected(_)), "{failure:?}");
+        assert!(matches!(&failure, HttpFailure::NotConnected(_)), "{failure:?}");
         without_token(&failure);
     }
 }
@@ -146,7 +146,7 @@ async fn a_far_side_without_tls_is_not_connected() {
         stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
     });
     let failure = patient().post(&format!("https://{address}/{TOKEN}"), &[], "{}").await.unwrap_err();
-    assert!(matches!(&failure, Failure::NotConnected(_)), "{failure:?}");
+    assert!(matches!(&failure, HttpFailure::NotConnected(_)), "{failure:?}");
     without_token(&failure);
     far_side.await.unwrap();
 }
@@ -193,7 +193,7 @@ async fn a_far_side_is_trusted_by_the_authority_in_ca_file_and_not_without() {
 
     let (port, far_side) = with_tls().await;
     let failure = patient().post(&format!("https://localhost:{port}/{TOKEN}"), &[], "{}").await.unwrap_err();
-    assert!(matches!(&failure, Failure::NotConnected(_)), "{failure:?}");
+    assert!(matches!(&failure, HttpFailure::NotConnected(_)), "{failure:?}");
     assert!(without_token(&failure).contains("UnknownIssuer"), "{failure}");
     assert!(!far_side.await.unwrap(), "nothing may be sent to whom we do not trust");
 }
@@ -203,7 +203,7 @@ async fn a_connection_cut_after_the_request_is_no_answer() {
     let (listener, address) = listen().await;
     let far_side = tokio::spawn(async move { drop(take(&listener).await) });
     let failure = post(&patient(), address).await.unwrap_err();
-    assert!(matches!(&failure, Failure::NoAnswer(_)), "{failure:?}");
+    assert!(matches!(&failure, HttpFailure::NoAnswer(_)), "{failure:?}");
     without_token(&failure);
     far_side.await.unwrap();
 }
@@ -213,7 +213,7 @@ async fn a_connection_cut_before_the_request_is_read_is_no_answer_either() {
     let (listener, address) = listen().await;
     let far_side = tokio::spawn(async move { drop(listener.accept().await.unwrap()) });
     let failure = post(&patient(), address).await.unwrap_err();
-    assert!(matches!(&failure, Failure::NoAnswer(_)), "{failure:?}");
+    assert!(matches!(&failure, HttpFailure::NoAnswer(_)), "{failure:?}");
     far_side.await.unwrap();
 }
 
@@ -222,7 +222,7 @@ async fn a_slow_far_side_is_no_answer_after_the_timeout() {
     let (listener, address) = listen().await;
     let far_side = tokio::spawn(async move { take(&listener).await });
     let failure = post(&client(Duration::from_millis(150)), address).await.unwrap_err();
-    assert_eq!(failure, Failure::NoAnswer("timed out".to_owned()));
+    assert_eq!(failure, HttpFailure::NoAnswer("timed out".to_owned()));
     drop(far_side.await.unwrap());
 }
 
@@ -233,7 +233,7 @@ async fn a_far_side_that_does_not_get_on_with_tls_is_not_connected_after_the_tim
     let begun = Instant::now();
     let url = format!("https://{address}/{TOKEN}");
     let failure = client(Duration::from_millis(300)).post(&url, &[], "{}").await.unwrap_err();
-    assert_eq!(failure, Failure::NotConnected("timed out while connecting".to_owned()));
+    assert_eq!(failure, HttpFailure::NotConnected("timed out while connecting".to_owned()));
     assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
     drop(far_side.await.unwrap());
 }
@@ -271,7 +271,7 @@ async fn private_addresses_are_refused_unless_allowed() {
     let port = address.port();
     for host in ["127.0.0.1", "0x7f.1", "[::1]", "[::ffff:127.0.0.1]", "localhost"] {
         let failure = guarded().post(&format!("https://{host}:{port}/{TOKEN}"), &[], "{}").await.unwrap_err();
-        assert!(matches!(&failure, Failure::Refused(_)), "{host}: {failure:?}");
+        assert!(matches!(&failure, HttpFailure::Refused(_)), "{host}: {failure:?}");
         assert!(without_token(&failure).contains("allow_private = true"), "{host}: {failure}");
     }
     assert!(tokio::time::timeout(Duration::from_millis(50), listener.accept()).await.is_err(), "something connected");
@@ -280,7 +280,7 @@ async fn private_addresses_are_refused_unless_allowed() {
 #[tokio::test]
 async fn plain_http_needs_allow_private() {
     let failure = guarded().post(&format!("http://example.com/{TOKEN}"), &[], "{}").await.unwrap_err();
-    assert!(matches!(&failure, Failure::Refused(_)), "{failure:?}");
+    assert!(matches!(&failure, HttpFailure::Refused(_)), "{failure:?}");
     without_token(&failure);
 }
 
@@ -289,12 +289,12 @@ async fn what_cannot_be_sent_at_all_is_refused_without_showing_it() {
     let http = patient();
     for url in [format!("https://exa mple/{TOKEN}"), format!("file:///{TOKEN}"), TOKEN.to_owned()] {
         let failure = http.post(&url, &[], "{}").await.unwrap_err();
-        assert!(matches!(&failure, Failure::Refused(_)), "{failure:?}");
+        assert!(matches!(&failure, HttpFailure::Refused(_)), "{failure:?}");
         without_token(&failure);
     }
     for header in [("X-A\r\nX-B", "b"), ("X-A", "a-token-that-nobody-may-read\r\nX-B: b")] {
         let failure = http.post("http://127.0.0.1:9/", &[header], "{}").await.unwrap_err();
-        assert!(matches!(&failure, Failure::Refused(_)), "{failure:?}");
+        assert!(matches!(&failure, HttpFailure::Refused(_)), "{failure:?}");
         without_token(&failure);
     }
 }
@@ -312,7 +312,7 @@ async fn a_proxy_may_be_private_and_is_asked_for_the_far_side() {
     let http = Http::new(&Settings { proxy: Some(Secret::new(proxy_url)), ..Settings::default() }).unwrap();
     assert!(!format!("{http:?}").contains(TOKEN));
     let failure = http.post(&format!("https://far.example/{TOKEN}"), &[], "{}").await.unwrap_err();
-    assert!(matches!(&failure, Failure::NotConnected(_)), "{failure:?}");
+    assert!(matches!(&failure, HttpFailure::NotConnected(_)), "{failure:?}");
     without_token(&failure);
     assert!(proxy.await.unwrap().starts_with("CONNECT far.example:443 HTTP/1.1"));
 }

@@ -9,7 +9,7 @@ use std::process::Output;
 use std::process::Stdio;
 
 use orderbell::cli::init::scaffold;
-use orderbell::cli::init::scaffold::Plan;
+use orderbell::cli::init::scaffold::ScaffoldPlan;
 use orderbell::config;
 use orderbell::config::Config;
 use orderbell::config::Examined;
@@ -24,8 +24,8 @@ use serde_json::Value;
 
 const FILE: &str = "orderbell.toml";
 
-fn plan(sources: &[&str], channels: &[&str]) -> Plan {
-    Plan {
+fn plan(sources: &[&str], channels: &[&str]) -> ScaffoldPlan {
+    ScaffoldPlan {
         sources: sources.iter().map(|text| scaffold::source(text).unwrap()).collect(),
         channels: channels.iter().map(|text| scaffold::channel(text).unwrap()).collect(),
         language: "en".to_owned(),
@@ -67,7 +67,7 @@ fn mended(text: &str) -> String {
 }
 
 fn context<'a>(env: &'a dyn Fn(&str) -> Option<String>, languages: &'a [&'a str]) -> LoadContext<'a> {
-    LoadContext { file: Path::new(FILE), env, languages, secrets: config::Secrets::Read }
+    LoadContext { file: Path::new(FILE), env, languages, secrets: config::SecretReading::Read }
 }
 
 fn examine(text: &str, variables: &BTreeMap<String, String>) -> Examined {

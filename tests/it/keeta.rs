@@ -3,18 +3,18 @@
 mod proof;
 
 use jiff::Timestamp;
+use orderbell::domain::event::DedupeKey;
 use orderbell::domain::event::Kind;
-use orderbell::domain::event::Proof;
-use orderbell::domain::event::RepeatKey;
+use orderbell::domain::event::SignatureCheck;
 use orderbell::domain::order::OrderState;
 use orderbell::domain::secret::Secret;
 use orderbell::domain::sign;
-use orderbell::platform::Heard;
+use orderbell::platform::Incoming;
 use orderbell::platform::Method;
+use orderbell::platform::ParsedWebhook;
 use orderbell::platform::Platform;
 use orderbell::platform::Refusal;
-use orderbell::platform::Request;
-use orderbell::platform::Webhook;
+use orderbell::platform::WebhookRequest;
 use orderbell::platform::keeta::Keeta;
 use orderbell::platform::keeta::Verify;
 use serde_json::Value;
@@ -78,9 +78,9 @@ fn borrowed<'a>(members: &'a [(&'static str, String)]) -> Vec<(&'a str, &'a str)
     members.iter().map(|(name, raw)| (*name, raw.as_str())).collect()
 }
 
-fn hear_by(keeta: &Keeta, body: &[u8]) -> Result<Heard, Refusal> {
+fn hear_by(keeta: &Keeta, body: &[u8]) -> Result<Incoming, Refusal> {
     let headers = http::HeaderMap::new();
-    keeta.hear(&Request {
+    keeta.receive(&WebhookRequest {
         method: Method::Post,
         query: None,
         headers: &headers,
@@ -91,19 +91,19 @@ fn hear_by(keeta: &Keeta, body: &[u8]) -> Result<Heard, Refusal> {
     })
 }
 
-fn hear(body: &[u8]) -> Result<Heard, Refusal> {
+fn hear(body: &[u8]) -> Result<Incoming, Refusal> {
     hear_by(&keeta(), body)
 }
 
-fn webhook(heard: Result<Heard, Refusal>) -> Webhook {
+fn webhook(heard: Result<Incoming, Refusal>) -> ParsedWebhook {
     match heard {
-        Ok(Heard::Webhook(webhook)) => *webhook,
+        Ok(Incoming::Webhook(webhook)) => *webhook,
         other => panic!("a webhook was expected, not {other:?}"),
     }
 }
 
 /// What event `event_id` with this message becomes.
-fn told(event_id: u64, message: &Value) -> Webhook {
+fn told(event_id: u64, message: &Value) -> ParsedWebhook {
     webhook(hear(&signed(&borrowed(&envelope(event_id, &message.to_string())))))
 }
 
@@ -115,7 +115,7 @@ fn order_message() -> Value {
 fn a_genuine_order_is_read_whole() {
     let placed = told(1001, &order_message());
     assert_eq!(placed.kind, Kind::OrderPlaced);
-    assert_eq!(placed.proof, Proof::Held("address as registered, with '?'".to_owned()));
+    assert_eq!(placed.signature, SignatureCheck::Held("address as registered, with '?'".to_owned()));
     assert_eq!(placed.occurred_at, Some("2025-06-04T03:35:38.025Z".parse().expect("a time")));
     assert_eq!(placed.shop.as_ref().and_then(|shop| shop.name.as_deref()), Some("My Noodles"));
     let order = placed.order.expect("an order");
@@ -232,7 +232,7 @@ fn opening_hours_are_read_and_nothing_to_nothing_is_closed() {
 #[test]
 fn a_heartbeat_is_whatever_is_empty() {
     for packet in ["", "  \r\n", "{}", " { } ", "null", "\"\"", "[]"] {
-        assert!(matches!(hear(packet.as_bytes()), Ok(Heard::Heartbeat)), "{packet:?}");
+        assert!(matches!(hear(packet.as_bytes()), Ok(Incoming::Heartbeat)), "{packet:?}");
     }
     for packet in ["\0", "{}{}", "nul", "nulll", "0", "[[]]", "\"a\""] {
         assert!(matches!(hear(packet.as_bytes()), Err(Refusal::Shape(_))), "{packet:?}");
@@ -271,12 +271,12 @@ fn a_believed_message_that_is_odd_inside_is_kept_as_unrecognised_or_read_as_far_
 
 #[test]
 fn repeats_are_recognised_by_meaning() {
-    let keys = |event_id: u64, message: Value| told(event_id, &message).repeat_keys;
-    let once = |text: &str| RepeatKey::Once(text.to_owned());
+    let keys = |event_id: u64, message: Value| told(event_id, &message).dedupe_keys;
+    let once = |text: &str| DedupeKey::Once(text.to_owned());
     let message = once("message:1930106161957212198");
     assert_eq!(
         keys(1001, order_message()),
-        [message.clone(), RepeatKey::Unchanged("order:1001:756823555555859".to_owned())]
+        [message.clone(), DedupeKey::Unchanged("order:1001:756823555555859".to_owned())]
     );
     assert_eq!(keys(1004, json!({ "orderViewId": 9 })), [message.clone(), once("order:1004:9")]);
     assert_eq!(
@@ -287,7 +287,7 @@ fn repeats_are_recognised_by_meaning() {
         keys(1006, json!({ "orderViewId": 9, "logisticsStatus": 20, "opTime": 17 })),
         [message, once("order:1006:9:20:17")]
     );
-    let [_, RepeatKey::Latest { key, window_seconds, .. }] = &keys(1102, json!({ "toStatus": 4 }))[..] else {
+    let [_, DedupeKey::Latest { key, window_seconds, .. }] = &keys(1102, json!({ "toStatus": 4 }))[..] else {
         panic!("an event of a shop is compared with the latest")
     };
     assert_eq!((key.as_str(), *window_seconds), ("shop:1102:466663", 300));
@@ -311,7 +311,7 @@ fn the_authorisation_code_comes_flat_by_either_method_and_is_kept_nowhere() {
     };
     let headers = http::HeaderMap::new();
     let get = |query: &str| {
-        keeta().hear(&Request {
+        keeta().receive(&WebhookRequest {
             method: Method::Get,
             query: Some(query),
             headers: &headers,
@@ -327,7 +327,7 @@ fn the_authorisation_code_comes_flat_by_either_method_and_is_kept_nowhere() {
         assert!(webhook.data.authorisation.as_ref().is_some_and(|authorisation| authorisation.code_received));
         assert!(!format!("{webhook:?}{}", String::from_utf8_lossy(&webhook.body)).contains(code));
     }
-    assert_eq!(posted.repeat_keys, gotten.repeat_keys);
+    assert_eq!(posted.dedupe_keys, gotten.dedupe_keys);
     assert_eq!(get("a=1").err(), Some(Refusal::Method));
     assert_eq!(get(&query.replace("code=very", "code=other")).err(), Some(Refusal::Signature));
 }

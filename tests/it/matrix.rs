@@ -9,8 +9,8 @@ use std::fmt;
 use std::time::Duration;
 
 use orderbell::sandbox::fault::Fault;
-use orderbell::sandbox::fault::Mishap;
-use orderbell::sandbox::fault::Phase;
+use orderbell::sandbox::fault::FaultRule;
+use orderbell::sandbox::fault::MailPhase;
 
 /// A way out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,13 +161,15 @@ fn said(way: Way, end: End) -> Option<Fault> {
         (Way::WeCom, End::TooLong) => errcode(45_002, "content size out of limit"),
         (Way::WeCom, End::Rejected) => errcode(44_004, "empty content"),
         (Way::WeCom, End::Bug) => errcode(40_008, "invalid message type"),
-        (Way::Mail, End::Retry) => smtp(Phase::Recipient, "451 4.7.1 greylisted, come again"),
-        (Way::Mail, End::Throttled) => smtp(Phase::Dot, "454 4.7.0 Throttling failure: Maximum sending rate exceeded"),
-        (Way::Mail, End::Misconfigured) => smtp(Phase::Recipient, "554 5.7.1 Relay access denied"),
-        (Way::Mail, End::Rejected) => smtp(Phase::Dot, "554 5.7.1 Message rejected as spam"),
-        (Way::Mail, End::Unknown) => smtp(Phase::Dot, "354 nobody knows this"),
-        (Way::Mail, End::Partial) => smtp(Phase::Recipient, "550 5.1.1 no such user"),
-        (Way::Mail, End::Full) => smtp(Phase::Recipient, "552 5.2.2 the mailbox is full"),
+        (Way::Mail, End::Retry) => smtp(MailPhase::Recipient, "451 4.7.1 greylisted, come again"),
+        (Way::Mail, End::Throttled) => {
+            smtp(MailPhase::Dot, "454 4.7.0 Throttling failure: Maximum sending rate exceeded")
+        }
+        (Way::Mail, End::Misconfigured) => smtp(MailPhase::Recipient, "554 5.7.1 Relay access denied"),
+        (Way::Mail, End::Rejected) => smtp(MailPhase::Dot, "554 5.7.1 Message rejected as spam"),
+        (Way::Mail, End::Unknown) => smtp(MailPhase::Dot, "354 nobody knows this"),
+        (Way::Mail, End::Partial) => smtp(MailPhase::Recipient, "550 5.1.1 no such user"),
+        (Way::Mail, End::Full) => smtp(MailPhase::Recipient, "552 5.2.2 the mailbox is full"),
         (Way::Standard | Way::Apsdai, End::Retry) => status(500),
         (Way::Standard | Way::Apsdai, End::Misconfigured) => status(401),
         (Way::Standard | Way::Apsdai, End::Rejected) => status(422),
@@ -204,18 +206,18 @@ impl Cell {
     /// What the far side is told to do, request by request.
     fn faults(&self) -> Vec<Fault> {
         let word = said(self.way, self.end);
-        let taken = || Fault::Smtp { phase: Phase::Answer, reply: Some("250 2.0.0 Ok: queued".to_owned()) };
+        let taken = || Fault::Smtp { phase: MailPhase::Answer, reply: Some("250 2.0.0 Ok: queued".to_owned()) };
         let befalls = |mishap| {
             let answer = word.clone().or_else(|| (self.way == Way::Mail).then(taken)).map(Box::new);
             Some(Fault::Mishap { mishap, answer })
         };
         let first = match self.moment {
             Moment::Whole | Moment::Refused => None,
-            Moment::Request if self.way == Way::Mail => Some(Fault::Smtp { phase: Phase::Content, reply: None }),
+            Moment::Request if self.way == Way::Mail => Some(Fault::Smtp { phase: MailPhase::Content, reply: None }),
             Moment::Request => Some(Fault::CutRequest),
-            Moment::Lost => befalls(Mishap::Lost),
-            Moment::Late => befalls(Mishap::Late { delay_ms: LATE_MS }),
-            Moment::Half => befalls(Mishap::Half),
+            Moment::Lost => befalls(FaultRule::Lost),
+            Moment::Late => befalls(FaultRule::Late { delay_ms: LATE_MS }),
+            Moment::Half => befalls(FaultRule::Half),
         };
         first.into_iter().chain(word.clone()).collect()
     }
@@ -229,7 +231,7 @@ impl Cell {
             // Whether it is noticed before or after the final dot is a matter of microseconds; it counts nothing.
             (Moment::Request, Way::Mail, _) => "retry or unknown",
             // Before the mail was on its way, nothing of it can have arrived.
-            (Moment::Lost | Moment::Late | Moment::Half, _, Some(Fault::Smtp { phase: Phase::Recipient, .. })) => {
+            (Moment::Lost | Moment::Late | Moment::Half, _, Some(Fault::Smtp { phase: MailPhase::Recipient, .. })) => {
                 "retry"
             }
             // A status stands at the head of an answer, and says all that is needed.

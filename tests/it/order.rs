@@ -7,17 +7,17 @@ use orderbell::domain::data::Data;
 use orderbell::domain::event::Event;
 use orderbell::domain::event::EventId;
 use orderbell::domain::event::Kind;
-use orderbell::domain::event::Proof;
+use orderbell::domain::event::SignatureCheck;
 use orderbell::domain::ledger::Figure;
 use orderbell::domain::money::Money;
-use orderbell::domain::order::Line;
 use orderbell::domain::order::Order;
-use orderbell::domain::order::OrderNews;
+use orderbell::domain::order::OrderLine;
 use orderbell::domain::order::OrderState;
-use orderbell::domain::order::RefundNews;
-use orderbell::domain::order::absorb;
+use orderbell::domain::order::OrderUpdate;
+use orderbell::domain::order::RefundUpdate;
 use orderbell::domain::order::decide;
-use orderbell::domain::route::Hearer;
+use orderbell::domain::order::merge;
+use orderbell::domain::route::Target;
 use proptest::prelude::*;
 use uuid::Uuid;
 
@@ -25,7 +25,7 @@ fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_750_000_000 + seconds).expect("a time")
 }
 
-fn event(kind: Kind, news: OrderNews, occurred: i64, received: i64) -> Event {
+fn event(kind: Kind, news: OrderUpdate, occurred: i64, received: i64) -> Event {
     Event {
         id: EventId(Uuid::nil()),
         kind,
@@ -33,34 +33,34 @@ fn event(kind: Kind, news: OrderNews, occurred: i64, received: i64) -> Event {
         occurred_at: Some(at(occurred)),
         received_at: at(received),
         shop: None,
-        order: Some(OrderNews { number: "1".to_owned(), ..news }),
+        order: Some(OrderUpdate { number: "1".to_owned(), ..news }),
         data: Data::default(),
-        proof: Proof::Held("test".to_owned()),
+        proof: SignatureCheck::Held("test".to_owned()),
     }
 }
 
 fn step(kind: Kind, state: OrderState, occurred: i64) -> Event {
-    event(kind, OrderNews { state: Some(state), ..OrderNews::default() }, occurred, occurred)
+    event(kind, OrderUpdate { state: Some(state), ..OrderUpdate::default() }, occurred, occurred)
 }
 
 fn placed(total: Option<i64>) -> Event {
-    let news = OrderNews {
+    let news = OrderUpdate {
         state: Some(OrderState::Placed),
         placed_at: Some(at(0)),
         total: total.map(|minor| Money::new(minor, "HKD")),
-        ..OrderNews::default()
+        ..OrderUpdate::default()
     };
     event(Kind::OrderPlaced, news, 0, 0)
 }
 
 fn refund(id: &str, minor: i64, occurred: i64) -> Event {
-    let refund = Some(RefundNews {
+    let refund = Some(RefundUpdate {
         id: id.to_owned(),
         amount: Some(Money::new(minor, "HKD")),
         assumes_currency: false,
         pending: false,
     });
-    event(Kind::OrderRefund, OrderNews { refund, ..OrderNews::default() }, occurred, occurred)
+    event(Kind::OrderRefund, OrderUpdate { refund, ..OrderUpdate::default() }, occurred, occurred)
 }
 
 /// The sums that the ledger comes to when these events are decided one after another.
@@ -87,7 +87,7 @@ fn a_late_accepted_never_overwrites_cancelled_and_says_how_late_it_is() {
     let cancelled = decide(None, &step(Kind::OrderCancelled, OrderState::Cancelled, 300), &[]).order;
     let mut accepted = step(Kind::OrderAccepted, OrderState::Accepted, 60);
     accepted.received_at = at(420);
-    let decision = decide(cancelled.as_ref(), &accepted, &[Hearer::always("kitchen")]);
+    let decision = decide(cancelled.as_ref(), &accepted, &[Target::always("kitchen")]);
     assert_eq!(decision.order.map(|order| order.state), Some(OrderState::Cancelled));
     let late = decision.late.expect("it is late");
     assert_eq!((late.by_seconds, late.order_state), (360, OrderState::Cancelled));
@@ -132,8 +132,8 @@ fn support_may_cancel_what_was_completed() {
 #[test]
 fn what_nobody_proved_changes_nothing_and_is_told_to_nobody() {
     let mut forged = step(Kind::OrderCancelled, OrderState::Cancelled, 10);
-    forged.proof = Proof::Unproven;
-    let decision = decide(sums(&[placed(Some(1))]).0.as_ref(), &forged, &[Hearer::always("kitchen")]);
+    forged.proof = SignatureCheck::Unproven;
+    let decision = decide(sums(&[placed(Some(1))]).0.as_ref(), &forged, &[Target::always("kitchen")]);
     assert_eq!((decision.order, decision.channels.len(), decision.ledger.len()), (None, 0, 0));
 }
 
@@ -200,10 +200,10 @@ fn a_refund_takes_effect_once_and_not_while_somebody_has_to_agree_to_it() {
 
 #[test]
 fn a_refund_without_an_amount_counts_and_one_without_a_currency_has_the_orders() {
-    let with = |refund: RefundNews, occurred| {
-        event(Kind::OrderRefund, OrderNews { refund: Some(refund), ..OrderNews::default() }, occurred, occurred)
+    let with = |refund: RefundUpdate, occurred| {
+        event(Kind::OrderRefund, OrderUpdate { refund: Some(refund), ..OrderUpdate::default() }, occurred, occurred)
     };
-    let bare = RefundNews { id: "r".to_owned(), amount: None, assumes_currency: false, pending: false };
+    let bare = RefundUpdate { id: "r".to_owned(), amount: None, assumes_currency: false, pending: false };
     let (order, figures) = sums(&[placed(Some(5000)), with(bare.clone(), 10)]);
     assert_eq!((order.expect("an order").refunds["r"].amount.clone(), figures[2]), (None, (Figure::Refunded, 1, 0)));
     let (_, figures) = sums(&[placed(Some(5000)), with(bare.clone(), 10), refund("r", 900, 20)]);
@@ -211,8 +211,11 @@ fn a_refund_without_an_amount_counts_and_one_without_a_currency_has_the_orders()
     let (_, figures) = sums(&[placed(Some(5000)), refund("r", 900, 10), with(bare.clone(), 20)]);
     assert_eq!(figures[2], (Figure::Refunded, 1, 900), "and what was told before");
 
-    let assumed =
-        |currency: &str| RefundNews { amount: Some(Money::new(700, currency)), assumes_currency: true, ..bare.clone() };
+    let assumed = |currency: &str| RefundUpdate {
+        amount: Some(Money::new(700, currency)),
+        assumes_currency: true,
+        ..bare.clone()
+    };
     for events in [[placed(Some(5000)), with(assumed("USD"), 10)], [with(assumed("USD"), 10), placed(Some(5000))]] {
         let order = sums(&events).0.expect("an order");
         assert_eq!(order.refunds["r"].amount, Some(Money::new(700, "HKD")), "whichever came first");
@@ -224,38 +227,38 @@ fn a_refund_without_an_amount_counts_and_one_without_a_currency_has_the_orders()
 #[test]
 fn a_repeat_changes_nothing_unless_it_is_fuller() {
     let order = sums(&[placed(None)]).0.expect("an order");
-    assert_eq!(absorb(Some(&order), &placed(None)), order);
-    assert_eq!(absorb(Some(&order), &placed(Some(5))).total, Some(Money::new(5, "HKD")));
+    assert_eq!(merge(Some(&order), &placed(None)), order);
+    assert_eq!(merge(Some(&order), &placed(Some(5))).total, Some(Money::new(5, "HKD")));
 }
 
 /// The whole order as of a second, received at another.
 fn whole(as_of: i64, received: i64, total: i64, quantity: u64) -> Event {
-    let tea = Line { name: "tea".to_owned(), quantity: Some(quantity), ..Line::default() };
-    let news = OrderNews {
+    let tea = OrderLine { name: "tea".to_owned(), quantity: Some(quantity), ..OrderLine::default() };
+    let news = OrderUpdate {
         as_of: Some(at(as_of)),
         total: Some(Money::new(total, "HKD")),
         lines: vec![tea],
-        ..OrderNews::default()
+        ..OrderUpdate::default()
     };
     event(Kind::OrderPlaced, news, 0, received)
 }
 
 #[test]
 fn a_change_goes_by_the_platforms_time_unless_that_was_far_ahead_of_ours() {
-    let known = |as_of, received| absorb(None, &whole(as_of, received, 100, 1));
+    let known = |as_of, received| merge(None, &whole(as_of, received, 100, 1));
     let changes = |known: &Order, as_of| changed::by(known, &whole(as_of, 100, 200, 2)).is_some();
     assert_eq!([49, 50, 51].map(|as_of| changes(&known(50, 50), as_of)), [false, true, true]);
     // A clock that is a little ahead is one to go by; one that was a day ahead once is not.
     assert!(!changes(&known(160, 50), 159));
     assert!(changes(&known(86_400, 50), 100));
     let mut order = known(86_400, 50);
-    order = absorb(Some(&order), &whole(90, 100, 100, 1));
+    order = merge(Some(&order), &whole(90, 100, 100, 1));
     assert_eq!(order.as_of, Some(at(90)), "from then on the new time counts");
 }
 
 #[test]
 fn an_order_of_an_older_version_is_changed_by_what_it_does_not_say() {
-    let mut old = absorb(None, &whole(50, 50, 100, 1));
+    let mut old = merge(None, &whole(50, 50, 100, 1));
     old.as_of = None;
     assert_eq!(changed::by(&old, &whole(40, 100, 100, 1)), None);
     let changed = changed::by(&old, &whole(40, 100, 100, 2)).expect("another quantity");
@@ -269,22 +272,22 @@ fn a_sum_of_the_lines_says_nothing_against_a_total_unless_the_lines_changed() {
         event.order.as_mut().expect("an order").total_is_approximate = true;
         event
     };
-    let known = absorb(None, &whole(50, 50, 100, 1));
+    let known = merge(None, &whole(50, 50, 100, 1));
     assert_eq!(changed::by(&known, &about(1)), None);
-    assert_eq!(absorb(Some(&known), &about(1)).total, known.total);
+    assert_eq!(merge(Some(&known), &about(1)).total, known.total);
     let mut more = about(2);
     more.data.changed = changed::by(&known, &more).map(Box::new);
     let order = decide(Some(&known), &more, &[]).order.expect("an order");
     assert_eq!((order.total, order.total_is_approximate), (Some(Money::new(300, "HKD")), true));
     // And the total that comes later completes it, without another change.
-    let known = absorb(None, &about(2));
+    let known = merge(None, &about(2));
     assert_eq!(changed::by(&known, &whole(70, 70, 280, 2)), None);
-    assert_eq!(absorb(Some(&known), &whole(70, 70, 280, 2)).total, Some(Money::new(280, "HKD")));
+    assert_eq!(merge(Some(&known), &whole(70, 70, 280, 2)).total, Some(Money::new(280, "HKD")));
 }
 
 #[test]
 fn a_change_that_came_after_the_order_moved_on_is_late_by_whole_seconds() {
-    let known = absorb(None, &whole(50, 50, 100, 1));
+    let known = merge(None, &whole(50, 50, 100, 1));
     let mut accepted = step(Kind::OrderAccepted, OrderState::Accepted, 60);
     accepted.occurred_at = Some(at(60) + SignedDuration::from_millis(700));
     accepted.received_at = at(61);

@@ -10,25 +10,25 @@ use jiff::Timestamp;
 use orderbell::domain::template::Templates;
 use orderbell::flow::Clock;
 use orderbell::flow::Current;
-use orderbell::flow::Wake;
-use orderbell::flow::gallery::Gallery;
+use orderbell::flow::Notifier;
+use orderbell::flow::chart_cache::ChartCache;
 use orderbell::flow::health::Health;
-use orderbell::flow::intake::Inlet;
 use orderbell::flow::intake::Intake;
-use orderbell::flow::intake::Reception;
+use orderbell::flow::intake::RoutingSnapshot;
+use orderbell::flow::intake::SourceEndpoint;
 use orderbell::flow::notice::Notices;
 use orderbell::flow::refusals;
 use orderbell::flow::supervisor::Supervisor;
 use orderbell::platform::Source;
 use orderbell::platform::apsdai::Apsdai;
 use orderbell::sandbox::rules::Rules;
-use orderbell::store::history::Found;
+use orderbell::store::history::HistoryAnswer;
 use orderbell::store::history::Question;
-use orderbell::store::history::Refused;
+use orderbell::store::history::RefusedWebhook;
 use orderbell::store::sqlite::Sqlite;
 use orderbell::store::sqlite::read::Reader;
 use orderbell::web::hooks;
-use orderbell::web::server::Limits;
+use orderbell::web::server::ListenerLimits;
 use orderbell::web::server::serve_noting;
 use tokio::io::AsyncWriteExt;
 use tokio_util::sync::CancellationToken;
@@ -43,11 +43,11 @@ use crate::support::read;
 use crate::support::request;
 
 /// The refusals of a source as `why` reads them.
-async fn refused(store: &Path, source: &str) -> Vec<Refused> {
+async fn refused(store: &Path, source: &str) -> Vec<RefusedWebhook> {
     let (asked, sources) = (source.to_owned(), vec![source.to_owned()]);
     let question = Question { asked, sources, around: None, limit: 20 };
     match Reader::open(store).unwrap().history(question).await.unwrap().found {
-        Found::Source(history) => history.refused,
+        HistoryAnswer::Source(history) => history.refused,
         other => panic!("no source: {other:?}"),
     }
 }
@@ -125,20 +125,20 @@ async fn what_comes_too_slowly_or_breaks_off_is_among_the_refusals() {
     let file = folder.path().join("bell.db");
     let store = Arc::new(Sqlite::open(&file, Timestamp::now()).unwrap());
     let source = Arc::new(Source::Apsdai(toml::from_str::<Apsdai>("password = \"word\"").unwrap()));
-    let inlets = [("licences".to_owned(), Inlet { source, address: String::new() })].into();
-    let reception = Current::new(Reception { inlets, currency: "CNY".to_owned(), ..Reception::default() });
-    let notices = Notices::new(store.clone(), reception.clone(), Wake::default());
+    let endpoints = [("licences".to_owned(), SourceEndpoint { source, address: String::new() })].into();
+    let routing = Current::new(RoutingSnapshot { endpoints, currency: "CNY".to_owned(), ..RoutingSnapshot::default() });
+    let notices = Notices::new(store.clone(), routing.clone(), Notifier::default());
     let (clock, stop) = (Clock::system(), CancellationToken::new());
     let templates = Current::new(Templates::built_in().unwrap());
-    let gallery = Arc::new(Gallery::new(store.clone(), templates, reception.clone(), clock.clone()));
-    let intake = Arc::new(Intake::new(reception, notices, store.clone(), Wake::default(), clock.clone()));
+    let charts = Arc::new(ChartCache::new(store.clone(), templates, routing.clone(), clock.clone()));
+    let intake = Arc::new(Intake::new(routing, notices, store.clone(), Notifier::default(), clock.clone()));
     let health = Arc::new(Health::new(Supervisor::new(clock.clone(), &stop), store.clone(), clock.clone()));
     let keeping = tokio::spawn(refusals::keep(intake.refusals.clone(), store, clock, stop.clone()));
     let serve = async |body_timeout: Duration| {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let limits = Limits { body_timeout, ..Limits::default() };
-        let endpoint = hooks::routes(intake.clone(), gallery.clone(), health.clone());
+        let limits = ListenerLimits { body_timeout, ..ListenerLimits::default() };
+        let endpoint = hooks::routes(intake.clone(), charts.clone(), health.clone());
         let notes = hooks::notes(intake.clone(), limits);
         (address, tokio::spawn(serve_noting(listener, endpoint, limits, notes, stop.clone())))
     };

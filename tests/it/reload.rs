@@ -277,7 +277,7 @@ async fn deliveries_to_a_channel_that_is_gone_are_told_and_go_out_when_it_is_bac
     // A restart does not hide it; it is told once in an hour.
     scene.hands.forward(SignedDuration::from_hours(1));
     daemon.daemon.stop().await;
-    scene.far.heal("erp");
+    scene.far.clear_faults("erp");
     let daemon = scene.start_watching(OFTEN, "", &without).await;
     assert!(scene.until_told("owner", 2).await[1].text.as_ref().is_some_and(|text| text.contains("erp")));
     scene.nothing_more(A_WHILE).await;

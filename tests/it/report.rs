@@ -13,7 +13,7 @@ use orderbell::sandbox::fault::Fault;
 use orderbell::sandbox::fault::Times;
 use orderbell::sandbox::inbox::Received;
 use orderbell::sandbox::rules::Rules;
-use orderbell::sandbox::smtp::Post;
+use orderbell::sandbox::smtp::MailServer;
 use serde_json::Value;
 use serde_json::json;
 use tokio::io::AsyncReadExt;
@@ -113,7 +113,12 @@ async fn fetch(daemon: &Daemon, path: &str) -> (u16, Vec<u8>) {
 async fn each_channel_gets_the_report_when_it_is_due_and_once() {
     let scene = Scene::still(morning(), Rules::new()).await;
     let mail = scene
-        .mailbox("owner", Post::default(), "[\"owner@example.com\"]", "unsubscribe = \"https://bell.example.com/no\"")
+        .mailbox(
+            "owner",
+            MailServer::default(),
+            "[\"owner@example.com\"]",
+            "unsubscribe = \"https://bell.example.com/no\"",
+        )
         .await;
     let channels =
         [scene.robot("kitchen", ""), scene.wecom("office", "language = \"zh-CN\""), scene.hook("erp", ""), mail]

@@ -19,10 +19,10 @@ use jiff::SignedDuration;
 use jiff::Timestamp;
 use orderbell::sandbox::fault::Fault;
 use orderbell::sandbox::fault::Times;
+use orderbell::sandbox::inbox::MockVerdict;
 use orderbell::sandbox::inbox::Received;
-use orderbell::sandbox::inbox::Verdict;
 use orderbell::sandbox::rules::Rules;
-use orderbell::sandbox::smtp::Post;
+use orderbell::sandbox::smtp::MailServer;
 use rusqlite::Connection;
 use serde_json::Value;
 use serde_json::json;
@@ -217,7 +217,7 @@ impl House<'_> {
     /// What a far side took, and that it took the report once, but for repeats of which the answer was lost.
     fn assert_told_once(&self, channel: &str, far_side: &str, messages: usize) -> Vec<Received> {
         let came = self.scene.came_to(far_side);
-        assert!(came.iter().all(|one| one.verdict == Verdict::Accepted), "{came:?}");
+        assert!(came.iter().all(|one| one.verdict == MockVerdict::Accepted), "{came:?}");
         let lost = self.lost_answers(channel);
         assert!(
             (messages..=messages + lost).contains(&came.len()),
@@ -321,7 +321,7 @@ async fn killed_while_the_far_sides_answers_are_on_their_way_the_daemon_repeats_
         yesterday.scene.until_came(name, 1).await;
     }
     daemon.sigkill();
-    three.iter().for_each(|(name, ..)| yesterday.scene.far.heal(name));
+    three.iter().for_each(|(name, ..)| yesterday.scene.far.clear_faults(name));
     assert_eq!(house.reports(), 1);
 
     let daemon = house.start();
@@ -352,7 +352,7 @@ async fn killed_while_the_far_sides_answers_are_on_their_way_the_daemon_repeats_
 /// A report for a channel of each kind.
 async fn everyone(yesterday: &Yesterday) -> String {
     let scene = &yesterday.scene;
-    let mail = scene.mailbox("owner", Post::default(), "[\"owner@example.com\"]", SOON).await;
+    let mail = scene.mailbox("owner", MailServer::default(), "[\"owner@example.com\"]", SOON).await;
     let channels = [scene.hook("erp", SOON), scene.robot("kitchen", SOON), scene.wecom("office", SOON), mail].concat();
     channels + &yesterday.report("[\"erp\", \"kitchen\", \"office\", \"owner\"]")
 }

@@ -3,10 +3,10 @@
 use jiff::SignedDuration;
 use jiff::Timestamp;
 use orderbell::domain::event::DeliveryId;
-use orderbell::domain::message::Form;
+use orderbell::domain::message::PartForm;
 use orderbell::domain::retry::DEFAULT_WAITS;
+use orderbell::domain::retry::DeliveryProgress;
 use orderbell::domain::retry::Outcome;
-use orderbell::domain::retry::Standing;
 use orderbell::domain::retry::Step;
 use orderbell::domain::retry::next;
 use uuid::Uuid;
@@ -17,8 +17,8 @@ fn now() -> Timestamp {
     Timestamp::from_second(1_750_000_000).expect("a time")
 }
 
-fn standing(attempts: u32, spent: u32, form: Form) -> Standing {
-    Standing { delivery: DeliveryId(Uuid::from_u128(7)), attempts, spent, form, late: false, probes: 0 }
+fn standing(attempts: u32, spent: u32, form: PartForm) -> DeliveryProgress {
+    DeliveryProgress { delivery: DeliveryId(Uuid::from_u128(7)), attempts, spent, form, late: false, probes: 0 }
 }
 
 /// A wait in seconds as it may turn out with a tenth more or less, and whether a step of the schedule is used up.
@@ -32,12 +32,12 @@ fn waits(step: &Step, seconds: f64, spends: bool) -> bool {
 fn what_may_heal_is_tried_again_by_the_schedule_and_then_given_up() {
     for outcome in [Outcome::Retry { after: None }, Outcome::Unknown] {
         for (spent, seconds) in [(0, 5.0), (1, 30.0)] {
-            let step = next(&outcome, standing(spent + 1, spent, Form::Full), &WAITS, now());
+            let step = next(&outcome, standing(spent + 1, spent, PartForm::Full), &WAITS, now());
             assert!(waits(&step, seconds, true), "{outcome:?} after {spent}: {step:?}");
         }
-        assert_eq!(next(&outcome, standing(3, 2, Form::Full), &WAITS, now()), Step::Dead, "{outcome:?}");
+        assert_eq!(next(&outcome, standing(3, 2, PartForm::Full), &WAITS, now()), Step::Dead, "{outcome:?}");
         assert_eq!(
-            next(&outcome, standing(1, 0, Form::Full), &[], now()),
+            next(&outcome, standing(1, 0, PartForm::Full), &[], now()),
             Step::Dead,
             "{outcome:?} without a schedule"
         );
@@ -49,7 +49,7 @@ fn what_may_heal_is_tried_again_by_the_schedule_and_then_given_up() {
 #[test]
 fn what_the_far_side_asks_for_is_the_least_and_has_its_bounds() {
     let after = |seconds| Outcome::Retry { after: Some(SignedDuration::from_secs(seconds)) };
-    let step = |seconds| next(&after(seconds), standing(1, 0, Form::Full), &WAITS, now());
+    let step = |seconds| next(&after(seconds), standing(1, 0, PartForm::Full), &WAITS, now());
     assert!(waits(&step(1), 5.0, true), "the schedule is longer");
     let exactly = |seconds| Step::Wait { until: now() + SignedDuration::from_secs(seconds), spends: true };
     assert_eq!(step(60), exactly(60), "never less than was asked for");
@@ -62,7 +62,7 @@ fn a_shut_credential_waits_as_long_as_it_is_shut_and_uses_up_nothing() {
     for spent in [0, 2, 100] {
         let step = next(
             &Outcome::Throttled { wait: SignedDuration::from_mins(10) },
-            standing(spent + 1, spent, Form::Full),
+            standing(spent + 1, spent, PartForm::Full),
             &WAITS,
             now(),
         );
@@ -73,7 +73,7 @@ fn a_shut_credential_waits_as_long_as_it_is_shut_and_uses_up_nothing() {
 #[test]
 fn a_wrong_setting_is_probed_less_and_less_often_and_never_given_up() {
     for (probes, minutes) in [(0, 10.0), (1, 20.0), (2, 40.0), (5, 320.0), (6, 360.0), (100, 360.0)] {
-        let standing = Standing { probes, ..standing(1, 0, Form::Full) };
+        let standing = DeliveryProgress { probes, ..standing(1, 0, PartForm::Full) };
         let Step::Park { probe_at } = next(&Outcome::Misconfigured, standing, &WAITS, now()) else {
             panic!("{probes}")
         };
@@ -83,9 +83,9 @@ fn a_wrong_setting_is_probed_less_and_less_often_and_never_given_up() {
 
 #[test]
 fn the_forms_go_one_way_and_end() {
-    use Form::Full;
-    use Form::Halved;
-    use Form::Reduced;
+    use PartForm::Full;
+    use PartForm::Halved;
+    use PartForm::Reduced;
     let table = [
         (Outcome::TooLong, Full, Step::Recompose(Halved(1))),
         (Outcome::TooLong, Halved(1), Step::Recompose(Halved(2))),
@@ -115,7 +115,7 @@ fn the_forms_go_one_way_and_end() {
 
 #[test]
 fn a_full_mailbox_is_tried_late_once_and_uses_up_nothing() {
-    let step = |late| next(&Outcome::Full, Standing { late, ..standing(3, 0, Form::Full) }, &[], now());
+    let step = |late| next(&Outcome::Full, DeliveryProgress { late, ..standing(3, 0, PartForm::Full) }, &[], now());
     assert!(waits(&step(false), 6.0 * 3600.0, false), "{:?}", step(false));
     assert_eq!(step(true), Step::Dead);
     assert_eq!(Outcome::Full.as_str(), "full");
@@ -123,7 +123,7 @@ fn a_full_mailbox_is_tried_late_once_and_uses_up_nothing() {
 
 #[test]
 fn a_yes_is_the_end_and_so_is_a_final_no() {
-    let step = |outcome| next(&outcome, standing(1, 0, Form::Full), &WAITS, now());
+    let step = |outcome| next(&outcome, standing(1, 0, PartForm::Full), &WAITS, now());
     assert_eq!(step(Outcome::Delivered), Step::Delivered);
     assert_eq!(step(Outcome::Partial { refused: vec!["a@example.com".to_owned()] }), Step::Delivered);
     assert_eq!((step(Outcome::Rejected), step(Outcome::Bug)), (Step::Dead, Step::Dead));
@@ -132,7 +132,8 @@ fn a_yes_is_the_end_and_so_is_a_final_no() {
 #[test]
 fn deliveries_that_fail_together_do_not_come_back_together() {
     let until = |number| {
-        let standing = Standing { delivery: DeliveryId(Uuid::from_u128(number)), ..standing(1, 0, Form::Full) };
+        let standing =
+            DeliveryProgress { delivery: DeliveryId(Uuid::from_u128(number)), ..standing(1, 0, PartForm::Full) };
         match next(&Outcome::Unknown, standing, &WAITS, now()) {
             Step::Wait { until, .. } => until,
             step => panic!("{step:?}"),

@@ -12,12 +12,12 @@ use orderbell::domain::secret::Secret;
 use orderbell::domain::sign;
 use orderbell::sandbox::Sandbox;
 use orderbell::sandbox::fault::Fault;
-use orderbell::sandbox::fault::Mishap;
+use orderbell::sandbox::fault::FaultRule;
 use orderbell::sandbox::fault::Times;
 use orderbell::sandbox::inbox::Counts;
-use orderbell::sandbox::inbox::Verdict;
+use orderbell::sandbox::inbox::MockVerdict;
 use orderbell::sandbox::rules::Rules;
-use orderbell::sandbox::rules::Signing;
+use orderbell::sandbox::rules::WebhookRules;
 use serde_json::Value;
 use serde_json::json;
 use tokio::io::AsyncReadExt;
@@ -93,8 +93,8 @@ async fn a_receiver_without_signatures_takes_anything_and_counts_repeats() {
 #[tokio::test]
 async fn an_apsdai_receiver_checks_token_time_and_event() {
     let rules = Rules::new()
-        .hook("signed", Signing::Apsdai(Secret::new("key")))
-        .hook("password", Signing::ApsdaiPassword(Secret::new("word")));
+        .hook("signed", WebhookRules::Apsdai(Secret::new("key")))
+        .hook("password", WebhookRules::ApsdaiPassword(Secret::new("word")));
     let sandbox = start(rules).await;
     let now = Timestamp::now().as_millisecond();
     let send = async |name: &str, token: &str, ms: i64, event: &str| {
@@ -118,7 +118,7 @@ async fn an_apsdai_receiver_checks_token_time_and_event() {
 #[tokio::test]
 async fn a_standard_webhooks_receiver_checks_signature_and_time() {
     let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
-    let sandbox = start(Rules::new().hook("erp", Signing::StandardWebhooks(Secret::new(secret)))).await;
+    let sandbox = start(Rules::new().hook("erp", WebhookRules::StandardWebhooks(Secret::new(secret)))).await;
     let now = Timestamp::now().as_second();
     let send = async |secret: &str, seconds: i64, signed: &str, sent: &str| {
         let signature =
@@ -132,7 +132,7 @@ async fn a_standard_webhooks_receiver_checks_signature_and_time() {
     assert_eq!(send("whsec_other", now, "{}", "{}").await, 401);
     assert_eq!(send(secret, now - 301, "{}", "{}").await, 401);
     assert_eq!(send(secret, now + 301, "{}", "{}").await, 401);
-    assert!(sandbox.messages()[1].verdict == Verdict::Refused("webhook-signature does not match".to_owned()));
+    assert!(sandbox.messages()[1].verdict == MockVerdict::Refused("webhook-signature does not match".to_owned()));
 }
 
 #[tokio::test]
@@ -182,7 +182,7 @@ async fn a_delayed_answer_comes_late_while_the_message_is_there_at_once() {
     let (status, came) = tokio::join!(slow, came);
     assert_eq!(status, 200);
     assert!(begun.elapsed() >= Duration::from_millis(100) && came < begun.elapsed());
-    sandbox.heal("erp");
+    sandbox.clear_faults("erp");
     let begun = Instant::now();
     post_hook(&sandbox, "erp", &[], "{}").await;
     assert!(begun.elapsed() < Duration::from_millis(100));
@@ -203,11 +203,11 @@ async fn something_befalls_the_answer_of_a_fault_or_that_to_a_message_that_was_t
     let sandbox = start(Rules::new()).await;
     let busy = || Some(Box::new(Fault::Status { status: 503, body: "system busy".to_owned() }));
     let mishap = |mishap, answer| sandbox.order("erp", Fault::Mishap { mishap, answer }, Times::Next(1));
-    mishap(Mishap::Half, busy());
-    mishap(Mishap::Half, None);
-    mishap(Mishap::Lost, busy());
-    mishap(Mishap::Lost, None);
-    mishap(Mishap::Late { delay_ms: 100 }, busy());
+    mishap(FaultRule::Half, busy());
+    mishap(FaultRule::Half, None);
+    mishap(FaultRule::Lost, busy());
+    mishap(FaultRule::Lost, None);
+    mishap(FaultRule::Late { delay_ms: 100 }, busy());
     sandbox.order("erp", Fault::CutRequest, Times::Next(1));
     let half = raw(sandbox.address(), "erp").await;
     assert!(half.starts_with("HTTP/1.1 503 ") && half.contains("content-length: 11\r\n"), "{half}");
@@ -222,14 +222,14 @@ async fn something_befalls_the_answer_of_a_fault_or_that_to_a_message_that_was_t
     assert!(begun.elapsed() >= Duration::from_millis(100));
     assert_eq!(raw(sandbox.address(), "erp").await, "");
     let verdicts: Vec<_> = sandbox.messages().into_iter().map(|one| one.verdict).collect();
-    let struck = |name: &str| Verdict::Fault(name.to_owned());
-    let (busy, taken) = (struck("status 503"), Verdict::Accepted);
+    let struck = |name: &str| MockVerdict::Fault(name.to_owned());
+    let (busy, taken) = (struck("status 503"), MockVerdict::Accepted);
     assert_eq!(verdicts, [busy.clone(), taken.clone(), busy.clone(), taken, busy, struck("cut request")]);
 }
 
 #[tokio::test]
 async fn the_clock_of_the_far_sides_can_be_moved_with_that_of_a_test() {
-    let sandbox = start(Rules::new().hook("erp", Signing::ApsdaiPassword(Secret::new("hush")))).await;
+    let sandbox = start(Rules::new().hook("erp", WebhookRules::ApsdaiPassword(Secret::new("hush")))).await;
     let later = Timestamp::now() + SignedDuration::from_hours(7);
     let stamp = later.as_millisecond().to_string();
     let headers = [("X-Apsdai-Event", "e"), ("X-Apsdai-Token", "hush"), ("X-Apsdai-Timestamp", stamp.as_str())];

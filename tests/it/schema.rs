@@ -55,7 +55,7 @@ fn environment(name: &str) -> Option<String> {
 
 fn context() -> LoadContext<'static> {
     let file = Path::new("tests/config/of-the-schema.toml");
-    LoadContext { file, env: &environment, languages: &["en", "zh-CN"], secrets: config::Secrets::Read }
+    LoadContext { file, env: &environment, languages: &["en", "zh-CN"], secrets: config::SecretReading::Read }
 }
 
 /// What is wrong with a configuration, as the parser sees it.

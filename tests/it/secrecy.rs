@@ -5,10 +5,10 @@ use orderbell::domain::secret::Secret;
 use orderbell::domain::template::Templates;
 use orderbell::sandbox::fault::Fault;
 use orderbell::sandbox::fault::Times;
-use orderbell::sandbox::rules::Robot;
+use orderbell::sandbox::rules::RobotRules;
 use orderbell::sandbox::rules::Rules;
-use orderbell::sandbox::rules::Signing;
-use orderbell::store::Standing;
+use orderbell::sandbox::rules::WebhookRules;
+use orderbell::store::DeliveryRow;
 use orderbell::store::sqlite::Sqlite;
 use serde_json::json;
 
@@ -57,9 +57,9 @@ fn echo(status: u16) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_secret_and_no_buyer_is_in_any_log() {
     let rules = Rules::new()
-        .robot(TOKEN, Robot { secret: Some(Secret::new(SEC)), keyword: None })
-        .hook("password", Signing::ApsdaiPassword(Secret::new(SIGNING)))
-        .hook("standard", Signing::StandardWebhooks(Secret::new(STANDARD)));
+        .robot(TOKEN, RobotRules { secret: Some(Secret::new(SEC)), keyword: None })
+        .hook("password", WebhookRules::ApsdaiPassword(Secret::new(SIGNING)))
+        .hook("standard", WebhookRules::StandardWebhooks(Secret::new(STANDARD)));
     let scene = Scene::new(rules).await;
     let far = scene.far.address();
     let retry = "retry = [\"0s\", \"0s\"]";
@@ -158,7 +158,7 @@ async fn no_secret_and_no_buyer_is_in_any_log() {
         .await;
     for (name, state) in [("kitchen", "delivered"), ("standard", "delivered"), ("rejected", "dead"), ("gone", "dead")] {
         // What a newer message of the same order has told is merged.
-        let is_so = |one: &&Standing| one.state == state || (state == "delivered" && one.state == "merged");
+        let is_so = |one: &&DeliveryRow| one.state == state || (state == "delivered" && one.state == "merged");
         assert!(of(&standings, name).iter().all(is_so), "{name}: {standings:#?}");
     }
     scene.until_told("owner", 5).await;

@@ -13,9 +13,9 @@ use orderbell::domain::template::Templates;
 use orderbell::sandbox::fault::Fault;
 use orderbell::sandbox::fault::Times;
 use orderbell::sandbox::inbox::Received;
-use orderbell::sandbox::rules::Robot;
+use orderbell::sandbox::rules::RobotRules;
 use orderbell::sandbox::rules::Rules;
-use orderbell::sandbox::rules::Signing;
+use orderbell::sandbox::rules::WebhookRules;
 use orderbell::store::sqlite::Sqlite;
 use serde_json::Value;
 use serde_json::json;
@@ -61,11 +61,11 @@ async fn a_lost_answer_is_repeated_with_the_same_key_and_bytes() {
     let secret = || Secret::new(KEY);
     let rules = Rules::new()
         .strict()
-        .robot("signed", Robot { secret: Some(Secret::new("SEC-1")), keyword: None })
-        .hook("apsdai", Signing::Apsdai(secret()))
-        .hook("password", Signing::ApsdaiPassword(secret()))
-        .hook("standard", Signing::StandardWebhooks(secret()))
-        .hook("none", Signing::None);
+        .robot("signed", RobotRules { secret: Some(Secret::new("SEC-1")), keyword: None })
+        .hook("apsdai", WebhookRules::Apsdai(secret()))
+        .hook("password", WebhookRules::ApsdaiPassword(secret()))
+        .hook("standard", WebhookRules::StandardWebhooks(secret()))
+        .hook("none", WebhookRules::None);
     let scene = Scene::new(rules).await;
     let signed = |scheme: &str| format!("signing = {{ scheme = \"{scheme}\", secret = \"{KEY}\" }}\n{AT_ONCE}");
     let names = ["signed", "apsdai", "password", "standard", "none"];
@@ -295,7 +295,7 @@ async fn a_stop_answers_what_is_in_flight_and_the_next_start_takes_up_what_was_b
     assert_eq!((answer.status, answer.body.as_str()), (200, RECEIVED));
     stopped.await.expect("run() returns within ten seconds");
 
-    names.iter().for_each(|name| scene.far.heal(name));
+    names.iter().for_each(|name| scene.far.clear_faults(name));
     // At once, as a supervisor would.
     let next = scene.start(&text).await;
     next.until_done().await;

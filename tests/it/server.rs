@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 
-use orderbell::web::server::Limits;
+use orderbell::web::server::ListenerLimits;
 use orderbell::web::server::serve;
 use poem::Endpoint;
 use poem::Request;
@@ -27,8 +27,8 @@ const MEBIBYTE: usize = 1024 * 1024;
 const TOO_LONG: Duration = Duration::from_secs(10);
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n";
 
-fn patient() -> Limits {
-    Limits { header_timeout: TOO_LONG * 3, body_timeout: TOO_LONG * 3, ..Limits::default() }
+fn patient() -> ListenerLimits {
+    ListenerLimits { header_timeout: TOO_LONG * 3, body_timeout: TOO_LONG * 3, ..ListenerLimits::default() }
 }
 
 struct Running {
@@ -38,7 +38,7 @@ struct Running {
 }
 
 impl Running {
-    async fn start(endpoint: impl Endpoint + 'static, limits: Limits) -> Self {
+    async fn start(endpoint: impl Endpoint + 'static, limits: ListenerLimits) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
@@ -117,7 +117,7 @@ async fn requests_are_answered_on_a_kept_alive_connection() {
 
 #[tokio::test]
 async fn a_half_sent_header_is_closed_after_its_time() {
-    let limits = Limits { header_timeout: Duration::from_millis(80), ..patient() };
+    let limits = ListenerLimits { header_timeout: Duration::from_millis(80), ..patient() };
     let server = Running::start(hello(), limits).await;
     let mut stream = server.connect().await;
     stream.write_all(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Le").await.unwrap();
@@ -129,7 +129,7 @@ async fn a_half_sent_header_is_closed_after_its_time() {
 
 #[tokio::test]
 async fn a_connection_that_was_used_may_rest_and_one_that_was_not_is_closed() {
-    let limits = Limits { header_timeout: Duration::from_millis(80), ..patient() };
+    let limits = ListenerLimits { header_timeout: Duration::from_millis(80), ..patient() };
     let server = Running::start(hello(), limits).await;
     let mut used = server.connect().await;
     used.write_all(GET).await.unwrap();
@@ -145,7 +145,7 @@ async fn a_connection_that_was_used_may_rest_and_one_that_was_not_is_closed() {
 
 #[tokio::test]
 async fn a_connection_that_rests_too_long_is_closed() {
-    let server = Running::start(hello(), Limits { idle_timeout: Duration::from_millis(80), ..patient() }).await;
+    let server = Running::start(hello(), ListenerLimits { idle_timeout: Duration::from_millis(80), ..patient() }).await;
     let mut used = server.connect().await;
     used.write_all(GET).await.unwrap();
     read_hello(&mut used).await;
@@ -175,7 +175,7 @@ async fn a_giant_header_is_refused_readably() {
 #[tokio::test]
 async fn above_the_cap_a_connection_waits_while_all_others_wait_for_us() {
     let (reached, released) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let limits = Limits { max_connections: 2, ..patient() };
+    let limits = ListenerLimits { max_connections: 2, ..patient() };
     let server = Running::start(held(reached.clone(), released.clone()), limits).await;
     let (mut first, mut second) = (server.connect().await, server.connect().await);
     for stream in [&mut first, &mut second] {
@@ -203,7 +203,7 @@ const HALF_SENT: [&[u8]; 4] = [
 
 #[tokio::test]
 async fn however_many_connections_are_left_half_open_a_whole_request_is_answered() {
-    let server = Running::start(hello(), Limits { max_connections: 8, ..patient() }).await;
+    let server = Running::start(hello(), ListenerLimits { max_connections: 8, ..patient() }).await;
     let mut half_open = Vec::new();
     for round in 0..200 {
         let mut stream = server.connect().await;
@@ -228,7 +228,7 @@ async fn however_many_connections_are_left_half_open_a_whole_request_is_answered
 
 #[tokio::test]
 async fn whoever_has_sent_half_a_request_does_not_outlast_whoever_begins_one() {
-    let server = Running::start(hello(), Limits { max_connections: 8, ..patient() }).await;
+    let server = Running::start(hello(), ListenerLimits { max_connections: 8, ..patient() }).await;
     let mut fillers = Vec::new();
     for _ in 0..8 {
         let mut stream = server.connect().await;
@@ -315,7 +315,8 @@ async fn the_stop_finishes_what_is_in_flight_and_waits_for_nothing_else() {
 async fn after_the_grace_what_is_in_flight_is_cut_off() {
     let (reached, never) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let server =
-        Running::start(held(reached.clone(), never), Limits { grace: Duration::from_millis(50), ..patient() }).await;
+        Running::start(held(reached.clone(), never), ListenerLimits { grace: Duration::from_millis(50), ..patient() })
+            .await;
     let mut stream = server.connect().await;
     stream.write_all(GET).await.unwrap();
     in_time(reached.notified()).await;
@@ -340,7 +341,7 @@ async fn a_sender_that_closes_its_half_still_gets_its_answer() {
 #[tokio::test]
 async fn a_peer_that_does_not_read_is_given_up() {
     let endpoint = make_sync(|_| vec![b'x'; 64 * MEBIBYTE]);
-    let limits = Limits { write_timeout: Duration::from_millis(80), max_connections: 1, ..patient() };
+    let limits = ListenerLimits { write_timeout: Duration::from_millis(80), max_connections: 1, ..patient() };
     let server = Running::start(endpoint, limits).await;
     let mut deaf = server.connect().await;
     deaf.write_all(GET).await.unwrap();

@@ -8,24 +8,24 @@ use std::path::Path;
 use jiff::SignedDuration;
 use jiff::Timestamp;
 use orderbell::domain::data::Data;
+use orderbell::domain::event::DedupeKey;
 use orderbell::domain::event::DeliveryId;
 use orderbell::domain::event::Event;
 use orderbell::domain::event::EventId;
 use orderbell::domain::event::Kind;
-use orderbell::domain::event::Proof;
-use orderbell::domain::event::RepeatKey;
-use orderbell::domain::message::Form;
+use orderbell::domain::event::SignatureCheck;
 use orderbell::domain::message::Part;
-use orderbell::domain::order::OrderNews;
+use orderbell::domain::message::PartForm;
 use orderbell::domain::order::OrderState;
+use orderbell::domain::order::OrderUpdate;
 use orderbell::domain::retry::Answer;
 use orderbell::domain::retry::Outcome;
 use orderbell::domain::retry::Step;
-use orderbell::domain::route::Hearer;
-use orderbell::domain::verdict::Verdicts;
+use orderbell::domain::route::Target;
+use orderbell::domain::route_decision::RouteDecisions;
 use orderbell::store::Claim;
 use orderbell::store::Claimed;
-use orderbell::store::Due;
+use orderbell::store::PendingDelivery;
 use orderbell::store::Record;
 use orderbell::store::Recorded;
 use orderbell::store::Settle;
@@ -42,7 +42,7 @@ fn open(folder: &Path) -> Sqlite {
 
 /// An order event of the source `s`, told to `channels`, recognised by `key`.
 fn event(kind: Kind, number: &str, state: OrderState, received: i64, key: &str, channels: &[&str]) -> Record {
-    let order = OrderNews { number: number.to_owned(), state: Some(state), ..OrderNews::default() };
+    let order = OrderUpdate { number: number.to_owned(), state: Some(state), ..OrderUpdate::default() };
     Record {
         event: Event {
             id: EventId(Uuid::now_v7()),
@@ -53,13 +53,13 @@ fn event(kind: Kind, number: &str, state: OrderState, received: i64, key: &str, 
             shop: None,
             order: Some(order),
             data: Data::default(),
-            proof: Proof::Held("test".to_owned()),
+            proof: SignatureCheck::Held("test".to_owned()),
         },
         body: b"{}".to_vec(),
-        repeat_keys: vec![RepeatKey::Once(key.to_owned())],
-        hearers: channels.iter().map(|channel| (Hearer::always(*channel), DeliveryId(Uuid::now_v7()))).collect(),
+        dedupe_keys: vec![DedupeKey::Once(key.to_owned())],
+        targets: channels.iter().map(|channel| (Target::always(*channel), DeliveryId(Uuid::now_v7()))).collect(),
         urgent: Vec::new(),
-        verdicts: Verdicts::default(),
+        verdicts: RouteDecisions::default(),
     }
 }
 
@@ -67,29 +67,29 @@ fn placed(number: &str, channels: &[&str]) -> Record {
     event(Kind::OrderPlaced, number, OrderState::Placed, 0, &format!("1001:{number}"), channels)
 }
 
-async fn due(store: &Sqlite, channel: &str, now: i64) -> Vec<Due> {
+async fn due(store: &Sqlite, channel: &str, now: i64) -> Vec<PendingDelivery> {
     due_in(store, channel, now, false).await.0
 }
 
 /// What is due, and what cannot be read.
-async fn due_in(store: &Sqlite, channel: &str, now: i64, in_order: bool) -> (Vec<Due>, Vec<DeliveryId>) {
-    let outlook = store.reader().outlook(channel, at(now), 100, in_order).await.expect("reading");
-    let ids = outlook.candidates.iter().map(|candidate| candidate.id).collect();
+async fn due_in(store: &Sqlite, channel: &str, now: i64, in_order: bool) -> (Vec<PendingDelivery>, Vec<DeliveryId>) {
+    let batch = store.reader().due_batch(channel, at(now), 100, in_order).await.expect("reading");
+    let ids = batch.candidates.iter().map(|candidate| candidate.id).collect();
     let (known, mut unreadable) = store.reader().load(ids, at(now)).await.expect("reading");
-    unreadable.extend(outlook.unreadable);
+    unreadable.extend(batch.unreadable);
     (known, unreadable)
 }
 
 /// The begin of an attempt whose message was composed just now.
 fn begin(delivery: DeliveryId, now: i64) -> Claim {
-    let composed = vec![Part { index: 0, form: Form::Full, body: "hello".to_owned() }];
+    let composed = vec![Part { index: 0, form: PartForm::Full, body: "hello".to_owned() }];
     Claim {
         delivery,
         carries: Vec::new(),
         released: Vec::new(),
         composed,
         part: 0,
-        form: Form::Full,
+        form: PartForm::Full,
         at: at(now),
         lease_until: at(now + 60),
         credential: None,
@@ -103,25 +103,25 @@ async fn claim(store: &Sqlite, delivery: DeliveryId, now: i64) -> Claimed {
 
 /// The end of an attempt.
 fn end(delivery: DeliveryId, attempt: i64, step: Step) -> Settle {
-    let answer = Answer { outcome: Outcome::Delivered, words: "said".to_owned() };
+    let answer = Answer { outcome: Outcome::Delivered, detail: "said".to_owned() };
     Settle {
         delivery,
         attempt,
         part: 0,
-        form: Form::Full,
+        form: PartForm::Full,
         more_parts: false,
         at: at(2),
         answer,
         step,
         whole: None,
-        far_ahead_s: None,
+        clock_ahead_s: None,
         pacing: None,
         fallback: None,
     }
 }
 
 async fn settle(store: &Sqlite, delivery: DeliveryId, attempt: i64, outcome: Outcome, step: Step) {
-    let answer = Answer { outcome, words: "said".to_owned() };
+    let answer = Answer { outcome, detail: "said".to_owned() };
     store.settle(Settle { answer, ..end(delivery, attempt, step) }).await.expect("settling");
 }
 
@@ -202,7 +202,7 @@ async fn after_a_crash_what_was_under_way_is_due_again_with_the_same_bytes_and_m
     let again = due(&store, "kitchen", 100).await;
     let [delivery] = again.as_slice() else { panic!("one delivery is due: {again:?}") };
     assert!(delivery.maybe_told);
-    assert_eq!(delivery.parts, [Part { index: 0, form: Form::Full, body: "hello".to_owned() }]);
+    assert_eq!(delivery.parts, [Part { index: 0, form: PartForm::Full, body: "hello".to_owned() }]);
 }
 
 /// How many bytes of messages a store holds.
@@ -222,7 +222,7 @@ async fn what_the_parts_of_a_message_share_is_kept_once_and_each_comes_back_byte
     let pieces = ["\0一 picture 图".repeat(4_000), "the rest 尾\r\n".repeat(3_000)];
     let envelope = |recipient: u32| char::from_u32(0x4e00 + 64 * recipient).expect("a character");
     let bodies = pieces.iter().flat_map(|piece| (0..10).map(move |to| format!("to {}{piece}", envelope(to))));
-    let composed: Vec<Part> = bodies.zip(0..).map(|(body, index)| Part { index, form: Form::Full, body }).collect();
+    let composed: Vec<Part> = bodies.zip(0..).map(|(body, index)| Part { index, form: PartForm::Full, body }).collect();
     let claimed = store.claim(Claim { composed: composed.clone(), ..begin(id, 1) }).await.expect("claiming");
     let Claimed::Yes(attempt) = claimed else { panic!("it may be made") };
     assert_eq!(due(&store, "mail", 100).await[0].parts, composed);
@@ -231,7 +231,7 @@ async fn what_the_parts_of_a_message_share_is_kept_once_and_each_comes_back_byte
     assert!((once..once + 200).contains(&kept), "{kept} bytes for {once}");
     // The one with which the others go on is delivered and no more to send; and what is composed anew takes its place.
     let again = Step::Wait { until: at(50), spends: true };
-    let whole = Some((Answer { outcome: Outcome::Retry { after: None }, words: "said".to_owned() }, again));
+    let whole = Some((Answer { outcome: Outcome::Retry { after: None }, detail: "said".to_owned() }, again));
     store.settle(Settle { whole, ..end(id, attempt, Step::Delivered) }).await.expect("settling");
     assert_eq!(due(&store, "mail", 100).await[0].parts, composed[1..]);
     let marked: Vec<Part> =
@@ -277,7 +277,7 @@ async fn what_a_newer_version_wrote_holds_up_nothing_else() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = open(folder.path());
     let (odd, plain) = (placed("odd", &["kitchen"]), placed("plain", &["kitchen"]));
-    let (odd_id, plain_id) = (odd.hearers[0].1, plain.hearers[0].1);
+    let (odd_id, plain_id) = (odd.targets[0].1, plain.targets[0].1);
     for record in [odd, plain] {
         store.record(record).await.expect("recorded");
     }

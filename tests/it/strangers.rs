@@ -6,13 +6,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::HeaderMap;
 use jiff::Timestamp;
-use orderbell::flow::intake::{Inlet, Intake, Reception, Verdict};
+use orderbell::flow::intake::{Intake, IntakeOutcome, RoutingSnapshot, SourceEndpoint};
 use orderbell::flow::notice::Notices;
-use orderbell::flow::{Clock, Current, Wake};
+use orderbell::flow::{Clock, Current, Notifier};
 use orderbell::platform::keeta::Keeta;
-use orderbell::platform::{Method, Platform, Refusal, Reply, Request, Source};
+use orderbell::platform::{Method, Platform, PlatformReply, Refusal, Source, WebhookRequest};
 use orderbell::store::sqlite::Sqlite;
-use orderbell::web::server::{Limits, serve};
+use orderbell::web::server::{ListenerLimits, serve};
 use poem::endpoint::make_sync;
 use proptest::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -28,9 +28,16 @@ fn keeta() -> Keeta {
 
 fn refusal(query: Option<&str>, body: &[u8]) -> String {
     let (method, headers) = (if query.is_some() { Method::Get } else { Method::Post }, HeaderMap::new());
-    let request =
-        Request { method, query, headers: &headers, body, address: ADDRESS, currency: "HKD", now: Timestamp::now() };
-    match keeta().hear(&request) {
+    let request = WebhookRequest {
+        method,
+        query,
+        headers: &headers,
+        body,
+        address: ADDRESS,
+        currency: "HKD",
+        now: Timestamp::now(),
+    };
+    match keeta().receive(&request) {
         Err(Refusal::Shape(what)) => what,
         other => panic!("{other:?}"),
     }
@@ -65,12 +72,12 @@ proptest! {
 
 fn intake(folder: &std::path::Path) -> Intake {
     let store = Arc::new(Sqlite::open(&folder.join("bell.db"), Timestamp::now()).unwrap());
-    let inlet = Inlet { source: Arc::new(Source::Keeta(keeta())), address: ADDRESS.to_owned() };
-    let inlets = [("s".to_owned(), inlet)].into();
-    let reception = Current::new(Reception { inlets, currency: "HKD".to_owned(), ..Reception::default() });
-    let wake = Wake::default();
-    let notices = Notices::new(store.clone(), reception.clone(), wake.clone());
-    Intake::new(reception, notices, store, wake, Clock::system())
+    let endpoint = SourceEndpoint { source: Arc::new(Source::Keeta(keeta())), address: ADDRESS.to_owned() };
+    let endpoints = [("s".to_owned(), endpoint)].into();
+    let routing = Current::new(RoutingSnapshot { endpoints, currency: "HKD".to_owned(), ..RoutingSnapshot::default() });
+    let wake = Notifier::default();
+    let notices = Notices::new(store.clone(), routing.clone(), wake.clone());
+    Intake::new(routing, notices, store, wake, Clock::system())
 }
 
 #[test]
@@ -88,10 +95,10 @@ fn a_large_body_waits_for_a_thread_of_its_own_and_nobody_waits_for_it() {
         assert!(waits, "it was looked at on a thread that serves others");
         for body in ["{}", "{\"appId\":1}"] {
             let verdict = tokio::time::timeout(Duration::from_secs(20), receive(Bytes::from(body))).await;
-            assert!(matches!(verdict, Ok(Verdict::Answer(..))), "{verdict:?}");
+            assert!(matches!(verdict, Ok(IntakeOutcome::Answer(..))), "{verdict:?}");
         }
         let_go.send(()).unwrap();
-        assert!(matches!(large.await, Verdict::Answer(Reply::Received, _)), "only blanks: a heartbeat");
+        assert!(matches!(large.await, IntakeOutcome::Answer(PlatformReply::Received, _)), "only blanks: a heartbeat");
     });
 }
 
@@ -120,7 +127,8 @@ async fn no_bytes_on_a_connection_disturb_the_next_one() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
     let short = Duration::from_millis(200);
-    let limits = Limits { header_timeout: short, body_timeout: short, max_connections: 4, ..Limits::default() };
+    let limits =
+        ListenerLimits { header_timeout: short, body_timeout: short, max_connections: 4, ..ListenerLimits::default() };
     let server = tokio::spawn(serve(listener, make_sync(|_| "hello"), limits, stop.clone()));
     let genuine = b"POST /hooks/s HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n";
     for seed in 0..500 {

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use orderbell::config::{self, Config, LoadContext, in_force, languages};
 use orderbell::domain::secret::Secret;
 use orderbell::sandbox::fault::{Fault, Times};
-use orderbell::sandbox::rules::{Robot, Rules};
+use orderbell::sandbox::rules::{RobotRules, Rules};
 use rusqlite::{Connection, OptionalExtension};
 use serde_json::Value;
 use tokio::process::Command;
@@ -54,7 +54,7 @@ struct Place {
 
 impl Place {
     async fn new() -> Self {
-        let scene = Scene::new(Rules::new().robot("kitchen", Robot::default())).await;
+        let scene = Scene::new(Rules::new().robot("kitchen", RobotRules::default())).await;
         let file = scene.folder.path().join("orderbell.toml");
         Self { scene, file }
     }
@@ -86,7 +86,7 @@ impl Place {
             file: &self.file,
             env: &env,
             languages: &languages(),
-            secrets: orderbell::config::Secrets::Read,
+            secrets: orderbell::config::SecretReading::Read,
         };
         match config::read_text(&side.text, &context) {
             Ok(loaded) => loaded.config,
@@ -170,13 +170,13 @@ async fn a_failed_test_leaves_a_parked_channel_as_it_was_and_an_accepted_one_reo
     let before = until_parked(&store).await;
     let faults = [refused(403), refused(503), Fault::Cut, Fault::LostAnswer, refused(401)];
     for fault in &faults {
-        far.heal("erp");
+        far.clear_faults("erp");
         far.order("erp", fault.clone(), Times::Always);
         let (code, stdout, _) = place.run(&side, &["test", "erp"]).await;
         assert!(code == Some(1) && stdout.starts_with("erp (webhook): no\n"), "{fault:?}: {stdout}");
         assert_eq!(parked(&store).as_ref(), Some(&before), "{fault:?}, beside the daemon");
     }
-    let orders = |all: &[orderbell::store::Standing]| {
+    let orders = |all: &[orderbell::store::DeliveryRow]| {
         all.iter()
             .filter(|one| one.kind == "order.placed")
             .map(|one| (one.state.clone(), one.attempts))
@@ -185,13 +185,13 @@ async fn a_failed_test_leaves_a_parked_channel_as_it_was_and_an_accepted_one_reo
     assert_eq!(orders(&daemon.deliveries().await), [("waiting".to_owned(), 1)], "no test was its probe");
     daemon.stop().await;
     for fault in &faults {
-        far.heal("erp");
+        far.clear_faults("erp");
         far.order("erp", fault.clone(), Times::Always);
         let (code, stdout, _) = place.run(&side, &["test", "erp"]).await;
         assert!(code == Some(1) && stdout.starts_with("erp (webhook): no\n"), "{fault:?}: {stdout}");
         assert_eq!(parked(&store).as_ref(), Some(&before), "{fault:?}, without a daemon");
     }
-    far.heal("erp");
+    far.clear_faults("erp");
     let (code, stdout, _) = place.run(&side, &["test", "erp"]).await;
     assert!(code == Some(0) && stdout.starts_with("erp (webhook): yes\n"), "{stdout}");
     assert_eq!(parked(&store), None, "without a daemon");
@@ -201,7 +201,7 @@ async fn a_failed_test_leaves_a_parked_channel_as_it_was_and_an_accepted_one_reo
     far.order("erp", refused(401), Times::Always);
     daemon.acknowledged(&keeta::placed(2, place.scene.hands.now())).await;
     until_parked(&store).await;
-    far.heal("erp");
+    far.clear_faults("erp");
     let (code, stdout, _) = place.run(&side, &["test", "erp"]).await;
     assert!(code == Some(0) && stdout.starts_with("erp (webhook): yes\n"), "{stdout}");
     assert_eq!(parked(&store), None, "beside the daemon");
@@ -222,7 +222,7 @@ async fn a_test_of_a_parked_channel_that_is_throttled_is_no_probe_either() {
     daemon.acknowledged(&keeta::placed(1, place.scene.hands.now())).await;
     let store = place.scene.store();
     let before = until_parked(&store).await;
-    place.scene.far.heal("erp");
+    place.scene.far.clear_faults("erp");
     errcode(130101, "send too fast, exceed 20 times per minute");
     let (code, json, _) = place.run(&side, &["test", "erp", "--format", "json"]).await;
     assert!(code == Some(1) && json.contains("\"throttled\""), "{json}");

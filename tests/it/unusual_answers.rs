@@ -11,8 +11,8 @@ use orderbell::channel::Channel;
 use orderbell::channel::http::Http;
 use orderbell::channel::http::Settings;
 use orderbell::domain::event::Kind;
-use orderbell::domain::message::Form;
 use orderbell::domain::message::Part;
+use orderbell::domain::message::PartForm;
 use orderbell::domain::retry::Answer;
 
 use crate::support::in_time;
@@ -22,7 +22,7 @@ fn client() -> Http {
 }
 
 async fn send(channel: &dyn Channel, body: &str) -> Answer {
-    let part = Part { index: 0, form: Form::Full, body: body.to_owned() };
+    let part = Part { index: 0, form: PartForm::Full, body: body.to_owned() };
     let attempt = Attempt { key: "key".to_owned(), kind: Kind::Test, now: Timestamp::now() };
     in_time(channel.send(&client(), &part, &attempt)).await
 }

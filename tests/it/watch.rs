@@ -16,8 +16,8 @@ use orderbell::domain::event::DeliveryId;
 use orderbell::domain::event::Event;
 use orderbell::domain::event::EventId;
 use orderbell::domain::event::Kind;
-use orderbell::domain::event::Proof;
-use orderbell::domain::verdict::Verdicts;
+use orderbell::domain::event::SignatureCheck;
+use orderbell::domain::route_decision::RouteDecisions;
 use orderbell::sandbox::fault::Fault;
 use orderbell::sandbox::fault::Times;
 use orderbell::sandbox::rules::Rules;
@@ -249,7 +249,7 @@ async fn a_far_side_that_refuses_our_setting_parks_its_channel_and_a_yes_ends_it
     house.until_told("parked", &["erp 3"]).await;
     let text = house.read_by_the_owner("A channel refuses our messages · erp").await;
     assert!(text.contains("HTTP 401") && text.contains("3 messages") && !text.contains("Ali Baba"), "{text}");
-    scene.far.heal("erp");
+    scene.far.clear_faults("erp");
     scene.hands.forward(minutes(12));
     scene.until_told("erp", 3).await;
     house.looked().await;
@@ -312,7 +312,7 @@ fn event(kind: Kind, source: &str) -> Event {
         shop: None,
         order: None,
         data: Data::default(),
-        proof: Proof::Held("a recipe".to_owned()),
+        proof: SignatureCheck::Held("a recipe".to_owned()),
     }
 }
 
@@ -320,10 +320,10 @@ fn recorded(event: Event) -> Record {
     Record {
         event,
         body: Vec::new(),
-        repeat_keys: Vec::new(),
-        hearers: Vec::new(),
+        dedupe_keys: Vec::new(),
+        targets: Vec::new(),
         urgent: Vec::new(),
-        verdicts: Verdicts::default(),
+        verdicts: RouteDecisions::default(),
     }
 }
 
@@ -334,7 +334,7 @@ async fn a_setting_that_is_taken_away_ends_its_trouble_without_a_word() {
     let sources = keeta::source("gone", "silent_after = \"1h\"") + &keeta::source("changed", "silent_after = \"1h\"");
     let daemon = scene.start_watching(NEVER, "", &format!("{sources}{robots}")).await;
     let connection = daemon.connection();
-    let troubles = || {
+    let incidents = || {
         let sql = "SELECT coalesce(group_concat(topic || ' ' || subject ORDER BY topic, subject), '') FROM troubles";
         connection.query_row(sql, [], |row| row.get::<_, String>(0)).expect("a list")
     };
@@ -346,7 +346,7 @@ async fn a_setting_that_is_taken_away_ends_its_trouble_without_a_word() {
     })
     .await;
     scene.hands.forward(minutes(90));
-    until(|| troubles() == "parked kitchen,silent changed,silent gone").await;
+    until(|| incidents() == "parked kitchen,silent changed,silent gone").await;
     let events = || {
         let sql = "SELECT count(*) FROM events";
         connection.query_row(sql, [], |row| row.get::<_, i64>(0)).expect("a count")
@@ -355,9 +355,9 @@ async fn a_setting_that_is_taken_away_ends_its_trouble_without_a_word() {
     let changed = keeta::source("changed", "silent_after = \"2h\"");
     daemon.reload("v2", "", &format!("{changed}{}{OPERATOR}", scene.robot("owner", ""))).await;
     scene.hands.forward(minutes(1));
-    until(|| troubles().is_empty()).await;
+    until(|| incidents().is_empty()).await;
     assert_eq!(events(), 3, "nobody is told that it works again: nobody knows");
     // It still counts from when it was heard of last, or first configured.
     scene.hands.forward(minutes(30));
-    until(|| troubles() == "silent changed").await;
+    until(|| incidents() == "silent changed").await;
 }

@@ -7,26 +7,26 @@ mod waiting;
 use jiff::SignedDuration;
 use jiff::Timestamp;
 use orderbell::cli::why;
-use orderbell::cli::why::chapter;
 use orderbell::cli::why::setting::Setting;
+use orderbell::cli::why::timeline;
 use orderbell::config::parts;
 use orderbell::config::parts::Parts;
 use orderbell::domain::data::Data;
+use orderbell::domain::event::DedupeKey;
 use orderbell::domain::event::DeliveryId;
 use orderbell::domain::event::Event;
 use orderbell::domain::event::EventId;
 use orderbell::domain::event::Kind;
-use orderbell::domain::event::Proof;
-use orderbell::domain::event::RepeatKey;
 use orderbell::domain::event::Shop;
+use orderbell::domain::event::SignatureCheck;
 use orderbell::domain::money::Money;
-use orderbell::domain::order::Line;
-use orderbell::domain::order::OrderNews;
+use orderbell::domain::order::OrderLine;
 use orderbell::domain::order::OrderState;
-use orderbell::domain::verdict;
+use orderbell::domain::order::OrderUpdate;
+use orderbell::domain::route_decision;
 use orderbell::store::Record;
-use orderbell::store::history::Found;
 use orderbell::store::history::History;
+use orderbell::store::history::HistoryAnswer;
 use orderbell::store::history::Question;
 use orderbell::store::sqlite::Sqlite;
 use rusqlite::Connection;
@@ -106,7 +106,7 @@ impl Scene {
     }
 
     fn part(&self) -> Parts {
-        parts::read(&self.folder.path().join("orderbell.toml"), orderbell::config::Secrets::Read)
+        parts::read(&self.folder.path().join("orderbell.toml"), orderbell::config::SecretReading::Read)
             .unwrap_or_else(|problems| panic!("{problems:?}"))
     }
 
@@ -116,14 +116,15 @@ impl Scene {
     }
 
     fn event(&mut self, kind: Kind, number: &str, state: OrderState, minor: i64, second: i64) -> Event {
-        let line = Line { name: "糖醋排骨".to_owned(), note: Some("no onion".to_owned()), ..Line::default() };
-        let order = OrderNews {
+        let line =
+            OrderLine { name: "糖醋排骨".to_owned(), note: Some("no onion".to_owned()), ..OrderLine::default() };
+        let order = OrderUpdate {
             number: number.to_owned(),
             short_number: Some(number[number.len() - 4..].to_owned()),
             state: Some(state),
             total: Some(Money::new(minor, "HKD")),
             lines: vec![line],
-            ..OrderNews::default()
+            ..OrderUpdate::default()
         };
         Event {
             id: EventId(self.next_id()),
@@ -134,27 +135,28 @@ impl Scene {
             shop: Some(Shop { id: "466663".to_owned(), name: Some("Harbour Noodle House".to_owned()) }),
             order: Some(order),
             data: Data::default(),
-            proof: Proof::Held("address as registered, with '?'".to_owned()),
+            proof: SignatureCheck::Held("address as registered, with '?'".to_owned()),
         }
     }
 
     /// Records an event as intake does, and answers its deliveries by their channels.
     async fn record(&mut self, event: Event, key: &str) -> Vec<(String, Uuid)> {
-        self.record_under(event, RepeatKey::Once(key.to_owned())).await
+        self.record_under(event, DedupeKey::Once(key.to_owned())).await
     }
 
-    async fn record_under(&mut self, event: Event, key: RepeatKey) -> Vec<(String, Uuid)> {
+    async fn record_under(&mut self, event: Event, key: DedupeKey) -> Vec<(String, Uuid)> {
         let routes = self.part().routes.unwrap();
         let shop = event.shop.as_ref().map(|shop| shop.id.as_str());
-        let (hearers, verdicts) = routes.judge(&event.kind, &event.source, shop, &verdict::fingerprint(&routes.routes));
-        let hearers: Vec<_> = hearers.into_iter().map(|hearer| (hearer, DeliveryId(self.next_id()))).collect();
-        let made = hearers.iter().map(|(hearer, id)| (hearer.channel.clone(), id.0)).collect();
+        let (targets, verdicts) =
+            routes.judge(&event.kind, &event.source, shop, &route_decision::fingerprint(&routes.routes));
+        let targets: Vec<_> = targets.into_iter().map(|target| (target, DeliveryId(self.next_id()))).collect();
+        let made = targets.iter().map(|(target, id)| (target.channel.clone(), id.0)).collect();
         self.store
             .record(Record {
                 event,
                 body: b"{}".to_vec(),
-                repeat_keys: vec![key],
-                hearers,
+                dedupe_keys: vec![key],
+                targets: targets,
                 urgent: Vec::new(),
                 verdicts,
             })
@@ -237,12 +239,12 @@ impl Scene {
     async fn told(&self, asked: &str, second: i64) -> String {
         let part = self.part();
         let story = why::story(&self.ask(asked).await, &Setting { part: &part, now: at(second) });
-        chapter::text(&story, &part.timezone)
+        timeline::text(&story, &part.timezone)
     }
 
     async fn told_as_json(&self, asked: &str, second: i64) -> Value {
         let part = self.part();
-        chapter::json(&why::story(&self.ask(asked).await, &Setting { part: &part, now: at(second) }), &part.timezone)
+        timeline::json(&why::story(&self.ask(asked).await, &Setting { part: &part, now: at(second) }), &part.timezone)
     }
 }
 
@@ -298,9 +300,9 @@ async fn a_change_is_told_in_figures_and_without_the_words_of_the_buyer() {
         order.as_of = Some(at(second - 1));
         order.lines[0].note = Some(note.to_owned());
         if minor > 4600 {
-            order.lines.push(Line { name: "onion cake".to_owned(), ..Line::default() });
+            order.lines.push(OrderLine { name: "onion cake".to_owned(), ..OrderLine::default() });
         }
-        scene.record_under(event, RepeatKey::Unchanged(format!("1001:{ORDER}"))).await;
+        scene.record_under(event, DedupeKey::Unchanged(format!("1001:{ORDER}"))).await;
     }
     golden("changed", &scene.told(ORDER, 400).await);
     let facts = scene.told_as_json(ORDER, 400).await["orders"][0]["events"][1]["changed"].clone();
@@ -319,7 +321,7 @@ async fn what_each_route_made_of_an_event_is_told_by_the_routes_of_that_time() {
     unknown.order.as_mut().unwrap().total = None;
     scene.record(unknown, "a").await;
     let mut notice = scene.event(Kind::OperatorNotice, "756823020260002", OrderState::Unknown, 0, 3);
-    (notice.order, notice.shop, notice.proof) = (None, None, Proof::Own);
+    (notice.order, notice.shop, notice.proof) = (None, None, SignatureCheck::Own);
     notice.source = "orderbell".to_owned();
     let notice_id = notice.id.to_string();
     scene.record(notice, "b").await;
@@ -328,14 +330,14 @@ async fn what_each_route_made_of_an_event_is_told_by_the_routes_of_that_time() {
     let hours_id = hours.id.to_string();
     scene.record(hours, "c").await;
     let mut forged = scene.event(Kind::OrderPlaced, "756823020260004", OrderState::Placed, 1, 5);
-    forged.proof = Proof::Unproven;
+    forged.proof = SignatureCheck::Unproven;
     let Event { id, .. } = forged;
     let record = Record {
         event: forged,
         body: Vec::new(),
-        repeat_keys: Vec::new(),
-        hearers: Vec::new(),
-        verdicts: verdict::Verdicts::default(),
+        dedupe_keys: Vec::new(),
+        targets: Vec::new(),
+        verdicts: route_decision::RouteDecisions::default(),
         urgent: Vec::new(),
     };
     scene.store.record(record).await.unwrap();
@@ -357,14 +359,18 @@ async fn a_shortened_id_finds_an_event_with_its_deliveries_and_is_refused_where_
     let kitchen = scene.placed(ORDER, 2).await;
     let event = id(1).to_string();
     // So far there is one event, and all deliveries that begin like this are its own.
-    assert!(matches!(scene.ask("019aab1c").await.found, Found::Event(found) if found.event.id.to_string() == event));
-    let Found::Delivery(found) = scene.ask(&kitchen.to_string()).await.found else { panic!("it is a delivery") };
+    assert!(
+        matches!(scene.ask("019aab1c").await.found, HistoryAnswer::Event(found) if found.event.id.to_string() == event)
+    );
+    let HistoryAnswer::Delivery(found) = scene.ask(&kitchen.to_string()).await.found else {
+        panic!("it is a delivery")
+    };
     assert_eq!(found.deliveries.iter().map(|delivery| delivery.id.0).collect::<Vec<_>>(), [kitchen]);
     scene.placed("756823020260001", 3).await;
-    let Found::Several(candidates) = scene.ask("019aab1c").await.found else { panic!("there are several") };
+    let HistoryAnswer::Several(candidates) = scene.ask("019aab1c").await.found else { panic!("there are several") };
     assert_eq!(candidates.iter().filter(|candidate| candidate.channel.is_some()).count(), 2);
     assert_eq!(candidates.len(), 4);
     for nothing in ["019aab1", "019aab1d", "zzzzzzzzz", "", "42"] {
-        assert_eq!(scene.ask(nothing).await.found, Found::Nothing, "{nothing}");
+        assert_eq!(scene.ask(nothing).await.found, HistoryAnswer::Nothing, "{nothing}");
     }
 }

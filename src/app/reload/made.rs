@@ -16,14 +16,14 @@ use crate::diagnostic::Diagnostic;
 use crate::domain::language::Sources;
 use crate::domain::secret::Secret;
 use crate::domain::template::Templates;
-use crate::flow::lane::Lane;
+use crate::flow::worker::WorkerChannel;
 use crate::render;
 
 /// What can be made of a new configuration without touching the running one.
 pub struct Made {
     pub anew: Anew,
     /// The lanes of channels that are new or have changed.
-    pub fresh: Vec<Lane>,
+    pub fresh: Vec<WorkerChannel>,
     /// The templates, where they are others and without mistakes.
     pub templates: Option<Templates>,
 }
@@ -97,8 +97,9 @@ fn made_of(file: &Path, mut anew: Anew, in_force: &InForce) -> Result<Made, Unfi
     }
     let InForce { channels, overlay, .. } = in_force;
     let changed = anew.config.channels.iter().filter(|(name, channel)| channels.get(*name) != Some(channel));
-    let fresh =
-        changed.map(|(name, channel)| app::setup::lane(name.clone(), channel.clone())).collect::<Result<_, _>>();
+    let fresh = changed
+        .map(|(name, channel)| app::setup::worker_channel(name.clone(), channel.clone()))
+        .collect::<Result<_, _>>();
     let fresh = fresh.map_err(Unfit::Channel)?;
     let is_new = anew.mistakes.is_empty() && anew.config.overlay != *overlay;
     let templates = is_new.then(|| render::templates(&anew.config.overlay, &anew.config.isolation)).transpose();

@@ -10,7 +10,7 @@ use jiff::SignedDuration;
 use crate::channel::Judged;
 use crate::channel::errcode;
 use crate::channel::errcode::{
-    Classification, HttpRule, Row, Shape, Table, always, any_code, http_rule, row, where_said,
+    AnswerTable, Classification, HttpRule, Row, Shape, always, any_code, http_rule, row, where_said,
 };
 use crate::channel::http::Response;
 use crate::domain::remedy::Remedy;
@@ -105,7 +105,7 @@ const HTTP_RULES: &[HttpRule] = &[
         .with("dingtalk.address_shut"),
 ];
 
-const TABLE: Table = Table { rows: ROWS, http_rules: HTTP_RULES, shut: BLOCKED };
+const TABLE: AnswerTable = AnswerTable { rows: ROWS, http_rules: HTTP_RULES, shut: BLOCKED };
 
 /// Judges an answer.
 pub fn judge(response: &Response) -> Judged {

@@ -22,12 +22,12 @@ use url::Url;
 use crate::channel::http::Http;
 use crate::channel::robot;
 use crate::channel::robot::{ALLOWANCE, LEAST_ROOM, Mention, TITLE_GRAPHEMES, WIDEST_MARKER};
-use crate::channel::{Attempt, Channel, Sending};
+use crate::channel::{Attempt, Channel, SendFuture};
 use crate::domain::document::split::split;
 use crate::domain::document::{Block, Inline};
 use crate::domain::mask::known::{Mask, Masking, Secrets};
-use crate::domain::message::{Form, Message, Part, idempotency_key};
-use crate::domain::pace::Allowance;
+use crate::domain::message::{Message, Part, PartForm, idempotency_key};
+use crate::domain::pace::RateLimit;
 use crate::domain::retry::Answer;
 use crate::domain::secret::Secret;
 use crate::domain::sign;
@@ -94,7 +94,7 @@ impl Channel for DingTalk {
         false
     }
 
-    fn allowance(&self) -> Option<Allowance> {
+    fn allowance(&self) -> Option<RateLimit> {
         Some(ALLOWANCE)
     }
 
@@ -121,18 +121,18 @@ impl Channel for DingTalk {
         Some(&mut self.masking)
     }
 
-    fn write(&self, message: &Message, form: Form) -> Vec<Part> {
+    fn write(&self, message: &Message, form: PartForm) -> Vec<Part> {
         self.write_within(message, form, None)
     }
 
-    fn write_within(&self, message: &Message, form: Form, most: Option<usize>) -> Vec<Part> {
+    fn write_within(&self, message: &Message, form: PartForm, most: Option<usize>) -> Vec<Part> {
         let document = match form {
-            Form::Reduced => Cow::Owned(message.document.reduced()),
+            PartForm::Reduced => Cow::Owned(message.document.reduced()),
             _ => Cow::Borrowed(&message.document),
         };
         let limit = match (most, form) {
             (Some(most), _) => most.min(LIMIT_BYTES),
-            (None, Form::Halved(times)) => LIMIT_BYTES >> times.min(6),
+            (None, PartForm::Halved(times)) => LIMIT_BYTES >> times.min(6),
             (None, _) => LIMIT_BYTES,
         };
         let title = if most.is_some() { cap_bytes(&message.title, limit / 8) } else { Cow::Borrowed(&*message.title) };
@@ -167,7 +167,7 @@ impl Channel for DingTalk {
             .collect()
     }
 
-    fn exchange<'a>(&'a self, http: &'a Http, part: &'a Part, attempt: &'a Attempt) -> Sending<'a> {
+    fn exchange<'a>(&'a self, http: &'a Http, part: &'a Part, attempt: &'a Attempt) -> SendFuture<'a> {
         Box::pin(async move {
             let headers = [("content-type", "application/json; charset=utf-8")];
             let answer = match http.post(&self.signed_address(attempt.now), &headers, part.body.clone()).await {
@@ -176,8 +176,8 @@ impl Channel for DingTalk {
             };
             let proof =
                 self.secret.as_ref().map(|secret| sign::dingtalk(secret.expose(), attempt.now.as_millisecond()));
-            let words = Secrets::default().texts(proof.as_deref()).mask().text(&answer.words);
-            Answer { words, ..answer }
+            let words = Secrets::default().texts(proof.as_deref()).mask().text(&answer.detail);
+            Answer { detail: words, ..answer }
         })
     }
 

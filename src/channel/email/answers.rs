@@ -12,9 +12,9 @@ use crate::channel::Judged;
 use crate::channel::remedy;
 use crate::channel::remedy::{Sign, sign};
 use crate::channel::smtp::log_in::NO_MECHANISM;
-use crate::channel::smtp::reply::{Failure, Phase, Reply};
+use crate::channel::smtp::reply::{SmtpFailure, SmtpPhase, SmtpReply};
 use crate::domain::remedy::Remedy;
-use crate::domain::retry::{Answer, Outcome, own_words, quoted};
+use crate::domain::retry::{Answer, Outcome, quoted, redacted};
 
 const SECONDS: SignedDuration = SignedDuration::from_secs(10);
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
@@ -27,7 +27,7 @@ struct Row {
     /// Says which row it is; each has its own.
     name: &'static str,
     /// None fits every phase.
-    phases: &'static [Phase],
+    phases: &'static [SmtpPhase],
     /// None fits every code.
     codes: &'static [RangeInclusive<u16>],
     /// Subject and details of the enhanced code; none fits every one.
@@ -57,18 +57,27 @@ use Class::{Full, Misconfigured, Rejected, Retry, Throttled, Unknown};
 const FOR_NOW: &[RangeInclusive<u16>] = &[400..=499];
 const FOR_GOOD: &[RangeInclusive<u16>] = &[500..=599];
 
-const BEFORE: &[Phase] = &[Phase::Connect, Phase::Greeting, Phase::Hello, Phase::StartTls, Phase::Auth, Phase::Mail];
-const BEFORE_DATA: &[Phase] =
-    &[Phase::Connect, Phase::Greeting, Phase::Hello, Phase::StartTls, Phase::Auth, Phase::Mail, Phase::Recipient];
-const RECIPIENT: &[Phase] = &[Phase::Recipient];
-const AFTER: &[Phase] = &[Phase::Data, Phase::Content, Phase::Answer];
-const RECIPIENT_AND_AFTER: &[Phase] = &[Phase::Recipient, Phase::Data, Phase::Content, Phase::Answer];
+const BEFORE: &[SmtpPhase] =
+    &[SmtpPhase::Connect, SmtpPhase::Greeting, SmtpPhase::Hello, SmtpPhase::StartTls, SmtpPhase::Auth, SmtpPhase::Mail];
+const BEFORE_DATA: &[SmtpPhase] = &[
+    SmtpPhase::Connect,
+    SmtpPhase::Greeting,
+    SmtpPhase::Hello,
+    SmtpPhase::StartTls,
+    SmtpPhase::Auth,
+    SmtpPhase::Mail,
+    SmtpPhase::Recipient,
+];
+const RECIPIENT: &[SmtpPhase] = &[SmtpPhase::Recipient];
+const AFTER: &[SmtpPhase] = &[SmtpPhase::Data, SmtpPhase::Content, SmtpPhase::Answer];
+const RECIPIENT_AND_AFTER: &[SmtpPhase] =
+    &[SmtpPhase::Recipient, SmtpPhase::Data, SmtpPhase::Content, SmtpPhase::Answer];
 
 const ANY: Row = Row { name: "", phases: &[], codes: &[], enhanced: &[], says: &[], class: Retry, remedy: None };
 const fn of(key: &'static str) -> Option<Remedy> {
     Some(Remedy::of(key))
 }
-const LOG_IN: Row = Row { phases: &[Phase::Auth], ..ANY };
+const LOG_IN: Row = Row { phases: &[SmtpPhase::Auth], ..ANY };
 
 /// How servers say that a mailbox has no room.
 const NO_ROOM: &[&str] = &[
@@ -130,7 +139,7 @@ const ROWS: &[Row] = &[
     Row { name: "no TLS", codes: &[530..=530], says: &["starttls"], class: Misconfigured, remedy: of("email.unencrypted"), ..ANY },
     Row { name: "no log-in", codes: &[530..=530], class: Misconfigured, remedy: of("email.wants_log_in"), ..ANY },
     // RFC 5321, section 4.2.4: the command itself is not known; a name that is not liked is told by other codes.
-    Row { name: "no EHLO", phases: &[Phase::Hello], codes: &[500..=500, 502..=502], class: Misconfigured, remedy: of("email.no_ehlo"), ..ANY },
+    Row { name: "no EHLO", phases: &[SmtpPhase::Hello], codes: &[500..=500, 502..=502], class: Misconfigured, remedy: of("email.no_ehlo"), ..ANY },
     // Postfix, often only at RCPT.
     Row { name: "our name", phases: BEFORE_DATA, codes: FOR_GOOD, says: &["fully-qualified", "fqdn", "helo", "ehlo"],
         class: Misconfigured, remedy: of("email.hello_name"), ..ANY },
@@ -140,7 +149,7 @@ const ROWS: &[Row] = &[
         class: Misconfigured, remedy: of("email.from_header"), ..ANY },
     // RFC 1870, section 6.1: the size was announced.
     Row { name: "the announced size", phases: BEFORE_DATA, codes: &[552..=552], says: &["size"], class: Rejected, remedy: of("email.too_large"), ..ANY },
-    Row { name: "the sender", phases: &[Phase::Mail], codes: FOR_GOOD, class: Misconfigured, remedy: of("email.sender"), ..ANY },
+    Row { name: "the sender", phases: &[SmtpPhase::Mail], codes: FOR_GOOD, class: Misconfigured, remedy: of("email.sender"), ..ANY },
     // RFC 3463, section 3.2. Postfix judges the sender at RCPT too, and has a "relay recipient table" of those who exist.
     Row { name: "the sender, at RCPT", phases: RECIPIENT, codes: FOR_GOOD, enhanced: &[(1, 7..=8)], class: Misconfigured, remedy: of("email.sender"), ..ANY },
     Row { name: "the address", phases: RECIPIENT, codes: FOR_GOOD, enhanced: &[(1, 0..=999)], class: Rejected, remedy: of("email.no_address"), ..ANY },
@@ -156,7 +165,7 @@ const ROWS: &[Row] = &[
     Row { name: "5xx, of the recipient", phases: RECIPIENT, codes: FOR_GOOD, class: Rejected, ..ANY },
     Row { name: "5xx, of the mail", phases: AFTER, codes: FOR_GOOD, class: Rejected, ..ANY },
     Row { name: "4xx", codes: FOR_NOW, class: Retry, ..ANY },
-    Row { name: "an odd reply to the mail", phases: &[Phase::Answer], class: Unknown, ..ANY },
+    Row { name: "an odd reply to the mail", phases: &[SmtpPhase::Answer], class: Unknown, ..ANY },
     Row { name: ODD, class: Retry, ..ANY },
 ];
 
@@ -178,7 +187,7 @@ const UNUSABLE: &[Sign] = &[
 
 /// What an answer comes from, by its words as they were stored.
 pub fn remedy(words: &str) -> Option<Remedy> {
-    let own = own_words(words);
+    let own = redacted(words);
     let mut hinted = ROWS.iter().filter_map(|row| row.remedy);
     hinted.find(|remedy| own.contains(remedy.hint())).or_else(|| remedy::find(UNUSABLE, own))
 }
@@ -189,7 +198,7 @@ pub fn rows() -> Vec<&'static str> {
 }
 
 /// The row for a server's reply. The last one fits whatever it says.
-fn find_row(phase: Phase, reply: &Reply) -> &'static Row {
+fn find_row(phase: SmtpPhase, reply: &SmtpReply) -> &'static Row {
     let said = reply.text.to_lowercase();
     let fits_code = |(subject, details): &(u16, RangeInclusive<u16>)| {
         reply.enhanced.is_some_and(|(_, found, detail)| found == *subject && details.contains(&detail))
@@ -205,16 +214,18 @@ fn find_row(phase: Phase, reply: &Reply) -> &'static Row {
 }
 
 /// What became of a mail to `recipient` (as it may be shown). What was said stands in the words as it came.
-pub fn judge(sent: Result<Reply, Failure>, recipient: &str) -> Judged {
-    let judged = |row, outcome, words| Judged { row, answer: Answer { outcome, words } };
+pub fn judge(sent: Result<SmtpReply, SmtpFailure>, recipient: &str) -> Judged {
+    let judged = |row, outcome, words| Judged { row, answer: Answer { outcome, detail: words } };
     match sent {
         Ok(reply) => judged(TAKEN, Outcome::Delivered, quoted(&reply.codes(), &reply.text)),
-        Err(Failure::Unfit { phase, why }) => judged(UNFIT, Outcome::Misconfigured, format!("{phase}: {why}")),
-        Err(Failure::Lost { phase: Phase::Answer, why }) => {
-            judged(LOST_ANSWER, Outcome::Unknown, format!("{}: {why}", Phase::Answer))
+        Err(SmtpFailure::Unfit { phase, why }) => judged(UNFIT, Outcome::Misconfigured, format!("{phase}: {why}")),
+        Err(SmtpFailure::Lost { phase: SmtpPhase::Answer, why }) => {
+            judged(LOST_ANSWER, Outcome::Unknown, format!("{}: {why}", SmtpPhase::Answer))
         }
-        Err(Failure::Lost { phase, why }) => judged(LOST, Outcome::Retry { after: None }, format!("{phase}: {why}")),
-        Err(Failure::Refused { phase, reply }) => {
+        Err(SmtpFailure::Lost { phase, why }) => {
+            judged(LOST, Outcome::Retry { after: None }, format!("{phase}: {why}"))
+        }
+        Err(SmtpFailure::Refused { phase, reply }) => {
             let row = find_row(phase, &reply);
             let outcome = match row.class {
                 Retry => Outcome::Retry { after: None },
@@ -225,8 +236,8 @@ pub fn judge(sent: Result<Reply, Failure>, recipient: &str) -> Judged {
                 Full => Outcome::Full,
             };
             let place = match phase {
-                Phase::Recipient => format!("{phase} {recipient}"),
-                Phase::Data | Phase::Content | Phase::Answer => format!("{phase}, to {recipient}"),
+                SmtpPhase::Recipient => format!("{phase} {recipient}"),
+                SmtpPhase::Data | SmtpPhase::Content | SmtpPhase::Answer => format!("{phase}, to {recipient}"),
                 _ => phase.to_string(),
             };
             let hint = row.remedy.map(|remedy| format!(" ({})", remedy.hint())).unwrap_or_default();

@@ -15,14 +15,14 @@ use sha2::Digest;
 use sha2::Sha256;
 
 use crate::channel::email::mailbox::Mailbox;
-use crate::domain::message::Enclosed;
+use crate::domain::message::Attachments;
 use crate::domain::message::Message;
 use crate::domain::message::PICTURE;
-use crate::domain::message::Table;
+use crate::domain::message::TableFile;
 
 /// Who a mail is from and to.
 #[derive(Clone, Copy)]
-pub struct Envelope<'a> {
+pub struct MailEnvelope<'a> {
     pub from: &'a Mailbox,
     pub to: &'a [Mailbox],
     pub cc: &'a [Mailbox],
@@ -32,18 +32,18 @@ pub struct Envelope<'a> {
 }
 
 /// What one mail says.
-pub struct Content<'a> {
+pub struct MailContent<'a> {
     pub subject: &'a str,
     pub text: String,
     pub html: String,
     /// The idempotency key, which becomes the Message-ID.
     pub key: &'a str,
-    pub enclosed: Enclosed,
+    pub enclosed: Attachments,
 }
 
 /// Writes a mail: lines that end in CR LF, ASCII throughout.
-pub fn write(envelope: Envelope<'_>, message: &Message, content: Content<'_>) -> String {
-    let Envelope { from, to, cc, reply_to, unsubscribe } = envelope;
+pub fn write(envelope: MailEnvelope<'_>, message: &Message, content: MailContent<'_>) -> String {
+    let MailEnvelope { from, to, cc, reply_to, unsubscribe } = envelope;
     let domain = from.domain();
     let mut mail = Mail::builder().from(from.to_lettre());
     mail = to.iter().fold(mail, |mail, mailbox| mail.to(mailbox.to_lettre()));
@@ -74,8 +74,8 @@ pub fn write(envelope: Envelope<'_>, message: &Message, content: Content<'_>) ->
 }
 
 /// Text and HTML as one; with the HTML its picture; and beside both the table.
-fn body(content: Content<'_>) -> MultiPart {
-    let Content { text, html, key, enclosed, .. } = content;
+fn body(content: MailContent<'_>) -> MultiPart {
+    let MailContent { text, html, key, enclosed, .. } = content;
     // Boundaries are not drawn by lot, so that the bytes stay the same.
     let boundary = |level: &str| hex::encode(&Sha256::digest(format!("{key}{level}"))[..15]);
     let alternative = MultiPart::alternative().boundary(boundary("")).singlepart(SinglePart::plain(text));
@@ -90,7 +90,7 @@ fn body(content: Content<'_>) -> MultiPart {
         None => alternative.singlepart(SinglePart::html(html)),
     };
     match enclosed.table {
-        Some(Table { file, content }) => {
+        Some(TableFile { file, content }) => {
             let table = Attachment::new(file).body(content, content_type("text/csv; charset=utf-8"));
             MultiPart::mixed().boundary(boundary("mixed")).multipart(alternative).singlepart(table)
         }
@@ -107,7 +107,7 @@ fn header(name: &'static str, value: &str) -> HeaderValue {
 }
 
 /// What stands for the conversation about an order in this mailbox: made of sender, recipients, source and order.
-fn root(envelope: &Envelope<'_>, message: &Message) -> Option<String> {
+fn root(envelope: &MailEnvelope<'_>, message: &Message) -> Option<String> {
     let order = message.order.as_ref()?;
     let mut hash = Sha256::new();
     let people = std::iter::once(envelope.from).chain(envelope.to).chain(envelope.cc);

@@ -29,17 +29,17 @@ use sha2::Sha256;
 use crate::channel::Attempt;
 use crate::channel::Channel;
 use crate::channel::Pictures;
-use crate::channel::Sending;
+use crate::channel::SendFuture;
 use crate::channel::SharedSettings;
 use crate::channel::email::mailbox::Mailbox;
 use crate::channel::email::mailbox::masked;
-use crate::channel::email::mime::Content;
-use crate::channel::email::mime::Envelope;
+use crate::channel::email::mime::MailContent;
+use crate::channel::email::mime::MailEnvelope;
 use crate::channel::http::Http;
 use crate::channel::http::tls;
 use crate::channel::smtp::account::Account;
-use crate::channel::smtp::reply::Failure;
-use crate::channel::smtp::server::Server;
+use crate::channel::smtp::reply::SmtpFailure;
+use crate::channel::smtp::server::SmtpAddress;
 use crate::channel::smtp::server::SmtpEndpoint;
 use crate::channel::smtp::server::Timeouts;
 use crate::domain::compose;
@@ -49,10 +49,10 @@ use crate::domain::document::split::split;
 use crate::domain::event::Kind;
 use crate::domain::mask::known::Mask;
 use crate::domain::mask::known::Masking;
-use crate::domain::message::Enclosed;
-use crate::domain::message::Form;
+use crate::domain::message::Attachments;
 use crate::domain::message::Message;
 use crate::domain::message::Part;
+use crate::domain::message::PartForm;
 use crate::domain::message::idempotency_key;
 use crate::domain::retry::Answer;
 use crate::domain::retry::Outcome;
@@ -78,7 +78,7 @@ pub struct Email {
     /// `smtps://` (implicit TLS), `smtp://` (STARTTLS required) or `smtp+plain://` (loopback and tests only).
     #[serde(deserialize_with = "server")]
     #[schemars(with = "String", example = &"smtps://smtp.example.com:465")]
-    pub smtp: Server,
+    pub smtp: SmtpAddress,
     /// The name to log in with; belongs together with `password`.
     pub username: Option<String>,
     /// The password to log in with.
@@ -171,7 +171,7 @@ fn default_connections() -> u8 {
     2
 }
 
-fn server<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Server, D::Error> {
+fn server<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<SmtpAddress, D::Error> {
     let text = String::deserialize(deserializer)?;
     text.parse().map_err(|_| serde::de::Error::custom("this is not the address of a mail server"))
 }
@@ -226,17 +226,17 @@ impl Channel for Email {
     }
 
     fn credential(&self) -> String {
-        let Server { host, port, .. } = &self.smtp;
+        let SmtpAddress { host, port, .. } = &self.smtp;
         let account = format!("{host}:{port} {}", self.username.as_deref().unwrap_or(self.from.address()));
         hex::encode(&Sha256::digest(account)[..8])
     }
 
     /// A part for each recipient of each piece, with the envelope in its first line.
-    fn write(&self, message: &Message, form: Form) -> Vec<Part> {
+    fn write(&self, message: &Message, form: PartForm) -> Vec<Part> {
         let subject = self.subject(message);
         let unsubscribe = self.unsubscribe.as_deref().filter(|_| matches!(message.event.kind, Kind::Report(_)));
         let reply_to = self.reply_to.as_ref();
-        let envelope = Envelope { from: &self.from, to: &self.to, cc: &self.cc, reply_to, unsubscribe };
+        let envelope = MailEnvelope { from: &self.from, to: &self.to, cc: &self.cc, reply_to, unsubscribe };
         let room = html::LIMIT_BYTES - html::frame_bytes() - ROOM_BESIDE;
         let pieces = split(&message.document, room, |blocks| html::content(blocks).len());
         let count = pieces.len();
@@ -251,8 +251,8 @@ impl Channel for Email {
             let html = html::page(&self.inherited.language, &subject, &preview, &blocks);
             let key = idempotency_key(message.delivery, message.round, index, form);
             // Once, with the first piece.
-            let enclosed = if index == 0 { message.enclosed.clone() } else { Enclosed::default() };
-            mime::write(envelope, message, Content { subject: &subject, text, html, key: &key, enclosed })
+            let enclosed = if index == 0 { message.enclosed.clone() } else { Attachments::default() };
+            mime::write(envelope, message, MailContent { subject: &subject, text, html, key: &key, enclosed })
         });
         let from = self.from.address();
         let recipients = self.recipients();
@@ -263,24 +263,24 @@ impl Channel for Email {
         bodies.zip(0..u16::MAX).map(|(body, index)| Part { index, form, body }).collect()
     }
 
-    fn exchange<'a>(&'a self, _: &'a Http, part: &'a Part, _: &'a Attempt) -> Sending<'a> {
+    fn exchange<'a>(&'a self, _: &'a Http, part: &'a Part, _: &'a Attempt) -> SendFuture<'a> {
         Box::pin(async move {
             let post_office = match self.post_office() {
                 Ok(post_office) => post_office,
-                Err(why) => return Answer { outcome: Outcome::Misconfigured, words: why.clone() },
+                Err(why) => return Answer { outcome: Outcome::Misconfigured, detail: why.clone() },
             };
             let envelope = part
                 .body
                 .split_once("\r\n")
                 .and_then(|(envelope, mail)| envelope.split_once(' ').map(|(from, to)| ((from, to), mail)));
             let Some((envelope, mail)) = envelope else {
-                return Answer { outcome: Outcome::Bug, words: "the stored mail has no envelope".to_owned() };
+                return Answer { outcome: Outcome::Bug, detail: "the stored mail has no envelope".to_owned() };
             };
             let PostOffice { account, endpoint } = post_office;
             let sent = account.send(endpoint, self.at_once(), envelope, mail).await;
             // A server chooses what stands in its certificate.
             let sent = sent.map_err(|failure| match failure {
-                Failure::Unfit { phase, why } => Failure::Unfit { phase, why: self.mask().text(&why) },
+                SmtpFailure::Unfit { phase, why } => SmtpFailure::Unfit { phase, why: self.mask().text(&why) },
                 other => other,
             });
             answers::judge(sent, &masked(envelope.1).to_string()).answer

@@ -5,7 +5,7 @@ use url::{Host, Url};
 
 use crate::channel::email::mailbox::{InvalidMailbox, Mailbox};
 use crate::channel::email::{Email, answers};
-use crate::channel::smtp::server::{NoServer, Protection, Server};
+use crate::channel::smtp::server::{InvalidEndpoint, Protection, SmtpAddress};
 use crate::channel::{ChannelKind, FromSettings};
 use crate::domain::settings::{Distance, InvalidValue, Reach, SettingsTable, distance, web_url};
 
@@ -59,9 +59,9 @@ impl FromSettings for Email {
 
 fn smtp(text: &str, reach: Reach) -> Result<(), InvalidValue> {
     let right = "smtps://host:465, smtp://host:587 (STARTTLS), or smtp+plain://127.0.0.1:1025 for tests";
-    let server = text.parse::<Server>().map_err(|fault| match fault {
-        NoServer::Malformed => InvalidValue::new("\"smtp\" is not the address of a mail server", right),
-        NoServer::HoldsPassword => {
+    let server = text.parse::<SmtpAddress>().map_err(|fault| match fault {
+        InvalidEndpoint::Malformed => InvalidValue::new("\"smtp\" is not the address of a mail server", right),
+        InvalidEndpoint::HoldsPassword => {
             InvalidValue::new("the password does not belong in \"smtp\"", "there are username = … and password = …")
         }
     })?;

@@ -10,7 +10,7 @@ use crate::channel::charset::{decoded, is_blank};
 
 /// What an answer's body comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reading {
+pub enum AnswerReading {
     Code {
         errcode: i64,
         errmsg: String,
@@ -31,19 +31,19 @@ pub enum Reading {
 const CODE: &str = "errcode";
 
 /// Reads a body. Its text is given back beside the reading.
-pub fn read(body: &[u8], truncated: bool) -> (Reading, Cow<'_, str>) {
+pub fn read(body: &[u8], truncated: bool) -> (AnswerReading, Cow<'_, str>) {
     let text = decoded(body);
     let trimmed = text.trim_matches(is_blank);
     let reading = match members(trimmed) {
         Ok(members) => of_members(&members),
-        Err(Broken::Cut) => Reading::Cut,
-        Err(Broken::Malformed) if trimmed.to_ascii_lowercase().contains(CODE) => Reading::Doubtful,
+        Err(Broken::Cut) => AnswerReading::Cut,
+        Err(Broken::Malformed) if trimmed.to_ascii_lowercase().contains(CODE) => AnswerReading::Doubtful,
         Err(Broken::Malformed) => other(trimmed, &text, truncated),
     };
     (reading, text)
 }
 
-fn of_members(members: &[(String, &str)]) -> Reading {
+fn of_members(members: &[(String, &str)]) -> AnswerReading {
     let named = |name: &'static str| {
         let is_it = move |(key, _): &&(String, &str)| key.trim_matches(is_blank) == name;
         members.iter().filter(is_it).map(|(_, value)| *value)
@@ -51,25 +51,25 @@ fn of_members(members: &[(String, &str)]) -> Reading {
     let codes: Vec<Option<i64>> = named(CODE).map(whole_number).collect();
     let errmsg = || named("errmsg").filter_map(text_of).collect::<Vec<_>>().join(" ");
     match codes.as_slice() {
-        [] => Reading::Json,
+        [] => AnswerReading::Json,
         [Some(first), others @ ..] if others.iter().all(|other| *other == Some(*first)) => {
-            Reading::Code { errcode: *first, errmsg: errmsg() }
+            AnswerReading::Code { errcode: *first, errmsg: errmsg() }
         }
-        _ => Reading::Doubtful,
+        _ => AnswerReading::Doubtful,
     }
 }
 
 /// What stands in a body that speaks of no code; `trimmed` is its text without what says nothing at its rim.
-fn other(trimmed: &str, text: &str, truncated: bool) -> Reading {
+fn other(trimmed: &str, text: &str, truncated: bool) -> AnswerReading {
     let is_json = || !truncated && serde_json::from_str::<serde::de::IgnoredAny>(trimmed).is_ok();
     let is_odd = |character: char| character == '\u{fffd}' || character.is_control() && !character.is_whitespace();
     match trimmed.chars().next() {
-        None => Reading::Nothing,
-        Some('<') => Reading::Page,
-        _ if is_json() => Reading::Json,
-        Some('{' | '[') => Reading::Cut,
-        _ if text.contains(is_odd) => Reading::Binary,
-        _ => Reading::Page,
+        None => AnswerReading::Nothing,
+        Some('<') => AnswerReading::Page,
+        _ if is_json() => AnswerReading::Json,
+        Some('{' | '[') => AnswerReading::Cut,
+        _ if text.contains(is_odd) => AnswerReading::Binary,
+        _ => AnswerReading::Page,
     }
 }
 
@@ -256,7 +256,7 @@ mod tests {
     #[test]
     fn no_answer_is_read_in_two_ways() {
         let reading = |body: &str| read(body.as_bytes(), false).0;
-        let yes = Reading::Code { errcode: 0, errmsg: String::new() };
+        let yes = AnswerReading::Code { errcode: 0, errmsg: String::new() };
         for body in [r#"{"errcode":0}"#, r#"{"a":{"errcode":1},"errcode":"0",}"#, r#"{"errcode":0,"b":"}{"}"#] {
             assert_eq!(reading(body), yes, "{body}");
         }
@@ -271,13 +271,13 @@ mod tests {
             r#"{"errcode":[0]}"#,
             r#"errcode=0"#,
         ] {
-            assert_eq!(reading(body), Reading::Doubtful, "{body}");
+            assert_eq!(reading(body), AnswerReading::Doubtful, "{body}");
         }
         for body in [r#"{"errcode":0"#, r#"{"errcode":"0"#, r#"{"errcode":0,"errmsg":"ok"#, r#"{"errcode"#, "{"] {
-            assert_eq!(reading(body), Reading::Cut, "{body}");
+            assert_eq!(reading(body), AnswerReading::Cut, "{body}");
         }
         let deep = format!("{{\"errcode\":0,\"deep\":{}{}}}", "[".repeat(20_000), "]".repeat(20_000));
         assert_eq!(reading(&deep), yes);
-        assert_eq!((reading(" \u{feff}\0"), reading("ok")), (Reading::Nothing, Reading::Page));
+        assert_eq!((reading(" \u{feff}\0"), reading("ok")), (AnswerReading::Nothing, AnswerReading::Page));
     }
 }

@@ -10,7 +10,7 @@ use crate::domain::retry::quoted;
 
 /// Why there is no answer. No text in it holds the address, since that often holds a credential.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Failure {
+pub enum HttpFailure {
     /// We do not send there: a setting must change first.
     #[error("not sent: {0}")]
     Refused(String),
@@ -22,15 +22,15 @@ pub enum Failure {
     NoAnswer(String),
 }
 
-impl From<Failure> for Answer {
+impl From<HttpFailure> for Answer {
     /// What becomes of a message that got no answer.
-    fn from(failure: Failure) -> Self {
+    fn from(failure: HttpFailure) -> Self {
         let outcome = match &failure {
-            Failure::Refused(_) => Outcome::Misconfigured,
-            Failure::NotConnected(_) => Outcome::Retry { after: None },
-            Failure::NoAnswer(_) => Outcome::Unknown,
+            HttpFailure::Refused(_) => Outcome::Misconfigured,
+            HttpFailure::NotConnected(_) => Outcome::Retry { after: None },
+            HttpFailure::NoAnswer(_) => Outcome::Unknown,
         };
-        Self { outcome, words: failure.to_string() }
+        Self { outcome, detail: failure.to_string() }
     }
 }
 
@@ -44,20 +44,20 @@ pub enum NextHop {
 /// What is said when a proxy wants to know who we are (HTTP 407).
 pub const PROXY_WANTS_LOG_IN: &str = "the proxy wants a user and a password, or others";
 
-impl Failure {
+impl HttpFailure {
     pub fn of(error: reqwest::Error, next_hop: NextHop) -> Self {
         if let Some(private) = sources(&error).find_map(|source| source.downcast_ref::<PrivateAddress>()) {
-            return Failure::Refused(private.to_string());
+            return HttpFailure::Refused(private.to_string());
         }
         if sources(&error).any(|source| source.to_string().contains("proxy authorization required")) {
-            return Failure::Refused(PROXY_WANTS_LOG_IN.to_owned());
+            return HttpFailure::Refused(PROXY_WANTS_LOG_IN.to_owned());
         }
         if error.is_builder() {
-            Failure::Refused(words(error))
+            HttpFailure::Refused(words(error))
         } else if error.is_connect() {
-            Failure::NotConnected(words_of(error, next_hop))
+            HttpFailure::NotConnected(words_of(error, next_hop))
         } else {
-            Failure::NoAnswer(words(error))
+            HttpFailure::NoAnswer(words(error))
         }
     }
 }

@@ -13,11 +13,11 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::channel::smtp::Connection;
+use crate::channel::smtp::SmtpConnection;
 use crate::channel::smtp::log_in::LogIns;
-use crate::channel::smtp::reply::Failure;
-use crate::channel::smtp::reply::Phase;
-use crate::channel::smtp::reply::Reply;
+use crate::channel::smtp::reply::SmtpFailure;
+use crate::channel::smtp::reply::SmtpPhase;
+use crate::channel::smtp::reply::SmtpReply;
 use crate::channel::smtp::server::SmtpEndpoint;
 
 /// How long a connection may lie open unused. Shorter than what servers allow: a mail that meets one that is just being
@@ -39,7 +39,7 @@ pub struct Account {
 }
 
 struct Idle {
-    connection: Connection,
+    connection: SmtpConnection,
     since: Instant,
 }
 
@@ -82,18 +82,18 @@ impl Account {
         most: usize,
         (from, to): (&str, &str),
         mail: &str,
-    ) -> Result<Reply, Failure> {
+    ) -> Result<SmtpReply, SmtpFailure> {
         let _permit = self.permit(most).await;
         let (mut connection, mut is_fresh) = match self.take_idle() {
             Some(connection) => (connection, false),
-            None => (Connection::open(endpoint, &self.log_ins).await?, true),
+            None => (SmtpConnection::open(endpoint, &self.log_ins).await?, true),
         };
         loop {
             let sent = connection.send(from, to, mail).await;
             match &sent {
                 // It had been closed while it lay unused, and nothing of this mail was said yet.
                 Err(failure) if !is_fresh && is_stale(failure) => {
-                    connection = Connection::open(endpoint, &self.log_ins).await?;
+                    connection = SmtpConnection::open(endpoint, &self.log_ins).await?;
                     is_fresh = true;
                 }
                 _ => {
@@ -118,7 +118,7 @@ impl Account {
         Permit(self)
     }
 
-    fn take_idle(&self) -> Option<Connection> {
+    fn take_idle(&self) -> Option<SmtpConnection> {
         let mut idle = locked(&self.idle);
         while let Some(Idle { mut connection, since }) = idle.pop() {
             if since.elapsed() < IDLE && connection.is_usable(MAILS_PER_CONNECTION) {
@@ -132,7 +132,7 @@ impl Account {
         clippy::disallowed_methods,
         reason = "how long a connection has been idle, by the runtime's clock, which tests pause"
     )]
-    fn put_back(self: &Arc<Self>, mut connection: Connection) {
+    fn put_back(self: &Arc<Self>, mut connection: SmtpConnection) {
         if !connection.is_usable(MAILS_PER_CONNECTION) {
             return;
         }
@@ -155,13 +155,13 @@ impl Account {
 }
 
 /// Whether a connection was of no use any more before the mail began (Amazon: 451 4.4.2 on a connection that lay idle).
-fn is_stale(failure: &Failure) -> bool {
+fn is_stale(failure: &SmtpFailure) -> bool {
     match failure {
-        Failure::Lost { phase, .. } => *phase == Phase::Mail,
-        Failure::Refused { phase, reply } => {
-            *phase == Phase::Mail && (reply.code == 421 || reply.enhanced == Some((4, 4, 2)))
+        SmtpFailure::Lost { phase, .. } => *phase == SmtpPhase::Mail,
+        SmtpFailure::Refused { phase, reply } => {
+            *phase == SmtpPhase::Mail && (reply.code == 421 || reply.enhanced == Some((4, 4, 2)))
         }
-        Failure::Unfit { .. } => false,
+        SmtpFailure::Unfit { .. } => false,
     }
 }
 

@@ -8,8 +8,8 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
-use crate::channel::smtp::reply::{Failure, Phase, Reply};
-use crate::channel::smtp::{Connection, unfit};
+use crate::channel::smtp::reply::{SmtpFailure, SmtpPhase, SmtpReply};
+use crate::channel::smtp::{SmtpConnection, unfit};
 use crate::domain::secret::Secret;
 
 /// A way to log in (RFC 4954; LOGIN is in no standard, and in nearly every server).
@@ -120,14 +120,14 @@ impl Offer {
     }
 }
 
-impl Connection {
+impl SmtpConnection {
     /// Logs in: by PLAIN, and where the server does not know it although it offers it, by LOGIN.
     pub(super) async fn log_in(
         &mut self,
         (user, password): (&str, &Secret),
         offer: &Offer,
         known: &LogIns,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), SmtpFailure> {
         let offered = [(Mechanism::Plain, offer.plain), (Mechanism::Login, offer.login)];
         let offered: Vec<Mechanism> =
             offered.into_iter().filter(|(_, is)| *is).map(|(mechanism, _)| mechanism).collect();
@@ -137,12 +137,12 @@ impl Connection {
             // It refuses all; the first one shows whether it still does.
             left.extend(offered.first());
         }
-        let mut last = unfit(Phase::Auth, &offer.lack());
+        let mut last = unfit(SmtpPhase::Auth, &offer.lack());
         for mechanism in left {
             match self.prove(mechanism, user, password).await {
-                Err(Failure::Refused { phase, reply }) if is_about_the_mechanism(&reply) => {
+                Err(SmtpFailure::Refused { phase, reply }) if is_about_the_mechanism(&reply) => {
                     known.is_refused(mechanism).store(true, Ordering::Relaxed);
-                    last = Failure::Refused { phase, reply };
+                    last = SmtpFailure::Refused { phase, reply };
                 }
                 Ok(()) => {
                     known.is_refused(mechanism).store(false, Ordering::Relaxed);
@@ -154,23 +154,23 @@ impl Connection {
         Err(last)
     }
 
-    async fn prove(&mut self, mechanism: Mechanism, user: &str, password: &Secret) -> Result<(), Failure> {
+    async fn prove(&mut self, mechanism: Mechanism, user: &str, password: &Secret) -> Result<(), SmtpFailure> {
         let coded = |text: &str| BASE64_STANDARD.encode(text);
-        let asks_on = |reply: &Reply| reply.code == 334;
+        let asks_on = |reply: &SmtpReply| reply.code == 334;
         match mechanism {
             Mechanism::Plain => {
                 let proof = coded(&format!("\0{user}\0{}", password.expose()));
-                let is_answer = |reply: &Reply| reply.is_yes() || reply.code == 334;
-                let reply = self.ask(Phase::Auth, &format!("AUTH PLAIN {proof}"), is_answer).await?;
+                let is_answer = |reply: &SmtpReply| reply.is_accepted() || reply.code == 334;
+                let reply = self.ask(SmtpPhase::Auth, &format!("AUTH PLAIN {proof}"), is_answer).await?;
                 if asks_on(&reply) {
                     // It takes no proof beside the command.
-                    self.ask(Phase::Auth, &proof, Reply::is_yes).await?;
+                    self.ask(SmtpPhase::Auth, &proof, SmtpReply::is_accepted).await?;
                 }
             }
             Mechanism::Login => {
-                self.ask(Phase::Auth, "AUTH LOGIN", asks_on).await?;
-                self.ask(Phase::Auth, &coded(user), asks_on).await?;
-                self.ask(Phase::Auth, &coded(password.expose()), Reply::is_yes).await?;
+                self.ask(SmtpPhase::Auth, "AUTH LOGIN", asks_on).await?;
+                self.ask(SmtpPhase::Auth, &coded(user), asks_on).await?;
+                self.ask(SmtpPhase::Auth, &coded(password.expose()), SmtpReply::is_accepted).await?;
             }
         }
         Ok(())
@@ -179,7 +179,7 @@ impl Connection {
 
 /// Whether a refused log-in says that the server does not know the mechanism, and nothing of who we are (RFC 4954, section 4:
 /// 504; other servers say so by other codes).
-fn is_about_the_mechanism(reply: &Reply) -> bool {
+fn is_about_the_mechanism(reply: &SmtpReply) -> bool {
     let said = reply.text.to_lowercase();
     match reply.code {
         500..=504 => true,

@@ -29,9 +29,9 @@ use url::Host;
 
 use crate::channel::smtp::log_in::LogIns;
 use crate::channel::smtp::log_in::Offer;
-use crate::channel::smtp::reply::Failure;
-use crate::channel::smtp::reply::Phase;
-use crate::channel::smtp::reply::Reply;
+use crate::channel::smtp::reply::SmtpFailure;
+use crate::channel::smtp::reply::SmtpPhase;
+use crate::channel::smtp::reply::SmtpReply;
 use crate::channel::smtp::server::Protection;
 use crate::channel::smtp::server::SmtpEndpoint;
 use crate::channel::smtp::server::Timeouts;
@@ -44,7 +44,7 @@ trait Stream: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> Stream for T {}
 
 /// An open connection, introduced and logged in.
-pub struct Connection {
+pub struct SmtpConnection {
     stream: BufReader<Box<dyn Stream>>,
     timeouts: Timeouts,
     takes_size: bool,
@@ -60,14 +60,14 @@ struct Abilities {
     log_in: Offer,
 }
 
-impl Connection {
+impl SmtpConnection {
     /// Connects, turns to TLS as configured, and logs in by what is known of the account's log-ins.
     ///
     /// # Errors
     /// [`Failure`]; nothing of a mail was sent.
-    pub async fn open(endpoint: &SmtpEndpoint, known: &LogIns) -> Result<Self, Failure> {
+    pub async fn open(endpoint: &SmtpEndpoint, known: &LogIns) -> Result<Self, SmtpFailure> {
         let timeouts = endpoint.timeouts;
-        let (tcp, peer) = in_time(Phase::Connect, timeouts.connect, dial(endpoint)).await?;
+        let (tcp, peer) = in_time(SmtpPhase::Connect, timeouts.connect, dial(endpoint)).await?;
         let name = match (&endpoint.hello_name, tcp.local_addr()) {
             (Some(name), _) => name.clone(),
             (None, Ok(SocketAddr::V4(own))) => format!("[{}]", own.ip()),
@@ -78,23 +78,23 @@ impl Connection {
             Self { stream: BufReader::new(Box::new(tcp)), timeouts, takes_size: false, mails: 0, broken: false };
         let abilities = match endpoint.server.protection {
             Protection::Plain if !peer.ip().to_canonical().is_loopback() => {
-                return Err(unfit(Phase::Connect, "without TLS only a server of this machine is used"));
+                return Err(unfit(SmtpPhase::Connect, "without TLS only a server of this machine is used"));
             }
             Protection::Plain => connection.introduce(&name).await?,
             Protection::Implicit => {
-                connection = connection.encrypted(Phase::Connect, endpoint).await?;
+                connection = connection.encrypted(SmtpPhase::Connect, endpoint).await?;
                 connection.introduce(&name).await?
             }
             Protection::StartTls => {
                 if !connection.introduce(&name).await?.start_tls {
-                    return Err(unfit(Phase::StartTls, "the server offers no STARTTLS; try smtps://"));
+                    return Err(unfit(SmtpPhase::StartTls, "the server offers no STARTTLS; try smtps://"));
                 }
-                connection.ask(Phase::StartTls, "STARTTLS", Reply::is_yes).await?;
+                connection.ask(SmtpPhase::StartTls, "STARTTLS", SmtpReply::is_accepted).await?;
                 if !connection.stream.buffer().is_empty() {
                     // Whoever is in between could have put answers there, to be read as if they came encrypted.
-                    return Err(unfit(Phase::StartTls, "the server went on unencrypted after STARTTLS"));
+                    return Err(unfit(SmtpPhase::StartTls, "the server went on unencrypted after STARTTLS"));
                 }
-                connection = connection.encrypted(Phase::StartTls, endpoint).await?;
+                connection = connection.encrypted(SmtpPhase::StartTls, endpoint).await?;
                 connection.hello(&name).await?
             }
         };
@@ -109,13 +109,13 @@ impl Connection {
     ///
     /// # Errors
     /// [`Failure`]; only at [`Phase::Answer`] can the server have taken it all the same.
-    pub async fn send(&mut self, from: &str, to: &str, mail: &str) -> Result<Reply, Failure> {
+    pub async fn send(&mut self, from: &str, to: &str, mail: &str) -> Result<SmtpReply, SmtpFailure> {
         self.mails += 1;
         let sent = self.transaction(from, to, mail).await;
         match &sent {
             // The connection can serve for the next mail once this one is forgotten.
-            Err(Failure::Refused { phase: Phase::Mail | Phase::Recipient, reply }) if reply.code != 421 => {
-                self.broken |= self.ask(Phase::Mail, "RSET", Reply::is_yes).await.is_err();
+            Err(SmtpFailure::Refused { phase: SmtpPhase::Mail | SmtpPhase::Recipient, reply }) if reply.code != 421 => {
+                self.broken |= self.ask(SmtpPhase::Mail, "RSET", SmtpReply::is_accepted).await.is_err();
             }
             Err(_) => self.broken = true,
             Ok(_) => {}
@@ -123,18 +123,18 @@ impl Connection {
         sent
     }
 
-    async fn transaction(&mut self, from: &str, to: &str, mail: &str) -> Result<Reply, Failure> {
+    async fn transaction(&mut self, from: &str, to: &str, mail: &str) -> Result<SmtpReply, SmtpFailure> {
         let size = if self.takes_size { format!(" SIZE={}", mail.len()) } else { String::new() };
-        self.ask(Phase::Mail, &format!("MAIL FROM:<{from}>{size}"), Reply::is_yes).await?;
-        self.ask(Phase::Recipient, &format!("RCPT TO:<{to}>"), Reply::is_yes).await?;
-        self.ask(Phase::Data, "DATA", |reply| reply.code == 354).await?;
+        self.ask(SmtpPhase::Mail, &format!("MAIL FROM:<{from}>{size}"), SmtpReply::is_accepted).await?;
+        self.ask(SmtpPhase::Recipient, &format!("RCPT TO:<{to}>"), SmtpReply::is_accepted).await?;
+        self.ask(SmtpPhase::Data, "DATA", |reply| reply.code == 354).await?;
         let mut content = stuffed(mail);
         let ending = content.split_off(content.len() - DOT.len());
-        self.write(Phase::Content, content.as_bytes(), self.timeouts.content).await?;
-        self.no_surplus(Phase::Content).await?;
+        self.write(SmtpPhase::Content, content.as_bytes(), self.timeouts.content).await?;
+        self.no_surplus(SmtpPhase::Content).await?;
         // As long as not all of the dot has left us, the server cannot have taken the mail.
-        self.write(Phase::Content, ending.as_bytes(), self.timeouts.content).await?;
-        self.expect(Phase::Answer, self.timeouts.answer, Reply::is_yes).await
+        self.write(SmtpPhase::Content, ending.as_bytes(), self.timeouts.content).await?;
+        self.expect(SmtpPhase::Answer, self.timeouts.answer, SmtpReply::is_accepted).await
     }
 
     /// Whether the connection can serve for another mail. A server that has closed it, or said that it will, is noticed.
@@ -150,14 +150,14 @@ impl Connection {
     /// Takes leave, briefly.
     pub async fn close(mut self) {
         let leave = async {
-            self.write(Phase::Hello, b"QUIT\r\n", self.timeouts.connect).await?;
-            self.expect(Phase::Hello, self.timeouts.connect, Reply::is_yes).await
+            self.write(SmtpPhase::Hello, b"QUIT\r\n", self.timeouts.connect).await?;
+            self.expect(SmtpPhase::Hello, self.timeouts.connect, SmtpReply::is_accepted).await
         };
         // Whether the server answers does not matter any more.
         let _ = tokio::time::timeout(Duration::from_secs(2), leave).await;
     }
 
-    async fn encrypted(self, phase: Phase, endpoint: &SmtpEndpoint) -> Result<Self, Failure> {
+    async fn encrypted(self, phase: SmtpPhase, endpoint: &SmtpEndpoint) -> Result<Self, SmtpFailure> {
         let Self { stream, timeouts, .. } = self;
         let name = match &endpoint.server.host {
             Host::Domain(name) => ServerName::try_from(name.clone())
@@ -168,7 +168,7 @@ impl Connection {
         let handshake = TlsConnector::from(endpoint.tls.clone()).connect(name, stream.into_inner());
         let stream = in_time(phase, timeouts.connect, async {
             handshake.await.map_err(|error| match certificate::fault(&error) {
-                Some(why) => Failure::Unfit { phase, why },
+                Some(why) => SmtpFailure::Unfit { phase, why },
                 None => lost(phase, &error),
             })
         })
@@ -177,17 +177,17 @@ impl Connection {
     }
 
     /// Reads the greeting and introduces us.
-    async fn introduce(&mut self, name: &str) -> Result<Abilities, Failure> {
-        self.expect(Phase::Greeting, self.timeouts.reply, Reply::is_yes).await?;
+    async fn introduce(&mut self, name: &str) -> Result<Abilities, SmtpFailure> {
+        self.expect(SmtpPhase::Greeting, self.timeouts.reply, SmtpReply::is_accepted).await?;
         self.hello(name).await
     }
 
-    async fn hello(&mut self, name: &str) -> Result<Abilities, Failure> {
-        self.write(Phase::Hello, format!("EHLO {name}\r\n").as_bytes(), self.timeouts.reply).await?;
-        let (code, lines) = self.read(Phase::Hello, self.timeouts.reply).await?;
-        let reply = Reply::new(code, &lines);
-        if !reply.is_yes() {
-            return Err(Failure::Refused { phase: Phase::Hello, reply });
+    async fn hello(&mut self, name: &str) -> Result<Abilities, SmtpFailure> {
+        self.write(SmtpPhase::Hello, format!("EHLO {name}\r\n").as_bytes(), self.timeouts.reply).await?;
+        let (code, lines) = self.read(SmtpPhase::Hello, self.timeouts.reply).await?;
+        let reply = SmtpReply::new(code, &lines);
+        if !reply.is_accepted() {
+            return Err(SmtpFailure::Refused { phase: SmtpPhase::Hello, reply });
         }
         let mut abilities = Abilities::default();
         for line in lines.iter().skip(1).map(|line| line.to_ascii_uppercase()) {
@@ -203,7 +203,12 @@ impl Connection {
     }
 
     /// One command and its reply.
-    async fn ask(&mut self, phase: Phase, command: &str, is_right: fn(&Reply) -> bool) -> Result<Reply, Failure> {
+    async fn ask(
+        &mut self,
+        phase: SmtpPhase,
+        command: &str,
+        is_right: fn(&SmtpReply) -> bool,
+    ) -> Result<SmtpReply, SmtpFailure> {
         self.no_surplus(phase).await?;
         self.write(phase, format!("{command}\r\n").as_bytes(), self.timeouts.reply).await?;
         self.expect(phase, self.timeouts.reply, is_right).await
@@ -211,31 +216,31 @@ impl Connection {
 
     /// What came before anything was asked is no answer to what is asked next: were it taken for one, each later answer would
     /// be that to an earlier command, and in the end one of them for a yes to the mail.
-    async fn no_surplus(&mut self, phase: Phase) -> Result<(), Failure> {
+    async fn no_surplus(&mut self, phase: SmtpPhase) -> Result<(), SmtpFailure> {
         if !matches!(self.stream.fill_buf().now_or_never(), Some(Ok(came)) if !came.is_empty()) {
             return Ok(());
         }
         let (code, lines) = self.read(phase, self.timeouts.reply).await?;
-        let reply = Reply::new(code, &lines);
+        let reply = SmtpReply::new(code, &lines);
         self.broken = true;
         match code {
-            400.. => Err(Failure::Refused { phase, reply }),
-            _ => Err(Failure::Lost { phase, why: "the server answers more than it is asked".to_owned() }),
+            400.. => Err(SmtpFailure::Refused { phase, reply }),
+            _ => Err(SmtpFailure::Lost { phase, why: "the server answers more than it is asked".to_owned() }),
         }
     }
 
     async fn expect(
         &mut self,
-        phase: Phase,
+        phase: SmtpPhase,
         timeout: Duration,
-        is_right: fn(&Reply) -> bool,
-    ) -> Result<Reply, Failure> {
+        is_right: fn(&SmtpReply) -> bool,
+    ) -> Result<SmtpReply, SmtpFailure> {
         let (code, lines) = self.read(phase, timeout).await?;
-        let reply = Reply::new(code, &lines);
-        if is_right(&reply) { Ok(reply) } else { Err(Failure::Refused { phase, reply }) }
+        let reply = SmtpReply::new(code, &lines);
+        if is_right(&reply) { Ok(reply) } else { Err(SmtpFailure::Refused { phase, reply }) }
     }
 
-    async fn write(&mut self, phase: Phase, bytes: &[u8], timeout: Duration) -> Result<(), Failure> {
+    async fn write(&mut self, phase: SmtpPhase, bytes: &[u8], timeout: Duration) -> Result<(), SmtpFailure> {
         in_time(phase, timeout, async {
             self.stream.write_all(bytes).await.map_err(|error| lost(phase, &error))?;
             self.stream.flush().await.map_err(|error| lost(phase, &error))
@@ -243,27 +248,27 @@ impl Connection {
         .await
     }
 
-    async fn read(&mut self, phase: Phase, timeout: Duration) -> Result<(u16, Vec<String>), Failure> {
+    async fn read(&mut self, phase: SmtpPhase, timeout: Duration) -> Result<(u16, Vec<String>), SmtpFailure> {
         in_time(phase, timeout, read_reply(phase, &mut self.stream)).await
     }
 }
 
 async fn in_time<T>(
-    phase: Phase,
+    phase: SmtpPhase,
     timeout: Duration,
-    step: impl Future<Output = Result<T, Failure>>,
-) -> Result<T, Failure> {
+    step: impl Future<Output = Result<T, SmtpFailure>>,
+) -> Result<T, SmtpFailure> {
     match tokio::time::timeout(timeout, step).await {
         Ok(done) => done,
-        Err(_) => Err(Failure::Lost { phase, why: "timed out".to_owned() }),
+        Err(_) => Err(SmtpFailure::Lost { phase, why: "timed out".to_owned() }),
     }
 }
 
-fn unfit(phase: Phase, why: &str) -> Failure {
-    Failure::Unfit { phase, why: why.to_owned() }
+fn unfit(phase: SmtpPhase, why: &str) -> SmtpFailure {
+    SmtpFailure::Unfit { phase, why: why.to_owned() }
 }
 
-fn lost(phase: Phase, error: &io::Error) -> Failure {
+fn lost(phase: SmtpPhase, error: &io::Error) -> SmtpFailure {
     let why = match error.kind() {
         io::ErrorKind::ConnectionRefused => "connection refused",
         io::ErrorKind::ConnectionReset => "the connection was reset",
@@ -275,7 +280,7 @@ fn lost(phase: Phase, error: &io::Error) -> Failure {
         io::ErrorKind::InvalidData => "the server does not speak TLS there",
         _ => "the connection failed",
     };
-    Failure::Lost { phase, why: why.to_owned() }
+    SmtpFailure::Lost { phase, why: why.to_owned() }
 }
 
 #[cfg(test)]
@@ -327,9 +332,9 @@ mod tests {
         let line: Box<dyn Stream> =
             Box::new(Torn { replies: vec![b"354 go ahead\r\n", b"250 yes\r\n", b"250 yes\r\n"], is_asked: false });
         let (stream, timeouts) = (BufReader::new(line), Timeouts::default());
-        let mut connection = Connection { stream, timeouts, takes_size: false, mails: 0, broken: false };
+        let mut connection = SmtpConnection { stream, timeouts, takes_size: false, mails: 0, broken: false };
         let sent = connection.send("a@b.example", "c@d.example", "Subject: x\r\n\r\ny\r\n").await;
-        let lost = Failure::Lost { phase: Phase::Content, why: "the connection was closed".to_owned() };
+        let lost = SmtpFailure::Lost { phase: SmtpPhase::Content, why: "the connection was closed".to_owned() };
         assert_eq!(sent, Err(lost));
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// How far a mail has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Phase {
+pub enum SmtpPhase {
     Connect,
     Greeting,
     Hello,
@@ -19,26 +19,26 @@ pub enum Phase {
     Answer,
 }
 
-impl fmt::Display for Phase {
+impl fmt::Display for SmtpPhase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Phase::Connect => "connecting",
-            Phase::Greeting => "greeting",
-            Phase::Hello => "EHLO",
-            Phase::StartTls => "STARTTLS",
-            Phase::Auth => "AUTH",
-            Phase::Mail => "MAIL FROM",
-            Phase::Recipient => "RCPT TO",
-            Phase::Data => "DATA",
-            Phase::Content => "sending the mail",
-            Phase::Answer => "after the mail",
+            SmtpPhase::Connect => "connecting",
+            SmtpPhase::Greeting => "greeting",
+            SmtpPhase::Hello => "EHLO",
+            SmtpPhase::StartTls => "STARTTLS",
+            SmtpPhase::Auth => "AUTH",
+            SmtpPhase::Mail => "MAIL FROM",
+            SmtpPhase::Recipient => "RCPT TO",
+            SmtpPhase::Data => "DATA",
+            SmtpPhase::Content => "sending the mail",
+            SmtpPhase::Answer => "after the mail",
         })
     }
 }
 
 /// A server's reply, all its lines in one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reply {
+pub struct SmtpReply {
     pub code: u16,
     /// The enhanced status code of RFC 3463 that its text begins with, such as 5.7.8.
     pub enhanced: Option<(u16, u16, u16)>,
@@ -46,7 +46,7 @@ pub struct Reply {
     pub text: String,
 }
 
-impl Reply {
+impl SmtpReply {
     /// Joins the texts of a reply's lines, each without its three digits.
     pub fn new(code: u16, lines: &[String]) -> Self {
         let enhanced = lines.first().and_then(|line| enhanced(line, code)).map(|(found, _)| found);
@@ -57,7 +57,7 @@ impl Reply {
         Self { code, enhanced, text: texts.filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" ") }
     }
 
-    pub fn is_yes(&self) -> bool {
+    pub fn is_accepted(&self) -> bool {
         (200..300).contains(&self.code)
     }
 
@@ -80,21 +80,21 @@ fn enhanced(line: &str, code: u16) -> Option<((u16, u16, u16), &str)> {
 
 /// Why a mail was not taken, or is not known to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Failure {
+pub enum SmtpFailure {
     /// The server said something other than yes.
-    Refused { phase: Phase, reply: Reply },
+    Refused { phase: SmtpPhase, reply: SmtpReply },
     /// No reply: too late, broken off, or none that is SMTP.
-    Lost { phase: Phase, why: String },
+    Lost { phase: SmtpPhase, why: String },
     /// The server cannot be used as it is configured: its certificate, its log-in, its address.
-    Unfit { phase: Phase, why: String },
+    Unfit { phase: SmtpPhase, why: String },
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn reply(code: u16, lines: &[&str]) -> Reply {
-        Reply::new(code, &lines.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>())
+    fn reply(code: u16, lines: &[&str]) -> SmtpReply {
+        SmtpReply::new(code, &lines.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>())
     }
 
     #[test]

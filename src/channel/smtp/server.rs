@@ -11,8 +11,8 @@ use url::Url;
 
 use crate::channel::http::guard::is_private;
 use crate::channel::smtp::lost;
-use crate::channel::smtp::reply::Failure;
-use crate::channel::smtp::reply::Phase;
+use crate::channel::smtp::reply::SmtpFailure;
+use crate::channel::smtp::reply::SmtpPhase;
 use crate::channel::smtp::unfit;
 use crate::domain::secret::Secret;
 
@@ -29,7 +29,7 @@ pub enum Protection {
 
 /// Where a mail server is: `smtps://host:465`, `smtp://host:587` or `smtp+plain://127.0.0.1:1025`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Server {
+pub struct SmtpAddress {
     pub protection: Protection,
     pub host: Host<String>,
     pub port: u16,
@@ -37,31 +37,31 @@ pub struct Server {
 
 /// What is wrong with the address of a mail server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NoServer {
+pub enum InvalidEndpoint {
     Malformed,
     HoldsPassword,
 }
 
-impl FromStr for Server {
-    type Err = NoServer;
+impl FromStr for SmtpAddress {
+    type Err = InvalidEndpoint;
 
-    fn from_str(text: &str) -> Result<Self, NoServer> {
-        let url = Url::parse(text).map_err(|_| NoServer::Malformed)?;
+    fn from_str(text: &str) -> Result<Self, InvalidEndpoint> {
+        let url = Url::parse(text).map_err(|_| InvalidEndpoint::Malformed)?;
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(NoServer::HoldsPassword);
+            return Err(InvalidEndpoint::HoldsPassword);
         }
         let (protection, port) = match url.scheme() {
             "smtps" => (Protection::Implicit, 465),
             "smtp" => (Protection::StartTls, 587),
             "smtp+plain" => (Protection::Plain, 25),
-            _ => return Err(NoServer::Malformed),
+            _ => return Err(InvalidEndpoint::Malformed),
         };
         let is_bare = matches!(url.path(), "" | "/") && url.query().is_none() && url.fragment().is_none();
         // The host of a scheme that is not the web's is not read by the parser.
         let host = url.host_str().filter(|host| !host.is_empty()).and_then(|host| Host::parse(host).ok());
         match host {
             Some(host) if is_bare => Ok(Self { protection, host, port: url.port().unwrap_or(port) }),
-            _ => Err(NoServer::Malformed),
+            _ => Err(InvalidEndpoint::Malformed),
         }
     }
 }
@@ -93,7 +93,7 @@ impl Default for Timeouts {
 /// How a server is entered.
 #[derive(Clone, Debug)]
 pub struct SmtpEndpoint {
-    pub server: Server,
+    pub server: SmtpAddress,
     pub login: Option<(String, Secret)>,
     /// How we introduce ourselves; our address in brackets where absent.
     pub hello_name: Option<String>,
@@ -104,13 +104,13 @@ pub struct SmtpEndpoint {
 }
 
 /// Finds the server and connects to the first of its addresses that answers.
-pub async fn dial(endpoint: &SmtpEndpoint) -> Result<(TcpStream, SocketAddr), Failure> {
-    let phase = Phase::Connect;
-    let Server { host, port, protection } = &endpoint.server;
+pub async fn dial(endpoint: &SmtpEndpoint) -> Result<(TcpStream, SocketAddr), SmtpFailure> {
+    let phase = SmtpPhase::Connect;
+    let SmtpAddress { host, port, protection } = &endpoint.server;
     let found: Vec<SocketAddr> = match host {
         Host::Domain(name) => match tokio::net::lookup_host((name.as_str(), *port)).await {
             Ok(found) => found.collect(),
-            Err(_) => return Err(Failure::Lost { phase, why: "the server's name is not found".to_owned() }),
+            Err(_) => return Err(SmtpFailure::Lost { phase, why: "the server's name is not found".to_owned() }),
         },
         Host::Ipv4(address) => vec![SocketAddr::from((*address, *port))],
         Host::Ipv6(address) => vec![SocketAddr::from((*address, *port))],
@@ -121,7 +121,7 @@ pub async fn dial(endpoint: &SmtpEndpoint) -> Result<(TcpStream, SocketAddr), Fa
     if allowed.is_empty() && !found.is_empty() {
         return Err(unfit(phase, "it is a private address; set allow_private = true if that is meant"));
     }
-    let mut failure = Failure::Lost { phase, why: "the server's name has no address".to_owned() };
+    let mut failure = SmtpFailure::Lost { phase, why: "the server's name has no address".to_owned() };
     for address in allowed {
         match TcpStream::connect(address).await {
             Ok(stream) => {
@@ -141,15 +141,15 @@ mod tests {
 
     #[test]
     fn a_servers_address_says_how_it_is_protected() {
-        let server = |text: &str| text.parse::<Server>();
+        let server = |text: &str| text.parse::<SmtpAddress>();
         let found = server("smtps://smtp.example.com").unwrap();
         assert_eq!((found.protection, found.port), (Protection::Implicit, 465));
         assert_eq!(server("smtp://[::1]:2525").unwrap().host.to_string(), "[::1]");
         let found = server("smtp+plain://127.0.0.1").unwrap();
         assert!(matches!(found.host, Host::Ipv4(address) if address.is_loopback()));
-        assert_eq!(server("smtp://orders:hush@smtp.example.com"), Err(NoServer::HoldsPassword));
+        assert_eq!(server("smtp://orders:hush@smtp.example.com"), Err(InvalidEndpoint::HoldsPassword));
         for wrong in ["smtp.example.com:465", "https://smtp.example.com", "smtps://", "smtps://a/b", "smtps://a?x=1"] {
-            assert_eq!(server(wrong), Err(NoServer::Malformed), "{wrong}");
+            assert_eq!(server(wrong), Err(InvalidEndpoint::Malformed), "{wrong}");
         }
     }
 }

@@ -6,7 +6,7 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt};
 
 use crate::channel::charset::{decoded, is_blank};
 use crate::channel::smtp::lost;
-use crate::channel::smtp::reply::{Failure, Phase};
+use crate::channel::smtp::reply::{SmtpFailure, SmtpPhase};
 
 /// Longest reply that is read, in bytes.
 const LONGEST_REPLY: usize = 64 * 1024;
@@ -45,8 +45,11 @@ enum Line {
 /// Lines may end in a bare line feed and be in another encoding. Where a server writes a blank instead of the dash, further
 /// lines that came along with the same code belong to the reply; were they left, each would be taken for the answer to a later
 /// command.
-pub async fn read_reply(phase: Phase, stream: &mut (impl AsyncBufRead + Unpin)) -> Result<(u16, Vec<String>), Failure> {
-    let broken = |why: &str| Failure::Lost { phase, why: why.to_owned() };
+pub async fn read_reply(
+    phase: SmtpPhase,
+    stream: &mut (impl AsyncBufRead + Unpin),
+) -> Result<(u16, Vec<String>), SmtpFailure> {
+    let broken = |why: &str| SmtpFailure::Lost { phase, why: why.to_owned() };
     let (mut known, mut lines, mut left): (Option<u16>, Vec<String>, usize) = (None, Vec::new(), LONGEST_REPLY);
     loop {
         let mut bytes = Vec::new();
@@ -119,8 +122,8 @@ mod tests {
         assert_eq!(stuffed("a"), "a\r\n.\r\n");
     }
 
-    async fn reply(bytes: &[u8]) -> Result<(u16, Vec<String>), Failure> {
-        read_reply(Phase::Mail, &mut &*bytes).await
+    async fn reply(bytes: &[u8]) -> Result<(u16, Vec<String>), SmtpFailure> {
+        read_reply(SmtpPhase::Mail, &mut &*bytes).await
     }
 
     #[tokio::test]
@@ -132,7 +135,7 @@ mod tests {
         let broken =
             ["", "250-one\r\n", "250 cut", "hello\r\n", "250?\r\n", "2500 x\r\n", "199 x\r\n", "ééé x\r\n", &endless];
         for broken in broken {
-            assert!(matches!(reply(broken.as_bytes()).await, Err(Failure::Lost { .. })), "{:.20}", broken);
+            assert!(matches!(reply(broken.as_bytes()).await, Err(SmtpFailure::Lost { .. })), "{:.20}", broken);
         }
     }
 
@@ -158,7 +161,7 @@ mod tests {
         }
         let contradicts = reply(b"250-one\r\n550 two\r\n").await;
         assert!(
-            matches!(&contradicts, Err(Failure::Lost { why, .. }) if why.contains("contradicts")),
+            matches!(&contradicts, Err(SmtpFailure::Lost { why, .. }) if why.contains("contradicts")),
             "{contradicts:?}"
         );
     }

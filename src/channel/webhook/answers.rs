@@ -10,7 +10,7 @@ use jiff::SignedDuration;
 
 use crate::channel::Judged;
 use crate::domain::remedy::Remedy;
-use crate::domain::retry::{Answer, Outcome, own_words, quoted};
+use crate::domain::retry::{Answer, Outcome, quoted, redacted};
 
 #[derive(Clone, Copy)]
 enum Class {
@@ -63,7 +63,7 @@ const ROWS: [Row; 14] = [
 
 /// What an answer comes from, by its words as they were stored.
 pub fn remedy(words: &str) -> Option<Remedy> {
-    let status = own_words(words).strip_prefix("HTTP ")?.split([' ', ':']).next()?.parse().ok()?;
+    let status = redacted(words).strip_prefix("HTTP ")?.split([' ', ':']).next()?.parse().ok()?;
     ROWS.iter().find(|row| row.statuses.contains(&status))?.remedy
 }
 
@@ -77,7 +77,7 @@ pub fn judge(status: u16, retry_after: Option<SignedDuration>, said: &str) -> Ju
         Class::Rejected => (Outcome::Rejected, said),
         Class::Retry => (Outcome::Retry { after: retry_after }, said),
     };
-    Judged { row, answer: Answer { outcome, words: quoted(&format!("HTTP {status}"), said) } }
+    Judged { row, answer: Answer { outcome, detail: quoted(&format!("HTTP {status}"), said) } }
 }
 
 /// What the rows of the table are called.

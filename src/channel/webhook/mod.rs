@@ -20,16 +20,16 @@ use url::Url;
 
 use crate::channel::Attempt;
 use crate::channel::Channel;
-use crate::channel::Sending;
+use crate::channel::SendFuture;
 use crate::channel::charset::decoded;
 use crate::channel::http::Http;
 use crate::domain::apsdai;
 use crate::domain::mask::known::Mask;
 use crate::domain::mask::known::Masking;
 use crate::domain::mask::known::Secrets;
-use crate::domain::message::Form;
 use crate::domain::message::Message;
 use crate::domain::message::Part;
+use crate::domain::message::PartForm;
 use crate::domain::secret::Secret;
 use crate::domain::sign;
 use crate::domain::simulated::Addressee;
@@ -39,13 +39,13 @@ use crate::domain::simulated::Simulated;
 /// One receiver of events.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Webhook {
+pub struct WebhookChannel {
     /// Where to post, such as `https://erp.example.com/orderbell`
     pub url: Secret,
     /// How the receiver can tell that a request is ours.
     #[serde(default)]
     #[schemars(with = "WrittenSigning", extend("default" = { "scheme": "none" }))]
-    pub signing: Signing,
+    pub signing: WebhookSigning,
     /// Sent along with each request.
     #[serde(default)]
     pub headers: BTreeMap<String, Secret>,
@@ -56,7 +56,7 @@ pub struct Webhook {
 /// How the receiver can tell that a request is ours.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "WrittenSigning")]
-pub enum Signing {
+pub enum WebhookSigning {
     /// The `X-Apsdai-*` headers with a signed token. It does not cover the body.
     Apsdai { secret: Secret },
     /// The `X-Apsdai-*` headers with the password as the token.
@@ -99,22 +99,22 @@ enum Scheme {
     None,
 }
 
-impl TryFrom<WrittenSigning> for Signing {
+impl TryFrom<WrittenSigning> for WebhookSigning {
     type Error = &'static str;
 
     fn try_from(written: WrittenSigning) -> Result<Self, Self::Error> {
         match (written.scheme, written.secret) {
-            (Scheme::Apsdai, Some(secret)) => Ok(Signing::Apsdai { secret }),
-            (Scheme::ApsdaiPassword, Some(secret)) => Ok(Signing::ApsdaiPassword { secret }),
-            (Scheme::StandardWebhooks, Some(secret)) => Ok(Signing::StandardWebhooks { secret }),
-            (Scheme::None, None) => Ok(Signing::None),
+            (Scheme::Apsdai, Some(secret)) => Ok(WebhookSigning::Apsdai { secret }),
+            (Scheme::ApsdaiPassword, Some(secret)) => Ok(WebhookSigning::ApsdaiPassword { secret }),
+            (Scheme::StandardWebhooks, Some(secret)) => Ok(WebhookSigning::StandardWebhooks { secret }),
+            (Scheme::None, None) => Ok(WebhookSigning::None),
             (Scheme::None, Some(_)) => Err("the scheme \"none\" takes no secret"),
             (_, None) => Err("this scheme needs a secret beside it"),
         }
     }
 }
 
-impl Channel for Webhook {
+impl Channel for WebhookChannel {
     fn kind(&self) -> &'static str {
         "webhook"
     }
@@ -143,10 +143,14 @@ impl Channel for Webhook {
         let url = Url::parse(self.url.expose()).ok()?;
         let addressee = Addressee::Name(url.path().strip_prefix("/webhook/")?.to_owned());
         let demands = match &self.signing {
-            Signing::Apsdai { secret } => Demands::default().with("apsdai", Some(secret.clone())),
-            Signing::ApsdaiPassword { secret } => Demands::default().with("apsdai-password", Some(secret.clone())),
-            Signing::StandardWebhooks { secret } => Demands::default().with("standard-webhooks", Some(secret.clone())),
-            Signing::None => Demands::default(),
+            WebhookSigning::Apsdai { secret } => Demands::default().with("apsdai", Some(secret.clone())),
+            WebhookSigning::ApsdaiPassword { secret } => {
+                Demands::default().with("apsdai-password", Some(secret.clone()))
+            }
+            WebhookSigning::StandardWebhooks { secret } => {
+                Demands::default().with("standard-webhooks", Some(secret.clone()))
+            }
+            WebhookSigning::None => Demands::default(),
         };
         Some(Simulated { addressee, demands })
     }
@@ -156,12 +160,12 @@ impl Channel for Webhook {
     }
 
     /// One object per event, whatever its size: a receiver that finds it too long says so.
-    fn write(&self, message: &Message, form: Form) -> Vec<Part> {
+    fn write(&self, message: &Message, form: PartForm) -> Vec<Part> {
         let body = serde_json::to_string(&message.json()).expect("texts, numbers and lists always serialise");
         vec![Part { index: 0, form, body }]
     }
 
-    fn exchange<'a>(&'a self, http: &'a Http, part: &'a Part, attempt: &'a Attempt) -> Sending<'a> {
+    fn exchange<'a>(&'a self, http: &'a Http, part: &'a Part, attempt: &'a Attempt) -> SendFuture<'a> {
         Box::pin(async move {
             let headers = self.signed_headers(&part.body, attempt);
             let headers: Vec<(&str, &str)> =
@@ -182,19 +186,21 @@ impl Channel for Webhook {
             let secrets = secrets.address(self.url.expose());
             let secrets = self.headers.values().fold(secrets, |all, value| all.header(value.expose()));
             match &self.signing {
-                Signing::Apsdai { secret } | Signing::ApsdaiPassword { secret } => secrets.text(secret.expose()),
-                Signing::StandardWebhooks { secret } => {
+                WebhookSigning::Apsdai { secret } | WebhookSigning::ApsdaiPassword { secret } => {
+                    secrets.text(secret.expose())
+                }
+                WebhookSigning::StandardWebhooks { secret } => {
                     let key = sign::standard_webhooks_key(secret.expose());
                     let secrets = secrets.text(secret.expose()).text(sign::without_prefix(secret.expose()));
                     secrets.bytes(key.as_deref().unwrap_or_default())
                 }
-                Signing::None => secrets,
+                WebhookSigning::None => secrets,
             }
         })
     }
 }
 
-impl Webhook {
+impl WebhookChannel {
     /// The merchant's own headers, and those of the scheme.
     fn signed_headers(&self, body: &str, attempt: &Attempt) -> Vec<(String, String)> {
         let own = self.headers.iter().map(|(name, value)| (name.clone(), value.expose().to_owned()));
@@ -210,9 +216,9 @@ impl Webhook {
             add("x-orderbell-delivery", attempt.key.clone());
         };
         match &self.signing {
-            Signing::Apsdai { secret } => apsdai(sign::apsdai_token(secret.expose(), milliseconds)),
-            Signing::ApsdaiPassword { secret } => apsdai(secret.expose().to_owned()),
-            Signing::StandardWebhooks { secret } => {
+            WebhookSigning::Apsdai { secret } => apsdai(sign::apsdai_token(secret.expose(), milliseconds)),
+            WebhookSigning::ApsdaiPassword { secret } => apsdai(secret.expose().to_owned()),
+            WebhookSigning::StandardWebhooks { secret } => {
                 let seconds = attempt.now.as_second();
                 add("webhook-id", attempt.key.clone());
                 add("webhook-timestamp", seconds.to_string());
@@ -221,7 +227,7 @@ impl Webhook {
                     sign::standard_webhooks(secret.expose(), &attempt.key, seconds, body.as_bytes()),
                 );
             }
-            Signing::None => add("x-orderbell-delivery", attempt.key.clone()),
+            WebhookSigning::None => add("x-orderbell-delivery", attempt.key.clone()),
         }
         headers
     }

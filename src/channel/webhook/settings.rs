@@ -5,7 +5,7 @@ use base64::prelude::BASE64_STANDARD;
 use http::{HeaderName, HeaderValue};
 use schemars::JsonSchema;
 
-use crate::channel::webhook::{Webhook, answers};
+use crate::channel::webhook::{WebhookChannel, answers};
 use crate::channel::{ChannelKind, FromSettings};
 use crate::domain::settings::{InvalidValue, Reach, SettingsTable, check_address};
 
@@ -23,14 +23,14 @@ const OWN_HEADERS: [&str; 9] = [
 ];
 const OWN_PREFIXES: [&str; 2] = ["x-apsdai-", "x-orderbell-"];
 
-impl FromSettings for Webhook {
+impl FromSettings for WebhookChannel {
     const KIND: ChannelKind = ChannelKind {
         name: "webhook",
         secrets: &["url", "signing.secret", "headers.*"],
         refuses: &[("base_url", "there is no vendor's server to replace: write the whole address in \"url\"")],
         robot_parameter: None,
         per_minute: None,
-        schema: Webhook::json_schema,
+        schema: WebhookChannel::json_schema,
         setup: include_str!("setup.toml"),
         remedy: answers::remedy,
     };

@@ -9,7 +9,7 @@ use jiff::SignedDuration;
 
 use crate::channel::Judged;
 use crate::channel::errcode;
-use crate::channel::errcode::{Classification, Row, Table, always, row};
+use crate::channel::errcode::{AnswerTable, Classification, Row, always, row};
 use crate::channel::http::Response;
 use crate::domain::remedy::Remedy;
 
@@ -69,7 +69,7 @@ const ROWS: &[Row] = &[
     row("81013", 81013, &[], Classification::Misconfigured, &[always("wecom.nobody")]),
 ];
 
-const TABLE: Table = Table { rows: ROWS, http_rules: &[], shut: BLOCKED };
+const TABLE: AnswerTable = AnswerTable { rows: ROWS, http_rules: &[], shut: BLOCKED };
 
 /// Judges an answer.
 pub fn judge(response: &Response) -> Judged {

@@ -27,12 +27,12 @@ use crate::channel::http::Http;
 use crate::channel::robot;
 use crate::channel::robot::{ALLOWANCE, LEAST_ROOM, Mention, TITLE_GRAPHEMES, WIDEST_MARKER};
 use crate::channel::wecom::markdown::{BLOCK_BREAK, LINE_BREAK};
-use crate::channel::{Attempt, Channel, Pictures, Sending};
+use crate::channel::{Attempt, Channel, Pictures, SendFuture};
 use crate::domain::document::split::split;
 use crate::domain::document::{Block, Inline, Tone};
 use crate::domain::mask::known::{Mask, Masking};
-use crate::domain::message::{Form, Message, Part};
-use crate::domain::pace::Allowance;
+use crate::domain::message::{Message, Part, PartForm};
+use crate::domain::pace::RateLimit;
 use crate::domain::secret::Secret;
 use crate::domain::simulated::{Addressee, Demands, Simulated};
 use crate::domain::text::{cap, cap_bytes, one_line};
@@ -112,7 +112,7 @@ impl Channel for WeCom {
         false
     }
 
-    fn allowance(&self) -> Option<Allowance> {
+    fn allowance(&self) -> Option<RateLimit> {
         Some(ALLOWANCE)
     }
 
@@ -145,13 +145,13 @@ impl Channel for WeCom {
         1 + usize::from(self.format == Format::Markdown && self.callings(MARKDOWN_BYTES / 4).need_a_text())
     }
 
-    fn write(&self, message: &Message, form: Form) -> Vec<Part> {
+    fn write(&self, message: &Message, form: PartForm) -> Vec<Part> {
         self.write_within(message, form, None)
     }
 
-    fn write_within(&self, message: &Message, form: Form, most: Option<usize>) -> Vec<Part> {
+    fn write_within(&self, message: &Message, form: PartForm, most: Option<usize>) -> Vec<Part> {
         let document = match form {
-            Form::Reduced => Cow::Owned(message.document.reduced()),
+            PartForm::Reduced => Cow::Owned(message.document.reduced()),
             _ => Cow::Borrowed(&message.document),
         };
         let whole = match self.format {
@@ -160,7 +160,7 @@ impl Channel for WeCom {
         };
         let limit = match (most, form) {
             (Some(most), _) => most.min(whole),
-            (None, Form::Halved(times)) => whole >> times.min(3),
+            (None, PartForm::Halved(times)) => whole >> times.min(3),
             (None, _) => whole,
         };
         let limit = limit.saturating_sub(MARK_BYTES);
@@ -189,7 +189,7 @@ impl Channel for WeCom {
         if self.format == Format::Markdown && callings.need_a_text() {
             bodies.push(Body::Text { text: callings.with(text::write(&[line(&title)])) });
         }
-        if let Some(picture) = message.enclosed.picture.as_ref().filter(|_| form != Form::Reduced) {
+        if let Some(picture) = message.enclosed.picture.as_ref().filter(|_| form != PartForm::Reduced) {
             bodies.push(Body::Image { image: Image::of(picture) });
         }
         let parts = bodies.iter().zip(0..u16::MAX);
@@ -204,7 +204,7 @@ impl Channel for WeCom {
         }
     }
 
-    fn exchange<'a>(&'a self, http: &'a Http, part: &'a Part, _: &'a Attempt) -> Sending<'a> {
+    fn exchange<'a>(&'a self, http: &'a Http, part: &'a Part, _: &'a Attempt) -> SendFuture<'a> {
         Box::pin(async move {
             let headers = [("content-type", "application/json; charset=utf-8")];
             match http.post(self.webhook.expose(), &headers, part.body.clone()).await {

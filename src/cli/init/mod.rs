@@ -18,7 +18,7 @@ use clap::error::ErrorKind as Misuse;
 
 use crate::cli::Failure;
 use crate::cli::example;
-use crate::cli::init::scaffold::{Plan, Wanted};
+use crate::cli::init::scaffold::{ScaffoldPlan, Wanted};
 use crate::cli::output;
 
 #[derive(Args)]
@@ -67,7 +67,7 @@ fn form(init: &Init) -> Result<Option<String>, Failure> {
         (true, false) => ("where webhooks come from", "source", scaffold::platforms()),
         (false, true) => ("where messages go", "channel", scaffold::channel_kinds()),
         (false, false) => {
-            let plan = Plan {
+            let plan = ScaffoldPlan {
                 sources: init.sources.clone(),
                 channels: init.channels.clone(),
                 language: init.language.clone().unwrap_or_else(|| "en".to_owned()),

@@ -32,7 +32,7 @@ pub struct Wanted {
 }
 
 /// What the whole file is to hold.
-pub struct Plan {
+pub struct ScaffoldPlan {
     pub sources: Vec<Wanted>,
     pub channels: Vec<Wanted>,
     pub language: String,
@@ -133,7 +133,7 @@ struct Table {
 ///
 /// # Errors
 /// A text that says which chosen name is there twice.
-pub fn write(plan: &Plan, file: &Path) -> Result<String, String> {
+pub fn write(plan: &ScaffoldPlan, file: &Path) -> Result<String, String> {
     let mut taken = BTreeSet::new();
     let sources = tables(&plan.sources, "source", &mut taken)?;
     let channels = tables(&plan.channels, "channel", &mut taken)?;
@@ -297,7 +297,7 @@ fn steps(sources: &[Table], channels: &[Table], filling: &Placeholders) -> Vec<S
 }
 
 /// The tables that every configuration has.
-fn settings(plan: &Plan, sources: &[Table], channels: &[Table], filling: &Placeholders) -> String {
+fn settings(plan: &ScaffoldPlan, sources: &[Table], channels: &[Table], filling: &Placeholders) -> String {
     let assumed = sources.iter().find_map(|table| table.scaffold.currency.as_deref());
     let currency = plan.currency.as_deref().or(assumed);
     let languages = config::languages().join(", ");

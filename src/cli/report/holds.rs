@@ -9,7 +9,7 @@ use crate::cli::why::setting::count;
 use crate::cli::{Failure, store};
 use crate::config::ConfiguredChannel;
 use crate::domain::event::Kind;
-use crate::domain::pace::Allowance;
+use crate::domain::pace::RateLimit;
 use crate::store::UNREADY;
 use crate::store::sqlite::read::Reader;
 
@@ -54,7 +54,7 @@ pub async fn of_channel(
 }
 
 /// An ordinary message leaves the reserve of the allowance to urgent ones.
-fn pacing(allowance: Allowance, slots: &[Option<Timestamp>], time: impl Fn(Timestamp) -> String) -> Option<String> {
+fn pacing(allowance: RateLimit, slots: &[Option<Timestamp>], time: impl Fn(Timestamp) -> String) -> Option<String> {
     let (most, reserve) = (allowance.count as usize, allowance.reserve() as usize);
     let over = (slots.len() + reserve + 1).checked_sub(most).filter(|over| *over > 0)?;
     let free_at = slots.get(over - 1).copied().flatten();
@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn an_allowance_holds_a_report_until_more_than_its_reserve_is_free() {
-        let allowance = Allowance { count: 6, per: SignedDuration::from_mins(1) };
+        let allowance = RateLimit { count: 6, per: SignedDuration::from_mins(1) };
         let slot = |second: i64| Timestamp::from_second(second).ok();
         let held = |slots: &[Option<Timestamp>]| pacing(allowance, slots, |at| at.as_second().to_string());
         assert_eq!(held(&[slot(10), slot(20), slot(30)]), None, "three are free, and two of them are the reserve");
@@ -85,7 +85,7 @@ mod tests {
         let full = [slot(10), slot(20), slot(30), slot(40), None, None];
         assert!(held(&full).is_some_and(|held| held.ends_with("it waits until 30")));
         assert!(held(&[None; 4]).is_some_and(|held| held.ends_with("it waits for a moment")));
-        let one = Allowance { count: 1, ..allowance };
+        let one = RateLimit { count: 1, ..allowance };
         assert_eq!(pacing(one, &[], |at| at.to_string()), None);
         assert!(
             pacing(one, &[slot(10)], |at| at.to_string())

@@ -7,15 +7,15 @@ use serde_json::{Map, Value, json};
 use crate::app::setup;
 use crate::cli::report::schedule;
 use crate::cli::why::source::sentence;
-use crate::config::routes::Report;
+use crate::config::routes::ReportSettings;
 use crate::domain::report::upcoming::Upcoming;
 use crate::flow::reports;
 use crate::store::history::{ReportHistory, RunHistory};
 
 /// A report of the configuration, and what the store knows of it.
-pub struct Row<'a> {
+pub struct ListRow<'a> {
     pub name: &'a str,
-    pub report: &'a Report,
+    pub report: &'a ReportSettings,
     /// Absent where there is no store yet.
     pub history: Option<ReportHistory>,
 }
@@ -27,7 +27,7 @@ pub enum Daemon {
     Stopped,
 }
 
-impl Row<'_> {
+impl ListRow<'_> {
     fn last(&self) -> Option<&RunHistory> {
         self.history.as_ref().and_then(|history| history.runs.last())
     }
@@ -42,7 +42,7 @@ impl Row<'_> {
     }
 }
 
-pub fn text(rows: &[Row<'_>], daemon: Daemon, now: Timestamp) -> String {
+pub fn text(rows: &[ListRow<'_>], daemon: Daemon, now: Timestamp) -> String {
     let mut text = String::new();
     for row in rows {
         text.push_str(&format!("{}: {}\n", row.name, schedule::words(row.report)));
@@ -65,7 +65,7 @@ pub fn text(rows: &[Row<'_>], daemon: Daemon, now: Timestamp) -> String {
 }
 
 /// What there is to say of a report that was not made yet.
-fn never(row: &Row<'_>) -> String {
+fn never(row: &ListRow<'_>) -> String {
     let begun = row.history.as_ref().and_then(|history| history.past.covered).and_then(|before| before.tomorrow().ok());
     match begun {
         Some(first) => format!("none yet; it begins with {first}"),
@@ -111,11 +111,11 @@ fn next_words(next: &Upcoming, zone: &TimeZone, daemon: Daemon, now: Timestamp) 
     }
 }
 
-pub fn json(rows: &[Row<'_>], daemon: Daemon, now: Timestamp) -> Value {
+pub fn json(rows: &[ListRow<'_>], daemon: Daemon, now: Timestamp) -> Value {
     rows.iter().map(|row| row_json(row, daemon, now)).collect()
 }
 
-fn row_json(row: &Row<'_>, daemon: Daemon, now: Timestamp) -> Value {
+fn row_json(row: &ListRow<'_>, daemon: Daemon, now: Timestamp) -> Value {
     let mut object = Map::from_iter([("name".to_owned(), Value::from(row.name))]);
     object.extend(schedule::facts(row.report));
     object.insert("daemon_runs".to_owned(), (daemon == Daemon::Running).into());
@@ -145,13 +145,13 @@ mod tests {
     use super::*;
     use crate::config::Zone;
     use crate::domain::data::Data;
-    use crate::domain::event::{DeliveryId, Event, EventId, Kind, OWN_SOURCE, Proof};
+    use crate::domain::event::{DeliveryId, Event, EventId, Kind, OWN_SOURCE, SignatureCheck};
     use crate::domain::report::upcoming::Past;
     use crate::store::history::{DeliveryHistory, EventHistory, Other};
 
-    fn report(at: &str) -> Report {
+    fn report(at: &str) -> ReportSettings {
         let zone = TimeZone::get("Asia/Hong_Kong").unwrap();
-        Report {
+        ReportSettings {
             at: at.parse().unwrap(),
             to: vec!["owner".to_owned()],
             timezone: Zone { name: "Asia/Hong_Kong".to_owned(), zone },
@@ -175,7 +175,7 @@ mod tests {
     fn a_report_that_is_due_says_what_it_waits_for() {
         let past = Past { covered: "2026-11-21".parse().ok(), made_at: None };
         let report = report("08:57");
-        let rows = [Row { name: "daily", report: &report, history: Some(history(past)) }];
+        let rows = [ListRow { name: "daily", report: &report, history: Some(history(past)) }];
         let due =
             "next: due since 2026-11-24 08:57 +08:00 (Asia/Hong_Kong), about 2026-11-22 to 2026-11-23; it is made";
         let text = |daemon| text(&rows, daemon, noon());
@@ -199,7 +199,7 @@ mod tests {
             ),
             (reported, "2026-11-23 was reported on 2026-11-24 08:57 already, and no day comes twice"),
         ] {
-            let rows = [Row { name: "daily", report: &report, history: Some(history) }];
+            let rows = [ListRow { name: "daily", report: &report, history: Some(history) }];
             let told = text(&rows, Daemon::Running, noon());
             for piece in [
                 "next: 2026-11-25 12:01 +08:00 (Asia/Hong_Kong), about 2026-11-24\n",
@@ -213,7 +213,7 @@ mod tests {
             assert!(note.as_str().is_some_and(|note| note.contains(why)), "{note}");
         }
         // Before anything was stored, the report of a minute from now still comes.
-        let rows = [Row { name: "daily", report: &report, history: None }];
+        let rows = [ListRow { name: "daily", report: &report, history: None }];
         let told = text(&rows, Daemon::Stopped, noon());
         assert!(told.contains("next: 2026-11-24 12:01 +08:00 (Asia/Hong_Kong), about 2026-11-23\n"), "{told}");
         assert!(told.contains("none yet; no daemon has taken it up") && !told.contains("None comes"), "{told}");
@@ -262,7 +262,7 @@ mod tests {
             shop: None,
             order: None,
             data: Data::default(),
-            proof: Proof::Own,
+            proof: SignatureCheck::Own,
         };
         let stands_in = DeliveryHistory {
             instead_of: delivery("owner", "merged", Some("spare")).carrier,

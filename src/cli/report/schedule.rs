@@ -3,10 +3,10 @@
 use jiff::civil::Weekday;
 use serde_json::{Map, Value, json};
 
-use crate::config::routes::Report;
+use crate::config::routes::ReportSettings;
 
 /// `every day at 08:57 (Asia/Hong_Kong), to owner, office`
-pub fn words(report: &Report) -> String {
+pub fn words(report: &ReportSettings) -> String {
     let days = match &report.days {
         None => "every day".to_owned(),
         Some(days) => format!("on {}", days.iter().map(|day| name(*day)).collect::<Vec<_>>().join(", ")),
@@ -16,7 +16,7 @@ pub fn words(report: &Report) -> String {
 }
 
 /// The same by the keys of the configuration; `days` is absent where it is every day.
-pub fn facts(report: &Report) -> Map<String, Value> {
+pub fn facts(report: &ReportSettings) -> Map<String, Value> {
     let days = report.days.as_ref().map(|days| days.iter().map(|day| key(*day)).collect::<Vec<_>>());
     let at = report.at.strftime("%H:%M").to_string();
     let facts = json!({ "at": at, "timezone": report.timezone.name, "days": days, "to": report.to });

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::cli::output;
 use crate::domain::compose;
-use crate::domain::compose::View;
+use crate::domain::compose::MessageContext;
 use crate::domain::data::Data;
 use crate::domain::document::Block;
 use crate::domain::document::Document;
@@ -13,7 +13,7 @@ use crate::domain::event::Event;
 use crate::domain::event::EventId;
 use crate::domain::event::Kind;
 use crate::domain::event::OWN_SOURCE;
-use crate::domain::event::Proof;
+use crate::domain::event::SignatureCheck;
 use crate::domain::report::Report;
 use crate::domain::template::Templates;
 
@@ -28,9 +28,10 @@ pub fn text(report: &Report, templates: &Templates, language: &str, zone: &TimeZ
         shop: None,
         order: None,
         data: Data { report: Some(Box::new(report.clone())), ..Data::default() },
-        proof: Proof::Own,
+        proof: SignatureCheck::Own,
     };
-    let view = View { event: &event, order: None, language, timezone: zone, channel: "", channel_kind: "terminal" };
+    let view =
+        MessageContext { event: &event, order: None, language, timezone: zone, channel: "", channel_kind: "terminal" };
     let composed = templates.compose(&view).unwrap_or_else(|error| {
         output::complain(format_args!("warning: {error}; the plain form is shown instead\n"));
         compose::plain(&view)

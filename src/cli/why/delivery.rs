@@ -3,24 +3,29 @@
 
 use serde_json::json;
 
-use crate::cli::why::chapter::Chapter;
-use crate::cli::why::chapter::Line;
 use crate::cli::why::event::facts;
 use crate::cli::why::meaning;
 use crate::cli::why::next;
 use crate::cli::why::setting::Setting;
 use crate::cli::why::setting::count;
 use crate::cli::why::step;
+use crate::cli::why::timeline::TimelineEntry;
+use crate::cli::why::timeline::TimelineSection;
 use crate::domain::event::Event;
+use crate::store::history::AttemptHistory;
 use crate::store::history::DeliveryHistory;
 use crate::store::history::History;
 use crate::store::history::Other;
-use crate::store::history::Try;
 
 /// Of the others in a message so many are named.
 const NAMED: usize = 20;
 
-pub fn of_delivery(delivery: &DeliveryHistory, event: &Event, history: &History, setting: &Setting<'_>) -> Chapter {
+pub fn of_delivery(
+    delivery: &DeliveryHistory,
+    event: &Event,
+    history: &History,
+    setting: &Setting<'_>,
+) -> TimelineSection {
     let kind = setting.kind(&delivery.channel);
     let kind_words = kind.map(|kind| format!(" ({kind})")).unwrap_or_default();
     let mut story = vec![];
@@ -29,11 +34,11 @@ pub fn of_delivery(delivery: &DeliveryHistory, event: &Event, history: &History,
     story.extend(delivery.steps.iter().map(|taken| step::line(taken, setting)));
     // Those of one moment stay in the sequence in which they are told.
     story.sort_by_key(|line| line.at);
-    let mut lines = vec![Line::says(format!("delivery {}", delivery.id))];
+    let mut lines = vec![TimelineEntry::says(format!("delivery {}", delivery.id))];
     lines.extend(story);
     lines.extend(together(delivery));
     lines.extend(next::lines(delivery, history, setting));
-    Chapter {
+    TimelineSection {
         list: "deliveries",
         heading: format!("To {}{kind_words}: {}", delivery.channel, outcome(delivery, event, setting)),
         facts: facts(json!({
@@ -48,7 +53,7 @@ pub fn of_delivery(delivery: &DeliveryHistory, event: &Event, history: &History,
             "stand_ins": others(&delivery.stand_ins),
         })),
         lines,
-        ..Chapter::default()
+        ..TimelineSection::default()
     }
 }
 
@@ -114,9 +119,9 @@ fn merged(delivery: &DeliveryHistory, event: &Event, setting: &Setting<'_>) -> S
 }
 
 /// Where it is a fallback: for whom.
-fn stands_in(delivery: &DeliveryHistory, setting: &Setting<'_>) -> Option<Line> {
+fn stands_in(delivery: &DeliveryHistory, setting: &Setting<'_>) -> Option<TimelineEntry> {
     let original = delivery.instead_of.as_ref()?;
-    let since = |unreached: &crate::store::history::Unreached| {
+    let since = |unreached: &crate::store::history::ChannelOutage| {
         format!("{} could not be reached since {}", unreached.channel, setting.time(unreached.since))
     };
     let unreached: Vec<String> = delivery.unreached.iter().map(since).collect();
@@ -125,29 +130,29 @@ fn stands_in(delivery: &DeliveryHistory, setting: &Setting<'_>) -> Option<Line> 
         false => unreached.join(", and "),
     };
     let says = format!("It stands in for delivery {} to {}, because {why}.", original.id, original.channel);
-    Some(Line::at(delivery.created_at, says))
+    Some(TimelineEntry::at(delivery.created_at, says))
 }
 
 /// Each try with what was answered, and what that means unless the try before was answered the same.
-fn tries(delivery: &DeliveryHistory, kind: Option<&str>) -> Vec<Line> {
+fn tries(delivery: &DeliveryHistory, kind: Option<&str>) -> Vec<TimelineEntry> {
     let in_parts = delivery.tries.iter().any(|one| one.part > 0);
-    let mut lines: Vec<Line> = Vec::new();
-    let mut before: Option<&Try> = None;
+    let mut lines: Vec<TimelineEntry> = Vec::new();
+    let mut before: Option<&AttemptHistory> = None;
     for (index, one) in delivery.tries.iter().enumerate() {
         let part = if in_parts { format!(", part {}", one.part + 1) } else { String::new() };
         let (outcome, answer) = (one.outcome.as_deref(), one.answer.clone());
         let says =
             format!("Try {}{part}{}: {}.", index + 1, form(&one.form), outcome.map_or("under way", meaning::outcome));
         let is_same = before.is_some_and(|before| (&before.outcome, &before.answer) == (&one.outcome, &one.answer));
-        let mut line = Line::at(one.at, says).with("try", index + 1).with("part", one.part + 1);
+        let mut line = TimelineEntry::at(one.at, says).with("try", index + 1).with("part", one.part + 1);
         line = line.with("form", one.form.clone());
         if let Some(outcome) = outcome {
             line = line.with("outcome", outcome);
             if let Some((cause, change)) = meaning::of_answer(kind, outcome, answer.as_deref().unwrap_or_default()) {
-                line = Line { is_known: is_same, ..line.meaning(cause, change) };
+                line = TimelineEntry { is_known: is_same, ..line.meaning(cause, change) };
             }
         }
-        lines.push(Line { answer: answer.map(|answer| meaning::said(kind, &answer)), ..line });
+        lines.push(TimelineEntry { answer: answer.map(|answer| meaning::said(kind, &answer)), ..line });
         before = Some(one);
     }
     lines
@@ -164,26 +169,26 @@ fn form(form: &str) -> String {
 }
 
 /// What went out in one message with it, and what stands in for it.
-fn together(delivery: &DeliveryHistory) -> Vec<Line> {
+fn together(delivery: &DeliveryHistory) -> Vec<TimelineEntry> {
     let mut lines = Vec::new();
     let carried = carried(delivery);
     if !carried.is_empty() {
-        lines.push(Line::says("Its message carries these others as well:"));
-        lines.extend(carried.iter().take(NAMED).map(|other| Line::says(format!("  {}", named(other)))));
+        lines.push(TimelineEntry::says("Its message carries these others as well:"));
+        lines.extend(carried.iter().take(NAMED).map(|other| TimelineEntry::says(format!("  {}", named(other)))));
         if carried.len() > NAMED {
-            lines.push(Line::says(format!("  and {} more", carried.len() - NAMED)));
+            lines.push(TimelineEntry::says(format!("  and {} more", carried.len() - NAMED)));
         }
     }
     // Where it still waits for that message, it is what happens next.
     if let Some(carrier) = delivery.carrier.as_ref().filter(|_| delivery.state != "waiting") {
-        lines.push(Line::says(match carrier.instead_of == Some(delivery.id) {
+        lines.push(TimelineEntry::says(match carrier.instead_of == Some(delivery.id) {
             true => format!("It was told by {}.", named(carrier)),
             false => format!("Its message was that of {}.", named(carrier)),
         }));
     }
     let another = |other: &&Other| Some(other.id) != delivery.carrier.as_ref().map(|carrier| carrier.id);
     for other in delivery.stand_ins.iter().filter(another) {
-        lines.push(Line::says(format!("In its place there is {}, which is {}.", named(other), other.state)));
+        lines.push(TimelineEntry::says(format!("In its place there is {}, which is {}.", named(other), other.state)));
     }
     lines
 }

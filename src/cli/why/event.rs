@@ -4,22 +4,22 @@ use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
 
-use crate::cli::why::chapter::Chapter;
-use crate::cli::why::chapter::Line;
 use crate::cli::why::delivery;
 use crate::cli::why::setting::Setting;
 use crate::cli::why::setting::count;
 use crate::cli::why::setting::span;
-use crate::domain::changed::Changed;
+use crate::cli::why::timeline::TimelineEntry;
+use crate::cli::why::timeline::TimelineSection;
+use crate::domain::changed::OrderChanges;
 use crate::domain::event::Event;
 use crate::domain::event::Kind;
-use crate::domain::event::Proof;
+use crate::domain::event::SignatureCheck;
 use crate::domain::order::Order;
 use crate::domain::order::OrderState;
 use crate::domain::route::Route;
+use crate::domain::route_decision;
+use crate::domain::route_decision::RouteDecision;
 use crate::domain::unreadable;
-use crate::domain::verdict;
-use crate::domain::verdict::Verdict;
 use crate::store::history::EventHistory;
 use crate::store::history::History;
 use crate::store::history::OrderHistory;
@@ -27,13 +27,13 @@ use crate::store::history::OrderHistory;
 /// So many places that could not be read are named.
 const UNREADABLE_NAMED: usize = 20;
 
-pub fn of_order(order: &OrderHistory, history: &History, setting: &Setting<'_>) -> Chapter {
+pub fn of_order(order: &OrderHistory, history: &History, setting: &Setting<'_>) -> TimelineSection {
     let standing = order.order.as_ref();
     let short = standing.and_then(|order| order.short_number.as_ref());
     let called = short.map(|short| format!(" (#{short})")).unwrap_or_default();
     let shop = standing.and_then(|order| order.shop.as_ref()).map(|shop| shop.name.as_ref().unwrap_or(&shop.id));
     let at_shop = shop.map(|shop| format!(", {shop}")).unwrap_or_default();
-    Chapter {
+    TimelineSection {
         list: "orders",
         heading: format!("Order {}{called} of {}{at_shop}", order.number, order.source),
         facts: facts(json!({
@@ -44,14 +44,14 @@ pub fn of_order(order: &OrderHistory, history: &History, setting: &Setting<'_>) 
         })),
         chapters: order.events.iter().map(|one| chapter(one.event.kind.to_string(), one, history, setting)).collect(),
         end: vec![stands(order, standing)],
-        ..Chapter::default()
+        ..TimelineSection::default()
     }
 }
 
 /// State and total at the end.
-fn stands(order: &OrderHistory, standing: Option<&Order>) -> Line {
+fn stands(order: &OrderHistory, standing: Option<&Order>) -> TimelineEntry {
     let events = count(order.events.len() as u64, "event", "events");
-    Line::says(match standing {
+    TimelineEntry::says(match standing {
         None => format!("After {events} nothing is known of the order: nobody proved what was told of it."),
         Some(order) => {
             let total = match (&order.total, order.total_is_approximate) {
@@ -82,31 +82,31 @@ fn state_word(state: OrderState) -> &'static str {
 }
 
 /// An event that stands by itself.
-pub fn of_event(history: &EventHistory, whole: &History, setting: &Setting<'_>) -> Chapter {
+pub fn of_event(history: &EventHistory, whole: &History, setting: &Setting<'_>) -> TimelineSection {
     let event = &history.event;
     chapter(format!("{} of {}{}", event.kind, event.source, about(event)), history, whole, setting)
 }
 
 /// An event under a heading.
-pub fn chapter(heading: String, history: &EventHistory, whole: &History, setting: &Setting<'_>) -> Chapter {
+pub fn chapter(heading: String, history: &EventHistory, whole: &History, setting: &Setting<'_>) -> TimelineSection {
     let event = &history.event;
-    let mut lines = vec![Line::says(format!("event {}", event.id))];
+    let mut lines = vec![TimelineEntry::says(format!("event {}", event.id))];
     lines.extend(came(history));
     lines.extend(routes(history, setting));
-    let applied = verdict::read(&history.routes).is_none_or(|(_, verdicts)| {
-        verdicts.iter().any(|verdict| matches!(verdict, Verdict::Applies | Verdict::Unjudged))
+    let applied = route_decision::read(&history.routes).is_none_or(|(_, verdicts)| {
+        verdicts.iter().any(|verdict| matches!(verdict, RouteDecision::Applies | RouteDecision::Unjudged))
     });
-    if history.deliveries.is_empty() && event.proof != Proof::Unproven {
+    if history.deliveries.is_empty() && event.proof != SignatureCheck::Unproven {
         lines.push(match applied {
-            false => Line::says("So nobody was to hear of it.").meaning(
+            false => TimelineEntry::says("So nobody was to hear of it.").meaning(
                 "no route applies to it",
                 "add its kind, source or shop to a [[route]] if somebody should hear",
             ),
-            true => Line::says("There is no message for it."),
+            true => TimelineEntry::says("There is no message for it."),
         });
     }
     let deliveries = history.deliveries.iter().map(|delivery| delivery::of_delivery(delivery, event, whole, setting));
-    Chapter {
+    TimelineSection {
         list: "events",
         heading,
         facts: facts(json!({
@@ -135,25 +135,25 @@ fn about(event: &Event) -> String {
     [order, shop, notice].into_iter().flatten().collect()
 }
 
-fn proof(proof: &Proof) -> &str {
+fn proof(proof: &SignatureCheck) -> &str {
     match proof {
-        Proof::Held(recipe) => recipe,
-        Proof::Unproven => "none",
-        Proof::Own => "own",
+        SignatureCheck::Held(recipe) => recipe,
+        SignatureCheck::Unproven => "none",
+        SignatureCheck::Own => "own",
     }
 }
 
 /// When it happened and came, whether it was believed, and whether it was told again.
-fn came(history: &EventHistory) -> Vec<Line> {
+fn came(history: &EventHistory) -> Vec<TimelineEntry> {
     let event = &history.event;
     let mut lines = Vec::new();
-    if event.proof == Proof::Own {
-        lines.push(Line::at(event.received_at, "Orderbell made it."));
+    if event.proof == SignatureCheck::Own {
+        lines.push(TimelineEntry::at(event.received_at, "Orderbell made it."));
         return lines;
     }
     let lateness = event.occurred_at.map(|at| event.received_at.duration_since(at));
     if let Some(at) = event.occurred_at {
-        lines.push(Line::at(at, "It happened, by the platform's clock."));
+        lines.push(TimelineEntry::at(at, "It happened, by the platform's clock."));
     }
     let after = match lateness {
         None => String::new(),
@@ -161,10 +161,10 @@ fn came(history: &EventHistory) -> Vec<Line> {
         Some(after) => format!(", {} later", span(after)),
     };
     lines.push(match &event.proof {
-        Proof::Held(recipe) => {
-            Line::at(event.received_at, format!("It came{after}, and was proved genuine: {recipe}."))
+        SignatureCheck::Held(recipe) => {
+            TimelineEntry::at(event.received_at, format!("It came{after}, and was proved genuine: {recipe}."))
         }
-        _ => Line::at(
+        _ => TimelineEntry::at(
             event.received_at,
             format!(
                 "It came{after}, but its signature fits none of the ways that we know. It is kept and told to nobody."
@@ -180,19 +180,19 @@ fn came(history: &EventHistory) -> Vec<Line> {
         let more = (rest.len() + 1).saturating_sub(named.len());
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         let says = format!("Of the order came, and could not be read: {}{more}.", named.join(", "));
-        lines.push(Line::says(says).meaning(
+        lines.push(TimelineEntry::says(says).meaning(
             "the platform sent a value of another form than it documents, or half of a character",
             "look the order up at the platform; the message says what is missing",
         ));
     }
     if let Some(late) = &event.data.late {
         let state = state_word(late.order_state);
-        lines.push(Line::says(format!("It is out of order: the order was {state} already, and stays so.")));
+        lines.push(TimelineEntry::says(format!("It is out of order: the order was {state} already, and stays so.")));
     }
     lines.extend(event.data.changed.as_deref().map(changes));
     if let Some(at) = history.last_repeat_at.filter(|_| history.repeats > 0) {
         let times = count(history.repeats, "time", "times");
-        lines.push(Line::at(
+        lines.push(TimelineEntry::at(
             at,
             format!("The platform told it again, {times} so far; this is the last of them. A repeat makes no message."),
         ));
@@ -201,7 +201,7 @@ fn came(history: &EventHistory) -> Vec<Line> {
 }
 
 /// What it changes of the order. What the buyer chose and wrote is the buyer's, and stands in the message alone.
-fn changes(changed: &Changed) -> Line {
+fn changes(changed: &OrderChanges) -> TimelineEntry {
     let total = changed.total.as_ref().map(|total| match (&total.was, &total.is) {
         (Some(was), Some(is)) => format!("the total was {was} and is {is}"),
         _ => "the total is another".to_owned(),
@@ -212,18 +212,18 @@ fn changes(changed: &Changed) -> Line {
     let items = items.map(|(number, what)| format!("{} {what}", count(number, "item", "items")));
     let note = changed.note.as_ref().map(|_| "the buyer's note is another".to_owned());
     let all: Vec<String> = total.into_iter().chain(items).chain(note).collect();
-    Line::says(format!("It tells the order again, and changes it: {}.", all.join(", ")))
+    TimelineEntry::says(format!("It tells the order again, and changes it: {}.", all.join(", ")))
 }
 
 /// How many items are new, gone, and other than they were.
-fn counts(changed: &Changed) -> [u64; 3] {
+fn counts(changed: &OrderChanges) -> [u64; 3] {
     let count = |wanted: (bool, bool)| {
         changed.lines.iter().filter(|line| (line.was.is_some(), line.is.is_some()) == wanted).count() as u64
     };
     [count((false, true)), count((true, false)), count((true, true))]
 }
 
-fn changed_facts(changed: &Changed) -> Value {
+fn changed_facts(changed: &OrderChanges) -> Value {
     let [new, gone, other] = counts(changed);
     let total = changed.total.as_ref().map(|total| json!({ "was": total.was, "is": total.is }));
     let lines = json!({ "new": new, "gone": gone, "other": other });
@@ -231,19 +231,20 @@ fn changed_facts(changed: &Changed) -> Value {
 }
 
 /// For each route why it matched or not.
-fn routes(history: &EventHistory, setting: &Setting<'_>) -> Vec<Line> {
+fn routes(history: &EventHistory, setting: &Setting<'_>) -> Vec<TimelineEntry> {
     let event = &history.event;
-    if event.proof == Proof::Unproven {
+    if event.proof == SignatureCheck::Unproven {
         return Vec::new();
     }
     if event.kind == Kind::Test {
         return vec![
-            Line::says("Somebody asked for it with `orderbell test`, whatever the routes say.").in_list("routes"),
+            TimelineEntry::says("Somebody asked for it with `orderbell test`, whatever the routes say.")
+                .in_list("routes"),
         ];
     }
-    let Some((fingerprint, verdicts)) = verdict::read(&history.routes) else {
+    let Some((fingerprint, verdicts)) = route_decision::read(&history.routes) else {
         let why = "Which routes applied was not kept by the version of that time.";
-        return vec![Line::says(why).in_list("routes")];
+        return vec![TimelineEntry::says(why).in_list("routes")];
     };
     let today = setting.routes(fingerprint);
     let mut lines = Vec::new();
@@ -258,13 +259,15 @@ fn routes(history: &EventHistory, setting: &Setting<'_>) -> Vec<Line> {
         Kind::Report(_) => lines.insert(0, "It goes to the channels of its [report] whatever the routes say."),
         _ => {}
     }
-    let mut lines: Vec<Line> = lines.into_iter().map(|says| Line::says(says).in_list("routes")).collect();
+    let mut lines: Vec<TimelineEntry> =
+        lines.into_iter().map(|says| TimelineEntry::says(says).in_list("routes")).collect();
     for (index, verdict) in verdicts.into_iter().enumerate() {
         let route = today.and_then(|routes| routes.get(index));
         let number = index + 1;
         let written = route.map(|route| format!(" ({})", written(route))).unwrap_or_default();
         let says = format!("Route {number}{written} {}.", verdict_words(verdict, route, event));
-        let line = Line::says(says).in_list("routes").with("route", number).with("verdict", verdict_name(verdict));
+        let line =
+            TimelineEntry::says(says).in_list("routes").with("route", number).with("verdict", verdict_name(verdict));
         lines.push(line);
     }
     lines
@@ -280,32 +283,34 @@ fn written(route: &Route) -> String {
     format!("{} to {}", pieces.join(" "), to.join(", "))
 }
 
-fn verdict_words(verdict: Verdict, route: Option<&Route>, event: &Event) -> String {
+fn verdict_words(verdict: RouteDecision, route: Option<&Route>, event: &Event) -> String {
     let has_condition = route.is_some_and(|route| route.when.is_some());
     match verdict {
-        Verdict::Applies if has_condition => "applied: its condition held".to_owned(),
-        Verdict::Applies => "applied".to_owned(),
-        Verdict::OtherKind => format!("did not apply: it is not for {}", event.kind),
-        Verdict::NotNamed => format!("did not apply: {} reaches a route only by its full name", event.kind),
-        Verdict::OtherSource => format!("did not apply: it is not for the source {}", event.source),
-        Verdict::OtherShop => match &event.shop {
+        RouteDecision::Applies if has_condition => "applied: its condition held".to_owned(),
+        RouteDecision::Applies => "applied".to_owned(),
+        RouteDecision::OtherKind => format!("did not apply: it is not for {}", event.kind),
+        RouteDecision::NotNamed => format!("did not apply: {} reaches a route only by its full name", event.kind),
+        RouteDecision::OtherSource => format!("did not apply: it is not for the source {}", event.source),
+        RouteDecision::OtherShop => match &event.shop {
             Some(shop) => format!("did not apply: it is not for the shop {}", shop.id),
             None => "did not apply: it is for certain shops, and this is about none".to_owned(),
         },
-        Verdict::ConditionFails => "did not apply: its condition did not hold".to_owned(),
-        Verdict::Unjudged => "applied: its condition could not be judged, and so lets everything through".to_owned(),
+        RouteDecision::ConditionFails => "did not apply: its condition did not hold".to_owned(),
+        RouteDecision::Unjudged => {
+            "applied: its condition could not be judged, and so lets everything through".to_owned()
+        }
     }
 }
 
-fn verdict_name(verdict: Verdict) -> &'static str {
+fn verdict_name(verdict: RouteDecision) -> &'static str {
     match verdict {
-        Verdict::Applies => "applies",
-        Verdict::OtherKind => "other_kind",
-        Verdict::NotNamed => "not_named",
-        Verdict::OtherSource => "other_source",
-        Verdict::OtherShop => "other_shop",
-        Verdict::ConditionFails => "condition_fails",
-        Verdict::Unjudged => "unjudged",
+        RouteDecision::Applies => "applies",
+        RouteDecision::OtherKind => "other_kind",
+        RouteDecision::NotNamed => "not_named",
+        RouteDecision::OtherSource => "other_source",
+        RouteDecision::OtherShop => "other_shop",
+        RouteDecision::ConditionFails => "condition_fails",
+        RouteDecision::Unjudged => "unjudged",
     }
 }
 

@@ -1,37 +1,37 @@
 //! What happens to a delivery next, and when.
 
-use crate::cli::why::chapter::Line;
 use crate::cli::why::delivery::named;
 use crate::cli::why::meaning;
 use crate::cli::why::setting::Setting;
+use crate::cli::why::timeline::TimelineEntry;
 use crate::store::UNREADY;
 use crate::store::history::DeliveryHistory;
 use crate::store::history::History;
-use crate::store::history::Parked;
+use crate::store::history::ParkedHistory;
 
-pub fn lines(delivery: &DeliveryHistory, history: &History, setting: &Setting<'_>) -> Vec<Line> {
+pub fn lines(delivery: &DeliveryHistory, history: &History, setting: &Setting<'_>) -> Vec<TimelineEntry> {
     match delivery.state.as_str() {
         "waiting" => vec![waiting(delivery, history, setting)],
-        "dead" => vec![Line {
+        "dead" => vec![TimelineEntry {
             change: Some(format!(
                 "mend the cause, then `orderbell redeliver {}`, or `orderbell redeliver --dead` for all",
                 delivery.id
             )),
-            ..Line::says("Next: nothing, until a person asks for it once more.")
+            ..TimelineEntry::says("Next: nothing, until a person asks for it once more.")
         }],
         _ => Vec::new(),
     }
     .into_iter()
-    .map(|line| Line { list: "next", ..line })
+    .map(|line| TimelineEntry { list: "next", ..line })
     .collect()
 }
 
-fn waiting(delivery: &DeliveryHistory, history: &History, setting: &Setting<'_>) -> Line {
+fn waiting(delivery: &DeliveryHistory, history: &History, setting: &Setting<'_>) -> TimelineEntry {
     let channel = &delivery.channel;
     let due_at = delivery.due_at;
     // While it is being sent, it is due when its lease ends.
     if delivery.tries.iter().any(|one| one.ended_at.is_none()) {
-        return Line::says(match due_at > setting.now {
+        return TimelineEntry::says(match due_at > setting.now {
             true => "Next: it is being sent just now.".to_owned(),
             false => {
                 "Next: the daemon was cut off while it was sending this. It is taken up at its next start.".to_owned()
@@ -39,7 +39,7 @@ fn waiting(delivery: &DeliveryHistory, history: &History, setting: &Setting<'_>)
         });
     }
     if !setting.has(channel) {
-        return Line::says("Next: nothing.").meaning(
+        return TimelineEntry::says("Next: nothing.").meaning(
             format!("there is no channel \"{channel}\" in the configuration"),
             "give a channel that name again, or cancel the delivery",
         );
@@ -47,8 +47,8 @@ fn waiting(delivery: &DeliveryHistory, history: &History, setting: &Setting<'_>)
     if let Some(carrier) = &delivery.carrier {
         let says = format!("Next: it goes out in the message of {}.", named(carrier));
         return match carrier.due_at > setting.now {
-            true => Line::at(carrier.due_at, says),
-            false => Line::says(says),
+            true => TimelineEntry::at(carrier.due_at, says),
+            false => TimelineEntry::says(says),
         };
     }
     if let Some(parked) = setting.parked(channel, history) {
@@ -56,20 +56,20 @@ fn waiting(delivery: &DeliveryHistory, history: &History, setting: &Setting<'_>)
     }
     if let Some(shut) = setting.shut(channel, history) {
         let says = format!("Next: the far side of {channel} takes nothing until {}.", setting.time(shut.until));
-        return Line::at(shut.until, says).meaning(shut.reason.clone(), "nothing: what waits goes out then");
+        return TimelineEntry::at(shut.until, says).meaning(shut.reason.clone(), "nothing: what waits goes out then");
     }
     if due_at > setting.now {
-        return Line::at(due_at, "Next: it is tried.");
+        return TimelineEntry::at(due_at, "Next: it is tried.");
     }
-    Line::says("Next: it is due; it goes out as soon as the daemon runs and it is its turn.")
+    TimelineEntry::says("Next: it is due; it goes out as soon as the daemon runs and it is its turn.")
 }
 
 /// A channel whose setting is wrong.
-fn resting(parked: &Parked, setting: &Setting<'_>) -> Line {
+fn resting(parked: &ParkedHistory, setting: &Setting<'_>) -> TimelineEntry {
     let (channel, since) = (&parked.channel, setting.time(parked.since));
     if parked.reason.starts_with(UNREADY) {
         let says = format!("Next: {channel} waits for its secret since {since}; then it is sent. {}.", parked.reason);
-        return Line::says(says).with("parked_since", parked.since.to_string());
+        return TimelineEntry::says(says).with("parked_since", parked.since.to_string());
     }
     let says = format!(
         "Next: the oldest message that waits for {channel} is tried. The channel rests since {since}, because its setting is wrong; a yes opens it for all."
@@ -77,7 +77,8 @@ fn resting(parked: &Parked, setting: &Setting<'_>) -> Line {
     let meaning = meaning::of_answer(setting.kind(channel), "misconfigured", &parked.reason);
     let (cause, change) = meaning.unwrap_or(("its setting is wrong", "mend it"));
     let change = format!("{change}; then `orderbell test {channel}` opens it at once");
-    let line =
-        Line::at(parked.next_probe_at, says).meaning(cause, change).with("parked_since", parked.since.to_string());
-    Line { answer: Some(meaning::said(setting.kind(channel), &parked.reason)), ..line }
+    let line = TimelineEntry::at(parked.next_probe_at, says)
+        .meaning(cause, change)
+        .with("parked_since", parked.since.to_string());
+    TimelineEntry { answer: Some(meaning::said(setting.kind(channel), &parked.reason)), ..line }
 }

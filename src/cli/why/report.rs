@@ -5,12 +5,12 @@ use serde_json::{Value, json};
 
 use crate::app::setup;
 use crate::cli::report::schedule;
-use crate::cli::why::chapter::{Chapter, Line};
 use crate::cli::why::event;
 use crate::cli::why::setting::{Setting, count, span};
 use crate::cli::why::source::sentence;
+use crate::cli::why::timeline::{TimelineEntry, TimelineSection};
 use crate::config::parts::Parts;
-use crate::config::routes::Report;
+use crate::config::routes::ReportSettings;
 use crate::domain::report::calendar::{LATE_AFTER, Schedule};
 use crate::flow::reports;
 use crate::store::history::{EventHistory, History, ReportHistory, RunHistory};
@@ -31,7 +31,7 @@ pub fn unknown(name: &str, part: &Parts) -> String {
     format!("there is no report \"report.{name}\", nor was there one; {others}")
 }
 
-pub fn of_report(report: &ReportHistory, whole: &History, setting: &Setting<'_>) -> Chapter {
+pub fn of_report(report: &ReportHistory, whole: &History, setting: &Setting<'_>) -> TimelineSection {
     let name = &report.report;
     let configured = setting.part.reports().map(|reports| reports.get(name).copied());
     let heading = match configured {
@@ -46,9 +46,9 @@ pub fn of_report(report: &ReportHistory, whole: &History, setting: &Setting<'_>)
     facts.extend(configured.into_iter().flat_map(schedule::facts));
     let by_hand = report.by_hand.iter().map(|event| (event.event.received_at, sent(event, whole, setting)));
     let runs = report.runs.iter().map(|run| (made_at(run), ran(run, schedule, whole, setting)));
-    let mut chapters: Vec<(Timestamp, Chapter)> = runs.chain(by_hand).collect();
+    let mut chapters: Vec<(Timestamp, TimelineSection)> = runs.chain(by_hand).collect();
     chapters.sort_by_key(|(at, _)| *at);
-    Chapter {
+    TimelineSection {
         list: "reports",
         heading,
         facts,
@@ -62,7 +62,7 @@ fn made_at(run: &RunHistory) -> Timestamp {
     run.made_at.unwrap_or(Timestamp::MIN)
 }
 
-fn so_far(report: &ReportHistory) -> Vec<Line> {
+fn so_far(report: &ReportHistory) -> Vec<TimelineEntry> {
     let says = match (report.runs.len() as u64, report.count) {
         (0, 0) => "It was not made yet.".to_owned(),
         (shown, all) if shown < all => {
@@ -70,19 +70,24 @@ fn so_far(report: &ReportHistory) -> Vec<Line> {
         }
         _ => return Vec::new(),
     };
-    vec![Line::says(says)]
+    vec![TimelineEntry::says(says)]
 }
 
 /// One that was made when it was due, or late.
-fn ran(run: &RunHistory, schedule: Option<&Schedule>, whole: &History, setting: &Setting<'_>) -> Chapter {
+fn ran(run: &RunHistory, schedule: Option<&Schedule>, whole: &History, setting: &Setting<'_>) -> TimelineSection {
     let heading = format!("About {}", reports::days(run.from, run.to));
     let mut chapter = match &run.history {
         Some(history) => made(heading, history, whole, setting),
         None => {
             let says = "It was made. What became of it is not known any more: it is older than [store] keep.";
-            let line = run.made_at.map_or_else(|| Line::says(says), |at| Line::at(at, says));
-            let lines = vec![Line::says(format!("event {}", run.event)), line];
-            Chapter { heading, facts: event::facts(json!({ "id": run.event })), lines, ..Chapter::default() }
+            let line = run.made_at.map_or_else(|| TimelineEntry::says(says), |at| TimelineEntry::at(at, says));
+            let lines = vec![TimelineEntry::says(format!("event {}", run.event)), line];
+            TimelineSection {
+                heading,
+                facts: event::facts(json!({ "id": run.event })),
+                lines,
+                ..TimelineSection::default()
+            }
         }
     };
     let due = run.made_at.and_then(|made_at| Some((made_at, due_at(run, schedule?, made_at)?)));
@@ -95,18 +100,19 @@ fn ran(run: &RunHistory, schedule: Option<&Schedule>, whole: &History, setting: 
                 span(later)
             ),
         };
-        chapter.lines.insert(1, Line::at(due_at, says));
+        chapter.lines.insert(1, TimelineEntry::at(due_at, says));
         chapter.facts.insert("due_at".to_owned(), due_at.to_string().into());
     }
     chapter.facts.extend(event::facts(json!({ "from": run.from, "to": run.to, "sent_by": "schedule" })));
-    Chapter { list: "runs", ..chapter }
+    TimelineSection { list: "runs", ..chapter }
 }
 
 /// Its event, without the routes that are not for it: it goes to its own channels anyway.
-fn made(heading: String, history: &EventHistory, whole: &History, setting: &Setting<'_>) -> Chapter {
+fn made(heading: String, history: &EventHistory, whole: &History, setting: &Setting<'_>) -> TimelineSection {
     let mut chapter = event::chapter(heading, history, whole, setting);
-    let applies =
-        |line: &Line| matches!(line.facts.get("verdict").and_then(Value::as_str), Some("applies" | "unjudged"));
+    let applies = |line: &TimelineEntry| {
+        matches!(line.facts.get("verdict").and_then(Value::as_str), Some("applies" | "unjudged"))
+    };
     chapter.lines.retain(|line| line.list != "routes" || applies(line));
     chapter
 }
@@ -118,7 +124,7 @@ fn due_at(run: &RunHistory, schedule: &Schedule, made_at: Timestamp) -> Option<T
 }
 
 /// One that a person has sent besides.
-fn sent(history: &EventHistory, whole: &History, setting: &Setting<'_>) -> Chapter {
+fn sent(history: &EventHistory, whole: &History, setting: &Setting<'_>) -> TimelineSection {
     let report = history.event.data.report.as_deref();
     let about = report.map(|report| format!("About {}, sent", reports::days(report.from, report.to)));
     let about = about.unwrap_or_else(|| "Sent".to_owned());
@@ -127,16 +133,16 @@ fn sent(history: &EventHistory, whole: &History, setting: &Setting<'_>) -> Chapt
     facts.extend(event::facts(json!({
         "from": report.map(|report| report.from), "to": report.map(|report| report.to), "sent_by": "hand",
     })));
-    Chapter { list: "runs", facts, ..chapter }
+    TimelineSection { list: "runs", facts, ..chapter }
 }
 
-fn next(report: &ReportHistory, configured: Option<&Report>, setting: &Setting<'_>) -> Vec<Line> {
+fn next(report: &ReportHistory, configured: Option<&ReportSettings>, setting: &Setting<'_>) -> Vec<TimelineEntry> {
     let Some(configured) = configured else {
         let says = match setting.part.reports() {
             Some(_) => format!("Next: nothing. There is no [report.{}] in the configuration any more.", report.report),
             None => "Next: not known, because its setting cannot be read.".to_owned(),
         };
-        return vec![Line::says(says).in_list("next")];
+        return vec![TimelineEntry::says(says).in_list("next")];
     };
     let schedule = setup::plan(configured).schedule;
     let Some(next) = schedule.upcoming(&report.past, setting.now) else { return Vec::new() };
@@ -145,7 +151,7 @@ fn next(report: &ReportHistory, configured: Option<&Report>, setting: &Setting<'
         true => String::new(),
         false => format!(" That is {}.", reports::local(next.due_at, &schedule.zone)),
     };
-    let note = |says: String| Line::says(says).in_list("notes");
+    let note = |says: String| TimelineEntry::says(says).in_list("notes");
     let mut lines = Vec::new();
     let line = if next.due_at > setting.now {
         if report.past.covered.is_none() {
@@ -153,15 +159,15 @@ fn next(report: &ReportHistory, configured: Option<&Report>, setting: &Setting<'
         } else if report.past.made_at.is_none() {
             lines.push(note(format!("It has not been due yet: it begins with {}.", next.from)));
         }
-        Line::at(next.due_at, format!("Next: it is due, about {about}.{local}"))
+        TimelineEntry::at(next.due_at, format!("Next: it is due, about {about}.{local}"))
     } else {
         let since = setting.time(next.due_at);
-        Line::says(format!(
+        TimelineEntry::says(format!(
             "Next: it is due since {since}, about {about}.{local} It is made within seconds while `orderbell serve` runs; where that fails, its log says why."
         ))
     };
     let facts = json!({ "from": next.from, "to": next.to, "due_at": next.due_at });
-    lines.push(Line { list: "next", facts: event::facts(facts), ..line });
+    lines.push(TimelineEntry { list: "next", facts: event::facts(facts), ..line });
     let skipped = reports::skipped_words(&next, &report.report, &schedule.zone);
     lines.extend(skipped.map(|skipped| note(format!("{}.", sentence(&skipped)))));
     lines

@@ -6,10 +6,10 @@ use jiff::Timestamp;
 use crate::cli::store;
 use crate::config::parts::Parts;
 use crate::domain::route::Route;
-use crate::domain::verdict;
+use crate::domain::route_decision;
 use crate::store::history::History;
-use crate::store::history::Parked;
-use crate::store::history::Shut;
+use crate::store::history::ParkedHistory;
+use crate::store::history::RateLimitHistory;
 
 /// What a story is told by.
 #[derive(Clone, Copy, Debug)]
@@ -36,19 +36,19 @@ impl Setting<'_> {
     /// Today's routes, if they are those of this fingerprint.
     pub fn routes(&self, fingerprint: &str) -> Option<&[Route]> {
         let routes = &self.part.routes.as_ref()?.routes;
-        (verdict::fingerprint(routes) == fingerprint).then_some(routes)
+        (route_decision::fingerprint(routes) == fingerprint).then_some(routes)
     }
 
     /// Whether a channel rests because its setting is wrong.
-    pub fn parked<'h>(&self, channel: &str, history: &'h History) -> Option<&'h Parked> {
+    pub fn parked<'h>(&self, channel: &str, history: &'h History) -> Option<&'h ParkedHistory> {
         history.parked.iter().find(|parked| parked.channel == channel)
     }
 
     /// Whether a channel's far side takes nothing for now. Without its secrets, the far side of a channel is not known.
-    pub fn shut<'h>(&self, channel: &str, history: &'h History) -> Option<&'h Shut> {
+    pub fn shut<'h>(&self, channel: &str, history: &'h History) -> Option<&'h RateLimitHistory> {
         let channel = self.part.channels.get(channel)?.channel.as_ref()?;
         let credential = channel.way.channel().credential();
-        history.shut.iter().find(|shut| shut.credential == credential && shut.until > self.now)
+        history.rate_limited.iter().find(|shut| shut.credential == credential && shut.until > self.now)
     }
 }
 

@@ -2,16 +2,16 @@
 
 use serde_json::json;
 
-use crate::cli::why::chapter::Chapter;
-use crate::cli::why::chapter::Line;
 use crate::cli::why::event::facts;
 use crate::cli::why::meaning;
 use crate::cli::why::setting::Setting;
 use crate::cli::why::setting::count;
 use crate::cli::why::setting::span;
+use crate::cli::why::timeline::TimelineEntry;
+use crate::cli::why::timeline::TimelineSection;
 use crate::store::history::SourceHistory;
 
-pub fn of_source(source: &SourceHistory, setting: &Setting<'_>) -> Chapter {
+pub fn of_source(source: &SourceHistory, setting: &Setting<'_>) -> TimelineSection {
     let shown = source.refused.len() as u64;
     let heading = match (shown, source.refusals) {
         (0, 0) => format!("Of {} no webhook was refused.", source.source),
@@ -21,7 +21,7 @@ pub fn of_source(source: &SourceHistory, setting: &Setting<'_>) -> Chapter {
         (shown, all) if shown == all => format!("Webhooks of {} that were refused", source.source),
         (shown, all) => format!("Webhooks of {} that were refused, {shown} of {all}", source.source),
     };
-    Chapter {
+    TimelineSection {
         list: "sources",
         heading,
         facts: facts(json!({ "source": source.source, "refusals": source.refusals })),
@@ -32,17 +32,17 @@ pub fn of_source(source: &SourceHistory, setting: &Setting<'_>) -> Chapter {
 }
 
 /// Each with what it means, unless the one before means the same.
-fn refused(source: &SourceHistory) -> Vec<Line> {
+fn refused(source: &SourceHistory) -> Vec<TimelineEntry> {
     let mut before = None;
-    let line = |refused: &crate::store::history::Refused| {
+    let line = |refused: &crate::store::history::RefusedWebhook| {
         let meaning = meaning::of_refusal(&refused.reason);
         let is_known = meaning.is_some() && meaning == before;
         before = meaning;
         let says = format!("{} ({} bytes).", sentence(&refused.reason), refused.bytes);
-        let line = Line::at(refused.at, says).in_list("refused");
+        let line = TimelineEntry::at(refused.at, says).in_list("refused");
         let line = line.with("reason", refused.reason.clone()).with("bytes", refused.bytes);
         match meaning {
-            Some((cause, change)) => Line { is_known, ..line.meaning(cause, change) },
+            Some((cause, change)) => TimelineEntry { is_known, ..line.meaning(cause, change) },
             None => line,
         }
     };
@@ -55,11 +55,11 @@ pub fn sentence(text: &str) -> String {
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
-fn end(source: &SourceHistory, setting: &Setting<'_>) -> Vec<Line> {
+fn end(source: &SourceHistory, setting: &Setting<'_>) -> Vec<TimelineEntry> {
     let ago = |at| span(setting.now.duration_since(at));
     let mut lines = Vec::new();
     lines.push(match &source.believed {
-        Some(heard) => Line::says(format!(
+        Some(heard) => TimelineEntry::says(format!(
             "The last one that was believed came on {}, {} ago: {}, event {}.",
             setting.time(heard.at),
             ago(heard.at),
@@ -68,7 +68,7 @@ fn end(source: &SourceHistory, setting: &Setting<'_>) -> Vec<Line> {
         ))
         .with("event", heard.event.to_string())
         .with("believed_at", heard.at.to_string()),
-        None => Line::says("None was ever believed, as far as the store goes back."),
+        None => TimelineEntry::says("None was ever believed, as far as the store goes back."),
     });
     for (number, heard) in source.unproven.iter().enumerate() {
         let some = match &source.believed {
@@ -83,15 +83,17 @@ fn end(source: &SourceHistory, setting: &Setting<'_>) -> Vec<Line> {
             _ => "Another of them came".to_owned(),
         };
         let says = format!("{which} on {}: {}, event {}.", setting.time(heard.at), heard.kind, heard.event);
-        lines.push(Line::says(says).with("event", heard.event.to_string()).with("unproven_at", heard.at.to_string()));
+        lines.push(
+            TimelineEntry::says(says).with("event", heard.event.to_string()).with("unproven_at", heard.at.to_string()),
+        );
     }
     if let Some(at) = source.sign_of_life {
         let says =
             format!("The last sign of life, heartbeats included, came on {}, {} ago.", setting.time(at), ago(at));
-        lines.push(Line::says(says).with("sign_of_life_at", at.to_string()));
+        lines.push(TimelineEntry::says(says).with("sign_of_life_at", at.to_string()));
     }
     if !setting.part.source_names().contains(&source.source) {
-        lines.push(Line::says(format!("There is no source {} in the configuration any more.", source.source)));
+        lines.push(TimelineEntry::says(format!("There is no source {} in the configuration any more.", source.source)));
     }
     lines.into_iter().map(|line| line.in_list("heard")).collect()
 }

@@ -2,12 +2,12 @@
 
 use jiff::Timestamp;
 
-use crate::cli::why::chapter::Line;
 use crate::cli::why::setting::Setting;
+use crate::cli::why::timeline::TimelineEntry;
 use crate::domain::event::DeliveryId;
 use crate::store::history::StepTaken;
 
-pub fn line(taken: &StepTaken, setting: &Setting<'_>) -> Line {
+pub fn line(taken: &StepTaken, setting: &Setting<'_>) -> TimelineEntry {
     let detail = detail(&taken.detail, setting);
     let after = |before: &str, after: &str| match detail.is_empty() {
         true => format!("{before}{after}."),
@@ -37,7 +37,7 @@ pub fn line(taken: &StepTaken, setting: &Setting<'_>) -> Line {
         // Of a version that knows more.
         other => after(other, ""),
     };
-    Line::at(taken.at, says).with("step", taken.step.clone()).with("detail", taken.detail.clone())
+    TimelineEntry::at(taken.at, says).with("step", taken.step.clone()).with("detail", taken.detail.clone())
 }
 
 fn is_moment(text: &str) -> bool {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::order::{Line, Order, OrderNews};
+use crate::domain::order::{Order, OrderLine, OrderUpdate};
 
 /// What makes lines the same item. Options are a set: their sequence says nothing.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,7 +42,7 @@ impl Doubt {
 }
 
 impl<'a> Item<'a> {
-    pub fn of(line: &'a Line) -> Self {
+    pub fn of(line: &'a OrderLine) -> Self {
         let mut options: Vec<&str> = line.options.iter().map(String::as_str).collect();
         options.sort_unstable();
         Self { name: &line.name, options, note: line.note.as_deref(), doubt: Doubt::default() }
@@ -64,18 +64,18 @@ impl<'a> Item<'a> {
     }
 }
 
-pub fn items_of(order: &Order) -> Vec<(Item<'_>, Line)> {
+pub fn items_of(order: &Order) -> Vec<(Item<'_>, OrderLine)> {
     items(&order.lines, &order.unreadable)
 }
 
-pub fn items_told(news: &OrderNews) -> Vec<(Item<'_>, Line)> {
+pub fn items_stated(news: &OrderUpdate) -> Vec<(Item<'_>, OrderLine)> {
     items(&news.lines, &news.unreadable)
 }
 
 /// One line for each item, with the sum of their quantities; unknown where one of them is.
-pub fn items<'a>(lines: &'a [Line], unreadable: &[String]) -> Vec<(Item<'a>, Line)> {
+pub fn items<'a>(lines: &'a [OrderLine], unreadable: &[String]) -> Vec<(Item<'a>, OrderLine)> {
     let mut places: BTreeMap<Item<'_>, usize> = BTreeMap::new();
-    let mut items: Vec<(Item<'_>, Line)> = Vec::new();
+    let mut items: Vec<(Item<'_>, OrderLine)> = Vec::new();
     for (line, doubt) in lines.iter().zip(Doubt::of_lines(lines.len(), unreadable)) {
         let item = Item { doubt, ..Item::of(line) };
         match places.get(&item) {

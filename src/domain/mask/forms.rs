@@ -15,7 +15,7 @@ const SHORTEST_BEGUN: usize = 16;
 
 /// One form of a secret. It is found in whatever case.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Form {
+pub struct SecretForm {
     pub bytes: Vec<u8>,
     pub sort: Sort,
     /// What may follow where `bytes` is a beginning.
@@ -34,7 +34,7 @@ pub enum Sort {
     Begun,
 }
 
-impl Form {
+impl SecretForm {
     fn new(bytes: impl Into<Vec<u8>>, sort: Sort) -> Self {
         Self { bytes: bytes.into(), sort, rest: Vec::new() }
     }
@@ -47,27 +47,27 @@ impl Form {
 }
 
 /// All forms of a secret.
-pub fn forms(secret: &[u8]) -> Vec<Form> {
+pub fn forms(secret: &[u8]) -> Vec<SecretForm> {
     let mut forms = Vec::new();
     for plain in spellings(secret) {
         let sort = if length(&plain) < SHORTEST { Sort::Word } else { Sort::Anywhere };
         let is_long = plain.len() >= SHORTEST;
-        forms.push(Form::new(plain.clone(), sort));
+        forms.push(SecretForm::new(plain.clone(), sort));
         match is_long {
             true => forms.extend((0..3).flat_map(|shift| coded(&plain, shift))),
             // Alone, as in a log-in step by step.
             false if plain.len() >= 3 => {
                 let coded = [BASE64_STANDARD_NO_PAD.encode(&plain), BASE64_URL_SAFE_NO_PAD.encode(&plain)];
-                forms.extend(coded.map(|coded| Form::new(coded, Sort::Word)));
+                forms.extend(coded.map(|coded| SecretForm::new(coded, Sort::Word)));
             }
             false => {}
         }
         if plain.len() >= 3 {
             let sort = if is_long { Sort::Anywhere } else { Sort::Word };
-            forms.push(Form::new(hex::encode(&plain), sort));
+            forms.push(SecretForm::new(hex::encode(&plain), sort));
         }
     }
-    let begun: Vec<Form> = forms.iter().filter_map(Form::begun).collect();
+    let begun: Vec<SecretForm> = forms.iter().filter_map(SecretForm::begun).collect();
     forms.extend(begun);
     forms
 }
@@ -96,10 +96,10 @@ fn length(secret: &[u8]) -> usize {
 }
 
 /// The secret in base64 when so many bytes, from a blob's beginning, stand before it.
-fn coded(secret: &[u8], shift: usize) -> [Form; 2] {
+fn coded(secret: &[u8], shift: usize) -> [SecretForm; 2] {
     let blob = [&[0; 2][..shift], secret].concat();
     let (from, to) = ((shift * 8).div_ceil(6), blob.len() * 8 / 6);
     let sort = Sort::Coded { before: shift > 0, after: !(blob.len() * 8).is_multiple_of(6) };
     [BASE64_STANDARD_NO_PAD.encode(&blob), BASE64_URL_SAFE_NO_PAD.encode(&blob)]
-        .map(|coded| Form::new(&coded.as_bytes()[from..to], sort))
+        .map(|coded| SecretForm::new(&coded.as_bytes()[from..to], sort))
 }

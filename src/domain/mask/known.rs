@@ -12,9 +12,9 @@ use std::sync::OnceLock;
 use aho_corasick::{AhoCorasick, MatchKind};
 
 use crate::domain::mask::address;
-use crate::domain::mask::forms::{Form, Sort, forms};
+use crate::domain::mask::forms::{SecretForm, Sort, forms};
 use crate::domain::mask::tokens::without_tokens;
-use crate::domain::mask::views::{View, views, without_begun_escape};
+use crate::domain::mask::views::{TextReading, views, without_begun_escape};
 use crate::domain::secret::Secret;
 use crate::domain::text::clean_line;
 
@@ -95,7 +95,7 @@ impl Secrets {
 
     pub fn mask(&self) -> Mask {
         let texts = self.texts.iter().map(|secret| secret.expose().as_bytes());
-        let mut all: Vec<Form> = texts.chain(self.bytes.iter().map(Vec::as_slice)).flat_map(forms).collect();
+        let mut all: Vec<SecretForm> = texts.chain(self.bytes.iter().map(Vec::as_slice)).flat_map(forms).collect();
         all.retain(|form| !(self.is_whole && form.sort == Sort::Begun));
         all.sort_unstable();
         all.dedup();
@@ -113,7 +113,7 @@ impl Secrets {
 pub struct Mask {
     /// Absent only where there is no room for it; then nothing is let through.
     search: Option<AhoCorasick>,
-    forms: Vec<Form>,
+    forms: Vec<SecretForm>,
     guesses: bool,
 }
 
@@ -155,9 +155,9 @@ impl Mask {
     /// A text that breaks off, without the beginning of a secret at its end.
     pub fn without_cut_end<'t>(&self, text: &'t str) -> &'t str {
         let longest = self.forms.iter().map(|form| form.bytes.len()).max().unwrap_or(0);
-        let begun = |view: &View<'_>| {
+        let begun = |view: &TextReading<'_>| {
             let bytes = without_begun_escape(&view.bytes);
-            let begins = |form: &Form, end: &[u8]| {
+            let begins = |form: &SecretForm, end: &[u8]| {
                 form.bytes.get(..end.len()).is_some_and(|form| form.eq_ignore_ascii_case(end))
             };
             let mut starts = bytes.len().saturating_sub(longest)..bytes.len();
@@ -169,9 +169,9 @@ impl Mask {
     }
 
     /// The place in the text of what was found in a view, where it counts.
-    fn span(&self, view: &View<'_>, form: usize, found: Range<usize>) -> Option<Range<usize>> {
+    fn span(&self, view: &TextReading<'_>, form: usize, found: Range<usize>) -> Option<Range<usize>> {
         let bytes = view.bytes.as_ref();
-        let Form { sort, bytes: form, rest } = &self.forms[form];
+        let SecretForm { sort, bytes: form, rest } = &self.forms[form];
         if view.is_folded && (*sort == Sort::Word || form.len() < SHORTEST_FOLDED) {
             return None;
         }

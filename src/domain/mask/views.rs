@@ -8,7 +8,7 @@ use std::ops::Range;
 const DEPTH: usize = 3;
 
 /// One reading of a text.
-pub struct View<'t> {
+pub struct TextReading<'t> {
     pub bytes: Cow<'t, [u8]>,
     /// Where each byte begins and ends in the text; the same places where absent.
     places: Option<Vec<(u32, u32)>>,
@@ -23,7 +23,7 @@ enum Plus {
     Blank,
 }
 
-impl<'t> View<'t> {
+impl<'t> TextReading<'t> {
     fn plain(text: &'t [u8]) -> Self {
         Self { bytes: Cow::Borrowed(text), places: None, is_folded: false }
     }
@@ -38,7 +38,7 @@ impl<'t> View<'t> {
     }
 
     /// Without its escapes; `None` where it has none.
-    fn resolved(&self, plus: Plus) -> Option<View<'static>> {
+    fn resolved(&self, plus: Plus) -> Option<TextReading<'static>> {
         let has_plus = plus == Plus::Blank && self.bytes.contains(&b'+');
         if !has_plus && !self.bytes.iter().any(|byte| matches!(byte, b'%' | b'\\' | b'&')) {
             return None;
@@ -56,18 +56,18 @@ impl<'t> View<'t> {
             places.resize(bytes.len(), (narrow(start), narrow(end)));
             at += token.length;
         }
-        changed.then_some(View { bytes: Cow::Owned(bytes), places: Some(places), is_folded: false })
+        changed.then_some(TextReading { bytes: Cow::Owned(bytes), places: Some(places), is_folded: false })
     }
 
     /// Without line breaks and blanks; `None` where it has none.
-    fn folded(&self) -> Option<View<'static>> {
+    fn folded(&self) -> Option<TextReading<'static>> {
         if !self.bytes.iter().any(u8::is_ascii_whitespace) {
             return None;
         }
         let kept = || self.bytes.iter().enumerate().filter(|(_, byte)| !byte.is_ascii_whitespace());
         let places = kept().map(|(at, _)| self.place(at..at + 1)).map(|place| (narrow(place.start), narrow(place.end)));
         let bytes = kept().map(|(_, byte)| *byte).collect();
-        Some(View { bytes: Cow::Owned(bytes), places: Some(places.collect()), is_folded: true })
+        Some(TextReading { bytes: Cow::Owned(bytes), places: Some(places.collect()), is_folded: true })
     }
 }
 
@@ -77,14 +77,14 @@ fn narrow(place: usize) -> u32 {
 }
 
 /// All readings of a text.
-pub fn views(text: &str) -> Vec<View<'_>> {
-    let mut views = vec![View::plain(text.as_bytes())];
+pub fn views(text: &str) -> Vec<TextReading<'_>> {
+    let mut views = vec![TextReading::plain(text.as_bytes())];
     for depth in 0..DEPTH {
         let last = &views[depth];
         let Some(next) = last.resolved(Plus::Itself) else { break };
         views.push(next);
     }
-    let more: Vec<View<'_>> =
+    let more: Vec<TextReading<'_>> =
         views.iter().flat_map(|view| [view.resolved(Plus::Blank), view.folded()]).flatten().collect();
     views.extend(more);
     views
@@ -92,7 +92,7 @@ pub fn views(text: &str) -> Vec<View<'_>> {
 
 /// A text without its escapes.
 pub fn resolved(text: &[u8]) -> Vec<u8> {
-    View::plain(text).resolved(Plus::Itself).map_or_else(|| text.to_vec(), |view| view.bytes.into_owned())
+    TextReading::plain(text).resolved(Plus::Itself).map_or_else(|| text.to_vec(), |view| view.bytes.into_owned())
 }
 
 /// A text that breaks off, without the escape that was begun at its end.

@@ -36,7 +36,7 @@ pub struct LocalDay {
 
 /// A report that is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Owed {
+pub struct DueReport {
     pub from: Date,
     pub to: Date,
     /// When it should be sent.
@@ -94,7 +94,7 @@ impl Schedule {
     }
 
     /// The report that is due when the days up to `covered` have been covered.
-    pub fn owed(&self, covered: Date, now: Timestamp) -> Option<Owed> {
+    pub fn owed(&self, covered: Date, now: Timestamp) -> Option<DueReport> {
         let (day, due_at) = self.latest(now)?;
         let to = Self::covers(day).filter(|to| *to > covered)?;
         let from = covered.tomorrow().ok()?;
@@ -105,7 +105,7 @@ impl Schedule {
         let last = from.checked_add((MOST_DAYS - 1).days()).unwrap_or(to);
         let to = to.min(last);
         let late = missed || now.duration_since(due_at) > LATE_AFTER;
-        Some(Owed { from, to, due_at, late })
+        Some(DueReport { from, to, due_at, late })
     }
 }
 
@@ -121,12 +121,12 @@ mod tests {
     }
 
     /// Goes through two years minute by minute, from the first minute of `year`.
-    fn each_day_once(zone: &str, at: Time, year: i16) -> Vec<Owed> {
+    fn each_day_once(zone: &str, at: Time, year: i16) -> Vec<DueReport> {
         let schedule = schedule(zone, at);
         let begin = date(year, 1, 1).to_zoned(schedule.zone.clone()).unwrap().timestamp();
         let end = date(year + 2, 1, 1).to_zoned(schedule.zone.clone()).unwrap().timestamp();
         let mut covered = schedule.covered_by(begin).unwrap();
-        let mut sent: Vec<Owed> = Vec::new();
+        let mut sent: Vec<DueReport> = Vec::new();
         let mut now = begin;
         while now < end {
             if let Some(owed) = schedule.owed(covered, now) {

@@ -8,7 +8,7 @@ use crate::domain::event::Event;
 use crate::domain::ledger::Figure;
 use crate::domain::order::Order;
 use crate::domain::report::calendar::LocalDay;
-use crate::domain::report::{Bell, Unproven};
+use crate::domain::report::{ServiceHealth, Unproven};
 
 /// How many days the picture shows.
 pub const HISTORY_DAYS: i64 = 14;
@@ -72,7 +72,7 @@ pub struct Facts {
     /// Events of stock and of totals that came since the first day began, the earliest first.
     pub told: Vec<Event>,
     /// Without what is counted of `arrivals`.
-    pub bell: Bell,
+    pub bell: ServiceHealth,
 }
 
 impl Facts {

@@ -1,9 +1,9 @@
 //! From what the store knows to the figures of a report: pure arithmetic, by the definitions at the head of
 //! [`crate::domain::report`].
 
-mod bell;
 mod compare;
 mod details;
+mod service_health;
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -56,7 +56,7 @@ pub fn report(scope: &Scope, facts: &Facts, as_of: Timestamp) -> Report {
         stock: details::stock(scope, &facts.told),
         restated: compare::restated(scope, facts),
         reconciled: compare::reconciled(scope, facts, &covered),
-        bell: bell::bell(scope, facts),
+        bell: service_health::service_health(scope, facts),
         history: history(scope, &by_day),
         ..Report::default()
     }

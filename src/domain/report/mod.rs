@@ -64,7 +64,7 @@ pub struct Report {
     pub restated: Vec<Restated>,
     /// The platforms' own totals beside ours, as far as they have told them until two days after the last day.
     pub reconciled: Vec<Reconciled>,
-    pub bell: Bell,
+    pub bell: ServiceHealth,
     /// The last fourteen days, the last one being `to`.
     pub history: Vec<PastDay>,
     /// Where its picture can be fetched for some days.
@@ -256,19 +256,19 @@ pub struct LowStock {
 pub struct Restated {
     pub day: Date,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub orders: Option<Changed<i64>>,
+    pub orders: Option<ChangedFigure<i64>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub cancelled: Option<Changed<i64>>,
+    pub cancelled: Option<ChangedFigure<i64>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub gross: Vec<Changed<Money>>,
+    pub gross: Vec<ChangedFigure<Money>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub refunded: Vec<Changed<Money>>,
+    pub refunded: Vec<ChangedFigure<Money>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub net: Vec<Changed<Money>>,
+    pub net: Vec<ChangedFigure<Money>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Changed<T> {
+pub struct ChangedFigure<T> {
     pub before: T,
     pub after: T,
 }
@@ -329,7 +329,7 @@ pub struct Silence {
 /// How Orderbell itself did on these days.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Bell {
+pub struct ServiceHealth {
     /// Webhooks that were kept, repeats included.
     pub received: i64,
     pub repeats: i64,
@@ -345,9 +345,9 @@ pub struct Bell {
     pub waiting: i64,
     pub dead: i64,
     /// The channels that rest because their setting is wrong.
-    pub parked: Vec<Parked>,
+    pub parked: Vec<ParkedSince>,
     /// When each channel took a message last.
-    pub channels: Vec<LastYes>,
+    pub channels: Vec<LastAccepted>,
 }
 
 /// Webhooks that nobody proved: they were acknowledged, and delivered to nobody.
@@ -358,7 +358,7 @@ pub struct Unproven {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Parked {
+pub struct ParkedSince {
     pub channel: String,
     #[serde(serialize_with = "milliseconds")]
     pub since: Timestamp,
@@ -366,7 +366,7 @@ pub struct Parked {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LastYes {
+pub struct LastAccepted {
     pub channel: String,
     #[serde(serialize_with = "milliseconds")]
     pub at: Timestamp,

@@ -13,13 +13,13 @@ use crate::domain::event::Shop;
 use crate::domain::ledger::Figure;
 use crate::domain::money::Money;
 use crate::domain::order::Counted;
-use crate::domain::order::Line;
 use crate::domain::order::Order;
+use crate::domain::order::OrderLine;
 use crate::domain::order::OrderState;
-use crate::domain::order::RefundStanding;
-use crate::domain::report::Bell;
-use crate::domain::report::LastYes;
+use crate::domain::order::RefundStatus;
+use crate::domain::report::LastAccepted;
 use crate::domain::report::Report;
+use crate::domain::report::ServiceHealth;
 use crate::domain::report::calendar::LocalDay;
 use crate::domain::report::csv;
 use crate::domain::report::facts::Facts;
@@ -28,7 +28,7 @@ use crate::domain::report::facts::Sum;
 use crate::domain::report::figures;
 use crate::domain::report::figures::divided;
 
-mod troubles;
+mod incidents;
 
 /// Tuesday, 3 June 2025: the last day that every sample covers.
 const DAY: Date = jiff::civil::date(2025, 6, 3);
@@ -46,7 +46,7 @@ const BUSY: [i64; 29] = [
 
 /// What a report is made of.
 #[derive(Clone, Debug)]
-pub struct Sample {
+pub struct SampleData {
     pub scope: Scope,
     pub facts: Facts,
     pub made_at: Timestamp,
@@ -54,7 +54,7 @@ pub struct Sample {
 
 /// A shop, what it sells in the smallest unit of its currency, and how much of it in a day.
 #[derive(Clone, Debug)]
-pub struct House {
+pub struct SampleShop {
     pub source: String,
     pub shop: Shop,
     pub currency: String,
@@ -62,7 +62,7 @@ pub struct House {
     pub orders: i64,
 }
 
-impl House {
+impl SampleShop {
     fn new(source: &str, id: &str, name: &str, currency: &str, menu: &[(&str, i64)], orders: i64) -> Self {
         Self {
             source: source.to_owned(),
@@ -75,48 +75,48 @@ impl House {
 }
 
 /// Every sample, by what is special about it. The first is an ordinary day.
-pub fn all(name: &str) -> Vec<(&'static str, Sample)> {
+pub fn all(name: &str) -> Vec<(&'static str, SampleData)> {
     vec![
         ("day", day(name)),
         ("late", late(name)),
         ("currencies", currencies(name)),
         ("none", none(name)),
-        ("troubled", troubles::troubled(name)),
+        ("troubled", incidents::troubled(name)),
         ("shops", shops(name, 60, 1, |number| format!("Noodle House {number}"))),
     ]
 }
 
 /// An ordinary day of two shops.
-pub fn day(name: &str) -> Sample {
+pub fn day(name: &str) -> SampleData {
     made(name, 1, &hong_kong())
 }
 
 /// Three days at once, because the machine was off.
-pub fn late(name: &str) -> Sample {
+pub fn late(name: &str) -> SampleData {
     let sample = made(name, 3, &hong_kong());
-    Sample { scope: Scope { late: true, ..sample.scope.clone() }, ..sample }
+    SampleData { scope: Scope { late: true, ..sample.scope.clone() }, ..sample }
 }
 
 /// Two currencies, one of them with three decimals.
-pub fn currencies(name: &str) -> Sample {
+pub fn currencies(name: &str) -> SampleData {
     let kuwait = [("Machboos", 3_250), ("Karak tea", 450), ("Falafel", 1_100)];
     let mut houses = hong_kong();
     houses.truncate(1);
-    houses.push(House::new("keeta-kw", "880021", "Salmiya Kitchen", "KWD", &kuwait, 41));
+    houses.push(SampleShop::new("keeta-kw", "880021", "Salmiya Kitchen", "KWD", &kuwait, 41));
     made(name, 1, &houses)
 }
 
 /// A day without any order, as the first days are.
-pub fn none(name: &str) -> Sample {
+pub fn none(name: &str) -> SampleData {
     let mut sample = made(name, 1, &[]);
     sample.facts.begun_at = None;
-    sample.facts.bell = Bell::default();
+    sample.facts.bell = ServiceHealth::default();
     sample
 }
 
 /// So many shops, with such names.
-pub fn shops(name: &str, shops: usize, days: i64, called: impl Fn(usize) -> String) -> Sample {
-    let house = |number: usize| House {
+pub fn shops(name: &str, shops: usize, days: i64, called: impl Fn(usize) -> String) -> SampleData {
+    let house = |number: usize| SampleShop {
         shop: Shop { id: (500_000 + number).to_string(), name: Some(called(number)) },
         orders: 4 + i64::try_from(number % 9).unwrap_or_default(),
         ..hong_kong().swap_remove(number % 2)
@@ -124,7 +124,7 @@ pub fn shops(name: &str, shops: usize, days: i64, called: impl Fn(usize) -> Stri
     made(name, days, &(1..=shops).map(house).collect::<Vec<_>>())
 }
 
-impl Sample {
+impl SampleData {
     pub fn report(&self) -> Report {
         figures::report(&self.scope, &self.facts, self.made_at)
     }
@@ -135,17 +135,17 @@ impl Sample {
     }
 }
 
-fn hong_kong() -> Vec<House> {
+fn hong_kong() -> Vec<SampleShop> {
     let harbour = [("云吞面 Wonton noodles", 4_200), ("糖醋排骨 Sweet and sour ribs", 6_800), ("Lemon tea", 1_500)];
     let peak = [("Beef brisket noodles", 5_600), ("Lemon tea", 1_500), ("Dumplings, 8 pieces", 4_800)];
     vec![
-        House::new("keeta-hk", "145541", "Harbour Noodle House", "HKD", &harbour, 68),
-        House::new("keeta-hk", "466663", "Peak Noodle House", "HKD", &peak, 37),
+        SampleShop::new("keeta-hk", "145541", "Harbour Noodle House", "HKD", &harbour, 68),
+        SampleShop::new("keeta-hk", "466663", "Peak Noodle House", "HKD", &peak, 37),
     ]
 }
 
 /// The last so many days of these shops.
-fn made(name: &str, days: i64, houses: &[House]) -> Sample {
+fn made(name: &str, days: i64, houses: &[SampleShop]) -> SampleData {
     let zone = TimeZone::get(ZONE).unwrap_or(TimeZone::UTC);
     let from = DAY.checked_sub(jiff::Span::new().days(days - 1)).unwrap_or(DAY);
     let scope = Scope { name: name.to_owned(), from, to: DAY, zone, sources: None, shops: None, late: false };
@@ -174,22 +174,22 @@ fn made(name: &str, days: i64, houses: &[House]) -> Sample {
     facts.arrivals.sort_by_key(|(_, at)| *at);
     let made_at = known.last().map_or(Timestamp::UNIX_EPOCH, |day| day.until + MADE_AFTER);
     let received = i64::try_from(facts.arrivals.len()).unwrap_or_default();
-    let last = |channel: &str, minutes: i64| LastYes {
+    let last = |channel: &str, minutes: i64| LastAccepted {
         channel: channel.to_owned(),
         at: made_at - SignedDuration::from_mins(minutes),
     };
-    facts.bell = Bell {
+    facts.bell = ServiceHealth {
         repeats: 2,
         delivered: received * 2,
         late: 1,
         channels: vec![last("kitchen", 31), last("owner", 92)],
-        ..Bell::default()
+        ..ServiceHealth::default()
     };
-    Sample { scope, facts, made_at }
+    SampleData { scope, facts, made_at }
 }
 
 /// The orders of a day in a shop, and what they come to.
-fn note(facts: &mut Facts, house: &House, day: &LocalDay, orders: Vec<Order>) {
+fn note(facts: &mut Facts, house: &SampleShop, day: &LocalDay, orders: Vec<Order>) {
     for order in &orders {
         let minor = order.total.as_ref().map_or(0, |total| total.minor);
         facts.sums.push(sum(day.day, house, Figure::Orders, 1, minor));
@@ -212,7 +212,7 @@ fn note(facts: &mut Facts, house: &House, day: &LocalDay, orders: Vec<Order>) {
 /// What the last day of a house comes to: count and amount of each figure.
 type Totals = Vec<(Figure, i64, i64)>;
 
-fn totals(facts: &Facts, house: &House) -> Totals {
+fn totals(facts: &Facts, house: &SampleShop) -> Totals {
     let of = |figure: Figure| {
         let own = facts.sums.iter().filter(|sum| sum.shop.as_ref() == Some(&house.shop.id) && sum.figure == figure);
         own.fold((figure, 0, 0), |(figure, count, minor), sum| (figure, count + sum.count, minor + sum.minor))
@@ -221,12 +221,12 @@ fn totals(facts: &Facts, house: &House) -> Totals {
 }
 
 /// An earlier day is like the last one, as busy as it was, in ten thousandths.
-fn earlier(house: &House, day: Date, last: &Totals, busy: i64) -> Vec<Sum> {
+fn earlier(house: &SampleShop, day: Date, last: &Totals, busy: i64) -> Vec<Sum> {
     let scaled = |value: i64| divided(value * busy, 10_000).unwrap_or_default();
     last.iter().map(|(figure, count, minor)| sum(day, house, *figure, scaled(*count), scaled(*minor))).collect()
 }
 
-fn sum(day: Date, house: &House, figure: Figure, count: i64, minor: i64) -> Sum {
+fn sum(day: Date, house: &SampleShop, figure: Figure, count: i64, minor: i64) -> Sum {
     Sum {
         day,
         source: house.source.clone(),
@@ -239,19 +239,19 @@ fn sum(day: Date, house: &House, figure: Figure, count: i64, minor: i64) -> Sum 
 }
 
 /// The order of this number among those of a day.
-fn one(house: &House, day: &LocalDay, shop: i64, order: i64, of: i64) -> Order {
+fn one(house: &SampleShop, day: &LocalDay, shop: i64, order: i64, of: i64) -> Order {
     let placed_at = day.from + SignedDuration::from_secs(second(order, of) + shop);
     let dish = |at: i64| house.menu.get(usize::try_from(at).unwrap_or_default() % house.menu.len().max(1));
     let lines = [dish(order), dish(order + 1 + order % 2)].into_iter().flatten().zip([1 + order % 2, 1]);
-    let lines: Vec<Line> = lines
-        .map(|((name, price), quantity)| Line {
+    let lines: Vec<OrderLine> = lines
+        .map(|((name, price), quantity)| OrderLine {
             name: name.clone(),
             quantity: u64::try_from(quantity).ok(),
             unit_price: Some(Money::new(*price, &house.currency)),
-            ..Line::default()
+            ..OrderLine::default()
         })
         .collect();
-    let price = |line: &Line| line.unit_price.as_ref().and_then(|price| price.times(line.quantity?));
+    let price = |line: &OrderLine| line.unit_price.as_ref().and_then(|price| price.times(line.quantity?));
     let total = lines.iter().filter_map(price).fold(Money::new(0, &house.currency), |sum, price| {
         let minor = sum.minor + price.minor;
         Money { minor, ..sum }
@@ -279,7 +279,7 @@ fn one(house: &House, day: &LocalDay, shop: i64, order: i64, of: i64) -> Order {
     }
     let number = format!("{}", 756_823_000_000_000 + placed_at.as_second() % 1_000_000 * 1_000 + shop);
     let amount = lines.first().and_then(|line| line.unit_price.clone()).filter(|_| is_refunded);
-    let refund = |amount| RefundStanding {
+    let refund = |amount| RefundStatus {
         amount: Some(amount),
         assumes_currency: false,
         at: later(70),

@@ -6,21 +6,21 @@ use std::collections::BTreeSet;
 use minijinja::value::ValueKind;
 use minijinja::{Value, context};
 
-use crate::domain::compose::View;
+use crate::domain::compose::MessageContext;
 use crate::domain::data::Data;
 use crate::domain::event::{Event, Kind};
 use crate::domain::language::Language;
 use crate::domain::order;
 use crate::domain::remedy;
-use crate::domain::template::filters::Zone;
+use crate::domain::template::filters::TemplateZone;
 use crate::domain::template::values::value_of;
 use crate::domain::unreadable;
 
 /// What a template sees. Each name is always there; what is unknown is `none`.
-pub(super) fn context(view: &View<'_>, words: Option<&Language>) -> Value {
+pub(super) fn context(view: &MessageContext<'_>, words: Option<&Language>) -> Value {
     let event = view.event;
     // An event may be shown without the store at hand: then it is all that is known of its order.
-    let alone = (view.order.is_none() && event.order.is_some()).then(|| order::absorb(None, event));
+    let alone = (view.order.is_none() && event.order.is_some()).then(|| order::merge(None, event));
     let order = view.order.or(alone.as_ref()).map(|order| unreadable::order_in_words(order, event, words));
     let order = order.as_deref();
     let shop = order.and_then(|order| order.shop.as_ref()).or(event.shop.as_ref());
@@ -33,7 +33,7 @@ pub(super) fn context(view: &View<'_>, words: Option<&Language>) -> Value {
         occurred_at => value_of(&event.occurred_at),
         received_at => value_of(&event.received_at),
         language => view.language,
-        timezone => Value::from_object(Zone(view.timezone.clone())),
+        timezone => Value::from_object(TemplateZone(view.timezone.clone())),
         channel => view.channel,
         channel_kind => view.channel_kind,
         picture => picture(event),
@@ -63,7 +63,7 @@ fn picture(event: &Event) -> Value {
 }
 
 /// The names that a template could ask for with this event: `order.total`, and for the items of a list `order.lines[].name`.
-pub fn names(view: &View<'_>) -> BTreeSet<String> {
+pub fn names(view: &MessageContext<'_>) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     note_names(&context(view, None), "", &mut names);
     names

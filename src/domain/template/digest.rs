@@ -8,9 +8,9 @@ use minijinja::context;
 use crate::domain::changed;
 use crate::domain::compose::Composed;
 use crate::domain::compose::composed;
+use crate::domain::digest::DigestEntry;
 use crate::domain::digest::DigestView;
-use crate::domain::digest::Earlier;
-use crate::domain::digest::Entry;
+use crate::domain::digest::MergedDelivery;
 use crate::domain::digest::common_shop;
 use crate::domain::digest::totals;
 use crate::domain::event::Kind;
@@ -21,21 +21,21 @@ use crate::domain::template::Dialect;
 use crate::domain::template::Templates;
 use crate::domain::template::context::data_in_words;
 use crate::domain::template::engine::nothing;
-use crate::domain::template::filters::Zone;
+use crate::domain::template::filters::TemplateZone;
 use crate::domain::template::values::value_of;
 use crate::domain::unreadable;
 
 /// What stands around a message.
-pub struct Notes<'a> {
+pub struct DigestNotes<'a> {
     /// Channels that were sent the message in the place of this one, which catches up; said before the message.
     pub meanwhile: &'a [String],
     /// Channels that could not be reached, and since when; said before the message.
     pub unreached: &'a [(String, Timestamp)],
     /// What the message tells as well, because something newer of the same order does; said behind it.
-    pub earlier: &'a [Earlier],
+    pub earlier: &'a [MergedDelivery],
 }
 
-impl Notes<'_> {
+impl DigestNotes<'_> {
     pub fn is_empty(&self) -> bool {
         self.meanwhile.is_empty() && self.unreached.is_empty() && self.earlier.is_empty()
     }
@@ -54,7 +54,7 @@ impl Templates {
             count => view.entries.len(),
             detail => view.detail.as_str(),
             language => view.language,
-            timezone => Value::from_object(Zone(view.timezone.clone())),
+            timezone => Value::from_object(TemplateZone(view.timezone.clone())),
             channel => view.channel,
             channel_kind => view.channel_kind,
         };
@@ -70,12 +70,12 @@ impl Templates {
     pub fn noted(
         &self,
         message: &Composed,
-        notes: &Notes<'_>,
+        notes: &DigestNotes<'_>,
         language: &str,
         timezone: &TimeZone,
-        view: &crate::domain::compose::View<'_>,
+        view: &crate::domain::compose::MessageContext<'_>,
     ) -> Result<Composed, ComposeError> {
-        let zone = || Value::from_object(Zone(timezone.clone()));
+        let zone = || Value::from_object(TemplateZone(timezone.clone()));
         // By it a time of the same day is known, and goes without its date.
         let received_at = || value_of(&view.event.received_at);
         let mut pieces = vec![message.markdown.clone()];
@@ -136,9 +136,9 @@ impl Templates {
     }
 }
 
-fn group(dialect: &Dialect, kind: &Kind, entries: &[Entry<'_>]) -> Value {
+fn group(dialect: &Dialect, kind: &Kind, entries: &[DigestEntry<'_>]) -> Value {
     let shown: Vec<Value> = entries.iter().map(|one| entry(one, &dialect.words)).collect();
-    let is_changed = entries.iter().any(Entry::is_changed);
+    let is_changed = entries.iter().any(DigestEntry::is_changed);
     let name = if is_changed { changed::NAME.to_owned() } else { kind.to_string() };
     context! {
         kind => kind.to_string(),
@@ -151,7 +151,7 @@ fn group(dialect: &Dialect, kind: &Kind, entries: &[Entry<'_>]) -> Value {
     }
 }
 
-fn entry(entry: &Entry<'_>, words: &Language) -> Value {
+fn entry(entry: &DigestEntry<'_>, words: &Language) -> Value {
     let order = entry.order.map(|order| unreadable::order_in_words(order, entry.event, Some(words)));
     let shop = entry.order.and_then(|order| order.shop.as_ref()).or(entry.event.shop.as_ref());
     context! {

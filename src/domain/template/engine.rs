@@ -9,7 +9,7 @@ use minijinja::{AutoEscape, Environment, ErrorKind, Output, State, UndefinedBeha
 
 use crate::domain::language;
 use crate::domain::language::{Language, Sources};
-use crate::domain::template::{ComposeError, Fault, filters};
+use crate::domain::template::{ComposeError, TemplateFault, filters};
 use crate::domain::text::escape_value;
 
 /// Instructions that one message may take. An order of 500 lines with options and notes takes under 30 000; what takes
@@ -38,7 +38,7 @@ pub(super) fn words(
             reading(&template);
             if let Err(error) = words.read(source) {
                 let (template, message) = (template.clone(), error.to_string());
-                let (line, span, fault) = (error.line, error.span, Fault::Syntax);
+                let (line, span, fault) = (error.line, error.span, TemplateFault::Syntax);
                 errors.push(ComposeError { template, line, span, fault, message });
             }
         }
@@ -131,11 +131,11 @@ pub(super) fn described(path: &str, error: &minijinja::Error) -> ComposeError {
         line: innermost.line().or(error.line()),
         span: if innermost.line().is_some() { innermost.range() } else { error.range() },
         fault: match innermost.kind() {
-            ErrorKind::SyntaxError => Fault::Syntax,
-            ErrorKind::UndefinedError => Fault::Undefined,
-            ErrorKind::UnknownFilter => Fault::UnknownFilter,
-            ErrorKind::TemplateNotFound | ErrorKind::BadInclude => Fault::UnknownFile,
-            _ => Fault::Operation,
+            ErrorKind::SyntaxError => TemplateFault::Syntax,
+            ErrorKind::UndefinedError => TemplateFault::Undefined,
+            ErrorKind::UnknownFilter => TemplateFault::UnknownFilter,
+            ErrorKind::TemplateNotFound | ErrorKind::BadInclude => TemplateFault::UnknownFile,
+            _ => TemplateFault::Operation,
         },
         message,
     }
@@ -171,7 +171,7 @@ pub(super) fn nothing(path: &str) -> ComposeError {
         template: path.to_owned(),
         line: None,
         span: None,
-        fault: Fault::UnknownFile,
+        fault: TemplateFault::UnknownFile,
         message: "there is no such template".to_owned(),
     }
 }

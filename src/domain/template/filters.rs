@@ -83,9 +83,9 @@ pub fn install(environment: &mut Environment<'static>, language: &Arc<Language>)
 
 /// The time zone of a message, as the template value `timezone`.
 #[derive(Debug)]
-pub struct Zone(pub TimeZone);
+pub struct TemplateZone(pub TimeZone);
 
-impl Object for Zone {
+impl Object for TemplateZone {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
         ObjectRepr::Plain
     }
@@ -195,7 +195,7 @@ fn local(state: &State, time: &Value) -> Result<(Timestamp, TimeZone), Error> {
         .and_then(|text| text.parse::<Timestamp>().ok())
         .ok_or_else(|| invalid("this is no time such as occurred_at"))?;
     let zone = state.lookup("timezone").unwrap_or_default();
-    if let Some(zone) = zone.downcast_object_ref::<Zone>() {
+    if let Some(zone) = zone.downcast_object_ref::<TemplateZone>() {
         return Ok((at, zone.0.clone()));
     }
     let zone = zone.as_str().map_or(Ok(TimeZone::UTC), TimeZone::get);

@@ -1,10 +1,10 @@
 //! Templates: which file serves which message, and how it is rendered so that no value can become markup.
 
-pub mod apart;
 mod context;
 pub mod digest;
 mod engine;
 mod filters;
+pub mod isolated;
 pub mod values;
 
 use std::collections::BTreeMap;
@@ -23,17 +23,17 @@ use sha2::Sha256;
 
 use crate::domain::changed;
 use crate::domain::compose::Composed;
-use crate::domain::compose::View;
+use crate::domain::compose::MessageContext;
 use crate::domain::compose::composed;
 use crate::domain::event::Kind;
 use crate::domain::language;
 use crate::domain::language::Language;
 use crate::domain::language::Sources;
-use crate::domain::template::apart::Job;
-use crate::domain::template::apart::RenderApart;
-use crate::domain::template::apart::Wire;
 pub use crate::domain::template::context::names;
 use crate::domain::template::engine::Capped;
+use crate::domain::template::isolated::IsolatedRenderer;
+use crate::domain::template::isolated::RenderJob;
+use crate::domain::template::isolated::Wire;
 use crate::domain::unreadable;
 
 /// All templates, compiled once. Cloning shares them.
@@ -43,7 +43,7 @@ pub struct Templates {
     /// Asking for an unknown name is an error.
     strict: bool,
     /// Who renders what may be the merchant's; this process where absent.
-    apart: Option<Arc<dyn RenderApart>>,
+    apart: Option<Arc<dyn IsolatedRenderer>>,
 }
 
 struct Compiled {
@@ -75,14 +75,14 @@ pub struct ComposeError {
     pub line: Option<usize>,
     /// Bytes of the template's source, where that is known.
     pub span: Option<Range<usize>>,
-    pub fault: Fault,
+    pub fault: TemplateFault,
     /// What is wrong; it may quote the template, never a value.
     pub message: String,
 }
 
 /// What sort of mistake a template has: whoever mends it needs another hint for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Fault {
+pub enum TemplateFault {
     /// It cannot be read as a template, or as a language file.
     Syntax,
     /// It asks for a value that is not there.
@@ -134,13 +134,13 @@ impl Templates {
     ///
     /// # Errors
     /// Language files that do not parse. Templates that do not are reported when they are rendered.
-    pub fn apart(overlay: &Sources, apart: Arc<dyn RenderApart>) -> Result<Self, TemplateErrors> {
+    pub fn apart(overlay: &Sources, apart: Arc<dyn IsolatedRenderer>) -> Result<Self, TemplateErrors> {
         Self::compile(overlay, Some(apart), &mut |_| {})
     }
 
     fn compile(
         overlay: &Sources,
-        apart: Option<Arc<dyn RenderApart>>,
+        apart: Option<Arc<dyn IsolatedRenderer>>,
         reading: &mut dyn FnMut(&str),
     ) -> Result<Self, TemplateErrors> {
         let built_in = language::built_in_sources();
@@ -158,7 +158,7 @@ impl Templates {
             let chain = language::chain(folder, &folders);
             let words = Arc::new(engine::words(folder, &chain, &[&built_in, overlay], &mut errors, &mut watched));
             let foreign = match apart {
-                Some(_) => apart::reaching(&chain, &built_in, overlay),
+                Some(_) => isolated::reaching(&chain, &built_in, overlay),
                 None => BTreeSet::new(),
             };
             let read = |path: &str| !foreign.contains(path);
@@ -182,7 +182,7 @@ impl Templates {
     }
 
     /// The same templates, rendered by someone else where they are rendered apart.
-    pub fn rendered_by(&self, wrap: impl FnOnce(Arc<dyn RenderApart>) -> Arc<dyn RenderApart>) -> Self {
+    pub fn rendered_by(&self, wrap: impl FnOnce(Arc<dyn IsolatedRenderer>) -> Arc<dyn IsolatedRenderer>) -> Self {
         Self { apart: self.apart.clone().map(wrap), ..self.clone() }
     }
 
@@ -222,12 +222,12 @@ impl Templates {
     ///
     /// # Errors
     /// There is none, or it failed. The caller sends [`crate::domain::compose::plain`] instead.
-    pub fn compose(&self, view: &View<'_>) -> Result<Composed, ComposeError> {
+    pub fn compose(&self, view: &MessageContext<'_>) -> Result<Composed, ComposeError> {
         let none = || ComposeError {
             template: format!("{}/{}.md", view.language, view.event.kind),
             line: None,
             span: None,
-            fault: Fault::UnknownFile,
+            fault: TemplateFault::UnknownFile,
             message: "there is no template for this kind".to_owned(),
         };
         let folders = language::chain(view.language, &self.compiled.folders);
@@ -241,7 +241,7 @@ impl Templates {
     /// Renders a template for a channel, here or apart.
     fn render(&self, dialect: &Dialect, path: &str, channel: &str, values: Value) -> Result<String, ComposeError> {
         match &self.apart {
-            Some(apart) if dialect.apart.contains(path) => apart.render(&Job {
+            Some(apart) if dialect.apart.contains(path) => apart.render(&RenderJob {
                 strict: self.strict,
                 folder: dialect.folder.clone(),
                 path: path.to_owned(),
@@ -256,7 +256,7 @@ impl Templates {
     ///
     /// # Errors
     /// What is wrong with the template.
-    pub fn perform(&self, job: &Job) -> Result<String, ComposeError> {
+    pub fn perform(&self, job: &RenderJob) -> Result<String, ComposeError> {
         let missing = || engine::nothing(&job.path);
         let dialect = self.compiled.languages.get(&job.folder).ok_or_else(missing)?;
         dialect.render(&job.path, Value::from(&job.values), job.strict)
@@ -291,7 +291,7 @@ impl Dialect {
 
 /// The paths that may serve, best first: the reader's language counts more than how specific a file is. A template of new
 /// orders would tell a change as a new order, so it serves for a change only where no language has one for that.
-fn candidates(chain: &[String], view: &View<'_>) -> Vec<String> {
+fn candidates(chain: &[String], view: &MessageContext<'_>) -> Vec<String> {
     let kind = &view.event.kind;
     let is_change = *kind == Kind::OrderPlaced && view.event.data.changed.is_some();
     let paths = |name: &str, folder: &String| {

@@ -7,11 +7,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::domain::event::{DeliveryId, Kind};
 use crate::domain::template::Templates;
-use crate::flow::delivery::{OutgoingMessage, Sending};
+use crate::flow::delivery::{OutgoingMessage, SendContext};
 use crate::flow::notice::Topic;
-use crate::flow::words;
-use crate::flow::words::{Failure, Written, budget};
-use crate::store::{Due, StoreError};
+use crate::flow::render;
+use crate::flow::render::{RenderFailure, Rendered, budget};
+use crate::store::{PendingDelivery, StoreError};
 
 /// Why no template composes a message again.
 const INTERRUPTED: &str = "orderbell ended while it composed this message, so its plain form goes out";
@@ -20,8 +20,12 @@ const INTERRUPTED: &str = "orderbell ended while it composed this message, so it
 ///
 /// # Errors
 /// [`StoreError`] when what it carries already cannot be read.
-pub(super) async fn compose(sending: &Sending, leader: Due, carried: Vec<Due>) -> Result<OutgoingMessage, StoreError> {
-    let Sending { lane, post, .. } = sending;
+pub(super) async fn compose(
+    sending: &SendContext,
+    leader: PendingDelivery,
+    carried: Vec<PendingDelivery>,
+) -> Result<OutgoingMessage, StoreError> {
+    let SendContext { channel: lane, context: post, .. } = sending;
     let templates = post.templates.get();
     let (mut parts, mut fresh) = (leader.parts.clone(), false);
     if lane.channel.per_recipient() {
@@ -45,22 +49,27 @@ pub(super) async fn compose(sending: &Sending, leader: Due, carried: Vec<Due>) -
         (parts, fresh) = (written.parts, true);
     }
     if leader.maybe_told {
-        fresh |= words::mark_repeat(lane, &templates, &mut parts);
+        fresh |= render::mark_repeat(lane, &templates, &mut parts);
     }
     Ok(OutgoingMessage { leader, carries, released, parts, fresh })
 }
 
 /// Composes; where a merchant's templates do, it is noted before, and no thread of the runtime waits for them.
-async fn written(sending: &Sending, templates: &Arc<Templates>, leader: &Due, carried: Vec<Due>) -> Written {
-    let Sending { lane, post, composing, .. } = sending;
+async fn written(
+    sending: &SendContext,
+    templates: &Arc<Templates>,
+    leader: &PendingDelivery,
+    carried: Vec<PendingDelivery>,
+) -> Rendered {
+    let SendContext { channel: lane, context: post, composing, .. } = sending;
     let ids: Vec<DeliveryId> = carried.iter().map(|due| due.id).chain([leader.id]).collect();
     if post.composing.was_interrupted(&ids) {
         let _mark = post.composing.begin(ids);
-        return words::plain(lane, leader, &carried, INTERRUPTED);
+        return render::plain(lane, leader, &carried, INTERRUPTED);
     }
     if !templates.are_apart() {
         let _mark = post.composing.begin(ids);
-        return words::written(lane, templates, leader, &carried);
+        return render::written(lane, templates, leader, &carried);
     }
     // It is never closed.
     let _turn = composing.acquire().await;
@@ -70,17 +79,17 @@ async fn written(sending: &Sending, templates: &Arc<Templates>, leader: &Due, ca
     let (lane, leader) = (lane.clone(), leader.clone());
     let templates = budget::of_one_message(templates, given_up);
     let work = tokio::task::spawn_blocking(move || {
-        let written = words::written(&lane, &templates, &leader, &carried);
+        let written = render::written(&lane, &templates, &leader, &carried);
         drop(mark);
         written
     });
-    work.await.unwrap_or_else(|_| Written::nothing())
+    work.await.unwrap_or_else(|_| Rendered::nothing())
 }
 
 /// Notifies the operator that a template failed: once for each template as it is, also over restarts.
-async fn tell(sending: &Sending, templates: &Templates, leader: &Due, failure: Failure) {
-    let Sending { lane, post, .. } = sending;
-    let Failure { template, detail, is_unavailable } = failure;
+async fn tell(sending: &SendContext, templates: &Templates, leader: &PendingDelivery, failure: RenderFailure) {
+    let SendContext { channel: lane, context: post, .. } = sending;
+    let RenderFailure { template, detail, is_unavailable } = failure;
     let instead = if is_unavailable { "the built-in template" } else { "the plain form" };
     tracing::error!(channel = lane.name, delivery = %leader.id, failure = detail, "a template failed; {instead} goes out");
     let (kind, now) = (&leader.event.kind, post.clock.now());
@@ -91,21 +100,24 @@ async fn tell(sending: &Sending, templates: &Templates, leader: &Due, failure: F
     match template {
         Some(template) => {
             post.notices
-                .tell_once(Topic::Template, &kind.to_string(), (&template, templates.version()), detail, now)
+                .notify_once(Topic::Template, &kind.to_string(), (&template, templates.version()), detail, now)
                 .await;
         }
-        None => post.notices.tell(Topic::Template, &kind.to_string(), detail, now).await,
+        None => post.notices.notify(Topic::Template, &kind.to_string(), detail, now).await,
     }
 }
 
 /// What a delivery carries already, when its message is to be composed in another form: as far as it can be read, and all of
 /// it by its ids.
-async fn attached(sending: &Sending, leader: &Due) -> Result<(Vec<Due>, Vec<DeliveryId>), StoreError> {
+async fn attached(
+    sending: &SendContext,
+    leader: &PendingDelivery,
+) -> Result<(Vec<PendingDelivery>, Vec<DeliveryId>), StoreError> {
     if leader.attempts == 0 {
         return Ok((Vec::new(), Vec::new()));
     }
-    let reader = sending.post.store.reader();
+    let reader = sending.context.store.reader();
     let ids = reader.carried(leader.id).await?;
-    let (known, _) = reader.load(ids.clone(), sending.post.clock.now()).await?;
+    let (known, _) = reader.load(ids.clone(), sending.context.clock.now()).await?;
     Ok((known, ids))
 }

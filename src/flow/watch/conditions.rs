@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::data::Notice;
-use crate::flow::far_clocks::Verdict;
+use crate::flow::clock_skew::ClockVerdict;
 use crate::flow::notice::Topic;
-use crate::flow::watch::mistakes::{self, Standing};
+use crate::flow::watch::incidents::KnownIncident;
+use crate::flow::watch::mistakes::{self, CurrentMistakes};
 use crate::flow::watch::observing::{self, Observing};
 use crate::flow::watch::reports::{self, LastReport};
-use crate::flow::watch::told::Told;
-use crate::store::{Sight, UNREADY, Unheard};
+use crate::store::{HealthSnapshot, UNREADY, UnroutedEvent};
 
 /// An urgent delivery that waits for so long is a trouble. Three tries have failed by then, and whoever cooks would have
 /// begun.
@@ -23,7 +23,7 @@ const LOW_PART: u64 = 10;
 
 /// What a trouble is about.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Key {
+pub struct IncidentKey {
     pub topic: Topic,
     /// A source, a channel, a kind or a folder; empty where there is only one thing that it can be about.
     pub subject: String,
@@ -31,23 +31,23 @@ pub struct Key {
 
 /// How something stands. What is not in the list at all means nothing any more: the setting that asked for it is gone.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum ConditionState {
     /// With what is to be said of it.
-    Wrong(Box<Wrong>),
+    Wrong(Box<IncidentDetail>),
     /// Not wrong enough to begin to speak of it, and not well enough to say that it is over; or nobody knows.
     Unclear,
     Fine,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wrong {
+pub struct IncidentDetail {
     pub since: Timestamp,
     pub notice: Notice,
     /// For what no route matched: the event with which it showed.
-    pub example: Option<Unheard>,
+    pub example: Option<UnroutedEvent>,
 }
 
-pub type States = BTreeMap<Key, State>;
+pub type ConditionStates = BTreeMap<IncidentKey, ConditionState>;
 
 /// How full a disk is, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,26 +58,26 @@ pub struct Space {
 }
 
 /// What the conditions are judged by.
-pub struct Scene<'a> {
+pub struct WatchInput<'a> {
     pub now: Timestamp,
-    pub sight: &'a Sight,
+    pub health: &'a HealthSnapshot,
     /// What the operator was told already.
-    pub told: &'a BTreeMap<Key, Told>,
+    pub known: &'a BTreeMap<IncidentKey, KnownIncident>,
     pub channels: &'a BTreeSet<String>,
     /// Whether a channel may still have to catch up: the daemon has just started, or the channel has just been reopened.
     pub may_lag: &'a dyn Fn(&str) -> bool,
     /// The sources that are watched: since when something should have come, and when they were heard of last.
     pub sources: &'a [(String, Timestamp, Timestamp)],
-    pub clock: Verdict,
+    pub clock: ClockVerdict,
     /// The folder of the store, and its disk where that can be asked.
     pub disk: (&'a str, Option<Space>),
     /// The first event of each kind that no route matched.
-    pub unrouted: &'a [Unheard],
+    pub unrouted: &'a [UnroutedEvent],
     /// Whether a route matches such an event now.
-    pub is_routed: &'a dyn Fn(&Unheard) -> bool,
+    pub is_routed: &'a dyn Fn(&UnroutedEvent) -> bool,
     pub reports: &'a [LastReport],
     /// What is wrong with the configuration and the templates.
-    pub mistakes: &'a Standing,
+    pub mistakes: &'a CurrentMistakes,
     /// All sources, and why those are closed that are.
     pub closed: &'a BTreeMap<String, Option<String>>,
     /// The sources that observe.
@@ -85,31 +85,31 @@ pub struct Scene<'a> {
 }
 
 /// Everything that can be wrong, and whether it is.
-pub fn states(scene: &Scene<'_>) -> States {
-    let mut states = States::new();
+pub fn states(scene: &WatchInput<'_>) -> ConditionStates {
+    let mut states = ConditionStates::new();
     parked(scene, &mut states);
     waiting(scene, &mut states);
     dead(scene, &mut states);
     silent(scene, &mut states);
-    states.insert(Key { topic: Topic::MachineClock, subject: String::new() }, clock(scene.clock));
-    states.insert(Key { topic: Topic::Disk, subject: scene.disk.0.to_owned() }, disk(scene.now, scene.disk.1));
+    states.insert(IncidentKey { topic: Topic::MachineClock, subject: String::new() }, clock(scene.clock));
+    states.insert(IncidentKey { topic: Topic::Disk, subject: scene.disk.0.to_owned() }, disk(scene.now, scene.disk.1));
     unrouted(scene, &mut states);
     reports::note(scene, &mut states);
-    mistakes::note(scene.mistakes, scene.told, &mut states);
+    mistakes::note(scene.mistakes, scene.known, &mut states);
     mistakes::closed(scene, &mut states);
     observing::note(scene, &mut states);
     states
 }
 
 /// Wrong since then.
-pub fn wrong(since: Timestamp, notice: Notice) -> State {
-    State::Wrong(Box::new(Wrong { since, notice, example: None }))
+pub fn wrong(since: Timestamp, notice: Notice) -> ConditionState {
+    ConditionState::Wrong(Box::new(IncidentDetail { since, notice, example: None }))
 }
 
-fn parked(scene: &Scene<'_>, states: &mut States) {
+fn parked(scene: &WatchInput<'_>, states: &mut ConditionStates) {
     for channel in scene.channels {
-        let parked = scene.sight.parked.iter().find(|parked| parked.channel == *channel);
-        let state = parked.map_or(State::Fine, |parked| {
+        let parked = scene.health.parked.iter().find(|parked| parked.channel == *channel);
+        let state = parked.map_or(ConditionState::Fine, |parked| {
             let notice = Notice {
                 detail: Some(parked.reason.clone()).filter(|reason| !reason.is_empty()),
                 count: Some(parked.waiting),
@@ -119,34 +119,34 @@ fn parked(scene: &Scene<'_>, states: &mut States) {
             };
             wrong(parked.since, notice)
         });
-        states.insert(Key { topic: Topic::Parked, subject: channel.clone() }, state);
+        states.insert(IncidentKey { topic: Topic::Parked, subject: channel.clone() }, state);
     }
 }
 
-fn waiting(scene: &Scene<'_>, states: &mut States) {
+fn waiting(scene: &WatchInput<'_>, states: &mut ConditionStates) {
     for channel in scene.channels {
-        let waiting = scene.sight.waiting.iter().find(|waiting| waiting.channel == *channel);
-        let is_parked = scene.sight.parked.iter().any(|parked| parked.channel == *channel);
+        let waiting = scene.health.waiting.iter().find(|waiting| waiting.channel == *channel);
+        let is_parked = scene.health.parked.iter().any(|parked| parked.channel == *channel);
         let state = match waiting {
             // Of that the operator hears with its cause.
-            _ if is_parked => State::Unclear,
-            Some(_) if (scene.may_lag)(channel) => State::Unclear,
+            _ if is_parked => ConditionState::Unclear,
+            Some(_) if (scene.may_lag)(channel) => ConditionState::Unclear,
             Some(waiting) => {
                 let (detail, count) = (waiting.words.clone(), Some(waiting.count));
                 wrong(waiting.oldest, Notice { detail, count, ..Notice::default() })
             }
-            None => State::Fine,
+            None => ConditionState::Fine,
         };
-        states.insert(Key { topic: Topic::Waiting, subject: channel.clone() }, state);
+        states.insert(IncidentKey { topic: Topic::Waiting, subject: channel.clone() }, state);
     }
 }
 
 /// Also for channels that there are no more: their dead still want somebody.
-fn dead(scene: &Scene<'_>, states: &mut States) {
-    for key in scene.told.keys().filter(|key| key.topic == Topic::Dead) {
-        states.insert(key.clone(), State::Fine);
+fn dead(scene: &WatchInput<'_>, states: &mut ConditionStates) {
+    for key in scene.known.keys().filter(|key| key.topic == Topic::Dead) {
+        states.insert(key.clone(), ConditionState::Fine);
     }
-    for (channel, deaths) in &scene.sight.dead {
+    for (channel, deaths) in &scene.health.dead {
         if let Some(dead) = &deaths.dead {
             let notice = Notice {
                 detail: Some(dead.words.clone()),
@@ -154,62 +154,64 @@ fn dead(scene: &Scene<'_>, states: &mut States) {
                 last_at: Some(dead.newest),
                 ..Notice::default()
             };
-            states.insert(Key { topic: Topic::Dead, subject: channel.clone() }, wrong(dead.first, notice));
+            states.insert(IncidentKey { topic: Topic::Dead, subject: channel.clone() }, wrong(dead.first, notice));
         }
     }
 }
 
-fn silent(scene: &Scene<'_>, states: &mut States) {
+fn silent(scene: &WatchInput<'_>, states: &mut ConditionStates) {
     for (source, should_since, last) in scene.sources {
-        let key = Key { topic: Topic::Silent, subject: source.clone() };
+        let key = IncidentKey { topic: Topic::Silent, subject: source.clone() };
         let state = if last <= should_since {
             wrong(*last, Notice { last_at: Some(*last), ..Notice::default() })
-        } else if scene.told.get(&key).is_some_and(|told| told.notice.last_at >= Some(*last)) {
+        } else if scene.known.get(&key).is_some_and(|told| told.notice.last_at >= Some(*last)) {
             // Nothing came; only the setting allows more silence than it did.
             continue;
         } else {
-            State::Fine
+            ConditionState::Fine
         };
         states.insert(key, state);
     }
 }
 
-fn clock(verdict: Verdict) -> State {
+fn clock(verdict: ClockVerdict) -> ConditionState {
     match verdict {
-        Verdict::Off { by, since } => wrong(since, Notice { off_by_seconds: Some(by.as_secs()), ..Notice::default() }),
-        Verdict::Right => State::Fine,
-        Verdict::Unclear => State::Unclear,
+        ClockVerdict::Off { by, since } => {
+            wrong(since, Notice { off_by_seconds: Some(by.as_secs()), ..Notice::default() })
+        }
+        ClockVerdict::Right => ConditionState::Fine,
+        ClockVerdict::Unclear => ConditionState::Unclear,
     }
 }
 
 /// It begins below the mark and ends at one and a half times as much.
-fn disk(now: Timestamp, space: Option<Space>) -> State {
-    let Some(space) = space else { return State::Unclear };
+fn disk(now: Timestamp, space: Option<Space>) -> ConditionState {
+    let Some(space) = space else { return ConditionState::Unclear };
     let mark = LOW_BYTES.min(space.total / LOW_PART);
     match space.free {
         free if free < mark => {
             let detail = format!("{} / {}", size(space.free), size(space.total));
             wrong(now, Notice { detail: Some(detail), ..Notice::default() })
         }
-        free if free < mark + mark / 2 => State::Unclear,
-        _ => State::Fine,
+        free if free < mark + mark / 2 => ConditionState::Unclear,
+        _ => ConditionState::Fine,
     }
 }
 
-fn unrouted(scene: &Scene<'_>, states: &mut States) {
-    let told = scene.told.iter().filter(|(key, _)| key.topic == Topic::Unrouted);
+fn unrouted(scene: &WatchInput<'_>, states: &mut ConditionStates) {
+    let told = scene.known.iter().filter(|(key, _)| key.topic == Topic::Unrouted);
     for (key, told) in told {
         let state = match &told.example {
-            Some(example) if (scene.is_routed)(example) => State::Fine,
-            _ => State::Unclear,
+            Some(example) if (scene.is_routed)(example) => ConditionState::Fine,
+            _ => ConditionState::Unclear,
         };
         states.insert(key.clone(), state);
     }
-    for unheard in scene.unrouted.iter().filter(|unheard| !(scene.is_routed)(unheard)) {
-        let notice = Notice { detail: Some(unheard.source.clone()), ..Notice::default() };
-        let wrong = Wrong { since: scene.now, notice, example: Some(unheard.clone()) };
-        let key = Key { topic: Topic::Unrouted, subject: unheard.kind.to_string() };
-        states.insert(key, State::Wrong(Box::new(wrong)));
+    for unrouted in scene.unrouted.iter().filter(|unrouted| !(scene.is_routed)(unrouted)) {
+        let notice = Notice { detail: Some(unrouted.source.clone()), ..Notice::default() };
+        let wrong = IncidentDetail { since: scene.now, notice, example: Some(unrouted.clone()) };
+        let key = IncidentKey { topic: Topic::Unrouted, subject: unrouted.kind.to_string() };
+        states.insert(key, ConditionState::Wrong(Box::new(wrong)));
     }
 }
 
@@ -232,62 +234,62 @@ fn size(bytes: u64) -> String {
 mod tests {
     use super::*;
     use crate::domain::event::Kind;
-    use crate::store::{Dead, Deaths, ParkedChannel, Waiting};
+    use crate::store::{DeadLetter, DeadLetterStats, OverdueDeliveries, ParkedChannel};
 
     fn at(minute: i64) -> Timestamp {
         Timestamp::from_second(1_790_000_000 + 60 * minute).unwrap()
     }
 
-    fn key(topic: Topic, subject: &str) -> Key {
-        Key { topic, subject: subject.to_owned() }
+    fn key(topic: Topic, subject: &str) -> IncidentKey {
+        IncidentKey { topic, subject: subject.to_owned() }
     }
 
     /// A house with the channels `kitchen` and `office`.
     #[derive(Default)]
     struct House {
-        sight: Sight,
-        told: BTreeMap<Key, Told>,
+        sight: HealthSnapshot,
+        told: BTreeMap<IncidentKey, KnownIncident>,
         lagging: &'static str,
         sources: Vec<(String, Timestamp, Timestamp)>,
         disk: Option<Space>,
-        unrouted: Vec<Unheard>,
+        unrouted: Vec<UnroutedEvent>,
     }
 
     impl House {
         /// How things stand at minute 100. Events of the source `routed` have a route.
-        fn states(&self) -> States {
-            states(&Scene {
+        fn states(&self) -> ConditionStates {
+            states(&WatchInput {
                 now: at(100),
-                sight: &self.sight,
-                told: &self.told,
+                health: &self.sight,
+                known: &self.told,
                 channels: &BTreeSet::from(["kitchen".to_owned(), "office".to_owned()]),
                 may_lag: &|channel| channel == self.lagging,
                 sources: &self.sources,
-                clock: Verdict::Right,
+                clock: ClockVerdict::Right,
                 disk: ("/var", self.disk),
                 unrouted: &self.unrouted,
-                is_routed: &|unheard| unheard.source == "routed",
+                is_routed: &|unrouted| unrouted.source == "routed",
                 reports: &[],
-                mistakes: &Standing::default(),
+                mistakes: &CurrentMistakes::default(),
                 closed: &BTreeMap::new(),
                 observing: &[],
             })
         }
     }
 
-    fn said(states: &States, topic: Topic, subject: &str) -> Option<(Timestamp, Notice)> {
+    fn said(states: &ConditionStates, topic: Topic, subject: &str) -> Option<(Timestamp, Notice)> {
         match states.get(&key(topic, subject)) {
-            Some(State::Wrong(wrong)) => Some((wrong.since, wrong.notice.clone())),
+            Some(ConditionState::Wrong(wrong)) => Some((wrong.since, wrong.notice.clone())),
             _ => None,
         }
     }
 
-    fn told_once(notice: Notice, example: Option<Unheard>) -> Told {
-        Told { since: at(0), at: at(0), notice, example }
+    fn told_once(notice: Notice, example: Option<UnroutedEvent>) -> KnownIncident {
+        KnownIncident { since: at(0), at: at(0), notice, example }
     }
 
-    fn late(channel: &str) -> Waiting {
-        Waiting { channel: channel.to_owned(), oldest: at(90), words: Some("HTTP 503".to_owned()), count: 2 }
+    fn late(channel: &str) -> OverdueDeliveries {
+        OverdueDeliveries { channel: channel.to_owned(), oldest: at(90), words: Some("HTTP 503".to_owned()), count: 2 }
     }
 
     #[test]
@@ -300,39 +302,43 @@ mod tests {
             waiting: 12,
         };
         let waiting = ["kitchen", "office", "gone"].map(late).into();
-        let sight = Sight { parked: vec![parked.clone()], waiting, ..Sight::default() };
+        let sight = HealthSnapshot { parked: vec![parked.clone()], waiting, ..HealthSnapshot::default() };
         let states = House { sight, ..House::default() }.states();
         let (since, notice) = said(&states, Topic::Parked, "kitchen").unwrap();
         assert_eq!((since, notice.count, notice.next_at), (at(70), Some(12), Some(at(110))));
         assert_eq!(notice.detail.as_deref(), Some("errcode 310000"));
-        assert_eq!(states[&key(Topic::Parked, "office")], State::Fine);
-        assert_eq!(states[&key(Topic::Waiting, "kitchen")], State::Unclear);
+        assert_eq!(states[&key(Topic::Parked, "office")], ConditionState::Fine);
+        assert_eq!(states[&key(Topic::Waiting, "kitchen")], ConditionState::Unclear);
         let (since, notice) = said(&states, Topic::Waiting, "office").unwrap();
         assert_eq!((since, notice.count, notice.detail.as_deref()), (at(90), Some(2), Some("HTTP 503")));
         assert!(!states.contains_key(&key(Topic::Waiting, "gone")), "that is nobody's channel");
         let unready = ParkedChannel { reason: format!("{UNREADY}it is not set"), ..parked };
-        let states = House { sight: Sight { parked: vec![unready], ..Sight::default() }, ..House::default() }.states();
+        let states =
+            House { sight: HealthSnapshot { parked: vec![unready], ..HealthSnapshot::default() }, ..House::default() }
+                .states();
         assert_eq!(said(&states, Topic::Parked, "kitchen").unwrap().1.next_at, None, "nothing is tried");
     }
 
     #[test]
     fn a_channel_that_may_have_to_catch_up_is_not_late_yet() {
-        let sight = Sight { waiting: vec![late("kitchen")], ..Sight::default() };
+        let sight = HealthSnapshot { waiting: vec![late("kitchen")], ..HealthSnapshot::default() };
         let states = House { sight, lagging: "kitchen", ..House::default() }.states();
-        assert_eq!(states[&key(Topic::Waiting, "kitchen")], State::Unclear);
-        assert_eq!(states[&key(Topic::Waiting, "office")], State::Fine);
+        assert_eq!(states[&key(Topic::Waiting, "kitchen")], ConditionState::Unclear);
+        assert_eq!(states[&key(Topic::Waiting, "office")], ConditionState::Fine);
     }
 
     #[test]
     fn the_dead_are_counted_by_channel_also_where_the_channel_is_gone_and_notices_are_not_counted() {
-        let dead = |channel: &str, dead: Option<Dead>| (channel.to_owned(), Deaths { all: 9, dead });
-        let three = Dead { count: 3, first: at(10), newest: at(80), words: "order.placed 1: HTTP 422".to_owned() };
+        let dead = |channel: &str, dead: Option<DeadLetter>| (channel.to_owned(), DeadLetterStats { all: 9, dead });
+        let three =
+            DeadLetter { count: 3, first: at(10), newest: at(80), words: "order.placed 1: HTTP 422".to_owned() };
         let dead = BTreeMap::from([dead("gone", Some(three)), dead("office", None)]);
         let told = BTreeMap::from([(key(Topic::Dead, "kitchen"), told_once(Notice::default(), None))]);
-        let states = House { sight: Sight { dead, ..Sight::default() }, told, ..House::default() }.states();
+        let states =
+            House { sight: HealthSnapshot { dead, ..HealthSnapshot::default() }, told, ..House::default() }.states();
         let (since, notice) = said(&states, Topic::Dead, "gone").unwrap();
         assert_eq!((since, notice.count, notice.last_at), (at(10), Some(3), Some(at(80))));
-        assert_eq!(states[&key(Topic::Dead, "kitchen")], State::Fine, "all of them were dealt with");
+        assert_eq!(states[&key(Topic::Dead, "kitchen")], ConditionState::Fine, "all of them were dealt with");
         assert!(!states.contains_key(&key(Topic::Dead, "office")));
     }
 
@@ -347,8 +353,8 @@ mod tests {
         let states = House { sources, told: told.into(), ..House::default() }.states();
         let (since, notice) = said(&states, Topic::Silent, "just").unwrap();
         assert_eq!((since, notice.last_at), (at(40), Some(at(40))));
-        assert_eq!(states[&key(Topic::Silent, "nearly")], State::Fine);
-        assert_eq!(states[&key(Topic::Silent, "again")], State::Fine, "something came");
+        assert_eq!(states[&key(Topic::Silent, "nearly")], ConditionState::Fine);
+        assert_eq!(states[&key(Topic::Silent, "again")], ConditionState::Fine, "something came");
         assert!(!states.contains_key(&key(Topic::Silent, "patient")), "nothing came; only the setting is another");
         assert!(!states.contains_key(&key(Topic::Silent, "removed")));
     }
@@ -358,11 +364,11 @@ mod tests {
         let (mib, gib) = (1_u64 << 20, 1_u64 << 30);
         for (free, total, expected) in [
             (gib - 1, 2000 * gib, Err("1023 MiB / 1.9 TiB")),
-            (gib, 2000 * gib, Ok(State::Unclear)),
-            (gib + gib / 2, 2000 * gib, Ok(State::Fine)),
+            (gib, 2000 * gib, Ok(ConditionState::Unclear)),
+            (gib + gib / 2, 2000 * gib, Ok(ConditionState::Fine)),
             (99 * mib, 1000 * mib, Err("99 MiB / 1000 MiB")),
-            (149 * mib, 1000 * mib, Ok(State::Unclear)),
-            (150 * mib, 1000 * mib, Ok(State::Fine)),
+            (149 * mib, 1000 * mib, Ok(ConditionState::Unclear)),
+            (150 * mib, 1000 * mib, Ok(ConditionState::Fine)),
             (0, 8 * gib, Err("0.0 KiB / 8.0 GiB")),
         ] {
             let states = House { disk: Some(Space { free, total }), ..House::default() }.states();
@@ -375,21 +381,21 @@ mod tests {
             }
         }
         let states = House::default().states();
-        assert_eq!(states[&key(Topic::Disk, "/var")], State::Unclear, "who cannot see says nothing");
+        assert_eq!(states[&key(Topic::Disk, "/var")], ConditionState::Unclear, "who cannot see says nothing");
     }
 
     #[test]
     fn a_kind_without_a_route_is_over_when_its_first_event_would_be_routed() {
-        let unheard = |kind: Kind, source: &str| Unheard { kind, source: source.to_owned(), shop: None };
-        let unrouted = vec![unheard(Kind::StoreHours, "keeta"), unheard(Kind::StoreStatus, "routed")];
+        let unrouted = |kind: Kind, source: &str| UnroutedEvent { kind, source: source.to_owned(), shop: None };
+        let unrouted = vec![unrouted(Kind::StoreHours, "keeta"), unrouted(Kind::StoreStatus, "routed")];
         let told = [(Kind::MenuSync, "routed"), (Kind::MenuImages, "keeta")].map(|(kind, source)| {
-            (key(Topic::Unrouted, &kind.to_string()), told_once(Notice::default(), Some(unheard(kind, source))))
+            (key(Topic::Unrouted, &kind.to_string()), told_once(Notice::default(), Some(event(kind, source))))
         });
         let states = House { unrouted, told: told.into(), ..House::default() }.states();
         let (_, notice) = said(&states, Topic::Unrouted, "store.hours").unwrap();
         assert_eq!(notice.detail.as_deref(), Some("keeta"));
         assert!(!states.contains_key(&key(Topic::Unrouted, "store.status")), "a route has come meanwhile");
-        assert_eq!(states[&key(Topic::Unrouted, "menu.sync")], State::Fine);
-        assert_eq!(states[&key(Topic::Unrouted, "menu.images")], State::Unclear);
+        assert_eq!(states[&key(Topic::Unrouted, "menu.sync")], ConditionState::Fine);
+        assert_eq!(states[&key(Topic::Unrouted, "menu.images")], ConditionState::Unclear);
     }
 }

@@ -13,11 +13,11 @@ use jiff::Timestamp;
 use crate::domain::data::Notice;
 use crate::flow::notice::Topic;
 use crate::flow::watch::conditions;
-use crate::flow::watch::conditions::Key;
-use crate::flow::watch::conditions::Scene;
-use crate::flow::watch::conditions::State;
-use crate::flow::watch::conditions::States;
-use crate::flow::watch::told::Told;
+use crate::flow::watch::conditions::ConditionState;
+use crate::flow::watch::conditions::ConditionStates;
+use crate::flow::watch::conditions::IncidentKey;
+use crate::flow::watch::conditions::WatchInput;
+use crate::flow::watch::incidents::KnownIncident;
 
 /// What can be mistaken.
 pub const TOPICS: [Topic; 2] = [Topic::Configuration, Topic::Templates];
@@ -36,7 +36,7 @@ pub struct Mistake {
 
 /// When a mistake was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Found {
+pub enum FoundAt {
     /// The daemon started around it.
     AtStart,
     /// Somebody has just changed the files.
@@ -45,25 +45,25 @@ pub enum Found {
 
 /// The mistakes of now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Standing {
+pub struct CurrentMistakes {
     mistakes: BTreeMap<Topic, Mistake>,
     /// Those that were found at a reload, also when they stand no more.
-    of_reloads: BTreeSet<Key>,
+    of_reloads: BTreeSet<IncidentKey>,
 }
 
 /// The mistakes of now, shared by whoever finds them and the watch.
 #[derive(Clone, Default)]
-pub struct Mistakes(Arc<Mutex<Standing>>);
+pub struct Mistakes(Arc<Mutex<CurrentMistakes>>);
 
 impl Mistakes {
     /// A mistake stands, in the place of any other one of its topic.
-    pub fn stands(&self, topic: Topic, mistake: Mistake, found: Found) {
+    pub fn stands(&self, topic: Topic, mistake: Mistake, found: FoundAt) {
         let mut standing = self.standing();
         match standing.mistakes.get_mut(&topic) {
             Some(known) if known.place == mistake.place => known.detail = mistake.detail,
             _ => {
-                if found == Found::AtReload {
-                    standing.of_reloads.insert(Key { topic, subject: mistake.place.clone() });
+                if found == FoundAt::AtReload {
+                    standing.of_reloads.insert(IncidentKey { topic, subject: mistake.place.clone() });
                 }
                 standing.mistakes.insert(topic, mistake);
             }
@@ -75,38 +75,38 @@ impl Mistakes {
         self.standing().mistakes.remove(&topic);
     }
 
-    pub fn now(&self) -> Standing {
+    pub fn now(&self) -> CurrentMistakes {
         self.standing().clone()
     }
 
-    fn standing(&self) -> MutexGuard<'_, Standing> {
+    fn standing(&self) -> MutexGuard<'_, CurrentMistakes> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Adds what stands, and what of that which was told is over. A mistake that another one has replaced lapses.
-pub fn note(standing: &Standing, told: &BTreeMap<Key, Told>, states: &mut States) {
+pub fn note(standing: &CurrentMistakes, told: &BTreeMap<IncidentKey, KnownIncident>, states: &mut ConditionStates) {
     for topic in TOPICS {
         if let Some(Mistake { place, detail, since }) = standing.mistakes.get(&topic) {
             let notice = Notice { detail: Some(detail.clone()), ..Notice::default() };
-            states.insert(Key { topic, subject: place.clone() }, conditions::wrong(*since, notice));
+            states.insert(IncidentKey { topic, subject: place.clone() }, conditions::wrong(*since, notice));
             continue;
         }
         for (key, told) in told.iter().filter(|(key, _)| key.topic == topic) {
             let is_brief = told.at.duration_since(told.since).abs() < NEWS_AFTER;
             if !(is_brief && standing.of_reloads.contains(key)) {
-                states.insert(key.clone(), State::Fine);
+                states.insert(key.clone(), ConditionState::Fine);
             }
         }
     }
 }
 
 /// Adds the sources whose secret cannot be read, and those whose secret can.
-pub fn closed(scene: &Scene<'_>, states: &mut States) {
+pub fn closed(scene: &WatchInput<'_>, states: &mut ConditionStates) {
     for (source, reason) in scene.closed {
-        let key = Key { topic: Topic::Secret, subject: source.clone() };
-        let since = scene.told.get(&key).map_or(scene.now, |told| told.since);
-        let state = reason.as_ref().map_or(State::Fine, |reason| {
+        let key = IncidentKey { topic: Topic::Secret, subject: source.clone() };
+        let since = scene.known.get(&key).map_or(scene.now, |told| told.since);
+        let state = reason.as_ref().map_or(ConditionState::Fine, |reason| {
             conditions::wrong(since, Notice { detail: Some(reason.clone()), ..Notice::default() })
         });
         states.insert(key, state);
@@ -125,17 +125,17 @@ mod tests {
         Mistake { place: place.to_owned(), detail: "there is no channel".to_owned(), since: at(0) }
     }
 
-    fn key(topic: Topic, place: &str) -> Key {
-        Key { topic, subject: place.to_owned() }
+    fn key(topic: Topic, place: &str) -> IncidentKey {
+        IncidentKey { topic, subject: place.to_owned() }
     }
 
-    fn told(topic: Topic, place: &str, last: i64) -> BTreeMap<Key, Told> {
-        let told = Told { since: at(0), at: at(last), notice: Notice::default(), example: None };
+    fn told(topic: Topic, place: &str, last: i64) -> BTreeMap<IncidentKey, KnownIncident> {
+        let told = KnownIncident { since: at(0), at: at(last), notice: Notice::default(), example: None };
         [(key(topic, place), told)].into()
     }
 
-    fn states(mistakes: &Mistakes, told: &BTreeMap<Key, Told>) -> States {
-        let mut states = States::new();
+    fn states(mistakes: &Mistakes, told: &BTreeMap<IncidentKey, KnownIncident>) -> ConditionStates {
+        let mut states = ConditionStates::new();
         note(&mistakes.now(), told, &mut states);
         states
     }
@@ -143,27 +143,27 @@ mod tests {
     #[test]
     fn a_mistake_stands_until_it_is_mended_or_another_one_takes_its_place() {
         let mistakes = Mistakes::default();
-        mistakes.stands(Topic::Configuration, mistake("a:1"), Found::AtStart);
+        mistakes.stands(Topic::Configuration, mistake("a:1"), FoundAt::AtStart);
         let known = told(Topic::Configuration, "a:1", 0);
-        assert!(matches!(states(&mistakes, &known)[&key(Topic::Configuration, "a:1")], State::Wrong(_)));
-        mistakes.stands(Topic::Configuration, mistake("a:2"), Found::AtReload);
+        assert!(matches!(states(&mistakes, &known)[&key(Topic::Configuration, "a:1")], ConditionState::Wrong(_)));
+        mistakes.stands(Topic::Configuration, mistake("a:2"), FoundAt::AtReload);
         let now = states(&mistakes, &known);
         assert!(!now.contains_key(&key(Topic::Configuration, "a:1")), "it lapses");
         assert!(now.contains_key(&key(Topic::Configuration, "a:2")));
         mistakes.mended(Topic::Configuration);
-        assert_eq!(states(&mistakes, &known)[&key(Topic::Configuration, "a:1")], State::Fine);
+        assert_eq!(states(&mistakes, &known)[&key(Topic::Configuration, "a:1")], ConditionState::Fine);
     }
 
     #[test]
     fn what_is_mended_while_somebody_is_at_it_is_no_news_and_what_stood_for_an_hour_is() {
         let mistakes = Mistakes::default();
-        mistakes.stands(Topic::Templates, mistake("en/order.md:3"), Found::AtReload);
+        mistakes.stands(Topic::Templates, mistake("en/order.md:3"), FoundAt::AtReload);
         mistakes.mended(Topic::Templates);
         assert!(states(&mistakes, &told(Topic::Templates, "en/order.md:3", 0)).is_empty());
         let long = states(&mistakes, &told(Topic::Templates, "en/order.md:3", 60));
-        assert_eq!(long[&key(Topic::Templates, "en/order.md:3")], State::Fine);
+        assert_eq!(long[&key(Topic::Templates, "en/order.md:3")], ConditionState::Fine);
         // After a restart nobody knows any more who was at it.
         let anew = states(&Mistakes::default(), &told(Topic::Templates, "en/order.md:3", 0));
-        assert_eq!(anew[&key(Topic::Templates, "en/order.md:3")], State::Fine);
+        assert_eq!(anew[&key(Topic::Templates, "en/order.md:3")], ConditionState::Fine);
     }
 }

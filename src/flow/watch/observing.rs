@@ -4,9 +4,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::data::Notice;
 use crate::flow::notice::Topic;
-use crate::flow::signs::Signatures;
-use crate::flow::watch::conditions::{Key, Scene, State, States, wrong};
-use crate::flow::watch::told::Told;
+use crate::flow::source_activity::Signatures;
+use crate::flow::watch::conditions::{ConditionState, ConditionStates, IncidentKey, WatchInput, wrong};
+use crate::flow::watch::incidents::KnownIncident;
 
 /// A source that observes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ const TOLD_ANEW: SignedDuration = SignedDuration::from_hours(2);
 
 /// Between which moments that came of which the operator may not know, when a daemon starts: after what they were notified of
 /// last, or shortly before its `last` event.
-pub fn unknown(told: Option<&Told>, last: Timestamp, began_at: Timestamp) -> (Timestamp, Timestamp) {
+pub fn unknown(told: Option<&KnownIncident>, last: Timestamp, began_at: Timestamp) -> (Timestamp, Timestamp) {
     let later = |at: Timestamp, by: SignedDuration| at.checked_add(by).unwrap_or(Timestamp::MAX);
     match told {
         Some(told) => (told.notice.last_at.unwrap_or(told.at), later(told.at, TOLD_ANEW).min(began_at)),
@@ -33,22 +33,22 @@ pub fn unknown(told: Option<&Told>, last: Timestamp, began_at: Timestamp) -> (Ti
 }
 
 /// A source that enforces is not among them, and what was told of it lapses: whoever set that knows.
-pub fn note(scene: &Scene<'_>, states: &mut States) {
+pub fn note(scene: &WatchInput<'_>, states: &mut ConditionStates) {
     for observing in scene.observing {
-        let key = |topic| Key { topic, subject: observing.source.clone() };
+        let key = |topic| IncidentKey { topic, subject: observing.source.clone() };
         let (unproven, observes) = (key(Topic::Unproven), key(Topic::Observing));
-        let state = unfit(observing, scene.told.get(&unproven));
+        let state = unfit(observing, scene.known.get(&unproven));
         states.insert(unproven, state);
-        let since = scene.told.get(&observes).map_or(scene.now, |told| told.since);
+        let since = scene.known.get(&observes).map_or(scene.now, |told| told.since);
         states.insert(observes, wrong(since, Notice::default()));
     }
 }
 
 /// Wrong as long as some have come of which the operator does not know; over when the newest one fits.
-fn unfit(observing: &Observing, told: Option<&Told>) -> State {
+fn unfit(observing: &Observing, told: Option<&KnownIncident>) -> ConditionState {
     let Signatures { unfit, unfit_from, unfit_to, fits } = observing.signatures;
     if unfit == 0 {
-        return if fits { State::Fine } else { State::Unclear };
+        return if fits { ConditionState::Fine } else { ConditionState::Unclear };
     }
     let known = told.and_then(|told| told.notice.count).unwrap_or(0);
     let notice = Notice {
@@ -73,12 +73,12 @@ mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
     use super::*;
-    use crate::flow::far_clocks::Verdict;
-    use crate::flow::signs::Signs;
+    use crate::flow::clock_skew::ClockVerdict;
+    use crate::flow::source_activity::SourceActivity;
     use crate::flow::watch::conditions;
-    use crate::flow::watch::mistakes::Standing;
-    use crate::flow::watch::told::{self, Change, Memory};
-    use crate::store::Sight;
+    use crate::flow::watch::incidents::{self, IncidentChange, WatchMemory};
+    use crate::flow::watch::mistakes::CurrentMistakes;
+    use crate::store::HealthSnapshot;
 
     fn at(minute: i64) -> Timestamp {
         Timestamp::from_second(1_790_000_000 + 60 * minute).unwrap()
@@ -87,9 +87,9 @@ mod tests {
     /// A watch that is restarted as often as one likes, and a source.
     #[derive(Default)]
     struct House {
-        signs: Signs,
-        memory: Memory,
-        told: BTreeMap<Key, Told>,
+        signs: SourceActivity,
+        memory: WatchMemory,
+        told: BTreeMap<IncidentKey, KnownIncident>,
     }
 
     impl House {
@@ -100,44 +100,44 @@ mod tests {
                 checked_with: "app_id = 7, https://bell.example.com".to_owned(),
                 signatures: self.signs.signatures(source),
             });
-            let states = conditions::states(&Scene {
+            let states = conditions::states(&WatchInput {
                 now: at(minute),
-                sight: &Sight::default(),
-                told: &self.told,
+                health: &HealthSnapshot::default(),
+                known: &self.told,
                 channels: &BTreeSet::new(),
                 may_lag: &|_| false,
                 sources: &[],
-                clock: Verdict::Right,
+                clock: ClockVerdict::Right,
                 disk: ("/var", None),
                 unrouted: &[],
                 is_routed: &|_| false,
                 reports: &[],
-                mistakes: &Standing::default(),
+                mistakes: &CurrentMistakes::default(),
                 closed: &BTreeMap::new(),
                 observing: &observing.collect::<Vec<_>>(),
             });
             let mut notified = Vec::new();
-            for (key, change) in told::changes(states, &self.told, &mut self.memory, at(minute)) {
+            for (key, change) in incidents::changes(states, &self.told, &mut self.memory, at(minute)) {
                 self.memory.keep(&key, &change, at(minute));
                 let known = self.told.get(&key).and_then(|told| told.notice.count).unwrap_or(0);
                 let topic = format!("{} {}", key.topic.as_str(), key.subject);
                 let told = match change {
-                    Change::Noted(told) => Some(told),
-                    Change::Begins(told) | Change::Again(told) => {
+                    IncidentChange::Noted(told) => Some(told),
+                    IncidentChange::Begins(told) | IncidentChange::Again(told) => {
                         let count = told.notice.count.unwrap_or(0);
                         self.signs.notified_of_unfit(&key.subject, count - known);
                         notified.push(format!("{topic} {count}"));
                         Some(told)
                     }
-                    Change::Ends(_) => {
+                    IncidentChange::Ends(_) => {
                         notified.push(format!("{topic} over"));
                         None
                     }
-                    Change::Lapses => None,
+                    IncidentChange::Lapses => None,
                 };
                 match told {
                     // As it is kept in the store.
-                    Some(told) => self.told.extend(Told::of(&told.row(&key))),
+                    Some(told) => self.told.extend(KnownIncident::of(&told.row(&key))),
                     None => drop(self.told.remove(&key)),
                 }
             }

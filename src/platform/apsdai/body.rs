@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::domain::order::MAX_LINES;
-use crate::platform::apsdai::fields::Detail;
+use crate::platform::apsdai::fields::FieldName;
 use crate::platform::apsdai::fields::Fields;
 use crate::platform::apsdai::fields::Pointer;
 use crate::platform::apsdai::fields::WRAPPERS;
@@ -29,7 +29,7 @@ pub struct Body {
 }
 
 /// A value and where it was.
-pub struct Found<T> {
+pub struct Located<T> {
     pub value: T,
     /// Its name in the table; none where the source says where it is.
     pub name: Option<&'static str>,
@@ -77,7 +77,7 @@ impl Body {
     }
 
     /// The first readable value of a detail: where the source says that it is, else under the likeliest name.
-    pub fn find<T>(&self, fields: &Fields, detail: Detail, read: impl Fn(&JsonField) -> Option<T>) -> Option<T> {
+    pub fn find<T>(&self, fields: &Fields, detail: FieldName, read: impl Fn(&JsonField) -> Option<T>) -> Option<T> {
         self.found(fields, detail, read).map(|found| found.value)
     }
 
@@ -85,35 +85,35 @@ impl Body {
     pub fn found<T>(
         &self,
         fields: &Fields,
-        detail: Detail,
+        detail: FieldName,
         read: impl Fn(&JsonField) -> Option<T>,
-    ) -> Option<Found<T>> {
+    ) -> Option<Located<T>> {
         let pointed = fields.get(&detail).and_then(|pointer| read(&self.at(pointer)));
         if let Some(value) = pointed {
-            return Some(Found { value, name: None, is_listed: false });
+            return Some(Located { value, name: None, is_listed: false });
         }
         let among = |scopes: &[Scope], is_listed| {
             detail.names().iter().find_map(|name| {
                 let value = scopes.iter().find_map(|scope| read(&under(scope, name)))?;
-                Some(Found { value, name: Some(*name), is_listed })
+                Some(Located { value, name: Some(*name), is_listed })
             })
         };
         among(&self.scopes, false).or_else(|| among(&self.listed, true))
     }
 
     /// Whether something stands where a detail may stand.
-    pub fn has(&self, fields: &Fields, detail: Detail) -> bool {
+    pub fn has(&self, fields: &Fields, detail: FieldName) -> bool {
         self.find(fields, detail, |field| field.says_something().then_some(())).is_some()
     }
 
     /// Whether anything stands where a detail may stand, be it null.
-    pub fn stands(&self, fields: &Fields, detail: Detail) -> bool {
+    pub fn stands(&self, fields: &Fields, detail: FieldName) -> bool {
         self.find(fields, detail, |field| field.is_there().then_some(())).is_some()
     }
 
     /// The items of a list: where the source says that it is, else under the likeliest name, else the list that stands in
     /// the place of an object.
-    pub fn items(&self, fields: &Fields, detail: Detail) -> Vec<Body> {
+    pub fn items(&self, fields: &Fields, detail: FieldName) -> Vec<Body> {
         let filled =
             |field: &JsonField| Some(items(field)).filter(|items| items.iter().any(|item| members(item).is_some()));
         let found = self.find(fields, detail, filled).unwrap_or_default();

@@ -15,11 +15,11 @@ use serde::Deserializer;
 use serde::de::Error;
 
 /// Where a source says that details stand.
-pub type Fields = BTreeMap<Detail, Pointer>;
+pub type Fields = BTreeMap<FieldName, Pointer>;
 
 /// A detail that can be read from a body. The texts are what the configuration calls it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
-pub enum Detail {
+pub enum FieldName {
     /// The order's number; text.
     #[serde(rename = "order.number")]
     OrderNumber,
@@ -90,7 +90,7 @@ pub enum Detail {
 
 /// The schema of [`Fields`]: a key for each detail.
 pub fn schema(generator: &mut SchemaGenerator) -> Schema {
-    let mut details = Detail::json_schema(generator);
+    let mut details = FieldName::json_schema(generator);
     let pointer = generator.subschema_for::<Pointer>();
     let details = details.remove("oneOf").unwrap_or_default();
     let properties = details.as_array().into_iter().flatten().filter_map(|detail| {
@@ -112,35 +112,35 @@ pub const WRAPPERS: [&str; 5] = ["data", "order", "payload", "content", "body"];
 
 /// The names, folded, the likeliest first. A dot leads into an object.
 #[rustfmt::skip]
-const NAMES: [(Detail, &[&str]); 22] = [
-    (Detail::OrderNumber, &[
+const NAMES: [(FieldName, &[&str]); 22] = [
+    (FieldName::OrderNumber, &[
         "orderno", "ordersn", "ordernumber", "orderid", "order.number", "order.no", "order.sn", "order.id",
         "tradeno", "outtradeno", "sn", "id",
     ]),
-    (Detail::OrderTotal, &["payamount", "paidamount", "totalamount", "amount", "total", "price", "money"]),
-    (Detail::PlacedAt, &["createdat", "createtime"]),
-    (Detail::PaidAt, &["paidat", "paytime"]),
-    (Detail::OccurredAt, &["time"]),
-    (Detail::Currency, &["currency", "currencycode"]),
-    (Detail::Reason, &["refundreason", "cancelreason", "reason"]),
-    (Detail::BuyerEmail, &["email", "buyeremail", "customeremail", "buyer.email", "customer.email"]),
-    (Detail::RefundAmount, &["refundamount", "refundmoney", "refund.amount", "refund.money"]),
-    (Detail::Products, &["products", "items", "goods", "orderitems", "lines", "list"]),
-    (Detail::ProductName, &["productname", "goodsname", "product.name", "product.title", "name", "title"]),
-    (Detail::ProductId, &["productpath", "product.path", "path", "productid", "product.id"]),
-    (Detail::ProductQuantity, &["quantity", "count", "num", "qty"]),
-    (Detail::ProductPrice, &["unitprice", "price", "product.price"]),
-    (Detail::ProductStock, &["stock", "inventory", "remain", "left", "surplus", "keystock", "keycount"]),
-    (Detail::ProductThreshold, &["threshold", "alarm", "warning", "min"]),
-    (Detail::Days, &["days", "list", "items", "rows", "totals"]),
-    (Detail::DayDate, &["date", "day"]),
-    (Detail::DayCount, &["count", "num", "ordercount", "ordernum"]),
-    (Detail::DayAmount, &["amount", "total", "totalamount", "orderamount", "money"]),
-    (Detail::Event, &["event", "type", "hook"]),
-    (Detail::Test, &["test", "istest"]),
+    (FieldName::OrderTotal, &["payamount", "paidamount", "totalamount", "amount", "total", "price", "money"]),
+    (FieldName::PlacedAt, &["createdat", "createtime"]),
+    (FieldName::PaidAt, &["paidat", "paytime"]),
+    (FieldName::OccurredAt, &["time"]),
+    (FieldName::Currency, &["currency", "currencycode"]),
+    (FieldName::Reason, &["refundreason", "cancelreason", "reason"]),
+    (FieldName::BuyerEmail, &["email", "buyeremail", "customeremail", "buyer.email", "customer.email"]),
+    (FieldName::RefundAmount, &["refundamount", "refundmoney", "refund.amount", "refund.money"]),
+    (FieldName::Products, &["products", "items", "goods", "orderitems", "lines", "list"]),
+    (FieldName::ProductName, &["productname", "goodsname", "product.name", "product.title", "name", "title"]),
+    (FieldName::ProductId, &["productpath", "product.path", "path", "productid", "product.id"]),
+    (FieldName::ProductQuantity, &["quantity", "count", "num", "qty"]),
+    (FieldName::ProductPrice, &["unitprice", "price", "product.price"]),
+    (FieldName::ProductStock, &["stock", "inventory", "remain", "left", "surplus", "keystock", "keycount"]),
+    (FieldName::ProductThreshold, &["threshold", "alarm", "warning", "min"]),
+    (FieldName::Days, &["days", "list", "items", "rows", "totals"]),
+    (FieldName::DayDate, &["date", "day"]),
+    (FieldName::DayCount, &["count", "num", "ordercount", "ordernum"]),
+    (FieldName::DayAmount, &["amount", "total", "totalamount", "orderamount", "money"]),
+    (FieldName::Event, &["event", "type", "hook"]),
+    (FieldName::Test, &["test", "istest"]),
 ];
 
-impl Detail {
+impl FieldName {
     /// The names under which it may stand.
     pub fn names(self) -> &'static [&'static str] {
         NAMES.iter().find(|(detail, _)| *detail == self).map_or(&[], |(_, names)| names)

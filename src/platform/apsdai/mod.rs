@@ -35,12 +35,12 @@ use crate::domain::event::Kind;
 use crate::domain::secret::Secret;
 use crate::domain::settings::InvalidValue;
 use crate::platform::GeneralSettings;
-use crate::platform::Heard;
+use crate::platform::Incoming;
 use crate::platform::Platform;
+use crate::platform::PlatformReply;
 use crate::platform::Refusal;
-use crate::platform::Reply;
-use crate::platform::Request;
-use crate::platform::Sample;
+use crate::platform::SampleWebhook;
+use crate::platform::WebhookRequest;
 use crate::platform::apsdai::fields::Fields;
 
 /// One shop at APSDAI. It has one of `secret` and `password`: its token mode.
@@ -54,7 +54,7 @@ pub struct Apsdai {
     pub password: Option<Secret>,
     /// Older or future timestamps are refused; zero switches the check off.
     #[serde(default = "default_max_age", deserialize_with = "crate::domain::duration::deserialize")]
-    #[schemars(with = "duration::Written", extend("default" = "5m"))]
+    #[schemars(with = "duration::DurationText", extend("default" = "5m"))]
     pub max_age: SignedDuration,
     /// What a whole number means, in whatever spelling, and a text without a decimal point.
     #[serde(default)]
@@ -111,24 +111,24 @@ impl Platform for Apsdai {
         told.chain([Kind::Unrecognised]).collect()
     }
 
-    fn hear(&self, request: &Request<'_>) -> Result<Heard, Refusal> {
+    fn receive(&self, request: &WebhookRequest<'_>) -> Result<Incoming, Refusal> {
         let verified = verify::verify(self, request)?;
-        Ok(Heard::Webhook(Box::new(parse::parse(self, &verified, request))))
+        Ok(Incoming::Webhook(Box::new(parse::parse(self, &verified, request))))
     }
 
     fn lacks(&self, name: &str, general: GeneralSettings) -> Option<InvalidValue> {
         settings::lacks(name, general)
     }
 
-    fn reply(&self, reply: Reply) -> &'static str {
+    fn reply(&self, reply: PlatformReply) -> &'static str {
         match reply {
-            Reply::Received => r#"{"code":0,"message":"success"}"#,
-            Reply::Refused => r#"{"code":1,"message":"not believed"}"#,
-            Reply::NotRemembered => r#"{"code":2,"message":"cannot be stored now, please send it again"}"#,
+            PlatformReply::Received => r#"{"code":0,"message":"success"}"#,
+            PlatformReply::Refused => r#"{"code":1,"message":"not believed"}"#,
+            PlatformReply::NotRemembered => r#"{"code":2,"message":"cannot be stored now, please send it again"}"#,
         }
     }
 
-    fn samples(&self, kind: &Kind, _address: &str, seed: u64, now: Timestamp) -> Vec<Sample> {
+    fn samples(&self, kind: &Kind, _address: &str, seed: u64, now: Timestamp) -> Vec<SampleWebhook> {
         sample::samples(self, kind, seed, now)
     }
 }

@@ -14,27 +14,27 @@ use crate::domain::data::Refund;
 use crate::domain::data::StockItem;
 use crate::domain::data::Unnumbered;
 use crate::domain::data::Unrecognised;
+use crate::domain::event::DedupeKey;
 use crate::domain::event::Kind;
-use crate::domain::event::Proof;
-use crate::domain::event::RepeatKey;
+use crate::domain::event::SignatureCheck;
 use crate::domain::mask::mask;
 use crate::domain::money::Money;
 use crate::domain::order::MAX_LINES;
-use crate::domain::order::OrderNews;
 use crate::domain::order::OrderState;
-use crate::domain::order::RefundNews;
+use crate::domain::order::OrderUpdate;
+use crate::domain::order::RefundUpdate;
 use crate::domain::text::clean_line;
-use crate::platform::Request;
-use crate::platform::Webhook;
+use crate::platform::ParsedWebhook;
+use crate::platform::WebhookRequest;
 use crate::platform::apsdai::Apsdai;
 use crate::platform::apsdai::body::Body;
-use crate::platform::apsdai::fields::Detail;
+use crate::platform::apsdai::fields::FieldName;
 use crate::platform::apsdai::fields::Fields;
 use crate::platform::apsdai::totals;
 use crate::platform::apsdai::values;
-use crate::platform::apsdai::verify::Verified;
+use crate::platform::apsdai::verify::VerifiedApsdai;
 use crate::platform::field::JsonField;
-use crate::platform::unread::Unread;
+use crate::platform::unread::UnreadableFields;
 use crate::platform::without_mark;
 
 /// Without a timestamp, an equal body so soon after is a repeat.
@@ -43,7 +43,7 @@ const REPEAT_WINDOW_SECONDS: i64 = 300;
 const MAX_EVENT: usize = 64;
 
 /// Reads a believed request. Whatever its body is, the header's event happened.
-pub fn parse(apsdai: &Apsdai, verified: &Verified<'_>, request: &Request<'_>) -> Webhook {
+pub fn parse(apsdai: &Apsdai, verified: &VerifiedApsdai<'_>, request: &WebhookRequest<'_>) -> ParsedWebhook {
     let bytes = without_mark(verified.body());
     let text = std::str::from_utf8(bytes).ok();
     let root = text.map(JsonField::of).unwrap_or_default();
@@ -51,7 +51,7 @@ pub fn parse(apsdai: &Apsdai, verified: &Verified<'_>, request: &Request<'_>) ->
     let (event, named_by) = name(apsdai, verified, &body);
     let kind = apsdai::kind(&event);
 
-    let reading = Reading::new(apsdai, &body, request);
+    let reading = BodyReader::new(apsdai, &body, request);
     let at = verified.stamp().map(|stamp| stamp.at);
     let mut story = reading.tell(&kind, &body, at.unwrap_or(request.now));
     if kind == Kind::Unrecognised {
@@ -64,19 +64,19 @@ pub fn parse(apsdai: &Apsdai, verified: &Verified<'_>, request: &Request<'_>) ->
         if story.data.details == Some(Details::Test)
             && let Some(order) = story.order.take()
         {
-            let OrderNews { short_number, placed_at, total, total_is_approximate, lines, unreadable, .. } = order;
+            let OrderUpdate { short_number, placed_at, total, total_is_approximate, lines, unreadable, .. } = order;
             let unnumbered = Unnumbered { short_number, placed_at, total, total_is_approximate, lines, unreadable };
             story.data.unnumbered = Some(unnumbered);
         }
     }
-    Webhook {
+    ParsedWebhook {
         kind,
         occurred_at: story.occurred_at.or(at),
         shop: None,
         order: story.order,
         data: story.data,
-        proof: Proof::Held(format!("{}{named_by}", verified.recipe())),
-        repeat_keys: vec![repeat_key(verified, &event)],
+        signature: SignatureCheck::Held(format!("{}{named_by}", verified.recipe())),
+        dedupe_keys: vec![repeat_key(verified, &event)],
         body: match mask(bytes, &[]) {
             // Nothing to mask, or no JSON: it stays as it came.
             Cow::Borrowed(_) => request.body.to_vec(),
@@ -86,13 +86,13 @@ pub fn parse(apsdai: &Apsdai, verified: &Verified<'_>, request: &Request<'_>) ->
 }
 
 /// The event's name, and how it came where it is not the header that says it.
-fn name(apsdai: &Apsdai, verified: &Verified<'_>, body: &Body) -> (String, &'static str) {
+fn name(apsdai: &Apsdai, verified: &VerifiedApsdai<'_>, body: &Body) -> (String, &'static str) {
     let tidy = |name: &str| clean_line(name, MAX_EVENT).to_ascii_lowercase();
     if let Some(name) = verified.event() {
         return (tidy(name), "");
     }
     let known = |field: &JsonField| field.raw_text().map(|name| tidy(&name)).filter(|name| !name.is_empty());
-    match body.find(&apsdai.fields, Detail::Event, known) {
+    match body.find(&apsdai.fields, FieldName::Event, known) {
         Some(name) => (name, "; the event's name is from the body, which nothing proves"),
         None => (String::new(), "; nothing names the event"),
     }
@@ -100,12 +100,12 @@ fn name(apsdai: &Apsdai, verified: &Verified<'_>, body: &Body) -> (String, &'sta
 
 /// The token is not part of the key: it follows from the time and the secret, and it could be spelt in other ways. Nor is the
 /// event's name: nothing signs it, so it is content, as the body is.
-fn repeat_key(verified: &Verified<'_>, event: &str) -> RepeatKey {
+fn repeat_key(verified: &VerifiedApsdai<'_>, event: &str) -> DedupeKey {
     let content: [u8; 32] =
         Sha256::new().chain_update(event).chain_update([0]).chain_update(verified.body()).finalize().into();
     match verified.stamp() {
-        Some(stamp) => RepeatKey::Guarded { key: format!("@{}", stamp.number), content, fresh: verified.is_fresh() },
-        None => RepeatKey::Latest {
+        Some(stamp) => DedupeKey::Guarded { key: format!("@{}", stamp.number), content, fresh: verified.is_fresh() },
+        None => DedupeKey::Latest {
             key: format!("{event}:{}", hex::encode(content)),
             content,
             window_seconds: REPEAT_WINDOW_SECONDS,
@@ -122,8 +122,8 @@ fn details(apsdai: &Apsdai, body: &Body, text: Option<&str>, is_json: bool, told
     let is_test = |text: &str| text.trim().trim_matches('"').eq_ignore_ascii_case("test");
     let says_test = |field: &JsonField| field.raw_text().filter(|text| is_test(text)).map(drop);
     if text.is_some_and(is_test)
-        || body.find(&apsdai.fields, Detail::Test, yes).is_some()
-        || body.find(&apsdai.fields, Detail::Event, says_test).is_some()
+        || body.find(&apsdai.fields, FieldName::Test, yes).is_some()
+        || body.find(&apsdai.fields, FieldName::Event, says_test).is_some()
     {
         return Some(Details::Test);
     }
@@ -140,29 +140,30 @@ fn details(apsdai: &Apsdai, body: &Body, text: Option<&str>, is_json: bool, told
 #[derive(Default)]
 struct Story {
     occurred_at: Option<Timestamp>,
-    order: Option<OrderNews>,
+    order: Option<OrderUpdate>,
     data: Data,
     /// Something in it had a name that we know.
     told: bool,
 }
 
 /// How one body is read: the source's settings and the body's currency.
-pub struct Reading<'a> {
+pub struct BodyReader<'a> {
     apsdai: &'a Apsdai,
     currency: String,
     /// The body does not say it.
     assumes_currency: bool,
     /// What of an order could not be read.
-    pub unread: Unread,
+    pub unread: UnreadableFields,
 }
 
-impl<'a> Reading<'a> {
-    fn new(apsdai: &'a Apsdai, body: &Body, request: &Request<'_>) -> Self {
+impl<'a> BodyReader<'a> {
+    fn new(apsdai: &'a Apsdai, body: &Body, request: &WebhookRequest<'_>) -> Self {
         let default = request.currency.to_owned();
-        let mut reading = Self { apsdai, currency: default, assumes_currency: true, unread: Unread::default() };
-        match body.find(&apsdai.fields, Detail::Currency, values::currency) {
+        let mut reading =
+            Self { apsdai, currency: default, assumes_currency: true, unread: UnreadableFields::default() };
+        match body.find(&apsdai.fields, FieldName::Currency, values::currency) {
             Some(currency) => (reading.currency, reading.assumes_currency) = (currency, false),
-            None if body.has(&apsdai.fields, Detail::Currency) => reading.unread.note("/total/currency"),
+            None if body.has(&apsdai.fields, FieldName::Currency) => reading.unread.note("/total/currency"),
             None => {}
         }
         reading
@@ -186,7 +187,7 @@ impl<'a> Reading<'a> {
     pub fn read<T>(
         &self,
         body: &Body,
-        detail: Detail,
+        detail: FieldName,
         pointer: &str,
         read: impl Fn(&JsonField) -> Option<T>,
     ) -> Option<T> {
@@ -194,12 +195,12 @@ impl<'a> Reading<'a> {
         body.find(self.fields(), detail, value).flatten()
     }
 
-    fn instant(&self, body: &Body, detail: Detail) -> Option<Timestamp> {
+    fn instant(&self, body: &Body, detail: FieldName) -> Option<Timestamp> {
         body.find(self.fields(), detail, |field| values::instant(field, self.zone()))
     }
 
     /// As [`Reading::instant`], of an order; zero stands for no moment.
-    fn moment(&self, body: &Body, detail: Detail, pointer: &str) -> Option<Timestamp> {
+    fn moment(&self, body: &Body, detail: FieldName, pointer: &str) -> Option<Timestamp> {
         let moment = |field: &JsonField| match field.integer() {
             Some(0) => Some(None),
             _ => values::instant(field, self.zone()).map(Some),
@@ -212,7 +213,7 @@ impl<'a> Reading<'a> {
             Kind::Unrecognised => Story::default(),
             Kind::StockLow | Kind::StockKeysLow => {
                 let stock = self.stock(body);
-                let occurred_at = self.instant(body, Detail::OccurredAt);
+                let occurred_at = self.instant(body, FieldName::OccurredAt);
                 let told = !stock.is_empty();
                 Story { occurred_at, data: Data { stock, ..Data::default() }, told, order: None }
             }
@@ -228,10 +229,10 @@ impl<'a> Reading<'a> {
 
     fn order(self, kind: &Kind, body: &Body) -> Story {
         let (total, lines, total_is_approximate) = self.bill(body);
-        let placed_at = self.moment(body, Detail::PlacedAt, "/placed_at");
-        let time = || self.instant(body, Detail::OccurredAt);
-        let reason = self.read(body, Detail::Reason, "/reason", JsonField::text);
-        let refund_amount = self.read(body, Detail::RefundAmount, "/refund/amount", |field| self.money(field));
+        let placed_at = self.moment(body, FieldName::PlacedAt, "/placed_at");
+        let time = || self.instant(body, FieldName::OccurredAt);
+        let reason = self.read(body, FieldName::Reason, "/reason", JsonField::text);
+        let refund_amount = self.read(body, FieldName::RefundAmount, "/refund/amount", |field| self.money(field));
         // Many systems send it with every order, as 0.
         let refund_amount = refund_amount.filter(|money| money.minor != 0);
         let refund_amount = refund_amount.map(|money| Money::new(money.minor.saturating_abs(), money.currency));
@@ -244,14 +245,14 @@ impl<'a> Reading<'a> {
             }
             .map(|amount| {
                 let assumes_currency = amount.is_some() && self.assumes_currency;
-                RefundNews { id: number.to_owned(), amount, assumes_currency, pending: false }
+                RefundUpdate { id: number.to_owned(), amount, assumes_currency, pending: false }
             })
         };
-        let buyer = self.read(body, Detail::BuyerEmail, "/buyer", values::masked_email);
+        let buyer = self.read(body, FieldName::BuyerEmail, "/buyer", values::masked_email);
         let mut data = Data { buyer, ..Data::default() };
         let (state, occurred_at) = match kind {
             Kind::OrderPlaced => (Some(OrderState::Placed), placed_at.or_else(time)),
-            Kind::OrderPaid => (Some(OrderState::Paid), self.moment(body, Detail::PaidAt, "/paid_at").or_else(time)),
+            Kind::OrderPaid => (Some(OrderState::Paid), self.moment(body, FieldName::PaidAt, "/paid_at").or_else(time)),
             Kind::OrderCancelled => (Some(OrderState::Cancelled), time()),
             Kind::OrderRefund => (Some(OrderState::Refunded), time()),
             Kind::OrderCompleted => (Some(OrderState::Completed), time()),
@@ -266,14 +267,14 @@ impl<'a> Reading<'a> {
             Kind::OrderOutOfStock => data.stock = self.stock(body),
             _ => {}
         }
-        let number = self.read(body, Detail::OrderNumber, "/number", values::word);
-        if number.is_none() && body.stands(self.fields(), Detail::OrderNumber) {
+        let number = self.read(body, FieldName::OrderNumber, "/number", values::word);
+        if number.is_none() && body.stands(self.fields(), FieldName::OrderNumber) {
             self.unread.note("/number");
         }
         let has_details = !lines.is_empty() || total.is_some() || self.unread.has("/total");
         let unreadable = self.unread.take();
         let told = number.is_some() || total.is_some() || !lines.is_empty() || data != Data::default();
-        let order = number.map(|number| OrderNews {
+        let order = number.map(|number| OrderUpdate {
             refund: refund(&number),
             number,
             state,
@@ -282,7 +283,7 @@ impl<'a> Reading<'a> {
             total_is_approximate,
             lines: lines.clone(),
             unreadable: unreadable.clone(),
-            ..OrderNews::default()
+            ..OrderUpdate::default()
         });
         if order.is_none() && (has_details || !unreadable.is_empty()) {
             let short_number = None;
@@ -297,13 +298,13 @@ impl<'a> Reading<'a> {
             let number = |detail| body.find(self.fields(), detail, JsonField::integer);
             let text = |detail| body.find(self.fields(), detail, JsonField::text);
             StockItem {
-                name: text(Detail::ProductName),
-                id: text(Detail::ProductId),
-                left: number(Detail::ProductStock),
-                threshold: number(Detail::ProductThreshold),
+                name: text(FieldName::ProductName),
+                id: text(FieldName::ProductId),
+                left: number(FieldName::ProductStock),
+                threshold: number(FieldName::ProductThreshold),
             }
         };
-        let items = body.items(self.fields(), Detail::Products);
+        let items = body.items(self.fields(), FieldName::Products);
         let read: Vec<StockItem> = match items.is_empty() {
             false => items.iter().map(item).take(MAX_LINES).collect(),
             true => vec![item(body)],

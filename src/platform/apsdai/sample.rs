@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::domain::event::Kind;
 use crate::domain::sign;
-use crate::platform::Sample;
+use crate::platform::SampleWebhook;
 use crate::platform::apsdai::Apsdai;
 use crate::platform::apsdai::EVENT;
 use crate::platform::apsdai::TIMESTAMP;
@@ -30,7 +30,7 @@ const BODIES: [(&str, Kind, &str); 10] = [
 ];
 
 /// The samples of a kind; empty for a kind that APSDAI does not send.
-pub fn samples(apsdai: &Apsdai, kind: &Kind, seed: u64, now: Timestamp) -> Vec<Sample> {
+pub fn samples(apsdai: &Apsdai, kind: &Kind, seed: u64, now: Timestamp) -> Vec<SampleWebhook> {
     let of_kind = BODIES.iter().filter(|(_, known, _)| known == kind);
     of_kind.map(|(hook, _, body)| signed(apsdai, hook, &personalised(apsdai, body, seed, now), now)).collect()
 }
@@ -58,7 +58,7 @@ fn personalised(apsdai: &Apsdai, body: &str, seed: u64, now: Timestamp) -> Value
     body
 }
 
-fn signed(apsdai: &Apsdai, hook: &str, body: &Value, now: Timestamp) -> Sample {
+fn signed(apsdai: &Apsdai, hook: &str, body: &Value, now: Timestamp) -> SampleWebhook {
     let milliseconds = now.as_millisecond();
     let token = match (&apsdai.secret, &apsdai.password) {
         (Some(secret), _) => sign::apsdai_token(secret.expose(), milliseconds),
@@ -72,5 +72,5 @@ fn signed(apsdai: &Apsdai, hook: &str, body: &Value, now: Timestamp) -> Sample {
         (EVENT, hook.to_owned()),
     ];
     let headers = headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    Sample { shop: None, headers, body: body.to_string().into_bytes() }
+    SampleWebhook { shop: None, headers, body: body.to_string().into_bytes() }
 }

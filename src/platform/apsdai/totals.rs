@@ -5,8 +5,8 @@ use jiff::civil;
 use crate::domain::data::DayTotal;
 use crate::platform::apsdai::body::Body;
 use crate::platform::apsdai::body::members;
-use crate::platform::apsdai::fields::Detail;
-use crate::platform::apsdai::parse::Reading;
+use crate::platform::apsdai::fields::FieldName;
+use crate::platform::apsdai::parse::BodyReader;
 use crate::platform::apsdai::values;
 use crate::platform::field::JsonField;
 
@@ -16,9 +16,9 @@ const COUNTS: [&str; 3] = ["count", "num", "orders"];
 const AMOUNTS: [&str; 4] = ["amount", "total", "money", "sum"];
 
 /// Reads the figures; empty when none can be found. `today` is the day on which the hook was triggered.
-pub fn read(reading: &Reading<'_>, body: &Body, today: civil::Date) -> Vec<DayTotal> {
+pub fn read(reading: &BodyReader<'_>, body: &Body, today: civil::Date) -> Vec<DayTotal> {
     let listed: Vec<DayTotal> = body
-        .items(reading.fields(), Detail::Days)
+        .items(reading.fields(), FieldName::Days)
         .iter()
         .filter_map(|item| total(reading, item, item_day(reading, item, today)))
         .collect();
@@ -36,19 +36,19 @@ pub fn read(reading: &Reading<'_>, body: &Body, today: civil::Date) -> Vec<DayTo
     total(reading, body, item_day(reading, body, today)).into_iter().collect()
 }
 
-fn item_day(reading: &Reading<'_>, item: &Body, today: civil::Date) -> Option<String> {
-    item.find(reading.fields(), Detail::DayDate, |field| values::day(field, reading.zone(), today))
+fn item_day(reading: &BodyReader<'_>, item: &Body, today: civil::Date) -> Option<String> {
+    item.find(reading.fields(), FieldName::DayDate, |field| values::day(field, reading.zone(), today))
 }
 
 /// One day's figures; `None` without any.
-fn total(reading: &Reading<'_>, item: &Body, day: Option<String>) -> Option<DayTotal> {
-    let count = item.find(reading.fields(), Detail::DayCount, JsonField::count);
-    let amount = item.find(reading.fields(), Detail::DayAmount, |field| reading.money(field));
+fn total(reading: &BodyReader<'_>, item: &Body, day: Option<String>) -> Option<DayTotal> {
+    let count = item.find(reading.fields(), FieldName::DayCount, JsonField::count);
+    let amount = item.find(reading.fields(), FieldName::DayAmount, |field| reading.money(field));
     (count.is_some() || amount.is_some()).then_some(DayTotal { day, count, amount })
 }
 
 /// `today_count` and its like, or `today` with an object; today first.
-fn paired(reading: &Reading<'_>, body: &Body, today: civil::Date) -> Vec<DayTotal> {
+fn paired(reading: &BodyReader<'_>, body: &Body, today: civil::Date) -> Vec<DayTotal> {
     let of_day = |word: &str, date: Option<civil::Date>| {
         let mut day = DayTotal { day: date.map(|date| date.to_string()), ..DayTotal::default() };
         for (name, value) in body.scopes().iter().flatten() {
@@ -75,13 +75,13 @@ fn without<'a>(name: &'a str, word: &str) -> Option<&'a str> {
 }
 
 /// `{ "2026-01-01": { "count": 12, "amount": "1188.00" }, … }`.
-fn keyed(reading: &Reading<'_>, body: &Body) -> Vec<DayTotal> {
+fn keyed(reading: &BodyReader<'_>, body: &Body) -> Vec<DayTotal> {
     let members = body.scopes().iter().flatten();
     let days = members.filter_map(|(name, value)| of_object(reading, value, Some(values::date(name)?.to_string())));
     days.collect()
 }
 
-fn of_object(reading: &Reading<'_>, field: &JsonField, day: Option<String>) -> Option<DayTotal> {
+fn of_object(reading: &BodyReader<'_>, field: &JsonField, day: Option<String>) -> Option<DayTotal> {
     members(field)?;
     total(reading, &Body::of(field), day)
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::domain::sign;
 use crate::platform::Method;
 use crate::platform::Refusal;
-use crate::platform::Request;
+use crate::platform::WebhookRequest;
 use crate::platform::apsdai::Apsdai;
 use crate::platform::apsdai::EVENT;
 use crate::platform::apsdai::TIMESTAMP;
@@ -18,7 +18,7 @@ use crate::platform::apsdai::TOKEN;
 const FRESH: SignedDuration = SignedDuration::from_secs(10);
 
 /// A request that was believed. Only [`verify`] makes one.
-pub struct Verified<'a> {
+pub struct VerifiedApsdai<'a> {
     body: &'a [u8],
     event: Option<String>,
     stamp: Option<Stamp>,
@@ -26,7 +26,7 @@ pub struct Verified<'a> {
     fresh: bool,
 }
 
-impl<'a> Verified<'a> {
+impl<'a> VerifiedApsdai<'a> {
     pub fn body(&self) -> &'a [u8] {
         self.body
     }
@@ -65,7 +65,7 @@ pub struct Stamp {
 /// # Errors
 /// [`Refusal::Method`] for anything but POST; [`Refusal::Shape`] without a token, or without a timestamp that is one where the
 /// token is made of it; [`Refusal::Token`] when the token is wrong; [`Refusal::Stale`] when it is right and the time is not.
-pub fn verify<'a>(apsdai: &Apsdai, request: &Request<'a>) -> Result<Verified<'a>, Refusal> {
+pub fn verify<'a>(apsdai: &Apsdai, request: &WebhookRequest<'a>) -> Result<VerifiedApsdai<'a>, Refusal> {
     if request.method != Method::Post {
         return Err(Refusal::Method);
     }
@@ -94,7 +94,7 @@ pub fn verify<'a>(apsdai: &Apsdai, request: &Request<'a>) -> Result<Verified<'a>
     }
     let event = request.headers.get(EVENT).map(|event| String::from_utf8_lossy(event.as_bytes()).into_owned());
     let fresh = age.is_some_and(|age| age.abs() <= FRESH);
-    Ok(Verified { body: request.body, event, stamp, recipe, fresh })
+    Ok(VerifiedApsdai { body: request.body, event, stamp, recipe, fresh })
 }
 
 /// A number as it is written without a sign or leading zeros, so that no second spelling of it makes another proof.

@@ -10,10 +10,10 @@ use serde::de::MapAccess;
 use serde::de::Visitor;
 use serde_json::value::RawValue;
 
-use crate::domain::event::Proof;
+use crate::domain::event::SignatureCheck;
 use crate::domain::json;
 use crate::platform::Refusal;
-use crate::platform::keeta::verify::{Content, Envelope};
+use crate::platform::keeta::verify::{KeetaEnvelope, VerifiedContent};
 
 /// The members that an envelope is documented to have.
 const ENVELOPE: [&str; 7] = ["appId", "eventId", "message", "messageId", "shopId", "sig", "timestamp"];
@@ -94,14 +94,14 @@ impl<'a> Members<'a> {
         at.map_err(|_| shape(format!("{name} is out of range")))
     }
 
-    pub fn envelope(&self) -> Result<Envelope<'a>, Refusal> {
+    pub fn envelope(&self) -> Result<KeetaEnvelope<'a>, Refusal> {
         let message_id = self.id("messageId")?;
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
         if message_id.is_empty() || message_id.len() > 64 || !message_id.bytes().all(plain) {
             return Err(shape("messageId is not 1 to 64 letters, digits, '_' or '-'"));
         }
         let message = self.need("message")?;
-        Ok(Envelope {
+        Ok(KeetaEnvelope {
             event_id: self.integer("eventId")?,
             message_id,
             shop_id: self.integer("shopId")?.to_string(),
@@ -111,10 +111,10 @@ impl<'a> Members<'a> {
         })
     }
 
-    pub fn authorisation_code(&self) -> Result<Content<'a>, Refusal> {
+    pub fn authorisation_code(&self) -> Result<VerifiedContent<'a>, Refusal> {
         use sha2::Digest;
         let code = self.need("code")?;
-        Ok(Content::AuthorisationCode {
+        Ok(VerifiedContent::AuthorisationCode {
             fingerprint: sha2::Sha256::digest(code.as_bytes()).into(),
             at: self.instant("timestamp")?,
         })
@@ -122,8 +122,8 @@ impl<'a> Members<'a> {
 
     /// Whether a message that is not strictly JSON may be read at all: the signature has to hold, and the signed string must
     /// not have one that is, were it cut in another way. So no request that was captured comes again as something else.
-    pub fn allow_lenient_message(&self, proof: &Proof) -> Result<(), Refusal> {
-        if *proof == Proof::Unproven {
+    pub fn allow_lenient_message(&self, proof: &SignatureCheck) -> Result<(), Refusal> {
+        if *proof == SignatureCheck::Unproven {
             return Err(shape("message is neither empty nor JSON"));
         }
         let before = self.0.iter().filter(|(name, _)| name != "sig" && name.as_ref() < "message");
@@ -144,12 +144,12 @@ impl<'a> Members<'a> {
 
     /// The signature, unless the signed string can be cut in one way only: then its message is strictly JSON, which ends where
     /// it ends, and none of the other members can hold a `&`.
-    pub fn seal(&self, content: &Content<'_>) -> Option<String> {
+    pub fn seal(&self, content: &VerifiedContent<'_>) -> Option<String> {
         let is_plain = match content {
-            Content::Envelope(envelope) => {
+            VerifiedContent::Envelope(envelope) => {
                 envelope.is_strict && self.0.iter().all(|(name, _)| ENVELOPE.contains(&name.as_ref()))
             }
-            Content::AuthorisationCode { .. } | Content::Nothing => false,
+            VerifiedContent::AuthorisationCode { .. } | VerifiedContent::Nothing => false,
         };
         self.get("sig").filter(|_| !is_plain).map(|signature| signature.to_ascii_lowercase())
     }

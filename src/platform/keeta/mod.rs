@@ -32,12 +32,12 @@ use crate::domain::secret::Secret;
 use crate::domain::settings::InvalidValue;
 use crate::domain::simulated::{Addressee, Demands, Simulated};
 use crate::platform::GeneralSettings;
-use crate::platform::Heard;
+use crate::platform::Incoming;
 use crate::platform::Platform;
+use crate::platform::PlatformReply;
 use crate::platform::Refusal;
-use crate::platform::Reply;
-use crate::platform::Request;
-use crate::platform::Sample;
+use crate::platform::SampleWebhook;
+use crate::platform::WebhookRequest;
 
 /// One application at Keeta.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -60,7 +60,7 @@ pub struct Keeta {
     pub shops: BTreeMap<String, String>,
     /// Older or future timestamps are refused; zero switches the check off.
     #[serde(default = "default_max_age", deserialize_with = "crate::domain::duration::deserialize")]
-    #[schemars(with = "duration::Written", extend("default" = "24h"))]
+    #[schemars(with = "duration::DurationText", extend("default" = "24h"))]
     pub max_age: SignedDuration,
 }
 
@@ -102,7 +102,7 @@ impl Platform for Keeta {
         ]
     }
 
-    fn hear(&self, request: &Request<'_>) -> Result<Heard, Refusal> {
+    fn receive(&self, request: &WebhookRequest<'_>) -> Result<Incoming, Refusal> {
         let verified = verify::verify(self, request)?;
         Ok(parse::parse(self, &verified, request))
     }
@@ -125,15 +125,17 @@ impl Platform for Keeta {
         Some(Simulated { addressee: Addressee::Name(self.app_id.to_string()), demands })
     }
 
-    fn reply(&self, reply: Reply) -> &'static str {
+    fn reply(&self, reply: PlatformReply) -> &'static str {
         match reply {
-            Reply::Received => r#"{"code":0,"message":"success","data":{}}"#,
-            Reply::Refused => r#"{"code":1,"message":"not believed","data":{}}"#,
-            Reply::NotRemembered => r#"{"code":2,"message":"cannot be stored now, please send it again","data":{}}"#,
+            PlatformReply::Received => r#"{"code":0,"message":"success","data":{}}"#,
+            PlatformReply::Refused => r#"{"code":1,"message":"not believed","data":{}}"#,
+            PlatformReply::NotRemembered => {
+                r#"{"code":2,"message":"cannot be stored now, please send it again","data":{}}"#
+            }
         }
     }
 
-    fn samples(&self, kind: &Kind, address: &str, seed: u64, now: Timestamp) -> Vec<Sample> {
+    fn samples(&self, kind: &Kind, address: &str, seed: u64, now: Timestamp) -> Vec<SampleWebhook> {
         sample::samples(self, kind, address, seed, now)
     }
 }

@@ -6,17 +6,17 @@ use crate::domain::data::Charges;
 use crate::domain::data::Data;
 use crate::domain::data::Unnumbered;
 use crate::domain::money::Money;
-use crate::domain::order::Line;
 use crate::domain::order::MAX_LINES;
-use crate::domain::order::OrderNews;
+use crate::domain::order::OrderLine;
 use crate::domain::order::OrderState;
+use crate::domain::order::OrderUpdate;
 use crate::platform::field::JsonField;
-use crate::platform::unread::Unread;
+use crate::platform::unread::UnreadableFields;
 
 /// An order as event 1001 tells it.
 pub struct Placed {
     /// None where its number cannot be read; then what it says is [`Data::unnumbered`].
-    pub news: Option<OrderNews>,
+    pub update: Option<OrderUpdate>,
     pub placed_at: Option<Timestamp>,
     pub shop_name: Option<String>,
     pub data: Data,
@@ -44,7 +44,7 @@ pub fn currency(field: &JsonField) -> Option<String> {
 
 /// Reads the order of a message; `None` when there is none in it.
 pub fn read(message: &JsonField, default_currency: &str) -> Option<Placed> {
-    let unread = Unread::default();
+    let unread = UnreadableFields::default();
     // `orderInfo`, or `data.orderInfo`, or the order itself.
     let info = message.get("orderInfo").or(message.get("data").get("orderInfo")).or(message.clone());
     let base = unread.object(info.get("baseOrder"), "/placed_at");
@@ -58,7 +58,7 @@ pub fn read(message: &JsonField, default_currency: &str) -> Option<Placed> {
     let products = order.products();
     let code = order.currency(&products).unwrap_or_else(|| default_currency.to_owned());
     let charges = order.charges(&code);
-    let lines: Vec<Line> = products
+    let lines: Vec<OrderLine> = products
         .iter()
         .take(MAX_LINES)
         .enumerate()
@@ -88,7 +88,7 @@ pub fn read(message: &JsonField, default_currency: &str) -> Option<Placed> {
     let state = Some(reached.unwrap_or(OrderState::Placed).max(OrderState::Placed));
     let unreadable = order.unread.into_pointers();
     let news = match number {
-        Some(number) => Some(OrderNews {
+        Some(number) => Some(OrderUpdate {
             number,
             short_number,
             state,
@@ -97,7 +97,7 @@ pub fn read(message: &JsonField, default_currency: &str) -> Option<Placed> {
             total_is_approximate,
             lines,
             unreadable,
-            ..OrderNews::default()
+            ..OrderUpdate::default()
         }),
         None => {
             data.unnumbered =
@@ -105,7 +105,7 @@ pub fn read(message: &JsonField, default_currency: &str) -> Option<Placed> {
             None
         }
     };
-    Some(Placed { news, placed_at, shop_name, data })
+    Some(Placed { update: news, placed_at, shop_name, data })
 }
 
 /// The parts of an order's message.
@@ -114,10 +114,10 @@ struct Parts {
     base: JsonField,
     merchant: JsonField,
     fee: JsonField,
-    unread: Unread,
+    unread: UnreadableFields,
 }
 
-fn fees(info: &JsonField, unread: &Unread) -> JsonField {
+fn fees(info: &JsonField, unread: &UnreadableFields) -> JsonField {
     let fees = unread.object(info.get("feeDtl"), "/total");
     unread.object(fees.get("customerFee"), "/total")
 }
@@ -199,10 +199,10 @@ impl Parts {
 }
 
 /// One product. Whatever of it cannot be read, it is a line: somebody has ordered it.
-fn line(product: &JsonField, at: &str, code: &str, unread: &Unread) -> Line {
+fn line(product: &JsonField, at: &str, code: &str, unread: &UnreadableFields) -> OrderLine {
     if !product.is_object() {
         unread.note(at);
-        return Line::default();
+        return OrderLine::default();
     }
     let at = |name: &str| format!("{at}/{name}");
     let name = |field: &str| unread.read(&product.get(field), &at("name"), JsonField::name);
@@ -225,7 +225,7 @@ fn line(product: &JsonField, at: &str, code: &str, unread: &Unread) -> Line {
     let spec = unread.read(&product.get("spec"), &at("options"), JsonField::text);
     let mut options: Vec<String> = spec.into_iter().filter(|spec| Some(spec) != name.as_ref()).collect();
     gather_options(&product.get("groups"), 0, &at("options"), unread, &mut options);
-    Line {
+    OrderLine {
         name: name.unwrap_or_default(),
         options,
         quantity,
@@ -235,7 +235,7 @@ fn line(product: &JsonField, at: &str, code: &str, unread: &Unread) -> Line {
 }
 
 /// `Spice: Mild`, outermost first; twice chosen is `Egg ×2`; what cannot be read is `?`.
-fn gather_options(groups: &JsonField, depth: usize, at: &str, unread: &Unread, options: &mut Vec<String>) {
+fn gather_options(groups: &JsonField, depth: usize, at: &str, unread: &UnreadableFields, options: &mut Vec<String>) {
     let groups = unread.list(groups, at);
     if depth >= MAX_OPTION_DEPTH {
         if !groups.is_empty() {
@@ -270,7 +270,7 @@ fn gather_options(groups: &JsonField, depth: usize, at: &str, unread: &Unread, o
 }
 
 /// The sum of the lines; `None` when one of them has no price or no quantity.
-fn sum(lines: &[Line]) -> Option<Money> {
+fn sum(lines: &[OrderLine]) -> Option<Money> {
     let amounts: Option<Vec<Money>> =
         lines.iter().map(|line| line.unit_price.as_ref()?.times(line.quantity?)).collect();
     amounts?.into_iter().try_fold(None, |sum: Option<Money>, amount| match sum {

@@ -11,27 +11,27 @@ use crate::domain::data::Data;
 use crate::domain::data::Refund;
 use crate::domain::data::RefundItem;
 use crate::domain::data::Unrecognised;
+use crate::domain::event::DedupeKey;
 use crate::domain::event::Kind;
-use crate::domain::event::Proof;
-use crate::domain::event::RepeatKey;
 use crate::domain::event::Shop;
+use crate::domain::event::SignatureCheck;
 use crate::domain::mask::mask;
 use crate::domain::money::Money;
 use crate::domain::order::MAX_LINES;
-use crate::domain::order::OrderNews;
 use crate::domain::order::OrderState;
-use crate::domain::order::RefundNews;
-use crate::platform::Heard;
-use crate::platform::Request;
-use crate::platform::Webhook;
+use crate::domain::order::OrderUpdate;
+use crate::domain::order::RefundUpdate;
+use crate::platform::Incoming;
+use crate::platform::ParsedWebhook;
+use crate::platform::WebhookRequest;
 use crate::platform::field::JsonField;
 use crate::platform::keeta::Keeta;
 use crate::platform::keeta::order;
 use crate::platform::keeta::shop;
-use crate::platform::keeta::verify::Content;
-use crate::platform::keeta::verify::Envelope;
-use crate::platform::keeta::verify::Verified;
-use crate::platform::unread::Unread;
+use crate::platform::keeta::verify::KeetaEnvelope;
+use crate::platform::keeta::verify::VerifiedContent;
+use crate::platform::keeta::verify::VerifiedKeeta;
+use crate::platform::unread::UnreadableFields;
 
 /// `opType` and its relatives. The numbers are Keeta's documentation, the names come from integrators.
 const ACTORS: [(i64, &str); 4] = [(0, "system"), (10, "customer"), (20, "merchant"), (30, "support")];
@@ -53,47 +53,47 @@ const REFUND: [(i64, &str); 1] = [(WAITING_FOR_MERCHANT, "waiting_for_merchant")
 const SHOP_REPEAT_WINDOW_SECONDS: i64 = 300;
 
 /// Reads a believed request. What cannot be read becomes an event of kind `unrecognised`.
-pub fn parse(keeta: &Keeta, verified: &Verified<'_>, request: &Request<'_>) -> Heard {
+pub fn parse(keeta: &Keeta, verified: &VerifiedKeeta<'_>, request: &WebhookRequest<'_>) -> Incoming {
     match verified.content() {
-        Content::Nothing => Heard::Heartbeat,
-        Content::AuthorisationCode { fingerprint, at } => {
+        VerifiedContent::Nothing => Incoming::Heartbeat,
+        VerifiedContent::AuthorisationCode { fingerprint, at } => {
             let authorisation = Authorisation { code_received: true, ..Authorisation::default() };
-            Heard::Webhook(Box::new(Webhook {
+            Incoming::Webhook(Box::new(ParsedWebhook {
                 kind: Kind::AppAuthorised,
                 occurred_at: Some(*at),
                 shop: None,
                 order: None,
                 data: Data { authorisation: Some(authorisation), ..Data::default() },
-                proof: verified.proof().clone(),
-                repeat_keys: std::iter::once(RepeatKey::Once(format!("code:{}", hex::encode(fingerprint))))
+                signature: verified.signature().clone(),
+                dedupe_keys: std::iter::once(DedupeKey::Once(format!("code:{}", hex::encode(fingerprint))))
                     .chain(verified.seal().map(seal_key))
                     .collect(),
                 // The code is a credential: of this one event nothing of the request is kept.
                 body: Vec::new(),
             }))
         }
-        Content::Envelope(envelope) => {
+        VerifiedContent::Envelope(envelope) => {
             let message = JsonField::of(&envelope.message);
             let is_malformed = !envelope.is_strict && !message.is_object();
             let story = tell(envelope, &message, request)
-                .unwrap_or_else(|| Story::unrecognised(envelope, request.body.len(), is_malformed));
+                .unwrap_or_else(|| EnvelopeParser::unrecognised(envelope, request.body.len(), is_malformed));
             let meaning = match story.meaning {
                 None => latest_of_shop(envelope),
                 // It tells the whole order, which may have changed.
-                Some(meaning) if story.kind == Kind::OrderPlaced => RepeatKey::Unchanged(meaning),
-                Some(meaning) => RepeatKey::Once(meaning),
+                Some(meaning) if story.kind == Kind::OrderPlaced => DedupeKey::Unchanged(meaning),
+                Some(meaning) => DedupeKey::Once(meaning),
             };
-            let mut repeat_keys = vec![RepeatKey::Once(format!("message:{}", envelope.message_id)), meaning];
-            repeat_keys.extend(verified.seal().map(seal_key));
+            let mut dedupe_keys = vec![DedupeKey::Once(format!("message:{}", envelope.message_id)), meaning];
+            dedupe_keys.extend(verified.seal().map(seal_key));
             let name = keeta.shops.get(&envelope.shop_id).cloned().or(story.shop_name);
-            Heard::Webhook(Box::new(Webhook {
+            Incoming::Webhook(Box::new(ParsedWebhook {
                 kind: story.kind,
                 occurred_at: Some(story.occurred_at.unwrap_or(envelope.at)),
                 shop: (envelope.shop_id != "0").then(|| Shop { id: envelope.shop_id.clone(), name }),
                 order: story.order,
                 data: story.data,
-                proof: proof(verified, !envelope.is_strict && !is_malformed),
-                repeat_keys,
+                signature: proof(verified, !envelope.is_strict && !is_malformed),
+                dedupe_keys: dedupe_keys,
                 body: mask(request.body, credentials(envelope)).into_owned(),
             }))
         }
@@ -101,50 +101,50 @@ pub fn parse(keeta: &Keeta, verified: &Verified<'_>, request: &Request<'_>) -> H
 }
 
 /// A signed string that can be cut into members in several ways is one event, whichever way comes first.
-fn seal_key(signature: &str) -> RepeatKey {
-    RepeatKey::Once(format!("sig:{signature}"))
+fn seal_key(signature: &str) -> DedupeKey {
+    DedupeKey::Once(format!("sig:{signature}"))
 }
 
 /// How it was proved; `why` shows it.
-fn proof(verified: &Verified<'_>, leniently: bool) -> Proof {
-    match verified.proof() {
-        Proof::Held(recipe) if leniently => {
-            Proof::Held(format!("{recipe}; its message is not strictly JSON and was read as far as it goes"))
+fn proof(verified: &VerifiedKeeta<'_>, leniently: bool) -> SignatureCheck {
+    match verified.signature() {
+        SignatureCheck::Held(recipe) if leniently => {
+            SignatureCheck::Held(format!("{recipe}; its message is not strictly JSON and was read as far as it goes"))
         }
         proof => proof.clone(),
     }
 }
 
 /// The members of a message that are credentials although their names do not say so: event 1 hands over a code.
-fn credentials(envelope: &Envelope<'_>) -> &'static [&'static str] {
+fn credentials(envelope: &KeetaEnvelope<'_>) -> &'static [&'static str] {
     if envelope.event_id == 1 { &["code"] } else { &[] }
 }
 
 /// What one envelope tells.
-pub struct Story {
+pub struct EnvelopeParser {
     pub kind: Kind,
     pub occurred_at: Option<Timestamp>,
     pub shop_name: Option<String>,
-    pub order: Option<OrderNews>,
+    pub order: Option<OrderUpdate>,
     pub data: Data,
     /// Two envelopes of the same meaning are one event; `None` where only equal content shortly after is a repeat.
     pub meaning: Option<String>,
 }
 
-impl Story {
+impl EnvelopeParser {
     pub fn of(kind: Kind, data: Data) -> Self {
         Self { kind, occurred_at: None, shop_name: None, order: None, data, meaning: None }
     }
 
-    fn unrecognised(envelope: &Envelope<'_>, bytes: usize, malformed: bool) -> Self {
+    fn unrecognised(envelope: &KeetaEnvelope<'_>, bytes: usize, malformed: bool) -> Self {
         let event = Some(envelope.event_id.to_string());
         let unrecognised = Unrecognised { event, bytes: bytes as u64, malformed };
         Self::of(Kind::Unrecognised, Data { unrecognised: Some(unrecognised), ..Data::default() })
     }
 }
 
-fn latest_of_shop(envelope: &Envelope<'_>) -> RepeatKey {
-    RepeatKey::Latest {
+fn latest_of_shop(envelope: &KeetaEnvelope<'_>) -> DedupeKey {
+    DedupeKey::Latest {
         key: format!("shop:{}:{}", envelope.event_id, envelope.shop_id),
         content: Sha256::digest(envelope.message.as_bytes()).into(),
         window_seconds: SHOP_REPEAT_WINDOW_SECONDS,
@@ -152,7 +152,7 @@ fn latest_of_shop(envelope: &Envelope<'_>) -> RepeatKey {
 }
 
 /// `None` when the event id is unknown or the message lacks what the event is about.
-fn tell(envelope: &Envelope<'_>, message: &JsonField, request: &Request<'_>) -> Option<Story> {
+fn tell(envelope: &KeetaEnvelope<'_>, message: &JsonField, request: &WebhookRequest<'_>) -> Option<EnvelopeParser> {
     let id = envelope.event_id;
     match id {
         1 | 1301 => shop::authorised(message, Kind::AppAuthorised),
@@ -172,15 +172,15 @@ fn tell(envelope: &Envelope<'_>, message: &JsonField, request: &Request<'_>) -> 
     }
 }
 
-fn placed(envelope: &Envelope<'_>, message: &JsonField, currency: &str) -> Option<Story> {
+fn placed(envelope: &KeetaEnvelope<'_>, message: &JsonField, currency: &str) -> Option<EnvelopeParser> {
     let placed = order::read(message, currency)?;
-    Some(Story {
+    Some(EnvelopeParser {
         occurred_at: placed.placed_at,
         shop_name: placed.shop_name,
         // Without its number, only equal content shortly after is a repeat.
-        meaning: placed.news.as_ref().map(|news| format!("order:1001:{}", news.number)),
-        order: placed.news.map(|news| OrderNews { as_of: Some(envelope.at), ..news }),
-        ..Story::of(Kind::OrderPlaced, placed.data)
+        meaning: placed.update.as_ref().map(|news| format!("order:1001:{}", news.number)),
+        order: placed.update.map(|news| OrderUpdate { as_of: Some(envelope.at), ..news }),
+        ..EnvelopeParser::of(Kind::OrderPlaced, placed.data)
     })
 }
 
@@ -189,17 +189,17 @@ fn actor(code: &JsonField) -> Option<Coded> {
 }
 
 /// When it happened; zero stands for no moment.
-fn happened(message: &JsonField, unread: &Unread) -> Option<Timestamp> {
+fn happened(message: &JsonField, unread: &UnreadableFields) -> Option<Timestamp> {
     unread.read(&message.get("opTime"), "/occurred_at", JsonField::moment).flatten()
 }
 
-fn number(message: &JsonField, unread: &Unread) -> Option<String> {
+fn number(message: &JsonField, unread: &UnreadableFields) -> Option<String> {
     unread.read(&message.get("orderViewId"), "/number", JsonField::id)
 }
 
 /// 1002, 1003, 1004 and 1008: an order moved on.
-fn stepped(event_id: u64, message: &JsonField, kind: Kind, state: OrderState) -> Option<Story> {
-    let unread = Unread::default();
+fn stepped(event_id: u64, message: &JsonField, kind: Kind, state: OrderState) -> Option<EnvelopeParser> {
+    let unread = UnreadableFields::default();
     let number = number(message, &unread)?;
     let data = Data {
         reason: unread.read(&message.get("cancelReason"), "/reason", JsonField::text),
@@ -209,17 +209,17 @@ fn stepped(event_id: u64, message: &JsonField, kind: Kind, state: OrderState) ->
     };
     let occurred_at = happened(message, &unread);
     let unreadable = unread.into_pointers();
-    Some(Story {
+    Some(EnvelopeParser {
         occurred_at,
         meaning: Some(format!("order:{event_id}:{number}")),
-        order: Some(OrderNews { number, state: Some(state), unreadable, ..OrderNews::default() }),
-        ..Story::of(kind, data)
+        order: Some(OrderUpdate { number, state: Some(state), unreadable, ..OrderUpdate::default() }),
+        ..EnvelopeParser::of(kind, data)
     })
 }
 
 /// 1005 and 1007: a refund, or some items of one, reached a new state. The order's own state is not theirs to say.
-fn refunded(event_id: u64, message: &JsonField, kind: Kind, default_currency: &str) -> Option<Story> {
-    let unread = Unread::default();
+fn refunded(event_id: u64, message: &JsonField, kind: Kind, default_currency: &str) -> Option<EnvelopeParser> {
+    let unread = UnreadableFields::default();
     let number = number(message, &unread)?;
     let currency = unread.read(&message.get("currency"), "/refund/amount/currency", order::currency);
     let assumes_currency = currency.is_none();
@@ -235,17 +235,17 @@ fn refunded(event_id: u64, message: &JsonField, kind: Kind, default_currency: &s
     let pending = status == Some(WAITING_FOR_MERCHANT);
     let id = refund.id.clone().unwrap_or_else(|| number.clone());
     let amount = refund.amount.clone();
-    let standing = amount.map(|amount| RefundNews { id, amount: Some(amount), assumes_currency, pending });
+    let standing = amount.map(|amount| RefundUpdate { id, amount: Some(amount), assumes_currency, pending });
     let unreadable = unread.into_pointers();
-    Some(Story {
+    Some(EnvelopeParser {
         occurred_at,
         meaning: Some(meaning),
-        order: Some(OrderNews { number, refund: standing, unreadable, ..OrderNews::default() }),
-        ..Story::of(kind, Data { refund: Some(refund), ..Data::default() })
+        order: Some(OrderUpdate { number, refund: standing, unreadable, ..OrderUpdate::default() }),
+        ..EnvelopeParser::of(kind, Data { refund: Some(refund), ..Data::default() })
     })
 }
 
-fn refund(message: &JsonField, currency: &str, unread: &Unread) -> Refund {
+fn refund(message: &JsonField, currency: &str, unread: &UnreadableFields) -> Refund {
     let integer = |name: &str, at: &str| unread.read(&message.get(name), &format!("/refund/{at}"), JsonField::integer);
     let text = |name: &str, at: &str| unread.read(&message.get(name), &format!("/refund/{at}"), JsonField::text);
     let actor = |name: &str, at: &str| unread.read(&message.get(name), &format!("/refund/{at}"), actor);
@@ -270,7 +270,7 @@ fn refund(message: &JsonField, currency: &str, unread: &Unread) -> Refund {
     }
 }
 
-fn refund_item(product: &JsonField, at: &str, currency: &str, unread: &Unread) -> RefundItem {
+fn refund_item(product: &JsonField, at: &str, currency: &str, unread: &UnreadableFields) -> RefundItem {
     let at = |part: &str| format!("{at}/{part}");
     let name = |field: &str| unread.read(&product.get(field), &at("name"), JsonField::name);
     let name = name("name").or_else(|| name("nameI18n"));
@@ -292,8 +292,8 @@ fn pictures(field: &JsonField) -> Option<u64> {
 }
 
 /// 1006: the courier moved on.
-fn delivered(message: &JsonField) -> Option<Story> {
-    let unread = Unread::default();
+fn delivered(message: &JsonField) -> Option<EnvelopeParser> {
+    let unread = UnreadableFields::default();
     let number = number(message, &unread)?;
     let status = unread.read(&message.get("logisticsStatus"), "/delivery", JsonField::integer)?;
     let text = |name: &str, at: &str| unread.read(&message.get(name), at, JsonField::text);
@@ -306,10 +306,10 @@ fn delivered(message: &JsonField) -> Option<Story> {
     let op_time = message.get("opTime").raw_text().unwrap_or_default();
     let occurred_at = happened(message, &unread);
     let unreadable = unread.into_pointers();
-    Some(Story {
+    Some(EnvelopeParser {
         occurred_at,
         meaning: Some(format!("order:1006:{number}:{status}:{op_time}")),
-        order: Some(OrderNews { number, unreadable, ..OrderNews::default() }),
-        ..Story::of(Kind::OrderDelivery, data)
+        order: Some(OrderUpdate { number, unreadable, ..OrderUpdate::default() }),
+        ..EnvelopeParser::of(Kind::OrderDelivery, data)
     })
 }

@@ -34,13 +34,13 @@ pub enum Stores {
 
 /// One call, ready to be posted as JSON.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Call {
+pub struct RegisterCall {
     pub address: String,
     pub body: String,
 }
 
 /// The call that registers `url` for one event id. `api_base` is [`API_BASE`], or what stands in its place.
-pub fn call(keeta: &Keeta, api_base: &str, event_id: u64, url: &str, stores: Stores, now: Timestamp) -> Call {
+pub fn call(keeta: &Keeta, api_base: &str, event_id: u64, url: &str, stores: Stores, now: Timestamp) -> RegisterCall {
     let address = format!("{}{PATH}", api_base.trim_end_matches('/'));
     let is_test = match stores {
         Stores::Formal => 0,
@@ -57,7 +57,7 @@ pub fn call(keeta: &Keeta, api_base: &str, event_id: u64, url: &str, stores: Sto
     let parameters: Vec<String> = members.iter().map(|(name, value)| format!("{name}={}", text(value))).collect();
     let signature = sign::keeta(&default_address(&address), &parameters.join("&"), keeta.app_secret.expose());
     members.insert("sig", json!(signature));
-    Call { address, body: json!(members).to_string() }
+    RegisterCall { address, body: json!(members).to_string() }
 }
 
 #[derive(Deserialize)]
@@ -100,7 +100,7 @@ mod tests {
         let now = Timestamp::from_second(1_700_000_000).unwrap();
         let url = "https://bell.example.com/hooks/keeta";
         for (stores, is_test) in [(Stores::Formal, 0), (Stores::Test, 1)] {
-            let Call { address, body } = call(&keeta, API_BASE, 1001, url, stores, now);
+            let RegisterCall { address, body } = call(&keeta, API_BASE, 1001, url, stores, now);
             assert_eq!(address, "https://open.mykeeta.com/api/open/base/callback/url/set");
             let signed = format!("appId=3084446411&eventId=1001&isTest={is_test}&timestamp=1700000000&url={url}");
             let signature = sign::keeta(&format!("{address}?"), &signed, "SEKRET");

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::domain::event::Kind;
 use crate::domain::sign;
 use crate::platform::Platform;
-use crate::platform::Sample;
+use crate::platform::SampleWebhook;
 use crate::platform::keeta::Keeta;
 use crate::platform::keeta::verify::default_address;
 
@@ -40,10 +40,10 @@ const SAMPLE_REFUND: u64 = 833_443_000_000_000;
 const SEEDS: u64 = 1_000_000_000;
 
 /// The samples of a kind; empty for a kind that Keeta does not send.
-pub fn samples(keeta: &Keeta, kind: &Kind, address: &str, seed: u64, now: Timestamp) -> Vec<Sample> {
+pub fn samples(keeta: &Keeta, kind: &Kind, address: &str, seed: u64, now: Timestamp) -> Vec<SampleWebhook> {
     let address = keeta.checked_address(address);
     let of_kind = MESSAGES.iter().filter(|(_, known, _)| known == kind);
-    let mut samples: Vec<Sample> = of_kind
+    let mut samples: Vec<SampleWebhook> = of_kind
         .map(|(event_id, _, message)| {
             let shop = shop(keeta);
             let message = personalise(message, shop, seed % SEEDS, now);
@@ -58,7 +58,7 @@ pub fn samples(keeta: &Keeta, kind: &Kind, address: &str, seed: u64, now: Timest
                 ("message", json!(message.to_string())),
                 ("timestamp", json!(now.as_second())),
             ]);
-            Sample {
+            SampleWebhook {
                 shop: Some(shop.to_string()),
                 ..signed(members, &default_address(address), keeta.app_secret.expose())
             }
@@ -126,12 +126,12 @@ fn visit(value: &mut Value, change: &mut impl FnMut(&str, &mut Value)) {
     }
 }
 
-fn signed(mut members: BTreeMap<&str, Value>, address: &str, secret: &str) -> Sample {
+fn signed(mut members: BTreeMap<&str, Value>, address: &str, secret: &str) -> SampleWebhook {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let pairs: Vec<String> = members.iter().map(|(name, value)| format!("{name}={}", text(value))).collect();
     let signature = sign::keeta(address, &pairs.join("&"), secret);
     members.insert("sig", json!(signature));
-    Sample {
+    SampleWebhook {
         shop: None,
         headers: vec![("content-type".to_owned(), "application/json; charset=utf-8".to_owned())],
         body: json!(members).to_string().into_bytes(),

@@ -1,23 +1,23 @@
 //! What Keeta tells of a shop, its menu and its authorisation.
 
 use crate::domain::data::Authorisation;
-use crate::domain::data::Change;
 use crate::domain::data::Coded;
 use crate::domain::data::Data;
-use crate::domain::data::Problem;
 use crate::domain::data::Task;
+use crate::domain::data::TaskProblem;
+use crate::domain::data::Transition;
 use crate::domain::event::Kind;
 use crate::domain::hours::Day;
 use crate::domain::hours::Hours;
 use crate::domain::hours::Span;
 use crate::domain::hours::SpecialDays;
 use crate::platform::field::JsonField;
-use crate::platform::keeta::parse::Story;
+use crate::platform::keeta::parse::EnvelopeParser;
 
 const STORE: [(i64, &str); 2] = [(3, "operating"), (4, "suspended")];
 
 /// 1101: opening hours.
-pub fn hours(message: &JsonField) -> Option<Story> {
+pub fn hours(message: &JsonField) -> Option<EnvelopeParser> {
     let week = message.get("businessHourOfTheWeek");
     let day = |day: &str| {
         let spans = week.get(day);
@@ -31,7 +31,8 @@ pub fn hours(message: &JsonField) -> Option<Story> {
     };
     let special = message.get("specialBusinessHour").list().filter_map(special).collect();
     let hours = Hours { week, special };
-    (hours != Hours::default()).then(|| Story::of(Kind::StoreHours, Data { hours: Some(hours), ..Data::default() }))
+    (hours != Hours::default())
+        .then(|| EnvelopeParser::of(Kind::StoreHours, Data { hours: Some(hours), ..Data::default() }))
 }
 
 /// Seconds of the day; 0 to 0 is closed, and so is no span at all.
@@ -47,10 +48,10 @@ fn spans_of(field: &JsonField) -> Vec<Span> {
 }
 
 /// 1102: the shop opened or closed, or one of its services rests. It is sent even when the overall state stays.
-pub fn status(message: &JsonField) -> Option<Story> {
+pub fn status(message: &JsonField) -> Option<EnvelopeParser> {
     let change = |from: &str, to: &str, words: &[(i64, &str)]| {
         let coded = |name| message.get(name).integer().map(|code| Coded::of(code, words));
-        let change = Change { from: coded(from), to: coded(to) };
+        let change = Transition { from: coded(from), to: coded(to) };
         change.to.is_some().then_some(change)
     };
     let data = Data {
@@ -59,14 +60,14 @@ pub fn status(message: &JsonField) -> Option<Story> {
         pickup_rest: change("fromPickupRestStatus", "toPickupRestStatus", &[]),
         ..Data::default()
     };
-    (data != Data::default()).then(|| Story::of(Kind::StoreStatus, data))
+    (data != Data::default()).then(|| EnvelopeParser::of(Kind::StoreStatus, data))
 }
 
 /// 1201 and 1202: pictures were bound, or the menu was taken over; with what went wrong.
-pub fn task(message: &JsonField, kind: Kind) -> Option<Story> {
+pub fn task(message: &JsonField, kind: Kind) -> Option<EnvelopeParser> {
     let problem = |problem: JsonField| {
         let refused = problem.get("errorPictureList").list().count() as u64;
-        Problem {
+        TaskProblem {
             name: problem.get("name").text(),
             item_code: problem.get("openItemCode").text(),
             code: problem.get("code").text(),
@@ -77,11 +78,11 @@ pub fn task(message: &JsonField, kind: Kind) -> Option<Story> {
     let problems = message.get("errorList").or(message.get("errorSpuDTOList"));
     let problems = problems.list().filter(JsonField::is_object).map(problem).collect();
     let task = Task { id: message.get("taskId").id(), problems };
-    (task != Task::default()).then(|| Story::of(kind, Data { task: Some(task), ..Data::default() }))
+    (task != Task::default()).then(|| EnvelopeParser::of(kind, Data { task: Some(task), ..Data::default() }))
 }
 
 /// 1301 to 1303: a shop or a brand let the application in, or put it out.
-pub fn authorised(message: &JsonField, kind: Kind) -> Option<Story> {
+pub fn authorised(message: &JsonField, kind: Kind) -> Option<EnvelopeParser> {
     if !message.is_object() {
         return None;
     }
@@ -91,9 +92,9 @@ pub fn authorised(message: &JsonField, kind: Kind) -> Option<Story> {
         shops: message.get("shopIds").list().filter_map(|id| id.id()).collect(),
         code_received: false,
     };
-    Some(Story {
+    Some(EnvelopeParser {
         occurred_at: message.get("createTime").instant(),
         shop_name: message.get("shopName").text(),
-        ..Story::of(kind, Data { authorisation: Some(authorisation), ..Data::default() })
+        ..EnvelopeParser::of(kind, Data { authorisation: Some(authorisation), ..Data::default() })
     })
 }

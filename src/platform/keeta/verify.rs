@@ -5,12 +5,12 @@ use std::borrow::Cow;
 use jiff::SignedDuration;
 use jiff::Timestamp;
 
-use crate::domain::event::Proof;
+use crate::domain::event::SignatureCheck;
 use crate::domain::sign;
 use crate::platform::Method;
 use crate::platform::Platform;
 use crate::platform::Refusal;
-use crate::platform::Request;
+use crate::platform::WebhookRequest;
 use crate::platform::keeta::Keeta;
 use crate::platform::keeta::Verify;
 use crate::platform::keeta::members::Members;
@@ -18,18 +18,18 @@ use crate::platform::keeta::members::shape;
 use crate::platform::without_mark;
 
 /// A request that was believed. Only [`verify`] makes one.
-pub struct Verified<'a> {
-    content: Content<'a>,
-    proof: Proof,
+pub struct VerifiedKeeta<'a> {
+    content: VerifiedContent<'a>,
+    proof: SignatureCheck,
     seal: Option<String>,
 }
 
-impl<'a> Verified<'a> {
-    pub fn content(&self) -> &Content<'a> {
+impl<'a> VerifiedKeeta<'a> {
+    pub fn content(&self) -> &VerifiedContent<'a> {
         &self.content
     }
 
-    pub fn proof(&self) -> &Proof {
+    pub fn signature(&self) -> &SignatureCheck {
         &self.proof
     }
 
@@ -40,10 +40,10 @@ impl<'a> Verified<'a> {
 }
 
 /// What a believed request holds.
-pub enum Content<'a> {
+pub enum VerifiedContent<'a> {
     /// The heartbeat: an empty packet. It carries no signature, so it counts for nothing but a sign of life.
     Nothing,
-    Envelope(Envelope<'a>),
+    Envelope(KeetaEnvelope<'a>),
     /// Event 1: the authorisation code, flat. The code itself goes no further than this.
     AuthorisationCode {
         /// SHA-256 of the code, to recognise a repeat.
@@ -53,7 +53,7 @@ pub enum Content<'a> {
 }
 
 /// The envelope of every other event.
-pub struct Envelope<'a> {
+pub struct KeetaEnvelope<'a> {
     pub event_id: u64,
     /// At most 64 letters, digits, `_` and `-`.
     pub message_id: String,
@@ -71,12 +71,16 @@ pub struct Envelope<'a> {
 /// # Errors
 /// [`Refusal::Shape`] for what is no envelope of Keeta's; [`Refusal::AnotherApp`]; [`Refusal::Signature`] when no recipe
 /// matches and the source enforces; [`Refusal::Stale`] when the signature holds and the time does not.
-pub fn verify<'a>(keeta: &Keeta, request: &Request<'a>) -> Result<Verified<'a>, Refusal> {
+pub fn verify<'a>(keeta: &Keeta, request: &WebhookRequest<'a>) -> Result<VerifiedKeeta<'a>, Refusal> {
     let body = without_mark(request.body);
     let members = match request.method {
         Method::Get => Members::of_query(request.query.unwrap_or_default())?,
         Method::Post if is_empty_packet(body) => {
-            return Ok(Verified { content: Content::Nothing, proof: Proof::Unproven, seal: None });
+            return Ok(VerifiedKeeta {
+                content: VerifiedContent::Nothing,
+                proof: SignatureCheck::Unproven,
+                seal: None,
+            });
         }
         Method::Post => Members::of_body(body)?,
     };
@@ -92,28 +96,28 @@ pub fn verify<'a>(keeta: &Keeta, request: &Request<'a>) -> Result<Verified<'a>, 
         Method::Post if members.get("code").is_some() && members.get("message").is_none() => {
             members.authorisation_code()?
         }
-        Method::Post => Content::Envelope(members.envelope()?),
+        Method::Post => VerifiedContent::Envelope(members.envelope()?),
     };
     let proof = match (matching_recipe(&members, keeta, request.address)?, keeta.verify) {
-        (Some(recipe), _) => Proof::Held(recipe.to_owned()),
-        (None, Verify::Observe) => Proof::Unproven,
+        (Some(recipe), _) => SignatureCheck::Held(recipe.to_owned()),
+        (None, Verify::Observe) => SignatureCheck::Unproven,
         (None, Verify::Enforce) => return Err(Refusal::Signature),
     };
-    if matches!(&content, Content::Envelope(envelope) if !envelope.is_strict) {
+    if matches!(&content, VerifiedContent::Envelope(envelope) if !envelope.is_strict) {
         members.allow_lenient_message(&proof)?;
     }
     let seal = members.seal(&content);
     let at = match &content {
-        Content::Envelope(envelope) => envelope.at,
-        Content::AuthorisationCode { at, .. } => *at,
-        Content::Nothing => request.now,
+        VerifiedContent::Envelope(envelope) => envelope.at,
+        VerifiedContent::AuthorisationCode { at, .. } => *at,
+        VerifiedContent::Nothing => request.now,
     };
     let off_by = request.now.duration_since(at);
     // Of a webhook that nobody proved, the time is nothing to go by either.
-    if proof != Proof::Unproven && keeta.max_age != SignedDuration::ZERO && off_by.abs() > keeta.max_age {
+    if proof != SignatureCheck::Unproven && keeta.max_age != SignedDuration::ZERO && off_by.abs() > keeta.max_age {
         return Err(Refusal::Stale { off_by_seconds: off_by.as_secs() });
     }
-    Ok(Verified { content, proof, seal })
+    Ok(VerifiedKeeta { content, proof, seal })
 }
 
 /// Zero bytes, blanks, `{}`, `null`, `""` and `[]` all ask whether we live.

@@ -2,13 +2,13 @@
 
 use tokio::sync::oneshot;
 
-use crate::store::sqlite::{Job, Sqlite};
+use crate::store::sqlite::{Sqlite, WriterJob};
 
 impl Sqlite {
     /// Waits until the writer thread answers, be it that it cannot write now; `false` when it has ended.
     pub async fn writer_answers(&self) -> bool {
         let (reply, answer) = oneshot::channel();
-        let nothing = Job::Change(Box::new(move |_| {
+        let nothing = WriterJob::Change(Box::new(move |_| {
             Box::new(move |_| {
                 // Whoever asked may have given up.
                 let _ = reply.send(());

@@ -12,11 +12,11 @@ use rusqlite::params;
 
 use crate::domain::event::DeliveryId;
 use crate::store::StoreError;
-use crate::store::change::Change;
-use crate::store::change::Done;
-use crate::store::change::Hindrance;
-use crate::store::change::Named;
-use crate::store::change::Wish;
+use crate::store::change::Applied;
+use crate::store::change::ChangeRequest;
+use crate::store::change::ChangeResult;
+use crate::store::change::DeliveryName;
+use crate::store::change::Obstacle;
 use crate::store::sqlite::BUSY_MS;
 use crate::store::sqlite::STATEMENTS;
 use crate::store::sqlite::find;
@@ -46,7 +46,12 @@ impl Changes {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`]: nothing was changed.
-    pub fn make(&mut self, wish: Wish, given: &[String], now: Timestamp) -> Result<Vec<Change>, StoreError> {
+    pub fn make(
+        &mut self,
+        wish: ChangeRequest,
+        given: &[String],
+        now: Timestamp,
+    ) -> Result<Vec<ChangeResult>, StoreError> {
         self.transact(|connection| given.iter().map(|given| change(connection, wish, given, now)).collect())
     }
 
@@ -105,18 +110,18 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-fn change(connection: &Connection, wish: Wish, given: &str, now: Timestamp) -> rusqlite::Result<Change> {
+fn change(connection: &Connection, wish: ChangeRequest, given: &str, now: Timestamp) -> rusqlite::Result<ChangeResult> {
     let (delivery, result) = match find(connection, given, now)? {
         Err(hindrance) => (None, Err(hindrance)),
         Ok((named, standing)) => {
             let result = match wish {
-                Wish::Cancel => cancel(connection, named.id, standing, now)?,
-                Wish::Redeliver => redeliver(connection, named.id, standing, now)?,
+                ChangeRequest::Cancel => cancel(connection, named.id, standing, now)?,
+                ChangeRequest::Redeliver => redeliver(connection, named.id, standing, now)?,
             };
             (Some(named), result)
         }
     };
-    Ok(Change { given: given.to_owned(), delivery, result })
+    Ok(ChangeResult { given: given.to_owned(), delivery, result })
 }
 
 /// Where a delivery stands, as far as it matters for a change.
@@ -129,19 +134,19 @@ struct Standing {
     leads: u64,
 }
 
-type FoundOrNot = Result<(Named, Standing), Hindrance>;
+type FoundOrNot = Result<(DeliveryName, Standing), Obstacle>;
 
 fn find(connection: &Connection, given: &str, now: Timestamp) -> rusqlite::Result<FoundOrNot> {
     let Some([first, last]) = find::range(given) else {
         return Ok(Err(match find::mistaken(connection, given)? {
-            None => Hindrance::NoId,
-            mistaken => Hindrance::Unknown(mistaken),
+            None => Obstacle::NoId,
+            mistaken => Obstacle::Unknown(mistaken),
         }));
     };
     let sql = "SELECT count(*) FROM deliveries WHERE id BETWEEN ?1 AND ?2";
     let count: i64 = connection.prepare_cached(sql)?.query_row([first, last], |row| row.get(0))?;
     if count > 1 {
-        return Ok(Err(Hindrance::Ambiguous(count.unsigned_abs())));
+        return Ok(Err(Obstacle::Ambiguous(count.unsigned_abs())));
     }
     // An attempt whose lease has ended is one that a crash has cut off.
     let sql = "SELECT d.id, e.kind, e.order_number, d.channel, d.state, d.due_at, d.digest,
@@ -150,7 +155,7 @@ fn find(connection: &Connection, given: &str, now: Timestamp) -> rusqlite::Resul
         FROM deliveries d JOIN events e ON e.id = d.event WHERE d.id BETWEEN ?1 AND ?2";
     let read = |row: &rusqlite::Row<'_>| {
         let id = DeliveryId(rows::uuid(0, row.get_ref(0)?.as_blob()?)?);
-        let named = Named { id, kind: row.get(1)?, order: row.get(2)?, channel: row.get(3)? };
+        let named = DeliveryName { id, kind: row.get(1)?, order: row.get(2)?, channel: row.get(3)? };
         let standing = Standing {
             state: row.get(4)?,
             due_at: rows::of_millisecond(5, row.get(5)?)?,
@@ -163,20 +168,20 @@ fn find(connection: &Connection, given: &str, now: Timestamp) -> rusqlite::Resul
     let found = connection.prepare_cached(sql)?.query_row(params![first, last, rows::to_millisecond(now)], read);
     match found.optional()? {
         Some(found) => Ok(Ok(found)),
-        None => Ok(Err(Hindrance::Unknown(find::mistaken(connection, given)?))),
+        None => Ok(Err(Obstacle::Unknown(find::mistaken(connection, given)?))),
     }
 }
 
-type DoneOrNot = Result<Done, Hindrance>;
+type DoneOrNot = Result<Applied, Obstacle>;
 
 fn cancel(connection: &Connection, id: DeliveryId, now: Standing, at: Timestamp) -> rusqlite::Result<DoneOrNot> {
     let inside = now.digest.filter(|_| now.state == "waiting");
     match now.state.as_str() {
-        "cancelled" => return Ok(Ok(Done::Already)),
-        "delivered" => return Ok(Err(Hindrance::Delivered(now.due_at))),
-        "merged" => return Ok(Err(Hindrance::Told(now.digest))),
+        "cancelled" => return Ok(Ok(Applied::Already)),
+        "delivered" => return Ok(Err(Obstacle::Delivered(now.due_at))),
+        "merged" => return Ok(Err(Obstacle::Told(now.digest))),
         // The others may be arriving with it.
-        _ if now.under_way && now.leads > 0 => return Ok(Err(Hindrance::UnderWay)),
+        _ if now.under_way && now.leads > 0 => return Ok(Err(Obstacle::UnderWay)),
         _ => {}
     }
     let sql = "UPDATE deliveries SET state = 'cancelled', digest = NULL WHERE id = ?1";
@@ -184,23 +189,23 @@ fn cancel(connection: &Connection, id: DeliveryId, now: Standing, at: Timestamp)
     step(connection, id, at, "cancelled", &inside.map(|leader| leader.to_string()).unwrap_or_default())?;
     let released = release(connection, id, at)?;
     Ok(Ok(match inside {
-        Some(leader) => Done::Inside(leader),
-        None if released > 0 => Done::Releasing(released),
-        None if now.under_way => Done::WhileUnderWay,
-        None => Done::Plainly,
+        Some(leader) => Applied::Inside(leader),
+        None if released > 0 => Applied::Releasing(released),
+        None if now.under_way => Applied::WhileUnderWay,
+        None => Applied::Plainly,
     }))
 }
 
 fn redeliver(connection: &Connection, id: DeliveryId, now: Standing, at: Timestamp) -> rusqlite::Result<DoneOrNot> {
     if now.under_way {
-        return Ok(Err(Hindrance::UnderWay));
+        return Ok(Err(Obstacle::UnderWay));
     }
     if let Some(leader) = now.digest.filter(|_| now.state == "waiting") {
-        return Ok(Err(Hindrance::Inside(leader)));
+        return Ok(Err(Obstacle::Inside(leader)));
     }
     Ok(Ok(match begin_anew(connection, id, at)? {
-        0 => Done::Plainly,
-        released => Done::Releasing(released),
+        0 => Applied::Plainly,
+        released => Applied::Releasing(released),
     }))
 }
 

@@ -12,16 +12,16 @@ use crate::store::sqlite::{record, unavailable};
 use crate::store::{Record, Recorded, StoreError};
 
 /// Where the answer to a job goes.
-pub type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
+pub type ReplySender<T> = oneshot::Sender<Result<T, StoreError>>;
 
 /// What the writer thread is asked for.
-pub enum Job {
-    Record(Box<Record>, Reply<Recorded>),
-    Change(Change),
+pub enum WriterJob {
+    Record(Box<Record>, ReplySender<Recorded>),
+    Change(WriterChange),
 }
 
 /// Anything else that is changed: it is given the transaction, or why there is none, and answers what is told after the commit.
-pub type Change = Box<dyn FnOnce(Result<&Connection, &StoreError>) -> Afterwards + Send>;
+pub type WriterChange = Box<dyn FnOnce(Result<&Connection, &StoreError>) -> Afterwards + Send>;
 
 /// What is told after the commit, or that there was none.
 pub type Afterwards = Box<dyn FnOnce(Result<(), StoreError>)>;
@@ -42,7 +42,7 @@ pub enum Ended {
 /// no, what was committed is not where it should be, and nobody is told that it was.
 pub fn commit(
     connection: &Connection,
-    group: Vec<Job>,
+    group: Vec<WriterJob>,
     confirm: impl FnOnce(&Connection) -> Result<(), StoreError>,
 ) -> Ended {
     let mut is_locked = false;
@@ -78,25 +78,25 @@ pub fn commit(
 }
 
 /// Answers a group of jobs that nothing of it can be done.
-pub fn refuse(group: Vec<Job>, error: &StoreError) {
+pub fn refuse(group: Vec<WriterJob>, error: &StoreError) {
     for answer in perform(Err(error), group) {
         answer(Err(error.clone()));
     }
 }
 
-fn perform(transaction: Result<&Connection, &StoreError>, group: Vec<Job>) -> Vec<Afterwards> {
+fn perform(transaction: Result<&Connection, &StoreError>, group: Vec<WriterJob>) -> Vec<Afterwards> {
     let mut answers: Vec<Afterwards> = Vec::with_capacity(group.len());
     let mut orders = Orders::new();
     for job in group {
         let answer: Afterwards = match job {
-            Job::Record(record, reply) => {
+            WriterJob::Record(record, reply) => {
                 run(transaction, reply, |c| record::record(c, &mut orders, &record), || orders_of(&record))
                     .unwrap_or_else(|(answer, touched)| {
                         touched.into_iter().for_each(|key| drop(orders.remove(&key)));
                         answer
                     })
             }
-            Job::Change(change) => change(transaction),
+            WriterJob::Change(change) => change(transaction),
         };
         answers.push(answer);
     }
@@ -112,7 +112,7 @@ fn orders_of(record: &Record) -> Vec<(String, String)> {
 /// Runs one job in its savepoint. `Err` carries what the job may have left in memory, when it was taken back.
 fn run<T: 'static>(
     transaction: Result<&Connection, &StoreError>,
-    reply: Reply<T>,
+    reply: ReplySender<T>,
     work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     touched: impl FnOnce() -> Vec<(String, String)>,
 ) -> Result<Afterwards, (Afterwards, Vec<(String, String)>)> {
@@ -134,7 +134,7 @@ fn run<T: 'static>(
 /// Runs a change that leaves nothing in memory.
 pub fn simple<T: 'static>(
     transaction: Result<&Connection, &StoreError>,
-    reply: Reply<T>,
+    reply: ReplySender<T>,
     work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
 ) -> Afterwards {
     run(transaction, reply, work, Vec::new).unwrap_or_else(|(answer, _)| answer)

@@ -24,7 +24,7 @@ use crate::store::sqlite::fallback;
 use crate::store::sqlite::pacing;
 use crate::store::sqlite::parking;
 use crate::store::sqlite::parts;
-use crate::store::sqlite::report::bell;
+use crate::store::sqlite::report::service_health;
 use crate::store::sqlite::rows;
 
 /// At the start: what was being sent when a crash came may have arrived, so its attempt is ended as unknown and the delivery
@@ -95,9 +95,9 @@ pub fn claim(connection: &Connection, claim: &Claim) -> rusqlite::Result<Claimed
 pub fn settle(connection: &Connection, settle: &Settle) -> rusqlite::Result<()> {
     let id = settle.delivery.0.as_bytes();
     let at = rows::to_millisecond(settle.at);
-    let (outcome, words) = (settle.answer.outcome.as_str(), &settle.answer.words);
+    let (outcome, words) = (settle.answer.outcome.as_str(), &settle.answer.detail);
     let sql = "UPDATE attempts SET ended_at = ?2, outcome = ?3, answer = ?4, far_ahead_s = ?5 WHERE seq = ?1";
-    connection.prepare_cached(sql)?.execute(params![settle.attempt, at, outcome, words, settle.far_ahead_s])?;
+    connection.prepare_cached(sql)?.execute(params![settle.attempt, at, outcome, words, settle.clock_ahead_s])?;
     if let Some(news) = &settle.pacing {
         pacing::learn(connection, news, settle.at)?;
     }
@@ -114,7 +114,7 @@ pub fn settle(connection: &Connection, settle: &Settle) -> rusqlite::Result<()> 
         judge_channel(connection, channel, *purpose, settle, answer, step)?;
         if matches!(settle.answer.outcome, Outcome::Delivered | Outcome::Partial { .. }) {
             catch_up::works(connection, channel, settle.at)?;
-            bell::said_yes(connection, channel, settle.at)?;
+            service_health::accepted(connection, channel, settle.at)?;
         }
     }
     write(connection, settle, answer, step)?;
@@ -148,7 +148,7 @@ fn write(connection: &Connection, settle: &Settle, answer: &Answer, step: &Step)
         spends,
         form,
         outcome,
-        answer.words,
+        answer.detail,
         wait_ms
     ])?;
     Ok(())
@@ -179,7 +179,9 @@ fn judge_channel(
         (Step::Wait { .. }, Outcome::Retry { .. } | Outcome::Unknown | Outcome::Throttled { .. }) if is_no_probe => {
             Ok(())
         }
-        (Step::Park { probe_at }, _) => parking::park(connection, channel, answer.own_words(), *probe_at, settle.at),
+        (Step::Park { probe_at }, _) => {
+            parking::park(connection, channel, answer.redacted_detail(), *probe_at, settle.at)
+        }
         // These say nothing of the setting.
         (Step::Wait { until, .. }, Outcome::Retry { .. } | Outcome::Unknown | Outcome::Throttled { .. }) => {
             parking::put_off(connection, channel, *until, settle.at)
@@ -219,7 +221,7 @@ fn dead(connection: &Connection, settle: &Settle) -> rusqlite::Result<()> {
             step(connection, delivery, settle.at, "returned", "")?;
         } else {
             let sql = "UPDATE deliveries SET digest = NULL, state = 'dead', answer = ?2, outcome = ?3 WHERE id = ?1 AND state = 'waiting'";
-            let (words, outcome) = (&settle.answer.words, settle.answer.outcome.as_str());
+            let (words, outcome) = (&settle.answer.detail, settle.answer.outcome.as_str());
             connection.prepare_cached(sql)?.execute(params![member, words, outcome])?;
         }
         fallback_of_dead(connection, settle, delivery)?;

@@ -8,15 +8,15 @@ use rusqlite::OptionalExtension;
 use rusqlite::Row;
 use rusqlite::params;
 
-use crate::domain::bundle::Candidate;
+use crate::domain::digest_group::Candidate;
 use crate::domain::event::DeliveryId;
 use crate::domain::event::EventId;
-use crate::domain::message::Form;
+use crate::domain::message::PartForm;
 use crate::domain::route::Glob;
-use crate::store::Due;
-use crate::store::Outlook;
-use crate::store::Parked;
-use crate::store::Standing;
+use crate::store::DeliveryRow;
+use crate::store::DueBatch;
+use crate::store::ParkedState;
+use crate::store::PendingDelivery;
 use crate::store::StoreError;
 use crate::store::form_of;
 use crate::store::sqlite::Sqlite;
@@ -43,30 +43,30 @@ const IN_ORDER: &str = " AND NOT EXISTS (SELECT 1 FROM deliveries earlier
         WHERE earlier.channel = d.channel AND earlier.state = 'waiting' AND earlier.order_key IS NOT NULL
         AND earlier.order_key = d.order_key AND earlier.event_seq < d.event_seq)";
 
-pub fn outlook(
+pub fn due_batch(
     connection: &Connection,
     channel: &str,
     now: Timestamp,
     limit: usize,
     in_order: bool,
-) -> rusqlite::Result<Outlook> {
+) -> rusqlite::Result<DueBatch> {
     let condition = if in_order { IN_ORDER } else { "" };
     let sql = format!("{CANDIDATES}{condition} ORDER BY d.due_at, d.event_seq LIMIT ?4");
     let mut select = connection.prepare_cached(&sql)?;
-    let mut outlook = Outlook { parked: parked(connection, channel)?, ..Outlook::default() };
+    let mut batch = DueBatch { parked: parked(connection, channel)?, ..DueBatch::default() };
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     for urgent in [true, false] {
         let mut found = select.query(params![channel, urgent, rows::to_millisecond(now), limit])?;
         while let Some(row) = found.next()? {
             let id = DeliveryId(rows::uuid(0, row.get_ref(0)?.as_blob()?)?);
             match candidate(id, row) {
-                Ok(candidate) => outlook.candidates.push(candidate),
-                Err(rusqlite::Error::FromSqlConversionFailure(..)) => outlook.unreadable.push(id),
+                Ok(candidate) => batch.candidates.push(candidate),
+                Err(rusqlite::Error::FromSqlConversionFailure(..)) => batch.unreadable.push(id),
                 Err(error) => return Err(error),
             }
         }
     }
-    Ok(outlook)
+    Ok(batch)
 }
 
 fn candidate(id: DeliveryId, row: &Row<'_>) -> rusqlite::Result<Candidate> {
@@ -85,10 +85,10 @@ fn candidate(id: DeliveryId, row: &Row<'_>) -> rusqlite::Result<Candidate> {
     })
 }
 
-pub fn parked(connection: &Connection, channel: &str) -> rusqlite::Result<Option<Parked>> {
+pub fn parked(connection: &Connection, channel: &str) -> rusqlite::Result<Option<ParkedState>> {
     let sql = "SELECT since, reason, probes, next_probe_at FROM parked_channels WHERE channel = ?1";
     let read = |row: &Row<'_>| {
-        Ok(Parked {
+        Ok(ParkedState {
             since: rows::of_millisecond(0, row.get(0)?)?,
             reason: row.get(1)?,
             probes: row.get(2)?,
@@ -158,7 +158,7 @@ pub fn load(
     connection: &Connection,
     deliveries: &[DeliveryId],
     now: Timestamp,
-) -> rusqlite::Result<(Vec<Due>, Vec<DeliveryId>)> {
+) -> rusqlite::Result<(Vec<PendingDelivery>, Vec<DeliveryId>)> {
     let mut select = connection.prepare_cached(DUE)?;
     let (mut known, mut unreadable) = (Vec::with_capacity(deliveries.len()), Vec::new());
     for id in deliveries {
@@ -176,7 +176,7 @@ pub fn load(
     for due in known.iter_mut().filter(|due| due.attempts > 0) {
         due.parts = parts::undone(connection, due.id, due.form)?;
         due.next_part = parts::next(connection, due.id, due.form)?;
-        if due.parts.is_empty() && matches!(due.form, Form::Halved(_)) {
+        if due.parts.is_empty() && matches!(due.form, PartForm::Halved(_)) {
             due.refused = parts::too_long(connection, due.id)?;
         }
     }
@@ -186,8 +186,8 @@ pub fn load(
     Ok((known, unreadable))
 }
 
-fn due(id: DeliveryId, row: &Row<'_>) -> rusqlite::Result<Due> {
-    Ok(Due {
+fn due(id: DeliveryId, row: &Row<'_>) -> rusqlite::Result<PendingDelivery> {
+    Ok(PendingDelivery {
         id,
         order_key: row.get(0)?,
         attempts: row.get(1)?,
@@ -233,13 +233,13 @@ pub fn knows(connection: &Connection, channel: &str) -> rusqlite::Result<bool> {
     let sql = "SELECT EXISTS (SELECT 1 FROM deliveries WHERE channel = ?1)";
     connection.prepare_cached(sql)?.query_row([channel], |row| row.get(0))
 }
-pub fn standings(connection: &Connection, state: Option<&str>) -> rusqlite::Result<Vec<Standing>> {
+pub fn standings(connection: &Connection, state: Option<&str>) -> rusqlite::Result<Vec<DeliveryRow>> {
     let sql = "SELECT d.id, d.event, e.kind, e.source, e.order_number, d.channel, d.state, d.attempts, d.due_at, d.answer, d.digest, d.created_at
         FROM deliveries d JOIN events e ON e.id = d.event
         WHERE ?1 IS NULL OR d.state = ?1 ORDER BY d.event_seq, d.id";
     let mut select = connection.prepare_cached(sql)?;
     let found = select.query_map(params![state], |row| {
-        Ok(Standing {
+        Ok(DeliveryRow {
             id: DeliveryId(rows::uuid(0, row.get_ref(0)?.as_blob()?)?),
             event: EventId(rows::uuid(1, row.get_ref(1)?.as_blob()?)?),
             kind: row.get(2)?,

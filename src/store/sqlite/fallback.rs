@@ -11,7 +11,7 @@ use crate::domain::event::DeliveryId;
 use crate::domain::quiet::Quiet;
 use crate::store::Fallback;
 use crate::store::StoreError;
-use crate::store::Unreached;
+use crate::store::UnreachedChannel;
 use crate::store::sqlite::Sqlite;
 use crate::store::sqlite::catch_up;
 use crate::store::sqlite::deliver;
@@ -152,11 +152,11 @@ pub fn ask(
         let before = row.get_ref(0)?.as_str_or_null()?.map_or(Ok(Vec::new()), |text| rows::of_json(0, text))?;
         Ok((before, rows::of_millisecond(1, row.get(1)?)?))
     };
-    let known: Option<(Vec<Unreached>, Timestamp)> =
+    let known: Option<(Vec<UnreachedChannel>, Timestamp)> =
         connection.prepare_cached(sql)?.query_row([delivery.0.as_bytes()], read).optional()?;
     let Some((mut unreached, created_at)) = known else { return Ok(false) };
     let id = delivery.standing_in(&to.to, now);
-    unreached.push(Unreached { channel: to.channel.clone(), since: since.unwrap_or(created_at) });
+    unreached.push(UnreachedChannel { channel: to.channel.clone(), since: since.unwrap_or(created_at) });
     let sql = "INSERT INTO deliveries (id, event, event_seq, channel, order_key, state, due_at, created_at, urgent, instead_of, unreached)
         SELECT ?2, event, event_seq, ?3, order_key, 'waiting', ?4, ?4, urgent, id, ?5 FROM deliveries d
         WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM deliveries o WHERE o.event = d.event AND o.channel = ?3)";
@@ -174,7 +174,7 @@ pub fn ask(
 }
 
 /// What a fallback has told, or the fallback of that one, need not be told once more where the channel does not catch up.
-pub fn absorb(connection: &Connection, channel: &str, now: Timestamp) -> rusqlite::Result<()> {
+pub fn settle_fallback(connection: &Connection, channel: &str, now: Timestamp) -> rusqlite::Result<()> {
     let sql = "WITH RECURSIVE instead (first, id) AS (
             SELECT d.id, f.id FROM deliveries d JOIN deliveries f ON f.instead_of = d.id
                 WHERE d.channel = ?1 AND d.state = 'waiting' AND d.fell_back = 1
@@ -269,8 +269,8 @@ impl Sqlite {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub async fn absorb(&self, channel: &str, now: Timestamp) -> Result<(), StoreError> {
+    pub async fn settle_fallback(&self, channel: &str, now: Timestamp) -> Result<(), StoreError> {
         let channel = channel.to_owned();
-        self.change(move |connection| absorb(connection, &channel, now)).await
+        self.change(move |connection| settle_fallback(connection, &channel, now)).await
     }
 }

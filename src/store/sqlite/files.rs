@@ -13,7 +13,7 @@ const MAGIC: &[u8] = b"SQLite format 3\0";
 
 /// What is wrong with the files.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Wrong {
+pub enum FileFault {
     /// The database cannot be used until the path is right again, or at all.
     Database(String),
     /// The write-ahead log or its index is not the one that is open.
@@ -57,8 +57,8 @@ impl Files {
     ///
     /// # Errors
     /// [`Wrong`]: what is written now would be lost at the next start.
-    pub fn check(&mut self, lock: &Lock) -> Result<(), Wrong> {
-        self.check_main(lock).map_err(Wrong::Database)?;
+    pub fn check(&mut self, lock: &Lock) -> Result<(), FileFault> {
+        self.check_main(lock).map_err(FileFault::Database)?;
         let size_of = |(path, identity): &(PathBuf, Identity)| {
             Identity::at(path).ok().filter(|(found, _)| found == identity).map(|(_, size)| size)
         };
@@ -67,7 +67,7 @@ impl Files {
                 self.log_size = size;
                 Ok(())
             }
-            _ => Err(Wrong::Log),
+            _ => Err(FileFault::Log),
         }
     }
 

@@ -7,7 +7,7 @@ use rusqlite::params;
 use crate::domain::event::DeliveryId;
 use crate::domain::event::EventId;
 use crate::domain::order::Order;
-use crate::store::history::Candidate;
+use crate::store::history::IdMatch;
 use crate::store::history::Question;
 use crate::store::sqlite::rows;
 
@@ -20,9 +20,9 @@ const SHOWN: usize = 5;
 const CANDIDATES: u32 = 20;
 
 /// What was meant.
-pub enum Meant {
+pub enum FoundId {
     Nothing,
-    Several(Vec<Candidate>),
+    Several(Vec<IdMatch>),
     /// Source and number of each, and how many more there are.
     Orders {
         numbers: Vec<(String, String)>,
@@ -35,27 +35,27 @@ pub enum Meant {
     Report(String),
 }
 
-pub fn meant(connection: &Connection, question: &Question) -> rusqlite::Result<Meant> {
+pub fn meant(connection: &Connection, question: &Question) -> rusqlite::Result<FoundId> {
     let asked = question.asked.trim();
     if question.sources.iter().any(|source| source == asked) || is_source(connection, asked)? {
-        return Ok(Meant::Source(asked.to_owned()));
+        return Ok(FoundId::Source(asked.to_owned()));
     }
     if let Some(report) = asked.strip_prefix(REPORTS).filter(|name| !name.is_empty()) {
-        return Ok(Meant::Report(report.to_owned()));
+        return Ok(FoundId::Report(report.to_owned()));
     }
     let number = asked.strip_prefix('#').unwrap_or(asked);
     let numbers = by_number(connection, number)?;
     if !numbers.is_empty() {
-        return Ok(Meant::Orders { numbers, more: 0 });
+        return Ok(FoundId::Orders { numbers, more: 0 });
     }
     if let Some(range) = range(asked) {
         match of_ids(connection, &range)? {
-            Meant::Nothing => {}
+            FoundId::Nothing => {}
             found => return Ok(found),
         }
     }
     let (numbers, more) = by_short_number(connection, number)?;
-    Ok(if numbers.is_empty() { Meant::Nothing } else { Meant::Orders { numbers, more } })
+    Ok(if numbers.is_empty() { FoundId::Nothing } else { FoundId::Orders { numbers, more } })
 }
 
 /// Whether the store knows a source of this name, though the configuration may not.
@@ -122,12 +122,12 @@ pub fn range(text: &str) -> Option<[[u8; 16]; 2]> {
     Some([end('0').filter(|_| is_id)?, end('f')?])
 }
 
-fn of_ids(connection: &Connection, [first, last]: &[[u8; 16]; 2]) -> rusqlite::Result<Meant> {
+fn of_ids(connection: &Connection, [first, last]: &[[u8; 16]; 2]) -> rusqlite::Result<FoundId> {
     let sql = "SELECT id, kind, order_number FROM events WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT ?3";
     let mut select = connection.prepare_cached(sql)?;
     let events = select.query_map(params![first, last, CANDIDATES], |row| {
         let id = rows::uuid(0, row.get_ref(0)?.as_blob()?)?;
-        Ok((id, Candidate { id: id.to_string(), kind: row.get(1)?, order: row.get(2)?, channel: None }))
+        Ok((id, IdMatch { id: id.to_string(), kind: row.get(1)?, order: row.get(2)?, channel: None }))
     })?;
     let events: Vec<_> = events.collect::<rusqlite::Result<_>>()?;
     let sql =
@@ -137,17 +137,17 @@ fn of_ids(connection: &Connection, [first, last]: &[[u8; 16]; 2]) -> rusqlite::R
     let deliveries = select.query_map(params![first, last, CANDIDATES], |row| {
         let (id, event) = (rows::uuid(0, row.get_ref(0)?.as_blob()?)?, rows::uuid(1, row.get_ref(1)?.as_blob()?)?);
         let channel = row.get(4)?;
-        Ok((id, event, Candidate { id: id.to_string(), kind: row.get(2)?, order: row.get(3)?, channel }))
+        Ok((id, event, IdMatch { id: id.to_string(), kind: row.get(2)?, order: row.get(3)?, channel }))
     })?;
     let deliveries: Vec<_> = deliveries.collect::<rusqlite::Result<_>>()?;
     Ok(match (events.as_slice(), deliveries.as_slice()) {
-        ([], []) => Meant::Nothing,
-        ([], [(id, event, _)]) => Meant::Delivery(DeliveryId(*id), EventId(*event)),
+        ([], []) => FoundId::Nothing,
+        ([], [(id, event, _)]) => FoundId::Delivery(DeliveryId(*id), EventId(*event)),
         // An event and its deliveries are made in one moment, so their ids begin alike.
-        ([(id, _)], all) if all.iter().all(|(_, event, _)| event == id) => Meant::Event(EventId(*id)),
+        ([(id, _)], all) if all.iter().all(|(_, event, _)| event == id) => FoundId::Event(EventId(*id)),
         _ => {
             let events = events.into_iter().map(|(_, candidate)| candidate);
-            Meant::Several(events.chain(deliveries.into_iter().map(|(_, _, candidate)| candidate)).collect())
+            FoundId::Several(events.chain(deliveries.into_iter().map(|(_, _, candidate)| candidate)).collect())
         }
     })
 }

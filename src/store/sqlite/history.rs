@@ -9,22 +9,22 @@ use rusqlite::params;
 use crate::domain::event::DeliveryId;
 use crate::domain::event::EventId;
 use crate::store::StoreError;
+use crate::store::history::AttemptHistory;
 use crate::store::history::DeliveryHistory;
 use crate::store::history::EventHistory;
-use crate::store::history::Found;
-use crate::store::history::Heard;
 use crate::store::history::History;
+use crate::store::history::HistoryAnswer;
 use crate::store::history::OrderHistory;
 use crate::store::history::Other;
-use crate::store::history::Parked;
+use crate::store::history::ParkedHistory;
 use crate::store::history::Question;
-use crate::store::history::Refused;
-use crate::store::history::Shut;
+use crate::store::history::RateLimitHistory;
+use crate::store::history::ReceivedWebhook;
+use crate::store::history::RefusedWebhook;
 use crate::store::history::SourceHistory;
 use crate::store::history::StepTaken;
-use crate::store::history::Try;
 use crate::store::sqlite::find;
-use crate::store::sqlite::find::Meant;
+use crate::store::sqlite::find::FoundId;
 use crate::store::sqlite::read::Reader;
 use crate::store::sqlite::record;
 use crate::store::sqlite::report;
@@ -47,24 +47,24 @@ impl Reader {
 
 fn history(connection: &Connection, question: &Question) -> rusqlite::Result<History> {
     let found = match find::meant(connection, question)? {
-        Meant::Nothing => Found::Nothing,
-        Meant::Several(candidates) => Found::Several(candidates),
-        Meant::Source(source) => Found::Source(of_source(connection, &source, question)?),
-        Meant::Report(name) => Found::Report(report::history::of_report(connection, &name, question.limit)?),
-        Meant::Orders { numbers, more } => {
+        FoundId::Nothing => HistoryAnswer::Nothing,
+        FoundId::Several(candidates) => HistoryAnswer::Several(candidates),
+        FoundId::Source(source) => HistoryAnswer::Source(of_source(connection, &source, question)?),
+        FoundId::Report(name) => HistoryAnswer::Report(report::history::of_report(connection, &name, question.limit)?),
+        FoundId::Orders { numbers, more } => {
             let orders = numbers.iter().map(|(source, number)| of_order(connection, source, number));
-            Found::Orders { orders: orders.collect::<rusqlite::Result<_>>()?, more }
+            HistoryAnswer::Orders { orders: orders.collect::<rusqlite::Result<_>>()?, more }
         }
-        Meant::Event(id) => event(connection, id)?.map_or(Found::Nothing, Found::Event),
-        Meant::Delivery(id, of) => match event(connection, of)? {
+        FoundId::Event(id) => event(connection, id)?.map_or(HistoryAnswer::Nothing, HistoryAnswer::Event),
+        FoundId::Delivery(id, of) => match event(connection, of)? {
             Some(mut history) => {
                 history.deliveries.retain(|delivery| delivery.id == id);
-                Found::Delivery(history)
+                HistoryAnswer::Delivery(history)
             }
-            None => Found::Nothing,
+            None => HistoryAnswer::Nothing,
         },
     };
-    Ok(History { found, parked: parked(connection)?, shut: shut(connection)? })
+    Ok(History { found, parked: parked(connection)?, rate_limited: shut(connection)? })
 }
 
 fn of_order(connection: &Connection, source: &str, number: &str) -> rusqlite::Result<OrderHistory> {
@@ -154,11 +154,11 @@ fn others(connection: &Connection, condition: &'static str, id: &[u8]) -> rusqli
     found.collect()
 }
 
-fn tries(connection: &Connection, delivery: DeliveryId) -> rusqlite::Result<Vec<Try>> {
+fn tries(connection: &Connection, delivery: DeliveryId) -> rusqlite::Result<Vec<AttemptHistory>> {
     let sql = "SELECT started_at, ended_at, part, form, outcome, answer FROM attempts WHERE delivery = ?1 ORDER BY seq";
     let mut select = connection.prepare_cached(sql)?;
     let found = select.query_map(params![delivery.0.as_bytes()], |row| {
-        Ok(Try {
+        Ok(AttemptHistory {
             at: moment(row, 0)?,
             ended_at: moment_or_none(row, 1)?,
             part: row.get(2)?,
@@ -179,11 +179,11 @@ fn steps(connection: &Connection, delivery: DeliveryId) -> rusqlite::Result<Vec<
     found.collect()
 }
 
-fn parked(connection: &Connection) -> rusqlite::Result<Vec<Parked>> {
+fn parked(connection: &Connection) -> rusqlite::Result<Vec<ParkedHistory>> {
     let sql = "SELECT channel, since, reason, probes, next_probe_at FROM parked_channels ORDER BY channel";
     let mut select = connection.prepare_cached(sql)?;
     let found = select.query_map([], |row| {
-        Ok(Parked {
+        Ok(ParkedHistory {
             channel: row.get(0)?,
             since: moment(row, 1)?,
             reason: row.get(2)?,
@@ -194,10 +194,11 @@ fn parked(connection: &Connection) -> rusqlite::Result<Vec<Parked>> {
     found.collect()
 }
 
-fn shut(connection: &Connection) -> rusqlite::Result<Vec<Shut>> {
+fn shut(connection: &Connection) -> rusqlite::Result<Vec<RateLimitHistory>> {
     let mut select = connection.prepare_cached("SELECT credential, closed_until, reason FROM credentials")?;
-    let found = select
-        .query_map([], |row| Ok(Shut { credential: row.get(0)?, until: moment(row, 1)?, reason: row.get(2)? }))?;
+    let found = select.query_map([], |row| {
+        Ok(RateLimitHistory { credential: row.get(0)?, until: moment(row, 1)?, reason: row.get(2)? })
+    })?;
     found.collect()
 }
 
@@ -210,9 +211,9 @@ fn of_source(connection: &Connection, source: &str, question: &Question) -> rusq
     let refused = select.query_map(params![source, around, question.limit], |row| {
         let number = |column: usize| row.get::<_, i64>(column).map(i64::unsigned_abs);
         let (at, reason, bytes, count) = (moment(row, 0)?, row.get(1)?, number(2)?, number(3)?);
-        Ok(Refused { source: source.to_owned(), at, reason, bytes, count })
+        Ok(RefusedWebhook { source: source.to_owned(), at, reason, bytes, count })
     })?;
-    let mut refused: Vec<Refused> = refused.collect::<rusqlite::Result<_>>()?;
+    let mut refused: Vec<RefusedWebhook> = refused.collect::<rusqlite::Result<_>>()?;
     // Those of one moment came in the sequence opposite to the one in which they were taken.
     refused.reverse();
     refused.sort_by_key(|refused| refused.at);
@@ -233,7 +234,10 @@ fn of_source(connection: &Connection, source: &str, question: &Question) -> rusq
 }
 
 /// The newest webhook of a source that was believed, and a newer one that was not, as far as it was kept.
-fn heard(connection: &Connection, source: &str) -> rusqlite::Result<(Option<Heard>, Option<Heard>)> {
+fn heard(
+    connection: &Connection,
+    source: &str,
+) -> rusqlite::Result<(Option<ReceivedWebhook>, Option<ReceivedWebhook>)> {
     // In a text within JSON the quotes would have a backslash.
     let sql = "SELECT id, kind, received_at, instr(event, '\"proof\":\"unproven\"') > 0
         FROM events WHERE source = ?1 ORDER BY seq DESC";
@@ -242,7 +246,7 @@ fn heard(connection: &Connection, source: &str) -> rusqlite::Result<(Option<Hear
     let mut unproven = None;
     while let Some(row) = found.next()? {
         let event = EventId(rows::uuid(0, row.get_ref(0)?.as_blob()?)?);
-        let heard = Heard { event, kind: row.get(1)?, at: moment(row, 2)? };
+        let heard = ReceivedWebhook { event, kind: row.get(1)?, at: moment(row, 2)? };
         match row.get(3)? {
             true => unproven = unproven.or(Some(heard)),
             false => return Ok((Some(heard), unproven)),
@@ -252,14 +256,14 @@ fn heard(connection: &Connection, source: &str) -> rusqlite::Result<(Option<Hear
 }
 
 /// The newest few webhooks of a source that nobody proved, of the last seven days before the newest event.
-fn unproven(connection: &Connection, source: &str) -> rusqlite::Result<Vec<Heard>> {
+fn unproven(connection: &Connection, source: &str) -> rusqlite::Result<Vec<ReceivedWebhook>> {
     let sql = "SELECT id, kind, received_at FROM events INDEXED BY events_by_arrival
         WHERE received_at >= (SELECT max(received_at) FROM events INDEXED BY events_by_arrival) - 604800000
         AND source = ?1 AND instr(event, '\"proof\":\"unproven\"') > 0 ORDER BY received_at DESC LIMIT 5";
     let mut select = connection.prepare_cached(sql)?;
     let found = select.query_map([source], |row| {
         let event = EventId(rows::uuid(0, row.get_ref(0)?.as_blob()?)?);
-        Ok(Heard { event, kind: row.get(1)?, at: moment(row, 2)? })
+        Ok(ReceivedWebhook { event, kind: row.get(1)?, at: moment(row, 2)? })
     })?;
     found.collect()
 }

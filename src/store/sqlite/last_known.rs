@@ -51,7 +51,7 @@ struct Note {
 
 /// How the database was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Found {
+pub enum DatabaseState {
     Missing,
     Empty,
     /// With something in it.
@@ -110,7 +110,7 @@ impl LastKnown {
     }
 
     /// What is missing in a store, as it was found.
-    pub fn compare(&self, newest: &Newest, found: Found, log: wal::Inspection) -> Option<Loss> {
+    pub fn compare(&self, newest: &Newest, found: DatabaseState, log: wal::Inspection) -> Option<Loss> {
         let pending = self.kept.as_ref().and_then(|note| note.loss.clone());
         let known = self.kept.as_ref().map(|note| &note.newest);
         let lacks_events = known.is_some_and(|known| known.event > newest.event);
@@ -119,10 +119,10 @@ impl LastKnown {
             return pending;
         }
         let cause = match found {
-            Found::Missing => "the database was not there, and an empty one was made",
-            Found::Empty => "the database was empty",
-            Found::There if log.is_damaged => "the write-ahead log was damaged, cut short or removed",
-            Found::There => "the database is older than what is known of it, as a backup is",
+            DatabaseState::Missing => "the database was not there, and an empty one was made",
+            DatabaseState::Empty => "the database was empty",
+            DatabaseState::There if log.is_damaged => "the write-ahead log was damaged, cut short or removed",
+            DatabaseState::There => "the database is older than what is known of it, as a backup is",
         };
         let what = match known {
             Some(known) if lacks_events => format!("events {} to {} are not in it", newest.event + 1, known.event),
@@ -201,18 +201,18 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let known = known(folder.path(), newest(57, 80), None);
         let none = wal::Inspection::default();
-        let older = known.compare(&newest(40, 50), Found::There, none).unwrap();
+        let older = known.compare(&newest(40, 50), DatabaseState::There, none).unwrap();
         assert_eq!((older.from, older.until), (at(1040), at(1080)));
         assert!(older.found.contains("older") && older.found.contains("events 41 to 57"), "{}", older.found);
-        let empty = known.compare(&newest(0, 0), Found::Missing, none).unwrap();
+        let empty = known.compare(&newest(0, 0), DatabaseState::Missing, none).unwrap();
         assert_eq!((empty.from, empty.until), (at(1001), at(1080)), "all of it, from the first one on");
-        let attempts = known.compare(&newest(57, 79), Found::There, none).unwrap();
+        let attempts = known.compare(&newest(57, 79), DatabaseState::There, none).unwrap();
         assert!(attempts.found.contains("what became of the last messages"), "{}", attempts.found);
-        assert_eq!(known.compare(&newest(57, 80), Found::There, none), None);
-        assert_eq!(known.compare(&newest(60, 90), Found::There, none), None, "the note is a second behind");
+        assert_eq!(known.compare(&newest(57, 80), DatabaseState::There, none), None);
+        assert_eq!(known.compare(&newest(60, 90), DatabaseState::There, none), None, "the note is a second behind");
         let written_at = at(5000);
         let damaged = wal::Inspection { is_damaged: true, is_useless: false, written_at };
-        let damaged = known.compare(&newest(57, 80), Found::There, damaged).unwrap();
+        let damaged = known.compare(&newest(57, 80), DatabaseState::There, damaged).unwrap();
         assert_eq!((damaged.from, damaged.until), (at(1057), at(5000)));
     }
 
@@ -221,12 +221,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let none = wal::Inspection::default();
         let database = folder.path().join("a.db");
-        assert_eq!(LastKnown::read(&database).compare(&newest(0, 0), Found::Missing, none), None);
+        assert_eq!(LastKnown::read(&database).compare(&newest(0, 0), DatabaseState::Missing, none), None);
         let loss = Loss { found: "something".to_owned(), from: at(1), until: at(2) };
         let pending = known(folder.path(), newest(3, 3), Some(loss.clone()));
-        assert_eq!(pending.compare(&newest(3, 3), Found::There, none), Some(loss.clone()));
+        assert_eq!(pending.compare(&newest(3, 3), DatabaseState::There, none), Some(loss.clone()));
         assert!(pending.differs(None) && !pending.differs(Some(&loss)));
         std::fs::write(wal::beside(&database, ".last"), r#"{"format":2,"event":99,"attempt":0}"#).unwrap();
-        assert_eq!(LastKnown::read(&database).compare(&newest(3, 3), Found::There, none), None, "a later format");
+        assert_eq!(
+            LastKnown::read(&database).compare(&newest(3, 3), DatabaseState::There, none),
+            None,
+            "a later format"
+        );
     }
 }

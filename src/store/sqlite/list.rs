@@ -7,9 +7,9 @@ use rusqlite::params;
 
 use crate::domain::event::DeliveryId;
 use crate::domain::event::EventId;
-use crate::store::Standing;
+use crate::store::DeliveryFilter;
+use crate::store::DeliveryRow;
 use crate::store::StoreError;
-use crate::store::Wanted;
 use crate::store::sqlite::read::Reader;
 use crate::store::sqlite::rows;
 
@@ -18,7 +18,7 @@ impl Reader {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub async fn count(&self, wanted: Wanted) -> Result<u64, StoreError> {
+    pub async fn count(&self, wanted: DeliveryFilter) -> Result<u64, StoreError> {
         self.look(move |connection| count(connection, &wanted)).await
     }
 
@@ -26,7 +26,7 @@ impl Reader {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub async fn first_of_newest(&self, wanted: Wanted, newest: u64) -> Result<Option<DeliveryId>, StoreError> {
+    pub async fn first_of_newest(&self, wanted: DeliveryFilter, newest: u64) -> Result<Option<DeliveryId>, StoreError> {
         self.look(move |connection| first_of_newest(connection, &wanted, newest)).await
     }
 
@@ -34,7 +34,7 @@ impl Reader {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub async fn page(&self, wanted: Wanted, start: Start, rows: u32) -> Result<Vec<Standing>, StoreError> {
+    pub async fn page(&self, wanted: DeliveryFilter, start: Start, rows: u32) -> Result<Vec<DeliveryRow>, StoreError> {
         self.look(move |connection| page(connection, &wanted, start, rows)).await
     }
 }
@@ -51,20 +51,29 @@ pub enum Start {
 
 const IS_WANTED: &str = "(?1 IS NULL OR d.state = ?1) AND (?2 IS NULL OR d.channel = ?2)";
 
-fn count(connection: &Connection, wanted: &Wanted) -> rusqlite::Result<u64> {
+fn count(connection: &Connection, wanted: &DeliveryFilter) -> rusqlite::Result<u64> {
     let sql = format!("SELECT count(*) FROM deliveries d WHERE {IS_WANTED}");
     let count = |row: &Row<'_>| row.get::<_, i64>(0);
     connection.prepare_cached(&sql)?.query_row(params![wanted.state, wanted.channel], count).map(i64::unsigned_abs)
 }
 
-fn first_of_newest(connection: &Connection, wanted: &Wanted, newest: u64) -> rusqlite::Result<Option<DeliveryId>> {
+fn first_of_newest(
+    connection: &Connection,
+    wanted: &DeliveryFilter,
+    newest: u64,
+) -> rusqlite::Result<Option<DeliveryId>> {
     let sql = format!("SELECT d.id FROM deliveries d WHERE {IS_WANTED} ORDER BY d.id DESC LIMIT 1 OFFSET ?3");
     let skipped = i64::try_from(newest.saturating_sub(1)).unwrap_or(i64::MAX);
     let id = |row: &Row<'_>| rows::uuid(0, row.get_ref(0)?.as_blob()?).map(DeliveryId);
     connection.prepare_cached(&sql)?.query_row(params![wanted.state, wanted.channel, skipped], id).optional()
 }
 
-fn page(connection: &Connection, wanted: &Wanted, start: Start, rows: u32) -> rusqlite::Result<Vec<Standing>> {
+fn page(
+    connection: &Connection,
+    wanted: &DeliveryFilter,
+    start: Start,
+    rows: u32,
+) -> rusqlite::Result<Vec<DeliveryRow>> {
     let (comparison, id) = match &start {
         Start::Beginning => (">=", &[0; 16]),
         Start::At(id) => (">=", id.0.as_bytes()),
@@ -81,8 +90,8 @@ fn page(connection: &Connection, wanted: &Wanted, start: Start, rows: u32) -> ru
     found.collect()
 }
 
-fn standing(row: &Row<'_>) -> rusqlite::Result<Standing> {
-    Ok(Standing {
+fn standing(row: &Row<'_>) -> rusqlite::Result<DeliveryRow> {
+    Ok(DeliveryRow {
         id: DeliveryId(rows::uuid(0, row.get_ref(0)?.as_blob()?)?),
         event: EventId(rows::uuid(1, row.get_ref(1)?.as_blob()?)?),
         kind: row.get(2)?,

@@ -13,7 +13,7 @@ use std::time::Duration;
 use std::{io, thread};
 
 use crate::store::StoreError;
-use crate::store::sqlite::opening::Failure;
+use crate::store::sqlite::opening::OpenError;
 
 /// A command that looks whether a daemon runs has the lock for a moment, and so has a program that another one is starting.
 const TRIES: u32 = 20;
@@ -59,14 +59,14 @@ impl Lock {
     ///
     /// # Errors
     /// `Failure::Never` with [`StoreError::Refused`] when another daemon has one of them.
-    pub fn take(path: &Path) -> Result<Self, Failure> {
-        let mut held = Failure::Later(format!("{} is being replaced", path.display()));
+    pub fn take(path: &Path) -> Result<Self, OpenError> {
+        let mut held = OpenError::Later(format!("{} is being replaced", path.display()));
         for _ in 0..TRIES {
             match Self::try_take(path) {
                 Ok(Some(lock)) => return Ok(lock),
                 // What was locked is not what stands there now.
                 Ok(None) => {}
-                Err(failure @ Failure::Never(StoreError::Refused(_))) => held = failure,
+                Err(failure @ OpenError::Never(StoreError::Refused(_))) => held = failure,
                 Err(failure) => return Err(failure),
             }
             thread::sleep(BETWEEN_TRIES);
@@ -74,17 +74,17 @@ impl Lock {
         Err(held)
     }
 
-    fn try_take(path: &Path) -> Result<Option<Self>, Failure> {
-        let canonical = canonical(path).map_err(|error| Failure::of_io(path, "found", &error))?;
+    fn try_take(path: &Path) -> Result<Option<Self>, OpenError> {
+        let canonical = canonical(path).map_err(|error| OpenError::of_io(path, "found", &error))?;
         let beside = lock_file(&canonical);
         let Some(file) = lock_beside(&beside, path)? else { return Ok(None) };
         // For its owner alone: it holds what buyers wrote. SQLite gives the files beside it the same mode.
         let database = File::options().create(true).append(true).read(true).mode(0o600).open(&canonical);
-        let database = database.map_err(|error| Failure::of_io(path, "opened", &error))?;
+        let database = database.map_err(|error| OpenError::of_io(path, "opened", &error))?;
         if !lock_whole(&database) {
-            return Err(Failure::Never(in_use(path)));
+            return Err(OpenError::Never(in_use(path)));
         }
-        let identity = Identity::of(&database).map_err(|error| Failure::of_io(path, "read", &error))?;
+        let identity = Identity::of(&database).map_err(|error| OpenError::of_io(path, "read", &error))?;
         // As it is configured, not as it is called: a link may have been turned in between.
         let is_same = Identity::at(path).is_ok_and(|(found, _)| found == identity);
         Ok(is_same.then_some(Self { path: canonical, database, beside, file }))
@@ -149,15 +149,15 @@ fn lock_file(canonical: &Path) -> PathBuf {
 }
 
 /// `None` when the file was removed or replaced in between.
-fn lock_beside(beside: &Path, path: &Path) -> Result<Option<File>, Failure> {
+fn lock_beside(beside: &Path, path: &Path) -> Result<Option<File>, OpenError> {
     let file = File::options().create(true).append(true).open(beside);
-    let file = file.map_err(|error| Failure::of_io(beside, "opened", &error))?;
+    let file = file.map_err(|error| OpenError::of_io(beside, "opened", &error))?;
     match file.try_lock() {
         Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Err(Failure::Never(in_use(path))),
-        Err(TryLockError::Error(error)) => return Err(Failure::of_io(beside, "locked", &error)),
+        Err(TryLockError::WouldBlock) => return Err(OpenError::Never(in_use(path))),
+        Err(TryLockError::Error(error)) => return Err(OpenError::of_io(beside, "locked", &error)),
     }
-    let locked = Identity::of(&file).map_err(|error| Failure::of_io(beside, "read", &error))?;
+    let locked = Identity::of(&file).map_err(|error| OpenError::of_io(beside, "read", &error))?;
     Ok(Identity::at(beside).is_ok_and(|(found, _)| found == locked).then_some(file))
 }
 

@@ -2,18 +2,19 @@
 //! answered.
 
 mod alive;
-pub mod asked;
 pub mod backup;
 mod catch_up;
 pub mod change;
 mod clock;
 mod commit;
+mod dedupe;
 mod deliver;
 mod due;
 mod fallback;
 mod files;
 mod find;
 mod history;
+mod incidents;
 pub mod inquiries;
 pub mod last_known;
 pub mod list;
@@ -26,11 +27,10 @@ mod prune;
 pub mod read;
 mod record;
 mod refusals;
-mod repeat;
 mod report;
 mod rows;
 mod schema;
-mod troubles;
+pub mod test_send;
 mod wal;
 pub mod writer;
 
@@ -51,13 +51,13 @@ use crate::store::Record;
 use crate::store::Recorded;
 use crate::store::Settle;
 use crate::store::StoreError;
-use crate::store::sqlite::commit::Job;
-use crate::store::sqlite::commit::Reply;
+use crate::store::sqlite::commit::ReplySender;
+use crate::store::sqlite::commit::WriterJob;
 use crate::store::sqlite::commit::simple;
 use crate::store::sqlite::last_known::Loss;
-use crate::store::sqlite::opening::Failure;
+use crate::store::sqlite::opening::OpenError;
 use crate::store::sqlite::opening::PATIENCE;
-use crate::store::sqlite::opening::Place;
+use crate::store::sqlite::opening::StorePlace;
 use crate::store::sqlite::read::Reader;
 use crate::store::sqlite::writer::Status;
 use crate::store::sqlite::writer::Writer;
@@ -71,7 +71,7 @@ const STATEMENTS: usize = 64;
 
 /// One SQLite file, held by one daemon.
 pub struct Sqlite {
-    writer: mpsc::Sender<Job>,
+    writer: mpsc::Sender<WriterJob>,
     reader: Reader,
     status: watch::Receiver<Status>,
     loss: Arc<Mutex<Option<Loss>>>,
@@ -97,16 +97,16 @@ impl Sqlite {
     /// As [`Sqlite::open`].
     pub fn open_within(path: &Path, now: Timestamp, max_pages: u32) -> Result<Self, StoreError> {
         schema::refuse_faulty_sqlite()?;
-        let mut place = Place { path: path.to_owned(), max_pages, before: None };
+        let mut place = StorePlace { path: path.to_owned(), max_pages, before: None };
         let (opened, status) = match place.open(now, PATIENCE) {
             Ok(opened) => (Some(opened), Status::Ready(None)),
-            Err(Failure::Later(reason)) => {
+            Err(OpenError::Later(reason)) => {
                 tracing::error!(
                     "the database cannot be used yet, so webhooks are answered 503; it is tried again and again: {reason}"
                 );
                 (None, Status::Wrong(reason))
             }
-            Err(Failure::Never(error)) => return Err(error),
+            Err(OpenError::Never(error)) => return Err(error),
         };
         let reader = match &opened {
             Some(opened) => Reader::open(&opened.lock.path)?,
@@ -158,7 +158,7 @@ impl Sqlite {
     /// # Errors
     /// [`StoreError::Unavailable`]: nothing of it was kept.
     pub async fn record(&self, record: Record) -> Result<Recorded, StoreError> {
-        self.ask(|reply| Job::Record(Box::new(record), reply)).await
+        self.ask(|reply| WriterJob::Record(Box::new(record), reply)).await
     }
 
     /// Begins an attempt: what is about to be sent is on disk when this returns.
@@ -212,16 +212,16 @@ impl Sqlite {
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.ask(|reply| Job::Change(Box::new(move |transaction| simple(transaction, reply, work)))).await
+        self.ask(|reply| WriterJob::Change(Box::new(move |transaction| simple(transaction, reply, work)))).await
     }
 
     /// Leaves a change with the writer thread, for which nobody waits. Answers whether it was taken.
     fn leave<T: Send + 'static>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static) -> bool {
         let (reply, _) = oneshot::channel();
-        self.writer.try_send(Job::Change(Box::new(move |transaction| simple(transaction, reply, work)))).is_ok()
+        self.writer.try_send(WriterJob::Change(Box::new(move |transaction| simple(transaction, reply, work)))).is_ok()
     }
 
-    async fn ask<T>(&self, job: impl FnOnce(Reply<T>) -> Job) -> Result<T, StoreError> {
+    async fn ask<T>(&self, job: impl FnOnce(ReplySender<T>) -> WriterJob) -> Result<T, StoreError> {
         let (reply, answer) = oneshot::channel();
         self.writer.send(job(reply)).await.map_err(|_| stopped())?;
         answer.await.map_err(|_| stopped())?

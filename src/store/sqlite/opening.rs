@@ -12,7 +12,7 @@ use rusqlite::{Connection, ErrorCode};
 
 use crate::store::StoreError;
 use crate::store::sqlite::files::Files;
-use crate::store::sqlite::last_known::{Found, LastKnown, Loss, Newest};
+use crate::store::sqlite::last_known::{DatabaseState, LastKnown, Loss, Newest};
 use crate::store::sqlite::lock::Lock;
 use crate::store::sqlite::wal::Inspection;
 use crate::store::sqlite::{deliver, keep_statements, schema, unavailable, unopened, wal};
@@ -29,18 +29,18 @@ const CHECK_FOR: Duration = Duration::from_secs(2);
 
 /// Why the store is not open.
 #[derive(Debug)]
-pub enum Failure {
+pub enum OpenError {
     /// It passes by itself, or when room is made: the disk is full or read-only, another program holds the database.
     Later(String),
     /// A person must act first.
     Never(StoreError),
 }
 
-impl Failure {
+impl OpenError {
     pub fn into_error(self) -> StoreError {
         match self {
-            Failure::Later(reason) => StoreError::Unavailable(reason),
-            Failure::Never(error) => error,
+            OpenError::Later(reason) => StoreError::Unavailable(reason),
+            OpenError::Never(error) => error,
         }
     }
 
@@ -50,10 +50,10 @@ impl Failure {
         const IO_ERROR: i32 = 5;
         match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::ReadOnlyFilesystem => {
-                Failure::Later(text)
+                OpenError::Later(text)
             }
-            _ if error.raw_os_error() == Some(IO_ERROR) => Failure::Later(text),
-            _ => Failure::Never(StoreError::Unavailable(text)),
+            _ if error.raw_os_error() == Some(IO_ERROR) => OpenError::Later(text),
+            _ => OpenError::Never(StoreError::Unavailable(text)),
         }
     }
 
@@ -67,13 +67,13 @@ impl Failure {
         use ErrorCode::OutOfMemory;
         use ErrorCode::ReadOnly;
         use ErrorCode::SystemIoFailure;
-        let later = || Failure::Later(unopened(path, error).to_string());
+        let later = || OpenError::Later(unopened(path, error).to_string());
         match error.sqlite_error_code() {
-            Some(NotADatabase | DatabaseCorrupt) => Failure::Never(damaged(path, &error.to_string())),
+            Some(NotADatabase | DatabaseCorrupt) => OpenError::Never(damaged(path, &error.to_string())),
             Some(DiskFull | DatabaseBusy | DatabaseLocked | SystemIoFailure | OutOfMemory | ReadOnly) => later(),
             // The files beside it cannot be made.
             Some(CannotOpen) if is_full(path) => later(),
-            _ => Failure::Never(unopened(path, error)),
+            _ => OpenError::Never(unopened(path, error)),
         }
     }
 
@@ -86,7 +86,7 @@ impl Failure {
             }
             cause = error.source();
         }
-        Failure::Never(error)
+        OpenError::Never(error)
     }
 }
 
@@ -104,17 +104,17 @@ pub fn damaged(path: &Path, found: &str) -> StoreError {
 }
 
 /// What it takes to open the store, also a second time.
-pub struct Place {
+pub struct StorePlace {
     /// As it is configured.
     pub path: PathBuf,
     /// The file grows no further, in pages of 4 KiB.
     pub max_pages: u32,
     /// What was found at the first try; a later one finds what that one left.
-    pub before: Option<(Found, Inspection)>,
+    pub before: Option<(DatabaseState, Inspection)>,
 }
 
 /// An open store.
-pub struct Opened {
+pub struct OpenStore {
     // Fields are dropped in this sequence: the file that the lock holds must be closed after SQLite has closed it.
     pub connection: Connection,
     pub files: Files,
@@ -124,24 +124,24 @@ pub struct Opened {
     pub loss: Option<Loss>,
 }
 
-impl Place {
+impl StorePlace {
     /// Opens the file, or makes it; sees whether something is missing; brings the schema up to date, and takes up what a crash
     /// left under way.
     ///
     /// # Errors
     /// [`Failure`].
-    pub fn open(&mut self, now: Timestamp, patience: Duration) -> Result<Opened, Failure> {
+    pub fn open(&mut self, now: Timestamp, patience: Duration) -> Result<OpenStore, OpenError> {
         let found = match std::fs::metadata(&self.path) {
-            Ok(found) if found.len() > 0 => Found::There,
-            Ok(_) => Found::Empty,
-            Err(_) => Found::Missing,
+            Ok(found) if found.len() > 0 => DatabaseState::There,
+            Ok(_) => DatabaseState::Empty,
+            Err(_) => DatabaseState::Missing,
         };
         let lock = Lock::take(&self.path)?;
         let (found, log) = self.inspect(found, &lock)?;
         let (mut connection, files) = self.connect(&lock, patience)?;
         refuse_damaged(&mut connection, &self.path)?;
         schema::migrate(&mut connection, &self.path)?;
-        let of_sqlite = |error: rusqlite::Error| Failure::of_sqlite(&self.path, &error);
+        let of_sqlite = |error: rusqlite::Error| OpenError::of_sqlite(&self.path, &error);
         let newest = Newest::of(&connection).map_err(of_sqlite)?;
         let mut last_known = LastKnown::read(&lock.path);
         let loss = last_known.compare(&newest, found, log);
@@ -152,17 +152,17 @@ impl Place {
             tracing::error!("events may be missing, from {from} to {until}: {}", loss.found);
             last_known.renew(newest, Some(loss.clone()));
         }
-        Ok(Opened { connection, files, lock, last_known, loss })
+        Ok(OpenStore { connection, files, lock, last_known, loss })
     }
 
     /// How the files are found before SQLite looks at them.
-    fn inspect(&mut self, found: Found, lock: &Lock) -> Result<(Found, Inspection), Failure> {
+    fn inspect(&mut self, found: DatabaseState, lock: &Lock) -> Result<(DatabaseState, Inspection), OpenError> {
         if let Some(before) = self.before {
             return Ok(before);
         }
-        let unreadable = |error: io::Error| Failure::of_io(&self.path, "read", &error);
+        let unreadable = |error: io::Error| OpenError::of_io(&self.path, "read", &error);
         let mut log = wal::inspect(&lock.path).map_err(unreadable)?;
-        if found != Found::There {
+        if found != DatabaseState::There {
             // SQLite would delete the log of a database that is not there.
             let has_log = std::fs::metadata(wal::beside(&lock.path, "-wal")).is_ok_and(|log| log.len() > 0);
             log = Inspection { is_damaged: has_log || log.is_damaged, is_useless: has_log, ..log };
@@ -182,21 +182,21 @@ impl Place {
     ///
     /// # Errors
     /// [`Failure`].
-    pub fn reopen(&self, lock: &Lock) -> Result<(Connection, Files), Failure> {
+    pub fn reopen(&self, lock: &Lock) -> Result<(Connection, Files), OpenError> {
         let (connection, files) = self.connect(lock, PATIENCE)?;
         self.limit(&connection)?;
         Ok((connection, files))
     }
 
-    fn connect(&self, lock: &Lock, patience: Duration) -> Result<(Connection, Files), Failure> {
-        let connection = connect(&lock.path, patience).map_err(|error| Failure::of_sqlite(&self.path, &error))?;
-        let files = Files::of(&self.path, lock).map_err(|error| Failure::of_io(&self.path, "opened", &error))?;
+    fn connect(&self, lock: &Lock, patience: Duration) -> Result<(Connection, Files), OpenError> {
+        let connection = connect(&lock.path, patience).map_err(|error| OpenError::of_sqlite(&self.path, &error))?;
+        let files = Files::of(&self.path, lock).map_err(|error| OpenError::of_io(&self.path, "opened", &error))?;
         Ok((connection, files))
     }
 
-    fn limit(&self, connection: &Connection) -> Result<(), Failure> {
+    fn limit(&self, connection: &Connection) -> Result<(), OpenError> {
         let limited = connection.pragma_update(None, "max_page_count", self.max_pages);
-        limited.map_err(|error| Failure::of_sqlite(&self.path, &error))
+        limited.map_err(|error| OpenError::of_sqlite(&self.path, &error))
     }
 }
 
@@ -205,10 +205,10 @@ fn said(at: Option<Timestamp>, otherwise: &str) -> String {
 }
 
 /// Looks through the database for as long as that may take.
-fn refuse_damaged(connection: &mut Connection, path: &Path) -> Result<(), Failure> {
+fn refuse_damaged(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
     // Until it is known to be sound, closing it must not write what the log holds into it.
     let keeps_log = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
-    connection.set_db_config(keeps_log, true).map_err(|error| Failure::of_sqlite(path, &error))?;
+    connection.set_db_config(keeps_log, true).map_err(|error| OpenError::of_sqlite(path, &error))?;
     let (done, is_done) = std::sync::mpsc::channel::<()>();
     let handle = connection.get_interrupt_handle();
     let timer = std::thread::spawn(move || {
@@ -222,13 +222,13 @@ fn refuse_damaged(connection: &mut Connection, path: &Path) -> Result<(), Failur
     let _ = timer.join();
     match found {
         Ok(found) if found == "ok" => {}
-        Ok(found) => return Err(Failure::Never(damaged(path, &found))),
+        Ok(found) => return Err(OpenError::Never(damaged(path, &found))),
         Err(error) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => {
             tracing::info!("the database is too large to be looked through at the start");
         }
-        Err(error) => return Err(Failure::of_sqlite(path, &error)),
+        Err(error) => return Err(OpenError::of_sqlite(path, &error)),
     }
-    connection.set_db_config(keeps_log, false).map(drop).map_err(|error| Failure::of_sqlite(path, &error))
+    connection.set_db_config(keeps_log, false).map(drop).map_err(|error| OpenError::of_sqlite(path, &error))
 }
 
 /// The connection that writes.

@@ -5,9 +5,9 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 use rusqlite::params;
 
-use crate::store::Pacing;
+use crate::store::PacingFeedback;
+use crate::store::PacingState;
 use crate::store::StoreError;
-use crate::store::TakenSlots;
 use crate::store::sqlite::Sqlite;
 use crate::store::sqlite::clock;
 use crate::store::sqlite::read::Reader;
@@ -28,9 +28,9 @@ pub fn forget(connection: &Connection, attempts: &[i64]) -> rusqlite::Result<()>
 }
 
 /// What an attempt taught about a credential, `now`.
-pub fn learn(connection: &Connection, news: &Pacing, now: Timestamp) -> rusqlite::Result<()> {
+pub fn learn(connection: &Connection, news: &PacingFeedback, now: Timestamp) -> rusqlite::Result<()> {
     match news {
-        Pacing::Closed { credential, until, closings, reason } => {
+        PacingFeedback::Closed { credential, until, closings, reason } => {
             let sql = "INSERT INTO credentials (credential, closed_until, reason, closings, wait_ms) VALUES (?1, ?2, ?3, ?4, ?5)
                 ON CONFLICT (credential) DO UPDATE SET
                     closed_until = min(max(closed_until, excluded.closed_until), ?6 + max(wait_ms, excluded.wait_ms)),
@@ -39,7 +39,7 @@ pub fn learn(connection: &Connection, news: &Pacing, now: Timestamp) -> rusqlite
             let given = params![credential, rows::to_millisecond(*until), reason, closings, wait_ms, at];
             connection.prepare_cached(sql)?.execute(given).map(drop)
         }
-        Pacing::Open { credential } => {
+        PacingFeedback::Open { credential } => {
             connection.prepare_cached("DELETE FROM credentials WHERE credential = ?1")?.execute([credential]).map(drop)
         }
     }
@@ -52,12 +52,12 @@ pub fn take_up(connection: &Connection, now: Timestamp) -> rusqlite::Result<()> 
 }
 
 /// What a start must take up.
-pub fn taken(connection: &Connection) -> rusqlite::Result<TakenSlots> {
+pub fn taken(connection: &Connection) -> rusqlite::Result<PacingState> {
     let mut select = connection.prepare_cached("SELECT credential, attempt FROM pacing_slots")?;
     let slots = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
     let mut select = connection.prepare_cached("SELECT credential, closed_until, closings FROM credentials")?;
     let closed = select.query_map([], |row| Ok((row.get(0)?, rows::of_millisecond(1, row.get(1)?)?, row.get(2)?)))?;
-    Ok(TakenSlots { slots, closed: closed.collect::<rusqlite::Result<_>>()? })
+    Ok(PacingState { slots, closed: closed.collect::<rusqlite::Result<_>>()? })
 }
 
 impl Reader {

@@ -74,7 +74,7 @@ pub fn open(connection: &Connection, channel: &str, now: Timestamp) -> rusqlite:
     if parked == 0 {
         return Ok(());
     }
-    fallback::absorb(connection, channel, now)?;
+    fallback::settle_fallback(connection, channel, now)?;
     due_again(connection, channel, now)
 }
 

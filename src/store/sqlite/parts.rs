@@ -5,8 +5,8 @@ use rusqlite::OptionalExtension;
 use rusqlite::params;
 
 use crate::domain::event::DeliveryId;
-use crate::domain::message::Form;
 use crate::domain::message::Part;
+use crate::domain::message::PartForm;
 use crate::store::form_of;
 use crate::store::form_text;
 
@@ -62,7 +62,7 @@ pub fn too_long(connection: &Connection, delivery: DeliveryId) -> rusqlite::Resu
 }
 
 /// The parts that are still to send, in their sequence.
-pub fn undone(connection: &Connection, delivery: DeliveryId, form: Form) -> rusqlite::Result<Vec<Part>> {
+pub fn undone(connection: &Connection, delivery: DeliveryId, form: PartForm) -> rusqlite::Result<Vec<Part>> {
     let sql = format!("{WHOLE} = ?2 AND p.done = 0 ORDER BY p.part");
     let mut select = connection.prepare_cached(&sql)?;
     let found = select.query_map(params![delivery.0.as_bytes(), form_text(form)], |row| {
@@ -72,7 +72,7 @@ pub fn undone(connection: &Connection, delivery: DeliveryId, form: Form) -> rusq
 }
 
 /// Which of the parts that are still to send had the fewest attempts, the first of them.
-pub fn next(connection: &Connection, delivery: DeliveryId, form: Form) -> rusqlite::Result<u16> {
+pub fn next(connection: &Connection, delivery: DeliveryId, form: PartForm) -> rusqlite::Result<u16> {
     let sql = "SELECT part FROM parts p WHERE delivery = ?1 AND form = ?2 AND done = 0 ORDER BY
         (SELECT count(*) FROM attempts a WHERE a.delivery = p.delivery AND a.form = p.form AND a.part = p.part), part LIMIT 1";
     let mut select = connection.prepare_cached(sql)?;

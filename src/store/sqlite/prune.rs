@@ -5,8 +5,8 @@ use rusqlite::Connection;
 use rusqlite::OptionalExtension;
 use rusqlite::params;
 
+use crate::store::sqlite::dedupe;
 use crate::store::sqlite::refusals;
-use crate::store::sqlite::repeat;
 use crate::store::sqlite::report;
 use crate::store::sqlite::rows;
 
@@ -22,7 +22,7 @@ struct Old {
     id: Vec<u8>,
     source: String,
     order_number: Option<String>,
-    repeat_keys: Vec<String>,
+    dedupe_keys: Vec<String>,
 }
 
 pub fn prune(connection: &Connection, before: Timestamp, after_seq: i64, steps: u32) -> rusqlite::Result<Pruned> {
@@ -38,7 +38,7 @@ pub fn prune(connection: &Connection, before: Timestamp, after_seq: i64, steps: 
             id: row.get(1)?,
             source: row.get(2)?,
             order_number: row.get(3)?,
-            repeat_keys: rows::of_json(4, row.get_ref(4)?.as_str()?)?,
+            dedupe_keys: rows::of_json(4, row.get_ref(4)?.as_str()?)?,
         };
         Ok((old, row.get::<_, i64>(5)?))
     })?;
@@ -70,8 +70,8 @@ fn remove(connection: &Connection, old: &Old) -> rusqlite::Result<()> {
     run("DELETE FROM attempts WHERE delivery IN (SELECT id FROM deliveries WHERE event = ?1)")?;
     run("DELETE FROM steps WHERE delivery IN (SELECT id FROM deliveries WHERE event = ?1)")?;
     run("DELETE FROM deliveries WHERE event = ?1")?;
-    for key in &old.repeat_keys {
-        repeat::forget(connection, &old.source, key, &old.id)?;
+    for key in &old.dedupe_keys {
+        dedupe::forget(connection, &old.source, key, &old.id)?;
     }
     run("DELETE FROM events WHERE id = ?1")?;
     if let Some(number) = &old.order_number {

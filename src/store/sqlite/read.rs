@@ -16,16 +16,15 @@ use crate::domain::event::Event;
 use crate::domain::event::EventId;
 use crate::domain::order::Order;
 use crate::domain::quiet::Quiet;
-use crate::store::Due;
-use crate::store::Outlook;
-use crate::store::Parked;
-use crate::store::Standing;
+use crate::store::DeliveryRow;
+use crate::store::DueBatch;
+use crate::store::PacingState;
+use crate::store::ParkedState;
+use crate::store::PendingDelivery;
 use crate::store::StoreError;
-use crate::store::TakenSlots;
-use crate::store::Trial;
+use crate::store::TestSend;
 use crate::store::sqlite::BUSY_MS;
 use crate::store::sqlite::QUEUE;
-use crate::store::sqlite::asked;
 use crate::store::sqlite::due;
 use crate::store::sqlite::fallback;
 use crate::store::sqlite::keep_statements;
@@ -34,6 +33,7 @@ use crate::store::sqlite::record;
 use crate::store::sqlite::schema;
 use crate::store::sqlite::spawn;
 use crate::store::sqlite::stopped;
+use crate::store::sqlite::test_send;
 use crate::store::sqlite::unavailable;
 use crate::store::sqlite::unopened;
 
@@ -99,15 +99,15 @@ impl Reader {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub async fn outlook(
+    pub async fn due_batch(
         &self,
         channel: &str,
         now: Timestamp,
         limit: usize,
         in_order: bool,
-    ) -> Result<Outlook, StoreError> {
+    ) -> Result<DueBatch, StoreError> {
         let channel = channel.to_owned();
-        self.look(move |connection| due::outlook(connection, &channel, now, limit, in_order)).await
+        self.look(move |connection| due::due_batch(connection, &channel, now, limit, in_order)).await
     }
 
     /// Everything that the messages of these deliveries are made from, and which of them only a newer version can read.
@@ -118,7 +118,7 @@ impl Reader {
         &self,
         deliveries: Vec<DeliveryId>,
         now: Timestamp,
-    ) -> Result<(Vec<Due>, Vec<DeliveryId>), StoreError> {
+    ) -> Result<(Vec<PendingDelivery>, Vec<DeliveryId>), StoreError> {
         self.look(move |connection| due::load(connection, &deliveries, now)).await
     }
 
@@ -147,7 +147,7 @@ impl Reader {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub async fn parked(&self, channel: &str) -> Result<Option<Parked>, StoreError> {
+    pub async fn parked(&self, channel: &str) -> Result<Option<ParkedState>, StoreError> {
         let channel = channel.to_owned();
         self.look(move |connection| due::parked(connection, &channel)).await
     }
@@ -172,7 +172,7 @@ impl Reader {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub async fn taken_slots(&self) -> Result<TakenSlots, StoreError> {
+    pub async fn taken_slots(&self) -> Result<PacingState, StoreError> {
         self.look(pacing::taken).await
     }
 
@@ -206,15 +206,15 @@ impl Reader {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub async fn trial(&self, delivery: DeliveryId, credential: String) -> Result<Option<Trial>, StoreError> {
-        self.look(move |connection| asked::trial(connection, delivery, &credential)).await
+    pub async fn test_send(&self, delivery: DeliveryId, credential: String) -> Result<Option<TestSend>, StoreError> {
+        self.look(move |connection| test_send::trial(connection, delivery, &credential)).await
     }
 
     /// All deliveries in the sequence of their making, or those in one state.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub async fn deliveries(&self, state: Option<&str>) -> Result<Vec<Standing>, StoreError> {
+    pub async fn deliveries(&self, state: Option<&str>) -> Result<Vec<DeliveryRow>, StoreError> {
         let state = state.map(str::to_owned);
         self.look(move |connection| due::standings(connection, state.as_deref())).await
     }
@@ -223,8 +223,8 @@ impl Reader {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub async fn repeats(&self, event: EventId) -> Result<Option<u64>, StoreError> {
-        self.look(move |connection| record::repeats(connection, event)).await
+    pub async fn duplicates(&self, event: EventId) -> Result<Option<u64>, StoreError> {
+        self.look(move |connection| record::duplicates(connection, event)).await
     }
 
     /// An event as it was recorded.

@@ -9,28 +9,28 @@ use crate::domain::event::Event;
 use crate::domain::event::EventId;
 use crate::domain::event::OWN_SOURCE;
 use crate::domain::ledger;
-use crate::domain::ledger::Entry;
+use crate::domain::ledger::LedgerEntry;
 use crate::domain::matching;
 use crate::domain::order;
 use crate::domain::order::Order;
-use crate::domain::route::Hearer;
-use crate::domain::route::Rule;
-use crate::domain::verdict::Verdict;
+use crate::domain::route::RouteCondition;
+use crate::domain::route::Target;
+use crate::domain::route_decision::RouteDecision;
 use crate::store::Record;
 use crate::store::Recorded;
 use crate::store::sqlite::commit::Orders;
-use crate::store::sqlite::repeat;
-use crate::store::sqlite::repeat::Known;
-use crate::store::sqlite::report::bell;
+use crate::store::sqlite::dedupe;
+use crate::store::sqlite::dedupe::SeenBefore;
+use crate::store::sqlite::report::service_health;
 use crate::store::sqlite::rows;
 
 pub fn record(connection: &Connection, orders: &mut Orders, record: &Record) -> rusqlite::Result<Recorded> {
     let mut event = record.event.clone();
-    match repeat::known(connection, record)? {
-        Known::No => {}
-        Known::Replay => return Ok(Recorded::Replay),
-        Known::Repeat { of } => return repeated(connection, orders, record, of),
-        Known::Retold { of } => {
+    match dedupe::known(connection, record)? {
+        SeenBefore::No => {}
+        SeenBefore::Replay => return Ok(Recorded::Replay),
+        SeenBefore::Repeat { of } => return repeated(connection, orders, record, of),
+        SeenBefore::Retold { of } => {
             let before = load(connection, orders, &event)?;
             match before.and_then(|(_, before)| changed::by(&before, &event)) {
                 Some(changed) => {
@@ -39,55 +39,55 @@ pub fn record(connection: &Connection, orders: &mut Orders, record: &Record) -> 
                     event.data.changed = Some(Box::new(changed));
                 }
                 None => {
-                    repeat::remember_ids(connection, record, of)?;
+                    dedupe::remember_ids(connection, record, of)?;
                     return repeated(connection, orders, record, of);
                 }
             }
         }
     }
-    let hearers: Vec<Hearer> = record.hearers.iter().map(|(hearer, _)| hearer.clone()).collect();
+    let targets: Vec<Target> = record.targets.iter().map(|(target, _)| target.clone()).collect();
     let before = load(connection, orders, &event)?;
-    let decision = order::decide(before.as_ref().map(|(_, order)| order), &event, &hearers);
+    let decision = order::decide(before.as_ref().map(|(_, order)| order), &event, &targets);
     event.data.late = decision.late;
-    let judge = |rule: &Rule| match decision.judged.get(&rule.route) {
+    let judge = |rule: &RouteCondition| match decision.judged.get(&rule.route) {
         Some(verdict) => *verdict,
         // Its channels hear of the event anyway.
-        None => matching::judge(rule, &event, decision.order.as_ref()).unwrap_or(Verdict::Unjudged),
+        None => matching::judge(rule, &event, decision.order.as_ref()).unwrap_or(RouteDecision::Unjudged),
     };
     let routes = record.verdicts.settled(judge);
 
     let event_seq = insert_event(connection, record, &event, &routes)?;
-    repeat::insert(connection, record)?;
+    dedupe::insert(connection, record)?;
     if let Some(order) = decision.order {
         save(connection, orders, &event, before.map(|(seq, _)| seq), order)?;
     }
     for entry in &decision.ledger {
         insert_entry(connection, event.id, &event, entry)?;
     }
-    let hearing = record.hearers.iter().filter(|(hearer, _)| decision.channels.contains(&hearer.channel));
-    for (hearer, id) in hearing {
+    let hearing = record.targets.iter().filter(|(target, _)| decision.channels.contains(&target.channel));
+    for (target, id) in hearing {
         let sql = "INSERT INTO deliveries (id, event, event_seq, channel, order_key, state, due_at, created_at, urgent)
                    VALUES (?1, ?2, ?3, ?4, ?5, 'waiting', ?6, ?6, ?7)";
         connection.prepare_cached(sql)?.execute(params![
             id.0.as_bytes(),
             event.id.0.as_bytes(),
             event_seq,
-            hearer.channel,
+            target.channel,
             event.order.as_ref().map(|order| format!("{}/{}", event.source, order.number)),
             rows::to_millisecond(event.received_at),
-            record.urgent.contains(&hearer.channel),
+            record.urgent.contains(&target.channel),
         ])?;
     }
     Ok(Recorded::New { channels: decision.channels, unjudged: decision.unjudged })
 }
 
 fn repeated(connection: &Connection, orders: &mut Orders, record: &Record, of: EventId) -> rusqlite::Result<Recorded> {
-    count_repeat(connection, record, of)?;
+    count_duplicate(connection, record, of)?;
     complete_order(connection, orders, record, of)?;
     Ok(Recorded::Repeat { of })
 }
 
-fn count_repeat(connection: &Connection, record: &Record, of: EventId) -> rusqlite::Result<()> {
+fn count_duplicate(connection: &Connection, record: &Record, of: EventId) -> rusqlite::Result<()> {
     let sql = "UPDATE events SET repeats = repeats + 1, last_repeat_at = ?2 WHERE id = ?1";
     connection
         .prepare_cached(sql)?
@@ -95,14 +95,14 @@ fn count_repeat(connection: &Connection, record: &Record, of: EventId) -> rusqli
     // A notice of ours that is made twice is no webhook.
     match record.event.source.as_str() {
         OWN_SOURCE => Ok(()),
-        source => bell::tally_repeat(connection, source, record.event.received_at),
+        source => service_health::tally_duplicate(connection, source, record.event.received_at),
     }
 }
 
 /// A repeat that tells more than the first telling completes the order, and corrects the figures.
 fn complete_order(connection: &Connection, orders: &mut Orders, record: &Record, of: EventId) -> rusqlite::Result<()> {
     let Some((seq, before)) = load(connection, orders, &record.event)? else { return Ok(()) };
-    let after = order::absorb(Some(&before), &record.event);
+    let after = order::merge(Some(&before), &record.event);
     if after == before {
         return Ok(());
     }
@@ -124,14 +124,14 @@ fn insert_event(connection: &Connection, record: &Record, event: &Event, routes:
         rows::to_millisecond(event.received_at),
         rows::to_json(event)?,
         record.body,
-        rows::to_json(&repeat::names(record))?,
+        rows::to_json(&dedupe::names(record))?,
         routes,
     ])?;
     Ok(connection.last_insert_rowid())
 }
 
 /// `of` is the recorded event, which a repeat is not.
-fn insert_entry(connection: &Connection, of: EventId, event: &Event, entry: &Entry) -> rusqlite::Result<()> {
+fn insert_entry(connection: &Connection, of: EventId, event: &Event, entry: &LedgerEntry) -> rusqlite::Result<()> {
     let sql =
         "INSERT INTO ledger (event, source, shop, order_number, figure, count, minor, currency, effect_at, recorded_at)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
@@ -202,7 +202,7 @@ pub fn load_event(connection: &Connection, id: EventId) -> rusqlite::Result<Opti
         .optional()
 }
 
-pub fn repeats(connection: &Connection, event: EventId) -> rusqlite::Result<Option<u64>> {
+pub fn duplicates(connection: &Connection, event: EventId) -> rusqlite::Result<Option<u64>> {
     let sql = "SELECT repeats FROM events WHERE id = ?1";
     connection
         .prepare_cached(sql)?

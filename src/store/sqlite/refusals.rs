@@ -5,9 +5,9 @@ use rusqlite::Connection;
 use rusqlite::params;
 
 use crate::store::StoreError;
-use crate::store::history::Refused;
+use crate::store::history::RefusedWebhook;
 use crate::store::sqlite::Sqlite;
-use crate::store::sqlite::report::bell;
+use crate::store::sqlite::report::service_health;
 use crate::store::sqlite::rows;
 
 /// So many of a source are kept, the newest.
@@ -18,18 +18,18 @@ impl Sqlite {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub async fn note_refusals(&self, refused: Vec<Refused>) -> Result<(), StoreError> {
+    pub async fn note_refusals(&self, refused: Vec<RefusedWebhook>) -> Result<(), StoreError> {
         self.change(move |connection| note(connection, &refused)).await
     }
 }
 
-pub fn note(connection: &Connection, refused: &[Refused]) -> rusqlite::Result<()> {
+pub fn note(connection: &Connection, refused: &[RefusedWebhook]) -> rusqlite::Result<()> {
     let sql = "INSERT INTO refusals (source, at, reason, bytes, count) VALUES (?1, ?2, ?3, ?4, ?5)";
     let mut insert = connection.prepare_cached(sql)?;
     let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-    for Refused { source, at, reason, bytes, count } in refused {
+    for RefusedWebhook { source, at, reason, bytes, count } in refused {
         insert.execute(params![source, rows::to_millisecond(*at), reason, number(*bytes), number(*count)])?;
-        bell::tally_refusals(connection, source, *at, number(*count))?;
+        service_health::tally_refusals(connection, source, *at, number(*count))?;
     }
     let mut sources: Vec<&str> = refused.iter().map(|refused| refused.source.as_str()).collect();
     sources.sort_unstable();

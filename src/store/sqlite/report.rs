@@ -1,7 +1,7 @@
 //! What reports are made of, and which days they have covered: a day is covered in the commit of the event that tells it.
 
-pub mod bell;
 pub mod history;
+pub mod service_health;
 
 use jiff::SignedDuration;
 use jiff::Timestamp;
@@ -21,7 +21,7 @@ use crate::domain::report::facts::Scope;
 use crate::domain::report::facts::Sum;
 use crate::store::Recorded;
 use crate::store::ReportRun;
-use crate::store::ReportStanding;
+use crate::store::ReportStatus;
 use crate::store::StoreError;
 use crate::store::Undelivered;
 use crate::store::sqlite::Sqlite;
@@ -54,11 +54,11 @@ impl Reader {
         ORDERS,
         ARRIVALS,
         TOLD,
-        bell::REPEATS,
-        bell::REFUSED,
-        bell::UNPROVEN,
-        bell::DELIVERIES,
-        bell::DELIVERIES_OF_SOURCES,
+        service_health::REPEATS,
+        service_health::REFUSED,
+        service_health::UNPROVEN,
+        service_health::DELIVERIES,
+        service_health::DELIVERIES_OF_SOURCES,
     ];
 
     /// The orders of a stored report as CSV, where they go along.
@@ -97,7 +97,7 @@ impl Reader {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub async fn report_standing(&self, report: &str, day: Date) -> Result<ReportStanding, StoreError> {
+    pub async fn report_status(&self, report: &str, day: Date) -> Result<ReportStatus, StoreError> {
         let report = report.to_owned();
         self.look(move |connection| standing(connection, &report, day)).await
     }
@@ -184,8 +184,12 @@ pub fn record_run(connection: &Connection, run: &ReportRun) -> rusqlite::Result<
 
 /// Removes what is older than `before`.
 pub fn prune(connection: &Connection, before: Timestamp) -> rusqlite::Result<()> {
-    connection.prepare_cached("DELETE FROM repeat_tally WHERE quarter < ?1")?.execute([bell::quarter(before)])?;
-    connection.prepare_cached("DELETE FROM refusal_tally WHERE quarter < ?1")?.execute([bell::quarter(before)])?;
+    connection
+        .prepare_cached("DELETE FROM repeat_tally WHERE quarter < ?1")?
+        .execute([service_health::quarter(before)])?;
+    connection
+        .prepare_cached("DELETE FROM refusal_tally WHERE quarter < ?1")?
+        .execute([service_health::quarter(before)])?;
     let sql = "DELETE FROM pictures WHERE expires_at <= ?1";
     connection.prepare_cached(sql)?.execute([rows::to_millisecond(before)]).map(drop)
 }
@@ -233,7 +237,7 @@ fn facts(connection: &Connection, scope: &Scope) -> rusqlite::Result<Facts> {
     let unreadable = |error: &rusqlite::Error| matches!(error, rusqlite::Error::FromSqlConversionFailure(..));
     let told = told.filter(|event| !event.as_ref().is_err_and(unreadable));
     facts.told = told.collect::<rusqlite::Result<_>>()?;
-    facts.bell = bell::bell(connection, scope, first.from, last.until)?;
+    facts.bell = service_health::service_health(connection, scope, first.from, last.until)?;
     Ok(facts)
 }
 
@@ -293,7 +297,7 @@ fn changes(connection: &Connection, scope: &Scope, first: &LocalDay, ledger_seq:
     Ok(kept)
 }
 
-fn standing(connection: &Connection, report: &str, day: Date) -> rusqlite::Result<ReportStanding> {
+fn standing(connection: &Connection, report: &str, day: Date) -> rusqlite::Result<ReportStatus> {
     let sql = "SELECT event FROM report_runs WHERE report = ?1 AND day = ?2";
     let read = |row: &rusqlite::Row<'_>| row.get_ref(0)?.as_blob_or_null()?.map(|id| rows::uuid(0, id)).transpose();
     let given = params![report, day.to_string()];
@@ -302,7 +306,7 @@ fn standing(connection: &Connection, report: &str, day: Date) -> rusqlite::Resul
         let sql = "SELECT min(day) FROM report_runs WHERE report = ?1";
         let begins_after: Option<String> = connection.prepare_cached(sql)?.query_row([report], |row| row.get(0))?;
         let has_begun = begins_after.is_some_and(|before| day.to_string() > before);
-        return Ok(if has_begun { ReportStanding::Missing } else { ReportStanding::NotBegun });
+        return Ok(if has_begun { ReportStatus::Missing } else { ReportStatus::NotBegun });
     };
     // What its quiet hours hold is as the merchant wants it.
     let sql = "SELECT d.channel, d.state, d.answer, d.created_at FROM deliveries d
@@ -314,7 +318,7 @@ fn standing(connection: &Connection, report: &str, day: Date) -> rusqlite::Resul
     let undelivered = select.query_map([event.as_bytes()], |row| {
         Ok(Undelivered { channel: row.get(0)?, state: row.get(1)?, answer: row.get(2)? })
     })?;
-    Ok(ReportStanding::Made { event: EventId(event), undelivered: undelivered.collect::<rusqlite::Result<_>>()? })
+    Ok(ReportStatus::Made { event: EventId(event), undelivered: undelivered.collect::<rusqlite::Result<_>>()? })
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use crate::store::StoreError;
-use crate::store::sqlite::opening::Failure;
+use crate::store::sqlite::opening::OpenError;
 use crate::store::sqlite::unavailable;
 
 mod migrations {
@@ -32,14 +32,14 @@ pub fn refuse_faulty_sqlite() -> Result<(), StoreError> {
 ///
 /// # Errors
 /// [`StoreError::Refused`] when a newer version has changed the store beyond what this binary understands.
-pub fn migrate(connection: &mut Connection, path: &Path) -> Result<(), Failure> {
-    refuse_newer(connection).map_err(Failure::Never)?;
+pub fn migrate(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
+    refuse_newer(connection).map_err(OpenError::Never)?;
     // A newer version may have added what an older one can live with; the floor above says when it cannot.
     // All in one transaction: a crash between a migration and the row that says so would leave a store that never opens.
     migrations::migrations::runner().set_abort_missing(false).set_grouped(true).run(connection).map(drop).map_err(
         |error| {
             let text = format!("the schema cannot be brought up to date: {error}");
-            Failure::of_migration(path, StoreError::Unavailable(text), &error)
+            OpenError::of_migration(path, StoreError::Unavailable(text), &error)
         },
     )
 }

@@ -13,10 +13,10 @@ use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
 
 use crate::store::StoreError;
-use crate::store::sqlite::commit::{Ended, Job};
-use crate::store::sqlite::files::Wrong;
+use crate::store::sqlite::commit::{Ended, WriterJob};
+use crate::store::sqlite::files::FileFault;
 use crate::store::sqlite::last_known::{Loss, Newest};
-use crate::store::sqlite::opening::{Opened, PATIENCE, Place, SHORT_PATIENCE};
+use crate::store::sqlite::opening::{OpenStore, PATIENCE, SHORT_PATIENCE, StorePlace};
 use crate::store::sqlite::read::Reader;
 use crate::store::sqlite::{commit, opening, wal};
 
@@ -38,9 +38,9 @@ pub enum Status {
 
 /// What the writer thread has and knows.
 pub struct Writer {
-    place: Place,
+    place: StorePlace,
     /// `None` while the store could not be opened yet, with the reason in the status.
-    opened: Option<Opened>,
+    opened: Option<OpenStore>,
     reader: Reader,
     status: watch::Sender<Status>,
     /// What time it was, and since when it passes.
@@ -61,8 +61,8 @@ pub struct Writer {
 
 impl Writer {
     pub fn new(
-        place: Place,
-        opened: Option<Opened>,
+        place: StorePlace,
+        opened: Option<OpenStore>,
         reader: Reader,
         status: watch::Sender<Status>,
         loss: Arc<Mutex<Option<Loss>>>,
@@ -87,7 +87,7 @@ impl Writer {
     }
 
     /// Ends when nobody can ask any more.
-    pub fn run(mut self, mut jobs: mpsc::Receiver<Job>, runtime: &Runtime) {
+    pub fn run(mut self, mut jobs: mpsc::Receiver<WriterJob>, runtime: &Runtime) {
         loop {
             let patience = if self.has_news { QUIET } else { LOOK_EVERY };
             match runtime.block_on(async { tokio::time::timeout(patience, jobs.recv()).await }) {
@@ -120,11 +120,11 @@ impl Writer {
         }
     }
 
-    fn commit(&mut self, group: Vec<Job>) {
+    fn commit(&mut self, group: Vec<WriterJob>) {
         if let Err(error) = self.check() {
             return commit::refuse(group, &error);
         }
-        let Some(Opened { connection, files, lock, .. }) = &mut self.opened else { return };
+        let Some(OpenStore { connection, files, lock, .. }) = &mut self.opened else { return };
         let confirm = |_: &_| files.check(lock).map_err(|wrong| StoreError::Unavailable(reason(wrong)));
         // Each job has caught its own panic. One elsewhere takes the group along: its senders get the error that the store is
         // unavailable, and nothing is kept.
@@ -186,7 +186,7 @@ impl Writer {
                 self.has_news |= opened.files.log_size > 0;
                 Ok(())
             }
-            (Ok(()), Err(Wrong::Log)) => self.take_up_log(),
+            (Ok(()), Err(FileFault::Log)) => self.take_up_log(),
             (Ok(()), Err(wrong)) => Err(reason(wrong)),
         };
         self.say(checked);
@@ -217,7 +217,7 @@ impl Writer {
             match opened.files.check(&opened.lock) {
                 Ok(()) if was_ready => {}
                 // That takes a moment, and whoever is queued waits for it.
-                Err(Wrong::Log) if !was_ready && self.tried_at.is_some_and(|at| at.elapsed() < LOOK_EVERY) => {}
+                Err(FileFault::Log) if !was_ready && self.tried_at.is_some_and(|at| at.elapsed() < LOOK_EVERY) => {}
                 _ => self.look(),
             }
         }
@@ -232,7 +232,7 @@ impl Writer {
         let passed = SignedDuration::try_from(self.now.1.elapsed()).unwrap_or_default();
         let now = self.now.0.checked_add(passed).unwrap_or(self.now.0);
         let opened = self.place.open(now, SHORT_PATIENCE).and_then(|opened| {
-            self.reader.reopen(&opened.lock.path).map_err(opening::Failure::Never)?;
+            self.reader.reopen(&opened.lock.path).map_err(opening::OpenError::Never)?;
             let _ = opened.connection.busy_timeout(PATIENCE);
             self.loss.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&opened.loss);
             Ok(opened)
@@ -259,14 +259,14 @@ impl Writer {
             }
         }
         self.reader.close();
-        let Some(Opened { connection, files, lock, last_known, loss }) = self.opened.take() else { return Ok(()) };
+        let Some(OpenStore { connection, files, lock, last_known, loss }) = self.opened.take() else { return Ok(()) };
         drop((connection, files));
         // What stands there when nobody has it open is no log of this store, and would be taken for it.
         wal::set_aside(&lock.path).map_err(|error| stuck(&format!("and cannot be set aside: {error}")))?;
         let reopened = self.place.reopen(&lock).map_err(|failure| failure.into_error().to_string());
         let (connection, files) = reopened.map_err(|error| stuck(&error))?;
         self.reader.reopen(&lock.path).map_err(|error| stuck(&error.to_string()))?;
-        self.opened = Some(Opened { connection, files, lock, last_known, loss });
+        self.opened = Some(OpenStore { connection, files, lock, last_known, loss });
         tracing::warn!(
             "the write-ahead log of {path} was removed or replaced under the daemon; nothing was lost, and it was made anew"
         );
@@ -292,9 +292,9 @@ impl Writer {
     }
 }
 
-fn reason(wrong: Wrong) -> String {
+fn reason(wrong: FileFault) -> String {
     match wrong {
-        Wrong::Database(reason) => reason,
-        Wrong::Log => "the write-ahead log was removed or replaced at this moment".to_owned(),
+        FileFault::Database(reason) => reason,
+        FileFault::Log => "the write-ahead log was removed or replaced at this moment".to_owned(),
     }
 }

@@ -9,7 +9,7 @@ use http::header::CONTENT_ENCODING;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::web::server::connections::Connection;
-use crate::web::server::request::{SMALL_BODY_BYTES, Shared, Unread};
+use crate::web::server::request::{BodyError, SMALL_BODY_BYTES, Shared};
 
 /// How gzip begins. A proxy may have undone it and left the header.
 const MAGIC: [u8; 2] = [0x1f, 0x8b];
@@ -32,7 +32,7 @@ pub async fn undone<E>(
     body: Bytes,
     mut room: Option<OwnedSemaphorePermit>,
     (shared, connection): (&Shared<E>, &Connection),
-) -> Result<(Bytes, Option<OwnedSemaphorePermit>), Unread> {
+) -> Result<(Bytes, Option<OwnedSemaphorePermit>), BodyError> {
     // Some lose the header on the way, and nothing else that is sent begins so. A larger one would need more room besides.
     let is_unsaid = !is_gzip(headers) && room.is_none() && body.starts_with(&MAGIC);
     if !is_gzip(headers) && !is_unsaid {
@@ -61,7 +61,7 @@ pub async fn undone<E>(
             headers.remove(CONTENT_ENCODING);
             Ok((plain.into(), room))
         }
-        Unpacked::TooMuch => Err(Unread::TooLarge(limit)),
+        Unpacked::TooMuch => Err(BodyError::TooLarge(limit)),
         Unpacked::Broken => Ok((body, room)),
     }
 }

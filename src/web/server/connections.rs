@@ -16,7 +16,7 @@ const CLOSING: usize = 64;
 
 /// What a connection waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
+pub enum ConnectionPhase {
     /// For the next request; nothing of it has come. Shed first.
     Resting,
     /// For the first byte after the connection was opened, or for the rest of a request's head.
@@ -31,8 +31,15 @@ pub enum Phase {
     Queued,
 }
 
-impl Phase {
-    const ALL: [Phase; 6] = [Phase::Resting, Phase::Head, Phase::Body, Phase::Answering, Phase::Busy, Phase::Queued];
+impl ConnectionPhase {
+    const ALL: [ConnectionPhase; 6] = [
+        ConnectionPhase::Resting,
+        ConnectionPhase::Head,
+        ConnectionPhase::Body,
+        ConnectionPhase::Answering,
+        ConnectionPhase::Busy,
+        ConnectionPhase::Queued,
+    ];
     const BITS: u32 = 3;
 }
 
@@ -59,34 +66,34 @@ impl Connection {
             unread: AtomicBool::new(false),
             cut: CancellationToken::new(),
         };
-        connection.enter(Phase::Head);
+        connection.enter(ConnectionPhase::Head);
         connection
     }
 
-    pub fn enter(&self, phase: Phase) {
-        let since = u64::try_from(self.begin.elapsed().as_millis()).unwrap_or(u64::MAX >> Phase::BITS);
+    pub fn enter(&self, phase: ConnectionPhase) {
+        let since = u64::try_from(self.begin.elapsed().as_millis()).unwrap_or(u64::MAX >> ConnectionPhase::BITS);
         // A body goes on with the time of its head: whoever has sent half a request must not outlast whoever begins one.
-        if phase != Phase::Body {
+        if phase != ConnectionPhase::Body {
             self.waiting_since.store(since, Ordering::Release);
         }
-        self.state.store(since << Phase::BITS | phase as u64, Ordering::Release);
+        self.state.store(since << ConnectionPhase::BITS | phase as u64, Ordering::Release);
     }
 
     /// What decides who is shed first: the idle, then whoever has waited longest.
     fn rank(&self) -> (bool, u64) {
-        (self.phase().0 != Phase::Resting, self.waiting_since.load(Ordering::Acquire))
+        (self.phase().0 != ConnectionPhase::Resting, self.waiting_since.load(Ordering::Acquire))
     }
 
     /// The phase, and when it began.
-    pub fn phase(&self) -> (Phase, Instant) {
+    pub fn phase(&self) -> (ConnectionPhase, Instant) {
         let state = self.state.load(Ordering::Acquire);
-        let phase = Phase::ALL[(state & ((1 << Phase::BITS) - 1)) as usize];
-        (phase, self.begin + Duration::from_millis(state >> Phase::BITS))
+        let phase = ConnectionPhase::ALL[(state & ((1 << ConnectionPhase::BITS) - 1)) as usize];
+        (phase, self.begin + Duration::from_millis(state >> ConnectionPhase::BITS))
     }
 
     /// From the end of a request's head to the last byte of its answer.
     pub fn is_in_flight(&self) -> bool {
-        !matches!(self.phase().0, Phase::Resting | Phase::Head)
+        !matches!(self.phase().0, ConnectionPhase::Resting | ConnectionPhase::Head)
     }
 
     pub fn mark_unread(&self) {
@@ -151,11 +158,11 @@ impl Connections {
 
     /// Sheds the connection that has waited longest for its peer, of those that `is_meant` by their phase and how long it has
     /// lasted. Answers whether there was one.
-    pub fn shed_where(&self, is_meant: impl Fn(Phase, Duration) -> bool) -> bool {
+    pub fn shed_where(&self, is_meant: impl Fn(ConnectionPhase, Duration) -> bool) -> bool {
         let mut open = self.open();
         let meant = open.iter().filter(|(_, connection)| {
             let (phase, since) = connection.phase();
-            phase != Phase::Busy && is_meant(phase, since.elapsed())
+            phase != ConnectionPhase::Busy && is_meant(phase, since.elapsed())
         });
         let first = meant.min_by_key(|(_, connection)| connection.rank());
         let Some((id, phase)) = first.map(|(id, connection)| (*id, connection.phase().0)) else { return false };
@@ -166,7 +173,7 @@ impl Connections {
         drop(open);
         let mut shed = self.shed.lock().unwrap_or_else(PoisonError::into_inner);
         match phase {
-            Phase::Resting => shed.resting += 1,
+            ConnectionPhase::Resting => shed.resting += 1,
             _ => shed.unfinished += 1,
         }
         true
@@ -201,7 +208,7 @@ mod tests {
     use super::*;
 
     /// Connections in these phases, each a second younger than the one before it.
-    async fn in_phases(phases: &[Phase]) -> (Arc<Connections>, Vec<Slot>) {
+    async fn in_phases(phases: &[ConnectionPhase]) -> (Arc<Connections>, Vec<Slot>) {
         let connections = Arc::new(Connections::new(phases.len()));
         let mut slots = Vec::new();
         for phase in phases {
@@ -219,8 +226,15 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_idle_are_shed_first_then_whoever_has_waited_longest_whatever_for_and_never_what_waits_for_us() {
-        let phases =
-            [Phase::Busy, Phase::Answering, Phase::Body, Phase::Head, Phase::Head, Phase::Resting, Phase::Queued];
+        let phases = [
+            ConnectionPhase::Busy,
+            ConnectionPhase::Answering,
+            ConnectionPhase::Body,
+            ConnectionPhase::Head,
+            ConnectionPhase::Head,
+            ConnectionPhase::Resting,
+            ConnectionPhase::Queued,
+        ];
         let (connections, slots) = in_phases(&phases).await;
         let mut sequence = Vec::new();
         while connections.shed_where(|_, _| true) {
@@ -233,7 +247,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_slot_of_what_was_shed_is_free_at_once_and_only_some_may_be_closing() {
-        let (connections, slots) = in_phases(&[Phase::Head, Phase::Busy]).await;
+        let (connections, slots) = in_phases(&[ConnectionPhase::Head, ConnectionPhase::Busy]).await;
         let mut taken = Vec::new();
         for _ in 0..CLOSING {
             taken.push(connections.take().await);
@@ -248,10 +262,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn where_all_wait_for_us_a_new_connection_waits_for_one_of_them() {
-        let (connections, slots) = in_phases(&[Phase::Busy, Phase::Busy]).await;
+        let (connections, slots) = in_phases(&[ConnectionPhase::Busy, ConnectionPhase::Busy]).await;
         let taking = tokio::time::timeout(Duration::from_secs(60), connections.take());
         assert!(taking.await.is_err());
-        slots[1].connection.enter(Phase::Resting);
+        slots[1].connection.enter(ConnectionPhase::Resting);
         connections.take().await;
         assert_eq!(shed(&slots), [1]);
     }

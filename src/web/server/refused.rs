@@ -12,19 +12,19 @@ use crate::domain::text::clean_line;
 const PATH_GRAPHEMES: usize = 80;
 
 /// What was logged of each status.
-pub struct Refused {
+pub struct RefusalLog {
     begin: Instant,
     limit: LogLimit<StatusCode>,
 }
 
-impl Default for Refused {
+impl Default for RefusalLog {
     #[expect(clippy::disallowed_methods, reason = "lines of the log are spaced by time that nobody can set")]
     fn default() -> Self {
         Self { begin: Instant::now(), limit: LogLimit::default() }
     }
 }
 
-impl Refused {
+impl RefusalLog {
     /// Logs an answer that accepts nothing; what a source refuses or cannot store is logged where the reason is known.
     pub fn log(&self, status: StatusCode, method: &Method, path: &str, peer: &RemoteAddr) {
         let Some(left_out) = self.limit.admit(&status, self.elapsed()) else { return };

@@ -28,13 +28,13 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use crate::web::server::Limits;
+use crate::web::server::ListenerLimits;
 use crate::web::server::STOP_PATIENCE;
 use crate::web::server::coding;
 use crate::web::server::connections::Connection;
+use crate::web::server::connections::ConnectionPhase;
 use crate::web::server::connections::Connections;
-use crate::web::server::connections::Phase;
-use crate::web::server::refused::Refused;
+use crate::web::server::refused::RefusalLog;
 
 /// A body of so many bytes is held without being asked for: each connection may have one.
 pub const SMALL_BODY_BYTES: usize = 64 * 1024;
@@ -44,28 +44,28 @@ const RECHECK: Duration = Duration::from_millis(100);
 /// What all connections share.
 pub struct Shared<E> {
     pub endpoint: E,
-    pub limits: Limits,
+    pub limits: ListenerLimits,
     pub shutdown: CancellationToken,
     pub connections: Arc<Connections>,
-    pub refused: Refused,
+    pub refused: RefusalLog,
     /// A permit for each byte of the larger bodies that may still be held.
     room: Arc<Semaphore>,
-    unread: UnreadNote,
+    unread: BodyErrorNote,
 }
 
 impl<E> Shared<E> {
-    pub fn new(endpoint: E, limits: Limits, unread: UnreadNote, shutdown: CancellationToken) -> Self {
+    pub fn new(endpoint: E, limits: ListenerLimits, unread: BodyErrorNote, shutdown: CancellationToken) -> Self {
         let connections = Arc::new(Connections::new(limits.max_connections));
-        let (room, refused) = (Arc::new(Semaphore::new(limits.room_bytes())), Refused::default());
+        let (room, refused) = (Arc::new(Semaphore::new(limits.room_bytes())), RefusalLog::default());
         Self { endpoint, limits, shutdown, connections, refused, room, unread }
     }
 
     /// Room for a larger body, once there is some: first come, first served. Bodies that have stalled make room for those that
     /// come.
-    pub async fn room_for(&self, connection: &Connection, bytes: usize) -> Result<OwnedSemaphorePermit, Unread> {
-        let permits = u32::try_from(bytes).map_err(|_| Unread::TooLarge(bytes))?;
+    pub async fn room_for(&self, connection: &Connection, bytes: usize) -> Result<OwnedSemaphorePermit, BodyError> {
+        let permits = u32::try_from(bytes).map_err(|_| BodyError::TooLarge(bytes))?;
         // Its peer has done its part; it must not count as one that has stalled.
-        connection.enter(Phase::Queued);
+        connection.enter(ConnectionPhase::Queued);
         let mut acquired = pin!(self.room.clone().acquire_many_owned(permits));
         let waiting = async {
             loop {
@@ -73,18 +73,18 @@ impl<E> Shared<E> {
                     return permit.expect("the semaphore is never closed");
                 }
                 self.connections
-                    .shed_where(|phase, lasted| phase == Phase::Body && lasted >= self.limits.stalled_after);
+                    .shed_where(|phase, lasted| phase == ConnectionPhase::Body && lasted >= self.limits.stalled_after);
             }
         };
         let room = tokio::time::timeout(self.limits.room_timeout, waiting).await;
-        connection.enter(Phase::Body);
-        room.map_err(|_| Unread::Crowded)
+        connection.enter(ConnectionPhase::Body);
+        room.map_err(|_| BodyError::Crowded)
     }
 }
 
 /// Why a body was not read to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unread {
+pub enum BodyError {
     /// Larger than this many bytes.
     TooLarge(usize),
     /// Not whole after this time.
@@ -95,7 +95,7 @@ pub enum Unread {
 }
 
 /// Called for each request whose body was not read to its end: its path, why, and how many bytes had come or were announced.
-pub type UnreadNote = Arc<dyn Fn(&str, Unread, u64) + Send + Sync>;
+pub type BodyErrorNote = Arc<dyn Fn(&str, BodyError, u64) + Send + Sync>;
 
 /// Answers one request.
 pub async fn answer<E: Endpoint>(
@@ -104,12 +104,12 @@ pub async fn answer<E: Endpoint>(
     addresses: (LocalAddr, RemoteAddr),
     request: http::Request<Incoming>,
 ) -> hyper::Response<AnswerBody> {
-    connection.enter(Phase::Body);
+    connection.enter(ConnectionPhase::Body);
     let (mut parts, body) = request.into_parts();
     let (local, remote) = addresses;
     let (method, uri, peer) = (parts.method.clone(), parts.uri.clone(), remote.clone());
     let read = read(&mut parts.headers, body, &shared, &connection).await;
-    connection.enter(Phase::Busy);
+    connection.enter(ConnectionPhase::Busy);
     let response = match read {
         Ok((body, _room)) => {
             let parts = (parts, local, remote, Scheme::HTTP).into();
@@ -137,7 +137,7 @@ pub async fn answer<E: Endpoint>(
             response
         }
     };
-    connection.enter(Phase::Answering);
+    connection.enter(ConnectionPhase::Answering);
     hyper::Response::from(response).map(|inner| AnswerBody { inner, connection })
 }
 
@@ -148,14 +148,14 @@ async fn read<E>(
     body: Incoming,
     shared: &Shared<E>,
     connection: &Connection,
-) -> Result<(Bytes, Option<OwnedSemaphorePermit>), (Unread, u64)> {
+) -> Result<(Bytes, Option<OwnedSemaphorePermit>), (BodyError, u64)> {
     if body.is_end_stream() {
         return Ok((Bytes::new(), None));
     }
     let limits = &shared.limits;
     let announced = body.size_hint().lower();
     if announced > limits.max_body_bytes as u64 {
-        return Err((Unread::TooLarge(limits.max_body_bytes), announced));
+        return Err((BodyError::TooLarge(limits.max_body_bytes), announced));
     }
     let stopping = async {
         shared.shutdown.cancelled().await;
@@ -169,8 +169,8 @@ async fn read<E>(
     let collected = tokio::select! {
         biased;
         collected = whole => collected,
-        () = tokio::time::sleep(limits.body_timeout) => Err(Unread::Late(limits.body_timeout)),
-        () = stopping => Err(Unread::Stopping),
+        () = tokio::time::sleep(limits.body_timeout) => Err(BodyError::Late(limits.body_timeout)),
+        () = stopping => Err(BodyError::Stopping),
     };
     collected.map_err(|why| (why, came))
 }
@@ -184,7 +184,7 @@ async fn collect<E>(
     body: Incoming,
     (shared, connection): (&Shared<E>, &Connection),
     came: &mut u64,
-) -> Result<(Bytes, Option<OwnedSemaphorePermit>), Unread> {
+) -> Result<(Bytes, Option<OwnedSemaphorePermit>), BodyError> {
     let limit = shared.limits.max_body_bytes;
     let most = body.size_hint().exact().map_or(limit, |exact| usize::try_from(exact).unwrap_or(limit));
     let mut body = Limited::new(body, limit);
@@ -194,8 +194,8 @@ async fn collect<E>(
     let mut room = None;
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| match error.is::<LengthLimitError>() {
-            true => Unread::TooLarge(limit),
-            false => Unread::Broken,
+            true => BodyError::TooLarge(limit),
+            false => BodyError::Broken,
         })?;
         let Ok(data) = frame.into_data() else { continue };
         *came += data.len() as u64;
@@ -210,13 +210,13 @@ async fn collect<E>(
     Ok((whole.into(), room))
 }
 
-fn unread(why: Unread) -> poem::Response {
+fn unread(why: BodyError) -> poem::Response {
     let (status, message) = match why {
-        Unread::TooLarge(most) => (StatusCode::PAYLOAD_TOO_LARGE, format!("the body is larger than {most} bytes")),
-        Unread::Late(after) => (StatusCode::REQUEST_TIMEOUT, format!("the body was not whole after {after:?}")),
-        Unread::Broken => (StatusCode::BAD_REQUEST, "the body is broken off or malformed".to_owned()),
-        Unread::Crowded => (StatusCode::SERVICE_UNAVAILABLE, "too much at once; please send it again".to_owned()),
-        Unread::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping; please send it again".to_owned()),
+        BodyError::TooLarge(most) => (StatusCode::PAYLOAD_TOO_LARGE, format!("the body is larger than {most} bytes")),
+        BodyError::Late(after) => (StatusCode::REQUEST_TIMEOUT, format!("the body was not whole after {after:?}")),
+        BodyError::Broken => (StatusCode::BAD_REQUEST, "the body is broken off or malformed".to_owned()),
+        BodyError::Crowded => (StatusCode::SERVICE_UNAVAILABLE, "too much at once; please send it again".to_owned()),
+        BodyError::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping; please send it again".to_owned()),
     };
     refusal(status, message)
 }
@@ -255,6 +255,6 @@ impl Body for AnswerBody {
 
 impl Drop for AnswerBody {
     fn drop(&mut self) {
-        self.connection.enter(Phase::Resting);
+        self.connection.enter(ConnectionPhase::Resting);
     }
 }

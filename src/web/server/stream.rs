@@ -11,8 +11,8 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
-use crate::web::server::Limits;
-use crate::web::server::connections::{Connection, Phase};
+use crate::web::server::ListenerLimits;
+use crate::web::server::connections::{Connection, ConnectionPhase};
 
 /// A stream whose reads fail with [`io::ErrorKind::TimedOut`] when a request's head is not whole after `header_timeout` or
 /// nothing of a next request has come after `idle_timeout`, and its writes once none has made progress for `write_timeout`.
@@ -20,7 +20,7 @@ use crate::web::server::connections::{Connection, Phase};
 pub struct TimedStream {
     stream: TokioIo<TcpStream>,
     connection: Arc<Connection>,
-    limits: Limits,
+    limits: ListenerLimits,
     /// Set while a read waits for a head.
     overdue: Option<Pin<Box<Sleep>>>,
     /// Set while a write waits.
@@ -28,7 +28,7 @@ pub struct TimedStream {
 }
 
 impl TimedStream {
-    pub fn new(stream: TcpStream, connection: Arc<Connection>, limits: Limits) -> Self {
+    pub fn new(stream: TcpStream, connection: Arc<Connection>, limits: ListenerLimits) -> Self {
         Self { stream: TokioIo::new(stream), connection, limits, overdue: None, stalled: None }
     }
 
@@ -39,9 +39,12 @@ impl TimedStream {
     /// Until when the peer may be silent; `None` while it is not its turn, or its body has a time of its own.
     fn silent_until(&self) -> Option<Instant> {
         match self.connection.phase() {
-            (Phase::Resting, since) => Some(since + self.limits.idle_timeout),
-            (Phase::Head, since) => Some(since + self.limits.header_timeout),
-            (Phase::Body | Phase::Answering | Phase::Busy | Phase::Queued, _) => None,
+            (ConnectionPhase::Resting, since) => Some(since + self.limits.idle_timeout),
+            (ConnectionPhase::Head, since) => Some(since + self.limits.header_timeout),
+            (
+                ConnectionPhase::Body | ConnectionPhase::Answering | ConnectionPhase::Busy | ConnectionPhase::Queued,
+                _,
+            ) => None,
         }
     }
 
@@ -68,8 +71,8 @@ impl Read for TimedStream {
         let polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
         if polled.is_ready() {
             // The first bytes after a rest begin a head, whose time counts from now.
-            if self.connection.phase().0 == Phase::Resting {
-                self.connection.enter(Phase::Head);
+            if self.connection.phase().0 == ConnectionPhase::Resting {
+                self.connection.enter(ConnectionPhase::Head);
             }
             return polled;
         }

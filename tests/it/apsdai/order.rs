@@ -5,7 +5,7 @@ use orderbell::domain::money::Money;
 use orderbell::domain::order::OrderState;
 use orderbell::platform::apsdai::AmountUnit;
 use orderbell::platform::apsdai::Apsdai;
-use orderbell::platform::apsdai::fields::Detail;
+use orderbell::platform::apsdai::fields::FieldName;
 use orderbell::platform::apsdai::fields::Pointer;
 use serde_json::Value;
 use serde_json::json;
@@ -166,11 +166,11 @@ fn amounts_are_exact_and_of_their_currency() {
 #[test]
 fn a_source_can_say_where_its_details_are() {
     let pointers = [
-        (Detail::OrderNumber, "/meta/nr"),
-        (Detail::OrderTotal, "/sums/0/v"),
-        (Detail::Products, "/basket"),
-        (Detail::ProductName, "/what/label"),
-        (Detail::ProductQuantity, "/how~1many"),
+        (FieldName::OrderNumber, "/meta/nr"),
+        (FieldName::OrderTotal, "/sums/0/v"),
+        (FieldName::Products, "/basket"),
+        (FieldName::ProductName, "/what/label"),
+        (FieldName::ProductQuantity, "/how~1many"),
     ];
     let fields = pointers.map(|(detail, pointer)| (detail, Pointer::new(pointer).unwrap())).into();
     let apsdai = Apsdai { fields, ..apsdai() };

@@ -5,18 +5,18 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::HeaderMap;
 use jiff::SignedDuration;
-use orderbell::domain::event::RepeatKey;
+use orderbell::domain::event::DedupeKey;
 use orderbell::domain::sign;
 use orderbell::flow::Clock;
 use orderbell::flow::Current;
-use orderbell::flow::Wake;
-use orderbell::flow::intake::Inlet;
+use orderbell::flow::Notifier;
 use orderbell::flow::intake::Intake;
-use orderbell::flow::intake::Reception;
-use orderbell::flow::intake::Verdict;
+use orderbell::flow::intake::IntakeOutcome;
+use orderbell::flow::intake::RoutingSnapshot;
+use orderbell::flow::intake::SourceEndpoint;
 use orderbell::flow::notice::Notices;
 use orderbell::platform::Method;
-use orderbell::platform::Reply;
+use orderbell::platform::PlatformReply;
 use orderbell::platform::Source;
 use orderbell::platform::apsdai::Apsdai;
 use orderbell::store::sqlite::Sqlite;
@@ -32,17 +32,17 @@ use crate::apsdai::source::webhook;
 
 #[test]
 fn repeats_are_recognised_by_event_time_and_body() {
-    let keys = |apsdai: &Apsdai, headers: &HeaderMap, body: &[u8]| webhook(hear(apsdai, headers, body)).repeat_keys;
+    let keys = |apsdai: &Apsdai, headers: &HeaderMap, body: &[u8]| webhook(hear(apsdai, headers, body)).dedupe_keys;
     let guarded = |hook: &str, body: &[u8]| keys(&apsdai(), &signed(hook), body);
     assert_eq!(guarded("order_pay_hook", b"{}"), guarded("ORDER_PAY_HOOK", b"{}"));
-    let [RepeatKey::Guarded { key, content, fresh: true }] = &guarded("order_pay_hook", b"{}")[..] else {
+    let [DedupeKey::Guarded { key, content, fresh: true }] = &guarded("order_pay_hook", b"{}")[..] else {
         panic!("one key")
     };
-    let [RepeatKey::Guarded { key: same, content: other, .. }] = &guarded("order_pay_hook", b"{ }")[..] else {
+    let [DedupeKey::Guarded { key: same, content: other, .. }] = &guarded("order_pay_hook", b"{ }")[..] else {
         panic!("one key")
     };
     assert!(key == same && content != other);
-    let [RepeatKey::Guarded { key: same, content: renamed, .. }] = &guarded("order_create_hook", b"{}")[..] else {
+    let [DedupeKey::Guarded { key: same, content: renamed, .. }] = &guarded("order_create_hook", b"{}")[..] else {
         panic!("one key")
     };
     assert!(key == same && content != renamed, "the event's name is not signed, so it is content");
@@ -58,26 +58,27 @@ fn repeats_are_recognised_by_event_time_and_body() {
         let ms = now().as_millisecond() - age_ms;
         let token = sign::dingtalk(SECRET, ms);
         let stamped = headers(&[("x-apsdai-token", &token), ("x-apsdai-timestamp", &ms.to_string())]);
-        let [RepeatKey::Guarded { fresh, .. }] = keys(&apsdai(), &stamped, b"{}")[..] else { panic!("one key") };
+        let [DedupeKey::Guarded { fresh, .. }] = keys(&apsdai(), &stamped, b"{}")[..] else { panic!("one key") };
         assert_eq!(fresh, expected, "{age_ms} ms old");
     }
     let untimed = headers(&[("x-apsdai-token", "pass word+%2B"), ("x-apsdai-event", "order_pay_hook")]);
-    let [RepeatKey::Latest { key, window_seconds: 300, .. }] = &keys(&by_password(), &untimed, b"{}")[..] else {
+    let [DedupeKey::Latest { key, window_seconds: 300, .. }] = &keys(&by_password(), &untimed, b"{}")[..] else {
         panic!("one key")
     };
-    let [RepeatKey::Latest { key: other, .. }] = &keys(&by_password(), &untimed, b"{ }")[..] else { panic!("one key") };
+    let [DedupeKey::Latest { key: other, .. }] = &keys(&by_password(), &untimed, b"{ }")[..] else { panic!("one key") };
     assert_ne!(key, other);
 }
 
 /// A daemon's intake with a clock that a test moves.
 fn intake(folder: &std::path::Path, clock: Clock) -> Intake {
     let store = Arc::new(Sqlite::open(&folder.join("bell.db"), now()).unwrap());
-    let inlet = |apsdai| Inlet { source: Arc::new(Source::Apsdai(apsdai)), address: String::new() };
-    let inlets = [("signed".to_owned(), inlet(apsdai())), ("password".to_owned(), inlet(by_password()))].into();
-    let reception = Current::new(Reception { inlets, currency: "CNY".to_owned(), ..Reception::default() });
-    let wake = Wake::default();
-    let notices = Notices::new(store.clone(), reception.clone(), wake.clone());
-    Intake::new(reception, notices, store, wake, clock)
+    let endpoint = |apsdai| SourceEndpoint { source: Arc::new(Source::Apsdai(apsdai)), address: String::new() };
+    let endpoints =
+        [("signed".to_owned(), endpoint(apsdai())), ("password".to_owned(), endpoint(by_password()))].into();
+    let routing = Current::new(RoutingSnapshot { endpoints, currency: "CNY".to_owned(), ..RoutingSnapshot::default() });
+    let wake = Notifier::default();
+    let notices = Notices::new(store.clone(), routing.clone(), wake.clone());
+    Intake::new(routing, notices, store, wake, clock)
 }
 
 #[tokio::test]
@@ -91,25 +92,25 @@ async fn another_body_under_one_proof_is_taken_for_ten_seconds_and_refused_after
     );
     let untimed = headers(&[("x-apsdai-token", "pass word+%2B"), ("x-apsdai-event", "stock_alarm_hook")]);
     for (second, source, headers, body, expected) in [
-        (0, "signed", signed("order_pay_hook"), r#"{"order_no":"A1"}"#, Reply::Received),
-        (0, "signed", signed("order_pay_hook"), r#"{"order_no":"A2"}"#, Reply::Received),
-        (9, "signed", signed("order_pay_hook"), r#"{"order_no":"A3"}"#, Reply::Received),
-        (10, "signed", signed("order_create_hook"), r#"{"order_no":"A2"}"#, Reply::Received),
-        (11, "signed", signed("order_pay_hook"), r#"{"order_no":"A4"}"#, Reply::Refused),
-        (11, "signed", signed("order_pay_hook"), r#"{"order_no":"A2"}"#, Reply::Received),
-        (12, "signed", signed("order_create_hook"), r#"{"order_no":"A2"}"#, Reply::Received),
-        (13, "signed", signed("order_create_hook"), r#"{"order_no":"A4"}"#, Reply::Refused),
-        (14, "signed", signed("order_cancel_hook"), r#"{"order_no":"A1"}"#, Reply::Refused),
-        (15, "signed", signed("made_up_hook"), r#"{}"#, Reply::Refused),
-        (299, "signed", signed("order_pay_hook"), r#"{"order_no":"A1"}"#, Reply::Received),
-        (301, "signed", signed("order_pay_hook"), r#"{"order_no":"A1"}"#, Reply::Refused),
-        (400, "password", untimed.clone(), r#"{"stock":4}"#, Reply::Received),
-        (401, "password", untimed.clone(), r#"{"stock":3}"#, Reply::Received),
-        (402, "password", untimed.clone(), r#"{"stock":4}"#, Reply::Received),
+        (0, "signed", signed("order_pay_hook"), r#"{"order_no":"A1"}"#, PlatformReply::Received),
+        (0, "signed", signed("order_pay_hook"), r#"{"order_no":"A2"}"#, PlatformReply::Received),
+        (9, "signed", signed("order_pay_hook"), r#"{"order_no":"A3"}"#, PlatformReply::Received),
+        (10, "signed", signed("order_create_hook"), r#"{"order_no":"A2"}"#, PlatformReply::Received),
+        (11, "signed", signed("order_pay_hook"), r#"{"order_no":"A4"}"#, PlatformReply::Refused),
+        (11, "signed", signed("order_pay_hook"), r#"{"order_no":"A2"}"#, PlatformReply::Received),
+        (12, "signed", signed("order_create_hook"), r#"{"order_no":"A2"}"#, PlatformReply::Received),
+        (13, "signed", signed("order_create_hook"), r#"{"order_no":"A4"}"#, PlatformReply::Refused),
+        (14, "signed", signed("order_cancel_hook"), r#"{"order_no":"A1"}"#, PlatformReply::Refused),
+        (15, "signed", signed("made_up_hook"), r#"{}"#, PlatformReply::Refused),
+        (299, "signed", signed("order_pay_hook"), r#"{"order_no":"A1"}"#, PlatformReply::Received),
+        (301, "signed", signed("order_pay_hook"), r#"{"order_no":"A1"}"#, PlatformReply::Refused),
+        (400, "password", untimed.clone(), r#"{"stock":4}"#, PlatformReply::Received),
+        (401, "password", untimed.clone(), r#"{"stock":3}"#, PlatformReply::Received),
+        (402, "password", untimed.clone(), r#"{"stock":4}"#, PlatformReply::Received),
     ] {
         seconds.store(second, std::sync::atomic::Ordering::SeqCst);
         let verdict = intake.receive(source, Method::Post, None, &headers, Bytes::from(body)).await;
-        let Verdict::Answer(reply, _) = verdict else { panic!("{verdict:?}") };
+        let IntakeOutcome::Answer(reply, _) = verdict else { panic!("{verdict:?}") };
         assert_eq!(reply, expected, "second {second}: {body}");
     }
     let counted: Vec<(String, u32)> = {

@@ -27,6 +27,6 @@ fn no_licence_key_and_no_password_is_stored_or_told() {
     assert!(!String::from_utf8_lossy(&told_by(&apsdai(), "order_pay_hook", marked.as_bytes()).body).contains(secret));
     let unreadable = b"key=AAAA-BBBB&\xff";
     assert_eq!(told_by(&apsdai(), "order_pay_hook", unreadable).body, unreadable, "what does not parse is kept whole");
-    let keys = format!("{:?}", told("order_pay_hook", &body).repeat_keys);
+    let keys = format!("{:?}", told("order_pay_hook", &body).dedupe_keys);
     assert!(!keys.contains(&sign::apsdai_token(SECRET, now().as_millisecond())) && !keys.contains(SECRET));
 }

@@ -7,30 +7,30 @@ use orderbell::channel::Attempt;
 use orderbell::channel::Channel;
 use orderbell::channel::http::Http;
 use orderbell::channel::http::Settings;
-use orderbell::channel::webhook::Signing;
-use orderbell::channel::webhook::Webhook;
+use orderbell::channel::webhook::WebhookChannel;
+use orderbell::channel::webhook::WebhookSigning;
 use orderbell::domain::event::Kind;
-use orderbell::domain::message::Form;
 use orderbell::domain::message::Part;
+use orderbell::domain::message::PartForm;
 use orderbell::domain::retry::Answer;
 use orderbell::domain::retry::Outcome;
 use orderbell::domain::secret::Secret;
 use orderbell::domain::template::Templates;
 use orderbell::flow::Clock;
 use orderbell::flow::Current;
-use orderbell::flow::Wake;
-use orderbell::flow::gallery::Gallery;
+use orderbell::flow::Notifier;
+use orderbell::flow::chart_cache::ChartCache;
 use orderbell::flow::health::Health;
-use orderbell::flow::intake::Inlet;
 use orderbell::flow::intake::Intake;
-use orderbell::flow::intake::Reception;
+use orderbell::flow::intake::RoutingSnapshot;
+use orderbell::flow::intake::SourceEndpoint;
 use orderbell::flow::notice::Notices;
 use orderbell::flow::supervisor::Supervisor;
 use orderbell::platform::Platform;
 use orderbell::platform::Source;
 use orderbell::store::sqlite::Sqlite;
 use orderbell::web::hooks;
-use orderbell::web::server::Limits;
+use orderbell::web::server::ListenerLimits;
 use orderbell::web::server::serve;
 use tokio_util::sync::CancellationToken;
 
@@ -50,7 +50,7 @@ fn samples_of_every_hook_are_believed_in_either_mode_and_speak_of_one_order() {
         for kind in apsdai.kinds() {
             let samples = apsdai.samples(&kind, "", 7, now());
             let [sample] = samples.as_slice() else { panic!("one sample of {kind}") };
-            let heard_of = |sample: &orderbell::platform::Sample| {
+            let heard_of = |sample: &orderbell::platform::SampleWebhook| {
                 let pairs: Vec<_> =
                     sample.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
                 webhook(hear(&apsdai, &headers(&pairs), &sample.body))
@@ -59,7 +59,7 @@ fn samples_of_every_hook_are_believed_in_either_mode_and_speak_of_one_order() {
             assert_eq!((&heard.kind, heard.data.details), (&kind, None));
             numbers.extend(heard.order.map(|order| order.number));
             let other = heard_of(&apsdai.samples(&kind, "", 8, now())[0]);
-            assert_ne!(other.repeat_keys, heard.repeat_keys, "another seed is no repeat: {kind}");
+            assert_ne!(other.dedupe_keys, heard.dedupe_keys, "another seed is no repeat: {kind}");
         }
         assert_eq!(numbers.len(), 1, "{numbers:?}");
         assert!(apsdai.samples(&Kind::StoreHours, "", 7, now()).is_empty());
@@ -67,27 +67,28 @@ fn samples_of_every_hook_are_believed_in_either_mode_and_speak_of_one_order() {
 }
 
 /// What our WebHook channel sends with this signing to a daemon that has the source, and what the daemon answers.
-async fn sent(signing: Signing, source: &str, kind: Kind) -> (Answer, Vec<String>) {
+async fn sent(signing: WebhookSigning, source: &str, kind: Kind) -> (Answer, Vec<String>) {
     let folder = tempfile::tempdir().unwrap();
     let store = Arc::new(Sqlite::open(&folder.path().join("bell.db"), Timestamp::now()).unwrap());
-    let inlet = |apsdai| Inlet { source: Arc::new(Source::Apsdai(apsdai)), address: String::new() };
-    let inlets = [("signed".to_owned(), inlet(apsdai())), ("password".to_owned(), inlet(by_password()))].into();
-    let reception = Current::new(Reception { inlets, currency: "CNY".to_owned(), ..Reception::default() });
-    let wake = Wake::default();
-    let notices = Notices::new(store.clone(), reception.clone(), wake.clone());
+    let endpoint = |apsdai| SourceEndpoint { source: Arc::new(Source::Apsdai(apsdai)), address: String::new() };
+    let endpoints =
+        [("signed".to_owned(), endpoint(apsdai())), ("password".to_owned(), endpoint(by_password()))].into();
+    let routing = Current::new(RoutingSnapshot { endpoints, currency: "CNY".to_owned(), ..RoutingSnapshot::default() });
+    let wake = Notifier::default();
+    let notices = Notices::new(store.clone(), routing.clone(), wake.clone());
     let templates = Current::new(Templates::built_in().unwrap());
-    let gallery = Gallery::new(store.clone(), templates, reception.clone(), Clock::system());
+    let charts = ChartCache::new(store.clone(), templates, routing.clone(), Clock::system());
     let stop = CancellationToken::new();
     let health = Health::new(Supervisor::new(Clock::system(), &stop), store.clone(), Clock::system());
-    let intake = Intake::new(reception, notices, store, wake, Clock::system());
-    let routes = hooks::routes(Arc::new(intake), Arc::new(gallery), Arc::new(health));
+    let intake = Intake::new(routing, notices, store, wake, Clock::system());
+    let routes = hooks::routes(Arc::new(intake), Arc::new(charts), Arc::new(health));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = Secret::new(format!("http://{}/hooks/{source}", listener.local_addr().unwrap()));
-    let daemon = tokio::spawn(serve(listener, routes, Limits::default(), stop.clone()));
+    let daemon = tokio::spawn(serve(listener, routes, ListenerLimits::default(), stop.clone()));
 
-    let channel = Webhook { url, signing, headers: Default::default(), masking: Default::default() };
+    let channel = WebhookChannel { url, signing, headers: Default::default(), masking: Default::default() };
     let http = Http::new(&Settings { allow_private: true, ..Settings::default() }).unwrap();
-    let part = Part { index: 0, form: Form::Full, body: r#"{"order":{"number":"A1"}}"#.to_owned() };
+    let part = Part { index: 0, form: PartForm::Full, body: r#"{"order":{"number":"A1"}}"#.to_owned() };
     let attempt = Attempt { key: "key".to_owned(), kind, now: Timestamp::now() };
     let answer = channel.send(&http, &part, &attempt).await;
     stop.cancel();
@@ -102,24 +103,25 @@ async fn sent(signing: Signing, source: &str, kind: Kind) -> (Answer, Vec<String
 async fn what_our_webhook_channel_signs_this_source_believes() {
     let secret = |text: &str| Secret::new(text);
     for (hook, kind) in HOOKS {
-        let (answer, told) = sent(Signing::Apsdai { secret: secret(SECRET) }, "signed", kind.clone()).await;
-        assert_eq!(answer.outcome, Outcome::Delivered, "{hook}: {}", answer.words);
+        let (answer, told) = sent(WebhookSigning::Apsdai { secret: secret(SECRET) }, "signed", kind.clone()).await;
+        assert_eq!(answer.outcome, Outcome::Delivered, "{hook}: {}", answer.detail);
         let number = if hook.starts_with("order_") && kind != Kind::TotalsReported { "A1" } else { "" };
         assert_eq!(told, [format!("{kind} {number}")]);
     }
     let word = "pass word+%2B";
-    let (answer, told) = sent(Signing::ApsdaiPassword { secret: secret(word) }, "password", Kind::OrderPaid).await;
+    let (answer, told) =
+        sent(WebhookSigning::ApsdaiPassword { secret: secret(word) }, "password", Kind::OrderPaid).await;
     assert_eq!((answer.outcome, told), (Outcome::Delivered, vec!["order.paid A1".to_owned()]));
     let notice: &[&str] = &["operator.notice "];
     for (signing, source, expected) in [
-        (Signing::Apsdai { secret: secret("another") }, "signed", notice),
-        (Signing::ApsdaiPassword { secret: secret("another") }, "password", notice),
-        (Signing::ApsdaiPassword { secret: secret(SECRET) }, "signed", notice),
+        (WebhookSigning::Apsdai { secret: secret("another") }, "signed", notice),
+        (WebhookSigning::ApsdaiPassword { secret: secret("another") }, "password", notice),
+        (WebhookSigning::ApsdaiPassword { secret: secret(SECRET) }, "signed", notice),
         // Whatever wanders by without a token is nothing that the operator could mend.
-        (Signing::None, "signed", &[]),
+        (WebhookSigning::None, "signed", &[]),
     ] {
         let (answer, told) = sent(signing, source, Kind::OrderPaid).await;
-        assert_eq!(answer.outcome, Outcome::Misconfigured, "{}", answer.words);
+        assert_eq!(answer.outcome, Outcome::Misconfigured, "{}", answer.detail);
         assert_eq!(told, expected);
     }
 }

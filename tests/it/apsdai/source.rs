@@ -9,12 +9,12 @@ use jiff::tz::TimeZone;
 use orderbell::domain::event::Kind;
 use orderbell::domain::secret::Secret;
 use orderbell::domain::sign;
-use orderbell::platform::Heard;
+use orderbell::platform::Incoming;
 use orderbell::platform::Method;
+use orderbell::platform::ParsedWebhook;
 use orderbell::platform::Platform;
 use orderbell::platform::Refusal;
-use orderbell::platform::Request;
-use orderbell::platform::Webhook;
+use orderbell::platform::WebhookRequest;
 use orderbell::platform::apsdai::AmountUnit;
 use orderbell::platform::apsdai::Apsdai;
 use orderbell::platform::apsdai::fields::Fields;
@@ -64,14 +64,14 @@ pub fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
     pairs.iter().map(header).collect()
 }
 
-pub fn hear(apsdai: &Apsdai, headers: &HeaderMap, body: &[u8]) -> Result<Heard, Refusal> {
+pub fn hear(apsdai: &Apsdai, headers: &HeaderMap, body: &[u8]) -> Result<Incoming, Refusal> {
     let (method, query, address, currency) = (Method::Post, None, "https://bell.example.com/hooks/licences", "HKD");
-    apsdai.hear(&Request { method, query, headers, body, address, currency, now: now() })
+    apsdai.receive(&WebhookRequest { method, query, headers, body, address, currency, now: now() })
 }
 
-pub fn webhook(heard: Result<Heard, Refusal>) -> Webhook {
+pub fn webhook(heard: Result<Incoming, Refusal>) -> ParsedWebhook {
     match heard {
-        Ok(Heard::Webhook(webhook)) => *webhook,
+        Ok(Incoming::Webhook(webhook)) => *webhook,
         other => panic!("a webhook was expected, not {other:?}"),
     }
 }
@@ -83,10 +83,10 @@ pub fn signed(hook: &str) -> HeaderMap {
     headers(&[("X-Apsdai-Token", &token), ("X-Apsdai-Timestamp", &ms), ("X-Apsdai-Event", hook)])
 }
 
-pub fn told_by(apsdai: &Apsdai, hook: &str, body: &[u8]) -> Webhook {
+pub fn told_by(apsdai: &Apsdai, hook: &str, body: &[u8]) -> ParsedWebhook {
     webhook(hear(apsdai, &signed(hook), body))
 }
 
-pub fn told(hook: &str, body: &Value) -> Webhook {
+pub fn told(hook: &str, body: &Value) -> ParsedWebhook {
     told_by(&apsdai(), hook, body.to_string().as_bytes())
 }

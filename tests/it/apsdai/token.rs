@@ -2,13 +2,13 @@
 
 use jiff::SignedDuration;
 use orderbell::domain::event::Kind;
-use orderbell::domain::event::Proof;
+use orderbell::domain::event::SignatureCheck;
 use orderbell::domain::sign;
 use orderbell::platform::Method;
 use orderbell::platform::Platform;
+use orderbell::platform::PlatformReply;
 use orderbell::platform::Refusal;
-use orderbell::platform::Reply;
-use orderbell::platform::Request;
+use orderbell::platform::WebhookRequest;
 use orderbell::platform::apsdai::Apsdai;
 use serde_json::Value;
 
@@ -43,7 +43,7 @@ fn a_signed_token_is_believed_in_every_spelling_and_no_other_is() {
         hear(&apsdai(), &headers, b"{}")
     };
     for token in [&plain, &encoded, &lower] {
-        assert_eq!(webhook(try_with(token, &text)).proof, Proof::Held("signed token".to_owned()));
+        assert_eq!(webhook(try_with(token, &text)).signature, SignatureCheck::Held("signed token".to_owned()));
     }
     let other_secret = sign::apsdai_token("another", ms);
     for token in
@@ -69,7 +69,7 @@ fn a_password_is_compared_as_it_is_and_may_come_without_a_time() {
     let ms = now().as_millisecond().to_string();
     let (token, time, event) = ("x-apsdai-token", "x-apsdai-timestamp", ("x-apsdai-event", "order_pay_hook"));
     let timed = webhook(try_with(&[(token, "pass word+%2B"), (time, &ms), event]));
-    assert_eq!((timed.proof, timed.occurred_at), (Proof::Held("password".to_owned()), Some(now())));
+    assert_eq!((timed.signature, timed.occurred_at), (SignatureCheck::Held("password".to_owned()), Some(now())));
     let untimed = webhook(try_with(&[(token, "pass word+%2B"), event]));
     assert_eq!((untimed.kind, untimed.occurred_at), (Kind::OrderPaid, None));
     for wrong in ["", "pass", "pass word++", "pass word+%2b", "pass word+%252B"] {
@@ -106,13 +106,13 @@ fn a_right_token_at_a_wrong_time_is_stale_and_zero_switches_the_check_off() {
 fn only_post_is_taken() {
     let headers = signed("order_pay_hook");
     let (query, body, address, currency) = (None, &b""[..], "", "HKD");
-    let request = Request { method: Method::Get, query, headers: &headers, body, address, currency, now: now() };
-    assert_eq!(apsdai().hear(&request).err(), Some(Refusal::Method));
+    let request = WebhookRequest { method: Method::Get, query, headers: &headers, body, address, currency, now: now() };
+    assert_eq!(apsdai().receive(&request).err(), Some(Refusal::Method));
 }
 
 #[test]
 fn every_answer_is_json_and_only_zero_says_received() {
     let code = |reply| serde_json::from_str::<Value>(apsdai().reply(reply)).unwrap()["code"].as_i64().unwrap();
-    assert_eq!(apsdai().reply(Reply::Received), r#"{"code":0,"message":"success"}"#);
-    assert!(code(Reply::Refused) != 0 && code(Reply::NotRemembered) != 0);
+    assert_eq!(apsdai().reply(PlatformReply::Received), r#"{"code":0,"message":"success"}"#);
+    assert!(code(PlatformReply::Refused) != 0 && code(PlatformReply::NotRemembered) != 0);
 }

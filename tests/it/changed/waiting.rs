@@ -30,7 +30,7 @@ async fn what_has_not_gone_out_yet_goes_out_once_as_new_with_the_newest_content(
             until_tried(&daemon, name, tries).await;
         }
     }
-    names.iter().for_each(|name| scene.far.heal(name));
+    names.iter().for_each(|name| scene.far.clear_faults(name));
     scene.forward(seconds(600));
     let standings = daemon.until_done().await;
     scene.nothing_more(A_WHILE).await;
@@ -65,7 +65,7 @@ async fn several_changes_that_wait_are_one_message_from_what_was_told_to_what_is
     until_tried(&daemon, "kitchen", 3).await;
     daemon.acknowledged(&keeta::stepped(1002, NUMBER, now)).await;
     until_tried(&daemon, "kitchen", 4).await;
-    scene.far.heal("kitchen");
+    scene.far.clear_faults("kitchen");
     scene.forward(seconds(600));
     daemon.until_done().await;
     let told = scene.until_told("kitchen", 2).await;
@@ -129,7 +129,7 @@ async fn what_waits_for_a_channel_with_a_wrong_setting_goes_out_once_as_new() {
     until_tried(&daemon, "kitchen", 1).await;
     send(&daemon, "m-2", &second(), now).await;
     daemon.until(|all| all.len() == 2).await;
-    scene.far.heal("kitchen");
+    scene.far.clear_faults("kitchen");
     scene.forward(seconds(3600));
     let standings = daemon.until_done().await;
     scene.nothing_more(A_WHILE).await;

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use orderbell::sandbox::fault::Phase;
+use orderbell::sandbox::fault::MailPhase;
 use orderbell::sandbox::fault::Times;
-use orderbell::sandbox::smtp::Post;
+use orderbell::sandbox::smtp::MailServer;
 
 use crate::email::{AT_ONCE, COOK, OWNER, mailing, outcomes, smtp};
 use crate::support::A_WHILE;
@@ -28,11 +28,11 @@ async fn a_full_mailbox_is_tried_late_and_only_once_more() {
     // The other recipient is tried again at once, which brings the full one his turn again before it is late.
     // That it waits for hours is what this is about, and not what the operator should hear of.
     let more = format!("{AT_ONCE}\nurgent = []");
-    let (scene, daemon) = mailing(Post::default(), &format!("[{COOK:?}, {OWNER:?}]"), &more).await;
+    let (scene, daemon) = mailing(MailServer::default(), &format!("[{COOK:?}, {OWNER:?}]"), &more).await;
     let mut wanted = Vec::new();
     for (mail, last) in [(1, "full"), (2, "delivered")] {
-        scene.far.order(COOK, smtp(Phase::Recipient, Some("552 5.2.2 mailbox full")), Times::Always);
-        scene.far.order(OWNER, smtp(Phase::Recipient, Some("450 4.2.0 greylisted, later")), Times::Next(1));
+        scene.far.order(COOK, smtp(MailPhase::Recipient, Some("552 5.2.2 mailbox full")), Times::Always);
+        scene.far.order(OWNER, smtp(MailPhase::Recipient, Some("450 4.2.0 greylisted, later")), Times::Next(1));
         daemon.acknowledged(&keeta::placed(mail, scene.hands.now())).await;
         wanted.extend(["full", "retry", "full", "delivered"]);
         until_outcomes(&daemon, &wanted).await;
@@ -40,7 +40,7 @@ async fn a_full_mailbox_is_tried_late_and_only_once_more() {
         scene.nothing_more(A_WHILE).await;
         assert_eq!(outcomes(&daemon), wanted, "four hours are too early");
         if last == "delivered" {
-            scene.far.heal(COOK);
+            scene.far.clear_faults(COOK);
         }
         scene.hands.forward(SignedDuration::from_mins(160));
         wanted.push(last);
@@ -58,10 +58,10 @@ async fn a_full_mailbox_is_tried_late_and_only_once_more() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_late_retry_of_one_full_mailbox_is_not_taken_for_that_of_another() {
     let more = "retry = [\"3h\", \"4h\"]\nurgent = []";
-    let (scene, daemon) = mailing(Post::default(), &format!("[{COOK:?}, {OWNER:?}]"), more).await;
-    let full = || smtp(Phase::Recipient, Some("552 5.2.2 mailbox full"));
+    let (scene, daemon) = mailing(MailServer::default(), &format!("[{COOK:?}, {OWNER:?}]"), more).await;
+    let full = || smtp(MailPhase::Recipient, Some("552 5.2.2 mailbox full"));
     scene.far.order(COOK, full(), Times::Always);
-    scene.far.order(OWNER, smtp(Phase::Recipient, Some("450 4.2.0 greylisted, later")), Times::Next(2));
+    scene.far.order(OWNER, smtp(MailPhase::Recipient, Some("450 4.2.0 greylisted, later")), Times::Next(2));
     // The owner's mailbox is found full for the first time at the late retry of the cook's.
     scene.far.order(OWNER, full(), Times::Next(1));
     daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;

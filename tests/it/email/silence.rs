@@ -9,10 +9,10 @@ use orderbell::channel::email::Email;
 use orderbell::channel::smtp::server::Timeouts;
 use orderbell::domain::retry::Outcome;
 use orderbell::sandbox::fault::Fault;
-use orderbell::sandbox::fault::Phase;
+use orderbell::sandbox::fault::MailPhase;
 use orderbell::sandbox::fault::Times;
 use orderbell::sandbox::rules::Rules;
-use orderbell::sandbox::smtp::Post;
+use orderbell::sandbox::smtp::MailServer;
 use tokio::io::AsyncBufReadExt;
 use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWriteExt;
@@ -44,7 +44,7 @@ async fn a_server_that_falls_silent_is_waited_for_only_so_long() {
         });
         let begun = Instant::now();
         let answer = send(&mailbox(&address, patience), "silent").await;
-        assert_eq!((answer.outcome, answer.words.as_str()), (Outcome::Retry { after: None }, "EHLO: timed out"));
+        assert_eq!((answer.outcome, answer.detail.as_str()), (Outcome::Retry { after: None }, "EHLO: timed out"));
         assert!(begun.elapsed() >= short);
         silent.abort();
     }
@@ -80,8 +80,8 @@ async fn a_mail_that_broke_off_before_its_end_was_not_taken() {
     let email = mailbox(&address, Timeouts::default());
     let (answer, begin) = in_time(async { tokio::join!(send_body(&email, "cut", body), server) }).await;
     assert!(begin.starts_with(b"Subject: x\r\n\r\nlong\r\n"));
-    assert_eq!(answer.outcome, Outcome::Retry { after: None }, "it is no unknown one: {}", answer.words);
-    assert!(answer.words.starts_with("sending the mail: the connection was "), "{}", answer.words);
+    assert_eq!(answer.outcome, Outcome::Retry { after: None }, "it is no unknown one: {}", answer.detail);
+    assert!(answer.detail.starts_with("sending the mail: the connection was "), "{}", answer.detail);
 }
 
 #[tokio::test]
@@ -110,15 +110,15 @@ async fn the_reply_to_the_whole_mail_is_awaited_ten_minutes() {
     let (answer, ended) = sending.await.expect("no panic");
     let waited = ended - begun;
     assert!(waited >= Duration::from_secs(600) && waited < Duration::from_secs(630), "{waited:?}");
-    assert_eq!((answer.outcome, answer.words.as_str()), (Outcome::Unknown, "after the mail: timed out"));
+    assert_eq!((answer.outcome, answer.detail.as_str()), (Outcome::Unknown, "after the mail: timed out"));
     assert_eq!(silent.await.expect("no panic"), 0, "the connection is given up then");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_silent_after_the_mail_gets_it_again_under_the_same_id() {
-    for (phase, taken) in [(Phase::Answer, 2), (Phase::Dot, 1)] {
+    for (phase, taken) in [(MailPhase::Answer, 2), (MailPhase::Dot, 1)] {
         let scene = Scene::new(Rules::new()).await;
-        let mail = scene.mailbox("mail", Post::default(), &format!("[{COOK:?}]"), AT_ONCE).await;
+        let mail = scene.mailbox("mail", MailServer::default(), &format!("[{COOK:?}]"), AT_ONCE).await;
         let mut config = scene.config(&format!("{mail}{}{}", scene.robot("robot", ""), to_mail()));
         let Some(ChannelConfig::Email(email)) = config.channels.get_mut("mail").map(|channel| &mut channel.way) else {
             panic!("a mailbox")
@@ -156,7 +156,7 @@ async fn a_server_is_reached_within_the_timeout_or_not_at_all() {
     email.inherited.timeout = SignedDuration::from_millis(200);
     let begun = Instant::now();
     let answer = send(&email, "silent").await;
-    assert_eq!((answer.outcome, answer.words.as_str()), (Outcome::Retry { after: None }, "connecting: timed out"));
+    assert_eq!((answer.outcome, answer.detail.as_str()), (Outcome::Retry { after: None }, "connecting: timed out"));
     assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
     silent.abort();
 }
@@ -181,6 +181,6 @@ async fn what_is_said_before_the_handshake_is_no_answer_after_it() {
     email.inherited.allow_private = true;
     let answer = send(&email, "injected").await;
     assert_eq!(answer.outcome, Outcome::Misconfigured);
-    assert_eq!(answer.words, "STARTTLS: the server went on unencrypted after STARTTLS");
+    assert_eq!(answer.detail, "STARTTLS: the server went on unencrypted after STARTTLS");
     in_between.abort();
 }

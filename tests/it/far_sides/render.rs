@@ -1,10 +1,10 @@
 //! `orderbell render`: a message as it would be sent, and nothing is.
 
 use jiff::Timestamp;
+use orderbell::domain::event::DedupeKey;
 use orderbell::domain::event::Event;
 use orderbell::domain::event::EventId;
-use orderbell::domain::event::RepeatKey;
-use orderbell::domain::verdict::Verdicts;
+use orderbell::domain::route_decision::RouteDecisions;
 use orderbell::sandbox::rules::Rules;
 use orderbell::store::Record;
 use orderbell::store::sqlite::Sqlite;
@@ -70,15 +70,15 @@ async fn a_stored_event_is_rendered_in_its_own_words() {
         |scene: &samples::Scene| scene.event.data.notice.as_ref().is_some_and(|notice| notice.topic == "dead");
     let event = Event { id: EventId(Uuid::now_v7()), ..scenes.remove(scenes.iter().position(notices).unwrap()).event };
     let id = event.id.to_string();
-    let repeat_keys = vec![RepeatKey::Once("once".to_owned())];
+    let dedupe_keys = vec![DedupeKey::Once("once".to_owned())];
     store
         .record(Record {
             event,
             body: Vec::new(),
-            repeat_keys,
-            hearers: Vec::new(),
+            dedupe_keys,
+            targets: Vec::new(),
             urgent: Vec::new(),
-            verdicts: Verdicts::default(),
+            verdicts: RouteDecisions::default(),
         })
         .await
         .unwrap();

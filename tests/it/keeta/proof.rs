@@ -1,7 +1,7 @@
 //! What proves a webhook of Keeta genuine, and all that does not.
 
 use orderbell::domain::event::Kind;
-use orderbell::domain::event::Proof;
+use orderbell::domain::event::SignatureCheck;
 use orderbell::platform::Refusal;
 use orderbell::platform::keeta::Keeta;
 use orderbell::platform::keeta::Verify;
@@ -40,7 +40,7 @@ fn each_recipe_of_the_list_is_taken_and_named() {
     ];
     for (address, name) in recipes {
         let heard = webhook(hear(&signed_for(&address, &borrowed(&members))));
-        assert_eq!(heard.proof, Proof::Held(name.to_owned()));
+        assert_eq!(heard.signature, SignatureCheck::Held(name.to_owned()));
     }
     assert_eq!(hear(&signed_for("", &borrowed(&members))).err(), Some(Refusal::Signature));
 }
@@ -77,12 +77,15 @@ fn values_enter_the_signature_as_they_came() {
 fn observe_records_what_no_recipe_matches_and_marks_it() {
     let keeta = Keeta { verify: Verify::Observe, ..keeta() };
     let members = envelope(1002, r#"{"orderViewId":1}"#);
-    assert_eq!(webhook(hear_by(&keeta, &body(&borrowed(&members), &"0".repeat(64)))).proof, Proof::Unproven);
-    assert!(matches!(webhook(hear_by(&keeta, &signed(&borrowed(&members)))).proof, Proof::Held(_)));
+    assert_eq!(
+        webhook(hear_by(&keeta, &body(&borrowed(&members), &"0".repeat(64)))).signature,
+        SignatureCheck::Unproven
+    );
+    assert!(matches!(webhook(hear_by(&keeta, &signed(&borrowed(&members)))).signature, SignatureCheck::Held(_)));
     // Its time is not proved either, so it is nothing to refuse it by.
     let mut old = members;
     old[5].1 = "1".to_owned();
-    assert_eq!(webhook(hear_by(&keeta, &body(&borrowed(&old), &"0".repeat(64)))).proof, Proof::Unproven);
+    assert_eq!(webhook(hear_by(&keeta, &body(&borrowed(&old), &"0".repeat(64)))).signature, SignatureCheck::Unproven);
 }
 
 #[test]

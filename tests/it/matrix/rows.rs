@@ -11,13 +11,13 @@ use orderbell::channel::smtp::server::Timeouts;
 use orderbell::config::Config;
 use orderbell::domain::secret::Secret;
 use orderbell::sandbox::fault::Times;
+use orderbell::sandbox::inbox::MockVerdict;
 use orderbell::sandbox::inbox::Received;
-use orderbell::sandbox::inbox::Verdict;
-use orderbell::sandbox::rules::Robot;
+use orderbell::sandbox::rules::RobotRules;
 use orderbell::sandbox::rules::Rules;
-use orderbell::sandbox::rules::Signing;
-use orderbell::sandbox::smtp::Post;
-use orderbell::store::Standing;
+use orderbell::sandbox::rules::WebhookRules;
+use orderbell::sandbox::smtp::MailServer;
+use orderbell::store::DeliveryRow;
 use rusqlite::params;
 use tokio::net::TcpListener;
 
@@ -67,10 +67,12 @@ fn channel(scene: &Scene, doors: &Doors, way: Way, name: &str, moment: Moment) -
 
 fn rules(cells: &[Cell]) -> Rules {
     let named = |rules: Rules, way: Way, name: &str| match way {
-        Way::DingTalk => rules.robot(name, Robot { secret: Some(Secret::new(format!("SEC-{name}"))), keyword: None }),
+        Way::DingTalk => {
+            rules.robot(name, RobotRules { secret: Some(Secret::new(format!("SEC-{name}"))), keyword: None })
+        }
         Way::WeCom => rules.wecom(name),
-        Way::Standard => rules.hook(name, Signing::StandardWebhooks(Secret::new(KEY))),
-        Way::Apsdai => rules.hook(name, Signing::Apsdai(Secret::new(KEY))),
+        Way::Standard => rules.hook(name, WebhookRules::StandardWebhooks(Secret::new(KEY))),
+        Way::Apsdai => rules.hook(name, WebhookRules::Apsdai(Secret::new(KEY))),
         Way::Mail => rules,
     };
     let rules = cells.iter().fold(Rules::new().strict(), |rules, cell| named(rules, cell.way, &cell.name));
@@ -107,7 +109,7 @@ async fn until_quiet(scene: &Scene, daemon: &Daemon) {
 async fn until_calm(scene: &Scene, daemon: &Daemon, number: u64) {
     daemon.acknowledged(&keeta::stepped(1002, number, scene.hands.now())).await;
     let number = number.to_string();
-    let is_told = |one: &Standing| {
+    let is_told = |one: &DeliveryRow| {
         let attempts = if one.channel == "calm-mail" { 2 } else { 1 };
         (one.state.as_str(), one.attempts) == ("delivered", attempts)
     };
@@ -136,7 +138,7 @@ struct Row {
     attempts: u32,
 }
 
-fn outcomes(daemon: &Daemon, standing: &Standing) -> Vec<(i64, String)> {
+fn outcomes(daemon: &Daemon, standing: &DeliveryRow) -> Vec<(i64, String)> {
     let connection = daemon.connection();
     let sql = "SELECT part, coalesce(outcome, 'under way') FROM attempts WHERE delivery = ?1 ORDER BY seq";
     let mut select = connection.prepare(sql).expect("a statement");
@@ -145,7 +147,7 @@ fn outcomes(daemon: &Daemon, standing: &Standing) -> Vec<(i64, String)> {
 }
 
 /// Compares a cell with the rules. `came` is what its far side has seen of the order.
-fn judge(cell: &Cell, standing: &Standing, attempts: &[(i64, String)], came: &[Received]) -> Result<Row, String> {
+fn judge(cell: &Cell, standing: &DeliveryRow, attempts: &[(i64, String)], came: &[Received]) -> Result<Row, String> {
     let mut wanted = cell.attempts();
     if cell.end == End::TooLong {
         // Half of what was refused has no room for the whole, so it goes in several parts.
@@ -163,8 +165,8 @@ fn judge(cell: &Cell, standing: &Standing, attempts: &[(i64, String)], came: &[R
     if (standing.state.as_str(), standing.attempts as usize) != (state, attempts.len()) {
         return Err(format!("the store says {} after {} attempts", standing.state, standing.attempts));
     }
-    let taken: Vec<&Received> = came.iter().filter(|one| one.verdict == Verdict::Accepted).collect();
-    let refused = came.iter().find(|one| matches!(one.verdict, Verdict::Refused(_)));
+    let taken: Vec<&Received> = came.iter().filter(|one| one.verdict == MockVerdict::Accepted).collect();
+    let refused = came.iter().find(|one| matches!(one.verdict, MockVerdict::Refused(_)));
     if let Some(refused) = refused {
         return Err(format!("the far side finds fault with it: {:?}", refused.verdict));
     }
@@ -183,7 +185,7 @@ fn judge(cell: &Cell, standing: &Standing, attempts: &[(i64, String)], came: &[R
 }
 
 /// How many of those taken bear a key that was taken before. All bear the delivery's, and what bears the same is the same.
-fn keyed(standing: &Standing, taken: &[&Received]) -> Result<usize, String> {
+fn keyed(standing: &DeliveryRow, taken: &[&Received]) -> Result<usize, String> {
     let mut known: Vec<&Received> = Vec::new();
     let mut repeats = 0;
     for one in taken {
@@ -232,7 +234,7 @@ async fn whatever_a_far_side_says_and_whatever_befalls_it_the_far_sides_count_is
     let cells = cells();
     let scene = Scene::still(Timestamp::now(), rules(&cells)).await;
     let mail_listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let mail = scene.far.serve_mail(mail_listener, Post::default());
+    let mail = scene.far.serve_mail(mail_listener, MailServer::default());
     let doors = Doors { http: ShutDoor::new(), smtp: ShutDoor::new(), mail };
     let mut text: String =
         cells.iter().map(|cell| channel(&scene, &doors, cell.way, &cell.name, cell.moment)).collect();
@@ -262,7 +264,7 @@ async fn whatever_a_far_side_says_and_whatever_befalls_it_the_far_sides_count_is
     until_quiet(&scene, &daemon).await;
     let Doors { http, smtp, .. } = doors;
     scene.far.serve_also(http.open());
-    scene.far.serve_mail(smtp.open(), Post::default());
+    scene.far.serve_mail(smtp.open(), MailServer::default());
     let mut steps = 0;
     while let Some(step) = next_step(&daemon, scene.hands.now()) {
         steps += 1;
@@ -291,7 +293,7 @@ async fn whatever_a_far_side_says_and_whatever_befalls_it_the_far_sides_count_is
             }
             Err(why) => wrong.push(format!("{}: {why}", cell.name)),
         }
-        scene.far.heal(&cell.place());
+        scene.far.clear_faults(&cell.place());
     }
     println!("{}\n{table}", title(&cells));
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), cells.len(), wrong.join("\n"));

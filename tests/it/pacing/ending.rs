@@ -4,10 +4,10 @@
 use std::sync::atomic::Ordering;
 
 use jiff::SignedDuration;
-use orderbell::domain::pace::Allowance;
+use orderbell::domain::pace::RateLimit;
 use orderbell::domain::retry::Outcome;
-use orderbell::flow::lane;
 use orderbell::flow::supervisor::Supervisor;
+use orderbell::flow::worker;
 use tokio_util::sync::CancellationToken;
 
 use crate::pacing::scene::Parts;
@@ -15,13 +15,13 @@ use crate::pacing::scene::record;
 use crate::pacing::scene::scene;
 
 /// Two in an hour.
-const ALLOWANCE: Allowance = Allowance { count: 2, per: SignedDuration::from_hours(1) };
+const ALLOWANCE: RateLimit = RateLimit { count: 2, per: SignedDuration::from_hours(1) };
 
 #[tokio::test]
 async fn a_long_message_is_paced_to_its_end_also_when_the_daemon_stops() {
     let mut scene = scene(ALLOWANCE, Parts::Pieces(5), |_| Outcome::Delivered).await;
     let shutdown = CancellationToken::new();
-    let run = lane::run(scene.lane.clone(), scene.post.clone(), CancellationToken::new(), shutdown.clone());
+    let run = worker::run(scene.lane.clone(), scene.post.clone(), CancellationToken::new(), shutdown.clone());
     let running = tokio::spawn(run);
     scene.begun.recv().await.unwrap();
     shutdown.cancel();
@@ -64,18 +64,19 @@ async fn a_send_that_is_cut_holds_its_slot_for_one_window_and_no_longer() {
 
 #[tokio::test]
 async fn a_lane_that_panics_lets_its_send_end_and_then_sends_what_waits_once() {
-    let allowance = Allowance { count: 100, per: SignedDuration::from_secs(1) };
+    let allowance = RateLimit { count: 100, per: SignedDuration::from_secs(1) };
     let mut scene = scene(allowance, Parts::Pieces(1), |_| Outcome::Delivered).await;
     let shutdown = CancellationToken::new();
     let supervisor = Supervisor::new(scene.post.clock.clone(), &shutdown);
     let (lane, post, stop) = (scene.lane.clone(), scene.post.clone(), supervisor.stop());
-    supervisor
-        .keep("channel kitchen", move || lane::run(lane.clone(), post.clone(), CancellationToken::new(), stop.clone()));
+    supervisor.keep("channel kitchen", move || {
+        worker::run(lane.clone(), post.clone(), CancellationToken::new(), stop.clone())
+    });
     scene.begun.recv().await.unwrap();
     scene.panics.store(true, Ordering::Release);
     record(&scene.store).await;
     while scene.panics.load(Ordering::Acquire) {
-        scene.post.wake.wake(&["kitchen".to_owned()]);
+        scene.post.notifier.wake(&["kitchen".to_owned()]);
         tokio::task::yield_now().await;
     }
     // By now the lane has panicked, and its send is still under way.

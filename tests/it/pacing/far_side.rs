@@ -1,7 +1,7 @@
 //! A far side that counts: each message at some moment between the begin and the end of its send, which nobody else knows.
 
 use jiff::SignedDuration;
-use orderbell::domain::pace::Allowance;
+use orderbell::domain::pace::RateLimit;
 use proptest::prelude::*;
 
 /// When a message was sent, in real time that no daemon sees.
@@ -19,10 +19,10 @@ pub fn most_in_a_window(sent: &[Sent], per: SignedDuration) -> usize {
 }
 
 /// Up to forty within a second to two hours; often few, because there the rules meet.
-pub fn allowance() -> impl Strategy<Value = Allowance> {
+pub fn allowance() -> impl Strategy<Value = RateLimit> {
     let count = prop_oneof![1..7u32, 1..41u32, Just(18u32)];
     let seconds = prop_oneof![1..120i64, 1..7200i64, Just(60i64)];
-    (count, seconds).prop_map(|(count, per)| Allowance { count, per: SignedDuration::from_secs(per) })
+    (count, seconds).prop_map(|(count, per)| RateLimit { count, per: SignedDuration::from_secs(per) })
 }
 
 #[test]

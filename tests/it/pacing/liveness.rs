@@ -4,16 +4,16 @@
 use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
-use orderbell::domain::bundle;
-use orderbell::domain::bundle::Candidate;
 use orderbell::domain::digest;
+use orderbell::domain::digest_group;
+use orderbell::domain::digest_group::Candidate;
 use orderbell::domain::event::DeliveryId;
 use orderbell::domain::event::Kind;
-use orderbell::domain::pace::Allowance;
+use orderbell::domain::pace::Backlog;
 use orderbell::domain::pace::Elapsed;
-use orderbell::domain::pace::Plan;
-use orderbell::domain::pace::Ticket;
-use orderbell::domain::pace::Waiting;
+use orderbell::domain::pace::PacingDecision;
+use orderbell::domain::pace::PermitId;
+use orderbell::domain::pace::RateLimit;
 use orderbell::domain::pace::Window;
 use proptest::prelude::*;
 use uuid::Uuid;
@@ -26,15 +26,15 @@ const LONGEST_SEND: SignedDuration = SignedDuration::from_secs(15);
 
 /// One credential in use, in virtual time.
 struct Scene {
-    allowance: Allowance,
+    allowance: RateLimit,
     window: Window,
     now: Elapsed,
     /// What is under way, and when it will end.
-    under_way: Vec<(Elapsed, Ticket)>,
+    under_way: Vec<(Elapsed, PermitId)>,
 }
 
 impl Scene {
-    fn new(allowance: Allowance) -> Self {
+    fn new(allowance: RateLimit) -> Self {
         Self { allowance, window: Window::default(), now: SignedDuration::ZERO, under_way: Vec::new() }
     }
 
@@ -52,16 +52,16 @@ impl Scene {
         self.under_way.push((self.now + takes, ticket));
     }
 
-    fn plan(&self, waiting: Waiting) -> Plan {
+    fn plan(&self, waiting: Backlog) -> PacingDecision {
         self.window.plan(self.allowance, waiting, self.now)
     }
 
     /// Waits as a lane does until something may be sent. Answers how it goes, after how many looks.
-    fn admitted(&mut self, waiting: Waiting) -> Result<(Plan, usize), TestCaseError> {
+    fn admitted(&mut self, waiting: Backlog) -> Result<(PacingDecision, usize), TestCaseError> {
         for looks in 0..1000 {
             let next_end = self.under_way.iter().map(|(end, _)| *end).min();
             let next = match self.plan(waiting) {
-                Plan::Later(until) => {
+                PacingDecision::Later(until) => {
                     prop_assert!(until.is_none_or(|until| until > self.now), "it says now, and does not go");
                     until.into_iter().chain(next_end).min()
                 }
@@ -82,7 +82,7 @@ fn before() -> impl Strategy<Value = Before> {
 }
 
 /// The credential after all that.
-fn used(allowance: Allowance, before: Before) -> Scene {
+fn used(allowance: RateLimit, before: Before) -> Scene {
     let mut scene = Scene::new(allowance);
     for (sends, takes_ms, pass_ms) in before {
         for _ in 0..sends {
@@ -112,7 +112,7 @@ proptest! {
         if shut_s > 0 {
             opens += scene.window.close(SignedDuration::from_secs(shut_s), scene.now);
         }
-        let mut waiting = Waiting { urgent, ordinary };
+        let mut waiting = Backlog { urgent, ordinary };
         let begin = opens;
         let mut messages = 0;
         while waiting.urgent + waiting.ordinary > 0 {
@@ -122,7 +122,7 @@ proptest! {
             prop_assert!(scene.now >= opens, "it goes while the robot is shut");
             prop_assert!(waited <= allowance.per + LONGEST_SEND, "{waiting:?} waited {waited:#}");
             prop_assert!(looks <= allowance.count as usize * 2 + 4, "{looks} looks for one message");
-            let goes = if plan == Plan::Gather { digest::MOST } else { 1 };
+            let goes = if plan == PacingDecision::Gather { digest::MOST } else { 1 };
             match waiting.urgent {
                 0 => waiting.ordinary -= waiting.ordinary.min(goes),
                 _ => waiting.urgent -= waiting.urgent.min(goes),
@@ -146,7 +146,7 @@ proptest! {
     ) {
         let mut scene = Scene::new(allowance);
         for (ordinary, takes_ms, pass_ms) in flood {
-            if !matches!(scene.plan(Waiting { urgent: 0, ordinary }), Plan::Later(_)) {
+            if !matches!(scene.plan(Backlog { urgent: 0, ordinary }), PacingDecision::Later(_)) {
                 scene.send(SignedDuration::from_millis(takes_ms));
             }
             scene.pass_until(scene.now + SignedDuration::from_millis(pass_ms));
@@ -155,14 +155,14 @@ proptest! {
         let free = scene.window.free(allowance, scene.now) as usize;
         prop_assert!(free >= reserve, "ordinary messages took of the reserve: {free} of {reserve} are free");
         // Whatever else waits.
-        match scene.plan(Waiting { urgent, ordinary: 200 }) {
-            Plan::Later(until) => {
+        match scene.plan(Backlog { urgent, ordinary: 200 }) {
+            PacingDecision::Later(until) => {
                 let waits = until.map(|until| until - scene.now);
                 let is_spread = waits.is_some_and(|waits| waits <= allowance.per / 2);
                 prop_assert!(reserve == 0 || is_spread, "an urgent one waits {waits:?}");
             }
-            Plan::Gather => prop_assert!(urgent > reserve.min(free), "{urgent} urgent ones merge with {free} free"),
-            Plan::Alone => {}
+            PacingDecision::Gather => prop_assert!(urgent > reserve.min(free), "{urgent} urgent ones merge with {free} free"),
+            PacingDecision::Alone => {}
         }
     }
 
@@ -191,16 +191,16 @@ proptest! {
             candidates.iter().filter(|one| one.urgent || one.steady).map(|one| one.id).collect();
         let alone: BTreeSet<DeliveryId> =
             candidates.iter().filter(|one| one.returned || one.steady).map(|one| one.id).collect();
-        let mut bundles = bundle::bundles(candidates.clone(), true);
+        let mut bundles = digest_group::digest_groups(candidates.clone(), true);
         let mut told = Vec::new();
         let mut urgent_left = urgent.len();
         for is_digest in plans {
             if bundles.is_empty() {
                 break;
             }
-            let waiting = bundle::waiting(&bundles);
+            let waiting = digest_group::waiting(&bundles);
             prop_assert_eq!(waiting.urgent + waiting.ordinary, bundles.len());
-            let chosen = bundle::choose(&mut bundles, is_digest);
+            let chosen = digest_group::choose(&mut bundles, is_digest);
             let ids: Vec<DeliveryId> = chosen.iter().flat_map(|bundle| bundle.ids.clone()).collect();
             prop_assert!(!ids.is_empty(), "a turn in which nothing goes");
             prop_assert!(ids.len() <= digest::MOST.max(chosen[0].ids.len()));

@@ -3,7 +3,7 @@
 
 use jiff::SignedDuration;
 use orderbell::domain::message::Part;
-use orderbell::domain::pace::Allowance;
+use orderbell::domain::pace::RateLimit;
 use orderbell::domain::retry::Outcome;
 
 use crate::pacing::scene::Parts;
@@ -11,7 +11,7 @@ use crate::pacing::scene::scene;
 
 #[tokio::test]
 async fn a_recipient_who_is_put_off_keeps_nobody_else_waiting_and_is_not_tried_for_ever() {
-    let one_a_minute = Allowance { count: 1, per: SignedDuration::from_mins(1) };
+    let one_a_minute = RateLimit { count: 1, per: SignedDuration::from_mins(1) };
     // The second one is never taken, and its answers are lost.
     let thinks = |part: &Part| if part.index == 1 { Outcome::Unknown } else { Outcome::Delivered };
     let scene = scene(one_a_minute, Parts::Recipients(4), thinks).await;

@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 use jiff::Timestamp;
-use orderbell::domain::pace::Allowance;
+use orderbell::domain::pace::Backlog;
 use orderbell::domain::pace::Elapsed;
-use orderbell::domain::pace::Ticket;
-use orderbell::domain::pace::Waiting;
+use orderbell::domain::pace::PermitId;
+use orderbell::domain::pace::RateLimit;
 use orderbell::flow::pacers::Pacer;
 use orderbell::flow::pacers::Pacers;
-use orderbell::store::TakenSlots;
+use orderbell::store::PacingState;
 use proptest::prelude::*;
 
 use crate::pacing::far_side::Sent;
@@ -33,7 +33,7 @@ enum Step {
     /// A channel sends as many of these as it is let, each in so many parts, until it has so many under way.
     Send {
         channel: usize,
-        waiting: Waiting,
+        waiting: Backlog,
         parts: u8,
         at_once: usize,
     },
@@ -72,7 +72,7 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     let channel = || 0..3usize;
-    let waiting = (0..6usize, 0..60usize).prop_map(|(urgent, ordinary)| Waiting { urgent, ordinary });
+    let waiting = (0..6usize, 0..60usize).prop_map(|(urgent, ordinary)| Backlog { urgent, ordinary });
     prop_oneof![
         8 => (0..80u8, 0..3000i64).prop_map(|(part, milliseconds)| Step::Pass { part, milliseconds }),
         8 => (channel(), waiting, 1..4u8, 1..9usize)
@@ -91,7 +91,7 @@ fn step() -> impl Strategy<Value = Step> {
 /// One message under way.
 struct UnderWay {
     channel: usize,
-    ticket: Ticket,
+    ticket: PermitId,
     begin: SignedDuration,
     parts_left: u8,
 }
@@ -106,7 +106,7 @@ struct Kept {
 
 /// Channels on one credential, and the far side.
 struct Scene {
-    allowances: Vec<Allowance>,
+    allowances: Vec<RateLimit>,
     /// Real time, and what this daemon's clock that never goes back read it as at its start.
     real: SignedDuration,
     started: SignedDuration,
@@ -123,7 +123,7 @@ fn name(channel: usize) -> String {
 }
 
 impl Scene {
-    fn new(allowances: Vec<Allowance>) -> Self {
+    fn new(allowances: Vec<RateLimit>) -> Self {
         let mut scene = Self {
             allowances,
             real: SignedDuration::ZERO,
@@ -151,7 +151,7 @@ impl Scene {
         self.started = self.real;
         let slot = |attempt: &i64| (CREDENTIAL.to_owned(), *attempt);
         let closed = |(until, closings)| (CREDENTIAL.to_owned(), until, closings);
-        let taken = TakenSlots {
+        let taken = PacingState {
             slots: self.kept.slots.iter().map(slot).collect(),
             closed: self.kept.closed.map(closed).into_iter().collect(),
         };
@@ -164,7 +164,7 @@ impl Scene {
     }
 
     /// Stores an attempt and begins it.
-    fn begin(&mut self, channel: usize, ticket: Ticket, parts_left: u8) {
+    fn begin(&mut self, channel: usize, ticket: PermitId, parts_left: u8) {
         let pacer = self.pacers[channel].clone();
         let freed = pacer.freed(self.elapsed());
         self.kept.slots.retain(|attempt| !freed.contains(attempt));
@@ -176,7 +176,7 @@ impl Scene {
         self.under_way.push(UnderWay { channel, ticket, begin: self.real, parts_left });
     }
 
-    fn send(&mut self, channel: usize, mut waiting: Waiting, parts: u8, at_once: usize) {
+    fn send(&mut self, channel: usize, mut waiting: Backlog, parts: u8, at_once: usize) {
         while self.under_way.iter().filter(|one| one.channel == channel).count() < at_once {
             let (_, ticket) = self.pacers[channel].admit(waiting, self.elapsed());
             let Some(ticket) = ticket else { return };
@@ -223,7 +223,7 @@ impl Scene {
             Step::Send { channel, waiting, parts, at_once } => self.send(channel % among, waiting, parts, at_once),
             Step::NotClaimed { channel } => {
                 let pacer = &self.pacers[channel % among];
-                if let (_, Some(ticket)) = pacer.admit(Waiting { urgent: 1, ordinary: 0 }, self.elapsed()) {
+                if let (_, Some(ticket)) = pacer.admit(Backlog { urgent: 1, ordinary: 0 }, self.elapsed()) {
                     pacer.give_back(ticket);
                 }
             }
@@ -234,7 +234,7 @@ impl Scene {
                 self.kept.closed = Some((self.wall() + wait, closings));
             }
             Step::Yes { channel } => {
-                if self.pacers[channel % among].said_yes(self.elapsed()) {
+                if self.pacers[channel % among].accepted(self.elapsed()) {
                     self.kept.closed = None;
                 }
             }
@@ -265,7 +265,7 @@ impl Scene {
     }
 }
 
-fn allowances() -> impl Strategy<Value = Vec<Allowance>> {
+fn allowances() -> impl Strategy<Value = Vec<RateLimit>> {
     prop_oneof![
         allowance().prop_map(|one| vec![one]),
         allowance().prop_map(|one| vec![one; 2]),
@@ -284,7 +284,7 @@ proptest! {
         let mut scene = Scene::new(allowances.clone());
         steps.into_iter().for_each(|step| scene.happen(step));
         let sent = scene.all_sent();
-        for Allowance { count, per } in allowances {
+        for RateLimit { count, per } in allowances {
             let most = most_in_a_window(&sent, per);
             prop_assert!(most <= count as usize, "{most} within {per:#}, of {count}: {sent:#?}");
         }

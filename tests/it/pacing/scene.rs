@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use orderbell::channel::Attempt;
 use orderbell::channel::Channel;
-use orderbell::channel::Sending;
+use orderbell::channel::SendFuture;
 use orderbell::channel::http::Http;
 use orderbell::channel::http::Settings;
 use orderbell::domain::data::Data;
@@ -19,28 +19,28 @@ use orderbell::domain::event::DeliveryId;
 use orderbell::domain::event::Event;
 use orderbell::domain::event::EventId;
 use orderbell::domain::event::Kind;
-use orderbell::domain::event::Proof;
+use orderbell::domain::event::SignatureCheck;
 use orderbell::domain::mask::known::Mask;
 use orderbell::domain::mask::known::Masking;
-use orderbell::domain::message::Form;
 use orderbell::domain::message::Message;
 use orderbell::domain::message::Part;
-use orderbell::domain::pace::Allowance;
+use orderbell::domain::message::PartForm;
+use orderbell::domain::pace::RateLimit;
 use orderbell::domain::retry::Answer;
 use orderbell::domain::retry::Outcome;
-use orderbell::domain::route::Hearer;
+use orderbell::domain::route::Target;
 use orderbell::domain::template::Templates;
 use orderbell::flow::Clock;
 use orderbell::flow::Current;
-use orderbell::flow::Wake;
+use orderbell::flow::Notifier;
+use orderbell::flow::clock_skew::ClockSkews;
 use orderbell::flow::composing::Composing;
-use orderbell::flow::far_clocks::FarClocks;
-use orderbell::flow::intake::Reception;
-use orderbell::flow::lane::Lane;
-use orderbell::flow::lane::Post;
-use orderbell::flow::lane::Runner;
+use orderbell::flow::intake::RoutingSnapshot;
 use orderbell::flow::notice::Notices;
 use orderbell::flow::pacers::Pacers;
+use orderbell::flow::worker::ChannelWorker;
+use orderbell::flow::worker::WorkerChannel;
+use orderbell::flow::worker::WorkerContext;
 use orderbell::store::Record;
 use orderbell::store::sqlite::Sqlite;
 use tempfile::TempDir;
@@ -91,17 +91,17 @@ impl Channel for Far {
         matches!(self.parts, Parts::Recipients(_))
     }
 
-    fn write(&self, _: &Message, form: Form) -> Vec<Part> {
+    fn write(&self, _: &Message, form: PartForm) -> Vec<Part> {
         let (Parts::Pieces(count) | Parts::Recipients(count)) = self.parts;
         (0..count).map(|index| Part { index, form, body: format!("part {index}") }).collect()
     }
 
-    fn exchange<'a>(&'a self, _: &'a Http, part: &'a Part, _: &'a Attempt) -> Sending<'a> {
+    fn exchange<'a>(&'a self, _: &'a Http, part: &'a Part, _: &'a Attempt) -> SendFuture<'a> {
         Box::pin(async move {
             self.sent.lock().unwrap().push(part.index);
             self.begun.send(()).unwrap();
             self.answers.acquire().await.unwrap().forget();
-            Answer { outcome: (self.thinks)(part), words: "said".to_owned() }
+            Answer { outcome: (self.thinks)(part), detail: "said".to_owned() }
         })
     }
 
@@ -114,8 +114,8 @@ impl Channel for Far {
 pub struct Scene {
     _folder: TempDir,
     pub store: Arc<Sqlite>,
-    pub lane: Arc<Lane>,
-    pub post: Post,
+    pub lane: Arc<WorkerChannel>,
+    pub post: WorkerContext,
     pub begun: mpsc::UnboundedReceiver<()>,
     pub answers: Arc<Semaphore>,
     /// Which parts were sent.
@@ -140,14 +140,14 @@ pub async fn record(store: &Sqlite) {
         shop: None,
         order: None,
         data: Data::default(),
-        proof: Proof::Own,
+        proof: SignatureCheck::Own,
     };
-    let hearers = vec![(Hearer::always("kitchen"), DeliveryId(Uuid::now_v7()))];
+    let targets = vec![(Target::always("kitchen"), DeliveryId(Uuid::now_v7()))];
     let record = Record {
         event,
         body: Vec::new(),
-        repeat_keys: Vec::new(),
-        hearers,
+        dedupe_keys: Vec::new(),
+        targets: targets,
         urgent: vec!["kitchen".to_owned()],
         verdicts: Default::default(),
     };
@@ -155,7 +155,7 @@ pub async fn record(store: &Sqlite) {
 }
 
 /// The lane with one message waiting.
-pub async fn scene(allowance: Allowance, parts: Parts, thinks: Thinks) -> Scene {
+pub async fn scene(allowance: RateLimit, parts: Parts, thinks: Thinks) -> Scene {
     let folder = tempfile::tempdir().unwrap();
     let store = Arc::new(Sqlite::open(&folder.path().join("bell.db"), now()).unwrap());
     record(&store).await;
@@ -169,18 +169,18 @@ pub async fn scene(allowance: Allowance, parts: Parts, thinks: Thinks) -> Scene 
         },
         elapsed,
     );
-    let wake = Wake::default();
-    let notices = Notices::new(store.clone(), Current::new(Reception::default()), wake.clone());
+    let wake = Notifier::default();
+    let notices = Notices::new(store.clone(), Current::new(RoutingSnapshot::default()), wake.clone());
     let templates = Current::new(Templates::built_in().unwrap());
-    let post = Post {
+    let post = WorkerContext {
         store: store.clone(),
         templates,
-        wake,
+        notifier: wake,
         notices,
         clock,
         pacers: Pacers::default(),
         composing: Composing::default(),
-        far_clocks: FarClocks::default(),
+        clock_skews: ClockSkews::default(),
     };
     let (tell, begun) = mpsc::unbounded_channel();
     let (answers, sent) = (Arc::new(Semaphore::new(0)), Arc::default());
@@ -194,7 +194,7 @@ pub async fn scene(allowance: Allowance, parts: Parts, thinks: Thinks) -> Scene 
         masking: Masking::default(),
         panics: panics.clone(),
     };
-    let lane = Arc::new(Lane {
+    let lane = Arc::new(WorkerChannel {
         name: "kitchen".to_owned(),
         channel: Arc::new(far),
         http: Http::new(&Settings::default()).unwrap(),
@@ -212,8 +212,8 @@ pub async fn scene(allowance: Allowance, parts: Parts, thinks: Thinks) -> Scene 
 }
 
 impl Scene {
-    pub fn runner(&self) -> Runner {
-        Runner::new(self.lane.clone(), self.post.clone(), CancellationToken::new())
+    pub fn runner(&self) -> ChannelWorker {
+        ChannelWorker::new(self.lane.clone(), self.post.clone(), CancellationToken::new())
     }
 
     pub fn wait(&self, seconds: i64) {

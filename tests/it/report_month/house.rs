@@ -22,14 +22,14 @@ use orderbell::domain::report::facts::Scope;
 use orderbell::domain::report::figures;
 use orderbell::flow::Clock;
 use orderbell::flow::Current;
-use orderbell::flow::Wake;
+use orderbell::flow::Notifier;
 use orderbell::flow::intake::Intake;
-use orderbell::flow::intake::Verdict;
+use orderbell::flow::intake::IntakeOutcome;
 use orderbell::flow::notice::Notices;
 use orderbell::flow::refusals;
 use orderbell::flow::reports::Reports;
 use orderbell::platform::Method;
-use orderbell::platform::Reply;
+use orderbell::platform::PlatformReply;
 use orderbell::store::sqlite::Sqlite;
 use orderbell::store::sqlite::read::Reader;
 use rusqlite::Connection;
@@ -83,8 +83,12 @@ pub fn reports() -> [(&'static str, About); 5] {
 fn configuration(folder: &Path) -> Config {
     let (text, file) = (text(), folder.join("orderbell.toml"));
     std::fs::write(&file, &text).expect("written");
-    let context =
-        LoadContext { file: &file, env: &|_| None, languages: &languages(), secrets: orderbell::config::Secrets::Read };
+    let context = LoadContext {
+        file: &file,
+        env: &|_| None,
+        languages: &languages(),
+        secrets: orderbell::config::SecretReading::Read,
+    };
     match read_text(&text, &context) {
         Ok(loaded) => loaded.config,
         Err(problems) => panic!("{problems:#?}\n{text}"),
@@ -109,11 +113,11 @@ impl House {
         let hands = now.clone();
         let clock = Clock::new(move || at(hands.load(Ordering::Acquire)));
         let store = Arc::new(Sqlite::open(&folder.path().join("bell.db"), clock.now()).expect("a store"));
-        let reception = Current::new(app::setup::reception(configuration(folder.path())));
-        let wake = Wake::default();
-        let notices = Notices::new(store.clone(), reception.clone(), wake.clone());
-        let intake = Intake::new(reception.clone(), notices, store.clone(), wake.clone(), clock.clone());
-        let reports = Reports::new(store.clone(), reception, wake, clock.clone());
+        let routing = Current::new(app::setup::routing(configuration(folder.path())));
+        let wake = Notifier::default();
+        let notices = Notices::new(store.clone(), routing.clone(), wake.clone());
+        let intake = Intake::new(routing.clone(), notices, store.clone(), wake.clone(), clock.clone());
+        let reports = Reports::new(store.clone(), routing, wake, clock.clone());
         Self { store, intake, reports, clock, now, seen: 0, folder }
     }
 
@@ -132,9 +136,9 @@ impl House {
         }
         let verdict =
             self.intake.receive(arrival.source, Method::Post, None, &headers, arrival.body.clone().into()).await;
-        let expected = if arrival.is_genuine { Reply::Received } else { Reply::Refused };
+        let expected = if arrival.is_genuine { PlatformReply::Received } else { PlatformReply::Refused };
         match verdict {
-            Verdict::Answer(reply, _) if reply == expected => {}
+            IntakeOutcome::Answer(reply, _) if reply == expected => {}
             other => panic!("{other:?} for {}", String::from_utf8_lossy(&arrival.body)),
         }
     }

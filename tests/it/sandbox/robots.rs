@@ -5,10 +5,10 @@ use orderbell::domain::secret::Secret;
 use orderbell::domain::sign;
 use orderbell::sandbox::Sandbox;
 use orderbell::sandbox::inbox::Counts;
-use orderbell::sandbox::inbox::Verdict;
-use orderbell::sandbox::rules::Robot;
+use orderbell::sandbox::inbox::MockVerdict;
+use orderbell::sandbox::rules::RobotRules;
 use orderbell::sandbox::rules::Rules;
-use orderbell::sandbox::rules::Signing;
+use orderbell::sandbox::rules::WebhookRules;
 use serde_json::Value;
 use serde_json::json;
 
@@ -23,7 +23,7 @@ async fn a_robot_takes_markdown_and_text() {
     let first = &messages[0];
     assert_eq!((first.address.kind, first.address.name.as_str()), ("dingtalk", "any"));
     assert_eq!((first.title.as_deref(), first.text.as_deref()), (Some("A title"), Some("Hello")));
-    assert_eq!((first.key.as_deref(), first.repeat, &first.verdict), (Some("k1"), false, &Verdict::Accepted));
+    assert_eq!((first.key.as_deref(), first.repeat, &first.verdict), (Some("k1"), false, &MockVerdict::Accepted));
     assert_eq!(first.body, markdown("Hello", "k1"));
     assert_eq!(messages[1].text.as_deref(), Some("Hi"));
     assert_eq!(sandbox.counts(), Counts { accepted: 2, ..Counts::default() });
@@ -65,7 +65,8 @@ async fn a_body_of_exactly_the_limit_passes() {
 
 #[tokio::test]
 async fn strict_rules_know_only_what_they_name() {
-    let sandbox = start(Rules::new().robot("known", Robot::default()).hook("known", Signing::None).strict()).await;
+    let sandbox =
+        start(Rules::new().robot("known", RobotRules::default()).hook("known", WebhookRules::None).strict()).await;
     assert_eq!(code(&sandbox, "access_token=known", &markdown("a", "1")).await, 0);
     assert_eq!(code(&sandbox, "access_token=unknown", &markdown("a", "1")).await, 300005);
     assert_eq!(post_hook(&sandbox, "known", &[], "{}").await, 200);
@@ -74,7 +75,7 @@ async fn strict_rules_know_only_what_they_name() {
 
 #[tokio::test]
 async fn a_signed_robot_checks_signature_and_clock() {
-    let robot = Robot { secret: Some(Secret::new("SECret")), keyword: None };
+    let robot = RobotRules { secret: Some(Secret::new("SECret")), keyword: None };
     let sandbox = start(Rules::new().robot("a", robot)).await;
     let signed = |secret: &str, ms: i64| {
         let sign = sign::percent_encode(&sign::dingtalk(secret, ms));
@@ -98,7 +99,7 @@ async fn a_signed_robot_checks_signature_and_clock() {
 
 #[tokio::test]
 async fn a_keyword_robot_wants_its_word_in_the_text() {
-    let robot = Robot { secret: None, keyword: Some("order".to_owned()) };
+    let robot = RobotRules { secret: None, keyword: Some("order".to_owned()) };
     let sandbox = start(Rules::new().robot("a", robot)).await;
     assert_eq!(code(&sandbox, "access_token=a", &markdown("an order", "1")).await, 0);
     let (code, words) = say(&sandbox, "access_token=a", &markdown("nothing", "2")).await;

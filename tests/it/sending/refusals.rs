@@ -62,7 +62,7 @@ async fn a_wrong_setting_makes_messages_wait_and_the_operator_hears_of_it_once()
         assert_eq!(about, 1, "{name}: {notices:#?}");
         let standings = daemon.deliveries().await;
         assert!(of(&standings, name).iter().all(|standing| standing.state == "waiting"), "{name}: {standings:#?}");
-        scene.far.heal(name);
+        scene.far.clear_faults(name);
     }
     // Mended: what waited goes out by itself.
     scene.hands.forward(SignedDuration::from_mins(12));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use orderbell::web::server::Limits;
+use orderbell::web::server::ListenerLimits;
 use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::Notify;
@@ -12,7 +12,7 @@ use crate::server::{MEBIBYTE, Running, TOO_LONG, held, in_time, measuring, patie
 
 #[tokio::test]
 async fn a_body_that_never_ends_is_answered_408() {
-    let limits = Limits { body_timeout: Duration::from_millis(80), ..patient() };
+    let limits = ListenerLimits { body_timeout: Duration::from_millis(80), ..patient() };
     let server = Running::start(measuring(), limits).await;
     let mut stream = server.connect().await;
     stream.write_all(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nhalf").await.unwrap();
@@ -26,7 +26,7 @@ async fn a_body_that_never_ends_is_answered_408() {
 
 #[tokio::test]
 async fn a_body_within_the_limit_reaches_the_handler_whole_however_it_is_sent() {
-    let server = Running::start(measuring(), Limits { max_body_bytes: 8, ..patient() }).await;
+    let server = Running::start(measuring(), ListenerLimits { max_body_bytes: 8, ..patient() }).await;
     for request in [
         "POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 8\r\n\r\n12345678",
         "POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n1234\r\n4\r\n5678\r\n0\r\n\r\n",
@@ -50,8 +50,12 @@ fn post(length: usize, sent: usize) -> Vec<u8> {
 #[tokio::test]
 async fn large_bodies_together_take_no_more_memory_than_was_granted_and_small_ones_are_not_kept_out() {
     let (reached, released) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let limits =
-        Limits { max_body_bytes: LARGE, max_held_bytes: LARGE, room_timeout: Duration::from_millis(80), ..patient() };
+    let limits = ListenerLimits {
+        max_body_bytes: LARGE,
+        max_held_bytes: LARGE,
+        room_timeout: Duration::from_millis(80),
+        ..patient()
+    };
     let server = Running::start(held(reached.clone(), released.clone()), limits).await;
     let mut first = server.connect().await;
     first.write_all(&post(LARGE, LARGE)).await.unwrap();
@@ -77,7 +81,7 @@ async fn large_bodies_together_take_no_more_memory_than_was_granted_and_small_on
 
 #[tokio::test]
 async fn a_body_that_has_stalled_makes_room_for_one_that_comes() {
-    let limits = Limits {
+    let limits = ListenerLimits {
         max_body_bytes: LARGE + 10,
         max_held_bytes: LARGE + 10,
         room_timeout: TOO_LONG * 3,
@@ -96,7 +100,7 @@ async fn a_body_that_has_stalled_makes_room_for_one_that_comes() {
 
 #[tokio::test]
 async fn a_sender_of_too_much_reads_413_although_it_sends_to_the_end() {
-    let server = Running::start(measuring(), Limits { max_body_bytes: MEBIBYTE, ..patient() }).await;
+    let server = Running::start(measuring(), ListenerLimits { max_body_bytes: MEBIBYTE, ..patient() }).await;
     let body = vec![b'x'; 2 * MEBIBYTE];
     let mut announced = format!("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n", body.len()).into_bytes();
     announced.extend(&body);

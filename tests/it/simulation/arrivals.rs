@@ -1,23 +1,23 @@
 //! What the platforms tell in the week: the lives of orders, with repeats and out of order, rushes, stock, shops, notices.
 
 use jiff::SignedDuration;
-use orderbell::domain::data::Change;
 use orderbell::domain::data::Coded;
 use orderbell::domain::data::Data;
 use orderbell::domain::data::Notice;
 use orderbell::domain::data::StockItem;
+use orderbell::domain::data::Transition;
+use orderbell::domain::event::DedupeKey;
 use orderbell::domain::event::DeliveryId;
 use orderbell::domain::event::Event;
 use orderbell::domain::event::EventId;
 use orderbell::domain::event::Kind;
-use orderbell::domain::event::Proof;
-use orderbell::domain::event::RepeatKey;
 use orderbell::domain::event::Shop;
+use orderbell::domain::event::SignatureCheck;
 use orderbell::domain::money::Money;
-use orderbell::domain::order::Line;
-use orderbell::domain::order::OrderNews;
+use orderbell::domain::order::OrderLine;
 use orderbell::domain::order::OrderState;
-use orderbell::domain::route::Hearer;
+use orderbell::domain::order::OrderUpdate;
+use orderbell::domain::route::Target;
 use orderbell::store::Record;
 
 use crate::simulation::chance::Chance;
@@ -44,7 +44,7 @@ pub struct Arrival {
     pub marker: String,
     /// The same for a telling and its repeats.
     name: String,
-    order: Option<OrderNews>,
+    order: Option<OrderUpdate>,
     /// Whose order or stock it is.
     shop: Shop,
     data: Data,
@@ -64,16 +64,16 @@ impl Arrival {
             shop: Some(self.shop.clone()),
             order: self.order.clone(),
             data: self.data.clone(),
-            proof: Proof::Held("a play".to_owned()),
+            proof: SignatureCheck::Held("a play".to_owned()),
         };
         let hears = lanes.iter().filter(|lane| lane.hears(&self.kind));
-        let hearers = hears.map(|lane| (Hearer::always(lane.name), DeliveryId(chance.uuid(millisecond)))).collect();
+        let targets = hears.map(|lane| (Target::always(lane.name), DeliveryId(chance.uuid(millisecond)))).collect();
         let urgent = lanes.iter().filter(|lane| lane.calls_urgent(&self.kind)).map(|lane| lane.name.to_owned());
         Record {
             event,
             body: b"{}".to_vec(),
-            repeat_keys: vec![RepeatKey::Once(self.name.clone())],
-            hearers,
+            dedupe_keys: vec![DedupeKey::Once(self.name.clone())],
+            targets: targets,
             urgent: urgent.collect(),
             verdicts: Default::default(),
         }
@@ -152,14 +152,15 @@ impl Teller {
         let shop = self.chance.one_of(&[("145541", "Harbour Noodle House"), ("466663", "Peak Tea")]);
         let shop = Shop { id: shop.0.to_owned(), name: Some(shop.1.to_owned()) };
         let total = Money::new(self.chance.between(2000, 30_000), "HKD");
-        let news = |state| OrderNews {
+        let news = |state| OrderUpdate {
             number: format!("756823{marker}"),
             short_number: Some(marker.clone()),
             state: Some(state),
             total: Some(total.clone()),
-            ..OrderNews::default()
+            ..OrderUpdate::default()
         };
-        let mut told = vec![(placed, Kind::OrderPlaced, OrderNews { lines: self.lines(), ..news(OrderState::Placed) })];
+        let mut told =
+            vec![(placed, Kind::OrderPlaced, OrderUpdate { lines: self.lines(), ..news(OrderState::Placed) })];
         if self.chance.once_in_a_while(130) {
             let at = placed + self.chance.between(30 * SECOND, 40 * MINUTE);
             told.push((at, Kind::OrderCancelled, news(OrderState::Cancelled)));
@@ -190,14 +191,14 @@ impl Teller {
         }
     }
 
-    fn lines(&mut self) -> Vec<Line> {
+    fn lines(&mut self) -> Vec<OrderLine> {
         let names = ["Wonton soup", "糖醋排骨", "Lemon tea", "Rice"];
-        let mut lines: Vec<Line> = (0..self.chance.between(1, 3))
-            .map(|_| Line {
+        let mut lines: Vec<OrderLine> = (0..self.chance.between(1, 3))
+            .map(|_| OrderLine {
                 name: self.chance.one_of(&names).to_owned(),
                 quantity: Some(self.chance.between(1, 4).unsigned_abs()),
                 unit_price: Some(Money::new(self.chance.between(500, 9000), "HKD")),
-                ..Line::default()
+                ..OrderLine::default()
             })
             .collect();
         if self.chance.once_in_a_while(25) {
@@ -218,7 +219,7 @@ impl Teller {
             Kind::StoreStatus => {
                 shop = Shop { id: marker.clone(), name: Some(format!("Shop {marker}")) };
                 let coded = |code, word: &str| Some(Coded { code, word: Some(word.to_owned()) });
-                data.status = Some(Change { from: coded(1, "open"), to: coded(2, "closed") });
+                data.status = Some(Transition { from: coded(1, "open"), to: coded(2, "closed") });
             }
             Kind::OperatorNotice => {
                 let (topic, subject) = ("disk".to_owned(), Some(marker.clone()));

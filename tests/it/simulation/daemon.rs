@@ -12,15 +12,15 @@ use orderbell::channel::http::Settings;
 use orderbell::domain::fallback::CatchUp;
 use orderbell::domain::template::Templates;
 use orderbell::flow::Current;
-use orderbell::flow::Wake;
+use orderbell::flow::Notifier;
+use orderbell::flow::clock_skew::ClockSkews;
 use orderbell::flow::composing::Composing;
-use orderbell::flow::far_clocks::FarClocks;
-use orderbell::flow::intake::Reception;
-use orderbell::flow::lane::Lane;
-use orderbell::flow::lane::Post;
-use orderbell::flow::lane::Runner;
+use orderbell::flow::intake::RoutingSnapshot;
 use orderbell::flow::notice::Notices;
 use orderbell::flow::pacers::Pacers;
+use orderbell::flow::worker::ChannelWorker;
+use orderbell::flow::worker::WorkerChannel;
+use orderbell::flow::worker::WorkerContext;
 use orderbell::store::Fallback;
 use orderbell::store::sqlite::Sqlite;
 use tokio::sync::Notify;
@@ -42,8 +42,8 @@ pub fn timezone() -> TimeZone {
 
 pub struct Daemon {
     pub store: Arc<Sqlite>,
-    pub runners: Vec<Runner>,
-    post: Post,
+    pub runners: Vec<ChannelWorker>,
+    post: WorkerContext,
     /// Tells a lane to take nothing new.
     retire: Vec<CancellationToken>,
     bells: Vec<Arc<Notify>>,
@@ -56,14 +56,14 @@ impl Daemon {
         let clock = hands.clock();
         let store = Arc::new(Sqlite::open(file, clock.now()).expect("the store opens"));
         let taken = store.reader().taken_slots().await.expect("reading");
-        let wake = Wake::default();
-        let notices = Notices::new(store.clone(), Current::new(Reception::default()), wake.clone());
-        let post = Post {
+        let wake = Notifier::default();
+        let notices = Notices::new(store.clone(), Current::new(RoutingSnapshot::default()), wake.clone());
+        let post = WorkerContext {
             store: store.clone(),
             templates: TEMPLATES.clone(),
-            wake: wake.clone(),
+            notifier: wake.clone(),
             notices,
-            far_clocks: FarClocks::default(),
+            clock_skews: ClockSkews::default(),
             clock: clock.clone(),
             pacers: Pacers::take_up(taken, clock.now(), clock.elapsed()),
             composing: Composing::default(),
@@ -72,12 +72,12 @@ impl Daemon {
         let mut runners = Vec::with_capacity(lanes.len());
         for (number, settings) in lanes.iter().enumerate() {
             let lane = Arc::new(lane(number, settings, counter));
-            runners.push(Runner::new(lane, post.clone(), retire[number].clone()));
+            runners.push(ChannelWorker::new(lane, post.clone(), retire[number].clone()));
         }
         for runner in &runners {
             runner.prepare().await;
         }
-        let bells = lanes.iter().map(|lane| wake.bell(lane.name)).collect();
+        let bells = lanes.iter().map(|lane| wake.signal(lane.name)).collect();
         Self { store, runners, post, retire, bells }
     }
 
@@ -94,7 +94,7 @@ impl Daemon {
         self.store.probe_now(settings.name, self.post.clock.now()).await.expect("writing");
         self.retire[number] = CancellationToken::new();
         let lane = Arc::new(lane(number, settings, counter));
-        let runner = Runner::new(lane, self.post.clone(), self.retire[number].clone());
+        let runner = ChannelWorker::new(lane, self.post.clone(), self.retire[number].clone());
         runner.prepare().await;
         self.runners[number] = runner;
     }
@@ -122,14 +122,14 @@ impl Daemon {
     }
 }
 
-fn lane(number: usize, settings: &LaneSettings, counter: &Arc<Counter>) -> Lane {
+fn lane(number: usize, settings: &LaneSettings, counter: &Arc<Counter>) -> WorkerChannel {
     let far = Far { lane: number, inner: settings.channel.clone(), counter: counter.clone() };
     let fallback = settings.fallback.map(|to| Fallback {
         channel: settings.name.to_owned(),
         to: to.to_owned(),
         catch_up: CatchUp::of(settings.after_fallback, settings.channel.supports_digest()),
     });
-    Lane {
+    WorkerChannel {
         name: settings.name.to_owned(),
         channel: Arc::new(far),
         http: HTTP.clone(),

@@ -7,16 +7,16 @@ use std::sync::MutexGuard;
 use jiff::SignedDuration;
 use orderbell::channel::Attempt;
 use orderbell::channel::Channel;
-use orderbell::channel::Sending;
+use orderbell::channel::SendFuture;
 use orderbell::channel::http::Http;
 use orderbell::domain::event::DeliveryId;
 use orderbell::domain::event::Kind;
 use orderbell::domain::mask::known::Mask;
 use orderbell::domain::mask::known::Masking;
-use orderbell::domain::message::Form;
 use orderbell::domain::message::Message;
 use orderbell::domain::message::Part;
-use orderbell::domain::pace::Allowance;
+use orderbell::domain::message::PartForm;
+use orderbell::domain::pace::RateLimit;
 use orderbell::domain::retry::Answer;
 use orderbell::domain::retry::Outcome;
 use tokio::sync::Notify;
@@ -81,7 +81,7 @@ impl Channel for Far {
         self.inner.in_order()
     }
 
-    fn allowance(&self) -> Option<Allowance> {
+    fn allowance(&self) -> Option<RateLimit> {
         self.inner.allowance()
     }
 
@@ -101,11 +101,11 @@ impl Channel for Far {
         self.inner.longest(timeout)
     }
 
-    fn write(&self, message: &Message, form: Form) -> Vec<Part> {
+    fn write(&self, message: &Message, form: PartForm) -> Vec<Part> {
         self.inner.write(message, form)
     }
 
-    fn write_within(&self, message: &Message, form: Form, most: Option<usize>) -> Vec<Part> {
+    fn write_within(&self, message: &Message, form: PartForm, most: Option<usize>) -> Vec<Part> {
         self.inner.write_within(message, form, most)
     }
 
@@ -113,7 +113,7 @@ impl Channel for Far {
         self.inner.size(part)
     }
 
-    fn exchange<'a>(&'a self, _: &'a Http, part: &'a Part, attempt: &'a Attempt) -> Sending<'a> {
+    fn exchange<'a>(&'a self, _: &'a Http, part: &'a Part, attempt: &'a Attempt) -> SendFuture<'a> {
         Box::pin(async move {
             let (answer, heard) = oneshot::channel();
             let delivery = attempt.key[..36].parse().expect("a key begins with its delivery");
@@ -121,7 +121,7 @@ impl Channel for Far {
             let begun = Begun { lane: self.lane, delivery, key, kind, part: part.clone(), answer };
             self.counter.begun().push(begun);
             self.counter.bell.notify_one();
-            let gone = || Answer { outcome: Outcome::Unknown, words: "the world has ended".to_owned() };
+            let gone = || Answer { outcome: Outcome::Unknown, detail: "the world has ended".to_owned() };
             heard.await.unwrap_or_else(|_| gone())
         })
     }
@@ -167,12 +167,12 @@ impl Channel for Mailbox {
         self.recipients.len()
     }
 
-    fn write(&self, message: &Message, form: Form) -> Vec<Part> {
+    fn write(&self, message: &Message, form: PartForm) -> Vec<Part> {
         let body = |to: &&str| format!("To: {to}\r\nSubject: {}\r\n\r\n{}", message.title, message.markdown);
         (0..).zip(&self.recipients).map(|(index, to)| Part { index, form, body: body(to) }).collect()
     }
 
-    fn exchange<'a>(&'a self, _: &'a Http, _: &'a Part, _: &'a Attempt) -> Sending<'a> {
+    fn exchange<'a>(&'a self, _: &'a Http, _: &'a Part, _: &'a Attempt) -> SendFuture<'a> {
         unreachable!("the far sides are played")
     }
 

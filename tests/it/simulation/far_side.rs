@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use jiff::SignedDuration;
 use orderbell::domain::message::Part;
-use orderbell::domain::pace::Allowance;
+use orderbell::domain::pace::RateLimit;
 use orderbell::domain::retry::Outcome;
 
 use crate::simulation::arrivals::FORBIDDEN;
@@ -27,7 +27,7 @@ pub struct FarSide {
     weather: Weather,
     is_healed: bool,
     /// What each of our channels that use it may send.
-    allowances: Vec<Allowance>,
+    allowances: Vec<RateLimit>,
     /// When our messages were counted.
     ours: Vec<i64>,
     /// When others' messages come; those up to `others_seen` were counted.
@@ -68,7 +68,7 @@ impl Mishap {
 }
 
 impl FarSide {
-    pub fn new(seed: u64, name: FarSideName, allowances: Vec<Allowance>, week: i64) -> Self {
+    pub fn new(seed: u64, name: FarSideName, allowances: Vec<RateLimit>, week: i64) -> Self {
         let weather = Weather::of(seed, name, week);
         let others = weather.others(seed, name);
         Self {
@@ -148,7 +148,7 @@ impl FarSide {
     pub fn reached(&mut self, key: &str, part: &Part, now: i64) -> Result<Outcome, String> {
         self.count_others(now);
         self.ours.push(now);
-        for Allowance { count, per } in &self.allowances {
+        for RateLimit { count, per } in &self.allowances {
             let sent = within(&self.ours, now, i64::try_from(per.as_millis()).expect("short"));
             if sent > *count as usize {
                 return Err(format!("{:?} got {sent} messages of ours within {per:#}, of {count}", self.name));

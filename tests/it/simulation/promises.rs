@@ -6,7 +6,7 @@ mod begins;
 use std::path::Path;
 
 use orderbell::domain::event::DeliveryId;
-use orderbell::domain::message::Form;
+use orderbell::domain::message::PartForm;
 use orderbell::domain::message::idempotency_key;
 use orderbell::domain::retry::Outcome;
 use orderbell::store::form_of;
@@ -31,7 +31,7 @@ struct Stands {
     instead_of: Option<DeliveryId>,
     returned: bool,
     round: u32,
-    form: Form,
+    form: PartForm,
     /// Its fallback was asked, and it is to be caught up with.
     catches_up: bool,
     /// The fallback was sent it, so it is in a digest of those.
@@ -344,8 +344,8 @@ fn is_deadly(sent: &Sent) -> bool {
     let How::Answered(outcome) = &sent.how else { return false };
     match outcome {
         Outcome::Rejected | Outcome::Bug | Outcome::Full => true,
-        Outcome::ContentRefused => sent.form() == Form::Reduced,
-        Outcome::TooLong => matches!(sent.form(), Form::Reduced | Form::Halved(3)),
+        Outcome::ContentRefused => sent.form() == PartForm::Reduced,
+        Outcome::TooLong => matches!(sent.form(), PartForm::Reduced | PartForm::Halved(3)),
         _ => false,
     }
 }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use orderbell::channel::Channel;
 use orderbell::channel::dingtalk::DingTalk;
-use orderbell::channel::webhook::Webhook;
+use orderbell::channel::webhook::WebhookChannel;
 use orderbell::channel::wecom::WeCom;
 use orderbell::domain::event::Kind;
 use orderbell::domain::fallback::AfterFallback;
 use orderbell::domain::mask::known::Masking;
-use orderbell::domain::pace::Allowance;
+use orderbell::domain::pace::RateLimit;
 use orderbell::domain::quiet::Quiet;
 use orderbell::domain::retry::DEFAULT_WAITS;
 use orderbell::domain::route::Glob;
@@ -33,7 +33,7 @@ pub struct LaneSettings {
     pub channel: Arc<dyn Channel>,
     pub far_side: FarSideName,
     pub language: &'static str,
-    pub allowance: Option<Allowance>,
+    pub allowance: Option<RateLimit>,
     pub quiet: Option<Quiet>,
     pub urgent: Vec<Glob>,
     pub fallback: Option<&'static str>,
@@ -74,7 +74,7 @@ fn wecom(more: &str) -> Arc<dyn Channel> {
 }
 
 fn erp() -> Arc<dyn Channel> {
-    Arc::new(toml::from_str::<Webhook>("url = \"https://erp.example.com/orderbell\"").expect("a receiver"))
+    Arc::new(toml::from_str::<WebhookChannel>("url = \"https://erp.example.com/orderbell\"").expect("a receiver"))
 }
 
 fn quiet(from: &str, to: &str, except: &[&str], hold: &[&str]) -> Option<Quiet> {
@@ -82,8 +82,8 @@ fn quiet(from: &str, to: &str, except: &[&str], hold: &[&str]) -> Option<Quiet> 
     Some(Quiet { from, to, except: globs(except), hold: globs(hold) })
 }
 
-fn rate(count: u32, seconds: i64) -> Option<Allowance> {
-    Some(Allowance { count, per: SignedDuration::from_secs(seconds) })
+fn rate(count: u32, seconds: i64) -> Option<RateLimit> {
+    Some(RateLimit { count, per: SignedDuration::from_secs(seconds) })
 }
 
 /// The channels of a seed.

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 
 use orderbell::domain::event::DeliveryId;
 use orderbell::domain::event::Kind;
-use orderbell::domain::message::Form;
 use orderbell::domain::message::Part;
+use orderbell::domain::message::PartForm;
 use orderbell::domain::retry::Outcome;
 
 /// A delivery that is owed.
@@ -54,7 +54,7 @@ pub struct Sent {
 }
 
 impl Sent {
-    pub fn form(&self) -> Form {
+    pub fn form(&self) -> PartForm {
         self.part.form
     }
 

@@ -1,9 +1,9 @@
 //! Repeats: which webhooks are one event, and how long that is known.
 
+use orderbell::domain::event::DedupeKey;
 use orderbell::domain::event::Kind;
-use orderbell::domain::event::RepeatKey;
 use orderbell::domain::money::Money;
-use orderbell::domain::order::Line;
+use orderbell::domain::order::OrderLine;
 use orderbell::domain::order::OrderState;
 use orderbell::store::Recorded;
 use orderbell::store::StoreError;
@@ -20,7 +20,7 @@ async fn the_same_webhook_twice_is_one_event_and_one_delivery() {
     assert_eq!(store.record(first).await.expect("recorded"), recorded);
     assert_eq!(store.record(placed("1", &["kitchen"])).await.expect("recorded"), Recorded::Repeat { of: id });
     assert_eq!(due(&store, "kitchen", 0).await.len(), 1);
-    assert_eq!(store.reader().repeats(id).await.expect("reading"), Some(1));
+    assert_eq!(store.reader().duplicates(id).await.expect("reading"), Some(1));
 }
 
 #[tokio::test]
@@ -47,8 +47,8 @@ async fn equal_content_about_a_shop_is_a_repeat_of_the_latest_within_five_minute
     let status = |content: u8, received: i64| {
         let mut record = event(Kind::StoreStatus, "-", OrderState::Unknown, received, "", &[]);
         record.event.order = None;
-        record.repeat_keys =
-            vec![RepeatKey::Latest { key: "1102:5".to_owned(), content: [content; 32], window_seconds: 300 }];
+        record.dedupe_keys =
+            vec![DedupeKey::Latest { key: "1102:5".to_owned(), content: [content; 32], window_seconds: 300 }];
         store.record(record)
     };
     let is_new = |recorded: Result<Recorded, StoreError>| matches!(recorded, Ok(Recorded::New { .. }));
@@ -66,8 +66,8 @@ async fn other_content_under_one_proof_is_another_event_while_it_is_fresh_and_a_
     let told = async |key: &str, content: u8, received: i64| {
         let mut record = event(Kind::OrderPaid, &content.to_string(), OrderState::Paid, received, "", &["erp"]);
         // Each key is a proof that was made at second 0; the clock of this table moves on.
-        record.repeat_keys =
-            vec![RepeatKey::Guarded { key: key.to_owned(), content: [content; 32], fresh: received < 10 }];
+        record.dedupe_keys =
+            vec![DedupeKey::Guarded { key: key.to_owned(), content: [content; 32], fresh: received < 10 }];
         match store.record(record).await.expect("recorded") {
             Recorded::New { .. } => "new",
             Recorded::Repeat { .. } => "repeat",
@@ -102,7 +102,7 @@ async fn a_guarded_key_is_kept_as_long_as_any_of_its_events() {
     let store = open(folder.path());
     let told = async |content: u8, received: i64, fresh: bool| {
         let mut record = event(Kind::OrderPaid, &content.to_string(), OrderState::Paid, received, "", &[]);
-        record.repeat_keys = vec![RepeatKey::Guarded { key: "a".to_owned(), content: [content; 32], fresh }];
+        record.dedupe_keys = vec![DedupeKey::Guarded { key: "a".to_owned(), content: [content; 32], fresh }];
         store.record(record).await.expect("recorded")
     };
     let is_new = |recorded: Recorded| matches!(recorded, Recorded::New { .. });
@@ -121,7 +121,7 @@ async fn a_fuller_repeat_completes_lines_and_total_and_rings_nobody() {
     let mut fuller = placed("1", &["kitchen"]);
     if let Some(order) = &mut fuller.event.order {
         order.total = Some(Money::new(4600, "SAR"));
-        order.lines = vec![Line { name: "Tea".to_owned(), ..Line::default() }];
+        order.lines = vec![OrderLine { name: "Tea".to_owned(), ..OrderLine::default() }];
     }
     assert!(matches!(store.record(fuller).await, Ok(Recorded::Repeat { .. })));
     let order = store.reader().order("s", "1").await.expect("reading").expect("the order");

@@ -1,16 +1,16 @@
 //! What waits: for a setting, for a fallback, or for a person who asks for it once more.
 
 use orderbell::domain::fallback::CatchUp;
-use orderbell::domain::message::Form;
+use orderbell::domain::message::PartForm;
 use orderbell::domain::retry::Answer;
 use orderbell::domain::retry::Outcome;
 use orderbell::domain::retry::Step;
 use orderbell::store::Claim;
 use orderbell::store::Claimed;
-use orderbell::store::Due;
 use orderbell::store::Fallback;
+use orderbell::store::PendingDelivery;
 use orderbell::store::Settle;
-use orderbell::store::change::Wish;
+use orderbell::store::change::ChangeRequest;
 use orderbell::store::sqlite::change::Changes;
 
 use crate::store::{at, begin, claim, due, end, open, placed, settle, states};
@@ -63,8 +63,8 @@ async fn what_was_tried_and_then_carried_has_another_key_when_it_goes_by_itself_
     settle(&store, tried, attempt, Outcome::Retry { after: None }, later(5)).await;
     let shared = Claim { carries: vec![tried, fresh], ..begin(leader, 5) };
     let Claimed::Yes(attempt) = store.claim(shared).await.expect("claiming") else { panic!("nobody has them") };
-    settle(&store, leader, attempt, Outcome::TooLong, Step::Recompose(Form::Halved(1))).await;
-    let shorter = Claim { released: vec![tried, fresh], form: Form::Halved(1), ..begin(leader, 10) };
+    settle(&store, leader, attempt, Outcome::TooLong, Step::Recompose(PartForm::Halved(1))).await;
+    let shorter = Claim { released: vec![tried, fresh], form: PartForm::Halved(1), ..begin(leader, 10) };
     assert!(matches!(store.claim(shorter).await.expect("claiming"), Claimed::Yes(_)));
     let (known, _) = store.reader().load(vec![tried, fresh], at(10)).await.expect("reading");
     let rounds: Vec<u32> = known.iter().map(|due| due.round).collect();
@@ -80,7 +80,7 @@ async fn what_a_person_asks_for_once_more_goes_out_though_a_fallback_has_told_it
     let kitchen = due(&store, "kitchen", 0).await[0].id;
     let Claimed::Yes(attempt) = claim(&store, kitchen, 0).await else { panic!("nobody has it") };
     let fallback = Fallback { channel: "kitchen".to_owned(), to: "owner".to_owned(), catch_up: CatchUp::Never };
-    let answer = Answer { outcome: Outcome::Rejected, words: "no".to_owned() };
+    let answer = Answer { outcome: Outcome::Rejected, detail: "no".to_owned() };
     let dead = Settle { fallback: Some(fallback), answer, ..end(kitchen, attempt, Step::Dead) };
     store.settle(dead).await.expect("settling");
     let owner = due(&store, "owner", 2).await[0].id;
@@ -88,8 +88,8 @@ async fn what_a_person_asks_for_once_more_goes_out_though_a_fallback_has_told_it
     settle(&store, owner, attempt, Outcome::Delivered, Step::Delivered).await;
     let mut changes = Changes::open(&folder.path().join("bell.db")).expect("the store");
     for (channel, delivery) in [("kitchen", kitchen), ("owner", owner)] {
-        changes.make(Wish::Redeliver, &[delivery.to_string()], at(5)).expect("changed");
-        store.absorb("kitchen", at(6)).await.expect("changed");
+        changes.make(ChangeRequest::Redeliver, &[delivery.to_string()], at(5)).expect("changed");
+        store.settle_fallback("kitchen", at(6)).await.expect("changed");
         assert_eq!(due(&store, channel, 6).await.len(), 1, "{channel} is to hear it once more");
         let Claimed::Yes(attempt) = claim(&store, delivery, 6).await else { panic!("nobody has it") };
         // What stands in for the other one is called off only while nobody asks for it.
@@ -112,9 +112,9 @@ async fn who_has_got_a_message_before_it_was_asked_for_once_more_does_not_make_i
         let Claimed::Yes(attempt) = claim(&store, mail, 0).await else { panic!("nobody has it") };
         settle(&store, mail, attempt, outcome, Step::Wait { until: at(5), spends: false }).await;
     }
-    let (hours, stands) = (6 * 3600, |due: &Due| (due.told, due.late.clone()));
+    let (hours, stands) = (6 * 3600, |due: &PendingDelivery| (due.told, due.late.clone()));
     assert_eq!(stands(&due(&store, "owner", hours).await[0]), (true, vec![0]));
     let mut changes = Changes::open(&folder.path().join("bell.db")).expect("the store");
-    changes.make(Wish::Redeliver, &[mail.to_string()], at(hours)).expect("changed");
+    changes.make(ChangeRequest::Redeliver, &[mail.to_string()], at(hours)).expect("changed");
     assert_eq!(stands(&due(&store, "owner", hours).await[0]), (false, Vec::new()));
 }

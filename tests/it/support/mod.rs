@@ -36,8 +36,8 @@ use orderbell::config::read_text;
 use orderbell::flow::Clock;
 use orderbell::sandbox::Sandbox;
 use orderbell::sandbox::rules::Rules;
-use orderbell::sandbox::smtp::Post;
-use orderbell::store::Standing;
+use orderbell::sandbox::smtp::MailServer;
+use orderbell::store::DeliveryRow;
 use orderbell::store::sqlite::read::Reader;
 use rusqlite::Connection;
 use serde_json::Value;
@@ -130,7 +130,7 @@ impl Scene {
             file: &file,
             env: &|_| None,
             languages: &languages(),
-            secrets: orderbell::config::Secrets::Read,
+            secrets: orderbell::config::SecretReading::Read,
         };
         match read_text(&text, &context) {
             Ok(loaded) => loaded.config,
@@ -145,7 +145,7 @@ impl Scene {
     }
 
     /// Opens the play-acting mail server, and a channel of this name that mails from `bell@orderbell.test` through it.
-    pub async fn mailbox(&self, name: &str, post: Post, to: &str, more: &str) -> String {
+    pub async fn mailbox(&self, name: &str, post: MailServer, to: &str, more: &str) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = self.far.serve_mail(listener, post);
         let mail = "from = \"Harbour Noodle House <bell@orderbell.test>\"";
@@ -255,12 +255,12 @@ impl Daemon {
         assert_eq!((answer.status, answer.body.as_str()), (200, keeta::RECEIVED));
     }
 
-    pub async fn deliveries(&self) -> Vec<Standing> {
+    pub async fn deliveries(&self) -> Vec<DeliveryRow> {
         self.reader.deliveries(None).await.expect("the store is readable")
     }
 
     /// Waits until the deliveries stand as wanted. The store tells nobody of its changes, so it is asked again and again.
-    pub async fn until(&self, wanted: impl Fn(&[Standing]) -> bool) -> Vec<Standing> {
+    pub async fn until(&self, wanted: impl Fn(&[DeliveryRow]) -> bool) -> Vec<DeliveryRow> {
         let deadline = Instant::now() + TOO_LONG;
         loop {
             let standings = self.deliveries().await;
@@ -273,7 +273,7 @@ impl Daemon {
     }
 
     /// Waits until nothing waits any more.
-    pub async fn until_done(&self) -> Vec<Standing> {
+    pub async fn until_done(&self) -> Vec<DeliveryRow> {
         self.until(|all| all.iter().all(|standing| standing.state != "waiting")).await
     }
 
@@ -299,7 +299,7 @@ impl Daemon {
     }
 }
 
-pub fn of<'a>(standings: &'a [Standing], channel: &str) -> Vec<&'a Standing> {
+pub fn of<'a>(standings: &'a [DeliveryRow], channel: &str) -> Vec<&'a DeliveryRow> {
     standings.iter().filter(|standing| standing.channel == channel).collect()
 }
 

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
-use orderbell::domain::event::{Kind, Proof};
+use orderbell::domain::event::{Kind, SignatureCheck};
 use orderbell::domain::sign;
 use orderbell::platform::apsdai::Apsdai;
 use orderbell::platform::keeta::Keeta;
-use orderbell::platform::{Heard, Method, Platform, Refusal, Request, Sample};
+use orderbell::platform::{Incoming, Method, Platform, Refusal, SampleWebhook, WebhookRequest};
 
 pub const ADDRESS: &str = "https://bell.example.com/hooks/s";
 const SECRET: &str = "secret-of-the-source";
@@ -118,7 +118,7 @@ pub struct Fixture {
     keeta: Keeta,
     apsdai: Apsdai,
     now: Timestamp,
-    envelopes: Vec<Sample>,
+    envelopes: Vec<SampleWebhook>,
     query: String,
 }
 
@@ -140,16 +140,16 @@ impl Fixture {
         query: Option<&'a str>,
         headers: &'a HeaderMap,
         body: &'a [u8],
-    ) -> Request<'a> {
-        Request { method, query, headers, body, address: ADDRESS, currency: "HKD", now: self.now }
+    ) -> WebhookRequest<'a> {
+        WebhookRequest { method, query, headers, body, address: ADDRESS, currency: "HKD", now: self.now }
     }
 }
 
 /// What a believed webhook says, without what is ours.
-fn said(heard: &Heard) -> String {
+fn said(heard: &Incoming) -> String {
     match heard {
-        Heard::Heartbeat => "heartbeat".to_owned(),
-        Heard::Webhook(webhook) => {
+        Incoming::Heartbeat => "heartbeat".to_owned(),
+        Incoming::Webhook(webhook) => {
             let (kind, shop, order, mut data) = (&webhook.kind, &webhook.shop, &webhook.order, webhook.data.clone());
             // How long the body was is of no weight: blanks between its members are signed by nothing.
             data.unrecognised.iter_mut().for_each(|unrecognised| unrecognised.bytes = 0);
@@ -171,9 +171,9 @@ fn refused(refusal: &Refusal) -> Outcome {
 }
 
 /// Whatever was changed, either nothing is believed, or it says what the genuine one says.
-fn unchanged(genuine: &Heard, heard: Result<Heard, Refusal>) -> Result<Outcome, String> {
+fn unchanged(genuine: &Incoming, heard: Result<Incoming, Refusal>) -> Result<Outcome, String> {
     match heard {
-        Ok(Heard::Heartbeat) => Ok("heartbeat"),
+        Ok(Incoming::Heartbeat) => Ok("heartbeat"),
         Ok(heard) if said(&heard) == said(genuine) => Ok("believed, unchanged"),
         Ok(heard) => Err(format!("believed: {}\ngenuine: {}", said(&heard), said(genuine))),
         Err(refusal) => Ok(refused(&refusal)),
@@ -184,7 +184,7 @@ fn keeta_envelope(fixture: &Fixture, seed: u64) -> Judged {
     let (mut choices, headers) = (Choices::new(seed), HeaderMap::new());
     let genuine = &choices.of(&fixture.envelopes).body;
     let body = mutate(&mut choices, genuine);
-    let hear = |body| fixture.keeta.hear(&fixture.request(Method::Post, None, &headers, body));
+    let hear = |body| fixture.keeta.receive(&fixture.request(Method::Post, None, &headers, body));
     let heard = unchanged(&hear(genuine).map_err(|refusal| refusal.to_string())?, hear(&body));
     heard.map(|outcome| (body.len(), outcome)).map_err(|error| format!("{error}\n{}", String::from_utf8_lossy(&body)))
 }
@@ -192,7 +192,7 @@ fn keeta_envelope(fixture: &Fixture, seed: u64) -> Judged {
 fn keeta_query(fixture: &Fixture, seed: u64) -> Judged {
     let (mut choices, headers) = (Choices::new(seed), HeaderMap::new());
     let query = String::from_utf8_lossy(&mutate(&mut choices, fixture.query.as_bytes())).into_owned();
-    let hear = |query| fixture.keeta.hear(&fixture.request(Method::Get, Some(query), &headers, b""));
+    let hear = |query| fixture.keeta.receive(&fixture.request(Method::Get, Some(query), &headers, b""));
     let heard = unchanged(&hear(&fixture.query).map_err(|refusal| refusal.to_string())?, hear(&query));
     heard.map(|outcome| (query.len(), outcome)).map_err(|error| format!("{error}\n{query}"))
 }
@@ -216,16 +216,16 @@ fn apsdai_headers(fixture: &Fixture, seed: u64) -> Judged {
     );
     let of = |name: &str| headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     let bytes = body.len() + headers.values().map(HeaderValue::len).sum::<usize>();
-    match fixture.apsdai.hear(&fixture.request(Method::Post, None, &headers, &body)) {
-        Ok(Heard::Heartbeat) => Err("a heartbeat is nothing of APSDAI's".to_owned()),
-        Ok(Heard::Webhook(webhook)) => {
+    match fixture.apsdai.receive(&fixture.request(Method::Post, None, &headers, &body)) {
+        Ok(Incoming::Heartbeat) => Err("a heartbeat is nothing of APSDAI's".to_owned()),
+        Ok(Incoming::Webhook(webhook)) => {
             let plain =
                 |text: String| text.to_ascii_lowercase().replace("%2b", "+").replace("%2f", "/").replace("%3d", "=");
             let token =
                 genuine.iter().find(|(name, _)| name.eq_ignore_ascii_case("x-apsdai-token")).map(|(_, token)| token);
             let is_same = of("x-apsdai-token").map(plain) == token.cloned().map(plain);
-            match webhook.proof {
-                Proof::Held(_) if is_same => Ok((bytes, "believed, same token")),
+            match webhook.signature {
+                SignatureCheck::Held(_) if is_same => Ok((bytes, "believed, same token")),
                 proof => Err(format!("{proof:?} for {headers:?}")),
             }
         }

@@ -3,7 +3,7 @@
 use orderbell::sandbox::fault::Fault;
 use orderbell::sandbox::fault::Times;
 use orderbell::sandbox::rules::Rules;
-use orderbell::store::Standing;
+use orderbell::store::DeliveryRow;
 use serde_json::Value;
 use serde_json::json;
 
@@ -49,7 +49,7 @@ async fn what_waits_of_one_order_is_one_message_about_its_newest_state_and_each_
             until_tried(&daemon, name, tries).await;
         }
     }
-    names.iter().for_each(|name| scene.far.heal(name));
+    names.iter().for_each(|name| scene.far.clear_faults(name));
     scene.forward(minutes(2));
     let standings = daemon.until_done().await;
     scene.nothing_more(A_WHILE).await;
@@ -110,12 +110,12 @@ pub fn named(texts: &[String], orders: std::ops::RangeInclusive<u64>) -> Vec<(u6
     orders.map(|number| (number, texts.iter().filter(|text| text.contains(&short_number(number))).count())).collect()
 }
 
-fn is_over(all: &[Standing]) -> bool {
+fn is_over(all: &[DeliveryRow]) -> bool {
     all.iter().all(|one| one.state != "waiting")
 }
 
 /// Moves the clock on until nothing waits any more.
-async fn until_over(scene: &Scene, daemon: &Daemon) -> Vec<Standing> {
+async fn until_over(scene: &Scene, daemon: &Daemon) -> Vec<DeliveryRow> {
     for _ in 0..20 {
         scene.forward(seconds(31));
         a_while().await;
@@ -291,7 +291,7 @@ async fn a_digest_of_which_the_fallback_has_told_everything_is_not_sent_any_more
     scene.forward(minutes(2));
     let told = texts(&scene.until_told("owner", 4).await);
     assert_eq!(named(&told, 2..=5), (2..=5).map(|number| (number, 1)).collect::<Vec<_>>());
-    scene.far.heal("kitchen");
+    scene.far.clear_faults("kitchen");
     let standings = until_over(&scene, &daemon).await;
     assert_eq!(scene.told("kitchen").len(), 1, "{:?}", texts(&scene.told("kitchen")));
     for number in 2..=5 {

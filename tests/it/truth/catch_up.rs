@@ -1,10 +1,10 @@
 //! Fallbacks come home: a channel that works again gets what its fallback was sent, once, marked, the oldest first.
 
 use orderbell::sandbox::fault::Fault;
-use orderbell::sandbox::fault::Phase;
+use orderbell::sandbox::fault::MailPhase;
 use orderbell::sandbox::fault::Times;
 use orderbell::sandbox::rules::Rules;
-use orderbell::sandbox::smtp::Post;
+use orderbell::sandbox::smtp::MailServer;
 
 use crate::support::A_WHILE;
 use crate::support::Scene;
@@ -80,9 +80,9 @@ const REASONS: [Reason; 3] = [Reason::Parked, Reason::Refused, Reason::Lost];
 fn fault(way: Way, reason: Reason) -> Fault {
     let smtp = |phase, reply: Option<&str>| Fault::Smtp { phase, reply: reply.map(str::to_owned) };
     match (way, reason) {
-        (Way::Mail, Reason::Parked) => smtp(Phase::Recipient, Some("550 5.7.1 relaying denied")),
-        (Way::Mail, Reason::Refused) => smtp(Phase::Recipient, Some("450 4.2.0 greylisted, later")),
-        (Way::Mail, Reason::Lost) => smtp(Phase::Answer, None),
+        (Way::Mail, Reason::Parked) => smtp(MailPhase::Recipient, Some("550 5.7.1 relaying denied")),
+        (Way::Mail, Reason::Refused) => smtp(MailPhase::Recipient, Some("450 4.2.0 greylisted, later")),
+        (Way::Mail, Reason::Lost) => smtp(MailPhase::Answer, None),
         (_, Reason::Lost) => Fault::LostAnswer,
         (Way::DingTalk, Reason::Parked) => errcode(300_005),
         (Way::WeCom, Reason::Parked) => errcode(93_000),
@@ -124,7 +124,7 @@ async fn matrix(after: &str, restarts: bool) {
         text += &match way {
             Way::DingTalk => scene.robot(name, &more),
             Way::WeCom => scene.wecom(name, &more),
-            Way::Mail => scene.mailbox(name, Post::default(), &format!("[{place:?}]"), &more).await,
+            Way::Mail => scene.mailbox(name, MailServer::default(), &format!("[{place:?}]"), &more).await,
             Way::Webhook => scene.hook(name, &more),
         };
         text += &scene.robot(fallback, "");
@@ -154,7 +154,7 @@ async fn matrix(after: &str, restarts: bool) {
         scene.forward(seconds(70));
         daemon = scene.start(&text).await;
     }
-    cells.iter().for_each(|cell| scene.far.heal(&cell.place));
+    cells.iter().for_each(|cell| scene.far.clear_faults(&cell.place));
     let standings = until_over(&scene, &daemon).await;
     for Cell { way, reason, name, place, fallback } in &cells {
         let what = format!("{name}, {after}, {}restart", if restarts { "" } else { "no " });
@@ -208,7 +208,7 @@ async fn a_program_gets_what_its_fallback_was_sent_in_the_sequence_of_the_order(
     until_tried(&daemon, "till", 1).await;
     scene.forward(seconds(130));
     scene.until_told("owner", 1).await;
-    scene.far.heal("till");
+    scene.far.clear_faults("till");
     until_over(&scene, &daemon).await;
     let kinds: Vec<String> = scene
         .told("till")
@@ -238,7 +238,7 @@ async fn the_digest_of_what_a_fallback_was_sent_is_the_probe_of_a_parked_channel
     order(&scene, &daemon, 4).await;
     scene.until_told("owner", 4).await;
     until_states(&daemon, "owner", &["delivered"; 4]).await;
-    scene.far.heal("kitchen");
+    scene.far.clear_faults("kitchen");
     scene.forward(minutes(25));
     until_over(&scene, &daemon).await;
     assert!(parked(&daemon).is_empty());
@@ -290,7 +290,7 @@ async fn a_channel_catches_up_after_its_quiet_hours() {
     }
     scene.until_told("owner", 3).await;
     until_states(&daemon, "owner", &["delivered"; 3]).await;
-    scene.far.heal("kitchen");
+    scene.far.clear_faults("kitchen");
     for _ in 0..4 {
         scene.forward(minutes(15));
         a_while().await;
@@ -313,7 +313,7 @@ async fn what_does_not_fit_in_one_message_follows_in_further_ones_the_oldest_fir
     }
     scene.until_told("owner", 120).await;
     until_states(&daemon, "owner", &["delivered"; 120]).await;
-    scene.far.heal("office");
+    scene.far.clear_faults("office");
     let standings = until_over(&scene, &daemon).await;
     assert_eq!(states(&standings, "office"), ["merged"; 120]);
     let told = texts(&scene.told("office"));

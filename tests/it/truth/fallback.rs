@@ -2,19 +2,19 @@
 
 use jiff::Timestamp;
 use orderbell::domain::data::Data;
+use orderbell::domain::event::DedupeKey;
 use orderbell::domain::event::DeliveryId;
 use orderbell::domain::event::Event;
 use orderbell::domain::event::EventId;
 use orderbell::domain::event::Kind;
-use orderbell::domain::event::Proof;
-use orderbell::domain::event::RepeatKey;
+use orderbell::domain::event::SignatureCheck;
 use orderbell::domain::language::Sources;
-use orderbell::domain::route::Hearer;
+use orderbell::domain::route::Target;
 use orderbell::domain::template::Templates;
 use orderbell::sandbox::fault::Times;
 use orderbell::sandbox::rules::Rules;
+use orderbell::store::DeliveryRow;
 use orderbell::store::Record;
-use orderbell::store::Standing;
 use orderbell::store::sqlite::Sqlite;
 use uuid::Uuid;
 
@@ -49,12 +49,12 @@ fn behind(door: &ShutDoor, scene: &Scene, name: &str, more: &str) -> String {
     scene.robot(name, more).replace(&scene.far.address().to_string(), &door.address.to_string())
 }
 
-fn states_and_digests(standings: &[Standing], channel: &str) -> Vec<(String, Option<DeliveryId>)> {
+fn states_and_digests(standings: &[DeliveryRow], channel: &str) -> Vec<(String, Option<DeliveryId>)> {
     of(standings, channel).into_iter().map(|one| (one.state.clone(), one.digest)).collect()
 }
 
 /// The deliveries of a channel, in the sequence of their events.
-fn ids(standings: &[Standing], channel: &str) -> Vec<DeliveryId> {
+fn ids(standings: &[DeliveryRow], channel: &str) -> Vec<DeliveryId> {
     of(standings, channel).into_iter().map(|one| one.id).collect()
 }
 
@@ -152,7 +152,7 @@ async fn what_the_fallback_has_told_is_merged_when_the_channel_opens_again() {
     }
     scene.until_told("owner", 3).await;
     until_states(&daemon, "owner", &["delivered"; 3]).await;
-    scene.far.heal("kitchen");
+    scene.far.clear_faults("kitchen");
     scene.forward(minutes(12));
     let standings = daemon.until_done().await;
     let owner = ids(&standings, "owner");
@@ -181,7 +181,7 @@ async fn a_channel_that_hears_of_the_event_anyway_is_told_once_only() {
     assert_eq!(states(&standings, "owner"), ["delivered"; 2]);
     assert!(texts(&scene.told("owner")).iter().all(|told| !told.contains("cannot be reached")));
     // It was told on its own account, so the kitchen is told on its own.
-    scene.far.heal("kitchen");
+    scene.far.clear_faults("kitchen");
     scene.forward(minutes(12));
     assert_eq!(states(&daemon.until_done().await, "kitchen"), ["delivered"; 2]);
 }
@@ -212,14 +212,14 @@ async fn in_a_chain_the_last_one_hears_of_all_who_cannot_be_reached_and_nobody_i
     assert_eq!(scene.came_to("bar").len(), 1, "one try, then parked");
     let owner = ids(&standings, "owner");
     // The first of the chain opens: it knows what the last has told.
-    scene.far.heal("kitchen");
+    scene.far.clear_faults("kitchen");
     scene.forward(minutes(12));
     let merged = |at: usize| ("merged".to_owned(), Some(owner[at]));
     let standings = daemon.until(|all| of(all, "kitchen").iter().all(|one| one.state != "waiting")).await;
     assert_eq!(states_and_digests(&standings, "kitchen"), [("delivered".to_owned(), None), merged(0), merged(1)]);
     assert_eq!(texts(&scene.told("kitchen")).len(), 1);
     // And so does the one between, of which a message finds out that it is open.
-    scene.far.heal("bar");
+    scene.far.clear_faults("bar");
     scene.forward(minutes(25));
     let standings = daemon.until_done().await;
     let bar = states_and_digests(&standings, "bar");
@@ -285,11 +285,11 @@ fn asked(at: Timestamp, channel: &str) -> Record {
             shop: None,
             order: None,
             data: Data::default(),
-            proof: Proof::Own,
+            proof: SignatureCheck::Own,
         },
         body: Vec::new(),
-        repeat_keys: vec![RepeatKey::Once(format!("test:{id}"))],
-        hearers: vec![(Hearer::always(channel), DeliveryId(Uuid::now_v7()))],
+        dedupe_keys: vec![DedupeKey::Once(format!("test:{id}"))],
+        targets: vec![(Target::always(channel), DeliveryId(Uuid::now_v7()))],
         urgent: vec![channel.to_owned()],
         verdicts: Default::default(),
     }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use orderbell::sandbox::rules::Rules;
-use orderbell::store::Standing;
+use orderbell::store::DeliveryRow;
 
 use crate::support::A_WHILE;
 use crate::support::Scene;
@@ -44,9 +44,9 @@ async fn what_comes_at_night_is_one_message_in_the_morning_and_each_by_itself_fo
         assert!(told[0].contains("Cancelled: order #4"), "{name}: {told:?}");
     }
     let morning = at("2026-11-05T04:30:00Z");
-    let held = |all: &[Standing]| all.iter().filter(|one| one.due_at == morning).count();
+    let held = |all: &[DeliveryRow]| all.iter().filter(|one| one.due_at == morning).count();
     // A program gets the events of an order in their sequence, so the second of order 3 is not looked at yet.
-    let delivered = |all: &[Standing]| all.iter().filter(|one| one.state == "delivered").count();
+    let delivered = |all: &[DeliveryRow]| all.iter().filter(|one| one.state == "delivered").count();
     let standings = daemon.until(|all| (held(all), delivered(all)) == (11, 3)).await;
     for name in names {
         assert_eq!(states(&standings, name), ["waiting", "waiting", "waiting", "waiting", "delivered"], "{name}");
@@ -129,7 +129,7 @@ async fn when_the_quiet_hours_are_changed_what_they_hold_is_held_by_the_new_ones
     for number in 1..=2 {
         place(&scene, &daemon, number).await;
     }
-    let due = |end: &'static str| move |all: &[Standing]| all.iter().all(|one| one.due_at == at(end));
+    let due = |end: &'static str| move |all: &[DeliveryRow]| all.iter().all(|one| one.due_at == at(end));
     daemon.until(due("2026-11-05T04:30:00Z")).await;
     daemon.reload("v2", "", &text(&NIGHT.replace("07:30", "06:00"))).await;
     daemon.until(due("2026-11-05T03:00:00Z")).await;

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use orderbell::sandbox::fault::Times;
 use orderbell::sandbox::inbox::Received;
 use orderbell::sandbox::rules::Rules;
-use orderbell::store::Standing;
+use orderbell::store::DeliveryRow;
 
 use crate::support::keeta::Envelope;
 use crate::support::{A_WHILE, Daemon, Scene, of};
@@ -39,7 +39,7 @@ async fn forged(scene: &Scene, daemon: &Daemon) {
 }
 
 /// The deliveries of notices to a channel.
-fn notices<'a>(standings: &'a [Standing], channel: &str) -> Vec<&'a Standing> {
+fn notices<'a>(standings: &'a [DeliveryRow], channel: &str) -> Vec<&'a DeliveryRow> {
     of(standings, channel).into_iter().filter(|one| one.kind == "operator.notice").collect()
 }
 
@@ -151,7 +151,7 @@ async fn a_channel_catches_up_with_notices_in_its_quiet_hours_and_with_orders_af
     order(&scene, &daemon, 1).await;
     scene.until_told("owner", 2).await;
     until_states(&daemon, "owner", &["delivered"; 2]).await;
-    scene.far.heal("kitchen");
+    scene.far.clear_faults("kitchen");
     scene.forward(minutes(25));
     let told = texts(&scene.until_told("kitchen", 1).await);
     assert!(told[0].contains("A channel refuses") && !told[0].contains("New order"), "{told:?}");
@@ -192,7 +192,7 @@ async fn a_message_that_carries_a_notice_and_was_refused_before_the_quiet_hours_
     // The quiet hours have begun when the robot takes messages again.
     scene.forward(minutes(5));
     until_tried(&daemon, "kitchen", 3).await;
-    scene.far.heal("kitchen");
+    scene.far.clear_faults("kitchen");
     place(&scene, &daemon, 9).await;
     let told = texts(&until_told_in_minutes(&scene, 2).await);
     assert!(told[1].contains(NOTICE), "{told:#?}");

@@ -8,10 +8,10 @@ use jiff::SignedDuration;
 use orderbell::domain::secret::Secret;
 use orderbell::flow::Clock;
 use orderbell::sandbox::fault::Fault;
-use orderbell::sandbox::fault::Mishap;
+use orderbell::sandbox::fault::FaultRule;
 use orderbell::sandbox::fault::Times;
 use orderbell::sandbox::rules::Rules;
-use orderbell::sandbox::smtp::Post;
+use orderbell::sandbox::smtp::MailServer;
 
 use crate::support::Daemon;
 use crate::support::Scene;
@@ -39,8 +39,8 @@ use crate::truth::scene::until_tried;
 const COOK: &str = "cook@orderbell.test";
 
 /// A mail server that knows one user.
-fn post() -> Post {
-    Post { users: vec![("bell".to_owned(), Secret::new("hush"))], ..Post::default() }
+fn post() -> MailServer {
+    MailServer { users: vec![("bell".to_owned(), Secret::new("hush"))], ..MailServer::default() }
 }
 
 async fn mailbox(scene: &Scene, password: &str) -> String {
@@ -101,7 +101,7 @@ async fn refusals_that_come_together_count_as_one() {
     let daemon = scene.start(&format!("{}{}", scene.hook("erp", ""), to(&["erp"]))).await;
     scene.far.order(
         "erp",
-        Fault::Mishap { mishap: Mishap::Late { delay_ms: 1500 }, answer: Some(Box::new(status(401))) },
+        Fault::Mishap { mishap: FaultRule::Late { delay_ms: 1500 }, answer: Some(Box::new(status(401))) },
         Times::Always,
     );
     for number in 1..=8 {
@@ -140,8 +140,8 @@ async fn a_probe_that_is_taken_opens_the_channel_and_everything_follows_at_once(
     }
     a_while().await;
     assert_eq!((scene.came_to("kitchen").len(), scene.came_to("erp").len()), (1, 1));
-    scene.far.heal("kitchen");
-    scene.far.heal("erp");
+    scene.far.clear_faults("kitchen");
+    scene.far.clear_faults("erp");
     a_while().await;
     assert_eq!(scene.far.counts().accepted, 0, "nobody knows yet that it is mended");
     scene.forward(minutes(12));
@@ -229,7 +229,7 @@ async fn a_daemon_that_crashes_while_it_probes_does_not_probe_at_each_start() {
     daemon.until(|_| parked(&daemon) == ["kitchen"]).await;
     scene.far.order(
         "kitchen",
-        Fault::Mishap { mishap: Mishap::Late { delay_ms: 100_000 }, answer: Some(Box::new(errcode(300_005))) },
+        Fault::Mishap { mishap: FaultRule::Late { delay_ms: 100_000 }, answer: Some(Box::new(errcode(300_005))) },
         Times::Always,
     );
     scene.forward(minutes(12));

@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 use jiff::Timestamp;
 use orderbell::sandbox::fault::Fault;
 use orderbell::sandbox::inbox::Received;
-use orderbell::store::Standing;
+use orderbell::store::DeliveryRow;
 
 use crate::support::Daemon;
 use crate::support::Scene;
@@ -84,19 +84,19 @@ pub async fn until_tried(daemon: &Daemon, channel: &str, count: usize) -> Vec<St
 }
 
 /// The states of a channel's deliveries, in the sequence of their events.
-pub fn states(standings: &[Standing], channel: &str) -> Vec<String> {
+pub fn states(standings: &[DeliveryRow], channel: &str) -> Vec<String> {
     of(standings, channel).into_iter().map(|standing| standing.state.clone()).collect()
 }
 
 /// Waits until a channel's deliveries stand so.
-pub async fn until_states(daemon: &Daemon, channel: &str, wanted: &[&str]) -> Vec<Standing> {
+pub async fn until_states(daemon: &Daemon, channel: &str, wanted: &[&str]) -> Vec<DeliveryRow> {
     daemon.until(|all| states(all, channel) == wanted).await
 }
 
 /// The only delivery of an order's kind to a channel.
-pub fn one<'a>(standings: &'a [Standing], channel: &str, order: u64, kind: &str) -> &'a Standing {
+pub fn one<'a>(standings: &'a [DeliveryRow], channel: &str, order: u64, kind: &str) -> &'a DeliveryRow {
     let order = order.to_string();
-    let is_it = |one: &&Standing| one.channel == channel && one.kind == kind && one.order.as_ref() == Some(&order);
+    let is_it = |one: &&DeliveryRow| one.channel == channel && one.kind == kind && one.order.as_ref() == Some(&order);
     let found: Vec<_> = standings.iter().filter(is_it).collect();
     assert_eq!(found.len(), 1, "{channel}: {kind} of order {order}: {found:?}");
     found[0]

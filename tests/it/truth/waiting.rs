@@ -3,7 +3,7 @@
 use orderbell::sandbox::fault::Fault;
 use orderbell::sandbox::fault::Times;
 use orderbell::sandbox::rules::Rules;
-use orderbell::store::Standing;
+use orderbell::store::DeliveryRow;
 
 use crate::support::Daemon;
 use crate::support::Scene;
@@ -31,7 +31,7 @@ pub fn each_once(orders: std::ops::RangeInclusive<u64>) -> Vec<(u64, usize)> {
 }
 
 /// Puts the clock forward until nothing waits any more.
-pub async fn until_over(scene: &Scene, daemon: &Daemon) -> Vec<Standing> {
+pub async fn until_over(scene: &Scene, daemon: &Daemon) -> Vec<DeliveryRow> {
     for _ in 0..12 {
         let standings = daemon.deliveries().await;
         if standings.iter().all(|one| one.state != "waiting") {

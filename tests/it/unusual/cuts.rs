@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use crate::support::cases::cases;
 use crate::unusual::keeta::{Members, body, envelope, hear, parameters, signature, signed, webhook};
-use orderbell::domain::event::{Kind, RepeatKey};
-use orderbell::platform::{Heard, Webhook};
+use orderbell::domain::event::{DedupeKey, Kind};
+use orderbell::platform::{Incoming, ParsedWebhook};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -16,16 +16,16 @@ struct Known(BTreeSet<String>);
 
 impl Known {
     /// Whether a webhook is a new event.
-    fn takes(&mut self, webhook: &Webhook) -> bool {
-        let key = |key: &RepeatKey| match key {
-            RepeatKey::Once(key) => Some(key.clone()),
+    fn takes(&mut self, webhook: &ParsedWebhook) -> bool {
+        let key = |key: &DedupeKey| match key {
+            DedupeKey::Once(key) => Some(key.clone()),
             // Another content under it would be an event.
-            RepeatKey::Unchanged(_) => None,
-            RepeatKey::Latest { key, content, .. } | RepeatKey::Guarded { key, content, .. } => {
+            DedupeKey::Unchanged(_) => None,
+            DedupeKey::Latest { key, content, .. } | DedupeKey::Guarded { key, content, .. } => {
                 Some(format!("{key} {content:?}"))
             }
         };
-        let keys: Vec<String> = webhook.repeat_keys.iter().filter_map(key).collect();
+        let keys: Vec<String> = webhook.dedupe_keys.iter().filter_map(key).collect();
         let is_new = !keys.iter().any(|key| self.0.contains(key));
         if is_new {
             self.0.extend(keys);
@@ -67,9 +67,9 @@ fn cuts(members: &Members) -> Vec<Vec<u8>> {
     bodies
 }
 
-fn believed(body: &[u8]) -> Option<Webhook> {
+fn believed(body: &[u8]) -> Option<ParsedWebhook> {
     match hear(body) {
-        Ok(Heard::Webhook(webhook)) => Some(*webhook),
+        Ok(Incoming::Webhook(webhook)) => Some(*webhook),
         _ => None,
     }
 }
@@ -78,18 +78,18 @@ fn believed(body: &[u8]) -> Option<Webhook> {
 fn a_message_that_is_json_can_be_cut_in_one_way_only() {
     let note = "x&messageId=7&shopId=1&timestamp=1749008160&sig=0";
     let members = envelope(1002, &json!({ "orderViewId": 1, "cancelReason": note }).to_string());
-    let believed: Vec<Webhook> = cuts(&members).iter().filter_map(|body| believed(body)).collect();
+    let believed: Vec<ParsedWebhook> = cuts(&members).iter().filter_map(|body| believed(body)).collect();
     assert!(cuts(&members).len() > 3 && believed.len() == 1, "{} of {}", believed.len(), cuts(&members).len());
     assert_eq!(believed[0].kind, Kind::OrderAccepted);
-    assert_eq!(believed[0].repeat_keys.len(), 2, "and needs no key beside its two");
+    assert_eq!(believed[0].dedupe_keys.len(), 2, "and needs no key beside its two");
 }
 
 #[test]
 fn a_member_that_nobody_knows_makes_the_signature_a_key() {
     let mut members = envelope(1002, r#"{"orderViewId":1}"#);
     members.push(("region", "\"HK\"".to_owned()));
-    let key = RepeatKey::Once(format!("sig:{}", signature(&members)));
-    assert!(webhook(hear(&signed(&members))).repeat_keys.contains(&key));
+    let key = DedupeKey::Once(format!("sig:{}", signature(&members)));
+    assert!(webhook(hear(&signed(&members))).dedupe_keys.contains(&key));
 }
 
 fn pieces() -> impl Strategy<Value = String> {

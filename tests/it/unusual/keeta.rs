@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use orderbell::domain::secret::Secret;
 use orderbell::domain::sign;
 use orderbell::platform::keeta::{Keeta, Verify};
-use orderbell::platform::{Heard, Method, Platform, Refusal, Request, Webhook};
+use orderbell::platform::{Incoming, Method, ParsedWebhook, Platform, Refusal, WebhookRequest};
 use serde_json::Value;
 
 pub const ADDRESS: &str = "https://bell.example.com/hooks/keeta-hk";
@@ -63,20 +63,20 @@ pub fn signed(members: &Members) -> Vec<u8> {
     body(members, &signature(members))
 }
 
-pub fn hear(body: &[u8]) -> Result<Heard, Refusal> {
+pub fn hear(body: &[u8]) -> Result<Incoming, Refusal> {
     let headers = HeaderMap::new();
     let (method, address, currency) = (Method::Post, ADDRESS, "HKD");
-    keeta().hear(&Request { method, query: None, headers: &headers, body, address, currency, now: now() })
+    keeta().receive(&WebhookRequest { method, query: None, headers: &headers, body, address, currency, now: now() })
 }
 
-pub fn webhook(heard: Result<Heard, Refusal>) -> Webhook {
+pub fn webhook(heard: Result<Incoming, Refusal>) -> ParsedWebhook {
     match heard {
-        Ok(Heard::Webhook(webhook)) => *webhook,
+        Ok(Incoming::Webhook(webhook)) => *webhook,
         other => panic!("a webhook was expected: {other:?}"),
     }
 }
 
 /// What an event with this message, given as text, becomes.
-pub fn told(event_id: u64, message: &str) -> Webhook {
+pub fn told(event_id: u64, message: &str) -> ParsedWebhook {
     webhook(hear(&signed(&envelope(event_id, message))))
 }

@@ -4,7 +4,7 @@ use http::{HeaderMap, HeaderName};
 use jiff::Timestamp;
 use orderbell::domain::sign;
 use orderbell::platform::apsdai::Apsdai;
-use orderbell::platform::{Heard, Method, Platform, Request, Webhook};
+use orderbell::platform::{Incoming, Method, ParsedWebhook, Platform, WebhookRequest};
 
 pub fn apsdai(settings: &str) -> Apsdai {
     toml::from_str(&format!("secret = \"s\"\n{settings}")).unwrap()
@@ -15,7 +15,7 @@ pub fn now() -> Timestamp {
 }
 
 /// What a hook with this body, given as text, becomes.
-pub fn told_by(apsdai: &Apsdai, hook: &str, body: &str) -> Webhook {
+pub fn told_by(apsdai: &Apsdai, hook: &str, body: &str) -> ParsedWebhook {
     let stamp = now().as_millisecond();
     let token = sign::apsdai_token("s", stamp);
     let values =
@@ -23,13 +23,13 @@ pub fn told_by(apsdai: &Apsdai, hook: &str, body: &str) -> Webhook {
     let headers: HeaderMap =
         values.into_iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap())).collect();
     let (method, address, currency, body) = (Method::Post, "", "CNY", body.as_bytes());
-    let request = Request { method, query: None, headers: &headers, body, address, currency, now: now() };
-    match apsdai.hear(&request) {
-        Ok(Heard::Webhook(webhook)) => *webhook,
+    let request = WebhookRequest { method, query: None, headers: &headers, body, address, currency, now: now() };
+    match apsdai.receive(&request) {
+        Ok(Incoming::Webhook(webhook)) => *webhook,
         other => panic!("a webhook was expected: {other:?}"),
     }
 }
 
-pub fn told(hook: &str, body: &str) -> Webhook {
+pub fn told(hook: &str, body: &str) -> ParsedWebhook {
     told_by(&apsdai(""), hook, body)
 }

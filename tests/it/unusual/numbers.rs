@@ -1,6 +1,6 @@
 //! A number with a whole value is that whole number in every spelling, to the last of its digits.
 
-use orderbell::domain::event::RepeatKey;
+use orderbell::domain::event::DedupeKey;
 use proptest::prelude::*;
 
 use crate::support::cases::cases;
@@ -85,7 +85,7 @@ fn an_envelope_may_spell_its_numbers_in_any_way() {
     }
     let accepted = webhook(hear(&signed(&members)));
     assert_eq!(accepted.shop.map(|shop| shop.id).as_deref(), Some("466663"));
-    assert_eq!(accepted.repeat_keys[0], RepeatKey::Once("message:1930106161957212198".to_owned()));
+    assert_eq!(accepted.dedupe_keys[0], DedupeKey::Once("message:1930106161957212198".to_owned()));
     // As text it is no plain message id.
     members.iter_mut().filter(|(name, _)| *name == "messageId").for_each(|(_, raw)| *raw = format!("\"{raw}\""));
     assert!(hear(&signed(&members)).is_err());

@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use orderbell::domain::event::{Kind, Proof, RepeatKey};
-use orderbell::platform::{Heard, Refusal};
+use orderbell::domain::event::{DedupeKey, Kind, SignatureCheck};
+use orderbell::platform::{Incoming, Refusal};
 use orderbell::sandbox::rules::Rules;
-use orderbell::store::history::{Found, Question};
+use orderbell::store::history::{HistoryAnswer, Question};
 use orderbell::store::sqlite::read::Reader;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -25,7 +25,7 @@ fn a_mark_before_the_body_is_skipped() {
     let genuine = [MARK, &signed(&envelope(1002, r#"{"orderViewId":7}"#))].concat();
     assert_eq!(webhook(hear(&genuine)).kind, Kind::OrderAccepted);
     for packet in ["", "{}", " null "] {
-        assert!(matches!(hear(&[MARK, packet.as_bytes()].concat()), Ok(Heard::Heartbeat)), "{packet}");
+        assert!(matches!(hear(&[MARK, packet.as_bytes()].concat()), Ok(Incoming::Heartbeat)), "{packet}");
     }
     let order = licences::told("order_pay_hook", "\u{feff}{\"order_no\":\"A1\"}").order.unwrap();
     assert_eq!(order.number, "A1");
@@ -49,9 +49,9 @@ fn a_message_that_is_only_nearly_json_is_read_under_a_right_signature() {
             (cancelled.data.reason.as_deref(), order.unreadable),
             (reason, unread.iter().map(|at| (*at).to_owned()).collect())
         );
-        let key = RepeatKey::Once(format!("sig:{}", signature(&members)));
-        assert!(cancelled.repeat_keys.contains(&key), "{message}");
-        let Proof::Held(proof) = cancelled.proof else { panic!("it is proved") };
+        let key = DedupeKey::Once(format!("sig:{}", signature(&members)));
+        assert!(cancelled.dedupe_keys.contains(&key), "{message}");
+        let SignatureCheck::Held(proof) = cancelled.signature else { panic!("it is proved") };
         assert!(proof.contains("not strictly JSON"), "{proof}");
         assert_eq!(hear(&body(&members, &"0".repeat(64))).err(), Some(Refusal::Signature), "{message}");
     }
@@ -76,7 +76,7 @@ fn a_message_that_cannot_be_read_at_all_is_an_unrecognised_event_that_names_its_
             (Kind::Unrecognised, Some("1001"), true),
             "{message}"
         );
-        assert!(kept.repeat_keys.contains(&RepeatKey::Once(format!("sig:{}", signature(&members)))));
+        assert!(kept.dedupe_keys.contains(&DedupeKey::Once(format!("sig:{}", signature(&members)))));
         assert_eq!(hear(&body(&members, &"0".repeat(64))).err(), Some(Refusal::Signature), "{message}");
     }
     assert!(!told(4711, "{}").data.unrecognised.unwrap().malformed, "an event that nobody knows is not damaged");
@@ -141,7 +141,7 @@ async fn until_refused(scene: &Scene, count: usize) -> Vec<String> {
             let sources = vec!["keeta".to_owned()];
             let question = Question { asked: "keeta".to_owned(), sources, around: None, limit: 20 };
             match Reader::open(&scene.store()).unwrap().history(question).await.unwrap().found {
-                Found::Source(history) if history.refused.len() >= count => {
+                HistoryAnswer::Source(history) if history.refused.len() >= count => {
                     return history.refused.into_iter().map(|refused| refused.reason).collect();
                 }
                 _ => tokio::time::sleep(std::time::Duration::from_millis(20)).await,

@@ -1,12 +1,12 @@
 //! What of an order cannot be read is said: in its pointers, in the message of every dialect, and it takes nothing else along.
 
 use jiff::tz::TimeZone;
-use orderbell::domain::compose::{Composed, View, plain};
+use orderbell::domain::compose::{Composed, MessageContext, plain};
 use orderbell::domain::event::{Event, EventId, Kind};
-use orderbell::domain::order::{Order, absorb};
+use orderbell::domain::order::{Order, merge};
 use orderbell::domain::template::Templates;
 use orderbell::domain::unreadable;
-use orderbell::platform::Webhook;
+use orderbell::platform::ParsedWebhook;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -17,7 +17,7 @@ use crate::unusual::licences;
 
 static ZONE: TimeZone = TimeZone::UTC;
 
-fn event(webhook: Webhook) -> Event {
+fn event(webhook: ParsedWebhook) -> Event {
     Event {
         id: EventId(Uuid::nil()),
         kind: webhook.kind,
@@ -27,30 +27,30 @@ fn event(webhook: Webhook) -> Event {
         shop: webhook.shop,
         order: webhook.order,
         data: webhook.data,
-        proof: webhook.proof,
+        proof: webhook.signature,
     }
 }
 
-fn pointers(webhook: Webhook) -> Vec<String> {
+fn pointers(webhook: ParsedWebhook) -> Vec<String> {
     unreadable::of_event(&event(webhook)).to_vec()
 }
 
 /// What a message about an event by itself says.
 fn message(templates: &Templates, event: &Event, language: &str) -> Composed {
-    let order = event.order.is_some().then(|| absorb(None, event));
+    let order = event.order.is_some().then(|| merge(None, event));
     templates.compose(&view(event, order.as_ref(), language)).unwrap()
 }
 
-fn view<'a>(event: &'a Event, order: Option<&'a Order>, language: &'a str) -> View<'a> {
-    View { event, order, language, timezone: &ZONE, channel: "kitchen", channel_kind: "dingtalk" }
+fn view<'a>(event: &'a Event, order: Option<&'a Order>, language: &'a str) -> MessageContext<'a> {
+    MessageContext { event, order, language, timezone: &ZONE, channel: "kitchen", channel_kind: "dingtalk" }
 }
 
-fn english(webhook: Webhook) -> String {
+fn english(webhook: ParsedWebhook) -> String {
     message(&Templates::built_in().unwrap(), &event(webhook), "en").markdown
 }
 
 /// An order of one product, given as raw JSON.
-fn of_product(product: &str) -> Webhook {
+fn of_product(product: &str) -> ParsedWebhook {
     told(
         1001,
         &format!(
@@ -152,16 +152,16 @@ fn a_refund_says_what_of_it_cannot_be_read() {
 fn a_fuller_event_mends_what_could_not_be_read() {
     let readable = r#"{"name":"Pie","count":2,"price":500}"#;
     let placed = event(of_product(r#"{"name":{},"count":2,"price":500}"#));
-    let order = absorb(None, &placed);
+    let order = merge(None, &placed);
     assert_eq!(order.unreadable, ["/lines/1/name"]);
-    let thin = absorb(Some(&order), &event(told(1002, r#"{"orderViewId":7}"#)));
+    let thin = merge(Some(&order), &event(told(1002, r#"{"orderViewId":7}"#)));
     assert_eq!(thin.unreadable, ["/lines/1/name"], "nothing new is known of it");
-    let mended = absorb(Some(&thin), &event(of_product(readable)));
+    let mended = merge(Some(&thin), &event(of_product(readable)));
     assert_eq!((mended.lines[1].name.as_str(), mended.unreadable.len()), ("Pie", 0));
-    let again = absorb(Some(&mended), &placed);
+    let again = merge(Some(&mended), &placed);
     assert_eq!((again.lines[1].name.as_str(), again.unreadable.len()), ("Pie", 0), "and stays mended");
     let reason = event(told(1004, r#"{"orderViewId":7,"cancelReason":{}}"#));
-    let cancelled = absorb(Some(&mended), &reason);
+    let cancelled = merge(Some(&mended), &reason);
     assert_eq!(cancelled.unreadable.len(), 0, "a reason is the event's own");
     assert_eq!(unreadable::shown(Some(&cancelled), &reason), ["/reason"]);
 }
@@ -179,7 +179,7 @@ fn a_template_of_the_merchants_own_says_it_too() {
         text.starts_with("# Mine\n\n**Could not be read: name of item 2.") && text.contains("(name unreadable)"),
         "{text}"
     );
-    let order = absorb(None, &placed);
+    let order = merge(None, &placed);
     let text = plain(&view(&placed, Some(&order), "zh-CN")).markdown;
     assert!(text.contains("第 2 项的名称") && text.contains("（名称无法读取）"), "{text}");
 }
@@ -327,7 +327,7 @@ fn check(
     facts: Facts,
     at: usize,
     value: &Value,
-    tell: impl Fn(&str) -> Webhook,
+    tell: impl Fn(&str) -> ParsedWebhook,
 ) -> Result<(), TestCaseError> {
     let (pointer, _) = facts[at];
     let mut changed = original.clone();

@@ -9,7 +9,7 @@ use orderbell::channel::dingtalk::DingTalk;
 use orderbell::channel::dingtalk::answers::judge;
 use orderbell::channel::http::MAX_ANSWER_BYTES;
 use orderbell::channel::http::Response;
-use orderbell::channel::webhook::Webhook;
+use orderbell::channel::webhook::WebhookChannel;
 use orderbell::domain::retry::Answer;
 use orderbell::domain::retry::Outcome;
 use proptest::prelude::*;
@@ -74,10 +74,10 @@ async fn a_compressed_yes_is_a_yes_whatever_the_header_says() {
     ];
     for (name, answer) in answers {
         let answer = robot(answer).await;
-        assert_eq!(answer.outcome, Outcome::Delivered, "{name}: {}", answer.words);
+        assert_eq!(answer.outcome, Outcome::Delivered, "{name}: {}", answer.detail);
     }
     let refused = robot(http_answer(gz, &gzip(br#"{"errcode":300005,"errmsg":"token is not exist"}"#))).await;
-    assert_eq!(refused.outcome, Outcome::Misconfigured, "{}", refused.words);
+    assert_eq!(refused.outcome, Outcome::Misconfigured, "{}", refused.detail);
 }
 
 #[tokio::test]
@@ -92,7 +92,7 @@ async fn a_compressed_answer_that_cannot_be_read_is_unknown() {
     ];
     for (name, answer) in answers {
         let answer = robot(answer).await;
-        assert_eq!(answer.outcome, Outcome::Unknown, "{name}: {}", answer.words);
+        assert_eq!(answer.outcome, Outcome::Unknown, "{name}: {}", answer.detail);
     }
 }
 
@@ -118,9 +118,9 @@ async fn what_a_receiver_says_in_another_encoding_is_shown_as_text() {
         answer.splice(9..15, *b"422 No");
         let address = answering(answer).await;
         let text = format!("url = \"http://{address}/\"\nsigning = {{ scheme = \"none\" }}");
-        let receiver: Webhook = toml::from_str(&text).expect("a receiver");
+        let receiver: WebhookChannel = toml::from_str(&text).expect("a receiver");
         let answer = send(&receiver, "{}").await;
-        assert_eq!((answer.outcome, answer.words.as_str()), (Outcome::Rejected, "HTTP 422: “用户不存在”"));
+        assert_eq!((answer.outcome, answer.detail.as_str()), (Outcome::Rejected, "HTTP 422: “用户不存在”"));
     }
 }
 

@@ -116,7 +116,7 @@ async fn a_server_that_knows_only_one_of_the_mechanisms_it_offers_is_logged_in_t
         let (address, asked) = mail_server(Script { plain: Some(plain), ..BOTH }).await;
         let email = mailbox(&address, &format!("one-{at}"));
         let answer = send(&email, MAIL).await;
-        assert_eq!(answer.outcome, Outcome::Delivered, "{plain}: {}", answer.words);
+        assert_eq!(answer.outcome, Outcome::Delivered, "{plain}: {}", answer.detail);
         assert_eq!(tried(&asked), ["PLAIN", "LOGIN"], "{plain}");
         // A mailbox that is read anew from the configuration knows it still.
         let again = email.clone();
@@ -158,7 +158,7 @@ async fn a_wrong_password_is_tried_by_one_mechanism_alone() {
     for wanted in [&["PLAIN", "LOGIN"][..], &["LOGIN"]] {
         let answer = send(&email, MAIL).await;
         assert_eq!(answer.outcome, Outcome::Misconfigured);
-        assert!(answer.own_words().contains("username or password is wrong"), "{}", answer.words);
+        assert!(answer.redacted_detail().contains("username or password is wrong"), "{}", answer.detail);
         assert_eq!(tried(&asked), wanted);
     }
 }
@@ -171,7 +171,7 @@ async fn a_server_that_refuses_every_mechanism_it_offers_is_said_to_do_so() {
     for wanted in [&["PLAIN", "LOGIN"][..], &["PLAIN"]] {
         let answer = send(&email, MAIL).await;
         assert_eq!(answer.outcome, Outcome::Misconfigured);
-        assert!(answer.own_words().contains("refuses the ways to log in"), "{}", answer.words);
+        assert!(answer.redacted_detail().contains("refuses the ways to log in"), "{}", answer.detail);
         assert_eq!(tried(&asked), wanted);
     }
 }
@@ -194,8 +194,8 @@ async fn what_a_server_offers_that_we_do_not_know_is_said_with_what_to_do() {
         let (address, asked) = mail_server(Script { hello, ..BOTH }).await;
         let answer = send(&mailbox(&address, hello), MAIL).await;
         assert_eq!(answer.outcome, Outcome::Misconfigured);
-        assert!(answer.own_words().contains(own), "{hello}: {}", answer.words);
-        let found = remedy(&answer.words).unwrap_or_else(|| panic!("no remedy for {}", answer.words));
+        assert!(answer.redacted_detail().contains(own), "{hello}: {}", answer.detail);
+        let found = remedy(&answer.detail).unwrap_or_else(|| panic!("no remedy for {}", answer.detail));
         assert!(found.cure().contains(change), "{hello}: {}", found.cure());
         assert!(!found.cure().contains("copy") && !found.cure().contains("as the provider shows"), "{}", found.cure());
         assert_eq!(tried(&asked), [""; 0]);
@@ -208,9 +208,9 @@ async fn a_reply_in_an_unusual_dress_is_read_and_no_reply_is_taken_for_that_to_a
     let dressed = "250 mock\r\n250 SIZE 100\n250\tAUTH PLAIN\r\n";
     let (address, _) = mail_server(Script { hello: dressed, ..BOTH }).await;
     let answer = send(&mailbox(&address, "dressed"), MAIL).await;
-    assert_eq!(answer.outcome, Outcome::Delivered, "{}", answer.words);
+    assert_eq!(answer.outcome, Outcome::Delivered, "{}", answer.detail);
     // A second reply that nobody asked for puts every later one out of step.
     let (address, _) = mail_server(Script { plain: Some("235 yes\r\n354 go on\r\n250 taken"), ..BOTH }).await;
     let answer = send(&mailbox(&address, "surplus"), MAIL).await;
-    assert_eq!(answer.outcome, Outcome::Retry { after: None }, "{}", answer.words);
+    assert_eq!(answer.outcome, Outcome::Retry { after: None }, "{}", answer.detail);
 }

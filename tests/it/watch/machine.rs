@@ -10,12 +10,12 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 use orderbell::flow::Clock;
 use orderbell::flow::Current;
-use orderbell::flow::Wake;
-use orderbell::flow::far_clocks::FarClocks;
-use orderbell::flow::intake::Reception;
+use orderbell::flow::Notifier;
+use orderbell::flow::clock_skew::ClockSkews;
+use orderbell::flow::intake::RoutingSnapshot;
 use orderbell::flow::notice::Notices;
-use orderbell::flow::reports::Failures;
-use orderbell::flow::signs::Signs;
+use orderbell::flow::reports::ReportFailures;
+use orderbell::flow::source_activity::SourceActivity;
 use orderbell::flow::watch;
 use orderbell::flow::watch::Instruments;
 use orderbell::flow::watch::SelfWatch;
@@ -105,17 +105,17 @@ async fn a_disk_that_fills_is_told_once_and_when_it_has_room_again() {
     let minute = |minute: i64| clock.store(minute, Ordering::Release);
     let open = || {
         let store = Arc::new(Sqlite::open(&path, noon()).expect("the store opens"));
-        let (reception, wake, gauge) = (Current::new(Reception::default()), Wake::default(), free.clone());
+        let (routing, notifier, gauge) = (Current::new(RoutingSnapshot::default()), Notifier::default(), free.clone());
         let clock = clock.clone();
         let watch = SelfWatch::new(Instruments {
-            failures: Failures::default(),
+            failures: ReportFailures::default(),
             mistakes: Mistakes::default(),
             store: store.clone(),
-            notices: Notices::new(store.clone(), reception.clone(), wake.clone()),
-            reception,
-            wake,
-            signs: Signs::default(),
-            far_clocks: FarClocks::default(),
+            notices: Notices::new(store.clone(), routing.clone(), notifier.clone()),
+            routing,
+            notifier,
+            source_activity: SourceActivity::default(),
+            clock_skews: ClockSkews::default(),
             clock: Clock::new(move || noon() + minutes(clock.load(Ordering::Acquire))),
             disk: (
                 "/var/lib/orderbell".to_owned(),

@@ -2,11 +2,11 @@
 
 use orderbell::domain::event::Event;
 use orderbell::domain::event::Kind;
-use orderbell::domain::event::Proof;
+use orderbell::domain::event::SignatureCheck;
 use orderbell::sandbox::rules::Rules;
+use orderbell::store::Incident;
+use orderbell::store::IncidentUpdate;
 use orderbell::store::Recorded;
-use orderbell::store::Telling;
-use orderbell::store::Trouble;
 use orderbell::store::sqlite::Sqlite;
 use rusqlite::Connection;
 
@@ -19,9 +19,9 @@ async fn what_nobody_heard_of_before_a_crash_is_told_after_it() {
     // As a crash leaves it between the webhook's commit and the look.
     let store = Sqlite::open(&scene.store(), noon()).expect("the store opens");
     for (kind, proof) in [
-        (Kind::StoreHours, Proof::Held("a recipe".to_owned())),
-        (Kind::MenuSync, Proof::Unproven),
-        (Kind::OrderPlaced, Proof::Held("a recipe".to_owned())),
+        (Kind::StoreHours, SignatureCheck::Held("a recipe".to_owned())),
+        (Kind::MenuSync, SignatureCheck::Unproven),
+        (Kind::OrderPlaced, SignatureCheck::Held("a recipe".to_owned())),
     ] {
         store.record(recorded(Event { proof, ..event(kind, "keeta") })).await.expect("recorded");
     }
@@ -39,13 +39,13 @@ async fn a_trouble_and_its_notice_are_kept_together_or_not_at_all() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("bell.db");
     let store = Sqlite::open(&path, noon()).expect("the store opens");
-    let trouble = |detail: &str| Trouble {
+    let incident = |detail: &str| Incident {
         topic: "disk".to_owned(),
         subject: "/var".to_owned(),
         since: noon(),
         detail: detail.to_owned(),
     };
-    let telling = |before: Option<Trouble>, after: Option<Trouble>, event: Event| Telling {
+    let telling = |before: Option<Incident>, after: Option<Incident>, event: Event| IncidentUpdate {
         before,
         after,
         notice: Some(recorded(event)),
@@ -61,19 +61,19 @@ async fn a_trouble_and_its_notice_are_kept_together_or_not_at_all() {
     let known = event(Kind::OperatorNotice, "orderbell");
     store.record(recorded(known.clone())).await.expect("recorded");
     // The notice cannot be recorded: there is an event of this name.
-    assert!(store.tell(telling(None, Some(trouble("a")), known.clone())).await.is_err());
+    assert!(store.update_incident(telling(None, Some(incident("a")), known.clone())).await.is_err());
     assert_eq!(counts(), (0, 1));
     let fresh = || event(Kind::OperatorNotice, "orderbell");
-    let new = store.tell(telling(None, Some(trouble("a")), fresh())).await.expect("told");
+    let new = store.update_incident(telling(None, Some(incident("a")), fresh())).await.expect("told");
     assert!(matches!(new, Some(Recorded::New { .. })));
     assert_eq!(counts(), (1, 2));
-    assert!(store.tell(telling(Some(trouble("a")), None, known)).await.is_err());
+    assert!(store.update_incident(telling(Some(incident("a")), None, known)).await.is_err());
     assert_eq!(counts(), (1, 2), "its end was not told, so it has not ended");
     // Whoever goes by what is not so any more does nothing.
-    for before in [None, Some(trouble("b"))] {
-        assert_eq!(store.tell(telling(before, Some(trouble("c")), fresh())).await.expect("asked"), None);
+    for before in [None, Some(incident("b"))] {
+        assert_eq!(store.update_incident(telling(before, Some(incident("c")), fresh())).await.expect("asked"), None);
     }
     assert_eq!(counts(), (1, 2));
-    assert!(store.tell(telling(Some(trouble("a")), None, fresh())).await.expect("told").is_some());
+    assert!(store.update_incident(telling(Some(incident("a")), None, fresh())).await.expect("told").is_some());
     assert_eq!(counts(), (0, 3));
 }

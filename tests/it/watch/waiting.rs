@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use orderbell::domain::event::DeliveryId;
 use orderbell::domain::event::Kind;
-use orderbell::domain::route::Hearer;
+use orderbell::domain::route::Target;
 use orderbell::sandbox::fault::Fault;
 use orderbell::sandbox::fault::Times;
 use orderbell::sandbox::rules::Rules;
-use orderbell::store::Deaths;
-use orderbell::store::Look;
+use orderbell::store::DeadLetterStats;
+use orderbell::store::HealthQuery;
 use orderbell::store::Record;
 use orderbell::store::sqlite::Sqlite;
 use rusqlite::Connection;
@@ -110,11 +110,11 @@ async fn an_urgent_message_waits_in_earnest_since_it_came_or_was_held_or_was_ask
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("bell.db");
     let store = Sqlite::open(&path, noon()).expect("the store opens");
-    let hearers = ["kitchen", "office"].map(|name| (Hearer::always(name), DeliveryId(Uuid::now_v7())));
-    let [kitchen, office] = hearers.clone().map(|(_, id)| hex(id));
+    let targets = ["kitchen", "office"].map(|name| (Target::always(name), DeliveryId(Uuid::now_v7())));
+    let [kitchen, office] = targets.clone().map(|(_, id)| hex(id));
     let record = recorded(event(Kind::OrderPlaced, "keeta"));
     let urgent = vec!["kitchen".to_owned()];
-    store.record(Record { hearers: hearers.into(), urgent, ..record }).await.expect("recorded");
+    store.record(Record { targets: targets.into(), urgent, ..record }).await.expect("recorded");
     let run = |sql: &str| {
         let sql = sql.replace("KITCHEN", &kitchen).replace("OFFICE", &office);
         Connection::open(&path).and_then(|connection| connection.execute_batch(&sql)).expect("the store takes it");
@@ -122,8 +122,8 @@ async fn an_urgent_message_waits_in_earnest_since_it_came_or_was_held_or_was_ask
     let look = async |minute: i64| {
         let channels = ["kitchen", "office"].map(str::to_owned).into();
         let waits_since = noon() + minutes(minute - 5);
-        let look = Look { channels, waits_since, dead: BTreeMap::new(), newest: false };
-        let sight = store.reader().look_around(look).await.expect("it sees");
+        let look = HealthQuery { channels, waits_since, dead: BTreeMap::new(), newest: false };
+        let sight = store.reader().query_health(look).await.expect("it sees");
         let seen = sight.waiting.into_iter().map(|waiting| (waiting.channel, waiting.oldest, waiting.count));
         seen.collect::<Vec<_>>()
     };
@@ -157,13 +157,13 @@ async fn a_test_or_a_notice_that_dies_is_counted_and_told_to_nobody() {
     let store = Sqlite::open(&path, noon()).expect("the store opens");
     let connection = Connection::open(&path).expect("the store opens");
     let look = async |dead| {
-        let look = Look { channels: Vec::new(), waits_since: noon(), dead, newest: false };
-        store.reader().look_around(look).await.expect("it sees").dead
+        let look = HealthQuery { channels: Vec::new(), waits_since: noon(), dead, newest: false };
+        store.reader().query_health(look).await.expect("it sees").dead
     };
     let mut seen = BTreeMap::new();
     for (kind, all, told) in [(Kind::Test, 1, None), (Kind::OperatorNotice, 2, None), (Kind::OrderPlaced, 3, Some(1))] {
-        let hearers = vec![(Hearer::always("kitchen"), DeliveryId(Uuid::now_v7()))];
-        store.record(Record { hearers, ..recorded(event(kind, "orderbell")) }).await.expect("recorded");
+        let targets = vec![(Target::always("kitchen"), DeliveryId(Uuid::now_v7()))];
+        store.record(Record { targets, ..recorded(event(kind, "orderbell")) }).await.expect("recorded");
         connection.execute("UPDATE deliveries SET state = 'dead'", []).expect("they die");
         seen = look(seen).await;
         let kitchen = &seen["kitchen"];
@@ -171,7 +171,7 @@ async fn a_test_or_a_notice_that_dies_is_counted_and_told_to_nobody() {
     }
     // What is known is not looked at anew while the number stays.
     connection.execute("UPDATE deliveries SET answer = 'HTTP 422'", []).expect("the store takes it");
-    let words = |seen: &BTreeMap<String, Deaths>| seen["kitchen"].dead.as_ref().map(|dead| dead.words.clone());
+    let words = |seen: &BTreeMap<String, DeadLetterStats>| seen["kitchen"].dead.as_ref().map(|dead| dead.words.clone());
     seen = look(seen).await;
     assert_eq!(words(&seen).as_deref(), Some("order.placed"));
     assert_eq!(words(&look(BTreeMap::new()).await).as_deref(), Some("order.placed: HTTP 422"));

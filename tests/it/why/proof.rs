@@ -1,14 +1,14 @@
 //! What was refused or not proved, as `orderbell why` tells of it.
 
 use orderbell::cli::why;
-use orderbell::cli::why::chapter;
 use orderbell::cli::why::setting::Setting;
+use orderbell::cli::why::timeline;
 use orderbell::domain::event::Event;
 use orderbell::domain::event::Kind;
-use orderbell::domain::event::Proof;
+use orderbell::domain::event::SignatureCheck;
 use orderbell::domain::order::OrderState;
 use orderbell::store::history::History;
-use orderbell::store::history::Refused;
+use orderbell::store::history::RefusedWebhook;
 
 use crate::why::{ORDER, Scene, at, golden};
 
@@ -16,7 +16,7 @@ use crate::why::{ORDER, Scene, at, golden};
 async fn a_refused_signature_is_found_by_source_and_time() {
     let mut scene = Scene::new();
     scene.placed(ORDER, 2).await;
-    let refused = |second: i64, reason: &str| Refused {
+    let refused = |second: i64, reason: &str| RefusedWebhook {
         source: "keeta-hk".to_owned(),
         at: at(second),
         reason: reason.to_owned(),
@@ -28,11 +28,11 @@ async fn a_refused_signature_is_found_by_source_and_time() {
     let mut all = vec![refused(-90_000, late)];
     all.extend((0..4).map(|minute| refused(600 + 60 * minute, signature)));
     all.push(refused(7200, "and 12 more in that minute"));
-    all.push(Refused { source: "licences".to_owned(), ..refused(7200, "another source's") });
+    all.push(RefusedWebhook { source: "licences".to_owned(), ..refused(7200, "another source's") });
     scene.store.note_refusals(all).await.unwrap();
     let part = scene.part();
     let setting = Setting { part: &part, now: at(9000) };
-    let text = |history: &History| chapter::text(&why::story(history, &setting), &part.timezone);
+    let text = |history: &History| timeline::text(&why::story(history, &setting), &part.timezone);
     let around = scene.ask_around("keeta-hk", Some(at(650)), 3).await;
     golden("refused", &text(&around));
     golden("refused-newest", &text(&scene.ask("keeta-hk").await));
@@ -46,11 +46,11 @@ async fn what_nobody_proved_is_shown_of_its_source_whatever_was_believed_since()
     for number in 0..7 {
         let number = format!("22051780000000000{number}");
         let order = scene.event(Kind::OrderPlaced, &number, OrderState::Placed, 4600, 2 + 60 * i64::from(scene.ids));
-        scene.record(Event { proof: Proof::Unproven, ..order }, &number).await;
+        scene.record(Event { proof: SignatureCheck::Unproven, ..order }, &number).await;
     }
     let part = scene.part();
     let setting = Setting { part: &part, now: at(9000) };
-    let text = |history: &History| chapter::text(&why::story(history, &setting), &part.timezone);
+    let text = |history: &History| timeline::text(&why::story(history, &setting), &part.timezone);
     let alone = text(&scene.ask("keeta-hk").await);
     assert!(alone.contains("Some came whose signature fits none"), "{alone}");
     scene.placed(ORDER, 8000).await;

@@ -1,17 +1,17 @@
 //! Reports, as `orderbell why` tells of them.
 
 use orderbell::cli::why;
-use orderbell::cli::why::chapter;
 use orderbell::cli::why::setting::Setting;
+use orderbell::cli::why::timeline;
 use orderbell::domain::data::Data;
 use orderbell::domain::event::DeliveryId;
 use orderbell::domain::event::Event;
 use orderbell::domain::event::EventId;
 use orderbell::domain::event::Kind;
 use orderbell::domain::event::OWN_SOURCE;
-use orderbell::domain::event::Proof;
+use orderbell::domain::event::SignatureCheck;
 use orderbell::domain::report::Report;
-use orderbell::domain::verdict;
+use orderbell::domain::route_decision;
 use orderbell::store::Record;
 use orderbell::store::ReportRun;
 use uuid::Uuid;
@@ -41,15 +41,15 @@ impl Scene {
             shop: None,
             order: None,
             data: Data { report: Some(Box::new(report)), ..Data::default() },
-            proof: Proof::Own,
+            proof: SignatureCheck::Own,
         };
         let routes = self.part().routes.unwrap();
-        let fingerprint = verdict::fingerprint(&routes.routes);
-        let (hearers, verdicts) = routes.judge(&event.kind, &event.source, None, &fingerprint);
-        let hearers: Vec<_> = hearers.into_iter().map(|hearer| (hearer, DeliveryId(self.next_id()))).collect();
-        let made = hearers.iter().map(|(hearer, id)| (hearer.channel.clone(), id.0)).collect();
-        let (body, repeat_keys, urgent) = (Vec::new(), Vec::new(), Vec::new());
-        let record = Record { event, body, repeat_keys, hearers, urgent, verdicts };
+        let fingerprint = route_decision::fingerprint(&routes.routes);
+        let (targets, verdicts) = routes.judge(&event.kind, &event.source, None, &fingerprint);
+        let targets: Vec<_> = targets.into_iter().map(|target| (target, DeliveryId(self.next_id()))).collect();
+        let made = targets.iter().map(|(target, id)| (target.channel.clone(), id.0)).collect();
+        let (body, dedupe_keys, urgent) = (Vec::new(), Vec::new(), Vec::new());
+        let record = Record { event, body, dedupe_keys: dedupe_keys, targets: targets, urgent, verdicts };
         let days = days.iter().map(|day| day.parse().unwrap()).collect();
         let run = ReportRun { report: "daily".to_owned(), days, ledger_seq: 0, record, picture: None };
         self.store.record_report(run).await.unwrap().expect("its days are not covered yet");
@@ -103,7 +103,7 @@ async fn a_report_says_when_it_was_due_made_and_delivered_and_is_due_next() {
     let later = scene.ask_around("report.daily", None, 1).await;
     let part = scene.part();
     let story = why::story(&later, &Setting { part: &part, now: at(late + 10) });
-    let mut told = vec![chapter::text(&story, &part.timezone)];
+    let mut told = vec![timeline::text(&story, &part.timezone)];
     scene.configure(CONFIGURATION);
     scene.connection().execute("DELETE FROM events WHERE received_at < ?1", [at(late).as_millisecond()]).unwrap();
     told.push(scene.told("report.daily", late + A_DAY).await);

@@ -4,14 +4,14 @@ use crate::words::golden::LANGUAGES;
 use crate::words::samples::Sample;
 use crate::words::{hostile, samples};
 use orderbell::domain::data::Data;
-use orderbell::domain::digest::{Detail, DigestView, Earlier, Entry};
+use orderbell::domain::digest::{DetailLevel, DigestEntry, DigestView, MergedDelivery};
 use orderbell::domain::event::Kind;
 use orderbell::domain::language::{Sources, built_in_sources};
 use orderbell::domain::report;
-use orderbell::domain::template::digest::Notes;
-use orderbell::domain::template::{Fault, TemplateErrors, Templates};
+use orderbell::domain::template::digest::DigestNotes;
+use orderbell::domain::template::{TemplateErrors, TemplateFault, Templates};
 use orderbell::render;
-use orderbell::render::{Isolation, Limits, Pool};
+use orderbell::render::{Isolation, Pool, PoolLimits};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -56,9 +56,10 @@ fn a_merchants_copy_of_every_template_says_the_same_to_the_byte() {
                 assert_eq!(templates.compose(&view).as_ref(), Ok(&expected), "{language} {}", sample.name);
             }
         }
-        let earlier = [Earlier { kind: Kind::OrderAccepted, at: samples::at("2025-06-04T02:00:00Z"), changed: false }];
+        let earlier =
+            [MergedDelivery { kind: Kind::OrderAccepted, at: samples::at("2025-06-04T02:00:00Z"), changed: false }];
         let unreached = [("kitchen".to_owned(), samples::at("2025-06-03T22:00:00Z"))];
-        let notes = Notes { meanwhile: &["owner".to_owned()], unreached: &unreached, earlier: &earlier };
+        let notes = DigestNotes { meanwhile: &["owner".to_owned()], unreached: &unreached, earlier: &earlier };
         let view = samples[0].view(language, &timezone);
         let noted = |templates: &Templates| {
             let composed = templates.compose(&view).expect("it composes");
@@ -67,10 +68,10 @@ fn a_merchants_copy_of_every_template_says_the_same_to_the_byte() {
         assert_eq!(noted(copied), noted(&built_in), "{language}");
         let entry = |sample| {
             let Sample { event, order, .. }: &Sample = sample;
-            Entry { event, order: order.as_ref(), title: Some("A title * of * its own") }
+            DigestEntry { event, order: order.as_ref(), title: Some("A title * of * its own") }
         };
-        let entries: Vec<Entry<'_>> = samples.iter().map(entry).collect();
-        for detail in [Detail::Heads, Detail::FewItems, Detail::Items, Detail::Options] {
+        let entries: Vec<DigestEntry<'_>> = samples.iter().map(entry).collect();
+        for detail in [DetailLevel::Heads, DetailLevel::FewItems, DetailLevel::Items, DetailLevel::Options] {
             let (entries, timezone) = (&entries, &timezone);
             let view = DigestView { entries, detail, language, timezone, channel: "kitchen", channel_kind: "dingtalk" };
             assert_eq!(copied.digest(&view), built_in.digest(&view), "{language} {detail:?}");
@@ -116,22 +117,25 @@ fn a_template_fails_apart_in_the_same_words_at_the_same_place() {
 fn a_built_in_template_is_rendered_here_unless_it_brings_in_a_merchants_file() {
     let overlay = Sources::from([("en/_stock.md".to_owned(), "{% macro items(x) %}{% endmacro %}".to_owned())]);
     // Whoever is asked to render apart fails.
-    let pool = Pool::new(PathBuf::from("/no/such/program"), overlay.clone(), Limits::default());
+    let pool = Pool::new(PathBuf::from("/no/such/program"), overlay.clone(), PoolLimits::default());
     let templates = Templates::apart(&overlay, Arc::new(pool)).expect("its words are right");
     let fault = |kind: Kind| {
         let sample = samples::all().into_iter().find(|sample| sample.event.kind == kind).expect("a sample");
         templates.compose(&sample.view("en", &samples::riyadh())).err().map(|error| error.fault)
     };
     assert_eq!(fault(Kind::OrderPlaced), None);
-    assert_eq!(fault(Kind::StockLow), Some(Fault::Unavailable));
+    assert_eq!(fault(Kind::StockLow), Some(TemplateFault::Unavailable));
 }
 
 #[test]
 fn no_process_is_there_before_a_template_is_needed_nor_when_none_was_for_a_while() {
     let overlay = order_placed("# Mine {{ order.number }}");
     let Isolation::Process(program) = isolation() else { panic!("a process") };
-    let pool =
-        Arc::new(Pool::new(program, overlay.clone(), Limits { idle: Duration::from_millis(50), ..Limits::default() }));
+    let pool = Arc::new(Pool::new(
+        program,
+        overlay.clone(),
+        PoolLimits { idle: Duration::from_millis(50), ..PoolLimits::default() },
+    ));
     let templates = Templates::apart(&overlay, pool.clone()).expect("its words are right");
     assert_eq!(pool.processes(), 0);
     let sample = samples::all().remove(0);
@@ -151,12 +155,12 @@ fn no_process_is_there_before_a_template_is_needed_nor_when_none_was_for_a_while
 fn a_template_that_is_stopped_again_and_again_is_tried_no_more() {
     let overlay = order_placed("{{ ([1] * 100000000) | sort | length }}");
     let Isolation::Process(program) = isolation() else { panic!("a process") };
-    let pool = Arc::new(Pool::new(program, overlay.clone(), Limits { strikes: 2, ..Limits::default() }));
+    let pool = Arc::new(Pool::new(program, overlay.clone(), PoolLimits { strikes: 2, ..PoolLimits::default() }));
     let templates = Templates::apart(&overlay, pool).expect("its words are right");
     let sample = samples::all().remove(0);
     let timezone = samples::riyadh();
     let errors: Vec<_> = (0..4).map(|_| templates.compose(&sample.view("en", &timezone)).unwrap_err()).collect();
-    assert_eq!(errors[0].fault, Fault::Exhausted);
+    assert_eq!(errors[0].fault, TemplateFault::Exhausted);
     assert!(errors[0].message.contains("256 MiB of memory"), "{}", errors[0]);
     assert!(errors.windows(2).all(|pair| pair[0] == pair[1]), "{errors:?}");
 }

@@ -6,7 +6,7 @@ use orderbell::domain::document::read::read;
 use orderbell::domain::document::{Block, Document, Inline};
 use orderbell::domain::message::Part;
 use orderbell::sandbox::mail;
-use orderbell::sandbox::mail::Opened;
+use orderbell::sandbox::mail::ParsedMail;
 use serde_json::Value;
 
 use crate::words::golden::{robot, wecom};
@@ -109,7 +109,7 @@ fn mailbox() -> Email {
 }
 
 /// A mail without the line of its envelope, taken apart.
-fn opened(part: &Part) -> Opened {
+fn opened(part: &Part) -> ParsedMail {
     mail::open(part.body.split_once("\r\n").unwrap().1)
 }
 

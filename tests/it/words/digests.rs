@@ -2,18 +2,18 @@
 
 use orderbell::channel::Channel;
 use orderbell::domain::compose::Composed;
-use orderbell::domain::digest::Detail;
+use orderbell::domain::digest::DetailLevel;
+use orderbell::domain::digest::DigestEntry;
 use orderbell::domain::digest::DigestView;
-use orderbell::domain::digest::Entry;
 use orderbell::domain::digest::totals;
 use orderbell::domain::event::Kind;
-use orderbell::domain::message::Enclosed;
-use orderbell::domain::message::Form;
+use orderbell::domain::message::Attachments;
 use orderbell::domain::message::Message;
+use orderbell::domain::message::PartForm;
 use orderbell::domain::money::Money;
 use orderbell::domain::order::Order;
 use orderbell::domain::template::Templates;
-use orderbell::domain::template::digest::Notes;
+use orderbell::domain::template::digest::DigestNotes;
 use proptest::prelude::*;
 
 use crate::support::cases::cases;
@@ -45,17 +45,17 @@ fn is_told(order: &Order) -> bool {
     order.total.is_some() && !order.lines.is_empty()
 }
 
-fn composed(templates: &Templates, samples: &[Sample], detail: Detail, language: &str, kind: &str) -> Composed {
+fn composed(templates: &Templates, samples: &[Sample], detail: DetailLevel, language: &str, kind: &str) -> Composed {
     let timezone = samples::riyadh();
     let titles: Vec<String> =
         samples.iter().map(|sample| templates.compose(&sample.view(language, &timezone)).unwrap().title).collect();
-    let entries: Vec<Entry<'_>> = samples
+    let entries: Vec<DigestEntry<'_>> = samples
         .iter()
         .zip(&titles)
-        .map(|(sample, title)| Entry {
+        .map(|(sample, title)| DigestEntry {
             event: &sample.event,
             order: sample.order.as_ref(),
-            title: Entry::needs_title(&sample.event, sample.order.as_ref()).then_some(title.as_str()),
+            title: DigestEntry::needs_title(&sample.event, sample.order.as_ref()).then_some(title.as_str()),
         })
         .collect();
     let view =
@@ -74,12 +74,12 @@ fn message(samples: &[Sample], composed: Composed) -> Message {
         title,
         markdown,
         document,
-        enclosed: Enclosed::default(),
+        enclosed: Attachments::default(),
     }
 }
 
 /// What the golden files show: a rush of orders, and a mixed lot.
-fn lots() -> Vec<(&'static str, Vec<Sample>, Detail)> {
+fn lots() -> Vec<(&'static str, Vec<Sample>, DetailLevel)> {
     let placed = of_kind(Kind::OrderPlaced);
     let mut mixed = many(&placed, 3);
     mixed.extend(many(&of_kind(Kind::OrderCancelled), 1));
@@ -91,14 +91,14 @@ fn lots() -> Vec<(&'static str, Vec<Sample>, Detail)> {
     changed.extend(samples::all().into_iter().filter(is_changed).take(2));
     let rush = many(&placed, 12);
     vec![
-        ("rush.options", rush.clone(), Detail::Options),
-        ("rush.items", rush.clone(), Detail::Items),
-        ("rush.few", rush.clone(), Detail::FewItems),
-        ("rush.heads", rush, Detail::Heads),
-        ("mixed", mixed, Detail::Options),
-        ("changed.options", changed.clone(), Detail::Options),
-        ("changed.items", changed.clone(), Detail::Items),
-        ("changed.heads", changed, Detail::Heads),
+        ("rush.options", rush.clone(), DetailLevel::Options),
+        ("rush.items", rush.clone(), DetailLevel::Items),
+        ("rush.few", rush.clone(), DetailLevel::FewItems),
+        ("rush.heads", rush, DetailLevel::Heads),
+        ("mixed", mixed, DetailLevel::Options),
+        ("changed.options", changed.clone(), DetailLevel::Options),
+        ("changed.items", changed.clone(), DetailLevel::Items),
+        ("changed.heads", changed, DetailLevel::Heads),
     ]
 }
 
@@ -112,7 +112,7 @@ fn digests_read_as_agreed_in_every_language() {
         for (kind, channel) in channels {
             let in_language = golden::LANGUAGES.map(|language| {
                 let message = message(&samples, composed(&templates, &samples, detail, language, kind));
-                let parts = channel.write(&message, Form::Full);
+                let parts = channel.write(&message, PartForm::Full);
                 let shown: Vec<String> = parts.iter().map(|part| channel.shown(part)).collect();
                 golden::in_language(language, &shown.join("\n\n=== and then\n\n"))
             });
@@ -130,12 +130,12 @@ fn amounts_are_never_added_across_currencies() {
         sample
     };
     let samples = [priced(4600, "HKD"), priced(1500, "SAR"), priced(400, "HKD"), priced(7, "JPY")];
-    let entries: Vec<Entry<'_>> =
-        samples.iter().map(|one| Entry { event: &one.event, order: one.order.as_ref(), title: None }).collect();
+    let entries: Vec<DigestEntry<'_>> =
+        samples.iter().map(|one| DigestEntry { event: &one.event, order: one.order.as_ref(), title: None }).collect();
     let sums = [Money::new(5000, "HKD"), Money::new(7, "JPY"), Money::new(1500, "SAR")];
     assert_eq!(totals(&Kind::OrderPlaced, &entries), sums);
     assert_eq!(totals(&Kind::OrderCancelled, &entries), [], "what was cancelled was not sold");
-    let composed = composed(&Templates::built_in().unwrap(), &samples, Detail::Heads, "en", "dingtalk");
+    let composed = composed(&Templates::built_in().unwrap(), &samples, DetailLevel::Heads, "en", "dingtalk");
     assert!(composed.title.starts_with("4 new orders, HKD 50.00 + JPY 7 + SAR 15.00"), "{}", composed.title);
 }
 
@@ -144,8 +144,8 @@ fn a_fallback_and_what_is_told_as_well_stand_around_the_message() {
     let templates = Templates::built_in().unwrap();
     let (sample, timezone) = (of_kind(Kind::OrderCancelled), samples::riyadh());
     let since = sample.event.received_at;
-    let earlier = orderbell::domain::digest::Earlier { kind: Kind::OrderPlaced, changed: false, at: since };
-    let notes = Notes { meanwhile: &[], unreached: &[("kitchen".to_owned(), since)], earlier: &[earlier] };
+    let earlier = orderbell::domain::digest::MergedDelivery { kind: Kind::OrderPlaced, changed: false, at: since };
+    let notes = DigestNotes { meanwhile: &[], unreached: &[("kitchen".to_owned(), since)], earlier: &[earlier] };
     for (language, before, behind) in [
         ("en", "**kitchen cannot be reached since ", "Told with it: New order ("),
         ("zh-CN", "**kitchen 自", "此前：新订单（"),
@@ -164,9 +164,9 @@ fn a_fallback_reads_that_the_first_channel_does_not_know_and_that_one_reads_who_
     let templates = Templates::built_in().unwrap();
     let (sample, timezone) = (of_kind(Kind::OrderPlaced), samples::riyadh());
     let unreached = [("kitchen".to_owned(), sample.event.received_at)];
-    let of_fallback = Notes { meanwhile: &[], unreached: &unreached, earlier: &[] };
+    let of_fallback = DigestNotes { meanwhile: &[], unreached: &unreached, earlier: &[] };
     let sent_to = ["owner".to_owned(), "boss".to_owned()];
-    let of_first = Notes { meanwhile: &sent_to, unreached: &[], earlier: &[] };
+    let of_first = DigestNotes { meanwhile: &sent_to, unreached: &[], earlier: &[] };
     for (language, does_not_know, meanwhile) in [
         ("en", "kitchen does not know of this.", "**Sent to owner, boss meanwhile.**"),
         ("zh-CN", "kitchen 还不知道这件事。", "**期间已发给 owner、boss。**"),
@@ -187,14 +187,14 @@ proptest! {
     fn a_digest_keeps_the_limits_whatever_it_holds(
         texts in prop::collection::vec(prop::sample::select(hostile::HOSTILE.to_vec()), 1..4),
         count in 1..120usize,
-        detail in prop::sample::select(vec![Detail::Options, Detail::Items, Detail::FewItems, Detail::Heads]),
+        detail in prop::sample::select(vec![DetailLevel::Options, DetailLevel::Items, DetailLevel::FewItems, DetailLevel::Heads]),
     ) {
         let sample = hostile::saying(&texts.join(" "), Kind::OrderPlaced);
         let samples = many(&sample, count);
         let templates = Templates::built_in().unwrap();
         for (channel, limit) in [(&golden::robot("") as &dyn Channel, 20_000), (&golden::wecom(""), 4096 + 512)] {
             let composed = composed(&templates, &samples, detail, "en", channel.kind());
-            for part in channel.write(&message(&samples, composed), Form::Full) {
+            for part in channel.write(&message(&samples, composed), PartForm::Full) {
                 let bytes = if channel.kind() == "dingtalk" { part.body.len() } else { channel.shown(&part).len() };
                 prop_assert!(bytes <= limit, "{bytes} bytes");
             }

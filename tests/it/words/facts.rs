@@ -6,7 +6,7 @@ use std::slice;
 use orderbell::channel::Channel;
 use orderbell::channel::email::html;
 use orderbell::domain::document::Document;
-use orderbell::domain::message::{Form, Part};
+use orderbell::domain::message::{Part, PartForm};
 use orderbell::domain::template::Templates;
 use orderbell::sandbox::mail;
 use serde_json::Value;
@@ -72,8 +72,8 @@ fn every_channel_says_every_word_of_every_sample_in_every_language_within_its_li
                 let place = format!("{}, {language}, {name}", writer.name);
                 let (words, addresses) = (words(&composed.document), addresses(slice::from_ref(&composed.document)));
                 let message = message(&sample, composed);
-                for form in [Form::Full, Form::Halved(1), Form::Reduced] {
-                    let limit = (writer.limit)(u8::from(form == Form::Halved(1)));
+                for form in [PartForm::Full, PartForm::Halved(1), PartForm::Reduced] {
+                    let limit = (writer.limit)(u8::from(form == PartForm::Halved(1)));
                     let parts = writer.channel.write(&message, form);
                     for part in &parts {
                         let size = (writer.size)(part);
@@ -81,7 +81,7 @@ fn every_channel_says_every_word_of_every_sample_in_every_language_within_its_li
                         assert_eq!((writer.faults)(part), [""; 0], "{place}, {form:?}: {}", part.body);
                     }
                     // The reduced form leaves out what buyers and templates say beside the facts.
-                    if form != Form::Reduced {
+                    if form != PartForm::Reduced {
                         let shown = shown(&writer, &parts);
                         assert_eq!(lost(&words, &shown), None, "{place}, {form:?}:\n{shown}");
                         let is_shown = |address: &String| shown.contains(address);
@@ -118,13 +118,13 @@ fn every_title_is_the_line_of_a_chat_list_and_the_subject_of_a_mail_that_is_of_n
         let mailbox = mailbox(language);
         for (name, composed, sample) in texts(&templates, language, "dingtalk") {
             let (title, message) = (composed.title.clone(), message(&sample, composed));
-            let body: Value = serde_json::from_str(&robot.write(&message, Form::Full)[0].body).unwrap();
+            let body: Value = serde_json::from_str(&robot.write(&message, PartForm::Full)[0].body).unwrap();
             let line = body["markdown"]["title"].as_str().unwrap();
             // A longer one is cut.
             let begins = line.strip_suffix('…').is_some_and(|line| title.starts_with(line) && line.len() > 60);
             assert!(line == title || begins, "{language}, {name}: {line} of {title}");
             if sample.order.is_none() {
-                let mail = &mailbox.write(&message, Form::Full)[0].body;
+                let mail = &mailbox.write(&message, PartForm::Full)[0].body;
                 let opened = mail::open(mail.split_once("\r\n").unwrap().1);
                 assert_eq!(opened.header("subject"), Some(&*title), "{language}, {name}");
             }

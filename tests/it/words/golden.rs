@@ -7,12 +7,12 @@ use jiff::Timestamp;
 use orderbell::channel::Channel;
 use orderbell::channel::dingtalk::DingTalk;
 use orderbell::channel::email::{Email, html};
-use orderbell::channel::webhook::Webhook;
+use orderbell::channel::webhook::WebhookChannel;
 use orderbell::channel::wecom::WeCom;
-use orderbell::domain::compose::{Composed, View, plain};
+use orderbell::domain::compose::{Composed, MessageContext, plain};
 use orderbell::domain::document::{Block, Inline};
 use orderbell::domain::event::Kind;
-use orderbell::domain::message::{Enclosed, Form, Message, Part};
+use orderbell::domain::message::{Attachments, Message, Part, PartForm};
 use orderbell::domain::template::Templates;
 use orderbell::sandbox::mail::open;
 use serde_json::Value;
@@ -62,7 +62,7 @@ pub fn message(sample: &Sample, composed: Composed) -> Message {
         title,
         markdown,
         document,
-        enclosed: Enclosed::default(),
+        enclosed: Attachments::default(),
     }
 }
 
@@ -70,7 +70,7 @@ pub fn message(sample: &Sample, composed: Composed) -> Message {
 pub fn texts(templates: &Templates, language: &str, channel_kind: &str) -> Vec<(String, Composed, Sample)> {
     let timezone = samples::riyadh();
     let compose = |sample: &Sample| {
-        let view = View { channel_kind, ..sample.view(language, &timezone) };
+        let view = MessageContext { channel_kind, ..sample.view(language, &timezone) };
         templates.compose(&view).unwrap_or_else(|error| panic!("{error}"))
     };
     let mut texts: Vec<(String, Composed, Sample)> =
@@ -143,7 +143,7 @@ fn dingtalk_is_sent_its_dialect_as_agreed() {
     let mut snapshots = Snapshots::of("dingtalk");
     for language in LANGUAGES {
         for (name, composed, sample) in dialect(&templates, language, robot.kind()) {
-            let parts = robot.write(&message(&sample, composed), Form::Full);
+            let parts = robot.write(&message(&sample, composed), PartForm::Full);
             let [part] = parts.as_slice() else { panic!("{name} is {} parts", parts.len()) };
             let body: Value = serde_json::from_str(&part.body).unwrap();
             let markdown = &body["markdown"];
@@ -180,7 +180,7 @@ fn wecom_is_sent_its_dialect_and_its_texts_as_agreed() {
     for language in LANGUAGES {
         for (name, composed, sample) in dialect(&templates, language, markdown.kind()) {
             let message = message(&sample, composed);
-            let (markdown, text) = (markdown.write(&message, Form::Full), text.write(&message, Form::Full));
+            let (markdown, text) = (markdown.write(&message, PartForm::Full), text.write(&message, PartForm::Full));
             let bytes: Vec<&str> = markdown.iter().map(|part| part.body.as_str()).collect();
             let (markdown, bytes, text) = (shown(&markdown), bytes.join("\n"), shown(&text));
             let all = format!("{markdown}\n======== as text\n\n{text}\n======== bytes\n\n{bytes}");
@@ -193,9 +193,9 @@ fn wecom_is_sent_its_dialect_and_its_texts_as_agreed() {
 #[test]
 fn every_sample_goes_to_a_webhook_as_agreed() {
     let templates = Templates::built_in().unwrap();
-    let webhook: Webhook = toml::from_str("url = \"https://erp.example.com/orderbell\"").unwrap();
+    let webhook: WebhookChannel = toml::from_str("url = \"https://erp.example.com/orderbell\"").unwrap();
     let written = |(name, composed, sample): &(String, Composed, Sample)| {
-        let parts = webhook.write(&message(sample, composed.clone()), Form::Full);
+        let parts = webhook.write(&message(sample, composed.clone()), PartForm::Full);
         let [part] = parts.as_slice() else { panic!("{name} is {} parts", parts.len()) };
         part.body.clone()
     };
@@ -239,9 +239,9 @@ fn mails_are_written_as_agreed() {
         for (name, composed, sample) in texts(&templates, language, email.kind()) {
             let content = html::content(&composed.document.blocks);
             let message = message(&sample, composed);
-            let parts = email.write(&message, Form::Full);
+            let parts = email.write(&message, PartForm::Full);
             assert_eq!(parts.len(), 2, "{name}: one for each recipient");
-            assert_eq!(parts, email.write(&message, Form::Full), "{name}: the same bytes each time");
+            assert_eq!(parts, email.write(&message, PartForm::Full), "{name}: the same bytes each time");
             let mails: Vec<_> = parts.iter().map(|part| part.body.split_once("\r\n").unwrap().1).collect();
             assert!(mails[0] == mails[1] && mails[0].is_ascii(), "{name}");
             assert_eq!(mails[0].matches('\n').count(), mails[0].matches("\r\n").count(), "{name}: lines end in CRLF");
@@ -268,7 +268,7 @@ fn a_message_that_gmail_would_cut_is_several_mails_in_one_conversation() {
     let mut composed = Templates::built_in().unwrap().compose(&sample.view("en", &samples::riyadh())).unwrap();
     let item = |number: usize| vec![Inline::Text(format!("dish {number} <with> \"much\" to escape, and 糖醋排骨"))];
     composed.document.blocks.push(Block::List { ordered: false, items: (0..2500).map(item).collect() });
-    let parts = mailbox("en").write(&message(&sample, composed), Form::Full);
+    let parts = mailbox("en").write(&message(&sample, composed), PartForm::Full);
     let mails: Vec<_> = parts.iter().map(|part| part.body.split_once("\r\n").unwrap()).collect();
     let opened: Vec<_> = mails.iter().map(|(_, mail)| open(mail)).collect();
     let pieces = mails.len() / 2;

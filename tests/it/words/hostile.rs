@@ -12,10 +12,10 @@ use orderbell::domain::document::read::read;
 use orderbell::domain::event::Event;
 use orderbell::domain::event::Kind;
 use orderbell::domain::event::Shop;
-use orderbell::domain::message::Form;
-use orderbell::domain::order::Line;
-use orderbell::domain::order::OrderNews;
-use orderbell::domain::order::absorb;
+use orderbell::domain::message::PartForm;
+use orderbell::domain::order::OrderLine;
+use orderbell::domain::order::OrderUpdate;
+use orderbell::domain::order::merge;
 use orderbell::domain::report::sample;
 use orderbell::domain::template::Templates;
 use orderbell::domain::text::one_line;
@@ -47,16 +47,16 @@ pub const HOSTILE: [&str; 14] = [
 
 /// A sample in which every text that comes from outside says this.
 pub fn saying(text: &str, kind: Kind) -> Sample {
-    let news = OrderNews {
+    let news = OrderUpdate {
         short_number: Some(text.to_owned()),
         lines: vec![
-            Line {
+            OrderLine {
                 name: text.to_owned(),
                 options: vec![text.to_owned(), text.to_owned()],
                 note: Some(text.to_owned()),
-                ..Line::default()
+                ..OrderLine::default()
             },
-            Line { name: text.to_owned(), quantity: Some(1), ..Line::default() },
+            OrderLine { name: text.to_owned(), quantity: Some(1), ..OrderLine::default() },
         ],
         ..samples::news()
     };
@@ -69,7 +69,7 @@ pub fn saying(text: &str, kind: Kind) -> Sample {
     };
     let shop = Some(Shop { id: "1".to_owned(), name: Some(text.to_owned()) });
     let event = Event { order: Some(news), shop, ..samples::event(kind, data) };
-    let order = absorb(None, &event);
+    let order = merge(None, &event);
     Sample { name: "hostile".to_owned(), event, order: Some(order) }
 }
 
@@ -148,7 +148,7 @@ fn no_value_becomes_markup_in_any_message() {
                 assert!(document.plain_text().contains(&shown), "{shown} is not in\n{}", document.plain_text());
                 assert!(!composed.title.contains('\n') && !composed.title.is_empty());
 
-                let parts = robot.write(&message(&sample, composed), Form::Full);
+                let parts = robot.write(&message(&sample, composed), PartForm::Full);
                 let body: serde_json::Value = serde_json::from_str(&parts[0].body).unwrap();
                 let sent = body["markdown"]["text"].as_str().unwrap();
                 let again = read(sent);
@@ -193,7 +193,7 @@ fn no_name_of_a_shop_or_a_product_becomes_markup_in_a_report() {
             let told = document.plain_text().matches(&shown).count();
             // Seven shops, two products, two reasons, four that are low in stock, a channel that rests, an order.
             assert!(told >= 17, "{shown} is told {told} times:\n{}", document.plain_text());
-            let parts = robot.write(&message(&reporting(text), composed), Form::Full);
+            let parts = robot.write(&message(&reporting(text), composed), PartForm::Full);
             let body: serde_json::Value = serde_json::from_str(&parts[0].body).unwrap();
             let sent = body["markdown"]["text"].as_str().unwrap();
             assert!(!shape(&read(sent)).contains(['l', '!', 'e']), "{sent}");
@@ -212,7 +212,7 @@ proptest! {
         let shape_of = |text: &str| {
             let sample = saying(text, Kind::OrderPlaced);
             let composed = TEMPLATES.compose(&sample.view("en", &timezone)).unwrap();
-            let parts = robot("").write(&message(&sample, composed.clone()), Form::Full);
+            let parts = robot("").write(&message(&sample, composed.clone()), PartForm::Full);
             let body: serde_json::Value = serde_json::from_str(&parts[0].body).unwrap();
             let again = read(body["markdown"]["text"].as_str().unwrap());
             (shape(&composed.document), shape(&again))
@@ -240,7 +240,7 @@ fn a_note_of_five_thousand_characters_arrives_whole_and_within_the_limit() {
             order.lines[0].note = Some(note.clone());
         }
         let composed = templates.compose(&sample.view(language, &samples::riyadh())).unwrap();
-        let parts = robot("").write(&message(&sample, composed), Form::Full);
+        let parts = robot("").write(&message(&sample, composed), PartForm::Full);
         assert!(parts.iter().all(|part| part.body.len() <= 20_000));
         let text: String = parts
             .iter()

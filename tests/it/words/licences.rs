@@ -6,11 +6,11 @@ use http::HeaderMap;
 use http::HeaderValue;
 use orderbell::domain::event::Event;
 use orderbell::domain::event::Kind;
-use orderbell::domain::order::absorb;
-use orderbell::platform::Heard;
+use orderbell::domain::order::merge;
+use orderbell::platform::Incoming;
 use orderbell::platform::Method;
 use orderbell::platform::Platform;
-use orderbell::platform::Request;
+use orderbell::platform::WebhookRequest;
 use orderbell::platform::apsdai::Apsdai;
 
 use crate::words::samples;
@@ -34,8 +34,8 @@ fn heard(hook: &str, body: &[u8]) -> Event {
         .map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_str(&value).unwrap()))
         .collect();
     let (method, query, address, currency) = (Method::Post, None, "", "CNY");
-    let request = Request { method, query, headers: &headers, body, address, currency, now: received_at };
-    let Ok(Heard::Webhook(webhook)) = apsdai().hear(&request) else { panic!("it is believed") };
+    let request = WebhookRequest { method, query, headers: &headers, body, address, currency, now: received_at };
+    let Ok(Incoming::Webhook(webhook)) = apsdai().receive(&request) else { panic!("it is believed") };
     Event {
         source: "licences".to_owned(),
         occurred_at: webhook.occurred_at,
@@ -47,7 +47,7 @@ fn heard(hook: &str, body: &[u8]) -> Event {
 }
 
 fn sample(variant: &str, event: Event) -> Sample {
-    let order = event.order.as_ref().map(|_| absorb(None, &event));
+    let order = event.order.as_ref().map(|_| merge(None, &event));
     Sample { name: format!("{}.apsdai_{variant}", event.kind), event, order }
 }
 

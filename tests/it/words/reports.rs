@@ -5,19 +5,19 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use jiff::tz::TimeZone;
 use orderbell::channel::Channel;
-use orderbell::domain::compose::View;
+use orderbell::domain::compose::MessageContext;
 use orderbell::domain::data::Data;
 use orderbell::domain::event::Event;
 use orderbell::domain::event::EventId;
 use orderbell::domain::event::Kind;
-use orderbell::domain::event::Proof;
-use orderbell::domain::message::Enclosed;
-use orderbell::domain::message::Form;
+use orderbell::domain::event::SignatureCheck;
+use orderbell::domain::message::Attachments;
 use orderbell::domain::message::Part;
+use orderbell::domain::message::PartForm;
 use orderbell::domain::report::Report;
 use orderbell::domain::report::sample;
 use orderbell::domain::template::Templates;
-use orderbell::flow::words::report::Reader;
+use orderbell::flow::render::report::ReportAudience;
 use orderbell::sandbox::mail;
 use serde_json::Value;
 use uuid::Uuid;
@@ -41,7 +41,7 @@ fn event(report: Report) -> Event {
         shop: None,
         order: None,
         data: Data { report: Some(Box::new(report)), ..Data::default() },
-        proof: Proof::Own,
+        proof: SignatureCheck::Own,
     }
 }
 
@@ -50,14 +50,14 @@ fn written(channel: &dyn Channel, language: &str, report: &Report, table: Option
     let templates = Templates::built_in().unwrap();
     let timezone = TimeZone::get("Asia/Hong_Kong").unwrap();
     let mut failure = None;
-    let compose = |report: Report, enclosed: Enclosed| {
+    let compose = |report: Report, enclosed: Attachments| {
         let sample = Sample { name: String::new(), event: event(report), order: None };
-        let view = View { channel_kind: channel.kind(), ..sample.view(language, &timezone) };
+        let view = MessageContext { channel_kind: channel.kind(), ..sample.view(language, &timezone) };
         let composed = templates.compose(&view).map_err(|error| error.to_string())?;
         let message = golden::message(&sample, composed);
-        Ok::<_, String>(channel.write(&orderbell::domain::message::Message { enclosed, ..message }, Form::Full))
+        Ok::<_, String>(channel.write(&orderbell::domain::message::Message { enclosed, ..message }, PartForm::Full))
     };
-    let reader = Reader { channel, language, templates: &templates, form: Form::Full };
+    let reader = ReportAudience { channel, language, templates: &templates, form: PartForm::Full };
     let parts = reader.written(report, table, &mut failure, compose).unwrap();
     assert_eq!(failure, None);
     parts
@@ -75,7 +75,8 @@ fn the_report_reads_as_agreed_on_every_channel_in_every_language() {
     let text = golden::wecom("format = \"text\"");
     let channels: [(&str, &dyn Channel); 3] = [("dingtalk", &dingtalk), ("wecom", &markdown), ("wecom.text", &text)];
     let mut snapshots = Snapshots::of("report");
-    let webhook: orderbell::channel::webhook::Webhook = toml::from_str("url = \"https://erp.example.com/\"").unwrap();
+    let webhook: orderbell::channel::webhook::WebhookChannel =
+        toml::from_str("url = \"https://erp.example.com/\"").unwrap();
     let mut hold = |name: String, in_language: &dyn Fn(&str) -> String| {
         let texts = LANGUAGES.map(|language| golden::in_language(language, &in_language(language)));
         snapshots.assert(&name, &texts.concat());

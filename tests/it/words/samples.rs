@@ -6,7 +6,7 @@ mod shops;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use orderbell::domain::changed;
-use orderbell::domain::compose::View;
+use orderbell::domain::compose::MessageContext;
 use orderbell::domain::data::Charges;
 use orderbell::domain::data::Coded;
 use orderbell::domain::data::Courier;
@@ -19,13 +19,13 @@ use orderbell::domain::event::DeliveryId;
 use orderbell::domain::event::Event;
 use orderbell::domain::event::EventId;
 use orderbell::domain::event::Kind;
-use orderbell::domain::event::Proof;
 use orderbell::domain::event::Shop;
+use orderbell::domain::event::SignatureCheck;
 use orderbell::domain::money::Money;
-use orderbell::domain::order::Line;
 use orderbell::domain::order::Order;
-use orderbell::domain::order::OrderNews;
+use orderbell::domain::order::OrderLine;
 use orderbell::domain::order::OrderState;
+use orderbell::domain::order::OrderUpdate;
 use orderbell::domain::order::decide;
 use uuid::Uuid;
 
@@ -43,9 +43,9 @@ pub struct Sample {
 }
 
 impl Sample {
-    pub fn view<'a>(&'a self, language: &'a str, timezone: &'a TimeZone) -> View<'a> {
+    pub fn view<'a>(&'a self, language: &'a str, timezone: &'a TimeZone) -> MessageContext<'a> {
         let order = self.order.as_ref();
-        View { event: &self.event, order, language, timezone, channel: "kitchen", channel_kind: "dingtalk" }
+        MessageContext { event: &self.event, order, language, timezone, channel: "kitchen", channel_kind: "dingtalk" }
     }
 }
 
@@ -81,38 +81,38 @@ pub fn event(kind: Kind, data: Data) -> Event {
         shop: Some(Shop { id: "466663".to_owned(), name: Some("Harbour Noodle House".to_owned()) }),
         order: None,
         data,
-        proof: Proof::Held("sorted parameters".to_owned()),
+        proof: SignatureCheck::Held("sorted parameters".to_owned()),
     }
 }
 
-pub fn news() -> OrderNews {
-    let line = |name: &str, quantity, price| Line {
+pub fn news() -> OrderUpdate {
+    let line = |name: &str, quantity, price| OrderLine {
         name: name.to_owned(),
         quantity: Some(quantity),
         unit_price: Some(sar(price)),
-        ..Line::default()
+        ..OrderLine::default()
     };
-    OrderNews {
+    OrderUpdate {
         number: "756823555555859".to_owned(),
         short_number: Some("29332222".to_owned()),
         state: Some(OrderState::Placed),
         placed_at: Some(at("2025-06-04T03:35:38.025Z")),
         total: Some(sar(4600)),
         lines: vec![
-            Line { note: Some("no peanuts please, allergy".to_owned()), ..line("糖醋排骨", 1, 3600) },
-            Line { options: vec!["less ice".to_owned(), "no sugar".to_owned()], ..line("Lemon tea", 2, 500) },
+            OrderLine { note: Some("no peanuts please, allergy".to_owned()), ..line("糖醋排骨", 1, 3600) },
+            OrderLine { options: vec!["less ice".to_owned(), "no sugar".to_owned()], ..line("Lemon tea", 2, 500) },
         ],
-        ..OrderNews::default()
+        ..OrderUpdate::default()
     }
 }
 
 /// News that say only which order they are about.
-pub fn thin() -> OrderNews {
-    OrderNews { number: "756823555555859".to_owned(), ..OrderNews::default() }
+pub fn thin() -> OrderUpdate {
+    OrderUpdate { number: "756823555555859".to_owned(), ..OrderUpdate::default() }
 }
 
 /// An event of an order of which `before` is known, or nothing.
-fn of_order(variant: &str, kind: Kind, before: Option<OrderNews>, data: Data) -> Sample {
+fn of_order(variant: &str, kind: Kind, before: Option<OrderUpdate>, data: Data) -> Sample {
     let known = before.and_then(|before| {
         let placed = Event { order: Some(before), ..event(Kind::OrderPlaced, Data::default()) };
         decide(None, &placed, &[]).order
@@ -125,7 +125,7 @@ fn of_order(variant: &str, kind: Kind, before: Option<OrderNews>, data: Data) ->
         Kind::OrderCancelled => Some(OrderState::Cancelled),
         _ => None,
     };
-    let mut event = Event { order: Some(OrderNews { state, ..thin() }), ..event(kind, data) };
+    let mut event = Event { order: Some(OrderUpdate { state, ..thin() }), ..event(kind, data) };
     if first {
         event.shop = None;
     }
@@ -138,18 +138,18 @@ fn sample(variant: &str, event: Event, order: Option<Order>) -> Sample {
     Sample { name, event, order }
 }
 
-fn placed(variant: &str, news: OrderNews, data: Data) -> Sample {
+fn placed(variant: &str, news: OrderUpdate, data: Data) -> Sample {
     let event = Event { order: Some(news), ..event(Kind::OrderPlaced, data) };
     let order = decide(None, &event, &[]).order;
     sample(variant, event, order)
 }
 
 /// The order told again after it has changed: three teas with less sugar instead of two, another note, a tart more.
-fn changed(variant: &str, state: OrderState, change: impl Fn(&mut OrderNews)) -> Sample {
+fn changed(variant: &str, state: OrderState, change: impl Fn(&mut OrderUpdate)) -> Sample {
     let known = Event { order: Some(news()), ..event(Kind::OrderPlaced, Data::default()) };
     let mut known = decide(None, &known, &[]).order.unwrap();
     known.state = state;
-    let mut news = OrderNews { as_of: Some(at("2025-06-04T03:41:00Z")), ..news() };
+    let mut news = OrderUpdate { as_of: Some(at("2025-06-04T03:41:00Z")), ..news() };
     change(&mut news);
     let mut event = Event { order: Some(news), ..event(Kind::OrderPlaced, Data::default()) };
     event.received_at = at("2025-06-04T03:41:02Z");
@@ -160,16 +160,20 @@ fn changed(variant: &str, state: OrderState, change: impl Fn(&mut OrderNews)) ->
 }
 
 fn changes() -> Vec<Sample> {
-    let full = |news: &mut OrderNews| {
+    let full = |news: &mut OrderUpdate| {
         news.total = Some(sar(5900));
         news.lines[0].note = Some("NO PEANUTS, allergy".to_owned());
         news.lines[1].quantity = Some(3);
-        let tart =
-            Line { name: "Egg tart".to_owned(), quantity: Some(1), unit_price: Some(sar(800)), ..Line::default() };
-        news.lines.push(Line { note: Some("warm".to_owned()), ..tart });
+        let tart = OrderLine {
+            name: "Egg tart".to_owned(),
+            quantity: Some(1),
+            unit_price: Some(sar(800)),
+            ..OrderLine::default()
+        };
+        news.lines.push(OrderLine { note: Some("warm".to_owned()), ..tart });
     };
-    let options = |news: &mut OrderNews| news.lines[1].options = vec!["no ice".to_owned()];
-    let gone = |news: &mut OrderNews| {
+    let options = |news: &mut OrderUpdate| news.lines[1].options = vec!["no ice".to_owned()];
+    let gone = |news: &mut OrderUpdate| {
         news.lines.remove(1);
         news.lines[0].note = None;
         news.total = Some(sar(3600));
@@ -207,16 +211,21 @@ pub fn all() -> Vec<Sample> {
 }
 
 /// News of which much could not be read.
-fn unreadable() -> OrderNews {
-    let [ribs, tea] = <[Line; 2]>::try_from(news().lines).unwrap();
+fn unreadable() -> OrderUpdate {
+    let [ribs, tea] = <[OrderLine; 2]>::try_from(news().lines).unwrap();
     let pointers =
         ["/total", "/lines/0/name", "/lines/1/quantity", "/lines/1/unit_price", "/lines/1/options/1", "/lines/2/note"];
-    OrderNews {
+    OrderUpdate {
         total: None,
         lines: vec![
-            Line { name: String::new(), ..ribs },
-            Line { quantity: None, unit_price: None, options: vec!["less ice".to_owned(), "?".to_owned()], ..tea },
-            Line { name: "Rice \u{fffd}".to_owned(), quantity: Some(1), unit_price: Some(sar(300)), ..Line::default() },
+            OrderLine { name: String::new(), ..ribs },
+            OrderLine { quantity: None, unit_price: None, options: vec!["less ice".to_owned(), "?".to_owned()], ..tea },
+            OrderLine {
+                name: "Rice \u{fffd}".to_owned(),
+                quantity: Some(1),
+                unit_price: Some(sar(300)),
+                ..OrderLine::default()
+            },
         ],
         unreadable: pointers.map(str::to_owned).into(),
         ..news()
@@ -225,7 +234,7 @@ fn unreadable() -> OrderNews {
 
 /// An order of which not even the number could be read.
 fn unnumbered() -> Sample {
-    let OrderNews { short_number, placed_at, total, lines, .. } = news();
+    let OrderUpdate { short_number, placed_at, total, lines, .. } = news();
     let unreadable = vec!["/number".to_owned()];
     let unnumbered = Unnumbered { short_number, placed_at, total, lines, unreadable, ..Unnumbered::default() };
     let data = Data { unnumbered: Some(unnumbered), ..Data::default() };
@@ -245,12 +254,12 @@ fn orders() -> Vec<Sample> {
         }),
         ..Data::default()
     };
-    let approximate = OrderNews { total: Some(sar(123_400)), total_is_approximate: true, ..news() };
-    let by_hand = OrderNews {
+    let approximate = OrderUpdate { total: Some(sar(123_400)), total_is_approximate: true, ..news() };
+    let by_hand = OrderUpdate {
         short_number: None,
         total: None,
         placed_at: None,
-        lines: vec![Line { name: "Lemon tea".to_owned(), ..Line::default() }],
+        lines: vec![OrderLine { name: "Lemon tea".to_owned(), ..OrderLine::default() }],
         ..news()
     };
     let pickup =

@@ -8,8 +8,8 @@ use orderbell::channel::Channel;
 use orderbell::channel::dingtalk::DingTalk;
 use orderbell::channel::http::Http;
 use orderbell::channel::http::Settings;
-use orderbell::domain::message::Form;
 use orderbell::domain::message::Part;
+use orderbell::domain::message::PartForm;
 use orderbell::domain::retry::Answer;
 use orderbell::domain::retry::Outcome;
 use orderbell::domain::secret::Secret;
@@ -17,7 +17,7 @@ use orderbell::domain::template::Templates;
 use orderbell::sandbox::Sandbox;
 use orderbell::sandbox::fault::Fault;
 use orderbell::sandbox::fault::Times;
-use orderbell::sandbox::rules::Robot;
+use orderbell::sandbox::rules::RobotRules;
 use orderbell::sandbox::rules::Rules;
 use tokio::net::TcpListener;
 
@@ -29,14 +29,14 @@ fn robot(sandbox: &Sandbox, settings: &str) -> DingTalk {
 }
 
 async fn sandbox() -> Sandbox {
-    let demands = Robot { secret: Some(Secret::new("SEC-1")), keyword: Some("Harbour".to_owned()) };
+    let demands = RobotRules { secret: Some(Secret::new("SEC-1")), keyword: Some("Harbour".to_owned()) };
     Sandbox::start(TcpListener::bind("127.0.0.1:0").await.unwrap(), Rules::new().robot("bell", demands))
 }
 
 fn parts(channel: &DingTalk) -> Vec<Part> {
     let sample = samples::all().remove(0);
     let composed = Templates::built_in().unwrap().compose(&sample.view("zh-CN", &samples::riyadh())).unwrap();
-    channel.write(&message(&sample, composed), Form::Full)
+    channel.write(&message(&sample, composed), PartForm::Full)
 }
 
 async fn send(channel: &DingTalk, part: &Part) -> Answer {
@@ -52,11 +52,11 @@ async fn a_robot_in_signed_and_keyword_mode_takes_the_exact_bytes() {
     let channel = robot(&sandbox, "secret = \"SEC-1\"\nkeyword = \"Harbour\"");
     let parts = parts(&channel);
     let answer = send(&channel, &parts[0]).await;
-    assert_eq!(answer.outcome, Outcome::Delivered, "{}", answer.words);
+    assert_eq!(answer.outcome, Outcome::Delivered, "{}", answer.detail);
     let received = sandbox.messages();
     assert_eq!(received[0].body, parts[0].body);
     assert_eq!(received[0].key.as_deref(), Some(samples::DELIVERY.to_string().as_str()));
-    assert!(!send(&channel, &parts[0]).await.words.contains("SEC"));
+    assert!(!send(&channel, &parts[0]).await.detail.contains("SEC"));
     assert!(sandbox.messages()[1].repeat, "the second telling is known by its key");
 }
 
@@ -66,7 +66,7 @@ async fn a_wrong_setting_is_said_in_words_that_help() {
     let unsigned = robot(&sandbox, "keyword = \"Harbour\"");
     let answer = send(&unsigned, &parts(&unsigned)[0]).await;
     assert_eq!(answer.outcome, Outcome::Misconfigured);
-    assert!(answer.words.contains("`secret`"), "{}", answer.words);
+    assert!(answer.detail.contains("`secret`"), "{}", answer.detail);
 }
 
 #[tokio::test]

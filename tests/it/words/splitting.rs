@@ -10,9 +10,9 @@ use orderbell::domain::document::Inline;
 use orderbell::domain::document::Tone;
 use orderbell::domain::document::read::read;
 use orderbell::domain::document::split::split;
-use orderbell::domain::message::Form;
 use orderbell::domain::message::Message;
 use orderbell::domain::message::Part;
+use orderbell::domain::message::PartForm;
 use proptest::prelude::*;
 use serde_json::Value;
 use unicode_segmentation::UnicodeSegmentation;
@@ -136,7 +136,7 @@ fn text(part: &Part) -> String {
 fn a_long_message_goes_in_marked_parts_each_within_twenty_thousand_bytes() {
     let robot = robot("mention = { mobiles = [\"+966-501234567\"], user_ids = [\"user-1\"], all = true }");
     let message = long_message(600);
-    let parts = robot.write(&message, Form::Full);
+    let parts = robot.write(&message, PartForm::Full);
     assert!(parts.len() >= 3);
     for (index, part) in parts.iter().enumerate() {
         let marker = format!("({}/{}) ", index + 1, parts.len());
@@ -150,7 +150,7 @@ fn a_long_message_goes_in_marked_parts_each_within_twenty_thousand_bytes() {
     assert_ne!(body(&parts[0])["msgUuid"], body(&parts[1])["msgUuid"]);
     let told: String = parts.iter().map(|part| read(&text(part)).plain_text()).collect();
     assert!((0..600).all(|line| told.contains(&format!("number {line} with"))));
-    assert_eq!(robot.write(&message, Form::Full), parts, "the same message gives the same bytes");
+    assert_eq!(robot.write(&message, PartForm::Full), parts, "the same message gives the same bytes");
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn a_title_that_a_shorter_marker_leaves_more_of_takes_no_part_beyond_the_limit()
             // At some length or other a part is filled up to its last byte.
             let text = format!("a{}", "b".repeat(more));
             message.document.blocks.insert(0, Block::Paragraph(vec![Inline::Text(text)]));
-            let parts = robot.write(&message, Form::Full);
+            let parts = robot.write(&message, PartForm::Full);
             message.document.blocks.remove(0);
             parts.iter().map(|part| part.body.len()).max().unwrap()
         });
@@ -174,7 +174,7 @@ fn a_title_that_a_shorter_marker_leaves_more_of_takes_no_part_beyond_the_limit()
 fn a_halved_form_keeps_within_half_of_the_limit() {
     let message = long_message(200);
     for times in 1..=3 {
-        let parts = robot("").write(&message, Form::Halved(times));
+        let parts = robot("").write(&message, PartForm::Halved(times));
         assert!(parts.iter().all(|part| part.body.len() <= 20_000 >> times));
         assert!(body(&parts[0])["msgUuid"].as_str().unwrap().ends_with(&format!("-halved{times}")));
     }
@@ -182,7 +182,7 @@ fn a_halved_form_keeps_within_half_of_the_limit() {
 
 #[test]
 fn a_reduced_form_has_no_free_text_links_or_pictures() {
-    let parts = robot("").write(&long_message(2), Form::Reduced);
+    let parts = robot("").write(&long_message(2), PartForm::Reduced);
     let [part] = parts.as_slice() else { panic!("{} parts", parts.len()) };
     let text = text(part);
     assert!(text.contains("柠檬茶 number 1") && text.contains("the order"));
@@ -192,10 +192,10 @@ fn a_reduced_form_has_no_free_text_links_or_pictures() {
 #[test]
 fn the_keyword_is_in_every_part() {
     let message = long_message(600);
-    for part in robot("keyword = \"bell\"").write(&message, Form::Full) {
+    for part in robot("keyword = \"bell\"").write(&message, PartForm::Full) {
         assert!(text(&part).ends_with("\n\nbell") && part.body.len() <= 20_000);
     }
-    for part in robot("keyword = \"order\"").write(&message, Form::Full) {
+    for part in robot("keyword = \"order\"").write(&message, PartForm::Full) {
         assert_eq!(text(&part).matches("\n\norder").count(), 0, "it is in the marker line already");
     }
 }
@@ -211,6 +211,6 @@ fn channels_of_one_robot_share_their_credential_and_do_not_show_it() {
 fn a_reduced_form_with_nothing_left_still_says_its_title() {
     let sample = samples::all().remove(0);
     let composed = orderbell::domain::compose::composed("> only a note", &sample.view("en", &samples::riyadh()));
-    let parts = robot("").write(&message(&sample, composed), Form::Reduced);
+    let parts = robot("").write(&message(&sample, composed), PartForm::Reduced);
     assert_eq!(text(&parts[0]), "only a note");
 }

@@ -11,9 +11,9 @@ use orderbell::channel::http::Settings;
 use orderbell::channel::wecom::WeCom;
 use orderbell::domain::compose::composed;
 use orderbell::domain::event::Kind;
-use orderbell::domain::message::Form;
 use orderbell::domain::message::Message;
 use orderbell::domain::message::Part;
+use orderbell::domain::message::PartForm;
 use orderbell::domain::retry::Answer;
 use orderbell::domain::retry::Outcome;
 use orderbell::sandbox::Sandbox;
@@ -52,7 +52,7 @@ fn a_long_message_goes_in_marked_parts_each_within_the_bytes_of_its_format() {
     let message = long_message(200);
     for (settings, limit) in [("", 4096), ("format = \"text\"", 2048)] {
         let channel = wecom(settings);
-        let parts = channel.write(&message, Form::Full);
+        let parts = channel.write(&message, PartForm::Full);
         assert!(parts.len() > 2);
         for (index, part) in parts.iter().enumerate() {
             assert!(content(part).len() <= limit && content(part).len() > limit / 2 || index + 1 == parts.len());
@@ -63,7 +63,7 @@ fn a_long_message_goes_in_marked_parts_each_within_the_bytes_of_its_format() {
         let told: String = parts.iter().map(content).collect();
         assert!((0..200).all(|line| told.contains(&format!("number {line} with"))));
         for times in 1..=3 {
-            let halved = channel.write(&message, Form::Halved(times));
+            let halved = channel.write(&message, PartForm::Halved(times));
             assert!(halved.iter().all(|part| content(part).len() <= limit >> times));
         }
     }
@@ -72,7 +72,7 @@ fn a_long_message_goes_in_marked_parts_each_within_the_bytes_of_its_format() {
 #[test]
 fn people_are_called_by_the_way_that_works_and_once() {
     let mention = "mention = { mobiles = [\"13800000000\"], user_ids = [\"u-1\", \"u-2\"], all = true }";
-    let parts = wecom(mention).write(&long_message(100), Form::Full);
+    let parts = wecom(mention).write(&long_message(100), PartForm::Full);
     let (text, cards) = parts.split_last().unwrap();
     assert!(cards.len() >= 2);
     for (index, card) in cards.iter().enumerate() {
@@ -84,7 +84,7 @@ fn people_are_called_by_the_way_that_works_and_once() {
     assert_eq!(text.body, expected);
     assert_eq!(usize::from(text.index), cards.len(), "it is a part of its own");
 
-    let parts = wecom(&format!("format = \"text\"\n{mention}")).write(&long_message(100), Form::Full);
+    let parts = wecom(&format!("format = \"text\"\n{mention}")).write(&long_message(100), PartForm::Full);
     for (index, part) in parts.iter().enumerate() {
         let (listed, mobiles) = (&body(part)["text"]["mentioned_list"], &body(part)["text"]["mentioned_mobile_list"]);
         let right = (serde_json::json!(["u-1", "u-2", "@all"]), serde_json::json!(["13800000000"]));
@@ -93,16 +93,16 @@ fn people_are_called_by_the_way_that_works_and_once() {
     }
 
     let user_ids: Vec<String> = (0..300).map(|id| format!("colleague-{id}")).collect();
-    let parts = wecom(&format!("mention = {{ user_ids = {user_ids:?} }}")).write(&said("# T"), Form::Full);
+    let parts = wecom(&format!("mention = {{ user_ids = {user_ids:?} }}")).write(&said("# T"), PartForm::Full);
     assert_eq!(body(&parts[1])["text"]["mentioned_list"].as_array().unwrap().len(), 300, "too many for the markdown");
 
-    let parts = wecom("mention = { user_ids = [\"u-1\"] }").write(&said("# T"), Form::Full);
+    let parts = wecom("mention = { user_ids = [\"u-1\"] }").write(&said("# T"), PartForm::Full);
     assert_eq!(parts.iter().map(content).collect::<Vec<_>>(), ["# T\n\n<@u-1>"], "nobody needs a second message");
 }
 
 #[test]
 fn colours_come_from_a_template_alone() {
-    let sent = |markdown: &str| content(&wecom("").write(&said(markdown), Form::Full)[0]);
+    let sent = |markdown: &str| content(&wecom("").write(&said(markdown), PartForm::Full)[0]);
     let template = "# <font color=\"warning\">Cancelled</font> **<font color='info'>x</font>** <font color=\"red\">y";
     let expected =
         "# <font color=\"warning\">Cancelled</font> **<font color=\"info\">x</font>** ＜font color=\"red\"＞y";
@@ -115,11 +115,11 @@ fn colours_come_from_a_template_alone() {
 
 #[test]
 fn a_reduced_form_has_no_free_text_and_no_links() {
-    let parts = wecom("").write(&long_message(2), Form::Reduced);
+    let parts = wecom("").write(&long_message(2), PartForm::Reduced);
     let [part] = parts.as_slice() else { panic!("{} parts", parts.len()) };
     assert!(content(part).contains("number 1") && content(part).contains("the order"));
     assert!(!content(part).contains("hurry") && !content(part).contains("://"));
-    let parts = wecom("").write(&said("> only a note"), Form::Reduced);
+    let parts = wecom("").write(&said("> only a note"), PartForm::Reduced);
     assert_eq!(content(&parts[0]), "only a note", "an empty text would be refused");
 }
 
@@ -127,7 +127,7 @@ fn a_reduced_form_has_no_free_text_and_no_links() {
 fn a_part_is_marked_once_and_otherwise_the_same() {
     for settings in ["", "format = \"text\"\nmention = { mobiles = [\"13800000000\"] }"] {
         let channel = wecom(settings);
-        let part = channel.write(&said("# New order"), Form::Full).remove(0);
+        let part = channel.write(&said("# New order"), PartForm::Full).remove(0);
         let marked = channel.marked(&part, "possibly a repeat").unwrap();
         assert_eq!((marked.index, marked.form), (part.index, part.form));
         assert!(content(&marked).ends_with(&content(&part)));
@@ -153,10 +153,10 @@ async fn send(sandbox: &Sandbox, part: &Part) -> Answer {
 #[tokio::test]
 async fn a_robot_takes_the_exact_bytes_and_its_answers_are_judged() {
     let sandbox = Sandbox::start(TcpListener::bind("127.0.0.1:0").await.unwrap(), Rules::new().wecom("bell").strict());
-    let parts = wecom("mention = { mobiles = [\"13800000000\"] }").write(&long_message(3), Form::Full);
+    let parts = wecom("mention = { mobiles = [\"13800000000\"] }").write(&long_message(3), PartForm::Full);
     for part in &parts {
         let answer = send(&sandbox, part).await;
-        assert_eq!(answer.outcome, Outcome::Delivered, "{}", answer.words);
+        assert_eq!(answer.outcome, Outcome::Delivered, "{}", answer.detail);
     }
     assert_eq!(
         sandbox.messages().iter().map(|message| &message.body).collect::<Vec<_>>(),

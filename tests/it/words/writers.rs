@@ -3,7 +3,7 @@
 
 use orderbell::domain::compose::Composed;
 use orderbell::domain::document::{Block, Document, Field, Inline, Tone};
-use orderbell::domain::message::Form;
+use orderbell::domain::message::PartForm;
 use proptest::prelude::*;
 
 use crate::support::cases::cases;
@@ -112,12 +112,12 @@ fn block() -> impl Strategy<Value = Block> {
 }
 
 /// Everything that a writer must keep, checked on one document in one form.
-fn check(writer: &Writer, document: &Document, form: Form) -> Result<(), TestCaseError> {
+fn check(writer: &Writer, document: &Document, form: PartForm) -> Result<(), TestCaseError> {
     let sample = samples::all().remove(0);
     let composed = Composed { title: "#1".to_owned(), markdown: String::new(), document: document.clone() };
     let parts = writer.channel.write(&message(&sample, composed), form);
     let limit = match form {
-        Form::Halved(times) => (writer.limit)(times),
+        PartForm::Halved(times) => (writer.limit)(times),
         _ => (writer.limit)(0),
     };
     for part in &parts {
@@ -157,7 +157,7 @@ proptest! {
     ) {
         let document = Document { blocks };
         for writer in writers() {
-            let form = if times == 0 { Form::Full } else { Form::Halved(times) };
+            let form = if times == 0 { PartForm::Full } else { PartForm::Halved(times) };
             check(&writer, &document, form)?;
         }
     }
@@ -174,7 +174,7 @@ proptest! {
             _ => Block::Fields(vec![Field { key: content.clone(), value: content }]),
         };
         for writer in writers() {
-            check(&writer, &Document { blocks: vec![block.clone()] }, Form::Full)?;
+            check(&writer, &Document { blocks: vec![block.clone()] }, PartForm::Full)?;
         }
     }
 }
@@ -188,7 +188,7 @@ fn a_link_that_is_longer_than_a_message_is_left_out_with_a_mark() {
         let sample = samples::all().remove(0);
         let composed =
             Composed { title: "T".to_owned(), markdown: String::new(), document: Document { blocks: blocks.clone() } };
-        for part in writer.channel.write(&message(&sample, composed), Form::Full) {
+        for part in writer.channel.write(&message(&sample, composed), PartForm::Full) {
             assert!((writer.size)(&part) <= (writer.limit)(0), "{}", writer.name);
             let shown = (writer.shown)(&part).plain_text();
             assert!(shown.contains("the order (…)") && shown.contains("a map (…)"), "{}: {shown:.200}", writer.name);

@@ -11,7 +11,7 @@ use crate::domain::event::Kind;
 use crate::domain::ledger::Figure;
 use crate::domain::money::Money;
 use crate::domain::report::Amounts;
-use crate::domain::report::Changed;
+use crate::domain::report::ChangedFigure;
 use crate::domain::report::ComparedAmount;
 use crate::domain::report::Comparison;
 use crate::domain::report::Difference;
@@ -78,14 +78,14 @@ pub fn restated(scope: &Scope, facts: &Facts) -> Vec<Restated> {
     let days: BTreeSet<Date> = facts.changes.iter().map(|change| change.day).collect();
     let restated = |day: Date| {
         let (after, change) = (of(&facts.changed, day), of(&facts.changes, day));
-        let count = |after: i64, change: i64| (change != 0).then_some(Changed { before: after - change, after });
+        let count = |after: i64, change: i64| (change != 0).then_some(ChangedFigure { before: after - change, after });
         let amounts = |of: fn(&Amounts) -> &Money| {
             let changed = |amounts: &Amounts| {
                 let change = of(amounts);
                 let after =
                     after.amounts.iter().find(|own| own.currency == change.currency).map_or(0, |own| of(own).minor);
                 let money = |minor: i64| Money::new(minor, &change.currency);
-                (change.minor != 0).then(|| Changed { before: money(after - change.minor), after: money(after) })
+                (change.minor != 0).then(|| ChangedFigure { before: money(after - change.minor), after: money(after) })
             };
             change.amounts.iter().filter_map(changed).collect()
         };

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use orderbell::domain::event::DeliveryId;
-use orderbell::domain::message::Form;
+use orderbell::domain::message::PartForm;
 
 use crate::simulation::daemon::timezone;
 use crate::simulation::far::Begun;
@@ -60,7 +60,8 @@ impl<'a> Judge<'a> {
 
     /// Who is told in another's place reads that, and of whom.
     fn fallback_is_marked(&self, truth: &Truth, owed: &Owed, begun: &Begun) -> Result<(), String> {
-        let Some(original) = owed.instead_of.filter(|_| begun.part.index == 0 && begun.part.form == Form::Full) else {
+        let Some(original) = owed.instead_of.filter(|_| begun.part.index == 0 && begun.part.form == PartForm::Full)
+        else {
             return Ok(());
         };
         let channel = self.lanes[truth.owed[&original].lane].name;
@@ -73,7 +74,7 @@ impl<'a> Judge<'a> {
     /// What a channel catches up with says that it does, and mixes with nothing else; what may have arrived before goes on as it
     /// was.
     fn catching_up_is_marked(&self, truth: &Truth, told: &[Stands], begun: &Begun) -> Result<(), String> {
-        let is_first = begun.part.index == 0 && begun.part.form == Form::Full;
+        let is_first = begun.part.index == 0 && begun.part.form == PartForm::Full;
         let may_have_arrived = truth.of_key(begun.lane, &begun.key).any(Sent::is_in_doubt);
         if told.len() < 2 || !is_first || !told[0].is_behind || may_have_arrived {
             return Ok(());

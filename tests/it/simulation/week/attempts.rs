@@ -2,7 +2,7 @@
 
 use orderbell::domain::retry;
 use orderbell::domain::retry::Answer;
-use orderbell::flow::lane::Next;
+use orderbell::flow::worker::Next;
 
 use crate::simulation::far::Begun;
 use crate::simulation::hands::SECOND;
@@ -119,7 +119,7 @@ impl Week<'_> {
         }
         let words = outcome.as_str().to_owned();
         // Whoever waited for it was stopped.
-        let _ = answer.expect("it was not cut").send(Answer { outcome, words });
+        let _ = answer.expect("it was not cut").send(Answer { outcome, detail: words });
         self.settle(lane).await?;
         self.judge.ended(&mut self.truth, &told)?;
         let far_side = self.lanes[lane].far_side;

@@ -1,8 +1,8 @@
 //! What befalls the daemon in a week: webhooks, people, reloads, stops and cuts.
 
 use orderbell::store::Recorded;
-use orderbell::store::change::Done;
-use orderbell::store::change::Wish;
+use orderbell::store::change::Applied;
+use orderbell::store::change::ChangeRequest;
 use orderbell::store::sqlite::change::Changes;
 
 use crate::simulation::chance::Chance;
@@ -44,13 +44,13 @@ impl Week<'_> {
         }
         let arrival = self.arrivals[number].clone();
         let record = arrival.record(&self.hands, self.lanes, &mut self.chance);
-        let hearers = record.hearers.clone();
+        let targets = record.targets.clone();
         let recorded = self.daemon().store.record(record).await.map_err(|error| error.to_string())?;
         let Recorded::New { channels, .. } = recorded else { return Ok(()) };
         self.note(format!("{} {} comes", arrival.kind(), arrival.marker));
         let seq = self.truth.owed.len();
-        for (hearer, delivery) in hearers {
-            let lane = self.lanes.iter().position(|lane| lane.name == hearer.channel).expect("a lane");
+        for (target, delivery) in targets {
+            let lane = self.lanes.iter().position(|lane| lane.name == target.channel).expect("a lane");
             let owed = Owed {
                 lane,
                 kind: arrival.kind().clone(),
@@ -65,7 +65,7 @@ impl Week<'_> {
                 told_by: Vec::new(),
             };
             self.truth.owed.insert(delivery, owed);
-            self.awake[lane] = channels.contains(&hearer.channel);
+            self.awake[lane] = channels.contains(&target.channel);
             // When its fallback is to be asked.
             let after = i64::try_from(self.lanes[lane].fallback_after.as_millis()).expect("short") + SECOND;
             if self.lanes[lane].fallback.is_some() && self.lanes[lane].calls_urgent(arrival.kind()) {
@@ -85,14 +85,14 @@ impl Week<'_> {
             return Ok(());
         }
         let (wish, state) = self.chance.one_of(&[
-            (Wish::Redeliver, "dead"),
-            (Wish::Redeliver, "dead"),
-            (Wish::Redeliver, "delivered"),
-            (Wish::Redeliver, "merged"),
-            (Wish::Redeliver, "waiting"),
-            (Wish::Cancel, "waiting"),
-            (Wish::Cancel, "waiting"),
-            (Wish::Cancel, "dead"),
+            (ChangeRequest::Redeliver, "dead"),
+            (ChangeRequest::Redeliver, "dead"),
+            (ChangeRequest::Redeliver, "delivered"),
+            (ChangeRequest::Redeliver, "merged"),
+            (ChangeRequest::Redeliver, "waiting"),
+            (ChangeRequest::Cancel, "waiting"),
+            (ChangeRequest::Cancel, "waiting"),
+            (ChangeRequest::Cancel, "dead"),
         ]);
         let among = self.judge.in_state(state);
         if among.is_empty() {
@@ -105,7 +105,7 @@ impl Week<'_> {
         self.note(format!("a person: {wish:?} {delivery}, which is {state}: {done:?}"));
         let owed = self.truth.owed.get_mut(&delivery);
         match (wish, done, owed) {
-            (_, Err(_) | Ok(Done::Already), _) => return Ok(()),
+            (_, Err(_) | Ok(Applied::Already), _) => return Ok(()),
             (_, Ok(_), None) => {
                 // A fallback that was not met yet.
                 self.judge.audit(&mut self.truth)?;
@@ -115,10 +115,10 @@ impl Week<'_> {
         let since = self.truth.sent.len();
         let owed = self.truth.owed.get_mut(&delivery).expect("it is known");
         match wish {
-            Wish::Cancel => owed.is_cancelled = true,
-            Wish::Redeliver => (owed.is_done, owed.is_redelivered, owed.since) = (false, true, since),
+            ChangeRequest::Cancel => owed.is_cancelled = true,
+            ChangeRequest::Redeliver => (owed.is_done, owed.is_redelivered, owed.since) = (false, true, since),
         }
-        self.count(if wish == Wish::Cancel { "cancelled by a person" } else { "redelivered" });
+        self.count(if wish == ChangeRequest::Cancel { "cancelled by a person" } else { "redelivered" });
         let lane = owed_lane(&self.truth, delivery);
         let at = self.now() + self.chance.between(1, SECOND);
         self.looks_at[lane] = Some(at);

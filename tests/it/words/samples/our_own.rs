@@ -82,7 +82,7 @@ pub fn our_own() -> Vec<Sample> {
         ),
     ]
     .into_iter()
-    .chain(troubles().into_iter().map(|(name, notice)| said(&name, notice)))
+    .chain(incidents().into_iter().map(|(name, notice)| said(&name, notice)))
     .collect()
 }
 
@@ -96,7 +96,7 @@ const KEYWORD: &str =
     "errcode 310000 (the robot demands a keyword: set `keyword` to one of those in its security settings)";
 
 /// What the watch tells: how each trouble begins, and how it ends.
-fn troubles() -> Vec<(String, Notice)> {
+fn incidents() -> Vec<(String, Notice)> {
     let since = at("2025-06-03T21:30:00Z");
     let begun = |topic: &str, subject: Option<&str>, detail: Option<&str>| Notice {
         since: Some(since),

@@ -1,10 +1,10 @@
 //! Shops, menus and stock.
 
 use orderbell::domain::data::Authorisation;
-use orderbell::domain::data::Change;
 use orderbell::domain::data::Data;
-use orderbell::domain::data::Problem;
 use orderbell::domain::data::Task;
+use orderbell::domain::data::TaskProblem;
+use orderbell::domain::data::Transition;
 use orderbell::domain::event::Kind;
 use orderbell::domain::hours::Day;
 use orderbell::domain::hours::Hours;
@@ -35,7 +35,7 @@ pub fn shops_and_menus() -> Vec<Sample> {
             },
         ],
     };
-    let status = |from, to| Some(Change { from, to });
+    let status = |from, to| Some(Transition { from, to });
     let suspended = Data { status: status(coded(3, "operating"), coded(4, "suspended")), ..Data::default() };
     let resting = Data {
         status: status(coded(3, "operating"), coded(3, "operating")),
@@ -44,15 +44,19 @@ pub fn shops_and_menus() -> Vec<Sample> {
         ..Data::default()
     };
     let problems = vec![
-        Problem {
+        TaskProblem {
             name: Some("Lemon tea".to_owned()),
             item_code: Some("A-17".to_owned()),
             pictures: Some(2),
-            ..Problem::default()
+            ..TaskProblem::default()
         },
-        Problem { code: Some("1203".to_owned()), message: Some("price missing".to_owned()), ..Problem::default() },
+        TaskProblem {
+            code: Some("1203".to_owned()),
+            message: Some("price missing".to_owned()),
+            ..TaskProblem::default()
+        },
     ];
-    let task = |problems: &[Problem]| Data {
+    let task = |problems: &[TaskProblem]| Data {
         task: Some(Task { id: Some("t-9981".to_owned()), problems: problems.to_vec() }),
         ..Data::default()
     };

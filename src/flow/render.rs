@@ -10,42 +10,42 @@ use std::panic::AssertUnwindSafe;
 
 use jiff::Timestamp;
 
-use crate::domain::bundle;
 use crate::domain::compose;
 use crate::domain::compose::Composed;
-use crate::domain::compose::View;
+use crate::domain::compose::MessageContext;
 use crate::domain::digest;
-use crate::domain::digest::Detail;
+use crate::domain::digest::DetailLevel;
+use crate::domain::digest::DigestEntry;
 use crate::domain::digest::DigestView;
-use crate::domain::digest::Entry;
+use crate::domain::digest_group;
 use crate::domain::event::DeliveryId;
 use crate::domain::event::Event;
-use crate::domain::message::Enclosed;
-use crate::domain::message::Form;
+use crate::domain::message::Attachments;
 use crate::domain::message::Message;
 use crate::domain::message::Part;
+use crate::domain::message::PartForm;
 use crate::domain::report::Report;
 use crate::domain::template::ComposeError;
-use crate::domain::template::Fault;
+use crate::domain::template::TemplateFault;
 use crate::domain::template::Templates;
-use crate::domain::template::digest::Notes;
-use crate::flow::lane::Lane;
-use crate::flow::words::report::Reader;
-use crate::store::Due;
+use crate::domain::template::digest::DigestNotes;
+use crate::flow::render::report::ReportAudience;
+use crate::flow::worker::WorkerChannel;
+use crate::store::PendingDelivery;
 
 /// A composed message.
-pub struct Written {
+pub struct Rendered {
     /// Empty when not even the plain form could be written.
     pub parts: Vec<Part>,
     /// Which of the others it tells; what is left goes another time.
     pub carries: Vec<DeliveryId>,
-    pub failure: Option<Failure>,
+    pub failure: Option<RenderFailure>,
 }
 
-impl Written {
+impl Rendered {
     /// Not even the plain form.
     pub fn nothing() -> Self {
-        Self { parts: Vec::new(), carries: Vec::new(), failure: Some(Failure::own(OWN_FAULT)) }
+        Self { parts: Vec::new(), carries: Vec::new(), failure: Some(RenderFailure::own(OWN_FAULT)) }
     }
 }
 
@@ -53,7 +53,7 @@ const OWN_FAULT: &str = "orderbell met a fault of its own while composing the me
 
 /// Why a message is not as its template says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
+pub struct RenderFailure {
     /// The template that is at fault, where one is.
     pub template: Option<String>,
     pub detail: String,
@@ -61,28 +61,28 @@ pub struct Failure {
     pub is_unavailable: bool,
 }
 
-impl Failure {
+impl RenderFailure {
     /// Of no template's fault.
     fn own(detail: impl Into<String>) -> Self {
         Self { template: None, detail: detail.into(), is_unavailable: false }
     }
 }
 
-impl From<ComposeError> for Failure {
+impl From<ComposeError> for RenderFailure {
     fn from(error: ComposeError) -> Self {
-        let is_unavailable = error.fault == Fault::Unavailable;
+        let is_unavailable = error.fault == TemplateFault::Unavailable;
         let detail = if is_unavailable { error.message } else { error.to_string() };
         Self { template: Some(error.template).filter(|_| !is_unavailable), detail, is_unavailable }
     }
 }
 
 /// Composes the message of a delivery, and of those that it is to carry, without any template of the merchant's.
-pub fn plain(lane: &Lane, leader: &Due, carried: &[Due], because: &str) -> Written {
+pub fn plain(lane: &WorkerChannel, leader: &PendingDelivery, carried: &[PendingDelivery], because: &str) -> Rendered {
     let written = match Templates::ours() {
         Some(ours) => compose_all(lane, Choice { templates: ours, is_plain: true }, leader, carried),
-        None => Written::nothing(),
+        None => Rendered::nothing(),
     };
-    Written { failure: Some(Failure::own(because)), ..written }
+    Rendered { failure: Some(RenderFailure::own(because)), ..written }
 }
 
 /// By what a message is composed.
@@ -94,18 +94,28 @@ struct Choice<'a> {
 }
 
 /// Composes the message of a delivery in its present form, and of those that it is to carry, the earliest first.
-pub fn written(lane: &Lane, templates: &Templates, leader: &Due, carried: &[Due]) -> Written {
+pub fn written(
+    lane: &WorkerChannel,
+    templates: &Templates,
+    leader: &PendingDelivery,
+    carried: &[PendingDelivery],
+) -> Rendered {
     compose_all(lane, Choice { templates, is_plain: false }, leader, carried)
 }
 
-fn compose_all(lane: &Lane, choice: Choice<'_>, leader: &Due, carried: &[Due]) -> Written {
+fn compose_all(
+    lane: &WorkerChannel,
+    choice: Choice<'_>,
+    leader: &PendingDelivery,
+    carried: &[PendingDelivery],
+) -> Rendered {
     let of_one_order = leader.order_key.is_some() && carried.iter().all(|due| due.order_key == leader.order_key);
     let mut failure = None;
     let told = leader.event.data.report.as_ref();
     let (parts, carries) = match carried {
         [] if let Some(figures) = told => {
             let mut failed = None;
-            let compose = |report: Report, enclosed: Enclosed| {
+            let compose = |report: Report, enclosed: Attachments| {
                 let mut due = leader.clone();
                 due.event.data.report = Some(Box::new(report));
                 let mut failure = None;
@@ -114,20 +124,20 @@ fn compose_all(lane: &Lane, choice: Choice<'_>, leader: &Due, carried: &[Due]) -
                 parts.ok_or(())
             };
             let (channel, language) = (lane.channel.as_ref(), lane.language.as_str());
-            let reader = Reader { channel, language, templates: choice.templates, form: leader.form };
+            let reader = ReportAudience { channel, language, templates: choice.templates, form: leader.form };
             let mut left_out = None;
             let parts = reader.written(figures, leader.table.as_deref(), &mut left_out, compose).ok();
-            failure = failed.or(left_out.map(Failure::own));
+            failure = failed.or(left_out.map(RenderFailure::own));
             (parts, Vec::new())
         }
-        [] => (single(lane, choice, leader, &[], Enclosed::default(), &mut failure), Vec::new()),
+        [] => (single(lane, choice, leader, &[], Attachments::default(), &mut failure), Vec::new()),
         _ if of_one_order => {
             let all = carried.iter().map(|due| due.id).collect();
-            (single(lane, choice, leader, carried, Enclosed::default(), &mut failure), all)
+            (single(lane, choice, leader, carried, Attachments::default(), &mut failure), all)
         }
         _ => gathered(lane, choice, leader, carried, &mut failure),
     };
-    Written { parts: parts.unwrap_or_default(), carries, failure }
+    Rendered { parts: parts.unwrap_or_default(), carries, failure }
 }
 
 /// What a panic is made into: one bad message must cost no other.
@@ -138,7 +148,7 @@ fn unpanicked<T>(work: impl FnOnce() -> T) -> Option<T> {
 /// Tries the templates, and where they fail the plain form; where the merchant's cannot be rendered at all, the built-in ones
 /// before it. `None`: not even the plain form can be written.
 fn tried<T>(
-    failure: &mut Option<Failure>,
+    failure: &mut Option<RenderFailure>,
     choice: Choice<'_>,
     by_template: impl Fn(&Templates) -> Result<T, ComposeError>,
     plain: impl FnOnce() -> T,
@@ -149,26 +159,26 @@ fn tried<T>(
     match unpanicked(|| by_template(choice.templates)) {
         Some(Ok(done)) => return Some(done),
         Some(Err(error)) => {
-            let failed = Failure::from(error);
+            let failed = RenderFailure::from(error);
             let ours = Templates::ours().filter(|_| failed.is_unavailable);
             *failure = Some(failed);
             if let Some(Ok(done)) = ours.and_then(|ours| unpanicked(|| by_template(ours))) {
                 return Some(done);
             }
         }
-        None => *failure = Some(Failure::own(OWN_FAULT)),
+        None => *failure = Some(RenderFailure::own(OWN_FAULT)),
     }
     unpanicked(plain)
 }
 
 /// A message about one event, and behind it what it tells of the same order as well.
 fn single(
-    lane: &Lane,
+    lane: &WorkerChannel,
     choice: Choice<'_>,
-    leader: &Due,
-    earlier: &[Due],
-    enclosed: Enclosed,
-    failure: &mut Option<Failure>,
+    leader: &PendingDelivery,
+    earlier: &[PendingDelivery],
+    enclosed: Attachments,
+    failure: &mut Option<RenderFailure>,
 ) -> Option<Vec<Part>> {
     let unreached = unreached(&earlier.iter().chain([leader]).collect::<Vec<_>>());
     let meanwhile = meanwhile(earlier.iter().chain([leader]));
@@ -176,7 +186,7 @@ fn single(
     let earlier = changes::behind(earlier, leader);
     let leader = told_as.as_ref();
     let view = view(lane, leader);
-    let notes = Notes { meanwhile: &meanwhile, unreached: &unreached, earlier: &earlier };
+    let notes = DigestNotes { meanwhile: &meanwhile, unreached: &unreached, earlier: &earlier };
     let by_template = |templates: &Templates| {
         let composed = templates.compose(&view)?;
         let composed = match notes.is_empty() {
@@ -200,15 +210,15 @@ fn single(
 /// as many as do ([`bundle::fitting`]). A far side that dislikes something in it gets neither items, which hold what buyers
 /// wrote, nor reasons.
 fn gathered(
-    lane: &Lane,
+    lane: &WorkerChannel,
     choice: Choice<'_>,
-    leader: &Due,
-    carried: &[Due],
-    failure: &mut Option<Failure>,
+    leader: &PendingDelivery,
+    carried: &[PendingDelivery],
+    failure: &mut Option<RenderFailure>,
 ) -> (Option<Vec<Part>>, Vec<DeliveryId>) {
-    let all: Vec<&Due> = carried.iter().chain([leader]).collect();
+    let all: Vec<&PendingDelivery> = carried.iter().chain([leader]).collect();
     let titles: Vec<Option<String>> = all.iter().map(|due| title(lane, choice, due, failure)).collect();
-    let is_reduced = leader.form == Form::Reduced;
+    let is_reduced = leader.form == PartForm::Reduced;
     let plainer = |event: &Event| Event { data: event.data.without_free_text(), ..event.clone() };
     let mut events = changes::in_digest(&all);
     if is_reduced {
@@ -216,30 +226,30 @@ fn gathered(
     }
     let entry = |at: usize| {
         let event = events[at].as_deref()?;
-        Some(Entry { event, order: all[at].order.as_ref(), title: titles[at].as_deref() })
+        Some(DigestEntry { event, order: all[at].order.as_ref(), title: titles[at].as_deref() })
     };
-    let mut write = |told: &[usize], detail: Detail| {
+    let mut write = |told: &[usize], detail: DetailLevel| {
         let mut told: Vec<usize> = told.iter().copied().chain([carried.len()]).collect();
         if !leader.meanwhile.is_empty() {
             // What is oldest leads, so that what has no room is newer.
             told.rotate_right(1);
         }
-        let entries: Vec<Entry<'_>> = told.iter().copied().filter_map(entry).collect();
+        let entries: Vec<DigestEntry<'_>> = told.iter().copied().filter_map(entry).collect();
         let unreached = unreached(&told.iter().map(|at| all[*at]).collect::<Vec<_>>());
         let meanwhile = meanwhile(told.iter().map(|at| all[*at]));
-        let notes = Notes { meanwhile: &meanwhile, unreached: &unreached, earlier: &[] };
+        let notes = DigestNotes { meanwhile: &meanwhile, unreached: &unreached, earlier: &[] };
         digest(lane, choice, leader, &entries, &notes, detail, failure)
     };
     // The leader is told in any case, and so many of the others.
     let orders: Vec<Option<&str>> = carried.iter().map(|due| due.order_key.as_deref()).collect();
     let mut told: Vec<usize> = (0..carried.len()).collect();
-    let mut detail = Detail::Heads;
+    let mut detail = DetailLevel::Heads;
     let mut parts = write(&told, detail);
     while let Some(long) = parts.as_ref().filter(|parts| !told.is_empty() && parts.len() > lane.channel.parts_of_one())
     {
         // So many would fit if all took the same room, and a little less.
         let room = long.len().div_ceil(lane.channel.parts_of_one()).max(2);
-        let fewer = bundle::fitting(&orders, leader.order_key.as_deref(), told.len() * 19 / (20 * room));
+        let fewer = digest_group::fitting(&orders, leader.order_key.as_deref(), told.len() * 19 / (20 * room));
         told = if fewer.len() < told.len() { fewer } else { Vec::new() };
         parts = write(&told, detail);
     }
@@ -254,9 +264,14 @@ fn gathered(
 }
 
 /// What a delivery's own message is called, where a digest says it.
-fn title(lane: &Lane, choice: Choice<'_>, due: &Due, failure: &mut Option<Failure>) -> Option<String> {
+fn title(
+    lane: &WorkerChannel,
+    choice: Choice<'_>,
+    due: &PendingDelivery,
+    failure: &mut Option<RenderFailure>,
+) -> Option<String> {
     let view = view(lane, due);
-    if !Entry::needs_title(view.event, view.order) {
+    if !DigestEntry::needs_title(view.event, view.order) {
         return None;
     }
     let by_template = |templates: &Templates| templates.compose(&view).map(|composed| composed.title);
@@ -264,13 +279,13 @@ fn title(lane: &Lane, choice: Choice<'_>, due: &Due, failure: &mut Option<Failur
 }
 
 fn digest(
-    lane: &Lane,
+    lane: &WorkerChannel,
     choice: Choice<'_>,
-    leader: &Due,
-    entries: &[Entry<'_>],
-    notes: &Notes<'_>,
-    detail: Detail,
-    failure: &mut Option<Failure>,
+    leader: &PendingDelivery,
+    entries: &[DigestEntry<'_>],
+    notes: &DigestNotes<'_>,
+    detail: DetailLevel,
+    failure: &mut Option<RenderFailure>,
 ) -> Option<Vec<Part>> {
     let view = DigestView {
         entries,
@@ -288,13 +303,13 @@ fn digest(
             }
             _ => composed,
         };
-        Ok(write(lane, leader, composed, false, Enclosed::default()))
+        Ok(write(lane, leader, composed, false, Attachments::default()))
     };
-    tried(failure, choice, by_template, || write(lane, leader, digest::plain(&view), false, Enclosed::default()))
+    tried(failure, choice, by_template, || write(lane, leader, digest::plain(&view), false, Attachments::default()))
 }
 
 /// The channels that could not be reached, each once, since when at the earliest.
-fn unreached<D: std::borrow::Borrow<Due>>(all: &[D]) -> Vec<(String, Timestamp)> {
+fn unreached<D: std::borrow::Borrow<PendingDelivery>>(all: &[D]) -> Vec<(String, Timestamp)> {
     let mut known: Vec<(String, Timestamp)> = Vec::new();
     for one in all.iter().flat_map(|due| &due.borrow().unreached) {
         match known.iter_mut().find(|(channel, _)| *channel == one.channel) {
@@ -306,7 +321,7 @@ fn unreached<D: std::borrow::Borrow<Due>>(all: &[D]) -> Vec<(String, Timestamp)>
 }
 
 /// The channels that were sent it meanwhile, each once.
-fn meanwhile<'a>(all: impl Iterator<Item = &'a Due>) -> Vec<String> {
+fn meanwhile<'a>(all: impl Iterator<Item = &'a PendingDelivery>) -> Vec<String> {
     let mut known: Vec<String> = Vec::new();
     for channel in all.flat_map(|due| &due.meanwhile) {
         if !known.contains(channel) {
@@ -316,8 +331,8 @@ fn meanwhile<'a>(all: impl Iterator<Item = &'a Due>) -> Vec<String> {
     known
 }
 
-fn view<'a>(lane: &'a Lane, due: &'a Due) -> View<'a> {
-    View {
+fn view<'a>(lane: &'a WorkerChannel, due: &'a PendingDelivery) -> MessageContext<'a> {
+    MessageContext {
         event: &due.event,
         order: due.order.as_ref(),
         language: &lane.language,
@@ -328,7 +343,13 @@ fn view<'a>(lane: &'a Lane, due: &'a Due) -> View<'a> {
 }
 
 /// A composed message in the channel's dialect; `about_order` says whether it is about the leader's order alone.
-fn write(lane: &Lane, leader: &Due, composed: Composed, about_order: bool, enclosed: Enclosed) -> Vec<Part> {
+fn write(
+    lane: &WorkerChannel,
+    leader: &PendingDelivery,
+    composed: Composed,
+    about_order: bool,
+    enclosed: Attachments,
+) -> Vec<Part> {
     let message = Message {
         delivery: leader.id,
         round: round(lane, leader),
@@ -344,13 +365,13 @@ fn write(lane: &Lane, leader: &Due, composed: Composed, about_order: bool, enclo
 }
 
 /// The round that counts for idempotency keys: a program keeps an event's id whatever a person asks for.
-pub fn round(lane: &Lane, due: &Due) -> u32 {
+pub fn round(lane: &WorkerChannel, due: &PendingDelivery) -> u32 {
     if lane.channel.supports_digest() { due.round } else { 0 }
 }
 
 /// Marks the part that may have arrived already, which is the first one still to send. Answers whether the far side needs
 /// that, because it knows no idempotency keys.
-pub fn mark_repeat(lane: &Lane, templates: &Templates, parts: &mut [Part]) -> bool {
+pub fn mark_repeat(lane: &WorkerChannel, templates: &Templates, parts: &mut [Part]) -> bool {
     let mark = templates.word(&lane.language, "label.repeat").unwrap_or("possibly a repeat");
     let Some(first) = parts.first_mut() else { return false };
     match lane.channel.marked(first, mark) {
@@ -363,6 +384,6 @@ pub fn mark_repeat(lane: &Lane, templates: &Templates, parts: &mut [Part]) -> bo
 }
 
 /// The first part of a message that cannot be written, for its attempt in the store.
-pub fn nothing(form: Form) -> Part {
+pub fn nothing(form: PartForm) -> Part {
     Part { index: 0, form, body: String::new() }
 }

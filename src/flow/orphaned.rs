@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use crate::flow::Clock;
 use crate::flow::Current;
-use crate::flow::intake::Reception;
+use crate::flow::intake::RoutingSnapshot;
 use crate::flow::notice::Notices;
 use crate::flow::notice::Topic;
 use crate::store::sqlite::Sqlite;
 
 /// Says for which channels deliveries wait that there are no more, in the log and to the operator.
-pub async fn tell(store: &Arc<Sqlite>, reception: &Current<Reception>, notices: &Notices, clock: &Clock) {
+pub async fn notify(store: &Arc<Sqlite>, routing: &Current<RoutingSnapshot>, notices: &Notices, clock: &Clock) {
     let waiting = match store.reader().waiting().await {
         Ok(waiting) => waiting,
         Err(error) => {
@@ -18,9 +18,9 @@ pub async fn tell(store: &Arc<Sqlite>, reception: &Current<Reception>, notices: 
             return;
         }
     };
-    let reception = reception.get();
-    for (channel, deliveries) in waiting.into_iter().filter(|(channel, _)| !reception.channels.contains_key(channel)) {
+    let routing = routing.get();
+    for (channel, deliveries) in waiting.into_iter().filter(|(channel, _)| !routing.channels.contains_key(channel)) {
         tracing::error!(channel, deliveries, "deliveries wait for a channel that is not in the configuration");
-        notices.tell(Topic::Stranded, &channel, deliveries.to_string(), clock.now()).await;
+        notices.notify(Topic::Stranded, &channel, deliveries.to_string(), clock.now()).await;
     }
 }

@@ -5,15 +5,15 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::domain::template::apart::{Job, RenderApart};
-use crate::domain::template::{ComposeError, Fault, Templates};
+use crate::domain::template::isolated::{IsolatedRenderer, RenderJob};
+use crate::domain::template::{ComposeError, TemplateFault, Templates};
 
 /// For one message.
 const TIME: Duration = Duration::from_secs(10);
 
 /// Renders until the time is used up, or nobody waits for the message any more.
 struct Budget {
-    renderer: Arc<dyn RenderApart>,
+    renderer: Arc<dyn IsolatedRenderer>,
     left: Mutex<Duration>,
     given_up: CancellationToken,
 }
@@ -29,9 +29,9 @@ impl Budget {
     }
 }
 
-impl RenderApart for Budget {
+impl IsolatedRenderer for Budget {
     #[expect(clippy::disallowed_methods, reason = "how long another process has taken")]
-    fn render(&self, job: &Job) -> Result<String, ComposeError> {
+    fn render(&self, job: &RenderJob) -> Result<String, ComposeError> {
         let error = |fault, message: String| ComposeError {
             template: job.path.clone(),
             line: None,
@@ -40,11 +40,11 @@ impl RenderApart for Budget {
             message,
         };
         if self.given_up.is_cancelled() {
-            return Err(error(Fault::Unavailable, "nobody waits for this message".to_owned()));
+            return Err(error(TemplateFault::Unavailable, "nobody waits for this message".to_owned()));
         }
         if self.left().is_zero() {
             let message = format!("the templates of one message take more than {} seconds", TIME.as_secs());
-            return Err(error(Fault::Exhausted, message));
+            return Err(error(TemplateFault::Exhausted, message));
         }
         let begin = Instant::now();
         let rendered = self.renderer.render(job);
@@ -57,12 +57,12 @@ impl RenderApart for Budget {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::template::apart::Wire;
+    use crate::domain::template::isolated::Wire;
 
     struct Never;
 
-    impl RenderApart for Never {
-        fn render(&self, _: &Job) -> Result<String, ComposeError> {
+    impl IsolatedRenderer for Never {
+        fn render(&self, _: &RenderJob) -> Result<String, ComposeError> {
             panic!("it is not asked any more")
         }
     }
@@ -70,15 +70,15 @@ mod tests {
     #[test]
     fn when_the_time_is_used_up_no_template_is_rendered() {
         let (path, channel, values) = ("en/test.md".to_owned(), String::new(), Wire::None);
-        let job = Job { strict: false, folder: "en".to_owned(), path, channel, values };
+        let job = RenderJob { strict: false, folder: "en".to_owned(), path, channel, values };
         let given_up = CancellationToken::new();
         let budget = |left, given_up: &CancellationToken| Budget {
             renderer: Arc::new(Never),
             left: Mutex::new(left),
             given_up: given_up.clone(),
         };
-        assert_eq!(budget(Duration::ZERO, &given_up).render(&job).unwrap_err().fault, Fault::Exhausted);
+        assert_eq!(budget(Duration::ZERO, &given_up).render(&job).unwrap_err().fault, TemplateFault::Exhausted);
         given_up.cancel();
-        assert_eq!(budget(TIME, &given_up).render(&job).unwrap_err().fault, Fault::Unavailable);
+        assert_eq!(budget(TIME, &given_up).render(&job).unwrap_err().fault, TemplateFault::Unavailable);
     }
 }

@@ -13,8 +13,8 @@ use crate::domain::event::DeliveryId;
 use crate::store::Record;
 use crate::store::ReportRun;
 use crate::store::StoreError;
-use crate::store::Trial;
-use crate::store::Tried;
+use crate::store::TestAttempt;
+use crate::store::TestSend;
 use crate::store::sqlite::change::Changes;
 use crate::store::sqlite::commit::Orders;
 use crate::store::sqlite::deliver;
@@ -104,7 +104,7 @@ fn change<T>(path: &Path, work: impl FnOnce(&Connection) -> rusqlite::Result<T>)
 }
 
 /// How a delivery that was made to try a channel fares.
-pub fn trial(connection: &Connection, delivery: DeliveryId, credential: &str) -> rusqlite::Result<Option<Trial>> {
+pub fn trial(connection: &Connection, delivery: DeliveryId, credential: &str) -> rusqlite::Result<Option<TestSend>> {
     let id = delivery.0.as_bytes();
     let sql = "SELECT state FROM deliveries WHERE id = ?1";
     let Some(state) = connection.prepare_cached(sql)?.query_row([id], |row| row.get(0)).optional()? else {
@@ -113,12 +113,13 @@ pub fn trial(connection: &Connection, delivery: DeliveryId, credential: &str) ->
     let sql =
         "SELECT outcome, answer, far_ahead_s FROM attempts WHERE delivery = ?1 AND ended_at IS NOT NULL ORDER BY seq";
     let mut select = connection.prepare_cached(sql)?;
-    let attempts = select
-        .query_map([id], |row| Ok(Tried { outcome: row.get(0)?, answer: row.get(1)?, far_ahead_s: row.get(2)? }))?;
+    let attempts = select.query_map([id], |row| {
+        Ok(TestAttempt { outcome: row.get(0)?, answer: row.get(1)?, clock_ahead_s: row.get(2)? })
+    })?;
     let attempts = attempts.collect::<rusqlite::Result<_>>()?;
     let sql = "SELECT closed_until FROM credentials WHERE credential = ?1";
     let until: Option<i64> =
         connection.prepare_cached(sql)?.query_row(params![credential], |row| row.get(0)).optional()?;
     let shut_until = until.map(|until| rows::of_millisecond(0, until)).transpose()?;
-    Ok(Some(Trial { state, attempts, shut_until }))
+    Ok(Some(TestSend { state, attempts, rate_limited_until: shut_until }))
 }

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::sandbox::answer::Desk;
+use crate::sandbox::answer::MockState;
 use crate::sandbox::fault::Fault;
-use crate::sandbox::fault::Mishap;
-use crate::sandbox::fault::Phase;
-use crate::sandbox::inbox::Address;
+use crate::sandbox::fault::FaultRule;
+use crate::sandbox::fault::MailPhase;
+use crate::sandbox::inbox::MockAddress;
+use crate::sandbox::inbox::MockVerdict;
 use crate::sandbox::inbox::Received;
-use crate::sandbox::inbox::Verdict;
-use crate::sandbox::mail::Opened;
+use crate::sandbox::mail::ParsedMail;
 
 /// The name under which faults of the mail server as a whole are ordered.
 const MAIL_SERVER: &str = "smtp";
@@ -22,15 +22,15 @@ const EMAIL: &str = "email";
 
 /// The connections of the mail server.
 #[derive(Debug, Default)]
-pub struct Connections {
+pub struct MailConnections {
     now: AtomicUsize,
     most: AtomicUsize,
 }
 
 /// One open connection; dropping it closes it.
-pub struct Open<'a>(&'a Connections);
+pub struct Open<'a>(&'a MailConnections);
 
-impl Connections {
+impl MailConnections {
     pub fn open(&self) -> Open<'_> {
         let now = self.now.fetch_add(1, Ordering::AcqRel) + 1;
         self.most.fetch_max(now, Ordering::AcqRel);
@@ -65,9 +65,9 @@ fn yes() -> String {
     "250 2.0.0 Ok".to_owned()
 }
 
-impl Desk {
+impl MockState {
     /// What strikes a mail at this step.
-    pub fn mail_fault(&self, phase: Phase, recipient: &str) -> Option<Strike> {
+    pub fn mail_fault(&self, phase: MailPhase, recipient: &str) -> Option<Strike> {
         let mut memory = self.memory();
         let of_phase = |fault: &Fault| fault.phase() == Some(phase);
         let fault = [recipient, MAIL_SERVER].into_iter().find_map(|name| memory.faults.strike_if(name, of_phase))?;
@@ -81,17 +81,17 @@ impl Desk {
         };
         Some(match mishap {
             None => reply.map_or(Strike::Cut, Strike::Say),
-            Some(Mishap::Lost) => Strike::Cut,
-            Some(Mishap::Late { delay_ms }) => {
+            Some(FaultRule::Lost) => Strike::Cut,
+            Some(FaultRule::Late { delay_ms }) => {
                 Strike::SayLate(reply.unwrap_or_else(yes), Duration::from_millis(delay_ms))
             }
-            Some(Mishap::Half) => Strike::SayHalf(reply.unwrap_or_else(yes)),
+            Some(FaultRule::Half) => Strike::SayHalf(reply.unwrap_or_else(yes)),
         })
     }
 
     /// Keeps a mail that was taken.
-    pub fn take_mail(&self, recipient: &str, mail: &str, opened: &Opened) {
-        let address = Address { kind: EMAIL, name: recipient.to_owned() };
+    pub fn take_mail(&self, recipient: &str, mail: &str, opened: &ParsedMail) {
+        let address = MockAddress { kind: EMAIL, name: recipient.to_owned() };
         let key = opened.header("message-id").map(str::to_owned);
         let is_known = |key: &String| self.memory().keys.entry(address.clone()).or_default().meet(key);
         self.inbox.put(Received {
@@ -102,25 +102,25 @@ impl Desk {
             text: opened.shown(),
             body: mail.to_owned(),
             key,
-            verdict: Verdict::Accepted,
+            verdict: MockVerdict::Accepted,
             headers: opened.headers.clone(),
         });
     }
 
     /// Keeps that a mail, or the log-in of a user, was refused, of which no more is known.
     pub fn refuse_mail(&self, recipient: &str, why: &str) {
-        self.keep_untaken(recipient, String::new(), Verdict::Refused(why.to_owned()));
+        self.keep_untaken(recipient, String::new(), MockVerdict::Refused(why.to_owned()));
     }
 
     /// Keeps the part of a mail that had come when it broke off.
     pub fn keep_fragment(&self, recipient: &str, fragment: &str) {
-        self.keep_untaken(recipient, fragment.to_owned(), Verdict::Fault("broken off in the midst".to_owned()));
+        self.keep_untaken(recipient, fragment.to_owned(), MockVerdict::Fault("broken off in the midst".to_owned()));
     }
 
-    fn keep_untaken(&self, recipient: &str, body: String, verdict: Verdict) {
+    fn keep_untaken(&self, recipient: &str, body: String, verdict: MockVerdict) {
         self.inbox.put(Received {
             at: Timestamp::now(),
-            address: Address { kind: EMAIL, name: recipient.to_owned() },
+            address: MockAddress { kind: EMAIL, name: recipient.to_owned() },
             title: None,
             text: None,
             body,

@@ -18,24 +18,24 @@ const RIGHT: SignedDuration = SignedDuration::from_secs(30);
 
 /// What a far side's clock was once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reading {
+pub struct ClockReading {
     pub at: Timestamp,
     /// How far it was ahead of this machine's clock.
     pub ahead: SignedDuration,
 }
 
 /// The last reading of a channel and the one before.
-type Two = (Reading, Option<Reading>);
+type Two = (ClockReading, Option<ClockReading>);
 
 /// The last two readings of each channel. Cloning shares them.
 #[derive(Clone, Debug, Default)]
-pub struct FarClocks(Arc<Mutex<BTreeMap<String, Two>>>);
+pub struct ClockSkews(Arc<Mutex<BTreeMap<String, Two>>>);
 
-impl FarClocks {
+impl ClockSkews {
     /// Takes down what the far side of a channel said of its clock when it answered `at` this time.
     pub fn note(&self, channel: &str, at: Timestamp, ahead: SignedDuration) {
         let mut channels = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let reading = Reading { at, ahead };
+        let reading = ClockReading { at, ahead };
         match channels.get_mut(channel) {
             Some(known) => *known = (reading, Some(known.0)),
             None => drop(channels.insert(channel.to_owned(), (reading, None))),
@@ -43,7 +43,7 @@ impl FarClocks {
     }
 
     /// The readings of the last half day with their channels, the newest of each channel first.
-    pub fn latest(&self, now: Timestamp) -> Vec<(String, Reading)> {
+    pub fn latest(&self, now: Timestamp) -> Vec<(String, ClockReading)> {
         let channels = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let each = channels.iter().flat_map(|(channel, (last, before))| {
             [Some(*last), *before].into_iter().flatten().map(|reading| (channel.clone(), reading))
@@ -54,7 +54,7 @@ impl FarClocks {
 
 /// What all far sides together say of this machine's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum ClockVerdict {
     /// It is ahead by so much, behind where that is negative; the first of those who say so said it `since`.
     Off {
         by: SignedDuration,
@@ -68,36 +68,36 @@ pub enum Verdict {
 /// Judges by each host's last word: one host alone may be wrong itself, so it takes two that agree; or the only one there
 /// is, twice. `host` names whose clock a channel's far side shows: two robots of one vendor are one host; `None`: a channel
 /// that there is no more.
-pub fn judge<'a>(readings: &'a [(String, Reading)], host: impl Fn(&'a str) -> Option<&'a str>) -> Verdict {
-    let mut hosts: BTreeMap<&str, Vec<Reading>> = BTreeMap::new();
+pub fn judge<'a>(readings: &'a [(String, ClockReading)], host: impl Fn(&'a str) -> Option<&'a str>) -> ClockVerdict {
+    let mut hosts: BTreeMap<&str, Vec<ClockReading>> = BTreeMap::new();
     for (channel, reading) in readings {
         if let Some(host) = host(channel) {
             hosts.entry(host).or_default().push(*reading);
         }
     }
     hosts.values_mut().for_each(|readings| readings.sort_by_key(|reading| std::cmp::Reverse(reading.at)));
-    let is_off = |reading: &Reading| reading.ahead.abs() > OFF;
-    let mut votes: Vec<Reading> = hosts.values().filter_map(|readings| readings.first().copied()).collect();
+    let is_off = |reading: &ClockReading| reading.ahead.abs() > OFF;
+    let mut votes: Vec<ClockReading> = hosts.values().filter_map(|readings| readings.first().copied()).collect();
     if let [only] = votes.as_slice() {
         let before = hosts.values().next().and_then(|readings| readings.get(1)).copied();
         match before {
             Some(before) if is_off(only) && is_off(&before) => votes.push(before),
-            _ if is_off(only) => return Verdict::Unclear,
+            _ if is_off(only) => return ClockVerdict::Unclear,
             _ => {}
         }
     }
     let right = votes.iter().filter(|vote| vote.ahead.abs() <= RIGHT).count();
-    let (fast, slow): (Vec<&Reading>, Vec<&Reading>) =
+    let (fast, slow): (Vec<&ClockReading>, Vec<&ClockReading>) =
         votes.iter().filter(|vote| is_off(vote)).partition(|vote| vote.ahead.is_negative());
     let mut off = if fast.len() > slow.len() { fast } else { slow };
     off.sort_by_key(|vote| vote.ahead);
     match off.get(off.len() / 2) {
         Some(middle) if off.len() >= 2 && off.len() > right => {
             let since = off.iter().map(|vote| vote.at).min().unwrap_or(middle.at);
-            Verdict::Off { by: -middle.ahead, since }
+            ClockVerdict::Off { by: -middle.ahead, since }
         }
-        _ if right > 0 && right >= off.len() => Verdict::Right,
-        _ => Verdict::Unclear,
+        _ if right > 0 && right >= off.len() => ClockVerdict::Right,
+        _ => ClockVerdict::Unclear,
     }
 }
 
@@ -110,38 +110,38 @@ mod tests {
     }
 
     /// What is made of channels that said so many seconds one after another. The host of a channel is its name up to a dot.
-    fn said(words: &[(&str, i64)]) -> Verdict {
-        let clocks = FarClocks::default();
+    fn said(words: &[(&str, i64)]) -> ClockVerdict {
+        let clocks = ClockSkews::default();
         for (second, (channel, ahead)) in (0..).zip(words) {
             clocks.note(channel, at(second), SignedDuration::from_secs(*ahead));
         }
         judge(&clocks.latest(at(60)), |channel| (channel != "gone").then(|| channel.split('.').next().unwrap()))
     }
 
-    fn off(seconds: i64, since: i64) -> Verdict {
-        Verdict::Off { by: SignedDuration::from_secs(seconds), since: at(since) }
+    fn off(seconds: i64, since: i64) -> ClockVerdict {
+        ClockVerdict::Off { by: SignedDuration::from_secs(seconds), since: at(since) }
     }
 
     #[test]
     fn it_takes_two_hosts_or_the_only_one_twice() {
         for (words, verdict) in [
-            (&[][..], Verdict::Unclear),
-            (&[("a", 300)], Verdict::Unclear),
+            (&[][..], ClockVerdict::Unclear),
+            (&[("a", 300)], ClockVerdict::Unclear),
             (&[("a", 300), ("a", 290)], off(-300, 0)),
-            (&[("a", 2), ("a", 300)], Verdict::Unclear),
+            (&[("a", 2), ("a", 300)], ClockVerdict::Unclear),
             (&[("a.1", 300), ("a.2", 300)], off(-300, 0)),
             (&[("a", 300), ("b", 301)], off(-301, 0)),
             (&[("a", -90), ("b", -95), ("c", -95)], off(95, 0)),
-            (&[("a", 300), ("b", 1)], Verdict::Right),
-            (&[("a", 300), ("a", 300), ("b", 1)], Verdict::Right),
+            (&[("a", 300), ("b", 1)], ClockVerdict::Right),
+            (&[("a", 300), ("a", 300), ("b", 1)], ClockVerdict::Right),
             (&[("a", 300), ("b", 1), ("c", 300)], off(-300, 0)),
-            (&[("a", 300), ("b", -300)], Verdict::Unclear),
-            (&[("a", 300), ("gone", 300)], Verdict::Unclear),
+            (&[("a", 300), ("b", -300)], ClockVerdict::Unclear),
+            (&[("a", 300), ("gone", 300)], ClockVerdict::Unclear),
             (&[("a", 61), ("b", 61)], off(-61, 0)),
-            (&[("a", 60), ("b", 60)], Verdict::Unclear),
-            (&[("a", 300), ("a", 300), ("a", 45)], Verdict::Unclear),
-            (&[("a", 300), ("b", 300), ("a", 0), ("b", -1)], Verdict::Right),
-            (&[("a", 300), ("a", 2)], Verdict::Right),
+            (&[("a", 60), ("b", 60)], ClockVerdict::Unclear),
+            (&[("a", 300), ("a", 300), ("a", 45)], ClockVerdict::Unclear),
+            (&[("a", 300), ("b", 300), ("a", 0), ("b", -1)], ClockVerdict::Right),
+            (&[("a", 300), ("a", 2)], ClockVerdict::Right),
         ] {
             assert_eq!(said(words), verdict, "{words:?}");
         }
@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn what_was_said_long_ago_counts_for_nothing() {
-        let clocks = FarClocks::default();
+        let clocks = ClockSkews::default();
         clocks.note("a", at(0), SignedDuration::from_secs(300));
         assert_eq!(clocks.latest(at(12 * 3600)).len(), 1);
         assert_eq!(clocks.latest(at(12 * 3600 + 1)), []);

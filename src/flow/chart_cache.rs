@@ -9,8 +9,8 @@ use std::sync::PoisonError;
 use crate::domain::template::Templates;
 use crate::flow::Clock;
 use crate::flow::Current;
-use crate::flow::intake::Reception;
-use crate::flow::words::report;
+use crate::flow::intake::RoutingSnapshot;
+use crate::flow::render::report;
 use crate::store::sqlite::Sqlite;
 
 /// So many are kept in memory, the newest: a group's members ask for the same one.
@@ -19,18 +19,23 @@ const KEPT: usize = 8;
 const TOKEN: usize = 32;
 
 /// What has pictures.
-pub struct Gallery {
+pub struct ChartCache {
     store: Arc<Sqlite>,
     templates: Current<Templates>,
-    reception: Current<Reception>,
+    routing: Current<RoutingSnapshot>,
     clock: Clock,
     /// By name.
     kept: Mutex<VecDeque<(String, Arc<[u8]>)>>,
 }
 
-impl Gallery {
-    pub fn new(store: Arc<Sqlite>, templates: Current<Templates>, reception: Current<Reception>, clock: Clock) -> Self {
-        Self { store, templates, reception, clock, kept: Mutex::default() }
+impl ChartCache {
+    pub fn new(
+        store: Arc<Sqlite>,
+        templates: Current<Templates>,
+        routing: Current<RoutingSnapshot>,
+        clock: Clock,
+    ) -> Self {
+        Self { store, templates, routing, clock, kept: Mutex::default() }
     }
 
     /// The picture of a name: a token, and behind a hyphen the language of its words. `None` where there is none, or none any
@@ -53,7 +58,7 @@ impl Gallery {
         if language.is_some_and(|language| !templates.languages().iter().any(|known| known == language)) {
             return None;
         }
-        let language = language.map_or_else(|| self.reception.get().language.clone(), str::to_owned);
+        let language = language.map_or_else(|| self.routing.get().language.clone(), str::to_owned);
         let drawing = tokio::task::spawn_blocking(move || {
             report::drawn(event.data.report.as_deref()?, &templates, &language)
                 .map_err(|error| {

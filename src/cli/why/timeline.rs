@@ -10,20 +10,20 @@ use crate::config::Zone;
 
 /// One thing with its story: an order, an event, a delivery, a source.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Chapter {
+pub struct TimelineSection {
     /// The list that it stands in, as programs see it.
     pub list: &'static str,
     pub heading: String,
     pub facts: Map<String, Value>,
-    pub lines: Vec<Line>,
-    pub chapters: Vec<Chapter>,
+    pub lines: Vec<TimelineEntry>,
+    pub chapters: Vec<TimelineSection>,
     /// How it stands at the end.
-    pub end: Vec<Line>,
+    pub end: Vec<TimelineEntry>,
 }
 
 /// One sentence of a story.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Line {
+pub struct TimelineEntry {
     /// The list that it stands in, as programs see it.
     pub list: &'static str,
     pub at: Option<Timestamp>,
@@ -40,7 +40,7 @@ pub struct Line {
 /// The list of lines that happened one after another.
 pub const STORY: &str = "story";
 
-impl Line {
+impl TimelineEntry {
     /// What happened at a moment.
     pub fn at(at: Timestamp, says: impl Into<String>) -> Self {
         Self { list: STORY, at: Some(at), says: says.into(), ..Self::default() }
@@ -67,7 +67,7 @@ impl Line {
 }
 
 /// The whole story as text. Times are those of the zone.
-pub fn text(chapters: &[Chapter], zone: &Zone) -> String {
+pub fn text(chapters: &[TimelineSection], zone: &Zone) -> String {
     let mut text = String::new();
     for (number, chapter) in chapters.iter().enumerate() {
         if number > 0 {
@@ -79,7 +79,7 @@ pub fn text(chapters: &[Chapter], zone: &Zone) -> String {
     text
 }
 
-fn write(chapter: &Chapter, depth: usize, zone: &TimeZone, text: &mut String) {
+fn write(chapter: &TimelineSection, depth: usize, zone: &TimeZone, text: &mut String) {
     let indent = "  ".repeat(depth);
     text.push_str(&format!("{indent}{}\n", chapter.heading));
     let below = "  ".repeat(depth + 1);
@@ -94,7 +94,7 @@ fn write(chapter: &Chapter, depth: usize, zone: &TimeZone, text: &mut String) {
     chapter.end.iter().for_each(|line| write_line(line, &below, zone, text));
 }
 
-fn write_line(line: &Line, indent: &str, zone: &TimeZone, text: &mut String) {
+fn write_line(line: &TimelineEntry, indent: &str, zone: &TimeZone, text: &mut String) {
     match line.at {
         Some(at) => text.push_str(&format!("{indent}{}  {}\n", store::second(at, zone), line.says)),
         None => text.push_str(&format!("{indent}{}\n", line.says)),
@@ -109,14 +109,14 @@ fn write_line(line: &Line, indent: &str, zone: &TimeZone, text: &mut String) {
 }
 
 /// The whole story as JSON. Times are UTC, but for those within sentences.
-pub fn json(chapters: &[Chapter], zone: &Zone) -> Value {
+pub fn json(chapters: &[TimelineSection], zone: &Zone) -> Value {
     let mut whole = Map::from_iter([("timezone".to_owned(), Value::from(zone.name.clone()))]);
     gather(chapters, &mut whole);
     Value::Object(whole)
 }
 
 /// Puts each chapter into its list.
-fn gather(chapters: &[Chapter], into: &mut Map<String, Value>) {
+fn gather(chapters: &[TimelineSection], into: &mut Map<String, Value>) {
     for chapter in chapters {
         let mut object = chapter.facts.clone();
         object.insert("says".to_owned(), Value::from(chapter.heading.clone()));
@@ -135,7 +135,7 @@ fn push(object: &mut Map<String, Value>, list: &str, value: Value) {
     }
 }
 
-fn line_json(line: &Line) -> Value {
+fn line_json(line: &TimelineEntry) -> Value {
     let mut object = line.facts.clone();
     let moment = line.at.map(|at| at.to_string());
     for (name, value) in [("at", &moment), ("answer", &line.answer), ("cause", &line.cause), ("change", &line.change)] {

@@ -25,7 +25,7 @@ type Spends = bool;
 
 /// What becomes of the delivery after a turn.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum After {
+pub enum RoundResult {
     /// The next part has its turn. What is used up is used up now, because the round may be cut short.
     Next(Spends),
     /// The round is over.
@@ -34,7 +34,7 @@ pub enum After {
 
 /// What comes behind a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Behind {
+pub enum FollowUp {
     /// The next recipient has his turn at once.
     Next,
     /// The next recipient has his turn when the allowance lets him; it has no room now.
@@ -52,14 +52,14 @@ impl RecipientRound {
     ///
     /// A round for which there is no room any more ends for those who had their turn, so that whoever must be tried again
     /// waits by the schedule; the others begin the next round.
-    pub fn turn(&mut self, answer: &Answer, step: &Step, behind: Behind) -> After {
+    pub fn turn(&mut self, answer: &Answer, step: &Step, behind: FollowUp) -> RoundResult {
         match step {
             Step::Delivered => self.told = true,
             Step::Dead | Step::Recompose(_) => self.refused.push(answer.clone()),
             // The whole channel rests, so the others have no turn now.
-            Step::Park { .. } => return After::Ends(answer.clone(), step.clone()),
+            Step::Park { .. } => return RoundResult::Ends(answer.clone(), step.clone()),
             Step::Wait { .. } if matches!(answer.outcome, Outcome::Throttled { .. }) => {
-                return After::Ends(answer.clone(), step.clone());
+                return RoundResult::Ends(answer.clone(), step.clone());
             }
             Step::Wait { until, spends } => {
                 let (earliest, spends) = match &self.waiting {
@@ -70,9 +70,9 @@ impl RecipientRound {
             }
         }
         match behind {
-            Behind::NoRoom if self.waiting.is_some() => self.end(answer),
-            Behind::Next | Behind::NoRoom => After::Next(self.spends()),
-            Behind::Nobody => self.end(answer),
+            FollowUp::NoRoom if self.waiting.is_some() => self.end(answer),
+            FollowUp::Next | FollowUp::NoRoom => RoundResult::Next(self.spends()),
+            FollowUp::Nobody => self.end(answer),
         }
     }
 
@@ -85,20 +85,20 @@ impl RecipientRound {
 
     /// The recipients that were refused in this round, in our own words.
     pub fn refused(&self) -> Vec<String> {
-        self.refused.iter().map(|answer| answer.own_words().to_owned()).collect()
+        self.refused.iter().map(|answer| answer.redacted_detail().to_owned()).collect()
     }
 
-    fn end(&mut self, last: &Answer) -> After {
+    fn end(&mut self, last: &Answer) -> RoundResult {
         let spends = self.spends();
         if let Some((until, _, answer)) = &self.waiting {
-            return After::Ends(answer.clone(), Step::Wait { until: *until, spends });
+            return RoundResult::Ends(answer.clone(), Step::Wait { until: *until, spends });
         }
         match (self.refused.first(), self.told) {
-            (None, _) => After::Ends(last.clone(), Step::Delivered),
-            (Some(first), false) => After::Ends(first.clone(), Step::Dead),
+            (None, _) => RoundResult::Ends(last.clone(), Step::Delivered),
+            (Some(first), false) => RoundResult::Ends(first.clone(), Step::Dead),
             (Some(first), true) => {
                 let outcome = Outcome::Partial { refused: self.refused() };
-                After::Ends(Answer { outcome, words: first.words.clone() }, Step::Delivered)
+                RoundResult::Ends(Answer { outcome, detail: first.detail.clone() }, Step::Delivered)
             }
         }
     }
@@ -113,7 +113,7 @@ mod tests {
     }
 
     fn said(outcome: Outcome) -> Answer {
-        Answer { words: format!("{outcome:?}: “words”"), outcome }
+        Answer { detail: format!("{outcome:?}: “words”"), outcome }
     }
 
     fn yes() -> (Answer, Step) {
@@ -133,21 +133,21 @@ mod tests {
         let mut round = RecipientRound::new(told);
         let mut spent = 0;
         for (answer, step) in &turns[..turns.len() - 1] {
-            match round.turn(answer, step, Behind::Next) {
-                After::Next(spends) => spent += u32::from(spends),
-                After::Ends(..) => panic!("each has his turn"),
+            match round.turn(answer, step, FollowUp::Next) {
+                RoundResult::Next(spends) => spent += u32::from(spends),
+                RoundResult::Ends(..) => panic!("each has his turn"),
             }
         }
         let (answer, step) = &turns[turns.len() - 1];
-        let (answer, step) = ended(round.turn(answer, step, Behind::Nobody));
+        let (answer, step) = ended(round.turn(answer, step, FollowUp::Nobody));
         spent += u32::from(matches!(step, Step::Wait { spends: true, .. }));
         (answer.outcome, step, spent)
     }
 
-    fn ended(after: After) -> (Answer, Step) {
+    fn ended(after: RoundResult) -> (Answer, Step) {
         match after {
-            After::Ends(answer, step) => (answer, step),
-            After::Next(_) => panic!("the round is over"),
+            RoundResult::Ends(answer, step) => (answer, step),
+            RoundResult::Next(_) => panic!("the round is over"),
         }
     }
 
@@ -167,10 +167,14 @@ mod tests {
     fn a_round_that_is_cut_short_has_used_up_its_step() {
         let mut round = RecipientRound::new(false);
         let turn =
-            |round: &mut RecipientRound, (answer, step): (Answer, Step)| round.turn(&answer, &step, Behind::Next);
-        assert_eq!(turn(&mut round, yes()), After::Next(false));
-        assert_eq!(turn(&mut round, not_now(30)), After::Next(true), "so much the store knows, whatever comes now");
-        assert_eq!(turn(&mut round, not_now(30)), After::Next(false), "one step a round");
+            |round: &mut RecipientRound, (answer, step): (Answer, Step)| round.turn(&answer, &step, FollowUp::Next);
+        assert_eq!(turn(&mut round, yes()), RoundResult::Next(false));
+        assert_eq!(
+            turn(&mut round, not_now(30)),
+            RoundResult::Next(true),
+            "so much the store knows, whatever comes now"
+        );
+        assert_eq!(turn(&mut round, not_now(30)), RoundResult::Next(false), "one step a round");
     }
 
     #[test]
@@ -188,12 +192,12 @@ mod tests {
     fn a_channel_that_must_rest_ends_the_round_at_once() {
         let mut round = RecipientRound::new(false);
         let (answer, step) = not_now(30);
-        assert_eq!(round.turn(&answer, &step, Behind::Next), After::Next(true));
+        assert_eq!(round.turn(&answer, &step, FollowUp::Next), RoundResult::Next(true));
         let shut = || Outcome::Throttled { wait: jiff::SignedDuration::from_mins(10) };
-        let (answer, step) = ended(round.turn(&said(shut()), &waits(600, false), Behind::Next));
+        let (answer, step) = ended(round.turn(&said(shut()), &waits(600, false), FollowUp::Next));
         assert_eq!((answer.outcome, step), (shut(), waits(600, false)));
         let parked = Step::Park { probe_at: later(600) };
-        let (answer, step) = ended(round.turn(&said(Outcome::Misconfigured), &parked, Behind::Next));
+        let (answer, step) = ended(round.turn(&said(Outcome::Misconfigured), &parked, FollowUp::Next));
         assert_eq!((answer.outcome, step), (Outcome::Misconfigured, parked));
     }
 
@@ -201,9 +205,9 @@ mod tests {
     fn a_round_without_room_for_the_next_ends_for_those_who_must_be_tried_again() {
         let mut round = RecipientRound::new(false);
         let (answer, step) = yes();
-        let after = round.turn(&answer, &step, Behind::NoRoom);
-        assert_eq!(after, After::Next(false), "the next one has his turn as soon as he may");
+        let after = round.turn(&answer, &step, FollowUp::NoRoom);
+        assert_eq!(after, RoundResult::Next(false), "the next one has his turn as soon as he may");
         let (answer, step) = not_now(30);
-        assert_eq!(ended(round.turn(&answer, &step, Behind::NoRoom)).1, waits(30, true));
+        assert_eq!(ended(round.turn(&answer, &step, FollowUp::NoRoom)).1, waits(30, true));
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::domain::digest;
 use crate::domain::event::DeliveryId;
 use crate::domain::event::Kind;
-use crate::domain::pace::Waiting;
+use crate::domain::pace::Backlog;
 
 /// A delivery whose time has come, without its content.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,14 +33,14 @@ pub struct Candidate {
 
 /// What makes one message by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Bundle {
+pub struct DigestGroup {
     /// The earliest first; the last one leads.
     pub ids: Vec<DeliveryId>,
     pub order_key: Option<String>,
     pub urgent: bool,
     pub steady: bool,
     pub held: bool,
-    /// The message of its leader is composed already: about this bundle alone.
+    /// The message of its leader is composed already: about this group alone.
     pub tried: bool,
     /// May it join a digest?
     pub joins: bool,
@@ -53,8 +53,8 @@ type Member = (i64, DeliveryId, bool);
 
 /// The messages that these deliveries, given by urgency and then as they fell due, make at most. With `gathers`, several of
 /// one order are one. What goes on as it is comes first.
-pub fn bundles(candidates: Vec<Candidate>, gathers: bool) -> Vec<Bundle> {
-    let mut bundles: Vec<(Vec<Member>, Bundle)> = Vec::new();
+pub fn digest_groups(candidates: Vec<Candidate>, gathers: bool) -> Vec<DigestGroup> {
+    let mut groups: Vec<(Vec<Member>, DigestGroup)> = Vec::new();
     let mut of_order: BTreeMap<String, usize> = BTreeMap::new();
     let (behind, candidates): (Vec<_>, Vec<_>) =
         candidates.into_iter().partition(|candidate| gathers && candidate.catches_up && !candidate.returned);
@@ -67,24 +67,24 @@ pub fn bundles(candidates: Vec<Candidate>, gathers: bool) -> Vec<Bundle> {
         let order_key = candidate.order_key.filter(|_| joins);
         let member = (candidate.event_seq, candidate.id, candidate.tried);
         if let Some(at) = order_key.as_ref().and_then(|key| of_order.get(key)) {
-            let (members, bundle) = &mut bundles[*at];
-            bundle.urgent |= candidate.urgent;
-            bundle.held &= candidate.held;
+            let (members, group) = &mut groups[*at];
+            group.urgent |= candidate.urgent;
+            group.held &= candidate.held;
             members.push(member);
             continue;
         }
         if let Some(key) = &order_key {
-            of_order.insert(key.clone(), bundles.len());
+            of_order.insert(key.clone(), groups.len());
         }
         let Candidate { urgent, steady, held, tried, .. } = candidate;
-        bundles.push((
+        groups.push((
             vec![member],
-            Bundle { ids: Vec::new(), order_key, urgent, steady, held, tried, joins, catches_up: false },
+            DigestGroup { ids: Vec::new(), order_key, urgent, steady, held, tried, joins, catches_up: false },
         ));
     }
     if !behind.is_empty() {
         let members = behind.iter().map(|candidate| (candidate.event_seq, candidate.id, candidate.tried)).collect();
-        let one = Bundle {
+        let one = DigestGroup {
             ids: Vec::new(),
             order_key: None,
             urgent: false,
@@ -94,48 +94,48 @@ pub fn bundles(candidates: Vec<Candidate>, gathers: bool) -> Vec<Bundle> {
             joins: false,
             catches_up: true,
         };
-        bundles.push((members, one));
+        groups.push((members, one));
     }
-    let ordered = |(mut members, bundle): (Vec<Member>, Bundle)| {
+    let ordered = |(mut members, group): (Vec<Member>, DigestGroup)| {
         members.sort_unstable();
         let tried = members.last().is_some_and(|(.., tried)| *tried);
-        Bundle { ids: members.into_iter().map(|(_, id, _)| id).collect(), tried, ..bundle }
+        DigestGroup { ids: members.into_iter().map(|(_, id, _)| id).collect(), tried, ..group }
     };
-    let mut bundles: Vec<Bundle> = bundles.into_iter().map(ordered).collect();
-    bundles.sort_by_key(|bundle| (!bundle.steady, !bundle.urgent));
-    bundles
+    let mut groups: Vec<DigestGroup> = groups.into_iter().map(ordered).collect();
+    groups.sort_by_key(|group| (!group.steady, !group.urgent));
+    groups
 }
 
 /// How many messages they make.
-pub fn waiting(bundles: &[Bundle]) -> Waiting {
+pub fn waiting(groups: &[DigestGroup]) -> Backlog {
     // What was begun goes on before all else.
-    let urgent = bundles.iter().filter(|bundle| bundle.urgent || bundle.steady).count();
-    Waiting { urgent, ordinary: bundles.len() - urgent }
+    let urgent = groups.iter().filter(|group| group.urgent || group.steady).count();
+    Backlog { urgent, ordinary: groups.len() - urgent }
 }
 
 /// Takes out those that share the next message: all that may, of the urgent ones where there are some, when it is to be a
 /// digest; what was held in quiet hours is one anyway; else the first one.
-pub fn choose(bundles: &mut Vec<Bundle>, digest: bool) -> Vec<Bundle> {
-    let Some(first) = bundles.first().cloned() else { return Vec::new() };
-    let shares = |bundle: &Bundle| match (digest, first.held) {
-        _ if first.steady || !bundle.joins => false,
-        (true, _) => bundle.urgent == first.urgent,
-        (false, true) => bundle.held,
+pub fn choose(groups: &mut Vec<DigestGroup>, digest: bool) -> Vec<DigestGroup> {
+    let Some(first) = groups.first().cloned() else { return Vec::new() };
+    let shares = |group: &DigestGroup| match (digest, first.held) {
+        _ if first.steady || !group.joins => false,
+        (true, _) => group.urgent == first.urgent,
+        (false, true) => group.held,
         (false, false) => false,
     };
     let mut room = digest::MOST;
     let mut taken = Vec::new();
     let mut is_first = true;
-    bundles.retain(|bundle| {
-        let takes = std::mem::take(&mut is_first) || (first.joins && shares(bundle) && bundle.ids.len() <= room);
+    groups.retain(|group| {
+        let takes = std::mem::take(&mut is_first) || (first.joins && shares(group) && group.ids.len() <= room);
         if takes {
-            room = room.saturating_sub(bundle.ids.len());
-            taken.push(bundle.clone());
+            room = room.saturating_sub(group.ids.len());
+            taken.push(group.clone());
         }
         !takes
     });
     // What leads must not be composed already, or it would go alone.
-    if let Some(at) = taken.iter().rposition(|bundle| !bundle.tried) {
+    if let Some(at) = taken.iter().rposition(|group| !group.tried) {
         let leader = taken.remove(at);
         taken.push(leader);
     }
@@ -172,8 +172,8 @@ mod tests {
 
     use super::*;
 
-    fn ids(bundles: &[Bundle]) -> Vec<Vec<u128>> {
-        bundles.iter().map(|bundle| bundle.ids.iter().map(|id| id.0.as_u128()).collect()).collect()
+    fn ids(groups: &[DigestGroup]) -> Vec<Vec<u128>> {
+        groups.iter().map(|group| group.ids.iter().map(|id| id.0.as_u128()).collect()).collect()
     }
 
     fn one(id: u128) -> Candidate {
@@ -204,17 +204,17 @@ mod tests {
             of("a", one(1)),
             of("a", Candidate { steady: true, ..one(4) }),
         ];
-        let made = bundles(given.clone(), true);
+        let made = digest_groups(given.clone(), true);
         assert_eq!(ids(&made), [vec![4], vec![1, 3], vec![2]]);
-        assert_eq!(waiting(&made), Waiting { urgent: 2, ordinary: 1 });
-        assert_eq!(ids(&bundles(given, false)).len(), 4, "each event by itself");
+        assert_eq!(waiting(&made), Backlog { urgent: 2, ordinary: 1 });
+        assert_eq!(ids(&digest_groups(given, false)).len(), 4, "each event by itself");
     }
 
     #[test]
     fn a_digest_takes_the_urgent_ones_first_and_nothing_that_goes_alone() {
         let urgent = |id| Candidate { urgent: true, ..one(id) };
         let given = vec![urgent(1), Candidate { returned: true, ..urgent(2) }, urgent(3), one(4), one(5)];
-        let mut made = bundles(given, true);
+        let mut made = digest_groups(given, true);
         assert_eq!(ids(&choose(&mut made, true)), [[1], [3]]);
         assert_eq!(ids(&choose(&mut made, true)), [[2]]);
         assert_eq!(ids(&choose(&mut made, true)), [[4], [5]]);
@@ -224,7 +224,8 @@ mod tests {
     #[test]
     fn what_was_held_at_night_is_one_message_in_the_morning() {
         let held = |id| Candidate { held: true, ..one(id) };
-        let mut made = bundles(vec![Candidate { urgent: true, held: true, ..one(1) }, held(2), one(3), held(4)], true);
+        let mut made =
+            digest_groups(vec![Candidate { urgent: true, held: true, ..one(1) }, held(2), one(3), held(4)], true);
         assert_eq!(ids(&choose(&mut made, false)), [[1], [2], [4]]);
         assert_eq!(ids(&choose(&mut made, false)), [[3]]);
     }
@@ -233,18 +234,18 @@ mod tests {
     fn what_a_channel_catches_up_with_is_one_message_and_mixes_with_no_other() {
         let behind = |id| Candidate { catches_up: true, steady: true, ..one(id) };
         let alone = Candidate { returned: true, ..behind(5) };
-        let mut made = bundles(vec![of("a", behind(1)), of("a", one(2)), one(3), behind(4), alone], true);
+        let mut made = digest_groups(vec![of("a", behind(1)), of("a", one(2)), one(3), behind(4), alone], true);
         assert_eq!(ids(&choose(&mut made, true)), [[5]], "it died in one message already");
         assert_eq!(ids(&choose(&mut made, true)), [[2], [3]]);
         assert_eq!(ids(&choose(&mut made, true)), [vec![1, 4]]);
-        assert_eq!(ids(&bundles(vec![behind(1), behind(2)], false)).len(), 2, "each event by itself");
+        assert_eq!(ids(&digest_groups(vec![behind(1), behind(2)], false)).len(), 2, "each event by itself");
     }
 
     #[test]
     fn a_report_is_a_message_by_itself() {
         let report = Candidate { kind: Kind::Report("daily".to_owned()), held: true, ..one(2) };
         let mut made =
-            bundles(vec![Candidate { held: true, ..one(1) }, report, Candidate { held: true, ..one(3) }], true);
+            digest_groups(vec![Candidate { held: true, ..one(1) }, report, Candidate { held: true, ..one(3) }], true);
         assert_eq!(ids(&choose(&mut made, true)), [[1], [3]]);
         assert_eq!(ids(&choose(&mut made, true)), [[2]]);
     }
@@ -252,9 +253,9 @@ mod tests {
     #[test]
     fn a_digest_is_led_by_what_is_not_composed_yet() {
         let tried = |id| Candidate { tried: true, ..one(id) };
-        let mut made = bundles(vec![one(1), one(2), tried(3), tried(4)], true);
+        let mut made = digest_groups(vec![one(1), one(2), tried(3), tried(4)], true);
         assert_eq!(ids(&choose(&mut made, true)), [[1], [3], [4], [2]]);
-        let mut made = bundles(vec![of("a", tried(1)), of("a", one(2)), tried(3)], true);
+        let mut made = digest_groups(vec![of("a", tried(1)), of("a", one(2)), tried(3)], true);
         assert_eq!(ids(&choose(&mut made, true)), [vec![3], vec![1, 2]]);
     }
 
@@ -272,7 +273,7 @@ mod tests {
 
     #[test]
     fn a_digest_is_no_longer_than_people_read() {
-        let mut made = bundles((0..500).map(one).collect(), true);
+        let mut made = digest_groups((0..500).map(one).collect(), true);
         assert_eq!(choose(&mut made, true).len(), digest::MOST);
         assert_eq!(made.len(), 500 - digest::MOST);
     }

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::data::Notice;
 use crate::flow::notice::Topic;
-use crate::flow::watch::conditions::{Key, State, States, Wrong};
-use crate::store::{Trouble, Unheard};
+use crate::flow::watch::conditions::{ConditionState, ConditionStates, IncidentDetail, IncidentKey};
+use crate::store::{Incident, UnroutedEvent};
 
 /// A trouble that begins again so soon after its end flutters …
 const FLUTTERS_WITHIN: SignedDuration = SignedDuration::from_hours(1);
@@ -23,13 +23,13 @@ const DAILY: SignedDuration = SignedDuration::from_hours(24);
 
 /// What the operator was told of a trouble, as it stands in the store.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Told {
+pub struct KnownIncident {
     pub since: Timestamp,
     /// When he was told last.
     pub at: Timestamp,
     pub notice: Notice,
     /// For what no route matched: the event with which it showed.
-    pub example: Option<Unheard>,
+    pub example: Option<UnroutedEvent>,
 }
 
 /// The column `detail`.
@@ -45,21 +45,22 @@ struct Detail {
     shop: Option<String>,
 }
 
-impl Told {
+impl KnownIncident {
     /// Reads a row; `None` when it is of a topic that is not watched, which is not ours to end.
-    pub fn of(row: &Trouble) -> Option<(Key, Self)> {
+    pub fn of(row: &Incident) -> Option<(IncidentKey, Self)> {
         let topic = Topic::WATCHED.into_iter().find(|topic| topic.as_str() == row.topic)?;
-        let key = Key { topic, subject: row.subject.clone() };
+        let key = IncidentKey { topic, subject: row.subject.clone() };
         let bare = Self { since: row.since, at: row.since, notice: Notice::default(), example: None };
         let told = serde_json::from_str::<Detail>(&row.detail).map_or(bare, |detail| {
             let kind = detail.kind.and_then(|kind| kind.parse().ok());
-            let example = kind.zip(detail.source).map(|(kind, source)| Unheard { kind, source, shop: detail.shop });
+            let example =
+                kind.zip(detail.source).map(|(kind, source)| UnroutedEvent { kind, source, shop: detail.shop });
             Self { since: row.since, at: detail.at, notice: detail.notice, example }
         });
         Some((key, told))
     }
 
-    pub fn row(&self, key: &Key) -> Trouble {
+    pub fn row(&self, key: &IncidentKey) -> Incident {
         let example = self.example.as_ref();
         let detail = Detail {
             at: self.at,
@@ -70,18 +71,18 @@ impl Told {
         };
         let (topic, subject) = (key.topic.as_str().to_owned(), key.subject.clone());
         let detail = serde_json::to_string(&detail).unwrap_or_default();
-        Trouble { topic, subject, since: self.since, detail }
+        Incident { topic, subject, since: self.since, detail }
     }
 }
 
 /// What the operator is to be told, or what is to be forgotten.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Change {
-    Begins(Told),
+pub enum IncidentChange {
+    Begins(KnownIncident),
     /// It has begun and is to be told later, should it last.
-    Noted(Told),
+    Noted(KnownIncident),
     /// More of the same has happened.
-    Again(Told),
+    Again(KnownIncident),
     Ends(Notice),
     /// It means nothing any more; there is nothing to tell.
     Lapses,
@@ -89,17 +90,17 @@ pub enum Change {
 
 /// What the watch remembers between two looks. A restart forgets it, and then an end is told a little later.
 #[derive(Debug, Default)]
-pub struct Memory {
+pub struct WatchMemory {
     /// Since when a trouble that was told is away.
-    away: BTreeMap<Key, Timestamp>,
+    away: BTreeMap<IncidentKey, Timestamp>,
     /// When a trouble ended last.
-    ended: BTreeMap<Key, Timestamp>,
+    ended: BTreeMap<IncidentKey, Timestamp>,
 }
 
-impl Memory {
+impl WatchMemory {
     /// A change is on disk.
-    pub fn keep(&mut self, key: &Key, change: &Change, now: Timestamp) {
-        if matches!(change, Change::Ends(_) | Change::Lapses) {
+    pub fn keep(&mut self, key: &IncidentKey, change: &IncidentChange, now: Timestamp) {
+        if matches!(change, IncidentChange::Ends(_) | IncidentChange::Lapses) {
             self.away.remove(key);
             self.ended.retain(|_, at| now.duration_since(*at).abs() < FLUTTERS_WITHIN);
             self.ended.insert(key.clone(), now);
@@ -107,12 +108,12 @@ impl Memory {
     }
 
     /// When a trouble ended last, if not long ago.
-    pub fn ended(&self, key: &Key) -> Option<Timestamp> {
+    pub fn ended(&self, key: &IncidentKey) -> Option<Timestamp> {
         self.ended.get(key).copied()
     }
 
     /// Since when a trouble is away, where that is long enough.
-    fn over_since(&mut self, key: &Key, told: &Told, now: Timestamp) -> Option<Timestamp> {
+    fn over_since(&mut self, key: &IncidentKey, told: &KnownIncident, now: Timestamp) -> Option<Timestamp> {
         let since = *self.away.entry(key.clone()).or_insert(now);
         // What is told again and again began before that.
         let began = if recurs(key.topic) { told.since } else { told.at };
@@ -137,31 +138,36 @@ fn calm(topic: Topic) -> SignedDuration {
 }
 
 /// Compares how things stand with what the operator was told.
-pub fn changes(states: States, told: &BTreeMap<Key, Told>, memory: &mut Memory, now: Timestamp) -> Vec<(Key, Change)> {
-    let lapsed = told.keys().filter(|key| !states.contains_key(key)).map(|key| (key.clone(), Change::Lapses));
+pub fn changes(
+    states: ConditionStates,
+    told: &BTreeMap<IncidentKey, KnownIncident>,
+    memory: &mut WatchMemory,
+    now: Timestamp,
+) -> Vec<(IncidentKey, IncidentChange)> {
+    let lapsed = told.keys().filter(|key| !states.contains_key(key)).map(|key| (key.clone(), IncidentChange::Lapses));
     let mut changes: Vec<_> = lapsed.collect();
     for (key, state) in states {
         let change = match (state, told.get(&key)) {
-            (State::Wrong(wrong), known) => {
+            (ConditionState::Wrong(wrong), known) => {
                 memory.away.remove(&key);
                 match known {
-                    None if key.topic == Topic::Observing => Some(Change::Noted(begun(&key, *wrong, now))),
-                    None => Some(Change::Begins(begun(&key, *wrong, now))),
+                    None if key.topic == Topic::Observing => Some(IncidentChange::Noted(begun(&key, *wrong, now))),
+                    None => Some(IncidentChange::Begins(begun(&key, *wrong, now))),
                     Some(known) if is_more(&key, &wrong, known, now) => {
-                        let again = Told { since: known.since, ..begun(&key, *wrong, now) };
-                        Some(Change::Again(again))
+                        let again = KnownIncident { since: known.since, ..begun(&key, *wrong, now) };
+                        Some(IncidentChange::Again(again))
                     }
                     Some(_) => None,
                 }
             }
-            (State::Unclear, _) => {
+            (ConditionState::Unclear, _) => {
                 memory.away.remove(&key);
                 None
             }
-            (State::Fine, None) => None,
-            (State::Fine, Some(known)) => memory.over_since(&key, known, now).map(|until| {
+            (ConditionState::Fine, None) => None,
+            (ConditionState::Fine, Some(known)) => memory.over_since(&key, known, now).map(|until| {
                 let lasted = until.duration_since(known.since).as_secs().max(0);
-                Change::Ends(Notice {
+                IncidentChange::Ends(Notice {
                     since: Some(known.since),
                     until: Some(until),
                     lasted_seconds: Some(lasted),
@@ -175,27 +181,27 @@ pub fn changes(states: States, told: &BTreeMap<Key, Told>, memory: &mut Memory, 
     changes
 }
 
-fn about(key: &Key) -> Notice {
+fn about(key: &IncidentKey) -> Notice {
     let subject = Some(key.subject.clone()).filter(|subject| !subject.is_empty());
     Notice { topic: key.topic.as_str().to_owned(), subject, ..Notice::default() }
 }
 
 /// What was wrong, where that still says something.
-fn cause(key: &Key, known: &Told) -> Option<String> {
+fn cause(key: &IncidentKey, known: &KnownIncident) -> Option<String> {
     known.notice.detail.clone().filter(|_| matches!(key.topic, Topic::Parked | Topic::Unrouted))
 }
 
-fn begun(key: &Key, wrong: Wrong, now: Timestamp) -> Told {
-    let Wrong { since, notice, example } = wrong;
+fn begun(key: &IncidentKey, wrong: IncidentDetail, now: Timestamp) -> KnownIncident {
+    let IncidentDetail { since, notice, example } = wrong;
     let Notice { topic, subject, .. } = about(key);
     let lasted_seconds = Some(now.duration_since(since).as_secs()).filter(|seconds| *seconds > 0);
     let notice = Notice { topic, subject, since: Some(since), lasted_seconds, ..notice };
-    Told { since, at: now, notice, example }
+    KnownIncident { since, at: now, notice, example }
 }
 
 /// Whether it is time to say it again: more messages have died, or more signatures do not fit, than the operator was told; or
 /// a mistake still stands with which the next start, or a source, does not do what it should; or a source still observes.
-fn is_more(key: &Key, wrong: &Wrong, known: &Told, now: Timestamp) -> bool {
+fn is_more(key: &IncidentKey, wrong: &IncidentDetail, known: &KnownIncident, now: Timestamp) -> bool {
     let (was, is) = (&known.notice, &wrong.notice);
     let is_counted = matches!(key.topic, Topic::Dead | Topic::Unproven);
     let is_news = is_counted && (is.last_at > was.last_at || is.count > was.count);
@@ -224,30 +230,30 @@ mod tests {
     /// The watch and the operator, looked at minute by minute.
     #[derive(Default)]
     struct House {
-        told: BTreeMap<Key, Told>,
-        memory: Memory,
+        told: BTreeMap<IncidentKey, KnownIncident>,
+        memory: WatchMemory,
     }
 
     impl House {
         /// What is told in this minute of this one trouble, as it is kept in the store.
-        fn look(&mut self, minute: i64, key: &Key, state: Option<State>) -> Option<Change> {
+        fn look(&mut self, minute: i64, key: &IncidentKey, state: Option<ConditionState>) -> Option<IncidentChange> {
             let states = state.into_iter().map(|state| (key.clone(), state)).collect();
             let made = changes(states, &self.told, &mut self.memory, at(minute));
             for (key, change) in &made {
                 self.memory.keep(key, change, at(minute));
                 match change {
-                    Change::Begins(told) | Change::Noted(told) | Change::Again(told) => {
-                        let (read, told) = Told::of(&told.row(key)).unwrap();
+                    IncidentChange::Begins(told) | IncidentChange::Noted(told) | IncidentChange::Again(told) => {
+                        let (read, told) = KnownIncident::of(&told.row(key)).unwrap();
                         drop(self.told.insert(read, told));
                     }
-                    Change::Ends(_) | Change::Lapses => drop(self.told.remove(key)),
+                    IncidentChange::Ends(_) | IncidentChange::Lapses => drop(self.told.remove(key)),
                 }
             }
             made.into_iter().next().map(|(_, change)| change)
         }
 
         fn restart(self) -> Self {
-            Self { told: self.told, memory: Memory::default() }
+            Self { told: self.told, memory: WatchMemory::default() }
         }
     }
 
@@ -255,15 +261,15 @@ mod tests {
         Timestamp::from_second(1_790_000_000 + 60 * minute).unwrap()
     }
 
-    fn key(topic: Topic, subject: &str) -> Key {
-        Key { topic, subject: subject.to_owned() }
+    fn key(topic: Topic, subject: &str) -> IncidentKey {
+        IncidentKey { topic, subject: subject.to_owned() }
     }
 
-    fn wrong(since: i64, notice: Notice) -> Option<State> {
-        Some(State::Wrong(Box::new(Wrong { since: at(since), notice, example: None })))
+    fn wrong(since: i64, notice: Notice) -> Option<ConditionState> {
+        Some(ConditionState::Wrong(Box::new(IncidentDetail { since: at(since), notice, example: None })))
     }
 
-    fn dead(count: u64, newest: i64) -> Option<State> {
+    fn dead(count: u64, newest: i64) -> Option<ConditionState> {
         wrong(0, Notice { count: Some(count), last_at: Some(at(newest)), ..Notice::default() })
     }
 
@@ -271,66 +277,75 @@ mod tests {
     fn a_trouble_is_told_once_when_it_begins_and_once_when_it_is_over_whatever_restarts() {
         let (mut house, parked) = (House::default(), key(Topic::Parked, "kitchen"));
         let state = || wrong(10, Notice { detail: Some("HTTP 401".to_owned()), count: Some(3), ..Notice::default() });
-        assert_eq!(house.look(9, &parked, Some(State::Fine)), None);
-        let Some(Change::Begins(begun)) = house.look(12, &parked, state()) else { panic!("it began") };
+        assert_eq!(house.look(9, &parked, Some(ConditionState::Fine)), None);
+        let Some(IncidentChange::Begins(begun)) = house.look(12, &parked, state()) else { panic!("it began") };
         assert_eq!((begun.notice.since, begun.notice.lasted_seconds), (Some(at(10)), Some(120)));
         assert_eq!((begun.notice.topic.as_str(), begun.notice.subject.as_deref()), ("parked", Some("kitchen")));
         assert_eq!(house.look(13, &parked, state()), None);
         house = house.restart();
         assert_eq!(house.look(14, &parked, state()), None);
-        assert_eq!(house.look(15, &parked, Some(State::Unclear)), None);
-        assert_eq!(house.look(40, &parked, Some(State::Fine)), None, "the next message may meet the same answer");
-        let Some(Change::Ends(over)) = house.look(41, &parked, Some(State::Fine)) else { panic!("it is over") };
+        assert_eq!(house.look(15, &parked, Some(ConditionState::Unclear)), None);
+        assert_eq!(
+            house.look(40, &parked, Some(ConditionState::Fine)),
+            None,
+            "the next message may meet the same answer"
+        );
+        let Some(IncidentChange::Ends(over)) = house.look(41, &parked, Some(ConditionState::Fine)) else {
+            panic!("it is over")
+        };
         assert_eq!((over.since, over.until, over.lasted_seconds), (Some(at(10)), Some(at(40)), Some(1_800)));
         assert_eq!((over.detail.as_deref(), over.count), (Some("HTTP 401"), None));
-        assert_eq!(house.restart().look(42, &parked, Some(State::Fine)), None);
+        assert_eq!(house.restart().look(42, &parked, Some(ConditionState::Fine)), None);
     }
 
     #[test]
     fn a_trouble_that_flutters_is_told_of_three_times_an_hour_at_most() {
         for topic in Topic::WATCHED {
-            let (mut house, trouble) = (House::default(), key(topic, "kitchen"));
+            let (mut house, incident) = (House::default(), key(topic, "kitchen"));
             let mut begins = Vec::new();
             for minute in 0..600 {
                 // Two minutes wrong, two minutes fine.
-                let state = if minute % 4 < 2 { wrong(minute, Notice::default()) } else { Some(State::Fine) };
-                if let Some(Change::Begins(_)) = house.look(minute, &trouble, state) {
+                let state = if minute % 4 < 2 { wrong(minute, Notice::default()) } else { Some(ConditionState::Fine) };
+                if let Some(IncidentChange::Begins(_)) = house.look(minute, &incident, state) {
                     begins.push(minute);
                 }
             }
             assert!(begins.len() <= 2, "{topic:?}: {begins:?}");
             // And it still ends, when it has been away for long.
-            let ended = (600..700).filter(|minute| house.look(*minute, &trouble, Some(State::Fine)).is_some());
+            let ended =
+                (600..700).filter(|minute| house.look(*minute, &incident, Some(ConditionState::Fine)).is_some());
             assert_eq!(ended.count(), 1, "{topic:?}");
         }
     }
 
     #[test]
     fn more_dead_are_told_once_an_hour() {
-        let (mut house, trouble) = (House::default(), key(Topic::Dead, "kitchen"));
-        assert!(matches!(house.look(0, &trouble, dead(1, 0)), Some(Change::Begins(_))));
-        assert_eq!(house.look(59, &trouble, dead(5, 58)), None);
+        let (mut house, incident) = (House::default(), key(Topic::Dead, "kitchen"));
+        assert!(matches!(house.look(0, &incident, dead(1, 0)), Some(IncidentChange::Begins(_))));
+        assert_eq!(house.look(59, &incident, dead(5, 58)), None);
         house = house.restart();
-        let Some(Change::Again(again)) = house.look(60, &trouble, dead(6, 58)) else { panic!("there are more") };
+        let Some(IncidentChange::Again(again)) = house.look(60, &incident, dead(6, 58)) else {
+            panic!("there are more")
+        };
         assert_eq!((again.notice.count, again.since), (Some(6), at(0)));
-        assert_eq!(house.look(200, &trouble, dead(6, 58)), None, "of these the operator knows");
-        assert_eq!(house.look(201, &trouble, dead(2, 58)), None, "a person is at it");
-        assert!(matches!(house.look(300, &trouble, dead(2, 299)), Some(Change::Again(_))));
-        assert!(matches!(house.look(301, &trouble, Some(State::Fine)), Some(Change::Ends(_))));
+        assert_eq!(house.look(200, &incident, dead(6, 58)), None, "of these the operator knows");
+        assert_eq!(house.look(201, &incident, dead(2, 58)), None, "a person is at it");
+        assert!(matches!(house.look(300, &incident, dead(2, 299)), Some(IncidentChange::Again(_))));
+        assert!(matches!(house.look(301, &incident, Some(ConditionState::Fine)), Some(IncidentChange::Ends(_))));
     }
 
     #[test]
     fn a_mistake_in_the_configuration_is_told_once_an_hour_until_it_is_mended_over_restarts_too() {
         for topic in [Topic::Configuration, Topic::Templates, Topic::Secret] {
-            let (mut house, trouble) = (House::default(), key(topic, "orderbell.toml:12:5"));
-            assert!(matches!(house.look(0, &trouble, wrong(0, Notice::default())), Some(Change::Begins(_))));
+            let (mut house, incident) = (House::default(), key(topic, "orderbell.toml:12:5"));
+            assert!(matches!(house.look(0, &incident, wrong(0, Notice::default())), Some(IncidentChange::Begins(_))));
             let mut told = Vec::new();
             for minute in 1..=190 {
                 if minute % 7 == 0 {
                     house = house.restart();
                 }
-                match house.look(minute, &trouble, wrong(minute, Notice::default())) {
-                    Some(Change::Again(again)) if again.since == at(0) => told.push(minute),
+                match house.look(minute, &incident, wrong(minute, Notice::default())) {
+                    Some(IncidentChange::Again(again)) if again.since == at(0) => told.push(minute),
                     Some(other) => panic!("{other:?}"),
                     None => {}
                 }
@@ -338,9 +353,9 @@ mod tests {
             assert_eq!(told, [60, 120, 180], "{topic:?}");
             // Another one at the same place is told at once, and how many there are more is no news.
             let said = |detail: &str| wrong(190, Notice { detail: Some(detail.to_owned()), ..Notice::default() });
-            assert!(matches!(house.look(190, &trouble, said("it is a folder")), Some(Change::Again(_))));
-            assert_eq!(house.look(190, &trouble, said("it is a folder (and 3 more)")), None);
-            assert!(matches!(house.look(191, &trouble, Some(State::Fine)), Some(Change::Ends(_))));
+            assert!(matches!(house.look(190, &incident, said("it is a folder")), Some(IncidentChange::Again(_))));
+            assert_eq!(house.look(190, &incident, said("it is a folder (and 3 more)")), None);
+            assert!(matches!(house.look(191, &incident, Some(ConditionState::Fine)), Some(IncidentChange::Ends(_))));
         }
     }
 
@@ -348,7 +363,7 @@ mod tests {
     fn what_means_nothing_any_more_is_forgotten_without_a_word() {
         let (mut house, silent) = (House::default(), key(Topic::Silent, "keeta"));
         house.look(0, &silent, wrong(0, Notice::default()));
-        assert_eq!(house.look(1, &silent, None), Some(Change::Lapses));
+        assert_eq!(house.look(1, &silent, None), Some(IncidentChange::Lapses));
         assert_eq!(house.look(2, &silent, None), None);
     }
 
@@ -356,21 +371,23 @@ mod tests {
     fn a_clock_that_is_put_back_holds_up_no_end() {
         let (mut house, disk) = (House::default(), key(Topic::Disk, "/var"));
         house.look(1000, &disk, wrong(1000, Notice::default()));
-        assert_eq!(house.look(1001, &disk, Some(State::Fine)), None);
-        let Some(Change::Ends(over)) = house.look(500, &disk, Some(State::Fine)) else { panic!("it is over") };
+        assert_eq!(house.look(1001, &disk, Some(ConditionState::Fine)), None);
+        let Some(IncidentChange::Ends(over)) = house.look(500, &disk, Some(ConditionState::Fine)) else {
+            panic!("it is over")
+        };
         assert_eq!(over.lasted_seconds, Some(60));
     }
 
     #[test]
     fn a_row_says_what_was_told_and_one_of_another_version_is_no_hindrance() {
-        let example = Unheard { kind: Kind::StoreHours, source: "keeta".to_owned(), shop: Some("7".to_owned()) };
+        let example = UnroutedEvent { kind: Kind::StoreHours, source: "keeta".to_owned(), shop: Some("7".to_owned()) };
         let notice = Notice { topic: "unrouted".to_owned(), count: Some(3), last_at: Some(at(2)), ..Notice::default() };
-        let told = Told { since: at(0), at: at(1), notice, example: Some(example) };
+        let told = KnownIncident { since: at(0), at: at(1), notice, example: Some(example) };
         let key = key(Topic::Unrouted, "store.hours");
         let row = told.row(&key);
-        assert_eq!(Told::of(&row), Some((key.clone(), told)));
-        let bare = Told { since: at(0), at: at(0), notice: Notice::default(), example: None };
-        assert_eq!(Told::of(&Trouble { detail: "plain words".to_owned(), ..row.clone() }), Some((key, bare)));
-        assert_eq!(Told::of(&Trouble { topic: "stars".to_owned(), ..row }), None);
+        assert_eq!(KnownIncident::of(&row), Some((key.clone(), told)));
+        let bare = KnownIncident { since: at(0), at: at(0), notice: Notice::default(), example: None };
+        assert_eq!(KnownIncident::of(&Incident { detail: "plain words".to_owned(), ..row.clone() }), Some((key, bare)));
+        assert_eq!(KnownIncident::of(&Incident { topic: "stars".to_owned(), ..row }), None);
     }
 }

@@ -3,36 +3,38 @@
 
 use std::borrow::Cow;
 
-use crate::domain::changed::Changed;
-use crate::domain::digest::Earlier;
+use crate::domain::changed::OrderChanges;
+use crate::domain::digest::MergedDelivery;
 use crate::domain::event::DeliveryId;
 use crate::domain::event::Event;
 use crate::domain::event::Kind;
-use crate::store::Due;
+use crate::store::PendingDelivery;
 
 /// The delivery that leads a message about one order, as it is to be told with the others, the earliest first.
-pub fn leading<'a>(earlier: &[Due], leader: &'a Due) -> Cow<'a, Due> {
-    let all: Vec<&Due> = earlier.iter().chain([leader]).collect();
+pub fn leading<'a>(earlier: &[PendingDelivery], leader: &'a PendingDelivery) -> Cow<'a, PendingDelivery> {
+    let all: Vec<&PendingDelivery> = earlier.iter().chain([leader]).collect();
     match changes(&all) {
         Changes::None => Cow::Borrowed(leader),
-        Changes::New => Cow::Owned(Due { event: with(&leader.event, None), ..leader.clone() }),
-        Changes::Since(changed) => Cow::Owned(Due { event: with(&leader.event, Some(changed)), ..leader.clone() }),
+        Changes::New => Cow::Owned(PendingDelivery { event: with(&leader.event, None), ..leader.clone() }),
+        Changes::Since(changed) => {
+            Cow::Owned(PendingDelivery { event: with(&leader.event, Some(changed)), ..leader.clone() })
+        }
     }
 }
 
 /// What a message about one order says that it tells beside its leader.
-pub fn behind(earlier: &[Due], leader: &Due) -> Vec<Earlier> {
-    let all: Vec<&Due> = earlier.iter().chain([leader]).collect();
+pub fn behind(earlier: &[PendingDelivery], leader: &PendingDelivery) -> Vec<MergedDelivery> {
+    let all: Vec<&PendingDelivery> = earlier.iter().chain([leader]).collect();
     let is_new = matches!(changes(&all), Changes::New);
-    let is_placed = |due: &&Due| due.event.kind == Kind::OrderPlaced;
+    let is_placed = |due: &&PendingDelivery| due.event.kind == Kind::OrderPlaced;
     // Of those that placed the order or changed it one is said: the message is about the order as it stands.
     let said = match is_placed(&leader) {
         true => None,
         false if is_new => earlier.iter().find(is_placed).map(|due| due.id),
         false => earlier.iter().rev().find(is_placed).map(|due| due.id),
     };
-    let is_said = |due: &&Due| !has_changes(&all) || !is_placed(due) || Some(due.id) == said;
-    let told = |due: &Due| Earlier {
+    let is_said = |due: &&PendingDelivery| !has_changes(&all) || !is_placed(due) || Some(due.id) == said;
+    let told = |due: &PendingDelivery| MergedDelivery {
         kind: due.event.kind.clone(),
         changed: due.event.data.changed.is_some() && !is_new,
         at: due.event.occurred_at.unwrap_or(due.event.received_at),
@@ -41,15 +43,16 @@ pub fn behind(earlier: &[Due], leader: &Due) -> Vec<Earlier> {
 }
 
 /// The events of a digest as it is to tell them; `None` where the entry of another one of the same order does.
-pub fn in_digest<'a>(all: &[&'a Due]) -> Vec<Option<Cow<'a, Event>>> {
-    let shown = |due: &&'a Due| {
+pub fn in_digest<'a>(all: &[&'a PendingDelivery]) -> Vec<Option<Cow<'a, Event>>> {
+    let shown = |due: &&'a PendingDelivery| {
         let event = &due.event;
-        let order: Vec<&Due> = all.iter().copied().filter(|other| other.order_key == due.order_key).collect();
+        let order: Vec<&PendingDelivery> =
+            all.iter().copied().filter(|other| other.order_key == due.order_key).collect();
         if event.kind != Kind::OrderPlaced || due.order_key.is_none() {
             return Some(Cow::Borrowed(event));
         }
-        let is_placed = |other: &&&Due| other.event.kind == Kind::OrderPlaced;
-        let is = |other: Option<&&Due>| other.is_some_and(|other| other.id == due.id);
+        let is_placed = |other: &&&PendingDelivery| other.event.kind == Kind::OrderPlaced;
+        let is = |other: Option<&&PendingDelivery>| other.is_some_and(|other| other.id == due.id);
         match changes(&order) {
             Changes::None => Some(Cow::Borrowed(event)),
             Changes::New => is(order.iter().find(is_placed)).then(|| Cow::Owned(with(event, None))),
@@ -67,18 +70,18 @@ enum Changes {
     /// The reader does not know the order yet.
     New,
     /// From what the reader was told last.
-    Since(Changed),
+    Since(OrderChanges),
 }
 
-fn has_changes(order: &[&Due]) -> bool {
+fn has_changes(order: &[&PendingDelivery]) -> bool {
     order.iter().any(|due| due.event.data.changed.is_some())
 }
 
-fn changes(order: &[&Due]) -> Changes {
+fn changes(order: &[&PendingDelivery]) -> Changes {
     if !has_changes(order) {
         return Changes::None;
     }
-    let is_new = |due: &&Due| {
+    let is_new = |due: &&PendingDelivery| {
         let is_here = |id: &DeliveryId| order.iter().any(|other| other.id == *id);
         due.event.kind == Kind::OrderPlaced && due.placed_before.iter().all(is_here)
     };
@@ -86,10 +89,10 @@ fn changes(order: &[&Due]) -> Changes {
         return Changes::New;
     }
     let all = order.iter().filter_map(|due| due.event.data.changed.as_deref().cloned());
-    all.reduce(Changed::then).map_or(Changes::None, Changes::Since)
+    all.reduce(OrderChanges::then).map_or(Changes::None, Changes::Since)
 }
 
-fn with(event: &Event, changed: Option<Changed>) -> Event {
+fn with(event: &Event, changed: Option<OrderChanges>) -> Event {
     let mut event = event.clone();
     event.data.changed = changed.map(Box::new);
     event

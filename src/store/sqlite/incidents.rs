@@ -9,19 +9,19 @@ use rusqlite::params;
 
 use crate::domain::event::Event;
 use crate::domain::event::OWN_SOURCE;
-use crate::domain::event::Proof;
+use crate::domain::event::SignatureCheck;
 use crate::domain::retry;
-use crate::store::Dead;
-use crate::store::Deaths;
-use crate::store::Look;
+use crate::store::DeadLetter;
+use crate::store::DeadLetterStats;
+use crate::store::HealthQuery;
+use crate::store::HealthSnapshot;
+use crate::store::Incident;
+use crate::store::IncidentUpdate;
+use crate::store::OverdueDeliveries;
 use crate::store::ParkedChannel;
 use crate::store::Recorded;
-use crate::store::Sight;
 use crate::store::StoreError;
-use crate::store::Telling;
-use crate::store::Trouble;
-use crate::store::Unheard;
-use crate::store::Waiting;
+use crate::store::UnroutedEvent;
 use crate::store::history::UnfitSignatures;
 use crate::store::sqlite::Sqlite;
 use crate::store::sqlite::commit::Orders;
@@ -78,8 +78,8 @@ impl Sqlite {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`]: nothing of it was kept.
-    pub async fn tell(&self, telling: Telling) -> Result<Option<Recorded>, StoreError> {
-        self.change(move |connection| tell(connection, &telling)).await
+    pub async fn update_incident(&self, telling: IncidentUpdate) -> Result<Option<Recorded>, StoreError> {
+        self.change(move |connection| update(connection, &telling)).await
     }
 
     /// Writes down when a source was heard of last; `None`: forgets it. Nobody waits for that: it is committed with what else
@@ -95,8 +95,8 @@ impl Reader {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub async fn look_around(&self, look: Look) -> Result<Sight, StoreError> {
-        self.look(move |connection| sight(connection, look)).await
+    pub async fn query_health(&self, look: HealthQuery) -> Result<HealthSnapshot, StoreError> {
+        self.look(move |connection| health_snapshot(connection, look)).await
     }
 
     /// What nobody proved of a source's webhooks, after one moment and before another.
@@ -139,16 +139,16 @@ impl Reader {
     }
 }
 
-fn tell(connection: &Connection, telling: &Telling) -> rusqlite::Result<Option<Recorded>> {
-    let Telling { before, after, notice } = telling;
+fn update(connection: &Connection, telling: &IncidentUpdate) -> rusqlite::Result<Option<Recorded>> {
+    let IncidentUpdate { before, after, notice } = telling;
     let Some(about) = after.as_ref().or(before.as_ref()) else { return Ok(None) };
     let key = params![about.topic, about.subject];
     let sql = "SELECT topic, subject, since, detail FROM troubles WHERE topic = ?1 AND subject = ?2";
-    if connection.prepare_cached(sql)?.query_row(key, trouble).optional()? != *before {
+    if connection.prepare_cached(sql)?.query_row(key, incident).optional()? != *before {
         return Ok(None);
     }
     connection.prepare_cached("DELETE FROM troubles WHERE topic = ?1 AND subject = ?2")?.execute(key)?;
-    if let Some(Trouble { topic, subject, since, detail }) = after {
+    if let Some(Incident { topic, subject, since, detail }) = after {
         let sql = "INSERT INTO troubles (topic, subject, since, detail) VALUES (?1, ?2, ?3, ?4)";
         connection.prepare_cached(sql)?.execute(params![topic, subject, rows::to_millisecond(*since), detail])?;
     }
@@ -172,9 +172,9 @@ fn sign(connection: &Connection, source: &str, at: Option<Timestamp>) -> rusqlit
     Ok(())
 }
 
-fn sight(connection: &Connection, look: Look) -> rusqlite::Result<Sight> {
-    Ok(Sight {
-        troubles: troubles(connection)?,
+fn health_snapshot(connection: &Connection, look: HealthQuery) -> rusqlite::Result<HealthSnapshot> {
+    Ok(HealthSnapshot {
+        incidents: incidents(connection)?,
         parked: parked(connection)?,
         waiting: look
             .channels
@@ -182,19 +182,19 @@ fn sight(connection: &Connection, look: Look) -> rusqlite::Result<Sight> {
             .filter_map(|channel| waiting(connection, channel, look.waits_since).transpose())
             .collect::<rusqlite::Result<_>>()?,
         dead: dead(connection, look.dead)?,
-        signs: signs(connection)?,
-        unheard: if look.newest { unheard(connection)? } else { Vec::new() },
+        source_activity: source_activity(connection)?,
+        unrouted: if look.newest { unrouted(connection)? } else { Vec::new() },
     })
 }
 
-fn troubles(connection: &Connection) -> rusqlite::Result<Vec<Trouble>> {
+fn incidents(connection: &Connection) -> rusqlite::Result<Vec<Incident>> {
     let mut select = connection.prepare_cached("SELECT topic, subject, since, detail FROM troubles")?;
-    select.query_map([], trouble)?.collect()
+    select.query_map([], incident)?.collect()
 }
 
-fn trouble(row: &rusqlite::Row<'_>) -> rusqlite::Result<Trouble> {
+fn incident(row: &rusqlite::Row<'_>) -> rusqlite::Result<Incident> {
     let since = rows::of_millisecond(2, row.get(2)?)?;
-    Ok(Trouble { topic: row.get(0)?, subject: row.get(1)?, since, detail: row.get(3)? })
+    Ok(Incident { topic: row.get(0)?, subject: row.get(1)?, since, detail: row.get(3)? })
 }
 
 fn parked(connection: &Connection) -> rusqlite::Result<Vec<ParkedChannel>> {
@@ -213,15 +213,15 @@ fn parked(connection: &Connection) -> rusqlite::Result<Vec<ParkedChannel>> {
 
 /// The urgent deliveries of a channel that wait since `since` or longer; not those that are held until a later hour, nor those
 /// that the fallback has told.
-fn waiting(connection: &Connection, channel: &str, since: Timestamp) -> rusqlite::Result<Option<Waiting>> {
+fn waiting(connection: &Connection, channel: &str, since: Timestamp) -> rusqlite::Result<Option<OverdueDeliveries>> {
     let given = params![channel, rows::to_millisecond(since), LOOKED_AT];
     connection.prepare_cached(WAITING)?.query_row(given, |row| {
         let Some(oldest) = row.get::<_, Option<i64>>(0)? else { return Ok(None) };
         let words: Option<String> = row.get(1)?;
-        Ok(Some(Waiting {
+        Ok(Some(OverdueDeliveries {
             channel: channel.to_owned(),
             oldest: rows::of_millisecond(0, oldest)?,
-            words: words.map(|words| retry::own_words(&words).to_owned()),
+            words: words.map(|words| retry::redacted(&words).to_owned()),
             count: row.get::<_, i64>(2)?.unsigned_abs(),
         }))
     })
@@ -229,14 +229,18 @@ fn waiting(connection: &Connection, channel: &str, since: Timestamp) -> rusqlite
 
 /// The dead deliveries by channel. To look at each takes time where there are many thousands, so a channel of which there are
 /// as many as `before` is taken to be as before.
-fn dead(connection: &Connection, mut before: BTreeMap<String, Deaths>) -> rusqlite::Result<BTreeMap<String, Deaths>> {
+fn dead(
+    connection: &Connection,
+    mut before: BTreeMap<String, DeadLetterStats>,
+) -> rusqlite::Result<BTreeMap<String, DeadLetterStats>> {
     let mut select = connection.prepare_cached(DEAD)?;
     let found = select.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?.unsigned_abs())))?;
     let mut deaths = BTreeMap::new();
     for row in found {
         let (channel, all) = row?;
         let known = before.remove(&channel).filter(|known| known.all == all);
-        let known = known.map_or_else(|| dead_of(connection, &channel).map(|dead| Deaths { all, dead }), Ok)?;
+        let known =
+            known.map_or_else(|| dead_of(connection, &channel).map(|dead| DeadLetterStats { all, dead }), Ok)?;
         deaths.insert(channel, known);
     }
     Ok(deaths)
@@ -244,14 +248,14 @@ fn dead(connection: &Connection, mut before: BTreeMap<String, Deaths>) -> rusqli
 
 /// Without notices, of whose end nobody is told, because that would never end; and without what a person sends to try a channel:
 /// he sees what becomes of it.
-fn dead_of(connection: &Connection, channel: &str) -> rusqlite::Result<Option<Dead>> {
+fn dead_of(connection: &Connection, channel: &str) -> rusqlite::Result<Option<DeadLetter>> {
     let mut select = connection.prepare_cached(DEAD_OF)?;
     let mut found = select.query([channel])?;
-    let mut dead: Option<Dead> = None;
+    let mut dead: Option<DeadLetter> = None;
     while let Some(row) = found.next()? {
         // What is dead was due last when it died.
         let at = rows::of_millisecond(0, row.get(0)?)?;
-        let all = dead.get_or_insert_with(|| Dead { count: 0, first: at, newest: at, words: String::new() });
+        let all = dead.get_or_insert_with(|| DeadLetter { count: 0, first: at, newest: at, words: String::new() });
         all.count += 1;
         all.first = all.first.min(at);
         if at >= all.newest {
@@ -259,7 +263,7 @@ fn dead_of(connection: &Connection, channel: &str) -> rusqlite::Result<Option<De
             let (kind, order): (String, Option<String>) = (row.get(2)?, row.get(3)?);
             let answer: Option<String> = row.get(1)?;
             let about = order.map_or(kind.clone(), |order| format!("{kind} {order}"));
-            all.words = match answer.as_deref().map(retry::own_words) {
+            all.words = match answer.as_deref().map(retry::redacted) {
                 Some(words) if !words.is_empty() => format!("{about}: {words}"),
                 _ => about,
             };
@@ -268,28 +272,28 @@ fn dead_of(connection: &Connection, channel: &str) -> rusqlite::Result<Option<De
     Ok(dead)
 }
 
-fn signs(connection: &Connection) -> rusqlite::Result<BTreeMap<String, Timestamp>> {
+fn source_activity(connection: &Connection) -> rusqlite::Result<BTreeMap<String, Timestamp>> {
     let mut select = connection.prepare_cached("SELECT source, at FROM signs_of_life")?;
     let found = select.query_map([], |row| Ok((row.get(0)?, rows::of_millisecond(1, row.get(1)?)?)))?;
     found.collect()
 }
 
 /// The newest events that somebody told us and that made no delivery.
-fn unheard(connection: &Connection) -> rusqlite::Result<Vec<Unheard>> {
+fn unrouted(connection: &Connection) -> rusqlite::Result<Vec<UnroutedEvent>> {
     let mut select = connection.prepare_cached(UNHEARD)?;
     let mut found = select.query(params![NEWEST, OWN_SOURCE])?;
-    let mut unheard = Vec::new();
+    let mut unrouted = Vec::new();
     while let Some(row) = found.next()? {
         // One that only a newer version can read is that version's business.
         match rows::of_json::<Event>(0, row.get_ref(0)?.as_str()?) {
-            Ok(event) if event.proof != Proof::Unproven => {
+            Ok(event) if event.proof != SignatureCheck::Unproven => {
                 let (kind, source, shop) = (event.kind, event.source, event.shop.map(|shop| shop.id));
-                unheard.push(Unheard { kind, source, shop });
+                unrouted.push(UnroutedEvent { kind, source, shop });
             }
             _ => {}
         }
     }
-    Ok(unheard)
+    Ok(unrouted)
 }
 
 #[cfg(test)]

@@ -4,16 +4,16 @@ use jiff::Timestamp;
 
 use crate::domain::digest::MOST;
 use crate::domain::event::{DeliveryId, Kind};
-use crate::domain::pace::Ticket;
-use crate::flow::lane::Runner;
+use crate::domain::pace::PermitId;
+use crate::flow::worker::ChannelWorker;
 
 /// So many are looked at, because quiet hours may hold the earliest of them.
 const LOOK_AT: usize = 20 * MOST;
 
-impl Runner {
+impl ChannelWorker {
     /// Starts one message about all that the channel is to catch up with, the oldest first, whether each is due by itself or
     /// not. `due`: those of them that are. What was refused before is composed anew.
-    pub(super) async fn catch_up(&mut self, due: &[DeliveryId], ticket: Ticket, probes: u32, now: Timestamp) {
+    pub(super) async fn catch_up(&mut self, due: &[DeliveryId], ticket: PermitId, probes: u32, now: Timestamp) {
         let Some(mut all) = self.to_catch_up(due, now).await else {
             return self.slot(ticket).give_back();
         };

@@ -8,19 +8,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::language::Sources;
 use crate::domain::template::ComposeError;
-use crate::domain::template::filters::Zone;
+use crate::domain::template::filters::TemplateZone;
 
 /// Renders a merchant's own templates where they can do no harm, whatever they do.
-pub trait RenderApart: Send + Sync {
+pub trait IsolatedRenderer: Send + Sync {
     /// # Errors
     /// What is wrong with the template; that it was stopped ([`crate::domain::template::Fault::Exhausted`]); or that nothing
     /// can be rendered at all ([`crate::domain::template::Fault::Unavailable`]).
-    fn render(&self, job: &Job) -> Result<String, ComposeError>;
+    fn render(&self, job: &RenderJob) -> Result<String, ComposeError>;
 }
 
 /// One template to be rendered with its values.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Job {
+pub struct RenderJob {
     /// Asking for an unknown name is an error.
     pub strict: bool,
     /// The language's folder.
@@ -64,7 +64,7 @@ pub enum Wire {
 
 impl From<&Value> for Wire {
     fn from(value: &Value) -> Self {
-        if let Some(Zone(zone)) = value.downcast_object_ref::<Zone>() {
+        if let Some(TemplateZone(zone)) = value.downcast_object_ref::<TemplateZone>() {
             return Self::Zone(zone.iana_name().unwrap_or("UTC").to_owned());
         }
         let items = || value.try_iter().into_iter().flatten();
@@ -108,7 +108,7 @@ impl From<&Wire> for Value {
             }
             Wire::Zone(name) => {
                 let zone = jiff::tz::TimeZone::get(name).unwrap_or(jiff::tz::TimeZone::UTC);
-                Self::from_object(Zone(zone))
+                Self::from_object(TemplateZone(zone))
             }
         }
     }
@@ -151,7 +151,7 @@ mod tests {
             Value::from_safe_string("<b>".to_owned()),
             Value::from("<b>"),
             Value::from(true),
-            Value::from_object(Zone(jiff::tz::TimeZone::get("Asia/Riyadh").unwrap())),
+            Value::from_object(TemplateZone(jiff::tz::TimeZone::get("Asia/Riyadh").unwrap())),
         ]);
         let wire = Wire::from(&value);
         let text = serde_json::to_string(&wire).unwrap();

@@ -7,15 +7,15 @@ use std::sync::atomic::Ordering;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::flow::lane;
-use crate::flow::lane::Lane;
-use crate::flow::lane::Post;
 use crate::flow::supervisor::Supervisor;
+use crate::flow::worker;
+use crate::flow::worker::WorkerChannel;
+use crate::flow::worker::WorkerContext;
 
 /// The running lanes, by the names of their channels. For one channel there is never more than one that sends: the next
 /// one starts when the one before has let its last send end, so that no delivery is sent by two at once.
-pub struct Lanes {
-    post: Post,
+pub struct WorkerPool {
+    post: WorkerContext,
     supervisor: Supervisor,
     lanes: BTreeMap<String, Running>,
 }
@@ -27,14 +27,14 @@ struct Running {
     ended: CancellationToken,
 }
 
-impl Lanes {
+impl WorkerPool {
     /// No lane yet; those that come are kept running until they are retired or until the daemon stops.
-    pub fn new(post: Post, supervisor: Supervisor) -> Self {
+    pub fn new(post: WorkerContext, supervisor: Supervisor) -> Self {
         Self { post, supervisor, lanes: BTreeMap::new() }
     }
 
     /// Starts a lane, when the one that its channel had before has ended.
-    pub fn start(&mut self, lane: Lane) {
+    pub fn start(&mut self, lane: WorkerChannel) {
         let before = self.lanes.get(&lane.name).map(|before| {
             before.retire.cancel();
             before.ended.clone()
@@ -59,14 +59,14 @@ impl Lanes {
                         tracing::error!(channel = lane.name, %error, "that a mended setting is to be tried could not be stored");
                     }
                 }
-                lane::run(lane, post, retire, shutdown).await;
+                worker::run(lane, post, retire, shutdown).await;
             }
         });
     }
 
     /// Starts the `fresh` lanes and lets those of the channels that are `gone` end; what waits for them stays waiting.
     /// Answers what says, one by one, that they have ended.
-    pub fn change(&mut self, fresh: Vec<Lane>, gone: &[String]) -> Vec<CancellationToken> {
+    pub fn change(&mut self, fresh: Vec<WorkerChannel>, gone: &[String]) -> Vec<CancellationToken> {
         fresh.into_iter().for_each(|lane| self.start(lane));
         gone.iter().filter_map(|channel| self.retire(channel)).collect()
     }

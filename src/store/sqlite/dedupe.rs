@@ -4,13 +4,13 @@ use rusqlite::Connection;
 use rusqlite::OptionalExtension;
 use rusqlite::params;
 
+use crate::domain::event::DedupeKey;
 use crate::domain::event::EventId;
-use crate::domain::event::RepeatKey;
 use crate::store::Record;
 use crate::store::sqlite::rows;
 
 /// Whether a record was told before.
-pub enum Known {
+pub enum SeenBefore {
     No,
     Repeat {
         of: EventId,
@@ -31,37 +31,37 @@ struct Row {
 }
 
 /// Looks the repeat keys up. One that is a repeat decides; a replay is one only when no key says that it is a repeat.
-pub fn known(connection: &Connection, record: &Record) -> rusqlite::Result<Known> {
+pub fn known(connection: &Connection, record: &Record) -> rusqlite::Result<SeenBefore> {
     let row = |key: &str| row(connection, &record.event.source, key);
     let (mut replayed, mut retold) = (false, None);
-    for key in &record.repeat_keys {
+    for key in &record.dedupe_keys {
         let found = match key {
-            RepeatKey::Once(key) => row(key)?,
-            RepeatKey::Unchanged(key) => match row(key)? {
+            DedupeKey::Once(key) => row(key)?,
+            DedupeKey::Unchanged(key) => match row(key)? {
                 Some(latest) => {
                     retold = Some(latest.event);
                     ids(record).map(|id| row(&below(key, id))).find_map(Result::transpose).transpose()?
                 }
                 None => None,
             },
-            RepeatKey::Latest { key, content, window_seconds } => row(key)?.filter(|row| {
+            DedupeKey::Latest { key, content, window_seconds } => row(key)?.filter(|row| {
                 let age = rows::to_millisecond(record.event.received_at) - row.at;
                 row.content.as_deref() == Some(content.as_slice()) && age <= window_seconds * 1000
             }),
-            RepeatKey::Guarded { key, content, fresh } => {
+            DedupeKey::Guarded { key, content, fresh } => {
                 let same = row(&told(key, content))?;
                 replayed |= same.is_none() && !fresh && row(key)?.is_some();
                 same
             }
         };
         if let Some(row) = found {
-            return Ok(Known::Repeat { of: row.event });
+            return Ok(SeenBefore::Repeat { of: row.event });
         }
     }
     Ok(match retold {
-        Some(of) => Known::Retold { of },
-        None if replayed => Known::Replay,
-        None => Known::No,
+        Some(of) => SeenBefore::Retold { of },
+        None if replayed => SeenBefore::Replay,
+        None => SeenBefore::No,
     })
 }
 
@@ -75,11 +75,11 @@ pub fn insert(connection: &Connection, record: &Record) -> rusqlite::Result<()> 
         let content = content.map(<[u8; 32]>::as_slice);
         connection.prepare_cached(sql)?.execute(params![event.source, key, event.id.0.as_bytes(), content, at])
     };
-    for key in &record.repeat_keys {
+    for key in &record.dedupe_keys {
         match key {
-            RepeatKey::Once(key) | RepeatKey::Unchanged(key) => write(key, None)?,
-            RepeatKey::Latest { key, content, .. } => write(key, Some(content))?,
-            RepeatKey::Guarded { key, content, .. } => {
+            DedupeKey::Once(key) | DedupeKey::Unchanged(key) => write(key, None)?,
+            DedupeKey::Latest { key, content, .. } => write(key, Some(content))?,
+            DedupeKey::Guarded { key, content, .. } => {
                 // The row of the key alone belongs to the newest of its events, so retention keeps it as long as any of them.
                 write(key, None)?;
                 write(&told(key, content), None)?
@@ -94,8 +94,8 @@ pub fn insert(connection: &Connection, record: &Record) -> rusqlite::Result<()> 
 pub fn remember_ids(connection: &Connection, record: &Record, of: EventId) -> rusqlite::Result<()> {
     let sql = "INSERT INTO repeat_keys (source, key, event, at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
     let at = rows::to_millisecond(record.event.received_at);
-    let unchanged = record.repeat_keys.iter().filter_map(|key| match key {
-        RepeatKey::Unchanged(key) => Some(key),
+    let unchanged = record.dedupe_keys.iter().filter_map(|key| match key {
+        DedupeKey::Unchanged(key) => Some(key),
         _ => None,
     });
     for key in unchanged.flat_map(|key| ids(record).map(move |id| below(key, id))) {
@@ -116,8 +116,8 @@ pub fn forget(connection: &Connection, source: &str, key: &str, event: &[u8]) ->
 
 /// The keys that name the webhook itself.
 fn ids(record: &Record) -> impl Iterator<Item = &str> {
-    record.repeat_keys.iter().filter_map(|key| match key {
-        RepeatKey::Once(key) => Some(key.as_str()),
+    record.dedupe_keys.iter().filter_map(|key| match key {
+        DedupeKey::Once(key) => Some(key.as_str()),
         _ => None,
     })
 }
@@ -134,11 +134,11 @@ fn below(key: &str, id: &str) -> String {
 
 /// The keys of the rows that [`insert`] writes.
 pub fn names(record: &Record) -> Vec<String> {
-    let names = |key: &RepeatKey| match key {
-        RepeatKey::Once(key) | RepeatKey::Unchanged(key) | RepeatKey::Latest { key, .. } => vec![key.clone()],
-        RepeatKey::Guarded { key, content, .. } => vec![key.clone(), told(key, content)],
+    let names = |key: &DedupeKey| match key {
+        DedupeKey::Once(key) | DedupeKey::Unchanged(key) | DedupeKey::Latest { key, .. } => vec![key.clone()],
+        DedupeKey::Guarded { key, content, .. } => vec![key.clone(), told(key, content)],
     };
-    record.repeat_keys.iter().flat_map(names).collect()
+    record.dedupe_keys.iter().flat_map(names).collect()
 }
 
 /// The key of one content under a guarded key.

@@ -12,22 +12,22 @@ use crate::app::{self, StartError};
 use crate::config::ConfiguredChannel;
 use crate::config::parts::FileSettings;
 use crate::domain::data::Data;
-use crate::domain::effective::{Comparison, DifferenceCause, SettingDifference};
-use crate::domain::event::{DeliveryId, Event, Kind, OWN_SOURCE, Proof};
-use crate::domain::route::Hearer;
+use crate::domain::effective::{DifferenceCause, SettingDifference, SettingsComparison};
+use crate::domain::event::{DeliveryId, Event, Kind, OWN_SOURCE, SignatureCheck};
+use crate::domain::route::Target;
+use crate::domain::route_decision::RouteDecisions;
 use crate::domain::template::Templates;
-use crate::domain::verdict::Verdicts;
+use crate::flow::clock_skew::ClockSkews;
 use crate::flow::composing::Composing;
-use crate::flow::far_clocks::FarClocks;
-use crate::flow::intake::Reception;
-use crate::flow::lane::{Post, Runner};
+use crate::flow::intake::RoutingSnapshot;
 use crate::flow::notice::Notices;
 use crate::flow::pacers::Pacers;
 use crate::flow::settings_check::{self, DaemonSettings};
-use crate::flow::{Clock, Current, Wake, ids};
+use crate::flow::worker::{ChannelWorker, WorkerContext};
+use crate::flow::{Clock, Current, Notifier, ids};
 use crate::store::sqlite::read::Reader;
-use crate::store::sqlite::{Sqlite, asked, lock};
-use crate::store::{Record, Trial, UNREADY};
+use crate::store::sqlite::{Sqlite, lock, test_send};
+use crate::store::{Record, TestSend, UNREADY};
 
 /// How long an allowance that is used up is waited for: a little more than a robot's window.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(75);
@@ -37,7 +37,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 const COMPARED_HERE: &[u8] = b"here";
 
 /// What a trial takes.
-pub struct Tester<'a> {
+pub struct TestSender<'a> {
     /// The store, which need not be there yet.
     pub store: &'a Path,
     pub clock: Clock,
@@ -68,14 +68,19 @@ impl Sender {
     }
 
     /// What the message was sent with, compared with what is here. `None` where that is not known.
-    fn compare(&self, name: &str, channel: &ConfiguredChannel, file: Option<&FileSettings>) -> Option<Comparison> {
+    fn compare(
+        &self,
+        name: &str,
+        channel: &ConfiguredChannel,
+        file: Option<&FileSettings>,
+    ) -> Option<SettingsComparison> {
         let here = match file.map(|file| file.channels.get(name)) {
             None => &channel.effective,
             Some(Some(settings)) => settings,
             Some(None) => {
                 let difference =
                     SettingDifference { key: format!("channel.{name}"), cause: DifferenceCause::Unreadable };
-                return Some(Comparison { differing: vec![difference], ..Comparison::default() });
+                return Some(SettingsComparison { differing: vec![difference], ..SettingsComparison::default() });
             }
         };
         match self {
@@ -89,20 +94,20 @@ impl Sender {
 pub struct Tested {
     pub fared: Fared,
     /// How the values that it was sent with compare with those here; `None` where the daemon did not say.
-    pub comparison: Option<Comparison>,
+    pub comparison: Option<SettingsComparison>,
 }
 
 /// How the message fared.
 pub enum Fared {
     /// It was on its way.
-    Tried(Trial),
+    Tried(TestSend),
     /// The daemon waits for a secret of the channel, for this reason.
     Unready(String),
     /// The daemon has no channel of this name.
     Unknown,
 }
 
-impl Tester<'_> {
+impl TestSender<'_> {
     /// Sends a test message to a channel and answers how it fared once its first try is over; a message that was not taken is
     /// not tried again.
     ///
@@ -137,10 +142,10 @@ impl Tester<'_> {
         {
             return Ok(Fared::Unready(reason.to_owned()));
         }
-        asked::record(self.store, &record)?;
+        test_send::record(self.store, &record)?;
         let over = async {
             loop {
-                match reader.trial(delivery, credential.clone()).await? {
+                match reader.test_send(delivery, credential.clone()).await? {
                     Some(trial) if !is_over(&trial) => tokio::time::sleep(LOOK_EVERY).await,
                     trial => return Ok::<_, StartError>(trial),
                 }
@@ -150,57 +155,57 @@ impl Tester<'_> {
         let ended = tokio::time::timeout(patience, over).await;
         let trial = match ended {
             Ok(trial) => trial?,
-            Err(_) => reader.trial(delivery, credential).await?,
+            Err(_) => reader.test_send(delivery, credential).await?,
         };
-        asked::take_back(self.store, delivery, self.clock.now())?;
+        test_send::take_back(self.store, delivery, self.clock.now())?;
         Ok(Fared::Tried(trial.unwrap_or_else(vanished)))
     }
 
     /// Where no daemon runs.
-    async fn send_here(&self, name: &str, channel: &ConfiguredChannel) -> Result<Trial, StartError> {
+    async fn send_here(&self, name: &str, channel: &ConfiguredChannel) -> Result<TestSend, StartError> {
         let clock = self.clock.clone();
         let (record, delivery) = record(name, clock.now());
-        let before = asked::parking(self.store, name);
+        let before = test_send::parking(self.store, name);
         let store = Arc::new(Sqlite::open(self.store, clock.now())?);
         // There was no store, or an older one, which had to be brought up to date first.
-        let before = before.or_else(|_| asked::parking(self.store, name))?;
+        let before = before.or_else(|_| test_send::parking(self.store, name))?;
         store.record(record).await?;
-        let wake = Wake::default();
-        let notices = Notices::new(store.clone(), Current::new(Reception::default()), wake.clone());
+        let wake = Notifier::default();
+        let notices = Notices::new(store.clone(), Current::new(RoutingSnapshot::default()), wake.clone());
         let pacers = Pacers::take_up(store.reader().taken_slots().await?, clock.now(), clock.elapsed());
-        let post = Post {
+        let post = WorkerContext {
             store: store.clone(),
             templates: self.templates.clone(),
-            wake,
+            notifier: wake,
             notices,
-            far_clocks: FarClocks::default(),
+            clock_skews: ClockSkews::default(),
             clock: clock.clone(),
             pacers,
             composing: Composing::default(),
         };
-        let lane = Arc::new(app::setup::lane(name.to_owned(), channel.clone())?);
-        let mut runner = Runner::new(lane, post, CancellationToken::new());
+        let lane = Arc::new(app::setup::worker_channel(name.to_owned(), channel.clone())?);
+        let mut runner = ChannelWorker::new(lane, post, CancellationToken::new());
         // How long the credential is shut is in the store.
         let _ = runner.send_only(delivery, PATIENCE).await;
         drop(runner);
-        let trial = store.reader().trial(delivery, channel.way.channel().credential()).await?;
+        let trial = store.reader().test_send(delivery, channel.way.channel().credential()).await?;
         if let Some(store) = Arc::into_inner(store) {
             store.close().await;
         }
-        asked::take_back(self.store, delivery, clock.now())?;
-        asked::leave_parking(self.store, name, before.as_ref())?;
+        test_send::take_back(self.store, delivery, clock.now())?;
+        test_send::leave_parking(self.store, name, before.as_ref())?;
         Ok(trial.unwrap_or_else(vanished))
     }
 }
 
 /// Whether the first try has come to its end, which is the last part's where each before it was taken.
-fn is_over(trial: &Trial) -> bool {
+fn is_over(trial: &TestSend) -> bool {
     trial.state != "waiting" || trial.attempts.last().is_some_and(|last| last.outcome != "delivered")
 }
 
 /// Only a person with a tool of his own can take the row away.
-fn vanished() -> Trial {
-    Trial { state: "cancelled".to_owned(), attempts: Vec::new(), shut_until: None }
+fn vanished() -> TestSend {
+    TestSend { state: "cancelled".to_owned(), attempts: Vec::new(), rate_limited_until: None }
 }
 
 fn record(channel: &str, now: Timestamp) -> (Record, DeliveryId) {
@@ -214,17 +219,17 @@ fn record(channel: &str, now: Timestamp) -> (Record, DeliveryId) {
         shop: None,
         order: None,
         data: Data::default(),
-        proof: Proof::Own,
+        proof: SignatureCheck::Own,
     };
-    let hearers = vec![(Hearer::always(channel), delivery)];
+    let targets = vec![(Target::always(channel), delivery)];
     (
         Record {
             event,
             body: Vec::new(),
-            repeat_keys: Vec::new(),
-            hearers,
+            dedupe_keys: Vec::new(),
+            targets: targets,
             urgent: vec![channel.to_owned()],
-            verdicts: Verdicts::default(),
+            verdicts: RouteDecisions::default(),
         },
         delivery,
     )

@@ -11,15 +11,15 @@ use crate::domain::data::StockItem;
 use crate::domain::event::Event;
 use crate::domain::event::EventId;
 use crate::domain::event::Kind;
-use crate::domain::event::Proof;
+use crate::domain::event::SignatureCheck;
 use crate::domain::ledger::Figure;
 use crate::domain::money::Money;
 use crate::domain::report::facts::Sum;
 use crate::domain::report::sample::DAY;
-use crate::domain::report::sample::House;
-use crate::domain::report::sample::Sample;
+use crate::domain::report::sample::SampleData;
+use crate::domain::report::sample::SampleShop;
 use crate::domain::report::sample::made;
-use crate::domain::report::{Bell, Parked, Unproven, figures};
+use crate::domain::report::{ParkedSince, ServiceHealth, Unproven, figures};
 
 /// What a platform says of the day, beside what we have of it.
 struct Told {
@@ -48,13 +48,13 @@ const TOLD: [Told; 7] = [
     told("amount", 0, -1_250),
 ];
 
-pub fn troubled(name: &str) -> Sample {
+pub fn troubled(name: &str) -> SampleData {
     let menu = [("Licence, one year", 9_900), ("Licence, for good", 29_900)];
     let house = |(told, number): (&Told, i64)| {
         let name = format!("Software House {number}");
-        House::new(told.source, &format!("7000{number}"), &name, "CNY", &menu, 14 + number)
+        SampleShop::new(told.source, &format!("7000{number}"), &name, "CNY", &menu, 14 + number)
     };
-    let houses: Vec<House> = TOLD.iter().zip(1..).map(house).collect();
+    let houses: Vec<SampleShop> = TOLD.iter().zip(1..).map(house).collect();
     let mut sample = made(name, 1, &houses);
     restate(&mut sample, &houses[0]);
     let totals: Vec<Event> = TOLD.iter().map(|told| total(&sample, told)).collect();
@@ -64,7 +64,7 @@ pub fn troubled(name: &str) -> Sample {
         low(Kind::StockLow, at, &[("Wall charger", Some(2)), ("Cable", Some(0)), ("Adapter", None)]),
         low(Kind::StockKeysLow, at - SignedDuration::from_hours(2), &[("Licence, one year", Some(5))]),
     ]);
-    let parked = Parked {
+    let parked = ParkedSince {
         channel: "office".to_owned(),
         since: sample.made_at - SignedDuration::from_mins(744),
         reason: "errcode 310000: keywords not in content".to_owned(),
@@ -73,12 +73,12 @@ pub fn troubled(name: &str) -> Sample {
     let unproven = [("agrees", 0), ("missing", 3)];
     let unproven = unproven.map(|(source, webhooks)| Unproven { source: source.to_owned(), webhooks }).into();
     let parked = vec![parked];
-    sample.facts.bell = Bell { refused: 3, unproven, late: 4, waiting: 12, dead: 2, parked, ..bell };
+    sample.facts.bell = ServiceHealth { refused: 3, unproven, late: 4, waiting: 12, dead: 2, parked, ..bell };
     sample
 }
 
 /// An order of the day before was cancelled since, another was refunded, and one came late.
-fn restate(sample: &mut Sample, house: &House) {
+fn restate(sample: &mut SampleData, house: &SampleShop) {
     let Ok(day) = DAY.yesterday() else { return };
     let sum = |figure, count, minor| Sum {
         day,
@@ -106,7 +106,7 @@ fn event(kind: Kind, source: &str, at: Timestamp, data: Data) -> Event {
         shop: None,
         order: None,
         data,
-        proof: Proof::Own,
+        proof: SignatureCheck::Own,
     }
 }
 
@@ -120,7 +120,7 @@ fn low(kind: Kind, at: Timestamp, items: &[(&str, Option<i64>)]) -> Event {
     event(kind, "agrees", at, Data { stock, ..Data::default() })
 }
 
-fn total(sample: &Sample, told: &Told) -> Event {
+fn total(sample: &SampleData, told: &Told) -> Event {
     let own = |sum: &&Sum| sum.source == told.source && sum.day == DAY;
     let ours = figures::figures(sample.facts.sums.iter().filter(own));
     let cancelled = sample.facts.sums.iter().filter(own).filter(|sum| sum.figure == Figure::Cancelled);

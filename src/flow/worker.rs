@@ -1,8 +1,8 @@
 //! One lane per channel: what of that which waits is sent now, alone or in a digest, and what is held or told elsewhere.
 //! No lane delays another.
 
-mod aside;
 mod catch_up;
+mod policy;
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
@@ -23,33 +23,33 @@ use tokio_util::sync::CancellationToken;
 
 use crate::channel::Channel;
 use crate::channel::http::Http;
-use crate::domain::bundle;
-use crate::domain::bundle::Bundle;
-use crate::domain::bundle::Candidate;
+use crate::domain::digest_group;
+use crate::domain::digest_group::Candidate;
+use crate::domain::digest_group::DigestGroup;
 use crate::domain::event::DeliveryId;
-use crate::domain::pace::Allowance;
+use crate::domain::pace::Backlog;
 use crate::domain::pace::Elapsed;
-use crate::domain::pace::Plan;
-use crate::domain::pace::Ticket;
-use crate::domain::pace::Waiting;
+use crate::domain::pace::PacingDecision;
+use crate::domain::pace::PermitId;
+use crate::domain::pace::RateLimit;
 use crate::domain::quiet::Quiet;
 use crate::domain::route::Glob;
 use crate::domain::template::Templates;
 use crate::domain::wait::Timeline;
 use crate::flow::Clock;
 use crate::flow::Current;
-use crate::flow::Wake;
+use crate::flow::Notifier;
+use crate::flow::clock_skew::ClockSkews;
 use crate::flow::composing::Composing;
 use crate::flow::delivery;
-use crate::flow::delivery::Sending;
-use crate::flow::far_clocks::FarClocks;
+use crate::flow::delivery::SendContext;
 use crate::flow::notice::Notices;
-use crate::flow::pacers::Held;
 use crate::flow::pacers::Pacer;
 use crate::flow::pacers::Pacers;
-use crate::store::Due;
+use crate::flow::pacers::Permit;
+use crate::store::DueBatch;
 use crate::store::Fallback;
-use crate::store::Outlook;
+use crate::store::PendingDelivery;
 use crate::store::sqlite::Sqlite;
 
 /// A lane looks at the table at least this often, because a command may have changed it.
@@ -63,7 +63,7 @@ pub const LEASE_MARGIN: SignedDuration = SignedDuration::from_secs(60);
 const FINISH: Duration = Duration::from_secs(7);
 
 /// One configured channel, ready to send.
-pub struct Lane {
+pub struct WorkerChannel {
     pub name: String,
     pub channel: Arc<dyn Channel>,
     pub http: Http,
@@ -73,7 +73,7 @@ pub struct Lane {
     pub waits: Vec<SignedDuration>,
     pub timeout: SignedDuration,
     /// How many messages the far side takes; no limit where absent.
-    pub allowance: Option<Allowance>,
+    pub allowance: Option<RateLimit>,
     pub quiet: Option<Quiet>,
     /// Kinds that go first.
     pub urgent: Vec<Glob>,
@@ -84,21 +84,21 @@ pub struct Lane {
 
 /// What all lanes share.
 #[derive(Clone)]
-pub struct Post {
+pub struct WorkerContext {
     pub store: Arc<Sqlite>,
     pub templates: Current<Templates>,
-    pub wake: Wake,
+    pub notifier: Notifier,
     pub notices: Notices,
-    pub far_clocks: FarClocks,
+    pub clock_skews: ClockSkews,
     pub clock: Clock,
     pub pacers: Pacers,
     pub composing: Composing,
 }
 
 /// A running lane.
-pub struct Runner {
-    lane: Arc<Lane>,
-    post: Post,
+pub struct ChannelWorker {
+    lane: Arc<WorkerChannel>,
+    post: WorkerContext,
     pacer: Arc<Pacer>,
     retire: CancellationToken,
     sending: JoinSet<()>,
@@ -124,8 +124,13 @@ pub enum Next {
 
 /// Sends what waits for one channel, until it is told to `retire` or until `shutdown`. Then it takes nothing new, and lets
 /// the sends under way end; so it does before it passes on a panic, because what they send must not be sent twice.
-pub async fn run(lane: Arc<Lane>, post: Post, retire: CancellationToken, shutdown: CancellationToken) {
-    let mut runner = Runner::new(lane, post, retire.clone());
+pub async fn run(
+    lane: Arc<WorkerChannel>,
+    post: WorkerContext,
+    retire: CancellationToken,
+    shutdown: CancellationToken,
+) {
+    let mut runner = ChannelWorker::new(lane, post, retire.clone());
     let ended = AssertUnwindSafe(turns(&mut runner, &retire, &shutdown)).catch_unwind().await;
     runner.finish(shutdown).await;
     if let Err(panic) = ended {
@@ -133,8 +138,8 @@ pub async fn run(lane: Arc<Lane>, post: Post, retire: CancellationToken, shutdow
     }
 }
 
-async fn turns(runner: &mut Runner, retire: &CancellationToken, shutdown: &CancellationToken) {
-    let (bell, pacer) = (runner.post.wake.bell(&runner.lane.name), runner.pacer.clone());
+async fn turns(runner: &mut ChannelWorker, retire: &CancellationToken, shutdown: &CancellationToken) {
+    let (bell, pacer) = (runner.post.notifier.signal(&runner.lane.name), runner.pacer.clone());
     runner.prepare().await;
     while !shutdown.is_cancelled() && !retire.is_cancelled() {
         let next = runner.turn().await;
@@ -150,8 +155,8 @@ async fn turns(runner: &mut Runner, retire: &CancellationToken, shutdown: &Cance
     }
 }
 
-impl Runner {
-    pub fn new(lane: Arc<Lane>, post: Post, retire: CancellationToken) -> Self {
+impl ChannelWorker {
+    pub fn new(lane: Arc<WorkerChannel>, post: WorkerContext, retire: CancellationToken) -> Self {
         let elapsed = post.clock.elapsed();
         let pacer = post.pacers.join(&lane.channel.credential(), &lane.name, lane.allowance, elapsed);
         let (sending, under_way, unreadable) = (JoinSet::new(), HashMap::new(), HashSet::new());
@@ -171,13 +176,13 @@ impl Runner {
         if self.room() == 0 {
             return Next::Change;
         }
-        if let Some(Plan::Later(until)) = self.pacer.rests(elapsed) {
+        if let Some(PacingDecision::Later(until)) = self.pacer.rate_limited(elapsed) {
             return until.map_or(Next::Change, Next::At);
         }
         self.forget_slots(elapsed).await;
-        let Some(outlook) = self.look(now).await else { return Next::Change };
-        let candidates = self.hold(outlook.candidates, now).await;
-        match outlook.parked {
+        let Some(batch) = self.look(now).await else { return Next::Change };
+        let candidates = self.hold(batch.candidates, now).await;
+        match batch.parked {
             Some(parked) => self.probe(&candidates, &parked, now, elapsed).await,
             None => self.send(candidates, now, elapsed).await,
         }
@@ -192,14 +197,14 @@ impl Runner {
         let begin = clock.elapsed();
         loop {
             let elapsed = clock.elapsed();
-            let (plan, ticket) = self.pacer.admit(Waiting { urgent: 1, ordinary: 0 }, elapsed);
+            let (plan, ticket) = self.pacer.admit(Backlog { urgent: 1, ordinary: 0 }, elapsed);
             if let Some(ticket) = ticket {
                 self.start(vec![id], self.slot(ticket), 0).await;
                 self.drain().await;
                 return Ok(());
             }
             let wait = match plan {
-                Plan::Later(Some(until)) => until - elapsed,
+                PacingDecision::Later(Some(until)) => until - elapsed,
                 _ => SignedDuration::from_secs(1),
             };
             if elapsed + wait - begin > patience {
@@ -245,28 +250,28 @@ impl Runner {
     }
 
     /// What waits, without what is being sent.
-    async fn look(&mut self, now: Timestamp) -> Option<Outlook> {
+    async fn look(&mut self, now: Timestamp) -> Option<DueBatch> {
         let channel = &self.lane.channel;
         // In order, no more than can be sent; else as many as could share a message.
         let limit = if channel.supports_digest() { LOOK_AT } else { channel.at_once() } + self.unreadable.len();
         let reader = self.post.store.reader();
-        let mut looked = reader.outlook(&self.lane.name, now, limit, channel.in_order()).await;
-        if let Ok(outlook) = &looked
-            && outlook.parked.is_none()
-            && outlook.candidates.iter().any(|candidate| candidate.fell_back)
+        let mut looked = reader.due_batch(&self.lane.name, now, limit, channel.in_order()).await;
+        if let Ok(batch) = &looked
+            && batch.parked.is_none()
+            && batch.candidates.iter().any(|candidate| candidate.fell_back)
         {
             // What the fallback has told in the meantime is told.
-            if let Err(error) = self.post.store.absorb(&self.lane.name, now).await {
+            if let Err(error) = self.post.store.settle_fallback(&self.lane.name, now).await {
                 tracing::error!(channel = self.lane.name, %error, "what the fallback has told could not be stored");
             }
-            looked = reader.outlook(&self.lane.name, now, limit, channel.in_order()).await;
+            looked = reader.due_batch(&self.lane.name, now, limit, channel.in_order()).await;
         }
         match looked {
-            Ok(mut outlook) => {
-                outlook.candidates.retain(|candidate| !self.is_under_way(candidate.id));
-                self.say_unreadable(std::mem::take(&mut outlook.unreadable));
-                outlook.candidates.retain(|candidate| !self.unreadable.contains(&candidate.id));
-                Some(outlook)
+            Ok(mut batch) => {
+                batch.candidates.retain(|candidate| !self.is_under_way(candidate.id));
+                self.say_unreadable(std::mem::take(&mut batch.unreadable));
+                batch.candidates.retain(|candidate| !self.unreadable.contains(&candidate.id));
+                Some(batch)
             }
             Err(error) => {
                 tracing::error!(channel = self.lane.name, %error, "what is due cannot be read");
@@ -288,16 +293,16 @@ impl Runner {
     /// Sends what the allowance lets through: alone, or sharing messages.
     async fn send(&mut self, candidates: Vec<Candidate>, now: Timestamp, elapsed: Elapsed) -> Next {
         let gathers = self.lane.channel.supports_digest();
-        let mut bundles = bundle::bundles(candidates, gathers);
+        let mut bundles = digest_group::digest_groups(candidates, gathers);
         while self.room() > 0 && !bundles.is_empty() {
-            let (plan, ticket) = self.pacer.admit(bundle::waiting(&bundles), elapsed);
+            let (plan, ticket) = self.pacer.admit(digest_group::waiting(&bundles), elapsed);
             let Some(ticket) = ticket else {
-                let Plan::Later(until) = plan else { return Next::Change };
+                let PacingDecision::Later(until) = plan else { return Next::Change };
                 return until.map_or(Next::Change, Next::At);
             };
             let slot = self.slot(ticket);
-            let chosen = bundle::choose(&mut bundles, plan == Plan::Gather && gathers);
-            if let [Bundle { catches_up: true, ids, .. }] = chosen.as_slice() {
+            let chosen = digest_group::choose(&mut bundles, plan == PacingDecision::Gather && gathers);
+            if let [DigestGroup { catches_up: true, ids, .. }] = chosen.as_slice() {
                 self.catch_up(ids, ticket, 0, now).await;
                 continue;
             }
@@ -308,13 +313,13 @@ impl Runner {
     }
 
     /// The deliveries of the chosen bundles, the leader last. Of an order, also those that wait for a later try.
-    async fn ids(&self, chosen: &[Bundle]) -> Vec<DeliveryId> {
+    async fn ids(&self, chosen: &[DigestGroup]) -> Vec<DeliveryId> {
         let keys: Vec<String> = chosen.iter().filter_map(|bundle| bundle.order_key.clone()).collect();
         let orders = match keys.is_empty() {
             true => BTreeMap::new(),
             false => self.post.store.reader().of_orders(&self.lane.name, keys).await.unwrap_or_default(),
         };
-        let all = |Bundle { order_key, ids, .. }: &Bundle| {
+        let all = |DigestGroup { order_key, ids, .. }: &DigestGroup| {
             let order = order_key.as_ref().and_then(|key| orders.get(key));
             let end = order.and_then(|order| order.iter().position(|id| ids.last() == Some(id)));
             match (order, end) {
@@ -327,12 +332,12 @@ impl Runner {
         chosen.iter().flat_map(all).collect()
     }
 
-    fn slot(&self, ticket: Ticket) -> Held {
-        Held::new(self.pacer.clone(), self.post.clock.clone(), ticket)
+    fn slot(&self, ticket: PermitId) -> Permit {
+        Permit::new(self.pacer.clone(), self.post.clock.clone(), ticket)
     }
 
     /// Starts one message about these deliveries, of which the last one leads.
-    async fn start(&mut self, ids: Vec<DeliveryId>, slot: Held, probes: u32) {
+    async fn start(&mut self, ids: Vec<DeliveryId>, slot: Permit, probes: u32) {
         let loaded = self.post.store.reader().load(ids, self.post.clock.now()).await;
         let (known, unreadable) = match loaded {
             Ok(loaded) => loaded,
@@ -342,12 +347,12 @@ impl Runner {
             }
         };
         self.say_unreadable(unreadable);
-        let mut known: Vec<Due> = known;
+        let mut known: Vec<PendingDelivery> = known;
         let Some(leader) = known.pop() else { return slot.give_back() };
         let ids = known.iter().map(|due| due.id).chain([leader.id]).collect();
-        let sending = Sending {
-            lane: self.lane.clone(),
-            post: self.post.clone(),
+        let sending = SendContext {
+            channel: self.lane.clone(),
+            context: self.post.clone(),
             pacer: self.pacer.clone(),
             retire: self.retire.clone(),
             probes,

@@ -6,15 +6,23 @@ use crate::domain::event::Kind;
 use crate::domain::retry::Answer;
 use crate::domain::retry::Outcome;
 use crate::domain::retry::Step;
-use crate::flow::lane::Lane;
-use crate::flow::lane::Post;
 use crate::flow::notice::Topic;
-use crate::store::Due;
+use crate::flow::worker::WorkerChannel;
+use crate::flow::worker::WorkerContext;
+use crate::store::PendingDelivery;
 
-pub fn log(lane: &Lane, due: &Due, attempt: u32, answer: &Answer, step: &Step, more_parts: bool, now: Timestamp) {
+pub fn log(
+    lane: &WorkerChannel,
+    due: &PendingDelivery,
+    attempt: u32,
+    answer: &Answer,
+    step: &Step,
+    more_parts: bool,
+    now: Timestamp,
+) {
     let delay_ms = now.duration_since(due.event.received_at).as_millis();
     let (delivery, event, channel) = (due.id, due.event.id, &lane.name);
-    let (outcome, words) = (answer.outcome.as_str(), answer.own_words());
+    let (outcome, words) = (answer.outcome.as_str(), answer.redacted_detail());
     match step {
         Step::Delivered if more_parts => {
             tracing::debug!(%delivery, %event, channel, attempt, "a part of it is delivered")
@@ -32,9 +40,9 @@ pub fn log(lane: &Lane, due: &Due, attempt: u32, answer: &Answer, step: &Step, m
 }
 
 /// What became of one recipient of several; of the whole, [`log`] tells.
-pub fn log_recipient(lane: &Lane, due: &Due, answer: &Answer, step: &Step) {
+pub fn log_recipient(lane: &WorkerChannel, due: &PendingDelivery, answer: &Answer, step: &Step) {
     let (delivery, channel) = (due.id, &lane.name);
-    let (outcome, words) = (answer.outcome.as_str(), answer.own_words());
+    let (outcome, words) = (answer.outcome.as_str(), answer.redacted_detail());
     match step {
         Step::Dead | Step::Recompose(_) => {
             tracing::warn!(%delivery, channel, outcome, words, "a recipient does not get it");
@@ -45,20 +53,27 @@ pub fn log_recipient(lane: &Lane, due: &Due, answer: &Answer, step: &Step) {
     }
 }
 
-pub async fn tell_operator(lane: &Lane, post: &Post, due: &Due, answer: &Answer, step: &Step, now: Timestamp) {
+pub async fn notify_operator(
+    lane: &WorkerChannel,
+    post: &WorkerContext,
+    due: &PendingDelivery,
+    answer: &Answer,
+    step: &Step,
+    now: Timestamp,
+) {
     // A notice about a notice would never end.
     if due.event.kind == Kind::OperatorNotice {
         return;
     }
-    let words = answer.own_words();
+    let words = answer.redacted_detail();
     if *step == Step::Dead {
         let about = match &due.event.order {
             Some(order) => format!("{} {}", due.event.kind, order.number),
             None => due.event.kind.to_string(),
         };
-        post.notices.tell(Topic::Dead, &lane.name, format!("{about}: {words}"), now).await;
+        post.notices.notify(Topic::Dead, &lane.name, format!("{about}: {words}"), now).await;
     }
     if matches!(step, Step::Park { .. }) || matches!(answer.outcome, Outcome::Misconfigured) {
-        post.notices.tell(Topic::Parked, &lane.name, words.to_owned(), now).await;
+        post.notices.notify(Topic::Parked, &lane.name, words.to_owned(), now).await;
     }
 }

@@ -2,18 +2,18 @@
 
 use jiff::Timestamp;
 
-use crate::domain::bundle;
-use crate::domain::bundle::Candidate;
+use crate::domain::digest_group;
+use crate::domain::digest_group::Candidate;
 use crate::domain::event::Kind;
+use crate::domain::pace::Backlog;
 use crate::domain::pace::Elapsed;
-use crate::domain::pace::Plan;
-use crate::domain::pace::Waiting;
+use crate::domain::pace::PacingDecision;
 use crate::domain::quiet::Quiet;
-use crate::flow::lane::Next;
-use crate::flow::lane::Runner;
-use crate::store::Parked;
+use crate::flow::worker::ChannelWorker;
+use crate::flow::worker::Next;
+use crate::store::ParkedState;
 
-impl Runner {
+impl ChannelWorker {
     /// What a lane does before its first turn.
     pub async fn prepare(&self) {
         if let Err(error) = self.post.store.rank(&self.lane.name, self.lane.urgent.clone()).await {
@@ -25,7 +25,7 @@ impl Runner {
         }
         if let Some(reason) = unready {
             tracing::error!(channel = self.lane.name, reason, "the channel is parked: its messages wait");
-            self.post.wake.watch().notify_one();
+            self.post.notifier.watch().notify_one();
         }
     }
 
@@ -58,7 +58,13 @@ impl Runner {
 
     /// While the channel is parked, one message now and then finds out whether its setting is mended: the oldest, with what
     /// else waits of its order, what the channel catches up with, or a test that a person asked for.
-    pub(super) async fn probe(&mut self, due: &[Candidate], parked: &Parked, now: Timestamp, elapsed: Elapsed) -> Next {
+    pub(super) async fn probe(
+        &mut self,
+        due: &[Candidate],
+        parked: &ParkedState,
+        now: Timestamp,
+        elapsed: Elapsed,
+    ) -> Next {
         let test = due.iter().find(|candidate| candidate.kind == Kind::Test);
         let oldest = || due.iter().min_by_key(|candidate| candidate.event_seq);
         let is_time = parked.next_probe_at <= now;
@@ -66,14 +72,14 @@ impl Runner {
             return if is_time { Next::Change } else { Next::On(parked.next_probe_at) };
         };
         if self.under_way.is_empty()
-            && let (Plan::Alone, Some(ticket)) = self.pacer.admit(Waiting { urgent: 1, ordinary: 0 }, elapsed)
+            && let (PacingDecision::Alone, Some(ticket)) = self.pacer.admit(Backlog { urgent: 1, ordinary: 0 }, elapsed)
         {
             let catches_up = |one: &&Candidate| one.catches_up && !one.returned && self.lane.channel.supports_digest();
             if catches_up(&candidate) {
                 let behind: Vec<_> = due.iter().filter(catches_up).map(|one| one.id).collect();
                 self.catch_up(&behind, ticket, parked.probes, now).await;
             } else {
-                let bundles = bundle::bundles(due.to_vec(), self.lane.channel.supports_digest());
+                let bundles = digest_group::digest_groups(due.to_vec(), self.lane.channel.supports_digest());
                 let chosen: Vec<_> = bundles.into_iter().filter(|bundle| bundle.ids.contains(&candidate.id)).collect();
                 let ids = self.ids(&chosen).await;
                 self.start(ids, self.slot(ticket), parked.probes).await;
@@ -122,7 +128,7 @@ impl Runner {
                     deliveries = asked,
                     "urgent messages go to the fallback"
                 );
-                self.post.wake.wake(std::slice::from_ref(&to.to));
+                self.post.notifier.wake(std::slice::from_ref(&to.to));
             }
             Err(error) => tracing::error!(channel = self.lane.name, %error, "the fallback could not be asked"),
         }

@@ -4,11 +4,11 @@ use std::panic::AssertUnwindSafe;
 
 use crate::channel::Channel;
 use crate::channel::Pictures;
-use crate::domain::message::Enclosed;
-use crate::domain::message::Form;
+use crate::domain::message::Attachments;
 use crate::domain::message::PICTURE;
 use crate::domain::message::Part;
-use crate::domain::message::Table;
+use crate::domain::message::PartForm;
+use crate::domain::message::TableFile;
 use crate::domain::report::Report;
 use crate::domain::report::sheet;
 use crate::domain::template::Templates;
@@ -18,14 +18,14 @@ const TABLE_BYTES: usize = 5_000_000;
 
 /// Who reads a report.
 #[derive(Clone, Copy)]
-pub struct Reader<'a> {
+pub struct ReportAudience<'a> {
     pub channel: &'a dyn Channel,
     pub language: &'a str,
     pub templates: &'a Templates,
-    pub form: Form,
+    pub form: PartForm,
 }
 
-impl Reader<'_> {
+impl ReportAudience<'_> {
     /// Composes a report with `compose`, which is given the report as its reader gets it and what goes along: the picture, and
     /// the orders as a table where there is one. Where it does not fit in one message it is told with shorter lists; what does
     /// not fit even so is split as any message.
@@ -37,7 +37,7 @@ impl Reader<'_> {
         report: &Report,
         table: Option<&str>,
         failure: &mut Option<String>,
-        mut compose: impl FnMut(Report, Enclosed) -> Result<Vec<Part>, E>,
+        mut compose: impl FnMut(Report, Attachments) -> Result<Vec<Part>, E>,
     ) -> Result<Vec<Part>, E> {
         let (report, enclosed) = self.with_picture(report, table, failure);
         let behind = self.channel.pictures() == Pictures::Behind && enclosed.picture.is_some();
@@ -51,20 +51,25 @@ impl Reader<'_> {
     }
 
     /// The report as the channel shows its picture, and what goes along.
-    fn with_picture(&self, report: &Report, table: Option<&str>, failure: &mut Option<String>) -> (Report, Enclosed) {
+    fn with_picture(
+        &self,
+        report: &Report,
+        table: Option<&str>,
+        failure: &mut Option<String>,
+    ) -> (Report, Attachments) {
         let mut report = report.clone();
         let file = format!("{}-{}.csv", report.name, report.to);
-        let table = table.filter(|_| self.form == Form::Full);
+        let table = table.filter(|_| self.form == PartForm::Full);
         let too_long = table.filter(|content| content.len() > TABLE_BYTES);
         if let Some(content) = too_long {
             *failure = Some(format!("the table is left out: it has {} MB", content.len() / 1_000_000));
         }
         let table = table.filter(|_| too_long.is_none());
-        let table = table.map(|content| Table { file, content: content.to_owned() });
+        let table = table.map(|content| TableFile { file, content: content.to_owned() });
         let address = report.picture.take();
         let ways = self.channel.pictures();
-        let mut enclosed = Enclosed { picture: None, table };
-        if self.form == Form::Reduced {
+        let mut enclosed = Attachments { picture: None, table };
+        if self.form == PartForm::Reduced {
             return (report, enclosed);
         }
         if ways == Pictures::Fetched {

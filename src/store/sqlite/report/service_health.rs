@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use rusqlite::params;
 
 use crate::domain::report::facts::Scope;
-use crate::domain::report::{Bell, LastYes, Parked, Unproven};
+use crate::domain::report::{LastAccepted, ParkedSince, ServiceHealth, Unproven};
 use crate::store::sqlite::rows;
 
 pub const REPEATS: &str =
@@ -28,7 +28,7 @@ pub const DELIVERIES_OF_SOURCES: &str = "SELECT d.state, count(*),
     WHERE d.id >= ?1 AND d.id < ?2 GROUP BY d.state, e.source, e.event ->> '$.shop.id'";
 
 /// A repeat came.
-pub fn tally_repeat(connection: &Connection, source: &str, at: Timestamp) -> rusqlite::Result<()> {
+pub fn tally_duplicate(connection: &Connection, source: &str, at: Timestamp) -> rusqlite::Result<()> {
     let sql = "INSERT INTO repeat_tally (quarter, source, count) VALUES (?1, ?2, 1)
                ON CONFLICT (quarter, source) DO UPDATE SET count = count + 1";
     connection.prepare_cached(sql)?.execute(params![quarter(at), source]).map(drop)
@@ -42,7 +42,7 @@ pub fn tally_refusals(connection: &Connection, source: &str, at: Timestamp, coun
 }
 
 /// A channel took a message.
-pub fn said_yes(connection: &Connection, channel: &str, at: Timestamp) -> rusqlite::Result<()> {
+pub fn accepted(connection: &Connection, channel: &str, at: Timestamp) -> rusqlite::Result<()> {
     let sql = "INSERT INTO last_yes (channel, at) VALUES (?1, ?2)
                ON CONFLICT (channel) DO UPDATE SET at = max(at, excluded.at)";
     connection.prepare_cached(sql)?.execute(params![channel, rows::to_millisecond(at)]).map(drop)
@@ -50,7 +50,12 @@ pub fn said_yes(connection: &Connection, channel: &str, at: Timestamp) -> rusqli
 
 /// How Orderbell did between two moments. A report on some sources or shops says nothing of the others' messages, and nothing of
 /// the channels, which are everybody's.
-pub fn bell(connection: &Connection, scope: &Scope, from: Timestamp, until: Timestamp) -> rusqlite::Result<Bell> {
+pub fn service_health(
+    connection: &Connection,
+    scope: &Scope,
+    from: Timestamp,
+    until: Timestamp,
+) -> rusqlite::Result<ServiceHealth> {
     let by_source = |sql: &str, from: i64, until: i64| -> rusqlite::Result<Vec<(String, i64)>> {
         let mut select = connection.prepare_cached(sql)?;
         let found = select.query_map([from, until], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))?;
@@ -61,11 +66,11 @@ pub fn bell(connection: &Connection, scope: &Scope, from: Timestamp, until: Time
         Ok(by_source(sql, quarter(from), quarter(until))?.into_iter().map(|(_, count)| count).sum())
     };
     let unproven = by_source(UNPROVEN, rows::to_millisecond(from), rows::to_millisecond(until))?.into_iter();
-    let mut bell = Bell {
+    let mut health = ServiceHealth {
         repeats: of_sources(REPEATS)?,
         refused: of_sources(REFUSED)?,
         unproven: unproven.map(|(source, webhooks)| Unproven { source, webhooks }).collect(),
-        ..Bell::default()
+        ..ServiceHealth::default()
     };
     let is_of_all = scope.sources.is_none() && scope.shops.is_none();
     let mut select = connection.prepare_cached(if is_of_all { DELIVERIES } else { DELIVERIES_OF_SOURCES })?;
@@ -79,27 +84,27 @@ pub fn bell(connection: &Connection, scope: &Scope, from: Timestamp, until: Time
         }
         let (state, count): (String, i64) = (row.get(0)?, row.get(1)?);
         match state.as_str() {
-            "delivered" | "merged" => bell.delivered += count,
-            "waiting" => bell.waiting += count,
-            "dead" => bell.dead += count,
+            "delivered" | "merged" => health.delivered += count,
+            "waiting" => health.waiting += count,
+            "dead" => health.dead += count,
             _ => {}
         }
-        bell.late += row.get::<_, i64>(2)?;
+        health.late += row.get::<_, i64>(2)?;
     }
     if !is_of_all {
-        return Ok(bell);
+        return Ok(health);
     }
     let mut select =
         connection.prepare_cached("SELECT channel, since, reason FROM parked_channels ORDER BY channel")?;
     let parked = select.query_map([], |row| {
-        Ok(Parked { channel: row.get(0)?, since: rows::of_millisecond(1, row.get(1)?)?, reason: row.get(2)? })
+        Ok(ParkedSince { channel: row.get(0)?, since: rows::of_millisecond(1, row.get(1)?)?, reason: row.get(2)? })
     })?;
-    bell.parked = parked.collect::<rusqlite::Result<_>>()?;
+    health.parked = parked.collect::<rusqlite::Result<_>>()?;
     let mut select = connection.prepare_cached("SELECT channel, at FROM last_yes ORDER BY channel")?;
-    let channels =
-        select.query_map([], |row| Ok(LastYes { channel: row.get(0)?, at: rows::of_millisecond(1, row.get(1)?)? }))?;
-    bell.channels = channels.collect::<rusqlite::Result<_>>()?;
-    Ok(bell)
+    let channels = select
+        .query_map([], |row| Ok(LastAccepted { channel: row.get(0)?, at: rows::of_millisecond(1, row.get(1)?)? }))?;
+    health.channels = channels.collect::<rusqlite::Result<_>>()?;
+    Ok(health)
 }
 
 /// The lowest id that is made at a moment.

@@ -7,11 +7,11 @@ use sha2::Digest;
 use sha2::Sha256;
 
 use crate::domain::route::Route;
-use crate::domain::route::Rule;
+use crate::domain::route::RouteCondition;
 
 /// Why a route applies to an event or does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum RouteDecision {
     Applies,
     /// None of its patterns matches the kind.
     OtherKind,
@@ -25,17 +25,17 @@ pub enum Verdict {
     Unjudged,
 }
 
-const LETTERS: [(Verdict, char); 7] = [
-    (Verdict::Applies, 'y'),
-    (Verdict::OtherKind, 'k'),
-    (Verdict::NotNamed, 'n'),
-    (Verdict::OtherSource, 's'),
-    (Verdict::OtherShop, 'h'),
-    (Verdict::ConditionFails, 'w'),
-    (Verdict::Unjudged, 'u'),
+const LETTERS: [(RouteDecision, char); 7] = [
+    (RouteDecision::Applies, 'y'),
+    (RouteDecision::OtherKind, 'k'),
+    (RouteDecision::NotNamed, 'n'),
+    (RouteDecision::OtherSource, 's'),
+    (RouteDecision::OtherShop, 'h'),
+    (RouteDecision::ConditionFails, 'w'),
+    (RouteDecision::Unjudged, 'u'),
 ];
 
-impl Verdict {
+impl RouteDecision {
     fn letter(self) -> char {
         LETTERS.iter().find(|(verdict, _)| *verdict == self).map_or('?', |(_, letter)| *letter)
     }
@@ -47,13 +47,13 @@ impl Verdict {
 
 /// The verdicts of all routes about one event. Those that hang on a condition are open until the order is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Verdicts {
+pub struct RouteDecisions {
     text: String,
     /// The conditions of routes that otherwise apply.
-    open: Vec<Rule>,
+    open: Vec<RouteCondition>,
 }
 
-impl Verdicts {
+impl RouteDecisions {
     /// None yet, of so many routes.
     pub fn new(fingerprint: &str, routes: usize) -> Self {
         let mut text = String::with_capacity(fingerprint.len() + 1 + routes);
@@ -63,13 +63,13 @@ impl Verdicts {
     }
 
     /// The verdict about the next route; a route that applies may have a condition that must hold as well.
-    pub fn add(&mut self, verdict: Verdict, condition: Option<Rule>) {
+    pub fn add(&mut self, verdict: RouteDecision, condition: Option<RouteCondition>) {
         self.text.push(verdict.letter());
         self.open.extend(condition);
     }
 
     /// As it is kept, with the verdicts that hung on a condition.
-    pub fn settled(&self, mut judge: impl FnMut(&Rule) -> Verdict) -> Cow<'_, str> {
+    pub fn settled(&self, mut judge: impl FnMut(&RouteCondition) -> RouteDecision) -> Cow<'_, str> {
         if self.open.is_empty() {
             return Cow::Borrowed(&self.text);
         }
@@ -85,9 +85,9 @@ impl Verdicts {
 
 /// Reads what was kept: the fingerprint, and the verdict about each route. `None` where none were kept, or by a version that
 /// knows more of them.
-pub fn read(kept: &str) -> Option<(&str, Vec<Verdict>)> {
+pub fn read(kept: &str) -> Option<(&str, Vec<RouteDecision>)> {
     let (fingerprint, letters) = kept.split_once(':')?;
-    Some((fingerprint, letters.chars().map(Verdict::of_letter).collect::<Option<_>>()?))
+    Some((fingerprint, letters.chars().map(RouteDecision::of_letter).collect::<Option<_>>()?))
 }
 
 /// By what routes as they are written can be told from others: eight hex digits.
@@ -117,25 +117,32 @@ mod tests {
     use crate::domain::condition::Condition;
     use crate::domain::route::Glob;
 
-    fn rule(route: usize) -> Rule {
-        Rule { route, condition: Condition::parse("order.total > 1").unwrap() }
+    fn rule(route: usize) -> RouteCondition {
+        RouteCondition { route, condition: Condition::parse("order.total > 1").unwrap() }
     }
 
     #[test]
     fn what_is_kept_reads_back_with_the_conditions_judged() {
-        let mut verdicts = Verdicts::new("0123abcd", 4);
-        verdicts.add(Verdict::OtherKind, None);
-        verdicts.add(Verdict::Applies, Some(rule(2)));
-        verdicts.add(Verdict::Applies, None);
-        verdicts.add(Verdict::Applies, Some(rule(4)));
-        let judge = |rule: &Rule| if rule.route == 2 { Verdict::ConditionFails } else { Verdict::Unjudged };
+        let mut verdicts = RouteDecisions::new("0123abcd", 4);
+        verdicts.add(RouteDecision::OtherKind, None);
+        verdicts.add(RouteDecision::Applies, Some(rule(2)));
+        verdicts.add(RouteDecision::Applies, None);
+        verdicts.add(RouteDecision::Applies, Some(rule(4)));
+        let judge = |rule: &RouteCondition| {
+            if rule.route == 2 { RouteDecision::ConditionFails } else { RouteDecision::Unjudged }
+        };
         assert_eq!(verdicts.settled(judge), "0123abcd:kwyu");
-        let all = vec![Verdict::OtherKind, Verdict::ConditionFails, Verdict::Applies, Verdict::Unjudged];
+        let all = vec![
+            RouteDecision::OtherKind,
+            RouteDecision::ConditionFails,
+            RouteDecision::Applies,
+            RouteDecision::Unjudged,
+        ];
         assert_eq!(read("0123abcd:kwyu"), Some(("0123abcd", all)));
         assert_eq!(read("0123abcd:"), Some(("0123abcd", Vec::new())));
         assert_eq!((read(""), read("0123abcd:y!")), (None, None));
         for (verdict, letter) in LETTERS {
-            assert_eq!((verdict.letter(), Verdict::of_letter(letter)), (letter, Some(verdict)));
+            assert_eq!((verdict.letter(), RouteDecision::of_letter(letter)), (letter, Some(verdict)));
         }
     }
 

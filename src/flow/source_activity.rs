@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::event::Kind;
-use crate::store::Unheard;
+use crate::store::UnroutedEvent;
 use crate::store::history::UnfitSignatures;
 
 /// A sign of life is written down so often; in memory it is exact.
@@ -15,7 +15,7 @@ const WRITE_EVERY: SignedDuration = SignedDuration::from_mins(1);
 
 /// Cloning shares it.
 #[derive(Clone, Debug, Default)]
-pub struct Signs(Arc<Mutex<Inner>>);
+pub struct SourceActivity(Arc<Mutex<Inner>>);
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -23,7 +23,7 @@ struct Inner {
     /// By source.
     signatures: HashMap<String, Signatures>,
     /// By kind; an event only until the operator knows.
-    unrouted: BTreeMap<Kind, Option<Unheard>>,
+    unrouted: BTreeMap<Kind, Option<UnroutedEvent>>,
     /// When the daemon began, until the signatures are counted that did not fit before.
     uncounted_before: Option<Timestamp>,
 }
@@ -46,7 +46,7 @@ pub struct Signatures {
     pub fits: bool,
 }
 
-impl Signs {
+impl SourceActivity {
     /// Of a daemon that begins now, before it receives anything.
     pub fn since(now: Timestamp) -> Self {
         Self(Arc::new(Mutex::new(Inner { uncounted_before: Some(now), ..Inner::default() })))
@@ -140,17 +140,17 @@ impl Signs {
     }
 
     /// Takes down that no route matched an event. Answers whether the operator may not know of this kind.
-    pub fn unrouted(&self, unheard: Unheard) -> bool {
+    pub fn unrouted(&self, unrouted: UnroutedEvent) -> bool {
         let mut inner = self.lock();
-        let is_new = !inner.unrouted.contains_key(&unheard.kind);
+        let is_new = !inner.unrouted.contains_key(&unrouted.kind);
         if is_new {
-            inner.unrouted.insert(unheard.kind.clone(), Some(unheard));
+            inner.unrouted.insert(unrouted.kind.clone(), Some(unrouted));
         }
         is_new
     }
 
     /// The first event of each kind that no route matched and of which the operator may not know.
-    pub fn untold(&self) -> Vec<Unheard> {
+    pub fn untold(&self) -> Vec<UnroutedEvent> {
         self.lock().unrouted.values().flatten().cloned().collect()
     }
 
@@ -176,7 +176,7 @@ mod tests {
     #[test]
     fn a_sign_of_life_is_written_once_a_minute_and_known_to_the_second() {
         let at = |second| Timestamp::from_second(1_790_000_000 + second).unwrap();
-        let signs = Signs::default();
+        let signs = SourceActivity::default();
         let written: Vec<i64> = [0, 1, 59, 60, 61, 119, 120, 20, 21, 80]
             .into_iter()
             .filter(|second| {
