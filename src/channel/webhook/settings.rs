@@ -55,6 +55,10 @@ impl FromSettings for WebhookChannel {
 
 /// A scheme has a secret beside it exactly where it needs one.
 fn signing(table: &mut dyn SettingsTable) {
+    if table.keys(&["signing"]).iter().any(|key| key != "scheme" && key != "secret") {
+        // What is unknown is said instead: it may be the secret.
+        return;
+    }
     let has_secret = table.is_given(&["signing", "secret"]) || table.is_reported("signing.secret");
     let message = match (table.text(&["signing", "scheme"]), has_secret) {
         (Some("none"), true) => "the scheme \"none\" takes no secret",
