@@ -292,7 +292,7 @@ fn told(number: u64, kind: Kind, at: i64, news: OrderUpdate) -> Record {
             shop: Some(shop),
             order: Some(OrderUpdate { number: number.to_string(), ..news }),
             data,
-            proof: SignatureCheck::Held("bench".to_owned()),
+            proof: SignatureCheck::Valid("bench".to_owned()),
         },
         body: Vec::new(),
         dedupe_keys: Vec::new(),

@@ -123,7 +123,7 @@ enum Failure {
     /// The problems of the configuration: exit code 2.
     Configuration(Vec<Diagnostic>),
     /// Nobody reads what it prints any more, so there is nothing left to do: exit code 0.
-    Unheard,
+    ReaderGone,
 }
 
 /// Reads the command line and does what it says.
@@ -165,7 +165,7 @@ pub fn main() -> ExitCode {
         Command::Man => man::run(Arguments::command()),
     };
     match done {
-        Ok(()) | Err(Failure::Unheard) => ExitCode::SUCCESS,
+        Ok(()) | Err(Failure::ReaderGone) => ExitCode::SUCCESS,
         Err(Failure::Failed(text)) => {
             complain(format!("error: {text}\n"));
             ExitCode::from(1)

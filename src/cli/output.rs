@@ -22,7 +22,7 @@ const COMPLAINT: Duration = Duration::from_secs(2);
 pub fn print(text: impl Display) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     write!(out, "{text}").and_then(|()| out.flush()).map_err(|error| match error.kind() {
-        ErrorKind::BrokenPipe => Failure::Unheard,
+        ErrorKind::BrokenPipe => Failure::ReaderGone,
         _ => Failure::Failed(format!("standard output cannot be written: {error}")),
     })
 }

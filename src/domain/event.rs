@@ -184,9 +184,11 @@ pub struct Event {
 #[serde(rename_all = "snake_case")]
 pub enum SignatureCheck {
     /// The signature held; the text names the recipe.
-    Held(String),
+    #[serde(rename = "held")]
+    Valid(String),
     /// No recipe matched, and the source only observes: recorded, told to nobody.
-    Unproven,
+    #[serde(rename = "unproven")]
+    Invalid,
     /// Made by Orderbell itself.
     Own,
 }

@@ -209,7 +209,7 @@ pub struct Decision {
 /// It is called inside the commit, where the order is known. An event that nobody proved changes nothing and is told to
 /// nobody. A condition that cannot be judged lets the event through: one message too many is better than one too few.
 pub fn decide(before: Option<&Order>, event: &Event, targets: &[Target]) -> Decision {
-    if event.proof == SignatureCheck::Unproven {
+    if event.proof == SignatureCheck::Invalid {
         return Decision::default();
     }
     let order = event.order.is_some().then(|| {

@@ -198,7 +198,7 @@ impl Intake {
                 PlatformReply::Received
             }
             Ok(Incoming::Webhook(webhook)) => {
-                let is_believed = webhook.signature != SignatureCheck::Unproven;
+                let is_believed = webhook.signature != SignatureCheck::Invalid;
                 let reply = self.remember(&routing, name, *webhook, now).await;
                 match reply {
                     PlatformReply::Refused => {}
@@ -290,11 +290,11 @@ impl Intake {
             order,
             data,
             signature: proof,
-            dedupe_keys: mut dedupe_keys,
+            mut dedupe_keys,
             body,
         } = webhook;
         let (mut targets, mut verdicts, mut unrouted) = (Vec::new(), RouteDecisions::default(), None);
-        if proof == SignatureCheck::Unproven {
+        if proof == SignatureCheck::Invalid {
             if !self.unproven.admits(name, body.len(), now) {
                 if let Some(left_out) = self.admit_line(name, "unproven, too many") {
                     tracing::warn!(
@@ -324,11 +324,11 @@ impl Intake {
             }
         }
         let recipe = match &proof {
-            SignatureCheck::Held(recipe) => recipe.clone(),
-            SignatureCheck::Unproven => "none".to_owned(),
+            SignatureCheck::Valid(recipe) => recipe.clone(),
+            SignatureCheck::Invalid => "none".to_owned(),
             SignatureCheck::Own => "own".to_owned(),
         };
-        let is_proven = proof != SignatureCheck::Unproven;
+        let is_proven = proof != SignatureCheck::Invalid;
         let id = ids::event();
         let event =
             Event { id, kind, source: name.to_owned(), occurred_at, received_at: now, shop, order, data, proof };

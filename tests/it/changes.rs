@@ -85,7 +85,7 @@ impl Scene {
             shop: None,
             order: None,
             data: Data::default(),
-            proof: SignatureCheck::Held("test".to_owned()),
+            proof: SignatureCheck::Valid("test".to_owned()),
         };
         let targets = ids.iter().map(|id| (Target::always("kitchen"), *id)).collect();
         let record = Record {

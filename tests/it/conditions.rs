@@ -40,7 +40,7 @@ fn placed(total: Option<Money>) -> Event {
             ..OrderUpdate::default()
         }),
         data: Data { handover: Some("pickup".to_owned()), ..Data::default() },
-        proof: SignatureCheck::Held("test".to_owned()),
+        proof: SignatureCheck::Valid("test".to_owned()),
     }
 }
 

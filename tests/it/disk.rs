@@ -199,7 +199,7 @@ fn record(number: u64) -> Record {
             shop: None,
             order: Some(OrderUpdate { number: number.to_string(), ..OrderUpdate::default() }),
             data: Data::default(),
-            proof: SignatureCheck::Held("test".to_owned()),
+            proof: SignatureCheck::Valid("test".to_owned()),
         },
         body: b"{}".to_vec(),
         dedupe_keys: vec![DedupeKey::Once(number.to_string())],

@@ -115,7 +115,7 @@ fn order_message() -> Value {
 fn a_genuine_order_is_read_whole() {
     let placed = told(1001, &order_message());
     assert_eq!(placed.kind, Kind::OrderPlaced);
-    assert_eq!(placed.signature, SignatureCheck::Held("address as registered, with '?'".to_owned()));
+    assert_eq!(placed.signature, SignatureCheck::Valid("address as registered, with '?'".to_owned()));
     assert_eq!(placed.occurred_at, Some("2025-06-04T03:35:38.025Z".parse().expect("a time")));
     assert_eq!(placed.shop.as_ref().and_then(|shop| shop.name.as_deref()), Some("My Noodles"));
     let order = placed.order.expect("an order");

@@ -35,7 +35,7 @@ fn event(kind: Kind, news: OrderUpdate, occurred: i64, received: i64) -> Event {
         shop: None,
         order: Some(OrderUpdate { number: "1".to_owned(), ..news }),
         data: Data::default(),
-        proof: SignatureCheck::Held("test".to_owned()),
+        proof: SignatureCheck::Valid("test".to_owned()),
     }
 }
 
@@ -132,7 +132,7 @@ fn support_may_cancel_what_was_completed() {
 #[test]
 fn what_nobody_proved_changes_nothing_and_is_told_to_nobody() {
     let mut forged = step(Kind::OrderCancelled, OrderState::Cancelled, 10);
-    forged.proof = SignatureCheck::Unproven;
+    forged.proof = SignatureCheck::Invalid;
     let decision = decide(sums(&[placed(Some(1))]).0.as_ref(), &forged, &[Target::always("kitchen")]);
     assert_eq!((decision.order, decision.channels.len(), decision.ledger.len()), (None, 0, 0));
 }

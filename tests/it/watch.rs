@@ -312,7 +312,7 @@ fn event(kind: Kind, source: &str) -> Event {
         shop: None,
         order: None,
         data: Data::default(),
-        proof: SignatureCheck::Held("a recipe".to_owned()),
+        proof: SignatureCheck::Valid("a recipe".to_owned()),
     }
 }
 

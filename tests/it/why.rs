@@ -135,7 +135,7 @@ impl Scene {
             shop: Some(Shop { id: "466663".to_owned(), name: Some("Harbour Noodle House".to_owned()) }),
             order: Some(order),
             data: Data::default(),
-            proof: SignatureCheck::Held("address as registered, with '?'".to_owned()),
+            proof: SignatureCheck::Valid("address as registered, with '?'".to_owned()),
         }
     }
 
@@ -330,7 +330,7 @@ async fn what_each_route_made_of_an_event_is_told_by_the_routes_of_that_time() {
     let hours_id = hours.id.to_string();
     scene.record(hours, "c").await;
     let mut forged = scene.event(Kind::OrderPlaced, "756823020260004", OrderState::Placed, 1, 5);
-    forged.proof = SignatureCheck::Unproven;
+    forged.proof = SignatureCheck::Invalid;
     let Event { id, .. } = forged;
     let record = Record {
         event: forged,

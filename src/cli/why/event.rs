@@ -96,7 +96,7 @@ pub fn chapter(heading: String, history: &EventHistory, whole: &History, setting
     let applied = route_decision::read(&history.routes).is_none_or(|(_, verdicts)| {
         verdicts.iter().any(|verdict| matches!(verdict, RouteDecision::Applies | RouteDecision::Unjudged))
     });
-    if history.deliveries.is_empty() && event.proof != SignatureCheck::Unproven {
+    if history.deliveries.is_empty() && event.proof != SignatureCheck::Invalid {
         lines.push(match applied {
             false => TimelineEntry::says("So nobody was to hear of it.").meaning(
                 "no route applies to it",
@@ -137,8 +137,8 @@ fn about(event: &Event) -> String {
 
 fn proof(proof: &SignatureCheck) -> &str {
     match proof {
-        SignatureCheck::Held(recipe) => recipe,
-        SignatureCheck::Unproven => "none",
+        SignatureCheck::Valid(recipe) => recipe,
+        SignatureCheck::Invalid => "none",
         SignatureCheck::Own => "own",
     }
 }
@@ -161,7 +161,7 @@ fn came(history: &EventHistory) -> Vec<TimelineEntry> {
         Some(after) => format!(", {} later", span(after)),
     };
     lines.push(match &event.proof {
-        SignatureCheck::Held(recipe) => {
+        SignatureCheck::Valid(recipe) => {
             TimelineEntry::at(event.received_at, format!("It came{after}, and was proved genuine: {recipe}."))
         }
         _ => TimelineEntry::at(
@@ -233,7 +233,7 @@ fn changed_facts(changed: &OrderChanges) -> Value {
 /// For each route why it matched or not.
 fn routes(history: &EventHistory, setting: &Setting<'_>) -> Vec<TimelineEntry> {
     let event = &history.event;
-    if event.proof == SignatureCheck::Unproven {
+    if event.proof == SignatureCheck::Invalid {
         return Vec::new();
     }
     if event.kind == Kind::Test {

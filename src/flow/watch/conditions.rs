@@ -386,8 +386,8 @@ mod tests {
 
     #[test]
     fn a_kind_without_a_route_is_over_when_its_first_event_would_be_routed() {
-        let unrouted = |kind: Kind, source: &str| UnroutedEvent { kind, source: source.to_owned(), shop: None };
-        let unrouted = vec![unrouted(Kind::StoreHours, "keeta"), unrouted(Kind::StoreStatus, "routed")];
+        let event = |kind: Kind, source: &str| UnroutedEvent { kind, source: source.to_owned(), shop: None };
+        let unrouted = vec![event(Kind::StoreHours, "keeta"), event(Kind::StoreStatus, "routed")];
         let told = [(Kind::MenuSync, "routed"), (Kind::MenuImages, "keeta")].map(|(kind, source)| {
             (key(Topic::Unrouted, &kind.to_string()), told_once(Notice::default(), Some(event(kind, source))))
         });

@@ -75,7 +75,7 @@ pub fn parse(apsdai: &Apsdai, verified: &VerifiedApsdai<'_>, request: &WebhookRe
         shop: None,
         order: story.order,
         data: story.data,
-        signature: SignatureCheck::Held(format!("{}{named_by}", verified.recipe())),
+        signature: SignatureCheck::Valid(format!("{}{named_by}", verified.recipe())),
         dedupe_keys: vec![repeat_key(verified, &event)],
         body: match mask(bytes, &[]) {
             // Nothing to mask, or no JSON: it stays as it came.

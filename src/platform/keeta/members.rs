@@ -123,7 +123,7 @@ impl<'a> Members<'a> {
     /// Whether a message that is not strictly JSON may be read at all: the signature has to hold, and the signed string must
     /// not have one that is, were it cut in another way. So no request that was captured comes again as something else.
     pub fn allow_lenient_message(&self, proof: &SignatureCheck) -> Result<(), Refusal> {
-        if *proof == SignatureCheck::Unproven {
+        if *proof == SignatureCheck::Invalid {
             return Err(shape("message is neither empty nor JSON"));
         }
         let before = self.0.iter().filter(|(name, _)| name != "sig" && name.as_ref() < "message");

@@ -108,8 +108,8 @@ fn seal_key(signature: &str) -> DedupeKey {
 /// How it was proved; `why` shows it.
 fn proof(verified: &VerifiedKeeta<'_>, leniently: bool) -> SignatureCheck {
     match verified.signature() {
-        SignatureCheck::Held(recipe) if leniently => {
-            SignatureCheck::Held(format!("{recipe}; its message is not strictly JSON and was read as far as it goes"))
+        SignatureCheck::Valid(recipe) if leniently => {
+            SignatureCheck::Valid(format!("{recipe}; its message is not strictly JSON and was read as far as it goes"))
         }
         proof => proof.clone(),
     }

@@ -76,11 +76,7 @@ pub fn verify<'a>(keeta: &Keeta, request: &WebhookRequest<'a>) -> Result<Verifie
     let members = match request.method {
         Method::Get => Members::of_query(request.query.unwrap_or_default())?,
         Method::Post if is_empty_packet(body) => {
-            return Ok(VerifiedKeeta {
-                content: VerifiedContent::Nothing,
-                proof: SignatureCheck::Unproven,
-                seal: None,
-            });
+            return Ok(VerifiedKeeta { content: VerifiedContent::Nothing, proof: SignatureCheck::Invalid, seal: None });
         }
         Method::Post => Members::of_body(body)?,
     };
@@ -99,8 +95,8 @@ pub fn verify<'a>(keeta: &Keeta, request: &WebhookRequest<'a>) -> Result<Verifie
         Method::Post => VerifiedContent::Envelope(members.envelope()?),
     };
     let proof = match (matching_recipe(&members, keeta, request.address)?, keeta.verify) {
-        (Some(recipe), _) => SignatureCheck::Held(recipe.to_owned()),
-        (None, Verify::Observe) => SignatureCheck::Unproven,
+        (Some(recipe), _) => SignatureCheck::Valid(recipe.to_owned()),
+        (None, Verify::Observe) => SignatureCheck::Invalid,
         (None, Verify::Enforce) => return Err(Refusal::Signature),
     };
     if matches!(&content, VerifiedContent::Envelope(envelope) if !envelope.is_strict) {
@@ -114,7 +110,7 @@ pub fn verify<'a>(keeta: &Keeta, request: &WebhookRequest<'a>) -> Result<Verifie
     };
     let off_by = request.now.duration_since(at);
     // Of a webhook that nobody proved, the time is nothing to go by either.
-    if proof != SignatureCheck::Unproven && keeta.max_age != SignedDuration::ZERO && off_by.abs() > keeta.max_age {
+    if proof != SignatureCheck::Invalid && keeta.max_age != SignedDuration::ZERO && off_by.abs() > keeta.max_age {
         return Err(Refusal::Stale { off_by_seconds: off_by.as_secs() });
     }
     Ok(VerifiedKeeta { content, proof, seal })

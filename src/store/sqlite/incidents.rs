@@ -286,7 +286,7 @@ fn unrouted(connection: &Connection) -> rusqlite::Result<Vec<UnroutedEvent>> {
     while let Some(row) = found.next()? {
         // One that only a newer version can read is that version's business.
         match rows::of_json::<Event>(0, row.get_ref(0)?.as_str()?) {
-            Ok(event) if event.proof != SignatureCheck::Unproven => {
+            Ok(event) if event.proof != SignatureCheck::Invalid => {
                 let (kind, source, shop) = (event.kind, event.source, event.shop.map(|shop| shop.id));
                 unrouted.push(UnroutedEvent { kind, source, shop });
             }

@@ -48,12 +48,12 @@ fn without_the_header_the_body_may_name_the_event_and_the_proof_says_so() {
     ] {
         let webhook = heard(body);
         assert_eq!(webhook.kind, Kind::OrderPaid, "{body}");
-        assert!(matches!(webhook.signature, SignatureCheck::Held(how) if how.contains("from the body")));
+        assert!(matches!(webhook.signature, SignatureCheck::Valid(how) if how.contains("from the body")));
     }
     for body in ["", "{}", "no JSON", r#"{"event":7}"#, r#"{"event":"x"}"#] {
         assert_eq!(heard(body).kind, Kind::Unrecognised, "{body}");
     }
-    assert!(matches!(heard("{}").signature, SignatureCheck::Held(how) if how.contains("nothing names the event")));
+    assert!(matches!(heard("{}").signature, SignatureCheck::Valid(how) if how.contains("nothing names the event")));
 }
 
 #[test]

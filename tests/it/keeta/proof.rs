@@ -40,7 +40,7 @@ fn each_recipe_of_the_list_is_taken_and_named() {
     ];
     for (address, name) in recipes {
         let heard = webhook(hear(&signed_for(&address, &borrowed(&members))));
-        assert_eq!(heard.signature, SignatureCheck::Held(name.to_owned()));
+        assert_eq!(heard.signature, SignatureCheck::Valid(name.to_owned()));
     }
     assert_eq!(hear(&signed_for("", &borrowed(&members))).err(), Some(Refusal::Signature));
 }
@@ -79,13 +79,13 @@ fn observe_records_what_no_recipe_matches_and_marks_it() {
     let members = envelope(1002, r#"{"orderViewId":1}"#);
     assert_eq!(
         webhook(hear_by(&keeta, &body(&borrowed(&members), &"0".repeat(64)))).signature,
-        SignatureCheck::Unproven
+        SignatureCheck::Invalid
     );
-    assert!(matches!(webhook(hear_by(&keeta, &signed(&borrowed(&members)))).signature, SignatureCheck::Held(_)));
+    assert!(matches!(webhook(hear_by(&keeta, &signed(&borrowed(&members)))).signature, SignatureCheck::Valid(_)));
     // Its time is not proved either, so it is nothing to refuse it by.
     let mut old = members;
     old[5].1 = "1".to_owned();
-    assert_eq!(webhook(hear_by(&keeta, &body(&borrowed(&old), &"0".repeat(64)))).signature, SignatureCheck::Unproven);
+    assert_eq!(webhook(hear_by(&keeta, &body(&borrowed(&old), &"0".repeat(64)))).signature, SignatureCheck::Invalid);
 }
 
 #[test]

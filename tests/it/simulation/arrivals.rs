@@ -64,7 +64,7 @@ impl Arrival {
             shop: Some(self.shop.clone()),
             order: self.order.clone(),
             data: self.data.clone(),
-            proof: SignatureCheck::Held("a play".to_owned()),
+            proof: SignatureCheck::Valid("a play".to_owned()),
         };
         let hears = lanes.iter().filter(|lane| lane.hears(&self.kind));
         let targets = hears.map(|lane| (Target::always(lane.name), DeliveryId(chance.uuid(millisecond)))).collect();

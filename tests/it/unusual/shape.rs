@@ -51,7 +51,7 @@ fn a_message_that_is_only_nearly_json_is_read_under_a_right_signature() {
         );
         let key = DedupeKey::Once(format!("sig:{}", signature(&members)));
         assert!(cancelled.dedupe_keys.contains(&key), "{message}");
-        let SignatureCheck::Held(proof) = cancelled.signature else { panic!("it is proved") };
+        let SignatureCheck::Valid(proof) = cancelled.signature else { panic!("it is proved") };
         assert!(proof.contains("not strictly JSON"), "{proof}");
         assert_eq!(hear(&body(&members, &"0".repeat(64))).err(), Some(Refusal::Signature), "{message}");
     }

@@ -19,9 +19,9 @@ async fn what_nobody_heard_of_before_a_crash_is_told_after_it() {
     // As a crash leaves it between the webhook's commit and the look.
     let store = Sqlite::open(&scene.store(), noon()).expect("the store opens");
     for (kind, proof) in [
-        (Kind::StoreHours, SignatureCheck::Held("a recipe".to_owned())),
-        (Kind::MenuSync, SignatureCheck::Unproven),
-        (Kind::OrderPlaced, SignatureCheck::Held("a recipe".to_owned())),
+        (Kind::StoreHours, SignatureCheck::Valid("a recipe".to_owned())),
+        (Kind::MenuSync, SignatureCheck::Invalid),
+        (Kind::OrderPlaced, SignatureCheck::Valid("a recipe".to_owned())),
     ] {
         store.record(recorded(Event { proof, ..event(kind, "keeta") })).await.expect("recorded");
     }

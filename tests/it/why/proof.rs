@@ -46,7 +46,7 @@ async fn what_nobody_proved_is_shown_of_its_source_whatever_was_believed_since()
     for number in 0..7 {
         let number = format!("22051780000000000{number}");
         let order = scene.event(Kind::OrderPlaced, &number, OrderState::Placed, 4600, 2 + 60 * i64::from(scene.ids));
-        scene.record(Event { proof: SignatureCheck::Unproven, ..order }, &number).await;
+        scene.record(Event { proof: SignatureCheck::Invalid, ..order }, &number).await;
     }
     let part = scene.part();
     let setting = Setting { part: &part, now: at(9000) };

@@ -81,7 +81,7 @@ pub fn event(kind: Kind, data: Data) -> Event {
         shop: Some(Shop { id: "466663".to_owned(), name: Some("Harbour Noodle House".to_owned()) }),
         order: None,
         data,
-        proof: SignatureCheck::Held("sorted parameters".to_owned()),
+        proof: SignatureCheck::Valid("sorted parameters".to_owned()),
     }
 }
 
