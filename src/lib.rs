@@ -16,7 +16,7 @@
 //! | route | a rule: which events go to which channels |
 //! | channel | one configured way out |
 //! | delivery | one event on its way to one channel |
-//! | attempt | one try of a message, with what the far side answered |
+//! | attempt | one try of a message, with what the receiver answered |
 //! | digest | one message that carries several deliveries |
 //! | operator | whoever is told about Orderbell itself |
 //! | report | the daily figures, an event of kind `report.<name>` |
@@ -27,9 +27,9 @@
 //! |---|---|---|
 //! | 1 | A webhook is acknowledged only after event, order state and deliveries are committed and on disk, in one transaction. | `every_acknowledged_webhook_survives_sigkill`, `a_full_disk_is_answered_503_and_the_daemon_recovers_by_itself`, `nothing_is_acknowledged_into_a_database_that_is_deleted_or_cut_short`, `a_bit_that_flips_in_any_page_of_the_log_loses_nothing_silently` |
 //! | 2 | The same webhook twice is one event. The check is a key in the transaction of the event, after the signature check. | `the_same_webhook_many_times_at_once_is_one_event`, `repeats_are_recognised_by_meaning` |
-//! | 3 | Every delivery of an acknowledged webhook is attempted until the far side says yes, a person cancels it, or it is given up visibly as dead. | `a_week_of_mishaps_breaks_no_promise`, `every_acknowledged_webhook_survives_sigkill`, `nothing_is_lost_nor_told_twice_while_the_configuration_changes_under_load`, `a_yes_is_only_errcode_zero`, `a_cancelled_delivery_is_tried_no_more`, `a_dead_delivery_that_is_sent_once_more_arrives` |
-//! | 4 | A message is repeated only where the answer was lost; then it carries the same idempotency key or, where the far side knows none, the words "possibly a repeat". | `a_week_of_mishaps_breaks_no_promise`, `whatever_a_far_side_says_and_whatever_befalls_it_the_far_sides_count_is_the_stores`, `a_lost_answer_is_repeated_with_the_same_key_and_bytes`, `a_lost_answer_of_a_far_side_without_keys_is_repeated_with_a_mark`, `after_a_crash_what_was_under_way_is_due_again_with_the_same_bytes_and_marked_as_maybe_told` |
-//! | 5 | A provider's limit is never exceeded by us: pacing is per credential and survives restarts. | `no_window_of_the_far_side_ever_holds_more_than_any_allowance`, `a_week_of_mishaps_breaks_no_promise`, `a_thousand_orders_in_a_minute_are_told_through_each_robot_without_shutting_it`, `a_restart_in_the_midst_of_the_flood_does_not_make_the_robot_be_shut`, `two_channels_on_one_robot_share_its_allowance` |
+//! | 3 | Every delivery of an acknowledged webhook is attempted until the receiver says yes, a person cancels it, or it is given up visibly as dead. | `a_week_of_mishaps_breaks_no_promise`, `every_acknowledged_webhook_survives_sigkill`, `nothing_is_lost_nor_told_twice_while_the_configuration_changes_under_load`, `a_yes_is_only_errcode_zero`, `a_cancelled_delivery_is_tried_no_more`, `a_dead_delivery_that_is_sent_once_more_arrives` |
+//! | 4 | A message is repeated only where the answer was lost; then it carries the same idempotency key or, where the receiver knows none, the words "possibly a repeat". | `a_week_of_mishaps_breaks_no_promise`, `whatever_a_receiver_says_and_whatever_befalls_it_the_receivers_count_is_the_stores`, `a_lost_answer_is_repeated_with_the_same_key_and_bytes`, `a_lost_answer_of_a_receiver_without_keys_is_repeated_with_a_mark`, `after_a_crash_what_was_under_way_is_due_again_with_the_same_bytes_and_marked_as_maybe_told` |
+//! | 5 | A provider's limit is never exceeded by us: pacing is per credential and survives restarts. | `no_window_of_the_receiver_ever_holds_more_than_any_allowance`, `a_week_of_mishaps_breaks_no_promise`, `a_thousand_orders_in_a_minute_are_told_through_each_robot_without_shutting_it`, `a_restart_in_the_midst_of_the_flood_does_not_make_the_robot_be_shut`, `two_channels_on_one_robot_share_its_allowance` |
 //! | 6 | A template that fails never silences an event: the plain form goes out, and the operator hears of it once; also where composing ended the process, over restarts. | `a_template_that_fails_never_silences_an_event`, `whatever_a_template_does_the_order_goes_out_and_the_daemon_lives_on`, `an_order_whose_composing_ended_the_daemon_goes_out_plain_at_the_next_start` |
 //! | 7 | We say no for two reasons: we do not believe it, or we cannot remember it now. What we believe and cannot read is kept whole. | `each_bad_request_gets_its_answer_and_the_daemon_lives_on`, `a_full_disk_is_answered_503_and_the_daemon_recovers_by_itself` |
 //! | 8 | Secrets never appear in a log, an error, a page, a metric or an API answer; nor do buyers' data in logs. What a receiver says back is masked before it is stored. | `no_secret_and_no_buyer_is_in_any_log`, `no_secret_that_a_receiver_says_back_is_stored_logged_or_shown_in_any_form`, `no_form_of_a_secret_is_left_in_a_text`, `no_shape_in_the_place_of_a_secret_is_shown`, `values_under_key_like_names_are_masked_wherever_they_stand` |
@@ -41,7 +41,7 @@
 //! ```text
 //! bytes ─▶ web/hooks ─▶ platform: verify ─▶ parse ─▶ domain: route ─▶ store: record (one commit) ─▶ "received"
 //!                                              decide(order before, event) → (order after, deliveries)   │ wake
-//! far side ◀─ channel: send ◀─ store: claim ◀─ domain: compose (template ▸ document ▸ parts) ◀─ flow/lane: admit
+//! receiver ◀─ channel: send ◀─ store: claim ◀─ domain: compose (template ▸ document ▸ parts) ◀─ flow/lane: admit
 //!                └─ outcome ─▶ domain: next step ─▶ store: settle
 //! ```
 //!
@@ -68,7 +68,7 @@
 //! # When the configuration changes
 //!
 //! It is read again, checked whole, and only then put in force, piece by piece ([`app::reload`]): the templates, what the
-//! receiving side goes by ([`flow::intake::Reception`], of which each webhook uses one from its first to its last step), and
+//! receiving side goes by ([`flow::routing::RoutingSnapshot`], of which each webhook uses one from its first to its last step), and
 //! the lanes of channels that have changed, each beginning when the one before has ended ([`flow::lanes`]).
 //!
 //! What has come in force is kept as a copy of the file ([`config::in_force`]): a start with a file that cannot be used goes by

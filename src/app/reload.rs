@@ -32,10 +32,10 @@ use crate::domain::secret::Secret;
 use crate::domain::template::Templates;
 use crate::flow::Clock;
 use crate::flow::Current;
-use crate::flow::intake::RoutingSnapshot;
 use crate::flow::notice::Notices;
 use crate::flow::notice::Topic;
 use crate::flow::orphaned;
+use crate::flow::routing::RoutingSnapshot;
 use crate::flow::settings_check::InUse;
 use crate::flow::watch::mistakes::FoundAt;
 use crate::flow::watch::mistakes::Mistake;
@@ -116,7 +116,7 @@ impl Reloader {
                 self.refuse(file, unfit);
                 self.look_for_secrets(file).await;
             }
-            Err(_) => tracing::error!("reading the configuration met a fault of its own; the one in force stays"),
+            Err(_) => tracing::error!("reading the configuration met a internal error; the one in force stays"),
         }
     }
 

@@ -138,7 +138,7 @@ const HTTP_RULES: &[HttpRule] = &[
     // RFC 9110, section 15.5.14: a relay or a gateway has a limit of its own.
     http_rule("too large on the way", 413..=413, &[], &[], Classification::TooLong),
     // RFC 9110, section 15.6; also with an `errcode` of 0.
-    http_rule("trouble at the far side", 500..=999, &[], &[], Classification::Retry),
+    http_rule("trouble at the receiver", 500..=999, &[], &[], Classification::Retry),
     // Codes have moved and have become more over the years: a failure, never a success.
     http_rule("a code that nobody knows", 0..=499, &[Shape::Code], &[], Classification::Unknown),
     http_rule("JSON without a code", 200..=299, &[Shape::Json], &[], Classification::Unknown),
@@ -228,7 +228,7 @@ pub fn judge(response: &Response, table: &AnswerTable) -> Judged {
             (row, class, quoted(&format!("HTTP {status} ({row})"), &text))
         }
     };
-    // The far side may ask for a longer rest than the vendor's rules do.
+    // The receiver may ask for a longer rest than the vendor's rules do.
     let at_least = |wait: SignedDuration| wait.max(retry_after.map_or(wait, within_bounds));
     let outcome = match class {
         Classification::Delivered => Outcome::Delivered,

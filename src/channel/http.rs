@@ -35,7 +35,7 @@ use crate::channel::http::packed::unpacked;
 use crate::domain::mask::known::Mask;
 use crate::domain::secret::Secret;
 
-/// What is read of an answer's body. The far sides' words fit many times over; an error page need not.
+/// What is read of an answer's body. The receivers' words fit many times over; an error page need not.
 pub const MAX_ANSWER_BYTES: usize = 64 * 1024;
 /// How long a connection may lie unused. Shorter than what servers allow, so that a request rarely meets one that is just
 /// being closed: its outcome would be unknown.
@@ -44,7 +44,7 @@ const IDLE: Duration = Duration::from_secs(15);
 /// The settings of one client.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Whether the far side may be loopback or private; then `http://` is allowed too.
+    /// Whether the receiver may be loopback or private; then `http://` is allowed too.
     pub allow_private: bool,
     /// For one request, from looking up the name to the last byte of the answer. Two thirds of it are for connecting.
     /// Default 15 s.
@@ -73,14 +73,14 @@ pub enum Unusable {
     Client(String),
 }
 
-/// What the far side said.
+/// What the receiver said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response {
     /// The HTTP status; redirects are answers like any other.
     pub status: u16,
-    /// `Retry-After`, in seconds or as a date (then counted from the far side's own clock); never negative.
+    /// `Retry-After`, in seconds or as a date (then counted from the receiver's own clock); never negative.
     pub retry_after: Option<SignedDuration>,
-    /// `Date`: the far side's clock.
+    /// `Date`: the receiver's clock.
     pub date: Option<Timestamp>,
     /// At most [`MAX_ANSWER_BYTES`]; unpacked where it came compressed.
     pub body: Vec<u8>,
@@ -163,7 +163,7 @@ impl Http {
         headers: &[(&str, &str)],
         body: impl Into<reqwest::Body>,
     ) -> Result<Response, HttpFailure> {
-        // What another far side's clock said is no news of this one's.
+        // What another receiver's clock said is no news of this one's.
         self.ahead_seconds.store(NO_CLOCK, Ordering::Relaxed);
         let url = self.checked(url)?;
         let headers = header_map(headers)?;

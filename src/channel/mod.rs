@@ -42,7 +42,7 @@ use crate::domain::simulated::Simulated;
 pub struct Attempt {
     /// The part's idempotency key: the same in every attempt.
     pub key: String,
-    /// The event's kind, for far sides that want it in a header.
+    /// The event's kind, for receivers that want it in a header.
     pub kind: crate::domain::event::Kind,
     pub now: Timestamp,
 }
@@ -72,16 +72,16 @@ pub trait Channel: Send + Sync {
     /// The channel's kind in the configuration.
     fn kind(&self) -> &'static str;
 
-    /// What the far side counts its allowance by: a hash, never the credential itself. Channels that share it share pacing.
+    /// What the receiver counts its allowance by: a hash, never the credential itself. Channels that share it share pacing.
     fn credential(&self) -> String;
 
     /// How many messages may be under way at once.
     fn at_once(&self) -> usize;
 
-    /// Whether the far side gets the events of one order one after another, each only when the one before is done.
+    /// Whether the receiver gets the events of one order one after another, each only when the one before is done.
     fn in_order(&self) -> bool;
 
-    /// How many messages the far side takes within how long; no limit where absent.
+    /// How many messages the receiver takes within how long; no limit where absent.
     fn allowance(&self) -> Option<RateLimit> {
         None
     }
@@ -112,7 +112,7 @@ pub trait Channel: Send + Sync {
         timeout
     }
 
-    /// Writes a message in the channel's dialect, in parts that each keep within the far side's limit. Pure: the same
+    /// Writes a message in the channel's dialect, in parts that each keep within the receiver's limit. Pure: the same
     /// message gives the same bytes.
     fn write(&self, message: &Message, form: PartForm) -> Vec<Part>;
 
@@ -171,7 +171,7 @@ pub trait Channel: Send + Sync {
         None
     }
 
-    /// The part once more, with a mark before it, such as "possibly a repeat". `None` where the far side knows a repeat by its
+    /// The part once more, with a mark before it, such as "possibly a repeat". `None` where the receiver knows a repeat by its
     /// key, and where the part bears the mark already.
     fn marked(&self, _: &Part, _: &str) -> Option<Part> {
         None

@@ -1,4 +1,4 @@
-//! `orderbell demo`: everything at once, without any account: the example configuration, the sandbox as its far side, a
+//! `orderbell demo`: everything at once, without any account: the example configuration, the sandbox as its receiver, a
 //! store that is thrown away, and a sample webhook of every kind.
 
 use std::collections::BTreeMap;
@@ -30,7 +30,7 @@ use crate::config::store::StoreUrl;
 use crate::domain::event::Kind;
 use crate::domain::report::figures;
 use crate::flow::Clock;
-use crate::flow::intake::RoutingSnapshot;
+use crate::flow::routing::RoutingSnapshot;
 use crate::platform::SampleWebhook;
 use crate::sandbox::Sandbox;
 use crate::store::StoreError;
@@ -46,7 +46,7 @@ pub struct Demo {
 /// How long one webhook may take to reach all its channels.
 const PATIENCE: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
-/// The play-acting robots count their twenty messages a minute so much faster, and so does the daemon: nobody wants to wait
+/// The simulated robots count their twenty messages a minute so much faster, and so does the daemon: nobody wants to wait
 /// for a minute to go by.
 const SPEED: u32 = 60;
 /// So many orders are placed at each source at the end, so that the report of the day is not all refunds.
@@ -75,14 +75,14 @@ pub async fn run(demo: Demo) -> Result<(), Failure> {
     let read = || example::read(&folder.path().join("orderbell.toml"), &replace);
     let config = read()?;
 
-    let far_sides = Sandbox::start(
+    let receivers = Sandbox::start(
         far_listener,
         sandbox::with_apps(sandbox::rules(&config.channels), &config.sources).speed(SPEED),
     );
-    far_sides.serve_mail(mail, sandbox::post(&config.channels));
+    receivers.serve_mail(mail, sandbox::post(&config.channels));
     let shutdown = CancellationToken::new();
     signals::obey(shutdown.clone(), None)?;
-    let mut news = far_sides.subscribe();
+    let mut news = receivers.subscribe();
     let unrouted = shutdown.clone();
     tokio::spawn(async move {
         while let Some(news) = sandbox::next(&mut news).await {
@@ -92,7 +92,7 @@ pub async fn run(demo: Demo) -> Result<(), Failure> {
         }
     });
     output::line(format_args!(
-        "Orderbell takes webhooks at http://{address}/hooks/<source>; its far sides play at http://{far_address}\n"
+        "Orderbell takes webhooks at http://{address}/hooks/<source>; its receivers play at http://{far_address}\n"
     ))?;
     let mut daemon = tokio::spawn(app::run(sped_up(read()?), Listeners { hooks }, Clock::system(), shutdown.clone()));
 
@@ -103,11 +103,11 @@ pub async fn run(demo: Demo) -> Result<(), Failure> {
         ended = &mut daemon => return Err(start_failure(ended)),
     };
     let Some(missing) = shown.transpose()? else { return stop(daemon).await };
-    summary(&far_sides, &missing)?;
+    summary(&receivers, &missing)?;
     if !demo.once {
         output::line("Still running. In another terminal, for example:\n")?;
         output::line(format_args!(
-            "    curl http://{far_address}/                 what the far sides can do, faults included"
+            "    curl http://{far_address}/                 what the receivers can do, faults included"
         ))?;
         output::line(format_args!("    curl http://{far_address}/control/messages what they got\n\nCtrl-C stops."))?;
         shutdown.cancelled().await;
@@ -275,10 +275,10 @@ async fn still_missing(reader: &Reader, owed: &BTreeMap<(String, String), usize>
     Ok(owed.iter().filter_map(short).collect())
 }
 
-fn summary(far_sides: &Sandbox, missing: &[String]) -> Result<(), Failure> {
-    let counts = far_sides.counts();
+fn summary(receivers: &Sandbox, missing: &[String]) -> Result<(), Failure> {
+    let counts = receivers.counts();
     output::line(format_args!(
-        "{} messages reached their far sides, {} repeats, {} refused.",
+        "{} messages reached their receivers, {} repeats, {} refused.",
         counts.accepted, counts.repeats, counts.refused
     ))?;
     match missing {

@@ -65,7 +65,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Shows Orderbell at work: the example configuration, play-acting far sides, a sample webhook of every kind
+    /// Shows Orderbell at work: the example configuration, simulated receivers, a sample webhook of every kind
     Demo(demo::Demo),
     /// Runs the daemon; a changed configuration is taken up without a restart, at once on SIGHUP. With a broken one it
     /// starts with that last in force
@@ -81,7 +81,7 @@ enum Command {
     Simulate(simulate::Simulate),
     /// Sets up Keeta itself: registers the webhook address
     Keeta(keeta::Command),
-    /// Runs the play-acting far sides alone: robots, a WebHook receiver and a mail server to send to
+    /// Runs the simulated receivers alone: robots, a WebHook receiver and a mail server to send to
     Sandbox(sandbox::SandboxArgs),
     /// Lists what is waiting, delivered and dead
     Deliveries(deliveries::Deliveries),

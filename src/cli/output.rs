@@ -17,7 +17,7 @@ const COMPLAINT: Duration = Duration::from_secs(2);
 /// Prints a text as it is.
 ///
 /// # Errors
-/// [`Failure::Unheard`] when the reader has closed its end, as `head` does; [`Failure::Failed`] for a full disk and the
+/// [`Failure::ReaderGone`] when the reader has closed its end, as `head` does; [`Failure::Failed`] for a full disk and the
 /// like.
 pub fn print(text: impl Display) -> Result<(), Failure> {
     let mut out = io::stdout().lock();

@@ -1,4 +1,4 @@
-//! `orderbell sandbox`: the play-acting far sides alone, with the secrets of a configuration.
+//! `orderbell sandbox`: the simulated receivers alone, with the secrets of a configuration.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -56,11 +56,11 @@ pub async fn run(sandbox: SandboxArgs, file: &Path) -> Result<(), Failure> {
         }
     };
     let listener = bind("listen", sandbox.listen).await?;
-    let far_sides = sandbox::Sandbox::start(listener, with_apps(rules(&channels), &sources).speed(sandbox.speed));
+    let receivers = sandbox::Sandbox::start(listener, with_apps(rules(&channels), &sources).speed(sandbox.speed));
     let mail = bind("mail", sandbox.mail).await?;
-    let mail = far_sides.serve_mail(mail, post(&channels));
-    let mut news = far_sides.subscribe();
-    let address = far_sides.address();
+    let mail = receivers.serve_mail(mail, post(&channels));
+    let mut news = receivers.subscribe();
+    let address = receivers.address();
     output::line(format_args!("listening on http://{address}; `curl http://{address}/` tells what can be done here"))?;
     output::line(format_args!("mail is taken at smtp+plain://{mail}, and with STARTTLS at smtp://{mail}"))?;
     let shutdown = CancellationToken::new();
@@ -68,7 +68,7 @@ pub async fn run(sandbox: SandboxArgs, file: &Path) -> Result<(), Failure> {
     while let Some(Some(news)) = shutdown.run_until_cancelled(next(&mut news)).await {
         output::line(news)?;
     }
-    far_sides.stop().await;
+    receivers.stop().await;
     Ok(())
 }
 
@@ -120,7 +120,7 @@ pub fn post(channels: &BTreeMap<String, ConfiguredChannel>) -> MailServer {
     MailServer { users: users.collect(), ..MailServer::default() }
 }
 
-/// A request as it is printed: what a person or a program at the far side gets to see.
+/// A request as it is printed: what a person or a program at the receiver gets to see.
 fn show(received: &Received) -> String {
     let Received { address, key, .. } = received;
     let (kind, content) = sandbox::shown(received);

@@ -25,9 +25,9 @@ use crate::flow::Clock;
 use crate::flow::Current;
 use crate::store::TestSend;
 
-/// Clocks that differ by less agree: the far side's is known to the second only.
+/// Clocks that differ by less agree: the receiver's is known to the second only.
 const CLOCKS_AGREE: SignedDuration = SignedDuration::from_secs(3);
-/// What signatures with a time in them are refused for, at the strictest of the far sides.
+/// What signatures with a time in them are refused for, at the strictest of the receivers.
 const CLOCK_IS_WRONG: SignedDuration = SignedDuration::from_mins(5);
 
 #[derive(Args)]
@@ -43,12 +43,12 @@ pub struct Test {
     format: Format,
 }
 
-/// What one channel's far side said.
+/// What one channel's receiver said.
 struct Finding {
     channel: String,
     kind: &'static str,
     yes: bool,
-    /// What the far side made of it; `not_sent` when the message did not go out at all.
+    /// What the receiver made of it; `not_sent` when the message did not go out at all.
     outcome: String,
     answer: String,
     /// Recipients that were refused while others were not.
@@ -204,7 +204,7 @@ fn not_sent_at_all(
 
 fn not_sent(trial: &TestSend) -> String {
     match trial.rate_limited_until {
-        Some(until) => format!("nothing was sent: the far side has shut this channel until {until:.0}"),
+        Some(until) => format!("nothing was sent: the receiver has shut this channel until {until:.0}"),
         None => "nothing was sent: other messages to this channel are still on their way".to_owned(),
     }
 }
@@ -212,19 +212,19 @@ fn not_sent(trial: &TestSend) -> String {
 /// The cause and the cure where no table knows more than what becomes of such a message.
 fn in_general(outcome: &str) -> (&'static str, &'static str) {
     match outcome {
-        "retry" => ("the far side does not take messages now", "try again; look whether it runs"),
+        "retry" => ("the receiver does not take messages now", "try again; look whether it runs"),
         "unknown" => {
-            ("the far side's answer is not one that we know; the message may have arrived", "look at the far side")
+            ("the receiver's answer is not one that we know; the message may have arrived", "look at the receiver")
         }
-        "throttled" => ("the far side finds that too many messages come", "try again later"),
+        "throttled" => ("the receiver finds that too many messages come", "try again later"),
         "misconfigured" => {
-            ("the far side does not accept the address, the token or the secret", "copy them anew from the far side")
+            ("the receiver does not accept the address, the token or the secret", "copy them anew from the receiver")
         }
-        "too_long" => ("the message is too long for the far side", "look for a template that makes it so"),
-        "content_refused" => ("the far side does not like what the message says", "look at the template for tests"),
+        "too_long" => ("the message is too long for the receiver", "look for a template that makes it so"),
+        "content_refused" => ("the receiver does not like what the message says", "look at the template for tests"),
         "full" => ("the recipient's mailbox is full", "its owner must make room"),
-        "rejected" => ("the far side will not take this message", "look at its words below"),
-        "bug" => ("the far side says that our request is malformed", "please report it, with its words below"),
+        "rejected" => ("the receiver will not take this message", "look at its words below"),
+        "bug" => ("the receiver says that our request is malformed", "please report it, with its words below"),
         _ => ("the message could not be sent in time", "try again later"),
     }
 }
@@ -264,10 +264,10 @@ fn clock(far_ahead: SignedDuration) -> String {
     let seconds = far_ahead.as_secs().unsigned_abs();
     let side = if far_ahead.is_negative() { "behind" } else { "ahead of" };
     match far_ahead.abs() {
-        apart if apart < CLOCKS_AGREE => "the far side's and this machine's agree".to_owned(),
-        apart if apart < CLOCK_IS_WRONG => format!("the far side's is {seconds} s {side} this machine's"),
+        apart if apart < CLOCKS_AGREE => "the receiver's and this machine's agree".to_owned(),
+        apart if apart < CLOCK_IS_WRONG => format!("the receiver's is {seconds} s {side} this machine's"),
         _ => format!(
-            "the far side's is {seconds} s {side} this machine's: set this machine's clock (`timedatectl`), or signatures fail"
+            "the receiver's is {seconds} s {side} this machine's: set this machine's clock (`timedatectl`), or signatures fail"
         ),
     }
 }
@@ -291,8 +291,8 @@ mod tests {
     #[test]
     fn the_clock_is_said_in_words() {
         let said = |seconds| clock(SignedDuration::from_secs(seconds));
-        assert_eq!(said(-2), "the far side's and this machine's agree");
-        assert_eq!(said(-7), "the far side's is 7 s behind this machine's");
-        assert!(said(3600).starts_with("the far side's is 3600 s ahead of this machine's: set"));
+        assert_eq!(said(-2), "the receiver's and this machine's agree");
+        assert_eq!(said(-7), "the receiver's is 7 s behind this machine's");
+        assert!(said(3600).starts_with("the receiver's is 3600 s ahead of this machine's: set"));
     }
 }

@@ -6,11 +6,11 @@ use jiff::SignedDuration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::config::LoadContext;
 use crate::config::secrets;
 use crate::config::section::Section;
 use crate::config::unsupported;
 use crate::config::unsupported::TablePlace;
+use crate::config::{LoadContext, SecretReading};
 use crate::diagnostic::ConfigPart;
 use crate::diagnostic::collect::Diagnostics;
 use crate::domain::duration;
@@ -60,7 +60,12 @@ fn default_keep() -> SignedDuration {
 pub fn read(mut section: Section<'_>, context: &LoadContext<'_>, problems: &mut Diagnostics<'_>) -> Option<Store> {
     problems.enter(ConfigPart::Store);
     let mark = problems.mark();
-    secrets::resolve(&mut section, &["url"], context, problems);
+    // Where the store is counts for every command, whatever other secrets it can do without.
+    let reading = LoadContext { secrets: SecretReading::Read, ..*context };
+    secrets::resolve(&mut section, &["url"], &reading, problems);
+    if section.is_wrong("url") {
+        section.fill(&["url"], "sqlite:unknown.db".to_owned());
+    }
     if section.text(&["url"]).is_some_and(|url| url.starts_with("postgres://") || url.starts_with("postgresql://")) {
         unsupported::note_kind("stores on PostgreSQL", TablePlace::Store, section.at(&["url"]), problems);
         section.drop_wrong(&["url"]);

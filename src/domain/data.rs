@@ -343,7 +343,7 @@ pub struct Notice {
     /// The source or channel that it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
-    /// The far side's words, or a number with its unit; free of secrets and of buyers' data.
+    /// The receiver's words, or a number with its unit; free of secrets and of buyers' data.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
     /// When the trouble began.

@@ -51,19 +51,19 @@ pub struct DigestGroup {
 /// The sequence of arrival, the delivery, and whether its message is composed already.
 type Member = (i64, DeliveryId, bool);
 
-/// The messages that these deliveries, given by urgency and then as they fell due, make at most. With `gathers`, several of
+/// The messages that these deliveries, given by urgency and then as they fell due, make at most. With `supports_digest`, several of
 /// one order are one. What goes on as it is comes first.
-pub fn digest_groups(candidates: Vec<Candidate>, gathers: bool) -> Vec<DigestGroup> {
+pub fn digest_groups(candidates: Vec<Candidate>, supports_digest: bool) -> Vec<DigestGroup> {
     let mut groups: Vec<(Vec<Member>, DigestGroup)> = Vec::new();
     let mut of_order: BTreeMap<String, usize> = BTreeMap::new();
     let (behind, candidates): (Vec<_>, Vec<_>) =
-        candidates.into_iter().partition(|candidate| gathers && candidate.catches_up && !candidate.returned);
+        candidates.into_iter().partition(|candidate| supports_digest && candidate.catches_up && !candidate.returned);
     for mut candidate in candidates {
         // Somebody waits for it.
         candidate.steady |= candidate.kind == Kind::Test;
         // A line of a digest would be all that is told of a day.
         let is_report = matches!(candidate.kind, Kind::Report(_));
-        let joins = gathers && !candidate.steady && !candidate.returned && !is_report;
+        let joins = supports_digest && !candidate.steady && !candidate.returned && !is_report;
         let order_key = candidate.order_key.filter(|_| joins);
         let member = (candidate.event_seq, candidate.id, candidate.tried);
         if let Some(at) = order_key.as_ref().and_then(|key| of_order.get(key)) {

@@ -56,7 +56,7 @@ pub enum PartForm {
     /// As composed.
     #[default]
     Full,
-    /// Without free text, links and pictures, after the far side refused the content.
+    /// Without free text, links and pictures, after the receiver refused the content.
     Reduced,
     /// Composed within half of what was refused, after the provider found it too long that many times; where it is not known
     /// what was refused, within the provider's limit that many times halved.
@@ -64,7 +64,7 @@ pub enum PartForm {
 }
 
 /// One request's worth of a message: the exact bytes, kept with the delivery so that a retry sends the same. Only where the
-/// far side knows no keys does a repeat differ: by the mark that it may be one.
+/// receiver knows no keys does a repeat differ: by the mark that it may be one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
     /// From 0.
@@ -73,7 +73,7 @@ pub struct Part {
     pub body: String,
 }
 
-/// The idempotency key of a part, the same in every attempt: made of delivery, round, part and form. A far side that
+/// The idempotency key of a part, the same in every attempt: made of delivery, round, part and form. A receiver that
 /// remembers the keys of an earlier round would keep silent about a message that a person has asked for once more.
 pub fn idempotency_key(delivery: DeliveryId, round: u32, index: u16, form: PartForm) -> String {
     let round = if round == 0 { String::new() } else { format!("-again{round}") };

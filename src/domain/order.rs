@@ -147,7 +147,7 @@ pub struct RefundStatus {
     /// As it was told last; absent where nobody has told it, or not in the order's currency.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<Money>,
-    /// As [`RefundNews::assumes_currency`], until the order's is known.
+    /// As [`RefundUpdate::assumes_currency`], until the order's is known.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub assumes_currency: bool,
     /// When the newest thing that we know of it happened.

@@ -1,8 +1,8 @@
-//! Pacing: how many messages a far side takes within how long, as it counts them, and whether the next one goes alone, in a
+//! Pacing: how many messages a receiver takes within how long, as it counts them, and whether the next one goes alone, in a
 //! digest, or later. Pure: times are readings of a clock that never goes back ([`Elapsed`]), given as arguments.
 //!
-//! A far side counts a message at some moment between its begin and its end, which we do not know. So a slot is taken
-//! before the send, and is free again one window after the send *ended*: then no rolling window of the far side holds more
+//! A receiver counts a message at some moment between its begin and its end, which we do not know. So a slot is taken
+//! before the send, and is free again one window after the send *ended*: then no rolling window of the receiver holds more
 //! than `count`, however slow the sends are.
 
 use std::collections::BTreeMap;
@@ -150,7 +150,7 @@ impl Window {
         }
     }
 
-    /// The far side said that the credential is shut. Answers for how long it is not used: `wait`, doubled each time that it
+    /// The receiver said that the credential is shut. Answers for how long it is not used: `wait`, doubled each time that it
     /// is found shut again without a yes in between, up to an hour.
     pub fn close(&mut self, wait: SignedDuration, now: Elapsed) -> SignedDuration {
         const LONGEST: SignedDuration = SignedDuration::from_hours(1);
@@ -171,7 +171,7 @@ impl Window {
         self.closings = closings;
     }
 
-    /// The far side said yes. Answers whether that opens a credential that was shut before.
+    /// The receiver said yes. Answers whether that opens a credential that was shut before.
     ///
     /// While it is shut, a yes is the answer to a message that came before the closing, and says nothing of it.
     pub fn accepted(&mut self, now: Elapsed) -> bool {

@@ -85,7 +85,7 @@ mod tests {
         let disabled = "order.placed 7: errcode 400102 (the robot is disabled: enable it in the group's settings)";
         assert_eq!(said(disabled, "zh-CN"), "order.placed 7: errcode 400102（机器人已被停用：在群设置里启用它）");
         assert_eq!(said(disabled, "en"), disabled);
-        assert_eq!(said("HTTP 502 (trouble at the far side)", "zh-CN"), "HTTP 502（对方服务器出错）");
+        assert_eq!(said("HTTP 502 (trouble at the receiver)", "zh-CN"), "HTTP 502（对方服务器出错）");
         let mailbox = "RCPT TO c***@x.y: 552 5.2.2 (the mailbox is full)";
         assert_eq!(said(mailbox, "zh-CN"), "RCPT TO c***@x.y: 552 5.2.2（收件箱已满）");
         assert_eq!(said("errcode 4 (something new)", "zh-CN"), "errcode 4 (something new)");

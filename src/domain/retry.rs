@@ -1,4 +1,4 @@
-//! What a far side's answer means, and what becomes of the delivery then: the table of outcomes as a pure function.
+//! What a receiver's answer means, and what becomes of the delivery then: the table of outcomes as a pure function.
 
 use jiff::SignedDuration;
 use jiff::Timestamp;
@@ -12,11 +12,11 @@ use crate::domain::message::PartForm;
 /// What an attempt came to. A variant exists because something else is done about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The far side said yes.
+    /// The receiver said yes.
     Delivered,
     /// Yes for some recipients; these were refused.
     Partial { refused: Vec<String> },
-    /// No for now; the far side may have said for how long.
+    /// No for now; the receiver may have said for how long.
     Retry { after: Option<SignedDuration> },
     /// Sent, but no answer came, or one that nobody knows: it may have arrived.
     Unknown,
@@ -24,15 +24,15 @@ pub enum Outcome {
     Throttled { wait: SignedDuration },
     /// The channel's setting is wrong; no message will pass until a person changes it.
     Misconfigured,
-    /// The message is over the far side's limit.
+    /// The message is over the receiver's limit.
     TooLong,
-    /// The far side does not like what it says.
+    /// The receiver does not like what it says.
     ContentRefused,
     /// The recipient's mailbox is full: one late retry, then dead.
     Full,
-    /// The far side will never take this message.
+    /// The receiver will never take this message.
     Rejected,
-    /// The far side says that our request is malformed.
+    /// The receiver says that our request is malformed.
     Bug,
 }
 
@@ -59,12 +59,12 @@ impl Outcome {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     pub outcome: Outcome,
-    /// What a list of deliveries shows. A far side's free text stands in it as [`quoted`] puts it.
+    /// What a list of deliveries shows. A receiver's free text stands in it as [`quoted`] puts it.
     pub detail: String,
 }
 
 impl Answer {
-    /// The words without what the far side said freely: that may be our own message said back, with the buyer's name in
+    /// The words without what the receiver said freely: that may be our own message said back, with the buyer's name in
     /// it, and so belongs in no log and no notice.
     pub fn redacted_detail(&self) -> &str {
         redacted(&self.detail)
@@ -80,7 +80,7 @@ impl Answer {
     }
 }
 
-/// What [`Answer::own_words`] makes of words that were stored.
+/// What [`Answer::redacted_detail`] makes of words that were stored.
 pub fn redacted(words: &str) -> &str {
     let (own, _) = words.split_once(OPENS).unwrap_or((words, ""));
     own.trim_end_matches([' ', ':'])
@@ -92,11 +92,11 @@ pub fn said_words(words: &str) -> &str {
     said.strip_suffix(CLOSES).unwrap_or(said)
 }
 
-/// Opens the words of a far side. No words of our own hold it.
+/// Opens the words of a receiver. No words of our own hold it.
 const OPENS: char = '“';
 const CLOSES: char = '”';
 
-/// Our own words with those of the far side behind them, marked as such.
+/// Our own words with those of the receiver behind them, marked as such.
 pub fn quoted(own: &str, said: &str) -> String {
     if said.is_empty() { own.to_owned() } else { format!("{own}: {OPENS}{said}{CLOSES}") }
 }
@@ -135,7 +135,7 @@ pub const DEFAULT_WAITS: [SignedDuration; 8] = [
 /// First and longest wait of a channel whose setting is wrong.
 const PROBE_FIRST: SignedDuration = SignedDuration::from_mins(10);
 const PROBE_LONGEST: SignedDuration = SignedDuration::from_hours(6);
-/// A far side's `Retry-After` is obeyed between these.
+/// A receiver's `Retry-After` is obeyed between these.
 const RETRY_AFTER_SHORTEST: SignedDuration = SignedDuration::from_secs(1);
 const RETRY_AFTER_LONGEST: SignedDuration = SignedDuration::from_hours(12);
 /// A full mailbox is tried once more after so long: whoever can make room may be asleep.
@@ -173,7 +173,7 @@ pub fn next(outcome: &Outcome, standing: DeliveryProgress, waits: &[SignedDurati
                     Outcome::Retry { after: Some(after) } => within_bounds(*after),
                     _ => SignedDuration::ZERO,
                 };
-                // What the far side asks for is a lower bound; jitter must not fall short of it.
+                // What the receiver asks for is a lower bound; jitter must not fall short of it.
                 if asked > *wait {
                     now.checked_add(asked).map_or(Step::Dead, |until| Step::Wait { until, spends: true })
                 } else {
@@ -188,7 +188,7 @@ pub fn next(outcome: &Outcome, standing: DeliveryProgress, waits: &[SignedDurati
             let wait = (PROBE_FIRST * (1 << standing.probes.min(6))).min(PROBE_LONGEST);
             now.checked_add(jitter(wait, standing)).map_or(Step::Dead, |probe_at| Step::Park { probe_at })
         }
-        // The forms only go one way, full, halved, reduced, so that no far side can keep us composing.
+        // The forms only go one way, full, halved, reduced, so that no receiver can keep us composing.
         Outcome::TooLong => match standing.form {
             PartForm::Reduced => Step::Dead,
             PartForm::Halved(times) if times >= HALVINGS => Step::Dead,
@@ -205,7 +205,7 @@ pub fn next(outcome: &Outcome, standing: DeliveryProgress, waits: &[SignedDurati
     }
 }
 
-/// How long a far side may make us wait: whatever it asks for, it hears from us twice a day.
+/// How long a receiver may make us wait: whatever it asks for, it hears from us twice a day.
 pub fn within_bounds(asked: SignedDuration) -> SignedDuration {
     asked.clamp(RETRY_AFTER_SHORTEST, RETRY_AFTER_LONGEST)
 }
@@ -228,7 +228,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_far_side_says_freely_can_be_told_from_our_own_words() {
+    fn what_a_receiver_says_freely_can_be_told_from_our_own_words() {
         let answer = |words: &str| Answer { outcome: Outcome::Rejected, detail: words.to_owned() };
         let words = quoted("HTTP 422 (so: odd)", "Ali: “no” onion");
         assert_eq!(words, "HTTP 422 (so: odd): “Ali: “no” onion”");

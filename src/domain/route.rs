@@ -174,7 +174,7 @@ impl Routes {
         self.judge(kind, source, shop, "").0
     }
 
-    /// As [`Routes::hearers`], and beside them what each route came to; `fingerprint` is that of these routes
+    /// As [`Routes::targets`], and beside them what each route came to; `fingerprint` is that of these routes
     /// ([`crate::domain::verdict::fingerprint`]).
     pub fn judge(
         &self,

@@ -9,8 +9,8 @@ use std::sync::PoisonError;
 use crate::domain::template::Templates;
 use crate::flow::Clock;
 use crate::flow::Current;
-use crate::flow::intake::RoutingSnapshot;
 use crate::flow::render::report;
+use crate::flow::routing::RoutingSnapshot;
 use crate::store::sqlite::Sqlite;
 
 /// So many are kept in memory, the newest: a group's members ask for the same one.

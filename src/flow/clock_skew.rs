@@ -1,4 +1,4 @@
-//! What the far sides of the channels say of the time: the only clocks beside our own that we hear of anyway.
+//! What the receivers of the channels say of the time: the only clocks beside our own that we hear of anyway.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ const OFF: SignedDuration = SignedDuration::from_secs(60);
 /// And right again from here on: half of it, so that a clock at the border is not told of again and again.
 const RIGHT: SignedDuration = SignedDuration::from_secs(30);
 
-/// What a far side's clock was once.
+/// What a receiver's clock was once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClockReading {
     pub at: Timestamp,
@@ -32,7 +32,7 @@ type Two = (ClockReading, Option<ClockReading>);
 pub struct ClockSkews(Arc<Mutex<BTreeMap<String, Two>>>);
 
 impl ClockSkews {
-    /// Takes down what the far side of a channel said of its clock when it answered `at` this time.
+    /// Takes down what the receiver of a channel said of its clock when it answered `at` this time.
     pub fn note(&self, channel: &str, at: Timestamp, ahead: SignedDuration) {
         let mut channels = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let reading = ClockReading { at, ahead };
@@ -52,7 +52,7 @@ impl ClockSkews {
     }
 }
 
-/// What all far sides together say of this machine's clock.
+/// What all receivers together say of this machine's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClockVerdict {
     /// It is ahead by so much, behind where that is negative; the first of those who say so said it `since`.
@@ -66,7 +66,7 @@ pub enum ClockVerdict {
 }
 
 /// Judges by each host's last word: one host alone may be wrong itself, so it takes two that agree; or the only one there
-/// is, twice. `host` names whose clock a channel's far side shows: two robots of one vendor are one host; `None`: a channel
+/// is, twice. `host` names whose clock a channel's receiver shows: two robots of one vendor are one host; `None`: a channel
 /// that there is no more.
 pub fn judge<'a>(readings: &'a [(String, ClockReading)], host: impl Fn(&'a str) -> Option<&'a str>) -> ClockVerdict {
     let mut hosts: BTreeMap<&str, Vec<ClockReading>> = BTreeMap::new();

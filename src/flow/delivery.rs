@@ -1,5 +1,5 @@
 //! One message on its way: composed, sent part by part, each attempt in the store before it is made, and settled by what the
-//! far side answered.
+//! receiver answered.
 
 mod compose;
 
@@ -332,7 +332,7 @@ async fn give_up(sending: &SendContext, outgoing: &OutgoingMessage, answer: Answ
 
 /// What is said when the fault is ours; the panic itself has said where.
 fn own_fault(outcome: Outcome, while_doing: &str) -> Answer {
-    Answer { outcome, detail: format!("orderbell met a fault of its own while {while_doing} the message") }
+    Answer { outcome, detail: format!("orderbell met a internal error while {while_doing} the message") }
 }
 
 /// Stores an outcome, however long the store cannot be used: a forgotten yes would be told twice.

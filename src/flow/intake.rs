@@ -1,29 +1,27 @@
 //! From a request to a committed event: believe, parse, route, record, and only then acknowledge.
 
-use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::sync::Semaphore;
 
 use crate::domain::data::Notice;
-use crate::domain::event::{DedupeKey, Event, Kind, OWN_SOURCE, SignatureCheck};
+use crate::domain::event::{DedupeKey, Event, OWN_SOURCE, SignatureCheck};
 use crate::domain::matching::UndecidedCondition;
-use crate::domain::route::{Glob, Routes, Target};
-use crate::domain::route_decision::{self, RouteDecisions};
+use crate::domain::route_decision::RouteDecisions;
 use crate::flow::ids;
 use crate::flow::notice::{Notices, Topic};
 use crate::flow::refusals::{self, Refusals};
-use crate::flow::reports::ReportPlan;
 use crate::flow::request_shape;
+use crate::flow::routing::{RoutingSnapshot, SourceEndpoint};
 use crate::flow::source_activity::SourceActivity;
 use crate::flow::unproven::HourlyBudget;
 use crate::flow::{Clock, Current, Notifier};
-use crate::platform::{Incoming, Method, ParsedWebhook, PlatformReply, Refusal, Source, WebhookRequest};
+use crate::platform::{Incoming, Method, ParsedWebhook, PlatformReply, Refusal, WebhookRequest};
 use crate::store::sqlite::Sqlite;
 use crate::store::{Record, Recorded, UnroutedEvent};
 
@@ -35,71 +33,6 @@ const START_BYTES: usize = 64;
 const SHED_TOGETHER: Duration = Duration::from_secs(10);
 /// So many of them at a time.
 const TURNS: usize = 2;
-
-/// One source and the address under which its platform knows it.
-pub struct SourceEndpoint {
-    pub source: Arc<Source>,
-    pub address: String,
-}
-
-/// What a configuration makes of the receiving side. A webhook is judged by one of these from its first to its last step.
-#[derive(Default)]
-pub struct RoutingSnapshot {
-    /// By name.
-    pub endpoints: BTreeMap<String, SourceEndpoint>,
-    /// The sources whose secret cannot be read, each with the reason: nobody can say whether to believe what comes.
-    pub closed: BTreeMap<String, String>,
-    pub routes: Routes,
-    /// For amounts that come without a currency; ISO 4217.
-    pub currency: String,
-    /// The channels that there are, each with the kinds that are urgent to it.
-    pub channels: BTreeMap<String, Vec<Glob>>,
-    /// After how long the sources that are watched are silent.
-    pub silent_after: BTreeMap<String, SignedDuration>,
-    /// Whose clock the far side of a channel shows, where it shows one.
-    pub far_hosts: BTreeMap<String, String>,
-    /// By name.
-    pub reports: BTreeMap<String, ReportPlan>,
-    /// The language of readers who have none of their own.
-    pub language: String,
-    /// How the internet reaches us.
-    pub public_url: Option<String>,
-    /// The kinds of which the log has said that nobody hears of them.
-    pub unrouted: Mutex<HashSet<String>>,
-    /// The conditions of which the operator was told that they cannot be judged.
-    pub unjudged: Mutex<HashSet<(usize, String)>>,
-    /// That of the routes.
-    pub fingerprint: OnceLock<String>,
-}
-
-impl RoutingSnapshot {
-    /// The channels to which a kind is urgent.
-    pub fn urgent(&self, kind: &Kind) -> Vec<String> {
-        let text = kind.to_string();
-        let is_urgent = |globs: &[Glob]| *kind == Kind::Test || globs.iter().any(|glob| glob.matches(&text));
-        self.channels.iter().filter(|(_, globs)| is_urgent(globs)).map(|(name, _)| name.clone()).collect()
-    }
-
-    /// The sources that observe.
-    pub fn observing(&self) -> Vec<String> {
-        let observes = |endpoint: &SourceEndpoint| endpoint.source.platform().observes(&endpoint.address).is_some();
-        self.endpoints.iter().filter(|(_, endpoint)| observes(endpoint)).map(|(name, _)| name.clone()).collect()
-    }
-
-    /// Who could hear of an event, and what each route came to.
-    pub fn judge(&self, kind: &Kind, source: &str, shop: Option<&str>) -> (Vec<Target>, RouteDecisions) {
-        let fingerprint = self.fingerprint.get_or_init(|| route_decision::fingerprint(&self.routes.routes));
-        self.routes.judge(kind, source, shop, fingerprint)
-    }
-
-    /// Once per kind, so that a forgotten route is seen and the log stays readable.
-    fn say_unrouted(&self, kind: &str) {
-        let mut said = self.unrouted.lock().unwrap_or_else(PoisonError::into_inner);
-        if said.insert(kind.to_owned()) {
-            tracing::warn!(kind, "no route matches this kind: it is recorded and told to nobody");
-        }
-    }
-}
 
 /// Takes requests to `/hooks/<source>`.
 pub struct Intake {
@@ -283,16 +216,7 @@ impl Intake {
         webhook: ParsedWebhook,
         now: Timestamp,
     ) -> PlatformReply {
-        let ParsedWebhook {
-            kind,
-            occurred_at,
-            shop,
-            order,
-            data,
-            signature: proof,
-            mut dedupe_keys,
-            body,
-        } = webhook;
+        let ParsedWebhook { kind, occurred_at, shop, order, data, signature: proof, mut dedupe_keys, body } = webhook;
         let (mut targets, mut verdicts, mut unrouted) = (Vec::new(), RouteDecisions::default(), None);
         if proof == SignatureCheck::Invalid {
             if !self.unproven.admits(name, body.len(), now) {

@@ -16,6 +16,7 @@ pub mod refusals;
 pub mod render;
 pub mod reports;
 pub mod request_shape;
+pub mod routing;
 pub mod schedule;
 pub mod settings_check;
 pub mod source_activity;

@@ -15,7 +15,7 @@ use crate::domain::event::SignatureCheck;
 use crate::flow::Current;
 use crate::flow::Notifier;
 use crate::flow::ids;
-use crate::flow::intake::RoutingSnapshot;
+use crate::flow::routing::RoutingSnapshot;
 use crate::store::IncidentUpdate;
 use crate::store::Record;
 use crate::store::Recorded;
@@ -74,7 +74,7 @@ pub enum Topic {
     Waiting,
     /// Nothing has come from a source for too long.
     Silent,
-    /// This machine's clock is not that of the far sides.
+    /// This machine's clock is not that of the receivers.
     MachineClock,
     /// The disk of the store is nearly full.
     Disk,

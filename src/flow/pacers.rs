@@ -157,14 +157,14 @@ impl Pacer {
         self.changed.notify_waiters();
     }
 
-    /// The far side says that the credential is shut. Answers for how long it rests, and how often in a row it was shut.
+    /// The receiver says that the credential is shut. Answers for how long it rests, and how often in a row it was shut.
     pub fn close(&self, wait: SignedDuration, now: Elapsed) -> (SignedDuration, u32) {
         let mut state = self.state();
         let wait = state.window.close(wait, now);
         (wait, state.window.closings())
     }
 
-    /// The far side said yes. Answers whether that opens what was shut before.
+    /// The receiver said yes. Answers whether that opens what was shut before.
     pub fn accepted(&self, now: Elapsed) -> bool {
         self.state().window.accepted(now)
     }

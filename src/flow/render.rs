@@ -49,7 +49,7 @@ impl Rendered {
     }
 }
 
-const OWN_FAULT: &str = "orderbell met a fault of its own while composing the message";
+const OWN_FAULT: &str = "orderbell met a internal error while composing the message";
 
 /// Why a message is not as its template says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -207,7 +207,7 @@ fn single(
 }
 
 /// Several deliveries as one message: in the most detail in which they fit in one part; where they do not fit without any,
-/// as many as do ([`bundle::fitting`]). A far side that dislikes something in it gets neither items, which hold what buyers
+/// as many as do ([`bundle::fitting`]). A receiver that dislikes something in it gets neither items, which hold what buyers
 /// wrote, nor reasons.
 fn gathered(
     lane: &WorkerChannel,
@@ -369,7 +369,7 @@ pub fn round(lane: &WorkerChannel, due: &PendingDelivery) -> u32 {
     if lane.channel.supports_digest() { due.round } else { 0 }
 }
 
-/// Marks the part that may have arrived already, which is the first one still to send. Answers whether the far side needs
+/// Marks the part that may have arrived already, which is the first one still to send. Answers whether the receiver needs
 /// that, because it knows no idempotency keys.
 pub fn mark_repeat(lane: &WorkerChannel, templates: &Templates, parts: &mut [Part]) -> bool {
     let mark = templates.word(&lane.language, "label.repeat").unwrap_or("possibly a repeat");

@@ -31,7 +31,7 @@ use crate::flow::Clock;
 use crate::flow::Current;
 use crate::flow::Notifier;
 use crate::flow::ids;
-use crate::flow::intake::RoutingSnapshot;
+use crate::flow::routing::RoutingSnapshot;
 use crate::store::Record;
 use crate::store::Recorded;
 use crate::store::ReportRun;
@@ -143,7 +143,7 @@ impl Reports {
                 continue;
             }
             let looking = AssertUnwindSafe(self.look_at(name, plan, &routing, now)).catch_unwind();
-            let fault = |_| StoreError::Unavailable("orderbell met a fault of its own".to_owned());
+            let fault = |_| StoreError::Unavailable("orderbell met a internal error".to_owned());
             match looking.await.map_err(fault).flatten() {
                 Ok(()) => {
                     self.again_at.remove(name);

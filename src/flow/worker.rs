@@ -72,7 +72,7 @@ pub struct WorkerChannel {
     /// The waits between tries.
     pub waits: Vec<SignedDuration>,
     pub timeout: SignedDuration,
-    /// How many messages the far side takes; no limit where absent.
+    /// How many messages the receiver takes; no limit where absent.
     pub allowance: Option<RateLimit>,
     pub quiet: Option<Quiet>,
     /// Kinds that go first.
@@ -240,7 +240,7 @@ impl ChannelWorker {
             |fault| {
                 tracing::error!(
                     channel = self.lane.name,
-                    "a send met a fault of its own; its delivery is tried again when its lease ends"
+                    "a send met a internal error; its delivery is tried again when its lease ends"
                 );
                 fault.id()
             },
@@ -292,8 +292,8 @@ impl ChannelWorker {
 
     /// Sends what the allowance lets through: alone, or sharing messages.
     async fn send(&mut self, candidates: Vec<Candidate>, now: Timestamp, elapsed: Elapsed) -> Next {
-        let gathers = self.lane.channel.supports_digest();
-        let mut bundles = digest_group::digest_groups(candidates, gathers);
+        let supports_digest = self.lane.channel.supports_digest();
+        let mut bundles = digest_group::digest_groups(candidates, supports_digest);
         while self.room() > 0 && !bundles.is_empty() {
             let (plan, ticket) = self.pacer.admit(digest_group::waiting(&bundles), elapsed);
             let Some(ticket) = ticket else {
@@ -301,7 +301,7 @@ impl ChannelWorker {
                 return until.map_or(Next::Change, Next::At);
             };
             let slot = self.slot(ticket);
-            let chosen = digest_group::choose(&mut bundles, plan == PacingDecision::Gather && gathers);
+            let chosen = digest_group::choose(&mut bundles, plan == PacingDecision::Gather && supports_digest);
             if let [DigestGroup { catches_up: true, ids, .. }] = chosen.as_slice() {
                 self.catch_up(ids, ticket, 0, now).await;
                 continue;

@@ -1,4 +1,4 @@
-//! The walk of one request through the sandbox: which far side it is for, which fault strikes, what is kept and answered.
+//! The walk of one request through the sandbox: which receiver it is for, which fault strikes, what is kept and answered.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -29,7 +29,7 @@ const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
 const KEYS: usize = 10_000;
 /// `MOCKS` stands for a line of each mock.
 const HELP: &str = "\
-Orderbell's sandbox: far sides that take messages and show them.
+Orderbell's sandbox: receivers that take messages and show them.
 
 MOCKS
 GET    /control/messages                what came, as JSON
@@ -54,7 +54,7 @@ Faults:
 {\"fault\": \"silence\", \"phase\": \"answer\"}   nothing more is said
     phases: greeting hello start_tls auth mail recipient data content midst dot answer
 {\"fault\": \"mishap\", \"mishap\": \"half\", \"answer\": {\"fault\": \"status\", \"status\": 503}}
-    something befalls an answer: lost, late (with \"delay_ms\") or half; without \"answer\" that of a far side which takes the message
+    something befalls an answer: lost, late (with \"delay_ms\") or half; without \"answer\" that of a receiver which takes the message
 ";
 
 /// All that the sandbox knows.
@@ -143,13 +143,13 @@ impl MockState {
 ///
 /// # Errors
 /// [`Cut`], upon which the server closes the connection.
-pub async fn answer(desk: Arc<MockState>, request: Request<Incoming>) -> Result<Sent, Cut> {
+pub async fn answer(mock_state: Arc<MockState>, request: Request<Incoming>) -> Result<Sent, Cut> {
     let (parts, body) = request.into_parts();
-    let named = addressed(&desk, &parts);
+    let named = addressed(&mock_state, &parts);
     if let Some((mock, address)) = &named
-        && desk.memory().faults.strike_if(&address.name, |fault| *fault == Fault::CutRequest).is_some()
+        && mock_state.memory().faults.strike_if(&address.name, |fault| *fault == Fault::CutRequest).is_some()
     {
-        keep(&desk, *mock, address.clone(), &parts, &[], MockVerdict::Fault(Fault::CutRequest.name()));
+        keep(&mock_state, *mock, address.clone(), &parts, &[], MockVerdict::Fault(Fault::CutRequest.name()));
         return Err(Cut);
     }
     let body = match Limited::new(body, MAX_BODY_BYTES).collect().await {
@@ -160,51 +160,55 @@ pub async fn answer(desk: Arc<MockState>, request: Request<Incoming>) -> Result<
         Err(_) => return Err(Cut),
     };
     let path = parts.uri.path();
-    match named.or_else(|| addressed_in_body(&desk, path, &body)) {
-        Some((mock, address)) => message(&desk, mock, address, &parts, &body).await,
-        None => Ok(whole(control(&desk, &parts.method, path, &body))),
+    match named.or_else(|| addressed_in_body(&mock_state, path, &body)) {
+        Some((mock, address)) => message(&mock_state, mock, address, &parts, &body).await,
+        None => Ok(whole(control(&mock_state, &parts.method, path, &body))),
     }
 }
 
 /// Whom a request is for, as far as that is known without its body.
-fn addressed(desk: &MockState, parts: &http::request::Parts) -> Option<(&'static dyn Mock, MockAddress)> {
+fn addressed(mock_state: &MockState, parts: &http::request::Parts) -> Option<(&'static dyn Mock, MockAddress)> {
     let (path, query) = (parts.uri.path(), parts.uri.query().unwrap_or_default());
-    MOCKS.iter().find_map(|mock| Some(addressee(desk, *mock, mock.addressee(path, query)?)))
+    MOCKS.iter().find_map(|mock| Some(addressee(mock_state, *mock, mock.addressee(path, query)?)))
 }
 
 /// Whom a request is for that says so in its body.
-fn addressed_in_body(desk: &MockState, path: &str, body: &[u8]) -> Option<(&'static dyn Mock, MockAddress)> {
-    MOCKS.iter().find_map(|mock| Some(addressee(desk, *mock, mock.addressee_in_body(path, body)?)))
+fn addressed_in_body(mock_state: &MockState, path: &str, body: &[u8]) -> Option<(&'static dyn Mock, MockAddress)> {
+    MOCKS.iter().find_map(|mock| Some(addressee(mock_state, *mock, mock.addressee_in_body(path, body)?)))
 }
 
-fn addressee(desk: &MockState, mock: &'static dyn Mock, addressee: Addressee) -> (&'static dyn Mock, MockAddress) {
-    (mock, MockAddress { kind: mock.kind(), name: desk.rules.name_of(addressee) })
+fn addressee(
+    mock_state: &MockState,
+    mock: &'static dyn Mock,
+    addressee: Addressee,
+) -> (&'static dyn Mock, MockAddress) {
+    (mock, MockAddress { kind: mock.kind(), name: mock_state.rules.name_of(addressee) })
 }
 
-/// A request to a far side: faults first, then the far side's own judgement, then what befalls the answer.
+/// A request to a receiver: faults first, then the receiver's own judgement, then what befalls the answer.
 async fn message(
-    desk: &MockState,
+    mock_state: &MockState,
     mock: &dyn Mock,
     address: MockAddress,
     parts: &http::request::Parts,
     body: &Bytes,
 ) -> Result<Sent, Cut> {
-    let struck = desk.memory().faults.strike(&address.name);
+    let struck = mock_state.memory().faults.strike(&address.name);
     let (mishap, fault) = struck.map_or((None, None), Fault::apart);
     let answer = match fault {
         Some(fault) => {
-            keep(desk, mock, address, parts, body, MockVerdict::Fault(fault.name()));
+            keep(mock_state, mock, address, parts, body, MockVerdict::Fault(fault.name()));
             faulty(&fault).ok_or(Cut)?
         }
         None => {
-            let demands = desk.rules.demands(&address);
+            let demands = mock_state.rules.demands(&address);
             let admit = |shut| {
-                let mut memory = desk.memory();
-                memory.allowances.entry(address.clone()).or_default().admit(desk.clock.now(), shut).is_ok()
+                let mut memory = mock_state.memory();
+                memory.allowances.entry(address.clone()).or_default().admit(mock_state.clock.now(), shut).is_ok()
             };
-            let call = Call { parts, body, demands: demands.as_ref(), now: desk.now(), admit: &admit };
+            let call = Call { parts, body, demands: demands.as_ref(), now: mock_state.now(), admit: &admit };
             let (verdict, answer) = mock.judge(&call);
-            keep(desk, mock, address, parts, body, verdict);
+            keep(mock_state, mock, address, parts, body, verdict);
             answer
         }
     };
@@ -220,7 +224,7 @@ async fn message(
 }
 
 fn keep(
-    desk: &MockState,
+    mock_state: &MockState,
     mock: &dyn Mock,
     address: MockAddress,
     parts: &http::request::Parts,
@@ -229,7 +233,7 @@ fn keep(
 ) {
     let Content { key, title, text } = mock.read(parts, body);
     let repeat = match (&verdict, &key) {
-        (MockVerdict::Accepted, Some(key)) => desk.memory().keys.entry(address.clone()).or_default().meet(key),
+        (MockVerdict::Accepted, Some(key)) => mock_state.memory().keys.entry(address.clone()).or_default().meet(key),
         _ => false,
     };
     let body = String::from_utf8_lossy(body).into_owned();
@@ -238,29 +242,29 @@ fn keep(
         .iter()
         .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
         .collect();
-    desk.inbox.put(Received { at: Timestamp::now(), address, title, text, body, key, repeat, verdict, headers });
+    mock_state.inbox.put(Received { at: Timestamp::now(), address, title, text, body, key, repeat, verdict, headers });
 }
 
 /// What a person with curl asks.
-fn control(desk: &MockState, method: &Method, path: &str, body: &[u8]) -> MockResponse {
+fn control(mock_state: &MockState, method: &Method, path: &str, body: &[u8]) -> MockResponse {
     match (method.as_str(), path, path.strip_prefix("/control/fault/")) {
         ("GET", "/", _) => plain(StatusCode::OK, &help()),
-        ("GET", "/control/messages", _) => json_answer(StatusCode::OK, json!(desk.inbox.messages()).to_string()),
-        ("GET", "/control/certificate", _) => plain(StatusCode::OK, &desk.certificate.pem),
-        ("GET", "/control/counts", _) => json_answer(StatusCode::OK, json!(desk.inbox.counts()).to_string()),
+        ("GET", "/control/messages", _) => json_answer(StatusCode::OK, json!(mock_state.inbox.messages()).to_string()),
+        ("GET", "/control/certificate", _) => plain(StatusCode::OK, &mock_state.certificate.pem),
+        ("GET", "/control/counts", _) => json_answer(StatusCode::OK, json!(mock_state.inbox.counts()).to_string()),
         ("DELETE", "/control/messages", _) => {
-            desk.inbox.clear();
+            mock_state.inbox.clear();
             plain(StatusCode::OK, "forgotten\n")
         }
         ("POST", _, Some(name)) if !name.is_empty() => match serde_json::from_slice::<FaultOrder>(body) {
             Ok(order) => {
-                desk.order(name, order.fault, order.times.map_or(Times::Always, Times::Next));
+                mock_state.order(name, order.fault, order.times.map_or(Times::Always, Times::Next));
                 plain(StatusCode::OK, "ordered\n")
             }
             Err(error) => plain(StatusCode::BAD_REQUEST, &format!("this is no fault: {error}\n")),
         },
         ("DELETE", _, Some(name)) => {
-            desk.clear_faults(name);
+            mock_state.clear_faults(name);
             plain(StatusCode::OK, "healed\n")
         }
         _ => plain(StatusCode::NOT_FOUND, "there is nothing here; GET / tells what is\n"),

@@ -1,4 +1,4 @@
-//! Faults on command: what a far side does instead of, or besides, answering as it should.
+//! Faults on command: what a receiver does instead of, or besides, answering as it should.
 
 use std::collections::HashMap;
 use std::collections::VecDeque;
@@ -27,8 +27,9 @@ pub enum Fault {
     /// The connection is closed when only the head of the request has been read; the message is not taken. At the mail server
     /// that is a cut at `content`.
     CutRequest,
-    /// Something befalls the answer of another fault that answers, or that of a far side which takes the message.
-    Mishap {
+    /// Something befalls the answer of another fault that answers, or that of a receiver which takes the message.
+    #[serde(rename = "mishap")]
+    Rule {
         #[serde(flatten)]
         mishap: FaultRule,
         #[serde(default)]
@@ -63,12 +64,12 @@ pub enum FaultRule {
 }
 
 impl Fault {
-    /// What befalls the answer, and the fault that answers; the far side answers by itself where there is none.
+    /// What befalls the answer, and the fault that answers; the receiver answers by itself where there is none.
     pub fn apart(self) -> (Option<FaultRule>, Option<Fault>) {
         match self {
             Fault::Delay { delay_ms } => (Some(FaultRule::Late { delay_ms }), None),
             Fault::LostAnswer => (Some(FaultRule::Lost), None),
-            Fault::Mishap { mishap, answer } => (Some(mishap), answer.map(|answer| *answer)),
+            Fault::Rule { mishap, answer } => (Some(mishap), answer.map(|answer| *answer)),
             fault => (None, Some(fault)),
         }
     }
@@ -77,7 +78,7 @@ impl Fault {
     pub fn phase(&self) -> Option<MailPhase> {
         match self {
             Fault::Smtp { phase, .. } | Fault::Silence { phase } => Some(*phase),
-            Fault::Mishap { answer: Some(answer), .. } => answer.phase(),
+            Fault::Rule { answer: Some(answer), .. } => answer.phase(),
             _ => None,
         }
     }
@@ -91,7 +92,7 @@ impl Fault {
             Fault::Cut => "cut".to_owned(),
             Fault::LostAnswer => "lost answer".to_owned(),
             Fault::CutRequest => "cut request".to_owned(),
-            Fault::Mishap { .. } => "mishap".to_owned(),
+            Fault::Rule { .. } => "mishap".to_owned(),
             Fault::Redirect { .. } => "redirect".to_owned(),
             Fault::Smtp { .. } => "smtp".to_owned(),
             Fault::Silence { .. } => "silence".to_owned(),

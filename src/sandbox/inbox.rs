@@ -18,7 +18,7 @@ const KEPT: usize = 10_000;
 /// Requests that a subscriber may lag behind.
 const LAG: usize = 1024;
 
-/// One request to a far side.
+/// One request to a receiver.
 #[derive(Clone, Debug, Serialize)]
 pub struct Received {
     pub at: Timestamp,
@@ -62,7 +62,7 @@ pub struct MockAddress {
     pub name: String,
 }
 
-/// What the far side made of a request.
+/// What the receiver made of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MockVerdict {

@@ -65,11 +65,11 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(60);
 /// The pause after an accept that failed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Running far sides. Dropping it closes them, with every connection.
+/// Running receivers. Dropping it closes them, with every connection.
 #[derive(Debug)]
 pub struct Sandbox {
     address: SocketAddr,
-    desk: Arc<MockState>,
+    mock_state: Arc<MockState>,
     tasks: TaskTracker,
     stop_token: CancellationToken,
     stop: DropGuard,
@@ -79,24 +79,24 @@ impl Sandbox {
     /// Serves on `listener` until it is stopped or dropped. The robots' clock starts now. Needs a tokio runtime.
     pub fn start(listener: TcpListener, rules: Rules) -> Self {
         let address = listener.local_addr().expect("a bound listener has an address");
-        let desk = Arc::new(MockState::new(rules));
+        let mock_state = Arc::new(MockState::new(rules));
         let tasks = TaskTracker::new();
         let stop = CancellationToken::new();
-        tasks.spawn(accept(listener, desk.clone(), tasks.clone(), stop.clone()));
-        Self { address, desk, tasks, stop_token: stop.clone(), stop: stop.drop_guard() }
+        tasks.spawn(accept(listener, mock_state.clone(), tasks.clone(), stop.clone()));
+        Self { address, mock_state, tasks, stop_token: stop.clone(), stop: stop.drop_guard() }
     }
 
-    /// Serves the same far sides on one more listener. Answers its address.
+    /// Serves the same receivers on one more listener. Answers its address.
     pub fn serve_also(&self, listener: TcpListener) -> SocketAddr {
         let address = listener.local_addr().expect("a bound listener has an address");
-        self.tasks.spawn(accept(listener, self.desk.clone(), self.tasks.clone(), self.stop_token.clone()));
+        self.tasks.spawn(accept(listener, self.mock_state.clone(), self.tasks.clone(), self.stop_token.clone()));
         address
     }
 
     /// Serves mail as well, on a listener of its own. Answers its address.
     pub fn serve_mail(&self, listener: TcpListener, post: MailServer) -> SocketAddr {
         let address = listener.local_addr().expect("a bound listener has an address");
-        let (desk, post, tasks) = (self.desk.clone(), Arc::new(post), self.tasks.clone());
+        let (mock_state, post, tasks) = (self.mock_state.clone(), Arc::new(post), self.tasks.clone());
         let stop = self.stop_token.clone();
         let accept = async move {
             while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
@@ -106,10 +106,10 @@ impl Sandbox {
                 };
                 // Only a matter of speed.
                 let _ = stream.set_nodelay(true);
-                let session = smtp::serve(desk.clone(), post.clone(), desk.certificate.clone(), stream);
-                let (stop, desk) = (stop.clone(), desk.clone());
+                let session = smtp::serve(mock_state.clone(), post.clone(), mock_state.certificate.clone(), stream);
+                let (stop, mock_state) = (stop.clone(), mock_state.clone());
                 tasks.spawn(async move {
-                    let _open = desk.mail_connections.open();
+                    let _open = mock_state.mail_connections.open();
                     stop.run_until_cancelled(session).await
                 });
             }
@@ -120,17 +120,17 @@ impl Sandbox {
 
     /// The mail server's certificate, in PEM: what a channel names as `ca_file`.
     pub fn certificate(&self) -> &str {
-        &self.desk.certificate.pem
+        &self.mock_state.certificate.pem
     }
 
     /// How many connections the mail server has open.
     pub fn open_mail_connections(&self) -> usize {
-        self.desk.mail_connections.now()
+        self.mock_state.mail_connections.now()
     }
 
     /// How many it had open at most at one time.
     pub fn most_mail_connections(&self) -> usize {
-        self.desk.mail_connections.most()
+        self.mock_state.mail_connections.most()
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -157,44 +157,44 @@ impl Sandbox {
         format!("http://{}/webhook/{name}", self.address)
     }
 
-    /// Every request that came to a far side, oldest first; at most the last 10 000.
+    /// Every request that came to a receiver, oldest first; at most the last 10 000.
     pub fn messages(&self) -> Vec<Received> {
-        self.desk.inbox.messages()
+        self.mock_state.inbox.messages()
     }
 
     /// How many there were since the start or the last clearing.
     pub fn counts(&self) -> Counts {
-        self.desk.inbox.counts()
+        self.mock_state.inbox.counts()
     }
 
     /// Forgets what came. Idempotency keys and allowances stay known.
     pub fn clear(&self) {
-        self.desk.inbox.clear();
+        self.mock_state.inbox.clear();
     }
 
     /// Every request from now on. A subscriber that lags more than 1024 behind loses the oldest and is told so.
     pub fn subscribe(&self) -> broadcast::Receiver<Received> {
-        self.desk.inbox.subscribe()
+        self.mock_state.inbox.subscribe()
     }
 
     /// Waits for messages, beginning with the oldest that is kept.
     pub fn collector(&self) -> Collector {
-        Collector::new(self.desk.inbox.clone())
+        Collector::new(self.mock_state.inbox.clone())
     }
 
     /// Orders a fault for the robot with this token or key, or the webhook of this name.
     pub fn order(&self, name: &str, fault: Fault, times: Times) {
-        self.desk.order(name, fault, times);
+        self.mock_state.order(name, fault, times);
     }
 
     /// Takes back all faults of this robot or webhook.
     pub fn clear_faults(&self, name: &str) {
-        self.desk.clear_faults(name);
+        self.mock_state.clear_faults(name);
     }
 
     /// How far the clock by which signatures are checked is ahead of this machine's.
     pub fn set_clock_ahead(&self, ahead: SignedDuration) {
-        self.desk.set_ahead(ahead);
+        self.mock_state.set_ahead(ahead);
     }
 
     /// Closes the listener and all connections, and returns when they are closed.
@@ -205,7 +205,7 @@ impl Sandbox {
     }
 }
 
-async fn accept(listener: TcpListener, desk: Arc<MockState>, tasks: TaskTracker, stop: CancellationToken) {
+async fn accept(listener: TcpListener, mock_state: Arc<MockState>, tasks: TaskTracker, stop: CancellationToken) {
     while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
         let Ok((stream, _)) = accepted else {
             stop.run_until_cancelled(tokio::time::sleep(ACCEPT_PAUSE)).await;
@@ -214,8 +214,8 @@ async fn accept(listener: TcpListener, desk: Arc<MockState>, tasks: TaskTracker,
         // Only a matter of speed.
         let _ = stream.set_nodelay(true);
         let service = service_fn({
-            let desk = desk.clone();
-            move |request| answer::answer(desk.clone(), request)
+            let mock_state = mock_state.clone();
+            move |request| answer::answer(mock_state.clone(), request)
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())

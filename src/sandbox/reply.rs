@@ -36,7 +36,7 @@ impl From<Infallible> for Cut {
     }
 }
 
-/// An answer as the far side gives it.
+/// An answer as the receiver gives it.
 pub type MockResponse = Response<Bytes>;
 
 /// An answer as it goes over the wire.
@@ -98,7 +98,7 @@ pub fn faulty(fault: &Fault) -> Option<MockResponse> {
         }
         Fault::Garbage => Some(response(StatusCode::OK, "text/html; charset=utf-8", HTML.to_owned())),
         Fault::Cut | Fault::CutRequest | Fault::LostAnswer => None,
-        Fault::Delay { .. } | Fault::Mishap { .. } | Fault::Smtp { .. } | Fault::Silence { .. } => None,
+        Fault::Delay { .. } | Fault::Rule { .. } | Fault::Smtp { .. } | Fault::Silence { .. } => None,
     }
 }
 

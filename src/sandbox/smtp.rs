@@ -1,4 +1,4 @@
-//! The play-acting mail server: it knows AUTH and STARTTLS, refuses whom it is told to refuse, takes no mail that breaks the
+//! The simulated mail server: it knows AUTH and STARTTLS, refuses whom it is told to refuse, takes no mail that breaks the
 //! rules of the wire, and cuts connections on command.
 //!
 //! Source: RFC 5321, 3207, 4954; replies as Postfix words them.
@@ -99,7 +99,7 @@ impl From<std::io::Error> for Over {
 }
 
 /// Serves one connection to its end.
-pub async fn serve(desk: Arc<MockState>, post: Arc<MailServer>, certificate: Certificate, stream: TcpStream) {
+pub async fn serve(mock_state: Arc<MockState>, post: Arc<MailServer>, certificate: Certificate, stream: TcpStream) {
     let session = async {
         let stream: Box<dyn Stream> = match post.tls {
             Tls::FromTheStart => Box::new(certificate.acceptor.accept(stream).await?),
@@ -108,7 +108,7 @@ pub async fn serve(desk: Arc<MockState>, post: Arc<MailServer>, certificate: Cer
         let is_encrypted = post.tls == Tls::FromTheStart;
         let stream = BufReader::new(stream);
         let mut session =
-            Session { desk, post, certificate, stream, is_encrypted, user: None, from: None, to: Vec::new() };
+            Session { mock_state, post, certificate, stream, is_encrypted, user: None, from: None, to: Vec::new() };
         session.run().await
     };
     // However it ends.
@@ -116,7 +116,7 @@ pub async fn serve(desk: Arc<MockState>, post: Arc<MailServer>, certificate: Cer
 }
 
 struct Session {
-    desk: Arc<MockState>,
+    mock_state: Arc<MockState>,
     post: Arc<MailServer>,
     certificate: Certificate,
     stream: BufReader<Box<dyn Stream>>,
@@ -204,7 +204,7 @@ impl Session {
             self.user = Some(user);
             return self.say("235 2.7.0 Authentication successful").await;
         }
-        self.desk.refuse_mail(&user, "535 5.7.8 authentication failed");
+        self.mock_state.refuse_mail(&user, "535 5.7.8 authentication failed");
         self.say("535 5.7.8 Error: authentication failed: authentication failure").await
     }
 
@@ -233,7 +233,7 @@ impl Session {
             return self.say("503 5.5.1 Error: need MAIL command").await;
         }
         if self.post.refused.contains(&to) {
-            self.desk.refuse_mail(&to, "550 5.1.1 no such user");
+            self.mock_state.refuse_mail(&to, "550 5.1.1 no such user");
             return self.say(&format!("550 5.1.1 <{to}>: Recipient address rejected: User unknown")).await;
         }
         self.to.push(to);
@@ -258,12 +258,12 @@ impl Session {
         let taken = match taken {
             Ok(content) => content,
             Err(why) => {
-                recipients.iter().for_each(|to| self.desk.refuse_mail(to, why));
+                recipients.iter().for_each(|to| self.mock_state.refuse_mail(to, why));
                 return self.say(why).await;
             }
         };
         let opened = mail::open(&taken);
-        recipients.iter().for_each(|to| self.desk.take_mail(to, &taken, &opened));
+        recipients.iter().for_each(|to| self.mock_state.take_mail(to, &taken, &opened));
         if self.faulty(MailPhase::Answer, &first).await? {
             return Ok(());
         }
@@ -306,15 +306,15 @@ impl Session {
 
     /// What happens when a part of the mail has come. A server that speaks there hangs up.
     async fn midst(&mut self, recipient: &str, fragment: &str) -> Result<(), Over> {
-        let Some(strike) = self.desk.mail_fault(MailPhase::Midst, recipient) else { return Ok(()) };
-        self.desk.keep_fragment(recipient, fragment);
+        let Some(strike) = self.mock_state.mail_fault(MailPhase::Midst, recipient) else { return Ok(()) };
+        self.mock_state.keep_fragment(recipient, fragment);
         self.suffer(strike).await?;
         Err(Over)
     }
 
     /// Whether a fault took the place of the reply.
     async fn faulty(&mut self, phase: MailPhase, recipient: &str) -> Result<bool, Over> {
-        match self.desk.mail_fault(phase, recipient) {
+        match self.mock_state.mail_fault(phase, recipient) {
             None => Ok(false),
             Some(strike) => self.suffer(strike).await.map(|()| true),
         }

@@ -1,4 +1,4 @@
-//! What the mail server shares with the other far sides: faults on command, and the list of what came.
+//! What the mail server shares with the other receivers: faults on command, and the list of what came.
 
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;

@@ -40,7 +40,7 @@ pub struct History {
     pub found: HistoryAnswer,
     /// All channels that rest because their setting is wrong.
     pub parked: Vec<ParkedHistory>,
-    /// All credentials that their far sides have shut.
+    /// All credentials that their receivers have shut.
     pub rate_limited: Vec<RateLimitHistory>,
 }
 

@@ -60,7 +60,7 @@ pub enum Recorded {
     New { channels: Vec<String>, unjudged: Vec<UndecidedCondition> },
     /// It was known already; that it was told again is on disk.
     Repeat { of: EventId },
-    /// An old proof under other content ([`RepeatKey::Guarded`]): nothing of it was kept.
+    /// An old proof under other content ([`DedupeKey::Guarded`]): nothing of it was kept.
     Replay,
 }
 
@@ -69,7 +69,7 @@ pub enum Recorded {
 pub struct DueBatch {
     /// Urgent ones first, then by when they fell due.
     pub candidates: Vec<Candidate>,
-    /// The channel's setting is wrong, as far as its far side told us.
+    /// The channel's setting is wrong, as far as its receiver told us.
     pub parked: Option<ParkedState>,
     /// Their event or order was written by a version that knows more than this one. They stay where they are and hold up
     /// no other.
@@ -177,9 +177,9 @@ pub struct Settle {
     /// What becomes of the whole delivery, where its parts go to recipients of their own; the part itself is then over when
     /// it is delivered or dead. Elsewhere a part's answer and step are the delivery's.
     pub whole: Option<(Answer, Step)>,
-    /// How far the far side's clock is ahead of ours, in seconds, where it said.
+    /// How far the receiver's clock is ahead of ours, in seconds, where it said.
     pub clock_ahead_s: Option<i64>,
-    /// What the far side said of the credential.
+    /// What the receiver said of the credential.
     pub pacing: Option<PacingFeedback>,
     /// Who is told when this one is dead.
     pub fallback: Option<Fallback>,
@@ -319,7 +319,7 @@ pub struct HealthSnapshot {
     pub unrouted: Vec<UnroutedEvent>,
 }
 
-/// A channel that rests because its far side says that its setting is wrong.
+/// A channel that rests because its receiver says that its setting is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParkedChannel {
     pub channel: String,

@@ -1,5 +1,5 @@
-//! What far sides really say, as data: each answer in `tests/answers/` is judged by the row that is meant for it, each row of
-//! each table has one, and no word of a far side is taken for one of ours.
+//! What receivers really say, as data: each answer in `tests/answers/` is judged by the row that is meant for it, each row of
+//! each table has one, and no word of a receiver is taken for one of ours.
 
 use std::collections::BTreeSet;
 
@@ -24,7 +24,7 @@ use orderbell::domain::retry::Outcome;
 use orderbell::domain::template::Templates;
 use serde::Deserialize;
 
-/// What a far side could say back of a message. It stands in each answer of each far side, and in no words of our own.
+/// What a receiver could say back of a message. It stands in each answer of each receiver, and in no words of our own.
 const BUYER: &str = " Zebediah “Quill” 4711";
 
 #[derive(Deserialize)]
@@ -39,7 +39,7 @@ struct Cases {
 struct Case {
     row: String,
     outcome: String,
-    /// How long the far side makes us wait.
+    /// How long the receiver makes us wait.
     #[serde(default, deserialize_with = "duration::deserialize_option")]
     wait: Option<SignedDuration>,
     /// What must stand in our own words.
@@ -307,7 +307,7 @@ fn a_notice_says_what_an_answer_comes_from_in_the_language_of_its_reader() {
 }
 
 #[test]
-fn no_word_of_a_far_side_is_among_our_own() {
+fn no_word_of_a_receiver_is_among_our_own() {
     let mut told = 0;
     for (channel, _, judge) in channels() {
         for case in cases(channel) {
@@ -321,5 +321,5 @@ fn no_word_of_a_far_side_is_among_our_own() {
             assert!(said.is_empty() || (said.starts_with(": “") && said.ends_with('”')), "{shown}: {words}");
         }
     }
-    assert!(told > 100, "the far sides' words are kept, marked as theirs: {told}");
+    assert!(told > 100, "the receivers' words are kept, marked as theirs: {told}");
 }

@@ -26,14 +26,14 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::task::JoinSet;
 
-/// What a far side would send of an endless answer if it could.
+/// What a receiver would send of an endless answer if it could.
 const ENDLESS: usize = 1 << 30;
 /// What it can get rid of all the same: our cap, and what both systems take into their buffers.
 const TAKEN: usize = 32 << 20;
 const TIMEOUT: Duration = Duration::from_millis(900);
 const DATE: &str = "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n";
 
-/// How a far side ends what it sends.
+/// How a receiver ends what it sends.
 #[derive(Clone, Copy, Debug)]
 enum Ending {
     /// With the last byte.
@@ -46,8 +46,8 @@ enum Ending {
     Hangs,
 }
 
-/// A far side that takes one request and answers so. It says how many bytes it got rid of.
-async fn far_side(beginning: String, ending: Ending) -> (SocketAddr, JoinHandle<usize>) {
+/// A receiver that takes one request and answers so. It says how many bytes it got rid of.
+async fn receiver(beginning: String, ending: Ending) -> (SocketAddr, JoinHandle<usize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let task = tokio::spawn(async move {
@@ -134,7 +134,7 @@ fn of_ten_megabytes(status: u16, beginning: &str) -> String {
     whole(status, &body)
 }
 
-/// What a far side sends and how it ends, and what comes of it for DingTalk, WeCom and a WebHook.
+/// What a receiver sends and how it ends, and what comes of it for DingTalk, WeCom and a WebHook.
 fn cases() -> Vec<(&'static str, String, Ending, [&'static str; 3])> {
     let endless = |status| head(status, "Transfer-Encoding: chunked\r\n");
     let long = |status| head(status, "Content-Length: 1000\r\n");
@@ -220,7 +220,7 @@ fn cases() -> Vec<(&'static str, String, Ending, [&'static str; 3])> {
     ]
 }
 
-/// Lets one far side answer one channel, and says what is wrong with what comes of it.
+/// Lets one receiver answer one channel, and says what is wrong with what comes of it.
 async fn trial(
     name: &'static str,
     beginning: String,
@@ -228,7 +228,7 @@ async fn trial(
     index: usize,
     outcome: &'static str,
 ) -> Vec<String> {
-    let (address, far) = far_side(beginning, ending).await;
+    let (address, far) = receiver(beginning, ending).await;
     let (http, channel) = (client(), &channels(address)[index]);
     let begun = Instant::now();
     let answer = send(channel.as_ref(), &http).await;
@@ -262,7 +262,7 @@ async fn an_endless_body_is_let_go_at_the_cap_and_not_only_when_time_is_up() {
     let timeout = Duration::from_secs(30);
     let body = head(200, "Transfer-Encoding: chunked\r\n");
     for index in 0..3 {
-        let (address, far) = far_side(body.clone(), Ending::GoesOn("4\r\n<br>\r\n")).await;
+        let (address, far) = receiver(body.clone(), Ending::GoesOn("4\r\n<br>\r\n")).await;
         let http = Http::new(&Settings { allow_private: true, timeout, ..Settings::default() }).unwrap();
         let begun = Instant::now();
         send(channels(address)[index].as_ref(), &http).await;
@@ -273,7 +273,7 @@ async fn an_endless_body_is_let_go_at_the_cap_and_not_only_when_time_is_up() {
 }
 
 #[tokio::test]
-async fn the_far_sides_clock_is_known_of_refusals_too_and_forgotten_when_none_is_told() {
+async fn the_receivers_clock_is_known_of_refusals_too_and_forgotten_when_none_is_told() {
     let known = [
         whole(200, r#"{"errcode":310000,"errmsg":"invalid timestamp"}"#),
         whole(401, "no"),
@@ -292,7 +292,7 @@ async fn the_far_sides_clock_is_known_of_refusals_too_and_forgotten_when_none_is
         // By turns, so that what was known before would be seen.
         for (with, without) in known.iter().cycle().zip(&unknown).take(unknown.len().max(known.len())) {
             for (answer, is_known) in [(with, true), (without, false)] {
-                let (address, far) = far_side(answer.clone(), Ending::Closes).await;
+                let (address, far) = receiver(answer.clone(), Ending::Closes).await;
                 let outcome = send(channels(address)[index].as_ref(), &http).await.outcome;
                 assert_ne!(outcome, Outcome::Bug);
                 let ahead = http.clock_ahead();
@@ -301,7 +301,7 @@ async fn the_far_sides_clock_is_known_of_refusals_too_and_forgotten_when_none_is
                 far.await.unwrap();
             }
         }
-        let (address, far) = far_side(known[1].clone(), Ending::Closes).await;
+        let (address, far) = receiver(known[1].clone(), Ending::Closes).await;
         send(channels(address)[index].as_ref(), &http).await;
         assert!(http.clock_ahead().is_some());
         far.await.unwrap();

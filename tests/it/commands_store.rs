@@ -125,7 +125,7 @@ async fn a_dead_delivery_that_is_sent_once_more_arrives() {
     for said in [
         "refused for good",
         "A person asked for it once more",
-        "the far side said yes",
+        "the receiver said yes",
         "To erp (webhook): delivered on",
     ] {
         assert!(why.out.contains(said), "{said}: {}", why.out);
@@ -287,7 +287,7 @@ async fn what_a_daemon_has_recorded_is_explained_by_its_configuration() {
         "Route 1 (order.* when order.total > 100000 to erp) did not apply: its condition did not hold.",
         "Route 2 (stock.* to erp) did not apply: it is not for order.placed.",
         "Route 3 (order.* to erp) applied.",
-        "Try 1: the far side said yes.",
+        "Try 1: the receiver said yes.",
     ] {
         assert!(why.out.contains(said), "{said}: {}{}", why.out, why.err);
     }

@@ -44,7 +44,7 @@ fn keeta() -> Keeta {
     serde_json::from_str(r#"{"app_id":1,"app_secret":"s"}"#).expect("a source")
 }
 
-fn configuration(address: SocketAddr, far_sides: &Sandbox) -> String {
+fn configuration(address: SocketAddr, receivers: &Sandbox) -> String {
     format!(
         r#"
         [server]
@@ -70,8 +70,8 @@ fn configuration(address: SocketAddr, far_sides: &Sandbox) -> String {
         events = ["order.placed"]
         to = ["kitchen", "erp"]
         "#,
-        far_sides.robot_url("kitchen"),
-        far_sides.hook_url("erp"),
+        receivers.robot_url("kitchen"),
+        receivers.hook_url("erp"),
     )
 }
 
@@ -198,8 +198,8 @@ async fn every_acknowledged_webhook_survives_sigkill() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let robot = RobotRules { secret: Some(orderbell::domain::secret::Secret::new("SECcrash")), keyword: None };
     // A robot that takes as much as comes: its allowance is not what is tried here.
-    let far_sides = Sandbox::start(listener, Rules::new().robot("kitchen", robot).speed(1_000_000));
-    let mut news = far_sides.subscribe();
+    let receivers = Sandbox::start(listener, Rules::new().robot("kitchen", robot).speed(1_000_000));
+    let mut news = receivers.subscribe();
     let arrived: Arc<Mutex<Vec<Received>>> = Arc::default();
     let seen = arrived.clone();
     tokio::spawn(async move {
@@ -215,7 +215,7 @@ async fn every_acknowledged_webhook_survives_sigkill() {
     });
 
     let address = own_address();
-    std::fs::write(folder.path().join("orderbell.toml"), configuration(address, &far_sides)).expect("written");
+    std::fs::write(folder.path().join("orderbell.toml"), configuration(address, &receivers)).expect("written");
     let seeds = Arc::new(Mutex::new(0));
     let acknowledged: Arc<Mutex<BTreeSet<u64>>> = Arc::default();
     let store = folder.path().join("orderbell.db");
@@ -258,7 +258,7 @@ async fn every_acknowledged_webhook_survives_sigkill() {
     daemon.wait().expect("gone");
 
     let lost_answers: BTreeSet<String> = lost_answers(&folder.path().join("orderbell.db"));
-    // By far side and order: the key of the first message. The sandbox itself forgets keys after some thousands.
+    // By receiver and order: the key of the first message. The sandbox itself forgets keys after some thousands.
     let mut told: BTreeMap<(&str, u64), String> = BTreeMap::new();
     let mut unexplained = Vec::new();
     let (mut messages, mut repeats) = (0, 0);

@@ -1,4 +1,4 @@
-//! Ways by other machines: a proxy before the far side, and a relay in the vendor's place. Messages arrive by them as they
+//! Ways by other machines: a proxy before the receiver, and a relay in the vendor's place. Messages arrive by them as they
 //! would directly, what goes wrong there is told apart, and nobody learns a password.
 
 use std::net::SocketAddr;
@@ -47,7 +47,7 @@ fn quiet(text: &str) {
     }
 }
 
-/// A far side with a certificate of its own for `far.example`. It answers each connection once and says what it was sent.
+/// A receiver with a certificate of its own for `far.example`. It answers each connection once and says what it was sent.
 struct FarSide {
     address: SocketAddr,
     authority: PathBuf,
@@ -55,7 +55,7 @@ struct FarSide {
     request: JoinHandle<String>,
 }
 
-async fn far_side() -> FarSide {
+async fn receiver() -> FarSide {
     let certified = generate_simple_self_signed(vec!["far.example".to_owned()]).unwrap();
     let key = rustls::pki_types::PrivateKeyDer::try_from(certified.signing_key.serialize_der()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -107,8 +107,8 @@ async fn post(http: &Http, url: &str) -> HttpFailure {
 }
 
 #[tokio::test]
-async fn a_proxy_of_this_machine_leads_to_far_sides_that_are_guarded_as_ever() {
-    let far = far_side().await;
+async fn a_proxy_of_this_machine_leads_to_receivers_that_are_guarded_as_ever() {
+    let far = receiver().await;
     let proxy = Proxy::start(far.address, Manner::Wants(AUTHORIZATION), "").await;
     for host in ["127.0.0.1", "localhost"] {
         let address = format!("http://{LOG_IN}@{host}:{}", proxy.address.port());
@@ -129,19 +129,19 @@ async fn a_proxy_of_this_machine_leads_to_far_sides_that_are_guarded_as_ever() {
     let http = by(&address, Settings { ca_file: Some(far.authority.clone()), ..Settings::default() });
     let response = http.post(&format!("https://far.example/send?access_token={TOKEN}"), &[], "{}").await.unwrap();
     assert_eq!((response.status, response.body.as_slice()), (200, b"ok".as_slice()));
-    assert!(http.clock_ahead().is_some_and(|ahead| ahead.is_negative()), "the far side's clock, not the proxy's");
+    assert!(http.clock_ahead().is_some_and(|ahead| ahead.is_negative()), "the receiver's clock, not the proxy's");
     let [head] = proxy.heads().try_into().expect("one request");
     assert!(head.starts_with("CONNECT far.example:443 HTTP/1.1\r\n") && !head.contains(TOKEN), "{head}");
     let request = in_time(far.request).await.unwrap();
     assert!(request.starts_with(&format!("POST /send?access_token={TOKEN} HTTP/1.1\r\n")), "{request}");
-    assert!(!request.to_lowercase().contains("proxy-"), "the far side learns nothing of the proxy: {request}");
+    assert!(!request.to_lowercase().contains("proxy-"), "the receiver learns nothing of the proxy: {request}");
 }
 
 /// A proxy, whether what is asked for is encrypted, and what comes of it.
 #[tokio::test]
 async fn what_goes_wrong_at_a_proxy_is_told_apart_and_tells_no_password() {
     let wants = "not sent: the proxy wants a user and a password, or others";
-    let unopened = "not connected: the proxy did not open the way to the far side, by way of the proxy";
+    let unopened = "not connected: the proxy did not open the way to the receiver, by way of the proxy";
     let late = "not connected: timed out while connecting, by way of the proxy";
     let cases = [
         (Manner::Wants("Basic b3RoZXI6b25l"), "https", Outcome::Misconfigured, wants),
@@ -164,7 +164,7 @@ async fn what_goes_wrong_at_a_proxy_is_told_apart_and_tells_no_password() {
         assert_eq!(answer.outcome, outcome, "{manner:?} {scheme}: {}", answer.detail);
         assert!(answer.redacted_detail().starts_with(words), "{manner:?} {scheme}: {}", answer.detail);
         assert!(begun.elapsed() < Duration::from_secs(5), "{manner:?} {scheme}: within the timeout");
-        assert_eq!(http.clock_ahead(), None, "the proxy's clock is not the far side's");
+        assert_eq!(http.clock_ahead(), None, "the proxy's clock is not the receiver's");
         assert!(!proxy.heads().is_empty());
     }
     let http = by(&format!("http://{LOG_IN}@{}", nowhere().await), quick());
@@ -176,7 +176,7 @@ async fn what_goes_wrong_at_a_proxy_is_told_apart_and_tells_no_password() {
 }
 
 #[tokio::test]
-async fn what_a_proxy_says_in_a_far_sides_place_is_an_answer() {
+async fn what_a_proxy_says_in_a_receivers_place_is_an_answer() {
     for status in [403, 503] {
         let proxy = Proxy::start(nowhere().await, Manner::Refuses(status), "").await;
         let http = by(&format!("http://{}", proxy.address), Settings { allow_private: true, ..quick() });
@@ -267,7 +267,7 @@ async fn a_relay_stands_in_the_vendors_place_with_the_robots_path_and_token_behi
     assert!(head.starts_with("POST /cgi-bin/webhook/send?key=office HTTP/1.1\r\n"), "{head}");
 }
 
-/// A far side and its proxy as a merchant writes them, and what `orderbell test` says: the cause, the change.
+/// A receiver and its proxy as a merchant writes them, and what `orderbell test` says: the cause, the change.
 #[tokio::test]
 async fn a_merchant_reads_what_to_change_about_his_proxy() {
     let wants = Proxy::start(nowhere().await, Manner::Wants(AUTHORIZATION), "").await;
@@ -279,8 +279,8 @@ async fn a_merchant_reads_what_to_change_about_his_proxy() {
             "lets nobody through whom it does not know",
             "user and password",
         ),
-        (format!("http://{}", refuses.address), "does not reach the far side, or may not", "rules"),
-        (format!("http://{}", hangs.address), "opens no way to the far side in time", "whether the proxy runs"),
+        (format!("http://{}", refuses.address), "does not reach the receiver, or may not", "rules"),
+        (format!("http://{}", hangs.address), "opens no way to the receiver in time", "whether the proxy runs"),
         (format!("http://{}", nowhere().await), "nothing listens at the proxy's address", "look at `proxy`"),
         (format!("http://{}.invalid", "x".repeat(64)), "the name of the proxy is not found", "typing error"),
     ];

@@ -162,7 +162,7 @@ async fn configured(scene: &Scene, names: &[&str]) -> SocketAddr {
     address
 }
 
-/// Whether a far side was told of an order.
+/// Whether a receiver was told of an order.
 fn knows(scene: &Scene, name: &str, number: u64) -> bool {
     let number = number.to_string();
     scene.told(name).iter().any(|told| told.text.as_ref().is_some_and(|text| text.contains(&number)))

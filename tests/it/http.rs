@@ -1,4 +1,4 @@
-//! What the HTTP client makes of far sides that misbehave, tried on loopback sockets.
+//! What the HTTP client makes of receivers that misbehave, tried on loopback sockets.
 
 use std::io::Read;
 use std::io::Write;
@@ -57,7 +57,7 @@ async fn take(listener: &TcpListener) -> (TcpStream, String) {
     (stream, String::from_utf8(request).unwrap())
 }
 
-/// A far side that gives one answer and closes; it hands back the request.
+/// A receiver that gives one answer and closes; it hands back the request.
 async fn answering(answer: Vec<u8>) -> (SocketAddr, JoinHandle<String>) {
     let (listener, address) = listen().await;
     let task = tokio::spawn(async move {
@@ -99,7 +99,7 @@ async fn an_answer_comes_back_with_its_status_times_and_body() {
 }
 
 #[tokio::test]
-async fn a_retry_after_date_counts_from_the_far_sides_clock() {
+async fn a_retry_after_date_counts_from_the_receivers_clock() {
     for (retry_after, wanted) in [
         ("Sun, 06 Nov 1994 08:51:37 GMT", Some(SignedDuration::from_secs(120))),
         ("Sun, 06 Nov 1994 08:00:00 GMT", Some(SignedDuration::ZERO)),
@@ -139,19 +139,19 @@ async fn a_name_that_does_not_exist_is_not_connected() {
 }
 
 #[tokio::test]
-async fn a_far_side_without_tls_is_not_connected() {
+async fn a_receiver_without_tls_is_not_connected() {
     let (listener, address) = listen().await;
-    let far_side = tokio::spawn(async move {
+    let receiver = tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
         stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
     });
     let failure = patient().post(&format!("https://{address}/{TOKEN}"), &[], "{}").await.unwrap_err();
     assert!(matches!(&failure, HttpFailure::NotConnected(_)), "{failure:?}");
     without_token(&failure);
-    far_side.await.unwrap();
+    receiver.await.unwrap();
 }
 
-/// A far side with a certificate of the test authority. It serves one connection and says whether a request came.
+/// A receiver with a certificate of the test authority. It serves one connection and says whether a request came.
 async fn with_tls() -> (u16, JoinHandle<bool>) {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/tls");
     let certificates = CertificateDer::pem_file_iter(format!("{folder}/localhost.pem")).unwrap();
@@ -183,59 +183,59 @@ async fn with_tls() -> (u16, JoinHandle<bool>) {
 }
 
 #[tokio::test]
-async fn a_far_side_is_trusted_by_the_authority_in_ca_file_and_not_without() {
+async fn a_receiver_is_trusted_by_the_authority_in_ca_file_and_not_without() {
     let authority = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/tls/authority.pem");
     let settings = Settings { allow_private: true, ca_file: Some(authority.into()), ..Settings::default() };
-    let (port, far_side) = with_tls().await;
+    let (port, receiver) = with_tls().await;
     let response = Http::new(&settings).unwrap().post(&format!("https://localhost:{port}/"), &[], "{}").await.unwrap();
     assert_eq!((response.status, response.body.as_slice()), (200, b"ok".as_slice()));
-    assert!(far_side.await.unwrap());
+    assert!(receiver.await.unwrap());
 
-    let (port, far_side) = with_tls().await;
+    let (port, receiver) = with_tls().await;
     let failure = patient().post(&format!("https://localhost:{port}/{TOKEN}"), &[], "{}").await.unwrap_err();
     assert!(matches!(&failure, HttpFailure::NotConnected(_)), "{failure:?}");
     assert!(without_token(&failure).contains("UnknownIssuer"), "{failure}");
-    assert!(!far_side.await.unwrap(), "nothing may be sent to whom we do not trust");
+    assert!(!receiver.await.unwrap(), "nothing may be sent to whom we do not trust");
 }
 
 #[tokio::test]
 async fn a_connection_cut_after_the_request_is_no_answer() {
     let (listener, address) = listen().await;
-    let far_side = tokio::spawn(async move { drop(take(&listener).await) });
+    let receiver = tokio::spawn(async move { drop(take(&listener).await) });
     let failure = post(&patient(), address).await.unwrap_err();
     assert!(matches!(&failure, HttpFailure::NoAnswer(_)), "{failure:?}");
     without_token(&failure);
-    far_side.await.unwrap();
+    receiver.await.unwrap();
 }
 
 #[tokio::test]
 async fn a_connection_cut_before_the_request_is_read_is_no_answer_either() {
     let (listener, address) = listen().await;
-    let far_side = tokio::spawn(async move { drop(listener.accept().await.unwrap()) });
+    let receiver = tokio::spawn(async move { drop(listener.accept().await.unwrap()) });
     let failure = post(&patient(), address).await.unwrap_err();
     assert!(matches!(&failure, HttpFailure::NoAnswer(_)), "{failure:?}");
-    far_side.await.unwrap();
+    receiver.await.unwrap();
 }
 
 #[tokio::test]
-async fn a_slow_far_side_is_no_answer_after_the_timeout() {
+async fn a_slow_receiver_is_no_answer_after_the_timeout() {
     let (listener, address) = listen().await;
-    let far_side = tokio::spawn(async move { take(&listener).await });
+    let receiver = tokio::spawn(async move { take(&listener).await });
     let failure = post(&client(Duration::from_millis(150)), address).await.unwrap_err();
     assert_eq!(failure, HttpFailure::NoAnswer("timed out".to_owned()));
-    drop(far_side.await.unwrap());
+    drop(receiver.await.unwrap());
 }
 
 #[tokio::test]
-async fn a_far_side_that_does_not_get_on_with_tls_is_not_connected_after_the_timeout() {
+async fn a_receiver_that_does_not_get_on_with_tls_is_not_connected_after_the_timeout() {
     let (listener, address) = listen().await;
-    let far_side = tokio::spawn(async move { listener.accept().await.unwrap() });
+    let receiver = tokio::spawn(async move { listener.accept().await.unwrap() });
     let begun = Instant::now();
     let url = format!("https://{address}/{TOKEN}");
     let failure = client(Duration::from_millis(300)).post(&url, &[], "{}").await.unwrap_err();
     assert_eq!(failure, HttpFailure::NotConnected("timed out while connecting".to_owned()));
     assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
-    drop(far_side.await.unwrap());
+    drop(receiver.await.unwrap());
 }
 
 #[tokio::test]
@@ -300,7 +300,7 @@ async fn what_cannot_be_sent_at_all_is_refused_without_showing_it() {
 }
 
 #[tokio::test]
-async fn a_proxy_may_be_private_and_is_asked_for_the_far_side() {
+async fn a_proxy_may_be_private_and_is_asked_for_the_receiver() {
     let (listener, address) = listen().await;
     let proxy = tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();

@@ -1,5 +1,5 @@
-//! The fault matrix on real sockets: for each way out, each outcome that its far side can cause, met by each mishap on the
-//! way. What the far side counted is what the store says, nothing is missing, and only a lost answer repeats a message.
+//! The fault matrix on real sockets: for each way out, each outcome that its receiver can cause, met by each mishap on the
+//! way. What the receiver counted is what the store says, nothing is missing, and only a lost answer repeats a message.
 //!
 //! Each cell is a channel of its own, all of one daemon: so one channel in trouble is also tried beside two hundred others.
 
@@ -26,7 +26,7 @@ enum Way {
 const WAYS: [Way; 5] = [Way::DingTalk, Way::WeCom, Way::Mail, Way::Standard, Way::Apsdai];
 const HOOKS: &[Way] = &[Way::Standard, Way::Apsdai];
 
-/// What the far side says, once, before it takes the message.
+/// What the receiver says, once, before it takes the message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
     Delivered,
@@ -56,7 +56,7 @@ const ENDS: [End; 11] = [
     End::Full,
 ];
 
-/// What befalls the first attempt. After it, the far side says its word once without a mishap.
+/// What befalls the first attempt. After it, the receiver says its word once without a mishap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Moment {
     /// Nothing.
@@ -65,7 +65,7 @@ enum Moment {
     Refused,
     /// The connection is cut while we send the request.
     Request,
-    /// The far side has judged, and counted where it says yes; the connection is cut before it answers.
+    /// The receiver has judged, and counted where it says yes; the connection is cut before it answers.
     Lost,
     /// The answer comes only when we have given up.
     Late,
@@ -76,9 +76,9 @@ enum Moment {
 const MOMENTS: [Moment; 6] =
     [Moment::Whole, Moment::Refused, Moment::Request, Moment::Lost, Moment::Late, Moment::Half];
 
-/// What is not tried, because the far side never says that.
+/// What is not tried, because the receiver never says that.
 const SENSELESS: [(&[Way], &[End], &str); 7] = [
-    (&[Way::DingTalk, Way::WeCom, Way::Standard, Way::Apsdai], &[End::Partial], "one far side takes all or nothing"),
+    (&[Way::DingTalk, Way::WeCom, Way::Standard, Way::Apsdai], &[End::Partial], "one receiver takes all or nothing"),
     (&[Way::DingTalk, Way::WeCom, Way::Standard, Way::Apsdai], &[End::Full], "only mailboxes are full"),
     (
         &[Way::Mail],
@@ -91,7 +91,7 @@ const SENSELESS: [(&[Way], &[End], &str); 7] = [
     (&[Way::Mail, Way::Standard, Way::Apsdai], &[End::Bug], "no answer of theirs tells our fault from a refusal"),
 ];
 
-/// How long a far side is waited for where its answer comes late, and when it comes.
+/// How long a receiver is waited for where its answer comes late, and when it comes.
 const GIVES_UP: Duration = Duration::from_secs(4);
 const LATE_MS: u64 = 20_000;
 /// So often the clock is moved at most.
@@ -140,7 +140,7 @@ fn cells() -> Vec<Cell> {
     cells
 }
 
-/// What the far side says, as a fault; none where it takes the message.
+/// What the receiver says, as a fault; none where it takes the message.
 fn said(way: Way, end: End) -> Option<Fault> {
     let errcode = |errcode, errmsg: &str| Fault::Errcode { errcode, errmsg: errmsg.to_owned() };
     let status = |status| Fault::Status { status, body: "not this one".to_owned() };
@@ -173,7 +173,7 @@ fn said(way: Way, end: End) -> Option<Fault> {
         (Way::Standard | Way::Apsdai, End::Retry) => status(500),
         (Way::Standard | Way::Apsdai, End::Misconfigured) => status(401),
         (Way::Standard | Way::Apsdai, End::Rejected) => status(422),
-        _ => panic!("{way:?} {end:?} is neither told by its far side nor senseless"),
+        _ => panic!("{way:?} {end:?} is neither told by its receiver nor senseless"),
     })
 }
 
@@ -203,13 +203,13 @@ impl Cell {
         ["first", "second"].map(|which| format!("{which}.{}@orderbell.test", self.name))
     }
 
-    /// What the far side is told to do, request by request.
+    /// What the receiver is told to do, request by request.
     fn faults(&self) -> Vec<Fault> {
         let word = said(self.way, self.end);
         let taken = || Fault::Smtp { phase: MailPhase::Answer, reply: Some("250 2.0.0 Ok: queued".to_owned()) };
         let befalls = |mishap| {
             let answer = word.clone().or_else(|| (self.way == Way::Mail).then(taken)).map(Box::new);
-            Some(Fault::Mishap { mishap, answer })
+            Some(Fault::Rule { mishap, answer })
         };
         let first = match self.moment {
             Moment::Whole | Moment::Refused => None,
@@ -242,7 +242,7 @@ impl Cell {
         }
     }
 
-    /// What the attempts come to, one after another, each with its part: by the rules of delivery, for what the far side is
+    /// What the attempts come to, one after another, each with its part: by the rules of delivery, for what the receiver is
     /// told to do.
     fn attempts(&self) -> Vec<(i64, &'static str)> {
         let is_final = |outcome: &str| ["delivered", "rejected", "bug"].contains(&outcome);
@@ -285,7 +285,7 @@ impl Cell {
         attempts
     }
 
-    /// Whether the far side counts the message of which we do not learn it.
+    /// Whether the receiver counts the message of which we do not learn it.
     fn is_counted_unseen(&self) -> bool {
         self.end == End::Delivered
             && matches!(self.moment, Moment::Lost | Moment::Late | Moment::Half)

@@ -167,10 +167,10 @@ fn whoever_follows_the_readme_reads_an_order_in_every_channel() {
             sandbox.printed.recv_timeout(TOO_LONG).unwrap_or_else(|_| panic!("no more than:\n{shown}"))
         );
     }
-    for far_side in
+    for receiver in
         ["DingTalk robot kitchen", "WeCom robot wecom", "Mailbox orders@example.com", "WebHook receiver erp"]
     {
-        assert!(shown.contains(&format!("── {far_side} · accepted")), "{far_side}:\n{shown}");
+        assert!(shown.contains(&format!("── {receiver} · accepted")), "{receiver}:\n{shown}");
     }
     assert!(!shown.contains("refused"), "{shown}");
 

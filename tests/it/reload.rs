@@ -144,7 +144,7 @@ async fn nothing_is_lost_nor_told_twice_while_the_configuration_changes_under_lo
     }
     let counts = scene.far.counts();
     assert_eq!((counts.repeats, counts.refused, counts.faults), (0, 0, 0), "{counts:?}");
-    assert_eq!(counts.accepted, standings.len() as u64, "the far sides' count is the store's");
+    assert_eq!(counts.accepted, standings.len() as u64, "the receivers' count is the store's");
     for channel in ["steady", "changing", "second", "third"] {
         let keys: BTreeSet<_> = scene.told(channel).into_iter().filter_map(|told| told.key).collect();
         let stored: BTreeSet<_> = of(&standings, channel).iter().map(|one| one.id.to_string()).collect();

@@ -1,6 +1,6 @@
 //! The real daemon is killed with SIGKILL while it makes and sends a report: before the figures are committed, after that, and
-//! with the far side's answer on its way. After the restart there is one report, never two, never none. What one far side was
-//! sent comes again only where its answer was lost: with the same key, or, where the far side knows no keys, with a mark.
+//! with the receiver's answer on its way. After the restart there is one report, never two, never none. What one receiver was
+//! sent comes again only where its answer was lost: with the same key, or, where the receiver knows no keys, with a mark.
 //!
 //! `ORDERBELL_CRASH_ROUNDS` sets how many rounds of random moments there are; 6 without it. The seed is printed.
 
@@ -41,7 +41,7 @@ use crate::support::watching;
 const ORDERS: u64 = 300;
 /// What is tried again is tried soon.
 const SOON: &str = "retry = [\"1s\", \"1s\", \"1s\", \"1s\", \"1s\", \"1s\", \"1s\", \"1s\"]";
-/// By channel: the name of its far side, and how many messages one report is there. WeCom gets the picture behind the text.
+/// By channel: the name of its receiver, and how many messages one report is there. WeCom gets the picture behind the text.
 const EACH: [(&str, &str, usize); 4] =
     [("erp", "erp", 1), ("kitchen", "kitchen", 1), ("office", "office", 2), ("owner", "owner@example.com", 1)];
 
@@ -214,9 +214,9 @@ impl House<'_> {
         assert_eq!(found, wanted.collect::<Vec<_>>());
     }
 
-    /// What a far side took, and that it took the report once, but for repeats of which the answer was lost.
-    fn assert_told_once(&self, channel: &str, far_side: &str, messages: usize) -> Vec<Received> {
-        let came = self.scene.came_to(far_side);
+    /// What a receiver took, and that it took the report once, but for repeats of which the answer was lost.
+    fn assert_told_once(&self, channel: &str, receiver: &str, messages: usize) -> Vec<Received> {
+        let came = self.scene.came_to(receiver);
         assert!(came.iter().all(|one| one.verdict == MockVerdict::Accepted), "{came:?}");
         let lost = self.lost_answers(channel);
         assert!(
@@ -227,7 +227,7 @@ impl House<'_> {
         if let Some(key) = came[0].key.as_deref() {
             assert!(came.iter().all(|one| one.key.as_deref() == Some(key)), "{channel}: one report, one key");
             assert!(came.iter().all(|one| one.body == came[0].body || channel == "owner"), "{channel}: the same bytes");
-            assert_eq!(came.iter().filter(|one| one.is_message()).count(), 1, "{channel}: the far side knows repeats");
+            assert_eq!(came.iter().filter(|one| one.is_message()).count(), 1, "{channel}: the receiver knows repeats");
         }
         came
     }
@@ -307,7 +307,7 @@ async fn killed_between_the_commit_and_the_first_attempt_the_daemon_sends_that_v
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_while_the_far_sides_answers_are_on_their_way_the_daemon_repeats_under_the_same_key_or_says_so() {
+async fn killed_while_the_receivers_answers_are_on_their_way_the_daemon_repeats_under_the_same_key_or_says_so() {
     let yesterday = Yesterday::new().await;
     let text = everyone(&yesterday).await;
     let house = yesterday.house(&text);
@@ -328,8 +328,8 @@ async fn killed_while_the_far_sides_answers_are_on_their_way_the_daemon_repeats_
     house.until_delivered(4).await;
     daemon.sigkill();
     house.assert_one_report(&["erp", "kitchen", "office", "owner"]);
-    for (channel, far_side, messages) in EACH {
-        let came = house.assert_told_once(channel, far_side, messages);
+    for (channel, receiver, messages) in EACH {
+        let came = house.assert_told_once(channel, receiver, messages);
         if channel != "owner" {
             assert_eq!(came.len(), messages + 1, "{channel}: the one whose answer was lost comes again");
         }

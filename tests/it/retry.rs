@@ -43,11 +43,11 @@ fn what_may_heal_is_tried_again_by_the_schedule_and_then_given_up() {
         );
     }
     let whole: SignedDuration = DEFAULT_WAITS.iter().sum();
-    assert!(whole > SignedDuration::from_hours(20), "a far side may be away for most of a day: {whole}");
+    assert!(whole > SignedDuration::from_hours(20), "a receiver may be away for most of a day: {whole}");
 }
 
 #[test]
-fn what_the_far_side_asks_for_is_the_least_and_has_its_bounds() {
+fn what_the_receiver_asks_for_is_the_least_and_has_its_bounds() {
     let after = |seconds| Outcome::Retry { after: Some(SignedDuration::from_secs(seconds)) };
     let step = |seconds| next(&after(seconds), standing(1, 0, PartForm::Full), &WAITS, now());
     assert!(waits(&step(1), 5.0, true), "the schedule is longer");
@@ -99,7 +99,7 @@ fn the_forms_go_one_way_and_end() {
     for (outcome, form, expected) in table {
         assert_eq!(next(&outcome, standing(1, 0, form), &WAITS, now()), expected, "{outcome:?} of {form:?}");
     }
-    // Whatever a far side says by turns, it ends.
+    // Whatever a receiver says by turns, it ends.
     for first in [Outcome::TooLong, Outcome::ContentRefused] {
         let mut form = Full;
         let mut outcome = first;

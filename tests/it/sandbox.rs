@@ -1,4 +1,4 @@
-//! What the sandbox's far sides check, and what they do on command, tried on real sockets.
+//! What the sandbox's receivers check, and what they do on command, tried on real sockets.
 
 mod robots;
 
@@ -202,7 +202,7 @@ async fn raw(address: SocketAddr, name: &str) -> String {
 async fn something_befalls_the_answer_of_a_fault_or_that_to_a_message_that_was_taken() {
     let sandbox = start(Rules::new()).await;
     let busy = || Some(Box::new(Fault::Status { status: 503, body: "system busy".to_owned() }));
-    let mishap = |mishap, answer| sandbox.order("erp", Fault::Mishap { mishap, answer }, Times::Next(1));
+    let mishap = |mishap, answer| sandbox.order("erp", Fault::Rule { mishap, answer }, Times::Next(1));
     mishap(FaultRule::Half, busy());
     mishap(FaultRule::Half, None);
     mishap(FaultRule::Lost, busy());
@@ -228,7 +228,7 @@ async fn something_befalls_the_answer_of_a_fault_or_that_to_a_message_that_was_t
 }
 
 #[tokio::test]
-async fn the_clock_of_the_far_sides_can_be_moved_with_that_of_a_test() {
+async fn the_clock_of_the_receivers_can_be_moved_with_that_of_a_test() {
     let sandbox = start(Rules::new().hook("erp", WebhookRules::ApsdaiPassword(Secret::new("hush")))).await;
     let later = Timestamp::now() + SignedDuration::from_hours(7);
     let stamp = later.as_millisecond().to_string();
@@ -239,7 +239,7 @@ async fn the_clock_of_the_far_sides_can_be_moved_with_that_of_a_test() {
 }
 
 #[tokio::test]
-async fn the_same_far_sides_can_be_behind_several_doors() {
+async fn the_same_receivers_can_be_behind_several_doors() {
     let sandbox = start(Rules::new()).await;
     let door = sandbox.serve_also(TcpListener::bind("127.0.0.1:0").await.unwrap());
     assert_ne!(door, sandbox.address());

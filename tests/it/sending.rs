@@ -1,4 +1,4 @@
-//! What goes out: every message arrives once, whatever its far side does in between, and what cannot arrive is said.
+//! What goes out: every message arrives once, whatever its receiver does in between, and what cannot arrive is said.
 
 mod refusals;
 
@@ -104,7 +104,7 @@ async fn a_lost_answer_is_repeated_with_the_same_key_and_bytes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lost_answer_of_a_far_side_without_keys_is_repeated_with_a_mark() {
+async fn a_lost_answer_of_a_receiver_without_keys_is_repeated_with_a_mark() {
     let scene = Scene::new(Rules::new()).await;
     let more = |language| format!("mention = {{ mobiles = [\"13800000000\"] }}\nlanguage = \"{language}\"\n{AT_ONCE}");
     let channels =

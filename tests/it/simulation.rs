@@ -1,5 +1,5 @@
 //! A week of two shops on a virtual clock, drawn from a seed: rushes, nights, outages, lost answers, wrong settings, clocks
-//! that jump, restarts in the midst of sends. The real store and the real lanes; the far sides are played, and know the
+//! that jump, restarts in the midst of sends. The real store and the real lanes; the receivers are played, and know the
 //! truth by which the promises are judged after each step.
 //!
 //! `ORDERBELL_SIMULATION_SEEDS=1000` lives through as many weeks, `ORDERBELL_SIMULATION_SEED=7` through one. The same seed is
@@ -9,9 +9,9 @@ mod arrivals;
 mod chance;
 mod daemon;
 mod far;
-mod far_side;
 mod hands;
 mod promises;
+mod receiver;
 mod seeds;
 mod settings;
 mod spells;

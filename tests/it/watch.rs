@@ -236,7 +236,7 @@ async fn a_parked_channel_is_told_with_its_cause_and_when_it_works_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_far_side_that_refuses_our_setting_parks_its_channel_and_a_yes_ends_it() {
+async fn a_receiver_that_refuses_our_setting_parks_its_channel_and_a_yes_ends_it() {
     let scene = Scene::at(noon(), Rules::new()).await;
     let channels = format!("{}{}", scene.hook("erp", ""), scene.robot("owner", ""));
     scene.far.order("erp", Fault::Status { status: 401, body: "Ali Baba".to_owned() }, Times::Always);

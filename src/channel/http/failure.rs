@@ -62,7 +62,7 @@ impl HttpFailure {
     }
 }
 
-/// What went wrong, from the outside in, without the address. What the far side may have put in stands in quotes.
+/// What went wrong, from the outside in, without the address. What the receiver may have put in stands in quotes.
 pub fn words(error: reqwest::Error) -> String {
     words_of(error, NextHop::Direct)
 }
@@ -76,7 +76,7 @@ fn words_of(error: reqwest::Error, next_hop: NextHop) -> String {
     quoted(&format!("{own}{by}"), &said)
 }
 
-/// Our own words for it, and those that may hold what the far side said.
+/// Our own words for it, and those that may hold what the receiver said.
 fn told(error: reqwest::Error) -> (String, String) {
     let own = |words: &str| (words.to_owned(), String::new());
     if error.is_timeout() {
@@ -105,9 +105,9 @@ fn told(error: reqwest::Error) -> (String, String) {
         // A certificate holds names that its maker chose.
         () if is_tls => ("the connection cannot be encrypted".to_owned(), layers),
         () if is_connect && layers.contains("tunnel error") => {
-            ("the proxy did not open the way to the far side".to_owned(), layers)
+            ("the proxy did not open the way to the receiver".to_owned(), layers)
         }
-        // A far side that closes an HTTP/2 connection may say why.
+        // A receiver that closes an HTTP/2 connection may say why.
         () => ("the connection failed".to_owned(), layers),
     }
 }

@@ -7,7 +7,7 @@
 //! - Mentions: in markdown `<@user id>`; mobile numbers and everyone only in a text message, which goes out as a further
 //!   part and counts like any other.
 //! - Pictures: PNG or JPG up to 2 MB as base64, in a message of its own with their MD5.
-//! - Repeats: the far side knows no key, so a repeat is marked as a possible one.
+//! - Repeats: the receiver knows no key, so a repeat is marked as a possible one.
 //! - Answers: HTTP 200 with `errcode`; 0 is yes.
 
 pub mod answers;

@@ -1,4 +1,4 @@
-//! What an answer of a far side, and what a refusal of ours, means and what to change.
+//! What an answer of a receiver, and what a refusal of ours, means and what to change.
 
 use crate::channel;
 use crate::channel::remedy;
@@ -6,8 +6,8 @@ use crate::channel::remedy;
 /// An outcome as it is said.
 pub fn outcome(text: &str) -> &str {
     match text {
-        "delivered" => "the far side said yes",
-        "partial" => "the far side said yes for some recipients and refused the others",
+        "delivered" => "the receiver said yes",
+        "partial" => "the receiver said yes for some recipients and refused the others",
         "retry" => "not for now",
         "unknown" => "no answer that we know; it may have arrived",
         "throttled" => "not for now: too many messages came",
@@ -39,20 +39,20 @@ pub fn said(kind: Option<&str>, words: &str) -> String {
 fn in_general(outcome: &str) -> Option<(&'static str, &'static str)> {
     Some(match outcome {
         "partial" => ("some recipients do not exist there, or are refused", "look at the addresses in the answer"),
-        "retry" => ("the far side does not take messages now", "look whether it runs, if this goes on"),
+        "retry" => ("the receiver does not take messages now", "look whether it runs, if this goes on"),
         "unknown" => (
             "the answer was lost on the way, or the message was",
             "nothing: it is sent again so that a repeat can be told from a new message",
         ),
-        "throttled" => ("the far side finds that too many messages come", "nothing: what waits goes out later"),
+        "throttled" => ("the receiver finds that too many messages come", "nothing: what waits goes out later"),
         "misconfigured" => (
-            "the far side does not accept the address, the token or the secret",
-            "copy them anew from the far side, then see what `orderbell test` says",
+            "the receiver does not accept the address, the token or the secret",
+            "copy them anew from the receiver, then see what `orderbell test` says",
         ),
-        "too_long" => ("the message is over the far side's limit", "shorten the template, if it is one of yours"),
-        "content_refused" => ("the far side does not like what the message says", "look at the template"),
-        "rejected" => ("the far side will never take this message", "look at the answer"),
-        "bug" => ("the far side says that our request is malformed", "please report it, with the answer"),
+        "too_long" => ("the message is over the receiver's limit", "shorten the template, if it is one of yours"),
+        "content_refused" => ("the receiver does not like what the message says", "look at the template"),
+        "rejected" => ("the receiver will never take this message", "look at the answer"),
+        "bug" => ("the receiver says that our request is malformed", "please report it, with the answer"),
         _ => return None,
     })
 }

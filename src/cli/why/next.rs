@@ -55,7 +55,7 @@ fn waiting(delivery: &DeliveryHistory, history: &History, setting: &Setting<'_>)
         return resting(parked, setting);
     }
     if let Some(shut) = setting.shut(channel, history) {
-        let says = format!("Next: the far side of {channel} takes nothing until {}.", setting.time(shut.until));
+        let says = format!("Next: the receiver of {channel} takes nothing until {}.", setting.time(shut.until));
         return TimelineEntry::at(shut.until, says).meaning(shut.reason.clone(), "nothing: what waits goes out then");
     }
     if due_at > setting.now {

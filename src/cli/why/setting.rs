@@ -44,7 +44,7 @@ impl Setting<'_> {
         history.parked.iter().find(|parked| parked.channel == channel)
     }
 
-    /// Whether a channel's far side takes nothing for now. Without its secrets, the far side of a channel is not known.
+    /// Whether a channel's receiver takes nothing for now. Without its secrets, the receiver of a channel is not known.
     pub fn shut<'h>(&self, channel: &str, history: &'h History) -> Option<&'h RateLimitHistory> {
         let channel = self.part.channels.get(channel)?.channel.as_ref()?;
         let credential = channel.way.channel().credential();

@@ -15,7 +15,7 @@ pub enum Block {
         content: Vec<Inline>,
     },
     Paragraph(Vec<Inline>),
-    /// Words of a buyer or of a far side, set apart from ours.
+    /// Words of a buyer or of a receiver, set apart from ours.
     Quote(Vec<Block>),
     List {
         ordered: bool,
@@ -42,7 +42,7 @@ pub enum Inline {
     Text(String),
     Strong(Vec<Inline>),
     Emphasis(Vec<Inline>),
-    /// In a colour, where the far side has any. Only a template can say so: in a value, `<` is text.
+    /// In a colour, where the receiver has any. Only a template can say so: in a value, `<` is text.
     Toned {
         tone: Tone,
         content: Vec<Inline>,

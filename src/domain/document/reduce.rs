@@ -1,4 +1,4 @@
-//! The reduced form of a document, for a far side that has refused its content.
+//! The reduced form of a document, for a receiver that has refused its content.
 
 use crate::domain::document::Block;
 use crate::domain::document::Document;

@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_report_that_was_made_and_has_not_arrived_is_missed_with_the_far_sides_words() {
+    fn a_report_that_was_made_and_has_not_arrived_is_missed_with_the_receivers_words() {
         assert_eq!(after(15, made(&[]), None), Ok(ConditionState::Fine));
         assert_eq!(after(1, made(&[]), None), Ok(ConditionState::Fine), "it has arrived at once");
         let late = made(&[("owner", "waiting", Some("HTTP 503")), ("office", "dead", None)]);

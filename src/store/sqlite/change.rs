@@ -209,7 +209,7 @@ fn redeliver(connection: &Connection, id: DeliveryId, now: Standing, at: Timesta
     }))
 }
 
-/// Due now, in its first form, to be composed anew. What the far side said last stays to be seen until it says something
+/// Due now, in its first form, to be composed anew. What the receiver said last stays to be seen until it says something
 /// else. A fallback that was asked before is not asked again, and what it has told does not count. Answers how many others
 /// were to go out in its message.
 fn begin_anew(connection: &Connection, id: DeliveryId, at: Timestamp) -> rusqlite::Result<u64> {

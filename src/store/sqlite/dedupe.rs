@@ -23,7 +23,7 @@ pub enum SeenBefore {
     Replay,
 }
 
-/// One row of `repeat_keys`.
+/// One row of the table of keys.
 struct Row {
     event: EventId,
     content: Option<Vec<u8>>,

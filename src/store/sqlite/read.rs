@@ -143,7 +143,7 @@ impl Reader {
         self.look(move |connection| due::carried(connection, leader)).await
     }
 
-    /// Whether a channel's setting is wrong, as far as its far side told us.
+    /// Whether a channel's setting is wrong, as far as its receiver told us.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
@@ -284,7 +284,7 @@ fn read(mut connection: Option<Connection>, mut readings: mpsc::Receiver<Reading
                 let connection = connection.as_ref().ok_or(&closed);
                 // Whoever asked hears that there is no answer; the next one is answered as ever.
                 if std::panic::catch_unwind(AssertUnwindSafe(|| look(connection))).is_err() {
-                    tracing::error!("a look into the store met a fault of its own");
+                    tracing::error!("a look into the store met a internal error");
                 }
             }
             Reading::Close(reply) => {

@@ -30,7 +30,7 @@ use crate::support::TOO_LONG;
 use crate::support::address::ShutDoor;
 use crate::support::keeta;
 
-/// Where the far sides of the cells are.
+/// Where the receivers of the cells are.
 struct Doors {
     http: ShutDoor,
     smtp: ShutDoor,
@@ -131,7 +131,7 @@ fn next_step(daemon: &Daemon, now: Timestamp) -> Option<SignedDuration> {
 
 /// What became of a cell.
 struct Row {
-    /// Messages that the far side took, each once; a mail once for each recipient.
+    /// Messages that the receiver took, each once; a mail once for each recipient.
     counted: usize,
     repeats: usize,
     state: String,
@@ -146,7 +146,7 @@ fn outcomes(daemon: &Daemon, standing: &DeliveryRow) -> Vec<(i64, String)> {
     found.expect("rows").collect::<Result<_, _>>().expect("rows")
 }
 
-/// Compares a cell with the rules. `came` is what its far side has seen of the order.
+/// Compares a cell with the rules. `came` is what its receiver has seen of the order.
 fn judge(cell: &Cell, standing: &DeliveryRow, attempts: &[(i64, String)], came: &[Received]) -> Result<Row, String> {
     let mut wanted = cell.attempts();
     if cell.end == End::TooLong {
@@ -168,11 +168,11 @@ fn judge(cell: &Cell, standing: &DeliveryRow, attempts: &[(i64, String)], came: 
     let taken: Vec<&Received> = came.iter().filter(|one| one.verdict == MockVerdict::Accepted).collect();
     let refused = came.iter().find(|one| matches!(one.verdict, MockVerdict::Refused(_)));
     if let Some(refused) = refused {
-        return Err(format!("the far side finds fault with it: {:?}", refused.verdict));
+        return Err(format!("the receiver finds fault with it: {:?}", refused.verdict));
     }
     let unseen = usize::from(cell.is_counted_unseen());
     if taken.len() != delivered + unseen {
-        return Err(format!("the far side counted {}, the store {delivered} and {unseen} unseen", taken.len()));
+        return Err(format!("the receiver counted {}, the store {delivered} and {unseen} unseen", taken.len()));
     }
     let repeats = match cell.way {
         Way::WeCom => marked(cell, attempts, &taken)?,
@@ -195,7 +195,7 @@ fn keyed(standing: &DeliveryRow, taken: &[&Received]) -> Result<usize, String> {
         }
         match known.iter().find(|other| other.key == one.key && other.address == one.address) {
             Some(other) if other.body != one.body => return Err(format!("{key} was told twice in different words")),
-            Some(_) if !one.repeat => return Err(format!("{key} is a repeat, and the far side does not know it")),
+            Some(_) if !one.repeat => return Err(format!("{key} is a repeat, and the receiver does not know it")),
             Some(_) => repeats += 1,
             None => known.push(one),
         }
@@ -203,7 +203,7 @@ fn keyed(standing: &DeliveryRow, taken: &[&Received]) -> Result<usize, String> {
     Ok(repeats)
 }
 
-/// A far side without keys: what may have arrived before bears the mark, and nothing else does.
+/// A receiver without keys: what may have arrived before bears the mark, and nothing else does.
 fn marked(cell: &Cell, attempts: &[(i64, String)], taken: &[&Received]) -> Result<usize, String> {
     let may_have_arrived = attempts.iter().any(|(_, outcome)| outcome == "unknown");
     // What goes in parts is marked in the first of them.
@@ -230,7 +230,7 @@ fn title(cells: &[Cell]) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_a_far_side_says_and_whatever_befalls_it_the_far_sides_count_is_the_stores() {
+async fn whatever_a_receiver_says_and_whatever_befalls_it_the_receivers_count_is_the_stores() {
     let cells = cells();
     let scene = Scene::still(Timestamp::now(), rules(&cells)).await;
     let mail_listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");

@@ -18,7 +18,7 @@ use orderbell::domain::pace::Window;
 use proptest::prelude::*;
 use uuid::Uuid;
 
-use crate::pacing::far_side::allowance;
+use crate::pacing::receiver::allowance;
 use crate::support::cases::cases;
 
 /// No send takes longer.

@@ -1,4 +1,4 @@
-//! No window of a far side holds more than each channel's allowance: over channels that share the credential, slow and
+//! No window of a receiver holds more than each channel's allowance: over channels that share the credential, slow and
 //! overlapping sends, further parts, reloads, crashes and restarts by whatever wall clock.
 
 use std::collections::BTreeSet;
@@ -15,9 +15,9 @@ use orderbell::flow::pacers::Pacers;
 use orderbell::store::PacingState;
 use proptest::prelude::*;
 
-use crate::pacing::far_side::Sent;
-use crate::pacing::far_side::allowance;
-use crate::pacing::far_side::most_in_a_window;
+use crate::pacing::receiver::Sent;
+use crate::pacing::receiver::allowance;
+use crate::pacing::receiver::most_in_a_window;
 use crate::support::cases::cases;
 
 const CREDENTIAL: &str = "robot";
@@ -45,7 +45,7 @@ enum Step {
     Answered {
         which: usize,
     },
-    /// The far side says that the robot is shut.
+    /// The receiver says that the robot is shut.
     Shut {
         channel: usize,
         seconds: i64,
@@ -104,7 +104,7 @@ struct Kept {
     attempts: i64,
 }
 
-/// Channels on one credential, and the far side.
+/// Channels on one credential, and the receiver.
 struct Scene {
     allowances: Vec<RateLimit>,
     /// Real time, and what this daemon's clock that never goes back read it as at its start.
@@ -277,7 +277,7 @@ proptest! {
     #![proptest_config(cases(300))]
 
     #[test]
-    fn no_window_of_the_far_side_ever_holds_more_than_any_allowance(
+    fn no_window_of_the_receiver_ever_holds_more_than_any_allowance(
         allowances in allowances(),
         steps in proptest::collection::vec(step(), 1..120),
     ) {

@@ -1,4 +1,4 @@
-//! One lane with a far side that answers when it is let, and as it is told to, on a clock that the test moves.
+//! One lane with a receiver that answers when it is let, and as it is told to, on a clock that the test moves.
 
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -35,9 +35,9 @@ use orderbell::flow::Current;
 use orderbell::flow::Notifier;
 use orderbell::flow::clock_skew::ClockSkews;
 use orderbell::flow::composing::Composing;
-use orderbell::flow::intake::RoutingSnapshot;
 use orderbell::flow::notice::Notices;
 use orderbell::flow::pacers::Pacers;
+use orderbell::flow::routing::RoutingSnapshot;
 use orderbell::flow::worker::ChannelWorker;
 use orderbell::flow::worker::WorkerChannel;
 use orderbell::flow::worker::WorkerContext;
@@ -56,7 +56,7 @@ pub enum Parts {
     Recipients(u16),
 }
 
-/// What the far side thinks of a part.
+/// What the receiver thinks of a part.
 type Thinks = fn(&Part) -> Outcome;
 
 struct Far {

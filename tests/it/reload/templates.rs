@@ -21,13 +21,13 @@ use crate::support::watching::OFTEN;
 
 const MINE: &str = "templates = \"mine\"";
 
-/// The titles that came to a far side, without the numbers in them.
+/// The titles that came to a receiver, without the numbers in them.
 fn titles(scene: &Scene, name: &str) -> Vec<String> {
     let title = |text: String| text.split(' ').next().unwrap_or_default().to_owned();
     scene.told(name).into_iter().filter_map(|told| told.title.map(title)).collect()
 }
 
-/// Waits until a far side is told something under this title.
+/// Waits until a receiver is told something under this title.
 async fn until_titled(scene: &Scene, name: &str, title: &str) {
     let deadline = Instant::now() + TOO_LONG;
     while titles(scene, name).last().is_none_or(|last| last != title) {

@@ -63,8 +63,8 @@ async fn killed_at_any_moment_the_daemon_tells_one_report_never_two_never_none()
         house.until_delivered(4).await;
         daemon.sigkill();
         house.assert_one_report(&["erp", "kitchen", "office", "owner"]);
-        for (channel, far_side, messages) in EACH {
-            let came = house.assert_told_once(channel, far_side, messages);
+        for (channel, receiver, messages) in EACH {
+            let came = house.assert_told_once(channel, receiver, messages);
             repeats += came.len() - messages;
         }
         house.assert_figures(&yesterday.scene.came_to("erp")[0]);

@@ -12,7 +12,7 @@ use crate::support::keeta;
 use crate::support::of;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_far_side_that_refuses_for_a_while_is_told_exactly_once() {
+async fn a_receiver_that_refuses_for_a_while_is_told_exactly_once() {
     let scene = Scene::new(Rules::new()).await;
     let redirect = Fault::Redirect { location: scene.far.hook_url("elsewhere") };
     let busy = Fault::Errcode { errcode: -1, errmsg: "system busy".to_owned() };
@@ -73,7 +73,7 @@ async fn a_wrong_setting_makes_messages_wait_and_the_operator_hears_of_it_once()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_far_side_will_never_take_is_dead_loudly() {
+async fn what_a_receiver_will_never_take_is_dead_loudly() {
     let scene = Scene::at(ten_past(), Rules::new()).await;
     let names = ["h400", "h422", "h503", "r400105"];
     let patience = "retry = [\"0s\"]";
@@ -93,7 +93,7 @@ async fn what_a_far_side_will_never_take_is_dead_loudly() {
         assert_eq!((standing.state.as_str(), standing.attempts), ("dead", attempts), "{name}");
         assert_eq!(notices.iter().filter(|notice| notice.body.contains(name)).count(), 1, "{name}: {notices:#?}");
         let answer = standing.answer.as_deref().unwrap_or_default();
-        assert!(answer.contains(&name[1..]), "{name}: the far side's last word is kept, not {answer:?}");
+        assert!(answer.contains(&name[1..]), "{name}: the receiver's last word is kept, not {answer:?}");
     }
     assert_eq!(of(&standings, "owner").iter().filter(|standing| standing.state == "delivered").count(), names.len());
 }

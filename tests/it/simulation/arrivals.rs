@@ -30,7 +30,7 @@ use crate::simulation::settings::LaneSettings;
 
 /// A buyer's word that robots refuse; a message in its reduced form is without it.
 pub const FORBIDDEN: &str = "FORBIDDEN";
-/// A product that no far side wants to hear of, in whatever form.
+/// A product that no receiver wants to hear of, in whatever form.
 pub const UNWELCOME: &str = "UNWELCOME";
 
 /// Something that a platform tells.

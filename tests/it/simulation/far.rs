@@ -1,4 +1,4 @@
-//! The channels as the lanes see them: they write as the real ones do, and what they send goes to the played far sides.
+//! The channels as the lanes see them: they write as the real ones do, and what they send goes to the played receivers.
 
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -57,7 +57,7 @@ impl Counter {
     }
 }
 
-/// One lane's way to the far sides.
+/// One lane's way to the receivers.
 pub struct Far {
     pub lane: usize,
     pub inner: Arc<dyn Channel>,
@@ -173,7 +173,7 @@ impl Channel for Mailbox {
     }
 
     fn exchange<'a>(&'a self, _: &'a Http, _: &'a Part, _: &'a Attempt) -> SendFuture<'a> {
-        unreachable!("the far sides are played")
+        unreachable!("the receivers are played")
     }
 
     fn mask(&self) -> &Mask {

@@ -226,7 +226,7 @@ impl<'a> Judge<'a> {
         usize::try_from(count).expect("few")
     }
 
-    /// What is said to be told was taken by a far side, whole. What a channel catches up with counts only where it was taken by
+    /// What is said to be told was taken by a receiver, whole. What a channel catches up with counts only where it was taken by
     /// its own.
     fn was_told(&self, truth: &Truth, stands: &Stands, owed: &Owed) -> Result<(), String> {
         if stands.state == "merged" && stands.catches_up && self.steps_of(stands.id, "caught_up") > 0 {

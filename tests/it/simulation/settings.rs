@@ -1,4 +1,4 @@
-//! What the merchant of a seed has configured: six channels on five far sides, in ways that differ.
+//! What the merchant of a seed has configured: six channels on five receivers, in ways that differ.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use orderbell::domain::route::Glob;
 use crate::simulation::chance::Chance;
 use crate::simulation::far::Mailbox;
 
-/// A far side: what counts, and shuts.
+/// A receiver: what counts, and shuts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FarSideName {
     KitchenRobot,
@@ -31,7 +31,7 @@ pub enum FarSideName {
 pub struct LaneSettings {
     pub name: &'static str,
     pub channel: Arc<dyn Channel>,
-    pub far_side: FarSideName,
+    pub receiver: FarSideName,
     pub language: &'static str,
     pub allowance: Option<RateLimit>,
     pub quiet: Option<Quiet>,
@@ -90,11 +90,11 @@ fn rate(count: u32, seconds: i64) -> Option<RateLimit> {
 pub fn lanes(seed: u64) -> Vec<LaneSettings> {
     let mut chance = Chance::of(seed, &["settings"]);
     let short = vec![SignedDuration::from_secs(5), SignedDuration::from_mins(1), SignedDuration::from_mins(10)];
-    let mut lane = |name, channel: Arc<dyn Channel>, far_side, hears: &[&str]| LaneSettings {
+    let mut lane = |name, channel: Arc<dyn Channel>, receiver, hears: &[&str]| LaneSettings {
         name,
         allowance: channel.allowance(),
         channel,
-        far_side,
+        receiver,
         language: chance.one_of(&["en", "zh-CN"]),
         quiet: None,
         urgent: globs(&["order.placed", "order.cancelled"]),

@@ -1,4 +1,4 @@
-//! What befalls a far side in the week: hours in which it is away, loses answers, refuses our setting, is slow, takes less,
+//! What befalls a receiver in the week: hours in which it is away, loses answers, refuses our setting, is slow, takes less,
 //! or is crowded by others.
 
 use crate::simulation::chance::Chance;
@@ -40,7 +40,7 @@ pub struct Lasting {
     pub spell: Spell,
 }
 
-/// The spells of one far side.
+/// The spells of one receiver.
 #[derive(Clone, Debug, Default)]
 pub struct Weather {
     lasting: Vec<Lasting>,

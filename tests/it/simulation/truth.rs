@@ -1,4 +1,4 @@
-//! What really happened: every delivery that is owed, and every message that was sent, with what the far side made of it.
+//! What really happened: every delivery that is owed, and every message that was sent, with what the receiver made of it.
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;

@@ -20,8 +20,6 @@ use crate::simulation::arrivals::Arrival;
 use crate::simulation::chance::Chance;
 use crate::simulation::daemon::Daemon;
 use crate::simulation::far::Counter;
-use crate::simulation::far_side::FarSide;
-use crate::simulation::far_side::Fate;
 use crate::simulation::hands::DAY;
 use crate::simulation::hands::HOUR;
 use crate::simulation::hands::Hands;
@@ -29,6 +27,8 @@ use crate::simulation::hands::MINUTE;
 use crate::simulation::hands::SECOND;
 use crate::simulation::hands::shown;
 use crate::simulation::promises::Judge;
+use crate::simulation::receiver::FarSide;
+use crate::simulation::receiver::Fate;
 use crate::simulation::settings;
 use crate::simulation::settings::FarSideName;
 use crate::simulation::settings::LaneSettings;
@@ -92,7 +92,7 @@ impl Outcome {
 /// Something whose time comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Timer {
-    /// A message is at its far side.
+    /// A message is at its receiver.
     Reaches(usize),
     /// A send ends.
     Ends(usize),
@@ -134,7 +134,7 @@ struct Week<'a> {
     hands: Hands,
     file: PathBuf,
     lanes: &'a [LaneSettings],
-    far_sides: BTreeMap<FarSideName, FarSide>,
+    receivers: BTreeMap<FarSideName, FarSide>,
     counter: Arc<Counter>,
     arrivals: Vec<Arrival>,
     daemon: Option<Daemon>,
@@ -161,11 +161,11 @@ pub async fn live(seed: u64) -> Outcome {
     let (hands, counter) = (Hands::default(), Arc::new(Counter::default()));
     let daemon = Daemon::start(&file, &lanes, &hands, &counter).await;
     let judge = Judge::new(&file, &lanes);
-    let mut far_sides = BTreeMap::new();
+    let mut receivers = BTreeMap::new();
     for lane in &lanes {
-        let of_it = lanes.iter().filter(|other| other.far_side == lane.far_side);
+        let of_it = lanes.iter().filter(|other| other.receiver == lane.receiver);
         let allowances = of_it.filter_map(|other| other.allowance).collect();
-        far_sides.entry(lane.far_side).or_insert_with(|| FarSide::new(seed, lane.far_side, allowances, DAYS * DAY));
+        receivers.entry(lane.receiver).or_insert_with(|| FarSide::new(seed, lane.receiver, allowances, DAYS * DAY));
     }
     let mut week = Week {
         seed,
@@ -173,7 +173,7 @@ pub async fn live(seed: u64) -> Outcome {
         hands,
         file,
         lanes: &lanes,
-        far_sides,
+        receivers,
         counter,
         arrivals: arrivals::week(seed, DAYS),
         daemon: Some(daemon),
@@ -267,7 +267,7 @@ impl Week<'_> {
             self.happen(timer).await?;
         }
         self.note("the week is over, and everything heals".to_owned());
-        self.far_sides.values_mut().for_each(FarSide::heal);
+        self.receivers.values_mut().for_each(FarSide::heal);
         if self.state != State::Up {
             self.start().await?;
         }
@@ -328,7 +328,7 @@ impl Week<'_> {
 
     fn jump(&mut self, by: i64) {
         self.hands.jump(by);
-        self.far_sides.values_mut().for_each(FarSide::may_be_asked);
+        self.receivers.values_mut().for_each(FarSide::may_be_asked);
     }
 
     async fn turn(&mut self, lane: usize) -> Result<(), String> {

@@ -7,17 +7,17 @@ use orderbell::sandbox::inbox::Received;
 use crate::support::{Scene, in_time};
 
 impl Scene {
-    /// What came to one far side, refused requests and faults included.
+    /// What came to one receiver, refused requests and faults included.
     pub fn came_to(&self, name: &str) -> Vec<Received> {
         self.far.messages().into_iter().filter(|received| received.address.name == name).collect()
     }
 
-    /// What the people behind one far side have read.
+    /// What the people behind one receiver have read.
     pub fn told(&self, name: &str) -> Vec<Received> {
         self.came_to(name).into_iter().filter(Received::is_message).collect()
     }
 
-    /// Waits until the people behind a far side have read so many messages.
+    /// Waits until the people behind a receiver have read so many messages.
     pub async fn until_told(&self, name: &str, count: usize) -> Vec<Received> {
         let mut news = self.far.subscribe();
         in_time(async {
@@ -40,7 +40,7 @@ impl Scene {
         collector.nothing_more(within).await.expect("nothing more");
     }
 
-    /// Waits until so many requests came to a far side, however it answered.
+    /// Waits until so many requests came to a receiver, however it answered.
     pub async fn until_came(&self, name: &str, count: usize) -> Vec<Received> {
         let mut news = self.far.subscribe();
         in_time(async {

@@ -1,4 +1,4 @@
-//! The whole daemon for a test: started on a free port beside play-acting far sides, with a clock that the test moves, its
+//! The whole daemon for a test: started on a free port beside simulated receivers, with a clock that the test moves, its
 //! log in memory, and a client that sends whatever bytes the test likes.
 
 pub mod address;
@@ -90,7 +90,7 @@ impl Hands {
     }
 }
 
-/// What surrounds a daemon: its folder, its far sides and its clock. It outlives the daemon, so that another may follow.
+/// What surrounds a daemon: its folder, its receivers and its clock. It outlives the daemon, so that another may follow.
 pub struct Scene {
     pub folder: TempDir,
     pub far: Sandbox,
@@ -99,12 +99,12 @@ pub struct Scene {
 }
 
 impl Scene {
-    /// With the real time, which the far sides check signatures by.
+    /// With the real time, which the receivers check signatures by.
     pub async fn new(rules: Rules) -> Self {
         Self::at(Timestamp::now(), rules).await
     }
 
-    /// Begins at a time of the test's choice: for far sides that check no signatures.
+    /// Begins at a time of the test's choice: for receivers that check no signatures.
     pub async fn at(base: Timestamp, rules: Rules) -> Self {
         let log = log::keep();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
@@ -144,7 +144,7 @@ impl Scene {
         format!("[channel.{name}]\nkind = \"dingtalk\"\nwebhook = \"{url}\"\nallow_private = true\n{more}\n")
     }
 
-    /// Opens the play-acting mail server, and a channel of this name that mails from `bell@orderbell.test` through it.
+    /// Opens the simulated mail server, and a channel of this name that mails from `bell@orderbell.test` through it.
     pub async fn mailbox(&self, name: &str, post: MailServer, to: &str, more: &str) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = self.far.serve_mail(listener, post);
@@ -164,7 +164,7 @@ impl Scene {
         format!("[channel.{name}]\nkind = \"webhook\"\nurl = \"{url}\"\nallow_private = true\n{more}\n")
     }
 
-    /// Puts the clock forward, and that of the far sides with it.
+    /// Puts the clock forward, and that of the receivers with it.
     pub fn forward(&self, by: SignedDuration) {
         self.hands.forward(by);
         self.far.set_clock_ahead(self.hands.now().duration_since(Timestamp::now()));
@@ -175,7 +175,7 @@ impl Scene {
     }
 }
 
-/// Most tests are about something else than the robots' allowance, which their far sides do not keep either.
+/// Most tests are about something else than the robots' allowance, which their receivers do not keep either.
 fn paced(more: &str) -> String {
     let rate = if more.contains("rate =") { "" } else { "rate = { per = \"1s\", count = 10000 }\n" };
     format!("{rate}{more}")

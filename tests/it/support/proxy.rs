@@ -125,7 +125,7 @@ fn length(head: &str) -> usize {
     length.and_then(|length| length.trim().parse().ok()).unwrap_or(0)
 }
 
-/// The head as the far side gets it: the path alone, nothing of what was meant for the proxy, and closed afterwards.
+/// The head as the receiver gets it: the path alone, nothing of what was meant for the proxy, and closed afterwards.
 fn handed_on(head: &str, prefix: &str) -> String {
     let (first, rest) = head.split_once("\r\n").expect("a first line");
     let mut words = first.split(' ');

@@ -201,7 +201,7 @@ async fn what_one_message_told_in_vain_of_an_order_is_told_in_a_digest_with_all_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_digest_that_is_too_long_for_the_far_side_loses_none_of_those_that_have_no_room_any_more() {
+async fn a_digest_that_is_too_long_for_the_receiver_loses_none_of_those_that_have_no_room_any_more() {
     let scene = Scene::still(noon(), Rules::new()).await;
     let daemon = gathering(&scene, &scene.wecom("office", TWO), 2..=70).await;
     let too_long = Fault::Errcode { errcode: 45_002, errmsg: "content size out of limit".to_owned() };

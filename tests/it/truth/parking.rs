@@ -81,7 +81,7 @@ async fn a_wrong_setting_is_tried_once_and_then_ever_less_often_while_all_others
     for (name, came) in [("mail", log_ins(&scene)), ("gone", scene.came_to("gone").len())] {
         let after = minutes_after(&daemon, name);
         println!("{name}: {came} tries in six hours, after {after:?} minutes");
-        assert_eq!(came, after.len() + 1, "{name}: the far side counts as the store does");
+        assert_eq!(came, after.len() + 1, "{name}: the receiver counts as the store does");
         // 10, 20, 40, 80 and 160 minutes after the one before, each a tenth more or less; the next is due after ten hours.
         let bounds = [(9, 14), (27, 38), (63, 82), (135, 172), (279, 360)];
         assert!(after.len() >= 4 && after.len() <= 5, "{name}: {after:?}");
@@ -101,7 +101,7 @@ async fn refusals_that_come_together_count_as_one() {
     let daemon = scene.start(&format!("{}{}", scene.hook("erp", ""), to(&["erp"]))).await;
     scene.far.order(
         "erp",
-        Fault::Mishap { mishap: FaultRule::Late { delay_ms: 1500 }, answer: Some(Box::new(status(401))) },
+        Fault::Rule { mishap: FaultRule::Late { delay_ms: 1500 }, answer: Some(Box::new(status(401))) },
         Times::Always,
     );
     for number in 1..=8 {
@@ -229,7 +229,7 @@ async fn a_daemon_that_crashes_while_it_probes_does_not_probe_at_each_start() {
     daemon.until(|_| parked(&daemon) == ["kitchen"]).await;
     scene.far.order(
         "kitchen",
-        Fault::Mishap { mishap: FaultRule::Late { delay_ms: 100_000 }, answer: Some(Box::new(errcode(300_005))) },
+        Fault::Rule { mishap: FaultRule::Late { delay_ms: 100_000 }, answer: Some(Box::new(errcode(300_005))) },
         Times::Always,
     );
     scene.forward(minutes(12));

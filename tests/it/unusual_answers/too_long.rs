@@ -21,7 +21,7 @@ fn sizes(came: &[Received], is_wecom: bool) -> Vec<usize> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_far_side_finds_too_long_is_halved_and_not_its_limit() {
+async fn what_a_receiver_finds_too_long_is_halved_and_not_its_limit() {
     let scene = Scene::new(Rules::new()).await;
     let channels = [scene.robot("ding", ""), scene.wecom("com", "")].concat();
     let route = "[[route]]\nevents = [\"order.*\"]\nto = [\"ding\", \"com\"]\n";

@@ -12,9 +12,9 @@ use orderbell::flow::Clock;
 use orderbell::flow::Current;
 use orderbell::flow::Notifier;
 use orderbell::flow::clock_skew::ClockSkews;
-use orderbell::flow::intake::RoutingSnapshot;
 use orderbell::flow::notice::Notices;
 use orderbell::flow::reports::ReportFailures;
+use orderbell::flow::routing::RoutingSnapshot;
 use orderbell::flow::source_activity::SourceActivity;
 use orderbell::flow::watch;
 use orderbell::flow::watch::Instruments;
@@ -59,7 +59,7 @@ async fn clocked(ahead: Arc<AtomicI64>) -> u16 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_clock_that_is_not_the_far_sides_is_told_until_it_is_right() {
+async fn a_clock_that_is_not_the_receivers_is_told_until_it_is_right() {
     let scene = Scene::at(noon(), Rules::new()).await;
     let ahead = Arc::new(AtomicI64::new(300));
     let port = clocked(ahead.clone()).await;
@@ -75,7 +75,7 @@ async fn a_clock_that_is_not_the_far_sides_is_told_until_it_is_right() {
     };
     place(&house, 1).await;
     house.looked().await;
-    assert!(house.notices("machine_clock").is_empty(), "one far side, once, may be wrong itself");
+    assert!(house.notices("machine_clock").is_empty(), "one receiver, once, may be wrong itself");
     place(&house, 2).await;
     house.looked().await;
     assert_eq!(house.notices("machine_clock"), ["it"]);

@@ -32,7 +32,7 @@ async fn dead_messages_are_told_by_channel_again_when_there_are_more_and_not_whe
     house.until_told("dead", &["erp 1"]).await;
     let text = house.read_by_the_owner("Messages were given up · erp").await;
     assert!(text.contains("order.placed 41: HTTP 422") && text.contains("1 message"), "{text}");
-    assert!(!text.contains("Ali Baba"), "the far side's free text is nobody's business: {text}");
+    assert!(!text.contains("Ali Baba"), "the receiver's free text is nobody's business: {text}");
 
     for number in [42, 43] {
         house.daemon.acknowledged(&keeta::placed(number, scene.hands.now())).await;

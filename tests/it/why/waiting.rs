@@ -106,7 +106,7 @@ async fn a_shut_credential_is_told_where_the_channel_can_be_read() {
     scene.connection().execute(sql, params![credential, at(60).as_millisecond()]).unwrap();
     let shut = scene.told(ORDER, 10).await;
     assert!(
-        shut.contains("  2026-11-22 19:55:00  Next: the far side of office takes nothing until 2026-11-22 19:55:00."),
+        shut.contains("  2026-11-22 19:55:00  Next: the receiver of office takes nothing until 2026-11-22 19:55:00."),
         "{shut}"
     );
     assert!(shut.contains("cause:  errcode 45009"), "{shut}");

@@ -1,4 +1,4 @@
-//! What a hostile buyer, shop name or far side can write stays text: in the document, and in the text that DingTalk gets.
+//! What a hostile buyer, shop name or receiver can write stays text: in the document, and in the text that DingTalk gets.
 
 use std::sync::LazyLock;
 

@@ -11,7 +11,7 @@ use crate::simulation::truth::Sent;
 use crate::simulation::week::{Flight, LOOK, State, Timer, Week, answers};
 
 impl Week<'_> {
-    /// Lets the lane's sends go on until each waits for its far side or has ended.
+    /// Lets the lane's sends go on until each waits for its receiver or has ended.
     pub async fn settle(&mut self, lane: usize) -> Result<(), String> {
         let counter = self.counter.clone();
         loop {
@@ -61,9 +61,9 @@ impl Week<'_> {
         let Begun { lane, key, part, .. } = &begun;
         let nth = self.truth.of_key(*lane, key).count();
         let name = self.lanes[*lane].name;
-        let far_side = &self.far_sides[&self.lanes[*lane].far_side];
-        let fate = far_side.fate(key, nth, now);
-        far_side.begins(now)?;
+        let receiver = &self.receivers[&self.lanes[*lane].receiver];
+        let fate = receiver.fate(key, nth, now);
+        receiver.begins(now)?;
         self.note(format!("{name} sends {key} ({}, {} bytes)", begun.kind, part.body.len()));
         let (round, told) = self.judge.begins(&mut self.truth, &begun, now, wall)?;
         if told.len() > 1 {
@@ -84,12 +84,12 @@ impl Week<'_> {
 
     pub fn reaches(&mut self, number: usize) -> Result<(), String> {
         let (now, sent) = (self.now(), &self.truth.sent[number]);
-        let name = self.lanes[sent.lane].far_side;
-        let far_side = self.far_sides.get_mut(&name).expect("a far side");
-        let shut = far_side.shut;
-        let thinks = far_side.reached(&sent.key, &sent.part, now)?;
+        let name = self.lanes[sent.lane].receiver;
+        let receiver = self.receivers.get_mut(&name).expect("a receiver");
+        let shut = receiver.shut;
+        let thinks = receiver.reached(&sent.key, &sent.part, now)?;
         let key = sent.key.clone();
-        if far_side.shut > shut {
+        if receiver.shut > shut {
             self.count("robots shut");
         }
         self.note(format!("{name:?} thinks of {key}: {thinks:?}"));
@@ -114,17 +114,17 @@ impl Week<'_> {
         let now = self.now();
         self.truth.sent[number].ended_at = now;
         if let retry::Outcome::Throttled { wait } = outcome {
-            let name = self.lanes[lane].far_side;
-            self.far_sides.get_mut(&name).expect("a far side").says_that_it_is_shut(wait, now);
+            let name = self.lanes[lane].receiver;
+            self.receivers.get_mut(&name).expect("a receiver").says_that_it_is_shut(wait, now);
         }
         let words = outcome.as_str().to_owned();
         // Whoever waited for it was stopped.
         let _ = answer.expect("it was not cut").send(Answer { outcome, detail: words });
         self.settle(lane).await?;
         self.judge.ended(&mut self.truth, &told)?;
-        let far_side = self.lanes[lane].far_side;
+        let receiver = self.lanes[lane].receiver;
         for (other, settings) in self.lanes.iter().enumerate() {
-            if settings.far_side == far_side {
+            if settings.receiver == receiver {
                 self.awake[other] = true;
             }
         }

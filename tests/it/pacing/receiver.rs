@@ -1,4 +1,4 @@
-//! A far side that counts: each message at some moment between the begin and the end of its send, which nobody else knows.
+//! A receiver that counts: each message at some moment between the begin and the end of its send, which nobody else knows.
 
 use jiff::SignedDuration;
 use orderbell::domain::pace::RateLimit;

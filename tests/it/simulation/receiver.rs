@@ -1,4 +1,4 @@
-//! One far side: what it counts, when it shuts, and what it thinks of a message.
+//! One receiver: what it counts, when it shuts, and what it thinks of a message.
 
 use std::collections::HashSet;
 
@@ -48,7 +48,7 @@ pub struct Fate {
     /// When it is there, if ever.
     pub reaches_at: Option<i64>,
     pub ends_at: i64,
-    /// What the sender learns, whatever the far side thinks: it never came there, or the answer is lost.
+    /// What the sender learns, whatever the receiver thinks: it never came there, or the answer is lost.
     pub instead: Option<Mishap>,
 }
 
@@ -141,7 +141,7 @@ impl FarSide {
         self.rests_until = 0;
     }
 
-    /// A message of ours is there. Answers what the far side thinks of it.
+    /// A message of ours is there. Answers what the receiver thinks of it.
     ///
     /// # Errors
     /// A promise that was broken.

@@ -6,7 +6,7 @@ use orderbell::sandbox::fault::Times;
 use orderbell::sandbox::rules::Rules;
 use serde_json::Value;
 
-use crate::far_sides::{folder, json, orderbell, sandbox, text};
+use crate::receivers::{folder, json, orderbell, sandbox, text};
 
 fn keeta(secret: &str) -> String {
     let server = "[server]\npublic_url = \"https://bell.example.com\"";

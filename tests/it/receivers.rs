@@ -1,4 +1,4 @@
-//! The commands that talk to far sides, run as a merchant runs them: the real program, the sandbox as its far side.
+//! The commands that talk to receivers, run as a merchant runs them: the real program, the sandbox as its receiver.
 
 mod register;
 mod render;
@@ -86,7 +86,7 @@ async fn a_test_message_goes_the_way_of_real_ones_to_every_kind_of_channel() {
 
     let output = orderbell(folder.path(), &["test", "--all"]).await;
     assert!(output.status.success(), "{}", text(&output));
-    let agree = "    clock:  the far side's and this machine's agree\n";
+    let agree = "    clock:  the receiver's and this machine's agree\n";
     let expected = format!(
         "erp (webhook): yes\n{SENT}{agree}kitchen (dingtalk): yes\n{SENT}{agree}office (wecom): yes\n{SENT}{agree}"
     );
@@ -104,7 +104,7 @@ async fn a_test_message_goes_the_way_of_real_ones_to_every_kind_of_channel() {
     assert_eq!(far.messages().len(), 6, "only the channel that was named");
 }
 
-/// What a far side does, and what a merchant must read then: the cause, the change, the far side's own words.
+/// What a receiver does, and what a merchant must read then: the cause, the change, the receiver's own words.
 #[tokio::test]
 async fn a_refusal_is_said_with_its_cause_and_what_to_change() {
     let rules = Rules::new()
@@ -170,7 +170,7 @@ async fn a_certificate_of_another_name_is_told_from_one_of_nobody() {
     let authority = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/tls/authority.pem");
     let output = orderbell_with(folder.path(), &["test", "c"], &[("SSL_CERT_FILE", authority)]).await;
     assert!(text(&output).contains("cause:  the server's certificate belongs to another name"), "{}", text(&output));
-    assert!(text(&output).contains("localhost"), "the far side's own words: {}", text(&output));
+    assert!(text(&output).contains("localhost"), "the receiver's own words: {}", text(&output));
     let output = orderbell(folder.path(), &["test", "c"]).await;
     assert!(text(&output).contains("cause:  nobody whom this machine trusts"), "{}", text(&output));
     server.join().unwrap();

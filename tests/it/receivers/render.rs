@@ -12,7 +12,7 @@ use orderbell::template_check::samples;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::far_sides::{channel, folder, orderbell, sandbox, text, without_secrets};
+use crate::receivers::{channel, folder, orderbell, sandbox, text, without_secrets};
 
 #[tokio::test]
 async fn a_message_is_rendered_as_it_would_be_sent_and_nothing_is() {

@@ -1,0 +1,77 @@
+//! What a configuration makes of the receiving side: its sources, routes and channels as they are at one moment.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use jiff::SignedDuration;
+
+use crate::domain::event::Kind;
+use crate::domain::route::{Glob, Routes, Target};
+use crate::domain::route_decision::{self, RouteDecisions};
+use crate::flow::reports::ReportPlan;
+use crate::platform::Source;
+
+/// One source and the address under which its platform knows it.
+pub struct SourceEndpoint {
+    pub source: Arc<Source>,
+    pub address: String,
+}
+
+/// What a configuration makes of the receiving side. A webhook is judged by one of these from its first to its last step.
+#[derive(Default)]
+pub struct RoutingSnapshot {
+    /// By name.
+    pub endpoints: BTreeMap<String, SourceEndpoint>,
+    /// The sources whose secret cannot be read, each with the reason: nobody can say whether to believe what comes.
+    pub closed: BTreeMap<String, String>,
+    pub routes: Routes,
+    /// For amounts that come without a currency; ISO 4217.
+    pub currency: String,
+    /// The channels that there are, each with the kinds that are urgent to it.
+    pub channels: BTreeMap<String, Vec<Glob>>,
+    /// After how long the sources that are watched are silent.
+    pub silent_after: BTreeMap<String, SignedDuration>,
+    /// Whose clock the receiver of a channel shows, where it shows one.
+    pub far_hosts: BTreeMap<String, String>,
+    /// By name.
+    pub reports: BTreeMap<String, ReportPlan>,
+    /// The language of readers who have none of their own.
+    pub language: String,
+    /// How the internet reaches us.
+    pub public_url: Option<String>,
+    /// The kinds of which the log has said that no route matches them.
+    pub unrouted: Mutex<HashSet<String>>,
+    /// The conditions of which the operator was told that they cannot be judged.
+    pub unjudged: Mutex<HashSet<(usize, String)>>,
+    /// That of the routes.
+    pub fingerprint: OnceLock<String>,
+}
+
+impl RoutingSnapshot {
+    /// The channels to which a kind is urgent.
+    pub fn urgent(&self, kind: &Kind) -> Vec<String> {
+        let text = kind.to_string();
+        let is_urgent = |globs: &[Glob]| *kind == Kind::Test || globs.iter().any(|glob| glob.matches(&text));
+        self.channels.iter().filter(|(_, globs)| is_urgent(globs)).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// The sources that observe.
+    pub fn observing(&self) -> Vec<String> {
+        let observes = |endpoint: &SourceEndpoint| endpoint.source.platform().observes(&endpoint.address).is_some();
+        self.endpoints.iter().filter(|(_, endpoint)| observes(endpoint)).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Who could hear of an event, and what each route came to.
+    pub fn judge(&self, kind: &Kind, source: &str, shop: Option<&str>) -> (Vec<Target>, RouteDecisions) {
+        let fingerprint = self.fingerprint.get_or_init(|| route_decision::fingerprint(&self.routes.routes));
+        self.routes.judge(kind, source, shop, fingerprint)
+    }
+
+    /// Once per kind, so that a forgotten route is seen and the log stays readable.
+    pub fn say_unrouted(&self, kind: &str) {
+        let mut said = self.unrouted.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.insert(kind.to_owned()) {
+            tracing::warn!(kind, "no route matches this kind: it is recorded and told to nobody");
+        }
+    }
+}
