@@ -6,12 +6,9 @@
 #![expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
 
 use std::sync::Arc;
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use orderbell::app;
 use orderbell::app::Listeners;
-use orderbell::config;
 use orderbell::config::LoadContext;
 use orderbell::domain::event::Kind;
 use orderbell::flow::Clock;
@@ -19,10 +16,9 @@ use orderbell::platform::Platform;
 use orderbell::platform::keeta::Keeta;
 use orderbell::web::server;
 use orderbell::web::server::ListenerLimits;
-use tokio::io::AsyncReadExt;
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpListener;
-use tokio::net::TcpStream;
+use orderbell::{app, config};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
 /// The daemon's own.

@@ -22,47 +22,30 @@
 
 #![expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
 
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
-use std::time::Instant;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use orderbell::app;
-use orderbell::config;
 use orderbell::config::LoadContext;
-use orderbell::domain::data::Coded;
-use orderbell::domain::data::Data;
-use orderbell::domain::event::DeliveryId;
-use orderbell::domain::event::Event;
-use orderbell::domain::event::EventId;
-use orderbell::domain::event::Kind;
-use orderbell::domain::event::Shop;
-use orderbell::domain::event::SignatureCheck;
+use orderbell::domain::data::{Coded, Data};
+use orderbell::domain::event::{DeliveryId, Event, EventId, Kind, Shop, SignatureCheck};
 use orderbell::domain::money::Money;
-use orderbell::domain::order::OrderLine;
-use orderbell::domain::order::OrderState;
-use orderbell::domain::order::OrderUpdate;
-use orderbell::domain::order::RefundUpdate;
-use orderbell::domain::report::csv;
+use orderbell::domain::order::{OrderLine, OrderState, OrderUpdate, RefundUpdate};
 use orderbell::domain::report::facts::Scope;
-use orderbell::domain::report::figures;
+use orderbell::domain::report::{csv, figures};
 use orderbell::domain::route::Target;
 use orderbell::domain::route_decision::RouteDecisions;
-use orderbell::flow::Clock;
-use orderbell::flow::Current;
-use orderbell::flow::Notifier;
 use orderbell::flow::reports::Reports;
-use orderbell::store::Record;
-use orderbell::store::Recorded;
+use orderbell::flow::{Clock, Current, Notifier};
 use orderbell::store::sqlite::Sqlite;
 use orderbell::store::sqlite::read::Reader;
+use orderbell::store::{Record, Recorded};
+use orderbell::{app, config};
 use rusqlite::Connection;
 use rusqlite::types::Null;
 use uuid::Uuid;

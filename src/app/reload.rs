@@ -4,8 +4,7 @@
 mod made;
 
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,35 +12,23 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::app;
 use crate::app::problems;
-use crate::app::reload::made::InForce;
-use crate::app::reload::made::Made;
-use crate::app::reload::made::Unfit;
-use crate::config;
-use crate::config::Anew;
-use crate::config::Config;
-use crate::config::ConfiguredChannel;
+use crate::app::reload::made::{InForce, Made, Unfit};
 use crate::config::fingerprint::Fingerprint;
-use crate::config::in_force;
 use crate::config::listeners::Server;
-use crate::config::store::Store;
-use crate::config::store::StoreUrl;
+use crate::config::store::{Store, StoreUrl};
+use crate::config::{Anew, Config, ConfiguredChannel, in_force};
 use crate::domain::language::Sources;
 use crate::domain::secret::Secret;
 use crate::domain::template::Templates;
-use crate::flow::Clock;
-use crate::flow::Current;
-use crate::flow::notice::Notices;
-use crate::flow::notice::Topic;
-use crate::flow::orphaned;
+use crate::flow::notice::{Notices, Topic};
 use crate::flow::routing::RoutingSnapshot;
 use crate::flow::settings_check::InUse;
-use crate::flow::watch::mistakes::FoundAt;
-use crate::flow::watch::mistakes::Mistake;
-use crate::flow::watch::mistakes::Mistakes;
+use crate::flow::watch::mistakes::{FoundAt, Mistake, Mistakes};
 use crate::flow::worker_pool::WorkerPool;
+use crate::flow::{Clock, Current, orphaned};
 use crate::store::sqlite::Sqlite;
+use crate::{app, config};
 
 /// How long webhooks that are judged by the former configuration may take, before it is looked who was left behind.
 const LAST_WEBHOOKS: Duration = Duration::from_secs(30);

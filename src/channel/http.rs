@@ -8,30 +8,18 @@ pub(in crate::channel) mod tls;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use http::HeaderMap;
-use http::HeaderName;
-use http::HeaderValue;
-use http::StatusCode;
-use http::header;
-use jiff::SignedDuration;
-use jiff::Timestamp;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use jiff::fmt::rfc2822;
+use jiff::{SignedDuration, Timestamp};
 use reqwest::redirect::Policy;
 use url::Url;
 
-use crate::channel::http::failure::HttpFailure;
-use crate::channel::http::failure::NextHop;
-use crate::channel::http::failure::PROXY_WANTS_LOG_IN;
-use crate::channel::http::failure::words;
-use crate::channel::http::guard::PublicOnly;
-use crate::channel::http::guard::check_literal;
-use crate::channel::http::guard::check_name;
-use crate::channel::http::packed::says_deflate;
-use crate::channel::http::packed::unpacked;
+use crate::channel::http::failure::{HttpFailure, NextHop, PROXY_WANTS_LOG_IN, words};
+use crate::channel::http::guard::{PublicOnly, check_literal, check_name};
+use crate::channel::http::packed::{says_deflate, unpacked};
 use crate::domain::mask::known::Mask;
 use crate::domain::secret::Secret;
 

@@ -2,16 +2,11 @@
 
 use std::sync::LazyLock;
 
-use crate::channel::Attempt;
-use crate::channel::Channel;
-use crate::channel::SendFuture;
 use crate::channel::http::Http;
+use crate::channel::{Attempt, Channel, SendFuture};
 use crate::domain::mask::known::Mask;
-use crate::domain::message::Message;
-use crate::domain::message::Part;
-use crate::domain::message::PartForm;
-use crate::domain::retry::Answer;
-use crate::domain::retry::Outcome;
+use crate::domain::message::{Message, Part, PartForm};
+use crate::domain::retry::{Answer, Outcome};
 
 /// What is known of the channel. Its messages are composed when the secret can be read, in the dialect of its kind.
 #[derive(Clone, Debug, PartialEq, Eq)]

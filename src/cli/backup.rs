@@ -1,15 +1,11 @@
 //! `orderbell backup`: a copy of the store, also while the daemon runs.
 
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::cli::Failure;
-use crate::cli::output;
-use crate::cli::store;
-use crate::config::SecretReading;
-use crate::config::parts;
+use crate::cli::{Failure, output, store};
+use crate::config::{SecretReading, parts};
 use crate::store::sqlite::backup;
 
 #[derive(Args)]

@@ -4,11 +4,8 @@ use std::path::Path;
 
 use clap::Args;
 
-use crate::cli::Failure;
-use crate::cli::Format;
-use crate::cli::change;
-use crate::config::SecretReading;
-use crate::config::parts;
+use crate::cli::{Failure, Format, change};
+use crate::config::{SecretReading, parts};
 use crate::store::change::ChangeRequest;
 
 #[derive(Args)]

@@ -4,18 +4,11 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::cli::Failure;
-use crate::cli::Format;
-use crate::cli::output;
-use crate::cli::store;
+use crate::cli::{Failure, Format, output, store};
 use crate::config::parts::Parts;
-use crate::store::change::Applied;
-use crate::store::change::ChangeRequest;
-use crate::store::change::ChangeResult;
-use crate::store::change::Obstacle;
+use crate::store::change::{Applied, ChangeRequest, ChangeResult, Obstacle};
 use crate::store::sqlite::change::Changes;
 
 /// Does with each of these deliveries what is wished, in one transaction, and prints what came of it.

@@ -6,14 +6,10 @@ use std::path::Path;
 use clap::Args;
 use serde_json::json;
 
-use crate::cli::Failure;
-use crate::cli::Format;
-use crate::cli::colour;
-use crate::cli::output;
-use crate::config;
+use crate::cli::{Failure, Format, colour, output};
 use crate::config::Examined;
-use crate::diagnostic;
 use crate::diagnostic::Severity;
+use crate::{config, diagnostic};
 
 #[derive(Args)]
 pub struct Check {

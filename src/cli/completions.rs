@@ -1,11 +1,9 @@
 //! `orderbell completions`: what a shell needs to complete the commands and their options.
 
-use clap::Args;
-use clap::Command;
+use clap::{Args, Command};
 use clap_complete::Shell;
 
-use crate::cli::Failure;
-use crate::cli::output;
+use crate::cli::{Failure, output};
 
 #[derive(Args)]
 pub struct Completions {

@@ -7,18 +7,13 @@ use jiff::tz::TimeZone;
 use serde_json::json;
 
 use crate::cli;
-use crate::cli::Failure;
-use crate::cli::Format;
-use crate::cli::output;
-use crate::cli::store;
-use crate::config::SecretReading;
-use crate::config::parts;
+use crate::cli::{Failure, Format, output, store};
 use crate::config::parts::Parts;
+use crate::config::{SecretReading, parts};
 use crate::domain::text::cap;
-use crate::store::DeliveryFilter;
-use crate::store::DeliveryRow;
 use crate::store::sqlite::list::Start;
 use crate::store::sqlite::read::Reader;
+use crate::store::{DeliveryFilter, DeliveryRow};
 
 /// Rows that people get to see unless they ask for another number; the newest ones.
 const ROWS: u64 = 50;

@@ -6,24 +6,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use clap::Args;
-use jiff::SignedDuration;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::app;
-use crate::app::Listeners;
-use crate::app::StartError;
-use crate::channel::http::Http;
-use crate::channel::http::Settings;
-use crate::cli::Failure;
-use crate::cli::example;
-use crate::cli::log;
-use crate::cli::output;
-use crate::cli::report;
-use crate::cli::sandbox;
-use crate::cli::signals;
+use crate::app::{Listeners, StartError};
+use crate::channel::http::{Http, Settings};
+use crate::cli::{Failure, example, log, output, report, sandbox, signals};
 use crate::config::Config;
 use crate::config::settings::Rate;
 use crate::config::store::StoreUrl;

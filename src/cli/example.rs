@@ -4,8 +4,7 @@ use std::path::Path;
 
 use crate::cli::Failure;
 use crate::config;
-use crate::config::Config;
-use crate::config::LoadContext;
+use crate::config::{Config, LoadContext};
 
 /// The text of `config.example.toml`.
 pub const TEXT: &str = include_str!("../../config.example.toml");

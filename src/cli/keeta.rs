@@ -3,25 +3,17 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use clap::Args;
-use clap::Subcommand;
-use clap::ValueEnum;
+use clap::{Args, Subcommand, ValueEnum};
 use jiff::Timestamp;
 use serde_json::json;
 
-use crate::channel::http::Http;
-use crate::channel::http::Settings;
+use crate::channel::http::{Http, Settings};
 use crate::cli;
-use crate::cli::Failure;
-use crate::cli::Format;
-use crate::cli::output;
-use crate::config::SecretReading;
-use crate::config::parts;
+use crate::cli::{Failure, Format, output};
 use crate::config::parts::Parts;
-use crate::config::placeholder;
+use crate::config::{SecretReading, parts, placeholder};
 use crate::platform::Source;
-use crate::platform::keeta::Keeta;
-use crate::platform::keeta::register;
+use crate::platform::keeta::{Keeta, register};
 
 #[derive(Args)]
 pub struct Command {

@@ -3,19 +3,16 @@
 
 mod writer;
 
-use std::env;
-use std::io;
 use std::io::IsTerminal;
-use std::panic;
 use std::panic::PanicHookInfo;
 use std::time::Duration;
+use std::{env, io, panic};
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::cli::Failure;
-use crate::cli::colour;
 use crate::cli::log::writer::Lines;
+use crate::cli::{Failure, colour};
 use crate::diagnostic::Colour;
 
 /// How long the end of a command waits for its last lines to be written.

@@ -2,16 +2,11 @@
 
 use std::io;
 
-use clap::Arg;
-use clap::Command;
+use clap::{Arg, Command};
 use clap_mangen::Man;
-use clap_mangen::roff::Roff;
-use clap_mangen::roff::bold;
-use clap_mangen::roff::italic;
-use clap_mangen::roff::roman;
+use clap_mangen::roff::{Roff, bold, italic, roman};
 
-use crate::cli::Failure;
-use crate::cli::output;
+use crate::cli::{Failure, output};
 
 /// What a program can tell from the way a command ends.
 pub const EXIT_CODES: [(&str, &str); 3] =

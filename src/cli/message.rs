@@ -4,30 +4,22 @@ use std::convert::Infallible;
 use std::fmt::Display;
 use std::path::Path;
 
-use crate::cli;
-use crate::cli::Failure;
-use crate::cli::output;
+use crate::cli::{Failure, output};
 use crate::config::ConfiguredChannel;
 use crate::config::parts::Parts;
 use crate::domain::compose;
-use crate::domain::compose::Composed;
-use crate::domain::compose::MessageContext;
+use crate::domain::compose::{Composed, MessageContext};
 use crate::domain::data::Data;
-use crate::domain::event::DeliveryId;
-use crate::domain::event::Event;
-use crate::domain::message::Attachments;
-use crate::domain::message::Message;
-use crate::domain::message::Part;
-use crate::domain::message::PartForm;
+use crate::domain::event::{DeliveryId, Event};
+use crate::domain::message::{Attachments, Message, Part, PartForm};
 use crate::domain::order::Order;
-use crate::domain::template::TemplateErrors;
-use crate::domain::template::Templates;
+use crate::domain::template::{TemplateErrors, Templates};
 use crate::flow::ids;
 use crate::flow::render::report::ReportAudience;
-use crate::render;
 use crate::render::Isolation;
 use crate::template_check::folder;
 use crate::template_check::folder::FolderContent;
+use crate::{cli, render};
 
 /// The merchant's templates before the built-in ones. As in the daemon, a built-in one stands in for each that cannot be
 /// used; which those are is said on standard error.

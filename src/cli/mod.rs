@@ -31,23 +31,16 @@ pub mod why;
 
 use std::future::Future;
 use std::io::IsTerminal;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::CommandFactory;
-use clap::Parser;
-use clap::Subcommand;
-use clap::ValueEnum;
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
-use crate::config::Config;
-use crate::config::in_force;
 use crate::config::in_force::Instead;
-use crate::diagnostic;
-use crate::diagnostic::Colour;
-use crate::diagnostic::Diagnostic;
-use crate::render as rendering;
+use crate::config::{Config, in_force};
+use crate::diagnostic::{Colour, Diagnostic};
+use crate::{diagnostic, render as rendering};
 
 /// Rings the right people when a shop or food-delivery platform pushes an order or stock webhook.
 #[derive(Parser)]

@@ -2,12 +2,10 @@
 
 use std::fmt::Display;
 use std::future::Future;
-use std::io;
-use std::io::ErrorKind;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::sync::mpsc;
-use std::thread;
 use std::time::Duration;
+use std::{io, thread};
 
 use crate::cli::Failure;
 

@@ -1,22 +1,15 @@
 //! `orderbell redeliver`: a message once more, composed anew; or all that were given up.
 
 use std::path::Path;
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use jiff::Timestamp;
 use serde_json::json;
 
-use crate::cli::Failure;
-use crate::cli::Format;
-use crate::cli::change;
-use crate::cli::deliveries;
-use crate::cli::output;
-use crate::cli::store;
-use crate::config::SecretReading;
-use crate::config::parts;
+use crate::cli::{Failure, Format, change, deliveries, output, store};
 use crate::config::parts::Parts;
+use crate::config::{SecretReading, parts};
 use crate::store::change::ChangeRequest;
 use crate::store::sqlite::change::Changes;
 use crate::store::sqlite::read::Reader;

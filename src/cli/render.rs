@@ -1,7 +1,6 @@
 //! `orderbell render`: what a channel would be sent, printed and not sent.
 
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -9,15 +8,11 @@ use clap::Args;
 use uuid::Uuid;
 
 use crate::channel::ChannelConfig;
-use crate::cli::Failure;
-use crate::cli::message;
-use crate::cli::output;
-use crate::config::SecretReading;
-use crate::config::parts;
+use crate::cli::{Failure, message, output};
 use crate::config::parts::Parts;
 use crate::config::store::StoreUrl;
-use crate::domain::event::EventId;
-use crate::domain::event::Kind;
+use crate::config::{SecretReading, parts};
+use crate::domain::event::{EventId, Kind};
 use crate::domain::message::Part;
 use crate::domain::report;
 use crate::sandbox::mail;

@@ -11,14 +11,11 @@ use clap::Args;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use crate::app;
-use crate::cli;
 use crate::cli::report::list::{Daemon, ListRow};
 use crate::cli::{Failure, Format, message, output, store};
-use crate::config::SecretReading;
-use crate::config::parts;
 use crate::config::parts::Parts;
 use crate::config::store::StoreUrl;
+use crate::config::{SecretReading, parts};
 use crate::domain::event::Kind;
 use crate::domain::report;
 use crate::domain::report::facts::{Facts, Scope};
@@ -27,11 +24,11 @@ use crate::domain::template::Templates;
 use crate::flow::reports;
 use crate::flow::reports::ReportPlan;
 use crate::flow::routing::RoutingSnapshot;
-use crate::store::ReportRun;
 use crate::store::history::ReportHistory;
-use crate::store::sqlite;
 use crate::store::sqlite::read::Reader;
 use crate::store::sqlite::test_send;
+use crate::store::{ReportRun, sqlite};
+use crate::{app, cli};
 
 #[derive(Args)]
 pub struct ReportArgs {

@@ -11,21 +11,12 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
 use crate::channel::ChannelConfig;
-use crate::cli::Failure;
-use crate::cli::example;
-use crate::cli::log;
-use crate::cli::output;
-use crate::cli::signals;
-use crate::config;
-use crate::config::ConfiguredChannel;
-use crate::config::ConfiguredSource;
-use crate::config::SecretReading;
-use crate::config::parts;
-use crate::sandbox;
-use crate::sandbox::inbox::MockVerdict;
-use crate::sandbox::inbox::Received;
+use crate::cli::{Failure, example, log, output, signals};
+use crate::config::{ConfiguredChannel, ConfiguredSource, SecretReading, parts};
+use crate::sandbox::inbox::{MockVerdict, Received};
 use crate::sandbox::rules::Rules;
 use crate::sandbox::smtp::MailServer;
+use crate::{config, sandbox};
 
 #[derive(Args)]
 pub struct SandboxArgs {

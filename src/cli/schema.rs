@@ -1,7 +1,6 @@
 //! `orderbell schema`: the JSON Schema of the configuration, for editors.
 
-use crate::cli::Failure;
-use crate::cli::output;
+use crate::cli::{Failure, output};
 use crate::config::schema;
 
 pub fn run() -> Result<(), Failure> {

@@ -9,12 +9,9 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::app;
-use crate::app::Listeners;
-use crate::app::problems;
 use crate::app::reload::Watch;
-use crate::cli::Failure;
-use crate::cli::log;
-use crate::cli::signals;
+use crate::app::{Listeners, problems};
+use crate::cli::{Failure, log, signals};
 use crate::config::fingerprint::Fingerprint;
 use crate::config::in_force;
 use crate::config::in_force::Errors;

@@ -1,9 +1,8 @@
 //! SIGTERM, SIGINT and SIGHUP: heeded on a thread of their own, so that a stop is obeyed whatever has become of the rest.
 
-use std::process;
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
+use std::{process, thread};
 
 use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};

@@ -5,14 +5,11 @@ use std::path::Path;
 use clap::Args;
 use jiff::Timestamp;
 
-use crate::channel::http::Http;
-use crate::channel::http::Settings;
+use crate::channel::http::{Http, Settings};
 use crate::cli;
-use crate::cli::Failure;
-use crate::cli::output;
-use crate::config::SecretReading;
-use crate::config::parts;
+use crate::cli::{Failure, output};
 use crate::config::parts::Parts;
+use crate::config::{SecretReading, parts};
 use crate::domain::event::Kind;
 use crate::platform::SampleWebhook;
 

@@ -6,8 +6,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::cli::Failure;
-use crate::config::store::Store;
-use crate::config::store::StoreUrl;
+use crate::config::store::{Store, StoreUrl};
 use crate::store::StoreError;
 
 /// Where the store is.

@@ -4,26 +4,18 @@ use std::path::Path;
 
 use clap::Args;
 use jiff::SignedDuration;
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::app::test_send::{Fared, Sender, TestSender, Tested};
-use crate::channel;
 use crate::channel::remedy;
-use crate::cli;
-use crate::cli::Failure;
-use crate::cli::Format;
-use crate::cli::message;
-use crate::cli::output;
 use crate::cli::test_values::{self, Differing};
-use crate::config::ConfiguredChannel;
-use crate::config::SecretReading;
-use crate::config::parts;
+use crate::cli::{Failure, Format, message, output};
 use crate::config::store::StoreUrl;
+use crate::config::{ConfiguredChannel, SecretReading, parts};
 use crate::domain::effective::SettingsComparison;
-use crate::flow::Clock;
-use crate::flow::Current;
+use crate::flow::{Clock, Current};
 use crate::store::TestSend;
+use crate::{channel, cli};
 
 /// Clocks that differ by less agree: the receiver's is known to the second only.
 const CLOCKS_AGREE: SignedDuration = SignedDuration::from_secs(3);

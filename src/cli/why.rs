@@ -14,25 +14,16 @@ use std::path::Path;
 
 use clap::Args;
 use jiff::Timestamp;
-use jiff::civil::DateTime;
-use jiff::civil::Time;
+use jiff::civil::{DateTime, Time};
 use jiff::tz::TimeZone;
 
 use crate::app;
-use crate::cli::Failure;
-use crate::cli::Format;
-use crate::cli::output;
-use crate::cli::store;
 use crate::cli::why::setting::Setting;
-use crate::cli::why::timeline::TimelineEntry;
-use crate::cli::why::timeline::TimelineSection;
-use crate::config::SecretReading;
-use crate::config::parts;
+use crate::cli::why::timeline::{TimelineEntry, TimelineSection};
+use crate::cli::{Failure, Format, output, store};
+use crate::config::{SecretReading, parts};
 use crate::flow::reports;
-use crate::store::history::History;
-use crate::store::history::HistoryAnswer;
-use crate::store::history::IdMatch;
-use crate::store::history::Question;
+use crate::store::history::{History, HistoryAnswer, IdMatch, Question};
 use crate::store::sqlite::read::Reader;
 
 /// So many refused webhooks of a source are shown unless another number is asked for.

@@ -3,31 +3,22 @@
 use std::ops::Range;
 
 use jiff::SignedDuration;
-use schemars::JsonSchema;
-use schemars::SchemaGenerator;
+use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::Value;
 use toml::Spanned;
 
 use crate::channel;
 use crate::channel::unready::Unready;
 use crate::channel::{ChannelConfig, KINDS, SharedSettings, robot};
-use crate::config::ConfiguredChannel;
-use crate::config::LoadContext;
-use crate::config::effective;
 use crate::config::kind_table::KindTable;
-use crate::config::schema;
 use crate::config::schema::SchemaKind;
-use crate::config::secrets;
 use crate::config::section::Section;
-use crate::config::settings::ChannelSettings;
-use crate::config::settings::Rate;
+use crate::config::settings::{ChannelSettings, Rate};
 use crate::config::top::Globals;
-use crate::config::unsupported;
 use crate::config::unsupported::TablePlace;
-use crate::config::values;
-use crate::diagnostic::ConfigPart;
+use crate::config::{ConfiguredChannel, LoadContext, effective, schema, secrets, unsupported, values};
 use crate::diagnostic::collect::Diagnostics;
-use crate::diagnostic::suggest;
+use crate::diagnostic::{ConfigPart, suggest};
 use crate::domain::effective::EffectiveSettings;
 use crate::domain::secret::Secret;
 use crate::domain::settings::{InvalidValue, Reach, SettingsTable, check_address, web_url};

@@ -1,7 +1,6 @@
 //! What only the whole file shows: names that nothing has, fallbacks that run in a circle, channels that nobody uses.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use jiff::SignedDuration;
@@ -14,8 +13,7 @@ use crate::config::store::Store;
 use crate::diagnostic::collect::Diagnostics;
 use crate::diagnostic::suggest;
 use crate::domain::event::Kind;
-use crate::domain::route::Glob;
-use crate::domain::route::Route;
+use crate::domain::route::{Glob, Route};
 use crate::domain::settings::InvalidValue;
 use crate::platform::{GeneralSettings, Source};
 

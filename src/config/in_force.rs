@@ -1,23 +1,15 @@
 //! Which configuration is in force: that of the file, or where that cannot be used the one that was in force last.
 
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use crate::config;
-use crate::config::Anew;
-use crate::config::Config;
-use crate::config::Depth;
-use crate::config::last_good::Found;
-use crate::config::last_good::Places;
-use crate::config::store::Store;
-use crate::config::store::StoreUrl;
-use crate::config::text_of;
-use crate::config::usable;
-use crate::diagnostic;
+use crate::config::last_good::{Found, Places};
+use crate::config::store::{Store, StoreUrl};
+use crate::config::{Anew, Config, Depth, text_of, usable};
 use crate::diagnostic::Diagnostic;
 use crate::domain::secret::Secret;
+use crate::{config, diagnostic};
 
 /// What a daemon starts with.
 #[derive(Debug)]

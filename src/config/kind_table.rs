@@ -6,9 +6,8 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use toml::Spanned;
 
-use crate::config::placeholder;
 use crate::config::section::Section;
-use crate::config::values;
+use crate::config::{placeholder, values};
 use crate::diagnostic::collect::Diagnostics;
 use crate::domain::settings::{InvalidValue, ReadSettings, SettingsTable};
 

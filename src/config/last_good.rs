@@ -2,24 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::fs::File;
-use std::fs::OpenOptions;
-use std::fs::Permissions;
+use std::fs::{File, OpenOptions, Permissions};
 use std::io;
-use std::io::Read;
-use std::io::Write;
-use std::os::unix::fs::MetadataExt;
-use std::os::unix::fs::OpenOptionsExt;
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
-use std::path::PathBuf;
+use std::io::{Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
 
-use jiff::SignedDuration;
-use jiff::Timestamp;
-use rustix::fs::Mode;
-use rustix::fs::OFlags;
-use sha2::Digest;
-use sha2::Sha256;
+use jiff::{SignedDuration, Timestamp};
+use rustix::fs::{Mode, OFlags};
+use sha2::{Digest, Sha256};
 
 /// A configuration has a few KiB.
 const MAX_BYTES: u64 = 4 * 1024 * 1024;

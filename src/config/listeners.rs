@@ -7,13 +7,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::de::DeTable;
 
-use crate::config::LoadContext;
-use crate::config::secrets;
 use crate::config::section::Section;
 use crate::config::tables::table;
-use crate::config::unsupported;
 use crate::config::unsupported::TablePlace;
-use crate::config::values;
+use crate::config::{LoadContext, secrets, unsupported, values};
 use crate::diagnostic::ConfigPart;
 use crate::diagnostic::collect::Diagnostics;
 use crate::domain::duration;

@@ -4,15 +4,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::config::channels::ReadChannel;
-use crate::config::in_force;
-use crate::config::languages;
 use crate::config::listeners::Server;
 use crate::config::routes::ReportSettings;
 use crate::config::store::Store;
-use crate::config::text_of;
 use crate::config::top::Pieces;
-use crate::config::whole;
-use crate::config::{ConfiguredChannel, ConfiguredSource, LoadContext, SecretReading, Whole, Zone};
+use crate::config::{
+    ConfiguredChannel, ConfiguredSource, LoadContext, SecretReading, Whole, Zone, in_force, languages, text_of, whole,
+};
 use crate::diagnostic::{ConfigPart, Diagnostic, Effect, Severity};
 use crate::domain::effective::EffectiveSettings;
 use crate::domain::route::Routes;

@@ -2,23 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use jiff::civil::Time;
-use jiff::civil::Weekday;
+use jiff::civil::{Time, Weekday};
 use schemars::JsonSchema;
-use serde::Deserialize;
-use serde::Deserializer;
+use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
-use crate::config::Zone;
 use crate::config::section::Section;
 use crate::config::top::Globals;
-use crate::config::values;
+use crate::config::{Zone, values};
 use crate::diagnostic::ConfigPart;
 use crate::diagnostic::collect::Diagnostics;
 use crate::domain::condition::Condition;
 use crate::domain::id::Id;
-use crate::domain::route::Route;
-use crate::domain::route::Routes;
+use crate::domain::route::{Route, Routes};
 
 /// What was read, and every name in it with its place.
 #[derive(Default)]

@@ -1,24 +1,16 @@
 //! The JSON Schema of the configuration, for editors, made of the very structs that the file is read into.
 
-use schemars::JsonSchema;
-use schemars::Schema;
-use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
-use schemars::transform::RecursiveTransform;
-use schemars::transform::Transform;
-use serde_json::Map;
-use serde_json::Value;
-use serde_json::json;
+use schemars::transform::{RecursiveTransform, Transform};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde_json::{Map, Value, json};
 
-use crate::config::channels;
 use crate::config::listeners::{Admin, Server};
 use crate::config::routes::{Operator, ReportSettings};
-use crate::config::sources;
 use crate::config::store::Store;
 use crate::config::top::Globals;
-use crate::config::unsupported;
 use crate::config::unsupported::TablePlace;
-use crate::config::values;
+use crate::config::{channels, sources, unsupported, values};
 use crate::domain::route::Route;
 
 const NOT_YET: &str = "Not in this version yet.";

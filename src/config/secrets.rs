@@ -3,16 +3,13 @@
 use toml::de::{DeTable, DeValue};
 use uuid::Uuid;
 
-use crate::config::hidden::is_variable_name;
-use crate::config::hidden::reference;
-use crate::config::placeholder;
+use crate::config::hidden::{is_variable_name, reference};
 use crate::config::section::Section;
-use crate::config::{LoadContext, SecretReading};
+use crate::config::{LoadContext, SecretReading, placeholder};
 use crate::diagnostic;
 use crate::diagnostic::collect::Diagnostics;
 use crate::domain::secret;
-use crate::domain::secret::InvalidSecret;
-use crate::domain::secret::SecretEdge;
+use crate::domain::secret::{InvalidSecret, SecretEdge};
 use crate::domain::settings::InvalidValue;
 
 const FORMS: &str = "a secret is a text in quotes, { env = \"NAME\" } or { file = \"path\" }";

@@ -6,14 +6,12 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::channel::http;
-use crate::config::Zone;
-use crate::config::values;
-use crate::domain::duration;
+use crate::config::{Zone, values};
 use crate::domain::fallback::AfterFallback;
-use crate::domain::quiet;
 use crate::domain::retry::DEFAULT_WAITS;
 use crate::domain::route::Glob;
 use crate::domain::secret::Secret;
+use crate::domain::{duration, quiet};
 
 /// What every channel takes, whatever its kind.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]

@@ -1,23 +1,18 @@
 //! `[source.<name>]`: the tag `platform` first, the platform's own struct second.
 
 use jiff::SignedDuration;
-use schemars::JsonSchema;
-use schemars::SchemaGenerator;
+use schemars::{JsonSchema, SchemaGenerator};
 use serde::Deserialize;
 use serde_json::Value;
 use toml::Spanned;
 
-use crate::config::ConfiguredSource;
-use crate::config::LoadContext;
 use crate::config::kind_table::KindTable;
-use crate::config::schema;
 use crate::config::schema::SchemaKind;
-use crate::config::secrets;
 use crate::config::section::Section;
 use crate::config::unsupported::TablePlace;
-use crate::diagnostic::ConfigPart;
+use crate::config::{ConfiguredSource, LoadContext, schema, secrets};
 use crate::diagnostic::collect::Diagnostics;
-use crate::diagnostic::suggest;
+use crate::diagnostic::{ConfigPart, suggest};
 use crate::domain::duration;
 use crate::domain::event::OWN_SOURCE;
 use crate::domain::settings::InvalidValue;

@@ -6,11 +6,9 @@ use jiff::SignedDuration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::config::secrets;
 use crate::config::section::Section;
-use crate::config::unsupported;
 use crate::config::unsupported::TablePlace;
-use crate::config::{LoadContext, SecretReading};
+use crate::config::{LoadContext, SecretReading, secrets, unsupported};
 use crate::diagnostic::ConfigPart;
 use crate::diagnostic::collect::Diagnostics;
 use crate::domain::duration;

@@ -1,13 +1,10 @@
 //! The tables of the file by their names: `[server]`, `[channel.<name>]`, `[[route]]`; and those that nobody knows.
 
 use toml::Spanned;
-use toml::de::DeTable;
-use toml::de::DeValue;
+use toml::de::{DeTable, DeValue};
 
-use crate::config::section;
 use crate::config::section::Section;
-use crate::config::values;
-use crate::config::words;
+use crate::config::{section, values, words};
 use crate::diagnostic::collect::Diagnostics;
 
 /// Everything that may stand at the top of the file.

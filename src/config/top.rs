@@ -8,25 +8,18 @@ use serde::Deserialize;
 use toml::de::DeTable;
 
 use crate::channel::KINDS;
-use crate::config::channels;
 use crate::config::channels::ReadChannel;
-use crate::config::check;
-use crate::config::listeners;
 use crate::config::listeners::{Admin, Server};
-use crate::config::operator;
-use crate::config::placeholder;
-use crate::config::routes;
 use crate::config::routes::ReadRoutes;
 use crate::config::section::Section;
-use crate::config::sources;
 use crate::config::sources::ReadSource;
-use crate::config::store;
 use crate::config::store::Store;
 use crate::config::tables::{named, repeated, table, unknown_tables};
-use crate::config::unsupported;
 use crate::config::unsupported::TablePlace;
-use crate::config::values;
-use crate::config::{Config, Depth, LoadContext, Zone};
+use crate::config::{
+    Config, Depth, LoadContext, Zone, channels, check, listeners, operator, placeholder, routes, sources, store,
+    unsupported, values,
+};
 use crate::diagnostic::ConfigPart;
 use crate::diagnostic::collect::Diagnostics;
 use crate::domain::secret::Secret;

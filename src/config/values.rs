@@ -6,13 +6,9 @@ use std::net::SocketAddr;
 use iso_currency::Currency;
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
-use schemars::JsonSchema;
-use schemars::Schema;
-use schemars::SchemaGenerator;
-use schemars::json_schema;
-use serde::Deserialize;
-use serde::Deserializer;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::Error;
+use serde::{Deserialize, Deserializer};
 
 use crate::config::Zone;
 use crate::diagnostic::suggest;

@@ -8,9 +8,8 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::config::hidden::keys::MAPS;
-use crate::config::section;
 use crate::config::shape::{Schema, ShapeSort, TextFormat};
-use crate::config::words;
+use crate::config::{section, words};
 use crate::diagnostic::collect::Diagnostics;
 use crate::diagnostic::suggest;
 use crate::domain::settings::InvalidValue;

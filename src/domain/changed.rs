@@ -9,17 +9,13 @@ mod item;
 
 use std::collections::BTreeMap;
 
-use jiff::SignedDuration;
-use jiff::Timestamp;
-use serde::Deserialize;
-use serde::Serialize;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use crate::domain::changed::item::{Item, items, items_of, items_stated};
 use crate::domain::event::Event;
 use crate::domain::money::Money;
-use crate::domain::order::Order;
-use crate::domain::order::OrderLine;
-use crate::domain::order::OrderUpdate;
+use crate::domain::order::{Order, OrderLine, OrderUpdate};
 use crate::domain::unreadable;
 
 /// How templates and the words of a language call the kind of an event that changes an order.

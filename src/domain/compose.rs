@@ -2,21 +2,14 @@
 
 use jiff::tz::TimeZone;
 
-use crate::domain::changed;
 use crate::domain::changed::Diff;
 use crate::domain::document::Document;
 use crate::domain::document::read::read;
-use crate::domain::event::Event;
-use crate::domain::event::Kind;
-use crate::domain::language;
+use crate::domain::event::{Event, Kind};
 use crate::domain::language::Language;
-use crate::domain::order;
-use crate::domain::order::Order;
-use crate::domain::order::OrderLine;
-use crate::domain::text::cap;
-use crate::domain::text::escape_value;
-use crate::domain::text::one_line;
-use crate::domain::unreadable;
+use crate::domain::order::{Order, OrderLine};
+use crate::domain::text::{cap, escape_value, one_line};
+use crate::domain::{changed, language, order, unreadable};
 
 /// A title is one line of a chat list or a subject.
 const TITLE_GRAPHEMES: usize = 120;

@@ -3,26 +3,16 @@
 mod bounds;
 
 use std::fmt;
-use std::sync::Arc;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
-use minijinja::Environment;
-use minijinja::Error;
-use minijinja::ErrorKind;
-use minijinja::Expression;
-use minijinja::UndefinedBehavior;
-use minijinja::Value;
 use minijinja::value::ValueKind;
-use serde::Deserialize;
-use serde::Deserializer;
+use minijinja::{Environment, Error, ErrorKind, Expression, UndefinedBehavior, Value};
+use serde::{Deserialize, Deserializer};
 
 use crate::domain::data::Data;
-use crate::domain::event::Event;
-use crate::domain::event::Shop;
+use crate::domain::event::{Event, Shop};
 use crate::domain::money::Money;
-use crate::domain::order::Order;
-use crate::domain::order::OrderLine;
-use crate::domain::order::OrderState;
+use crate::domain::order::{Order, OrderLine, OrderState};
 use crate::domain::template::values::value_of;
 
 /// Instructions that one judgement may take. A condition over all lines of a large order takes under 5 000.

@@ -4,15 +4,12 @@
 //! come here; ids are text; money is minor units; times are UTC.
 
 use jiff::Timestamp;
-use serde::Deserialize;
-use serde::Serialize;
-use serde::Serializer;
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::domain::changed::OrderChanges;
 use crate::domain::hours::Hours;
 use crate::domain::money::Money;
-use crate::domain::order::OrderLine;
-use crate::domain::order::OrderState;
+use crate::domain::order::{OrderLine, OrderState};
 use crate::domain::report::Report;
 
 /// A number of the platform's, and our word for it when we know one. An unknown number is shown as the number.

@@ -6,11 +6,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::domain::compose;
-use crate::domain::compose::Composed;
-use crate::domain::compose::MessageContext;
-use crate::domain::event::Event;
-use crate::domain::event::Kind;
-use crate::domain::event::Shop;
+use crate::domain::compose::{Composed, MessageContext};
+use crate::domain::event::{Event, Kind, Shop};
 use crate::domain::money::Money;
 use crate::domain::order::Order;
 use crate::domain::text::escape_value;

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::domain::digest;
-use crate::domain::event::DeliveryId;
-use crate::domain::event::Kind;
+use crate::domain::event::{DeliveryId, Kind};
 use crate::domain::pace::Backlog;
 
 /// A delivery whose time has come, without its content.

@@ -1,8 +1,7 @@
 //! Opening hours, as a platform tells them.
 
 use jiff::Timestamp;
-use serde::Deserialize;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::domain::data::milliseconds;
 

@@ -6,8 +6,7 @@ use std::sync::LazyLock;
 use fixed_decimal::Decimal;
 use icu_decimal::DecimalFormatter;
 use icu_locale_core::Locale;
-use icu_plurals::PluralCategory;
-use icu_plurals::PluralRules;
+use icu_plurals::{PluralCategory, PluralRules};
 
 use crate::domain::money::Money;
 

@@ -12,8 +12,7 @@ use std::sync::LazyLock;
 
 use aho_corasick::AhoCorasick;
 
-use crate::domain::json::Inside;
-use crate::domain::json::Node;
+use crate::domain::json::{Inside, Node};
 
 /// What stands in the place of a masked value.
 const MASKED: &str = "\"***\"";

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::domain::event::Event;
 use crate::domain::order::Order;
-use crate::domain::route::RouteCondition;
-use crate::domain::route::Target;
+use crate::domain::route::{RouteCondition, Target};
 use crate::domain::route_decision::RouteDecision;
 
 /// A route's condition that could not be judged for an event.

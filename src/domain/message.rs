@@ -6,11 +6,8 @@ use serde::Serialize;
 
 use crate::domain::data::Data;
 use crate::domain::document::Document;
-use crate::domain::event::DeliveryId;
-use crate::domain::event::Event;
-use crate::domain::order::Order;
-use crate::domain::order::OrderLine;
-use crate::domain::order::OrderState;
+use crate::domain::event::{DeliveryId, Event};
+use crate::domain::order::{Order, OrderLine, OrderState};
 use crate::domain::unreadable;
 
 /// A composed message: everything that a channel needs to write it in its own dialect.

@@ -3,9 +3,8 @@
 use std::fmt;
 
 use iso_currency::Currency;
-use serde::Deserialize;
-use serde::Serialize;
 use serde::ser::SerializeStruct;
+use serde::{Deserialize, Serialize};
 
 /// An amount of one currency.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

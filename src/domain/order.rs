@@ -3,22 +3,16 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde::Deserialize;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::domain::changed;
-use crate::domain::data::Coded;
-use crate::domain::data::Late;
-use crate::domain::event::Event;
-use crate::domain::event::Kind;
-use crate::domain::event::Shop;
-use crate::domain::event::SignatureCheck;
+use crate::domain::data::{Coded, Late};
+use crate::domain::event::{Event, Kind, Shop, SignatureCheck};
 use crate::domain::ledger::{self, LedgerEntry};
 use crate::domain::matching::{self, RouteMatch, UndecidedCondition};
 use crate::domain::money::Money;
 use crate::domain::route::Target;
 use crate::domain::route_decision::RouteDecision;
-use crate::domain::unreadable;
+use crate::domain::{changed, unreadable};
 
 /// Where an order stands. The sequence of the variants is the sequence of an order's life: a state never gives way to
 /// an earlier one, so the same events add up to the same state in whatever sequence they arrive.

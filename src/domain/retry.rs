@@ -1,9 +1,7 @@
 //! What a receiver's answer means, and what becomes of the delivery then: the table of outcomes as a pure function.
 
-use jiff::SignedDuration;
-use jiff::Timestamp;
-use sha2::Digest;
-use sha2::Sha256;
+use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest, Sha256};
 
 use crate::domain::event::DeliveryId;
 use crate::domain::mask::known::Mask;

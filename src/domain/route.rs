@@ -4,19 +4,14 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use schemars::JsonSchema;
-use schemars::Schema;
-use schemars::SchemaGenerator;
-use schemars::json_schema;
-use serde::Deserialize;
-use serde::Deserializer;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::Error;
+use serde::{Deserialize, Deserializer};
 
 use crate::domain::condition::Condition;
 use crate::domain::event::Kind;
 use crate::domain::id::Id;
-use crate::domain::route_decision::RouteDecision;
-use crate::domain::route_decision::RouteDecisions;
+use crate::domain::route_decision::{RouteDecision, RouteDecisions};
 
 /// A pattern over a whole text: `*` stands for any run of characters, dots and none included; all else for itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -222,9 +217,7 @@ impl Routes {
 mod tests {
     use super::*;
     use proptest::collection::vec;
-    use proptest::prop_assert;
-    use proptest::prop_assert_eq;
-    use proptest::proptest;
+    use proptest::{prop_assert, prop_assert_eq, proptest};
 
     fn route(events: &[&str], to: &[&str]) -> Route {
         Route {

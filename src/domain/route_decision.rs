@@ -3,11 +3,9 @@
 
 use std::borrow::Cow;
 
-use sha2::Digest;
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 
-use crate::domain::route::Route;
-use crate::domain::route::RouteCondition;
+use crate::domain::route::{Route, RouteCondition};
 
 /// Why a route applies to an event or does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,12 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use schemars::JsonSchema;
-use schemars::Schema;
-use schemars::SchemaGenerator;
-use schemars::json_schema;
-use secrecy::ExposeSecret;
-use secrecy::SecretString;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 /// A credential: a signing secret, a password, a token, or an address that holds one.

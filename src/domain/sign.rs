@@ -2,11 +2,8 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use hmac::Hmac;
-use hmac::KeyInit;
-use hmac::Mac;
-use sha2::Digest;
-use sha2::Sha256;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 /// What the text form of a Standard Webhooks key begins with; base64 of the key follows.

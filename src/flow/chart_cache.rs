@@ -2,15 +2,12 @@
 //! as these last.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::domain::template::Templates;
-use crate::flow::Clock;
-use crate::flow::Current;
 use crate::flow::render::report;
 use crate::flow::routing::RoutingSnapshot;
+use crate::flow::{Clock, Current};
 use crate::store::sqlite::Sqlite;
 
 /// So many are kept in memory, the newest: a group's members ask for the same one.

@@ -1,12 +1,9 @@
 //! What the receivers of the channels say of the time: the only clocks beside our own that we hear of anyway.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use jiff::SignedDuration;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 /// What was said longer ago than this says nothing of now. Long enough for a shop with two orders a day.
 const FRESH: SignedDuration = SignedDuration::from_hours(12);

@@ -3,12 +3,9 @@
 use jiff::Timestamp;
 
 use crate::domain::event::Kind;
-use crate::domain::retry::Answer;
-use crate::domain::retry::Outcome;
-use crate::domain::retry::Step;
+use crate::domain::retry::{Answer, Outcome, Step};
 use crate::flow::notice::Topic;
-use crate::flow::worker::WorkerChannel;
-use crate::flow::worker::WorkerContext;
+use crate::flow::worker::{WorkerChannel, WorkerContext};
 use crate::store::PendingDelivery;
 
 pub fn log(

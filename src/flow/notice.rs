@@ -5,22 +5,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::domain::data::Data;
-use crate::domain::data::Notice;
-use crate::domain::event::DedupeKey;
-use crate::domain::event::Event;
-use crate::domain::event::Kind;
-use crate::domain::event::OWN_SOURCE;
-use crate::domain::event::SignatureCheck;
-use crate::flow::Current;
-use crate::flow::Notifier;
-use crate::flow::ids;
+use crate::domain::data::{Data, Notice};
+use crate::domain::event::{DedupeKey, Event, Kind, OWN_SOURCE, SignatureCheck};
 use crate::flow::routing::RoutingSnapshot;
-use crate::store::IncidentUpdate;
-use crate::store::Record;
-use crate::store::Recorded;
-use crate::store::StoreError;
+use crate::flow::{Current, Notifier, ids};
 use crate::store::sqlite::Sqlite;
+use crate::store::{IncidentUpdate, Record, Recorded, StoreError};
 
 /// A notice is said once in this time.
 const HOUR: SignedDuration = SignedDuration::from_hours(1);

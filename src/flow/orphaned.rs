@@ -2,11 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::flow::Clock;
-use crate::flow::Current;
-use crate::flow::notice::Notices;
-use crate::flow::notice::Topic;
+use crate::flow::notice::{Notices, Topic};
 use crate::flow::routing::RoutingSnapshot;
+use crate::flow::{Clock, Current};
 use crate::store::sqlite::Sqlite;
 
 /// Says for which channels deliveries wait that there are no more, in the log and to the operator.

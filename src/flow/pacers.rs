@@ -1,21 +1,12 @@
 //! Pacing among lanes: one window of slots per credential, shared by all channels that use it.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::MutexGuard;
-use std::sync::PoisonError;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use jiff::SignedDuration;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 
-use crate::domain::pace::Backlog;
-use crate::domain::pace::Elapsed;
-use crate::domain::pace::PacingDecision;
-use crate::domain::pace::PermitId;
-use crate::domain::pace::RateLimit;
-use crate::domain::pace::Window;
+use crate::domain::pace::{Backlog, Elapsed, PacingDecision, PermitId, RateLimit, Window};
 use crate::flow::Clock;
 use crate::store::PacingState;
 

@@ -3,9 +3,7 @@
 
 use jiff::Timestamp;
 
-use crate::domain::retry::Answer;
-use crate::domain::retry::Outcome;
-use crate::domain::retry::Step;
+use crate::domain::retry::{Answer, Outcome, Step};
 
 /// What the turns so far have come to.
 #[derive(Debug)]

@@ -3,41 +3,26 @@
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use jiff::SignedDuration;
-use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::data::Data;
-use crate::domain::event::Event;
-use crate::domain::event::Kind;
-use crate::domain::event::OWN_SOURCE;
-use crate::domain::event::SignatureCheck;
-use crate::domain::report::Report;
-use crate::domain::report::calendar::DueReport;
-use crate::domain::report::calendar::Schedule;
-use crate::domain::report::csv;
+use crate::domain::event::{Event, Kind, OWN_SOURCE, SignatureCheck};
+use crate::domain::report::calendar::{DueReport, Schedule};
 use crate::domain::report::facts::Scope;
-use crate::domain::report::figures;
 use crate::domain::report::upcoming::{Past, Skipped, SkippedFor, Upcoming};
-use crate::flow::Clock;
-use crate::flow::Current;
-use crate::flow::Notifier;
-use crate::flow::ids;
+use crate::domain::report::{Report, csv, figures};
 use crate::flow::routing::RoutingSnapshot;
-use crate::store::Record;
-use crate::store::Recorded;
-use crate::store::ReportRun;
-use crate::store::StoreError;
+use crate::flow::{Clock, Current, Notifier, ids};
 use crate::store::sqlite::Sqlite;
 use crate::store::sqlite::read::Reader;
+use crate::store::{Record, Recorded, ReportRun, StoreError};
 
 /// How often it is asked whether one is due.
 const TICK: Duration = Duration::from_secs(1);

@@ -10,8 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::domain::data::Notice;
 use crate::flow::Clock;
-use crate::flow::notice::Notices;
-use crate::flow::notice::Topic;
+use crate::flow::notice::{Notices, Topic};
 use crate::store::sqlite::Sqlite;
 use crate::store::sqlite::last_known::Loss;
 use crate::store::sqlite::writer::Status;

@@ -12,38 +12,22 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::SignedDuration;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
-use crate::flow::Clock;
-use crate::flow::Current;
-use crate::flow::Notifier;
-use crate::flow::clock_skew;
 use crate::flow::clock_skew::ClockSkews;
-use crate::flow::notice::Notices;
-use crate::flow::notice::Topic;
+use crate::flow::notice::{Notices, Topic};
 use crate::flow::reports::ReportFailures;
 use crate::flow::routing::{RoutingSnapshot, SourceEndpoint};
 use crate::flow::source_activity::SourceActivity;
-use crate::flow::watch::conditions::ConditionStates;
-use crate::flow::watch::conditions::IncidentKey;
-use crate::flow::watch::conditions::Space;
-use crate::flow::watch::conditions::WatchInput;
-use crate::flow::watch::incidents::IncidentChange;
-use crate::flow::watch::incidents::KnownIncident;
-use crate::flow::watch::incidents::WatchMemory;
+use crate::flow::watch::conditions::{ConditionStates, IncidentKey, Space, WatchInput};
+use crate::flow::watch::incidents::{IncidentChange, KnownIncident, WatchMemory};
 use crate::flow::watch::mistakes::Mistakes;
 use crate::flow::watch::observing::Observing;
 use crate::flow::watch::reports::LastReport;
-use crate::store::DeadLetterStats;
-use crate::store::HealthQuery;
-use crate::store::HealthSnapshot;
-use crate::store::Incident;
-use crate::store::IncidentUpdate;
-use crate::store::StoreError;
-use crate::store::UnroutedEvent;
+use crate::flow::{Clock, Current, Notifier, clock_skew};
 use crate::store::sqlite::Sqlite;
+use crate::store::{DeadLetterStats, HealthQuery, HealthSnapshot, Incident, IncidentUpdate, StoreError, UnroutedEvent};
 
 /// By the daemon's clock.
 const LOOK_EVERY: SignedDuration = SignedDuration::from_secs(10);

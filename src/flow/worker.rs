@@ -4,53 +4,37 @@
 mod catch_up;
 mod policy;
 
-use std::collections::BTreeMap;
-use std::collections::HashMap;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::panic;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use jiff::SignedDuration;
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Semaphore;
-use tokio::task::Id;
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::channel::Channel;
 use crate::channel::http::Http;
 use crate::domain::digest_group;
-use crate::domain::digest_group::Candidate;
-use crate::domain::digest_group::DigestGroup;
+use crate::domain::digest_group::{Candidate, DigestGroup};
 use crate::domain::event::DeliveryId;
-use crate::domain::pace::Backlog;
-use crate::domain::pace::Elapsed;
-use crate::domain::pace::PacingDecision;
-use crate::domain::pace::PermitId;
-use crate::domain::pace::RateLimit;
+use crate::domain::pace::{Backlog, Elapsed, PacingDecision, PermitId, RateLimit};
 use crate::domain::quiet::Quiet;
 use crate::domain::route::Glob;
 use crate::domain::template::Templates;
 use crate::domain::wait::Timeline;
-use crate::flow::Clock;
-use crate::flow::Current;
-use crate::flow::Notifier;
 use crate::flow::clock_skew::ClockSkews;
 use crate::flow::composing::Composing;
-use crate::flow::delivery;
 use crate::flow::delivery::SendContext;
 use crate::flow::notice::Notices;
-use crate::flow::pacers::Pacer;
-use crate::flow::pacers::Pacers;
-use crate::flow::pacers::Permit;
-use crate::store::DueBatch;
-use crate::store::Fallback;
-use crate::store::PendingDelivery;
+use crate::flow::pacers::{Pacer, Pacers, Permit};
+use crate::flow::{Clock, Current, Notifier, delivery};
 use crate::store::sqlite::Sqlite;
+use crate::store::{DueBatch, Fallback, PendingDelivery};
 
 /// A lane looks at the table at least this often, because a command may have changed it.
 const LOOK_EVERY: Duration = Duration::from_secs(1);

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::domain::json::JsonKind;
-use crate::domain::json::Node;
+use crate::domain::json::{JsonKind, Node};
 use crate::domain::text::clean_line;
 
 /// Longest free text that is kept of one field, in graphemes.

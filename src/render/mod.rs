@@ -20,8 +20,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::domain::language::Sources;
 use crate::domain::template::{ComposeError, TemplateErrors, TemplateFault, Templates};
-pub use crate::render::pool::Pool;
-pub use crate::render::pool::PoolLimits;
+pub use crate::render::pool::{Pool, PoolLimits};
 
 /// The hidden command of the process that renders.
 pub const COMMAND: &str = "render-worker";

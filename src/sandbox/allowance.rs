@@ -1,8 +1,7 @@
 //! How many messages a robot takes: the rule of DingTalk and WeCom as a pure function of a clock, and a clock that can run fast.
 
 use std::collections::VecDeque;
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Messages that a robot takes within [`WINDOW`].
 pub const PER_WINDOW: usize = 20;

@@ -1,10 +1,8 @@
 //! Faults on command: what a receiver does instead of, or besides, answering as it should.
 
-use std::collections::HashMap;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
-use serde::Deserialize;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// One fault. As JSON: `{"fault": "status", "status": 503}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

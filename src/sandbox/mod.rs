@@ -27,21 +27,16 @@ use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
-use hyper_util::rt::TokioTimer;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use jiff::SignedDuration;
 use tokio::net::TcpListener;
 use tokio::sync::broadcast;
-use tokio_util::sync::CancellationToken;
-use tokio_util::sync::DropGuard;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use crate::sandbox::answer::MockState;
-use crate::sandbox::fault::Fault;
-use crate::sandbox::fault::Times;
-use crate::sandbox::inbox::Collector;
-use crate::sandbox::inbox::Counts;
-use crate::sandbox::inbox::Received;
+use crate::sandbox::fault::{Fault, Times};
+use crate::sandbox::inbox::{Collector, Counts, Received};
 use crate::sandbox::mock::Mock;
 use crate::sandbox::rules::Rules;
 use crate::sandbox::smtp::MailServer;

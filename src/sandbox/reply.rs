@@ -2,19 +2,13 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::task::Context;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Response;
-use http::StatusCode;
-use http::header;
-use http_body_util::Either;
-use http_body_util::Full;
-use hyper::body::Body;
-use hyper::body::Frame;
-use hyper::body::SizeHint;
+use http::{Response, StatusCode, header};
+use http_body_util::{Either, Full};
+use hyper::body::{Body, Frame, SizeHint};
 use tokio::time::Sleep;
 
 use crate::sandbox::errcode;

@@ -1,18 +1,13 @@
 //! What the mail server shares with the other receivers: faults on command, and the list of what came.
 
-use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::sandbox::answer::MockState;
-use crate::sandbox::fault::Fault;
-use crate::sandbox::fault::FaultRule;
-use crate::sandbox::fault::MailPhase;
-use crate::sandbox::inbox::MockAddress;
-use crate::sandbox::inbox::MockVerdict;
-use crate::sandbox::inbox::Received;
+use crate::sandbox::fault::{Fault, FaultRule, MailPhase};
+use crate::sandbox::inbox::{MockAddress, MockVerdict, Received};
 use crate::sandbox::mail::ParsedMail;
 
 /// The name under which faults of the mail server as a whole are ordered.

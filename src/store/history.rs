@@ -3,9 +3,7 @@
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use crate::domain::event::DeliveryId;
-use crate::domain::event::Event;
-use crate::domain::event::EventId;
+use crate::domain::event::{DeliveryId, Event, EventId};
 use crate::domain::order::Order;
 use crate::domain::report::upcoming::Past;
 

@@ -8,21 +8,15 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use serde::Deserialize;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::domain::digest_group::Candidate;
-use crate::domain::event::DedupeKey;
-use crate::domain::event::DeliveryId;
-use crate::domain::event::Event;
-use crate::domain::event::EventId;
-use crate::domain::event::Kind;
+use crate::domain::event::{DedupeKey, DeliveryId, Event, EventId, Kind};
 use crate::domain::fallback::CatchUp;
 use crate::domain::matching::UndecidedCondition;
 use crate::domain::message::{Part, PartForm};
 use crate::domain::order::Order;
-use crate::domain::retry::Answer;
-use crate::domain::retry::Step;
+use crate::domain::retry::{Answer, Step};
 use crate::domain::route::Target;
 use crate::domain::route_decision::RouteDecisions;
 

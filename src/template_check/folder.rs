@@ -1,8 +1,7 @@
 //! The folder of a merchant's own templates, read into memory within limits: `<language>/<file>` → its text.
 
 use std::io;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::diagnostic;
 use crate::domain::language::Sources;

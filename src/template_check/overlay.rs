@@ -1,29 +1,20 @@
 //! The merchant's templates: read, compiled, and their names held against the kinds, channels and languages that there are.
 
 use std::ops::Range;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::diagnostic;
 use crate::diagnostic::collect::Diagnostics;
-use crate::diagnostic::suggest;
-use crate::diagnostic::{Diagnostic, Severity};
-use crate::domain::changed;
+use crate::diagnostic::{Diagnostic, Severity, suggest};
 use crate::domain::event::Kind;
-use crate::domain::language;
 use crate::domain::language::Sources;
 use crate::domain::settings::InvalidValue;
-use crate::domain::template::ComposeError;
-use crate::domain::template::TemplateErrors;
-use crate::domain::template::TemplateFault;
-use crate::domain::template::Templates;
-use crate::render;
-use crate::render::Isolation;
-use crate::render::PoolLimits;
-use crate::template_check::folder;
+use crate::domain::template::{ComposeError, TemplateErrors, TemplateFault, Templates};
+use crate::domain::{changed, language};
+use crate::render::{Isolation, PoolLimits};
 use crate::template_check::folder::FolderContent;
-use crate::template_check::words;
+use crate::template_check::{folder, words};
+use crate::{diagnostic, render};
 
 /// All samples of one template take less than this on the slowest machine, unless it is at fault.
 const TRIAL: Duration = Duration::from_secs(60);

@@ -1,32 +1,18 @@
 //! What templates are tried with: the samples of every source, and events of our own kinds.
 
-use http::HeaderMap;
-use http::HeaderName;
-use http::HeaderValue;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::domain::changed;
 use crate::domain::changed::OrderChanges;
-use crate::domain::data::Data;
-use crate::domain::data::Notice;
-use crate::domain::data::Unrecognised;
-use crate::domain::event::Event;
-use crate::domain::event::EventId;
-use crate::domain::event::Kind;
-use crate::domain::event::OWN_SOURCE;
-use crate::domain::event::SignatureCheck;
+use crate::domain::data::{Data, Notice, Unrecognised};
+use crate::domain::event::{Event, EventId, Kind, OWN_SOURCE, SignatureCheck};
 use crate::domain::message::PICTURE;
 use crate::domain::money::Money;
-use crate::domain::order;
-use crate::domain::order::Order;
-use crate::domain::order::OrderLine;
-use crate::domain::report::Report;
-use crate::domain::report::sample;
-use crate::platform::Incoming;
-use crate::platform::Method;
-use crate::platform::Platform;
-use crate::platform::WebhookRequest;
+use crate::domain::order::{Order, OrderLine};
+use crate::domain::report::{Report, sample};
+use crate::domain::{changed, order};
+use crate::platform::{Incoming, Method, Platform, WebhookRequest};
 
 /// The moment of the check, always the same, so that its findings are: Wednesday, 4 June 2025, 03:35:40 UTC.
 const MOMENT_SECONDS: i64 = 1_749_008_140;

@@ -3,30 +3,18 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::HeaderMap;
-use http::StatusCode;
-use http::Uri;
-use http::header;
-use poem::Endpoint;
-use poem::EndpointExt;
-use poem::Response;
-use poem::Route;
-use poem::get;
-use poem::handler;
-use poem::web::Data;
-use poem::web::Path;
+use http::{HeaderMap, StatusCode, Uri, header};
+use poem::web::{Data, Path};
+use poem::{Endpoint, EndpointExt, Response, Route, get, handler};
 
 use crate::flow::chart_cache::ChartCache;
 use crate::flow::health::Health;
-use crate::flow::intake::Intake;
-use crate::flow::intake::IntakeOutcome;
+use crate::flow::intake::{Intake, IntakeOutcome};
 use crate::flow::refusals;
-use crate::platform::Method;
-use crate::platform::PlatformReply;
-use crate::web::server::ListenerLimits;
-use crate::web::server::ListenerNotes;
+use crate::platform::{Method, PlatformReply};
 use crate::web::server::connections::Shed;
 use crate::web::server::request::BodyError;
+use crate::web::server::{ListenerLimits, ListenerNotes};
 
 /// What the internet sees. Bodies come whole and within the limit: the accept loop sees to that.
 pub fn routes(

@@ -24,24 +24,15 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use poem::Endpoint;
-use poem::web::LocalAddr;
-use poem::web::RemoteAddr;
+use poem::web::{LocalAddr, RemoteAddr};
 use tokio::io::AsyncReadExt;
-use tokio::net::TcpListener;
-use tokio::net::TcpSocket;
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::web::server::connections::Connection;
-use crate::web::server::connections::ConnectionPhase;
-use crate::web::server::connections::Shed;
-use crate::web::server::connections::Slot;
-use crate::web::server::request::BodyErrorNote;
-use crate::web::server::request::SMALL_BODY_BYTES;
-use crate::web::server::request::Shared;
-use crate::web::server::request::answer;
+use crate::web::server::connections::{Connection, ConnectionPhase, Shed, Slot};
+use crate::web::server::request::{BodyErrorNote, SMALL_BODY_BYTES, Shared, answer};
 use crate::web::server::stream::TimedStream;
 
 /// What one listener grants its peers.

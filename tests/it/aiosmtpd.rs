@@ -3,23 +3,16 @@
 //! It needs a Python with aiosmtpd, which `ORDERBELL_AIOSMTPD_PYTHON` names; `.ci/run` makes one.
 
 use std::ffi::OsStr;
-use std::io::BufRead;
-use std::io::BufReader;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::Child;
-use std::process::Command;
-use std::process::Stdio;
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::sync::mpsc::Receiver;
 
 use orderbell::sandbox::rules::Rules;
 use serde_json::Value;
 
-use crate::support::Scene;
-use crate::support::TOO_LONG;
-use crate::support::keeta;
-use crate::support::of;
-use crate::support::untested;
+use crate::support::{Scene, TOO_LONG, keeta, of, untested};
 
 /// A running server; dropping it ends it.
 struct Server {

@@ -5,23 +5,16 @@ use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
 use orderbell::channel;
-use orderbell::channel::Judged;
-use orderbell::channel::dingtalk;
-use orderbell::channel::email;
 use orderbell::channel::email::mailbox::masked;
 use orderbell::channel::http::Response;
-use orderbell::channel::smtp::reply::SmtpFailure;
-use orderbell::channel::smtp::reply::SmtpPhase;
-use orderbell::channel::smtp::reply::SmtpReply;
-use orderbell::channel::webhook;
-use orderbell::channel::wecom;
+use orderbell::channel::smtp::reply::{SmtpFailure, SmtpPhase, SmtpReply};
+use orderbell::channel::{Judged, dingtalk, email, webhook, wecom};
 use orderbell::domain::compose::MessageContext;
 use orderbell::domain::data::{Data, Notice};
-use orderbell::domain::duration;
 use orderbell::domain::event::{Event, EventId, Kind, OWN_SOURCE, SignatureCheck};
-use orderbell::domain::language;
 use orderbell::domain::retry::Outcome;
 use orderbell::domain::template::Templates;
+use orderbell::domain::{duration, language};
 use serde::Deserialize;
 
 /// What a receiver could say back of a message. It stands in each answer of each receiver, and in no words of our own.

@@ -2,29 +2,20 @@
 //! of channel, that the timeout is kept, and that no more is read than is needed.
 
 use std::net::SocketAddr;
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use jiff::SignedDuration;
-use jiff::Timestamp;
-use orderbell::channel::Attempt;
-use orderbell::channel::Channel;
+use jiff::{SignedDuration, Timestamp};
 use orderbell::channel::dingtalk::DingTalk;
-use orderbell::channel::http::Http;
-use orderbell::channel::http::Settings;
+use orderbell::channel::http::{Http, Settings};
 use orderbell::channel::webhook::WebhookChannel;
 use orderbell::channel::wecom::WeCom;
+use orderbell::channel::{Attempt, Channel};
 use orderbell::domain::event::Kind;
-use orderbell::domain::message::Part;
-use orderbell::domain::message::PartForm;
-use orderbell::domain::retry::Answer;
-use orderbell::domain::retry::Outcome;
-use tokio::io::AsyncReadExt;
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpListener;
-use tokio::net::TcpStream;
-use tokio::task::JoinHandle;
-use tokio::task::JoinSet;
+use orderbell::domain::message::{Part, PartForm};
+use orderbell::domain::retry::{Answer, Outcome};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{JoinHandle, JoinSet};
 
 /// What a receiver would send of an endless answer if it could.
 const ENDLESS: usize = 1 << 30;

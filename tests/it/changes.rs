@@ -3,30 +3,18 @@
 
 use std::path::PathBuf;
 
-use jiff::SignedDuration;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use orderbell::domain::data::Data;
-use orderbell::domain::event::DeliveryId;
-use orderbell::domain::event::Event;
-use orderbell::domain::event::EventId;
-use orderbell::domain::event::Kind;
-use orderbell::domain::event::SignatureCheck;
+use orderbell::domain::event::{DeliveryId, Event, EventId, Kind, SignatureCheck};
 use orderbell::domain::route::Target;
 use orderbell::domain::route_decision::RouteDecisions;
-use orderbell::store::DeliveryFilter;
-use orderbell::store::Record;
-use orderbell::store::change::Applied;
-use orderbell::store::change::ChangeRequest;
-use orderbell::store::change::ChangeResult;
-use orderbell::store::change::Obstacle;
-use orderbell::store::history::HistoryAnswer;
-use orderbell::store::history::Question;
-use orderbell::store::history::RefusedWebhook;
+use orderbell::store::change::{Applied, ChangeRequest, ChangeResult, Obstacle};
+use orderbell::store::history::{HistoryAnswer, Question, RefusedWebhook};
 use orderbell::store::sqlite::Sqlite;
 use orderbell::store::sqlite::change::Changes;
 use orderbell::store::sqlite::list::Start;
-use rusqlite::Connection;
-use rusqlite::params;
+use orderbell::store::{DeliveryFilter, Record};
+use rusqlite::{Connection, params};
 use tempfile::TempDir;
 use uuid::Uuid;
 

@@ -1,28 +1,17 @@
 //! Commands on the store beside a running daemon: what a person cancels, sends once more and asks about.
 
 use std::os::unix::fs::PermissionsExt;
-use std::process::Command;
-use std::process::Stdio;
-use std::time::Duration;
-use std::time::Instant;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
-use jiff::SignedDuration;
-use jiff::Timestamp;
-use orderbell::sandbox::fault::Fault;
-use orderbell::sandbox::fault::Times;
+use jiff::{SignedDuration, Timestamp};
+use orderbell::sandbox::fault::{Fault, Times};
 use orderbell::sandbox::rules::Rules;
 use orderbell::store::sqlite::Sqlite;
 use serde_json::Value;
 
-use crate::support::A_WHILE;
-use crate::support::Daemon;
-use crate::support::Scene;
-use crate::support::TOO_LONG;
-use crate::support::keeta;
-use crate::support::of;
-use crate::support::request;
-use crate::support::watching::NEVER;
-use crate::support::watching::Watching;
+use crate::support::watching::{NEVER, Watching};
+use crate::support::{A_WHILE, Daemon, Scene, TOO_LONG, keeta, of, request};
 
 /// What a command printed, and how it ended.
 struct Done {

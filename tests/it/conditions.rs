@@ -3,18 +3,10 @@
 use jiff::Timestamp;
 use orderbell::domain::condition::Condition;
 use orderbell::domain::data::Data;
-use orderbell::domain::event::Event;
-use orderbell::domain::event::EventId;
-use orderbell::domain::event::Kind;
-use orderbell::domain::event::Shop;
-use orderbell::domain::event::SignatureCheck;
+use orderbell::domain::event::{Event, EventId, Kind, Shop, SignatureCheck};
 use orderbell::domain::money::Money;
-use orderbell::domain::order::OrderLine;
-use orderbell::domain::order::OrderState;
-use orderbell::domain::order::OrderUpdate;
-use orderbell::domain::order::decide;
-use orderbell::domain::route::RouteCondition;
-use orderbell::domain::route::Target;
+use orderbell::domain::order::{OrderLine, OrderState, OrderUpdate, decide};
+use orderbell::domain::route::{RouteCondition, Target};
 use uuid::Uuid;
 
 fn placed(total: Option<Money>) -> Event {

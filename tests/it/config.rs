@@ -1,26 +1,18 @@
 //! The configuration: what is wrong is said in one go and in plain words, what the contract names is read, and no secret
 //! is ever shown.
 
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jiff::SignedDuration;
 use orderbell::channel::ChannelConfig;
 use orderbell::channel::webhook::WebhookSigning;
-use orderbell::config;
-use orderbell::config::Config;
-use orderbell::config::Examined;
-use orderbell::config::LoadContext;
-use orderbell::config::Loaded;
 use orderbell::config::store::StoreUrl;
-use orderbell::diagnostic;
-use orderbell::diagnostic::Colour;
-use orderbell::diagnostic::Diagnostic;
-use orderbell::diagnostic::Severity;
+use orderbell::config::{Config, Examined, LoadContext, Loaded};
+use orderbell::diagnostic::{Colour, Diagnostic, Severity};
 use orderbell::domain::event::Kind;
 use orderbell::platform::Source;
-use proptest::prop_assert;
-use proptest::proptest;
+use orderbell::{config, diagnostic};
+use proptest::{prop_assert, proptest};
 
 use crate::support::cases::cases;
 

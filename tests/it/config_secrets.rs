@@ -5,13 +5,10 @@ use std::path::Path;
 
 use orderbell::channel::ChannelConfig;
 use orderbell::channel::webhook::WebhookSigning;
-use orderbell::config;
-use orderbell::config::Config;
-use orderbell::config::LoadContext;
-use orderbell::config::Loaded;
-use orderbell::diagnostic;
+use orderbell::config::{Config, LoadContext, Loaded};
 use orderbell::diagnostic::{Colour, Diagnostic, Severity};
 use orderbell::platform::Source;
+use orderbell::{config, diagnostic};
 use proptest::{prop_assert, proptest};
 
 use crate::support::cases::cases;

@@ -4,34 +4,24 @@
 //!
 //! `ORDERBELL_CRASH_ROUNDS` sets how many rounds there are; 10 without it. The seed of the moments is printed.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::path::Path;
-use std::path::PathBuf;
-use std::process::Child;
-use std::process::Command;
-use std::process::Stdio;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::time::Duration;
-use std::time::Instant;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use orderbell::domain::event::Kind;
 use orderbell::platform::Platform;
 use orderbell::platform::keeta::Keeta;
 use orderbell::sandbox::Sandbox;
-use orderbell::sandbox::inbox::MockVerdict;
-use orderbell::sandbox::inbox::Received;
-use orderbell::sandbox::rules::RobotRules;
-use orderbell::sandbox::rules::Rules;
+use orderbell::sandbox::inbox::{MockVerdict, Received};
+use orderbell::sandbox::rules::{RobotRules, Rules};
 use orderbell::store::sqlite::read::Reader;
-use tokio::io::AsyncReadExt;
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpListener;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::support::address::own_address;
 

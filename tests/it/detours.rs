@@ -4,36 +4,26 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use orderbell::channel::http::Http;
-use orderbell::channel::http::Settings;
 use orderbell::channel::http::failure::HttpFailure;
-use orderbell::domain::retry::Answer;
-use orderbell::domain::retry::Outcome;
+use orderbell::channel::http::{Http, Settings};
+use orderbell::domain::retry::{Answer, Outcome};
 use orderbell::domain::secret::Secret;
-use orderbell::sandbox::rules::RobotRules;
-use orderbell::sandbox::rules::Rules;
-use orderbell::sandbox::rules::WebhookRules;
+use orderbell::sandbox::rules::{RobotRules, Rules, WebhookRules};
 use rcgen::generate_simple_self_signed;
 use tempfile::TempDir;
-use tokio::io::AsyncReadExt;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::process::Command;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
-use crate::support::Scene;
-use crate::support::in_time;
-use crate::support::keeta;
 use crate::support::log::log;
-use crate::support::of;
-use crate::support::proxy::Manner;
-use crate::support::proxy::Proxy;
+use crate::support::proxy::{Manner, Proxy};
+use crate::support::{Scene, in_time, keeta, of};
 
 const TOKEN: &str = "a-token-that-nobody-may-read";
 /// `p@ss:hush`, which the address of the proxy must write otherwise, and the header that comes of it.

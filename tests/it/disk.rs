@@ -2,34 +2,23 @@
 //! by itself.
 
 use std::fs::File;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use orderbell::domain::data::Data;
-use orderbell::domain::event::DedupeKey;
-use orderbell::domain::event::DeliveryId;
-use orderbell::domain::event::Event;
-use orderbell::domain::event::EventId;
-use orderbell::domain::event::Kind;
-use orderbell::domain::event::SignatureCheck;
+use orderbell::domain::event::{DedupeKey, DeliveryId, Event, EventId, Kind, SignatureCheck};
 use orderbell::domain::order::OrderUpdate;
 use orderbell::domain::route::Target;
 use orderbell::domain::route_decision::RouteDecisions;
 use orderbell::domain::template::Templates;
 use orderbell::sandbox::rules::Rules;
-use orderbell::store::Record;
-use orderbell::store::Recorded;
-use orderbell::store::StoreError;
 use orderbell::store::sqlite::Sqlite;
+use orderbell::store::{Record, Recorded, StoreError};
 use rusqlite::Connection;
 use uuid::Uuid;
 
-use crate::support::Daemon;
-use crate::support::Scene;
-use crate::support::get;
-use crate::support::keeta;
 use crate::support::untested::Tmpfs;
+use crate::support::{Daemon, Scene, get, keeta};
 
 /// Orders that are sent to a full store; the first few may still find a place.
 const TRIES: u64 = 200;

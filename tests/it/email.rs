@@ -5,40 +5,27 @@ mod silence;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use orderbell::channel::Attempt;
-use orderbell::channel::Channel;
 use orderbell::channel::email::Email;
-use orderbell::channel::http::Http;
-use orderbell::channel::http::Settings;
+use orderbell::channel::http::{Http, Settings};
 use orderbell::channel::smtp::server::Timeouts;
+use orderbell::channel::{Attempt, Channel};
 use orderbell::domain::event::Kind;
-use orderbell::domain::message::Part;
-use orderbell::domain::message::PartForm;
-use orderbell::domain::retry::Answer;
-use orderbell::domain::retry::Outcome;
+use orderbell::domain::message::{Part, PartForm};
+use orderbell::domain::retry::{Answer, Outcome};
 use orderbell::domain::secret::Secret;
 use orderbell::sandbox::Sandbox;
-use orderbell::sandbox::fault::Fault;
-use orderbell::sandbox::fault::MailPhase;
-use orderbell::sandbox::fault::Times;
+use orderbell::sandbox::fault::{Fault, MailPhase, Times};
 use orderbell::sandbox::inbox::MockVerdict;
 use orderbell::sandbox::rules::Rules;
-use orderbell::sandbox::smtp::MailServer;
-use orderbell::sandbox::smtp::Tls;
+use orderbell::sandbox::smtp::{MailServer, Tls};
 use rusqlite::params;
 use tokio::net::TcpListener;
 
-use crate::support::A_WHILE;
-use crate::support::Daemon;
-use crate::support::Scene;
-use crate::support::in_time;
-use crate::support::keeta;
 use crate::support::log::log;
-use crate::support::of;
+use crate::support::{A_WHILE, Daemon, Scene, in_time, keeta, of};
 
 /// Tried again at once, and often enough.
 const AT_ONCE: &str = "retry = [\"0s\", \"0s\", \"0s\", \"0s\"]";

@@ -4,19 +4,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use jiff::SignedDuration;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use orderbell::flow::Clock;
-use orderbell::sandbox::inbox::MockVerdict;
-use orderbell::sandbox::inbox::Received;
+use orderbell::sandbox::inbox::{MockVerdict, Received};
 use orderbell::sandbox::rules::Rules;
 use serde_json::json;
 
-use crate::support::Daemon;
-use crate::support::Scene;
-use crate::support::TOO_LONG;
-use crate::support::keeta;
 use crate::support::keeta::Envelope;
+use crate::support::{Daemon, Scene, TOO_LONG, keeta};
 
 /// How much faster than real time.
 const SPEED: u32 = 20;

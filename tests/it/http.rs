@@ -1,30 +1,19 @@
 //! What the HTTP client makes of receivers that misbehave, tried on loopback sockets.
 
-use std::io::Read;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::SignedDuration;
-use orderbell::channel::http::Http;
-use orderbell::channel::http::MAX_ANSWER_BYTES;
-use orderbell::channel::http::Response;
-use orderbell::channel::http::Settings;
-use orderbell::channel::http::Unusable;
 use orderbell::channel::http::failure::HttpFailure;
+use orderbell::channel::http::{Http, MAX_ANSWER_BYTES, Response, Settings, Unusable};
 use orderbell::domain::secret::Secret;
-use rustls::ServerConfig;
-use rustls::ServerConnection;
-use rustls::StreamOwned;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
-use tokio::io::AsyncReadExt;
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpListener;
-use tokio::net::TcpStream;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 const TOKEN: &str = "a-token-that-nobody-may-read";

@@ -1,25 +1,16 @@
 //! What `orderbell init` writes for chosen sources and channels: the daemon starts with it once its variables are set, and
 //! whoever follows its comments is not led astray.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::process::Command;
-use std::process::Output;
-use std::process::Stdio;
+use std::process::{Command, Output, Stdio};
 
 use orderbell::cli::init::scaffold;
 use orderbell::cli::init::scaffold::ScaffoldPlan;
-use orderbell::config;
-use orderbell::config::Config;
-use orderbell::config::Examined;
-use orderbell::config::LoadContext;
-use orderbell::config::languages;
-use orderbell::config::schema;
-use orderbell::diagnostic;
-use orderbell::diagnostic::Colour;
-use orderbell::diagnostic::{Diagnostic, Severity};
+use orderbell::config::{Config, Examined, LoadContext, languages, schema};
+use orderbell::diagnostic::{Colour, Diagnostic, Severity};
 use orderbell::domain::event::Kind;
+use orderbell::{config, diagnostic};
 use serde_json::Value;
 
 const FILE: &str = "orderbell.toml";

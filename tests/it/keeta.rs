@@ -3,22 +3,13 @@
 mod proof;
 
 use jiff::Timestamp;
-use orderbell::domain::event::DedupeKey;
-use orderbell::domain::event::Kind;
-use orderbell::domain::event::SignatureCheck;
+use orderbell::domain::event::{DedupeKey, Kind, SignatureCheck};
 use orderbell::domain::order::OrderState;
 use orderbell::domain::secret::Secret;
 use orderbell::domain::sign;
-use orderbell::platform::Incoming;
-use orderbell::platform::Method;
-use orderbell::platform::ParsedWebhook;
-use orderbell::platform::Platform;
-use orderbell::platform::Refusal;
-use orderbell::platform::WebhookRequest;
-use orderbell::platform::keeta::Keeta;
-use orderbell::platform::keeta::Verify;
-use serde_json::Value;
-use serde_json::json;
+use orderbell::platform::keeta::{Keeta, Verify};
+use orderbell::platform::{Incoming, Method, ParsedWebhook, Platform, Refusal, WebhookRequest};
+use serde_json::{Value, json};
 
 const ADDRESS: &str = "https://bell.example.com/hooks/keeta-hk";
 const SECRET: &str = "app-secret";

@@ -8,9 +8,7 @@ mod rows;
 use std::fmt;
 use std::time::Duration;
 
-use orderbell::sandbox::fault::Fault;
-use orderbell::sandbox::fault::FaultRule;
-use orderbell::sandbox::fault::MailPhase;
+use orderbell::sandbox::fault::{Fault, FaultRule, MailPhase};
 
 /// A way out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

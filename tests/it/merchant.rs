@@ -2,18 +2,12 @@
 //! serve, simulate.
 
 use std::collections::BTreeMap;
-use std::io::BufRead;
-use std::io::BufReader;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::Child;
-use std::process::Command;
-use std::process::Output;
-use std::process::Stdio;
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc;
 use std::sync::mpsc::Receiver;
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Longer than anything here takes.
 const TOO_LONG: Duration = Duration::from_secs(60);

@@ -1,22 +1,12 @@
 //! Orders add up to the same whatever the sequence in which their events arrive, and however often.
 
-use jiff::SignedDuration;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use orderbell::domain::changed;
 use orderbell::domain::data::Data;
-use orderbell::domain::event::Event;
-use orderbell::domain::event::EventId;
-use orderbell::domain::event::Kind;
-use orderbell::domain::event::SignatureCheck;
+use orderbell::domain::event::{Event, EventId, Kind, SignatureCheck};
 use orderbell::domain::ledger::Figure;
 use orderbell::domain::money::Money;
-use orderbell::domain::order::Order;
-use orderbell::domain::order::OrderLine;
-use orderbell::domain::order::OrderState;
-use orderbell::domain::order::OrderUpdate;
-use orderbell::domain::order::RefundUpdate;
-use orderbell::domain::order::decide;
-use orderbell::domain::order::merge;
+use orderbell::domain::order::{Order, OrderLine, OrderState, OrderUpdate, RefundUpdate, decide, merge};
 use orderbell::domain::route::Target;
 use proptest::prelude::*;
 use uuid::Uuid;

@@ -2,14 +2,7 @@
 
 use orderbell::domain::language;
 use orderbell::domain::language::Language;
-use orderbell::domain::picture::Bar;
-use orderbell::domain::picture::MAX_BARS;
-use orderbell::domain::picture::MAX_PANELS;
-use orderbell::domain::picture::Panel;
-use orderbell::domain::picture::PictureError;
-use orderbell::domain::picture::Sheet;
-use orderbell::domain::picture::Unit;
-use orderbell::domain::picture::png;
+use orderbell::domain::picture::{Bar, MAX_BARS, MAX_PANELS, Panel, PictureError, Sheet, Unit, png};
 use proptest::prelude::*;
 
 use crate::support::cases::cases;

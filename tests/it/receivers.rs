@@ -8,11 +8,8 @@ use std::process::Output;
 
 use orderbell::domain::secret::Secret;
 use orderbell::sandbox::Sandbox;
-use orderbell::sandbox::fault::Fault;
-use orderbell::sandbox::fault::Times;
-use orderbell::sandbox::rules::RobotRules;
-use orderbell::sandbox::rules::Rules;
-use orderbell::sandbox::rules::WebhookRules;
+use orderbell::sandbox::fault::{Fault, Times};
+use orderbell::sandbox::rules::{RobotRules, Rules, WebhookRules};
 use orderbell::sandbox::smtp::MailServer;
 use serde_json::Value;
 use tempfile::TempDir;

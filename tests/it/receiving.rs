@@ -1,25 +1,13 @@
 //! What comes in: each request gets its answer, whatever it holds, and what is acknowledged is kept and told.
 
 use orderbell::sandbox::rules::Rules;
-use pulldown_cmark::Event as Markdown;
-use pulldown_cmark::Options;
-use pulldown_cmark::Parser;
-use pulldown_cmark::Tag;
-use serde_json::Value;
-use serde_json::json;
+use pulldown_cmark::{Event as Markdown, Options, Parser, Tag};
+use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 
-use crate::support::A_WHILE;
-use crate::support::Daemon;
-use crate::support::Scene;
-use crate::support::begin;
-use crate::support::get;
-use crate::support::keeta;
-use crate::support::keeta::Envelope;
-use crate::support::keeta::RECEIVED;
+use crate::support::keeta::{Envelope, RECEIVED};
 use crate::support::log::log;
-use crate::support::of;
-use crate::support::request;
+use crate::support::{A_WHILE, Daemon, Scene, begin, get, keeta, of, request};
 
 const NOTE: &str = "**bold** [win](http://evil.example) ![p](https://evil.example/p.png)\n# two\n<b>x</b> <@all> @所有人 {{ 7*7 }} {% include \"x\" %}";
 

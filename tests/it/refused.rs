@@ -2,45 +2,31 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use jiff::SignedDuration;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use orderbell::domain::template::Templates;
-use orderbell::flow::Clock;
-use orderbell::flow::Current;
-use orderbell::flow::Notifier;
 use orderbell::flow::chart_cache::ChartCache;
 use orderbell::flow::health::Health;
 use orderbell::flow::intake::Intake;
 use orderbell::flow::notice::Notices;
-use orderbell::flow::refusals;
-use orderbell::flow::routing::RoutingSnapshot;
-use orderbell::flow::routing::SourceEndpoint;
+use orderbell::flow::routing::{RoutingSnapshot, SourceEndpoint};
 use orderbell::flow::supervisor::Supervisor;
+use orderbell::flow::{Clock, Current, Notifier, refusals};
 use orderbell::platform::Source;
 use orderbell::platform::apsdai::Apsdai;
 use orderbell::sandbox::rules::Rules;
-use orderbell::store::history::HistoryAnswer;
-use orderbell::store::history::Question;
-use orderbell::store::history::RefusedWebhook;
+use orderbell::store::history::{HistoryAnswer, Question, RefusedWebhook};
 use orderbell::store::sqlite::Sqlite;
 use orderbell::store::sqlite::read::Reader;
 use orderbell::web::hooks;
-use orderbell::web::server::ListenerLimits;
-use orderbell::web::server::serve_noting;
+use orderbell::web::server::{ListenerLimits, serve_noting};
 use tokio::io::AsyncWriteExt;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::Scene;
-use crate::support::begin;
-use crate::support::begin_post;
-use crate::support::in_time;
 use crate::support::keeta::Envelope;
 use crate::support::log::log;
-use crate::support::read;
-use crate::support::request;
+use crate::support::{Scene, begin, begin_post, in_time, read, request};
 
 /// The refusals of a source as `why` reads them.
 async fn refused(store: &Path, source: &str) -> Vec<RefusedWebhook> {

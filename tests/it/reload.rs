@@ -3,35 +3,21 @@
 
 mod templates;
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
-use jiff::SignedDuration;
-use jiff::Timestamp;
-use orderbell::sandbox::fault::Fault;
-use orderbell::sandbox::fault::Times;
+use jiff::{SignedDuration, Timestamp};
+use orderbell::sandbox::fault::{Fault, Times};
 use orderbell::sandbox::rules::Rules;
 use tokio::task::JoinSet;
 
 use crate::support;
-use crate::support::A_WHILE;
-use crate::support::Scene;
-use crate::support::TOO_LONG;
 use crate::support::address::own_address;
-use crate::support::keeta;
 use crate::support::log::log;
-use crate::support::of;
-use crate::support::request;
-use crate::support::watching::NEVER;
-use crate::support::watching::OFTEN;
-use crate::support::watching::marked;
+use crate::support::watching::{NEVER, OFTEN, marked};
+use crate::support::{A_WHILE, Scene, TOO_LONG, keeta, of, request};
 
 const SENDERS: usize = 4;
 const RELOADS: usize = 24;

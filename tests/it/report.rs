@@ -4,26 +4,19 @@ mod bell;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use jiff::SignedDuration;
-use jiff::Timestamp;
-use md5::Digest;
-use md5::Md5;
+use jiff::{SignedDuration, Timestamp};
+use md5::{Digest, Md5};
 
-use orderbell::sandbox::fault::Fault;
-use orderbell::sandbox::fault::Times;
+use orderbell::sandbox::fault::{Fault, Times};
 use orderbell::sandbox::inbox::Received;
 use orderbell::sandbox::rules::Rules;
 use orderbell::sandbox::smtp::MailServer;
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::io::AsyncReadExt;
 
 use crate::support;
-use crate::support::A_WHILE;
-use crate::support::Daemon;
-use crate::support::Scene;
-use crate::support::keeta;
 use crate::support::keeta::Envelope;
+use crate::support::{A_WHILE, Daemon, Scene, keeta};
 
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 const DAY: SignedDuration = SignedDuration::from_hours(24);

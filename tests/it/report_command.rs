@@ -1,8 +1,7 @@
 //! `orderbell report`, by the real program: what it shows, what it writes, what it sends, and what it says of mistakes.
 
 use std::path::Path;
-use std::process::Command;
-use std::process::Output;
+use std::process::{Command, Output};
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
@@ -10,13 +9,11 @@ use orderbell::sandbox::rules::Rules;
 use orderbell::store::UNREADY;
 use orderbell::store::sqlite::Sqlite;
 use rusqlite::{Connection, params};
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support;
-use crate::support::Scene;
-use crate::support::keeta;
 use crate::support::keeta::Envelope;
+use crate::support::{Scene, keeta};
 
 fn orderbell(folder: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_orderbell"));

@@ -9,33 +9,21 @@ mod any_moment;
 use std::fs::File;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::Child;
-use std::process::Command;
-use std::process::Stdio;
-use std::time::Duration;
-use std::time::Instant;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
-use jiff::SignedDuration;
-use jiff::Timestamp;
-use orderbell::sandbox::fault::Fault;
-use orderbell::sandbox::fault::Times;
-use orderbell::sandbox::inbox::MockVerdict;
-use orderbell::sandbox::inbox::Received;
+use jiff::{SignedDuration, Timestamp};
+use orderbell::sandbox::fault::{Fault, Times};
+use orderbell::sandbox::inbox::{MockVerdict, Received};
 use orderbell::sandbox::rules::Rules;
 use orderbell::sandbox::smtp::MailServer;
 use rusqlite::Connection;
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support;
-use crate::support::A_WHILE;
-use crate::support::Scene;
-use crate::support::TOO_LONG;
 use crate::support::address::own_address;
-use crate::support::keeta;
 use crate::support::keeta::Envelope;
-use crate::support::request;
-use crate::support::watching;
+use crate::support::{A_WHILE, Scene, TOO_LONG, keeta, request, watching};
 
 /// Orders of the day before, enough for the figures to take a moment.
 const ORDERS: u64 = 300;

@@ -17,22 +17,12 @@ mod tally;
 
 use std::sync::mpsc;
 use std::sync::mpsc::Sender;
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crate::report_month::house::House;
-use crate::report_month::house::reports;
-use crate::report_month::month::Arrival;
-use crate::report_month::month::BEGIN;
-use crate::report_month::month::DAY;
-use crate::report_month::month::DAYS;
-use crate::report_month::month::HOUR;
-use crate::report_month::month::MIDNIGHTS;
-use crate::report_month::month::MINUTE;
-use crate::report_month::month::arrivals;
+use crate::report_month::house::{House, reports};
+use crate::report_month::month::{Arrival, BEGIN, DAY, DAYS, HOUR, MIDNIGHTS, MINUTE, arrivals};
 use crate::report_month::place::About;
-use crate::report_month::tally::News;
-use crate::report_month::tally::Tally;
+use crate::report_month::tally::{News, Tally};
 
 /// For so many days after the month something of it may come.
 const AFTERMATH: i64 = 15;

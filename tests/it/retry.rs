@@ -1,14 +1,9 @@
 //! What becomes of a delivery after each outcome, as a table.
 
-use jiff::SignedDuration;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use orderbell::domain::event::DeliveryId;
 use orderbell::domain::message::PartForm;
-use orderbell::domain::retry::DEFAULT_WAITS;
-use orderbell::domain::retry::DeliveryProgress;
-use orderbell::domain::retry::Outcome;
-use orderbell::domain::retry::Step;
-use orderbell::domain::retry::next;
+use orderbell::domain::retry::{DEFAULT_WAITS, DeliveryProgress, Outcome, Step, next};
 use uuid::Uuid;
 
 const WAITS: [SignedDuration; 2] = [SignedDuration::from_secs(5), SignedDuration::from_secs(30)];
@@ -83,9 +78,7 @@ fn a_wrong_setting_is_probed_less_and_less_often_and_never_given_up() {
 
 #[test]
 fn the_forms_go_one_way_and_end() {
-    use PartForm::Full;
-    use PartForm::Halved;
-    use PartForm::Reduced;
+    use PartForm::{Full, Halved, Reduced};
     let table = [
         (Outcome::TooLong, Full, Step::Recompose(Halved(1))),
         (Outcome::TooLong, Halved(1), Step::Recompose(Halved(2))),

@@ -3,27 +3,18 @@
 mod robots;
 
 use std::net::SocketAddr;
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use jiff::SignedDuration;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use orderbell::domain::secret::Secret;
 use orderbell::domain::sign;
 use orderbell::sandbox::Sandbox;
-use orderbell::sandbox::fault::Fault;
-use orderbell::sandbox::fault::FaultRule;
-use orderbell::sandbox::fault::Times;
-use orderbell::sandbox::inbox::Counts;
-use orderbell::sandbox::inbox::MockVerdict;
-use orderbell::sandbox::rules::Rules;
-use orderbell::sandbox::rules::WebhookRules;
-use serde_json::Value;
-use serde_json::json;
-use tokio::io::AsyncReadExt;
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpListener;
-use tokio::net::TcpStream;
+use orderbell::sandbox::fault::{Fault, FaultRule, Times};
+use orderbell::sandbox::inbox::{Counts, MockVerdict};
+use orderbell::sandbox::rules::{Rules, WebhookRules};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 
 const SOON: Duration = Duration::from_secs(5);
 const JSON: (&str, &str) = ("Content-Type", "application/json; charset=utf-8");

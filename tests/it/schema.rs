@@ -3,8 +3,7 @@
 mod values;
 
 use std::collections::BTreeSet;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
@@ -12,8 +11,7 @@ use jsonschema::Validator;
 use orderbell::config;
 use orderbell::config::LoadContext;
 use orderbell::config::schema::schema;
-use orderbell::diagnostic::Diagnostic;
-use orderbell::diagnostic::Severity;
+use orderbell::diagnostic::{Diagnostic, Severity};
 use orderbell::domain::effective::EffectiveSettings;
 use serde_json::Value;
 

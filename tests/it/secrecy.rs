@@ -3,23 +3,15 @@
 use orderbell::domain::language::Sources;
 use orderbell::domain::secret::Secret;
 use orderbell::domain::template::Templates;
-use orderbell::sandbox::fault::Fault;
-use orderbell::sandbox::fault::Times;
-use orderbell::sandbox::rules::RobotRules;
-use orderbell::sandbox::rules::Rules;
-use orderbell::sandbox::rules::WebhookRules;
+use orderbell::sandbox::fault::{Fault, Times};
+use orderbell::sandbox::rules::{RobotRules, Rules, WebhookRules};
 use orderbell::store::DeliveryRow;
 use orderbell::store::sqlite::Sqlite;
 use serde_json::json;
 
-use crate::support::Answer;
-use crate::support::Scene;
-use crate::support::get;
-use crate::support::keeta;
 use crate::support::keeta::Envelope;
 use crate::support::log::log;
-use crate::support::of;
-use crate::support::request;
+use crate::support::{Answer, Scene, get, keeta, of, request};
 
 const TOKEN: &str = "robottoken4c1ffe";
 const SEC: &str = "SECrobotsigning9a3e07";

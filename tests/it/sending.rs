@@ -5,31 +5,19 @@ mod refusals;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use jiff::SignedDuration;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use orderbell::domain::language::Sources;
 use orderbell::domain::secret::Secret;
 use orderbell::domain::template::Templates;
-use orderbell::sandbox::fault::Fault;
-use orderbell::sandbox::fault::Times;
+use orderbell::sandbox::fault::{Fault, Times};
 use orderbell::sandbox::inbox::Received;
-use orderbell::sandbox::rules::RobotRules;
-use orderbell::sandbox::rules::Rules;
-use orderbell::sandbox::rules::WebhookRules;
+use orderbell::sandbox::rules::{RobotRules, Rules, WebhookRules};
 use orderbell::store::sqlite::Sqlite;
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 
-use crate::support::A_WHILE;
-use crate::support::Scene;
-use crate::support::begin_post;
-use crate::support::in_time;
-use crate::support::keeta;
-use crate::support::keeta::Envelope;
-use crate::support::keeta::RECEIVED;
-use crate::support::of;
-use crate::support::read;
+use crate::support::keeta::{Envelope, RECEIVED};
+use crate::support::{A_WHILE, Scene, begin_post, in_time, keeta, of, read};
 
 /// Tried again at once, and often enough.
 const AT_ONCE: &str = "retry = [\"0s\", \"0s\", \"0s\", \"0s\"]";

@@ -5,31 +5,16 @@ mod waiting;
 
 use std::path::Path;
 
-use jiff::SignedDuration;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use orderbell::domain::data::Data;
-use orderbell::domain::event::DedupeKey;
-use orderbell::domain::event::DeliveryId;
-use orderbell::domain::event::Event;
-use orderbell::domain::event::EventId;
-use orderbell::domain::event::Kind;
-use orderbell::domain::event::SignatureCheck;
-use orderbell::domain::message::Part;
-use orderbell::domain::message::PartForm;
-use orderbell::domain::order::OrderState;
-use orderbell::domain::order::OrderUpdate;
-use orderbell::domain::retry::Answer;
-use orderbell::domain::retry::Outcome;
-use orderbell::domain::retry::Step;
+use orderbell::domain::event::{DedupeKey, DeliveryId, Event, EventId, Kind, SignatureCheck};
+use orderbell::domain::message::{Part, PartForm};
+use orderbell::domain::order::{OrderState, OrderUpdate};
+use orderbell::domain::retry::{Answer, Outcome, Step};
 use orderbell::domain::route::Target;
 use orderbell::domain::route_decision::RouteDecisions;
-use orderbell::store::Claim;
-use orderbell::store::Claimed;
-use orderbell::store::PendingDelivery;
-use orderbell::store::Record;
-use orderbell::store::Recorded;
-use orderbell::store::Settle;
 use orderbell::store::sqlite::Sqlite;
+use orderbell::store::{Claim, Claimed, PendingDelivery, Record, Recorded, Settle};
 use uuid::Uuid;
 
 fn at(seconds: i64) -> Timestamp {

@@ -3,23 +3,17 @@
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use jiff::SignedDuration;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use orderbell::sandbox::rules::Rules;
 use orderbell::store::sqlite::Sqlite;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use crate::support::A_WHILE;
-use crate::support::Scene;
-use crate::support::binary::Program;
-use crate::support::binary::orders;
-use crate::support::in_time;
-use crate::support::keeta;
+use crate::support::binary::{Program, orders};
 use crate::support::untested::Tmpfs;
+use crate::support::{A_WHILE, Scene, in_time, keeta};
 
 const MISSING: &str = "may be missing";
 

@@ -4,28 +4,18 @@
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::symlink;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use jiff::SignedDuration;
-use jiff::Timestamp;
-use orderbell::sandbox::fault::Fault;
-use orderbell::sandbox::fault::Times;
+use jiff::{SignedDuration, Timestamp};
+use orderbell::sandbox::fault::{Fault, Times};
 use orderbell::sandbox::rules::Rules;
-use orderbell::store::StoreError;
-use orderbell::store::sqlite;
 use orderbell::store::sqlite::Sqlite;
+use orderbell::store::{StoreError, sqlite};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use crate::support::A_WHILE;
-use crate::support::Answer;
-use crate::support::Daemon;
-use crate::support::Scene;
-use crate::support::binary::Program;
-use crate::support::binary::orders;
-use crate::support::in_time;
-use crate::support::keeta;
+use crate::support::binary::{Program, orders};
+use crate::support::{A_WHILE, Answer, Daemon, Scene, in_time, keeta};
 
 fn channels(scene: &Scene) -> String {
     let route = "[[route]]\nevents = [\"order.*\"]\nto = [\"erp\"]\n[operator]\nto = [\"boss\"]\n";

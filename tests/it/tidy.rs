@@ -6,8 +6,7 @@ mod source;
 mod words;
 
 use std::fs;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The rooms from top to bottom, and the rooms that each may enter.
 const ROOMS: [(&str, &[&str]); 14] = [

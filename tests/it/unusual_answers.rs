@@ -6,13 +6,10 @@ mod log_in;
 mod too_long;
 
 use jiff::Timestamp;
-use orderbell::channel::Attempt;
-use orderbell::channel::Channel;
-use orderbell::channel::http::Http;
-use orderbell::channel::http::Settings;
+use orderbell::channel::http::{Http, Settings};
+use orderbell::channel::{Attempt, Channel};
 use orderbell::domain::event::Kind;
-use orderbell::domain::message::Part;
-use orderbell::domain::message::PartForm;
+use orderbell::domain::message::{Part, PartForm};
 use orderbell::domain::retry::Answer;
 
 use crate::support::in_time;

@@ -6,31 +6,21 @@ mod observing;
 mod records;
 mod waiting;
 
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use jiff::SignedDuration;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use orderbell::domain::data::Data;
-use orderbell::domain::event::DeliveryId;
-use orderbell::domain::event::Event;
-use orderbell::domain::event::EventId;
-use orderbell::domain::event::Kind;
-use orderbell::domain::event::SignatureCheck;
+use orderbell::domain::event::{DeliveryId, Event, EventId, Kind, SignatureCheck};
 use orderbell::domain::route_decision::RouteDecisions;
-use orderbell::sandbox::fault::Fault;
-use orderbell::sandbox::fault::Times;
+use orderbell::sandbox::fault::{Fault, Times};
 use orderbell::sandbox::rules::Rules;
 use orderbell::store::Record;
 use rusqlite::Connection;
 use uuid::Uuid;
 
-use crate::support::Daemon;
-use crate::support::Scene;
-use crate::support::TOO_LONG;
-use crate::support::keeta;
 use crate::support::keeta::Envelope;
 use crate::support::watching::NEVER;
+use crate::support::{Daemon, Scene, TOO_LONG, keeta};
 
 const OPERATOR: &str = "[operator]\nto = [\"owner\"]\n";
 const ORDERS: &str = "[[route]]\nevents = [\"order.*\"]\nto = [\"erp\"]\n";

@@ -1,23 +1,16 @@
 //! What a changed configuration makes new: read, compared with the one in force, and built without touching that.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use crate::app;
 use crate::app::StartError;
-use crate::config;
-use crate::config::Anew;
-use crate::config::Config;
-use crate::config::ConfiguredChannel;
-use crate::config::in_force;
-use crate::diagnostic;
+use crate::config::{Anew, Config, ConfiguredChannel, in_force};
 use crate::diagnostic::Diagnostic;
 use crate::domain::language::Sources;
 use crate::domain::secret::Secret;
 use crate::domain::template::Templates;
 use crate::flow::worker::WorkerChannel;
-use crate::render;
+use crate::{app, config, diagnostic, render};
 
 /// What can be made of a new configuration without touching the running one.
 pub struct Made {

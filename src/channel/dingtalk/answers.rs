@@ -7,12 +7,11 @@
 
 use jiff::SignedDuration;
 
-use crate::channel::Judged;
-use crate::channel::errcode;
 use crate::channel::errcode::{
     AnswerTable, Classification, HttpRule, Row, Shape, always, any_code, http_rule, row, where_said,
 };
 use crate::channel::http::Response;
+use crate::channel::{Judged, errcode};
 use crate::domain::remedy::Remedy;
 
 /// Going over 20 messages a minute blocks the robot for ten minutes (O: vendor's page on sending).

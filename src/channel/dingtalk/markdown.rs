@@ -1,11 +1,7 @@
 //! A document in DingTalk's dialect of Markdown: the documented subset, with an escaping under which no value is markup.
 
-use crate::domain::document::Block;
-use crate::domain::document::Field;
-use crate::domain::document::Inline;
-use crate::domain::text::calm;
-use crate::domain::text::closing_marks;
-use crate::domain::text::list_marker;
+use crate::domain::document::{Block, Field, Inline};
+use crate::domain::text::{calm, closing_marks, list_marker};
 
 /// The line break within a block. A single line feed is swallowed by the clients; two blanks before and after are kept
 /// (facts of the developer forum, and CommonMark's own hard break).

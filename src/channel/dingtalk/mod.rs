@@ -20,9 +20,8 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::channel::http::Http;
-use crate::channel::robot;
 use crate::channel::robot::{ALLOWANCE, LEAST_ROOM, Mention, TITLE_GRAPHEMES, WIDEST_MARKER};
-use crate::channel::{Attempt, Channel, SendFuture};
+use crate::channel::{Attempt, Channel, SendFuture, robot};
 use crate::domain::document::split::split;
 use crate::domain::document::{Block, Inline};
 use crate::domain::mask::known::{Mask, Masking, Secrets};

@@ -8,11 +8,10 @@ use std::ops::RangeInclusive;
 
 use jiff::SignedDuration;
 
-use crate::channel::Judged;
-use crate::channel::remedy;
 use crate::channel::remedy::{Sign, sign};
 use crate::channel::smtp::log_in::NO_MECHANISM;
 use crate::channel::smtp::reply::{SmtpFailure, SmtpPhase, SmtpReply};
+use crate::channel::{Judged, remedy};
 use crate::domain::remedy::Remedy;
 use crate::domain::retry::{Answer, Outcome, quoted, redacted};
 

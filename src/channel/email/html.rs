@@ -7,9 +7,7 @@ use std::sync::LazyLock;
 
 use mrml::prelude::render::RenderOptions;
 
-use crate::domain::document::Block;
-use crate::domain::document::Field;
-use crate::domain::document::Inline;
+use crate::domain::document::{Block, Field, Inline};
 use crate::domain::message::PICTURE;
 
 /// Gmail cuts what is longer than about 102 KB, in bytes.

@@ -1,24 +1,15 @@
 //! One mail as it goes over the wire: headers, text and HTML. The same message gives the same bytes, so that what is stored
 //! with a delivery is what every attempt sends.
 
-use std::time::Duration;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use lettre::Message as Mail;
-use lettre::message::Attachment;
-use lettre::message::MultiPart;
-use lettre::message::SinglePart;
-use lettre::message::header::ContentType;
-use lettre::message::header::HeaderName;
-use lettre::message::header::HeaderValue;
-use sha2::Digest;
-use sha2::Sha256;
+use lettre::message::header::{ContentType, HeaderName, HeaderValue};
+use lettre::message::{Attachment, MultiPart, SinglePart};
+use sha2::{Digest, Sha256};
 
 use crate::channel::email::mailbox::Mailbox;
-use crate::domain::message::Attachments;
-use crate::domain::message::Message;
-use crate::domain::message::PICTURE;
-use crate::domain::message::TableFile;
+use crate::domain::message::{Attachments, Message, PICTURE, TableFile};
 
 /// Who a mail is from and to.
 #[derive(Clone, Copy)]

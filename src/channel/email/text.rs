@@ -1,8 +1,6 @@
 //! The text of a mail: the document as plain lines, for readers and programs that show no HTML.
 
-use crate::domain::document::Block;
-use crate::domain::document::Inline;
-use crate::domain::document::inline_text;
+use crate::domain::document::{Block, Inline, inline_text};
 use crate::domain::message::PICTURE;
 
 /// Writes blocks with an empty line between them.

@@ -4,9 +4,7 @@ use std::error::Error;
 use std::io::ErrorKind;
 
 use crate::channel::http::guard::PrivateAddress;
-use crate::domain::retry::Answer;
-use crate::domain::retry::Outcome;
-use crate::domain::retry::quoted;
+use crate::domain::retry::{Answer, Outcome, quoted};
 
 /// Why there is no answer. No text in it holds the address, since that often holds a credential.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

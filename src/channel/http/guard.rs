@@ -4,18 +4,11 @@
 //! cloud's metadata. The check has two halves, because the HTTP client asks its resolver for names only: literals are
 //! looked at before sending, and names by [`PublicOnly`], whose answers are exactly the addresses that are connected to.
 
-use std::net::IpAddr;
-use std::net::Ipv4Addr;
-use std::net::Ipv6Addr;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use reqwest::dns::Addrs;
-use reqwest::dns::Name;
-use reqwest::dns::Resolve;
-use reqwest::dns::Resolving;
-use url::Host;
-use url::Url;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use url::{Host, Url};
 
 /// A name or literal that leads to nothing but private addresses.
 #[derive(Clone, Copy, Debug, thiserror::Error)]

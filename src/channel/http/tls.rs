@@ -1,13 +1,11 @@
 //! The one TLS set-up: rustls with ring; the machine's certificates, the web's, and the merchant's own.
 
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
-use rustls::ClientConfig;
-use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
 
 /// Whom we trust when the configuration names no further authority. The built-in roots are there so that an image
 /// without any certificate store works; the machine's so that an administrator's own authority does.

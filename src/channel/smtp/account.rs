@@ -2,12 +2,7 @@
 //! two mails.
 
 use std::collections::HashMap;
-use std::sync::Arc;
-use std::sync::LazyLock;
-use std::sync::Mutex;
-use std::sync::MutexGuard;
-use std::sync::PoisonError;
-use std::sync::Weak;
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -15,9 +10,7 @@ use tokio::time::Instant;
 
 use crate::channel::smtp::SmtpConnection;
 use crate::channel::smtp::log_in::LogIns;
-use crate::channel::smtp::reply::SmtpFailure;
-use crate::channel::smtp::reply::SmtpPhase;
-use crate::channel::smtp::reply::SmtpReply;
+use crate::channel::smtp::reply::{SmtpFailure, SmtpPhase, SmtpReply};
 use crate::channel::smtp::server::SmtpEndpoint;
 
 /// How long a connection may lie open unused. Shorter than what servers allow: a mail that meets one that is just being

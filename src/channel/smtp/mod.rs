@@ -19,26 +19,14 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use rustls::pki_types::ServerName;
-use tokio::io::AsyncBufReadExt;
-use tokio::io::AsyncRead;
-use tokio::io::AsyncWrite;
-use tokio::io::AsyncWriteExt;
-use tokio::io::BufReader;
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio_rustls::TlsConnector;
 use url::Host;
 
-use crate::channel::smtp::log_in::LogIns;
-use crate::channel::smtp::log_in::Offer;
-use crate::channel::smtp::reply::SmtpFailure;
-use crate::channel::smtp::reply::SmtpPhase;
-use crate::channel::smtp::reply::SmtpReply;
-use crate::channel::smtp::server::Protection;
-use crate::channel::smtp::server::SmtpEndpoint;
-use crate::channel::smtp::server::Timeouts;
-use crate::channel::smtp::server::dial;
-use crate::channel::smtp::wire::DOT;
-use crate::channel::smtp::wire::read_reply;
-use crate::channel::smtp::wire::stuffed;
+use crate::channel::smtp::log_in::{LogIns, Offer};
+use crate::channel::smtp::reply::{SmtpFailure, SmtpPhase, SmtpReply};
+use crate::channel::smtp::server::{Protection, SmtpEndpoint, Timeouts, dial};
+use crate::channel::smtp::wire::{DOT, read_reply, stuffed};
 
 trait Stream: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> Stream for T {}
@@ -286,8 +274,7 @@ fn lost(phase: SmtpPhase, error: &io::Error) -> SmtpFailure {
 #[cfg(test)]
 mod tests {
     use std::pin::Pin;
-    use std::task::Context;
-    use std::task::Poll;
+    use std::task::{Context, Poll};
 
     use tokio::io::ReadBuf;
 

@@ -6,14 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
-use url::Host;
-use url::Url;
+use url::{Host, Url};
 
 use crate::channel::http::guard::is_private;
-use crate::channel::smtp::lost;
-use crate::channel::smtp::reply::SmtpFailure;
-use crate::channel::smtp::reply::SmtpPhase;
-use crate::channel::smtp::unfit;
+use crate::channel::smtp::reply::{SmtpFailure, SmtpPhase};
+use crate::channel::smtp::{lost, unfit};
 use crate::domain::secret::Secret;
 
 /// How a connection is protected.

@@ -14,27 +14,17 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use sha2::Digest;
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 use url::Url;
 
-use crate::channel::Attempt;
-use crate::channel::Channel;
-use crate::channel::SendFuture;
 use crate::channel::charset::decoded;
 use crate::channel::http::Http;
-use crate::domain::apsdai;
-use crate::domain::mask::known::Mask;
-use crate::domain::mask::known::Masking;
-use crate::domain::mask::known::Secrets;
-use crate::domain::message::Message;
-use crate::domain::message::Part;
-use crate::domain::message::PartForm;
+use crate::channel::{Attempt, Channel, SendFuture};
+use crate::domain::mask::known::{Mask, Masking, Secrets};
+use crate::domain::message::{Message, Part, PartForm};
 use crate::domain::secret::Secret;
-use crate::domain::sign;
-use crate::domain::simulated::Addressee;
-use crate::domain::simulated::Demands;
-use crate::domain::simulated::Simulated;
+use crate::domain::simulated::{Addressee, Demands, Simulated};
+use crate::domain::{apsdai, sign};
 
 /// One receiver of events.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]

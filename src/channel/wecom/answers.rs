@@ -7,10 +7,9 @@
 
 use jiff::SignedDuration;
 
-use crate::channel::Judged;
-use crate::channel::errcode;
 use crate::channel::errcode::{AnswerTable, Classification, Row, always, row};
 use crate::channel::http::Response;
+use crate::channel::{Judged, errcode};
 use crate::domain::remedy::Remedy;
 
 /// A block lasts about as long as the window that was exceeded (M); the robot's is a minute.

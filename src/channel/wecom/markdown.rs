@@ -4,14 +4,8 @@
 //! Source: developer.work.weixin.qq.com, path 91770, read through mirrors in November 2026. On the related renderer of
 //! WeChat a backslash is shown as it is, and full-width look-alikes work (reports of operators).
 
-use crate::domain::document::Block;
-use crate::domain::document::Field;
-use crate::domain::document::Inline;
-use crate::domain::document::Tone;
-use crate::domain::document::inline_text;
-use crate::domain::text::calm;
-use crate::domain::text::closing_marks;
-use crate::domain::text::list_marker;
+use crate::domain::document::{Block, Field, Inline, Tone, inline_text};
+use crate::domain::text::{calm, closing_marks, list_marker};
 
 /// Each line of the source is a line on the screen: the vendor's own examples rely on it.
 pub const LINE_BREAK: &str = "\n";

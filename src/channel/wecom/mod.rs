@@ -24,10 +24,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::channel::http::Http;
-use crate::channel::robot;
 use crate::channel::robot::{ALLOWANCE, LEAST_ROOM, Mention, TITLE_GRAPHEMES, WIDEST_MARKER};
 use crate::channel::wecom::markdown::{BLOCK_BREAK, LINE_BREAK};
-use crate::channel::{Attempt, Channel, Pictures, SendFuture};
+use crate::channel::{Attempt, Channel, Pictures, SendFuture, robot};
 use crate::domain::document::split::split;
 use crate::domain::document::{Block, Inline, Tone};
 use crate::domain::mask::known::{Mask, Masking};

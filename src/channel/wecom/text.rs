@@ -1,12 +1,7 @@
 //! A document as a plain text message of WeCom: for groups that are read in WeChat, which shows no markdown.
 
-use crate::channel::wecom::markdown::BLOCK_BREAK;
-use crate::channel::wecom::markdown::INDENT;
-use crate::channel::wecom::markdown::LINE_BREAK;
-use crate::channel::wecom::markdown::wide;
-use crate::domain::document::Block;
-use crate::domain::document::Inline;
-use crate::domain::document::inline_text;
+use crate::channel::wecom::markdown::{BLOCK_BREAK, INDENT, LINE_BREAK, wide};
+use crate::domain::document::{Block, Inline, inline_text};
 
 /// Writes blocks as the `content` of a text message. Nothing is markup in it but `<@user>`, so `<` and `>` become their
 /// full-width look-alikes.

@@ -4,22 +4,15 @@ pub mod scaffold;
 
 use std::ffi::OsStr;
 use std::fs::OpenOptions;
-use std::io::ErrorKind;
-use std::io::Write;
-use std::path::Path;
-use std::path::PathBuf;
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
 
-use clap::Arg;
-use clap::Args;
-use clap::Command;
-use clap::builder::PossibleValue;
-use clap::builder::TypedValueParser;
+use clap::builder::{PossibleValue, TypedValueParser};
 use clap::error::ErrorKind as Misuse;
+use clap::{Arg, Args, Command};
 
-use crate::cli::Failure;
-use crate::cli::example;
 use crate::cli::init::scaffold::{ScaffoldPlan, Wanted};
-use crate::cli::output;
+use crate::cli::{Failure, example, output};
 
 #[derive(Args)]
 pub struct Init {

@@ -7,13 +7,8 @@ use crate::cli::output;
 use crate::domain::compose;
 use crate::domain::compose::MessageContext;
 use crate::domain::data::Data;
-use crate::domain::document::Block;
-use crate::domain::document::Document;
-use crate::domain::event::Event;
-use crate::domain::event::EventId;
-use crate::domain::event::Kind;
-use crate::domain::event::OWN_SOURCE;
-use crate::domain::event::SignatureCheck;
+use crate::domain::document::{Block, Document};
+use crate::domain::event::{Event, EventId, Kind, OWN_SOURCE, SignatureCheck};
 use crate::domain::report::Report;
 use crate::domain::template::Templates;
 

@@ -4,18 +4,11 @@
 use serde_json::json;
 
 use crate::cli::why::event::facts;
-use crate::cli::why::meaning;
-use crate::cli::why::next;
-use crate::cli::why::setting::Setting;
-use crate::cli::why::setting::count;
-use crate::cli::why::step;
-use crate::cli::why::timeline::TimelineEntry;
-use crate::cli::why::timeline::TimelineSection;
+use crate::cli::why::setting::{Setting, count};
+use crate::cli::why::timeline::{TimelineEntry, TimelineSection};
+use crate::cli::why::{meaning, next, step};
 use crate::domain::event::Event;
-use crate::store::history::AttemptHistory;
-use crate::store::history::DeliveryHistory;
-use crate::store::history::History;
-use crate::store::history::Other;
+use crate::store::history::{AttemptHistory, DeliveryHistory, History, Other};
 
 /// Of the others in a message so many are named.
 const NAMED: usize = 20;

@@ -1,28 +1,17 @@
 //! The story of an order and of its events: when each came, whether it was believed, what each route made of it.
 
-use serde_json::Map;
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use crate::cli::why::delivery;
-use crate::cli::why::setting::Setting;
-use crate::cli::why::setting::count;
-use crate::cli::why::setting::span;
-use crate::cli::why::timeline::TimelineEntry;
-use crate::cli::why::timeline::TimelineSection;
+use crate::cli::why::setting::{Setting, count, span};
+use crate::cli::why::timeline::{TimelineEntry, TimelineSection};
 use crate::domain::changed::OrderChanges;
-use crate::domain::event::Event;
-use crate::domain::event::Kind;
-use crate::domain::event::SignatureCheck;
-use crate::domain::order::Order;
-use crate::domain::order::OrderState;
+use crate::domain::event::{Event, Kind, SignatureCheck};
+use crate::domain::order::{Order, OrderState};
 use crate::domain::route::Route;
-use crate::domain::route_decision;
 use crate::domain::route_decision::RouteDecision;
-use crate::domain::unreadable;
-use crate::store::history::EventHistory;
-use crate::store::history::History;
-use crate::store::history::OrderHistory;
+use crate::domain::{route_decision, unreadable};
+use crate::store::history::{EventHistory, History, OrderHistory};
 
 /// So many places that could not be read are named.
 const UNREADABLE_NAMED: usize = 20;

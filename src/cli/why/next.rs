@@ -5,9 +5,7 @@ use crate::cli::why::meaning;
 use crate::cli::why::setting::Setting;
 use crate::cli::why::timeline::TimelineEntry;
 use crate::store::UNREADY;
-use crate::store::history::DeliveryHistory;
-use crate::store::history::History;
-use crate::store::history::ParkedHistory;
+use crate::store::history::{DeliveryHistory, History, ParkedHistory};
 
 pub fn lines(delivery: &DeliveryHistory, history: &History, setting: &Setting<'_>) -> Vec<TimelineEntry> {
     match delivery.state.as_str() {

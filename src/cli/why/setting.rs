@@ -1,15 +1,12 @@
 //! What a story is told by: today's configuration, the present moment, and how times and spans of time are said.
 
-use jiff::SignedDuration;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::cli::store;
 use crate::config::parts::Parts;
 use crate::domain::route::Route;
 use crate::domain::route_decision;
-use crate::store::history::History;
-use crate::store::history::ParkedHistory;
-use crate::store::history::RateLimitHistory;
+use crate::store::history::{History, ParkedHistory, RateLimitHistory};
 
 /// What a story is told by.
 #[derive(Clone, Copy, Debug)]

@@ -4,11 +4,8 @@ use serde_json::json;
 
 use crate::cli::why::event::facts;
 use crate::cli::why::meaning;
-use crate::cli::why::setting::Setting;
-use crate::cli::why::setting::count;
-use crate::cli::why::setting::span;
-use crate::cli::why::timeline::TimelineEntry;
-use crate::cli::why::timeline::TimelineSection;
+use crate::cli::why::setting::{Setting, count, span};
+use crate::cli::why::timeline::{TimelineEntry, TimelineSection};
 use crate::store::history::SourceHistory;
 
 pub fn of_source(source: &SourceHistory, setting: &Setting<'_>) -> TimelineSection {

@@ -1,18 +1,9 @@
 //! Reads Markdown into a document. What the document has no word for becomes text; nothing is lost.
 
-use pulldown_cmark::Event;
-use pulldown_cmark::Options;
-use pulldown_cmark::Parser;
-use pulldown_cmark::Tag;
-use pulldown_cmark::TagEnd;
+use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
-use crate::domain::document::Block;
-use crate::domain::document::Document;
-use crate::domain::document::Field;
-use crate::domain::document::Inline;
-use crate::domain::document::Tone;
-use crate::domain::document::tidy::SOFT;
-use crate::domain::document::tidy::tidy;
+use crate::domain::document::tidy::{SOFT, tidy};
+use crate::domain::document::{Block, Document, Field, Inline, Tone};
 use crate::domain::message::PICTURE;
 
 /// So many quotes, lists, pictures and runs of emphasis stand within one another at most; what is nested deeper is read as if

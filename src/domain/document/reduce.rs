@@ -1,8 +1,6 @@
 //! The reduced form of a document, for a receiver that has refused its content.
 
-use crate::domain::document::Block;
-use crate::domain::document::Document;
-use crate::domain::document::Inline;
+use crate::domain::document::{Block, Document, Inline};
 
 impl Document {
     /// The document without free text, links and pictures: quotes are the words of others, and go as a whole.

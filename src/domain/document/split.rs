@@ -3,10 +3,7 @@
 
 use unicode_segmentation::UnicodeSegmentation;
 
-use crate::domain::document::Block;
-use crate::domain::document::Document;
-use crate::domain::document::Field;
-use crate::domain::document::Inline;
+use crate::domain::document::{Block, Document, Field, Inline};
 use crate::domain::text::ELLIPSIS;
 
 /// How far back from the limit a blank is looked for, so that words stay whole.

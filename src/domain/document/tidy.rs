@@ -1,7 +1,6 @@
 //! Tidies a run of inlines as it was read: neighbours joined, ends of lines resolved, nothing empty left.
 
-use crate::domain::document::Inline;
-use crate::domain::document::is_wide;
+use crate::domain::document::{Inline, is_wide};
 
 /// Where a line of the source ended: a blank or nothing, which only its neighbours tell.
 pub const SOFT: char = '\n';

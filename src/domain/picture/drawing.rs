@@ -2,17 +2,9 @@
 
 use crate::domain::language::Language;
 use crate::domain::money::Money;
-use crate::domain::picture::Panel;
-use crate::domain::picture::Sheet;
-use crate::domain::picture::Unit;
-use crate::domain::picture::letters;
-use crate::domain::picture::pen::HALO;
-use crate::domain::picture::pen::INK;
-use crate::domain::picture::pen::PLAIN;
-use crate::domain::picture::pen::Pen;
-use crate::domain::picture::pen::STRONG;
-use crate::domain::picture::pen::Text;
+use crate::domain::picture::pen::{HALO, INK, PLAIN, Pen, STRONG, Text};
 use crate::domain::picture::scale::Scale;
+use crate::domain::picture::{Panel, Sheet, Unit, letters};
 use crate::domain::text;
 
 const WIDTH: f32 = 1200.0;

@@ -1,15 +1,11 @@
 //! The letters of the pictures: which characters the built-in fonts have, how wide each is, and how resvg comes by them.
 
 use std::borrow::Cow;
-use std::sync::Arc;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
-use resvg::usvg::FontResolver;
-use resvg::usvg::fontdb;
-use skrifa::FontRef;
-use skrifa::MetadataProvider;
-use skrifa::instance::LocationRef;
-use skrifa::instance::Size;
+use resvg::usvg::{FontResolver, fontdb};
+use skrifa::instance::{LocationRef, Size};
+use skrifa::{FontRef, MetadataProvider};
 use unicode_segmentation::UnicodeSegmentation;
 
 use crate::domain::text::ELLIPSIS;

@@ -10,8 +10,7 @@ mod scale;
 
 use std::sync::Arc;
 
-use resvg::tiny_skia;
-use resvg::usvg;
+use resvg::{tiny_skia, usvg};
 
 use crate::domain::language::Language;
 use crate::domain::text;

@@ -1,7 +1,6 @@
 //! Pixels as a PNG. A chart has few colours, so it is written with a palette: one byte per pixel before compression.
 
-use resvg::tiny_skia::Pixmap;
-use resvg::tiny_skia::PremultipliedColorU8;
+use resvg::tiny_skia::{Pixmap, PremultipliedColorU8};
 
 /// How far apart the shades of a colour are. Charts have some 200 colours as they are; where there are more than a palette
 /// holds, those that look alike are made one. Each divides 255, so that white stays white, and the last leaves 216 colours.

@@ -1,13 +1,9 @@
 //! When a report is due and which local days it covers: right where the clock is put forward or back, after days off, and
 //! when the clock is set.
 
-use jiff::SignedDuration;
-use jiff::Timestamp;
-use jiff::ToSpan;
-use jiff::civil::Date;
-use jiff::civil::Time;
-use jiff::civil::Weekday;
+use jiff::civil::{Date, Time, Weekday};
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp, ToSpan};
 
 /// After so long a report is late, and the operator hears when there is none.
 pub const LATE_AFTER: SignedDuration = SignedDuration::from_mins(15);
@@ -111,8 +107,7 @@ impl Schedule {
 
 #[cfg(test)]
 mod tests {
-    use jiff::civil::date;
-    use jiff::civil::time;
+    use jiff::civil::{date, time};
 
     use super::*;
 

@@ -5,8 +5,7 @@ use jiff::tz::TimeZone;
 
 use crate::domain::money::Money;
 use crate::domain::order::Order;
-use crate::domain::report::facts::Facts;
-use crate::domain::report::facts::Scope;
+use crate::domain::report::facts::{Facts, Scope};
 
 /// In English in every language: programs read them.
 const COLUMNS: [&str; 12] = [

@@ -5,8 +5,7 @@ mod compare;
 mod details;
 mod service_health;
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -14,17 +13,9 @@ use jiff::civil::Date;
 use crate::domain::event::Shop;
 use crate::domain::ledger::Figure;
 use crate::domain::money::Money;
-use crate::domain::report::Amounts;
-use crate::domain::report::DayFigures;
-use crate::domain::report::Figures;
-use crate::domain::report::PastDay;
-use crate::domain::report::Report;
-use crate::domain::report::ShopFigures;
 use crate::domain::report::calendar::LocalDay;
-use crate::domain::report::facts::Facts;
-use crate::domain::report::facts::HISTORY_DAYS;
-use crate::domain::report::facts::Scope;
-use crate::domain::report::facts::Sum;
+use crate::domain::report::facts::{Facts, HISTORY_DAYS, Scope, Sum};
+use crate::domain::report::{Amounts, DayFigures, Figures, PastDay, Report, ShopFigures};
 
 /// Makes the report of a scope.
 pub fn report(scope: &Scope, facts: &Facts, as_of: Timestamp) -> Report {

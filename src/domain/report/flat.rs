@@ -1,13 +1,10 @@
 //! Figures as JSON in one object with what they are of: a shop, or a day. `#[serde(flatten)]` would write the same, but
 //! leaves out what is unknown without a word, and then a template could not ask for it.
 
-use serde::Serialize;
-use serde::Serializer;
 use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
 
-use crate::domain::report::DayFigures;
-use crate::domain::report::Figures;
-use crate::domain::report::ShopFigures;
+use crate::domain::report::{DayFigures, Figures, ShopFigures};
 
 impl Serialize for ShopFigures {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -17,11 +17,9 @@ pub mod upcoming;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use serde::Deserialize;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::domain::data::Coded;
-use crate::domain::data::milliseconds;
+use crate::domain::data::{Coded, milliseconds};
 use crate::domain::event::Shop;
 use crate::domain::money::Money;
 

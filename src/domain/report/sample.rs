@@ -3,30 +3,19 @@
 
 use std::collections::BTreeMap;
 
-use jiff::SignedDuration;
-use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::data::Coded;
 use crate::domain::event::Shop;
 use crate::domain::ledger::Figure;
 use crate::domain::money::Money;
-use crate::domain::order::Counted;
-use crate::domain::order::Order;
-use crate::domain::order::OrderLine;
-use crate::domain::order::OrderState;
-use crate::domain::order::RefundStatus;
-use crate::domain::report::LastAccepted;
-use crate::domain::report::Report;
-use crate::domain::report::ServiceHealth;
+use crate::domain::order::{Counted, Order, OrderLine, OrderState, RefundStatus};
 use crate::domain::report::calendar::LocalDay;
-use crate::domain::report::csv;
-use crate::domain::report::facts::Facts;
-use crate::domain::report::facts::Scope;
-use crate::domain::report::facts::Sum;
-use crate::domain::report::figures;
+use crate::domain::report::facts::{Facts, Scope, Sum};
 use crate::domain::report::figures::divided;
+use crate::domain::report::{LastAccepted, Report, ServiceHealth, csv, figures};
 
 mod incidents;
 

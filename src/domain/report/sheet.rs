@@ -6,17 +6,11 @@ use std::collections::BTreeSet;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use crate::domain::compose;
 use crate::domain::language::Language;
 use crate::domain::money::Money;
-use crate::domain::picture;
-use crate::domain::picture::Bar;
-use crate::domain::picture::MAX_PANELS;
-use crate::domain::picture::Panel;
-use crate::domain::picture::PictureError;
-use crate::domain::picture::Sheet;
-use crate::domain::picture::Unit;
+use crate::domain::picture::{Bar, MAX_PANELS, Panel, PictureError, Sheet, Unit};
 use crate::domain::report::Report;
+use crate::domain::{compose, picture};
 
 /// The picture as a PNG, in the words of a language; in English where the built-in fonts lack its letters.
 ///

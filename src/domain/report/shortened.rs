@@ -1,7 +1,6 @@
 //! A report with shorter lists, for where there is not room for all of it.
 
-use crate::domain::report::Difference;
-use crate::domain::report::Report;
+use crate::domain::report::{Difference, Report};
 
 /// How much of the lists is told, from all to next to nothing.
 struct Lengths {

@@ -10,11 +10,9 @@ use crate::domain::compose::MessageContext;
 use crate::domain::data::Data;
 use crate::domain::event::{Event, Kind};
 use crate::domain::language::Language;
-use crate::domain::order;
-use crate::domain::remedy;
 use crate::domain::template::filters::TemplateZone;
 use crate::domain::template::values::value_of;
-use crate::domain::unreadable;
+use crate::domain::{order, remedy, unreadable};
 
 /// What a template sees. Each name is always there; what is unknown is `none`.
 pub(super) fn context(view: &MessageContext<'_>, words: Option<&Language>) -> Value {

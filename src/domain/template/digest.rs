@@ -2,28 +2,18 @@
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use minijinja::Value;
-use minijinja::context;
+use minijinja::{Value, context};
 
-use crate::domain::changed;
-use crate::domain::compose::Composed;
-use crate::domain::compose::composed;
-use crate::domain::digest::DigestEntry;
-use crate::domain::digest::DigestView;
-use crate::domain::digest::MergedDelivery;
-use crate::domain::digest::common_shop;
-use crate::domain::digest::totals;
+use crate::domain::compose::{Composed, composed};
+use crate::domain::digest::{DigestEntry, DigestView, MergedDelivery, common_shop, totals};
 use crate::domain::event::Kind;
-use crate::domain::language;
 use crate::domain::language::Language;
-use crate::domain::template::ComposeError;
-use crate::domain::template::Dialect;
-use crate::domain::template::Templates;
 use crate::domain::template::context::data_in_words;
 use crate::domain::template::engine::nothing;
 use crate::domain::template::filters::TemplateZone;
 use crate::domain::template::values::value_of;
-use crate::domain::unreadable;
+use crate::domain::template::{ComposeError, Dialect, Templates};
+use crate::domain::{changed, language, unreadable};
 
 /// What stands around a message.
 pub struct DigestNotes<'a> {

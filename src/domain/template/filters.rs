@@ -2,26 +2,16 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
-use jiff::civil;
 use jiff::tz::TimeZone;
-use minijinja::Environment;
-use minijinja::Error;
-use minijinja::ErrorKind;
-use minijinja::State;
-use minijinja::UndefinedBehavior;
-use minijinja::Value;
-use minijinja::value::Kwargs;
-use minijinja::value::Object;
-use minijinja::value::ObjectRepr;
-use minijinja::value::ValueKind;
+use jiff::{Timestamp, civil};
+use minijinja::value::{Kwargs, Object, ObjectRepr, ValueKind};
+use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, Value};
 use unicode_segmentation::UnicodeSegmentation;
 
 use crate::domain::language::Language;
 use crate::domain::money::Money;
 use crate::domain::picture;
-use crate::domain::template::engine::OUTPUT_BYTES;
-use crate::domain::template::engine::TOO_LONG;
+use crate::domain::template::engine::{OUTPUT_BYTES, TOO_LONG};
 
 /// Adds the filters, and takes those away that would let a value through unescaped.
 pub fn install(environment: &mut Environment<'static>, language: &Arc<Language>) {

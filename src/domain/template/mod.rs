@@ -7,34 +7,21 @@ mod filters;
 pub mod isolated;
 pub mod values;
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-use std::sync::Arc;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
-use minijinja::Environment;
-use minijinja::UndefinedBehavior;
-use minijinja::Value;
-use serde::Deserialize;
-use serde::Serialize;
-use sha2::Digest;
-use sha2::Sha256;
+use minijinja::{Environment, UndefinedBehavior, Value};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
-use crate::domain::changed;
-use crate::domain::compose::Composed;
-use crate::domain::compose::MessageContext;
-use crate::domain::compose::composed;
+use crate::domain::compose::{Composed, MessageContext, composed};
 use crate::domain::event::Kind;
-use crate::domain::language;
-use crate::domain::language::Language;
-use crate::domain::language::Sources;
+use crate::domain::language::{Language, Sources};
 pub use crate::domain::template::context::names;
 use crate::domain::template::engine::Capped;
-use crate::domain::template::isolated::IsolatedRenderer;
-use crate::domain::template::isolated::RenderJob;
-use crate::domain::template::isolated::Wire;
-use crate::domain::unreadable;
+use crate::domain::template::isolated::{IsolatedRenderer, RenderJob, Wire};
+use crate::domain::{changed, language, unreadable};
 
 /// All templates, compiled once. Cloning shares them.
 #[derive(Clone)]

@@ -4,8 +4,7 @@
 use std::fmt;
 
 use minijinja::Value;
-use serde::Serialize;
-use serde::ser;
+use serde::{Serialize, ser};
 
 /// The template value of anything that serialises to the JSON of this project.
 pub fn value_of<T: Serialize + ?Sized>(value: &T) -> Value {

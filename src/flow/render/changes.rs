@@ -5,9 +5,7 @@ use std::borrow::Cow;
 
 use crate::domain::changed::OrderChanges;
 use crate::domain::digest::MergedDelivery;
-use crate::domain::event::DeliveryId;
-use crate::domain::event::Event;
-use crate::domain::event::Kind;
+use crate::domain::event::{DeliveryId, Event, Kind};
 use crate::store::PendingDelivery;
 
 /// The delivery that leads a message about one order, as it is to be told with the others, the earliest first.

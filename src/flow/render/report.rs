@@ -2,15 +2,9 @@
 
 use std::panic::AssertUnwindSafe;
 
-use crate::channel::Channel;
-use crate::channel::Pictures;
-use crate::domain::message::Attachments;
-use crate::domain::message::PICTURE;
-use crate::domain::message::Part;
-use crate::domain::message::PartForm;
-use crate::domain::message::TableFile;
-use crate::domain::report::Report;
-use crate::domain::report::sheet;
+use crate::channel::{Channel, Pictures};
+use crate::domain::message::{Attachments, PICTURE, Part, PartForm, TableFile};
+use crate::domain::report::{Report, sheet};
 use crate::domain::template::Templates;
 
 /// A longer table is left out: many mail servers take 10 MB in all, and base64 adds a third.

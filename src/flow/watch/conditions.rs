@@ -13,15 +13,14 @@ use crate::flow::watch::observing::{self, Observing};
 use crate::flow::watch::reports::{self, LastReport};
 use crate::store::{HealthSnapshot, UNREADY, UnroutedEvent};
 
-/// An urgent delivery that waits for so long is a trouble. Three tries have failed by then, and whoever cooks would have
-/// begun.
+/// An urgent delivery that waits for so long is an incident: three tries have failed by then.
 pub const URGENT_WAITS: SignedDuration = SignedDuration::from_mins(5);
 /// The disk is nearly full below this: room for some hundred thousand orders, so that there is time to do something about it …
 const LOW_BYTES: u64 = 1 << 30;
 /// … or, on a disk that is small itself, below this part of it.
 const LOW_PART: u64 = 10;
 
-/// What a trouble is about.
+/// What an incident is about.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct IncidentKey {
     pub topic: Topic,

@@ -1,22 +1,14 @@
 //! What is wrong with the configuration and with the templates now: noted by whoever reads them, told by the watch.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::MutexGuard;
-use std::sync::PoisonError;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use jiff::SignedDuration;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::data::Notice;
 use crate::flow::notice::Topic;
 use crate::flow::watch::conditions;
-use crate::flow::watch::conditions::ConditionState;
-use crate::flow::watch::conditions::ConditionStates;
-use crate::flow::watch::conditions::IncidentKey;
-use crate::flow::watch::conditions::WatchInput;
+use crate::flow::watch::conditions::{ConditionState, ConditionStates, IncidentKey, WatchInput};
 use crate::flow::watch::incidents::KnownIncident;
 
 /// What can be mistaken.

@@ -1,17 +1,12 @@
 //! Whether the reports that are due have been made and have arrived.
 
-use jiff::SignedDuration;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::data::Notice;
 use crate::domain::report::calendar::LATE_AFTER;
 use crate::domain::retry;
 use crate::flow::notice::Topic;
-use crate::flow::watch::conditions::ConditionState;
-use crate::flow::watch::conditions::ConditionStates;
-use crate::flow::watch::conditions::IncidentKey;
-use crate::flow::watch::conditions::WatchInput;
-use crate::flow::watch::conditions::wrong;
+use crate::flow::watch::conditions::{ConditionState, ConditionStates, IncidentKey, WatchInput, wrong};
 use crate::store::ReportStatus;
 
 /// So long whoever makes and sends a report may take where its time is seen late, because the daemon was off or the clock or

@@ -5,12 +5,9 @@ use jiff::Timestamp;
 use crate::domain::digest_group;
 use crate::domain::digest_group::Candidate;
 use crate::domain::event::Kind;
-use crate::domain::pace::Backlog;
-use crate::domain::pace::Elapsed;
-use crate::domain::pace::PacingDecision;
+use crate::domain::pace::{Backlog, Elapsed, PacingDecision};
 use crate::domain::quiet::Quiet;
-use crate::flow::worker::ChannelWorker;
-use crate::flow::worker::Next;
+use crate::flow::worker::{ChannelWorker, Next};
 use crate::store::ParkedState;
 
 impl ChannelWorker {

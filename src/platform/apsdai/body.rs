@@ -3,11 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::domain::order::MAX_LINES;
-use crate::platform::apsdai::fields::FieldName;
-use crate::platform::apsdai::fields::Fields;
-use crate::platform::apsdai::fields::Pointer;
-use crate::platform::apsdai::fields::WRAPPERS;
-use crate::platform::apsdai::fields::folded;
+use crate::platform::apsdai::fields::{FieldName, Fields, Pointer, WRAPPERS, folded};
 use crate::platform::field::JsonField;
 
 /// The members of one object, by their folded names.

@@ -21,27 +21,18 @@ mod totals;
 mod values;
 mod verify;
 
-use jiff::SignedDuration;
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
-use serde::Deserialize;
-use serde::Deserializer;
 use serde::de::Error;
+use serde::{Deserialize, Deserializer};
 
-use crate::domain::apsdai;
-use crate::domain::duration;
 use crate::domain::event::Kind;
 use crate::domain::secret::Secret;
 use crate::domain::settings::InvalidValue;
-use crate::platform::GeneralSettings;
-use crate::platform::Incoming;
-use crate::platform::Platform;
-use crate::platform::PlatformReply;
-use crate::platform::Refusal;
-use crate::platform::SampleWebhook;
-use crate::platform::WebhookRequest;
+use crate::domain::{apsdai, duration};
 use crate::platform::apsdai::fields::Fields;
+use crate::platform::{GeneralSettings, Incoming, Platform, PlatformReply, Refusal, SampleWebhook, WebhookRequest};
 
 /// One shop at APSDAI. It has one of `secret` and `password`: its token mode.
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -4,38 +4,22 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use sha2::Digest;
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 
 use crate::domain::apsdai;
-use crate::domain::data::Data;
-use crate::domain::data::Details;
-use crate::domain::data::Refund;
-use crate::domain::data::StockItem;
-use crate::domain::data::Unnumbered;
-use crate::domain::data::Unrecognised;
-use crate::domain::event::DedupeKey;
-use crate::domain::event::Kind;
-use crate::domain::event::SignatureCheck;
+use crate::domain::data::{Data, Details, Refund, StockItem, Unnumbered, Unrecognised};
+use crate::domain::event::{DedupeKey, Kind, SignatureCheck};
 use crate::domain::mask::mask;
 use crate::domain::money::Money;
-use crate::domain::order::MAX_LINES;
-use crate::domain::order::OrderState;
-use crate::domain::order::OrderUpdate;
-use crate::domain::order::RefundUpdate;
+use crate::domain::order::{MAX_LINES, OrderState, OrderUpdate, RefundUpdate};
 use crate::domain::text::clean_line;
-use crate::platform::ParsedWebhook;
-use crate::platform::WebhookRequest;
-use crate::platform::apsdai::Apsdai;
 use crate::platform::apsdai::body::Body;
-use crate::platform::apsdai::fields::FieldName;
-use crate::platform::apsdai::fields::Fields;
-use crate::platform::apsdai::totals;
-use crate::platform::apsdai::values;
+use crate::platform::apsdai::fields::{FieldName, Fields};
 use crate::platform::apsdai::verify::VerifiedApsdai;
+use crate::platform::apsdai::{Apsdai, totals, values};
 use crate::platform::field::JsonField;
 use crate::platform::unread::UnreadableFields;
-use crate::platform::without_mark;
+use crate::platform::{ParsedWebhook, WebhookRequest, without_mark};
 
 /// Without a timestamp, an equal body so soon after is a repeat.
 const REPEAT_WINDOW_SECONDS: i64 = 300;

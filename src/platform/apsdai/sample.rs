@@ -2,18 +2,13 @@
 //!
 //! The bodies are made up, because APSDAI publishes none: they have the likeliest names of the table.
 
-use jiff::Timestamp;
-use jiff::ToSpan;
-use serde_json::Value;
-use serde_json::json;
+use jiff::{Timestamp, ToSpan};
+use serde_json::{Value, json};
 
 use crate::domain::event::Kind;
 use crate::domain::sign;
 use crate::platform::SampleWebhook;
-use crate::platform::apsdai::Apsdai;
-use crate::platform::apsdai::EVENT;
-use crate::platform::apsdai::TIMESTAMP;
-use crate::platform::apsdai::TOKEN;
+use crate::platform::apsdai::{Apsdai, EVENT, TIMESTAMP, TOKEN};
 
 /// Hook, kind and body of each sample; the last is a hook that does not exist.
 const BODIES: [(&str, Kind, &str); 10] = [

@@ -1,8 +1,7 @@
 //! Values as shops write them: amounts, moments, days, counts, an e-mail address that is shown masked.
 
-use jiff::Timestamp;
-use jiff::civil;
 use jiff::tz::TimeZone;
+use jiff::{Timestamp, civil};
 use unicode_segmentation::UnicodeSegmentation;
 
 use crate::domain::money::Money;

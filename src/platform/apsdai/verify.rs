@@ -1,17 +1,11 @@
 //! Whether a request is APSDAI's: its token and its time. What it says is not covered by either.
 
 use http::HeaderMap;
-use jiff::SignedDuration;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::sign;
-use crate::platform::Method;
-use crate::platform::Refusal;
-use crate::platform::WebhookRequest;
-use crate::platform::apsdai::Apsdai;
-use crate::platform::apsdai::EVENT;
-use crate::platform::apsdai::TIMESTAMP;
-use crate::platform::apsdai::TOKEN;
+use crate::platform::apsdai::{Apsdai, EVENT, TIMESTAMP, TOKEN};
+use crate::platform::{Method, Refusal, WebhookRequest};
 
 /// How far from its making a proof may come with more than one content: two sales can share a millisecond. Of a time that lies
 /// further ahead, too, the proof may have been seen long before.

@@ -4,10 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use jiff::Timestamp;
-use serde::de::Deserializer;
-use serde::de::Error as _;
-use serde::de::MapAccess;
-use serde::de::Visitor;
+use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::domain::event::SignatureCheck;

@@ -21,8 +21,7 @@ mod verify;
 
 use std::collections::BTreeMap;
 
-use jiff::SignedDuration;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -31,13 +30,7 @@ use crate::domain::event::Kind;
 use crate::domain::secret::Secret;
 use crate::domain::settings::InvalidValue;
 use crate::domain::simulated::{Addressee, Demands, Simulated};
-use crate::platform::GeneralSettings;
-use crate::platform::Incoming;
-use crate::platform::Platform;
-use crate::platform::PlatformReply;
-use crate::platform::Refusal;
-use crate::platform::SampleWebhook;
-use crate::platform::WebhookRequest;
+use crate::platform::{GeneralSettings, Incoming, Platform, PlatformReply, Refusal, SampleWebhook, WebhookRequest};
 
 /// One application at Keeta.
 #[derive(Debug, Deserialize, JsonSchema)]

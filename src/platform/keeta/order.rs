@@ -2,14 +2,9 @@
 
 use jiff::Timestamp;
 
-use crate::domain::data::Charges;
-use crate::domain::data::Data;
-use crate::domain::data::Unnumbered;
+use crate::domain::data::{Charges, Data, Unnumbered};
 use crate::domain::money::Money;
-use crate::domain::order::MAX_LINES;
-use crate::domain::order::OrderLine;
-use crate::domain::order::OrderState;
-use crate::domain::order::OrderUpdate;
+use crate::domain::order::{MAX_LINES, OrderLine, OrderState, OrderUpdate};
 use crate::platform::field::JsonField;
 use crate::platform::unread::UnreadableFields;
 

@@ -1,37 +1,18 @@
 //! What a believed Keeta webhook says, in our words: one function per family of events.
 
 use jiff::Timestamp;
-use sha2::Digest;
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 
-use crate::domain::data::Authorisation;
-use crate::domain::data::Coded;
-use crate::domain::data::Courier;
-use crate::domain::data::Data;
-use crate::domain::data::Refund;
-use crate::domain::data::RefundItem;
-use crate::domain::data::Unrecognised;
-use crate::domain::event::DedupeKey;
-use crate::domain::event::Kind;
-use crate::domain::event::Shop;
-use crate::domain::event::SignatureCheck;
+use crate::domain::data::{Authorisation, Coded, Courier, Data, Refund, RefundItem, Unrecognised};
+use crate::domain::event::{DedupeKey, Kind, Shop, SignatureCheck};
 use crate::domain::mask::mask;
 use crate::domain::money::Money;
-use crate::domain::order::MAX_LINES;
-use crate::domain::order::OrderState;
-use crate::domain::order::OrderUpdate;
-use crate::domain::order::RefundUpdate;
-use crate::platform::Incoming;
-use crate::platform::ParsedWebhook;
-use crate::platform::WebhookRequest;
+use crate::domain::order::{MAX_LINES, OrderState, OrderUpdate, RefundUpdate};
 use crate::platform::field::JsonField;
-use crate::platform::keeta::Keeta;
-use crate::platform::keeta::order;
-use crate::platform::keeta::shop;
-use crate::platform::keeta::verify::KeetaEnvelope;
-use crate::platform::keeta::verify::VerifiedContent;
-use crate::platform::keeta::verify::VerifiedKeeta;
+use crate::platform::keeta::verify::{KeetaEnvelope, VerifiedContent, VerifiedKeeta};
+use crate::platform::keeta::{Keeta, order, shop};
 use crate::platform::unread::UnreadableFields;
+use crate::platform::{Incoming, ParsedWebhook, WebhookRequest};
 
 /// `opType` and its relatives. The numbers are Keeta's documentation, the names come from integrators.
 const ACTORS: [(i64, &str); 4] = [(0, "system"), (10, "customer"), (20, "merchant"), (30, "support")];

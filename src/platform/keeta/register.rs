@@ -7,11 +7,9 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::Deserialize;
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::domain::mask::known::Mask;
-use crate::domain::mask::known::Secrets;
+use crate::domain::mask::known::{Mask, Secrets};
 use crate::domain::sign;
 use crate::domain::text::clean_line;
 use crate::platform::keeta::Keeta;

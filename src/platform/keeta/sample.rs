@@ -3,15 +3,13 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::domain::event::Kind;
 use crate::domain::sign;
-use crate::platform::Platform;
-use crate::platform::SampleWebhook;
 use crate::platform::keeta::Keeta;
 use crate::platform::keeta::verify::default_address;
+use crate::platform::{Platform, SampleWebhook};
 
 /// Event id and message of each sample.
 const MESSAGES: [(u64, Kind, &str); 16] = [

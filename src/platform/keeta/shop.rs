@@ -1,16 +1,8 @@
 //! What Keeta tells of a shop, its menu and its authorisation.
 
-use crate::domain::data::Authorisation;
-use crate::domain::data::Coded;
-use crate::domain::data::Data;
-use crate::domain::data::Task;
-use crate::domain::data::TaskProblem;
-use crate::domain::data::Transition;
+use crate::domain::data::{Authorisation, Coded, Data, Task, TaskProblem, Transition};
 use crate::domain::event::Kind;
-use crate::domain::hours::Day;
-use crate::domain::hours::Hours;
-use crate::domain::hours::Span;
-use crate::domain::hours::SpecialDays;
+use crate::domain::hours::{Day, Hours, Span, SpecialDays};
 use crate::platform::field::JsonField;
 use crate::platform::keeta::parse::EnvelopeParser;
 

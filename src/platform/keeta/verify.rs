@@ -2,20 +2,13 @@
 
 use std::borrow::Cow;
 
-use jiff::SignedDuration;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::event::SignatureCheck;
 use crate::domain::sign;
-use crate::platform::Method;
-use crate::platform::Platform;
-use crate::platform::Refusal;
-use crate::platform::WebhookRequest;
-use crate::platform::keeta::Keeta;
-use crate::platform::keeta::Verify;
-use crate::platform::keeta::members::Members;
-use crate::platform::keeta::members::shape;
-use crate::platform::without_mark;
+use crate::platform::keeta::members::{Members, shape};
+use crate::platform::keeta::{Keeta, Verify};
+use crate::platform::{Method, Platform, Refusal, WebhookRequest, without_mark};
 
 /// A request that was believed. Only [`verify`] makes one.
 pub struct VerifiedKeeta<'a> {

@@ -5,13 +5,10 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::Connection;
-use rusqlite::OpenFlags;
+use rusqlite::{Connection, OpenFlags};
 
 use crate::store::StoreError;
-use crate::store::sqlite::BUSY_MS;
-use crate::store::sqlite::unavailable;
-use crate::store::sqlite::unopened;
+use crate::store::sqlite::{BUSY_MS, unavailable, unopened};
 
 /// Copies the store into a file that is not there yet, for its owner alone. Answers its size in bytes. The file is there
 /// only when all of it is on disk.

@@ -4,26 +4,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rusqlite::Connection;
-use rusqlite::OpenFlags;
-use rusqlite::OptionalExtension;
-use rusqlite::TransactionBehavior;
-use rusqlite::params;
+use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, params};
 
 use crate::domain::event::DeliveryId;
 use crate::store::StoreError;
-use crate::store::change::Applied;
-use crate::store::change::ChangeRequest;
-use crate::store::change::ChangeResult;
-use crate::store::change::DeliveryName;
-use crate::store::change::Obstacle;
-use crate::store::sqlite::BUSY_MS;
-use crate::store::sqlite::STATEMENTS;
-use crate::store::sqlite::find;
-use crate::store::sqlite::rows;
-use crate::store::sqlite::schema;
-use crate::store::sqlite::unavailable;
-use crate::store::sqlite::unopened;
+use crate::store::change::{Applied, ChangeRequest, ChangeResult, DeliveryName, Obstacle};
+use crate::store::sqlite::{BUSY_MS, STATEMENTS, find, rows, schema, unavailable, unopened};
 
 /// The store as a command changes it. The daemon sees a change at its next look, a second later at most.
 pub struct Changes {

@@ -1,11 +1,8 @@
 //! Repeats: which webhooks are known already and which are replays, decided in the transaction of the event.
 
-use rusqlite::Connection;
-use rusqlite::OptionalExtension;
-use rusqlite::params;
+use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::domain::event::DedupeKey;
-use crate::domain::event::EventId;
+use crate::domain::event::{DedupeKey, EventId};
 use crate::store::Record;
 use crate::store::sqlite::rows;
 

@@ -1,31 +1,14 @@
 //! Delivering: the begin and the end of each attempt, and what becomes of the delivery and of those that it carries.
 
-use jiff::SignedDuration;
-use jiff::Timestamp;
-use rusqlite::Connection;
-use rusqlite::OptionalExtension;
-use rusqlite::params;
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::domain::event::DeliveryId;
 use crate::domain::quiet::Quiet;
-use crate::domain::retry::Answer;
-use crate::domain::retry::Outcome;
-use crate::domain::retry::Step;
-use crate::store::Claim;
-use crate::store::Claimed;
-use crate::store::Settle;
-use crate::store::StoreError;
-use crate::store::form_text;
-use crate::store::sqlite::Sqlite;
-use crate::store::sqlite::catch_up;
-use crate::store::sqlite::clock;
-use crate::store::sqlite::due;
-use crate::store::sqlite::fallback;
-use crate::store::sqlite::pacing;
-use crate::store::sqlite::parking;
-use crate::store::sqlite::parts;
+use crate::domain::retry::{Answer, Outcome, Step};
 use crate::store::sqlite::report::service_health;
-use crate::store::sqlite::rows;
+use crate::store::sqlite::{Sqlite, catch_up, clock, due, fallback, pacing, parking, parts, rows};
+use crate::store::{Claim, Claimed, Settle, StoreError, form_text};
 
 /// At the start: what was being sent when a crash came may have arrived, so its attempt is ended as unknown and the delivery
 /// is due again; and channels that are parked are probed soon.

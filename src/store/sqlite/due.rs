@@ -3,26 +3,14 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use rusqlite::Connection;
-use rusqlite::OptionalExtension;
-use rusqlite::Row;
-use rusqlite::params;
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::domain::digest_group::Candidate;
-use crate::domain::event::DeliveryId;
-use crate::domain::event::EventId;
+use crate::domain::event::{DeliveryId, EventId};
 use crate::domain::message::PartForm;
 use crate::domain::route::Glob;
-use crate::store::DeliveryRow;
-use crate::store::DueBatch;
-use crate::store::ParkedState;
-use crate::store::PendingDelivery;
-use crate::store::StoreError;
-use crate::store::form_of;
-use crate::store::sqlite::Sqlite;
-use crate::store::sqlite::catch_up;
-use crate::store::sqlite::parts;
-use crate::store::sqlite::rows;
+use crate::store::sqlite::{Sqlite, catch_up, parts, rows};
+use crate::store::{DeliveryRow, DueBatch, ParkedState, PendingDelivery, StoreError, form_of};
 
 const CANDIDATES: &str = "SELECT d.id, e.kind, d.urgent, d.order_key, d.event_seq, d.returned, d.fell_back = 1,
         EXISTS (SELECT 1 FROM attempts a WHERE a.delivery = d.id AND a.outcome = 'unknown')

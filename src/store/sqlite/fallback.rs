@@ -3,20 +3,12 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use rusqlite::Connection;
-use rusqlite::OptionalExtension;
-use rusqlite::params;
+use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::domain::event::DeliveryId;
 use crate::domain::quiet::Quiet;
-use crate::store::Fallback;
-use crate::store::StoreError;
-use crate::store::UnreachedChannel;
-use crate::store::sqlite::Sqlite;
-use crate::store::sqlite::catch_up;
-use crate::store::sqlite::deliver;
-use crate::store::sqlite::due;
-use crate::store::sqlite::rows;
+use crate::store::sqlite::{Sqlite, catch_up, deliver, due, rows};
+use crate::store::{Fallback, StoreError, UnreachedChannel};
 
 /// So many deliveries a step; each step is a short part of one commit.
 const STEP: usize = 100;

@@ -1,14 +1,10 @@
 //! Finding what a person means: an order by its number, an event or a delivery by the beginning of its id, a source, a report.
 
-use rusqlite::Connection;
-use rusqlite::OptionalExtension;
-use rusqlite::params;
+use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::domain::event::DeliveryId;
-use crate::domain::event::EventId;
+use crate::domain::event::{DeliveryId, EventId};
 use crate::domain::order::Order;
-use crate::store::history::IdMatch;
-use crate::store::history::Question;
+use crate::store::history::{IdMatch, Question};
 use crate::store::sqlite::rows;
 
 /// An id may be shortened to so many digits; fewer are too easily another one's.

@@ -1,34 +1,17 @@
 //! Gathering what the store remembers of one order, event, delivery, source or report.
 
 use jiff::Timestamp;
-use rusqlite::Connection;
-use rusqlite::OptionalExtension;
-use rusqlite::Row;
-use rusqlite::params;
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use crate::domain::event::DeliveryId;
-use crate::domain::event::EventId;
+use crate::domain::event::{DeliveryId, EventId};
 use crate::store::StoreError;
-use crate::store::history::AttemptHistory;
-use crate::store::history::DeliveryHistory;
-use crate::store::history::EventHistory;
-use crate::store::history::History;
-use crate::store::history::HistoryAnswer;
-use crate::store::history::OrderHistory;
-use crate::store::history::Other;
-use crate::store::history::ParkedHistory;
-use crate::store::history::Question;
-use crate::store::history::RateLimitHistory;
-use crate::store::history::ReceivedWebhook;
-use crate::store::history::RefusedWebhook;
-use crate::store::history::SourceHistory;
-use crate::store::history::StepTaken;
-use crate::store::sqlite::find;
+use crate::store::history::{
+    AttemptHistory, DeliveryHistory, EventHistory, History, HistoryAnswer, OrderHistory, Other, ParkedHistory,
+    Question, RateLimitHistory, ReceivedWebhook, RefusedWebhook, SourceHistory, StepTaken,
+};
 use crate::store::sqlite::find::FoundId;
 use crate::store::sqlite::read::Reader;
-use crate::store::sqlite::record;
-use crate::store::sqlite::report;
-use crate::store::sqlite::rows;
+use crate::store::sqlite::{find, record, report, rows};
 
 impl Reader {
     /// Everything that is remembered of what a person asks for, as of one moment.

@@ -3,31 +3,18 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use rusqlite::Connection;
-use rusqlite::OptionalExtension;
-use rusqlite::params;
+use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::domain::event::Event;
-use crate::domain::event::OWN_SOURCE;
-use crate::domain::event::SignatureCheck;
+use crate::domain::event::{Event, OWN_SOURCE, SignatureCheck};
 use crate::domain::retry;
-use crate::store::DeadLetter;
-use crate::store::DeadLetterStats;
-use crate::store::HealthQuery;
-use crate::store::HealthSnapshot;
-use crate::store::Incident;
-use crate::store::IncidentUpdate;
-use crate::store::OverdueDeliveries;
-use crate::store::ParkedChannel;
-use crate::store::Recorded;
-use crate::store::StoreError;
-use crate::store::UnroutedEvent;
 use crate::store::history::UnfitSignatures;
-use crate::store::sqlite::Sqlite;
 use crate::store::sqlite::commit::Orders;
 use crate::store::sqlite::read::Reader;
-use crate::store::sqlite::record;
-use crate::store::sqlite::rows;
+use crate::store::sqlite::{Sqlite, record, rows};
+use crate::store::{
+    DeadLetter, DeadLetterStats, HealthQuery, HealthSnapshot, Incident, IncidentUpdate, OverdueDeliveries,
+    ParkedChannel, Recorded, StoreError, UnroutedEvent,
+};
 
 /// So many urgent deliveries of a channel are looked at, those that are due first: when older ones lie behind so many, these
 /// are old enough themselves.

@@ -1,17 +1,11 @@
 //! Lists of deliveries, page by page, so that a store of any size can be printed.
 
-use rusqlite::Connection;
-use rusqlite::OptionalExtension;
-use rusqlite::Row;
-use rusqlite::params;
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use crate::domain::event::DeliveryId;
-use crate::domain::event::EventId;
-use crate::store::DeliveryFilter;
-use crate::store::DeliveryRow;
-use crate::store::StoreError;
+use crate::domain::event::{DeliveryId, EventId};
 use crate::store::sqlite::read::Reader;
 use crate::store::sqlite::rows;
+use crate::store::{DeliveryFilter, DeliveryRow, StoreError};
 
 impl Reader {
     /// How many deliveries there are of those that are wanted.

@@ -41,26 +41,14 @@ use std::thread;
 use jiff::Timestamp;
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
-use tokio::sync::mpsc;
-use tokio::sync::oneshot;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::store::Claim;
-use crate::store::Claimed;
-use crate::store::Record;
-use crate::store::Recorded;
-use crate::store::Settle;
-use crate::store::StoreError;
-use crate::store::sqlite::commit::ReplySender;
-use crate::store::sqlite::commit::WriterJob;
-use crate::store::sqlite::commit::simple;
+use crate::store::sqlite::commit::{ReplySender, WriterJob, simple};
 use crate::store::sqlite::last_known::Loss;
-use crate::store::sqlite::opening::OpenError;
-use crate::store::sqlite::opening::PATIENCE;
-use crate::store::sqlite::opening::StorePlace;
+use crate::store::sqlite::opening::{OpenError, PATIENCE, StorePlace};
 use crate::store::sqlite::read::Reader;
-use crate::store::sqlite::writer::Status;
-use crate::store::sqlite::writer::Writer;
+use crate::store::sqlite::writer::{Status, Writer};
+use crate::store::{Claim, Claimed, Record, Recorded, Settle, StoreError};
 
 /// How many jobs may wait for the writer; beyond it, whoever asks waits.
 const QUEUE: usize = 1024;

@@ -58,15 +58,10 @@ impl OpenError {
     }
 
     fn of_sqlite(path: &Path, error: &rusqlite::Error) -> Self {
-        use ErrorCode::CannotOpen;
-        use ErrorCode::DatabaseBusy;
-        use ErrorCode::DatabaseCorrupt;
-        use ErrorCode::DatabaseLocked;
-        use ErrorCode::DiskFull;
-        use ErrorCode::NotADatabase;
-        use ErrorCode::OutOfMemory;
-        use ErrorCode::ReadOnly;
-        use ErrorCode::SystemIoFailure;
+        use ErrorCode::{
+            CannotOpen, DatabaseBusy, DatabaseCorrupt, DatabaseLocked, DiskFull, NotADatabase, OutOfMemory, ReadOnly,
+            SystemIoFailure,
+        };
         let later = || OpenError::Later(unopened(path, error).to_string());
         match error.sqlite_error_code() {
             Some(NotADatabase | DatabaseCorrupt) => OpenError::Never(damaged(path, &error.to_string())),

@@ -1,17 +1,11 @@
 //! Pacing across restarts: which slots are taken, and which credentials are shut.
 
-use jiff::SignedDuration;
-use jiff::Timestamp;
-use rusqlite::Connection;
-use rusqlite::params;
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::{Connection, params};
 
-use crate::store::PacingFeedback;
-use crate::store::PacingState;
-use crate::store::StoreError;
-use crate::store::sqlite::Sqlite;
-use crate::store::sqlite::clock;
 use crate::store::sqlite::read::Reader;
-use crate::store::sqlite::rows;
+use crate::store::sqlite::{Sqlite, clock, rows};
+use crate::store::{PacingFeedback, PacingState, StoreError};
 
 /// Takes a slot for an attempt. It stays until it is said to be free; `until` is for whoever looks at the table.
 pub fn take(connection: &Connection, credential: &str, attempt: i64, until: Timestamp) -> rusqlite::Result<()> {

@@ -1,18 +1,12 @@
 //! Parked channels: their setting is wrong, so their messages wait, and one of them is tried now and then.
 
-use jiff::SignedDuration;
-use jiff::Timestamp;
-use rusqlite::Connection;
-use rusqlite::params;
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::{Connection, params};
 
 use crate::domain::event::DeliveryId;
-use crate::store::StoreError;
-use crate::store::UNREADY;
-use crate::store::sqlite::Sqlite;
-use crate::store::sqlite::clock;
 use crate::store::sqlite::deliver::PROBE_AFTER_START;
-use crate::store::sqlite::fallback;
-use crate::store::sqlite::rows;
+use crate::store::sqlite::{Sqlite, clock, fallback, rows};
+use crate::store::{StoreError, UNREADY};
 
 /// The longest that any parked channel waits for its next try.
 const LONGEST_PROBE: SignedDuration = SignedDuration::from_hours(6);

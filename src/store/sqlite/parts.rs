@@ -1,14 +1,10 @@
 //! The parts of a message: their exact bytes, of which what several of them end with is kept once.
 
-use rusqlite::Connection;
-use rusqlite::OptionalExtension;
-use rusqlite::params;
+use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::domain::event::DeliveryId;
-use crate::domain::message::Part;
-use crate::domain::message::PartForm;
-use crate::store::form_of;
-use crate::store::form_text;
+use crate::domain::message::{Part, PartForm};
+use crate::store::{form_of, form_text};
 
 /// A shorter ending is not worth a look at another row, in bytes.
 const WORTH_SHARING: usize = 1024;

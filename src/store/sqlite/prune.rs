@@ -1,14 +1,9 @@
 //! Retention: old events go in small steps, and never one that somebody still has to hear of.
 
 use jiff::Timestamp;
-use rusqlite::Connection;
-use rusqlite::OptionalExtension;
-use rusqlite::params;
+use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::store::sqlite::dedupe;
-use crate::store::sqlite::refusals;
-use crate::store::sqlite::report;
-use crate::store::sqlite::rows;
+use crate::store::sqlite::{dedupe, refusals, report, rows};
 
 /// What one step did.
 pub struct Pruned {

@@ -2,40 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use rusqlite::Connection;
-use tokio::sync::mpsc;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
-use crate::domain::event::DeliveryId;
-use crate::domain::event::Event;
-use crate::domain::event::EventId;
+use crate::domain::event::{DeliveryId, Event, EventId};
 use crate::domain::order::Order;
 use crate::domain::quiet::Quiet;
-use crate::store::DeliveryRow;
-use crate::store::DueBatch;
-use crate::store::PacingState;
-use crate::store::ParkedState;
-use crate::store::PendingDelivery;
-use crate::store::StoreError;
-use crate::store::TestSend;
-use crate::store::sqlite::BUSY_MS;
-use crate::store::sqlite::QUEUE;
-use crate::store::sqlite::due;
-use crate::store::sqlite::fallback;
-use crate::store::sqlite::keep_statements;
-use crate::store::sqlite::pacing;
-use crate::store::sqlite::record;
-use crate::store::sqlite::schema;
-use crate::store::sqlite::spawn;
-use crate::store::sqlite::stopped;
-use crate::store::sqlite::test_send;
-use crate::store::sqlite::unavailable;
-use crate::store::sqlite::unopened;
+use crate::store::sqlite::{
+    BUSY_MS, QUEUE, due, fallback, keep_statements, pacing, record, schema, spawn, stopped, test_send, unavailable,
+    unopened,
+};
+use crate::store::{DeliveryRow, DueBatch, PacingState, ParkedState, PendingDelivery, StoreError, TestSend};
 
 /// What the reader thread is asked for.
 enum Reading {

@@ -1,28 +1,18 @@
 //! Recording: event, repeat keys, order, ledger entries and deliveries of one webhook.
 
-use rusqlite::Connection;
-use rusqlite::OptionalExtension;
-use rusqlite::params;
+use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::domain::changed;
-use crate::domain::event::Event;
-use crate::domain::event::EventId;
-use crate::domain::event::OWN_SOURCE;
-use crate::domain::ledger;
+use crate::domain::event::{Event, EventId, OWN_SOURCE};
 use crate::domain::ledger::LedgerEntry;
-use crate::domain::matching;
-use crate::domain::order;
 use crate::domain::order::Order;
-use crate::domain::route::RouteCondition;
-use crate::domain::route::Target;
+use crate::domain::route::{RouteCondition, Target};
 use crate::domain::route_decision::RouteDecision;
-use crate::store::Record;
-use crate::store::Recorded;
+use crate::domain::{changed, ledger, matching, order};
 use crate::store::sqlite::commit::Orders;
-use crate::store::sqlite::dedupe;
 use crate::store::sqlite::dedupe::SeenBefore;
 use crate::store::sqlite::report::service_health;
-use crate::store::sqlite::rows;
+use crate::store::sqlite::{dedupe, rows};
+use crate::store::{Record, Recorded};
 
 pub fn record(connection: &Connection, orders: &mut Orders, record: &Record) -> rusqlite::Result<Recorded> {
     let mut event = record.event.clone();

@@ -1,14 +1,12 @@
 //! Webhooks that were refused: the newest of each source, for whoever misses one.
 
 use jiff::Timestamp;
-use rusqlite::Connection;
-use rusqlite::params;
+use rusqlite::{Connection, params};
 
 use crate::store::StoreError;
 use crate::store::history::RefusedWebhook;
-use crate::store::sqlite::Sqlite;
 use crate::store::sqlite::report::service_health;
-use crate::store::sqlite::rows;
+use crate::store::sqlite::{Sqlite, rows};
 
 /// So many of a source are kept, the newest.
 const KEPT: u32 = 5000;

@@ -3,32 +3,18 @@
 pub mod history;
 pub mod service_health;
 
-use jiff::SignedDuration;
-use jiff::Timestamp;
 use jiff::civil::Date;
-use rusqlite::Connection;
-use rusqlite::OptionalExtension;
-use rusqlite::params;
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::domain::event::Event;
-use crate::domain::event::EventId;
-use crate::domain::event::Kind;
-use crate::domain::event::OWN_SOURCE;
+use crate::domain::event::{Event, EventId, Kind, OWN_SOURCE};
 use crate::domain::ledger::Figure;
 use crate::domain::report::calendar::LocalDay;
-use crate::domain::report::facts::Facts;
-use crate::domain::report::facts::Scope;
-use crate::domain::report::facts::Sum;
-use crate::store::Recorded;
-use crate::store::ReportRun;
-use crate::store::ReportStatus;
-use crate::store::StoreError;
-use crate::store::Undelivered;
-use crate::store::sqlite::Sqlite;
+use crate::domain::report::facts::{Facts, Scope, Sum};
 use crate::store::sqlite::commit::Orders;
 use crate::store::sqlite::read::Reader;
-use crate::store::sqlite::record;
-use crate::store::sqlite::rows;
+use crate::store::sqlite::{Sqlite, record, rows};
+use crate::store::{Recorded, ReportRun, ReportStatus, StoreError, Undelivered};
 
 /// So long after a day a platform may still tell its totals: they are of two days.
 const TOLD_WITHIN: SignedDuration = SignedDuration::from_hours(48);

@@ -4,23 +4,13 @@
 use std::path::Path;
 
 use jiff::Timestamp;
-use rusqlite::Connection;
-use rusqlite::OptionalExtension;
-use rusqlite::Row;
-use rusqlite::params;
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::domain::event::DeliveryId;
-use crate::store::Record;
-use crate::store::ReportRun;
-use crate::store::StoreError;
-use crate::store::TestAttempt;
-use crate::store::TestSend;
 use crate::store::sqlite::change::Changes;
 use crate::store::sqlite::commit::Orders;
-use crate::store::sqlite::deliver;
-use crate::store::sqlite::record;
-use crate::store::sqlite::report;
-use crate::store::sqlite::rows;
+use crate::store::sqlite::{deliver, record, report, rows};
+use crate::store::{Record, ReportRun, StoreError, TestAttempt, TestSend};
 
 /// Records an event of our own, with its deliveries.
 ///

@@ -1,40 +1,25 @@
 //! One request of a connection: its body is read whole within bounds, the endpoint is asked, and a panic becomes a 500.
 
 use std::panic::AssertUnwindSafe;
-use std::pin::Pin;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Context;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::HeaderMap;
-use http::StatusCode;
-use http::header;
 use http::uri::Scheme;
-use http_body_util::BodyExt;
-use http_body_util::LengthLimitError;
-use http_body_util::Limited;
-use hyper::body::Body;
-use hyper::body::Frame;
-use hyper::body::Incoming;
-use hyper::body::SizeHint;
+use http::{HeaderMap, StatusCode, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::{Body, Frame, Incoming, SizeHint};
 use poem::Endpoint;
-use poem::web::LocalAddr;
-use poem::web::RemoteAddr;
-use tokio::sync::OwnedSemaphorePermit;
-use tokio::sync::Semaphore;
+use poem::web::{LocalAddr, RemoteAddr};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use crate::web::server::ListenerLimits;
-use crate::web::server::STOP_PATIENCE;
-use crate::web::server::coding;
-use crate::web::server::connections::Connection;
-use crate::web::server::connections::ConnectionPhase;
-use crate::web::server::connections::Connections;
+use crate::web::server::connections::{Connection, ConnectionPhase, Connections};
 use crate::web::server::refused::RefusalLog;
+use crate::web::server::{ListenerLimits, STOP_PATIENCE, coding};
 
 /// A body of so many bytes is held without being asked for: each connection may have one.
 pub const SMALL_BODY_BYTES: usize = 64 * 1024;

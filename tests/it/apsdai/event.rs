@@ -1,17 +1,10 @@
 //! Which event it is: the header says so, whatever the body is.
 
 use orderbell::domain::data::Details;
-use orderbell::domain::event::Kind;
-use orderbell::domain::event::SignatureCheck;
+use orderbell::domain::event::{Kind, SignatureCheck};
 use serde_json::json;
 
-use crate::apsdai::source::HOOKS;
-use crate::apsdai::source::apsdai;
-use crate::apsdai::source::hear;
-use crate::apsdai::source::now;
-use crate::apsdai::source::signed;
-use crate::apsdai::source::told_by;
-use crate::apsdai::source::webhook;
+use crate::apsdai::source::{HOOKS, apsdai, hear, now, signed, told_by, webhook};
 
 #[test]
 fn the_header_alone_says_which_event_it_is() {

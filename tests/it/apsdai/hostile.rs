@@ -1,15 +1,9 @@
 //! Whatever a body is, with a valid token it is acknowledged, and nothing panics.
 
 use proptest::prelude::*;
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::apsdai::source::HOOKS;
-use crate::apsdai::source::apsdai;
-use crate::apsdai::source::headers;
-use crate::apsdai::source::hear;
-use crate::apsdai::source::told;
-use crate::apsdai::source::told_by;
+use crate::apsdai::source::{HOOKS, apsdai, headers, hear, told, told_by};
 
 #[test]
 fn hostile_bodies_are_acknowledged_and_crash_nothing() {

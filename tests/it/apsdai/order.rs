@@ -3,19 +3,11 @@
 use orderbell::domain::event::Kind;
 use orderbell::domain::money::Money;
 use orderbell::domain::order::OrderState;
-use orderbell::platform::apsdai::AmountUnit;
-use orderbell::platform::apsdai::Apsdai;
-use orderbell::platform::apsdai::fields::FieldName;
-use orderbell::platform::apsdai::fields::Pointer;
-use serde_json::Value;
-use serde_json::json;
+use orderbell::platform::apsdai::fields::{FieldName, Pointer};
+use orderbell::platform::apsdai::{AmountUnit, Apsdai};
+use serde_json::{Value, json};
 
-use crate::apsdai::source::HOOKS;
-use crate::apsdai::source::apsdai;
-use crate::apsdai::source::at;
-use crate::apsdai::source::now;
-use crate::apsdai::source::told;
-use crate::apsdai::source::told_by;
+use crate::apsdai::source::{HOOKS, apsdai, at, now, told, told_by};
 
 /// One order in every shape that its body may have.
 fn order_shapes(extra: &Value) -> Vec<Value> {

@@ -7,28 +7,15 @@ use http::HeaderMap;
 use jiff::SignedDuration;
 use orderbell::domain::event::DedupeKey;
 use orderbell::domain::sign;
-use orderbell::flow::Clock;
-use orderbell::flow::Current;
-use orderbell::flow::Notifier;
-use orderbell::flow::intake::Intake;
-use orderbell::flow::intake::IntakeOutcome;
+use orderbell::flow::intake::{Intake, IntakeOutcome};
 use orderbell::flow::notice::Notices;
-use orderbell::flow::routing::RoutingSnapshot;
-use orderbell::flow::routing::SourceEndpoint;
-use orderbell::platform::Method;
-use orderbell::platform::PlatformReply;
-use orderbell::platform::Source;
+use orderbell::flow::routing::{RoutingSnapshot, SourceEndpoint};
+use orderbell::flow::{Clock, Current, Notifier};
 use orderbell::platform::apsdai::Apsdai;
+use orderbell::platform::{Method, PlatformReply, Source};
 use orderbell::store::sqlite::Sqlite;
 
-use crate::apsdai::source::SECRET;
-use crate::apsdai::source::apsdai;
-use crate::apsdai::source::by_password;
-use crate::apsdai::source::headers;
-use crate::apsdai::source::hear;
-use crate::apsdai::source::now;
-use crate::apsdai::source::signed;
-use crate::apsdai::source::webhook;
+use crate::apsdai::source::{SECRET, apsdai, by_password, headers, hear, now, signed, webhook};
 
 #[test]
 fn repeats_are_recognised_by_event_time_and_body() {

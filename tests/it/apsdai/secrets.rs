@@ -3,12 +3,7 @@
 use orderbell::domain::sign;
 use serde_json::json;
 
-use crate::apsdai::source::HOOKS;
-use crate::apsdai::source::SECRET;
-use crate::apsdai::source::apsdai;
-use crate::apsdai::source::now;
-use crate::apsdai::source::told;
-use crate::apsdai::source::told_by;
+use crate::apsdai::source::{HOOKS, SECRET, apsdai, now, told, told_by};
 
 #[test]
 fn no_licence_key_and_no_password_is_stored_or_told() {

@@ -3,45 +3,28 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use orderbell::channel::Attempt;
-use orderbell::channel::Channel;
-use orderbell::channel::http::Http;
-use orderbell::channel::http::Settings;
-use orderbell::channel::webhook::WebhookChannel;
-use orderbell::channel::webhook::WebhookSigning;
+use orderbell::channel::http::{Http, Settings};
+use orderbell::channel::webhook::{WebhookChannel, WebhookSigning};
+use orderbell::channel::{Attempt, Channel};
 use orderbell::domain::event::Kind;
-use orderbell::domain::message::Part;
-use orderbell::domain::message::PartForm;
-use orderbell::domain::retry::Answer;
-use orderbell::domain::retry::Outcome;
+use orderbell::domain::message::{Part, PartForm};
+use orderbell::domain::retry::{Answer, Outcome};
 use orderbell::domain::secret::Secret;
 use orderbell::domain::template::Templates;
-use orderbell::flow::Clock;
-use orderbell::flow::Current;
-use orderbell::flow::Notifier;
 use orderbell::flow::chart_cache::ChartCache;
 use orderbell::flow::health::Health;
 use orderbell::flow::intake::Intake;
 use orderbell::flow::notice::Notices;
-use orderbell::flow::routing::RoutingSnapshot;
-use orderbell::flow::routing::SourceEndpoint;
+use orderbell::flow::routing::{RoutingSnapshot, SourceEndpoint};
 use orderbell::flow::supervisor::Supervisor;
-use orderbell::platform::Platform;
-use orderbell::platform::Source;
+use orderbell::flow::{Clock, Current, Notifier};
+use orderbell::platform::{Platform, Source};
 use orderbell::store::sqlite::Sqlite;
 use orderbell::web::hooks;
-use orderbell::web::server::ListenerLimits;
-use orderbell::web::server::serve;
+use orderbell::web::server::{ListenerLimits, serve};
 use tokio_util::sync::CancellationToken;
 
-use crate::apsdai::source::HOOKS;
-use crate::apsdai::source::SECRET;
-use crate::apsdai::source::apsdai;
-use crate::apsdai::source::by_password;
-use crate::apsdai::source::headers;
-use crate::apsdai::source::hear;
-use crate::apsdai::source::now;
-use crate::apsdai::source::webhook;
+use crate::apsdai::source::{HOOKS, SECRET, apsdai, by_password, headers, hear, now, webhook};
 
 #[test]
 fn samples_of_every_hook_are_believed_in_either_mode_and_speak_of_one_order() {

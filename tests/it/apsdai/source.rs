@@ -1,23 +1,14 @@
 //! A source of this platform in either token mode, and how a webhook is brought before it.
 
-use http::HeaderMap;
-use http::HeaderName;
-use http::HeaderValue;
-use jiff::SignedDuration;
-use jiff::Timestamp;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use orderbell::domain::event::Kind;
 use orderbell::domain::secret::Secret;
 use orderbell::domain::sign;
-use orderbell::platform::Incoming;
-use orderbell::platform::Method;
-use orderbell::platform::ParsedWebhook;
-use orderbell::platform::Platform;
-use orderbell::platform::Refusal;
-use orderbell::platform::WebhookRequest;
-use orderbell::platform::apsdai::AmountUnit;
-use orderbell::platform::apsdai::Apsdai;
 use orderbell::platform::apsdai::fields::Fields;
+use orderbell::platform::apsdai::{AmountUnit, Apsdai};
+use orderbell::platform::{Incoming, Method, ParsedWebhook, Platform, Refusal, WebhookRequest};
 use serde_json::Value;
 
 pub const SECRET: &str = "this is secret";

@@ -1,25 +1,13 @@
 //! Which token is believed, and for how long.
 
 use jiff::SignedDuration;
-use orderbell::domain::event::Kind;
-use orderbell::domain::event::SignatureCheck;
+use orderbell::domain::event::{Kind, SignatureCheck};
 use orderbell::domain::sign;
-use orderbell::platform::Method;
-use orderbell::platform::Platform;
-use orderbell::platform::PlatformReply;
-use orderbell::platform::Refusal;
-use orderbell::platform::WebhookRequest;
 use orderbell::platform::apsdai::Apsdai;
+use orderbell::platform::{Method, Platform, PlatformReply, Refusal, WebhookRequest};
 use serde_json::Value;
 
-use crate::apsdai::source::SECRET;
-use crate::apsdai::source::apsdai;
-use crate::apsdai::source::by_password;
-use crate::apsdai::source::headers;
-use crate::apsdai::source::hear;
-use crate::apsdai::source::now;
-use crate::apsdai::source::signed;
-use crate::apsdai::source::webhook;
+use crate::apsdai::source::{SECRET, apsdai, by_password, headers, hear, now, signed, webhook};
 
 /// A moment at which the plain token holds `+`, `/` and `=`.
 fn awkward_moment() -> i64 {

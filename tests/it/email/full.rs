@@ -3,15 +3,11 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use orderbell::sandbox::fault::MailPhase;
-use orderbell::sandbox::fault::Times;
+use orderbell::sandbox::fault::{MailPhase, Times};
 use orderbell::sandbox::smtp::MailServer;
 
 use crate::email::{AT_ONCE, COOK, OWNER, mailing, outcomes, smtp};
-use crate::support::A_WHILE;
-use crate::support::Daemon;
-use crate::support::in_time;
-use crate::support::keeta;
+use crate::support::{A_WHILE, Daemon, in_time, keeta};
 
 /// Waits until the attempts so far have come to this.
 async fn until_outcomes(daemon: &Daemon, wanted: &[&str]) {

@@ -1,31 +1,21 @@
 //! A mail server that falls silent, breaks off or answers too early: what it costs, and that no mail is lost by it.
 
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::SignedDuration;
 use orderbell::channel::ChannelConfig;
 use orderbell::channel::email::Email;
 use orderbell::channel::smtp::server::Timeouts;
 use orderbell::domain::retry::Outcome;
-use orderbell::sandbox::fault::Fault;
-use orderbell::sandbox::fault::MailPhase;
-use orderbell::sandbox::fault::Times;
+use orderbell::sandbox::fault::{Fault, MailPhase, Times};
 use orderbell::sandbox::rules::Rules;
 use orderbell::sandbox::smtp::MailServer;
-use tokio::io::AsyncBufReadExt;
-use tokio::io::AsyncReadExt;
-use tokio::io::AsyncWriteExt;
-use tokio::io::BufReader;
-use tokio::net::TcpListener;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
 use crate::email::{AT_ONCE, COOK, mail, mailbox, outcomes, send, send_body, to_mail};
-use crate::support::Scene;
-use crate::support::in_time;
-use crate::support::keeta;
-use crate::support::of;
+use crate::support::{Scene, in_time, keeta, of};
 
 #[tokio::test]
 async fn a_server_that_falls_silent_is_waited_for_only_so_long() {

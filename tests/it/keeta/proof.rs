@@ -1,10 +1,8 @@
 //! What proves a webhook of Keeta genuine, and all that does not.
 
-use orderbell::domain::event::Kind;
-use orderbell::domain::event::SignatureCheck;
+use orderbell::domain::event::{Kind, SignatureCheck};
 use orderbell::platform::Refusal;
-use orderbell::platform::keeta::Keeta;
-use orderbell::platform::keeta::Verify;
+use orderbell::platform::keeta::{Keeta, Verify};
 use serde_json::Value;
 
 use crate::keeta::{ADDRESS, APP, body, borrowed, envelope, hear, hear_by, keeta, now, signed, signed_for, webhook};

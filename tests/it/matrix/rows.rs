@@ -1,21 +1,16 @@
 //! Each row of the matrix, gone through: a delivery on each way, and what the receiver and the store counted.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use jiff::SignedDuration;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use orderbell::channel::ChannelConfig;
 use orderbell::channel::smtp::server::Timeouts;
 use orderbell::config::Config;
 use orderbell::domain::secret::Secret;
 use orderbell::sandbox::fault::Times;
-use orderbell::sandbox::inbox::MockVerdict;
-use orderbell::sandbox::inbox::Received;
-use orderbell::sandbox::rules::RobotRules;
-use orderbell::sandbox::rules::Rules;
-use orderbell::sandbox::rules::WebhookRules;
+use orderbell::sandbox::inbox::{MockVerdict, Received};
+use orderbell::sandbox::rules::{RobotRules, Rules, WebhookRules};
 use orderbell::sandbox::smtp::MailServer;
 use orderbell::store::DeliveryRow;
 use rusqlite::params;
@@ -24,11 +19,8 @@ use tokio::net::TcpListener;
 use crate::matrix::{
     CALM, Cell, End, GIVES_UP, KEY, MARK, MOST_STEPS, Moment, SENSELESS, WAYS, Way, cells, said, word,
 };
-use crate::support::Daemon;
-use crate::support::Scene;
-use crate::support::TOO_LONG;
 use crate::support::address::ShutDoor;
-use crate::support::keeta;
+use crate::support::{Daemon, Scene, TOO_LONG, keeta};
 
 /// Where the receivers of the cells are.
 struct Doors {

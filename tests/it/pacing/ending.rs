@@ -10,9 +10,7 @@ use orderbell::flow::supervisor::Supervisor;
 use orderbell::flow::worker;
 use tokio_util::sync::CancellationToken;
 
-use crate::pacing::scene::Parts;
-use crate::pacing::scene::record;
-use crate::pacing::scene::scene;
+use crate::pacing::scene::{Parts, record, scene};
 
 /// Two in an hour.
 const ALLOWANCE: RateLimit = RateLimit { count: 2, per: SignedDuration::from_hours(1) };

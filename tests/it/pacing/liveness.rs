@@ -4,17 +4,10 @@
 use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
-use orderbell::domain::digest;
-use orderbell::domain::digest_group;
 use orderbell::domain::digest_group::Candidate;
-use orderbell::domain::event::DeliveryId;
-use orderbell::domain::event::Kind;
-use orderbell::domain::pace::Backlog;
-use orderbell::domain::pace::Elapsed;
-use orderbell::domain::pace::PacingDecision;
-use orderbell::domain::pace::PermitId;
-use orderbell::domain::pace::RateLimit;
-use orderbell::domain::pace::Window;
+use orderbell::domain::event::{DeliveryId, Kind};
+use orderbell::domain::pace::{Backlog, Elapsed, PacingDecision, PermitId, RateLimit, Window};
+use orderbell::domain::{digest, digest_group};
 use proptest::prelude::*;
 use uuid::Uuid;
 

@@ -6,8 +6,7 @@ use orderbell::domain::message::Part;
 use orderbell::domain::pace::RateLimit;
 use orderbell::domain::retry::Outcome;
 
-use crate::pacing::scene::Parts;
-use crate::pacing::scene::scene;
+use crate::pacing::scene::{Parts, scene};
 
 #[tokio::test]
 async fn a_recipient_who_is_put_off_keeps_nobody_else_waiting_and_is_not_tried_for_ever() {

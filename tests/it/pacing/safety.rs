@@ -4,20 +4,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use jiff::SignedDuration;
-use jiff::Timestamp;
-use orderbell::domain::pace::Backlog;
-use orderbell::domain::pace::Elapsed;
-use orderbell::domain::pace::PermitId;
-use orderbell::domain::pace::RateLimit;
-use orderbell::flow::pacers::Pacer;
-use orderbell::flow::pacers::Pacers;
+use jiff::{SignedDuration, Timestamp};
+use orderbell::domain::pace::{Backlog, Elapsed, PermitId, RateLimit};
+use orderbell::flow::pacers::{Pacer, Pacers};
 use orderbell::store::PacingState;
 use proptest::prelude::*;
 
-use crate::pacing::receiver::Sent;
-use crate::pacing::receiver::allowance;
-use crate::pacing::receiver::most_in_a_window;
+use crate::pacing::receiver::{Sent, allowance, most_in_a_window};
 use crate::support::cases::cases;
 
 const CREDENTIAL: &str = "robot";

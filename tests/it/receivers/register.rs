@@ -1,8 +1,7 @@
 //! `orderbell keeta register`: the address at the platform.
 
 use orderbell::domain::secret::Secret;
-use orderbell::sandbox::fault::Fault;
-use orderbell::sandbox::fault::Times;
+use orderbell::sandbox::fault::{Fault, Times};
 use orderbell::sandbox::rules::Rules;
 use serde_json::Value;
 

@@ -1,9 +1,7 @@
 //! `orderbell render`: a message as it would be sent, and nothing is.
 
 use jiff::Timestamp;
-use orderbell::domain::event::DedupeKey;
-use orderbell::domain::event::Event;
-use orderbell::domain::event::EventId;
+use orderbell::domain::event::{DedupeKey, Event, EventId};
 use orderbell::domain::route_decision::RouteDecisions;
 use orderbell::sandbox::rules::Rules;
 use orderbell::store::Record;

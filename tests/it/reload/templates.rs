@@ -2,22 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use orderbell::sandbox::rules::Rules;
 use tokio::task::JoinSet;
 
 use crate::reload::{OWNER, SENDERS, post_orders, template, ten_past, to};
-use crate::support::A_WHILE;
-use crate::support::Scene;
-use crate::support::TOO_LONG;
-use crate::support::keeta;
-use crate::support::of;
 use crate::support::watching::OFTEN;
+use crate::support::{A_WHILE, Scene, TOO_LONG, keeta, of};
 
 const MINE: &str = "templates = \"mine\"";
 

@@ -1,21 +1,14 @@
 //! What the report tells of Orderbell itself, and of whom it tells that.
 
 use jiff::Timestamp;
-use orderbell::sandbox::fault::Fault;
-use orderbell::sandbox::fault::Times;
+use orderbell::sandbox::fault::{Fault, Times};
 use orderbell::sandbox::rules::Rules;
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::report::DAY;
-use crate::report::MINUTE;
-use crate::report::daily;
-use crate::report::until_begun;
-use crate::report::until_tried;
+use crate::report::{DAY, MINUTE, daily, until_begun, until_tried};
 use crate::support;
-use crate::support::Scene;
-use crate::support::keeta;
 use crate::support::keeta::Envelope;
+use crate::support::{Scene, keeta};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_report_on_some_sources_tells_nothing_of_the_others() {

@@ -1,8 +1,7 @@
 //! The daemon is killed at any moment of a report, drawn from a seed.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 

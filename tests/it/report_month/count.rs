@@ -1,16 +1,10 @@
 //! The month counted once more, out of the bodies as they came and by the definitions in words; nothing of the product's.
 
-use std::collections::BTreeMap;
-use std::collections::HashMap;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde_json::Value;
 
-use crate::report_month::month::APSDAI;
-use crate::report_month::month::Arrival;
-use crate::report_month::month::DAY;
-use crate::report_month::month::HOUR;
-use crate::report_month::month::KEETA;
+use crate::report_month::month::{APSDAI, Arrival, DAY, HOUR, KEETA};
 use crate::report_month::place::number_of;
 
 /// What one webhook says of its order.

@@ -1,22 +1,13 @@
 //! The figures of a report out of the independent count, under the names that the report's JSON has for them.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use serde_json::Map;
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
-use crate::report_month::count::Amount;
-use crate::report_month::count::Count;
-use crate::report_month::count::Order;
-use crate::report_month::count::Sort;
-use crate::report_month::count::Total;
-use crate::report_month::month::APSDAI;
-use crate::report_month::month::DAY;
-use crate::report_month::place::About;
-use crate::report_month::place::date;
+use crate::report_month::count::{Amount, Count, Order, Sort, Total};
+use crate::report_month::month::{APSDAI, DAY};
+use crate::report_month::place::{About, date};
 
 /// What orders and refunds of a day come to.
 #[derive(Default)]

@@ -6,12 +6,10 @@ use jiff::civil::Date;
 use orderbell::domain::report::Report;
 use serde_json::Value;
 
-use crate::report_month::compare;
 use crate::report_month::count::Count;
-use crate::report_month::expected;
 use crate::report_month::house::civil;
-use crate::report_month::place::About;
-use crate::report_month::place::Place;
+use crate::report_month::place::{About, Place};
+use crate::report_month::{compare, expected};
 
 /// What differs, and how much was compared.
 #[derive(Default)]

@@ -1,19 +1,9 @@
 //! The orders at APSDAI of the month, its stock, and its own totals of each day.
 
 use orderbell::domain::sign;
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::report_month::month::APSDAI;
-use crate::report_month::month::APSDAI_SECRET;
-use crate::report_month::month::BEGIN;
-use crate::report_month::month::DAY;
-use crate::report_month::month::DAYS;
-use crate::report_month::month::HOUR;
-use crate::report_month::month::MINUTE;
-use crate::report_month::month::Month;
-use crate::report_month::month::REASONS;
-use crate::report_month::month::SECOND;
+use crate::report_month::month::{APSDAI, APSDAI_SECRET, BEGIN, DAY, DAYS, HOUR, MINUTE, Month, REASONS, SECOND};
 
 const LICENCES: [(&str, &str, i64); 4] = [
     ("Photo Tool Pro", "photo-tool-pro", 19_800),

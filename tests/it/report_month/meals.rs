@@ -3,20 +3,10 @@
 use std::collections::BTreeMap;
 
 use orderbell::domain::sign;
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::report_month::chance::Chance;
-use crate::report_month::month::ADDRESS;
-use crate::report_month::month::APP;
-use crate::report_month::month::APP_SECRET;
-use crate::report_month::month::DAY;
-use crate::report_month::month::HOUR;
-use crate::report_month::month::KEETA;
-use crate::report_month::month::MINUTE;
-use crate::report_month::month::Month;
-use crate::report_month::month::REASONS;
-use crate::report_month::month::SECOND;
+use crate::report_month::month::{ADDRESS, APP, APP_SECRET, DAY, HOUR, KEETA, MINUTE, Month, REASONS, SECOND};
 
 const SHOPS: [(u64, &str, &str); 3] =
     [(466_601, "Harbour Noodle House", "HKD"), (466_602, "Peak Congee", "HKD"), (466_603, "Salmiya Grill", "KWD")];

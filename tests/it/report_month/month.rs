@@ -3,8 +3,7 @@
 use serde_json::json;
 
 use crate::report_month::chance::Chance;
-use crate::report_month::licences::Licence;
-use crate::report_month::licences::token;
+use crate::report_month::licences::{Licence, token};
 use crate::report_month::meals::signed;
 
 pub const KEETA: &str = "keeta";

@@ -1,7 +1,6 @@
 //! Local days by hand, and what a report is about.
 
-use crate::report_month::month::DAY;
-use crate::report_month::month::HOUR;
+use crate::report_month::month::{DAY, HOUR};
 
 /// The days since 1970.
 pub fn number_of(year: i64, month: i64, day: i64) -> i64 {

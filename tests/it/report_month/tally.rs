@@ -6,13 +6,9 @@ use std::sync::mpsc::Receiver;
 use orderbell::domain::report::Report;
 
 use crate::report_month::count::Count;
-use crate::report_month::house::civil;
-use crate::report_month::house::day_of;
-use crate::report_month::house::reports;
-use crate::report_month::judge::Judge;
-use crate::report_month::judge::Told;
-use crate::report_month::month::Arrival;
-use crate::report_month::month::BEGIN;
+use crate::report_month::house::{civil, day_of, reports};
+use crate::report_month::judge::{Judge, Told};
+use crate::report_month::month::{Arrival, BEGIN};
 use crate::report_month::place::About;
 
 /// What has happened in the house, in its sequence.

@@ -4,13 +4,9 @@ use jiff::Timestamp;
 use orderbell::domain::secret::Secret;
 use orderbell::domain::sign;
 use orderbell::sandbox::Sandbox;
-use orderbell::sandbox::inbox::Counts;
-use orderbell::sandbox::inbox::MockVerdict;
-use orderbell::sandbox::rules::RobotRules;
-use orderbell::sandbox::rules::Rules;
-use orderbell::sandbox::rules::WebhookRules;
-use serde_json::Value;
-use serde_json::json;
+use orderbell::sandbox::inbox::{Counts, MockVerdict};
+use orderbell::sandbox::rules::{RobotRules, Rules, WebhookRules};
+use serde_json::{Value, json};
 
 use crate::sandbox::{JSON, ask, code, markdown, post_hook, say, start};
 

@@ -5,8 +5,7 @@ use std::sync::LazyLock;
 use jsonschema::Validator;
 use orderbell::diagnostic::Diagnostic;
 use orderbell::domain::duration;
-use proptest::prop_assert_eq;
-use proptest::proptest;
+use proptest::{prop_assert_eq, proptest};
 use serde_json::json;
 
 use crate::schema::{Place, SCHEMA, VALIDATOR, as_json, errors, places, with};

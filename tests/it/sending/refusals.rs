@@ -1,15 +1,11 @@
 //! What a receiver refuses: for a while, for a wrong setting, for its form or for ever.
 
 use jiff::SignedDuration;
-use orderbell::sandbox::fault::Fault;
-use orderbell::sandbox::fault::Times;
+use orderbell::sandbox::fault::{Fault, Times};
 use orderbell::sandbox::rules::Rules;
 
 use crate::sending::{AT_ONCE, json_of, status, ten_past, to};
-use crate::support::A_WHILE;
-use crate::support::Scene;
-use crate::support::keeta;
-use crate::support::of;
+use crate::support::{A_WHILE, Scene, keeta, of};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_receiver_that_refuses_for_a_while_is_told_exactly_once() {

@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use orderbell::web::server::ListenerLimits;
-use tokio::io::AsyncReadExt;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Notify;
 
 use crate::server::{MEBIBYTE, Running, TOO_LONG, held, in_time, measuring, patient, read_to_end, send_regardless};

@@ -1,31 +1,15 @@
 //! What the platforms tell in the week: the lives of orders, with repeats and out of order, rushes, stock, shops, notices.
 
 use jiff::SignedDuration;
-use orderbell::domain::data::Coded;
-use orderbell::domain::data::Data;
-use orderbell::domain::data::Notice;
-use orderbell::domain::data::StockItem;
-use orderbell::domain::data::Transition;
-use orderbell::domain::event::DedupeKey;
-use orderbell::domain::event::DeliveryId;
-use orderbell::domain::event::Event;
-use orderbell::domain::event::EventId;
-use orderbell::domain::event::Kind;
-use orderbell::domain::event::Shop;
-use orderbell::domain::event::SignatureCheck;
+use orderbell::domain::data::{Coded, Data, Notice, StockItem, Transition};
+use orderbell::domain::event::{DedupeKey, DeliveryId, Event, EventId, Kind, Shop, SignatureCheck};
 use orderbell::domain::money::Money;
-use orderbell::domain::order::OrderLine;
-use orderbell::domain::order::OrderState;
-use orderbell::domain::order::OrderUpdate;
+use orderbell::domain::order::{OrderLine, OrderState, OrderUpdate};
 use orderbell::domain::route::Target;
 use orderbell::store::Record;
 
 use crate::simulation::chance::Chance;
-use crate::simulation::hands::DAY;
-use crate::simulation::hands::HOUR;
-use crate::simulation::hands::Hands;
-use crate::simulation::hands::MINUTE;
-use crate::simulation::hands::SECOND;
+use crate::simulation::hands::{DAY, HOUR, Hands, MINUTE, SECOND};
 use crate::simulation::settings::LaneSettings;
 
 /// A buyer's word that robots refuse; a message in its reduced form is without it.

@@ -1,33 +1,27 @@
 //! The daemon of a seed: the real store and the real lanes, which have a turn when the week gives them one.
 
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use futures_util::FutureExt;
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
-use orderbell::channel::http::Http;
-use orderbell::channel::http::Settings;
+use orderbell::channel::http::{Http, Settings};
 use orderbell::domain::fallback::CatchUp;
 use orderbell::domain::template::Templates;
-use orderbell::flow::Current;
-use orderbell::flow::Notifier;
 use orderbell::flow::clock_skew::ClockSkews;
 use orderbell::flow::composing::Composing;
 use orderbell::flow::notice::Notices;
 use orderbell::flow::pacers::Pacers;
 use orderbell::flow::routing::RoutingSnapshot;
-use orderbell::flow::worker::ChannelWorker;
-use orderbell::flow::worker::WorkerChannel;
-use orderbell::flow::worker::WorkerContext;
+use orderbell::flow::worker::{ChannelWorker, WorkerChannel, WorkerContext};
+use orderbell::flow::{Current, Notifier};
 use orderbell::store::Fallback;
 use orderbell::store::sqlite::Sqlite;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::simulation::far::Counter;
-use crate::simulation::far::Far;
+use crate::simulation::far::{Counter, Far};
 use crate::simulation::hands::Hands;
 use crate::simulation::settings::LaneSettings;
 

@@ -1,26 +1,16 @@
 //! The channels as the lanes see them: they write as the real ones do, and what they send goes to the played receivers.
 
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::MutexGuard;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use jiff::SignedDuration;
-use orderbell::channel::Attempt;
-use orderbell::channel::Channel;
-use orderbell::channel::SendFuture;
 use orderbell::channel::http::Http;
-use orderbell::domain::event::DeliveryId;
-use orderbell::domain::event::Kind;
-use orderbell::domain::mask::known::Mask;
-use orderbell::domain::mask::known::Masking;
-use orderbell::domain::message::Message;
-use orderbell::domain::message::Part;
-use orderbell::domain::message::PartForm;
+use orderbell::channel::{Attempt, Channel, SendFuture};
+use orderbell::domain::event::{DeliveryId, Kind};
+use orderbell::domain::mask::known::{Mask, Masking};
+use orderbell::domain::message::{Message, Part, PartForm};
 use orderbell::domain::pace::RateLimit;
-use orderbell::domain::retry::Answer;
-use orderbell::domain::retry::Outcome;
-use tokio::sync::Notify;
-use tokio::sync::oneshot;
+use orderbell::domain::retry::{Answer, Outcome};
+use tokio::sync::{Notify, oneshot};
 
 /// A message that a lane has begun to send, and that waits for its answer.
 pub struct Begun {

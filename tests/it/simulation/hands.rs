@@ -2,11 +2,9 @@
 //! has elapsed since the daemon started, which does not.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicI64, Ordering};
 
-use jiff::SignedDuration;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use orderbell::flow::Clock;
 
 /// A Monday at midnight in Hong Kong.

@@ -6,19 +6,13 @@ mod begins;
 use std::path::Path;
 
 use orderbell::domain::event::DeliveryId;
-use orderbell::domain::message::PartForm;
-use orderbell::domain::message::idempotency_key;
+use orderbell::domain::message::{PartForm, idempotency_key};
 use orderbell::domain::retry::Outcome;
 use orderbell::store::form_of;
-use rusqlite::Connection;
-use rusqlite::Row;
-use rusqlite::params;
+use rusqlite::{Connection, Row, params};
 
 use crate::simulation::settings::LaneSettings;
-use crate::simulation::truth::How;
-use crate::simulation::truth::Owed;
-use crate::simulation::truth::Sent;
-use crate::simulation::truth::Truth;
+use crate::simulation::truth::{How, Owed, Sent, Truth};
 
 /// A delivery as it stands in the store.
 #[derive(Clone, Debug)]

@@ -7,14 +7,11 @@ use orderbell::domain::message::Part;
 use orderbell::domain::pace::RateLimit;
 use orderbell::domain::retry::Outcome;
 
-use crate::simulation::arrivals::FORBIDDEN;
-use crate::simulation::arrivals::UNWELCOME;
+use crate::simulation::arrivals::{FORBIDDEN, UNWELCOME};
 use crate::simulation::chance::Chance;
-use crate::simulation::hands::MINUTE;
-use crate::simulation::hands::SECOND;
+use crate::simulation::hands::{MINUTE, SECOND};
 use crate::simulation::settings::FarSideName;
-use crate::simulation::spells::Spell;
-use crate::simulation::spells::Weather;
+use crate::simulation::spells::{Spell, Weather};
 
 /// What a robot takes within a minute, from whomever.
 const ROBOT_TAKES: usize = 20;

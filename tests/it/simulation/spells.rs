@@ -2,10 +2,7 @@
 //! or is crowded by others.
 
 use crate::simulation::chance::Chance;
-use crate::simulation::hands::DAY;
-use crate::simulation::hands::HOUR;
-use crate::simulation::hands::MINUTE;
-use crate::simulation::hands::SECOND;
+use crate::simulation::hands::{DAY, HOUR, MINUTE, SECOND};
 use crate::simulation::settings::FarSideName;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

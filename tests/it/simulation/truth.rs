@@ -1,12 +1,9 @@
 //! What really happened: every delivery that is owed, and every message that was sent, with what the receiver made of it.
 
-use std::collections::BTreeMap;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use orderbell::domain::event::DeliveryId;
-use orderbell::domain::event::Kind;
-use orderbell::domain::message::Part;
-use orderbell::domain::message::PartForm;
+use orderbell::domain::event::{DeliveryId, Kind};
+use orderbell::domain::message::{Part, PartForm};
 use orderbell::domain::retry::Outcome;
 
 /// A delivery that is owed.

@@ -4,9 +4,7 @@ mod attempts;
 mod befalls;
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
-use std::collections::BinaryHeap;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -15,24 +13,16 @@ use orderbell::domain::retry;
 use orderbell::domain::retry::Answer;
 use tokio::sync::oneshot;
 
-use crate::simulation::arrivals;
 use crate::simulation::arrivals::Arrival;
 use crate::simulation::chance::Chance;
 use crate::simulation::daemon::Daemon;
 use crate::simulation::far::Counter;
-use crate::simulation::hands::DAY;
-use crate::simulation::hands::HOUR;
-use crate::simulation::hands::Hands;
-use crate::simulation::hands::MINUTE;
-use crate::simulation::hands::SECOND;
-use crate::simulation::hands::shown;
+use crate::simulation::hands::{DAY, HOUR, Hands, MINUTE, SECOND, shown};
 use crate::simulation::promises::Judge;
-use crate::simulation::receiver::FarSide;
-use crate::simulation::receiver::Fate;
-use crate::simulation::settings;
-use crate::simulation::settings::FarSideName;
-use crate::simulation::settings::LaneSettings;
+use crate::simulation::receiver::{FarSide, Fate};
+use crate::simulation::settings::{FarSideName, LaneSettings};
 use crate::simulation::truth::Truth;
+use crate::simulation::{arrivals, settings};
 
 const DAYS: i64 = 7;
 /// In so much time after the week, with everything healed, all is told: a schedule, a parked channel, a night.

@@ -1,12 +1,9 @@
 //! Repeats: which webhooks are one event, and how long that is known.
 
-use orderbell::domain::event::DedupeKey;
-use orderbell::domain::event::Kind;
+use orderbell::domain::event::{DedupeKey, Kind};
 use orderbell::domain::money::Money;
-use orderbell::domain::order::OrderLine;
-use orderbell::domain::order::OrderState;
-use orderbell::store::Recorded;
-use orderbell::store::StoreError;
+use orderbell::domain::order::{OrderLine, OrderState};
+use orderbell::store::{Recorded, StoreError};
 
 use crate::store::{at, due, event, open, placed};
 

@@ -2,16 +2,10 @@
 
 use orderbell::domain::fallback::CatchUp;
 use orderbell::domain::message::PartForm;
-use orderbell::domain::retry::Answer;
-use orderbell::domain::retry::Outcome;
-use orderbell::domain::retry::Step;
-use orderbell::store::Claim;
-use orderbell::store::Claimed;
-use orderbell::store::Fallback;
-use orderbell::store::PendingDelivery;
-use orderbell::store::Settle;
+use orderbell::domain::retry::{Answer, Outcome, Step};
 use orderbell::store::change::ChangeRequest;
 use orderbell::store::sqlite::change::Changes;
+use orderbell::store::{Claim, Claimed, Fallback, PendingDelivery, Settle};
 
 use crate::store::{at, begin, claim, due, end, open, placed, settle, states};
 

@@ -2,24 +2,15 @@
 
 use std::fs::File;
 use std::net::SocketAddr;
-use std::path::Path;
-use std::path::PathBuf;
-use std::process::Child;
-use std::process::Command;
-use std::process::ExitStatus;
-use std::process::Stdio;
-use std::time::Duration;
-use std::time::Instant;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
-use tokio::io::AsyncReadExt;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::support::Answer;
-use crate::support::TOO_LONG;
-use crate::support::keeta;
-use crate::support::request;
+use crate::support::{Answer, TOO_LONG, keeta, request};
 
 /// A running `orderbell serve`; dropping it kills it.
 pub struct Program {

@@ -2,8 +2,7 @@
 
 use jiff::Timestamp;
 use orderbell::domain::sign;
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// How the platform knows the daemon.
 pub const PUBLIC: &str = "https://bell.example.com";

@@ -1,26 +1,18 @@
 //! A daemon that watches its configuration, and the file that it watches.
 
 use std::ops::Deref;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use orderbell::app;
 use orderbell::app::Listeners;
 use orderbell::app::reload::Watch;
-use orderbell::config;
 use orderbell::config::fingerprint::Fingerprint;
+use orderbell::{app, config};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::Daemon;
-use crate::support::Scene;
-use crate::support::TOO_LONG;
-use crate::support::keeta;
-use crate::support::listen;
-use crate::support::whole;
+use crate::support::{Daemon, Scene, TOO_LONG, keeta, listen, whole};
 
 /// How often the daemon looks, where a test waits for it to see a change.
 pub const OFTEN: Duration = Duration::from_millis(20);

@@ -1,33 +1,16 @@
 //! Messages that carry several deliveries: those of one order, and digests; nothing that they carry is lost with them.
 
-use orderbell::sandbox::fault::Fault;
-use orderbell::sandbox::fault::Times;
+use orderbell::sandbox::fault::{Fault, Times};
 use orderbell::sandbox::rules::Rules;
 use orderbell::store::DeliveryRow;
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::support::A_WHILE;
-use crate::support::Daemon;
-use crate::support::Scene;
-use crate::support::keeta;
 use crate::support::keeta::Envelope;
-use crate::support::of;
-use crate::truth::scene::ACCEPTED;
-use crate::truth::scene::CANCELLED;
-use crate::truth::scene::a_while;
-use crate::truth::scene::errcode;
-use crate::truth::scene::minutes;
-use crate::truth::scene::noon;
-use crate::truth::scene::one;
-use crate::truth::scene::place;
-use crate::truth::scene::seconds;
-use crate::truth::scene::states;
-use crate::truth::scene::status;
-use crate::truth::scene::step;
-use crate::truth::scene::texts;
-use crate::truth::scene::to;
-use crate::truth::scene::until_tried;
+use crate::support::{A_WHILE, Daemon, Scene, keeta, of};
+use crate::truth::scene::{
+    ACCEPTED, CANCELLED, a_while, errcode, minutes, noon, one, place, seconds, states, status, step, texts, to,
+    until_tried,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_waits_of_one_order_is_one_message_about_its_newest_state_and_each_event_for_a_program() {

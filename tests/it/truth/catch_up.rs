@@ -1,36 +1,16 @@
 //! Fallbacks come home: a channel that works again gets what its fallback was sent, once, marked, the oldest first.
 
-use orderbell::sandbox::fault::Fault;
-use orderbell::sandbox::fault::MailPhase;
-use orderbell::sandbox::fault::Times;
+use orderbell::sandbox::fault::{Fault, MailPhase, Times};
 use orderbell::sandbox::rules::Rules;
 use orderbell::sandbox::smtp::MailServer;
 
-use crate::support::A_WHILE;
-use crate::support::Scene;
-use crate::support::of;
-use crate::truth::bundles::named;
-use crate::truth::bundles::order;
-use crate::truth::bundles::short_number;
-use crate::truth::scene::ACCEPTED;
-use crate::truth::scene::CANCELLED;
-use crate::truth::scene::a_while;
-use crate::truth::scene::errcode;
-use crate::truth::scene::minutes;
-use crate::truth::scene::noon;
-use crate::truth::scene::outcomes;
-use crate::truth::scene::parked;
-use crate::truth::scene::place;
-use crate::truth::scene::seconds;
-use crate::truth::scene::states;
-use crate::truth::scene::status;
-use crate::truth::scene::step;
-use crate::truth::scene::texts;
-use crate::truth::scene::to;
-use crate::truth::scene::until_states;
-use crate::truth::scene::until_tried;
-use crate::truth::waiting::each_once;
-use crate::truth::waiting::until_over;
+use crate::support::{A_WHILE, Scene, of};
+use crate::truth::bundles::{named, order, short_number};
+use crate::truth::scene::{
+    ACCEPTED, CANCELLED, a_while, errcode, minutes, noon, outcomes, parked, place, seconds, states, status, step,
+    texts, to, until_states, until_tried,
+};
+use crate::truth::waiting::{each_once, until_over};
 
 pub const TO_OWNER: &str = "fallback = \"owner\"";
 const REPEAT: &str = "(possibly a repeat)";

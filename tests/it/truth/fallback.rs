@@ -2,44 +2,22 @@
 
 use jiff::Timestamp;
 use orderbell::domain::data::Data;
-use orderbell::domain::event::DedupeKey;
-use orderbell::domain::event::DeliveryId;
-use orderbell::domain::event::Event;
-use orderbell::domain::event::EventId;
-use orderbell::domain::event::Kind;
-use orderbell::domain::event::SignatureCheck;
+use orderbell::domain::event::{DedupeKey, DeliveryId, Event, EventId, Kind, SignatureCheck};
 use orderbell::domain::language::Sources;
 use orderbell::domain::route::Target;
 use orderbell::domain::template::Templates;
 use orderbell::sandbox::fault::Times;
 use orderbell::sandbox::rules::Rules;
-use orderbell::store::DeliveryRow;
-use orderbell::store::Record;
 use orderbell::store::sqlite::Sqlite;
+use orderbell::store::{DeliveryRow, Record};
 use uuid::Uuid;
 
-use crate::support::A_WHILE;
-use crate::support::Scene;
 use crate::support::address::ShutDoor;
-use crate::support::of;
-use crate::truth::scene::ACCEPTED;
-use crate::truth::scene::CANCELLED;
-use crate::truth::scene::a_while;
-use crate::truth::scene::errcode;
-use crate::truth::scene::minutes;
-use crate::truth::scene::noon;
-use crate::truth::scene::one;
-use crate::truth::scene::outcomes;
-use crate::truth::scene::parked;
-use crate::truth::scene::place;
-use crate::truth::scene::seconds;
-use crate::truth::scene::states;
-use crate::truth::scene::step;
-use crate::truth::scene::text;
-use crate::truth::scene::texts;
-use crate::truth::scene::to;
-use crate::truth::scene::until_states;
-use crate::truth::scene::until_tried;
+use crate::support::{A_WHILE, Scene, of};
+use crate::truth::scene::{
+    ACCEPTED, CANCELLED, a_while, errcode, minutes, noon, one, outcomes, parked, place, seconds, states, step, text,
+    texts, to, until_states, until_tried,
+};
 
 /// What the fallback has told, the first channel is not told; `catch_up` has the other way.
 const TO_OWNER: &str = "fallback = \"owner\"\nafter_fallback = \"skip\"";

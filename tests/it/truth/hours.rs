@@ -4,20 +4,9 @@ use jiff::Timestamp;
 use orderbell::sandbox::rules::Rules;
 use orderbell::store::DeliveryRow;
 
-use crate::support::A_WHILE;
-use crate::support::Scene;
-use crate::support::of;
 use crate::support::watching::NEVER;
-use crate::truth::scene::ACCEPTED;
-use crate::truth::scene::CANCELLED;
-use crate::truth::scene::a_while;
-use crate::truth::scene::one;
-use crate::truth::scene::place;
-use crate::truth::scene::seconds;
-use crate::truth::scene::states;
-use crate::truth::scene::step;
-use crate::truth::scene::texts;
-use crate::truth::scene::to;
+use crate::support::{A_WHILE, Scene, of};
+use crate::truth::scene::{ACCEPTED, CANCELLED, a_while, one, place, seconds, states, step, texts, to};
 
 const NIGHT: &str = "quiet = { from = \"23:00\", to = \"07:30\", except = [\"order.cancelled\"] }";
 

@@ -1,40 +1,21 @@
 //! A channel whose setting is wrong: one try and then hardly any, nobody else is affected, and what waits follows at once.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::SignedDuration;
 use orderbell::domain::secret::Secret;
 use orderbell::flow::Clock;
-use orderbell::sandbox::fault::Fault;
-use orderbell::sandbox::fault::FaultRule;
-use orderbell::sandbox::fault::Times;
+use orderbell::sandbox::fault::{Fault, FaultRule, Times};
 use orderbell::sandbox::rules::Rules;
 use orderbell::sandbox::smtp::MailServer;
 
-use crate::support::Daemon;
-use crate::support::Scene;
-use crate::support::TOO_LONG;
-use crate::support::keeta;
-use crate::support::of;
 use crate::support::watching::NEVER;
-use crate::truth::scene::ACCEPTED;
-use crate::truth::scene::a_while;
-use crate::truth::scene::attempts;
-use crate::truth::scene::errcode;
-use crate::truth::scene::minutes;
-use crate::truth::scene::noon;
-use crate::truth::scene::one;
-use crate::truth::scene::outcomes;
-use crate::truth::scene::parked;
-use crate::truth::scene::place;
-use crate::truth::scene::seconds;
-use crate::truth::scene::states;
-use crate::truth::scene::status;
-use crate::truth::scene::step;
-use crate::truth::scene::to;
-use crate::truth::scene::until_tried;
+use crate::support::{Daemon, Scene, TOO_LONG, keeta, of};
+use crate::truth::scene::{
+    ACCEPTED, a_while, attempts, errcode, minutes, noon, one, outcomes, parked, place, seconds, states, status, step,
+    to, until_tried,
+};
 
 const COOK: &str = "cook@orderbell.test";
 

@@ -1,15 +1,11 @@
 //! What the tests of delivery share: routes, faults, orders, and looks into the store.
 
-use jiff::SignedDuration;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use orderbell::sandbox::fault::Fault;
 use orderbell::sandbox::inbox::Received;
 use orderbell::store::DeliveryRow;
 
-use crate::support::Daemon;
-use crate::support::Scene;
-use crate::support::keeta;
-use crate::support::of;
+use crate::support::{Daemon, Scene, keeta, of};
 
 /// Event ids of Keeta: what happens to an order. Placed and cancelled are urgent.
 pub const ACCEPTED: u64 = 1002;

@@ -4,27 +4,11 @@ use jiff::Timestamp;
 use orderbell::sandbox::fault::Times;
 use orderbell::sandbox::rules::Rules;
 
-use crate::support::A_WHILE;
-use crate::support::Daemon;
-use crate::support::Scene;
-use crate::support::of;
-use crate::truth::scene::ACCEPTED;
-use crate::truth::scene::CANCELLED;
-use crate::truth::scene::a_while;
-use crate::truth::scene::attempts;
-use crate::truth::scene::errcode;
-use crate::truth::scene::minutes;
-use crate::truth::scene::noon;
-use crate::truth::scene::outcomes;
-use crate::truth::scene::parked;
-use crate::truth::scene::place;
-use crate::truth::scene::seconds;
-use crate::truth::scene::states;
-use crate::truth::scene::status;
-use crate::truth::scene::step;
-use crate::truth::scene::texts;
-use crate::truth::scene::to;
-use crate::truth::scene::until_tried;
+use crate::support::{A_WHILE, Daemon, Scene, of};
+use crate::truth::scene::{
+    ACCEPTED, CANCELLED, a_while, attempts, errcode, minutes, noon, outcomes, parked, place, seconds, states, status,
+    step, texts, to, until_tried,
+};
 
 /// Steps of the schedule that the deliveries of a channel have used up.
 fn spent(daemon: &Daemon, channel: &str) -> Vec<i64> {

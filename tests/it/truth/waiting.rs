@@ -1,27 +1,14 @@
 //! What asks a fallback: refusals and lost answers, and not that a message waits for our own allowance or for an earlier one.
 
-use orderbell::sandbox::fault::Fault;
-use orderbell::sandbox::fault::Times;
+use orderbell::sandbox::fault::{Fault, Times};
 use orderbell::sandbox::rules::Rules;
 use orderbell::store::DeliveryRow;
 
-use crate::support::Daemon;
-use crate::support::Scene;
-use crate::truth::bundles::TWO;
-use crate::truth::bundles::named;
-use crate::truth::bundles::order;
-use crate::truth::scene::CANCELLED;
-use crate::truth::scene::a_while;
-use crate::truth::scene::errcode;
-use crate::truth::scene::minutes;
-use crate::truth::scene::noon;
-use crate::truth::scene::place;
-use crate::truth::scene::seconds;
-use crate::truth::scene::states;
-use crate::truth::scene::step;
-use crate::truth::scene::texts;
-use crate::truth::scene::to;
-use crate::truth::scene::until_tried;
+use crate::support::{Daemon, Scene};
+use crate::truth::bundles::{TWO, named, order};
+use crate::truth::scene::{
+    CANCELLED, a_while, errcode, minutes, noon, place, seconds, states, step, texts, to, until_tried,
+};
 
 const TO_OWNER: &str = "fallback = \"owner\"";
 

@@ -3,24 +3,19 @@
 use std::io::Write;
 
 use flate2::Compression;
-use flate2::write::GzEncoder;
-use flate2::write::ZlibEncoder;
+use flate2::write::{GzEncoder, ZlibEncoder};
 use orderbell::channel::dingtalk::DingTalk;
 use orderbell::channel::dingtalk::answers::judge;
-use orderbell::channel::http::MAX_ANSWER_BYTES;
-use orderbell::channel::http::Response;
+use orderbell::channel::http::{MAX_ANSWER_BYTES, Response};
 use orderbell::channel::webhook::WebhookChannel;
-use orderbell::domain::retry::Answer;
-use orderbell::domain::retry::Outcome;
+use orderbell::domain::retry::{Answer, Outcome};
 use proptest::prelude::*;
-use tokio::io::AsyncReadExt;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use crate::support::cases::cases;
 use crate::support::in_time;
-use crate::unusual_answers::client;
-use crate::unusual_answers::send;
+use crate::unusual_answers::{client, send};
 
 /// A server that answers every request with these bytes and closes; its address.
 async fn answering(answer: Vec<u8>) -> String {

@@ -1,16 +1,12 @@
 //! Mail servers that offer ways to log in that they do not know, or only ways that we do not know, and odd replies.
 
-use std::sync::Arc;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use orderbell::channel::email::Email;
 use orderbell::channel::email::answers::remedy;
 use orderbell::domain::retry::Outcome;
-use tokio::io::AsyncBufReadExt;
-use tokio::io::AsyncWriteExt;
-use tokio::io::BufReader;
-use tokio::net::TcpListener;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::unusual_answers::send;
 

@@ -1,12 +1,10 @@
 //! Providers whose limit is smaller than the one that is known of them.
 
-use orderbell::sandbox::fault::Fault;
-use orderbell::sandbox::fault::Times;
+use orderbell::sandbox::fault::{Fault, Times};
 use orderbell::sandbox::inbox::Received;
 use orderbell::sandbox::rules::Rules;
 
-use crate::support::Scene;
-use crate::support::keeta;
+use crate::support::{Scene, keeta};
 
 /// The size that a robot counts of each message that came.
 fn sizes(came: &[Received], is_wecom: bool) -> Vec<usize> {

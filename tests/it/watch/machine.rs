@@ -1,37 +1,26 @@
 //! The machine that the daemon runs on: its clock and its disk.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-use jiff::SignedDuration;
-use jiff::Timestamp;
 use jiff::fmt::rfc2822;
-use orderbell::flow::Clock;
-use orderbell::flow::Current;
-use orderbell::flow::Notifier;
+use jiff::{SignedDuration, Timestamp};
 use orderbell::flow::clock_skew::ClockSkews;
 use orderbell::flow::notice::Notices;
 use orderbell::flow::reports::ReportFailures;
 use orderbell::flow::routing::RoutingSnapshot;
 use orderbell::flow::source_activity::SourceActivity;
-use orderbell::flow::watch;
-use orderbell::flow::watch::Instruments;
-use orderbell::flow::watch::SelfWatch;
 use orderbell::flow::watch::conditions::Space;
 use orderbell::flow::watch::mistakes::Mistakes;
+use orderbell::flow::watch::{Instruments, SelfWatch};
+use orderbell::flow::{Clock, Current, Notifier, watch};
 use orderbell::sandbox::rules::Rules;
 use orderbell::store::sqlite::Sqlite;
 use rusqlite::Connection;
-use tokio::io::AsyncBufReadExt;
-use tokio::io::AsyncReadExt;
-use tokio::io::AsyncWriteExt;
-use tokio::io::BufReader;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 
-use crate::support::Scene;
-use crate::support::keeta;
+use crate::support::{Scene, keeta};
 use crate::watch::{House, OPERATOR, ORDERS, minutes, noon, notices};
 
 /// A receiver that says yes, and whose clock is ahead by so many seconds.

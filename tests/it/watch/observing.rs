@@ -3,10 +3,9 @@
 use jiff::Timestamp;
 use orderbell::sandbox::rules::Rules;
 
-use crate::support::Scene;
-use crate::support::keeta;
 use crate::support::keeta::Envelope;
 use crate::support::watching::NEVER;
+use crate::support::{Scene, keeta};
 use crate::watch::{House, OPERATOR, ORDERS, minutes, noon, notices, until};
 
 /// A new order that is signed with another secret.

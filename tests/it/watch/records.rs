@@ -1,13 +1,9 @@
 //! What is known of a trouble after a crash: all of it or nothing.
 
-use orderbell::domain::event::Event;
-use orderbell::domain::event::Kind;
-use orderbell::domain::event::SignatureCheck;
+use orderbell::domain::event::{Event, Kind, SignatureCheck};
 use orderbell::sandbox::rules::Rules;
-use orderbell::store::Incident;
-use orderbell::store::IncidentUpdate;
-use orderbell::store::Recorded;
 use orderbell::store::sqlite::Sqlite;
+use orderbell::store::{Incident, IncidentUpdate, Recorded};
 use rusqlite::Connection;
 
 use crate::support::Scene;

@@ -2,21 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use orderbell::domain::event::DeliveryId;
-use orderbell::domain::event::Kind;
+use orderbell::domain::event::{DeliveryId, Kind};
 use orderbell::domain::route::Target;
-use orderbell::sandbox::fault::Fault;
-use orderbell::sandbox::fault::Times;
+use orderbell::sandbox::fault::{Fault, Times};
 use orderbell::sandbox::rules::Rules;
-use orderbell::store::DeadLetterStats;
-use orderbell::store::HealthQuery;
-use orderbell::store::Record;
 use orderbell::store::sqlite::Sqlite;
+use orderbell::store::{DeadLetterStats, HealthQuery, Record};
 use rusqlite::Connection;
 use uuid::Uuid;
 
-use crate::support::Scene;
-use crate::support::keeta;
+use crate::support::{Scene, keeta};
 use crate::watch::{House, OPERATOR, ORDERS, event, hex, minutes, noon, recorded};
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,12 +3,9 @@
 use orderbell::cli::why;
 use orderbell::cli::why::setting::Setting;
 use orderbell::cli::why::timeline;
-use orderbell::domain::event::Event;
-use orderbell::domain::event::Kind;
-use orderbell::domain::event::SignatureCheck;
+use orderbell::domain::event::{Event, Kind, SignatureCheck};
 use orderbell::domain::order::OrderState;
-use orderbell::store::history::History;
-use orderbell::store::history::RefusedWebhook;
+use orderbell::store::history::{History, RefusedWebhook};
 
 use crate::why::{ORDER, Scene, at, golden};
 

@@ -4,16 +4,10 @@ use orderbell::cli::why;
 use orderbell::cli::why::setting::Setting;
 use orderbell::cli::why::timeline;
 use orderbell::domain::data::Data;
-use orderbell::domain::event::DeliveryId;
-use orderbell::domain::event::Event;
-use orderbell::domain::event::EventId;
-use orderbell::domain::event::Kind;
-use orderbell::domain::event::OWN_SOURCE;
-use orderbell::domain::event::SignatureCheck;
+use orderbell::domain::event::{DeliveryId, Event, EventId, Kind, OWN_SOURCE, SignatureCheck};
 use orderbell::domain::report::Report;
 use orderbell::domain::route_decision;
-use orderbell::store::Record;
-use orderbell::store::ReportRun;
+use orderbell::store::{Record, ReportRun};
 use uuid::Uuid;
 
 use crate::why::{CONFIGURATION, Scene, at, golden};

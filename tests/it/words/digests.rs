@@ -2,14 +2,9 @@
 
 use orderbell::channel::Channel;
 use orderbell::domain::compose::Composed;
-use orderbell::domain::digest::DetailLevel;
-use orderbell::domain::digest::DigestEntry;
-use orderbell::domain::digest::DigestView;
-use orderbell::domain::digest::totals;
+use orderbell::domain::digest::{DetailLevel, DigestEntry, DigestView, totals};
 use orderbell::domain::event::Kind;
-use orderbell::domain::message::Attachments;
-use orderbell::domain::message::Message;
-use orderbell::domain::message::PartForm;
+use orderbell::domain::message::{Attachments, Message, PartForm};
 use orderbell::domain::money::Money;
 use orderbell::domain::order::Order;
 use orderbell::domain::template::Templates;
@@ -18,10 +13,8 @@ use proptest::prelude::*;
 
 use crate::support::cases::cases;
 use crate::support::snapshots::Snapshots;
-use crate::words::golden;
-use crate::words::hostile;
-use crate::words::samples;
 use crate::words::samples::Sample;
+use crate::words::{golden, hostile, samples};
 
 /// So many copies of a sample, each with an order number of its own.
 fn many(sample: &Sample, count: usize) -> Vec<Sample> {

@@ -3,28 +3,19 @@
 use std::sync::LazyLock;
 
 use orderbell::channel::Channel;
-use orderbell::domain::data::Courier;
-use orderbell::domain::data::Data;
-use orderbell::domain::document::Block;
-use orderbell::domain::document::Document;
-use orderbell::domain::document::Inline;
+use orderbell::domain::data::{Courier, Data};
 use orderbell::domain::document::read::read;
-use orderbell::domain::event::Event;
-use orderbell::domain::event::Kind;
-use orderbell::domain::event::Shop;
+use orderbell::domain::document::{Block, Document, Inline};
+use orderbell::domain::event::{Event, Kind, Shop};
 use orderbell::domain::message::PartForm;
-use orderbell::domain::order::OrderLine;
-use orderbell::domain::order::OrderUpdate;
-use orderbell::domain::order::merge;
+use orderbell::domain::order::{OrderLine, OrderUpdate, merge};
 use orderbell::domain::report::sample;
 use orderbell::domain::template::Templates;
 use orderbell::domain::text::one_line;
 use proptest::prelude::*;
 
 use crate::support::cases::cases;
-use crate::words::golden::LANGUAGES;
-use crate::words::golden::message;
-use crate::words::golden::robot;
+use crate::words::golden::{LANGUAGES, message, robot};
 use crate::words::samples;
 use crate::words::samples::Sample;
 

@@ -2,16 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use http::HeaderMap;
-use http::HeaderValue;
-use orderbell::domain::event::Event;
-use orderbell::domain::event::Kind;
+use http::{HeaderMap, HeaderValue};
+use orderbell::domain::event::{Event, Kind};
 use orderbell::domain::order::merge;
-use orderbell::platform::Incoming;
-use orderbell::platform::Method;
-use orderbell::platform::Platform;
-use orderbell::platform::WebhookRequest;
 use orderbell::platform::apsdai::Apsdai;
+use orderbell::platform::{Incoming, Method, Platform, WebhookRequest};
 
 use crate::words::samples;
 use crate::words::samples::Sample;

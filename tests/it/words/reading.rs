@@ -1,9 +1,7 @@
 //! Reading Markdown: what becomes which block, and that nothing is lost.
 
-use orderbell::domain::document::Block;
-use orderbell::domain::document::Field;
-use orderbell::domain::document::Inline;
 use orderbell::domain::document::read::read;
+use orderbell::domain::document::{Block, Field, Inline};
 
 fn text(text: &str) -> Inline {
     Inline::Text(text.to_owned())

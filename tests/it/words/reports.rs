@@ -7,15 +7,9 @@ use jiff::tz::TimeZone;
 use orderbell::channel::Channel;
 use orderbell::domain::compose::MessageContext;
 use orderbell::domain::data::Data;
-use orderbell::domain::event::Event;
-use orderbell::domain::event::EventId;
-use orderbell::domain::event::Kind;
-use orderbell::domain::event::SignatureCheck;
-use orderbell::domain::message::Attachments;
-use orderbell::domain::message::Part;
-use orderbell::domain::message::PartForm;
-use orderbell::domain::report::Report;
-use orderbell::domain::report::sample;
+use orderbell::domain::event::{Event, EventId, Kind, SignatureCheck};
+use orderbell::domain::message::{Attachments, Part, PartForm};
+use orderbell::domain::report::{Report, sample};
 use orderbell::domain::template::Templates;
 use orderbell::flow::render::report::ReportAudience;
 use orderbell::sandbox::mail;
@@ -24,8 +18,7 @@ use uuid::Uuid;
 
 use crate::support::snapshots::Snapshots;
 use crate::words::golden;
-use crate::words::golden::LANGUAGES;
-use crate::words::golden::mailbox;
+use crate::words::golden::{LANGUAGES, mailbox};
 use crate::words::samples::Sample;
 
 const ADDRESS: &str = "https://bell.example.com/charts/00000000000000000000000000000000.png";

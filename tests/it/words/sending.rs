@@ -3,22 +3,16 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use orderbell::channel::Attempt;
-use orderbell::channel::Channel;
 use orderbell::channel::dingtalk::DingTalk;
-use orderbell::channel::http::Http;
-use orderbell::channel::http::Settings;
-use orderbell::domain::message::Part;
-use orderbell::domain::message::PartForm;
-use orderbell::domain::retry::Answer;
-use orderbell::domain::retry::Outcome;
+use orderbell::channel::http::{Http, Settings};
+use orderbell::channel::{Attempt, Channel};
+use orderbell::domain::message::{Part, PartForm};
+use orderbell::domain::retry::{Answer, Outcome};
 use orderbell::domain::secret::Secret;
 use orderbell::domain::template::Templates;
 use orderbell::sandbox::Sandbox;
-use orderbell::sandbox::fault::Fault;
-use orderbell::sandbox::fault::Times;
-use orderbell::sandbox::rules::RobotRules;
-use orderbell::sandbox::rules::Rules;
+use orderbell::sandbox::fault::{Fault, Times};
+use orderbell::sandbox::rules::{RobotRules, Rules};
 use tokio::net::TcpListener;
 
 use crate::words::golden::message;

@@ -3,22 +3,15 @@
 
 use orderbell::channel::Channel;
 use orderbell::channel::dingtalk::markdown;
-use orderbell::domain::document::Block;
-use orderbell::domain::document::Document;
-use orderbell::domain::document::Field;
-use orderbell::domain::document::Inline;
-use orderbell::domain::document::Tone;
 use orderbell::domain::document::read::read;
 use orderbell::domain::document::split::split;
-use orderbell::domain::message::Message;
-use orderbell::domain::message::Part;
-use orderbell::domain::message::PartForm;
+use orderbell::domain::document::{Block, Document, Field, Inline, Tone};
+use orderbell::domain::message::{Message, Part, PartForm};
 use proptest::prelude::*;
 use serde_json::Value;
 use unicode_segmentation::UnicodeSegmentation;
 
-use crate::words::golden::message;
-use crate::words::golden::robot;
+use crate::words::golden::{message, robot};
 use crate::words::samples;
 
 /// Latin, Chinese, Arabic, Hindi, emoji.

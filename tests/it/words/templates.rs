@@ -2,8 +2,7 @@
 
 use orderbell::domain::compose::plain;
 use orderbell::domain::event::Kind;
-use orderbell::domain::language::Sources;
-use orderbell::domain::language::built_in_sources;
+use orderbell::domain::language::{Sources, built_in_sources};
 use orderbell::domain::template::Templates;
 
 use crate::words::golden::LANGUAGES;

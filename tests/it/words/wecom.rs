@@ -4,27 +4,20 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use orderbell::channel::Attempt;
-use orderbell::channel::Channel;
-use orderbell::channel::http::Http;
-use orderbell::channel::http::Settings;
+use orderbell::channel::http::{Http, Settings};
 use orderbell::channel::wecom::WeCom;
+use orderbell::channel::{Attempt, Channel};
 use orderbell::domain::compose::composed;
 use orderbell::domain::event::Kind;
-use orderbell::domain::message::Message;
-use orderbell::domain::message::Part;
-use orderbell::domain::message::PartForm;
-use orderbell::domain::retry::Answer;
-use orderbell::domain::retry::Outcome;
+use orderbell::domain::message::{Message, Part, PartForm};
+use orderbell::domain::retry::{Answer, Outcome};
 use orderbell::sandbox::Sandbox;
-use orderbell::sandbox::fault::Fault;
-use orderbell::sandbox::fault::Times;
+use orderbell::sandbox::fault::{Fault, Times};
 use orderbell::sandbox::rules::Rules;
 use serde_json::Value;
 use tokio::net::TcpListener;
 
-use crate::words::golden::message;
-use crate::words::golden::wecom;
+use crate::words::golden::{message, wecom};
 use crate::words::samples;
 
 fn said(markdown: &str) -> Message {

@@ -1,30 +1,19 @@
 //! Days against other days, against what was reported of them, and against what the platforms count.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use crate::domain::event::Event;
-use crate::domain::event::Kind;
+use crate::domain::event::{Event, Kind};
 use crate::domain::ledger::Figure;
 use crate::domain::money::Money;
-use crate::domain::report::Amounts;
-use crate::domain::report::ChangedFigure;
-use crate::domain::report::ComparedAmount;
-use crate::domain::report::Comparison;
-use crate::domain::report::Difference;
-use crate::domain::report::Figures;
-use crate::domain::report::Reconciled;
-use crate::domain::report::Restated;
-use crate::domain::report::Silence;
 use crate::domain::report::calendar::LocalDay;
-use crate::domain::report::facts::Facts;
-use crate::domain::report::facts::Scope;
-use crate::domain::report::facts::Sum;
-use crate::domain::report::figures::divided;
-use crate::domain::report::figures::figures;
+use crate::domain::report::facts::{Facts, Scope, Sum};
+use crate::domain::report::figures::{divided, figures};
+use crate::domain::report::{
+    Amounts, ChangedFigure, ComparedAmount, Comparison, Difference, Figures, Reconciled, Restated, Silence,
+};
 
 /// What a day is measured against: the mean of those of `days` on which our records had begun.
 pub fn comparison(

@@ -5,21 +5,13 @@ use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 
-use crate::domain::data::Coded;
-use crate::domain::data::StockItem;
-use crate::domain::event::Event;
-use crate::domain::event::Kind;
+use crate::domain::data::{Coded, StockItem};
+use crate::domain::event::{Event, Kind};
 use crate::domain::ledger;
 use crate::domain::money::Money;
 use crate::domain::order::Order;
-use crate::domain::report::Acceptance;
-use crate::domain::report::CancelReason;
-use crate::domain::report::Cancellations;
-use crate::domain::report::CancelledBy;
-use crate::domain::report::Hour;
-use crate::domain::report::LowStock;
-use crate::domain::report::Product;
 use crate::domain::report::facts::Scope;
+use crate::domain::report::{Acceptance, CancelReason, Cancellations, CancelledBy, Hour, LowStock, Product};
 use crate::domain::text::clean_line;
 
 const PRODUCTS: usize = 10;

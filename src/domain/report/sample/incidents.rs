@@ -1,24 +1,15 @@
 //! The sample of a day on which much went wrong: earlier days have changed, the platforms count otherwise, stock is low, and a
 //! channel rests.
 
-use jiff::SignedDuration;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use crate::domain::data::Data;
-use crate::domain::data::DayTotal;
-use crate::domain::data::StockItem;
-use crate::domain::event::Event;
-use crate::domain::event::EventId;
-use crate::domain::event::Kind;
-use crate::domain::event::SignatureCheck;
+use crate::domain::data::{Data, DayTotal, StockItem};
+use crate::domain::event::{Event, EventId, Kind, SignatureCheck};
 use crate::domain::ledger::Figure;
 use crate::domain::money::Money;
 use crate::domain::report::facts::Sum;
-use crate::domain::report::sample::DAY;
-use crate::domain::report::sample::SampleData;
-use crate::domain::report::sample::SampleShop;
-use crate::domain::report::sample::made;
+use crate::domain::report::sample::{DAY, SampleData, SampleShop, made};
 use crate::domain::report::{ParkedSince, ServiceHealth, Unproven, figures};
 
 /// What a platform says of the day, beside what we have of it.

@@ -7,9 +7,8 @@ use crate::domain::event::{EventId, Kind, OWN_SOURCE};
 use crate::domain::report::upcoming::Past;
 use crate::store::StoreError;
 use crate::store::history::{ReportHistory, RunHistory};
-use crate::store::sqlite::history;
 use crate::store::sqlite::read::Reader;
-use crate::store::sqlite::rows;
+use crate::store::sqlite::{history, rows};
 
 const PAST: &str = "SELECT r.day, r.event, e.received_at FROM report_runs r LEFT JOIN events e ON e.id = r.event
     WHERE r.report = ?1 ORDER BY r.day DESC LIMIT 1";

@@ -1,8 +1,7 @@
 //! What the daily report counts of Orderbell itself: webhooks refused and repeated, deliveries, and the channels.
 
 use jiff::Timestamp;
-use rusqlite::Connection;
-use rusqlite::params;
+use rusqlite::{Connection, params};
 
 use crate::domain::report::facts::Scope;
 use crate::domain::report::{LastAccepted, ParkedSince, ServiceHealth, Unproven};

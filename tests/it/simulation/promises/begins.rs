@@ -7,10 +7,7 @@ use orderbell::domain::message::PartForm;
 use crate::simulation::daemon::timezone;
 use crate::simulation::far::Begun;
 use crate::simulation::promises::{Judge, Stands, spent};
-use crate::simulation::truth::How;
-use crate::simulation::truth::Owed;
-use crate::simulation::truth::Sent;
-use crate::simulation::truth::Truth;
+use crate::simulation::truth::{How, Owed, Sent, Truth};
 
 impl<'a> Judge<'a> {
     /// A message begins. Answers its round and what it tells, its leader first.

@@ -6,8 +6,7 @@ use orderbell::flow::worker::Next;
 
 use crate::simulation::far::Begun;
 use crate::simulation::hands::SECOND;
-use crate::simulation::truth::How;
-use crate::simulation::truth::Sent;
+use crate::simulation::truth::{How, Sent};
 use crate::simulation::week::{Flight, LOOK, State, Timer, Week, answers};
 
 impl Week<'_> {

@@ -1,17 +1,13 @@
 //! What befalls the daemon in a week: webhooks, people, reloads, stops and cuts.
 
 use orderbell::store::Recorded;
-use orderbell::store::change::Applied;
-use orderbell::store::change::ChangeRequest;
+use orderbell::store::change::{Applied, ChangeRequest};
 use orderbell::store::sqlite::change::Changes;
 
 use crate::simulation::chance::Chance;
 use crate::simulation::daemon::Daemon;
-use crate::simulation::hands::HOUR;
-use crate::simulation::hands::MINUTE;
-use crate::simulation::hands::SECOND;
-use crate::simulation::truth::How;
-use crate::simulation::truth::Owed;
+use crate::simulation::hands::{HOUR, MINUTE, SECOND};
+use crate::simulation::truth::{How, Owed};
 use crate::simulation::week::{FINISH, State, Timer, Week, owed_lane};
 
 impl Week<'_> {

@@ -1,10 +1,7 @@
 //! What Orderbell makes itself: notices, tests and troubles.
 
-use orderbell::domain::data::Data;
-use orderbell::domain::data::Notice;
-use orderbell::domain::data::Unrecognised;
-use orderbell::domain::event::Event;
-use orderbell::domain::event::Kind;
+use orderbell::domain::data::{Data, Notice, Unrecognised};
+use orderbell::domain::event::{Event, Kind};
 
 use crate::words::samples::{Sample, at, event, sample};
 

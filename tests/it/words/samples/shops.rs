@@ -1,15 +1,8 @@
 //! Shops, menus and stock.
 
-use orderbell::domain::data::Authorisation;
-use orderbell::domain::data::Data;
-use orderbell::domain::data::Task;
-use orderbell::domain::data::TaskProblem;
-use orderbell::domain::data::Transition;
+use orderbell::domain::data::{Authorisation, Data, Task, TaskProblem, Transition};
 use orderbell::domain::event::Kind;
-use orderbell::domain::hours::Day;
-use orderbell::domain::hours::Hours;
-use orderbell::domain::hours::Span;
-use orderbell::domain::hours::SpecialDays;
+use orderbell::domain::hours::{Day, Hours, Span, SpecialDays};
 
 use crate::words::samples::{Sample, at, coded, event, number, sample};
 
