@@ -121,24 +121,6 @@ fn words_that_are_not_used_stand_nowhere_in_the_source() {
     assert!(found.is_empty(), "{} places:\n{}", found.len(), found.join("\n"));
 }
 
-/// What is said of a person, or in private words, where it is said of a program.
-const PROSE: [&str; 9] = ["are told", "he", "hears", "him", "his", "is told", "last yes", "says yes", "was told"];
-
-#[test]
-fn comments_and_texts_speak_of_programs_in_the_words_of_the_field() {
-    let mut found = Vec::new();
-    for path in rust_files("src") {
-        let Source { comments, strings, .. } = Source::of(&read(&path));
-        for (number, (comment, quoted)) in comments.lines().zip(strings.lines()).enumerate() {
-            let said = [comment.to_lowercase(), quoted.to_lowercase()];
-            let phrases =
-                PROSE.iter().filter(|phrase| said.iter().any(|text| stands(text, phrase, char::is_alphanumeric)));
-            found.extend(phrases.map(|phrase| format!("{}:{}: `{phrase}`", path.display(), number + 1)));
-        }
-    }
-    assert!(found.is_empty(), "{} places:\n{}", found.len(), found.join("\n"));
-}
-
 #[test]
 fn the_rule_sees_whole_words_in_code_comments_and_texts() {
     assert_eq!(found_in("let lane: Lane = of(far_side_gone);"), [(1, "Lane"), (1, "far_side")]);
