@@ -5,6 +5,7 @@
 //! channel: what stands in the answer under a key is put as that language has it, so that rows stored before say it too.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use crate::domain::language;
 use crate::domain::language::Language;
@@ -45,19 +46,21 @@ fn english(key: &str) -> &'static str {
     words.and_then(|words| words.word(key)).unwrap_or_default()
 }
 
+/// Each phrase of the last resort with its key, the longest first: a shorter one may be a part of it.
+static KNOWN: LazyLock<Vec<(&str, String)>> = LazyLock::new(|| {
+    let english = language::built_in().get(language::LAST_RESORT);
+    let keys = english.into_iter().flat_map(|english| english.keys().map(move |key| (english, key)));
+    let mut known: Vec<_> = keys.filter_map(|(english, key)| Some((key, phrase(english, key)?))).collect();
+    known.sort_by_key(|(_, phrase)| std::cmp::Reverse(phrase.len()));
+    known
+});
+
 /// An answer's own words as a reader of this language gets them. What stands under no key stays as it is.
 pub fn localized<'a>(words: &'a str, reader: &Language) -> Cow<'a, str> {
-    let Some(english) = language::built_in().get(language::LAST_RESORT) else { return Cow::Borrowed(words) };
-    let mut phrases: Vec<(String, String)> = english
-        .keys()
-        .filter_map(|key| Some((phrase(english, key)?, phrase(reader, key)?)))
-        .filter(|(known, _)| words.contains(known))
-        .collect();
-    // The longest first: a shorter one may be a part of it.
-    phrases.sort_by_key(|(known, _)| std::cmp::Reverse(known.len()));
-    phrases.iter().fold(Cow::Borrowed(words), |words, (known, said)| match words.contains(known) {
-        true => Cow::Owned(words.replace(known, said)),
-        false => words,
+    let found = KNOWN.iter().filter(|(_, known)| words.contains(known));
+    found.fold(Cow::Borrowed(words), |words, (key, known)| match phrase(reader, key) {
+        Some(said) if words.contains(known) => Cow::Owned(words.replace(known, &said)),
+        _ => words,
     })
 }
 
