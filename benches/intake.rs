@@ -8,7 +8,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use orderbell::app;
 use orderbell::app::Listeners;
+use orderbell::config;
 use orderbell::config::LoadContext;
 use orderbell::domain::event::Kind;
 use orderbell::flow::Clock;
@@ -16,7 +18,6 @@ use orderbell::platform::Platform;
 use orderbell::platform::keeta::Keeta;
 use orderbell::web::server;
 use orderbell::web::server::ListenerLimits;
-use orderbell::{app, config};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;

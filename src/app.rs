@@ -249,7 +249,7 @@ async fn build(
         notices: notices.clone(),
         notifier: wake,
         source_activity: signs,
-        clock_skews: clock_skews,
+        clock_skews,
         failures,
         mistakes: mistakes.clone(),
         clock: clock.clone(),

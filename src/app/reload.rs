@@ -12,8 +12,10 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::app;
 use crate::app::problems;
 use crate::app::reload::made::{InForce, Made, Unfit};
+use crate::config;
 use crate::config::fingerprint::Fingerprint;
 use crate::config::listeners::Server;
 use crate::config::store::{Store, StoreUrl};
@@ -28,7 +30,6 @@ use crate::flow::watch::mistakes::{FoundAt, Mistake, Mistakes};
 use crate::flow::worker_pool::WorkerPool;
 use crate::flow::{Clock, Current, orphaned};
 use crate::store::sqlite::Sqlite;
-use crate::{app, config};
 
 /// How long webhooks that are judged by the former configuration may take, before it is looked who was left behind.
 const LAST_WEBHOOKS: Duration = Duration::from_secs(30);

@@ -227,7 +227,7 @@ fn record(channel: &str, now: Timestamp) -> (Record, DeliveryId) {
             event,
             body: Vec::new(),
             dedupe_keys: Vec::new(),
-            targets: targets,
+            targets,
             urgent: vec![channel.to_owned()],
             verdicts: RouteDecisions::default(),
         },

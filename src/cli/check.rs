@@ -7,9 +7,10 @@ use clap::Args;
 use serde_json::json;
 
 use crate::cli::{Failure, Format, colour, output};
+use crate::config;
 use crate::config::Examined;
+use crate::diagnostic;
 use crate::diagnostic::Severity;
-use crate::{config, diagnostic};
 
 #[derive(Args)]
 pub struct Check {

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::fmt::Display;
 use std::path::Path;
 
+use crate::cli;
 use crate::cli::{Failure, output};
 use crate::config::ConfiguredChannel;
 use crate::config::parts::Parts;
@@ -16,10 +17,10 @@ use crate::domain::order::Order;
 use crate::domain::template::{TemplateErrors, Templates};
 use crate::flow::ids;
 use crate::flow::render::report::ReportAudience;
+use crate::render;
 use crate::render::Isolation;
 use crate::template_check::folder;
 use crate::template_check::folder::FolderContent;
-use crate::{cli, render};
 
 /// The merchant's templates before the built-in ones. As in the daemon, a built-in one stands in for each that cannot be
 /// used; which those are is said on standard error.

@@ -39,8 +39,9 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::config::in_force::Instead;
 use crate::config::{Config, in_force};
+use crate::diagnostic;
 use crate::diagnostic::{Colour, Diagnostic};
-use crate::{diagnostic, render as rendering};
+use crate::render as rendering;
 
 /// Rings the right people when a shop or food-delivery platform pushes an order or stock webhook.
 #[derive(Parser)]

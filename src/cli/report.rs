@@ -11,6 +11,8 @@ use clap::Args;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
+use crate::app;
+use crate::cli;
 use crate::cli::report::list::{Daemon, ListRow};
 use crate::cli::{Failure, Format, message, output, store};
 use crate::config::parts::Parts;
@@ -28,7 +30,6 @@ use crate::store::history::ReportHistory;
 use crate::store::sqlite::read::Reader;
 use crate::store::sqlite::test_send;
 use crate::store::{ReportRun, sqlite};
-use crate::{app, cli};
 
 #[derive(Args)]
 pub struct ReportArgs {

@@ -7,7 +7,9 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::app::test_send::{Fared, Sender, TestSender, Tested};
+use crate::channel;
 use crate::channel::remedy;
+use crate::cli;
 use crate::cli::test_values::{self, Differing};
 use crate::cli::{Failure, Format, message, output};
 use crate::config::store::StoreUrl;
@@ -15,7 +17,6 @@ use crate::config::{ConfiguredChannel, SecretReading, parts};
 use crate::domain::effective::SettingsComparison;
 use crate::flow::{Clock, Current};
 use crate::store::TestSend;
-use crate::{channel, cli};
 
 /// Clocks that differ by less agree: the receiver's is known to the second only.
 const CLOCKS_AGREE: SignedDuration = SignedDuration::from_secs(3);
@@ -53,7 +54,7 @@ struct Finding {
     values: Option<Differing>,
     /// What is wrong, and what to change; absent when it said yes.
     advice: Option<(&'static str, &'static str)>,
-    far_clock_ahead: Option<SignedDuration>,
+    clock_ahead: Option<SignedDuration>,
 }
 
 pub async fn run(test: Test, file: &Path) -> Result<(), Failure> {
@@ -144,7 +145,7 @@ fn finding(name: &str, channel: &ConfiguredChannel, tested: &Tested, tester: &Te
         known.map_or_else(|| in_general(&outcome), |remedy| (remedy.cause(), remedy.cure()))
     });
     let refused = if yes { not_taken.iter().map(|tried| tried.answer.clone()).collect() } else { Vec::new() };
-    let far_clock_ahead = last.and_then(|tried| tried.clock_ahead_s).map(SignedDuration::from_secs);
+    let clock_ahead = last.and_then(|tried| tried.clock_ahead_s).map(SignedDuration::from_secs);
     let is_equal = tested.comparison.as_ref().is_some_and(|comparison| *comparison == SettingsComparison::default());
     let sent = last.map(|_| match &tester.sender {
         Sender::Daemon(_) if is_equal => "by the running daemon, with its values, which are those here",
@@ -167,7 +168,7 @@ fn finding(name: &str, channel: &ConfiguredChannel, tested: &Tested, tester: &Te
         sent,
         values,
         advice,
-        far_clock_ahead,
+        clock_ahead,
     }
 }
 
@@ -190,7 +191,7 @@ fn not_sent_at_all(
         sent: None,
         values,
         advice: Some(advice),
-        far_clock_ahead: None,
+        clock_ahead: None,
     }
 }
 
@@ -246,7 +247,7 @@ fn show(finding: &Finding) -> String {
         add(format!("change: {change}"));
         add(format!("answer: {}", channel::said_beside(kind, answer)));
     }
-    if let Some(clock) = finding.far_clock_ahead.map(clock) {
+    if let Some(clock) = finding.clock_ahead.map(clock) {
         add(format!("clock:  {clock}"));
     }
     text
@@ -272,7 +273,7 @@ fn as_json(finding: &Finding) -> Value {
         "differs": finding.values.as_ref().map(Differing::differs_as_json),
         "not_compared": finding.values.as_ref().map(Differing::not_compared_as_json),
         "cause": finding.advice.map(|(cause, _)| cause), "change": finding.advice.map(|(_, change)| change),
-        "far_clock_ahead_s": finding.far_clock_ahead.map(|ahead| ahead.as_secs()),
+        "far_clock_ahead_s": finding.clock_ahead.map(|ahead| ahead.as_secs()),
     })
 }
 

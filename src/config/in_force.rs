@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
+use crate::config;
 use crate::config::last_good::{Found, Places};
 use crate::config::store::{Store, StoreUrl};
 use crate::config::{Anew, Config, Depth, text_of, usable};
+use crate::diagnostic;
 use crate::diagnostic::Diagnostic;
 use crate::domain::secret::Secret;
-use crate::{config, diagnostic};
 
 /// What a daemon starts with.
 #[derive(Debug)]

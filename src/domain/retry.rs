@@ -226,7 +226,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_receiver_says_freely_can_be_told_from_our_own_words() {
+    fn what_a_receiver_says_freely_is_told_from_what_the_code_says() {
         let answer = |words: &str| Answer { outcome: Outcome::Rejected, detail: words.to_owned() };
         let words = quoted("HTTP 422 (so: odd)", "Ali: “no” onion");
         assert_eq!(words, "HTTP 422 (so: odd): “Ali: “no” onion”");

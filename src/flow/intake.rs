@@ -260,11 +260,7 @@ impl Intake {
         let bytes = body.len() as u64;
         let damaged = event.data.unrecognised.as_ref().filter(|unrecognised| unrecognised.malformed);
         let damaged = damaged.map(|unrecognised| unrecognised.event.clone().unwrap_or_default());
-        match self
-            .store
-            .record(Record { event, body, dedupe_keys: dedupe_keys, targets: targets, urgent, verdicts })
-            .await
-        {
+        match self.store.record(Record { event, body, dedupe_keys, targets, urgent, verdicts }).await {
             Ok(Recorded::New { channels, unjudged }) => {
                 // Of what nobody proved, anybody could fill the log.
                 if is_proven || self.admit_line(name, "unproven, recorded").is_some() {

@@ -1,4 +1,4 @@
-//! Telling the operator about Orderbell itself: a notice is an event like any other, said once per topic, subject and hour.
+//! Notices to the operator about Orderbell itself: a notice is an event like any other, said once per topic, subject and hour.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -20,7 +20,8 @@ use std::sync::{Arc, OnceLock};
 
 use crate::domain::language::Sources;
 use crate::domain::template::{ComposeError, TemplateErrors, TemplateFault, Templates};
-pub use crate::render::pool::{Pool, PoolLimits};
+pub use crate::render::pool::Pool;
+pub use crate::render::pool::PoolLimits;
 
 /// The hidden command of the process that renders.
 pub const COMMAND: &str = "render-worker";

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::diagnostic;
 use crate::diagnostic::collect::Diagnostics;
 use crate::diagnostic::{Diagnostic, Severity, suggest};
 use crate::domain::event::Kind;
@@ -11,10 +12,10 @@ use crate::domain::language::Sources;
 use crate::domain::settings::InvalidValue;
 use crate::domain::template::{ComposeError, TemplateErrors, TemplateFault, Templates};
 use crate::domain::{changed, language};
+use crate::render;
 use crate::render::{Isolation, PoolLimits};
 use crate::template_check::folder::FolderContent;
 use crate::template_check::{folder, words};
-use crate::{diagnostic, render};
 
 /// All samples of one template take less than this on the slowest machine, unless it is at fault.
 const TRIAL: Duration = Duration::from_secs(60);

@@ -80,7 +80,7 @@ impl Scene {
             event,
             body: Vec::new(),
             dedupe_keys: Vec::new(),
-            targets: targets,
+            targets,
             urgent: Vec::new(),
             verdicts: RouteDecisions::default(),
         };

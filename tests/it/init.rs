@@ -7,10 +7,11 @@ use std::process::{Command, Output, Stdio};
 
 use orderbell::cli::init::scaffold;
 use orderbell::cli::init::scaffold::ScaffoldPlan;
+use orderbell::config;
 use orderbell::config::{Config, Examined, LoadContext, languages, schema};
+use orderbell::diagnostic;
 use orderbell::diagnostic::{Colour, Diagnostic, Severity};
 use orderbell::domain::event::Kind;
-use orderbell::{config, diagnostic};
 use serde_json::Value;
 
 const FILE: &str = "orderbell.toml";

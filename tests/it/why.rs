@@ -144,7 +144,7 @@ impl Scene {
                 event,
                 body: b"{}".to_vec(),
                 dedupe_keys: vec![key],
-                targets: targets,
+                targets,
                 urgent: Vec::new(),
                 verdicts,
             })

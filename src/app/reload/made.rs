@@ -3,14 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use crate::app;
 use crate::app::StartError;
+use crate::config;
 use crate::config::{Anew, Config, ConfiguredChannel, in_force};
+use crate::diagnostic;
 use crate::diagnostic::Diagnostic;
 use crate::domain::language::Sources;
 use crate::domain::secret::Secret;
 use crate::domain::template::Templates;
 use crate::flow::worker::WorkerChannel;
-use crate::{app, config, diagnostic, render};
+use crate::render;
 
 /// What can be made of a new configuration without touching the running one.
 pub struct Made {

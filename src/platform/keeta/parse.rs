@@ -74,7 +74,7 @@ pub fn parse(keeta: &Keeta, verified: &VerifiedKeeta<'_>, request: &WebhookReque
                 order: story.order,
                 data: story.data,
                 signature: proof(verified, !envelope.is_strict && !is_malformed),
-                dedupe_keys: dedupe_keys,
+                dedupe_keys,
                 body: mask(request.body, credentials(envelope)).into_owned(),
             }))
         }

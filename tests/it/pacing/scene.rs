@@ -127,7 +127,7 @@ pub async fn record(store: &Sqlite) {
         event,
         body: Vec::new(),
         dedupe_keys: Vec::new(),
-        targets: targets,
+        targets,
         urgent: vec!["kitchen".to_owned()],
         verdicts: Default::default(),
     };

@@ -57,7 +57,7 @@ impl Arrival {
             event,
             body: b"{}".to_vec(),
             dedupe_keys: vec![DedupeKey::Once(self.name.clone())],
-            targets: targets,
+            targets,
             urgent: urgent.collect(),
             verdicts: Default::default(),
         }

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use orderbell::app;
 use orderbell::app::Listeners;
 use orderbell::app::reload::Watch;
+use orderbell::config;
 use orderbell::config::fingerprint::Fingerprint;
-use orderbell::{app, config};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
