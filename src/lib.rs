@@ -69,7 +69,7 @@
 //!
 //! It is read again, checked whole, and only then put in force, piece by piece ([`app::reload`]): the templates, what the
 //! receiving side goes by ([`flow::routing::RoutingSnapshot`], of which each webhook uses one from its first to its last step), and
-//! the lanes of channels that have changed, each beginning when the one before has ended ([`flow::lanes`]).
+//! the lanes of channels that have changed, each beginning when the one before has ended ([`flow::worker_pool`]).
 //!
 //! What has come in force is kept as a copy of the file ([`config::in_force`]): a start with a file that cannot be used goes by
 //! it, and so do the commands beside the daemon.

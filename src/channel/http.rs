@@ -144,7 +144,7 @@ impl Http {
     /// the client's own `User-Agent`.
     ///
     /// # Errors
-    /// [`Failure`], by what is known of the request's fate. An answer of any status is no error.
+    /// [`HttpFailure`], by what is known of the request's fate. An answer of any status is no error.
     pub async fn post(
         &self,
         url: &str,

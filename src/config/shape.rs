@@ -84,7 +84,7 @@ impl ValueShape {
     }
 }
 
-/// The schema of one place in a [`Shape`].
+/// The schema of one place in a [`ValueShape`].
 #[derive(Clone, Copy)]
 pub struct Schema<'s> {
     whole: &'s Value,

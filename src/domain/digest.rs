@@ -21,7 +21,7 @@ pub struct DigestEntry<'a> {
     pub event: &'a Event,
     /// The order as it stands now, when the event is about one.
     pub order: Option<&'a Order>,
-    /// What its own message is called, where [`Entry::needs_title`].
+    /// What its own message is called, where [`DigestEntry::needs_title`].
     pub title: Option<&'a str>,
 }
 

@@ -36,7 +36,7 @@ pub struct InvalidSize(pub String);
 /// Reads a length of time: whole numbers with the units `d`, `h`, `m` and `s`, larger units first, each at most once.
 ///
 /// # Errors
-/// [`NotADuration`] for anything else, a number without a unit included.
+/// [`InvalidDuration`] for anything else, a number without a unit included.
 pub fn parse(text: &str) -> Result<SignedDuration, InvalidDuration> {
     let wrong = || InvalidDuration(text.to_owned());
     let mut rest = text;
@@ -57,7 +57,7 @@ pub fn parse(text: &str) -> Result<SignedDuration, InvalidDuration> {
 /// (1024s), or without a unit.
 ///
 /// # Errors
-/// [`NotASize`] for anything else, and for what is beyond 64 bits.
+/// [`InvalidSize`] for anything else, and for what is beyond 64 bits.
 pub fn parse_size(text: &str) -> Result<u64, InvalidSize> {
     let wrong = || InvalidSize(text.to_owned());
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();

@@ -170,7 +170,7 @@ impl Routes {
     }
 
     /// As [`Routes::targets`], and beside them what each route came to; `fingerprint` is that of these routes
-    /// ([`crate::domain::verdict::fingerprint`]).
+    /// ([`crate::domain::route_decision::fingerprint`]).
     pub fn judge(
         &self,
         kind: &Kind,

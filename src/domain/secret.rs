@@ -48,7 +48,7 @@ impl InvalidSecret {
 /// programs leave at its rim. No platform and no provider gives out a secret with one.
 ///
 /// # Errors
-/// [`Flaw`] when what is left is no secret.
+/// [`InvalidSecret`] when what is left is no secret.
 pub fn read(text: &str) -> Result<&str, InvalidSecret> {
     let secret = text.trim_matches(['\r', '\n', '\u{feff}']);
     if secret.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}').is_empty() {

@@ -103,7 +103,7 @@ impl Intake {
         self.notices.say(Topic::Crowded, OWN_SOURCE, notice, self.clock.now()).await;
     }
 
-    /// Receives one request. When the verdict is [`Reply::Received`], the event is on disk.
+    /// Receives one request. When the verdict is [`PlatformReply::Received`], the event is on disk.
     pub async fn receive(
         &self,
         name: &str,

@@ -151,7 +151,7 @@ impl Notices {
         self.say(topic, subject, Notice { detail: Some(detail), ..Notice::default() }, now).await;
     }
 
-    /// As [`Notices::tell`], with more than a detail to tell.
+    /// As [`Notices::notify`], with more than a detail to tell.
     pub async fn say(&self, topic: Topic, subject: &str, notice: Notice, now: Timestamp) {
         if Topic::WATCHED.contains(&topic) {
             // The watch sees it by itself, and tells of it when it ends, too.
@@ -163,7 +163,7 @@ impl Notices {
     }
 
     /// Records a notice, unless one of the same topic was ever recorded for this thing in this version. `detail` is as for
-    /// [`Notices::tell`].
+    /// [`Notices::notify`].
     pub async fn notify_once(
         &self,
         topic: Topic,

@@ -196,7 +196,7 @@ fn single(
 }
 
 /// Several deliveries as one message: in the most detail in which they fit in one part; where they do not fit without any,
-/// as many as do ([`bundle::fitting`]). A receiver that dislikes something in it gets neither items, which hold what buyers
+/// as many as do ([`digest_group::fitting`]). A receiver that dislikes something in it gets neither items, which hold what buyers
 /// wrote, nor reasons.
 fn gathered(
     lane: &WorkerChannel,

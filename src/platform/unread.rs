@@ -46,7 +46,7 @@ impl UnreadableFields {
         self.0.into_inner()
     }
 
-    /// As [`Unread::into_pointers`], where others still read with it.
+    /// As [`UnreadableFields::into_pointers`], where others still read with it.
     pub fn take(&self) -> Vec<String> {
         self.0.take()
     }

@@ -84,7 +84,7 @@ pub fn templates_within(
 ///
 /// # Errors
 /// All files that do not parse, or that would end whoever parses them; or that none can be parsed now
-/// ([`Fault::Unavailable`]).
+/// ([`TemplateFault::Unavailable`]).
 pub fn parsed(overlay: &Sources, isolation: &Isolation) -> Result<Templates, TemplateErrors> {
     let Isolation::Process(program) = isolation else { return Templates::with_overlay(overlay) };
     if !has_templates(overlay) {

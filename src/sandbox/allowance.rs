@@ -40,7 +40,7 @@ impl RobotAllowance {
     /// Takes one message at `now`, which never goes back.
     ///
     /// # Errors
-    /// [`Shut`] for the message that is one too many within a window, and for every one until `shut` later; those do not
+    /// [`RobotBlocked`] for the message that is one too many within a window, and for every one until `shut` later; those do not
     /// prolong it.
     pub fn admit(&mut self, now: Duration, shut: Duration) -> Result<(), RobotBlocked> {
         match self.shut_until {

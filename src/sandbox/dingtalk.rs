@@ -74,7 +74,7 @@ fn read(body: &[u8]) -> Content {
 /// Judges everything but the allowance.
 ///
 /// # Errors
-/// The [`Refusal`] that the robot would answer.
+/// The [`MockRefusal`] that the robot would answer.
 fn judge(call: &Call<'_>) -> Result<(), MockRefusal> {
     if call.parts.method != http::Method::POST {
         return Err(MockRefusal::new(43002, "require POST method"));

@@ -83,7 +83,7 @@ fn shown(body: &Value) -> Option<String> {
 /// Judges everything but the allowance.
 ///
 /// # Errors
-/// The [`Refusal`] that the robot would answer.
+/// The [`MockRefusal`] that the robot would answer.
 fn judge(call: &Call<'_>) -> Result<(), MockRefusal> {
     if call.parts.method != http::Method::POST {
         return Err(refusal(43002, "require POST method"));

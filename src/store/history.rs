@@ -86,7 +86,7 @@ pub struct EventHistory {
     /// How often it was told again, and when last.
     pub repeats: u64,
     pub last_repeat_at: Option<Timestamp>,
-    /// What each route came to ([`crate::domain::verdict`]).
+    /// What each route came to ([`crate::domain::route_decision`]).
     pub routes: String,
     pub deliveries: Vec<DeliveryHistory>,
 }

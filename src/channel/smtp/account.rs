@@ -68,7 +68,7 @@ impl Account {
     /// Hands over one mail for one recipient, as soon as fewer than `most` connections are in use.
     ///
     /// # Errors
-    /// As [`Connection::open`] and [`Connection::send`].
+    /// As [`SmtpConnection::open`] and [`SmtpConnection::send`].
     pub async fn send(
         self: &Arc<Self>,
         endpoint: &SmtpEndpoint,

@@ -52,7 +52,7 @@ impl SmtpConnection {
     /// Connects, turns to TLS as configured, and logs in by what is known of the account's log-ins.
     ///
     /// # Errors
-    /// [`Failure`]; nothing of a mail was sent.
+    /// [`SmtpFailure`]; nothing of a mail was sent.
     pub async fn open(endpoint: &SmtpEndpoint, known: &LogIns) -> Result<Self, SmtpFailure> {
         let timeouts = endpoint.timeouts;
         let (tcp, peer) = in_time(SmtpPhase::Connect, timeouts.connect, dial(endpoint)).await?;
@@ -96,7 +96,7 @@ impl SmtpConnection {
     /// Hands over one mail for one recipient. `mail` has lines that end in CR LF, and is ASCII.
     ///
     /// # Errors
-    /// [`Failure`]; only at [`Phase::Answer`] can the server have taken it all the same.
+    /// [`SmtpFailure`]; only at [`SmtpPhase::Answer`] can the server have taken it all the same.
     pub async fn send(&mut self, from: &str, to: &str, mail: &str) -> Result<SmtpReply, SmtpFailure> {
         self.mails += 1;
         let sent = self.transaction(from, to, mail).await;

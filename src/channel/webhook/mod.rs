@@ -1,7 +1,7 @@
 //! WebHook: each event as one JSON object to an address of the merchant's own, signed.
 //!
 //! source  · our own contract; APSDAI's help page "notification-config"; the Standard Webhooks specification; November 2026
-//! proof   · one of four schemes ([`Signing`]); the delivery's id stays the same across attempts
+//! proof   · one of four schemes ([`WebhookSigning`]); the delivery's id stays the same across attempts
 //! units   · money in minor units with its text; times in UTC with milliseconds; header times in ms (APSDAI) or s
 //! limits  · none of ours: one object per event, never a digest, never split
 //! answers · 2xx is a yes; 401, 403 and 410 say that the setting is wrong; 400, 413, 415 and 422 refuse the message; all

@@ -13,8 +13,8 @@ use crate::domain::template::filters::TemplateZone;
 /// Renders a merchant's own templates where they can do no harm, whatever they do.
 pub trait IsolatedRenderer: Send + Sync {
     /// # Errors
-    /// What is wrong with the template; that it was stopped ([`crate::domain::template::Fault::Exhausted`]); or that nothing
-    /// can be rendered at all ([`crate::domain::template::Fault::Unavailable`]).
+    /// What is wrong with the template; that it was stopped ([`crate::domain::template::TemplateFault::Exhausted`]); or that nothing
+    /// can be rendered at all ([`crate::domain::template::TemplateFault::Unavailable`]).
     fn render(&self, job: &RenderJob) -> Result<String, ComposeError>;
 }
 

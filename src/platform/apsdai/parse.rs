@@ -183,7 +183,7 @@ impl<'a> BodyReader<'a> {
         body.find(self.fields(), detail, |field| values::instant(field, self.zone()))
     }
 
-    /// As [`Reading::instant`], of an order; zero stands for no moment.
+    /// As [`BodyReader::instant`], of an order; zero stands for no moment.
     fn moment(&self, body: &Body, detail: FieldName, pointer: &str) -> Option<Timestamp> {
         let moment = |field: &JsonField| match field.integer() {
             Some(0) => Some(None),

@@ -56,7 +56,7 @@ impl Files {
     /// Looks at the files.
     ///
     /// # Errors
-    /// [`Wrong`]: what is written now would be lost at the next start.
+    /// [`FileFault`]: what is written now would be lost at the next start.
     pub fn check(&mut self, lock: &Lock) -> Result<(), FileFault> {
         self.check_main(lock).map_err(FileFault::Database)?;
         let size_of = |(path, identity): &(PathBuf, Identity)| {

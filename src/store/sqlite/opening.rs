@@ -124,7 +124,7 @@ impl StorePlace {
     /// left under way.
     ///
     /// # Errors
-    /// [`Failure`].
+    /// [`OpenError`].
     pub fn open(&mut self, now: Timestamp, patience: Duration) -> Result<OpenStore, OpenError> {
         let found = match std::fs::metadata(&self.path) {
             Ok(found) if found.len() > 0 => DatabaseState::There,
@@ -176,7 +176,7 @@ impl StorePlace {
     /// Opens the file once more, under the locks that are held.
     ///
     /// # Errors
-    /// [`Failure`].
+    /// [`OpenError`].
     pub fn reopen(&self, lock: &Lock) -> Result<(Connection, Files), OpenError> {
         let (connection, files) = self.connect(lock, PATIENCE)?;
         self.limit(&connection)?;

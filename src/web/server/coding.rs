@@ -26,7 +26,7 @@ pub fn is_gzip(headers: &HeaderMap) -> bool {
 /// and cannot be unpacked stays as it is, with its header.
 ///
 /// # Errors
-/// [`Unread::TooLarge`] beyond the limit; [`Unread::Crowded`] when there is no room for it.
+/// [`BodyError::TooLarge`] beyond the limit; [`BodyError::Crowded`] when there is no room for it.
 pub async fn undone<E>(
     headers: &mut HeaderMap,
     body: Bytes,
