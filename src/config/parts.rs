@@ -118,9 +118,9 @@ impl Parts {
     /// One of the sources; `None` where there is none of this name.
     ///
     /// # Errors
-    /// The problems of its table.
+    /// The problems of its table, and those of the file's syntax, behind which it may stand.
     pub fn source(&self, name: &str) -> Result<Option<&ConfiguredSource>, Vec<Diagnostic>> {
-        let Some(source) = self.sources.get(name) else { return Ok(None) };
+        let Some(source) = self.sources.get(name) else { return self.need(&[]).map(|()| None) };
         self.faultless(source.as_ref(), &[ConfigPart::Source(name.to_owned())]).map(Some)
     }
 
@@ -139,7 +139,7 @@ impl Parts {
     /// # Errors
     /// The problems of its table and of the file's own keys.
     pub fn channel(&self, name: &str) -> Result<Option<&ConfiguredChannel>, Vec<Diagnostic>> {
-        let Some(known) = self.channels.get(name) else { return Ok(None) };
+        let Some(known) = self.channels.get(name) else { return self.need(&[]).map(|()| None) };
         self.faultless(known.channel.as_ref(), &[ConfigPart::Top, ConfigPart::Channel(name.to_owned())]).map(Some)
     }
 
@@ -148,7 +148,7 @@ impl Parts {
     /// # Errors
     /// The problems of its table and of the file's own keys.
     pub fn report(&self, name: &str) -> Result<Option<&ReportSettings>, Vec<Diagnostic>> {
-        let Some(report) = self.reports.get(name) else { return Ok(None) };
+        let Some(report) = self.reports.get(name) else { return self.need(&[]).map(|()| None) };
         self.faultless(report.as_ref(), &[ConfigPart::Top, ConfigPart::Report(name.to_owned())]).map(Some)
     }
 

@@ -222,6 +222,26 @@ fn a_command_needs_no_secrets_that_it_does_not_use() {
 }
 
 #[test]
+fn behind_an_error_of_syntax_nothing_is_said_to_be_missing() {
+    let folder = folder();
+    let file =
+        "[source.keeta-hk]\nplatform = \"keeta\"\napp_id: 1\n[channel.kitchen]\nkind = \"dingtalk\"\n[report.daily]\n";
+    std::fs::write(folder.path().join("orderbell.toml"), file).unwrap();
+    let commands: [&[&str]; 4] = [
+        &["render", "order.placed", "--channel", "kitchen"],
+        &["simulate", "keeta-hk", "order.placed", "--print"],
+        &["report", "daily"],
+        &["test", "kitchen"],
+    ];
+    for command in commands {
+        let refused = run(folder.path(), command);
+        assert_eq!(refused.status.code(), Some(2), "{command:?}");
+        let said = text(&refused.stderr);
+        assert!(said.contains("between a key and its value stands =, not :"), "{command:?}: {said}");
+    }
+}
+
+#[test]
 fn every_sample_of_a_kind_can_be_simulated() {
     let folder = folder();
     std::fs::write(folder.path().join("orderbell.toml"), EXAMPLE).unwrap();
