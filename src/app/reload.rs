@@ -104,7 +104,7 @@ impl Reloader {
                 self.refuse(file, unfit);
                 self.look_for_secrets(file).await;
             }
-            Err(_) => tracing::error!("reading the configuration met a internal error; the one in force stays"),
+            Err(_) => tracing::error!("reading the configuration met an internal error; the one in force stays"),
         }
     }
 

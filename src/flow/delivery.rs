@@ -317,7 +317,7 @@ async fn give_up(sending: &SendContext, outgoing: &OutgoingMessage, answer: Answ
 
 /// What is said when the fault is ours; the panic itself has said where.
 fn own_fault(outcome: Outcome, while_doing: &str) -> Answer {
-    Answer { outcome, detail: format!("orderbell met a internal error while {while_doing} the message") }
+    Answer { outcome, detail: format!("orderbell met an internal error while {while_doing} the message") }
 }
 
 /// Stores an outcome, however long the store cannot be used: a forgotten yes would be told twice.

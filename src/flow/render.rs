@@ -38,7 +38,7 @@ impl Rendered {
     }
 }
 
-const OWN_FAULT: &str = "orderbell met a internal error while composing the message";
+const OWN_FAULT: &str = "orderbell met an internal error while composing the message";
 
 /// Why a message is not as its template says.
 #[derive(Clone, Debug, PartialEq, Eq)]

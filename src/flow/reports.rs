@@ -128,7 +128,7 @@ impl Reports {
                 continue;
             }
             let looking = AssertUnwindSafe(self.look_at(name, plan, &routing, now)).catch_unwind();
-            let fault = |_| StoreError::Unavailable("orderbell met a internal error".to_owned());
+            let fault = |_| StoreError::Unavailable("orderbell met an internal error".to_owned());
             match looking.await.map_err(fault).flatten() {
                 Ok(()) => {
                     self.again_at.remove(name);

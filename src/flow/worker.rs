@@ -224,7 +224,7 @@ impl ChannelWorker {
             |fault| {
                 tracing::error!(
                     channel = self.lane.name,
-                    "a send met a internal error; its delivery is tried again when its lease ends"
+                    "a send met an internal error; its delivery is tried again when its lease ends"
                 );
                 fault.id()
             },

@@ -72,7 +72,10 @@ fn count(daemon: &Daemon, sql: &str) -> i64 {
 
 /// Recorded events, and how often one was told again.
 fn events_and_repeats(daemon: &Daemon) -> (i64, i64) {
-    (count(daemon, "SELECT count(*) FROM events"), count(daemon, "SELECT sum(repeats) FROM events"))
+    (
+        count(daemon, "SELECT count(*) FROM events WHERE kind <> 'operator.notice'"),
+        count(daemon, "SELECT sum(repeats) FROM events"),
+    )
 }
 
 /// What the reports would count of the orders: their number and their total.

@@ -99,5 +99,5 @@ impl ReportAudience<'_> {
 pub fn drawn(report: &Report, templates: &Templates, language: &str) -> Result<Vec<u8>, String> {
     let words = templates.language(language).ok_or("there are no words in its language")?;
     let drawn = std::panic::catch_unwind(AssertUnwindSafe(|| sheet::png(report, words)));
-    drawn.map_err(|_| "orderbell met a internal error".to_owned())?.map_err(|error| error.to_string())
+    drawn.map_err(|_| "orderbell met an internal error".to_owned())?.map_err(|error| error.to_string())
 }

@@ -265,7 +265,7 @@ fn read(mut connection: Option<Connection>, mut readings: mpsc::Receiver<Reading
                 let connection = connection.as_ref().ok_or(&closed);
                 // Whoever asked hears that there is no answer; the next one is answered as ever.
                 if std::panic::catch_unwind(AssertUnwindSafe(|| look(connection))).is_err() {
-                    tracing::error!("a look into the store met a internal error");
+                    tracing::error!("a look into the store met an internal error");
                 }
             }
             Reading::Close(reply) => {

@@ -136,7 +136,7 @@ impl Writer {
                 ended == Ended::Locked
             }
             Err(_) => {
-                tracing::error!("the store met a internal error; a group of changes was taken back");
+                tracing::error!("the store met an internal error; a group of changes was taken back");
                 if !connection.is_autocommit() {
                     let _ = connection.execute_batch("ROLLBACK");
                 }

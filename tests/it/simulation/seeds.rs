@@ -22,7 +22,8 @@ fn number(variable: &str) -> Option<u64> {
 fn live(seed: u64) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let lived = std::panic::catch_unwind(AssertUnwindSafe(|| runtime.block_on(week::live(seed))));
-    lived.unwrap_or_else(|_| Outcome::broken(seed, "the daemon or the test met a internal error; see above".to_owned()))
+    lived
+        .unwrap_or_else(|_| Outcome::broken(seed, "the daemon or the test met an internal error; see above".to_owned()))
 }
 
 /// Lives through the weeks of these seeds, as many at once as there are cores.
