@@ -339,13 +339,17 @@ async fn what_is_held_in_quiet_hours_is_nobody_elses_business() {
     assert_eq!(one(&standings, "bar", 3, "order.placed").due_at, morning);
     assert_eq!(outcomes(&daemon, "bar").len(), 1, "nor is a parked channel probed with what must not go out");
     // What comes through all the same is not held, and so is told elsewhere.
+    let tried = outcomes(&daemon, "till").len();
     step(&scene, &daemon, CANCELLED, 4).await;
     scene.until_told("owner", 2).await;
+    until_tried(&daemon, "till", tried + 1).await;
     scene.forward(seconds(125));
     scene.until_told("boss", 1).await;
     // In the morning, the bar is parked, so its fallback hears at once; the till has waited in earnest only from then on.
     scene.forward(minutes(91));
     scene.until_told("owner", 3).await;
+    let is_tried = |standings: &[DeliveryRow], number| one(standings, "till", number, "order.placed").due_at > morning;
+    daemon.until(|standings| is_tried(standings, 2) && is_tried(standings, 3)).await;
     a_while().await;
     assert_eq!(scene.told("boss").len(), 1, "{:?}", texts(&scene.told("boss")));
     scene.forward(seconds(125));
