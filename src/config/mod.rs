@@ -219,7 +219,7 @@ pub struct Anew {
 /// # Errors
 /// The errors of the file when it cannot be used: then it must not replace anything.
 pub fn read_anew(file: &Path) -> Result<Anew, Vec<Diagnostic>> {
-    usable(&text_of(file)?, file, Depth::Again)
+    usable(&text_of(file)?, file, Depth::WithTemplates)
 }
 
 /// As [`read_anew`], of a text that is the configuration of this file.
@@ -227,7 +227,7 @@ pub fn read_anew(file: &Path) -> Result<Anew, Vec<Diagnostic>> {
 /// # Errors
 /// As [`read_anew`].
 pub fn read_text_anew(file: &Path, text: &str) -> Result<Anew, Vec<Diagnostic>> {
-    usable(text, file, Depth::Again)
+    usable(text, file, Depth::WithTemplates)
 }
 
 /// What is wrong with the templates of a text that is the configuration of this file.
@@ -280,8 +280,6 @@ enum Depth {
     /// As far as the daemon needs it to start.
     Start,
     /// And whether the merchant's own templates do what they should.
-    Again,
-    /// And whether all templates do what they should.
     WithTemplates,
 }
 

@@ -156,12 +156,7 @@ pub fn read(
         pieces.check(problems);
     }
     pieces.overlay.compile(problems);
-    let is_checked = match depth {
-        Depth::Start => false,
-        Depth::Again => !pieces.overlay.files().is_empty(),
-        Depth::WithTemplates => true,
-    };
-    if is_checked && !problems.is_broken() {
+    if depth == Depth::WithTemplates && !problems.is_broken() {
         template_check::check(&scope(&pieces), &pieces.overlay, problems);
     }
     pieces.config(problems.text())

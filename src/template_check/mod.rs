@@ -1,5 +1,5 @@
-//! Whether the templates do what they should: each is rendered with every sample of every source, for every channel in every
-//! language.
+//! Whether a merchant's templates do what they should: each is rendered with every sample of every source, for every channel
+//! in every language, and so is each built-in one, which may bring theirs in. Without any there is nothing to try.
 
 pub mod folder;
 pub mod overlay;
@@ -69,6 +69,9 @@ pub fn check(scope: &CheckScope<'_>, overlay: &Overlay, problems: &mut Diagnosti
     let used: BTreeSet<&str> = own.chain([scope.language]).collect();
     let used: Vec<&str> = used.into_iter().collect();
     problems.of_templates(overlay.unused(&endings, scope.reports, &used));
+    if overlay.files().is_empty() {
+        return;
+    }
     // The templates as the daemon uses them, and the same ones without any tolerance.
     if let Some(lenient) = overlay.working() {
         problems.of_templates(failures(&scenes(scope), &stages, overlay, &lenient));

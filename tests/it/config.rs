@@ -124,6 +124,23 @@ fn the_example_is_clean_and_every_event_of_its_sources_reaches_somebody() {
     assert_eq!(store, &path.with_file_name("orderbell.db"));
 }
 
+/// All are tried where a merchant has one file, here one that no message is made from, and one that messages bring in.
+#[test]
+fn the_built_in_templates_do_what_they_should_with_every_sample_for_every_kind_of_channel() {
+    let example = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("config.example.toml")).unwrap();
+    let tried = |name: &str, template: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(folder.path().join("templates/en")).unwrap();
+        std::fs::write(folder.path().join("templates/en").join(name), template).unwrap();
+        let file = folder.path().join("orderbell.toml");
+        let problems = examine(&file.display().to_string(), &format!("templates = \"templates\"\n{example}")).problems;
+        diagnostic::render(&problems, Colour::Never)
+    };
+    assert_eq!(tried("_nothing.md", "{{ nothing }}"), "no errors, no warnings\n");
+    let brought_in = tried("_order.md", "{{ order.nothing }}");
+    assert!(brought_in.contains("_order.md") && brought_in.contains("order.nothing"), "{brought_in}");
+}
+
 #[test]
 fn the_example_shows_every_key_that_can_be_written() {
     let example = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("config.example.toml")).unwrap();
