@@ -24,6 +24,7 @@ use crate::flow::Clock;
 use crate::flow::routing::RoutingSnapshot;
 use crate::platform::SampleWebhook;
 use crate::sandbox::Sandbox;
+use crate::sandbox::smtp::MailServer;
 use crate::store::StoreError;
 use crate::store::sqlite::read::Reader;
 
@@ -70,7 +71,7 @@ pub async fn run(demo: Demo) -> Result<(), Failure> {
         far_listener,
         sandbox::with_apps(sandbox::rules(&config.channels), &config.sources).speed(SPEED),
     );
-    receivers.serve_mail(mail, sandbox::post(&config.channels));
+    receivers.serve_mail(mail, MailServer::default());
     let shutdown = CancellationToken::new();
     signals::obey(shutdown.clone(), None)?;
     let mut news = receivers.subscribe();

@@ -10,7 +10,6 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
-use crate::channel::ChannelConfig;
 use crate::cli::{Failure, example, log, output, signals};
 use crate::config;
 use crate::config::{ConfiguredChannel, ConfiguredSource, SecretReading, parts};
@@ -35,7 +34,7 @@ pub struct SandboxArgs {
 pub async fn run(sandbox: SandboxArgs, file: &Path) -> Result<(), Failure> {
     let _log = log::start("info")?;
     let (channels, sources) = match file.exists() {
-        // Without the secrets of the sources the rest plays all the same; only Keeta's signatures are not looked at then.
+        // Without the secrets of the sources the rest is simulated all the same; only Keeta's signatures are not looked at then.
         true => (
             parts::read(file, SecretReading::Read)
                 .and_then(|parts| parts.all_channels())
@@ -50,10 +49,10 @@ pub async fn run(sandbox: SandboxArgs, file: &Path) -> Result<(), Failure> {
     let listener = bind("listen", sandbox.listen).await?;
     let receivers = sandbox::Sandbox::start(listener, with_apps(rules(&channels), &sources).speed(sandbox.speed));
     let mail = bind("mail", sandbox.mail).await?;
-    let mail = receivers.serve_mail(mail, post(&channels));
+    let mail = receivers.serve_mail(mail, MailServer::default());
     let mut news = receivers.subscribe();
     let address = receivers.address();
-    output::line(format_args!("listening on http://{address}; `curl http://{address}/` tells what can be done here"))?;
+    output::line(format_args!("listening on http://{address}; `curl http://{address}/` says what can be done here"))?;
     output::line(format_args!("mail is taken at smtp+plain://{mail}, and with STARTTLS at smtp://{mail}"))?;
     let shutdown = CancellationToken::new();
     signals::obey(shutdown.clone(), None)?;
@@ -91,7 +90,7 @@ pub fn with_apps(rules: Rules, sources: &BTreeMap<String, ConfiguredSource>) -> 
     })
 }
 
-/// Receivers that demand what the configured channels give: the same secrets, keywords and schemes. Robots are called as
+/// Receivers that demand what the configured channels give: the same secrets, keywords, schemes and log-ins. Robots are called as
 /// their channels are, for a robot's token is a secret.
 pub fn rules(channels: &BTreeMap<String, ConfiguredChannel>) -> Rules {
     channels.iter().fold(Rules::new(), |rules, (name, configured)| {
@@ -101,15 +100,6 @@ pub fn rules(channels: &BTreeMap<String, ConfiguredChannel>) -> Rules {
             None => rules,
         }
     })
-}
-
-/// A mail server that knows the users of the configured channels.
-pub fn post(channels: &BTreeMap<String, ConfiguredChannel>) -> MailServer {
-    let users = channels.values().filter_map(|channel| match &channel.way {
-        ChannelConfig::Email(email) => email.username.clone().zip(email.password.clone()),
-        _ => None,
-    });
-    MailServer { users: users.collect(), ..MailServer::default() }
 }
 
 /// A request as it is printed: what a person or a program at the receiver gets to see.

@@ -17,7 +17,7 @@ use crate::sandbox::MOCKS;
 use crate::sandbox::allowance::{MockClock, RobotAllowance};
 use crate::sandbox::fault::{Fault, FaultOrder, FaultRule, Faults, Times};
 use crate::sandbox::inbox::{Inbox, MockAddress, MockVerdict, Received};
-use crate::sandbox::mock::{Call, Content, Mock};
+use crate::sandbox::mock::{Call, Content, HttpMock};
 use crate::sandbox::reply::{Cut, MockResponse, Sent, faulty, halved, json_answer, plain, whole};
 use crate::sandbox::rules::Rules;
 use crate::sandbox::smtp::Certificate;
@@ -36,8 +36,8 @@ GET    /control/messages                what came, as JSON
 GET    /control/counts                  how many: accepted, repeats, refused, faults
 DELETE /control/messages                forget them
 GET    /control/certificate             the mail server's certificate, in PEM
-POST   /control/fault/NAME              order a fault; without \"times\" it strikes until it is healed
-DELETE /control/fault/NAME              heal
+POST   /control/fault/NAME              order a fault; without \"times\" it strikes until it is cleared
+DELETE /control/fault/NAME              clear
 
 NAME is what a robot is called (its channel's name, else its token), a receiver's name, a mail's recipient, or smtp for the mail server as a whole.
 
@@ -61,7 +61,7 @@ Faults:
 #[derive(Debug)]
 pub struct MockState {
     pub inbox: Arc<Inbox>,
-    rules: Rules,
+    pub(super) rules: Rules,
     clock: MockClock,
     /// How far the clock that signatures are checked by is ahead of this machine's, in milliseconds.
     ahead_ms: AtomicI64,
@@ -166,35 +166,39 @@ pub async fn answer(mock_state: Arc<MockState>, request: Request<Incoming>) -> R
     }
 }
 
+fn http_mocks() -> impl Iterator<Item = &'static dyn HttpMock> {
+    MOCKS.iter().filter_map(|mock| mock.http())
+}
+
 /// Whom a request is for, as far as that is known without its body.
-fn addressed(mock_state: &MockState, parts: &http::request::Parts) -> Option<(&'static dyn Mock, MockAddress)> {
+fn addressed(mock_state: &MockState, parts: &http::request::Parts) -> Option<(&'static dyn HttpMock, MockAddress)> {
     let (path, query) = (parts.uri.path(), parts.uri.query().unwrap_or_default());
-    MOCKS.iter().find_map(|mock| Some(addressee(mock_state, *mock, mock.addressee(path, query)?)))
+    http_mocks().find_map(|mock| Some(addressee(mock_state, mock, mock.addressee(path, query)?)))
 }
 
 /// Whom a request is for that says so in its body.
-fn addressed_in_body(mock_state: &MockState, path: &str, body: &[u8]) -> Option<(&'static dyn Mock, MockAddress)> {
-    MOCKS.iter().find_map(|mock| Some(addressee(mock_state, *mock, mock.addressee_in_body(path, body)?)))
+fn addressed_in_body(mock_state: &MockState, path: &str, body: &[u8]) -> Option<(&'static dyn HttpMock, MockAddress)> {
+    http_mocks().find_map(|mock| Some(addressee(mock_state, mock, mock.addressee_in_body(path, body)?)))
 }
 
 fn addressee(
     mock_state: &MockState,
-    mock: &'static dyn Mock,
+    mock: &'static dyn HttpMock,
     addressee: Addressee,
-) -> (&'static dyn Mock, MockAddress) {
+) -> (&'static dyn HttpMock, MockAddress) {
     (mock, MockAddress { kind: mock.kind(), name: mock_state.rules.name_of(addressee) })
 }
 
 /// A request to a receiver: faults first, then the receiver's own judgement, then what befalls the answer.
 async fn message(
     mock_state: &MockState,
-    mock: &dyn Mock,
+    mock: &dyn HttpMock,
     address: MockAddress,
     parts: &http::request::Parts,
     body: &Bytes,
 ) -> Result<Sent, Cut> {
     let struck = mock_state.memory().faults.strike(&address.name);
-    let (mishap, fault) = struck.map_or((None, None), Fault::apart);
+    let (rule, fault) = struck.map_or((None, None), Fault::apart);
     let answer = match fault {
         Some(fault) => {
             keep(mock_state, mock, address, parts, body, MockVerdict::Fault(fault.name()));
@@ -212,7 +216,7 @@ async fn message(
             answer
         }
     };
-    match mishap {
+    match rule {
         None => Ok(whole(answer)),
         Some(FaultRule::Lost) => Err(Cut),
         Some(FaultRule::Half) => Ok(halved(answer)),
@@ -225,7 +229,7 @@ async fn message(
 
 fn keep(
     mock_state: &MockState,
-    mock: &dyn Mock,
+    mock: &dyn HttpMock,
     address: MockAddress,
     parts: &http::request::Parts,
     body: &[u8],
@@ -265,13 +269,13 @@ fn control(mock_state: &MockState, method: &Method, path: &str, body: &[u8]) -> 
         },
         ("DELETE", _, Some(name)) => {
             mock_state.clear_faults(name);
-            plain(StatusCode::OK, "healed\n")
+            plain(StatusCode::OK, "cleared\n")
         }
-        _ => plain(StatusCode::NOT_FOUND, "there is nothing here; GET / tells what is\n"),
+        _ => plain(StatusCode::NOT_FOUND, "there is nothing here; GET / says what is\n"),
     }
 }
 
 fn help() -> String {
-    let lines: Vec<&str> = MOCKS.iter().map(|mock| mock.help()).collect();
+    let lines: Vec<&str> = http_mocks().map(HttpMock::help).collect();
     HELP.replace("MOCKS", &lines.join("\n"))
 }

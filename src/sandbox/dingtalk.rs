@@ -16,7 +16,7 @@ use crate::domain::simulated::{Addressee, Demands};
 use crate::sandbox::errcode;
 use crate::sandbox::errcode::MockRefusal;
 use crate::sandbox::inbox::MockVerdict;
-use crate::sandbox::mock::{Call, Content, Mock};
+use crate::sandbox::mock::{Call, Content, HttpMock, Mock};
 use crate::sandbox::reply::MockResponse;
 
 /// How long a robot is shut after one message too many.
@@ -38,6 +38,12 @@ impl Mock for MockDingTalk {
         "DingTalk robot"
     }
 
+    fn http(&self) -> Option<&dyn HttpMock> {
+        Some(self)
+    }
+}
+
+impl HttpMock for MockDingTalk {
     fn help(&self) -> &'static str {
         "POST   /robot/send?access_token=TOKEN   a DingTalk robot"
     }

@@ -1,4 +1,4 @@
-//! How the robots of DingTalk and WeCom answer: HTTP says yes to everything, `errcode` says what it means.
+//! How the robots of DingTalk and WeCom answer: HTTP accepts everything, `errcode` says what it means.
 
 use http::StatusCode;
 use serde_json::json;

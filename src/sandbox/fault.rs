@@ -29,7 +29,7 @@ pub enum Fault {
     #[serde(rename = "mishap")]
     Rule {
         #[serde(flatten)]
-        mishap: FaultRule,
+        rule: FaultRule,
         #[serde(default)]
         answer: Option<Box<Fault>>,
     },
@@ -67,7 +67,7 @@ impl Fault {
         match self {
             Fault::Delay { delay_ms } => (Some(FaultRule::Late { delay_ms }), None),
             Fault::LostAnswer => (Some(FaultRule::Lost), None),
-            Fault::Rule { mishap, answer } => (Some(mishap), answer.map(|answer| *answer)),
+            Fault::Rule { rule, answer } => (Some(rule), answer.map(|answer| *answer)),
             fault => (None, Some(fault)),
         }
     }
@@ -125,7 +125,7 @@ pub enum MailPhase {
 pub enum Times {
     /// So many requests, after the faults that were ordered before.
     Next(u32),
-    /// Every request, when no other fault is due, until it is healed.
+    /// Every request, when no other fault is due, until it is cleared.
     Always,
 }
 

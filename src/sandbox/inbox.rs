@@ -85,7 +85,7 @@ pub struct Inbox {
     list: Mutex<List>,
     /// How many requests there ever were.
     grown: watch::Sender<u64>,
-    news: broadcast::Sender<Received>,
+    arrivals: broadcast::Sender<Received>,
 }
 
 #[derive(Debug, Default)]
@@ -98,7 +98,7 @@ struct List {
 
 impl Default for Inbox {
     fn default() -> Self {
-        Self { list: Mutex::default(), grown: watch::Sender::new(0), news: broadcast::Sender::new(LAG) }
+        Self { list: Mutex::default(), grown: watch::Sender::new(0), arrivals: broadcast::Sender::new(LAG) }
     }
 }
 
@@ -117,8 +117,8 @@ impl Inbox {
             list.kept.pop_front();
             list.first += 1;
         }
-        // Without receivers there is nobody to tell.
-        let _ = self.news.send(received);
+        // Without subscribers there is nothing to do.
+        let _ = self.arrivals.send(received);
         self.grown.send_replace(list.first + list.kept.len() as u64);
     }
 
@@ -138,7 +138,7 @@ impl Inbox {
     }
 
     pub fn subscribe(&self) -> broadcast::Receiver<Received> {
-        self.news.subscribe()
+        self.arrivals.subscribe()
     }
 
     fn list(&self) -> MutexGuard<'_, List> {

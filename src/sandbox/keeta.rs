@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::domain::sign;
 use crate::domain::simulated::Addressee;
 use crate::sandbox::inbox::MockVerdict;
-use crate::sandbox::mock::{Call, Content, Mock};
+use crate::sandbox::mock::{Call, Content, HttpMock, Mock};
 use crate::sandbox::reply::{MockResponse, json_answer};
 
 const PATH: &str = "/api/open/base/callback/url/set";
@@ -33,6 +33,12 @@ impl Mock for MockKeeta {
         "Keeta application"
     }
 
+    fn http(&self) -> Option<&dyn HttpMock> {
+        Some(self)
+    }
+}
+
+impl HttpMock for MockKeeta {
     fn help(&self) -> &'static str {
         "POST   /api/open/base/callback/url/set  Keeta's API: registers a webhook address"
     }

@@ -40,7 +40,7 @@ pub struct Content {
     pub key: Option<String>,
 }
 
-/// A simulated kind of provider or receiver that is asked over HTTP.
+/// A simulated kind of provider or receiver.
 pub trait Mock: Sync {
     /// As the configuration calls it.
     fn kind(&self) -> &'static str;
@@ -48,6 +48,19 @@ pub trait Mock: Sync {
     /// What one of them is to people.
     fn label(&self) -> &'static str;
 
+    /// What a person or a program at the other end gets to see.
+    fn shown(&self, received: &Received) -> String {
+        received.text.clone().unwrap_or_else(|| received.body.clone())
+    }
+
+    /// How it answers over HTTP, where it does.
+    fn http(&self) -> Option<&dyn HttpMock> {
+        None
+    }
+}
+
+/// A simulated kind that is asked over HTTP.
+pub trait HttpMock: Mock {
     /// Its line on the page that says what can be done here.
     fn help(&self) -> &'static str;
 
@@ -61,11 +74,6 @@ pub trait Mock: Sync {
 
     /// Reads a request without judging it.
     fn read(&self, parts: &Parts, body: &[u8]) -> Content;
-
-    /// What a person or a program at the other end gets to see.
-    fn shown(&self, received: &Received) -> String {
-        received.text.clone().unwrap_or_else(|| received.body.clone())
-    }
 
     /// What it makes of a request, and what it answers.
     fn judge(&self, call: &Call<'_>) -> (MockVerdict, MockResponse);

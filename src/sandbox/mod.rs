@@ -8,6 +8,7 @@
 mod allowance;
 mod answer;
 mod dingtalk;
+mod email;
 mod errcode;
 pub mod fault;
 pub mod inbox;
@@ -41,18 +42,20 @@ use crate::sandbox::mock::Mock;
 use crate::sandbox::rules::Rules;
 use crate::sandbox::smtp::MailServer;
 
-/// The kinds that are simulated over HTTP. A new one is its file, the line of its module above, and its line here.
-const MOCKS: &[&dyn Mock] = &[&dingtalk::MockDingTalk, &wecom::MockWeCom, &webhook::MockWebhook, &keeta::MockKeeta];
+/// The kinds that are simulated. A new one is its file, the line of its module above, and its line here.
+const MOCKS: &[&dyn Mock] = &[
+    &dingtalk::MockDingTalk,
+    &wecom::MockWeCom,
+    &webhook::MockWebhook,
+    &keeta::MockKeeta,
+    &email::MockEmail,
+];
 
 /// What one of a kind is to people, and what a person or a program there gets to see of a request.
 pub fn shown(received: &Received) -> (&'static str, String) {
-    match MOCKS.iter().find(|mock| mock.kind() == received.address.kind) {
-        Some(mock) => (mock.label(), mock.shown(received)),
-        None => {
-            let subject = received.title.as_deref().unwrap_or_default();
-            ("Mailbox", format!("{subject}\n\n{}", received.text.as_deref().unwrap_or_default()))
-        }
-    }
+    let mock = MOCKS.iter().find(|mock| mock.kind() == received.address.kind);
+    let mock = mock.expect("what was received came to one of these");
+    (mock.label(), mock.shown(received))
 }
 
 /// How long a half-sent request header, or an idle connection, is waited for.
@@ -142,7 +145,7 @@ impl Sandbox {
         format!("http://{}/cgi-bin/webhook/send?key={key}", self.address)
     }
 
-    /// Where Keeta's API is played, as the base of its addresses.
+    /// Where Keeta's API is simulated, as the base of its addresses.
     pub fn keeta_base(&self) -> String {
         format!("http://{}/api/open", self.address)
     }
@@ -167,7 +170,7 @@ impl Sandbox {
         self.mock_state.inbox.clear();
     }
 
-    /// Every request from now on. A subscriber that lags more than 1024 behind loses the oldest and is told so.
+    /// Every request from now on. A subscriber that lags more than 1024 behind loses the oldest and gets an error that says so.
     pub fn subscribe(&self) -> broadcast::Receiver<Received> {
         self.mock_state.inbox.subscribe()
     }

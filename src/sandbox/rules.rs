@@ -5,21 +5,24 @@ use std::collections::HashMap;
 use crate::domain::secret::Secret;
 use crate::domain::simulated::{Addressee, Demands, Simulated};
 use crate::sandbox::inbox::MockAddress;
-use crate::sandbox::webhook;
+use crate::sandbox::{email, webhook};
 
 /// A robot whose token no channel has, among robots that have names. No channel can be called so.
-const STRANGER: &str = "(not configured)";
+const UNKNOWN: &str = "(not configured)";
+
+/// A kind, and the name of one of that kind.
+type MockName = (String, String);
 
 /// The addressees and how they behave. Without further rules every token and key is a robot without security and every
 /// webhook name a receiver without signatures.
 #[derive(Clone, Debug)]
 pub struct Rules {
-    /// What each addressee demands, by kind and name.
-    demands: HashMap<(String, String), Demands>,
+    /// What each addressee demands, with its kind and name.
+    demands: Vec<(MockName, Demands)>,
     /// What robots are called, by their token. Without any, each is called by its token.
     names: HashMap<String, String>,
     pub(super) speed: u32,
-    strangers: Strangers,
+    unknown: UnknownNames,
 }
 
 /// The security settings of one DingTalk robot; all that are set must pass.
@@ -46,14 +49,14 @@ pub enum WebhookRules {
 
 /// What becomes of a robot's token or key, or a webhook name, that no rule names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Strangers {
+enum UnknownNames {
     Welcome,
     Refused,
 }
 
 impl Default for Rules {
     fn default() -> Self {
-        Self { demands: HashMap::new(), names: HashMap::new(), speed: 1, strangers: Strangers::Welcome }
+        Self { demands: Vec::new(), names: HashMap::new(), speed: 1, unknown: UnknownNames::Welcome }
     }
 }
 
@@ -71,6 +74,11 @@ impl Rules {
     /// A WeCom robot with this key.
     pub fn wecom(self, key: impl Into<String>) -> Self {
         self.demanding("wecom", key, Demands::default())
+    }
+
+    /// A user of the mail server. Without any, nobody needs to log in.
+    pub fn mail_user(self, name: impl Into<String>, password: Secret) -> Self {
+        self.demanding(email::KIND, name, Demands::default().with(email::PASSWORD, Some(password)))
     }
 
     /// An application at Keeta, whose calls must be signed with this secret.
@@ -102,7 +110,7 @@ impl Rules {
     }
 
     fn demanding(mut self, kind: &str, name: impl Into<String>, demands: Demands) -> Self {
-        self.demands.insert((kind.to_owned(), name.into()), demands);
+        self.demands.push(((kind.to_owned(), name.into()), demands));
         self
     }
 
@@ -115,7 +123,7 @@ impl Rules {
 
     /// Robots and receivers that no rule names do not exist.
     pub fn strict(mut self) -> Self {
-        self.strangers = Strangers::Refused;
+        self.unknown = UnknownNames::Refused;
         self
     }
 
@@ -126,14 +134,20 @@ impl Rules {
             Addressee::Token(token) => match self.names.get(&token) {
                 Some(name) => name.clone(),
                 None if self.names.is_empty() => token,
-                None => STRANGER.to_owned(),
+                None => UNKNOWN.to_owned(),
             },
         }
     }
 
-    /// What an addressee demands; none where there is no such addressee.
+    /// Every addressee of a kind by its name, in the order in which they were configured, with what it demands.
+    pub(super) fn all_of(&self, kind: &str) -> impl Iterator<Item = (&str, &Demands)> {
+        let of_kind = self.demands.iter().filter(move |((its_kind, _), _)| its_kind == kind);
+        of_kind.map(|((_, name), demands)| (name.as_str(), demands))
+    }
+
+    /// What an addressee demands, as it was configured last; none where there is no such addressee.
     pub(super) fn demands(&self, address: &MockAddress) -> Option<Demands> {
-        let known = self.demands.get(&(address.kind.to_owned(), address.name.clone()));
-        known.cloned().or_else(|| (self.strangers == Strangers::Welcome).then(Demands::default))
+        let known = self.all_of(address.kind).filter(|(name, _)| *name == address.name).last();
+        known.map(|(_, demands)| demands.clone()).or_else(|| (self.unknown == UnknownNames::Welcome).then(Demands::default))
     }
 }

@@ -1,4 +1,4 @@
-//! The simulated mail server: it knows AUTH and STARTTLS, refuses whom it is told to refuse, takes no mail that breaks the
+//! The simulated mail server: it knows AUTH and STARTTLS, refuses the recipients that it should, takes no mail that breaks the
 //! rules of the wire, and cuts connections on command.
 //!
 //! Source: RFC 5321, 3207, 4954; replies as Postfix words them.
@@ -13,7 +13,6 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWrite
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
-use crate::domain::secret::Secret;
 use crate::sandbox::answer::MockState;
 use crate::sandbox::fault::MailPhase;
 use crate::sandbox::mail;
@@ -30,8 +29,6 @@ const MIDST: usize = 1024;
 /// How the mail server behaves.
 #[derive(Clone, Debug, Default)]
 pub struct MailServer {
-    /// Users with their passwords; nobody needs to log in where there are none.
-    pub users: Vec<(String, Secret)>,
     /// Recipients that do not exist here.
     pub refused: BTreeSet<String>,
     pub tls: Tls,
@@ -194,8 +191,7 @@ impl Session {
             }
             _ => return self.say("504 5.5.4 Unrecognized authentication type").await,
         };
-        let is_known = |(name, secret): &(String, Secret)| *name == user && secret.expose() == password;
-        if self.post.users.is_empty() || self.post.users.iter().any(is_known) {
+        if !self.mock_state.has_mail_users() || self.mock_state.is_mail_user(&user, &password) {
             self.user = Some(user);
             return self.say("235 2.7.0 Authentication successful").await;
         }
@@ -207,7 +203,7 @@ impl Session {
         if self.faulty(MailPhase::Mail, "").await? {
             return Ok(());
         }
-        if !self.post.users.is_empty() && self.user.is_none() {
+        if self.mock_state.has_mail_users() && self.user.is_none() {
             return self.say("530 5.7.0 Authentication required").await;
         }
         match address(rest, "FROM:") {

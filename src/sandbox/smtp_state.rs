@@ -6,14 +6,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::sandbox::answer::MockState;
+use crate::sandbox::email;
 use crate::sandbox::fault::{Fault, FaultRule, MailPhase};
 use crate::sandbox::inbox::{MockAddress, MockVerdict, Received};
 use crate::sandbox::mail::ParsedMail;
 
 /// The name under which faults of the mail server as a whole are ordered.
 const MAIL_SERVER: &str = "smtp";
-/// The kind of channel whose messages come to it.
-const EMAIL: &str = "email";
 
 /// The connections of the mail server.
 #[derive(Debug, Default)]
@@ -69,12 +68,12 @@ impl MockState {
         if matches!(fault, Fault::Silence { .. }) {
             return Some(Strike::Silence);
         }
-        let (mishap, fault) = fault.apart();
+        let (rule, fault) = fault.apart();
         let reply = match fault {
             Some(Fault::Smtp { reply, .. }) => reply,
             _ => None,
         };
-        Some(match mishap {
+        Some(match rule {
             None => reply.map_or(Strike::Cut, Strike::Say),
             Some(FaultRule::Lost) => Strike::Cut,
             Some(FaultRule::Late { delay_ms }) => {
@@ -86,7 +85,7 @@ impl MockState {
 
     /// Keeps a mail that was taken.
     pub fn take_mail(&self, recipient: &str, mail: &str, opened: &ParsedMail) {
-        let address = MockAddress { kind: EMAIL, name: recipient.to_owned() };
+        let address = MockAddress { kind: email::KIND, name: recipient.to_owned() };
         let key = opened.header("message-id").map(str::to_owned);
         let is_known = |key: &String| self.memory().keys.entry(address.clone()).or_default().meet(key);
         self.inbox.put(Received {
@@ -115,7 +114,7 @@ impl MockState {
     fn keep_untaken(&self, recipient: &str, body: String, verdict: MockVerdict) {
         self.inbox.put(Received {
             at: Timestamp::now(),
-            address: MockAddress { kind: EMAIL, name: recipient.to_owned() },
+            address: MockAddress { kind: email::KIND, name: recipient.to_owned() },
             title: None,
             text: None,
             body,

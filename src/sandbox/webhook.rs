@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::domain::sign;
 use crate::domain::simulated::{Addressee, Demands};
 use crate::sandbox::inbox::{MockVerdict, Received};
-use crate::sandbox::mock::{Call, Content, Mock};
+use crate::sandbox::mock::{Call, Content, HttpMock, Mock};
 use crate::sandbox::reply::{MockResponse, json_answer};
 
 /// How far a signed timestamp may be from the clock.
@@ -31,6 +31,19 @@ impl Mock for MockWebhook {
         "WebHook receiver"
     }
 
+    /// The JSON, an entry a line.
+    fn shown(&self, received: &Received) -> String {
+        let parsed: Result<Value, _> = serde_json::from_str(&received.body);
+        let pretty = parsed.ok().and_then(|value| serde_json::to_string_pretty(&value).ok());
+        pretty.unwrap_or_else(|| received.body.clone())
+    }
+
+    fn http(&self) -> Option<&dyn HttpMock> {
+        Some(self)
+    }
+}
+
+impl HttpMock for MockWebhook {
     fn help(&self) -> &'static str {
         "POST   /webhook/NAME                    a WebHook receiver"
     }
@@ -46,13 +59,6 @@ impl Mock for MockWebhook {
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
         let string = |name: &str| body.get(name).and_then(Value::as_str).map(str::to_owned);
         Content { title: string("title"), text: string("text"), key }
-    }
-
-    /// The JSON, an entry a line.
-    fn shown(&self, received: &Received) -> String {
-        let parsed: Result<Value, _> = serde_json::from_str(&received.body);
-        let pretty = parsed.ok().and_then(|value| serde_json::to_string_pretty(&value).ok());
-        pretty.unwrap_or_else(|| received.body.clone())
     }
 
     fn judge(&self, call: &Call<'_>) -> (MockVerdict, MockResponse) {

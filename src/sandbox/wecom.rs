@@ -16,14 +16,14 @@ use crate::domain::simulated::Addressee;
 use crate::sandbox::errcode;
 use crate::sandbox::errcode::MockRefusal;
 use crate::sandbox::inbox::MockVerdict;
-use crate::sandbox::mock::{Call, Content, Mock};
+use crate::sandbox::mock::{Call, Content, HttpMock, Mock};
 use crate::sandbox::reply::MockResponse;
 
 /// How long a robot is shut after one message too many: about as long as the window that was exceeded.
 const SHUT: Duration = Duration::from_secs(60);
 
 /// Bytes of UTF-8 that each type of message may hold. A text of 5120 bytes was once seen to pass; the documented limit is
-/// played here.
+/// simulated here.
 const LIMITS: [(&str, usize); 3] = [("text", 2048), ("markdown", 4096), ("markdown_v2", 4096)];
 /// A picture as it is, before it becomes base64.
 const PICTURE_BYTES: usize = 2 * 1024 * 1024;
@@ -42,6 +42,12 @@ impl Mock for MockWeCom {
         "WeCom robot"
     }
 
+    fn http(&self) -> Option<&dyn HttpMock> {
+        Some(self)
+    }
+}
+
+impl HttpMock for MockWeCom {
     fn help(&self) -> &'static str {
         "POST   /cgi-bin/webhook/send?key=KEY    a WeCom robot"
     }

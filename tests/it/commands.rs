@@ -6,6 +6,8 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use orderbell::store::sqlite::Sqlite;
 
 const EXAMPLE: &str = include_str!("../../config.example.toml");
@@ -298,6 +300,44 @@ fn the_sandbox_calls_a_robot_as_its_channel_is_called_and_never_by_its_token() {
     assert!(shown.contains("DingTalk robot kitchen"), "{shown}");
     assert!(messages.contains("kitchen") && messages.contains("(not configured)"), "{messages}");
     assert!(!shown.contains("hush") && !messages.contains("hush"), "{shown}{messages}");
+}
+
+/// What the mail server answers to a log-in.
+fn log_in(address: &str, user: &str, password: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let proof = BASE64_STANDARD.encode(format!("\0{user}\0{password}"));
+    stream.write_all(format!("EHLO test\r\nAUTH PLAIN {proof}\r\nQUIT\r\n").as_bytes()).unwrap();
+    let answers = BufReader::new(stream).lines().map(Result::unwrap);
+    answers.filter(|line| line.starts_with("235") || line.starts_with("535")).collect()
+}
+
+#[test]
+fn the_sandbox_lets_each_mail_channel_log_in_as_it_is_configured_and_nobody_else() {
+    let folder = folder();
+    let channel = |name: &str, login: &str| {
+        let smtp = format!("smtp = \"smtps://{name}.example.com\"\n{login}");
+        format!("[channel.{name}]\nkind = \"email\"\n{smtp}\nfrom = \"a@example.com\"\nto = [\"b@example.com\"]\n")
+    };
+    let login = |user: &str, password: &str| format!("username = \"{user}\"\npassword = \"{password}\"");
+    let one = [channel("one", &login("bell", "hush")), channel("two", &login("bell", "hash"))];
+    let other = [channel("three", &login("other", "hush hush")), channel("four", "")];
+    std::fs::write(folder.path().join("orderbell.toml"), one.concat() + &other.concat()).unwrap();
+    let mut sandbox = orderbell(folder.path(), &["sandbox", "--listen", "127.0.0.1:0", "--mail", "127.0.0.1:0"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut printed = BufReader::new(sandbox.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let mail = printed.nth(1).unwrap().split_once("smtp+plain://").unwrap().1.split_once(',').unwrap().0.to_owned();
+    let known = [("bell", "hush"), ("bell", "hash"), ("other", "hush hush")];
+    let unknown = [("bell", "hush hush"), ("other", "hash"), ("a@example.com", ""), ("bell", "")];
+    let answers = |logins: &[(&str, &str)]| -> Vec<String> {
+        logins.iter().map(|(user, password)| log_in(&mail, user, password)[..3].to_owned()).collect()
+    };
+    let (taken, refused) = (answers(&known), answers(&unknown));
+    sandbox.kill().unwrap();
+    sandbox.wait().unwrap();
+    assert_eq!((taken, refused), (vec!["235".to_owned(); 3], vec!["535".to_owned(); 4]));
 }
 
 #[test]

@@ -57,7 +57,16 @@ fn outcomes(daemon: &Daemon) -> Vec<String> {
 
 /// A scene in which orders go to one mail channel.
 async fn mailing(post: MailServer, to: &str, more: &str) -> (Scene, Daemon) {
-    let scene = Scene::new(Rules::new()).await;
+    mailing_by(Rules::new(), post, to, more).await
+}
+
+/// The rules of a mail server at which one user logs in.
+fn bell() -> Rules {
+    Rules::new().mail_user("bell", Secret::new("hush"))
+}
+
+async fn mailing_by(rules: Rules, post: MailServer, to: &str, more: &str) -> (Scene, Daemon) {
+    let scene = Scene::new(rules).await;
     let mail = scene.mailbox("mail", post, to, more).await;
     let daemon = scene.start(&format!("{mail}{}{}", scene.robot("robot", ""), to_mail())).await;
     (scene, daemon)
@@ -81,9 +90,8 @@ async fn a_connection_cut_at_any_step_costs_no_mail_and_only_a_lost_answer_repea
         (MailPhase::Answer, 2, &["unknown"]),
     ];
     for (phase, taken, first) in steps {
-        let post = MailServer { users: vec![("bell".to_owned(), Secret::new("hush"))], ..MailServer::default() };
         let login = format!("username = \"bell\"\npassword = \"hush\"\n{AT_ONCE}");
-        let (scene, daemon) = mailing(post, &format!("[{COOK:?}]"), &login).await;
+        let (scene, daemon) = mailing_by(bell(), MailServer::default(), &format!("[{COOK:?}]"), &login).await;
         scene.far.order("smtp", smtp(phase, None), Times::Next(1));
         daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
         let standings = daemon.until_done().await;
@@ -191,10 +199,9 @@ async fn the_mails_of_an_order_are_one_conversation_that_nothing_answers() {
 #[tokio::test(flavor = "multi_thread")]
 async fn mails_go_encrypted_and_logged_in_to_servers_that_prove_who_they_are() {
     for (tls, scheme) in [(Tls::OnRequest, "smtp"), (Tls::FromTheStart, "smtps")] {
-        let scene = Scene::new(Rules::new()).await;
+        let scene = Scene::new(bell()).await;
         fs::write(scene.folder.path().join("ca.pem"), scene.far.certificate()).expect("a file");
-        let users = vec![("bell".to_owned(), Secret::new("hush"))];
-        let post = MailServer { users, tls, ..MailServer::default() };
+        let post = MailServer { tls, ..MailServer::default() };
         let login = "username = \"bell\"\npassword = \"hush\"\nallow_private = true";
         let trusted = scene
             .mailbox("mail", post.clone(), &format!("[{COOK:?}]"), &format!("{login}\nca_file = \"ca.pem\""))
@@ -227,9 +234,8 @@ async fn mails_go_encrypted_and_logged_in_to_servers_that_prove_who_they_are() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_password_goes_to_a_server_that_cannot_encrypt() {
-    let scene = Scene::new(Rules::new()).await;
-    let post =
-        MailServer { users: vec![("bell".to_owned(), Secret::new("hush"))], tls: Tls::Never, ..MailServer::default() };
+    let scene = Scene::new(bell()).await;
+    let post = MailServer { tls: Tls::Never, ..MailServer::default() };
     let mail = scene
         .mailbox("mail", post, &format!("[{COOK:?}]"), "username = \"bell\"\npassword = \"hush\"\nallow_private = true")
         .await;

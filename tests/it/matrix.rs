@@ -207,7 +207,7 @@ impl Cell {
         let taken = || Fault::Smtp { phase: MailPhase::Answer, reply: Some("250 2.0.0 Ok: queued".to_owned()) };
         let befalls = |mishap| {
             let answer = word.clone().or_else(|| (self.way == Way::Mail).then(taken)).map(Box::new);
-            Some(Fault::Rule { mishap, answer })
+            Some(Fault::Rule { rule: mishap, answer })
         };
         let first = match self.moment {
             Moment::Whole | Moment::Refused => None,

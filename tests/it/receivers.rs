@@ -202,9 +202,8 @@ fn with_tls() -> (u16, std::thread::JoinHandle<()>) {
 
 #[tokio::test]
 async fn a_mail_server_says_what_it_does_not_like() {
-    let far = sandbox(Rules::new()).await;
-    let post = MailServer { users: vec![("bell".to_owned(), Secret::new("hush"))], ..MailServer::default() };
-    let address = far.serve_mail(TcpListener::bind("127.0.0.1:0").await.unwrap(), post);
+    let far = sandbox(Rules::new().mail_user("bell", Secret::new("hush"))).await;
+    let address = far.serve_mail(TcpListener::bind("127.0.0.1:0").await.unwrap(), MailServer::default());
     let mail = |password: &str| {
         let login = format!("username = \"bell\"\npassword = \"{password}\"");
         let parties = "from = \"bell@orderbell.test\"\nto = [\"cook@orderbell.test\", \"owner@orderbell.test\"]";

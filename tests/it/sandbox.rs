@@ -193,7 +193,7 @@ async fn raw(address: SocketAddr, name: &str) -> String {
 async fn something_befalls_the_answer_of_a_fault_or_that_to_a_message_that_was_taken() {
     let sandbox = start(Rules::new()).await;
     let busy = || Some(Box::new(Fault::Status { status: 503, body: "system busy".to_owned() }));
-    let mishap = |mishap, answer| sandbox.order("erp", Fault::Rule { mishap, answer }, Times::Next(1));
+    let mishap = |mishap, answer| sandbox.order("erp", Fault::Rule { rule: mishap, answer }, Times::Next(1));
     mishap(FaultRule::Half, busy());
     mishap(FaultRule::Half, None);
     mishap(FaultRule::Lost, busy());

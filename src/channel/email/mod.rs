@@ -40,6 +40,7 @@ use crate::domain::message::{Attachments, Message, Part, PartForm, idempotency_k
 use crate::domain::retry::{Answer, Outcome};
 use crate::domain::secret::Secret;
 use crate::domain::settings::{InvalidValue, SettingsTable};
+use crate::domain::simulated::{Addressee, Demands, Simulated};
 use crate::domain::text::clean_line;
 
 /// A subject is one line of a list of mails.
@@ -77,7 +78,7 @@ pub struct Email {
     /// Where answers go.
     #[schemars(with = "Option<String>")]
     pub reply_to: Option<Mailbox>,
-    /// How a reader can do without the reports: a `mailto:` or `https://` address, for the button of his mail program.
+    /// How a reader can do without the reports: a `mailto:` or `https://` address, for the button of the mail program.
     #[schemars(regex(pattern = "^(mailto:|https://)[!#-;=?-~]+$"), example = &"mailto:owner@example.com?subject=no%20reports")]
     pub unsubscribe: Option<String>,
     /// How we introduce ourselves to the server; our address in brackets where absent.
@@ -204,6 +205,12 @@ impl Channel for Email {
         let Timeouts { reply, content, answer, .. } = self.inherited.timeouts;
         let steps = reply * 10 + content + answer;
         timeout * 2 + SignedDuration::try_from(steps).unwrap_or(SignedDuration::from_mins(30))
+    }
+
+    /// A user of the mail server, who proves it by the password.
+    fn simulated(&self) -> Option<Simulated> {
+        let demands = Demands::default().with("password", Some(self.password.clone()?));
+        Some(Simulated { addressee: Addressee::Name(self.username.clone()?), demands })
     }
 
     fn credential(&self) -> String {

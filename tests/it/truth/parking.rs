@@ -19,14 +19,14 @@ use crate::truth::scene::{
 
 const COOK: &str = "cook@orderbell.test";
 
-/// A mail server that knows one user.
-fn post() -> MailServer {
-    MailServer { users: vec![("bell".to_owned(), Secret::new("hush"))], ..MailServer::default() }
+/// The rules of a mail server at which one user logs in.
+fn bell() -> Rules {
+    Rules::new().mail_user("bell", Secret::new("hush"))
 }
 
 async fn mailbox(scene: &Scene, password: &str) -> String {
     let login = format!("username = \"bell\"\npassword = \"{password}\"");
-    scene.mailbox("mail", post(), &format!("[{COOK:?}]"), &login).await
+    scene.mailbox("mail", MailServer::default(), &format!("[{COOK:?}]"), &login).await
 }
 
 /// How many log-ins the mail server has refused.
@@ -45,7 +45,7 @@ const FAST: u32 = 1800;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_setting_is_tried_once_and_then_ever_less_often_while_all_others_go_on() {
-    let scene = Scene::new(Rules::new().strict().hook("erp", Default::default())).await;
+    let scene = Scene::new(bell().strict().hook("erp", Default::default())).await;
     let clock = Clock::fast(FAST);
     let names = ["mail", "gone", "erp"];
     let channels = [mailbox(&scene, "hash").await, scene.robot("gone", ""), scene.hook("erp", "")].concat();
@@ -82,7 +82,7 @@ async fn refusals_that_come_together_count_as_one() {
     let daemon = scene.start(&format!("{}{}", scene.hook("erp", ""), to(&["erp"]))).await;
     scene.far.order(
         "erp",
-        Fault::Rule { mishap: FaultRule::Late { delay_ms: 1500 }, answer: Some(Box::new(status(401))) },
+        Fault::Rule { rule: FaultRule::Late { delay_ms: 1500 }, answer: Some(Box::new(status(401))) },
         Times::Always,
     );
     for number in 1..=8 {
@@ -140,7 +140,7 @@ async fn a_probe_that_is_taken_opens_the_channel_and_everything_follows_at_once(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_changed_setting_is_tried_at_once_and_a_wrong_one_again_only_once() {
-    let scene = Scene::still(noon(), Rules::new()).await;
+    let scene = Scene::still(noon(), bell()).await;
     let right = mailbox(&scene, "hush").await;
     let text = |password: &str| right.replace("hush", password) + &to(&["mail"]);
     let daemon = scene.start_watching(NEVER, "", &text("hash")).await;
@@ -162,7 +162,7 @@ async fn a_changed_setting_is_tried_at_once_and_a_wrong_one_again_only_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_restarts_within_ten_seconds_make_at_most_two_log_ins() {
-    let scene = Scene::still(noon(), Rules::new()).await;
+    let scene = Scene::still(noon(), bell()).await;
     let text = mailbox(&scene, "hash").await + &to(&["mail"]);
     let mut daemon = scene.start(&text).await;
     place(&scene, &daemon, 1).await;
@@ -210,7 +210,7 @@ async fn a_daemon_that_crashes_while_it_probes_does_not_probe_at_each_start() {
     daemon.until(|_| parked(&daemon) == ["kitchen"]).await;
     scene.far.order(
         "kitchen",
-        Fault::Rule { mishap: FaultRule::Late { delay_ms: 100_000 }, answer: Some(Box::new(errcode(300_005))) },
+        Fault::Rule { rule: FaultRule::Late { delay_ms: 100_000 }, answer: Some(Box::new(errcode(300_005))) },
         Times::Always,
     );
     scene.forward(minutes(12));
