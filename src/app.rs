@@ -1,4 +1,4 @@
-//! The whole daemon: builds the rooms from a configuration and runs them until it is told to stop.
+//! The whole daemon: builds the rooms from a configuration and runs them until it is to stop.
 
 mod open_files;
 pub mod problems;
@@ -188,12 +188,12 @@ async fn build(
     let (channels, overlay, text) = (config.channels.clone(), config.overlay.clone(), config.text.clone());
     let fresh = channels.iter().map(|(name, channel)| some_channel(name, channel)).collect::<Result<Vec<_>, _>>()?;
     let routing = Current::new(routing(config));
-    let wake = Notifier::default();
-    let notices = Notices::new(store.clone(), routing.clone(), wake.clone());
+    let notifier = Notifier::default();
+    let notices = Notices::new(store.clone(), routing.clone(), notifier.clone());
     supervisor.notify_through(notices.clone());
     let templates = Current::new(templates);
-    let intake = Intake::new(routing.clone(), notices.clone(), store.clone(), wake.clone(), clock.clone());
-    let (refusals, signs) = (intake.refusals.clone(), intake.source_activity());
+    let intake = Intake::new(routing.clone(), notices.clone(), store.clone(), notifier.clone(), clock.clone());
+    let (refusals, source_activity) = (intake.refusals.clone(), intake.source_activity());
     let charts = ChartCache::new(store.clone(), templates.clone(), routing.clone(), clock.clone());
     let health = Health::new(supervisor.clone(), store.clone(), clock.clone());
     let intake = Arc::new(intake);
@@ -209,20 +209,20 @@ async fn build(
         Err(_) if stop.is_cancelled() => PacingState::default(),
         taken => taken?,
     };
-    let post = WorkerContext {
+    let context = WorkerContext {
         store: store.clone(),
         templates: templates.clone(),
-        notifier: wake.clone(),
+        notifier: notifier.clone(),
         notices: notices.clone(),
         clock_skews: ClockSkews::default(),
         clock: clock.clone(),
         pacers: Pacers::take_up(taken_slots, clock.now(), clock.elapsed()),
         composing: composing(&store_settings.url),
     };
-    let (clock_skews, look) = (post.clock_skews.clone(), wake.watch());
+    let (clock_skews, look) = (context.clock_skews.clone(), notifier.watch());
 
-    let mut lanes = WorkerPool::new(post, supervisor.clone());
-    lanes.change(fresh, &[]);
+    let mut workers = WorkerPool::new(context, supervisor.clone());
+    workers.change(fresh, &[]);
     let in_use = Current::new(setup::in_use(&channels));
     supervisor.keep("settings check", {
         let (store, in_use, clock, stop) = (store.clone(), in_use.clone(), clock.clone(), stop.clone());
@@ -237,7 +237,7 @@ async fn build(
         let (store, clock, stop) = (store.clone(), clock.clone(), stop.clone());
         move || refusals::keep(refusals.clone(), store.clone(), clock.clone(), stop.clone())
     });
-    let reports = Reports::new(store.clone(), routing.clone(), wake.clone(), clock.clone());
+    let reports = Reports::new(store.clone(), routing.clone(), notifier.clone(), clock.clone());
     let failures = reports.failures.clone();
     supervisor.keep("reports", {
         let stop = stop.clone();
@@ -247,8 +247,8 @@ async fn build(
         store: store.clone(),
         routing: routing.clone(),
         notices: notices.clone(),
-        notifier: wake,
-        source_activity: signs,
+        notifier,
+        source_activity,
         clock_skews,
         failures,
         mistakes: mistakes.clone(),
@@ -268,7 +268,7 @@ async fn build(
         look,
         server: server_settings,
         store_settings,
-        workers: lanes,
+        workers,
         routing,
         templates,
         notices,

@@ -1,7 +1,7 @@
 //! Orderbell rings the right people when a shop or food-delivery platform pushes an order or stock webhook, and says so
 //! when a message, or a webhook, does *not* arrive.
 //!
-//! One static binary, one TOML file, one SQLite file; a merchant runs it for himself.
+//! One static binary, one TOML file, one SQLite file; a merchant runs it.
 //!
 //! # Words
 //!
@@ -18,7 +18,7 @@
 //! | delivery | one event on its way to one channel |
 //! | attempt | one try of a message, with what the receiver answered |
 //! | digest | one message that carries several deliveries |
-//! | operator | whoever is told about Orderbell itself |
+//! | operator | who is notified about Orderbell itself |
 //! | report | the daily figures, an event of kind `report.<name>` |
 //!
 //! # Promises
@@ -27,10 +27,10 @@
 //! |---|---|---|
 //! | 1 | A webhook is acknowledged only after event, order state and deliveries are committed and on disk, in one transaction. | `every_acknowledged_webhook_survives_sigkill`, `a_full_disk_is_answered_503_and_the_daemon_recovers_by_itself`, `nothing_is_acknowledged_into_a_database_that_is_deleted_or_cut_short`, `a_bit_that_flips_in_any_page_of_the_log_loses_nothing_silently` |
 //! | 2 | The same webhook twice is one event. The check is a key in the transaction of the event, after the signature check. | `the_same_webhook_many_times_at_once_is_one_event`, `repeats_are_recognised_by_meaning` |
-//! | 3 | Every delivery of an acknowledged webhook is attempted until the receiver says yes, a person cancels it, or it is given up visibly as dead. | `a_week_of_mishaps_breaks_no_promise`, `every_acknowledged_webhook_survives_sigkill`, `nothing_is_lost_nor_told_twice_while_the_configuration_changes_under_load`, `a_yes_is_only_errcode_zero`, `a_cancelled_delivery_is_tried_no_more`, `a_dead_delivery_that_is_sent_once_more_arrives` |
+//! | 3 | Every delivery of an acknowledged webhook is attempted until the receiver accepts it, a person cancels it, or it is given up visibly as dead. | `a_week_of_mishaps_breaks_no_promise`, `every_acknowledged_webhook_survives_sigkill`, `nothing_is_lost_nor_told_twice_while_the_configuration_changes_under_load`, `a_yes_is_only_errcode_zero`, `a_cancelled_delivery_is_tried_no_more`, `a_dead_delivery_that_is_sent_once_more_arrives` |
 //! | 4 | A message is repeated only where the answer was lost; then it carries the same idempotency key or, where the receiver knows none, the words "possibly a repeat". | `a_week_of_mishaps_breaks_no_promise`, `whatever_a_receiver_says_and_whatever_befalls_it_the_receivers_count_is_the_stores`, `a_lost_answer_is_repeated_with_the_same_key_and_bytes`, `a_lost_answer_of_a_receiver_without_keys_is_repeated_with_a_mark`, `after_a_crash_what_was_under_way_is_due_again_with_the_same_bytes_and_marked_as_maybe_told` |
 //! | 5 | A provider's limit is never exceeded by us: pacing is per credential and survives restarts. | `no_window_of_the_receiver_ever_holds_more_than_any_allowance`, `a_week_of_mishaps_breaks_no_promise`, `a_thousand_orders_in_a_minute_are_told_through_each_robot_without_shutting_it`, `a_restart_in_the_midst_of_the_flood_does_not_make_the_robot_be_shut`, `two_channels_on_one_robot_share_its_allowance` |
-//! | 6 | A template that fails never silences an event: the plain form goes out, and the operator hears of it once; also where composing ended the process, over restarts. | `a_template_that_fails_never_silences_an_event`, `whatever_a_template_does_the_order_goes_out_and_the_daemon_lives_on`, `an_order_whose_composing_ended_the_daemon_goes_out_plain_at_the_next_start` |
+//! | 6 | A template that fails never silences an event: the plain form goes out, and the operator is notified once; also where composing ended the process, over restarts. | `a_template_that_fails_never_silences_an_event`, `whatever_a_template_does_the_order_goes_out_and_the_daemon_lives_on`, `an_order_whose_composing_ended_the_daemon_goes_out_plain_at_the_next_start` |
 //! | 7 | We say no for two reasons: we do not believe it, or we cannot remember it now. What we believe and cannot read is kept whole. | `each_bad_request_gets_its_answer_and_the_daemon_lives_on`, `a_full_disk_is_answered_503_and_the_daemon_recovers_by_itself` |
 //! | 8 | Secrets never appear in a log, an error, a page, a metric or an API answer; nor do buyers' data in logs. What a receiver says back is masked before it is stored. | `no_secret_and_no_buyer_is_in_any_log`, `no_secret_that_a_receiver_says_back_is_stored_logged_or_shown_in_any_form`, `no_form_of_a_secret_is_left_in_a_text`, `no_shape_in_the_place_of_a_secret_is_shown`, `values_under_key_like_names_are_masked_wherever_they_stand` |
 //! | 9 | Nothing unsigned costs more than linear work with a small constant, and no stranger's connections or requests keep genuine webhooks out. | `of_more_than_64_members_nothing_further_is_read`, `a_large_body_waits_for_a_thread_of_its_own_and_nobody_waits_for_it`, `however_many_connections_are_left_half_open_a_whole_request_is_answered`, `large_bodies_together_take_no_more_memory_than_was_granted_and_small_ones_are_not_kept_out`, `a_flood_of_refused_webhooks_is_a_line_a_second_that_counts_the_others` |
@@ -40,12 +40,12 @@
 //!
 //! ```text
 //! bytes ─▶ web/hooks ─▶ platform: verify ─▶ parse ─▶ domain: route ─▶ store: record (one commit) ─▶ "received"
-//!                                              decide(order before, event) → (order after, deliveries)   │ wake
-//! receiver ◀─ channel: send ◀─ store: claim ◀─ domain: compose (template ▸ document ▸ parts) ◀─ flow/lane: admit
+//!                                              decide(order before, event) → (order after, deliveries)   │ notify
+//! receiver ◀─ channel: send ◀─ store: claim ◀─ domain: compose (template ▸ document ▸ parts) ◀─ flow/worker: admit
 //!                └─ outcome ─▶ domain: next step ─▶ store: settle
 //! ```
 //!
-//! Intake decides *who hears*; delivery decides *in which words, at which moment*. The words are made at delivery time,
+//! Intake decides *which channels*; delivery decides *in which words, at which moment*. The words are made at delivery time,
 //! because by then the order may have moved on, and a mended template should mend what is still waiting. Believing,
 //! parsing, routing, deciding, composing and the choice of the next step are pure functions of their arguments, time
 //! included; database and network are at the rim.
@@ -61,7 +61,7 @@
 //! ```
 //!
 //! From there it is an event like any other: its words and its picture are made when it is sent. A local day is covered by one
-//! report, because the day is a key in the commit of the event ([`flow::reports`]); what changes on it later is told by the next
+//! report, because the day is a key in the commit of the event ([`flow::reports`]); what changes on it later is reported by the next
 //! one, out of a ledger of differences ([`domain::ledger`]). The watch says when one is missing. When one is due next, and why
 //! none comes today, is reckoned in one place for the log and the commands ([`domain::report::upcoming`]).
 //!
@@ -69,7 +69,7 @@
 //!
 //! It is read again, checked whole, and only then put in force, piece by piece ([`app::reload`]): the templates, what the
 //! receiving side goes by ([`flow::routing::RoutingSnapshot`], of which each webhook uses one from its first to its last step), and
-//! the lanes of channels that have changed, each beginning when the one before has ended ([`flow::worker_pool`]).
+//! the workers of channels that have changed, each beginning when the one before has ended ([`flow::worker_pool`]).
 //!
 //! What has come in force is kept as a copy of the file ([`config::in_force`]): a start with a file that cannot be used goes by
 //! it, and so do the commands beside the daemon.
@@ -80,13 +80,13 @@
 //! # When something is wrong with the daemon itself
 //!
 //! It watches itself ([`flow::watch`]): every ten seconds it judges how things stand, by pure functions of what it has read,
-//! compares that with what the operator was told, and tells him what has begun and what is over. The notice and the memory of
+//! compares that with what the operator was notified of, and says what has begun and what is over. The notice and the memory of
 //! it are one commit.
 //!
 //! A task that must run and ends is started again ([`flow::supervisor`]); where that does not help, the process ends with an
 //! error. `/healthz` says which one does not run ([`flow::health`]).
 //!
-//! # Who may import whom
+//! # Which room imports which
 //!
 //! `main → cli → app → web → flow → {platform, channel, store, render} → domain`. [`config`] names the types of the rooms below it
 //! and is imported by [`app`] and [`cli`] alone; beside it are [`template_check`], which tries templates out, and [`diagnostic`],

@@ -1,4 +1,4 @@
-//! How many files this process may have open at a time, and how many of them strangers' connections may take.
+//! How many files this process may have open at a time, and how many of them unproven connections may take.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 

@@ -34,7 +34,7 @@ pub fn note_start(started: &Started, mistakes: &Mistakes, now: Timestamp) {
     }
 }
 
-/// The first of the problems, and how many there are more. Another mistake at another place is told anew.
+/// The first of the problems, and how many there are more. Another mistake at another place makes a notice anew.
 pub fn mistake(problems: &[Diagnostic], now: Timestamp) -> Option<Mistake> {
     let first = problems.first()?;
     let more = match problems.len() - 1 {

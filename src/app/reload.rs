@@ -49,7 +49,7 @@ pub struct Watch {
 /// What the running daemon was made of, and what can be replaced in it.
 pub struct Reloader {
     pub channels: BTreeMap<String, ConfiguredChannel>,
-    /// What the lanes send with.
+    /// What the channel workers send with.
     pub in_use: Current<BTreeMap<String, InUse>>,
     pub overlay: Sources,
     /// As it stands in the file.
@@ -139,7 +139,7 @@ impl Reloader {
         }
         let channels = std::mem::replace(&mut self.channels, config.channels.clone());
         let gone: Vec<String> = channels.into_keys().filter(|name| !self.channels.contains_key(name)).collect();
-        let started: Vec<&str> = fresh.iter().map(|lane| lane.name.as_str()).collect();
+        let started: Vec<&str> = fresh.iter().map(|worker| worker.name.as_str()).collect();
         tracing::info!(
             configuration = %file.display(),
             sources = config.sources.len(),
@@ -160,7 +160,7 @@ impl Reloader {
             }
         }
         let ended = self.workers.change(fresh, &gone);
-        // The lanes first: a test that is sent once these are known meets no lane from before.
+        // The workers first: a test that is sent once these are known meets no worker from before.
         self.in_use.replace(app::setup::in_use(&self.channels));
         self.look_after(before, ended);
         if mistakes.is_empty() {
@@ -189,7 +189,7 @@ impl Reloader {
         }
     }
 
-    /// When the last webhook that was judged by the former configuration is stored, and the lanes of channels that are gone
+    /// When the last webhook that was judged by the former configuration is stored, and the workers of channels that are gone
     /// have ended: says what waits for nobody.
     fn look_after(&self, before: Arc<RoutingSnapshot>, ended: Vec<CancellationToken>) {
         let (store, routing) = (self.store.clone(), self.routing.clone());
@@ -227,7 +227,7 @@ impl Reloader {
         self.stands(Topic::Configuration, mistake);
     }
 
-    /// A mistake that the watch is to tell the operator of.
+    /// A mistake of which the watch is to notify the operator.
     fn stands(&self, topic: Topic, mistake: Option<Mistake>) {
         if let Some(mistake) = mistake {
             self.mistakes.stands(topic, mistake, FoundAt::AtReload);

@@ -84,7 +84,7 @@ pub fn quiet(settings: &ChannelSettings) -> Option<Quiet> {
     settings.quiet.as_ref().map(settings::QuietSetting::hours)
 }
 
-/// The lane of a channel; where its settings make no client, one that waits until they are mended.
+/// The worker of a channel; where its settings make no client, one that waits until they are mended.
 pub fn some_channel(name: &str, channel: &ConfiguredChannel) -> Result<WorkerChannel, StartError> {
     worker_channel(name.to_owned(), channel.clone()).or_else(|error| {
         let StartError::Channel { reason, .. } = error else { return Err(error) };

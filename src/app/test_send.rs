@@ -1,4 +1,4 @@
-//! A message that a person has sent to try a channel: through the running daemon, or where none runs through a lane of its
+//! A message that a person has sent to try a channel: through the running daemon, or where none runs through a worker of its
 //! own; in both cases on the way of real messages, pacing included.
 
 use std::path::Path;
@@ -36,7 +36,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// A digest that is compared where it is made needs no secret key.
 const COMPARED_HERE: &[u8] = b"here";
 
-/// What a trial takes.
+/// What a test send takes.
 pub struct TestSender<'a> {
     /// The store, which need not be there yet.
     pub store: &'a Path,
@@ -90,7 +90,7 @@ impl Sender {
     }
 }
 
-/// What a trial came to.
+/// What a test send came to.
 pub struct Tested {
     pub fared: Fared,
     /// How the values that it was sent with compare with those here; `None` where the daemon did not say.
@@ -146,19 +146,19 @@ impl TestSender<'_> {
         let over = async {
             loop {
                 match reader.test_send(delivery, credential.clone()).await? {
-                    Some(trial) if !is_over(&trial) => tokio::time::sleep(LOOK_EVERY).await,
-                    trial => return Ok::<_, StartError>(trial),
+                    Some(test_send) if !is_over(&test_send) => tokio::time::sleep(LOOK_EVERY).await,
+                    test_send => return Ok::<_, StartError>(test_send),
                 }
             }
         };
         let patience = (way.longest(channel.settings.timeout) + PATIENCE).unsigned_abs();
         let ended = tokio::time::timeout(patience, over).await;
-        let trial = match ended {
-            Ok(trial) => trial?,
+        let test_send = match ended {
+            Ok(test_send) => test_send?,
             Err(_) => reader.test_send(delivery, credential).await?,
         };
         test_send::take_back(self.store, delivery, self.clock.now())?;
-        Ok(Fared::Tried(trial.unwrap_or_else(vanished)))
+        Ok(Fared::Tried(test_send.unwrap_or_else(vanished)))
     }
 
     /// Where no daemon runs.
@@ -170,40 +170,40 @@ impl TestSender<'_> {
         // There was no store, or an older one, which had to be brought up to date first.
         let before = before.or_else(|_| test_send::parking(self.store, name))?;
         store.record(record).await?;
-        let wake = Notifier::default();
-        let notices = Notices::new(store.clone(), Current::new(RoutingSnapshot::default()), wake.clone());
+        let notifier = Notifier::default();
+        let notices = Notices::new(store.clone(), Current::new(RoutingSnapshot::default()), notifier.clone());
         let pacers = Pacers::take_up(store.reader().taken_slots().await?, clock.now(), clock.elapsed());
-        let post = WorkerContext {
+        let context = WorkerContext {
             store: store.clone(),
             templates: self.templates.clone(),
-            notifier: wake,
+            notifier,
             notices,
             clock_skews: ClockSkews::default(),
             clock: clock.clone(),
             pacers,
             composing: Composing::default(),
         };
-        let lane = Arc::new(app::setup::worker_channel(name.to_owned(), channel.clone())?);
-        let mut runner = ChannelWorker::new(lane, post, CancellationToken::new());
+        let channel_settings = Arc::new(app::setup::worker_channel(name.to_owned(), channel.clone())?);
+        let mut runner = ChannelWorker::new(channel_settings, context, CancellationToken::new());
         // How long the credential is shut is in the store.
         let _ = runner.send_only(delivery, PATIENCE).await;
         drop(runner);
-        let trial = store.reader().test_send(delivery, channel.way.channel().credential()).await?;
+        let test_send = store.reader().test_send(delivery, channel.way.channel().credential()).await?;
         if let Some(store) = Arc::into_inner(store) {
             store.close().await;
         }
         test_send::take_back(self.store, delivery, clock.now())?;
         test_send::leave_parking(self.store, name, before.as_ref())?;
-        Ok(trial.unwrap_or_else(vanished))
+        Ok(test_send.unwrap_or_else(vanished))
     }
 }
 
 /// Whether the first try has come to its end, which is the last part's where each before it was taken.
-fn is_over(trial: &TestSend) -> bool {
-    trial.state != "waiting" || trial.attempts.last().is_some_and(|last| last.outcome != "delivered")
+fn is_over(test_send: &TestSend) -> bool {
+    test_send.state != "waiting" || test_send.attempts.last().is_some_and(|last| last.outcome != "delivered")
 }
 
-/// Only a person with a tool of his own can take the row away.
+/// Only a person with a tool of their own can take the row away.
 fn vanished() -> TestSend {
     TestSend { state: "cancelled".to_owned(), attempts: Vec::new(), rate_limited_until: None }
 }

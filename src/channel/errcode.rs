@@ -69,7 +69,7 @@ pub struct Cause {
     remedy: Remedy,
 }
 
-/// A cause that is told by words.
+/// A cause that is known by words.
 pub const fn where_said(words: &'static [&'static str], key: &'static str) -> Cause {
     Cause { words, remedy: Remedy::of(key) }
 }
@@ -84,7 +84,7 @@ pub const fn always(key: &'static str) -> Cause {
 pub enum Shape {
     /// JSON with an `errcode` that no row knows.
     Code,
-    /// It speaks of an `errcode`, and which one cannot be told: two of them, or none that is a whole number.
+    /// It speaks of an `errcode`, and which one is not certain: two of them, or none that is a whole number.
     Doubtful,
     /// JSON without an `errcode`.
     Json,
@@ -127,18 +127,18 @@ impl HttpRule {
     }
 }
 
-/// The same for all such robots; the first that fits counts. Where a yes cannot be ruled out, the answer is unknown, and
+/// The same for all such robots; the first that fits counts. Where acceptance cannot be ruled out, the answer is unknown, and
 /// the repeat is marked as one.
 #[rustfmt::skip]
 const HTTP_RULES: &[HttpRule] = &[
     // RFC 6585, section 4. Robots say so by a code; whatever stands before them may say it so.
     http_rule("too many requests", 429..=429, &[], &[], Classification::Shut),
-    // It may be a yes or a refusal, whatever the status says.
+    // It may be acceptance or refusal, whatever the status says.
     http_rule("an errcode that cannot be read", 0..=999, &[Shape::Doubtful], &[], Classification::Unknown),
     // RFC 9110, section 15.5.14: a relay or a gateway has a limit of its own.
     http_rule("too large on the way", 413..=413, &[], &[], Classification::TooLong),
     // RFC 9110, section 15.6; also with an `errcode` of 0.
-    http_rule("trouble at the receiver", 500..=999, &[], &[], Classification::Retry),
+    http_rule("error at the receiver", 500..=999, &[], &[], Classification::Retry),
     // Codes have moved and have become more over the years: a failure, never a success.
     http_rule("a code that nobody knows", 0..=499, &[Shape::Code], &[], Classification::Unknown),
     http_rule("JSON without a code", 200..=299, &[Shape::Json], &[], Classification::Unknown),

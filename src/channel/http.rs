@@ -151,7 +151,7 @@ impl Http {
         headers: &[(&str, &str)],
         body: impl Into<reqwest::Body>,
     ) -> Result<Response, HttpFailure> {
-        // What another receiver's clock said is no news of this one's.
+        // What another receiver's clock said says nothing of this one's.
         self.ahead_seconds.store(NO_CLOCK, Ordering::Relaxed);
         let url = self.checked(url)?;
         let headers = header_map(headers)?;

@@ -2,7 +2,7 @@
 //!
 //! A kind is one folder: its settings with how they are judged (`settings.rs`), its writer, its one table of the provider's
 //! codes (`answers.rs`: code → class and remedy), and what `orderbell init` writes for it (`setup.toml`). It is listed here by
-//! its module and its line in `kinds!`. What a reader is told of its remedies stands in `templates/<language>/remedies.toml`
+//! its module and its line in `kinds!`. What readers get as its remedies stands in `templates/<language>/remedies.toml`
 //! under its name; how it is simulated, in a file of the sandbox.
 
 mod charset;

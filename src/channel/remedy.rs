@@ -16,9 +16,9 @@ pub const fn sign(says: &'static [&'static str], key: &'static str) -> Sign {
 }
 
 /// The remedy of the first sign that fits these words.
-pub fn find(signs: &[Sign], words: &str) -> Option<Remedy> {
+pub fn find(rules: &[Sign], words: &str) -> Option<Remedy> {
     let lower = words.to_lowercase();
-    let found = signs.iter().find(|sign| sign.says.iter().all(|said| lower.contains(said)));
+    let found = rules.iter().find(|sign| sign.says.iter().all(|said| lower.contains(said)));
     found.map(|sign| sign.remedy)
 }
 
@@ -88,8 +88,8 @@ mod tests {
 
     #[test]
     fn the_first_sign_of_which_everything_is_said_counts() {
-        const SIGNS: &[Sign] = &[sign(&["a", "b"], "both"), sign(&["a"], "one")];
-        let key = |words| find(SIGNS, words).map(|remedy| remedy.key);
+        const RULES: &[Sign] = &[sign(&["a", "b"], "both"), sign(&["a"], "one")];
+        let key = |words| find(RULES, words).map(|remedy| remedy.key);
         assert_eq!((key("A and B"), key("only A"), key("c")), (Some("both"), Some("one"), None));
     }
 

@@ -98,8 +98,8 @@ fn hindered(wish: ChangeRequest, hindrance: &Obstacle, zone: &TimeZone) -> Strin
         Obstacle::Unknown(Some(what)) => format!("that is {what}, not a delivery; `orderbell why` shows its deliveries"),
         Obstacle::Ambiguous(count) => format!("{count} deliveries begin like that; write more of the id"),
         Obstacle::Delivered(at) => format!("it arrived on {}", store::second(*at, zone)),
-        Obstacle::Told(None) => "it was told in another message".to_owned(),
-        Obstacle::Told(Some(other)) => format!("it was told in the message of {other}"),
+        Obstacle::Carried(None) => "it went out in another message".to_owned(),
+        Obstacle::Carried(Some(other)) => format!("it went out in the message of {other}"),
         Obstacle::UnderWay => "it is being sent just now; try again in a moment".to_owned(),
         Obstacle::Inside(leader) => {
             format!("it waits to go out in the message of {leader}; `orderbell redeliver {leader}` begins that anew")

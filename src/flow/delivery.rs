@@ -78,7 +78,7 @@ pub async fn deliver(sending: SendContext, leader: PendingDelivery, carried: Vec
         return give_up(&sending, &outgoing, why).await;
     }
     let mut next = Some(slot);
-    let mut round = sending.channel.channel.per_recipient().then(|| RecipientRound::new(outgoing.leader.told));
+    let mut round = sending.channel.channel.per_recipient().then(|| RecipientRound::new(outgoing.leader.accepted));
     for (attempts, position) in (outgoing.leader.attempts + 1..).zip(0..outgoing.parts.len()) {
         // What is left of it goes on when the allowance lets it.
         let Some(slot) = next.take().or_else(|| sending.go_on()) else { return };

@@ -140,7 +140,7 @@ impl JsonField {
         }
     }
 
-    /// As [`JsonField::instant`], with the zero that stands for no moment told from what cannot be read.
+    /// As [`JsonField::instant`], with the zero that stands for no moment kept apart from what cannot be read.
     pub fn moment(&self) -> Option<Option<Timestamp>> {
         match self.integer() {
             Some(0) => Some(None),

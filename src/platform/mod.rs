@@ -73,7 +73,7 @@ pub enum Refusal {
     Signature,
     #[error("the token is not what the configured secret or password makes; usually it is another source's")]
     Token,
-    /// Right signature, wrong time: the operator is told about clocks.
+    /// Right signature, wrong time: the operator is notified about clocks.
     #[error(
         "the signature is right, but its time is {off_by_seconds} s behind this machine's clock (negative: ahead), beyond max_age"
     )]
@@ -163,7 +163,7 @@ pub trait Platform: Send + Sync {
 /// What a source may need from the rest of the configuration.
 #[derive(Clone, Copy, Debug)]
 pub struct GeneralSettings {
-    /// Or it cannot be told whether there is one.
+    /// Or it is not certain whether there is one.
     pub has_public_url: bool,
     pub has_currency: bool,
 }

@@ -62,7 +62,7 @@ struct State {
     /// Each since when.
     idle: Vec<(Worker, Instant)>,
     busy: usize,
-    /// Those for whom something is rendered now: each has one process at a time, so that none takes all.
+    /// Callers for which something is rendered now: each has one process at a time, so that none takes all.
     channels: HashSet<String>,
     /// How often each template was stopped in a row, and what was said of it.
     strikes: HashMap<String, (u32, ComposeError)>,

@@ -42,7 +42,7 @@ pub enum End {
 }
 
 impl End {
-    /// What a merchant is told, and what to look for.
+    /// What a merchant reads, and what to look for.
     pub fn in_words(&self) -> String {
         match self {
             End::Memory => format!(

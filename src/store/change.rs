@@ -57,8 +57,8 @@ pub enum Obstacle {
     Ambiguous(u64),
     /// It has arrived.
     Delivered(Timestamp),
-    /// It was told in the message of another delivery.
-    Told(Option<DeliveryId>),
+    /// The message of another delivery carried it.
+    Carried(Option<DeliveryId>),
     /// It is being sent just now.
     UnderWay,
     /// It is to go out in the message of this delivery.

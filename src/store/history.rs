@@ -74,7 +74,7 @@ pub struct IdMatch {
 pub struct OrderHistory {
     pub source: String,
     pub number: String,
-    /// As it stands; unknown where nobody proved what was told of it.
+    /// As it stands; unknown where nothing that came of it was proven.
     pub order: Option<Order>,
     /// In the sequence of their arrival.
     pub events: Vec<EventHistory>,
@@ -83,7 +83,7 @@ pub struct OrderHistory {
 #[derive(Clone, Debug, PartialEq)]
 pub struct EventHistory {
     pub event: Event,
-    /// How often it was told again, and when last.
+    /// How often it came again, and when last.
     pub repeats: u64,
     pub last_repeat_at: Option<Timestamp>,
     /// What each route came to ([`crate::domain::route_decision`]).
@@ -105,7 +105,7 @@ pub struct DeliveryHistory {
     pub answer: Option<String>,
     pub tries: Vec<AttemptHistory>,
     pub steps: Vec<StepTaken>,
-    /// The delivery whose message carries this one, or has told it in its place.
+    /// The delivery whose message carries this one, or went out in its place.
     pub carrier: Option<Other>,
     /// Those that this one's message carries.
     pub carried: Vec<Other>,
@@ -188,7 +188,7 @@ pub struct SourceHistory {
     /// The newest whose signature fitted none of the recipes, and that were kept and delivered to nobody: a few of the last
     /// days, the newest first, whatever was believed since; else one that is newer than that.
     pub unproven: Vec<ReceivedWebhook>,
-    /// When anything at all was heard last, heartbeats included.
+    /// When anything at all came last, heartbeats included.
     pub sign_of_life: Option<Timestamp>,
 }
 

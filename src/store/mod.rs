@@ -31,7 +31,7 @@ pub enum StoreError {
     Refused(String),
 }
 
-/// An event to be remembered, with what makes its repeats recognisable and who could hear of it.
+/// An event to be remembered, with what makes its repeats recognisable and the channels that may be notified.
 #[derive(Clone, Debug)]
 pub struct Record {
     pub event: Event,
@@ -52,7 +52,7 @@ pub enum Recorded {
     /// The event is new and on disk; these channels now have a delivery waiting. Conditions that could not be judged let it
     /// through.
     New { channels: Vec<String>, unjudged: Vec<UndecidedCondition> },
-    /// It was known already; that it was told again is on disk.
+    /// It was known already; that it came again is on disk.
     Repeat { of: EventId },
     /// An old proof under other content ([`DedupeKey::Guarded`]): nothing of it was kept.
     Replay,
@@ -63,7 +63,7 @@ pub enum Recorded {
 pub struct DueBatch {
     /// Urgent ones first, then by when they fell due.
     pub candidates: Vec<Candidate>,
-    /// The channel's setting is wrong, as far as its receiver told us.
+    /// The channel's setting is wrong, as far as its receiver said.
     pub parked: Option<ParkedState>,
     /// Their event or order was written by a version that knows more than this one. They stay where they are and hold up
     /// no other.
@@ -99,17 +99,17 @@ pub struct PendingDelivery {
     pub form: PartForm,
     /// The parts of this form that were composed before and are not delivered yet.
     pub parts: Vec<Part>,
-    /// Which of the parts had the fewest attempts, the first of them: where each goes to a recipient of his own, it is his turn.
+    /// Which of the parts had the fewest attempts, the first of them: where each goes to a recipient of its own, that one is next.
     pub next_part: u16,
     /// Of a form that is to be composed because the one before was too long: the part that was refused.
     pub refused: Option<Part>,
     /// An earlier attempt ended without our learning its answer.
-    pub maybe_told: bool,
-    /// An earlier attempt was answered with a yes: one recipient of several has the message.
-    pub told: bool,
+    pub maybe_accepted: bool,
+    /// An earlier attempt was accepted: one recipient of several has the message.
+    pub accepted: bool,
     /// The parts of which an attempt, hours ago, found the recipient's mailbox full.
     pub late: Vec<u16>,
-    /// Of an order that changed: the deliveries by which this channel was told of it before, or that wait to.
+    /// Of an order that changed: the earlier deliveries of it to this channel, sent or waiting.
     pub placed_before: Vec<DeliveryId>,
     /// For a fallback: the channels that could not be reached, the first one first.
     pub unreached: Vec<UnreachedChannel>,
@@ -119,7 +119,7 @@ pub struct PendingDelivery {
     pub table: Option<String>,
 }
 
-/// A channel that could not be reached, so that another one is told in its place.
+/// A channel that could not be reached, so that another one is notified in its place.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnreachedChannel {
     pub channel: String,
@@ -130,9 +130,9 @@ pub struct UnreachedChannel {
 #[derive(Clone, Debug)]
 pub struct Claim {
     pub delivery: DeliveryId,
-    /// What its message tells as well, when it was composed just now: those wait with it and share its fate.
+    /// What its message carries as well, when it was composed just now: those wait with it and share its fate.
     pub carries: Vec<DeliveryId>,
-    /// What its message told in a longer form and has no room for any more: each goes another time.
+    /// What its message carried in a longer form and has no room for any more: each goes another time.
     pub released: Vec<DeliveryId>,
     /// The parts, when they were composed just now, or when one of them was marked as a possible repeat.
     pub composed: Vec<Part>,
@@ -175,7 +175,7 @@ pub struct Settle {
     pub clock_ahead_s: Option<i64>,
     /// What the receiver said of the credential.
     pub pacing: Option<PacingFeedback>,
-    /// Who is told when this one is dead.
+    /// Who is notified when this one is dead.
     pub fallback: Option<Fallback>,
 }
 
@@ -188,7 +188,7 @@ pub enum PacingFeedback {
     Open { credential: String },
 }
 
-/// Another channel that hears in the place of one.
+/// Another channel that is notified in the place of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fallback {
     pub channel: String,
@@ -266,7 +266,7 @@ pub fn form_of(text: &str) -> PartForm {
     }
 }
 
-/// Something that the operator was told is wrong, and was not yet told is right again.
+/// Something wrong of which the operator was notified, and not yet of its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Incident {
     pub topic: String,
@@ -276,14 +276,14 @@ pub struct Incident {
     pub detail: String,
 }
 
-/// A change of what the operator knows of a trouble.
+/// A change of what the operator knows of an incident.
 #[derive(Clone, Debug)]
 pub struct IncidentUpdate {
-    /// The change is for when the trouble stands so; `None`: for when it does not.
+    /// The change applies when the incident is stored so; `None`: when there is none.
     pub before: Option<Incident>,
     /// How it stands from now on; `None`: it is over.
     pub after: Option<Incident>,
-    /// What tells of it, where something does.
+    /// Its notice, where there is one.
     pub notice: Option<Record>,
 }
 
@@ -308,12 +308,12 @@ pub struct HealthSnapshot {
     pub waiting: Vec<OverdueDeliveries>,
     /// By channel.
     pub dead: BTreeMap<String, DeadLetterStats>,
-    /// When each source was heard of last.
+    /// When something came from each source last.
     pub source_activity: BTreeMap<String, Timestamp>,
     pub unrouted: Vec<UnroutedEvent>,
 }
 
-/// A channel that rests because its receiver says that its setting is wrong.
+/// A channel that is parked, because its receiver says that its setting is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParkedChannel {
     pub channel: String,
@@ -354,7 +354,7 @@ pub struct DeadLetter {
     pub words: String,
 }
 
-/// An event of which nobody heard.
+/// An event that no route matched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnroutedEvent {
     pub kind: Kind,

@@ -137,7 +137,7 @@ pub async fn serve<E: Endpoint + 'static>(
 /// Called each second in which connections were shed.
 pub type ShedNote = Arc<dyn Fn(Shed) + Send + Sync>;
 
-/// What a listener tells of the requests that never reach its endpoint.
+/// What a listener reports of the requests that never reach its endpoint.
 #[derive(Clone)]
 pub struct ListenerNotes {
     pub unread: BodyErrorNote,

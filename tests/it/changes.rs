@@ -186,7 +186,7 @@ async fn a_delivery_is_cancelled_unless_it_has_arrived() {
     assert_eq!(scene.row(waiting).steps, ["cancelled"]);
     assert_eq!(scene.make(ChangeRequest::Cancel, dead), Ok(Applied::Plainly));
     assert_eq!(scene.make(ChangeRequest::Cancel, delivered), Err(Obstacle::Delivered(at(7))));
-    assert_eq!(scene.make(ChangeRequest::Cancel, merged), Err(Obstacle::Told(Some(delivered))));
+    assert_eq!(scene.make(ChangeRequest::Cancel, merged), Err(Obstacle::Carried(Some(delivered))));
     assert_eq!(scene.make(ChangeRequest::Redeliver, under_way), Err(Obstacle::UnderWay));
     assert_eq!(scene.make(ChangeRequest::Cancel, under_way), Ok(Applied::WhileUnderWay));
     let states: Vec<String> =

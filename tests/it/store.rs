@@ -186,7 +186,7 @@ async fn after_a_crash_what_was_under_way_is_due_again_with_the_same_bytes_and_m
     let store = Sqlite::open(&folder.path().join("bell.db"), at(100)).expect("the store opens again");
     let again = due(&store, "kitchen", 100).await;
     let [delivery] = again.as_slice() else { panic!("one delivery is due: {again:?}") };
-    assert!(delivery.maybe_told);
+    assert!(delivery.maybe_accepted);
     assert_eq!(delivery.parts, [Part { index: 0, form: PartForm::Full, body: "hello".to_owned() }]);
 }
 
@@ -236,7 +236,7 @@ async fn waiting_deliveries_come_when_due_and_the_schedule_counts_only_what_it_s
     assert!(due(&store, "kitchen", 49).await.is_empty());
     assert_eq!(store.reader().next_due("kitchen").await.expect("reading"), Some(at(50)));
     let delivery = due(&store, "kitchen", 50).await.remove(0);
-    assert_eq!((delivery.spent, delivery.attempts, delivery.maybe_told), (1, 1, true));
+    assert_eq!((delivery.spent, delivery.attempts, delivery.maybe_accepted), (1, 1, true));
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ use crate::render;
 /// What can be made of a new configuration without touching the running one.
 pub struct Made {
     pub anew: Anew,
-    /// The lanes of channels that are new or have changed.
+    /// The workers of channels that are new or have changed.
     pub fresh: Vec<WorkerChannel>,
     /// The templates, where they are others and without mistakes.
     pub templates: Option<Templates>,

@@ -6,7 +6,7 @@
 //!   the message.
 //! - Limits: the whole body up to 20000 bytes; 20 messages a minute, beyond which the robot is blocked for ten minutes.
 //! - Repeats: `msgUuid` in the body, the vendor's field for trying again after a time-out.
-//! - Answers: HTTP 200 with `errcode`; 0 is yes.
+//! - Answers: HTTP 200 with `errcode`; 0 is acceptance.
 
 pub mod answers;
 pub mod markdown;
@@ -142,8 +142,8 @@ impl Channel for DingTalk {
         let head = |title: &str, marker: &str| if most.is_some() { marker.trim() } else { title }.to_owned();
         let longest_head = head(&longest_title, WIDEST_MARKER);
         let measure = |blocks: &[Block]| {
-            let text = self.text(blocks, Some(&longest_head), Calls::Told);
-            self.body(&longest_title, &text, Calls::Told, &longest_key).len()
+            let text = self.text(blocks, Some(&longest_head), Calls::Mentioned);
+            self.body(&longest_title, &text, Calls::Mentioned, &longest_key).len()
         };
         let limit = limit.max(most.map_or(0, |_| measure(&[]) + LEAST_ROOM));
         let parts = split(&document, limit, measure);
@@ -151,7 +151,7 @@ impl Channel for DingTalk {
         let parts = parts.iter().zip(0..u16::MAX);
         parts
             .map(|(part, index)| {
-                let calls = if index == 0 { Calls::Told } else { Calls::Silent };
+                let calls = if index == 0 { Calls::Mentioned } else { Calls::Silent };
                 let marker = if count > 1 { format!("({}/{count}) ", index + 1) } else { String::new() };
                 let title = marked(&title, &marker);
                 let head = (count > 1).then(|| head(&title, &marker));
@@ -198,7 +198,7 @@ impl Channel for DingTalk {
 /// Whether a part calls people: only the first does, so that nobody is called three times for one message.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Calls {
-    Told,
+    Mentioned,
     Silent,
 }
 
@@ -222,7 +222,7 @@ impl DingTalk {
             pieces.push(markdown::write(&[Block::Paragraph(vec![Inline::Text(head.to_owned())])]));
         }
         pieces.push(markdown::write(blocks));
-        if calls == Calls::Told {
+        if calls == Calls::Mentioned {
             pieces.push(self.called());
         }
         pieces.retain(|piece| !piece.is_empty());
@@ -247,7 +247,7 @@ impl DingTalk {
 
     fn body(&self, title: &str, text: &str, calls: Calls, key: &str) -> String {
         let Mention { mobiles, user_ids, all } = &self.mention;
-        let calls_someone = calls == Calls::Told && self.mention != Mention::default();
+        let calls_someone = calls == Calls::Mentioned && self.mention != Mention::default();
         let body = Body {
             msgtype: "markdown",
             markdown: Markdown { title, text },

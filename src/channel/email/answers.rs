@@ -45,7 +45,7 @@ enum Class {
     Unknown,
     Throttled(SignedDuration),
     Misconfigured,
-    /// The recipient, or the mail for him, will never be taken.
+    /// The recipient, or a mail to it, will never be taken.
     Rejected,
     /// The recipient's mailbox is full: one late retry.
     Full,
@@ -137,7 +137,7 @@ const ROWS: &[Row] = &[
     // RFC 3207, section 4; RFC 4954, section 6.
     Row { name: "no TLS", codes: &[530..=530], says: &["starttls"], class: Misconfigured, remedy: of("email.unencrypted"), ..ANY },
     Row { name: "no log-in", codes: &[530..=530], class: Misconfigured, remedy: of("email.wants_log_in"), ..ANY },
-    // RFC 5321, section 4.2.4: the command itself is not known; a name that is not liked is told by other codes.
+    // RFC 5321, section 4.2.4: the command itself is not known; a name that is not liked has other codes.
     Row { name: "no EHLO", phases: &[SmtpPhase::Hello], codes: &[500..=500, 502..=502], class: Misconfigured, remedy: of("email.no_ehlo"), ..ANY },
     // Postfix, often only at RCPT.
     Row { name: "our name", phases: BEFORE_DATA, codes: FOR_GOOD, says: &["fully-qualified", "fqdn", "helo", "ehlo"],

@@ -18,7 +18,7 @@ pub struct MailEnvelope<'a> {
     pub to: &'a [Mailbox],
     pub cc: &'a [Mailbox],
     pub reply_to: Option<&'a Mailbox>,
-    /// Where a reader says that he wants no more of these.
+    /// Where a reader asks for no more of these.
     pub unsubscribe: Option<&'a str>,
 }
 

@@ -1,4 +1,4 @@
-//! Reads a robot's answer leniently: one `errcode`, however it is dressed, or that none can be told.
+//! Reads a robot's answer leniently: one `errcode`, however it is dressed, or that none is certain.
 //!
 //! Strict readers refuse a whole answer for a text in another encoding, a member that stands twice or half an emoji; then a yes
 //! would count as no answer, and the message would be sent again. So only what must be there is looked at: the members of the
@@ -15,7 +15,7 @@ pub enum AnswerReading {
         errcode: i64,
         errmsg: String,
     },
-    /// It speaks of an `errcode`, and which one cannot be told.
+    /// It speaks of an `errcode`, and which one is not certain.
     Doubtful,
     /// An object without an `errcode`, or other JSON.
     Json,
@@ -81,7 +81,7 @@ enum Broken {
 }
 
 /// The members of the object that is the whole text, each name without its escapes and each value as it is written. What is
-/// within a value may be anything as long as its end can be told.
+/// within a value may be anything as long as its end can be found.
 fn members(text: &str) -> Result<Vec<(String, &str)>, Broken> {
     let mut rest = text.strip_prefix('{').ok_or(Broken::Malformed)?;
     let mut members = Vec::new();
@@ -256,9 +256,9 @@ mod tests {
     #[test]
     fn no_answer_is_read_in_two_ways() {
         let reading = |body: &str| read(body.as_bytes(), false).0;
-        let yes = AnswerReading::Code { errcode: 0, errmsg: String::new() };
+        let accepted = AnswerReading::Code { errcode: 0, errmsg: String::new() };
         for body in [r#"{"errcode":0}"#, r#"{"a":{"errcode":1},"errcode":"0",}"#, r#"{"errcode":0,"b":"}{"}"#] {
-            assert_eq!(reading(body), yes, "{body}");
+            assert_eq!(reading(body), accepted, "{body}");
         }
         for body in [
             r#"{"errcode":0,"errcode":1}"#,
@@ -277,7 +277,7 @@ mod tests {
             assert_eq!(reading(body), AnswerReading::Cut, "{body}");
         }
         let deep = format!("{{\"errcode\":0,\"deep\":{}{}}}", "[".repeat(20_000), "]".repeat(20_000));
-        assert_eq!(reading(&deep), yes);
+        assert_eq!(reading(&deep), accepted);
         assert_eq!((reading(" \u{feff}\0"), reading("ok")), (AnswerReading::Nothing, AnswerReading::Page));
     }
 }

@@ -32,7 +32,7 @@ impl From<HttpFailure> for Answer {
     }
 }
 
-/// Whom a request goes to first.
+/// Where a request goes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NextHop {
     Direct,
@@ -66,7 +66,7 @@ pub fn words(error: reqwest::Error) -> String {
 }
 
 fn words_of(error: reqwest::Error, next_hop: NextHop) -> String {
-    let (own, said) = told(error);
+    let (own, said) = described(error);
     let by = match next_hop {
         NextHop::Direct => "",
         NextHop::ByProxy => ", by way of the proxy",
@@ -75,7 +75,7 @@ fn words_of(error: reqwest::Error, next_hop: NextHop) -> String {
 }
 
 /// Our own words for it, and those that may hold what the receiver said.
-fn told(error: reqwest::Error) -> (String, String) {
+fn described(error: reqwest::Error) -> (String, String) {
     let own = |words: &str| (words.to_owned(), String::new());
     if error.is_timeout() {
         return own(if error.is_connect() { "timed out while connecting" } else { "timed out" });

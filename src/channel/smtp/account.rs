@@ -98,7 +98,7 @@ impl Account {
     }
 
     async fn permit(&self, most: usize) -> Permit<'_> {
-        let mut news = self.in_use.subscribe();
+        let mut changes = self.in_use.subscribe();
         let may = |in_use: &mut usize| {
             let free = *in_use < most.max(1);
             *in_use += usize::from(free);
@@ -106,7 +106,7 @@ impl Account {
         };
         while !self.in_use.send_if_modified(may) {
             // The sender is our own, so it lives.
-            let _ = news.changed().await;
+            let _ = changes.changed().await;
         }
         Permit(self)
     }

@@ -8,7 +8,7 @@ use rustls::pki_types::UnixTime;
 
 use crate::domain::text::clean_line;
 
-/// Names of a certificate that are told, and characters of each.
+/// Names of a certificate that are shown, and characters of each.
 const NAMES: usize = 3;
 const NAME: usize = 80;
 

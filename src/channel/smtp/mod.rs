@@ -203,7 +203,7 @@ impl SmtpConnection {
     }
 
     /// What came before anything was asked is no answer to what is asked next: were it taken for one, each later answer would
-    /// be that to an earlier command, and in the end one of them for a yes to the mail.
+    /// be that to an earlier command, and in the end one of them for an acceptance of the mail.
     async fn no_surplus(&mut self, phase: SmtpPhase) -> Result<(), SmtpFailure> {
         if !matches!(self.stream.fill_buf().now_or_never(), Some(Ok(came)) if !came.is_empty()) {
             return Ok(());
@@ -280,7 +280,7 @@ mod tests {
 
     use super::*;
 
-    /// A server that says yes to everything it is asked, over a line that breaks when the final dot is to be sent.
+    /// A server that accepts everything it is asked, over a line that breaks when the final dot is to be sent.
     struct Torn {
         replies: Vec<&'static [u8]>,
         is_asked: bool,

@@ -81,7 +81,7 @@ fn enhanced(line: &str, code: u16) -> Option<((u16, u16, u16), &str)> {
 /// Why a mail was not taken, or is not known to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SmtpFailure {
-    /// The server said something other than yes.
+    /// The server did not accept.
     Refused { phase: SmtpPhase, reply: SmtpReply },
     /// No reply: too late, broken off, or none that is SMTP.
     Lost { phase: SmtpPhase, why: String },

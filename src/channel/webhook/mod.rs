@@ -4,7 +4,7 @@
 //! proof   · one of four schemes ([`WebhookSigning`]); the delivery's id stays the same across attempts
 //! units   · money in minor units with its text; times in UTC with milliseconds; header times in ms (APSDAI) or s
 //! limits  · none of ours: one object per event, never a digest, never split
-//! answers · 2xx is a yes; 401, 403 and 410 say that the setting is wrong; 400, 413, 415 and 422 refuse the message; all
+//! answers · 2xx is acceptance; 401, 403 and 410 say that the setting is wrong; 400, 413, 415 and 422 refuse the message; all
 //!           else, redirects and 404 included, is a retry (see [`answers`])
 
 pub mod answers;

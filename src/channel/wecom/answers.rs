@@ -56,8 +56,8 @@ const ROWS: &[Row] = &[
     row("40007", 40007, &[], Classification::Rejected, &[]),
     row("40009", 40009, &[], Classification::Rejected, &[]),
     row("44001", 44001, &[], Classification::Rejected, &[]),
-    // M: wrong credential of any sort; a wrong application; no right; no address that is allowed to call; nobody who could
-    // hear. A robot has none of these today; whatever stands in its place may.
+    // M: wrong credential of any sort; a wrong application; no right; no address that is allowed to call; nobody to whom
+    // it could go. A robot has none of these today; whatever stands in its place may.
     row("40001", 40001, &[], Classification::Misconfigured, &[always("wecom.key")]),
     row("40014", 40014, &[], Classification::Misconfigured, &[always("wecom.key")]),
     row("42001", 42001, &[], Classification::Misconfigured, &[always("wecom.expired")]),

@@ -8,7 +8,7 @@
 //!   part and counts like any other.
 //! - Pictures: PNG or JPG up to 2 MB as base64, in a message of its own with their MD5.
 //! - Repeats: the receiver knows no key, so a repeat is marked as a possible one.
-//! - Answers: HTTP 200 with `errcode`; 0 is yes.
+//! - Answers: HTTP 200 with `errcode`; 0 is acceptance.
 
 pub mod answers;
 pub mod markdown;

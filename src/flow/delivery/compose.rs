@@ -48,7 +48,7 @@ pub(super) async fn compose(
         }
         (parts, fresh) = (written.parts, true);
     }
-    if leader.maybe_told {
+    if leader.maybe_accepted {
         fresh |= render::mark_repeat(lane, &templates, &mut parts);
     }
     Ok(OutgoingMessage { leader, carries, released, parts, fresh })

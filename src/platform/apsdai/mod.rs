@@ -98,8 +98,8 @@ impl Platform for Apsdai {
     }
 
     fn kinds(&self) -> Vec<Kind> {
-        let told = apsdai::HOOKS.iter().map(|(_, kind)| kind.clone());
-        told.chain([Kind::Unrecognised]).collect()
+        let known = apsdai::HOOKS.iter().map(|(_, kind)| kind.clone());
+        known.chain([Kind::Unrecognised]).collect()
     }
 
     fn receive(&self, request: &WebhookRequest<'_>) -> Result<Incoming, Refusal> {

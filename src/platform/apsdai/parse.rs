@@ -1,4 +1,4 @@
-//! What a believed APSDAI webhook says, in our words: the header decides what happened, the body may tell more.
+//! What a believed APSDAI webhook says, in our words: the header decides what happened, the body may say more.
 
 use std::borrow::Cow;
 
@@ -37,13 +37,13 @@ pub fn parse(apsdai: &Apsdai, verified: &VerifiedApsdai<'_>, request: &WebhookRe
 
     let reading = BodyReader::new(apsdai, &body, request);
     let at = verified.stamp().map(|stamp| stamp.at);
-    let mut story = reading.tell(&kind, &body, at.unwrap_or(request.now));
+    let mut story = reading.content(&kind, &body, at.unwrap_or(request.now));
     if kind == Kind::Unrecognised {
         let event = (!event.is_empty()).then(|| event.clone());
         let unrecognised = Unrecognised { event, bytes: request.body.len() as u64, malformed: false };
         story.data = Data { unrecognised: Some(unrecognised), ..Data::default() };
     } else {
-        story.data.details = details(apsdai, &body, text, root.is_there(), story.told);
+        story.data.details = details(apsdai, &body, text, root.is_there(), story.is_familiar);
         // What the test button makes up is no order.
         if story.data.details == Some(Details::Test)
             && let Some(order) = story.order.take()
@@ -97,8 +97,8 @@ fn repeat_key(verified: &VerifiedApsdai<'_>, event: &str) -> DedupeKey {
     }
 }
 
-/// Why there is little to tell, when there is.
-fn details(apsdai: &Apsdai, body: &Body, text: Option<&str>, is_json: bool, told: bool) -> Option<Details> {
+/// Why there is little to say, when there is.
+fn details(apsdai: &Apsdai, body: &Body, text: Option<&str>, is_json: bool, is_familiar: bool) -> Option<Details> {
     let yes = |field: &JsonField| match field.raw().trim_matches('"').to_ascii_lowercase().as_str() {
         "true" | "1" | "yes" => Some(()),
         _ => None,
@@ -115,19 +115,19 @@ fn details(apsdai: &Apsdai, body: &Body, text: Option<&str>, is_json: bool, told
         Some(text) if text.trim().is_empty() => Some(Details::Missing),
         _ if !is_json => Some(Details::Unreadable),
         _ if body.is_empty() => Some(Details::Missing),
-        _ if !told => Some(Details::Unfamiliar),
+        _ if !is_familiar => Some(Details::Unfamiliar),
         _ => None,
     }
 }
 
-/// What a body tells.
+/// What a body says.
 #[derive(Default)]
 struct Story {
     occurred_at: Option<Timestamp>,
     order: Option<OrderUpdate>,
     data: Data,
     /// Something in it had a name that we know.
-    told: bool,
+    is_familiar: bool,
 }
 
 /// How one body is read: the source's settings and the body's currency.
@@ -192,20 +192,20 @@ impl<'a> BodyReader<'a> {
         self.read(body, detail, pointer, moment).flatten()
     }
 
-    fn tell(self, kind: &Kind, body: &Body, triggered_at: Timestamp) -> Story {
+    fn content(self, kind: &Kind, body: &Body, triggered_at: Timestamp) -> Story {
         match kind {
             Kind::Unrecognised => Story::default(),
             Kind::StockLow | Kind::StockKeysLow => {
                 let stock = self.stock(body);
                 let occurred_at = self.instant(body, FieldName::OccurredAt);
-                let told = !stock.is_empty();
-                Story { occurred_at, data: Data { stock, ..Data::default() }, told, order: None }
+                let is_familiar = !stock.is_empty();
+                Story { occurred_at, data: Data { stock, ..Data::default() }, is_familiar, order: None }
             }
             Kind::TotalsReported => {
                 let today = triggered_at.to_zoned(self.zone().clone()).date();
                 let totals = totals::read(&self, body, today);
-                let told = !totals.is_empty();
-                Story { data: Data { totals, ..Data::default() }, told, ..Story::default() }
+                let is_familiar = !totals.is_empty();
+                Story { data: Data { totals, ..Data::default() }, is_familiar, ..Story::default() }
             }
             _ => self.order(kind, body),
         }
@@ -220,7 +220,7 @@ impl<'a> BodyReader<'a> {
         // Many systems send it with every order, as 0.
         let refund_amount = refund_amount.filter(|money| money.minor != 0);
         let refund_amount = refund_amount.map(|money| Money::new(money.minor.saturating_abs(), money.currency));
-        // APSDAI names no refunds; there is one standing for each order.
+        // APSDAI names no refunds; there is one state of it for each order.
         let refund = |number: &str| {
             match kind {
                 Kind::OrderRefund => Some(refund_amount.clone()),
@@ -257,7 +257,7 @@ impl<'a> BodyReader<'a> {
         }
         let has_details = !lines.is_empty() || total.is_some() || self.unread.has("/total");
         let unreadable = self.unread.take();
-        let told = number.is_some() || total.is_some() || !lines.is_empty() || data != Data::default();
+        let is_familiar = number.is_some() || total.is_some() || !lines.is_empty() || data != Data::default();
         let order = number.map(|number| OrderUpdate {
             refund: refund(&number),
             number,
@@ -274,7 +274,7 @@ impl<'a> BodyReader<'a> {
             let unnumbered = Unnumbered { short_number, placed_at, total, total_is_approximate, lines, unreadable };
             data.unnumbered = Some(unnumbered);
         }
-        Story { occurred_at, order, data, told }
+        Story { occurred_at, order, data, is_familiar }
     }
 
     fn stock(&self, body: &Body) -> Vec<StockItem> {

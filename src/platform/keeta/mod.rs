@@ -63,7 +63,7 @@ pub enum Verify {
     /// Refused.
     #[default]
     Enforce,
-    /// Recorded, marked, and told to nobody.
+    /// Recorded, marked, and sent to nobody.
     Observe,
 }
 

@@ -8,7 +8,7 @@ use crate::domain::order::{MAX_LINES, OrderLine, OrderState, OrderUpdate};
 use crate::platform::field::JsonField;
 use crate::platform::unread::UnreadableFields;
 
-/// An order as event 1001 tells it.
+/// An order as event 1001 has it.
 pub struct Placed {
     /// None where its number cannot be read; then what it says is [`Data::unnumbered`].
     pub update: Option<OrderUpdate>,
@@ -82,7 +82,7 @@ pub fn read(message: &JsonField, default_currency: &str) -> Option<Placed> {
     let shop_name = text(&merchant.get("shopName"), "/shop/name");
     let state = Some(reached.unwrap_or(OrderState::Placed).max(OrderState::Placed));
     let unreadable = order.unread.into_pointers();
-    let news = match number {
+    let update = match number {
         Some(number) => Some(OrderUpdate {
             number,
             short_number,
@@ -100,7 +100,7 @@ pub fn read(message: &JsonField, default_currency: &str) -> Option<Placed> {
             None
         }
     };
-    Some(Placed { update: news, placed_at, shop_name, data })
+    Some(Placed { update, placed_at, shop_name, data })
 }
 
 /// The parts of an order's message.

@@ -56,11 +56,11 @@ pub fn parse(keeta: &Keeta, verified: &VerifiedKeeta<'_>, request: &WebhookReque
         VerifiedContent::Envelope(envelope) => {
             let message = JsonField::of(&envelope.message);
             let is_malformed = !envelope.is_strict && !message.is_object();
-            let story = tell(envelope, &message, request)
+            let story = read(envelope, &message, request)
                 .unwrap_or_else(|| EnvelopeParser::unrecognised(envelope, request.body.len(), is_malformed));
             let meaning = match story.meaning {
                 None => latest_of_shop(envelope),
-                // It tells the whole order, which may have changed.
+                // It has the whole order, which may have changed.
                 Some(meaning) if story.kind == Kind::OrderPlaced => DedupeKey::Unchanged(meaning),
                 Some(meaning) => DedupeKey::Once(meaning),
             };
@@ -101,7 +101,7 @@ fn credentials(envelope: &KeetaEnvelope<'_>) -> &'static [&'static str] {
     if envelope.event_id == 1 { &["code"] } else { &[] }
 }
 
-/// What one envelope tells.
+/// What one envelope says.
 pub struct EnvelopeParser {
     pub kind: Kind,
     pub occurred_at: Option<Timestamp>,
@@ -133,7 +133,7 @@ fn latest_of_shop(envelope: &KeetaEnvelope<'_>) -> DedupeKey {
 }
 
 /// `None` when the event id is unknown or the message lacks what the event is about.
-fn tell(envelope: &KeetaEnvelope<'_>, message: &JsonField, request: &WebhookRequest<'_>) -> Option<EnvelopeParser> {
+fn read(envelope: &KeetaEnvelope<'_>, message: &JsonField, request: &WebhookRequest<'_>) -> Option<EnvelopeParser> {
     let id = envelope.event_id;
     match id {
         1 | 1301 => shop::authorised(message, Kind::AppAuthorised),
@@ -159,8 +159,8 @@ fn placed(envelope: &KeetaEnvelope<'_>, message: &JsonField, currency: &str) -> 
         occurred_at: placed.placed_at,
         shop_name: placed.shop_name,
         // Without its number, only equal content shortly after is a repeat.
-        meaning: placed.update.as_ref().map(|news| format!("order:1001:{}", news.number)),
-        order: placed.update.map(|news| OrderUpdate { as_of: Some(envelope.at), ..news }),
+        meaning: placed.update.as_ref().map(|update| format!("order:1001:{}", update.number)),
+        order: placed.update.map(|update| OrderUpdate { as_of: Some(envelope.at), ..update }),
         ..EnvelopeParser::of(Kind::OrderPlaced, placed.data)
     })
 }
@@ -212,16 +212,16 @@ fn refunded(event_id: u64, message: &JsonField, kind: Kind, default_currency: &s
         (Some(id), Some(status)) => format!("refund:{event_id}:{id}:{status}"),
         _ => format!("order:{event_id}:{number}:{status:?}:{occurred_at:?}"),
     };
-    // A refund without an id of its own can only be told apart by its order.
+    // A refund without an id of its own can only be distinguished by its order.
     let pending = status == Some(WAITING_FOR_MERCHANT);
     let id = refund.id.clone().unwrap_or_else(|| number.clone());
     let amount = refund.amount.clone();
-    let standing = amount.map(|amount| RefundUpdate { id, amount: Some(amount), assumes_currency, pending });
+    let update = amount.map(|amount| RefundUpdate { id, amount: Some(amount), assumes_currency, pending });
     let unreadable = unread.into_pointers();
     Some(EnvelopeParser {
         occurred_at,
         meaning: Some(meaning),
-        order: Some(OrderUpdate { number, refund: standing, unreadable, ..OrderUpdate::default() }),
+        order: Some(OrderUpdate { number, refund: update, unreadable, ..OrderUpdate::default() }),
         ..EnvelopeParser::of(kind, Data { refund: Some(refund), ..Data::default() })
     })
 }
@@ -266,7 +266,7 @@ fn refund_item(product: &JsonField, at: &str, currency: &str, unread: &Unreadabl
     }
 }
 
-/// `pictures` is a string that holds a JSON list of addresses; only their number is told.
+/// `pictures` is a string that holds a JSON list of addresses; only their number is kept.
 fn pictures(field: &JsonField) -> Option<u64> {
     let list = JsonField::of(&field.raw_text()?);
     list.is_list().then(|| list.list().count() as u64)

@@ -1,4 +1,4 @@
-//! What Keeta tells of a shop, its menu and its authorisation.
+//! What Keeta sends of a shop, its menu and its authorisation.
 
 use crate::domain::data::{Authorisation, Coded, Data, Task, TaskProblem, Transition};
 use crate::domain::event::Kind;
@@ -39,7 +39,7 @@ fn spans_of(field: &JsonField) -> Vec<Span> {
     field.list().filter_map(span).collect()
 }
 
-/// 1102: the shop opened or closed, or one of its services rests. It is sent even when the overall state stays.
+/// 1102: the shop opened or closed, or one of its services pauses. It is sent even when the overall state stays.
 pub fn status(message: &JsonField) -> Option<EnvelopeParser> {
     let change = |from: &str, to: &str, words: &[(i64, &str)]| {
         let coded = |name| message.get(name).integer().map(|code| Coded::of(code, words));

@@ -29,7 +29,7 @@ pub fn asked(catch_up: CatchUp) -> i64 {
 
 /// A message was taken. Where it stood in for others, their channels are to catch up with it from now on; what had used its
 /// schedule up gets another one. What a receiver refused for good stays dead.
-pub fn begin(connection: &Connection, told: DeliveryId, now: Timestamp) -> rusqlite::Result<()> {
+pub fn begin(connection: &Connection, accepted: DeliveryId, now: Timestamp) -> rusqlite::Result<()> {
     let sql = "WITH RECURSIVE first (id, by) AS (
             SELECT instead_of, id FROM deliveries
                 WHERE (id = ?1 OR digest = ?1) AND state IN ('delivered', 'merged') AND instead_of IS NOT NULL
@@ -39,7 +39,7 @@ pub fn begin(connection: &Connection, told: DeliveryId, now: Timestamp) -> rusql
         WHERE d.fell_back IN (3, 4) AND (d.state = 'waiting' OR d.state = 'dead' AND d.outcome IN ('retry', 'unknown'))";
     let read = |row: &Row<'_>| Ok((id(row, 0)?, id(row, 1)?, row.get::<_, bool>(2)?));
     let mut select = connection.prepare_cached(sql)?;
-    let found = select.query_map([told.0.as_bytes()], read)?.collect::<rusqlite::Result<Vec<_>>>()?;
+    let found = select.query_map([accepted.0.as_bytes()], read)?.collect::<rusqlite::Result<Vec<_>>>()?;
     for (delivery, by, is_dead) in found {
         if is_dead && !revive(connection, delivery, now)? {
             continue;
@@ -74,15 +74,15 @@ fn revive(connection: &Connection, delivery: DeliveryId, now: Timestamp) -> rusq
     Ok(revived)
 }
 
-/// A channel has taken a message: what of it the fallback had been sent before is told here as well, and counts as merged.
-pub fn end(connection: &Connection, told: DeliveryId, now: Timestamp) -> rusqlite::Result<()> {
+/// A channel has taken a message: what of it the fallback had been sent before is in it as well, and counts as merged.
+pub fn end(connection: &Connection, accepted: DeliveryId, now: Timestamp) -> rusqlite::Result<()> {
     let sql = "SELECT id FROM deliveries WHERE (id = ?1 OR digest = ?1) AND fell_back >= 4 AND state IN ('delivered', 'merged')";
     let mut select = connection.prepare_cached(sql)?;
-    let found = select.query_map([told.0.as_bytes()], |row| id(row, 0))?.collect::<rusqlite::Result<Vec<_>>>()?;
+    let found = select.query_map([accepted.0.as_bytes()], |row| id(row, 0))?.collect::<rusqlite::Result<Vec<_>>>()?;
     for delivery in found {
         let Some(by) = stand_ins(connection, delivery)?.first().map(|(by, _)| *by) else { continue };
         deliver::step(connection, delivery, now, "caught_up", "")?;
-        if delivery == told {
+        if delivery == accepted {
             let sql = "UPDATE deliveries SET state = 'merged', digest = ?2 WHERE id = ?1";
             connection.prepare_cached(sql)?.execute(params![delivery.0.as_bytes(), by.0.as_bytes()])?;
         }
@@ -146,7 +146,7 @@ pub fn dissolve(connection: &Connection, messages: &[DeliveryId]) -> rusqlite::R
 }
 
 /// A channel takes messages again, for the first time since its fallback was asked: what it is to catch up with is due. Before
-/// this is noted as the channel's last yes.
+/// this is noted as the time at which the channel last accepted.
 pub fn works(connection: &Connection, channel: &str, now: Timestamp) -> rusqlite::Result<()> {
     let sql = "UPDATE deliveries AS d INDEXED BY deliveries_to_catch_up SET due_at = ?2, wait_ms = 0
         WHERE channel = ?1 AND state = 'waiting' AND fell_back >= 4 AND digest IS NULL AND due_at > ?2

@@ -99,10 +99,10 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
 fn change(connection: &Connection, wish: ChangeRequest, given: &str, now: Timestamp) -> rusqlite::Result<ChangeResult> {
     let (delivery, result) = match find(connection, given, now)? {
         Err(hindrance) => (None, Err(hindrance)),
-        Ok((named, standing)) => {
+        Ok((named, status)) => {
             let result = match wish {
-                ChangeRequest::Cancel => cancel(connection, named.id, standing, now)?,
-                ChangeRequest::Redeliver => redeliver(connection, named.id, standing, now)?,
+                ChangeRequest::Cancel => cancel(connection, named.id, status, now)?,
+                ChangeRequest::Redeliver => redeliver(connection, named.id, status, now)?,
             };
             (Some(named), result)
         }
@@ -111,7 +111,7 @@ fn change(connection: &Connection, wish: ChangeRequest, given: &str, now: Timest
 }
 
 /// Where a delivery stands, as far as it matters for a change.
-struct Standing {
+struct DeliveryStatus {
     state: String,
     due_at: Timestamp,
     digest: Option<DeliveryId>,
@@ -120,7 +120,7 @@ struct Standing {
     leads: u64,
 }
 
-type FoundOrNot = Result<(DeliveryName, Standing), Obstacle>;
+type FoundOrNot = Result<(DeliveryName, DeliveryStatus), Obstacle>;
 
 fn find(connection: &Connection, given: &str, now: Timestamp) -> rusqlite::Result<FoundOrNot> {
     let Some([first, last]) = find::range(given) else {
@@ -142,14 +142,14 @@ fn find(connection: &Connection, given: &str, now: Timestamp) -> rusqlite::Resul
     let read = |row: &rusqlite::Row<'_>| {
         let id = DeliveryId(rows::uuid(0, row.get_ref(0)?.as_blob()?)?);
         let named = DeliveryName { id, kind: row.get(1)?, order: row.get(2)?, channel: row.get(3)? };
-        let standing = Standing {
+        let status = DeliveryStatus {
             state: row.get(4)?,
             due_at: rows::of_millisecond(5, row.get(5)?)?,
             digest: row.get_ref(6)?.as_blob_or_null()?.map(|id| rows::uuid(6, id).map(DeliveryId)).transpose()?,
             under_way: row.get(7)?,
             leads: row.get::<_, i64>(8)?.unsigned_abs(),
         };
-        Ok((named, standing))
+        Ok((named, status))
     };
     let found = connection.prepare_cached(sql)?.query_row(params![first, last, rows::to_millisecond(now)], read);
     match found.optional()? {
@@ -160,12 +160,12 @@ fn find(connection: &Connection, given: &str, now: Timestamp) -> rusqlite::Resul
 
 type DoneOrNot = Result<Applied, Obstacle>;
 
-fn cancel(connection: &Connection, id: DeliveryId, now: Standing, at: Timestamp) -> rusqlite::Result<DoneOrNot> {
+fn cancel(connection: &Connection, id: DeliveryId, now: DeliveryStatus, at: Timestamp) -> rusqlite::Result<DoneOrNot> {
     let inside = now.digest.filter(|_| now.state == "waiting");
     match now.state.as_str() {
         "cancelled" => return Ok(Ok(Applied::Already)),
         "delivered" => return Ok(Err(Obstacle::Delivered(now.due_at))),
-        "merged" => return Ok(Err(Obstacle::Told(now.digest))),
+        "merged" => return Ok(Err(Obstacle::Carried(now.digest))),
         // The others may be arriving with it.
         _ if now.under_way && now.leads > 0 => return Ok(Err(Obstacle::UnderWay)),
         _ => {}
@@ -182,7 +182,7 @@ fn cancel(connection: &Connection, id: DeliveryId, now: Standing, at: Timestamp)
     }))
 }
 
-fn redeliver(connection: &Connection, id: DeliveryId, now: Standing, at: Timestamp) -> rusqlite::Result<DoneOrNot> {
+fn redeliver(connection: &Connection, id: DeliveryId, now: DeliveryStatus, at: Timestamp) -> rusqlite::Result<DoneOrNot> {
     if now.under_way {
         return Ok(Err(Obstacle::UnderWay));
     }
@@ -196,7 +196,7 @@ fn redeliver(connection: &Connection, id: DeliveryId, now: Standing, at: Timesta
 }
 
 /// Due now, in its first form, to be composed anew. What the receiver said last stays to be seen until it says something
-/// else. A fallback that was asked before is not asked again, and what it has told does not count. Answers how many others
+/// else. A fallback that was asked before is not asked again, and what it was sent does not count. Answers how many others
 /// were to go out in its message.
 fn begin_anew(connection: &Connection, id: DeliveryId, at: Timestamp) -> rusqlite::Result<u64> {
     let sql =

@@ -20,10 +20,10 @@ pub enum WriterJob {
     Change(WriterChange),
 }
 
-/// Anything else that is changed: it is given the transaction, or why there is none, and answers what is told after the commit.
+/// Anything else that is changed: it is given the transaction, or why there is none, and gives what to answer after the commit.
 pub type WriterChange = Box<dyn FnOnce(Result<&Connection, &StoreError>) -> Afterwards + Send>;
 
-/// What is told after the commit, or that there was none.
+/// What is answered after the commit, or that there was none.
 pub type Afterwards = Box<dyn FnOnce(Result<(), StoreError>)>;
 
 /// The orders that a group of jobs has loaded, folded in memory.
@@ -38,8 +38,8 @@ pub enum Ended {
     Failed,
 }
 
-/// Runs a group of jobs in one transaction and answers them after the commit. `confirm` is asked between the two: where it says
-/// no, what was committed is not where it should be, and nobody is told that it was.
+/// Runs a group of jobs in one transaction and answers them after the commit. `confirm` is asked between the two: where it
+/// denies, what was committed is not where it should be, and nobody gets the answer that it was.
 pub fn commit(
     connection: &Connection,
     group: Vec<WriterJob>,

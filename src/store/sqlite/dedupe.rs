@@ -6,13 +6,13 @@ use crate::domain::event::{DedupeKey, EventId};
 use crate::store::Record;
 use crate::store::sqlite::rows;
 
-/// Whether a record was told before.
+/// Whether a record is known.
 pub enum SeenBefore {
     No,
     Repeat {
         of: EventId,
     },
-    /// One that tells the order again, under a message id that is new: a repeat of the latest that did, unless it changes the
+    /// One that has the order again, under a message id that is new: a repeat of the latest that did, unless it changes the
     /// order.
     Retold {
         of: EventId,
@@ -46,7 +46,7 @@ pub fn known(connection: &Connection, record: &Record) -> rusqlite::Result<SeenB
                 row.content.as_deref() == Some(content.as_slice()) && age <= window_seconds * 1000
             }),
             DedupeKey::Guarded { key, content, fresh } => {
-                let same = row(&told(key, content))?;
+                let same = row(&key_of_content(key, content))?;
                 replayed |= same.is_none() && !fresh && row(key)?.is_some();
                 same
             }
@@ -79,14 +79,14 @@ pub fn insert(connection: &Connection, record: &Record) -> rusqlite::Result<()> 
             DedupeKey::Guarded { key, content, .. } => {
                 // The row of the key alone belongs to the newest of its events, so retention keeps it as long as any of them.
                 write(key, None)?;
-                write(&told(key, content), None)?
+                write(&key_of_content(key, content), None)?
             }
         };
     }
     Ok(())
 }
 
-/// Remembers the ids of a repeat that told the order again: should one of them come once more after the order has changed, it
+/// Remembers the ids of a repeat that had the order again: should one of them come once more after the order has changed, it
 /// is no change back.
 pub fn remember_ids(connection: &Connection, record: &Record, of: EventId) -> rusqlite::Result<()> {
     let sql = "INSERT INTO repeat_keys (source, key, event, at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
@@ -119,7 +119,7 @@ fn ids(record: &Record) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Stands in no key of a platform that tells orders again.
+/// Stands in no key of a platform that sends orders again.
 const BELOW: char = '|';
 /// The next sign, so that everything below a key is a range.
 const AFTER_BELOW: char = '}';
@@ -133,13 +133,13 @@ fn below(key: &str, id: &str) -> String {
 pub fn names(record: &Record) -> Vec<String> {
     let names = |key: &DedupeKey| match key {
         DedupeKey::Once(key) | DedupeKey::Unchanged(key) | DedupeKey::Latest { key, .. } => vec![key.clone()],
-        DedupeKey::Guarded { key, content, .. } => vec![key.clone(), told(key, content)],
+        DedupeKey::Guarded { key, content, .. } => vec![key.clone(), key_of_content(key, content)],
     };
     record.dedupe_keys.iter().flat_map(names).collect()
 }
 
 /// The key of one content under a guarded key.
-fn told(key: &str, content: &[u8; 32]) -> String {
+fn key_of_content(key: &str, content: &[u8; 32]) -> String {
     format!("{key}:{}", hex::encode(content))
 }
 

@@ -81,8 +81,8 @@ pub fn settle(connection: &Connection, settle: &Settle) -> rusqlite::Result<()> 
     let (outcome, words) = (settle.answer.outcome.as_str(), &settle.answer.detail);
     let sql = "UPDATE attempts SET ended_at = ?2, outcome = ?3, answer = ?4, far_ahead_s = ?5 WHERE seq = ?1";
     connection.prepare_cached(sql)?.execute(params![settle.attempt, at, outcome, words, settle.clock_ahead_s])?;
-    if let Some(news) = &settle.pacing {
-        pacing::learn(connection, news, settle.at)?;
+    if let Some(feedback) = &settle.pacing {
+        pacing::learn(connection, feedback, settle.at)?;
     }
     let (whole, is_over) = match &settle.whole {
         Some((answer, step)) => ((answer, step), matches!(settle.step, Step::Delivered | Step::Dead)),
@@ -102,7 +102,7 @@ pub fn settle(connection: &Connection, settle: &Settle) -> rusqlite::Result<()> 
     }
     write(connection, settle, answer, step)?;
     match step {
-        Step::Delivered if !settle.more_parts => told(connection, settle.delivery, settle.at),
+        Step::Delivered if !settle.more_parts => accepted(connection, settle.delivery, settle.at),
         Step::Dead => dead(connection, settle),
         Step::Wait { .. } | Step::Park { .. } => fallback::call_off_late(connection, settle.delivery),
         Step::Delivered | Step::Recompose(_) => Ok(()),
@@ -174,8 +174,8 @@ fn judge_channel(
     }
 }
 
-/// It is told: so is what it carries, and nobody need be told in its place. For whom it stood in is to catch up with it.
-fn told(connection: &Connection, delivery: DeliveryId, at: Timestamp) -> rusqlite::Result<()> {
+/// It is accepted: so is what it carries, and no fallback is needed. The channel that it stood in for is to catch up with it.
+fn accepted(connection: &Connection, delivery: DeliveryId, at: Timestamp) -> rusqlite::Result<()> {
     let sql = "UPDATE deliveries SET state = 'merged' WHERE digest = ?1 AND state = 'waiting'";
     connection.prepare_cached(sql)?.execute([delivery.0.as_bytes()])?;
     catch_up::end(connection, delivery, at)?;

@@ -134,7 +134,7 @@ const DUE: &str = "SELECT d.order_key, d.attempts, d.spent, d.form, e.event, o.b
     JOIN events e ON e.id = d.event
     LEFT JOIN orders o ON o.source = e.source AND o.number = e.order_number";
 
-// What is dead or was cancelled told nobody; what is told by this delivery itself was not told before.
+// What is dead or was cancelled reached nobody; what this delivery itself carries was not sent before.
 const PLACED_BEFORE: &str = "SELECT b.id FROM deliveries d JOIN events e ON e.id = d.event
     JOIN events p ON p.source = e.source AND p.order_number = e.order_number AND p.kind = e.kind AND p.seq < e.seq
     JOIN deliveries b ON b.event = p.id AND b.channel = d.channel
@@ -183,8 +183,8 @@ fn due(id: DeliveryId, row: &Row<'_>) -> rusqlite::Result<PendingDelivery> {
         form: form_of(row.get_ref(3)?.as_str()?),
         event: rows::of_json(4, row.get_ref(4)?.as_str()?)?,
         order: row.get_ref(5)?.as_str_or_null()?.map(|body| rows::of_json(5, body)).transpose()?,
-        maybe_told: row.get(6)?,
-        told: row.get(7)?,
+        maybe_accepted: row.get(6)?,
+        accepted: row.get(7)?,
         late: rows::of_json(8, row.get_ref(8)?.as_str()?)?,
         round: row.get(9)?,
         unreached: row.get_ref(10)?.as_str_or_null()?.map_or(Ok(Vec::new()), |text| rows::of_json(10, text))?,
@@ -221,7 +221,7 @@ pub fn knows(connection: &Connection, channel: &str) -> rusqlite::Result<bool> {
     let sql = "SELECT EXISTS (SELECT 1 FROM deliveries WHERE channel = ?1)";
     connection.prepare_cached(sql)?.query_row([channel], |row| row.get(0))
 }
-pub fn standings(connection: &Connection, state: Option<&str>) -> rusqlite::Result<Vec<DeliveryRow>> {
+pub fn delivery_rows(connection: &Connection, state: Option<&str>) -> rusqlite::Result<Vec<DeliveryRow>> {
     let sql = "SELECT d.id, d.event, e.kind, e.source, e.order_number, d.channel, d.state, d.attempts, d.due_at, d.answer, d.digest, d.created_at
         FROM deliveries d JOIN events e ON e.id = d.event
         WHERE ?1 IS NULL OR d.state = ?1 ORDER BY d.event_seq, d.id";

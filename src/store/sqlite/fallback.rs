@@ -130,7 +130,7 @@ pub fn ask_for_waiting(
     Ok(asked)
 }
 
-/// Asks the fallback for one delivery, unless its channel hears of the event anyway. `since`: from when on the first channel
+/// Asks the fallback for one delivery, unless its channel is notified of the event anyway. `since`: from when on the first channel
 /// could not be reached; since the delivery was made where that is not known.
 pub fn ask(
     connection: &Connection,
@@ -165,7 +165,7 @@ pub fn ask(
     Ok(asked)
 }
 
-/// What a fallback has told, or the fallback of that one, need not be told once more where the channel does not catch up.
+/// What a fallback was sent, or the fallback of that one, need not be sent once more where the channel does not catch up.
 pub fn settle_fallback(connection: &Connection, channel: &str, now: Timestamp) -> rusqlite::Result<()> {
     let sql = "WITH RECURSIVE instead (first, id) AS (
             SELECT d.id, f.id FROM deliveries d JOIN deliveries f ON f.instead_of = d.id
@@ -173,37 +173,37 @@ pub fn settle_fallback(connection: &Connection, channel: &str, now: Timestamp) -
             UNION SELECT instead.first, f.id FROM instead JOIN deliveries f ON f.instead_of = instead.id)
         SELECT instead.first, f.id FROM instead JOIN deliveries f ON f.id = instead.id
         WHERE f.state IN ('delivered', 'merged') ORDER BY f.state = 'delivered'";
-    let told = pairs(connection, sql, params![channel])?;
-    for (delivery, by) in merge(connection, &told)? {
+    let accepted = pairs(connection, sql, params![channel])?;
+    for (delivery, by) in merge(connection, &accepted)? {
         deliver::step(connection, delivery, now, "told_elsewhere", &by.to_string())?;
     }
     Ok(())
 }
 
-/// A delivery and what it carried are told, so nobody need be told in their place any more.
-pub fn call_off(connection: &Connection, told: DeliveryId) -> rusqlite::Result<()> {
+/// A delivery and what it carried are accepted, so no fallback is needed for them any more.
+pub fn call_off(connection: &Connection, accepted: DeliveryId) -> rusqlite::Result<()> {
     let sql = "WITH RECURSIVE instead (id) AS (
             SELECT f.id FROM deliveries d JOIN deliveries f ON f.instead_of = d.id WHERE d.id = ?1 OR d.digest = ?1
             UNION SELECT f.id FROM instead JOIN deliveries f ON f.instead_of = instead.id)
         SELECT id, ?1 FROM instead";
-    merge(connection, &pairs(connection, sql, params![told.0.as_bytes()])?).map(drop)
+    merge(connection, &pairs(connection, sql, params![accepted.0.as_bytes()])?).map(drop)
 }
 
-/// A stand-in was not told by this attempt: should the first channel have been faster meanwhile, it need not be told at all.
+/// A fallback did not accept this attempt: should the first channel have been faster meanwhile, it is not needed at all.
 pub fn call_off_late(connection: &Connection, stand_in: DeliveryId) -> rusqlite::Result<()> {
     let sql = "WITH RECURSIVE first (id) AS (
             SELECT instead_of FROM deliveries WHERE id = ?1 AND instead_of IS NOT NULL
             UNION SELECT d.instead_of FROM first JOIN deliveries d ON d.id = first.id WHERE d.instead_of IS NOT NULL)
         SELECT d.id FROM first JOIN deliveries d ON d.id = first.id WHERE d.state IN ('delivered', 'merged')";
     let read = |row: &rusqlite::Row<'_>| rows::uuid(0, row.get_ref(0)?.as_blob()?).map(DeliveryId);
-    let told = connection.prepare_cached(sql)?.query_row([stand_in.0.as_bytes()], read).optional()?;
-    told.map_or(Ok(()), |told| call_off(connection, told))
+    let accepted = connection.prepare_cached(sql)?.query_row([stand_in.0.as_bytes()], read).optional()?;
+    accepted.map_or(Ok(()), |accepted| call_off(connection, accepted))
 }
 
-/// Deliveries, each with the one that told it.
-type Told = BTreeMap<DeliveryId, DeliveryId>;
+/// Deliveries, each with the one by which it was accepted.
+type Accepted = BTreeMap<DeliveryId, DeliveryId>;
 
-fn pairs(connection: &Connection, sql: &str, given: impl rusqlite::Params) -> rusqlite::Result<Told> {
+fn pairs(connection: &Connection, sql: &str, given: impl rusqlite::Params) -> rusqlite::Result<Accepted> {
     let read = |row: &rusqlite::Row<'_>| {
         let id = |column| rows::uuid(column, row.get_ref(column)?.as_blob()?).map(DeliveryId);
         Ok((id(0)?, id(1)?))
@@ -212,26 +212,26 @@ fn pairs(connection: &Connection, sql: &str, given: impl rusqlite::Params) -> ru
 }
 
 /// Merges those that still wait, and are not just being sent. A message that carries others is one with them: it is merged
-/// when all of them are told. What a person asked for once more is told once more, whoever told it before. Answers which were
-/// merged.
-fn merge(connection: &Connection, told: &Told) -> rusqlite::Result<Vec<(DeliveryId, DeliveryId)>> {
+/// when all of them are accepted. What a person asked for once more is sent once more, whatever was accepted before. Answers
+/// which were merged.
+fn merge(connection: &Connection, accepted: &Accepted) -> rusqlite::Result<Vec<(DeliveryId, DeliveryId)>> {
     let asked = "SELECT 1 FROM steps WHERE delivery = ?1 AND step = 'redelivered'";
     let mut asked = connection.prepare_cached(asked)?;
-    let mut left = Told::new();
-    for (delivery, by) in told {
+    let mut left = Accepted::new();
+    for (delivery, by) in accepted {
         if !asked.exists([delivery.0.as_bytes()])? {
             left.insert(*delivery, *by);
         }
     }
-    let told = left;
+    let accepted = left;
     let sql = "SELECT EXISTS (SELECT 1 FROM deliveries d WHERE d.id = ?1 AND d.state = 'waiting' AND d.digest IS NULL
         AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.delivery = d.id AND a.ended_at IS NULL))";
     let mut merged = Vec::new();
-    for leader in told.keys() {
-        let rests: bool = connection.prepare_cached(sql)?.query_row([leader.0.as_bytes()], |row| row.get(0))?;
+    for leader in accepted.keys() {
+        let is_waiting: bool = connection.prepare_cached(sql)?.query_row([leader.0.as_bytes()], |row| row.get(0))?;
         let carried = due::carried(connection, *leader)?;
-        if rests && carried.iter().all(|id| told.contains_key(id)) {
-            merged.extend(carried.iter().chain([leader]).map(|id| (*id, told[id])));
+        if is_waiting && carried.iter().all(|id| accepted.contains_key(id)) {
+            merged.extend(carried.iter().chain([leader]).map(|id| (*id, accepted[id])));
         }
     }
     for (delivery, by) in &merged {
@@ -257,7 +257,7 @@ impl Sqlite {
         self.change(move |connection| ask_for_waiting(connection, &to, before, now, quiet.as_ref())).await
     }
 
-    /// Takes for told what the fallback of a channel has told.
+    /// Takes for accepted what the fallback of a channel has accepted.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].

@@ -203,7 +203,7 @@ fn of_source(connection: &Connection, source: &str, question: &Question) -> rusq
     let one = |sql: &str| connection.prepare_cached(sql)?.query_row([source], |row| row.get::<_, i64>(0)).optional();
     let refusals = one("SELECT count(*) FROM refusals WHERE source = ?1")?.unwrap_or(0).unsigned_abs();
     let sign_of_life = one("SELECT at FROM signs_of_life WHERE source = ?1")?;
-    let (believed, newer) = heard(connection, source)?;
+    let (believed, newer) = newest(connection, source)?;
     let unproven = unproven(connection, source)?;
     let unproven = if unproven.is_empty() { newer.into_iter().collect() } else { unproven };
     Ok(SourceHistory {
@@ -217,7 +217,7 @@ fn of_source(connection: &Connection, source: &str, question: &Question) -> rusq
 }
 
 /// The newest webhook of a source that was believed, and a newer one that was not, as far as it was kept.
-fn heard(
+fn newest(
     connection: &Connection,
     source: &str,
 ) -> rusqlite::Result<(Option<ReceivedWebhook>, Option<ReceivedWebhook>)> {
@@ -229,10 +229,10 @@ fn heard(
     let mut unproven = None;
     while let Some(row) = found.next()? {
         let event = EventId(rows::uuid(0, row.get_ref(0)?.as_blob()?)?);
-        let heard = ReceivedWebhook { event, kind: row.get(1)?, at: moment(row, 2)? };
+        let webhook = ReceivedWebhook { event, kind: row.get(1)?, at: moment(row, 2)? };
         match row.get(3)? {
-            true => unproven = unproven.or(Some(heard)),
-            false => return Ok((Some(heard), unproven)),
+            true => unproven = unproven.or(Some(webhook)),
+            false => return Ok((Some(webhook), unproven)),
         }
     }
     Ok((None, unproven))

@@ -1,4 +1,4 @@
-//! What the daemon reads of itself, and what the operator was told of it: the notice and the row in one commit.
+//! What the daemon reads of itself, and what the operator was notified of: the notice and the row in one commit.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ use crate::store::{
 /// So many urgent deliveries of a channel are looked at, those that are due first: when older ones lie behind so many, these
 /// are old enough themselves.
 const LOOKED_AT: u32 = 10_000;
-/// So many of the newest events are asked whether anybody heard of them. Between an event and the look at it lie
+/// So many of the newest events are asked whether a route matched them. Between an event and the look at it lie
 /// milliseconds.
 const NEWEST: u32 = 500;
 
@@ -69,7 +69,7 @@ impl Sqlite {
         self.change(move |connection| update(connection, &telling)).await
     }
 
-    /// Writes down when a source was heard of last; `None`: forgets it. Nobody waits for that: it is committed with what else
+    /// Writes down when something came from a source last; `None`: forgets it. Nobody waits for that: it is committed with what else
     /// is queued. Answers whether it is queued.
     pub fn sign_of_life(&self, source: &str, at: Option<Timestamp>) -> bool {
         let source = source.to_owned();
@@ -199,7 +199,7 @@ fn parked(connection: &Connection) -> rusqlite::Result<Vec<ParkedChannel>> {
 }
 
 /// The urgent deliveries of a channel that wait since `since` or longer; not those that are held until a later hour, nor those
-/// that the fallback has told.
+/// that the fallback was sent.
 fn waiting(connection: &Connection, channel: &str, since: Timestamp) -> rusqlite::Result<Option<OverdueDeliveries>> {
     let given = params![channel, rows::to_millisecond(since), LOOKED_AT];
     connection.prepare_cached(WAITING)?.query_row(given, |row| {
@@ -233,8 +233,8 @@ fn dead(
     Ok(deaths)
 }
 
-/// Without notices, of whose end nobody is told, because that would never end; and without what a person sends to try a channel:
-/// he sees what becomes of it.
+/// Without notices, whose end makes no notice, because that would never end; and without what a person sends to try a channel,
+/// which is seen as it happens.
 fn dead_of(connection: &Connection, channel: &str) -> rusqlite::Result<Option<DeadLetter>> {
     let mut select = connection.prepare_cached(DEAD_OF)?;
     let mut found = select.query([channel])?;
@@ -265,7 +265,7 @@ fn source_activity(connection: &Connection) -> rusqlite::Result<BTreeMap<String,
     found.collect()
 }
 
-/// The newest events that somebody told us and that made no delivery.
+/// The newest events from outside that made no delivery.
 fn unrouted(connection: &Connection) -> rusqlite::Result<Vec<UnroutedEvent>> {
     let mut select = connection.prepare_cached(UNHEARD)?;
     let mut found = select.query(params![NEWEST, OWN_SOURCE])?;

@@ -80,11 +80,11 @@ fn page(
          WHERE d.id {comparison} ?3 AND {IS_WANTED} ORDER BY d.id LIMIT ?4"
     );
     let mut select = connection.prepare_cached(&sql)?;
-    let found = select.query_map(params![wanted.state, wanted.channel, id, rows], standing)?;
+    let found = select.query_map(params![wanted.state, wanted.channel, id, rows], delivery_row)?;
     found.collect()
 }
 
-fn standing(row: &Row<'_>) -> rusqlite::Result<DeliveryRow> {
+fn delivery_row(row: &Row<'_>) -> rusqlite::Result<DeliveryRow> {
     Ok(DeliveryRow {
         id: DeliveryId(rows::uuid(0, row.get_ref(0)?.as_blob()?)?),
         event: EventId(rows::uuid(1, row.get_ref(1)?.as_blob()?)?),

@@ -63,7 +63,7 @@ pub struct Sqlite {
     reader: Reader,
     status: watch::Receiver<Status>,
     loss: Arc<Mutex<Option<Loss>>>,
-    /// Hears when the writer thread has ended and let go of the file.
+    /// Resolves when the writer thread has ended and let go of the file.
     ended: oneshot::Receiver<()>,
 }
 

@@ -22,8 +22,8 @@ pub fn forget(connection: &Connection, attempts: &[i64]) -> rusqlite::Result<()>
 }
 
 /// What an attempt taught about a credential, `now`.
-pub fn learn(connection: &Connection, news: &PacingFeedback, now: Timestamp) -> rusqlite::Result<()> {
-    match news {
+pub fn learn(connection: &Connection, feedback: &PacingFeedback, now: Timestamp) -> rusqlite::Result<()> {
+    match feedback {
         PacingFeedback::Closed { credential, until, closings, reason } => {
             let sql = "INSERT INTO credentials (credential, closed_until, reason, closings, wait_ms) VALUES (?1, ?2, ?3, ?4, ?5)
                 ON CONFLICT (credential) DO UPDATE SET

@@ -45,7 +45,7 @@ pub fn ready(connection: &Connection, channel: &str) -> rusqlite::Result<()> {
     connection.prepare_cached(sql)?.execute(params![channel, UNREADY]).map(drop)
 }
 
-/// A message is tried. Should we crash before we hear what the receiver says, it is known that a parked channel was probed;
+/// A message is tried. Should we crash before the receiver answers, it is known that a parked channel was probed;
 /// by a test that a person asked for it is not.
 pub fn tried(connection: &Connection, delivery: DeliveryId, now: Timestamp) -> rusqlite::Result<()> {
     let sql = "UPDATE parked_channels SET probed_at = ?2 WHERE channel = (SELECT d.channel FROM deliveries d
@@ -62,7 +62,7 @@ pub fn put_off(connection: &Connection, channel: &str, until: Timestamp, now: Ti
     connection.prepare_cached(sql)?.execute(params![channel, until, now, wait_ms]).map(drop)
 }
 
-/// The receiver took a message, or found fault with this one alone: all that waits is due, but what was told elsewhere.
+/// The receiver took a message, or found fault with this one alone: all that waits is due, but what was sent elsewhere.
 pub fn open(connection: &Connection, channel: &str, now: Timestamp) -> rusqlite::Result<()> {
     let parked = connection.prepare_cached("DELETE FROM parked_channels WHERE channel = ?1")?.execute([channel])?;
     if parked == 0 {

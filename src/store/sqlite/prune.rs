@@ -1,4 +1,4 @@
-//! Retention: old events go in small steps, and never one that somebody still has to hear of.
+//! Retention: old events go in small steps, and never one that is still to be delivered.
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};

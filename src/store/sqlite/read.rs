@@ -1,4 +1,4 @@
-//! Looking at the store without changing it: for the lanes, for pages, and for commands beside a running daemon.
+//! Looking at the store without changing it: for the channel workers, for pages, and for commands beside a running daemon.
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
@@ -124,7 +124,7 @@ impl Reader {
         self.look(move |connection| due::carried(connection, leader)).await
     }
 
-    /// Whether a channel's setting is wrong, as far as its receiver told us.
+    /// Whether a channel's setting is wrong, as far as its receiver said.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
@@ -188,7 +188,7 @@ impl Reader {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn test_send(&self, delivery: DeliveryId, credential: String) -> Result<Option<TestSend>, StoreError> {
-        self.look(move |connection| test_send::trial(connection, delivery, &credential)).await
+        self.look(move |connection| test_send::test_send(connection, delivery, &credential)).await
     }
 
     /// All deliveries in the sequence of their making, or those in one state.
@@ -197,7 +197,7 @@ impl Reader {
     /// [`StoreError::Unavailable`].
     pub async fn deliveries(&self, state: Option<&str>) -> Result<Vec<DeliveryRow>, StoreError> {
         let state = state.map(str::to_owned);
-        self.look(move |connection| due::standings(connection, state.as_deref())).await
+        self.look(move |connection| due::delivery_rows(connection, state.as_deref())).await
     }
 
     /// An event with the number of its repeats.
@@ -232,7 +232,7 @@ impl Reader {
         let (reply, answer) = oneshot::channel();
         let look: Look = Box::new(move |connection| {
             let seen = connection.map_err(Clone::clone).and_then(|c| read(c).map_err(|error| unavailable(&error)));
-            // Nobody listens any more when the asker was stopped; then there is nothing to tell.
+            // Where the caller was stopped, nobody waits for the answer any more.
             let _ = reply.send(seen);
         });
         self.readings.send(Reading::Look(look)).await.map_err(|_| stopped())?;
@@ -241,7 +241,7 @@ impl Reader {
 }
 
 fn connect(path: &Path) -> rusqlite::Result<Connection> {
-    // Reading a write-ahead log needs its shared memory file, so the connection is opened for writing and then told not to.
+    // Reading a write-ahead log needs its shared memory file, so the connection is opened for writing, which is then switched off.
     let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE | rusqlite::OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(Duration::from_millis(BUSY_MS))?;
@@ -263,7 +263,7 @@ fn read(mut connection: Option<Connection>, mut readings: mpsc::Receiver<Reading
         match reading {
             Reading::Look(look) => {
                 let connection = connection.as_ref().ok_or(&closed);
-                // Whoever asked hears that there is no answer; the next one is answered as ever.
+                // This caller gets an error in place of an answer; the next one is answered as ever.
                 if std::panic::catch_unwind(AssertUnwindSafe(|| look(connection))).is_err() {
                     tracing::error!("a look into the store met an internal error");
                 }

@@ -41,7 +41,7 @@ pub fn record(connection: &Connection, orders: &mut Orders, record: &Record) -> 
     event.data.late = decision.late;
     let judge = |rule: &RouteCondition| match decision.judged.get(&rule.route) {
         Some(verdict) => *verdict,
-        // Its channels hear of the event anyway.
+        // Its channels are notified of the event anyway.
         None => matching::judge(rule, &event, decision.order.as_ref()).unwrap_or(RouteDecision::Unjudged),
     };
     let routes = record.verdicts.settled(judge);
@@ -89,7 +89,7 @@ fn count_duplicate(connection: &Connection, record: &Record, of: EventId) -> rus
     }
 }
 
-/// A repeat that tells more than the first telling completes the order, and corrects the figures.
+/// A repeat that says more than the first webhook completes the order, and corrects the figures.
 fn complete_order(connection: &Connection, orders: &mut Orders, record: &Record, of: EventId) -> rusqlite::Result<()> {
     let Some((seq, before)) = load(connection, orders, &record.event)? else { return Ok(()) };
     let after = order::merge(Some(&before), &record.event);
@@ -142,12 +142,12 @@ fn insert_entry(connection: &Connection, of: EventId, event: &Event, entry: &Led
 
 /// The event's order, from the group's memory or from the table.
 fn load(connection: &Connection, orders: &mut Orders, event: &Event) -> rusqlite::Result<Option<(i64, Order)>> {
-    let Some(news) = &event.order else { return Ok(None) };
-    let key = (event.source.clone(), news.number.clone());
+    let Some(update) = &event.order else { return Ok(None) };
+    let key = (event.source.clone(), update.number.clone());
     if let Some(known) = orders.get(&key) {
         return Ok(known.clone());
     }
-    let loaded = load_order(connection, &event.source, &news.number)?;
+    let loaded = load_order(connection, &event.source, &update.number)?;
     orders.insert(key, loaded.clone());
     Ok(loaded)
 }

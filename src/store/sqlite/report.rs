@@ -1,4 +1,4 @@
-//! What reports are made of, and which days they have covered: a day is covered in the commit of the event that tells it.
+//! What reports are made of, and which days they have covered: a day is covered in the commit of the event that reports it.
 
 pub mod history;
 pub mod service_health;
@@ -16,8 +16,8 @@ use crate::store::sqlite::read::Reader;
 use crate::store::sqlite::{Sqlite, record, rows};
 use crate::store::{Recorded, ReportRun, ReportStatus, StoreError, Undelivered};
 
-/// So long after a day a platform may still tell its totals: they are of two days.
-const TOLD_WITHIN: SignedDuration = SignedDuration::from_hours(48);
+/// So long after a day a platform may still send its totals: they are of two days.
+const SENT_WITHIN: SignedDuration = SignedDuration::from_hours(48);
 
 const BEGUN: &str = "SELECT received_at FROM events INDEXED BY events_by_arrival WHERE received_at > 0 AND source <> ?1
     ORDER BY received_at LIMIT 1";
@@ -28,7 +28,7 @@ const CHANGES: &str = "SELECT source, shop, figure, currency, count, minor, effe
 const ORDERS: &str = "SELECT source, body FROM orders WHERE day_at >= ?1 AND day_at < ?2 ORDER BY day_at, seq";
 const ARRIVALS: &str = "SELECT source, received_at FROM events INDEXED BY events_by_arrival
     WHERE received_at >= ?1 AND received_at < ?2 AND source <> ?3 ORDER BY received_at";
-const TOLD: &str = "SELECT event FROM events INDEXED BY events_by_arrival
+const STOCK_AND_TOTALS: &str = "SELECT event FROM events INDEXED BY events_by_arrival
     WHERE received_at >= ?1 AND received_at < ?2 AND kind IN (?3, ?4, ?5) ORDER BY received_at, seq";
 
 impl Reader {
@@ -39,7 +39,7 @@ impl Reader {
         CHANGES,
         ORDERS,
         ARRIVALS,
-        TOLD,
+        STOCK_AND_TOTALS,
         service_health::REPEATS,
         service_health::REFUSED,
         service_health::UNPROVEN,
@@ -85,7 +85,7 @@ impl Reader {
     /// [`StoreError::Unavailable`].
     pub async fn report_status(&self, report: &str, day: Date) -> Result<ReportStatus, StoreError> {
         let report = report.to_owned();
-        self.look(move |connection| standing(connection, &report, day)).await
+        self.look(move |connection| status(connection, &report, day)).await
     }
 
     /// The event whose picture has this name, unless its time is over.
@@ -215,14 +215,14 @@ fn facts(connection: &Connection, scope: &Scope) -> rusqlite::Result<Facts> {
         .query_map(params![from, until, OWN_SOURCE], |row| Ok((row.get(0)?, rows::of_millisecond(1, row.get(1)?)?)))?;
     facts.arrivals = arrivals.collect::<rusqlite::Result<_>>()?;
     let [low, keys, totals] = [Kind::StockLow, Kind::StockKeysLow, Kind::TotalsReported].map(|kind| kind.to_string());
-    let told_until = last.until.checked_add(TOLD_WITHIN).unwrap_or(last.until);
-    let given = params![from, rows::to_millisecond(told_until), low, keys, totals];
-    let mut select = connection.prepare_cached(TOLD)?;
-    let told = select.query_map(given, |row| rows::of_json(0, row.get_ref(0)?.as_str()?))?;
+    let sent_until = last.until.checked_add(SENT_WITHIN).unwrap_or(last.until);
+    let given = params![from, rows::to_millisecond(sent_until), low, keys, totals];
+    let mut select = connection.prepare_cached(STOCK_AND_TOTALS)?;
+    let events = select.query_map(given, |row| rows::of_json(0, row.get_ref(0)?.as_str()?))?;
     // One that only a newer version can read is that version's business.
     let unreadable = |error: &rusqlite::Error| matches!(error, rusqlite::Error::FromSqlConversionFailure(..));
-    let told = told.filter(|event| !event.as_ref().is_err_and(unreadable));
-    facts.told = told.collect::<rusqlite::Result<_>>()?;
+    let events = events.filter(|event| !event.as_ref().is_err_and(unreadable));
+    facts.told = events.collect::<rusqlite::Result<_>>()?;
     facts.bell = service_health::service_health(connection, scope, first.from, last.until)?;
     Ok(facts)
 }
@@ -260,7 +260,7 @@ fn changes(connection: &Connection, scope: &Scope, first: &LocalDay, ledger_seq:
     let given = params![scope.name, first.day.to_string()];
     let before: Option<i64> = connection.prepare_cached(sql)?.query_row(given, |row| row.get(0)).optional()?;
     let Some(before) = before else { return Ok(Vec::new()) };
-    // What has changed since that one was told by those that followed; and it may be much.
+    // What has changed since that one stands in those that followed; and it may be much.
     let sql = "SELECT 1 FROM report_runs WHERE report = ?1 AND day > ?2";
     if connection.prepare_cached(sql)?.exists(params![scope.name, scope.to.to_string()])? {
         return Ok(Vec::new());
@@ -283,7 +283,7 @@ fn changes(connection: &Connection, scope: &Scope, first: &LocalDay, ledger_seq:
     Ok(kept)
 }
 
-fn standing(connection: &Connection, report: &str, day: Date) -> rusqlite::Result<ReportStatus> {
+fn status(connection: &Connection, report: &str, day: Date) -> rusqlite::Result<ReportStatus> {
     let sql = "SELECT event FROM report_runs WHERE report = ?1 AND day = ?2";
     let read = |row: &rusqlite::Row<'_>| row.get_ref(0)?.as_blob_or_null()?.map(|id| rows::uuid(0, id)).transpose();
     let given = params![report, day.to_string()];

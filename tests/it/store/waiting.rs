@@ -106,7 +106,7 @@ async fn who_has_got_a_message_before_it_was_asked_for_once_more_does_not_make_i
         let Claimed::Yes(attempt) = claim(&store, mail, 0).await else { panic!("nobody has it") };
         settle(&store, mail, attempt, outcome, Step::Wait { until: at(5), spends: false }).await;
     }
-    let (hours, stands) = (6 * 3600, |due: &PendingDelivery| (due.told, due.late.clone()));
+    let (hours, stands) = (6 * 3600, |due: &PendingDelivery| (due.accepted, due.late.clone()));
     assert_eq!(stands(&due(&store, "owner", hours).await[0]), (true, vec![0]));
     let mut changes = Changes::open(&folder.path().join("bell.db")).expect("the store");
     changes.make(ChangeRequest::Redeliver, &[mail.to_string()], at(hours)).expect("changed");

@@ -14,7 +14,7 @@ pub const REFUSED: &str =
 // In a text within JSON the quotes would have a backslash.
 pub const UNPROVEN: &str = "SELECT source, count(*) FROM events INDEXED BY events_by_arrival
     WHERE received_at >= ?1 AND received_at < ?2 AND instr(event, '\"proof\":\"unproven\"') > 0 GROUP BY source";
-// Ids begin with the time of their making. What is delivered was due last when it was; what a digest has told, when that was.
+// Ids begin with the time of their making. What is delivered was due last when it was; what a digest carried, when that was.
 pub const DELIVERIES: &str = "SELECT d.state, count(*),
         sum(d.state IN ('delivered', 'merged') AND coalesce(l.due_at, d.due_at) - d.created_at > 60000)
     FROM deliveries d LEFT JOIN deliveries l ON l.id = d.digest
