@@ -87,7 +87,7 @@ struct Cost {
     reading_ms: f64,
     /// With the figures and the table.
     whole_ms: f64,
-    /// What the process had at most, less what it had before; absent where the system does not tell.
+    /// What the process had at most, less what it had before; absent where the system does not say.
     memory_kib: Option<f64>,
 }
 
@@ -213,9 +213,9 @@ async fn record_day(store: &Sqlite, day: i64, first: u64, orders: u64) {
         let (number, at) = (first + index, moment(index));
         records.push(placed(number, at));
         if !index.is_multiple_of(20) {
-            records.push(told(number, Kind::OrderAccepted, at + 45_000, OrderUpdate::default()));
+            records.push(record(number, Kind::OrderAccepted, at + 45_000, OrderUpdate::default()));
         } else {
-            records.push(told(number, Kind::OrderCancelled, at + 60_000, OrderUpdate::default()));
+            records.push(record(number, Kind::OrderCancelled, at + 60_000, OrderUpdate::default()));
         }
         if index.is_multiple_of(25) {
             let refund = RefundUpdate {
@@ -224,8 +224,8 @@ async fn record_day(store: &Sqlite, day: i64, first: u64, orders: u64) {
                 assumes_currency: false,
                 pending: false,
             };
-            let news = OrderUpdate { refund: Some(refund), ..OrderUpdate::default() };
-            records.push(told(number, Kind::OrderPartialRefund, at + 600_000, news));
+            let update = OrderUpdate { refund: Some(refund), ..OrderUpdate::default() };
+            records.push(record(number, Kind::OrderPartialRefund, at + 600_000, update));
         }
     }
     while !records.is_empty() {
@@ -243,7 +243,7 @@ fn placed(number: u64, at: i64) -> Record {
         unit_price: Some(Money::new(1200, "HKD")),
         ..OrderLine::default()
     };
-    let news = OrderUpdate {
+    let update = OrderUpdate {
         state: Some(OrderState::Placed),
         placed_at: Some(self::at(at)),
         total: Some(Money::new(4600 + i64::try_from(number % 900).expect("few"), "HKD")),
@@ -252,11 +252,11 @@ fn placed(number: u64, at: i64) -> Record {
     };
     Record {
         targets: vec![(Target::always("kitchen"), DeliveryId(id(at)))],
-        ..told(number, Kind::OrderPlaced, at, news)
+        ..record(number, Kind::OrderPlaced, at, update)
     }
 }
 
-fn told(number: u64, kind: Kind, at: i64, news: OrderUpdate) -> Record {
+fn record(number: u64, kind: Kind, at: i64, update: OrderUpdate) -> Record {
     let data = match kind {
         Kind::OrderCancelled => Data {
             by: Some(Coded { code: 20, word: Some("merchant".to_owned()) }),
@@ -274,7 +274,7 @@ fn told(number: u64, kind: Kind, at: i64, news: OrderUpdate) -> Record {
             occurred_at: Some(self::at(at)),
             received_at: self::at(at + 300),
             shop: Some(shop),
-            order: Some(OrderUpdate { number: number.to_string(), ..news }),
+            order: Some(OrderUpdate { number: number.to_string(), ..update }),
             data,
             proof: SignatureCheck::Valid("bench".to_owned()),
         },

@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mishap_is_ordered_by_what_befalls_which_answer() {
+    fn a_fault_rule_is_ordered_by_what_befalls_which_answer() {
         let order =
             |text: &str| serde_json::from_str::<FaultOrder>(text).map(|order| (order.fault.apart(), order.times));
         let busy = Fault::Status { status: 503, body: String::new() };

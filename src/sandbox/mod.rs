@@ -43,13 +43,8 @@ use crate::sandbox::rules::Rules;
 use crate::sandbox::smtp::MailServer;
 
 /// The kinds that are simulated. A new one is its file, the line of its module above, and its line here.
-const MOCKS: &[&dyn Mock] = &[
-    &dingtalk::MockDingTalk,
-    &wecom::MockWeCom,
-    &webhook::MockWebhook,
-    &keeta::MockKeeta,
-    &email::MockEmail,
-];
+const MOCKS: &[&dyn Mock] =
+    &[&dingtalk::MockDingTalk, &wecom::MockWeCom, &webhook::MockWebhook, &keeta::MockKeeta, &email::MockEmail];
 
 /// What one of a kind is to people, and what a person or a program there gets to see of a request.
 pub fn shown(received: &Received) -> (&'static str, String) {

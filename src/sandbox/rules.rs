@@ -148,6 +148,8 @@ impl Rules {
     /// What an addressee demands, as it was configured last; none where there is no such addressee.
     pub(super) fn demands(&self, address: &MockAddress) -> Option<Demands> {
         let known = self.all_of(address.kind).filter(|(name, _)| *name == address.name).last();
-        known.map(|(_, demands)| demands.clone()).or_else(|| (self.unknown == UnknownNames::Welcome).then(Demands::default))
+        known
+            .map(|(_, demands)| demands.clone())
+            .or_else(|| (self.unknown == UnknownNames::Welcome).then(Demands::default))
     }
 }

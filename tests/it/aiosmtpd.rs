@@ -96,9 +96,9 @@ async fn another_makers_server_takes_our_mails_as_we_mean_them() {
             assert!(got["text"].as_str().is_some_and(|text| text.starts_with("新订单") && text.contains("糖醋排骨")));
             assert!(got["html"].as_str().is_some_and(|html| html.contains("<h1") && html.contains("糖醋排骨")));
         }
-        let standings = daemon.until(|all| of(all, "mail").iter().all(|mail| mail.state == "delivered")).await;
-        assert!(of(&standings, "mail")[0].answer.as_deref().is_some_and(|words| words.contains("550 5.1.1")));
-        scene.until_told("robot", 1).await;
+        let rows = daemon.until(|all| of(all, "mail").iter().all(|mail| mail.state == "delivered")).await;
+        assert!(of(&rows, "mail")[0].answer.as_deref().is_some_and(|words| words.contains("550 5.1.1")));
+        scene.until_received("robot", 1).await;
         assert!(server.said.try_recv().is_err(), "a mail too many");
         daemon.stop().await;
     }

@@ -188,7 +188,7 @@ fn each_row_has_a_name_of_its_own_and_an_answer_that_it_judges() {
 
 /// Of a WebHook 2xx, of a mail server a yes to the whole mail.
 #[test]
-fn a_yes_is_only_errcode_zero() {
+fn only_errcode_zero_is_acceptance() {
     for (channel, _, judge) in channels() {
         let yes = ["0", "taken", "2xx"];
         for case in cases(channel) {
@@ -265,7 +265,7 @@ fn notice(detail: &str, language: &str) -> String {
 
 #[test]
 fn a_notice_says_what_an_answer_comes_from_in_the_language_of_its_reader() {
-    let (mut told, mut faults) = (0, Vec::new());
+    let (mut count, mut faults) = (0, Vec::new());
     for (channel, _, judge) in channels() {
         for case in cases(channel) {
             let answer = judge(&case, "").answer;
@@ -279,7 +279,7 @@ fn a_notice_says_what_an_answer_comes_from_in_the_language_of_its_reader() {
                 _ if channel == "email" => continue,
                 _ => None,
             };
-            told += 1;
+            count += 1;
             assert!(
                 notice(answer.redacted_detail(), "en").contains(english),
                 "{channel}: {}",
@@ -296,12 +296,12 @@ fn a_notice_says_what_an_answer_comes_from_in_the_language_of_its_reader() {
         }
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
-    assert!(told > 100, "{told}");
+    assert!(count > 100, "{count}");
 }
 
 #[test]
 fn no_word_of_a_receiver_is_among_our_own() {
-    let mut told = 0;
+    let mut count = 0;
     for (channel, _, judge) in channels() {
         for case in cases(channel) {
             let (plain, talkative) = (judge(&case, ""), judge(&case, BUYER));
@@ -310,9 +310,9 @@ fn no_word_of_a_receiver_is_among_our_own() {
             assert_eq!(talkative.answer.redacted_detail(), plain.answer.redacted_detail(), "{shown}");
             let words = &talkative.answer.detail;
             let said = words.strip_prefix(talkative.answer.redacted_detail()).expect("our own words stand first");
-            told += usize::from(said.contains("Zebediah"));
+            count += usize::from(said.contains("Zebediah"));
             assert!(said.is_empty() || (said.starts_with(": “") && said.ends_with('”')), "{shown}: {words}");
         }
     }
-    assert!(told > 100, "the receivers' words are kept, marked as theirs: {told}");
+    assert!(count > 100, "the receivers' words are kept, marked as theirs: {count}");
 }

@@ -219,13 +219,13 @@ async fn trial(
     index: usize,
     outcome: &'static str,
 ) -> Vec<String> {
-    let (address, far) = receiver(beginning, ending).await;
+    let (address, served) = receiver(beginning, ending).await;
     let (http, channel) = (client(), &channels(address)[index]);
     let begun = Instant::now();
     let answer = send(channel.as_ref(), &http).await;
     let took = begun.elapsed();
     drop(http);
-    let sent = tokio::time::timeout(Duration::from_secs(20), far).await.expect("it is let go").unwrap();
+    let sent = tokio::time::timeout(Duration::from_secs(20), served).await.expect("it is let go").unwrap();
     let checks = [
         (answer.outcome.as_str() == outcome, format!("{answer:?}")),
         (took < TIMEOUT * 4, format!("it took {took:?}")),
@@ -253,18 +253,18 @@ async fn an_endless_body_is_let_go_at_the_cap_and_not_only_when_time_is_up() {
     let timeout = Duration::from_secs(30);
     let body = head(200, "Transfer-Encoding: chunked\r\n");
     for index in 0..3 {
-        let (address, far) = receiver(body.clone(), Ending::GoesOn("4\r\n<br>\r\n")).await;
+        let (address, served) = receiver(body.clone(), Ending::GoesOn("4\r\n<br>\r\n")).await;
         let http = Http::new(&Settings { allow_private: true, timeout, ..Settings::default() }).unwrap();
         let begun = Instant::now();
         send(channels(address)[index].as_ref(), &http).await;
         assert!(begun.elapsed() < timeout / 3, "it was read for {:?}", begun.elapsed());
-        let sent = tokio::time::timeout(timeout, far).await.expect("it is let go").unwrap();
+        let sent = tokio::time::timeout(timeout, served).await.expect("it is let go").unwrap();
         assert!(sent < TAKEN, "{sent} bytes were taken");
     }
 }
 
 #[tokio::test]
-async fn the_receivers_clock_is_known_of_refusals_too_and_forgotten_when_none_is_told() {
+async fn the_receivers_clock_is_known_of_refusals_too_and_forgotten_when_none_is_given() {
     let known = [
         whole(200, r#"{"errcode":310000,"errmsg":"invalid timestamp"}"#),
         whole(401, "no"),
@@ -283,19 +283,19 @@ async fn the_receivers_clock_is_known_of_refusals_too_and_forgotten_when_none_is
         // By turns, so that what was known before would be seen.
         for (with, without) in known.iter().cycle().zip(&unknown).take(unknown.len().max(known.len())) {
             for (answer, is_known) in [(with, true), (without, false)] {
-                let (address, far) = receiver(answer.clone(), Ending::Closes).await;
+                let (address, served) = receiver(answer.clone(), Ending::Closes).await;
                 let outcome = send(channels(address)[index].as_ref(), &http).await.outcome;
                 assert_ne!(outcome, Outcome::Bug);
                 let ahead = http.clock_ahead();
                 assert_eq!(ahead.is_some(), is_known, "{answer:.200}");
                 assert!(ahead.is_none_or(|ahead| ahead < -SignedDuration::from_hours(24 * 365 * 30)), "{ahead:?}");
-                far.await.unwrap();
+                served.await.unwrap();
             }
         }
-        let (address, far) = receiver(known[1].clone(), Ending::Closes).await;
+        let (address, served) = receiver(known[1].clone(), Ending::Closes).await;
         send(channels(address)[index].as_ref(), &http).await;
         assert!(http.clock_ahead().is_some());
-        far.await.unwrap();
+        served.await.unwrap();
         // Nobody listens there any more.
         send(channels(address)[index].as_ref(), &http).await;
         assert_eq!(http.clock_ahead(), None, "a side that cannot be reached has no clock");

@@ -1,4 +1,4 @@
-//! A second order message that says something else is no duplicate: it is an event of its own, told as changed, and booked.
+//! A second order message that says something else is no duplicate: it is an event of its own, sent as changed, and booked.
 
 mod waiting;
 
@@ -70,7 +70,7 @@ fn count(daemon: &Daemon, sql: &str) -> i64 {
     daemon.connection().query_row(sql, [], |row| row.get(0)).expect("a number")
 }
 
-/// Recorded events, and how often one was told again.
+/// Recorded events, and how often one came again.
 fn events_and_repeats(daemon: &Daemon) -> (i64, i64) {
     (
         count(daemon, "SELECT count(*) FROM events WHERE kind <> 'operator.notice'"),
@@ -84,8 +84,8 @@ fn booked(daemon: &Daemon) -> (i64, i64) {
     (sum("count"), sum("minor"))
 }
 
-fn states(standings: &[DeliveryRow], channel: &str) -> Vec<String> {
-    of(standings, channel).into_iter().map(|standing| standing.state.clone()).collect()
+fn states(delivery_rows: &[DeliveryRow], channel: &str) -> Vec<String> {
+    of(delivery_rows, channel).into_iter().map(|delivery_row| delivery_row.state.clone()).collect()
 }
 
 /// Waits until so many attempts for a channel have ended.
@@ -114,8 +114,8 @@ async fn a_changed_order_is_an_event_of_its_own_that_says_what_was_and_what_is()
     send(&daemon, "m-2", &second(), now).await;
     daemon.until_done().await;
 
-    let told = scene.until_told("erp", 2).await;
-    let (before, after) = (json_of(&told[0]), json_of(&told[1]));
+    let taken = scene.until_received("erp", 2).await;
+    let (before, after) = (json_of(&taken[0]), json_of(&taken[1]));
     assert_eq!(before["data"].get("changed"), None, "{before}");
     let line = |order: &Value, index: usize| order["order"]["lines"][index].clone();
     let expected = json!({
@@ -130,12 +130,12 @@ async fn a_changed_order_is_an_event_of_its_own_that_says_what_was_and_what_is()
     assert_eq!((&after["kind"], &after["order"]["revision"]), (&json!("order.placed"), &json!(2)));
     assert_eq!(after["order"]["total"]["text"], "SAR 51.00");
 
-    let kitchen = scene.until_told("kitchen", 2).await;
+    let kitchen = scene.until_received("kitchen", 2).await;
     let (new, changed) = (text(&kitchen[0]), text(&kitchen[1]));
     assert!(new.contains("New order #"), "{new}");
     assert!(changed.contains("Changed order #") && !changed.contains("New order"), "{changed}");
-    for told in ["2 × Lemon tea", "3 × Lemon tea", "NO PEANUTS, allergy", "no onion", "SAR 46.00", "SAR 51.00"] {
-        assert!(changed.contains(told), "{told} is not in {changed}");
+    for taken in ["2 × Lemon tea", "3 × Lemon tea", "NO PEANUTS, allergy", "no onion", "SAR 46.00", "SAR 51.00"] {
+        assert!(changed.contains(taken), "{taken} is not in {changed}");
     }
     assert_eq!(booked(&daemon), (1, 5100), "one order, with the total that it has now");
 }
@@ -169,14 +169,14 @@ async fn what_says_nothing_else_is_a_duplicate_however_it_is_written() {
     }
     daemon.until_done().await;
     scene.nothing_more(A_WHILE).await;
-    assert_eq!(scene.told("erp").len(), 1);
+    assert_eq!(scene.received("erp").len(), 1);
     let order = order_of(&daemon);
     assert_eq!((&order["revision"], &order["total"]["minor"]), (&json!(1), &json!(4600)));
     assert_eq!(order["lines"][1]["quantity"], 2, "what was known stays known: {order}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_unknown_is_completed_without_a_message_and_what_differs_beside_it_is_told() {
+async fn what_was_unknown_is_completed_without_a_message_and_what_differs_beside_it_is_sent() {
     let scene = Scene::new(Rules::new()).await;
     let daemon = scene.start(&format!("{}{}", scene.hook("erp", ""), to(&["erp"]))).await;
     let now = scene.hands.now();
@@ -193,8 +193,8 @@ async fn what_was_unknown_is_completed_without_a_message_and_what_differs_beside
     let noted = with(first(), &[("/products/1/count", json!({})), ("/products/0/remark", json!("NO PEANUTS"))]);
     send(&daemon, "m-3", &noted, now).await;
     daemon.until_done().await;
-    let told = scene.until_told("erp", 2).await;
-    let changed = json_of(&told[1])["data"]["changed"].clone();
+    let taken = scene.until_received("erp", 2).await;
+    let changed = json_of(&taken[1])["data"]["changed"].clone();
     assert_eq!((changed.get("total"), changed["lines"].as_array().map(Vec::len)), (None, Some(1)), "{changed}");
     assert_eq!(changed["lines"][0]["is"]["note"], "NO PEANUTS");
     assert_eq!(order_of(&daemon)["lines"][1].get("quantity").filter(|quantity| !quantity.is_null()), None);
@@ -210,7 +210,7 @@ async fn each_change_is_judged_by_what_is_known_now_and_an_older_envelope_change
     send(&daemon, "m-1", &first(), now - seconds(60)).await;
     send(&daemon, "m-2", &second(), now - seconds(40)).await;
     assert_eq!((events_and_repeats(&daemon), total(&daemon)), ((2, 0), json!(5100)));
-    // Older than the second, and told again under an id of its own and under the first one's.
+    // Older than the second, and sent again under an id of its own and under the first one's.
     send(&daemon, "m-3", &first(), now - seconds(50)).await;
     send(&daemon, "m-1", &first(), now).await;
     assert_eq!((events_and_repeats(&daemon), total(&daemon)), ((2, 2), json!(5100)));
@@ -224,8 +224,8 @@ async fn each_change_is_judged_by_what_is_known_now_and_an_older_envelope_change
     gone["orderInfo"]["products"].as_array_mut().expect("products").pop();
     send(&daemon, "m-5", &gone, now - seconds(20)).await;
     daemon.until_done().await;
-    let told = scene.until_told("erp", 4).await;
-    let changed = json_of(&told[3])["data"]["changed"].clone();
+    let taken = scene.until_received("erp", 4).await;
+    let changed = json_of(&taken[3])["data"]["changed"].clone();
     assert_eq!(changed["lines"][0]["was"]["name"], "Lemon tea", "{changed}");
     assert_eq!((changed["lines"][0].get("is"), changed.get("total")), (None, None), "{changed}");
     assert_eq!(booked(&daemon), (1, 4600));
@@ -252,8 +252,8 @@ async fn a_route_may_ask_whether_an_order_changed() {
     let now = scene.hands.now();
     send(&daemon, "m-1", &first(), now).await;
     send(&daemon, "m-2", &second(), now).await;
-    let standings = daemon.until_done().await;
-    assert_eq!((states(&standings, "erp").len(), states(&standings, "owner").len()), (2, 1));
+    let delivery_rows = daemon.until_done().await;
+    assert_eq!((states(&delivery_rows, "erp").len(), states(&delivery_rows, "owner").len()), (2, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -265,37 +265,41 @@ async fn a_channel_whose_condition_holds_only_now_gets_the_order_as_new() {
     let now = scene.hands.now();
     send(&daemon, "m-1", &first(), now).await;
     daemon.until_done().await;
-    assert!(scene.told("owner").is_empty());
+    assert!(scene.received("owner").is_empty());
     send(&daemon, "m-2", &second(), now).await;
     daemon.until_done().await;
     let (owner, kitchen) =
-        (text(&scene.until_told("owner", 1).await[0]), text(&scene.until_told("kitchen", 2).await[1]));
+        (text(&scene.until_received("owner", 1).await[0]), text(&scene.until_received("kitchen", 2).await[1]));
     assert!(owner.contains("New order #") && !owner.contains("hanged"), "{owner}");
     assert!(owner.contains("SAR 51.00") && !owner.contains("SAR 46.00"), "{owner}");
     assert!(kitchen.contains("Changed order #"), "{kitchen}");
-    assert_eq!(json_of(&scene.until_told("erp", 1).await[0])["data"].get("changed"), None, "as new for a program too");
+    assert_eq!(
+        json_of(&scene.until_received("erp", 1).await[0])["data"].get("changed"),
+        None,
+        "as new for a program too"
+    );
     // From now on it knows the order.
     send(&daemon, "m-3", &with(second(), &[("/products/1/count", json!(4))]), now).await;
     daemon.until_done().await;
-    let owner = text(&scene.until_told("owner", 2).await[1]);
+    let owner = text(&scene.until_received("owner", 2).await[1]);
     assert!(owner.contains("Changed order #"), "{owner}");
-    assert_eq!(json_of(&scene.until_told("erp", 2).await[1])["data"]["changed"]["lines"][0]["is"]["quantity"], 4);
+    assert_eq!(json_of(&scene.until_received("erp", 2).await[1])["data"]["changed"]["lines"][0]["is"]["quantity"], 4);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_change_of_an_order_that_is_over_is_told_as_what_it_is_and_moves_nothing_back() {
+async fn a_change_of_an_order_that_is_over_is_sent_as_what_it_is_and_moves_nothing_back() {
     let scene = Scene::new(Rules::new()).await;
     let daemon = scene.start(&format!("{}{}", scene.robot("kitchen", ""), to(&["kitchen"]))).await;
     let now = scene.hands.now();
     send(&daemon, "m-1", &first(), now).await;
     daemon.acknowledged(&keeta::stepped(1004, NUMBER, now)).await;
     daemon.until_done().await;
-    let already = scene.told("kitchen").len();
+    let already = scene.received("kitchen").len();
     send(&daemon, "m-2", &second(), now + seconds(1)).await;
     daemon.until_done().await;
-    let told = scene.until_told("kitchen", already + 1).await;
-    let told = text(told.last().expect("a message"));
-    assert!(told.contains("Changed order #") && told.contains("already cancelled"), "{told}");
+    let taken = scene.until_received("kitchen", already + 1).await;
+    let taken = text(taken.last().expect("a message"));
+    assert!(taken.contains("Changed order #") && taken.contains("already cancelled"), "{taken}");
     assert_eq!(order_of(&daemon)["state"], "cancelled");
     let cancelled = "SELECT sum(minor) FROM ledger WHERE figure = 'cancelled'";
     assert_eq!((booked(&daemon), count(&daemon, cancelled)), ((1, 5100), 5100));
@@ -321,12 +325,12 @@ async fn what_of_a_change_cannot_be_read_is_said_and_never_shown_as_it_was() {
     {
         send(&daemon, &format!("m-{step}"), &with(first(), &changes), now).await;
         daemon.until_done().await;
-        let told = json_of(scene.until_told("erp", step + 1).await.last().expect("one"));
-        assert_eq!(told["order"]["unreadable"], unreadable, "step {step}: {told}");
-        let kitchen = text(scene.until_told("kitchen", step + 1).await.last().expect("one"));
+        let taken = json_of(scene.until_received("erp", step + 1).await.last().expect("one"));
+        assert_eq!(taken["order"]["unreadable"], unreadable, "step {step}: {taken}");
+        let kitchen = text(scene.until_received("kitchen", step + 1).await.last().expect("one"));
         assert_eq!(kitchen.contains("ould not be read"), unreadable != json!(null), "step {step}: {kitchen}");
         if unreadable == json!(["/lines/1/quantity"]) {
-            assert_eq!(told["order"]["lines"][1].get("quantity"), None, "{told}");
+            assert_eq!(taken["order"]["lines"][1].get("quantity"), None, "{taken}");
         }
     }
 }

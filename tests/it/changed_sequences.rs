@@ -36,7 +36,7 @@ struct Content {
 
 /// One message: its id, what it says and in which of two ways, and its time.
 #[derive(Clone, Debug)]
-struct Told {
+struct OrderMessage {
     id: u8,
     content: Content,
     reversed: bool,
@@ -53,8 +53,8 @@ fn content() -> impl Strategy<Value = Content> {
     })
 }
 
-fn told() -> impl Strategy<Value = Told> {
-    (0..9u8, content(), any::<bool>(), 0..4i64).prop_map(|(id, content, reversed, second)| Told {
+fn message() -> impl Strategy<Value = OrderMessage> {
+    (0..9u8, content(), any::<bool>(), 0..4i64).prop_map(|(id, content, reversed, second)| OrderMessage {
         id,
         content,
         reversed,
@@ -64,7 +64,7 @@ fn told() -> impl Strategy<Value = Told> {
 
 const NAMES: [&str; 3] = ["ribs", "tea", "tart"];
 
-impl Told {
+impl OrderMessage {
     /// The message; where it is written the other way, each dish has a line of its own.
     fn message(&self, number: u64) -> Value {
         let mut message = keeta::order(number);
@@ -140,21 +140,21 @@ struct Outcome {
     known: Option<(Content, i64)>,
 }
 
-fn expected(all: &[Told]) -> Outcome {
+fn expected(all: &[OrderMessage]) -> Outcome {
     let mut outcome = Outcome::default();
     let mut ids = Vec::new();
-    for told in all {
-        let is_known_id = ids.contains(&told.id);
-        ids.push(told.id);
+    for message in all {
+        let is_known_id = ids.contains(&message.id);
+        ids.push(message.id);
         let is_event = match &mut outcome.known {
-            Some((_, second)) if told.second < *second => false,
-            Some((content, second)) if *content == told.content => {
-                *second = told.second;
+            Some((_, second)) if message.second < *second => false,
+            Some((content, second)) if *content == message.content => {
+                *second = message.second;
                 false
             }
             _ if is_known_id => false,
             known => {
-                *known = Some((told.content.clone(), told.second));
+                *known = Some((message.content.clone(), message.second));
                 true
             }
         };
@@ -197,7 +197,7 @@ fn the_ids_of_duplicates_are_forgotten_with_the_order() {
     let file = folder.path().join("bell.db");
     let store = Sqlite::open(&file, at(0)).expect("the store opens");
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let told = |id: u8, total: i64| Told {
+    let message = |id: u8, total: i64| OrderMessage {
         id,
         content: Content { quantities: [1, 1, 1], note: None, total },
         reversed: false,
@@ -208,9 +208,9 @@ fn the_ids_of_duplicates_are_forgotten_with_the_order() {
         || connection.query_row("SELECT count(*) FROM repeat_keys", [], |row| row.get::<_, i64>(0)).expect("a number");
     runtime.block_on(async {
         for number in [5, 55] {
-            let all = [told(1, 100), told(2, 100), told(3, 200), told(2, 100)];
-            for (told, received) in all.iter().zip(10..) {
-                store.record(told.record(number, received)).await.expect("recorded");
+            let all = [message(1, 100), message(2, 100), message(3, 200), message(2, 100)];
+            for (message, received) in all.iter().zip(10..) {
+                store.record(message.record(number, received)).await.expect("recorded");
             }
             let events = "SELECT count(*) FROM events WHERE order_number = ?1";
             let events: i64 = connection.query_row(events, [number.to_string()], |row| row.get(0)).expect("a number");
@@ -236,10 +236,10 @@ fn messages_of_one_order_add_up_as_the_newest_says() {
     let store = Sqlite::open(&file, at(0)).expect("the store opens");
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let connection = Connection::open(&file).expect("the store opens");
-    let drawn = (prop::collection::vec(told(), 1..14), any::<bool>());
+    let drawn = (prop::collection::vec(message(), 1..14), any::<bool>());
     proptest!(cases(96), |((all, at_once) in drawn)| {
         let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
-        let records = all.iter().zip(10..).map(|(told, received)| told.record(number, received));
+        let records = all.iter().zip(10..).map(|(message, received)| message.record(number, received));
         runtime.block_on(async {
             match at_once {
                 true => {

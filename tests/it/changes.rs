@@ -164,7 +164,7 @@ async fn what_is_sent_once_more_is_due_at_once_and_composed_anew() {
         scene.connection().query_row("SELECT sum(returned) FROM deliveries", [], |row| row.get(0)).unwrap();
     assert_eq!(returned, 0);
     let found = scene.store.reader().due_batch("kitchen", at(100), 10, false).await.unwrap().candidates;
-    assert_eq!(found.len(), 4, "the lane's next look finds them");
+    assert_eq!(found.len(), 4, "the worker's next look finds them");
     let ids = found.iter().map(|candidate| candidate.id).collect();
     let (due, _) = scene.store.reader().load(ids, at(100)).await.unwrap();
     assert!(due.iter().all(|due| due.parts.is_empty()));
@@ -199,18 +199,18 @@ async fn a_delivery_is_cancelled_unless_it_has_arrived() {
 async fn what_was_to_go_out_in_the_message_of_another_goes_by_itself_when_that_is_taken_back() {
     for wish in [ChangeRequest::Cancel, ChangeRequest::Redeliver] {
         let scene = Scene::new();
-        let [leader, one, two, told, other] = scene.deliveries(5).await[..] else { panic!("five") };
-        scene.inside(&[one, two, told], leader);
-        scene.set(told, "state = 'cancelled'");
-        let far = format!("due_at = {}", at(9000).as_millisecond());
-        [one, two, other].iter().for_each(|id| scene.set(*id, &far));
+        let [leader, one, two, accepted, other] = scene.deliveries(5).await[..] else { panic!("five") };
+        scene.inside(&[one, two, accepted], leader);
+        scene.set(accepted, "state = 'cancelled'");
+        let later = format!("due_at = {}", at(9000).as_millisecond());
+        [one, two, other].iter().for_each(|id| scene.set(*id, &later));
         assert_eq!(scene.make(wish, leader), Ok(Applied::Releasing(2)));
         for member in [one, two] {
             let row = scene.row(member);
             assert_eq!((row.state.as_str(), row.due_at, row.digest, row.round), ("waiting", at(100), None, 0));
             assert_eq!(row.steps, ["released"]);
         }
-        assert_eq!((scene.row(told).state.as_str(), scene.row(other).due_at), ("cancelled", at(9000)));
+        assert_eq!((scene.row(accepted).state.as_str(), scene.row(other).due_at), ("cancelled", at(9000)));
 
         let scene = Scene::new();
         let [leader, member] = scene.deliveries(2).await[..] else { panic!("two") };

@@ -59,7 +59,7 @@ fn channels(scene: &Scene, more: &str) -> String {
 }
 
 fn busy(scene: &Scene, times: Times) {
-    scene.far.order("erp", Fault::Status { status: 503, body: String::new() }, times);
+    scene.sandbox.order("erp", Fault::Status { status: 503, body: String::new() }, times);
 }
 
 /// Sends an order by the daemon's clock, and waits until it was tried in vain.
@@ -79,7 +79,7 @@ async fn a_message_tried_while_the_clock_was_ahead_goes_out_within_its_retry_ste
         tried_in_vain(&scene, &daemon, &wall, 1).await;
         wall.set(SignedDuration::ZERO);
         let set_at = Instant::now();
-        scene.until_told("erp", 1).await;
+        scene.until_received("erp", 1).await;
         let took = set_at.elapsed();
         assert!(took.as_secs() < TOO_LONG.as_secs(), "{ahead}: {took:?}");
         daemon.stop().await;
@@ -97,7 +97,7 @@ async fn so_it_does_where_the_clock_was_set_between_two_starts() {
         daemon.stop().await;
         wall.set(SignedDuration::ZERO);
         let daemon = scene.start_by(&wall.clock(), &text).await;
-        scene.until_told("erp", 1).await;
+        scene.until_received("erp", 1).await;
         daemon.stop().await;
     }
 }
@@ -110,7 +110,7 @@ async fn a_message_tried_before_the_clock_was_put_back_goes_out_within_its_retry
         let daemon = scene.start_by(&wall.clock(), &channels(&scene, "retry = [\"2s\", \"10m\"]")).await;
         tried_in_vain(&scene, &daemon, &wall, 1).await;
         wall.set(-back);
-        scene.until_told("erp", 1).await;
+        scene.until_received("erp", 1).await;
         daemon.stop().await;
     }
 }
@@ -138,7 +138,7 @@ async fn until_within(wall: &Wall, connection: &Connection, sql: &str, most: Sig
 async fn probes_of_a_parked_channel_and_the_end_of_quiet_hours_come_no_later_than_they_would() {
     for restarts in [false, true] {
         let (scene, wall) = (Scene::new(Rules::new()).await, Wall::off_by(DAY));
-        scene.far.order("erp", Fault::Status { status: 401, body: String::new() }, Times::Always);
+        scene.sandbox.order("erp", Fault::Status { status: 401, body: String::new() }, Times::Always);
         let begins = (wall.now() - HOUR).strftime("%H:%M").to_string();
         let ends = (wall.now() + HOUR * 2).strftime("%H:%M").to_string();
         let quiet = format!("quiet = {{ from = \"{begins}\", to = \"{ends}\" }}\ntimezone = \"UTC\"");
@@ -182,13 +182,13 @@ async fn a_clock_that_is_put_ahead_makes_no_message_late() {
         let text = format!("{}{}{operator}", channels(&scene, more), scene.hook("owner", ""));
         let daemon = scene.start_by(&wall.clock(), &text).await;
         tried_in_vain(&scene, &daemon, &wall, 1).await;
-        // The lane has seen how late it was.
+        // The worker has seen how late it was.
         tokio::time::sleep(A_WHILE).await;
         wall.set(ahead);
-        // The next try is due by the calendar, and the lane has looked whether anything is late.
+        // The next try is due by the calendar, and the worker has looked whether anything is late.
         scene.until_came("erp", 2).await;
         tokio::time::sleep(A_WHILE).await;
-        let late: Vec<_> = scene.told("owner").into_iter().map(|message| message.body).collect();
+        let late: Vec<_> = scene.received("owner").into_iter().map(|message| message.body).collect();
         assert_eq!(late, [""; 0], "{ahead}");
         daemon.stop().await;
     }
@@ -204,7 +204,7 @@ async fn a_message_that_waits_too_long_goes_to_the_fallback_although_the_clock_w
         let daemon = scene.start_by(&wall.clock(), &text).await;
         tried_in_vain(&scene, &daemon, &wall, 1).await;
         wall.set(-back);
-        scene.until_told("owner", 1).await;
+        scene.until_received("owner", 1).await;
         daemon.stop().await;
     }
 }

@@ -144,7 +144,7 @@ fn a_reader_who_leaves_early_is_no_failure() {
         let status = child.wait().unwrap();
         assert!(status.success() && !said.contains("panic"), "{arguments:?}: {status}: {said}");
     }
-    // What is wrong is still told by the exit code.
+    // What is wrong is still shown by the exit code.
     std::fs::write(folder.path().join("orderbell.toml"), "[sever]\n").unwrap();
     let mut child = orderbell(folder.path(), &["check"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     drop(child.stdout.take());

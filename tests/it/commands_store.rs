@@ -44,8 +44,8 @@ fn refusing(status: u16) -> Fault {
 
 /// The one delivery to a channel.
 async fn only(daemon: &Daemon, channel: &str) -> String {
-    let standings = daemon.deliveries().await;
-    let [one] = of(&standings, channel)[..] else { panic!("one delivery to {channel}: {standings:#?}") };
+    let rows = daemon.deliveries().await;
+    let [one] = of(&rows, channel)[..] else { panic!("one delivery to {channel}: {rows:#?}") };
     one.id.to_string()
 }
 
@@ -54,7 +54,7 @@ async fn a_cancelled_delivery_is_tried_no_more() {
     let scene = Scene::new(Rules::new()).await;
     let retry = "retry = [\"1s\", \"1s\", \"1s\", \"1s\", \"1s\", \"1s\", \"1s\", \"1s\", \"1s\"]";
     let daemon = scene.start_watching(NEVER, "", &(scene.hook("erp", retry) + &to("erp"))).await;
-    scene.far.order("erp", refusing(500), Times::Always);
+    scene.sandbox.order("erp", refusing(500), Times::Always);
     daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
     scene.until_came("erp", 2).await;
     let id = only(&daemon, "erp").await;
@@ -72,7 +72,7 @@ async fn a_cancelled_delivery_is_tried_no_more() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     // Were it not cancelled, it would be due now, and taken.
-    scene.far.clear_faults("erp");
+    scene.sandbox.clear_faults("erp");
     scene.hands.forward(SignedDuration::from_mins(1));
     scene.nothing_more(A_WHILE).await;
 
@@ -88,7 +88,7 @@ async fn a_dead_delivery_that_is_sent_once_more_arrives() {
     let scene = Scene::new(Rules::new()).await;
     let text = scene.hook("erp", "") + &scene.hook("other", "") + &to("erp");
     let daemon = scene.start_watching(NEVER, "", &text).await;
-    scene.far.order("erp", refusing(422), Times::Next(2));
+    scene.sandbox.order("erp", refusing(422), Times::Next(2));
     for number in [1, 2] {
         daemon.acknowledged(&keeta::placed(number, scene.hands.now())).await;
     }
@@ -102,13 +102,13 @@ async fn a_dead_delivery_that_is_sent_once_more_arrives() {
     let first = dead[0].id.to_string();
     let one = orderbell(&daemon, &["redeliver", &first]);
     assert!(one.code == Some(0) && one.out.contains("to erp): goes out once more"), "{}{}", one.out, one.err);
-    assert_eq!(scene.until_told("erp", 1).await.len(), 1, "within the lane's look");
+    assert_eq!(scene.until_received("erp", 1).await.len(), 1, "within the worker's look");
     daemon.until(|all| all.iter().any(|one| one.state == "delivered")).await;
     let rest = orderbell(&daemon, &["redeliver", "--dead", "--format", "json"]);
     assert_eq!((rest.code, rest.json()["redelivered"].as_u64()), (Some(0), Some(1)), "{}", rest.err);
-    scene.until_told("erp", 2).await;
-    let standings = daemon.until_done().await;
-    assert!(standings.iter().all(|one| (one.state.as_str(), one.attempts) == ("delivered", 2)), "{standings:#?}");
+    scene.until_received("erp", 2).await;
+    let rows = daemon.until_done().await;
+    assert!(rows.iter().all(|one| (one.state.as_str(), one.attempts) == ("delivered", 2)), "{rows:#?}");
 
     let why = orderbell(&daemon, &["why", &first]);
     for said in [
@@ -126,14 +126,14 @@ async fn what_cannot_be_done_is_said_with_its_reason_and_hinders_nothing_else() 
     let scene = Scene::new(Rules::new()).await;
     let text = scene.hook("erp", "") + &scene.hook("slow", "") + &to("erp") + &to("slow");
     let daemon = scene.start_watching(NEVER, "", &text).await;
-    scene.far.order("slow", Fault::Delay { delay_ms: 20_000 }, Times::Always);
+    scene.sandbox.order("slow", Fault::Delay { delay_ms: 20_000 }, Times::Always);
     daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
     scene.until_came("slow", 1).await;
-    let standings = daemon.until(|all| of(all, "erp")[0].state == "delivered").await;
-    let (told, slow) = (of(&standings, "erp")[0].id.to_string(), of(&standings, "slow")[0].id.to_string());
-    let event = standings[0].event.to_string();
+    let rows = daemon.until(|all| of(all, "erp")[0].state == "delivered").await;
+    let (accepted, slow) = (of(&rows, "erp")[0].id.to_string(), of(&rows, "slow")[0].id.to_string());
+    let event = rows[0].event.to_string();
 
-    let wrong = ["1", "42", "01234567", &event, &told[..8], &told, "order"];
+    let wrong = ["1", "42", "01234567", &event, &accepted[..8], &accepted, "order"];
     let refused = orderbell(&daemon, &[&["cancel"][..], &wrong, &[&slow]].concat());
     assert_eq!(refused.code, Some(1));
     assert!(refused.err.contains("7 of 8 could not be cancelled"), "{}", refused.err);
@@ -155,8 +155,8 @@ async fn what_cannot_be_done_is_said_with_its_reason_and_hinders_nothing_else() 
 
     daemon.acknowledged(&keeta::placed(2, scene.hands.now())).await;
     scene.until_came("slow", 2).await;
-    let standings = daemon.until(|all| all.len() == 4).await;
-    let under_way = of(&standings, "slow")[1].id.to_string();
+    let rows = daemon.until(|all| all.len() == 4).await;
+    let under_way = of(&rows, "slow")[1].id.to_string();
     let refused = orderbell(&daemon, &["redeliver", &under_way]);
     assert!(
         refused.code == Some(1) && refused.out.contains("not sent once more: it is being sent just now"),
@@ -164,22 +164,25 @@ async fn what_cannot_be_done_is_said_with_its_reason_and_hinders_nothing_else() 
         refused.out
     );
     // What has arrived is sent once more all the same, when a person asks for it.
-    let once_more = orderbell(&daemon, &["redeliver", &told]);
+    let once_more = orderbell(&daemon, &["redeliver", &accepted]);
     assert_eq!(once_more.code, Some(0), "{}", once_more.out);
     scene.until_came("erp", 3).await;
 
-    for nothing in
-        [&["cancel"][..], &["redeliver"], &["redeliver", "--dead", &told], &["redeliver", &told, "--channel", "erp"]]
-    {
+    for nothing in [
+        &["cancel"][..],
+        &["redeliver"],
+        &["redeliver", "--dead", &accepted],
+        &["redeliver", &accepted, "--channel", "erp"],
+    ] {
         assert_eq!(orderbell(&daemon, nothing).code, Some(2), "{nothing:?}");
     }
     let unknown = orderbell(&daemon, &["why", "nobody-knows"]);
     assert!(unknown.code == Some(1) && unknown.err.contains("no order, event, delivery or source"), "{}", unknown.err);
     let at = orderbell(&daemon, &["why", "1", "--at", "12:00"]);
     assert!(at.code == Some(2) && at.err.contains("--at goes with a source, and \"1\" is none"), "{}", at.err);
-    let several = orderbell(&daemon, &["why", &told[..8]]);
+    let several = orderbell(&daemon, &["why", &accepted[..8]]);
     assert!(
-        several.code == Some(1) && several.err.contains(&format!("{told}  delivery of order.placed 1 to erp")),
+        several.code == Some(1) && several.err.contains(&format!("{accepted}  delivery of order.placed 1 to erp")),
         "{}",
         several.err
     );
@@ -266,13 +269,13 @@ async fn what_a_daemon_has_recorded_is_explained_by_its_configuration() {
     let body = keeta::placed(1, scene.hands.now());
     daemon.acknowledged(&body).await;
     daemon.acknowledged(&body).await;
-    scene.until_told("erp", 1).await;
+    scene.until_received("erp", 1).await;
     daemon.until_done().await;
     let why = orderbell(&daemon, &["why", "1"]);
     for said in [
         "was proved genuine: address as registered, with '?'.",
         "The platform told it again, 1 time so far",
-        // Its only channel hears of it by the third route anyway; its condition is judged all the same.
+        // Its only channel is notified of it by the third route anyway; its condition is judged all the same.
         "Route 1 (order.* when order.total > 100000 to erp) did not apply: its condition did not hold.",
         "Route 2 (stock.* to erp) did not apply: it is not for order.placed.",
         "Route 3 (order.* to erp) applied.",
@@ -289,7 +292,7 @@ async fn what_a_daemon_has_recorded_is_explained_by_its_configuration() {
 async fn a_copy_made_beside_the_daemon_holds_all_that_was_acknowledged_and_can_take_its_place() {
     let scene = Scene::new(Rules::new()).await;
     let daemon = scene.start_watching(NEVER, "", &(scene.hook("erp", "") + &to("erp"))).await;
-    scene.far.order("erp", refusing(500), Times::Always);
+    scene.sandbox.order("erp", refusing(500), Times::Always);
     for number in 1..=20 {
         daemon.acknowledged(&keeta::placed(number, scene.hands.now())).await;
     }
@@ -310,10 +313,10 @@ async fn a_copy_made_beside_the_daemon_holds_all_that_was_acknowledged_and_can_t
     assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 1, "nothing half is left");
 
     let store = Sqlite::open(&copy, scene.hands.now()).expect("a daemon can start on it");
-    let standings = store.reader().deliveries(None).await.expect("reading");
-    let mut orders: Vec<u32> = standings.iter().map(|one| one.order.as_ref().unwrap().parse().unwrap()).collect();
+    let rows = store.reader().deliveries(None).await.expect("reading");
+    let mut orders: Vec<u32> = rows.iter().map(|one| one.order.as_ref().unwrap().parse().unwrap()).collect();
     orders.sort_unstable();
     assert_eq!(orders, (1..=20).collect::<Vec<_>>());
-    assert!(standings.iter().all(|one| one.state == "waiting"), "{standings:#?}");
+    assert!(rows.iter().all(|one| one.state == "waiting"), "{rows:#?}");
     store.close().await;
 }

@@ -133,7 +133,7 @@ fn a_condition_that_takes_too_long_is_cut_off() {
 }
 
 #[test]
-fn a_channel_hears_when_one_of_its_conditions_holds_or_cannot_be_judged() {
+fn a_channel_is_notified_when_one_of_its_conditions_holds_or_cannot_be_judged() {
     let rule = |route: usize, text: &str| RouteCondition { route, condition: Condition::parse(text).expect(text) };
     let target = |channel: &str, rules: Vec<RouteCondition>| Target { channel: channel.to_owned(), rules };
     let (large, small) = (rule(1, "order.total >= 500"), rule(2, "order.total < 500"));
@@ -148,8 +148,8 @@ fn a_channel_hears_when_one_of_its_conditions_holds_or_cannot_be_judged() {
     ];
     let decision = decide(None, &placed(Some(Money::new(100, "HKD"))), &targets);
     assert_eq!(decision.channels, ["always", "small", "either", "unknown", "as well"]);
-    let told: Vec<_> = decision.unjudged.iter().map(|rule| (rule.route, rule.condition.as_str())).collect();
-    assert_eq!(told, [(3, "data.reason == 'late'")], "once, though two channels ask");
+    let found: Vec<_> = decision.unjudged.iter().map(|rule| (rule.route, rule.condition.as_str())).collect();
+    assert_eq!(found, [(3, "data.reason == 'late'")], "once, though two channels ask");
 }
 
 #[test]

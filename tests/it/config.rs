@@ -105,18 +105,21 @@ fn the_example_is_clean_and_every_event_of_its_sources_reaches_somebody() {
 
     let config = loaded.config;
     assert_eq!(config.sources.len(), 2);
-    let mut heard = std::collections::BTreeMap::<String, usize>::new();
+    let mut notified = std::collections::BTreeMap::<String, usize>::new();
     for (name, configured) in &config.sources {
         for kind in configured.source.platform().kinds() {
             let channels = config.routes.channels(&kind, name, Some("145541"));
-            assert!(!channels.is_empty(), "nobody hears of {kind} from {name}");
+            assert!(!channels.is_empty(), "nobody gets {kind} from {name}");
             for channel in channels {
-                *heard.entry(channel).or_default() += 1;
+                *notified.entry(channel).or_default() += 1;
             }
         }
     }
-    assert!(config.channels.keys().all(|name| heard.contains_key(name)), "{heard:?}");
-    assert!(heard["kitchen"] <= 15 && heard["office"] <= 15, "more than a robot may send in a minute: {heard:?}");
+    assert!(config.channels.keys().all(|name| notified.contains_key(name)), "{notified:?}");
+    assert!(
+        notified["kitchen"] <= 15 && notified["office"] <= 15,
+        "more than a robot may send in a minute: {notified:?}"
+    );
     assert!(!format!("{config:?}").contains("demonstration"), "Debug shows a secret");
     assert!(!format!("{config:?}").contains("demo-kitchen"), "Debug shows a secret");
     assert_eq!(config.store.keep, SignedDuration::from_hours(9_600));
@@ -223,7 +226,7 @@ fn hours_in_which_no_channel_of_the_operator_lets_a_notice_through_are_a_warning
     let night = || holding("23:00", "07:30");
     let two =
         |a: &str, b: &str| format!("{}{}[operator]\nto = [\"a\", \"b\"]\n", robot("a", "1", a), robot("b", "2", b));
-    let told = |when: &str, who: &str| {
+    let note = |when: &str, who: &str| {
         format!("from {when} nobody is notified when something is wrong with Orderbell: {who} operator.notice then")
     };
     let both = "\"a\" and \"b\" hold";
@@ -232,16 +235,16 @@ fn hours_in_which_no_channel_of_the_operator_lets_a_notice_through_are_a_warning
         (two(&night(), ""), None),
         (two(&night(), &hours("23:00", "07:30", "")), None),
         (two(&night(), &hours("23:00", "07:30", ", except = [\"order.placed\"]")), None),
-        (two(&night(), &night()), Some(told("23:00 to 07:30 (UTC)", both))),
+        (two(&night(), &night()), Some(note("23:00 to 07:30 (UTC)", both))),
         // Over midnight.
-        (two(&night(), &holding("07:00", "09:00")), Some(told("07:00 to 07:30 (UTC)", both))),
-        (two(&night(), &holding("00:30", "01:00")), Some(told("00:30 to 01:00 (UTC)", both))),
+        (two(&night(), &holding("07:00", "09:00")), Some(note("07:00 to 07:30 (UTC)", both))),
+        (two(&night(), &holding("00:30", "01:00")), Some(note("00:30 to 01:00 (UTC)", both))),
         (two(&night(), &holding("07:30", "23:00")), None),
         // By the clock of each.
         (two(&by("Asia/Hong_Kong", night()), &by("America/New_York", night())), None),
         (
             two(&by("Asia/Hong_Kong", night()), &by("Asia/Tokyo", holding("00:00", "02:00"))),
-            Some(told("23:00 to 01:00 (Asia/Hong_Kong)", both)),
+            Some(note("23:00 to 01:00 (Asia/Hong_Kong)", both)),
         ),
         // A route that names the kind makes an operator of its channels, a pattern does not, nor does a condition.
         (
@@ -252,13 +255,13 @@ fn hours_in_which_no_channel_of_the_operator_lets_a_notice_through_are_a_warning
         ),
         (
             two(&night(), &night()) + &robot("c", "3", "") + "[[route]]\nevents = [\"*\"]\nto = [\"c\"]\n",
-            Some(told("23:00 to 07:30 (UTC)", both)),
+            Some(note("23:00 to 07:30 (UTC)", both)),
         ),
         (
             two(&night(), &night())
                 + &robot("c", "3", "")
                 + "[[route]]\nevents = [\"operator.notice\"]\nwhen = \"source == 'x'\"\nto = [\"c\"]\n",
-            Some(told("23:00 to 07:30 (UTC)", both)),
+            Some(note("23:00 to 07:30 (UTC)", both)),
         ),
     ] {
         let wanted: Vec<_> = said_of_it.into_iter().map(|message| (Severity::Warning, message)).collect();
@@ -266,7 +269,7 @@ fn hours_in_which_no_channel_of_the_operator_lets_a_notice_through_are_a_warning
     }
     let text = format!("{}{}[operator]\nto = [\"a\"]\n", robot("a", "1", &night()), program("erp"));
     let alone = "when \"a\" does not work, nobody is notified of it".to_owned();
-    let both = [(Severity::Note, alone), (Severity::Warning, told("23:00 to 07:30 (UTC)", "\"a\" holds"))];
+    let both = [(Severity::Note, alone), (Severity::Warning, note("23:00 to 07:30 (UTC)", "\"a\" holds"))];
     assert_eq!(said(&text).into_iter().collect::<std::collections::BTreeSet<_>>(), both.into_iter().collect());
 }
 

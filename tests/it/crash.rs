@@ -189,12 +189,12 @@ async fn every_acknowledged_webhook_survives_sigkill() {
     let robot = RobotRules { secret: Some(orderbell::domain::secret::Secret::new("SECcrash")), keyword: None };
     // A robot that takes as much as comes: its allowance is not what is tried here.
     let receivers = Sandbox::start(listener, Rules::new().robot("kitchen", robot).speed(1_000_000));
-    let mut news = receivers.subscribe();
+    let mut arrivals = receivers.subscribe();
     let arrived: Arc<Mutex<Vec<Received>>> = Arc::default();
     let seen = arrived.clone();
     tokio::spawn(async move {
         loop {
-            match news.recv().await {
+            match arrivals.recv().await {
                 Ok(received) => seen.lock().expect("no panic elsewhere").push(received),
                 Err(tokio::sync::broadcast::error::RecvError::Lagged(missed)) => {
                     panic!("{missed} messages were not counted")
@@ -249,14 +249,14 @@ async fn every_acknowledged_webhook_survives_sigkill() {
 
     let lost_answers: BTreeSet<String> = lost_answers(&folder.path().join("orderbell.db"));
     // By receiver and order: the key of the first message. The sandbox itself forgets keys after some thousands.
-    let mut told: BTreeMap<(&str, u64), String> = BTreeMap::new();
+    let mut taken: BTreeMap<(&str, u64), String> = BTreeMap::new();
     let mut unexplained = Vec::new();
     let (mut messages, mut repeats) = (0, 0);
     for received in arrived.lock().expect("no panic elsewhere").iter() {
         assert_eq!(received.verdict, MockVerdict::Accepted, "{received:?}");
         messages += 1;
         let key = received.key.clone().expect("a key");
-        match told.entry((received.address.kind, seed_of(received))) {
+        match taken.entry((received.address.kind, seed_of(received))) {
             Entry::Vacant(first) => drop(first.insert(key)),
             Entry::Occupied(first) => {
                 repeats += 1;
@@ -275,10 +275,10 @@ async fn every_acknowledged_webhook_survives_sigkill() {
     assert!(acknowledged.len() > rounds as usize, "hardly anything was acknowledged");
     for side in ["dingtalk", "webhook"] {
         let missing: Vec<u64> =
-            acknowledged.iter().copied().filter(|seed| !told.contains_key(&(side, *seed))).collect();
-        assert!(missing.is_empty(), "acknowledged and never told to {side:?}: {missing:?}");
+            acknowledged.iter().copied().filter(|seed| !taken.contains_key(&(side, *seed))).collect();
+        assert!(missing.is_empty(), "acknowledged and never sent to {side:?}: {missing:?}");
     }
-    assert!(unexplained.is_empty(), "told twice although the answer was not lost: {unexplained:?}");
+    assert!(unexplained.is_empty(), "sent twice although the answer was not lost: {unexplained:?}");
 }
 
 /// The deliveries of which an attempt ended without an answer.

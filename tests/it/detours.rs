@@ -1,5 +1,5 @@
 //! Ways by other machines: a proxy before the receiver, and a relay in the vendor's place. Messages arrive by them as they
-//! would directly, what goes wrong there is told apart, and nobody learns a password.
+//! would directly, what goes wrong there is distinguished, and nobody learns a password.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -37,15 +37,15 @@ fn quiet(text: &str) {
     }
 }
 
-/// A receiver with a certificate of its own for `far.example`. It answers each connection once and says what it was sent.
-struct FarSide {
+/// A receiver with a certificate of its own for `upstream.example`. It answers each connection once and says what it was sent.
+struct MockReceiver {
     address: SocketAddr,
     authority: PathBuf,
     _folder: TempDir,
     request: JoinHandle<String>,
 }
 
-async fn receiver() -> FarSide {
+async fn receiver() -> MockReceiver {
     let certified = generate_simple_self_signed(vec!["far.example".to_owned()]).unwrap();
     let key = rustls::pki_types::PrivateKeyDer::try_from(certified.signing_key.serialize_der()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -73,7 +73,7 @@ async fn receiver() -> FarSide {
         stream.flush().await.unwrap();
         String::from_utf8(request).unwrap()
     });
-    FarSide { address, authority, _folder: folder, request }
+    MockReceiver { address, authority, _folder: folder, request }
 }
 
 fn by(proxy: &str, settings: Settings) -> Http {
@@ -98,13 +98,13 @@ async fn post(http: &Http, url: &str) -> HttpFailure {
 
 #[tokio::test]
 async fn a_proxy_of_this_machine_leads_to_receivers_that_are_guarded_as_ever() {
-    let far = receiver().await;
-    let proxy = Proxy::start(far.address, Manner::Wants(AUTHORIZATION), "").await;
+    let upstream = receiver().await;
+    let proxy = Proxy::start(upstream.address, Manner::Wants(AUTHORIZATION), "").await;
     for host in ["127.0.0.1", "localhost"] {
         let address = format!("http://{LOG_IN}@{host}:{}", proxy.address.port());
-        let http = by(&address, Settings { ca_file: Some(far.authority.clone()), ..Settings::default() });
+        let http = by(&address, Settings { ca_file: Some(upstream.authority.clone()), ..Settings::default() });
         for target in ["127.0.0.1", "localhost", "[::1]", "0x7f.1"] {
-            let failure = post(&http, &format!("https://{target}:{}/", far.address.port())).await;
+            let failure = post(&http, &format!("https://{target}:{}/", upstream.address.port())).await;
             assert!(
                 matches!(&failure, HttpFailure::Refused(why) if why.contains("allow_private")),
                 "{target}: {failure}"
@@ -116,20 +116,20 @@ async fn a_proxy_of_this_machine_leads_to_receivers_that_are_guarded_as_ever() {
     assert!(proxy.heads().is_empty(), "{:?}", proxy.heads());
 
     let address = format!("http://{LOG_IN}@localhost:{}", proxy.address.port());
-    let http = by(&address, Settings { ca_file: Some(far.authority.clone()), ..Settings::default() });
+    let http = by(&address, Settings { ca_file: Some(upstream.authority.clone()), ..Settings::default() });
     let response = http.post(&format!("https://far.example/send?access_token={TOKEN}"), &[], "{}").await.unwrap();
     assert_eq!((response.status, response.body.as_slice()), (200, b"ok".as_slice()));
     assert!(http.clock_ahead().is_some_and(|ahead| ahead.is_negative()), "the receiver's clock, not the proxy's");
     let [head] = proxy.heads().try_into().expect("one request");
     assert!(head.starts_with("CONNECT far.example:443 HTTP/1.1\r\n") && !head.contains(TOKEN), "{head}");
-    let request = in_time(far.request).await.unwrap();
+    let request = in_time(upstream.request).await.unwrap();
     assert!(request.starts_with(&format!("POST /send?access_token={TOKEN} HTTP/1.1\r\n")), "{request}");
     assert!(!request.to_lowercase().contains("proxy-"), "the receiver learns nothing of the proxy: {request}");
 }
 
 /// A proxy, whether what is asked for is encrypted, and what comes of it.
 #[tokio::test]
-async fn what_goes_wrong_at_a_proxy_is_told_apart_and_tells_no_password() {
+async fn what_goes_wrong_at_a_proxy_is_distinguished_and_shows_no_password() {
     let wants = "not sent: the proxy wants a user and a password, or others";
     let unopened = "not connected: the proxy did not open the way to the receiver, by way of the proxy";
     let late = "not connected: timed out while connecting, by way of the proxy";
@@ -173,9 +173,9 @@ async fn what_a_proxy_says_in_a_receivers_place_is_an_answer() {
         assert_eq!(http.post("http://far.example/", &[], "{}").await.unwrap().status, status);
     }
     // Without a proxy, 407 is a status like any other.
-    let far = Proxy::start(nowhere().await, Manner::Refuses(407), "").await;
+    let upstream = Proxy::start(nowhere().await, Manner::Refuses(407), "").await;
     let http = Http::new(&Settings { allow_private: true, ..quick() }).unwrap();
-    assert_eq!(http.post(&format!("http://{}/", far.address), &[], "{}").await.unwrap().status, 407);
+    assert_eq!(http.post(&format!("http://{}/", upstream.address), &[], "{}").await.unwrap().status, 407);
 }
 
 fn orders(channels: &[&str]) -> String {
@@ -192,7 +192,7 @@ async fn every_kind_of_channel_sends_by_way_of_its_proxy_and_no_log_has_the_pass
         .wecom("office")
         .hook("erp", WebhookRules::None);
     let scene = Scene::new(rules).await;
-    let proxy = Proxy::start(scene.far.address(), Manner::Wants(AUTHORIZATION), "").await;
+    let proxy = Proxy::start(scene.sandbox.address(), Manner::Wants(AUTHORIZATION), "").await;
     let by = format!("proxy = \"http://{LOG_IN}@{}\"", proxy.address);
     let wrong = format!("proxy = \"http://other:hush@{}\"", proxy.address);
     let text = [
@@ -206,21 +206,21 @@ async fn every_kind_of_channel_sends_by_way_of_its_proxy_and_no_log_has_the_pass
     let daemon = scene.start(&text.concat()).await;
     daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
     for name in ["kitchen", "office", "erp"] {
-        scene.until_told(name, 1).await;
+        scene.until_received(name, 1).await;
     }
-    let notices = scene.until_told("owner", 1).await;
+    let notices = scene.until_received("owner", 1).await;
     assert!(notices[0].body.contains("shut") && notices[0].body.contains("the proxy wants a user"), "{notices:?}");
-    let standings = daemon.until(|all| of(all, "shut").iter().any(|one| one.answer.is_some())).await;
-    let shut = of(&standings, "shut")[0];
+    let rows = daemon.until(|all| of(all, "shut").iter().any(|one| one.answer.is_some())).await;
+    let shut = of(&rows, "shut")[0];
     assert_eq!(shut.state, "waiting", "a wrong setting is waited for: {shut:?}");
     assert!(scene.came_to("shut").is_empty());
     let heads = proxy.heads();
     for path in ["/robot/send?access_token=kitchen", "/cgi-bin/webhook/send?key=office", "/webhook/erp"] {
-        let whole = format!("POST http://{}{path}", scene.far.address());
+        let whole = format!("POST http://{}{path}", scene.sandbox.address());
         assert!(heads.iter().any(|head| head.starts_with(&whole)), "{whole}: {heads:#?}");
     }
     assert!(!heads.iter().any(|head| head.contains("access_token=owner")), "the owner's channel has no proxy");
-    let shown = format!("{standings:?} {notices:?} {}", log());
+    let shown = format!("{rows:?} {notices:?} {}", log());
     quiet(&shown);
 }
 
@@ -232,8 +232,8 @@ async fn a_relay_stands_in_the_vendors_place_with_the_robots_path_and_token_behi
         .robot("owner", RobotRules::default())
         .wecom("office");
     let scene = Scene::new(rules).await;
-    let relay = Proxy::start(scene.far.address(), Manner::Opens, "/relayed/dingtalk").await;
-    let wecom = Proxy::start(scene.far.address(), Manner::Opens, "").await;
+    let relay = Proxy::start(scene.sandbox.address(), Manner::Opens, "/relayed/dingtalk").await;
+    let wecom = Proxy::start(scene.sandbox.address(), Manner::Opens, "").await;
     let text = [
         format!(
             "[channel.kitchen]\nkind = \"dingtalk\"\nwebhook = \"https://oapi.dingtalk.com/robot/send?access_token=t%2B1\"\nsecret = \"SEC-1\"\nbase_url = \"http://{}/relayed/dingtalk/\"\nallow_private = true\n",
@@ -248,9 +248,9 @@ async fn a_relay_stands_in_the_vendors_place_with_the_robots_path_and_token_behi
     ];
     let daemon = scene.start(&text.concat()).await;
     daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
-    let standings = daemon.until_done().await;
-    assert!(standings.iter().all(|one| one.state == "delivered"), "{standings:#?}");
-    assert_eq!((scene.told("t+1").len(), scene.told("office").len()), (1, 1));
+    let rows = daemon.until_done().await;
+    assert!(rows.iter().all(|one| one.state == "delivered"), "{rows:#?}");
+    assert_eq!((scene.received("t+1").len(), scene.received("office").len()), (1, 1));
     let [head] = relay.heads().try_into().expect("one request");
     assert!(head.starts_with("POST /relayed/dingtalk/robot/send?access_token=t%2B1&timestamp="), "{head}");
     let [head] = wecom.heads().try_into().expect("one request");
@@ -259,7 +259,7 @@ async fn a_relay_stands_in_the_vendors_place_with_the_robots_path_and_token_behi
 
 /// A receiver and its proxy as a merchant writes them, and what `orderbell test` says: the cause, the change.
 #[tokio::test]
-async fn a_merchant_reads_what_to_change_about_his_proxy() {
+async fn a_merchant_reads_what_to_change_about_the_proxy() {
     let wants = Proxy::start(nowhere().await, Manner::Wants(AUTHORIZATION), "").await;
     let refuses = Proxy::start(nowhere().await, Manner::Refuses(403), "").await;
     let hangs = Proxy::start(nowhere().await, Manner::Hangs, "").await;

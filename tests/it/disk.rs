@@ -42,7 +42,7 @@ fn events(store: &Path) -> i64 {
 /// The promise, on whichever disk.
 async fn a_full_disk_is_survived(scene: &Scene, daemon: Daemon, store: &Path, mut disk: impl Disk) {
     daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
-    scene.until_told("erp", 1).await;
+    scene.until_received("erp", 1).await;
     disk.fill();
 
     let (mut acknowledged, mut refused) = (1, None);
@@ -67,10 +67,10 @@ async fn a_full_disk_is_survived(scene: &Scene, daemon: Daemon, store: &Path, mu
     disk.clear();
     daemon.acknowledged(&refused).await;
     acknowledged += 1;
-    let standings = daemon.until_done().await;
-    assert!(standings.iter().all(|standing| standing.state == "delivered"), "{standings:#?}");
-    let told = scene.until_told("erp", usize::try_from(acknowledged).expect("few")).await;
-    assert_eq!(told.len() as i64, acknowledged, "each acknowledged webhook is told, and nothing else");
+    let delivery_rows = daemon.until_done().await;
+    assert!(delivery_rows.iter().all(|delivery_row| delivery_row.state == "delivered"), "{delivery_rows:#?}");
+    let received = scene.until_received("erp", usize::try_from(acknowledged).expect("few")).await;
+    assert_eq!(received.len() as i64, acknowledged, "each acknowledged webhook is sent, and nothing else");
     assert_eq!(events(store), acknowledged);
     daemon.stop().await;
 }
@@ -140,7 +140,7 @@ async fn a_store_that_refuses_is_survived(refuse: &str, allow: &str) {
     let scene = Scene::new(Rules::new()).await;
     let daemon = scene.start(&channels(&scene)).await;
     daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
-    scene.until_told("erp", 1).await;
+    scene.until_received("erp", 1).await;
     daemon.until_done().await;
     let other = daemon.connection();
     other.execute_batch(refuse).expect("the store is made to refuse");
@@ -154,7 +154,7 @@ async fn a_store_that_refuses_is_survived(refuse: &str, allow: &str) {
     other.execute_batch(allow).expect("the store is made to take things again");
     daemon.acknowledged(&body).await;
     daemon.until_done().await;
-    assert_eq!(scene.until_told("erp", 2).await.len(), 2, "{refuse}");
+    assert_eq!(scene.until_received("erp", 2).await.len(), 2, "{refuse}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -92,10 +92,10 @@ async fn a_connection_cut_at_any_step_costs_no_mail_and_only_a_lost_answer_repea
     for (phase, taken, first) in steps {
         let login = format!("username = \"bell\"\npassword = \"hush\"\n{AT_ONCE}");
         let (scene, daemon) = mailing_by(bell(), MailServer::default(), &format!("[{COOK:?}]"), &login).await;
-        scene.far.order("smtp", smtp(phase, None), Times::Next(1));
+        scene.sandbox.order("smtp", smtp(phase, None), Times::Next(1));
         daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
-        let standings = daemon.until_done().await;
-        let mail = of(&standings, "mail");
+        let delivery_rows = daemon.until_done().await;
+        let mail = of(&delivery_rows, "mail");
         assert_eq!((mail[0].state.as_str(), mail[0].attempts), ("delivered", 2), "{phase:?}");
         let outcomes = outcomes(&daemon);
         assert!(first.contains(&outcomes[0].as_str()) && outcomes[1..] == ["delivered"], "{phase:?}: {outcomes:?}");
@@ -111,35 +111,36 @@ async fn a_connection_cut_at_any_step_costs_no_mail_and_only_a_lost_answer_repea
             let (whole, part) = (&came[0].body, fragment.body);
             assert!(whole.starts_with(&part) && (1024..whole.len()).contains(&part.len()), "{} bytes", part.len());
         }
-        assert_eq!(scene.told(COOK).len(), 1, "{phase:?}");
+        assert_eq!(scene.received(COOK).len(), 1, "{phase:?}");
         daemon.stop().await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_refused_recipient_silences_nobody_and_who_said_yes_is_not_mailed_again() {
+async fn one_refused_recipient_silences_nobody_and_one_that_accepted_is_not_mailed_again() {
     let refused = BTreeSet::from([COOK.to_owned()]);
     let post = MailServer { refused, ..MailServer::default() };
     let to = format!("[{COOK:?}, \"Owner <{OWNER}>\"]\ncc = [{TILL:?}]");
     let (scene, daemon) = mailing(post, &to, AT_ONCE).await;
-    scene.far.order(OWNER, smtp(MailPhase::Recipient, Some("450 4.2.0 greylisted, later")), Times::Next(2));
+    scene.sandbox.order(OWNER, smtp(MailPhase::Recipient, Some("450 4.2.0 greylisted, later")), Times::Next(2));
     daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
-    let standings = daemon.until(|all| all.iter().any(|one| one.channel == "robot" && one.state == "delivered")).await;
-    let standings = match of(&standings, "mail")[0].state.as_str() {
+    let delivery_rows =
+        daemon.until(|all| all.iter().any(|one| one.channel == "robot" && one.state == "delivered")).await;
+    let delivery_rows = match of(&delivery_rows, "mail")[0].state.as_str() {
         "waiting" => daemon.until_done().await,
-        _ => standings,
+        _ => delivery_rows,
     };
-    let mail = of(&standings, "mail");
+    let mail = of(&delivery_rows, "mail");
     assert_eq!(mail[0].state, "delivered");
     let rounds = attempts(&daemon);
     let wanted = [(0, "rejected"), (1, "retry"), (2, "delivered"), (1, "retry"), (1, "delivered")];
     assert_eq!(rounds, wanted.map(|(part, outcome)| (part, outcome.to_owned())));
     assert_eq!((scene.came_to(OWNER).len(), scene.came_to(TILL).len()), (1, 1));
-    let mail = &scene.told(OWNER)[0];
+    let mail = &scene.received(OWNER)[0];
     assert_eq!(mail.header("to"), Some("cook@orderbell.test, Owner <owner@orderbell.test>"));
     assert_eq!(mail.header("cc"), Some(TILL));
-    assert_eq!(scene.told(TILL)[0].body, mail.body, "all get one mail");
-    let notices: Vec<_> = scene.told("robot").into_iter().filter_map(|notice| notice.text).collect();
+    assert_eq!(scene.received(TILL)[0].body, mail.body, "all get one mail");
+    let notices: Vec<_> = scene.received("robot").into_iter().filter_map(|notice| notice.text).collect();
     assert!(notices.len() == 1 && notices[0].contains("c\\*\\*\\*@orderbell.test: 550 5.1.1"), "{notices:?}");
     for address in [COOK, OWNER, TILL] {
         assert!(!log().contains(address), "{address} is in the log");
@@ -151,11 +152,11 @@ async fn a_mail_to_many_is_stored_once_and_each_gets_the_whole_of_it() {
     let people: Vec<String> = (0..10).map(|number| format!("cook-{number}@orderbell.test")).collect();
     let (scene, daemon) = mailing(MailServer::default(), &format!("{people:?}"), AT_ONCE).await;
     // The bytes of one who must wait come from the store.
-    scene.far.order(&people[7], smtp(MailPhase::Recipient, Some("450 4.2.0 greylisted, later")), Times::Next(1));
+    scene.sandbox.order(&people[7], smtp(MailPhase::Recipient, Some("450 4.2.0 greylisted, later")), Times::Next(1));
     daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
     daemon.until_done().await;
     assert_eq!(attempts(&daemon).len(), 11);
-    let mails: BTreeSet<String> = people.iter().map(|to| scene.told(to)[0].body.clone()).collect();
+    let mails: BTreeSet<String> = people.iter().map(|to| scene.received(to)[0].body.clone()).collect();
     let [mail] = mails.iter().collect::<Vec<_>>()[..] else { panic!("not all got one mail: {mails:?}") };
     let sql = "SELECT sum(length(body)) FROM parts p JOIN deliveries d ON d.id = p.delivery WHERE d.channel = 'mail'";
     let kept = daemon.connection().query_row(sql, [], |row| row.get::<_, isize>(0)).expect("a sum").unsigned_abs();
@@ -168,9 +169,9 @@ async fn a_mail_that_nobody_takes_is_dead_and_said() {
     let (scene, daemon) =
         mailing(MailServer { refused, ..MailServer::default() }, &format!("[{COOK:?}, {OWNER:?}]"), AT_ONCE).await;
     daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
-    let standings = daemon.until(|all| of(all, "mail").iter().all(|mail| mail.state == "dead")).await;
-    assert!(of(&standings, "mail")[0].answer.as_deref().is_some_and(|words| words.contains("550 5.1.1")));
-    scene.until_told("robot", 1).await;
+    let delivery_rows = daemon.until(|all| of(all, "mail").iter().all(|mail| mail.state == "dead")).await;
+    assert!(of(&delivery_rows, "mail")[0].answer.as_deref().is_some_and(|words| words.contains("550 5.1.1")));
+    scene.until_received("robot", 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -178,11 +179,11 @@ async fn the_mails_of_an_order_are_one_conversation_that_nothing_answers() {
     let (scene, daemon) = mailing(MailServer::default(), &format!("[{COOK:?}]"), AT_ONCE).await;
     let now = scene.hands.now();
     daemon.acknowledged(&keeta::placed(1, now)).await;
-    scene.until_told(COOK, 1).await;
+    scene.until_received(COOK, 1).await;
     daemon.acknowledged(&keeta::stepped(1002, 1, now)).await;
-    scene.until_told(COOK, 2).await;
+    scene.until_received(COOK, 2).await;
     daemon.acknowledged(&keeta::placed(2, now)).await;
-    let mails = scene.until_told(COOK, 3).await;
+    let mails = scene.until_received(COOK, 3).await;
     let all = |name: &str| -> Vec<&str> { mails.iter().map(|mail| mail.header(name).expect(name)).collect() };
     let (subjects, roots, ids) = (all("subject"), all("references"), all("message-id"));
     assert_eq!((subjects[0], roots[0]), (subjects[1], roots[1]));
@@ -200,7 +201,7 @@ async fn the_mails_of_an_order_are_one_conversation_that_nothing_answers() {
 async fn mails_go_encrypted_and_logged_in_to_servers_that_prove_who_they_are() {
     for (tls, scheme) in [(Tls::OnRequest, "smtp"), (Tls::FromTheStart, "smtps")] {
         let scene = Scene::new(bell()).await;
-        fs::write(scene.folder.path().join("ca.pem"), scene.far.certificate()).expect("a file");
+        fs::write(scene.folder.path().join("ca.pem"), scene.sandbox.certificate()).expect("a file");
         let post = MailServer { tls, ..MailServer::default() };
         let login = "username = \"bell\"\npassword = \"hush\"\nallow_private = true";
         let trusted = scene
@@ -220,9 +221,9 @@ async fn mails_go_encrypted_and_logged_in_to_servers_that_prove_who_they_are() {
         let route = "[[route]]\nevents = [\"order.*\"]\nto = [\"mail\", \"stranger\", \"wrong\"]\n";
         let daemon = scene.start(&format!("{channels}{route}")).await;
         daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
-        let standings = daemon.until(|all| all.len() == 3 && all.iter().all(|one| one.answer.is_some())).await;
-        assert_eq!(of(&standings, "mail")[0].state, "delivered", "{standings:?}");
-        let words = |channel: &str| of(&standings, channel)[0].answer.clone().unwrap_or_default();
+        let delivery_rows = daemon.until(|all| all.len() == 3 && all.iter().all(|one| one.answer.is_some())).await;
+        assert_eq!(of(&delivery_rows, "mail")[0].state, "delivered", "{delivery_rows:?}");
+        let words = |channel: &str| of(&delivery_rows, channel)[0].answer.clone().unwrap_or_default();
         assert!(words("stranger").contains("unknown authority"), "{}", words("stranger"));
         assert!(words("wrong").starts_with("AUTH: 535 5.7.8 (username or password is wrong"), "{}", words("wrong"));
         assert!(scene.came_to(OWNER).is_empty() && scene.came_to(TILL).is_empty());
@@ -247,9 +248,9 @@ async fn no_password_goes_to_a_server_that_cannot_encrypt() {
         ))
         .await;
     daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
-    let standings = daemon.until(|all| all.iter().any(|one| one.answer.is_some())).await;
-    assert_eq!(standings[0].state, "waiting");
-    assert_eq!(standings[0].answer.as_deref(), Some("STARTTLS: the server offers no STARTTLS; try smtps://"));
+    let delivery_rows = daemon.until(|all| all.iter().any(|one| one.answer.is_some())).await;
+    assert_eq!(delivery_rows[0].state, "waiting");
+    assert_eq!(delivery_rows[0].answer.as_deref(), Some("STARTTLS: the server offers no STARTTLS; try smtps://"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -257,7 +258,7 @@ async fn a_connection_that_the_server_had_given_up_costs_no_attempt() {
     let (scene, daemon) = mailing(MailServer::default(), &format!("[{COOK:?}]"), "connections = 1").await;
     daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
     daemon.until_done().await;
-    scene.far.order(
+    scene.sandbox.order(
         "smtp",
         smtp(MailPhase::Mail, Some("451 4.4.2 Timeout waiting for data from client")),
         Times::Next(1),
@@ -265,7 +266,7 @@ async fn a_connection_that_the_server_had_given_up_costs_no_attempt() {
     daemon.acknowledged(&keeta::placed(2, scene.hands.now())).await;
     daemon.until_done().await;
     assert_eq!(outcomes(&daemon), ["delivered", "delivered"]);
-    assert_eq!(scene.told(COOK).len(), 2);
+    assert_eq!(scene.received(COOK).len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -296,10 +297,10 @@ async fn each_reply_is_judged_by_what_it_means() {
     ];
     for (phase, reply, state, outcome) in cases {
         let (scene, daemon) = mailing(MailServer::default(), &format!("[{COOK:?}]"), "retry = [\"1h\"]").await;
-        scene.far.order("smtp", smtp(phase, Some(reply)), Times::Next(1));
+        scene.sandbox.order("smtp", smtp(phase, Some(reply)), Times::Next(1));
         daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
-        let standings = daemon.until(|all| of(all, "mail").iter().any(|one| one.answer.is_some())).await;
-        let mail = of(&standings, "mail");
+        let delivery_rows = daemon.until(|all| of(all, "mail").iter().any(|one| one.answer.is_some())).await;
+        let mail = of(&delivery_rows, "mail");
         assert_eq!((mail[0].state.as_str(), outcomes(&daemon)[0].as_str()), (state, outcome), "{phase:?} {reply}");
     }
 }

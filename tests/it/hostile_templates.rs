@@ -162,15 +162,16 @@ async fn configured(scene: &Scene, names: &[&str]) -> SocketAddr {
     address
 }
 
-/// Whether a receiver was told of an order.
+/// Whether a receiver got a message of an order.
 fn knows(scene: &Scene, name: &str, number: u64) -> bool {
     let number = number.to_string();
-    scene.told(name).iter().any(|told| told.text.as_ref().is_some_and(|text| text.contains(&number)))
+    scene.received(name).iter().any(|received| received.text.as_ref().is_some_and(|text| text.contains(&number)))
 }
 
-/// What the owner was told under a title.
+/// What the owner got under a title.
 fn notices(scene: &Scene, title: &str) -> Vec<String> {
-    let texts = scene.told("owner").into_iter().filter_map(|told| told.text).map(|text| text.replace('\\', ""));
+    let texts =
+        scene.received("owner").into_iter().filter_map(|received| received.text).map(|text| text.replace('\\', ""));
     texts.filter(|text| text.contains(title)).collect()
 }
 
@@ -201,33 +202,33 @@ async fn whatever_a_template_does_the_order_goes_out_and_the_daemon_lives_on() {
     // And once of what `check` would say of them, which a start tries behind the messages.
     until("the owner is notified of all", async || notices(&scene, "New templates are not used").len() == 1).await;
     scene.nothing_more(support::A_WHILE).await;
-    let told = notices(&scene, "A template failed");
+    let received = notices(&scene, "A template failed");
     println!(
         "resident before {before} KiB, at most {} KiB; notices:\n{}",
         serving.resident_kib(),
-        told.join("\n---\n")
+        received.join("\n---\n")
     );
     for name in failing {
-        let about = told.iter().filter(|text| text.contains(&format!("order.placed.{name}.md"))).count();
-        assert_eq!(about, 1, "{name}: one notice for each template: {told:#?}");
+        let about = received.iter().filter(|text| text.contains(&format!("order.placed.{name}.md"))).count();
+        assert_eq!(about, 1, "{name}: one notice for each template: {received:#?}");
     }
     for (name, fate, _) in &templates {
         if *fate == Fate::AsWritten {
-            let first = scene.told(name).remove(0).text.unwrap_or_default();
+            let first = scene.received(name).remove(0).text.unwrap_or_default();
             assert!(first.contains("No."), "{name} goes out as it is written: {}", first.get(..200).unwrap_or(&first));
         }
     }
     assert!(serving.resident_kib() < RESIDENT_KIB, "{} KiB", serving.resident_kib());
     serving.assert_alive();
 
-    // Another start, and nobody is told again.
+    // Another start, and nobody is notified again.
     drop(serving);
     let serving = Serving::start(&scene, address).await;
     serving.order(7_000_003).await;
     for name in &names {
         until(&format!("{name} knows of the third order"), async || knows(&scene, name, 7_000_003)).await;
     }
-    assert_eq!(notices(&scene, "A template failed").len(), told.len());
+    assert_eq!(notices(&scene, "A template failed").len(), received.len());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -249,8 +250,8 @@ async fn an_order_whose_composing_ended_the_daemon_goes_out_plain_at_the_next_st
     template(&scene, "order.placed.md", "# Mine {{ order.number }}\n");
     let mut serving = Serving::start(&scene, address).await;
     until("the kitchen knows", async || knows(&scene, "kitchen", 7_000_001)).await;
-    let told = scene.told("kitchen").remove(0);
-    let title = told.title.unwrap_or_default();
+    let received = scene.received("kitchen").remove(0);
+    let title = received.title.unwrap_or_default();
     assert!(!title.starts_with("Mine"), "no template composes it again: {title}");
     until("the owner is notified", async || !notices(&scene, "A template failed").is_empty()).await;
     let notice = notices(&scene, "A template failed").remove(0);
@@ -258,7 +259,7 @@ async fn an_order_whose_composing_ended_the_daemon_goes_out_plain_at_the_next_st
     // Others are composed as ever.
     serving.order(7_000_002).await;
     until("the kitchen knows of the next", async || knows(&scene, "kitchen", 7_000_002)).await;
-    let title = scene.told("kitchen").remove(1).title.unwrap_or_default();
+    let title = scene.received("kitchen").remove(1).title.unwrap_or_default();
     assert!(title.starts_with("Mine"), "{title}");
     serving.assert_alive();
 }
@@ -279,7 +280,7 @@ async fn a_slow_template_delays_no_other_channel() {
     for name in ["own", "kitchen", "slow"] {
         until(&format!("{name} knows"), async || knows(&scene, name, 7_000_001)).await;
     }
-    let sequence: Vec<String> = scene.far.messages().into_iter().map(|message| message.address.name).collect();
+    let sequence: Vec<String> = scene.sandbox.messages().into_iter().map(|message| message.address.name).collect();
     let first = |name: &str| sequence.iter().position(|known| known == name).expect("it is there");
     assert!(first("own") < first("slow") && first("kitchen") < first("slow"), "{sequence:?}");
 }
@@ -296,12 +297,12 @@ async fn where_no_process_can_be_started_the_built_in_template_serves_and_the_op
         let daemon = scene.start_with(config, scene.folder.path()).await;
         daemon.acknowledged(&keeta::placed(number, Timestamp::now())).await;
         until("the kitchen knows", async || knows(&scene, "kitchen", number)).await;
-        let title = scene.told("kitchen").pop().and_then(|told| told.title).unwrap_or_default();
+        let title = scene.received("kitchen").pop().and_then(|received| received.title).unwrap_or_default();
         assert!(title.starts_with("New order"), "{program}: {title}");
         daemon.stop().await;
     }
     until("the owner is notified", async || !notices(&scene, "A template failed").is_empty()).await;
-    let told = notices(&scene, "A template failed");
-    assert_eq!(told.len(), 1, "{told:#?}");
-    assert!(told[0].contains("cannot be rendered now"), "{told:#?}");
+    let received = notices(&scene, "A template failed");
+    assert_eq!(received.len(), 1, "{received:#?}");
+    assert!(received[0].contains("cannot be rendered now"), "{received:#?}");
 }

@@ -32,7 +32,7 @@ fn written(sources: &[&str], channels: &[&str]) -> String {
 }
 
 /// The variables that its comments say to set, with the samples that stand there.
-fn told(text: &str) -> BTreeMap<String, String> {
+fn comments(text: &str) -> BTreeMap<String, String> {
     let lines = text.lines().filter_map(|line| line.strip_prefix("# ")).map(str::trim);
     let found = lines.filter_map(|line| line.strip_suffix('\'')?.split_once("='"));
     found.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
@@ -46,7 +46,7 @@ fn used(text: &str) -> BTreeSet<String> {
 
 /// What a merchant has at last: a value for each variable, of the same shape as its sample.
 fn real(text: &str) -> BTreeMap<String, String> {
-    let filled = told(text).into_iter().map(|(name, sample)| {
+    let filled = comments(text).into_iter().map(|(name, sample)| {
         let number = name.bytes().map(u32::from).sum::<u32>();
         (name, sample.replace('…', &format!("5f1c{number}")))
     });
@@ -121,11 +121,11 @@ fn every_combination_passes_check_and_only_placeholders_are_warned_of() {
     assert!(combinations.len() >= 6 * 20, "{}", combinations.len());
     for (sources, channels) in combinations {
         let text = written(&sources, &channels);
-        assert_eq!(told(&text).into_keys().collect::<BTreeSet<_>>(), used(&text), "{text}");
+        assert_eq!(comments(&text).into_keys().collect::<BTreeSet<_>>(), used(&text), "{text}");
 
-        let mut samples = problems(&text, &told(&text));
+        let mut samples = problems(&text, &comments(&text));
         samples.retain(|problem| problem.severity != Severity::Note);
-        // Two robots whose addresses are the same sample are told to be one.
+        // Two robots whose addresses are the same sample are said to be one.
         let is_same = |problem: &&Diagnostic| problem.message.ends_with("are the same robot");
         let (same, others): (Vec<_>, Vec<_>) = samples.iter().partition(is_same);
         let odd = others.iter().find(|problem| !problem.message.ends_with("looks like a placeholder"));
@@ -158,12 +158,12 @@ fn each_kind_passes_check_with_all_its_templates() {
         let Examined { problems, starts } = examine(&mended(&text), &real(&text));
         assert!(starts, "{}\n{text}", diagnostic::render(&problems, Colour::Never));
         assert_eq!(only_notes(&problems), observing(&text) + alone(&text), "{text}");
-        assert!(examine(&text, &told(&text)).starts, "{text}");
+        assert!(examine(&text, &comments(&text)).starts, "{text}");
     }
 }
 
 #[test]
-fn everything_of_every_source_reaches_every_channel_and_people_hear_of_trouble() {
+fn everything_of_every_source_reaches_every_channel_and_incidents_reach_people() {
     let text = written(&["keeta", "apsdai"], &["webhook", "wecom", "email"]);
     let config = read(&mended(&text));
     for (name, source) in &config.sources {

@@ -69,7 +69,7 @@ fn borrowed<'a>(members: &'a [(&'static str, String)]) -> Vec<(&'a str, &'a str)
     members.iter().map(|(name, raw)| (*name, raw.as_str())).collect()
 }
 
-fn hear_by(keeta: &Keeta, body: &[u8]) -> Result<Incoming, Refusal> {
+fn receive_by(keeta: &Keeta, body: &[u8]) -> Result<Incoming, Refusal> {
     let headers = http::HeaderMap::new();
     keeta.receive(&WebhookRequest {
         method: Method::Post,
@@ -82,20 +82,20 @@ fn hear_by(keeta: &Keeta, body: &[u8]) -> Result<Incoming, Refusal> {
     })
 }
 
-fn hear(body: &[u8]) -> Result<Incoming, Refusal> {
-    hear_by(&keeta(), body)
+fn receive(body: &[u8]) -> Result<Incoming, Refusal> {
+    receive_by(&keeta(), body)
 }
 
-fn webhook(heard: Result<Incoming, Refusal>) -> ParsedWebhook {
-    match heard {
+fn webhook(incoming: Result<Incoming, Refusal>) -> ParsedWebhook {
+    match incoming {
         Ok(Incoming::Webhook(webhook)) => *webhook,
         other => panic!("a webhook was expected, not {other:?}"),
     }
 }
 
 /// What event `event_id` with this message becomes.
-fn told(event_id: u64, message: &Value) -> ParsedWebhook {
-    webhook(hear(&signed(&borrowed(&envelope(event_id, &message.to_string())))))
+fn parsed(event_id: u64, message: &Value) -> ParsedWebhook {
+    webhook(receive(&signed(&borrowed(&envelope(event_id, &message.to_string())))))
 }
 
 fn order_message() -> Value {
@@ -104,7 +104,7 @@ fn order_message() -> Value {
 
 #[test]
 fn a_genuine_order_is_read_whole() {
-    let placed = told(1001, &order_message());
+    let placed = parsed(1001, &order_message());
     assert_eq!(placed.kind, Kind::OrderPlaced);
     assert_eq!(placed.signature, SignatureCheck::Valid("address as registered, with '?'".to_owned()));
     assert_eq!(placed.occurred_at, Some("2025-06-04T03:35:38.025Z".parse().expect("a time")));
@@ -129,10 +129,11 @@ fn the_order_is_found_in_every_shape_that_was_seen() {
     let bare = wrapped["orderInfo"].clone();
     let nested = json!({ "data": wrapped });
     for message in [wrapped, bare, nested] {
-        let order = told(1001, &message).order.expect("an order");
+        let order = parsed(1001, &message).order.expect("an order");
         assert_eq!((order.number.as_str(), order.lines.len()), ("756823555555859", 2));
     }
-    let thin = told(1001, &json!({ "tagCodes": [112_005], "baseOrder": { "orderViewId": 5_123_443_030_093_253_u64 } }));
+    let thin =
+        parsed(1001, &json!({ "tagCodes": [112_005], "baseOrder": { "orderViewId": 5_123_443_030_093_253_u64 } }));
     let order = thin.order.expect("an order");
     assert_eq!(order.number, "5123443030093253");
     assert_eq!((order.total, order.lines.len(), order.placed_at), (None, 0, None));
@@ -142,19 +143,19 @@ fn the_order_is_found_in_every_shape_that_was_seen() {
 fn a_total_that_was_not_sent_is_the_sum_of_the_lines_and_says_so() {
     let mut message = order_message();
     message["orderInfo"]["feeDtl"] = Value::Null;
-    let order = told(1001, &message).order.expect("an order");
+    let order = parsed(1001, &message).order.expect("an order");
     assert_eq!(order.total.map(|total| total.minor), Some(4600));
     assert!(order.total_is_approximate);
 
     message["orderInfo"]["feeDtls"] = json!([{ "code": "payTotal", "currency": "HKD", "price": 5100 }]);
     message["orderInfo"]["baseOrder"]["currency"] = Value::Null;
-    let order = told(1001, &message).order.expect("an order");
+    let order = parsed(1001, &message).order.expect("an order");
     assert_eq!(order.total.map(|total| total.to_string()).as_deref(), Some("HKD 51.00"));
     assert!(!order.total_is_approximate);
 }
 
 #[test]
-fn every_event_id_is_told_as_its_kind() {
+fn every_event_id_is_read_as_its_kind() {
     let order = json!({ "orderViewId": 1, "shopId": 466_663, "status": 30, "opTime": 1_749_008_143_025_i64 });
     let refund = json!({ "orderViewId": 1, "status": 2001, "afterSaleOrderId": 8, "money": 2800, "currency": "HKD", "opTime": 1_749_008_143_025_i64 });
     let delivery = json!({ "orderViewId": 1, "logisticsStatus": 25, "opTime": 1_749_008_143_025_i64 });
@@ -181,16 +182,16 @@ fn every_event_id_is_told_as_its_kind() {
         (1006, json!({ "orderViewId": 1 }), Kind::Unrecognised),
     ];
     for (event_id, message, kind) in cases {
-        assert_eq!(told(event_id, &message).kind, kind, "event {event_id}");
+        assert_eq!(parsed(event_id, &message).kind, kind, "event {event_id}");
     }
 }
 
 #[test]
 fn words_stand_for_known_numbers_and_unknown_numbers_stay_numbers() {
-    let cancelled = told(1008, &json!({ "orderViewId": 1, "opType": 0, "cancelType": 5042, "cancelReason": "late" }));
+    let cancelled = parsed(1008, &json!({ "orderViewId": 1, "opType": 0, "cancelType": 5042, "cancelReason": "late" }));
     assert_eq!(cancelled.data.by.and_then(|by| by.word).as_deref(), Some("system"));
     assert_eq!(cancelled.data.cancel_type, Some(5042));
-    let delivery = told(1006, &json!({ "orderViewId": 1, "logisticsStatus": 77 })).data.delivery.expect("a status");
+    let delivery = parsed(1006, &json!({ "orderViewId": 1, "logisticsStatus": 77 })).data.delivery.expect("a status");
     assert_eq!((delivery.code, delivery.word), (77, None));
 }
 
@@ -198,17 +199,17 @@ fn words_stand_for_known_numbers_and_unknown_numbers_stay_numbers() {
 fn encrypted_personal_data_is_dropped() {
     let message =
         json!({ "orderViewId": 1, "logisticsStatus": 25, "courierName": "ENC_cmlkZXI=", "courierPhone": "ENC_cGg=" });
-    let webhook = told(1006, &message);
+    let webhook = parsed(1006, &message);
     assert_eq!(webhook.data.courier, None);
     let mut order = order_message();
     order["orderInfo"]["products"][0]["remark"] = json!("for ENC_bmFtZQ== please");
-    let note = told(1001, &order).order.and_then(|order| order.lines[0].note.clone()).expect("a note");
+    let note = parsed(1001, &order).order.and_then(|order| order.lines[0].note.clone()).expect("a note");
     assert!(!note.contains("ENC_"), "{note}");
 }
 
 #[test]
 fn opening_hours_are_read_and_nothing_to_nothing_is_closed() {
-    let hours = told(
+    let hours = parsed(
         1101,
         &json!({ "businessHourOfTheWeek": { "sun": [{ "startTime": 0, "endTime": 0 }], "mon": [{ "startTime": 36_000, "endTime": 86_400 }] } }),
     );
@@ -223,10 +224,10 @@ fn opening_hours_are_read_and_nothing_to_nothing_is_closed() {
 #[test]
 fn a_heartbeat_is_whatever_is_empty() {
     for packet in ["", "  \r\n", "{}", " { } ", "null", "\"\"", "[]"] {
-        assert!(matches!(hear(packet.as_bytes()), Ok(Incoming::Heartbeat)), "{packet:?}");
+        assert!(matches!(receive(packet.as_bytes()), Ok(Incoming::Heartbeat)), "{packet:?}");
     }
     for packet in ["\0", "{}{}", "nul", "nulll", "0", "[[]]", "\"a\""] {
-        assert!(matches!(hear(packet.as_bytes()), Err(Refusal::Shape(_))), "{packet:?}");
+        assert!(matches!(receive(packet.as_bytes()), Err(Refusal::Shape(_))), "{packet:?}");
     }
 }
 
@@ -237,32 +238,36 @@ fn strange_bytes_are_refused_and_crash_nothing() {
     let cases: [&[u8]; 6] =
         [b"\xff\xfe{}", b"{\"a\":", deep.as_bytes(), digits.as_bytes(), b"a=1&b=2", b"{\"a\":\"\\ud800\"}"];
     for case in cases {
-        assert!(matches!(hear(case).err(), Some(Refusal::Shape(_))));
+        assert!(matches!(receive(case).err(), Some(Refusal::Shape(_))));
     }
 }
 
 #[test]
 fn a_believed_message_that_is_odd_inside_is_kept_as_unrecognised_or_read_as_far_as_it_goes() {
     let deep = format!("{{\"baseOrder\":{}1{}}}", "[".repeat(10_000), "]".repeat(10_000));
-    assert_eq!(webhook(hear(&signed(&borrowed(&envelope(1001, &deep))))).kind, Kind::Unrecognised);
+    assert_eq!(webhook(receive(&signed(&borrowed(&envelope(1001, &deep))))).kind, Kind::Unrecognised);
     let groups = r#"{"shopProductGroupSkuList":[{"spuName":"x","groups":["#.repeat(500) + &"]}]}".repeat(500);
     let nested =
         format!(r#"{{"baseOrder":{{"orderViewId":1}},"products":[{{"name":"a","count":1,"groups":[{groups}]}}]}}"#);
-    let order = webhook(hear(&signed(&borrowed(&envelope(1001, &nested))))).order.expect("an order");
+    let order = webhook(receive(&signed(&borrowed(&envelope(1001, &nested))))).order.expect("an order");
     assert!(order.lines[0].options.len() <= 8);
     let huge =
         format!(r#"{{"baseOrder":{{"orderViewId":1}},"feeDtl":{{"customerFee":{{"payTotal":{}}}}}}}"#, "9".repeat(400));
-    assert_eq!(webhook(hear(&signed(&borrowed(&envelope(1001, &huge))))).order.and_then(|order| order.total), None);
+    assert_eq!(webhook(receive(&signed(&borrowed(&envelope(1001, &huge))))).order.and_then(|order| order.total), None);
     let nul = json!({ "orderViewId": 1, "opType": 10, "cancelReason": "a\u{0}b\r\nc\u{202e}d\u{200b}" });
-    assert_eq!(told(1004, &nul).data.reason.as_deref(), Some("ab cd"));
+    assert_eq!(parsed(1004, &nul).data.reason.as_deref(), Some("ab cd"));
     for message in ["", "null", "[1]", "\"x\"", "7"] {
-        assert_eq!(webhook(hear(&signed(&borrowed(&envelope(1002, message))))).kind, Kind::Unrecognised, "{message}");
+        assert_eq!(
+            webhook(receive(&signed(&borrowed(&envelope(1002, message))))).kind,
+            Kind::Unrecognised,
+            "{message}"
+        );
     }
 }
 
 #[test]
 fn repeats_are_recognised_by_meaning() {
-    let keys = |event_id: u64, message: Value| told(event_id, &message).dedupe_keys;
+    let keys = |event_id: u64, message: Value| parsed(event_id, &message).dedupe_keys;
     let once = |text: &str| DedupeKey::Once(text.to_owned());
     let message = once("message:1930106161957212198");
     assert_eq!(
@@ -292,7 +297,7 @@ fn the_authorisation_code_comes_flat_by_either_method_and_is_kept_nowhere() {
     let app = APP.to_string();
     let members =
         [("code", quoted.as_str()), ("appId", app.as_str()), ("state", "\"s\""), ("timestamp", seconds.as_str())];
-    let posted = webhook(hear(&signed(&members)));
+    let posted = webhook(receive(&signed(&members)));
     let query = {
         let mut sorted = [("code", code), ("appId", app.as_str()), ("state", "s"), ("timestamp", seconds.as_str())];
         sorted.sort_unstable();
@@ -330,7 +335,7 @@ fn samples_of_every_kind_are_believed_and_are_of_that_kind() {
         let samples = keeta.samples(&kind, ADDRESS, 7, now());
         assert!(!samples.is_empty(), "no sample of {kind}");
         for sample in samples {
-            assert_eq!(webhook(hear(&sample.body)).kind, kind);
+            assert_eq!(webhook(receive(&sample.body)).kind, kind);
         }
     }
     assert!(keeta.samples(&Kind::StockLow, ADDRESS, 7, now()).is_empty());
@@ -339,9 +344,9 @@ fn samples_of_every_kind_are_believed_and_are_of_that_kind() {
 #[test]
 fn a_sample_speaks_of_now_and_of_an_order_of_its_own() {
     let keeta = keeta();
-    let placed = |seed| webhook(hear(&keeta.samples(&Kind::OrderPlaced, ADDRESS, seed, now())[0].body));
+    let placed = |seed| webhook(receive(&keeta.samples(&Kind::OrderPlaced, ADDRESS, seed, now())[0].body));
     assert_eq!(placed(7).occurred_at, Some(now()));
     assert_ne!(placed(7).order.map(|order| order.number), placed(8).order.map(|order| order.number));
-    let cancelled = webhook(hear(&keeta.samples(&Kind::OrderCancelled, ADDRESS, 7, now())[0].body));
+    let cancelled = webhook(receive(&keeta.samples(&Kind::OrderCancelled, ADDRESS, 7, now())[0].body));
     assert_eq!(placed(7).order.map(|order| order.number), cancelled.order.map(|order| order.number));
 }

@@ -58,7 +58,7 @@ async fn a_start_with_a_broken_file_goes_on_with_the_configuration_last_in_force
             assert!(code == Some(2) && log.contains(words), "{kind}: {code:?}\n{log}");
         }
     }
-    // The same mistake over another start is told no sooner than an hour later.
+    // The same mistake over another start is reported no sooner than an hour later.
     let daemon = house.serve().await;
     tokio::time::sleep(A_WHILE).await;
     assert_eq!(house.notified(&["not used", "there is no such file"]), 1, "once an hour");
@@ -118,7 +118,7 @@ async fn a_broken_template_starts_with_the_built_in_one_in_its_place_and_the_oth
     template("order.placed.md", "# my order\n\n{% if %}\n");
     let daemon = house.serve().await;
     house.order_arrives(1, 1).await;
-    let title = |number: usize| house.scene.told("erp")[number].title.clone().unwrap_or_default();
+    let title = |number: usize| house.scene.received("erp")[number].title.clone().unwrap_or_default();
     assert!(title(0).starts_with("New order"), "{}", title(0));
     house.until_notified(&["my notice templates", "order.placed.md:3"]).await;
     let log = daemon.log();
@@ -156,7 +156,7 @@ async fn a_broken_template_starts_with_the_built_in_one_in_its_place_and_the_oth
 #[tokio::test(flavor = "multi_thread")]
 async fn a_secret_that_cannot_be_read_parks_its_channel_and_closes_its_source() {
     let mut house = House::new().await;
-    let set = [("LAST_GOOD_HOOK", house.scene.far.hook_url("office")), ("LAST_GOOD_EMPTY", "word".to_owned())];
+    let set = [("LAST_GOOD_HOOK", house.scene.sandbox.hook_url("office")), ("LAST_GOOD_EMPTY", "word".to_owned())];
     house.variables = set.map(|(name, value)| (name.to_owned(), value)).into();
     let secret = format!("\"{}\"", keeta::SECRET);
     let source = |name: &str, by: &str| keeta::source(name, "").replace(&secret, by);
@@ -191,7 +191,7 @@ async fn a_secret_that_cannot_be_read_parks_its_channel_and_closes_its_source() 
     house.until_notified(&["A channel is without its secret", "LAST_GOOD_HOOK is not set"]).await;
     house.until_notified(&["Webhooks cannot be checked", "closed", "closed.secret"]).await;
     house.until_notified(&["Webhooks cannot be checked", "empty", "LAST_GOOD_EMPTY is empty"]).await;
-    assert_eq!(house.scene.until_told("deputy", 1).await.len(), 1, "urgent messages go to the fallback");
+    assert_eq!(house.scene.until_received("deputy", 1).await.len(), 1, "urgent messages go to the fallback");
     assert!(house.scene.came_to("office").is_empty());
     let rows = house.run(&["deliveries", "--channel", "office", "--format", "json"]);
     let rows: serde_json::Value = serde_json::from_slice(&rows.stdout).expect("JSON");
@@ -208,21 +208,21 @@ async fn a_secret_that_cannot_be_read_parks_its_channel_and_closes_its_source() 
     assert_eq!(house.notified(&["The configuration is right again"]), 0);
     house.write(&right);
     drop(daemon);
-    // A variable needs a restart. Nothing is lost, and nobody is told twice.
-    house.variables.insert("LAST_GOOD_HOOK".to_owned(), house.scene.far.hook_url("office"));
+    // A variable needs a restart. Nothing is lost, and nobody is notified twice.
+    house.variables.insert("LAST_GOOD_HOOK".to_owned(), house.scene.sandbox.hook_url("office"));
     let _daemon = house.serve().await;
     house.order_arrives(2, 2).await;
-    let told = house.scene.until_told("office", 2).await;
-    let says = |text: &str| told.iter().filter(|told| told.body.contains(text)).count();
-    assert_eq!((says("\"number\":\"1\""), says("\"number\":\"2\"")), (1, 1), "{told:#?}");
-    assert_eq!(says("Sent to deputy meanwhile"), 1, "what its fallback was sent comes home: {told:#?}");
-    assert_eq!(house.scene.told("erp").len(), 2);
+    let received = house.scene.until_received("office", 2).await;
+    let says = |text: &str| received.iter().filter(|received| received.body.contains(text)).count();
+    assert_eq!((says("\"number\":\"1\""), says("\"number\":\"2\"")), (1, 1), "{received:#?}");
+    assert_eq!(says("Sent to deputy meanwhile"), 1, "what its fallback was sent comes home: {received:#?}");
+    assert_eq!(house.scene.received("erp").len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_secret_that_means_nothing_parks_its_channel_too() {
     let mut house = House::new().await;
-    house.variables.insert("LAST_GOOD_HOOK".to_owned(), house.scene.far.hook_url("office"));
+    house.variables.insert("LAST_GOOD_HOOK".to_owned(), house.scene.sandbox.hook_url("office"));
     let more = "[channel.office]\nkind = \"webhook\"\nurl = { env = \"LAST_GOOD_HOOK\" }\nallow_private = true\n[[route]]\nevents = [\"order.*\"]\nto = [\"erp\", \"office\"]\n";
     house.begin(&house.text("", more)).await;
     house.variables.insert("LAST_GOOD_HOOK".to_owned(), "no-address-hush".to_owned());

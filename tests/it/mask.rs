@@ -22,7 +22,7 @@ fn masks(secret: &str) -> Mask {
     Secrets::default().text(secret).mask()
 }
 
-/// A text of our own around what is said: no letter of base64 beside it, so that its core can be told.
+/// A text of our own around what is said: no letter of base64 beside it, so that its core can be found.
 fn around() -> impl Strategy<Value = String> {
     "[ .:;,()\n\\[\\]é]{0,12}"
 }

@@ -15,7 +15,7 @@ use orderbell::sandbox::fault::{Fault, FaultRule, MailPhase};
 enum Way {
     DingTalk,
     WeCom,
-    /// To two recipients; what happens, happens to the first, and the second shows that he is not held up.
+    /// To two recipients; what happens, happens to the first, and the second shows that it is not held up.
     Mail,
     Standard,
     Apsdai,
@@ -63,7 +63,7 @@ enum Moment {
     Refused,
     /// The connection is cut while we send the request.
     Request,
-    /// The receiver has judged, and counted where it says yes; the connection is cut before it answers.
+    /// The receiver has judged, and counted where it accepts; the connection is cut before it answers.
     Lost,
     /// The answer comes only when we have given up.
     Late,
@@ -171,7 +171,7 @@ fn said(way: Way, end: End) -> Option<Fault> {
         (Way::Standard | Way::Apsdai, End::Retry) => status(500),
         (Way::Standard | Way::Apsdai, End::Misconfigured) => status(401),
         (Way::Standard | Way::Apsdai, End::Rejected) => status(422),
-        _ => panic!("{way:?} {end:?} is neither told by its receiver nor senseless"),
+        _ => panic!("{way:?} {end:?} is neither answered by its receiver nor senseless"),
     })
 }
 
@@ -201,7 +201,7 @@ impl Cell {
         ["first", "second"].map(|which| format!("{which}.{}@orderbell.test", self.name))
     }
 
-    /// What the receiver is told to do, request by request.
+    /// What the receiver is to do, request by request.
     fn faults(&self) -> Vec<Fault> {
         let word = said(self.way, self.end);
         let taken = || Fault::Smtp { phase: MailPhase::Answer, reply: Some("250 2.0.0 Ok: queued".to_owned()) };
@@ -241,7 +241,7 @@ impl Cell {
     }
 
     /// What the attempts come to, one after another, each with its part: by the rules of delivery, for what the receiver is
-    /// told to do.
+    /// to do.
     fn attempts(&self) -> Vec<(i64, &'static str)> {
         let is_final = |outcome: &str| ["delivered", "rejected", "bug"].contains(&outcome);
         let ended = |mut turns: Vec<&'static str>| {
@@ -274,7 +274,7 @@ impl Cell {
             for (part, turns) in left.iter_mut().filter(|(_, turns)| !turns.is_empty()) {
                 let outcome = turns.remove(0);
                 attempts.push((*part, outcome));
-                // The whole channel rests, so nobody else has his turn now.
+                // The whole channel is rate-limited, so no other recipient is attempted now.
                 if ["throttled", "misconfigured"].contains(&outcome) {
                     break;
                 }

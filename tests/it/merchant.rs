@@ -1,4 +1,4 @@
-//! A merchant's first hour, as the README tells it, with the real program throughout: init, secrets.env, sandbox, check, test,
+//! A merchant's first hour, as the README has it, with the real program throughout: init, secrets.env, sandbox, check, test,
 //! serve, simulate.
 
 use std::collections::BTreeMap;
@@ -123,11 +123,11 @@ fn whoever_follows_the_readme_reads_an_order_in_every_channel() {
     let port = |line: &str| {
         line.split("127.0.0.1:").nth(1).unwrap().split(|c: char| !c.is_ascii_digit()).next().unwrap().to_owned()
     };
-    let (far, mail) = (port(&sandbox.until("listening on")), port(&sandbox.until("mail is taken")));
-    variables.values_mut().for_each(|value| *value = value.replace(":8789/", &format!(":{far}/")));
+    let (robots, mail) = (port(&sandbox.until("listening on")), port(&sandbox.until("mail is taken")));
+    variables.values_mut().for_each(|value| *value = value.replace(":8789/", &format!(":{robots}/")));
     std::fs::write(&file, text.replace(":8790\"", &format!(":{mail}\""))).unwrap();
 
-    let second = run(&["sandbox", "--listen", &format!("127.0.0.1:{far}"), "--mail", "127.0.0.1:0"], &variables);
+    let second = run(&["sandbox", "--listen", &format!("127.0.0.1:{robots}"), "--mail", "127.0.0.1:0"], &variables);
     assert!(said(&second).contains("is another sandbox or demo running?"), "{}", said(&second));
 
     let check = run(&["check"], &variables);
@@ -169,8 +169,8 @@ fn whoever_follows_the_readme_reads_an_order_in_every_channel() {
     assert!(!shown.contains("refused"), "{shown}");
 
     // What the README's table of commands says of looking back and of looking ahead.
-    let told = said(&run(&["why", "0001"], &variables));
-    assert!(told.starts_with("Order ") && told.matches(": delivered on ").count() == 4, "{told}");
+    let received = said(&run(&["why", "0001"], &variables));
+    assert!(received.starts_with("Order ") && received.matches(": delivered on ").count() == 4, "{received}");
     let rows = run(&["deliveries", "--channel", "kitchen", "--limit", "1", "--format", "json"], &variables).stdout;
     let rows: serde_json::Value = serde_json::from_slice(&rows).unwrap();
     let id = rows[0]["id"].as_str().unwrap();

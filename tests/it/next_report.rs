@@ -54,7 +54,7 @@ async fn the_log_says_when_a_report_is_due_next_at_the_start_after_a_change_and_
     assert_eq!(announced("breakfast"), expected);
 
     scene.forward(MINUTE * 20);
-    scene.until_told("erp", 1).await;
+    scene.until_received("erp", 1).await;
     expected.push("2026-11-25 08:59 +03:00 (Asia/Riyadh), about 2026-11-24".to_owned());
     assert_eq!(until_announced("breakfast", 3).await, expected);
     // At 9:05 somebody wants to see one at 9:06: none comes, and that is said.

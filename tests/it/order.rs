@@ -15,7 +15,7 @@ fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_750_000_000 + seconds).expect("a time")
 }
 
-fn event(kind: Kind, news: OrderUpdate, occurred: i64, received: i64) -> Event {
+fn event(kind: Kind, update: OrderUpdate, occurred: i64, received: i64) -> Event {
     Event {
         id: EventId(Uuid::nil()),
         kind,
@@ -23,7 +23,7 @@ fn event(kind: Kind, news: OrderUpdate, occurred: i64, received: i64) -> Event {
         occurred_at: Some(at(occurred)),
         received_at: at(received),
         shop: None,
-        order: Some(OrderUpdate { number: "1".to_owned(), ..news }),
+        order: Some(OrderUpdate { number: "1".to_owned(), ..update }),
         data: Data::default(),
         proof: SignatureCheck::Valid("test".to_owned()),
     }
@@ -34,13 +34,13 @@ fn step(kind: Kind, state: OrderState, occurred: i64) -> Event {
 }
 
 fn placed(total: Option<i64>) -> Event {
-    let news = OrderUpdate {
+    let update = OrderUpdate {
         state: Some(OrderState::Placed),
         placed_at: Some(at(0)),
         total: total.map(|minor| Money::new(minor, "HKD")),
         ..OrderUpdate::default()
     };
-    event(Kind::OrderPlaced, news, 0, 0)
+    event(Kind::OrderPlaced, update, 0, 0)
 }
 
 fn refund(id: &str, minor: i64, occurred: i64) -> Event {
@@ -81,7 +81,7 @@ fn a_late_accepted_never_overwrites_cancelled_and_says_how_late_it_is() {
     assert_eq!(decision.order.map(|order| order.state), Some(OrderState::Cancelled));
     let late = decision.late.expect("it is late");
     assert_eq!((late.by_seconds, late.order_state), (360, OrderState::Cancelled));
-    assert_eq!(decision.channels, ["kitchen"], "it is told as what it is");
+    assert_eq!(decision.channels, ["kitchen"], "it is sent as what it is");
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn support_may_cancel_what_was_completed() {
 }
 
 #[test]
-fn what_nobody_proved_changes_nothing_and_is_told_to_nobody() {
+fn what_is_not_proven_changes_nothing_and_is_sent_to_nobody() {
     let mut forged = step(Kind::OrderCancelled, OrderState::Cancelled, 10);
     forged.proof = SignatureCheck::Invalid;
     let decision = decide(sums(&[placed(Some(1))]).0.as_ref(), &forged, &[Target::always("kitchen")]);
@@ -157,7 +157,7 @@ fn an_amount_that_nobody_can_mean_spoils_no_sum() {
 fn a_refund_takes_effect_once_and_not_while_somebody_has_to_agree_to_it() {
     let waiting = |occurred| {
         let mut event = refund("r", 1000, occurred);
-        event.order.as_mut().and_then(|news| news.refund.as_mut()).expect("a refund").pending = true;
+        event.order.as_mut().and_then(|update| update.refund.as_mut()).expect("a refund").pending = true;
         event
     };
     let book = |events: &[Event]| {
@@ -197,9 +197,9 @@ fn a_refund_without_an_amount_counts_and_one_without_a_currency_has_the_orders()
     let (order, figures) = sums(&[placed(Some(5000)), with(bare.clone(), 10)]);
     assert_eq!((order.expect("an order").refunds["r"].amount.clone(), figures[2]), (None, (Figure::Refunded, 1, 0)));
     let (_, figures) = sums(&[placed(Some(5000)), with(bare.clone(), 10), refund("r", 900, 20)]);
-    assert_eq!(figures[2], (Figure::Refunded, 1, 900), "what is told later");
+    assert_eq!(figures[2], (Figure::Refunded, 1, 900), "what came later");
     let (_, figures) = sums(&[placed(Some(5000)), refund("r", 900, 10), with(bare.clone(), 20)]);
-    assert_eq!(figures[2], (Figure::Refunded, 1, 900), "and what was told before");
+    assert_eq!(figures[2], (Figure::Refunded, 1, 900), "and what came before");
 
     let assumed = |currency: &str| RefundUpdate {
         amount: Some(Money::new(700, currency)),
@@ -224,13 +224,13 @@ fn a_repeat_changes_nothing_unless_it_is_fuller() {
 /// The whole order as of a second, received at another.
 fn whole(as_of: i64, received: i64, total: i64, quantity: u64) -> Event {
     let tea = OrderLine { name: "tea".to_owned(), quantity: Some(quantity), ..OrderLine::default() };
-    let news = OrderUpdate {
+    let update = OrderUpdate {
         as_of: Some(at(as_of)),
         total: Some(Money::new(total, "HKD")),
         lines: vec![tea],
         ..OrderUpdate::default()
     };
-    event(Kind::OrderPlaced, news, 0, received)
+    event(Kind::OrderPlaced, update, 0, received)
 }
 
 #[test]

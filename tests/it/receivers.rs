@@ -66,14 +66,14 @@ async fn a_test_message_goes_the_way_of_real_ones_to_every_kind_of_channel() {
         .wecom("office")
         .hook("erp", WebhookRules::StandardWebhooks(Secret::new("hush")))
         .strict();
-    let far = sandbox(rules).await;
+    let simulated = sandbox(rules).await;
     let config = [
-        channel("kitchen", "dingtalk", &far.robot_url("kitchen"), "secret = \"SEChush\"\nkeyword = \"order\""),
-        channel("office", "wecom", &far.wecom_url("office"), "language = \"zh-CN\"\nmention = { all = true }"),
+        channel("kitchen", "dingtalk", &simulated.robot_url("kitchen"), "secret = \"SEChush\"\nkeyword = \"order\""),
+        channel("office", "wecom", &simulated.wecom_url("office"), "language = \"zh-CN\"\nmention = { all = true }"),
         channel(
             "erp",
             "webhook",
-            &far.hook_url("erp"),
+            &simulated.hook_url("erp"),
             "signing = { scheme = \"standard-webhooks\", secret = \"hush\" }",
         ),
     ];
@@ -89,16 +89,16 @@ async fn a_test_message_goes_the_way_of_real_ones_to_every_kind_of_channel() {
     );
     assert_eq!(text(&output), expected);
     let came: Vec<(String, String)> =
-        far.messages().into_iter().map(|one| (one.address.name, one.text.unwrap_or_default())).collect();
+        simulated.messages().into_iter().map(|one| (one.address.name, one.text.unwrap_or_default())).collect();
     assert_eq!(came.len(), 4, "WeCom calls everyone by a second message: {came:?}");
     assert!(came[0].0 == "erp" && came[0].1.contains("My own words for erp"), "{came:?}");
     assert!(came[1].1.contains("My own words for kitchen") && came[1].1.ends_with("\n\norder"), "{came:?}");
     assert!(came[2].1.contains("office") && came[2].1.contains("Orderbell"), "{came:?}");
-    assert_eq!(far.counts().refused, 0);
+    assert_eq!(simulated.counts().refused, 0);
 
     let output = orderbell(folder.path(), &["test", "office"]).await;
     assert!(output.status.success() && text(&output).starts_with("office (wecom): yes\n"), "{}", text(&output));
-    assert_eq!(far.messages().len(), 6, "only the channel that was named");
+    assert_eq!(simulated.messages().len(), 6, "only the channel that was named");
 }
 
 /// What a receiver does, and what a merchant must read then: the cause, the change, the receiver's own words.
@@ -111,16 +111,16 @@ async fn a_refusal_is_said_with_its_cause_and_what_to_change() {
         .wecom("fine")
         .hook("token", WebhookRules::Apsdai(Secret::new("hush")))
         .strict();
-    let far = sandbox(rules).await;
+    let simulated = sandbox(rules).await;
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let fault = |errcode, errmsg: &str| {
-        far.order("fine", Fault::Errcode { errcode, errmsg: errmsg.to_owned() }, Times::Next(1));
+        simulated.order("fine", Fault::Errcode { errcode, errmsg: errmsg.to_owned() }, Times::Next(1));
     };
-    let dingtalk = |name: &str| channel("c", "dingtalk", &far.robot_url(name), "");
-    let wecom = |name: &str| channel("c", "wecom", &far.wecom_url(name), "");
+    let dingtalk = |name: &str| channel("c", "dingtalk", &simulated.robot_url(name), "");
+    let wecom = |name: &str| channel("c", "wecom", &simulated.wecom_url(name), "");
     let webhook = |address: &str| channel("c", "webhook", address, "timeout = \"5s\"");
     let refused = format!("http://{closed}/hook");
-    let plain_as_tls = far.hook_url("x").replace("http://", "https://");
+    let plain_as_tls = simulated.hook_url("x").replace("http://", "https://");
     let cases: Vec<(String, &str, &str, &str)> = vec![
         (dingtalk("signing-robot"), "the robot demands a signature", "set `secret`", "sign not match"),
         (dingtalk("keyword-robot"), "the robot demands a keyword", "set `keyword`", "keywords not in content"),
@@ -131,8 +131,8 @@ async fn a_refusal_is_said_with_its_cause_and_what_to_change() {
         (wecom("fine"), "is not in the group any more", "make another robot", "bot not in chat"),
         (wecom("fine"), "more than 20 messages", "wait a minute", "freq out of limit"),
         (wecom("fine"), "answers in the robot's place", "look at `webhook`", "HTTP 200 (not the robot's answer)"),
-        (webhook(&far.hook_url("token")), "does not believe", "compare `signing`", "HTTP 401"),
-        (webhook(&far.hook_url("nobody")), "no receiver at this path", "look at `url`", "HTTP 404"),
+        (webhook(&simulated.hook_url("token")), "does not believe", "compare `signing`", "HTTP 401"),
+        (webhook(&simulated.hook_url("nobody")), "no receiver at this path", "look at `url`", "HTTP 404"),
         (webhook(&refused), "nothing listens at this address", "look at the port", "connection refused"),
         (webhook("http://no-such-host.invalid/"), "name of the server is not found", "typing error", "not connected"),
         (webhook(&plain_as_tls), "does not speak TLS", "look at the port", "not connected"),
@@ -143,7 +143,7 @@ async fn a_refusal_is_said_with_its_cause_and_what_to_change() {
             "not in whitelist" => fault(310_000, "ip 203.0.113.9 not in whitelist"),
             "bot not in chat" => fault(93_008, "bot not in chat"),
             "freq out of limit" => fault(45_009, "api freq out of limit"),
-            "HTTP 200 (not the robot's answer)" => far.order("fine", Fault::Garbage, Times::Next(1)),
+            "HTTP 200 (not the robot's answer)" => simulated.order("fine", Fault::Garbage, Times::Next(1)),
             _ => {}
         }
         let folder = folder(&config);
@@ -161,7 +161,7 @@ async fn a_refusal_is_said_with_its_cause_and_what_to_change() {
 }
 
 #[tokio::test]
-async fn a_certificate_of_another_name_is_told_from_one_of_nobody() {
+async fn a_certificate_of_another_name_is_distinguished_from_one_of_nobody() {
     let (port, server) = with_tls();
     let folder = folder(&channel("c", "webhook", &format!("https://127.0.0.1:{port}/"), ""));
     let authority = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/tls/authority.pem");
@@ -202,8 +202,8 @@ fn with_tls() -> (u16, std::thread::JoinHandle<()>) {
 
 #[tokio::test]
 async fn a_mail_server_says_what_it_does_not_like() {
-    let far = sandbox(Rules::new().mail_user("bell", Secret::new("hush"))).await;
-    let address = far.serve_mail(TcpListener::bind("127.0.0.1:0").await.unwrap(), MailServer::default());
+    let simulated = sandbox(Rules::new().mail_user("bell", Secret::new("hush"))).await;
+    let address = simulated.serve_mail(TcpListener::bind("127.0.0.1:0").await.unwrap(), MailServer::default());
     let mail = |password: &str| {
         let login = format!("username = \"bell\"\npassword = \"{password}\"");
         let parties = "from = \"bell@orderbell.test\"\nto = [\"cook@orderbell.test\", \"owner@orderbell.test\"]";
@@ -212,7 +212,7 @@ async fn a_mail_server_says_what_it_does_not_like() {
     let folder = folder(&mail("hush"));
     let output = orderbell(folder.path(), &["test", "c"]).await;
     assert!(output.status.success() && text(&output) == format!("c (email): yes\n{SENT}"), "{}", text(&output));
-    assert_eq!(far.messages().len(), 2, "one for each recipient");
+    assert_eq!(simulated.messages().len(), 2, "one for each recipient");
     std::fs::write(folder.path().join("orderbell.toml"), mail("hush-of-another")).unwrap();
     let output = orderbell(folder.path(), &["test", "c"]).await;
     let said = text(&output);
@@ -225,8 +225,9 @@ async fn a_mail_server_says_what_it_does_not_like() {
 
 #[tokio::test]
 async fn programs_read_what_a_test_found_as_json() {
-    let far = sandbox(Rules::new().wecom("fine").strict()).await;
-    let config = channel("a", "wecom", &far.wecom_url("fine"), "") + &channel("b", "wecom", &far.wecom_url("x"), "");
+    let simulated = sandbox(Rules::new().wecom("fine").strict()).await;
+    let config =
+        channel("a", "wecom", &simulated.wecom_url("fine"), "") + &channel("b", "wecom", &simulated.wecom_url("x"), "");
     let folder = folder(&config);
     let output = orderbell(folder.path(), &["test", "--all", "--format", "json"]).await;
     assert_eq!(output.status.code(), Some(1));
@@ -239,13 +240,13 @@ async fn programs_read_what_a_test_found_as_json() {
 
 #[tokio::test]
 async fn a_channel_that_is_not_there_is_wrong_usage() {
-    let far = sandbox(Rules::new()).await;
-    let folder = folder(&channel("office", "wecom", &far.wecom_url("fine"), ""));
+    let simulated = sandbox(Rules::new()).await;
+    let folder = folder(&channel("office", "wecom", &simulated.wecom_url("fine"), ""));
     for arguments in [&["test", "offise"][..], &["test"], &["test", "office", "--all"]] {
         let output = orderbell(folder.path(), arguments).await;
         assert_eq!(output.status.code(), Some(2), "{}", text(&output));
     }
-    assert!(far.messages().is_empty());
+    assert!(simulated.messages().is_empty());
 }
 
 #[tokio::test]
@@ -267,7 +268,7 @@ async fn who_has_no_channel_and_no_source_yet_reads_how_to_get_one() {
 }
 
 /// Every secret of every kind as a variable or a file; none of them is set.
-fn without_secrets(far: &Sandbox) -> String {
+fn without_secrets(simulated: &Sandbox) -> String {
     let env = |name: &str| format!("{{ env = \"FAR_SIDES_{name}\" }}");
     let robot = |name: &str, kind: &str, more: &str| {
         channel(name, kind, "", more).replace("webhook = \"\"", &format!("webhook = {}", env(name)))
@@ -278,7 +279,7 @@ fn without_secrets(far: &Sandbox) -> String {
         "[source.licences]\nplatform = \"apsdai\"\nsecret = { file = \"nowhere\" }\n".to_owned(),
         robot("kitchen", "dingtalk", &format!("secret = {}\nkeyword = \"order\"", env("SIGN"))),
         robot("office", "wecom", ""),
-        channel("erp", "webhook", &far.hook_url("erp"), "headers = { X-Key = { file = \"nowhere\" } }")
+        channel("erp", "webhook", &simulated.hook_url("erp"), "headers = { X-Key = { file = \"nowhere\" } }")
             + &format!("signing = {{ scheme = \"standard-webhooks\", secret = {} }}\n", env("ERP")),
         format!(
             "[channel.owner]\nkind = \"email\"\nsmtp = \"smtps://smtp.example.com\"\nusername = \"a\"\n\
@@ -291,9 +292,9 @@ fn without_secrets(far: &Sandbox) -> String {
 
 #[tokio::test]
 async fn a_test_needs_the_secrets_of_its_channel_alone() {
-    let far = sandbox(Rules::new().robot("kitchen", RobotRules::default()).wecom("office").strict()).await;
-    let folder = folder(&without_secrets(&far));
-    let url = far.robot_url("kitchen");
+    let simulated = sandbox(Rules::new().robot("kitchen", RobotRules::default()).wecom("office").strict()).await;
+    let folder = folder(&without_secrets(&simulated));
+    let url = simulated.robot_url("kitchen");
     let set = [("FAR_SIDES_kitchen", url.as_str()), ("FAR_SIDES_SIGN", "SECret")];
     let output = orderbell_with(folder.path(), &["test", "kitchen"], &set).await;
     assert!(output.status.success() && text(&output).starts_with("kitchen (dingtalk): yes\n"), "{}", text(&output));
@@ -310,5 +311,5 @@ async fn a_test_needs_the_secrets_of_its_channel_alone() {
     assert!(wrong.status.code() == Some(2), "{}", text(&wrong));
     let names = "there is no channel \"kitchne\"; there are: erp, kitchen, office, owner";
     assert!(text(&wrong).contains(names), "{}", text(&wrong));
-    assert_eq!(far.messages().len(), 1);
+    assert_eq!(simulated.messages().len(), 1);
 }

@@ -1,4 +1,4 @@
-//! What comes in: each request gets its answer, whatever it holds, and what is acknowledged is kept and told.
+//! What comes in: each request gets its answer, whatever it holds, and what is acknowledged is kept and sent.
 
 use orderbell::sandbox::rules::Rules;
 use pulldown_cmark::{Event as Markdown, Options, Parser, Tag};
@@ -88,19 +88,19 @@ async fn each_bad_request_gets_its_answer_and_the_daemon_lives_on() {
         assert_ne!(answer.code(), 0, "{method}");
     }
     lives(&daemon, "all that").await;
-    assert_eq!(of(&daemon.deliveries().await, "kitchen").len(), 0, "what was refused is told to nobody");
+    assert_eq!(of(&daemon.deliveries().await, "kitchen").len(), 0, "what was refused is sent to nobody");
     let counted = |sql: &str| daemon.connection().query_row(sql, [], |row| row.get::<_, i64>(0)).expect("a count");
     assert_eq!(counted("SELECT count(*) FROM events WHERE source = 'keeta'"), 0, "nor kept");
 
     // All wrong signatures together make one notice, and so do the two wrong times, and the other application.
-    let notices = scene.until_told("owner", 3).await;
+    let notices = scene.until_received("owner", 3).await;
     let about = |words: &str| {
         notices.iter().filter(|notice| notice.text.as_deref().is_some_and(|text| text.contains(words))).count()
     };
     assert_eq!((about("Webhooks are refused"), about("Webhooks with a wrong time")), (1, 1), "{notices:?}");
     assert_eq!(about("Webhooks of another application"), 1, "{notices:?}");
     scene.nothing_more(A_WHILE).await;
-    assert_eq!(scene.told("owner").len(), 3);
+    assert_eq!(scene.received("owner").len(), 3);
 
     // What did not even reach a source can be found.
     let log = log();
@@ -124,10 +124,10 @@ async fn odd_content_is_acknowledged_and_reaches_people_as_nothing_but_text() {
     daemon.acknowledged(&Envelope::new(1001, "odd", &message.to_string(), scene.hands.now()).body()).await;
     daemon.until_done().await;
 
-    let told = scene.until_told("kitchen", 1).await;
-    let body: Value = serde_json::from_str(&told[0].body).expect("JSON");
+    let taken = scene.until_received("kitchen", 1).await;
+    let body: Value = serde_json::from_str(&taken[0].body).expect("JSON");
     assert_eq!(body.get("at"), None, "nobody is called");
-    let text = told[0].text.as_deref().expect("a text");
+    let text = taken[0].text.as_deref().expect("a text");
     let (mut shown, mut headings) = (String::new(), 0);
     for part in Parser::new_ext(text, Options::all()) {
         match part {
@@ -148,7 +148,7 @@ async fn odd_content_is_acknowledged_and_reaches_people_as_nothing_but_text() {
     for gone in ['\u{202e}', '\u{2066}', '\u{200b}', '\u{feff}', '\0', '\r'] {
         assert!(!text.contains(gone) && !shown.contains(gone), "{gone:?}");
     }
-    let json: Value = serde_json::from_str(&scene.until_told("erp", 1).await[0].body).expect("JSON");
+    let json: Value = serde_json::from_str(&scene.until_received("erp", 1).await[0].body).expect("JSON");
     assert_eq!(json["order"]["lines"][0]["name"], "name From: xbidi zero nul end");
 }
 
@@ -182,7 +182,7 @@ async fn what_is_believed_and_cannot_be_read_is_acknowledged_and_kept_whole() {
         lives(&daemon, message).await;
     }
     daemon.until_done().await;
-    for received in scene.until_told("erp", odd.len()).await {
+    for received in scene.until_received("erp", odd.len()).await {
         assert!(!received.body.contains("what") && !received.body.contains("\u{1f35c}"), "never shown whole");
     }
 }
@@ -216,15 +216,15 @@ async fn the_authorisation_code_comes_by_get_or_post_and_is_one_event() {
     let answer = get(daemon.address, &format!("/hooks/keeta?{}", letter.query())).await;
     assert_eq!((answer.status, answer.body.as_str()), (200, RECEIVED));
     daemon.acknowledged(&letter.body()).await;
-    let standings = daemon.until_done().await;
-    assert_eq!(standings.len(), 1, "{standings:?}");
+    let rows = daemon.until_done().await;
+    assert_eq!(rows.len(), 1, "{rows:?}");
     let forged = get(daemon.address, &format!("/hooks/keeta?{}", letter.query().replace("a-code", "b-code"))).await;
     assert_eq!(forged.status, 401);
     assert_ne!(forged.code(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_observing_source_records_what_nobody_proved_and_tells_nobody() {
+async fn an_observing_source_records_what_is_not_proven_and_notifies_nobody() {
     let scene = Scene::new(Rules::new()).await;
     let watch = keeta::source("watch", "verify = \"observe\"");
     let routes = "[[route]]\nevents = [\"order.*\"]\nto = [\"erp\"]\n";
@@ -256,5 +256,5 @@ async fn an_observing_source_records_what_nobody_proved_and_tells_nobody() {
     letter.source = "watch";
     assert_eq!(daemon.post_to("watch", &letter.body()).await.status, 200);
     daemon.until_done().await;
-    assert_eq!(scene.until_told("erp", 1).await.len(), 1);
+    assert_eq!(scene.until_received("erp", 1).await.len(), 1);
 }

@@ -63,9 +63,9 @@ async fn what_is_too_large_or_comes_by_another_method_is_among_the_refusals() {
     assert_eq!(daemon.post_to("nobody", &vec![b' '; size]).await.status, 413);
     assert_eq!(request(daemon.address, "PUT", "/hooks/nobody", b"").await.status, 404);
     let by_method = "it came by another method than POST".to_owned();
-    let told = until_refused(&scene.store(), "keeta", 3).await;
+    let received = until_refused(&scene.store(), "keeta", 3).await;
     let large = ("its body is larger than 1048576 bytes".to_owned(), size as u64);
-    assert_eq!(told, [large, (by_method.clone(), 5), (by_method, 0)]);
+    assert_eq!(received, [large, (by_method.clone(), 5), (by_method, 0)]);
     let ended = scene.hands.now();
     for refused in refused(&scene.store(), "keeta").await {
         assert!((begun..=ended).contains(&refused.at), "{refused:?}");

@@ -1,4 +1,4 @@
-//! The configuration and the templates change while the daemon runs: nothing is lost, nothing is told twice, and what is
+//! The configuration and the templates change while the daemon runs: nothing is lost, nothing is sent twice, and what is
 //! wrong changes nothing.
 
 mod templates;
@@ -34,7 +34,7 @@ fn to(channels: &[&str]) -> String {
     format!("[[route]]\nevents = [\"order.*\"]\nto = {channels:?}\n")
 }
 
-/// Posts signed orders without a pause until it is told to stop. `number` counts them.
+/// Posts signed orders without a pause until it is to stop. `number` counts them.
 async fn post_orders(address: std::net::SocketAddr, number: Arc<AtomicU64>, stop: Arc<AtomicBool>) {
     while !stop.load(Ordering::Acquire) {
         let number = number.fetch_add(1, Ordering::AcqRel);
@@ -66,7 +66,7 @@ fn version(scene: &Scene, number: usize) -> (String, BTreeSet<&'static str>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_lost_nor_told_twice_while_the_configuration_changes_under_load() {
+async fn nothing_is_lost_nor_sent_twice_while_the_configuration_changes_under_load() {
     let scene = Scene::new(Rules::new().speed(1_000_000)).await;
     let (text, _) = version(&scene, 0);
     let daemon = scene.start_watching(OFTEN, "", &text).await;
@@ -113,14 +113,17 @@ async fn nothing_is_lost_nor_told_twice_while_the_configuration_changes_under_lo
     // The last one has all channels: what waited for one that was gone goes out.
     let (text, _) = version(&scene, 0);
     daemon.reload("last", "", &text).await;
-    let standings = daemon.until_done().await;
+    let delivery_rows = daemon.until_done().await;
     scene.nothing_more(A_WHILE).await;
 
     let mut owed: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for standing in standings.iter().filter(|standing| standing.kind == "order.placed") {
-        assert_eq!((standing.state.as_str(), standing.attempts), ("delivered", 1), "{standing:?}");
-        let order = standing.order.clone().expect("an order");
-        assert!(owed.entry(order).or_default().insert(standing.channel.clone()), "twice in the store: {standing:?}");
+    for delivery_row in delivery_rows.iter().filter(|delivery_row| delivery_row.kind == "order.placed") {
+        assert_eq!((delivery_row.state.as_str(), delivery_row.attempts), ("delivered", 1), "{delivery_row:?}");
+        let order = delivery_row.order.clone().expect("an order");
+        assert!(
+            owed.entry(order).or_default().insert(delivery_row.channel.clone()),
+            "twice in the store: {delivery_row:?}"
+        );
     }
     assert_eq!(owed.len(), sent.len(), "each acknowledged webhook, and no other");
     for (number, earliest, latest) in &sent {
@@ -128,21 +131,21 @@ async fn nothing_is_lost_nor_told_twice_while_the_configuration_changes_under_lo
         let in_force = (*earliest..=*latest).any(|reload| version(&scene, reload).1 == channels);
         assert!(in_force, "order {number}: {channels:?} is what none of {earliest} to {latest} says");
     }
-    let counts = scene.far.counts();
+    let counts = scene.sandbox.counts();
     assert_eq!((counts.repeats, counts.refused, counts.faults), (0, 0, 0), "{counts:?}");
-    assert_eq!(counts.accepted, standings.len() as u64, "the receivers' count is the store's");
+    assert_eq!(counts.accepted, delivery_rows.len() as u64, "the receivers' count is the store's");
     for channel in ["steady", "changing", "second", "third"] {
-        let keys: BTreeSet<_> = scene.told(channel).into_iter().filter_map(|told| told.key).collect();
-        let stored: BTreeSet<_> = of(&standings, channel).iter().map(|one| one.id.to_string()).collect();
+        let keys: BTreeSet<_> = scene.received(channel).into_iter().filter_map(|received| received.key).collect();
+        let stored: BTreeSet<_> = of(&delivery_rows, channel).iter().map(|one| one.id.to_string()).collect();
         assert_eq!(keys, stored, "{channel}");
         assert!(stored.len() > RELOADS / 2, "{channel} had something to do: {}", stored.len());
     }
-    println!("{} webhooks, {} deliveries, {RELOADS} reloads", sent.len(), standings.len());
+    println!("{} webhooks, {} deliveries, {RELOADS} reloads", sent.len(), delivery_rows.len());
     daemon.daemon.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_send_under_way_ends_before_its_channels_next_lane_begins() {
+async fn a_send_under_way_ends_before_its_channels_next_worker_begins() {
     const SLOW: Duration = Duration::from_millis(700);
     let scene = Scene::new(Rules::new()).await;
     let text = |version: &str| {
@@ -152,50 +155,53 @@ async fn a_send_under_way_ends_before_its_channels_next_lane_begins() {
     };
     let daemon = scene.start_watching(NEVER, "", &text("1")).await;
     let delay_ms = u64::try_from(SLOW.as_millis()).expect("short");
-    scene.far.order("slow", Fault::Delay { delay_ms }, Times::Next(1));
+    scene.sandbox.order("slow", Fault::Delay { delay_ms }, Times::Next(1));
     daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
     scene.until_came("slow", 1).await;
     daemon.reload("v2", "", &text("2")).await;
     daemon.acknowledged(&keeta::placed(2, scene.hands.now())).await;
-    assert_eq!(scene.until_told("steady", 2).await.len(), 2, "a channel that did not change goes on meanwhile");
-    assert_eq!(scene.told("slow").len(), 1, "the next lane waits for the send under way");
-    let told = scene.until_told("slow", 2).await;
-    let versions: Vec<_> = told.iter().map(|one| one.header("x-version").unwrap_or_default()).collect();
+    assert_eq!(scene.until_received("steady", 2).await.len(), 2, "a channel that did not change goes on meanwhile");
+    assert_eq!(scene.received("slow").len(), 1, "the next worker waits for the send under way");
+    let received = scene.until_received("slow", 2).await;
+    let versions: Vec<_> = received.iter().map(|one| one.header("x-version").unwrap_or_default()).collect();
     assert_eq!(versions, ["1", "2"]);
-    let apart = told[1].at.duration_since(told[0].at).unsigned_abs();
+    let apart = received[1].at.duration_since(received[0].at).unsigned_abs();
     assert!(apart >= SLOW, "one after the other, not {apart:?} apart");
-    let standings = daemon.until_done().await;
-    assert!(standings.iter().all(|one| (one.state.as_str(), one.attempts) == ("delivered", 1)), "{standings:#?}");
-    assert_eq!(scene.far.counts().repeats, 0);
+    let delivery_rows = daemon.until_done().await;
+    assert!(
+        delivery_rows.iter().all(|one| (one.state.as_str(), one.attempts) == ("delivered", 1)),
+        "{delivery_rows:#?}"
+    );
+    assert_eq!(scene.sandbox.counts().repeats, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_configuration_with_a_mistake_changes_nothing_and_the_operator_hears_of_it_once() {
+async fn a_configuration_with_a_mistake_changes_nothing_and_the_operator_is_notified_once() {
     let scene = Scene::at(ten_past(), Rules::new()).await;
     let text = |routed: &str| format!("{}{}{OWNER}{}", scene.hook("erp", ""), scene.robot("owner", ""), to(&[routed]));
     let daemon = scene.start_watching(OFTEN, "", &text("erp")).await;
     daemon.write("", &marked("v2", &text("epr")));
-    let told = scene.until_told("owner", 1).await;
+    let received = scene.until_received("owner", 1).await;
     let line = std::fs::read_to_string(&daemon.file).expect("a file").lines().position(|line| line.contains("\"epr\""));
     let place = format!("orderbell.toml:{}:7", line.expect("it is there") + 1);
-    let body = told[0].body.replace('\\', "");
+    let body = received[0].body.replace('\\', "");
     for words in [place.as_str(), "there is no channel \"epr\"", "did you mean \"erp\"?"] {
         assert!(body.contains(words), "{words} in {body}");
     }
-    // Neither asking again nor time makes it told again.
+    // Neither asking again nor time makes it reported again.
     daemon.ask();
     assert_eq!(daemon.post_to("v2", b"{}").await.status, 404, "nothing of it is in force");
     daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
-    scene.until_told("erp", 1).await;
+    scene.until_received("erp", 1).await;
     scene.nothing_more(A_WHILE).await;
-    assert_eq!(scene.told("owner").len(), 1);
-    // Another mistake is told, and so is a file that is gone.
+    assert_eq!(scene.received("owner").len(), 1);
+    // Another mistake is reported, and so is a file that is gone.
     daemon.write("", "[channel.erp]\n");
-    assert!(scene.until_told("owner", 2).await[1].body.contains("orderbell.toml"));
+    assert!(scene.until_received("owner", 2).await[1].body.contains("orderbell.toml"));
     std::fs::remove_file(&daemon.file).expect("removed");
-    assert!(scene.until_told("owner", 3).await[2].body.contains("there is no such file"));
+    assert!(scene.until_received("owner", 3).await[2].body.contains("there is no such file"));
     daemon.acknowledged(&keeta::placed(2, scene.hands.now())).await;
-    scene.until_told("erp", 2).await;
+    scene.until_received("erp", 2).await;
     // Mended, it is in force without a restart.
     daemon.write("", &marked("v3", &text("erp")));
     daemon.until_takes("v3").await;
@@ -221,7 +227,7 @@ async fn what_needs_a_restart_is_said_and_keeps_its_old_value() {
     assert!(large.len() > 2048, "max_body stays");
     large.extend_from_slice(b"  ");
     daemon.acknowledged(&large).await;
-    assert_eq!(scene.until_told("other", 1).await.len(), 1, "the routes are new");
+    assert_eq!(scene.until_received("other", 1).await.len(), 1, "the routes are new");
     assert!(!scene.folder.path().join("another.db").exists());
     let log = log();
     for (key, new) in [
@@ -237,7 +243,7 @@ async fn what_needs_a_restart_is_said_and_keeps_its_old_value() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn deliveries_to_a_channel_that_is_gone_are_told_and_go_out_when_it_is_back() {
+async fn deliveries_to_a_channel_that_is_gone_are_reported_and_go_out_when_it_is_back() {
     let scene = Scene::at(ten_past(), Rules::new()).await;
     let with = format!(
         "{}{}{}{OWNER}{}",
@@ -248,53 +254,53 @@ async fn deliveries_to_a_channel_that_is_gone_are_told_and_go_out_when_it_is_bac
     );
     let without = format!("{}{}{OWNER}{}", scene.hook("other", ""), scene.robot("owner", ""), to(&["other"]));
     let daemon = scene.start_watching(OFTEN, "", &with).await;
-    scene.far.order("erp", Fault::Status { status: 503, body: String::new() }, Times::Always);
+    scene.sandbox.order("erp", Fault::Status { status: 503, body: String::new() }, Times::Always);
     for number in 1..=3 {
         daemon.acknowledged(&keeta::placed(number, scene.hands.now())).await;
     }
     scene.until_came("erp", 3).await;
     daemon.reload("v2", "", &without).await;
-    let told = scene.until_told("owner", 1).await;
-    let words = told[0].text.clone().expect("a text");
+    let received = scene.until_received("owner", 1).await;
+    let words = received[0].text.clone().expect("a text");
     assert!(words.contains("a channel that is gone · erp") && words.contains("**Waiting:** 3"), "{words}");
     let log = log();
     let line = log.lines().find(|line| line.contains("channel=\"erp\" deliveries=3")).expect("the log says it, too");
     assert!(line.contains("ERROR"), "{line}");
-    // A restart does not hide it; it is told once in an hour.
+    // A restart does not hide it; it is reported once in an hour.
     scene.hands.forward(SignedDuration::from_hours(1));
     daemon.daemon.stop().await;
-    scene.far.clear_faults("erp");
+    scene.sandbox.clear_faults("erp");
     let daemon = scene.start_watching(OFTEN, "", &without).await;
-    assert!(scene.until_told("owner", 2).await[1].text.as_ref().is_some_and(|text| text.contains("erp")));
+    assert!(scene.until_received("owner", 2).await[1].text.as_ref().is_some_and(|text| text.contains("erp")));
     scene.nothing_more(A_WHILE).await;
-    let standings = daemon.deliveries().await;
-    assert!(of(&standings, "erp").iter().all(|one| one.state == "waiting"), "{standings:#?}");
+    let delivery_rows = daemon.deliveries().await;
+    assert!(of(&delivery_rows, "erp").iter().all(|one| one.state == "waiting"), "{delivery_rows:#?}");
     assert_eq!(listed(&daemon.file, "erp"), (Some(0), 3), "the command still knows the name");
     assert_eq!(listed(&daemon.file, "epr"), (Some(2), 0));
     // Back again.
     daemon.write("", &marked("v3", &with));
     daemon.until_takes("v3").await;
     daemon.until_done().await;
-    assert_eq!(scene.told("erp").len(), 3);
-    assert_eq!(scene.far.counts().repeats, 0);
+    assert_eq!(scene.received("erp").len(), 3);
+    assert_eq!(scene.sandbox.counts().repeats, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mended_setting_sends_what_waits_for_it_at_once() {
     let scene = Scene::at(ten_past(), Rules::new()).await;
     let secret = scene.folder.path().join("address");
-    std::fs::write(&secret, scene.far.hook_url("wrong")).expect("written");
+    std::fs::write(&secret, scene.sandbox.hook_url("wrong")).expect("written");
     let erp = "[channel.erp]\nkind = \"webhook\"\nurl = { file = \"address\" }\nallow_private = true\n";
     let text = format!("{erp}{}{OWNER}{}", scene.robot("owner", ""), to(&["erp"]));
     let daemon = scene.start_watching(OFTEN, "", &text).await;
-    scene.far.order("wrong", Fault::Status { status: 401, body: String::new() }, Times::Always);
+    scene.sandbox.order("wrong", Fault::Status { status: 401, body: String::new() }, Times::Always);
     daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
-    scene.until_told("owner", 1).await;
+    scene.until_received("owner", 1).await;
     // Only the file that the secret is in changes.
-    support::watching::replace(&secret, &scene.far.hook_url("right"));
-    assert_eq!(scene.until_told("right", 1).await.len(), 1, "without waiting for the next probe");
-    let standings = daemon.until_done().await;
-    assert_eq!(of(&standings, "erp")[0].attempts, 2);
+    support::watching::replace(&secret, &scene.sandbox.hook_url("right"));
+    assert_eq!(scene.until_received("right", 1).await.len(), 1, "without waiting for the next probe");
+    let delivery_rows = daemon.until_done().await;
+    assert_eq!(of(&delivery_rows, "erp")[0].attempts, 2);
 }
 
 /// How `orderbell deliveries` ends, and how many deliveries to a channel it lists.
@@ -348,7 +354,7 @@ async fn the_real_daemon_reads_its_configuration_again_at_sighup() {
     takes("v1").await;
     let post = async |number| request(address, "POST", "/hooks/keeta", &keeta::placed(number, Timestamp::now())).await;
     assert_eq!(post(1).await.status, 200);
-    scene.until_told("erp", 1).await;
+    scene.until_received("erp", 1).await;
     support::watching::replace(&file, &text("other", "v2"));
     let written = Instant::now();
     let pid = daemon.0.id();
@@ -357,7 +363,7 @@ async fn the_real_daemon_reads_its_configuration_again_at_sighup() {
     takes("v2").await;
     let took = written.elapsed();
     assert_eq!(post(2).await.status, 200);
-    assert_eq!(scene.until_told("other", 1).await.len(), 1);
+    assert_eq!(scene.until_received("other", 1).await.len(), 1);
     assert!(daemon.0.try_wait().expect("a child").is_none(), "it is the same process");
     // Without the signal a change takes two looks of two seconds each.
     println!("in force {took:?} after it was written");

@@ -40,7 +40,7 @@ fn daily(to: &str, more: &str) -> String {
     format!("[report.daily]\nat = \"08:57\"\nto = {to}\n{more}\n")
 }
 
-/// The days that the reports in the store cover, and the events that tell them.
+/// The days that the reports in the store cover, and the events that report them.
 fn covered(daemon: &Daemon) -> Vec<(String, bool)> {
     let connection = daemon.connection();
     let sql = "SELECT day, event IS NOT NULL FROM report_runs ORDER BY day";
@@ -81,14 +81,14 @@ async fn until_tried(daemon: &Daemon, count: i64) {
 
 /// Waits until so many messages have come, while the clock goes on: the watch waits a minute after it has seen what is due, and
 /// when it looks is chance.
-async fn told_in_minutes(scene: &Scene, name: &str, count: usize) -> Vec<Received> {
+async fn received_in_minutes(scene: &Scene, name: &str, count: usize) -> Vec<Received> {
     for _ in 0..20 {
-        if let Ok(told) = tokio::time::timeout(A_WHILE * 3, scene.until_told(name, count)).await {
-            return told;
+        if let Ok(received) = tokio::time::timeout(A_WHILE * 3, scene.until_received(name, count)).await {
+            return received;
         }
         scene.forward(MINUTE);
     }
-    panic!("{name} was told {:?}", scene.told(name));
+    panic!("{name} was sent {:?}", scene.received(name));
 }
 
 /// What the daemon answers at an address of its own: its status, and its body as bytes.
@@ -127,7 +127,7 @@ async fn each_channel_gets_the_report_when_it_is_due_and_once() {
         daemon.acknowledged(&placed(number, scene.hands.now())).await;
     }
     // The first one is due at 8:57, which has gone by: it covers Monday, of which nothing is known.
-    let monday = scene.until_told("erp", 1).await;
+    let monday = scene.until_received("erp", 1).await;
     let monday: Value = serde_json::from_str(&monday[0].body).expect("JSON");
     assert_eq!(
         (&monday["data"]["report"]["to"], &monday["data"]["report"]["total"]["orders"]),
@@ -138,24 +138,24 @@ async fn each_channel_gets_the_report_when_it_is_due_and_once() {
     scene.forward(DAY - MINUTE * 10);
     scene.nothing_more(A_WHILE).await;
     scene.forward(MINUTE * 3);
-    let tuesday = scene.until_told("erp", 2).await;
+    let tuesday = scene.until_received("erp", 2).await;
     let tuesday: Value = serde_json::from_str(&tuesday[1].body).expect("JSON");
     assert_eq!(tuesday["kind"], "report.daily");
-    let told = &tuesday["data"]["report"];
+    let received = &tuesday["data"]["report"];
     assert_eq!(
-        (&told["from"], &told["to"], &told["late"]),
+        (&received["from"], &received["to"], &received["late"]),
         (&json!("2026-11-24"), &json!("2026-11-24"), &json!(false))
     );
     assert_eq!(
-        (&told["total"]["orders"], &told["total"]["amounts"][0]["gross"]["text"]),
+        (&received["total"]["orders"], &received["total"]["amounts"][0]["gross"]["text"]),
         (&json!(3), &json!("SAR 138.00"))
     );
 
     // DingTalk fetches the picture; in the group's language.
-    let kitchen = scene.until_told("kitchen", 2).await;
+    let kitchen = scene.until_received("kitchen", 2).await;
     let text = kitchen[1].text.clone().expect("a text");
     assert!(text.contains("3 orders") && text.contains("SAR 138.00"), "{text}");
-    let address = told["picture"].as_str().expect("an address").to_owned();
+    let address = received["picture"].as_str().expect("an address").to_owned();
     let path = address.strip_prefix(keeta::PUBLIC).expect("an address of ours");
     assert!(text.contains(&format!("]({address})")), "{text}");
     for path in [path.to_owned(), path.replace("-en.png", "-zh-CN.png"), path.replace("-en.png", ".png")] {
@@ -168,7 +168,7 @@ async fn each_channel_gets_the_report_when_it_is_due_and_once() {
     }
 
     // WeCom gets it behind the text.
-    let office = scene.until_told("office", 4).await;
+    let office = scene.until_received("office", 4).await;
     let [text, image] = [&office[2], &office[3]].map(|one| serde_json::from_str::<Value>(&one.body).expect("JSON"));
     assert!(text["markdown"]["content"].as_str().is_some_and(|text| text.contains("3 单")), "{text}");
     let picture = BASE64_STANDARD.decode(image["image"]["base64"].as_str().expect("a picture")).expect("base64");
@@ -176,7 +176,7 @@ async fn each_channel_gets_the_report_when_it_is_due_and_once() {
     assert_eq!(image["image"]["md5"], hex::encode(Md5::digest(&picture)));
 
     // The mail holds it, and the orders as a table.
-    let mail = scene.until_told("owner@example.com", 2).await[1].body.clone();
+    let mail = scene.until_received("owner@example.com", 2).await[1].body.clone();
     for piece in [
         "multipart/mixed",
         "multipart/alternative",
@@ -214,12 +214,15 @@ async fn after_three_days_off_one_report_covers_them_and_says_that_it_is_late() 
     daemon.stop().await;
     scene.forward(DAY * 3 + MINUTE * 15);
     let daemon = scene.start(&config).await;
-    let told: Value = serde_json::from_str(&scene.until_told("erp", 1).await[0].body).expect("JSON");
-    let told = &told["data"]["report"];
-    assert_eq!((&told["from"], &told["to"], &told["late"]), (&json!("2026-11-23"), &json!("2026-11-26"), &json!(true)));
-    let days: Vec<_> = told["days"].as_array().expect("days").iter().map(|day| day["orders"].as_i64()).collect();
+    let received: Value = serde_json::from_str(&scene.until_received("erp", 1).await[0].body).expect("JSON");
+    let received = &received["data"]["report"];
+    assert_eq!(
+        (&received["from"], &received["to"], &received["late"]),
+        (&json!("2026-11-23"), &json!("2026-11-26"), &json!(true))
+    );
+    let days: Vec<_> = received["days"].as_array().expect("days").iter().map(|day| day["orders"].as_i64()).collect();
     assert_eq!(days, [Some(0), Some(1), Some(0), Some(0)]);
-    let text = scene.until_told("kitchen", 1).await[0].text.clone().expect("a text");
+    let text = scene.until_received("kitchen", 1).await[0].text.clone().expect("a text");
     assert!(text.contains("late") && text.contains("4 days"), "{text}");
     scene.nothing_more(A_WHILE).await;
     assert_eq!(events(&daemon), 1);
@@ -228,7 +231,7 @@ async fn after_three_days_off_one_report_covers_them_and_says_that_it_is_late() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_changes_on_a_reported_day_is_told_by_the_next_report_with_both_figures() {
+async fn what_changes_on_a_reported_day_is_in_the_next_report_with_both_figures() {
     let scene = Scene::still(morning(), Rules::new()).await;
     let config = scene.hook("erp", "") + &daily("[\"erp\"]", "");
     let daemon = scene.start(&config).await;
@@ -236,11 +239,11 @@ async fn what_changes_on_a_reported_day_is_told_by_the_next_report_with_both_fig
     daemon.acknowledged(&placed(1, scene.hands.now())).await;
     daemon.acknowledged(&placed(2, scene.hands.now())).await;
     scene.forward(DAY + MINUTE * 13);
-    scene.until_told("erp", 1).await;
+    scene.until_received("erp", 1).await;
     daemon.acknowledged(&keeta::stepped(1004, 2, scene.hands.now())).await;
     scene.forward(DAY);
-    let told: Value = serde_json::from_str(&scene.until_told("erp", 2).await[1].body).expect("JSON");
-    let changed = &told["data"]["report"]["restated"];
+    let received: Value = serde_json::from_str(&scene.until_received("erp", 2).await[1].body).expect("JSON");
+    let changed = &received["data"]["report"]["restated"];
     let money = |minor: i64, text: &str| json!({ "minor": minor, "currency": "SAR", "text": text });
     let gross = json!([{ "before": money(9200, "SAR 92.00"), "after": money(4600, "SAR 46.00") }]);
     assert_eq!(
@@ -250,29 +253,29 @@ async fn what_changes_on_a_reported_day_is_told_by_the_next_report_with_both_fig
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_report_that_has_not_arrived_in_time_is_missed_aloud_and_its_arrival_told() {
+async fn a_report_that_has_not_arrived_in_time_is_missed_aloud_and_its_arrival_reported() {
     let scene = Scene::still(morning(), Rules::new()).await;
     let channels = scene.hook("erp", "retry = [\"9m\", \"9m\", \"9m\", \"9m\"]") + &scene.robot("operator", "");
     let config = channels + &daily("[\"erp\"]", "") + "[operator]\nto = [\"operator\"]\n";
     let daemon = scene.start(&config).await;
     until_begun(&daemon).await;
-    scene.far.order("erp", Fault::Status { status: 503, body: String::new() }, Times::Next(3));
+    scene.sandbox.order("erp", Fault::Status { status: 503, body: String::new() }, Times::Next(3));
     scene.forward(MINUTE * 13);
     until_tried(&daemon, 1).await;
     scene.forward(MINUTE * 11);
     until_tried(&daemon, 2).await;
-    assert!(scene.told("operator").is_empty(), "there is still time");
+    assert!(scene.received("operator").is_empty(), "there is still time");
     scene.forward(MINUTE * 5);
-    let missed = told_in_minutes(&scene, "operator", 1).await[0].text.clone().expect("a text");
+    let missed = received_in_minutes(&scene, "operator", 1).await[0].text.clone().expect("a text");
     assert!(missed.contains("daily") && missed.contains("erp: HTTP 503"), "{missed}");
     until_tried(&daemon, 3).await;
     scene.forward(MINUTE * 6);
     until_tried(&daemon, 4).await;
     scene.forward(MINUTE * 11);
-    scene.until_told("erp", 1).await;
+    scene.until_received("erp", 1).await;
     until_tried(&daemon, 5).await;
     scene.forward(MINUTE);
-    let arrived = scene.until_told("operator", 2).await[1].text.clone().expect("a text");
+    let arrived = scene.until_received("operator", 2).await[1].text.clone().expect("a text");
     assert!(arrived.contains("arrived") && arrived.contains("daily"), "{arrived}");
     assert_eq!(events(&daemon), 1);
 }
@@ -286,12 +289,15 @@ async fn a_report_that_cannot_be_made_is_missed_aloud_with_the_cause() {
     daemon.connection().execute_batch("ALTER TABLE repeat_tally RENAME TO taken_away").expect("renamed");
     scene.forward(MINUTE * 13);
     scene.forward(MINUTE * 14);
-    let missed = told_in_minutes(&scene, "operator", 1).await[0].text.clone().expect("a text");
+    let missed = received_in_minutes(&scene, "operator", 1).await[0].text.clone().expect("a text");
     assert!(missed.contains("daily") && missed.contains("no such table"), "{missed}");
     daemon.connection().execute_batch("ALTER TABLE taken_away RENAME TO repeat_tally").expect("renamed");
     scene.forward(MINUTE);
-    let told = scene.until_told("operator", 2).await;
-    assert!(told.iter().any(|one| one.text.as_ref().is_some_and(|text| text.contains("23 Nov 2026"))), "{told:#?}");
+    let received = scene.until_received("operator", 2).await;
+    assert!(
+        received.iter().any(|one| one.text.as_ref().is_some_and(|text| text.contains("23 Nov 2026"))),
+        "{received:#?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -306,7 +312,7 @@ async fn a_clock_that_was_years_ahead_or_behind_makes_neither_silence_nor_years_
     daemon.stop().await;
     let daemon = scene.start(&(scene.hook("erp", "") + &daily("[\"erp\"]", ""))).await;
     scene.forward(MINUTE * 13);
-    scene.until_told("erp", 1).await;
+    scene.until_received("erp", 1).await;
     assert_eq!(covered(&daemon), [("2026-11-22".to_owned(), false), ("2026-11-23".to_owned(), true)]);
     daemon.stop().await;
     // As if the first start had been in 1970: the first webhook came on the 24th.
@@ -317,9 +323,9 @@ async fn a_clock_that_was_years_ahead_or_behind_makes_neither_silence_nor_years_
     daemon.stop().await;
     scene.forward(DAY * 2);
     let daemon = scene.start(&(scene.hook("erp", "") + &daily("[\"erp\"]", ""))).await;
-    let told: Value = serde_json::from_str(&scene.until_told("erp", 2).await[1].body).expect("JSON");
-    let told = &told["data"]["report"];
-    assert_eq!((&told["from"], &told["to"]), (&json!("2026-11-24"), &json!("2026-11-25")));
+    let received: Value = serde_json::from_str(&scene.until_received("erp", 2).await[1].body).expect("JSON");
+    let received = &received["data"]["report"];
+    assert_eq!((&received["from"], &received["to"]), (&json!("2026-11-24"), &json!("2026-11-25")));
     scene.nothing_more(A_WHILE).await;
     assert_eq!(events(&daemon), 2);
 }

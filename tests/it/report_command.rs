@@ -68,7 +68,7 @@ async fn a_day_is_shown_in_either_language_as_json_and_as_a_picture_and_sent_bes
     let shown: Value = serde_json::from_str(&text).expect("JSON alone on standard output");
     assert_eq!(shown["total"]["amounts"][0]["net"]["text"], "SAR 92.00");
     assert!(complaints.contains("to erp: it is on its way"), "{complaints}");
-    let sent: Value = serde_json::from_str(&scene.until_told("erp", 1).await[0].body).expect("JSON");
+    let sent: Value = serde_json::from_str(&scene.until_received("erp", 1).await[0].body).expect("JSON");
     assert_eq!((&sent["kind"], &sent["data"]["report"]["total"]), (&json!("report.daily"), &shown["total"]));
     // It stands beside those that are sent by themselves, and takes no day from them.
     let sql = "SELECT count(*) FROM report_runs WHERE event IS NOT NULL";
@@ -108,13 +108,13 @@ async fn a_source_that_observes_stands_in_the_report_with_what_was_delivered_to_
     let json: Value = serde_json::from_str(&report("daily", &["--format", "json", "--send"])).expect("JSON");
     let unproven = json!([{ "source": "calm", "webhooks": 0 }, { "source": "watch", "webhooks": 2 }]);
     assert_eq!((&json["bell"]["unproven"], &json["bell"]["received"]), (&unproven, &json!(3)));
-    let sent: Value = serde_json::from_str(&scene.until_told("erp", 1).await[0].body).expect("JSON");
+    let sent: Value = serde_json::from_str(&scene.until_received("erp", 1).await[0].body).expect("JSON");
     assert_eq!(sent["data"]["report"]["bell"]["unproven"], unproven);
-    let told = scene.until_told("owner", 1).await[0].text.clone().expect("a text");
+    let taken = scene.until_received("owner", 1).await[0].text.clone().expect("a text");
     let (english, chinese) = (report("daily", &[]), report("daily", &["--language", "zh-CN"]));
     for (text, pieces) in [
         (&english, ["watch: 2 webhooks", "calm only observes"]),
-        (&told, ["watch:", "calm only observes"]),
+        (&taken, ["watch:", "calm only observes"]),
         (&chinese, ["watch: 2 条 Webhook 签名不符", "calm 只做观察"]),
     ] {
         assert!(pieces.iter().all(|piece| text.contains(piece)), "{pieces:?}: {text}");
@@ -125,15 +125,15 @@ async fn a_source_that_observes_stands_in_the_report_with_what_was_delivered_to_
 }
 
 #[test]
-fn mistakes_are_told_in_the_users_words() {
+fn mistakes_are_explained_in_the_users_words() {
     let folder = tempfile::tempdir().expect("a folder");
     let write = |text: &str| {
         let whole = support::whole("", text);
         std::fs::write(folder.path().join("orderbell.toml"), whole).expect("written");
     };
-    let told = |arguments: &[&str]| said(&orderbell(folder.path(), &[&["report"], arguments].concat()));
+    let taken = |arguments: &[&str]| said(&orderbell(folder.path(), &[&["report"], arguments].concat()));
     write("");
-    let (code, _, text) = told(&["daily"]);
+    let (code, _, text) = taken(&["daily"]);
     assert_eq!(
         (code, text.as_str()),
         (
@@ -153,11 +153,11 @@ fn mistakes_are_told_in_the_users_words() {
         (&["--png", "day.png"], 2, "--png needs the name of a report; there are: daily, weekly"),
         (&["daily", "--language", "fr"], 2, "there are no templates in \"fr\"; there are: en, zh-CN"),
     ] {
-        let (ended, _, text) = told(arguments);
+        let (ended, _, text) = taken(arguments);
         assert!(ended == Some(code) && text.contains(piece), "{arguments:?}: {ended:?} {text}");
     }
     write("[report.daily]\nat = \"8 o'clock\"\nto = [\"erp\"]\n");
-    let (code, _, text) = told(&["daily"]);
+    let (code, _, text) = taken(&["daily"]);
     assert!(code == Some(2) && text.contains("orderbell.toml:"), "{text}");
 }
 
@@ -204,7 +204,7 @@ async fn all_reports_are_listed_with_the_last_one_and_the_next() {
     let due = format!("about {before} to {yesterday}; it is made as soon as `orderbell serve` runs\n");
     assert!(text.contains(&format!("next: due since {today} 00:00 ")) && text.contains(&due), "{text}");
     let daemon = scene.start(&config).await;
-    scene.until_told("erp", 1).await;
+    scene.until_received("erp", 1).await;
     daemon.until_done().await;
     let (code, text, complaints) = said(&orderbell(folder, &["report"]));
     for piece in [

@@ -67,7 +67,7 @@ impl Yesterday {
         };
         support::in_time(begun).await;
         daemon.stop().await;
-        assert!(yesterday.scene.far.messages().is_empty(), "yesterday nothing was due");
+        assert!(yesterday.scene.sandbox.messages().is_empty(), "yesterday nothing was due");
         yesterday
     }
 
@@ -203,7 +203,7 @@ impl House<'_> {
     }
 
     /// What a receiver took, and that it took the report once, but for repeats of which the answer was lost.
-    fn assert_told_once(&self, channel: &str, receiver: &str, messages: usize) -> Vec<Received> {
+    fn assert_received_once(&self, channel: &str, receiver: &str, messages: usize) -> Vec<Received> {
         let came = self.scene.came_to(receiver);
         assert!(came.iter().all(|one| one.verdict == MockVerdict::Accepted), "{came:?}");
         let lost = self.lost_answers(channel);
@@ -221,8 +221,8 @@ impl House<'_> {
     }
 
     /// The figures are those of yesterday's orders.
-    fn assert_figures(&self, told: &Received) {
-        let json: Value = serde_json::from_str(&told.body).expect("JSON");
+    fn assert_figures(&self, received: &Received) {
+        let json: Value = serde_json::from_str(&received.body).expect("JSON");
         assert_eq!(json["data"]["report"]["total"]["orders"], json!(ORDERS), "{json}");
     }
 }
@@ -248,14 +248,14 @@ async fn killed_between_the_figures_and_their_commit_the_daemon_makes_the_report
     daemon.sigkill();
     other.execute_batch("ROLLBACK").expect("no lock");
     assert_eq!(house.reports(), 0, "nothing was committed");
-    assert!(yesterday.scene.far.messages().is_empty(), "what is not committed is told to nobody");
+    assert!(yesterday.scene.sandbox.messages().is_empty(), "what is not committed is sent to nobody");
 
     let daemon = house.start();
     house.until_delivered(1).await;
     yesterday.scene.nothing_more(A_WHILE).await;
     daemon.sigkill();
     house.assert_one_report(&["erp"]);
-    let came = house.assert_told_once("erp", "erp", 1);
+    let came = house.assert_received_once("erp", "erp", 1);
     assert_eq!(came.len(), 1, "nothing had been sent before");
     house.assert_figures(&came[0]);
 }
@@ -271,7 +271,7 @@ async fn killed_between_the_commit_and_the_first_attempt_the_daemon_sends_that_v
     house.until_up().await;
     let answer = request(house.address, "POST", "/hooks/keeta", &placed(ORDERS + 1, Timestamp::now())).await;
     assert_eq!(answer.status, 200);
-    yesterday.scene.until_told("kitchen", 1).await;
+    yesterday.scene.until_received("kitchen", 1).await;
     house.write(&(kitchen + &yesterday.report("[\"kitchen\"]")));
     sighup(&daemon);
     house.until("a report is committed", || house.reports() == 1).await;
@@ -288,10 +288,10 @@ async fn killed_between_the_commit_and_the_first_attempt_the_daemon_sends_that_v
     daemon.sigkill();
     house.assert_one_report(&["kitchen"]);
     assert_eq!(report(), committed, "it is the one that was committed");
-    let told = yesterday.scene.came_to("kitchen");
-    assert_eq!(told.len(), 2, "the order, and the report once: {told:?}");
+    let received = yesterday.scene.came_to("kitchen");
+    assert_eq!(received.len(), 2, "the order, and the report once: {received:?}");
     let words = format!("{ORDERS} orders");
-    assert!(told[1].text.as_ref().is_some_and(|text| text.contains(&words)), "{:?}", told[1].text);
+    assert!(received[1].text.as_ref().is_some_and(|text| text.contains(&words)), "{:?}", received[1].text);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -302,14 +302,14 @@ async fn killed_while_the_receivers_answers_are_on_their_way_the_daemon_repeats_
     let three = &EACH[..3];
     for (name, ..) in three {
         // Taken at once, and answered when nobody is there any more.
-        yesterday.scene.far.order(name, Fault::Delay { delay_ms: 3_600_000 }, Times::Always);
+        yesterday.scene.sandbox.order(name, Fault::Delay { delay_ms: 3_600_000 }, Times::Always);
     }
     let daemon = house.start();
     for (name, ..) in three {
         yesterday.scene.until_came(name, 1).await;
     }
     daemon.sigkill();
-    three.iter().for_each(|(name, ..)| yesterday.scene.far.clear_faults(name));
+    three.iter().for_each(|(name, ..)| yesterday.scene.sandbox.clear_faults(name));
     assert_eq!(house.reports(), 1);
 
     let daemon = house.start();
@@ -317,7 +317,7 @@ async fn killed_while_the_receivers_answers_are_on_their_way_the_daemon_repeats_
     daemon.sigkill();
     house.assert_one_report(&["erp", "kitchen", "office", "owner"]);
     for (channel, receiver, messages) in EACH {
-        let came = house.assert_told_once(channel, receiver, messages);
+        let came = house.assert_received_once(channel, receiver, messages);
         if channel != "owner" {
             assert_eq!(came.len(), messages + 1, "{channel}: the one whose answer was lost comes again");
         }
@@ -328,13 +328,13 @@ async fn killed_while_the_receivers_answers_are_on_their_way_the_daemon_repeats_
     assert_eq!(office.iter().map(is_marked).collect::<Vec<_>>(), [false, true, false], "{office:?}");
 
     // Killed when all was done: there is nothing more to say.
-    let before = yesterday.scene.far.messages().len();
+    let before = yesterday.scene.sandbox.messages().len();
     let daemon = house.start();
     house.until_up().await;
     yesterday.scene.nothing_more(A_WHILE).await;
     daemon.sigkill();
     house.assert_one_report(&["erp", "kitchen", "office", "owner"]);
-    assert_eq!(yesterday.scene.far.messages().len(), before);
+    assert_eq!(yesterday.scene.sandbox.messages().len(), before);
 }
 
 /// A report for a channel of each kind.

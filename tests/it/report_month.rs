@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use crate::report_month::house::{House, reports};
 use crate::report_month::month::{Arrival, BEGIN, DAY, DAYS, HOUR, MIDNIGHTS, MINUTE, arrivals};
 use crate::report_month::place::About;
-use crate::report_month::tally::{News, Tally};
+use crate::report_month::tally::{Tally, TallyStep};
 
 /// For so many days after the month something of it may come.
 const AFTERMATH: i64 = 15;
@@ -35,19 +35,19 @@ fn every_figure_of_a_month_is_that_of_an_independent_count_and_nothing_changes_s
     let arrivals = arrivals(seed, orders);
     println!("seed {seed}: {} webhooks of {orders} orders, drawn in {:.1?}", arrivals.len(), begin.elapsed());
     let Tally { judge, corrections, .. } = std::thread::scope(|scope| {
-        let (news, heard) = mpsc::channel();
-        let tally = scope.spawn(|| Tally::of(heard));
+        let (steps, received) = mpsc::channel();
+        let tally = scope.spawn(|| Tally::of(received));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
             let mut house = House::new();
-            live(&mut house, &arrivals, &news).await;
-            look_back(&house, &news).await;
+            live(&mut house, &arrivals, &steps).await;
+            look_back(&house, &steps).await;
         });
-        drop(news);
+        drop(steps);
         tally.join().expect("counted to the end")
     });
     println!(
-        "{} reports compared, {} figures, {corrections} corrections told; totals {:?}",
+        "{} reports compared, {} figures, {corrections} corrections reported; totals {:?}",
         judge.reports, judge.figures, judge.reasons
     );
     let shown: Vec<&String> = judge.differences.iter().take(30).collect();
@@ -60,13 +60,13 @@ fn number(name: &str, otherwise: u64) -> u64 {
     std::env::var(name).map_or(otherwise, |text| text.parse().expect("a number"))
 }
 
-fn tell<'a>(tally: &Sender<News<'a>>, news: News<'a>) {
-    tally.send(news).expect("somebody counts");
+fn pass<'a>(tally: &Sender<TallyStep<'a>>, steps: TallyStep<'a>) {
+    tally.send(steps).expect("somebody counts");
 }
 
-/// Lives through the month and what comes after it, from one midnight of any place to the next. Each report is told when it is
+/// Lives through the month and what comes after it, from one midnight of any place to the next. Each report is sent when it is
 /// made.
-async fn live<'a>(house: &mut House, arrivals: &'a [Arrival], tally: &Sender<News<'a>>) {
+async fn live<'a>(house: &mut House, arrivals: &'a [Arrival], tally: &Sender<TallyStep<'a>>) {
     let (mut made, mut rest) = (0, arrivals);
     let [mut receiving, mut looking] = [Duration::ZERO; 2];
     let hours = 0..(DAYS + AFTERMATH) * 24;
@@ -74,13 +74,13 @@ async fn live<'a>(house: &mut House, arrivals: &'a [Arrival], tally: &Sender<New
         let now = BEGIN + hour * HOUR + 6 * MINUTE;
         let (batch, later) = rest.split_at(rest.partition_point(|arrival| arrival.at < now));
         rest = later;
-        tell(tally, News::Came(batch));
+        pass(tally, TallyStep::Came(batch));
         let begin = Instant::now();
         house.receive(batch).await;
         receiving += begin.elapsed();
         let begin = Instant::now();
         for report in house.look(now).await {
-            tell(tally, News::Made(Box::new(report), now));
+            pass(tally, TallyStep::Made(Box::new(report), now));
             made += 1;
         }
         looking += begin.elapsed();
@@ -90,7 +90,7 @@ async fn live<'a>(house: &mut House, arrivals: &'a [Arrival], tally: &Sender<New
 }
 
 /// Makes the reports of all days again when everything has come.
-async fn look_back(house: &House, tally: &Sender<News<'_>>) {
+async fn look_back(house: &House, tally: &Sender<TallyStep<'_>>) {
     let begin = Instant::now();
     let mut wanted: Vec<(&str, About)> = Vec::new();
     for (name, about) in reports() {
@@ -105,14 +105,14 @@ async fn look_back(house: &House, tally: &Sender<News<'_>>) {
         let made = readers.iter().zip(pair).map(|(reader, (name, about))| house.report(reader, name, about));
         let made = futures_util::future::join_all(made).await;
         for (report, (_, about)) in made.into_iter().zip(pair) {
-            tell(tally, News::Again(Box::new(report), about.clone(), END, "in the end"));
+            pass(tally, TallyStep::Again(Box::new(report), about.clone(), END, "in the end"));
         }
     }
     for name in ["hong-kong", "london"] {
         let (_, about) = reports().into_iter().find(|(own, _)| *own == name).expect("configured");
         let day = about.place.day(BEGIN) + 25;
         let about = About { from: day, to: day, ..about };
-        tell(tally, News::Again(Box::new(house.printed(name, day)), about, END, "as it is printed"));
+        pass(tally, TallyStep::Again(Box::new(house.printed(name, day)), about, END, "as it is printed"));
     }
     println!("{} reports made again in {:.1?}", wanted.len(), begin.elapsed());
 }

@@ -84,15 +84,15 @@ async fn no_secret_that_a_receiver_says_back_is_stored_logged_or_shown_in_any_fo
     let daemon = scene.start_with(config, scene.folder.path()).await;
     daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
     let begin = Instant::now();
-    let mut standings = daemon.deliveries().await;
-    while standings.iter().any(|one| one.state == "waiting") {
-        assert!(begin.elapsed() < Duration::from_secs(240), "it takes too long: {standings:#?}");
+    let mut rows = daemon.deliveries().await;
+    while rows.iter().any(|one| one.state == "waiting") {
+        assert!(begin.elapsed() < Duration::from_secs(240), "it takes too long: {rows:#?}");
         tokio::time::sleep(Duration::from_millis(100)).await;
-        standings = daemon.deliveries().await;
+        rows = daemon.deliveries().await;
     }
-    assert_eq!(standings.len(), 7);
+    assert_eq!(rows.len(), 7);
     for name in ["plain", "login", "robot", "relayed", "hook", "sworn", "proxied"] {
-        let tries = of(&standings, name)[0].attempts;
+        let tries = of(&rows, name)[0].attempts;
         assert!(tries as usize > times, "{name} was tried {tries} times");
     }
     let answers: Vec<String> = daemon

@@ -244,7 +244,7 @@ async fn the_same_receivers_can_be_behind_several_doors() {
 #[tokio::test]
 async fn a_collector_waits_for_messages_and_notices_a_surplus() {
     let sandbox = start(Rules::new()).await;
-    let mut news = sandbox.subscribe();
+    let mut arrivals = sandbox.subscribe();
     let mut collector = sandbox.collector();
     for key in ["1", "1", "2", "3"] {
         post_hook(&sandbox, "erp", &[("webhook-id", key)], "{}").await;
@@ -257,7 +257,7 @@ async fn a_collector_waits_for_messages_and_notices_a_surplus() {
     collector.nothing_more(Duration::from_millis(30)).await.unwrap();
     let missing = collector.wait_for(1, Duration::from_millis(30)).await.unwrap_err();
     assert_eq!((missing.wanted, missing.came.len()), (1, 0));
-    assert_eq!(news.recv().await.unwrap().key.as_deref(), Some("1"));
+    assert_eq!(arrivals.recv().await.unwrap().key.as_deref(), Some("1"));
     sandbox.clear();
     assert!(sandbox.messages().is_empty());
     post_hook(&sandbox, "erp", &[("webhook-id", "4")], "{}").await;

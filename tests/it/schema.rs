@@ -209,7 +209,7 @@ fn with(path: &[&str], key: &str, value: toml::Value) -> toml::Table {
     table
 }
 
-/// What the parser says is possible, when it is given something that it has never heard of.
+/// What the parser says is possible, when it is given something that it has never seen.
 fn possible(errors: &[Diagnostic]) -> BTreeSet<String> {
     let help = errors.iter().filter_map(|problem| problem.help.as_deref()?.strip_prefix("possible here: "));
     help.flat_map(|list| list.split(", ")).map(str::to_owned).collect()

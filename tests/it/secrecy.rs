@@ -53,18 +53,18 @@ async fn no_secret_and_no_buyer_is_in_any_log() {
         .hook("password", WebhookRules::ApsdaiPassword(Secret::new(SIGNING)))
         .hook("standard", WebhookRules::StandardWebhooks(Secret::new(STANDARD)));
     let scene = Scene::new(rules).await;
-    let far = scene.far.address();
+    let sandbox = scene.sandbox.address();
     let retry = "retry = [\"0s\", \"0s\"]";
     let hook = |name: &str, path: &str, more: &str| {
         format!(
-            "[channel.{name}]\nkind = \"webhook\"\nurl = \"http://{far}/webhook/{path}\"\nallow_private = true\nheaders = {{ \"X-Shop\" = \"{HEADER}\" }}\n{more}\n"
+            "[channel.{name}]\nkind = \"webhook\"\nurl = \"http://{sandbox}/webhook/{path}\"\nallow_private = true\nheaders = {{ \"X-Shop\" = \"{HEADER}\" }}\n{more}\n"
         )
     };
     let password = format!("signing = {{ scheme = \"apsdai-password\", secret = \"{SIGNING}\" }}");
     let mut names = vec!["kitchen".to_owned(), "standard".to_owned()];
     let mut text = format!(
         "[channel.kitchen]\nkind = \"dingtalk\"\nwebhook = \"{}\"\nsecret = \"{SEC}\"\nallow_private = true\n{retry}\n",
-        scene.far.robot_url(TOKEN)
+        scene.sandbox.robot_url(TOKEN)
     );
     text += &hook(
         "standard",
@@ -75,7 +75,7 @@ async fn no_secret_and_no_buyer_is_in_any_log() {
     for (status, name) in [(422, "rejected"), (401, "unauthorised"), (503, "busy")] {
         let path = format!("{PATH}-{status}");
         text += &hook(name, &path, &format!("{password}\n{retry}"));
-        scene.far.order(&path, Fault::Status { status, body: echo(status) }, Times::Always);
+        scene.sandbox.order(&path, Fault::Status { status, body: echo(status) }, Times::Always);
         names.push(name.to_owned());
     }
     // Nobody listens there, and nobody may go there.
@@ -98,9 +98,9 @@ async fn no_secret_and_no_buyer_is_in_any_log() {
     let templates = Templates::with_overlay(&overlay).expect("it parses");
     let store = Sqlite::open(&scene.store(), scene.hands.now()).expect("the store opens");
     let daemon = scene.start_on_with(store, templates, config).await;
-    scene.far.order(TOKEN, Fault::LostAnswer, Times::Next(1));
+    scene.sandbox.order(TOKEN, Fault::LostAnswer, Times::Next(1));
     let echoed = format!("no route for /robot/send?access_token={TOKEN} {}", BUYER.join(" "));
-    scene.far.order(TOKEN, Fault::Status { status: 502, body: echoed }, Times::Next(1));
+    scene.sandbox.order(TOKEN, Fault::Status { status: 502, body: echoed }, Times::Next(1));
 
     let now = scene.hands.now();
     let [.., courier, reason] = BUYER;
@@ -142,19 +142,19 @@ async fn no_secret_and_no_buyer_is_in_any_log() {
 
     // To the end: delivered, dead, or waiting for a setting to be mended.
     let settled = |name: &str| !matches!(name, "unauthorised" | "closed");
-    let standings = daemon
+    let rows = daemon
         .until(|all| {
             let (mending, rest): (Vec<_>, Vec<_>) = all.iter().partition(|one| !settled(&one.channel));
             rest.iter().all(|one| one.state != "waiting") && mending.iter().any(|one| one.attempts > 0)
         })
         .await;
     for (name, state) in [("kitchen", "delivered"), ("standard", "delivered"), ("rejected", "dead"), ("gone", "dead")] {
-        // What a newer message of the same order has told is merged.
+        // What a newer message of the same order had is merged.
         let is_so = |one: &&DeliveryRow| one.state == state || (state == "delivered" && one.state == "merged");
-        assert!(of(&standings, name).iter().all(is_so), "{name}: {standings:#?}");
+        assert!(of(&rows, name).iter().all(is_so), "{name}: {rows:#?}");
     }
-    scene.until_told("owner", 5).await;
-    let fed = scene.told("standard");
+    scene.until_received("owner", 5).await;
+    let fed = scene.received("standard");
     assert!(BUYER[3..].iter().all(|data| fed.iter().any(|one| one.body.contains(data))), "the buyer's data went out");
 
     let stored = [scene.store(), scene.store().with_extension("db-wal")];
@@ -175,10 +175,10 @@ async fn no_secret_and_no_buyer_is_in_any_log() {
     }
     for secret in secrets {
         assert!(!shown.contains(secret), "the configuration shows {secret}");
-        let listed = standings.iter().find(|one| one.answer.as_deref().is_some_and(|words| words.contains(secret)));
+        let listed = rows.iter().find(|one| one.answer.as_deref().is_some_and(|words| words.contains(secret)));
         assert!(listed.is_none(), "a list of deliveries holds {secret}: {listed:?}");
-        let told = scene.told("owner").into_iter().find(|notice| notice.body.contains(secret));
-        assert!(told.is_none(), "a notice holds {secret}: {told:?}");
+        let received = scene.received("owner").into_iter().find(|notice| notice.body.contains(secret));
+        assert!(received.is_none(), "a notice holds {secret}: {received:?}");
     }
 }
 

@@ -67,10 +67,10 @@ async fn a_lost_answer_is_repeated_with_the_same_key_and_bytes() {
     ];
     let daemon = scene.start(&format!("{}{}", channels.concat(), to(&names))).await;
     for name in names {
-        scene.far.order(name, Fault::LostAnswer, Times::Next(2));
+        scene.sandbox.order(name, Fault::LostAnswer, Times::Next(2));
     }
     daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
-    let standings = daemon.until_done().await;
+    let rows = daemon.until_done().await;
     for name in names {
         let came = scene.came_to(name);
         assert_eq!(came.len(), 3, "{name}: {came:#?}");
@@ -85,9 +85,9 @@ async fn a_lost_answer_is_repeated_with_the_same_key_and_bytes() {
             Some(header) => came[0].header(header).map(str::to_owned),
             None => json_of(&came[0])["msgUuid"].as_str().map(str::to_owned),
         };
-        let standing = of(&standings, name)[0];
-        assert_eq!(key, Some(standing.id.to_string()), "{name}");
-        assert_eq!((standing.state.as_str(), standing.attempts), ("delivered", 3), "{name}");
+        let row = of(&rows, name)[0];
+        assert_eq!(key, Some(row.id.to_string()), "{name}");
+        assert_eq!((row.state.as_str(), row.attempts), ("delivered", 3), "{name}");
     }
 }
 
@@ -99,7 +99,7 @@ async fn a_lost_answer_of_a_receiver_without_keys_is_repeated_with_a_mark() {
         [scene.wecom("office", &more("en")), scene.wecom("staff", &more("zh-CN")), scene.robot("owner", "")].concat();
     let daemon = scene.start(&format!("{channels}{}", to(&["office", "staff"]))).await;
     for name in ["office", "staff"] {
-        scene.far.order(name, Fault::LostAnswer, Times::Next(2));
+        scene.sandbox.order(name, Fault::LostAnswer, Times::Next(2));
     }
     daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
     daemon.until_done().await;
@@ -126,16 +126,16 @@ async fn a_template_that_fails_never_silences_an_event() {
     for number in [71, 72] {
         daemon.acknowledged(&keeta::placed(number, scene.hands.now())).await;
     }
-    let notices = scene.until_told("owner", 1).await;
-    let standings = daemon.until_done().await;
+    let notices = scene.until_received("owner", 1).await;
+    let rows = daemon.until_done().await;
     scene.nothing_more(A_WHILE).await;
-    assert!(standings.iter().all(|standing| standing.state == "delivered"), "{standings:#?}");
-    assert_eq!(scene.told("owner").len(), 1, "once: {notices:#?}");
+    assert!(rows.iter().all(|row| row.state == "delivered"), "{rows:#?}");
+    assert_eq!(scene.received("owner").len(), 1, "once: {notices:#?}");
     assert!(notices[0].body.contains("order.placed"), "{}", notices[0].body);
     for name in ["kitchen", "erp"] {
-        let told = scene.told(name);
-        assert_eq!(told.len(), 2, "{name}");
-        let mut text: String = told.iter().filter_map(|one| one.text.clone()).collect();
+        let taken = scene.received(name);
+        assert_eq!(taken.len(), 2, "{name}");
+        let mut text: String = taken.iter().filter_map(|one| one.text.clone()).collect();
         text.retain(|letter| letter != '\\');
         for word in ["Harbour Noodle House", "71", "72", "SAR 46.00", "糖醋排骨", "Lemon tea"] {
             assert!(text.contains(word), "{name}: the plain form says {word}, not: {text}");
@@ -157,16 +157,16 @@ async fn one_channel_that_hangs_delays_no_other() {
     let names = ["hanging", "stuck", "kitchen", "erp"];
     let daemon = scene.start(&format!("{}{}", channels.concat(), to(&names))).await;
     for name in ["hanging", "stuck"] {
-        scene.far.order(name, Fault::Delay { delay_ms: 100_000 }, Times::Always);
+        scene.sandbox.order(name, Fault::Delay { delay_ms: 100_000 }, Times::Always);
     }
     for number in 1..=20 {
         daemon.acknowledged(&keeta::placed(number, scene.hands.now())).await;
     }
-    assert_eq!(scene.until_told("kitchen", 20).await.len(), 20);
-    assert_eq!(scene.until_told("erp", 20).await.len(), 20);
-    let standings = daemon.deliveries().await;
+    assert_eq!(scene.until_received("kitchen", 20).await.len(), 20);
+    assert_eq!(scene.until_received("erp", 20).await.len(), 20);
+    let rows = daemon.deliveries().await;
     for name in ["hanging", "stuck"] {
-        assert!(of(&standings, name).iter().all(|standing| standing.state == "waiting"), "{name} hangs");
+        assert!(of(&rows, name).iter().all(|row| row.state == "waiting"), "{name} hangs");
     }
 }
 
@@ -175,7 +175,7 @@ async fn the_events_of_one_order_reach_a_webhook_in_their_sequence() {
     let scene = Scene::new(Rules::new()).await;
     let channels = [scene.hook("erp", "retry = [\"5m\"]"), scene.robot("owner", "")].concat();
     let daemon = scene.start(&format!("{channels}{}", to(&["erp"]))).await;
-    scene.far.order("erp", status(503), Times::Next(1));
+    scene.sandbox.order("erp", status(503), Times::Next(1));
     daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
     scene.until_came("erp", 1).await;
     for event_id in [1002, 1003] {
@@ -183,12 +183,12 @@ async fn the_events_of_one_order_reach_a_webhook_in_their_sequence() {
     }
     // Another order overtakes the one that waits.
     daemon.acknowledged(&keeta::placed(2, scene.hands.now())).await;
-    assert_eq!(json_of(&scene.until_told("erp", 1).await[0])["order"]["number"], "2");
+    assert_eq!(json_of(&scene.until_received("erp", 1).await[0])["order"]["number"], "2");
     scene.nothing_more(A_WHILE).await;
     scene.hands.forward(SignedDuration::from_mins(6));
-    let told = scene.until_told("erp", 4).await;
-    assert_eq!(kinds(&told[1..]), ["order.placed", "order.accepted", "order.completed"]);
-    let revisions: Vec<_> = told[1..].iter().map(|one| json_of(one)["order"]["revision"].clone()).collect();
+    let taken = scene.until_received("erp", 4).await;
+    assert_eq!(kinds(&taken[1..]), ["order.placed", "order.accepted", "order.completed"]);
+    let revisions: Vec<_> = taken[1..].iter().map(|one| json_of(one)["order"]["revision"].clone()).collect();
     // What was composed before the first try goes out as it was, the others show the order as it stands.
     assert_eq!(revisions, [1, 3, 3]);
 }
@@ -196,7 +196,7 @@ async fn the_events_of_one_order_reach_a_webhook_in_their_sequence() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_private_address_gets_nothing_unless_it_is_allowed() {
     let scene = Scene::at(ten_past(), Rules::new()).await;
-    let port = scene.far.address().port();
+    let port = scene.sandbox.address().port();
     let hosts = BTreeMap::from([("literal", "127.0.0.1"), ("named", "localhost")]);
     let channel = |(name, host): (&&str, &&str)| {
         let url = format!("https://{host}:{port}/webhook/{name}");
@@ -210,13 +210,13 @@ async fn a_private_address_gets_nothing_unless_it_is_allowed() {
     }
     let daemon = scene.start_with(config, scene.folder.path()).await;
     daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
-    let notices = scene.until_told("owner", 2).await;
+    let notices = scene.until_received("owner", 2).await;
     scene.nothing_more(A_WHILE).await;
-    let standings = daemon.deliveries().await;
+    let rows = daemon.deliveries().await;
     for name in hosts.keys() {
-        let standing = of(&standings, name)[0];
-        assert_eq!((standing.state.as_str(), standing.attempts), ("waiting", 1), "{name}");
-        let answer = standing.answer.as_deref().unwrap_or_default();
+        let row = of(&rows, name)[0];
+        assert_eq!((row.state.as_str(), row.attempts), ("waiting", 1), "{name}");
+        let answer = row.answer.as_deref().unwrap_or_default();
         assert!(answer.contains("private") && answer.contains("allow_private"), "{name}: {answer}");
         assert_eq!(notices.iter().filter(|notice| notice.body.contains(name)).count(), 1, "{name}: {notices:#?}");
         assert!(scene.came_to(name).is_empty());
@@ -234,18 +234,18 @@ async fn a_repeat_makes_no_second_message_and_a_fuller_one_completes_the_order()
     daemon.acknowledged(&first.body()).await;
     daemon.acknowledged(&first.body()).await;
     daemon.acknowledged(&Envelope::new(1001, "m-2", &thin, now).body()).await;
-    let told = scene.until_told("erp", 1).await;
-    let order = json_of(&told[0])["order"].clone();
+    let taken = scene.until_received("erp", 1).await;
+    let order = json_of(&taken[0])["order"].clone();
     assert_eq!((order.get("total"), order.get("lines")), (None, None), "what is unknown is absent");
 
     daemon.acknowledged(&Envelope::new(1001, "m-3", &keeta::order(7).to_string(), now).body()).await;
     daemon.acknowledged(&keeta::stepped(1002, 7, now)).await;
     daemon.until_done().await;
     scene.nothing_more(A_WHILE).await;
-    let told = scene.told("erp");
-    assert_eq!(kinds(&told), ["order.placed", "order.accepted"]);
-    assert_eq!(scene.told("kitchen").len(), 2);
-    let order = &json_of(&told[1])["order"];
+    let taken = scene.received("erp");
+    assert_eq!(kinds(&taken), ["order.placed", "order.accepted"]);
+    assert_eq!(scene.received("kitchen").len(), 2);
+    let order = &json_of(&taken[1])["order"];
     assert_eq!((&order["revision"], &order["total"]["text"]), (&json!(2), &json!("SAR 46.00")), "{order}");
     assert_eq!(order["lines"].as_array().map(Vec::len), Some(2));
 }
@@ -258,7 +258,7 @@ async fn a_stop_answers_what_is_in_flight_and_the_next_start_takes_up_what_was_b
     let daemon = scene.start(&text).await;
     let names = ["hanging", "stuck"];
     for name in names {
-        scene.far.order(name, Fault::Delay { delay_ms: 100_000 }, Times::Always);
+        scene.sandbox.order(name, Fault::Delay { delay_ms: 100_000 }, Times::Always);
     }
     daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
     for name in names {
@@ -283,7 +283,7 @@ async fn a_stop_answers_what_is_in_flight_and_the_next_start_takes_up_what_was_b
     assert_eq!((answer.status, answer.body.as_str()), (200, RECEIVED));
     stopped.await.expect("run() returns within ten seconds");
 
-    names.iter().for_each(|name| scene.far.clear_faults(name));
+    names.iter().for_each(|name| scene.sandbox.clear_faults(name));
     // At once, as a supervisor would.
     let next = scene.start(&text).await;
     next.until_done().await;
@@ -292,6 +292,6 @@ async fn a_stop_answers_what_is_in_flight_and_the_next_start_takes_up_what_was_b
         let of_first: Vec<_> = came.iter().filter(|one| one.key == came[0].key).collect();
         assert_eq!(of_first.iter().map(|one| one.repeat).collect::<Vec<_>>(), [false, true], "{name}: {came:#?}");
         assert_eq!(of_first[0].body, of_first[1].body, "{name}");
-        assert_eq!(scene.told(name).len(), 2, "{name}: both orders, each once");
+        assert_eq!(scene.received(name).len(), 2, "{name}: both orders, each once");
     }
 }

@@ -1,5 +1,5 @@
 //! A week of two shops on a virtual clock, drawn from a seed: rushes, nights, outages, lost answers, wrong settings, clocks
-//! that jump, restarts in the midst of sends. The real store and the real lanes; the receivers are played, and know the
+//! that jump, restarts in the midst of sends. The real store and the real workers; the receivers are simulated, and know the
 //! truth by which the promises are judged after each step.
 //!
 //! `ORDERBELL_SIMULATION_SEEDS=1000` lives through as many weeks, `ORDERBELL_SIMULATION_SEED=7` through one. The same seed is
@@ -8,8 +8,8 @@
 mod arrivals;
 mod chance;
 mod daemon;
-mod far;
 mod hands;
+mod mock;
 mod promises;
 mod receiver;
 mod seeds;

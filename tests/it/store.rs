@@ -25,7 +25,7 @@ fn open(folder: &Path) -> Sqlite {
     Sqlite::open(&folder.join("bell.db"), at(0)).expect("the store opens")
 }
 
-/// An order event of the source `s`, told to `channels`, recognised by `key`.
+/// An order event of the source `s`, sent to `channels`, recognised by `key`.
 fn event(kind: Kind, number: &str, state: OrderState, received: i64, key: &str, channels: &[&str]) -> Record {
     let order = OrderUpdate { number: number.to_owned(), state: Some(state), ..OrderUpdate::default() };
     Record {
@@ -111,8 +111,8 @@ async fn settle(store: &Sqlite, delivery: DeliveryId, attempt: i64, outcome: Out
 }
 
 async fn states(store: &Sqlite) -> Vec<(String, u32)> {
-    let standings = store.reader().deliveries(None).await.expect("reading");
-    standings.into_iter().map(|standing| (standing.state, standing.attempts)).collect()
+    let delivery_rows = store.reader().deliveries(None).await.expect("reading");
+    delivery_rows.into_iter().map(|delivery_row| (delivery_row.state, delivery_row.attempts)).collect()
 }
 
 #[tokio::test]
@@ -152,9 +152,9 @@ async fn orders_add_up_within_one_group_and_across_groups() {
     assert!(first.is_ok() && second.is_ok() && third.is_ok());
     let order = store.reader().order("s", "1").await.expect("reading").expect("the order");
     assert_eq!((order.state, order.revision), (OrderState::Cancelled, 3));
-    let told = due(&store, "erp", 100).await.remove(0);
+    let taken = due(&store, "erp", 100).await.remove(0);
     assert_eq!(
-        told.event.data.late.map(|late| late.order_state),
+        taken.event.data.late.map(|late| late.order_state),
         Some(OrderState::Cancelled),
         "it says that it is late"
     );
@@ -174,7 +174,7 @@ async fn an_attempt_is_on_disk_before_it_is_made_and_its_lease_keeps_others_away
 }
 
 #[tokio::test]
-async fn after_a_crash_what_was_under_way_is_due_again_with_the_same_bytes_and_marked_as_maybe_told() {
+async fn after_a_crash_what_was_under_way_is_due_again_with_the_same_bytes_and_marked_as_maybe_accepted() {
     let folder = tempfile::tempdir().expect("a folder");
     {
         let store = open(folder.path());
@@ -289,7 +289,7 @@ async fn the_file_is_its_owners_alone_and_every_commit_reaches_the_disk() {
 }
 
 #[tokio::test]
-async fn retention_removes_what_is_old_and_done_and_never_what_somebody_must_still_hear() {
+async fn retention_removes_what_is_old_and_done_and_never_what_is_still_to_be_delivered() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = open(folder.path());
     for number in 0..20 {

@@ -213,9 +213,9 @@ async fn what_is_missing_at_the_start_is_said_once_in_the_log_and_to_the_operato
         mishap(&store_in(home.path()));
         let program = Program::start(home.path(), "bell.db", &text).await;
         program.until_logged(MISSING).await;
-        let told = scene.until_told("boss", 1).await;
-        assert!(told[0].body.contains("\"topic\":\"loss\""), "{name}: {told:?}");
-        assert!(told[0].body.contains("\"last_at\":"), "{name}: with its times: {told:?}");
+        let received = scene.until_received("boss", 1).await;
+        assert!(received[0].body.contains("\"topic\":\"loss\""), "{name}: {received:?}");
+        assert!(received[0].body.contains("\"last_at\":"), "{name}: with its times: {received:?}");
         program.acknowledged(&keeta::placed(6, Timestamp::now())).await;
         assert_eq!(program.log().matches("events may be missing").count(), 1, "{name}: {}", program.log());
         program.stop().await;

@@ -38,7 +38,7 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
 async fn with_one_order(scene: &Scene) -> Daemon {
     let daemon = scene.start(&channels(scene)).await;
     daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
-    scene.until_told("erp", 1).await;
+    scene.until_received("erp", 1).await;
     daemon.until_done().await;
     daemon
 }
@@ -80,7 +80,7 @@ async fn a_database_that_is_moved_away_is_answered_503_until_it_is_back() {
         let path = folder.join("bell.db");
         let daemon = scene.start_in(&folder, &channels(&scene)).await;
         daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
-        scene.until_told("erp", 1).await;
+        scene.until_received("erp", 1).await;
         daemon.until_done().await;
 
         away(&path);
@@ -91,12 +91,12 @@ async fn a_database_that_is_moved_away_is_answered_503_until_it_is_back() {
         assert_eq!(daemon.post(b"{}").await.status, 200, "heartbeats need no database");
         back(&path);
         daemon.acknowledged(&body).await;
-        scene.until_told("erp", 2).await;
+        scene.until_received("erp", 2).await;
         daemon.until_done().await;
         assert_eq!(orders(&path), [1, 2], "{name}");
-        let told = in_time(scene.until_told("boss", 1)).await;
-        assert!(told[0].body.contains("\"topic\":\"store\""), "{name}: the operator is told: {told:?}");
-        assert!(told[0].body.contains("\"until\":"), "{name}: and that it is over: {told:?}");
+        let received = in_time(scene.until_received("boss", 1)).await;
+        assert!(received[0].body.contains("\"topic\":\"store\""), "{name}: the operator is notified: {received:?}");
+        assert!(received[0].body.contains("\"until\":"), "{name}: and that it is over: {received:?}");
         daemon.stop().await;
     }
 }
@@ -133,7 +133,7 @@ async fn nothing_is_acknowledged_into_a_database_that_is_deleted_or_cut_short() 
 async fn nothing_is_sent_while_the_database_is_away_and_all_of_it_when_it_is_back() {
     let scene = Scene::still(Timestamp::now(), Rules::new()).await;
     let daemon = scene.start(&channels(&scene)).await;
-    scene.far.order("erp", Fault::Status { status: 500, body: String::new() }, Times::Next(1));
+    scene.sandbox.order("erp", Fault::Status { status: 500, body: String::new() }, Times::Next(1));
     daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
     scene.until_came("erp", 1).await;
     daemon.until(|all| all[0].attempts == 1 && all[0].answer.is_some()).await;
@@ -142,7 +142,7 @@ async fn nothing_is_sent_while_the_database_is_away_and_all_of_it_when_it_is_bac
     scene.hands.forward(SignedDuration::from_mins(1));
     scene.nothing_more(A_WHILE).await;
     std::fs::rename(beside(&scene.store(), ".away"), scene.store()).unwrap();
-    scene.until_told("erp", 1).await;
+    scene.until_received("erp", 1).await;
     daemon.until_done().await;
     daemon.stop().await;
 }

@@ -76,9 +76,9 @@ fn intake(folder: &std::path::Path) -> Intake {
     let endpoint = SourceEndpoint { source: Arc::new(Source::Keeta(keeta())), address: ADDRESS.to_owned() };
     let endpoints = [("s".to_owned(), endpoint)].into();
     let routing = Current::new(RoutingSnapshot { endpoints, currency: "HKD".to_owned(), ..RoutingSnapshot::default() });
-    let wake = Notifier::default();
-    let notices = Notices::new(store.clone(), routing.clone(), wake.clone());
-    Intake::new(routing, notices, store, wake, Clock::system())
+    let notifier = Notifier::default();
+    let notices = Notices::new(store.clone(), routing.clone(), notifier.clone());
+    Intake::new(routing, notices, store, notifier, Clock::system())
 }
 
 #[test]

@@ -62,10 +62,10 @@ async fn every_task_that_panics_is_started_again_and_its_work_is_done() {
     let daemon = scene.start_probed(before_run, &channels(&scene)).await;
     daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
     // The order, and of each task a notice; those of one moment may share a message with nobody, this being a program.
-    let told = scene.until_told("erp", 1 + TASKS.len()).await;
+    let received = scene.until_received("erp", 1 + TASKS.len()).await;
     for task in TASKS {
         let about = |text: &str| text.contains("restarted") && text.contains(task) && text.contains("by a panic");
-        assert!(told.iter().any(|message| about(&message.body)), "{task}");
+        assert!(received.iter().any(|message| about(&message.body)), "{task}");
         assert!(log().contains(&format!("task=\"{task}\"")), "{task}");
     }
     let runs = runs.lock().expect("no panic under the lock").clone();
@@ -97,7 +97,7 @@ async fn healthz_says_which_task_does_not_run_and_webhooks_are_taken_all_the_sam
     assert_eq!(answer.body.lines().count(), 1);
     let body = keeta::placed(1, scene.hands.now());
     assert_eq!(support::request(address, "POST", "/hooks/keeta", &body).await.status, 200);
-    scene.until_told("erp", 1).await;
+    scene.until_received("erp", 1).await;
     shutdown.cancel();
     running.await.expect("no panic").expect("a stop that was asked for is no failure");
 }

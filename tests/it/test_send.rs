@@ -162,16 +162,16 @@ async fn a_failed_test_leaves_a_parked_channel_as_it_was_and_an_accepted_one_reo
     let place = Place::new().await;
     let route = "[[route]]\nevents = [\"order.*\"]\nto = [\"erp\"]\n";
     let side = Side { text: format!("{}{route}", place.side().text), ..place.side() };
-    let far = &place.scene.far;
-    far.order("erp", refused(401), Times::Always);
+    let sandbox = &place.scene.sandbox;
+    sandbox.order("erp", refused(401), Times::Always);
     let daemon = place.daemon(&side).await;
     daemon.acknowledged(&keeta::placed(1, place.scene.hands.now())).await;
     let store = place.scene.store();
     let before = until_parked(&store).await;
     let faults = [refused(403), refused(503), Fault::Cut, Fault::LostAnswer, refused(401)];
     for fault in &faults {
-        far.clear_faults("erp");
-        far.order("erp", fault.clone(), Times::Always);
+        sandbox.clear_faults("erp");
+        sandbox.order("erp", fault.clone(), Times::Always);
         let (code, stdout, _) = place.run(&side, &["test", "erp"]).await;
         assert!(code == Some(1) && stdout.starts_with("erp (webhook): no\n"), "{fault:?}: {stdout}");
         assert_eq!(parked(&store).as_ref(), Some(&before), "{fault:?}, beside the daemon");
@@ -185,23 +185,23 @@ async fn a_failed_test_leaves_a_parked_channel_as_it_was_and_an_accepted_one_reo
     assert_eq!(orders(&daemon.deliveries().await), [("waiting".to_owned(), 1)], "no test was its probe");
     daemon.stop().await;
     for fault in &faults {
-        far.clear_faults("erp");
-        far.order("erp", fault.clone(), Times::Always);
+        sandbox.clear_faults("erp");
+        sandbox.order("erp", fault.clone(), Times::Always);
         let (code, stdout, _) = place.run(&side, &["test", "erp"]).await;
         assert!(code == Some(1) && stdout.starts_with("erp (webhook): no\n"), "{fault:?}: {stdout}");
         assert_eq!(parked(&store).as_ref(), Some(&before), "{fault:?}, without a daemon");
     }
-    far.clear_faults("erp");
+    sandbox.clear_faults("erp");
     let (code, stdout, _) = place.run(&side, &["test", "erp"]).await;
     assert!(code == Some(0) && stdout.starts_with("erp (webhook): yes\n"), "{stdout}");
     assert_eq!(parked(&store), None, "without a daemon");
     let daemon = place.daemon(&side).await;
     daemon.until(|all| orders(all) == [("delivered".to_owned(), 2)]).await;
     // And beside one.
-    far.order("erp", refused(401), Times::Always);
+    sandbox.order("erp", refused(401), Times::Always);
     daemon.acknowledged(&keeta::placed(2, place.scene.hands.now())).await;
     until_parked(&store).await;
-    far.clear_faults("erp");
+    sandbox.clear_faults("erp");
     let (code, stdout, _) = place.run(&side, &["test", "erp"]).await;
     assert!(code == Some(0) && stdout.starts_with("erp (webhook): yes\n"), "{stdout}");
     assert_eq!(parked(&store), None, "beside the daemon");
@@ -215,14 +215,14 @@ async fn a_test_of_a_parked_channel_that_is_throttled_is_no_probe_either() {
     let text = whole("", &format!("{}{route}", place.scene.robot("erp", "")));
     let side = Side { text, key: None, secret: None };
     let errcode = |errcode, errmsg: &str| {
-        place.scene.far.order("erp", Fault::Errcode { errcode, errmsg: errmsg.to_owned() }, Times::Always);
+        place.scene.sandbox.order("erp", Fault::Errcode { errcode, errmsg: errmsg.to_owned() }, Times::Always);
     };
     errcode(310000, "keywords not in content");
     let daemon = place.daemon(&side).await;
     daemon.acknowledged(&keeta::placed(1, place.scene.hands.now())).await;
     let store = place.scene.store();
     let before = until_parked(&store).await;
-    place.scene.far.clear_faults("erp");
+    place.scene.sandbox.clear_faults("erp");
     errcode(130101, "send too fast, exceed 20 times per minute");
     let (code, json, _) = place.run(&side, &["test", "erp", "--format", "json"]).await;
     assert!(code == Some(1) && json.contains("\"throttled\""), "{json}");
@@ -235,7 +235,7 @@ async fn a_test_without_a_daemon_does_not_park_a_channel() {
     let place = Place::new().await;
     let side = place.side();
     place.lay(&side);
-    place.scene.far.order("erp", refused(401), Times::Always);
+    place.scene.sandbox.order("erp", refused(401), Times::Always);
     let (code, stdout, _) = place.run(&side, &["test", "erp"]).await;
     assert!(code == Some(1) && stdout.starts_with("erp (webhook): no\n"), "{stdout}");
     assert_eq!(parked(&place.scene.store()), None);

@@ -1,4 +1,4 @@
-//! Delivery that tells the truth: parked channels, fallbacks, quiet hours, digests and shut robots, each as its receiver sees
+//! Delivery that is truthful: parked channels, fallbacks, quiet hours, digests and shut robots, each as its receiver sees
 //! it and as the store says.
 
 mod bundles;

@@ -114,7 +114,7 @@ async fn survives(log: Log) {
         // A refusal is a log line, too.
         assert_eq!(request(address, "POST", "/hooks/keeta", b"{\"a\":1}").await.status, 401);
     }
-    scene.until_told("erp", usize::try_from(ORDERS).expect("few")).await;
+    scene.until_received("erp", usize::try_from(ORDERS).expect("few")).await;
     assert_eq!(get(address, "/healthz").await.status, 200);
     assert_eq!(program.terminate().await.code(), Some(0));
 }
@@ -158,14 +158,14 @@ async fn a_log_that_is_read_again_says_how_many_lines_it_lost() {
     for asked in asked {
         asked.await.expect("each is answered");
     }
-    scene.until_told("erp", 1000).await;
+    scene.until_received("erp", 1000).await;
     let reading = thread::spawn(move || {
         let mut text = Vec::new();
         reader.read_to_end(&mut text).expect("the pipe is readable");
         String::from_utf8_lossy(&text).into_owned()
     });
     assert_eq!(post(address, 1, &scene).await.status, 200);
-    scene.until_told("erp", 1001).await;
+    scene.until_received("erp", 1001).await;
     assert_eq!(program.terminate().await.code(), Some(0));
     let text = reading.join().expect("no panic");
     let lost = text.lines().find(|line| line.contains("log lines were lost"));

@@ -1,4 +1,4 @@
-//! The daemon watches itself: the operator hears of each trouble once when it begins and once when it is over, whatever
+//! The daemon watches itself: the operator is notified of each incident once when it begins and once when it is over, whatever
 //! restarts or crashes in between.
 
 mod machine;
@@ -77,7 +77,7 @@ impl<'a> House<'a> {
         self.lives.push(folder);
     }
 
-    /// Waits until the daemon has looked, and has told what there was to tell: what no route matched comes last in a look.
+    /// Waits until the daemon has looked, and has sent what there was to report: what no route matched comes last in a look.
     async fn looked(&mut self) {
         self.markers += 1;
         let connection = self.daemon.connection();
@@ -100,7 +100,7 @@ impl<'a> House<'a> {
         notices(&self.daemon.connection(), topic)
     }
 
-    async fn until_told(&self, topic: &str, expected: &[&str]) {
+    async fn until_received(&self, topic: &str, expected: &[&str]) {
         until(|| self.notices(topic).len() >= expected.len()).await;
         assert_eq!(self.notices(topic), expected);
     }
@@ -108,8 +108,8 @@ impl<'a> House<'a> {
     /// What the operator has read of a title.
     async fn read_by_the_owner(&self, title: &str) -> String {
         let text = || {
-            let told = self.scene.told("owner").into_iter().filter_map(|one| one.text);
-            told.map(|text| text.replace('\\', "")).find(|text| text.contains(title))
+            let received = self.scene.received("owner").into_iter().filter_map(|one| one.text);
+            received.map(|text| text.replace('\\', "")).find(|text| text.contains(title))
         };
         until(|| text().is_some()).await;
         text().expect("it is there")
@@ -125,7 +125,7 @@ fn notices(connection: &Connection, topic: &str) -> Vec<String> {
     select.query_map([topic], |row| row.get(0)).expect("rows").map(|row| row.expect("a row")).collect()
 }
 
-/// The store tells nobody of its changes, so it is asked again and again.
+/// The store has no signal for its changes, so it is asked again and again.
 async fn until(is_so: impl Fn() -> bool) {
     let deadline = Instant::now() + TOO_LONG;
     while !is_so() {
@@ -135,7 +135,7 @@ async fn until(is_so: impl Fn() -> bool) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_source_that_falls_silent_is_told_once_and_no_restart_sets_its_time_back() {
+async fn a_source_that_falls_silent_is_reported_once_and_no_restart_sets_its_time_back() {
     let scene = Scene::at(noon(), Rules::new()).await;
     let sources = keeta::source("quiet", "silent_after = \"26h\"") + &keeta::source("any", "");
     let mut house = House::new(&scene, format!("{sources}{}{OPERATOR}", scene.robot("owner", ""))).await;
@@ -145,7 +145,7 @@ async fn a_source_that_falls_silent_is_told_once_and_no_restart_sets_its_time_ba
     house.looked().await;
     assert!(house.notices("silent").is_empty(), "not yet");
     scene.hands.forward(minutes(61));
-    house.until_told("silent", &["quiet"]).await;
+    house.until_received("silent", &["quiet"]).await;
     let text = house.read_by_the_owner("Nothing comes any more").await;
     assert!(text.contains("· quiet") && text.contains("5 Nov 15:00"), "the time is the reader's: {text}");
     house.crash().await;
@@ -156,7 +156,7 @@ async fn a_source_that_falls_silent_is_told_once_and_no_restart_sets_its_time_ba
     // A heartbeat is a sign of life.
     assert_eq!(house.daemon.post_to("quiet", b"{}").await.status, 200);
     scene.hands.forward(minutes(1));
-    house.until_told("silent", &["quiet", "quiet over"]).await;
+    house.until_received("silent", &["quiet", "quiet over"]).await;
     house.read_by_the_owner("Webhooks come again · quiet").await;
     house.crash().await;
     house.looked().await;
@@ -173,7 +173,7 @@ async fn a_source_that_falls_silent_is_told_once_and_no_restart_sets_its_time_ba
     scene.hands.forward(minutes(25 * 60));
     assert_eq!(house.daemon.post_to("quiet", &webhook.body_signed("no")).await.status, 401);
     scene.hands.forward(minutes(61));
-    house.until_told("silent", &["quiet", "quiet over", "quiet"]).await;
+    house.until_received("silent", &["quiet", "quiet over", "quiet"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -195,7 +195,7 @@ async fn a_sign_of_life_outlives_a_crash() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_parked_channel_is_told_with_its_cause_and_when_it_works_again() {
+async fn a_parked_channel_is_reported_with_its_cause_and_when_it_works_again() {
     let scene = Scene::at(noon(), Rules::new()).await;
     let channels = format!("{}{}", scene.hook("erp", ""), scene.robot("owner", ""));
     let mut house = House::new(&scene, format!("{channels}{ORDERS}{OPERATOR}")).await;
@@ -217,7 +217,7 @@ async fn a_parked_channel_is_told_with_its_cause_and_when_it_works_again() {
     house.looked().await;
     assert_eq!(house.notices("parked"), ["erp 0"], "the next message may meet the same answer");
     scene.hands.forward(minutes(2));
-    house.until_told("parked", &["erp 0", "erp over"]).await;
+    house.until_received("parked", &["erp 0", "erp over"]).await;
     let text = house.read_by_the_owner("A channel works again · erp").await;
     assert!(text.contains("35 minutes"), "{text}");
     house.crash().await;
@@ -226,26 +226,26 @@ async fn a_parked_channel_is_told_with_its_cause_and_when_it_works_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_receiver_that_refuses_our_setting_parks_its_channel_and_a_yes_ends_it() {
+async fn a_receiver_that_refuses_our_setting_parks_its_channel_and_an_acceptance_ends_it() {
     let scene = Scene::at(noon(), Rules::new()).await;
     let channels = format!("{}{}", scene.hook("erp", ""), scene.robot("owner", ""));
-    scene.far.order("erp", Fault::Status { status: 401, body: "Ali Baba".to_owned() }, Times::Always);
+    scene.sandbox.order("erp", Fault::Status { status: 401, body: "Ali Baba".to_owned() }, Times::Always);
     let mut house = House::new(&scene, format!("{channels}{ORDERS}{OPERATOR}")).await;
     for number in 1..=3 {
         house.daemon.acknowledged(&keeta::placed(number, scene.hands.now())).await;
     }
     scene.until_came("erp", 1).await;
     scene.hands.forward(minutes(1));
-    house.until_told("parked", &["erp 3"]).await;
+    house.until_received("parked", &["erp 3"]).await;
     let text = house.read_by_the_owner("A channel refuses our messages · erp").await;
     assert!(text.contains("HTTP 401") && text.contains("3 messages") && !text.contains("Ali Baba"), "{text}");
-    scene.far.clear_faults("erp");
+    scene.sandbox.clear_faults("erp");
     scene.hands.forward(minutes(12));
-    scene.until_told("erp", 3).await;
+    scene.until_received("erp", 3).await;
     house.looked().await;
     assert!(house.notices("waiting").is_empty(), "of their cause the operator knows");
     scene.hands.forward(minutes(2));
-    house.until_told("parked", &["erp 3", "erp over"]).await;
+    house.until_received("parked", &["erp 3", "erp over"]).await;
 }
 
 fn hex(id: DeliveryId) -> String {
@@ -253,7 +253,7 @@ fn hex(id: DeliveryId) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_kind_that_no_route_matches_is_told_once_until_a_route_does() {
+async fn a_kind_that_no_route_matches_is_reported_once_until_a_route_does() {
     let scene = Scene::at(noon(), Rules::new()).await;
     let channels = format!("{}{}", scene.hook("erp", ""), scene.robot("owner", ""));
     let orders = format!("{channels}{ORDERS}{OPERATOR}");
@@ -282,7 +282,7 @@ async fn a_kind_that_no_route_matches_is_told_once_until_a_route_does() {
     let expected = ["store.hours", "store.status", "store.hours over"];
     assert_eq!(notices(&daemon.connection(), "unrouted"), expected);
     daemon.acknowledged(&hours(6)).await;
-    scene.until_told("erp", 1).await;
+    scene.until_received("erp", 1).await;
     // Taken out once more, it begins once more, and not before such an event comes.
     daemon.reload("v4", "", &orders).await;
     daemon.acknowledged(&images(7)).await;
@@ -318,7 +318,7 @@ fn recorded(event: Event) -> Record {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_setting_that_is_taken_away_ends_its_trouble_without_a_word() {
+async fn a_setting_that_is_taken_away_ends_its_incident_without_a_word() {
     let scene = Scene::at(noon(), Rules::new()).await;
     let robots = format!("{}{}{OPERATOR}", scene.robot("owner", ""), scene.robot("kitchen", ""));
     let sources = keeta::source("gone", "silent_after = \"1h\"") + &keeta::source("changed", "silent_after = \"1h\"");
@@ -346,8 +346,8 @@ async fn a_setting_that_is_taken_away_ends_its_trouble_without_a_word() {
     daemon.reload("v2", "", &format!("{changed}{}{OPERATOR}", scene.robot("owner", ""))).await;
     scene.hands.forward(minutes(1));
     until(|| incidents().is_empty()).await;
-    assert_eq!(events(), 3, "nobody is told that it works again: nobody knows");
-    // It still counts from when it was heard of last, or first configured.
+    assert_eq!(events(), 3, "nobody is notified that it works again: nobody knows");
+    // It still counts from when it was received last, or first configured.
     scene.hands.forward(minutes(30));
     until(|| incidents() == "silent changed").await;
 }

@@ -1,4 +1,4 @@
-//! What `orderbell why` tells, word for word: each story in `tests/golden/why` is made of a store with fixed ids and times.
+//! What `orderbell why` says, word for word: each story in `tests/golden/why` is made of a store with fixed ids and times.
 
 mod proof;
 mod reports;
@@ -223,26 +223,26 @@ impl Scene {
         self.store.reader().history(question).await.unwrap()
     }
 
-    /// What is told as text at a moment.
-    async fn told(&self, asked: &str, second: i64) -> String {
+    /// What is shown as text at a moment.
+    async fn shown(&self, asked: &str, second: i64) -> String {
         let part = self.part();
         let story = why::story(&self.ask(asked).await, &Setting { part: &part, now: at(second) });
         timeline::text(&story, &part.timezone)
     }
 
-    async fn told_as_json(&self, asked: &str, second: i64) -> Value {
+    async fn shown_as_json(&self, asked: &str, second: i64) -> Value {
         let part = self.part();
         timeline::json(&why::story(&self.ask(asked).await, &Setting { part: &part, now: at(second) }), &part.timezone)
     }
 }
 
 /// Compares with the snapshot of this name.
-fn golden(name: &str, told: &str) {
+fn golden(name: &str, shown: &str) {
     for hidden in ["hush", "糖醋排骨", "onion"] {
-        assert!(!told.contains(hidden), "{name} tells {hidden}:\n{told}");
+        assert!(!shown.contains(hidden), "{name} tells {hidden}:\n{shown}");
     }
     let mut snapshots = Snapshots::of("why");
-    snapshots.assert(name, told);
+    snapshots.assert(name, shown);
     snapshots.end_of_some();
 }
 
@@ -258,7 +258,7 @@ fn every_snapshot_has_its_story() {
 const ORDER: &str = "756823020265859";
 
 #[tokio::test]
-async fn a_repeat_is_told_with_its_number_and_makes_no_message() {
+async fn a_repeat_is_shown_with_its_number_and_makes_no_message() {
     let mut scene = Scene::new();
     let kitchen = scene.placed(ORDER, 2).await;
     scene.tried(kitchen, 2, "delivered", "errcode 0");
@@ -271,16 +271,16 @@ async fn a_repeat_is_told_with_its_number_and_makes_no_message() {
     let made = scene.record(accepted, "1002").await;
     scene.tried(made[0].1, 301, "delivered", "errcode 0");
     scene.stands(made[0].1, "delivered", 302);
-    golden("repeat", &scene.told(ORDER, 400).await);
-    golden("repeat-as-json", &format!("{:#}\n", scene.told_as_json(ORDER, 400).await));
+    golden("repeat", &scene.shown(ORDER, 400).await);
+    golden("repeat-as-json", &format!("{:#}\n", scene.shown_as_json(ORDER, 400).await));
     // By its short number, with the sign that people write before it, and with its source.
     for asked in ["5859", "#5859", "keeta-hk/756823020265859"] {
-        assert_eq!(scene.told(asked, 400).await, scene.told(ORDER, 400).await, "{asked}");
+        assert_eq!(scene.shown(asked, 400).await, scene.shown(ORDER, 400).await, "{asked}");
     }
 }
 
 #[tokio::test]
-async fn a_change_is_told_in_figures_and_without_the_words_of_the_buyer() {
+async fn a_change_is_shown_in_figures_and_without_the_words_of_the_buyer() {
     let mut scene = Scene::new();
     for (second, minor, note) in [(2, 4600, "no onion"), (62, 51_000, "hush, an onion")] {
         let mut event = scene.event(Kind::OrderPlaced, ORDER, OrderState::Placed, minor, second);
@@ -292,8 +292,8 @@ async fn a_change_is_told_in_figures_and_without_the_words_of_the_buyer() {
         }
         scene.record_under(event, DedupeKey::Unchanged(format!("1001:{ORDER}"))).await;
     }
-    golden("changed", &scene.told(ORDER, 400).await);
-    let facts = scene.told_as_json(ORDER, 400).await["orders"][0]["events"][1]["changed"].clone();
+    golden("changed", &scene.shown(ORDER, 400).await);
+    let facts = scene.shown_as_json(ORDER, 400).await["orders"][0]["events"][1]["changed"].clone();
     assert_eq!(
         (&facts["lines"]["new"], &facts["lines"]["other"], &facts["note"]),
         (&1.into(), &1.into(), &true.into())
@@ -302,7 +302,7 @@ async fn a_change_is_told_in_figures_and_without_the_words_of_the_buyer() {
 }
 
 #[tokio::test]
-async fn what_each_route_made_of_an_event_is_told_by_the_routes_of_that_time() {
+async fn what_each_route_made_of_an_event_is_shown_by_the_routes_of_that_time() {
     let mut scene = Scene::new();
     // No condition can be judged without a total, a notice reaches no route, and another shop's event none but the first.
     let mut unknown = scene.event(Kind::OrderPlaced, "756823020260001", OrderState::Placed, 0, 2);
@@ -329,16 +329,16 @@ async fn what_each_route_made_of_an_event_is_told_by_the_routes_of_that_time() {
         urgent: Vec::new(),
     };
     scene.store.record(record).await.unwrap();
-    let mut told = vec![scene.told("756823020260001", 10).await, scene.told(&notice_id, 10).await];
-    told.extend([scene.told(&hours_id, 10).await, scene.told(&id.to_string(), 10).await]);
+    let mut shown = vec![scene.shown("756823020260001", 10).await, scene.shown(&notice_id, 10).await];
+    shown.extend([scene.shown(&hours_id, 10).await, scene.shown(&id.to_string(), 10).await]);
     let other = CONFIGURATION.replace("shops = [145541]", "shops = [466663]");
     std::fs::write(scene.folder.path().join("orderbell.toml"), other).unwrap();
-    told.push(scene.told(&hours_id, 10).await);
+    shown.push(scene.shown(&hours_id, 10).await);
     let broken = CONFIGURATION.replace("to = [\"kitchen\"]", "to = 7");
     std::fs::write(scene.folder.path().join("orderbell.toml"), broken).unwrap();
-    let unread = scene.told(&hours_id, 10).await;
+    let unread = scene.shown(&hours_id, 10).await;
     assert!(unread.contains("The routes cannot be read now; `orderbell check` says why"), "{unread}");
-    golden("routes", &told.join("\n---\n\n"));
+    golden("routes", &shown.join("\n---\n\n"));
 }
 
 #[tokio::test]

@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_dot_that_could_not_be_sent_was_not_heard() {
+    async fn a_dot_that_could_not_be_sent_did_not_arrive() {
         let line: Box<dyn Stream> =
             Box::new(Torn { replies: vec![b"354 go ahead\r\n", b"250 yes\r\n", b"250 yes\r\n"], is_asked: false });
         let (stream, timeouts) = (BufReader::new(line), Timeouts::default());

@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn the_enhanced_code_is_told_from_the_text() {
+    fn the_enhanced_code_is_distinguished_from_the_text() {
         let refused = reply(550, &["5.1.1 no such", "5.1.1 user"]);
         assert_eq!((refused.codes().as_str(), refused.text.as_str()), ("550 5.1.1", "no such user"));
         for text in ["4.1.1 of another class", "5.1 too few", "5.1.1.1 too many", "10.0.0.1 an address", ""] {

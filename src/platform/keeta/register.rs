@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn only_code_zero_is_a_yes() {
+    fn only_code_zero_is_acceptance() {
         let keeta: Keeta = toml::from_str("app_id = 1\napp_secret = \"SEKRET-7\"").unwrap();
         let mask = mask(&keeta);
         let judge = |status, body: &[u8]| judge(status, body, &mask);

@@ -182,7 +182,12 @@ fn cancel(connection: &Connection, id: DeliveryId, now: DeliveryStatus, at: Time
     }))
 }
 
-fn redeliver(connection: &Connection, id: DeliveryId, now: DeliveryStatus, at: Timestamp) -> rusqlite::Result<DoneOrNot> {
+fn redeliver(
+    connection: &Connection,
+    id: DeliveryId,
+    now: DeliveryStatus,
+    at: Timestamp,
+) -> rusqlite::Result<DoneOrNot> {
     if now.under_way {
         return Ok(Err(Obstacle::UnderWay));
     }

@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_note_nothing_is_missing_and_what_was_not_told_yet_is_told_after_another_start() {
+    fn without_a_note_nothing_is_missing_and_what_was_not_reported_yet_is_reported_after_another_start() {
         let folder = tempfile::tempdir().unwrap();
         let none = wal::Inspection::default();
         let database = folder.path().join("a.db");

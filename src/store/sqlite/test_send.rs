@@ -94,7 +94,11 @@ fn change<T>(path: &Path, work: impl FnOnce(&Connection) -> rusqlite::Result<T>)
 }
 
 /// How a delivery that was made to try a channel fares.
-pub fn test_send(connection: &Connection, delivery: DeliveryId, credential: &str) -> rusqlite::Result<Option<TestSend>> {
+pub fn test_send(
+    connection: &Connection,
+    delivery: DeliveryId,
+    credential: &str,
+) -> rusqlite::Result<Option<TestSend>> {
     let id = delivery.0.as_bytes();
     let sql = "SELECT state FROM deliveries WHERE id = ?1";
     let Some(state) = connection.prepare_cached(sql)?.query_row([id], |row| row.get(0)).optional()? else {

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::apsdai::source::{HOOKS, apsdai, headers, hear, told, told_by};
+use crate::apsdai::source::{HOOKS, apsdai, headers, parsed, parsed_by, receive};
 
 #[test]
 fn hostile_bodies_are_acknowledged_and_crash_nothing() {
@@ -33,13 +33,14 @@ fn hostile_bodies_are_acknowledged_and_crash_nothing() {
     ];
     for (hook, kind) in HOOKS {
         for body in bodies {
-            let heard = told_by(&apsdai(), hook, body);
-            assert_eq!(heard.kind, kind);
-            let text = serde_json::to_string(&heard.data).unwrap() + &serde_json::to_string(&heard.order).unwrap();
+            let incoming = parsed_by(&apsdai(), hook, body);
+            assert_eq!(incoming.kind, kind);
+            let text =
+                serde_json::to_string(&incoming.data).unwrap() + &serde_json::to_string(&incoming.order).unwrap();
             assert!(!text.contains("\\u0000") && text.len() < 200_000);
         }
     }
-    assert_eq!(told_by(&apsdai(), "order_pay_hook", bodies[2]).order.unwrap().number, "ab");
+    assert_eq!(parsed_by(&apsdai(), "order_pay_hook", bodies[2]).order.unwrap().number, "ab");
 }
 
 /// Any JSON, with the names that the table knows sprinkled in.
@@ -70,19 +71,19 @@ proptest! {
     #[test]
     fn any_json_with_a_valid_token_is_acknowledged(body in any_json(), hook in 0_usize..9) {
         let (hook, kind) = HOOKS[hook].clone();
-        prop_assert_eq!(told(hook, &body).kind, kind);
+        prop_assert_eq!(parsed(hook, &body).kind, kind);
     }
 
     #[test]
     fn any_bytes_with_a_valid_token_are_acknowledged(body in prop::collection::vec(any::<u8>(), 0..200), hook in 0_usize..9) {
         let (hook, kind) = HOOKS[hook].clone();
-        prop_assert_eq!(told_by(&apsdai(), hook, &body).kind, kind);
+        prop_assert_eq!(parsed_by(&apsdai(), hook, &body).kind, kind);
     }
 
     #[test]
     fn any_header_without_the_secret_is_refused(token in "[ -~]{0,60}", stamp in "[0-9]{1,14}") {
         let stamped = headers(&[("x-apsdai-token", &token), ("x-apsdai-timestamp", &stamp)]);
-        let refused = hear(&apsdai(), &stamped, b"{}").is_err();
+        let refused = receive(&apsdai(), &stamped, b"{}").is_err();
         prop_assert!(refused);
     }
 }

@@ -7,7 +7,7 @@ use orderbell::platform::apsdai::fields::{FieldName, Pointer};
 use orderbell::platform::apsdai::{AmountUnit, Apsdai};
 use serde_json::{Value, json};
 
-use crate::apsdai::source::{HOOKS, apsdai, at, now, told, told_by};
+use crate::apsdai::source::{HOOKS, apsdai, at, now, parsed, parsed_by};
 
 /// One order in every shape that its body may have.
 fn order_shapes(extra: &Value) -> Vec<Value> {
@@ -62,9 +62,9 @@ fn an_order_is_read_in_every_shape_of_its_body() {
             _ => (None, now()),
         };
         for shape in order_shapes(&extra) {
-            let heard = told(hook, &shape);
-            assert_eq!((&heard.kind, heard.occurred_at), (kind, Some(occurred_at)), "{shape}");
-            let order = heard.order.unwrap_or_else(|| panic!("no order in {shape}"));
+            let incoming = parsed(hook, &shape);
+            assert_eq!((&incoming.kind, incoming.occurred_at), (kind, Some(occurred_at)), "{shape}");
+            let order = incoming.order.unwrap_or_else(|| panic!("no order in {shape}"));
             assert_eq!(
                 (order.number.as_str(), order.state, order.placed_at),
                 ("AP202601010001", state, Some(created)),
@@ -74,17 +74,17 @@ fn an_order_is_read_in_every_shape_of_its_body() {
             let [line] = order.lines.as_slice() else { panic!("one line was expected: {:?} of {shape}", order.lines) };
             assert_eq!((line.name.as_str(), line.quantity), ("Photo Tool Pro", Some(2)), "{shape}");
             assert_eq!(line.unit_price, Some(Money::new(9900, "CNY")), "{shape}");
-            assert_eq!(heard.data.buyer.as_deref(), Some("b***@example.com"), "{shape}");
-            assert_eq!(heard.data.details, None, "{shape}");
+            assert_eq!(incoming.data.buyer.as_deref(), Some("b***@example.com"), "{shape}");
+            assert_eq!(incoming.data.details, None, "{shape}");
             match kind {
-                Kind::OrderCancelled => assert_eq!(heard.data.reason.as_deref(), Some("changed mind"), "{shape}"),
+                Kind::OrderCancelled => assert_eq!(incoming.data.reason.as_deref(), Some("changed mind"), "{shape}"),
                 Kind::OrderRefund => {
-                    let refund = heard.data.refund.unwrap();
+                    let refund = incoming.data.refund.unwrap();
                     assert_eq!(refund.amount, Some(Money::new(118_850, "CNY")), "{shape}");
                     assert_eq!(refund.request_reason.as_deref(), Some("changed mind"), "{shape}");
                 }
                 Kind::OrderOutOfStock => {
-                    assert_eq!(heard.data.stock[0].name.as_deref(), Some("Photo Tool Pro"), "{shape}")
+                    assert_eq!(incoming.data.stock[0].name.as_deref(), Some("Photo Tool Pro"), "{shape}")
                 }
                 _ => {}
             }
@@ -93,16 +93,20 @@ fn an_order_is_read_in_every_shape_of_its_body() {
 }
 
 #[test]
-fn an_order_without_its_number_is_told_all_the_same() {
+fn an_order_without_its_number_is_sent_all_the_same() {
     for shape in [
         json!({ "amount": "99", "product_name": "Photo Tool Pro" }),
         json!({ "data": { "money": 99, "name": "Photo Tool Pro" } }),
         json!({ "order_no": null, "total": 99.0, "goods_name": "Photo Tool Pro" }),
         json!([{ "order_no": " ", "amount": "99.00", "title": "Photo Tool Pro" }]),
     ] {
-        let heard = told("order_pay_hook", &shape);
-        assert_eq!((&heard.kind, &heard.order, heard.data.details), (&Kind::OrderPaid, &None, None), "{shape}");
-        let unnumbered = heard.data.unnumbered.unwrap();
+        let incoming = parsed("order_pay_hook", &shape);
+        assert_eq!(
+            (&incoming.kind, &incoming.order, incoming.data.details),
+            (&Kind::OrderPaid, &None, None),
+            "{shape}"
+        );
+        let unnumbered = incoming.data.unnumbered.unwrap();
         assert_eq!(unnumbered.total, Some(Money::new(9900, "HKD")), "the configured currency: {shape}");
         assert_eq!(unnumbered.lines[0].name, "Photo Tool Pro");
     }
@@ -114,7 +118,7 @@ fn a_list_of_products_is_a_list_of_lines() {
         { "order_no": "A1", "product_name": "One", "price": "10.00", "quantity": 2 },
         { "order_no": "A1", "product_name": "Two", "price": "5.50", "quantity": 1 },
     ]);
-    let order = told("order_pay_hook", &lines).order.unwrap();
+    let order = parsed("order_pay_hook", &lines).order.unwrap();
     assert_eq!((order.number.as_str(), order.lines.len()), ("A1", 2));
     assert_eq!(
         (order.total, order.total_is_approximate),
@@ -122,17 +126,17 @@ fn a_list_of_products_is_a_list_of_lines() {
         "the sum of the lines"
     );
     let named = json!({ "order_no": "A1", "amount": "20", "goods": lines });
-    let order = told("order_pay_hook", &named).order.unwrap();
+    let order = parsed("order_pay_hook", &named).order.unwrap();
     assert_eq!((order.lines.len(), order.total, order.total_is_approximate), (2, Some(Money::new(2000, "HKD")), false));
     let beside = json!({ "order_no": "A1", "amount": "20", "content": lines });
-    assert_eq!(told("order_pay_hook", &beside).order.unwrap().total, Some(Money::new(2000, "HKD")));
+    assert_eq!(parsed("order_pay_hook", &beside).order.unwrap().total, Some(Money::new(2000, "HKD")));
 }
 
 #[test]
 fn amounts_are_exact_and_of_their_currency() {
     let total = |amount: Value, currency: &str, amount_unit| {
         let body = json!({ "order_no": "A1", "amount": amount, "currency": currency }).to_string();
-        told_by(&Apsdai { amount_unit, ..apsdai() }, "order_pay_hook", body.as_bytes()).order.unwrap().total
+        parsed_by(&Apsdai { amount_unit, ..apsdai() }, "order_pay_hook", body.as_bytes()).order.unwrap().total
     };
     for (amount, currency, unit, expected) in [
         (json!("0.07"), "CNY", AmountUnit::Major, Some("CNY 0.07")),
@@ -151,7 +155,7 @@ fn amounts_are_exact_and_of_their_currency() {
     }
     // A number is read from its digits, not from what a float makes of them.
     let body = br#"{"order_no":12345678901234567890123,"amount":90071992547409.93,"currency":"CNY"}"#;
-    let order = told_by(&apsdai(), "order_pay_hook", body).order.unwrap();
+    let order = parsed_by(&apsdai(), "order_pay_hook", body).order.unwrap();
     assert_eq!((order.number.as_str(), order.total.unwrap().minor), ("12345678901234567890123", 9_007_199_254_740_993));
 }
 
@@ -170,12 +174,12 @@ fn a_source_can_say_where_its_details_are() {
         "order_no": "wrong", "amount": "1", "meta": { "nr": 4711 }, "sums": [{ "v": "99" }],
         "basket": [{ "what": { "label": "Photo Tool" }, "how/many": 3 }, { "what": "{\"label\":\"Video Tool\"}" }],
     });
-    let order = told_by(&apsdai, "order_pay_hook", body.to_string().as_bytes()).order.unwrap();
+    let order = parsed_by(&apsdai, "order_pay_hook", body.to_string().as_bytes()).order.unwrap();
     assert_eq!((order.number.as_str(), order.total), ("4711", Some(Money::new(9900, "HKD"))));
     let lines: Vec<_> = order.lines.iter().map(|line| (line.name.as_str(), line.quantity)).collect();
     assert_eq!(lines, [("Photo Tool", Some(3)), ("Video Tool", None)]);
     // Another hook of the same source may have another body.
-    let plain = told_by(&apsdai, "order_cancel_hook", br#"{"order_no":"A2"}"#);
+    let plain = parsed_by(&apsdai, "order_cancel_hook", br#"{"order_no":"A2"}"#);
     assert_eq!(plain.order.unwrap().number, "A2");
 }
 
@@ -184,7 +188,7 @@ fn a_refund_is_what_a_refund_hook_says_and_not_what_stands_in_every_order() {
     let refund = |hook: &str, extra: Value| {
         let mut body = json!({ "order_no": "AP1", "amount": "198.00" });
         body.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
-        told(hook, &body).order.unwrap().refund
+        parsed(hook, &body).order.unwrap().refund
     };
     let amount = |hook: &str, extra: Value| refund(hook, extra).map(|refund| refund.amount.map(|amount| amount.minor));
     assert_eq!(amount("order_create_hook", json!({ "refund_amount": "0.00" })), None);
@@ -200,7 +204,7 @@ fn a_refund_is_what_a_refund_hook_says_and_not_what_stands_in_every_order() {
 
 #[test]
 fn what_the_test_button_makes_up_is_no_order() {
-    let heard = told("order_create_hook", &json!({ "order_no": "AP1", "amount": "198.00", "test": true }));
-    assert_eq!(heard.order, None);
-    assert_eq!(heard.data.unnumbered.unwrap().total.unwrap().minor, 19_800, "and is shown");
+    let incoming = parsed("order_create_hook", &json!({ "order_no": "AP1", "amount": "198.00", "test": true }));
+    assert_eq!(incoming.order, None);
+    assert_eq!(incoming.data.unnumbered.unwrap().total.unwrap().minor, 19_800, "and is shown");
 }

@@ -15,11 +15,11 @@ use orderbell::platform::apsdai::Apsdai;
 use orderbell::platform::{Method, PlatformReply, Source};
 use orderbell::store::sqlite::Sqlite;
 
-use crate::apsdai::source::{SECRET, apsdai, by_password, headers, hear, now, signed, webhook};
+use crate::apsdai::source::{SECRET, apsdai, by_password, headers, now, receive, signed, webhook};
 
 #[test]
 fn repeats_are_recognised_by_event_time_and_body() {
-    let keys = |apsdai: &Apsdai, headers: &HeaderMap, body: &[u8]| webhook(hear(apsdai, headers, body)).dedupe_keys;
+    let keys = |apsdai: &Apsdai, headers: &HeaderMap, body: &[u8]| webhook(receive(apsdai, headers, body)).dedupe_keys;
     let guarded = |hook: &str, body: &[u8]| keys(&apsdai(), &signed(hook), body);
     assert_eq!(guarded("order_pay_hook", b"{}"), guarded("ORDER_PAY_HOOK", b"{}"));
     let [DedupeKey::Guarded { key, content, fresh: true }] = &guarded("order_pay_hook", b"{}")[..] else {
@@ -63,9 +63,9 @@ fn intake(folder: &std::path::Path, clock: Clock) -> Intake {
     let endpoints =
         [("signed".to_owned(), endpoint(apsdai())), ("password".to_owned(), endpoint(by_password()))].into();
     let routing = Current::new(RoutingSnapshot { endpoints, currency: "CNY".to_owned(), ..RoutingSnapshot::default() });
-    let wake = Notifier::default();
-    let notices = Notices::new(store.clone(), routing.clone(), wake.clone());
-    Intake::new(routing, notices, store, wake, clock)
+    let notifier = Notifier::default();
+    let notices = Notices::new(store.clone(), routing.clone(), notifier.clone());
+    Intake::new(routing, notices, store, notifier, clock)
 }
 
 #[tokio::test]

@@ -24,7 +24,7 @@ use orderbell::web::hooks;
 use orderbell::web::server::{ListenerLimits, serve};
 use tokio_util::sync::CancellationToken;
 
-use crate::apsdai::source::{HOOKS, SECRET, apsdai, by_password, headers, hear, now, webhook};
+use crate::apsdai::source::{HOOKS, SECRET, apsdai, by_password, headers, now, receive, webhook};
 
 #[test]
 fn samples_of_every_hook_are_believed_in_either_mode_and_speak_of_one_order() {
@@ -36,13 +36,13 @@ fn samples_of_every_hook_are_believed_in_either_mode_and_speak_of_one_order() {
             let heard_of = |sample: &orderbell::platform::SampleWebhook| {
                 let pairs: Vec<_> =
                     sample.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-                webhook(hear(&apsdai, &headers(&pairs), &sample.body))
+                webhook(receive(&apsdai, &headers(&pairs), &sample.body))
             };
-            let heard = heard_of(sample);
-            assert_eq!((&heard.kind, heard.data.details), (&kind, None));
-            numbers.extend(heard.order.map(|order| order.number));
+            let incoming = heard_of(sample);
+            assert_eq!((&incoming.kind, incoming.data.details), (&kind, None));
+            numbers.extend(incoming.order.map(|order| order.number));
             let other = heard_of(&apsdai.samples(&kind, "", 8, now())[0]);
-            assert_ne!(other.dedupe_keys, heard.dedupe_keys, "another seed is no repeat: {kind}");
+            assert_ne!(other.dedupe_keys, incoming.dedupe_keys, "another seed is no repeat: {kind}");
         }
         assert_eq!(numbers.len(), 1, "{numbers:?}");
         assert!(apsdai.samples(&Kind::StoreHours, "", 7, now()).is_empty());
@@ -57,13 +57,13 @@ async fn sent(signing: WebhookSigning, source: &str, kind: Kind) -> (Answer, Vec
     let endpoints =
         [("signed".to_owned(), endpoint(apsdai())), ("password".to_owned(), endpoint(by_password()))].into();
     let routing = Current::new(RoutingSnapshot { endpoints, currency: "CNY".to_owned(), ..RoutingSnapshot::default() });
-    let wake = Notifier::default();
-    let notices = Notices::new(store.clone(), routing.clone(), wake.clone());
+    let notifier = Notifier::default();
+    let notices = Notices::new(store.clone(), routing.clone(), notifier.clone());
     let templates = Current::new(Templates::built_in().unwrap());
     let charts = ChartCache::new(store.clone(), templates, routing.clone(), Clock::system());
     let stop = CancellationToken::new();
     let health = Health::new(Supervisor::new(Clock::system(), &stop), store.clone(), Clock::system());
-    let intake = Intake::new(routing, notices, store, wake, Clock::system());
+    let intake = Intake::new(routing, notices, store, notifier, Clock::system());
     let routes = hooks::routes(Arc::new(intake), Arc::new(charts), Arc::new(health));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = Secret::new(format!("http://{}/hooks/{source}", listener.local_addr().unwrap()));
@@ -78,23 +78,23 @@ async fn sent(signing: WebhookSigning, source: &str, kind: Kind) -> (Answer, Vec
     daemon.await.unwrap();
     let connection = rusqlite::Connection::open(folder.path().join("bell.db")).unwrap();
     let mut rows = connection.prepare("SELECT kind || ' ' || coalesce(order_number, '') FROM events").unwrap();
-    let told = rows.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
-    (answer, told)
+    let parsed = rows.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    (answer, parsed)
 }
 
 #[tokio::test]
 async fn what_our_webhook_channel_signs_this_source_believes() {
     let secret = |text: &str| Secret::new(text);
     for (hook, kind) in HOOKS {
-        let (answer, told) = sent(WebhookSigning::Apsdai { secret: secret(SECRET) }, "signed", kind.clone()).await;
+        let (answer, parsed) = sent(WebhookSigning::Apsdai { secret: secret(SECRET) }, "signed", kind.clone()).await;
         assert_eq!(answer.outcome, Outcome::Delivered, "{hook}: {}", answer.detail);
         let number = if hook.starts_with("order_") && kind != Kind::TotalsReported { "A1" } else { "" };
-        assert_eq!(told, [format!("{kind} {number}")]);
+        assert_eq!(parsed, [format!("{kind} {number}")]);
     }
     let word = "pass word+%2B";
-    let (answer, told) =
+    let (answer, parsed) =
         sent(WebhookSigning::ApsdaiPassword { secret: secret(word) }, "password", Kind::OrderPaid).await;
-    assert_eq!((answer.outcome, told), (Outcome::Delivered, vec!["order.paid A1".to_owned()]));
+    assert_eq!((answer.outcome, parsed), (Outcome::Delivered, vec!["order.paid A1".to_owned()]));
     let notice: &[&str] = &["operator.notice "];
     for (signing, source, expected) in [
         (WebhookSigning::Apsdai { secret: secret("another") }, "signed", notice),
@@ -103,8 +103,8 @@ async fn what_our_webhook_channel_signs_this_source_believes() {
         // Whatever wanders by without a token is nothing that the operator could mend.
         (WebhookSigning::None, "signed", &[]),
     ] {
-        let (answer, told) = sent(signing, source, Kind::OrderPaid).await;
+        let (answer, parsed) = sent(signing, source, Kind::OrderPaid).await;
         assert_eq!(answer.outcome, Outcome::Misconfigured, "{}", answer.detail);
-        assert_eq!(told, expected);
+        assert_eq!(parsed, expected);
     }
 }

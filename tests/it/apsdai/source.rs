@@ -55,13 +55,13 @@ pub fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
     pairs.iter().map(header).collect()
 }
 
-pub fn hear(apsdai: &Apsdai, headers: &HeaderMap, body: &[u8]) -> Result<Incoming, Refusal> {
+pub fn receive(apsdai: &Apsdai, headers: &HeaderMap, body: &[u8]) -> Result<Incoming, Refusal> {
     let (method, query, address, currency) = (Method::Post, None, "https://bell.example.com/hooks/licences", "HKD");
     apsdai.receive(&WebhookRequest { method, query, headers, body, address, currency, now: now() })
 }
 
-pub fn webhook(heard: Result<Incoming, Refusal>) -> ParsedWebhook {
-    match heard {
+pub fn webhook(incoming: Result<Incoming, Refusal>) -> ParsedWebhook {
+    match incoming {
         Ok(Incoming::Webhook(webhook)) => *webhook,
         other => panic!("a webhook was expected, not {other:?}"),
     }
@@ -74,10 +74,10 @@ pub fn signed(hook: &str) -> HeaderMap {
     headers(&[("X-Apsdai-Token", &token), ("X-Apsdai-Timestamp", &ms), ("X-Apsdai-Event", hook)])
 }
 
-pub fn told_by(apsdai: &Apsdai, hook: &str, body: &[u8]) -> ParsedWebhook {
-    webhook(hear(apsdai, &signed(hook), body))
+pub fn parsed_by(apsdai: &Apsdai, hook: &str, body: &[u8]) -> ParsedWebhook {
+    webhook(receive(apsdai, &signed(hook), body))
 }
 
-pub fn told(hook: &str, body: &Value) -> ParsedWebhook {
-    told_by(&apsdai(), hook, body.to_string().as_bytes())
+pub fn parsed(hook: &str, body: &Value) -> ParsedWebhook {
+    parsed_by(&apsdai(), hook, body.to_string().as_bytes())
 }

@@ -7,7 +7,7 @@ use orderbell::platform::apsdai::Apsdai;
 use orderbell::platform::{Method, Platform, PlatformReply, Refusal, WebhookRequest};
 use serde_json::Value;
 
-use crate::apsdai::source::{SECRET, apsdai, by_password, headers, hear, now, signed, webhook};
+use crate::apsdai::source::{SECRET, apsdai, by_password, headers, now, receive, signed, webhook};
 
 /// A moment at which the plain token holds `+`, `/` and `=`.
 fn awkward_moment() -> i64 {
@@ -28,7 +28,7 @@ fn a_signed_token_is_believed_in_every_spelling_and_no_other_is() {
     let try_with = |token: &str, ms: &str| {
         let headers =
             headers(&[("x-apsdai-token", token), ("x-apsdai-timestamp", ms), ("x-apsdai-event", "order_pay_hook")]);
-        hear(&apsdai(), &headers, b"{}")
+        receive(&apsdai(), &headers, b"{}")
     };
     for token in [&plain, &encoded, &lower] {
         assert_eq!(webhook(try_with(token, &text)).signature, SignatureCheck::Valid("signed token".to_owned()));
@@ -46,14 +46,18 @@ fn a_signed_token_is_believed_in_every_spelling_and_no_other_is() {
         assert!(matches!(try_with(&plain, odd).err(), Some(Refusal::Shape(_) | Refusal::Token)), "{odd}");
     }
     let untimed = headers(&[("x-apsdai-token", &plain)]);
-    assert!(matches!(hear(&apsdai(), &untimed, b"{}").err(), Some(Refusal::Shape(what)) if what.contains("Timestamp")));
+    assert!(
+        matches!(receive(&apsdai(), &untimed, b"{}").err(), Some(Refusal::Shape(what)) if what.contains("Timestamp"))
+    );
     let untokened = headers(&[("x-apsdai-timestamp", &text)]);
-    assert!(matches!(hear(&apsdai(), &untokened, b"{}").err(), Some(Refusal::Shape(what)) if what.contains("Token")));
+    assert!(
+        matches!(receive(&apsdai(), &untokened, b"{}").err(), Some(Refusal::Shape(what)) if what.contains("Token"))
+    );
 }
 
 #[test]
 fn a_password_is_compared_as_it_is_and_may_come_without_a_time() {
-    let try_with = |pairs: &[(&str, &str)]| hear(&by_password(), &headers(pairs), b"{}");
+    let try_with = |pairs: &[(&str, &str)]| receive(&by_password(), &headers(pairs), b"{}");
     let ms = now().as_millisecond().to_string();
     let (token, time, event) = ("x-apsdai-token", "x-apsdai-timestamp", ("x-apsdai-event", "order_pay_hook"));
     let timed = webhook(try_with(&[(token, "pass word+%2B"), (time, &ms), event]));
@@ -83,10 +87,10 @@ fn a_right_token_at_a_wrong_time_is_stale_and_zero_switches_the_check_off() {
         let ms = now().as_millisecond() + shift * 1000;
         let token = sign::apsdai_token(SECRET, ms);
         let stamped = headers(&[("x-apsdai-token", &token), ("x-apsdai-timestamp", &ms.to_string())]);
-        let refused = hear(&apsdai(), &stamped, b"{}").err();
+        let refused = receive(&apsdai(), &stamped, b"{}").err();
         assert_eq!(refused, expected.map(|off_by_seconds| Refusal::Stale { off_by_seconds }), "{shift} s");
         let unlimited = Apsdai { max_age: SignedDuration::ZERO, ..apsdai() };
-        assert!(hear(&unlimited, &stamped, b"{}").is_ok());
+        assert!(receive(&unlimited, &stamped, b"{}").is_ok());
     }
 }
 

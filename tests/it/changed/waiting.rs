@@ -15,7 +15,7 @@ async fn what_has_not_gone_out_yet_goes_out_once_as_new_with_the_newest_content(
     let channels = [scene.robot("kitchen", ""), scene.wecom("office", ""), scene.hook("erp", "")].concat();
     let daemon = scene.start(&format!("{channels}{}", to(&names))).await;
     for name in names {
-        scene.far.order(name, Fault::Status { status: 503, body: "no".to_owned() }, Times::Always);
+        scene.sandbox.order(name, Fault::Status { status: 503, body: "no".to_owned() }, Times::Always);
     }
     let now = scene.hands.now();
     send(&daemon, "m-1", &first(), now).await;
@@ -30,51 +30,51 @@ async fn what_has_not_gone_out_yet_goes_out_once_as_new_with_the_newest_content(
             until_tried(&daemon, name, tries).await;
         }
     }
-    names.iter().for_each(|name| scene.far.clear_faults(name));
+    names.iter().for_each(|name| scene.sandbox.clear_faults(name));
     scene.forward(seconds(600));
-    let standings = daemon.until_done().await;
+    let rows = daemon.until_done().await;
     scene.nothing_more(A_WHILE).await;
     for name in ["kitchen", "office"] {
-        let told = scene.told(name);
-        assert_eq!(told.len(), 1, "{name}: {told:#?}");
-        let told = text(&told[0]);
-        assert!(told.contains("New order #") && told.contains("SAR 51.00"), "{name}: {told}");
-        assert!(told.contains("NO PEANUTS, allergy") && told.contains("3 × Lemon tea"), "{name}: {told}");
+        let received = scene.received(name);
+        assert_eq!(received.len(), 1, "{name}: {received:#?}");
+        let received = text(&received[0]);
+        assert!(received.contains("New order #") && received.contains("SAR 51.00"), "{name}: {received}");
+        assert!(received.contains("NO PEANUTS, allergy") && received.contains("3 × Lemon tea"), "{name}: {received}");
         for wrong in ["hanged", "Told with it", "no onion", "no garlic", "SAR 46.00"] {
-            assert!(!told.contains(wrong), "{name}: {wrong} is in {told}");
+            assert!(!received.contains(wrong), "{name}: {wrong} is in {received}");
         }
-        assert_eq!(states(&standings, name), ["merged", "merged", "delivered"], "{name}");
+        assert_eq!(states(&rows, name), ["merged", "merged", "delivered"], "{name}");
     }
     // A program gets each event by itself, in their sequence.
-    let told: Vec<Value> = scene.told("erp").iter().map(json_of).collect();
-    let notes: Vec<&Value> = told.iter().map(|one| &one["data"]["changed"]["note"]["is"]).collect();
+    let received: Vec<Value> = scene.received("erp").iter().map(json_of).collect();
+    let notes: Vec<&Value> = received.iter().map(|one| &one["data"]["changed"]["note"]["is"]).collect();
     assert_eq!(notes, [&Value::Null, &json!("no garlic"), &json!("NO PEANUTS, allergy")]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn several_changes_that_wait_are_one_message_from_what_was_told_to_what_is() {
+async fn several_changes_that_wait_are_one_message_from_what_was_sent_to_what_is() {
     let scene = Scene::still(noon(), Rules::new()).await;
     let daemon = scene.start(&format!("{}{}", scene.robot("kitchen", ""), to(&["kitchen"]))).await;
     let now = scene.hands.now();
     send(&daemon, "m-1", &first(), now).await;
     daemon.until_done().await;
-    scene.far.order("kitchen", Fault::Status { status: 503, body: "no".to_owned() }, Times::Always);
+    scene.sandbox.order("kitchen", Fault::Status { status: 503, body: "no".to_owned() }, Times::Always);
     send(&daemon, "m-2", &with(first(), &[("/products/0/remark", json!("no garlic"))]), now).await;
     until_tried(&daemon, "kitchen", 2).await;
     send(&daemon, "m-3", &second(), now).await;
     until_tried(&daemon, "kitchen", 3).await;
     daemon.acknowledged(&keeta::stepped(1002, NUMBER, now)).await;
     until_tried(&daemon, "kitchen", 4).await;
-    scene.far.clear_faults("kitchen");
+    scene.sandbox.clear_faults("kitchen");
     scene.forward(seconds(600));
     daemon.until_done().await;
-    let told = scene.until_told("kitchen", 2).await;
-    let told = text(&told[1]);
+    let received = scene.until_received("kitchen", 2).await;
+    let received = text(&received[1]);
     for part in ["Accepted: order", "no onion", "NO PEANUTS, allergy", "2 × Lemon tea", "3 × Lemon tea", "SAR 46.00"]
     {
-        assert!(told.contains(part), "{part} is not in {told}");
+        assert!(received.contains(part), "{part} is not in {received}");
     }
-    assert!(!told.contains("no garlic") && !told.contains("New order"), "{told}");
+    assert!(!received.contains("no garlic") && !received.contains("New order"), "{received}");
 }
 
 /// As [`send`], of another order than the tests' own.
@@ -89,7 +89,7 @@ async fn send_of(daemon: &Daemon, number: u64, order: &Value, id: &str, at: Time
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_digest_tells_an_order_that_changed_once_and_as_what_it_is_to_its_reader() {
+async fn a_digest_has_an_order_that_changed_once_and_as_what_it_is_to_its_reader() {
     let scene = Scene::still(noon(), Rules::new()).await;
     // Two messages a minute, and one more only after half of it.
     let kitchen = scene.robot("kitchen", "rate = { per = \"1m\", count = 2 }");
@@ -97,7 +97,7 @@ async fn a_digest_tells_an_order_that_changed_once_and_as_what_it_is_to_its_read
     let now = scene.hands.now();
     send_of(&daemon, 1, &first(), "m-1", now).await;
     daemon.until_done().await;
-    // The first is known and changes twice; the second is new and changes before anybody has heard of it.
+    // The first is known and changes twice; the second is new and changes before anybody has got it.
     let garlic = with(first(), &[("/products/0/remark", json!("no garlic"))]);
     send_of(&daemon, 1, &garlic, "m-2", now).await;
     send_of(&daemon, 2, &first(), "m-3", now).await;
@@ -108,14 +108,14 @@ async fn a_digest_tells_an_order_that_changed_once_and_as_what_it_is_to_its_read
     }
     daemon.until(|all| all.len() == 8).await;
     scene.forward(seconds(31));
-    let standings = daemon.until_done().await;
+    let rows = daemon.until_done().await;
     scene.nothing_more(A_WHILE).await;
-    assert_eq!(states(&standings, "kitchen").iter().filter(|state| *state == "merged").count(), 6, "{standings:#?}");
-    let told = text(scene.told("kitchen").last().expect("a digest"));
-    assert!(told.contains("4 new orders, SAR 189.00") && told.contains("1 changed order"), "{told}");
-    assert_eq!((told.matches("#no1").count(), told.matches("#no2").count()), (1, 1), "{told}");
-    assert!(told.contains("2 × Lemon tea → 3 × Lemon tea") && told.contains("(was SAR 46.00)"), "{told}");
-    assert_eq!((told.contains("no garlic"), told.matches("NO PEANUTS").count()), (false, 2), "{told}");
+    assert_eq!(states(&rows, "kitchen").iter().filter(|state| *state == "merged").count(), 6, "{rows:#?}");
+    let received = text(scene.received("kitchen").last().expect("a digest"));
+    assert!(received.contains("4 new orders, SAR 189.00") && received.contains("1 changed order"), "{received}");
+    assert_eq!((received.matches("#no1").count(), received.matches("#no2").count()), (1, 1), "{received}");
+    assert!(received.contains("2 × Lemon tea → 3 × Lemon tea") && received.contains("(was SAR 46.00)"), "{received}");
+    assert_eq!((received.contains("no garlic"), received.matches("NO PEANUTS").count()), (false, 2), "{received}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -123,19 +123,22 @@ async fn what_waits_for_a_channel_with_a_wrong_setting_goes_out_once_as_new() {
     let scene = Scene::still(noon(), Rules::new()).await;
     let daemon = scene.start(&format!("{}{}", scene.robot("kitchen", ""), to(&["kitchen"]))).await;
     let keyword = Fault::Errcode { errcode: 310_000, errmsg: "keywords not in content".to_owned() };
-    scene.far.order("kitchen", keyword, Times::Always);
+    scene.sandbox.order("kitchen", keyword, Times::Always);
     let now = scene.hands.now();
     send(&daemon, "m-1", &first(), now).await;
     until_tried(&daemon, "kitchen", 1).await;
     send(&daemon, "m-2", &second(), now).await;
     daemon.until(|all| all.len() == 2).await;
-    scene.far.clear_faults("kitchen");
+    scene.sandbox.clear_faults("kitchen");
     scene.forward(seconds(3600));
-    let standings = daemon.until_done().await;
+    let rows = daemon.until_done().await;
     scene.nothing_more(A_WHILE).await;
-    assert_eq!(states(&standings, "kitchen"), ["merged", "delivered"]);
-    let told = scene.told("kitchen");
-    assert_eq!(told.len(), 1, "{told:#?}");
-    let told = text(&told[0]);
-    assert!(told.contains("New order #") && told.contains("NO PEANUTS") && !told.contains("hanged"), "{told}");
+    assert_eq!(states(&rows, "kitchen"), ["merged", "delivered"]);
+    let received = scene.received("kitchen");
+    assert_eq!(received.len(), 1, "{received:#?}");
+    let received = text(&received[0]);
+    assert!(
+        received.contains("New order #") && received.contains("NO PEANUTS") && !received.contains("hanged"),
+        "{received}"
+    );
 }

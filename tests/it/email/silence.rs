@@ -114,11 +114,11 @@ async fn a_server_that_is_silent_after_the_mail_gets_it_again_under_the_same_id(
             panic!("a mailbox")
         };
         email.inherited.timeouts.answer = Duration::from_millis(300);
-        scene.far.order("smtp", Fault::Silence { phase }, Times::Next(1));
+        scene.sandbox.order("smtp", Fault::Silence { phase }, Times::Next(1));
         let daemon = scene.start_with(config, scene.folder.path()).await;
         daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
-        let standings = daemon.until_done().await;
-        assert_eq!(of(&standings, "mail")[0].state, "delivered", "{phase:?}");
+        let rows = daemon.until_done().await;
+        assert_eq!(of(&rows, "mail")[0].state, "delivered", "{phase:?}");
         assert_eq!(outcomes(&daemon), ["unknown", "delivered"], "{phase:?}");
         let sql = "SELECT answer FROM attempts WHERE outcome = 'unknown'";
         let words: String = daemon.connection().query_row(sql, [], |row| row.get(0)).expect("an attempt");
@@ -126,7 +126,7 @@ async fn a_server_that_is_silent_after_the_mail_gets_it_again_under_the_same_id(
         let came = scene.came_to(COOK);
         assert_eq!(came.len(), taken, "{phase:?}");
         assert!(came.iter().all(|mail| mail.key.is_some() && mail.key == came[0].key && mail.body == came[0].body));
-        assert_eq!(scene.told(COOK).len(), 1, "{phase:?}: who knows the id shows one");
+        assert_eq!(scene.received(COOK).len(), 1, "{phase:?}: who knows the id shows one");
         daemon.stop().await;
     }
 }

@@ -72,7 +72,7 @@ async fn a_new_template_that_would_end_the_daemon_is_not_taken() {
         until("the kitchen knows", async || knows(&scene, "kitchen", number)).await;
         template(&scene, file, "# Mine {{ order.number }}\n");
     }
-    let titles: Vec<_> = scene.told("kitchen").into_iter().filter_map(|told| told.title).collect();
+    let titles: Vec<_> = scene.received("kitchen").into_iter().filter_map(|received| received.title).collect();
     assert!(titles.iter().all(|title| title.starts_with("Mine")), "the templates before stay: {titles:?}");
     println!("resident at most {} KiB", serving.resident_kib());
     assert!(serving.resident_kib() < RESIDENT_KIB);

@@ -5,18 +5,20 @@ use orderbell::platform::Refusal;
 use orderbell::platform::keeta::{Keeta, Verify};
 use serde_json::Value;
 
-use crate::keeta::{ADDRESS, APP, body, borrowed, envelope, hear, hear_by, keeta, now, signed, signed_for, webhook};
+use crate::keeta::{
+    ADDRESS, APP, body, borrowed, envelope, keeta, now, receive, receive_by, signed, signed_for, webhook,
+};
 
 #[test]
 fn a_forged_webhook_is_refused() {
     let members = envelope(1002, r#"{"orderViewId":1}"#);
     let forged = body(&borrowed(&members), &"0".repeat(64));
-    assert_eq!(hear(&forged).err(), Some(Refusal::Signature));
+    assert_eq!(receive(&forged).err(), Some(Refusal::Signature));
     // One changed digit anywhere breaks it.
     let genuine = String::from_utf8(signed(&borrowed(&members))).expect("text");
     let altered = genuine.replace("466663", "466664");
-    assert_eq!(hear(altered.as_bytes()).err(), Some(Refusal::Signature));
-    assert!(hear(genuine.to_uppercase().replace("SIG", "sig").as_bytes()).is_err());
+    assert_eq!(receive(altered.as_bytes()).err(), Some(Refusal::Signature));
+    assert!(receive(genuine.to_uppercase().replace("SIG", "sig").as_bytes()).is_err());
 }
 
 #[test]
@@ -24,7 +26,7 @@ fn the_signature_is_compared_without_regard_to_case() {
     let members = envelope(1002, r#"{"orderViewId":1}"#);
     let text = String::from_utf8(signed(&borrowed(&members))).expect("text");
     let (head, signature) = text.split_at(text.len() - 66);
-    assert_eq!(webhook(hear(format!("{head}{}", signature.to_uppercase()).as_bytes())).kind, Kind::OrderAccepted);
+    assert_eq!(webhook(receive(format!("{head}{}", signature.to_uppercase()).as_bytes())).kind, Kind::OrderAccepted);
 }
 
 #[test]
@@ -37,18 +39,18 @@ fn each_recipe_of_the_list_is_taken_and_named() {
         (format!("{ADDRESS}/"), "address with the other trailing slash, without '?'"),
     ];
     for (address, name) in recipes {
-        let heard = webhook(hear(&signed_for(&address, &borrowed(&members))));
-        assert_eq!(heard.signature, SignatureCheck::Valid(name.to_owned()));
+        let incoming = webhook(receive(&signed_for(&address, &borrowed(&members))));
+        assert_eq!(incoming.signature, SignatureCheck::Valid(name.to_owned()));
     }
-    assert_eq!(hear(&signed_for("", &borrowed(&members))).err(), Some(Refusal::Signature));
+    assert_eq!(receive(&signed_for("", &borrowed(&members))).err(), Some(Refusal::Signature));
 }
 
 #[test]
 fn the_registered_address_goes_before_the_public_one() {
     let keeta = Keeta { registered_url: Some("https://old.example.com/k".to_owned()), ..keeta() };
     let members = envelope(1002, r#"{"orderViewId":1}"#);
-    assert!(hear_by(&keeta, &signed_for("https://old.example.com/k?", &borrowed(&members))).is_ok());
-    assert_eq!(hear_by(&keeta, &signed(&borrowed(&members))).err(), Some(Refusal::Signature));
+    assert!(receive_by(&keeta, &signed_for("https://old.example.com/k?", &borrowed(&members))).is_ok());
+    assert_eq!(receive_by(&keeta, &signed(&borrowed(&members))).err(), Some(Refusal::Signature));
 }
 
 #[test]
@@ -67,7 +69,7 @@ fn values_enter_the_signature_as_they_came() {
     ] {
         let mut members = envelope(1002, r#"{"orderViewId":1}"#);
         members.push(("extra", extra.to_owned()));
-        assert!(hear(&signed(&borrowed(&members))).is_ok(), "{extra}");
+        assert!(receive(&signed(&borrowed(&members))).is_ok(), "{extra}");
     }
 }
 
@@ -76,32 +78,32 @@ fn observe_records_what_no_recipe_matches_and_marks_it() {
     let keeta = Keeta { verify: Verify::Observe, ..keeta() };
     let members = envelope(1002, r#"{"orderViewId":1}"#);
     assert_eq!(
-        webhook(hear_by(&keeta, &body(&borrowed(&members), &"0".repeat(64)))).signature,
+        webhook(receive_by(&keeta, &body(&borrowed(&members), &"0".repeat(64)))).signature,
         SignatureCheck::Invalid
     );
-    assert!(matches!(webhook(hear_by(&keeta, &signed(&borrowed(&members)))).signature, SignatureCheck::Valid(_)));
+    assert!(matches!(webhook(receive_by(&keeta, &signed(&borrowed(&members)))).signature, SignatureCheck::Valid(_)));
     // Its time is not proved either, so it is nothing to refuse it by.
     let mut old = members;
     old[5].1 = "1".to_owned();
-    assert_eq!(webhook(hear_by(&keeta, &body(&borrowed(&old), &"0".repeat(64)))).signature, SignatureCheck::Invalid);
+    assert_eq!(webhook(receive_by(&keeta, &body(&borrowed(&old), &"0".repeat(64)))).signature, SignatureCheck::Invalid);
 }
 
 #[test]
 fn another_application_and_a_wrong_time_are_refused() {
     let mut members = envelope(1002, r#"{"orderViewId":1}"#);
     members[1].1 = "42".to_owned();
-    assert_eq!(hear(&signed(&borrowed(&members))).err(), Some(Refusal::AnotherApp("42".to_owned())));
+    assert_eq!(receive(&signed(&borrowed(&members))).err(), Some(Refusal::AnotherApp("42".to_owned())));
     for (shift, off_by_seconds) in [(-90_000, 90_000), (90_000, -90_000)] {
         let mut members = envelope(1002, r#"{"orderViewId":1}"#);
         members[5].1 = (now().as_second() + shift).to_string();
-        assert_eq!(hear(&signed(&borrowed(&members))).err(), Some(Refusal::Stale { off_by_seconds }));
+        assert_eq!(receive(&signed(&borrowed(&members))).err(), Some(Refusal::Stale { off_by_seconds }));
         let unlimited = Keeta { max_age: jiff::SignedDuration::ZERO, ..keeta() };
-        assert!(hear_by(&unlimited, &signed(&borrowed(&members))).is_ok());
+        assert!(receive_by(&unlimited, &signed(&borrowed(&members))).is_ok());
     }
     // A wrong signature says nothing about clocks.
     members[1].1 = APP.to_string();
     members[5].1 = "1".to_owned();
-    assert_eq!(hear(&body(&borrowed(&members), &"0".repeat(64))).err(), Some(Refusal::Signature));
+    assert_eq!(receive(&body(&borrowed(&members), &"0".repeat(64))).err(), Some(Refusal::Signature));
 }
 
 #[test]
@@ -109,7 +111,7 @@ fn all_seven_fields_are_needed_in_their_shape() {
     for missing in ["eventId", "appId", "messageId", "shopId", "message", "timestamp"] {
         let mut members = envelope(1002, "{}");
         members.retain(|(name, _)| *name != missing);
-        let refusal = hear(&signed(&borrowed(&members))).err();
+        let refusal = receive(&signed(&borrowed(&members))).err();
         assert!(matches!(&refusal, Some(Refusal::Shape(what)) if what.contains(missing)), "{missing}: {refusal:?}");
     }
     let odd = [
@@ -126,7 +128,7 @@ fn all_seven_fields_are_needed_in_their_shape() {
     for (name, raw) in odd {
         let mut members = envelope(1002, "{}");
         members.iter_mut().filter(|(known, _)| *known == name).for_each(|member| member.1 = raw.to_owned());
-        let refusal = hear(&signed(&borrowed(&members))).err();
+        let refusal = receive(&signed(&borrowed(&members))).err();
         assert!(matches!(refusal, Some(Refusal::Shape(_))), "{name} = {raw}: {refusal:?}");
     }
     let digits_as_text = envelope(1002, r#"{"orderViewId":"1"}"#)
@@ -138,7 +140,7 @@ fn all_seven_fields_are_needed_in_their_shape() {
             )
         })
         .collect::<Vec<_>>();
-    assert!(hear(&signed(&borrowed(&digits_as_text))).is_ok());
+    assert!(receive(&signed(&borrowed(&digits_as_text))).is_ok());
 }
 
 #[test]
@@ -158,16 +160,16 @@ fn a_captured_request_cannot_be_split_differently_under_its_signature() {
         ("shopId", "1".to_owned()),
         ("timestamp", Value::from(tail).to_string()),
     ];
-    assert!(matches!(hear(&body(&borrowed(&resplit), signature)).err(), Some(Refusal::Shape(_))));
+    assert!(matches!(receive(&body(&borrowed(&resplit), signature)).err(), Some(Refusal::Shape(_))));
     // An odd member name could hold a '=' of its own.
     let mut odd_name = envelope(1002, "{}");
     odd_name.push(("a=b", "1".to_owned()));
-    assert!(matches!(hear(&signed(&borrowed(&odd_name))).err(), Some(Refusal::Shape(_))));
+    assert!(matches!(receive(&signed(&borrowed(&odd_name))).err(), Some(Refusal::Shape(_))));
 }
 
 #[test]
 fn duplicate_members_are_refused() {
     let mut members = envelope(1002, "{}");
     members.push(("shopId", "1".to_owned()));
-    assert!(matches!(hear(&signed(&borrowed(&members))).err(), Some(Refusal::Shape(_))));
+    assert!(matches!(receive(&signed(&borrowed(&members))).err(), Some(Refusal::Shape(_))));
 }

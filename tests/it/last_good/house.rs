@@ -148,7 +148,7 @@ impl House {
     pub async fn order_arrives(&self, number: u64, count: usize) {
         let answer = self.post("keeta", number).await;
         assert_eq!((answer.status, answer.body.as_str()), (200, keeta::RECEIVED), "order {number}");
-        assert_eq!(self.scene.until_told("erp", count).await.len(), count);
+        assert_eq!(self.scene.until_received("erp", count).await.len(), count);
     }
 
     /// Waits until the operator has read a notice in which all of this stands; answers how many such there are.
@@ -159,7 +159,7 @@ impl House {
             if found > 0 {
                 return found;
             }
-            let all: Vec<_> = self.scene.told("owner").into_iter().map(|told| told.body).collect();
+            let all: Vec<_> = self.scene.received("owner").into_iter().map(|received| received.body).collect();
             assert!(Instant::now() < deadline, "no notice with {words:?} in {all:#?}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -167,7 +167,7 @@ impl House {
 
     pub fn notified(&self, words: &[&str]) -> usize {
         let has = |body: &str| words.iter().all(|word| body.contains(word));
-        self.scene.told("owner").into_iter().filter(|told| has(&told.body.replace('\\', ""))).count()
+        self.scene.received("owner").into_iter().filter(|received| has(&received.body.replace('\\', ""))).count()
     }
 
     /// Waits until this stands in the log.

@@ -30,7 +30,7 @@ struct Doors {
 }
 
 fn channel(scene: &Scene, doors: &Doors, way: Way, name: &str, moment: Moment) -> String {
-    let door = if moment == Moment::Refused { doors.http.address } else { scene.far.address() };
+    let door = if moment == Moment::Refused { doors.http.address } else { scene.sandbox.address() };
     let more = if moment == Moment::Late { format!("timeout = \"{}s\"\n", GIVES_UP.as_secs()) } else { String::new() };
     let text = match way {
         Way::DingTalk => {
@@ -97,18 +97,18 @@ async fn until_quiet(scene: &Scene, daemon: &Daemon) {
     }
 }
 
-/// An event that only the channels in no trouble hear of must be delivered to all of them without the clock being moved.
+/// An event that only the channels in no trouble get must be delivered to all of them without the clock being moved.
 async fn until_calm(scene: &Scene, daemon: &Daemon, number: u64) {
     daemon.acknowledged(&keeta::stepped(1002, number, scene.hands.now())).await;
     let number = number.to_string();
-    let is_told = |one: &DeliveryRow| {
+    let is_received = |one: &DeliveryRow| {
         let attempts = if one.channel == "calm-mail" { 2 } else { 1 };
         (one.state.as_str(), one.attempts) == ("delivered", attempts)
     };
     daemon
         .until(|all| {
             let of_it = || all.iter().filter(|one| one.order.as_ref() == Some(&number));
-            of_it().count() == CALM.len() && of_it().all(is_told)
+            of_it().count() == CALM.len() && of_it().all(is_received)
         })
         .await;
 }
@@ -130,16 +130,21 @@ struct Row {
     attempts: u32,
 }
 
-fn outcomes(daemon: &Daemon, standing: &DeliveryRow) -> Vec<(i64, String)> {
+fn outcomes(daemon: &Daemon, delivery_row: &DeliveryRow) -> Vec<(i64, String)> {
     let connection = daemon.connection();
     let sql = "SELECT part, coalesce(outcome, 'under way') FROM attempts WHERE delivery = ?1 ORDER BY seq";
     let mut select = connection.prepare(sql).expect("a statement");
-    let found = select.query_map(params![standing.id.0.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)));
+    let found = select.query_map(params![delivery_row.id.0.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)));
     found.expect("rows").collect::<Result<_, _>>().expect("rows")
 }
 
 /// Compares a cell with the rules. `came` is what its receiver has seen of the order.
-fn judge(cell: &Cell, standing: &DeliveryRow, attempts: &[(i64, String)], came: &[Received]) -> Result<Row, String> {
+fn judge(
+    cell: &Cell,
+    delivery_row: &DeliveryRow,
+    attempts: &[(i64, String)],
+    came: &[Received],
+) -> Result<Row, String> {
     let mut wanted = cell.attempts();
     if cell.end == End::TooLong {
         // Half of what was refused has no room for the whole, so it goes in several parts.
@@ -154,8 +159,8 @@ fn judge(cell: &Cell, standing: &DeliveryRow, attempts: &[(i64, String)], came: 
     }
     let delivered = attempts.iter().filter(|(_, outcome)| outcome == "delivered").count();
     let state = if delivered > 0 { "delivered" } else { "dead" };
-    if (standing.state.as_str(), standing.attempts as usize) != (state, attempts.len()) {
-        return Err(format!("the store says {} after {} attempts", standing.state, standing.attempts));
+    if (delivery_row.state.as_str(), delivery_row.attempts as usize) != (state, attempts.len()) {
+        return Err(format!("the store says {} after {} attempts", delivery_row.state, delivery_row.attempts));
     }
     let taken: Vec<&Received> = came.iter().filter(|one| one.verdict == MockVerdict::Accepted).collect();
     let refused = came.iter().find(|one| matches!(one.verdict, MockVerdict::Refused(_)));
@@ -168,25 +173,25 @@ fn judge(cell: &Cell, standing: &DeliveryRow, attempts: &[(i64, String)], came: 
     }
     let repeats = match cell.way {
         Way::WeCom => marked(cell, attempts, &taken)?,
-        _ => keyed(standing, &taken)?,
+        _ => keyed(delivery_row, &taken)?,
     };
     if repeats != unseen {
         return Err(format!("{repeats} repeats, not {unseen}"));
     }
-    Ok(Row { counted: taken.len() - repeats, repeats, state: state.to_owned(), attempts: standing.attempts })
+    Ok(Row { counted: taken.len() - repeats, repeats, state: state.to_owned(), attempts: delivery_row.attempts })
 }
 
 /// How many of those taken bear a key that was taken before. All bear the delivery's, and what bears the same is the same.
-fn keyed(standing: &DeliveryRow, taken: &[&Received]) -> Result<usize, String> {
+fn keyed(delivery_row: &DeliveryRow, taken: &[&Received]) -> Result<usize, String> {
     let mut known: Vec<&Received> = Vec::new();
     let mut repeats = 0;
     for one in taken {
         let key = one.key.as_deref().unwrap_or_default();
-        if !key.contains(&standing.id.to_string()) {
-            return Err(format!("{key:?} is not a key of {}", standing.id));
+        if !key.contains(&delivery_row.id.to_string()) {
+            return Err(format!("{key:?} is not a key of {}", delivery_row.id));
         }
         match known.iter().find(|other| other.key == one.key && other.address == one.address) {
-            Some(other) if other.body != one.body => return Err(format!("{key} was told twice in different words")),
+            Some(other) if other.body != one.body => return Err(format!("{key} was sent twice in different words")),
             Some(_) if !one.repeat => return Err(format!("{key} is a repeat, and the receiver does not know it")),
             Some(_) => repeats += 1,
             None => known.push(one),
@@ -226,7 +231,7 @@ async fn whatever_a_receiver_says_and_whatever_befalls_it_the_receivers_count_is
     let cells = cells();
     let scene = Scene::still(Timestamp::now(), rules(&cells)).await;
     let mail_listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let mail = scene.far.serve_mail(mail_listener, MailServer::default());
+    let mail = scene.sandbox.serve_mail(mail_listener, MailServer::default());
     let doors = Doors { http: ShutDoor::new(), smtp: ShutDoor::new(), mail };
     let mut text: String =
         cells.iter().map(|cell| channel(&scene, &doors, cell.way, &cell.name, cell.moment)).collect();
@@ -238,7 +243,7 @@ async fn whatever_a_receiver_says_and_whatever_befalls_it_the_receivers_count_is
     hasten(&mut config, &cells);
     let daemon = scene.start_with(config, scene.folder.path()).await;
     for cell in &cells {
-        let order = |place: &str, fault| scene.far.order(place, fault, Times::Next(1));
+        let order = |place: &str, fault| scene.sandbox.order(place, fault, Times::Next(1));
         cell.faults().into_iter().for_each(|fault| order(&cell.place(), fault));
         if (cell.way, cell.end) == (Way::Mail, End::Rejected) {
             said(cell.way, cell.end).into_iter().for_each(|fault| order(&cell.recipients()[1], fault));
@@ -255,8 +260,8 @@ async fn whatever_a_receiver_says_and_whatever_befalls_it_the_receivers_count_is
     );
     until_quiet(&scene, &daemon).await;
     let Doors { http, smtp, .. } = doors;
-    scene.far.serve_also(http.open());
-    scene.far.serve_mail(smtp.open(), MailServer::default());
+    scene.sandbox.serve_also(http.open());
+    scene.sandbox.serve_mail(smtp.open(), MailServer::default());
     let mut steps = 0;
     while let Some(step) = next_step(&daemon, scene.hands.now()) {
         steps += 1;
@@ -266,35 +271,36 @@ async fn whatever_a_receiver_says_and_whatever_befalls_it_the_receivers_count_is
         until_quiet(&scene, &daemon).await;
     }
 
-    let (standings, came) = (daemon.deliveries().await, scene.far.messages());
+    let (delivery_rows, came) = (daemon.deliveries().await, scene.sandbox.messages());
     let mut table = format!(
         "{:<10}{:<17}{:<9}{:>8} {:<10}{:>8}{:>9}\n",
         "channel", "outcome", "moment", "counted", "state", "attempts", "repeats"
     );
     let mut wrong = Vec::new();
     for cell in &cells {
-        let standing: Vec<_> = standings.iter().filter(|standing| standing.channel == cell.name).collect();
-        let [standing] = standing.as_slice() else { panic!("{}: {standing:?}", cell.name) };
+        let delivery_row: Vec<_> =
+            delivery_rows.iter().filter(|delivery_row| delivery_row.channel == cell.name).collect();
+        let [delivery_row] = delivery_row.as_slice() else { panic!("{}: {delivery_row:?}", cell.name) };
         let names = BTreeSet::from_iter(cell.recipients().into_iter().chain([cell.name.clone()]));
         let came: Vec<_> = came.iter().filter(|one| names.contains(&one.address.name)).cloned().collect();
-        let attempts = outcomes(&daemon, standing);
-        match judge(cell, standing, &attempts, &came) {
+        let attempts = outcomes(&daemon, delivery_row);
+        match judge(cell, delivery_row, &attempts, &came) {
             Ok(Row { counted, repeats, state, attempts }) => {
                 let (way, end, moment) = (word(cell.way), word(cell.end), word(cell.moment));
                 table += &format!("{way:<10}{end:<17}{moment:<9}{counted:>8} {state:<10}{attempts:>8}{repeats:>9}\n");
             }
             Err(why) => wrong.push(format!("{}: {why}", cell.name)),
         }
-        scene.far.clear_faults(&cell.place());
+        scene.sandbox.clear_faults(&cell.place());
     }
     println!("{}\n{table}", title(&cells));
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), cells.len(), wrong.join("\n"));
 
     // Nothing is left behind: the next message goes through each channel at once.
     daemon.acknowledged(&keeta::placed(2, scene.hands.now())).await;
-    let standings = daemon.until_done().await;
-    for standing in standings.iter().filter(|standing| standing.order.as_deref() == Some("2")) {
-        let attempts = if standing.channel.contains("mail") { 2 } else { 1 };
-        assert_eq!((standing.state.as_str(), standing.attempts), ("delivered", attempts), "{standing:?}");
+    let delivery_rows = daemon.until_done().await;
+    for delivery_row in delivery_rows.iter().filter(|delivery_row| delivery_row.order.as_deref() == Some("2")) {
+        let attempts = if delivery_row.channel.contains("mail") { 2 } else { 1 };
+        assert_eq!((delivery_row.state.as_str(), delivery_row.attempts), ("delivered", attempts), "{delivery_row:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! A lane that ends with a message under way: what goes out until the last part is answered is paced and remembered like
+//! A worker that ends with a message under way: what goes out until the last part is answered is paced and remembered like
 //! any other, and what is cut holds its slot for one window and no longer.
 
 use std::sync::atomic::Ordering;
@@ -19,11 +19,11 @@ const ALLOWANCE: RateLimit = RateLimit { count: 2, per: SignedDuration::from_hou
 async fn a_long_message_is_paced_to_its_end_also_when_the_daemon_stops() {
     let mut scene = scene(ALLOWANCE, Parts::Pieces(5), |_| Outcome::Delivered).await;
     let shutdown = CancellationToken::new();
-    let run = worker::run(scene.lane.clone(), scene.post.clone(), CancellationToken::new(), shutdown.clone());
+    let run = worker::run(scene.worker.clone(), scene.post.clone(), CancellationToken::new(), shutdown.clone());
     let running = tokio::spawn(run);
     scene.begun.recv().await.unwrap();
     shutdown.cancel();
-    // The lane has seen it when it has let go of everything that it does not need to end.
+    // The worker has seen it when it has let go of everything that it does not need to end.
     tokio::task::yield_now().await;
     scene.answers.add_permits(5);
     running.await.unwrap();
@@ -37,22 +37,22 @@ async fn a_send_that_is_cut_holds_its_slot_for_one_window_and_no_longer() {
     let mut scene = scene(ALLOWANCE, Parts::Pieces(1), |_| Outcome::Delivered).await;
     // Half an hour apart, because so the last slots are spread: one is cut in the midst, one before it has begun.
     for in_the_midst in [true, false] {
-        let mut lane = scene.runner();
-        lane.turn().await;
+        let mut worker = scene.runner();
+        worker.turn().await;
         if in_the_midst {
             scene.begun.recv().await.unwrap();
         }
-        drop(lane);
+        drop(worker);
         record(&scene.store).await;
         if in_the_midst {
             scene.wait(1801);
         }
     }
     scene.answers.add_permits(10);
-    let mut lane = scene.runner();
+    let mut worker = scene.runner();
     for sent_by_then in [1, 2, 3] {
-        lane.turn().await;
-        lane.drain().await;
+        worker.turn().await;
+        worker.drain().await;
         assert_eq!(scene.sent().len(), sent_by_then, "one more, an hour after each that was cut");
         // What waited may have gone out as one message.
         record(&scene.store).await;
@@ -61,14 +61,14 @@ async fn a_send_that_is_cut_holds_its_slot_for_one_window_and_no_longer() {
 }
 
 #[tokio::test]
-async fn a_lane_that_panics_lets_its_send_end_and_then_sends_what_waits_once() {
+async fn a_worker_that_panics_lets_its_send_end_and_then_sends_what_waits_once() {
     let allowance = RateLimit { count: 100, per: SignedDuration::from_secs(1) };
     let mut scene = scene(allowance, Parts::Pieces(1), |_| Outcome::Delivered).await;
     let shutdown = CancellationToken::new();
     let supervisor = Supervisor::new(scene.post.clock.clone(), &shutdown);
-    let (lane, post, stop) = (scene.lane.clone(), scene.post.clone(), supervisor.stop());
+    let (worker, post, stop) = (scene.worker.clone(), scene.post.clone(), supervisor.stop());
     supervisor.keep("channel kitchen", move || {
-        worker::run(lane.clone(), post.clone(), CancellationToken::new(), stop.clone())
+        worker::run(worker.clone(), post.clone(), CancellationToken::new(), stop.clone())
     });
     scene.begun.recv().await.unwrap();
     scene.panics.store(true, Ordering::Release);
@@ -77,13 +77,13 @@ async fn a_lane_that_panics_lets_its_send_end_and_then_sends_what_waits_once() {
         scene.post.notifier.wake(&["kitchen".to_owned()]);
         tokio::task::yield_now().await;
     }
-    // By now the lane has panicked, and its send is still under way.
+    // By now the worker has panicked, and its send is still under way.
     scene.answers.add_permits(10);
     scene.begun.recv().await.unwrap();
     shutdown.cancel();
     assert_eq!(supervisor.ended().await, None);
     assert_eq!(scene.sent(), [0, 0], "each of the two messages once");
-    let standings = scene.store.reader().deliveries(None).await.unwrap();
-    let ended: Vec<_> = standings.iter().map(|one| (one.state.as_str(), one.attempts)).collect();
+    let rows = scene.store.reader().deliveries(None).await.unwrap();
+    let ended: Vec<_> = rows.iter().map(|one| (one.state.as_str(), one.attempts)).collect();
     assert_eq!(ended, [("delivered", 1), ("delivered", 1)]);
 }

@@ -41,15 +41,15 @@ impl Scene {
     }
 
     fn send(&mut self, takes: SignedDuration) {
-        let ticket = self.window.take(self.now);
-        self.under_way.push((self.now + takes, ticket));
+        let permit = self.window.take(self.now);
+        self.under_way.push((self.now + takes, permit));
     }
 
     fn plan(&self, waiting: Backlog) -> PacingDecision {
         self.window.plan(self.allowance, waiting, self.now)
     }
 
-    /// Waits as a lane does until something may be sent. Answers how it goes, after how many looks.
+    /// Waits as a worker does until something may be sent. Answers how it goes, after how many looks.
     fn admitted(&mut self, waiting: Backlog) -> Result<(PacingDecision, usize), TestCaseError> {
         for looks in 0..1000 {
             let next_end = self.under_way.iter().map(|(end, _)| *end).min();
@@ -185,7 +185,7 @@ proptest! {
         let alone: BTreeSet<DeliveryId> =
             candidates.iter().filter(|one| one.returned || one.steady).map(|one| one.id).collect();
         let mut bundles = digest_group::digest_groups(candidates.clone(), true);
-        let mut told = Vec::new();
+        let mut received = Vec::new();
         let mut urgent_left = urgent.len();
         for is_digest in plans {
             if bundles.is_empty() {
@@ -201,9 +201,9 @@ proptest! {
             let of_urgent = ids.iter().filter(|id| urgent.contains(id)).count();
             prop_assert!(urgent_left == 0 || of_urgent > 0, "ordinary ones go before urgent ones");
             urgent_left -= of_urgent;
-            told.extend(ids);
+            received.extend(ids);
         }
-        let each: BTreeSet<DeliveryId> = told.iter().copied().collect();
-        prop_assert_eq!((told.len(), each.len()), (candidates.len(), candidates.len()));
+        let each: BTreeSet<DeliveryId> = received.iter().copied().collect();
+        prop_assert_eq!((received.len(), each.len()), (candidates.len(), candidates.len()));
     }
 }

@@ -1,4 +1,4 @@
-//! A message to several recipients under an allowance that has no room for all of them: each has his turn, and whoever is put
+//! A message to several recipients under an allowance that has no room for all of them: each is attempted, and whoever is put
 //! off waits by the schedule.
 
 use jiff::SignedDuration;
@@ -15,14 +15,14 @@ async fn a_recipient_who_is_put_off_keeps_nobody_else_waiting_and_is_not_tried_f
     let thinks = |part: &Part| if part.index == 1 { Outcome::Unknown } else { Outcome::Delivered };
     let scene = scene(one_a_minute, Parts::Recipients(4), thinks).await;
     scene.answers.add_permits(100);
-    let mut lane = scene.runner();
+    let mut worker = scene.runner();
     for _ in 0..60 {
-        lane.turn().await;
-        lane.drain().await;
+        worker.turn().await;
+        worker.drain().await;
         scene.wait(60);
     }
     // The first, the one who is put off, the others; and then by the schedule of five seconds and ten minutes.
     assert_eq!(scene.sent(), [0, 1, 2, 3, 1, 1]);
-    let standings = scene.store.reader().deliveries(None).await.unwrap();
-    assert_eq!(standings[0].state, "delivered", "the others got it: {standings:?}");
+    let rows = scene.store.reader().deliveries(None).await.unwrap();
+    assert_eq!(rows[0].state, "delivered", "the others got it: {rows:?}");
 }

@@ -46,10 +46,10 @@ enum Step {
     Yes {
         channel: usize,
     },
-    /// A lane looks what need not be remembered any more; the store may not be able to be told.
+    /// A worker looks what need not be remembered any more; the store may not be able to be written.
     Forget {
         channel: usize,
-        told: bool,
+        received: bool,
     },
     /// A channel gives way to a successor, which begins when the sends under way have been answered.
     Reload {
@@ -74,7 +74,7 @@ fn step() -> impl Strategy<Value = Step> {
         8 => any::<usize>().prop_map(|which| Step::Answered { which }),
         1 => (channel(), 1..900i64).prop_map(|(channel, seconds)| Step::Shut { channel, seconds }),
         1 => channel().prop_map(|channel| Step::Yes { channel }),
-        2 => (channel(), any::<bool>()).prop_map(|(channel, told)| Step::Forget { channel, told }),
+        2 => (channel(), any::<bool>()).prop_map(|(channel, received)| Step::Forget { channel, received }),
         1 => (channel(), 0..2000i64).prop_map(|(channel, answered_ms)| Step::Reload { channel, answered_ms }),
         1 => (0..5000i64, -90_000..90_000i64)
             .prop_map(|(down_ms, wall_jump_s)| Step::Crash { down_ms, wall_jump_s }),
@@ -84,7 +84,7 @@ fn step() -> impl Strategy<Value = Step> {
 /// One message under way.
 struct UnderWay {
     channel: usize,
-    ticket: PermitId,
+    permit: PermitId,
     begin: SignedDuration,
     parts_left: u8,
 }
@@ -157,7 +157,7 @@ impl Scene {
     }
 
     /// Stores an attempt and begins it.
-    fn begin(&mut self, channel: usize, ticket: PermitId, parts_left: u8) {
+    fn begin(&mut self, channel: usize, permit: PermitId, parts_left: u8) {
         let pacer = self.pacers[channel].clone();
         let freed = pacer.freed(self.elapsed());
         self.kept.slots.retain(|attempt| !freed.contains(attempt));
@@ -165,15 +165,15 @@ impl Scene {
         if pacer.credential().is_some() {
             self.kept.slots.insert(self.kept.attempts);
         }
-        pacer.bind(ticket, self.kept.attempts);
-        self.under_way.push(UnderWay { channel, ticket, begin: self.real, parts_left });
+        pacer.bind(permit, self.kept.attempts);
+        self.under_way.push(UnderWay { channel, permit, begin: self.real, parts_left });
     }
 
     fn send(&mut self, channel: usize, mut waiting: Backlog, parts: u8, at_once: usize) {
         while self.under_way.iter().filter(|one| one.channel == channel).count() < at_once {
-            let (_, ticket) = self.pacers[channel].admit(waiting, self.elapsed());
-            let Some(ticket) = ticket else { return };
-            self.begin(channel, ticket, parts - 1);
+            let (_, permit) = self.pacers[channel].admit(waiting, self.elapsed());
+            let Some(permit) = permit else { return };
+            self.begin(channel, permit, parts - 1);
             match waiting.urgent {
                 0 => waiting.ordinary -= 1,
                 _ => waiting.urgent -= 1,
@@ -185,13 +185,13 @@ impl Scene {
         if self.under_way.is_empty() {
             return;
         }
-        let UnderWay { channel, ticket, begin, parts_left } = self.under_way.remove(which % self.under_way.len());
+        let UnderWay { channel, permit, begin, parts_left } = self.under_way.remove(which % self.under_way.len());
         self.sent.push(Sent { begin, end: self.real });
-        self.pacers[channel].ended(ticket, self.elapsed());
+        self.pacers[channel].ended(permit, self.elapsed());
         if parts_left > 0
-            && let Some(ticket) = self.pacers[channel].go_on(self.elapsed())
+            && let Some(permit) = self.pacers[channel].go_on(self.elapsed())
         {
-            self.begin(channel, ticket, parts_left - 1);
+            self.begin(channel, permit, parts_left - 1);
         }
     }
 
@@ -216,8 +216,8 @@ impl Scene {
             Step::Send { channel, waiting, parts, at_once } => self.send(channel % among, waiting, parts, at_once),
             Step::NotClaimed { channel } => {
                 let pacer = &self.pacers[channel % among];
-                if let (_, Some(ticket)) = pacer.admit(Backlog { urgent: 1, ordinary: 0 }, self.elapsed()) {
-                    pacer.give_back(ticket);
+                if let (_, Some(permit)) = pacer.admit(Backlog { urgent: 1, ordinary: 0 }, self.elapsed()) {
+                    pacer.give_back(permit);
                 }
             }
             Step::Answered { which } => self.answered(which),
@@ -231,9 +231,9 @@ impl Scene {
                     self.kept.closed = None;
                 }
             }
-            Step::Forget { channel, told } => {
+            Step::Forget { channel, received } => {
                 let freed = self.pacers[channel % among].freed(self.elapsed());
-                if told {
+                if received {
                     self.kept.slots.retain(|attempt| !freed.contains(attempt));
                 } else {
                     self.pacers[channel % among].not_forgotten(freed);

@@ -1,4 +1,4 @@
-//! One lane with a receiver that answers when it is let, and as it is told to, on a clock that the test moves.
+//! One worker with a receiver that answers when it is let, and as it should, on a clock that the test moves.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -90,17 +90,17 @@ impl Channel for Far {
     }
 }
 
-/// One lane with one message waiting.
+/// One worker with one message waiting.
 pub struct Scene {
     _folder: TempDir,
     pub store: Arc<Sqlite>,
-    pub lane: Arc<WorkerChannel>,
+    pub worker: Arc<WorkerChannel>,
     pub post: WorkerContext,
     pub begun: mpsc::UnboundedReceiver<()>,
     pub answers: Arc<Semaphore>,
     /// Which parts were sent.
     pub sent: Arc<Mutex<Vec<u16>>>,
-    /// Makes the lane panic at its next turn, once.
+    /// Makes the worker panic at its next turn, once.
     pub panics: Arc<AtomicBool>,
     elapsed_s: Arc<AtomicI64>,
 }
@@ -109,7 +109,7 @@ fn now() -> Timestamp {
     Timestamp::from_second(1_790_000_000).unwrap()
 }
 
-/// One more event that the lane is to tell.
+/// One more event that the worker is to send.
 pub async fn record(store: &Sqlite) {
     let event = Event {
         id: EventId(Uuid::now_v7()),
@@ -134,7 +134,7 @@ pub async fn record(store: &Sqlite) {
     store.record(record).await.unwrap();
 }
 
-/// The lane with one message waiting.
+/// The worker with one message waiting.
 pub async fn scene(allowance: RateLimit, parts: Parts, thinks: Thinks) -> Scene {
     let folder = tempfile::tempdir().unwrap();
     let store = Arc::new(Sqlite::open(&folder.path().join("bell.db"), now()).unwrap());
@@ -149,13 +149,13 @@ pub async fn scene(allowance: RateLimit, parts: Parts, thinks: Thinks) -> Scene 
         },
         elapsed,
     );
-    let wake = Notifier::default();
-    let notices = Notices::new(store.clone(), Current::new(RoutingSnapshot::default()), wake.clone());
+    let notifier = Notifier::default();
+    let notices = Notices::new(store.clone(), Current::new(RoutingSnapshot::default()), notifier.clone());
     let templates = Current::new(Templates::built_in().unwrap());
     let post = WorkerContext {
         store: store.clone(),
         templates,
-        notifier: wake,
+        notifier: notifier,
         notices,
         clock,
         pacers: Pacers::default(),
@@ -165,7 +165,7 @@ pub async fn scene(allowance: RateLimit, parts: Parts, thinks: Thinks) -> Scene 
     let (tell, begun) = mpsc::unbounded_channel();
     let (answers, sent) = (Arc::new(Semaphore::new(0)), Arc::default());
     let panics: Arc<AtomicBool> = Arc::default();
-    let far = Far {
+    let receiver = Far {
         parts,
         thinks,
         begun: tell,
@@ -174,9 +174,9 @@ pub async fn scene(allowance: RateLimit, parts: Parts, thinks: Thinks) -> Scene 
         masking: Masking::default(),
         panics: panics.clone(),
     };
-    let lane = Arc::new(WorkerChannel {
+    let worker = Arc::new(WorkerChannel {
         name: "kitchen".to_owned(),
-        channel: Arc::new(far),
+        channel: Arc::new(receiver),
         http: Http::new(&Settings::default()).unwrap(),
         language: "en".to_owned(),
         timezone: TimeZone::UTC,
@@ -188,12 +188,12 @@ pub async fn scene(allowance: RateLimit, parts: Parts, thinks: Thinks) -> Scene 
         fallback: None,
         fallback_after: SignedDuration::from_mins(2),
     });
-    Scene { _folder: folder, store, lane, post, begun, answers, sent, panics, elapsed_s }
+    Scene { _folder: folder, store, worker, post, begun, answers, sent, panics, elapsed_s }
 }
 
 impl Scene {
     pub fn runner(&self) -> ChannelWorker {
-        ChannelWorker::new(self.lane.clone(), self.post.clone(), CancellationToken::new())
+        ChannelWorker::new(self.worker.clone(), self.post.clone(), CancellationToken::new())
     }
 
     pub fn wait(&self, seconds: i64) {

@@ -14,11 +14,11 @@ fn keeta(secret: &str) -> String {
 
 #[tokio::test]
 async fn an_address_is_registered_for_every_event_id_and_for_the_stores_that_were_named() {
-    let far = sandbox(Rules::new().keeta_app(42, Secret::new("hush"))).await;
+    let simulated = sandbox(Rules::new().keeta_app(42, Secret::new("hush"))).await;
     let folder = folder(&keeta("hush"));
     for (stores, is_test) in [("formal", 0), ("test", 1)] {
-        far.clear();
-        let base = far.keeta_base();
+        simulated.clear();
+        let base = simulated.keeta_base();
         let arguments = ["keeta", "register", "--source", "keeta-hk", "--stores", stores, "--api-base", &base];
         let output = orderbell(folder.path(), &arguments).await;
         assert!(output.status.success(), "{}", text(&output));
@@ -26,7 +26,8 @@ async fn an_address_is_registered_for_every_event_id_and_for_the_stores_that_wer
         let table: Vec<&str> = said.lines().collect();
         assert_eq!((table[0], table[1], table.len()), ("EVENT   ANSWER", "1       registered", 18), "{said}");
         assert_eq!(table[17], "for https://bell.example.com/hooks/keeta-hk");
-        let bodies: Vec<Value> = far.messages().iter().map(|one| serde_json::from_str(&one.body).unwrap()).collect();
+        let bodies: Vec<Value> =
+            simulated.messages().iter().map(|one| serde_json::from_str(&one.body).unwrap()).collect();
         let ids: Vec<u64> = bodies.iter().map(|body| body["eventId"].as_u64().unwrap()).collect();
         let all = [1, 1001, 1002, 1003, 1004, 1005, 1006, 1007, 1008, 1101, 1102, 1201, 1202, 1301, 1302, 1303];
         assert_eq!(ids, all);
@@ -37,8 +38,8 @@ async fn an_address_is_registered_for_every_event_id_and_for_the_stores_that_wer
 
 #[tokio::test]
 async fn what_keeta_refuses_is_said_and_the_command_fails() {
-    let far = sandbox(Rules::new().keeta_app(42, Secret::new("hush"))).await;
-    let base = far.keeta_base();
+    let simulated = sandbox(Rules::new().keeta_app(42, Secret::new("hush"))).await;
+    let base = simulated.keeta_base();
     let register = ["keeta", "register", "--source", "keeta-hk", "--stores", "formal", "--api-base", &base];
     let wrong = folder(&keeta("hush-of-another"));
     let output = orderbell(wrong.path(), &[&register[..], &["--events", "1001,1002"]].concat()).await;
@@ -51,14 +52,14 @@ async fn what_keeta_refuses_is_said_and_the_command_fails() {
 
     let right = folder(&keeta("hush"));
     let body = r#"{"code":7,"message":"no such event"}"#.to_owned();
-    far.order("42", Fault::Status { status: 200, body }, Times::Next(1));
+    simulated.order("42", Fault::Status { status: 200, body }, Times::Next(1));
     let output = orderbell(right.path(), &[&register[..], &["--format", "json"]].concat()).await;
     assert_eq!(output.status.code(), Some(1));
     let rows = json(&output);
     assert_eq!(rows[0], serde_json::json!({ "event": 1, "registered": false, "answer": "code 7 no such event" }));
     assert_eq!(rows[1]["registered"], true);
 
-    far.order("42", Fault::Cut, Times::Always);
+    simulated.order("42", Fault::Cut, Times::Always);
     let output = orderbell(right.path(), &register).await;
     assert!(text(&output).contains("\n1001    not tried\n"), "{}", text(&output));
 
@@ -69,9 +70,9 @@ async fn what_keeta_refuses_is_said_and_the_command_fails() {
     let nowhere = folder(&keeta("hush").replace("public_url", "# public_url"));
     let output = orderbell(nowhere.path(), &register).await;
     assert!(output.status.code() == Some(2) && text(&output).contains("set public_url"), "{}", text(&output));
-    let before = far.messages().len();
+    let before = simulated.messages().len();
     let unfilled = folder(&keeta("hush").replace("bell.example.com", "change-me.example.com"));
     let output = orderbell(unfilled.path(), &register).await;
     assert!(output.status.code() == Some(2) && text(&output).contains("is a placeholder"), "{}", text(&output));
-    assert_eq!(far.messages().len(), before, "Keeta hears of no such address");
+    assert_eq!(simulated.messages().len(), before, "Keeta gets no such address");
 }

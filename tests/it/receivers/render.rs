@@ -14,12 +14,12 @@ use crate::receivers::{channel, folder, orderbell, sandbox, text, without_secret
 
 #[tokio::test]
 async fn a_message_is_rendered_as_it_would_be_sent_and_nothing_is() {
-    let far = sandbox(Rules::new()).await;
+    let simulated = sandbox(Rules::new()).await;
     let source = "[source.keeta-hk]\nplatform = \"keeta\"\napp_id = 1\napp_secret = \"hush\"\n[server]\npublic_url = \"https://bell.example.com\"\n";
     let config = [
-        channel("kitchen", "dingtalk", &far.robot_url("a"), "mention = { user_ids = [\"u-1\"] }"),
-        channel("office", "wecom", &far.wecom_url("a"), "mention = { mobiles = [\"13800000000\"] }"),
-        channel("erp", "webhook", &far.hook_url("a"), ""),
+        channel("kitchen", "dingtalk", &simulated.robot_url("a"), "mention = { user_ids = [\"u-1\"] }"),
+        channel("office", "wecom", &simulated.wecom_url("a"), "mention = { mobiles = [\"13800000000\"] }"),
+        channel("erp", "webhook", &simulated.hook_url("a"), ""),
         "[channel.owner]\nkind = \"email\"\nsmtp = \"smtp+plain://127.0.0.1:9\"\nfrom = \"a@b.example\"\nto = [\"c@d.example\", \"e@d.example\"]\n".to_owned(),
     ];
     let folder = folder(&format!("{}{source}", config.concat()));
@@ -55,13 +55,13 @@ async fn a_message_is_rendered_as_it_would_be_sent_and_nothing_is() {
         let (code, _, said) = render(wrong).await;
         assert!(code == Some(2) && said.contains(says), "{wrong:?}: {said}");
     }
-    assert!(far.messages().is_empty() && !folder.path().join("x.html").exists());
+    assert!(simulated.messages().is_empty() && !folder.path().join("x.html").exists());
 }
 
 #[tokio::test]
 async fn a_stored_event_is_rendered_in_its_own_words() {
-    let far = sandbox(Rules::new()).await;
-    let folder = folder(&channel("office", "wecom", &far.wecom_url("a"), ""));
+    let simulated = sandbox(Rules::new()).await;
+    let folder = folder(&channel("office", "wecom", &simulated.wecom_url("a"), ""));
     let store = Sqlite::open(&folder.path().join("orderbell.db"), Timestamp::now()).unwrap();
     let mut scenes = samples::own(&[]);
     let notices =
@@ -90,8 +90,8 @@ async fn a_stored_event_is_rendered_in_its_own_words() {
 
 #[tokio::test]
 async fn to_see_what_would_be_sent_no_secret_is_needed() {
-    let far = sandbox(Rules::new()).await;
-    let config = without_secrets(&far);
+    let simulated = sandbox(Rules::new()).await;
+    let config = without_secrets(&simulated);
     let plain = folder(&config);
     for (kind, name, shows) in [
         ("order.placed", "kitchen", "# New order #"),
@@ -123,5 +123,5 @@ async fn to_see_what_would_be_sent_no_secret_is_needed() {
         let output = orderbell(folder.path(), &["render", "order.placed", "--channel", "office"]).await;
         assert!(output.status.code() == Some(2) && text(&output).contains(says), "{wrong}: {}", text(&output));
     }
-    assert!(far.messages().is_empty());
+    assert!(simulated.messages().is_empty());
 }

@@ -17,10 +17,10 @@ const MINE: &str = "templates = \"mine\"";
 /// The titles that came to a receiver, without the numbers in them.
 fn titles(scene: &Scene, name: &str) -> Vec<String> {
     let title = |text: String| text.split(' ').next().unwrap_or_default().to_owned();
-    scene.told(name).into_iter().filter_map(|told| told.title.map(title)).collect()
+    scene.received(name).into_iter().filter_map(|received| received.title.map(title)).collect()
 }
 
-/// Waits until a receiver is told something under this title.
+/// Waits until a receiver gets a message under this title.
 async fn until_titled(scene: &Scene, name: &str, title: &str) {
     let deadline = Instant::now() + TOO_LONG;
     while titles(scene, name).last().is_none_or(|last| last != title) {
@@ -42,34 +42,38 @@ async fn templates_change_under_load_and_a_broken_one_never_goes_out() {
     until_titled(&scene, "erp", "first").await;
 
     template(&scene, "order.placed.md", "# broken {{ order.number }}\n\nTotal: {{ order.total | mony }}\n");
-    let told = scene.until_told("owner", 1).await;
-    let notice = told[0].text.clone().expect("a text").replace('\\', "");
+    let received = scene.until_received("owner", 1).await;
+    let notice = received[0].text.clone().expect("a text").replace('\\', "");
     assert!(notice.contains("New templates are not used"), "{notice}");
     for words in ["mine/en/order.placed.md:3:", "mony", "did you mean \"money\""] {
         assert!(notice.contains(words), "{words} in {notice}");
     }
     // Orders go on coming in.
-    let already = scene.told("erp").len();
-    scene.until_told("erp", already + 20).await;
+    let already = scene.received("erp").len();
+    scene.until_received("erp", already + 20).await;
     template(&scene, "order.placed.md", &words("second"));
     until_titled(&scene, "erp", "second").await;
     // One that parses, and fails with the samples.
     template(&scene, "order.placed.md", "# failing {{ order.number }}\n\n{{ order.lines }}\n");
-    let told = scene.until_told("owner", 2).await;
-    assert!(told[1].text.as_ref().is_some_and(|text| text.contains("order.placed.md:3:")), "{:?}", told[1].text);
+    let received = scene.until_received("owner", 2).await;
+    assert!(
+        received[1].text.as_ref().is_some_and(|text| text.contains("order.placed.md:3:")),
+        "{:?}",
+        received[1].text
+    );
     template(&scene, "order.placed.md", &words("third"));
     until_titled(&scene, "erp", "third").await;
 
     stop.store(true, Ordering::Release);
     senders.join_all().await;
-    let standings = daemon.until_done().await;
+    let rows = daemon.until_done().await;
     scene.nothing_more(A_WHILE).await;
     let titles: BTreeSet<String> = titles(&scene, "erp").into_iter().collect();
     assert_eq!(titles.iter().map(String::as_str).collect::<Vec<_>>(), ["first", "second", "third"]);
-    assert_eq!(scene.told("owner").len(), 2, "each mistake is told once");
-    assert_eq!(of(&standings, "erp").len() as u64, number.load(Ordering::Acquire) - 1);
-    assert_eq!(scene.told("erp").len(), of(&standings, "erp").len());
-    assert!(standings.iter().all(|one| (one.state.as_str(), one.attempts) == ("delivered", 1)));
+    assert_eq!(scene.received("owner").len(), 2, "each mistake is reported once");
+    assert_eq!(of(&rows, "erp").len() as u64, number.load(Ordering::Acquire) - 1);
+    assert_eq!(scene.received("erp").len(), of(&rows, "erp").len());
+    assert!(rows.iter().all(|one| (one.state.as_str(), one.attempts) == ("delivered", 1)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -81,12 +85,12 @@ async fn a_template_that_never_ends_or_writes_too_much_is_not_taken() {
     let endless = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}";
     let large = format!("{{% for a in range(1000) %}}{}{{% endfor %}}", "x".repeat(1024));
     for (number, (body, words)) in [(endless, "fuel"), (large.as_str(), "256 KiB")].into_iter().enumerate() {
-        // Each at a line of its own, so that each is told.
+        // Each at a line of its own, so that each is reported.
         template(&scene, "order.placed.md", &format!("# bomb\n{}{body}", "\n".repeat(number)));
-        let told = scene.until_told("owner", number + 1).await;
-        let notice = told[number].text.clone().expect("a text");
+        let received = scene.until_received("owner", number + 1).await;
+        let notice = received[number].text.clone().expect("a text");
         assert!(notice.contains("New templates are not used") && notice.contains(words), "{notice}");
     }
     daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
-    assert!(scene.until_told("erp", 1).await[0].title.as_ref().is_some_and(|title| title.starts_with("New order")));
+    assert!(scene.until_received("erp", 1).await[0].title.as_ref().is_some_and(|title| title.starts_with("New order")));
 }

@@ -1,4 +1,4 @@
-//! What the report tells of Orderbell itself, and of whom it tells that.
+//! What the report says of Orderbell itself, and of which sources it says that.
 
 use jiff::Timestamp;
 use orderbell::sandbox::fault::{Fault, Times};
@@ -11,7 +11,7 @@ use crate::support::keeta::Envelope;
 use crate::support::{Scene, keeta};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_report_on_some_sources_tells_nothing_of_the_others() {
+async fn a_report_on_some_sources_says_nothing_of_the_others() {
     let scene = Scene::still(Timestamp::now(), Rules::new()).await;
     let begin = scene.hands.now();
     let channels = scene.robot("kitchen", "") + &scene.hook("erp", "");
@@ -24,11 +24,11 @@ async fn a_report_on_some_sources_tells_nothing_of_the_others() {
     let daemon = scene.start(&[channels, route.to_owned(), reports].concat()).await;
     until_begun(&daemon).await;
     daemon.acknowledged(&keeta::placed(1, begin)).await;
-    scene.until_told("kitchen", 1).await;
+    scene.until_received("kitchen", 1).await;
     scene.forward(DAY);
-    let told = scene.until_told("erp", 3).await;
+    let taken = scene.until_received("erp", 3).await;
     let bell = |name: &str| {
-        let bodies = told.iter().map(|one| serde_json::from_str::<Value>(&one.body).expect("JSON"));
+        let bodies = taken.iter().map(|one| serde_json::from_str::<Value>(&one.body).expect("JSON"));
         let mut own = bodies.filter(|body| body["kind"] == format!("report.{name}"));
         own.next().expect("a report")["data"]["report"]["bell"].clone()
     };
@@ -38,7 +38,7 @@ async fn a_report_on_some_sources_tells_nothing_of_the_others() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_report_tells_how_the_bell_did() {
+async fn the_report_says_how_the_service_did() {
     // Deliveries are found by their ids, which are made by the real clock.
     let scene = Scene::still(Timestamp::now(), Rules::new()).await;
     let (begin, soon, tomorrow) = (scene.hands.now(), "retry = [\"30s\", \"30s\", \"30s\"]", "retry = [\"23h\"]");
@@ -63,11 +63,11 @@ async fn the_report_tells_how_the_bell_did() {
     until_begun(&daemon).await;
     let busy = || Fault::Status { status: 503, body: String::new() };
     let errcode = |errcode| Fault::Errcode { errcode, errmsg: "no".to_owned() };
-    scene.far.order("edge", busy(), Times::Next(1));
-    scene.far.order("till", busy(), Times::Next(2));
-    scene.far.order("far", busy(), Times::Always);
-    scene.far.order("gone", errcode(400_105), Times::Always);
-    scene.far.order("office", errcode(93_000), Times::Always);
+    scene.sandbox.order("edge", busy(), Times::Next(1));
+    scene.sandbox.order("till", busy(), Times::Next(2));
+    scene.sandbox.order("far", busy(), Times::Always);
+    scene.sandbox.order("gone", errcode(400_105), Times::Always);
+    scene.sandbox.order("office", errcode(93_000), Times::Always);
 
     let first = keeta::placed(1, begin);
     for body in [&first, &first, &first] {
@@ -97,9 +97,9 @@ async fn the_report_tells_how_the_bell_did() {
     support::in_time(noted).await;
 
     scene.forward(DAY);
-    let told = scene.until_told("erp", 1).await[0].body.clone();
-    let told: Value = serde_json::from_str(&told).expect("JSON");
-    let mut bell = told["data"]["report"]["bell"].clone();
+    let taken = scene.until_received("erp", 1).await[0].body.clone();
+    let taken: Value = serde_json::from_str(&taken).expect("JSON");
+    let mut bell = taken["data"]["report"]["bell"].clone();
     let reason = bell["parked"][0]["reason"].take();
     assert!(reason.as_str().is_some_and(|reason| reason.contains("93000")), "{reason}");
     let at = |at: Timestamp| json!(format!("{at:.3}"));

@@ -28,7 +28,7 @@ fn stage(house: &House) -> &'static str {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_at_any_moment_the_daemon_tells_one_report_never_two_never_none() {
+async fn killed_at_any_moment_the_daemon_sends_one_report_never_two_never_none() {
     let rounds: u32 = std::env::var("ORDERBELL_CRASH_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(6);
     let seed = Timestamp::now().as_millisecond().unsigned_abs() | 1;
     println!("{rounds} rounds, seed {seed}");
@@ -47,7 +47,7 @@ async fn killed_at_any_moment_the_daemon_tells_one_report_never_two_never_none()
 
     let (mut stages, mut repeats) = (BTreeMap::<&str, usize>::new(), 0);
     for _ in 0..rounds {
-        yesterday.scene.far.clear();
+        yesterday.scene.sandbox.clear();
         let house = yesterday.house(&text);
         for _ in 0..2 {
             let daemon = house.start();
@@ -63,7 +63,7 @@ async fn killed_at_any_moment_the_daemon_tells_one_report_never_two_never_none()
         daemon.sigkill();
         house.assert_one_report(&["erp", "kitchen", "office", "owner"]);
         for (channel, receiver, messages) in EACH {
-            let came = house.assert_told_once(channel, receiver, messages);
+            let came = house.assert_received_once(channel, receiver, messages);
             repeats += came.len() - messages;
         }
         house.assert_figures(&yesterday.scene.came_to("erp")[0]);

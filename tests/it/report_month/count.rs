@@ -9,11 +9,11 @@ use crate::report_month::place::number_of;
 
 /// What one webhook says of its order.
 #[derive(Default)]
-struct Telling {
+struct Statement {
     kind: Kind,
     shop: Option<String>,
     shop_name: Option<String>,
-    /// When it happened by its own words; never later than it was heard of.
+    /// When it happened by its own words; never later than it arrived.
     happened: i64,
     /// When the order was placed, by these words.
     placed: Option<i64>,
@@ -72,7 +72,7 @@ pub enum Sort {
 /// The platform's own figures of one day.
 pub struct Total {
     pub at: i64,
-    pub told_at: i64,
+    pub stated_at: i64,
     pub day: String,
     pub orders: i64,
     pub amount: Amount,
@@ -91,7 +91,7 @@ pub struct Low {
 /// All that has come so far.
 #[derive(Default)]
 pub struct Count {
-    tellings: HashMap<(&'static str, String), (usize, Vec<Telling>)>,
+    statements: HashMap<(&'static str, String), (usize, Vec<Statement>)>,
     pub orders: Vec<Order>,
     pub arrivals: Vec<(i64, &'static str, Sort)>,
     pub totals: Vec<Total>,
@@ -100,7 +100,7 @@ pub struct Count {
 }
 
 impl Count {
-    pub fn hear(&mut self, arrival: &Arrival) {
+    pub fn receive(&mut self, arrival: &Arrival) {
         if arrival.body == b"{}" && arrival.source == KEETA {
             return;
         }
@@ -145,25 +145,25 @@ impl Count {
             _ => format!("{event} {number}"),
         };
         let sort = self.sort([format!("message {}", envelope["messageId"]), meaning]);
-        let told = Telling { shop, happened: time.unwrap_or(sent).min(arrived), ..Telling::default() };
-        let told = match event {
-            1001 => placed(order, told, sent, arrived),
-            1002 => Telling { kind: Kind::Accepted, ..told },
-            1003 => Telling { kind: Kind::Completed, ..told },
-            1004 | 1008 => Telling {
+        let stated = Statement { shop, happened: time.unwrap_or(sent).min(arrived), ..Statement::default() };
+        let stated = match event {
+            1001 => placed(order, stated, sent, arrived),
+            1002 => Statement { kind: Kind::Accepted, ..stated },
+            1003 => Statement { kind: Kind::Completed, ..stated },
+            1004 | 1008 => Statement {
                 kind: Kind::Cancelled,
                 by: message["opType"].as_i64(),
                 reason: message["cancelReason"].as_str().map(str::to_owned),
-                ..told
+                ..stated
             },
             // 1001 is the state in which the merchant is still asked.
             1005 | 1007 if status != Some(1001) => {
                 let amount = (string(&message["currency"]), message["money"].as_i64().expect("a number"));
-                Telling { refund: Some((message["afterSaleOrderId"].to_string(), amount)), ..told }
+                Statement { refund: Some((message["afterSaleOrderId"].to_string(), amount)), ..stated }
             }
-            _ => told,
+            _ => stated,
         };
-        self.told(KEETA, number, told);
+        self.stated(KEETA, number, stated);
         sort
     }
 
@@ -182,7 +182,7 @@ impl Count {
             for day in body["data"].as_array().expect("a list") {
                 self.totals.push(Total {
                     at: arrival.at,
-                    told_at: stamp,
+                    stated_at: stamp,
                     day: string(&day["date"]),
                     orders: day["count"].as_i64().expect("a number"),
                     amount: minor(&day["amount"], currency),
@@ -223,7 +223,7 @@ impl Count {
         };
         let number = string(&body["order_no"]);
         let refund = body.get("refund_amount").map(|amount| (number.clone(), minor(amount, currency)));
-        let told = Telling {
+        let stated = Statement {
             kind,
             happened: own.unwrap_or(stamp).min(arrival.at),
             placed: created.map(|created| created.min(arrival.at)),
@@ -231,17 +231,17 @@ impl Count {
             lines,
             reason: (kind == Kind::Cancelled).then(|| string(&body["reason"])),
             refund,
-            ..Telling::default()
+            ..Statement::default()
         };
-        self.told(APSDAI, number, told);
+        self.stated(APSDAI, number, stated);
         sort
     }
 
-    fn told(&mut self, source: &'static str, number: String, told: Telling) {
+    fn stated(&mut self, source: &'static str, number: String, stated: Statement) {
         let next = self.orders.len();
-        let (place, tellings) = self.tellings.entry((source, number.clone())).or_insert((next, Vec::new()));
-        tellings.push(told);
-        let order = add_up(source, number, tellings);
+        let (place, statements) = self.statements.entry((source, number.clone())).or_insert((next, Vec::new()));
+        statements.push(stated);
+        let order = add_up(source, number, statements);
         match self.orders.get_mut(*place) {
             Some(known) => *known = order,
             None => self.orders.push(order),
@@ -250,7 +250,7 @@ impl Count {
 }
 
 /// Event 1001, in either of its shapes.
-fn placed(order: &Value, told: Telling, sent: i64, arrived: i64) -> Telling {
+fn placed(order: &Value, stated: Statement, sent: i64, arrived: i64) -> Statement {
     let created = order["baseOrder"]["ctime"].as_i64();
     let empty = Vec::new();
     let products = order["products"].as_array().unwrap_or(&empty);
@@ -262,7 +262,7 @@ fn placed(order: &Value, told: Telling, sent: i64, arrived: i64) -> Telling {
     let sum = prices.filter(|prices| !prices.is_empty()).map(|prices| prices.iter().sum::<i64>());
     let currency = order["baseOrder"]["currency"].as_str().unwrap_or("HKD").to_owned();
     let at = created.unwrap_or(sent).min(arrived);
-    Telling {
+    Statement {
         kind: Kind::Placed,
         shop_name: order["merchantOrder"]["shopName"].as_str().map(str::to_owned),
         happened: at,
@@ -274,64 +274,64 @@ fn placed(order: &Value, told: Telling, sent: i64, arrived: i64) -> Telling {
             .map(|product| (string(&product["name"]), product["count"].as_u64().expect("a number")))
             .collect(),
         status: order["merchantOrder"]["status"].as_i64().unwrap_or_default(),
-        ..told
+        ..stated
     }
 }
 
 /// By the definitions.
-fn add_up(source: &'static str, number: String, tellings: &[Telling]) -> Order {
-    let of = |kind: Kind| tellings.iter().filter(move |telling| telling.kind == kind);
-    let first = |kind: Kind| of(kind).map(|telling| telling.happened).min();
-    let placing = |telling: &Telling| match telling.kind {
-        Kind::Placed => Some(telling.placed.unwrap_or(telling.happened)),
-        _ => telling.placed,
+fn add_up(source: &'static str, number: String, statements: &[Statement]) -> Order {
+    let of = |kind: Kind| statements.iter().filter(move |statement| statement.kind == kind);
+    let first = |kind: Kind| of(kind).map(|statement| statement.happened).min();
+    let placing = |statement: &Statement| match statement.kind {
+        Kind::Placed => Some(statement.placed.unwrap_or(statement.happened)),
+        _ => statement.placed,
     };
-    let placed = tellings.iter().filter_map(placing).min();
-    let earliest = tellings.iter().map(|telling| telling.happened).min().expect("one at least");
-    let exact = tellings.iter().find(|telling| telling.total.is_some() && !telling.total_is_sum);
-    let total = exact.or_else(|| tellings.iter().find(|telling| telling.total.is_some()));
+    let placed = statements.iter().filter_map(placing).min();
+    let earliest = statements.iter().map(|statement| statement.happened).min().expect("one at least");
+    let exact = statements.iter().find(|statement| statement.total.is_some() && !statement.total_is_sum);
+    let total = exact.or_else(|| statements.iter().find(|statement| statement.total.is_some()));
     let mut fullest: &[(String, u64)] = &[];
-    for telling in tellings {
-        if telling.lines.len() > fullest.len() {
-            fullest = &telling.lines;
+    for statement in statements {
+        if statement.lines.len() > fullest.len() {
+            fullest = &statement.lines;
         }
     }
     // Several tellings of one cancellation: what the earliest says that says anything.
-    let mut cancellations: Vec<&Telling> = of(Kind::Cancelled).collect();
-    cancellations.sort_by_key(|telling| telling.happened);
-    let is_cancelled = !cancellations.is_empty() || tellings.iter().any(|telling| telling.status == 50);
-    let by = cancellations.iter().find_map(|telling| telling.by);
+    let mut cancellations: Vec<&Statement> = of(Kind::Cancelled).collect();
+    cancellations.sort_by_key(|statement| statement.happened);
+    let is_cancelled = !cancellations.is_empty() || statements.iter().any(|statement| statement.status == 50);
+    let by = cancellations.iter().find_map(|statement| statement.by);
     let was_taken = of(Kind::Accepted).chain(of(Kind::Completed)).next().is_some()
-        || tellings.iter().any(|telling| (20..50).contains(&telling.status));
+        || statements.iter().any(|statement| (20..50).contains(&statement.status));
     Order {
         source,
         number,
-        shop: tellings.iter().find_map(|telling| telling.shop.clone()),
-        shop_name: tellings.iter().find_map(|telling| telling.shop_name.clone()),
+        shop: statements.iter().find_map(|statement| statement.shop.clone()),
+        shop_name: statements.iter().find_map(|statement| statement.shop_name.clone()),
         day_at: placed.unwrap_or(earliest),
-        total: total.and_then(|telling| telling.total.clone()),
+        total: total.and_then(|statement| statement.total.clone()),
         lines: fullest.to_vec(),
         is_cancelled,
         by,
-        reason: cancellations.iter().find_map(|telling| telling.reason.clone()),
+        reason: cancellations.iter().find_map(|statement| statement.reason.clone()),
         nobody_accepted: is_cancelled && by == Some(0) && !was_taken,
         acceptance: first(Kind::Accepted).zip(placed).map(|(accepted, placed)| (accepted - placed).max(0)),
-        refunds: refunds(tellings),
+        refunds: refunds(statements),
     }
 }
 
 /// Once per refund: on the day of the first telling that it is in effect, with the amount of the newest one.
-fn refunds(tellings: &[Telling]) -> Vec<(i64, Amount)> {
+fn refunds(statements: &[Statement]) -> Vec<(i64, Amount)> {
     let mut by_id: BTreeMap<&str, Vec<(i64, &Amount)>> = BTreeMap::new();
-    for telling in tellings {
-        if let Some((id, amount)) = &telling.refund {
-            by_id.entry(id).or_default().push((telling.happened, amount));
+    for statement in statements {
+        if let Some((id, amount)) = &statement.refund {
+            by_id.entry(id).or_default().push((statement.happened, amount));
         }
     }
-    let one = |told: Vec<(i64, &Amount)>| {
-        let first = told.iter().map(|(at, _)| *at).min().expect("one at least");
-        // Of several at one time, what was heard last.
-        let newest = told.iter().max_by_key(|(at, _)| *at).expect("one at least").1;
+    let one = |stated: Vec<(i64, &Amount)>| {
+        let first = stated.iter().map(|(at, _)| *at).min().expect("one at least");
+        // Of several at one time, what came last.
+        let newest = stated.iter().max_by_key(|(at, _)| *at).expect("one at least").1;
         (first, newest.clone())
     };
     by_id.into_values().map(one).collect()

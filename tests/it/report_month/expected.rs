@@ -140,8 +140,8 @@ pub fn report(count: &Count, about: &About, as_of: i64) -> Value {
     Value::Object(report)
 }
 
-/// What is told again where it changes, of every day: orders, cancelled, and gross, refunded and net by currency.
-pub fn standing(count: &Count, about: &About) -> BTreeMap<(i64, String), i64> {
+/// What is reported again where it changes, of every day: orders, cancelled, and gross, refunded and net by currency.
+pub fn row(count: &Count, about: &About) -> BTreeMap<(i64, String), i64> {
     let mut days: BTreeMap<i64, Figures> = BTreeMap::new();
     for order in count.orders.iter().filter(|order| about.has(order.source, order.shop.as_deref())) {
         days.entry(about.place.day(order.day_at)).or_default().order(order);
@@ -149,17 +149,17 @@ pub fn standing(count: &Count, about: &About) -> BTreeMap<(i64, String), i64> {
             days.entry(about.place.day(*at)).or_default().refund(amount);
         }
     }
-    let mut standing = BTreeMap::new();
+    let mut row = BTreeMap::new();
     for (day, figures) in days {
-        standing.insert((day, "orders".to_owned()), figures.orders);
-        standing.insert((day, "cancelled".to_owned()), figures.cancelled);
+        row.insert((day, "orders".to_owned()), figures.orders);
+        row.insert((day, "cancelled".to_owned()), figures.cancelled);
         for (currency, [_, gross, refunded]) in figures.amounts {
-            standing.insert((day, format!("gross {currency}")), gross);
-            standing.insert((day, format!("refunded {currency}")), refunded);
-            standing.insert((day, format!("net {currency}")), gross - refunded);
+            row.insert((day, format!("gross {currency}")), gross);
+            row.insert((day, format!("refunded {currency}")), refunded);
+            row.insert((day, format!("net {currency}")), gross - refunded);
         }
     }
-    standing
+    row
 }
 
 fn one_day(days: &BTreeMap<i64, Figures>, day: i64, begun: i64) -> Value {
@@ -210,7 +210,7 @@ fn history(days: &BTreeMap<i64, Figures>, to: i64) -> Vec<Value> {
     (to - 13..=to).map(one).collect()
 }
 
-/// What is told of single orders.
+/// What is reported of single orders.
 fn details(orders: &[&Order], about: &About) -> Map<String, Value> {
     let mut hours: Vec<(i64, BTreeMap<&str, i64>)> = vec![Default::default(); 24];
     let (mut by, mut reasons) = (BTreeMap::new(), BTreeMap::new());
@@ -283,9 +283,9 @@ fn bell(count: &Count, about: &About) -> Value {
     json!({ "received": new + repeats, "repeats": repeats, "refused": refused })
 }
 
-/// When what a platform tells of stock and of its own totals belongs to a report: from its first day on, and until two days
+/// When what a platform says of stock and of its own totals belongs to a report: from its first day on, and until two days
 /// after its last one.
-fn told(about: &About) -> Range<i64> {
+fn stated(about: &About) -> Range<i64> {
     about.place.begin(about.from)..about.place.begin(about.to + 1) + 2 * DAY
 }
 
@@ -293,9 +293,9 @@ fn stock(count: &Count, about: &About, as_of: i64) -> Vec<Value> {
     if about.shops.is_some() || !about.has_source(APSDAI) {
         return Vec::new();
     }
-    let told = told(about);
+    let stated = stated(about);
     let mut newest: BTreeMap<&str, Value> = BTreeMap::new();
-    for low in count.stock.iter().filter(|low| low.arrived <= as_of && told.contains(&low.arrived)) {
+    for low in count.stock.iter().filter(|low| low.arrived <= as_of && stated.contains(&low.arrived)) {
         let json = json!({
             "source": APSDAI, "kind": "stock.low", "name": low.name, "id": low.id, "left": low.left,
             "threshold": low.threshold, "at": low.at,
@@ -310,8 +310,8 @@ fn reconciled(count: &Count, about: &About) -> Vec<Value> {
     if about.shops.is_some() || !about.has_source(APSDAI) {
         return Vec::new();
     }
-    let (told, mut newest) = (told(about), BTreeMap::new());
-    for total in count.totals.iter().filter(|total| told.contains(&total.at)) {
+    let (stated, mut newest) = (stated(about), BTreeMap::new());
+    for total in count.totals.iter().filter(|total| stated.contains(&total.at)) {
         let day = (about.from..=about.to).find(|day| date(*day) == total.day);
         newest.extend(day.map(|day| (day, total)));
     }
@@ -332,7 +332,7 @@ fn beside(count: &Count, about: &About, day: i64, total: &Total) -> Value {
     let (gross, cancelled) = (sum(false), sum(true));
     let difference = if total.orders == orders && total.amount.1 == gross {
         "none"
-    } else if total.told_at < end {
+    } else if total.stated_at < end {
         "early"
     } else if total.orders == kept && total.amount.1 == gross {
         "without_cancelled"
@@ -346,7 +346,7 @@ fn beside(count: &Count, about: &About, day: i64, total: &Total) -> Value {
         "surplus"
     };
     let mut json = json!({
-        "source": APSDAI, "day": date(day), "told_at": total.told_at, "their_orders": total.orders,
+        "source": APSDAI, "day": date(day), "told_at": total.stated_at, "their_orders": total.orders,
         "our_orders": orders, "their_amount": money(total.amount.1, &total.amount.0),
         "our_amount": money(gross, &total.amount.0), "difference": difference,
     });

@@ -94,10 +94,10 @@ impl House {
         let clock = Clock::new(move || at(hands.load(Ordering::Acquire)));
         let store = Arc::new(Sqlite::open(&folder.path().join("bell.db"), clock.now()).expect("a store"));
         let routing = Current::new(app::setup::routing(configuration(folder.path())));
-        let wake = Notifier::default();
-        let notices = Notices::new(store.clone(), routing.clone(), wake.clone());
-        let intake = Intake::new(routing.clone(), notices, store.clone(), wake.clone(), clock.clone());
-        let reports = Reports::new(store.clone(), routing, wake, clock.clone());
+        let notifier = Notifier::default();
+        let notices = Notices::new(store.clone(), routing.clone(), notifier.clone());
+        let intake = Intake::new(routing.clone(), notices, store.clone(), notifier.clone(), clock.clone());
+        let reports = Reports::new(store.clone(), routing, notifier, clock.clone());
         Self { store, intake, reports, clock, now, seen: 0, folder }
     }
 

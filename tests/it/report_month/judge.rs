@@ -42,13 +42,13 @@ impl Judge {
 
     /// Compares what was said of all days so far, and corrected up to this report, with the count as it is now: whatever has
     /// changed is restated, and nothing else.
-    pub fn compare_standing(&mut self, told: &Told, report: &Report, count: &Count, about: &About) {
-        let stands = expected::standing(count, about);
+    pub fn compare_figures(&mut self, stated: &Stated, report: &Report, count: &Count, about: &About) {
+        let stands = expected::row(count, about);
         let stands = stands.into_iter().map(|((day, name), value)| ((civil(day), name), value));
-        let stands: BTreeMap<(Date, String), i64> = stands.filter(|((day, _), _)| told.has(*day)).collect();
+        let stands: BTreeMap<(Date, String), i64> = stands.filter(|((day, _), _)| stated.has(*day)).collect();
         self.figures += stands.len();
-        for key in told.0.keys().chain(stands.keys().filter(|key| !told.0.contains_key(*key))) {
-            let (said, is) = (told.0.get(key).unwrap_or(&0), stands.get(key).unwrap_or(&0));
+        for key in stated.0.keys().chain(stands.keys().filter(|key| !stated.0.contains_key(*key))) {
+            let (said, is) = (stated.0.get(key).unwrap_or(&0), stands.get(key).unwrap_or(&0));
             if said != is {
                 self.differences.push(format!(
                     "{} of {}: what is known of {key:?} is {said}, and the count has {is}",
@@ -59,13 +59,13 @@ impl Judge {
     }
 
     /// Compares what was said of a day at first, and corrected since, with what stands in the end.
-    pub fn compare_told(&mut self, told: &Told, report: &Report) {
-        let mut stands = Told::default();
-        stands.tell(report);
-        for key in told.of(report.to).chain(stands.0.keys()) {
-            let (said, is) = (told.0.get(key).unwrap_or(&0), stands.0.get(key).unwrap_or(&0));
+    pub fn compare_stated(&mut self, stated: &Stated, report: &Report) {
+        let mut stands = Stated::default();
+        stands.pass(report);
+        for key in stated.of(report.to).chain(stands.0.keys()) {
+            let (said, is) = (stated.0.get(key).unwrap_or(&0), stands.0.get(key).unwrap_or(&0));
             if said != is {
-                self.differences.push(format!("{}: of {key:?} was told {said}, and it is {is}", report.name));
+                self.differences.push(format!("{}: of {key:?} was reported {said}, and it is {is}", report.name));
             }
         }
     }
@@ -73,9 +73,9 @@ impl Judge {
 
 /// What one report has said so far: orders, cancelled, and gross, refunded and net by currency, of each day.
 #[derive(Default)]
-pub struct Told(BTreeMap<(Date, String), i64>);
+pub struct Stated(BTreeMap<(Date, String), i64>);
 
-impl Told {
+impl Stated {
     fn of(&self, day: Date) -> impl Iterator<Item = &(Date, String)> {
         self.0.range((day, String::new())..).map(|(key, _)| key).take_while(move |(own, _)| *own == day)
     }
@@ -85,7 +85,7 @@ impl Told {
     }
 
     /// What a report says of its own days, none of which was reported before.
-    pub fn tell(&mut self, report: &Report) {
+    pub fn pass(&mut self, report: &Report) {
         for day in &report.days {
             let mut set = |name: String, value: i64| {
                 assert_eq!(self.0.insert((day.day, name), value), None, "{} is reported twice", day.day);

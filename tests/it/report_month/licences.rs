@@ -18,7 +18,7 @@ pub struct Licence {
     minor: i64,
     is_kwd: bool,
     is_cancelled: bool,
-    total_is_told: bool,
+    total_is_stated: bool,
 }
 
 impl Month {
@@ -28,7 +28,7 @@ impl Month {
         let is_kwd = self.chance.percent(30);
         let (name, path, price) = LICENCES[self.chance.below(4) as usize];
         let quantity = self.chance.range(1, 4);
-        let total_is_told = !self.chance.percent(2);
+        let total_is_stated = !self.chance.percent(2);
         let mut body = json!({ "order_no": format!("AP{number:09}"), "created_at": text(placed) });
         let minor = match self.chance.percent(30) {
             true => {
@@ -50,12 +50,12 @@ impl Month {
         if is_kwd {
             body["currency"] = json!("KWD");
         }
-        if total_is_told {
+        if total_is_stated {
             body["amount"] = json!(major(minor, is_kwd));
         }
         let paid = placed + self.chance.range(5, 600) * SECOND;
         let is_cancelled = self.chance.percent(8);
-        self.licences.push(Licence { placed, minor, is_kwd, is_cancelled, total_is_told });
+        self.licences.push(Licence { placed, minor, is_kwd, is_cancelled, total_is_stated });
         if !self.chance.percent(3) {
             self.hook("order_create_hook", &body, placed);
         }
@@ -101,7 +101,7 @@ impl Month {
         self.come(APSDAI, headers, &body, at, true);
     }
 
-    /// Each morning the platform tells its own figures of the two days before; on some days they are not ours.
+    /// Each morning the platform sends its own figures of the two days before; on some days they are not ours.
     pub fn totals(&mut self) {
         for day in 0..DAYS {
             let mut days = Vec::new();
@@ -123,7 +123,7 @@ impl Month {
         let of_day: Vec<&Licence> = self.licences.iter().filter(of_day).collect();
         let sum = |with_cancelled: bool| -> i64 {
             let counts = |licence: &&&Licence| {
-                !licence.is_kwd && licence.total_is_told && (with_cancelled || !licence.is_cancelled)
+                !licence.is_kwd && licence.total_is_stated && (with_cancelled || !licence.is_cancelled)
             };
             of_day.iter().filter(counts).map(|licence| licence.minor).sum()
         };

@@ -1,4 +1,4 @@
-//! The orders at Keeta of the month: what becomes of each, and how much of it each webhook tells.
+//! The orders at Keeta of the month: what becomes of each, and how much of it each webhook says.
 
 use std::collections::BTreeMap;
 
@@ -36,7 +36,7 @@ impl Month {
         let is_accepted = self.chance.percent(93);
         let accepted = placed + self.chance.range(4 * SECOND, 290 * SECOND);
         let is_cancelled = !is_accepted || self.chance.percent(3);
-        // Of some, only what came later is ever told.
+        // Of some, only what came later is ever sent.
         if !self.chance.percent(2) {
             self.meal_placed(&order, is_accepted.then_some(accepted));
         }
@@ -109,7 +109,7 @@ impl Month {
             7 => self.step(order, 1004, soon, json!({ "status": 50, "cancelReason": reason })),
             8 => self.system(order, order.placed + 300 * SECOND),
             _ => {
-                // Told twice: by whoever did it, and by the system.
+                // Sent twice: by whoever did it, and by the system.
                 self.step(order, 1004, soon, json!({ "status": 50, "opType": 10, "cancelReason": reason }));
                 let other = soon + self.chance.range(-8 * SECOND, 8 * SECOND);
                 self.system(order, other);

@@ -8,9 +8,9 @@ use crate::sending::{AT_ONCE, json_of, status, ten_past, to};
 use crate::support::{A_WHILE, Scene, keeta, of};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_receiver_that_refuses_for_a_while_is_told_exactly_once() {
+async fn a_receiver_that_refuses_for_a_while_gets_each_message_exactly_once() {
     let scene = Scene::new(Rules::new()).await;
-    let redirect = Fault::Redirect { location: scene.far.hook_url("elsewhere") };
+    let redirect = Fault::Redirect { location: scene.sandbox.hook_url("elsewhere") };
     let busy = Fault::Errcode { errcode: -1, errmsg: "system busy".to_owned() };
     let robots = [("r500", status(500)), ("r302", redirect.clone()), ("rhtml", Fault::Garbage), ("rbusy", busy)];
     let hooks = [("h500", status(500)), ("h404", status(404)), ("h302", redirect), ("hcut", Fault::Cut)];
@@ -21,29 +21,29 @@ async fn a_receiver_that_refuses_for_a_while_is_told_exactly_once() {
     let names: Vec<&str> = all.iter().map(|(name, _)| *name).collect();
     let daemon = scene.start(&format!("{text}{}", to(&names))).await;
     for (name, fault) in &all {
-        scene.far.order(name, fault.clone(), Times::Next(3));
+        scene.sandbox.order(name, fault.clone(), Times::Next(3));
     }
     daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
-    let standings = daemon.until_done().await;
+    let rows = daemon.until_done().await;
     scene.nothing_more(A_WHILE).await;
     for name in names {
-        let standing = of(&standings, name)[0];
-        assert_eq!((standing.state.as_str(), standing.attempts), ("delivered", 4), "{name}: {standing:?}");
-        assert_eq!(scene.told(name).len(), 1, "{name}");
+        let row = of(&rows, name)[0];
+        assert_eq!((row.state.as_str(), row.attempts), ("delivered", 4), "{name}: {row:?}");
+        assert_eq!(scene.received(name).len(), 1, "{name}");
     }
     assert!(scene.came_to("elsewhere").is_empty(), "a redirect is followed");
-    assert!(scene.told("owner").is_empty(), "what heals by itself is not the operator's business");
+    assert!(scene.received("owner").is_empty(), "what heals by itself is not the operator's business");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_setting_makes_messages_wait_and_the_operator_hears_of_it_once() {
+async fn a_wrong_setting_makes_messages_wait_and_the_operator_is_notified_once() {
     let scene = Scene::at(ten_past(), Rules::new()).await;
     let names = ["h401", "h410", "r310000"];
     let channels = [scene.hook("h401", ""), scene.hook("h410", ""), scene.robot("r310000", "")].concat();
     let daemon = scene.start(&format!("{channels}{}{}", scene.robot("owner", ""), to(&names))).await;
     let keyword = Fault::Errcode { errcode: 310_000, errmsg: "keywords not in content".to_owned() };
     for (name, fault) in names.into_iter().zip([status(401), status(410), keyword]) {
-        scene.far.order(name, fault, Times::Always);
+        scene.sandbox.order(name, fault, Times::Always);
     }
     for number in 1..=3 {
         daemon.acknowledged(&keeta::placed(number, scene.hands.now())).await;
@@ -51,20 +51,20 @@ async fn a_wrong_setting_makes_messages_wait_and_the_operator_hears_of_it_once()
     for name in names {
         scene.until_came(name, 1).await;
     }
-    let notices = scene.until_told("owner", names.len()).await;
+    let notices = scene.until_received("owner", names.len()).await;
     scene.nothing_more(A_WHILE).await;
     for name in names {
         let about = notices.iter().filter(|notice| notice.body.contains(name)).count();
         assert_eq!(about, 1, "{name}: {notices:#?}");
-        let standings = daemon.deliveries().await;
-        assert!(of(&standings, name).iter().all(|standing| standing.state == "waiting"), "{name}: {standings:#?}");
-        scene.far.clear_faults(name);
+        let rows = daemon.deliveries().await;
+        assert!(of(&rows, name).iter().all(|row| row.state == "waiting"), "{name}: {rows:#?}");
+        scene.sandbox.clear_faults(name);
     }
     // Mended: what waited goes out by itself.
     scene.hands.forward(SignedDuration::from_mins(12));
     daemon.until_done().await;
     for name in names {
-        assert_eq!(scene.told(name).len(), 3, "{name}");
+        assert_eq!(scene.received(name).len(), 3, "{name}");
     }
 }
 
@@ -78,20 +78,20 @@ async fn what_a_receiver_will_never_take_is_dead_loudly() {
     let daemon = scene.start(&format!("{}{}{}", channels.concat(), scene.robot("owner", ""), to(&names))).await;
     let unsupported = Fault::Errcode { errcode: 400_105, errmsg: "unsupported".to_owned() };
     for (name, fault) in names.into_iter().zip([status(400), status(422), status(503), unsupported]) {
-        scene.far.order(name, fault, Times::Always);
+        scene.sandbox.order(name, fault, Times::Always);
     }
     daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
-    let notices = scene.until_told("owner", names.len()).await;
+    let notices = scene.until_received("owner", names.len()).await;
     scene.nothing_more(A_WHILE).await;
-    let standings = daemon.deliveries().await;
+    let rows = daemon.deliveries().await;
     for (name, attempts) in names.into_iter().zip([1, 1, 2, 1]) {
-        let standing = of(&standings, name)[0];
-        assert_eq!((standing.state.as_str(), standing.attempts), ("dead", attempts), "{name}");
+        let row = of(&rows, name)[0];
+        assert_eq!((row.state.as_str(), row.attempts), ("dead", attempts), "{name}");
         assert_eq!(notices.iter().filter(|notice| notice.body.contains(name)).count(), 1, "{name}: {notices:#?}");
-        let answer = standing.answer.as_deref().unwrap_or_default();
+        let answer = row.answer.as_deref().unwrap_or_default();
         assert!(answer.contains(&name[1..]), "{name}: the receiver's last word is kept, not {answer:?}");
     }
-    assert_eq!(of(&standings, "owner").iter().filter(|standing| standing.state == "delivered").count(), names.len());
+    assert_eq!(of(&rows, "owner").iter().filter(|row| row.state == "delivered").count(), names.len());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -101,7 +101,7 @@ async fn a_shut_robot_rests_as_a_whole_and_loses_nothing() {
         .start(&format!("{}{}{}", scene.robot("kitchen", "retry = []"), scene.robot("owner", ""), to(&["kitchen"])))
         .await;
     let shut = Fault::Errcode { errcode: 130_101, errmsg: "send too fast, exceed 20 times per minute".to_owned() };
-    scene.far.order("kitchen", shut, Times::Next(1));
+    scene.sandbox.order("kitchen", shut, Times::Next(1));
     daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
     scene.until_came("kitchen", 1).await;
     daemon.until(|all| all[0].answer.is_some()).await;
@@ -109,9 +109,9 @@ async fn a_shut_robot_rests_as_a_whole_and_loses_nothing() {
     scene.nothing_more(A_WHILE).await;
     assert_eq!(scene.came_to("kitchen").len(), 1, "what is new waits too: the robot is shut, not the message refused");
     scene.hands.forward(SignedDuration::from_mins(11));
-    let standings = daemon.until_done().await;
-    assert!(standings.iter().all(|one| one.state == "delivered"), "{standings:#?}");
-    assert_eq!(scene.told("kitchen").len(), 2);
+    let rows = daemon.until_done().await;
+    assert!(rows.iter().all(|one| one.state == "delivered"), "{rows:#?}");
+    assert_eq!(scene.received("kitchen").len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -121,19 +121,19 @@ async fn a_message_that_is_too_long_or_disliked_goes_out_in_another_form() {
     let daemon = scene.start(&format!("{}{}", channels.concat(), to(&["long", "disliked", "both"]))).await;
     let refused = |errcode, errmsg: &str| Fault::Errcode { errcode, errmsg: errmsg.to_owned() };
     let (too_long, disliked) = (refused(460_101, "message too long"), refused(430_104, "content is not allowed"));
-    scene.far.order("long", too_long.clone(), Times::Next(1));
-    scene.far.order("disliked", disliked.clone(), Times::Next(1));
-    scene.far.order("both", too_long, Times::Next(1));
-    scene.far.order("both", disliked, Times::Next(1));
+    scene.sandbox.order("long", too_long.clone(), Times::Next(1));
+    scene.sandbox.order("disliked", disliked.clone(), Times::Next(1));
+    scene.sandbox.order("both", too_long, Times::Next(1));
+    scene.sandbox.order("both", disliked, Times::Next(1));
     daemon.acknowledged(&keeta::placed(77, scene.hands.now())).await;
-    let standings = daemon.until_done().await;
-    assert!(standings.iter().all(|one| one.state == "delivered"), "{standings:#?}");
+    let rows = daemon.until_done().await;
+    assert!(rows.iter().all(|one| one.state == "delivered"), "{rows:#?}");
     for name in ["long", "disliked", "both"] {
         let came = scene.came_to(name);
         let key = |index: usize| json_of(&came[index])["msgUuid"].clone();
         let forms: Vec<_> = (0..came.len()).map(key).collect();
         assert!(forms.windows(2).all(|pair| pair[0] != pair[1]), "{name}: another text has another key: {forms:?}");
-        let text: String = scene.told(name).iter().filter_map(|one| one.text.clone()).collect();
+        let text: String = scene.received(name).iter().filter_map(|one| one.text.clone()).collect();
         for kept in ["77", "46.00"] {
             assert!(text.contains(kept), "{name}: {kept} is missing in {text}");
         }

@@ -1,4 +1,4 @@
-//! What the platforms tell in the week: the lives of orders, with repeats and out of order, rushes, stock, shops, notices.
+//! What the platforms send in the week: the lives of orders, with repeats and out of order, rushes, stock, shops, notices.
 
 use jiff::SignedDuration;
 use orderbell::domain::data::{Coded, Data, Notice, StockItem, Transition};
@@ -10,21 +10,21 @@ use orderbell::store::Record;
 
 use crate::simulation::chance::Chance;
 use crate::simulation::hands::{DAY, HOUR, Hands, MINUTE, SECOND};
-use crate::simulation::settings::LaneSettings;
+use crate::simulation::settings::WorkerSettings;
 
 /// A buyer's word that robots refuse; a message in its reduced form is without it.
 pub const FORBIDDEN: &str = "FORBIDDEN";
-/// A product that no receiver wants to hear of, in whatever form.
+/// A product that no receiver accepts, in whatever form.
 pub const UNWELCOME: &str = "UNWELCOME";
 
-/// Something that a platform tells.
+/// Something that a platform sends.
 #[derive(Clone, Debug)]
 pub struct Arrival {
     pub at: i64,
     /// How long before it happened.
     lag: i64,
     kind: Kind,
-    /// By what its messages can be told from all others: a number of seven digits.
+    /// By what its messages can be distinguished from all others: a number of seven digits.
     pub marker: String,
     /// The same for a telling and its repeats.
     name: String,
@@ -36,7 +36,7 @@ pub struct Arrival {
 
 impl Arrival {
     /// As it is recorded when it comes.
-    pub fn record(&self, hands: &Hands, lanes: &[LaneSettings], chance: &mut Chance) -> Record {
+    pub fn record(&self, hands: &Hands, workers: &[WorkerSettings], chance: &mut Chance) -> Record {
         let now = hands.wall();
         let millisecond = now.as_millisecond();
         let event = Event {
@@ -50,9 +50,10 @@ impl Arrival {
             data: self.data.clone(),
             proof: SignatureCheck::Valid("a play".to_owned()),
         };
-        let hears = lanes.iter().filter(|lane| lane.hears(&self.kind));
-        let targets = hears.map(|lane| (Target::always(lane.name), DeliveryId(chance.uuid(millisecond)))).collect();
-        let urgent = lanes.iter().filter(|lane| lane.calls_urgent(&self.kind)).map(|lane| lane.name.to_owned());
+        let wants = workers.iter().filter(|worker| worker.wants(&self.kind));
+        let targets = wants.map(|worker| (Target::always(worker.name), DeliveryId(chance.uuid(millisecond)))).collect();
+        let urgent =
+            workers.iter().filter(|worker| worker.calls_urgent(&self.kind)).map(|worker| worker.name.to_owned());
         Record {
             event,
             body: b"{}".to_vec(),
@@ -73,25 +74,25 @@ impl Arrival {
 }
 
 /// Draws a week.
-struct Teller {
+struct Story {
     chance: Chance,
-    told: Vec<Arrival>,
+    covered: Vec<Arrival>,
     number: u64,
 }
 
 /// Everything that comes in the week, in its sequence.
 pub fn week(seed: u64, days: i64) -> Vec<Arrival> {
-    let mut teller = Teller { chance: Chance::of(seed, &["arrivals"]), told: Vec::new(), number: 0 };
+    let mut story = Story { chance: Chance::of(seed, &["arrivals"]), covered: Vec::new(), number: 0 };
     for day in 0..days {
-        teller.day(day * DAY);
+        story.day(day * DAY);
     }
-    let mut told = teller.told;
-    told.retain(|arrival| arrival.at < days * DAY);
-    told.sort_by_key(|arrival| arrival.at);
-    told
+    let mut covered = story.covered;
+    covered.retain(|arrival| arrival.at < days * DAY);
+    covered.sort_by_key(|arrival| arrival.at);
+    covered
 }
 
-impl Teller {
+impl Story {
     fn day(&mut self, begin: i64) {
         for _ in 0..self.chance.between(1, 4) {
             let at = begin + self.chance.between(9 * HOUR, 23 * HOUR);
@@ -136,35 +137,35 @@ impl Teller {
         let shop = self.chance.one_of(&[("145541", "Harbour Noodle House"), ("466663", "Peak Tea")]);
         let shop = Shop { id: shop.0.to_owned(), name: Some(shop.1.to_owned()) };
         let total = Money::new(self.chance.between(2000, 30_000), "HKD");
-        let news = |state| OrderUpdate {
+        let update = |state| OrderUpdate {
             number: format!("756823{marker}"),
             short_number: Some(marker.clone()),
             state: Some(state),
             total: Some(total.clone()),
             ..OrderUpdate::default()
         };
-        let mut told =
-            vec![(placed, Kind::OrderPlaced, OrderUpdate { lines: self.lines(), ..news(OrderState::Placed) })];
+        let mut covered =
+            vec![(placed, Kind::OrderPlaced, OrderUpdate { lines: self.lines(), ..update(OrderState::Placed) })];
         if self.chance.once_in_a_while(130) {
             let at = placed + self.chance.between(30 * SECOND, 40 * MINUTE);
-            told.push((at, Kind::OrderCancelled, news(OrderState::Cancelled)));
+            covered.push((at, Kind::OrderCancelled, update(OrderState::Cancelled)));
         } else {
             let accepted = placed + self.chance.between(3 * SECOND, 5 * MINUTE);
             let completed = accepted + self.chance.between(MINUTE, 70 * MINUTE);
-            told.push((accepted, Kind::OrderAccepted, news(OrderState::Accepted)));
-            told.push((completed, Kind::OrderCompleted, news(OrderState::Completed)));
+            covered.push((accepted, Kind::OrderAccepted, update(OrderState::Accepted)));
+            covered.push((completed, Kind::OrderCompleted, update(OrderState::Completed)));
             if self.chance.once_in_a_while(80) {
                 let at = completed + self.chance.between(HOUR, 20 * HOUR);
-                told.push((at, Kind::OrderRefund, news(OrderState::Refunded)));
+                covered.push((at, Kind::OrderRefund, update(OrderState::Refunded)));
             }
         }
         if self.chance.once_in_a_while(60) {
-            // Out of order: what happened first is told last.
-            let last = told.len() - 1;
-            let (first, other) = (told[0].0, told[last].0);
-            (told[0].0, told[last].0) = (other, first);
+            // Out of order: what happened first is sent last.
+            let last = covered.len() - 1;
+            let (first, other) = (covered[0].0, covered[last].0);
+            (covered[0].0, covered[last].0) = (other, first);
         }
-        for (at, kind, order) in told {
+        for (at, kind, order) in covered {
             let late = (at - placed).max(0);
             let lag = if kind == Kind::OrderPlaced { late } else { 0 };
             let name = format!("{kind}:{marker}");
@@ -221,8 +222,8 @@ impl Teller {
     fn tell(&mut self, arrival: Arrival) {
         if self.chance.once_in_a_while(40) {
             let at = arrival.at + self.chance.between(0, 10 * MINUTE);
-            self.told.push(Arrival { at, ..arrival.clone() });
+            self.covered.push(Arrival { at, ..arrival.clone() });
         }
-        self.told.push(arrival);
+        self.covered.push(arrival);
     }
 }

@@ -1,4 +1,4 @@
-//! The daemon of a seed: the real store and the real lanes, which have a turn when the week gives them one.
+//! The daemon of a seed: the real store and the real workers, which have a turn when the week gives them one.
 
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
@@ -21,9 +21,9 @@ use orderbell::store::sqlite::Sqlite;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::simulation::far::{Counter, Far};
 use crate::simulation::hands::Hands;
-use crate::simulation::settings::LaneSettings;
+use crate::simulation::mock::{CountedChannel, Counter};
+use crate::simulation::settings::WorkerSettings;
 
 /// The same for all seeds, because they are costly to make.
 static TEMPLATES: LazyLock<Current<Templates>> =
@@ -38,65 +38,65 @@ pub struct Daemon {
     pub store: Arc<Sqlite>,
     pub runners: Vec<ChannelWorker>,
     post: WorkerContext,
-    /// Tells a lane to take nothing new.
+    /// Makes a worker take nothing new.
     retire: Vec<CancellationToken>,
-    bells: Vec<Arc<Notify>>,
+    signals: Vec<Arc<Notify>>,
 }
 
 impl Daemon {
-    /// As it starts: the store takes up what was under way, and the lanes what the store knows.
-    pub async fn start(file: &Path, lanes: &[LaneSettings], hands: &Hands, counter: &Arc<Counter>) -> Self {
+    /// As it starts: the store takes up what was under way, and the workers what the store knows.
+    pub async fn start(file: &Path, workers: &[WorkerSettings], hands: &Hands, counter: &Arc<Counter>) -> Self {
         hands.start();
         let clock = hands.clock();
         let store = Arc::new(Sqlite::open(file, clock.now()).expect("the store opens"));
         let taken = store.reader().taken_slots().await.expect("reading");
-        let wake = Notifier::default();
-        let notices = Notices::new(store.clone(), Current::new(RoutingSnapshot::default()), wake.clone());
+        let notifier = Notifier::default();
+        let notices = Notices::new(store.clone(), Current::new(RoutingSnapshot::default()), notifier.clone());
         let post = WorkerContext {
             store: store.clone(),
             templates: TEMPLATES.clone(),
-            notifier: wake.clone(),
+            notifier: notifier.clone(),
             notices,
             clock_skews: ClockSkews::default(),
             clock: clock.clone(),
             pacers: Pacers::take_up(taken, clock.now(), clock.elapsed()),
             composing: Composing::default(),
         };
-        let retire: Vec<CancellationToken> = lanes.iter().map(|_| CancellationToken::new()).collect();
-        let mut runners = Vec::with_capacity(lanes.len());
-        for (number, settings) in lanes.iter().enumerate() {
-            let lane = Arc::new(lane(number, settings, counter));
-            runners.push(ChannelWorker::new(lane, post.clone(), retire[number].clone()));
+        let retire: Vec<CancellationToken> = workers.iter().map(|_| CancellationToken::new()).collect();
+        let mut runners = Vec::with_capacity(workers.len());
+        for (number, settings) in workers.iter().enumerate() {
+            let worker = Arc::new(worker(number, settings, counter));
+            runners.push(ChannelWorker::new(worker, post.clone(), retire[number].clone()));
         }
         for runner in &runners {
             runner.prepare().await;
         }
-        let bells = lanes.iter().map(|lane| wake.signal(lane.name)).collect();
-        Self { store, runners, post, retire, bells }
+        let signals = workers.iter().map(|worker| notifier.signal(worker.name)).collect();
+        Self { store, runners, post, retire, signals }
     }
 
-    pub fn retire(&self, lane: usize) {
-        self.retire[lane].cancel();
+    pub fn retire(&self, worker: usize) {
+        self.retire[worker].cancel();
     }
 
-    pub fn is_retiring(&self, lane: usize) -> bool {
-        self.retire[lane].is_cancelled()
+    pub fn is_retiring(&self, worker: usize) -> bool {
+        self.retire[worker].is_cancelled()
     }
 
-    /// The lane's last send has ended, and its successor begins.
-    pub async fn succeed(&mut self, number: usize, settings: &LaneSettings, counter: &Arc<Counter>) {
+    /// The worker's last send has ended, and its successor begins.
+    pub async fn succeed(&mut self, number: usize, settings: &WorkerSettings, counter: &Arc<Counter>) {
         self.store.probe_now(settings.name, self.post.clock.now()).await.expect("writing");
         self.retire[number] = CancellationToken::new();
-        let lane = Arc::new(lane(number, settings, counter));
-        let runner = ChannelWorker::new(lane, self.post.clone(), self.retire[number].clone());
+        let worker = Arc::new(worker(number, settings, counter));
+        let runner = ChannelWorker::new(worker, self.post.clone(), self.retire[number].clone());
         runner.prepare().await;
         self.runners[number] = runner;
     }
 
-    /// The lanes whose bells were rung since.
+    /// The workers whose bells were rung since.
     pub fn rung(&self) -> Vec<usize> {
-        let is_rung = |bell: &Arc<Notify>| bell.notified().now_or_never().is_some();
-        self.bells.iter().enumerate().filter(|(_, bell)| is_rung(bell)).map(|(lane, _)| lane).collect()
+        let is_rung = |signal: &Arc<Notify>| signal.notified().now_or_never().is_some();
+        self.signals.iter().enumerate().filter(|(_, signal)| is_rung(signal)).map(|(worker, _)| worker).collect()
     }
 
     /// Cuts whatever is under way, and lets go of the store.
@@ -116,8 +116,8 @@ impl Daemon {
     }
 }
 
-fn lane(number: usize, settings: &LaneSettings, counter: &Arc<Counter>) -> WorkerChannel {
-    let far = Far { lane: number, inner: settings.channel.clone(), counter: counter.clone() };
+fn worker(number: usize, settings: &WorkerSettings, counter: &Arc<Counter>) -> WorkerChannel {
+    let mock = CountedChannel { worker: number, inner: settings.channel.clone(), counter: counter.clone() };
     let fallback = settings.fallback.map(|to| Fallback {
         channel: settings.name.to_owned(),
         to: to.to_owned(),
@@ -125,7 +125,7 @@ fn lane(number: usize, settings: &LaneSettings, counter: &Arc<Counter>) -> Worke
     });
     WorkerChannel {
         name: settings.name.to_owned(),
-        channel: Arc::new(far),
+        channel: Arc::new(mock),
         http: HTTP.clone(),
         language: settings.language.to_owned(),
         timezone: timezone(),

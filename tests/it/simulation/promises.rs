@@ -1,4 +1,4 @@
-//! The promises, judged by what really happened: nothing vanishes, what is told was taken, what is dead has died of
+//! The promises, judged by what really happened: nothing vanishes, what is stored as accepted was taken, what is dead has died of
 //! something, no message is sent twice but where an answer was lost, and nobody is woken at night.
 
 mod begins;
@@ -11,7 +11,7 @@ use orderbell::domain::retry::Outcome;
 use orderbell::store::form_of;
 use rusqlite::{Connection, Row, params};
 
-use crate::simulation::settings::LaneSettings;
+use crate::simulation::settings::WorkerSettings;
 use crate::simulation::truth::{How, Owed, Sent, Truth};
 
 /// A delivery as it stands in the store.
@@ -59,18 +59,18 @@ fn stands(row: &Row<'_>) -> rusqlite::Result<Stands> {
 /// Looks into the store beside the daemon, and judges.
 pub struct Judge<'a> {
     connection: Connection,
-    lanes: &'a [LaneSettings],
+    workers: &'a [WorkerSettings],
 }
 
 impl<'a> Judge<'a> {
-    pub fn new(file: &Path, lanes: &'a [LaneSettings]) -> Self {
+    pub fn new(file: &Path, workers: &'a [WorkerSettings]) -> Self {
         let connection = Connection::open(file).expect("the store");
         connection.pragma_update(None, "query_only", true).expect("a reader");
-        Self { connection, lanes }
+        Self { connection, workers }
     }
 
-    fn lane(&self, channel: &str) -> usize {
-        self.lanes.iter().position(|lane| lane.name == channel).expect("a channel of the seed")
+    fn worker(&self, channel: &str) -> usize {
+        self.workers.iter().position(|worker| worker.name == channel).expect("a channel of the seed")
     }
 
     fn find(&self, delivery: DeliveryId) -> Result<Stands, String> {
@@ -112,18 +112,18 @@ impl<'a> Judge<'a> {
         let before = self.find(original)?;
         self.know(truth, &before)?;
         let original = truth.owed[&original].clone();
-        let lane = self.lane(&stands.channel);
-        if self.lanes[original.lane].fallback != Some(self.lanes[lane].name) || before.event != stands.event {
+        let worker = self.worker(&stands.channel);
+        if self.workers[original.worker].fallback != Some(self.workers[worker].name) || before.event != stands.event {
             return Err(format!("{} to {} is no fallback of {}", stands.id, stands.channel, before.channel));
         }
         let fresh = Owed {
-            lane,
+            worker,
             instead_of: Some(before.id),
             is_done: false,
             is_cancelled: false,
             is_redelivered: false,
             since: 0,
-            told_by: Vec::new(),
+            covered_by: Vec::new(),
             ..original
         };
         truth.owed.insert(stands.id, fresh);
@@ -136,7 +136,7 @@ impl<'a> Judge<'a> {
     /// A promise that is broken.
     pub fn taken(&self, truth: &mut Truth, number: usize) -> Result<(), String> {
         let sent = &truth.sent[number];
-        if !self.lanes[sent.lane].channel.in_order() {
+        if !self.workers[sent.worker].channel.in_order() {
             return Ok(());
         }
         let is_first = truth.of_leader(sent.leader).filter(|before| before.is_accepted).count() == 1;
@@ -145,8 +145,8 @@ impl<'a> Judge<'a> {
         else {
             return Ok(());
         };
-        let (lane, seq, leader) = (sent.lane, owed.seq, sent.leader);
-        let newest = truth.newest_taken.entry((lane, order)).or_insert(seq);
+        let (worker, seq, leader) = (sent.worker, owed.seq, sent.leader);
+        let newest = truth.newest_taken.entry((worker, order)).or_insert(seq);
         if *newest > seq {
             return Err(format!("{leader} comes after a later event of its order"));
         }
@@ -154,12 +154,12 @@ impl<'a> Judge<'a> {
         Ok(())
     }
 
-    /// A send has ended: what it told stands as it should.
+    /// A send has ended: what it sent stands as it should.
     ///
     /// # Errors
     /// A promise that is broken.
-    pub fn ended(&self, truth: &mut Truth, told: &[DeliveryId]) -> Result<(), String> {
-        for delivery in told {
+    pub fn ended(&self, truth: &mut Truth, covered: &[DeliveryId]) -> Result<(), String> {
+        for delivery in covered {
             let stands = self.find(*delivery)?;
             self.judge(truth, &stands)?;
         }
@@ -194,7 +194,7 @@ impl<'a> Judge<'a> {
             "dead" => self.died_of_something(truth, stands)?,
             "delivered" | "merged" => {
                 if !owed.is_done {
-                    self.was_told(truth, stands, owed)?;
+                    self.was_covered(truth, stands, owed)?;
                     truth.owed.get_mut(&delivery).expect("it is known").is_done = true;
                 }
             }
@@ -220,13 +220,13 @@ impl<'a> Judge<'a> {
         usize::try_from(count).expect("few")
     }
 
-    /// What is said to be told was taken by a receiver, whole. What a channel catches up with counts only where it was taken by
+    /// What is stored as accepted was taken by a receiver, whole. What a channel catches up with counts only where it was taken by
     /// its own.
-    fn was_told(&self, truth: &Truth, stands: &Stands, owed: &Owed) -> Result<(), String> {
+    fn was_covered(&self, truth: &Truth, stands: &Stands, owed: &Owed) -> Result<(), String> {
         if stands.state == "merged" && stands.catches_up && self.steps_of(stands.id, "caught_up") > 0 {
             let Owed { marker, .. } = owed;
-            let is_told = |(leader, _): &(DeliveryId, u32)| truth.was_told(*leader, owed);
-            return match owed.told_by.iter().any(is_told) {
+            let is_covered = |(leader, _): &(DeliveryId, u32)| truth.was_covered(*leader, owed);
+            return match owed.covered_by.iter().any(is_covered) {
                 true => Ok(()),
                 false => Err(format!("{} ({marker}) to {} has caught up in no message", stands.id, stands.channel)),
             };
@@ -238,44 +238,44 @@ impl<'a> Judge<'a> {
         if stands.state == "delivered" {
             return self.was_taken_whole(truth, stands, owed);
         }
-        if !self.lanes[self.lane(&stands.channel)].channel.supports_digest() && stands.instead_of.is_none() {
+        if !self.workers[self.worker(&stands.channel)].channel.supports_digest() && stands.instead_of.is_none() {
             let leader = stands.digest.map(|leader| self.find(leader)).transpose()?;
             if leader.is_none_or(|leader| leader.instead_of != Some(stands.id)) {
                 return Err(format!("{} to a program was merged", stands.id));
             }
         }
         let mut leader = stands.digest;
-        // Told by a digest that a fallback told, whose own fallback told it: no chain is longer.
-        for _ in 0..2 * self.lanes.len() {
-            let Some(told) = leader else { break };
-            if truth.was_told(told, owed) {
+        // Sent in a digest that a fallback was sent, as was its own fallback: no chain is longer.
+        for _ in 0..2 * self.workers.len() {
+            let Some(covered) = leader else { break };
+            if truth.was_covered(covered, owed) {
                 return Ok(());
             }
-            let told = self.find(told)?;
-            leader = told.digest.filter(|_| told.state == "merged");
+            let covered = self.find(covered)?;
+            leader = covered.digest.filter(|_| covered.state == "merged");
         }
         let Owed { marker, .. } = owed;
-        Err(format!("{} ({marker}) to {} is said to be told, and no message told it", stands.id, stands.channel))
+        Err(format!("{} ({marker}) to {} is stored as accepted, and no message carried it", stands.id, stands.channel))
     }
 
     fn was_taken_whole(&self, truth: &Truth, stands: &Stands, owed: &Owed) -> Result<(), String> {
         let delivery = stands.id;
-        if !truth.was_told(delivery, owed) {
+        if !truth.was_covered(delivery, owed) {
             let Owed { marker, .. } = owed;
             return Err(format!("{delivery} ({marker}) to {} is said to be delivered, and was not", stands.channel));
         }
-        let lane = &self.lanes[self.lane(&stands.channel)];
+        let worker = &self.workers[self.worker(&stands.channel)];
         let sql = "SELECT part FROM parts WHERE delivery = ?1 AND form = ?2";
         let mut select = self.connection.prepare_cached(sql).expect("a statement");
         let form = orderbell::store::form_text(stands.form);
         let parts = select.query_map(params![delivery.0.as_bytes(), form], |row| row.get(0)).expect("rows");
-        let number = self.lane(&stands.channel);
+        let number = self.worker(&stands.channel);
         let answered: Vec<&Sent> = truth.of_leader(delivery).filter(|sent| sent.round == stands.round).collect();
         // Of several recipients some may be refused.
-        let may_be_refused = lane.channel.per_recipient();
-        let is_used_up = spent(&answered) > lane.waits.len();
+        let may_be_refused = worker.channel.per_recipient();
+        let is_used_up = spent(&answered) > worker.waits.len();
         for part in parts.collect::<Result<Vec<u16>, _>>().expect("readable rows") {
-            let round = if lane.channel.supports_digest() { stands.round } else { 0 };
+            let round = if worker.channel.supports_digest() { stands.round } else { 0 };
             let key = idempotency_key(delivery, round, part, stands.form);
             let is_over = |sent: &Sent| sent.is_accepted || (may_be_refused && (is_used_up || is_deadly(sent)));
             if !truth.of_key(number, &key).any(is_over) {
@@ -297,7 +297,7 @@ impl<'a> Judge<'a> {
     fn died_of_something(&self, truth: &Truth, stands: &Stands) -> Result<(), String> {
         let delivery = stands.id;
         let owed = &truth.owed[&delivery];
-        let Some((leader, round)) = owed.told_by.last().copied() else {
+        let Some((leader, round)) = owed.covered_by.last().copied() else {
             return Err(format!("{delivery} is dead and was never sent"));
         };
         if leader != delivery {
@@ -307,10 +307,10 @@ impl<'a> Judge<'a> {
             .of_leader(leader)
             .filter(|sent| sent.round == round && matches!(sent.how, How::Answered(_)))
             .collect();
-        let waits = self.lanes[owed.lane].waits.len();
+        let waits = self.workers[owed.worker].waits.len();
         // A message is taken apart, and composed anew, when its channel is to catch up with something in it; whoever leads it.
-        let told_by = owed.told_by.iter().filter(|_| !stands.returned && !owed.is_redelivered);
-        let of_others = told_by.filter(|by| **by != (leader, round)).map(|(leader, round)| {
+        let covered_by = owed.covered_by.iter().filter(|_| !stands.returned && !owed.is_redelivered);
+        let of_others = covered_by.filter(|by| **by != (leader, round)).map(|(leader, round)| {
             spent(&truth.of_leader(*leader).filter(|sent| sent.round == *round).collect::<Vec<_>>())
         });
         let spent = spent(&answered) + of_others.sum::<usize>();

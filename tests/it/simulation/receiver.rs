@@ -10,7 +10,7 @@ use orderbell::domain::retry::Outcome;
 use crate::simulation::arrivals::{FORBIDDEN, UNWELCOME};
 use crate::simulation::chance::Chance;
 use crate::simulation::hands::{MINUTE, SECOND};
-use crate::simulation::settings::FarSideName;
+use crate::simulation::settings::ReceiverName;
 use crate::simulation::spells::{Spell, Weather};
 
 /// What a robot takes within a minute, from whomever.
@@ -18,8 +18,8 @@ const ROBOT_TAKES: usize = 20;
 /// No send takes longer: the client gives up.
 pub const TIMEOUT: i64 = 15 * SECOND;
 
-pub struct FarSide {
-    pub name: FarSideName,
+pub struct MockReceiver {
+    pub name: ReceiverName,
     seed: u64,
     weather: Weather,
     is_healed: bool,
@@ -35,7 +35,7 @@ pub struct FarSide {
     pub shut: usize,
     /// The keys that were put off once.
     put_off: HashSet<String>,
-    /// Until when it has told us not to send.
+    /// Until when it has said that it is shut.
     rests_until: i64,
 }
 
@@ -64,8 +64,8 @@ impl Mishap {
     }
 }
 
-impl FarSide {
-    pub fn new(seed: u64, name: FarSideName, allowances: Vec<RateLimit>, week: i64) -> Self {
+impl MockReceiver {
+    pub fn new(seed: u64, name: ReceiverName, allowances: Vec<RateLimit>, week: i64) -> Self {
         let weather = Weather::of(seed, name, week);
         let others = weather.others(seed, name);
         Self {
@@ -119,15 +119,15 @@ impl FarSide {
     /// A send of ours begins.
     ///
     /// # Errors
-    /// We were told not to.
+    /// It had said so before.
     pub fn begins(&self, now: i64) -> Result<(), String> {
         match now < self.rests_until {
-            true => Err(format!("{:?} is sent to although it has told us that it is shut", self.name)),
+            true => Err(format!("{:?} is sent to although it has said that it is shut", self.name)),
             false => Ok(()),
         }
     }
 
-    /// We hear that it is shut.
+    /// We learn that it is shut.
     pub fn says_that_it_is_shut(&mut self, wait: SignedDuration, now: i64) {
         let until = now + i64::try_from(wait.as_millis()).expect("short");
         self.rests_until = self.rests_until.max(until);
@@ -172,9 +172,9 @@ impl FarSide {
     /// A robot that gets too much is shut: for ten minutes, or for one.
     fn robots_rule(&mut self, now: i64) -> Result<Option<Outcome>, String> {
         let shuts_for = match self.name {
-            FarSideName::KitchenRobot | FarSideName::BossRobot => 10 * MINUTE,
-            FarSideName::OfficeRobot => MINUTE,
-            FarSideName::Erp | FarSideName::MailServer => return Ok(None),
+            ReceiverName::KitchenRobot | ReceiverName::BossRobot => 10 * MINUTE,
+            ReceiverName::OfficeRobot => MINUTE,
+            ReceiverName::Erp | ReceiverName::MailServer => return Ok(None),
         };
         if now >= self.shut_until {
             let ours = within(&self.ours, now, MINUTE);
@@ -203,7 +203,7 @@ impl FarSide {
             self.others_seen += 1;
             let all = within(&self.ours, at, MINUTE) + within(&self.others[..self.others_seen], at, MINUTE);
             if at >= self.shut_until && all > ROBOT_TAKES {
-                let shuts_for = if self.name == FarSideName::OfficeRobot { MINUTE } else { 10 * MINUTE };
+                let shuts_for = if self.name == ReceiverName::OfficeRobot { MINUTE } else { 10 * MINUTE };
                 self.shut(at, shuts_for);
             }
         }
@@ -212,8 +212,8 @@ impl FarSide {
     fn thinks_of_content(&self, part: &Part) -> Outcome {
         let says = |word| part.body.contains(word);
         match self.name {
-            FarSideName::Erp | FarSideName::MailServer if says(UNWELCOME) => Outcome::Rejected,
-            FarSideName::Erp | FarSideName::MailServer => Outcome::Delivered,
+            ReceiverName::Erp | ReceiverName::MailServer if says(UNWELCOME) => Outcome::Rejected,
+            ReceiverName::Erp | ReceiverName::MailServer => Outcome::Delivered,
             _ if says(UNWELCOME) || says(FORBIDDEN) => Outcome::ContentRefused,
             _ => Outcome::Delivered,
         }

@@ -16,11 +16,11 @@ use orderbell::domain::retry::DEFAULT_WAITS;
 use orderbell::domain::route::Glob;
 
 use crate::simulation::chance::Chance;
-use crate::simulation::far::Mailbox;
+use crate::simulation::mock::Mailbox;
 
 /// A receiver: what counts, and shuts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum FarSideName {
+pub enum ReceiverName {
     KitchenRobot,
     OfficeRobot,
     BossRobot,
@@ -28,10 +28,10 @@ pub enum FarSideName {
     MailServer,
 }
 
-pub struct LaneSettings {
+pub struct WorkerSettings {
     pub name: &'static str,
     pub channel: Arc<dyn Channel>,
-    pub receiver: FarSideName,
+    pub receiver: ReceiverName,
     pub language: &'static str,
     pub allowance: Option<RateLimit>,
     pub quiet: Option<Quiet>,
@@ -41,12 +41,12 @@ pub struct LaneSettings {
     pub after_fallback: AfterFallback,
     pub waits: Vec<SignedDuration>,
     /// The kinds that are routed to it.
-    pub hears: Vec<Glob>,
+    pub wants: Vec<Glob>,
 }
 
-impl LaneSettings {
-    pub fn hears(&self, kind: &Kind) -> bool {
-        matches(&self.hears, kind)
+impl WorkerSettings {
+    pub fn wants(&self, kind: &Kind) -> bool {
+        matches(&self.wants, kind)
     }
 
     pub fn calls_urgent(&self, kind: &Kind) -> bool {
@@ -87,10 +87,10 @@ fn rate(count: u32, seconds: i64) -> Option<RateLimit> {
 }
 
 /// The channels of a seed.
-pub fn lanes(seed: u64) -> Vec<LaneSettings> {
+pub fn workers(seed: u64) -> Vec<WorkerSettings> {
     let mut chance = Chance::of(seed, &["settings"]);
     let short = vec![SignedDuration::from_secs(5), SignedDuration::from_mins(1), SignedDuration::from_mins(10)];
-    let mut lane = |name, channel: Arc<dyn Channel>, receiver, hears: &[&str]| LaneSettings {
+    let mut worker = |name, channel: Arc<dyn Channel>, receiver, wants: &[&str]| WorkerSettings {
         name,
         allowance: channel.allowance(),
         channel,
@@ -102,18 +102,18 @@ pub fn lanes(seed: u64) -> Vec<LaneSettings> {
         fallback_after: SignedDuration::from_secs(chance.one_of(&[120, 30, 600])),
         after_fallback: chance.one_of(&[AfterFallback::Tell, AfterFallback::Tell, AfterFallback::Skip]),
         waits: chance.one_of(&[DEFAULT_WAITS.to_vec(), DEFAULT_WAITS.to_vec(), short.clone()]),
-        hears: globs(hears),
+        wants: globs(wants),
     };
     let order = ["order.*"];
-    let mut kitchen = lane("kitchen", robot("kitchen"), FarSideName::KitchenRobot, &order);
+    let mut kitchen = worker("kitchen", robot("kitchen"), ReceiverName::KitchenRobot, &order);
     let few = ["order.placed", "order.cancelled", "stock.*"];
-    let mut bar = lane("bar", robot("kitchen"), FarSideName::KitchenRobot, &few);
-    let mut office = lane("office", wecom(""), FarSideName::OfficeRobot, &["order.*", "store.*"]);
-    let mut erp = lane("erp", erp(), FarSideName::Erp, &["*"]);
+    let mut bar = worker("bar", robot("kitchen"), ReceiverName::KitchenRobot, &few);
+    let mut office = worker("office", wecom(""), ReceiverName::OfficeRobot, &["order.*", "store.*"]);
+    let mut erp = worker("erp", erp(), ReceiverName::Erp, &["*"]);
     let mailbox =
         Arc::new(Mailbox { recipients: vec!["owner@example.com", "partner@example.com"], masking: Masking::default() });
-    let mut owner = lane("owner", mailbox, FarSideName::MailServer, &["stock.*", "store.*", "operator.notice"]);
-    let mut boss = lane("boss", robot("boss"), FarSideName::BossRobot, &["order.refund", "order.cancelled"]);
+    let mut owner = worker("owner", mailbox, ReceiverName::MailServer, &["stock.*", "store.*", "operator.notice"]);
+    let mut boss = worker("boss", robot("boss"), ReceiverName::BossRobot, &["order.refund", "order.cancelled"]);
 
     kitchen.fallback = chance.one_of(&[Some("owner"), Some("office"), None]);
     office.fallback = chance.one_of(&[Some("owner"), Some("boss"), None]);

@@ -3,7 +3,7 @@
 
 use crate::simulation::chance::Chance;
 use crate::simulation::hands::{DAY, HOUR, MINUTE, SECOND};
-use crate::simulation::settings::FarSideName;
+use crate::simulation::settings::ReceiverName;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spell {
@@ -44,18 +44,18 @@ pub struct Weather {
 }
 
 impl Weather {
-    pub fn of(seed: u64, name: FarSideName, week: i64) -> Self {
+    pub fn of(seed: u64, name: ReceiverName, week: i64) -> Self {
         let mut chance = Chance::of(seed, &["weather", &format!("{name:?}")]);
-        let is_robot = matches!(name, FarSideName::KitchenRobot | FarSideName::OfficeRobot | FarSideName::BossRobot);
+        let is_robot = matches!(name, ReceiverName::KitchenRobot | ReceiverName::OfficeRobot | ReceiverName::BossRobot);
         let narrow = match name {
-            FarSideName::OfficeRobot => chance.one_of(&[300, 600, 1500]),
+            ReceiverName::OfficeRobot => chance.one_of(&[300, 600, 1500]),
             _ => chance.one_of(&[400, 700, 3000]),
         };
         let common = [Spell::Away, Spell::Failing, Spell::LosesAnswers, Spell::LosesMessages, Spell::Slow];
         let mut possible = [&common[..], &common[..], &[Spell::Misconfigured, Spell::Misconfigured]].concat();
         match name {
-            FarSideName::MailServer => possible.extend([Spell::Full, Spell::Greylists, Spell::Greylists]),
-            FarSideName::Erp => {}
+            ReceiverName::MailServer => possible.extend([Spell::Full, Spell::Greylists, Spell::Greylists]),
+            ReceiverName::Erp => {}
             _ => possible.extend([Spell::Narrow { bytes: narrow }, Spell::Narrow { bytes: narrow }]),
         }
         if is_robot {
@@ -91,7 +91,7 @@ impl Weather {
     }
 
     /// When others send to the robot, one after another.
-    pub fn others(&self, seed: u64, name: FarSideName) -> Vec<i64> {
+    pub fn others(&self, seed: u64, name: ReceiverName) -> Vec<i64> {
         let mut chance = Chance::of(seed, &["others", &format!("{name:?}")]);
         let mut times = Vec::new();
         for crowd in self.lasting.iter().filter(|one| one.spell == Spell::Crowded) {

@@ -9,7 +9,7 @@ use orderbell::domain::retry::Outcome;
 /// A delivery that is owed.
 #[derive(Clone, Debug)]
 pub struct Owed {
-    pub lane: usize,
+    pub worker: usize,
     pub kind: Kind,
     pub marker: String,
     pub order: Option<String>,
@@ -17,14 +17,14 @@ pub struct Owed {
     pub seq: usize,
     /// The delivery that it stands in for.
     pub instead_of: Option<DeliveryId>,
-    /// The store says that it is told, and it was seen to be true.
+    /// The store says that it is accepted, and it was seen to be true.
     pub is_done: bool,
     pub is_cancelled: bool,
     pub is_redelivered: bool,
-    /// The number of the first message that may tell it: a person wants it told anew.
+    /// The number of the first message that may carry it: a person wants it sent anew.
     pub since: usize,
-    /// The messages that told it, by their leaders and rounds, whether they arrived or not.
-    pub told_by: Vec<(DeliveryId, u32)>,
+    /// The messages that carried it, by their leaders and rounds, whether they arrived or not.
+    pub covered_by: Vec<(DeliveryId, u32)>,
 }
 
 /// How a send ended.
@@ -39,7 +39,7 @@ pub enum How {
 /// A part that was sent.
 #[derive(Clone, Debug)]
 pub struct Sent {
-    pub lane: usize,
+    pub worker: usize,
     pub leader: DeliveryId,
     pub round: u32,
     pub key: String,
@@ -80,14 +80,14 @@ impl Truth {
     /// Notes a send; answers its number.
     pub fn send(&mut self, sent: Sent) -> usize {
         let number = self.sent.len();
-        self.by_key.entry((sent.lane, sent.key.clone())).or_default().push(number);
+        self.by_key.entry((sent.worker, sent.key.clone())).or_default().push(number);
         self.by_leader.entry(sent.leader).or_default().push(number);
         self.sent.push(sent);
         number
     }
 
-    pub fn of_key(&self, lane: usize, key: &str) -> impl Iterator<Item = &Sent> {
-        let numbers = self.by_key.get(&(lane, key.to_owned()));
+    pub fn of_key(&self, worker: usize, key: &str) -> impl Iterator<Item = &Sent> {
+        let numbers = self.by_key.get(&(worker, key.to_owned()));
         numbers.into_iter().flatten().map(|number| &self.sent[*number])
     }
 
@@ -95,8 +95,8 @@ impl Truth {
         self.by_leader.get(&leader).into_iter().flatten().map(|number| &self.sent[*number])
     }
 
-    /// Whether a message led by this delivery was taken that tells what is owed.
-    pub fn was_told(&self, leader: DeliveryId, owed: &Owed) -> bool {
+    /// Whether a message led by this delivery was taken that says what is owed.
+    pub fn was_covered(&self, leader: DeliveryId, owed: &Owed) -> bool {
         let numbers = self.by_leader.get(&leader).into_iter().flatten().filter(|number| **number >= owed.since);
         let tells = |sent: &Sent| sent.is_accepted && sent.part.body.contains(&owed.marker);
         numbers.map(|number| &self.sent[*number]).any(tells)

@@ -16,22 +16,22 @@ use tokio::sync::oneshot;
 use crate::simulation::arrivals::Arrival;
 use crate::simulation::chance::Chance;
 use crate::simulation::daemon::Daemon;
-use crate::simulation::far::Counter;
 use crate::simulation::hands::{DAY, HOUR, Hands, MINUTE, SECOND, shown};
+use crate::simulation::mock::Counter;
 use crate::simulation::promises::Judge;
-use crate::simulation::receiver::{FarSide, Fate};
-use crate::simulation::settings::{FarSideName, LaneSettings};
+use crate::simulation::receiver::{Fate, MockReceiver};
+use crate::simulation::settings::{ReceiverName, WorkerSettings};
 use crate::simulation::truth::Truth;
 use crate::simulation::{arrivals, settings};
 
 const DAYS: i64 = 7;
-/// In so much time after the week, with everything healed, all is told: a schedule, a parked channel, a night.
+/// In so much time after the week, with everything healed, all is sent: a schedule, a parked channel, a night.
 const HEALS_WITHIN: i64 = 4 * DAY;
-/// How long a daemon that is told to stop waits for what is under way.
+/// How long a daemon that is to stop waits for what is under way.
 const FINISH: i64 = 7 * SECOND;
-/// A lane looks at least this often; here less often than in truth, and more often where it matters.
+/// A worker looks at least this often; here less often than in truth, and more often where it matters.
 const LOOK: i64 = 5 * MINUTE;
-/// A lane that has this many turns in one moment turns in a circle.
+/// A worker that has this many turns in one moment turns in a circle.
 const TURNS_AT_ONCE: u32 = 500;
 const STEPS_KEPT: usize = 2000;
 
@@ -87,12 +87,12 @@ enum Timer {
     /// A send ends.
     Ends(usize),
     Arrives(usize),
-    /// A lane looks, if this is still the moment that it waits for.
+    /// A worker looks, if this is still the moment that it waits for.
     Looks(usize),
     /// Somebody sets the machine's clock.
     Jumps,
     Person,
-    /// A channel's settings change: its lane gives way to the next.
+    /// A channel's settings change: its worker gives way to the next.
     Reloads(usize),
     Stops,
     /// What is under way when it stops is cut.
@@ -103,10 +103,10 @@ enum Timer {
 
 /// A send under way.
 struct Flight {
-    lane: usize,
+    worker: usize,
     fate: Fate,
     thinks: Option<retry::Outcome>,
-    told: Vec<DeliveryId>,
+    covered: Vec<DeliveryId>,
     /// Gone when it was cut.
     answer: Option<oneshot::Sender<Answer>>,
 }
@@ -123,8 +123,8 @@ struct Week<'a> {
     chance: Chance,
     hands: Hands,
     file: PathBuf,
-    lanes: &'a [LaneSettings],
-    receivers: BTreeMap<FarSideName, FarSide>,
+    workers: &'a [WorkerSettings],
+    receivers: BTreeMap<ReceiverName, MockReceiver>,
     counter: Arc<Counter>,
     arrivals: Vec<Arrival>,
     daemon: Option<Daemon>,
@@ -147,22 +147,24 @@ pub async fn live(seed: u64) -> Outcome {
     let in_memory = tempfile::tempdir_in("/dev/shm");
     let folder = in_memory.or_else(|_| tempfile::tempdir()).expect("a folder");
     let file = folder.path().join("bell.db");
-    let lanes = settings::lanes(seed);
+    let workers = settings::workers(seed);
     let (hands, counter) = (Hands::default(), Arc::new(Counter::default()));
-    let daemon = Daemon::start(&file, &lanes, &hands, &counter).await;
-    let judge = Judge::new(&file, &lanes);
+    let daemon = Daemon::start(&file, &workers, &hands, &counter).await;
+    let judge = Judge::new(&file, &workers);
     let mut receivers = BTreeMap::new();
-    for lane in &lanes {
-        let of_it = lanes.iter().filter(|other| other.receiver == lane.receiver);
+    for worker in &workers {
+        let of_it = workers.iter().filter(|other| other.receiver == worker.receiver);
         let allowances = of_it.filter_map(|other| other.allowance).collect();
-        receivers.entry(lane.receiver).or_insert_with(|| FarSide::new(seed, lane.receiver, allowances, DAYS * DAY));
+        receivers
+            .entry(worker.receiver)
+            .or_insert_with(|| MockReceiver::new(seed, worker.receiver, allowances, DAYS * DAY));
     }
     let mut week = Week {
         seed,
         chance: Chance::of(seed, &["week"]),
         hands,
         file,
-        lanes: &lanes,
+        workers: &workers,
         receivers,
         counter,
         arrivals: arrivals::week(seed, DAYS),
@@ -173,8 +175,8 @@ pub async fn live(seed: u64) -> Outcome {
         flights: BTreeMap::new(),
         timers: BinaryHeap::new(),
         sequence: 0,
-        awake: vec![true; lanes.len()],
-        looks_at: vec![None; lanes.len()],
+        awake: vec![true; workers.len()],
+        looks_at: vec![None; workers.len()],
         turns: (0, 0),
         counts: BTreeMap::new(),
         fingerprint: seed,
@@ -231,8 +233,8 @@ impl Week<'_> {
             self.at(chance.between(0, week), Timer::Stops);
         }
         for _ in 0..chance.between(1, 4) {
-            let lane = chance.between(0, self.lanes.len() as i64 - 1) as usize;
-            self.at(chance.between(0, week), Timer::Reloads(lane));
+            let worker = chance.between(0, self.workers.len() as i64 - 1) as usize;
+            self.at(chance.between(0, week), Timer::Reloads(worker));
         }
         // When many messages are under way.
         for number in 0..self.arrivals.len() {
@@ -240,8 +242,8 @@ impl Week<'_> {
             if chance.once_in_a_while(40) {
                 self.at(soon, Timer::Stops);
             } else if chance.once_in_a_while(40) {
-                let lane = chance.between(0, self.lanes.len() as i64 - 1) as usize;
-                self.at(soon, Timer::Reloads(lane));
+                let worker = chance.between(0, self.workers.len() as i64 - 1) as usize;
+                self.at(soon, Timer::Reloads(worker));
             }
         }
         for day in 1..=DAYS {
@@ -257,7 +259,7 @@ impl Week<'_> {
             self.happen(timer).await?;
         }
         self.note("the week is over, and everything heals".to_owned());
-        self.receivers.values_mut().for_each(FarSide::heal);
+        self.receivers.values_mut().for_each(MockReceiver::heal);
         if self.state != State::Up {
             self.start().await?;
         }
@@ -277,12 +279,12 @@ impl Week<'_> {
         self.judge.audit(&mut self.truth)
     }
 
-    /// Gives every lane that is awake its turn, and then answers what comes next, before `end`.
+    /// Gives every worker that is awake its turn, and then answers what comes next, before `end`.
     async fn next(&mut self, end: i64) -> Result<Option<Reverse<(i64, u64, Timer)>>, String> {
-        while let Some(lane) = self.awake.iter().position(|awake| *awake).filter(|_| self.state == State::Up) {
-            self.awake[lane] = false;
-            if !self.daemon().is_retiring(lane) {
-                self.turn(lane).await?;
+        while let Some(worker) = self.awake.iter().position(|awake| *awake).filter(|_| self.state == State::Up) {
+            self.awake[worker] = false;
+            if !self.daemon().is_retiring(worker) {
+                self.turn(worker).await?;
             }
         }
         let comes = self.timers.peek().is_some_and(|Reverse((at, _, _))| *at < end);
@@ -294,9 +296,9 @@ impl Week<'_> {
             Timer::Reaches(number) => self.reaches(number),
             Timer::Ends(number) => self.ends(number).await,
             Timer::Arrives(number) => self.arrives(number).await,
-            Timer::Looks(lane) => {
-                if self.looks_at[lane] == Some(self.now()) {
-                    self.awake[lane] = true;
+            Timer::Looks(worker) => {
+                if self.looks_at[worker] == Some(self.now()) {
+                    self.awake[worker] = true;
                 }
                 Ok(())
             }
@@ -308,7 +310,7 @@ impl Week<'_> {
                 Ok(())
             }
             Timer::Person => self.person(),
-            Timer::Reloads(lane) => self.reloads(lane).await,
+            Timer::Reloads(worker) => self.reloads(worker).await,
             Timer::Stops => self.stops().await,
             Timer::IsCut => self.is_cut().await,
             Timer::Starts => self.start().await,
@@ -318,18 +320,18 @@ impl Week<'_> {
 
     fn jump(&mut self, by: i64) {
         self.hands.jump(by);
-        self.receivers.values_mut().for_each(FarSide::may_be_asked);
+        self.receivers.values_mut().for_each(MockReceiver::may_be_asked);
     }
 
-    async fn turn(&mut self, lane: usize) -> Result<(), String> {
+    async fn turn(&mut self, worker: usize) -> Result<(), String> {
         let now = self.now();
         self.turns = if self.turns.0 == now { (now, self.turns.1 + 1) } else { (now, 1) };
         if self.turns.1 > TURNS_AT_ONCE {
-            return Err(format!("{} turns in a circle", self.lanes[lane].name));
+            return Err(format!("{} turns in a circle", self.workers[worker].name));
         }
-        let next = self.daemon().runners[lane].turn().await;
-        self.settle(lane).await?;
-        self.look_again(lane, next).await;
+        let next = self.daemon().runners[worker].turn().await;
+        self.settle(worker).await?;
+        self.look_again(worker, next).await;
         Ok(())
     }
 
@@ -364,8 +366,8 @@ impl Week<'_> {
     }
 }
 
-fn owed_lane(truth: &Truth, delivery: DeliveryId) -> usize {
-    truth.owed[&delivery].lane
+fn owed_worker(truth: &Truth, delivery: DeliveryId) -> usize {
+    truth.owed[&delivery].worker
 }
 
 fn answers(outcome: &retry::Outcome) -> &'static str {

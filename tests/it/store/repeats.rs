@@ -60,7 +60,7 @@ async fn equal_content_about_a_shop_is_a_repeat_of_the_latest_within_five_minute
 async fn other_content_under_one_proof_is_another_event_while_it_is_fresh_and_a_replay_later() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = open(folder.path());
-    let told = async |key: &str, content: u8, received: i64| {
+    let taken = async |key: &str, content: u8, received: i64| {
         let mut record = event(Kind::OrderPaid, &content.to_string(), OrderState::Paid, received, "", &["erp"]);
         // Each key is a proof that was made at second 0; the clock of this table moves on.
         record.dedupe_keys =
@@ -87,9 +87,9 @@ async fn other_content_under_one_proof_is_another_event_while_it_is_fresh_and_a_
         (201, "c", 1, "repeat"),
         (201, "c", 2, "replay"),
     ] {
-        assert_eq!(told(key, content, second).await, expected, "second {second}: content {content} under {key}");
+        assert_eq!(taken(key, content, second).await, expected, "second {second}: content {content} under {key}");
     }
-    assert_eq!(due(&store, "erp", 300).await.len(), 5, "neither repeats nor replays are told");
+    assert_eq!(due(&store, "erp", 300).await.len(), 5, "neither repeats nor replays are sent");
     assert!(store.reader().order("s", "4").await.expect("reading").is_none(), "nothing of a replay is kept");
 }
 
@@ -97,17 +97,17 @@ async fn other_content_under_one_proof_is_another_event_while_it_is_fresh_and_a_
 async fn a_guarded_key_is_kept_as_long_as_any_of_its_events() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = open(folder.path());
-    let told = async |content: u8, received: i64, fresh: bool| {
+    let taken = async |content: u8, received: i64, fresh: bool| {
         let mut record = event(Kind::OrderPaid, &content.to_string(), OrderState::Paid, received, "", &[]);
         record.dedupe_keys = vec![DedupeKey::Guarded { key: "a".to_owned(), content: [content; 32], fresh }];
         store.record(record).await.expect("recorded")
     };
     let is_new = |recorded: Recorded| matches!(recorded, Recorded::New { .. });
-    assert!(is_new(told(1, 0, true).await) && is_new(told(2, 5, true).await));
+    assert!(is_new(taken(1, 0, true).await) && is_new(taken(2, 5, true).await));
     assert_eq!(store.prune(at(3), 0, 100).await.expect("pruned").0, 1);
-    assert_eq!(told(3, 20, false).await, Recorded::Replay, "the second event still stands for the proof");
+    assert_eq!(taken(3, 20, false).await, Recorded::Replay, "the second event still stands for the proof");
     assert_eq!(store.prune(at(10), 0, 100).await.expect("pruned").0, 1);
-    assert!(is_new(told(3, 30, false).await), "nothing is known of it any more");
+    assert!(is_new(taken(3, 30, false).await), "nothing is known of it any more");
 }
 
 #[tokio::test]

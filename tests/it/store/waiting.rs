@@ -67,7 +67,7 @@ async fn what_was_tried_and_then_carried_has_another_key_when_it_goes_by_itself_
 }
 
 #[tokio::test]
-async fn what_a_person_asks_for_once_more_goes_out_though_a_fallback_has_told_it() {
+async fn what_a_person_asks_for_once_more_goes_out_though_a_fallback_was_sent_it() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = open(folder.path());
     store.record(placed("1", &["kitchen"])).await.expect("recorded");
@@ -84,7 +84,7 @@ async fn what_a_person_asks_for_once_more_goes_out_though_a_fallback_has_told_it
     for (channel, delivery) in [("kitchen", kitchen), ("owner", owner)] {
         changes.make(ChangeRequest::Redeliver, &[delivery.to_string()], at(5)).expect("changed");
         store.settle_fallback("kitchen", at(6)).await.expect("changed");
-        assert_eq!(due(&store, channel, 6).await.len(), 1, "{channel} is to hear it once more");
+        assert_eq!(due(&store, channel, 6).await.len(), 1, "{channel} is to get it once more");
         let Claimed::Yes(attempt) = claim(&store, delivery, 6).await else { panic!("nobody has it") };
         // What stands in for the other one is called off only while nobody asks for it.
         settle(&store, delivery, attempt, Outcome::Retry { after: None }, Step::Wait { until: at(7), spends: true })

@@ -44,7 +44,7 @@ use crate::support::log::Log;
 
 /// Longer than anything here takes, also on a machine with much else to do; a test that waits so long has failed.
 pub const TOO_LONG: Duration = Duration::from_secs(120);
-/// How long a test waits to see that nothing more comes. A lane looks at the store every second.
+/// How long a test waits to see that nothing more comes. A worker looks at the store every second.
 pub const A_WHILE: Duration = Duration::from_millis(1500);
 
 /// A clock that the test can put forward; it goes on by itself, or stands still in between.
@@ -84,7 +84,7 @@ impl Hands {
 /// What surrounds a daemon: its folder, its receivers and its clock. It outlives the daemon, so that another may follow.
 pub struct Scene {
     pub folder: TempDir,
-    pub far: Sandbox,
+    pub sandbox: Sandbox,
     pub hands: Hands,
     _log: Arc<Log>,
 }
@@ -100,7 +100,7 @@ impl Scene {
         let log = log::keep();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let folder = tempfile::tempdir().expect("a folder");
-        Self { folder, far: Sandbox::start(listener, rules), hands: Hands::at(base), _log: log }
+        Self { folder, sandbox: Sandbox::start(listener, rules), hands: Hands::at(base), _log: log }
     }
 
     /// As [`Scene::at`], and time passes only when the test puts the clock forward: however slow the machine is, nothing
@@ -109,7 +109,7 @@ impl Scene {
         Self { hands: Hands::still(base), ..Self::at(base, rules).await }
     }
 
-    /// The configuration in which `channels` hear what `routes` say, in the daemon's own words.
+    /// The configuration in which `channels` get what `routes` say, in the daemon's own words.
     pub fn config(&self, text: &str) -> Config {
         self.config_in(self.folder.path(), text)
     }
@@ -131,34 +131,34 @@ impl Scene {
 
     /// A robot of the sandbox as a channel of the same name.
     pub fn robot(&self, name: &str, more: &str) -> String {
-        let (url, more) = (self.far.robot_url(name), paced(more));
+        let (url, more) = (self.sandbox.robot_url(name), paced(more));
         format!("[channel.{name}]\nkind = \"dingtalk\"\nwebhook = \"{url}\"\nallow_private = true\n{more}\n")
     }
 
     /// Opens the simulated mail server, and a channel of this name that mails from `bell@orderbell.test` through it.
     pub async fn mailbox(&self, name: &str, post: MailServer, to: &str, more: &str) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = self.far.serve_mail(listener, post);
+        let address = self.sandbox.serve_mail(listener, post);
         let mail = "from = \"Harbour Noodle House <bell@orderbell.test>\"";
         format!("[channel.{name}]\nkind = \"email\"\nsmtp = \"smtp+plain://{address}\"\n{mail}\nto = {to}\n{more}\n")
     }
 
     /// A WeCom robot of the sandbox as a channel of the same name.
     pub fn wecom(&self, name: &str, more: &str) -> String {
-        let (url, more) = (self.far.wecom_url(name), paced(more));
+        let (url, more) = (self.sandbox.wecom_url(name), paced(more));
         format!("[channel.{name}]\nkind = \"wecom\"\nwebhook = \"{url}\"\nallow_private = true\n{more}\n")
     }
 
     /// A receiver of the sandbox as a channel of the same name.
     pub fn hook(&self, name: &str, more: &str) -> String {
-        let url = self.far.hook_url(name);
+        let url = self.sandbox.hook_url(name);
         format!("[channel.{name}]\nkind = \"webhook\"\nurl = \"{url}\"\nallow_private = true\n{more}\n")
     }
 
     /// Puts the clock forward, and that of the receivers with it.
     pub fn forward(&self, by: SignedDuration) {
         self.hands.forward(by);
-        self.far.set_clock_ahead(self.hands.now().duration_since(Timestamp::now()));
+        self.sandbox.set_clock_ahead(self.hands.now().duration_since(Timestamp::now()));
     }
 
     pub fn store(&self) -> PathBuf {
@@ -250,22 +250,22 @@ impl Daemon {
         self.reader.deliveries(None).await.expect("the store is readable")
     }
 
-    /// Waits until the deliveries stand as wanted. The store tells nobody of its changes, so it is asked again and again.
+    /// Waits until the deliveries stand as wanted. The store has no signal for its changes, so it is asked again and again.
     pub async fn until(&self, wanted: impl Fn(&[DeliveryRow]) -> bool) -> Vec<DeliveryRow> {
         let deadline = Instant::now() + TOO_LONG;
         loop {
-            let standings = self.deliveries().await;
-            if wanted(&standings) {
-                return standings;
+            let rows = self.deliveries().await;
+            if wanted(&rows) {
+                return rows;
             }
-            assert!(Instant::now() < deadline, "it did not come to that: {standings:#?}");
+            assert!(Instant::now() < deadline, "it did not come to that: {rows:#?}");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
 
     /// Waits until nothing waits any more.
     pub async fn until_done(&self) -> Vec<DeliveryRow> {
-        self.until(|all| all.iter().all(|standing| standing.state != "waiting")).await
+        self.until(|all| all.iter().all(|row| row.state != "waiting")).await
     }
 
     /// A connection of the test's own to the store.
@@ -290,8 +290,8 @@ impl Daemon {
     }
 }
 
-pub fn of<'a>(standings: &'a [DeliveryRow], channel: &str) -> Vec<&'a DeliveryRow> {
-    standings.iter().filter(|standing| standing.channel == channel).collect()
+pub fn of<'a>(rows: &'a [DeliveryRow], channel: &str) -> Vec<&'a DeliveryRow> {
+    rows.iter().filter(|row| row.channel == channel).collect()
 }
 
 pub async fn in_time<F: Future>(future: F) -> F::Output {

@@ -146,8 +146,8 @@ impl Fixture {
 }
 
 /// What a believed webhook says, without what is ours.
-fn said(heard: &Incoming) -> String {
-    match heard {
+fn said(incoming: &Incoming) -> String {
+    match incoming {
         Incoming::Heartbeat => "heartbeat".to_owned(),
         Incoming::Webhook(webhook) => {
             let (kind, shop, order, mut data) = (&webhook.kind, &webhook.shop, &webhook.order, webhook.data.clone());
@@ -171,11 +171,11 @@ fn refused(refusal: &Refusal) -> Outcome {
 }
 
 /// Whatever was changed, either nothing is believed, or it says what the genuine one says.
-fn unchanged(genuine: &Incoming, heard: Result<Incoming, Refusal>) -> Result<Outcome, String> {
-    match heard {
+fn unchanged(genuine: &Incoming, incoming: Result<Incoming, Refusal>) -> Result<Outcome, String> {
+    match incoming {
         Ok(Incoming::Heartbeat) => Ok("heartbeat"),
-        Ok(heard) if said(&heard) == said(genuine) => Ok("believed, unchanged"),
-        Ok(heard) => Err(format!("believed: {}\ngenuine: {}", said(&heard), said(genuine))),
+        Ok(incoming) if said(&incoming) == said(genuine) => Ok("believed, unchanged"),
+        Ok(incoming) => Err(format!("believed: {}\ngenuine: {}", said(&incoming), said(genuine))),
         Err(refusal) => Ok(refused(&refusal)),
     }
 }
@@ -184,17 +184,19 @@ fn keeta_envelope(fixture: &Fixture, seed: u64) -> Judged {
     let (mut choices, headers) = (Choices::new(seed), HeaderMap::new());
     let genuine = &choices.of(&fixture.envelopes).body;
     let body = mutate(&mut choices, genuine);
-    let hear = |body| fixture.keeta.receive(&fixture.request(Method::Post, None, &headers, body));
-    let heard = unchanged(&hear(genuine).map_err(|refusal| refusal.to_string())?, hear(&body));
-    heard.map(|outcome| (body.len(), outcome)).map_err(|error| format!("{error}\n{}", String::from_utf8_lossy(&body)))
+    let receive = |body| fixture.keeta.receive(&fixture.request(Method::Post, None, &headers, body));
+    let incoming = unchanged(&receive(genuine).map_err(|refusal| refusal.to_string())?, receive(&body));
+    incoming
+        .map(|outcome| (body.len(), outcome))
+        .map_err(|error| format!("{error}\n{}", String::from_utf8_lossy(&body)))
 }
 
 fn keeta_query(fixture: &Fixture, seed: u64) -> Judged {
     let (mut choices, headers) = (Choices::new(seed), HeaderMap::new());
     let query = String::from_utf8_lossy(&mutate(&mut choices, fixture.query.as_bytes())).into_owned();
-    let hear = |query| fixture.keeta.receive(&fixture.request(Method::Get, Some(query), &headers, b""));
-    let heard = unchanged(&hear(&fixture.query).map_err(|refusal| refusal.to_string())?, hear(&query));
-    heard.map(|outcome| (query.len(), outcome)).map_err(|error| format!("{error}\n{query}"))
+    let receive = |query| fixture.keeta.receive(&fixture.request(Method::Get, Some(query), &headers, b""));
+    let incoming = unchanged(&receive(&fixture.query).map_err(|refusal| refusal.to_string())?, receive(&query));
+    incoming.map(|outcome| (query.len(), outcome)).map_err(|error| format!("{error}\n{query}"))
 }
 
 /// Nothing signs the body or the event, so what may not change is the token with its time.

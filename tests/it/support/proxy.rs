@@ -95,16 +95,16 @@ async fn serve(
             stream.write_all(format!("HTTP/1.1 {status} no\r\n{date}\r\nContent-Length: 0\r\n\r\n").as_bytes()).await?;
             continue;
         }
-        let mut far = TcpStream::connect(target).await?;
+        let mut target = TcpStream::connect(target).await?;
         if is_tunnel {
             stream.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await?;
-            tokio::io::copy_bidirectional(&mut stream, &mut far).await?;
+            tokio::io::copy_bidirectional(&mut stream, &mut target).await?;
             return Ok(());
         }
-        far.write_all(handed_on(&head, prefix).as_bytes()).await?;
-        far.write_all(&body).await?;
+        target.write_all(handed_on(&head, prefix).as_bytes()).await?;
+        target.write_all(&body).await?;
         let mut answer = Vec::new();
-        far.read_to_end(&mut answer).await?;
+        target.read_to_end(&mut answer).await?;
         stream.write_all(&answer).await?;
         return Ok(());
     }

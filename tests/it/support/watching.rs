@@ -80,7 +80,7 @@ impl Watching {
     }
 }
 
-/// A configuration that can be told by a source of this name.
+/// A configuration that can be known by a source of this name.
 pub fn marked(marker: &str, text: &str) -> String {
     format!("{}{text}", keeta::source(marker, ""))
 }

@@ -104,7 +104,7 @@ async fn differs((kind, changes_daemon, changes_here, key, words): Change) {
     assert!(text.ends_with("error: 1 of 1 channels was tested with other values than those here\n"), "{text}");
     assert_eq!((&json[0]["yes"], &json[0]["sent_by"]), (&true.into(), &"daemon".into()), "{kind}");
     // A refusal says it as well: the receiver has not seen the values here.
-    place.scene.far.order("erp", refused(401), Times::Always);
+    place.scene.sandbox.order("erp", refused(401), Times::Always);
     let refusal = place.test(&here).await;
     assert_eq!((refusal.differs(), refusal.code), (vec![key], Some(1)), "{kind}: {}", refusal.text);
     assert!(refusal.text.starts_with("erp (webhook): no\n"), "{kind}: {}", refusal.text);
@@ -154,7 +154,7 @@ async fn what_is_unset_here_is_sent_with_the_daemons_value_and_said_to_be_not_co
         assert_eq!((found.code, found.differs(), found.keys("not_compared")), (Some(0), vec![], vec![key]));
         assert!(found.text.starts_with("erp (webhook): yes\n"), "{}", found.text);
         assert!(found.text.contains(&format!("    not compared: {key}: ")), "{}", found.text);
-        place.scene.far.order("erp", refused(401), Times::Always);
+        place.scene.sandbox.order("erp", refused(401), Times::Always);
         let found = place.test(&here).await;
         assert!(
             found.code == Some(1) && found.text.contains("cause:  the receiver does not believe"),

@@ -98,7 +98,7 @@ fn character(rest: &str) -> usize {
 }
 
 #[test]
-fn code_comments_and_texts_are_told_apart() {
+fn code_comments_and_texts_are_distinguished() {
     let text =
         "let a = \"b \\\" // c\"; // d \"e\"\nlet f: &'static str = r#\"g \"h\"\n\"#;\nlet i = ('\"', '\\'', 'j');\n";
     let source = Source::of(text);

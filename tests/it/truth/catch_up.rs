@@ -20,7 +20,7 @@ async fn behind_a_robot_that_others_have_shut_urgent_messages_ask_the_fallback_a
     let scene = Scene::still(noon(), Rules::new()).await;
     let channels = [scene.robot("kitchen", TO_OWNER), scene.robot("owner", "")].concat();
     let daemon = scene.start(&format!("{channels}{}", to(&["kitchen"]))).await;
-    scene.far.order("kitchen", errcode(410_100), Times::Next(1));
+    scene.sandbox.order("kitchen", errcode(410_100), Times::Next(1));
     for number in 1..=3 {
         order(&scene, &daemon, number).await;
     }
@@ -29,11 +29,11 @@ async fn behind_a_robot_that_others_have_shut_urgent_messages_ask_the_fallback_a
     a_while().await;
     assert!(scene.came_to("owner").is_empty(), "less than two minutes");
     scene.forward(seconds(25));
-    assert_eq!(named(&texts(&scene.until_told("owner", 3).await), 1..=3), each_once(1..=3));
-    let standings = until_over(&scene, &daemon).await;
-    let told = texts(&scene.told("kitchen"));
-    assert_eq!((told.len(), named(&told, 1..=3)), (1, each_once(1..=3)), "{told:#?}");
-    assert_eq!(states(&standings, "kitchen"), ["merged"; 3]);
+    assert_eq!(named(&texts(&scene.until_received("owner", 3).await), 1..=3), each_once(1..=3));
+    let rows = until_over(&scene, &daemon).await;
+    let received = texts(&scene.received("kitchen"));
+    assert_eq!((received.len(), named(&received, 1..=3)), (1, each_once(1..=3)), "{received:#?}");
+    assert_eq!(states(&rows, "kitchen"), ["merged"; 3]);
 }
 
 /// A kind of channel.
@@ -111,47 +111,47 @@ async fn matrix(after: &str, restarts: bool) {
     }
     let names: Vec<&str> = cells.iter().map(|cell| cell.name.as_str()).collect();
     text += &to(&names);
-    cells.iter().for_each(|cell| scene.far.order(&cell.place, fault(cell.way, cell.reason), Times::Always));
+    cells.iter().for_each(|cell| scene.sandbox.order(&cell.place, fault(cell.way, cell.reason), Times::Always));
     let mut daemon = scene.start(&text).await;
     for number in 1..=3 {
         order(&scene, &daemon, number).await;
     }
     for _ in 0..16 {
-        if cells.iter().all(|cell| scene.told(&cell.fallback).len() == 3) {
+        if cells.iter().all(|cell| scene.received(&cell.fallback).len() == 3) {
             break;
         }
         scene.forward(seconds(15));
         a_while().await;
     }
     for Cell { fallback, name, .. } in &cells {
-        let told = texts(&scene.told(fallback));
-        assert_eq!(named(&told, 1..=3), each_once(1..=3), "{fallback}, {after}");
+        let received = texts(&scene.received(fallback));
+        assert_eq!(named(&received, 1..=3), each_once(1..=3), "{fallback}, {after}");
         let does_not = format!("{name} does not know of this.");
-        assert!(told.iter().all(|told| told.contains(&does_not)), "{told:?}");
+        assert!(received.iter().all(|received| received.contains(&does_not)), "{received:?}");
     }
     if restarts {
         daemon.stop().await;
         scene.forward(seconds(70));
         daemon = scene.start(&text).await;
     }
-    cells.iter().for_each(|cell| scene.far.clear_faults(&cell.place));
-    let standings = until_over(&scene, &daemon).await;
+    cells.iter().for_each(|cell| scene.sandbox.clear_faults(&cell.place));
+    let rows = until_over(&scene, &daemon).await;
     for Cell { way, reason, name, place, fallback } in &cells {
         let what = format!("{name}, {after}, {}restart", if restarts { "" } else { "no " });
-        let told = texts(&scene.told(place));
-        let is_told = after == "tell" || *reason == Reason::Lost;
+        let received = texts(&scene.received(place));
+        let is_received = after == "tell" || *reason == Reason::Lost;
         // Without catching up, the oldest message is the probe all the same.
         let is_probe = |number| after == "skip" && *reason == Reason::Parked && number == 1;
-        let wanted: Vec<_> = (1..=3).map(|number| (number, usize::from(is_told || is_probe(number)))).collect();
-        assert_eq!(named(&without_repeats(told.clone()), 1..=3), wanted, "{what}: {told:#?}");
-        assert_eq!(scene.told(fallback).len(), 3, "{what}");
-        assert_eq!(states(&standings, name), ["merged"; 3], "{what}");
-        if is_told && *reason != Reason::Lost {
+        let wanted: Vec<_> = (1..=3).map(|number| (number, usize::from(is_received || is_probe(number)))).collect();
+        assert_eq!(named(&without_repeats(received.clone()), 1..=3), wanted, "{what}: {received:#?}");
+        assert_eq!(scene.received(fallback).len(), 3, "{what}");
+        assert_eq!(states(&rows, name), ["merged"; 3], "{what}");
+        if is_received && *reason != Reason::Lost {
             let is_one = *way != Way::Webhook;
-            assert_eq!(told.len(), if is_one { 1 } else { 3 }, "{what}: {told:#?}");
+            assert_eq!(received.len(), if is_one { 1 } else { 3 }, "{what}: {received:#?}");
             let meanwhile = format!("Sent to {fallback} meanwhile");
-            assert!(!is_one || told[0].contains(&meanwhile), "{what}: {told:#?}");
-            let whole = told.join("\n");
+            assert!(!is_one || received[0].contains(&meanwhile), "{what}: {received:#?}");
+            let whole = received.join("\n");
             let places: Vec<_> = (1..=3).map(|number| whole.find(&short_number(number))).collect();
             // A program gets those of one order in their sequence.
             assert!(!is_one || places.is_sorted(), "{what}: the oldest first: {whole}");
@@ -181,17 +181,17 @@ async fn a_program_gets_what_its_fallback_was_sent_in_the_sequence_of_the_order(
     let scene = Scene::still(noon(), Rules::new()).await;
     let channels = [scene.hook("till", TO_OWNER), scene.robot("owner", "")].concat();
     let daemon = scene.start(&format!("{channels}{}", to(&["till"]))).await;
-    scene.far.order("till", status(503), Times::Always);
+    scene.sandbox.order("till", status(503), Times::Always);
     place(&scene, &daemon, 1).await;
     step(&scene, &daemon, ACCEPTED, 1).await;
     step(&scene, &daemon, CANCELLED, 1).await;
     until_tried(&daemon, "till", 1).await;
     scene.forward(seconds(130));
-    scene.until_told("owner", 1).await;
-    scene.far.clear_faults("till");
+    scene.until_received("owner", 1).await;
+    scene.sandbox.clear_faults("till");
     until_over(&scene, &daemon).await;
     let kinds: Vec<String> = scene
-        .told("till")
+        .received("till")
         .iter()
         .map(|one| serde_json::from_str::<serde_json::Value>(&one.body).expect("JSON")["kind"].to_string())
         .collect();
@@ -203,11 +203,11 @@ async fn the_digest_of_what_a_fallback_was_sent_is_the_probe_of_a_parked_channel
     let scene = Scene::still(noon(), Rules::new()).await;
     let channels = [scene.robot("kitchen", TO_OWNER), scene.robot("owner", "")].concat();
     let daemon = scene.start(&format!("{channels}{}", to(&["kitchen"]))).await;
-    scene.far.order("kitchen", errcode(300_005), Times::Always);
+    scene.sandbox.order("kitchen", errcode(300_005), Times::Always);
     for number in 1..=3 {
         order(&scene, &daemon, number).await;
     }
-    scene.until_told("owner", 3).await;
+    scene.until_received("owner", 3).await;
     until_states(&daemon, "owner", &["delivered"; 3]).await;
     let tried = outcomes(&daemon, "kitchen").len();
     scene.forward(minutes(12));
@@ -216,14 +216,14 @@ async fn the_digest_of_what_a_fallback_was_sent_is_the_probe_of_a_parked_channel
     assert_eq!(outcomes(&daemon, "kitchen").len(), tried + 1, "one message is the probe");
     // What comes meanwhile is in the next one, and so is what has changed.
     order(&scene, &daemon, 4).await;
-    scene.until_told("owner", 4).await;
+    scene.until_received("owner", 4).await;
     until_states(&daemon, "owner", &["delivered"; 4]).await;
-    scene.far.clear_faults("kitchen");
+    scene.sandbox.clear_faults("kitchen");
     scene.forward(minutes(25));
     until_over(&scene, &daemon).await;
     assert!(parked(&daemon).is_empty());
-    let told = texts(&scene.told("kitchen"));
-    assert_eq!((told.len(), named(&told, 1..=4)), (1, each_once(1..=4)), "{told:#?}");
+    let received = texts(&scene.received("kitchen"));
+    assert_eq!((received.len(), named(&received, 1..=4)), (1, each_once(1..=4)), "{received:#?}");
     scene.nothing_more(A_WHILE).await;
 }
 
@@ -239,22 +239,22 @@ async fn what_was_given_up_is_tried_again_when_the_fallback_was_sent_it_unless_i
     ];
     let routes = ["kitchen", "till", "bar"].map(|name| to(&[name])).concat();
     let daemon = scene.start(&format!("{}{routes}", channels.concat())).await;
-    scene.far.order("kitchen", errcode(-1), Times::Next(2));
-    scene.far.order("till", status(503), Times::Next(2));
-    scene.far.order("bar", errcode(400_105), Times::Always);
+    scene.sandbox.order("kitchen", errcode(-1), Times::Next(2));
+    scene.sandbox.order("till", status(503), Times::Next(2));
+    scene.sandbox.order("bar", errcode(400_105), Times::Always);
     step(&scene, &daemon, ACCEPTED, 1).await;
     for name in ["kitchen", "till", "bar"] {
         until_tried(&daemon, name, 1).await;
     }
     scene.forward(seconds(2));
     for name in ["owner", "boss", "chief", "kitchen", "till"] {
-        scene.until_told(name, 1).await;
+        scene.until_received(name, 1).await;
     }
-    let standings = until_over(&scene, &daemon).await;
-    let kitchen = texts(&scene.told("kitchen"));
+    let rows = until_over(&scene, &daemon).await;
+    let kitchen = texts(&scene.received("kitchen"));
     assert!(kitchen.len() == 1 && kitchen[0].contains("Sent to owner meanwhile"), "{kitchen:?}");
-    assert_eq!(of(&standings, "bar")[0].state, "dead", "it was refused for good");
-    assert!(scene.told("bar").is_empty());
+    assert_eq!(of(&rows, "bar")[0].state, "dead", "it was refused for good");
+    assert!(scene.received("bar").is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -264,22 +264,22 @@ async fn a_channel_catches_up_after_its_quiet_hours() {
     let quiet = format!("{TO_OWNER}\nquiet = {{ from = \"07:10\", to = \"09:00\" }}");
     let channels = [scene.robot("kitchen", &quiet), scene.robot("owner", "")].concat();
     let daemon = scene.start(&format!("{channels}{}", to(&["kitchen"]))).await;
-    scene.far.order("kitchen", errcode(300_005), Times::Always);
+    scene.sandbox.order("kitchen", errcode(300_005), Times::Always);
     for number in 1..=3 {
         order(&scene, &daemon, number).await;
     }
-    scene.until_told("owner", 3).await;
+    scene.until_received("owner", 3).await;
     until_states(&daemon, "owner", &["delivered"; 3]).await;
-    scene.far.clear_faults("kitchen");
+    scene.sandbox.clear_faults("kitchen");
     for _ in 0..4 {
         scene.forward(minutes(15));
         a_while().await;
     }
-    assert!(scene.told("kitchen").is_empty(), "nobody is woken");
+    assert!(scene.received("kitchen").is_empty(), "nobody is woken");
     scene.forward(minutes(60));
     until_over(&scene, &daemon).await;
-    let told = texts(&scene.told("kitchen"));
-    assert_eq!((told.len(), named(&told, 1..=3)), (1, each_once(1..=3)), "{told:#?}");
+    let received = texts(&scene.received("kitchen"));
+    assert_eq!((received.len(), named(&received, 1..=3)), (1, each_once(1..=3)), "{received:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -287,19 +287,22 @@ async fn what_does_not_fit_in_one_message_follows_in_further_ones_the_oldest_fir
     let scene = Scene::still(noon(), Rules::new()).await;
     let channels = [scene.wecom("office", TO_OWNER), scene.hook("owner", "")].concat();
     let daemon = scene.start(&format!("{channels}{}", to(&["office"]))).await;
-    scene.far.order("office", errcode(93_000), Times::Always);
+    scene.sandbox.order("office", errcode(93_000), Times::Always);
     for number in 1..=120 {
         order(&scene, &daemon, number).await;
     }
-    scene.until_told("owner", 120).await;
+    scene.until_received("owner", 120).await;
     until_states(&daemon, "owner", &["delivered"; 120]).await;
-    scene.far.clear_faults("office");
-    let standings = until_over(&scene, &daemon).await;
-    assert_eq!(states(&standings, "office"), ["merged"; 120]);
-    let told = texts(&scene.told("office"));
-    assert!((2..=8).contains(&told.len()), "{}", told.len());
-    assert_eq!(named(&told, 1..=120), each_once(1..=120));
-    let whole = told.join("\n");
+    scene.sandbox.clear_faults("office");
+    let rows = until_over(&scene, &daemon).await;
+    assert_eq!(states(&rows, "office"), ["merged"; 120]);
+    let received = texts(&scene.received("office"));
+    assert!((2..=8).contains(&received.len()), "{}", received.len());
+    assert_eq!(named(&received, 1..=120), each_once(1..=120));
+    let whole = received.join("\n");
     let places: Vec<_> = (1..=120).map(|number| whole.find(&short_number(number))).collect();
-    assert!(places.is_sorted() && told.iter().all(|told| told.contains("Sent to owner meanwhile")), "{whole}");
+    assert!(
+        places.is_sorted() && received.iter().all(|received| received.contains("Sent to owner meanwhile")),
+        "{whole}"
+    );
 }

@@ -39,8 +39,8 @@ async fn forged(scene: &Scene, daemon: &Daemon) {
 }
 
 /// The deliveries of notices to a channel.
-fn notices<'a>(standings: &'a [DeliveryRow], channel: &str) -> Vec<&'a DeliveryRow> {
-    of(standings, channel).into_iter().filter(|one| one.kind == "operator.notice").collect()
+fn notices<'a>(rows: &'a [DeliveryRow], channel: &str) -> Vec<&'a DeliveryRow> {
+    of(rows, channel).into_iter().filter(|one| one.kind == "operator.notice").collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -53,10 +53,10 @@ async fn a_notice_goes_out_in_quiet_hours_and_an_order_waits_for_the_morning() {
     daemon.until(|all| all.iter().all(|one| one.due_at == morning())).await;
     forged(&scene, &daemon).await;
     for name in ["owner", "office"] {
-        let told = texts(&scene.until_told(name, 1).await);
-        assert!(told[0].contains(NOTICE), "{name}: {told:?}");
+        let received = texts(&scene.until_received(name, 1).await);
+        assert!(received[0].contains(NOTICE), "{name}: {received:?}");
     }
-    assert!(scene.until_told("erp", 1).await[0].body.contains("\"operator.notice\""));
+    assert!(scene.until_received("erp", 1).await[0].body.contains("\"operator.notice\""));
     for name in names {
         until_states(&daemon, name, &["waiting", "delivered"]).await;
     }
@@ -64,7 +64,7 @@ async fn a_notice_goes_out_in_quiet_hours_and_an_order_waits_for_the_morning() {
     scene.forward(morning().duration_since(scene.hands.now()) + seconds(1));
     daemon.until_done().await;
     for name in names {
-        assert_eq!(scene.told(name).len(), 2, "{name}");
+        assert_eq!(scene.received(name).len(), 2, "{name}");
     }
 }
 
@@ -78,12 +78,12 @@ async fn a_notice_waits_for_the_morning_where_its_channel_holds_notices() {
     daemon.until(|all| all.len() == 2 && all.iter().all(|one| one.due_at == morning())).await;
     scene.forward(morning().duration_since(scene.hands.now()) - seconds(10));
     a_while().await;
-    assert_eq!(scene.far.counts().accepted, 0, "it is held to the end");
+    assert_eq!(scene.sandbox.counts().accepted, 0, "it is held to the end");
     scene.forward(seconds(11));
     daemon.until_done().await;
     scene.nothing_more(A_WHILE).await;
-    assert!(texts(&scene.told("owner"))[0].contains(NOTICE));
-    assert_eq!((scene.told("owner").len(), scene.told("erp").len()), (1, 1));
+    assert!(texts(&scene.received("owner"))[0].contains(NOTICE));
+    assert_eq!((scene.received("owner").len(), scene.received("erp").len()), (1, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -96,10 +96,10 @@ async fn a_notice_that_was_held_goes_out_at_once_after_a_start_that_holds_it_no_
     daemon.until(|all| all.len() == 2 && all.iter().all(|one| one.due_at == morning())).await;
     daemon.stop().await;
     let daemon = scene.start(&text(NIGHT)).await;
-    let told = texts(&scene.until_told("owner", 1).await);
-    assert!(told[0].contains(NOTICE) && !told[0].contains("New order"), "{told:?}");
-    let standings = until_states(&daemon, "owner", &["waiting", "delivered"]).await;
-    assert_eq!(standings[0].due_at, morning(), "the order stays where it was");
+    let received = texts(&scene.until_received("owner", 1).await);
+    assert!(received[0].contains(NOTICE) && !received[0].contains("New order"), "{received:?}");
+    let rows = until_states(&daemon, "owner", &["waiting", "delivered"]).await;
+    assert_eq!(rows[0].due_at, morning(), "the order stays where it was");
     let step = "SELECT s.step FROM steps s JOIN deliveries d ON d.id = s.delivery JOIN events e ON e.id = d.event
         WHERE e.kind = 'operator.notice' ORDER BY s.seq DESC LIMIT 1";
     let last: String = daemon.connection().query_row(step, [], |row| row.get(0)).expect("a step");
@@ -115,27 +115,27 @@ async fn an_urgent_notice_of_a_parked_channel_goes_to_the_fallback_in_quiet_hour
         let early = more.replace("23:00", "01:06");
         let channels = [scene.robot("owner", &early), scene.robot("boss", "")].concat();
         let daemon = scene.start(&format!("{channels}{}{}", to(&["owner"]), operator(&["owner"]))).await;
-        scene.far.order("owner", errcode(300_005), Times::Always);
+        scene.sandbox.order("owner", errcode(300_005), Times::Always);
         place(&scene, &daemon, 1).await;
         daemon.until(|_| parked(&daemon) == ["owner"]).await;
         // The order, and that the channel is parked.
-        let before = scene.until_told("boss", 2).await.len();
+        let before = scene.until_received("boss", 2).await.len();
         scene.forward(minutes(3));
         forged(&scene, &daemon).await;
         place(&scene, &daemon, 2).await;
         if goes {
-            let told = texts(&scene.until_told("boss", before + 1).await);
-            assert!(told[before].contains(NOTICE), "{told:?}");
+            let received = texts(&scene.until_received("boss", before + 1).await);
+            assert!(received[before].contains(NOTICE), "{received:?}");
         }
         a_while().await;
         scene.nothing_more(A_WHILE).await;
-        assert_eq!(scene.told("boss").len(), before + usize::from(goes), "{:#?}", texts(&scene.told("boss")));
+        assert_eq!(scene.received("boss").len(), before + usize::from(goes), "{:#?}", texts(&scene.received("boss")));
         // In the morning the fallback is notified of whatever waited.
         scene.forward(morning().duration_since(scene.hands.now()) + seconds(1));
         daemon.until(|all| of(all, "boss").iter().filter(|one| one.kind == "order.placed").count() == 2).await;
-        scene.until_told("boss", before + 2).await;
-        let named = texts(&scene.told("boss")).iter().filter(|told| told.contains(NOTICE)).count();
-        assert_eq!(named, 1, "once, sooner or later: {:#?}", texts(&scene.told("boss")));
+        scene.until_received("boss", before + 2).await;
+        let named = texts(&scene.received("boss")).iter().filter(|received| received.contains(NOTICE)).count();
+        assert_eq!(named, 1, "once, sooner or later: {:#?}", texts(&scene.received("boss")));
         daemon.stop().await;
     }
 }
@@ -147,25 +147,25 @@ async fn a_channel_catches_up_with_notices_in_its_quiet_hours_and_with_orders_af
     let more = format!("{TO_OWNER}\n{quiet}\nurgent = [\"operator.notice\", \"order.*\"]");
     let channels = [scene.robot("kitchen", &more), scene.robot("owner", "")].concat();
     let daemon = scene.start(&format!("{channels}{}{}", to(&["kitchen"]), operator(&["kitchen"]))).await;
-    scene.far.order("kitchen", errcode(300_005), Times::Always);
+    scene.sandbox.order("kitchen", errcode(300_005), Times::Always);
     order(&scene, &daemon, 1).await;
-    scene.until_told("owner", 2).await;
+    scene.until_received("owner", 2).await;
     until_states(&daemon, "owner", &["delivered"; 2]).await;
-    scene.far.clear_faults("kitchen");
+    scene.sandbox.clear_faults("kitchen");
     scene.forward(minutes(25));
-    let told = texts(&scene.until_told("kitchen", 1).await);
-    assert!(told[0].contains("A channel refuses") && !told[0].contains("New order"), "{told:?}");
+    let received = texts(&scene.until_received("kitchen", 1).await);
+    assert!(received[0].contains("A channel refuses") && !received[0].contains("New order"), "{received:?}");
     assert_eq!(one_order(&daemon).await, ("waiting".to_owned(), 1));
     scene.forward(morning().duration_since(scene.hands.now()) + seconds(1));
     until_over(&scene, &daemon).await;
-    let told = texts(&scene.told("kitchen"));
-    assert!(told.len() == 2 && told[1].contains("New order"), "{told:#?}");
+    let received = texts(&scene.received("kitchen"));
+    assert!(received.len() == 2 && received[1].contains("New order"), "{received:#?}");
 }
 
 /// How the only order of a kitchen stands, and how many there are.
 async fn one_order(daemon: &Daemon) -> (String, usize) {
-    let standings = daemon.deliveries().await;
-    let orders: Vec<_> = of(&standings, "kitchen").into_iter().filter(|one| one.kind == "order.placed").collect();
+    let rows = daemon.deliveries().await;
+    let orders: Vec<_> = of(&rows, "kitchen").into_iter().filter(|one| one.kind == "order.placed").collect();
     (orders[0].state.clone(), orders.len())
 }
 
@@ -182,32 +182,32 @@ async fn a_message_that_carries_a_notice_and_was_refused_before_the_quiet_hours_
     for number in 2..=3 {
         step(&scene, &daemon, ACCEPTED, number).await;
     }
-    scene.far.order("kitchen", errcode(-1), Times::Always);
+    scene.sandbox.order("kitchen", errcode(-1), Times::Always);
     scene.forward(seconds(61));
     until_tried(&daemon, "kitchen", 2).await;
-    let standings = daemon.deliveries().await;
-    let [notice] = notices(&standings, "kitchen")[..] else { panic!("{standings:#?}") };
-    let leader = standings.iter().find(|one| Some(one.id) == notice.digest).map(|one| one.kind.as_str());
-    assert_eq!(leader, Some("order.accepted"), "an order leads the message: {standings:#?}");
+    let rows = daemon.deliveries().await;
+    let [notice] = notices(&rows, "kitchen")[..] else { panic!("{rows:#?}") };
+    let leader = rows.iter().find(|one| Some(one.id) == notice.digest).map(|one| one.kind.as_str());
+    assert_eq!(leader, Some("order.accepted"), "an order leads the message: {rows:#?}");
     // The quiet hours have begun when the robot takes messages again.
     scene.forward(minutes(5));
     until_tried(&daemon, "kitchen", 3).await;
-    scene.far.clear_faults("kitchen");
+    scene.sandbox.clear_faults("kitchen");
     place(&scene, &daemon, 9).await;
-    let told = texts(&until_told_in_minutes(&scene, 2).await);
-    assert!(told[1].contains(NOTICE), "{told:#?}");
-    let standings = until_states(&daemon, "kitchen", &["delivered", "merged", "merged", "delivered", "waiting"]).await;
-    assert_eq!(standings[4].due_at, morning(), "what came in the quiet hours waits for their end");
+    let received = texts(&until_received_in_minutes(&scene, 2).await);
+    assert!(received[1].contains(NOTICE), "{received:#?}");
+    let rows = until_states(&daemon, "kitchen", &["delivered", "merged", "merged", "delivered", "waiting"]).await;
+    assert_eq!(rows[4].due_at, morning(), "what came in the quiet hours waits for their end");
 }
 
 /// Puts the clock forward until the kitchen was sent so many messages.
-async fn until_told_in_minutes(scene: &Scene, count: usize) -> Vec<Received> {
+async fn until_received_in_minutes(scene: &Scene, count: usize) -> Vec<Received> {
     for _ in 0..20 {
-        if scene.told("kitchen").len() >= count {
+        if scene.received("kitchen").len() >= count {
             break;
         }
         scene.forward(minutes(1));
         a_while().await;
     }
-    scene.told("kitchen")
+    scene.received("kitchen")
 }

@@ -68,10 +68,10 @@ async fn a_wrong_setting_is_tried_once_and_then_ever_less_often_while_all_others
         assert!(after.len() >= 4 && after.len() <= 5, "{name}: {after:?}");
         assert!(after.iter().zip(bounds).all(|(at, (from, to))| (from..=to).contains(at)), "{name}: {after:?}");
     }
-    let standings = daemon.until(|all| of(all, "erp").iter().all(|one| one.state == "delivered")).await;
-    assert_eq!(scene.told("erp").len() as u64, number, "each as it came");
+    let rows = daemon.until(|all| of(all, "erp").iter().all(|one| one.state == "delivered")).await;
+    assert_eq!(scene.received("erp").len() as u64, number, "each as it came");
     for name in ["mail", "gone"] {
-        let waiting = of(&standings, name);
+        let waiting = of(&rows, name);
         assert!(waiting.iter().all(|one| one.state == "waiting") && waiting.len() as u64 == number, "{name}");
     }
 }
@@ -80,7 +80,7 @@ async fn a_wrong_setting_is_tried_once_and_then_ever_less_often_while_all_others
 async fn refusals_that_come_together_count_as_one() {
     let scene = Scene::still(noon(), Rules::new()).await;
     let daemon = scene.start(&format!("{}{}", scene.hook("erp", ""), to(&["erp"]))).await;
-    scene.far.order(
+    scene.sandbox.order(
         "erp",
         Fault::Rule { rule: FaultRule::Late { delay_ms: 1500 }, answer: Some(Box::new(status(401))) },
         Times::Always,
@@ -111,8 +111,8 @@ async fn a_probe_that_is_taken_opens_the_channel_and_everything_follows_at_once(
     let scene = Scene::still(noon(), Rules::new()).await;
     let channels = [scene.robot("kitchen", ""), scene.hook("erp", "")].concat();
     let daemon = scene.start(&format!("{channels}{}", to(&["kitchen", "erp"]))).await;
-    scene.far.order("kitchen", errcode(300_005), Times::Always);
-    scene.far.order("erp", status(410), Times::Always);
+    scene.sandbox.order("kitchen", errcode(300_005), Times::Always);
+    scene.sandbox.order("erp", status(410), Times::Always);
     for number in 1..=5 {
         place(&scene, &daemon, number).await;
         if number == 1 {
@@ -121,18 +121,18 @@ async fn a_probe_that_is_taken_opens_the_channel_and_everything_follows_at_once(
     }
     a_while().await;
     assert_eq!((scene.came_to("kitchen").len(), scene.came_to("erp").len()), (1, 1));
-    scene.far.clear_faults("kitchen");
-    scene.far.clear_faults("erp");
+    scene.sandbox.clear_faults("kitchen");
+    scene.sandbox.clear_faults("erp");
     a_while().await;
-    assert_eq!(scene.far.counts().accepted, 0, "nobody knows yet that it is mended");
+    assert_eq!(scene.sandbox.counts().accepted, 0, "nobody knows yet that it is mended");
     scene.forward(minutes(12));
-    let standings = daemon.until_done().await;
+    let rows = daemon.until_done().await;
     assert!(parked(&daemon).is_empty());
     for name in ["kitchen", "erp"] {
-        assert_eq!(states(&standings, name), ["delivered"; 5]);
+        assert_eq!(states(&rows, name), ["delivered"; 5]);
         let came = scene.came_to(name);
         assert_eq!(came.len(), 6, "{name}: one refused, and each once: {came:#?}");
-        let first = one(&standings, name, 1, "order.placed");
+        let first = one(&rows, name, 1, "order.placed");
         assert_eq!(first.attempts, 2);
         assert_eq!(came[1].key.as_deref(), Some(first.id.to_string().as_str()), "{name}: the oldest was the probe");
     }
@@ -154,9 +154,9 @@ async fn a_changed_setting_is_tried_at_once_and_a_wrong_one_again_only_once() {
     a_while().await;
     assert_eq!(log_ins(&scene), before + 1);
     daemon.reload("v3", "", &text("hush")).await;
-    let standings = daemon.until_done().await;
-    assert_eq!(states(&standings, "mail"), ["delivered"; 3]);
-    assert_eq!((scene.told(COOK).len(), log_ins(&scene)), (3, before + 1));
+    let rows = daemon.until_done().await;
+    assert_eq!(states(&rows, "mail"), ["delivered"; 3]);
+    assert_eq!((scene.received(COOK).len(), log_ins(&scene)), (3, before + 1));
     assert!(parked(&daemon).is_empty());
 }
 
@@ -205,10 +205,10 @@ async fn a_daemon_that_crashes_while_it_probes_does_not_probe_at_each_start() {
     let scene = Scene::still(noon(), Rules::new()).await;
     let text = scene.robot("kitchen", "") + &to(&["kitchen"]);
     let daemon = scene.start(&text).await;
-    scene.far.order("kitchen", errcode(300_005), Times::Next(1));
+    scene.sandbox.order("kitchen", errcode(300_005), Times::Next(1));
     place(&scene, &daemon, 1).await;
     daemon.until(|_| parked(&daemon) == ["kitchen"]).await;
-    scene.far.order(
+    scene.sandbox.order(
         "kitchen",
         Fault::Rule { rule: FaultRule::Late { delay_ms: 100_000 }, answer: Some(Box::new(errcode(300_005))) },
         Times::Always,
@@ -234,13 +234,13 @@ async fn two_channels_on_one_robot_are_parked_each_by_itself() {
     let routes = "[[route]]\nevents = [\"order.placed\"]\nto = [\"kitchen\"]\n[[route]]\nevents = [\"order.accepted\"]\nto = [\"bar\"]\n";
     let daemon = scene.start(&format!("{kitchen}{bar}{routes}")).await;
     // What the bar sends lacks the keyword that the robot demands.
-    scene.far.order("kitchen", errcode(310_000), Times::Next(1));
+    scene.sandbox.order("kitchen", errcode(310_000), Times::Next(1));
     step(&scene, &daemon, ACCEPTED, 1).await;
     daemon.until(|_| parked(&daemon) == ["bar"]).await;
     place(&scene, &daemon, 2).await;
-    let standings = daemon.until(|all| of(all, "kitchen").iter().any(|one| one.state == "delivered")).await;
-    assert_eq!((states(&standings, "bar"), parked(&daemon)), (vec!["waiting".to_owned()], vec!["bar".to_owned()]));
-    assert_eq!(scene.told("kitchen").len(), 1);
+    let rows = daemon.until(|all| of(all, "kitchen").iter().any(|one| one.state == "delivered")).await;
+    assert_eq!((states(&rows, "bar"), parked(&daemon)), (vec!["waiting".to_owned()], vec!["bar".to_owned()]));
+    assert_eq!(scene.received("kitchen").len(), 1);
     scene.forward(minutes(12));
     daemon.until_done().await;
     let attempts: BTreeMap<_, _> =

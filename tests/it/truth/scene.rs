@@ -80,8 +80,8 @@ pub async fn until_tried(daemon: &Daemon, channel: &str, count: usize) -> Vec<St
 }
 
 /// The states of a channel's deliveries, in the sequence of their events.
-pub fn states(standings: &[DeliveryRow], channel: &str) -> Vec<String> {
-    of(standings, channel).into_iter().map(|standing| standing.state.clone()).collect()
+pub fn states(delivery_rows: &[DeliveryRow], channel: &str) -> Vec<String> {
+    of(delivery_rows, channel).into_iter().map(|delivery_row| delivery_row.state.clone()).collect()
 }
 
 /// Waits until a channel's deliveries stand so.
@@ -90,10 +90,10 @@ pub async fn until_states(daemon: &Daemon, channel: &str, wanted: &[&str]) -> Ve
 }
 
 /// The only delivery of an order's kind to a channel.
-pub fn one<'a>(standings: &'a [DeliveryRow], channel: &str, order: u64, kind: &str) -> &'a DeliveryRow {
+pub fn one<'a>(delivery_rows: &'a [DeliveryRow], channel: &str, order: u64, kind: &str) -> &'a DeliveryRow {
     let order = order.to_string();
     let is_it = |one: &&DeliveryRow| one.channel == channel && one.kind == kind && one.order.as_ref() == Some(&order);
-    let found: Vec<_> = standings.iter().filter(is_it).collect();
+    let found: Vec<_> = delivery_rows.iter().filter(is_it).collect();
     assert_eq!(found.len(), 1, "{channel}: {kind} of order {order}: {found:?}");
     found[0]
 }
@@ -108,7 +108,7 @@ pub fn texts(received: &[Received]) -> Vec<String> {
     received.iter().map(text).collect()
 }
 
-/// Waits longer than a lane needs to see that there is something to do.
+/// Waits longer than a worker needs to see that there is something to do.
 pub async fn a_while() {
     tokio::time::sleep(crate::support::A_WHILE).await;
 }

@@ -35,32 +35,32 @@ async fn a_robot_that_others_have_shut_rests_for_ten_minutes_for_all_its_channel
     let routes = "[[route]]\nevents = [\"order.placed\"]\nto = [\"kitchen\", \"till\"]\n[[route]]\nevents = [\"order.accepted\"]\nto = [\"bar\"]\n";
     let text = format!("{channels}{routes}");
     let daemon = scene.start(&text).await;
-    scene.far.order("kitchen", errcode(410_100), Times::Next(1));
+    scene.sandbox.order("kitchen", errcode(410_100), Times::Next(1));
     place(&scene, &daemon, 1).await;
     assert_eq!(until_tried(&daemon, "kitchen", 1).await, ["throttled"]);
     for number in 2..=3 {
         place(&scene, &daemon, number).await;
         step(&scene, &daemon, ACCEPTED, number).await;
     }
-    scene.until_told("till", 3).await;
+    scene.until_received("till", 3).await;
     scene.forward(minutes(5));
     a_while().await;
     daemon.stop().await;
     let daemon = scene.start(&text).await;
     place(&scene, &daemon, 4).await;
-    scene.until_told("till", 4).await;
+    scene.until_received("till", 4).await;
     scene.forward(seconds(280));
     a_while().await;
     assert_eq!(scene.came_to("kitchen").len(), 1, "nine and a half minutes");
     assert_eq!(closed_until(&daemon).len(), 1);
     assert!(parked(&daemon).is_empty(), "nothing is wrong with its setting");
     scene.forward(seconds(25));
-    let standings = daemon.until_done().await;
+    let delivery_rows = daemon.until_done().await;
     assert_eq!(
-        (states(&standings, "kitchen"), states(&standings, "bar")),
+        (states(&delivery_rows, "kitchen"), states(&delivery_rows, "bar")),
         (vec!["delivered".to_owned(); 4], vec!["delivered".to_owned(); 2])
     );
-    assert_eq!(scene.told("kitchen").len(), 6);
+    assert_eq!(scene.received("kitchen").len(), 6);
     assert_eq!(
         (spent(&daemon, "kitchen"), spent(&daemon, "bar")),
         (vec![0; 4], vec![0; 2]),
@@ -74,7 +74,7 @@ async fn a_wecom_robot_that_is_found_shut_again_rests_one_minute_then_two_then_f
     let scene = Scene::still(noon(), Rules::new()).await;
     let text = format!("{}{}", scene.wecom("office", ""), to(&["office"]));
     let mut daemon = scene.start(&text).await;
-    scene.far.order("office", errcode(45_009), Times::Next(3));
+    scene.sandbox.order("office", errcode(45_009), Times::Next(3));
     place(&scene, &daemon, 1).await;
     let mut tries = 1;
     for rest in [60, 120, 240] {
@@ -93,7 +93,7 @@ async fn a_wecom_robot_that_is_found_shut_again_rests_one_minute_then_two_then_f
     assert_eq!(outcomes(&daemon, "office"), ["throttled", "throttled", "throttled", "delivered"]);
     assert_eq!(spent(&daemon, "office"), [0]);
     // A yes in between: the next time it is one minute again.
-    scene.far.order("office", errcode(45_009), Times::Next(1));
+    scene.sandbox.order("office", errcode(45_009), Times::Next(1));
     place(&scene, &daemon, 2).await;
     until_tried(&daemon, "office", 5).await;
     scene.forward(seconds(62));
@@ -109,9 +109,9 @@ async fn a_wecom_robot_that_is_found_shut_again_rests_one_minute_then_two_then_f
 async fn while_a_robot_rests_the_schedule_of_retries_stands_still() {
     let scene = Scene::still(noon(), Rules::new()).await;
     let daemon = scene.start(&format!("{}{}", scene.robot("kitchen", ""), to(&["kitchen"]))).await;
-    scene.far.order("kitchen", status(503), Times::Next(1));
-    scene.far.order("kitchen", errcode(410_100), Times::Next(1));
-    scene.far.order("kitchen", status(503), Times::Next(1));
+    scene.sandbox.order("kitchen", status(503), Times::Next(1));
+    scene.sandbox.order("kitchen", errcode(410_100), Times::Next(1));
+    scene.sandbox.order("kitchen", status(503), Times::Next(1));
     place(&scene, &daemon, 1).await;
     for (tries, wait, used) in [(1, seconds(6), 1), (2, seconds(602), 1), (3, seconds(34), 2)] {
         until_tried(&daemon, "kitchen", tries).await;
@@ -131,7 +131,7 @@ async fn short(scene: &Scene, channels: &str, names: &[&str]) -> Daemon {
     for number in 1..=4 {
         step(scene, &daemon, ACCEPTED, number).await;
         for name in names {
-            scene.until_told(name, usize::try_from(number).expect("few")).await;
+            scene.until_received(name, usize::try_from(number).expect("few")).await;
         }
     }
     daemon.until_done().await;
@@ -146,23 +146,23 @@ async fn when_the_allowance_is_short_urgent_messages_go_first_and_alone_while_th
         step(&scene, &daemon, ACCEPTED, number).await;
     }
     a_while().await;
-    assert_eq!(scene.told("kitchen").len(), 4, "the reserve is not for them");
+    assert_eq!(scene.received("kitchen").len(), 4, "the reserve is not for them");
     place(&scene, &daemon, 31).await;
-    assert!(texts(&scene.until_told("kitchen", 5).await)[4].starts_with("New order"));
+    assert!(texts(&scene.until_received("kitchen", 5).await)[4].starts_with("New order"));
     step(&scene, &daemon, CANCELLED, 32).await;
     // The last of the slots are spread over the window.
     scene.forward(seconds(31));
-    assert!(texts(&scene.until_told("kitchen", 6).await)[5].starts_with("Cancelled: order #32"));
+    assert!(texts(&scene.until_received("kitchen", 6).await)[5].starts_with("Cancelled: order #32"));
     // The reserve is used up: what is urgent shares a message, and what is not shares the next one.
     for number in 33..=35 {
         step(&scene, &daemon, CANCELLED, number).await;
     }
     a_while().await;
-    assert_eq!(scene.told("kitchen").len(), 6, "six a minute");
+    assert_eq!(scene.received("kitchen").len(), 6, "six a minute");
     scene.forward(seconds(31));
     daemon.until_done().await;
-    let told = texts(&scene.told("kitchen"));
-    let (urgent, ordinary) = (&told[6], &told[7..].concat());
+    let received = texts(&scene.received("kitchen"));
+    let (urgent, ordinary) = (&received[6], &received[7..].concat());
     for number in 33..=35 {
         assert!(urgent.contains(&format!("Cancelled: order #{number}")), "{urgent}");
     }
@@ -170,8 +170,8 @@ async fn when_the_allowance_is_short_urgent_messages_go_first_and_alone_while_th
     for number in 11..=22 {
         assert!(ordinary.contains(&format!("Accepted: order #{number}")), "{ordinary}");
     }
-    assert_eq!(told.len(), 8, "{told:#?}");
-    let standings = daemon.deliveries().await;
-    assert_eq!(of(&standings, "kitchen").iter().filter(|one| one.state == "merged").count(), 2 + 11);
+    assert_eq!(received.len(), 8, "{received:#?}");
+    let delivery_rows = daemon.deliveries().await;
+    assert_eq!(of(&delivery_rows, "kitchen").iter().filter(|one| one.state == "merged").count(), 2 + 11);
     scene.nothing_more(A_WHILE).await;
 }

@@ -20,9 +20,9 @@ pub fn each_once(orders: std::ops::RangeInclusive<u64>) -> Vec<(u64, usize)> {
 /// Puts the clock forward until nothing waits any more.
 pub async fn until_over(scene: &Scene, daemon: &Daemon) -> Vec<DeliveryRow> {
     for _ in 0..12 {
-        let standings = daemon.deliveries().await;
-        if standings.iter().all(|one| one.state != "waiting") {
-            return standings;
+        let rows = daemon.deliveries().await;
+        if rows.iter().all(|one| one.state != "waiting") {
+            return rows;
         }
         scene.forward(minutes(14));
         a_while().await;
@@ -45,7 +45,7 @@ async fn a_message_that_waits_for_our_own_allowance_asks_no_fallback() {
     }
     until_over(&scene, &daemon).await;
     assert!(scene.came_to("owner").is_empty(), "{:?}", texts(&scene.came_to("owner")));
-    assert_eq!(named(&texts(&scene.told("kitchen")), 1..=30), each_once(1..=30));
+    assert_eq!(named(&texts(&scene.received("kitchen")), 1..=30), each_once(1..=30));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -56,16 +56,16 @@ async fn what_was_refused_counts_from_then_on_and_not_from_when_it_came() {
     for number in 1..=3 {
         order(&scene, &daemon, number).await;
     }
-    scene.until_told("kitchen", 1).await;
+    scene.until_received("kitchen", 1).await;
     a_while().await;
     // The others wait for room longer than that, and then they are refused.
-    scene.far.order("kitchen", errcode(-1), Times::Next(1));
+    scene.sandbox.order("kitchen", errcode(-1), Times::Next(1));
     scene.forward(seconds(45));
     assert_eq!(until_tried(&daemon, "kitchen", 2).await, ["delivered", "retry"]);
     a_while().await;
     assert!(scene.came_to("owner").is_empty(), "they were refused just now");
     until_over(&scene, &daemon).await;
-    assert_eq!(named(&texts(&scene.told("kitchen")), 1..=3), each_once(1..=3));
+    assert_eq!(named(&texts(&scene.received("kitchen")), 1..=3), each_once(1..=3));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -73,13 +73,13 @@ async fn a_message_that_waits_for_an_earlier_one_of_its_order_asks_no_fallback()
     let scene = Scene::still(noon(), Rules::new()).await;
     let channels = [scene.hook("till", &format!("{TO_OWNER}\nfallback_after = \"10s\"")), scene.robot("owner", "")];
     let daemon = scene.start(&format!("{}{}", channels.concat(), to(&["till"]))).await;
-    scene.far.order("till", Fault::Delay { delay_ms: 4000 }, Times::Next(1));
+    scene.sandbox.order("till", Fault::Delay { delay_ms: 4000 }, Times::Next(1));
     place(&scene, &daemon, 1).await;
     step(&scene, &daemon, CANCELLED, 1).await;
     a_while().await;
     scene.forward(seconds(30));
-    scene.until_told("till", 2).await;
-    let standings = until_over(&scene, &daemon).await;
-    assert_eq!(states(&standings, "till"), ["delivered"; 2]);
+    scene.until_received("till", 2).await;
+    let rows = until_over(&scene, &daemon).await;
+    assert_eq!(states(&rows, "till"), ["delivered"; 2]);
     assert!(scene.came_to("owner").is_empty(), "{:?}", texts(&scene.came_to("owner")));
 }

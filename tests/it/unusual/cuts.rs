@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::support::cases::cases;
-use crate::unusual::keeta::{Members, body, envelope, hear, parameters, signature, signed, webhook};
+use crate::unusual::keeta::{Members, body, envelope, parameters, receive, signature, signed, webhook};
 use orderbell::domain::event::{DedupeKey, Kind};
 use orderbell::platform::{Incoming, ParsedWebhook};
 use proptest::prelude::*;
@@ -68,7 +68,7 @@ fn cuts(members: &Members) -> Vec<Vec<u8>> {
 }
 
 fn believed(body: &[u8]) -> Option<ParsedWebhook> {
-    match hear(body) {
+    match receive(body) {
         Ok(Incoming::Webhook(webhook)) => Some(*webhook),
         _ => None,
     }
@@ -89,7 +89,7 @@ fn a_member_that_nobody_knows_makes_the_signature_a_key() {
     let mut members = envelope(1002, r#"{"orderViewId":1}"#);
     members.push(("region", "\"HK\"".to_owned()));
     let key = DedupeKey::Once(format!("sig:{}", signature(&members)));
-    assert!(webhook(hear(&signed(&members))).dedupe_keys.contains(&key));
+    assert!(webhook(receive(&signed(&members))).dedupe_keys.contains(&key));
 }
 
 fn pieces() -> impl Strategy<Value = String> {

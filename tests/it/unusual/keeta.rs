@@ -63,20 +63,20 @@ pub fn signed(members: &Members) -> Vec<u8> {
     body(members, &signature(members))
 }
 
-pub fn hear(body: &[u8]) -> Result<Incoming, Refusal> {
+pub fn receive(body: &[u8]) -> Result<Incoming, Refusal> {
     let headers = HeaderMap::new();
     let (method, address, currency) = (Method::Post, ADDRESS, "HKD");
     keeta().receive(&WebhookRequest { method, query: None, headers: &headers, body, address, currency, now: now() })
 }
 
-pub fn webhook(heard: Result<Incoming, Refusal>) -> ParsedWebhook {
-    match heard {
+pub fn webhook(incoming: Result<Incoming, Refusal>) -> ParsedWebhook {
+    match incoming {
         Ok(Incoming::Webhook(webhook)) => *webhook,
         other => panic!("a webhook was expected: {other:?}"),
     }
 }
 
 /// What an event with this message, given as text, becomes.
-pub fn told(event_id: u64, message: &str) -> ParsedWebhook {
-    webhook(hear(&signed(&envelope(event_id, message))))
+pub fn parsed(event_id: u64, message: &str) -> ParsedWebhook {
+    webhook(receive(&signed(&envelope(event_id, message))))
 }

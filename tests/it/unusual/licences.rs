@@ -15,7 +15,7 @@ pub fn now() -> Timestamp {
 }
 
 /// What a hook with this body, given as text, becomes.
-pub fn told_by(apsdai: &Apsdai, hook: &str, body: &str) -> ParsedWebhook {
+pub fn parsed_by(apsdai: &Apsdai, hook: &str, body: &str) -> ParsedWebhook {
     let stamp = now().as_millisecond();
     let token = sign::apsdai_token("s", stamp);
     let values =
@@ -30,6 +30,6 @@ pub fn told_by(apsdai: &Apsdai, hook: &str, body: &str) -> ParsedWebhook {
     }
 }
 
-pub fn told(hook: &str, body: &str) -> ParsedWebhook {
-    told_by(&apsdai(""), hook, body)
+pub fn parsed(hook: &str, body: &str) -> ParsedWebhook {
+    parsed_by(&apsdai(""), hook, body)
 }

@@ -4,7 +4,7 @@ use orderbell::domain::event::DedupeKey;
 use proptest::prelude::*;
 
 use crate::support::cases::cases;
-use crate::unusual::keeta::{envelope, hear, signed, told, webhook};
+use crate::unusual::keeta::{envelope, parsed, receive, signed, webhook};
 use crate::unusual::licences;
 
 /// An order as a Java map writes it.
@@ -17,7 +17,7 @@ const JAVA: &str = r#"{"orderInfo":{
 
 #[test]
 fn an_order_with_its_numbers_as_java_writes_them_is_read_whole() {
-    let placed = told(1001, JAVA);
+    let placed = parsed(1001, JAVA);
     let order = placed.order.expect("an order");
     assert_eq!((order.number.as_str(), order.short_number.as_deref()), ("764765525957454", Some("29332222")));
     assert_eq!(order.placed_at, Some("2025-06-04T03:35:38.025Z".parse().unwrap()));
@@ -35,16 +35,16 @@ fn every_event_of_an_order_speaks_of_the_same_order_however_its_number_is_spelt(
     {
         let message =
             format!(r#"{{"orderViewId":{spelling},"status":3.0E1,"opTime":1.749008138025E12,"opType":1.0E1}}"#);
-        let accepted = told(1002, &message);
+        let accepted = parsed(1002, &message);
         assert_eq!(accepted.order.expect("an order").number, "764765525957454", "{spelling}");
         assert_eq!(accepted.data.by.and_then(|by| by.word).as_deref(), Some("customer"));
         assert_eq!(accepted.occurred_at, Some("2025-06-04T03:35:38.025Z".parse().unwrap()));
         let delivery = format!(r#"{{"orderViewId":{spelling},"logisticsStatus":2.5E1}}"#);
-        assert_eq!(told(1006, &delivery).data.delivery.map(|status| status.code), Some(25));
+        assert_eq!(parsed(1006, &delivery).data.delivery.map(|status| status.code), Some(25));
         let refund = format!(
             r#"{{"orderViewId":{spelling},"status":2001.0,"afterSaleOrderId":8.0E2,"money":2.8E3,"refundProducts":[{{"name":"Pie","count":1.0,"refundPrice":2.8e3}}]}}"#
         );
-        let refund = told(1007, &refund).data.refund.expect("a refund");
+        let refund = parsed(1007, &refund).data.refund.expect("a refund");
         assert_eq!((refund.id.as_deref(), refund.amount.map(|amount| amount.minor)), (Some("800"), Some(2800)));
         assert_eq!(refund.items[0].quantity, Some(1));
     }
@@ -52,7 +52,7 @@ fn every_event_of_an_order_speaks_of_the_same_order_however_its_number_is_spelt(
 
 #[test]
 fn a_long_id_keeps_every_digit_and_text_stays_text() {
-    let number = |raw: &str| told(1002, &format!(r#"{{"orderViewId":{raw}}}"#)).order.map(|order| order.number);
+    let number = |raw: &str| parsed(1002, &format!(r#"{{"orderViewId":{raw}}}"#)).order.map(|order| order.number);
     for (raw, expected) in [
         ("1.234567890123456789E18", Some("1234567890123456789")),
         ("1844674407370955161.5e1", Some("18446744073709551615")),
@@ -83,23 +83,23 @@ fn an_envelope_may_spell_its_numbers_in_any_way() {
             _ => {}
         }
     }
-    let accepted = webhook(hear(&signed(&members)));
+    let accepted = webhook(receive(&signed(&members)));
     assert_eq!(accepted.shop.map(|shop| shop.id).as_deref(), Some("466663"));
     assert_eq!(accepted.dedupe_keys[0], DedupeKey::Once("message:1930106161957212198".to_owned()));
     // As text it is no plain message id.
     members.iter_mut().filter(|(name, _)| *name == "messageId").for_each(|(_, raw)| *raw = format!("\"{raw}\""));
-    assert!(hear(&signed(&members)).is_err());
+    assert!(receive(&signed(&members)).is_err());
 }
 
 #[test]
 fn events_of_a_shop_read_their_numbers_in_any_spelling() {
-    let hours = told(1101, r#"{"businessHourOfTheWeek":{"mon":[{"startTime":3.6E4,"endTime":79200.0}]}}"#);
+    let hours = parsed(1101, r#"{"businessHourOfTheWeek":{"mon":[{"startTime":3.6E4,"endTime":79200.0}]}}"#);
     assert_eq!(hours.data.hours.unwrap().week[0].spans[0].to, "22:00");
-    let status = told(1102, r#"{"fromStatus":3.0,"toStatus":4.0}"#).data.status.unwrap();
+    let status = parsed(1102, r#"{"fromStatus":3.0,"toStatus":4.0}"#).data.status.unwrap();
     assert_eq!(status.to.and_then(|to| to.word).as_deref(), Some("suspended"));
-    let task = told(1202, r#"{"taskId":5.0,"errorSpuDTOList":[{"name":"Pie","code":1.2E3}]}"#).data.task.unwrap();
+    let task = parsed(1202, r#"{"taskId":5.0,"errorSpuDTOList":[{"name":"Pie","code":1.2E3}]}"#).data.task.unwrap();
     assert_eq!((task.id.as_deref(), task.problems[0].code.as_deref()), (Some("5"), Some("1200")));
-    let shops = told(1303, r#"{"authId":7.0,"shopIds":[1.0,2.0E0]}"#).data.authorisation.unwrap().shops;
+    let shops = parsed(1303, r#"{"authId":7.0,"shopIds":[1.0,2.0E0]}"#).data.authorisation.unwrap().shops;
     assert_eq!(shops, ["1", "2"]);
 }
 
@@ -107,13 +107,14 @@ fn events_of_a_shop_read_their_numbers_in_any_spelling() {
 fn a_licence_order_is_read_in_any_spelling_of_its_numbers() {
     let body = r#"{"order_no":7.64765525957454E14,"amount":1.98e2,"product_name":"Photo Tool","price":99.0,
         "quantity":2.0,"created_at":1.7672256E9}"#;
-    let order = licences::told("order_create_hook", body).order.expect("an order");
+    let order = licences::parsed("order_create_hook", body).order.expect("an order");
     assert_eq!(order.number, "764765525957454");
     assert_eq!((order.total.map(|total| total.minor), order.lines[0].quantity), (Some(19_800), Some(2)));
     assert_eq!(order.placed_at, Some("2026-01-01T00:00:00Z".parse().unwrap()));
-    let stock = licences::told("stock_alarm_hook", r#"{"product_name":"Photo Tool","stock":3.0,"threshold":1E1}"#);
+    let stock = licences::parsed("stock_alarm_hook", r#"{"product_name":"Photo Tool","stock":3.0,"threshold":1E1}"#);
     assert_eq!((stock.data.stock[0].left, stock.data.stock[0].threshold), (Some(3), Some(10)));
-    let totals = licences::told("order_count_amount_hook", r#"{"today_count":1.2E1,"today_amount":1.5e2}"#).data.totals;
+    let totals =
+        licences::parsed("order_count_amount_hook", r#"{"today_count":1.2E1,"today_amount":1.5e2}"#).data.totals;
     assert_eq!((totals[0].count, totals[0].amount.as_ref().map(|amount| amount.minor)), (Some(12), Some(15_000)));
 }
 
@@ -131,7 +132,7 @@ fn in_minor_units_a_whole_number_counts_them_and_a_decimal_text_is_in_major_unit
         ("\"1250.0\"", 125_000),
     ] {
         let body = format!(r#"{{"order_no":"A1","amount":{raw}}}"#);
-        let total = licences::told_by(&apsdai, "order_pay_hook", &body).order.and_then(|order| order.total);
+        let total = licences::parsed_by(&apsdai, "order_pay_hook", &body).order.and_then(|order| order.total);
         assert_eq!(total.map(|total| total.minor), Some(minor), "{raw}");
     }
 }
@@ -156,7 +157,7 @@ proptest! {
     fn a_whole_number_is_itself_in_every_spelling(number in any::<u64>()) {
         for spelling in spellings(number) {
             let message = format!(r#"{{"orderViewId":{spelling},"opType":10}}"#);
-            let read = told(1004, &message).order.map(|order| order.number);
+            let read = parsed(1004, &message).order.map(|order| order.number);
             prop_assert_eq!(read, Some(number.to_string()), "{}", spelling);
         }
     }

@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 
 use crate::support::keeta::{Envelope, RECEIVED, placed};
 use crate::support::{Answer, Daemon, Scene, in_time, read};
-use crate::unusual::keeta::{body, envelope, hear, signature, signed, told, webhook};
+use crate::unusual::keeta::{body, envelope, parsed, receive, signature, signed, webhook};
 use crate::unusual::licences;
 
 const MARK: &[u8] = b"\xef\xbb\xbf";
@@ -23,13 +23,13 @@ const MARK: &[u8] = b"\xef\xbb\xbf";
 #[test]
 fn a_mark_before_the_body_is_skipped() {
     let genuine = [MARK, &signed(&envelope(1002, r#"{"orderViewId":7}"#))].concat();
-    assert_eq!(webhook(hear(&genuine)).kind, Kind::OrderAccepted);
+    assert_eq!(webhook(receive(&genuine)).kind, Kind::OrderAccepted);
     for packet in ["", "{}", " null "] {
-        assert!(matches!(hear(&[MARK, packet.as_bytes()].concat()), Ok(Incoming::Heartbeat)), "{packet}");
+        assert!(matches!(receive(&[MARK, packet.as_bytes()].concat()), Ok(Incoming::Heartbeat)), "{packet}");
     }
-    let order = licences::told("order_pay_hook", "\u{feff}{\"order_no\":\"A1\"}").order.unwrap();
+    let order = licences::parsed("order_pay_hook", "\u{feff}{\"order_no\":\"A1\"}").order.unwrap();
     assert_eq!(order.number, "A1");
-    assert_eq!(told(1002, "\u{feff}{\"orderViewId\":7}").order.unwrap().number, "7", "nor before the message");
+    assert_eq!(parsed(1002, "\u{feff}{\"orderViewId\":7}").order.unwrap().number, "7", "nor before the message");
 }
 
 #[test]
@@ -42,7 +42,7 @@ fn a_message_that_is_only_nearly_json_is_read_under_a_right_signature() {
         ("{\"orderViewId\":7,\"cancelReason\":NaN,\"opType\":-Infinity}", None, vec!["/reason", "/by"]),
     ] {
         let members = envelope(1004, message);
-        let cancelled = webhook(hear(&signed(&members)));
+        let cancelled = webhook(receive(&signed(&members)));
         let order = cancelled.order.unwrap();
         assert_eq!((cancelled.kind, order.number.as_str()), (Kind::OrderCancelled, "7"), "{message}");
         assert_eq!(
@@ -53,14 +53,14 @@ fn a_message_that_is_only_nearly_json_is_read_under_a_right_signature() {
         assert!(cancelled.dedupe_keys.contains(&key), "{message}");
         let SignatureCheck::Valid(proof) = cancelled.signature else { panic!("it is proved") };
         assert!(proof.contains("not strictly JSON"), "{proof}");
-        assert_eq!(hear(&body(&members, &"0".repeat(64))).err(), Some(Refusal::Signature), "{message}");
+        assert_eq!(receive(&body(&members, &"0".repeat(64))).err(), Some(Refusal::Signature), "{message}");
     }
 }
 
 #[test]
 fn an_order_with_an_amount_that_is_no_number_is_shown_with_it_unknown() {
     let message = r#"{"baseOrder":{"orderViewId":7},"feeDtl":{"customerFee":{"payTotal":NaN}},"products":[{"name":"Pie","count":NaN,"price":500,}]}"#;
-    let order = told(1001, message).order.unwrap();
+    let order = parsed(1001, message).order.unwrap();
     assert_eq!((order.total, order.lines[0].quantity), (None, None));
     assert_eq!(order.unreadable, ["/lines/0/quantity", "/total"]);
 }
@@ -69,7 +69,7 @@ fn an_order_with_an_amount_that_is_no_number_is_shown_with_it_unknown() {
 fn a_message_that_cannot_be_read_at_all_is_an_unrecognised_event_that_names_its_event_id() {
     for message in ["hello", "{\"orderViewId\":7", "{orderViewId:7}", "{'a':1}", "{\"a\":1}}", "{} {}", "NaN", "[1,]"] {
         let members = envelope(1001, message);
-        let kept = webhook(hear(&signed(&members)));
+        let kept = webhook(receive(&signed(&members)));
         let unrecognised = kept.data.unrecognised.clone().expect("unrecognised");
         assert_eq!(
             (kept.kind, unrecognised.event.as_deref(), unrecognised.malformed),
@@ -77,21 +77,21 @@ fn a_message_that_cannot_be_read_at_all_is_an_unrecognised_event_that_names_its_
             "{message}"
         );
         assert!(kept.dedupe_keys.contains(&DedupeKey::Once(format!("sig:{}", signature(&members)))));
-        assert_eq!(hear(&body(&members, &"0".repeat(64))).err(), Some(Refusal::Signature), "{message}");
+        assert_eq!(receive(&body(&members, &"0".repeat(64))).err(), Some(Refusal::Signature), "{message}");
     }
-    assert!(!told(4711, "{}").data.unrecognised.unwrap().malformed, "an event that nobody knows is not damaged");
+    assert!(!parsed(4711, "{}").data.unrecognised.unwrap().malformed, "an event that nobody knows is not damaged");
     // What is stored of it is masked where it can be read.
-    let kept = told(1001, "{\"accessToken\":\"t0p\",\"a\":\"b\nc\"}").body;
+    let kept = parsed(1001, "{\"accessToken\":\"t0p\",\"a\":\"b\nc\"}").body;
     assert!(!String::from_utf8_lossy(&kept).contains("t0p"));
 }
 
 #[test]
 fn a_licence_order_is_read_leniently_too_and_masked() {
-    let order = licences::told("order_pay_hook", "{\"order_no\":\"A1\",\"amount\":NaN,\"license_key\":\"K\n1\",}");
+    let order = licences::parsed("order_pay_hook", "{\"order_no\":\"A1\",\"amount\":NaN,\"license_key\":\"K\n1\",}");
     assert!(!String::from_utf8_lossy(&order.body).contains('K'), "{:?}", order.body);
     let order = order.order.unwrap();
     assert_eq!((order.number.as_str(), order.total, order.unreadable), ("A1", None, vec!["/total".to_owned()]));
-    let details = licences::told("order_pay_hook", "hello").data.details;
+    let details = licences::parsed("order_pay_hook", "hello").data.details;
     assert_eq!(details, Some(orderbell::domain::data::Details::Unreadable));
 }
 
@@ -105,7 +105,7 @@ fn the_envelope_itself_is_read_strictly() {
         format!("{genuine}{{}}"),
     ] {
         assert_ne!(odd, genuine);
-        assert!(matches!(hear(odd.as_bytes()).err(), Some(Refusal::Shape(_))), "{odd}");
+        assert!(matches!(receive(odd.as_bytes()).err(), Some(Refusal::Shape(_))), "{odd}");
     }
 }
 
@@ -168,7 +168,7 @@ async fn a_compressed_webhook_is_unpacked_within_the_limit_for_bodies() {
     assert_eq!(send(daemon.address, "Content-Encoding: identity", &placed(31, now)).await.status, 200);
     let two = [packed(MARK), packed(&placed(32, now))].concat();
     assert_eq!(send(daemon.address, "Content-Encoding: gzip", &two).await.status, 200, "in two pieces, with a mark");
-    assert_eq!(scene.until_told("kitchen", 6).await.len(), 6);
+    assert_eq!(scene.until_received("kitchen", 6).await.len(), 6);
 
     // What is larger when it is unpacked is not held; what just fits is.
     let large = Envelope::new(1001, "m-large", &format!("{{\"a\":\"{}\"}}", "x".repeat(900_000)), now).body();
@@ -211,7 +211,7 @@ async fn a_compression_that_is_not_undone_is_refused_and_named() {
     assert!(br.starts_with("its body is encoded as br, which could not be undone (application/json, "), "{br}");
     assert_eq!(*gzip, format!("its body is encoded as gzip, which could not be undone ({looks} gzip)"));
     assert!(form.ends_with(&format!("({looks} a form)")), "{form}");
-    let notice = scene.until_told("owner", 1).await;
+    let notice = scene.until_received("owner", 1).await;
     assert!(notice[0].text.as_deref().is_some_and(|text| text.contains("Webhooks come compressed")), "{notice:?}");
 }
 
@@ -224,10 +224,10 @@ async fn a_damaged_message_is_acknowledged_and_the_operator_is_notified_at_once(
         let answer = daemon.post(&damaged).await;
         assert_eq!((answer.status, answer.body.as_str()), (200, RECEIVED));
     }
-    let told = scene.until_told("kitchen", 1).await;
-    let text = told[0].text.as_deref().unwrap();
+    let parsed = scene.until_received("kitchen", 1).await;
+    let text = parsed[0].text.as_deref().unwrap();
     assert!(text.contains("1001") && text.contains("damaged"), "{text}");
-    let notices = scene.until_told("owner", 1).await;
+    let notices = scene.until_received("owner", 1).await;
     let text = notices[0].text.as_deref().unwrap();
     assert!(text.contains("A webhook came damaged") && text.contains("event 1001"), "{text}");
     let events = "SELECT count(*) FROM events WHERE source = 'keeta'";

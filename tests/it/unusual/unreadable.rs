@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::support::cases::cases;
-use crate::unusual::keeta::{now, told};
+use crate::unusual::keeta::{now, parsed};
 use crate::unusual::licences;
 
 static ZONE: TimeZone = TimeZone::UTC;
@@ -51,7 +51,7 @@ fn english(webhook: ParsedWebhook) -> String {
 
 /// An order of one product, given as raw JSON.
 fn of_product(product: &str) -> ParsedWebhook {
-    told(
+    parsed(
         1001,
         &format!(
             r#"{{"baseOrder":{{"orderViewId":7,"currency":"SAR"}},"products":[{{"name":"Tea","count":1,"price":500}},{product}]}}"#
@@ -90,7 +90,7 @@ fn a_number_that_is_none_is_said_to_be_unknown() {
         assert!(text.contains("**? ×** Pie · price unknown"), "{text}");
         assert!(text.contains("quantity of item 2, price of item 2"), "{text}");
     }
-    let total = told(
+    let total = parsed(
         1001,
         r#"{"baseOrder":{"orderViewId":7},"feeDtl":{"customerFee":{"payTotal":"much"}},"products":[{"name":"Pie","count":1,"price":5}]}"#,
     );
@@ -126,12 +126,12 @@ fn an_option_or_a_note_that_cannot_be_read_is_not_left_out() {
         r#"{{"baseOrder":{{"orderViewId":7}},"products":[{}]}}"#,
         vec![r#"{"name":"Pie","count":1}"#; 501].join(",")
     );
-    assert_eq!(pointers(told(1001, &many)), ["/lines/500"], "what is beyond the most lines is said too");
+    assert_eq!(pointers(parsed(1001, &many)), ["/lines/500"], "what is beyond the most lines is said too");
 }
 
 #[test]
-fn an_order_whose_number_cannot_be_read_is_told_with_all_else() {
-    let placed = told(1001, r#"{"baseOrder":{"orderViewId":{}},"products":[{"name":"Pie","count":2,"price":500}]}"#);
+fn an_order_whose_number_cannot_be_read_is_sent_with_all_else() {
+    let placed = parsed(1001, r#"{"baseOrder":{"orderViewId":{}},"products":[{"name":"Pie","count":2,"price":500}]}"#);
     assert_eq!((placed.kind.clone(), placed.order.is_none()), (Kind::OrderPlaced, true));
     let text = english(placed);
     assert!(text.contains("**2 ×** Pie") && text.contains("order number"), "{text}");
@@ -139,7 +139,7 @@ fn an_order_whose_number_cannot_be_read_is_told_with_all_else() {
 
 #[test]
 fn a_refund_says_what_of_it_cannot_be_read() {
-    let refund = told(
+    let refund = parsed(
         1007,
         r#"{"orderViewId":7,"status":2001,"money":"all","applyReason":[],"refundProducts":[{"name":{},"count":1,"refundPrice":500},{"name":"Pie"}]}"#,
     );
@@ -154,13 +154,13 @@ fn a_fuller_event_mends_what_could_not_be_read() {
     let placed = event(of_product(r#"{"name":{},"count":2,"price":500}"#));
     let order = merge(None, &placed);
     assert_eq!(order.unreadable, ["/lines/1/name"]);
-    let thin = merge(Some(&order), &event(told(1002, r#"{"orderViewId":7}"#)));
+    let thin = merge(Some(&order), &event(parsed(1002, r#"{"orderViewId":7}"#)));
     assert_eq!(thin.unreadable, ["/lines/1/name"], "nothing new is known of it");
     let mended = merge(Some(&thin), &event(of_product(readable)));
     assert_eq!((mended.lines[1].name.as_str(), mended.unreadable.len()), ("Pie", 0));
     let again = merge(Some(&mended), &placed);
     assert_eq!((again.lines[1].name.as_str(), again.unreadable.len()), ("Pie", 0), "and stays mended");
-    let reason = event(told(1004, r#"{"orderViewId":7,"cancelReason":{}}"#));
+    let reason = event(parsed(1004, r#"{"orderViewId":7,"cancelReason":{}}"#));
     let cancelled = merge(Some(&mended), &reason);
     assert_eq!(cancelled.unreadable.len(), 0, "a reason is the event's own");
     assert_eq!(unreadable::shown(Some(&cancelled), &reason), ["/reason"]);
@@ -359,11 +359,11 @@ proptest! {
 
     #[test]
     fn an_order_of_keeta_with_any_one_field_replaced_shows_every_other_fact(at in 0..KEETA.len(), value in any_value()) {
-        check(&keeta(), KEETA, at, &value, |message| told(1001, message))?;
+        check(&keeta(), KEETA, at, &value, |message| parsed(1001, message))?;
     }
 
     #[test]
     fn an_order_of_apsdai_with_any_one_field_replaced_shows_every_other_fact(at in 0..LICENCES.len(), value in any_value()) {
-        check(&licences(), LICENCES, at, &value, |body| licences::told("order_create_hook", body))?;
+        check(&licences(), LICENCES, at, &value, |body| licences::parsed("order_create_hook", body))?;
     }
 }

@@ -56,7 +56,7 @@ async fn robot(answer: Vec<u8>) -> Answer {
 }
 
 #[tokio::test]
-async fn a_compressed_yes_is_a_yes_whatever_the_header_says() {
+async fn a_compressed_acceptance_is_one_whatever_the_header_says() {
     let yes = br#"{"errcode":0,"errmsg":"ok"}"#;
     let gz = "Content-Encoding: gzip\r\n";
     let answers = [
@@ -146,7 +146,7 @@ proptest! {
     #![proptest_config(cases(256))]
 
     #[test]
-    fn a_yes_is_one_code_that_is_zero_and_whatever_is_doubtful_is_unknown(
+    fn acceptance_is_one_code_that_is_zero_and_whatever_is_doubtful_is_unknown(
         members in proptest::collection::vec(member(), 0..5),
         blanks in prop_oneof![Just(""), Just(" \t"), Just("\u{feff}"), Just("\r\n\u{a0}")],
     ) {

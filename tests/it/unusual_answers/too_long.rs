@@ -25,16 +25,16 @@ async fn what_a_receiver_finds_too_long_is_halved_and_not_its_limit() {
     let route = "[[route]]\nevents = [\"order.*\"]\nto = [\"ding\", \"com\"]\n";
     let daemon = scene.start(&format!("{channels}{route}")).await;
     let refused = |errcode, errmsg: &str| Fault::Errcode { errcode, errmsg: errmsg.to_owned() };
-    scene.far.order("ding", refused(460_101, "message too long"), Times::Next(1));
-    scene.far.order("com", refused(45_002, "content size out of limit"), Times::Next(1));
+    scene.sandbox.order("ding", refused(460_101, "message too long"), Times::Next(1));
+    scene.sandbox.order("com", refused(45_002, "content size out of limit"), Times::Next(1));
     daemon.acknowledged(&keeta::placed(77, scene.hands.now())).await;
-    let standings = daemon.until_done().await;
-    assert!(standings.iter().all(|one| one.state == "delivered"), "{standings:#?}");
+    let rows = daemon.until_done().await;
+    assert!(rows.iter().all(|one| one.state == "delivered"), "{rows:#?}");
     for (name, is_wecom) in [("ding", false), ("com", true)] {
         let sizes = sizes(&scene.came_to(name), is_wecom);
         let (first, others) = sizes.split_first().expect("messages");
         assert!(others.len() > 1 && others.iter().all(|size| *size <= first / 2), "{name}: {sizes:?}");
-        let text: String = scene.told(name).iter().filter_map(|one| one.text.clone()).collect();
+        let text: String = scene.received(name).iter().filter_map(|one| one.text.clone()).collect();
         assert!(text.contains("46.00") && text.contains("no onion"), "{name}: {text}");
     }
 }
@@ -46,15 +46,15 @@ async fn what_is_still_too_long_after_three_halvings_or_cannot_get_shorter_is_de
     let route = "[[route]]\nevents = [\"order.*\"]\nto = [\"ding\", \"com\"]\n";
     let daemon = scene.start(&format!("{channels}{route}")).await;
     let refused = |errcode, errmsg: &str| Fault::Errcode { errcode, errmsg: errmsg.to_owned() };
-    scene.far.order("ding", refused(460_101, "message too long"), Times::Always);
-    scene.far.order("com", refused(45_002, "content size out of limit"), Times::Always);
+    scene.sandbox.order("ding", refused(460_101, "message too long"), Times::Always);
+    scene.sandbox.order("com", refused(45_002, "content size out of limit"), Times::Always);
     daemon.acknowledged(&keeta::placed(77, scene.hands.now())).await;
-    let standings = daemon.until(|all| all.iter().all(|one| one.state == "dead")).await;
+    let rows = daemon.until(|all| all.iter().all(|one| one.state == "dead")).await;
     for (name, is_wecom) in [("ding", false), ("com", true)] {
         let sizes = sizes(&scene.came_to(name), is_wecom);
         assert!((2..=4).contains(&sizes.len()), "{name}: {sizes:?}");
         assert!(sizes.windows(2).all(|pair| pair[1] < pair[0]), "{name}: {sizes:?}: never the same bytes again");
-        let answer = standings.iter().find(|one| one.channel == name).and_then(|one| one.answer.clone());
-        assert!(answer.is_some_and(|words| words.contains("too long")), "{name}: {standings:#?}");
+        let answer = rows.iter().find(|one| one.channel == name).and_then(|one| one.answer.clone());
+        assert!(answer.is_some_and(|words| words.contains("too long")), "{name}: {rows:#?}");
     }
 }

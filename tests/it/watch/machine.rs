@@ -23,7 +23,7 @@ use tokio::net::TcpListener;
 use crate::support::{Scene, keeta};
 use crate::watch::{House, OPERATOR, ORDERS, minutes, noon, notices};
 
-/// A receiver that says yes, and whose clock is ahead by so many seconds.
+/// A receiver that accepts, and whose clock is ahead by so many seconds.
 async fn clocked(ahead: Arc<AtomicI64>) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let port = listener.local_addr().expect("an address").port();
@@ -48,7 +48,7 @@ async fn clocked(ahead: Arc<AtomicI64>) -> u16 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_clock_that_is_not_the_receivers_is_told_until_it_is_right() {
+async fn a_clock_that_is_not_the_receivers_is_reported_until_it_is_right() {
     let scene = Scene::at(noon(), Rules::new()).await;
     let ahead = Arc::new(AtomicI64::new(300));
     let port = clocked(ahead.clone()).await;
@@ -78,7 +78,7 @@ async fn a_clock_that_is_not_the_receivers_is_told_until_it_is_right() {
     ahead.store(0, Ordering::Release);
     place(&house, 5).await;
     scene.hands.forward(minutes(1));
-    house.until_told("machine_clock", &["it", "it over"]).await;
+    house.until_received("machine_clock", &["it", "it over"]).await;
     house.crash().await;
     place(&house, 6).await;
     house.looked().await;
@@ -86,7 +86,7 @@ async fn a_clock_that_is_not_the_receivers_is_told_until_it_is_right() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_disk_that_fills_is_told_once_and_when_it_has_room_again() {
+async fn a_disk_that_fills_is_reported_once_and_when_it_has_room_again() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("bell.db");
     let free = Arc::new(AtomicU64::new(5 << 30));
@@ -113,13 +113,13 @@ async fn a_disk_that_fills_is_told_once_and_when_it_has_room_again() {
         });
         (store, watch)
     };
-    let told = || notices(&Connection::open(&path).expect("the store opens"), "disk");
+    let received = || notices(&Connection::open(&path).expect("the store opens"), "disk");
     let (mut store, mut watch) = open();
     watch.look().await;
     free.store(812 << 20, Ordering::Release);
     watch.look().await;
     watch.look().await;
-    assert_eq!(told(), ["/var/lib/orderbell"]);
+    assert_eq!(received(), ["/var/lib/orderbell"]);
     for (at, room, expected) in [
         (10, 1_100, &["/var/lib/orderbell"][..]),
         (20, 2_000, &["/var/lib/orderbell"]),
@@ -131,14 +131,14 @@ async fn a_disk_that_fills_is_told_once_and_when_it_has_room_again() {
         minute(at);
         free.store(room << 20, Ordering::Release);
         watch.look().await;
-        assert_eq!(told(), expected, "minute {at}");
+        assert_eq!(received(), expected, "minute {at}");
         if at != 30 {
             // Also when it starts anew in between. At minute 30 that would begin the calm anew.
             drop(watch);
             Arc::into_inner(store).expect("nobody else has it").close().await;
             (store, watch) = open();
             watch.look().await;
-            assert_eq!(told(), expected, "minute {at}");
+            assert_eq!(received(), expected, "minute {at}");
         }
     }
 }

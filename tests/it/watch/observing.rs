@@ -15,14 +15,14 @@ fn unproven(source: &'static str, number: u64, at: Timestamp) -> Vec<u8> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn signatures_that_do_not_fit_a_source_that_observes_are_told_once_an_hour_over_restarts_too() {
+async fn signatures_that_do_not_fit_a_source_that_observes_are_reported_once_an_hour_over_restarts_too() {
     let scene = Scene::at(noon(), Rules::new()).await;
     let registered = "verify = \"observe\"\nregistered_url = \"https://shop.example.com/keeta?a=1\"";
     let sources = keeta::source("watch", registered) + &keeta::source("other", "verify = \"observe\"");
     let channels = format!("{}{}", scene.hook("erp", ""), scene.robot("owner", ""));
     let mut house = House::new(&scene, format!("{sources}{channels}{ORDERS}{OPERATOR}")).await;
     assert_eq!(house.daemon.post_to("watch", &unproven("watch", 1, noon())).await.status, 200);
-    house.until_told("unproven", &["watch 1"]).await;
+    house.until_received("unproven", &["watch 1"]).await;
     let text = house.read_by_the_owner("Signatures do not fit: nobody is notified · watch").await;
     for piece in ["app_secret", "registered_url", "app_id = 3762772727", "//shop.example.com/keeta?a=1", "1 webhook"] {
         assert!(text.contains(piece), "{piece}: {text}");
@@ -39,9 +39,9 @@ async fn signatures_that_do_not_fit_a_source_that_observes_are_told_once_an_hour
     house.looked().await;
     assert_eq!(house.notices("unproven"), ["watch 1"]);
     scene.hands.forward(minutes(61));
-    house.until_told("unproven", &["watch 1", "watch 41"]).await;
+    house.until_received("unproven", &["watch 1", "watch 41"]).await;
     house.read_by_the_owner("41 webhooks").await;
-    assert!(scene.told("erp").is_empty(), "nobody was notified of the orders");
+    assert!(scene.received("erp").is_empty(), "nobody was notified of the orders");
 
     // One fits, and for an hour none that does not comes.
     let order = keeta::order(42).to_string();
@@ -51,23 +51,23 @@ async fn signatures_that_do_not_fit_a_source_that_observes_are_told_once_an_hour
     house.looked().await;
     assert_eq!(house.notices("unproven"), ["watch 1", "watch 41"]);
     scene.hands.forward(minutes(61));
-    house.until_told("unproven", &["watch 1", "watch 41", "watch over"]).await;
+    house.until_received("unproven", &["watch 1", "watch 41", "watch over"]).await;
     house.read_by_the_owner("Signatures fit again · watch").await;
-    assert_eq!(scene.told("erp").len(), 1);
+    assert_eq!(scene.received("erp").len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn signatures_that_did_not_fit_before_a_crash_are_told_and_counted_though_no_more_come() {
+async fn signatures_that_did_not_fit_before_a_crash_are_reported_and_counted_though_no_more_come() {
     let scene = Scene::at(noon(), Rules::new()).await;
     let source = keeta::source("watch", "verify = \"observe\"");
     let mut house = House::new(&scene, format!("{source}{}{OPERATOR}", scene.robot("owner", ""))).await;
     assert_eq!(house.daemon.post_to("watch", &unproven("watch", 1, noon())).await.status, 200);
-    house.until_told("unproven", &["watch 1"]).await;
+    house.until_received("unproven", &["watch 1"]).await;
     scene.hands.forward(minutes(30));
     assert_eq!(house.daemon.post_to("watch", &unproven("watch", 2, noon())).await.status, 200);
     house.crash().await;
     scene.hands.forward(minutes(31));
-    house.until_told("unproven", &["watch 1", "watch 2"]).await;
+    house.until_received("unproven", &["watch 1", "watch 2"]).await;
     // Over another start that is no news.
     house.crash().await;
     house.looked().await;
@@ -79,11 +79,11 @@ async fn signatures_that_did_not_fit_before_a_crash_are_told_and_counted_though_
     assert_eq!(house.notices("unproven"), ["watch 1", "watch 2"]);
     house.run("DELETE FROM troubles WHERE topic = 'unproven'");
     house.crash().await;
-    house.until_told("unproven", &["watch 1", "watch 2", "watch 1"]).await;
+    house.until_received("unproven", &["watch 1", "watch 2", "watch 1"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn that_a_source_observes_is_told_once_a_day_and_not_on_its_first() {
+async fn that_a_source_observes_is_reported_once_a_day_and_not_on_its_first() {
     let scene = Scene::at(noon(), Rules::new()).await;
     let sources = keeta::source("watch", "verify = \"observe\"");
     let mut house = House::new(&scene, format!("{sources}{}{OPERATOR}", scene.robot("owner", ""))).await;
@@ -93,7 +93,7 @@ async fn that_a_source_observes_is_told_once_a_day_and_not_on_its_first() {
     house.looked().await;
     assert!(house.notices("observing").is_empty(), "not yet");
     scene.hands.forward(minutes(61));
-    house.until_told("observing", &["watch"]).await;
+    house.until_received("observing", &["watch"]).await;
     let text = house.read_by_the_owner("Signatures are not enforced · watch").await;
     assert!(text.contains("orderbell why watch") && text.contains("enforce"), "{text}");
     house.crash().await;
@@ -101,11 +101,11 @@ async fn that_a_source_observes_is_told_once_a_day_and_not_on_its_first() {
     house.looked().await;
     assert_eq!(house.notices("observing"), ["watch"], "once a day");
     scene.hands.forward(minutes(61));
-    house.until_told("observing", &["watch", "watch"]).await;
+    house.until_received("observing", &["watch", "watch"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_source_that_is_set_to_enforce_ends_what_was_told_of_it_without_a_word() {
+async fn a_source_that_is_set_to_enforce_ends_its_incident_without_a_word() {
     let scene = Scene::at(noon(), Rules::new()).await;
     let owner = scene.robot("owner", "");
     let text = |verify: &str| format!("{}{owner}{OPERATOR}", keeta::source("watch", verify));

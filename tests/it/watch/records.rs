@@ -10,7 +10,7 @@ use crate::support::Scene;
 use crate::watch::{House, OPERATOR, ORDERS, event, noon, recorded};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_nobody_heard_of_before_a_crash_is_told_after_it() {
+async fn what_no_route_matched_before_a_crash_is_reported_after_it() {
     let scene = Scene::at(noon(), Rules::new()).await;
     // As a crash leaves it between the webhook's commit and the look.
     let store = Sqlite::open(&scene.store(), noon()).expect("the store opens");
@@ -24,14 +24,14 @@ async fn what_nobody_heard_of_before_a_crash_is_told_after_it() {
     store.close().await;
     let channels = format!("{}{}", scene.hook("erp", ""), scene.robot("owner", ""));
     let mut house = House::new(&scene, format!("{channels}{ORDERS}{OPERATOR}")).await;
-    house.until_told("unrouted", &["store.hours"]).await;
+    house.until_received("unrouted", &["store.hours"]).await;
     house.crash().await;
     house.looked().await;
     assert_eq!(house.notices("unrouted"), ["store.hours", "store.status"], "the marker's, and no other");
 }
 
 #[tokio::test]
-async fn a_trouble_and_its_notice_are_kept_together_or_not_at_all() {
+async fn an_incident_and_its_notice_are_kept_together_or_not_at_all() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("bell.db");
     let store = Sqlite::open(&path, noon()).expect("the store opens");
@@ -60,16 +60,16 @@ async fn a_trouble_and_its_notice_are_kept_together_or_not_at_all() {
     assert!(store.update_incident(telling(None, Some(incident("a")), known.clone())).await.is_err());
     assert_eq!(counts(), (0, 1));
     let fresh = || event(Kind::OperatorNotice, "orderbell");
-    let new = store.update_incident(telling(None, Some(incident("a")), fresh())).await.expect("told");
+    let new = store.update_incident(telling(None, Some(incident("a")), fresh())).await.expect("stored");
     assert!(matches!(new, Some(Recorded::New { .. })));
     assert_eq!(counts(), (1, 2));
     assert!(store.update_incident(telling(Some(incident("a")), None, known)).await.is_err());
-    assert_eq!(counts(), (1, 2), "its end was not told, so it has not ended");
+    assert_eq!(counts(), (1, 2), "its end was not reported, so it has not ended");
     // Whoever goes by what is not so any more does nothing.
     for before in [None, Some(incident("b"))] {
         assert_eq!(store.update_incident(telling(before, Some(incident("c")), fresh())).await.expect("asked"), None);
     }
     assert_eq!(counts(), (1, 2));
-    assert!(store.update_incident(telling(Some(incident("a")), None, fresh())).await.expect("told").is_some());
+    assert!(store.update_incident(telling(Some(incident("a")), None, fresh())).await.expect("stored").is_some());
     assert_eq!(counts(), (0, 3));
 }

@@ -15,16 +15,16 @@ use crate::support::{Scene, keeta};
 use crate::watch::{House, OPERATOR, ORDERS, event, hex, minutes, noon, recorded};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn dead_messages_are_told_by_channel_again_when_there_are_more_and_not_when_they_are_notices() {
+async fn dead_messages_are_reported_by_channel_again_when_there_are_more_and_not_when_they_are_notices() {
     let scene = Scene::at(noon(), Rules::new()).await;
     let channels = format!("{}{}", scene.hook("erp", ""), scene.robot("owner", ""));
     let text = format!("{channels}{}{ORDERS}[operator]\nto = [\"owner\", \"deaf\"]\n", scene.hook("deaf", ""));
     for name in ["erp", "deaf"] {
-        scene.far.order(name, Fault::Status { status: 422, body: "Ali Baba".to_owned() }, Times::Always);
+        scene.sandbox.order(name, Fault::Status { status: 422, body: "Ali Baba".to_owned() }, Times::Always);
     }
     let mut house = House::new(&scene, text).await;
     house.daemon.acknowledged(&keeta::placed(41, scene.hands.now())).await;
-    house.until_told("dead", &["erp 1"]).await;
+    house.until_received("dead", &["erp 1"]).await;
     let text = house.read_by_the_owner("Messages were given up · erp").await;
     assert!(text.contains("order.placed 41: HTTP 422") && text.contains("1 message"), "{text}");
     assert!(!text.contains("Ali Baba"), "the receiver's free text is nobody's business: {text}");
@@ -38,15 +38,15 @@ async fn dead_messages_are_told_by_channel_again_when_there_are_more_and_not_whe
     house.looked().await;
     assert_eq!(house.notices("dead"), ["erp 1"], "at most once an hour");
     scene.hands.forward(minutes(61));
-    house.until_told("dead", &["erp 1", "erp 3"]).await;
+    house.until_received("dead", &["erp 1", "erp 3"]).await;
     scene.hands.forward(minutes(61));
     house.looked().await;
     assert_eq!(house.notices("dead"), ["erp 1", "erp 3"], "of these the operator knows");
 
-    // A person deals with them; the notices that the deaf channel did not take are still dead, and nobody is told of those.
+    // A person deals with them; the notices that the deaf channel did not take are still dead, and nobody is notified of those.
     house.run("UPDATE deliveries SET state = 'cancelled' WHERE channel = 'erp'");
     scene.hands.forward(minutes(1));
-    house.until_told("dead", &["erp 1", "erp 3", "erp over"]).await;
+    house.until_received("dead", &["erp 1", "erp 3", "erp over"]).await;
     let deaf =
         house.daemon.deliveries().await.iter().filter(|one| one.channel == "deaf" && one.state == "dead").count();
     assert!(deaf > 1, "{deaf}");
@@ -56,13 +56,13 @@ async fn dead_messages_are_told_by_channel_again_when_there_are_more_and_not_whe
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn urgent_messages_that_wait_are_told_but_not_those_that_are_held() {
+async fn urgent_messages_that_wait_are_reported_but_not_those_that_are_held() {
     let scene = Scene::at(noon(), Rules::new()).await;
     let channels =
         [scene.hook("erp", "retry = [\"2h\"]"), scene.hook("held", "retry = [\"5h\"]"), scene.robot("owner", "")];
     let route = "[[route]]\nevents = [\"order.*\"]\nto = [\"erp\", \"held\"]\n";
     for name in ["erp", "held"] {
-        scene.far.order(name, Fault::Status { status: 503, body: "no".to_owned() }, Times::Next(1));
+        scene.sandbox.order(name, Fault::Status { status: 503, body: "no".to_owned() }, Times::Next(1));
     }
     let mut house = House::new(&scene, format!("{}{route}{OPERATOR}", channels.concat())).await;
     house.daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
@@ -75,7 +75,7 @@ async fn urgent_messages_that_wait_are_told_but_not_those_that_are_held() {
     house.looked().await;
     assert!(house.notices("waiting").is_empty(), "not yet");
     scene.hands.forward(minutes(6));
-    house.until_told("waiting", &["erp 1"]).await;
+    house.until_received("waiting", &["erp 1"]).await;
     let text = house.read_by_the_owner("Urgent messages do not get through · erp").await;
     assert!(text.contains("HTTP 503") && text.contains("15:00"), "{text}");
     house.crash().await;
@@ -83,10 +83,10 @@ async fn urgent_messages_that_wait_are_told_but_not_those_that_are_held() {
     house.looked().await;
     assert_eq!(house.notices("waiting"), ["erp 1"], "once");
     scene.hands.forward(minutes(120));
-    scene.until_told("erp", 1).await;
+    scene.until_received("erp", 1).await;
     house.looked().await;
     scene.hands.forward(minutes(2));
-    house.until_told("waiting", &["erp 1", "erp over"]).await;
+    house.until_received("waiting", &["erp 1", "erp over"]).await;
     house.crash().await;
     scene.hands.forward(minutes(10));
     house.looked().await;
@@ -96,8 +96,8 @@ async fn urgent_messages_that_wait_are_told_but_not_those_that_are_held() {
     house.looked().await;
     assert_eq!(house.notices("waiting"), ["erp 1", "erp over"]);
     scene.hands.forward(minutes(4));
-    house.until_told("waiting", &["erp 1", "erp over", "held 1"]).await;
-    assert!(scene.told("held").is_empty());
+    house.until_received("waiting", &["erp 1", "erp over", "held 1"]).await;
+    assert!(scene.received("held").is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -138,7 +138,7 @@ async fn an_urgent_message_waits_in_earnest_since_it_came_or_was_held_or_was_ask
     step("redelivered", 100, "");
     assert_eq!(look(104).await, []);
     assert_eq!(look(105).await, late(100));
-    // Whoever was to be told was told by the fallback.
+    // The fallback was notified of it.
     run("UPDATE deliveries SET instead_of = KITCHEN WHERE id = OFFICE");
     assert_eq!(look(106).await, late(100));
     run("UPDATE deliveries SET state = 'delivered' WHERE id = OFFICE");
@@ -146,7 +146,7 @@ async fn an_urgent_message_waits_in_earnest_since_it_came_or_was_held_or_was_ask
 }
 
 #[tokio::test]
-async fn a_test_or_a_notice_that_dies_is_counted_and_told_to_nobody() {
+async fn a_test_or_a_notice_that_dies_is_counted_and_reported_to_nobody() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("bell.db");
     let store = Sqlite::open(&path, noon()).expect("the store opens");
@@ -156,13 +156,15 @@ async fn a_test_or_a_notice_that_dies_is_counted_and_told_to_nobody() {
         store.reader().query_health(look).await.expect("it sees").dead
     };
     let mut seen = BTreeMap::new();
-    for (kind, all, told) in [(Kind::Test, 1, None), (Kind::OperatorNotice, 2, None), (Kind::OrderPlaced, 3, Some(1))] {
+    for (kind, all, received) in
+        [(Kind::Test, 1, None), (Kind::OperatorNotice, 2, None), (Kind::OrderPlaced, 3, Some(1))]
+    {
         let targets = vec![(Target::always("kitchen"), DeliveryId(Uuid::now_v7()))];
         store.record(Record { targets, ..recorded(event(kind, "orderbell")) }).await.expect("recorded");
         connection.execute("UPDATE deliveries SET state = 'dead'", []).expect("they die");
         seen = look(seen).await;
         let kitchen = &seen["kitchen"];
-        assert_eq!((kitchen.all, kitchen.dead.as_ref().map(|dead| dead.count)), (all, told));
+        assert_eq!((kitchen.all, kitchen.dead.as_ref().map(|dead| dead.count)), (all, received));
     }
     // What is known is not looked at anew while the number stays.
     connection.execute("UPDATE deliveries SET answer = 'HTTP 422'", []).expect("the store takes it");

@@ -1,4 +1,4 @@
-//! What was refused or not proved, as `orderbell why` tells of it.
+//! What was refused or not proved, as `orderbell why` shows it.
 
 use orderbell::cli::why;
 use orderbell::cli::why::setting::Setting;
@@ -51,7 +51,7 @@ async fn what_nobody_proved_is_shown_of_its_source_whatever_was_believed_since()
     let alone = text(&scene.ask("keeta-hk").await);
     assert!(alone.contains("Some came whose signature fits none"), "{alone}");
     scene.placed(ORDER, 8000).await;
-    let told = text(&scene.ask("keeta-hk").await);
-    assert!(told.contains("Before it came some whose signature fits none"), "{told}");
-    assert_eq!(told.matches("Another of them came").count(), 4, "the newest few: {told}");
+    let shown = text(&scene.ask("keeta-hk").await);
+    assert!(shown.contains("Before it came some whose signature fits none"), "{shown}");
+    assert_eq!(shown.matches("Another of them came").count(), 4, "the newest few: {shown}");
 }

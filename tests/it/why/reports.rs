@@ -1,4 +1,4 @@
-//! Reports, as `orderbell why` tells of them.
+//! Reports, as `orderbell why` shows them.
 
 use orderbell::cli::why;
 use orderbell::cli::why::setting::Setting;
@@ -59,11 +59,11 @@ const A_DAY: i64 = 86_400;
 async fn before_its_first_run_a_report_says_when_it_comes_and_why_it_has_not() {
     let scene = Scene::new();
     scene.configure(&with_reports());
-    let unknown = scene.told("report.daily", 0).await;
+    let unknown = scene.shown("report.daily", 0).await;
     scene.store.begin_report("daily", "2026-11-21".parse().unwrap()).await.unwrap();
-    let begun = scene.told("report.daily", 0).await;
-    let overdue = scene.told("report.daily", MORNING + 7200).await;
-    let weekly = scene.told("report.weekly", 0).await;
+    let begun = scene.shown("report.daily", 0).await;
+    let overdue = scene.shown("report.daily", MORNING + 7200).await;
+    let weekly = scene.shown("report.weekly", 0).await;
     golden("report-new", &[unknown, begun, overdue, weekly].join("\n---\n\n"));
 }
 
@@ -89,17 +89,17 @@ async fn a_report_says_when_it_was_due_made_and_delivered_and_is_due_next() {
     }
     scene.stands(monday[1].1, "waiting", late + 36);
     assert_eq!((monday[0].0.as_str(), monday[1].0.as_str()), ("owner", "erp"));
-    golden("report", &scene.told("report.daily", late + 10).await);
-    golden("report-as-json", &format!("{:#}\n", scene.told_as_json("report.daily", late + 10).await));
+    golden("report", &scene.shown("report.daily", late + 10).await);
+    golden("report-as-json", &format!("{:#}\n", scene.shown_as_json("report.daily", late + 10).await));
 
     // Its time is set to a later one of the same day, then it is taken out, and then its events are too old.
     scene.configure(&with_reports().replace("08:57", "12:30"));
     let later = scene.ask_around("report.daily", None, 1).await;
     let part = scene.part();
     let story = why::story(&later, &Setting { part: &part, now: at(late + 10) });
-    let mut told = vec![timeline::text(&story, &part.timezone)];
+    let mut shown = vec![timeline::text(&story, &part.timezone)];
     scene.configure(CONFIGURATION);
     scene.connection().execute("DELETE FROM events WHERE received_at < ?1", [at(late).as_millisecond()]).unwrap();
-    told.push(scene.told("report.daily", late + A_DAY).await);
-    golden("report-changed", &told.join("\n---\n\n"));
+    shown.push(scene.shown("report.daily", late + A_DAY).await);
+    golden("report-changed", &shown.join("\n---\n\n"));
 }

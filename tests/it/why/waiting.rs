@@ -1,4 +1,4 @@
-//! Deliveries that wait, are carried by others or are dead, as `orderbell why` tells of them.
+//! Deliveries that wait, are carried by others or are dead, as `orderbell why` shows them.
 
 use rusqlite::params;
 use uuid::Uuid;
@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::why::{CONFIGURATION, ORDER, Scene, at, golden};
 
 #[tokio::test]
-async fn a_digest_is_told_by_those_inside_and_by_the_one_that_carries_them() {
+async fn a_digest_is_shown_by_those_inside_and_by_the_one_that_carries_them() {
     let mut scene = Scene::new();
     let leader = scene.placed(ORDER, 2).await;
     let members = [scene.placed("756823020260001", 3).await, scene.placed("756823020260002", 4).await];
@@ -15,17 +15,17 @@ async fn a_digest_is_told_by_those_inside_and_by_the_one_that_carries_them() {
         scene.step(member, 60, "gathered", &leader.to_string());
         scene.inside(member, leader);
     }
-    let waiting = scene.told(&members[0].to_string(), 30).await;
+    let waiting = scene.shown(&members[0].to_string(), 30).await;
     scene.tried(leader, 60, "retry", "not connected: connection refused");
     scene.tried(leader, 65, "delivered", "errcode 0");
     scene.stands(leader, "delivered", 66);
     members.iter().for_each(|member| scene.stands(*member, "merged", 66));
-    let (inside, carrying) = (scene.told("756823020260001", 400).await, scene.told(&leader.to_string(), 400).await);
+    let (inside, carrying) = (scene.shown("756823020260001", 400).await, scene.shown(&leader.to_string(), 400).await);
     golden("digest", &format!("{waiting}\n---\n\n{inside}\n---\n\n{carrying}"));
 }
 
 #[tokio::test]
-async fn a_parked_channel_is_told_with_its_cause_and_the_next_try() {
+async fn a_parked_channel_is_shown_with_its_cause_and_the_next_try() {
     let mut scene = Scene::new();
     let kitchen = scene.placed(ORDER, 2).await;
     let answer = "errcode 310000: “keywords not in content”";
@@ -35,12 +35,12 @@ async fn a_parked_channel_is_told_with_its_cause_and_the_next_try() {
     scene.park("kitchen", 3, answer, 1802);
     let waiting_behind = scene.placed("756823020260001", 700).await;
     scene.stands(waiting_behind, "waiting", 700);
-    let (first, second) = (scene.told(ORDER, 900).await, scene.told("756823020260001", 900).await);
+    let (first, second) = (scene.shown(ORDER, 900).await, scene.shown("756823020260001", 900).await);
     golden("parked", &format!("{first}\n---\n\n{second}"));
 }
 
 #[tokio::test]
-async fn a_fallback_is_told_on_both_sides_before_and_after_the_channel_is_open_again() {
+async fn a_fallback_is_shown_on_both_sides_before_and_after_the_channel_is_resumed() {
     let mut scene = Scene::new();
     let kitchen = scene.placed(ORDER, 2).await;
     scene.tried(kitchen, 2, "misconfigured", "errcode 300005: “token is not exist”");
@@ -51,16 +51,16 @@ async fn a_fallback_is_told_on_both_sides_before_and_after_the_channel_is_open_a
     let owner = scene.falls_back(kitchen, "owner", &unreached, 3);
     scene.tried(owner, 4, "delivered", "250 2.0.0 Ok: queued");
     scene.stands(owner, "delivered", 5);
-    let before = scene.told(ORDER, 100).await;
+    let before = scene.shown(ORDER, 100).await;
     scene.connection().execute("DELETE FROM parked_channels", []).unwrap();
     scene.inside(kitchen, owner);
     scene.stands(kitchen, "merged", 700);
-    let after = scene.told(ORDER, 800).await;
+    let after = scene.shown(ORDER, 800).await;
     golden("fallback", &format!("{before}\n---\n\n{after}"));
 }
 
 #[tokio::test]
-async fn a_dead_delivery_is_told_with_every_try_and_what_to_do() {
+async fn a_dead_delivery_is_shown_with_every_try_and_what_to_do() {
     let mut scene = Scene::new();
     let kitchen = scene.placed(ORDER, 2).await;
     for second in [2, 7, 37] {
@@ -70,11 +70,11 @@ async fn a_dead_delivery_is_told_with_every_try_and_what_to_do() {
     scene.tried_as(kitchen, 760, (0, "full"), "content_refused", "errcode 430104: “unsuitable content”");
     scene.tried_as(kitchen, 761, (0, "reduced"), "content_refused", "errcode 430104: “unsuitable content”");
     scene.stands(kitchen, "dead", 762);
-    golden("dead", &scene.told(ORDER, 900).await);
+    golden("dead", &scene.shown(ORDER, 900).await);
 }
 
 #[tokio::test]
-async fn holds_changes_by_people_and_what_comes_next_are_told() {
+async fn holds_changes_by_people_and_what_comes_next_are_shown() {
     let mut scene = Scene::new();
     let kitchen = scene.placed(ORDER, 2).await;
     let leader = Uuid::from_u128(7);
@@ -84,18 +84,18 @@ async fn holds_changes_by_people_and_what_comes_next_are_told() {
     scene.tried_as(kitchen, 3620, (0, "halved1"), "delivered", "errcode 0");
     scene.tried_as(kitchen, 3621, (1, "halved1"), "throttled", "errcode 130101: “send too fast”");
     scene.stands(kitchen, "waiting", 4221);
-    let waiting = scene.told(ORDER, 3630).await;
+    let waiting = scene.shown(ORDER, 3630).await;
     scene.step(kitchen, 3640, "cancelled", "");
     scene.step(kitchen, 3650, "redelivered", "");
     scene.step(kitchen, 3660, "told_elsewhere", "the page");
     scene.step(kitchen, 3670, "frozen", "of a later version");
     scene.stands(kitchen, "waiting", 3650);
-    let due = scene.told(ORDER, 3700).await;
+    let due = scene.shown(ORDER, 3700).await;
     golden("holds", &format!("{waiting}\n---\n\n{due}"));
 }
 
 #[tokio::test]
-async fn a_shut_credential_is_told_where_the_channel_can_be_read() {
+async fn a_rate_limited_credential_is_shown_where_the_channel_can_be_read() {
     let mut scene = Scene::new();
     let routed = CONFIGURATION.replace("to = [\"kitchen\"]", "to = [\"office\"]");
     std::fs::write(scene.folder.path().join("orderbell.toml"), routed).unwrap();
@@ -104,16 +104,16 @@ async fn a_shut_credential_is_told_where_the_channel_can_be_read() {
     let credential = part.channels["office"].channel.as_ref().unwrap().way.channel().credential();
     let sql = "INSERT INTO credentials (credential, closed_until, reason) VALUES (?1, ?2, 'errcode 45009')";
     scene.connection().execute(sql, params![credential, at(60).as_millisecond()]).unwrap();
-    let shut = scene.told(ORDER, 10).await;
+    let shut = scene.shown(ORDER, 10).await;
     assert!(
         shut.contains("  2026-11-22 19:55:00  Next: the receiver of office takes nothing until 2026-11-22 19:55:00."),
         "{shut}"
     );
     assert!(shut.contains("cause:  errcode 45009"), "{shut}");
-    let open = scene.told(ORDER, 61).await;
+    let open = scene.shown(ORDER, 61).await;
     assert!(open.contains("Next: it is due; it goes out as soon as the daemon runs"), "{open}");
     // Another configuration has no such channel.
     std::fs::write(scene.folder.path().join("orderbell.toml"), CONFIGURATION.replace("office", "bureau")).unwrap();
-    let gone = scene.told(ORDER, 61).await;
+    let gone = scene.shown(ORDER, 61).await;
     assert!(gone.contains("there is no channel \"office\" in the configuration"), "{gone}");
 }

@@ -30,11 +30,11 @@ fn many(sample: &Sample, count: usize) -> Vec<Sample> {
 }
 
 fn of_kind(kind: Kind) -> Sample {
-    let is_full = |sample: &Sample| sample.event.kind == kind && sample.order.as_ref().is_some_and(is_told);
+    let is_full = |sample: &Sample| sample.event.kind == kind && sample.order.as_ref().is_some_and(is_received);
     samples::all().into_iter().find(is_full).unwrap_or_else(|| panic!("no sample of {kind}"))
 }
 
-fn is_told(order: &Order) -> bool {
+fn is_received(order: &Order) -> bool {
     order.total.is_some() && !order.lines.is_empty()
 }
 
@@ -133,7 +133,7 @@ fn amounts_are_never_added_across_currencies() {
 }
 
 #[test]
-fn a_fallback_and_what_is_told_as_well_stand_around_the_message() {
+fn a_fallback_and_what_is_carried_as_well_stand_around_the_message() {
     let templates = Templates::built_in().unwrap();
     let (sample, timezone) = (of_kind(Kind::OrderCancelled), samples::riyadh());
     let since = sample.event.received_at;

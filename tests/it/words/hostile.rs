@@ -38,7 +38,7 @@ pub const HOSTILE: [&str; 14] = [
 
 /// A sample in which every text that comes from outside says this.
 pub fn saying(text: &str, kind: Kind) -> Sample {
-    let news = OrderUpdate {
+    let update = OrderUpdate {
         short_number: Some(text.to_owned()),
         lines: vec![
             OrderLine {
@@ -49,7 +49,7 @@ pub fn saying(text: &str, kind: Kind) -> Sample {
             },
             OrderLine { name: text.to_owned(), quantity: Some(1), ..OrderLine::default() },
         ],
-        ..samples::news()
+        ..samples::update()
     };
     let data = Data {
         handover: Some(text.to_owned()),
@@ -59,7 +59,7 @@ pub fn saying(text: &str, kind: Kind) -> Sample {
         ..Data::default()
     };
     let shop = Some(Shop { id: "1".to_owned(), name: Some(text.to_owned()) });
-    let event = Event { order: Some(news), shop, ..samples::event(kind, data) };
+    let event = Event { order: Some(update), shop, ..samples::event(kind, data) };
     let order = merge(None, &event);
     Sample { name: "hostile".to_owned(), event, order: Some(order) }
 }
@@ -181,9 +181,9 @@ fn no_name_of_a_shop_or_a_product_becomes_markup_in_a_report() {
             let document = composed.document.clone();
             assert_eq!(shape(&document), expected, "{text}:\n{}", composed.markdown);
             let shown = one_line(text).replace("://", "：//");
-            let told = document.plain_text().matches(&shown).count();
+            let received = document.plain_text().matches(&shown).count();
             // Seven shops, two products, two reasons, four that are low in stock, a channel that rests, an order.
-            assert!(told >= 17, "{shown} is told {told} times:\n{}", document.plain_text());
+            assert!(received >= 17, "{shown} stands there {received} times:\n{}", document.plain_text());
             let parts = robot.write(&message(&reporting(text), composed), PartForm::Full);
             let body: serde_json::Value = serde_json::from_str(&parts[0].body).unwrap();
             let sent = body["markdown"]["text"].as_str().unwrap();

@@ -17,7 +17,7 @@ fn apsdai() -> Apsdai {
 }
 
 /// What a hook with this body becomes.
-fn heard(hook: &str, body: &[u8]) -> Event {
+fn event_of(hook: &str, body: &[u8]) -> Event {
     let received_at = samples::at("2025-06-04T03:35:40Z");
     let pairs = [
         ("x-apsdai-token", "word".to_owned()),
@@ -53,11 +53,11 @@ pub fn samples() -> Vec<Sample> {
     for kind in apsdai().kinds().iter().filter(|kind| **kind != Kind::Unrecognised) {
         let [made] = &apsdai().samples(kind, "", 7, now)[..] else { panic!("one sample of {kind}") };
         let (_, hook) = made.headers.iter().find(|(name, _)| name == "x-apsdai-event").unwrap();
-        all.push(sample("full", heard(hook, &made.body)));
-        all.push(sample("empty", heard(hook, b"{}")));
+        all.push(sample("full", event_of(hook, &made.body)));
+        all.push(sample("empty", event_of(hook, b"{}")));
         let text = String::from_utf8(made.body.clone()).unwrap();
         if text.contains("order_no") {
-            all.push(sample("unnumbered", heard(hook, text.replace("order_no", "nothing_known").as_bytes())));
+            all.push(sample("unnumbered", event_of(hook, text.replace("order_no", "nothing_known").as_bytes())));
         }
     }
     let one_left = br#"{"name":"Photo Tool Pro","stock":1}"#;
@@ -67,22 +67,22 @@ pub fn samples() -> Vec<Sample> {
     let refunded = br#"{"data":{"orderNo":"A20250604001","refundAmount":"99.50","reason":"key does not work"}}"#;
     let keys = br#"[{"goods_name":"Photo Tool Pro","stock":2,"threshold":5},{"goods_name":"Disk Tool","stock":0}]"#;
     all.extend([
-        sample("wrapped", heard("order_finish_hook", finished)),
-        sample("wrapped", heard("order_cancel_hook", cancelled)),
-        sample("wrapped", heard("order_refund_hook", refunded)),
-        sample("one", heard("key_stock_alarm_hook", one_left)),
-        sample("several", heard("key_stock_alarm_hook", keys)),
-        sample("test", heard("order_pay_hook", br#"{"test":true}"#)),
-        sample("unreadable", heard("order_pay_hook", b"<xml/>")),
-        sample("unfamiliar", heard("order_pay_hook", br#"{"a":1}"#)),
-        sample("unnumbered_lines", heard("order_create_hook", lines)),
-        sample("one", heard("stock_alarm_hook", one_left)),
-        sample("sold_out", heard("stock_alarm_hook", br#"{"goods_id":1,"stock":0}"#)),
-        sample("without_lines", heard("order_out_of_stock_hook", br#"{"stock":[1],"left":0,"threshold":5}"#)),
-        sample("undated", heard("order_count_amount_hook", br#"{"count":21,"amount":"2079"}"#)),
+        sample("wrapped", event_of("order_finish_hook", finished)),
+        sample("wrapped", event_of("order_cancel_hook", cancelled)),
+        sample("wrapped", event_of("order_refund_hook", refunded)),
+        sample("one", event_of("key_stock_alarm_hook", one_left)),
+        sample("several", event_of("key_stock_alarm_hook", keys)),
+        sample("test", event_of("order_pay_hook", br#"{"test":true}"#)),
+        sample("unreadable", event_of("order_pay_hook", b"<xml/>")),
+        sample("unfamiliar", event_of("order_pay_hook", br#"{"a":1}"#)),
+        sample("unnumbered_lines", event_of("order_create_hook", lines)),
+        sample("one", event_of("stock_alarm_hook", one_left)),
+        sample("sold_out", event_of("stock_alarm_hook", br#"{"goods_id":1,"stock":0}"#)),
+        sample("without_lines", event_of("order_out_of_stock_hook", br#"{"stock":[1],"left":0,"threshold":5}"#)),
+        sample("undated", event_of("order_count_amount_hook", br#"{"count":21,"amount":"2079"}"#)),
         sample(
             "bare",
-            heard("order_count_amount_hook", br#"[{"day":"1 June","count":1},{"day":"2 June","amount":9}]"#),
+            event_of("order_count_amount_hook", br#"[{"day":"1 June","count":1},{"day":"2 June","amount":9}]"#),
         ),
     ]);
     all

@@ -12,7 +12,7 @@ fn lines(markdown: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_lines_of_an_order_and_the_facts_about_it_are_told_apart() {
+fn the_lines_of_an_order_and_the_facts_about_it_are_distinguished() {
     let document = read("# T\n\n- **2 ×** tea\n- **Shop:** Noodles\n- **合计：** SAR 1\n");
     let items = vec![vec![Inline::Strong(vec![text("2 ×")]), text(" tea")]];
     let field = |key: &str, value: &str| Field { key: vec![text(key)], value: vec![text(value)] };

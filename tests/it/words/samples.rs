@@ -69,7 +69,7 @@ pub fn event(kind: Kind, data: Data) -> Event {
     }
 }
 
-pub fn news() -> OrderUpdate {
+pub fn update() -> OrderUpdate {
     let line = |name: &str, quantity, price| OrderLine {
         name: name.to_owned(),
         quantity: Some(quantity),
@@ -122,20 +122,20 @@ fn sample(variant: &str, event: Event, order: Option<Order>) -> Sample {
     Sample { name, event, order }
 }
 
-fn placed(variant: &str, news: OrderUpdate, data: Data) -> Sample {
-    let event = Event { order: Some(news), ..event(Kind::OrderPlaced, data) };
+fn placed(variant: &str, update: OrderUpdate, data: Data) -> Sample {
+    let event = Event { order: Some(update), ..event(Kind::OrderPlaced, data) };
     let order = decide(None, &event, &[]).order;
     sample(variant, event, order)
 }
 
-/// The order told again after it has changed: three teas with less sugar instead of two, another note, a tart more.
+/// The order sent again after it has changed: three teas with less sugar instead of two, another note, a tart more.
 fn changed(variant: &str, state: OrderState, change: impl Fn(&mut OrderUpdate)) -> Sample {
-    let known = Event { order: Some(news()), ..event(Kind::OrderPlaced, Data::default()) };
+    let known = Event { order: Some(update()), ..event(Kind::OrderPlaced, Data::default()) };
     let mut known = decide(None, &known, &[]).order.unwrap();
     known.state = state;
-    let mut news = OrderUpdate { as_of: Some(at("2025-06-04T03:41:00Z")), ..news() };
-    change(&mut news);
-    let mut event = Event { order: Some(news), ..event(Kind::OrderPlaced, Data::default()) };
+    let mut update = OrderUpdate { as_of: Some(at("2025-06-04T03:41:00Z")), ..update() };
+    change(&mut update);
+    let mut event = Event { order: Some(update), ..event(Kind::OrderPlaced, Data::default()) };
     event.received_at = at("2025-06-04T03:41:02Z");
     event.occurred_at = Some(at("2025-06-04T03:41:00Z"));
     event.data.changed = changed::by(&known, &event).map(Box::new);
@@ -144,23 +144,23 @@ fn changed(variant: &str, state: OrderState, change: impl Fn(&mut OrderUpdate)) 
 }
 
 fn changes() -> Vec<Sample> {
-    let full = |news: &mut OrderUpdate| {
-        news.total = Some(sar(5900));
-        news.lines[0].note = Some("NO PEANUTS, allergy".to_owned());
-        news.lines[1].quantity = Some(3);
+    let full = |update: &mut OrderUpdate| {
+        update.total = Some(sar(5900));
+        update.lines[0].note = Some("NO PEANUTS, allergy".to_owned());
+        update.lines[1].quantity = Some(3);
         let tart = OrderLine {
             name: "Egg tart".to_owned(),
             quantity: Some(1),
             unit_price: Some(sar(800)),
             ..OrderLine::default()
         };
-        news.lines.push(OrderLine { note: Some("warm".to_owned()), ..tart });
+        update.lines.push(OrderLine { note: Some("warm".to_owned()), ..tart });
     };
-    let options = |news: &mut OrderUpdate| news.lines[1].options = vec!["no ice".to_owned()];
-    let gone = |news: &mut OrderUpdate| {
-        news.lines.remove(1);
-        news.lines[0].note = None;
-        news.total = Some(sar(3600));
+    let options = |update: &mut OrderUpdate| update.lines[1].options = vec!["no ice".to_owned()];
+    let gone = |update: &mut OrderUpdate| {
+        update.lines.remove(1);
+        update.lines[0].note = None;
+        update.total = Some(sar(3600));
     };
     let mut again = changed("changed.again", OrderState::Placed, full);
     again.event.data.changed = Some(Box::default());
@@ -173,7 +173,7 @@ fn changes() -> Vec<Sample> {
         of_order(
             "changed",
             Kind::OrderAccepted,
-            Some(news()),
+            Some(update()),
             Data { changed: changed_before.changed, ..Data::default() },
         ),
     ]
@@ -196,7 +196,7 @@ pub fn all() -> Vec<Sample> {
 
 /// News of which much could not be read.
 fn unreadable() -> OrderUpdate {
-    let [ribs, tea] = <[OrderLine; 2]>::try_from(news().lines).unwrap();
+    let [ribs, tea] = <[OrderLine; 2]>::try_from(update().lines).unwrap();
     let pointers =
         ["/total", "/lines/0/name", "/lines/1/quantity", "/lines/1/unit_price", "/lines/1/options/1", "/lines/2/note"];
     OrderUpdate {
@@ -212,13 +212,13 @@ fn unreadable() -> OrderUpdate {
             },
         ],
         unreadable: pointers.map(str::to_owned).into(),
-        ..news()
+        ..update()
     }
 }
 
 /// An order of which not even the number could be read.
 fn unnumbered() -> Sample {
-    let OrderUpdate { short_number, placed_at, total, lines, .. } = news();
+    let OrderUpdate { short_number, placed_at, total, lines, .. } = update();
     let unreadable = vec!["/number".to_owned()];
     let unnumbered = Unnumbered { short_number, placed_at, total, lines, unreadable, ..Unnumbered::default() };
     let data = Data { unnumbered: Some(unnumbered), ..Data::default() };
@@ -238,13 +238,13 @@ fn orders() -> Vec<Sample> {
         }),
         ..Data::default()
     };
-    let approximate = OrderUpdate { total: Some(sar(123_400)), total_is_approximate: true, ..news() };
+    let approximate = OrderUpdate { total: Some(sar(123_400)), total_is_approximate: true, ..update() };
     let by_hand = OrderUpdate {
         short_number: None,
         total: None,
         placed_at: None,
         lines: vec![OrderLine { name: "Lemon tea".to_owned(), ..OrderLine::default() }],
-        ..news()
+        ..update()
     };
     let pickup =
         Data { handover: Some("pickup".to_owned()), expected_at: Some(at("2025-06-05T09:00:00Z")), ..Data::default() };
@@ -258,35 +258,35 @@ fn orders() -> Vec<Sample> {
     let delivery = |delivery, courier| Data { delivery, courier, ..Data::default() };
     let rider = Courier { name: Some("Ali".to_owned()), phone: Some("+966 50 123 4567".to_owned()) };
     vec![
-        placed("full", news(), full),
+        placed("full", update(), full),
         placed("approximate", approximate, pickup),
         placed("few", by_hand, Data::default()),
         placed("thin", thin(), Data::default()),
-        placed("late", news(), late_full),
+        placed("late", update(), late_full),
         placed("unreadable", unreadable(), Data::default()),
         unnumbered(),
-        of_order("known", Kind::OrderAccepted, Some(news()), Data::default()),
+        of_order("known", Kind::OrderAccepted, Some(update()), Data::default()),
         of_order("thin", Kind::OrderAccepted, None, Data::default()),
-        of_order("known", Kind::OrderCompleted, Some(news()), Data::default()),
+        of_order("known", Kind::OrderCompleted, Some(update()), Data::default()),
         of_order("thin", Kind::OrderCompleted, None, Data::default()),
         of_order(
             "late",
             Kind::OrderAccepted,
-            Some(news()),
+            Some(update()),
             Data { late: late(OrderState::Completed), ..Data::default() },
         ),
         of_order(
             "customer",
             Kind::OrderCancelled,
-            Some(news()),
+            Some(update()),
             cancelled(coded(10, "customer"), Some("ordered twice"), None),
         ),
-        of_order("system", Kind::OrderCancelled, Some(news()), cancelled(coded(0, "system"), None, Some(5042))),
+        of_order("system", Kind::OrderCancelled, Some(update()), cancelled(coded(0, "system"), None, Some(5042))),
         of_order("unknown", Kind::OrderCancelled, None, cancelled(number(77), None, None)),
         of_order("thin", Kind::OrderCancelled, None, Data::default()),
-        of_order("unknown", Kind::OrderDelivery, Some(news()), delivery(number(77), None)),
-        of_order("at_shop", Kind::OrderDelivery, Some(news()), delivery(coded(25, "at_shop"), Some(rider.clone()))),
-        of_order("cancelled", Kind::OrderDelivery, Some(news()), delivery(coded(99, "delivery_cancelled"), None)),
+        of_order("unknown", Kind::OrderDelivery, Some(update()), delivery(number(77), None)),
+        of_order("at_shop", Kind::OrderDelivery, Some(update()), delivery(coded(25, "at_shop"), Some(rider.clone()))),
+        of_order("cancelled", Kind::OrderDelivery, Some(update()), delivery(coded(99, "delivery_cancelled"), None)),
         of_order(
             "thin",
             Kind::OrderDelivery,
@@ -323,10 +323,10 @@ fn refunds() -> Vec<Sample> {
     };
     let data = |refund: &Refund| Data { refund: Some(refund.clone()), ..Data::default() };
     vec![
-        of_order("asked", Kind::OrderRefund, Some(news()), data(&asked)),
-        of_order("settled", Kind::OrderRefund, Some(news()), data(&settled)),
+        of_order("asked", Kind::OrderRefund, Some(update()), data(&asked)),
+        of_order("settled", Kind::OrderRefund, Some(update()), data(&settled)),
         of_order("thin", Kind::OrderRefund, None, Data::default()),
-        of_order("items", Kind::OrderPartialRefund, Some(news()), data(&partial)),
+        of_order("items", Kind::OrderPartialRefund, Some(update()), data(&partial)),
         of_order("few", Kind::OrderPartialRefund, None, data(&few)),
     ]
 }

@@ -141,8 +141,8 @@ fn a_long_message_goes_in_marked_parts_each_within_twenty_thousand_bytes() {
         assert_eq!(body(part).get("at").is_some(), index == 0);
     }
     assert_ne!(body(&parts[0])["msgUuid"], body(&parts[1])["msgUuid"]);
-    let told: String = parts.iter().map(|part| read(&text(part)).plain_text()).collect();
-    assert!((0..600).all(|line| told.contains(&format!("number {line} with"))));
+    let received: String = parts.iter().map(|part| read(&text(part)).plain_text()).collect();
+    assert!((0..600).all(|line| received.contains(&format!("number {line} with"))));
     assert_eq!(robot.write(&message, PartForm::Full), parts, "the same message gives the same bytes");
 }
 

@@ -94,8 +94,11 @@ fn a_template_of_new_orders_does_not_serve_for_one_that_changed() {
     // What nobody wrote a template for, and what stands in for one that fails, say it too.
     let plain = plain(&changed.view("en", &samples::riyadh()));
     assert!(plain.title.starts_with("Order changed #29332222"), "{}", plain.title);
-    let told = plain.document.plain_text();
-    assert!(told.contains("2 × Lemon tea → 3 × Lemon tea") && told.contains("(NO PEANUTS, allergy)"), "{told}");
+    let received = plain.document.plain_text();
+    assert!(
+        received.contains("2 × Lemon tea → 3 × Lemon tea") && received.contains("(NO PEANUTS, allergy)"),
+        "{received}"
+    );
 }
 
 #[test]

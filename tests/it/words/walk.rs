@@ -89,12 +89,12 @@ pub fn read_aloud(documents: &[Document]) -> Vec<String> {
             _ => character,
         };
         let plain: String = text.chars().map(narrow).collect();
-        let heard = |grapheme: &&str| {
+        let audible = |grapheme: &&str| {
             let first = grapheme.chars().next().unwrap();
             let is_letter = first.is_alphabetic() || (!first.is_ascii() && !first.is_whitespace() && first != '•');
             is_letter || "[]`&!<".contains(first)
         };
-        out.extend(plain.graphemes(true).filter(heard).map(str::to_owned));
+        out.extend(plain.graphemes(true).filter(audible).map(str::to_owned));
     }
     out
 }

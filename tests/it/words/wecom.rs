@@ -53,8 +53,8 @@ fn a_long_message_goes_in_marked_parts_each_within_the_bytes_of_its_format() {
             let marked = channel.marked(part, "possibly a repeat").expect("WeCom knows no keys");
             assert!(content(&marked).len() <= limit && content(&marked).contains("(possibly a repeat)"));
         }
-        let told: String = parts.iter().map(content).collect();
-        assert!((0..200).all(|line| told.contains(&format!("number {line} with"))));
+        let received: String = parts.iter().map(content).collect();
+        assert!((0..200).all(|line| received.contains(&format!("number {line} with"))));
         for times in 1..=3 {
             let halved = channel.write(&message, PartForm::Halved(times));
             assert!(halved.iter().all(|part| content(part).len() <= limit >> times));

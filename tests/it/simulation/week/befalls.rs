@@ -8,27 +8,27 @@ use crate::simulation::chance::Chance;
 use crate::simulation::daemon::Daemon;
 use crate::simulation::hands::{HOUR, MINUTE, SECOND};
 use crate::simulation::truth::{How, Owed};
-use crate::simulation::week::{FINISH, State, Timer, Week, owed_lane};
+use crate::simulation::week::{FINISH, State, Timer, Week, owed_worker};
 
 impl Week<'_> {
-    /// A lane takes nothing new; its successor begins when the last send has ended.
-    pub async fn reloads(&mut self, lane: usize) -> Result<(), String> {
+    /// A worker takes nothing new; its successor begins when the last send has ended.
+    pub async fn reloads(&mut self, worker: usize) -> Result<(), String> {
         if self.state == State::Up {
-            self.note(format!("the settings of {} change", self.lanes[lane].name));
+            self.note(format!("the settings of {} change", self.workers[worker].name));
             self.count("reloads");
-            self.daemon().retire(lane);
-            self.succeeds(lane).await;
+            self.daemon().retire(worker);
+            self.succeeds(worker).await;
         }
         Ok(())
     }
 
-    pub async fn succeeds(&mut self, lane: usize) {
-        let is_idle = self.flights.values().all(|flight| flight.lane != lane);
-        if self.state == State::Up && is_idle && self.daemon().is_retiring(lane) {
-            let (settings, counter) = (&self.lanes[lane], self.counter.clone());
-            self.daemon.as_mut().expect("it is up").succeed(lane, settings, &counter).await;
-            self.note(format!("{} has a new lane", settings.name));
-            self.awake[lane] = true;
+    pub async fn succeeds(&mut self, worker: usize) {
+        let is_idle = self.flights.values().all(|flight| flight.worker != worker);
+        if self.state == State::Up && is_idle && self.daemon().is_retiring(worker) {
+            let (settings, counter) = (&self.workers[worker], self.counter.clone());
+            self.daemon.as_mut().expect("it is up").succeed(worker, settings, &counter).await;
+            self.note(format!("{} has a new worker", settings.name));
+            self.awake[worker] = true;
         }
     }
 
@@ -39,16 +39,16 @@ impl Week<'_> {
             return Ok(());
         }
         let arrival = self.arrivals[number].clone();
-        let record = arrival.record(&self.hands, self.lanes, &mut self.chance);
+        let record = arrival.record(&self.hands, self.workers, &mut self.chance);
         let targets = record.targets.clone();
         let recorded = self.daemon().store.record(record).await.map_err(|error| error.to_string())?;
         let Recorded::New { channels, .. } = recorded else { return Ok(()) };
         self.note(format!("{} {} comes", arrival.kind(), arrival.marker));
         let seq = self.truth.owed.len();
         for (target, delivery) in targets {
-            let lane = self.lanes.iter().position(|lane| lane.name == target.channel).expect("a lane");
+            let worker = self.workers.iter().position(|worker| worker.name == target.channel).expect("a worker");
             let owed = Owed {
-                lane,
+                worker,
                 kind: arrival.kind().clone(),
                 marker: arrival.marker.clone(),
                 order: arrival.order().map(str::to_owned),
@@ -58,17 +58,17 @@ impl Week<'_> {
                 is_cancelled: false,
                 is_redelivered: false,
                 since: 0,
-                told_by: Vec::new(),
+                covered_by: Vec::new(),
             };
             self.truth.owed.insert(delivery, owed);
-            self.awake[lane] = channels.contains(&target.channel);
+            self.awake[worker] = channels.contains(&target.channel);
             // When its fallback is to be asked.
-            let after = i64::try_from(self.lanes[lane].fallback_after.as_millis()).expect("short") + SECOND;
-            if self.lanes[lane].fallback.is_some() && self.lanes[lane].calls_urgent(arrival.kind()) {
+            let after = i64::try_from(self.workers[worker].fallback_after.as_millis()).expect("short") + SECOND;
+            if self.workers[worker].fallback.is_some() && self.workers[worker].calls_urgent(arrival.kind()) {
                 let at = self.now() + after;
-                if self.looks_at[lane].is_none_or(|look| look > at) {
-                    self.looks_at[lane] = Some(at);
-                    self.at(at, Timer::Looks(lane));
+                if self.looks_at[worker].is_none_or(|look| look > at) {
+                    self.looks_at[worker] = Some(at);
+                    self.at(at, Timer::Looks(worker));
                 }
             }
         }
@@ -115,14 +115,14 @@ impl Week<'_> {
             ChangeRequest::Redeliver => (owed.is_done, owed.is_redelivered, owed.since) = (false, true, since),
         }
         self.count(if wish == ChangeRequest::Cancel { "cancelled by a person" } else { "redelivered" });
-        let lane = owed_lane(&self.truth, delivery);
+        let worker = owed_worker(&self.truth, delivery);
         let at = self.now() + self.chance.between(1, SECOND);
-        self.looks_at[lane] = Some(at);
-        self.at(at, Timer::Looks(lane));
+        self.looks_at[worker] = Some(at);
+        self.at(at, Timer::Looks(worker));
         Ok(())
     }
 
-    /// The daemon is told to stop, or is cut off at once.
+    /// The daemon is to stop, or is cut off at once.
     pub async fn stops(&mut self) -> Result<(), String> {
         if self.state != State::Up {
             return Ok(());
@@ -134,7 +134,7 @@ impl Week<'_> {
             return self.is_cut().await;
         }
         self.count("stops");
-        self.note("the daemon is told to stop".to_owned());
+        self.note("the daemon is to stop".to_owned());
         self.at(self.now() + FINISH, Timer::IsCut);
         Ok(())
     }
@@ -183,7 +183,7 @@ impl Week<'_> {
         }
         if self.state == State::Down {
             self.note("the daemon starts".to_owned());
-            self.daemon = Some(Daemon::start(&self.file, self.lanes, &self.hands, &self.counter).await);
+            self.daemon = Some(Daemon::start(&self.file, self.workers, &self.hands, &self.counter).await);
             self.state = State::Up;
             self.awake.fill(true);
             self.judge.audit(&mut self.truth)?;

@@ -1,4 +1,4 @@
-//! What Orderbell makes itself: notices, tests and troubles.
+//! What Orderbell makes itself: notices, tests and incidents.
 
 use orderbell::domain::data::{Data, Notice, Unrecognised};
 use orderbell::domain::event::{Event, Kind};
@@ -92,7 +92,7 @@ fn about(topic: &str, subject: Option<&str>, detail: Option<&str>) -> Notice {
 const KEYWORD: &str =
     "errcode 310000 (the robot demands a keyword: set `keyword` to one of those in its security settings)";
 
-/// What the watch tells: how each trouble begins, and how it ends.
+/// What the watch reports: how each incident begins, and how it ends.
 fn incidents() -> Vec<(String, Notice)> {
     let since = at("2025-06-03T21:30:00Z");
     let begun = |topic: &str, subject: Option<&str>, detail: Option<&str>| Notice {
@@ -130,7 +130,7 @@ fn incidents() -> Vec<(String, Notice)> {
         let until = Some(at("2025-06-04T03:34:00Z"));
         (format!("{}.over", begin.topic), Notice { since: begin.since, until, lasted_seconds: Some(21_840), ..over })
     };
-    // Of these the beginning is told without a time, by itself.
+    // Of these the beginning is reported without a time, by itself.
     let mistakes = [
         begun("templates", Some("order.placed.md:3:5"), None),
         begun("configuration", Some("orderbell.toml:12:1"), None),

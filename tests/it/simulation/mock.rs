@@ -1,4 +1,4 @@
-//! The channels as the lanes see them: they write as the real ones do, and what they send goes to the played receivers.
+//! The channels as the workers see them: they write as the real ones do, and what they send goes to the simulated receivers.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -12,9 +12,9 @@ use orderbell::domain::pace::RateLimit;
 use orderbell::domain::retry::{Answer, Outcome};
 use tokio::sync::{Notify, oneshot};
 
-/// A message that a lane has begun to send, and that waits for its answer.
+/// A message that a worker has begun to send, and that waits for its answer.
 pub struct Begun {
-    pub lane: usize,
+    pub worker: usize,
     pub delivery: DeliveryId,
     pub key: String,
     pub kind: Kind,
@@ -22,11 +22,11 @@ pub struct Begun {
     pub answer: oneshot::Sender<Answer>,
 }
 
-/// Where the lanes' messages come in.
+/// Where the workers' messages come in.
 #[derive(Default)]
 pub struct Counter {
     begun: Mutex<Vec<Begun>>,
-    pub bell: Notify,
+    pub signal: Notify,
 }
 
 impl Counter {
@@ -34,27 +34,27 @@ impl Counter {
         self.begun.lock().expect("no panic elsewhere")
     }
 
-    /// How many of a lane have come in and were not taken.
-    pub fn waiting(&self, lane: usize) -> usize {
-        self.begun().iter().filter(|begun| begun.lane == lane).count()
+    /// How many of a worker have come in and were not taken.
+    pub fn waiting(&self, worker: usize) -> usize {
+        self.begun().iter().filter(|begun| begun.worker == worker).count()
     }
 
     /// Takes what has come in, in a sequence that no thread decides.
     pub fn take(&self) -> Vec<Begun> {
         let mut begun = std::mem::take(&mut *self.begun());
-        begun.sort_by(|one, other| (one.lane, &one.key).cmp(&(other.lane, &other.key)));
+        begun.sort_by(|one, other| (one.worker, &one.key).cmp(&(other.worker, &other.key)));
         begun
     }
 }
 
-/// One lane's way to the receivers.
-pub struct Far {
-    pub lane: usize,
+/// One worker's way to the receivers.
+pub struct CountedChannel {
+    pub worker: usize,
     pub inner: Arc<dyn Channel>,
     pub counter: Arc<Counter>,
 }
 
-impl Channel for Far {
+impl Channel for CountedChannel {
     fn kind(&self) -> &'static str {
         self.inner.kind()
     }
@@ -105,14 +105,14 @@ impl Channel for Far {
 
     fn exchange<'a>(&'a self, _: &'a Http, part: &'a Part, attempt: &'a Attempt) -> SendFuture<'a> {
         Box::pin(async move {
-            let (answer, heard) = oneshot::channel();
+            let (answer, incoming) = oneshot::channel();
             let delivery = attempt.key[..36].parse().expect("a key begins with its delivery");
             let (key, kind) = (attempt.key.clone(), attempt.kind.clone());
-            let begun = Begun { lane: self.lane, delivery, key, kind, part: part.clone(), answer };
+            let begun = Begun { worker: self.worker, delivery, key, kind, part: part.clone(), answer };
             self.counter.begun().push(begun);
-            self.counter.bell.notify_one();
+            self.counter.signal.notify_one();
             let gone = || Answer { outcome: Outcome::Unknown, detail: "the world has ended".to_owned() };
-            heard.await.unwrap_or_else(|_| gone())
+            incoming.await.unwrap_or_else(|_| gone())
         })
     }
 
@@ -163,7 +163,7 @@ impl Channel for Mailbox {
     }
 
     fn exchange<'a>(&'a self, _: &'a Http, _: &'a Part, _: &'a Attempt) -> SendFuture<'a> {
-        unreachable!("the receivers are played")
+        unreachable!("the receivers are simulated")
     }
 
     fn mask(&self) -> &Mask {
