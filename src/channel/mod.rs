@@ -75,11 +75,15 @@ pub trait Channel: Send + Sync {
     /// What the receiver counts its allowance by: a hash, never the credential itself. Channels that share it share pacing.
     fn credential(&self) -> String;
 
-    /// How many messages may be under way at once.
-    fn at_once(&self) -> usize;
+    /// How many messages may be under way at once. A group of people reads its messages in sequence: one after another.
+    fn at_once(&self) -> usize {
+        1
+    }
 
     /// Whether the receiver gets the events of one order one after another, each only when the one before is done.
-    fn in_order(&self) -> bool;
+    fn in_order(&self) -> bool {
+        false
+    }
 
     /// How many messages the receiver takes within how long; no limit where absent.
     fn allowance(&self) -> Option<RateLimit> {

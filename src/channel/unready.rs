@@ -32,10 +32,6 @@ impl Channel for Unready {
         0
     }
 
-    fn in_order(&self) -> bool {
-        false
-    }
-
     fn write(&self, _: &Message, _: PartForm) -> Vec<Part> {
         Vec::new()
     }

@@ -73,6 +73,9 @@ impl Overlay {
 
     /// Compiles the templates; those that cannot be are reported, and built-in ones stand in for them.
     pub fn compile(&mut self, problems: &mut Diagnostics<'_>) {
+        if self.content.sources.is_empty() {
+            return;
+        }
         let Err(TemplateErrors(errors)) = render::parsed(&self.content.sources, &Isolation::of_this_program()) else {
             return;
         };

@@ -280,7 +280,7 @@ fn exchange(address: &str, head: &str, body: &str) -> String {
 fn the_sandbox_calls_a_robot_as_its_channel_is_called_and_never_by_its_token() {
     let folder = folder();
     std::fs::write(folder.path().join("orderbell.toml"), WITH_VARIABLES).unwrap();
-    let mut sandbox = orderbell(folder.path(), &["sandbox", "--listen", "127.0.0.1:0"])
+    let mut sandbox = orderbell(folder.path(), &["sandbox", "--listen", "127.0.0.1:0", "--mail", "127.0.0.1:0"])
         .env("COMMANDS_WEBHOOK", "https://oapi.dingtalk.com/robot/send?access_token=hush-token")
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

@@ -84,15 +84,6 @@ impl Channel for DingTalk {
         "dingtalk"
     }
 
-    /// One after another: a group reads its messages in sequence.
-    fn at_once(&self) -> usize {
-        1
-    }
-
-    fn in_order(&self) -> bool {
-        false
-    }
-
     fn allowance(&self) -> Option<RateLimit> {
         Some(ALLOWANCE)
     }

@@ -167,10 +167,6 @@ impl Channel for Email {
         usize::from(self.connections)
     }
 
-    fn in_order(&self) -> bool {
-        false
-    }
-
     fn configure(&mut self, shared: SharedSettings<'_>, table: &mut dyn SettingsTable) {
         self.inherited = InheritedSettings {
             language: shared.language.to_owned(),

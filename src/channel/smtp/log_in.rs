@@ -44,8 +44,8 @@ const OTHERS: [&str; 10] = [
 ];
 const OAUTH: [&str; 2] = ["XOAUTH2", "OAUTHBEARER"];
 
-/// How servers say that they do not know a mechanism, or that they know no log-in at all: whose password is wrong is told
-/// otherwise, and must not be tried twice, because too many failed log-ins shut an account.
+/// How servers say that they do not know a mechanism, or that they know no log-in at all: a wrong password is
+/// answered otherwise, and must not be tried twice, because too many failed log-ins shut an account.
 pub const NO_MECHANISM: &[&str] = &[
     "mechanism",
     "auth type",

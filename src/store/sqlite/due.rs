@@ -6,11 +6,11 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::domain::digest_group::Candidate;
-use crate::domain::event::{DeliveryId, EventId};
+use crate::domain::event::DeliveryId;
 use crate::domain::message::PartForm;
 use crate::domain::route::Glob;
 use crate::store::sqlite::{Sqlite, catch_up, parts, rows};
-use crate::store::{DeliveryRow, DueBatch, ParkedState, PendingDelivery, StoreError, form_of};
+use crate::store::{DueBatch, ParkedState, PendingDelivery, StoreError, form_of};
 
 const CANDIDATES: &str = "SELECT d.id, e.kind, d.urgent, d.order_key, d.event_seq, d.returned, d.fell_back = 1,
         EXISTS (SELECT 1 FROM attempts a WHERE a.delivery = d.id AND a.outcome = 'unknown')
@@ -221,30 +221,6 @@ pub fn knows(connection: &Connection, channel: &str) -> rusqlite::Result<bool> {
     let sql = "SELECT EXISTS (SELECT 1 FROM deliveries WHERE channel = ?1)";
     connection.prepare_cached(sql)?.query_row([channel], |row| row.get(0))
 }
-pub fn delivery_rows(connection: &Connection, state: Option<&str>) -> rusqlite::Result<Vec<DeliveryRow>> {
-    let sql = "SELECT d.id, d.event, e.kind, e.source, e.order_number, d.channel, d.state, d.attempts, d.due_at, d.answer, d.digest, d.created_at
-        FROM deliveries d JOIN events e ON e.id = d.event
-        WHERE ?1 IS NULL OR d.state = ?1 ORDER BY d.event_seq, d.id";
-    let mut select = connection.prepare_cached(sql)?;
-    let found = select.query_map(params![state], |row| {
-        Ok(DeliveryRow {
-            id: DeliveryId(rows::uuid(0, row.get_ref(0)?.as_blob()?)?),
-            event: EventId(rows::uuid(1, row.get_ref(1)?.as_blob()?)?),
-            kind: row.get(2)?,
-            source: row.get(3)?,
-            order: row.get(4)?,
-            channel: row.get(5)?,
-            state: row.get(6)?,
-            attempts: row.get(7)?,
-            created_at: rows::of_millisecond(11, row.get(11)?)?,
-            due_at: rows::of_millisecond(8, row.get(8)?)?,
-            answer: row.get(9)?,
-            digest: row.get_ref(10)?.as_blob_or_null()?.map(|id| rows::uuid(10, id).map(DeliveryId)).transpose()?,
-        })
-    })?;
-    found.collect()
-}
-
 /// Says of what waits for a channel whether it is urgent.
 pub fn rank(connection: &Connection, channel: &str, urgent: &[Glob]) -> rusqlite::Result<()> {
     let sql = "SELECT d.id, e.kind, d.urgent FROM deliveries d JOIN events e ON e.id = d.event

@@ -74,15 +74,25 @@ fn page(
         Start::After(id) => (">", id.0.as_bytes()),
     };
     let sql = format!(
-        "SELECT d.id, d.event, e.kind, e.source, e.order_number, d.channel, d.state, d.attempts, d.created_at, d.due_at,
-            d.answer, d.digest
-         FROM deliveries d JOIN events e ON e.id = d.event
+        "{ROWS}
          WHERE d.id {comparison} ?3 AND {IS_WANTED} ORDER BY d.id LIMIT ?4"
     );
     let mut select = connection.prepare_cached(&sql)?;
     let found = select.query_map(params![wanted.state, wanted.channel, id, rows], delivery_row)?;
     found.collect()
 }
+
+/// All deliveries in this state, or in any, in the sequence of their events.
+pub fn in_state(connection: &Connection, state: Option<&str>) -> rusqlite::Result<Vec<DeliveryRow>> {
+    let sql = format!("{ROWS} WHERE ?1 IS NULL OR d.state = ?1 ORDER BY d.event_seq, d.id");
+    connection.prepare_cached(&sql)?.query_map(params![state], delivery_row)?.collect()
+}
+
+/// What [`delivery_row`] reads.
+const ROWS: &str =
+    "SELECT d.id, d.event, e.kind, e.source, e.order_number, d.channel, d.state, d.attempts, d.created_at,
+        d.due_at, d.answer, d.digest
+    FROM deliveries d JOIN events e ON e.id = d.event";
 
 fn delivery_row(row: &Row<'_>) -> rusqlite::Result<DeliveryRow> {
     Ok(DeliveryRow {

@@ -13,8 +13,8 @@ use crate::domain::event::{DeliveryId, Event, EventId};
 use crate::domain::order::Order;
 use crate::domain::quiet::Quiet;
 use crate::store::sqlite::{
-    BUSY_MS, QUEUE, due, fallback, keep_statements, pacing, record, schema, spawn, stopped, test_send, unavailable,
-    unopened,
+    BUSY_MS, QUEUE, due, fallback, keep_statements, list, pacing, record, schema, spawn, stopped, test_send,
+    unavailable, unopened,
 };
 use crate::store::{DeliveryRow, DueBatch, PacingState, ParkedState, PendingDelivery, StoreError, TestSend};
 
@@ -197,7 +197,7 @@ impl Reader {
     /// [`StoreError::Unavailable`].
     pub async fn deliveries(&self, state: Option<&str>) -> Result<Vec<DeliveryRow>, StoreError> {
         let state = state.map(str::to_owned);
-        self.look(move |connection| due::delivery_rows(connection, state.as_deref())).await
+        self.look(move |connection| list::in_state(connection, state.as_deref())).await
     }
 
     /// An event with the number of its repeats.
