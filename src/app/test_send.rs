@@ -185,7 +185,7 @@ impl TestSender<'_> {
         };
         let channel_settings = Arc::new(app::setup::worker_channel(name.to_owned(), channel.clone())?);
         let mut runner = ChannelWorker::new(channel_settings, context, CancellationToken::new());
-        // How long the credential is shut is in the store.
+        // How long the credential is rate-limited is in the store.
         let _ = runner.send_only(delivery, PATIENCE).await;
         drop(runner);
         let test_send = store.reader().test_send(delivery, channel.way.channel().credential()).await?;

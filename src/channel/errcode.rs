@@ -25,8 +25,8 @@ pub enum Classification {
     Retry,
     Unknown,
     Throttled(SignedDuration),
-    /// Throttled for as long as this vendor shuts a robot.
-    Shut,
+    /// Throttled for as long as this vendor blocks a robot.
+    Blocked,
     Misconfigured,
     TooLong,
     ContentRefused,
@@ -132,13 +132,13 @@ impl HttpRule {
 #[rustfmt::skip]
 const HTTP_RULES: &[HttpRule] = &[
     // RFC 6585, section 4. Robots say so by a code; whatever stands before them may say it so.
-    http_rule("too many requests", 429..=429, &[], &[], Classification::Shut),
+    http_rule("too many requests", 429..=429, &[], &[], Classification::Blocked),
     // It may be acceptance or refusal, whatever the status says.
     http_rule("an errcode that cannot be read", 0..=999, &[Shape::Doubtful], &[], Classification::Unknown),
     // RFC 9110, section 15.5.14: a relay or a gateway has a limit of its own.
     http_rule("too large on the way", 413..=413, &[], &[], Classification::TooLong),
     // RFC 9110, section 15.6; also with an `errcode` of 0.
-    http_rule("error at the receiver", 500..=999, &[], &[], Classification::Retry),
+    http_rule("trouble at the receiver", 500..=999, &[], &[], Classification::Retry),
     // Codes have moved and have become more over the years: a failure, never a success.
     http_rule("a code that nobody knows", 0..=499, &[Shape::Code], &[], Classification::Unknown),
     http_rule("JSON without a code", 200..=299, &[Shape::Json], &[], Classification::Unknown),
@@ -155,8 +155,8 @@ pub struct AnswerTable {
     pub rows: &'static [Row],
     /// The vendor's own answers without an `errcode`, before those that all have in common.
     pub http_rules: &'static [HttpRule],
-    /// How long the robot is shut when HTTP itself says "too many requests".
-    pub shut: SignedDuration,
+    /// How long the robot is blocked when HTTP itself says "too many requests".
+    pub blocked: SignedDuration,
 }
 
 impl AnswerTable {
@@ -235,7 +235,7 @@ pub fn judge(response: &Response, table: &AnswerTable) -> Judged {
         Classification::Retry => Outcome::Retry { after: *retry_after },
         Classification::Unknown => Outcome::Unknown,
         Classification::Throttled(wait) => Outcome::Throttled { wait: at_least(wait) },
-        Classification::Shut => Outcome::Throttled { wait: at_least(table.shut) },
+        Classification::Blocked => Outcome::Throttled { wait: at_least(table.blocked) },
         Classification::Misconfigured => Outcome::Misconfigured,
         Classification::TooLong => Outcome::TooLong,
         Classification::ContentRefused => Outcome::ContentRefused,

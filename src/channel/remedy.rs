@@ -5,21 +5,21 @@ use crate::domain::retry::redacted;
 
 /// What stands in an answer's words, and what it comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sign {
+pub struct RemedyRule {
     /// All of these stand in the words, in small letters.
     says: &'static [&'static str],
     pub remedy: Remedy,
 }
 
-pub const fn sign(says: &'static [&'static str], key: &'static str) -> Sign {
-    Sign { says, remedy: Remedy::of(key) }
+pub const fn rule(says: &'static [&'static str], key: &'static str) -> RemedyRule {
+    RemedyRule { says, remedy: Remedy::of(key) }
 }
 
-/// The remedy of the first sign that fits these words.
-pub fn find(rules: &[Sign], words: &str) -> Option<Remedy> {
+/// The remedy of the first rule that fits these words.
+pub fn find(rules: &[RemedyRule], words: &str) -> Option<Remedy> {
     let lower = words.to_lowercase();
-    let found = rules.iter().find(|sign| sign.says.iter().all(|said| lower.contains(said)));
-    found.map(|sign| sign.remedy)
+    let found = rules.iter().find(|rule| rule.says.iter().all(|said| lower.contains(said)));
+    found.map(|rule| rule.remedy)
 }
 
 /// An answer's words as they stand beside its remedy: that is not said a second time, in brackets.
@@ -38,39 +38,39 @@ pub fn in_transit(words: &str) -> Option<Remedy> {
 
 /// The words are those of rustls, of the resolver and of the operating system, as `channel::http` passes them on.
 #[rustfmt::skip]
-pub const IN_TRANSIT: &[Sign] = &[
-    sign(&["the proxy wants a user"], "transport.proxy_log_in"),
-    sign(&["the proxy did not open"], "transport.proxy_refuses"),
-    sign(&["connection refused, by way of the proxy"], "transport.no_proxy"),
-    sign(&["timed out while connecting, by way of the proxy"], "transport.proxy_late"),
-    sign(&["dns error", "by way of the proxy"], "transport.proxy_name"),
-    sign(&["not the robot's answer"], "transport.elsewhere"),
-    sign(&["certificate not valid for name"], "transport.other_name"),
-    sign(&["notvalidforname"], "transport.other_name"),
-    sign(&["certificate is of another name"], "transport.other_mail_name"),
-    sign(&["certificate has expired"], "transport.expired"),
-    sign(&["certificate is not valid yet"], "transport.not_yet_valid"),
-    sign(&["another authority of the same name"], "transport.other_authority_file"),
-    sign(&["badsignature"], "transport.other_authority"),
-    sign(&["certificate is an authority's"], "transport.not_a_leaf"),
-    sign(&["causedasendentity"], "transport.not_a_leaf"),
-    sign(&["certificate is of an unknown authority"], "transport.unknown_authority_file"),
-    sign(&["certificate expired"], "transport.expired"),
-    sign(&["certificate: expired"], "transport.expired"),
-    sign(&["certificate not valid yet"], "transport.not_yet_valid"),
-    sign(&["notvalidyet"], "transport.not_yet_valid"),
-    sign(&["unknownissuer"], "transport.unknown_authority"),
-    sign(&["certificate"], "transport.certificate"),
-    sign(&["does not speak tls"], "transport.no_tls"),
-    sign(&["corrupt message"], "transport.no_https"),
-    sign(&["failed to lookup address"], "transport.no_name"),
-    sign(&["dns error"], "transport.no_name"),
-    sign(&["connection refused"], "transport.refused"),
-    sign(&["network cannot be reached"], "transport.unreachable"),
-    sign(&["timed out while connecting"], "transport.connect_late"),
-    sign(&["timed out"], "transport.late"),
-    sign(&["allow_private"], "transport.private"),
-    sign(&["no answer"], "transport.cut"),
+pub const IN_TRANSIT: &[RemedyRule] = &[
+    rule(&["the proxy wants a user"], "transport.proxy_log_in"),
+    rule(&["the proxy did not open"], "transport.proxy_refuses"),
+    rule(&["connection refused, by way of the proxy"], "transport.no_proxy"),
+    rule(&["timed out while connecting, by way of the proxy"], "transport.proxy_late"),
+    rule(&["dns error", "by way of the proxy"], "transport.proxy_name"),
+    rule(&["not the robot's answer"], "transport.elsewhere"),
+    rule(&["certificate not valid for name"], "transport.other_name"),
+    rule(&["notvalidforname"], "transport.other_name"),
+    rule(&["certificate is of another name"], "transport.other_mail_name"),
+    rule(&["certificate has expired"], "transport.expired"),
+    rule(&["certificate is not valid yet"], "transport.not_yet_valid"),
+    rule(&["another authority of the same name"], "transport.other_authority_file"),
+    rule(&["badsignature"], "transport.other_authority"),
+    rule(&["certificate is an authority's"], "transport.not_a_leaf"),
+    rule(&["causedasendentity"], "transport.not_a_leaf"),
+    rule(&["certificate is of an unknown authority"], "transport.unknown_authority_file"),
+    rule(&["certificate expired"], "transport.expired"),
+    rule(&["certificate: expired"], "transport.expired"),
+    rule(&["certificate not valid yet"], "transport.not_yet_valid"),
+    rule(&["notvalidyet"], "transport.not_yet_valid"),
+    rule(&["unknownissuer"], "transport.unknown_authority"),
+    rule(&["certificate"], "transport.certificate"),
+    rule(&["does not speak tls"], "transport.no_tls"),
+    rule(&["corrupt message"], "transport.no_https"),
+    rule(&["failed to lookup address"], "transport.no_name"),
+    rule(&["dns error"], "transport.no_name"),
+    rule(&["connection refused"], "transport.refused"),
+    rule(&["network cannot be reached"], "transport.unreachable"),
+    rule(&["timed out while connecting"], "transport.connect_late"),
+    rule(&["timed out"], "transport.late"),
+    rule(&["allow_private"], "transport.private"),
+    rule(&["no answer"], "transport.cut"),
 ];
 
 #[cfg(test)]
@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn the_first_sign_of_which_everything_is_said_counts() {
-        const RULES: &[Sign] = &[sign(&["a", "b"], "both"), sign(&["a"], "one")];
+        const RULES: &[RemedyRule] = &[rule(&["a", "b"], "both"), rule(&["a"], "one")];
         let key = |words| find(RULES, words).map(|remedy| remedy.key);
         assert_eq!((key("A and B"), key("only A"), key("c")), (Some("both"), Some("one"), None));
     }

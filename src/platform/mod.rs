@@ -136,7 +136,7 @@ pub trait Platform: Send + Sync {
         address
     }
 
-    /// Where it only observes, which is to acknowledge what nobody proved, and to deliver it to nobody: what its signatures are
+    /// Where it only observes, which is to acknowledge what is not proven, and to deliver it nowhere: what its signatures are
     /// checked with, as it is configured, without the secret.
     fn observes(&self, _address: &str) -> Option<String> {
         None

@@ -29,10 +29,10 @@ impl MockClock {
 #[derive(Clone, Debug, Default)]
 pub struct RobotAllowance {
     taken: VecDeque<Duration>,
-    shut_until: Option<Duration>,
+    blocked_until: Option<Duration>,
 }
 
-/// The robot is shut for so long.
+/// The robot is blocked for so long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RobotBlocked(pub Duration);
 
@@ -40,10 +40,10 @@ impl RobotAllowance {
     /// Takes one message at `now`, which never goes back.
     ///
     /// # Errors
-    /// [`RobotBlocked`] for the message that is one too many within a window, and for every one until `shut` later; those do not
+    /// [`RobotBlocked`] for the message that is one too many within a window, and for every one until `blocked_for` later; those do not
     /// prolong it.
-    pub fn admit(&mut self, now: Duration, shut: Duration) -> Result<(), RobotBlocked> {
-        match self.shut_until {
+    pub fn admit(&mut self, now: Duration, blocked_for: Duration) -> Result<(), RobotBlocked> {
+        match self.blocked_until {
             Some(until) if now < until => return Err(RobotBlocked(until - now)),
             Some(_) => *self = Self::default(),
             None => {}
@@ -52,8 +52,8 @@ impl RobotAllowance {
             self.taken.pop_front();
         }
         if self.taken.len() >= PER_WINDOW {
-            self.shut_until = Some(now + shut);
-            return Err(RobotBlocked(shut));
+            self.blocked_until = Some(now + blocked_for);
+            return Err(RobotBlocked(blocked_for));
         }
         self.taken.push_back(now);
         Ok(())
@@ -64,45 +64,45 @@ impl RobotAllowance {
 mod tests {
     use super::*;
 
-    const SHUT: Duration = Duration::from_secs(600);
+    const BLOCKED: Duration = Duration::from_secs(600);
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
     fn twenty_pass_and_the_next_one_shuts_for_ten_minutes() {
         let mut allowance = RobotAllowance::default();
         for n in 0..20 {
-            assert_eq!(allowance.admit(SECOND * n, SHUT), Ok(()), "{n}");
+            assert_eq!(allowance.admit(SECOND * n, BLOCKED), Ok(()), "{n}");
         }
-        assert_eq!(allowance.admit(SECOND * 59, SHUT), Err(RobotBlocked(SHUT)));
+        assert_eq!(allowance.admit(SECOND * 59, BLOCKED), Err(RobotBlocked(BLOCKED)));
         assert_eq!(
-            allowance.admit(SECOND * 300, SHUT),
+            allowance.admit(SECOND * 300, BLOCKED),
             Err(RobotBlocked(SECOND * 359)),
             "asking again does not prolong it"
         );
-        assert_eq!(allowance.admit(SECOND * 658, SHUT), Err(RobotBlocked(SECOND)));
-        assert_eq!(allowance.admit(SECOND * 659, SHUT), Ok(()));
+        assert_eq!(allowance.admit(SECOND * 658, BLOCKED), Err(RobotBlocked(SECOND)));
+        assert_eq!(allowance.admit(SECOND * 659, BLOCKED), Ok(()));
     }
 
     #[test]
     fn the_window_rolls() {
         let mut allowance = RobotAllowance::default();
         for n in 0..20 {
-            allowance.admit(SECOND * n, SHUT).unwrap();
+            allowance.admit(SECOND * n, BLOCKED).unwrap();
         }
         // Each place is free again sixty seconds after it was taken, and not before.
         for n in 0..20 {
-            assert_eq!(allowance.admit(SECOND * (60 + n), SHUT), Ok(()), "{n}");
+            assert_eq!(allowance.admit(SECOND * (60 + n), BLOCKED), Ok(()), "{n}");
         }
-        assert_eq!(allowance.admit(SECOND * 79, SHUT), Err(RobotBlocked(SHUT)));
+        assert_eq!(allowance.admit(SECOND * 79, BLOCKED), Err(RobotBlocked(BLOCKED)));
     }
 
     #[test]
     fn a_shut_robot_opens_with_its_whole_allowance() {
         let mut allowance = RobotAllowance::default();
         let taken =
-            |allowance: &mut RobotAllowance, at| (0..30).take_while(|_| allowance.admit(at, SHUT).is_ok()).count();
+            |allowance: &mut RobotAllowance, at| (0..30).take_while(|_| allowance.admit(at, BLOCKED).is_ok()).count();
         assert_eq!(taken(&mut allowance, SECOND), 20);
-        assert_eq!(taken(&mut allowance, SECOND + SHUT), 20);
+        assert_eq!(taken(&mut allowance, SECOND + BLOCKED), 20);
     }
 
     #[test]

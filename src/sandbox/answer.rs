@@ -54,7 +54,7 @@ Faults:
 {\"fault\": \"silence\", \"phase\": \"answer\"}   nothing more is said
     phases: greeting hello start_tls auth mail recipient data content midst dot answer
 {\"fault\": \"mishap\", \"mishap\": \"half\", \"answer\": {\"fault\": \"status\", \"status\": 503}}
-    something befalls an answer: lost, late (with \"delay_ms\") or half; without \"answer\" that of a receiver which takes the message
+    something happens to an answer: lost, late (with \"delay_ms\") or half; without \"answer\" that of a receiver which takes the message
 ";
 
 /// All that the sandbox knows.
@@ -189,7 +189,7 @@ fn addressee(
     (mock, MockAddress { kind: mock.kind(), name: mock_state.rules.name_of(addressee) })
 }
 
-/// A request to a receiver: faults first, then the receiver's own judgement, then what befalls the answer.
+/// A request to a receiver: faults first, then the receiver's own judgement, then what happens to the answer.
 async fn message(
     mock_state: &MockState,
     mock: &dyn HttpMock,
@@ -206,9 +206,9 @@ async fn message(
         }
         None => {
             let demands = mock_state.rules.demands(&address);
-            let admit = |shut| {
+            let admit = |blocked_for| {
                 let mut memory = mock_state.memory();
-                memory.allowances.entry(address.clone()).or_default().admit(mock_state.clock.now(), shut).is_ok()
+                memory.allowances.entry(address.clone()).or_default().admit(mock_state.clock.now(), blocked_for).is_ok()
             };
             let call = Call { parts, body, demands: demands.as_ref(), now: mock_state.now(), admit: &admit };
             let (verdict, answer) = mock.judge(&call);

@@ -19,8 +19,8 @@ use crate::sandbox::inbox::MockVerdict;
 use crate::sandbox::mock::{Call, Content, HttpMock, Mock};
 use crate::sandbox::reply::MockResponse;
 
-/// How long a robot is shut after one message too many.
-const SHUT: Duration = Duration::from_secs(600);
+/// How long a robot is blocked after one message too many.
+const BLOCKED: Duration = Duration::from_secs(600);
 /// Bytes of a whole body.
 const MAX_BODY_BYTES: usize = 20_000;
 /// How far the signed timestamp may be from the clock.
@@ -57,9 +57,9 @@ impl HttpMock for MockDingTalk {
     }
 
     fn judge(&self, call: &Call<'_>) -> (MockVerdict, MockResponse) {
-        let judged = judge(call).and_then(|()| match (call.admit)(SHUT) {
+        let judged = judge(call).and_then(|()| match (call.admit)(BLOCKED) {
             true => Ok(()),
-            // One message too many within a minute, or any while the robot is shut.
+            // One message too many within a minute, or any while the robot is blocked.
             false => Err(MockRefusal::new(410100, "send too fast, exceed 20 times per minute")),
         });
         errcode::answered(judged)

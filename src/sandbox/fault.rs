@@ -25,7 +25,7 @@ pub enum Fault {
     /// The connection is closed when only the head of the request has been read; the message is not taken. At the mail server
     /// that is a cut at `content`.
     CutRequest,
-    /// Something befalls the answer of another fault that answers, or that of a receiver which takes the message.
+    /// Something happens to the answer of another fault that answers, or that of a receiver which takes the message.
     #[serde(rename = "mishap")]
     Rule {
         #[serde(flatten)]
@@ -49,7 +49,7 @@ pub enum Fault {
     Garbage,
 }
 
-/// What befalls an answer on its way.
+/// What happens to an answer on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "mishap", rename_all = "snake_case")]
 pub enum FaultRule {
@@ -62,7 +62,7 @@ pub enum FaultRule {
 }
 
 impl Fault {
-    /// What befalls the answer, and the fault that answers; the receiver answers by itself where there is none.
+    /// What happens to the answer, and the fault that answers; the receiver answers by itself where there is none.
     pub fn apart(self) -> (Option<FaultRule>, Option<Fault>) {
         match self {
             Fault::Delay { delay_ms } => (Some(FaultRule::Late { delay_ms }), None),

@@ -17,7 +17,7 @@ pub struct Call<'a> {
     pub demands: Option<&'a Demands>,
     /// By the clock that signatures are checked by.
     pub now: Timestamp,
-    /// Takes one of the addressee's allowance, which is shut for so long when it is used up.
+    /// Takes one of the addressee's allowance, which is blocked for so long when it is used up.
     pub admit: &'a dyn Fn(Duration) -> bool,
 }
 

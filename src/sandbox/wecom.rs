@@ -19,8 +19,8 @@ use crate::sandbox::inbox::MockVerdict;
 use crate::sandbox::mock::{Call, Content, HttpMock, Mock};
 use crate::sandbox::reply::MockResponse;
 
-/// How long a robot is shut after one message too many: about as long as the window that was exceeded.
-const SHUT: Duration = Duration::from_secs(60);
+/// How long a robot is blocked after one message too many: about as long as the window that was exceeded.
+const BLOCKED: Duration = Duration::from_secs(60);
 
 /// Bytes of UTF-8 that each type of message may hold. A text of 5120 bytes was once seen to pass; the documented limit is
 /// simulated here.
@@ -63,9 +63,9 @@ impl HttpMock for MockWeCom {
     }
 
     fn judge(&self, call: &Call<'_>) -> (MockVerdict, MockResponse) {
-        let judged = judge(call).and_then(|()| match (call.admit)(SHUT) {
+        let judged = judge(call).and_then(|()| match (call.admit)(BLOCKED) {
             true => Ok(()),
-            // One message too many within a minute, or any while the robot is shut.
+            // One message too many within a minute, or any while the robot is blocked.
             false => Err(refusal(45009, "api freq out of limit")),
         });
         errcode::answered(judged)

@@ -13,7 +13,7 @@ pub enum ChangeRequest {
     Redeliver,
 }
 
-/// What came of one wish.
+/// What came of one request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChangeResult {
     /// The delivery as the person named it.

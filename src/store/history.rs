@@ -38,7 +38,7 @@ pub struct History {
     pub found: HistoryAnswer,
     /// All channels that rest because their setting is wrong.
     pub parked: Vec<ParkedHistory>,
-    /// All credentials that their receivers have shut.
+    /// All credentials that their receivers limit.
     pub rate_limited: Vec<RateLimitHistory>,
 }
 
@@ -192,7 +192,7 @@ pub struct SourceHistory {
     pub sign_of_life: Option<Timestamp>,
 }
 
-/// Webhooks of a source that nobody proved.
+/// Webhooks of a source that were not proven.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnfitSignatures {
     pub count: u64,

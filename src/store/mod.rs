@@ -182,9 +182,9 @@ pub struct Settle {
 /// What an attempt taught about a credential.
 #[derive(Clone, Debug)]
 pub enum PacingFeedback {
-    /// It is shut; how often in a row it was found so.
+    /// It is rate-limited; how often in a row it was found so.
     Closed { credential: String, until: Timestamp, closings: u32, reason: String },
-    /// It took a message after it was shut.
+    /// It took a message after it was rate-limited.
     Open { credential: String },
 }
 
@@ -202,7 +202,7 @@ pub struct Fallback {
 pub struct PacingState {
     /// Credential and attempt of each slot.
     pub slots: Vec<(String, i64)>,
-    /// Credential, until when it is shut, and how often in a row it was found so.
+    /// Credential, until when it is rate-limited, and how often in a row it was found so.
     pub closed: Vec<(String, Timestamp, u32)>,
 }
 
@@ -212,7 +212,7 @@ pub struct TestSend {
     pub state: String,
     /// The attempts that have ended, the first one first.
     pub attempts: Vec<TestAttempt>,
-    /// Until when the credential is shut, where it is.
+    /// Until when the credential is rate-limited, where it is.
     pub rate_limited_until: Option<Timestamp>,
 }
 

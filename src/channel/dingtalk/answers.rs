@@ -104,7 +104,7 @@ const HTTP_RULES: &[HttpRule] = &[
         .with("dingtalk.address_shut"),
 ];
 
-const TABLE: AnswerTable = AnswerTable { rows: ROWS, http_rules: HTTP_RULES, shut: BLOCKED };
+const TABLE: AnswerTable = AnswerTable { rows: ROWS, http_rules: HTTP_RULES, blocked: BLOCKED };
 
 /// Judges an answer.
 pub fn judge(response: &Response) -> Judged {

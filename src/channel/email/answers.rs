@@ -8,7 +8,7 @@ use std::ops::RangeInclusive;
 
 use jiff::SignedDuration;
 
-use crate::channel::remedy::{Sign, sign};
+use crate::channel::remedy::{RemedyRule, rule};
 use crate::channel::smtp::log_in::NO_MECHANISM;
 use crate::channel::smtp::reply::{SmtpFailure, SmtpPhase, SmtpReply};
 use crate::channel::{Judged, remedy};
@@ -177,11 +177,11 @@ const LOST: &str = "lost before the final dot";
 const LOST_ANSWER: &str = "lost after the final dot";
 
 /// Why a server cannot be used as it is configured, by what stands in our own words for it.
-const UNUSABLE: &[Sign] = &[
-    sign(&["offers only oauth"], "email.oauth"),
-    sign(&["offers only"], "email.no_mechanism"),
-    sign(&["offers no log-in"], "email.no_log_in"),
-    sign(&["use smtp"], "email.log_in_unencrypted"),
+const UNUSABLE: &[RemedyRule] = &[
+    rule(&["offers only oauth"], "email.oauth"),
+    rule(&["offers only"], "email.no_mechanism"),
+    rule(&["offers no log-in"], "email.no_log_in"),
+    rule(&["use smtp"], "email.log_in_unencrypted"),
 ];
 
 /// What an answer comes from, by its words as they were stored.

@@ -52,7 +52,7 @@ const ROWS: [Row; 14] = [
     // Section 15.5.5: so does a receiver that is being deployed.
     row("404", 404..=404, Class::Retry, "webhook.path"),
     row("405", 405..=405, Class::Retry, "webhook.method"),
-    // RFC 6585, section 4. No rate is shared with other channels, so it shuts nothing but the message.
+    // RFC 6585, section 4. No rate is shared with other channels, so it blocks nothing but the message.
     row("429", 429..=429, Class::Retry, "webhook.too_many"),
     // Section 15.4: redirects are not followed.
     row("3xx", 300..=399, Class::Retry, "webhook.redirect"),

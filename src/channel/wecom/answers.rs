@@ -68,7 +68,7 @@ const ROWS: &[Row] = &[
     row("81013", 81013, &[], Classification::Misconfigured, &[always("wecom.nobody")]),
 ];
 
-const TABLE: AnswerTable = AnswerTable { rows: ROWS, http_rules: &[], shut: BLOCKED };
+const TABLE: AnswerTable = AnswerTable { rows: ROWS, http_rules: &[], blocked: BLOCKED };
 
 /// Judges an answer.
 pub fn judge(response: &Response) -> Judged {

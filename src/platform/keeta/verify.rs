@@ -102,7 +102,7 @@ pub fn verify<'a>(keeta: &Keeta, request: &WebhookRequest<'a>) -> Result<Verifie
         VerifiedContent::Nothing => request.now,
     };
     let off_by = request.now.duration_since(at);
-    // Of a webhook that nobody proved, the time is nothing to go by either.
+    // Of a webhook that is not proven, the time is nothing to go by either.
     if proof != SignatureCheck::Invalid && keeta.max_age != SignedDuration::ZERO && off_by.abs() > keeta.max_age {
         return Err(Refusal::Stale { off_by_seconds: off_by.as_secs() });
     }

@@ -34,11 +34,11 @@ impl Changes {
     /// [`StoreError::Unavailable`]: nothing was changed.
     pub fn make(
         &mut self,
-        wish: ChangeRequest,
+        request: ChangeRequest,
         given: &[String],
         now: Timestamp,
     ) -> Result<Vec<ChangeResult>, StoreError> {
-        self.transact(|connection| given.iter().map(|given| change(connection, wish, given, now)).collect())
+        self.transact(|connection| given.iter().map(|given| change(connection, request, given, now)).collect())
     }
 
     /// The dead deliveries, the oldest first.
@@ -96,11 +96,11 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-fn change(connection: &Connection, wish: ChangeRequest, given: &str, now: Timestamp) -> rusqlite::Result<ChangeResult> {
+fn change(connection: &Connection, request: ChangeRequest, given: &str, now: Timestamp) -> rusqlite::Result<ChangeResult> {
     let (delivery, result) = match find(connection, given, now)? {
-        Err(hindrance) => (None, Err(hindrance)),
+        Err(obstacle) => (None, Err(obstacle)),
         Ok((named, status)) => {
-            let result = match wish {
+            let result = match request {
                 ChangeRequest::Cancel => cancel(connection, named.id, status, now)?,
                 ChangeRequest::Redeliver => redeliver(connection, named.id, status, now)?,
             };

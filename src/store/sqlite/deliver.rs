@@ -170,7 +170,7 @@ fn judge_channel(
             parking::put_off(connection, channel, *until, settle.at)
         }
         (_, Outcome::Retry { .. } | Outcome::Unknown | Outcome::Throttled { .. }) => Ok(()),
-        _ => parking::open(connection, channel, settle.at),
+        _ => parking::resume(connection, channel, settle.at),
     }
 }
 

@@ -47,7 +47,7 @@ fn history(connection: &Connection, question: &Question) -> rusqlite::Result<His
             None => HistoryAnswer::Nothing,
         },
     };
-    Ok(History { found, parked: parked(connection)?, rate_limited: shut(connection)? })
+    Ok(History { found, parked: parked(connection)?, rate_limited: rate_limited(connection)? })
 }
 
 fn of_order(connection: &Connection, source: &str, number: &str) -> rusqlite::Result<OrderHistory> {
@@ -177,7 +177,7 @@ fn parked(connection: &Connection) -> rusqlite::Result<Vec<ParkedHistory>> {
     found.collect()
 }
 
-fn shut(connection: &Connection) -> rusqlite::Result<Vec<RateLimitHistory>> {
+fn rate_limited(connection: &Connection) -> rusqlite::Result<Vec<RateLimitHistory>> {
     let mut select = connection.prepare_cached("SELECT credential, closed_until, reason FROM credentials")?;
     let found = select.query_map([], |row| {
         Ok(RateLimitHistory { credential: row.get(0)?, until: moment(row, 1)?, reason: row.get(2)? })
@@ -238,7 +238,7 @@ fn newest(
     Ok((None, unproven))
 }
 
-/// The newest few webhooks of a source that nobody proved, of the last seven days before the newest event.
+/// The newest few webhooks of a source that were not proven, of the last seven days before the newest event.
 fn unproven(connection: &Connection, source: &str) -> rusqlite::Result<Vec<ReceivedWebhook>> {
     let sql = "SELECT id, kind, received_at FROM events INDEXED BY events_by_arrival
         WHERE received_at >= (SELECT max(received_at) FROM events INDEXED BY events_by_arrival) - 604800000

@@ -65,8 +65,8 @@ impl Sqlite {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`]: nothing of it was kept.
-    pub async fn update_incident(&self, telling: IncidentUpdate) -> Result<Option<Recorded>, StoreError> {
-        self.change(move |connection| update(connection, &telling)).await
+    pub async fn update_incident(&self, change: IncidentUpdate) -> Result<Option<Recorded>, StoreError> {
+        self.change(move |connection| update(connection, &change)).await
     }
 
     /// Writes down when something came from a source last; `None`: forgets it. Nobody waits for that: it is committed with what else
@@ -86,7 +86,7 @@ impl Reader {
         self.look(move |connection| health_snapshot(connection, look)).await
     }
 
-    /// What nobody proved of a source's webhooks, after one moment and before another.
+    /// What was not proven of a source's webhooks, after one moment and before another.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
@@ -126,8 +126,8 @@ impl Reader {
     }
 }
 
-fn update(connection: &Connection, telling: &IncidentUpdate) -> rusqlite::Result<Option<Recorded>> {
-    let IncidentUpdate { before, after, notice } = telling;
+fn update(connection: &Connection, change: &IncidentUpdate) -> rusqlite::Result<Option<Recorded>> {
+    let IncidentUpdate { before, after, notice } = change;
     let Some(about) = after.as_ref().or(before.as_ref()) else { return Ok(None) };
     let key = params![about.topic, about.subject];
     let sql = "SELECT topic, subject, since, detail FROM troubles WHERE topic = ?1 AND subject = ?2";

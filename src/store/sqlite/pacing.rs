@@ -1,4 +1,4 @@
-//! Pacing across restarts: which slots are taken, and which credentials are shut.
+//! Pacing across restarts: which slots are taken, and which credentials are rate-limited.
 
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, params};

@@ -63,7 +63,7 @@ pub fn put_off(connection: &Connection, channel: &str, until: Timestamp, now: Ti
 }
 
 /// The receiver took a message, or found fault with this one alone: all that waits is due, but what was sent elsewhere.
-pub fn open(connection: &Connection, channel: &str, now: Timestamp) -> rusqlite::Result<()> {
+pub fn resume(connection: &Connection, channel: &str, now: Timestamp) -> rusqlite::Result<()> {
     let parked = connection.prepare_cached("DELETE FROM parked_channels WHERE channel = ?1")?.execute([channel])?;
     if parked == 0 {
         return Ok(());

@@ -149,7 +149,7 @@ impl Reader {
         self.look(move |connection| fallback::is_wanted(connection, &channel, before, now, quiet.as_ref())).await
     }
 
-    /// The slots that are taken and the credentials that are shut.
+    /// The slots that are taken and the credentials that are rate-limited.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
