@@ -155,7 +155,7 @@ pub async fn scene(allowance: RateLimit, parts: Parts, thinks: Thinks) -> Scene 
     let post = WorkerContext {
         store: store.clone(),
         templates,
-        notifier: notifier,
+        notifier,
         notices,
         clock,
         pacers: Pacers::default(),
