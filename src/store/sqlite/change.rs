@@ -96,7 +96,12 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-fn change(connection: &Connection, request: ChangeRequest, given: &str, now: Timestamp) -> rusqlite::Result<ChangeResult> {
+fn change(
+    connection: &Connection,
+    request: ChangeRequest,
+    given: &str,
+    now: Timestamp,
+) -> rusqlite::Result<ChangeResult> {
     let (delivery, result) = match find(connection, given, now)? {
         Err(obstacle) => (None, Err(obstacle)),
         Ok((named, status)) => {

@@ -53,10 +53,10 @@ async fn what_was_refused_counts_from_then_on_and_not_from_when_it_came() {
     let scene = Scene::still(noon(), Rules::new()).await;
     let kitchen = scene.robot("kitchen", &format!("{TWO}\n{TO_OWNER}\nfallback_after = \"40s\""));
     let daemon = scene.start(&format!("{kitchen}{}{}", scene.robot("owner", ""), to(&["kitchen"]))).await;
-    for number in 1..=3 {
-        order(&scene, &daemon, number).await;
-    }
+    order(&scene, &daemon, 1).await;
     scene.until_received("kitchen", 1).await;
+    order(&scene, &daemon, 2).await;
+    order(&scene, &daemon, 3).await;
     a_while().await;
     // The others wait for room longer than that, and then they are refused.
     scene.sandbox.order("kitchen", errcode(-1), Times::Next(1));
