@@ -121,6 +121,37 @@ fn words_that_are_not_used_stand_nowhere_in_the_source() {
     assert!(found.is_empty(), "{} places:\n{}", found.len(), found.join("\n"));
 }
 
+/// What is said of a person, or in private words, where it is said of a program.
+const PROSE: [&str; 9] = ["are told", "he", "hears", "him", "his", "is told", "last yes", "says yes", "was told"];
+
+fn prose_in(text: &str) -> impl Iterator<Item = &'static str> {
+    let text = text.to_lowercase();
+    PROSE.into_iter().filter(move |phrase| stands(&text, phrase, char::is_alphanumeric))
+}
+
+/// In the source, comments and texts; in tests, whose texts are also what people and other programs write, the comments.
+#[test]
+fn comments_and_texts_speak_of_programs_in_the_words_of_the_field() {
+    let mut found = Vec::new();
+    for (folder, with_texts) in [("src", true), ("tests/it", false), ("benches", false)] {
+        for path in rust_files(folder) {
+            let Source { comments, strings, .. } = Source::of(&read(&path));
+            for ((comment, quoted), line) in comments.lines().zip(strings.lines()).zip(1..) {
+                let phrases = prose_in(comment).chain(prose_in(if with_texts { quoted } else { "" }));
+                found.extend(phrases.map(|phrase| format!("{}:{line}: `{phrase}`", path.display())));
+            }
+        }
+    }
+    assert!(found.is_empty(), "{} places:\n{}", found.len(), found.join("\n"));
+}
+
+#[test]
+fn the_rule_on_prose_sees_words_and_not_their_parts() {
+    let found = |text| prose_in(text).collect::<Vec<_>>();
+    assert_eq!(found("He is told what this server hears; his own."), ["he", "hears", "his", "is told"]);
+    assert_eq!(found("The theme, this history, whispers"), [""; 0]);
+}
+
 #[test]
 fn the_rule_sees_whole_words_in_code_comments_and_texts() {
     assert_eq!(found_in("let lane: Lane = of(far_side_gone);"), [(1, "Lane"), (1, "far_side")]);
