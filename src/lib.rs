@@ -40,7 +40,7 @@
 //!
 //! ```text
 //! bytes ─▶ web/hooks ─▶ platform: verify ─▶ parse ─▶ domain: route ─▶ store: record (one commit) ─▶ "received"
-//!                                              decide(order before, event) → (order after, deliveries)   │ notify
+//!                                              decide(order before, event) → order after; choose targets  │ notify
 //! receiver ◀─ channel: send ◀─ store: claim ◀─ domain: compose (template ▸ document ▸ parts) ◀─ flow/worker: admit
 //!                └─ outcome ─▶ domain: next step ─▶ store: settle
 //! ```
@@ -57,7 +57,7 @@
 //! # The daily report
 //!
 //! ```text
-//! clock ─▶ flow/reports: due? ─▶ store: facts (one moment) ─▶ domain/report: figures ─▶ store: record, with the days covered
+//! clock ─▶ flow/reports: due? ─▶ store: facts (one moment) ─▶ domain/figures ─▶ store: record, with the days covered
 //! ```
 //!
 //! From there it is an event like any other: its words and its picture are made when it is sent. A local day is covered by one

@@ -16,10 +16,9 @@ use crate::domain::fallback::CatchUp;
 use crate::domain::pace::RateLimit;
 use crate::domain::quiet::Quiet;
 use crate::domain::report::calendar::Schedule;
-use crate::flow::reports::ReportPlan;
-use crate::flow::routing::{RoutingSnapshot, SourceEndpoint};
+use crate::flow::context::WorkerChannel;
+use crate::flow::routing::{ReportPlan, RoutingSnapshot, SourceEndpoint};
 use crate::flow::settings_check::InUse;
-use crate::flow::worker::WorkerChannel;
 use crate::store::Fallback;
 
 /// What the receiving side needs.

@@ -19,7 +19,7 @@ use crate::config::Config;
 use crate::config::settings::Rate;
 use crate::config::store::StoreUrl;
 use crate::domain::event::Kind;
-use crate::domain::report::figures;
+use crate::domain::figures;
 use crate::flow::Clock;
 use crate::flow::routing::RoutingSnapshot;
 use crate::platform::SampleWebhook;

@@ -13,8 +13,8 @@ use crate::config::parts::Parts;
 use crate::config::store::StoreUrl;
 use crate::config::{SecretReading, parts};
 use crate::domain::event::{EventId, Kind};
+use crate::domain::figures::sample;
 use crate::domain::message::Part;
-use crate::domain::report;
 use crate::sandbox::mail;
 use crate::sandbox::mail::MailAttachment;
 use crate::store::StoreError;
@@ -143,6 +143,6 @@ fn sample(part: &Parts, kind: &str) -> Result<(Scene, Option<String>), Failure> 
     let public_url = part.public_url.as_deref().filter(|url| url.starts_with("https://"));
     report.picture = public_url.map(|url| format!("{url}/charts/{}.png", "0".repeat(32)));
     let has_table = part.report(&report.name).is_ok_and(|known| known.is_some_and(|known| known.attach_csv));
-    let table = has_table.then(|| report::sample::day(&report.name).table());
+    let table = has_table.then(|| sample::day(&report.name).table());
     Ok((scene, table))
 }

@@ -19,13 +19,12 @@ use crate::config::parts::Parts;
 use crate::config::store::StoreUrl;
 use crate::config::{SecretReading, parts};
 use crate::domain::event::Kind;
-use crate::domain::report;
-use crate::domain::report::facts::{Facts, Scope};
-use crate::domain::report::{csv, figures, sheet};
+use crate::domain::figures::csv;
+use crate::domain::figures::facts::{Facts, Scope};
 use crate::domain::template::Templates;
+use crate::domain::{figures, picture, report};
 use crate::flow::reports;
-use crate::flow::reports::ReportPlan;
-use crate::flow::routing::RoutingSnapshot;
+use crate::flow::routing::{ReportPlan, RoutingSnapshot};
 use crate::store::history::ReportHistory;
 use crate::store::sqlite::read::Reader;
 use crate::store::sqlite::test_send;
@@ -234,7 +233,7 @@ fn known(part: &Parts) -> String {
 
 fn picture(made: &report::Report, templates: &Templates, language: &str, file: &Path) -> Result<(), Failure> {
     let words = templates.language(language).ok_or_else(|| Failure::Failed("there are no words".to_owned()))?;
-    let png = sheet::png(made, words).map_err(|error| Failure::Failed(error.to_string()))?;
+    let png = picture::report::png(made, words).map_err(|error| Failure::Failed(error.to_string()))?;
     std::fs::write(file, png).map_err(|error| Failure::Failed(format!("{} cannot be written: {error}", file.display())))
 }
 

@@ -13,7 +13,8 @@ use crate::config::store::Store;
 use crate::diagnostic::collect::Diagnostics;
 use crate::diagnostic::suggest;
 use crate::domain::event::Kind;
-use crate::domain::route::{Glob, Route};
+use crate::domain::glob::Glob;
+use crate::domain::route::Route;
 use crate::domain::settings::InvalidValue;
 use crate::platform::{GeneralSettings, Source};
 

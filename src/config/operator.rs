@@ -11,8 +11,8 @@ use crate::config::channels::ReadChannel;
 use crate::config::routes::ReadRoutes;
 use crate::diagnostic::collect::Diagnostics;
 use crate::domain::event::{Kind, OWN_SOURCE};
+use crate::domain::glob::Glob;
 use crate::domain::quiet;
-use crate::domain::route::Glob;
 
 type Channels = [(String, ReadChannel)];
 

@@ -8,8 +8,8 @@ use serde::Deserialize;
 use crate::channel::http;
 use crate::config::{Zone, values};
 use crate::domain::fallback::AfterFallback;
+use crate::domain::glob::Glob;
 use crate::domain::retry::DEFAULT_WAITS;
-use crate::domain::route::Glob;
 use crate::domain::secret::Secret;
 use crate::domain::{duration, quiet};
 

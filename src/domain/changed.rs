@@ -10,9 +10,9 @@ mod item;
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
 
 use crate::domain::changed::item::{Item, items, items_of, items_stated};
+use crate::domain::data::{Diff, OrderChanges};
 use crate::domain::event::Event;
 use crate::domain::money::Money;
 use crate::domain::order::{Order, OrderLine, OrderUpdate};
@@ -20,29 +20,6 @@ use crate::domain::unreadable;
 
 /// How templates and the words of a language call the kind of an event that changes an order.
 pub const NAME: &str = "order.changed";
-
-/// What changed of an order; each only where it did. Without any, the order is again as it was.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct OrderChanges {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub total: Option<Diff<Money>>,
-    /// One for each item.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub lines: Vec<Diff<OrderLine>>,
-    /// The buyer's words that are gone, and those that are new, wherever they stand.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub note: Option<Diff<String>>,
-}
-
-/// One thing that changed: `was` is absent for what is new, `is` for what is gone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Diff<T> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub was: Option<T>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub is: Option<T>,
-}
 
 /// So far ahead of our clock a time is still one to go by. A platform's clock that was further ahead once must not make
 /// everything after it old.
@@ -214,14 +191,6 @@ impl OrderChanges {
         });
         let lines = diffs(items(&was, &[]), items(&is, &[]));
         OrderChanges { total: total.filter(|total| total.was != total.is), note: note(&lines), lines }
-    }
-
-    /// Without what the buyer wrote.
-    pub fn without_notes(&self) -> OrderChanges {
-        let bare = |line: &OrderLine| OrderLine { note: None, ..line.clone() };
-        let lines =
-            self.lines.iter().map(|Diff { was, is }| Diff { was: was.as_ref().map(bare), is: is.as_ref().map(bare) });
-        OrderChanges { total: self.total.clone(), lines: lines.collect(), note: None }
     }
 }
 

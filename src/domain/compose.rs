@@ -1,15 +1,14 @@
 //! From an event to a message: which view a template gets, and what comes out.
 
-use jiff::tz::TimeZone;
-
-use crate::domain::changed::Diff;
+use crate::domain::data::Diff;
 use crate::domain::document::Document;
 use crate::domain::document::read::read;
-use crate::domain::event::{Event, Kind};
+use crate::domain::event::Kind;
 use crate::domain::language::Language;
-use crate::domain::order::{Order, OrderLine};
+use crate::domain::message_context::MessageContext;
+use crate::domain::order::OrderLine;
 use crate::domain::text::{cap, escape_value, one_line};
-use crate::domain::{changed, language, order, unreadable};
+use crate::domain::{changed, fold, language, unreadable};
 
 /// A title is one line of a chat list or a subject.
 const TITLE_GRAPHEMES: usize = 120;
@@ -17,22 +16,6 @@ const TITLE_GRAPHEMES: usize = 120;
 /// The plain form shows so many lines of an order and says how many more there are.
 const PLAIN_LINES: usize = 100;
 const PLAIN_NAME_GRAPHEMES: usize = 200;
-
-/// What a message is made from.
-#[derive(Clone, Copy)]
-pub struct MessageContext<'a> {
-    pub event: &'a Event,
-    /// The order as it stands now, when the event is about one.
-    pub order: Option<&'a Order>,
-    /// The channel's language, a tag such as `zh-CN`.
-    pub language: &'a str,
-    /// In which times are shown.
-    pub timezone: &'a TimeZone,
-    /// The channel's name, for `<kind>.<channel name>.md`.
-    pub channel: &'a str,
-    /// The channel's kind, for `<kind>.<channel kind>.md`.
-    pub channel_kind: &'a str,
-}
 
 /// A composed text, before a channel writes it in its dialect.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,7 +48,7 @@ pub fn document(markdown: &str) -> Document {
 pub fn plain(view: &MessageContext<'_>) -> Composed {
     let words = words_for(view.language);
     let say = |key: &str, or: &str| words.and_then(|words| words.word(key)).unwrap_or(or).to_owned();
-    let alone = view.event.order.is_some().then(|| order::merge(None, view.event));
+    let alone = view.event.order.is_some().then(|| fold::merge(None, view.event));
     let order = view.order.or(alone.as_ref());
     let shop = order.and_then(|order| order.shop.as_ref()).or(view.event.shop.as_ref());
     let name = |text: &str| escape_value(&cap(&one_line(text), PLAIN_NAME_GRAPHEMES));

@@ -1,6 +1,7 @@
 //! The `when` of a route: an expression over an event and its order, parsed once, judged inside the commit.
 
 mod bounds;
+pub mod error;
 
 use std::fmt;
 use std::sync::{Arc, LazyLock};
@@ -9,10 +10,12 @@ use minijinja::value::ValueKind;
 use minijinja::{Environment, Error, ErrorKind, Expression, UndefinedBehavior, Value};
 use serde::{Deserialize, Deserializer};
 
+use crate::domain::condition::error::ConditionError;
 use crate::domain::data::Data;
-use crate::domain::event::{Event, Shop};
+use crate::domain::event::Event;
 use crate::domain::money::Money;
 use crate::domain::order::{Order, OrderLine, OrderState};
+use crate::domain::shop::Shop;
 use crate::domain::template::values::value_of;
 
 /// Instructions that one judgement may take. A condition over all lines of a large order takes under 5 000.
@@ -44,16 +47,6 @@ struct Parsed {
     expression: Expression<'static, 'static>,
     /// Which of [`NAMES`] it asks for.
     asks: Vec<&'static str>,
-}
-
-/// A condition that cannot be used, or cannot be judged for an event.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct ConditionError {
-    /// What is wrong; it may quote the condition, never a value.
-    pub message: String,
-    /// Where in the condition, in bytes; 0 where that is not known.
-    pub offset: usize,
 }
 
 impl Condition {

@@ -4,32 +4,14 @@
 //! come here; ids are text; money is minor units; times are UTC.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
-use crate::domain::changed::OrderChanges;
+use crate::domain::coded::Coded;
 use crate::domain::hours::Hours;
 use crate::domain::money::Money;
 use crate::domain::order::{OrderLine, OrderState};
 use crate::domain::report::Report;
-
-/// A number of the platform's, and our word for it when we know one. An unknown number is shown as the number.
-///
-/// Templates turn it into the reader's language: `{{ data.delivery | word("delivery") }}` looks up
-/// `delivery.<word>` in the language file and falls back to the number.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Coded {
-    pub code: i64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub word: Option<String>,
-}
-
-impl Coded {
-    /// The code with its word out of a table of the platform's numbers.
-    pub fn of(code: i64, words: &[(i64, &str)]) -> Self {
-        let word = words.iter().find(|(known, _)| *known == code).map(|(_, word)| (*word).to_owned());
-        Self { code, word }
-    }
-}
+use crate::domain::timestamp::known_milliseconds;
 
 /// Everything a kind may have beside its order and shop.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -123,6 +105,39 @@ impl Data {
         let notice = self.notice.clone().map(|notice| Notice { detail: None, ..notice });
         let changed = self.changed.as_ref().map(|changed| Box::new(changed.without_notes()));
         Data { changed, reason: None, refund, notice, ..self.clone() }
+    }
+}
+
+/// What changed of an order; each only where it did. Without any, the order is again as it was.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct OrderChanges {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total: Option<Diff<Money>>,
+    /// One for each item.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lines: Vec<Diff<OrderLine>>,
+    /// The buyer's words that are gone, and those that are new, wherever they stand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<Diff<String>>,
+}
+
+/// One thing that changed: `was` is absent for what is new, `is` for what is gone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Diff<T> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub was: Option<T>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub is: Option<T>,
+}
+
+impl OrderChanges {
+    /// Without what the buyer wrote.
+    pub fn without_notes(&self) -> OrderChanges {
+        let bare = |line: &OrderLine| OrderLine { note: None, ..line.clone() };
+        let lines =
+            self.lines.iter().map(|Diff { was, is }| Diff { was: was.as_ref().map(bare), is: is.as_ref().map(bare) });
+        OrderChanges { total: self.total.clone(), lines: lines.collect(), note: None }
     }
 }
 
@@ -373,16 +388,4 @@ pub struct Late {
     pub by_seconds: i64,
     /// Where the order stood already when it arrived.
     pub order_state: OrderState,
-}
-
-/// As all times that receivers see: with three decimals, so that they may compare texts.
-pub fn milliseconds<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&format_args!("{at:.3}"))
-}
-
-fn known_milliseconds<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
-    match at {
-        Some(at) => milliseconds(at, serializer),
-        None => serializer.serialize_none(),
-    }
 }

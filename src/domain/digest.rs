@@ -6,10 +6,12 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::domain::compose;
-use crate::domain::compose::{Composed, MessageContext};
-use crate::domain::event::{Event, Kind, Shop};
+use crate::domain::compose::Composed;
+use crate::domain::event::{Event, Kind};
+use crate::domain::message_context::MessageContext;
 use crate::domain::money::Money;
 use crate::domain::order::Order;
+use crate::domain::shop::Shop;
 use crate::domain::text::escape_value;
 
 /// So many deliveries share a message at most, however long it may be: nobody reads more.

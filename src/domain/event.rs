@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::domain::data::Data;
 use crate::domain::order::OrderUpdate;
+use crate::domain::shop::Shop;
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
@@ -141,16 +142,6 @@ impl<'de> Deserialize<'de> for Kind {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
-}
-
-/// The shop that an event is about.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Shop {
-    /// The platform's own id, as text.
-    pub id: String,
-    /// As the configuration or the platform calls it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
 }
 
 /// One thing that happened. It is immutable once recorded.

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::data::milliseconds;
+use crate::domain::timestamp::milliseconds;
 
 /// Opening hours, as the platform will use them from now on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -31,13 +31,10 @@ pub struct Message {
 /// What goes along with a message, where the channel can.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Attachments {
-    /// The picture of a report, a PNG; in the document its address is [`PICTURE`].
+    /// The picture of a report, a PNG; in the document its address is [`crate::domain::document::PICTURE`].
     pub picture: Option<Arc<[u8]>>,
     pub table: Option<TableFile>,
 }
-
-/// Where a document shows the picture that is enclosed. Only a template can say so: in a value it is text.
-pub const PICTURE: &str = "cid:report";
 
 /// A table as a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,7 +90,7 @@ pub struct EventJson<'a> {
     pub occurred_at: Option<String>,
     pub received_at: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub shop: Option<&'a crate::domain::event::Shop>,
+    pub shop: Option<&'a crate::domain::shop::Shop>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub order: Option<OrderJson<'a>>,
     pub data: &'a Data,

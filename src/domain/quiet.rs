@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
 use crate::domain::event::Kind;
-use crate::domain::route::Glob;
+use crate::domain::glob::Glob;
 
 /// Of this year it is looked whether quiet hours overlap: the zones' rules are much the same in any other.
 const YEAR: i16 = 2026;

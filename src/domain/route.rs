@@ -1,83 +1,17 @@
-//! Routing: which channels could hear of an event, as a pure function of its kind, source and shop.
+//! Routing: which channels could get an event, by its kind, source and shop; and which of them do, by their conditions.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::Error;
-use serde::{Deserialize, Deserializer};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
 
 use crate::domain::condition::Condition;
-use crate::domain::event::Kind;
+use crate::domain::event::{Event, Kind, SignatureCheck};
+use crate::domain::glob::Glob;
 use crate::domain::id::Id;
-use crate::domain::route_decision::{RouteDecision, RouteDecisions};
-
-/// A pattern over a whole text: `*` stands for any run of characters, dots and none included; all else for itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Glob {
-    /// What stands between the stars; never empty.
-    pieces: Vec<String>,
-}
-
-impl Glob {
-    pub fn new(text: &str) -> Self {
-        Self { pieces: text.split('*').map(str::to_owned).collect() }
-    }
-
-    /// Whether the pattern has no star, and so names one thing.
-    pub fn is_literal(&self) -> bool {
-        self.pieces.len() == 1
-    }
-
-    pub fn matches(&self, text: &str) -> bool {
-        let [first, middle @ .., last] = self.pieces.as_slice() else {
-            return self.pieces.iter().all(|whole| whole == text);
-        };
-        let Some(mut rest) = text.strip_prefix(first.as_str()) else {
-            return false;
-        };
-        // The leftmost place for each piece leaves the most room for the next ones.
-        for piece in middle {
-            let Some(at) = rest.find(piece.as_str()) else {
-                return false;
-            };
-            rest = &rest[at + piece.len()..];
-        }
-        rest.ends_with(last.as_str())
-    }
-}
-
-impl fmt::Display for Glob {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.pieces.join("*"))
-    }
-}
-
-impl<'de> Deserialize<'de> for Glob {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        if text.is_empty() {
-            return Err(D::Error::custom("an empty pattern matches nothing; \"*\" matches everything"));
-        }
-        Ok(Self::new(&text))
-    }
-}
-
-impl JsonSchema for Glob {
-    fn schema_name() -> Cow<'static, str> {
-        "Pattern".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "description": "A kind of event, or a pattern over kinds: * stands for any run of characters, dots included.",
-            "type": "string",
-            "minLength": 1,
-            "examples": ["order.placed", "order.*", "*"],
-        })
-    }
-}
+use crate::domain::order::Order;
+use crate::domain::route_decision::{RouteCondition, RouteDecision, RouteDecisions};
 
 /// A rule: which events go to which channels. Every rule that matches applies; a channel hears of an event once.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -138,14 +72,6 @@ impl Target {
     }
 }
 
-/// The condition of one route.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RouteCondition {
-    /// Which `[[route]]` of the file it is, from 1.
-    pub route: usize,
-    pub condition: Condition,
-}
-
 /// Everything that says who hears of what.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Routes {
@@ -158,7 +84,7 @@ pub struct Routes {
 
 impl Routes {
     /// The channels that could hear of an event if every `when` held, each once. Who does hear is decided in the commit
-    /// of the event ([`crate::domain::order::decide`]), where its order is known; this is for lists and expectations.
+    /// of the event ([`choose`]), where its order is known; this is for lists and expectations.
     pub fn channels(&self, kind: &Kind, source: &str, shop: Option<&str>) -> Vec<String> {
         self.targets(kind, source, shop).into_iter().map(|target| target.channel).collect()
     }
@@ -170,7 +96,7 @@ impl Routes {
     }
 
     /// As [`Routes::targets`], and beside them what each route came to; `fingerprint` is that of these routes
-    /// ([`crate::domain::route_decision::fingerprint`]).
+    /// ([`fingerprint`]).
     pub fn judge(
         &self,
         kind: &Kind,
@@ -213,11 +139,93 @@ impl Routes {
     }
 }
 
+/// By what routes as they are written can be told from others: eight hex digits.
+pub fn fingerprint(routes: &[Route]) -> String {
+    let mut hash = Sha256::new();
+    for Route { events, sources, shops, when, to } in routes {
+        // Lists are told apart by their signs, texts by their lengths.
+        let mut list = |sign: u8, texts: &mut dyn Iterator<Item = String>| {
+            hash.update([sign]);
+            for text in texts {
+                hash.update((text.len() as u64).to_be_bytes());
+                hash.update(text);
+            }
+        };
+        list(b'e', &mut events.iter().map(ToString::to_string));
+        list(b's', &mut sources.iter().flatten().cloned());
+        list(b'h', &mut shops.iter().flatten().cloned());
+        list(b'w', &mut when.iter().map(ToString::to_string));
+        list(b't', &mut to.iter().cloned());
+    }
+    hex::encode(&hash.finalize()[..4])
+}
+
+/// A route's condition that could not be judged for an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UndecidedCondition {
+    /// Which `[[route]]` of the file it is, from 1.
+    pub route: usize,
+    /// The condition as it is written.
+    pub condition: String,
+    /// Without any value of the event.
+    pub reason: String,
+}
+
+/// Which channels get an event, and how that came.
+#[derive(Debug, Default)]
+pub struct RouteMatch {
+    /// Each once, in the sequence of the routes.
+    pub channels: Vec<String>,
+    /// The conditions that could not be judged, each once; the event was let through.
+    pub unjudged: Vec<UndecidedCondition>,
+    /// What the conditions came to that were judged, by the numbers of their routes.
+    pub judged: BTreeMap<usize, RouteDecision>,
+}
+
+/// The targets whose conditions hold; each condition is judged once. `order` is the order after the event, so it is called
+/// inside the commit.
+///
+/// An event that nobody proved goes to nobody. A condition that cannot be judged lets the event through: one message too
+/// many is better than one too few.
+pub fn choose<'a>(event: &Event, order: Option<&Order>, targets: impl IntoIterator<Item = &'a Target>) -> RouteMatch {
+    if event.proof == SignatureCheck::Invalid {
+        return RouteMatch::default();
+    }
+    let mut judged: BTreeMap<usize, RouteDecision> = BTreeMap::new();
+    let mut unjudged = Vec::new();
+    let mut holds = |rule: &RouteCondition| {
+        let decision = judged.entry(rule.route).or_insert_with(|| {
+            judge(rule, event, order).unwrap_or_else(|error| {
+                unjudged.push(error);
+                RouteDecision::Unjudged
+            })
+        });
+        *decision != RouteDecision::ConditionFails
+    };
+    let chosen = targets.into_iter().filter(|target| target.rules.is_empty() || target.rules.iter().any(&mut holds));
+    let channels = chosen.map(|target| target.channel.clone()).collect();
+    RouteMatch { channels, unjudged, judged }
+}
+
+/// Whether a route applies by its condition. `order` is the order after the event.
+///
+/// # Errors
+/// When the condition cannot be judged; then the route applies.
+pub fn judge(rule: &RouteCondition, event: &Event, order: Option<&Order>) -> Result<RouteDecision, UndecidedCondition> {
+    match rule.condition.holds(event, order) {
+        Ok(true) => Ok(RouteDecision::Applies),
+        Ok(false) => Ok(RouteDecision::ConditionFails),
+        Err(error) => {
+            Err(UndecidedCondition { route: rule.route, condition: rule.condition.to_string(), reason: error.message })
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::collection::vec;
-    use proptest::{prop_assert, prop_assert_eq, proptest};
+    use proptest::{prop_assert_eq, proptest};
 
     fn route(events: &[&str], to: &[&str]) -> Route {
         Route {
@@ -231,33 +239,6 @@ mod tests {
 
     fn names(names: &[&str]) -> Vec<String> {
         names.iter().map(|&name| name.to_owned()).collect()
-    }
-
-    #[test]
-    fn a_star_matches_any_run_of_characters_dots_included() {
-        for (glob, text) in [
-            ("order.*", "order.placed"),
-            ("*", "order.placed"),
-            ("*", ""),
-            ("*.placed", "order.placed"),
-            ("o*r.*ed", "order.placed"),
-            ("order.placed", "order.placed"),
-            ("order.placed*", "order.placed"),
-            ("*a*a*", "aa"),
-            ("a*ab", "aab"),
-        ] {
-            assert!(Glob::new(glob).matches(text), "{glob} {text}");
-        }
-        for (glob, text) in [
-            ("order.*", "store.hours"),
-            ("order", "order.placed"),
-            ("a*a", "a"),
-            ("*a*a*", "a"),
-            ("", "a"),
-            ("a*b*c", "acb"),
-        ] {
-            assert!(!Glob::new(glob).matches(text), "{glob} {text}");
-        }
     }
 
     #[test]
@@ -335,25 +316,35 @@ mod tests {
         assert_eq!(routes.channels(&Kind::Report("weekly".to_owned()), "orderbell", None), names(&["erp", "owner"]));
     }
 
+    #[test]
+    fn routes_that_say_something_else_have_another_fingerprint() {
+        let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        let route = Route {
+            events: vec![Glob::new("order.*")],
+            sources: None,
+            shops: None,
+            when: None,
+            to: texts(&["kitchen", "owner"]),
+        };
+        let others = [
+            Route { events: vec![Glob::new("order.placed")], ..route.clone() },
+            Route { sources: Some(texts(&["s"])), ..route.clone() },
+            Route { shops: Some(texts(&["s"])), ..route.clone() },
+            Route { when: Condition::parse("order.total > 1").ok(), ..route.clone() },
+            Route { to: texts(&["kitchenowner"]), ..route.clone() },
+            Route { to: texts(&["owner", "kitchen"]), ..route.clone() },
+        ];
+        let mut prints: Vec<String> = others.iter().map(|other| fingerprint(std::slice::from_ref(other))).collect();
+        let same = fingerprint(std::slice::from_ref(&route));
+        // Were it another one, `why` would say of all that is stored that the routes have changed since.
+        assert_eq!(same, "0561d120");
+        prints.extend([same, fingerprint(&[route.clone(), route]), fingerprint(&[])]);
+        prints.sort();
+        prints.dedup();
+        assert_eq!(prints.len(), others.len() + 3);
+    }
+
     proptest! {
-        #[test]
-        fn a_glob_matches_whatever_its_stars_are_filled_with(
-            pieces in vec("[a-b.]{0,3}", 1..5),
-            filling in vec("[a-b.*]{0,4}", 4),
-        ) {
-            let mut text = pieces[0].clone();
-            for (piece, fill) in pieces[1..].iter().zip(&filling) {
-                text.push_str(fill);
-                text.push_str(piece);
-            }
-            prop_assert!(Glob::new(&pieces.join("*")).matches(&text));
-        }
-
-        #[test]
-        fn a_glob_agrees_with_the_textbook_definition(glob in "[ab*]{0,6}", text in "[ab]{0,8}") {
-            prop_assert_eq!(Glob::new(&glob).matches(&text), textbook(glob.as_bytes(), text.as_bytes()));
-        }
-
         #[test]
         fn no_channel_hears_twice(first in vec("[a-c]", 0..6), second in vec("[a-c]", 0..6)) {
             let rule = |to: Vec<String>| Route { to, ..route(&["*"], &[]) };
@@ -363,14 +354,6 @@ mod tests {
             heard.sort();
             heard.dedup();
             prop_assert_eq!(heard.len(), count);
-        }
-    }
-
-    fn textbook(glob: &[u8], text: &[u8]) -> bool {
-        match glob {
-            [] => text.is_empty(),
-            [b'*', rest @ ..] => (0..=text.len()).any(|skip| textbook(rest, &text[skip..])),
-            [byte, rest @ ..] => text.first() == Some(byte) && textbook(rest, &text[1..]),
         }
     }
 }

@@ -3,9 +3,7 @@
 
 use std::borrow::Cow;
 
-use sha2::{Digest, Sha256};
-
-use crate::domain::route::{Route, RouteCondition};
+use crate::domain::condition::Condition;
 
 /// Why a route applies to an event or does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +39,14 @@ impl RouteDecision {
     fn of_letter(letter: char) -> Option<Self> {
         LETTERS.iter().find(|(_, known)| *known == letter).map(|(verdict, _)| *verdict)
     }
+}
+
+/// The condition of one route.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouteCondition {
+    /// Which `[[route]]` of the file it is, from 1.
+    pub route: usize,
+    pub condition: Condition,
 }
 
 /// The verdicts of all routes about one event. Those that hang on a condition are open until the order is known.
@@ -88,32 +94,9 @@ pub fn read(kept: &str) -> Option<(&str, Vec<RouteDecision>)> {
     Some((fingerprint, letters.chars().map(RouteDecision::of_letter).collect::<Option<_>>()?))
 }
 
-/// By what routes as they are written can be told from others: eight hex digits.
-pub fn fingerprint(routes: &[Route]) -> String {
-    let mut hash = Sha256::new();
-    for Route { events, sources, shops, when, to } in routes {
-        // Lists are told apart by their signs, texts by their lengths.
-        let mut list = |sign: u8, texts: &mut dyn Iterator<Item = String>| {
-            hash.update([sign]);
-            for text in texts {
-                hash.update((text.len() as u64).to_be_bytes());
-                hash.update(text);
-            }
-        };
-        list(b'e', &mut events.iter().map(ToString::to_string));
-        list(b's', &mut sources.iter().flatten().cloned());
-        list(b'h', &mut shops.iter().flatten().cloned());
-        list(b'w', &mut when.iter().map(ToString::to_string));
-        list(b't', &mut to.iter().cloned());
-    }
-    hex::encode(&hash.finalize()[..4])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::condition::Condition;
-    use crate::domain::route::Glob;
 
     fn rule(route: usize) -> RouteCondition {
         RouteCondition { route, condition: Condition::parse("order.total > 1").unwrap() }
@@ -142,33 +125,5 @@ mod tests {
         for (verdict, letter) in LETTERS {
             assert_eq!((verdict.letter(), RouteDecision::of_letter(letter)), (letter, Some(verdict)));
         }
-    }
-
-    #[test]
-    fn routes_that_say_something_else_have_another_fingerprint() {
-        let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
-        let route = Route {
-            events: vec![Glob::new("order.*")],
-            sources: None,
-            shops: None,
-            when: None,
-            to: texts(&["kitchen", "owner"]),
-        };
-        let others = [
-            Route { events: vec![Glob::new("order.placed")], ..route.clone() },
-            Route { sources: Some(texts(&["s"])), ..route.clone() },
-            Route { shops: Some(texts(&["s"])), ..route.clone() },
-            Route { when: Condition::parse("order.total > 1").ok(), ..route.clone() },
-            Route { to: texts(&["kitchenowner"]), ..route.clone() },
-            Route { to: texts(&["owner", "kitchen"]), ..route.clone() },
-        ];
-        let mut prints: Vec<String> = others.iter().map(|other| fingerprint(std::slice::from_ref(other))).collect();
-        let same = fingerprint(std::slice::from_ref(&route));
-        // Were it another one, `why` would say of all that is stored that the routes have changed since.
-        assert_eq!(same, "0561d120");
-        prints.extend([same, fingerprint(&[route.clone(), route]), fingerprint(&[])]);
-        prints.sort();
-        prints.dedup();
-        assert_eq!(prints.len(), others.len() + 3);
     }
 }

@@ -4,61 +4,26 @@
 mod compose;
 
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use jiff::Timestamp;
-use tokio::sync::Semaphore;
-use tokio_util::sync::CancellationToken;
 
 use crate::channel::Attempt;
-use crate::domain::event::{DeliveryId, Kind};
+use crate::domain::event::Kind;
 use crate::domain::message::{Part, idempotency_key};
 use crate::domain::retry;
 use crate::domain::retry::{Answer, DeliveryProgress, Outcome, Step};
+use crate::flow::context::{LEASE_MARGIN, SendContext};
+use crate::flow::delivery::compose::OutgoingMessage;
 use crate::flow::notice::Topic;
-use crate::flow::pacers::{Pacer, Permit};
+use crate::flow::pacers::Permit;
 use crate::flow::recipient_round::{FollowUp, RecipientRound, RoundResult};
-use crate::flow::worker::{LEASE_MARGIN, WorkerChannel, WorkerContext};
 use crate::flow::{delivery_log, render};
 use crate::store::{Claim, Claimed, PacingFeedback, PendingDelivery, Settle};
 
 /// Between two tries to store an outcome.
 const SETTLE_AGAIN: Duration = Duration::from_secs(1);
-
-/// What a message is sent with.
-pub struct SendContext {
-    pub channel: Arc<WorkerChannel>,
-    pub context: WorkerContext,
-    pub pacer: Arc<Pacer>,
-    pub retire: CancellationToken,
-    /// How often the channel was tried since it is parked; 0 when it is not.
-    pub probes: u32,
-    /// The channel's messages are composed one after another, where that takes its time.
-    pub composing: Arc<Semaphore>,
-}
-
-impl SendContext {
-    /// A slot for a further part.
-    fn go_on(&self) -> Option<Permit> {
-        let clock = &self.context.clock;
-        let ticket = self.pacer.go_on(clock.elapsed())?;
-        Some(Permit::new(self.pacer.clone(), clock.clone(), ticket))
-    }
-}
-
-/// A message that is being sent.
-struct OutgoingMessage {
-    leader: PendingDelivery,
-    /// What it carries, and has not told the store yet.
-    carries: Vec<DeliveryId>,
-    /// What it carried, and has no room for in this form.
-    released: Vec<DeliveryId>,
-    parts: Vec<Part>,
-    /// The parts were composed just now, or one of them was marked.
-    fresh: bool,
-}
 
 /// Makes one attempt at each part of a message that is still to send, as far as the allowance goes. `carried` is what the
 /// message tells beside its leader, when it is composed now.

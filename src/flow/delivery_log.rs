@@ -4,8 +4,8 @@ use jiff::Timestamp;
 
 use crate::domain::event::Kind;
 use crate::domain::retry::{Answer, Outcome, Step};
+use crate::flow::context::{WorkerChannel, WorkerContext};
 use crate::flow::notice::Topic;
-use crate::flow::worker::{WorkerChannel, WorkerContext};
 use crate::store::PendingDelivery;
 
 pub fn log(

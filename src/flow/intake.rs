@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 
 use crate::domain::data::Notice;
 use crate::domain::event::{DedupeKey, Event, OWN_SOURCE, SignatureCheck};
-use crate::domain::matching::UndecidedCondition;
+use crate::domain::route::UndecidedCondition;
 use crate::domain::route_decision::RouteDecisions;
 use crate::flow::notice::{Notices, Topic};
 use crate::flow::refusals::{self, Refusals};

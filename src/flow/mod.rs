@@ -3,6 +3,7 @@
 pub mod chart_cache;
 pub mod clock_skew;
 pub mod composing;
+pub mod context;
 pub mod delivery;
 mod delivery_log;
 pub mod health;

@@ -10,16 +10,18 @@ use std::panic::AssertUnwindSafe;
 
 use jiff::Timestamp;
 
-use crate::domain::compose::{Composed, MessageContext};
+use crate::domain::compose::Composed;
 use crate::domain::digest::{DetailLevel, DigestEntry, DigestView};
 use crate::domain::event::{DeliveryId, Event};
 use crate::domain::message::{Attachments, Message, Part, PartForm};
+use crate::domain::message_context::MessageContext;
 use crate::domain::report::Report;
+use crate::domain::template::Templates;
 use crate::domain::template::digest::DigestNotes;
-use crate::domain::template::{ComposeError, TemplateFault, Templates};
+use crate::domain::template::fault::{ComposeError, TemplateFault};
 use crate::domain::{compose, digest, digest_group};
+use crate::flow::context::WorkerChannel;
 use crate::flow::render::report::ReportAudience;
-use crate::flow::worker::WorkerChannel;
 use crate::store::PendingDelivery;
 
 /// A composed message.

@@ -14,11 +14,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::domain::data::Data;
 use crate::domain::event::{Event, Kind, OWN_SOURCE, SignatureCheck};
+use crate::domain::figures;
+use crate::domain::figures::csv;
+use crate::domain::report::Report;
 use crate::domain::report::calendar::{DueReport, Schedule};
-use crate::domain::report::facts::Scope;
 use crate::domain::report::upcoming::{Past, Skipped, SkippedFor, Upcoming};
-use crate::domain::report::{Report, csv, figures};
-use crate::flow::routing::RoutingSnapshot;
+use crate::flow::routing::{ReportPlan, RoutingSnapshot};
 use crate::flow::{Clock, Current, Notifier, ids};
 use crate::store::sqlite::Sqlite;
 use crate::store::sqlite::read::Reader;
@@ -33,35 +34,6 @@ const AGAIN_AFTER: SignedDuration = SignedDuration::from_secs(10);
 const FAR_OFF: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// So long a picture can be fetched.
 const PICTURE_LASTS: SignedDuration = SignedDuration::from_hours(30 * 24);
-
-/// One configured report.
-#[derive(Clone, Debug)]
-pub struct ReportPlan {
-    pub schedule: Schedule,
-    /// The channels that get it.
-    pub to: Vec<String>,
-    /// All where absent.
-    pub sources: Option<Vec<String>>,
-    /// All where absent.
-    pub shops: Option<Vec<String>>,
-    /// The orders go along as a table, where the channel can.
-    pub attach_csv: bool,
-}
-
-impl ReportPlan {
-    /// What a report of these days is about.
-    pub fn scope(&self, name: &str, from: Date, to: Date, late: bool) -> Scope {
-        Scope {
-            name: name.to_owned(),
-            from,
-            to,
-            zone: self.schedule.zone.clone(),
-            sources: self.sources.clone(),
-            shops: self.shops.clone(),
-            late,
-        }
-    }
-}
 
 /// Why reports could not be made that are due, by name: for the watch.
 #[derive(Clone, Default)]

@@ -4,17 +4,49 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use jiff::SignedDuration;
+use jiff::civil::Date;
 
 use crate::domain::event::Kind;
-use crate::domain::route::{Glob, Routes, Target};
-use crate::domain::route_decision::{self, RouteDecisions};
-use crate::flow::reports::ReportPlan;
+use crate::domain::figures::facts::Scope;
+use crate::domain::glob::Glob;
+use crate::domain::report::calendar::Schedule;
+use crate::domain::route::{self, Routes, Target};
+use crate::domain::route_decision::RouteDecisions;
 use crate::platform::Source;
 
 /// One source and the address under which its platform knows it.
 pub struct SourceEndpoint {
     pub source: Arc<Source>,
     pub address: String,
+}
+
+/// One configured report.
+#[derive(Clone, Debug)]
+pub struct ReportPlan {
+    pub schedule: Schedule,
+    /// The channels that get it.
+    pub to: Vec<String>,
+    /// All where absent.
+    pub sources: Option<Vec<String>>,
+    /// All where absent.
+    pub shops: Option<Vec<String>>,
+    /// The orders go along as a table, where the channel can.
+    pub attach_csv: bool,
+}
+
+impl ReportPlan {
+    /// What a report of these days is about.
+    pub fn scope(&self, name: &str, from: Date, to: Date, late: bool) -> Scope {
+        Scope {
+            name: name.to_owned(),
+            from,
+            to,
+            zone: self.schedule.zone.clone(),
+            sources: self.sources.clone(),
+            shops: self.shops.clone(),
+            late,
+        }
+    }
 }
 
 /// What a configuration makes of the receiving side. A webhook is judged by one of these from its first to its last step.
@@ -63,7 +95,7 @@ impl RoutingSnapshot {
 
     /// Who could hear of an event, and what each route came to.
     pub fn judge(&self, kind: &Kind, source: &str, shop: Option<&str>) -> (Vec<Target>, RouteDecisions) {
-        let fingerprint = self.fingerprint.get_or_init(|| route_decision::fingerprint(&self.routes.routes));
+        let fingerprint = self.fingerprint.get_or_init(|| route::fingerprint(&self.routes.routes));
         self.routes.judge(kind, source, shop, fingerprint)
     }
 

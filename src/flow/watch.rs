@@ -1,6 +1,7 @@
 //! The daemon watches itself: it looks at how things stand, compares that with what the operator was told, and tells him what
 //! has begun and what is over.
 
+pub mod condition_state;
 pub mod conditions;
 pub mod incidents;
 pub mod mistakes;
@@ -20,7 +21,8 @@ use crate::flow::notice::{Notices, Topic};
 use crate::flow::reports::ReportFailures;
 use crate::flow::routing::{RoutingSnapshot, SourceEndpoint};
 use crate::flow::source_activity::SourceActivity;
-use crate::flow::watch::conditions::{ConditionStates, IncidentKey, Space, WatchInput};
+use crate::flow::watch::condition_state::{ConditionStates, IncidentKey};
+use crate::flow::watch::conditions::{Space, WatchInput};
 use crate::flow::watch::incidents::{IncidentChange, KnownIncident, WatchMemory};
 use crate::flow::watch::mistakes::Mistakes;
 use crate::flow::watch::observing::Observing;

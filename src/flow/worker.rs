@@ -11,73 +11,28 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Semaphore;
 use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::channel::Channel;
-use crate::channel::http::Http;
 use crate::domain::digest_group;
 use crate::domain::digest_group::{Candidate, DigestGroup};
 use crate::domain::event::DeliveryId;
-use crate::domain::pace::{Backlog, Elapsed, PacingDecision, PermitId, RateLimit};
-use crate::domain::quiet::Quiet;
-use crate::domain::route::Glob;
-use crate::domain::template::Templates;
+use crate::domain::pace::{Backlog, Elapsed, PacingDecision, PermitId};
 use crate::domain::wait::Timeline;
-use crate::flow::clock_skew::ClockSkews;
-use crate::flow::composing::Composing;
-use crate::flow::delivery::SendContext;
-use crate::flow::notice::Notices;
-use crate::flow::pacers::{Pacer, Pacers, Permit};
-use crate::flow::{Clock, Current, Notifier, delivery};
-use crate::store::sqlite::Sqlite;
-use crate::store::{DueBatch, Fallback, PendingDelivery};
+use crate::flow::context::{LEASE_MARGIN, SendContext, WorkerChannel, WorkerContext};
+use crate::flow::delivery;
+use crate::flow::pacers::{Pacer, Permit};
+use crate::store::{DueBatch, PendingDelivery};
 
 /// A lane looks at the table at least this often, because a command may have changed it.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Of so many urgent and so many ordinary deliveries it is looked which could share a message.
 const LOOK_AT: usize = 400;
-/// What a lease has beyond the channel's own time-out.
-pub const LEASE_MARGIN: SignedDuration = SignedDuration::from_secs(60);
 /// How long sends under way may take to finish when the daemon stops. What is not done then is released, and taken up at
 /// the next start.
 const FINISH: Duration = Duration::from_secs(7);
-
-/// One configured channel, ready to send.
-pub struct WorkerChannel {
-    pub name: String,
-    pub channel: Arc<dyn Channel>,
-    pub http: Http,
-    pub language: String,
-    pub timezone: TimeZone,
-    /// The waits between tries.
-    pub waits: Vec<SignedDuration>,
-    pub timeout: SignedDuration,
-    /// How many messages the receiver takes; no limit where absent.
-    pub allowance: Option<RateLimit>,
-    pub quiet: Option<Quiet>,
-    /// Kinds that go first.
-    pub urgent: Vec<Glob>,
-    pub fallback: Option<Fallback>,
-    /// How long an urgent delivery waits before the fallback hears of it.
-    pub fallback_after: SignedDuration,
-}
-
-/// What all lanes share.
-#[derive(Clone)]
-pub struct WorkerContext {
-    pub store: Arc<Sqlite>,
-    pub templates: Current<Templates>,
-    pub notifier: Notifier,
-    pub notices: Notices,
-    pub clock_skews: ClockSkews,
-    pub clock: Clock,
-    pub pacers: Pacers,
-    pub composing: Composing,
-}
 
 /// A running lane.
 pub struct ChannelWorker {

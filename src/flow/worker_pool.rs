@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio_util::sync::CancellationToken;
 
+use crate::flow::context::{WorkerChannel, WorkerContext};
 use crate::flow::supervisor::Supervisor;
 use crate::flow::worker;
-use crate::flow::worker::{WorkerChannel, WorkerContext};
 
 /// The running lanes, by the names of their channels. For one channel there is never more than one that sends: the next
 /// one starts when the one before has let its last send end, so that no delivery is sent by two at once.

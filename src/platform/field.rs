@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::domain::json::{JsonKind, Node};
+use crate::domain::json::Node;
+use crate::domain::json::token::JsonKind;
 use crate::domain::text::clean_line;
 
 /// Longest free text that is kept of one field, in graphemes.

@@ -15,9 +15,10 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 
 use crate::domain::data::Data;
-use crate::domain::event::{DedupeKey, Kind, Shop, SignatureCheck};
+use crate::domain::event::{DedupeKey, Kind, SignatureCheck};
 use crate::domain::order::OrderUpdate;
 use crate::domain::settings::{InvalidValue, ReadSettings, SettingsTable};
+use crate::domain::shop::Shop;
 use crate::domain::simulated::Simulated;
 
 /// A request to a source's address, as it came.

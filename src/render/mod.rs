@@ -19,7 +19,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use crate::domain::language::Sources;
-use crate::domain::template::{ComposeError, TemplateErrors, TemplateFault, Templates};
+use crate::domain::template::Templates;
+use crate::domain::template::fault::{ComposeError, TemplateErrors, TemplateFault};
 pub use crate::render::pool::Pool;
 pub use crate::render::pool::PoolLimits;
 

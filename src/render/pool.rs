@@ -6,8 +6,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use crate::domain::language::Sources;
+use crate::domain::template::fault::{ComposeError, TemplateFault};
 use crate::domain::template::isolated::{IsolatedRenderer, RenderJob};
-use crate::domain::template::{ComposeError, TemplateFault};
 use crate::render::protocol::{RenderAnswer, RenderRequest};
 use crate::render::worker::{End, Worker};
 

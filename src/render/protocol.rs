@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::language::Sources;
-use crate::domain::template::ComposeError;
+use crate::domain::template::fault::ComposeError;
 use crate::domain::template::isolated::RenderJob;
 
 /// More than the largest folder of templates takes, however it is escaped.

@@ -6,8 +6,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::domain::compose;
 use crate::domain::language::Sources;
+use crate::domain::template::Templates;
+use crate::domain::template::fault::{ComposeError, TemplateErrors, TemplateFault};
 use crate::domain::template::isolated::RenderJob;
-use crate::domain::template::{ComposeError, TemplateErrors, TemplateFault, Templates};
 use crate::render::protocol::{RenderAnswer, RenderRequest};
 use crate::render::{limits, protocol};
 

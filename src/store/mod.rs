@@ -13,11 +13,10 @@ use serde::{Deserialize, Serialize};
 use crate::domain::digest_group::Candidate;
 use crate::domain::event::{DedupeKey, DeliveryId, Event, EventId, Kind};
 use crate::domain::fallback::CatchUp;
-use crate::domain::matching::UndecidedCondition;
 use crate::domain::message::{Part, PartForm};
 use crate::domain::order::Order;
 use crate::domain::retry::{Answer, Step};
-use crate::domain::route::Target;
+use crate::domain::route::{Target, UndecidedCondition};
 use crate::domain::route_decision::RouteDecisions;
 
 /// Why the store did not do what it was asked. Nothing of the request was kept.

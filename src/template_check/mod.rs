@@ -12,10 +12,11 @@ use jiff::tz::TimeZone;
 
 use crate::diagnostic::collect::Diagnostics;
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::domain::compose::MessageContext;
 use crate::domain::event::Kind;
+use crate::domain::message_context::MessageContext;
 use crate::domain::template;
-use crate::domain::template::{ComposeError, TemplateFault, Templates};
+use crate::domain::template::Templates;
+use crate::domain::template::fault::{ComposeError, TemplateFault};
 use crate::platform::Source;
 use crate::template_check::overlay::Overlay;
 use crate::template_check::samples::Scene;

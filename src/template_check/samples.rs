@@ -4,14 +4,14 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::domain::changed::OrderChanges;
-use crate::domain::data::{Data, Notice, Unrecognised};
+use crate::domain::data::{Data, Notice, OrderChanges, Unrecognised};
+use crate::domain::document::PICTURE;
 use crate::domain::event::{Event, EventId, Kind, OWN_SOURCE, SignatureCheck};
-use crate::domain::message::PICTURE;
+use crate::domain::figures::sample;
 use crate::domain::money::Money;
 use crate::domain::order::{Order, OrderLine};
-use crate::domain::report::{Report, sample};
-use crate::domain::{changed, order};
+use crate::domain::report::Report;
+use crate::domain::{changed, fold};
 use crate::platform::{Incoming, Method, Platform, WebhookRequest};
 
 /// The moment of the check, always the same, so that its findings are: Wednesday, 4 June 2025, 03:35:40 UTC.
@@ -153,11 +153,11 @@ pub fn of_source(name: &str, platform: &dyn Platform, currency: &str) -> Vec<Sce
             }
         }
     }
-    let placed = events.iter().find(|event| event.kind == Kind::OrderPlaced).map(|event| order::merge(None, event));
+    let placed = events.iter().find(|event| event.kind == Kind::OrderPlaced).map(|event| fold::merge(None, event));
     let mut scenes = Vec::new();
     for event in events {
         if let (Some(placed), Some(_)) = (&placed, &event.order) {
-            let order = Some(order::merge(Some(placed), &event));
+            let order = Some(fold::merge(Some(placed), &event));
             scenes.push(Scene { event: event.clone(), order });
             scenes.extend(changes(placed, &event));
         }
@@ -180,7 +180,7 @@ fn changes(placed: &Order, event: &Event) -> Vec<Scene> {
     let mut scenes = Vec::new();
     for changed in [changed::by(placed, &event), Some(OrderChanges::default())] {
         event.data.changed = changed.map(Box::new);
-        let order = Some(order::merge(Some(placed), &event));
+        let order = Some(fold::merge(Some(placed), &event));
         scenes.push(Scene { event: event.clone(), order });
     }
     scenes

@@ -2,7 +2,7 @@
 
 use crate::diagnostic::suggest;
 use crate::domain::settings::InvalidValue;
-use crate::domain::template::{ComposeError, TemplateFault};
+use crate::domain::template::fault::{ComposeError, TemplateFault};
 
 /// The filters of templates, for suggestions.
 const FILTERS: [&str; 16] = [

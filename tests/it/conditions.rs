@@ -3,10 +3,13 @@
 use jiff::Timestamp;
 use orderbell::domain::condition::Condition;
 use orderbell::domain::data::Data;
-use orderbell::domain::event::{Event, EventId, Kind, Shop, SignatureCheck};
+use orderbell::domain::event::{Event, EventId, Kind, SignatureCheck};
+use orderbell::domain::fold::decide;
 use orderbell::domain::money::Money;
-use orderbell::domain::order::{OrderLine, OrderState, OrderUpdate, decide};
-use orderbell::domain::route::{RouteCondition, Target};
+use orderbell::domain::order::{OrderLine, OrderState, OrderUpdate};
+use orderbell::domain::route::{Target, choose};
+use orderbell::domain::route_decision::RouteCondition;
+use orderbell::domain::shop::Shop;
 use uuid::Uuid;
 
 fn placed(total: Option<Money>) -> Event {
@@ -39,7 +42,7 @@ fn placed(total: Option<Money>) -> Event {
 /// `Ok` with what it comes to, or `Err` with why it cannot be judged.
 fn judged(condition: &str, event: &Event) -> Result<bool, String> {
     let condition = Condition::parse(condition).unwrap_or_else(|error| panic!("{condition}: {error}"));
-    let order = decide(None, event, &[]).order;
+    let order = decide(None, event).order;
     condition.holds(event, order.as_ref()).map_err(|error| error.message)
 }
 
@@ -106,7 +109,7 @@ fn what_is_not_known_is_never_taken_for_little_or_for_nothing() {
     ] {
         let parsed = Condition::parse(condition);
         let Ok(parsed) = parsed else { continue };
-        let order = decide(None, &event, &[]).order;
+        let order = decide(None, &event).order;
         let reason = parsed.holds(&event, order.as_ref()).expect_err(condition).message;
         assert!(reason.starts_with("it asks for what is not known of this event"), "{condition}: {reason}");
     }
@@ -124,9 +127,7 @@ fn a_condition_that_takes_too_long_is_cut_off() {
     assert_eq!(judged(few, &event), Ok(true), "a large order is within the limit");
     let deep = vec!["order.revision == 1"; 4_000].join(" and ");
     let said = match Condition::parse(&deep) {
-        Ok(condition) => {
-            condition.holds(&event, decide(None, &event, &[]).order.as_ref()).expect_err("too long").message
-        }
+        Ok(condition) => condition.holds(&event, decide(None, &event).order.as_ref()).expect_err("too long").message,
         Err(error) => error.message,
     };
     assert!(said.contains("too long") || said.contains("recursion"), "{said}");
@@ -146,20 +147,21 @@ fn a_channel_is_notified_when_one_of_its_conditions_holds_or_cannot_be_judged() 
         target("unknown", vec![unknown.clone()]),
         target("as well", vec![large, unknown]),
     ];
-    let decision = decide(None, &placed(Some(Money::new(100, "HKD"))), &targets);
-    assert_eq!(decision.channels, ["always", "small", "either", "unknown", "as well"]);
-    let found: Vec<_> = decision.unjudged.iter().map(|rule| (rule.route, rule.condition.as_str())).collect();
+    let event = placed(Some(Money::new(100, "HKD")));
+    let matched = choose(&event, decide(None, &event).order.as_ref(), &targets);
+    assert_eq!(matched.channels, ["always", "small", "either", "unknown", "as well"]);
+    let found: Vec<_> = matched.unjudged.iter().map(|rule| (rule.route, rule.condition.as_str())).collect();
     assert_eq!(found, [(3, "data.reason == 'late'")], "once, though two channels ask");
 }
 
 #[test]
 fn a_condition_knows_what_earlier_events_said_of_the_order() {
     let total = Some(Money::new(60_000, "HKD"));
-    let before = decide(None, &placed(total), &[]).order;
+    let before = decide(None, &placed(total)).order;
     let mut accepted = placed(None);
     accepted.kind = Kind::OrderAccepted;
     let condition = Condition::parse("order.total >= 500").expect("a condition");
     let targets = [Target { channel: "owner".to_owned(), rules: vec![RouteCondition { route: 1, condition }] }];
-    let decision = decide(before.as_ref(), &accepted, &targets);
-    assert_eq!((decision.channels.len(), decision.unjudged.len()), (1, 0));
+    let matched = choose(&accepted, decide(before.as_ref(), &accepted).order.as_ref(), &targets);
+    assert_eq!((matched.channels.len(), matched.unjudged.len()), (1, 0));
 }

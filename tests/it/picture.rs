@@ -2,7 +2,8 @@
 
 use orderbell::domain::language;
 use orderbell::domain::language::Language;
-use orderbell::domain::picture::{Bar, MAX_BARS, MAX_PANELS, Panel, PictureError, Sheet, Unit, png};
+use orderbell::domain::picture::sheet::{Bar, Panel, Sheet, Unit};
+use orderbell::domain::picture::{MAX_BARS, MAX_PANELS, PictureError, png};
 use proptest::prelude::*;
 
 use crate::support::cases::cases;

@@ -11,10 +11,12 @@ use orderbell::cli::why::timeline;
 use orderbell::config::parts;
 use orderbell::config::parts::Parts;
 use orderbell::domain::data::Data;
-use orderbell::domain::event::{DedupeKey, DeliveryId, Event, EventId, Kind, Shop, SignatureCheck};
+use orderbell::domain::event::{DedupeKey, DeliveryId, Event, EventId, Kind, SignatureCheck};
 use orderbell::domain::money::Money;
 use orderbell::domain::order::{OrderLine, OrderState, OrderUpdate};
-use orderbell::domain::route_decision;
+use orderbell::domain::route;
+use orderbell::domain::route_decision::RouteDecisions;
+use orderbell::domain::shop::Shop;
 use orderbell::store::Record;
 use orderbell::store::history::{History, HistoryAnswer, Question};
 use orderbell::store::sqlite::Sqlite;
@@ -135,8 +137,7 @@ impl Scene {
     async fn record_under(&mut self, event: Event, key: DedupeKey) -> Vec<(String, Uuid)> {
         let routes = self.part().routes.unwrap();
         let shop = event.shop.as_ref().map(|shop| shop.id.as_str());
-        let (targets, verdicts) =
-            routes.judge(&event.kind, &event.source, shop, &route_decision::fingerprint(&routes.routes));
+        let (targets, verdicts) = routes.judge(&event.kind, &event.source, shop, &route::fingerprint(&routes.routes));
         let targets: Vec<_> = targets.into_iter().map(|target| (target, DeliveryId(self.next_id()))).collect();
         let made = targets.iter().map(|(target, id)| (target.channel.clone(), id.0)).collect();
         self.store
@@ -325,7 +326,7 @@ async fn what_each_route_made_of_an_event_is_shown_by_the_routes_of_that_time() 
         body: Vec::new(),
         dedupe_keys: Vec::new(),
         targets: Vec::new(),
-        verdicts: route_decision::RouteDecisions::default(),
+        verdicts: RouteDecisions::default(),
         urgent: Vec::new(),
     };
     scene.store.record(record).await.unwrap();

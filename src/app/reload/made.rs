@@ -12,7 +12,7 @@ use crate::diagnostic::Diagnostic;
 use crate::domain::language::Sources;
 use crate::domain::secret::Secret;
 use crate::domain::template::Templates;
-use crate::flow::worker::WorkerChannel;
+use crate::flow::context::WorkerChannel;
 use crate::render;
 
 /// What can be made of a new configuration without touching the running one.

@@ -7,8 +7,7 @@ use std::sync::LazyLock;
 
 use mrml::prelude::render::RenderOptions;
 
-use crate::domain::document::{Block, Field, Inline};
-use crate::domain::message::PICTURE;
+use crate::domain::document::{Block, Field, Inline, PICTURE};
 
 /// Gmail cuts what is longer than about 102 KB, in bytes.
 pub const LIMIT_BYTES: usize = 100_000;

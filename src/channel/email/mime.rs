@@ -9,7 +9,8 @@ use lettre::message::{Attachment, MultiPart, SinglePart};
 use sha2::{Digest, Sha256};
 
 use crate::channel::email::mailbox::Mailbox;
-use crate::domain::message::{Attachments, Message, PICTURE, TableFile};
+use crate::domain::document::PICTURE;
+use crate::domain::message::{Attachments, Message, TableFile};
 
 /// Who a mail is from and to.
 #[derive(Clone, Copy)]

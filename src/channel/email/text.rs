@@ -1,7 +1,6 @@
 //! The text of a mail: the document as plain lines, for readers and programs that show no HTML.
 
-use crate::domain::document::{Block, Inline, inline_text};
-use crate::domain::message::PICTURE;
+use crate::domain::document::{Block, Inline, PICTURE, inline_text};
 
 /// Writes blocks with an empty line between them.
 pub fn write(blocks: &[Block]) -> String {

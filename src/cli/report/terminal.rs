@@ -5,10 +5,10 @@ use uuid::Uuid;
 
 use crate::cli::output;
 use crate::domain::compose;
-use crate::domain::compose::MessageContext;
 use crate::domain::data::Data;
 use crate::domain::document::{Block, Document};
 use crate::domain::event::{Event, EventId, Kind, OWN_SOURCE, SignatureCheck};
+use crate::domain::message_context::MessageContext;
 use crate::domain::report::Report;
 use crate::domain::template::Templates;
 

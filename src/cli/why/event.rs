@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::cli::why::delivery;
 use crate::cli::why::setting::{Setting, count, span};
 use crate::cli::why::timeline::{TimelineEntry, TimelineSection};
-use crate::domain::changed::OrderChanges;
+use crate::domain::data::OrderChanges;
 use crate::domain::event::{Event, Kind, SignatureCheck};
 use crate::domain::order::{Order, OrderState};
 use crate::domain::route::Route;

@@ -4,8 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::cli::store;
 use crate::config::parts::Parts;
-use crate::domain::route::Route;
-use crate::domain::route_decision;
+use crate::domain::route::{self, Route};
 use crate::store::history::{History, ParkedHistory, RateLimitHistory};
 
 /// What a story is told by.
@@ -33,7 +32,7 @@ impl Setting<'_> {
     /// Today's routes, if they are those of this fingerprint.
     pub fn routes(&self, fingerprint: &str) -> Option<&[Route]> {
         let routes = &self.part.routes.as_ref()?.routes;
-        (route_decision::fingerprint(routes) == fingerprint).then_some(routes)
+        (route::fingerprint(routes) == fingerprint).then_some(routes)
     }
 
     /// Whether a channel rests because its setting is wrong.

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use minijinja::{Environment, Error, ErrorKind, Value};
 
-use crate::domain::condition::ConditionError;
+use crate::domain::condition::error::ConditionError;
 
 /// What a condition makes on its way may not be longer.
 const TEXT_BYTES: usize = 256 * 1024;

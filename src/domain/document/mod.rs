@@ -6,6 +6,9 @@ mod reduce;
 pub mod split;
 mod tidy;
 
+/// Where a document shows the picture that is enclosed. Only a template can say so: in a value it is text.
+pub const PICTURE: &str = "cid:report";
+
 /// One block of a message. Splitting happens between blocks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Block {

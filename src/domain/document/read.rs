@@ -3,8 +3,7 @@
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
 use crate::domain::document::tidy::{SOFT, tidy};
-use crate::domain::document::{Block, Document, Field, Inline, Tone};
-use crate::domain::message::PICTURE;
+use crate::domain::document::{Block, Document, Field, Inline, PICTURE, Tone};
 
 /// So many quotes, lists, pictures and runs of emphasis stand within one another at most; what is nested deeper is read as if
 /// it stood in the last of them. Whoever handles a document goes into each.

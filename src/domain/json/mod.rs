@@ -5,42 +5,19 @@
 mod number;
 mod read;
 mod string;
+pub mod token;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-/// What a value is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum JsonKind {
-    Object,
-    List,
-    /// The name of a member; its value is the next in the list.
-    Name,
-    Text,
-    Number,
-    Bool,
-    Null,
-    /// `NaN`, `Infinity`, `undefined`, `+5` and the like: something came, and nobody can say what it is.
-    Unknown,
-}
-
-/// One value or name, in the order of the text. A container stands before what is in it.
-#[derive(Clone, Copy, Debug)]
-struct Slot {
-    kind: JsonKind,
-    /// Its bytes in the text.
-    start: u32,
-    end: u32,
-    /// The place of the first slot that is not part of it.
-    after: u32,
-}
+use crate::domain::json::token::{JsonKind, JsonToken};
 
 /// A text that was read.
 #[derive(Debug)]
 struct Document {
     text: String,
-    slots: Vec<Slot>,
+    tokens: Vec<JsonToken>,
 }
 
 /// One value of a text.
@@ -58,16 +35,16 @@ impl Node {
     ///
     /// `None` when it cannot be read even so.
     pub fn read(text: &str) -> Option<Node> {
-        let slots = read::slots(text)?;
+        let tokens = read::tokens(text)?;
         // A word by itself is no text in JSON, but a text in words.
-        if slots.first()?.kind == JsonKind::Unknown {
+        if tokens.first()?.kind == JsonKind::Unknown {
             return None;
         }
-        Some(Node { document: Rc::new(Document { text: text.to_owned(), slots }), at: 0, contested: false })
+        Some(Node { document: Rc::new(Document { text: text.to_owned(), tokens }), at: 0, contested: false })
     }
 
-    fn slot(&self) -> Slot {
-        self.document.slots[self.at as usize]
+    fn token(&self) -> JsonToken {
+        self.document.tokens[self.at as usize]
     }
 
     fn at(&self, at: u32) -> Node {
@@ -75,13 +52,13 @@ impl Node {
     }
 
     pub fn kind(&self) -> JsonKind {
-        self.slot().kind
+        self.token().kind
     }
 
     /// Its text as it came.
     pub fn raw(&self) -> &str {
-        let slot = self.slot();
-        &self.document.text[slot.start as usize..slot.end as usize]
+        let token = self.token();
+        &self.document.text[token.start as usize..token.end as usize]
     }
 
     /// The text in which it stands.
@@ -91,7 +68,7 @@ impl Node {
 
     /// Where its text begins and ends in the whole.
     pub fn span(&self) -> (usize, usize) {
-        (self.slot().start as usize, self.slot().end as usize)
+        (self.token().start as usize, self.token().end as usize)
     }
 
     /// Whether an earlier member of the same name had another value.
@@ -121,12 +98,12 @@ impl Node {
     fn inner(&self) -> impl Iterator<Item = Node> + use<> {
         let node = self.clone();
         let (mut at, after) = match self.kind() {
-            JsonKind::Object | JsonKind::List => (self.at + 1, self.slot().after),
+            JsonKind::Object | JsonKind::List => (self.at + 1, self.token().after),
             _ => (0, 0),
         };
         std::iter::from_fn(move || {
             let inner = (at < after).then(|| node.at(at))?;
-            at = inner.slot().after;
+            at = inner.token().after;
             Some(inner)
         })
     }
@@ -178,12 +155,12 @@ impl Node {
     /// Each value of the text that stands in no other that was asked for: with the name under which it stands, if it is a
     /// member. `visit` says whether to go on with what is in it.
     pub fn walk(&self, mut visit: impl FnMut(Option<Cow<'_, str>>, &Node) -> Inside) {
-        let (mut at, after) = (self.at, self.slot().after);
+        let (mut at, after) = (self.at, self.token().after);
         let mut name: Option<u32> = None;
         while at < after {
             let node = self.at(at);
-            let slot = node.slot();
-            if slot.kind == JsonKind::Name {
+            let token = node.token();
+            if token.kind == JsonKind::Name {
                 name = Some(at);
                 at += 1;
                 continue;
@@ -192,7 +169,7 @@ impl Node {
             let named = named.as_ref().map(|name| string::decoded(name.raw()).0);
             at = match visit(named, &node) {
                 Inside::Enter => at + 1,
-                Inside::Skip => slot.after,
+                Inside::Skip => token.after,
             };
         }
     }

@@ -1,12 +1,13 @@
 //! Finds the values of a text: where each begins and ends, and what is in what.
 
-use crate::domain::json::{JsonKind, Slot, number};
+use crate::domain::json::number;
+use crate::domain::json::token::{JsonKind, JsonToken};
 
 /// The values of a text in their order; `None` when it is not one value.
-pub fn slots(text: &str) -> Option<Vec<Slot>> {
+pub fn tokens(text: &str) -> Option<Vec<JsonToken>> {
     u32::try_from(text.len()).ok()?;
     let at = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
-    let mut reader = Reader { text, at, slots: Vec::new(), open: Vec::new() };
+    let mut reader = Reader { text, at, tokens: Vec::new(), open: Vec::new() };
     let mut next = Next::Value;
     loop {
         reader.skip_blanks();
@@ -14,7 +15,7 @@ pub fn slots(text: &str) -> Option<Vec<Slot>> {
             Next::Value => reader.value()?,
             Next::Element => reader.element()?,
             Next::Separator => reader.separator()?,
-            Next::End => return (reader.at == text.len()).then_some(reader.slots),
+            Next::End => return (reader.at == text.len()).then_some(reader.tokens),
         };
     }
 }
@@ -33,7 +34,7 @@ enum Next {
 struct Reader<'a> {
     text: &'a str,
     at: usize,
-    slots: Vec<Slot>,
+    tokens: Vec<JsonToken>,
     /// The containers that are open, outermost first.
     open: Vec<usize>,
 }
@@ -49,10 +50,10 @@ impl Reader<'_> {
         }
     }
 
-    /// The length is within 32 bits, and there are no more slots than bytes.
+    /// The length is within 32 bits, and there are no more tokens than bytes.
     fn push(&mut self, kind: JsonKind, start: usize) {
-        let after = self.slots.len() as u32 + 1;
-        self.slots.push(Slot { kind, start: start as u32, end: self.at as u32, after });
+        let after = self.tokens.len() as u32 + 1;
+        self.tokens.push(JsonToken { kind, start: start as u32, end: self.at as u32, after });
     }
 
     fn value(&mut self) -> Option<Next> {
@@ -72,7 +73,7 @@ impl Reader<'_> {
             }
         };
         self.at += 1;
-        self.open.push(self.slots.len());
+        self.open.push(self.tokens.len());
         self.push(container, start);
         Some(Next::Element)
     }
@@ -82,7 +83,7 @@ impl Reader<'_> {
     }
 
     fn element(&mut self) -> Option<Next> {
-        match (self.peek()?, self.slots[*self.open.last()?].kind) {
+        match (self.peek()?, self.tokens[*self.open.last()?].kind) {
             (b'}', JsonKind::Object) | (b']', JsonKind::List) => self.close(),
             (b'"', JsonKind::Object) => {
                 let start = self.at;
@@ -98,7 +99,7 @@ impl Reader<'_> {
     }
 
     fn separator(&mut self) -> Option<Next> {
-        match (self.peek()?, self.slots[*self.open.last()?].kind) {
+        match (self.peek()?, self.tokens[*self.open.last()?].kind) {
             (b',', _) => {
                 self.at += 1;
                 Some(Next::Element)
@@ -111,9 +112,9 @@ impl Reader<'_> {
     fn close(&mut self) -> Option<Next> {
         self.at += 1;
         let container = self.open.pop()?;
-        let after = self.slots.len() as u32;
-        let slot = &mut self.slots[container];
-        (slot.end, slot.after) = (self.at as u32, after);
+        let after = self.tokens.len() as u32;
+        let token = &mut self.tokens[container];
+        (token.end, token.after) = (self.at as u32, after);
         Some(self.after_value())
     }
 

@@ -2,9 +2,10 @@
 
 use crate::domain::language::Language;
 use crate::domain::money::Money;
+use crate::domain::picture::letters;
 use crate::domain::picture::pen::{HALO, INK, PLAIN, Pen, STRONG, Text};
 use crate::domain::picture::scale::Scale;
-use crate::domain::picture::{Panel, Sheet, Unit, letters};
+use crate::domain::picture::sheet::{Panel, Sheet, Unit};
 use crate::domain::text;
 
 const WIDTH: f32 = 1200.0;
@@ -257,7 +258,7 @@ fn inside(middle: f32, width: f32, left: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::picture::Bar;
+    use crate::domain::picture::sheet::Bar;
 
     fn panel(label: &str, count: usize, highlight: Option<usize>) -> Panel {
         let bar = |at| Bar { label: label.to_owned(), value: at as i64 };

@@ -6,12 +6,7 @@
 //! without somebody having to agree to it.
 
 pub mod calendar;
-pub mod csv;
-pub mod facts;
-pub mod figures;
 mod flat;
-pub mod sample;
-pub mod sheet;
 mod shortened;
 pub mod upcoming;
 
@@ -19,9 +14,10 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::data::{Coded, milliseconds};
-use crate::domain::event::Shop;
+use crate::domain::coded::Coded;
 use crate::domain::money::Money;
+use crate::domain::shop::Shop;
+use crate::domain::timestamp::milliseconds;
 
 /// Everything that one report tells.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

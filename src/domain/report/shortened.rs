@@ -59,7 +59,7 @@ fn cut<T>(list: &mut Vec<T>, length: usize) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use crate::domain::report::sample;
+    use crate::domain::figures::sample;
 
     use super::*;
 

@@ -6,19 +6,19 @@ use std::collections::BTreeSet;
 use minijinja::value::ValueKind;
 use minijinja::{Value, context};
 
-use crate::domain::compose::MessageContext;
 use crate::domain::data::Data;
 use crate::domain::event::{Event, Kind};
 use crate::domain::language::Language;
+use crate::domain::message_context::MessageContext;
 use crate::domain::template::filters::TemplateZone;
 use crate::domain::template::values::value_of;
-use crate::domain::{order, remedy, unreadable};
+use crate::domain::{fold, remedy, unreadable};
 
 /// What a template sees. Each name is always there; what is unknown is `none`.
 pub(super) fn context(view: &MessageContext<'_>, words: Option<&Language>) -> Value {
     let event = view.event;
     // An event may be shown without the store at hand: then it is all that is known of its order.
-    let alone = (view.order.is_none() && event.order.is_some()).then(|| order::merge(None, event));
+    let alone = (view.order.is_none() && event.order.is_some()).then(|| fold::merge(None, event));
     let order = view.order.or(alone.as_ref()).map(|order| unreadable::order_in_words(order, event, words));
     let order = order.as_deref();
     let shop = order.and_then(|order| order.shop.as_ref()).or(event.shop.as_ref());

@@ -10,9 +10,10 @@ use crate::domain::event::Kind;
 use crate::domain::language::Language;
 use crate::domain::template::context::data_in_words;
 use crate::domain::template::engine::nothing;
+use crate::domain::template::fault::ComposeError;
 use crate::domain::template::filters::TemplateZone;
 use crate::domain::template::values::value_of;
-use crate::domain::template::{ComposeError, Dialect, Templates};
+use crate::domain::template::{Dialect, Templates};
 use crate::domain::{changed, language, unreadable};
 
 /// What stands around a message.
@@ -63,7 +64,7 @@ impl Templates {
         notes: &DigestNotes<'_>,
         language: &str,
         timezone: &TimeZone,
-        view: &crate::domain::compose::MessageContext<'_>,
+        view: &crate::domain::message_context::MessageContext<'_>,
     ) -> Result<Composed, ComposeError> {
         let zone = || Value::from_object(TemplateZone(timezone.clone()));
         // By it a time of the same day is known, and goes without its date.

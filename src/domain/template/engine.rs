@@ -9,17 +9,13 @@ use minijinja::{AutoEscape, Environment, ErrorKind, Output, State, UndefinedBeha
 
 use crate::domain::language;
 use crate::domain::language::{Language, Sources};
-use crate::domain::template::{ComposeError, TemplateFault, filters};
+use crate::domain::template::fault::{ComposeError, OUTPUT_BYTES, TOO_LONG, TemplateFault};
+use crate::domain::template::filters;
 use crate::domain::text::escape_value;
 
 /// Instructions that one message may take. An order of 500 lines with options and notes takes under 30 000; what takes
 /// more than this loops.
 const FUEL: u64 = 50_000;
-
-/// A rendered message may not be longer; the widest channel takes 20 000 bytes a part.
-pub(super) const OUTPUT_BYTES: usize = 256 * 1024;
-
-pub(super) const TOO_LONG: &str = "the message is longer than 256 KiB";
 
 /// The mode in which everything is rendered: values are escaped for Markdown.
 const MODE: &str = "markdown";

@@ -11,7 +11,7 @@ use unicode_segmentation::UnicodeSegmentation;
 use crate::domain::language::Language;
 use crate::domain::money::Money;
 use crate::domain::picture;
-use crate::domain::template::engine::{OUTPUT_BYTES, TOO_LONG};
+use crate::domain::template::fault::{OUTPUT_BYTES, TOO_LONG};
 
 /// Adds the filters, and takes those away that would let a value through unescaped.
 pub fn install(environment: &mut Environment<'static>, language: &Arc<Language>) {
@@ -132,7 +132,7 @@ fn mask(text: &str) -> String {
     format!("•••{}", graphemes[graphemes.len() - shown..].concat())
 }
 
-/// The words of a [`crate::domain::data::Coded`], or of a plain word. What has no word in the language file is shown as
+/// The words of a [`crate::domain::coded::Coded`], or of a plain word. What has no word in the language file is shown as
 /// the platform's own number or word.
 fn word(words: &Language, coded: &Value, family: &str) -> Result<String, Error> {
     if let Some(own) = coded.as_str() {

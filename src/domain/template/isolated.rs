@@ -7,14 +7,14 @@ use minijinja::value::ValueKind;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::language::Sources;
-use crate::domain::template::ComposeError;
+use crate::domain::template::fault::ComposeError;
 use crate::domain::template::filters::TemplateZone;
 
 /// Renders a merchant's own templates where they can do no harm, whatever they do.
 pub trait IsolatedRenderer: Send + Sync {
     /// # Errors
-    /// What is wrong with the template; that it was stopped ([`crate::domain::template::TemplateFault::Exhausted`]); or that nothing
-    /// can be rendered at all ([`crate::domain::template::TemplateFault::Unavailable`]).
+    /// What is wrong with the template; that it was stopped ([`crate::domain::template::fault::TemplateFault::Exhausted`]); or that nothing
+    /// can be rendered at all ([`crate::domain::template::fault::TemplateFault::Unavailable`]).
     fn render(&self, job: &RenderJob) -> Result<String, ComposeError>;
 }
 

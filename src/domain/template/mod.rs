@@ -3,23 +3,24 @@
 mod context;
 pub mod digest;
 mod engine;
+pub mod fault;
 mod filters;
 pub mod isolated;
 pub mod values;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
 use std::sync::{Arc, LazyLock};
 
 use minijinja::{Environment, UndefinedBehavior, Value};
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::domain::compose::{Composed, MessageContext, composed};
+use crate::domain::compose::{Composed, composed};
 use crate::domain::event::Kind;
 use crate::domain::language::{Language, Sources};
+use crate::domain::message_context::MessageContext;
 pub use crate::domain::template::context::names;
 use crate::domain::template::engine::Capped;
+use crate::domain::template::fault::{ComposeError, TemplateErrors, TemplateFault};
 use crate::domain::template::isolated::{IsolatedRenderer, RenderJob, Wire};
 use crate::domain::{changed, language, unreadable};
 
@@ -51,44 +52,6 @@ struct Dialect {
     /// Folders to look in, best first.
     chain: Vec<String>,
 }
-
-/// A template that cannot be used, or that failed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
-#[error("templates/{template}{}: {message}", line.map(|line| format!(":{line}")).unwrap_or_default())]
-pub struct ComposeError {
-    /// The path below `templates/`.
-    pub template: String,
-    /// From 1.
-    pub line: Option<usize>,
-    /// Bytes of the template's source, where that is known.
-    pub span: Option<Range<usize>>,
-    pub fault: TemplateFault,
-    /// What is wrong; it may quote the template, never a value.
-    pub message: String,
-}
-
-/// What sort of mistake a template has: whoever mends it needs another hint for each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum TemplateFault {
-    /// It cannot be read as a template, or as a language file.
-    Syntax,
-    /// It asks for a value that is not there.
-    Undefined,
-    UnknownFilter,
-    /// It includes or imports a file that is not there.
-    UnknownFile,
-    /// A filter or an operation does not take this value, or a limit is passed.
-    Operation,
-    /// It took more memory, stack or time than it may, and was stopped.
-    Exhausted,
-    /// Nothing of the merchant's can be rendered now; that is no fault of the template's.
-    Unavailable,
-}
-
-/// Every template that does not parse, so that all can be mended at once.
-#[derive(Debug, thiserror::Error)]
-#[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
-pub struct TemplateErrors(pub Vec<ComposeError>);
 
 impl Templates {
     /// The built-in templates.

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::event::{DeliveryId, Kind};
+use crate::domain::message::Part;
 use crate::domain::template::Templates;
-use crate::flow::delivery::{OutgoingMessage, SendContext};
+use crate::flow::context::SendContext;
 use crate::flow::notice::Topic;
 use crate::flow::render;
 use crate::flow::render::{RenderFailure, Rendered, budget};
@@ -15,6 +16,18 @@ use crate::store::{PendingDelivery, StoreError};
 
 /// Why no template composes a message again.
 const INTERRUPTED: &str = "orderbell ended while it composed this message, so its plain form goes out";
+
+/// A message that is being sent.
+pub(super) struct OutgoingMessage {
+    pub leader: PendingDelivery,
+    /// What it carries, and has not told the store yet.
+    pub carries: Vec<DeliveryId>,
+    /// What it carried, and has no room for in this form.
+    pub released: Vec<DeliveryId>,
+    pub parts: Vec<Part>,
+    /// The parts were composed just now, or one of them was marked.
+    pub fresh: bool,
+}
 
 /// The message: as it was composed before, or composed now.
 ///

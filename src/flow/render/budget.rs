@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
+use crate::domain::template::Templates;
+use crate::domain::template::fault::{ComposeError, TemplateFault};
 use crate::domain::template::isolated::{IsolatedRenderer, RenderJob};
-use crate::domain::template::{ComposeError, TemplateFault, Templates};
 
 /// For one message.
 const TIME: Duration = Duration::from_secs(10);

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use crate::domain::changed::OrderChanges;
+use crate::domain::data::OrderChanges;
 use crate::domain::digest::MergedDelivery;
 use crate::domain::event::{DeliveryId, Event, Kind};
 use crate::store::PendingDelivery;

@@ -3,8 +3,10 @@
 use std::panic::AssertUnwindSafe;
 
 use crate::channel::{Channel, Pictures};
-use crate::domain::message::{Attachments, PICTURE, Part, PartForm, TableFile};
-use crate::domain::report::{Report, sheet};
+use crate::domain::document::PICTURE;
+use crate::domain::message::{Attachments, Part, PartForm, TableFile};
+use crate::domain::picture;
+use crate::domain::report::Report;
 use crate::domain::template::Templates;
 
 /// A longer table is left out: many mail servers take 10 MB in all, and base64 adds a third.
@@ -98,6 +100,6 @@ impl ReportAudience<'_> {
 /// Why there is none.
 pub fn drawn(report: &Report, templates: &Templates, language: &str) -> Result<Vec<u8>, String> {
     let words = templates.language(language).ok_or("there are no words in its language")?;
-    let drawn = std::panic::catch_unwind(AssertUnwindSafe(|| sheet::png(report, words)));
+    let drawn = std::panic::catch_unwind(AssertUnwindSafe(|| picture::report::png(report, words)));
     drawn.map_err(|_| "orderbell met an internal error".to_owned())?.map_err(|error| error.to_string())
 }

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::domain::data::Notice;
 use crate::flow::clock_skew::ClockVerdict;
 use crate::flow::notice::Topic;
+use crate::flow::watch::condition_state::{ConditionState, ConditionStates, IncidentDetail, IncidentKey, wrong};
 use crate::flow::watch::incidents::KnownIncident;
 use crate::flow::watch::mistakes::{self, CurrentMistakes};
 use crate::flow::watch::observing::{self, Observing};
@@ -19,34 +20,6 @@ pub const URGENT_WAITS: SignedDuration = SignedDuration::from_mins(5);
 const LOW_BYTES: u64 = 1 << 30;
 /// … or, on a disk that is small itself, below this part of it.
 const LOW_PART: u64 = 10;
-
-/// What an incident is about.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct IncidentKey {
-    pub topic: Topic,
-    /// A source, a channel, a kind or a folder; empty where there is only one thing that it can be about.
-    pub subject: String,
-}
-
-/// How something stands. What is not in the list at all means nothing any more: the setting that asked for it is gone.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ConditionState {
-    /// With what is to be said of it.
-    Wrong(Box<IncidentDetail>),
-    /// Not wrong enough to begin to speak of it, and not well enough to say that it is over; or nobody knows.
-    Unclear,
-    Fine,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct IncidentDetail {
-    pub since: Timestamp,
-    pub notice: Notice,
-    /// For what no route matched: the event with which it showed.
-    pub example: Option<UnroutedEvent>,
-}
-
-pub type ConditionStates = BTreeMap<IncidentKey, ConditionState>;
 
 /// How full a disk is, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,16 +66,11 @@ pub fn states(scene: &WatchInput<'_>) -> ConditionStates {
     states.insert(IncidentKey { topic: Topic::MachineClock, subject: String::new() }, clock(scene.clock));
     states.insert(IncidentKey { topic: Topic::Disk, subject: scene.disk.0.to_owned() }, disk(scene.now, scene.disk.1));
     unrouted(scene, &mut states);
-    reports::note(scene, &mut states);
+    reports::note(scene.reports, scene.now, &mut states);
     mistakes::note(scene.mistakes, scene.known, &mut states);
-    mistakes::closed(scene, &mut states);
-    observing::note(scene, &mut states);
+    mistakes::closed(scene.closed, scene.known, scene.now, &mut states);
+    observing::note(scene.observing, scene.known, scene.now, &mut states);
     states
-}
-
-/// Wrong since then.
-pub fn wrong(since: Timestamp, notice: Notice) -> ConditionState {
-    ConditionState::Wrong(Box::new(IncidentDetail { since, notice, example: None }))
 }
 
 fn parked(scene: &WatchInput<'_>, states: &mut ConditionStates) {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::data::Notice;
 use crate::flow::notice::Topic;
-use crate::flow::watch::conditions::{ConditionState, ConditionStates, IncidentDetail, IncidentKey};
+use crate::flow::watch::condition_state::{ConditionState, ConditionStates, IncidentDetail, IncidentKey};
 use crate::store::{Incident, UnroutedEvent};
 
 /// A trouble that begins again so soon after its end flutters …

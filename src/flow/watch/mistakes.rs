@@ -7,8 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::data::Notice;
 use crate::flow::notice::Topic;
-use crate::flow::watch::conditions;
-use crate::flow::watch::conditions::{ConditionState, ConditionStates, IncidentKey, WatchInput};
+use crate::flow::watch::condition_state::{ConditionState, ConditionStates, IncidentKey, wrong};
 use crate::flow::watch::incidents::KnownIncident;
 
 /// What can be mistaken.
@@ -81,7 +80,7 @@ pub fn note(standing: &CurrentMistakes, told: &BTreeMap<IncidentKey, KnownIncide
     for topic in TOPICS {
         if let Some(Mistake { place, detail, since }) = standing.mistakes.get(&topic) {
             let notice = Notice { detail: Some(detail.clone()), ..Notice::default() };
-            states.insert(IncidentKey { topic, subject: place.clone() }, conditions::wrong(*since, notice));
+            states.insert(IncidentKey { topic, subject: place.clone() }, wrong(*since, notice));
             continue;
         }
         for (key, told) in told.iter().filter(|(key, _)| key.topic == topic) {
@@ -94,12 +93,17 @@ pub fn note(standing: &CurrentMistakes, told: &BTreeMap<IncidentKey, KnownIncide
 }
 
 /// Adds the sources whose secret cannot be read, and those whose secret can.
-pub fn closed(scene: &WatchInput<'_>, states: &mut ConditionStates) {
-    for (source, reason) in scene.closed {
+pub fn closed(
+    sources: &BTreeMap<String, Option<String>>,
+    known: &BTreeMap<IncidentKey, KnownIncident>,
+    now: Timestamp,
+    states: &mut ConditionStates,
+) {
+    for (source, reason) in sources {
         let key = IncidentKey { topic: Topic::Secret, subject: source.clone() };
-        let since = scene.known.get(&key).map_or(scene.now, |told| told.since);
+        let since = known.get(&key).map_or(now, |told| told.since);
         let state = reason.as_ref().map_or(ConditionState::Fine, |reason| {
-            conditions::wrong(since, Notice { detail: Some(reason.clone()), ..Notice::default() })
+            wrong(since, Notice { detail: Some(reason.clone()), ..Notice::default() })
         });
         states.insert(key, state);
     }

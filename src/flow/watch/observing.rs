@@ -1,11 +1,13 @@
 //! Sources that only observe: that webhooks come whose signature does not fit, and, once a day, that nothing is enforced.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::data::Notice;
 use crate::flow::notice::Topic;
 use crate::flow::source_activity::Signatures;
-use crate::flow::watch::conditions::{ConditionState, ConditionStates, IncidentKey, WatchInput, wrong};
+use crate::flow::watch::condition_state::{ConditionState, ConditionStates, IncidentKey, wrong};
 use crate::flow::watch::incidents::KnownIncident;
 
 /// A source that observes.
@@ -33,13 +35,18 @@ pub fn unknown(told: Option<&KnownIncident>, last: Timestamp, began_at: Timestam
 }
 
 /// A source that enforces is not among them, and what was told of it lapses: whoever set that knows.
-pub fn note(scene: &WatchInput<'_>, states: &mut ConditionStates) {
-    for observing in scene.observing {
+pub fn note(
+    sources: &[Observing],
+    known: &BTreeMap<IncidentKey, KnownIncident>,
+    now: Timestamp,
+    states: &mut ConditionStates,
+) {
+    for observing in sources {
         let key = |topic| IncidentKey { topic, subject: observing.source.clone() };
         let (unproven, observes) = (key(Topic::Unproven), key(Topic::Observing));
-        let state = unfit(observing, scene.known.get(&unproven));
+        let state = unfit(observing, known.get(&unproven));
         states.insert(unproven, state);
-        let since = scene.known.get(&observes).map_or(scene.now, |told| told.since);
+        let since = known.get(&observes).map_or(now, |told| told.since);
         states.insert(observes, wrong(since, Notice::default()));
     }
 }
@@ -70,12 +77,12 @@ pub fn log(source: &str) {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::{BTreeMap, BTreeSet};
+    use std::collections::BTreeSet;
 
     use super::*;
     use crate::flow::clock_skew::ClockVerdict;
     use crate::flow::source_activity::SourceActivity;
-    use crate::flow::watch::conditions;
+    use crate::flow::watch::conditions::{self, WatchInput};
     use crate::flow::watch::incidents::{self, IncidentChange, WatchMemory};
     use crate::flow::watch::mistakes::CurrentMistakes;
     use crate::store::HealthSnapshot;

@@ -6,7 +6,7 @@ use crate::domain::data::Notice;
 use crate::domain::report::calendar::LATE_AFTER;
 use crate::domain::retry;
 use crate::flow::notice::Topic;
-use crate::flow::watch::conditions::{ConditionState, ConditionStates, IncidentKey, WatchInput, wrong};
+use crate::flow::watch::condition_state::{ConditionState, ConditionStates, IncidentKey, wrong};
 use crate::store::ReportStatus;
 
 /// So long whoever makes and sends a report may take where its time is seen late, because the daemon was off or the clock or
@@ -25,10 +25,10 @@ pub struct LastReport {
     pub failure: Option<String>,
 }
 
-pub fn note(scene: &WatchInput<'_>, states: &mut ConditionStates) {
-    for report in scene.reports {
+pub fn note(reports: &[LastReport], now: Timestamp, states: &mut ConditionStates) {
+    for report in reports {
         let key = IncidentKey { topic: Topic::Report, subject: report.name.clone() };
-        states.insert(key, state(report, scene.now));
+        states.insert(key, state(report, now));
     }
 }
 

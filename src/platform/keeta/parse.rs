@@ -3,11 +3,13 @@
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use crate::domain::data::{Authorisation, Coded, Courier, Data, Refund, RefundItem, Unrecognised};
-use crate::domain::event::{DedupeKey, Kind, Shop, SignatureCheck};
+use crate::domain::coded::Coded;
+use crate::domain::data::{Authorisation, Courier, Data, Refund, RefundItem, Unrecognised};
+use crate::domain::event::{DedupeKey, Kind, SignatureCheck};
 use crate::domain::mask::mask;
 use crate::domain::money::Money;
 use crate::domain::order::{MAX_LINES, OrderState, OrderUpdate, RefundUpdate};
+use crate::domain::shop::Shop;
 use crate::platform::field::JsonField;
 use crate::platform::keeta::verify::{KeetaEnvelope, VerifiedContent, VerifiedKeeta};
 use crate::platform::keeta::{Keeta, order, shop};

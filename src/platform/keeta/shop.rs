@@ -1,6 +1,7 @@
 //! What Keeta sends of a shop, its menu and its authorisation.
 
-use crate::domain::data::{Authorisation, Coded, Data, Task, TaskProblem, Transition};
+use crate::domain::coded::Coded;
+use crate::domain::data::{Authorisation, Data, Task, TaskProblem, Transition};
 use crate::domain::event::Kind;
 use crate::domain::hours::{Day, Hours, Span, SpecialDays};
 use crate::platform::field::JsonField;

@@ -7,8 +7,8 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::domain::digest_group::Candidate;
 use crate::domain::event::DeliveryId;
+use crate::domain::glob::Glob;
 use crate::domain::message::PartForm;
-use crate::domain::route::Glob;
 use crate::store::sqlite::{Sqlite, catch_up, parts, rows};
 use crate::store::{DueBatch, ParkedState, PendingDelivery, StoreError, form_of};
 

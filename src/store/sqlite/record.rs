@@ -5,9 +5,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 use crate::domain::event::{Event, EventId, OWN_SOURCE};
 use crate::domain::ledger::LedgerEntry;
 use crate::domain::order::Order;
-use crate::domain::route::{RouteCondition, Target};
-use crate::domain::route_decision::RouteDecision;
-use crate::domain::{changed, ledger, matching, order};
+use crate::domain::route_decision::{RouteCondition, RouteDecision};
+use crate::domain::{changed, fold, ledger, route};
 use crate::store::sqlite::commit::Orders;
 use crate::store::sqlite::dedupe::SeenBefore;
 use crate::store::sqlite::report::service_health;
@@ -35,14 +34,14 @@ pub fn record(connection: &Connection, orders: &mut Orders, record: &Record) -> 
             }
         }
     }
-    let targets: Vec<Target> = record.targets.iter().map(|(target, _)| target.clone()).collect();
     let before = load(connection, orders, &event)?;
-    let decision = order::decide(before.as_ref().map(|(_, order)| order), &event, &targets);
+    let decision = fold::decide(before.as_ref().map(|(_, order)| order), &event);
     event.data.late = decision.late;
-    let judge = |rule: &RouteCondition| match decision.judged.get(&rule.route) {
-        Some(verdict) => *verdict,
-        // Its channels are notified of the event anyway.
-        None => matching::judge(rule, &event, decision.order.as_ref()).unwrap_or(RouteDecision::Unjudged),
+    let matched = route::choose(&event, decision.order.as_ref(), record.targets.iter().map(|(target, _)| target));
+    let judge = |rule: &RouteCondition| match matched.judged.get(&rule.route) {
+        Some(decision) => *decision,
+        // Its channels get the event anyway.
+        None => route::judge(rule, &event, decision.order.as_ref()).unwrap_or(RouteDecision::Unjudged),
     };
     let routes = record.verdicts.settled(judge);
 
@@ -54,8 +53,8 @@ pub fn record(connection: &Connection, orders: &mut Orders, record: &Record) -> 
     for entry in &decision.ledger {
         insert_entry(connection, event.id, &event, entry)?;
     }
-    let hearing = record.targets.iter().filter(|(target, _)| decision.channels.contains(&target.channel));
-    for (target, id) in hearing {
+    let chosen = record.targets.iter().filter(|(target, _)| matched.channels.contains(&target.channel));
+    for (target, id) in chosen {
         let sql = "INSERT INTO deliveries (id, event, event_seq, channel, order_key, state, due_at, created_at, urgent)
                    VALUES (?1, ?2, ?3, ?4, ?5, 'waiting', ?6, ?6, ?7)";
         connection.prepare_cached(sql)?.execute(params![
@@ -68,7 +67,7 @@ pub fn record(connection: &Connection, orders: &mut Orders, record: &Record) -> 
             record.urgent.contains(&target.channel),
         ])?;
     }
-    Ok(Recorded::New { channels: decision.channels, unjudged: decision.unjudged })
+    Ok(Recorded::New { channels: matched.channels, unjudged: matched.unjudged })
 }
 
 fn repeated(connection: &Connection, orders: &mut Orders, record: &Record, of: EventId) -> rusqlite::Result<Recorded> {
@@ -92,7 +91,7 @@ fn count_duplicate(connection: &Connection, record: &Record, of: EventId) -> rus
 /// A repeat that says more than the first webhook completes the order, and corrects the figures.
 fn complete_order(connection: &Connection, orders: &mut Orders, record: &Record, of: EventId) -> rusqlite::Result<()> {
     let Some((seq, before)) = load(connection, orders, &record.event)? else { return Ok(()) };
-    let after = order::merge(Some(&before), &record.event);
+    let after = fold::merge(Some(&before), &record.event);
     if after == before {
         return Ok(());
     }

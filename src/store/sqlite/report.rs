@@ -8,9 +8,9 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::domain::event::{Event, EventId, Kind, OWN_SOURCE};
+use crate::domain::figures::facts::{Facts, Scope, Sum};
 use crate::domain::ledger::Figure;
 use crate::domain::report::calendar::LocalDay;
-use crate::domain::report::facts::{Facts, Scope, Sum};
 use crate::store::sqlite::commit::Orders;
 use crate::store::sqlite::read::Reader;
 use crate::store::sqlite::{Sqlite, record, rows};

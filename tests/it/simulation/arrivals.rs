@@ -1,11 +1,13 @@
 //! What the platforms send in the week: the lives of orders, with repeats and out of order, rushes, stock, shops, notices.
 
 use jiff::SignedDuration;
-use orderbell::domain::data::{Coded, Data, Notice, StockItem, Transition};
-use orderbell::domain::event::{DedupeKey, DeliveryId, Event, EventId, Kind, Shop, SignatureCheck};
+use orderbell::domain::coded::Coded;
+use orderbell::domain::data::{Data, Notice, StockItem, Transition};
+use orderbell::domain::event::{DedupeKey, DeliveryId, Event, EventId, Kind, SignatureCheck};
 use orderbell::domain::money::Money;
 use orderbell::domain::order::{OrderLine, OrderState, OrderUpdate};
 use orderbell::domain::route::Target;
+use orderbell::domain::shop::Shop;
 use orderbell::store::Record;
 
 use crate::simulation::chance::Chance;

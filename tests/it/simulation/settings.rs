@@ -9,11 +9,11 @@ use orderbell::channel::webhook::WebhookChannel;
 use orderbell::channel::wecom::WeCom;
 use orderbell::domain::event::Kind;
 use orderbell::domain::fallback::AfterFallback;
+use orderbell::domain::glob::Glob;
 use orderbell::domain::mask::known::Masking;
 use orderbell::domain::pace::RateLimit;
 use orderbell::domain::quiet::Quiet;
 use orderbell::domain::retry::DEFAULT_WAITS;
-use orderbell::domain::route::Glob;
 
 use crate::simulation::chance::Chance;
 use crate::simulation::mock::Mailbox;

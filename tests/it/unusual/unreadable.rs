@@ -1,9 +1,11 @@
 //! What of an order cannot be read is said: in its pointers, in the message of every dialect, and it takes nothing else along.
 
 use jiff::tz::TimeZone;
-use orderbell::domain::compose::{Composed, MessageContext, plain};
+use orderbell::domain::compose::{Composed, plain};
 use orderbell::domain::event::{Event, EventId, Kind};
-use orderbell::domain::order::{Order, merge};
+use orderbell::domain::fold::merge;
+use orderbell::domain::message_context::MessageContext;
+use orderbell::domain::order::Order;
 use orderbell::domain::template::Templates;
 use orderbell::domain::unreadable;
 use orderbell::platform::ParsedWebhook;

@@ -6,7 +6,7 @@ use orderbell::cli::why::timeline;
 use orderbell::domain::data::Data;
 use orderbell::domain::event::{DeliveryId, Event, EventId, Kind, OWN_SOURCE, SignatureCheck};
 use orderbell::domain::report::Report;
-use orderbell::domain::route_decision;
+use orderbell::domain::route;
 use orderbell::store::{Record, ReportRun};
 use uuid::Uuid;
 
@@ -38,7 +38,7 @@ impl Scene {
             proof: SignatureCheck::Own,
         };
         let routes = self.part().routes.unwrap();
-        let fingerprint = route_decision::fingerprint(&routes.routes);
+        let fingerprint = route::fingerprint(&routes.routes);
         let (targets, verdicts) = routes.judge(&event.kind, &event.source, None, &fingerprint);
         let targets: Vec<_> = targets.into_iter().map(|target| (target, DeliveryId(self.next_id()))).collect();
         let made = targets.iter().map(|(target, id)| (target.channel.clone(), id.0)).collect();

@@ -6,10 +6,11 @@ use crate::words::{hostile, samples};
 use orderbell::domain::data::Data;
 use orderbell::domain::digest::{DetailLevel, DigestEntry, DigestView, MergedDelivery};
 use orderbell::domain::event::Kind;
+use orderbell::domain::figures::sample;
 use orderbell::domain::language::{Sources, built_in_sources};
-use orderbell::domain::report;
+use orderbell::domain::template::Templates;
 use orderbell::domain::template::digest::DigestNotes;
-use orderbell::domain::template::{TemplateErrors, TemplateFault, Templates};
+use orderbell::domain::template::fault::{TemplateErrors, TemplateFault};
 use orderbell::render;
 use orderbell::render::{Isolation, Pool, PoolLimits};
 use std::path::PathBuf;
@@ -32,7 +33,7 @@ fn order_placed(source: &str) -> Sources {
 fn everything() -> Vec<Sample> {
     let mut samples = samples::all();
     samples.push(hostile::saying(&hostile::HOSTILE.join("\n"), Kind::OrderPlaced));
-    for (name, sample) in report::sample::all("daily") {
+    for (name, sample) in sample::all("daily") {
         let data = Data { report: Some(Box::new(sample.report())), ..Data::default() };
         let event = samples::event(Kind::Report("daily".to_owned()), data);
         samples.push(Sample { name: name.to_string(), event, order: None });

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use http::{HeaderMap, HeaderValue};
 use orderbell::domain::event::{Event, Kind};
-use orderbell::domain::order::merge;
+use orderbell::domain::fold::merge;
 use orderbell::platform::apsdai::Apsdai;
 use orderbell::platform::{Incoming, Method, Platform, WebhookRequest};
 

@@ -6,11 +6,14 @@ mod shops;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use orderbell::domain::changed;
-use orderbell::domain::compose::MessageContext;
-use orderbell::domain::data::{Charges, Coded, Courier, Data, Late, Refund, RefundItem, Unnumbered};
-use orderbell::domain::event::{DeliveryId, Event, EventId, Kind, Shop, SignatureCheck};
+use orderbell::domain::coded::Coded;
+use orderbell::domain::data::{Charges, Courier, Data, Late, Refund, RefundItem, Unnumbered};
+use orderbell::domain::event::{DeliveryId, Event, EventId, Kind, SignatureCheck};
+use orderbell::domain::fold::decide;
+use orderbell::domain::message_context::MessageContext;
 use orderbell::domain::money::Money;
-use orderbell::domain::order::{Order, OrderLine, OrderState, OrderUpdate, decide};
+use orderbell::domain::order::{Order, OrderLine, OrderState, OrderUpdate};
+use orderbell::domain::shop::Shop;
 use uuid::Uuid;
 
 use crate::words::licences;
@@ -99,7 +102,7 @@ pub fn thin() -> OrderUpdate {
 fn of_order(variant: &str, kind: Kind, before: Option<OrderUpdate>, data: Data) -> Sample {
     let known = before.and_then(|before| {
         let placed = Event { order: Some(before), ..event(Kind::OrderPlaced, Data::default()) };
-        decide(None, &placed, &[]).order
+        decide(None, &placed).order
     });
     let first = known.is_none();
     let state = match kind {
@@ -113,7 +116,7 @@ fn of_order(variant: &str, kind: Kind, before: Option<OrderUpdate>, data: Data) 
     if first {
         event.shop = None;
     }
-    let order = decide(known.as_ref(), &event, &[]).order;
+    let order = decide(known.as_ref(), &event).order;
     sample(variant, event, order)
 }
 
@@ -124,14 +127,14 @@ fn sample(variant: &str, event: Event, order: Option<Order>) -> Sample {
 
 fn placed(variant: &str, update: OrderUpdate, data: Data) -> Sample {
     let event = Event { order: Some(update), ..event(Kind::OrderPlaced, data) };
-    let order = decide(None, &event, &[]).order;
+    let order = decide(None, &event).order;
     sample(variant, event, order)
 }
 
 /// The order sent again after it has changed: three teas with less sugar instead of two, another note, a tart more.
 fn changed(variant: &str, state: OrderState, change: impl Fn(&mut OrderUpdate)) -> Sample {
     let known = Event { order: Some(update()), ..event(Kind::OrderPlaced, Data::default()) };
-    let mut known = decide(None, &known, &[]).order.unwrap();
+    let mut known = decide(None, &known).order.unwrap();
     known.state = state;
     let mut update = OrderUpdate { as_of: Some(at("2025-06-04T03:41:00Z")), ..update() };
     change(&mut update);
@@ -139,7 +142,7 @@ fn changed(variant: &str, state: OrderState, change: impl Fn(&mut OrderUpdate)) 
     event.received_at = at("2025-06-04T03:41:02Z");
     event.occurred_at = Some(at("2025-06-04T03:41:00Z"));
     event.data.changed = changed::by(&known, &event).map(Box::new);
-    let order = decide(Some(&known), &event, &[]).order;
+    let order = decide(Some(&known), &event).order;
     sample(variant, event, order)
 }
 

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
-use crate::domain::report::facts::Scope;
+use crate::domain::figures::facts::Scope;
 use crate::domain::report::{LastAccepted, ParkedSince, ServiceHealth, Unproven};
 use crate::store::sqlite::rows;
 

@@ -8,7 +8,8 @@ use jiff::tz::TimeZone;
 
 use crate::domain::language::Language;
 use crate::domain::money::Money;
-use crate::domain::picture::{Bar, MAX_PANELS, Panel, PictureError, Sheet, Unit};
+use crate::domain::picture::sheet::{Bar, Panel, Sheet, Unit};
+use crate::domain::picture::{MAX_PANELS, PictureError};
 use crate::domain::report::Report;
 use crate::domain::{compose, picture};
 

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 
-use crate::domain::data::{Coded, StockItem};
+use crate::domain::coded::Coded;
+use crate::domain::data::StockItem;
 use crate::domain::event::{Event, Kind};
+use crate::domain::figures::facts::Scope;
 use crate::domain::ledger;
 use crate::domain::money::Money;
 use crate::domain::order::Order;
-use crate::domain::report::facts::Scope;
 use crate::domain::report::{Acceptance, CancelReason, Cancellations, CancelledBy, Hour, LowStock, Product};
 use crate::domain::text::clean_line;
 

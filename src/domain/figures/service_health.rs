@@ -1,7 +1,7 @@
 //! How Orderbell itself did on the days of a report.
 
+use crate::domain::figures::facts::{Facts, Scope};
 use crate::domain::report::ServiceHealth;
-use crate::domain::report::facts::{Facts, Scope};
 
 /// The store has counted all but what came.
 pub fn service_health(scope: &Scope, facts: &Facts) -> ServiceHealth {

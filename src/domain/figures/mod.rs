@@ -2,20 +2,24 @@
 //! [`crate::domain::report`].
 
 mod compare;
+pub mod csv;
 mod details;
+pub mod facts;
+pub mod sample;
 mod service_health;
+pub mod sums;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use crate::domain::event::Shop;
-use crate::domain::ledger::Figure;
-use crate::domain::money::Money;
+use crate::domain::figures::facts::{Facts, HISTORY_DAYS, Scope, Sum, WEEKS};
+use crate::domain::figures::sums::figures;
+use crate::domain::order::Order;
 use crate::domain::report::calendar::LocalDay;
-use crate::domain::report::facts::{Facts, HISTORY_DAYS, Scope, Sum};
-use crate::domain::report::{Amounts, DayFigures, Figures, PastDay, Report, ShopFigures};
+use crate::domain::report::{DayFigures, Figures, PastDay, Report, ShopFigures};
+use crate::domain::shop::Shop;
 
 /// Makes the report of a scope.
 pub fn report(scope: &Scope, facts: &Facts, as_of: Timestamp) -> Report {
@@ -53,64 +57,6 @@ pub fn report(scope: &Scope, facts: &Facts, as_of: Timestamp) -> Report {
     }
 }
 
-/// What sums come to together.
-pub fn figures<'a>(sums: impl IntoIterator<Item = &'a Sum>) -> Figures {
-    let mut figures = Figures::default();
-    let mut amounts: BTreeMap<&str, Amounts> = BTreeMap::new();
-    for sum in sums {
-        match sum.figure {
-            Figure::Orders => figures.orders += sum.count,
-            Figure::Cancelled => figures.cancelled += sum.count,
-            Figure::Refunded => figures.refunds += sum.count,
-        }
-        let Some(currency) = &sum.currency else {
-            match sum.figure {
-                Figure::Orders => figures.without_total += sum.count,
-                Figure::Cancelled => figures.without_total -= sum.count,
-                Figure::Refunded => figures.refunds_without_amount += sum.count,
-            }
-            continue;
-        };
-        let zero = || Money::new(0, currency);
-        let amounts = amounts.entry(currency).or_insert_with(|| Amounts {
-            currency: currency.clone(),
-            orders: 0,
-            gross: zero(),
-            refunded: zero(),
-            net: zero(),
-            average: None,
-        });
-        match sum.figure {
-            Figure::Orders => add(&mut amounts.orders, &mut amounts.gross, sum.count, sum.minor),
-            Figure::Cancelled => add(&mut amounts.orders, &mut amounts.gross, -sum.count, -sum.minor),
-            Figure::Refunded => amounts.refunded.minor = amounts.refunded.minor.saturating_add(sum.minor),
-        }
-    }
-    figures.amounts = amounts.into_values().map(finished).collect();
-    figures
-}
-
-fn add(orders: &mut i64, gross: &mut Money, count: i64, minor: i64) {
-    *orders += count;
-    gross.minor = gross.minor.saturating_add(minor);
-}
-
-fn finished(mut amounts: Amounts) -> Amounts {
-    amounts.net.minor = amounts.gross.minor.saturating_sub(amounts.refunded.minor);
-    amounts.average = divided(amounts.gross.minor, amounts.orders).map(|minor| Money::new(minor, &amounts.currency));
-    amounts
-}
-
-/// Rounded half away from zero; `None` by zero.
-pub fn divided(number: i64, by: i64) -> Option<i64> {
-    if by <= 0 {
-        return None;
-    }
-    let by = i128::from(by);
-    let whole = (i128::from(number.unsigned_abs()) + by / 2) / by;
-    i64::try_from(if number < 0 { -whole } else { whole }).ok()
-}
-
 fn by_day(sums: &[&Sum]) -> BTreeMap<Date, Figures> {
     let mut days: BTreeMap<Date, Vec<&Sum>> = BTreeMap::new();
     for sum in sums {
@@ -119,7 +65,7 @@ fn by_day(sums: &[&Sum]) -> BTreeMap<Date, Figures> {
     days.into_iter().map(|(day, sums)| (day, figures(sums))).collect()
 }
 
-fn shops(covered: &[&Sum], orders: &[&(String, crate::domain::order::Order)]) -> Vec<ShopFigures> {
+fn shops(covered: &[&Sum], orders: &[&(String, Order)]) -> Vec<ShopFigures> {
     let mut names: BTreeMap<(&str, &str), &str> = BTreeMap::new();
     for (source, order) in orders.iter().copied() {
         if let Some(Shop { id, name: Some(name) }) = &order.shop {
@@ -153,8 +99,7 @@ fn days(scope: &Scope, facts: &Facts, by_day: &BTreeMap<Date, Figures>, as_of: T
     let day = |day: Date| {
         let figures = by_day.get(&day).cloned().unwrap_or_default();
         let before: Vec<Date> = day.yesterday().into_iter().collect();
-        let weeks = (1..=crate::domain::report::facts::WEEKS)
-            .filter_map(|weeks| day.checked_sub(jiff::Span::new().weeks(weeks)).ok());
+        let weeks = (1..=WEEKS).filter_map(|weeks| day.checked_sub(jiff::Span::new().weeks(weeks)).ok());
         let weeks: Vec<Date> = weeks.collect();
         DayFigures {
             day,

@@ -1,5 +1,4 @@
-//! Reports of shops that do not exist: for looking at templates before the first day is over, and for tests. Their orders are
-//! made up; their figures are made of these as those of any report are.
+//! The orders of a sample's days, and what the store would know of them.
 
 use std::collections::BTreeMap;
 
@@ -7,20 +6,20 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::domain::data::Coded;
-use crate::domain::event::Shop;
+use crate::domain::coded::Coded;
+use crate::domain::figures;
+use crate::domain::figures::csv;
+use crate::domain::figures::facts::{Facts, Scope, Sum};
+use crate::domain::figures::sums::divided;
 use crate::domain::ledger::Figure;
 use crate::domain::money::Money;
 use crate::domain::order::{Counted, Order, OrderLine, OrderState, RefundStatus};
 use crate::domain::report::calendar::LocalDay;
-use crate::domain::report::facts::{Facts, Scope, Sum};
-use crate::domain::report::figures::divided;
-use crate::domain::report::{LastAccepted, Report, ServiceHealth, csv, figures};
-
-mod incidents;
+use crate::domain::report::{LastAccepted, Report, ServiceHealth};
+use crate::domain::shop::Shop;
 
 /// Tuesday, 3 June 2025: the last day that every sample covers.
-const DAY: Date = jiff::civil::date(2025, 6, 3);
+pub const DAY: Date = jiff::civil::date(2025, 6, 3);
 const ZONE: &str = "Asia/Hong_Kong";
 /// When a sample is made: at 08:57 on the day after.
 const MADE_AFTER: SignedDuration = SignedDuration::from_secs((8 * 60 + 57) * 60 + 3);
@@ -52,7 +51,7 @@ pub struct SampleShop {
 }
 
 impl SampleShop {
-    fn new(source: &str, id: &str, name: &str, currency: &str, menu: &[(&str, i64)], orders: i64) -> Self {
+    pub fn new(source: &str, id: &str, name: &str, currency: &str, menu: &[(&str, i64)], orders: i64) -> Self {
         Self {
             source: source.to_owned(),
             shop: Shop { id: id.to_owned(), name: Some(name.to_owned()) },
@@ -61,56 +60,6 @@ impl SampleShop {
             orders,
         }
     }
-}
-
-/// Every sample, by what is special about it. The first is an ordinary day.
-pub fn all(name: &str) -> Vec<(&'static str, SampleData)> {
-    vec![
-        ("day", day(name)),
-        ("late", late(name)),
-        ("currencies", currencies(name)),
-        ("none", none(name)),
-        ("troubled", incidents::troubled(name)),
-        ("shops", shops(name, 60, 1, |number| format!("Noodle House {number}"))),
-    ]
-}
-
-/// An ordinary day of two shops.
-pub fn day(name: &str) -> SampleData {
-    made(name, 1, &hong_kong())
-}
-
-/// Three days at once, because the machine was off.
-pub fn late(name: &str) -> SampleData {
-    let sample = made(name, 3, &hong_kong());
-    SampleData { scope: Scope { late: true, ..sample.scope.clone() }, ..sample }
-}
-
-/// Two currencies, one of them with three decimals.
-pub fn currencies(name: &str) -> SampleData {
-    let kuwait = [("Machboos", 3_250), ("Karak tea", 450), ("Falafel", 1_100)];
-    let mut houses = hong_kong();
-    houses.truncate(1);
-    houses.push(SampleShop::new("keeta-kw", "880021", "Salmiya Kitchen", "KWD", &kuwait, 41));
-    made(name, 1, &houses)
-}
-
-/// A day without any order, as the first days are.
-pub fn none(name: &str) -> SampleData {
-    let mut sample = made(name, 1, &[]);
-    sample.facts.begun_at = None;
-    sample.facts.bell = ServiceHealth::default();
-    sample
-}
-
-/// So many shops, with such names.
-pub fn shops(name: &str, shops: usize, days: i64, called: impl Fn(usize) -> String) -> SampleData {
-    let house = |number: usize| SampleShop {
-        shop: Shop { id: (500_000 + number).to_string(), name: Some(called(number)) },
-        orders: 4 + i64::try_from(number % 9).unwrap_or_default(),
-        ..hong_kong().swap_remove(number % 2)
-    };
-    made(name, days, &(1..=shops).map(house).collect::<Vec<_>>())
 }
 
 impl SampleData {
@@ -124,17 +73,8 @@ impl SampleData {
     }
 }
 
-fn hong_kong() -> Vec<SampleShop> {
-    let harbour = [("云吞面 Wonton noodles", 4_200), ("糖醋排骨 Sweet and sour ribs", 6_800), ("Lemon tea", 1_500)];
-    let peak = [("Beef brisket noodles", 5_600), ("Lemon tea", 1_500), ("Dumplings, 8 pieces", 4_800)];
-    vec![
-        SampleShop::new("keeta-hk", "145541", "Harbour Noodle House", "HKD", &harbour, 68),
-        SampleShop::new("keeta-hk", "466663", "Peak Noodle House", "HKD", &peak, 37),
-    ]
-}
-
 /// The last so many days of these shops.
-fn made(name: &str, days: i64, houses: &[SampleShop]) -> SampleData {
+pub fn made(name: &str, days: i64, houses: &[SampleShop]) -> SampleData {
     let zone = TimeZone::get(ZONE).unwrap_or(TimeZone::UTC);
     let from = DAY.checked_sub(jiff::Span::new().days(days - 1)).unwrap_or(DAY);
     let scope = Scope { name: name.to_owned(), from, to: DAY, zone, sources: None, shops: None, late: false };
@@ -311,40 +251,4 @@ fn arrivals(source: &str, order: &Order) -> Vec<(String, Timestamp)> {
     let Counted { placed_at, accepted_at, completed_at, cancelled_at, .. } = &order.counted;
     let moments = [placed_at, accepted_at, completed_at, cancelled_at].into_iter().flatten();
     moments.map(|at| (source.to_owned(), *at + SignedDuration::from_secs(2))).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_sample_agrees_with_itself() {
-        for (what, sample) in all("daily") {
-            let report = sample.report();
-            let total = &report.total;
-            assert_eq!(report.hours.iter().map(|hour| hour.orders).sum::<i64>(), total.orders, "{what}");
-            assert_eq!(report.shops.iter().map(|shop| shop.figures.orders).sum::<i64>(), total.orders, "{what}");
-            let cancelled: i64 = report.cancellations.by.iter().map(|by| by.orders).sum();
-            assert_eq!(cancelled, total.cancelled, "{what}");
-            assert_eq!(sample.table().lines().count() as i64, total.orders + 1, "{what}");
-            assert_eq!(report.history.len(), 14, "{what}");
-            for amounts in &total.amounts {
-                let hours = report.hours.iter().flat_map(|hour| &hour.gross);
-                let gross: i64 = hours.filter(|sum| sum.currency == amounts.currency).map(|sum| sum.minor).sum();
-                assert_eq!(gross, amounts.gross.minor, "{what}");
-                assert!(amounts.refunded.minor > 0 && amounts.refunded.minor < amounts.gross.minor / 10, "{what}");
-            }
-        }
-    }
-
-    #[test]
-    fn each_sample_shows_what_it_is_for() {
-        let of = |what: &str| all("daily").into_iter().find(|(known, _)| *known == what).unwrap().1.report();
-        assert_eq!((of("day").total.orders, of("day").days.len(), of("day").shops.len()), (105, 1, 2));
-        assert!(of("day").days[0].day_before.is_some() && of("day").days[0].same_weekdays.is_some());
-        assert!(of("late").late && of("late").days.len() == 3);
-        assert_eq!(of("currencies").total.amounts.len(), 2);
-        assert_eq!(of("none").total, Default::default());
-        assert_eq!(of("shops").shops.len(), 60);
-    }
 }

@@ -3,9 +3,9 @@
 
 use jiff::tz::TimeZone;
 
+use crate::domain::figures::facts::{Facts, Scope};
 use crate::domain::money::Money;
 use crate::domain::order::Order;
-use crate::domain::report::facts::{Facts, Scope};
 
 /// In English in every language: programs read them.
 const COLUMNS: [&str; 12] = [

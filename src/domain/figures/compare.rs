@@ -6,11 +6,11 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use crate::domain::event::{Event, Kind};
+use crate::domain::figures::facts::{Facts, Scope, Sum};
+use crate::domain::figures::sums::{divided, figures};
 use crate::domain::ledger::Figure;
 use crate::domain::money::Money;
 use crate::domain::report::calendar::LocalDay;
-use crate::domain::report::facts::{Facts, Scope, Sum};
-use crate::domain::report::figures::{divided, figures};
 use crate::domain::report::{
     Amounts, ChangedFigure, ComparedAmount, Comparison, Difference, Figures, Reconciled, Restated, Silence,
 };

@@ -6,11 +6,12 @@ use uuid::Uuid;
 
 use crate::domain::data::{Data, DayTotal, StockItem};
 use crate::domain::event::{Event, EventId, Kind, SignatureCheck};
+use crate::domain::figures::facts::Sum;
+use crate::domain::figures::sample::made::{DAY, SampleData, SampleShop, made};
+use crate::domain::figures::sums;
 use crate::domain::ledger::Figure;
 use crate::domain::money::Money;
-use crate::domain::report::facts::Sum;
-use crate::domain::report::sample::{DAY, SampleData, SampleShop, made};
-use crate::domain::report::{ParkedSince, ServiceHealth, Unproven, figures};
+use crate::domain::report::{ParkedSince, ServiceHealth, Unproven};
 
 /// What a platform says of the day, beside what we have of it.
 struct Told {
@@ -113,7 +114,7 @@ fn low(kind: Kind, at: Timestamp, items: &[(&str, Option<i64>)]) -> Event {
 
 fn total(sample: &SampleData, told: &Told) -> Event {
     let own = |sum: &&Sum| sum.source == told.source && sum.day == DAY;
-    let ours = figures::figures(sample.facts.sums.iter().filter(own));
+    let ours = sums::figures(sample.facts.sums.iter().filter(own));
     let cancelled = sample.facts.sums.iter().filter(own).filter(|sum| sum.figure == Figure::Cancelled);
     let cancelled: i64 = cancelled.map(|sum| sum.minor).sum();
     let gross = ours.amounts.first().map_or(0, |amounts| amounts.gross.minor);

@@ -1,0 +1,79 @@
+//! What a message is sent with: the channel and its settings, what all channel workers share, and what one send has of its own.
+
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+use jiff::tz::TimeZone;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::channel::Channel;
+use crate::channel::http::Http;
+use crate::domain::glob::Glob;
+use crate::domain::pace::RateLimit;
+use crate::domain::quiet::Quiet;
+use crate::domain::template::Templates;
+use crate::flow::clock_skew::ClockSkews;
+use crate::flow::composing::Composing;
+use crate::flow::notice::Notices;
+use crate::flow::pacers::{Pacer, Pacers, Permit};
+use crate::flow::{Clock, Current, Notifier};
+use crate::store::Fallback;
+use crate::store::sqlite::Sqlite;
+
+/// What a lease has beyond the channel's own time-out.
+pub const LEASE_MARGIN: SignedDuration = SignedDuration::from_secs(60);
+
+/// One configured channel, ready to send.
+pub struct WorkerChannel {
+    pub name: String,
+    pub channel: Arc<dyn Channel>,
+    pub http: Http,
+    pub language: String,
+    pub timezone: TimeZone,
+    /// The waits between tries.
+    pub waits: Vec<SignedDuration>,
+    pub timeout: SignedDuration,
+    /// How many messages the receiver takes; no limit where absent.
+    pub allowance: Option<RateLimit>,
+    pub quiet: Option<Quiet>,
+    /// Kinds that go first.
+    pub urgent: Vec<Glob>,
+    pub fallback: Option<Fallback>,
+    /// How long an urgent delivery waits before the fallback hears of it.
+    pub fallback_after: SignedDuration,
+}
+
+/// What all lanes share.
+#[derive(Clone)]
+pub struct WorkerContext {
+    pub store: Arc<Sqlite>,
+    pub templates: Current<Templates>,
+    pub notifier: Notifier,
+    pub notices: Notices,
+    pub clock_skews: ClockSkews,
+    pub clock: Clock,
+    pub pacers: Pacers,
+    pub composing: Composing,
+}
+
+/// What a message is sent with.
+pub struct SendContext {
+    pub channel: Arc<WorkerChannel>,
+    pub context: WorkerContext,
+    pub pacer: Arc<Pacer>,
+    pub retire: CancellationToken,
+    /// How often the channel was tried since it is parked; 0 when it is not.
+    pub probes: u32,
+    /// The channel's messages are composed one after another, where that takes its time.
+    pub composing: Arc<Semaphore>,
+}
+
+impl SendContext {
+    /// A slot for a further part.
+    pub fn go_on(&self) -> Option<Permit> {
+        let clock = &self.context.clock;
+        let ticket = self.pacer.go_on(clock.elapsed())?;
+        Some(Permit::new(self.pacer.clone(), clock.clone(), ticket))
+    }
+}
