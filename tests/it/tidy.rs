@@ -1,6 +1,7 @@
 //! The house rules that a reader can rely on: who may import whom, how files open, how long they are, that docs name what
 //! is there.
 
+mod circles;
 mod docs;
 mod source;
 mod words;
