@@ -33,13 +33,13 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use orderbell::config::LoadContext;
 use orderbell::domain::coded::Coded;
-use orderbell::domain::data::Data;
 use orderbell::domain::event::{DeliveryId, Event, EventId, Kind, SignatureCheck};
 use orderbell::domain::figures;
 use orderbell::domain::figures::csv;
 use orderbell::domain::figures::facts::Scope;
 use orderbell::domain::money::Money;
 use orderbell::domain::order::{OrderLine, OrderState, OrderUpdate, RefundUpdate};
+use orderbell::domain::payload::{Data, OrderProgress, Payload};
 use orderbell::domain::route::Target;
 use orderbell::domain::route_decision::RouteDecisions;
 use orderbell::domain::shop::Shop;
@@ -260,11 +260,12 @@ fn placed(number: u64, at: i64) -> Record {
 
 fn record(number: u64, kind: Kind, at: i64, update: OrderUpdate) -> Record {
     let data = match kind {
-        Kind::OrderCancelled => Data {
+        Kind::OrderCancelled => Payload::Progress(OrderProgress {
             by: Some(Coded { code: 20, word: Some("merchant".to_owned()) }),
             reason: Some("sold out".to_owned()),
-            ..Data::default()
-        },
+            ..OrderProgress::default()
+        })
+        .into(),
         _ => Data::default(),
     };
     let shop = Shop { id: (1 + number % 3).to_string(), name: None };

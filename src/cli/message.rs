@@ -10,11 +10,11 @@ use crate::config::ConfiguredChannel;
 use crate::config::parts::Parts;
 use crate::domain::compose;
 use crate::domain::compose::Composed;
-use crate::domain::data::Data;
 use crate::domain::event::{DeliveryId, Event};
 use crate::domain::message::{Attachments, Message, Part, PartForm};
 use crate::domain::message_context::MessageContext;
 use crate::domain::order::Order;
+use crate::domain::payload::{Data, Payload};
 use crate::domain::template::Templates;
 use crate::domain::template::fault::TemplateErrors;
 use crate::flow::ids;
@@ -100,10 +100,10 @@ pub fn write(
         way.write(&Message { delivery, round: 0, event, order, title, markdown, document, enclosed }, PartForm::Full)
     };
     let mut undrawn = None;
-    let parts = match &event.data.report {
+    let parts = match event.data.report() {
         Some(report) => {
             let told = |report, enclosed| {
-                let data = Data { report: Some(Box::new(report)), ..event.data.clone() };
+                let data = Data { payload: Payload::Report(Box::new(report)), ..event.data.clone() };
                 Ok::<_, Infallible>(compose(Event { data, ..event.clone() }, enclosed))
             };
             let reader = ReportAudience { channel: way, language, templates, form: PartForm::Full };

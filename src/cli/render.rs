@@ -15,6 +15,7 @@ use crate::config::{SecretReading, parts};
 use crate::domain::event::{EventId, Kind};
 use crate::domain::figures::sample;
 use crate::domain::message::Part;
+use crate::domain::payload::Payload;
 use crate::sandbox::mail;
 use crate::sandbox::mail::MailAttachment;
 use crate::store::StoreError;
@@ -115,7 +116,7 @@ async fn stored(file: &Path, id: EventId) -> Result<(Scene, Option<String>), Fai
         Some(news) => reader.order(&event.source, &news.number).await.map_err(failed)?,
         None => None,
     };
-    let table = match &event.data.report {
+    let table = match event.data.report() {
         Some(_) => reader.report_table(id).await.map_err(failed)?,
         None => None,
     };
@@ -139,7 +140,7 @@ fn sample(part: &Parts, kind: &str) -> Result<(Scene, Option<String>), Failure> 
     let mut scene = scenes.into_iter().next().ok_or_else(|| {
         Failure::Misused(format!("there is no sample of \"{kind}\"; there are: {}", kinds.join(", ")))
     })?;
-    let Some(report) = &mut scene.event.data.report else { return Ok((scene, None)) };
+    let Payload::Report(report) = &mut scene.event.data.payload else { return Ok((scene, None)) };
     let public_url = part.public_url.as_deref().filter(|url| url.starts_with("https://"));
     report.picture = public_url.map(|url| format!("{url}/charts/{}.png", "0".repeat(32)));
     let has_table = part.report(&report.name).is_ok_and(|known| known.is_some_and(|known| known.attach_csv));

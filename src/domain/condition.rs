@@ -11,10 +11,10 @@ use minijinja::{Environment, Error, ErrorKind, Expression, UndefinedBehavior, Va
 use serde::{Deserialize, Deserializer};
 
 use crate::domain::condition::error::ConditionError;
-use crate::domain::data::Data;
 use crate::domain::event::Event;
 use crate::domain::money::Money;
 use crate::domain::order::{Order, OrderLine, OrderState};
+use crate::domain::payload::Data;
 use crate::domain::shop::Shop;
 use crate::domain::template::values::value_of;
 

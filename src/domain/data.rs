@@ -1,4 +1,4 @@
-//! What only some kinds have to tell: the keys of `data` in the WebHook's JSON and of `data` in templates, declared once.
+//! The parts of what events say beside their orders ([`crate::domain::payload`]), as they stand in JSON and in templates.
 //!
 //! A field is absent when unknown, never invented. Texts are cleaned ([`crate::domain::text::clean_line`]) before they
 //! come here; ids are text; money is minor units; times are UTC.
@@ -7,106 +7,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::coded::Coded;
-use crate::domain::hours::Hours;
 use crate::domain::money::Money;
 use crate::domain::order::{OrderLine, OrderState};
-use crate::domain::report::Report;
 use crate::domain::timestamp::known_milliseconds;
-
-/// Everything a kind may have beside its order and shop.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Data {
-    /// `order.placed`: `delivery` or `pickup`; another word is the platform's own.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub handover: Option<String>,
-    /// `order.placed`: how it was paid, in the platform's words, such as `Apple Pay`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub payment: Option<String>,
-    /// `order.placed`: when the buyer is to have it.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "known_milliseconds")]
-    pub expected_at: Option<Timestamp>,
-    /// `order.placed`: what the total is made of.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub charges: Option<Charges>,
-    /// `order.placed`: what it changes of an order that was told before; absent for a new one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub changed: Option<Box<OrderChanges>>,
-    /// `order.cancelled`: why, in the words of whoever did it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-    /// `order.cancelled`: who did it; words `system`, `customer`, `merchant`, `support`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub by: Option<Coded>,
-    /// `order.cancelled`: the platform's number for the sort of cancellation.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cancel_type: Option<i64>,
-    /// `order.refund`, `order.partial_refund`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub refund: Option<Refund>,
-    /// `order.delivery`: words `created`, `looking_for_rider`, `assigned`, `at_shop`, `collected`, `delivered`,
-    /// `delivery_cancelled`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub delivery: Option<Coded>,
-    /// `order.delivery`: who carries it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub courier: Option<Courier>,
-    /// `store.hours`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub hours: Option<Hours>,
-    /// `store.status`: words `operating`, `suspended`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub status: Option<Transition>,
-    /// `store.status`: whether delivery rests (a number whose words are not published).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub delivery_rest: Option<Transition>,
-    /// `store.status`: whether pick-up rests.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub pickup_rest: Option<Transition>,
-    /// `menu.images`, `menu.sync`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub task: Option<Task>,
-    /// `app.authorised`, `app.deauthorised`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub authorisation: Option<Authorisation>,
-    /// `stock.low`, `stock.keys_low`, `order.out_of_stock`: the products concerned.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub stock: Vec<StockItem>,
-    /// `totals.reported`: orders and their amount by day, as the platform counts them; newest or oldest first, as sent.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub totals: Vec<DayTotal>,
-    /// Any kind of an order: the buyer's e-mail address with its name masked, such as `b***@example.com`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub buyer: Option<String>,
-    /// Any kind of an order that came without its number: what it says all the same.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub unnumbered: Option<Unnumbered>,
-    /// The platform told the kind of the event and little or nothing more; absent when details came.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub details: Option<Details>,
-    /// `unrecognised`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub unrecognised: Option<Unrecognised>,
-    /// `operator.notice`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub notice: Option<Notice>,
-    /// `report.<name>`: the figures.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub report: Option<Box<Report>>,
-    /// Any kind of an order: it came after something newer of the same order.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub late: Option<Late>,
-}
-
-impl Data {
-    /// Without the words of others: why somebody did something, and what was said to the operator.
-    pub fn without_free_text(&self) -> Data {
-        let refund = self.refund.clone().map(|refund| Refund { request_reason: None, handling_reason: None, ..refund });
-        let notice = self.notice.clone().map(|notice| Notice { detail: None, ..notice });
-        let changed = self.changed.as_ref().map(|changed| Box::new(changed.without_notes()));
-        Data { changed, reason: None, refund, notice, ..self.clone() }
-    }
-}
 
 /// What changed of an order; each only where it did. Without any, the order is again as it was.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::domain::data::Data;
 use crate::domain::order::OrderUpdate;
+use crate::domain::payload::Data;
 use crate::domain::shop::Shop;
 
 macro_rules! id {

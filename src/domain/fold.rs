@@ -6,6 +6,7 @@ use crate::domain::data::Late;
 use crate::domain::event::{Event, Kind, SignatureCheck};
 use crate::domain::ledger::{self, LedgerEntry};
 use crate::domain::order::{Counted, Order, OrderUpdate, RefundStatus};
+use crate::domain::payload::{OrderProgress, Payload};
 use crate::domain::{changed, unreadable};
 
 /// What one event changes.
@@ -115,7 +116,7 @@ fn count(counted: &mut Counted, event: &Event, news: &OrderUpdate) {
             let is_first = counted.cancelled_at.is_none_or(|known| at < known);
             earliest(&mut counted.cancelled_at, at);
             // Several tellings of one cancellation complete each other; the first one counts.
-            let (by, reason) = (&event.data.by, &event.data.reason);
+            let Payload::Progress(OrderProgress { by, reason, .. }) = &event.data.payload else { return };
             if by.is_some() && (is_first || counted.cancelled_by.is_none()) {
                 counted.cancelled_by.clone_from(by);
             }

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::domain::data::Data;
 use crate::domain::document::Document;
 use crate::domain::event::{DeliveryId, Event};
 use crate::domain::order::{Order, OrderLine, OrderState};
+use crate::domain::payload::Data;
 use crate::domain::unreadable;
 
 /// A composed message: everything that a channel needs to write it in its own dialect.

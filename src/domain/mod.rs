@@ -28,6 +28,7 @@ pub mod message_context;
 pub mod money;
 pub mod order;
 pub mod pace;
+pub mod payload;
 pub mod picture;
 pub mod quiet;
 pub mod remedy;

@@ -4,10 +4,10 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use crate::domain::data::Data;
 use crate::domain::event::Event;
 use crate::domain::language::Language;
 use crate::domain::order::{Order, OrderLine, OrderUpdate};
+use crate::domain::payload::{Data, Payload};
 use crate::domain::text::escape_value;
 
 /// So many are kept of one event.
@@ -179,7 +179,7 @@ pub fn order_in_words<'a>(order: &'a Order, event: &Event, words: Option<&Langua
 /// As [`order_in_words`], what an event says beside its order.
 pub fn data_in_words<'a>(data: &'a Data, words: Option<&Language>) -> Cow<'a, Data> {
     let lines = data.unnumbered.as_ref().map(|unnumbered| unnumbered.lines.as_slice()).unwrap_or_default();
-    let items = data.refund.as_ref().map(|refund| refund.items.as_slice()).unwrap_or_default();
+    let items = data.refund().map(|refund| refund.items.as_slice()).unwrap_or_default();
     let changed = data.changed.iter().flat_map(|changed| &changed.lines);
     let mut changed = changed.flat_map(|line| line.was.iter().chain(&line.is));
     if lines.iter().all(is_named) && items.iter().all(|item| !item.name.is_empty()) && changed.all(is_named) {
@@ -189,8 +189,10 @@ pub fn data_in_words<'a>(data: &'a Data, words: Option<&Language>) -> Cow<'a, Da
     let changed = data.changed.iter_mut().flat_map(|changed| &mut changed.lines);
     changed.flat_map(|line| line.was.iter_mut().chain(&mut line.is)).for_each(|line| name(line, words));
     data.unnumbered.iter_mut().for_each(|unnumbered| name_all(&mut unnumbered.lines, words));
-    let items = data.refund.iter_mut().flat_map(|refund| &mut refund.items);
-    items.filter(|item| item.name.is_empty()).for_each(|item| item.name = nameless(words).to_owned());
+    if let Payload::Refund(refund) = &mut data.payload {
+        let items = refund.items.iter_mut().filter(|item| item.name.is_empty());
+        items.for_each(|item| item.name = nameless(words).to_owned());
+    }
     Cow::Owned(data)
 }
 

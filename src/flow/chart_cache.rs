@@ -57,7 +57,7 @@ impl ChartCache {
         }
         let language = language.map_or_else(|| self.routing.get().language.clone(), str::to_owned);
         let drawing = tokio::task::spawn_blocking(move || {
-            report::drawn(event.data.report.as_deref()?, &templates, &language)
+            report::drawn(event.data.report()?, &templates, &language)
                 .map_err(|error| {
                     tracing::error!(%error, "the picture of a report cannot be drawn");
                 })

@@ -258,7 +258,7 @@ impl Intake {
         let kind = event.kind.to_string();
         let targets = targets.into_iter().map(|target| (target, ids::delivery())).collect();
         let bytes = body.len() as u64;
-        let damaged = event.data.unrecognised.as_ref().filter(|unrecognised| unrecognised.malformed);
+        let damaged = event.data.unrecognised().filter(|unrecognised| unrecognised.malformed);
         let damaged = damaged.map(|unrecognised| unrecognised.event.clone().unwrap_or_default());
         match self.store.record(Record { event, body, dedupe_keys, targets, urgent, verdicts }).await {
             Ok(Recorded::New { channels, unjudged }) => {

@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::domain::data::{Data, Notice};
+use crate::domain::data::Notice;
 use crate::domain::event::{DedupeKey, Event, Kind, OWN_SOURCE, SignatureCheck};
+use crate::domain::payload::Payload;
 use crate::flow::routing::RoutingSnapshot;
 use crate::flow::{Current, Notifier, ids};
 use crate::store::sqlite::Sqlite;
@@ -252,7 +253,7 @@ impl Notices {
                 received_at: now,
                 shop: None,
                 order: None,
-                data: Data { notice: Some(notice), ..Data::default() },
+                data: Payload::Notice(Box::new(notice)).into(),
                 proof: SignatureCheck::Own,
             },
             body: Vec::new(),

@@ -15,6 +15,7 @@ use crate::domain::digest::{DetailLevel, DigestEntry, DigestView};
 use crate::domain::event::{DeliveryId, Event};
 use crate::domain::message::{Attachments, Message, Part, PartForm};
 use crate::domain::message_context::MessageContext;
+use crate::domain::payload::Payload;
 use crate::domain::report::Report;
 use crate::domain::template::Templates;
 use crate::domain::template::digest::DigestNotes;
@@ -102,13 +103,13 @@ fn compose_all(
 ) -> Rendered {
     let of_one_order = leader.order_key.is_some() && carried.iter().all(|due| due.order_key == leader.order_key);
     let mut failure = None;
-    let told = leader.event.data.report.as_ref();
+    let told = leader.event.data.report();
     let (parts, carries) = match carried {
         [] if let Some(figures) = told => {
             let mut failed = None;
             let compose = |report: Report, enclosed: Attachments| {
                 let mut due = leader.clone();
-                due.event.data.report = Some(Box::new(report));
+                due.event.data.payload = Payload::Report(Box::new(report));
                 let mut failure = None;
                 let parts = single(lane, choice, &due, &[], enclosed, &mut failure);
                 failed = failed.take().or(failure);

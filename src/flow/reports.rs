@@ -12,10 +12,10 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
-use crate::domain::data::Data;
 use crate::domain::event::{Event, Kind, OWN_SOURCE, SignatureCheck};
 use crate::domain::figures;
 use crate::domain::figures::csv;
+use crate::domain::payload::Payload;
 use crate::domain::report::Report;
 use crate::domain::report::calendar::{DueReport, Schedule};
 use crate::domain::report::upcoming::{Past, Skipped, SkippedFor, Upcoming};
@@ -293,7 +293,7 @@ pub fn record(routing: &RoutingSnapshot, report: Report, now: Timestamp) -> Reco
             received_at: now,
             shop: None,
             order: None,
-            data: Data { report: Some(Box::new(report)), ..Data::default() },
+            data: Payload::Report(Box::new(report)).into(),
             proof: SignatureCheck::Own,
         },
         body: Vec::new(),

@@ -14,9 +14,9 @@ use jiff::Timestamp;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 
-use crate::domain::data::Data;
 use crate::domain::event::{DedupeKey, Kind, SignatureCheck};
 use crate::domain::order::OrderUpdate;
+use crate::domain::payload::Data;
 use crate::domain::settings::{InvalidValue, ReadSettings, SettingsTable};
 use crate::domain::shop::Shop;
 use crate::domain::simulated::Simulated;

@@ -4,12 +4,13 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::domain::data::{Data, Notice, OrderChanges, Unrecognised};
+use crate::domain::data::{Notice, OrderChanges, Unrecognised};
 use crate::domain::document::PICTURE;
 use crate::domain::event::{Event, EventId, Kind, OWN_SOURCE, SignatureCheck};
 use crate::domain::figures::sample;
 use crate::domain::money::Money;
 use crate::domain::order::{Order, OrderLine};
+use crate::domain::payload::{Data, Payload};
 use crate::domain::report::Report;
 use crate::domain::{changed, fold};
 use crate::platform::{Incoming, Method, Platform, WebhookRequest};
@@ -63,7 +64,7 @@ pub fn own(reports: &[String]) -> Vec<Scene> {
     let own = |kind, data| event(kind, OWN_SOURCE, data);
     scenes.push(own(Kind::Test, Data::default()));
     let unrecognised = Unrecognised { event: Some("1999".to_owned()), bytes: 1_204, malformed: false };
-    scenes.push(own(Kind::Unrecognised, Data { unrecognised: Some(unrecognised), ..Data::default() }));
+    scenes.push(own(Kind::Unrecognised, Payload::Unrecognised(unrecognised).into()));
     for topic in NOTICES {
         for told in [Some("kitchen"), None] {
             let told = told.map(str::to_owned);
@@ -80,16 +81,16 @@ pub fn own(reports: &[String]) -> Vec<Scene> {
             };
             let over = Notice { until: moment(0), ..full.clone() };
             for notice in [full, bare, over] {
-                scenes.push(own(Kind::OperatorNotice, Data { notice: Some(notice), ..Data::default() }));
+                scenes.push(own(Kind::OperatorNotice, Payload::Notice(Box::new(notice)).into()));
             }
         }
     }
     let daily = ["daily".to_owned()];
     for name in if reports.is_empty() { &daily } else { reports } {
         scenes.extend(
-            told(name).into_iter().map(|report| {
-                own(Kind::Report(name.clone()), Data { report: Some(Box::new(report)), ..Data::default() })
-            }),
+            told(name)
+                .into_iter()
+                .map(|report| own(Kind::Report(name.clone()), Payload::Report(Box::new(report)).into())),
         );
     }
     scenes

@@ -9,9 +9,10 @@ use orderbell::channel::email::mailbox::masked;
 use orderbell::channel::http::Response;
 use orderbell::channel::smtp::reply::{SmtpFailure, SmtpPhase, SmtpReply};
 use orderbell::channel::{Judged, dingtalk, email, webhook, wecom};
-use orderbell::domain::data::{Data, Notice};
+use orderbell::domain::data::Notice;
 use orderbell::domain::event::{Event, EventId, Kind, OWN_SOURCE, SignatureCheck};
 use orderbell::domain::message_context::MessageContext;
+use orderbell::domain::payload::Payload;
 use orderbell::domain::retry::Outcome;
 use orderbell::domain::template::Templates;
 use orderbell::domain::{duration, language};
@@ -252,7 +253,7 @@ fn notice(detail: &str, language: &str) -> String {
         received_at: now,
         shop: None,
         order: None,
-        data: Data { notice: Some(notice), ..Data::default() },
+        data: Payload::Notice(Box::new(notice)).into(),
         proof: SignatureCheck::Own,
     };
     let timezone = &jiff::tz::TimeZone::UTC;

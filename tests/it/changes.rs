@@ -4,8 +4,8 @@
 use std::path::PathBuf;
 
 use jiff::{SignedDuration, Timestamp};
-use orderbell::domain::data::Data;
 use orderbell::domain::event::{DeliveryId, Event, EventId, Kind, SignatureCheck};
+use orderbell::domain::payload::Data;
 use orderbell::domain::route::Target;
 use orderbell::domain::route_decision::RouteDecisions;
 use orderbell::store::change::{Applied, ChangeRequest, ChangeResult, Obstacle};

@@ -2,11 +2,11 @@
 
 use jiff::Timestamp;
 use orderbell::domain::condition::Condition;
-use orderbell::domain::data::Data;
 use orderbell::domain::event::{Event, EventId, Kind, SignatureCheck};
 use orderbell::domain::fold::decide;
 use orderbell::domain::money::Money;
 use orderbell::domain::order::{OrderLine, OrderState, OrderUpdate};
+use orderbell::domain::payload::{Payload, Placement};
 use orderbell::domain::route::{Target, choose};
 use orderbell::domain::route_decision::RouteCondition;
 use orderbell::domain::shop::Shop;
@@ -34,7 +34,7 @@ fn placed(total: Option<Money>) -> Event {
             lines: vec![line],
             ..OrderUpdate::default()
         }),
-        data: Data { handover: Some("pickup".to_owned()), ..Data::default() },
+        data: Payload::Placed(Placement { handover: Some("pickup".to_owned()), ..Placement::default() }).into(),
         proof: SignatureCheck::Valid("test".to_owned()),
     }
 }

@@ -5,9 +5,9 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use orderbell::domain::data::Data;
 use orderbell::domain::event::{DedupeKey, DeliveryId, Event, EventId, Kind, SignatureCheck};
 use orderbell::domain::order::OrderUpdate;
+use orderbell::domain::payload::Data;
 use orderbell::domain::route::Target;
 use orderbell::domain::route_decision::RouteDecisions;
 use orderbell::domain::template::Templates;

@@ -11,6 +11,8 @@ use orderbell::platform::keeta::{Keeta, Verify};
 use orderbell::platform::{Incoming, Method, ParsedWebhook, Platform, Refusal, WebhookRequest};
 use serde_json::{Value, json};
 
+use crate::support::payload::payload;
+
 const ADDRESS: &str = "https://bell.example.com/hooks/keeta-hk";
 const SECRET: &str = "app-secret";
 const APP: u64 = 3_762_772_727;
@@ -120,7 +122,7 @@ fn a_genuine_order_is_read_whole() {
         (tea.quantity, tea.unit_price.as_ref().map(ToString::to_string).as_deref()),
         (Some(2), Some("SAR 5.00"))
     );
-    assert_eq!(placed.data.payment.as_deref(), Some("Apple Pay"));
+    assert_eq!(payload!(placed, Placed).payment.as_deref(), Some("Apple Pay"));
 }
 
 #[test]
@@ -189,9 +191,11 @@ fn every_event_id_is_read_as_its_kind() {
 #[test]
 fn words_stand_for_known_numbers_and_unknown_numbers_stay_numbers() {
     let cancelled = parsed(1008, &json!({ "orderViewId": 1, "opType": 0, "cancelType": 5042, "cancelReason": "late" }));
-    assert_eq!(cancelled.data.by.and_then(|by| by.word).as_deref(), Some("system"));
-    assert_eq!(cancelled.data.cancel_type, Some(5042));
-    let delivery = parsed(1006, &json!({ "orderViewId": 1, "logisticsStatus": 77 })).data.delivery.expect("a status");
+    assert_eq!(payload!(cancelled, Progress).by.and_then(|by| by.word).as_deref(), Some("system"));
+    assert_eq!(payload!(cancelled, Progress).cancel_type, Some(5042));
+    let delivery = payload!(parsed(1006, &json!({ "orderViewId": 1, "logisticsStatus": 77 })), Delivery)
+        .delivery
+        .expect("a status");
     assert_eq!((delivery.code, delivery.word), (77, None));
 }
 
@@ -200,7 +204,7 @@ fn encrypted_personal_data_is_dropped() {
     let message =
         json!({ "orderViewId": 1, "logisticsStatus": 25, "courierName": "ENC_cmlkZXI=", "courierPhone": "ENC_cGg=" });
     let webhook = parsed(1006, &message);
-    assert_eq!(webhook.data.courier, None);
+    assert_eq!(payload!(webhook, Delivery).courier, None);
     let mut order = order_message();
     order["orderInfo"]["products"][0]["remark"] = json!("for ENC_bmFtZQ== please");
     let note = parsed(1001, &order).order.and_then(|order| order.lines[0].note.clone()).expect("a note");
@@ -213,7 +217,7 @@ fn opening_hours_are_read_and_nothing_to_nothing_is_closed() {
         1101,
         &json!({ "businessHourOfTheWeek": { "sun": [{ "startTime": 0, "endTime": 0 }], "mon": [{ "startTime": 36_000, "endTime": 86_400 }] } }),
     );
-    let week = hours.data.hours.expect("hours").week;
+    let week = payload!(hours, Hours).week;
     assert_eq!(
         (week[0].day.as_str(), week[0].spans[0].from.as_str(), week[0].spans[0].to.as_str()),
         ("mon", "10:00", "24:00")
@@ -255,7 +259,7 @@ fn a_believed_message_that_is_odd_inside_is_kept_as_unrecognised_or_read_as_far_
         format!(r#"{{"baseOrder":{{"orderViewId":1}},"feeDtl":{{"customerFee":{{"payTotal":{}}}}}}}"#, "9".repeat(400));
     assert_eq!(webhook(receive(&signed(&borrowed(&envelope(1001, &huge))))).order.and_then(|order| order.total), None);
     let nul = json!({ "orderViewId": 1, "opType": 10, "cancelReason": "a\u{0}b\r\nc\u{202e}d\u{200b}" });
-    assert_eq!(parsed(1004, &nul).data.reason.as_deref(), Some("ab cd"));
+    assert_eq!(payload!(parsed(1004, &nul), Progress).reason.as_deref(), Some("ab cd"));
     for message in ["", "null", "[1]", "\"x\"", "7"] {
         assert_eq!(
             webhook(receive(&signed(&borrowed(&envelope(1002, message))))).kind,
@@ -320,7 +324,7 @@ fn the_authorisation_code_comes_flat_by_either_method_and_is_kept_nowhere() {
     let gotten = webhook(get(&query));
     for webhook in [&posted, &gotten] {
         assert_eq!(webhook.kind, Kind::AppAuthorised);
-        assert!(webhook.data.authorisation.as_ref().is_some_and(|authorisation| authorisation.code_received));
+        assert!(payload!(webhook, Authorisation).code_received);
         assert!(!format!("{webhook:?}{}", String::from_utf8_lossy(&webhook.body)).contains(code));
     }
     assert_eq!(posted.dedupe_keys, gotten.dedupe_keys);

@@ -2,12 +2,12 @@
 
 use jiff::{SignedDuration, Timestamp};
 use orderbell::domain::changed;
-use orderbell::domain::data::Data;
 use orderbell::domain::event::{Event, EventId, Kind, SignatureCheck};
 use orderbell::domain::fold::{decide, merge};
 use orderbell::domain::ledger::Figure;
 use orderbell::domain::money::Money;
 use orderbell::domain::order::{Order, OrderLine, OrderState, OrderUpdate, RefundUpdate};
+use orderbell::domain::payload::Data;
 use orderbell::domain::route::{Target, choose};
 use proptest::prelude::*;
 use uuid::Uuid;

@@ -6,10 +6,10 @@ mod waiting;
 use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
-use orderbell::domain::data::Data;
 use orderbell::domain::event::{DedupeKey, DeliveryId, Event, EventId, Kind, SignatureCheck};
 use orderbell::domain::message::{Part, PartForm};
 use orderbell::domain::order::{OrderState, OrderUpdate};
+use orderbell::domain::payload::Data;
 use orderbell::domain::retry::{Answer, Outcome, Step};
 use orderbell::domain::route::Target;
 use orderbell::domain::route_decision::RouteDecisions;

@@ -9,8 +9,8 @@ mod waiting;
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
-use orderbell::domain::data::Data;
 use orderbell::domain::event::{DeliveryId, Event, EventId, Kind, SignatureCheck};
+use orderbell::domain::payload::Data;
 use orderbell::domain::route_decision::RouteDecisions;
 use orderbell::sandbox::fault::{Fault, Times};
 use orderbell::sandbox::rules::Rules;

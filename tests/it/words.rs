@@ -14,6 +14,7 @@ mod reports;
 mod samples;
 mod sending;
 mod splitting;
+mod stored;
 mod templates;
 mod walk;
 mod wecom;

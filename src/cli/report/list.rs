@@ -144,8 +144,8 @@ mod tests {
 
     use super::*;
     use crate::config::Zone;
-    use crate::domain::data::Data;
     use crate::domain::event::{DeliveryId, Event, EventId, Kind, OWN_SOURCE, SignatureCheck};
+    use crate::domain::payload::Data;
     use crate::domain::report::upcoming::Past;
     use crate::store::history::{DeliveryHistory, EventHistory, Other};
 

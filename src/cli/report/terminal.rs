@@ -5,10 +5,10 @@ use uuid::Uuid;
 
 use crate::cli::output;
 use crate::domain::compose;
-use crate::domain::data::Data;
 use crate::domain::document::{Block, Document};
 use crate::domain::event::{Event, EventId, Kind, OWN_SOURCE, SignatureCheck};
 use crate::domain::message_context::MessageContext;
+use crate::domain::payload::Payload;
 use crate::domain::report::Report;
 use crate::domain::template::Templates;
 
@@ -22,7 +22,7 @@ pub fn text(report: &Report, templates: &Templates, language: &str, zone: &TimeZ
         received_at: report.as_of,
         shop: None,
         order: None,
-        data: Data { report: Some(Box::new(report.clone())), ..Data::default() },
+        data: Payload::Report(Box::new(report.clone())).into(),
         proof: SignatureCheck::Own,
     };
     let view =

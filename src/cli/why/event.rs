@@ -117,7 +117,7 @@ pub fn chapter(heading: String, history: &EventHistory, whole: &History, setting
 fn about(event: &Event) -> String {
     let order = event.order.as_ref().map(|order| format!(", order {}", order.number));
     let shop = event.shop.as_ref().map(|shop| format!(", shop {}", shop.name.as_ref().unwrap_or(&shop.id)));
-    let notice = event.data.notice.as_ref().map(|notice| {
+    let notice = event.data.notice().map(|notice| {
         let subject = notice.subject.as_ref().map(|subject| format!(" of {subject}")).unwrap_or_default();
         format!(", about \"{}\"{subject}", notice.topic)
     });

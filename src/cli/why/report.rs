@@ -125,7 +125,7 @@ fn due_at(run: &RunHistory, schedule: &Schedule, made_at: Timestamp) -> Option<T
 
 /// One that a person has sent besides.
 fn sent(history: &EventHistory, whole: &History, setting: &Setting<'_>) -> TimelineSection {
-    let report = history.event.data.report.as_deref();
+    let report = history.event.data.report();
     let about = report.map(|report| format!("About {}, sent", reports::days(report.from, report.to)));
     let about = about.unwrap_or_else(|| "Sent".to_owned());
     let chapter = made(format!("{about} by hand with `orderbell report --send`"), history, whole, setting);

@@ -101,7 +101,7 @@ pub fn reconciled(scope: &Scope, facts: &Facts, covered: &[&Sum]) -> Vec<Reconci
         facts.told.iter().filter(|event| event.kind == Kind::TotalsReported && scope.has_source(&event.source));
     let mut newest: BTreeMap<(String, Date), Reconciled> = BTreeMap::new();
     for event in totals {
-        for total in &event.data.totals {
+        for total in event.data.totals() {
             let Some(day) = total.day.as_ref().and_then(|day| day.parse::<Date>().ok()) else { continue };
             let Some(local) = scope.days().into_iter().find(|local| local.day == day) else { continue };
             let their_orders = total.count.and_then(|count| i64::try_from(count).ok());

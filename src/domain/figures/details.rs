@@ -112,7 +112,7 @@ pub fn stock(scope: &Scope, told: &[Event]) -> Vec<LowStock> {
         if !scope.has(&event.source, shop.as_deref()) {
             continue;
         }
-        for item in &event.data.stock {
+        for item in event.data.stock() {
             let Some(which) = which(item) else { continue };
             let key = (event.source.clone(), shop.clone(), event.kind.to_string(), which);
             let StockItem { name, id, left, threshold } = item.clone();

@@ -6,10 +6,10 @@ use std::collections::BTreeSet;
 use minijinja::value::ValueKind;
 use minijinja::{Value, context};
 
-use crate::domain::data::Data;
 use crate::domain::event::{Event, Kind};
 use crate::domain::language::Language;
 use crate::domain::message_context::MessageContext;
+use crate::domain::payload::{Data, Payload};
 use crate::domain::template::filters::TemplateZone;
 use crate::domain::template::values::value_of;
 use crate::domain::{fold, remedy, unreadable};
@@ -42,16 +42,18 @@ pub(super) fn context(view: &MessageContext<'_>, words: Option<&Language>) -> Va
 /// What an event says beside its order, in the reader's language as far as it holds words of our own.
 pub(super) fn data_in_words<'a>(data: &'a Data, words: Option<&Language>) -> Cow<'a, Data> {
     let mut data = unreadable::data_in_words(data, words);
-    let detail = data.notice.as_ref().and_then(|notice| notice.detail.as_deref());
-    if let Some(Cow::Owned(said)) = detail.zip(words).map(|(detail, words)| remedy::localized(detail, words)) {
-        data.to_mut().notice.iter_mut().for_each(|notice| notice.detail = Some(said.clone()));
+    let detail = data.notice().and_then(|notice| notice.detail.as_deref());
+    if let Some(Cow::Owned(said)) = detail.zip(words).map(|(detail, words)| remedy::localized(detail, words))
+        && let Payload::Notice(notice) = &mut data.to_mut().payload
+    {
+        notice.detail = Some(said);
     }
     data
 }
 
 /// The address of a report's picture, which we have made ourselves and which is therefore no text to be escaped.
 fn picture(event: &Event) -> Value {
-    let address = event.data.report.as_ref().and_then(|report| report.picture.as_ref());
+    let address = event.data.report().and_then(|report| report.picture.as_ref());
     let is_plain =
         |address: &&String| address.bytes().all(|byte| byte.is_ascii_alphanumeric() || b":/.-_~%?&=".contains(&byte));
     match address.filter(is_plain) {

@@ -7,11 +7,12 @@ use jiff::tz::TimeZone;
 use sha2::{Digest, Sha256};
 
 use crate::domain::apsdai;
-use crate::domain::data::{Data, Details, Refund, StockItem, Unnumbered, Unrecognised};
+use crate::domain::data::{Details, Refund, StockItem, Unnumbered, Unrecognised};
 use crate::domain::event::{DedupeKey, Kind, SignatureCheck};
 use crate::domain::mask::mask;
 use crate::domain::money::Money;
 use crate::domain::order::{MAX_LINES, OrderState, OrderUpdate, RefundUpdate};
+use crate::domain::payload::{Data, OrderProgress, Payload};
 use crate::domain::text::clean_line;
 use crate::platform::apsdai::body::Body;
 use crate::platform::apsdai::fields::{FieldName, Fields};
@@ -41,7 +42,7 @@ pub fn parse(apsdai: &Apsdai, verified: &VerifiedApsdai<'_>, request: &WebhookRe
     if kind == Kind::Unrecognised {
         let event = (!event.is_empty()).then(|| event.clone());
         let unrecognised = Unrecognised { event, bytes: request.body.len() as u64, malformed: false };
-        story.data = Data { unrecognised: Some(unrecognised), ..Data::default() };
+        story.data = Payload::Unrecognised(unrecognised).into();
     } else {
         story.data.details = details(apsdai, &body, text, root.is_there(), story.is_familiar);
         // What the test button makes up is no order.
@@ -199,13 +200,13 @@ impl<'a> BodyReader<'a> {
                 let stock = self.stock(body);
                 let occurred_at = self.instant(body, FieldName::OccurredAt);
                 let is_familiar = !stock.is_empty();
-                Story { occurred_at, data: Data { stock, ..Data::default() }, is_familiar, order: None }
+                Story { occurred_at, data: Payload::Stock(stock).into(), is_familiar, order: None }
             }
             Kind::TotalsReported => {
                 let today = triggered_at.to_zoned(self.zone().clone()).date();
                 let totals = totals::read(&self, body, today);
                 let is_familiar = !totals.is_empty();
-                Story { data: Data { totals, ..Data::default() }, is_familiar, ..Story::default() }
+                Story { data: Payload::Totals(totals).into(), is_familiar, ..Story::default() }
             }
             _ => self.order(kind, body),
         }
@@ -233,7 +234,6 @@ impl<'a> BodyReader<'a> {
             })
         };
         let buyer = self.read(body, FieldName::BuyerEmail, "/buyer", values::masked_email);
-        let mut data = Data { buyer, ..Data::default() };
         let (state, occurred_at) = match kind {
             Kind::OrderPlaced => (Some(OrderState::Placed), placed_at.or_else(time)),
             Kind::OrderPaid => (Some(OrderState::Paid), self.moment(body, FieldName::PaidAt, "/paid_at").or_else(time)),
@@ -242,15 +242,16 @@ impl<'a> BodyReader<'a> {
             Kind::OrderCompleted => (Some(OrderState::Completed), time()),
             _ => (None, time()),
         };
-        match kind {
-            Kind::OrderCancelled => data.reason = reason,
+        let payload = match kind {
+            Kind::OrderCancelled => Payload::Progress(OrderProgress { reason, ..OrderProgress::default() }),
             Kind::OrderRefund if refund_amount.is_some() || reason.is_some() => {
                 let amount = refund_amount.clone();
-                data.refund = Some(Refund { amount, request_reason: reason, ..Refund::default() });
+                Payload::Refund(Box::new(Refund { amount, request_reason: reason, ..Refund::default() }))
             }
-            Kind::OrderOutOfStock => data.stock = self.stock(body),
-            _ => {}
-        }
+            Kind::OrderOutOfStock => Payload::Stock(self.stock(body)),
+            _ => Payload::None,
+        };
+        let mut data = Data { buyer, ..Data::from(payload) };
         let number = self.read(body, FieldName::OrderNumber, "/number", values::word);
         if number.is_none() && body.stands(self.fields(), FieldName::OrderNumber) {
             self.unread.note("/number");

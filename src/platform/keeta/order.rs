@@ -2,9 +2,10 @@
 
 use jiff::Timestamp;
 
-use crate::domain::data::{Charges, Data, Unnumbered};
+use crate::domain::data::{Charges, Unnumbered};
 use crate::domain::money::Money;
 use crate::domain::order::{MAX_LINES, OrderLine, OrderState, OrderUpdate};
+use crate::domain::payload::{Data, Payload, Placement};
 use crate::platform::field::JsonField;
 use crate::platform::unread::UnreadableFields;
 
@@ -69,13 +70,12 @@ pub fn read(message: &JsonField, default_currency: &str) -> Option<Placed> {
     let total = paid.or(sum);
     let reached = unread.read(&merchant.get("status"), "/state", JsonField::integer).and_then(state);
     let text = |field: &JsonField, pointer: &str| unread.read(field, pointer, JsonField::text);
-    let mut data = Data {
+    let mut data = Data::from(Payload::Placed(Placement {
         handover: text(&merchant.get("userGetMode"), "/handover"),
         payment: text(&base.get("payTypeDesc"), "/payment").or_else(|| text(&base.get("payType"), "/payment")),
         expected_at: unread.read(&base.get("deliveryTime"), "/expected_at", JsonField::moment).flatten(),
         charges: (charges != Charges::default()).then_some(charges),
-        ..Data::default()
-    };
+    }));
     let placed = |place: &JsonField| unread.read(&place.get("ctime"), "/placed_at", JsonField::moment).flatten();
     let placed_at = placed(base).or_else(|| placed(merchant));
     let short_number = text(&merchant.get("seqNoStr"), "/short_number");

@@ -4,11 +4,12 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use crate::domain::coded::Coded;
-use crate::domain::data::{Authorisation, Courier, Data, Refund, RefundItem, Unrecognised};
+use crate::domain::data::{Authorisation, Courier, Refund, RefundItem, Unrecognised};
 use crate::domain::event::{DedupeKey, Kind, SignatureCheck};
 use crate::domain::mask::mask;
 use crate::domain::money::Money;
 use crate::domain::order::{MAX_LINES, OrderState, OrderUpdate, RefundUpdate};
+use crate::domain::payload::{CourierProgress, Data, OrderProgress, Payload};
 use crate::domain::shop::Shop;
 use crate::platform::field::JsonField;
 use crate::platform::keeta::verify::{KeetaEnvelope, VerifiedContent, VerifiedKeeta};
@@ -46,7 +47,7 @@ pub fn parse(keeta: &Keeta, verified: &VerifiedKeeta<'_>, request: &WebhookReque
                 occurred_at: Some(*at),
                 shop: None,
                 order: None,
-                data: Data { authorisation: Some(authorisation), ..Data::default() },
+                data: Payload::Authorisation(authorisation).into(),
                 signature: verified.signature().clone(),
                 dedupe_keys: std::iter::once(DedupeKey::Once(format!("code:{}", hex::encode(fingerprint))))
                     .chain(verified.seal().map(seal_key))
@@ -115,14 +116,14 @@ pub struct EnvelopeParser {
 }
 
 impl EnvelopeParser {
-    pub fn of(kind: Kind, data: Data) -> Self {
-        Self { kind, occurred_at: None, shop_name: None, order: None, data, meaning: None }
+    pub fn of(kind: Kind, data: impl Into<Data>) -> Self {
+        Self { kind, occurred_at: None, shop_name: None, order: None, data: data.into(), meaning: None }
     }
 
     fn unrecognised(envelope: &KeetaEnvelope<'_>, bytes: usize, malformed: bool) -> Self {
         let event = Some(envelope.event_id.to_string());
         let unrecognised = Unrecognised { event, bytes: bytes as u64, malformed };
-        Self::of(Kind::Unrecognised, Data { unrecognised: Some(unrecognised), ..Data::default() })
+        Self::of(Kind::Unrecognised, Payload::Unrecognised(unrecognised))
     }
 }
 
@@ -184,11 +185,10 @@ fn number(message: &JsonField, unread: &UnreadableFields) -> Option<String> {
 fn stepped(event_id: u64, message: &JsonField, kind: Kind, state: OrderState) -> Option<EnvelopeParser> {
     let unread = UnreadableFields::default();
     let number = number(message, &unread)?;
-    let data = Data {
+    let progress = OrderProgress {
         reason: unread.read(&message.get("cancelReason"), "/reason", JsonField::text),
         by: unread.read(&message.get("opType"), "/by", actor),
         cancel_type: unread.read(&message.get("cancelType"), "/cancel_type", JsonField::integer),
-        ..Data::default()
     };
     let occurred_at = happened(message, &unread);
     let unreadable = unread.into_pointers();
@@ -196,7 +196,7 @@ fn stepped(event_id: u64, message: &JsonField, kind: Kind, state: OrderState) ->
         occurred_at,
         meaning: Some(format!("order:{event_id}:{number}")),
         order: Some(OrderUpdate { number, state: Some(state), unreadable, ..OrderUpdate::default() }),
-        ..EnvelopeParser::of(kind, data)
+        ..EnvelopeParser::of(kind, Payload::Progress(progress))
     })
 }
 
@@ -224,7 +224,7 @@ fn refunded(event_id: u64, message: &JsonField, kind: Kind, default_currency: &s
         occurred_at,
         meaning: Some(meaning),
         order: Some(OrderUpdate { number, refund: update, unreadable, ..OrderUpdate::default() }),
-        ..EnvelopeParser::of(kind, Data { refund: Some(refund), ..Data::default() })
+        ..EnvelopeParser::of(kind, Payload::Refund(Box::new(refund)))
     })
 }
 
@@ -281,10 +281,9 @@ fn delivered(message: &JsonField) -> Option<EnvelopeParser> {
     let status = unread.read(&message.get("logisticsStatus"), "/delivery", JsonField::integer)?;
     let text = |name: &str, at: &str| unread.read(&message.get(name), at, JsonField::text);
     let courier = Courier { name: text("courierName", "/courier/name"), phone: text("courierPhone", "/courier/phone") };
-    let data = Data {
+    let progress = CourierProgress {
         delivery: Some(Coded::of(status, &DELIVERY)),
         courier: (courier != Courier::default()).then_some(courier),
-        ..Data::default()
     };
     let op_time = message.get("opTime").raw_text().unwrap_or_default();
     let occurred_at = happened(message, &unread);
@@ -293,6 +292,6 @@ fn delivered(message: &JsonField) -> Option<EnvelopeParser> {
         occurred_at,
         meaning: Some(format!("order:1006:{number}:{status}:{op_time}")),
         order: Some(OrderUpdate { number, unreadable, ..OrderUpdate::default() }),
-        ..EnvelopeParser::of(Kind::OrderDelivery, data)
+        ..EnvelopeParser::of(Kind::OrderDelivery, Payload::Delivery(progress))
     })
 }

@@ -1,9 +1,10 @@
 //! What Keeta sends of a shop, its menu and its authorisation.
 
 use crate::domain::coded::Coded;
-use crate::domain::data::{Authorisation, Data, Task, TaskProblem, Transition};
+use crate::domain::data::{Authorisation, Task, TaskProblem, Transition};
 use crate::domain::event::Kind;
 use crate::domain::hours::{Day, Hours, Span, SpecialDays};
+use crate::domain::payload::{Payload, StoreStatus};
 use crate::platform::field::JsonField;
 use crate::platform::keeta::parse::EnvelopeParser;
 
@@ -24,8 +25,7 @@ pub fn hours(message: &JsonField) -> Option<EnvelopeParser> {
     };
     let special = message.get("specialBusinessHour").list().filter_map(special).collect();
     let hours = Hours { week, special };
-    (hours != Hours::default())
-        .then(|| EnvelopeParser::of(Kind::StoreHours, Data { hours: Some(hours), ..Data::default() }))
+    (hours != Hours::default()).then(|| EnvelopeParser::of(Kind::StoreHours, Payload::Hours(hours)))
 }
 
 /// Seconds of the day; 0 to 0 is closed, and so is no span at all.
@@ -47,13 +47,12 @@ pub fn status(message: &JsonField) -> Option<EnvelopeParser> {
         let change = Transition { from: coded(from), to: coded(to) };
         change.to.is_some().then_some(change)
     };
-    let data = Data {
+    let status = StoreStatus {
         status: change("fromStatus", "toStatus", &STORE),
         delivery_rest: change("fromDeliveryRestStatus", "toDeliveryRestStatus", &[]),
         pickup_rest: change("fromPickupRestStatus", "toPickupRestStatus", &[]),
-        ..Data::default()
     };
-    (data != Data::default()).then(|| EnvelopeParser::of(Kind::StoreStatus, data))
+    (status != StoreStatus::default()).then(|| EnvelopeParser::of(Kind::StoreStatus, Payload::Status(status)))
 }
 
 /// 1201 and 1202: pictures were bound, or the menu was taken over; with what went wrong.
@@ -71,7 +70,7 @@ pub fn task(message: &JsonField, kind: Kind) -> Option<EnvelopeParser> {
     let problems = message.get("errorList").or(message.get("errorSpuDTOList"));
     let problems = problems.list().filter(JsonField::is_object).map(problem).collect();
     let task = Task { id: message.get("taskId").id(), problems };
-    (task != Task::default()).then(|| EnvelopeParser::of(kind, Data { task: Some(task), ..Data::default() }))
+    (task != Task::default()).then(|| EnvelopeParser::of(kind, Payload::Task(task)))
 }
 
 /// 1301 to 1303: a shop or a brand let the application in, or put it out.
@@ -88,6 +87,6 @@ pub fn authorised(message: &JsonField, kind: Kind) -> Option<EnvelopeParser> {
     Some(EnvelopeParser {
         occurred_at: message.get("createTime").instant(),
         shop_name: message.get("shopName").text(),
-        ..EnvelopeParser::of(kind, Data { authorisation: Some(authorisation), ..Data::default() })
+        ..EnvelopeParser::of(kind, Payload::Authorisation(authorisation))
     })
 }

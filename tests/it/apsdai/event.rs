@@ -23,7 +23,7 @@ fn the_header_alone_says_which_event_it_is() {
     for unknown in ["order_gift_hook", "", "x", "order_pay_hook2"] {
         let incoming = parsed_by(&apsdai(), unknown, br#"{"order_no":"A1"}"#);
         assert_eq!((incoming.kind, incoming.order), (Kind::Unrecognised, None));
-        let unrecognised = incoming.data.unrecognised.unwrap();
+        let unrecognised = incoming.data.unrecognised().unwrap();
         assert_eq!(unrecognised.event.as_deref(), Some(unknown).filter(|name| !name.is_empty()));
         assert_eq!(unrecognised.bytes, 17);
     }

@@ -17,9 +17,7 @@ fn an_alarm_names_every_product_in_every_shape() {
         ] {
             let incoming = parsed(hook, &shape);
             assert_eq!((&incoming.kind, &incoming.order, incoming.data.details), (&kind, &None, None), "{shape}");
-            let [item] = incoming.data.stock.as_slice() else {
-                panic!("one product: {:?} of {shape}", incoming.data.stock)
-            };
+            let [item] = incoming.data.stock() else { panic!("one product: {:?} of {shape}", incoming.data.stock()) };
             let names = (item.name.as_deref(), item.id.as_deref());
             assert_eq!(names, (Some("Photo Tool Pro"), Some("photo-tool-pro")), "{shape}");
             assert_eq!((item.left, item.threshold), (Some(4), Some(5)), "{shape}");
@@ -32,7 +30,7 @@ fn an_alarm_names_every_product_in_every_shape() {
         json!({ "list": several }),
         json!({ "data": { "items": several } }),
     ] {
-        let stock = parsed("stock_alarm_hook", &shape).data.stock;
+        let stock = parsed("stock_alarm_hook", &shape).data.stock().to_vec();
         let left: Vec<_> = stock.iter().map(|item| (item.name.as_deref(), item.left)).collect();
         assert_eq!(left, [(Some("One"), Some(0)), (Some("Two"), Some(-1))], "{shape}");
     }
@@ -53,7 +51,7 @@ fn the_two_day_totals_are_read_in_every_shape() {
         json!({ "data": { "todayOrderNum": 12, "todayTotalAmount": 1188, "yesterdayOrderNum": 9, "yesterdayTotalAmount": 891 } }),
         json!([{ "day": "today", "count": 12, "amount": 1188 }, { "day": "昨天", "count": 9, "amount": 891 }]),
     ] {
-        let totals = parsed("order_count_amount_hook", &shape).data.totals;
+        let totals = parsed("order_count_amount_hook", &shape).data.totals().to_vec();
         let read: Vec<_> = totals
             .iter()
             .map(|day| (day.day.as_deref(), day.count, day.amount.as_ref().map(|money| money.minor)))
@@ -65,10 +63,10 @@ fn the_two_day_totals_are_read_in_every_shape() {
         );
     }
     let keyed = json!({ "data": { "2026-01-01": { "count": 9 }, "2026-01-02": { "amount": "1188" } } });
-    let totals = parsed("order_count_amount_hook", &keyed).data.totals;
+    let totals = parsed("order_count_amount_hook", &keyed).data.totals().to_vec();
     assert_eq!((totals[0].count, totals[0].amount.is_none(), totals[1].count), (Some(9), true, None));
     for alone in [json!({ "count": 21, "amount": "2079" }), json!({ "data": [{ "count": 21, "amount": "2079" }] })] {
-        let totals = parsed("order_count_amount_hook", &alone).data.totals;
+        let totals = parsed("order_count_amount_hook", &alone).data.totals().to_vec();
         assert_eq!((totals.len(), &totals[0].day, totals[0].count), (1, &None, Some(21)), "no day is invented");
     }
 }

@@ -8,6 +8,7 @@ use orderbell::platform::apsdai::{AmountUnit, Apsdai};
 use serde_json::{Value, json};
 
 use crate::apsdai::source::{HOOKS, apsdai, at, now, parsed, parsed_by};
+use crate::support::payload::payload;
 
 /// One order in every shape that its body may have.
 fn order_shapes(extra: &Value) -> Vec<Value> {
@@ -77,14 +78,16 @@ fn an_order_is_read_in_every_shape_of_its_body() {
             assert_eq!(incoming.data.buyer.as_deref(), Some("b***@example.com"), "{shape}");
             assert_eq!(incoming.data.details, None, "{shape}");
             match kind {
-                Kind::OrderCancelled => assert_eq!(incoming.data.reason.as_deref(), Some("changed mind"), "{shape}"),
+                Kind::OrderCancelled => {
+                    assert_eq!(payload!(incoming, Progress).reason.as_deref(), Some("changed mind"), "{shape}")
+                }
                 Kind::OrderRefund => {
-                    let refund = incoming.data.refund.unwrap();
+                    let refund = incoming.data.refund().unwrap();
                     assert_eq!(refund.amount, Some(Money::new(118_850, "CNY")), "{shape}");
                     assert_eq!(refund.request_reason.as_deref(), Some("changed mind"), "{shape}");
                 }
                 Kind::OrderOutOfStock => {
-                    assert_eq!(incoming.data.stock[0].name.as_deref(), Some("Photo Tool Pro"), "{shape}")
+                    assert_eq!(incoming.data.stock()[0].name.as_deref(), Some("Photo Tool Pro"), "{shape}")
                 }
                 _ => {}
             }

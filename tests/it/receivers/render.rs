@@ -64,8 +64,7 @@ async fn a_stored_event_is_rendered_in_its_own_words() {
     let folder = folder(&channel("office", "wecom", &simulated.wecom_url("a"), ""));
     let store = Sqlite::open(&folder.path().join("orderbell.db"), Timestamp::now()).unwrap();
     let mut scenes = samples::own(&[]);
-    let notices =
-        |scene: &samples::Scene| scene.event.data.notice.as_ref().is_some_and(|notice| notice.topic == "dead");
+    let notices = |scene: &samples::Scene| scene.event.data.notice().is_some_and(|notice| notice.topic == "dead");
     let event = Event { id: EventId(Uuid::now_v7()), ..scenes.remove(scenes.iter().position(notices).unwrap()).event };
     let id = event.id.to_string();
     let dedupe_keys = vec![DedupeKey::Once("once".to_owned())];

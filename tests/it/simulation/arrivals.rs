@@ -2,10 +2,11 @@
 
 use jiff::SignedDuration;
 use orderbell::domain::coded::Coded;
-use orderbell::domain::data::{Data, Notice, StockItem, Transition};
+use orderbell::domain::data::{Notice, StockItem, Transition};
 use orderbell::domain::event::{DedupeKey, DeliveryId, Event, EventId, Kind, SignatureCheck};
 use orderbell::domain::money::Money;
 use orderbell::domain::order::{OrderLine, OrderState, OrderUpdate};
+use orderbell::domain::payload::{Data, OrderProgress, Payload, StoreStatus};
 use orderbell::domain::route::Target;
 use orderbell::domain::shop::Shop;
 use orderbell::store::Record;
@@ -171,8 +172,8 @@ impl Story {
             let late = (at - placed).max(0);
             let lag = if kind == Kind::OrderPlaced { late } else { 0 };
             let name = format!("{kind}:{marker}");
-            let data =
-                Data { reason: (kind == Kind::OrderCancelled).then(|| "sold out".to_owned()), ..Data::default() };
+            let reason = (kind == Kind::OrderCancelled).then(|| "sold out".to_owned());
+            let data = Payload::Progress(OrderProgress { reason, ..OrderProgress::default() }).into();
             let (shop, marker) = (shop.clone(), marker.clone());
             self.tell(Arrival { at, lag, kind, marker, name, order: Some(order), shop, data });
         }
@@ -201,20 +202,22 @@ impl Story {
     fn aside(&mut self, kind: Kind, at: i64) {
         let marker = self.marker(6);
         let mut shop = Shop { id: "145541".to_owned(), name: Some("Harbour Noodle House".to_owned()) };
-        let mut data = Data::default();
+        let data;
         match kind {
             Kind::StoreStatus => {
                 shop = Shop { id: marker.clone(), name: Some(format!("Shop {marker}")) };
                 let coded = |code, word: &str| Some(Coded { code, word: Some(word.to_owned()) });
-                data.status = Some(Transition { from: coded(1, "open"), to: coded(2, "closed") });
+                let status = Some(Transition { from: coded(1, "open"), to: coded(2, "closed") });
+                data = Payload::Status(StoreStatus { status, ..StoreStatus::default() }).into();
             }
             Kind::OperatorNotice => {
                 let (topic, subject) = ("disk".to_owned(), Some(marker.clone()));
-                data.notice = Some(Notice { topic, subject, ..Notice::default() });
+                data = Payload::Notice(Box::new(Notice { topic, subject, ..Notice::default() })).into();
             }
             _ => {
                 let left = Some(self.chance.between(0, 4));
-                data.stock = vec![StockItem { name: Some(format!("Tea {marker}")), left, ..StockItem::default() }];
+                let item = StockItem { name: Some(format!("Tea {marker}")), left, ..StockItem::default() };
+                data = Payload::Stock(vec![item]).into();
             }
         }
         let name = format!("{kind}:{marker}");

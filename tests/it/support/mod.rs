@@ -9,6 +9,7 @@ pub mod echo;
 pub mod keeta;
 pub mod log;
 pub mod mutations;
+pub mod payload;
 pub mod proxy;
 pub mod snapshots;
 mod start;

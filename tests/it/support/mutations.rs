@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
 use orderbell::domain::event::{Kind, SignatureCheck};
+use orderbell::domain::payload::Payload;
 use orderbell::domain::sign;
 use orderbell::platform::apsdai::Apsdai;
 use orderbell::platform::keeta::Keeta;
@@ -152,7 +153,9 @@ fn said(incoming: &Incoming) -> String {
         Incoming::Webhook(webhook) => {
             let (kind, shop, order, mut data) = (&webhook.kind, &webhook.shop, &webhook.order, webhook.data.clone());
             // How long the body was is of no weight: blanks between its members are signed by nothing.
-            data.unrecognised.iter_mut().for_each(|unrecognised| unrecognised.bytes = 0);
+            if let Payload::Unrecognised(unrecognised) = &mut data.payload {
+                unrecognised.bytes = 0;
+            }
             format!("{kind:?} {shop:?} {order:?} {data:?} {:?}", webhook.occurred_at)
         }
     }

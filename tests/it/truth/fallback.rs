@@ -1,9 +1,9 @@
 //! Fallbacks: for a channel that cannot be reached another is notified, once, and says why.
 
 use jiff::Timestamp;
-use orderbell::domain::data::Data;
 use orderbell::domain::event::{DedupeKey, DeliveryId, Event, EventId, Kind, SignatureCheck};
 use orderbell::domain::language::Sources;
+use orderbell::domain::payload::Data;
 use orderbell::domain::route::Target;
 use orderbell::domain::template::Templates;
 use orderbell::sandbox::fault::Times;

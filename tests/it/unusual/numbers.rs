@@ -4,6 +4,7 @@ use orderbell::domain::event::DedupeKey;
 use proptest::prelude::*;
 
 use crate::support::cases::cases;
+use crate::support::payload::payload;
 use crate::unusual::keeta::{envelope, parsed, receive, signed, webhook};
 use crate::unusual::licences;
 
@@ -25,7 +26,7 @@ fn an_order_with_its_numbers_as_java_writes_them_is_read_whole() {
     let line = &order.lines[0];
     assert_eq!((line.quantity, line.unit_price.as_ref().map(|price| price.minor)), (Some(2), Some(3600)));
     assert_eq!(line.options, ["Extra: Egg ×2"]);
-    assert_eq!(placed.data.charges.and_then(|charges| charges.tip).map(|tip| tip.minor), Some(100));
+    assert_eq!(payload!(placed, Placed).charges.and_then(|charges| charges.tip).map(|tip| tip.minor), Some(100));
 }
 
 #[test]
@@ -37,14 +38,14 @@ fn every_event_of_an_order_speaks_of_the_same_order_however_its_number_is_spelt(
             format!(r#"{{"orderViewId":{spelling},"status":3.0E1,"opTime":1.749008138025E12,"opType":1.0E1}}"#);
         let accepted = parsed(1002, &message);
         assert_eq!(accepted.order.expect("an order").number, "764765525957454", "{spelling}");
-        assert_eq!(accepted.data.by.and_then(|by| by.word).as_deref(), Some("customer"));
+        assert_eq!(payload!(accepted, Progress).by.and_then(|by| by.word).as_deref(), Some("customer"));
         assert_eq!(accepted.occurred_at, Some("2025-06-04T03:35:38.025Z".parse().unwrap()));
         let delivery = format!(r#"{{"orderViewId":{spelling},"logisticsStatus":2.5E1}}"#);
-        assert_eq!(parsed(1006, &delivery).data.delivery.map(|status| status.code), Some(25));
+        assert_eq!(payload!(parsed(1006, &delivery), Delivery).delivery.map(|status| status.code), Some(25));
         let refund = format!(
             r#"{{"orderViewId":{spelling},"status":2001.0,"afterSaleOrderId":8.0E2,"money":2.8E3,"refundProducts":[{{"name":"Pie","count":1.0,"refundPrice":2.8e3}}]}}"#
         );
-        let refund = parsed(1007, &refund).data.refund.expect("a refund");
+        let refund = payload!(parsed(1007, &refund), Refund);
         assert_eq!((refund.id.as_deref(), refund.amount.map(|amount| amount.minor)), (Some("800"), Some(2800)));
         assert_eq!(refund.items[0].quantity, Some(1));
     }
@@ -94,12 +95,12 @@ fn an_envelope_may_spell_its_numbers_in_any_way() {
 #[test]
 fn events_of_a_shop_read_their_numbers_in_any_spelling() {
     let hours = parsed(1101, r#"{"businessHourOfTheWeek":{"mon":[{"startTime":3.6E4,"endTime":79200.0}]}}"#);
-    assert_eq!(hours.data.hours.unwrap().week[0].spans[0].to, "22:00");
-    let status = parsed(1102, r#"{"fromStatus":3.0,"toStatus":4.0}"#).data.status.unwrap();
+    assert_eq!(payload!(hours, Hours).week[0].spans[0].to, "22:00");
+    let status = payload!(parsed(1102, r#"{"fromStatus":3.0,"toStatus":4.0}"#), Status).status.unwrap();
     assert_eq!(status.to.and_then(|to| to.word).as_deref(), Some("suspended"));
-    let task = parsed(1202, r#"{"taskId":5.0,"errorSpuDTOList":[{"name":"Pie","code":1.2E3}]}"#).data.task.unwrap();
+    let task = payload!(parsed(1202, r#"{"taskId":5.0,"errorSpuDTOList":[{"name":"Pie","code":1.2E3}]}"#), Task);
     assert_eq!((task.id.as_deref(), task.problems[0].code.as_deref()), (Some("5"), Some("1200")));
-    let shops = parsed(1303, r#"{"authId":7.0,"shopIds":[1.0,2.0E0]}"#).data.authorisation.unwrap().shops;
+    let shops = payload!(parsed(1303, r#"{"authId":7.0,"shopIds":[1.0,2.0E0]}"#), Authorisation).shops;
     assert_eq!(shops, ["1", "2"]);
 }
 
@@ -112,9 +113,9 @@ fn a_licence_order_is_read_in_any_spelling_of_its_numbers() {
     assert_eq!((order.total.map(|total| total.minor), order.lines[0].quantity), (Some(19_800), Some(2)));
     assert_eq!(order.placed_at, Some("2026-01-01T00:00:00Z".parse().unwrap()));
     let stock = licences::parsed("stock_alarm_hook", r#"{"product_name":"Photo Tool","stock":3.0,"threshold":1E1}"#);
-    assert_eq!((stock.data.stock[0].left, stock.data.stock[0].threshold), (Some(3), Some(10)));
-    let totals =
-        licences::parsed("order_count_amount_hook", r#"{"today_count":1.2E1,"today_amount":1.5e2}"#).data.totals;
+    assert_eq!((stock.data.stock()[0].left, stock.data.stock()[0].threshold), (Some(3), Some(10)));
+    let totals = licences::parsed("order_count_amount_hook", r#"{"today_count":1.2E1,"today_amount":1.5e2}"#);
+    let totals = totals.data.totals();
     assert_eq!((totals[0].count, totals[0].amount.as_ref().map(|amount| amount.minor)), (Some(12), Some(15_000)));
 }
 

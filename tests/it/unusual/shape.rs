@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use orderbell::domain::event::{DedupeKey, Kind, SignatureCheck};
+use orderbell::domain::payload::{Data, Payload};
 use orderbell::platform::{Incoming, Refusal};
 use orderbell::sandbox::rules::Rules;
 use orderbell::store::history::{HistoryAnswer, Question};
@@ -14,6 +15,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 use crate::support::keeta::{Envelope, RECEIVED, placed};
+use crate::support::payload::payload;
 use crate::support::{Answer, Daemon, Scene, in_time, read};
 use crate::unusual::keeta::{body, envelope, parsed, receive, signature, signed, webhook};
 use crate::unusual::licences;
@@ -32,6 +34,13 @@ fn a_mark_before_the_body_is_skipped() {
     assert_eq!(parsed(1002, "\u{feff}{\"orderViewId\":7}").order.unwrap().number, "7", "nor before the message");
 }
 
+fn reason_of(data: &Data) -> Option<&str> {
+    match &data.payload {
+        Payload::Progress(progress) => progress.reason.as_deref(),
+        _ => None,
+    }
+}
+
 #[test]
 fn a_message_that_is_only_nearly_json_is_read_under_a_right_signature() {
     for (message, reason, unread) in [
@@ -46,7 +55,7 @@ fn a_message_that_is_only_nearly_json_is_read_under_a_right_signature() {
         let order = cancelled.order.unwrap();
         assert_eq!((cancelled.kind, order.number.as_str()), (Kind::OrderCancelled, "7"), "{message}");
         assert_eq!(
-            (cancelled.data.reason.as_deref(), order.unreadable),
+            (reason_of(&cancelled.data), order.unreadable),
             (reason, unread.iter().map(|at| (*at).to_owned()).collect())
         );
         let key = DedupeKey::Once(format!("sig:{}", signature(&members)));
@@ -70,7 +79,7 @@ fn a_message_that_cannot_be_read_at_all_is_an_unrecognised_event_that_names_its_
     for message in ["hello", "{\"orderViewId\":7", "{orderViewId:7}", "{'a':1}", "{\"a\":1}}", "{} {}", "NaN", "[1,]"] {
         let members = envelope(1001, message);
         let kept = webhook(receive(&signed(&members)));
-        let unrecognised = kept.data.unrecognised.clone().expect("unrecognised");
+        let unrecognised = payload!(kept, Unrecognised);
         assert_eq!(
             (kept.kind, unrecognised.event.as_deref(), unrecognised.malformed),
             (Kind::Unrecognised, Some("1001"), true),
@@ -79,7 +88,7 @@ fn a_message_that_cannot_be_read_at_all_is_an_unrecognised_event_that_names_its_
         assert!(kept.dedupe_keys.contains(&DedupeKey::Once(format!("sig:{}", signature(&members)))));
         assert_eq!(receive(&body(&members, &"0".repeat(64))).err(), Some(Refusal::Signature), "{message}");
     }
-    assert!(!parsed(4711, "{}").data.unrecognised.unwrap().malformed, "an event that nobody knows is not damaged");
+    assert!(!payload!(parsed(4711, "{}"), Unrecognised).malformed, "an event that nobody knows is not damaged");
     // What is stored of it is masked where it can be read.
     let kept = parsed(1001, "{\"accessToken\":\"t0p\",\"a\":\"b\nc\"}").body;
     assert!(!String::from_utf8_lossy(&kept).contains("t0p"));

@@ -3,8 +3,8 @@
 use orderbell::cli::why;
 use orderbell::cli::why::setting::Setting;
 use orderbell::cli::why::timeline;
-use orderbell::domain::data::Data;
 use orderbell::domain::event::{DeliveryId, Event, EventId, Kind, OWN_SOURCE, SignatureCheck};
+use orderbell::domain::payload::Payload;
 use orderbell::domain::report::Report;
 use orderbell::domain::route;
 use orderbell::store::{Record, ReportRun};
@@ -34,7 +34,7 @@ impl Scene {
             received_at: at(second),
             shop: None,
             order: None,
-            data: Data { report: Some(Box::new(report)), ..Data::default() },
+            data: Payload::Report(Box::new(report)).into(),
             proof: SignatureCheck::Own,
         };
         let routes = self.part().routes.unwrap();

@@ -3,11 +3,11 @@
 use crate::words::golden::LANGUAGES;
 use crate::words::samples::Sample;
 use crate::words::{hostile, samples};
-use orderbell::domain::data::Data;
 use orderbell::domain::digest::{DetailLevel, DigestEntry, DigestView, MergedDelivery};
 use orderbell::domain::event::Kind;
 use orderbell::domain::figures::sample;
 use orderbell::domain::language::{Sources, built_in_sources};
+use orderbell::domain::payload::Payload;
 use orderbell::domain::template::Templates;
 use orderbell::domain::template::digest::DigestNotes;
 use orderbell::domain::template::fault::{TemplateErrors, TemplateFault};
@@ -34,7 +34,7 @@ fn everything() -> Vec<Sample> {
     let mut samples = samples::all();
     samples.push(hostile::saying(&hostile::HOSTILE.join("\n"), Kind::OrderPlaced));
     for (name, sample) in sample::all("daily") {
-        let data = Data { report: Some(Box::new(sample.report())), ..Data::default() };
+        let data = Payload::Report(Box::new(sample.report())).into();
         let event = samples::event(Kind::Report("daily".to_owned()), data);
         samples.push(Sample { name: name.to_string(), event, order: None });
     }

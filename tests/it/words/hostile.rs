@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use orderbell::channel::Channel;
-use orderbell::domain::data::{Courier, Data};
+use orderbell::domain::data::Courier;
 use orderbell::domain::document::read::read;
 use orderbell::domain::document::{Block, Document, Inline};
 use orderbell::domain::event::{Event, Kind};
@@ -11,6 +11,7 @@ use orderbell::domain::figures::sample;
 use orderbell::domain::fold::merge;
 use orderbell::domain::message::PartForm;
 use orderbell::domain::order::{OrderLine, OrderUpdate};
+use orderbell::domain::payload::{CourierProgress, Data, OrderProgress, Payload, Placement};
 use orderbell::domain::shop::Shop;
 use orderbell::domain::template::Templates;
 use orderbell::domain::text::one_line;
@@ -53,12 +54,19 @@ pub fn saying(text: &str, kind: Kind) -> Sample {
         ],
         ..samples::update()
     };
-    let data = Data {
-        handover: Some(text.to_owned()),
-        payment: Some(text.to_owned()),
-        reason: Some(text.to_owned()),
-        courier: Some(Courier { name: Some(text.to_owned()), phone: Some(text.to_owned()) }),
-        ..Data::default()
+    let said = || Some(text.to_owned());
+    let data = match kind {
+        Kind::OrderPlaced => {
+            Payload::Placed(Placement { handover: said(), payment: said(), ..Placement::default() }).into()
+        }
+        Kind::OrderDelivery => {
+            let courier = Some(Courier { name: said(), phone: said() });
+            Payload::Delivery(CourierProgress { courier, ..CourierProgress::default() }).into()
+        }
+        Kind::OrderAccepted | Kind::OrderCancelled => {
+            Payload::Progress(OrderProgress { reason: said(), ..OrderProgress::default() }).into()
+        }
+        _ => Data::default(),
     };
     let shop = Some(Shop { id: "1".to_owned(), name: Some(text.to_owned()) });
     let event = Event { order: Some(update), shop, ..samples::event(kind, data) };
@@ -165,7 +173,7 @@ fn reporting(text: &str) -> Sample {
     report.stock.iter_mut().for_each(|low| low.name = name());
     report.bell.parked.iter_mut().for_each(|parked| parked.reason = text.to_owned());
     report.acceptance.iter_mut().for_each(|acceptance| acceptance.slowest_order = text.to_owned());
-    let data = Data { report: Some(Box::new(report)), ..Data::default() };
+    let data = Payload::Report(Box::new(report)).into();
     let event = samples::event(Kind::Report("daily".to_owned()), data);
     Sample { name: "hostile".to_owned(), event, order: None }
 }

@@ -5,11 +5,11 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use jiff::tz::TimeZone;
 use orderbell::channel::Channel;
-use orderbell::domain::data::Data;
 use orderbell::domain::event::{Event, EventId, Kind, SignatureCheck};
 use orderbell::domain::figures::sample;
 use orderbell::domain::message::{Attachments, Part, PartForm};
 use orderbell::domain::message_context::MessageContext;
+use orderbell::domain::payload::Payload;
 use orderbell::domain::report::Report;
 use orderbell::domain::template::Templates;
 use orderbell::flow::render::report::ReportAudience;
@@ -34,7 +34,7 @@ fn event(report: Report) -> Event {
         received_at: sent_at,
         shop: None,
         order: None,
-        data: Data { report: Some(Box::new(report)), ..Data::default() },
+        data: Payload::Report(Box::new(report)).into(),
         proof: SignatureCheck::Own,
     }
 }

@@ -7,12 +7,13 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use orderbell::domain::changed;
 use orderbell::domain::coded::Coded;
-use orderbell::domain::data::{Charges, Courier, Data, Late, Refund, RefundItem, Unnumbered};
+use orderbell::domain::data::{Charges, Courier, Late, Refund, RefundItem, Unnumbered};
 use orderbell::domain::event::{DeliveryId, Event, EventId, Kind, SignatureCheck};
 use orderbell::domain::fold::decide;
 use orderbell::domain::message_context::MessageContext;
 use orderbell::domain::money::Money;
 use orderbell::domain::order::{Order, OrderLine, OrderState, OrderUpdate};
+use orderbell::domain::payload::{CourierProgress, Data, OrderProgress, Payload, Placement};
 use orderbell::domain::shop::Shop;
 use uuid::Uuid;
 
@@ -229,7 +230,7 @@ fn unnumbered() -> Sample {
 }
 
 fn orders() -> Vec<Sample> {
-    let full = Data {
+    let full: Data = Payload::Placed(Placement {
         handover: Some("delivery".to_owned()),
         payment: Some("Apple Pay".to_owned()),
         expected_at: Some(at("2025-06-04T04:20:00Z")),
@@ -239,8 +240,8 @@ fn orders() -> Vec<Sample> {
             discounts: Some(sar(1900)),
             ..Charges::default()
         }),
-        ..Data::default()
-    };
+    })
+    .into();
     let approximate = OrderUpdate { total: Some(sar(123_400)), total_is_approximate: true, ..update() };
     let by_hand = OrderUpdate {
         short_number: None,
@@ -249,16 +250,17 @@ fn orders() -> Vec<Sample> {
         lines: vec![OrderLine { name: "Lemon tea".to_owned(), ..OrderLine::default() }],
         ..update()
     };
-    let pickup =
-        Data { handover: Some("pickup".to_owned()), expected_at: Some(at("2025-06-05T09:00:00Z")), ..Data::default() };
+    let pickup = Payload::Placed(Placement {
+        handover: Some("pickup".to_owned()),
+        expected_at: Some(at("2025-06-05T09:00:00Z")),
+        ..Placement::default()
+    })
+    .into();
     let late_full = Data { late: late(OrderState::Cancelled), ..full.clone() };
-    let cancelled = |by, reason: Option<&str>, cancel_type| Data {
-        by,
-        reason: reason.map(str::to_owned),
-        cancel_type,
-        ..Data::default()
+    let cancelled = |by, reason: Option<&str>, cancel_type| {
+        Payload::Progress(OrderProgress { by, reason: reason.map(str::to_owned), cancel_type }).into()
     };
-    let delivery = |delivery, courier| Data { delivery, courier, ..Data::default() };
+    let delivery = |delivery, courier| Payload::Delivery(CourierProgress { delivery, courier }).into();
     let rider = Courier { name: Some("Ali".to_owned()), phone: Some("+966 50 123 4567".to_owned()) };
     vec![
         placed("full", update(), full),
@@ -324,7 +326,7 @@ fn refunds() -> Vec<Sample> {
         items: vec![RefundItem { name: "Lemon tea".to_owned(), quantity: None, amount: None }],
         ..Refund::default()
     };
-    let data = |refund: &Refund| Data { refund: Some(refund.clone()), ..Data::default() };
+    let data = |refund: &Refund| Payload::Refund(Box::new(refund.clone())).into();
     vec![
         of_order("asked", Kind::OrderRefund, Some(update()), data(&asked)),
         of_order("settled", Kind::OrderRefund, Some(update()), data(&settled)),

@@ -4,13 +4,14 @@
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use crate::domain::data::{Data, DayTotal, StockItem};
+use crate::domain::data::{DayTotal, StockItem};
 use crate::domain::event::{Event, EventId, Kind, SignatureCheck};
 use crate::domain::figures::facts::Sum;
 use crate::domain::figures::sample::made::{DAY, SampleData, SampleShop, made};
 use crate::domain::figures::sums;
 use crate::domain::ledger::Figure;
 use crate::domain::money::Money;
+use crate::domain::payload::{Data, Payload};
 use crate::domain::report::{ParkedSince, ServiceHealth, Unproven};
 
 /// What a platform says of the day, beside what we have of it.
@@ -109,7 +110,7 @@ fn low(kind: Kind, at: Timestamp, items: &[(&str, Option<i64>)]) -> Event {
         ..StockItem::default()
     };
     let stock = items.iter().map(item).collect();
-    event(kind, "agrees", at, Data { stock, ..Data::default() })
+    event(kind, "agrees", at, Payload::Stock(stock).into())
 }
 
 fn total(sample: &SampleData, told: &Told) -> Event {
@@ -124,7 +125,7 @@ fn total(sample: &SampleData, told: &Told) -> Event {
         count: u64::try_from(ours.orders + told.orders).ok(),
         amount: Some(Money::new(gross + told.minor + told.cancelled * cancelled, "CNY")),
     };
-    event(Kind::TotalsReported, told.source, at, Data { totals: vec![total], ..Data::default() })
+    event(Kind::TotalsReported, told.source, at, Payload::Totals(vec![total]).into())
 }
 
 #[cfg(test)]

@@ -1,21 +1,22 @@
 //! What Orderbell makes itself: notices, tests and incidents.
 
-use orderbell::domain::data::{Data, Notice, Unrecognised};
+use orderbell::domain::data::{Notice, Unrecognised};
 use orderbell::domain::event::{Event, Kind};
+use orderbell::domain::payload::{Data, Payload};
 
 use crate::words::samples::{Sample, at, event, sample};
 
 pub fn our_own() -> Vec<Sample> {
     let own = |kind, data| Event { source: "orderbell".to_owned(), shop: None, occurred_at: None, ..event(kind, data) };
     let said = |name: &str, notice: Notice| {
-        sample(name, own(Kind::OperatorNotice, Data { notice: Some(notice), ..Data::default() }), None)
+        sample(name, own(Kind::OperatorNotice, Payload::Notice(Box::new(notice)).into()), None)
     };
     let notice = |topic: &str, subject: Option<&str>, detail: Option<&str>| said(topic, about(topic, subject, detail));
     let unrecognised = Unrecognised { event: Some("1999".to_owned()), bytes: 1204, malformed: false };
     let malformed = Unrecognised { event: Some("1001".to_owned()), malformed: true, ..unrecognised.clone() };
     vec![
-        sample("", event(Kind::Unrecognised, Data { unrecognised: Some(unrecognised), ..Data::default() }), None),
-        sample("malformed", event(Kind::Unrecognised, Data { unrecognised: Some(malformed), ..Data::default() }), None),
+        sample("", event(Kind::Unrecognised, Payload::Unrecognised(unrecognised).into()), None),
+        sample("malformed", event(Kind::Unrecognised, Payload::Unrecognised(malformed).into()), None),
         sample("", own(Kind::Test, Data::default()), None),
         said("clock", Notice { off_by_seconds: Some(7_205), ..about("clock", Some("keeta-sa"), None) }),
         notice("application", Some("keeta-sa"), Some("it names application 42")),

@@ -1,8 +1,9 @@
 //! Shops, menus and stock.
 
-use orderbell::domain::data::{Authorisation, Data, Task, TaskProblem, Transition};
+use orderbell::domain::data::{Authorisation, Task, TaskProblem, Transition};
 use orderbell::domain::event::Kind;
 use orderbell::domain::hours::{Day, Hours, Span, SpecialDays};
+use orderbell::domain::payload::{Data, Payload, StoreStatus};
 
 use crate::words::samples::{Sample, at, coded, event, number, sample};
 
@@ -29,13 +30,17 @@ pub fn shops_and_menus() -> Vec<Sample> {
         ],
     };
     let status = |from, to| Some(Transition { from, to });
-    let suspended = Data { status: status(coded(3, "operating"), coded(4, "suspended")), ..Data::default() };
-    let resting = Data {
+    let suspended = Payload::Status(StoreStatus {
+        status: status(coded(3, "operating"), coded(4, "suspended")),
+        ..StoreStatus::default()
+    })
+    .into();
+    let resting = Payload::Status(StoreStatus {
         status: status(coded(3, "operating"), coded(3, "operating")),
         delivery_rest: status(number(0), number(1)),
         pickup_rest: status(number(0), number(0)),
-        ..Data::default()
-    };
+    })
+    .into();
     let problems = vec![
         TaskProblem {
             name: Some("Lemon tea".to_owned()),
@@ -49,11 +54,10 @@ pub fn shops_and_menus() -> Vec<Sample> {
             ..TaskProblem::default()
         },
     ];
-    let task = |problems: &[TaskProblem]| Data {
-        task: Some(Task { id: Some("t-9981".to_owned()), problems: problems.to_vec() }),
-        ..Data::default()
+    let task = |problems: &[TaskProblem]| {
+        Payload::Task(Task { id: Some("t-9981".to_owned()), problems: problems.to_vec() }).into()
     };
-    let authorisation = |authorisation| Data { authorisation: Some(authorisation), ..Data::default() };
+    let authorisation = |authorisation| Payload::Authorisation(authorisation).into();
     let brand = Authorisation {
         id: Some("a-1".to_owned()),
         brand: Some("Harbour".to_owned()),
@@ -68,7 +72,7 @@ pub fn shops_and_menus() -> Vec<Sample> {
     code_received.shop = None;
     let granted = Authorisation { id: Some("a-1".to_owned()), ..Authorisation::default() };
     vec![
-        of_shop("full", Kind::StoreHours, Data { hours: Some(hours), ..Data::default() }),
+        of_shop("full", Kind::StoreHours, Payload::Hours(hours).into()),
         of_shop("suspended", Kind::StoreStatus, suspended),
         of_shop("resting", Kind::StoreStatus, resting),
         of_shop("thin", Kind::StoreStatus, Data::default()),
