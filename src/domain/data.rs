@@ -5,6 +5,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_with::skip_serializing_none;
 
 use crate::domain::coded::Coded;
 use crate::domain::money::Money;
@@ -12,25 +13,23 @@ use crate::domain::order::{OrderLine, OrderState};
 use crate::domain::timestamp::known_milliseconds;
 
 /// What changed of an order; each only where it did. Without any, the order is again as it was.
+#[skip_serializing_none]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct OrderChanges {
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub total: Option<Diff<Money>>,
     /// One for each item.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub lines: Vec<Diff<OrderLine>>,
     /// The buyer's words that are gone, and those that are new, wherever they stand.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<Diff<String>>,
 }
 
 /// One thing that changed: `was` is absent for what is new, `is` for what is gone.
+#[skip_serializing_none]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Diff<T> {
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub was: Option<T>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub is: Option<T>,
 }
 
@@ -45,78 +44,64 @@ impl OrderChanges {
 }
 
 /// What a total is made of; each part only when the platform sent it and it is not zero.
+#[skip_serializing_none]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Charges {
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub items: Option<Money>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub delivery: Option<Money>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub platform: Option<Money>,
     /// A positive amount that was taken off.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub discounts: Option<Money>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub tip: Option<Money>,
 }
 
 /// One refund and where it stands.
+#[skip_serializing_none]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Refund {
     /// The platform's own id of the refund.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     /// Word `waiting_for_merchant` for Keeta's 1001; the full list is not public.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<Coded>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub amount: Option<Money>,
     /// The buyer objects to an earlier refusal.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub appeal: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub requested_by: Option<Coded>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub request_reason: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub handled_by: Option<Coded>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub handling_reason: Option<String>,
     /// How many pictures the buyer sent along.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub pictures: Option<u64>,
     /// The items of a partial refund.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub items: Vec<RefundItem>,
 }
 
+#[skip_serializing_none]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RefundItem {
     /// Empty where it could not be read.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quantity: Option<u64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<Money>,
 }
 
+#[skip_serializing_none]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Courier {
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub phone: Option<String>,
 }
 
+#[skip_serializing_none]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transition {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<Coded>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<Coded>,
 }
 
@@ -128,38 +113,33 @@ impl Transition {
 }
 
 /// The end of a job that the platform did on the menu; without problems it went well.
+#[skip_serializing_none]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Task {
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     pub problems: Vec<TaskProblem>,
 }
 
+#[skip_serializing_none]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TaskProblem {
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// The merchant's own code of the item.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub item_code: Option<String>,
     /// The platform's number of the fault.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
     /// How many pictures of the item were refused.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub pictures: Option<u64>,
 }
 
+#[skip_serializing_none]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Authorisation {
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub brand: Option<String>,
     /// The ids of all shops concerned, when there are several.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -170,46 +150,40 @@ pub struct Authorisation {
 }
 
 /// How much of one product is left. For `stock.keys_low`: how many licence keys.
+#[skip_serializing_none]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct StockItem {
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// The platform's own id, or the product's path in its shop.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     /// Pieces; below zero when more were sold than there were.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub left: Option<i64>,
     /// The number at or below which the platform warns.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub threshold: Option<i64>,
 }
 
 /// The orders of one day, as the platform counts them. They stand beside our own figures and are never added to them.
+#[skip_serializing_none]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DayTotal {
     /// `2026-01-01`; another text is the platform's own. Absent when a total came without its day.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub day: Option<String>,
     /// Orders.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub amount: Option<Money>,
 }
 
 /// What an event says of an order whose number it does not tell.
+#[skip_serializing_none]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Unnumbered {
     /// The number that people call out.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub short_number: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "known_milliseconds")]
+    #[serde(serialize_with = "known_milliseconds")]
     pub placed_at: Option<Timestamp>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub total: Option<Money>,
     /// The platform sent no total; this one is the sum of the lines.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -236,11 +210,11 @@ pub enum Details {
 }
 
 /// A webhook that is genuine and that we cannot read. Its body is kept whole and never shown.
+#[skip_serializing_none]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Unrecognised {
     /// The platform's own name or number of the event.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub event: Option<String>,
     /// Size of the body.
     pub bytes: u64,
@@ -250,37 +224,33 @@ pub struct Unrecognised {
 }
 
 /// Something the operator should know of Orderbell itself.
+#[skip_serializing_none]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Notice {
     /// Which notice: `notice.<topic>` in the language file; says it once per topic and subject.
     pub topic: String,
     /// The source or channel that it is about.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
     /// The receiver's words, or a number with its unit; free of secrets and of buyers' data.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
     /// When the trouble began.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "known_milliseconds")]
+    #[serde(serialize_with = "known_milliseconds")]
     pub since: Option<Timestamp>,
     /// When it ended; absent while it lasts. So a notice that has it says that all is well again.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "known_milliseconds")]
+    #[serde(serialize_with = "known_milliseconds")]
     pub until: Option<Timestamp>,
     /// How long it has lasted.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub lasted_seconds: Option<i64>,
     /// How many messages are concerned.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
     /// When the last thing of its sort happened: the last sign of life, the last message that was given up.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "known_milliseconds")]
+    #[serde(serialize_with = "known_milliseconds")]
     pub last_at: Option<Timestamp>,
     /// When it is tried again.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "known_milliseconds")]
+    #[serde(serialize_with = "known_milliseconds")]
     pub next_at: Option<Timestamp>,
     /// How far this machine's clock is ahead; negative: behind.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub off_by_seconds: Option<i64>,
 }
 

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_with::skip_serializing_none;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -145,6 +146,7 @@ impl<'de> Deserialize<'de> for Kind {
 }
 
 /// One thing that happened. It is immutable once recorded.
+#[skip_serializing_none]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event {
     pub id: EventId,
@@ -152,14 +154,11 @@ pub struct Event {
     /// The configured source that told it; `orderbell` for our own kinds.
     pub source: String,
     /// When it happened, by the platform's clock.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub occurred_at: Option<Timestamp>,
     /// When we heard of it, by our clock.
     pub received_at: Timestamp,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shop: Option<Shop>,
     /// What it says of an order, when it is about one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order: Option<OrderUpdate>,
     /// What only this kind has to tell.
     #[serde(default)]

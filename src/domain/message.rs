@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde::Serialize;
+use serde_with::skip_serializing_none;
 
 use crate::domain::document::Document;
 use crate::domain::event::{DeliveryId, Event};
@@ -81,17 +82,15 @@ pub fn idempotency_key(delivery: DeliveryId, round: u32, index: u16, form: PartF
 }
 
 /// The JSON object of the WebHook channel: the contract, one object per event. A key is absent when unknown.
+#[skip_serializing_none]
 #[derive(Serialize)]
 pub struct EventJson<'a> {
     pub id: String,
     pub kind: String,
     pub source: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub occurred_at: Option<String>,
     pub received_at: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub shop: Option<&'a crate::domain::shop::Shop>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub order: Option<OrderJson<'a>>,
     pub data: &'a Data,
     pub title: &'a str,
@@ -99,16 +98,14 @@ pub struct EventJson<'a> {
 }
 
 /// The order as receivers of the WebHook channel see it.
+#[skip_serializing_none]
 #[derive(Serialize)]
 pub struct OrderJson<'a> {
     pub number: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub short_number: Option<&'a str>,
     pub state: OrderState,
     pub revision: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub placed_at: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub total: Option<&'a crate::domain::money::Money>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub total_is_approximate: bool,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_with::skip_serializing_none;
 
 use crate::domain::coded::Coded;
 use crate::domain::money::Money;
@@ -31,6 +32,7 @@ pub enum OrderState {
 pub const MAX_LINES: usize = 500;
 
 /// One line of an order.
+#[skip_serializing_none]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct OrderLine {
@@ -40,32 +42,25 @@ pub struct OrderLine {
     /// What was chosen with it, outermost first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub options: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub quantity: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub unit_price: Option<Money>,
     /// The buyer's words about this line.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
 }
 
 /// What one event says of an order; `None` and empty where it says nothing.
+#[skip_serializing_none]
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct OrderUpdate {
     /// The platform's own order number.
     pub number: String,
     /// The platform's time of the message, where it tells the whole order as it stood then.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub as_of: Option<Timestamp>,
     /// The number that people call out.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub short_number: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<OrderState>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub placed_at: Option<Timestamp>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub total: Option<Money>,
     /// The platform sent no total; this one is the sum of the lines.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -76,16 +71,15 @@ pub struct OrderUpdate {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unreadable: Vec<String>,
     /// Where one refund stands after this event.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub refund: Option<RefundUpdate>,
 }
 
+#[skip_serializing_none]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RefundUpdate {
     /// The platform's id of the refund; several events of one id are one refund.
     pub id: String,
     /// Absent where the platform does not say it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<Money>,
     /// The platform does not say the currency either: it is that of the order, where the order has one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -96,26 +90,21 @@ pub struct RefundUpdate {
 }
 
 /// An order as it stands.
+#[skip_serializing_none]
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Order {
     pub number: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub short_number: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub shop: Option<Shop>,
     pub state: OrderState,
     /// How many events it has had.
     pub revision: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub placed_at: Option<Timestamp>,
     /// When the newest event that we know of happened.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub latest_at: Option<Timestamp>,
     /// The platform's time of the message that its lines and total are from, where that told the whole order.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub as_of: Option<Timestamp>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub total: Option<Money>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub total_is_approximate: bool,
@@ -131,10 +120,10 @@ pub struct Order {
     pub refunds: BTreeMap<String, RefundStatus>,
 }
 
+#[skip_serializing_none]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RefundStatus {
     /// As it was told last; absent where nobody has told it, or not in the order's currency.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<Money>,
     /// As [`RefundUpdate::assumes_currency`], until the order's is known.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -142,31 +131,24 @@ pub struct RefundStatus {
     /// When the newest thing that we know of it happened.
     pub at: Timestamp,
     /// When it took effect; absent in orders of an older version, where it is `at`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effect_at: Option<Timestamp>,
 }
 
 /// When the order first reached what the reports count, whatever the sequence in which we heard of it; never later than we
 /// heard of it, because a platform's clock may be ahead.
+#[skip_serializing_none]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Counted {
     /// The first thing that we know of it.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub first_at: Option<Timestamp>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub placed_at: Option<Timestamp>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub accepted_at: Option<Timestamp>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub completed_at: Option<Timestamp>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub cancelled_at: Option<Timestamp>,
     /// Who cancelled it.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub cancelled_by: Option<Coded>,
     /// Why, in the words of whoever did it.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub cancel_reason: Option<String>,
 }
 

@@ -1,13 +1,14 @@
 //! A shop as a platform and the configuration know it.
 
 use serde::{Deserialize, Serialize};
+use serde_with::skip_serializing_none;
 
 /// The shop that an event is about.
+#[skip_serializing_none]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shop {
     /// The platform's own id, as text.
     pub id: String,
     /// As the configuration or the platform calls it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
 }

@@ -13,6 +13,7 @@ pub mod upcoming;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
+use serde_with::skip_serializing_none;
 
 use crate::domain::coded::Coded;
 use crate::domain::money::Money;
@@ -20,6 +21,7 @@ use crate::domain::shop::Shop;
 use crate::domain::timestamp::milliseconds;
 
 /// Everything that one report tells.
+#[skip_serializing_none]
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Report {
@@ -49,7 +51,6 @@ pub struct Report {
     /// The ten that were sold most, in pieces; orders that are cancelled do not count.
     pub products: Vec<Product>,
     /// Absent when no order has been accepted.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub acceptance: Option<Acceptance>,
     /// What the platforms have said is low since the first day began, until two days after the last one: each product as it
     /// was told last.
@@ -62,7 +63,6 @@ pub struct Report {
     /// The last fourteen days, the last one being `to`.
     pub history: Vec<PastDay>,
     /// Where its picture can be fetched for some days.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub picture: Option<String>,
     /// The reader sees the picture in a message of its own.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -106,6 +106,7 @@ pub struct Figures {
 }
 
 /// The amounts in one currency.
+#[skip_serializing_none]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Amounts {
     pub currency: String,
@@ -118,7 +119,6 @@ pub struct Amounts {
     /// What is left: gross less refunded.
     pub net: Money,
     /// Gross by orders, rounded half away from zero; absent without orders.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub average: Option<Money>,
 }
 
@@ -144,6 +144,7 @@ pub struct DayFigures {
 }
 
 /// What a day is measured against.
+#[skip_serializing_none]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Comparison {
@@ -152,15 +153,14 @@ pub struct Comparison {
     /// Rounded half away from zero.
     pub orders: i64,
     /// By how much the day has more; absent against nothing.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub orders_percent: Option<i64>,
     pub amounts: Vec<ComparedAmount>,
 }
 
+#[skip_serializing_none]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ComparedAmount {
     pub gross: Money,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gross_percent: Option<i64>,
 }
 
@@ -186,10 +186,10 @@ pub struct Cancellations {
     pub not_accepted: i64,
 }
 
+#[skip_serializing_none]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CancelledBy {
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<Coded>,
     pub orders: i64,
 }
@@ -220,24 +220,20 @@ pub struct Acceptance {
     pub slowest_order: String,
 }
 
+#[skip_serializing_none]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LowStock {
     pub source: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub shop: Option<Shop>,
     /// `stock.low` or `stock.keys_low`.
     pub kind: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// The platform's own id, or the product's path in its shop.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     /// Pieces or keys; below zero when more were sold than there were.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub left: Option<i64>,
     /// The number at or below which the platform warns.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub threshold: Option<i64>,
     /// When it was told.
     #[serde(serialize_with = "milliseconds")]
@@ -245,13 +241,12 @@ pub struct LowStock {
 }
 
 /// A day that was reported and has changed since: each figure as it was and as it is, where they differ.
+#[skip_serializing_none]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Restated {
     pub day: Date,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub orders: Option<ChangedFigure<i64>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub cancelled: Option<ChangedFigure<i64>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub gross: Vec<ChangedFigure<Money>>,
@@ -268,6 +263,7 @@ pub struct ChangedFigure<T> {
 }
 
 /// What a platform counts of a day, and what we do.
+#[skip_serializing_none]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Reconciled {
@@ -277,17 +273,13 @@ pub struct Reconciled {
     #[serde(serialize_with = "milliseconds")]
     pub told_at: Timestamp,
     /// The platform's; absent where it did not say.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub their_orders: Option<i64>,
     pub our_orders: i64,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub their_amount: Option<Money>,
     /// Gross, in the currency of the platform's amount.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub our_amount: Option<Money>,
     pub difference: Difference,
     /// For `missing` and `amount`: the longest time of that day in which nothing new came from it.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub silence: Option<Silence>,
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use serde_with::skip_serializing_none;
 
 use crate::domain::data::Notice;
 use crate::flow::notice::Topic;
@@ -33,15 +34,13 @@ pub struct KnownIncident {
 }
 
 /// The column `detail`.
+#[skip_serializing_none]
 #[derive(Deserialize, Serialize)]
 struct Detail {
     at: Timestamp,
     notice: Notice,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     kind: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     source: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     shop: Option<String>,
 }
 

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 use serde::{Deserialize, Serialize};
+use serde_with::skip_serializing_none;
 
 use crate::store::sqlite::{rows, wal};
 
@@ -39,13 +40,13 @@ pub struct Newest {
 }
 
 /// The file.
+#[skip_serializing_none]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Note {
     format: u32,
     #[serde(flatten)]
     newest: Newest,
     /// The operator is to be notified of it still.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     loss: Option<Loss>,
 }
 
