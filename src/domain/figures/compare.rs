@@ -91,7 +91,7 @@ pub fn restated(scope: &Scope, facts: &Facts) -> Vec<Restated> {
     days.into_iter().map(restated).filter(is_other).collect()
 }
 
-/// The platforms' own totals of the days covered, as each told them last, beside ours. A report on some shops has none: a
+/// The platforms' own totals of the days covered, as each sent them last, beside ours. A report on some shops has none: a
 /// platform's total is of all.
 pub fn reconciled(scope: &Scope, facts: &Facts, covered: &[&Sum]) -> Vec<Reconciled> {
     if scope.shops.is_some() {

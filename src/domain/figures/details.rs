@@ -1,4 +1,4 @@
-//! What is told of single orders and products: hours, cancellations, products, acceptance, stock.
+//! What a report says of single orders and products: hours, cancellations, products, acceptance, stock.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -103,7 +103,7 @@ pub fn acceptance(orders: Orders<'_>) -> Option<Acceptance> {
     })
 }
 
-/// Each product as it was told last.
+/// Each product as the platform said last.
 pub fn stock(scope: &Scope, told: &[Event]) -> Vec<LowStock> {
     let mut newest: BTreeMap<(String, Option<String>, String, String), LowStock> = BTreeMap::new();
     let kinds = [Kind::StockLow, Kind::StockKeysLow];

@@ -1,71 +1,51 @@
 //! Reports of shops that do not exist: for looking at templates before the first day is over, and for tests. Their orders are
 //! made up; their figures are made of these as those of any report are.
 
+mod fixture;
 mod incidents;
 mod made;
 
 use crate::domain::figures::facts::Scope;
-use crate::domain::figures::sample::made::{SampleData, SampleShop, made};
+use crate::domain::figures::sample::fixture::{FIXTURE, SampleDays, SampleShop};
+use crate::domain::figures::sample::made::{SampleData, made};
 use crate::domain::report::ServiceHealth;
 use crate::domain::shop::Shop;
 
-/// Every sample, by what is special about it. The first is an ordinary day.
+/// Every sample, by what is special about it. The first is an ordinary day of two shops.
 pub fn all(name: &str) -> Vec<(&'static str, SampleData)> {
-    vec![
-        ("day", day(name)),
-        ("late", late(name)),
-        ("currencies", currencies(name)),
-        ("none", none(name)),
+    let days = FIXTURE.samples.iter().map(|sample| (sample.name.as_str(), of(name, sample)));
+    let others = [
         ("troubled", incidents::troubled(name)),
         ("shops", shops(name, 60, 1, |number| format!("Noodle House {number}"))),
-    ]
+    ];
+    days.chain(others).collect()
 }
 
-/// An ordinary day of two shops.
+/// An ordinary day.
 pub fn day(name: &str) -> SampleData {
-    made(name, 1, &hong_kong())
+    of(name, &FIXTURE.samples[0])
 }
 
-/// Three days at once, because the machine was off.
-pub fn late(name: &str) -> SampleData {
-    let sample = made(name, 3, &hong_kong());
-    SampleData { scope: Scope { late: true, ..sample.scope.clone() }, ..sample }
-}
-
-/// Two currencies, one of them with three decimals.
-pub fn currencies(name: &str) -> SampleData {
-    let kuwait = [("Machboos", 3_250), ("Karak tea", 450), ("Falafel", 1_100)];
-    let mut houses = hong_kong();
-    houses.truncate(1);
-    houses.push(SampleShop::new("keeta-kw", "880021", "Salmiya Kitchen", "KWD", &kuwait, 41));
-    made(name, 1, &houses)
-}
-
-/// A day without any order, as the first days are.
-pub fn none(name: &str) -> SampleData {
-    let mut sample = made(name, 1, &[]);
-    sample.facts.begun_at = None;
-    sample.facts.bell = ServiceHealth::default();
-    sample
+fn of(name: &str, sample: &SampleDays) -> SampleData {
+    let shops: Vec<SampleShop> = sample.shops.iter().map(|shop| FIXTURE.shops[shop].clone()).collect();
+    let mut data = made(name, sample.days, &shops);
+    data.scope = Scope { late: sample.late, ..data.scope };
+    if shops.is_empty() {
+        // As the first days are.
+        data.facts.begun_at = None;
+        data.facts.bell = ServiceHealth::default();
+    }
+    data
 }
 
 /// So many shops, with such names.
 pub fn shops(name: &str, shops: usize, days: i64, called: impl Fn(usize) -> String) -> SampleData {
-    let house = |number: usize| SampleShop {
+    let shop = |number: usize| SampleShop {
         shop: Shop { id: (500_000 + number).to_string(), name: Some(called(number)) },
         orders: 4 + i64::try_from(number % 9).unwrap_or_default(),
-        ..hong_kong().swap_remove(number % 2)
+        ..FIXTURE.shops[&FIXTURE.samples[0].shops[number % 2]].clone()
     };
-    made(name, days, &(1..=shops).map(house).collect::<Vec<_>>())
-}
-
-fn hong_kong() -> Vec<SampleShop> {
-    let harbour = [("云吞面 Wonton noodles", 4_200), ("糖醋排骨 Sweet and sour ribs", 6_800), ("Lemon tea", 1_500)];
-    let peak = [("Beef brisket noodles", 5_600), ("Lemon tea", 1_500), ("Dumplings, 8 pieces", 4_800)];
-    vec![
-        SampleShop::new("keeta-hk", "145541", "Harbour Noodle House", "HKD", &harbour, 68),
-        SampleShop::new("keeta-hk", "466663", "Peak Noodle House", "HKD", &peak, 37),
-    ]
+    made(name, days, &(1..=shops).map(shop).collect::<Vec<_>>())
 }
 
 #[cfg(test)]

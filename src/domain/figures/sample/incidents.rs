@@ -1,95 +1,73 @@
 //! The sample of a day on which much went wrong: earlier days have changed, the platforms count otherwise, stock is low, and a
-//! channel rests.
+//! channel is parked.
 
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use crate::domain::data::{DayTotal, StockItem};
+use crate::domain::data::DayTotal;
 use crate::domain::event::{Event, EventId, Kind, SignatureCheck};
 use crate::domain::figures::facts::Sum;
-use crate::domain::figures::sample::made::{DAY, SampleData, SampleShop, made};
+use crate::domain::figures::sample::fixture::{
+    ChannelMoment, FIXTURE, Incidents, PlatformTotal, SampleShop, StockEvent,
+};
+use crate::domain::figures::sample::made::{SampleData, made};
 use crate::domain::figures::sums;
 use crate::domain::ledger::Figure;
 use crate::domain::money::Money;
-use crate::domain::payload::{Data, Payload};
-use crate::domain::report::{ParkedSince, ServiceHealth, Unproven};
-
-/// What a platform says of the day, beside what we have of it.
-struct Told {
-    source: &'static str,
-    /// So many more or fewer orders than we count, and so much more or less in amounts.
-    orders: i64,
-    minor: i64,
-    /// How often the amount of what was cancelled is in it.
-    cancelled: i64,
-    /// Before the day was over.
-    is_early: bool,
-}
-
-const fn told(source: &'static str, orders: i64, minor: i64) -> Told {
-    Told { source, orders, minor, cancelled: 0, is_early: false }
-}
-
-/// A source for each way in which the figures of a platform and ours can stand to each other.
-const TOLD: [Told; 7] = [
-    told("agrees", 0, 0),
-    Told { orders: -1, ..told("without-cancelled", 0, 0) },
-    Told { cancelled: 1, ..told("with-cancelled", 0, 0) },
-    Told { is_early: true, ..told("early", -4, -33_000) },
-    told("missing", 3, 21_400),
-    told("surplus", -5, -40_000),
-    told("amount", 0, -1_250),
-];
+use crate::domain::payload::Payload;
+use crate::domain::report::{ParkedSince, ServiceHealth};
+use crate::domain::shop::Shop;
 
 pub fn troubled(name: &str) -> SampleData {
-    let menu = [("Licence, one year", 9_900), ("Licence, for good", 29_900)];
-    let house = |(told, number): (&Told, i64)| {
-        let name = format!("Software House {number}");
-        SampleShop::new(told.source, &format!("7000{number}"), &name, "CNY", &menu, 14 + number)
+    let Incidents { currency, menu, totals, stock, health, parked, .. } = &FIXTURE.incidents;
+    let shop = |(total, number): (&PlatformTotal, i64)| SampleShop {
+        source: total.source.clone(),
+        shop: Shop { id: format!("7000{number}"), name: Some(format!("Software House {number}")) },
+        currency: currency.clone(),
+        menu: menu.clone(),
+        orders: 14 + number,
     };
-    let houses: Vec<SampleShop> = TOLD.iter().zip(1..).map(house).collect();
-    let mut sample = made(name, 1, &houses);
-    restate(&mut sample, &houses[0]);
-    let totals: Vec<Event> = TOLD.iter().map(|told| total(&sample, told)).collect();
-    sample.facts.told = totals;
-    let at = sample.made_at - SignedDuration::from_hours(11);
-    sample.facts.told.extend([
-        low(Kind::StockLow, at, &[("Wall charger", Some(2)), ("Cable", Some(0)), ("Adapter", None)]),
-        low(Kind::StockKeysLow, at - SignedDuration::from_hours(2), &[("Licence, one year", Some(5))]),
-    ]);
-    let parked = ParkedSince {
-        channel: "office".to_owned(),
-        since: sample.made_at - SignedDuration::from_mins(744),
-        reason: "errcode 310000: keywords not in content".to_owned(),
-    };
-    let bell = sample.facts.bell.clone();
-    let unproven = [("agrees", 0), ("missing", 3)];
-    let unproven = unproven.map(|(source, webhooks)| Unproven { source: source.to_owned(), webhooks }).into();
-    let parked = vec![parked];
-    sample.facts.bell = ServiceHealth { refused: 3, unproven, late: 4, waiting: 12, dead: 2, parked, ..bell };
+    let shops: Vec<SampleShop> = totals.iter().zip(1..).map(shop).collect();
+    let mut sample = made(name, 1, &shops);
+    restate(&mut sample, &shops[0]);
+    let told: Vec<Event> = totals.iter().map(|one| total(&sample, one)).collect();
+    sample.facts.told = told;
+    sample.facts.told.extend(stock.iter().map(|one| low(&sample.made_at, one)));
+    let parked = parked.iter().map(|ChannelMoment { channel, minutes_before, reason }| ParkedSince {
+        channel: channel.clone(),
+        since: sample.made_at - SignedDuration::from_mins(*minutes_before),
+        reason: reason.clone(),
+    });
+    let ServiceHealth { repeats, delivered, channels, .. } = sample.facts.bell;
+    sample.facts.bell = ServiceHealth { repeats, delivered, channels, parked: parked.collect(), ..health.clone() };
     sample
 }
 
 /// An order of the day before was cancelled since, another was refunded, and one came late.
-fn restate(sample: &mut SampleData, house: &SampleShop) {
-    let Ok(day) = DAY.yesterday() else { return };
-    let sum = |figure, count, minor| Sum {
-        day,
-        source: house.source.clone(),
-        shop: Some(house.shop.id.clone()),
-        figure,
-        currency: Some(house.currency.clone()),
-        count,
-        minor,
-    };
+fn restate(sample: &mut SampleData, shop: &SampleShop) {
+    let Ok(day) = FIXTURE.day.yesterday() else { return };
     let facts = &mut sample.facts;
-    facts.changes =
-        vec![sum(Figure::Orders, 1, 29_900), sum(Figure::Cancelled, 1, 9_900), sum(Figure::Refunded, 1, 9_900)];
+    facts.changes = FIXTURE
+        .incidents
+        .restated
+        .iter()
+        .filter_map(|restated| {
+            Some(Sum {
+                day,
+                source: shop.source.clone(),
+                shop: Some(shop.shop.id.clone()),
+                figure: Figure::ALL.into_iter().find(|figure| figure.as_str() == restated.figure)?,
+                currency: Some(shop.currency.clone()),
+                count: 1,
+                minor: restated.minor,
+            })
+        })
+        .collect();
     facts.changed = facts.sums.iter().filter(|known| known.day == day).cloned().collect();
     facts.changed.extend(facts.changes.clone());
 }
 
-fn event(kind: Kind, source: &str, at: Timestamp, data: Data) -> Event {
+fn event(kind: Kind, source: &str, at: Timestamp, payload: Payload) -> Event {
     Event {
         id: EventId(Uuid::nil()),
         kind,
@@ -98,34 +76,29 @@ fn event(kind: Kind, source: &str, at: Timestamp, data: Data) -> Event {
         received_at: at,
         shop: None,
         order: None,
-        data,
+        data: payload.into(),
         proof: SignatureCheck::Own,
     }
 }
 
-fn low(kind: Kind, at: Timestamp, items: &[(&str, Option<i64>)]) -> Event {
-    let item = |(name, left): &(&str, Option<i64>)| StockItem {
-        name: Some((*name).to_owned()),
-        left: *left,
-        ..StockItem::default()
-    };
-    let stock = items.iter().map(item).collect();
-    event(kind, "agrees", at, Payload::Stock(stock).into())
+fn low(made_at: &Timestamp, StockEvent { kind, hours_before, items }: &StockEvent) -> Event {
+    let at = *made_at - SignedDuration::from_hours(*hours_before);
+    event(kind.clone(), &FIXTURE.incidents.totals[0].source, at, Payload::Stock(items.clone()))
 }
 
-fn total(sample: &SampleData, told: &Told) -> Event {
-    let own = |sum: &&Sum| sum.source == told.source && sum.day == DAY;
+fn total(sample: &SampleData, told: &PlatformTotal) -> Event {
+    let own = |sum: &&Sum| sum.source == told.source && sum.day == FIXTURE.day;
     let ours = sums::figures(sample.facts.sums.iter().filter(own));
     let cancelled = sample.facts.sums.iter().filter(own).filter(|sum| sum.figure == Figure::Cancelled);
     let cancelled: i64 = cancelled.map(|sum| sum.minor).sum();
     let gross = ours.amounts.first().map_or(0, |amounts| amounts.gross.minor);
-    let at = sample.made_at - SignedDuration::from_hours(if told.is_early { 12 } else { 8 });
     let total = DayTotal {
-        day: Some(DAY.to_string()),
+        day: Some(FIXTURE.day.to_string()),
         count: u64::try_from(ours.orders + told.orders).ok(),
-        amount: Some(Money::new(gross + told.minor + told.cancelled * cancelled, "CNY")),
+        amount: Some(Money::new(gross + told.minor + told.cancelled * cancelled, &FIXTURE.incidents.currency)),
     };
-    event(Kind::TotalsReported, told.source, at, Payload::Totals(vec![total]).into())
+    let at = sample.made_at - SignedDuration::from_hours(told.hours_before);
+    event(Kind::TotalsReported, &told.source, at, Payload::Totals(vec![total]))
 }
 
 #[cfg(test)]

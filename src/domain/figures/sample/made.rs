@@ -2,35 +2,24 @@
 
 use std::collections::BTreeMap;
 
-use jiff::civil::Date;
+use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::domain::coded::Coded;
 use crate::domain::figures;
 use crate::domain::figures::csv;
 use crate::domain::figures::facts::{Facts, Scope, Sum};
+use crate::domain::figures::sample::fixture::{FIXTURE, SampleShop};
 use crate::domain::figures::sums::divided;
 use crate::domain::ledger::Figure;
 use crate::domain::money::Money;
 use crate::domain::order::{Counted, Order, OrderLine, OrderState, RefundStatus};
 use crate::domain::report::calendar::LocalDay;
 use crate::domain::report::{LastAccepted, Report, ServiceHealth};
-use crate::domain::shop::Shop;
 
-/// Tuesday, 3 June 2025: the last day that every sample covers.
-pub const DAY: Date = jiff::civil::date(2025, 6, 3);
-const ZONE: &str = "Asia/Hong_Kong";
-/// When a sample is made: at 08:57 on the day after.
-const MADE_AFTER: SignedDuration = SignedDuration::from_secs((8 * 60 + 57) * 60 + 3);
-
-/// How many of a hundred orders come in each hour.
-const HOURS: [i64; 24] = [1, 0, 0, 0, 0, 0, 0, 1, 2, 3, 5, 10, 15, 9, 4, 3, 4, 7, 13, 11, 6, 3, 2, 1];
-/// How busy each of the days before was, in percent, the day itself last.
-const BUSY: [i64; 29] = [
-    90, 84, 80, 86, 112, 131, 120, 88, 86, 84, 93, 116, 134, 118, 92, 95, 85, 90, 118, 139, 124, 93, 89, 87, 96, 121,
-    142, 91, 100,
-];
+/// Of so many orders, one is refunded, and some are cancelled.
+const EVERY: i64 = 31;
+const REFUNDED: i64 = 5;
 
 /// What a report is made of.
 #[derive(Clone, Debug)]
@@ -38,28 +27,6 @@ pub struct SampleData {
     pub scope: Scope,
     pub facts: Facts,
     pub made_at: Timestamp,
-}
-
-/// A shop, what it sells in the smallest unit of its currency, and how much of it in a day.
-#[derive(Clone, Debug)]
-pub struct SampleShop {
-    pub source: String,
-    pub shop: Shop,
-    pub currency: String,
-    pub menu: Vec<(String, i64)>,
-    pub orders: i64,
-}
-
-impl SampleShop {
-    pub fn new(source: &str, id: &str, name: &str, currency: &str, menu: &[(&str, i64)], orders: i64) -> Self {
-        Self {
-            source: source.to_owned(),
-            shop: Shop { id: id.to_owned(), name: Some(name.to_owned()) },
-            currency: currency.to_owned(),
-            menu: menu.iter().map(|(dish, price)| ((*dish).to_owned(), *price)).collect(),
-            orders,
-        }
-    }
 }
 
 impl SampleData {
@@ -75,14 +42,15 @@ impl SampleData {
 
 /// The last so many days of these shops.
 pub fn made(name: &str, days: i64, houses: &[SampleShop]) -> SampleData {
-    let zone = TimeZone::get(ZONE).unwrap_or(TimeZone::UTC);
-    let from = DAY.checked_sub(jiff::Span::new().days(days - 1)).unwrap_or(DAY);
-    let scope = Scope { name: name.to_owned(), from, to: DAY, zone, sources: None, shops: None, late: false };
+    let zone = TimeZone::get(&FIXTURE.zone).unwrap_or(TimeZone::UTC);
+    let to = FIXTURE.day;
+    let from = to.checked_sub(jiff::Span::new().days(days - 1)).unwrap_or(to);
+    let scope = Scope { name: name.to_owned(), from, to, zone, sources: None, shops: None, late: false };
     let mut facts = Facts::default();
     let known = scope.known_days();
     facts.begun_at = known.first().map(|day| day.from);
     let mut lasts: Vec<Totals> = Vec::new();
-    for ((day, busy), back) in known.iter().rev().zip(BUSY.iter().rev().cycle()).zip(0..) {
+    for ((day, busy), back) in known.iter().rev().zip(FIXTURE.busy.iter().rev().cycle()).zip(0..) {
         for (house, place) in houses.iter().zip(0..) {
             let count = divided(house.orders * busy, 100).unwrap_or_default();
             match lasts.get(place).filter(|_| day.day < from) {
@@ -94,26 +62,21 @@ pub fn made(name: &str, days: i64, houses: &[SampleShop]) -> SampleData {
                 }
             }
         }
-        if day.day == DAY {
+        if day.day == to {
             lasts = houses.iter().map(|house| totals(&facts, house)).collect();
         }
     }
     facts.orders.sort_by_key(|(_, order)| order.placed_at);
     facts.arrivals = facts.orders.iter().flat_map(|(source, order)| arrivals(source, order)).collect();
     facts.arrivals.sort_by_key(|(_, at)| *at);
-    let made_at = known.last().map_or(Timestamp::UNIX_EPOCH, |day| day.until + MADE_AFTER);
+    let made_at =
+        known.last().map_or(Timestamp::UNIX_EPOCH, |day| day.until + FIXTURE.made_at.duration_since(Time::midnight()));
     let received = i64::try_from(facts.arrivals.len()).unwrap_or_default();
-    let last = |channel: &str, minutes: i64| LastAccepted {
-        channel: channel.to_owned(),
-        at: made_at - SignedDuration::from_mins(minutes),
-    };
-    facts.bell = ServiceHealth {
-        repeats: 2,
-        delivered: received * 2,
-        late: 1,
-        channels: vec![last("kitchen", 31), last("owner", 92)],
-        ..ServiceHealth::default()
-    };
+    let accepted = FIXTURE.accepted.iter().map(|last| LastAccepted {
+        channel: last.channel.clone(),
+        at: made_at - SignedDuration::from_mins(last.minutes_before),
+    });
+    facts.bell = ServiceHealth { delivered: received * 2, channels: accepted.collect(), ..FIXTURE.health.clone() };
     SampleData { scope, facts, made_at }
 }
 
@@ -185,20 +148,15 @@ fn one(house: &SampleShop, day: &LocalDay, shop: i64, order: i64, of: i64) -> Or
         let minor = sum.minor + price.minor;
         Money { minor, ..sum }
     });
-    let gone = match order % 31 {
-        11 => Some((10, "customer", "ordered twice", 3)),
-        19 => Some((0, "system", "not accepted in time", 15)),
-        27 => Some((20, "merchant", "sold out", 6)),
-        _ => None,
-    };
+    let gone = FIXTURE.cancelled.iter().find(|cancelled| cancelled.order == order % EVERY);
     let later = |minutes: i64| placed_at + SignedDuration::from_mins(minutes);
     let mut counted = Counted { first_at: Some(placed_at), placed_at: Some(placed_at), ..Counted::default() };
-    let is_refunded = order % 31 == 5;
+    let is_refunded = order % EVERY == REFUNDED;
     match gone {
-        Some((code, who, why, minutes)) => {
-            counted.cancelled_at = Some(later(minutes));
-            counted.cancelled_by = Some(Coded { code, word: Some(who.to_owned()) });
-            counted.cancel_reason = Some(why.to_owned());
+        Some(gone) => {
+            counted.cancelled_at = Some(later(gone.after_minutes));
+            counted.cancelled_by = Some(gone.by.clone());
+            counted.cancel_reason = Some(gone.reason.clone());
         }
         None => {
             let seconds = 34 + order * 37 % 90 + if order == 13 { 452 } else { 0 };
@@ -234,10 +192,10 @@ fn one(house: &SampleShop, day: &LocalDay, shop: i64, order: i64, of: i64) -> Or
 
 /// The second of the day in which it comes.
 fn second(order: i64, of: i64) -> i64 {
-    let all: i64 = HOURS.iter().sum();
+    let all: i64 = FIXTURE.hours.iter().sum();
     // Between those orders that come before it and those that come after it.
     let mut rest = (2 * order + 1) * all * 1_800 / of.max(1);
-    for (weight, hour) in HOURS.iter().zip(0..) {
+    for (weight, hour) in FIXTURE.hours.iter().zip(0..) {
         if rest < weight * 3_600 {
             return hour * 3_600 + rest / weight;
         }
