@@ -1,18 +1,31 @@
-//! Writes the shapes of a drawing as SVG.
+//! Puts the shapes of a drawing into `assets/report.svg`.
 
-use std::fmt::Write;
+use std::sync::LazyLock;
+
+use minijinja::value::Serde;
+use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, context};
+use serde::Serialize;
 
 use crate::domain::picture::letters;
 
 /// The colour of texts that say nothing else.
 pub const INK: &str = "#1f2328";
 
-/// How thick a text is. The fonts have one weight, so a stroke of the same colour makes it strong.
+/// How thick a text is, and whether it has a rim; the frame says how.
 pub type Strength = &'static str;
-pub const PLAIN: Strength = "";
-pub const STRONG: Strength = " stroke=\"currentColor\" stroke-width=\"1.5\" stroke-linejoin=\"round\"";
-/// A white rim, for a text that lies over lines.
-pub const HALO: Strength = " stroke=\"#fff\" stroke-width=\"8\" stroke-linejoin=\"round\" paint-order=\"stroke\"";
+pub const PLAIN: Strength = "plain";
+pub const STRONG: Strength = "strong";
+pub const HALO: Strength = "halo";
+
+static FRAME: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut frame = Environment::new();
+    // What HTML escapes is all that XML needs.
+    frame.set_auto_escape_callback(|_| AutoEscape::Html);
+    frame.set_undefined_behavior(UndefinedBehavior::Strict);
+    frame.add_filter("px", |place: f64| format!("{place:.1}"));
+    frame.add_template("report.svg", include_str!("../../../assets/report.svg")).expect("a test draws with it");
+    frame
+});
 
 pub struct Text<'a> {
     pub text: &'a str,
@@ -30,72 +43,79 @@ impl<'a> Text<'a> {
     }
 }
 
-/// Writes shapes, one after the other.
+#[derive(Serialize)]
+#[serde(tag = "shape", rename_all = "snake_case")]
+enum Shape {
+    Text {
+        runs: Vec<Run>,
+        x: f32,
+        baseline: f32,
+        size: f32,
+        colour: &'static str,
+        anchor: &'static str,
+        strength: Strength,
+    },
+    Line {
+        left: f32,
+        right: f32,
+        y: f32,
+        colour: &'static str,
+        width: f32,
+    },
+    /// Round at its end, from the shoulder to where its end is straight.
+    Bar {
+        left: f32,
+        right: f32,
+        base: f32,
+        shoulder: f32,
+        end: f32,
+        straight_from: f32,
+        straight_to: f32,
+        colour: &'static str,
+    },
+}
+
+/// A piece of a text that one font has.
+#[derive(Serialize)]
+struct Run {
+    family: &'static str,
+    text: String,
+}
+
+/// Notes shapes, one after the other.
 #[derive(Default)]
 pub struct Pen {
-    shapes: String,
+    shapes: Vec<Shape>,
 }
 
 impl Pen {
     pub fn text(&mut self, text: &Text) {
-        let Text { x, baseline, size, colour, anchor, strong, .. } = text;
-        self.write(format_args!(
-            "<text x=\"{x:.1}\" y=\"{baseline:.1}\" font-size=\"{size:.1}\" fill=\"{colour}\" color=\"{colour}\" \
-             text-anchor=\"{anchor}\"{strong}>"
-        ));
-        for (font, piece) in letters::runs(text.text) {
-            self.write(format_args!("<tspan font-family=\"{}\">{}</tspan>", font.family, escape(piece)));
-        }
-        self.write(format_args!("</text>"));
+        let Text { x, baseline, size, colour, anchor, strong: strength, .. } = *text;
+        let runs = letters::runs(text.text).into_iter();
+        let runs = runs.map(|(font, piece)| Run { family: font.family, text: piece.to_owned() }).collect();
+        self.shapes.push(Shape::Text { runs, x, baseline, size, colour, anchor, strength });
     }
 
-    pub fn line(&mut self, left: f32, right: f32, y: f32, colour: &str, width: f32) {
-        let y = y.round();
-        self.write(format_args!(
-            "<path d=\"M{left:.1} {y:.1}H{right:.1}\" stroke=\"{colour}\" stroke-width=\"{width}\"/>"
-        ));
+    pub fn line(&mut self, left: f32, right: f32, y: f32, colour: &'static str, width: f32) {
+        self.shapes.push(Shape::Line { left, right, y: y.round(), colour, width });
     }
 
     /// A bar from `base` upwards, or downwards where `reach` is negative, round at its end.
-    pub fn bar(&mut self, left: f32, base: f32, width: f32, reach: f32, colour: &str) {
+    pub fn bar(&mut self, left: f32, base: f32, width: f32, reach: f32, colour: &'static str) {
         let round = (width / 4.0).min(reach.abs()).min(7.0);
         let (end, shoulder) = (base - reach, base - reach + round.copysign(reach));
         let right = left + width;
-        self.write(format_args!(
-            "<path d=\"M{left:.1} {base:.1}V{shoulder:.1}Q{left:.1} {end:.1} {:.1} {end:.1}H{:.1}\
-             Q{right:.1} {end:.1} {right:.1} {shoulder:.1}V{base:.1}Z\" fill=\"{colour}\"/>",
-            left + round,
-            right - round
-        ));
+        let (straight_from, straight_to) = (left + round, right - round);
+        self.shapes.push(Shape::Bar { left, right, base, shoulder, end, straight_from, straight_to, colour });
     }
 
-    /// The finished sheet: white, because on the dark ground of a mail at night its black letters would not be seen.
+    /// The finished sheet.
     pub fn sheet(&self, width: f32, height: f32) -> String {
-        format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\">\
-             <rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>{}</svg>",
-            self.shapes
-        )
+        let sheet = FRAME
+            .get_template("report.svg")
+            .and_then(|frame| frame.render(context! { width, height, shapes => Value::from(Serde(&self.shapes)) }));
+        sheet.expect("the frame takes every shape")
     }
-
-    fn write(&mut self, shape: std::fmt::Arguments) {
-        self.shapes.write_fmt(shape).expect("a String takes every text");
-    }
-}
-
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&apos;"),
-            _ => escaped.push(character),
-        }
-    }
-    escaped
 }
 
 #[cfg(test)]
@@ -104,6 +124,23 @@ mod tests {
 
     #[test]
     fn no_text_is_markup() {
-        assert_eq!(escape(r#"</text> & "b" 'c'"#), "&lt;/text&gt; &amp; &quot;b&quot; &apos;c&apos;");
+        let mut pen = Pen::default();
+        pen.text(&Text::new(r#"</text> & "b" 'c' {{ x }} <image href="http://a/"/>"#, 0.0, 0.0, 10.0));
+        let drawn = pen.sheet(10.0, 10.0);
+        let tree = resvg::usvg::roxmltree::Document::parse(&drawn).unwrap();
+        let names: Vec<&str> =
+            tree.descendants().filter(|node| node.is_element()).map(|node| node.tag_name().name()).collect();
+        assert_eq!(names[..3], ["svg", "rect", "text"]);
+        assert!(names[3..].iter().all(|name| *name == "tspan"), "{names:?}");
+        let text: String = tree.descendants().filter(|node| node.is_text()).filter_map(|node| node.text()).collect();
+        assert_eq!(text.trim(), r#"</text> & "b" 'c' {{ x }} <image href="http://a/"/>"#);
+    }
+
+    #[test]
+    fn the_frame_refers_to_nothing_outside_of_it() {
+        let frame = include_str!("../../../assets/report.svg");
+        for reference in ["href", "url(", "@import", "<!", "<?", "<image", "<use", "<style", "<script"] {
+            assert!(!frame.contains(reference), "{reference}");
+        }
     }
 }

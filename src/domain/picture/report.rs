@@ -16,7 +16,7 @@ use crate::domain::{compose, picture};
 /// The picture as a PNG, in the words of a language; in English where the built-in fonts lack its letters.
 ///
 /// # Errors
-/// [`PictureError`]; the report is then told without a picture.
+/// [`PictureError`]; the report then goes without a picture.
 pub fn png(report: &Report, words: &Language) -> Result<Vec<u8>, PictureError> {
     match picture::png(&sheet(report, words)) {
         Err(PictureError::MissingGlyph { character, label }) => match compose::words_for("en") {
