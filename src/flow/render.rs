@@ -69,9 +69,14 @@ impl From<ComposeError> for RenderFailure {
 }
 
 /// Composes the message of a delivery, and of those that it is to carry, without any template of the merchant's.
-pub fn plain(lane: &WorkerChannel, leader: &PendingDelivery, carried: &[PendingDelivery], because: &str) -> Rendered {
+pub fn plain(
+    channel: &WorkerChannel,
+    leader: &PendingDelivery,
+    carried: &[PendingDelivery],
+    because: &str,
+) -> Rendered {
     let written = match Templates::ours() {
-        Some(ours) => compose_all(lane, Choice { templates: ours, is_plain: true }, leader, carried),
+        Some(ours) => compose_all(channel, Choice { templates: ours, is_plain: true }, leader, carried),
         None => Rendered::nothing(),
     };
     Rendered { failure: Some(RenderFailure::own(because)), ..written }
@@ -87,49 +92,54 @@ struct Choice<'a> {
 
 /// Composes the message of a delivery in its present form, and of those that it is to carry, the earliest first.
 pub fn written(
-    lane: &WorkerChannel,
+    channel: &WorkerChannel,
     templates: &Templates,
     leader: &PendingDelivery,
     carried: &[PendingDelivery],
 ) -> Rendered {
-    compose_all(lane, Choice { templates, is_plain: false }, leader, carried)
+    compose_all(channel, Choice { templates, is_plain: false }, leader, carried)
 }
 
 fn compose_all(
-    lane: &WorkerChannel,
+    channel: &WorkerChannel,
     choice: Choice<'_>,
     leader: &PendingDelivery,
     carried: &[PendingDelivery],
 ) -> Rendered {
     let of_one_order = leader.order_key.is_some() && carried.iter().all(|due| due.order_key == leader.order_key);
     let mut failure = None;
-    let told = leader.event.data.report();
-    let (parts, carries) = match carried {
-        [] if let Some(figures) = told => {
-            let mut failed = None;
-            let compose = |report: Report, enclosed: Attachments| {
-                let mut due = leader.clone();
-                due.event.data.payload = Payload::Report(Box::new(report));
-                let mut failure = None;
-                let parts = single(lane, choice, &due, &[], enclosed, &mut failure);
-                failed = failed.take().or(failure);
-                parts.ok_or(())
-            };
-            let (channel, language) = (lane.channel.as_ref(), lane.language.as_str());
-            let reader = ReportAudience { channel, language, templates: choice.templates, form: leader.form };
-            let mut left_out = None;
-            let parts = reader.written(figures, leader.table.as_deref(), &mut left_out, compose).ok();
-            failure = failed.or(left_out.map(RenderFailure::own));
-            (parts, Vec::new())
-        }
-        [] => (single(lane, choice, leader, &[], Attachments::default(), &mut failure), Vec::new()),
+    let (parts, carries) = match (carried, leader.event.data.report()) {
+        ([], Some(report)) => return report_alone(channel, choice, leader, report),
+        ([], None) => (single(channel, choice, leader, &[], Attachments::default(), &mut failure), Vec::new()),
         _ if of_one_order => {
             let all = carried.iter().map(|due| due.id).collect();
-            (single(lane, choice, leader, carried, Attachments::default(), &mut failure), all)
+            (single(channel, choice, leader, carried, Attachments::default(), &mut failure), all)
         }
-        _ => gathered(lane, choice, leader, carried, &mut failure),
+        _ => gathered(channel, choice, leader, carried, &mut failure),
     };
     Rendered { parts: parts.unwrap_or_default(), carries, failure }
+}
+
+/// A report goes alone, with its picture and its table, and with shorter lists where there is not room for all.
+fn report_alone(channel: &WorkerChannel, choice: Choice<'_>, leader: &PendingDelivery, report: &Report) -> Rendered {
+    let mut failed = None;
+    let compose = |report: Report, enclosed: Attachments| {
+        let mut due = leader.clone();
+        due.event.data.payload = Payload::Report(Box::new(report));
+        let mut failure = None;
+        let parts = single(channel, choice, &due, &[], enclosed, &mut failure);
+        failed = failed.take().or(failure);
+        parts.ok_or(())
+    };
+    let audience = ReportAudience {
+        channel: channel.channel.as_ref(),
+        language: &channel.language,
+        templates: choice.templates,
+        form: leader.form,
+    };
+    let mut left_out = None;
+    let parts = audience.written(report, leader.table.as_deref(), &mut left_out, compose).unwrap_or_default();
+    Rendered { parts, carries: Vec::new(), failure: failed.or(left_out.map(RenderFailure::own)) }
 }
 
 /// What a panic is made into: one bad message must cost no other.
@@ -165,7 +175,7 @@ fn tried<T>(
 
 /// A message about one event, and behind it what it tells of the same order as well.
 fn single(
-    lane: &WorkerChannel,
+    channel: &WorkerChannel,
     choice: Choice<'_>,
     leader: &PendingDelivery,
     earlier: &[PendingDelivery],
@@ -177,23 +187,23 @@ fn single(
     let told_as = changes::leading(earlier, leader);
     let earlier = changes::behind(earlier, leader);
     let leader = told_as.as_ref();
-    let view = view(lane, leader);
+    let view = view(channel, leader);
     let notes = DigestNotes { meanwhile: &meanwhile, unreached: &unreached, earlier: &earlier };
     let by_template = |templates: &Templates| {
         let composed = templates.compose(&view)?;
         let composed = match notes.is_empty() {
             true => composed,
-            false => templates.noted(&composed, &notes, &lane.language, &lane.timezone, &view)?,
+            false => templates.noted(&composed, &notes, &channel.language, &channel.timezone, &view)?,
         };
-        Ok(write(lane, leader, composed, true, enclosed.clone()))
+        Ok(write(channel, leader, composed, true, enclosed.clone()))
     };
     let plain = || {
         let composed = compose::plain(&view);
         let noted = match notes.is_empty() {
             true => None,
-            false => choice.templates.noted(&composed, &notes, &lane.language, &lane.timezone, &view).ok(),
+            false => choice.templates.noted(&composed, &notes, &channel.language, &channel.timezone, &view).ok(),
         };
-        write(lane, leader, noted.unwrap_or(composed), true, enclosed.clone())
+        write(channel, leader, noted.unwrap_or(composed), true, enclosed.clone())
     };
     tried(failure, choice, by_template, plain)
 }
@@ -202,14 +212,14 @@ fn single(
 /// as many as do ([`digest_group::fitting`]). A receiver that dislikes something in it gets neither items, which hold what buyers
 /// wrote, nor reasons.
 fn gathered(
-    lane: &WorkerChannel,
+    channel: &WorkerChannel,
     choice: Choice<'_>,
     leader: &PendingDelivery,
     carried: &[PendingDelivery],
     failure: &mut Option<RenderFailure>,
 ) -> (Option<Vec<Part>>, Vec<DeliveryId>) {
     let all: Vec<&PendingDelivery> = carried.iter().chain([leader]).collect();
-    let titles: Vec<Option<String>> = all.iter().map(|due| title(lane, choice, due, failure)).collect();
+    let titles: Vec<Option<String>> = all.iter().map(|due| title(channel, choice, due, failure)).collect();
     let is_reduced = leader.form == PartForm::Reduced;
     let plainer = |event: &Event| Event { data: event.data.without_free_text(), ..event.clone() };
     let mut events = changes::in_digest(&all);
@@ -230,17 +240,18 @@ fn gathered(
         let unreached = unreached(&told.iter().map(|at| all[*at]).collect::<Vec<_>>());
         let meanwhile = meanwhile(told.iter().map(|at| all[*at]));
         let notes = DigestNotes { meanwhile: &meanwhile, unreached: &unreached, earlier: &[] };
-        digest(lane, choice, leader, &entries, &notes, detail, failure)
+        digest(channel, choice, leader, &entries, &notes, detail, failure)
     };
-    // The leader is told in any case, and so many of the others.
+    // The leader is shown in any case, and so many of the others.
     let orders: Vec<Option<&str>> = carried.iter().map(|due| due.order_key.as_deref()).collect();
     let mut told: Vec<usize> = (0..carried.len()).collect();
     let mut detail = DetailLevel::Heads;
     let mut parts = write(&told, detail);
-    while let Some(long) = parts.as_ref().filter(|parts| !told.is_empty() && parts.len() > lane.channel.parts_of_one())
+    while let Some(long) =
+        parts.as_ref().filter(|parts| !told.is_empty() && parts.len() > channel.channel.parts_of_one())
     {
         // So many would fit if all took the same room, and a little less.
-        let room = long.len().div_ceil(lane.channel.parts_of_one()).max(2);
+        let room = long.len().div_ceil(channel.channel.parts_of_one()).max(2);
         let fewer = digest_group::fitting(&orders, leader.order_key.as_deref(), told.len() * 19 / (20 * room));
         told = if fewer.len() < told.len() { fewer } else { Vec::new() };
         parts = write(&told, detail);
@@ -248,7 +259,7 @@ fn gathered(
     // Where some had to stay behind, there is no room for more of the others either.
     while let Some(more) = detail.more().filter(|_| parts.is_some() && told.len() == carried.len() && !is_reduced) {
         match write(&told, more) {
-            Some(longer) if longer.len() <= lane.channel.parts_of_one() => (parts, detail) = (Some(longer), more),
+            Some(longer) if longer.len() <= channel.channel.parts_of_one() => (parts, detail) = (Some(longer), more),
             _ => break,
         }
     }
@@ -257,12 +268,12 @@ fn gathered(
 
 /// What a delivery's own message is called, where a digest says it.
 fn title(
-    lane: &WorkerChannel,
+    channel: &WorkerChannel,
     choice: Choice<'_>,
     due: &PendingDelivery,
     failure: &mut Option<RenderFailure>,
 ) -> Option<String> {
-    let view = view(lane, due);
+    let view = view(channel, due);
     if !DigestEntry::needs_title(view.event, view.order) {
         return None;
     }
@@ -271,7 +282,7 @@ fn title(
 }
 
 fn digest(
-    lane: &WorkerChannel,
+    channel: &WorkerChannel,
     choice: Choice<'_>,
     leader: &PendingDelivery,
     entries: &[DigestEntry<'_>],
@@ -282,22 +293,22 @@ fn digest(
     let view = DigestView {
         entries,
         detail,
-        language: &lane.language,
-        timezone: &lane.timezone,
-        channel: &lane.name,
-        channel_kind: lane.channel.kind(),
+        language: &channel.language,
+        timezone: &channel.timezone,
+        channel: &channel.name,
+        channel_kind: channel.channel.kind(),
     };
     let by_template = |templates: &Templates| {
         let composed = templates.digest(&view)?;
         let composed = match (notes.is_empty(), entries.first()) {
             (false, Some(first)) => {
-                templates.noted(&composed, notes, &lane.language, &lane.timezone, &view.view(first))?
+                templates.noted(&composed, notes, &channel.language, &channel.timezone, &view.view(first))?
             }
             _ => composed,
         };
-        Ok(write(lane, leader, composed, false, Attachments::default()))
+        Ok(write(channel, leader, composed, false, Attachments::default()))
     };
-    tried(failure, choice, by_template, || write(lane, leader, digest::plain(&view), false, Attachments::default()))
+    tried(failure, choice, by_template, || write(channel, leader, digest::plain(&view), false, Attachments::default()))
 }
 
 /// The channels that could not be reached, each once, since when at the earliest.
@@ -323,20 +334,20 @@ fn meanwhile<'a>(all: impl Iterator<Item = &'a PendingDelivery>) -> Vec<String> 
     known
 }
 
-fn view<'a>(lane: &'a WorkerChannel, due: &'a PendingDelivery) -> MessageContext<'a> {
+fn view<'a>(channel: &'a WorkerChannel, due: &'a PendingDelivery) -> MessageContext<'a> {
     MessageContext {
         event: &due.event,
         order: due.order.as_ref(),
-        language: &lane.language,
-        timezone: &lane.timezone,
-        channel: &lane.name,
-        channel_kind: lane.channel.kind(),
+        language: &channel.language,
+        timezone: &channel.timezone,
+        channel: &channel.name,
+        channel_kind: channel.channel.kind(),
     }
 }
 
 /// A composed message in the channel's dialect; `about_order` says whether it is about the leader's order alone.
 fn write(
-    lane: &WorkerChannel,
+    channel: &WorkerChannel,
     leader: &PendingDelivery,
     composed: Composed,
     about_order: bool,
@@ -344,7 +355,7 @@ fn write(
 ) -> Vec<Part> {
     let message = Message {
         delivery: leader.id,
-        round: round(lane, leader),
+        round: round(channel, leader),
         event: leader.event.clone(),
         order: leader.order.clone().filter(|_| about_order),
         title: composed.title,
@@ -352,21 +363,21 @@ fn write(
         document: composed.document,
         enclosed,
     };
-    let most = leader.refused.as_ref().map(|refused| lane.channel.size(refused) / 2);
-    lane.channel.write_within(&message, leader.form, most)
+    let most = leader.refused.as_ref().map(|refused| channel.channel.size(refused) / 2);
+    channel.channel.write_within(&message, leader.form, most)
 }
 
 /// The round that counts for idempotency keys: a program keeps an event's id whatever a person asks for.
-pub fn round(lane: &WorkerChannel, due: &PendingDelivery) -> u32 {
-    if lane.channel.supports_digest() { due.round } else { 0 }
+pub fn round(channel: &WorkerChannel, due: &PendingDelivery) -> u32 {
+    if channel.channel.supports_digest() { due.round } else { 0 }
 }
 
 /// Marks the part that may have arrived already, which is the first one still to send. Answers whether the receiver needs
 /// that, because it knows no idempotency keys.
-pub fn mark_repeat(lane: &WorkerChannel, templates: &Templates, parts: &mut [Part]) -> bool {
-    let mark = templates.word(&lane.language, "label.repeat").unwrap_or("possibly a repeat");
+pub fn mark_repeat(channel: &WorkerChannel, templates: &Templates, parts: &mut [Part]) -> bool {
+    let mark = templates.word(&channel.language, "label.repeat").unwrap_or("possibly a repeat");
     let Some(first) = parts.first_mut() else { return false };
-    match lane.channel.marked(first, mark) {
+    match channel.channel.marked(first, mark) {
         Some(marked) => {
             *first = marked;
             true
