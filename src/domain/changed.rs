@@ -79,7 +79,7 @@ fn total(known: &Order, news: &OrderUpdate, lines_differ: bool) -> Option<Diff<M
 }
 
 /// The items that are other than they were, in the sequence of the new ones; those that are gone at the end. A list without
-/// lines is one that was not told.
+/// lines is one that is not known.
 fn line_diffs<'a>(known: Vec<(Item<'a>, OrderLine)>, told: Vec<(Item<'a>, OrderLine)>) -> Vec<Diff<OrderLine>> {
     if known.is_empty() || told.is_empty() {
         return Vec::new();

@@ -28,7 +28,7 @@ pub struct DigestEntry<'a> {
 }
 
 impl DigestEntry<'_> {
-    /// Whether it tells that an order is other than it was.
+    /// Whether it is about an order that is other than it was.
     pub fn is_changed(&self) -> bool {
         self.event.data.changed.is_some()
     }
@@ -142,11 +142,11 @@ pub fn plain(view: &DigestView<'_>) -> Composed {
     }
 }
 
-/// An earlier delivery of the same order, told by a newer one.
+/// An earlier delivery of the same order, merged into a newer one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MergedDelivery {
     pub kind: Kind,
-    /// It told that the order is other than it was.
+    /// It was about an order that is other than it was.
     pub changed: bool,
     pub at: Timestamp,
 }

@@ -60,7 +60,7 @@ pub fn digest_groups(candidates: Vec<Candidate>, supports_digest: bool) -> Vec<D
     for mut candidate in candidates {
         // Somebody waits for it.
         candidate.steady |= candidate.kind == Kind::Test;
-        // A line of a digest would be all that is told of a day.
+        // A line of a digest would be all that is said of a day.
         let is_report = matches!(candidate.kind, Kind::Report(_));
         let joins = supports_digest && !candidate.steady && !candidate.returned && !is_report;
         let order_key = candidate.order_key.filter(|_| joins);
@@ -142,7 +142,7 @@ pub fn choose(groups: &mut Vec<DigestGroup>, digest: bool) -> Vec<DigestGroup> {
 }
 
 /// Which of these, given by their orders, a message still tells when it has room for so many beside its leader: what belongs
-/// to the leader's own order in any case, and of the others the earliest. An order is told whole or goes another time: in
+/// to the leader's own order in any case, and of the others the earliest. An order is shown whole or goes another time: in
 /// quiet hours what is held comes along only with what comes through.
 pub fn fitting(orders: &[Option<&str>], leaders: Option<&str>, most: usize) -> Vec<usize> {
     let mut together: Vec<(Option<&str>, Vec<usize>)> = Vec::new();

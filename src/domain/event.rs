@@ -1,4 +1,4 @@
-//! One thing that happened, in our words: the event, its kind, and how a second telling of it is recognised.
+//! One thing that happened, in our words: the event, its kind, and how a duplicate of it is recognised.
 
 use std::fmt;
 use std::str::FromStr;
@@ -151,11 +151,11 @@ impl<'de> Deserialize<'de> for Kind {
 pub struct Event {
     pub id: EventId,
     pub kind: Kind,
-    /// The configured source that told it; `orderbell` for our own kinds.
+    /// The configured source that sent it; `orderbell` for our own kinds.
     pub source: String,
     /// When it happened, by the platform's clock.
     pub occurred_at: Option<Timestamp>,
-    /// When we heard of it, by our clock.
+    /// When it arrived, by our clock.
     pub received_at: Timestamp,
     pub shop: Option<Shop>,
     /// What it says of an order, when it is about one.
@@ -174,7 +174,7 @@ pub enum SignatureCheck {
     /// The signature held; the text names the recipe.
     #[serde(rename = "held")]
     Valid(String),
-    /// No recipe matched, and the source only observes: recorded, told to nobody.
+    /// No recipe matched, and the source only observes: recorded, and no target.
     #[serde(rename = "unproven")]
     Invalid,
     /// Made by Orderbell itself.

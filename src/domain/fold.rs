@@ -33,7 +33,7 @@ pub fn decide(before: Option<&Order>, event: &Event) -> Decision {
     Decision { order: Some(order), late, ledger }
 }
 
-/// The order after one more telling of it. A repeat goes through here too, because a fuller one may complete lines and
+/// The order after one more event of it. A duplicate goes through here too, because a fuller one may complete lines and
 /// total; the revision stays as it is. What is known of them gives way only to an event that changes the order
 /// ([`changed::by`]).
 pub fn merge(before: Option<&Order>, event: &Event) -> Order {
@@ -84,7 +84,7 @@ pub fn merge(before: Option<&Order>, event: &Event) -> Order {
     order
 }
 
-/// Of an event that may tell a part of the order alone, what is more than what is known.
+/// Of an event that may have a part of the order alone, what is more than what is known.
 fn take_fuller(order: &mut Order, news: &OrderUpdate) {
     if news.total.is_some() && (order.total.is_none() || (order.total_is_approximate && !news.total_is_approximate)) {
         order.total.clone_from(&news.total);
@@ -115,7 +115,7 @@ fn count(counted: &mut Counted, event: &Event, news: &OrderUpdate) {
         Kind::OrderCancelled => {
             let is_first = counted.cancelled_at.is_none_or(|known| at < known);
             earliest(&mut counted.cancelled_at, at);
-            // Several tellings of one cancellation complete each other; the first one counts.
+            // Several events of one cancellation complete each other; the first one counts.
             let Payload::Progress(OrderProgress { by, reason, .. }) = &event.data.payload else { return };
             if by.is_some() && (is_first || counted.cancelled_by.is_none()) {
                 counted.cancelled_by.clone_from(by);

@@ -103,7 +103,7 @@ pub struct Order {
     pub placed_at: Option<Timestamp>,
     /// When the newest event that we know of happened.
     pub latest_at: Option<Timestamp>,
-    /// The platform's time of the message that its lines and total are from, where that told the whole order.
+    /// The platform's time of the message that its lines and total are from, where that has the whole order.
     pub as_of: Option<Timestamp>,
     pub total: Option<Money>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -123,7 +123,7 @@ pub struct Order {
 #[skip_serializing_none]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RefundStatus {
-    /// As it was told last; absent where nobody has told it, or not in the order's currency.
+    /// As it stands in the newest event; absent where none has it, or not in the order's currency.
     pub amount: Option<Money>,
     /// As [`RefundUpdate::assumes_currency`], until the order's is known.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -134,8 +134,8 @@ pub struct RefundStatus {
     pub effect_at: Option<Timestamp>,
 }
 
-/// When the order first reached what the reports count, whatever the sequence in which we heard of it; never later than we
-/// heard of it, because a platform's clock may be ahead.
+/// When the order first reached what the reports count, whatever the sequence of the events; never later than their
+/// arrival, because a platform's clock may be ahead.
 #[skip_serializing_none]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]

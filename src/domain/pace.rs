@@ -28,7 +28,7 @@ impl RateLimit {
         self.count / 3
     }
 
-    /// The last slots are spread over the window, so that even in a flood somebody hears something all the time.
+    /// The last slots are spread over the window, so that even in a flood something is delivered all the time.
     fn last(self) -> u32 {
         (self.count / 6).max(1)
     }
@@ -40,7 +40,7 @@ impl RateLimit {
     }
 }
 
-/// What somebody who sends holds; it names his slot.
+/// Names a permit, for whoever holds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PermitId(u64);
 
@@ -154,7 +154,7 @@ impl Window {
     /// is found shut again without a yes in between, up to an hour.
     pub fn close(&mut self, wait: SignedDuration, now: Elapsed) -> SignedDuration {
         const LONGEST: SignedDuration = SignedDuration::from_hours(1);
-        // Several messages under way are told the same closing.
+        // Several messages under way meet the same closing.
         let again = self.closed_until.is_none_or(|until| until <= now);
         if again {
             self.closings = self.closings.saturating_add(1);
@@ -165,13 +165,13 @@ impl Window {
         wait
     }
 
-    /// Takes up a closing that was told before a start.
+    /// Takes up a closing that was found before a start.
     pub fn take_up_closing(&mut self, left: SignedDuration, closings: u32, now: Elapsed) {
         self.closed_until = Some(now + left.max(SignedDuration::ZERO));
         self.closings = closings;
     }
 
-    /// The receiver said yes. Answers whether that opens a credential that was shut before.
+    /// The receiver accepted. Answers whether that opens a credential that was shut before.
     ///
     /// While it is shut, a yes is the answer to a message that came before the closing, and says nothing of it.
     pub fn accepted(&mut self, now: Elapsed) -> bool {
@@ -204,7 +204,7 @@ impl Window {
         std::mem::take(freed)
     }
 
-    /// Puts back what [`Window::freed`] answered and the store could not be told.
+    /// Puts back what [`Window::freed`] answered and could not be stored.
     pub fn not_forgotten(&mut self, attempts: Vec<i64>) {
         self.freed.extend(attempts);
     }
@@ -337,7 +337,7 @@ mod tests {
         let mut window = Window::default();
         let wait = at(60);
         assert_eq!(window.close(wait, at(0)), at(60));
-        assert_eq!(window.close(wait, at(1)), at(60), "the same closing, told to another message under way");
+        assert_eq!(window.close(wait, at(1)), at(60), "the same closing, met by another message under way");
         assert_eq!(window.plan(ROBOT, urgent(1), at(30)), PacingDecision::Later(Some(at(61))));
         assert_eq!(window.close(wait, at(61)), at(120));
         assert_eq!(window.close(wait, at(181)), at(240));

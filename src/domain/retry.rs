@@ -10,7 +10,7 @@ use crate::domain::message::PartForm;
 /// What an attempt came to. A variant exists because something else is done about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The receiver said yes.
+    /// The receiver accepted.
     Delivered,
     /// Yes for some recipients; these were refused.
     Partial { refused: Vec<String> },
@@ -203,7 +203,7 @@ pub fn next(outcome: &Outcome, standing: DeliveryProgress, waits: &[SignedDurati
     }
 }
 
-/// How long a receiver may make us wait: whatever it asks for, it hears from us twice a day.
+/// How long a receiver may make us wait: whatever it asks for, it is tried twice a day.
 pub fn within_bounds(asked: SignedDuration) -> SignedDuration {
     asked.clamp(RETRY_AFTER_SHORTEST, RETRY_AFTER_LONGEST)
 }

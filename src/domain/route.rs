@@ -13,7 +13,7 @@ use crate::domain::id::Id;
 use crate::domain::order::Order;
 use crate::domain::route_decision::{RouteCondition, RouteDecision, RouteDecisions};
 
-/// A rule: which events go to which channels. Every rule that matches applies; a channel hears of an event once.
+/// A rule: which events go to which channels. Every rule that matches applies; a channel gets an event once.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Route {
@@ -57,25 +57,25 @@ impl Route {
     }
 }
 
-/// A channel that could hear of an event, and what must hold for it to hear.
+/// A channel that could get an event, and what must hold for that.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     pub channel: String,
-    /// It hears when one of these holds; always, when there is none.
+    /// It gets the event when one of these holds; always, when there is none.
     pub rules: Vec<RouteCondition>,
 }
 
 impl Target {
-    /// A channel that hears without condition.
+    /// A channel that gets events without condition.
     pub fn always(channel: impl Into<String>) -> Self {
         Self { channel: channel.into(), rules: Vec::new() }
     }
 }
 
-/// Everything that says who hears of what.
+/// Everything that says which channel gets what.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Routes {
-    /// The channels that hear of Orderbell itself.
+    /// The channels that are notified about Orderbell itself.
     pub operator: Vec<String>,
     pub routes: Vec<Route>,
     /// The channels of each report, by its name.
@@ -83,13 +83,13 @@ pub struct Routes {
 }
 
 impl Routes {
-    /// The channels that could hear of an event if every `when` held, each once. Who does hear is decided in the commit
+    /// The channels that could get an event if every `when` held, each once. Which of them do is decided in the commit
     /// of the event ([`choose`]), where its order is known; this is for lists and expectations.
     pub fn channels(&self, kind: &Kind, source: &str, shop: Option<&str>) -> Vec<String> {
         self.targets(kind, source, shop).into_iter().map(|target| target.channel).collect()
     }
 
-    /// The channels that could hear of an event, each once, with what must hold: first those of the operator or of the
+    /// The channels that could get an event, each once, with what must hold: first those of the operator or of the
     /// report where the kind is theirs, then those of every route that applies, in the order of the routes.
     pub fn targets(&self, kind: &Kind, source: &str, shop: Option<&str>) -> Vec<Target> {
         self.judge(kind, source, shop, "").0
@@ -115,7 +115,7 @@ impl Routes {
             match (known, rule) {
                 (None, rule) => targets.push(Target { channel: channel.clone(), rules: rule.into_iter().collect() }),
                 (Some(target), None) => target.rules.clear(),
-                // Without rules it hears whatever another route asks.
+                // Without rules it gets the event whatever another route asks.
                 (Some(target), Some(rule)) if !target.rules.is_empty() => target.rules.push(rule),
                 (Some(_), Some(_)) => {}
             }
@@ -143,9 +143,9 @@ impl Routes {
 pub fn fingerprint(routes: &[Route]) -> String {
     let mut hash = Sha256::new();
     for Route { events, sources, shops, when, to } in routes {
-        // Lists are told apart by their signs, texts by their lengths.
-        let mut list = |sign: u8, texts: &mut dyn Iterator<Item = String>| {
-            hash.update([sign]);
+        // Lists are told apart by their tags, texts by their lengths.
+        let mut list = |tag: u8, texts: &mut dyn Iterator<Item = String>| {
+            hash.update([tag]);
             for text in texts {
                 hash.update((text.len() as u64).to_be_bytes());
                 hash.update(text);
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn every_matching_route_applies_and_a_channel_hears_once() {
+    fn every_matching_route_applies_and_a_channel_gets_it_once() {
         let routes = Routes {
             routes: vec![
                 route(&["order.*"], &["kitchen", "erp"]),
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_channel_hears_without_condition_when_one_of_its_routes_has_none() {
+    fn a_channel_gets_it_without_condition_when_one_of_its_routes_has_none() {
         let when = |text: &str, to: &[&str]| Route { when: Condition::parse(text).ok(), ..route(&["*"], to) };
         let routes = Routes {
             routes: vec![
@@ -346,14 +346,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_channel_hears_twice(first in vec("[a-c]", 0..6), second in vec("[a-c]", 0..6)) {
+        fn no_channel_is_chosen_twice(first in vec("[a-c]", 0..6), second in vec("[a-c]", 0..6)) {
             let rule = |to: Vec<String>| Route { to, ..route(&["*"], &[]) };
             let routes = Routes { routes: vec![rule(first), rule(second)], ..Routes::default() };
-            let mut heard = routes.channels(&Kind::OrderPlaced, "any", None);
-            let count = heard.len();
-            heard.sort();
-            heard.dedup();
-            prop_assert_eq!(heard.len(), count);
+            let mut chosen = routes.channels(&Kind::OrderPlaced, "any", None);
+            let count = chosen.len();
+            chosen.sort();
+            chosen.dedup();
+            prop_assert_eq!(chosen.len(), count);
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::domain::pace::Elapsed;
 
 /// Less than this is a clock that is steered, not set.
 const SET: SignedDuration = SignedDuration::from_millis(500);
-/// So many settings of the clock are remembered, the newest: who asks for longer ago is told by the oldest of these.
+/// So many settings of the clock are remembered, the newest: for longer ago the oldest of these counts.
 const REMEMBERED: usize = 64;
 
 /// When a wait ends that is to end at `until` and was `longest` long when it was set. Where the clock was put back since, the
@@ -43,7 +43,7 @@ impl Timeline {
         }
     }
 
-    /// The moment before which everything is older than `age`, as the clock told it. What was made before the clock was put
+    /// The moment before which everything is older than `age`, as the clock had it. What was made before the clock was put
     /// back is taken to be as old as that, because then it was written down anew.
     pub fn ago(&self, age: SignedDuration, now: Timestamp, elapsed: Elapsed) -> Timestamp {
         let target = elapsed - age;
@@ -108,7 +108,7 @@ mod tests {
             steps in prop::collection::vec((1..600i64, jump(), any::<bool>()), 1..60),
         ) {
             let (mut timeline, mut really, mut off) = (Timeline::default(), 0, 0);
-            // Each as the clock told it, when it really was, and when the clock was last put back behind it.
+            // Each as the clock had it, when it really was, and when the clock was last put back behind it.
             let mut made: Vec<(i64, i64, i64)> = Vec::new();
             timeline.note(at(0), seconds(0));
             for (pause, jump, makes) in steps {
@@ -144,7 +144,7 @@ mod tests {
         assert_eq!(timeline.note(at(0), seconds(0)), None);
         assert_eq!(timeline.note(at(60) + SignedDuration::from_millis(400), seconds(60)), None);
         assert_eq!(timeline.note(at(3660), seconds(60)), Some(seconds(3600)));
-        assert_eq!(timeline.ago(seconds(30), at(3670), seconds(70)), at(40), "as the clock told it then");
+        assert_eq!(timeline.ago(seconds(30), at(3670), seconds(70)), at(40), "as the clock had it then");
         assert_eq!(timeline.ago(seconds(5), at(3670), seconds(70)), at(3665));
         assert_eq!(timeline.note(at(71), seconds(71)), Some(seconds(-3600)));
     }

@@ -1,4 +1,4 @@
-//! What the receivers of the channels say of the time: the only clocks beside our own that we hear of anyway.
+//! What the receivers of the channels say of the time: the only clocks beside our own that answers show anyway.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,7 +10,7 @@ const FRESH: SignedDuration = SignedDuration::from_hours(12);
 /// A clock is off from here on. `Date` is exact to a second, and an answer takes a while; platforms refuse what is minutes
 /// off.
 const OFF: SignedDuration = SignedDuration::from_secs(60);
-/// And right again from here on: half of it, so that a clock at the border is not told of again and again.
+/// And right again from here on: half of it, so that a clock at the border is not reported again and again.
 const RIGHT: SignedDuration = SignedDuration::from_secs(30);
 
 /// What a receiver's clock was once.

@@ -40,11 +40,11 @@ pub struct WorkerChannel {
     /// Kinds that go first.
     pub urgent: Vec<Glob>,
     pub fallback: Option<Fallback>,
-    /// How long an urgent delivery waits before the fallback hears of it.
+    /// How long an urgent delivery waits before the fallback gets it.
     pub fallback_after: SignedDuration,
 }
 
-/// What all lanes share.
+/// What all channel workers share.
 #[derive(Clone)]
 pub struct WorkerContext {
     pub store: Arc<Sqlite>,

@@ -26,13 +26,13 @@ use crate::store::{Claim, Claimed, PacingFeedback, PendingDelivery, Settle};
 const SETTLE_AGAIN: Duration = Duration::from_secs(1);
 
 /// Makes one attempt at each part of a message that is still to send, as far as the allowance goes. `carried` is what the
-/// message tells beside its leader, when it is composed now.
+/// message carries beside its leader, when it is composed now.
 pub async fn deliver(sending: SendContext, leader: PendingDelivery, carried: Vec<PendingDelivery>, slot: Permit) {
     let id = leader.id;
     let outgoing = match compose::compose(&sending, leader, carried).await {
         Ok(outgoing) => outgoing,
         Err(error) => {
-            // Without what it carries it would tell of itself alone, and the others would be taken for told.
+            // Without what it carries it would show itself alone, and the others would be taken for delivered.
             tracing::error!(delivery = %id, channel = sending.channel.name, %error, "what a message carries cannot be read, so it is not sent");
             slot.give_back();
             return tokio::time::sleep(SETTLE_AGAIN).await;
@@ -48,7 +48,7 @@ pub async fn deliver(sending: SendContext, leader: PendingDelivery, carried: Vec
         // What is left of it goes on when the allowance lets it.
         let Some(slot) = next.take().or_else(|| sending.go_on()) else { return };
         if sending.retire.is_cancelled() {
-            // The lane's successor goes on from here.
+            // The worker's successor goes on from here.
             return slot.give_back();
         }
         let turn = PartAttempt { sending: &sending, outgoing: &outgoing, position, attempts };
@@ -85,7 +85,7 @@ impl PartAttempt<'_> {
     }
 
     async fn attempt(&self, slot: Permit, round: &mut Option<RecipientRound>) -> Going {
-        let SendContext { channel: lane, context: post, .. } = self.sending;
+        let SendContext { channel, context, .. } = self.sending;
         let Some(attempt) = self.claim().await else {
             slot.give_back();
             return Going::Ends;
@@ -93,8 +93,8 @@ impl PartAttempt<'_> {
         slot.bind(attempt);
         let due = &self.outgoing.leader;
         let answer = self.send().await;
-        let ended = post.clock.now();
-        lane.http.clock_ahead().into_iter().for_each(|ahead| post.clock_skews.note(&lane.name, ended, ahead));
+        let ended = context.clock.now();
+        channel.http.clock_ahead().into_iter().for_each(|ahead| context.clock_skews.note(&channel.name, ended, ahead));
         slot.ended();
         let (answer, pacing) = self.learn(answer, ended);
         let standing = DeliveryProgress {
@@ -105,8 +105,8 @@ impl PartAttempt<'_> {
             late: due.late.contains(&self.part().index),
             probes: self.sending.probes,
         };
-        let step = retry::next(&answer.outcome, standing, &lane.waits, ended);
-        // Where each recipient has a turn of his own, the delivery ends with the last.
+        let step = retry::next(&answer.outcome, standing, &channel.waits, ended);
+        // Where recipients are attempted one by one, the delivery ends with the last.
         let next = round.as_ref().filter(|_| self.more_parts()).and_then(|_| self.sending.go_on());
         let behind = match (self.more_parts(), &next) {
             (false, _) => FollowUp::Nobody,
@@ -115,7 +115,7 @@ impl PartAttempt<'_> {
         };
         let after = round.as_mut().map(|round| round.turn(&answer, &step, behind));
         if after.is_some() {
-            delivery_log::log_recipient(lane, due, &answer, &step);
+            delivery_log::log_recipient(channel, due, &answer, &step);
         }
         let whole = |after: &RoundResult| match after {
             RoundResult::Next(spends) => (answer.clone(), Step::Wait { until: ended, spends: *spends }),
@@ -131,9 +131,9 @@ impl PartAttempt<'_> {
             answer: answer.clone(),
             step: step.clone(),
             whole: after.as_ref().map(whole),
-            clock_ahead_s: lane.http.clock_ahead().map(|ahead| ahead.as_secs()),
+            clock_ahead_s: channel.http.clock_ahead().map(|ahead| ahead.as_secs()),
             pacing,
-            fallback: lane.fallback.clone(),
+            fallback: channel.fallback.clone(),
         };
         keep(self.sending, settle).await;
         let (answer, step) = match after {
@@ -143,18 +143,18 @@ impl PartAttempt<'_> {
         };
         next.into_iter().for_each(Permit::give_back);
         let more_parts = self.more_parts() && round.is_none();
-        delivery_log::log(lane, due, self.attempts, &answer, &step, more_parts, ended);
+        delivery_log::log(channel, due, self.attempts, &answer, &step, more_parts, ended);
         self.tell(&answer, &step, round.as_ref(), ended).await;
         if step == Step::Delivered && round.is_none() { Going::On(None) } else { Going::Ends }
     }
 
     /// Begins the attempt in the store. `None`: it must not be made.
     async fn claim(&self) -> Option<i64> {
-        let SendContext { channel: lane, context: post, pacer, .. } = self.sending;
+        let SendContext { channel, context, pacer, .. } = self.sending;
         let OutgoingMessage { leader: due, carries, released, parts, fresh } = self.outgoing;
         let (part, is_first) = (self.part(), self.position == 0);
-        let (now, longest) = (post.clock.now(), lane.channel.longest(lane.timeout));
-        let freed = pacer.freed(post.clock.elapsed());
+        let (now, longest) = (context.clock.now(), channel.channel.longest(channel.timeout));
+        let freed = pacer.freed(context.clock.elapsed());
         let claim = Claim {
             delivery: due.id,
             carries: if is_first { carries.clone() } else { Vec::new() },
@@ -167,12 +167,12 @@ impl PartAttempt<'_> {
             credential: pacer.credential(),
             freed: freed.clone(),
         };
-        match post.store.claim(claim).await {
+        match context.store.claim(claim).await {
             Ok(Claimed::Yes(attempt)) => Some(attempt),
             Ok(Claimed::No) => None,
             Err(error) => {
                 pacer.not_forgotten(freed);
-                tracing::error!(delivery = %due.id, channel = lane.name, %error, "an attempt cannot be stored, so it is not made");
+                tracing::error!(delivery = %due.id, channel = channel.name, %error, "an attempt cannot be stored, so it is not made");
                 tokio::time::sleep(SETTLE_AGAIN).await;
                 None
             }
@@ -180,11 +180,11 @@ impl PartAttempt<'_> {
     }
 
     async fn send(&self) -> Answer {
-        let SendContext { channel: lane, context: post, .. } = self.sending;
+        let SendContext { channel, context, .. } = self.sending;
         let (due, part) = (&self.outgoing.leader, self.part());
-        let key = idempotency_key(due.id, render::round(lane, due), part.index, part.form);
-        let context = Attempt { key, kind: due.event.kind.clone(), now: post.clock.now() };
-        let sent = AssertUnwindSafe(lane.channel.send(&lane.http, part, &context)).catch_unwind();
+        let key = idempotency_key(due.id, render::round(channel, due), part.index, part.form);
+        let context = Attempt { key, kind: due.event.kind.clone(), now: context.clock.now() };
+        let sent = AssertUnwindSafe(channel.channel.send(&channel.http, part, &context)).catch_unwind();
         sent.await.unwrap_or_else(|_| own_fault(Outcome::Unknown, "sending"))
     }
 
@@ -208,24 +208,24 @@ impl PartAttempt<'_> {
     }
 
     async fn tell(&self, answer: &Answer, step: &Step, round: Option<&RecipientRound>, now: Timestamp) {
-        let SendContext { channel: lane, context: post, .. } = self.sending;
+        let SendContext { channel, context, .. } = self.sending;
         let due = &self.outgoing.leader;
-        delivery_log::notify_operator(lane, post, due, answer, step, now).await;
+        delivery_log::notify_operator(channel, context, due, answer, step, now).await;
         if *step == Step::Delivered {
             // They are to catch up with it.
             let behind: Vec<String> = due.unreached.iter().map(|unreached| unreached.channel.clone()).collect();
-            post.notifier.wake(&behind);
+            context.notifier.wake(&behind);
         }
         if *step == Step::Dead
-            && let Some(fallback) = &lane.fallback
+            && let Some(fallback) = &channel.fallback
         {
-            post.notifier.wake(std::slice::from_ref(&fallback.to));
+            context.notifier.wake(std::slice::from_ref(&fallback.to));
         }
         if let Some(refused) = round.map(RecipientRound::refused).filter(|refused| !refused.is_empty())
             && *step != Step::Dead
             && due.event.kind != Kind::OperatorNotice
         {
-            post.notices.notify(Topic::Recipient, &lane.name, refused.join("; "), now).await;
+            context.notices.notify(Topic::Recipient, &channel.name, refused.join("; "), now).await;
         }
     }
 }
@@ -242,8 +242,8 @@ fn unsendable(sending: &SendContext, outgoing: &OutgoingMessage) -> Option<Answe
 
 /// Gives up a delivery of which no message can be made, visibly.
 async fn give_up(sending: &SendContext, outgoing: &OutgoingMessage, answer: Answer) {
-    let SendContext { channel: lane, context: post, .. } = sending;
-    let (at, due) = (post.clock.now(), &outgoing.leader);
+    let SendContext { channel, context, .. } = sending;
+    let (at, due) = (context.clock.now(), &outgoing.leader);
     let (delivery, part) = (due.id, render::nothing(due.form));
     let claim = Claim {
         delivery,
@@ -257,12 +257,12 @@ async fn give_up(sending: &SendContext, outgoing: &OutgoingMessage, answer: Answ
         credential: None,
         freed: Vec::new(),
     };
-    let Ok(Claimed::Yes(attempt)) = post.store.claim(claim).await else {
+    let Ok(Claimed::Yes(attempt)) = context.store.claim(claim).await else {
         return tokio::time::sleep(SETTLE_AGAIN).await;
     };
     let step = Step::Dead;
-    delivery_log::log(lane, due, due.attempts + 1, &answer, &step, false, at);
-    delivery_log::notify_operator(lane, post, due, &answer, &step, at).await;
+    delivery_log::log(channel, due, due.attempts + 1, &answer, &step, false, at);
+    delivery_log::notify_operator(channel, context, due, &answer, &step, at).await;
     let settle = Settle {
         delivery,
         attempt,
@@ -275,7 +275,7 @@ async fn give_up(sending: &SendContext, outgoing: &OutgoingMessage, answer: Answ
         whole: None,
         clock_ahead_s: None,
         pacing: None,
-        fallback: lane.fallback.clone(),
+        fallback: channel.fallback.clone(),
     };
     keep(sending, settle).await;
 }
@@ -285,7 +285,7 @@ fn own_fault(outcome: Outcome, while_doing: &str) -> Answer {
     Answer { outcome, detail: format!("orderbell met an internal error while {while_doing} the message") }
 }
 
-/// Stores an outcome, however long the store cannot be used: a forgotten yes would be told twice.
+/// Stores an outcome, however long the store cannot be used: a forgotten acceptance would be delivered twice.
 async fn keep(sending: &SendContext, settle: Settle) {
     while let Err(error) = sending.context.store.settle(settle.clone()).await {
         tracing::error!(delivery = %settle.delivery, %error, "an outcome cannot be stored; tried again in a second");

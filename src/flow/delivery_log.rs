@@ -1,4 +1,4 @@
-//! What the log and the operator hear of a message on its way.
+//! What the log says of a message on its way, and what the operator is notified of.
 
 use jiff::Timestamp;
 
@@ -9,7 +9,7 @@ use crate::flow::notice::Topic;
 use crate::store::PendingDelivery;
 
 pub fn log(
-    lane: &WorkerChannel,
+    channel: &WorkerChannel,
     due: &PendingDelivery,
     attempt: u32,
     answer: &Answer,
@@ -18,7 +18,7 @@ pub fn log(
     now: Timestamp,
 ) {
     let delay_ms = now.duration_since(due.event.received_at).as_millis();
-    let (delivery, event, channel) = (due.id, due.event.id, &lane.name);
+    let (delivery, event, channel) = (due.id, due.event.id, &channel.name);
     let (outcome, words) = (answer.outcome.as_str(), answer.redacted_detail());
     match step {
         Step::Delivered if more_parts => {
@@ -36,23 +36,23 @@ pub fn log(
     }
 }
 
-/// What became of one recipient of several; of the whole, [`log`] tells.
-pub fn log_recipient(lane: &WorkerChannel, due: &PendingDelivery, answer: &Answer, step: &Step) {
-    let (delivery, channel) = (due.id, &lane.name);
+/// What became of one recipient of several; of the whole, [`log`] speaks.
+pub fn log_recipient(channel: &WorkerChannel, due: &PendingDelivery, answer: &Answer, step: &Step) {
+    let (delivery, channel) = (due.id, &channel.name);
     let (outcome, words) = (answer.outcome.as_str(), answer.redacted_detail());
     match step {
         Step::Dead | Step::Recompose(_) => {
             tracing::warn!(%delivery, channel, outcome, words, "a recipient does not get it");
         }
         Step::Delivered | Step::Wait { .. } | Step::Park { .. } => {
-            tracing::debug!(%delivery, channel, outcome, "a recipient had his turn")
+            tracing::debug!(%delivery, channel, outcome, "a recipient was attempted")
         }
     }
 }
 
 pub async fn notify_operator(
-    lane: &WorkerChannel,
-    post: &WorkerContext,
+    channel: &WorkerChannel,
+    context: &WorkerContext,
     due: &PendingDelivery,
     answer: &Answer,
     step: &Step,
@@ -68,9 +68,9 @@ pub async fn notify_operator(
             Some(order) => format!("{} {}", due.event.kind, order.number),
             None => due.event.kind.to_string(),
         };
-        post.notices.notify(Topic::Dead, &lane.name, format!("{about}: {words}"), now).await;
+        context.notices.notify(Topic::Dead, &channel.name, format!("{about}: {words}"), now).await;
     }
     if matches!(step, Step::Park { .. }) || matches!(answer.outcome, Outcome::Misconfigured) {
-        post.notices.notify(Topic::Parked, &lane.name, words.to_owned(), now).await;
+        context.notices.notify(Topic::Parked, &channel.name, words.to_owned(), now).await;
     }
 }

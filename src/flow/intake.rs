@@ -36,10 +36,10 @@ const TURNS: usize = 2;
 pub struct Intake {
     routing: Current<RoutingSnapshot>,
     store: Arc<Sqlite>,
-    wake: Notifier,
+    notifier: Notifier,
     notices: Notices,
     clock: Clock,
-    signs: SourceActivity,
+    activity: SourceActivity,
     unproven: HourlyBudget,
     /// What was refused, on its way to the store.
     pub refusals: Refusals,
@@ -65,18 +65,18 @@ impl Intake {
         routing: Current<RoutingSnapshot>,
         notices: Notices,
         store: Arc<Sqlite>,
-        wake: Notifier,
+        notifier: Notifier,
         clock: Clock,
     ) -> Self {
-        let (unproven, refusals, signs) =
+        let (unproven, refusals, activity) =
             (HourlyBudget::default(), Refusals::default(), SourceActivity::since(clock.now()));
         let turns = Arc::new(Semaphore::new(TURNS));
-        Self { routing, store, wake, notices, clock, signs, unproven, refusals, turns, shed: AtomicU64::new(0) }
+        Self { routing, store, notifier, notices, clock, activity, unproven, refusals, turns, shed: AtomicU64::new(0) }
     }
 
     /// What it notices, for the watch.
     pub fn source_activity(&self) -> SourceActivity {
-        self.signs.clone()
+        self.activity.clone()
     }
 
     /// Whether a source of this name is configured.
@@ -135,9 +135,11 @@ impl Intake {
                     PlatformReply::Refused => {}
                     _ if is_believed => {
                         self.note_life(name, now);
-                        self.signs.fits(name);
+                        self.activity.fits(name);
                     }
-                    PlatformReply::Received if self.signs.does_not_fit(name, now) => self.wake.watch().notify_one(),
+                    PlatformReply::Received if self.activity.does_not_fit(name, now) => {
+                        self.notifier.watch().notify_one()
+                    }
                     _ => {}
                 }
                 reply
@@ -202,7 +204,7 @@ impl Intake {
 
     /// The source lives, whatever it says.
     fn note_life(&self, name: &str, now: Timestamp) {
-        if self.signs.from(name, now) && !self.store.sign_of_life(name, Some(now)) {
+        if self.activity.from(name, now) && !self.store.sign_of_life(name, Some(now)) {
             tracing::debug!(source = name, "a sign of life was not written down: the store is busy");
         }
     }
@@ -266,9 +268,9 @@ impl Intake {
                 if is_proven || self.admit_line(name, "unproven, recorded").is_some() {
                     tracing::info!(event = %id, kind, source = name, deliveries = channels.len(), proof = recipe, "webhook recorded");
                 }
-                self.wake.wake(&channels);
-                if unrouted.is_some_and(|unrouted| self.signs.unrouted(unrouted)) {
-                    self.wake.watch().notify_one();
+                self.notifier.wake(&channels);
+                if unrouted.is_some_and(|unrouted| self.activity.unrouted(unrouted)) {
+                    self.notifier.watch().notify_one();
                 }
                 for rule in unjudged {
                     self.say_unjudged(routing, rule, &kind, now).await;

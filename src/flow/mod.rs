@@ -109,7 +109,7 @@ impl Clock {
     }
 
     /// The moment before which everything is older than `age` by the time that has really gone by, in the time that this clock
-    /// told then: it may have been set since.
+    /// had then: it may have been set since.
     pub fn ago(&self, age: SignedDuration) -> Timestamp {
         let (now, elapsed) = (self.now(), self.elapsed());
         let mut timeline = self.0.timeline.lock().unwrap_or_else(PoisonError::into_inner);
@@ -123,8 +123,8 @@ impl Clock {
     }
 }
 
-/// Something of which there is one at a time, replaced as a whole while others use it: whoever took it goes on with the one
-/// that he took.
+/// Something of which there is one at a time, replaced as a whole while others use it: whoever took one goes on with
+/// that one.
 pub struct Current<T>(Arc<RwLock<Arc<T>>>);
 
 impl<T> Current<T> {
@@ -149,25 +149,25 @@ impl<T> Clone for Current<T> {
     }
 }
 
-/// Wakes the lanes of channels for which something was committed, and the watch when something may be wrong.
+/// Wakes the workers of channels for which something was committed, and the watch when something may be wrong.
 #[derive(Clone, Default)]
 pub struct Notifier {
-    bells: Arc<Mutex<BTreeMap<String, Arc<Notify>>>>,
+    signals: Arc<Mutex<BTreeMap<String, Arc<Notify>>>>,
     watch: Arc<Notify>,
 }
 
 impl Notifier {
     pub fn wake(&self, channels: &[String]) {
-        let bells = self.bells.lock().unwrap_or_else(PoisonError::into_inner);
-        for bell in channels.iter().filter_map(|name| bells.get(name)) {
-            bell.notify_one();
+        let signals = self.signals.lock().unwrap_or_else(PoisonError::into_inner);
+        for signal in channels.iter().filter_map(|name| signals.get(name)) {
+            signal.notify_one();
         }
     }
 
-    /// What is rung for one channel; a lane and its successor have the same.
+    /// What wakes one channel; a worker and its successor have the same.
     pub fn signal(&self, channel: &str) -> Arc<Notify> {
-        let mut bells = self.bells.lock().unwrap_or_else(PoisonError::into_inner);
-        bells.entry(channel.to_owned()).or_default().clone()
+        let mut signals = self.signals.lock().unwrap_or_else(PoisonError::into_inner);
+        signals.entry(channel.to_owned()).or_default().clone()
     }
 
     /// What makes the watch look at once.

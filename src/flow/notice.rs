@@ -80,7 +80,7 @@ pub enum Topic {
 }
 
 impl Topic {
-    /// Those that the watch begins and ends ([`crate::flow::watch`]); the others are told by whoever meets them.
+    /// Those that the watch begins and ends ([`crate::flow::watch`]); the others are sent by whoever meets them.
     pub const WATCHED: [Topic; 13] = [
         Topic::Unproven,
         Topic::Observing,
@@ -136,17 +136,17 @@ impl Topic {
 pub struct Notices {
     store: Arc<Sqlite>,
     routing: Current<RoutingSnapshot>,
-    wake: Notifier,
+    notifier: Notifier,
     /// Until when nothing more is said of each topic and subject, so that the store need not be asked for each of many.
     silent: Arc<Mutex<HashMap<(Topic, String), Timestamp>>>,
 }
 
 impl Notices {
-    pub fn new(store: Arc<Sqlite>, routing: Current<RoutingSnapshot>, wake: Notifier) -> Self {
-        Self { store, routing, wake, silent: Arc::default() }
+    pub fn new(store: Arc<Sqlite>, routing: Current<RoutingSnapshot>, notifier: Notifier) -> Self {
+        Self { store, routing, notifier, silent: Arc::default() }
     }
 
-    /// Records a notice, unless the same topic and subject were told within this hour. `detail` must hold no secret and
+    /// Records a notice, unless one of the same topic and subject was sent within this hour. `detail` must hold no secret and
     /// nothing of a buyer.
     pub async fn notify(&self, topic: Topic, subject: &str, detail: String, now: Timestamp) {
         self.say(topic, subject, Notice { detail: Some(detail), ..Notice::default() }, now).await;
@@ -156,7 +156,7 @@ impl Notices {
     pub async fn say(&self, topic: Topic, subject: &str, notice: Notice, now: Timestamp) {
         if Topic::WATCHED.contains(&topic) {
             // The watch sees it by itself, and tells of it when it ends, too.
-            return self.wake.watch().notify_one();
+            return self.notifier.watch().notify_one();
         }
         let Some(hour) = self.admit(topic, subject, now) else { return };
         let notice = Notice { subject: Some(subject.to_owned()), ..notice };
@@ -189,7 +189,7 @@ impl Notices {
         match self.store.record(record).await {
             Ok(recorded) => {
                 if matches!(recorded, Recorded::New { .. }) {
-                    tracing::warn!(topic = topic.as_str(), subject, detail, "the operator is told");
+                    tracing::warn!(topic = topic.as_str(), subject, detail, "the operator is notified");
                 }
                 self.ring(recorded);
             }
@@ -227,11 +227,11 @@ impl Notices {
         Ok(())
     }
 
-    /// Changes what the operator is known to know, with the notice that tells him. Answers whether that is so: somebody else
+    /// Changes what the operator is known to know, with the notice that says so. Answers whether that is so: somebody else
     /// may have done it.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`]: nothing has changed, and nothing was told.
+    /// [`StoreError::Unavailable`]: nothing has changed, and no notice was sent.
     pub async fn change(&self, telling: IncidentUpdate) -> Result<bool, StoreError> {
         let recorded = self.store.update_incident(telling).await?;
         let is_changed = recorded.is_some();
@@ -264,7 +264,7 @@ impl Notices {
         }
     }
 
-    /// Wakes the lanes of those who are to hear of a notice.
+    /// Wakes the workers of the channels that a notice goes to.
     fn ring(&self, recorded: Recorded) {
         let Recorded::New { channels, unjudged } = recorded else { return };
         // A notice about a notice would never end.
@@ -275,7 +275,7 @@ impl Notices {
                 "the condition of a route cannot be judged for notices"
             );
         }
-        self.wake.wake(&channels);
+        self.notifier.wake(&channels);
     }
 
     fn silent(&self) -> MutexGuard<'_, HashMap<(Topic, String), Timestamp>> {

@@ -1,4 +1,4 @@
-//! Pacing among lanes: one window of slots per credential, shared by all channels that use it.
+//! Pacing among workers: one window of slots per credential, shared by all channels that use it.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,7 +13,7 @@ use crate::store::PacingState;
 /// Where there is no limit.
 const UNLIMITED: RateLimit = RateLimit { count: u32::MAX, per: SignedDuration::ZERO };
 
-/// A closing that was told before a start is believed for so long at most: the clock may have been set since.
+/// A closing that was found before a start is believed for so long at most: the clock may have been set since.
 const LONGEST_CLOSING: SignedDuration = SignedDuration::from_hours(24);
 
 /// The pacers of all credentials.
@@ -155,7 +155,7 @@ impl Pacer {
         (wait, state.window.closings())
     }
 
-    /// The receiver said yes. Answers whether that opens what was shut before.
+    /// The receiver accepted. Answers whether that opens what was shut before.
     pub fn accepted(&self, now: Elapsed) -> bool {
         self.state().window.accepted(now)
     }
@@ -181,7 +181,7 @@ impl Pacer {
     }
 }
 
-/// A slot in the hands of somebody who sends. Whatever becomes of him, and be he cut short, it is free again one window later.
+/// The right to send one message. Whatever becomes of the send, and be it cut short, it is free again one window later.
 pub struct Permit {
     pacer: Arc<Pacer>,
     clock: Clock,

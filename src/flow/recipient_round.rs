@@ -1,5 +1,5 @@
 //! One round over the parts of a delivery that go to recipients of their own: none waits for another, and what became of the
-//! delivery is known only when each had his turn.
+//! delivery is known only when each recipient was attempted.
 
 use jiff::Timestamp;
 
@@ -8,7 +8,7 @@ use crate::domain::retry::{Answer, Outcome, Step};
 /// What the turns so far have come to.
 #[derive(Debug)]
 pub struct RecipientRound {
-    /// Somebody said yes, in this round or an earlier one.
+    /// Some recipient accepted, in this round or an earlier one.
     told: bool,
     /// What was said of the recipients that will never get it.
     refused: Vec<Answer>,
@@ -33,15 +33,15 @@ pub enum RoundResult {
 /// What comes behind a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FollowUp {
-    /// The next recipient has his turn at once.
+    /// The next recipient is attempted at once.
     Next,
-    /// The next recipient has his turn when the allowance lets him; it has no room now.
+    /// The next recipient is attempted when the rate limit allows it; there is no room now.
     NoRoom,
     Nobody,
 }
 
 impl RecipientRound {
-    /// `told`: whether somebody said yes in an earlier round.
+    /// `told`: whether some recipient accepted in an earlier round.
     pub fn new(told: bool) -> Self {
         Self { told, refused: Vec::new(), waiting: None, has_spent: false }
     }
@@ -133,7 +133,7 @@ mod tests {
         for (answer, step) in &turns[..turns.len() - 1] {
             match round.turn(answer, step, FollowUp::Next) {
                 RoundResult::Next(spends) => spent += u32::from(spends),
-                RoundResult::Ends(..) => panic!("each has his turn"),
+                RoundResult::Ends(..) => panic!("each is attempted"),
             }
         }
         let (answer, step) = &turns[turns.len() - 1];
@@ -204,7 +204,7 @@ mod tests {
         let mut round = RecipientRound::new(false);
         let (answer, step) = yes();
         let after = round.turn(&answer, &step, FollowUp::NoRoom);
-        assert_eq!(after, RoundResult::Next(false), "the next one has his turn as soon as he may");
+        assert_eq!(after, RoundResult::Next(false), "the next one is attempted as soon as the limit allows");
         let (answer, step) = not_now(30);
         assert_eq!(ended(round.turn(&answer, &step, FollowUp::NoRoom)).1, waits(30, true));
     }

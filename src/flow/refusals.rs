@@ -106,7 +106,7 @@ struct Minute {
 }
 
 impl Refusals {
-    /// Notes one refusal. It takes no longer than a look into a map; the store hears of it later.
+    /// Notes one refusal. It takes no longer than a look into a map; it is stored later.
     pub fn note(&self, source: &str, reason: impl FnOnce() -> String, bytes: u64, now: Timestamp) {
         let mut sources = self.sources();
         if !sources.contains_key(source) {

@@ -70,10 +70,10 @@ pub struct Reports {
 }
 
 impl Reports {
-    pub fn new(store: Arc<Sqlite>, routing: Current<RoutingSnapshot>, wake: Notifier, clock: Clock) -> Self {
+    pub fn new(store: Arc<Sqlite>, routing: Current<RoutingSnapshot>, notifier: Notifier, clock: Clock) -> Self {
         let (failures, past) = (ReportFailures::default(), BTreeMap::new());
         let (announced, again_at) = (BTreeMap::new(), BTreeMap::new());
-        Self { store, routing, notifier: wake, clock, failures, past, announced, again_at }
+        Self { store, routing, notifier, clock, failures, past, announced, again_at }
     }
 
     /// Sends each report when it is due, until `shutdown`.

@@ -73,7 +73,7 @@ pub struct RoutingSnapshot {
     pub public_url: Option<String>,
     /// The kinds of which the log has said that no route matches them.
     pub unrouted: Mutex<HashSet<String>>,
-    /// The conditions of which the operator was told that they cannot be judged.
+    /// The conditions of which the operator knows that they cannot be judged.
     pub unjudged: Mutex<HashSet<(usize, String)>>,
     /// That of the routes.
     pub fingerprint: OnceLock<String>,
@@ -93,7 +93,7 @@ impl RoutingSnapshot {
         self.endpoints.iter().filter(|(_, endpoint)| observes(endpoint)).map(|(name, _)| name.clone()).collect()
     }
 
-    /// Who could hear of an event, and what each route came to.
+    /// Which channels could get an event, and what each route came to.
     pub fn judge(&self, kind: &Kind, source: &str, shop: Option<&str>) -> (Vec<Target>, RouteDecisions) {
         let fingerprint = self.fingerprint.get_or_init(|| route::fingerprint(&self.routes.routes));
         self.routes.judge(kind, source, shop, fingerprint)
@@ -103,7 +103,7 @@ impl RoutingSnapshot {
     pub fn say_unrouted(&self, kind: &str) {
         let mut said = self.unrouted.lock().unwrap_or_else(PoisonError::into_inner);
         if said.insert(kind.to_owned()) {
-            tracing::warn!(kind, "no route matches this kind: it is recorded and told to nobody");
+            tracing::warn!(kind, "no route matches this kind: it is recorded and delivered to nobody");
         }
     }
 }

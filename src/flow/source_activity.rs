@@ -68,7 +68,7 @@ impl SourceActivity {
         due
     }
 
-    /// When a source was heard of last since the daemon started.
+    /// When the last webhook of a source came since the daemon started.
     pub fn last(&self, source: &str) -> Option<Timestamp> {
         self.lock().signs.get(source).map(|sign| sign.at)
     }

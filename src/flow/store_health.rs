@@ -51,7 +51,7 @@ pub async fn watch(store: Arc<Sqlite>, notices: Notices, clock: Clock, shutdown:
     }
 }
 
-/// The note beside the database remembers what was not told until the notice is stored.
+/// The note beside the database remembers what is not said yet until the notice is stored.
 async fn notify_loss(store: &Sqlite, notices: &Notices, now: Timestamp) {
     let Some(Loss { found, from, until }) = store.loss() else { return };
     let occasion = until.or(from).map(|at| at.to_string()).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The daemon watches itself: it looks at how things stand, compares that with what the operator was told, and tells him what
+//! The daemon watches itself: it looks at how things stand, compares that with what the operator knows, and sends notices of what
 //! has begun and what is over.
 
 pub mod condition_state;
@@ -35,7 +35,7 @@ use crate::store::{DeadLetterStats, HealthQuery, HealthSnapshot, Incident, Incid
 const LOOK_EVERY: SignedDuration = SignedDuration::from_secs(10);
 /// How often it is asked what that clock says.
 const TICK: Duration = Duration::from_secs(1);
-/// Between the bell and the look: so that what happens together is told together, and a flood of rings is a few looks.
+/// Between a notification and the look: so that what happens together is said together, and a flood of them is a few looks.
 const BREATH: Duration = Duration::from_millis(200);
 /// The dead are counted at each look, and looked at anew when their number has changed, or after so long.
 const DEAD_ANEW: SignedDuration = SignedDuration::from_mins(5);
@@ -59,7 +59,7 @@ pub struct Instruments {
     pub disk: (String, DiskGauge),
 }
 
-/// The watch. Whatever it has told is in the store with the notice, in one commit: so neither a restart nor a crash makes it
+/// The watch. Whatever it has said is in the store with the notice, in one commit: so neither a restart nor a crash makes it
 /// tell anything twice or never.
 pub struct SelfWatch {
     with: Instruments,
@@ -69,7 +69,7 @@ pub struct SelfWatch {
     began_at: Timestamp,
     /// When each report was due last, and since when it sees that.
     due_since: BTreeMap<String, (Timestamp, Timestamp)>,
-    /// Whether the newest events were looked at: those of which nobody heard may have come just before a crash.
+    /// Whether the newest events were looked at: those that no route matched may have come just before a crash.
     has_looked_back: bool,
     /// Whether the last look failed, which is said once.
     is_blind: bool,
@@ -99,22 +99,22 @@ impl SelfWatch {
         }
     }
 
-    /// Looks every ten seconds, and at once when the bell rings, until `shutdown`.
+    /// Looks every ten seconds, and at once when notified, until `shutdown`.
     pub async fn run(mut self, shutdown: CancellationToken) {
-        let bell = self.with.notifier.watch();
+        let signal = self.with.notifier.watch();
         while !shutdown.is_cancelled() {
             let looked_at = self.with.clock.now();
             if shutdown.run_until_cancelled(self.look()).await.is_none() {
                 return;
             }
-            let rung = bell.notified();
+            let notified = signal.notified();
             let due = async {
                 while self.with.clock.now().duration_since(looked_at).abs() < LOOK_EVERY {
                     tokio::time::sleep(TICK).await;
                 }
             };
             tokio::select! {
-                () = rung => drop(shutdown.run_until_cancelled(tokio::time::sleep(BREATH)).await),
+                () = notified => drop(shutdown.run_until_cancelled(tokio::time::sleep(BREATH)).await),
                 () = due => {}
                 () = shutdown.cancelled() => {}
             }
@@ -270,16 +270,16 @@ impl SelfWatch {
         Ok(sight)
     }
 
-    /// The sources that are watched: since when something should have come, and when they were heard of last. One that was never heard of counts from now on.
+    /// The sources that are watched: since when something should have come, and when the last one came. One from which nothing ever came counts from now on.
     fn sources(
         &self,
         routing: &RoutingSnapshot,
         sight: &HealthSnapshot,
         now: Timestamp,
     ) -> Vec<(String, Timestamp, Timestamp)> {
-        let Instruments { store, source_activity: signs, clock, .. } = &self.with;
+        let Instruments { store, source_activity: activity, clock, .. } = &self.with;
         for gone in sight.source_activity.keys().filter(|source| !routing.endpoints.contains_key(*source)) {
-            signs.gone(gone);
+            activity.gone(gone);
             store.sign_of_life(gone, None);
         }
         // Nothing comes from tomorrow: the clock was put back.
@@ -287,7 +287,7 @@ impl SelfWatch {
         let mut sources = Vec::new();
         for name in routing.endpoints.keys() {
             let written = sight.source_activity.get(name).copied().filter(possible);
-            let last = written.max(signs.last(name).filter(possible)).unwrap_or_else(|| {
+            let last = written.max(activity.last(name).filter(possible)).unwrap_or_else(|| {
                 store.sign_of_life(name, Some(now));
                 now
             });
@@ -330,18 +330,26 @@ impl SelfWatch {
         let off_by_seconds = notice.and_then(|notice| notice.off_by_seconds);
         match change {
             IncidentChange::Begins(_) => {
-                tracing::warn!(topic, subject, detail, count, lasted_seconds, off_by_seconds, "the operator is told")
+                tracing::warn!(
+                    topic,
+                    subject,
+                    detail,
+                    count,
+                    lasted_seconds,
+                    off_by_seconds,
+                    "the operator is notified"
+                )
             }
             IncidentChange::Noted(_) => {}
             IncidentChange::Again(_) if key.topic == Topic::Observing => observing::log(subject),
             IncidentChange::Again(_) if count.is_some() => {
-                tracing::warn!(topic, subject, detail, count, "the operator is told that there is more")
+                tracing::warn!(topic, subject, detail, count, "the operator is notified that there is more")
             }
             IncidentChange::Again(_) => {
                 tracing::warn!(topic, subject, detail, lasted_seconds, "the operator is notified again")
             }
             IncidentChange::Ends(_) => {
-                tracing::info!(topic, subject, lasted_seconds, "the operator is told that it is over")
+                tracing::info!(topic, subject, lasted_seconds, "the operator is notified that it is over")
             }
             IncidentChange::Lapses => tracing::info!(topic, subject, "a trouble means nothing any more"),
         }

@@ -1,5 +1,5 @@
-//! One lane per channel: what of that which waits is sent now, alone or in a digest, and what is held or told elsewhere.
-//! No lane delays another.
+//! One worker per channel: what of that which waits is sent now, alone or in a digest, and what is held or goes elsewhere.
+//! No worker delays another.
 
 mod catch_up;
 mod policy;
@@ -26,7 +26,7 @@ use crate::flow::delivery;
 use crate::flow::pacers::{Pacer, Permit};
 use crate::store::{DueBatch, PendingDelivery};
 
-/// A lane looks at the table at least this often, because a command may have changed it.
+/// A worker looks at the table at least this often, because a command may have changed it.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Of so many urgent and so many ordinary deliveries it is looked which could share a message.
 const LOOK_AT: usize = 400;
@@ -34,10 +34,10 @@ const LOOK_AT: usize = 400;
 /// the next start.
 const FINISH: Duration = Duration::from_secs(7);
 
-/// A running lane.
+/// The running task of one channel.
 pub struct ChannelWorker {
-    lane: Arc<WorkerChannel>,
-    post: WorkerContext,
+    channel: Arc<WorkerChannel>,
+    context: WorkerContext,
     pacer: Arc<Pacer>,
     retire: CancellationToken,
     sending: JoinSet<()>,
@@ -61,15 +61,15 @@ pub enum Next {
     On(Timestamp),
 }
 
-/// Sends what waits for one channel, until it is told to `retire` or until `shutdown`. Then it takes nothing new, and lets
+/// Sends what waits for one channel, until `retire` or `shutdown`. Then it takes nothing new, and lets
 /// the sends under way end; so it does before it passes on a panic, because what they send must not be sent twice.
 pub async fn run(
-    lane: Arc<WorkerChannel>,
-    post: WorkerContext,
+    channel: Arc<WorkerChannel>,
+    context: WorkerContext,
     retire: CancellationToken,
     shutdown: CancellationToken,
 ) {
-    let mut runner = ChannelWorker::new(lane, post, retire.clone());
+    let mut runner = ChannelWorker::new(channel, context, retire.clone());
     let ended = AssertUnwindSafe(turns(&mut runner, &retire, &shutdown)).catch_unwind().await;
     runner.finish(shutdown).await;
     if let Err(panic) = ended {
@@ -78,14 +78,14 @@ pub async fn run(
 }
 
 async fn turns(runner: &mut ChannelWorker, retire: &CancellationToken, shutdown: &CancellationToken) {
-    let (bell, pacer) = (runner.post.notifier.signal(&runner.lane.name), runner.pacer.clone());
+    let (signal, pacer) = (runner.context.notifier.signal(&runner.channel.name), runner.pacer.clone());
     runner.prepare().await;
     while !shutdown.is_cancelled() && !retire.is_cancelled() {
         let next = runner.turn().await;
         let pause = runner.pause(next).await;
         tokio::select! {
             true = runner.one_ended(), if runner.under_way() > 0 => {}
-            () = bell.notified() => {}
+            () = signal.notified() => {}
             () = pacer.changed() => {}
             () = tokio::time::sleep(pause) => {}
             () = retire.cancelled() => {}
@@ -95,21 +95,32 @@ async fn turns(runner: &mut ChannelWorker, retire: &CancellationToken, shutdown:
 }
 
 impl ChannelWorker {
-    pub fn new(lane: Arc<WorkerChannel>, post: WorkerContext, retire: CancellationToken) -> Self {
-        let elapsed = post.clock.elapsed();
-        let pacer = post.pacers.join(&lane.channel.credential(), &lane.name, lane.allowance, elapsed);
+    pub fn new(channel: Arc<WorkerChannel>, context: WorkerContext, retire: CancellationToken) -> Self {
+        let elapsed = context.clock.elapsed();
+        let pacer = context.pacers.join(&channel.channel.credential(), &channel.name, channel.allowance, elapsed);
         let (sending, under_way, unreadable) = (JoinSet::new(), HashMap::new(), HashSet::new());
         let (timeline, waits_may_be_wrong, composing) = (Timeline::default(), true, Arc::new(Semaphore::new(1)));
-        Self { lane, post, pacer, retire, sending, under_way, unreadable, timeline, waits_may_be_wrong, composing }
+        Self {
+            channel,
+            context,
+            pacer,
+            retire,
+            sending,
+            under_way,
+            unreadable,
+            timeline,
+            waits_may_be_wrong,
+            composing,
+        }
     }
 
     /// Starts what may be sent now.
     pub async fn turn(&mut self) -> Next {
         // What cannot be stored is not sent either; the store says what is wrong, once.
-        if !self.post.store.is_ready() {
+        if !self.context.store.is_ready() {
             return Next::Change;
         }
-        let (now, elapsed) = (self.post.clock.now(), self.post.clock.elapsed());
+        let (now, elapsed) = (self.context.clock.now(), self.context.clock.elapsed());
         self.heed_the_clock(now, elapsed).await;
         self.fall_back(now).await;
         if self.room() == 0 {
@@ -132,7 +143,7 @@ impl ChannelWorker {
     /// # Errors
     /// Until when the credential is shut, where that is longer than `patience`.
     pub async fn send_only(&mut self, id: DeliveryId, patience: SignedDuration) -> Result<(), SignedDuration> {
-        let clock = self.post.clock.clone();
+        let clock = self.context.clock.clone();
         let begin = clock.elapsed();
         loop {
             let elapsed = clock.elapsed();
@@ -171,14 +182,14 @@ impl ChannelWorker {
     }
 
     fn room(&self) -> usize {
-        self.lane.channel.at_once().saturating_sub(self.under_way())
+        self.channel.channel.at_once().saturating_sub(self.under_way())
     }
 
     fn ended(&mut self, ended: Result<(Id, ()), tokio::task::JoinError>) {
         let id = ended.map_or_else(
             |fault| {
                 tracing::error!(
-                    channel = self.lane.name,
+                    channel = self.channel.name,
                     "a send met an internal error; its delivery is tried again when its lease ends"
                 );
                 fault.id()
@@ -190,20 +201,20 @@ impl ChannelWorker {
 
     /// What waits, without what is being sent.
     async fn look(&mut self, now: Timestamp) -> Option<DueBatch> {
-        let channel = &self.lane.channel;
+        let channel = &self.channel.channel;
         // In order, no more than can be sent; else as many as could share a message.
         let limit = if channel.supports_digest() { LOOK_AT } else { channel.at_once() } + self.unreadable.len();
-        let reader = self.post.store.reader();
-        let mut looked = reader.due_batch(&self.lane.name, now, limit, channel.in_order()).await;
+        let reader = self.context.store.reader();
+        let mut looked = reader.due_batch(&self.channel.name, now, limit, channel.in_order()).await;
         if let Ok(batch) = &looked
             && batch.parked.is_none()
             && batch.candidates.iter().any(|candidate| candidate.fell_back)
         {
-            // What the fallback has told in the meantime is told.
-            if let Err(error) = self.post.store.settle_fallback(&self.lane.name, now).await {
-                tracing::error!(channel = self.lane.name, %error, "what the fallback has told could not be stored");
+            // What the fallback has delivered in the meantime is delivered.
+            if let Err(error) = self.context.store.settle_fallback(&self.channel.name, now).await {
+                tracing::error!(channel = self.channel.name, %error, "what the fallback has delivered could not be stored");
             }
-            looked = reader.due_batch(&self.lane.name, now, limit, channel.in_order()).await;
+            looked = reader.due_batch(&self.channel.name, now, limit, channel.in_order()).await;
         }
         match looked {
             Ok(mut batch) => {
@@ -213,7 +224,7 @@ impl ChannelWorker {
                 Some(batch)
             }
             Err(error) => {
-                tracing::error!(channel = self.lane.name, %error, "what is due cannot be read");
+                tracing::error!(channel = self.channel.name, %error, "what is due cannot be read");
                 None
             }
         }
@@ -225,13 +236,13 @@ impl ChannelWorker {
 
     fn say_unreadable(&mut self, ids: Vec<DeliveryId>) {
         for id in ids.into_iter().filter(|id| self.unreadable.insert(*id)) {
-            tracing::error!(channel = self.lane.name, delivery = %id, "a delivery waits that only a newer orderbell can read; start that version again");
+            tracing::error!(channel = self.channel.name, delivery = %id, "a delivery waits that only a newer orderbell can read; start that version again");
         }
     }
 
     /// Sends what the allowance lets through: alone, or sharing messages.
     async fn send(&mut self, candidates: Vec<Candidate>, now: Timestamp, elapsed: Elapsed) -> Next {
-        let supports_digest = self.lane.channel.supports_digest();
+        let supports_digest = self.channel.channel.supports_digest();
         let mut bundles = digest_group::digest_groups(candidates, supports_digest);
         while self.room() > 0 && !bundles.is_empty() {
             let (plan, ticket) = self.pacer.admit(digest_group::waiting(&bundles), elapsed);
@@ -256,7 +267,7 @@ impl ChannelWorker {
         let keys: Vec<String> = chosen.iter().filter_map(|bundle| bundle.order_key.clone()).collect();
         let orders = match keys.is_empty() {
             true => BTreeMap::new(),
-            false => self.post.store.reader().of_orders(&self.lane.name, keys).await.unwrap_or_default(),
+            false => self.context.store.reader().of_orders(&self.channel.name, keys).await.unwrap_or_default(),
         };
         let all = |DigestGroup { order_key, ids, .. }: &DigestGroup| {
             let order = order_key.as_ref().and_then(|key| orders.get(key));
@@ -272,16 +283,16 @@ impl ChannelWorker {
     }
 
     fn slot(&self, ticket: PermitId) -> Permit {
-        Permit::new(self.pacer.clone(), self.post.clock.clone(), ticket)
+        Permit::new(self.pacer.clone(), self.context.clock.clone(), ticket)
     }
 
     /// Starts one message about these deliveries, of which the last one leads.
     async fn start(&mut self, ids: Vec<DeliveryId>, slot: Permit, probes: u32) {
-        let loaded = self.post.store.reader().load(ids, self.post.clock.now()).await;
+        let loaded = self.context.store.reader().load(ids, self.context.clock.now()).await;
         let (known, unreadable) = match loaded {
             Ok(loaded) => loaded,
             Err(error) => {
-                tracing::error!(channel = self.lane.name, %error, "what is due cannot be read");
+                tracing::error!(channel = self.channel.name, %error, "what is due cannot be read");
                 return slot.give_back();
             }
         };
@@ -290,8 +301,8 @@ impl ChannelWorker {
         let Some(leader) = known.pop() else { return slot.give_back() };
         let ids = known.iter().map(|due| due.id).chain([leader.id]).collect();
         let sending = SendContext {
-            channel: self.lane.clone(),
-            context: self.post.clone(),
+            channel: self.channel.clone(),
+            context: self.context.clone(),
             pacer: self.pacer.clone(),
             retire: self.retire.clone(),
             probes,
@@ -303,12 +314,12 @@ impl ChannelWorker {
 
     /// How long to wait for a change.
     async fn pause(&self, next: Next) -> Duration {
-        let clock = &self.post.clock;
+        let clock = &self.context.clock;
         let wait = match next {
             Next::At(at) => Some(at - clock.elapsed()),
             Next::On(at) => Some(at.duration_since(clock.now())),
             Next::Change => {
-                let due = self.post.store.reader().next_due(&self.lane.name).await.ok().flatten();
+                let due = self.context.store.reader().next_due(&self.channel.name).await.ok().flatten();
                 // What is due already waits for a send under way to end.
                 due.map(|due| due.duration_since(clock.now())).filter(SignedDuration::is_positive)
             }
@@ -319,12 +330,12 @@ impl ChannelWorker {
     async fn finish(mut self, shutdown: CancellationToken) {
         self.let_end(shutdown).await;
         // Until here its allowance counts, for what was under way and the further parts of it.
-        self.pacer.leave(&self.lane.name);
+        self.pacer.leave(&self.channel.name);
     }
 
     async fn let_end(&mut self, shutdown: CancellationToken) {
         let sending = &mut self.sending;
-        let longest = self.lane.channel.longest(self.lane.timeout) + LEASE_MARGIN;
+        let longest = self.channel.channel.longest(self.channel.timeout) + LEASE_MARGIN;
         let released = tokio::select! {
             () = async { while sending.join_next().await.is_some() {} } => return,
             () = async { shutdown.cancelled().await; tokio::time::sleep(FINISH).await } => "at the next start",
@@ -332,7 +343,7 @@ impl ChannelWorker {
             () = tokio::time::sleep(longest.unsigned_abs()) => "when their leases end",
         };
         tracing::warn!(
-            channel = self.lane.name,
+            channel = self.channel.name,
             sends = self.sending.len(),
             "sends under way were released; they are taken up {released}"
         );

@@ -1,4 +1,4 @@
-//! The lanes of all channels, and how one gives way to the next when a channel's settings change.
+//! The workers of all channels, and how one gives way to the next when a channel's settings change.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,30 +10,30 @@ use crate::flow::context::{WorkerChannel, WorkerContext};
 use crate::flow::supervisor::Supervisor;
 use crate::flow::worker;
 
-/// The running lanes, by the names of their channels. For one channel there is never more than one that sends: the next
+/// The running workers, by the names of their channels. For one channel there is never more than one that sends: the next
 /// one starts when the one before has let its last send end, so that no delivery is sent by two at once.
 pub struct WorkerPool {
-    post: WorkerContext,
+    context: WorkerContext,
     supervisor: Supervisor,
-    lanes: BTreeMap<String, Running>,
+    workers: BTreeMap<String, Running>,
 }
 
 struct Running {
-    /// Tells the lane to take nothing new.
+    /// Tells the worker to take nothing new.
     retire: CancellationToken,
     /// Says that it has ended.
     ended: CancellationToken,
 }
 
 impl WorkerPool {
-    /// No lane yet; those that come are kept running until they are retired or until the daemon stops.
-    pub fn new(post: WorkerContext, supervisor: Supervisor) -> Self {
-        Self { post, supervisor, lanes: BTreeMap::new() }
+    /// No worker yet; those that come are kept running until they are retired or until the daemon stops.
+    pub fn new(context: WorkerContext, supervisor: Supervisor) -> Self {
+        Self { context, supervisor, workers: BTreeMap::new() }
     }
 
-    /// Starts a lane, when the one that its channel had before has ended.
-    pub fn start(&mut self, lane: WorkerChannel) {
-        let before = self.lanes.get(&lane.name).map(|before| {
+    /// Starts a worker, when the one that its channel had before has ended.
+    pub fn start(&mut self, channel: WorkerChannel) {
+        let before = self.workers.get(&channel.name).map(|before| {
             before.retire.cancel();
             before.ended.clone()
         });
@@ -41,36 +41,36 @@ impl WorkerPool {
         let (retire, shutdown) = (running.retire.clone(), self.supervisor.stop());
         // Dropped with the task, however that ends.
         let ended = running.ended.clone().drop_guard();
-        self.lanes.insert(lane.name.clone(), running);
-        let (post, lane, is_probed) = (self.post.clone(), Arc::new(lane), Arc::new(AtomicBool::new(false)));
-        self.supervisor.keep_until(format!("channel {}", lane.name), retire.clone(), move || {
+        self.workers.insert(channel.name.clone(), running);
+        let (context, channel, is_probed) = (self.context.clone(), Arc::new(channel), Arc::new(AtomicBool::new(false)));
+        self.supervisor.keep_until(format!("channel {}", channel.name), retire.clone(), move || {
             let _until_the_end = &ended;
             let (before, is_probed) = (before.clone(), is_probed.clone());
-            let (lane, post, retire, shutdown) = (lane.clone(), post.clone(), retire.clone(), shutdown.clone());
+            let (channel, context, retire, shutdown) = (channel.clone(), context.clone(), retire.clone(), shutdown.clone());
             async move {
                 if let Some(before) = before {
                     before.cancelled().await;
                     // A changed setting is often a mended one.
                     if !is_probed.swap(true, Ordering::AcqRel)
-                        && let Err(error) = post.store.probe_now(&lane.name, post.clock.now()).await
+                        && let Err(error) = context.store.probe_now(&channel.name, context.clock.now()).await
                     {
-                        tracing::error!(channel = lane.name, %error, "that a mended setting is to be tried could not be stored");
+                        tracing::error!(channel = channel.name, %error, "that a mended setting is to be tried could not be stored");
                     }
                 }
-                worker::run(lane, post, retire, shutdown).await;
+                worker::run(channel, context, retire, shutdown).await;
             }
         });
     }
 
-    /// Starts the `fresh` lanes and lets those of the channels that are `gone` end; what waits for them stays waiting.
+    /// Starts the `fresh` workers and lets those of the channels that are `gone` end; what waits for them stays waiting.
     /// Answers what says, one by one, that they have ended.
     pub fn change(&mut self, fresh: Vec<WorkerChannel>, gone: &[String]) -> Vec<CancellationToken> {
-        fresh.into_iter().for_each(|lane| self.start(lane));
+        fresh.into_iter().for_each(|channel| self.start(channel));
         gone.iter().filter_map(|channel| self.retire(channel)).collect()
     }
 
     fn retire(&mut self, channel: &str) -> Option<CancellationToken> {
-        let running = self.lanes.get(channel)?;
+        let running = self.workers.get(channel)?;
         running.retire.cancel();
         // It stays in the list: should the channel come back, its successor has to wait for it.
         Some(running.ended.clone())

@@ -5,7 +5,7 @@ use jiff::civil::{Date, Time, Weekday};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 
-/// After so long a report is late, and the operator hears when there is none.
+/// After so long a report is late, and the operator is notified when there is none.
 pub const LATE_AFTER: SignedDuration = SignedDuration::from_mins(15);
 
 /// So many days one report covers at most; where there are more, further ones follow at once.
@@ -125,7 +125,7 @@ mod tests {
         let mut now = begin;
         while now < end {
             if let Some(owed) = schedule.owed(covered, now) {
-                assert_eq!(owed.from, covered.tomorrow().unwrap(), "{zone}: a day is left out or told twice");
+                assert_eq!(owed.from, covered.tomorrow().unwrap(), "{zone}: a day is left out or reported twice");
                 assert!(owed.to < now.to_zoned(schedule.zone.clone()).date(), "{zone}: the day is over");
                 assert!(!owed.late, "{zone}: {owed:?}");
                 covered = owed.to;

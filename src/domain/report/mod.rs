@@ -2,7 +2,7 @@
 //! `orderbell report --format json` have for them.
 //!
 //! An order's day is the local day on which it was placed; where only later events of it came, that of the first one. Amounts
-//! are never added across currencies. A refund counts once, on the day on which it took effect: when it was first told of
+//! are never added across currencies. A refund counts once, on the day on which it took effect: when an event first had it
 //! without somebody having to agree to it.
 
 pub mod calendar;
@@ -53,11 +53,11 @@ pub struct Report {
     /// Absent when no order has been accepted.
     pub acceptance: Option<Acceptance>,
     /// What the platforms have said is low since the first day began, until two days after the last one: each product as it
-    /// was told last.
+    /// was said last.
     pub stock: Vec<LowStock>,
     /// What has changed since the report before on days that were reported already; nothing where a later day was reported.
     pub restated: Vec<Restated>,
-    /// The platforms' own totals beside ours, as far as they have told them until two days after the last day.
+    /// The platforms' own totals beside ours, as far as they have sent them until two days after the last day.
     pub reconciled: Vec<Reconciled>,
     pub bell: ServiceHealth,
     /// The last fourteen days, the last one being `to`.
@@ -97,9 +97,9 @@ pub struct Figures {
     pub cancelled: i64,
     /// Refunds that took effect.
     pub refunds: i64,
-    /// Orders that are not cancelled and whose total nobody told us: they are in no amount.
+    /// Orders that are not cancelled and whose total no event has: they are in no amount.
     pub without_total: i64,
-    /// Refunds whose amount nobody told us: they are in no amount.
+    /// Refunds whose amount no event has: they are in no amount.
     pub refunds_without_amount: i64,
     /// By currency.
     pub amounts: Vec<Amounts>,
@@ -178,7 +178,7 @@ pub struct Hour {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Cancellations {
-    /// Those who did it most first; without `by` where nobody told us.
+    /// Those who did it most first; without `by` where no event says it.
     pub by: Vec<CancelledBy>,
     /// The five that were given most.
     pub reasons: Vec<CancelReason>,
@@ -235,7 +235,7 @@ pub struct LowStock {
     pub left: Option<i64>,
     /// The number at or below which the platform warns.
     pub threshold: Option<i64>,
-    /// When it was told.
+    /// When the platform said so.
     #[serde(serialize_with = "milliseconds")]
     pub at: Timestamp,
 }
@@ -294,7 +294,7 @@ pub enum Difference {
     WithoutCancelled,
     /// In its amount the platform includes what was cancelled.
     WithCancelled,
-    /// The platform told us its figures before the day was over.
+    /// The platform sent its figures before the day was over.
     Early,
     /// The platform counts more: webhooks are missing.
     Missing,

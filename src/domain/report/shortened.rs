@@ -2,7 +2,7 @@
 
 use crate::domain::report::{Difference, Report};
 
-/// How much of the lists is told, from all to next to nothing.
+/// How much of the lists is shown, from all to next to nothing.
 struct Lengths {
     days: usize,
     shops: usize,
@@ -41,7 +41,7 @@ impl Report {
     }
 }
 
-/// What is told first: webhooks that are missing, then whatever else differs.
+/// What is shown first: webhooks that are missing, then whatever else differs.
 fn rank(difference: Difference) -> u8 {
     match difference {
         Difference::Missing => 0,

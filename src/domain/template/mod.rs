@@ -71,7 +71,7 @@ impl Templates {
         Self::with_overlay_watched(overlay, &mut |_| {})
     }
 
-    /// As [`Templates::with_overlay`]; of each of the merchant's files `reading` is told before it is parsed.
+    /// As [`Templates::with_overlay`]; `reading` is called with each of the merchant's files before it is parsed.
     ///
     /// # Errors
     /// As [`Templates::with_overlay`].

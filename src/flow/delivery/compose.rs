@@ -20,7 +20,7 @@ const INTERRUPTED: &str = "orderbell ended while it composed this message, so it
 /// A message that is being sent.
 pub(super) struct OutgoingMessage {
     pub leader: PendingDelivery,
-    /// What it carries, and has not told the store yet.
+    /// What it carries, and is not stored yet.
     pub carries: Vec<DeliveryId>,
     /// What it carried, and has no room for in this form.
     pub released: Vec<DeliveryId>,
@@ -38,10 +38,10 @@ pub(super) async fn compose(
     leader: PendingDelivery,
     carried: Vec<PendingDelivery>,
 ) -> Result<OutgoingMessage, StoreError> {
-    let SendContext { channel: lane, context: post, .. } = sending;
-    let templates = post.templates.get();
+    let SendContext { channel, context, .. } = sending;
+    let templates = context.templates.get();
     let (mut parts, mut fresh) = (leader.parts.clone(), false);
-    if lane.channel.per_recipient() {
+    if channel.channel.per_recipient() {
         let next = parts.iter().position(|part| part.index == leader.next_part).unwrap_or(0);
         parts.rotate_left(next);
     }
@@ -62,7 +62,7 @@ pub(super) async fn compose(
         (parts, fresh) = (written.parts, true);
     }
     if leader.maybe_accepted {
-        fresh |= render::mark_repeat(lane, &templates, &mut parts);
+        fresh |= render::mark_repeat(channel, &templates, &mut parts);
     }
     Ok(OutgoingMessage { leader, carries, released, parts, fresh })
 }
@@ -74,25 +74,25 @@ async fn written(
     leader: &PendingDelivery,
     carried: Vec<PendingDelivery>,
 ) -> Rendered {
-    let SendContext { channel: lane, context: post, composing, .. } = sending;
+    let SendContext { channel, context, composing, .. } = sending;
     let ids: Vec<DeliveryId> = carried.iter().map(|due| due.id).chain([leader.id]).collect();
-    if post.composing.was_interrupted(&ids) {
-        let _mark = post.composing.begin(ids);
-        return render::plain(lane, leader, &carried, INTERRUPTED);
+    if context.composing.was_interrupted(&ids) {
+        let _mark = context.composing.begin(ids);
+        return render::plain(channel, leader, &carried, INTERRUPTED);
     }
     if !templates.are_apart() {
-        let _mark = post.composing.begin(ids);
-        return render::written(lane, templates, leader, &carried);
+        let _mark = context.composing.begin(ids);
+        return render::written(channel, templates, leader, &carried);
     }
     // It is never closed.
     let _turn = composing.acquire().await;
-    let mark = post.composing.begin(ids);
+    let mark = context.composing.begin(ids);
     let given_up = CancellationToken::new();
     let _waiting = given_up.clone().drop_guard();
-    let (lane, leader) = (lane.clone(), leader.clone());
+    let (channel, leader) = (channel.clone(), leader.clone());
     let templates = budget::of_one_message(templates, given_up);
     let work = tokio::task::spawn_blocking(move || {
-        let written = render::written(&lane, &templates, &leader, &carried);
+        let written = render::written(&channel, &templates, &leader, &carried);
         drop(mark);
         written
     });
@@ -101,22 +101,23 @@ async fn written(
 
 /// Notifies the operator that a template failed: once for each template as it is, also over restarts.
 async fn tell(sending: &SendContext, templates: &Templates, leader: &PendingDelivery, failure: RenderFailure) {
-    let SendContext { channel: lane, context: post, .. } = sending;
+    let SendContext { channel, context, .. } = sending;
     let RenderFailure { template, detail, is_unavailable } = failure;
     let instead = if is_unavailable { "the built-in template" } else { "the plain form" };
-    tracing::error!(channel = lane.name, delivery = %leader.id, failure = detail, "a template failed; {instead} goes out");
-    let (kind, now) = (&leader.event.kind, post.clock.now());
+    tracing::error!(channel = channel.name, delivery = %leader.id, failure = detail, "a template failed; {instead} goes out");
+    let (kind, now) = (&leader.event.kind, context.clock.now());
     // A notice about a notice would never end.
     if *kind == Kind::OperatorNotice {
         return;
     }
     match template {
         Some(template) => {
-            post.notices
+            context
+                .notices
                 .notify_once(Topic::Template, &kind.to_string(), (&template, templates.version()), detail, now)
                 .await;
         }
-        None => post.notices.notify(Topic::Template, &kind.to_string(), detail, now).await,
+        None => context.notices.notify(Topic::Template, &kind.to_string(), detail, now).await,
     }
 }
 

@@ -1,5 +1,5 @@
-//! How a channel is told that an order has changed: as new where it was not told of the order before, else from what it was
-//! told to what is, however many changes lie between.
+//! How a message shows that an order has changed: as new where its channel has not had the order before, else from what the
+//! channel knows to what is, however many changes lie between.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use crate::domain::digest::MergedDelivery;
 use crate::domain::event::{DeliveryId, Event, Kind};
 use crate::store::PendingDelivery;
 
-/// The delivery that leads a message about one order, as it is to be told with the others, the earliest first.
+/// The delivery that leads a message about one order, as it is shown with the others, the earliest first.
 pub fn leading<'a>(earlier: &[PendingDelivery], leader: &'a PendingDelivery) -> Cow<'a, PendingDelivery> {
     let all: Vec<&PendingDelivery> = earlier.iter().chain([leader]).collect();
     match changes(&all) {
@@ -20,7 +20,7 @@ pub fn leading<'a>(earlier: &[PendingDelivery], leader: &'a PendingDelivery) -> 
     }
 }
 
-/// What a message about one order says that it tells beside its leader.
+/// What a message about one order says that it covers beside its leader.
 pub fn behind(earlier: &[PendingDelivery], leader: &PendingDelivery) -> Vec<MergedDelivery> {
     let all: Vec<&PendingDelivery> = earlier.iter().chain([leader]).collect();
     let is_new = matches!(changes(&all), Changes::New);
@@ -40,7 +40,7 @@ pub fn behind(earlier: &[PendingDelivery], leader: &PendingDelivery) -> Vec<Merg
     earlier.iter().filter(is_said).map(told).collect()
 }
 
-/// The events of a digest as it is to tell them; `None` where the entry of another one of the same order does.
+/// The events of a digest as it shows them; `None` where the entry of another one of the same order does so.
 pub fn in_digest<'a>(all: &[&'a PendingDelivery]) -> Vec<Option<Cow<'a, Event>>> {
     let shown = |due: &&'a PendingDelivery| {
         let event = &due.event;
@@ -67,7 +67,7 @@ enum Changes {
     None,
     /// The reader does not know the order yet.
     New,
-    /// From what the reader was told last.
+    /// From what the reader knows.
     Since(OrderChanges),
 }
 

@@ -23,7 +23,7 @@ pub struct ReportAudience<'a> {
 
 impl ReportAudience<'_> {
     /// Composes a report with `compose`, which is given the report as its reader gets it and what goes along: the picture, and
-    /// the orders as a table where there is one. Where it does not fit in one message it is told with shorter lists; what does
+    /// the orders as a table where there is one. Where it does not fit in one message it goes with shorter lists; what does
     /// not fit even so is split as any message.
     ///
     /// # Errors

@@ -33,12 +33,12 @@ pub struct Space {
 pub struct WatchInput<'a> {
     pub now: Timestamp,
     pub health: &'a HealthSnapshot,
-    /// What the operator was told already.
+    /// What the operator knows already.
     pub known: &'a BTreeMap<IncidentKey, KnownIncident>,
     pub channels: &'a BTreeSet<String>,
     /// Whether a channel may still have to catch up: the daemon has just started, or the channel has just been reopened.
     pub may_lag: &'a dyn Fn(&str) -> bool,
-    /// The sources that are watched: since when something should have come, and when they were heard of last.
+    /// The sources that are watched: since when something should have come, and when the last webhook came.
     pub sources: &'a [(String, Timestamp, Timestamp)],
     pub clock: ClockVerdict,
     /// The folder of the store, and its disk where that can be asked.
@@ -95,7 +95,7 @@ fn waiting(scene: &WatchInput<'_>, states: &mut ConditionStates) {
         let waiting = scene.health.waiting.iter().find(|waiting| waiting.channel == *channel);
         let is_parked = scene.health.parked.iter().any(|parked| parked.channel == *channel);
         let state = match waiting {
-            // Of that the operator hears with its cause.
+            // Of that the operator is notified with its cause.
             _ if is_parked => ConditionState::Unclear,
             Some(_) if (scene.may_lag)(channel) => ConditionState::Unclear,
             Some(waiting) => {

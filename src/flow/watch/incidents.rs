@@ -1,5 +1,5 @@
-//! What the operator was told, and what he is to be told next: each trouble once when it begins and once when it is over,
-//! however it flutters in between.
+//! What the operator knows, and what comes next: one notice when an incident begins and one when it is over, however it
+//! flutters in between.
 
 use std::collections::BTreeMap;
 
@@ -12,21 +12,21 @@ use crate::flow::notice::Topic;
 use crate::flow::watch::condition_state::{ConditionState, ConditionStates, IncidentDetail, IncidentKey};
 use crate::store::{Incident, UnroutedEvent};
 
-/// A trouble that begins again so soon after its end flutters …
+/// An incident that begins again so soon after its end flutters …
 const FLUTTERS_WITHIN: SignedDuration = SignedDuration::from_hours(1);
-/// … and then must have been away for so long before it is said to be over: so it is told of three times an hour at most.
+/// … and then must have been away for so long before it is said to be over: so there are three notices an hour at most.
 const LONG_CALM: SignedDuration = SignedDuration::from_mins(30);
-/// That more of the same has happened is told once in so long.
+/// That more of the same has happened is said once in so long.
 const AGAIN_AFTER: SignedDuration = SignedDuration::from_hours(1);
 
-/// That a source only observes is told once in so long.
+/// That a source only observes is said once in so long.
 const DAILY: SignedDuration = SignedDuration::from_hours(24);
 
-/// What the operator was told of a trouble, as it stands in the store.
+/// What the operator knows of an incident, as it stands in the store.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KnownIncident {
     pub since: Timestamp,
-    /// When he was told last.
+    /// When the last notice was sent.
     pub at: Timestamp,
     pub notice: Notice,
     /// For what no route matched: the event with which it showed.
@@ -74,25 +74,25 @@ impl KnownIncident {
     }
 }
 
-/// What the operator is to be told, or what is to be forgotten.
+/// What the operator is to be notified of, or what is to be forgotten.
 #[derive(Clone, Debug, PartialEq)]
 pub enum IncidentChange {
     Begins(KnownIncident),
-    /// It has begun and is to be told later, should it last.
+    /// It has begun; the notice comes later, should it last.
     Noted(KnownIncident),
     /// More of the same has happened.
     Again(KnownIncident),
     Ends(Notice),
-    /// It means nothing any more; there is nothing to tell.
+    /// Cleared: what it is about is no longer configured; there is no notice.
     Lapses,
 }
 
-/// What the watch remembers between two looks. A restart forgets it, and then an end is told a little later.
+/// What the watch remembers between two looks. A restart forgets it, and then an end is said a little later.
 #[derive(Debug, Default)]
 pub struct WatchMemory {
-    /// Since when a trouble that was told is away.
+    /// Since when a known incident is away.
     away: BTreeMap<IncidentKey, Timestamp>,
-    /// When a trouble ended last.
+    /// When an incident ended last.
     ended: BTreeMap<IncidentKey, Timestamp>,
 }
 
@@ -106,15 +106,15 @@ impl WatchMemory {
         }
     }
 
-    /// When a trouble ended last, if not long ago.
+    /// When an incident ended last, if not long ago.
     pub fn ended(&self, key: &IncidentKey) -> Option<Timestamp> {
         self.ended.get(key).copied()
     }
 
-    /// Since when a trouble is away, where that is long enough.
+    /// Since when an incident is away, where that is long enough.
     fn over_since(&mut self, key: &IncidentKey, told: &KnownIncident, now: Timestamp) -> Option<Timestamp> {
         let since = *self.away.entry(key.clone()).or_insert(now);
-        // What is told again and again began before that.
+        // What is said again and again began before that.
         let began = if recurs(key.topic) { told.since } else { told.at };
         let flutters = self.ended.get(key).is_some_and(|ended| began.duration_since(*ended) < FLUTTERS_WITHIN);
         let calm = if flutters { LONG_CALM.max(calm(key.topic)) } else { calm(key.topic) };
@@ -123,7 +123,7 @@ impl WatchMemory {
     }
 }
 
-/// How long a trouble must be away before it is said to be over.
+/// How long an incident must be away before it is said to be over.
 fn calm(topic: Topic) -> SignedDuration {
     match topic {
         // The next message may meet the same answer.
@@ -136,7 +136,7 @@ fn calm(topic: Topic) -> SignedDuration {
     }
 }
 
-/// Compares how things stand with what the operator was told.
+/// Compares how things stand with what the operator knows.
 pub fn changes(
     states: ConditionStates,
     told: &BTreeMap<IncidentKey, KnownIncident>,
@@ -198,7 +198,7 @@ fn begun(key: &IncidentKey, wrong: IncidentDetail, now: Timestamp) -> KnownIncid
     KnownIncident { since, at: now, notice, example }
 }
 
-/// Whether it is time to say it again: more messages have died, or more signatures do not fit, than the operator was told; or
+/// Whether it is time to say it again: more messages have died, or more signatures do not fit, than the operator knows of; or
 /// a mistake still stands with which the next start, or a source, does not do what it should; or a source still observes.
 fn is_more(key: &IncidentKey, wrong: &IncidentDetail, known: &KnownIncident, now: Timestamp) -> bool {
     let (was, is) = (&known.notice, &wrong.notice);
@@ -216,7 +216,7 @@ fn first(notice: &Notice) -> Option<&str> {
     Some(detail.rsplit_once(" (and ").map_or(detail, |(first, _)| first))
 }
 
-/// What is told again as long as it stands.
+/// What is said again as long as it stands.
 fn recurs(topic: Topic) -> bool {
     matches!(topic, Topic::Configuration | Topic::Templates | Topic::Secret | Topic::Observing)
 }
@@ -234,7 +234,7 @@ mod tests {
     }
 
     impl House {
-        /// What is told in this minute of this one trouble, as it is kept in the store.
+        /// What is said in this minute of this one incident, as it is kept in the store.
         fn look(&mut self, minute: i64, key: &IncidentKey, state: Option<ConditionState>) -> Option<IncidentChange> {
             let states = state.into_iter().map(|state| (key.clone(), state)).collect();
             let made = changes(states, &self.told, &mut self.memory, at(minute));
@@ -350,7 +350,7 @@ mod tests {
                 }
             }
             assert_eq!(told, [60, 120, 180], "{topic:?}");
-            // Another one at the same place is told at once, and how many there are more is no news.
+            // Another one at the same place is said at once, and how many there are more is no news.
             let said = |detail: &str| wrong(190, Notice { detail: Some(detail.to_owned()), ..Notice::default() });
             assert!(matches!(house.look(190, &incident, said("it is a folder")), Some(IncidentChange::Again(_))));
             assert_eq!(house.look(190, &incident, said("it is a folder (and 3 more)")), None);

@@ -1,4 +1,4 @@
-//! What is wrong with the configuration and with the templates now: noted by whoever reads them, told by the watch.
+//! What is wrong with the configuration and with the templates now: noted by whoever reads them, said by the watch.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -75,7 +75,7 @@ impl Mistakes {
     }
 }
 
-/// Adds what stands, and what of that which was told is over. A mistake that another one has replaced lapses.
+/// Adds what stands, and what of that which is known is over. A mistake that another one has replaced lapses.
 pub fn note(standing: &CurrentMistakes, told: &BTreeMap<IncidentKey, KnownIncident>, states: &mut ConditionStates) {
     for topic in TOPICS {
         if let Some(Mistake { place, detail, since }) = standing.mistakes.get(&topic) {

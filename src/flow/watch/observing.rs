@@ -34,7 +34,7 @@ pub fn unknown(told: Option<&KnownIncident>, last: Timestamp, began_at: Timestam
     }
 }
 
-/// A source that enforces is not among them, and what was told of it lapses: whoever set that knows.
+/// A source that enforces is not among them, and what is known of it lapses: whoever set that knows.
 pub fn note(
     sources: &[Observing],
     known: &BTreeMap<IncidentKey, KnownIncident>,
@@ -94,7 +94,7 @@ mod tests {
     /// A watch that is restarted as often as one likes, and a source.
     #[derive(Default)]
     struct House {
-        signs: SourceActivity,
+        activity: SourceActivity,
         memory: WatchMemory,
         told: BTreeMap<IncidentKey, KnownIncident>,
     }
@@ -105,7 +105,7 @@ mod tests {
             let observing = sources.iter().map(|source| Observing {
                 source: (*source).to_owned(),
                 checked_with: "app_id = 7, https://bell.example.com".to_owned(),
-                signatures: self.signs.signatures(source),
+                signatures: self.activity.signatures(source),
             });
             let states = conditions::states(&WatchInput {
                 now: at(minute),
@@ -132,7 +132,7 @@ mod tests {
                     IncidentChange::Noted(told) => Some(told),
                     IncidentChange::Begins(told) | IncidentChange::Again(told) => {
                         let count = told.notice.count.unwrap_or(0);
-                        self.signs.notified_of_unfit(&key.subject, count - known);
+                        self.activity.notified_of_unfit(&key.subject, count - known);
                         notified.push(format!("{topic} {count}"));
                         Some(told)
                     }
@@ -152,7 +152,7 @@ mod tests {
         }
 
         fn restart(&mut self) {
-            (self.signs, self.memory) = Default::default();
+            (self.activity, self.memory) = Default::default();
         }
     }
 
@@ -165,8 +165,8 @@ mod tests {
                 house.restart();
             }
             // Also beside ones that fit.
-            house.signs.does_not_fit("watch", at(minute));
-            house.signs.fits("watch");
+            house.activity.does_not_fit("watch", at(minute));
+            house.activity.fits("watch");
             let said = house.look(minute, &["watch", "other"]);
             told.extend(said.into_iter().map(|_| minute));
         }
@@ -176,19 +176,19 @@ mod tests {
     #[test]
     fn it_is_over_when_for_an_hour_all_signatures_fit_and_not_while_nothing_comes() {
         let mut house = House::default();
-        assert_eq!([0; 3].map(|minute| house.signs.does_not_fit("watch", at(minute))), [true, false, false]);
+        assert_eq!([0; 3].map(|minute| house.activity.does_not_fit("watch", at(minute))), [true, false, false]);
         assert_eq!(house.look(0, &["watch"]), ["unproven watch 3"]);
-        house.signs.does_not_fit("watch", at(59));
+        house.activity.does_not_fit("watch", at(59));
         assert_eq!(house.look(59, &["watch"]), [""; 0]);
         assert_eq!(house.look(60, &["watch"]), ["unproven watch 4"]);
         assert_eq!(house.look(300, &["watch"]), [""; 0], "nothing has come");
         house.restart();
         assert_eq!(house.look(301, &["watch"]), [""; 0], "nobody knows");
-        house.signs.fits("watch");
+        house.activity.fits("watch");
         assert_eq!(house.look(302, &["watch"]), [""; 0]);
         assert_eq!(house.look(361, &["watch"]), [""; 0]);
         assert_eq!(house.look(362, &["watch"]), ["unproven watch over"]);
-        house.signs.does_not_fit("watch", at(363));
+        house.activity.does_not_fit("watch", at(363));
         assert_eq!(house.look(363, &["watch"]), ["unproven watch 1"], "that is another one");
     }
 
@@ -209,7 +209,7 @@ mod tests {
     #[test]
     fn what_was_told_of_a_source_lapses_when_it_enforces_or_is_renamed() {
         let mut house = House::default();
-        house.signs.does_not_fit("watch", at(0));
+        house.activity.does_not_fit("watch", at(0));
         assert_eq!(house.look(0, &["watch"]), ["unproven watch 1"]);
         assert_eq!(house.look(1, &["renamed"]), [""; 0]);
         assert_eq!(house.told.keys().map(|key| key.subject.as_str()).collect::<Vec<_>>(), ["renamed"]);

@@ -39,7 +39,7 @@ fn state(report: &LastReport, now: Timestamp) -> ConditionState {
         ReportStatus::Made { undelivered, .. } if undelivered.is_empty() => return ConditionState::Fine,
         // Also while an earlier one is known to be missing: what becomes of this one says whether that is over.
         _ if now < late_at => return ConditionState::Unclear,
-        // Nobody has had his turn yet.
+        // It has not been tried yet.
         ReportStatus::Missing if report.failure.is_none() && now < late_at + TURN => return ConditionState::Unclear,
         ReportStatus::Missing => report.failure.clone(),
         ReportStatus::Made { undelivered, .. } => {

@@ -26,7 +26,7 @@ impl ChannelWorker {
     }
 
     async fn to_catch_up(&self, due: &[DeliveryId], now: Timestamp) -> Option<Vec<(DeliveryId, Option<String>)>> {
-        let (store, name) = (&self.post.store, &self.lane.name);
+        let (store, name) = (&self.context.store, &self.channel.name);
         let waiting = async || match store.reader().to_catch_up(name, LOOK_AT).await {
             Ok(found) => {
                 let may_go = found.into_iter().filter(|(id, kind, _)| self.may_go(*id, kind, now));
@@ -46,8 +46,8 @@ impl ChannelWorker {
     }
 
     fn may_go(&self, id: DeliveryId, kind: &Kind, now: Timestamp) -> bool {
-        let quiet = self.lane.quiet.as_ref();
-        let is_held = quiet.is_some_and(|quiet| quiet.holds(kind, now, &self.lane.timezone).is_some());
+        let quiet = self.channel.quiet.as_ref();
+        let is_held = quiet.is_some_and(|quiet| quiet.holds(kind, now, &self.channel.timezone).is_some());
         !is_held && !self.is_under_way(id) && !self.unreadable.contains(&id)
     }
 }

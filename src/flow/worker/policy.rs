@@ -1,4 +1,4 @@
-//! What a lane does beside sending: probes a parked channel, holds back in quiet hours, asks the fallback, forgets slots.
+//! What a worker does beside sending: probes a parked channel, holds back in quiet hours, asks the fallback, forgets slots.
 
 use jiff::Timestamp;
 
@@ -11,18 +11,18 @@ use crate::flow::worker::{ChannelWorker, Next};
 use crate::store::ParkedState;
 
 impl ChannelWorker {
-    /// What a lane does before its first turn.
+    /// What a worker does before its first turn.
     pub async fn prepare(&self) {
-        if let Err(error) = self.post.store.rank(&self.lane.name, self.lane.urgent.clone()).await {
-            tracing::error!(channel = self.lane.name, %error, "which of the waiting messages are urgent could not be stored");
+        if let Err(error) = self.context.store.rank(&self.channel.name, self.channel.urgent.clone()).await {
+            tracing::error!(channel = self.channel.name, %error, "which of the waiting messages are urgent could not be stored");
         }
-        let (now, unready) = (self.post.clock.now(), self.lane.channel.unready());
-        if let Err(error) = self.post.store.note_readiness(&self.lane.name, unready, now).await {
-            tracing::error!(channel = self.lane.name, %error, "whether the channel waits for a secret could not be stored");
+        let (now, unready) = (self.context.clock.now(), self.channel.channel.unready());
+        if let Err(error) = self.context.store.note_readiness(&self.channel.name, unready, now).await {
+            tracing::error!(channel = self.channel.name, %error, "whether the channel waits for a secret could not be stored");
         }
         if let Some(reason) = unready {
-            tracing::error!(channel = self.lane.name, reason, "the channel is parked: its messages wait");
-            self.post.notifier.watch().notify_one();
+            tracing::error!(channel = self.channel.name, reason, "the channel is parked: its messages wait");
+            self.context.notifier.watch().notify_one();
         }
     }
 
@@ -33,7 +33,7 @@ impl ChannelWorker {
         if !was_put_back && !self.waits_may_be_wrong {
             return;
         }
-        let (store, name) = (&self.post.store, &self.lane.name);
+        let (store, name) = (&self.context.store, &self.channel.name);
         let released = store.release_held(name, self.quiet_hours(now), now).await;
         let cut = match released {
             Ok(()) => store.cut_waits(name, self.pacer.name(), now).await,
@@ -71,12 +71,13 @@ impl ChannelWorker {
         if self.under_way.is_empty()
             && let (PacingDecision::Alone, Some(ticket)) = self.pacer.admit(Backlog { urgent: 1, ordinary: 0 }, elapsed)
         {
-            let catches_up = |one: &&Candidate| one.catches_up && !one.returned && self.lane.channel.supports_digest();
+            let catches_up =
+                |one: &&Candidate| one.catches_up && !one.returned && self.channel.channel.supports_digest();
             if catches_up(&candidate) {
                 let behind: Vec<_> = due.iter().filter(catches_up).map(|one| one.id).collect();
                 self.catch_up(&behind, ticket, parked.probes, now).await;
             } else {
-                let bundles = digest_group::digest_groups(due.to_vec(), self.lane.channel.supports_digest());
+                let bundles = digest_group::digest_groups(due.to_vec(), self.channel.channel.supports_digest());
                 let chosen: Vec<_> = bundles.into_iter().filter(|bundle| bundle.ids.contains(&candidate.id)).collect();
                 let ids = self.ids(&chosen).await;
                 self.start(ids, self.slot(ticket), parked.probes).await;
@@ -93,8 +94,8 @@ impl ChannelWorker {
         if held.is_empty() {
             return candidates;
         }
-        let going = self.post.store.hold(held, (quiet.clone(), until), now).await.unwrap_or_else(|error| {
-            tracing::error!(channel = self.lane.name, %error, "that messages are held until the quiet hours end could not be stored");
+        let going = self.context.store.hold(held, (quiet.clone(), until), now).await.unwrap_or_else(|error| {
+            tracing::error!(channel = self.channel.name, %error, "that messages are held until the quiet hours end could not be stored");
             Vec::new()
         });
         candidates.retain(|candidate| passes(candidate) || going.contains(&candidate.id));
@@ -103,38 +104,38 @@ impl ChannelWorker {
 
     /// The quiet hours in which `now` is, and when they end.
     fn quiet_hours(&self, now: Timestamp) -> Option<(Quiet, Timestamp)> {
-        let quiet = self.lane.quiet.as_ref()?;
-        quiet.until(now, &self.lane.timezone).map(|until| (quiet.clone(), until))
+        let quiet = self.channel.quiet.as_ref()?;
+        quiet.until(now, &self.channel.timezone).map(|until| (quiet.clone(), until))
     }
 
     /// Asks the fallback for what has waited too long, or for everything urgent while the channel is parked.
     pub(super) async fn fall_back(&self, now: Timestamp) {
-        let Some(to) = &self.lane.fallback else { return };
-        let before = self.post.clock.ago(self.lane.fallback_after);
+        let Some(to) = &self.channel.fallback else { return };
+        let before = self.context.clock.ago(self.channel.fallback_after);
         let quiet = self.quiet_hours(now).map(|(quiet, _)| quiet);
-        let reader = self.post.store.reader();
-        if !matches!(reader.wants_fallback(&self.lane.name, before, now, quiet.clone()).await, Ok(true)) {
+        let reader = self.context.store.reader();
+        if !matches!(reader.wants_fallback(&self.channel.name, before, now, quiet.clone()).await, Ok(true)) {
             return;
         }
-        match self.post.store.fall_back(to.clone(), before, now, quiet).await {
+        match self.context.store.fall_back(to.clone(), before, now, quiet).await {
             Ok(0) => {}
             Ok(asked) => {
                 tracing::warn!(
-                    channel = self.lane.name,
+                    channel = self.channel.name,
                     fallback = to.to,
                     deliveries = asked,
                     "urgent messages go to the fallback"
                 );
-                self.post.notifier.wake(std::slice::from_ref(&to.to));
+                self.context.notifier.wake(std::slice::from_ref(&to.to));
             }
-            Err(error) => tracing::error!(channel = self.lane.name, %error, "the fallback could not be asked"),
+            Err(error) => tracing::error!(channel = self.channel.name, %error, "the fallback could not be asked"),
         }
     }
 
     /// Slots that are free again need not be remembered.
     pub(super) async fn forget_slots(&self, elapsed: Elapsed) {
         let freed = self.pacer.freed(elapsed);
-        if !freed.is_empty() && self.post.store.forget_slots(freed.clone()).await.is_err() {
+        if !freed.is_empty() && self.context.store.forget_slots(freed.clone()).await.is_err() {
             self.pacer.not_forgotten(freed);
         }
     }
