@@ -196,8 +196,6 @@ pub struct SharedSettings<'a> {
 pub struct ChannelKind {
     /// As the configuration calls it.
     pub name: &'static str,
-    /// The paths of its secrets.
-    pub secrets: &'static [&'static str],
     /// Keys of all channels that make no sense for it, each with what to write instead.
     pub refuses: &'static [(&'static str, &'static str)],
     /// The parameter of `webhook` that the provider counts a robot by.

@@ -23,27 +23,6 @@ use crate::domain::effective::EffectiveSettings;
 use crate::domain::secret::Secret;
 use crate::domain::settings::{InvalidValue, Reach, SettingsTable, check_address, web_url};
 
-/// What every channel takes.
-const SHARED: [&str; 14] = [
-    "kind",
-    "language",
-    "timezone",
-    "rate",
-    "retry",
-    "quiet",
-    "urgent",
-    "fallback",
-    "fallback_after",
-    "after_fallback",
-    "allow_private",
-    "timeout",
-    "base_url",
-    "proxy",
-];
-
-/// The paths of the secrets that every kind may have.
-const SECRETS: [&str; 2] = ["base_url", "proxy"];
-
 const LONGEST_TIMEOUT: SignedDuration = SignedDuration::from_mins(2);
 
 /// A channel as far as it could be read.
@@ -103,7 +82,7 @@ fn read_one(
 ) -> ReadChannel {
     problems.enter(ConfigPart::Channel(name.get_ref().clone()));
     let mark = problems.mark();
-    let mut shared = section.split_off(&SHARED);
+    let mut shared = section.split_off(ChannelSettings::json_schema);
     let kind = shared.text(&["kind"]).and_then(channel::kind_named);
     shared.check(&["kind"], problems, |name| match kind {
         Some(_) => Ok(()),
@@ -128,16 +107,14 @@ fn read_one(
         }
     }
     let (mut effective, place) = (EffectiveSettings::default(), format!("channel.{}", name.get_ref()));
-    let references = effective::references(&shared, &SECRETS);
-    secrets::resolve(&mut shared, &SECRETS, context, problems);
+    let references = secrets::resolve(&mut shared, ChannelSettings::json_schema, context, problems);
     effective::note(&mut effective, &place, &shared, references);
     effective::note_shared(&mut effective, &shared, "language", &globals.language);
     effective::note_shared(&mut effective, &shared, "timezone", &globals.timezone.name);
     let settings = read_shared(&mut shared, reach, globals, context, problems);
     let (mut way, mut robot) = (None, None);
     if let Some(kind) = kind {
-        let references = effective::references(&section, kind.secrets);
-        secrets::resolve(&mut section, kind.secrets, context, problems);
+        let references = secrets::resolve(&mut section, kind.schema, context, problems);
         effective::note(&mut effective, &place, &section, references);
         robot = kind.robot_parameter.and_then(|parameter| robot_of(&section, kind.name, parameter));
         way = ChannelConfig::read(kind.name, &mut KindTable { section: &mut section, problems }, reach);

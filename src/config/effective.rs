@@ -2,35 +2,10 @@
 
 use toml::de::{DeTable, DeValue};
 
-use crate::config::hidden::reference;
-use crate::config::secrets;
+use crate::config::secrets::Reference;
 use crate::config::section::Section;
 use crate::domain::effective::{EffectiveSettings, ValueOrigin};
 use crate::domain::secret::Secret;
-
-/// A reference to a secret.
-pub struct Reference {
-    /// Its key, with those of the tables that it stands in.
-    path: Vec<String>,
-    origin: ValueOrigin,
-}
-
-/// The references to secrets in a section, by the paths under which they stand, before they are resolved.
-pub fn references(section: &Section<'_>, paths: &[&str]) -> Vec<Reference> {
-    let found = paths.iter().flat_map(|path| {
-        let keys: Vec<&str> = path.split('.').collect();
-        secrets::spelled_out(&section.table, &keys)
-    });
-    let origin = |path: Vec<String>| {
-        let keys: Vec<&str> = path.iter().map(String::as_str).collect();
-        let origin = match reference(section.value(&keys)?.get_ref().as_table()?)? {
-            ("env", name) => ValueOrigin::Env(name.to_owned()),
-            (_, path) => ValueOrigin::File(path.to_owned()),
-        };
-        Some(Reference { path, origin })
-    };
-    found.filter_map(origin).collect()
-}
 
 /// Notes each key of a section under `place`, with `references` as they were before the secrets took their place.
 pub fn note(settings: &mut EffectiveSettings, place: &str, section: &Section<'_>, references: Vec<Reference>) {

@@ -11,7 +11,7 @@ use toml::de::{DeTable, DeValue};
 use url::Url;
 
 use crate::config::LoadContext;
-use crate::config::hidden::keys::{ADDRESSES, FAMILIES, MAPS, OPEN, OPEN_ANYWHERE, SCHEMES, TABLES};
+use crate::config::hidden::keys::{KEYS, MAPS};
 use crate::diagnostic::collect::Diagnostics;
 use crate::diagnostic::suggest;
 
@@ -23,7 +23,7 @@ pub fn hide_all(root: &DeTable<'_>, context: &LoadContext<'_>, problems: &mut Di
     let mut hiding = Hiding { context, problems };
     for (key, value) in root {
         match key.get_ref().as_ref() {
-            name if FAMILIES.contains(&name) => hiding.family(value),
+            name if KEYS.families.contains(name) => hiding.family(value),
             "store" => hiding.store(value),
             _ => hiding.entry(key, value),
         }
@@ -50,7 +50,9 @@ impl Hiding<'_, '_> {
     /// A table of keys, or a list of such tables.
     fn table(&mut self, value: &Spanned<DeValue<'_>>) {
         match value.get_ref() {
-            DeValue::Table(table) => table.iter().for_each(|(key, value)| self.entry(key, value)),
+            DeValue::Table(table) if reference(table).is_none() => {
+                table.iter().for_each(|(key, value)| self.entry(key, value));
+            }
             DeValue::Array(list) => list.iter().for_each(|item| self.table(item)),
             _ => self.secret(value),
         }
@@ -58,11 +60,11 @@ impl Hiding<'_, '_> {
 
     fn entry(&mut self, key: &Spanned<Cow<'_, str>>, value: &Spanned<DeValue<'_>>) {
         match key.get_ref().as_ref() {
-            name if TABLES.contains(&name) => self.table(value),
-            name if OPEN.contains(&name) => self.open(name, value),
-            name if ADDRESSES.contains(&name) => self.address(value),
-            "signing" => self.signing(value),
-            "headers" => self.headers(value),
+            "scheme" => self.scheme(value),
+            name if MAPS.contains(&name) || KEYS.open.contains(name) => self.open(name, value),
+            name if KEYS.tables.contains(name) || KEYS.families.contains(name) => self.table(value),
+            name if KEYS.addresses.contains(name) => self.address(value),
+            name if KEYS.secret_maps.contains(name) => self.secret_map(value),
             _ => {
                 self.name(key);
                 self.secret(value);
@@ -104,27 +106,17 @@ impl Hiding<'_, '_> {
         }
     }
 
-    fn signing(&mut self, value: &Spanned<DeValue<'_>>) {
-        match value.get_ref() {
-            DeValue::Table(table) if reference(table).is_none() => {
-                for (key, value) in table {
-                    let scheme = value.get_ref().as_str().filter(|_| key.get_ref() == "scheme");
-                    match scheme {
-                        Some(scheme) if suggest::nearest(scheme, &SCHEMES).is_some() => {}
-                        Some(other) => self.problems.hide(value.span(), other),
-                        None => {
-                            self.name(key);
-                            self.secret(value);
-                        }
-                    }
-                }
-            }
-            DeValue::Array(list) => list.iter().for_each(|item| self.signing(item)),
-            _ => self.secret(value),
+    /// A way to sign, or what may be the secret in its place.
+    fn scheme(&mut self, value: &Spanned<DeValue<'_>>) {
+        let known: Vec<&str> = KEYS.schemes.iter().map(String::as_str).collect();
+        match value.get_ref().as_str() {
+            Some(scheme) if suggest::nearest(scheme, &known).is_some() => {}
+            Some(other) => self.problems.hide(value.span(), other),
+            None => self.secret(value),
         }
     }
 
-    fn headers(&mut self, value: &Spanned<DeValue<'_>>) {
+    fn secret_map(&mut self, value: &Spanned<DeValue<'_>>) {
         match value.get_ref() {
             DeValue::Table(table) => {
                 for (key, value) in table {
@@ -132,7 +124,7 @@ impl Hiding<'_, '_> {
                     self.secret(value);
                 }
             }
-            DeValue::Array(list) => list.iter().for_each(|item| self.headers(item)),
+            DeValue::Array(list) => list.iter().for_each(|item| self.secret_map(item)),
             _ => self.secret(value),
         }
     }
@@ -265,8 +257,10 @@ pub fn hide_in_line(at: usize, problems: &mut Diagnostics<'_>) {
     let start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
     let line = text[start..].lines().next().unwrap_or_default();
     let is_header = line.starts_with('[') && line.chars().all(|c| is_name(c) || "[]-. ".contains(c));
-    let is_open =
-        line.split_once('=').is_some_and(|(key, value)| OPEN_ANYWHERE.contains(&key.trim()) && !value.contains('='));
+    let is_open = line.split_once('=').is_some_and(|(key, value)| {
+        let holds_login = value.contains("://") && value.contains('@');
+        KEYS.open.contains(key.trim()) && !value.contains('=') && !holds_login && !has_long_run(value)
+    });
     if is_header || is_open {
         return;
     }

@@ -114,7 +114,7 @@ fn server(mut section: Section<'_>, problems: &mut Diagnostics<'_>) -> Option<Se
 }
 
 fn admin(mut section: Section<'_>, context: &LoadContext<'_>, problems: &mut Diagnostics<'_>) -> Option<Admin> {
-    secrets::resolve(&mut section, &["token", "token_hash"], context, problems);
+    secrets::resolve(&mut section, Admin::json_schema, context, problems);
     section.check(&["listen"], problems, |text| values::listen(text).map(drop));
     section.check(&["token_hash"], problems, |hash| match hash.starts_with("$argon2") {
         true => Ok(()),

@@ -1,28 +1,55 @@
 //! Secrets in the file: a plain text, or a reference to an environment variable or a file, resolved where it stands.
 
+use schemars::{Schema, SchemaGenerator};
 use toml::de::{DeTable, DeValue};
 use uuid::Uuid;
 
 use crate::config::hidden::{is_variable_name, reference};
 use crate::config::section::Section;
+use crate::config::shape::ValueShape;
 use crate::config::{LoadContext, SecretReading, placeholder};
 use crate::diagnostic;
 use crate::diagnostic::collect::Diagnostics;
+use crate::domain::effective::ValueOrigin;
 use crate::domain::secret;
 use crate::domain::secret::{InvalidSecret, SecretEdge};
 use crate::domain::settings::InvalidValue;
 
 const FORMS: &str = "a secret is a text in quotes, { env = \"NAME\" } or { file = \"path\" }";
 
-/// Puts the secrets of a section in place of the references to them, and marks plain ones as not to be shown. A path is
-/// a key, keys of nested tables with dots; `*` stands for every key of a table.
-pub fn resolve(section: &mut Section<'_>, paths: &[&str], context: &LoadContext<'_>, problems: &mut Diagnostics<'_>) {
+/// Puts the secrets of a section, as its schema has them, in place of the references to them. Answers where those stood.
+pub fn resolve(
+    section: &mut Section<'_>,
+    schema: fn(&mut SchemaGenerator) -> Schema,
+    context: &LoadContext<'_>,
+    problems: &mut Diagnostics<'_>,
+) -> Vec<Reference> {
+    let patterns = ValueShape::of(schema).root().secrets();
+    let keys = patterns.iter().map(|pattern| pattern.split('.').collect::<Vec<_>>());
+    let paths: Vec<Vec<String>> = keys.flat_map(|keys| spelled_out(&section.table, &keys)).collect();
+    let references = paths.iter().filter_map(|path| Reference::at(section, path)).collect();
     for path in paths {
-        let keys: Vec<&str> = path.split('.').collect();
-        for path in spelled_out(&section.table, &keys) {
-            let path: Vec<&str> = path.iter().map(String::as_str).collect();
-            resolve_one(section, &path, context, problems);
-        }
+        let path: Vec<&str> = path.iter().map(String::as_str).collect();
+        resolve_one(section, &path, context, problems);
+    }
+    references
+}
+
+/// A reference to a secret.
+pub struct Reference {
+    /// Its key, with those of the tables that it stands in.
+    pub path: Vec<String>,
+    pub origin: ValueOrigin,
+}
+
+impl Reference {
+    fn at(section: &Section<'_>, path: &[String]) -> Option<Self> {
+        let keys: Vec<&str> = path.iter().map(String::as_str).collect();
+        let origin = match reference(section.value(&keys)?.get_ref().as_table()?)? {
+            ("env", name) => ValueOrigin::Env(name.to_owned()),
+            (_, path) => ValueOrigin::File(path.to_owned()),
+        };
+        Some(Self { path: path.to_vec(), origin })
     }
 }
 
@@ -129,8 +156,8 @@ fn refers(table: &DeTable<'_>) -> bool {
     reference(table).is_some_and(|(kind, name)| kind != "env" || is_variable_name(name))
 }
 
-/// The paths that a pattern stands for in a table.
-pub fn spelled_out(table: &DeTable<'_>, pattern: &[&str]) -> Vec<Vec<String>> {
+/// The paths that a pattern stands for in a table; `*` in it is every key of a table.
+fn spelled_out(table: &DeTable<'_>, pattern: &[&str]) -> Vec<Vec<String>> {
     let Some((first, rest)) = pattern.split_first() else {
         return vec![Vec::new()];
     };

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
@@ -23,7 +23,7 @@ pub struct Section<'t> {
     pub span: Range<usize>,
     pub table: DeTable<'t>,
     /// Keys that are read elsewhere but belong here, for suggestions.
-    elsewhere: Vec<&'static str>,
+    elsewhere: Vec<String>,
     /// Keys that were wrong and are no longer in the table: they are not missing. Nested ones with dots.
     wrong: BTreeSet<String>,
 }
@@ -33,15 +33,11 @@ impl<'t> Section<'t> {
         Self { place, span, table, elsewhere: Vec::new(), wrong: BTreeSet::new() }
     }
 
-    /// Takes these keys off into a section of their own; suggestions still know them.
-    pub fn split_off(&mut self, keys: &'static [&'static str]) -> Section<'t> {
-        let mut taken = DeTable::new();
-        for key in keys {
-            if let Some((key, value)) = self.table.remove_entry(*key) {
-                taken.insert(key, value);
-            }
-        }
-        self.elsewhere = keys.to_vec();
+    /// Takes the keys of a schema off into a section of their own; suggestions still know them.
+    pub fn split_off(&mut self, schema: fn(&mut SchemaGenerator) -> Schema) -> Section<'t> {
+        let shape = ValueShape::of(schema);
+        self.elsewhere = shape.root().keys().into_iter().map(str::to_owned).collect();
+        let taken = self.elsewhere.iter().filter_map(|key| self.table.remove_entry(key.as_str())).collect();
         Section::new(self.place.clone(), self.span.clone(), taken)
     }
 
@@ -127,7 +123,7 @@ impl<'t> Section<'t> {
 
     /// Reads the table into its struct. Every error is reported. `None` when something needed is wrong or missing.
     pub fn read<T: DeserializeOwned + JsonSchema>(&self, problems: &mut Diagnostics<'_>) -> Option<T> {
-        let shape = ValueShape::of::<T>();
+        let shape = ValueShape::of(T::json_schema);
         let (mut table, wrong) = (self.table.clone(), self.wrong.clone());
         let mut walk = Walk { place: &self.place, elsewhere: &self.elsewhere, wrong, problems };
         if !walk.table(&mut table, &self.span, shape.root(), &[]) {

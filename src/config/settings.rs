@@ -60,10 +60,10 @@ pub struct ChannelSettings {
     #[schemars(with = "duration::DurationText", extend("default" = "15s"))]
     pub timeout: SignedDuration,
     /// For robots: another server in the vendor's place. The path and the token of `webhook` are put behind it.
-    #[schemars(example = &"https://relay.example.com/dingtalk")]
+    #[schemars(example = &"https://relay.example.com/dingtalk", extend("format" = "uri"))]
     pub base_url: Option<Secret>,
     /// For robots instead of `base_url`, and for WebHooks: an HTTP proxy on the way, with user and password if it wants them.
-    #[schemars(example = &"http://user:password@proxy.example.com:3128")]
+    #[schemars(example = &"http://user:password@proxy.example.com:3128", extend("format" = "uri"))]
     pub proxy: Option<Secret>,
 }
 

@@ -3,11 +3,11 @@
 
 use std::ops::RangeInclusive;
 
-use schemars::JsonSchema;
+use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
-use crate::config::values;
+use crate::config::{schema, values};
 use crate::domain::duration;
 use crate::platform::apsdai::fields::Pointer;
 
@@ -74,9 +74,17 @@ pub enum ShapeSort<'s> {
 pub struct ValueShape(Value);
 
 impl ValueShape {
-    pub fn of<T: JsonSchema>() -> Self {
-        let generator = SchemaSettings::draft2020_12().for_deserialize().into_generator();
-        Self(generator.into_root_schema_for::<T>().to_value())
+    /// By the function that makes its schema.
+    pub fn of(schema: fn(&mut SchemaGenerator) -> schemars::Schema) -> Self {
+        let mut generator = SchemaSettings::draft2020_12().for_deserialize().into_generator();
+        let mut whole = schema(&mut generator).to_value();
+        whole["$defs"] = Value::Object(generator.take_definitions(true));
+        Self(whole)
+    }
+
+    /// That of the whole file.
+    pub fn of_the_file() -> Self {
+        Self(schema::schema())
     }
 
     pub fn root(&self) -> Schema<'_> {
@@ -131,6 +139,40 @@ impl<'s> Schema<'s> {
             ["object"] => ShapeSort::Table,
             _ => ShapeSort::Text,
         }
+    }
+
+    /// What stands at each key of a table; `*` is the key where the merchant chooses the names.
+    pub fn entries(self) -> impl Iterator<Item = (&'s str, Schema<'s>)> {
+        let table = self.resolved();
+        let named = table.here["properties"].as_object().into_iter().flatten();
+        let own = table.here.get("additionalProperties").filter(|own| own.is_object());
+        let all = named.map(|(key, inner)| (key.as_str(), inner)).chain(own.map(|own| ("*", own)));
+        all.map(move |(key, inner)| (key, table.at(inner)))
+    }
+
+    /// The tables of which one stands here, by its tag; this one where there is no choice.
+    pub fn kinds(self) -> Vec<Schema<'s>> {
+        let kinds = self.resolved().here["oneOf"].as_array().into_iter().flatten();
+        let kinds: Vec<_> = kinds.filter(|one| one.get("properties").is_some()).map(|one| self.at(one)).collect();
+        if kinds.is_empty() { vec![self] } else { kinds }
+    }
+
+    pub fn is_secret(self) -> bool {
+        self.name() == Some("Secret")
+    }
+
+    /// Whether it is a secret with a host in it that is none.
+    pub fn is_address(self) -> bool {
+        self.is_secret() && self.here["format"] == "uri"
+    }
+
+    /// The paths of the secrets of a table: keys, those of nested tables with dots.
+    pub fn secrets(self) -> Vec<String> {
+        let below = |(key, inner): (&str, Schema<'_>)| match inner.is_secret() {
+            true => vec![key.to_owned()],
+            false => inner.secrets().iter().map(|path| format!("{key}.{path}")).collect(),
+        };
+        self.entries().flat_map(below).collect()
     }
 
     fn at(self, here: &'s Value) -> Self {

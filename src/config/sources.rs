@@ -19,9 +19,6 @@ use crate::domain::settings::InvalidValue;
 use crate::platform;
 use crate::platform::{PLATFORMS, Source};
 
-/// What every source takes.
-const SHARED: [&str; 2] = ["platform", "silent_after"];
-
 /// A source as far as it could be read.
 pub struct ReadSource {
     pub name: Spanned<String>,
@@ -84,7 +81,7 @@ fn read_one(
     problems: &mut Diagnostics<'_>,
 ) -> Option<ConfiguredSource> {
     let names: Vec<&str> = PLATFORMS.iter().map(|known| known.name).collect();
-    let mut shared = section.split_off(&SHARED);
+    let mut shared = section.split_off(Shared::json_schema);
     let known = shared.text(&["platform"]).and_then(platform::kind_named);
     shared.check(&["platform"], problems, |name| match known {
         Some(_) => Ok(()),
@@ -93,7 +90,7 @@ fn read_one(
     let settings = shared.read::<Shared>(problems);
     let known = known?;
     let mark = problems.mark();
-    secrets::resolve(&mut section, known.secrets, context, problems);
+    secrets::resolve(&mut section, known.schema, context, problems);
     let source = Source::read(known.name, &mut KindTable { section: &mut section, problems: &mut *problems });
     let settings = settings.filter(|settings| settings.platform == known.name)?;
     let closed = problems.waits_since(mark);

@@ -60,7 +60,7 @@ pub fn read(mut section: Section<'_>, context: &LoadContext<'_>, problems: &mut 
     let mark = problems.mark();
     // Where the store is counts for every command, whatever other secrets it can do without.
     let reading = LoadContext { secrets: SecretReading::Read, ..*context };
-    secrets::resolve(&mut section, &["url"], &reading, problems);
+    secrets::resolve(&mut section, Store::json_schema, &reading, problems);
     if section.is_wrong("url") {
         section.fill(&["url"], "sqlite:unknown.db".to_owned());
     }

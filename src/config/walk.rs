@@ -18,7 +18,7 @@ pub struct Walk<'a, 't> {
     /// Where the table is, in words.
     pub place: &'a str,
     /// Keys of the table that are read elsewhere, for suggestions.
-    pub elsewhere: &'a [&'static str],
+    pub elsewhere: &'a [String],
     /// Keys that were wrong and are taken out, so that their absence is no news. Nested ones with dots.
     pub wrong: BTreeSet<String>,
     pub problems: &'a mut Diagnostics<'t>,
@@ -92,7 +92,7 @@ impl Walk<'_, '_> {
         let Some((unknown, outer)) = path.split_last() else { return };
         let mut known = schema.keys();
         if outer.is_empty() {
-            known.extend(self.elsewhere);
+            known.extend(self.elsewhere.iter().map(String::as_str));
         }
         // Where the merchant chooses the names, none of them is a secret.
         if !outer.last().is_some_and(|table| MAPS.contains(table)) {

@@ -173,8 +173,6 @@ pub struct GeneralSettings {
 pub struct PlatformKind {
     /// As the configuration calls it.
     pub name: &'static str,
-    /// The paths of its secrets.
-    pub secrets: &'static [&'static str],
     /// What may be written beside the keys that every source takes.
     pub schema: fn(&mut SchemaGenerator) -> Schema,
     /// Its `setup.toml`, a [`Scaffold`](crate::domain::scaffold::Scaffold).

@@ -41,6 +41,7 @@ const LIMIT_BYTES: usize = 20_000;
 #[serde(deny_unknown_fields)]
 pub struct DingTalk {
     /// The robot's address, which holds its token: `https://oapi.dingtalk.com/robot/send?access_token=…`
+    #[schemars(extend("format" = "uri"))]
     pub webhook: Secret,
     /// The secret of signed mode; begins with `SEC`.
     pub secret: Option<Secret>,

@@ -12,7 +12,6 @@ pub(super) const TOKEN: &str = "access_token";
 impl FromSettings for DingTalk {
     const KIND: ChannelKind = ChannelKind {
         name: "dingtalk",
-        secrets: &["webhook", "secret"],
         refuses: &[],
         robot_parameter: Some(TOKEN),
         per_minute: Some(robot::PER_MINUTE),

@@ -12,7 +12,6 @@ use crate::domain::settings::{Distance, InvalidValue, Reach, SettingsTable, dist
 impl FromSettings for Email {
     const KIND: ChannelKind = ChannelKind {
         name: "email",
-        secrets: &["password"],
         refuses: &[
             ("base_url", "there is no vendor's server to replace: \"smtp\" says which server it is"),
             (

@@ -31,6 +31,7 @@ use crate::domain::{apsdai, sign};
 #[serde(deny_unknown_fields)]
 pub struct WebhookChannel {
     /// Where to post, such as `https://erp.example.com/orderbell`
+    #[schemars(extend("format" = "uri"))]
     pub url: Secret,
     /// How the receiver can tell that a request is ours.
     #[serde(default)]

@@ -26,7 +26,6 @@ const OWN_PREFIXES: [&str; 2] = ["x-apsdai-", "x-orderbell-"];
 impl FromSettings for WebhookChannel {
     const KIND: ChannelKind = ChannelKind {
         name: "webhook",
-        secrets: &["url", "signing.secret", "headers.*"],
         refuses: &[("base_url", "there is no vendor's server to replace: write the whole address in \"url\"")],
         robot_parameter: None,
         per_minute: None,

@@ -48,6 +48,7 @@ const MARK_BYTES: usize = 64;
 #[serde(deny_unknown_fields)]
 pub struct WeCom {
     /// The robot's address, which holds its key.
+    #[schemars(extend("format" = "uri"))]
     pub webhook: Secret,
     /// How messages are marked up.
     #[serde(default)]

@@ -12,7 +12,6 @@ pub(super) const KEY: &str = "key";
 impl FromSettings for WeCom {
     const KIND: ChannelKind = ChannelKind {
         name: "wecom",
-        secrets: &["webhook"],
         refuses: &[],
         robot_parameter: Some(KEY),
         per_minute: Some(robot::PER_MINUTE),

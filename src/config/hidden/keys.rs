@@ -1,153 +1,94 @@
-//! The keys of the file by what stands under them: what is no secret, and what holds some. Under a key that is in none of these
-//! lists, everything is hidden.
+//! The keys of the file by what stands under them, as the schema has it: what is no secret, and what holds some. Under a key
+//! that is in none of these lists, everything is hidden.
 
-/// Keys whose values are no secrets.
-pub const OPEN: [&str; 52] = [
-    "after_fallback",
-    "all",
-    "allow_private",
-    "amount_unit",
-    "app_id",
-    "at",
-    "at_once",
-    "attach_csv",
-    "ca_file",
-    "cc",
-    "connections",
-    "count",
-    "currency",
-    "days",
-    "events",
-    "every",
-    "except",
-    "fallback",
-    "fallback_after",
-    "fields",
-    "format",
-    "from",
-    "hello_name",
-    "hold",
-    "keep",
-    "keyword",
-    "kind",
-    "language",
-    "listen",
-    "max_age",
-    "max_body",
-    "mobiles",
-    "per",
-    "platform",
-    "public_url",
-    "registered_url",
-    "reply_to",
-    "retry",
-    "shops",
-    "silent_after",
-    "smtp",
-    "sources",
-    "templates",
-    "timeout",
-    "timezone",
-    "to",
-    "unsubscribe",
-    "urgent",
-    "user_ids",
-    "username",
-    "verify",
-    "when",
-];
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
-/// Tables of such keys and others; what stands in their place is hidden.
-pub const TABLES: [&str; 12] = [
-    "admin",
-    "backup",
-    "channel",
-    "heartbeat",
-    "mention",
-    "operator",
-    "quiet",
-    "rate",
-    "report",
-    "route",
-    "server",
-    "source",
-];
+use crate::config::shape::{Schema, ShapeSort, ValueShape};
 
 /// Open keys whose tables have names of the merchant's own.
 pub const MAPS: [&str; 2] = ["fields", "shops"];
 
-/// Tables whose members have names.
-pub const FAMILIES: [&str; 3] = ["channel", "report", "source"];
+/// The keys of the whole file.
+#[derive(Default)]
+pub struct Keys {
+    /// Those whose values are no secrets, wherever they stand.
+    pub open: BTreeSet<String>,
+    /// Tables of such keys and others; what stands in their place is hidden.
+    pub tables: BTreeSet<String>,
+    /// Tables whose members have names.
+    pub families: BTreeSet<String>,
+    /// Secrets whose hosts are none.
+    pub addresses: BTreeSet<String>,
+    /// Tables of the merchant's own names, with a secret under each.
+    pub secret_maps: BTreeSet<String>,
+    /// Ways to sign; another word in their place may be what signs.
+    pub schemes: BTreeSet<String>,
+    secrets: BTreeSet<String>,
+}
 
-/// Ways to sign; another word in their place may be what signs.
-pub const SCHEMES: [&str; 4] = ["apsdai", "apsdai-password", "none", "standard-webhooks"];
+pub static KEYS: LazyLock<Keys> = LazyLock::new(|| {
+    let mut keys = Keys::default();
+    keys.note_table(ValueShape::of_the_file().root());
+    let Keys { open, secrets, .. } = &mut keys;
+    open.retain(|key| !secrets.contains(key));
+    keys
+});
 
-/// Keys that are certainly no secrets, so that their lines may be shown whole even when the text has a syntax error.
-pub const OPEN_ANYWHERE: [&str; 24] = [
-    "app_id",
-    "at",
-    "cc",
-    "currency",
-    "days",
-    "events",
-    "fallback",
-    "from",
-    "keep",
-    "keyword",
-    "kind",
-    "language",
-    "listen",
-    "max_age",
-    "max_body",
-    "mention",
-    "platform",
-    "public_url",
-    "retry",
-    "shops",
-    "sources",
-    "timezone",
-    "to",
-    "verify",
-];
+impl Keys {
+    fn note_table(&mut self, table: Schema<'_>) {
+        table.entries().filter(|(key, _)| *key != "*").for_each(|(key, inner)| self.note(key, inner));
+    }
 
-/// Keys of addresses: their hosts are no secrets.
-pub const ADDRESSES: [&str; 5] = ["base_url", "fail_url", "proxy", "url", "webhook"];
+    fn note(&mut self, key: &str, inner: Schema<'_>) {
+        if inner.is_address() {
+            self.addresses.insert(key.to_owned());
+        }
+        let list = match inner.sort() {
+            _ if inner.is_secret() => &mut self.secrets,
+            ShapeSort::List(item) => return self.note(key, item),
+            ShapeSort::Table => {
+                self.note_table(inner);
+                &mut self.tables
+            }
+            ShapeSort::Map => {
+                let each: Vec<Schema<'_>> = inner.entries().flat_map(|(_, each)| each.kinds()).collect();
+                each.iter().for_each(|each| self.note_table(*each));
+                match each.first() {
+                    Some(each) if each.is_secret() => &mut self.secret_maps,
+                    Some(each) if each.entries().next().is_some() => &mut self.families,
+                    _ => &mut self.open,
+                }
+            }
+            ShapeSort::Choice(words) if key == "scheme" => {
+                self.schemes.extend(words.into_iter().map(str::to_owned));
+                &mut self.open
+            }
+            _ => &mut self.open,
+        };
+        list.insert(key.to_owned());
+    }
+}
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Value;
-
     use super::*;
-    use crate::config::schema::schema;
-
-    /// Names and schemas of all keys of the file, but not those of the merchant's own maps.
-    fn keys(schema: &Value, found: &mut Vec<(String, Value)>) {
-        match schema {
-            Value::Object(members) => {
-                for (name, inner) in members.get("properties").and_then(Value::as_object).into_iter().flatten() {
-                    found.push((name.clone(), inner.clone()));
-                    if !MAPS.contains(&name.as_str()) {
-                        keys(inner, found);
-                    }
-                }
-                members.iter().filter(|(name, _)| *name != "properties").for_each(|(_, inner)| keys(inner, found));
-            }
-            Value::Array(list) => list.iter().for_each(|inner| keys(inner, found)),
-            _ => {}
-        }
-    }
 
     #[test]
-    fn of_every_key_it_is_known_whether_it_is_a_secret() {
-        let mut found = Vec::new();
-        keys(&schema(), &mut found);
-        assert!(found.len() > 100, "only {} keys", found.len());
-        for (name, inner) in found {
-            let is_secret = inner.to_string().contains("#/$defs/Secret");
-            let (name, open) = (name.as_str(), OPEN.contains(&name.as_str()) || TABLES.contains(&name.as_str()));
-            assert!(!(open && is_secret && !TABLES.contains(&name)), "{name} is a secret");
-            let decided = ["env", "file", "scheme", "signing", "headers", "store"].contains(&name);
-            assert!(open || is_secret || decided, "is {name} a secret? If it is none, it belongs in OPEN");
+    fn what_is_a_secret_in_one_table_is_open_in_none() {
+        for key in ["app_secret", "password", "secret", "token", "token_hash", "url", "webhook", "base_url", "proxy"] {
+            assert!(KEYS.secrets.contains(key) && !KEYS.open.contains(key) && !KEYS.tables.contains(key), "{key}");
+        }
+        for key in ["app_id", "kind", "mobiles", "smtp", "events", "at", "per", "language", "shops"] {
+            assert!(KEYS.open.contains(key), "{key}");
+        }
+        let sorted = |list: &BTreeSet<String>| list.iter().cloned().collect::<Vec<_>>().join(" ");
+        assert_eq!(sorted(&KEYS.addresses), "base_url proxy url webhook");
+        assert_eq!(sorted(&KEYS.secret_maps), "headers");
+        assert_eq!(sorted(&KEYS.families), "channel report source");
+        assert_eq!(sorted(&KEYS.schemes), "apsdai apsdai-password none standard-webhooks");
+        for table in ["admin", "fields", "mention", "operator", "quiet", "rate", "route", "server", "signing", "store"] {
+            assert!(KEYS.tables.contains(table), "{table}");
         }
     }
 }

@@ -9,7 +9,6 @@ use crate::platform::{FromSource, GeneralSettings, PlatformKind};
 impl FromSource for Apsdai {
     const KIND: PlatformKind = PlatformKind {
         name: "apsdai",
-        secrets: &["secret", "password"],
         schema: Apsdai::json_schema,
         setup: include_str!("setup.toml"),
     };

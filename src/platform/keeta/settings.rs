@@ -9,7 +9,6 @@ use crate::platform::{FromSource, GeneralSettings, PlatformKind};
 impl FromSource for Keeta {
     const KIND: PlatformKind = PlatformKind {
         name: "keeta",
-        secrets: &["app_secret"],
         schema: Keeta::json_schema,
         setup: include_str!("setup.toml"),
     };
