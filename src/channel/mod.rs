@@ -200,6 +200,8 @@ pub struct ChannelKind {
     pub refuses: &'static [(&'static str, &'static str)],
     /// The parameter of `webhook` that the provider counts a robot by.
     pub robot_parameter: Option<&'static str>,
+    /// Whether a program gets its messages, and nobody reads them.
+    pub is_for_programs: bool,
     /// The provider's limit.
     pub per_minute: Option<u32>,
     /// What may be written beside the keys that every channel takes.

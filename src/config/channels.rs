@@ -9,8 +9,7 @@ use toml::Spanned;
 
 use crate::channel;
 use crate::channel::unready::Unready;
-use crate::channel::{ChannelConfig, KINDS, SharedSettings, robot};
-use crate::config::kind_table::KindTable;
+use crate::channel::{ChannelConfig, ChannelKind, KINDS, SharedSettings, robot};
 use crate::config::schema::SchemaKind;
 use crate::config::section::Section;
 use crate::config::settings::{ChannelSettings, Rate};
@@ -21,15 +20,15 @@ use crate::diagnostic::collect::Diagnostics;
 use crate::diagnostic::{ConfigPart, suggest};
 use crate::domain::effective::EffectiveSettings;
 use crate::domain::secret::Secret;
-use crate::domain::settings::{InvalidValue, Reach, SettingsTable, check_address, web_url};
+use crate::domain::settings::{InvalidValue, Reach, ReadSettings, SettingsTable, check_address, web_url};
 
 const LONGEST_TIMEOUT: SignedDuration = SignedDuration::from_mins(2);
 
 /// A channel as far as it could be read.
 pub struct ReadChannel {
     pub name: Spanned<String>,
-    /// As the kind is called, when there is such a kind.
-    pub kind: Option<&'static str>,
+    /// When there is such a kind.
+    pub kind: Option<&'static ChannelKind>,
     pub way: Option<ChannelConfig>,
     pub settings: Option<ChannelSettings>,
     /// As they are written, also where they are wrong.
@@ -64,7 +63,7 @@ pub fn read(
     sections: Vec<(Spanned<String>, Section<'_>)>,
     globals: &Globals,
     context: &LoadContext<'_>,
-    problems: &mut Diagnostics<'_>,
+    problems: &Diagnostics<'_>,
 ) -> Vec<(String, ReadChannel)> {
     let read = sections.into_iter().map(|(name, section)| {
         let channel = read_one(name, section, globals, context, problems);
@@ -78,13 +77,13 @@ fn read_one(
     mut section: Section<'_>,
     globals: &Globals,
     context: &LoadContext<'_>,
-    problems: &mut Diagnostics<'_>,
+    problems: &Diagnostics<'_>,
 ) -> ReadChannel {
     problems.enter(ConfigPart::Channel(name.get_ref().clone()));
     let mark = problems.mark();
     let mut shared = section.split_off(ChannelSettings::json_schema);
     let kind = shared.text(&["kind"]).and_then(channel::kind_named);
-    shared.check(&["kind"], problems, |name| match kind {
+    shared.check(&["kind"], &|name| match kind {
         Some(_) => Ok(()),
         None => Err(InvalidValue::new(
             format!("there is no kind of channel \"{name}\""),
@@ -107,17 +106,17 @@ fn read_one(
         }
     }
     let (mut effective, place) = (EffectiveSettings::default(), format!("channel.{}", name.get_ref()));
-    let references = secrets::resolve(&mut shared, ChannelSettings::json_schema, context, problems);
+    let references = secrets::resolve(&mut shared, ChannelSettings::json_schema, context);
     effective::note(&mut effective, &place, &shared, references);
     effective::note_shared(&mut effective, &shared, "language", &globals.language);
     effective::note_shared(&mut effective, &shared, "timezone", &globals.timezone.name);
     let settings = read_shared(&mut shared, reach, globals, context, problems);
     let (mut way, mut robot) = (None, None);
     if let Some(kind) = kind {
-        let references = secrets::resolve(&mut section, kind.schema, context, problems);
+        let references = secrets::resolve(&mut section, kind.schema, context);
         effective::note(&mut effective, &place, &section, references);
         robot = kind.robot_parameter.and_then(|parameter| robot_of(&section, kind.name, parameter));
-        way = ChannelConfig::read(kind.name, &mut KindTable { section: &mut section, problems }, reach);
+        way = ChannelConfig::read(kind.name, &mut section, reach);
         unsupported::note_kind(kind.name, TablePlace::Channel, kind_at, problems);
         if let (Some(most), Some(rate)) = (kind.per_minute, settings.as_ref().and_then(|settings| settings.rate)) {
             check_rate(rate, most, shared.at(&["rate"]), problems);
@@ -136,17 +135,16 @@ fn read_one(
             allow_private: settings.allow_private,
             folder: context.folder(),
         };
-        way.channel_mut().configure(shared, &mut KindTable { section: &mut section, problems });
+        way.channel_mut().configure(shared, &mut section);
     }
     if let (Some(kind), Some(reason)) = (kind, problems.waits_since(mark)) {
         way = Some(ChannelConfig::Unready(Unready { kind: kind.name, reason }));
     }
-    let held = shared.texts(&["quiet", "hold"]);
-    let urgent = shared.texts(&["urgent"]).into_iter();
-    let patterns = urgent.chain(shared.texts(&["quiet", "except"])).chain(held.iter().cloned()).collect();
+    let held = shared.spanned_texts(&["quiet", "hold"]);
+    let urgent = shared.spanned_texts(&["urgent"]).into_iter();
+    let patterns = urgent.chain(shared.spanned_texts(&["quiet", "except"])).chain(held.iter().cloned()).collect();
     let fallback = shared.text(&["fallback"]).map(str::to_owned);
     let fallback = fallback.map(|fallback| Spanned::new(shared.at(&["fallback"]), fallback));
-    let kind = kind.map(|kind| kind.name);
     ReadChannel { name, kind, way, settings, effective, fallback, patterns, held, robot }
 }
 
@@ -165,12 +163,12 @@ fn read_shared(
     reach: Reach,
     globals: &Globals,
     context: &LoadContext<'_>,
-    problems: &mut Diagnostics<'_>,
+    problems: &Diagnostics<'_>,
 ) -> Option<ChannelSettings> {
-    section.check(&["language"], problems, |name| values::language(name, context.languages));
-    section.check(&["timezone"], problems, |name| values::zone(name).map(drop));
-    check_relay(&mut KindTable { section: &mut *section, problems: &mut *problems }, reach);
-    section.check(&["proxy"], problems, |text| match web_url(text) {
+    section.check(&["language"], &|name| values::language(name, context.languages));
+    section.check(&["timezone"], &|name| values::zone(name).map(drop));
+    check_relay(section, reach);
+    section.check(&["proxy"], &|text| match web_url(text) {
         Some(_) => Ok(()),
         None => Err(InvalidValue::new(
             "\"proxy\" is not the address of an HTTP proxy",
@@ -180,7 +178,7 @@ fn read_shared(
     unsupported::note_keys(section, TablePlace::Channel, problems);
     section.inherit("language", &globals.language);
     section.inherit("timezone", &globals.timezone.name);
-    let settings: ChannelSettings = section.read(problems)?;
+    let settings: ChannelSettings = section.read()?;
     for (key, wrong, message, help) in [
         (
             "base_url",
@@ -228,7 +226,7 @@ fn check_relay(table: &mut dyn SettingsTable, reach: Reach) {
 }
 
 /// A rate above the vendor's is obeyed, and the vendor will refuse what is too much.
-fn check_rate(rate: Rate, most_per_minute: u32, at: Range<usize>, problems: &mut Diagnostics<'_>) {
+fn check_rate(rate: Rate, most_per_minute: u32, at: Range<usize>, problems: &Diagnostics<'_>) {
     let ours = i128::from(rate.count) * SignedDuration::from_mins(1).as_nanos();
     if ours > i128::from(most_per_minute) * rate.per.as_nanos() {
         problems.warning(

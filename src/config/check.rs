@@ -25,7 +25,7 @@ type Sources = [(String, ReadSource)];
 type Channels = [(String, ReadChannel)];
 
 /// Every name that a route, the operator, a report or a fallback mentions must be there.
-pub fn names(sources: &Sources, channels: &Channels, routes: &ReadRoutes, problems: &mut Diagnostics<'_>) {
+pub fn names(sources: &Sources, channels: &Channels, routes: &ReadRoutes, problems: &Diagnostics<'_>) {
     let known: Vec<&str> = channels.iter().map(|(name, _)| name.as_str()).collect();
     let fallbacks = channels.iter().filter_map(|(_, channel)| channel.fallback.as_ref());
     for name in routes.channels.iter().chain(fallbacks) {
@@ -37,7 +37,7 @@ pub fn names(sources: &Sources, channels: &Channels, routes: &ReadRoutes, proble
     }
 }
 
-fn unknown(name: &Spanned<String>, family: &str, known: &[&str], problems: &mut Diagnostics<'_>) {
+fn unknown(name: &Spanned<String>, family: &str, known: &[&str], problems: &Diagnostics<'_>) {
     if known.contains(&name.get_ref().as_str()) {
         return;
     }
@@ -49,7 +49,7 @@ fn unknown(name: &Spanned<String>, family: &str, known: &[&str], problems: &mut 
 }
 
 /// Each circle of fallbacks is reported once, at its first channel in the file.
-pub fn fallbacks(channels: &Channels, problems: &mut Diagnostics<'_>) {
+pub fn fallbacks(channels: &Channels, problems: &Diagnostics<'_>) {
     let next: BTreeMap<&str, &Spanned<String>> =
         channels.iter().filter_map(|(name, channel)| Some((name.as_str(), channel.fallback.as_ref()?))).collect();
     let mut seen = BTreeSet::new();
@@ -73,7 +73,7 @@ pub fn fallbacks(channels: &Channels, problems: &mut Diagnostics<'_>) {
 }
 
 /// What is odd about the routes and channels: the daemon starts, but probably does not do what was meant.
-pub fn oddities(sources: &Sources, channels: &Channels, routes: &ReadRoutes, problems: &mut Diagnostics<'_>) {
+pub fn oddities(sources: &Sources, channels: &Channels, routes: &ReadRoutes, problems: &Diagnostics<'_>) {
     if sources.is_empty() && channels.is_empty() {
         let help = "`orderbell init --source keeta --channel dingtalk` prints a configuration to begin with";
         problems.absence("nothing is taken and nobody is told: there is no [source.NAME] and no [channel.NAME]", help);
@@ -103,7 +103,7 @@ pub fn oddities(sources: &Sources, channels: &Channels, routes: &ReadRoutes, pro
 }
 
 /// Patterns over kinds that match nothing.
-fn patterns(channels: &Channels, routes: &ReadRoutes, problems: &mut Diagnostics<'_>) {
+fn patterns(channels: &Channels, routes: &ReadRoutes, problems: &Diagnostics<'_>) {
     let reports = routes.report_names.iter().map(|name| Kind::Report(name.clone()));
     let kinds: Vec<String> = Kind::ALL.iter().cloned().chain(reports).map(|kind| kind.to_string()).collect();
     let kinds: Vec<&str> = kinds.iter().map(String::as_str).collect();
@@ -124,7 +124,7 @@ fn patterns(channels: &Channels, routes: &ReadRoutes, problems: &mut Diagnostics
 }
 
 /// Routes that are limited to sources which never send what they match.
-pub fn unsent(sources: &Sources, routes: &ReadRoutes, problems: &mut Diagnostics<'_>) {
+pub fn unsent(sources: &Sources, routes: &ReadRoutes, problems: &Diagnostics<'_>) {
     for pattern in &routes.events {
         let Some(named) = pattern.sources.as_ref().filter(|named| !named.is_empty()) else { continue };
         let kinds: Option<Vec<Kind>> = named.iter().try_fold(Vec::new(), |mut kinds, name| {
@@ -160,9 +160,10 @@ fn kinds_of(read: &ReadSource) -> Option<Vec<Kind>> {
 }
 
 /// Groups and mailboxes to which a pattern brings the figures of a report besides; programs are meant to hear of everything.
-pub fn overhearing(channels: &Channels, routes: &ReadRoutes, problems: &mut Diagnostics<'_>) {
+pub fn overhearing(channels: &Channels, routes: &ReadRoutes, problems: &Diagnostics<'_>) {
     let Some(rules) = &routes.routes else { return };
-    let is_program = |name: &str| channels.iter().any(|(known, read)| known == name && read.kind == Some("webhook"));
+    let programs = channels.iter().filter(|(_, read)| read.kind.is_some_and(|kind| kind.is_for_programs));
+    let programs: Vec<&str> = programs.map(|(name, _)| name.as_str()).collect();
     for (name, report) in routes.reports.iter().filter_map(|(name, report)| Some((name, report.as_ref()?))) {
         let kind = Kind::Report(name.clone()).to_string();
         let by_pattern = |glob: &Glob| !glob.is_literal() && glob.matches(&kind);
@@ -173,7 +174,7 @@ pub fn overhearing(channels: &Channels, routes: &ReadRoutes, problems: &mut Diag
         let heard: BTreeSet<&String> = rules.routes.iter().filter(brings).flat_map(|rule| &rule.to).collect();
         let besides: Vec<String> = heard
             .into_iter()
-            .filter(|channel| !report.to.contains(channel) && !is_program(channel))
+            .filter(|channel| !report.to.contains(channel) && !programs.contains(&channel.as_str()))
             .map(|channel| format!("\"{channel}\""))
             .collect();
         let pattern = routes.events.iter().find(|pattern| by_pattern(&Glob::new(pattern.text.get_ref())));
@@ -187,7 +188,7 @@ pub fn overhearing(channels: &Channels, routes: &ReadRoutes, problems: &mut Diag
 }
 
 /// Reports restate what has changed as long as the store knows the orders.
-pub fn memory(routes: &ReadRoutes, store: Option<&Store>, keep_at: Range<usize>, problems: &mut Diagnostics<'_>) {
+pub fn memory(routes: &ReadRoutes, store: Option<&Store>, keep_at: Range<usize>, problems: &Diagnostics<'_>) {
     if !routes.report_names.is_empty() && store.is_some_and(|store| store.keep < ORDERS_CHANGE) {
         let message = "a report needs its orders for longer: one that is cancelled after this counts as another order";
         problems.warning(keep_at, message, "at least \"45d\"");
@@ -195,7 +196,7 @@ pub fn memory(routes: &ReadRoutes, store: Option<&Store>, keep_at: Range<usize>,
 }
 
 /// Whether the rest of the configuration has what each source needs.
-pub fn sources(sources: &Sources, general: GeneralSettings, problems: &mut Diagnostics<'_>) {
+pub fn sources(sources: &Sources, general: GeneralSettings, problems: &Diagnostics<'_>) {
     for (name, read) in sources {
         let lacks = open(read).and_then(|source| source.platform().lacks(name, general));
         if let Some(InvalidValue { message, help }) = lacks {

@@ -19,7 +19,7 @@ use crate::diagnostic::suggest;
 const LONGEST_RUN: usize = 24;
 
 /// Hides every value of the file that may be a secret.
-pub fn hide_all(root: &DeTable<'_>, context: &LoadContext<'_>, problems: &mut Diagnostics<'_>) {
+pub fn hide_all(root: &DeTable<'_>, context: &LoadContext<'_>, problems: &Diagnostics<'_>) {
     let mut hiding = Hiding { context, problems };
     for (key, value) in root {
         match key.get_ref().as_ref() {
@@ -32,7 +32,7 @@ pub fn hide_all(root: &DeTable<'_>, context: &LoadContext<'_>, problems: &mut Di
 
 struct Hiding<'a, 't> {
     context: &'a LoadContext<'a>,
-    problems: &'a mut Diagnostics<'t>,
+    problems: &'a Diagnostics<'t>,
 }
 
 impl Hiding<'_, '_> {
@@ -252,7 +252,7 @@ fn beyond_host(text: &str, span: &Range<usize>, address: &str) -> Range<usize> {
 
 /// Marks what may be a value in a line of a text with a syntax error: there, tables, keys and values may not be what they
 /// seem.
-pub fn hide_in_line(at: usize, problems: &mut Diagnostics<'_>) {
+pub fn hide_in_line(at: usize, problems: &Diagnostics<'_>) {
     let text = problems.text();
     let start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
     let line = text[start..].lines().next().unwrap_or_default();

@@ -15,15 +15,15 @@ use crate::diagnostic::ConfigPart;
 use crate::diagnostic::collect::Diagnostics;
 use crate::domain::duration;
 use crate::domain::secret::Secret;
-use crate::domain::settings::InvalidValue;
+use crate::domain::settings::{InvalidValue, ReadSettings, SettingsTable};
 
 const MAX_BODY_BYTES: RangeInclusive<u64> = 1 << 10..=64 << 20;
 
 /// Reads both, which must not listen at the same address.
-pub fn read(
-    root: &mut DeTable<'_>,
+pub fn read<'t>(
+    root: &mut DeTable<'t>,
     context: &LoadContext<'_>,
-    problems: &mut Diagnostics<'_>,
+    problems: &'t Diagnostics<'t>,
 ) -> (Option<Server>, Option<Admin>) {
     problems.enter(ConfigPart::Rest);
     if let Some((key, _)) = root.get_key_value("admin") {
@@ -101,10 +101,10 @@ fn default_max_body() -> u64 {
     1 << 20
 }
 
-fn server(mut section: Section<'_>, problems: &mut Diagnostics<'_>) -> Option<Server> {
-    section.check(&["listen"], problems, |text| values::listen(text).map(drop));
-    section.check(&["public_url"], problems, values::public_url);
-    let mut server: Server = section.read(problems)?;
+fn server(mut section: Section<'_>, problems: &Diagnostics<'_>) -> Option<Server> {
+    section.check(&["listen"], &|text| values::listen(text).map(drop));
+    section.check(&["public_url"], &values::public_url);
+    let mut server: Server = section.read()?;
     if !MAX_BODY_BYTES.contains(&server.max_body_bytes) {
         let help = "between 1KiB and 64MiB; platforms send a few KiB, 1MiB is the default";
         problems.error(section.at(&["max_body"]), "max_body is out of bounds", help);
@@ -113,18 +113,18 @@ fn server(mut section: Section<'_>, problems: &mut Diagnostics<'_>) -> Option<Se
     Some(server)
 }
 
-fn admin(mut section: Section<'_>, context: &LoadContext<'_>, problems: &mut Diagnostics<'_>) -> Option<Admin> {
-    secrets::resolve(&mut section, Admin::json_schema, context, problems);
-    section.check(&["listen"], problems, |text| values::listen(text).map(drop));
-    section.check(&["token_hash"], problems, |hash| match hash.starts_with("$argon2") {
+fn admin(mut section: Section<'_>, context: &LoadContext<'_>, problems: &Diagnostics<'_>) -> Option<Admin> {
+    secrets::resolve(&mut section, Admin::json_schema, context);
+    section.check(&["listen"], &|text| values::listen(text).map(drop));
+    section.check(&["token_hash"], &|hash| match hash.starts_with("$argon2") {
         true => Ok(()),
         false => Err(InvalidValue::new(
             "token_hash is not an Argon2 hash",
             "it begins with \"$argon2id$\"; for the token itself write token = …",
         )),
     });
-    let admin: Admin = section.read(problems)?;
-    let has = |key| section.value(&[key]).is_some() || section.is_wrong(key);
+    let admin: Admin = section.read()?;
+    let has = |key| section.value(&[key]).is_some() || section.is_reported(key);
     if has("token") && has("token_hash") {
         let at = section.at(&["token_hash"]);
         problems.error(at, "[admin] has both a token and a token_hash", "one of them is enough");

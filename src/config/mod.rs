@@ -6,7 +6,6 @@ mod effective;
 pub mod fingerprint;
 mod hidden;
 pub mod in_force;
-mod kind_table;
 mod last_good;
 pub mod listeners;
 mod operator;
@@ -297,21 +296,21 @@ fn configuration(text: &str, context: &LoadContext<'_>, depth: Depth) -> Whole<C
 }
 
 /// Reads a text as TOML, and of its tables what `read` takes.
-fn whole<'t, T>(
-    text: &'t str,
+fn whole<T>(
+    text: &str,
     context: &LoadContext<'_>,
-    read: impl FnOnce(DeTable<'t>, &mut Diagnostics<'t>) -> Option<T>,
+    read: impl for<'p> FnOnce(DeTable<'p>, &'p Diagnostics<'p>) -> Option<T>,
 ) -> Whole<T> {
-    let mut problems = Diagnostics::new(context.file.display().to_string(), text);
+    let problems = Diagnostics::new(context.file.display().to_string(), text);
     let (root, errors) = DeTable::parse_recoverable(text);
-    syntax(&errors, &mut problems);
+    syntax(&errors, &problems);
     let mark = problems.mark();
     let root = root.into_inner();
-    hidden::hide_all(&root, context, &mut problems);
-    let config = read(root, &mut problems);
+    hidden::hide_all(&root, context, &problems);
+    let config = read(root, &problems);
     problems.forget_behind_the_break(mark);
     if !errors.is_empty() {
-        problems.starts().into_iter().for_each(|at| hidden::hide_in_line(at, &mut problems));
+        problems.starts().into_iter().for_each(|at| hidden::hide_in_line(at, &problems));
     }
     let starts = config.is_some() && !problems.has_errors();
     let is_usable = config.is_some() && !problems.is_unusable();
@@ -319,7 +318,7 @@ fn whole<'t, T>(
 }
 
 /// Reports what is wrong with the text as TOML.
-fn syntax(errors: &[toml::de::Error], problems: &mut Diagnostics<'_>) {
+fn syntax(errors: &[toml::de::Error], problems: &Diagnostics<'_>) {
     let text = problems.text();
     let (mut said, mut repeated) = (None, 0..0);
     for error in errors {

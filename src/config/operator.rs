@@ -17,7 +17,7 @@ use crate::domain::quiet;
 type Channels = [(String, ReadChannel)];
 
 /// What is wrong with `hold`, and with who is notified of Orderbell itself.
-pub fn check(channels: &Channels, routes: &ReadRoutes, problems: &mut Diagnostics<'_>) {
+pub fn check(channels: &Channels, routes: &ReadRoutes, problems: &Diagnostics<'_>) {
     channels.iter().for_each(|(_, channel)| held(channel, routes, problems));
     if !routes.operator.is_empty()
         && let Some(notified) = notified(channels, routes)
@@ -40,7 +40,7 @@ fn find<'c>(channels: &'c Channels, name: &str) -> Option<&'c ReadChannel> {
 }
 
 /// `hold` is about what passes quiet hours by itself, and the opposite of `except`.
-fn held(channel: &ReadChannel, routes: &ReadRoutes, problems: &mut Diagnostics<'_>) {
+fn held(channel: &ReadChannel, routes: &ReadRoutes, problems: &Diagnostics<'_>) {
     let Some(quiet) = channel.settings.as_ref().and_then(|settings| settings.quiet.as_ref()) else { return };
     let reports = routes.report_names.iter().map(|name| Kind::Report(name.clone()));
     let kinds: Vec<String> = Kind::ALL.iter().cloned().chain(reports).map(|kind| kind.to_string()).collect();
@@ -66,7 +66,7 @@ fn is_of_notices(glob: &Glob) -> bool {
 }
 
 /// Hours in which no channel of the operator lets a notice through.
-fn at_once(notified: &[&ReadChannel], problems: &mut Diagnostics<'_>) {
+fn at_once(notified: &[&ReadChannel], problems: &Diagnostics<'_>) {
     let Some(all) = notified.iter().map(|channel| holding(channel)).collect::<Option<Vec<_>>>() else { return };
     let Some((_, zone)) = all.first() else { return };
     let hours: Vec<_> = all.iter().map(|(quiet, zone)| (quiet, &zone.zone)).collect();
@@ -97,7 +97,7 @@ fn place(channel: &ReadChannel) -> Range<usize> {
 }
 
 /// An operator who can be reached in one way only is not notified when that way does not work.
-fn alone(channels: &Channels, notified: &[&ReadChannel], routes: &ReadRoutes, problems: &mut Diagnostics<'_>) {
+fn alone(channels: &Channels, notified: &[&ReadChannel], routes: &ReadRoutes, problems: &Diagnostics<'_>) {
     let ways: BTreeSet<String> = notified.iter().flat_map(|channel| ways(channels, channel)).collect();
     let (Some(first), 1, Some(at)) = (notified.first(), ways.len(), routes.operator.first()) else { return };
     let message = match notified {
@@ -108,7 +108,7 @@ fn alone(channels: &Channels, notified: &[&ReadChannel], routes: &ReadRoutes, pr
         ),
     };
     // A program is not somebody who reads notices.
-    let reads = |channel: &&ReadChannel| channel.kind.is_some_and(|kind| kind != "webhook");
+    let reads = |channel: &&ReadChannel| channel.kind.is_some_and(|kind| !kind.is_for_programs);
     let mut others = channels.iter().map(|(_, channel)| channel).filter(reads);
     match others.find(|channel| !ways.contains(&way(channel))) {
         Some(other) => {

@@ -84,7 +84,7 @@ impl Parts {
     fn of(pieces: Pieces, problems: Vec<Diagnostic>) -> Self {
         let Pieces { globals, templates, server, store, sources, channels, routes, .. } = pieces;
         let known = |(name, read): (String, ReadChannel)| {
-            let (kind, channel) = (read.kind, read.channel());
+            let (kind, channel) = (read.kind.map(|kind| kind.name), read.channel());
             (name, KnownChannel { kind, channel })
         };
         Self {

@@ -24,7 +24,7 @@ const SECRETS: [&str; 9] = [
 const MARK: &str = "change-me";
 
 /// Says of a secret that it is a sample which nobody has replaced. Its text is not shown: it may be a real one after all.
-pub fn note_secret(secret: &str, key: &str, at: Range<usize>, problems: &mut Diagnostics<'_>) {
+pub fn note_secret(secret: &str, key: &str, at: Range<usize>, problems: &Diagnostics<'_>) {
     let lower = secret.trim().to_lowercase();
     let bracketed = lower.starts_with('<') && lower.ends_with('>');
     if bracketed || lower.contains('…') || lower.contains("...") || SECRETS.contains(&lower.as_str()) {
@@ -34,13 +34,13 @@ pub fn note_secret(secret: &str, key: &str, at: Range<usize>, problems: &mut Dia
 }
 
 /// Says of every text of the file that it is a placeholder of `orderbell init`.
-pub fn note_all(table: &DeTable<'_>, problems: &mut Diagnostics<'_>) {
+pub fn note_all(table: &DeTable<'_>, problems: &Diagnostics<'_>) {
     for (key, value) in table {
         note_in(key.get_ref(), value, problems);
     }
 }
 
-fn note_in(key: &str, value: &Spanned<DeValue<'_>>, problems: &mut Diagnostics<'_>) {
+fn note_in(key: &str, value: &Spanned<DeValue<'_>>, problems: &Diagnostics<'_>) {
     match value.get_ref() {
         DeValue::String(text) if is_left(text) => note(key, value.span(), problems),
         DeValue::Array(list) => list.iter().for_each(|item| note_in(key, item, problems)),
@@ -55,6 +55,6 @@ pub fn is_left(text: &str) -> bool {
 }
 
 /// Says of a value that it is a placeholder.
-pub fn note(key: &str, at: Range<usize>, problems: &mut Diagnostics<'_>) {
+pub fn note(key: &str, at: Range<usize>, problems: &Diagnostics<'_>) {
     problems.warning(at, format!("\"{key}\" looks like a placeholder"), "write your own there");
 }

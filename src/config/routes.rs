@@ -15,6 +15,7 @@ use crate::diagnostic::collect::Diagnostics;
 use crate::domain::condition::Condition;
 use crate::domain::id::Id;
 use crate::domain::route::{Route, Routes};
+use crate::domain::settings::{ReadSettings, SettingsTable};
 
 /// What was read, and every name in it with its place.
 #[derive(Default)]
@@ -79,20 +80,20 @@ pub struct ReportSettings {
 }
 
 pub fn read(
-    operator: Section<'_>,
+    mut operator: Section<'_>,
     rules: Vec<Section<'_>>,
     reports: Vec<(Spanned<String>, Section<'_>)>,
     globals: &Globals,
-    problems: &mut Diagnostics<'_>,
+    problems: &Diagnostics<'_>,
 ) -> ReadRoutes {
     let mut read = ReadRoutes::default();
     problems.enter(ConfigPart::Rest);
     read.note(&operator);
-    read.operator = operator.texts(&["to"]);
+    read.operator = operator.spanned_texts(&["to"]);
     let to = operator.value(&["to"]).map(|to| to.get_ref());
     read.has_operator = to.is_some_and(|to| to.as_array().is_none_or(|list| !list.is_empty()));
     read.report_names = reports.iter().map(|(name, _)| name.get_ref().clone()).collect();
-    let operator = operator.read::<Operator>(problems);
+    let operator = operator.read::<Operator>();
     let routes: Vec<Option<Route>> = rules.into_iter().map(|rule| route(rule, &mut read, problems)).collect();
     let routes: Option<Vec<Route>> = routes.into_iter().collect();
     for (name, section) in reports {
@@ -113,18 +114,18 @@ pub fn read(
 impl ReadRoutes {
     /// Keeps the names that a table mentions.
     fn note(&mut self, section: &Section<'_>) {
-        self.channels.extend(section.texts(&["to"]));
-        self.sources.extend(section.texts(&["sources"]));
+        self.channels.extend(section.spanned_texts(&["to"]));
+        self.sources.extend(section.spanned_texts(&["sources"]));
     }
 }
 
-fn route(mut section: Section<'_>, read: &mut ReadRoutes, problems: &mut Diagnostics<'_>) -> Option<Route> {
+fn route(mut section: Section<'_>, read: &mut ReadRoutes, problems: &Diagnostics<'_>) -> Option<Route> {
     let section = &mut section;
     read.note(section);
     when(section, problems);
-    let route: Option<Route> = section.read(problems);
+    let route: Option<Route> = section.read();
     let sources = route.as_ref().and_then(|route| route.sources.clone());
-    let texts = section.texts(&["events"]).into_iter();
+    let texts = section.spanned_texts(&["events"]).into_iter();
     read.events.extend(texts.map(|text| Pattern { text, sources: sources.clone() }));
     for (key, message, help) in [
         ("events", "this route matches no event", "name kinds, such as events = [\"order.*\"]"),
@@ -138,7 +139,7 @@ fn route(mut section: Section<'_>, read: &mut ReadRoutes, problems: &mut Diagnos
 }
 
 /// Judges the condition of a route; the caret stands under the part that is wrong.
-fn when(section: &mut Section<'_>, problems: &mut Diagnostics<'_>) {
+fn when(section: &mut Section<'_>, problems: &Diagnostics<'_>) {
     let Some(Err(error)) = section.text(&["when"]).map(Condition::parse) else { return };
     let whole = section.at(&["when"]);
     let text = section.text(&["when"]).unwrap_or_default();
@@ -151,8 +152,8 @@ fn when(section: &mut Section<'_>, problems: &mut Diagnostics<'_>) {
     section.drop_wrong(&["when"]);
 }
 
-fn report(mut section: Section<'_>, globals: &Globals, problems: &mut Diagnostics<'_>) -> Option<ReportSettings> {
-    section.check(&["timezone"], problems, |name| values::zone(name).map(drop));
+fn report(mut section: Section<'_>, globals: &Globals, problems: &Diagnostics<'_>) -> Option<ReportSettings> {
+    section.check(&["timezone"], &|name| values::zone(name).map(drop));
     for (key, message, help) in [
         ("to", "this report leads nowhere", "name channels, such as to = [\"owner\"]"),
         ("days", "this report has no day", "leave \"days\" out for every day"),
@@ -162,11 +163,11 @@ fn report(mut section: Section<'_>, globals: &Globals, problems: &mut Diagnostic
         empty(&section, key, message, help, problems);
     }
     section.inherit("timezone", &globals.timezone.name);
-    section.read(problems)
+    section.read()
 }
 
 /// Complains of an empty list.
-fn empty(section: &Section<'_>, key: &str, message: &str, help: &str, problems: &mut Diagnostics<'_>) {
+fn empty(section: &Section<'_>, key: &str, message: &str, help: &str, problems: &Diagnostics<'_>) {
     let list = section.value(&[key]).and_then(|value| value.get_ref().as_array());
     if list.is_some_and(|list| list.is_empty()) {
         problems.error(section.at(&[key]), message, help);

@@ -9,11 +9,10 @@ use crate::config::section::Section;
 use crate::config::shape::ValueShape;
 use crate::config::{LoadContext, SecretReading, placeholder};
 use crate::diagnostic;
-use crate::diagnostic::collect::Diagnostics;
 use crate::domain::effective::ValueOrigin;
 use crate::domain::secret;
 use crate::domain::secret::{InvalidSecret, SecretEdge};
-use crate::domain::settings::InvalidValue;
+use crate::domain::settings::{InvalidValue, SettingsTable};
 
 const FORMS: &str = "a secret is a text in quotes, { env = \"NAME\" } or { file = \"path\" }";
 
@@ -22,7 +21,6 @@ pub fn resolve(
     section: &mut Section<'_>,
     schema: fn(&mut SchemaGenerator) -> Schema,
     context: &LoadContext<'_>,
-    problems: &mut Diagnostics<'_>,
 ) -> Vec<Reference> {
     let patterns = ValueShape::of(schema).root().secrets();
     let keys = patterns.iter().map(|pattern| pattern.split('.').collect::<Vec<_>>());
@@ -30,7 +28,7 @@ pub fn resolve(
     let references = paths.iter().filter_map(|path| Reference::at(section, path)).collect();
     for path in paths {
         let path: Vec<&str> = path.iter().map(String::as_str).collect();
-        resolve_one(section, &path, context, problems);
+        resolve_one(section, &path, context);
     }
     references
 }
@@ -53,7 +51,8 @@ impl Reference {
     }
 }
 
-fn resolve_one(section: &mut Section<'_>, path: &[&str], context: &LoadContext<'_>, problems: &mut Diagnostics<'_>) {
+fn resolve_one(section: &mut Section<'_>, path: &[&str], context: &LoadContext<'_>) {
+    let problems = section.problems;
     let Some(value) = section.value(path) else { return };
     let (span, key) = (value.span(), path.join("."));
     let is_reference = value.get_ref().as_table().is_some_and(refers);

@@ -10,11 +10,11 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use crate::config::shape::ValueShape;
 use crate::config::walk::Walk;
-use crate::config::words;
+use crate::config::{placeholder, values, words};
 use crate::diagnostic::collect::Diagnostics;
-use crate::domain::settings::InvalidValue;
+use crate::domain::settings::{InvalidValue, ReadSettings, SettingsTable};
 
-/// A table of the file.
+/// A table of the file, and where what is wrong with it is collected.
 #[derive(Clone)]
 pub struct Section<'t> {
     /// Where it is, in words: `in [channel.kitchen]`.
@@ -26,11 +26,12 @@ pub struct Section<'t> {
     elsewhere: Vec<String>,
     /// Keys that were wrong and are no longer in the table: they are not missing. Nested ones with dots.
     wrong: BTreeSet<String>,
+    pub problems: &'t Diagnostics<'t>,
 }
 
 impl<'t> Section<'t> {
-    pub fn new(place: String, span: Range<usize>, table: DeTable<'t>) -> Self {
-        Self { place, span, table, elsewhere: Vec::new(), wrong: BTreeSet::new() }
+    pub fn new(place: String, span: Range<usize>, table: DeTable<'t>, problems: &'t Diagnostics<'t>) -> Self {
+        Self { place, span, table, elsewhere: Vec::new(), wrong: BTreeSet::new(), problems }
     }
 
     /// Takes the keys of a schema off into a section of their own; suggestions still know them.
@@ -38,7 +39,7 @@ impl<'t> Section<'t> {
         let shape = ValueShape::of(schema);
         self.elsewhere = shape.root().keys().into_iter().map(str::to_owned).collect();
         let taken = self.elsewhere.iter().filter_map(|key| self.table.remove_entry(key.as_str())).collect();
-        Section::new(self.place.clone(), self.span.clone(), taken)
+        Section::new(self.place.clone(), self.span.clone(), taken, self.problems)
     }
 
     /// A key that was split off does not belong here after all: it is suggested to nobody.
@@ -48,7 +49,7 @@ impl<'t> Section<'t> {
 
     /// The value at a key, or at a key of a nested table. None where it was wrong.
     pub fn value(&self, path: &[&str]) -> Option<&Spanned<DeValue<'t>>> {
-        value(&self.table, path).filter(|_| !self.is_wrong(&path.join(".")))
+        value(&self.table, path).filter(|_| !self.is_reported(&path.join(".")))
     }
 
     /// Where that value stands; the header where there is none.
@@ -61,41 +62,12 @@ impl<'t> Section<'t> {
         self.table.get_key_value(key).map(|(key, _)| key.span())
     }
 
-    /// The text at a key, when it is one.
-    pub fn text(&self, path: &[&str]) -> Option<&str> {
-        self.value(path).and_then(|value| value.get_ref().as_str())
-    }
-
     /// The texts of a list, each with its place; what is no text is left out. A text alone counts as a list of one: that
     /// is wrong, but not unclear.
-    pub fn texts(&self, path: &[&str]) -> Vec<Spanned<String>> {
+    pub fn spanned_texts(&self, path: &[&str]) -> Vec<Spanned<String>> {
         let value = self.value(path).into_iter();
         let texts = value.flat_map(|value| value.get_ref().as_array().map_or(std::slice::from_ref(value), |list| list));
         texts.filter_map(|text| Some(Spanned::new(text.span(), text.get_ref().as_str()?.to_owned()))).collect()
-    }
-
-    /// Judges a text before the table is read; a bad one is reported and counts as given.
-    pub fn check(
-        &mut self,
-        path: &[&str],
-        problems: &mut Diagnostics<'_>,
-        judge: impl FnOnce(&str) -> Result<(), InvalidValue>,
-    ) {
-        if let Some(Err(invalid)) = self.text(path).map(judge) {
-            problems.error(self.at(path), invalid.message, invalid.help);
-            self.drop_wrong(path);
-        }
-    }
-
-    /// Whether the value at a key was wrong, and is reported.
-    pub fn is_wrong(&self, key: &str) -> bool {
-        self.wrong.contains(key)
-    }
-
-    /// Takes a wrong value out, so that its absence is no news.
-    pub fn drop_wrong(&mut self, path: &[&str]) {
-        remove(&mut self.table, path);
-        self.wrong.insert(path.join("."));
     }
 
     /// Puts a text at a key where there is none: what is said once for the whole file.
@@ -120,16 +92,96 @@ impl<'t> Section<'t> {
         self.fill(path, text);
         self.wrong.insert(path.join("."));
     }
+}
 
-    /// Reads the table into its struct. Every error is reported. `None` when something needed is wrong or missing.
-    pub fn read<T: DeserializeOwned + JsonSchema>(&self, problems: &mut Diagnostics<'_>) -> Option<T> {
+impl SettingsTable for Section<'_> {
+    fn text(&self, path: &[&str]) -> Option<&str> {
+        self.value(path).and_then(|value| value.get_ref().as_str())
+    }
+
+    fn texts(&self, path: &[&str]) -> Vec<String> {
+        self.spanned_texts(path).into_iter().map(Spanned::into_inner).collect()
+    }
+
+    fn keys(&self, path: &[&str]) -> Vec<String> {
+        let table = self.value(path).and_then(|value| value.get_ref().as_table());
+        let mut keys: Vec<_> = table.into_iter().flat_map(|table| table.keys()).collect();
+        keys.sort_by_key(|key| key.span().start);
+        keys.iter().map(|key| key.get_ref().to_string()).collect()
+    }
+
+    fn is_given(&self, path: &[&str]) -> bool {
+        self.value(path).is_some()
+    }
+
+    fn is_reported(&self, key: &str) -> bool {
+        self.wrong.contains(key)
+    }
+
+    fn is_broken(&self) -> bool {
+        self.problems.is_broken()
+    }
+
+    fn place(&self) -> &str {
+        &self.place
+    }
+
+    fn error(&mut self, path: &[&str], InvalidValue { message, help }: InvalidValue) {
+        self.problems.error(self.at(path), message, help);
+    }
+
+    fn refuse_items(&mut self, path: &[&str], refused: Vec<(usize, InvalidValue)>) {
+        let texts = self.spanned_texts(path);
+        for (index, InvalidValue { message, help }) in refused {
+            self.problems.error(texts[index].span(), message, help);
+        }
+        self.drop_wrong(path);
+    }
+
+    fn error_at_key(&mut self, path: &[&str], InvalidValue { message, help }: InvalidValue) {
+        let at = path.split_last().and_then(|(last, outer)| {
+            let (key, _) = table_at(&self.table, outer)?.get_key_value(*last)?;
+            Some(key.span())
+        });
+        self.problems.error(at.unwrap_or_else(|| self.at(path)), message, help);
+    }
+
+    fn error_of_file(&mut self, path: &[&str], InvalidValue { message, help }: InvalidValue) {
+        self.problems.refers(self.at(path));
+        self.problems.error(self.at(path), message, help);
+    }
+
+    fn warning(&mut self, path: &[&str], InvalidValue { message, help }: InvalidValue) {
+        self.problems.warning(self.at(path), message, help);
+    }
+
+    fn warn_of_placeholder(&mut self, key: &str) {
+        placeholder::note(key, self.at(&[key]), self.problems);
+    }
+
+    fn drop_wrong(&mut self, path: &[&str]) {
+        if let Some((last, outer)) = path.split_last()
+            && let Some(table) = holder(&mut self.table, outer)
+        {
+            table.remove(*last);
+        }
+        self.wrong.insert(path.join("."));
+    }
+
+    fn check_zone(&mut self, key: &str) {
+        self.check(&[key], &|name| values::zone(name).map(drop));
+    }
+}
+
+impl ReadSettings for Section<'_> {
+    fn read<T: DeserializeOwned + JsonSchema>(&mut self) -> Option<T> {
         let shape = ValueShape::of(T::json_schema);
         let (mut table, wrong) = (self.table.clone(), self.wrong.clone());
-        let mut walk = Walk { place: &self.place, elsewhere: &self.elsewhere, wrong, problems };
+        let mut walk = Walk { place: &self.place, elsewhere: &self.elsewhere, wrong, problems: self.problems };
         if !walk.table(&mut table, &self.span, shape.root(), &[]) {
             return None;
         }
-        let Walk { wrong, problems, .. } = walk;
+        let wrong = walk.wrong;
         let whole = Spanned::new(self.span.clone(), DeValue::Table(table));
         let deserialized = T::deserialize(ValueDeserializer::from(whole));
         deserialized
@@ -140,7 +192,7 @@ impl<'t> Section<'t> {
                 let whole = path.join(".");
                 if !wrong.iter().any(|wrong| whole.is_empty() || wrong.starts_with(&whole)) {
                     let said = words::judged(error.message(), path.last().map_or("", String::as_str));
-                    problems.error(span, said.message, said.help);
+                    self.problems.error(span, said.message, said.help);
                 }
             })
             .ok()
@@ -148,7 +200,7 @@ impl<'t> Section<'t> {
 }
 
 /// Marks a value as not to be shown, with everything in it: under an unknown key it could be a secret.
-pub fn hide(value: &Spanned<DeValue<'_>>, problems: &mut Diagnostics<'_>) {
+pub fn hide(value: &Spanned<DeValue<'_>>, problems: &Diagnostics<'_>) {
     match value.get_ref() {
         // Tables with a header or with dots in their keys stand where their names stand.
         DeValue::Table(table) => table.iter().for_each(|(_, inner)| hide(inner, problems)),
@@ -158,28 +210,20 @@ pub fn hide(value: &Spanned<DeValue<'_>>, problems: &mut Diagnostics<'_>) {
 }
 
 fn value<'a, 't>(table: &'a DeTable<'t>, path: &[&str]) -> Option<&'a Spanned<DeValue<'t>>> {
-    let (first, rest) = path.split_first()?;
-    let found = table.get(*first)?;
-    if rest.is_empty() { Some(found) } else { value(found.get_ref().as_table()?, rest) }
+    let (last, outer) = path.split_last()?;
+    table_at(table, outer)?.get(*last)
+}
+
+fn table_at<'a, 't>(table: &'a DeTable<'t>, path: &[&str]) -> Option<&'a DeTable<'t>> {
+    path.iter().try_fold(table, |table, key| table.get(*key)?.get_ref().as_table())
 }
 
 /// The innermost table that a path leads to.
 fn holder<'a, 't>(table: &'a mut DeTable<'t>, path: &[&str]) -> Option<&'a mut DeTable<'t>> {
-    let Some((first, rest)) = path.split_first() else {
-        return Some(table);
-    };
-    match table.get_mut(*first)?.get_mut() {
-        DeValue::Table(inner) => holder(inner, rest),
+    path.iter().try_fold(table, |table, key| match table.get_mut(*key)?.get_mut() {
+        DeValue::Table(inner) => Some(inner),
         _ => None,
-    }
-}
-
-fn remove(table: &mut DeTable<'_>, path: &[&str]) {
-    if let Some((last, rest)) = path.split_last()
-        && let Some(table) = holder(table, rest)
-    {
-        table.remove(*last);
-    }
+    })
 }
 
 /// The path of the innermost key that a place belongs to: by the key itself or by its value.

@@ -6,7 +6,6 @@ use serde::Deserialize;
 use serde_json::Value;
 use toml::Spanned;
 
-use crate::config::kind_table::KindTable;
 use crate::config::schema::SchemaKind;
 use crate::config::section::Section;
 use crate::config::unsupported::TablePlace;
@@ -15,7 +14,7 @@ use crate::diagnostic::collect::Diagnostics;
 use crate::diagnostic::{ConfigPart, suggest};
 use crate::domain::duration;
 use crate::domain::event::OWN_SOURCE;
-use crate::domain::settings::InvalidValue;
+use crate::domain::settings::{InvalidValue, ReadSettings, SettingsTable};
 use crate::platform;
 use crate::platform::{PLATFORMS, Source};
 
@@ -49,7 +48,7 @@ pub fn schema(generator: &mut SchemaGenerator) -> Value {
 pub fn read(
     sections: Vec<(Spanned<String>, Section<'_>)>,
     context: &LoadContext<'_>,
-    problems: &mut Diagnostics<'_>,
+    problems: &Diagnostics<'_>,
 ) -> Vec<(String, ReadSource)> {
     let read = sections.into_iter().map(|(name, section)| {
         problems.enter(ConfigPart::Source(name.get_ref().clone()));
@@ -78,20 +77,20 @@ pub fn read(
 fn read_one(
     mut section: Section<'_>,
     context: &LoadContext<'_>,
-    problems: &mut Diagnostics<'_>,
+    problems: &Diagnostics<'_>,
 ) -> Option<ConfiguredSource> {
     let names: Vec<&str> = PLATFORMS.iter().map(|known| known.name).collect();
     let mut shared = section.split_off(Shared::json_schema);
     let known = shared.text(&["platform"]).and_then(platform::kind_named);
-    shared.check(&["platform"], problems, |name| match known {
+    shared.check(&["platform"], &|name| match known {
         Some(_) => Ok(()),
         None => Err(InvalidValue::new(format!("there is no platform \"{name}\""), suggest::meant(name, &names))),
     });
-    let settings = shared.read::<Shared>(problems);
+    let settings = shared.read::<Shared>();
     let known = known?;
     let mark = problems.mark();
-    secrets::resolve(&mut section, known.schema, context, problems);
-    let source = Source::read(known.name, &mut KindTable { section: &mut section, problems: &mut *problems });
+    secrets::resolve(&mut section, known.schema, context);
+    let source = Source::read(known.name, &mut section);
     let settings = settings.filter(|settings| settings.platform == known.name)?;
     let closed = problems.waits_since(mark);
     Some(ConfiguredSource { source: source?, silent_after: settings.silent_after, closed })

@@ -13,7 +13,7 @@ use crate::diagnostic::ConfigPart;
 use crate::diagnostic::collect::Diagnostics;
 use crate::domain::duration;
 use crate::domain::secret::Secret;
-use crate::domain::settings::InvalidValue;
+use crate::domain::settings::{InvalidValue, ReadSettings, SettingsTable};
 
 const SHORTEST_KEEP: SignedDuration = SignedDuration::from_hours(24);
 
@@ -55,23 +55,23 @@ fn default_keep() -> SignedDuration {
     SignedDuration::from_hours(400 * 24)
 }
 
-pub fn read(mut section: Section<'_>, context: &LoadContext<'_>, problems: &mut Diagnostics<'_>) -> Option<Store> {
+pub fn read(mut section: Section<'_>, context: &LoadContext<'_>, problems: &Diagnostics<'_>) -> Option<Store> {
     problems.enter(ConfigPart::Store);
     let mark = problems.mark();
     // Where the store is counts for every command, whatever other secrets it can do without.
     let reading = LoadContext { secrets: SecretReading::Read, ..*context };
-    secrets::resolve(&mut section, Store::json_schema, &reading, problems);
-    if section.is_wrong("url") {
+    secrets::resolve(&mut section, Store::json_schema, &reading);
+    if section.is_reported("url") {
         section.fill(&["url"], "sqlite:unknown.db".to_owned());
     }
     if section.text(&["url"]).is_some_and(|url| url.starts_with("postgres://") || url.starts_with("postgresql://")) {
         unsupported::note_kind("stores on PostgreSQL", TablePlace::Store, section.at(&["url"]), problems);
         section.drop_wrong(&["url"]);
     }
-    section.check(&["url"], problems, |url| sqlite(url).map(drop));
+    section.check(&["url"], &|url| sqlite(url).map(drop));
     // Another store in its place would know nothing of what was acknowledged.
     problems.insist(mark);
-    let mut store: Store = section.read(problems)?;
+    let mut store: Store = section.read()?;
     if store.keep < SHORTEST_KEEP {
         let help = "at least \"1d\": what is removed is no longer recognised when it is sent again";
         problems.error(section.at(&["keep"]), "keep is too short", help);

@@ -24,14 +24,14 @@ const KNOWN: [&str; 12] = [
 ];
 
 /// Takes `[name]` out of the file; an empty one where there is none.
-pub fn table<'t>(root: &mut DeTable<'t>, name: &str, problems: &mut Diagnostics<'_>) -> Section<'t> {
-    let empty = || Section::new(format!("in [{name}]"), 0..0, DeTable::new());
+pub fn table<'t>(root: &mut DeTable<'t>, name: &str, problems: &'t Diagnostics<'t>) -> Section<'t> {
+    let empty = || Section::new(format!("in [{name}]"), 0..0, DeTable::new(), problems);
     let Some((key, value)) = root.remove_entry(name) else {
         return empty();
     };
     let span = value.span();
     match value.into_inner() {
-        DeValue::Table(table) => Section::new(format!("in [{name}]"), span, table),
+        DeValue::Table(table) => Section::new(format!("in [{name}]"), span, table, problems),
         other => {
             section::hide(&Spanned::new(span, other), problems);
             problems.error(key.span(), format!("\"{name}\" must be a table"), format!("write [{name}], once"));
@@ -44,7 +44,7 @@ pub fn table<'t>(root: &mut DeTable<'t>, name: &str, problems: &mut Diagnostics<
 pub fn named<'t>(
     root: &mut DeTable<'t>,
     family: &str,
-    problems: &mut Diagnostics<'_>,
+    problems: &'t Diagnostics<'t>,
 ) -> Vec<(Spanned<String>, Section<'t>)> {
     let help = format!("each {family} is a table with a name: [{family}.my-{family}]");
     let Some((key, value)) = root.remove_entry(family) else {
@@ -68,7 +68,7 @@ pub fn named<'t>(
         if let Err(invalid) = values::name(&text) {
             problems.error(name.span(), invalid.message, invalid.help);
         }
-        let section = Section::new(format!("in [{family}.{text}]"), at, table);
+        let section = Section::new(format!("in [{family}.{text}]"), at, table, problems);
         sections.push((Spanned::new(name.span(), text), section));
     }
     sections.sort_by_key(|(name, _)| name.span().start);
@@ -76,11 +76,11 @@ pub fn named<'t>(
 }
 
 /// Takes all `[[name]]` out of the file.
-pub fn repeated<'t>(root: &mut DeTable<'t>, name: &str, problems: &mut Diagnostics<'_>) -> Vec<Section<'t>> {
+pub fn repeated<'t>(root: &mut DeTable<'t>, name: &str, problems: &'t Diagnostics<'t>) -> Vec<Section<'t>> {
     let Some((key, value)) = root.remove_entry(name) else {
         return Vec::new();
     };
-    let section = |span, table| Section::new(format!("in this [[{name}]]"), span, table);
+    let section = |span, table| Section::new(format!("in this [[{name}]]"), span, table, problems);
     let span = value.span();
     match value.into_inner() {
         DeValue::Array(list) => list
@@ -109,7 +109,7 @@ pub fn repeated<'t>(root: &mut DeTable<'t>, name: &str, problems: &mut Diagnosti
 }
 
 /// Says of what is left in the file that nobody knows it.
-pub fn unknown_tables(root: &DeTable<'_>, problems: &mut Diagnostics<'_>) {
+pub fn unknown_tables(root: &DeTable<'_>, problems: &Diagnostics<'_>) {
     for (key, value) in root {
         section::hide(value, problems);
         let mut said = words::unknown_key(key.get_ref(), &KNOWN, "at the top of the file");

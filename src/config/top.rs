@@ -23,13 +23,12 @@ use crate::config::{
 use crate::diagnostic::ConfigPart;
 use crate::diagnostic::collect::Diagnostics;
 use crate::domain::secret::Secret;
+use crate::domain::settings::{ReadSettings, SettingsTable};
 use crate::platform::GeneralSettings;
 use crate::render::Isolation;
 use crate::template_check;
 use crate::template_check::overlay::Overlay;
 use crate::template_check::{CheckScope, ScopeChannel};
-
-const KEYS: [&str; 4] = ["language", "timezone", "currency", "templates"];
 
 /// The configuration of Orderbell.
 #[derive(Default, Deserialize, JsonSchema)]
@@ -79,7 +78,7 @@ pub struct Pieces {
 }
 
 impl Pieces {
-    pub fn read(mut root: DeTable<'_>, context: &LoadContext<'_>, problems: &mut Diagnostics<'_>) -> Self {
+    pub fn read<'t>(mut root: DeTable<'t>, context: &LoadContext<'_>, problems: &'t Diagnostics<'t>) -> Self {
         let root = &mut root;
         problems.enter(ConfigPart::Top);
         let Head { globals, templates, overlay, languages } = head(root, context, problems);
@@ -104,7 +103,7 @@ impl Pieces {
     }
 
     /// Reports what only the pieces together show.
-    fn check(&self, problems: &mut Diagnostics<'_>) {
+    fn check(&self, problems: &Diagnostics<'_>) {
         let Self { sources, channels, routes, .. } = self;
         check::names(sources, channels, routes, problems);
         check::fallbacks(channels, problems);
@@ -143,11 +142,11 @@ impl Pieces {
 }
 
 /// Reads the whole file. `None` when something needed could not be read; then the problems say what.
-pub fn read(
-    root: DeTable<'_>,
+pub fn read<'t>(
+    root: DeTable<'t>,
     context: &LoadContext<'_>,
     depth: Depth,
-    problems: &mut Diagnostics<'_>,
+    problems: &'t Diagnostics<'t>,
 ) -> Option<Config> {
     placeholder::note_all(&root, problems);
     let mut pieces = Pieces::read(root, context, problems);
@@ -168,7 +167,7 @@ fn scope<'s>(pieces: &'s Pieces) -> CheckScope<'s> {
     let source = |(name, read): &'s (String, ReadSource)| Some((name.as_str(), &read.source.as_ref()?.source));
     let channel = |(name, read): &'s (String, ReadChannel)| ScopeChannel {
         name,
-        kind: read.kind.unwrap_or_default(),
+        kind: read.kind.map(|kind| kind.name).unwrap_or_default(),
         timezone: read.settings.as_ref().map_or(&globals.timezone.zone, |settings| &settings.timezone.zone),
         language: read.settings.as_ref().map(|settings| settings.language.as_str()),
     };
@@ -192,13 +191,10 @@ struct Head {
     languages: Vec<String>,
 }
 
-fn head(root: &mut DeTable<'_>, context: &LoadContext<'_>, problems: &mut Diagnostics<'_>) -> Head {
-    let mut globals = Section::new("at the top of the file".to_owned(), 0..0, DeTable::new());
-    for key in KEYS {
-        if let Some((key, value)) = root.remove_entry(key) {
-            globals.table.insert(key, value);
-        }
-    }
+fn head<'t>(root: &mut DeTable<'t>, context: &LoadContext<'_>, problems: &'t Diagnostics<'t>) -> Head {
+    let mut whole = Section::new("at the top of the file".to_owned(), 0..0, std::mem::take(root), problems);
+    let globals = whole.split_off(Globals::json_schema);
+    *root = whole.table;
     unsupported::note_keys(&globals, TablePlace::Top, problems);
     let templates = globals.text(&["templates"]).map(|folder| context.folder().join(folder));
     let overlay = Overlay::read(templates.as_deref(), globals.at(&["templates"]), problems);
@@ -208,7 +204,7 @@ fn head(root: &mut DeTable<'_>, context: &LoadContext<'_>, problems: &mut Diagno
         languages.extend(languages_of(root, &globals));
     }
     let known: Vec<&str> = languages.iter().map(String::as_str).collect();
-    let globals = read_globals(globals, &LoadContext { languages: &known, ..*context }, problems);
+    let globals = read_globals(globals, &LoadContext { languages: &known, ..*context });
     Head { globals, templates, overlay, languages }
 }
 
@@ -220,10 +216,10 @@ fn languages_of(root: &DeTable<'_>, globals: &Section<'_>) -> Vec<String> {
     own.chain(globals.text(&["language"])).map(str::to_owned).collect()
 }
 
-fn read_globals(mut section: Section<'_>, context: &LoadContext<'_>, problems: &mut Diagnostics<'_>) -> Globals {
-    section.check(&["language"], problems, |name| values::language(name, context.languages));
-    section.check(&["timezone"], problems, |name| values::zone(name).map(drop));
-    section.check(&["currency"], problems, values::currency);
-    let globals = section.read::<Globals>(problems);
+fn read_globals(mut section: Section<'_>, context: &LoadContext<'_>) -> Globals {
+    section.check(&["language"], &|name| values::language(name, context.languages));
+    section.check(&["timezone"], &|name| values::zone(name).map(drop));
+    section.check(&["currency"], &values::currency);
+    let globals = section.read::<Globals>();
     globals.unwrap_or_else(|| Globals { language: default_language(), ..Globals::default() })
 }

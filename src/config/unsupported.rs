@@ -44,7 +44,7 @@ pub fn is_missing(name: &str, place: TablePlace) -> bool {
 }
 
 /// Says of each key of a section that is not built yet that it is not.
-pub fn note_keys(section: &Section<'_>, place: TablePlace, problems: &mut Diagnostics<'_>) {
+pub fn note_keys(section: &Section<'_>, place: TablePlace, problems: &Diagnostics<'_>) {
     for feature in NOT_YET.iter().filter(|feature| feature.place == place) {
         if let Some(span) = section.key_at(feature.name) {
             note(
@@ -58,7 +58,7 @@ pub fn note_keys(section: &Section<'_>, place: TablePlace, problems: &mut Diagno
 }
 
 /// Says of a kind that it is not built yet, where it is not.
-pub fn note_kind(name: &str, place: TablePlace, span: Range<usize>, problems: &mut Diagnostics<'_>) {
+pub fn note_kind(name: &str, place: TablePlace, span: Range<usize>, problems: &Diagnostics<'_>) {
     if let Some(feature) = NOT_YET.iter().find(|feature| feature.place == place && feature.name == name) {
         let what = match place {
             TablePlace::Channel => format!("channels of kind \"{name}\""),
@@ -68,7 +68,7 @@ pub fn note_kind(name: &str, place: TablePlace, span: Range<usize>, problems: &m
     }
 }
 
-fn note(feature: &Unsupported, span: Range<usize>, message: String, problems: &mut Diagnostics<'_>) {
+fn note(feature: &Unsupported, span: Range<usize>, message: String, problems: &Diagnostics<'_>) {
     match feature.severity {
         Severity::Error => problems.error(span, message, feature.meanwhile),
         Severity::Warning => problems.warning(span, message, feature.meanwhile),

@@ -21,7 +21,7 @@ pub struct Walk<'a, 't> {
     pub elsewhere: &'a [String],
     /// Keys that were wrong and are taken out, so that their absence is no news. Nested ones with dots.
     pub wrong: BTreeSet<String>,
-    pub problems: &'a mut Diagnostics<'t>,
+    pub problems: &'a Diagnostics<'t>,
 }
 
 impl Walk<'_, '_> {

@@ -1,5 +1,6 @@
 //! Collects what is wrong while a file is read: each with its place, what it means for the daemon, and what must not be shown.
 
+use std::cell::RefCell;
 use std::ops::Range;
 
 use crate::diagnostic::excerpt::{Place, excerpt, merged};
@@ -16,10 +17,15 @@ struct Found {
     help: Option<String>,
 }
 
-/// Collects problems while a file is read.
+/// Collects problems while a file is read; whoever reads a part of it has a reference.
 pub struct Diagnostics<'t> {
     file: String,
     text: &'t str,
+    collected: RefCell<Collected>,
+}
+
+#[derive(Default)]
+struct Collected {
     list: Vec<Found>,
     /// Diagnostics of other files.
     elsewhere: Vec<Diagnostic>,
@@ -39,18 +45,7 @@ pub struct Diagnostics<'t> {
 
 impl<'t> Diagnostics<'t> {
     pub fn new(file: String, text: &'t str) -> Self {
-        Self {
-            file,
-            text,
-            list: Vec::new(),
-            elsewhere: Vec::new(),
-            of_templates: Vec::new(),
-            masks: Vec::new(),
-            hidden: Secrets::default(),
-            references: Vec::new(),
-            broken_at: None,
-            part: ConfigPart::File,
-        }
+        Self { file, text, collected: RefCell::default() }
     }
 
     pub fn text(&self) -> &'t str {
@@ -59,135 +54,135 @@ impl<'t> Diagnostics<'t> {
 
     /// What is wrong with something that is only referred to makes wait what it belongs to; any other error makes the
     /// configuration unusable.
-    pub fn error(&mut self, span: Range<usize>, message: impl Into<String>, help: impl Into<String>) {
-        let effect = if self.references.contains(&span) { Effect::Waits } else { Effect::Unusable };
+    pub fn error(&self, span: Range<usize>, message: impl Into<String>, help: impl Into<String>) {
+        let refers = self.collected.borrow().references.contains(&span);
+        let effect = if refers { Effect::Waits } else { Effect::Unusable };
         self.push((Severity::Error, effect), Some(span), message.into(), help.into());
     }
 
     /// An error for which built-in words are used.
-    pub fn without_words(&mut self, span: Range<usize>, message: impl Into<String>, help: impl Into<String>) {
+    pub fn without_words(&self, span: Range<usize>, message: impl Into<String>, help: impl Into<String>) {
         self.push((Severity::Error, Effect::BuiltIn), Some(span), message.into(), help.into());
     }
 
     /// From here on what is found belongs to this part.
-    pub fn enter(&mut self, part: ConfigPart) {
-        self.part = part;
+    pub fn enter(&self, part: ConfigPart) {
+        self.collected.borrow_mut().part = part;
     }
 
     /// The value here is in another file or in the environment.
-    pub fn refers(&mut self, span: Range<usize>) {
-        self.references.push(span);
+    pub fn refers(&self, span: Range<usize>) {
+        self.collected.borrow_mut().references.push(span);
     }
 
     /// Why something waits, where anything since `mark` makes it wait.
     pub fn waits_since(&self, mark: usize) -> Option<String> {
-        let mut since = self.list.iter().skip(mark);
+        let collected = self.collected.borrow();
+        let mut since = collected.list.iter().skip(mark);
         since.find(|found| found.effect == Effect::Waits).map(|found| found.message.clone())
     }
 
     /// Without what was found since `mark` nothing works.
-    pub fn insist(&mut self, mark: usize) {
-        self.list.iter_mut().skip(mark).for_each(|found| found.effect = Effect::Unusable);
+    pub fn insist(&self, mark: usize) {
+        self.collected.borrow_mut().list.iter_mut().skip(mark).for_each(|found| found.effect = Effect::Unusable);
     }
 
     /// Whether anything keeps the configuration from being used at all.
     pub fn is_unusable(&self) -> bool {
-        self.list.iter().any(|found| found.severity == Severity::Error && found.effect == Effect::Unusable)
+        let is_unusable = |found: &Found| found.severity == Severity::Error && found.effect == Effect::Unusable;
+        self.collected.borrow().list.iter().any(is_unusable)
     }
 
-    pub fn warning(&mut self, span: Range<usize>, message: impl Into<String>, help: impl Into<String>) {
+    pub fn warning(&self, span: Range<usize>, message: impl Into<String>, help: impl Into<String>) {
         self.push((Severity::Warning, Effect::Unusable), Some(span), message.into(), help.into());
     }
 
     /// What was set on purpose, but is not to stay.
-    pub fn note(&mut self, span: Range<usize>, message: impl Into<String>, help: impl Into<String>) {
+    pub fn note(&self, span: Range<usize>, message: impl Into<String>, help: impl Into<String>) {
         self.push((Severity::Note, Effect::Unusable), Some(span), message.into(), help.into());
     }
 
     /// A warning about something that stands nowhere in the file.
-    pub fn absence(&mut self, message: impl Into<String>, help: impl Into<String>) {
+    pub fn absence(&self, message: impl Into<String>, help: impl Into<String>) {
         self.push((Severity::Warning, Effect::Unusable), None, message.into(), help.into());
     }
 
-    fn push(
-        &mut self,
-        (severity, effect): (Severity, Effect),
-        span: Option<Range<usize>>,
-        message: String,
-        help: String,
-    ) {
-        // A text whose closing quote is missing runs on over lines that must not be told.
+    fn push(&self, (severity, effect): (Severity, Effect), span: Option<Range<usize>>, message: String, help: String) {
+        // A text whose closing quote is missing runs on over lines that must not be shown.
         let message = message.lines().next().unwrap_or_default().to_owned();
-        let known = self.list.iter().any(|found| found.span == span && found.message == message);
-        if !known {
-            let (part, help) = (self.part.clone(), (!help.is_empty()).then_some(help));
-            self.list.push(Found { severity, effect, part, span, message, help });
+        let Collected { list, part, .. } = &mut *self.collected.borrow_mut();
+        if !list.iter().any(|found| found.span == span && found.message == message) {
+            let help = (!help.is_empty()).then_some(help);
+            list.push(Found { severity, effect, part: part.clone(), span, message, help });
         }
     }
 
     /// Takes over problems of other files.
-    pub fn elsewhere(&mut self, problems: impl IntoIterator<Item = Diagnostic>) {
-        self.elsewhere.extend(problems);
+    pub fn elsewhere(&self, problems: impl IntoIterator<Item = Diagnostic>) {
+        self.collected.borrow_mut().elsewhere.extend(problems);
     }
 
     /// Takes over what does not keep the daemon from starting, whatever its severity.
-    pub fn of_templates(&mut self, problems: impl IntoIterator<Item = Diagnostic>) {
-        self.of_templates.extend(problems);
+    pub fn of_templates(&self, problems: impl IntoIterator<Item = Diagnostic>) {
+        self.collected.borrow_mut().of_templates.extend(problems);
     }
 
     /// Whether anything keeps the daemon from starting.
     pub fn has_errors(&self) -> bool {
-        let of_this_file = self.list.iter().map(|found| found.severity);
-        let mut all = of_this_file.chain(self.elsewhere.iter().map(|problem| problem.severity));
+        let collected = self.collected.borrow();
+        let of_this_file = collected.list.iter().map(|found| found.severity);
+        let mut all = of_this_file.chain(collected.elsewhere.iter().map(|problem| problem.severity));
         all.any(|severity| severity == Severity::Error)
     }
 
     /// From here on these bytes are shown as `***`.
-    pub fn mask(&mut self, span: Range<usize>) {
+    pub fn mask(&self, span: Range<usize>) {
         if !span.is_empty() {
-            self.masks.push(span);
+            self.collected.borrow_mut().masks.push(span);
         }
     }
 
     /// As [`Diagnostics::mask`]; and the text that stands there is shown in no message either.
-    pub fn hide(&mut self, span: Range<usize>, text: &str) {
+    pub fn hide(&self, span: Range<usize>, text: &str) {
         self.mask(span);
-        self.hidden = std::mem::take(&mut self.hidden).text(text);
+        let hidden = &mut self.collected.borrow_mut().hidden;
+        *hidden = std::mem::take(hidden).text(text);
     }
 
     /// The text cannot be trusted from this byte on.
-    pub fn break_at(&mut self, at: usize) {
-        self.broken_at = Some(self.broken_at.map_or(at, |before| before.min(at)));
+    pub fn break_at(&self, at: usize) {
+        let broken_at = &mut self.collected.borrow_mut().broken_at;
+        *broken_at = Some(broken_at.map_or(at, |before| before.min(at)));
     }
 
     pub fn is_broken(&self) -> bool {
-        self.broken_at.is_some()
+        self.collected.borrow().broken_at.is_some()
     }
 
     /// Forgets what was found behind a syntax error since `mark`: it may be a consequence of it.
-    pub fn forget_behind_the_break(&mut self, mark: usize) {
-        if let Some(broken_at) = self.broken_at {
-            let since = self.list.split_off(mark).into_iter();
-            self.list.extend(since.filter(|found| found.span.as_ref().is_some_and(|span| span.end <= broken_at)));
-        }
+    pub fn forget_behind_the_break(&self, mark: usize) {
+        let Collected { list, broken_at: Some(broken_at), .. } = &mut *self.collected.borrow_mut() else { return };
+        let since = list.split_off(mark).into_iter();
+        list.extend(since.filter(|found| found.span.as_ref().is_some_and(|span| span.end <= *broken_at)));
     }
 
     /// How many there are so far.
     pub fn mark(&self) -> usize {
-        self.list.len()
+        self.collected.borrow().list.len()
     }
 
     /// Where each of them stands.
     pub fn starts(&self) -> Vec<usize> {
-        self.list.iter().filter_map(|found| Some(found.span.as_ref()?.start)).collect()
+        self.collected.borrow().list.iter().filter_map(|found| Some(found.span.as_ref()?.start)).collect()
     }
 
     /// Everything that was found, in the order of the file; then what stands nowhere in it, then other files.
-    pub fn finish(mut self) -> Vec<Diagnostic> {
-        self.list.sort_by_key(|found| (found.span.as_ref().map_or(usize::MAX, |span| span.start), found.severity));
+    pub fn finish(self) -> Vec<Diagnostic> {
+        let Self { file, text, collected } = self;
+        let Collected { mut list, elsewhere, of_templates, masks, hidden, .. } = collected.into_inner();
+        list.sort_by_key(|found| (found.span.as_ref().map_or(usize::MAX, |span| span.start), found.severity));
         // An example in our own words may begin like a secret.
-        let (masks, hidden) = (merged(self.masks), self.hidden.whole().mask());
-        let (file, text) = (self.file, self.text);
+        let (masks, hidden) = (merged(masks), hidden.whole().mask());
         let problem = |found: Found| {
             let place = found.span.as_ref().map(|span| Place::of(text, span));
             Diagnostic {
@@ -203,6 +198,6 @@ impl<'t> Diagnostics<'t> {
                 span: found.span,
             }
         };
-        self.list.into_iter().map(problem).chain(self.elsewhere).chain(self.of_templates).collect()
+        list.into_iter().map(problem).chain(elsewhere).chain(of_templates).collect()
     }
 }

@@ -191,7 +191,7 @@ mod tests {
     #[test]
     fn a_masked_line_keeps_its_carets_in_place() {
         let text = "a = 1\nsecret = \"abc\", keyword = 5\r\n";
-        let mut problems = Diagnostics::new("orderbell.toml".to_owned(), text);
+        let problems = Diagnostics::new("orderbell.toml".to_owned(), text);
         problems.mask(15..20);
         problems.error(32..33, "wrong", "");
         problems.error(15..20, "worse", "");
@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn programs_get_the_same_as_people() {
-        let mut problems = Diagnostics::new("orderbell.toml".to_owned(), "a = 1\n");
+        let problems = Diagnostics::new("orderbell.toml".to_owned(), "a = 1\n");
         problems.warning(4..5, "odd", "be even");
         let found = problems.finish();
         assert_eq!(
@@ -229,7 +229,7 @@ mod tests {
             (&[Severity::Warning, Severity::Note], "1 warning, 1 note"),
             (&[Severity::Error, Severity::Warning, Severity::Note], "1 error, 1 warning, 1 note"),
         ] {
-            let mut problems = Diagnostics::new("orderbell.toml".to_owned(), "a = 1\n");
+            let problems = Diagnostics::new("orderbell.toml".to_owned(), "a = 1\n");
             for (at, severity) in severities.iter().enumerate() {
                 match severity {
                     Severity::Error => problems.error(at..5, "wrong", "be right"),

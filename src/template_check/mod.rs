@@ -62,7 +62,7 @@ struct Failure {
 }
 
 /// Renders everything that could be compiled, and reports each mistake once.
-pub fn check(scope: &CheckScope<'_>, overlay: &Overlay, problems: &mut Diagnostics<'_>) {
+pub fn check(scope: &CheckScope<'_>, overlay: &Overlay, problems: &Diagnostics<'_>) {
     let stages = stages(scope);
     let endings: BTreeSet<&str> = stages.iter().flat_map(|stage| [stage.channel, stage.kind]).collect();
     let endings: Vec<&str> = endings.into_iter().filter(|ending| !ending.is_empty()).collect();

@@ -35,7 +35,7 @@ pub struct Overlay {
 
 impl Overlay {
     /// Reads the folder that is configured; what stops that is reported at its place in the configuration.
-    pub fn read(path: Option<&Path>, at: Range<usize>, problems: &mut Diagnostics<'_>) -> Self {
+    pub fn read(path: Option<&Path>, at: Range<usize>, problems: &Diagnostics<'_>) -> Self {
         let Some(path) = path.filter(|_| !problems.is_broken()) else { return Self::default() };
         let content = folder::content(path);
         let content =
@@ -73,7 +73,7 @@ impl Overlay {
     }
 
     /// Compiles the templates; those that cannot be are reported, and built-in ones stand in for them.
-    pub fn compile(&mut self, problems: &mut Diagnostics<'_>) {
+    pub fn compile(&mut self, problems: &Diagnostics<'_>) {
         if self.content.sources.is_empty() {
             return;
         }

@@ -14,6 +14,7 @@ impl FromSettings for DingTalk {
         name: "dingtalk",
         refuses: &[],
         robot_parameter: Some(TOKEN),
+        is_for_programs: false,
         per_minute: Some(robot::PER_MINUTE),
         schema: DingTalk::json_schema,
         setup: include_str!("setup.toml"),

@@ -20,6 +20,7 @@ impl FromSettings for Email {
             ),
         ],
         robot_parameter: None,
+        is_for_programs: false,
         per_minute: None,
         schema: Email::json_schema,
         setup: include_str!("setup.toml"),

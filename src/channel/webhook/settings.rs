@@ -28,6 +28,7 @@ impl FromSettings for WebhookChannel {
         name: "webhook",
         refuses: &[("base_url", "there is no vendor's server to replace: write the whole address in \"url\"")],
         robot_parameter: None,
+        is_for_programs: true,
         per_minute: None,
         schema: WebhookChannel::json_schema,
         setup: include_str!("setup.toml"),

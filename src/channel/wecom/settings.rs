@@ -14,6 +14,7 @@ impl FromSettings for WeCom {
         name: "wecom",
         refuses: &[],
         robot_parameter: Some(KEY),
+        is_for_programs: false,
         per_minute: Some(robot::PER_MINUTE),
         schema: WeCom::json_schema,
         setup: include_str!("setup.toml"),

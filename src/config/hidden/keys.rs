@@ -87,7 +87,8 @@ mod tests {
         assert_eq!(sorted(&KEYS.secret_maps), "headers");
         assert_eq!(sorted(&KEYS.families), "channel report source");
         assert_eq!(sorted(&KEYS.schemes), "apsdai apsdai-password none standard-webhooks");
-        for table in ["admin", "fields", "mention", "operator", "quiet", "rate", "route", "server", "signing", "store"] {
+        for table in ["admin", "fields", "mention", "operator", "quiet", "rate", "route", "server", "signing", "store"]
+        {
             assert!(KEYS.tables.contains(table), "{table}");
         }
     }

@@ -7,11 +7,8 @@ use crate::platform::apsdai::Apsdai;
 use crate::platform::{FromSource, GeneralSettings, PlatformKind};
 
 impl FromSource for Apsdai {
-    const KIND: PlatformKind = PlatformKind {
-        name: "apsdai",
-        schema: Apsdai::json_schema,
-        setup: include_str!("setup.toml"),
-    };
+    const KIND: PlatformKind =
+        PlatformKind { name: "apsdai", schema: Apsdai::json_schema, setup: include_str!("setup.toml") };
 
     fn check(table: &mut dyn SettingsTable) {
         table.check_zone("timezone");

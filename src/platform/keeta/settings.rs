@@ -7,11 +7,8 @@ use crate::platform::keeta::Keeta;
 use crate::platform::{FromSource, GeneralSettings, PlatformKind};
 
 impl FromSource for Keeta {
-    const KIND: PlatformKind = PlatformKind {
-        name: "keeta",
-        schema: Keeta::json_schema,
-        setup: include_str!("setup.toml"),
-    };
+    const KIND: PlatformKind =
+        PlatformKind { name: "keeta", schema: Keeta::json_schema, setup: include_str!("setup.toml") };
 
     fn check(table: &mut dyn SettingsTable) {
         table.check(&["registered_url"], &registered_url);
