@@ -29,6 +29,9 @@ impl FromSettings for Email {
 
     fn check(table: &mut dyn SettingsTable, reach: Reach) {
         table.check(&["smtp"], &|text| smtp(text, reach));
+        if let Some(odd) = table.text(&["smtp"]).and_then(port) {
+            table.warning(&["smtp"], odd);
+        }
         table.check(&["from"], &mailbox);
         table.check(&["reply_to"], &mailbox);
         table.check_each(&["to"], &mailbox);
@@ -74,6 +77,27 @@ fn smtp(text: &str, reach: Reach) -> Result<(), InvalidValue> {
             "add `allow_private = true` if it is a machine in your own network",
         )),
         _ => Ok(()),
+    }
+}
+
+/// A port on which mail servers speak otherwise than the address says.
+fn port(text: &str) -> Option<InvalidValue> {
+    let server = text.parse::<SmtpAddress>().ok()?;
+    let (host, port) = (&server.host, server.port);
+    match (server.protection, port) {
+        (Protection::Implicit, 25 | 587 | 2525) => Some(InvalidValue::new(
+            format!("on port {port} mail servers speak STARTTLS, and smtps:// means TLS from the first byte"),
+            format!("write smtp://{host}:{port}, or smtps://{host}:465"),
+        )),
+        (Protection::StartTls | Protection::Plain, 465) => Some(InvalidValue::new(
+            "on port 465 mail servers speak TLS from the first byte, and smtp:// begins without",
+            format!("write smtps://{host}:465, or smtp://{host}:587"),
+        )),
+        (_, 110 | 143 | 993 | 995) => Some(InvalidValue::new(
+            format!("port {port} is for reading mail, not for sending it"),
+            format!("write smtps://{host}:465, or smtp://{host}:587"),
+        )),
+        _ => None,
     }
 }
 
