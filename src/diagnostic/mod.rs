@@ -2,6 +2,7 @@
 //! as JSON.
 
 pub mod collect;
+pub mod encoding;
 mod excerpt;
 pub mod suggest;
 pub mod wrap;
@@ -11,6 +12,7 @@ use std::ops::Range;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use serde::Serialize;
 
+use crate::diagnostic::encoding::WrongEncoding;
 use crate::diagnostic::excerpt::{Excerpt, Place};
 use crate::diagnostic::wrap::wrapped;
 use crate::domain::settings::InvalidValue;
@@ -126,6 +128,10 @@ fn group(problem: &Diagnostic) -> Group<'static> {
                 .annotation(AnnotationKind::Primary.span(excerpt.span.clone()));
             (title.element(snippet), line.to_string().len())
         }
+        (None, Some(line)) => {
+            let origin = Origin::path(problem.file.clone()).line(line).char_column(problem.column.unwrap_or(1));
+            (title.element(origin), 0)
+        }
         _ => (title.element(Origin::path(problem.file.clone())), 0),
     };
     match &problem.help {
@@ -170,6 +176,13 @@ pub fn unreadable(file: String, message: String, help: &str) -> Diagnostic {
         part: ConfigPart::File,
         ..in_file(Severity::Error, file, None, InvalidValue::new(message, help))
     }
+}
+
+/// A file that is no text, so that none of its lines can be shown.
+pub fn undecodable(file: String, what: &str, wrong: WrongEncoding) -> Diagnostic {
+    let message = format!("{what} cannot be read: {}", wrong.reason);
+    let problem = unreadable(file, message, encoding::HELP);
+    Diagnostic { line: Some(wrong.line), column: Some(wrong.column), ..problem }
 }
 
 /// Why a file cannot be read, without the system's numbers.

@@ -4,6 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::diagnostic;
+use crate::diagnostic::encoding;
+use crate::diagnostic::encoding::WrongEncoding;
 use crate::domain::language::Sources;
 
 /// The built-in templates are some sixty files of a few hundred bytes.
@@ -19,6 +21,8 @@ const ENDINGS: [&str; 4] = ["md", "toml", "html", "txt"];
 pub enum FolderError {
     #[error("{} cannot be read: {reason}", path.display())]
     Unreadable { path: PathBuf, reason: String },
+    #[error("{} cannot be read: {reason}", path.display())]
+    Encoding { path: PathBuf, reason: String },
     #[error("{} is larger than {} KiB", path.display(), MAX_FILE_BYTES / 1024)]
     TooLarge { path: PathBuf },
     #[error("{} holds more than {MAX_FILES} files, or more than {} MiB", path.display(), MAX_TOTAL_BYTES / (1024 * 1024))]
@@ -99,7 +103,9 @@ fn text(path: &Path) -> Result<String, FolderError> {
     if length > MAX_FILE_BYTES {
         return Err(FolderError::TooLarge { path: path.to_owned() });
     }
-    let text = std::fs::read_to_string(path).map_err(unreadable)?;
+    let text = encoding::read(std::fs::read(path).map_err(unreadable)?);
+    let wrong = |wrong: WrongEncoding| FolderError::Encoding { path: path.to_owned(), reason: wrong.reason };
+    let text = text.map_err(wrong)?;
     // An editor's mark of UTF-8 is no part of the text.
     Ok(text.strip_prefix('\u{feff}').map_or(text.clone(), str::to_owned))
 }

@@ -2,6 +2,7 @@
 //! in every language, and so is each built-in one, which may bring theirs in. Without any there is nothing to try.
 
 pub mod folder;
+mod hiding;
 pub mod overlay;
 pub mod samples;
 mod words;
@@ -73,6 +74,8 @@ pub fn check(scope: &CheckScope<'_>, overlay: &Overlay, problems: &Diagnostics<'
     if overlay.files().is_empty() {
         return;
     }
+    let hidden = hiding::hidden(overlay.files(), scope).into_iter();
+    problems.of_templates(hidden.map(|(path, said)| overlay.warning(path, said)).collect::<Vec<_>>());
     // The templates as the daemon uses them, and the same ones without any tolerance.
     if let Some(lenient) = overlay.working() {
         problems.of_templates(failures(&scenes(scope), &stages, overlay, &lenient));

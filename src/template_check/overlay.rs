@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::diagnostic;
 use crate::diagnostic::collect::Diagnostics;
+use crate::diagnostic::encoding;
 use crate::diagnostic::{Diagnostic, Severity, suggest};
 use crate::domain::event::Kind;
 use crate::domain::language::Sources;
@@ -15,7 +16,7 @@ use crate::domain::template::fault::{ComposeError, TemplateErrors, TemplateFault
 use crate::domain::{changed, language};
 use crate::render;
 use crate::render::{Isolation, PoolLimits};
-use crate::template_check::folder::FolderContent;
+use crate::template_check::folder::{FolderContent, FolderError};
 use crate::template_check::{folder, words};
 
 /// All samples of one template take less than this on the slowest machine, unless it is at fault.
@@ -41,7 +42,10 @@ impl Overlay {
         let content =
             content.unwrap_or_else(|error| FolderContent { unusable: vec![error], ..FolderContent::default() });
         for error in &content.unusable {
-            let help = "templates lie in a folder for each language: templates/en/order.placed.md";
+            let help = match error {
+                FolderError::Encoding { .. } => encoding::HELP,
+                _ => "templates lie in a folder for each language: templates/en/order.placed.md",
+            };
             problems.without_words(at.clone(), error.to_string(), help);
         }
         Self { path: path.to_owned(), content, ..Self::default() }
@@ -146,13 +150,15 @@ impl Overlay {
         self.problem(severity, error, consequence, said.help)
     }
 
+    /// A warning about a file as a whole.
+    pub fn warning(&self, path: &str, said: InvalidValue) -> Diagnostic {
+        diagnostic::in_file(Severity::Warning, self.path.join(path).display().to_string(), None, said)
+    }
+
     /// Warns of files that no message will ever be made from. `endings` are the names of channels and of their kinds,
     /// `used` the languages of the channels.
     pub fn unused(&self, endings: &[&str], reports: &[String], used: &[&str]) -> Vec<Diagnostic> {
-        let warning = |path: &str, said| {
-            let file = self.path.join(path).display().to_string();
-            diagnostic::in_file(Severity::Warning, file, None, said)
-        };
+        let warning = |path: &str, said| self.warning(path, said);
         let mut problems = Vec::new();
         let is_note = |path: &str| path.to_uppercase().starts_with("README");
         for path in self.content.ignored.iter().filter(|path| !is_note(path)) {

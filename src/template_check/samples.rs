@@ -66,10 +66,10 @@ pub fn own(reports: &[String]) -> Vec<Scene> {
     let unrecognised = Unrecognised { event: Some("1999".to_owned()), bytes: 1_204, malformed: false };
     scenes.push(own(Kind::Unrecognised, Payload::Unrecognised(unrecognised).into()));
     for topic in NOTICES {
-        for told in [Some("kitchen"), None] {
-            let told = told.map(str::to_owned);
-            let detail = told.as_ref().map(|_| "errcode 310000 (the robot demands a keyword)".to_owned());
-            let bare = Notice { topic: topic.to_owned(), subject: told, detail, ..Notice::default() };
+        for subject in [Some("kitchen"), None] {
+            let subject = subject.map(str::to_owned);
+            let detail = subject.as_ref().map(|_| "errcode 310000 (the robot demands a keyword)".to_owned());
+            let bare = Notice { topic: topic.to_owned(), subject, detail, ..Notice::default() };
             let full = Notice {
                 since: moment(-1_800),
                 lasted_seconds: Some(1_800),
@@ -88,7 +88,7 @@ pub fn own(reports: &[String]) -> Vec<Scene> {
     let daily = ["daily".to_owned()];
     for name in if reports.is_empty() { &daily } else { reports } {
         scenes.extend(
-            told(name)
+            forms(name)
                 .into_iter()
                 .map(|report| own(Kind::Report(name.clone()), Payload::Report(Box::new(report)).into())),
         );
@@ -97,7 +97,7 @@ pub fn own(reports: &[String]) -> Vec<Scene> {
 }
 
 /// A report in each of its forms: whatever is special about the day, with its picture in each of its places, and shortened.
-fn told(name: &str) -> Vec<Report> {
+fn forms(name: &str) -> Vec<Report> {
     let mut reports: Vec<Report> = sample::all(name).iter().map(|(_, sample)| sample.report()).collect();
     let Some(day) = reports.first().cloned() else { return reports };
     let address = "https://bell.example.com/charts/0123456789abcdef0123456789abcdef-en.png";

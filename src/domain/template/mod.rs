@@ -182,7 +182,11 @@ impl Templates {
         };
         let folders = language::chain(view.language, &self.compiled.folders);
         let dialect = folders.first().and_then(|folder| self.compiled.languages.get(folder)).ok_or_else(none)?;
-        let path = candidates(&dialect.chain, view).into_iter().find(|path| dialect.has(path)).ok_or_else(none)?;
+        let kind = &view.event.kind;
+        let is_change = *kind == Kind::OrderPlaced && view.event.data.changed.is_some();
+        let receiver = [view.channel_kind, view.channel];
+        let paths = candidates(&dialect.chain, kind, is_change, receiver);
+        let path = paths.into_iter().find(|path| dialect.has(path)).ok_or_else(none)?;
         let values = context::context(view, Some(&dialect.words));
         let markdown = self.render(dialect, &path, view.channel, values)?;
         Ok(composed(&unreadable::noted(markdown, view.order, view.event, Some(&dialect.words)), view))
@@ -241,11 +245,9 @@ impl Dialect {
 
 /// The paths that may serve, best first: the reader's language counts more than how specific a file is. A template of new
 /// orders would tell a change as a new order, so it serves for a change only where no language has one for that.
-fn candidates(chain: &[String], view: &MessageContext<'_>) -> Vec<String> {
-    let kind = &view.event.kind;
-    let is_change = *kind == Kind::OrderPlaced && view.event.data.changed.is_some();
+pub fn candidates(chain: &[String], kind: &Kind, is_change: bool, [channel_kind, channel]: [&str; 2]) -> Vec<String> {
     let paths = |name: &str, folder: &String| {
-        ["", view.channel_kind, view.channel].map(|ending| match ending {
+        ["", channel_kind, channel].map(|ending| match ending {
             "" => format!("{folder}/{name}.md"),
             ending => format!("{folder}/{name}.{ending}.md"),
         })
