@@ -289,6 +289,11 @@ pub fn kind_named(name: &str) -> Option<&'static ChannelKind> {
     KINDS.iter().find(|kind| kind.name == name)
 }
 
+/// As the configuration calls them.
+pub fn kind_names() -> Vec<&'static str> {
+    KINDS.iter().map(|kind| kind.name).collect()
+}
+
 /// What a refusal comes from, by the name of the channel's kind and the words of the answer.
 pub fn remedy_of(kind: &str, words: &str) -> Option<Remedy> {
     (kind_named(kind)?.remedy)(words)

@@ -39,7 +39,7 @@ pub struct ReadChannel {
     pub patterns: Vec<Spanned<String>>,
     /// The patterns over kinds that are held in quiet hours.
     pub held: Vec<Spanned<String>>,
-    /// What the vendor counts by, where he does: the kind, and the token in the robot's address.
+    /// What the provider counts by, where it does: the kind, and the token in the robot's address.
     pub robot: Option<Spanned<Secret>>,
 }
 
@@ -87,7 +87,7 @@ fn read_one(
         Some(_) => Ok(()),
         None => Err(InvalidValue::new(
             format!("there is no kind of channel \"{name}\""),
-            suggest::meant(name, &kind_names()),
+            suggest::meant(name, &channel::kind_names()),
         )),
     });
     let kind_at = shared.at(&["kind"]);
@@ -152,10 +152,6 @@ fn read_one(
 fn robot_of(section: &Section<'_>, kind: &str, parameter: &str) -> Option<Spanned<Secret>> {
     let token = robot::token(section.text(&["webhook"])?, parameter)?;
     Some(Spanned::new(section.at(&["webhook"]), Secret::new(format!("{kind} {token}"))))
-}
-
-fn kind_names() -> Vec<&'static str> {
-    KINDS.iter().map(|kind| kind.name).collect()
 }
 
 fn read_shared(

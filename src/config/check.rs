@@ -76,12 +76,12 @@ pub fn fallbacks(channels: &Channels, problems: &Diagnostics<'_>) {
 pub fn oddities(sources: &Sources, channels: &Channels, routes: &ReadRoutes, problems: &Diagnostics<'_>) {
     if sources.is_empty() && channels.is_empty() {
         let help = "`orderbell init --source keeta --channel dingtalk` prints a configuration to begin with";
-        problems.absence("nothing is taken and nobody is told: there is no [source.NAME] and no [channel.NAME]", help);
+        problems
+            .absence("nothing comes in and nothing goes out: there is no [source.NAME] and no [channel.NAME]", help);
     }
     if !routes.has_operator {
-        let help =
-            "add [operator] with `to = [\"…\"]`: the channels that hear when something is wrong with Orderbell itself";
-        problems.absence("nobody is told when Orderbell needs attention: there is no [operator]", help);
+        let help = "add [operator] with `to = [\"…\"]`: the channels that are notified when something is wrong with Orderbell itself";
+        problems.absence("nobody is notified when Orderbell needs attention: there is no [operator]", help);
     }
     let mut used: BTreeSet<&str> = routes.channels.iter().map(|name| name.get_ref().as_str()).collect();
     used.extend(channels.iter().filter_map(|(_, channel)| Some(channel.fallback.as_ref()?.get_ref().as_str())));
@@ -146,20 +146,20 @@ pub fn unsent(sources: &Sources, routes: &ReadRoutes, problems: &Diagnostics<'_>
     }
 }
 
-/// A source that can be believed something.
-fn open(read: &ReadSource) -> Option<&Source> {
-    read.source.as_ref().filter(|configured| configured.closed.is_none()).map(|configured| &configured.source)
+/// A source, also one whose secret cannot be read now.
+fn known(read: &ReadSource) -> Option<&Source> {
+    read.source.as_ref().map(|configured| &configured.source)
 }
 
 /// What a source sends, where that is known.
 fn kinds_of(read: &ReadSource) -> Option<Vec<Kind>> {
     // What cannot be read, any platform may send.
-    let mut kinds = open(read)?.platform().kinds();
+    let mut kinds = known(read)?.platform().kinds();
     kinds.push(Kind::Unrecognised);
     Some(kinds)
 }
 
-/// Groups and mailboxes to which a pattern brings the figures of a report besides; programs are meant to hear of everything.
+/// Groups and mailboxes to which a pattern brings the figures of a report besides; programs are meant to get everything.
 pub fn overhearing(channels: &Channels, routes: &ReadRoutes, problems: &Diagnostics<'_>) {
     let Some(rules) = &routes.routes else { return };
     let programs = channels.iter().filter(|(_, read)| read.kind.is_some_and(|kind| kind.is_for_programs));
@@ -171,8 +171,8 @@ pub fn overhearing(channels: &Channels, routes: &ReadRoutes, problems: &Diagnost
             let names_it = rule.events.iter().any(|glob| glob.is_literal() && glob.matches(&kind));
             rule.sources.is_none() && rule.shops.is_none() && !names_it && rule.events.iter().any(by_pattern)
         };
-        let heard: BTreeSet<&String> = rules.routes.iter().filter(brings).flat_map(|rule| &rule.to).collect();
-        let besides: Vec<String> = heard
+        let reached: BTreeSet<&String> = rules.routes.iter().filter(brings).flat_map(|rule| &rule.to).collect();
+        let besides: Vec<String> = reached
             .into_iter()
             .filter(|channel| !report.to.contains(channel) && !programs.contains(&channel.as_str()))
             .map(|channel| format!("\"{channel}\""))
@@ -198,7 +198,7 @@ pub fn memory(routes: &ReadRoutes, store: Option<&Store>, keep_at: Range<usize>,
 /// Whether the rest of the configuration has what each source needs.
 pub fn sources(sources: &Sources, general: GeneralSettings, problems: &Diagnostics<'_>) {
     for (name, read) in sources {
-        let lacks = open(read).and_then(|source| source.platform().lacks(name, general));
+        let lacks = known(read).and_then(|source| source.platform().lacks(name, general));
         if let Some(InvalidValue { message, help }) = lacks {
             problems.warning(read.name.span(), message, help);
         }

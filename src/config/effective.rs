@@ -34,7 +34,7 @@ fn note_table(settings: &mut EffectiveSettings, place: &str, table: &DeTable<'_>
     }
 }
 
-/// A value as a text, by which values of one type are told apart. A text is itself, whether it stands here or a reference does.
+/// A value as a text, by which values of one type are distinguished. A text is itself, whether it stands here or a reference does.
 fn written(value: &DeValue<'_>) -> String {
     match value {
         DeValue::String(text) => text.clone().into_owned(),

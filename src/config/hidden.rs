@@ -4,6 +4,7 @@
 pub mod keys;
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use toml::Spanned;
@@ -65,6 +66,7 @@ impl Hiding<'_, '_> {
             name if KEYS.tables.contains(name) || KEYS.families.contains(name) => self.table(value),
             name if KEYS.addresses.contains(name) => self.address(value),
             name if KEYS.secret_maps.contains(name) => self.secret_map(value),
+            name if is_slip_of_an_open_key(name) => self.open(name, value),
             _ => {
                 self.name(key);
                 self.secret(value);
@@ -188,6 +190,15 @@ impl Hiding<'_, '_> {
     }
 }
 
+/// Whether an unknown key is near to one that is no secret, and to none that is one.
+pub fn is_slip_of_an_open_key(key: &str) -> bool {
+    let is_near = |keys: &BTreeSet<String>| {
+        let known: Vec<&str> = keys.iter().map(String::as_str).collect();
+        suggest::nearest(key, &known).is_some()
+    };
+    key.len() > 3 && is_near(&KEYS.open) && ![&KEYS.secrets, &KEYS.secret_maps, &KEYS.tables].into_iter().any(is_near)
+}
+
 /// Letters with blanks and dashes between them.
 fn is_words(text: &str) -> bool {
     text.len() <= 3 || (!has_long_run(text) && text.chars().all(|c| c.is_ascii_alphabetic() || " -_".contains(c)))
@@ -236,7 +247,7 @@ fn beyond_host(text: &str, span: &Range<usize>, address: &str) -> Range<usize> {
     let after_host = || {
         let url = Url::parse(address).ok()?;
         let host = url.host_str().filter(|_| url.username().is_empty() && url.password().is_none())?;
-        let written = &text[span.clone()];
+        let written = text.get(span.clone())?;
         let start = written.find("://")? + "://".len();
         // Only when it stands there letter by letter, without escapes.
         let rest = written[start..].strip_prefix(host)?;
@@ -252,16 +263,11 @@ fn beyond_host(text: &str, span: &Range<usize>, address: &str) -> Range<usize> {
 
 /// Marks what may be a value in a line of a text with a syntax error: there, tables, keys and values may not be what they
 /// seem.
-pub fn hide_in_line(at: usize, problems: &Diagnostics<'_>) {
-    let text = problems.text();
+pub fn hide_in_line(at: usize, text: &str, problems: &Diagnostics<'_>) {
     let start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
     let line = text[start..].lines().next().unwrap_or_default();
     let is_header = line.starts_with('[') && line.chars().all(|c| is_name(c) || "[]-. ".contains(c));
-    let is_open = line.split_once('=').is_some_and(|(key, value)| {
-        let holds_login = value.contains("://") && value.contains('@');
-        KEYS.open.contains(key.trim()) && !value.contains('=') && !holds_login && !has_long_run(value)
-    });
-    if is_header || is_open {
+    if is_header || is_open_line(line) {
         return;
     }
     // Only what looks like a key is shown: a first word may as well be the end of a value.
@@ -270,6 +276,27 @@ pub fn hide_in_line(at: usize, problems: &Diagnostics<'_>) {
         .filter(|(key, _)| !key.trim().is_empty() && key.chars().all(|c| is_name(c) || "-. ".contains(c)));
     let from = named.map_or(0, |(_, value)| line.len() - value.trim_start().len());
     problems.mask(start + from..start + line.len());
+}
+
+/// Whether a line gives values to keys that are certainly no secrets, or names where one is to be found.
+fn is_open_line(line: &str) -> bool {
+    let mut pieces: Vec<&str> = line.split('=').collect();
+    let value = pieces.pop().unwrap_or_default();
+    let key = |piece: &&str| piece.trim_end().rsplit(|c| !is_name(c)).next().unwrap_or_default().to_owned();
+    let keys: Vec<String> = pieces.iter().map(key).collect();
+    let holds_login = line.contains("://") && line.contains('@');
+    let is_first_bare = pieces.first().is_some_and(|first| first.trim().chars().all(is_name));
+    let name = value.trim_matches(|c: char| !is_name(c));
+    match keys.as_slice() {
+        _ if holds_login || has_long_run(line) || !is_first_bare => false,
+        [_, last] if last == "env" => !name.is_empty() && is_like_a_name(name),
+        [map, names @ ..] if MAPS.contains(&map.as_str()) => names.iter().all(|name| name.parse::<u64>().is_ok()),
+        [outer @ .., last] => {
+            let is_outer = |key: &String| KEYS.open.contains(key) || KEYS.tables.contains(key);
+            last != "scheme" && KEYS.open.contains(last) && outer.iter().all(is_outer)
+        }
+        [] => false,
+    }
 }
 
 fn is_name(c: char) -> bool {

@@ -115,7 +115,8 @@ struct Choice {
 
 fn choose(file: &Path) -> Choice {
     let read = from_file(file);
-    let text = text_of(file).unwrap_or_default();
+    // Whatever its encoding: where the store is may be seen in it.
+    let text = String::from_utf8_lossy(&std::fs::read(file).unwrap_or_default()).replace('\0', "");
     let is_sound = read.as_ref().is_ok_and(|read| is_faultless(read) && !is_bare(&read.config));
     if is_sound {
         return Choice { read, instead: None, notes: Vec::new(), has_begun: true };

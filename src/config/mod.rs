@@ -19,6 +19,7 @@ pub mod settings;
 mod shape;
 pub mod sources;
 pub mod store;
+mod syntax;
 mod tables;
 mod top;
 mod unsupported;
@@ -41,6 +42,7 @@ use crate::config::settings::ChannelSettings;
 use crate::config::store::Store;
 use crate::diagnostic;
 use crate::diagnostic::collect::Diagnostics;
+use crate::diagnostic::encoding;
 use crate::diagnostic::{Diagnostic, Effect, Severity};
 use crate::domain::effective::EffectiveSettings;
 use crate::domain::language;
@@ -248,12 +250,14 @@ fn usable(text: &str, file: &Path, depth: Depth) -> Result<Anew, Vec<Diagnostic>
 }
 
 fn text_of(file: &Path) -> Result<String, Vec<Diagnostic>> {
-    std::fs::read_to_string(file).map_err(|error| {
+    let bytes = std::fs::read(file).map_err(|error| {
         let message = format!("the configuration cannot be read: {}", diagnostic::reason(&error));
         let help =
             "`orderbell init --output orderbell.toml` writes one; if it is elsewhere, name it with --config FILE or ORDERBELL_CONFIG";
         vec![diagnostic::unreadable(file.display().to_string(), message, help)]
-    })
+    })?;
+    let wrong = |wrong| vec![diagnostic::undecodable(file.display().to_string(), "the configuration", wrong)];
+    encoding::read(bytes).map_err(wrong)
 }
 
 /// Reads a configuration text.
@@ -302,29 +306,40 @@ fn whole<T>(
     read: impl for<'p> FnOnce(DeTable<'p>, &'p Diagnostics<'p>) -> Option<T>,
 ) -> Whole<T> {
     let problems = Diagnostics::new(context.file.display().to_string(), text);
-    let (root, errors) = DeTable::parse_recoverable(text);
-    syntax(&errors, &problems);
+    let (mut root, mut errors) = DeTable::parse_recoverable(text);
+    let mended;
+    let mut lines = text;
+    if !errors.iter().all(is_repeat) {
+        mended = syntax::mend(text, &problems);
+        lines = &mended.lines;
+        mended.left_out.iter().for_each(|at| hidden::hide_in_line(*at, lines, &problems));
+        (root, errors) = DeTable::parse_recoverable(&mended.text);
+    }
+    syntax_errors(&errors, lines, &problems);
     let mark = problems.mark();
     let root = root.into_inner();
     hidden::hide_all(&root, context, &problems);
     let config = read(root, &problems);
-    problems.forget_behind_the_break(mark);
+    problems.forget_consequences(mark);
     if !errors.is_empty() {
-        problems.starts().into_iter().for_each(|at| hidden::hide_in_line(at, &problems));
+        problems.starts().into_iter().for_each(|at| hidden::hide_in_line(at, lines, &problems));
     }
     let starts = config.is_some() && !problems.has_errors();
     let is_usable = config.is_some() && !problems.is_unusable();
     Whole { config, problems: problems.finish(), starts, is_usable }
 }
 
-/// Reports what is wrong with the text as TOML.
-fn syntax(errors: &[toml::de::Error], problems: &Diagnostics<'_>) {
-    let text = problems.text();
+fn is_repeat(error: &toml::de::Error) -> bool {
+    error.message() == "duplicate key"
+}
+
+/// Reports what is still wrong with the text as TOML.
+fn syntax_errors(errors: &[toml::de::Error], text: &str, problems: &Diagnostics<'_>) {
     let (mut said, mut repeated) = (None, 0..0);
     for error in errors {
         let span = error.span().unwrap_or(0..0);
         let line = text[..span.start].rfind('\n').map_or(0, |newline| newline + 1);
-        let is_repeat = error.message() == "duplicate key";
+        let is_repeat = is_repeat(error);
         // Several errors in one line are one mistake, and so is the content of a table that is here already.
         if said.replace(line) == Some(line) || (is_repeat && repeated.contains(&span.start)) {
             continue;

@@ -46,6 +46,7 @@ pub struct Pattern {
 pub struct Operator {
     /// Channels; other routes reach `operator.notice` only by naming it.
     #[serde(default)]
+    #[schemars(example = ["owner"])]
     to: Vec<String>,
 }
 
@@ -58,7 +59,7 @@ pub struct ReportSettings {
     #[schemars(with = "values::WrittenTime", example = &"08:57")]
     pub at: Time,
     /// The channels that get it.
-    #[schemars(length(min = 1))]
+    #[schemars(length(min = 1), example = ["owner"])]
     pub to: Vec<String>,
     /// The time zone of `at` and of the day; that at the top of the file where absent.
     #[serde(default)]
@@ -66,13 +67,14 @@ pub struct ReportSettings {
     pub timezone: Zone,
     /// On which days; every day where absent.
     #[serde(default, deserialize_with = "deserialize_days")]
-    #[schemars(with = "Vec<Day>", length(min = 1))]
+    #[schemars(with = "Vec<Day>", length(min = 1), example = ["mon", "tue"])]
     pub days: Option<Vec<Weekday>>,
     /// Only these sources; all where absent.
+    #[schemars(example = ["keeta-hk"])]
     pub sources: Option<Vec<String>>,
     /// Only these shops; all where absent.
     #[serde(default, deserialize_with = "crate::domain::id::deserialize_list")]
-    #[schemars(with = "Vec<Id>")]
+    #[schemars(with = "Vec<Id>", example = [145541])]
     pub shops: Option<Vec<String>>,
     /// Send the figures along as a table, where the channel can.
     #[serde(default)]

@@ -37,7 +37,7 @@ fn tables(generator: &mut SchemaGenerator) -> Object {
     let report = whole::<ReportSettings>(generator, false);
     let admin = whole::<Admin>(generator, unsupported::is_missing("admin page or API", TablePlace::Top));
     let route = json!({
-        "description": "Who hears of what: every route that matches applies, and a channel hears of an event once.",
+        "description": "Which events go to which channels: every route that matches applies, and a channel gets an event once.",
         "type": "array",
         "items": generator.subschema_for::<Route>(),
     });

@@ -191,7 +191,8 @@ impl ReadSettings for Section<'_> {
                 let path = find(&self.table, &span).unwrap_or_default();
                 let whole = path.join(".");
                 if !wrong.iter().any(|wrong| whole.is_empty() || wrong.starts_with(&whole)) {
-                    let said = words::judged(error.message(), path.last().map_or("", String::as_str));
+                    let schema = path.iter().try_fold(shape.root(), |schema, key| schema.key(key));
+                    let said = words::judged(error.message(), path.last().map_or("", String::as_str), schema);
                     self.problems.error(span, said.message, said.help);
                 }
             })

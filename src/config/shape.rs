@@ -157,6 +157,18 @@ impl<'s> Schema<'s> {
         if kinds.is_empty() { vec![self] } else { kinds }
     }
 
+    /// A right value: an example, else the default.
+    pub fn example(self) -> Option<&'s Value> {
+        let of = |schema: Schema<'s>| schema.here["examples"].get(0).or_else(|| schema.here.get("default"));
+        of(self)
+            .or_else(|| of(self.resolved()))
+            .filter(|value| !value.is_null() && !value.is_boolean() && !is_empty(value))
+    }
+
+    pub fn description(self) -> Option<&'s str> {
+        self.here["description"].as_str()
+    }
+
     pub fn is_secret(self) -> bool {
         self.name() == Some("Secret")
     }
@@ -200,6 +212,10 @@ impl<'s> Schema<'s> {
         let pointer = self.reference().and_then(|reference| reference.strip_prefix('#'));
         pointer.and_then(|pointer| self.whole.pointer(pointer)).map_or(self, |here| self.at(here))
     }
+}
+
+fn is_empty(value: &Value) -> bool {
+    value.as_array().is_some_and(Vec::is_empty) || value.as_object().is_some_and(|table| table.is_empty())
 }
 
 /// The numbers that a type of Rust's takes.

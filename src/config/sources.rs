@@ -29,6 +29,7 @@ pub struct ReadSource {
 #[serde(deny_unknown_fields)]
 struct Shared {
     /// The kind of system that sends webhooks.
+    #[schemars(extend("enum" = platform::names()))]
     platform: String,
     /// The operator is notified when nothing at all has come for so long.
     #[serde(default, deserialize_with = "crate::domain::duration::deserialize_option")]
@@ -58,8 +59,8 @@ pub fn read(
         }
         let verify_at = section.at(&["verify"]);
         let source = read_one(section, context, problems);
-        let open = source.as_ref().filter(|configured: &&ConfiguredSource| configured.closed.is_none());
-        if open.is_some_and(|configured| configured.source.platform().observes("").is_some()) {
+        let observes = |configured: &ConfiguredSource| configured.source.platform().observes("").is_some();
+        if source.as_ref().is_some_and(observes) {
             let name = name.get_ref();
             let message = format!(
                 "\"{name}\" only observes: a webhook whose signature does not fit is acknowledged, recorded and delivered to nobody"
@@ -79,12 +80,13 @@ fn read_one(
     context: &LoadContext<'_>,
     problems: &Diagnostics<'_>,
 ) -> Option<ConfiguredSource> {
-    let names: Vec<&str> = PLATFORMS.iter().map(|known| known.name).collect();
     let mut shared = section.split_off(Shared::json_schema);
     let known = shared.text(&["platform"]).and_then(platform::kind_named);
     shared.check(&["platform"], &|name| match known {
         Some(_) => Ok(()),
-        None => Err(InvalidValue::new(format!("there is no platform \"{name}\""), suggest::meant(name, &names))),
+        None => {
+            Err(InvalidValue::new(format!("there is no platform \"{name}\""), suggest::meant(name, &platform::names())))
+        }
     });
     let settings = shared.read::<Shared>();
     let known = known?;

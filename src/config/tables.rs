@@ -3,6 +3,7 @@
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::config::hidden::is_slip_of_an_open_key;
 use crate::config::section::Section;
 use crate::config::{section, values, words};
 use crate::diagnostic::collect::Diagnostics;
@@ -111,9 +112,12 @@ pub fn repeated<'t>(root: &mut DeTable<'t>, name: &str, problems: &'t Diagnostic
 /// Says of what is left in the file that nobody knows it.
 pub fn unknown_tables(root: &DeTable<'_>, problems: &Diagnostics<'_>) {
     for (key, value) in root {
-        section::hide(value, problems);
+        if !is_slip_of_an_open_key(key.get_ref()) {
+            section::hide(value, problems);
+        }
         let mut said = words::unknown_key(key.get_ref(), &KNOWN, "at the top of the file");
-        let line = problems.text()[..key.span().start].rsplit('\n').next().unwrap_or_default();
+        let before = problems.text().get(..key.span().start).unwrap_or_default();
+        let line = before.rsplit('\n').next().unwrap_or_default();
         if !words::is_bare(key.get_ref()) {
             problems.mask(key.span());
         } else if line.trim_start().starts_with('[') {

@@ -7,6 +7,7 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::config::hidden::is_slip_of_an_open_key;
 use crate::config::hidden::keys::MAPS;
 use crate::config::shape::{Schema, ShapeSort, TextFormat};
 use crate::config::{section, words};
@@ -32,7 +33,7 @@ impl Walk<'_, '_> {
         for key in &missing {
             let path = [path, &[*key]].concat();
             if !self.wrong.contains(&path.join(".")) && !self.problems.is_broken() {
-                self.report(at.clone(), words::missing_key(&path, self.place));
+                self.report(at.clone(), words::missing_key(&path, schema.key(key), self.place));
             }
         }
         missing.is_empty()
@@ -44,7 +45,7 @@ impl Walk<'_, '_> {
         for (key, value) in table.iter_mut() {
             let path = [path, &[key.get_ref()]].concat();
             let is_right = match schema.key(key.get_ref()) {
-                Some(schema) => self.value(value, schema, &path),
+                Some(schema) => self.value(value, schema, schema, &path),
                 None => {
                     self.unknown(key.span(), value, schema, &path);
                     false
@@ -58,32 +59,38 @@ impl Walk<'_, '_> {
         wrong.iter().for_each(|key| drop(table.remove(key.as_str())));
     }
 
-    /// Whether a value is what it should be, as far as its sort goes.
-    fn value(&mut self, value: &mut Spanned<DeValue<'_>>, schema: Schema<'_>, path: &[&str]) -> bool {
+    /// Whether a value is what it should be, as far as its sort goes; `whole` is what stands at its key, such as a list.
+    fn value(
+        &mut self,
+        value: &mut Spanned<DeValue<'_>>,
+        schema: Schema<'_>,
+        whole: Schema<'_>,
+        path: &[&str],
+    ) -> bool {
         let at = value.span();
         let key = path.last().copied().unwrap_or_default();
         let verdict = match (schema.sort(), value.get_mut()) {
             (ShapeSort::Text, DeValue::String(_)) | (ShapeSort::Flag, DeValue::Boolean(_)) => Ok(()),
-            (ShapeSort::Format(format), DeValue::String(text)) => judged(format, text, key),
+            (ShapeSort::Format(format), DeValue::String(text)) => judged(format, text, key, whole),
             (ShapeSort::Format(format), DeValue::Integer(number)) if format.takes_numbers => {
-                judged(format, &words::number(number).to_string(), key)
+                judged(format, &words::number(number).to_string(), key, whole)
             }
             (ShapeSort::Number(range), DeValue::Integer(number)) => match range.contains(&words::number(number)) {
                 true => Ok(()),
-                false => Err(words::out_of_range(key)),
+                false => Err(words::out_of_range(key, whole)),
             },
             (ShapeSort::Choice(known), DeValue::String(text)) => words::chosen(key, text, &known),
             (ShapeSort::List(schema), DeValue::Array(list)) => {
                 // Each wrong item is reported.
-                let wrong = list.iter_mut().map(|item| self.value(item, schema, path)).filter(|is_right| !is_right);
-                return wrong.count() == 0;
+                let wrong = list.iter_mut().map(|item| self.value(item, schema, whole, path));
+                return wrong.filter(|is_right| !is_right).count() == 0;
             }
             (ShapeSort::Map, DeValue::Table(table)) => {
                 self.entries(table, schema, path);
                 return true;
             }
             (ShapeSort::Table, DeValue::Table(table)) => return self.table(table, &at, schema, path),
-            (sort, value) => Err(words::wrong_sort(key, &sort, value)),
+            (_, value) => Err(words::wrong_sort(key, &schema.sort(), whole, value)),
         };
         verdict.map_err(|invalid| self.report(at, invalid)).is_ok()
     }
@@ -95,7 +102,8 @@ impl Walk<'_, '_> {
             known.extend(self.elsewhere.iter().map(String::as_str));
         }
         // Where the merchant chooses the names, none of them is a secret.
-        if !outer.last().is_some_and(|table| MAPS.contains(table)) {
+        let is_open = outer.last().is_some_and(|table| MAPS.contains(table)) || is_slip_of_an_open_key(unknown);
+        if !is_open {
             section::hide(value, self.problems);
             if !words::is_bare(unknown) {
                 self.problems.mask(at.clone());
@@ -113,6 +121,6 @@ impl Walk<'_, '_> {
     }
 }
 
-fn judged(format: &TextFormat, text: &str, key: &str) -> Result<(), InvalidValue> {
-    (format.judge)(text).map_err(|message| words::judged(&message, key))
+fn judged(format: &TextFormat, text: &str, key: &str, schema: Schema<'_>) -> Result<(), InvalidValue> {
+    (format.judge)(text).map_err(|message| words::judged(&message, key, Some(schema)))
 }

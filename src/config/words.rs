@@ -2,55 +2,18 @@
 
 use std::ops::Range;
 
+use serde_json::Value;
 use toml::de::{DeInteger, DeValue};
 
-use crate::config::shape::{ShapeSort, TextFormat};
+use crate::config::shape::{Schema, ShapeSort, TextFormat};
 use crate::diagnostic::suggest;
 use crate::domain::settings::InvalidValue;
-
-/// How a key looks when it is right, for those that a merchant has to write himself.
-const EXAMPLES: [(&str, &str); 34] = [
-    ("after_fallback", "after_fallback = \"tell\" or \"skip\""),
-    ("app_id", "app_id = 3762772727, as the developer portal shows it"),
-    ("app_secret", "app_secret = { env = \"KEETA_APP_SECRET\" }"),
-    ("at", "at = \"08:57\""),
-    ("connections", "connections = 2"),
-    ("count", "rate = { per = \"1m\", count = 18 }"),
-    ("days", "days = [\"mon\", \"tue\"]"),
-    ("events", "events = [\"order.*\"]"),
-    ("except", "except = [\"order.placed\"]"),
-    ("fallback_after", "fallback_after = \"2m\""),
-    ("from", "from = \"Harbour Noodle House <orders@example.com>\", or for quiet hours \"23:00\""),
-    ("headers", "headers = { \"X-Shop\" = \"1\" }"),
-    ("hold", "hold = [\"operator.notice\"]"),
-    ("keep", "keep = \"400d\""),
-    ("kind", "kind = \"dingtalk\", \"wecom\", \"email\" or \"webhook\""),
-    ("max_age", "max_age = \"24h\""),
-    ("mention", "mention = { mobiles = [\"+852-51234567\"], user_ids = [], all = false }"),
-    ("mobiles", "mobiles = [\"+852-51234567\"]"),
-    ("per", "rate = { per = \"1m\", count = 18 }"),
-    ("platform", "platform = \"keeta\" or \"apsdai\""),
-    ("quiet", "quiet = { from = \"23:00\", to = \"07:30\" }"),
-    ("rate", "rate = { per = \"1m\", count = 18 }"),
-    ("retry", "retry = [\"5s\", \"30s\", \"2m\"]"),
-    ("scheme", "signing = { scheme = \"standard-webhooks\", secret = { env = \"ERP_SECRET\" } }"),
-    ("secret", "secret = { env = \"NAME\" }, with the secret in that environment variable"),
-    ("shops", "shops = { 145541 = \"Harbour Noodle House\" } for a source, shops = [145541] for a route"),
-    ("signing", "signing = { scheme = \"standard-webhooks\", secret = { env = \"ERP_SECRET\" } }"),
-    ("silent_after", "silent_after = \"26h\""),
-    ("smtp", "smtp = \"smtps://smtp.example.com:465\""),
-    ("sources", "sources = [\"keeta-hk\"]"),
-    ("timeout", "timeout = \"15s\""),
-    ("to", "to = [\"kitchen\"]"),
-    ("url", "url = \"https://erp.example.com/orderbell\""),
-    ("webhook", "webhook = { env = \"DINGTALK_WEBHOOK\" }, with the robot's address in that environment variable"),
-];
 
 /// A syntax error of the file itself.
 pub fn syntax(message: &str, text: &str, span: &Range<usize>) -> InvalidValue {
     if message != "duplicate key" {
-        let before = text.get(..span.start).unwrap_or_default().trim_end_matches([' ', '\t']);
-        return broken(message, before);
+        let help = "texts stand in quotes, lists in [ ], tables in { } or under a [header]";
+        return InvalidValue::new(format!("this is not TOML: {message}"), help);
     }
     let name = text.get(span.clone()).unwrap_or_default();
     let line = |at: usize| text[..at].matches('\n').count() + 1;
@@ -68,31 +31,11 @@ pub fn syntax(message: &str, text: &str, span: &Range<usize>) -> InvalidValue {
     InvalidValue::new(format!("{what} is here for the second time"), help)
 }
 
-/// A place where the text stops being TOML.
-fn broken(message: &str, before: &str) -> InvalidValue {
-    let (wrong, right) = match message {
-        "key with no value, expected `=`" if before.ends_with(':') => {
-            ("between a key and its value stands =, not :", "write key = \"value\"")
-        }
-        "string values must be quoted, expected literal string" => {
-            ("a text must stand in quotes", "write \" before and after it")
-        }
-        "invalid basic string, expected `\"`" => ("this text has no quote at its end", "add \" there"),
-        "key with no value, expected `=`" => ("this key has no value", "write key = \"value\""),
-        "unclosed table, expected `]`" => ("this header has no bracket at its end", "add ] there"),
-        _ => {
-            let help = "texts stand in quotes, lists in [ ], tables in { } or under a [header]";
-            return InvalidValue::new(format!("this is not TOML: {message}"), help);
-        }
-    };
-    InvalidValue::new(wrong, right)
-}
-
 /// That a key is missing.
-pub fn missing_key(path: &[&str], place: &str) -> InvalidValue {
+pub fn missing_key(path: &[&str], schema: Option<Schema<'_>>, place: &str) -> InvalidValue {
     let key = path.last().copied().unwrap_or_default();
     let place = within(&path[..path.len().saturating_sub(1)], place);
-    InvalidValue::new(format!("\"{key}\" is missing {place}"), example(key))
+    InvalidValue::new(format!("\"{key}\" is missing {place}"), what_and_example(key, schema))
 }
 
 /// That a key is not known; `known` are those that are.
@@ -109,10 +52,10 @@ pub fn is_bare(key: &str) -> bool {
 }
 
 /// What a value's own reader says is wrong, and after a semicolon what would be right.
-pub fn judged(message: &str, key: &str) -> InvalidValue {
+pub fn judged(message: &str, key: &str, schema: Option<Schema<'_>>) -> InvalidValue {
     match message.split_once("; ") {
         Some((wrong, right)) => InvalidValue::new(wrong, right),
-        None => InvalidValue::new(message, example(key)),
+        None => InvalidValue::new(message, example(key, schema)),
     }
 }
 
@@ -124,12 +67,12 @@ pub fn chosen(key: &str, given: &str, known: &[&str]) -> Result<(), InvalidValue
     }
 }
 
-pub fn out_of_range(key: &str) -> InvalidValue {
-    InvalidValue::new(format!("\"{key}\" is out of range"), example(key))
+pub fn out_of_range(key: &str, schema: Schema<'_>) -> InvalidValue {
+    InvalidValue::new(format!("\"{key}\" is out of range"), example(key, Some(schema)))
 }
 
 /// That a value is of another sort than it should be.
-pub fn wrong_sort(key: &str, sort: &ShapeSort<'_>, value: &DeValue<'_>) -> InvalidValue {
+pub fn wrong_sort(key: &str, sort: &ShapeSort<'_>, schema: Schema<'_>, value: &DeValue<'_>) -> InvalidValue {
     if is_reference(value) {
         return InvalidValue::new(
             format!("\"{key}\" is no secret, so it cannot be taken from the environment or a file"),
@@ -145,7 +88,7 @@ pub fn wrong_sort(key: &str, sort: &ShapeSort<'_>, value: &DeValue<'_>) -> Inval
         ShapeSort::List(_) => ("a list in [ ]", "[\"…\"]"),
         ShapeSort::Map | ShapeSort::Table => ("a table in { }", "{ … }"),
     };
-    let help = Some(example(key)).filter(|help| !help.is_empty());
+    let help = Some(example(key, Some(schema))).filter(|help| !help.is_empty());
     let help = help.unwrap_or_else(|| format!("write {key} = {shape}"));
     InvalidValue::new(format!("\"{key}\" must be {must}, not {}", sort_of(value)), help)
 }
@@ -175,27 +118,59 @@ fn sort_of(value: &DeValue<'_>) -> &'static str {
     }
 }
 
-/// How a key looks when it is right; nothing where it is plain.
-pub fn example(key: &str) -> String {
-    let found = EXAMPLES.iter().find(|(name, _)| *name == key);
-    found.map(|(_, example)| format!("for example {example}")).unwrap_or_default()
+/// What a key is, and how it looks when it is right.
+fn what_and_example(key: &str, schema: Option<Schema<'_>>) -> String {
+    let example = example(key, schema);
+    let description = schema.and_then(Schema::description).unwrap_or_default();
+    let what = description.split(". ").next().unwrap_or_default().trim_end_matches('.').replace('\n', " ");
+    let mut letters = what.chars();
+    match letters.next() {
+        Some(first) if !example.is_empty() => format!("{}{}; {example}", first.to_lowercase(), letters.as_str()),
+        _ => example,
+    }
+}
+
+/// How a key looks when it is right, by its schema; nothing where that has no example.
+fn example(key: &str, schema: Option<Schema<'_>>) -> String {
+    let Some(schema) = schema else { return String::new() };
+    if let ShapeSort::Choice(words) = schema.sort() {
+        return format!("for example {key} = {}", listed(&words));
+    }
+    match schema.example() {
+        Some(value) => format!("for example {key} = {}", as_toml(value)),
+        None if schema.is_secret() => {
+            let name = key.to_uppercase();
+            format!("for example {key} = {{ env = \"{name}\" }}, with the secret in that environment variable")
+        }
+        None => String::new(),
+    }
+}
+
+/// `"a", "b" or "c"`.
+fn listed(words: &[&str]) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
+    match quoted.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, others)) => format!("{} or {last}", others.join(", ")),
+        None => String::new(),
+    }
+}
+
+/// A value as it is written in one line.
+fn as_toml(value: &Value) -> String {
+    match value {
+        Value::Array(list) => format!("[{}]", list.iter().map(as_toml).collect::<Vec<_>>().join(", ")),
+        Value::Object(table) => {
+            let key = |key: &String| if is_bare(key) { key.clone() } else { format!("\"{key}\"") };
+            let entries = table.iter().map(|(name, value)| format!("{} = {}", key(name), as_toml(value)));
+            format!("{{ {} }}", entries.collect::<Vec<_>>().join(", "))
+        }
+        // Texts are escaped alike.
+        plain => plain.to_string(),
+    }
 }
 
 /// Where a nested table is, in words.
 pub fn within(outer: &[&str], place: &str) -> String {
     if outer.is_empty() { place.to_owned() } else { format!("in \"{}\" {place}", outer.join(".")) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_kind_is_among_the_examples() {
-        let platforms = crate::platform::PLATFORMS.iter().map(|known| known.name);
-        let kinds = crate::channel::KINDS.iter().map(|known| known.name);
-        for (key, kind) in platforms.map(|kind| ("platform", kind)).chain(kinds.map(|kind| ("kind", kind))) {
-            assert!(example(key).contains(&format!("\"{kind}\"")), "{key} = \"{kind}\"");
-        }
-    }
 }

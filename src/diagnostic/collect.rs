@@ -39,6 +39,8 @@ struct Collected {
     references: Vec<Range<usize>>,
     /// Where the text stops making sense, when it has a syntax error: what seems missing from there on may be there.
     broken_at: Option<usize>,
+    /// Where something is left out that cannot be read: what is found there may be a consequence.
+    left_out: Vec<Range<usize>>,
     /// What is read now.
     part: ConfigPart,
 }
@@ -55,7 +57,7 @@ impl<'t> Diagnostics<'t> {
     /// What is wrong with something that is only referred to makes wait what it belongs to; any other error makes the
     /// configuration unusable.
     pub fn error(&self, span: Range<usize>, message: impl Into<String>, help: impl Into<String>) {
-        let refers = self.collected.borrow().references.contains(&span);
+        let refers = self.collected.borrow().references.contains(&self.whole(span.clone()));
         let effect = if refers { Effect::Waits } else { Effect::Unusable };
         self.push((Severity::Error, effect), Some(span), message.into(), help.into());
     }
@@ -72,7 +74,12 @@ impl<'t> Diagnostics<'t> {
 
     /// The value here is in another file or in the environment.
     pub fn refers(&self, span: Range<usize>) {
-        self.collected.borrow_mut().references.push(span);
+        self.collected.borrow_mut().references.push(self.whole(span));
+    }
+
+    /// The span in whole characters: what was read may be a copy with others of the same length.
+    fn whole(&self, span: Range<usize>) -> Range<usize> {
+        self.text.floor_char_boundary(span.start)..self.text.ceil_char_boundary(span.end)
     }
 
     /// Why something waits, where anything since `mark` makes it wait.
@@ -110,6 +117,7 @@ impl<'t> Diagnostics<'t> {
     fn push(&self, (severity, effect): (Severity, Effect), span: Option<Range<usize>>, message: String, help: String) {
         // A text whose closing quote is missing runs on over lines that must not be shown.
         let message = message.lines().next().unwrap_or_default().to_owned();
+        let span = span.map(|span| self.whole(span));
         let Collected { list, part, .. } = &mut *self.collected.borrow_mut();
         if !list.iter().any(|found| found.span == span && found.message == message) {
             let help = (!help.is_empty()).then_some(help);
@@ -138,7 +146,7 @@ impl<'t> Diagnostics<'t> {
     /// From here on these bytes are shown as `***`.
     pub fn mask(&self, span: Range<usize>) {
         if !span.is_empty() {
-            self.collected.borrow_mut().masks.push(span);
+            self.collected.borrow_mut().masks.push(self.whole(span));
         }
     }
 
@@ -155,15 +163,28 @@ impl<'t> Diagnostics<'t> {
         *broken_at = Some(broken_at.map_or(at, |before| before.min(at)));
     }
 
-    pub fn is_broken(&self) -> bool {
-        self.collected.borrow().broken_at.is_some()
+    /// Something in this part of the text cannot be read.
+    pub fn leave_out(&self, range: Range<usize>) {
+        self.collected.borrow_mut().left_out.push(range);
     }
 
-    /// Forgets what was found behind a syntax error since `mark`: it may be a consequence of it.
-    pub fn forget_behind_the_break(&self, mark: usize) {
-        let Collected { list, broken_at: Some(broken_at), .. } = &mut *self.collected.borrow_mut() else { return };
+    pub fn is_broken(&self) -> bool {
+        let collected = self.collected.borrow();
+        collected.broken_at.is_some() || !collected.left_out.is_empty()
+    }
+
+    /// Forgets what was found since `mark` behind a syntax error, or where something is left out: it may be a consequence.
+    pub fn forget_consequences(&self, mark: usize) {
+        if !self.is_broken() {
+            return;
+        }
+        let Collected { list, broken_at, left_out, .. } = &mut *self.collected.borrow_mut();
+        let broken_at = broken_at.unwrap_or(usize::MAX);
+        let is_sure = |span: &Range<usize>| {
+            span.end <= broken_at && !left_out.iter().any(|range| range.start < span.end && span.start < range.end)
+        };
         let since = list.split_off(mark).into_iter();
-        list.extend(since.filter(|found| found.span.as_ref().is_some_and(|span| span.end <= *broken_at)));
+        list.extend(since.filter(|found| found.span.as_ref().is_some_and(is_sure)));
     }
 
     /// How many there are so far.

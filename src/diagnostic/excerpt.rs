@@ -29,12 +29,15 @@ pub struct Place {
 impl Place {
     pub fn of(text: &str, span: &Range<usize>) -> Self {
         let at = text.floor_char_boundary(span.start);
-        let start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
+        // A mark of UTF-8 before the text is no part of its first line.
+        let first = text.len() - text.trim_start_matches('\u{feff}').len();
+        let start = text[..at].rfind('\n').map_or(first, |newline| newline + 1);
+        let at = at.max(start);
         let end = text[at..].find('\n').map_or(text.len(), |newline| at + newline);
         let end = start + text[start..end].trim_end_matches('\r').len();
         Self {
             line: text[..start].matches('\n').count() + 1,
-            column: text[start..at.max(start)].chars().count() + 1,
+            column: text[start..at].chars().count() + 1,
             bytes: start..end,
         }
     }

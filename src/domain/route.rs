@@ -18,21 +18,21 @@ use crate::domain::route_decision::{RouteCondition, RouteDecision, RouteDecision
 #[serde(deny_unknown_fields)]
 pub struct Route {
     /// Kinds of events, or patterns over them; one that matches is enough.
-    #[schemars(length(min = 1))]
+    #[schemars(length(min = 1), example = ["order.*"])]
     pub events: Vec<Glob>,
     /// Only events of these sources; of all where absent.
-    #[schemars(length(min = 1))]
+    #[schemars(length(min = 1), example = ["keeta-hk"])]
     pub sources: Option<Vec<String>>,
     /// Only events of these shops; of all, and of none, where absent.
     #[serde(default, deserialize_with = "crate::domain::id::deserialize_list")]
-    #[schemars(with = "Vec<Id>", length(min = 1))]
+    #[schemars(with = "Vec<Id>", length(min = 1), example = [145541])]
     pub shops: Option<Vec<String>>,
     /// A condition that must hold as well; it knows order, shop, kind, source and data. It is judged where the order is
     /// known, not here.
     #[schemars(with = "Option<String>", example = &"order.total >= 500")]
     pub when: Option<Condition>,
     /// The channels.
-    #[schemars(length(min = 1))]
+    #[schemars(length(min = 1), example = ["kitchen"])]
     pub to: Vec<String>,
 }
 

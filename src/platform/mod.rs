@@ -233,3 +233,8 @@ platforms! {
 pub fn kind_named(name: &str) -> Option<&'static PlatformKind> {
     PLATFORMS.iter().find(|kind| kind.name == name)
 }
+
+/// As the configuration calls them.
+pub fn names() -> Vec<&'static str> {
+    PLATFORMS.iter().map(|kind| kind.name).collect()
+}

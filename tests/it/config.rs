@@ -61,11 +61,13 @@ fn every_wrong_configuration_says_what_is_wrong_and_what_would_be_right() {
     let update = std::env::var_os("UPDATE_GOLDEN").is_some();
     let mut fixtures = 0;
     let mut differing = Vec::new();
-    for path in files("tests/config", "toml") {
+    for path in files("tests/config", "toml").into_iter().chain(files("tests/config/encodings", "toml")) {
         fixtures += 1;
-        let text = std::fs::read_to_string(&path).unwrap();
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-        let problems = examine(&format!("tests/config/{name}"), &text).problems;
+        let problems = match path.parent().is_some_and(|folder| folder.ends_with("encodings")) {
+            true => config::examine(Path::new(&format!("tests/config/encodings/{name}"))).problems,
+            false => examine(&format!("tests/config/{name}"), &std::fs::read_to_string(&path).unwrap()).problems,
+        };
         let shown = diagnostic::render(&problems, Colour::Never);
         assert!(!problems.is_empty(), "{name} is right");
         assert!(!shown.contains(SECRET), "{name} gives a secret away:\n{shown}");

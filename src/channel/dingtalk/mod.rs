@@ -50,6 +50,7 @@ pub struct DingTalk {
     pub keyword: Option<String>,
     /// Who is called by name in each message.
     #[serde(default)]
+    #[schemars(example = serde_json::json!({ "mobiles": ["+852-51234567"], "user_ids": [], "all": false }))]
     pub mention: Mention,
     #[serde(skip)]
     pub masking: Masking,

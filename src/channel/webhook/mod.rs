@@ -31,14 +31,15 @@ use crate::domain::{apsdai, sign};
 #[serde(deny_unknown_fields)]
 pub struct WebhookChannel {
     /// Where to post, such as `https://erp.example.com/orderbell`
-    #[schemars(extend("format" = "uri"))]
+    #[schemars(extend("format" = "uri"), example = &"https://erp.example.com/orderbell")]
     pub url: Secret,
     /// How the receiver can tell that a request is ours.
     #[serde(default)]
-    #[schemars(with = "WrittenSigning", extend("default" = { "scheme": "none" }))]
+    #[schemars(with = "WrittenSigning", example = serde_json::json!({ "scheme": "standard-webhooks", "secret": { "env": "ERP_SECRET" } }), extend("default" = { "scheme": "none" }))]
     pub signing: WebhookSigning,
     /// Sent along with each request.
     #[serde(default)]
+    #[schemars(example = serde_json::json!({ "X-Shop": "1" }))]
     pub headers: BTreeMap<String, Secret>,
     #[serde(skip)]
     pub masking: Masking,

@@ -56,6 +56,7 @@ pub struct WeCom {
     pub format: Format,
     /// Who is called by name in each message.
     #[serde(default)]
+    #[schemars(example = serde_json::json!({ "mobiles": ["+852-51234567"], "user_ids": [], "all": false }))]
     pub mention: Mention,
     #[serde(skip)]
     pub masking: Masking,

@@ -219,7 +219,7 @@ impl Placeholders {
     }
 }
 
-/// A file as a shell is told of it, without its folder.
+/// A file as it is named in a shell, without its folder.
 fn typed(file: &Path) -> String {
     let name = file.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
     match name.as_ref() {
@@ -312,7 +312,7 @@ fn settings(plan: &ScaffoldPlan, sources: &[Table], channels: &[Table], filling:
     let people: Vec<&Table> = channels.iter().filter(|table| table.scaffold.role == Role::People).collect();
     let operator = if people.is_empty() { list(channels) } else { list(people) };
     text + "\n[operator]\n"
-        + &aligned(&format!("to = {operator}  # who hears when something is wrong with Orderbell itself"))
+        + &aligned(&format!("to = {operator}  # who is notified when something is wrong with Orderbell itself"))
 }
 
 /// The names of channels, as TOML.

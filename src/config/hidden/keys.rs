@@ -24,7 +24,7 @@ pub struct Keys {
     pub secret_maps: BTreeSet<String>,
     /// Ways to sign; another word in their place may be what signs.
     pub schemes: BTreeSet<String>,
-    secrets: BTreeSet<String>,
+    pub secrets: BTreeSet<String>,
 }
 
 pub static KEYS: LazyLock<Keys> = LazyLock::new(|| {
