@@ -1,6 +1,8 @@
 //! `orderbell demo`: everything at once, without any account: the example configuration, the sandbox as its receiver, a
 //! store that is thrown away, and a sample webhook of every kind.
 
+mod display;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
@@ -14,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app;
 use crate::app::{Listeners, StartError};
 use crate::channel::http::{Http, Settings};
+use crate::cli::demo::display::{Display, Extent};
 use crate::cli::{Failure, example, log, output, report, sandbox, signals};
 use crate::config::Config;
 use crate::config::settings::Rate;
@@ -30,9 +33,12 @@ use crate::store::sqlite::read::Reader;
 
 #[derive(Args)]
 pub struct Demo {
-    /// Stop when every webhook has reached every channel that should hear of it; exit code 1 with a list when one has not
+    /// Stop when every webhook has reached every channel that it should; exit code 1 with a list when one has not
     #[arg(long)]
     once: bool,
+    /// Print every message whole, those to programs as JSON
+    #[arg(long)]
+    verbose: bool,
 }
 
 /// How long one webhook may take to reach all its channels.
@@ -44,7 +50,7 @@ const SPEED: u32 = 60;
 /// So many orders are placed at each source at the end, so that the report of the day is not all refunds.
 const MORE_ORDERS: i64 = 3;
 
-/// A webhook to send, and who should hear of it.
+/// A webhook to send, and which channels it should reach.
 struct Scene {
     source: String,
     kind: Kind,
@@ -74,35 +80,28 @@ pub async fn run(demo: Demo) -> Result<(), Failure> {
     receivers.serve_mail(mail, MailServer::default());
     let shutdown = CancellationToken::new();
     signals::obey(shutdown.clone(), None)?;
-    let mut news = receivers.subscribe();
-    let unrouted = shutdown.clone();
-    tokio::spawn(async move {
-        while let Some(news) = sandbox::next(&mut news).await {
-            if output::line(news).is_err() {
-                return unrouted.cancel();
-            }
-        }
-    });
+    let mut display = Display::new(receivers.subscribe(), &config, demo.verbose);
     output::line(format_args!(
-        "Orderbell takes webhooks at http://{address}/hooks/<source>; its receivers play at http://{far_address}\n"
+        "Orderbell at http://{address} takes a webhook of every kind; simulated robots, mailboxes and programs get the messages.\n"
     ))?;
     let mut daemon = tokio::spawn(app::run(sped_up(read()?), Listeners { hooks }, Clock::system(), shutdown.clone()));
 
     let StoreUrl::Sqlite(store) = &config.store.url;
     let routing = app::setup::routing(read()?);
     let shown = tokio::select! {
-        shown = shutdown.run_until_cancelled(play(&config, &routing, &address, store)) => shown,
+        shown = shutdown.run_until_cancelled(play(&config, &routing, &address, store, &mut display)) => shown,
         ended = &mut daemon => return Err(start_failure(ended)),
     };
     let Some(missing) = shown.transpose()? else { return stop(daemon).await };
     summary(&receivers, &missing)?;
+    next_steps(&demo)?;
     if !demo.once {
-        output::line("Still running. In another terminal, for example:\n")?;
         output::line(format_args!(
-            "    curl http://{far_address}/                 what the receivers can do, faults included"
+            "Still running; Ctrl-C stops. In another terminal:\n    \
+            curl http://{far_address}/                    what the receivers can do, faults included\n    \
+            curl http://{far_address}/control/messages    what they got\n"
         ))?;
-        output::line(format_args!("    curl http://{far_address}/control/messages what they got\n\nCtrl-C stops."))?;
-        shutdown.cancelled().await;
+        shutdown.run_until_cancelled(display.follow()).await.transpose()?;
     }
     shutdown.cancel();
     stop(daemon).await?;
@@ -147,19 +146,25 @@ async fn stop(daemon: JoinHandle<Result<(), StartError>>) -> Result<(), Failure>
 }
 
 /// Sends one webhook after another, each when the one before has reached all its channels; answers what is missing.
-async fn play(config: &Config, routing: &RoutingSnapshot, address: &str, store: &Path) -> Result<Vec<String>, Failure> {
+async fn play(
+    config: &Config,
+    routing: &RoutingSnapshot,
+    address: &str,
+    store: &Path,
+    display: &mut Display,
+) -> Result<Vec<String>, Failure> {
     let http = Http::new(&Settings { allow_private: true, ..Settings::default() });
     let http = http.map_err(|error| Failure::Failed(error.to_string()))?;
     let mut owed: BTreeMap<(String, String), usize> = BTreeMap::new();
     let mut reader = None;
     let mut missing = Vec::new();
+    let mut extent = Extent::First;
     for scene in scenes(config, Timestamp::now()) {
         let url = format!("http://{address}/hooks/{}", scene.source);
         let headers: Vec<_> =
             scene.sample.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let answer = http.post(&url, &headers, scene.sample.body.clone()).await;
         let answer = answer.map_err(|error| Failure::Failed(format!("a webhook got no answer: {error}")))?;
-        output::line(format_args!("── webhook {} from {} · HTTP {}\n", scene.kind, scene.source, answer.status))?;
         if answer.status != 200 {
             missing.push(format!("{} was not acknowledged: HTTP {}", scene.kind, answer.status));
             continue;
@@ -171,7 +176,9 @@ async fn play(config: &Config, routing: &RoutingSnapshot, address: &str, store: 
             Some(reader) => reader,
             None => reader.insert(Reader::open(store).map_err(failed)?),
         };
-        patiently(reader, &owed).await?;
+        patiently(&scene.kind.to_string(), reader, &owed).await?;
+        let heading = format!("{} from {}", scene.kind, scene.source);
+        display.came(&heading, std::mem::replace(&mut extent, Extent::Lines))?;
     }
     let Some(reader) = &reader else {
         missing.push("no webhook was acknowledged".to_owned());
@@ -180,20 +187,21 @@ async fn play(config: &Config, routing: &RoutingSnapshot, address: &str, store: 
     for (kind, channel) in send_reports(routing, store, reader).await? {
         *owed.entry((kind, channel)).or_default() += 1;
     }
-    patiently(reader, &owed).await?;
+    patiently("the report", reader, &owed).await?;
+    display.came("reports of today, as if the day were over", Extent::First)?;
     missing.extend(still_missing(reader, &owed).await?);
     Ok(missing)
 }
 
 /// Waits until nothing is missing, or for as long as one webhook may take.
-async fn patiently(reader: &Reader, owed: &BTreeMap<(String, String), usize>) -> Result<(), Failure> {
+async fn patiently(what: &str, reader: &Reader, owed: &BTreeMap<(String, String), usize>) -> Result<(), Failure> {
     let arrived = tokio::time::timeout(PATIENCE, async {
         while !still_missing(reader, owed).await?.is_empty() {
             tokio::time::sleep(LOOK_EVERY).await;
         }
         Ok(())
     });
-    arrived.await.unwrap_or(Ok(()))
+    output::unless_soon(format_args!("waiting until {what} has reached its channels"), arrived).await.unwrap_or(Ok(()))
 }
 
 /// Sends each report as if the day were over; answers what was sent to whom.
@@ -209,7 +217,6 @@ async fn send_reports(
         let scope = plan.scope(name, today, today, false);
         let facts = reader.report_facts(scope.clone()).await.map_err(failed)?;
         let made = figures::report(&scope, &facts, now);
-        output::line(format_args!("── report.{name} of today, as if the day were over\n"))?;
         let channels = report::send(store, routing, &scope, plan, &facts, made, now)?;
         sent.extend(channels.into_iter().map(|channel| (format!("report.{name}"), channel)));
     }
@@ -270,11 +277,24 @@ async fn still_missing(reader: &Reader, owed: &BTreeMap<(String, String), usize>
 fn summary(receivers: &Sandbox, missing: &[String]) -> Result<(), Failure> {
     let counts = receivers.counts();
     output::line(format_args!(
-        "{} messages reached their receivers, {} repeats, {} refused.",
+        "\n{} messages reached their receivers, {} repeats, {} refused.",
         counts.accepted, counts.repeats, counts.refused
     ))?;
     match missing {
-        [] => output::line("Every webhook has reached every channel that should hear of it.\n"),
+        [] => output::line("Every webhook has reached every channel that it should.\n"),
         missing => output::line(format_args!("Missing:\n   {}\n", missing.join("\n   "))),
     }
+}
+
+/// What to do after the demo, with the program called as it was now.
+fn next_steps(demo: &Demo) -> Result<(), Failure> {
+    let program = std::env::args().next().unwrap_or_else(|| "orderbell".to_owned());
+    let verbose = match demo.verbose {
+        true => String::new(),
+        false => format!("    {program} demo --verbose\n        every message whole, JSON included\n"),
+    };
+    output::line(format_args!(
+        "Next:\n{verbose}    {program} init --source keeta=keeta-hk --channel dingtalk=kitchen --output orderbell.toml\n        \
+        a configuration of your own; what is left to do stands at its top. docs/getting-started.md leads through it\n"
+    ))
 }

@@ -103,7 +103,7 @@ pub fn rules(channels: &BTreeMap<String, ConfiguredChannel>) -> Rules {
 }
 
 /// A request as it is printed: what a person or a program at the receiver gets to see.
-fn show(received: &Received) -> String {
+pub fn show(received: &Received) -> String {
     let Received { address, key, .. } = received;
     let (kind, content) = sandbox::shown(received);
     let verdict = match &received.verdict {
@@ -116,7 +116,8 @@ fn show(received: &Received) -> String {
     format!("── {kind} {} · {verdict} · key {key}\n\n{}\n", address.name, indent(&content))
 }
 
-fn indent(text: &str) -> String {
+/// Each line further to the right, without blanks on empty ones.
+pub fn indent(text: &str) -> String {
     let lines = text.lines().map(|line| if line.is_empty() { String::new() } else { format!("   {line}") });
     lines.collect::<Vec<_>>().join("\n")
 }
