@@ -120,6 +120,11 @@ enum Failure {
     ReaderGone,
 }
 
+/// The commands with all that can be given to them.
+pub fn command_line() -> clap::Command {
+    Arguments::command()
+}
+
 /// Reads the command line and does what it says.
 pub fn main() -> ExitCode {
     // No command for people: it stands in no help.

@@ -7,7 +7,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::diagnostic::collect::Diagnostics;
 
-/// Texts that stand for a secret in the README, or as people write them until they have the real one.
+/// Texts that stand for a secret in `docs/getting-started.md`, or as people write them until they have the real one.
 const SECRETS: [&str; 9] = [
     "change-me",
     "changeme",

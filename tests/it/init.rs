@@ -139,11 +139,11 @@ fn every_combination_passes_check_and_only_placeholders_are_warned_of() {
 }
 
 #[test]
-fn the_readme_says_in_what_the_check_of_its_first_configuration_ends() {
+fn getting_started_says_in_what_the_check_of_its_first_configuration_ends() {
     let text = written(&["keeta"], &["dingtalk"]);
     let shown = diagnostic::render(&problems(&mended(&text), &real(&text)), Colour::Never);
     let last = shown.lines().last().unwrap();
-    assert!(include_str!("../../README.md").contains(&format!("in the end: {last}\n")), "{last}");
+    assert!(include_str!("../../docs/getting-started.md").contains(&format!("in the end: {last}\n")), "{last}");
 }
 
 #[test]
@@ -349,9 +349,9 @@ fn help_completions_and_the_manual_page_name_the_kinds() {
 }
 
 #[test]
-fn the_readme_shows_what_its_command_writes() {
-    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
-    let (_, rest) = readme.split_once("```sh\norderbell init ").expect("the command");
+fn getting_started_shows_what_its_command_writes() {
+    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/getting-started.md")).unwrap();
+    let (_, rest) = page.split_once("```sh\norderbell init ").expect("the command");
     let arguments: Vec<&str> = rest.lines().next().unwrap().split(' ').collect();
     let folder = tempfile::tempdir().unwrap();
     let done = run(folder.path(), &[&["init"], &arguments[..]].concat(), &BTreeMap::new());

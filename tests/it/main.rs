@@ -24,6 +24,7 @@ mod config_secrets;
 mod crash;
 mod detours;
 mod disk;
+mod docs;
 mod email;
 mod flood;
 mod hostile_templates;

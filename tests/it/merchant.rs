@@ -1,63 +1,15 @@
-//! A merchant's first hour, as the README has it, with the real program throughout: init, secrets.env, sandbox, check, test,
-//! serve, simulate.
+//! A merchant's first hour, as docs/getting-started.md has it, with the real program throughout: init, secrets.env, sandbox,
+//! check, test, serve, simulate.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc;
-use std::sync::mpsc::Receiver;
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
+
+use crate::support::running::Running;
 
 /// Longer than anything here takes.
 const TOO_LONG: Duration = Duration::from_secs(60);
-
-/// A running program, and the lines that it prints; dropping it ends it.
-struct Running {
-    child: Child,
-    printed: Receiver<String>,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Running {
-    fn start(mut command: Command) -> Self {
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let (say, printed) = mpsc::channel();
-        let outputs: [Box<dyn Read + Send>; 2] =
-            [Box::new(child.stdout.take().unwrap()), Box::new(child.stderr.take().unwrap())];
-        for output in outputs {
-            let say = say.clone();
-            std::thread::spawn(move || {
-                for line in BufReader::new(output).lines().map_while(Result::ok) {
-                    if say.send(line).is_err() {
-                        return;
-                    }
-                }
-            });
-        }
-        Self { child, printed }
-    }
-
-    /// Reads on to a line in which this stands.
-    fn until(&self, wanted: &str) -> String {
-        let deadline = Instant::now() + TOO_LONG;
-        let mut seen = String::new();
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let line = self.printed.recv_timeout(left).unwrap_or_else(|_| panic!("no \"{wanted}\" in:\n{seen}"));
-            if line.contains(wanted) {
-                return line;
-            }
-            seen += &format!("{line}\n");
-        }
-    }
-}
 
 fn orderbell(folder: &Path, arguments: &[&str], variables: &BTreeMap<String, String>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_orderbell"));
@@ -72,17 +24,18 @@ fn said(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
-/// What leads each kind of channel to the sandbox, as the README's table has it.
+/// What leads each kind of channel to the sandbox, as the table of docs/getting-started.md has it.
 fn led_to_the_sandbox() -> BTreeMap<String, String> {
-    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
-    let (_, table) = readme.split_once("| channel | leads to the sandbox with |\n").expect("the table");
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/getting-started.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let (_, table) = page.split_once("| channel | leads to the sandbox with |\n").expect("the table");
     let rows = table.lines().skip(1).take_while(|line| line.starts_with('|'));
     let cell = |cell: &str| cell.trim().trim_matches('`').to_owned();
     rows.map(|row| (cell(row.split('|').nth(1).unwrap()), cell(row.split('|').nth(2).unwrap()))).collect()
 }
 
 #[test]
-fn whoever_follows_the_readme_reads_an_order_in_every_channel() {
+fn whoever_gets_started_reads_an_order_in_every_channel() {
     let folder = tempfile::tempdir().unwrap();
     let run = |arguments: &[&str], variables: &_| orderbell(folder.path(), arguments, variables).output().unwrap();
     let mut variables = BTreeMap::new();
@@ -117,7 +70,7 @@ fn whoever_follows_the_readme_reads_an_order_in_every_channel() {
     let text = text.replace("change-me", "orders").replace("app_id = 0", "app_id = 7").replace(":8787", ":0");
     std::fs::write(&file, &text).unwrap();
 
-    // The ports of the README may be taken on this machine.
+    // The ports of the page may be taken on this machine.
     let ports = ["sandbox", "--listen", "127.0.0.1:0", "--mail", "127.0.0.1:0"];
     let sandbox = Running::start(orderbell(folder.path(), &ports, &variables));
     let port = |line: &str| {
@@ -168,7 +121,7 @@ fn whoever_follows_the_readme_reads_an_order_in_every_channel() {
     }
     assert!(!shown.contains("refused"), "{shown}");
 
-    // What the README's table of commands says of looking back and of looking ahead.
+    // What docs/commands.md says of looking back and of looking ahead.
     let received = said(&run(&["why", "0001"], &variables));
     assert!(received.starts_with("Order ") && received.matches(": delivered on ").count() == 4, "{received}");
     let rows = run(&["deliveries", "--channel", "kitchen", "--limit", "1", "--format", "json"], &variables).stdout;
@@ -192,24 +145,4 @@ fn whoever_follows_the_readme_reads_an_order_in_every_channel() {
     let rendered = run(&["render", "order.placed", "--channel", "email", "--html", "mail.html"], &BTreeMap::new());
     assert!(said(&rendered).starts_with("Subject: Order #"), "{}", said(&rendered));
     assert!(std::fs::read_to_string(folder.path().join("mail.html")).unwrap().contains("</html>"));
-}
-
-#[test]
-fn the_readme_names_every_command_and_no_other() {
-    let help = orderbell(Path::new("."), &["--help"], &BTreeMap::new()).output().unwrap();
-    let help = String::from_utf8(help.stdout).unwrap();
-    let (_, list) = help.split_once("Commands:\n").unwrap();
-    let commands: Vec<&str> = list
-        .lines()
-        .take_while(|line| !line.is_empty())
-        .filter_map(|line| line.strip_prefix("  ")?.split(' ').next().filter(|name| !name.is_empty()))
-        .collect();
-    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
-    for command in &commands {
-        assert!(readme.contains(&format!("\n| `orderbell {command}")), "{command} is not in the table of commands");
-    }
-    for typed in readme.split("`orderbell ").skip(1) {
-        let named = typed.split(|letter: char| !letter.is_ascii_lowercase()).next().unwrap();
-        assert!(commands.contains(&named), "there is no `orderbell {named}`");
-    }
 }

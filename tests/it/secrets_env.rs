@@ -1,4 +1,4 @@
-//! Secrets as they come from files that a Windows editor wrote: sourced by a shell as the README says, handed over by a
+//! Secrets as they come from files that a Windows editor wrote: sourced by a shell as docs/getting-started.md says, handed over by a
 //! container's `--env-file`, or named as a file. The real program takes a genuine webhook with each.
 
 use std::io::{BufRead, BufReader, Read};

@@ -1,6 +1,6 @@
 //! What a receiver's answer means: the table of its statuses. The body says nothing; what stands in it is for people.
 //!
-//! The contract is our own (README, "What a WebHook posts"); sources of the rows: RFC 9110, section 15, for the statuses, the
+//! The contract is our own (`docs/channels/webhook.md`); sources of the rows: RFC 9110, section 15, for the statuses, the
 //! Standard Webhooks specification for what a sender does about them. Answers of each row are in
 //! `tests/answers/webhook.toml`.
 

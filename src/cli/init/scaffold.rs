@@ -153,7 +153,7 @@ pub fn write(plan: &ScaffoldPlan, file: &Path) -> Result<String, String> {
         }
     }
     text += "\n# Everything goes to every channel, the report below too. A route may be for some kinds alone, such as events = [\"order.*\", \"stock.*\"],\n\
-        # and there may be several; see \"Kinds of events\" in the README.\n[[route]]\nevents = [\"*\"]\n";
+        # and there may be several; see docs/events.md.\n[[route]]\nevents = [\"*\"]\n";
     text += &format!("to = {}\n", list(&channels));
     text += "\n# Once a day the figures of the day before; `orderbell report daily` shows them at any time.\n[report.daily]\n";
     text += &aligned("at = \"08:57\"    # by the timezone above");
@@ -282,7 +282,7 @@ fn steps(sources: &[Table], channels: &[Table], filling: &Placeholders) -> Vec<S
     let simulate = |table: &Table| format!("    {orderbell} simulate {} order.placed\n", table.name);
     steps.push(format!(
         "In a second terminal try it with a webhook that Orderbell makes and signs itself:\n{}\
-        The message comes wherever this file sends it. To keep Orderbell running, see \"Running as a service\" in the README.",
+        The message comes wherever this file sends it. To keep Orderbell running, see docs/deployment.md.",
         sources.iter().map(simulate).collect::<String>()
     ));
     let host = public_url.split_once("://").map_or(public_url.as_str(), |(_, rest)| rest).split('/').next();

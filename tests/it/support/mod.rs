@@ -11,6 +11,7 @@ pub mod log;
 pub mod mutations;
 pub mod payload;
 pub mod proxy;
+pub mod running;
 pub mod snapshots;
 mod start;
 pub mod untested;
