@@ -3,24 +3,6 @@
 //!
 //! One static binary, one TOML file, one SQLite file; a merchant runs it.
 //!
-//! # Words
-//!
-//! One word, one thing: in code, configuration, log, page and README.
-//!
-//! | word | meaning |
-//! |---|---|
-//! | platform | a kind of system that sends webhooks, such as `keeta` or `apsdai` |
-//! | source | one configured instance of a platform, with its secret; its address is `/hooks/<source>` |
-//! | event | one thing that happened, in our words; immutable once recorded; has a **kind** such as `order.placed` |
-//! | order | what all events of one order add up to |
-//! | route | a rule: which events go to which channels |
-//! | channel | one configured way out |
-//! | delivery | one event on its way to one channel |
-//! | attempt | one try of a message, with what the receiver answered |
-//! | digest | one message that carries several deliveries |
-//! | operator | who is notified about Orderbell itself |
-//! | report | the daily figures, an event of kind `report.<name>` |
-//!
 //! # Promises
 //!
 //! | | promise | proof |
@@ -45,52 +27,14 @@
 //!                └─ outcome ─▶ domain: next step ─▶ store: settle
 //! ```
 //!
-//! Intake decides *which channels*; delivery decides *in which words, at which moment*. The words are made at delivery time,
-//! because by then the order may have moved on, and a mended template should mend what is still waiting. Believing,
-//! parsing, routing, deciding, composing and the choice of the next step are pure functions of their arguments, time
-//! included; database and network are at the rim.
+//! Intake decides which channels get an event; delivery decides in which words, at which moment. What decides is a pure
+//! function of its arguments, time included; database and network are at the rim.
 //!
-//! A merchant's own templates are parsed and rendered in a process of their own ([`render`]), which may take so much memory
-//! and time and no more; what it answers is read and written here. Which messages are being composed so is noted beside the
-//! store ([`flow::composing`]): what ended the daemon while it was composed is composed without those templates.
+//! # Read on
 //!
-//! # The daily report
-//!
-//! ```text
-//! clock ─▶ flow/reports: due? ─▶ store: facts (one moment) ─▶ domain/figures ─▶ store: record, with the days covered
-//! ```
-//!
-//! From there it is an event like any other: its words and its picture are made when it is sent. A local day is covered by one
-//! report, because the day is a key in the commit of the event ([`flow::reports`]); what changes on it later is reported by the next
-//! one, out of a ledger of differences ([`domain::ledger`]). The watch says when one is missing. When one is due next, and why
-//! none comes today, is reckoned in one place for the log and the commands ([`domain::report::upcoming`]).
-//!
-//! # When the configuration changes
-//!
-//! It is read again, checked whole, and only then put in force, piece by piece ([`app::reload`]): the templates, what the
-//! receiving side goes by ([`flow::routing::RoutingSnapshot`], of which each webhook uses one from its first to its last step), and
-//! the workers of channels that have changed, each beginning when the one before has ended ([`flow::worker_pool`]).
-//!
-//! What has come in force is kept as a copy of the file ([`config::in_force`]): a start with a file that cannot be used goes by
-//! it, and so do the commands beside the daemon.
-//!
-//! A command that must know whether the daemon has the same settings asks it through the store, and neither shows a value
-//! ([`flow::settings_check`]).
-//!
-//! # When something is wrong with the daemon itself
-//!
-//! It watches itself ([`flow::watch`]): every ten seconds it judges how things stand, by pure functions of what it has read,
-//! compares that with what the operator was notified of, and says what has begun and what is over. The notice and the memory of
-//! it are one commit.
-//!
-//! A task that must run and ends is started again ([`flow::supervisor`]); where that does not help, the process ends with an
-//! error. `/healthz` says which one does not run ([`flow::health`]).
-//!
-//! # Which room imports which
-//!
-//! `main → cli → app → web → flow → {platform, channel, store, render} → domain`. [`config`] names the types of the rooms below it
-//! and is imported by [`app`] and [`cli`] alone; beside it are [`template_check`], which tries templates out, and [`diagnostic`],
-//! in which both say what is wrong; [`sandbox`] imports [`domain`] only. `tests/it/tidy.rs` holds this.
+//! `docs/ARCHITECTURE.md` says what the words mean, how a webhook, a delivery, a report and a reload go through the code, which
+//! room imports which, and where a new channel, platform, language or command belongs. Each module says at its head what it is
+//! for: [`flow`] has the walks, [`domain`] what decides, [`platform`] and [`channel`] a folder for each kind.
 
 #![forbid(unsafe_code)]
 // Both macros panic when nobody reads any more; `cli::output` does not.

@@ -82,7 +82,7 @@ pub async fn run(demo: Demo) -> Result<(), Failure> {
     signals::obey(shutdown.clone(), None)?;
     let mut display = Display::new(receivers.subscribe(), &config, demo.verbose);
     output::line(format_args!(
-        "Orderbell at http://{address} takes a webhook of every kind; simulated robots, mailboxes and programs get the messages.\n"
+        "Orderbell at http://{address} takes a webhook of every kind; simulated robots, mailboxes and programs at\nhttp://{far_address} get the messages.\n"
     ))?;
     let mut daemon = tokio::spawn(app::run(sped_up(read()?), Listeners { hooks }, Clock::system(), shutdown.clone()));
 

@@ -192,19 +192,24 @@ fn nothing_is_left_for_later_in_the_source() {
 
 #[test]
 fn every_promise_names_the_tests_that_prove_it_and_they_exist() {
-    let front = read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs"));
+    let top = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let front = read(&top.join("src/lib.rs"));
     let rows: Vec<&str> = front.lines().filter(|line| line.starts_with("//! | ") && line.contains('`')).collect();
     let tests: String = ["src", "tests"].iter().flat_map(|folder| rust_files(folder)).map(|path| read(&path)).collect();
-    let mut named = 0;
-    for row in &rows {
-        for name in row.split('`').skip(1).step_by(2).filter(|name| name.contains('_') && !name.contains('.')) {
+    for (row, number) in rows.iter().zip(1..) {
+        assert!(row.starts_with(&format!("//! | {number} | ")), "promise {number} has a row: {row}");
+        let names = row.split('`').skip(1).step_by(2).filter(|name| name.contains('_') && !name.contains('.'));
+        let names: Vec<&str> = names.collect();
+        assert!(!names.is_empty(), "promise {number} names no test");
+        for name in names {
             assert!(tests.contains(&format!("fn {name}(")), "lib.rs names the test {name}, which is not there");
-            named += 1;
         }
     }
-    assert!(
-        rows.len() >= 8 && named >= 8,
-        "each of the eight promises has a row with a test: {named} in {} rows",
-        rows.len()
-    );
+    // The first page, in either language, promises neither more nor less.
+    for page in ["README.md", "README.zh-CN.md"] {
+        let page = read(&top.join(page));
+        let promised = page.lines().filter_map(|line| line.split_once(". ")?.0.parse::<usize>().ok()).collect::<Vec<_>>();
+        assert_eq!(promised, (1..=rows.len()).collect::<Vec<_>>());
+    }
+    assert_eq!(rows.len(), 10);
 }

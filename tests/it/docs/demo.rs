@@ -1,17 +1,19 @@
 //! The demo as the first page promises it: short, beginning with the message that stands there, ending with what to do next.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::process::{Command, Output};
 
 use crate::docs::page::Page;
+use crate::support::running::Running;
 
-fn demo(arguments: &[&str]) -> Output {
-    let folder = tempfile::tempdir().unwrap();
+fn demo(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_orderbell"));
-    command.arg("demo").args(arguments).current_dir(folder.path());
+    command.arg("demo").args(arguments);
     for name in ["ORDERBELL_CONFIG", "ORDERBELL_LOG", "ORDERBELL_LOG_FORMAT"] {
         command.env_remove(name);
     }
-    command.output().unwrap()
+    command
 }
 
 fn printed(done: &Output) -> String {
@@ -36,7 +38,7 @@ fn without_numbers(text: &str) -> Vec<String> {
 
 #[test]
 fn the_demo_is_short_and_begins_with_the_message_of_the_first_page() {
-    let shown = printed(&demo(&["--once"]));
+    let shown = printed(&demo(&["--once"]).output().unwrap());
     let readme = Page::read("README.md");
     let promised = readme.fences().into_iter().find(|fence| fence.text.starts_with("── ")).expect("its beginning");
     let (promised, all) = (without_numbers(&promised.text), without_numbers(&shown));
@@ -54,8 +56,25 @@ fn the_demo_is_short_and_begins_with_the_message_of_the_first_page() {
 
 #[test]
 fn the_demo_shows_every_message_whole_when_asked() {
-    let shown = printed(&demo(&["--once", "--verbose"]));
+    let shown = printed(&demo(&["--once", "--verbose"]).output().unwrap());
     assert!(shown.contains("\"kind\": \"order.placed\"") && shown.contains("── WebHook receiver till"), "{shown}");
     assert!(shown.contains("── Mailbox accounts@example.com"), "{shown}");
     assert!(shown.lines().count() > 2_000, "{} lines", shown.lines().count());
+}
+
+#[test]
+fn the_demo_says_what_it_waits_for_when_that_takes_long() {
+    let running = Running::start(demo(&["--once"]));
+    let said = running.until("get the messages");
+    let address = said.trim_start_matches("http://").split(' ').next().unwrap();
+    let body = r#"{"fault":"delay","delay_ms":2600,"times":1}"#;
+    let mut stream = TcpStream::connect(address).unwrap();
+    let head = format!("POST /control/fault/till HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: {}", body.len());
+    stream.write_all(format!("{head}\r\n\r\n{body}").as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let waits = running.until("waiting until ");
+    assert!(waits.ends_with(" has reached its channels …"), "{waits}");
+    running.until("Every webhook has reached every channel that it should.");
 }
