@@ -208,7 +208,8 @@ fn every_promise_names_the_tests_that_prove_it_and_they_exist() {
     // The first page, in either language, promises neither more nor less.
     for page in ["README.md", "README.zh-CN.md"] {
         let page = read(&top.join(page));
-        let promised = page.lines().filter_map(|line| line.split_once(". ")?.0.parse::<usize>().ok()).collect::<Vec<_>>();
+        let promised =
+            page.lines().filter_map(|line| line.split_once(". ")?.0.parse::<usize>().ok()).collect::<Vec<_>>();
         assert_eq!(promised, (1..=rows.len()).collect::<Vec<_>>());
     }
     assert_eq!(rows.len(), 10);

@@ -69,7 +69,8 @@ fn the_demo_says_what_it_waits_for_when_that_takes_long() {
     let address = said.trim_start_matches("http://").split(' ').next().unwrap();
     let body = r#"{"fault":"delay","delay_ms":2600,"times":1}"#;
     let mut stream = TcpStream::connect(address).unwrap();
-    let head = format!("POST /control/fault/till HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: {}", body.len());
+    let head =
+        format!("POST /control/fault/till HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: {}", body.len());
     stream.write_all(format!("{head}\r\n\r\n{body}").as_bytes()).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
