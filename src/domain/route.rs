@@ -27,8 +27,8 @@ pub struct Route {
     #[serde(default, deserialize_with = "crate::domain::id::deserialize_list")]
     #[schemars(with = "Vec<Id>", length(min = 1), example = [145541])]
     pub shops: Option<Vec<String>>,
-    /// A condition that must hold as well; it knows order, shop, kind, source and data. It is judged where the order is
-    /// known, not here.
+    /// A condition that must hold as well; it knows order, shop, kind, source and data, and amounts are in major units. It is
+    /// judged when the event is recorded.
     #[schemars(with = "Option<String>", example = &"order.total >= 500")]
     pub when: Option<Condition>,
     /// The channels.

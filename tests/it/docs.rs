@@ -7,6 +7,6 @@ mod demo;
 mod generated;
 mod journey;
 mod links;
-mod page;
+pub mod page;
 mod shell;
 mod snippets;

@@ -9,6 +9,8 @@ mod words;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::docs::page::first_pages;
+
 /// The rooms from top to bottom, and the rooms that each may enter.
 const ROOMS: [(&str, &[&str]); 14] = [
     ("main", &["cli"]),
@@ -205,12 +207,10 @@ fn every_promise_names_the_tests_that_prove_it_and_they_exist() {
             assert!(tests.contains(&format!("fn {name}(")), "lib.rs names the test {name}, which is not there");
         }
     }
-    // The first page, in either language, promises neither more nor less.
-    for page in ["README.md", "README.zh-CN.md"] {
-        let page = read(&top.join(page));
-        let promised =
-            page.lines().filter_map(|line| line.split_once(". ")?.0.parse::<usize>().ok()).collect::<Vec<_>>();
-        assert_eq!(promised, (1..=rows.len()).collect::<Vec<_>>());
+    // The first page, in whatever language, promises neither more nor less.
+    for page in first_pages() {
+        let promised = page.text.lines().filter_map(|line| line.split_once(". ")?.0.parse::<usize>().ok());
+        assert_eq!(promised.collect::<Vec<_>>(), (1..=rows.len()).collect::<Vec<_>>(), "{}", page.path.display());
     }
     assert_eq!(rows.len(), 10);
 }

@@ -66,10 +66,10 @@ pub struct Apsdai {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum AmountUnit {
-    /// 12.5 is twelve and a half.
+    /// 1250 and 1250.0 are 1250.00; 12.5 and the text "12.50" are 12.50.
     #[default]
     Major,
-    /// 1250 and 1250.0 are twelve and a half; so are 12.5 and the text "12.50".
+    /// 1250 and 1250.0 are 12.50; so are 12.5 and the text "12.50".
     Minor,
 }
 

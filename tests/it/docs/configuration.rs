@@ -81,6 +81,12 @@ fn rows(root: &Value, table: &Value, wanted: &dyn Fn(&str) -> bool) -> String {
 /// The description, with what may be written.
 fn meaning(root: &Value, schema: &Object) -> String {
     let mut text = schema.get("description").and_then(Value::as_str).unwrap_or_default().to_owned();
+    if !text.is_empty() && !text.ends_with(['.', '?']) {
+        text.push('.');
+    }
+    if schema.get("$ref").is_some_and(|reference| reference == "#/$defs/Secret") {
+        text += " A secret.";
+    }
     if let (Some(least), Some(most)) = (schema.get("minimum"), schema.get("maximum")) {
         text += &format!(" From {least} to {most}.");
     }

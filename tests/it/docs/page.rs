@@ -41,6 +41,14 @@ pub fn pages() -> Vec<Page> {
     pages
 }
 
+/// The first page in every language that has one.
+pub fn first_pages() -> Vec<Page> {
+    let is_first = |page: &Page| page.path.to_str().is_some_and(|path| path.starts_with("README."));
+    let first: Vec<Page> = pages().into_iter().filter(is_first).collect();
+    assert!(first.len() >= 2, "there are two at least");
+    first
+}
+
 /// What a fault of a page begins with.
 pub fn at(page: &Page, line: usize) -> String {
     format!("{}:{line}", page.path.display())
