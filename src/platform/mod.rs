@@ -7,9 +7,10 @@
 pub mod apsdai;
 pub mod field;
 pub mod keeta;
+pub mod sample;
 pub mod unread;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
@@ -20,6 +21,7 @@ use crate::domain::payload::Data;
 use crate::domain::settings::{InvalidValue, ReadSettings, SettingsTable};
 use crate::domain::shop::Shop;
 use crate::domain::simulated::Simulated;
+use crate::platform::sample::{SampleContent, SampleError};
 
 /// A request to a source's address, as it came.
 pub struct WebhookRequest<'a> {
@@ -117,6 +119,29 @@ pub struct SampleWebhook {
     pub body: Vec<u8>,
 }
 
+impl SampleWebhook {
+    /// What the source makes of it; `None` where it is no event.
+    pub fn parsed(
+        &self,
+        platform: &dyn Platform,
+        address: &str,
+        currency: &str,
+        now: Timestamp,
+    ) -> Option<ParsedWebhook> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in &self.headers {
+            if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+                headers.insert(name, value);
+            }
+        }
+        let (method, headers, body) = (Method::Post, &headers, self.body.as_slice());
+        match platform.receive(&WebhookRequest { method, query: None, headers, body, address, currency, now }) {
+            Ok(Incoming::Webhook(webhook)) => Some(*webhook),
+            Ok(Incoming::Heartbeat) | Err(_) => None,
+        }
+    }
+}
+
 /// A kind of system that sends webhooks.
 pub trait Platform: Send + Sync {
     /// The platform's name in the configuration.
@@ -156,9 +181,22 @@ pub trait Platform: Send + Sync {
     /// The body of the platform's own answer; JSON.
     fn reply(&self, reply: PlatformReply) -> &'static str;
 
-    /// Sample webhooks of a kind, signed at `now` for `address`. `seed` makes order numbers and message ids of its own,
-    /// so that two samples with different seeds are no repeats; samples of one seed speak of one order.
-    fn samples(&self, kind: &Kind, address: &str, seed: u64, now: Timestamp) -> Vec<SampleWebhook>;
+    /// Sample webhooks of a kind, signed at `now` for `address`, as far as the platform can say what `content` has.
+    ///
+    /// # Errors
+    /// What of `content` it cannot send.
+    fn samples_of(
+        &self,
+        kind: &Kind,
+        address: &str,
+        content: &SampleContent,
+        now: Timestamp,
+    ) -> Result<Vec<SampleWebhook>, SampleError>;
+
+    /// As [`Platform::samples_of`], with nothing in particular: `seed` is that of [`SampleContent`].
+    fn samples(&self, kind: &Kind, address: &str, seed: u64, now: Timestamp) -> Vec<SampleWebhook> {
+        self.samples_of(kind, address, &SampleContent { seed, ..SampleContent::default() }, now).unwrap_or_default()
+    }
 }
 
 /// What a source may need from the rest of the configuration.

@@ -32,6 +32,7 @@ use crate::domain::secret::Secret;
 use crate::domain::settings::InvalidValue;
 use crate::domain::{apsdai, duration};
 use crate::platform::apsdai::fields::Fields;
+use crate::platform::sample::{SampleContent, SampleError};
 use crate::platform::{GeneralSettings, Incoming, Platform, PlatformReply, Refusal, SampleWebhook, WebhookRequest};
 
 /// One shop at APSDAI. It has one of `secret` and `password`: its token mode.
@@ -119,7 +120,13 @@ impl Platform for Apsdai {
         }
     }
 
-    fn samples(&self, kind: &Kind, _address: &str, seed: u64, now: Timestamp) -> Vec<SampleWebhook> {
-        sample::samples(self, kind, seed, now)
+    fn samples_of(
+        &self,
+        kind: &Kind,
+        _address: &str,
+        content: &SampleContent,
+        now: Timestamp,
+    ) -> Result<Vec<SampleWebhook>, SampleError> {
+        Ok(sample::samples(self, kind, content, now))
     }
 }

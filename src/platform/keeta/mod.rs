@@ -10,6 +10,7 @@
 //! limits · no time-out is stated; the authorisation hook of a sister API has 5 s
 //! events · 1, 1001 to 1008, 1101, 1102, 1201, 1202, 1301 to 1303 (`parse`); 1008 was seen, but is not documented
 
+mod bill;
 mod members;
 mod order;
 mod parse;
@@ -30,6 +31,7 @@ use crate::domain::event::Kind;
 use crate::domain::secret::Secret;
 use crate::domain::settings::InvalidValue;
 use crate::domain::simulated::{Addressee, Demands, Simulated};
+use crate::platform::sample::{SampleContent, SampleError};
 use crate::platform::{GeneralSettings, Incoming, Platform, PlatformReply, Refusal, SampleWebhook, WebhookRequest};
 
 /// One application at Keeta.
@@ -128,7 +130,13 @@ impl Platform for Keeta {
         }
     }
 
-    fn samples(&self, kind: &Kind, address: &str, seed: u64, now: Timestamp) -> Vec<SampleWebhook> {
-        sample::samples(self, kind, address, seed, now)
+    fn samples_of(
+        &self,
+        kind: &Kind,
+        address: &str,
+        content: &SampleContent,
+        now: Timestamp,
+    ) -> Result<Vec<SampleWebhook>, SampleError> {
+        sample::samples(self, kind, address, content, now)
     }
 }

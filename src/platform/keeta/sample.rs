@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use crate::domain::event::Kind;
 use crate::domain::sign;
-use crate::platform::keeta::Keeta;
 use crate::platform::keeta::verify::default_address;
+use crate::platform::keeta::{Keeta, bill};
+use crate::platform::sample::{SampleContent, SampleError};
 use crate::platform::{Platform, SampleWebhook};
 
 /// Event id and message of each sample.
@@ -38,13 +39,20 @@ const SAMPLE_REFUND: u64 = 833_443_000_000_000;
 const SEEDS: u64 = 1_000_000_000;
 
 /// The samples of a kind; empty for a kind that Keeta does not send.
-pub fn samples(keeta: &Keeta, kind: &Kind, address: &str, seed: u64, now: Timestamp) -> Vec<SampleWebhook> {
+pub fn samples(
+    keeta: &Keeta,
+    kind: &Kind,
+    address: &str,
+    content: &SampleContent,
+    now: Timestamp,
+) -> Result<Vec<SampleWebhook>, SampleError> {
     let address = keeta.checked_address(address);
+    let names = Names::of(keeta, content)?;
+    let (seed, shop) = (content.seed, names.shop);
     let of_kind = MESSAGES.iter().filter(|(_, known, _)| known == kind);
     let mut samples: Vec<SampleWebhook> = of_kind
         .map(|(event_id, _, message)| {
-            let shop = shop(keeta);
-            let message = personalise(message, shop, seed % SEEDS, now);
+            let message = personalise(message, &names, content, now);
             let members = BTreeMap::from([
                 ("eventId", json!(event_id)),
                 ("appId", json!(keeta.app_id)),
@@ -70,34 +78,67 @@ pub fn samples(keeta: &Keeta, kind: &Kind, address: &str, seed: u64, now: Timest
         ]);
         samples.push(signed(members, &default_address(address), keeta.app_secret.expose()));
     }
-    samples
+    Ok(samples)
 }
 
 fn i64_of(small: u64) -> i64 {
     i64::try_from(small).unwrap_or_default()
 }
 
-/// The first shop that the configuration names, so that the sample looks like the merchant's own.
-fn shop(keeta: &Keeta) -> u64 {
-    keeta.shops.keys().find_map(|id| id.parse().ok()).unwrap_or(SAMPLE_SHOP)
+/// What names a sample's order and shop.
+struct Names {
+    order: u64,
+    shop: u64,
+    /// Absent where the sample's own shop stays.
+    shop_name: Option<String>,
 }
 
-/// Gives the message ids of its own and moves its times to now.
-fn personalise(message: &str, shop: u64, seed: u64, now: Timestamp) -> Value {
+impl Names {
+    fn of(keeta: &Keeta, content: &SampleContent) -> Result<Self, SampleError> {
+        let order = content.order.as_deref().map(|order| number("an order's number", order)).transpose()?;
+        // The first one that the configuration names, so that the sample looks like the merchant's own.
+        let own = || keeta.shops.keys().find_map(|id| id.parse().ok());
+        let shop = content.shop.as_deref().map(|shop| number("a shop's id", shop)).transpose()?.or_else(own);
+        let name = |shop: u64| keeta.shops.get(&shop.to_string()).cloned().unwrap_or_default();
+        Ok(Self {
+            order: order.unwrap_or(SAMPLE_ORDER + content.seed % SEEDS),
+            shop: shop.unwrap_or(SAMPLE_SHOP),
+            shop_name: shop.map(name),
+        })
+    }
+}
+
+/// An id of Keeta's, which is a number.
+fn number(what: &str, text: &str) -> Result<u64, SampleError> {
+    let is_number = |number: &u64| *number > 0 && i64::try_from(*number).is_ok() && number.to_string() == text;
+    let number = text.parse().ok().filter(is_number);
+    number.ok_or_else(|| {
+        SampleError(format!("at Keeta, {what} is a whole number of at most 18 digits, and \"{text}\" is none"))
+    })
+}
+
+/// Gives the message ids of its own, moves its times to now, and says what is asked for.
+fn personalise(message: &str, names: &Names, content: &SampleContent, now: Timestamp) -> Value {
     let mut message: Value = serde_json::from_str(message).unwrap_or_default();
     let anchor = ["/orderInfo/baseOrder/ctime", "/opTime", "/createTime"]
         .into_iter()
         .find_map(|path| message.pointer(path).and_then(Value::as_i64));
     let shift = anchor.map(|anchor| now.as_millisecond() - anchor);
     visit(&mut message, &mut |name, value| match name {
-        "orderViewId" => *value = json!(SAMPLE_ORDER + seed),
-        "orderViewIdStr" => *value = json!((SAMPLE_ORDER + seed).to_string()),
-        "seqNoStr" => *value = json!(format!("{:04}", seed % 10_000)),
+        "orderViewId" => *value = json!(names.order),
+        "orderViewIdStr" => *value = json!(names.order.to_string()),
+        "seqNoStr" => *value = json!(format!("{:04}", names.order % 10_000)),
         "afterSaleOrderId" => {
             let partial = value.as_u64().unwrap_or_default() % 2;
-            *value = json!(SAMPLE_REFUND + seed * 2 + partial);
+            let refund = SAMPLE_REFUND + names.order % SEEDS * 2 + partial;
+            *value = json!(refund);
         }
-        "shopId" => *value = json!(shop),
+        "shopId" => *value = json!(names.shop),
+        "shopName" => {
+            if let Some(name) = &names.shop_name {
+                *value = json!(name);
+            }
+        }
         _ => {
             const MILLISECONDS: std::ops::Range<i64> = 1_000_000_000_000..10_000_000_000_000;
             let is_time = name.ends_with("Time") || name == "ctime";
@@ -108,10 +149,12 @@ fn personalise(message: &str, shop: u64, seed: u64, now: Timestamp) -> Value {
             }
         }
     });
+    bill::write(&mut message, content);
     message
 }
 
-fn visit(value: &mut Value, change: &mut impl FnMut(&str, &mut Value)) {
+/// Changes every member by its name.
+pub fn visit(value: &mut Value, change: &mut impl FnMut(&str, &mut Value)) {
     match value {
         Value::Object(members) => {
             for (name, value) in members {
