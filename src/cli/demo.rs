@@ -26,6 +26,7 @@ use crate::domain::figures;
 use crate::flow::Clock;
 use crate::flow::routing::RoutingSnapshot;
 use crate::platform::SampleWebhook;
+use crate::platform::sample::SampleContent;
 use crate::sandbox::Sandbox;
 use crate::sandbox::smtp::MailServer;
 use crate::store::StoreError;
@@ -159,7 +160,7 @@ async fn play(
     let mut reader = None;
     let mut missing = Vec::new();
     let mut extent = Extent::First;
-    for scene in scenes(config, Timestamp::now()) {
+    for scene in scenes(config, Timestamp::now())? {
         let url = format!("http://{address}/hooks/{}", scene.source);
         let headers: Vec<_> =
             scene.sample.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
@@ -227,36 +228,36 @@ fn failed(error: StoreError) -> Failure {
     Failure::Failed(error.to_string())
 }
 
-/// Every sample of every kind of every source. Two orders live through it: one is delivered, one is cancelled. Then some more
-/// are placed.
-fn scenes(config: &Config, now: Timestamp) -> Vec<Scene> {
+/// Every sample of every kind of every source, in the currency of the configuration. Two orders live through it: one is
+/// delivered, one is cancelled. Then some more are placed.
+fn scenes(config: &Config, now: Timestamp) -> Result<Vec<Scene>, Failure> {
     let seed = now.as_millisecond().unsigned_abs();
     let mut scenes = Vec::new();
     for (name, configured) in &config.sources {
         let platform = configured.source.platform();
         let address = config.source_address(name);
+        let samples = |kind: &Kind, seed: u64, now: Timestamp| {
+            let content = SampleContent { seed, currency: Some(config.currency.clone()), ..SampleContent::default() };
+            let samples = platform.samples_of(kind, &address, &content, now);
+            samples.map_err(|error| Failure::Failed(error.to_string()))
+        };
+        let scene = |kind: &Kind, sample: SampleWebhook| {
+            let targets = config.routes.channels(kind, name, sample.shop.as_deref());
+            Scene { source: name.clone(), kind: kind.clone(), sample, targets }
+        };
         for kind in platform.kinds() {
-            for (number, sample) in platform.samples(&kind, &address, seed, now).into_iter().enumerate() {
-                // The second sample of a kind tells the same otherwise, so it speaks of another order.
-                let sample = match number {
-                    0 => sample,
-                    _ => platform.samples(&kind, &address, seed + 1, now).swap_remove(number),
-                };
-                let shop = sample.shop.as_deref();
-                let targets = config.routes.channels(&kind, name, shop);
-                scenes.push(Scene { source: name.clone(), kind: kind.clone(), sample, targets });
-            }
+            // The second sample of a kind says the same otherwise, so it is about another order.
+            let first = samples(&kind, seed, now)?.into_iter().take(1);
+            let others = samples(&kind, seed + 1, now)?.into_iter().skip(1);
+            scenes.extend(first.chain(others).map(|sample| scene(&kind, sample)));
         }
         for number in 2..2 + MORE_ORDERS {
-            let (kind, now) = (Kind::OrderPlaced, now + SignedDuration::from_millis(number));
-            let samples = platform.samples(&kind, &address, seed + number.unsigned_abs(), now);
-            scenes.extend(samples.into_iter().take(1).map(|sample| {
-                let targets = config.routes.channels(&kind, name, sample.shop.as_deref());
-                Scene { source: name.clone(), kind: kind.clone(), sample, targets }
-            }));
+            let later = now + SignedDuration::from_millis(number);
+            let samples = samples(&Kind::OrderPlaced, seed + number.unsigned_abs(), later)?;
+            scenes.extend(samples.into_iter().take(1).map(|sample| scene(&Kind::OrderPlaced, sample)));
         }
     }
-    scenes
+    Ok(scenes)
 }
 
 /// What the store does not show as delivered, alone or in a digest.

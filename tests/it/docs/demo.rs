@@ -48,6 +48,7 @@ fn the_demo_is_short_and_begins_with_the_message_of_the_first_page() {
     assert!(all.len() < 150, "{} lines:\n{shown}", all.len());
     assert!(!shown.contains("\": "), "no JSON without --verbose:\n{shown}");
     assert!(shown.contains("新订单 #"), "{shown}");
+    assert!(shown.contains("HKD 46.00") && !shown.contains("SAR") && !shown.contains("CNY"), "{shown}");
     let (_, end) = shown.split_once("Every webhook has reached every channel that it should.").expect("its result");
     for next in ["demo --verbose", "init --source keeta=keeta-hk", "docs/getting-started.md"] {
         assert!(end.contains(next), "{next} is not said at the end:\n{end}");
