@@ -52,7 +52,7 @@ pub fn report(scope: &Scope, facts: &Facts, as_of: Timestamp) -> Report {
         restated: compare::restated(scope, facts),
         reconciled: compare::reconciled(scope, facts, &covered),
         bell: service_health::service_health(scope, facts),
-        history: history(scope, &by_day),
+        history: history(scope, facts, &by_day),
         ..Report::default()
     }
 }
@@ -111,11 +111,35 @@ fn days(scope: &Scope, facts: &Facts, by_day: &BTreeMap<Date, Figures>, as_of: T
     scope.days().iter().map(|local| day(local.day)).collect()
 }
 
-fn history(scope: &Scope, by_day: &BTreeMap<Date, Figures>) -> Vec<PastDay> {
+/// The days that the picture shows. Of those before the first webhook nothing is known, not even that they had no orders.
+fn history(scope: &Scope, facts: &Facts, by_day: &BTreeMap<Date, Figures>) -> Vec<PastDay> {
+    let begun_on = facts.begun_at.map_or(scope.from, |at| at.to_zoned(scope.zone.clone()).date());
+    let is_known = |day: &Date| *day >= begun_on.min(scope.from);
     let past = |day: Date| {
         let figures = by_day.get(&day).cloned().unwrap_or_default();
         PastDay { day, orders: figures.orders, net: figures.amounts.into_iter().map(|amounts| amounts.net).collect() }
     };
     let back = (0..HISTORY_DAYS).rev();
-    back.filter_map(|days| scope.to.checked_sub(jiff::Span::new().days(days)).ok()).map(past).collect()
+    back.filter_map(|days| scope.to.checked_sub(jiff::Span::new().days(days)).ok()).filter(is_known).map(past).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::domain::figures::{report, sample};
+
+    #[test]
+    fn days_before_the_first_webhook_are_not_in_the_history_and_those_without_orders_are() {
+        let whole = sample::day("daily");
+        assert_eq!(whole.report().history.len(), 14);
+        let days = |begun_at: Option<&str>| {
+            let mut sample = sample::day("daily");
+            sample.facts.begun_at = begun_at.map(|at| at.parse().unwrap());
+            // Nothing came on the second day.
+            sample.facts.sums.retain(|sum| sum.day.to_string() != "2025-06-02");
+            let history = report(&sample.scope, &sample.facts, sample.made_at).history;
+            history.iter().map(|past| past.day.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(days(Some("2025-05-31T20:00:00Z")), ["2025-06-01", "2025-06-02", "2025-06-03"]);
+        assert_eq!(days(None), ["2025-06-03"], "the day that it covers is always there");
+    }
 }

@@ -1,4 +1,4 @@
-//! The picture of a report: its orders by hour, and the net amounts of fourteen days in each currency. Names of shops and
+//! The picture of a report: its orders by hour, and the net amount of up to fourteen days in each currency. Names of shops and
 //! products stand in the text alone, because they may be in any script.
 
 use std::collections::BTreeSet;
@@ -60,7 +60,7 @@ fn net(report: &Report, words: &Language, currency: &str) -> Panel {
     let of = |amounts: &[Money]| amounts.iter().find(|money| money.currency == currency).map_or(0, |money| money.minor);
     let label = |day: Date| day.strftime(words.word("format.day").unwrap_or("%m-%d")).to_string();
     let bars: Vec<Bar> = report.history.iter().map(|day| Bar { label: label(day.day), value: of(&day.net) }).collect();
-    let title = words.word("chart.net").unwrap_or("Net amounts of 14 days, {currency}").replace("{currency}", currency);
+    let title = words.word("chart.net").unwrap_or("Net amount by day, {currency}").replace("{currency}", currency);
     let figure = bars.last().map(|bar| words.money(&Money::new(bar.value, currency))).unwrap_or_default();
     let highlight = bars.len().checked_sub(1);
     Panel { title, figure, unit: Unit::Money(currency.to_owned()), bars, highlight }

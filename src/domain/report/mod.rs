@@ -60,7 +60,7 @@ pub struct Report {
     /// The platforms' own totals beside ours, as far as they have sent them until two days after the last day.
     pub reconciled: Vec<Reconciled>,
     pub bell: ServiceHealth,
-    /// The last fourteen days, the last one being `to`.
+    /// The last fourteen days, the last one being `to`; without those before the first webhook that is known of.
     pub history: Vec<PastDay>,
     /// Where its picture can be fetched for some days.
     pub picture: Option<String>,
