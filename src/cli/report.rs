@@ -21,6 +21,7 @@ use crate::config::{SecretReading, parts};
 use crate::domain::event::Kind;
 use crate::domain::figures::csv;
 use crate::domain::figures::facts::{Facts, Scope};
+use crate::domain::picture::theme::Theme;
 use crate::domain::template::Templates;
 use crate::domain::{figures, picture, report};
 use crate::flow::reports;
@@ -233,7 +234,7 @@ fn known(part: &Parts) -> String {
 
 fn picture(made: &report::Report, templates: &Templates, language: &str, file: &Path) -> Result<(), Failure> {
     let words = templates.language(language).ok_or_else(|| Failure::Failed("there are no words".to_owned()))?;
-    let png = picture::report::png(made, words).map_err(|error| Failure::Failed(error.to_string()))?;
+    let png = picture::report::png(made, words, Theme::Light).map_err(|error| Failure::Failed(error.to_string()))?;
     std::fs::write(file, png).map_err(|error| Failure::Failed(format!("{} cannot be written: {error}", file.display())))
 }
 

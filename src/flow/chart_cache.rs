@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::domain::picture::theme::Theme;
 use crate::domain::template::Templates;
 use crate::flow::render::report;
 use crate::flow::routing::RoutingSnapshot;
@@ -57,7 +58,7 @@ impl ChartCache {
         }
         let language = language.map_or_else(|| self.routing.get().language.clone(), str::to_owned);
         let drawing = tokio::task::spawn_blocking(move || {
-            report::drawn(event.data.report()?, &templates, &language)
+            report::drawn(event.data.report()?, &templates, &language, Theme::Light)
                 .map_err(|error| {
                     tracing::error!(%error, "the picture of a report cannot be drawn");
                 })

@@ -3,6 +3,7 @@
 use orderbell::domain::language;
 use orderbell::domain::language::Language;
 use orderbell::domain::picture::sheet::{Bar, Panel, Sheet, Unit};
+use orderbell::domain::picture::theme::Theme;
 use orderbell::domain::picture::{MAX_BARS, MAX_PANELS, PictureError, png};
 use proptest::prelude::*;
 
@@ -49,7 +50,7 @@ fn money(currency: &str, values: &[i64]) -> Panel {
 
 fn sheet(title: &str, panels: Vec<Panel>) -> Sheet<'static> {
     let language = &language::built_in()["en"];
-    Sheet { language, title: title.to_owned(), subtitle: String::new(), panels }
+    Sheet { language, title: title.to_owned(), subtitle: String::new(), panels, theme: Theme::Light }
 }
 
 /// A picture as it is seen.

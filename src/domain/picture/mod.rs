@@ -9,6 +9,7 @@ mod pixels;
 pub mod report;
 mod scale;
 pub mod sheet;
+pub mod theme;
 
 use std::sync::Arc;
 
@@ -41,14 +42,14 @@ pub enum PictureError {
     Drawing(String),
 }
 
-/// Draws a sheet, 1200 pixels wide and white, to be shown at half of that or less. The same sheet makes the same bytes.
+/// Draws a sheet, 1200 pixels wide, to be shown at half of that or less. The same sheet makes the same bytes.
 ///
 /// # Errors
 /// [`PictureError::MissingGlyph`] when a label has a character that the built-in fonts lack: resvg would leave it out
 /// without a word. [`PictureError::TooMuch`] beyond [`MAX_PANELS`] and [`MAX_BARS`].
 pub fn png(sheet: &Sheet) -> Result<Vec<u8>, PictureError> {
     let sheet = clean(sheet)?;
-    let canvas = painted(&drawing::svg(&sheet))?;
+    let canvas = painted(&sheet.theme.coloured(drawing::svg(&sheet)))?;
     pixels::encode(&canvas).map_err(|error| PictureError::Drawing(error.to_string()))
 }
 
@@ -86,7 +87,8 @@ fn clean<'a>(sheet: &Sheet<'a>) -> Result<Sheet<'a>, PictureError> {
         // The numbers are ours, but their digits and marks are those of the language.
         label(&drawing::number(sheet.language, &panel.unit, -1_234_567_890))?;
     }
-    Ok(Sheet { language: sheet.language, title: label(&sheet.title)?, subtitle: label(&sheet.subtitle)?, panels })
+    let (title, subtitle) = (label(&sheet.title)?, label(&sheet.subtitle)?);
+    Ok(Sheet { language: sheet.language, title, subtitle, panels, theme: sheet.theme })
 }
 
 fn within(what: &'static str, count: usize, limit: usize) -> Result<(), PictureError> {

@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 use crate::domain::language::Language;
 use crate::domain::money::Money;
 use crate::domain::picture::sheet::{Bar, Panel, Sheet, Unit};
+use crate::domain::picture::theme::Theme;
 use crate::domain::picture::{MAX_PANELS, PictureError};
 use crate::domain::report::Report;
 use crate::domain::{compose, picture};
@@ -17,17 +18,17 @@ use crate::domain::{compose, picture};
 ///
 /// # Errors
 /// [`PictureError`]; the report then goes without a picture.
-pub fn png(report: &Report, words: &Language) -> Result<Vec<u8>, PictureError> {
-    match picture::png(&sheet(report, words)) {
+pub fn png(report: &Report, words: &Language, theme: Theme) -> Result<Vec<u8>, PictureError> {
+    match picture::png(&sheet(report, words, theme)) {
         Err(PictureError::MissingGlyph { character, label }) => match compose::words_for("en") {
-            Some(english) => picture::png(&sheet(report, english)),
+            Some(english) => picture::png(&sheet(report, english, theme)),
             None => Err(PictureError::MissingGlyph { character, label }),
         },
         drawn => drawn,
     }
 }
 
-fn sheet<'a>(report: &Report, words: &'a Language) -> Sheet<'a> {
+fn sheet<'a>(report: &Report, words: &'a Language, theme: Theme) -> Sheet<'a> {
     let day = |day: Date| day.strftime(words.word("format.date").unwrap_or("%Y-%m-%d")).to_string();
     let title = match report.from == report.to {
         true => day(report.to),
@@ -35,7 +36,7 @@ fn sheet<'a>(report: &Report, words: &'a Language) -> Sheet<'a> {
     };
     let mut panels = vec![hours(report, words)];
     panels.extend(currencies(report).into_iter().take(MAX_PANELS - 1).map(|currency| net(report, words, &currency)));
-    Sheet { language: words, title, subtitle: subtitle(report), panels }
+    Sheet { language: words, title, subtitle: subtitle(report), panels, theme }
 }
 
 /// Whose clock it goes by, and where the last day is not over, how far it goes.

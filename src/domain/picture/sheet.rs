@@ -1,6 +1,7 @@
 //! What a picture shows: a sheet of bar charts.
 
 use crate::domain::language::Language;
+use crate::domain::picture::theme::Theme;
 
 /// What is drawn, panels from top to bottom.
 ///
@@ -14,6 +15,7 @@ pub struct Sheet<'a> {
     /// Below the title, smaller; none when empty.
     pub subtitle: String,
     pub panels: Vec<Panel>,
+    pub theme: Theme,
 }
 
 /// One bar chart.

@@ -6,6 +6,7 @@ use crate::channel::{Channel, Pictures};
 use crate::domain::document::PICTURE;
 use crate::domain::message::{Attachments, Part, PartForm, TableFile};
 use crate::domain::picture;
+use crate::domain::picture::theme::Theme;
 use crate::domain::report::Report;
 use crate::domain::template::Templates;
 
@@ -72,7 +73,7 @@ impl ReportAudience<'_> {
             report.picture = address.map(|address| self.in_language(&address));
             return (report, enclosed);
         }
-        match drawn(&report, self.templates, self.language) {
+        match drawn(&report, self.templates, self.language, Theme::Light) {
             Ok(picture) => enclosed.picture = Some(picture.into()),
             Err(why) => {
                 *failure = Some(format!("the picture is left out: {why}"));
@@ -98,8 +99,8 @@ impl ReportAudience<'_> {
 ///
 /// # Errors
 /// Why there is none.
-pub fn drawn(report: &Report, templates: &Templates, language: &str) -> Result<Vec<u8>, String> {
+pub fn drawn(report: &Report, templates: &Templates, language: &str, theme: Theme) -> Result<Vec<u8>, String> {
     let words = templates.language(language).ok_or("there are no words in its language")?;
-    let drawn = std::panic::catch_unwind(AssertUnwindSafe(|| picture::report::png(report, words)));
+    let drawn = std::panic::catch_unwind(AssertUnwindSafe(|| picture::report::png(report, words, theme)));
     drawn.map_err(|_| "orderbell met an internal error".to_owned())?.map_err(|error| error.to_string())
 }
