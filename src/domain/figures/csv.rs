@@ -4,10 +4,11 @@
 use jiff::tz::TimeZone;
 
 use crate::domain::figures::facts::{Facts, Scope};
+use crate::domain::language::Language;
 use crate::domain::money::Money;
 use crate::domain::order::Order;
 
-/// In English in every language: programs read them.
+/// As the table is stored, and as programs read it; people get them by [`localized`].
 const COLUMNS: [&str; 12] = [
     "source",
     "shop_id",
@@ -65,6 +66,37 @@ fn row(source: &str, order: &Order, zone: &TimeZone) -> [String; 12] {
     ]
 }
 
+/// The table for a reader: its head, the states and whether an order is cancelled in the words of a language, under `csv` and
+/// `state`.
+pub fn localized(table: &str, words: &Language) -> String {
+    let column = |at: usize| COLUMNS.get(at).copied().unwrap_or_default();
+    let word = |cell: &str, row: usize, at: usize| match column(at) {
+        name if row == 0 => words.word(&format!("csv.{name}")),
+        "state" => words.word(&format!("state.{cell}")),
+        "cancelled" => words.word(&format!("csv.{cell}")),
+        _ => None,
+    };
+    let mut out = String::with_capacity(table.len() + 64);
+    let (mut row, mut at, mut is_quoted, mut rest) = (0, 0, false, table);
+    while !rest.is_empty() {
+        // A cell ends at a comma or a line's end that stands outside of quotes.
+        let end = rest.find(|character: char| {
+            is_quoted ^= character == '"';
+            !is_quoted && matches!(character, ',' | '\r' | '\n')
+        });
+        let (cell, behind) = rest.split_at(end.unwrap_or(rest.len()));
+        let (mark, known) = cell.strip_prefix('\u{feff}').map_or(("", cell), |known| ("\u{feff}", known));
+        out.push_str(mark);
+        out.push_str(&word(known, row, at).map_or_else(|| known.to_owned(), self::cell));
+        let ends = behind.chars().take_while(|character| matches!(character, '\r' | '\n')).count();
+        (row, at) = if ends > 0 { (row + 1, 0) } else { (row, at + 1) };
+        let taken = ends.max(usize::from(behind.starts_with(',')));
+        out.push_str(&behind[..taken]);
+        rest = &behind[taken..];
+    }
+    out
+}
+
 /// As everywhere in JSON.
 fn state(order: &Order) -> String {
     let state = serde_json::to_value(order.state).ok();
@@ -86,6 +118,22 @@ fn cell(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reader_gets_the_head_and_the_states_in_their_language_and_all_else_as_it_is() {
+        let mut words = Language::new("zh-CN");
+        let source = "[csv]\nsource = \"来源\"\nitems = \"a,b\"\nyes = \"是\"\n[state]\nplaced = \"已下单\"";
+        words.read(source).unwrap();
+        let row = "\"a, \"\"placed\"\"\r\nyes\",yes,placed,1,,,placed,yes,HKD,1.00,,2\r\n";
+        let expected = row.replace(",placed,yes,HKD", ",已下单,是,HKD");
+        let head = COLUMNS.join(",");
+        let table = localized(&format!("\u{feff}{head}\r\n{row}"), &words);
+        assert_eq!(
+            table,
+            format!("\u{feff}{}\r\n{expected}", head.replace("source,", "来源,").replace("items", "\"a,b\""))
+        );
+        assert_eq!(localized("", &words), "");
+    }
 
     #[test]
     fn no_cell_becomes_a_formula_and_quotes_stay_within_their_cell() {

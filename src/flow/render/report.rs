@@ -4,6 +4,7 @@ use std::panic::AssertUnwindSafe;
 
 use crate::channel::{Channel, Pictures};
 use crate::domain::document::PICTURE;
+use crate::domain::figures::csv;
 use crate::domain::message::{Attachments, Part, PartForm, TableFile};
 use crate::domain::picture;
 use crate::domain::picture::theme::Theme;
@@ -62,7 +63,9 @@ impl ReportAudience<'_> {
             *failure = Some(format!("the table is left out: it has {} MB", content.len() / 1_000_000));
         }
         let table = table.filter(|_| too_long.is_none());
-        let table = table.map(|content| TableFile { file, content: content.to_owned() });
+        let words = self.templates.language(self.language);
+        let localized = |table: &str| words.map_or_else(|| table.to_owned(), |words| csv::localized(table, words));
+        let table = table.map(|content| TableFile { file, content: localized(content) });
         let address = report.picture.take();
         let ways = self.channel.pictures();
         let mut enclosed = Attachments { picture: None, table };
