@@ -172,25 +172,30 @@ impl Language {
         self.words.keys().map(String::as_str)
     }
 
-    /// A whole number, grouped as this language groups.
+    /// A whole number, grouped as this language groups. What is below zero has the minus sign of money and percentages.
     pub fn number(&self, number: i64) -> String {
         match &self.numbers {
-            Some(numbers) => numbers.format(&Decimal::from(number)).to_string(),
-            None => number.to_string(),
+            Some(numbers) => with_minus(&numbers.format(&Decimal::from(number)).to_string()),
+            None => with_minus(&number.to_string()),
         }
     }
 
     /// A decimal number given as text, such as `1234.50`; its decimals stay.
     pub fn decimal(&self, number: &str) -> String {
         match (&self.numbers, Decimal::try_from_str(number)) {
-            (Some(numbers), Ok(decimal)) => numbers.format(&decimal).to_string(),
+            (Some(numbers), Ok(decimal)) => with_minus(&numbers.format(&decimal).to_string()),
             _ => number.to_owned(),
         }
     }
 
-    /// `SAR 1,234.00`: the code first, which is never wrong, then the amount as this language writes it.
+    /// `SAR 1,234.00`: the code first, which is never wrong, then the amount as this language writes it. A minus stands before
+    /// both, as before a discount.
     pub fn money(&self, money: &Money) -> String {
-        format!("{} {}", money.currency, self.decimal(&money.major()))
+        let amount = self.decimal(&money.major());
+        match amount.strip_prefix(MINUS) {
+            Some(amount) => format!("{MINUS}{} {amount}", money.currency),
+            None => format!("{} {amount}", money.currency),
+        }
     }
 
     /// The form of `plural.<word>` for a count, with `{count}` filled in; `None` without such a word.
@@ -207,6 +212,13 @@ impl Language {
             self.word(&format!("plural.{word}.{category}")).or_else(|| self.word(&format!("plural.{word}.other")))?;
         Some(form.replace("{count}", &self.number(count)))
     }
+}
+
+/// One sort of it, in all messages.
+const MINUS: char = '−';
+
+fn with_minus(number: &str) -> String {
+    number.replace('-', &MINUS.to_string())
 }
 
 /// A language file that cannot be used.
@@ -237,7 +249,7 @@ mod tests {
     fn numbers_are_grouped_as_the_reader_groups_them() {
         assert_eq!(Language::new("en").money(&Money::new(123_400, "SAR")), "SAR 1,234.00");
         assert_eq!(Language::new("pt-BR").money(&Money::new(123_400, "BRL")), "BRL 1.234,00");
-        assert_eq!(Language::new("en").money(&Money::new(-1_234_567, "KWD")), "KWD -1,234.567");
+        assert_eq!(Language::new("en").money(&Money::new(-1_234_567, "KWD")), "−KWD 1,234.567");
         assert_eq!(Language::new("zh-CN").money(&Money::new(123_400, "JPY")), "JPY 123,400");
         assert_eq!(Language::new("no such tag").number(1234), "1234");
     }
