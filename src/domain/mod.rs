@@ -22,6 +22,7 @@ pub mod json;
 pub mod language;
 pub mod ledger;
 pub mod log_limit;
+pub mod mail;
 pub mod mask;
 pub mod message;
 pub mod message_context;

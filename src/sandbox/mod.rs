@@ -13,7 +13,6 @@ mod errcode;
 pub mod fault;
 pub mod inbox;
 mod keeta;
-pub mod mail;
 mod mock;
 mod reply;
 pub mod rules;

@@ -15,7 +15,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::sandbox::answer::MockState;
 use crate::sandbox::fault::MailPhase;
-use crate::sandbox::mail;
+use crate::domain::mail;
 use crate::sandbox::smtp_state::Strike;
 
 /// Bytes of one mail, and of one line of a command.

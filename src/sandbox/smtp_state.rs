@@ -9,7 +9,7 @@ use crate::sandbox::answer::MockState;
 use crate::sandbox::email;
 use crate::sandbox::fault::{Fault, FaultRule, MailPhase};
 use crate::sandbox::inbox::{MockAddress, MockVerdict, Received};
-use crate::sandbox::mail::ParsedMail;
+use crate::domain::mail::ParsedMail;
 
 /// The name under which faults of the mail server as a whole are ordered.
 const MAIL_SERVER: &str = "smtp";

@@ -5,8 +5,8 @@ use orderbell::channel::email::Email;
 use orderbell::domain::document::read::read;
 use orderbell::domain::document::{Block, Document, Inline};
 use orderbell::domain::message::Part;
-use orderbell::sandbox::mail;
-use orderbell::sandbox::mail::ParsedMail;
+use orderbell::domain::mail;
+use orderbell::domain::mail::ParsedMail;
 use serde_json::Value;
 
 use crate::words::golden::{robot, wecom};

@@ -8,7 +8,7 @@ use orderbell::channel::email::html;
 use orderbell::domain::document::Document;
 use orderbell::domain::message::{Part, PartForm};
 use orderbell::domain::template::Templates;
-use orderbell::sandbox::mail;
+use orderbell::domain::mail;
 use serde_json::Value;
 
 use crate::words::channels::{Writer, writers};

@@ -15,7 +15,7 @@ use orderbell::domain::event::Kind;
 use orderbell::domain::message::{Attachments, Message, Part, PartForm};
 use orderbell::domain::message_context::MessageContext;
 use orderbell::domain::template::Templates;
-use orderbell::sandbox::mail::open;
+use orderbell::domain::mail::open;
 use serde_json::Value;
 
 use crate::support::snapshots::Snapshots;

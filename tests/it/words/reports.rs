@@ -13,7 +13,7 @@ use orderbell::domain::payload::Payload;
 use orderbell::domain::report::Report;
 use orderbell::domain::template::Templates;
 use orderbell::flow::render::report::ReportAudience;
-use orderbell::sandbox::mail;
+use orderbell::domain::mail;
 use serde_json::Value;
 use uuid::Uuid;
 
