@@ -149,6 +149,11 @@ pub trait Channel: Send + Sync {
         parsed.ok().and_then(|body| serde_json::to_string_pretty(&body).ok()).unwrap_or_else(|| part.body.clone())
     }
 
+    /// The page of a part with its pictures in it, for a browser, where the kind sends HTML.
+    fn page(&self, _: &Part) -> Option<String> {
+        None
+    }
+
     /// The web address that messages go to, where they go to one.
     fn address(&self) -> Option<&Secret> {
         None

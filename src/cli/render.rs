@@ -2,12 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
 use clap::Args;
 use uuid::Uuid;
 
-use crate::channel::ChannelConfig;
 use crate::cli::{Failure, message, output};
 use crate::config::parts::Parts;
 use crate::config::store::StoreUrl;
@@ -16,8 +13,6 @@ use crate::domain::event::{EventId, Kind};
 use crate::domain::figures::sample;
 use crate::domain::message::Part;
 use crate::domain::payload::Payload;
-use crate::domain::mail;
-use crate::domain::mail::MailAttachment;
 use crate::store::StoreError;
 use crate::store::sqlite::read::Reader;
 use crate::template_check::samples;
@@ -54,7 +49,9 @@ pub async fn run(render: Render, file: &Path) -> Result<(), Failure> {
     };
     let table = table.as_deref();
     let (_, parts) = message::write(&templates, &render.channel, channel, language, &event, order.as_ref(), table);
-    let mut pages: Vec<Page> = parts.iter().map(|part| page(&channel.way, part)).collect();
+    let way = channel.way.channel();
+    let page = |part: &Part| Page { text: way.shown(part), html: way.page(part) };
+    let mut pages: Vec<Page> = parts.iter().map(page).collect();
     // Each recipient of a mail gets a part by himself.
     pages.dedup();
     for (index, page) in pages.iter().enumerate() {
@@ -66,7 +63,7 @@ pub async fn run(render: Render, file: &Path) -> Result<(), Failure> {
     }
     let Some(path) = render.html else { return Ok(()) };
     let html = pages.into_iter().find_map(|page| page.html).ok_or_else(|| {
-        let kind = channel.way.channel().kind();
+        let kind = way.kind();
         Failure::Misused(format!("a channel of kind \"{kind}\" sends no HTML, so --html has nothing to write"))
     })?;
     std::fs::write(&path, html).map_err(|error| Failure::Failed(format!("{}: {error}", path.display())))
@@ -77,27 +74,6 @@ pub async fn run(render: Render, file: &Path) -> Result<(), Failure> {
 struct Page {
     text: String,
     html: Option<String>,
-}
-
-fn page(way: &ChannelConfig, part: &Part) -> Page {
-    let ChannelConfig::Email(_) = way else { return Page { text: way.channel().shown(part), html: None } };
-    // The envelope stands in the first line.
-    let mail = part.body.split_once("\r\n").map_or(part.body.as_str(), |(_, mail)| mail);
-    let mail = mail::open(mail);
-    let subject = mail.header("subject").unwrap_or_default();
-    Page {
-        text: format!("Subject: {subject}\n\n{}", mail.shown().unwrap_or_default().trim_end()),
-        html: mail.html.as_ref().map(|html| by_itself(html, &mail.enclosed)),
-    }
-}
-
-/// A page that holds its pictures, as a browser can show it.
-fn by_itself(html: &str, enclosed: &[MailAttachment]) -> String {
-    let pictures = enclosed.iter().filter_map(|one| Some((one.id.as_ref()?, one)));
-    pictures.fold(html.to_owned(), |html, (id, picture)| {
-        let held = format!("src=\"data:{};base64,{}\"", picture.kind, BASE64_STANDARD.encode(&picture.bytes));
-        html.replace(&format!("src=\"cid:{id}\""), &held)
-    })
 }
 
 /// An event of the store with its order as it stands, and the table of a report.

@@ -12,6 +12,7 @@ pub mod answers;
 pub mod html;
 pub mod mailbox;
 pub mod mime;
+mod page;
 mod settings;
 pub mod text;
 
@@ -269,6 +270,14 @@ impl Channel for Email {
             });
             answers::judge(sent, &masked(envelope.1).to_string()).answer
         })
+    }
+
+    fn shown(&self, part: &Part) -> String {
+        page::shown(part)
+    }
+
+    fn page(&self, part: &Part) -> Option<String> {
+        page::page(part)
     }
 
     fn mask(&self) -> &Mask {
