@@ -58,8 +58,9 @@ pub fn plain(view: &MessageContext<'_>) -> Composed {
         markdown.push_str(&format!(" #{}", name(order.short_number.as_ref().unwrap_or(&order.number))));
     }
     markdown.push_str("\n\n");
+    let colon = say("format.colon", ":");
     let mut field = |key: &str, or: &str, value: &str| {
-        markdown.push_str(&format!("- **{}:** {value}\n", escape_value(&say(key, or))));
+        markdown.push_str(&format!("- **{}{}** {value}\n", escape_value(&say(key, or)), colon.trim_end()));
     };
     if let Some(shop) = shop {
         field("label.shop", "Shop", &name(shop.name.as_ref().unwrap_or(&shop.id)));

@@ -34,6 +34,8 @@ pub struct Message {
 pub struct Attachments {
     /// The picture of a report, a PNG; in the document its address is [`crate::domain::document::PICTURE`].
     pub picture: Option<Arc<[u8]>>,
+    /// The same for readers in the dark, where the channel can show both.
+    pub dark_picture: Option<Arc<[u8]>>,
     pub table: Option<TableFile>,
 }
 
@@ -117,6 +119,12 @@ pub struct OrderJson<'a> {
 }
 
 impl Message {
+    /// Whom it is about: the shop by its name, else the source.
+    pub fn place(&self) -> &str {
+        let shop = self.order.as_ref().and_then(|order| order.shop.as_ref()).or(self.event.shop.as_ref());
+        shop.map_or(&self.event.source, |shop| shop.name.as_ref().unwrap_or(&shop.id))
+    }
+
     /// The message as the JSON of the WebHook channel. Times are UTC with milliseconds.
     pub fn json(&self) -> EventJson<'_> {
         let event = &self.event;

@@ -91,8 +91,8 @@ pub fn said_words(words: &str) -> &str {
 }
 
 /// Opens the words of a receiver. No words of our own hold it.
-const OPENS: char = '“';
-const CLOSES: char = '”';
+pub const OPENS: char = '“';
+pub const CLOSES: char = '”';
 
 /// Our own words with those of the receiver behind them, marked as such.
 pub fn quoted(own: &str, said: &str) -> String {

@@ -13,9 +13,9 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWrite
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
+use crate::domain::mail;
 use crate::sandbox::answer::MockState;
 use crate::sandbox::fault::MailPhase;
-use crate::domain::mail;
 use crate::sandbox::smtp_state::Strike;
 
 /// Bytes of one mail, and of one line of a command.

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::domain::mail::ParsedMail;
 use crate::sandbox::answer::MockState;
 use crate::sandbox::email;
 use crate::sandbox::fault::{Fault, FaultRule, MailPhase};
 use crate::sandbox::inbox::{MockAddress, MockVerdict, Received};
-use crate::domain::mail::ParsedMail;
 
 /// The name under which faults of the mail server as a whole are ordered.
 const MAIL_SERVER: &str = "smtp";

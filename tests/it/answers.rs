@@ -18,6 +18,8 @@ use orderbell::domain::template::Templates;
 use orderbell::domain::{duration, language};
 use serde::Deserialize;
 
+use crate::words::foreign::english;
+
 /// What a receiver could say back of a message. It stands in each answer of each receiver, and in no words of our own.
 const BUYER: &str = " Zebediah “Quill” 4711";
 
@@ -298,6 +300,22 @@ fn a_notice_says_what_an_answer_comes_from_in_the_language_of_its_reader() {
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
     assert!(count > 100, "{count}");
+}
+
+#[test]
+fn a_chinese_notice_leaves_no_word_of_ours_in_english() {
+    let mut faults = Vec::new();
+    for (channel, _, judge) in channels() {
+        for case in cases(channel) {
+            let chinese = notice(judge(&case, "").answer.redacted_detail(), "zh-CN");
+            let said = chinese.lines().filter(|line| !line.contains("orderbell"));
+            let left = english(&said.collect::<Vec<_>>().join("\n"), &BTreeSet::new());
+            if !left.is_empty() {
+                faults.push(format!("{}: {left:?} in {chinese}", shown(channel, &case)));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
 #[test]

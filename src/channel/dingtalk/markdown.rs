@@ -39,14 +39,17 @@ fn block(block: &Block) -> String {
             });
             join(items, BLOCK_BREAK)
         }
-        Block::Fields(fields) => join(fields.iter().map(field), LINE_BREAK),
+        // Each a paragraph: the blanks of a line break would stand before the facts.
+        Block::Fields(fields) => join(fields.iter().map(field), BLOCK_BREAK),
         Block::Picture { alternative, url } => format!("![{}]({})", escape(alternative, Place::Within), address(url)),
     }
 }
 
 fn field(field: &Field) -> String {
     let key = line(&field.key).replace(LINE_BREAK, " ");
-    format!("**{}{}** {}", key, field.colon().trim_end(), inlines(&field.value, Place::Within)).trim_end().to_owned()
+    format!("**{}{}** {}", key, field.colon.as_str().trim_end(), inlines(&field.value, Place::Within))
+        .trim_end()
+        .to_owned()
 }
 
 /// An item whose further lines are indented below its first, so that they stay in it.
@@ -154,8 +157,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::document::Document;
     use crate::domain::document::read::read;
+    use crate::domain::document::{Colon, Document};
 
     fn text(text: &str) -> Vec<Inline> {
         vec![Inline::Text(text.to_owned())]
@@ -168,12 +171,12 @@ mod tests {
             Block::List { ordered: false, items: vec![[text("tea"), vec![Inline::Break], text("no ice")].concat()] },
             Block::Quote(vec![Block::Paragraph(text("please hurry"))]),
             Block::Fields(vec![
-                Field { key: text("Shop"), value: text("Noodle House") },
-                Field { key: text("合计"), value: text("SAR 1") },
+                Field { key: text("Shop"), value: text("Noodle House"), colon: Colon::Narrow },
+                Field { key: text("合计"), value: text("SAR 1"), colon: Colon::Wide },
             ]),
         ];
         let expected =
-            "# New order #1\n\n- tea  \n  no ice\n\n> please hurry\n\n**Shop:** Noodle House  \n  **合计：** SAR 1";
+            "# New order #1\n\n- tea  \n  no ice\n\n> please hurry\n\n**Shop:** Noodle House\n\n**合计：** SAR 1";
         assert_eq!(write(&blocks), expected);
     }
 

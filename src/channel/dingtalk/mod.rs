@@ -134,8 +134,9 @@ impl Channel for DingTalk {
         // Where there is little room, the marker alone heads a part.
         let head = |title: &str, marker: &str| if most.is_some() { marker.trim() } else { title }.to_owned();
         let longest_head = head(&longest_title, WIDEST_MARKER);
+        let place = message.place();
         let measure = |blocks: &[Block]| {
-            let text = self.text(blocks, Some(&longest_head), Calls::Mentioned);
+            let text = self.text(blocks, Some(&longest_head), place, Calls::Mentioned);
             self.body(&longest_title, &text, Calls::Mentioned, &longest_key).len()
         };
         let limit = limit.max(most.map_or(0, |_| measure(&[]) + LEAST_ROOM));
@@ -150,8 +151,8 @@ impl Channel for DingTalk {
                 let head = (count > 1).then(|| head(&title, &marker));
                 let text = match part.blocks.is_empty() {
                     // A reduced form may have nothing left, and an empty text is refused.
-                    true => self.text(&[], Some(&title), calls),
-                    false => self.text(&part.blocks, head.as_deref(), calls),
+                    true => self.text(&[], Some(&title), place, calls),
+                    false => self.text(&part.blocks, head.as_deref(), place, calls),
                 };
                 let key = idempotency_key(message.delivery, message.round, index, form);
                 Part { index, form, body: self.body(&title, &text, calls, &key) }
@@ -208,8 +209,9 @@ impl DingTalk {
         url.into()
     }
 
-    /// The text of one part: its marker where there are several, its blocks, those who are called, the keyword.
-    fn text(&self, blocks: &[Block], head: Option<&str>, calls: Calls) -> String {
+    /// The text of one part: its marker where there are several, its blocks, those who are called, and where none of it has the
+    /// keyword, a last line with it behind whom the message is about.
+    fn text(&self, blocks: &[Block], head: Option<&str>, place: &str, calls: Calls) -> String {
         let mut pieces = Vec::new();
         if let Some(head) = head {
             pieces.push(markdown::write(&[Block::Paragraph(vec![Inline::Text(head.to_owned())])]));
@@ -224,8 +226,9 @@ impl DingTalk {
             && !keyword.is_empty()
             && !text.contains(keyword)
         {
-            text.push_str("\n\n");
-            text.push_str(keyword);
+            // As it is: escaped, it would not be found.
+            let place = markdown::write(&[Block::Paragraph(vec![Inline::Text(place.to_owned())])]);
+            text.push_str(&format!("\n\n{place} · {keyword}"));
         }
         text
     }

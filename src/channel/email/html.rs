@@ -1,64 +1,67 @@
-//! The HTML of a mail: a frame made once from MJML (`templates/mail.mjml`), and in it the document, written so that Outlook's
-//! old engine, Gmail and telephones show it, in the light and in the dark.
+//! The HTML of a mail: a frame (`templates/mail.html`), and in it the document, written so that Outlook's old engine, Gmail and
+//! telephones show it, in the light and in the dark.
 //!
-//! Only the frame goes through MJML. What a buyer wrote meets no parser but the reader's, and is escaped.
+//! What a buyer wrote meets no parser but the reader's, and is escaped.
 
-use std::sync::LazyLock;
-
-use mrml::prelude::render::RenderOptions;
-
-use crate::domain::document::{Block, Field, Inline, PICTURE};
+use crate::channel::email::look::{
+    AMOUNT, ASIDE, BAND_MORE, BAND_TITLE, HEADING, ITEM, KEY, LEAD, LIST, LONG_KEY, Look, NAMED, NOTE, PARAGRAPH,
+    QUANTITY, QUOTE, SMALL_HEADING, SUM, SUMS_WIDTH, TABLE, VALUE,
+};
+use crate::domain::document::{Block, DARK_PICTURE, Field, Inline, PICTURE, Tone, inline_text};
 
 /// Gmail cuts what is longer than about 102 KB, in bytes.
 pub const LIMIT_BYTES: usize = 100_000;
 
 const TITLE: &str = "@@title@@";
-const PREVIEW: &str = "@@preview@@";
 const CONTENT: &str = "@@content@@";
 
-const HEADING: &str = "margin:0 0 16px;font-size:20px;line-height:28px;font-weight:bold";
-const SMALL_HEADING: &str = "margin:16px 0 8px;font-size:17px;line-height:24px;font-weight:bold";
-const PARAGRAPH: &str = "margin:0 0 12px";
-const LIST: &str = "margin:0 0 12px;padding:0 0 0 22px";
-const ITEM: &str = "margin:0 0 6px";
-const QUOTE: &str = "border-left:4px solid #d98a1f;background-color:#fdf4e3;padding:8px 12px;font-size:16px;line-height:24px;color:#4a3510";
-const KEY: &str =
-    "padding:0 14px 4px 0;font-size:14px;line-height:22px;color:#6a7176;vertical-align:top;white-space:nowrap";
-const LONG_KEY: &str =
-    "padding:4px 0 0;font-size:14px;line-height:22px;color:#6a7176;vertical-align:top;word-break:break-word";
-const VALUE: &str =
-    "padding:0 0 4px;font-size:16px;line-height:22px;color:#22282c;vertical-align:top;width:100%;word-break:break-word";
 /// Wider keys leave their values no room beside them on a telephone.
 const KEY_COLUMNS: usize = 26;
-const TABLE: &str = "role=\"presentation\" width=\"100%\" cellpadding=\"0\" cellspacing=\"0\" border=\"0\"";
 
-/// The frame, with places for title, preview and content.
-static FRAME: LazyLock<String> = LazyLock::new(|| {
-    let source = include_str!("../../../templates/mail.mjml");
-    let parsed = mrml::parse(source).expect("a test holds that the frame is MJML");
-    // Without fonts from elsewhere: whoever serves them would see who reads when.
-    let options = RenderOptions { fonts: Default::default(), ..RenderOptions::default() };
-    let html = parsed.element.render(&options).expect("a test holds that the frame can be rendered");
-    html.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
-});
+/// The frame, with places for title and content. It is short: filters hold a page with little text in it against a mail.
+const FRAME: &str = include_str!("../../../templates/mail.html");
 
 /// What the frame takes of the limit.
 pub fn frame_bytes() -> usize {
     FRAME.len()
 }
 
-/// A whole page. `preview` is what lists of mails show beside the subject.
-pub fn page(language: &str, title: &str, preview: &str, blocks: &[Block]) -> String {
+/// A whole page. It begins with its head, which is what lists of mails show beside the subject: a hidden line for them would be
+/// held against us by filters.
+pub fn page(language: &str, title: &str, look: Look, blocks: &[Block]) -> String {
     let (before, after) = FRAME.split_once(CONTENT).expect("the frame has a place for the content");
     let lang = format!("lang=\"{}\"", escaped(language));
-    let before =
-        before.replace("lang=\"und\"", &lang).replace(TITLE, &escaped(title)).replace(PREVIEW, &escaped(preview));
-    format!("{before}{}{after}", content(blocks))
+    let before = before.replace("lang=\"und\"", &lang).replace(TITLE, &escaped(title));
+    format!("{before}{}{after}", content(look, blocks))
 }
 
 /// The document as it stands in the page.
-pub fn content(blocks: &[Block]) -> String {
-    blocks.iter().map(block).collect()
+pub fn content(look: Look, blocks: &[Block]) -> String {
+    let is_head = |block: &Block| matches!(block, Block::Heading { level: 0 | 1, .. });
+    let head = blocks.iter().position(is_head);
+    let written = blocks.iter().enumerate().map(|(at, one)| match (one, look.ground()) {
+        (Block::Heading { content, .. }, Some(ground)) if head == Some(at) => band(ground, content),
+        (Block::Heading { content, .. }, Some(_)) if head.is_some_and(|head| head + 1 == at) => {
+            format!("<h2 style=\"{LEAD}\">{}</h2>\n", inlines(content))
+        }
+        _ => block(one),
+    });
+    written.collect()
+}
+
+/// The head of a message in its colour: what happened and to which order large, and below it the rest of the line.
+fn band(ground: &str, content: &[Inline]) -> String {
+    let title = inline_text(content);
+    let (first, rest) = title.split_once(" · ").unwrap_or((&title, ""));
+    let text = |text: &str| escaped(&unbroken(text));
+    let more = match rest {
+        "" => String::new(),
+        rest => format!("<p style=\"{BAND_MORE}\">{}</p>", text(rest)),
+    };
+    format!(
+        "<table {TABLE} style=\"margin:0 0 16px\"><tr><td class=\"band\" bgcolor=\"{ground}\" style=\"padding:14px 16px;border-radius:6px;background-color:{ground};color:#ffffff\"><h1 style=\"{BAND_TITLE}\">{}</h1>{more}</td></tr></table>\n",
+        text(first)
+    )
 }
 
 fn block(block: &Block) -> String {
@@ -68,10 +71,15 @@ fn block(block: &Block) -> String {
         Block::Paragraph(content) => format!("<p style=\"{PARAGRAPH}\">{}</p>\n", inlines(content)),
         // A cell, because Outlook gives borders to nothing else.
         Block::Quote(blocks) => {
-            let inner = content(blocks).replace(&format!("<p style=\"{PARAGRAPH}\">"), "<p style=\"margin:0\">");
+            let inner: String = blocks.iter().map(self::block).collect();
+            let inner = inner.replace(&format!("<p style=\"{PARAGRAPH}\">"), "<p style=\"margin:0\">");
             format!(
                 "<table {TABLE} class=\"quote\" style=\"margin:0 0 12px\"><tr><td class=\"quote\" style=\"{QUOTE}\">{inner}</td></tr></table>\n"
             )
+        }
+        Block::List { ordered: false, items } if items.iter().all(|item| quantity(item).is_some()) => {
+            let rows: String = items.iter().filter_map(|item| quantity(item)).map(counted).collect();
+            format!("<table {TABLE} style=\"margin:0 0 8px\">\n{rows}</table>\n")
         }
         Block::List { ordered, items } => {
             let tag = if *ordered { "ol" } else { "ul" };
@@ -79,15 +87,10 @@ fn block(block: &Block) -> String {
                 items.iter().map(|item| format!("<li style=\"{ITEM}\">{}</li>\n", inlines(item))).collect();
             format!("<{tag} style=\"{LIST}\">\n{items}</{tag}>\n")
         }
-        Block::Fields(fields) => {
-            let is_narrow = fields.iter().all(|field| columns(&field.key) <= KEY_COLUMNS);
-            let rows: String = fields.iter().map(if is_narrow { field } else { field_below }).collect();
-            format!("<table {TABLE} style=\"margin:0 0 12px\">\n{rows}</table>\n")
-        }
-        Block::Picture { alternative, url } if url == PICTURE => format!(
-            "<p style=\"{PARAGRAPH}\"><img src=\"{PICTURE}\" alt=\"{}\" width=\"552\" style=\"display:block;width:100%;max-width:552px;height:auto;border:0\"></p>\n",
-            escaped(alternative)
-        ),
+        // One amount alone is a fact like any other.
+        Block::Fields(fields) if fields.iter().filter(|field| is_amount(field)).count() < 2 => table(fields),
+        Block::Fields(fields) => fields.chunk_by(|one, next| is_amount(one) == is_amount(next)).map(table).collect(),
+        Block::Picture { alternative, url } if url == PICTURE => report_picture(alternative),
         Block::Picture { alternative, url } => match is_web(url) {
             true => format!(
                 "<p style=\"{PARAGRAPH}\"><img src=\"{}\" alt=\"{}\" style=\"max-width:100%;height:auto;border:0\"></p>\n",
@@ -99,21 +102,95 @@ fn block(block: &Block) -> String {
     }
 }
 
-fn field(Field { key, value }: &Field) -> String {
+/// How many of it, and what it is, where an item begins with a number of pieces: `**2 ×** Lemon tea`.
+fn quantity(item: &[Inline]) -> Option<(&[Inline], &[Inline])> {
+    let (Inline::Strong(count), rest) = item.split_first()? else { return None };
+    inline_text(count).ends_with('×').then_some((count.as_slice(), rest))
+}
+
+fn counted((count, rest): (&[Inline], &[Inline])) -> String {
+    format!(
+        "<tr><td style=\"{QUANTITY}\">{}</td><td style=\"{NAMED}\">{}</td></tr>\n",
+        inlines(count).replace(' ', "&nbsp;"),
+        inlines(rest).trim_start()
+    )
+}
+
+/// Whether the first line of the value is an amount of money and nothing else: then its decimals stand below those of its
+/// neighbours.
+fn is_amount(field: &Field) -> bool {
+    let value = inline_text(field.value.split(|inline| *inline == Inline::Break).next().unwrap_or_default());
+    let value = value.strip_prefix('−').unwrap_or(&value);
+    value.split_once(' ').is_some_and(|(code, amount)| {
+        code.len() == 3
+            && code.bytes().all(|letter| letter.is_ascii_uppercase())
+            && amount.chars().all(|character| character.is_ascii_digit() || ",. \u{a0}\u{202f}".contains(character))
+    })
+}
+
+/// Facts that stand together, amounts as a column.
+fn table(fields: &[Field]) -> String {
+    if fields.len() > 1 && fields.iter().all(is_amount) {
+        let rows: String = fields.iter().map(amount).collect();
+        return format!("<table {TABLE} style=\"{SUMS_WIDTH}\">\n{rows}</table>\n");
+    }
+    let is_narrow = fields.iter().all(|field| columns(&field.key) <= KEY_COLUMNS);
+    let rows: String = fields.iter().map(if is_narrow { field } else { field_below }).collect();
+    format!("<table {TABLE} style=\"margin:0 0 12px\">\n{rows}</table>\n")
+}
+
+/// One amount of several; what they come to is strong.
+fn amount(Field { key, value, .. }: &Field) -> String {
+    let sum = if matches!(value.as_slice(), [Inline::Strong(_)]) { SUM } else { "" };
+    let mut lines = value.split(|inline| *inline == Inline::Break);
+    let first = inlines(lines.next().unwrap_or_default());
+    let row = format!(
+        "<tr><td class=\"key\" style=\"{KEY};{sum}\">{}</td><td align=\"right\" style=\"{AMOUNT};{sum}\">{first}</td></tr>\n",
+        inlines(key)
+    );
+    let aside = |line: &[Inline]| {
+        let style = format!("padding:0 0 6px;text-align:right;{ASIDE}");
+        format!("<tr><td colspan=\"2\" align=\"right\" class=\"aside\" style=\"{style}\">{}</td></tr>\n", inlines(line))
+    };
+    lines.fold(row, |rows, line| rows + &aside(line))
+}
+
+/// The picture of the report, and for readers in the dark its counterpart: whoever does not know `prefers-color-scheme` shows
+/// the first and hides the second, as its own style says; Outlook's old engine is kept from the second by a comment.
+fn report_picture(alternative: &str) -> String {
+    let alternative = escaped(alternative);
+    let picture = |class: &str, address: &str, style: &str| {
+        let style = format!("{style}width:100%;max-width:552px;height:auto;border:0");
+        format!("<img class=\"{class}\" src=\"{address}\" alt=\"{alternative}\" width=\"552\" style=\"{style}\">")
+    };
+    let light = picture("light", PICTURE, "display:block;");
+    let dark = picture("dark", DARK_PICTURE, "display:none;");
+    format!("<p style=\"{PARAGRAPH}\">{light}<!--[if !mso]><!-->{dark}<!--<![endif]--></p>\n")
+}
+
+fn field(Field { key, value, .. }: &Field) -> String {
     format!(
         "<tr><td class=\"key\" style=\"{KEY}\">{}</td><td style=\"{VALUE}\">{}</td></tr>\n",
         inlines(key),
-        inlines(value)
+        valued(value)
     )
 }
 
 /// The value below its key.
-fn field_below(Field { key, value }: &Field) -> String {
+fn field_below(Field { key, value, .. }: &Field) -> String {
     format!(
         "<tr><td class=\"key\" style=\"{LONG_KEY}\">{}</td></tr>\n<tr><td style=\"{VALUE}\">{}</td></tr>\n",
         inlines(key),
-        inlines(value)
+        valued(value)
     )
+}
+
+/// A value, its further lines small.
+fn valued(value: &[Inline]) -> String {
+    let mut lines = value.split(|inline| *inline == Inline::Break);
+    let first = inlines(lines.next().unwrap_or_default());
+    let asides = lines.map(|line| format!("<br>\n<span class=\"aside\" style=\"{ASIDE}\">{}</span>", inlines(line)));
+    asides.fold(first, |value, aside| value + &aside)
 }
 
 /// About how wide a text is, in Latin letters.
@@ -128,18 +205,25 @@ fn columns(content: &[Inline]) -> usize {
 }
 
 fn inlines(content: &[Inline]) -> String {
+    let is_quoted = |inline: Option<&Inline>| matches!(inline, Some(Inline::Toned { tone: Tone::Quoted, .. }));
     content
         .iter()
-        .map(|inline| match inline {
+        .enumerate()
+        .map(|(at, inline)| match inline {
             Inline::Text(text) => escaped(&unbroken(text)),
             Inline::Strong(content) => format!("<strong>{}</strong>", inlines(content)),
             Inline::Emphasis(content) => format!("<em>{}</em>", inlines(content)),
+            Inline::Toned { tone: Tone::Quoted, content } => {
+                format!("<div class=\"note\" style=\"{NOTE}\">{}</div>", inlines(content))
+            }
             // A colour would have to be readable on white and on black.
             Inline::Toned { content, .. } => inlines(content),
             Inline::Link { content, url } if is_web(url) => {
                 format!("<a href=\"{}\" style=\"color:#0b62c4\">{}</a>", escaped(url), inlines(content))
             }
             Inline::Link { content, .. } => inlines(content),
+            // It begins a line by itself.
+            Inline::Break if is_quoted(content.get(at + 1)) => "\n".to_owned(),
             Inline::Break => "<br>\n".to_owned(),
         })
         .collect()
@@ -191,17 +275,19 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::document::Colon;
 
     #[test]
     fn the_frame_has_its_places_and_loads_nothing() {
-        for place in [TITLE, PREVIEW, CONTENT] {
+        for place in [TITLE, CONTENT] {
             assert!(FRAME.contains(place), "{place}");
         }
-        assert!(FRAME.len() < 12_000, "{}", FRAME.len());
+        assert!(FRAME.len() < 4_000, "{}", FRAME.len());
         for loads in ["<link", "@import", "<script", "<img", "url("] {
             assert!(!FRAME.contains(loads), "{loads}");
         }
-        assert!(page("zh-CN", "t", "p", &[]).contains("lang=\"zh-CN\""), "{}", *FRAME);
+        assert!(!FRAME.contains("display:none;"), "filters hold hidden text against a mail");
+        assert!(page("zh-CN", "t", Look::Good, &[]).contains("lang=\"zh-CN\""), "{FRAME}");
     }
 
     #[test]
@@ -216,10 +302,31 @@ mod tests {
     }
 
     #[test]
+    fn amounts_are_a_column_that_ends_in_their_sum_and_other_facts_are_none() {
+        let text = |text: &str| vec![Inline::Text(text.to_owned())];
+        let field = |key: &str, value: Vec<Inline>| Field { key: text(key), value, colon: Colon::Narrow };
+        let sum = vec![Inline::Strong(text("SAR 46.00"))];
+        let fields = [
+            field("Payment", text("Apple Pay")),
+            field("Items", text("SAR 65.00")),
+            field("Discounts", text("−SAR 19.00")),
+            field("Total", sum),
+            field("Placed", text("06:35")),
+        ];
+        let page = content(Look::Plain, &[Block::Fields(fields.to_vec())]);
+        assert_eq!((page.matches("<table").count(), page.matches("align=\"right\"").count()), (3, 3), "{page}");
+        assert_eq!(page.matches(SUM).count(), 2, "{page}");
+        for value in ["SAR", "sar 1", "SAR 1 each", "XX 1", "12 orders", ""] {
+            assert!(!is_amount(&field("Items", text(value))), "{value}");
+        }
+    }
+
+    #[test]
     fn values_stand_below_keys_that_leave_them_no_room() {
         let table = |keys: &[&str]| {
             let text = |text: &str| vec![Inline::Text(text.to_owned())];
-            content(&[Block::Fields(keys.iter().map(|key| Field { key: text(key), value: text("1") }).collect())])
+            let field = |key: &&str| Field { key: text(key), value: text("1"), colon: Colon::Narrow };
+            content(Look::Plain, &[Block::Fields(keys.iter().map(field).collect())])
         };
         let rows = |keys: &[&str]| table(keys).matches("<tr>").count();
         assert_eq!(rows(&["By the platform, by itself", "海港面馆（九龙湾店）总店"]), 2);
@@ -234,17 +341,26 @@ mod tests {
     fn what_somebody_wrote_is_no_markup() {
         let text = || vec![Inline::Text("</td><img src=x onerror=\"a\"> & 'b' @@content@@".to_owned())];
         let link = Inline::Link { content: text(), url: "javascript:alert(1)".to_owned() };
-        let field = Field { key: text(), value: text() };
+        let field = Field { key: text(), value: text(), colon: Colon::Narrow };
+        let head = Block::Heading { level: 1, content: text() };
+        let note = Inline::Toned { tone: Tone::Quoted, content: text() };
+        let item = vec![Inline::Strong(vec![Inline::Text("1 ×".to_owned())]), note];
         let page = page(
             "en",
             "<t>",
-            "\"p\"",
-            &[Block::Paragraph(vec![link]), Block::Fields(vec![field]), Block::Quote(vec![Block::Paragraph(text())])],
+            Look::Stop,
+            &[
+                head,
+                Block::Paragraph(vec![link]),
+                Block::List { ordered: false, items: vec![item] },
+                Block::Fields(vec![field]),
+                Block::Quote(vec![Block::Paragraph(text())]),
+            ],
         );
         assert!(!page.contains("<img") && !page.contains("javascript") && !page.contains("<t>"), "{page}");
         assert_eq!(
             page.matches("&lt;/td&gt;&lt;img src=x onerror=&quot;a&quot;&gt; &amp; &#39;b&#39; @@content@@").count(),
-            4
+            6
         );
     }
 }

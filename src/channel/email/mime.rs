@@ -9,7 +9,7 @@ use lettre::message::{Attachment, MultiPart, SinglePart};
 use sha2::{Digest, Sha256};
 
 use crate::channel::email::mailbox::Mailbox;
-use crate::domain::document::PICTURE;
+use crate::domain::document::{DARK_PICTURE, PICTURE};
 use crate::domain::message::{Attachments, Message, TableFile};
 
 /// Who a mail is from and to.
@@ -73,11 +73,12 @@ fn body(content: MailContent<'_>) -> MultiPart {
     let alternative = MultiPart::alternative().boundary(boundary("")).singlepart(SinglePart::plain(text));
     let alternative = match enclosed.picture {
         Some(png) => {
-            let cid = PICTURE.trim_start_matches("cid:").to_owned();
-            let picture = Attachment::new_inline_with_name(cid, "report.png".to_owned());
-            let picture = picture.body(png.to_vec(), content_type("image/png"));
-            let related = MultiPart::related().boundary(boundary("related"));
-            alternative.multipart(related.singlepart(SinglePart::html(html)).singlepart(picture))
+            let related = MultiPart::related().boundary(boundary("related")).singlepart(SinglePart::html(html));
+            let related = related.singlepart(picture(PICTURE, &png));
+            alternative.multipart(match enclosed.dark_picture {
+                Some(png) => related.singlepart(picture(DARK_PICTURE, &png)),
+                None => related,
+            })
         }
         None => alternative.singlepart(SinglePart::html(html)),
     };
@@ -88,6 +89,13 @@ fn body(content: MailContent<'_>) -> MultiPart {
         }
         None => alternative,
     }
+}
+
+/// A picture that the page shows by this address.
+fn picture(address: &str, png: &[u8]) -> SinglePart {
+    let cid = address.trim_start_matches("cid:");
+    let inline = Attachment::new_inline_with_name(cid.to_owned(), format!("{cid}.png"));
+    inline.body(png.to_vec(), content_type("image/png"))
 }
 
 fn content_type(text: &str) -> ContentType {

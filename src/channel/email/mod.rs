@@ -10,6 +10,7 @@
 
 pub mod answers;
 pub mod html;
+pub mod look;
 pub mod mailbox;
 pub mod mime;
 mod page;
@@ -25,6 +26,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
+use crate::channel::email::look::Look;
 use crate::channel::email::mailbox::{Mailbox, masked};
 use crate::channel::email::mime::{MailContent, MailEnvelope};
 use crate::channel::http::{Http, tls};
@@ -47,10 +49,7 @@ use crate::domain::text::clean_line;
 /// A subject is one line of a list of mails.
 const SUBJECT: usize = 150;
 
-/// What lists of mails show of a text beside the subject, in characters.
-const PREVIEW: usize = 140;
-
-/// What subject, preview and the marker of a piece may take in the page, in bytes.
+/// What subject and the marker of a piece may take in the page, in bytes.
 const ROOM_BESIDE: usize = 8 * 1024;
 
 /// Who gets a mail, and through which server.
@@ -223,7 +222,8 @@ impl Channel for Email {
         let reply_to = self.reply_to.as_ref();
         let envelope = MailEnvelope { from: &self.from, to: &self.to, cc: &self.cc, reply_to, unsubscribe };
         let room = html::LIMIT_BYTES - html::frame_bytes() - ROOM_BESIDE;
-        let pieces = split(&message.document, room, |blocks| html::content(blocks).len());
+        let look = Look::of(message);
+        let pieces = split(&message.document, room, |blocks| html::content(look, blocks).len());
         let count = pieces.len();
         let mails = pieces.into_iter().zip(0u16..).map(|(piece, index)| {
             let mut blocks = piece.blocks;
@@ -232,8 +232,7 @@ impl Channel for Email {
                 blocks.insert(0, Block::Paragraph(vec![Inline::Text(marker)]));
             }
             let text = text::write(&blocks);
-            let preview = clean_line(&text, PREVIEW);
-            let html = html::page(&self.inherited.language, &subject, &preview, &blocks);
+            let html = html::page(&self.inherited.language, &subject, look, &blocks);
             let key = idempotency_key(message.delivery, message.round, index, form);
             // Once, with the first piece.
             let enclosed = if index == 0 { message.enclosed.clone() } else { Attachments::default() };
@@ -289,6 +288,13 @@ impl Channel for Email {
     }
 }
 
+/// A Chinese subject whose only Latin letters are those of a currency is capitals to a filter, and taken for shouting.
+fn not_shouted(subject: String) -> String {
+    let letters = subject.bytes().filter(u8::is_ascii_alphabetic);
+    let (capital, small): (Vec<u8>, Vec<u8>) = letters.partition(u8::is_ascii_uppercase);
+    if small.is_empty() && !capital.is_empty() { format!("{subject} · Orderbell") } else { subject }
+}
+
 impl Email {
     /// All who get the mail, each once.
     fn recipients(&self) -> Vec<&Mailbox> {
@@ -298,12 +304,12 @@ impl Email {
 
     /// The same for all mails of an order, because mail programs thread by it; else the title.
     fn subject(&self, message: &Message) -> String {
-        let Some(order) = &message.order else { return clean_line(&message.title, SUBJECT) };
+        let Some(order) = &message.order else { return not_shouted(clean_line(&message.title, SUBJECT)) };
         let number = order.short_number.as_ref().unwrap_or(&order.number);
         let word =
             compose::words_for(&self.inherited.language).and_then(|words| words.word("mail.order")).unwrap_or("Order");
         let shop = order.shop.as_ref().map(|shop| format!(" · {}", shop.name.as_ref().unwrap_or(&shop.id)));
-        clean_line(&format!("{word} #{number}{}", shop.unwrap_or_default()), SUBJECT)
+        not_shouted(clean_line(&format!("{word} #{number}{}", shop.unwrap_or_default()), SUBJECT))
     }
 
     /// Whether the certificates of `ca_file` can be used.

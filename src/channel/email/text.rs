@@ -22,7 +22,7 @@ fn block(block: &Block) -> String {
         Block::Fields(fields) => {
             let fields = fields.iter().map(|field| {
                 let key = inlines(&field.key).replace('\n', " ");
-                prefixed(&inlines(&field.value), &format!("{key}{}", field.colon()), "  ")
+                prefixed(&inlines(&field.value), &format!("{key}{}", field.colon.as_str()), "  ")
             });
             fields.collect::<Vec<_>>().join("\n")
         }

@@ -26,7 +26,7 @@ pub fn toned(tone: Tone, text: &str) -> String {
     let colour = match tone {
         Tone::Info => "info",
         Tone::Comment => "comment",
-        Tone::Warning => "warning",
+        Tone::Warning | Tone::Quoted => "warning",
     };
     format!("<font color=\"{colour}\">{text}</font>")
 }
@@ -63,7 +63,7 @@ fn block(block: &Block) -> String {
 
 /// The key in grey, so that the eye finds the values.
 fn field(field: &Field) -> String {
-    let key = format!("{}{}", inlines(&field.key, Place::Within), field.colon().trim_end());
+    let key = format!("{}{}", inlines(&field.key, Place::Within), field.colon.as_str().trim_end());
     let key = toned(Tone::Comment, &key.replace(LINE_BREAK, " "));
     format!("{key} {}", inlines(&field.value, Place::Within)).trim_end().to_owned()
 }
@@ -180,6 +180,7 @@ fn join(pieces: impl Iterator<Item = String>, between: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::document::Colon;
 
     fn text(text: &str) -> Vec<Inline> {
         vec![Inline::Text(text.to_owned())]
@@ -194,8 +195,8 @@ mod tests {
             Block::List { ordered: false, items: vec![[text("tea"), vec![Inline::Break], text("no ice")].concat()] },
             Block::Quote(vec![Block::Paragraph(text("please")), Block::Quote(vec![Block::Paragraph(text("hurry"))])]),
             Block::Fields(vec![
-                Field { key: text("Shop"), value: text("Noodle House") },
-                Field { key: text("合计"), value: vec![Inline::Strong(text(" SAR 1 "))] },
+                Field { key: text("Shop"), value: text("Noodle House"), colon: Colon::Narrow },
+                Field { key: text("合计"), value: vec![Inline::Strong(text(" SAR 1 "))], colon: Colon::Wide },
             ]),
             Block::Paragraph(
                 [vec![late], vec![Inline::Emphasis(text("!"))], vec![link], vec![Inline::Emphasis(text("x"))]].concat(),

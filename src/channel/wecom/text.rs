@@ -22,7 +22,7 @@ fn block(block: &Block) -> String {
         }
         Block::Fields(fields) => {
             let field = |key: &str, colon: &str, value: &str| format!("{key}{colon}{value}").trim_end().to_owned();
-            fields.iter().map(|f| field(&inlines(&f.key), f.colon(), &inlines(&f.value))).collect()
+            fields.iter().map(|f| field(&inlines(&f.key), f.colon.as_str(), &inlines(&f.value))).collect()
         }
         Block::Picture { alternative, url } => vec![with_address(&escape(alternative), url)],
     };

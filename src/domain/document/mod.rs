@@ -9,6 +9,9 @@ mod tidy;
 /// Where a document shows the picture that is enclosed. Only a template can say so: in a value it is text.
 pub const PICTURE: &str = "cid:report";
 
+/// Its counterpart for readers in the dark, which a channel puts beside it by itself.
+pub const DARK_PICTURE: &str = "cid:report-dark";
+
 /// One block of a message. Splitting happens between blocks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Block {
@@ -37,6 +40,26 @@ pub struct Field {
     /// Without the colon.
     pub key: Vec<Inline>,
     pub value: Vec<Inline>,
+    pub colon: Colon,
+}
+
+/// The colon behind a key, as the template wrote it: it belongs to the language, whatever name the key is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Colon {
+    /// `: `
+    Narrow,
+    /// `：`, as Chinese and Japanese have it.
+    Wide,
+}
+
+impl Colon {
+    /// As it stands before a value.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Colon::Narrow => ": ",
+            Colon::Wide => "：",
+        }
+    }
 }
 
 /// A run of text inside a block. The texts hold no markup: each dialect escapes them in its own way.
@@ -45,7 +68,8 @@ pub enum Inline {
     Text(String),
     Strong(Vec<Inline>),
     Emphasis(Vec<Inline>),
-    /// In a colour, where the receiver has any. Only a template can say so: in a value, `<` is text.
+    /// In a colour, where the receiver has any, or words of somebody else. Only a template can say so: in a value, `<` and `>`
+    /// are text.
     Toned {
         tone: Tone,
         content: Vec<Inline>,
@@ -67,6 +91,8 @@ pub enum Tone {
     Comment,
     /// Look here; `<font color="warning">`.
     Warning,
+    /// Words of a buyer or of a receiver within an item, on lines of their own; a quote in a list.
+    Quoted,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -91,16 +117,6 @@ impl Document {
         }
         text.truncate(text.trim_end().len());
         text
-    }
-}
-
-impl Field {
-    /// The colon that belongs after the key: the wide one after Chinese, Japanese and the like.
-    pub fn colon(&self) -> &'static str {
-        match inline_text(&self.key).chars().next_back() {
-            Some(last) if is_wide(last) => "：",
-            _ => ": ",
-        }
     }
 }
 
@@ -172,7 +188,7 @@ fn write_plain(block: &Block, out: &mut String) {
         Block::Fields(fields) => {
             for field in fields {
                 write_inlines(&field.key, out);
-                out.push_str(field.colon());
+                out.push_str(field.colon.as_str());
                 write_inlines(&field.value, out);
                 out.push('\n');
             }

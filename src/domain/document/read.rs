@@ -3,7 +3,7 @@
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
 use crate::domain::document::tidy::{SOFT, tidy};
-use crate::domain::document::{Block, Document, Field, Inline, PICTURE, Tone};
+use crate::domain::document::{Block, Colon, Document, Field, Inline, PICTURE, Tone};
 
 /// So many quotes, lists, pictures and runs of emphasis stand within one another at most; what is nested deeper is read as if
 /// it stood in the last of them. Whoever handles a document goes into each.
@@ -122,9 +122,12 @@ impl Reader {
                 self.urls.push(dest_url.into());
                 self.inlines.push(Vec::new());
             }
-            Tag::BlockQuote(_) if self.lists.is_empty() => {
+            Tag::BlockQuote(_) => {
                 self.end_paragraph();
-                self.blocks.push(Vec::new());
+                match self.lists.is_empty() {
+                    true => self.blocks.push(Vec::new()),
+                    false => self.inlines.push(Vec::new()),
+                }
             }
             Tag::List(number) => {
                 self.end_paragraph();
@@ -170,6 +173,11 @@ impl Reader {
                 if !blocks.is_empty() {
                     self.block(Block::Quote(blocks));
                 }
+            }
+            TagEnd::BlockQuote(_) => {
+                let content = tidy(self.close());
+                self.push(Inline::Toned { tone: Tone::Quoted, content });
+                self.end_paragraph();
             }
             TagEnd::Item => {
                 let content = tidy(self.close());
@@ -347,25 +355,28 @@ fn nests(tag: &TagEnd) -> bool {
 fn as_field(item: &[Inline]) -> Option<Field> {
     const COLONS: [char; 2] = [':', '：'];
     let (Inline::Strong(key), rest) = item.split_first()? else { return None };
-    let mut key = key.clone();
-    let mut value = rest.to_vec();
-    let within = match key.last_mut() {
-        Some(Inline::Text(text)) => text.trim_end().strip_suffix(COLONS).map(str::to_owned),
-        _ => None,
-    };
-    match (within, key.last_mut(), value.first_mut()) {
-        (Some(shorter), Some(Inline::Text(text)), _) => *text = shorter,
-        (None, _, Some(Inline::Text(text))) if text.starts_with(COLONS) => {
+    let (mut key, mut value) = (key.clone(), rest.to_vec());
+    // Within the key, at its end, or behind it.
+    let colon = match (key.last_mut(), value.first_mut()) {
+        (Some(Inline::Text(text)), _) if text.trim_end().ends_with(COLONS) => {
+            let found = text.trim_end().chars().next_back();
+            *text = text.trim_end().strip_suffix(COLONS).unwrap_or_default().to_owned();
+            found
+        }
+        (_, Some(Inline::Text(text))) if text.starts_with(COLONS) => {
+            let found = text.chars().next();
             *text = text.trim_start_matches(COLONS).to_owned();
+            found
         }
         _ => return None,
-    }
+    };
+    let colon = if colon == Some('：') { Colon::Wide } else { Colon::Narrow };
     if let Some(Inline::Text(text)) = value.first_mut() {
         *text = text.trim_start().to_owned();
     }
     key.retain(|inline| !matches!(inline, Inline::Text(text) if text.is_empty()));
     value.retain(|inline| !matches!(inline, Inline::Text(text) if text.is_empty()));
-    (!key.is_empty()).then_some(Field { key, value })
+    (!key.is_empty()).then_some(Field { key, value, colon })
 }
 
 /// The tone that a tag opens.

@@ -1,6 +1,6 @@
 //! The reduced form of a document, for a receiver that has refused its content.
 
-use crate::domain::document::{Block, Document, Inline};
+use crate::domain::document::{Block, Document, Inline, Tone};
 
 impl Document {
     /// The document without free text, links and pictures: quotes are the words of others, and go as a whole.
@@ -24,11 +24,16 @@ impl Document {
     }
 }
 
-/// The inlines with the texts of their links alone.
+/// The inlines without what is quoted, with the texts of their links alone.
 fn unlinked(content: &[Inline]) -> Vec<Inline> {
     let mut kept = Vec::new();
     for inline in content {
         match inline {
+            Inline::Toned { tone: Tone::Quoted, .. } => {
+                while matches!(kept.last(), Some(Inline::Break)) {
+                    kept.pop();
+                }
+            }
             Inline::Link { content, .. } => kept.extend(unlinked(content)),
             Inline::Strong(content) => kept.push(Inline::Strong(unlinked(content))),
             Inline::Emphasis(content) => kept.push(Inline::Emphasis(unlinked(content))),

@@ -109,7 +109,7 @@ fn gather_fields(fields: &[Field], fits: &dyn Fn(&Block) -> bool) -> Vec<Block> 
             continue;
         }
         let as_line = |value: &[Inline]| {
-            let mut line = vec![Inline::Strong(field.key.clone()), Inline::Text(field.colon().to_owned())];
+            let mut line = vec![Inline::Strong(field.key.clone()), Inline::Text(field.colon.as_str().to_owned())];
             line.extend_from_slice(value);
             Block::Paragraph(line)
         };

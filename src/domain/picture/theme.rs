@@ -5,7 +5,7 @@
 pub enum Theme {
     #[default]
     Light,
-    /// The ground of a mail's card in the dark (`templates/mail.mjml`).
+    /// The ground of a mail's card in the dark (`templates/mail.html`).
     Dark,
 }
 

@@ -42,13 +42,41 @@ pub(super) fn context(view: &MessageContext<'_>, words: Option<&Language>) -> Va
 /// What an event says beside its order, in the reader's language as far as it holds words of our own.
 pub(super) fn data_in_words<'a>(data: &'a Data, words: Option<&Language>) -> Cow<'a, Data> {
     let mut data = unreadable::data_in_words(data, words);
-    let detail = data.notice().and_then(|notice| notice.detail.as_deref());
-    if let Some(Cow::Owned(said)) = detail.zip(words).map(|(detail, words)| remedy::localized(detail, words))
-        && let Payload::Notice(notice) = &mut data.to_mut().payload
-    {
-        notice.detail = Some(said);
+    let Some(words) = words else { return data };
+    match &data.payload {
+        Payload::Notice(notice) if notice.detail.is_some() => {
+            if let Payload::Notice(notice) = &mut data.to_mut().payload {
+                notice.detail = notice.detail.take().map(|detail| detail_in_words(&notice.topic, &detail, words));
+            }
+        }
+        Payload::Report(report) if !report.bell.parked.is_empty() => {
+            if let Payload::Report(report) = &mut data.to_mut().payload {
+                let parked = report.bell.parked.iter_mut();
+                parked.for_each(|parked| parked.reason = remedy::localized(&parked.reason, words).into_owned());
+            }
+        }
+        _ => {}
     }
     data
+}
+
+/// What a notice quotes, by its topic: the words of `check` are English, and another language says that they are.
+fn detail_in_words(topic: &str, detail: &str, words: &Language) -> String {
+    match topic {
+        "template" | "templates" | "configuration" => {
+            words.word("label.check").unwrap_or("{detail}").replace("{detail}", detail)
+        }
+        "dead" | "replayed" => with_kind_in_words(&remedy::localized(detail, words), words),
+        _ => remedy::localized(detail, words).into_owned(),
+    }
+}
+
+/// What begins with the kind of an event, as what is said of one that was given up, begins with its name.
+fn with_kind_in_words(detail: &str, words: &Language) -> String {
+    let end = detail.find([' ', ':', '：']).unwrap_or(detail.len());
+    let (kind, rest) = detail.split_at(end);
+    let known = kind.parse::<Kind>().ok().and_then(|kind| words.word(&format!("kind.{kind}")));
+    known.map_or_else(|| detail.to_owned(), |name| format!("{name}{rest}"))
 }
 
 /// The address of a report's picture, which we have made ourselves and which is therefore no text to be escaped.

@@ -1,5 +1,7 @@
 //! Templates of what surrounds single messages: digests, and the notes before and behind a message.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use minijinja::{Value, context};
@@ -43,6 +45,7 @@ impl Templates {
         let context = context! {
             groups => groups,
             count => view.entries.len(),
+            orders => orders(view.entries),
             detail => view.detail.as_str(),
             language => view.language,
             timezone => Value::from_object(TemplateZone(view.timezone.clone())),
@@ -125,6 +128,12 @@ impl Templates {
         let missing = || nothing(&format!("{wanted}/{}", files.first().unwrap_or(&"")));
         Ok((dialect.ok_or_else(missing)?, path.ok_or_else(missing)?))
     }
+}
+
+/// How many orders they are about.
+fn orders(entries: &[DigestEntry<'_>]) -> usize {
+    let orders = entries.iter().filter_map(|entry| Some((&entry.event.source, &entry.order?.number)));
+    orders.collect::<BTreeSet<_>>().len()
 }
 
 fn group(dialect: &Dialect, kind: &Kind, entries: &[DigestEntry<'_>]) -> Value {

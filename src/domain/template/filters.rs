@@ -132,24 +132,20 @@ fn mask(text: &str) -> String {
     format!("•••{}", graphemes[graphemes.len() - shown..].concat())
 }
 
-/// The words of a [`crate::domain::coded::Coded`], or of a plain word. What has no word in the language file is shown as
-/// the platform's own number or word.
+/// The words of a [`crate::domain::coded::Coded`], of a number or of a plain word. A number that has no word in the language
+/// file is shown as such: `(code 5001)`.
 fn word(words: &Language, coded: &Value, family: &str) -> Result<String, Error> {
     if let Some(own) = coded.as_str() {
         return Ok(words.word(&format!("{family}.{own}")).unwrap_or(own).to_owned());
     }
-    if coded.kind() != ValueKind::Map {
-        return Ok(coded.to_string());
-    }
-    let known = coded.get_attr("word")?;
-    if let Some(word) = known.as_str().and_then(|known| words.word(&format!("{family}.{known}"))) {
-        return Ok(word.to_owned());
-    }
-    let code = coded.get_attr("code")?.to_string();
-    Ok(match words.word(&format!("{family}.number")) {
-        Some(pattern) => pattern.replace("{code}", &code),
-        None => code,
-    })
+    let (known, code) = match coded.kind() {
+        ValueKind::Map => (coded.get_attr("word")?, coded.get_attr("code")?.to_string()),
+        _ => (Value::from(()), coded.to_string()),
+    };
+    let mut names = known.as_str().into_iter().chain([code.as_str()]);
+    let named = names.find_map(|name| words.word(&format!("{family}.{name}")));
+    let pattern = || words.word(&format!("{family}.number")).or_else(|| words.word("label.code"));
+    Ok(named.or_else(pattern).unwrap_or("{code}").replace("{code}", &code))
 }
 
 /// A word of the language file with `{name}` filled in from the arguments. `default` stands in where there is no word.

@@ -1,6 +1,7 @@
 //! The words of a report: with its picture as the channel can show it, and with shorter lists where there is not room for all.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 
 use crate::channel::{Channel, Pictures};
 use crate::domain::document::PICTURE;
@@ -68,7 +69,7 @@ impl ReportAudience<'_> {
         let table = table.map(|content| TableFile { file, content: localized(content) });
         let address = report.picture.take();
         let ways = self.channel.pictures();
-        let mut enclosed = Attachments { picture: None, table };
+        let mut enclosed = Attachments { table, ..Attachments::default() };
         if self.form == PartForm::Reduced {
             return (report, enclosed);
         }
@@ -76,15 +77,19 @@ impl ReportAudience<'_> {
             report.picture = address.map(|address| self.in_language(&address));
             return (report, enclosed);
         }
-        match drawn(&report, self.templates, self.language, Theme::Light) {
-            Ok(picture) => enclosed.picture = Some(picture.into()),
+        let drawn = |theme| drawn(&report, self.templates, self.language, theme).map(Arc::from);
+        match drawn(Theme::Light) {
+            Ok(picture) => enclosed.picture = Some(picture),
             Err(why) => {
                 *failure = Some(format!("the picture is left out: {why}"));
                 return (report, enclosed);
             }
         }
         match ways {
-            Pictures::Within => report.picture = Some(PICTURE.to_owned()),
+            Pictures::Within => {
+                enclosed.dark_picture = drawn(Theme::Dark).ok();
+                report.picture = Some(PICTURE.to_owned());
+            }
             Pictures::Behind => report.picture_follows = true,
             Pictures::Fetched => {}
         }

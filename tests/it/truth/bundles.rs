@@ -40,7 +40,7 @@ async fn what_waits_of_one_order_is_one_message_about_its_newest_state_and_each_
         let received = texts(&scene.received(name));
         assert_eq!(received.len(), 1, "{name}: {received:#?}");
         assert!(received[0].contains("Cancelled: order"), "{name}: {received:?}");
-        let (_, behind) = received[0].split_once("Told with it: ").unwrap_or_else(|| panic!("{name}: {received:?}"));
+        let (_, behind) = received[0].split_once("Earlier: ").unwrap_or_else(|| panic!("{name}: {received:?}"));
         let at = |words: &str| behind.find(words).unwrap_or_else(|| panic!("{name}: {words} is not in {behind}"));
         assert!(at("New order (") < at("Order accepted ("), "{name}: {behind}");
         let leader = one(&rows, name, 1, "order.cancelled");

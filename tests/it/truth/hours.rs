@@ -86,7 +86,7 @@ async fn an_exception_carries_what_is_held_of_its_order_as_well() {
     let rows = daemon.until_done().await;
     let received = texts(&scene.received("kitchen"));
     assert!(received.len() == 1 && received[0].contains("Cancelled: order"), "{received:?}");
-    assert!(received[0].contains("Told with it: New order ("), "{received:?}");
+    assert!(received[0].contains("Earlier: New order ("), "{received:?}");
     assert_eq!(one(&rows, "kitchen", 1, "order.placed").digest, Some(of(&rows, "kitchen")[1].id));
 }
 

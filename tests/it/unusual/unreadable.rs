@@ -122,7 +122,7 @@ fn an_option_or_a_note_that_cannot_be_read_is_not_left_out() {
     );
     let text = english(odd);
     assert!(text.contains(r"Extra: ? ×2, Extra: Ham ×?, Extra: ?"), "{text}");
-    assert!(text.contains("> **Note:** there is one, and it cannot be read"), "{text}");
+    assert!(text.contains("> Note: there is one, and it cannot be read"), "{text}");
     assert!(text.contains("Could not be read: options of item 2, note of item 2."), "{text}");
     let many = format!(
         r#"{{"baseOrder":{{"orderViewId":7}},"products":[{}]}}"#,

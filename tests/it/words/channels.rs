@@ -4,9 +4,9 @@ use orderbell::channel::Channel;
 use orderbell::channel::email::Email;
 use orderbell::domain::document::read::read;
 use orderbell::domain::document::{Block, Document, Inline};
-use orderbell::domain::message::Part;
 use orderbell::domain::mail;
 use orderbell::domain::mail::ParsedMail;
+use orderbell::domain::message::Part;
 use serde_json::Value;
 
 use crate::words::golden::{robot, wecom};

@@ -140,7 +140,7 @@ fn a_fallback_and_what_is_carried_as_well_stand_around_the_message() {
     let earlier = orderbell::domain::digest::MergedDelivery { kind: Kind::OrderPlaced, changed: false, at: since };
     let notes = DigestNotes { meanwhile: &[], unreached: &[("kitchen".to_owned(), since)], earlier: &[earlier] };
     for (language, before, behind) in [
-        ("en", "**kitchen cannot be reached since ", "Told with it: New order ("),
+        ("en", "**kitchen cannot be reached since ", "Earlier: New order ("),
         ("zh-CN", "**kitchen 自", "此前：新订单（"),
     ] {
         let view = sample.view(language, &timezone);

@@ -6,16 +6,17 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use orderbell::channel::Channel;
 use orderbell::channel::dingtalk::DingTalk;
+use orderbell::channel::email::look::Look;
 use orderbell::channel::email::{Email, html};
 use orderbell::channel::webhook::WebhookChannel;
 use orderbell::channel::wecom::WeCom;
 use orderbell::domain::compose::{Composed, plain};
 use orderbell::domain::document::{Block, Inline};
 use orderbell::domain::event::Kind;
+use orderbell::domain::mail::open;
 use orderbell::domain::message::{Attachments, Message, Part, PartForm};
 use orderbell::domain::message_context::MessageContext;
 use orderbell::domain::template::Templates;
-use orderbell::domain::mail::open;
 use serde_json::Value;
 
 use crate::support::snapshots::Snapshots;
@@ -238,8 +239,8 @@ fn mails_are_written_as_agreed() {
     for language in LANGUAGES {
         let email = mailbox(language);
         for (name, composed, sample) in texts(&templates, language, email.kind()) {
-            let content = html::content(&composed.document.blocks);
             let message = message(&sample, composed);
+            let content = html::content(Look::of(&message), &message.document.blocks);
             let parts = email.write(&message, PartForm::Full);
             assert_eq!(parts.len(), 2, "{name}: one for each recipient");
             assert_eq!(parts, email.write(&message, PartForm::Full), "{name}: the same bytes each time");

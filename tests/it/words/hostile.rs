@@ -12,6 +12,7 @@ use orderbell::domain::fold::merge;
 use orderbell::domain::message::PartForm;
 use orderbell::domain::order::{OrderLine, OrderUpdate};
 use orderbell::domain::payload::{CourierProgress, Data, OrderProgress, Payload, Placement};
+use orderbell::domain::retry::quoted;
 use orderbell::domain::shop::Shop;
 use orderbell::domain::template::Templates;
 use orderbell::domain::text::one_line;
@@ -171,7 +172,7 @@ fn reporting(text: &str) -> Sample {
     report.products.iter_mut().for_each(|product| product.name = text.to_owned());
     report.cancellations.reasons.iter_mut().for_each(|reason| reason.reason = text.to_owned());
     report.stock.iter_mut().for_each(|low| low.name = name());
-    report.bell.parked.iter_mut().for_each(|parked| parked.reason = text.to_owned());
+    report.bell.parked.iter_mut().for_each(|parked| parked.reason = quoted("errcode 7", text));
     report.acceptance.iter_mut().for_each(|acceptance| acceptance.slowest_order = text.to_owned());
     let data = Payload::Report(Box::new(report)).into();
     let event = samples::event(Kind::Report("daily".to_owned()), data);

@@ -1,7 +1,7 @@
 //! Reading Markdown: what becomes which block, and that nothing is lost.
 
 use orderbell::domain::document::read::read;
-use orderbell::domain::document::{Block, Field, Inline};
+use orderbell::domain::document::{Block, Colon, Document, Field, Inline, Tone};
 
 fn text(text: &str) -> Inline {
     Inline::Text(text.to_owned())
@@ -15,11 +15,27 @@ fn lines(markdown: &str) -> Vec<String> {
 fn the_lines_of_an_order_and_the_facts_about_it_are_distinguished() {
     let document = read("# T\n\n- **2 ×** tea\n- **Shop:** Noodles\n- **合计：** SAR 1\n");
     let items = vec![vec![Inline::Strong(vec![text("2 ×")]), text(" tea")]];
-    let field = |key: &str, value: &str| Field { key: vec![text(key)], value: vec![text(value)] };
-    assert_eq!(
-        document.blocks[1..],
-        [Block::List { ordered: false, items }, Block::Fields(vec![field("Shop", "Noodles"), field("合计", "SAR 1")]),]
-    );
+    let field = |key: &str, value: &str, colon| Field { key: vec![text(key)], value: vec![text(value)], colon };
+    let fields = vec![field("Shop", "Noodles", Colon::Narrow), field("合计", "SAR 1", Colon::Wide)];
+    assert_eq!(document.blocks[1..], [Block::List { ordered: false, items }, Block::Fields(fields)]);
+}
+
+#[test]
+fn the_colon_behind_a_key_is_the_templates_whatever_name_the_key_is() {
+    assert_eq!(lines("- **Peak House：** 3 单\n- **海港**: 3 orders"), ["Peak House：3 单", "海港: 3 orders"]);
+}
+
+#[test]
+fn a_quote_in_an_item_is_words_of_somebody_else_and_goes_with_the_reduced_form() {
+    let document =
+        read("- **1 ×** ribs\n  > Note: no peanuts\n- tea\\\n  less ice\n  > Note: hot\n  > and sweet\n\n> late");
+    let quoted = |words: &str| Inline::Toned { tone: Tone::Quoted, content: vec![text(words)] };
+    let ribs = vec![Inline::Strong(vec![text("1 ×")]), text(" ribs"), Inline::Break, quoted("Note: no peanuts")];
+    let tea = vec![text("tea"), Inline::Break, text("less ice"), Inline::Break, quoted("Note: hot and sweet")];
+    let quote = Block::Quote(vec![Block::Paragraph(vec![text("late")])]);
+    assert_eq!(document.blocks, [Block::List { ordered: false, items: vec![ribs.clone(), tea.clone()] }, quote]);
+    let items = vec![ribs[..2].to_vec(), tea[..3].to_vec()];
+    assert_eq!(document.reduced(), Document { blocks: vec![Block::List { ordered: false, items }] });
 }
 
 #[test]

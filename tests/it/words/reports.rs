@@ -7,13 +7,13 @@ use jiff::tz::TimeZone;
 use orderbell::channel::Channel;
 use orderbell::domain::event::{Event, EventId, Kind, SignatureCheck};
 use orderbell::domain::figures::sample;
+use orderbell::domain::mail;
 use orderbell::domain::message::{Attachments, Part, PartForm};
 use orderbell::domain::message_context::MessageContext;
 use orderbell::domain::payload::Payload;
 use orderbell::domain::report::Report;
 use orderbell::domain::template::Templates;
 use orderbell::flow::render::report::ReportAudience;
-use orderbell::domain::mail;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -55,6 +55,14 @@ fn written(channel: &dyn Channel, language: &str, report: &Report, table: Option
     let parts = reader.written(report, table, &mut failure, compose).unwrap();
     assert_eq!(failure, None);
     parts
+}
+
+/// What a reader of a mail sees of a report, and the table that goes with it.
+pub fn report_text(email: &dyn Channel, language: &str, report: &Report, table: &str) -> (String, String) {
+    let parts = written(email, language, report, Some(table));
+    let opened = mail::open(parts[0].body.split_once("\r\n").unwrap().1);
+    let table = opened.enclosed.last().map(|table| String::from_utf8(table.bytes.clone()).unwrap());
+    (opened.text.unwrap(), table.unwrap())
 }
 
 /// Pictures by their size, so that the files can be read.
@@ -152,11 +160,19 @@ fn a_mail_holds_the_picture_that_it_shows_and_the_figures_as_text() {
         let parts = written(&mailbox(language), language, &sample.report(), Some(&sample.table()));
         let opened = mail::open(parts[0].body.split_once("\r\n").unwrap().1);
         let (html, text) = (opened.html.as_deref().unwrap(), opened.text.as_deref().unwrap());
-        let [picture, table] = &opened.enclosed[..] else { panic!("{:?}", opened.enclosed.len()) };
-        let id = picture.id.as_deref().unwrap();
-        assert!(html.contains(&format!("src=\"cid:{id}\"")) && picture.bytes.starts_with(b"\x89PNG"), "{id}");
+        let [light, dark, table] = &opened.enclosed[..] else { panic!("{:?}", opened.enclosed.len()) };
+        for (picture, class) in [(light, "light"), (dark, "dark")] {
+            let id = picture.id.as_deref().unwrap();
+            assert!(html.contains(&format!("class=\"{class}\" src=\"cid:{id}\"")), "{id}");
+            assert!(picture.bytes.starts_with(b"\x89PNG"), "{id}");
+        }
+        assert_ne!(light.bytes, dark.bytes);
         assert!(html.contains(" alt=\"") && !html.contains("alt=\"\""), "the picture says what it is");
-        assert_eq!(table.bytes, sample.table().into_bytes());
+        let table = String::from_utf8(table.bytes.clone()).unwrap();
+        let head =
+            if language == "en" { "\u{feff}Source,Shop number,Shop," } else { "\u{feff}来源,门店编号,门店," };
+        assert!(table.starts_with(head), "{table:.200}");
+        assert_eq!(table.lines().count(), sample.table().lines().count());
         let net = if language == "en" { "Net: HKD" } else { "净额：HKD" };
         assert!(text.replace(['*', '\u{a0}'], " ").contains(net), "{text}");
     }

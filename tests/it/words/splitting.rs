@@ -5,7 +5,7 @@ use orderbell::channel::Channel;
 use orderbell::channel::dingtalk::markdown;
 use orderbell::domain::document::read::read;
 use orderbell::domain::document::split::split;
-use orderbell::domain::document::{Block, Document, Field, Inline, Tone};
+use orderbell::domain::document::{Block, Colon, Document, Field, Inline, Tone};
 use orderbell::domain::message::{Message, Part, PartForm};
 use proptest::prelude::*;
 use serde_json::Value;
@@ -43,7 +43,7 @@ fn block() -> impl Strategy<Value = Block> {
         proptest::collection::vec(run(), 1..8).prop_map(|items| Block::List { ordered: false, items }),
         proptest::collection::vec(run(), 1..8).prop_map(|items| Block::List { ordered: true, items }),
         proptest::collection::vec((words(), run()), 1..8).prop_map(|fields| {
-            let field = |(key, value)| Field { key: vec![Inline::Text(key)], value };
+            let field = |(key, value)| Field { key: vec![Inline::Text(key)], value, colon: Colon::Narrow };
             Block::Fields(fields.into_iter().map(field).collect())
         }),
     ]
@@ -186,10 +186,11 @@ fn a_reduced_form_has_no_free_text_links_or_pictures() {
 fn the_keyword_is_in_every_part() {
     let message = long_message(600);
     for part in robot("keyword = \"bell\"").write(&message, PartForm::Full) {
-        assert!(text(&part).ends_with("\n\nbell") && part.body.len() <= 20_000);
+        assert!(text(&part).ends_with("\n\nHarbour Noodle House · bell"), "{}", text(&part));
+        assert!(part.body.len() <= 20_000);
     }
     for part in robot("keyword = \"order\"").write(&message, PartForm::Full) {
-        assert_eq!(text(&part).matches("\n\norder").count(), 0, "it is in the marker line already");
+        assert_eq!(text(&part).matches(" · order").count(), 0, "it is in the marker line already");
     }
 }
 

@@ -128,7 +128,7 @@ fn a_merchants_partial_and_words_take_precedence_in_built_in_templates() {
     let files = overlay(&[("en/words.toml", "[handover]\ndelivery = \"By bike\"\n")]);
     let templates = Templates::with_overlay(&files).unwrap();
     let composed = templates.compose(&placed().view("en", &samples::riyadh())).unwrap();
-    assert!(composed.markdown.contains("**By bike:** expected"));
+    assert!(composed.markdown.contains("## Expected 07:20 · By bike"));
     assert!(composed.markdown.contains("糖醋排骨"), "the other words and templates stay");
 }
 
@@ -220,7 +220,9 @@ fn the_filters_write_as_documented() {
         ("{{ \"+966501234567\" | mask }}", "•••4567"),
         ("{{ \"ab\" | mask }}", "•••"),
         ("{{ 1 | plural(\"item\") }}, {{ 2 | plural(\"item\") }}", "1 item, 2 items"),
-        ("{{ {\"code\": 77, \"word\": none} | word(\"status\") }}", "status 77"),
+        ("{{ {\"code\": 77, \"word\": none} | word(\"status\") }}", "(code 77)"),
+        ("{{ 500001 | word(\"cancel_type\") }} {{ 5042 | word(\"cancel_type\") }}", "short of ingredients (code 5042)"),
+        ("{{ -1234567 | number }} {{ {\"minor\": -1200, \"currency\": \"SAR\"} | money }}", "−1,234,567 −SAR 12.00"),
         ("{{ {\"code\": 4, \"word\": \"suspended\"} | word(\"status\") }}", "suspended"),
         ("{{ \"label.shop\" | t }} {{ \"x.y\" | t(default=\"z\") }}", "Shop z"),
         ("{{ \"plural.item.other\" | t(count=\"*7*\") }}", r"\*7\* items"),

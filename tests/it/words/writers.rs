@@ -2,7 +2,7 @@
 //! cut, and no value that reads back as markup, a mention or a link.
 
 use orderbell::domain::compose::Composed;
-use orderbell::domain::document::{Block, Document, Field, Inline, Tone};
+use orderbell::domain::document::{Block, Colon, Document, Field, Inline, Tone};
 use orderbell::domain::message::PartForm;
 use proptest::prelude::*;
 
@@ -104,7 +104,7 @@ fn block() -> impl Strategy<Value = Block> {
         (any::<bool>(), proptest::collection::vec(run(), 1..5))
             .prop_map(|(ordered, items)| Block::List { ordered, items }),
         proptest::collection::vec((value(), run()), 1..5).prop_map(|fields| {
-            let field = |(key, value)| Field { key: vec![Inline::Text(key)], value };
+            let field = |(key, value)| Field { key: vec![Inline::Text(key)], value, colon: Colon::Narrow };
             Block::Fields(fields.into_iter().map(field).collect())
         }),
         value().prop_map(|alternative| Block::Picture { alternative, url: URL.to_owned() }),
@@ -171,7 +171,7 @@ proptest! {
             1 => Block::Paragraph(content),
             2 => Block::Quote(vec![Block::Paragraph(content)]),
             3 => Block::List { ordered: false, items: vec![content] },
-            _ => Block::Fields(vec![Field { key: content.clone(), value: content }]),
+            _ => Block::Fields(vec![Field { key: content.clone(), value: content, colon: Colon::Narrow }]),
         };
         for writer in writers() {
             check(&writer, &Document { blocks: vec![block.clone()] }, PartForm::Full)?;
