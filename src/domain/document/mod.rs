@@ -187,9 +187,12 @@ fn write_plain(block: &Block, out: &mut String) {
         }
         Block::Fields(fields) => {
             for field in fields {
+                let mut value = String::new();
+                write_inlines(&field.value, &mut value);
                 write_inlines(&field.key, out);
                 out.push_str(field.colon.as_str());
-                write_inlines(&field.value, out);
+                // Further lines of a value stand below its first, and look like no other field.
+                out.push_str(&value.replace('\n', "\n  "));
                 out.push('\n');
             }
         }

@@ -26,6 +26,11 @@ fn the_colon_behind_a_key_is_the_templates_whatever_name_the_key_is() {
 }
 
 #[test]
+fn the_further_lines_of_a_value_stand_below_its_first() {
+    assert_eq!(lines("- **Orders:** 105\\\n  +15%\n- **Net:** 1"), ["Orders: 105", "  +15%", "Net: 1"]);
+}
+
+#[test]
 fn a_quote_in_an_item_is_words_of_somebody_else_and_goes_with_the_reduced_form() {
     let document =
         read("- **1 ×** ribs\n  > Note: no peanuts\n- tea\\\n  less ice\n  > Note: hot\n  > and sweet\n\n> late");
