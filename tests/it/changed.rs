@@ -88,15 +88,6 @@ fn states(delivery_rows: &[DeliveryRow], channel: &str) -> Vec<String> {
     of(delivery_rows, channel).into_iter().map(|delivery_row| delivery_row.state.clone()).collect()
 }
 
-/// Waits until so many attempts for a channel have ended.
-async fn until_tried(daemon: &Daemon, channel: &str, attempts: i64) {
-    let sql = format!(
-        "SELECT count(*) FROM attempts a JOIN deliveries d ON d.id = a.delivery
-         WHERE d.channel = '{channel}' AND a.ended_at IS NOT NULL"
-    );
-    daemon.until(|_| count(daemon, &sql) >= attempts).await;
-}
-
 fn order_of(daemon: &Daemon) -> Value {
     let body: String =
         daemon.connection().query_row("SELECT body FROM orders", [], |row| row.get(0)).expect("one order");

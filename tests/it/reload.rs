@@ -258,7 +258,7 @@ async fn deliveries_to_a_channel_that_is_gone_are_reported_and_go_out_when_it_is
     for number in 1..=3 {
         daemon.acknowledged(&keeta::placed(number, scene.hands.now())).await;
     }
-    scene.until_came("erp", 3).await;
+    daemon.daemon.until_tried("erp", 3).await;
     daemon.reload("v2", "", &without).await;
     let received = scene.until_received("owner", 1).await;
     let words = received[0].text.clone().expect("a text");

@@ -1,6 +1,6 @@
 //! Changes of an order that has not gone out yet: its reader gets one message, with the newest content.
 
-use crate::changed::{NUMBER, first, json_of, noon, second, seconds, send, states, text, to, until_tried, with};
+use crate::changed::{NUMBER, first, json_of, noon, second, seconds, send, states, text, to, with};
 use crate::support::keeta::{self};
 use crate::support::{A_WHILE, Daemon, Scene};
 use jiff::Timestamp;
@@ -20,14 +20,14 @@ async fn what_has_not_gone_out_yet_goes_out_once_as_new_with_the_newest_content(
     let now = scene.hands.now();
     send(&daemon, "m-1", &first(), now).await;
     for name in names {
-        until_tried(&daemon, name, 1).await;
+        daemon.until_tried(name, 1).await;
     }
     // Each is tried with what waits before it, and in vain.
     let garlic = with(first(), &[("/products/0/remark", json!("no garlic"))]);
     for (id, order, tries) in [("m-2", garlic, 2), ("m-3", second(), 3)] {
         send(&daemon, id, &order, now).await;
         for name in ["kitchen", "office"] {
-            until_tried(&daemon, name, tries).await;
+            daemon.until_tried(name, tries).await;
         }
     }
     names.iter().for_each(|name| scene.sandbox.clear_faults(name));
@@ -60,11 +60,11 @@ async fn several_changes_that_wait_are_one_message_from_what_was_sent_to_what_is
     daemon.until_done().await;
     scene.sandbox.order("kitchen", Fault::Status { status: 503, body: "no".to_owned() }, Times::Always);
     send(&daemon, "m-2", &with(first(), &[("/products/0/remark", json!("no garlic"))]), now).await;
-    until_tried(&daemon, "kitchen", 2).await;
+    daemon.until_tried("kitchen", 2).await;
     send(&daemon, "m-3", &second(), now).await;
-    until_tried(&daemon, "kitchen", 3).await;
+    daemon.until_tried("kitchen", 3).await;
     daemon.acknowledged(&keeta::stepped(1002, NUMBER, now)).await;
-    until_tried(&daemon, "kitchen", 4).await;
+    daemon.until_tried("kitchen", 4).await;
     scene.sandbox.clear_faults("kitchen");
     scene.forward(seconds(600));
     daemon.until_done().await;
@@ -126,7 +126,7 @@ async fn what_waits_for_a_channel_with_a_wrong_setting_goes_out_once_as_new() {
     scene.sandbox.order("kitchen", keyword, Times::Always);
     let now = scene.hands.now();
     send(&daemon, "m-1", &first(), now).await;
-    until_tried(&daemon, "kitchen", 1).await;
+    daemon.until_tried("kitchen", 1).await;
     send(&daemon, "m-2", &second(), now).await;
     daemon.until(|all| all.len() == 2).await;
     scene.sandbox.clear_faults("kitchen");

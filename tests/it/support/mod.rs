@@ -270,6 +270,14 @@ impl Daemon {
         self.until(|all| all.iter().all(|row| row.state != "waiting")).await
     }
 
+    /// Waits until so many attempts for a channel have ended: what is due next is known then, and the clock can be put forward.
+    pub async fn until_tried(&self, channel: &str, attempts: i64) {
+        let sql = "SELECT count(*) FROM attempts a JOIN deliveries d ON d.id = a.delivery
+                   WHERE d.channel = ?1 AND a.ended_at IS NOT NULL";
+        let ended = || self.connection().query_row(sql, [channel], |row| row.get::<_, i64>(0)).expect("a number");
+        self.until(|_| ended() >= attempts).await;
+    }
+
     /// A connection of the test's own to the store.
     pub fn connection(&self) -> Connection {
         Connection::open(&self.store).expect("the store opens")
