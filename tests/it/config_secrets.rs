@@ -152,7 +152,7 @@ proptest! {
 
     #[test]
     fn a_slip_of_the_finger_in_an_inline_table_gives_no_secret_away(
-        at in 0usize..2_000, gone in 0usize..3, typed in "[\"'=:{}\\[\\], .a-z\n#\\\\é]{0,2}"
+        at in 0usize..2_000, gone in 0usize..3, typed in "[\"'=:{}\\[\\], .a-z\n#\\\\é“”‘’＝，：｛　]{0,2}"
     ) {
         let mut text = concat!(
             "source.k = { platform = \"keeta\", app_id = 1, app_secret = \"hush-1\" }\n",

@@ -29,9 +29,10 @@ pub struct Mended {
 pub fn mend(text: &str, problems: &Diagnostics<'_>) -> Mended {
     let Scanner { findings, copy, lost, .. } = Scanner::run(text);
     let lines = String::from_utf8(copy).unwrap_or_else(|_| text.to_owned());
+    let headers = headers(text);
     let mut mended = lines.clone().into_bytes();
     for statement in &lost {
-        problems.leave_out(table_around(text, statement));
+        problems.leave_out(table_around(&headers, statement, text.len()));
         let blanked = mended[statement.clone()].iter_mut().filter(|byte| !matches!(**byte, b'\n' | b'\r'));
         blanked.for_each(|byte| *byte = b' ');
     }
@@ -44,20 +45,19 @@ pub fn mend(text: &str, problems: &Diagnostics<'_>) -> Mended {
 
 /// The table that a statement stands in: what is said of that may be a consequence. Those at the top of the file concern all
 /// of it.
-fn table_around(text: &str, statement: &Range<usize>) -> Range<usize> {
-    let mut at = 0;
-    let mut headers = Vec::new();
-    for line in text.split_inclusive('\n') {
-        if line.trim_start().starts_with('[') {
-            headers.push(at);
-        }
-        at += line.len();
-    }
+fn table_around(headers: &[usize], statement: &Range<usize>, end: usize) -> Range<usize> {
+    let next = headers.partition_point(|header| *header < statement.end);
     // A broken header belongs to the table before, which gets its keys.
-    let Some(start) = headers.iter().rev().copied().find(|header| *header < statement.start) else {
-        return 0..text.len();
-    };
-    start..headers.into_iter().find(|header| *header >= statement.end).unwrap_or(text.len())
+    match headers[..next].iter().rfind(|header| **header < statement.start) {
+        Some(start) => *start..headers.get(next).copied().unwrap_or(end),
+        None => 0..end,
+    }
+}
+
+/// Where the lines with headers begin.
+fn headers(text: &str) -> Vec<usize> {
+    let starts = text.split_inclusive('\n').scan(0, |at, line| Some((std::mem::replace(at, *at + line.len()), line)));
+    starts.filter(|(_, line)| line.trim_start().starts_with('[')).map(|(at, _)| at).collect()
 }
 
 /// What was found, by the starts of lines: of several mistakes in a line the first is said.
@@ -133,6 +133,7 @@ mod tests {
             "a = [\n  \"a\", # ]\n  'b=c',\n  [1, 2],\n  [true],\n]\n",
             "a = { b = 1, c = [\n 1,\n ],\n d = { e.f = \"x\", \"g h\" = 'i' },\n}\n[b . \"c d\"]\n[[e]] # x\n",
             "a = \"\"\"x\nb = 1\n[c]\n\"\"\"\"\nd = \"\"\n'e' = ''\nf = '''\n\"'''\n",
+            "a = \"\\\"\\\\\\t\\u00e9\"\nb = 'C:\\shop'\nc = \"\"\"\n\\\n\"\"\"\n",
             "a = 1979-05-27 07:32:00Z\nb = 07:32:00\nc = -1_000.5e+3\nd = +inf\ne = 0xff\nf = \"\\\"\"",
         ] {
             assert!(toml::de::DeTable::parse(text).is_ok(), "{text}");
@@ -155,6 +156,7 @@ mod tests {
             ("a = \"\"\"x", 5, "this text is never closed"),
             ("a = '''x", 5, "this text is never closed"),
             ("a = [\"x, \"y\"]", 6, "a quote is missing in this text, or there is one within it"),
+            ("a = \"C:\\shop\"", 8, "this \\ makes no character with what follows"),
             ("a = x", 5, "a text must stand in quotes"),
             ("a = x y # z", 5, "a text must stand in quotes"),
             ("a \"x\"", 3, "between a key and its value stands ="),
@@ -175,6 +177,9 @@ mod tests {
             ("a = 1 ＃ x", 7, "＃ is a full-width character, and # is meant"),
             ("a　= 1", 2, "this is a full-width space (U+3000), and a plain space is meant"),
             ("a\u{a0}= 1", 2, "this is a no-break space (U+00A0), and a plain space is meant"),
+            ("a–b = 1", 2, "– is a special character, and - is meant"),
+            ("a = [\"x\"，]；", 9, "， is a full-width character, and , is meant"),
+            ("a = \"it’s", 5, "this text has no quote at its end"),
             ("［a］", 1, "［ is a full-width character, and [ is meant"),
         ] {
             let message = message.replace("：is", "： is");

@@ -98,9 +98,9 @@ impl<'t> Scanner<'t> {
     pub fn mend(&mut self, at: usize, alike: LookAlike) {
         self.findings.add_look_alike(self.text, at, alike);
         self.copy[at..at + alike.written.len_utf8()].fill(b' ');
-        // A letter or a digit would have a blank behind it.
+        // A letter of a word would have a blank behind it.
         match u8::try_from(alike.meant) {
-            Ok(meant) if !meant.is_ascii_alphanumeric() => self.copy[at] = meant,
+            Ok(meant) if !is_of_key(alike.meant) => self.copy[at] = meant,
             _ => self.is_lost = true,
         }
     }

@@ -1,5 +1,7 @@
 //! Texts in quotes: in one line or over several, and where they should have ended.
 
+use std::ops::Range;
+
 use crate::config::syntax::characters::LookAlike;
 use crate::config::syntax::lines::{is_assignment, line_start};
 use crate::config::syntax::scan::{Bracket, Scanner};
@@ -16,21 +18,37 @@ impl Scanner<'_> {
         }
         let line = start..self.line_end(start);
         if let Some(end) = closing(&self.text[start + 1..line.end], &quote.to_string(), quote == '"') {
+            if quote == '"' {
+                self.escapes(start + 1..start + 1 + end);
+            }
             self.at = start + 1 + end + 1;
             return;
         }
         let inner = self.text[start + 1..line.end].char_indices().rev();
-        let mut curly = inner.filter_map(|(at, c)| Some((at, LookAlike::of(c).filter(|alike| alike.is_quote())?)));
+        let mut curly = inner.filter_map(|(at, c)| Some((at, LookAlike::of(c).filter(|alike| alike.meant == quote)?)));
         match (curly.next(), curly.count() % 2) {
             (Some((at, alike)), 0) => {
                 let at = start + 1 + at;
-                self.mend(at, LookAlike { meant: quote, ..alike });
+                self.mend(at, alike);
                 self.at = at + alike.written.len_utf8();
             }
             _ => {
                 let end = start + self.text[line.clone()].trim_end().len();
                 self.lose(start..end, "this text has no quote at its end", &format!("add {quote} there"));
                 self.swallow(line.end);
+            }
+        }
+    }
+
+    /// Looks for a backslash that stands for itself, as in a path.
+    fn escapes(&mut self, inner: Range<usize>) {
+        let mut letters = self.text[inner.clone()].char_indices();
+        while let Some((at, letter)) = letters.next() {
+            let next = if letter == '\\' { letters.next() } else { None };
+            if next.is_some_and(|(_, next)| !"btnfrexuU\"\\".contains(next)) {
+                let at = inner.start + at;
+                let help = "in a text a backslash is written \\\\; or put the text in single quotes: 'C:\\…'";
+                return self.lose(at..at + 1, "this \\ makes no character with what follows", help);
             }
         }
     }
