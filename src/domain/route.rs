@@ -143,7 +143,7 @@ impl Routes {
 pub fn fingerprint(routes: &[Route]) -> String {
     let mut hash = Sha256::new();
     for Route { events, sources, shops, when, to } in routes {
-        // Lists are told apart by their tags, texts by their lengths.
+        // Tags keep lists apart, lengths keep texts apart.
         let mut list = |tag: u8, texts: &mut dyn Iterator<Item = String>| {
             hash.update([tag]);
             for text in texts {
