@@ -145,9 +145,9 @@ fn first_line(text: &str) -> String {
     first.replace("**", "").trim_start_matches(['#', ' ']).trim().to_owned()
 }
 
-/// The beginning of a message, indented.
+/// The beginning of a message, indented and without its empty lines.
 fn excerpt(text: &str) -> String {
-    let lines: Vec<&str> = text.trim_end().lines().collect();
+    let lines: Vec<&str> = text.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
     let mut shown = sandbox::indent(&sandbox::indent(&lines[..lines.len().min(MOST_LINES)].join("\n")));
     if lines.len() > MOST_LINES {
         shown += &format!("\n      … {} more lines", lines.len() - MOST_LINES);
