@@ -64,7 +64,7 @@ enum Command {
     /// Runs the daemon; a changed configuration is taken up without a restart, at once on SIGHUP. With a broken one it
     /// starts with that last in force
     Serve(serve::Serve),
-    /// Reads the configuration, renders every template with every sample, and prints all problems
+    /// Reads the configuration, renders every template with every sample where some are your own, and prints all problems
     Check(check::Check),
     /// Sends a real test message to channels; says what a refusal means and what to change, and with whose values it was
     /// sent: a running daemon's may differ from those here
