@@ -232,7 +232,7 @@ impl Channel for Email {
                 blocks.insert(0, Block::Paragraph(vec![Inline::Text(marker)]));
             }
             let text = text::write(&blocks);
-            let html = html::page(&self.inherited.language, &subject, look, &blocks);
+            let html = html::page(&self.inherited.language, look, &blocks);
             let key = idempotency_key(message.delivery, message.round, index, form);
             // Once, with the first piece.
             let enclosed = if index == 0 { message.enclosed.clone() } else { Attachments::default() };

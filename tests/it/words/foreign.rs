@@ -94,7 +94,7 @@ fn json<T: serde::Serialize>(of: &T) -> Value {
     serde_json::to_value(of).unwrap()
 }
 
-/// What is told of commands is theirs: their diagnostics are English, and said to be.
+/// Diagnostics of commands are quoted in English, and said to be English.
 fn without_diagnostics(text: &str) -> String {
     let lines = text.lines().filter(|line| !line.trim_start_matches("> ").starts_with("检查结果（英文）"));
     lines.collect::<Vec<_>>().join("\n")
