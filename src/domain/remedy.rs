@@ -85,13 +85,19 @@ impl Pattern {
         self.literals.iter().map(String::len).sum()
     }
 
-    /// Where it stands in a text, and what stands in its places. Every phrase begins and ends with words of its own.
+    /// Where it stands in a text, and what stands in its places. Every phrase begins with words of its own.
     fn find<'a>(&self, text: &'a str) -> Option<(std::ops::Range<usize>, Vec<&'a str>)> {
         let (first, others) = self.literals.split_first()?;
         let start = text.find(first.as_str()).filter(|_| !first.is_empty())?;
         let (mut end, mut values) = (start + first.len(), Vec::new());
         for literal in others {
-            let at = end + text[end..].find(literal.as_str()).filter(|_| !literal.is_empty())?;
+            let rest = &text[end..];
+            // A value at the end of a phrase is a word.
+            let at = end
+                + match literal.is_empty() {
+                    true => rest.find([' ', ';', ',']).unwrap_or(rest.len()),
+                    false => rest.find(literal.as_str())?,
+                };
             values.push(&text[end..at]);
             end = at + literal.len();
         }

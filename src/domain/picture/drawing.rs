@@ -320,7 +320,7 @@ mod tests {
         let labels = |currency: &str, lines: &[i64]| line_labels(&language, &Unit::Money(currency.to_owned()), lines);
         assert_eq!(labels("SAR", &[0, 500_000]), ["0", "5,000"]);
         assert_eq!(labels("SAR", &[0, 50, 100]), ["0.00", "0.50", "1.00"]);
-        assert_eq!(labels("KWD", &[-1_000, 0, 5_000_000]), ["-1", "0", "5,000"]);
+        assert_eq!(labels("KWD", &[-1_000, 0, 5_000_000]), ["−1", "0", "5,000"]);
         assert_eq!(labels("JPY", &[0, 50]), ["0", "50"]);
     }
 }
