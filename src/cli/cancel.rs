@@ -10,9 +10,13 @@ use crate::store::change::ChangeRequest;
 
 #[derive(Args)]
 pub struct Cancel {
-    /// The deliveries, by their ids or the first 8 digits of them or more; `orderbell deliveries` has them
-    #[arg(required = true, value_name = "ID")]
+    /// Deliveries by their ids, as far as `orderbell deliveries` shows them; or orders by their numbers or short numbers:
+    /// everything of them that has not arrived
+    #[arg(required = true, value_name = "ID|ORDER")]
     ids: Vec<String>,
+    /// Do not ask, also for more than ten
+    #[arg(long)]
+    yes: bool,
     /// How to print
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -20,5 +24,5 @@ pub struct Cancel {
 
 pub fn run(cancel: &Cancel, file: &Path) -> Result<(), Failure> {
     let part = parts::read(file, SecretReading::Placeholders).map_err(Failure::Configuration)?;
-    change::make(ChangeRequest::Cancel, &cancel.ids, cancel.format, &part)
+    change::make(ChangeRequest::Cancel, &cancel.ids, cancel.yes, cancel.format, &part)
 }

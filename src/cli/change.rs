@@ -1,22 +1,28 @@
 //! What `cancel` and `redeliver` share: the change itself, and a line for each delivery that says what came of it.
 
 use std::collections::BTreeSet;
+use std::io;
+use std::io::IsTerminal;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
-use crate::cli::{Failure, Format, output, store};
+use crate::cli::{Failure, Format, output, store, why};
 use crate::config::parts::Parts;
 use crate::store::change::{Applied, ChangeRequest, ChangeResult, Obstacle};
 use crate::store::sqlite::change::Changes;
 
-/// Does with each of these deliveries what is wished, in one transaction, and prints what came of it.
-pub fn make(wish: ChangeRequest, ids: &[String], format: Format, part: &Parts) -> Result<(), Failure> {
+/// More than so many are changed only when that is confirmed.
+const ASKED_ABOVE: usize = 10;
+
+/// Does with each of these what is wished, in one transaction, and prints what came of it.
+pub fn make(wish: ChangeRequest, given: &[String], yes: bool, format: Format, part: &Parts) -> Result<(), Failure> {
     let mut changes =
         Changes::open(store::path(part.store().map_err(Failure::Configuration)?)?).map_err(store::failed)?;
     let mut said = BTreeSet::new();
-    let ids: Vec<String> = ids.iter().filter(|id| said.insert(*id)).cloned().collect();
+    let ids: Vec<String> = given.iter().filter(|id| said.insert(*id)).cloned().collect();
+    confirm(wish, changes.count(wish, &ids).map_err(store::failed)?, yes)?;
     let made = changes.make(wish, &ids, Timestamp::now()).map_err(store::failed)?;
     match format {
         Format::Json => output::line(made.iter().map(|change| as_json(wish, change, part)).collect::<Value>())?,
@@ -33,6 +39,30 @@ pub fn make(wish: ChangeRequest, ids: &[String], format: Format, part: &Parts) -
     match made.iter().filter(|change| change.result.is_err()).count() {
         0 => Ok(()),
         not => Err(Failure::Failed(format!("{not} of {} could not be {verb}", made.len()))),
+    }
+}
+
+/// Asks before many are changed.
+///
+/// # Errors
+/// [`Failure::Misused`] where nobody can be asked; [`Failure::Failed`] where the answer is no.
+pub fn confirm(wish: ChangeRequest, count: usize, yes: bool) -> Result<(), Failure> {
+    if yes || count <= ASKED_ABOVE {
+        return Ok(());
+    }
+    let would = match wish {
+        ChangeRequest::Cancel => format!("this cancels {count} deliveries"),
+        ChangeRequest::Redeliver => format!("this sends {count} messages once more"),
+    };
+    if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
+        return Err(Failure::Misused(format!("{would}; add --yes if that is meant")));
+    }
+    output::complain(format_args!("{would}. Go on? [y/N] "));
+    let mut answer = String::new();
+    let read = io::stdin().read_line(&mut answer);
+    match read.is_ok() && ["y", "yes"].contains(&answer.trim().to_lowercase().as_str()) {
+        true => Ok(()),
+        false => Err(Failure::Failed("nothing was changed".to_owned())),
     }
 }
 
@@ -69,10 +99,9 @@ fn words(wish: ChangeRequest, change: &ChangeResult, part: &Parts) -> String {
         (ChangeRequest::Cancel, Applied::WhileUnderWay) => {
             ("cancelled", Some("it is being sent just now, so it may still arrive".to_owned()))
         }
-        (ChangeRequest::Cancel, Applied::Inside(leader)) => (
-            "cancelled",
-            Some(format!("it may still be told in the message of {leader}, which carries it with others")),
-        ),
+        (ChangeRequest::Cancel, Applied::Inside(leader)) => {
+            ("cancelled", Some(format!("it may still arrive in the message of {leader}, which carries it with others")))
+        }
         (ChangeRequest::Cancel, Applied::Releasing(count)) => ("cancelled", Some(released(count))),
         (ChangeRequest::Cancel, Applied::Plainly) => ("cancelled", None),
         (ChangeRequest::Redeliver, Applied::Releasing(count)) => ("goes out once more", Some(released(count))),
@@ -93,10 +122,20 @@ fn hindered(wish: ChangeRequest, hindrance: &Obstacle, zone: &TimeZone) -> Strin
         ChangeRequest::Redeliver => "sent once more",
     };
     let why = match hindrance {
-        Obstacle::NoId => "that is no delivery's id: write it whole, or its first 8 digits or more, as `orderbell deliveries` shows it".to_owned(),
-        Obstacle::Unknown(None) => "there is no such delivery".to_owned(),
-        Obstacle::Unknown(Some(what)) => format!("that is {what}, not a delivery; `orderbell why` shows its deliveries"),
-        Obstacle::Ambiguous(count) => format!("{count} deliveries begin like that; write more of the id"),
+        Obstacle::NoId => "that is neither an order's number nor a delivery's id, of which the first 8 digits or more are needed; `orderbell deliveries` shows both".to_owned(),
+        Obstacle::Unknown => "there is no such delivery or order; `orderbell deliveries` shows those that there are".to_owned(),
+        Obstacle::IsEvent => "that is an event, not a delivery; `orderbell why` shows its deliveries".to_owned(),
+        Obstacle::Ambiguous(candidates) => {
+            let named: String = candidates.iter().map(|one| format!("\n    {}", why::candidate(one))).collect();
+            format!("several deliveries begin like that; write more of the id:{named}")
+        }
+        Obstacle::SeveralOrders(orders, more) => {
+            let named: String = orders.iter().map(|(source, number)| format!("\n    {source}/{number}")).collect();
+            let more = if *more > 0 { format!("\n    and {more} older ones") } else { String::new() };
+            format!("several orders are called so; write one of these:{named}{more}")
+        }
+        Obstacle::NothingToDo if wish == ChangeRequest::Cancel => "of this order nothing waits and nothing is dead".to_owned(),
+        Obstacle::NothingToDo => "this order has no deliveries; `orderbell why` says why".to_owned(),
         Obstacle::Delivered(at) => format!("it arrived on {}", store::second(*at, zone)),
         Obstacle::Carried(None) => "it went out in another message".to_owned(),
         Obstacle::Carried(Some(other)) => format!("it went out in the message of {other}"),

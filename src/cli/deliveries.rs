@@ -1,24 +1,27 @@
 //! `orderbell deliveries`: what is waiting, delivered and dead, read beside a running daemon.
 
+mod rows;
+
 use std::path::Path;
 
 use clap::Args;
-use jiff::tz::TimeZone;
+use jiff::Timestamp;
 use serde_json::json;
 
 use crate::cli;
-use crate::cli::{Failure, Format, output, store};
+use crate::cli::deliveries::rows::RowLayout;
+use crate::cli::{Failure, Format, moment, output, store};
 use crate::config::parts::Parts;
 use crate::config::{SecretReading, parts};
-use crate::domain::text::cap;
+use crate::diagnostic::suggest;
+use crate::domain::event::Kind;
+use crate::domain::glob::Glob;
 use crate::store::sqlite::list::Start;
 use crate::store::sqlite::read::Reader;
 use crate::store::{DeliveryFilter, DeliveryRow};
 
 /// Rows that people get to see unless they ask for another number; the newest ones.
 const ROWS: u64 = 50;
-/// Of an answer, people get to see so many characters; `--format json` has it whole.
-const ANSWER: usize = 40;
 /// Rows that are read at once.
 const PAGE: u32 = 1000;
 
@@ -30,6 +33,15 @@ pub struct Deliveries {
     /// Only those to this channel
     #[arg(long, value_name = "NAME")]
     channel: Option<String>,
+    /// Only those of this order, by its number or short number
+    #[arg(long, value_name = "NUMBER")]
+    order: Option<String>,
+    /// Only those of events of this kind, or of these: order.placed, "order.*"
+    #[arg(long, value_name = "KIND")]
+    kind: Option<String>,
+    /// Only those made since then: how long ago (2h, 7d), today, yesterday, 19:54, 2026-11-22, "2026-11-22 19:54"
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
     /// At most so many, the newest ones; 50 as text, all as JSON
     #[arg(long, value_name = "N")]
     limit: Option<u64>,
@@ -39,14 +51,24 @@ pub struct Deliveries {
 }
 
 pub async fn run(deliveries: Deliveries, file: &Path) -> Result<(), Failure> {
+    let now = Timestamp::now();
     let part = parts::read(file, SecretReading::Placeholders).map_err(Failure::Configuration)?;
+    let kind = deliveries.kind.as_deref().map(kinds).transpose()?;
+    let since = deliveries.since.as_deref().map(|text| moment::since(text, &part.timezone.zone, now)).transpose()?;
     let reader = Reader::open(store::path(part.store().map_err(Failure::Configuration)?)?).map_err(store::failed)?;
     if let Some(channel) = &deliveries.channel {
         known(&reader, channel, &part).await?;
     }
-    let wanted = DeliveryFilter { state: deliveries.state, channel: deliveries.channel };
+    let orders = match &deliveries.order {
+        Some(order) => Some(of_orders(&reader, order).await?),
+        None => None,
+    };
+    let wanted = DeliveryFilter { state: deliveries.state, channel: deliveries.channel, orders, kind, since };
     match deliveries.format {
-        Format::Text => print_table(&reader, wanted, deliveries.limit.unwrap_or(ROWS), &part.timezone.zone).await,
+        Format::Text => {
+            let layout = RowLayout { zone: &part.timezone.zone, now, columns: None };
+            print_table(&reader, wanted, deliveries.limit.unwrap_or(ROWS), layout).await
+        }
         Format::Json => print_json(&reader, wanted, deliveries.limit).await,
     }
 }
@@ -59,12 +81,33 @@ pub async fn known(reader: &Reader, channel: &str, part: &Parts) -> Result<(), F
     Err(cli::unknown("channel", channel, part.channel_names()))
 }
 
+/// A pattern over kinds; it has to match at least one that there may be.
+fn kinds(text: &str) -> Result<Glob, Failure> {
+    let glob = Glob::new(text);
+    let all: Vec<String> = Kind::ALL.iter().map(Kind::to_string).collect();
+    // What a report is called is the configuration's.
+    if text.starts_with("report.") || all.iter().map(String::as_str).chain(["report."]).any(|kind| glob.matches(kind)) {
+        return Ok(glob);
+    }
+    let all: Vec<&str> = all.iter().map(String::as_str).chain(["report.NAME"]).collect();
+    Err(Failure::Misused(format!("there is no kind \"{text}\"; {}", suggest::meant(text, &all))))
+}
+
+async fn of_orders(reader: &Reader, asked: &str) -> Result<Vec<(String, String)>, Failure> {
+    let orders = reader.orders(asked).await.map_err(store::failed)?;
+    if orders.is_empty() {
+        let what = "write its number or its short number, as its messages have it";
+        return Err(Failure::Failed(format!("there is no order \"{asked}\"; {what}")));
+    }
+    Ok(orders)
+}
+
 /// Reads the newest so many, or all, page by page, and lets each page be printed before the next one is read.
 async fn each_page(
     reader: &Reader,
     wanted: &DeliveryFilter,
     newest: Option<u64>,
-    mut print: impl FnMut(&[DeliveryRow]) -> Result<(), Failure>,
+    mut print: impl AsyncFnMut(&[DeliveryRow]) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let mut start = match newest {
         Some(0) => return Ok(()),
@@ -80,14 +123,14 @@ async fn each_page(
         let Some(last) = page.last() else { return Ok(()) };
         start = Start::After(last.id);
         left = left.saturating_sub(page.len() as u64);
-        print(&page)?;
+        print(&page).await?;
     }
 }
 
 /// A list, one row a line.
 async fn print_json(reader: &Reader, wanted: DeliveryFilter, newest: Option<u64>) -> Result<(), Failure> {
     let mut before = "[";
-    each_page(reader, &wanted, newest, |page| {
+    each_page(reader, &wanted, newest, async |page| {
         let mut lines = String::new();
         for row in page {
             lines.push_str(before);
@@ -108,36 +151,27 @@ fn row_json(row: &DeliveryRow) -> serde_json::Value {
     })
 }
 
-async fn print_table(reader: &Reader, wanted: DeliveryFilter, newest: u64, zone: &TimeZone) -> Result<(), Failure> {
-    let all = reader.count(wanted.clone()).await.map_err(store::failed)?;
-    if all == 0 {
-        return output::line("no deliveries");
+async fn print_table(
+    reader: &Reader,
+    wanted: DeliveryFilter,
+    newest: u64,
+    mut layout: RowLayout<'_>,
+) -> Result<(), Failure> {
+    let count = async |wanted| reader.count(wanted).await.map_err(store::failed);
+    let found = count(wanted.clone()).await?;
+    if found == 0 {
+        return match count(DeliveryFilter::default()).await? {
+            0 => output::line("no deliveries"),
+            all => output::line(format_args!("no such deliveries; there are {all} others")),
+        };
     }
-    output::line(format_args!(
-        "{:<16} {:<20} {:<16} {:<12} {:<9} {:>5}  {:<16} {:<40} DELIVERY",
-        "MADE", "KIND", "ORDER", "CHANNEL", "STATE", "TRIES", "NEXT TRY", "ANSWER"
-    ))?;
-    each_page(reader, &wanted, Some(newest), |page| {
-        output::print(page.iter().map(|row| line(row, zone)).collect::<String>())
+    each_page(reader, &wanted, Some(newest), async |page| {
+        let names = reader.short_names(page).await.map_err(store::failed)?;
+        output::print(layout.text(page, &names))
     })
     .await?;
-    if newest < all {
-        output::line(format_args!("the newest {newest} of {all}; --limit shows more"))?;
+    if newest < found {
+        output::line(format_args!("the newest {newest} of {found}; --limit shows more"))?;
     }
     Ok(())
-}
-
-fn line(row: &DeliveryRow, zone: &TimeZone) -> String {
-    let made = store::minute(row.created_at, zone);
-    let next = match (row.state.as_str(), row.digest) {
-        ("waiting", None) => store::minute(row.due_at, zone),
-        ("waiting", Some(_)) => "with another".to_owned(),
-        _ => "-".to_owned(),
-    };
-    let order = row.order.as_deref().unwrap_or("-");
-    let answer = cap(row.answer.as_deref().unwrap_or("-"), ANSWER);
-    format!(
-        "{made:<16} {:<20} {order:<16} {:<12} {:<9} {:>5}  {next:<16} {answer:<40} {}\n",
-        row.kind, row.channel, row.state, row.attempts, row.id
-    )
 }

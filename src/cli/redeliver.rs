@@ -21,8 +21,9 @@ const PROGRESS_EVERY: Duration = Duration::from_secs(2);
 
 #[derive(Args)]
 pub struct Redeliver {
-    /// The deliveries, by their ids or the first 8 digits of them or more; `orderbell deliveries` has them
-    #[arg(required_unless_present = "dead", value_name = "ID")]
+    /// Deliveries by their ids, as far as `orderbell deliveries` shows them; or orders by their numbers or short numbers: all
+    /// their messages, but those that were cancelled or are part of another
+    #[arg(required_unless_present = "dead", value_name = "ID|ORDER")]
     ids: Vec<String>,
     /// All that were given up
     #[arg(long, conflicts_with = "ids")]
@@ -30,6 +31,9 @@ pub struct Redeliver {
     /// Of the dead, only those to this channel
     #[arg(long, value_name = "NAME", requires = "dead", conflicts_with = "ids")]
     channel: Option<String>,
+    /// Do not ask, also for more than ten
+    #[arg(long)]
+    yes: bool,
     /// How to print
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -38,13 +42,14 @@ pub struct Redeliver {
 pub async fn run(redeliver: Redeliver, file: &Path) -> Result<(), Failure> {
     let part = parts::read(file, SecretReading::Placeholders).map_err(Failure::Configuration)?;
     match redeliver.dead {
-        true => revive(redeliver.channel.as_deref(), redeliver.format, &part).await,
-        false => change::make(ChangeRequest::Redeliver, &redeliver.ids, redeliver.format, &part),
+        true => revive(&redeliver, &part).await,
+        false => change::make(ChangeRequest::Redeliver, &redeliver.ids, redeliver.yes, redeliver.format, &part),
     }
 }
 
 /// Sends all dead ones once more, lot by lot. What dies again meanwhile stays dead.
-async fn revive(channel: Option<&str>, format: Format, part: &Parts) -> Result<(), Failure> {
+async fn revive(redeliver: &Redeliver, part: &Parts) -> Result<(), Failure> {
+    let channel = redeliver.channel.as_deref();
     let path = store::path(part.store().map_err(Failure::Configuration)?)?;
     if let Some(channel) = channel {
         let reader = Reader::open(path).map_err(store::failed)?;
@@ -52,6 +57,7 @@ async fn revive(channel: Option<&str>, format: Format, part: &Parts) -> Result<(
     }
     let mut changes = Changes::open(path).map_err(store::failed)?;
     let dead = changes.dead(channel).map_err(store::failed)?;
+    change::confirm(ChangeRequest::Redeliver, dead.len(), redeliver.yes)?;
     let (mut revived, mut said) = (0, Instant::now());
     for lot in dead.chunks(LOT) {
         revived += changes.revive(lot, Timestamp::now()).map_err(store::failed)?;
@@ -60,7 +66,7 @@ async fn revive(channel: Option<&str>, format: Format, part: &Parts) -> Result<(
             said = Instant::now();
         }
     }
-    match format {
+    match redeliver.format {
         Format::Json => output::line(json!({ "dead": dead.len(), "redelivered": revived })),
         Format::Text if dead.is_empty() => output::line("nothing is dead"),
         Format::Text if revived == 1 => output::line("1 dead delivery goes out once more"),

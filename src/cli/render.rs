@@ -3,17 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use uuid::Uuid;
 
-use crate::cli::{Failure, message, output};
+use crate::cli::{Failure, message, output, store, why};
 use crate::config::parts::Parts;
-use crate::config::store::StoreUrl;
 use crate::config::{SecretReading, parts};
-use crate::domain::event::{EventId, Kind};
+use crate::domain::event::Kind;
 use crate::domain::figures::sample;
 use crate::domain::message::Part;
 use crate::domain::payload::Payload;
-use crate::store::StoreError;
+use crate::store::history::{HistoryAnswer, Question};
 use crate::store::sqlite::read::Reader;
 use crate::template_check::samples;
 use crate::template_check::samples::Scene;
@@ -26,9 +24,9 @@ pub struct Render {
     /// The channel, as the configuration names it
     #[arg(long, value_name = "NAME")]
     channel: String,
-    /// A stored event instead of a sample; `orderbell deliveries --format json` has the ids
+    /// A stored event instead of a sample: its id or one of its deliveries', as `orderbell deliveries` shows it
     #[arg(long, value_name = "ID", conflicts_with = "kind")]
-    event: Option<Uuid>,
+    event: Option<String>,
     /// In this language instead of the channel's
     #[arg(long, value_name = "TAG")]
     language: Option<String>,
@@ -44,7 +42,7 @@ pub async fn run(render: Render, file: &Path) -> Result<(), Failure> {
     let language = render.language.as_deref().unwrap_or(&channel.settings.language);
     message::check_language(&templates, language)?;
     let (Scene { event, order }, table) = match (&render.event, &render.kind) {
-        (Some(id), _) => stored(file, EventId(*id)).await?,
+        (Some(asked), _) => stored(&part, asked).await?,
         (None, kind) => sample(&part, kind.as_deref().unwrap_or_default())?,
     };
     let table = table.as_deref();
@@ -77,23 +75,28 @@ struct Page {
 }
 
 /// An event of the store with its order as it stands, and the table of a report.
-async fn stored(file: &Path, id: EventId) -> Result<(Scene, Option<String>), Failure> {
-    let failed = |error: StoreError| Failure::Failed(error.to_string());
-    let part = parts::read(file, SecretReading::Placeholders).map_err(Failure::Configuration)?;
-    let StoreUrl::Sqlite(path) = &part.store().map_err(Failure::Configuration)?.url;
-    if !path.exists() {
-        let path = path.display();
-        return Err(Failure::Failed(format!("there is no store at {path} yet; `orderbell serve` makes it")));
-    }
-    let reader = Reader::open(path).map_err(failed)?;
-    let event = reader.event(id).await.map_err(failed)?;
-    let event = event.ok_or_else(|| Failure::Failed(format!("there is no event {id} in {}", path.display())))?;
+async fn stored(part: &Parts, asked: &str) -> Result<(Scene, Option<String>), Failure> {
+    let reader = Reader::open(store::path(part.store().map_err(Failure::Configuration)?)?).map_err(store::failed)?;
+    let question = Question { asked: asked.to_owned(), sources: Vec::new(), around: None, limit: 0 };
+    let event = match reader.history(question).await.map_err(store::failed)?.found {
+        HistoryAnswer::Event(found) | HistoryAnswer::Delivery(found) => found.event,
+        HistoryAnswer::Several(candidates) => return Err(Failure::Failed(why::several(asked, &candidates))),
+        HistoryAnswer::Nothing => {
+            let what = "`orderbell deliveries` shows those that there are";
+            return Err(Failure::Failed(format!("there is no event or delivery \"{asked}\"; {what}")));
+        }
+        HistoryAnswer::Orders { .. } | HistoryAnswer::Source(_) | HistoryAnswer::Report(_) => {
+            let what =
+                format!("\"{asked}\" is not the id of an event or a delivery; `orderbell why {asked}` shows those");
+            return Err(Failure::Misused(what));
+        }
+    };
     let order = match &event.order {
-        Some(news) => reader.order(&event.source, &news.number).await.map_err(failed)?,
+        Some(news) => reader.order(&event.source, &news.number).await.map_err(store::failed)?,
         None => None,
     };
     let table = match event.data.report() {
-        Some(_) => reader.report_table(id).await.map_err(failed)?,
+        Some(_) => reader.report_table(event.id).await.map_err(store::failed)?,
         None => None,
     };
     Ok((Scene { event, order }, table))

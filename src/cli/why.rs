@@ -14,13 +14,11 @@ use std::path::Path;
 
 use clap::Args;
 use jiff::Timestamp;
-use jiff::civil::{DateTime, Time};
-use jiff::tz::TimeZone;
 
 use crate::app;
 use crate::cli::why::setting::Setting;
 use crate::cli::why::timeline::{TimelineEntry, TimelineSection};
-use crate::cli::{Failure, Format, output, store};
+use crate::cli::{Failure, Format, moment, output, store};
 use crate::config::{SecretReading, parts};
 use crate::flow::reports;
 use crate::store::history::{History, HistoryAnswer, IdMatch, Question};
@@ -33,8 +31,8 @@ const REPORTS: u32 = 3;
 
 #[derive(Args)]
 pub struct Why {
-    /// An order by its number or short number, an event or a delivery by its id or the first 8
-    /// digits of it or more, a source, or a report such as `report.daily`
+    /// An order by its number or short number, an event or a delivery by its id, as far as `orderbell deliveries` shows it, a
+    /// source, or a report such as `report.daily`
     #[arg(value_name = "ORDER|EVENT|DELIVERY|SOURCE|REPORT")]
     asked: String,
     /// Of a source: the refused webhooks around this time, such as "2026-11-22 19:54", instead of the newest
@@ -52,7 +50,7 @@ pub struct Why {
 pub(super) async fn run(why: Why, file: &Path) -> Result<(), Failure> {
     let part = parts::read(file, SecretReading::Read).map_err(Failure::Configuration)?;
     let setting = Setting { part: &part, now: Timestamp::now() };
-    let around = why.at.as_deref().map(|text| moment(text, &part.timezone.zone, setting.now)).transpose()?;
+    let around = why.at.as_deref().map(|text| moment::at(text, &part.timezone.zone, setting.now)).transpose()?;
     let reader = Reader::open(store::path(part.store().map_err(Failure::Configuration)?)?).map_err(store::failed)?;
     let (asked, sources) = (why.asked.clone(), part.source_names());
     let usual = if asked.starts_with("report.") { REPORTS } else { REFUSED };
@@ -115,52 +113,18 @@ fn unknown(asked: &str) -> String {
     )
 }
 
-fn several(asked: &str, candidates: &[IdMatch]) -> String {
-    let row = |candidate: &IdMatch| {
-        let IdMatch { id, kind, order, channel } = candidate;
-        let order = order.as_ref().map(|order| format!(" {order}")).unwrap_or_default();
-        match channel {
-            Some(channel) => format!("\n{id}  delivery of {kind}{order} to {channel}"),
-            None => format!("\n{id}  event {kind}{order}"),
-        }
-    };
-    let rows: String = candidates.iter().map(row).collect();
+/// That an id may stand for each of these.
+pub fn several(asked: &str, candidates: &[IdMatch]) -> String {
+    let rows: String = candidates.iter().map(|one| format!("\n{}", candidate(one))).collect();
     format!("several ids begin with \"{asked}\"; write more of one of these:{rows}")
 }
 
-/// A moment as people write it: with its offset, or in the zone; a time alone is today's.
-fn moment(text: &str, zone: &TimeZone, now: Timestamp) -> Result<Timestamp, Failure> {
-    if let Ok(at) = text.parse::<Timestamp>() {
-        return Ok(at);
-    }
-    let today = now.to_zoned(zone.clone()).date();
-    let local = text.parse::<DateTime>().or_else(|_| text.parse::<Time>().map(|time| today.to_datetime(time)));
-    let at = local.ok().and_then(|local| local.to_zoned(zone.clone()).ok()).map(|zoned| zoned.timestamp());
-    at.ok_or_else(|| {
-        Failure::Misused(format!("\"{text}\" is no time; write it like \"2026-11-22 19:54\", or \"19:54\" for today"))
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_moment_is_read_as_people_write_it() {
-        let zone = TimeZone::get("Asia/Hong_Kong").unwrap();
-        let now: Timestamp = "2026-11-22T20:00:00Z".parse().unwrap();
-        for (text, at) in [
-            ("2026-11-22 19:54", "2026-11-22T11:54:00Z"),
-            ("2026-11-22T19:54:08", "2026-11-22T11:54:08Z"),
-            ("2026-11-22T19:54:08Z", "2026-11-22T19:54:08Z"),
-            ("2026-11-22T19:54:08+09:00", "2026-11-22T10:54:08Z"),
-            ("2026-11-22", "2026-11-21T16:00:00Z"),
-            // In Hong Kong it is the 23rd already.
-            ("01:30", "2026-11-22T17:30:00Z"),
-        ] {
-            let read = moment(text, &zone, now).ok().map(|at| at.to_string());
-            assert_eq!(read.as_deref(), Some(at), "{text}");
-        }
-        assert!(matches!(moment("yesterday", &zone, now), Err(Failure::Misused(_))));
+/// What an id may stand for, as one line.
+pub fn candidate(candidate: &IdMatch) -> String {
+    let IdMatch { id, kind, order, channel } = candidate;
+    let order = order.as_ref().map(|order| format!(" {order}")).unwrap_or_default();
+    match channel {
+        Some(channel) => format!("{id}  delivery of {kind}{order} to {channel}"),
+        None => format!("{id}  event {kind}{order}"),
     }
 }

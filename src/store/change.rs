@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use crate::domain::event::DeliveryId;
+use crate::store::history::IdMatch;
 
 /// What is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,12 +50,18 @@ pub enum Applied {
 /// Why it cannot be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Obstacle {
-    /// This is no id, nor the first eight digits of one or more.
+    /// This is neither an order's number nor the first eight digits or more of an id.
     NoId,
-    /// There is none; the text says what it is instead.
-    Unknown(Option<&'static str>),
-    /// The ids of so many begin like this.
-    Ambiguous(u64),
+    /// There is no such delivery.
+    Unknown,
+    /// It is the id of an event.
+    IsEvent,
+    /// The ids of these deliveries begin like this, or there are more that do.
+    Ambiguous(Vec<IdMatch>),
+    /// These orders have this short number: source and number of each, the newest first; and there are so many more.
+    SeveralOrders(Vec<(String, String)>, u64),
+    /// It is an order, and of none of its deliveries this can be done.
+    NothingToDo,
     /// It has arrived.
     Delivered(Timestamp),
     /// The message of another delivery carried it.

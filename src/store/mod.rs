@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::digest_group::Candidate;
 use crate::domain::event::{DedupeKey, DeliveryId, Event, EventId, Kind};
 use crate::domain::fallback::CatchUp;
+use crate::domain::glob::Glob;
 use crate::domain::message::{Part, PartForm};
 use crate::domain::order::Order;
 use crate::domain::retry::{Answer, Step};
@@ -246,6 +247,11 @@ pub struct DeliveryRow {
 pub struct DeliveryFilter {
     pub state: Option<String>,
     pub channel: Option<String>,
+    /// Those of one of these orders: source and number of each.
+    pub orders: Option<Vec<(String, String)>>,
+    pub kind: Option<Glob>,
+    /// Made since then.
+    pub since: Option<Timestamp>,
 }
 
 /// How a form stands in the store.

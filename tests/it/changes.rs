@@ -9,7 +9,7 @@ use orderbell::domain::payload::Data;
 use orderbell::domain::route::Target;
 use orderbell::domain::route_decision::RouteDecisions;
 use orderbell::store::change::{Applied, ChangeRequest, ChangeResult, Obstacle};
-use orderbell::store::history::{HistoryAnswer, Question, RefusedWebhook};
+use orderbell::store::history::{HistoryAnswer, IdMatch, Question, RefusedWebhook};
 use orderbell::store::sqlite::Sqlite;
 use orderbell::store::sqlite::change::Changes;
 use orderbell::store::sqlite::list::Start;
@@ -241,13 +241,19 @@ async fn an_id_may_be_shortened_as_long_as_it_fits_one_delivery_only() {
     let given = ["01aaaaaa", "01aaaaaa-11", "01AAAAAA-112", "01aaaaa", "01aaaaaa1111", "01bbbbbb", "no id at all"];
     let made = scene.changes().make(ChangeRequest::Cancel, &given.map(str::to_owned), at(1)).unwrap();
     let results: Vec<_> = made.iter().map(|change| change.result.clone()).collect();
+    let both = [first, second].map(|id| IdMatch {
+        id: id.to_string(),
+        kind: "store.hours".to_owned(),
+        order: None,
+        channel: Some("kitchen".to_owned()),
+    });
     let wanted = [
-        Err(Obstacle::Ambiguous(2)),
-        Err(Obstacle::Ambiguous(2)),
+        Err(Obstacle::Ambiguous(both.to_vec())),
+        Err(Obstacle::Ambiguous(both.to_vec())),
         Ok(Applied::Plainly),
         Err(Obstacle::NoId),
         Ok(Applied::Plainly),
-        Err(Obstacle::Unknown(None)),
+        Err(Obstacle::Unknown),
         Err(Obstacle::NoId),
     ];
     assert_eq!(results, wanted);
@@ -282,7 +288,7 @@ async fn lists_of_any_length_are_read_page_by_page_from_the_newest_so_many() {
     }
     let reader = scene.store.reader();
     let all = DeliveryFilter::default();
-    let dead = DeliveryFilter { state: Some("dead".to_owned()), channel: Some("owner".to_owned()) };
+    let dead = DeliveryFilter { state: Some("dead".to_owned()), channel: Some("owner".to_owned()), ..all.clone() };
     let nobody = DeliveryFilter { channel: Some("nobody".to_owned()), ..DeliveryFilter::default() };
     let counts = [&all, &dead, &nobody].map(|wanted| reader.count(wanted.clone()));
     assert_eq!(

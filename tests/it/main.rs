@@ -17,6 +17,7 @@ mod changed_sequences;
 mod changes;
 mod clock_set;
 mod commands;
+mod commands_deliveries;
 mod commands_store;
 mod conditions;
 mod config;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, params};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
 
 use crate::domain::event::DeliveryId;
 use crate::store::StoreError;
@@ -28,7 +28,8 @@ impl Changes {
         Ok(Self { connection })
     }
 
-    /// Does with each delivery what is wished, as far as it can be done, in one transaction.
+    /// Does with each delivery what is wished, as far as it can be done, in one transaction. What is given names a delivery
+    /// by its id, or those of an order by its number.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`]: nothing was changed.
@@ -38,7 +39,24 @@ impl Changes {
         given: &[String],
         now: Timestamp,
     ) -> Result<Vec<ChangeResult>, StoreError> {
-        self.transact(|connection| given.iter().map(|given| change(connection, request, given, now)).collect())
+        self.transact(|connection| {
+            let mut made = Vec::new();
+            for given in given {
+                made.extend(change(connection, request, given, now)?);
+            }
+            Ok(made)
+        })
+    }
+
+    /// How many deliveries that would be done with.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub fn count(&self, wish: ChangeRequest, given: &[String]) -> Result<usize, StoreError> {
+        let count = |given: &String| {
+            find::deliveries(&self.connection, given, wish).map(|found| found.map_or(0, |ids| ids.len()))
+        };
+        given.iter().map(count).sum::<rusqlite::Result<usize>>().map_err(|error| unavailable(&error))
     }
 
     /// The dead deliveries, the oldest first.
@@ -96,23 +114,27 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
+/// Does it with everything that is meant.
 fn change(
     connection: &Connection,
-    request: ChangeRequest,
+    wish: ChangeRequest,
     given: &str,
     now: Timestamp,
-) -> rusqlite::Result<ChangeResult> {
-    let (delivery, result) = match find(connection, given, now)? {
-        Err(obstacle) => (None, Err(obstacle)),
-        Ok((named, status)) => {
-            let result = match request {
-                ChangeRequest::Cancel => cancel(connection, named.id, status, now)?,
-                ChangeRequest::Redeliver => redeliver(connection, named.id, status, now)?,
-            };
-            (Some(named), result)
-        }
+) -> rusqlite::Result<Vec<ChangeResult>> {
+    let of = |delivery, result| ChangeResult { given: given.to_owned(), delivery, result };
+    let ids = match find::deliveries(connection, given, wish)? {
+        Err(obstacle) => return Ok(vec![of(None, Err(obstacle))]),
+        Ok(ids) => ids,
     };
-    Ok(ChangeResult { given: given.to_owned(), delivery, result })
+    let one = |id: DeliveryId| {
+        let (named, status) = load(connection, id, now)?;
+        let result = match wish {
+            ChangeRequest::Cancel => cancel(connection, id, status, now)?,
+            ChangeRequest::Redeliver => redeliver(connection, id, status, now)?,
+        };
+        Ok(of(Some(named), result))
+    };
+    ids.into_iter().map(one).collect()
 }
 
 /// Where a delivery stands, as far as it matters for a change.
@@ -125,42 +147,23 @@ struct DeliveryStatus {
     leads: u64,
 }
 
-type FoundOrNot = Result<(DeliveryName, DeliveryStatus), Obstacle>;
-
-fn find(connection: &Connection, given: &str, now: Timestamp) -> rusqlite::Result<FoundOrNot> {
-    let Some([first, last]) = find::range(given) else {
-        return Ok(Err(match find::mistaken(connection, given)? {
-            None => Obstacle::NoId,
-            mistaken => Obstacle::Unknown(mistaken),
-        }));
-    };
-    let sql = "SELECT count(*) FROM deliveries WHERE id BETWEEN ?1 AND ?2";
-    let count: i64 = connection.prepare_cached(sql)?.query_row([first, last], |row| row.get(0))?;
-    if count > 1 {
-        return Ok(Err(Obstacle::Ambiguous(count.unsigned_abs())));
-    }
+fn load(connection: &Connection, id: DeliveryId, now: Timestamp) -> rusqlite::Result<(DeliveryName, DeliveryStatus)> {
     // An attempt whose lease has ended is one that a crash has cut off.
-    let sql = "SELECT d.id, e.kind, e.order_number, d.channel, d.state, d.due_at, d.digest,
-            d.due_at > ?3 AND EXISTS (SELECT 1 FROM attempts a WHERE a.delivery = d.id AND a.ended_at IS NULL),
+    let sql = "SELECT e.kind, e.order_number, d.channel, d.state, d.due_at, d.digest,
+            d.due_at > ?2 AND EXISTS (SELECT 1 FROM attempts a WHERE a.delivery = d.id AND a.ended_at IS NULL),
             (SELECT count(*) FROM deliveries m WHERE m.digest = d.id AND m.state = 'waiting')
-        FROM deliveries d JOIN events e ON e.id = d.event WHERE d.id BETWEEN ?1 AND ?2";
-    let read = |row: &rusqlite::Row<'_>| {
-        let id = DeliveryId(rows::uuid(0, row.get_ref(0)?.as_blob()?)?);
-        let named = DeliveryName { id, kind: row.get(1)?, order: row.get(2)?, channel: row.get(3)? };
+        FROM deliveries d JOIN events e ON e.id = d.event WHERE d.id = ?1";
+    connection.prepare_cached(sql)?.query_row(params![id.0.as_bytes(), rows::to_millisecond(now)], |row| {
+        let named = DeliveryName { id, kind: row.get(0)?, order: row.get(1)?, channel: row.get(2)? };
         let status = DeliveryStatus {
-            state: row.get(4)?,
-            due_at: rows::of_millisecond(5, row.get(5)?)?,
-            digest: row.get_ref(6)?.as_blob_or_null()?.map(|id| rows::uuid(6, id).map(DeliveryId)).transpose()?,
-            under_way: row.get(7)?,
-            leads: row.get::<_, i64>(8)?.unsigned_abs(),
+            state: row.get(3)?,
+            due_at: rows::of_millisecond(4, row.get(4)?)?,
+            digest: row.get_ref(5)?.as_blob_or_null()?.map(|id| rows::uuid(5, id).map(DeliveryId)).transpose()?,
+            under_way: row.get(6)?,
+            leads: row.get::<_, i64>(7)?.unsigned_abs(),
         };
         Ok((named, status))
-    };
-    let found = connection.prepare_cached(sql)?.query_row(params![first, last, rows::to_millisecond(now)], read);
-    match found.optional()? {
-        Some(found) => Ok(Ok(found)),
-        None => Ok(Err(Obstacle::Unknown(find::mistaken(connection, given)?))),
-    }
+    })
 }
 
 type DoneOrNot = Result<Applied, Obstacle>;

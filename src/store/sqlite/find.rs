@@ -1,9 +1,11 @@
 //! Finding what a person means: an order by its number, an event or a delivery by the beginning of its id, a source, a report.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
+use uuid::Uuid;
 
-use crate::domain::event::{DeliveryId, EventId};
+use crate::domain::event::{DeliveryId, Event, EventId};
 use crate::domain::order::Order;
+use crate::store::change::{ChangeRequest, Obstacle};
 use crate::store::history::{IdMatch, Question};
 use crate::store::sqlite::rows;
 
@@ -88,22 +90,42 @@ fn by_number(connection: &Connection, asked: &str) -> rusqlite::Result<Vec<(Stri
 /// The newest orders of a short number, which platforms use again and again.
 fn by_short_number(connection: &Connection, number: &str) -> rusqlite::Result<(Vec<(String, String)>, u64)> {
     let written = format!("\"short_number\":{}", rows::to_json(&number)?);
+    // A buyer's words could hold it as well.
     let sql = "SELECT source, number, body FROM orders WHERE instr(body, ?1) > 0 ORDER BY seq DESC";
+    let known = first_few(connection, sql, &written, |body| {
+        Ok(rows::of_json::<Order>(2, body)?.short_number.as_deref() == Some(number))
+    })?;
+    if !known.0.is_empty() {
+        return Ok(known);
+    }
+    // What nobody proved makes no order.
+    let sql = "SELECT source, order_number, event FROM events
+        WHERE order_number IS NOT NULL AND instr(event, ?1) > 0 ORDER BY seq DESC";
+    first_few(connection, sql, &written, |event| {
+        let order = rows::of_json::<Event>(2, event)?.order;
+        Ok(order.is_some_and(|order| order.short_number.as_deref() == Some(number)))
+    })
+}
+
+/// The first few orders of a statement's rows of which `is_it` holds, each once, and how many more there are.
+fn first_few(
+    connection: &Connection,
+    sql: &str,
+    written: &str,
+    is_it: impl Fn(&str) -> rusqlite::Result<bool>,
+) -> rusqlite::Result<(Vec<(String, String)>, u64)> {
     let mut select = connection.prepare_cached(sql)?;
     let mut found = select.query([written])?;
-    let (mut numbers, mut more) = (Vec::new(), 0);
+    let mut all: Vec<(String, String)> = Vec::new();
     while let Some(row) = found.next()? {
-        // A buyer's words could hold it as well.
-        let order: Order = rows::of_json(2, row.get_ref(2)?.as_str()?)?;
-        if order.short_number.as_deref() != Some(number) {
-            continue;
-        }
-        match numbers.len() < SHOWN {
-            true => numbers.push((row.get(0)?, row.get(1)?)),
-            false => more += 1,
+        let order = (row.get(0)?, row.get(1)?);
+        if !all.contains(&order) && is_it(row.get_ref(2)?.as_str()?)? {
+            all.push(order);
         }
     }
-    Ok((numbers, more))
+    let more = all.len().saturating_sub(SHOWN) as u64;
+    all.truncate(SHOWN);
+    Ok((all, more))
 }
 
 /// The first and the last id that begin like this; `None` for what is no beginning of an id.
@@ -118,14 +140,19 @@ pub fn range(text: &str) -> Option<[[u8; 16]; 2]> {
     Some([end('0').filter(|_| is_id)?, end('f')?])
 }
 
-fn of_ids(connection: &Connection, [first, last]: &[[u8; 16]; 2]) -> rusqlite::Result<FoundId> {
+/// The events whose ids are within a range, the first few.
+fn events(connection: &Connection, [first, last]: &[[u8; 16]; 2]) -> rusqlite::Result<Vec<(Uuid, IdMatch)>> {
     let sql = "SELECT id, kind, order_number FROM events WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT ?3";
     let mut select = connection.prepare_cached(sql)?;
     let events = select.query_map(params![first, last, CANDIDATES], |row| {
         let id = rows::uuid(0, row.get_ref(0)?.as_blob()?)?;
         Ok((id, IdMatch { id: id.to_string(), kind: row.get(1)?, order: row.get(2)?, channel: None }))
     })?;
-    let events: Vec<_> = events.collect::<rusqlite::Result<_>>()?;
+    events.collect()
+}
+
+/// The deliveries whose ids are within a range, the first few, each with its event.
+fn candidates(connection: &Connection, [first, last]: &[[u8; 16]; 2]) -> rusqlite::Result<Vec<(Uuid, Uuid, IdMatch)>> {
     let sql =
         "SELECT d.id, d.event, e.kind, e.order_number, d.channel FROM deliveries d JOIN events e ON e.id = d.event
         WHERE d.id BETWEEN ?1 AND ?2 ORDER BY d.id LIMIT ?3";
@@ -135,7 +162,11 @@ fn of_ids(connection: &Connection, [first, last]: &[[u8; 16]; 2]) -> rusqlite::R
         let channel = row.get(4)?;
         Ok((id, event, IdMatch { id: id.to_string(), kind: row.get(2)?, order: row.get(3)?, channel }))
     })?;
-    let deliveries: Vec<_> = deliveries.collect::<rusqlite::Result<_>>()?;
+    deliveries.collect()
+}
+
+fn of_ids(connection: &Connection, range: &[[u8; 16]; 2]) -> rusqlite::Result<FoundId> {
+    let (events, deliveries) = (events(connection, range)?, candidates(connection, range)?);
     Ok(match (events.as_slice(), deliveries.as_slice()) {
         ([], []) => FoundId::Nothing,
         ([], [(id, event, _)]) => FoundId::Delivery(DeliveryId(*id), EventId(*event)),
@@ -148,15 +179,99 @@ fn of_ids(connection: &Connection, [first, last]: &[[u8; 16]; 2]) -> rusqlite::R
     })
 }
 
-/// What a text is that a person took for the id of a delivery: an event, or an order of this number.
-pub fn mistaken(connection: &Connection, text: &str) -> rusqlite::Result<Option<&'static str>> {
-    if let Some([first, last]) = range(text) {
-        let sql = "SELECT 1 FROM events WHERE id BETWEEN ?1 AND ?2";
-        if connection.prepare_cached(sql)?.query_row(params![first, last], |_| Ok(())).optional()?.is_some() {
-            return Ok(Some("an event"));
+/// The deliveries that a person means: one by its id, or those of an order by its number, as far as `wish` can be done
+/// with them.
+pub fn deliveries(
+    connection: &Connection,
+    given: &str,
+    wish: ChangeRequest,
+) -> rusqlite::Result<Result<Vec<DeliveryId>, Obstacle>> {
+    let given = given.trim();
+    let number = given.strip_prefix('#').unwrap_or(given);
+    let numbers = by_number(connection, number)?;
+    if let [one] = numbers.as_slice() {
+        return of_order(connection, one, wish);
+    }
+    if !numbers.is_empty() {
+        return Ok(Err(Obstacle::SeveralOrders(numbers, 0)));
+    }
+    let range = range(given);
+    if let Some(range) = &range {
+        let found = candidates(connection, range)?;
+        match found.as_slice() {
+            [] => {}
+            [(id, _, _)] => return Ok(Ok(vec![DeliveryId(*id)])),
+            _ => return Ok(Err(Obstacle::Ambiguous(found.into_iter().map(|(_, _, one)| one).collect()))),
         }
     }
-    let (short, _) = by_short_number(connection, text.trim_start_matches('#'))?;
-    let known = !short.is_empty() || !by_number(connection, text)?.is_empty();
-    Ok(known.then_some("an order"))
+    let (numbers, more) = by_short_number(connection, number)?;
+    if let ([one], 0) = (numbers.as_slice(), more) {
+        return of_order(connection, one, wish);
+    }
+    if !numbers.is_empty() {
+        return Ok(Err(Obstacle::SeveralOrders(numbers, more)));
+    }
+    Ok(Err(match range {
+        None => Obstacle::NoId,
+        Some(range) if events(connection, &range)?.is_empty() => Obstacle::Unknown,
+        Some(_) => Obstacle::IsEvent,
+    }))
+}
+
+/// Of an order: to cancel, what has not arrived; to send once more, everything that is not told by another of its messages,
+/// and what was cancelled only where there is nothing else.
+fn of_order(
+    connection: &Connection,
+    (source, number): &(String, String),
+    wish: ChangeRequest,
+) -> rusqlite::Result<Result<Vec<DeliveryId>, Obstacle>> {
+    let sql = "SELECT d.id, d.state, d.digest FROM events e JOIN deliveries d ON d.event = e.id
+        WHERE e.source = ?1 AND e.order_number = ?2 ORDER BY d.id";
+    let mut select = connection.prepare_cached(sql)?;
+    let found = select.query_map([source, number], |row| {
+        let id = rows::uuid(0, row.get_ref(0)?.as_blob()?)?;
+        let carrier = row.get_ref(2)?.as_blob_or_null()?.map(|id| rows::uuid(2, id)).transpose()?;
+        Ok((id, row.get::<_, String>(1)?, carrier))
+    })?;
+    let all: Vec<_> = found.collect::<rusqlite::Result<_>>()?;
+    let carried = |carrier: &Option<Uuid>| carrier.is_some_and(|carrier| all.iter().any(|(id, ..)| *id == carrier));
+    let is_meant = |(_, state, carrier): &&(Uuid, String, Option<Uuid>)| match wish {
+        ChangeRequest::Cancel => matches!(state.as_str(), "waiting" | "dead"),
+        ChangeRequest::Redeliver => state != "cancelled" && !carried(carrier),
+    };
+    let mut meant: Vec<_> = all.iter().filter(is_meant).collect();
+    if meant.is_empty() && wish == ChangeRequest::Redeliver {
+        meant = all.iter().collect();
+    }
+    let ids: Vec<DeliveryId> = meant.into_iter().map(|(id, ..)| DeliveryId(*id)).collect();
+    Ok(if ids.is_empty() { Err(Obstacle::NothingToDo) } else { Ok(ids) })
+}
+
+/// The orders of this number or short number, source and number of each; the newest few of a short number.
+pub fn orders(connection: &Connection, asked: &str) -> rusqlite::Result<Vec<(String, String)>> {
+    let number = asked.trim().trim_start_matches('#');
+    let numbers = by_number(connection, number)?;
+    if numbers.is_empty() { Ok(by_short_number(connection, number)?.0) } else { Ok(numbers) }
+}
+
+/// An id as far as it has to be written to be no other event's or delivery's.
+pub fn short(connection: &Connection, id: Uuid) -> rusqlite::Result<String> {
+    let sql = "SELECT max(id) FROM events WHERE id < ?1 UNION ALL SELECT min(id) FROM events WHERE id > ?1
+        UNION ALL SELECT max(id) FROM deliveries WHERE id < ?1 UNION ALL SELECT min(id) FROM deliveries WHERE id > ?1";
+    let mut select = connection.prepare_cached(sql)?;
+    let mut neighbours = select.query([id.as_bytes()])?;
+    let mut digits = SHORTEST_ID;
+    while let Some(row) = neighbours.next()? {
+        let Some(neighbour) = row.get_ref(0)?.as_blob_or_null()? else { continue };
+        let alike = u128::from_be_bytes(rows::uuid(0, neighbour)?.into_bytes()) ^ id.as_u128();
+        digits = digits.max(alike.leading_zeros() as usize / 4 + 1);
+    }
+    let mut left = digits;
+    let written = id.to_string();
+    let end = written.find(|letter: char| {
+        let is_beyond = left == 0;
+        left -= usize::from(letter != '-' && !is_beyond);
+        is_beyond
+    });
+    Ok(written[..end.unwrap_or(written.len())].trim_end_matches('-').to_owned())
 }

@@ -1,10 +1,11 @@
 //! Lists of deliveries, page by page, so that a store of any size can be printed.
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 
 use crate::domain::event::{DeliveryId, EventId};
 use crate::store::sqlite::read::Reader;
-use crate::store::sqlite::rows;
+use crate::store::sqlite::{find, record, rows};
 use crate::store::{DeliveryFilter, DeliveryRow, StoreError};
 
 impl Reader {
@@ -31,6 +32,42 @@ impl Reader {
     pub async fn page(&self, wanted: DeliveryFilter, start: Start, rows: u32) -> Result<Vec<DeliveryRow>, StoreError> {
         self.look(move |connection| page(connection, &wanted, start, rows)).await
     }
+
+    /// For people: the id of each delivery as far as it has to be written, and what its order is called.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn short_names(&self, rows: &[DeliveryRow]) -> Result<Vec<ShortName>, StoreError> {
+        let rows: Vec<_> = rows.iter().map(|row| (row.id, row.source.clone(), row.order.clone())).collect();
+        self.look(move |connection| {
+            let name = |(id, source, number): &(DeliveryId, String, Option<String>)| {
+                let id = find::short(connection, id.0)?;
+                let Some(number) = number else { return Ok(ShortName { id, order: None }) };
+                let order = record::load_order(connection, source, number)?.map(|(_, order)| order);
+                let short = order.and_then(|order| order.short_number).map(|short| format!("#{short}"));
+                Ok(ShortName { id, order: short.or_else(|| Some(number.clone())) })
+            };
+            rows.iter().map(name).collect()
+        })
+        .await
+    }
+
+    /// The orders of this number or short number: source and number of each, of a short number the newest few.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn orders(&self, asked: &str) -> Result<Vec<(String, String)>, StoreError> {
+        let asked = asked.to_owned();
+        self.look(move |connection| find::orders(connection, &asked)).await
+    }
+}
+
+/// What a delivery is called in a list for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShortName {
+    pub id: String,
+    /// The short number where there is one, else the number.
+    pub order: Option<String>,
 }
 
 /// Where a page begins.
@@ -43,12 +80,39 @@ pub enum Start {
     After(DeliveryId),
 }
 
-const IS_WANTED: &str = "(?1 IS NULL OR d.state = ?1) AND (?2 IS NULL OR d.channel = ?2)";
+/// What must hold of a delivery `d`, and the values that are bound in it, from the first place on.
+fn conditions(wanted: &DeliveryFilter) -> (String, Vec<Value>) {
+    let (mut conditions, mut values) = (vec!["1".to_owned()], Vec::new());
+    let mut bind = |value: Value| {
+        values.push(value);
+        format!("?{}", values.len())
+    };
+    let DeliveryFilter { state, channel, orders, kind, since } = wanted;
+    conditions.extend(state.clone().map(|state| format!("d.state = {}", bind(state.into()))));
+    conditions.extend(channel.clone().map(|channel| format!("d.channel = {}", bind(channel.into()))));
+    conditions.extend(since.map(|since| format!("d.created_at >= {}", bind(rows::to_millisecond(since).into()))));
+    conditions.extend(kind.as_ref().map(|kind| {
+        // A star means the same in SQLite; these do not.
+        let glob = kind.to_string().replace('[', "[[]").replace('?', "[?]");
+        let glob = bind(glob.into());
+        format!("EXISTS (SELECT 1 FROM events e WHERE e.id = d.event AND e.kind GLOB {glob})")
+    }));
+    conditions.extend(orders.as_ref().map(|orders| {
+        let one = |(source, number): &(String, String)| {
+            let (source, number) = (bind(source.clone().into()), bind(number.clone().into()));
+            format!("source = {source} AND order_number = {number}")
+        };
+        let any: Vec<String> = orders.iter().map(one).chain(["0".to_owned()]).collect();
+        format!("d.event IN (SELECT id FROM events WHERE {})", any.join(" OR "))
+    }));
+    (conditions.join(" AND "), values)
+}
 
 fn count(connection: &Connection, wanted: &DeliveryFilter) -> rusqlite::Result<u64> {
-    let sql = format!("SELECT count(*) FROM deliveries d WHERE {IS_WANTED}");
+    let (conditions, values) = conditions(wanted);
+    let sql = format!("SELECT count(*) FROM deliveries d WHERE {conditions}");
     let count = |row: &Row<'_>| row.get::<_, i64>(0);
-    connection.prepare_cached(&sql)?.query_row(params![wanted.state, wanted.channel], count).map(i64::unsigned_abs)
+    connection.prepare_cached(&sql)?.query_row(params_from_iter(values), count).map(i64::unsigned_abs)
 }
 
 fn first_of_newest(
@@ -56,10 +120,11 @@ fn first_of_newest(
     wanted: &DeliveryFilter,
     newest: u64,
 ) -> rusqlite::Result<Option<DeliveryId>> {
-    let sql = format!("SELECT d.id FROM deliveries d WHERE {IS_WANTED} ORDER BY d.id DESC LIMIT 1 OFFSET ?3");
-    let skipped = i64::try_from(newest.saturating_sub(1)).unwrap_or(i64::MAX);
+    let (conditions, values) = conditions(wanted);
+    let skipped = newest.saturating_sub(1).min(i64::MAX.unsigned_abs());
+    let sql = format!("SELECT d.id FROM deliveries d WHERE {conditions} ORDER BY d.id DESC LIMIT 1 OFFSET {skipped}");
     let id = |row: &Row<'_>| rows::uuid(0, row.get_ref(0)?.as_blob()?).map(DeliveryId);
-    connection.prepare_cached(&sql)?.query_row(params![wanted.state, wanted.channel, skipped], id).optional()
+    connection.prepare_cached(&sql)?.query_row(params_from_iter(values), id).optional()
 }
 
 fn page(
@@ -69,23 +134,26 @@ fn page(
     rows: u32,
 ) -> rusqlite::Result<Vec<DeliveryRow>> {
     let (comparison, id) = match &start {
-        Start::Beginning => (">=", &[0; 16]),
-        Start::At(id) => (">=", id.0.as_bytes()),
-        Start::After(id) => (">", id.0.as_bytes()),
+        Start::Beginning => (">=", [0; 16]),
+        Start::At(id) => (">=", id.0.into_bytes()),
+        Start::After(id) => (">", id.0.into_bytes()),
     };
+    let (conditions, mut values) = conditions(wanted);
+    values.push(id.to_vec().into());
     let sql = format!(
         "{ROWS}
-         WHERE d.id {comparison} ?3 AND {IS_WANTED} ORDER BY d.id LIMIT ?4"
+         WHERE {conditions} AND d.id {comparison} ?{} ORDER BY d.id LIMIT {rows}",
+        values.len()
     );
     let mut select = connection.prepare_cached(&sql)?;
-    let found = select.query_map(params![wanted.state, wanted.channel, id, rows], delivery_row)?;
+    let found = select.query_map(params_from_iter(values), delivery_row)?;
     found.collect()
 }
 
 /// All deliveries in this state, or in any, in the sequence of their events.
 pub fn in_state(connection: &Connection, state: Option<&str>) -> rusqlite::Result<Vec<DeliveryRow>> {
     let sql = format!("{ROWS} WHERE ?1 IS NULL OR d.state = ?1 ORDER BY d.event_seq, d.id");
-    connection.prepare_cached(&sql)?.query_map(params![state], delivery_row)?.collect()
+    connection.prepare_cached(&sql)?.query_map([state], delivery_row)?.collect()
 }
 
 /// What [`delivery_row`] reads.
