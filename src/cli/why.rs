@@ -1,4 +1,4 @@
-//! `orderbell why`: why a message did or did not arrive, told from the beginning.
+//! `orderbell why`: why a message did or did not arrive, from the beginning.
 
 mod delivery;
 mod event;
@@ -8,6 +8,7 @@ mod report;
 pub mod setting;
 pub mod source;
 mod step;
+mod summary;
 pub mod timeline;
 
 use std::path::Path;
@@ -17,7 +18,7 @@ use jiff::Timestamp;
 
 use crate::app;
 use crate::cli::why::setting::Setting;
-use crate::cli::why::timeline::{TimelineEntry, TimelineSection};
+use crate::cli::why::timeline::{TimelineEntry, TimelineSection, Verbosity};
 use crate::cli::{Failure, Format, moment, output, store};
 use crate::config::{SecretReading, parts};
 use crate::flow::reports;
@@ -42,6 +43,9 @@ pub struct Why {
     /// where absent
     #[arg(long, value_name = "N")]
     limit: Option<u32>,
+    /// Also the routes that did not apply, each with its reason
+    #[arg(long)]
+    all: bool,
     /// How to print
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -83,8 +87,9 @@ pub(super) async fn run(why: Why, file: &Path) -> Result<(), Failure> {
         }
         _ => story(&history, &setting),
     };
+    let extent = if why.all { Verbosity::All } else { Verbosity::Brief };
     match why.format {
-        Format::Text => output::print(timeline::text(&story, &part.timezone)),
+        Format::Text => output::print(timeline::text(&story, &part.timezone, extent)),
         Format::Json => output::line(timeline::json(&story, &part.timezone)),
     }
 }

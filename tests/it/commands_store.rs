@@ -111,12 +111,8 @@ async fn a_dead_delivery_that_is_sent_once_more_arrives() {
     assert!(rows.iter().all(|one| (one.state.as_str(), one.attempts) == ("delivered", 2)), "{rows:#?}");
 
     let why = orderbell(&daemon, &["why", &first]);
-    for said in [
-        "refused for good",
-        "A person asked for it once more",
-        "the receiver said yes",
-        "To erp (webhook): delivered on",
-    ] {
+    for said in ["refused for good", "A person asked for it once more", ": accepted.", "To erp (webhook): delivered on"]
+    {
         assert!(why.out.contains(said), "{said}: {}", why.out);
     }
 }
@@ -271,18 +267,23 @@ async fn what_a_daemon_has_recorded_is_explained_by_its_configuration() {
     daemon.acknowledged(&body).await;
     scene.until_received("erp", 1).await;
     daemon.until_done().await;
-    let why = orderbell(&daemon, &["why", "1"]);
+    let why = orderbell(&daemon, &["why", "1", "--all"]);
     for said in [
         "was proved genuine: address as registered, with '?'.",
-        "The platform told it again, 1 time so far",
+        "The platform sent it again, 1 time so far",
         // Its only channel is notified of it by the third route anyway; its condition is judged all the same.
         "Route 1 (order.* when order.total > 100000 to erp) did not apply: its condition did not hold.",
         "Route 2 (stock.* to erp) did not apply: it is not for order.placed.",
         "Route 3 (order.* to erp) applied.",
-        "Try 1: the receiver said yes.",
+        "Try 1: accepted.",
     ] {
         assert!(why.out.contains(said), "{said}: {}{}", why.out, why.err);
     }
+    let why = orderbell(&daemon, &["why", "1"]);
+    let (first, rest) = why.out.split_once('\n').expect("lines");
+    assert!(first.starts_with("Order 1 (#29332222) of keeta, ") && first.contains(": delivered to erp at "), "{first}");
+    assert!(rest.contains("Route 3 (order.* to erp) applied.") && !rest.contains("Route 2"), "{rest}");
+    assert!(rest.contains("2 other routes did not apply; --all says why."), "{rest}");
     daemon.write("", &(scene.hook("erp", "") + &to("erp")));
     let why = orderbell(&daemon, &["why", "1"]);
     assert!(why.out.contains("The routes have changed since") && why.out.contains("Route 3 applied."), "{}", why.out);

@@ -1,5 +1,6 @@
 //! What `orderbell why` says, word for word: each story in `tests/golden/why` is made of a store with fixed ids and times.
 
+mod brief;
 mod proof;
 mod reports;
 mod waiting;
@@ -8,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use orderbell::cli::why;
 use orderbell::cli::why::setting::Setting;
 use orderbell::cli::why::timeline;
+use orderbell::cli::why::timeline::Verbosity;
 use orderbell::config::parts;
 use orderbell::config::parts::Parts;
 use orderbell::domain::event::{DedupeKey, DeliveryId, Event, EventId, Kind, SignatureCheck};
@@ -226,9 +228,13 @@ impl Scene {
 
     /// What is shown as text at a moment.
     async fn shown(&self, asked: &str, second: i64) -> String {
+        self.shown_to(Verbosity::Brief, asked, second).await
+    }
+
+    async fn shown_to(&self, extent: Verbosity, asked: &str, second: i64) -> String {
         let part = self.part();
         let story = why::story(&self.ask(asked).await, &Setting { part: &part, now: at(second) });
-        timeline::text(&story, &part.timezone)
+        timeline::text(&story, &part.timezone, extent)
     }
 
     async fn shown_as_json(&self, asked: &str, second: i64) -> Value {
@@ -330,8 +336,10 @@ async fn what_each_route_made_of_an_event_is_shown_by_the_routes_of_that_time() 
         urgent: Vec::new(),
     };
     scene.store.record(record).await.unwrap();
-    let mut shown = vec![scene.shown("756823020260001", 10).await, scene.shown(&notice_id, 10).await];
-    shown.extend([scene.shown(&hours_id, 10).await, scene.shown(&id.to_string(), 10).await]);
+    let mut shown = Vec::new();
+    for asked in ["756823020260001", &notice_id, &hours_id, &id.to_string()] {
+        shown.push(scene.shown_to(Verbosity::All, asked, 10).await);
+    }
     let other = CONFIGURATION.replace("shops = [145541]", "shops = [466663]");
     std::fs::write(scene.folder.path().join("orderbell.toml"), other).unwrap();
     shown.push(scene.shown(&hours_id, 10).await);

@@ -1,4 +1,4 @@
-//! The story of one delivery: each try with what was answered, each hold, what carried it or was told in its place, and what
+//! The story of one delivery: each try with what was answered, each hold, what carried it or was delivered in its place, and what
 //! happens next.
 
 use serde_json::json;
@@ -25,7 +25,7 @@ pub fn of_delivery(
     story.extend(stands_in(delivery, setting));
     story.extend(tries(delivery, kind));
     story.extend(delivery.steps.iter().map(|taken| step::line(taken, setting)));
-    // Those of one moment stay in the sequence in which they are told.
+    // Those of one moment stay in the sequence in which they are listed.
     story.sort_by_key(|line| line.at);
     let mut lines = vec![TimelineEntry::says(format!("delivery {}", delivery.id))];
     lines.extend(story);
@@ -79,22 +79,22 @@ fn with_others(delivery: &DeliveryHistory) -> String {
     }
 }
 
-/// The channels that were told in its place.
+/// The channels that were notified in its place.
 fn stood_in(delivery: &DeliveryHistory) -> String {
-    let told = delivery.stand_ins.iter().filter(|other| other.state == "delivered");
-    let told: Vec<&str> = told.map(|other| other.channel.as_str()).collect();
-    if told.is_empty() { String::new() } else { format!("; told to {} in its place", told.join(", ")) }
+    let notified = delivery.stand_ins.iter().filter(|other| other.state == "delivered");
+    let notified: Vec<&str> = notified.map(|other| other.channel.as_str()).collect();
+    if notified.is_empty() { String::new() } else { format!("; delivered to {} in its place", notified.join(", ")) }
 }
 
-/// What its message carries beside itself; not what it was told in the place of.
+/// What its message carries beside itself; not what it stands in for.
 fn carried(delivery: &DeliveryHistory) -> Vec<&Other> {
     let original = delivery.instead_of.as_ref().map(|original| original.id);
     delivery.carried.iter().filter(|other| Some(other.id) != original).collect()
 }
 
-/// Told by another message: an alternative channel's, a newer one of its order, or one for several.
+/// Delivered by another message: an alternative channel's, a newer one of its order, or one for several.
 fn merged(delivery: &DeliveryHistory, event: &Event, setting: &Setting<'_>) -> String {
-    let Some(carrier) = &delivery.carrier else { return "told in another message.".to_owned() };
+    let Some(carrier) = &delivery.carrier else { return "delivered in another message.".to_owned() };
     let when = match carrier.state.as_str() {
         "delivered" => format!(" on {}", setting.time(carrier.due_at)),
         _ => String::new(),
@@ -103,11 +103,11 @@ fn merged(delivery: &DeliveryHistory, event: &Event, setting: &Setting<'_>) -> S
     if carrier.instead_of == Some(delivery.id) {
         let caught_up = delivery.steps.iter().find(|taken| taken.step == "caught_up");
         let as_well = caught_up.map(|taken| format!(", and to this channel on {}", setting.time(taken.at)));
-        format!("told to {} in its place{when}{}.", carrier.channel, as_well.unwrap_or_default())
+        format!("delivered to {} in its place{when}{}.", carrier.channel, as_well.unwrap_or_default())
     } else if number.is_some() && number == carrier.order.as_ref() && carrier.event != event.id {
-        format!("told{when} by a newer message about the same order.")
+        format!("delivered{when} in a newer message about the same order.")
     } else {
-        format!("told{when}, in one message with others.")
+        format!("delivered{when}, in one message with others.")
     }
 }
 
@@ -175,7 +175,7 @@ fn together(delivery: &DeliveryHistory) -> Vec<TimelineEntry> {
     // Where it still waits for that message, it is what happens next.
     if let Some(carrier) = delivery.carrier.as_ref().filter(|_| delivery.state != "waiting") {
         lines.push(TimelineEntry::says(match carrier.instead_of == Some(delivery.id) {
-            true => format!("It was told by {}.", named(carrier)),
+            true => format!("It was delivered by {}.", named(carrier)),
             false => format!("Its message was that of {}.", named(carrier)),
         }));
     }

@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::cli::why::delivery;
 use crate::cli::why::setting::{Setting, count, span};
 use crate::cli::why::timeline::{TimelineEntry, TimelineSection};
+use crate::cli::why::{delivery, summary};
 use crate::domain::data::OrderChanges;
 use crate::domain::event::{Event, Kind, SignatureCheck};
 use crate::domain::order::{Order, OrderState};
@@ -25,6 +25,7 @@ pub fn of_order(order: &OrderHistory, history: &History, setting: &Setting<'_>) 
     TimelineSection {
         list: "orders",
         heading: format!("Order {}{called} of {}{at_shop}", order.number, order.source),
+        summary: Some(summary::of(&order.events.iter().collect::<Vec<_>>(), history, setting)),
         facts: facts(json!({
             "source": order.source, "number": order.number, "short_number": short, "shop": shop,
             "state": standing.map(|order| order.state), "total": standing.and_then(|order| order.total.as_ref()),
@@ -41,7 +42,7 @@ pub fn of_order(order: &OrderHistory, history: &History, setting: &Setting<'_>) 
 fn stands(order: &OrderHistory, standing: Option<&Order>) -> TimelineEntry {
     let events = count(order.events.len() as u64, "event", "events");
     TimelineEntry::says(match standing {
-        None => format!("After {events} nothing is known of the order: nobody proved what was told of it."),
+        None => format!("After {events} nothing is known of the order: what came of it was not proved genuine."),
         Some(order) => {
             let total = match (&order.total, order.total_is_approximate) {
                 (None, _) => "its total is not known".to_owned(),
@@ -73,7 +74,11 @@ fn state_word(state: OrderState) -> &'static str {
 /// An event that stands by itself.
 pub fn of_event(history: &EventHistory, whole: &History, setting: &Setting<'_>) -> TimelineSection {
     let event = &history.event;
-    chapter(format!("{} of {}{}", event.kind, event.source, about(event)), history, whole, setting)
+    let heading = format!("{} of {}{}", event.kind, event.source, about(event));
+    TimelineSection {
+        summary: Some(summary::of(&[history], whole, setting)),
+        ..chapter(heading, history, whole, setting)
+    }
 }
 
 /// An event under a heading.
@@ -82,15 +87,11 @@ pub fn chapter(heading: String, history: &EventHistory, whole: &History, setting
     let mut lines = vec![TimelineEntry::says(format!("event {}", event.id))];
     lines.extend(came(history));
     lines.extend(routes(history, setting));
-    let applied = route_decision::read(&history.routes).is_none_or(|(_, verdicts)| {
-        verdicts.iter().any(|verdict| matches!(verdict, RouteDecision::Applies | RouteDecision::Unjudged))
-    });
+    let applied = route_decision::read(&history.routes).is_none_or(|(_, verdicts)| verdicts.iter().any(applies));
     if history.deliveries.is_empty() && event.proof != SignatureCheck::Invalid {
         lines.push(match applied {
-            false => TimelineEntry::says("So nobody was to hear of it.").meaning(
-                "no route applies to it",
-                "add its kind, source or shop to a [[route]] if somebody should hear",
-            ),
+            false => TimelineEntry::says("So nobody is notified.")
+                .meaning("no route applies to it", "add its kind, source or shop to a [[route]] if somebody should be"),
             true => TimelineEntry::says("There is no message for it."),
         });
     }
@@ -109,7 +110,7 @@ pub fn chapter(heading: String, history: &EventHistory, whole: &History, setting
         })),
         lines,
         chapters: deliveries.collect(),
-        end: Vec::new(),
+        ..TimelineSection::default()
     }
 }
 
@@ -132,7 +133,7 @@ fn proof(proof: &SignatureCheck) -> &str {
     }
 }
 
-/// When it happened and came, whether it was believed, and whether it was told again.
+/// When it happened and came, whether it was believed, and whether it came again.
 fn came(history: &EventHistory) -> Vec<TimelineEntry> {
     let event = &history.event;
     let mut lines = Vec::new();
@@ -156,7 +157,7 @@ fn came(history: &EventHistory) -> Vec<TimelineEntry> {
         _ => TimelineEntry::at(
             event.received_at,
             format!(
-                "It came{after}, but its signature fits none of the ways that we know. It is kept and told to nobody."
+                "It came{after}, but its signature fits none of the ways that we know. It is kept, and delivered to nobody."
             ),
         )
         .meaning(
@@ -183,7 +184,9 @@ fn came(history: &EventHistory) -> Vec<TimelineEntry> {
         let times = count(history.repeats, "time", "times");
         lines.push(TimelineEntry::at(
             at,
-            format!("The platform told it again, {times} so far; this is the last of them. A repeat makes no message."),
+            format!(
+                "The platform sent it again, {times} so far; this is the last of them. A duplicate makes no message."
+            ),
         ));
     }
     lines
@@ -201,7 +204,7 @@ fn changes(changed: &OrderChanges) -> TimelineEntry {
     let items = items.map(|(number, what)| format!("{} {what}", count(number, "item", "items")));
     let note = changed.note.as_ref().map(|_| "the buyer's note is another".to_owned());
     let all: Vec<String> = total.into_iter().chain(items).chain(note).collect();
-    TimelineEntry::says(format!("It tells the order again, and changes it: {}.", all.join(", ")))
+    TimelineEntry::says(format!("It sends the order again, and changes it: {}.", all.join(", ")))
 }
 
 /// How many items are new, gone, and other than they were.
@@ -248,6 +251,8 @@ fn routes(history: &EventHistory, setting: &Setting<'_>) -> Vec<TimelineEntry> {
         Kind::Report(_) => lines.insert(0, "It goes to the channels of its [report] whatever the routes say."),
         _ => {}
     }
+    // Where no route applied, why each did not is the answer.
+    let is_answered = verdicts.iter().any(applies) || event.proof == SignatureCheck::Own;
     let mut lines: Vec<TimelineEntry> =
         lines.into_iter().map(|says| TimelineEntry::says(says).in_list("routes")).collect();
     for (index, verdict) in verdicts.into_iter().enumerate() {
@@ -257,9 +262,14 @@ fn routes(history: &EventHistory, setting: &Setting<'_>) -> Vec<TimelineEntry> {
         let says = format!("Route {number}{written} {}.", verdict_words(verdict, route, event));
         let line =
             TimelineEntry::says(says).in_list("routes").with("route", number).with("verdict", verdict_name(verdict));
-        lines.push(line);
+        lines.push(TimelineEntry { is_aside: is_answered && !applies(&verdict), ..line });
     }
     lines
+}
+
+/// Whether a route leads to its channels.
+fn applies(verdict: &RouteDecision) -> bool {
+    matches!(verdict, RouteDecision::Applies | RouteDecision::Unjudged)
 }
 
 /// A route in one line.

@@ -6,8 +6,8 @@ use crate::channel::remedy;
 /// An outcome as it is said.
 pub fn outcome(text: &str) -> &str {
     match text {
-        "delivered" => "the receiver said yes",
-        "partial" => "the receiver said yes for some recipients and refused the others",
+        "delivered" => "accepted",
+        "partial" => "accepted for some recipients, refused for the others",
         "retry" => "not for now",
         "unknown" => "no answer that we know; it may have arrived",
         "throttled" => "not for now: too many messages came",
@@ -20,7 +20,7 @@ pub fn outcome(text: &str) -> &str {
     }
 }
 
-/// What an answer means, and what to change; `None` for a yes.
+/// What an answer means, and what to change; `None` where it was accepted.
 pub fn of_answer(kind: Option<&str>, outcome: &str, words: &str) -> Option<(&'static str, &'static str)> {
     if outcome == "delivered" {
         return None;
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn every_outcome_but_a_yes_means_something() {
+    fn every_outcome_but_acceptance_means_something() {
         use crate::domain::retry::Outcome;
         let wait = jiff::SignedDuration::ZERO;
         for known in [

@@ -1,9 +1,9 @@
 //! What happens to a delivery next, and when.
 
 use crate::cli::why::delivery::named;
-use crate::cli::why::meaning;
 use crate::cli::why::setting::Setting;
 use crate::cli::why::timeline::TimelineEntry;
+use crate::cli::why::{meaning, summary};
 use crate::store::UNREADY;
 use crate::store::history::{DeliveryHistory, History, ParkedHistory};
 
@@ -50,7 +50,7 @@ fn waiting(delivery: &DeliveryHistory, history: &History, setting: &Setting<'_>)
         };
     }
     if let Some(parked) = setting.parked(channel, history) {
-        return resting(parked, setting);
+        return self::parked(parked, setting);
     }
     if let Some(shut) = setting.shut(channel, history) {
         let says = format!("Next: the receiver of {channel} takes nothing until {}.", setting.time(shut.until));
@@ -62,19 +62,46 @@ fn waiting(delivery: &DeliveryHistory, history: &History, setting: &Setting<'_>)
     TimelineEntry::says("Next: it is due; it goes out as soon as the daemon runs and it is its turn.")
 }
 
+/// Why a delivery waits, and for how long, in a few words.
+pub fn briefly(delivery: &DeliveryHistory, history: &History, setting: &Setting<'_>) -> String {
+    let channel = &delivery.channel;
+    if delivery.tries.iter().any(|one| one.ended_at.is_none()) {
+        return "it is being sent just now".to_owned();
+    }
+    if !setting.has(channel) {
+        return "there is no such channel in the configuration".to_owned();
+    }
+    if let Some(carrier) = &delivery.carrier {
+        return format!("it goes out with {}", carrier.order.as_ref().unwrap_or(&carrier.kind));
+    }
+    if let Some(parked) = setting.parked(channel, history) {
+        let meaning = meaning::of_answer(setting.kind(channel), "misconfigured", &parked.reason);
+        let cause = meaning.map_or("its setting is wrong", |(cause, _)| cause);
+        return format!("the channel is parked, {cause}; next try {}", setting.near(parked.next_probe_at));
+    }
+    if let Some(shut) = setting.shut(channel, history) {
+        return format!("its receiver takes nothing before {}", setting.near(shut.until).trim_start_matches("at "));
+    }
+    let when = match delivery.due_at > setting.now {
+        true => format!("next try {}", setting.near(delivery.due_at)),
+        false => "it is due".to_owned(),
+    };
+    summary::reason(delivery, setting).into_iter().chain([when]).collect::<Vec<_>>().join("; ")
+}
+
 /// A channel whose setting is wrong.
-fn resting(parked: &ParkedHistory, setting: &Setting<'_>) -> TimelineEntry {
+fn parked(parked: &ParkedHistory, setting: &Setting<'_>) -> TimelineEntry {
     let (channel, since) = (&parked.channel, setting.time(parked.since));
     if parked.reason.starts_with(UNREADY) {
         let says = format!("Next: {channel} waits for its secret since {since}; then it is sent. {}.", parked.reason);
         return TimelineEntry::says(says).with("parked_since", parked.since.to_string());
     }
     let says = format!(
-        "Next: the oldest message that waits for {channel} is tried. The channel rests since {since}, because its setting is wrong; a yes opens it for all."
+        "Next: the oldest message that waits for {channel} is tried. The channel is parked since {since}, because its setting is wrong; when that one is accepted, all go out."
     );
     let meaning = meaning::of_answer(setting.kind(channel), "misconfigured", &parked.reason);
     let (cause, change) = meaning.unwrap_or(("its setting is wrong", "mend it"));
-    let change = format!("{change}; then `orderbell test {channel}` opens it at once");
+    let change = format!("{change}; then `orderbell test {channel}` resumes it at once");
     let line = TimelineEntry::at(parked.next_probe_at, says)
         .meaning(cause, change)
         .with("parked_since", parked.since.to_string());

@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 
 use crate::app::setup;
 use crate::cli::report::schedule;
-use crate::cli::why::event;
 use crate::cli::why::setting::{Setting, count, span};
 use crate::cli::why::source::sentence;
 use crate::cli::why::timeline::{TimelineEntry, TimelineSection};
+use crate::cli::why::{event, summary};
 use crate::config::parts::Parts;
 use crate::config::routes::ReportSettings;
 use crate::domain::report::calendar::{LATE_AFTER, Schedule};
@@ -51,11 +51,19 @@ pub fn of_report(report: &ReportHistory, whole: &History, setting: &Setting<'_>)
     TimelineSection {
         list: "reports",
         heading,
+        summary: newest(report, whole, setting),
         facts,
         lines: so_far(report),
         chapters: chapters.into_iter().map(|(_, chapter)| chapter).collect(),
         end: next(report, configured, setting),
     }
+}
+
+/// What became of the newest one.
+fn newest(report: &ReportHistory, whole: &History, setting: &Setting<'_>) -> Option<String> {
+    let run = report.runs.last()?;
+    let history = run.history.as_ref()?;
+    Some(format!("the last, about {}: {}", reports::days(run.from, run.to), summary::of(&[history], whole, setting)))
 }
 
 fn made_at(run: &RunHistory) -> Timestamp {

@@ -20,6 +20,13 @@ impl Setting<'_> {
         store::second(at, &self.part.timezone.zone)
     }
 
+    /// As [`Setting::time`], as short as can be: `at 19:54` of today.
+    pub fn near(&self, at: Timestamp) -> String {
+        let zone = &self.part.timezone.zone;
+        let (at, now) = (at.to_zoned(zone.clone()), self.now.to_zoned(zone.clone()));
+        at.strftime(if at.date() == now.date() { "at %H:%M" } else { "on %Y-%m-%d at %H:%M" }).to_string()
+    }
+
     /// The kind of a channel that there is.
     pub fn kind(&self, channel: &str) -> Option<&'static str> {
         self.part.channels.get(channel).and_then(|known| known.kind)

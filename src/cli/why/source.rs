@@ -23,8 +23,8 @@ pub fn of_source(source: &SourceHistory, setting: &Setting<'_>) -> TimelineSecti
         heading,
         facts: facts(json!({ "source": source.source, "refusals": source.refusals })),
         lines: refused(source),
-        chapters: Vec::new(),
         end: end(source, setting),
+        ..TimelineSection::default()
     }
 }
 

@@ -23,9 +23,9 @@ pub fn line(taken: &StepTaken, setting: &Setting<'_>) -> TimelineEntry {
         "left_out" => "The message that it was in with others had to be shorter, so it goes another time.".to_owned(),
         "returned" => "The message that it was in with others was given up, so it goes by itself.".to_owned(),
         "fell_back" => after("It was handed on to", " as well"),
-        "told_elsewhere" => after("It was told elsewhere:", ""),
+        "told_elsewhere" => after("It was delivered elsewhere:", ""),
         "revived" => {
-            "It had used its schedule up; because it was told elsewhere, it is tried by another one.".to_owned()
+            "It had used its schedule up; because it was delivered elsewhere, it is tried by another one.".to_owned()
         }
         "caught_up" => "The channel has caught up with it.".to_owned(),
         "redelivered" => "A person asked for it once more; it is composed anew.".to_owned(),

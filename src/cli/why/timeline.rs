@@ -13,6 +13,8 @@ pub struct TimelineSection {
     /// The list that it stands in, as programs see it.
     pub list: &'static str,
     pub heading: String,
+    /// The whole story in one line.
+    pub summary: Option<String>,
     pub facts: Map<String, Value>,
     pub lines: Vec<TimelineEntry>,
     pub chapters: Vec<TimelineSection>,
@@ -34,6 +36,16 @@ pub struct TimelineEntry {
     pub change: Option<String>,
     /// The meaning stands at another line already; people need not read it twice.
     pub is_known: bool,
+    /// People get to read it only where they ask for all.
+    pub is_aside: bool,
+}
+
+/// How much people get to read; programs always get everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verbosity {
+    /// Without the routes that did not apply, where another one did.
+    Brief,
+    All,
 }
 
 /// The list of lines that happened one after another.
@@ -66,31 +78,49 @@ impl TimelineEntry {
 }
 
 /// The whole story as text. Times are those of the zone.
-pub fn text(chapters: &[TimelineSection], zone: &Zone) -> String {
+pub fn text(chapters: &[TimelineSection], zone: &Zone, extent: Verbosity) -> String {
     let mut text = String::new();
     for (number, chapter) in chapters.iter().enumerate() {
         if number > 0 {
             text.push('\n');
         }
-        write(chapter, 0, &zone.zone, &mut text);
+        write(chapter, 0, &Page { zone: &zone.zone, extent }, &mut text);
     }
     text.push_str(&format!("\nTimes are those of {}.\n", zone.name));
     text
 }
 
-fn write(chapter: &TimelineSection, depth: usize, zone: &TimeZone, text: &mut String) {
+/// What holds for the whole text.
+struct Page<'a> {
+    zone: &'a TimeZone,
+    extent: Verbosity,
+}
+
+fn write(chapter: &TimelineSection, depth: usize, page: &Page<'_>, text: &mut String) {
     let indent = "  ".repeat(depth);
-    text.push_str(&format!("{indent}{}\n", chapter.heading));
+    let summary = chapter.summary.as_ref().map(|summary| format!(": {summary}")).unwrap_or_default();
+    text.push_str(&format!("{indent}{}{summary}\n", chapter.heading));
     let below = "  ".repeat(depth + 1);
-    chapter.lines.iter().for_each(|line| write_line(line, &below, zone, text));
+    let mut asides = 0;
+    for line in &chapter.lines {
+        match line.is_aside && page.extent == Verbosity::Brief {
+            true => asides += 1,
+            false => write_line(line, &below, page.zone, text),
+        }
+    }
+    match asides {
+        0 => {}
+        1 => text.push_str(&format!("{below}1 other route did not apply; --all says why.\n")),
+        asides => text.push_str(&format!("{below}{asides} other routes did not apply; --all says why.\n")),
+    }
     for inner in &chapter.chapters {
         text.push('\n');
-        write(inner, depth + 1, zone, text);
+        write(inner, depth + 1, page, text);
     }
     if !chapter.chapters.is_empty() && !chapter.end.is_empty() {
         text.push('\n');
     }
-    chapter.end.iter().for_each(|line| write_line(line, &below, zone, text));
+    chapter.end.iter().for_each(|line| write_line(line, &below, page.zone, text));
 }
 
 fn write_line(line: &TimelineEntry, indent: &str, zone: &TimeZone, text: &mut String) {
@@ -119,6 +149,9 @@ fn gather(chapters: &[TimelineSection], into: &mut Map<String, Value>) {
     for chapter in chapters {
         let mut object = chapter.facts.clone();
         object.insert("says".to_owned(), Value::from(chapter.heading.clone()));
+        if let Some(summary) = &chapter.summary {
+            object.insert("summary".to_owned(), Value::from(summary.clone()));
+        }
         for line in chapter.lines.iter().chain(&chapter.end) {
             push(&mut object, line.list, line_json(line));
         }

@@ -3,6 +3,7 @@
 use orderbell::cli::why;
 use orderbell::cli::why::setting::Setting;
 use orderbell::cli::why::timeline;
+use orderbell::cli::why::timeline::Verbosity;
 use orderbell::domain::event::{DeliveryId, Event, EventId, Kind, OWN_SOURCE, SignatureCheck};
 use orderbell::domain::payload::Payload;
 use orderbell::domain::report::Report;
@@ -97,7 +98,7 @@ async fn a_report_says_when_it_was_due_made_and_delivered_and_is_due_next() {
     let later = scene.ask_around("report.daily", None, 1).await;
     let part = scene.part();
     let story = why::story(&later, &Setting { part: &part, now: at(late + 10) });
-    let mut shown = vec![timeline::text(&story, &part.timezone)];
+    let mut shown = vec![timeline::text(&story, &part.timezone, Verbosity::Brief)];
     scene.configure(CONFIGURATION);
     scene.connection().execute("DELETE FROM events WHERE received_at < ?1", [at(late).as_millisecond()]).unwrap();
     shown.push(scene.shown("report.daily", late + A_DAY).await);

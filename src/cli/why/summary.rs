@@ -1,0 +1,99 @@
+//! A story in one line: what was delivered, what waits and why, what was given up.
+
+use jiff::Timestamp;
+
+use crate::cli::why::setting::Setting;
+use crate::cli::why::{meaning, next};
+use crate::domain::event::SignatureCheck;
+use crate::domain::route_decision;
+use crate::domain::route_decision::RouteDecision;
+use crate::store::history::{DeliveryHistory, EventHistory, History};
+
+/// Of all deliveries of these events together.
+pub fn of(events: &[&EventHistory], history: &History, setting: &Setting<'_>) -> String {
+    let deliveries: Vec<&DeliveryHistory> = events.iter().flat_map(|event| &event.deliveries).collect();
+    let mut channels: Vec<&str> = Vec::new();
+    for delivery in &deliveries {
+        if !channels.contains(&delivery.channel.as_str()) {
+            channels.push(&delivery.channel);
+        }
+    }
+    let (mut arrived, mut rest) = (Vec::new(), Vec::new());
+    for channel in channels {
+        let of_channel: Vec<&DeliveryHistory> =
+            deliveries.iter().copied().filter(|delivery| delivery.channel == channel).collect();
+        arrived.extend(arrivals(channel, &of_channel, setting));
+        rest.extend(waiting(channel, &of_channel, history, setting));
+        rest.extend(dead(channel, &of_channel, setting));
+        if of_channel.iter().all(|delivery| delivery.state == "cancelled") {
+            rest.push(format!("cancelled for {channel}"));
+        }
+    }
+    let arrived = (!arrived.is_empty()).then(|| format!("delivered {}", arrived.join(", ")));
+    let all: Vec<String> = arrived.into_iter().chain(rest).collect();
+    if all.is_empty() { nobody(events) } else { all.join("; ") }
+}
+
+/// `to kitchen at 19:54`
+fn arrivals(channel: &str, deliveries: &[&DeliveryHistory], setting: &Setting<'_>) -> Option<String> {
+    let times: Vec<Timestamp> = deliveries.iter().filter_map(|delivery| arrived_at(delivery)).collect();
+    let last = times.iter().max()?;
+    let place = deliveries.iter().find_map(|delivery| delivery.instead_of.as_ref());
+    let place = place.map(|original| format!(" in place of {}", original.channel)).unwrap_or_default();
+    let count = if times.len() > 1 { format!(" (the last of {})", times.len()) } else { String::new() };
+    Some(format!("to {channel}{place} {}{count}", setting.near(*last)))
+}
+
+/// When it arrived, alone or in the message of another delivery; what was sent to a fallback arrived there.
+fn arrived_at(delivery: &DeliveryHistory) -> Option<Timestamp> {
+    let carrier = delivery.carrier.as_ref();
+    match delivery.state.as_str() {
+        "delivered" => Some(delivery.due_at),
+        "merged" => carrier
+            .filter(|carrier| carrier.state == "delivered" && carrier.instead_of != Some(delivery.id))
+            .map(|carrier| carrier.due_at),
+        _ => None,
+    }
+}
+
+fn waiting(channel: &str, deliveries: &[&DeliveryHistory], history: &History, setting: &Setting<'_>) -> Option<String> {
+    let waiting: Vec<_> = deliveries.iter().filter(|delivery| delivery.state == "waiting").collect();
+    let first = waiting.first()?;
+    let why = next::briefly(first, history, setting);
+    Some(match waiting.len() {
+        1 => format!("waits for {channel}: {why}"),
+        count => format!("{count} wait for {channel}: {why}"),
+    })
+}
+
+fn dead(channel: &str, deliveries: &[&DeliveryHistory], setting: &Setting<'_>) -> Option<String> {
+    let dead: Vec<_> = deliveries.iter().filter(|delivery| delivery.state == "dead").collect();
+    let last = dead.last()?;
+    let why = reason(last, setting).map(|why| format!(": {why}")).unwrap_or_default();
+    let count = if dead.len() > 1 { format!(" (the last of {})", dead.len()) } else { String::new() };
+    Some(format!("given up for {channel} {}{count}{why}", setting.near(last.due_at)))
+}
+
+/// Why the last try of a delivery failed, in our words or else in the receiver's.
+pub fn reason(delivery: &DeliveryHistory, setting: &Setting<'_>) -> Option<String> {
+    let (outcome, answer) = (delivery.outcome.as_deref()?, delivery.answer.as_deref().unwrap_or_default());
+    let meaning = meaning::of_answer(setting.kind(&delivery.channel), outcome, answer);
+    meaning.map(|(cause, _)| cause.to_owned())
+}
+
+/// Why there is no delivery.
+fn nobody(events: &[&EventHistory]) -> String {
+    let applies = |event: &&EventHistory| {
+        let decisions = route_decision::read(&event.routes);
+        decisions.is_none_or(|(_, decisions)| {
+            decisions.iter().any(|one| matches!(one, RouteDecision::Applies | RouteDecision::Unjudged))
+        })
+    };
+    match () {
+        () if events.iter().all(|event| event.event.proof == SignatureCheck::Invalid) => {
+            "delivered to nobody: it was not proved genuine".to_owned()
+        }
+        () if !events.iter().any(applies) => "delivered to nobody: no route applies".to_owned(),
+        () => "it makes no message".to_owned(),
+    }
+}

@@ -1,0 +1,108 @@
+//! The line with which `orderbell why` opens, what it leaves out, and the short numbers by which it finds an order.
+
+use orderbell::cli::why::timeline::Verbosity;
+use orderbell::domain::event::{Kind, SignatureCheck};
+use orderbell::domain::order::OrderState;
+
+use crate::why::{CONFIGURATION, ORDER, Scene};
+
+/// The first line.
+async fn summary(scene: &Scene, asked: &str, second: i64) -> String {
+    let told = scene.shown(asked, second).await;
+    told.lines().next().expect("a line").to_owned()
+}
+
+#[tokio::test]
+async fn the_first_line_says_what_was_delivered_what_waits_and_what_was_given_up() {
+    let mut scene = Scene::new();
+    let both = CONFIGURATION.replace("to = [\"kitchen\"]", "to = [\"kitchen\", \"owner\"]");
+    std::fs::write(scene.folder.path().join("orderbell.toml"), both).unwrap();
+    let event = scene.event(Kind::OrderPlaced, ORDER, OrderState::Placed, 4600, 2);
+    let made = scene.record(event, "1001").await;
+    let [kitchen, owner] = ["kitchen", "owner"].map(|name| made.iter().find(|(to, _)| to == name).unwrap().1);
+    let heading = "Order 756823020265859 (#5859) of keeta-hk, Harbour Noodle House: ";
+    assert_eq!(
+        summary(&scene, ORDER, 3).await,
+        format!("{heading}waits for kitchen: it is due; waits for owner: it is due")
+    );
+
+    scene.tried(kitchen, 2, "delivered", "errcode 0");
+    scene.stands(kitchen, "delivered", 3);
+    scene.tried(owner, 2, "retry", "not connected: connection refused");
+    scene.stands(owner, "waiting", 605);
+    let waits =
+        "delivered to kitchen at 19:54; waits for owner: nothing listens at this address and port; next try at 20:04";
+    assert_eq!(summary(&scene, ORDER, 10).await, format!("{heading}{waits}"));
+    // A day later, times have their day.
+    scene.stands(owner, "dead", 700);
+    let dead = "delivered to kitchen on 2026-11-22 at 19:54; \
+        given up for owner on 2026-11-22 at 20:05: nothing listens at this address and port";
+    assert_eq!(summary(&scene, ORDER, 90_000).await, format!("{heading}{dead}"));
+
+    let accepted = scene.event(Kind::OrderAccepted, ORDER, OrderState::Accepted, 4600, 800);
+    for (channel, id) in scene.record(accepted, "1002").await {
+        let state = if channel == "kitchen" { "delivered" } else { "cancelled" };
+        scene.stands(id, state, 801);
+    }
+    scene.stands(owner, "cancelled", 900);
+    let cancelled = "delivered to kitchen at 20:07 (the last of 2); cancelled for owner";
+    assert_eq!(summary(&scene, ORDER, 1000).await, format!("{heading}{cancelled}"));
+    let one = summary(&scene, &kitchen.to_string(), 1000).await;
+    assert!(
+        one.starts_with("order.placed of keeta-hk, order 756823020265859")
+            && one.ends_with(": delivered to kitchen at 19:54"),
+        "{one}"
+    );
+    assert_eq!(scene.shown_as_json(ORDER, 1000).await["orders"][0]["summary"], cancelled);
+}
+
+#[tokio::test]
+async fn routes_that_did_not_apply_are_left_out_unless_none_did_or_all_are_asked_for() {
+    let mut scene = Scene::new();
+    scene.placed(ORDER, 2).await;
+    let brief = scene.shown(ORDER, 3).await;
+    assert!(brief.contains("Route 1 (order.* to kitchen) applied.") && !brief.contains("Route 2"), "{brief}");
+    assert!(brief.contains("\n    3 other routes did not apply; --all says why.\n"), "{brief}");
+    let all = scene.shown_to(Verbosity::All, ORDER, 3).await;
+    assert!(all.contains("Route 4 (* of shop 145541 to erp) did not apply") && !all.contains("--all"), "{all}");
+    let json = scene.shown_as_json(ORDER, 3).await;
+    assert_eq!(json["orders"][0]["events"][0]["routes"].as_array().map(Vec::len), Some(4), "programs get everything");
+
+    let mut hours = scene.event(Kind::StoreHours, ORDER, OrderState::Unknown, 0, 4);
+    hours.order = None;
+    let id = hours.id.to_string();
+    scene.record(hours, "c").await;
+    let told = scene.shown(&id, 10).await;
+    assert!(told.lines().next().unwrap().ends_with(": delivered to nobody: no route applies"), "{told}");
+    assert_eq!(told.matches("did not apply").count(), 4, "{told}");
+}
+
+#[tokio::test]
+async fn a_short_number_finds_orders_that_no_route_took_or_nobody_proved() {
+    let mut scene = Scene::new();
+    let unrouted = CONFIGURATION.replace("events = [\"order.*\"]", "events = [\"menu.*\"]");
+    std::fs::write(scene.folder.path().join("orderbell.toml"), unrouted).unwrap();
+    let event = scene.event(Kind::OrderPlaced, "756823020261111", OrderState::Placed, 4600, 2);
+    assert!(scene.record(event, "a").await.is_empty());
+    let told = scene.shown("#1111", 3).await;
+    assert!(told.starts_with("Order 756823020261111 (#1111) of keeta-hk"), "{told}");
+    assert!(told.contains(": delivered to nobody: no route applies\n"), "{told}");
+
+    let mut unproved = scene.event(Kind::OrderPlaced, "756823020262222", OrderState::Placed, 1, 5);
+    unproved.proof = SignatureCheck::Invalid;
+    let again = unproved.clone();
+    scene.record(unproved, "b").await;
+    let told = scene.shown("2222", 10).await;
+    assert!(
+        told.starts_with("Order 756823020262222 of keeta-hk: delivered to nobody: it was not proved genuine"),
+        "{told}"
+    );
+    // What a buyer writes is no short number.
+    let mut quoting = again;
+    quoting.id = scene.event(Kind::OrderPlaced, "756823020269999", OrderState::Placed, 1, 6).id;
+    let order = quoting.order.as_mut().unwrap();
+    (order.number, order.short_number) = ("756823020263333".to_owned(), None);
+    order.lines[0].note = Some("\"short_number\":\"4444\"".to_owned());
+    scene.record(quoting, "c").await;
+    assert_eq!(scene.shown("4444", 10).await, scene.shown("nothing", 10).await);
+}
