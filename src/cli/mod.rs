@@ -53,7 +53,7 @@ New here? `orderbell demo` shows everything without any account. Then
 `orderbell init --source keeta --channel dingtalk` writes what you need, and says what to do.")]
 struct Arguments {
     /// The configuration file
-    #[arg(long, global = true, value_name = "FILE", env = "ORDERBELL_CONFIG", default_value = "orderbell.toml")]
+    #[arg(long, global = true, value_name = "FILE", env = "ORDERBELL_CONFIG", default_value = USUAL_FILE)]
     config: PathBuf,
     #[command(subcommand)]
     command: Command,
@@ -100,6 +100,9 @@ enum Command {
     /// Prints the manual page
     Man,
 }
+
+/// The configuration where none is named.
+const USUAL_FILE: &str = "orderbell.toml";
 
 #[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 enum Format {

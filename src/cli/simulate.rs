@@ -1,17 +1,21 @@
 //! `orderbell simulate`: a signed sample webhook, posted to the running daemon.
 
+mod content;
+
 use std::path::Path;
 
 use clap::Args;
 use jiff::Timestamp;
 
 use crate::channel::http::{Http, Settings};
-use crate::cli;
+use crate::cli::simulate::content::OrderArgs;
 use crate::cli::{Failure, output};
 use crate::config::parts::Parts;
 use crate::config::{SecretReading, parts};
-use crate::domain::event::Kind;
-use crate::platform::SampleWebhook;
+use crate::domain::event::{Kind, SignatureCheck};
+use crate::platform::sample::SampleContent;
+use crate::platform::{ParsedWebhook, Platform, SampleWebhook};
+use crate::{cli, flow};
 
 #[derive(Args)]
 pub struct Simulate {
@@ -25,9 +29,8 @@ pub struct Simulate {
     /// Print the curl command instead of posting
     #[arg(long)]
     print: bool,
-    /// Which order it speaks of: the same number, the same order; the present time if left out
-    #[arg(long, value_name = "NUMBER")]
-    order: Option<u64>,
+    #[command(flatten)]
+    order: OrderArgs,
     /// Which sample of this kind, from 1; beyond the last, the error says how many there are
     #[arg(long, value_name = "N", default_value = "1", value_parser = sample_number)]
     sample: usize,
@@ -42,12 +45,13 @@ fn sample_number(text: &str) -> Result<usize, String> {
 pub async fn run(simulate: Simulate, file: &Path) -> Result<(), Failure> {
     let part = parts::read(file, SecretReading::Read).map_err(Failure::Configuration)?;
     let server = part.server().map_err(Failure::Configuration)?;
-    let now = Timestamp::now();
-    let seed = simulate.order.unwrap_or_else(|| now.as_millisecond().unsigned_abs());
-    let sample = sample(&part, &simulate, seed, now)?;
+    let (sample, parsed) = sample(&part, &simulate, Timestamp::now())?;
     let address = simulate.to.unwrap_or_else(|| format!("http://{}/hooks/{}", server.listen, simulate.source));
+    let about = parsed.as_ref().map(about);
     if simulate.print {
-        return output::line(curl(&address, &sample));
+        output::line(curl(&address, &sample))?;
+        output::complain(about.map(|about| format!("{about}\n")).unwrap_or_default());
+        return Ok(());
     }
     // The daemon is the merchant's own, so it may well be on this machine.
     let http = Http::new(&Settings { allow_private: true, ..Settings::default() });
@@ -59,19 +63,100 @@ pub async fn run(simulate: Simulate, file: &Path) -> Result<(), Failure> {
     })?;
     let said = String::from_utf8_lossy(&response.body).trim().to_owned();
     match response.status {
-        200 => output::line(format_args!("acknowledged: {said}")),
-        status => Err(Failure::Failed(format!("the daemon answered HTTP {status}: {said}"))),
+        200 => output::line(format_args!("acknowledged: {said}"))?,
+        401 => {
+            let source = &simulate.source;
+            return Err(Failure::Failed(format!(
+                "the daemon answered HTTP 401: {said}\n`orderbell why {source}` says why it was not believed"
+            )));
+        }
+        status => return Err(Failure::Failed(format!("the daemon answered HTTP {status}: {said}"))),
+    }
+    if let Some(about) = about {
+        output::line(about)?;
+    }
+    next(file, &simulate.kind, parsed.as_ref())
+}
+
+/// What the sample is about, in a line.
+fn about(webhook: &ParsedWebhook) -> String {
+    let order = webhook.order.as_ref();
+    let short = order.and_then(|order| order.short_number.as_ref());
+    let total = order.and_then(|order| order.total.as_ref());
+    let shop = webhook.shop.as_ref().map(|shop| match &shop.name {
+        Some(name) => format!("shop {} ({name})", shop.id),
+        None => format!("shop {}", shop.id),
+    });
+    let said: Vec<String> = [
+        Some(webhook.kind.to_string()),
+        order.map(|order| format!("order {}", order.number)),
+        short.map(|short| format!("short number {short}")),
+        total.map(|total| format!("total {total}")),
+        shop,
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    said.join(", ")
+}
+
+/// Where to see what becomes of it.
+fn next(file: &Path, kind: &str, webhook: Option<&ParsedWebhook>) -> Result<(), Failure> {
+    let usual = std::env::var_os("ORDERBELL_CONFIG").unwrap_or_else(|| cli::USUAL_FILE.into());
+    let config = if file.as_os_str() == usual { String::new() } else { format!(" --config {}", file.display()) };
+    match webhook.and_then(|webhook| webhook.order.as_ref()) {
+        Some(order) => {
+            let number = &order.number;
+            output::line(format_args!("next: `orderbell{config} why {number}` says what became of it"))?;
+            output::line(format_args!("      `orderbell{config} deliveries --order {number}` lists its messages"))
+        }
+        None => output::line(format_args!(
+            "next: `orderbell{config} deliveries --kind {kind} --since 1m` lists its messages"
+        )),
     }
 }
 
-fn sample(part: &Parts, simulate: &Simulate, seed: u64, now: Timestamp) -> Result<SampleWebhook, Failure> {
+/// The sample with what the daemon will make of it.
+fn sample(
+    part: &Parts,
+    simulate: &Simulate,
+    now: Timestamp,
+) -> Result<(SampleWebhook, Option<ParsedWebhook>), Failure> {
     let configured = part.source(&simulate.source).map_err(Failure::Configuration)?;
     let configured = configured.ok_or_else(|| cli::unknown("source", &simulate.source, part.source_names()))?;
     let platform = configured.source.platform();
-    let kinds = || platform.kinds().iter().map(Kind::to_string).collect::<Vec<_>>().join(", ");
     let address = part.server().map_err(Failure::Configuration)?.source_address(&simulate.source);
-    let samples = simulate.kind.parse().map(|kind| platform.samples(&kind, &address, seed, now));
-    let mut samples = samples.unwrap_or_default();
+    // Each one of its own.
+    let seed = u64::try_from(flow::ids::unique().as_u128() & u128::from(u64::MAX)).unwrap_or_default();
+    let make = |content: &SampleContent| one(platform, simulate, &address, content, now);
+    let read = |sample: &SampleWebhook| sample.parsed(platform, &address, &part.currency, now);
+    let order = &simulate.order;
+    let content = order.content(seed, &part.currency)?;
+    let first = make(&content)?;
+    let webhook = read(&first);
+    let content = order.with_total(content, webhook.as_ref())?;
+    let sample = make(&content)?;
+    let webhook = read(&sample);
+    if let Some(missing) = webhook.as_ref().and_then(|webhook| content::missing(&content, webhook)) {
+        let (name, kind) = (platform.name(), &simulate.kind);
+        let what = format!("a sample of {kind} for {name} cannot have {missing}");
+        return Err(Failure::Misused(format!("{what}; an order.placed has the most")));
+    }
+    Ok((sample, webhook.filter(|webhook| webhook.signature != SignatureCheck::Invalid)))
+}
+
+/// The one of the platform's samples that is asked for.
+fn one(
+    platform: &dyn Platform,
+    simulate: &Simulate,
+    address: &str,
+    content: &SampleContent,
+    now: Timestamp,
+) -> Result<SampleWebhook, Failure> {
+    let kinds = || platform.kinds().iter().map(Kind::to_string).collect::<Vec<_>>().join(", ");
+    let samples = simulate.kind.parse().map(|kind| platform.samples_of(&kind, address, content, now));
+    let samples = samples.unwrap_or_else(|_| Ok(Vec::new()));
+    let mut samples = samples.map_err(|error| Failure::Misused(error.to_string()))?;
     let (name, kind, all) = (platform.name(), &simulate.kind, samples.len());
     match simulate.sample - 1 {
         _ if samples.is_empty() => Err(Failure::Misused(format!("{name} sends no \"{kind}\"; it sends: {}", kinds()))),

@@ -56,6 +56,7 @@ mod secrecy;
 mod secrets_env;
 mod sending;
 mod server;
+mod simulate;
 mod simulation;
 mod store;
 mod store_damage;
