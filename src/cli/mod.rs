@@ -27,6 +27,7 @@ mod signals;
 mod simulate;
 mod store;
 mod table;
+mod templates;
 mod test;
 mod test_values;
 pub mod why;
@@ -73,6 +74,8 @@ enum Command {
     Test(test::Test),
     /// Prints what a channel would be sent of a sample of this kind, or of a stored event
     Render(render::Render),
+    /// Lists the templates of messages, built in and yours; `templates export` writes the built-in ones out to be changed
+    Templates(templates::TemplatesArgs),
     /// Makes a signed sample webhook and posts it to the running daemon
     Simulate(simulate::Simulate),
     /// Sets up Keeta itself: registers the webhook address
@@ -154,6 +157,7 @@ pub fn main() -> ExitCode {
         Command::Check(check) => check::run(&check, file),
         Command::Test(test) => run(test::run(test, file)),
         Command::Render(render) => run(render::run(render, file)),
+        Command::Templates(templates) => templates::run(&templates, file),
         Command::Simulate(simulate) => run(simulate::run(simulate, file)),
         Command::Keeta(command) => run(keeta::run(command, file)),
         Command::Sandbox(sandbox) => run(sandbox::run(sandbox, file)),
@@ -225,6 +229,7 @@ fn say_instead(command: &Command, file: &Path) {
         Command::Demo(_) | Command::Serve(_) | Command::Check(_) => false,
         Command::Init(_) | Command::Schema | Command::Completions(_) | Command::Man => false,
         Command::Sandbox(_) => file.exists(),
+        Command::Templates(templates) => templates.reads_the_configuration(),
         _ => true,
     };
     if let Some(Instead { copy, at, problems }) = goes_by_it.then(|| in_force::instead(file)).flatten() {

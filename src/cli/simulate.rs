@@ -8,14 +8,15 @@ use clap::Args;
 use jiff::Timestamp;
 
 use crate::channel::http::{Http, Settings};
+use crate::cli;
 use crate::cli::simulate::content::OrderArgs;
 use crate::cli::{Failure, output};
 use crate::config::parts::Parts;
 use crate::config::{SecretReading, parts};
 use crate::domain::event::{Kind, SignatureCheck};
+use crate::flow::ids;
 use crate::platform::sample::SampleContent;
 use crate::platform::{ParsedWebhook, Platform, SampleWebhook};
-use crate::{cli, flow};
 
 #[derive(Args)]
 pub struct Simulate {
@@ -127,7 +128,7 @@ fn sample(
     let platform = configured.source.platform();
     let address = part.server().map_err(Failure::Configuration)?.source_address(&simulate.source);
     // Each one of its own.
-    let seed = u64::try_from(flow::ids::unique().as_u128() & u128::from(u64::MAX)).unwrap_or_default();
+    let seed = u64::try_from(ids::unique().as_u128() & u128::from(u64::MAX)).unwrap_or_default();
     let make = |content: &SampleContent| one(platform, simulate, &address, content, now);
     let read = |sample: &SampleWebhook| sample.parsed(platform, &address, &part.currency, now);
     let order = &simulate.order;

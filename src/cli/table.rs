@@ -20,10 +20,10 @@ pub struct Columns {
 
 impl Columns {
     /// Columns that have room for each of these rows, the heading among them.
-    pub fn of<const N: usize>(rows: &[[String; N]]) -> Self {
-        let mut widths = vec![0; N];
+    pub fn of(rows: &[impl AsRef<[String]>]) -> Self {
+        let mut widths = vec![0; rows.first().map_or(0, |row| row.as_ref().len())];
         for row in rows {
-            for (width, cell) in widths.iter_mut().zip(row) {
+            for (width, cell) in widths.iter_mut().zip(row.as_ref()) {
                 *width = cell.width().max(*width);
             }
         }
@@ -36,7 +36,7 @@ impl Columns {
     }
 
     /// A row as a line.
-    pub fn line<const N: usize>(&self, row: &[String; N]) -> String {
+    pub fn line(&self, row: &[String]) -> String {
         let mut line = String::new();
         for (width, cell) in self.widths.iter().zip(row) {
             let room = width.saturating_sub(cell.width());

@@ -13,7 +13,7 @@ use orderbell::store::sqlite::Sqlite;
 const EXAMPLE: &str = include_str!("../../config.example.toml");
 
 /// A command in a folder of its own, with nothing of ours in its environment.
-fn orderbell(folder: &Path, arguments: &[&str]) -> Command {
+pub fn orderbell(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_orderbell"));
     command.args(arguments).current_dir(folder).stdin(Stdio::null());
     let ours = ["COMMANDS_APP_SECRET", "COMMANDS_STORE", "COMMANDS_WEBHOOK"];
@@ -23,7 +23,7 @@ fn orderbell(folder: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-fn run(folder: &Path, arguments: &[&str]) -> Output {
+pub fn run(folder: &Path, arguments: &[&str]) -> Output {
     orderbell(folder, arguments).output().unwrap()
 }
 
@@ -31,7 +31,7 @@ fn folder() -> tempfile::TempDir {
     tempfile::tempdir().unwrap()
 }
 
-fn text(bytes: &[u8]) -> &str {
+pub fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap()
 }
 
@@ -129,6 +129,7 @@ fn a_reader_who_leaves_early_is_no_failure() {
         &["schema"][..],
         &["init"],
         &["man"],
+        &["templates"],
         &["completions", "bash"],
         &["check"],
         &["check", "--format", "json"],

@@ -64,6 +64,7 @@ mod store_file;
 mod strangers;
 mod supervision;
 mod support;
+mod templates_command;
 mod test_send;
 mod tidy;
 mod truth;

@@ -30,8 +30,8 @@ fn simulate(daemon: &Watching, source: &str, kind: &str, flags: &[&str]) -> Done
 /// The order as a receiver gets it.
 fn ordered(scene: &Scene, number: &str) -> Value {
     let received = scene.came_to("erp");
-    let bodies = received.iter().map(|one| serde_json::from_str::<Value>(&one.body).unwrap());
-    bodies.filter(|body| body["order"]["number"] == number).next_back().unwrap_or_else(|| panic!("no order {number}"))
+    let mut bodies = received.iter().map(|one| serde_json::from_str::<Value>(&one.body).unwrap());
+    bodies.rfind(|body| body["order"]["number"] == number).unwrap_or_else(|| panic!("no order {number}"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
