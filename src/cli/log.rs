@@ -1,18 +1,22 @@
-//! The log of a command: on standard error, as `ORDERBELL_LOG` and `ORDERBELL_LOG_FORMAT` say. Whatever becomes of standard
-//! error, the command goes on.
+//! The log of a command: on standard error, as the flags or `ORDERBELL_LOG` and `ORDERBELL_LOG_FORMAT` say. Whatever becomes of
+//! standard error, the command goes on.
 
 mod writer;
 
 use std::io::IsTerminal;
 use std::panic::PanicHookInfo;
 use std::time::Duration;
-use std::{env, io, panic};
+use std::{env, fmt, io, panic};
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::FormatTime;
 
 use crate::cli::log::writer::Lines;
-use crate::cli::{Failure, colour};
+use crate::cli::{Failure, Format, colour};
 use crate::diagnostic::Colour;
 
 /// How long the end of a command waits for its last lines to be written.
@@ -28,30 +32,71 @@ impl Drop for Log {
     }
 }
 
-/// Starts the log. `default` is what is told where `ORDERBELL_LOG` does not say, as in `info` or
+/// How a log is written; the variables of the environment say what is absent here.
+pub struct LogOptions {
+    /// As in `info` or `warn,orderbell::flow=debug`.
+    pub level: Option<String>,
+    pub format: Option<Format>,
+    /// Of the times for people; those for programs are UTC.
+    pub zone: TimeZone,
+}
+
+/// Starts the log. `default` is what is logged where `ORDERBELL_LOG` does not say, as in `info` or
 /// `warn,orderbell::flow=debug`.
 ///
 /// # Errors
 /// [`Failure::Misused`] for a variable with a value that means nothing.
 pub fn start(default: &str) -> Result<Log, Failure> {
-    let filter = filter(variable("ORDERBELL_LOG")?.as_deref(), default)?;
+    start_with(LogOptions { level: None, format: None, zone: TimeZone::UTC }, default)
+}
+
+/// As [`start`], with options that go before the variables.
+///
+/// # Errors
+/// As [`start`]; [`Failure::Misused`] for a level that is none, too.
+pub fn start_with(options: LogOptions, default: &str) -> Result<Log, Failure> {
+    let filter = match &options.level {
+        Some(level) => filter("--log-level", Some(level), default)?,
+        None => filter("ORDERBELL_LOG", variable("ORDERBELL_LOG")?.as_deref(), default)?,
+    };
+    let format = match (options.format, variable("ORDERBELL_LOG_FORMAT")?.as_deref()) {
+        (Some(format), _) => format,
+        (None, Some("json")) => Format::Json,
+        (None, None | Some("text")) => Format::Text,
+        (None, Some(other)) => {
+            return Err(Failure::Misused(format!(
+                "ORDERBELL_LOG_FORMAT is \"{other}\"; it may be \"text\" or \"json\""
+            )));
+        }
+    };
     let lines = Lines::start(io::stderr(), say_lost);
     let lines = lines.map_err(|error| Failure::Failed(format!("no thread for the log: {error}")))?;
     let running = Log(lines.clone());
     // Of a line that cannot be formatted, the library would speak on standard error by itself, and panic where it cannot.
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_target(false).log_internal_errors(false);
     let log = log.with_writer(move || lines.clone());
-    match variable("ORDERBELL_LOG_FORMAT")?.as_deref() {
-        Some("json") => log.json().init(),
-        None | Some("text") => log.with_ansi(colour(std::io::stderr().is_terminal()) == Colour::Always).init(),
-        Some(other) => {
-            return Err(Failure::Misused(format!(
-                "ORDERBELL_LOG_FORMAT is \"{other}\"; it may be \"text\" or \"json\""
-            )));
+    match format {
+        Format::Json => log.json().init(),
+        Format::Text => {
+            let colour = colour(std::io::stderr().is_terminal());
+            log.with_timer(LocalTime(options.zone)).with_ansi(colour == Colour::Always).init();
         }
     }
     panic::set_hook(Box::new(log_panic));
     Ok(running)
+}
+
+/// `2026-11-29T20:02:54.249+08:00`
+struct LocalTime(TimeZone);
+
+impl FormatTime for LocalTime {
+    fn format_time(&self, line: &mut Writer<'_>) -> fmt::Result {
+        write!(line, "{}", written(Timestamp::now(), &self.0))
+    }
+}
+
+fn written(at: Timestamp, zone: &TimeZone) -> impl fmt::Display {
+    at.to_zoned(zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string()
 }
 
 fn say_lost(lost: u64, error: Option<&io::Error>) {
@@ -82,11 +127,11 @@ fn variable(name: &str) -> Result<Option<String>, Failure> {
 const SILENT: &str = "usvg=off";
 
 /// The filter itself would take a misspelt level for the name of a part, and from then on say nothing at all.
-fn filter(written: Option<&str>, default: &str) -> Result<EnvFilter, Failure> {
+fn filter(source: &str, written: Option<&str>, default: &str) -> Result<EnvFilter, Failure> {
     let Some(written) = written else { return Ok(EnvFilter::new(format!("{SILENT},{default}"))) };
     let meaning =
         "levels are error, warn, info, debug, trace and off; a part has its own as in \"warn,orderbell::flow=debug\"";
-    let wrong = |piece: &str| Failure::Misused(format!("ORDERBELL_LOG: \"{piece}\" is no level; {meaning}"));
+    let wrong = |piece: &str| Failure::Misused(format!("{source}: \"{piece}\" is no level; {meaning}"));
     let directives: Vec<&str> = written.split(',').map(str::trim).collect();
     for directive in &directives {
         let (part, level) = directive.split_once('=').unwrap_or(("orderbell", directive));
@@ -105,7 +150,7 @@ mod tests {
     #[test]
     fn levels_are_taken_and_everything_else_is_refused() {
         for right in ["info", "WARN", "off", "warn,orderbell::flow=debug", "warn, hyper=trace", "hyper_util=error"] {
-            assert!(filter(Some(right), "info").is_ok(), "{right}");
+            assert!(filter("ORDERBELL_LOG", Some(right), "info").is_ok(), "{right}");
         }
         for wrong in [
             "inof",
@@ -117,14 +162,30 @@ mod tests {
             "warn;info",
             "[x]=info",
         ] {
-            assert!(matches!(filter(Some(wrong), "info"), Err(Failure::Misused(_))), "{wrong}");
+            assert!(matches!(filter("ORDERBELL_LOG", Some(wrong), "info"), Err(Failure::Misused(_))), "{wrong}");
         }
         for (written, default, meant) in [
             (None, "info", "usvg=off,info"),
             (Some("warn,hyper=trace"), "info", "hyper=trace,usvg=off,warn"),
             (Some("usvg=warn,error"), "info", "usvg=warn,error"),
         ] {
-            assert_eq!(filter(written, default).ok().map(|filter| filter.to_string()).as_deref(), Some(meant));
+            assert_eq!(
+                filter("ORDERBELL_LOG", written, default).ok().map(|filter| filter.to_string()).as_deref(),
+                Some(meant)
+            );
+        }
+    }
+
+    #[test]
+    fn times_for_people_are_those_of_their_zone_with_its_offset() {
+        let at: Timestamp = "2026-11-29T12:02:54.2497Z".parse().unwrap();
+        for (zone, says) in [
+            ("Asia/Hong_Kong", "2026-11-29T20:02:54.249+08:00"),
+            ("America/Sao_Paulo", "2026-11-29T09:02:54.249-03:00"),
+            ("Asia/Kolkata", "2026-11-29T17:32:54.249+05:30"),
+            ("UTC", "2026-11-29T12:02:54.249+00:00"),
+        ] {
+            assert_eq!(written(at, &TimeZone::get(zone).unwrap()).to_string(), says);
         }
     }
 }

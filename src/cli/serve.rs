@@ -5,16 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use jiff::tz::TimeZone;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::app;
 use crate::app::reload::Watch;
 use crate::app::{Listeners, problems};
-use crate::cli::{Failure, log, signals};
+use crate::cli::log::LogOptions;
+use crate::cli::{Failure, Format, log, signals};
 use crate::config::fingerprint::Fingerprint;
-use crate::config::in_force;
 use crate::config::in_force::Errors;
+use crate::config::{SecretReading, in_force, parts};
 use crate::flow::Clock;
 
 /// How often it is looked whether the configuration has changed.
@@ -26,10 +28,21 @@ pub struct Serve {
     /// configuration last in force, without a secret, or with built-in templates
     #[arg(long)]
     strict: bool,
+    /// How to log: text, with times of the configuration's time zone; or json, one object a line, with times in UTC. Goes
+    /// before ORDERBELL_LOG_FORMAT
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    log_format: Option<Format>,
+    /// How much to log: error, warn, info, debug, trace or off, or by part, as in warn,orderbell::flow=debug. Goes before
+    /// ORDERBELL_LOG
+    #[arg(long, value_name = "LEVEL")]
+    log_level: Option<String>,
 }
 
 pub async fn run(serve: Serve, file: &Path) -> Result<(), Failure> {
-    let _log = log::start("info,refinery_core=warn")?;
+    // With a broken file, the zone of the configuration last in force.
+    let zone = parts::read(file, SecretReading::Placeholders).map_or(TimeZone::UTC, |part| part.timezone.zone);
+    let options = LogOptions { level: serve.log_level, format: serve.log_format, zone };
+    let _log = log::start_with(options, "info,refinery_core=warn")?;
     // Before it is read, so that what is written afterwards is seen as a change.
     let before = Fingerprint::of(file);
     let errors = if serve.strict { Errors::Stop } else { Errors::GoAround };

@@ -33,6 +33,7 @@ mod http;
 mod init;
 mod keeta;
 mod last_good;
+mod log_options;
 mod mask;
 mod matrix;
 mod merchant;
