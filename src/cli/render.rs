@@ -1,16 +1,19 @@
 //! `orderbell render`: what a channel would be sent, printed and not sent.
 
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::cli::{Failure, message, output, store, why};
+use crate::channel::Pictures;
+use crate::cli::{Failure, message, output, report, store, why};
 use crate::config::parts::Parts;
-use crate::config::{SecretReading, parts};
-use crate::domain::event::Kind;
+use crate::config::{ConfiguredChannel, SecretReading, parts};
+use crate::domain::event::{Event, Kind};
 use crate::domain::figures::sample;
 use crate::domain::message::Part;
 use crate::domain::payload::Payload;
+use crate::domain::template::Templates;
 use crate::store::history::{HistoryAnswer, Question};
 use crate::store::sqlite::read::Reader;
 use crate::template_check::samples;
@@ -33,6 +36,9 @@ pub struct Render {
     /// Write the page of a mail, with its pictures in it, to this file as well
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    /// Write the picture of a report's message to this file as well
+    #[arg(long, value_name = "FILE")]
+    png: Option<PathBuf>,
 }
 
 pub async fn run(render: Render, file: &Path) -> Result<(), Failure> {
@@ -43,14 +49,14 @@ pub async fn run(render: Render, file: &Path) -> Result<(), Failure> {
     message::check_language(&templates, language)?;
     let (Scene { event, order }, table) = match (&render.event, &render.kind) {
         (Some(asked), _) => stored(&part, asked).await?,
-        (None, kind) => sample(&part, kind.as_deref().unwrap_or_default())?,
+        (None, kind) => of_kind(&part, kind.as_deref().unwrap_or_default())?,
     };
     let table = table.as_deref();
     let (_, parts) = message::write(&templates, &render.channel, channel, language, &event, order.as_ref(), table);
     let way = channel.way.channel();
     let page = |part: &Part| Page { text: way.shown(part), html: way.page(part) };
     let mut pages: Vec<Page> = parts.iter().map(page).collect();
-    // Each recipient of a mail gets a part by himself.
+    // Each recipient of a mail gets a part of their own.
     pages.dedup();
     for (index, page) in pages.iter().enumerate() {
         if pages.len() > 1 {
@@ -59,12 +65,49 @@ pub async fn run(render: Render, file: &Path) -> Result<(), Failure> {
         }
         output::line(&page.text)?;
     }
+    picture(&render, &event, channel, &templates, language)?;
     let Some(path) = render.html else { return Ok(()) };
     let html = pages.into_iter().find_map(|page| page.html).ok_or_else(|| {
         let kind = way.kind();
         Failure::Misused(format!("a channel of kind \"{kind}\" sends no HTML, so --html has nothing to write"))
     })?;
     std::fs::write(&path, html).map_err(|error| Failure::Failed(format!("{}: {error}", path.display())))
+}
+
+/// Writes the picture of a message where that is asked for; else says, to people, that there is one.
+fn picture(
+    render: &Render,
+    event: &Event,
+    channel: &ConfiguredChannel,
+    templates: &Templates,
+    language: &str,
+) -> Result<(), Failure> {
+    let Some(report) = event.data.report() else {
+        return match render.png {
+            Some(_) => {
+                let what = format!("a message of kind {} has no picture", event.kind);
+                Err(Failure::Misused(format!("{what}, so --png has nothing to write; a report has one: report.NAME")))
+            }
+            None => Ok(()),
+        };
+    };
+    let is_shown = channel.way.channel().pictures() != Pictures::Fetched || report.picture.is_some();
+    match &render.png {
+        Some(file) => {
+            if !is_shown {
+                let name = &render.channel;
+                output::complain(format_args!(
+                    "note: {name} does not get the picture: it fetches it, for which server.public_url has to begin with https://\n"
+                ));
+            }
+            report::picture(report, templates, language, file)
+        }
+        None if is_shown && std::io::stdout().is_terminal() => {
+            output::complain("\na picture belongs to this message; --png FILE writes it\n");
+            Ok(())
+        }
+        None => Ok(()),
+    }
 }
 
 /// A part as its reader gets to see it.
@@ -103,7 +146,7 @@ async fn stored(part: &Parts, asked: &str) -> Result<(Scene, Option<String>), Fa
 }
 
 /// The first sample of this kind that a source has, or our own, and the table of a report.
-fn sample(part: &Parts, kind: &str) -> Result<(Scene, Option<String>), Failure> {
+fn of_kind(part: &Parts, kind: &str) -> Result<(Scene, Option<String>), Failure> {
     let sources = part.sources().map_err(Failure::Configuration)?.into_iter();
     let of_sources =
         sources.flat_map(|(name, source)| samples::of_source(name, source.source.platform(), &part.currency));

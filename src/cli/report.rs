@@ -232,7 +232,8 @@ fn known(part: &Parts) -> String {
     }
 }
 
-fn picture(made: &report::Report, templates: &Templates, language: &str, file: &Path) -> Result<(), Failure> {
+/// Writes the picture of a report to a file.
+pub fn picture(made: &report::Report, templates: &Templates, language: &str, file: &Path) -> Result<(), Failure> {
     let words = templates.language(language).ok_or_else(|| Failure::Failed("there are no words".to_owned()))?;
     let png = picture::report::png(made, words, Theme::Light).map_err(|error| Failure::Failed(error.to_string()))?;
     std::fs::write(file, png).map_err(|error| Failure::Failed(format!("{} cannot be written: {error}", file.display())))

@@ -51,11 +51,20 @@ async fn a_message_is_rendered_as_it_would_be_sent_and_nothing_is() {
         (&["order.placed", "--channel", "epr"], "there is no channel \"epr\"; there are: erp, kitchen, office, owner"),
         (&["order.placed", "--channel", "erp", "--language", "tlh"], "no templates in \"tlh\"; there are: en, zh-CN"),
         (&["order.placed", "--channel", "erp", "--html", "x.html"], "sends no HTML"),
+        (&["order.placed", "--channel", "owner", "--png", "x.png"], "a message of kind order.placed has no picture"),
     ] {
         let (code, _, said) = render(wrong).await;
         assert!(code == Some(2) && said.contains(says), "{wrong:?}: {said}");
     }
+    for channel in ["kitchen", "office", "owner"] {
+        let file = format!("{channel}.png");
+        let (code, shown, said) = render(&["report.daily", "--channel", channel, "--png", &file]).await;
+        assert!(code == Some(0) && !shown.is_empty() && said.is_empty(), "{channel}: {said}");
+        let png = std::fs::read(folder.path().join(file)).unwrap();
+        assert!(png.starts_with(b"\x89PNG\r\n") && png.len() > 1000, "{channel}");
+    }
     assert!(simulated.messages().is_empty() && !folder.path().join("x.html").exists());
+    assert!(!folder.path().join("x.png").exists());
 }
 
 #[tokio::test]
