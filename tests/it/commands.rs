@@ -105,11 +105,11 @@ fn the_manual_page_has_commands_exit_codes_variables_and_files() {
     let page = run(folder().path(), &["man"]);
     assert!(page.status.success());
     let page = text(&page.stdout).replace("\\-", "-");
-    for heading in ["NAME", "SYNOPSIS", "OPTIONS", "COMMANDS", "\"EXIT STATUS\"", "ENVIRONMENT", "FILES"] {
+    for heading in ["NAME", "SYNOPSIS", "OPTIONS", "SUBCOMMANDS", "\"EXIT STATUS\"", "ENVIRONMENT", "FILES"] {
         assert!(page.contains(&format!(".SH {heading}\n")), "no section {heading}:\n{page}");
     }
     for command in commands() {
-        assert!(page.contains(&format!("\"orderbell {command}")), "no {command}:\n{page}");
+        assert!(page.contains(&format!("\\fBorderbell {command}\\fR")), "no {command}:\n{page}");
     }
     for word in ["ORDERBELL_CONFIG", "ORDERBELL_LOG", "ORDERBELL_LOG_FORMAT", "NO_COLOR", "orderbell.toml", "--once"] {
         assert!(page.contains(word), "no {word}:\n{page}");
