@@ -1,9 +1,8 @@
 //! `orderbell keeta`: what is set up at Keeta itself.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -13,6 +12,7 @@ use crate::cli::{Failure, Format, output};
 use crate::config::parts::Parts;
 use crate::config::{SecretReading, parts, placeholder};
 use crate::platform::Source;
+use crate::platform::keeta::register::{Registered, Registration, Stores};
 use crate::platform::keeta::{Keeta, register};
 
 #[derive(Args)]
@@ -46,78 +46,57 @@ struct Register {
     format: Format,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum Stores {
-    /// Stores that sell
-    Formal,
-    /// Stores for tests
-    Test,
-}
-
 pub async fn run(command: Command, file: &Path) -> Result<(), Failure> {
     let Action::Register(register) = command.action;
     let part = parts::read(file, SecretReading::Read).map_err(Failure::Configuration)?;
     let keeta = source(&part, &register.source)?;
-    let url = address(&part, &register.source, keeta)?;
-    let events = match register.events.is_empty() {
-        true => register::EVENTS.to_vec(),
-        false => register.events.clone(),
-    };
-    let answers = ask(&register, keeta, &url, &events).await?;
+    let own = part.server().map_err(Failure::Configuration)?.source_address(&register.source);
+    let registration = Registration::new(keeta, &own, register.stores, register.api_base.as_deref());
+    let registration = registration.map_err(|error| Failure::Misused(error.to_string()))?;
+    if placeholder::is_left(registration.url) {
+        return Err(Failure::Misused(format!(
+            "{} is a placeholder: set public_url in [server] to how the internet reaches this daemon",
+            registration.url
+        )));
+    }
+    let events = if register.events.is_empty() { register::EVENTS.to_vec() } else { register.events.clone() };
+    let answers = ask(&register, &registration, &events).await?;
+    let rows = || events.iter().zip(&answers);
     match register.format {
         Format::Json => {
-            let row = |event: &u64| {
-                let answer = answers.get(event);
-                json!({ "event": event, "registered": matches!(answer, Some(Ok(()))), "answer": words(answer) })
-            };
-            output::line(events.iter().map(row).collect::<serde_json::Value>())?;
+            let row = |(event, answer): (&u64, &Registered)| json!({ "event": event, "registered": *answer == Registered::Yes, "answer": answer.to_string() });
+            output::line(rows().map(row).collect::<serde_json::Value>())?;
         }
         Format::Text => {
             output::line(format_args!("{:<8}ANSWER", "EVENT"))?;
-            for event in &events {
-                output::line(format_args!("{event:<8}{}", words(answers.get(event))))?;
+            for (event, answer) in rows() {
+                output::line(format_args!("{event:<8}{answer}"))?;
             }
-            output::line(format_args!("for {url}"))?;
+            output::line(format_args!("for {}", registration.url))?;
         }
     }
-    match events.iter().filter(|event| !matches!(answers.get(event), Some(Ok(())))).count() {
+    match answers.iter().filter(|answer| **answer != Registered::Yes).count() {
         0 => Ok(()),
         refused => Err(Failure::Failed(format!("{refused} of {} event ids are not registered", events.len()))),
     }
 }
 
-type Answers = BTreeMap<u64, Result<(), String>>;
-
 /// Makes the calls one after another; ends at the first that gets no answer.
-async fn ask(register: &Register, keeta: &Keeta, url: &str, events: &[u64]) -> Result<Answers, Failure> {
-    let stores = match register.stores {
-        Stores::Formal => register::Stores::Formal,
-        Stores::Test => register::Stores::Test,
-    };
-    let api_base = register.api_base.as_deref().unwrap_or(register::API_BASE);
+async fn ask(register: &Register, registration: &Registration<'_>, events: &[u64]) -> Result<Vec<Registered>, Failure> {
     let http = Http::new(&Settings { allow_private: register.api_base.is_some(), ..Settings::default() });
     let http = http.map_err(|error| Failure::Failed(error.to_string()))?;
-    let mask = register::mask(keeta);
-    let mut answers = Answers::new();
-    for event in events {
-        let call = register::call(keeta, api_base, *event, url, stores, Timestamp::now());
+    let mut answers = vec![Registered::NotTried; events.len()];
+    for (event, answer) in events.iter().zip(&mut answers) {
+        let call = registration.call(*event, Timestamp::now());
         match http.post(&call.address, &[("content-type", "application/json")], call.body).await {
-            Ok(response) => answers.insert(*event, register::judge(response.status, &response.body, &mask)),
+            Ok(response) => *answer = registration.judge(response.status, &response.body),
             Err(failure) => {
-                answers.insert(*event, Err(mask.text(&failure.to_string())));
+                *answer = registration.unanswered(&failure.to_string());
                 break;
             }
-        };
+        }
     }
     Ok(answers)
-}
-
-fn words(answer: Option<&Result<(), String>>) -> &str {
-    match answer {
-        Some(Ok(())) => "registered",
-        Some(Err(why)) => why,
-        None => "not tried",
-    }
 }
 
 fn source<'a>(part: &'a Parts, name: &str) -> Result<&'a Keeta, Failure> {
@@ -125,20 +104,5 @@ fn source<'a>(part: &'a Parts, name: &str) -> Result<&'a Keeta, Failure> {
         Some(Source::Keeta(keeta)) => Ok(keeta),
         Some(_) => Err(Failure::Misused(format!("the source \"{name}\" is none of Keeta's"))),
         None => Err(cli::unknown("source", name, part.source_names())),
-    }
-}
-
-/// The address as Keeta shall know it: the one by which the daemon checks signatures.
-fn address(part: &Parts, name: &str, keeta: &Keeta) -> Result<String, Failure> {
-    let own = part.server().map_err(Failure::Configuration)?.source_address(name);
-    let address = keeta.registered_url.as_ref().unwrap_or(&own);
-    match address.starts_with("https://") {
-        true if placeholder::is_left(address) => Err(Failure::Misused(format!(
-            "{address} is a placeholder: set public_url in [server] to how the internet reaches this daemon"
-        ))),
-        true => Ok(address.clone()),
-        false => Err(Failure::Misused(format!(
-            "Keeta cannot reach {address}: set public_url in [server] to how the internet reaches this daemon, with https://"
-        ))),
     }
 }
