@@ -8,7 +8,7 @@ use clap_mangen::roff::{Roff, bold, roman};
 
 use crate::cli::{Failure, output};
 
-/// What a program can tell from the way a command ends.
+/// What the exit code of a command says to programs.
 pub const EXIT_CODES: [(&str, &str); 3] =
     [("0", "done"), ("1", "it did not work; standard error says why"), ("2", "wrong usage or configuration")];
 

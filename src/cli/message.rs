@@ -102,12 +102,12 @@ pub fn write(
     let mut undrawn = None;
     let parts = match event.data.report() {
         Some(report) => {
-            let told = |report, enclosed| {
+            let with = |report, enclosed| {
                 let data = Data { payload: Payload::Report(Box::new(report)), ..event.data.clone() };
                 Ok::<_, Infallible>(compose(Event { data, ..event.clone() }, enclosed))
             };
             let reader = ReportAudience { channel: way, language, templates, form: PartForm::Full };
-            reader.written(report, table, &mut undrawn, told).unwrap_or_default()
+            reader.written(report, table, &mut undrawn, with).unwrap_or_default()
         }
         None => compose(event.clone(), Attachments::default()),
     };

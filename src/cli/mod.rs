@@ -86,7 +86,7 @@ enum Command {
     Deliveries(deliveries::Deliveries),
     /// Shows the daily figures, of any day, or sends them once more; without a name, when each report comes next
     Report(report::ReportArgs),
-    /// Tells why a message did or did not arrive: what came, what each route made of it, each try, each hold
+    /// Says why a message did or did not arrive: what came, what each route made of it, each try, each hold
     Why(why::Why),
     /// Sends messages once more, composed anew; also those that were given up
     Redeliver(redeliver::Redeliver),

@@ -52,7 +52,7 @@ struct Finding {
     sent: Option<&'static str>,
     /// What it was sent with and what stands here; absent where the daemon did not say.
     values: Option<Differing>,
-    /// What is wrong, and what to change; absent when it said yes.
+    /// What is wrong, and what to change; absent when it was accepted.
     advice: Option<(&'static str, &'static str)>,
     clock_ahead: Option<SignedDuration>,
 }
@@ -102,13 +102,13 @@ fn shortcomings(findings: &[Finding]) -> Vec<String> {
     let all = findings.len();
     let count =
         |is: fn(&Finding) -> bool| Some(findings.iter().filter(|one| is(one)).count()).filter(|count| *count > 0);
-    let no = count(|one| !one.yes).map(|no| format!("{no} of {all} channels did not say yes"));
+    let no = count(|one| !one.yes).map(|no| format!("{no} of {all} channels did not accept it"));
     let others = count(|one| one.yes && one.differs()).map(|others| {
         let were = if others == 1 { "was" } else { "were" };
         format!("{others} of {all} channels {were} tested with other values than those here")
     });
     let unknown = count(|one| one.yes && one.values.is_none())
-        .map(|unknown| format!("it is not known with which values {unknown} of {all} channels did say yes"));
+        .map(|unknown| format!("it is not known with which values {unknown} of {all} channels accepted it"));
     [no, others, unknown].into_iter().flatten().collect()
 }
 

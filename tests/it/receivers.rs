@@ -156,7 +156,7 @@ async fn a_refusal_is_said_with_its_cause_and_what_to_change() {
         for once in [line("cause:"), line("change:")].map(|line| line.split_once(": ").unwrap().1.trim()) {
             assert_eq!(said.matches(once).count(), 1, "said once: {said}");
         }
-        assert!(said.contains("): no\n") && said.ends_with("error: 1 of 1 channels did not say yes\n"), "{said}");
+        assert!(said.contains("): no\n") && said.ends_with("error: 1 of 1 channels did not accept it\n"), "{said}");
     }
 }
 

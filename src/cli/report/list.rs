@@ -200,23 +200,23 @@ mod tests {
             (reported, "2026-11-23 was reported on 2026-11-24 08:57 already, and no day comes twice"),
         ] {
             let rows = [ListRow { name: "daily", report: &report, history: Some(history) }];
-            let told = text(&rows, Daemon::Running, noon());
+            let shown = text(&rows, Daemon::Running, noon());
             for piece in [
                 "next: 2026-11-25 12:01 +08:00 (Asia/Hong_Kong), about 2026-11-24\n",
                 "None comes at 12:01 today: ",
                 why,
                 "`orderbell report daily --date 2026-11-23 --send` sends that day now.",
             ] {
-                assert!(told.contains(piece), "{piece}\n{told}");
+                assert!(shown.contains(piece), "{piece}\n{shown}");
             }
             let note = json(&rows, Daemon::Running, noon())[0]["next"]["note"].clone();
             assert!(note.as_str().is_some_and(|note| note.contains(why)), "{note}");
         }
         // Before anything was stored, the report of a minute from now still comes.
         let rows = [ListRow { name: "daily", report: &report, history: None }];
-        let told = text(&rows, Daemon::Stopped, noon());
-        assert!(told.contains("next: 2026-11-24 12:01 +08:00 (Asia/Hong_Kong), about 2026-11-23\n"), "{told}");
-        assert!(told.contains("none yet; no daemon has taken it up") && !told.contains("None comes"), "{told}");
+        let shown = text(&rows, Daemon::Stopped, noon());
+        assert!(shown.contains("next: 2026-11-24 12:01 +08:00 (Asia/Hong_Kong), about 2026-11-23\n"), "{shown}");
+        assert!(shown.contains("none yet; no daemon has taken it up") && !shown.contains("None comes"), "{shown}");
     }
 
     /// A delivery in a state; its message was that of the carrier's channel, where there is one.

@@ -42,7 +42,7 @@ fn in_general(outcome: &str) -> Option<(&'static str, &'static str)> {
         "retry" => ("the receiver does not take messages now", "look whether it runs, if this goes on"),
         "unknown" => (
             "the answer was lost on the way, or the message was",
-            "nothing: it is sent again so that a repeat can be told from a new message",
+            "nothing: it is sent again, with the same key where the receiver takes one, else marked as a possible repeat",
         ),
         "throttled" => ("the receiver finds that too many messages come", "nothing: what waits goes out later"),
         "misconfigured" => (

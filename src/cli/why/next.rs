@@ -52,9 +52,9 @@ fn waiting(delivery: &DeliveryHistory, history: &History, setting: &Setting<'_>)
     if let Some(parked) = setting.parked(channel, history) {
         return self::parked(parked, setting);
     }
-    if let Some(shut) = setting.shut(channel, history) {
-        let says = format!("Next: the receiver of {channel} takes nothing until {}.", setting.time(shut.until));
-        return TimelineEntry::at(shut.until, says).meaning(shut.reason.clone(), "nothing: what waits goes out then");
+    if let Some(limit) = setting.rate_limited(channel, history) {
+        let says = format!("Next: the receiver of {channel} takes nothing until {}.", setting.time(limit.until));
+        return TimelineEntry::at(limit.until, says).meaning(limit.reason.clone(), "nothing: what waits goes out then");
     }
     if due_at > setting.now {
         return TimelineEntry::at(due_at, "Next: it is tried.");
@@ -79,8 +79,8 @@ pub fn briefly(delivery: &DeliveryHistory, history: &History, setting: &Setting<
         let cause = meaning.map_or("its setting is wrong", |(cause, _)| cause);
         return format!("the channel is parked, {cause}; next try {}", setting.near(parked.next_probe_at));
     }
-    if let Some(shut) = setting.shut(channel, history) {
-        return format!("its receiver takes nothing before {}", setting.near(shut.until).trim_start_matches("at "));
+    if let Some(limit) = setting.rate_limited(channel, history) {
+        return format!("its receiver takes nothing before {}", setting.near(limit.until).trim_start_matches("at "));
     }
     let when = match delivery.due_at > setting.now {
         true => format!("next try {}", setting.near(delivery.due_at)),

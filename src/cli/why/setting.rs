@@ -1,4 +1,4 @@
-//! What a story is told by: today's configuration, the present moment, and how times and spans of time are said.
+//! What a story is written with: today's configuration, the present moment, and how times and spans of time are said.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -7,7 +7,7 @@ use crate::config::parts::Parts;
 use crate::domain::route::{self, Route};
 use crate::store::history::{History, ParkedHistory, RateLimitHistory};
 
-/// What a story is told by.
+/// What a story is written with.
 #[derive(Clone, Copy, Debug)]
 pub struct Setting<'a> {
     pub part: &'a Parts,
@@ -42,13 +42,13 @@ impl Setting<'_> {
         (route::fingerprint(routes) == fingerprint).then_some(routes)
     }
 
-    /// Whether a channel rests because its setting is wrong.
+    /// Whether a channel is parked because its setting is wrong.
     pub fn parked<'h>(&self, channel: &str, history: &'h History) -> Option<&'h ParkedHistory> {
         history.parked.iter().find(|parked| parked.channel == channel)
     }
 
     /// Whether a channel's receiver takes nothing for now. Without its secrets, the receiver of a channel is not known.
-    pub fn shut<'h>(&self, channel: &str, history: &'h History) -> Option<&'h RateLimitHistory> {
+    pub fn rate_limited<'h>(&self, channel: &str, history: &'h History) -> Option<&'h RateLimitHistory> {
         let channel = self.part.channels.get(channel)?.channel.as_ref()?;
         let credential = channel.way.channel().credential();
         history.rate_limited.iter().find(|shut| shut.credential == credential && shut.until > self.now)

@@ -56,21 +56,21 @@ fn end(source: &SourceHistory, setting: &Setting<'_>) -> Vec<TimelineEntry> {
     let ago = |at| span(setting.now.duration_since(at));
     let mut lines = Vec::new();
     lines.push(match &source.believed {
-        Some(heard) => TimelineEntry::says(format!(
+        Some(webhook) => TimelineEntry::says(format!(
             "The last one that was believed came on {}, {} ago: {}, event {}.",
-            setting.time(heard.at),
-            ago(heard.at),
-            heard.kind,
-            heard.event
+            setting.time(webhook.at),
+            ago(webhook.at),
+            webhook.kind,
+            webhook.event
         ))
-        .with("event", heard.event.to_string())
-        .with("believed_at", heard.at.to_string()),
+        .with("event", webhook.event.to_string())
+        .with("believed_at", webhook.at.to_string()),
         None => TimelineEntry::says("None was ever believed, as far as the store goes back."),
     });
-    for (number, heard) in source.unproven.iter().enumerate() {
+    for (number, webhook) in source.unproven.iter().enumerate() {
         let some = match &source.believed {
             None => "Some came",
-            Some(believed) if believed.at > heard.at => "Before it came some",
+            Some(believed) if believed.at > webhook.at => "Before it came some",
             Some(_) => "After it came some",
         };
         let which = match number {
@@ -79,9 +79,11 @@ fn end(source: &SourceHistory, setting: &Setting<'_>) -> Vec<TimelineEntry> {
             ),
             _ => "Another of them came".to_owned(),
         };
-        let says = format!("{which} on {}: {}, event {}.", setting.time(heard.at), heard.kind, heard.event);
+        let says = format!("{which} on {}: {}, event {}.", setting.time(webhook.at), webhook.kind, webhook.event);
         lines.push(
-            TimelineEntry::says(says).with("event", heard.event.to_string()).with("unproven_at", heard.at.to_string()),
+            TimelineEntry::says(says)
+                .with("event", webhook.event.to_string())
+                .with("unproven_at", webhook.at.to_string()),
         );
     }
     if let Some(at) = source.sign_of_life {
