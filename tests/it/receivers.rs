@@ -92,7 +92,7 @@ async fn a_test_message_goes_the_way_of_real_ones_to_every_kind_of_channel() {
         simulated.messages().into_iter().map(|one| (one.address.name, one.text.unwrap_or_default())).collect();
     assert_eq!(came.len(), 4, "WeCom calls everyone by a second message: {came:?}");
     assert!(came[0].0 == "erp" && came[0].1.contains("My own words for erp"), "{came:?}");
-    assert!(came[1].1.contains("My own words for kitchen") && came[1].1.ends_with("\n\norder"), "{came:?}");
+    assert!(came[1].1.contains("My own words for kitchen") && came[1].1.ends_with("\n\norderbell · order"), "{came:?}");
     assert!(came[2].1.contains("office") && came[2].1.contains("Orderbell"), "{came:?}");
     assert_eq!(simulated.counts().refused, 0);
 

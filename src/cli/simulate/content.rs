@@ -110,6 +110,7 @@ fn amount(text: &str, code: &str) -> Result<Money, Failure> {
         text.starts_with(|first: char| first.is_ascii_digit())
             && text.bytes().all(|byte| byte.is_ascii_digit() || b".,".contains(&byte))
             && !text.ends_with('.')
+            && text.matches('.').count() <= 1
     };
     if plain.strip_prefix(['-', '−']).is_some_and(is_amount) {
         return wrong("is less than nothing");

@@ -61,11 +61,14 @@ pub fn refuse_other_version(connection: &Connection) -> Result<(), StoreError> {
     refuse_newer(connection)?;
     let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'refinery_schema_history')";
     let begun: bool = connection.query_row(sql, [], |row| row.get(0)).map_err(|error| unavailable(&error))?;
+    if !begun {
+        return Err(StoreError::Refused(
+            "this store is only being made; try again in a moment, or start `orderbell serve` where it does not run"
+                .to_owned(),
+        ));
+    }
     let sql = "SELECT coalesce(max(version), 0) FROM refinery_schema_history";
-    let version: i64 = match begun {
-        true => connection.query_row(sql, [], |row| row.get(0)).map_err(|error| unavailable(&error))?,
-        false => 0,
-    };
+    let version: i64 = connection.query_row(sql, [], |row| row.get(0)).map_err(|error| unavailable(&error))?;
     match version < SCHEMA {
         true => Err(StoreError::Refused(format!(
             "this store is that of an older orderbell (schema {version}, this one needs {SCHEMA}); `orderbell serve` of this version brings it up to date"
@@ -107,7 +110,7 @@ mod tests {
     fn a_store_that_is_not_up_to_date_yet_is_refused_to_whoever_must_not_change_it() {
         let mut connection = Connection::open_in_memory().expect("memory");
         let refused = refuse_other_version(&connection).expect_err("nothing there").to_string();
-        assert!(refused.contains("schema 0, this one needs 7"), "{refused}");
+        assert!(refused.contains("is only being made"), "{refused}");
         migrate(&mut connection, Path::new("bell.db")).expect("an empty store");
         refuse_other_version(&connection).expect("up to date");
         connection.execute("DELETE FROM refinery_schema_history WHERE version > 1", []).expect("delete");
