@@ -140,7 +140,7 @@ async fn odd_content_is_acknowledged_and_reaches_people_as_nothing_but_text() {
             _ => {}
         }
     }
-    assert_eq!(headings, 1, "the template's own: {text}");
+    assert_eq!(headings, 2, "the template's own, title and time: {text}");
     for kept in ["**bold**", "[win](", "# two", "<b>x</b>", "<@all>", "@所有人", "{{ 7*7 }}", "{% include"] {
         assert!(shown.contains(kept), "{kept} is missing in {shown}");
     }

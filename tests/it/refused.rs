@@ -68,7 +68,11 @@ async fn what_is_too_large_or_comes_by_another_method_is_among_the_refusals() {
     assert_eq!(received, [large, (by_method.clone(), 5), (by_method, 0)]);
     let ended = scene.hands.now();
     for refused in refused(&scene.store(), "keeta").await {
-        assert!((begun..=ended).contains(&refused.at), "{refused:?}");
+        // Kept to the millisecond.
+        assert!(
+            (begun.as_millisecond()..=ended.as_millisecond()).contains(&refused.at.as_millisecond()),
+            "{refused:?}"
+        );
     }
     let sources = "SELECT count(DISTINCT source) FROM refusals";
     let sources: i64 = daemon.connection().query_row(sources, [], |row| row.get(0)).unwrap();

@@ -41,13 +41,13 @@ async fn a_report_on_some_sources_says_nothing_of_the_others() {
 async fn the_report_says_how_the_service_did() {
     // Deliveries are found by their ids, which are made by the real clock.
     let scene = Scene::still(Timestamp::now(), Rules::new()).await;
-    let (begin, soon, tomorrow) = (scene.hands.now(), "retry = [\"30s\", \"30s\", \"30s\"]", "retry = [\"23h\"]");
+    let (begin, soon, much_later) = (scene.hands.now(), "retry = [\"30s\", \"30s\", \"30s\"]", "retry = [\"40h\"]");
     let channels = [
         scene.robot("kitchen", ""),
         scene.robot("edge", soon),
         scene.robot("till", soon),
         scene.robot("gone", ""),
-        scene.robot("far", tomorrow),
+        scene.robot("far", much_later),
         scene.wecom("office", ""),
         scene.hook("erp", ""),
     ];

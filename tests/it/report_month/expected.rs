@@ -133,7 +133,7 @@ pub fn report(count: &Count, about: &About, as_of: i64) -> Value {
     let (mut report, bell) = (details(&orders, about), bell(count, about));
     let more = json!({
         "timezone": about.place.name(), "from": date(about.from), "to": date(about.to), "total": total.json(),
-        "shops": shops, "days": each, "history": history(&days, about.to), "bell": bell,
+        "shops": shops, "days": each, "history": history(&days, about), "bell": bell,
         "stock": stock(count, about, as_of), "reconciled": reconciled(count, about),
     });
     report.extend(more.as_object().expect("an object").clone());
@@ -200,14 +200,18 @@ fn compared(figures: &Figures, others: &[&Figures]) -> Value {
     json
 }
 
-fn history(days: &BTreeMap<i64, Figures>, to: i64) -> Vec<Value> {
+/// Of the days before the first webhook nothing is known; it is of an order, so the first day that is known has one. The days
+/// that the report covers are there in any case.
+fn history(days: &BTreeMap<i64, Figures>, about: &About) -> Vec<Value> {
     let none = Figures::default();
     let one = |day: i64| {
         let figures = days.get(&day).unwrap_or(&none);
         let net = figures.amounts.iter().map(|(currency, [_, gross, refunded])| money(gross - refunded, currency));
         json!({ "day": date(day), "orders": figures.orders, "net": net.collect::<Vec<_>>() })
     };
-    (to - 13..=to).map(one).collect()
+    let is_empty = |day: &i64| days.get(day).is_none_or(|figures| figures.orders == 0 && figures.amounts.is_empty());
+    let is_unknown = |day: &i64| *day < about.from && is_empty(day);
+    (about.to - 13..=about.to).skip_while(is_unknown).map(one).collect()
 }
 
 /// What is reported of single orders.

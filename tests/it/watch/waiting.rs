@@ -26,7 +26,7 @@ async fn dead_messages_are_reported_by_channel_again_when_there_are_more_and_not
     house.daemon.acknowledged(&keeta::placed(41, scene.hands.now())).await;
     house.until_received("dead", &["erp 1"]).await;
     let text = house.read_by_the_owner("Messages were given up · erp").await;
-    assert!(text.contains("order.placed 41: HTTP 422") && text.contains("1 message"), "{text}");
+    assert!(text.contains("New order 41: HTTP 422") && text.contains("1 message"), "{text}");
     assert!(!text.contains("Ali Baba"), "the receiver's free text is nobody's business: {text}");
 
     for number in [42, 43] {

@@ -11,8 +11,8 @@ use serde_json::Value;
 
 /// One of each kind and variant, a line each. What stands there was written by a version that knew no payloads by kind; it is
 /// never written anew.
-const EVENTS: &str = include_str!("../../golden/stored/events.jsonl");
-const ORDERS: &str = include_str!("../../golden/stored/orders.jsonl");
+const EVENTS: &str = include_str!("../../stored/events.jsonl");
+const ORDERS: &str = include_str!("../../stored/orders.jsonl");
 
 fn read_and_written_again<T: DeserializeOwned + Serialize + PartialEq + Debug>(lines: &str) -> Vec<T> {
     let one = |line: &str| {
