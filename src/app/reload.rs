@@ -20,7 +20,7 @@ use crate::config::fingerprint::Fingerprint;
 use crate::config::listeners::Server;
 use crate::config::store::{Store, StoreUrl};
 use crate::config::{Anew, Config, ConfiguredChannel, in_force};
-use crate::domain::language::Sources;
+use crate::domain::language::folders::Sources;
 use crate::domain::secret::Secret;
 use crate::domain::template::Templates;
 use crate::flow::notice::{Notices, Topic};

@@ -8,6 +8,7 @@ use crate::cli;
 use crate::cli::{Failure, output};
 use crate::config::ConfiguredChannel;
 use crate::config::parts::Parts;
+use crate::diagnostic::suggest;
 use crate::domain::compose;
 use crate::domain::compose::Composed;
 use crate::domain::event::{DeliveryId, Event};
@@ -61,14 +62,15 @@ pub fn written_channel<'a>(part: &'a Parts, name: &str) -> Result<&'a Configured
 /// Whether there are templates in a language.
 ///
 /// # Errors
-/// [`Failure::Misused`], with the languages that there are.
+/// [`Failure::Misused`], with the language that was probably meant, or those that there are.
 pub fn check_language(templates: &Templates, language: &str) -> Result<(), Failure> {
     let known = templates.languages();
     match known.iter().any(|known| known == language) {
         true => Ok(()),
         false => {
-            let known = known.join(", ");
-            Err(Failure::Misused(format!("there are no templates in \"{language}\"; there are: {known}")))
+            let known: Vec<&str> = known.iter().map(String::as_str).collect();
+            let help = suggest::language(language, &known);
+            Err(Failure::Misused(format!("there are no templates in \"{language}\"; {help}")))
         }
     }
 }

@@ -12,8 +12,8 @@ use serde_json::json;
 use crate::cli::table::Columns;
 use crate::cli::{Failure, Format, output};
 use crate::config::{SecretReading, parts};
-use crate::domain::language;
-use crate::domain::language::Sources;
+use crate::domain::language::folders;
+use crate::domain::language::folders::Sources;
 use crate::domain::template::fault::TemplateErrors;
 use crate::render;
 use crate::render::Isolation;
@@ -50,10 +50,7 @@ pub fn run(templates: &TemplatesArgs, file: &Path) -> Result<(), Failure> {
 
 /// The built-in templates of languages, by language and name.
 fn built_in() -> Sources {
-    let mut sources = language::built_in_sources();
-    // The rest is the frame of mails, which is in no language.
-    sources.retain(|path, _| path.contains('/'));
-    sources
+    folders::built_in_sources(folders::built_in_folders())
 }
 
 /// What a template is made of.
@@ -88,7 +85,7 @@ fn list(format: Format, file: &Path) -> Result<(), Failure> {
         let name = path.rsplit('/').next().unwrap_or_default();
         match (own.sources.contains_key(path), built_in.contains_key(path)) {
             (true, _) if broken.contains(path) => Some(Origin::YoursBroken),
-            (true, true) if language::holds_words(name) => Some(Origin::YoursByWord),
+            (true, true) if folders::holds_words(name) => Some(Origin::YoursByWord),
             (true, _) => Some(Origin::Yours),
             (false, true) => Some(Origin::BuiltIn),
             (false, false) => None,
@@ -114,7 +111,7 @@ fn list(format: Format, file: &Path) -> Result<(), Failure> {
 
 /// A row for each template, a column for each language.
 fn table(all: &Sources, origin: impl Fn(&str) -> Option<Origin>) -> String {
-    let languages = language::folders(all);
+    let languages = folders::folders(all);
     let names: BTreeSet<&str> = all.keys().filter_map(|path| path.split_once('/')).map(|(_, name)| name).collect();
     let heading = std::iter::once("TEMPLATE".to_owned()).chain(languages.iter().cloned()).collect();
     let row = |name: &&str| {

@@ -45,8 +45,7 @@ use crate::diagnostic::collect::Diagnostics;
 use crate::diagnostic::encoding;
 use crate::diagnostic::{Diagnostic, Effect, Severity};
 use crate::domain::effective::EffectiveSettings;
-use crate::domain::language;
-use crate::domain::language::Sources;
+use crate::domain::language::folders::{Sources, built_in_folders};
 use crate::domain::route::Routes;
 use crate::domain::secret::Secret;
 use crate::platform::Source;
@@ -172,7 +171,7 @@ impl LoadContext<'_> {
 
 /// The languages that there are templates for.
 pub fn languages() -> Vec<&'static str> {
-    language::built_in().keys().map(String::as_str).collect()
+    built_in_folders().iter().map(String::as_str).collect()
 }
 
 /// Everything that there is to say of a configuration and its templates.

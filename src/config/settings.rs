@@ -24,7 +24,7 @@ pub struct ChannelSettings {
     pub kind: String,
     /// The language of this channel's messages; that at the top of the file where absent.
     #[serde(default)]
-    #[schemars(with = "Option<String>", example = &"zh-CN", extend("default" = null))]
+    #[schemars(with = "values::LanguageTag", example = &"zh-CN", extend("default" = null))]
     pub language: String,
     /// The time zone of times in this channel's messages, an IANA name; that at the top of the file where absent.
     #[serde(default)]

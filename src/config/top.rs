@@ -35,9 +35,9 @@ use crate::template_check::{CheckScope, ScopeChannel};
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Orderbell")]
 pub struct Globals {
-    /// The language of messages, where a channel sets none: "en", "zh-CN", or one that the folder of templates brings.
+    /// The language of messages, where a channel sets none: a built-in one, such as "en", or one that the folder of templates brings.
     #[serde(default = "default_language")]
-    #[schemars(example = &"zh-CN")]
+    #[schemars(with = "values::LanguageTag", example = &"zh-CN")]
     pub language: String,
     /// The time zone of times in messages, where a channel sets none; an IANA name.
     #[serde(default)]

@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::config::Zone;
 use crate::diagnostic::suggest;
+use crate::domain::language::folders::built_in_folders;
 use crate::domain::settings::{InvalidValue, web_url};
 
 /// Cities and abbreviations that people write for a zone, and its IANA name.
@@ -72,12 +73,7 @@ pub fn language(name: &str, known: &[&str]) -> Result<(), InvalidValue> {
     if known.contains(&name) {
         return Ok(());
     }
-    let chinese = ["zh", "cn", "zh_cn", "zh-hans", "chinese"].contains(&name.to_lowercase().as_str());
-    let help = match known.iter().find(|known| chinese && **known == "zh-CN") {
-        Some(known) => format!("did you mean \"{known}\"?"),
-        None => suggest::meant(name, known),
-    };
-    Err(InvalidValue::new(format!("there is no language \"{name}\""), help))
+    Err(InvalidValue::new(format!("there is no language \"{name}\""), suggest::language(name, known)))
 }
 
 /// Reads an address to listen on.
@@ -146,6 +142,26 @@ impl JsonSchema for WrittenTime {
             "description": "A time of day with two digits for hour and minute.",
             "type": "string",
             "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$",
+        })
+    }
+}
+
+/// The tag of a language, for the schema: the built-in ones to choose from, and any that a folder of templates brings.
+pub struct LanguageTag;
+
+impl JsonSchema for LanguageTag {
+    fn schema_name() -> Cow<'static, str> {
+        "LanguageTag".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "anyOf": [{ "enum": built_in_folders() }, { "pattern": "^[A-Za-z]{2,3}(-[A-Za-z0-9]+)*$" }],
         })
     }
 }

@@ -1,10 +1,20 @@
 //! What was probably meant by a name that nothing has.
 
+use crate::domain::language::folders;
+
 /// What was probably meant, else what there is to choose from.
 pub fn meant(name: &str, known: &[&str]) -> String {
     match nearest(name, known) {
         Some(near) => format!("did you mean \"{near}\"?"),
         None => format!("possible here: {}", known.join(", ")),
+    }
+}
+
+/// The language that was probably meant by a tag that none has, else which there are.
+pub fn language(tag: &str, known: &[&str]) -> String {
+    match folders::meant(tag, known) {
+        Some(near) => format!("did you mean \"{near}\"?"),
+        None => meant(tag, known),
     }
 }
 

@@ -1,13 +1,15 @@
 //! From an event to a message: which view a template gets, and what comes out.
 
+use crate::domain::bidi::isolated;
 use crate::domain::data::Diff;
 use crate::domain::document::Document;
 use crate::domain::document::read::read;
 use crate::domain::event::Kind;
 use crate::domain::language::Language;
+use crate::domain::language::folders::{built_in_folders, serving};
 use crate::domain::message_context::MessageContext;
 use crate::domain::order::OrderLine;
-use crate::domain::text::{cap, escape_value, one_line};
+use crate::domain::text::{cap, composed_line, escape_value, one_line};
 use crate::domain::{changed, fold, language, unreadable};
 
 /// A title is one line of a chat list or a subject.
@@ -33,7 +35,7 @@ pub fn composed(markdown: &str, view: &MessageContext<'_>) -> Composed {
     let document = read(&markdown);
     let title = document
         .title()
-        .or_else(|| document.plain_text().lines().next().map(one_line))
+        .or_else(|| document.plain_text().lines().next().map(composed_line))
         .filter(|title| !title.is_empty())
         .unwrap_or_else(|| kind_in_words(words_for(view.language), view));
     Composed { title: cap(&title, TITLE_GRAPHEMES).into_owned(), markdown, document }
@@ -51,11 +53,14 @@ pub fn plain(view: &MessageContext<'_>) -> Composed {
     let alone = view.event.order.is_some().then(|| fold::merge(None, view.event));
     let order = view.order.or(alone.as_ref());
     let shop = order.and_then(|order| order.shop.as_ref()).or(view.event.shop.as_ref());
-    let name = |text: &str| escape_value(&cap(&one_line(text), PLAIN_NAME_GRAPHEMES));
+    let direction = words.map(Language::direction).unwrap_or_default();
+    let escaped = |text: &str| escape_value(&cap(&one_line(text), PLAIN_NAME_GRAPHEMES));
+    let name = |text: &str| isolated(&escaped(text), direction).into_owned();
 
     let mut markdown = format!("# {}", escape_value(&kind_in_words(words, view)));
     if let Some(order) = order {
-        markdown.push_str(&format!(" #{}", name(order.short_number.as_ref().unwrap_or(&order.number))));
+        let number = order.short_number.as_ref().unwrap_or(&order.number);
+        markdown.push_str(&format!(" {}", isolated(&format!("#{}", escaped(number)), direction)));
     }
     markdown.push_str("\n\n");
     let colon = say("format.colon", ":");
@@ -70,7 +75,7 @@ pub fn plain(view: &MessageContext<'_>) -> Composed {
     }
     if let Some(total) = order.and_then(|order| order.total.as_ref()) {
         let total = words.map_or_else(|| total.to_string(), |words| words.money(total));
-        field("label.total", "Total", &escape_value(&total));
+        field("label.total", "Total", &isolated(&escape_value(&total), direction));
     }
     let lines = order.map_or(&[][..], |order| &order.lines);
     let item = |line: &OrderLine| {
@@ -99,9 +104,7 @@ pub fn plain(view: &MessageContext<'_>) -> Composed {
 
 /// The words of the language that a reader gets.
 pub fn words_for(language: &str) -> Option<&'static Language> {
-    let known = language::built_in();
-    let folders: Vec<String> = known.keys().cloned().collect();
-    language::chain(language, &folders).first().and_then(|folder| known.get(folder))
+    language::built_in(serving(language, built_in_folders())?)
 }
 
 fn kind_in_words(words: Option<&Language>, view: &MessageContext<'_>) -> String {

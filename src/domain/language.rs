@@ -1,103 +1,39 @@
-//! Languages: which ones there are, what to fall back to, and their words and number forms.
+//! Languages: their words and number forms.
+
+pub mod folders;
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use fixed_decimal::Decimal;
 use icu_decimal::DecimalFormatter;
 use icu_locale_core::Locale;
 use icu_plurals::{PluralCategory, PluralRules};
+use jiff::civil::Date;
 
+use crate::domain::bidi::Direction;
+use crate::domain::language::folders::{WORDS, built_in_folders, built_in_source, chain};
 use crate::domain::money::Money;
-
-/// The language that every chain of fallbacks ends in.
-pub const LAST_RESORT: &str = "en";
-
-/// Files under `templates/`, built into the program.
-#[derive(rust_embed::Embed)]
-#[folder = "templates/"]
-struct BuiltIn;
-
-/// Sources by path, such as `en/order.placed.md`.
-pub type Sources = BTreeMap<String, String>;
 
 /// A word, or a phrase. It is used again and again, also in pictures.
 const WORD_BYTES: usize = 4 * 1024;
 
-/// The files of a language that hold its words.
-pub const WORDS: [&str; 2] = ["remedies.toml", "words.toml"];
-
-/// Whether a file of a language's folder holds words.
-pub fn holds_words(file: &str) -> bool {
-    WORDS.contains(&file)
-}
-
-/// The built-in files under `templates/`.
-pub fn built_in_sources() -> Sources {
-    BuiltIn::iter()
-        .filter_map(|path| {
-            let file = BuiltIn::get(&path)?;
-            String::from_utf8(file.data.into_owned()).ok().map(|source| (path.into_owned(), source))
-        })
-        .collect()
-}
-
-/// The languages that are built in. A file that does not parse is left out here; [`crate::domain::template::Templates`]
-/// reports it.
-pub fn built_in() -> &'static BTreeMap<String, Language> {
-    static BUILT_IN: LazyLock<BTreeMap<String, Language>> = LazyLock::new(|| {
-        let sources = built_in_sources();
-        let folders = folders(&sources);
-        folders
-            .iter()
-            .map(|folder| {
-                let mut language = Language::new(folder);
-                for fallback in chain(folder, &folders).iter().rev() {
-                    for source in WORDS.iter().filter_map(|file| sources.get(&format!("{fallback}/{file}"))) {
-                        let _ = language.read(source);
-                    }
-                }
-                (folder.clone(), language)
-            })
-            .collect()
-    });
-    &BUILT_IN
-}
-
-/// The folders of languages among these paths, in alphabetical sequence: those whose names begin as language tags do.
-pub fn folders(sources: &Sources) -> Vec<String> {
-    let is_tag = |folder: &&str| {
-        let primary = folder.split('-').next().unwrap_or_default();
-        matches!(primary.len(), 2 | 3) && primary.bytes().all(|byte| byte.is_ascii_alphabetic())
-    };
-    let found = sources.keys().filter_map(|path| path.split_once('/')).map(|(folder, _)| folder).filter(is_tag);
-    let mut folders: Vec<String> = found.map(str::to_owned).collect();
-    folders.dedup();
-    folders
-}
-
-/// The folders to look in for a reader of this language, best first: the language itself, its wider forms (`zh` for
-/// `zh-HK`), its sisters (`zh-CN`), and English.
-pub fn chain(language: &str, folders: &[String]) -> Vec<String> {
-    let mut chain: Vec<String> = Vec::new();
-    let mut add = |wanted: &dyn Fn(&str) -> bool| {
-        for folder in folders.iter().filter(|folder| wanted(folder)) {
-            if !chain.contains(folder) {
-                chain.push(folder.clone());
+/// A built-in language, read when it is first asked for. A file that does not parse is left out here;
+/// [`crate::domain::template::Templates`] reports it.
+pub fn built_in(tag: &str) -> Option<&'static Language> {
+    static BUILT_IN: LazyLock<BTreeMap<&'static str, OnceLock<Language>>> =
+        LazyLock::new(|| built_in_folders().iter().map(|folder| (folder.as_str(), OnceLock::new())).collect());
+    let language = BUILT_IN.get(tag)?;
+    Some(language.get_or_init(|| {
+        let mut language = Language::new(tag);
+        let chain = chain(tag, built_in_folders(), &BTreeMap::new());
+        for path in chain.iter().rev().flat_map(|folder| WORDS.map(|file| format!("{folder}/{file}"))) {
+            if let Some(source) = built_in_source(&path) {
+                let _ = language.read(&source);
             }
         }
-    };
-    let mut wider = language;
-    loop {
-        add(&|folder| folder.eq_ignore_ascii_case(wider));
-        match wider.rsplit_once('-') {
-            Some((head, _)) => wider = head,
-            None => break,
-        }
-    }
-    add(&|folder| folder.split('-').next().is_some_and(|primary| primary.eq_ignore_ascii_case(wider)));
-    add(&|folder| folder == LAST_RESORT);
-    chain
+        language
+    }))
 }
 
 /// The words and number forms of one language, those of its fallbacks included.
@@ -115,10 +51,12 @@ impl Language {
     /// A language without words. A tag that no locale data knows gets plain digits.
     pub fn new(tag: &str) -> Self {
         let locale = Locale::try_from_str(tag).ok();
+        // Western digits everywhere, as the platforms write them.
+        let digits = Locale::try_from_str(&format!("{tag}-u-nu-latn")).ok().or(locale.clone());
         Self {
             tag: tag.to_owned(),
             words: BTreeMap::new(),
-            numbers: locale.as_ref().and_then(|l| DecimalFormatter::try_new(l.into(), Default::default()).ok()),
+            numbers: digits.as_ref().and_then(|l| DecimalFormatter::try_new(l.into(), Default::default()).ok()),
             plurals: locale.as_ref().and_then(|l| PluralRules::try_new_cardinal(l.into()).ok()),
         }
     }
@@ -172,6 +110,26 @@ impl Language {
         self.words.keys().map(String::as_str)
     }
 
+    /// In which direction it is written.
+    pub fn direction(&self) -> Direction {
+        match self.word("language.direction") {
+            Some("rtl") => Direction::RightToLeft,
+            _ => Direction::LeftToRight,
+        }
+    }
+
+    /// A day by the pattern under `format.date` or `format.day`, with the month in its own words where that names it (`%b`).
+    pub fn date(&self, day: Date, format: DayFormat) -> String {
+        let (key, or) = match format {
+            DayFormat::Whole => ("format.date", "%Y-%m-%d"),
+            DayFormat::WithoutYear => ("format.day", "%m-%d"),
+        };
+        let month = format!("month.{}", day.strftime("%b").to_string().to_lowercase());
+        let pattern = self.word(key).unwrap_or(or);
+        let pattern = self.word(&month).map_or(pattern.to_owned(), |month| pattern.replace("%b", month));
+        day.strftime(&pattern).to_string()
+    }
+
     /// A whole number, grouped as this language groups. What is below zero has the minus sign of money and percentages.
     pub fn number(&self, number: i64) -> String {
         match &self.numbers {
@@ -198,16 +156,14 @@ impl Language {
         }
     }
 
+    /// The forms that its plurals may have, by the names of CLDR; `other` is always one.
+    pub fn plural_forms(&self) -> Vec<&'static str> {
+        self.plurals.as_ref().map_or(vec!["other"], |rules| rules.categories().map(name_of).collect())
+    }
+
     /// The form of `plural.<word>` for a count, with `{count}` filled in; `None` without such a word.
     pub fn plural(&self, count: i64, word: &str) -> Option<String> {
-        let category = match self.plurals.as_ref().map(|rules| rules.category_for(count)) {
-            Some(PluralCategory::Zero) => "zero",
-            Some(PluralCategory::One) => "one",
-            Some(PluralCategory::Two) => "two",
-            Some(PluralCategory::Few) => "few",
-            Some(PluralCategory::Many) => "many",
-            Some(PluralCategory::Other) | None => "other",
-        };
+        let category = self.plurals.as_ref().map_or("other", |rules| name_of(rules.category_for(count)));
         let form =
             self.word(&format!("plural.{word}.{category}")).or_else(|| self.word(&format!("plural.{word}.other")))?;
         Some(form.replace("{count}", &self.number(count)))
@@ -219,6 +175,24 @@ const MINUS: char = '−';
 
 fn with_minus(number: &str) -> String {
     number.replace('-', &MINUS.to_string())
+}
+
+/// How a day is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DayFormat {
+    Whole,
+    WithoutYear,
+}
+
+fn name_of(category: PluralCategory) -> &'static str {
+    match category {
+        PluralCategory::Zero => "zero",
+        PluralCategory::One => "one",
+        PluralCategory::Two => "two",
+        PluralCategory::Few => "few",
+        PluralCategory::Many => "many",
+        PluralCategory::Other => "other",
+    }
 }
 
 /// A language file that cannot be used.
@@ -237,20 +211,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_language_falls_back_to_its_sisters_and_then_to_english() {
-        let folders: Vec<String> = ["ar", "en", "zh-CN", "zh-HK"].map(String::from).into();
-        assert_eq!(chain("zh-HK", &folders), ["zh-HK", "zh-CN", "en"]);
-        assert_eq!(chain("zh-Hant-HK", &folders), ["zh-CN", "zh-HK", "en"]);
-        assert_eq!(chain("pt-BR", &folders), ["en"]);
-        assert_eq!(chain("EN-gb", &folders), ["en"]);
-    }
-
-    #[test]
     fn numbers_are_grouped_as_the_reader_groups_them() {
         assert_eq!(Language::new("en").money(&Money::new(123_400, "SAR")), "SAR 1,234.00");
         assert_eq!(Language::new("pt-BR").money(&Money::new(123_400, "BRL")), "BRL 1.234,00");
         assert_eq!(Language::new("en").money(&Money::new(-1_234_567, "KWD")), "−KWD 1,234.567");
         assert_eq!(Language::new("zh-CN").money(&Money::new(123_400, "JPY")), "JPY 123,400");
+        assert_eq!(Language::new("ar").money(&Money::new(1_234_567, "KWD")), "KWD 1,234.567");
         assert_eq!(Language::new("no such tag").number(1234), "1234");
     }
 
@@ -264,8 +230,20 @@ mod tests {
     }
 
     #[test]
+    fn a_month_has_its_own_name() {
+        let mut language = Language::new("en");
+        let day = Date::constant(2025, 6, 4);
+        assert_eq!(language.date(day, DayFormat::Whole), "2025-06-04");
+        language.read("[format]\ndate = \"%-d de %b de %Y\"\nday = \"%-d/%-m\"\n[month]\njun = \"jun.\"").unwrap();
+        assert_eq!(language.date(day, DayFormat::Whole), "4 de jun. de 2025");
+        assert_eq!(language.date(day, DayFormat::WithoutYear), "4/6");
+    }
+
+    #[test]
     fn the_built_in_languages_have_words() {
-        assert!(built_in()["en"].word("kind.order.placed").is_some());
-        assert!(built_in()["zh-CN"].word("kind.order.placed").is_some());
+        for folder in built_in_folders() {
+            assert!(built_in(folder).is_some_and(|language| language.word("kind.order.placed").is_some()), "{folder}");
+        }
+        assert!(built_in("no-such").is_none());
     }
 }

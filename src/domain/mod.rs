@@ -1,6 +1,7 @@
 //! What Orderbell thinks: pure functions and the words they use; no await, no clock, no chance, no I/O.
 
 pub mod apsdai;
+pub mod bidi;
 pub mod changed;
 pub mod coded;
 pub mod compose;

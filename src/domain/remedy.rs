@@ -9,6 +9,7 @@ use std::sync::LazyLock;
 
 use crate::domain::language;
 use crate::domain::language::Language;
+use crate::domain::language::folders::LAST_RESORT;
 use crate::domain::retry::{CLOSES, OPENS};
 
 /// The tables of the language files that these words stand in.
@@ -45,13 +46,13 @@ impl Remedy {
 }
 
 fn english(key: &str) -> &'static str {
-    let words = language::built_in().get(language::LAST_RESORT);
+    let words = language::built_in(LAST_RESORT);
     words.and_then(|words| words.word(key)).unwrap_or_default()
 }
 
 /// Each phrase of the last resort with its key, the longest first: a shorter one may be a part of it.
 static KNOWN: LazyLock<Vec<(&str, Pattern)>> = LazyLock::new(|| {
-    let english = language::built_in().get(language::LAST_RESORT);
+    let english = language::built_in(LAST_RESORT);
     let keys = english.into_iter().flat_map(|english| english.keys().map(move |key| (english, key)));
     let mut known: Vec<_> =
         keys.filter_map(|(english, key)| Some((key, Pattern::of(&phrase(english, key)?)))).collect();
@@ -124,7 +125,7 @@ impl Pattern {
 /// An answer's own words as a reader of this language gets them; what the receiver said, in quotes, is not touched. What
 /// stands under no key stays as it is.
 pub fn localized<'a>(words: &'a str, reader: &Language) -> Cow<'a, str> {
-    if reader.tag == language::LAST_RESORT {
+    if reader.tag == LAST_RESORT {
         return Cow::Borrowed(words);
     }
     let (mut out, mut rest) = (String::with_capacity(words.len()), words);
@@ -170,7 +171,7 @@ mod tests {
 
     #[test]
     fn an_answer_is_said_in_the_readers_language_and_what_nobody_knows_stays() {
-        let said = |words: &str, tag: &str| localized(words, &language::built_in()[tag]).into_owned();
+        let said = |words: &str, tag: &str| localized(words, language::built_in(tag).unwrap()).into_owned();
         let disabled = "order.placed 7: errcode 400102 (the robot is disabled: enable it in the group's settings)";
         assert_eq!(said(disabled, "zh-CN"), "order.placed 7：errcode 400102（机器人已被停用：在群设置里启用它）");
         assert_eq!(said(disabled, "en"), disabled);
@@ -182,7 +183,7 @@ mod tests {
 
     #[test]
     fn what_we_say_ourselves_is_in_the_readers_language_and_what_the_receiver_said_is_not_touched() {
-        let said = |words: &str| localized(words, &language::built_in()["zh-CN"]).into_owned();
+        let said = |words: &str| localized(words, language::built_in("zh-CN").unwrap()).into_owned();
         for (words, expected) in [
             ("not connected: timed out while connecting, by way of the proxy", "未连上：连接超时（经由代理）"),
             (

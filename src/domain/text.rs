@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use unicode_segmentation::UnicodeSegmentation;
 
+use crate::domain::bidi;
+
 /// Ends a text that was cut.
 pub const ELLIPSIS: char = '…';
 
@@ -24,7 +26,16 @@ pub fn clean_line(text: &str, max_graphemes: usize) -> String {
 
 /// As [`clean_line`], without a limit on the length.
 pub fn one_line(text: &str) -> String {
-    let visible: String = text.chars().filter_map(visible).collect();
+    line_of(text.chars().filter_map(visible).collect())
+}
+
+/// As [`one_line`], for a text in which isolates keep values in their order: those stay that have both ends, and are inert.
+pub fn composed_line(text: &str) -> String {
+    let shown = |character| if bidi::is_isolate(character) { Some(character) } else { visible(character) };
+    bidi::paired(&line_of(text.chars().filter_map(shown).collect())).into_owned()
+}
+
+fn line_of(visible: String) -> String {
     let plain = drop_ciphertext(&visible);
     let readable = drop_loose_joiners(&plain);
     let mut line = String::with_capacity(readable.len());
@@ -48,7 +59,7 @@ pub fn cap(text: &str, max_graphemes: usize) -> Cow<'_, str> {
     let Some(kept) = max_graphemes.checked_sub(1) else { return Cow::Borrowed("") };
     let mut starts = text.grapheme_indices(true).map(|(at, _)| at).skip(kept);
     match (starts.next(), starts.next()) {
-        (Some(at), Some(_)) => Cow::Owned(format!("{}{ELLIPSIS}", text[..at].trim_end())),
+        (Some(at), Some(_)) => Cow::Owned(cut(text, at)),
         _ => Cow::Borrowed(text),
     }
 }
@@ -60,14 +71,18 @@ pub fn cap_bytes(text: &str, max_bytes: usize) -> Cow<'_, str> {
     }
     let Some(room) = max_bytes.checked_sub(ELLIPSIS.len_utf8()) else { return Cow::Borrowed("") };
     let ends = text.grapheme_indices(true).map(|(at, _)| at).take_while(|at| *at <= room);
-    Cow::Owned(format!("{}{ELLIPSIS}", text[..ends.last().unwrap_or(0)].trim_end()))
+    Cow::Owned(cut(text, ends.last().unwrap_or(0)))
+}
+
+fn cut(text: &str, at: usize) -> String {
+    format!("{}{ELLIPSIS}", bidi::paired(text[..at].trim_end()))
 }
 
 /// A value as it enters Markdown: one line, in which nothing is markup, a link or a mention.
 ///
 /// Addresses lose their colon (`https：//`), because clients make links of bare ones by themselves.
 pub fn escape_value(text: &str) -> String {
-    let line = one_line(text).replace("://", "：//");
+    let line = composed_line(text).replace("://", "：//");
     let mut escaped = String::with_capacity(line.len() + 8);
     let (marker, closing) = (list_marker(&line), closing_marks(&line));
     for (at, character) in line.char_indices() {
@@ -171,6 +186,14 @@ mod tests {
     #[test]
     fn what_cannot_be_seen_is_dropped() {
         assert_eq!(clean_line("a\u{0}b\u{202e}c\u{200b}d\u{feff}e\u{ad}f\u{1b}[31m", 99), "abcdef[31m");
+    }
+
+    #[test]
+    fn isolates_stay_in_pairs_where_values_are_composed_and_nowhere_else() {
+        assert_eq!(one_line("a \u{2068}b\u{2069}"), "a b");
+        assert_eq!(composed_line("a\u{202e} \u{2068}b\u{2069}\u{2067}"), "a \u{2068}b\u{2069}");
+        assert_eq!(escape_value("\u{2066}*x*\u{2069}\u{2069}\u{2068}"), "\u{2066}\\*x\\*\u{2069}");
+        assert_eq!(cap("a \u{2068}bcd\u{2069}", 5), "a b…");
     }
 
     #[test]

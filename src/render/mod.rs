@@ -18,7 +18,7 @@ mod worker;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use crate::domain::language::Sources;
+use crate::domain::language::folders::Sources;
 use crate::domain::template::Templates;
 use crate::domain::template::fault::{ComposeError, TemplateErrors, TemplateFault};
 pub use crate::render::pool::Pool;

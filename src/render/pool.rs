@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use crate::domain::language::Sources;
+use crate::domain::language::folders::Sources;
 use crate::domain::template::fault::{ComposeError, TemplateFault};
 use crate::domain::template::isolated::{IsolatedRenderer, RenderJob};
 use crate::render::protocol::{RenderAnswer, RenderRequest};

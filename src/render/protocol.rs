@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::language::Sources;
+use crate::domain::language::folders::Sources;
 use crate::domain::template::fault::ComposeError;
 use crate::domain::template::isolated::RenderJob;
 

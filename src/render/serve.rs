@@ -5,7 +5,7 @@ use std::io::BufReader;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::domain::compose;
-use crate::domain::language::Sources;
+use crate::domain::language::folders::Sources;
 use crate::domain::template::Templates;
 use crate::domain::template::fault::{ComposeError, TemplateErrors, TemplateFault};
 use crate::domain::template::isolated::RenderJob;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::diagnostic;
 use crate::diagnostic::encoding;
 use crate::diagnostic::encoding::WrongEncoding;
-use crate::domain::language::Sources;
+use crate::domain::language::folders::Sources;
 
 /// The built-in templates are some sixty files of a few hundred bytes.
 pub const MAX_FILES: usize = 2_000;

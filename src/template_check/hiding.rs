@@ -3,21 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::event::Kind;
+use crate::domain::language::folders;
+use crate::domain::language::folders::Sources;
 use crate::domain::settings::InvalidValue;
-use crate::domain::{changed, language, template};
+use crate::domain::{changed, template};
 use crate::template_check::CheckScope;
 
 /// Of each such file among these: what goes before it, and what to do. Paths are those in the folder.
-pub fn hidden<'o>(own: &'o language::Sources, scope: &CheckScope<'_>) -> Vec<(&'o str, InvalidValue)> {
-    let built_in = language::built_in_sources();
-    let exists = |path: &String| own.contains_key(path) || built_in.contains_key(path);
-    let all: language::Sources = built_in.iter().chain(own).map(|(path, _)| (path.clone(), String::new())).collect();
-    let folders = language::folders(&all);
+pub fn hidden<'o>(own: &'o Sources, scope: &CheckScope<'_>) -> Vec<(&'o str, InvalidValue)> {
+    let exists = |path: &String| own.contains_key(path) || folders::is_built_in(path);
+    let all = folders::all(own);
     let reports = scope.reports.iter().map(|name| Kind::Report(name.clone()));
     let kinds: Vec<Kind> = Kind::ALL.iter().cloned().chain(reports).collect();
     let (mut used, mut before) = (BTreeSet::new(), BTreeMap::<String, BTreeSet<String>>::new());
     for channel in &scope.channels {
-        let chain = language::chain(channel.language.unwrap_or(scope.language), &folders);
+        let chain = folders::chain(channel.language.unwrap_or(scope.language), &all, own);
         for (kind, is_change) in kinds.iter().flat_map(|kind| [(kind, false), (kind, true)]) {
             let is_change = is_change && *kind == Kind::OrderPlaced;
             let mut paths = template::candidates(&chain, kind, is_change, [channel.kind, channel.name]);
@@ -36,7 +36,7 @@ pub fn hidden<'o>(own: &'o language::Sources, scope: &CheckScope<'_>) -> Vec<(&'
     said.collect()
 }
 
-fn said(before: &BTreeSet<String>, own: &language::Sources) -> InvalidValue {
+fn said(before: &BTreeSet<String>, own: &Sources) -> InvalidValue {
     let is_own = |path: &&String| own.contains_key(*path);
     let named: Vec<&String> = before.iter().filter(is_own).chain(before.iter().filter(|path| !is_own(path))).collect();
     let name = |path: &&String| if is_own(path) { (*path).clone() } else { format!("the built-in {path}") };

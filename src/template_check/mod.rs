@@ -3,6 +3,7 @@
 
 pub mod folder;
 mod hiding;
+mod languages;
 pub mod overlay;
 pub mod samples;
 mod words;
@@ -71,6 +72,7 @@ pub fn check(scope: &CheckScope<'_>, overlay: &Overlay, problems: &Diagnostics<'
     let used: BTreeSet<&str> = own.chain([scope.language]).collect();
     let used: Vec<&str> = used.into_iter().collect();
     problems.of_templates(overlay.unused(&endings, scope.reports, &used));
+    problems.of_templates(languages::notes(overlay, &used));
     if overlay.files().is_empty() {
         return;
     }

@@ -1,5 +1,6 @@
 //! The merchant's templates: read, compiled, and their names held against the kinds, channels and languages that there are.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,12 +9,13 @@ use crate::diagnostic;
 use crate::diagnostic::collect::Diagnostics;
 use crate::diagnostic::encoding;
 use crate::diagnostic::{Diagnostic, Severity, suggest};
+use crate::domain::changed;
 use crate::domain::event::Kind;
-use crate::domain::language::Sources;
+use crate::domain::language::folders;
+use crate::domain::language::folders::{Sources, built_in_folders};
 use crate::domain::settings::InvalidValue;
 use crate::domain::template::Templates;
 use crate::domain::template::fault::{ComposeError, TemplateErrors, TemplateFault};
-use crate::domain::{changed, language};
 use crate::render;
 use crate::render::{Isolation, PoolLimits};
 use crate::template_check::folder::{FolderContent, FolderError};
@@ -70,7 +72,7 @@ impl Overlay {
     /// The built-in languages and those of this folder.
     pub fn languages(&self, built_in: &[&str]) -> Vec<String> {
         let mut languages: Vec<String> = built_in.iter().map(|&language| language.to_owned()).collect();
-        languages.extend(language::folders(&self.content.sources));
+        languages.extend(folders::folders(&self.content.sources));
         languages.sort();
         languages.dedup();
         languages
@@ -96,7 +98,7 @@ impl Overlay {
         let problem = |error: &ComposeError| {
             let (message, help) = match error.message.split_once("; ") {
                 Some((message, help)) if error.fault == TemplateFault::Exhausted => (message.to_owned(), help),
-                _ if error.template.rsplit('/').next().is_some_and(language::holds_words) => (
+                _ if error.template.rsplit('/').next().is_some_and(folders::holds_words) => (
                     words::in_words(&error.message),
                     "a language file is TOML: [kind], and under it \"order.placed\" = \"New order\"",
                 ),
@@ -120,12 +122,17 @@ impl Overlay {
         render::templates_within(&sources, &Isolation::of_this_program(), limits).ok()
     }
 
+    /// Where a file or a folder of it is, as it is shown in problems.
+    pub fn place(&self, path: &str) -> String {
+        self.path.join(path).display().to_string()
+    }
+
     /// A problem of one template, with its line where that is known.
     pub fn problem(&self, severity: Severity, error: &ComposeError, message: String, help: String) -> Diagnostic {
         let own = self.content.sources.get(&error.template);
-        let built_in = || language::built_in_sources().remove(&error.template);
+        let built_in = || folders::built_in_source(&error.template).map(Cow::into_owned);
         let (file, text) = match own {
-            Some(text) => (self.path.join(&error.template).display().to_string(), Some(text.clone())),
+            Some(text) => (self.place(&error.template), Some(text.clone())),
             None => (format!("{} (built in)", error.template), built_in()),
         };
         let at = text.as_deref().and_then(|text| {
@@ -165,24 +172,20 @@ impl Overlay {
             let help = "a template lies in a language's folder and ends in .md: en/order.placed.md";
             problems.push(warning(path, InvalidValue::new("this is no template, and is not read", help)));
         }
-        let languages = language::folders(&self.content.sources);
-        let built_in = language::built_in_sources();
+        let languages = folders::folders(&self.content.sources);
         let mut said = Vec::new();
         for path in self.content.sources.keys() {
             let Some((folder, file)) = path.split_once('/') else { continue };
             let is_language = languages.iter().any(|language| language == folder);
-            if built_in.contains_key(path) || (!is_language && built_in_folder(&built_in, folder)) {
+            if folders::is_built_in(path) {
                 continue;
             }
-            if !is_language || !is_read(folder, &languages, used) {
+            if !is_language || !is_read(folder, &self.content.sources, used) {
                 if !said.contains(&folder) {
                     said.push(folder);
-                    let mut known: Vec<&str> = language::built_in().keys().map(String::as_str).collect();
-                    known.extend(used.iter().filter(|language| !language::built_in().contains_key(**language)));
-                    let help = match folder.replace('_', "-") {
-                        tag if known.contains(&tag.as_str()) => format!("did you mean \"{tag}\"?"),
-                        _ => suggest::meant(folder, &known),
-                    };
+                    let mut known: Vec<&str> = built_in_folders().iter().map(String::as_str).collect();
+                    known.extend(used.iter().filter(|language| !is_built_in_language(language)));
+                    let help = suggest::language(folder, &known);
                     let message = format!("no channel's language is \"{folder}\": this folder is never used");
                     problems.push(warning(folder, InvalidValue::new(message, help)));
                 }
@@ -197,23 +200,19 @@ impl Overlay {
 }
 
 /// Whether someone whose language is one of `used` ever gets a template of this folder.
-fn is_read(folder: &str, languages: &[String], used: &[&str]) -> bool {
-    let built_in = language::built_in().keys().cloned();
-    let mut folders: Vec<String> = languages.iter().cloned().chain(built_in).collect();
-    folders.sort();
-    folders.dedup();
-    language::built_in().contains_key(folder)
-        || used.iter().any(|language| language::chain(language, &folders).first().is_some_and(|first| first == folder))
-        || folder == language::LAST_RESORT
+fn is_read(folder: &str, sources: &Sources, used: &[&str]) -> bool {
+    let all = folders::all(sources);
+    let reads = |language: &&str| folders::chain(language, &all, sources).iter().any(|read| read == folder);
+    is_built_in_language(folder) || used.iter().any(reads)
 }
 
-fn built_in_folder(built_in: &language::Sources, folder: &str) -> bool {
-    built_in.keys().any(|path| path.split_once('/').is_some_and(|(known, _)| known == folder))
+fn is_built_in_language(folder: &str) -> bool {
+    built_in_folders().iter().any(|known| known == folder)
 }
 
 /// What is wrong with the name of a file in a language's folder.
 fn misnamed(file: &str, endings: &[&str], reports: &[String]) -> Option<InvalidValue> {
-    if file.starts_with('_') || language::holds_words(file) {
+    if file.starts_with('_') || folders::holds_words(file) {
         return None;
     }
     let Some(name) = file.strip_suffix(".md") else {

@@ -213,7 +213,7 @@ fn only_errcode_zero_is_acceptance() {
 
 /// The remedies of a kind of channel, by what the language files call them.
 fn remedies(kind: &str) -> BTreeSet<String> {
-    let keys = language::built_in()["en"].keys();
+    let keys = language::built_in("en").unwrap().keys();
     let of_kind = keys.filter_map(|key| key.strip_prefix("remedy.")?.strip_suffix(".cause"));
     of_kind.filter(|key| key.starts_with(&format!("{kind}."))).map(str::to_owned).collect()
 }
@@ -291,7 +291,7 @@ fn a_notice_says_what_an_answer_comes_from_in_the_language_of_its_reader() {
             let chinese = notice(answer.redacted_detail(), "zh-CN");
             let wanted = remedy.zip(part).map(|(remedy, part)| {
                 let key = format!("remedy.{}.{part}", remedy.key);
-                language::built_in()["zh-CN"].word(&key).unwrap_or_default()
+                language::built_in("zh-CN").unwrap().word(&key).unwrap_or_default()
             });
             if chinese.contains(english) || !wanted.is_none_or(|wanted| chinese.contains(wanted)) {
                 faults.push(format!("{}: {chinese}", shown(channel, &case)));

@@ -73,7 +73,7 @@ fn every_wrong_configuration_says_what_is_wrong_and_what_would_be_right() {
         assert!(!shown.contains(SECRET), "{name} gives a secret away:\n{shown}");
         assert!(!serde_json::to_string(&problems).unwrap().contains(SECRET), "{name} gives a secret away in JSON");
         for problem in &problems {
-            let placed = problem.line.is_some() || problem.severity == Severity::Warning;
+            let placed = problem.line.is_some() || problem.severity != Severity::Error;
             assert!(placed && problem.help.is_some(), "{name}: no line or no help: {problem:?}");
         }
         let golden = path.with_extension("txt");
@@ -333,7 +333,7 @@ fn secrets_come_from_the_environment_at_any_depth() {
 #[test]
 fn a_template_that_fails_with_a_sample_is_an_error_and_the_daemon_starts() {
     let file = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config").join(name);
-    let text = std::fs::read_to_string(file("templates.toml")).unwrap().replace("language = \"zh-HK\"", "");
+    let text = std::fs::read_to_string(file("templates.toml")).unwrap().replace("language = \"zh-SG\"", "");
     let examined = examine("tests/config/templates.toml", &text);
     let errors = examined.problems.iter().filter(|problem| problem.severity == Severity::Error);
     assert!(examined.starts && errors.count() > 3, "the plain form stands in: {:?}", examined.problems);
@@ -348,10 +348,10 @@ fn a_template_that_fails_with_a_sample_is_an_error_and_the_daemon_starts() {
 
 #[test]
 fn a_folder_of_templates_may_bring_a_language() {
-    let config = right("templates = \"my-templates\"\nlanguage = \"pt-BR\"");
-    assert_eq!(config.language, "pt-BR");
+    let config = right("templates = \"my-templates\"\nlanguage = \"fr\"");
+    assert_eq!(config.language, "fr");
     assert_eq!(config.templates.as_deref(), Some(Path::new("tests/config/my-templates")));
-    assert!(read("tests/config/inline.toml", "language = \"pt-BR\"").is_err());
+    assert!(read("tests/config/inline.toml", "language = \"fr\"").is_err());
 }
 
 #[test]

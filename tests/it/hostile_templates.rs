@@ -9,7 +9,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use orderbell::domain::language::Sources;
+use orderbell::domain::language::folders::Sources;
 use orderbell::render::Isolation;
 use orderbell::sandbox::rules::Rules;
 use tokio::net::TcpStream;

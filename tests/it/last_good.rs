@@ -146,7 +146,7 @@ async fn a_broken_template_starts_with_the_built_in_one_in_its_place_and_the_oth
 
     // The whole folder is gone, and with it the language that it brought.
     std::fs::rename(house.path("mine"), house.path("away")).expect("moved");
-    house.write(&house.text("templates = \"mine\"\nlanguage = \"pt-BR\"", ROUTE));
+    house.write(&house.text("templates = \"mine\"\nlanguage = \"fr\"", ROUTE));
     let daemon = house.serve().await;
     house.order_arrives(3, 3).await;
     assert!(title(2).starts_with("New order"), "{}", title(2));

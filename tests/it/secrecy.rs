@@ -1,6 +1,6 @@
 //! What must stay inside: no secret in a log, an answer or a list, no buyer in a log, whatever goes wrong.
 
-use orderbell::domain::language::Sources;
+use orderbell::domain::language::folders::Sources;
 use orderbell::domain::secret::Secret;
 use orderbell::domain::template::Templates;
 use orderbell::sandbox::fault::{Fault, Times};

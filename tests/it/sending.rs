@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use orderbell::domain::language::Sources;
+use orderbell::domain::language::folders::Sources;
 use orderbell::domain::secret::Secret;
 use orderbell::domain::template::Templates;
 use orderbell::sandbox::fault::{Fault, Times};

@@ -9,7 +9,7 @@ use crate::config;
 use crate::config::{Anew, Config, ConfiguredChannel, in_force};
 use crate::diagnostic;
 use crate::diagnostic::Diagnostic;
-use crate::domain::language::Sources;
+use crate::domain::language::folders::Sources;
 use crate::domain::secret::Secret;
 use crate::domain::template::Templates;
 use crate::flow::context::WorkerChannel;

@@ -22,6 +22,8 @@ use url::Url;
 use crate::channel::http::Http;
 use crate::channel::robot::{ALLOWANCE, LEAST_ROOM, Mention, TITLE_GRAPHEMES, WIDEST_MARKER};
 use crate::channel::{Attempt, Channel, SendFuture, robot};
+use crate::domain::bidi::directed;
+use crate::domain::document;
 use crate::domain::document::split::split;
 use crate::domain::document::{Block, Inline};
 use crate::domain::mask::known::{Mask, Masking, Secrets};
@@ -31,7 +33,7 @@ use crate::domain::retry::Answer;
 use crate::domain::secret::Secret;
 use crate::domain::sign;
 use crate::domain::simulated::{Addressee, Demands, Simulated};
-use crate::domain::text::{cap, cap_bytes, one_line};
+use crate::domain::text::{cap, cap_bytes, composed_line};
 
 /// The whole body, in bytes (reported with error 460101).
 const LIMIT_BYTES: usize = 20_000;
@@ -212,11 +214,10 @@ impl DingTalk {
     /// The text of one part: its marker where there are several, its blocks, those who are called, and where none of it has the
     /// keyword, a last line with it behind whom the message is about.
     fn text(&self, blocks: &[Block], head: Option<&str>, place: &str, calls: Calls) -> String {
-        let mut pieces = Vec::new();
-        if let Some(head) = head {
-            pieces.push(markdown::write(&[Block::Paragraph(vec![Inline::Text(head.to_owned())])]));
-        }
-        pieces.push(markdown::write(blocks));
+        let head = head.map(|head| Block::Paragraph(vec![Inline::Text(head.to_owned())]));
+        let direction = document::direction(head.iter().chain(blocks));
+        let write = |blocks: &[Block]| directed(markdown::write(blocks), direction);
+        let mut pieces = vec![write(head.as_slice()), write(blocks)];
         if calls == Calls::Mentioned {
             pieces.push(self.called());
         }
@@ -256,7 +257,7 @@ impl DingTalk {
 
 /// The title with its marker, as one short line; never empty, which the robot would refuse.
 fn marked(title: &str, marker: &str) -> String {
-    let title = one_line(title);
+    let title = composed_line(title);
     let title = if title.is_empty() { "Orderbell" } else { &title };
     cap(&format!("{marker}{title}"), TITLE_GRAPHEMES).into_owned()
 }

@@ -7,7 +7,10 @@ use crate::channel::email::look::{
     AMOUNT, ASIDE, BAND_MORE, BAND_TITLE, HEADING, ITEM, KEY, LEAD, LIST, LONG_KEY, Look, NAMED, NOTE, PARAGRAPH,
     QUANTITY, QUOTE, SMALL_HEADING, SUM, SUMS_WIDTH, TABLE, VALUE,
 };
-use crate::domain::document::{Block, DARK_PICTURE, Field, Inline, PICTURE, Tone, inline_text};
+use crate::channel::email::mirror;
+use crate::domain::bidi::{Direction, is_isolate};
+use crate::domain::document;
+use crate::domain::document::{Block, DARK_PICTURE, Field, Inline, PICTURE, Tone, inline_text, is_wide};
 
 /// Gmail cuts what is longer than about 102 KB, in bytes.
 pub const LIMIT_BYTES: usize = 100_000;
@@ -32,7 +35,11 @@ pub fn page(language: &str, look: Look, blocks: &[Block]) -> String {
     let (before, after) = FRAME.split_once(CONTENT).expect("the frame has a place for the content");
     let lang = format!("lang=\"{}\"", escaped(language));
     let before = before.replace("lang=\"und\"", &lang);
-    format!("{before}{}{after}", content(look, blocks))
+    let page = format!("{before}{}{after}", content(look, blocks));
+    match document::direction(blocks) {
+        Direction::LeftToRight => page,
+        Direction::RightToLeft => mirror::mirrored(&page),
+    }
 }
 
 /// The document as it stands in the page.
@@ -120,6 +127,7 @@ fn counted((count, rest): (&[Inline], &[Inline])) -> String {
 /// neighbours.
 fn is_amount(field: &Field) -> bool {
     let value = inline_text(field.value.split(|inline| *inline == Inline::Break).next().unwrap_or_default());
+    let value = value.replace(is_isolate, "");
     let value = value.strip_prefix('−').unwrap_or(&value);
     value.split_once(' ').is_some_and(|(code, amount)| {
         code.len() == 3
@@ -196,7 +204,7 @@ fn valued(value: &[Inline]) -> String {
 /// About how wide a text is, in Latin letters.
 fn columns(content: &[Inline]) -> usize {
     let one = |inline: &Inline| match inline {
-        Inline::Text(text) => text.chars().map(|letter| if letter.is_ascii() { 1 } else { 2 }).sum(),
+        Inline::Text(text) => text.chars().map(|letter| if is_wide(letter) { 2 } else { 1 }).sum(),
         Inline::Strong(content) | Inline::Emphasis(content) => columns(content),
         Inline::Toned { content, .. } | Inline::Link { content, .. } => columns(content),
         Inline::Break => 0,
@@ -306,7 +314,7 @@ mod tests {
         let sum = vec![Inline::Strong(text("SAR 46.00"))];
         let fields = [
             field("Payment", text("Apple Pay")),
-            field("Items", text("SAR 65.00")),
+            field("Items", text("\u{2068}SAR 65.00\u{2069}")),
             field("Discounts", text("−SAR 19.00")),
             field("Total", sum),
             field("Placed", text("06:35")),

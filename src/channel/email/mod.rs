@@ -13,6 +13,7 @@ pub mod html;
 pub mod look;
 pub mod mailbox;
 pub mod mime;
+mod mirror;
 mod page;
 mod settings;
 pub mod text;
@@ -34,17 +35,19 @@ use crate::channel::smtp::account::Account;
 use crate::channel::smtp::reply::SmtpFailure;
 use crate::channel::smtp::server::{SmtpAddress, SmtpEndpoint, Timeouts};
 use crate::channel::{Attempt, Channel, Pictures, SendFuture, SharedSettings};
+use crate::domain::bidi::isolated;
 use crate::domain::compose;
 use crate::domain::document::split::split;
 use crate::domain::document::{Block, Inline};
 use crate::domain::event::Kind;
+use crate::domain::language::Language;
 use crate::domain::mask::known::{Mask, Masking};
 use crate::domain::message::{Attachments, Message, Part, PartForm, idempotency_key};
 use crate::domain::retry::{Answer, Outcome};
 use crate::domain::secret::Secret;
 use crate::domain::settings::{InvalidValue, SettingsTable};
 use crate::domain::simulated::{Addressee, Demands, Simulated};
-use crate::domain::text::clean_line;
+use crate::domain::text::{cap, composed_line, one_line};
 
 /// A subject is one line of a list of mails.
 const SUBJECT: usize = 150;
@@ -304,12 +307,15 @@ impl Email {
 
     /// The same for all mails of an order, because mail programs thread by it; else the title.
     fn subject(&self, message: &Message) -> String {
-        let Some(order) = &message.order else { return not_shouted(clean_line(&message.title, SUBJECT)) };
+        let line = |text: &str| not_shouted(cap(&composed_line(text), SUBJECT).into_owned());
+        let Some(order) = &message.order else { return line(&message.title) };
         let number = order.short_number.as_ref().unwrap_or(&order.number);
-        let word =
-            compose::words_for(&self.inherited.language).and_then(|words| words.word("mail.order")).unwrap_or("Order");
-        let shop = order.shop.as_ref().map(|shop| format!(" · {}", shop.name.as_ref().unwrap_or(&shop.id)));
-        not_shouted(clean_line(&format!("{word} #{number}{}", shop.unwrap_or_default()), SUBJECT))
+        let words = compose::words_for(&self.inherited.language);
+        let word = words.and_then(|words| words.word("mail.order")).unwrap_or("Order");
+        let direction = words.map(Language::direction).unwrap_or_default();
+        let value = |value: &str| isolated(&one_line(value), direction).into_owned();
+        let shop = order.shop.as_ref().map(|shop| format!(" · {}", value(shop.name.as_ref().unwrap_or(&shop.id))));
+        line(&format!("{word} {}{}", value(&format!("#{number}")), shop.unwrap_or_default()))
     }
 
     /// Whether the certificates of `ca_file` can be used.

@@ -27,6 +27,8 @@ use crate::channel::http::Http;
 use crate::channel::robot::{ALLOWANCE, LEAST_ROOM, Mention, TITLE_GRAPHEMES, WIDEST_MARKER};
 use crate::channel::wecom::markdown::{BLOCK_BREAK, LINE_BREAK};
 use crate::channel::{Attempt, Channel, Pictures, SendFuture, robot};
+use crate::domain::bidi::directed;
+use crate::domain::document;
 use crate::domain::document::split::split;
 use crate::domain::document::{Block, Inline, Tone};
 use crate::domain::mask::known::{Mask, Masking};
@@ -34,7 +36,7 @@ use crate::domain::message::{Message, Part, PartForm};
 use crate::domain::pace::RateLimit;
 use crate::domain::secret::Secret;
 use crate::domain::simulated::{Addressee, Demands, Simulated};
-use crate::domain::text::{cap, cap_bytes, one_line};
+use crate::domain::text::{cap, cap_bytes, composed_line};
 
 /// Bytes of `markdown.content` (reported with error 40058).
 const MARKDOWN_BYTES: usize = 4096;
@@ -228,7 +230,7 @@ impl Channel for WeCom {
 
     fn marked(&self, part: &Part, mark: &str) -> Option<Part> {
         let mut body: Body = serde_json::from_str(&part.body).ok()?;
-        let mark = format!("({})", one_line(mark));
+        let mark = format!("({})", composed_line(mark));
         let (content, mark) = match &mut body {
             Body::Markdown { markdown } => {
                 let mark = markdown::write(&[line(&mark)]);
@@ -255,8 +257,10 @@ impl WeCom {
             Format::Markdown => markdown::write,
             Format::Text => text::write,
         };
-        let head = head.map(|head| write(&[line(head)])).unwrap_or_default();
-        let pieces = [head, write(blocks), called.to_owned()];
+        let head = head.map(line);
+        let direction = document::direction(head.iter().chain(blocks));
+        let write = |blocks: &[Block]| directed(write(blocks), direction);
+        let pieces = [write(head.as_slice()), write(blocks), called.to_owned()];
         pieces.into_iter().filter(|piece| !piece.is_empty()).collect::<Vec<_>>().join(BLOCK_BREAK)
     }
 
@@ -316,7 +320,7 @@ fn line(text: &str) -> Block {
 
 /// The title as one short line; never empty, which the robot would refuse.
 fn title(title: &str, bytes: usize) -> String {
-    let title = one_line(title);
+    let title = composed_line(title);
     let title = if title.is_empty() { "Orderbell" } else { &title };
     cap_bytes(&cap(title, TITLE_GRAPHEMES), bytes).into_owned()
 }

@@ -10,8 +10,8 @@ use clap::Args;
 use crate::cli::{Failure, output, templates};
 use crate::diagnostic::suggest;
 use crate::domain::event::Kind;
-use crate::domain::language;
-use crate::domain::language::Sources;
+use crate::domain::language::folders;
+use crate::domain::language::folders::Sources;
 
 /// How the files of messages end.
 const ENDING: &str = ".md";
@@ -72,13 +72,14 @@ pub fn run(export: &Export) -> Result<(), Failure> {
 }
 
 fn languages(built_in: &Sources, asked: Option<&str>) -> Result<Vec<String>, Failure> {
-    let all = language::folders(built_in);
+    let all = folders::folders(built_in);
     let Some(asked) = asked else { return Ok(all) };
     match all.iter().find(|known| known.eq_ignore_ascii_case(asked)) {
         Some(known) => Ok(vec![known.clone()]),
         None => {
-            let known = all.join(", ");
-            Err(Failure::Misused(format!("no templates are built in for \"{asked}\"; there are: {known}")))
+            let known: Vec<&str> = all.iter().map(String::as_str).collect();
+            let help = suggest::language(asked, &known);
+            Err(Failure::Misused(format!("no templates are built in for \"{asked}\"; {help}")))
         }
     }
 }

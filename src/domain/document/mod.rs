@@ -6,6 +6,9 @@ mod reduce;
 pub mod split;
 mod tidy;
 
+use crate::domain::bidi;
+use crate::domain::bidi::Direction;
+
 /// Where a document shows the picture that is enclosed. Only a template can say so: in a value it is text.
 pub const PICTURE: &str = "cid:report";
 
@@ -118,6 +121,16 @@ impl Document {
         text.truncate(text.trim_end().len());
         text
     }
+}
+
+/// The direction of the first words that stand in no isolate: those of the template.
+pub fn direction<'a>(blocks: impl IntoIterator<Item = &'a Block>) -> Direction {
+    let base = |block: &Block| {
+        let mut text = String::new();
+        write_plain(block, &mut text);
+        bidi::base(&text)
+    };
+    blocks.into_iter().find_map(base).unwrap_or_default()
 }
 
 /// Whether a character belongs to a script that is written without blanks, in wide cells.

@@ -2,6 +2,7 @@
 
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
+use crate::domain::bidi::is_isolate;
 use crate::domain::document::tidy::{SOFT, tidy};
 use crate::domain::document::{Block, Colon, Document, Field, Inline, PICTURE, Tone};
 
@@ -119,7 +120,8 @@ impl Reader {
         match tag {
             Tag::Emphasis | Tag::Strong => self.inlines.push(Vec::new()),
             Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. } => {
-                self.urls.push(dest_url.into());
+                // A value in it may stand between isolates.
+                self.urls.push(dest_url.replace(is_isolate, ""));
                 self.inlines.push(Vec::new());
             }
             Tag::BlockQuote(_) => {

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use crate::domain::language::Language;
+use crate::domain::language::{DayFormat, Language};
 use crate::domain::money::Money;
 use crate::domain::picture::sheet::{Bar, Panel, Sheet, Unit};
 use crate::domain::picture::theme::Theme;
@@ -29,7 +29,7 @@ pub fn png(report: &Report, words: &Language, theme: Theme) -> Result<Vec<u8>, P
 }
 
 fn sheet<'a>(report: &Report, words: &'a Language, theme: Theme) -> Sheet<'a> {
-    let day = |day: Date| day.strftime(words.word("format.date").unwrap_or("%Y-%m-%d")).to_string();
+    let day = |day: Date| words.date(day, DayFormat::Whole);
     let title = match report.from == report.to {
         true => day(report.to),
         false => format!("{} – {}", day(report.from), day(report.to)),
@@ -59,7 +59,7 @@ fn hours(report: &Report, words: &Language) -> Panel {
 
 fn net(report: &Report, words: &Language, currency: &str) -> Panel {
     let of = |amounts: &[Money]| amounts.iter().find(|money| money.currency == currency).map_or(0, |money| money.minor);
-    let label = |day: Date| day.strftime(words.word("format.day").unwrap_or("%m-%d")).to_string();
+    let label = |day: Date| words.date(day, DayFormat::WithoutYear);
     let bars: Vec<Bar> = report.history.iter().map(|day| Bar { label: label(day.day), value: of(&day.net) }).collect();
     let title = words.word("chart.net").unwrap_or("Net amount by day, {currency}").replace("{currency}", currency);
     let figure = bars.last().map(|bar| words.money(&Money::new(bar.value, currency))).unwrap_or_default();

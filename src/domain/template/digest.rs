@@ -16,7 +16,7 @@ use crate::domain::template::fault::ComposeError;
 use crate::domain::template::filters::TemplateZone;
 use crate::domain::template::values::value_of;
 use crate::domain::template::{Dialect, Templates};
-use crate::domain::{changed, language, unreadable};
+use crate::domain::{changed, unreadable};
 
 /// What stands around a message.
 pub struct DigestNotes<'a> {
@@ -118,8 +118,7 @@ impl Templates {
 
     /// The templates for a language, and the first of these files that they have.
     fn find(&self, wanted: &str, files: &[&str]) -> Result<(&Dialect, String), ComposeError> {
-        let folders = language::chain(wanted, &self.compiled.folders);
-        let dialect = folders.first().and_then(|folder| self.compiled.languages.get(folder));
+        let dialect = self.dialect(wanted);
         let path = dialect.and_then(|dialect| {
             let paths =
                 dialect.chain.iter().flat_map(|folder| files.iter().map(move |file| format!("{folder}/{file}")));

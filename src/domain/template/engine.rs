@@ -1,5 +1,6 @@
 //! The template engine as it is set up for one language: what it reads, how it prints, and how its errors are said.
 
+use std::borrow::Cow;
 use std::io;
 use std::sync::Arc;
 
@@ -7,8 +8,9 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::ValueKind;
 use minijinja::{AutoEscape, Environment, ErrorKind, Output, State, UndefinedBehavior, Value};
 
-use crate::domain::language;
-use crate::domain::language::{Language, Sources};
+use crate::domain::bidi::{Direction, isolated};
+use crate::domain::language::Language;
+use crate::domain::language::folders::{Sources, WORDS};
 use crate::domain::template::fault::{ComposeError, OUTPUT_BYTES, TOO_LONG, TemplateFault};
 use crate::domain::template::filters;
 use crate::domain::text::escape_value;
@@ -29,7 +31,7 @@ pub(super) fn words(
     reading: &mut dyn FnMut(&str),
 ) -> Language {
     let mut words = Language::new(folder);
-    for template in chain.iter().rev().flat_map(|fallback| language::WORDS.map(|file| format!("{fallback}/{file}"))) {
+    for template in chain.iter().rev().flat_map(|fallback| WORDS.map(|file| format!("{fallback}/{file}"))) {
         for source in layers.iter().filter_map(|layer| layer.get(&template)) {
             reading(&template);
             if let Err(error) = words.read(source) {
@@ -60,7 +62,8 @@ pub(super) fn environment(
     environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
     environment.set_fuel(Some(FUEL));
     environment.set_auto_escape_callback(|_| AutoEscape::Custom(MODE.into()));
-    environment.set_formatter(print_value);
+    let direction = words.direction();
+    environment.set_formatter(move |out, state, value| print_value(out, state, value, direction));
     let mut served = Vec::new();
     for (path, source) in sources {
         let Some((folder, _)) = path.split_once('/') else { continue };
@@ -82,8 +85,13 @@ pub(super) fn environment(
     environment
 }
 
-/// Prints a value: escaped, on one line; nothing when it is unknown.
-fn print_value(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Result<(), minijinja::Error> {
+/// Prints a value: escaped, on one line, in its own order beside words of this direction; nothing when it is unknown.
+fn print_value(
+    out: &mut Output<'_>,
+    state: &mut State<'_, '_>,
+    value: &Value,
+    direction: Direction,
+) -> Result<(), minijinja::Error> {
     let refuse = |message: &str| Err(minijinja::Error::new(ErrorKind::InvalidOperation, message.to_owned()));
     if !matches!(state.auto_escape(), AutoEscape::Custom(mode) if mode == MODE) {
         return refuse("autoescape cannot be changed");
@@ -101,8 +109,12 @@ fn print_value(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -
         ValueKind::Bool => refuse("a yes or no cannot be printed; ask for it with {% if … %}"),
         ValueKind::Map => refuse("this has several parts; print one of them, or use a filter such as money or word"),
         ValueKind::Seq | ValueKind::Iterable => refuse("this is a list; go through it with {% for … %}"),
-        ValueKind::String => out.write_str(&escape_value(value.as_str().unwrap_or_default())).map_err(Into::into),
-        _ => out.write_str(&escape_value(&value.to_string())).map_err(Into::into),
+        // A template may count with what a macro printed.
+        ValueKind::Number => out.write_str(&escape_value(&value.to_string())).map_err(Into::into),
+        _ => {
+            let text = value.as_str().map_or_else(|| Cow::Owned(value.to_string()), Cow::Borrowed);
+            out.write_str(&isolated(&escape_value(&text), direction)).map_err(Into::into)
+        }
     }
 }
 

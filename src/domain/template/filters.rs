@@ -8,7 +8,8 @@ use minijinja::value::{Kwargs, Object, ObjectRepr, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, Value};
 use unicode_segmentation::UnicodeSegmentation;
 
-use crate::domain::language::Language;
+use crate::domain::bidi::isolated;
+use crate::domain::language::{DayFormat, Language};
 use crate::domain::money::Money;
 use crate::domain::picture;
 use crate::domain::template::fault::{OUTPUT_BYTES, TOO_LONG};
@@ -32,7 +33,7 @@ pub fn install(environment: &mut Environment<'static>, language: &Arc<Language>)
     });
     let words = Arc::clone(language);
     environment.add_filter("date", move |state: &mut State, time: &Value| {
-        show(time, |time| written(&words, state, time, "format.date"))
+        show(time, |time| Ok(words.date(date_of(state, time)?, DayFormat::Whole)))
     });
     let words = Arc::clone(language);
     environment.add_filter("weekday", move |state: &mut State, time: &Value| {
@@ -49,9 +50,8 @@ pub fn install(environment: &mut Environment<'static>, language: &Arc<Language>)
         })
     });
     let words = Arc::clone(language);
-    environment.add_filter("time", move |state: &mut State, time: &Value| {
-        show(time, |time| written(&words, state, time, "format.time"))
-    });
+    environment
+        .add_filter("time", move |state: &mut State, time: &Value| show(time, |time| time_of_day(&words, state, time)));
     let words = Arc::clone(language);
     environment.add_filter("when", move |state: &mut State, time: &Value| show(time, |time| when(&words, state, time)));
     let words = Arc::clone(language);
@@ -65,7 +65,8 @@ pub fn install(environment: &mut Environment<'static>, language: &Arc<Language>)
     let words = Arc::clone(language);
     environment.add_filter("list_of", move |values: &Value| {
         show(values, |values| {
-            let texts: Vec<String> = values.try_iter()?.map(|value| value.to_string()).collect();
+            let one = |value: Value| isolated(&value.to_string(), words.direction()).into_owned();
+            let texts: Vec<String> = values.try_iter()?.map(one).collect();
             Ok(texts.join(words.word("format.list_separator").unwrap_or(", ")))
         })
     });
@@ -196,13 +197,11 @@ fn date_of(state: &State, time: &Value) -> Result<civil::Date, Error> {
     }
 }
 
-fn written(words: &Language, state: &State, time: &Value, key: &str) -> Result<String, Error> {
-    if key == "format.date" {
-        return Ok(date_of(state, time)?.strftime(pattern(words, key)).to_string());
-    }
+fn time_of_day(words: &Language, state: &State, time: &Value) -> Result<String, Error> {
     let (at, zone) = local(state, time)?;
-    let text = at.to_zoned(zone.clone()).strftime(pattern(words, key)).to_string();
-    Ok(match key == "format.time" && zone_matters(at, &zone) {
+    let pattern = words.word("format.time").unwrap_or("%H:%M");
+    let text = at.to_zoned(zone.clone()).strftime(pattern).to_string();
+    Ok(match zone_matters(at, &zone) {
         true => format!("{text} {}", at.to_zoned(zone).strftime("%Z")),
         false => text,
     })
@@ -211,7 +210,7 @@ fn written(words: &Language, state: &State, time: &Value, key: &str) -> Result<S
 /// The time of day, with the date before it when it is not the day on which the message came.
 fn when(words: &Language, state: &State, time: &Value) -> Result<String, Error> {
     let (at, zone) = local(state, time)?;
-    let time_of_day = written(words, state, time, "format.time")?;
+    let time_of_day = time_of_day(words, state, time)?;
     let today = match state.lookup("received_at") {
         Some(received) => local(state, &received).ok().map(|(received, zone)| received.to_zoned(zone).date()),
         None => None,
@@ -221,17 +220,9 @@ fn when(words: &Language, state: &State, time: &Value) -> Result<String, Error> 
     Ok(match today == Some(date) {
         true => time_of_day,
         false => {
-            let date = written(words, state, time, if near { "format.day" } else { "format.date" })?;
+            let date = words.date(date, if near { DayFormat::WithoutYear } else { DayFormat::Whole });
             format!("{date} {time_of_day}")
         }
-    })
-}
-
-fn pattern<'a>(words: &'a Language, key: &str) -> &'a str {
-    words.word(key).unwrap_or(match key {
-        "format.time" => "%H:%M",
-        "format.day" => "%m-%d",
-        _ => "%Y-%m-%d",
     })
 }
 

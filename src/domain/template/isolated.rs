@@ -6,7 +6,7 @@ use minijinja::Value;
 use minijinja::value::ValueKind;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::language::Sources;
+use crate::domain::language::folders::Sources;
 use crate::domain::template::fault::ComposeError;
 use crate::domain::template::filters::TemplateZone;
 
@@ -140,7 +140,7 @@ pub(super) fn reaching(chain: &[String], built_in: &Sources, overlay: &Sources) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::language::built_in_sources;
+    use crate::domain::language::folders::{built_in_folders, built_in_sources};
 
     #[test]
     fn a_value_comes_back_as_it_went() {
@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn built_in_templates_name_what_they_bring_in_as_it_is() {
-        for (path, source) in built_in_sources() {
+        for (path, source) in built_in_sources(built_in_folders()) {
             for tag in source.split("{%").skip(1) {
                 let mut words = tag.trim_start_matches(['-', '+', ' ']).split_whitespace();
                 if let (Some("include" | "import" | "from"), Some(name)) = (words.next(), words.next()) {
@@ -178,7 +178,7 @@ mod tests {
         let chain = ["zh-CN".to_owned(), "en".to_owned()];
         let overlay =
             Sources::from([("zh-CN/_stock.md".to_owned(), String::new()), ("fr/test.md".to_owned(), String::new())]);
-        let reaching = reaching(&chain, &built_in_sources(), &overlay);
+        let reaching = reaching(&chain, &built_in_sources(&chain), &overlay);
         for path in ["zh-CN/_stock.md", "zh-CN/stock.low.md", "en/stock.low.md"] {
             assert!(reaching.contains(path), "{path} in {reaching:?}");
         }

@@ -9,22 +9,23 @@ pub mod isolated;
 pub mod values;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use minijinja::{Environment, UndefinedBehavior, Value};
 use sha2::{Digest, Sha256};
 
 use crate::domain::compose::{Composed, composed};
 use crate::domain::event::Kind;
-use crate::domain::language::{Language, Sources};
+use crate::domain::language::folders::Sources;
+use crate::domain::language::{Language, folders};
 use crate::domain::message_context::MessageContext;
 pub use crate::domain::template::context::names;
 use crate::domain::template::engine::Capped;
 use crate::domain::template::fault::{ComposeError, TemplateErrors, TemplateFault};
 use crate::domain::template::isolated::{IsolatedRenderer, RenderJob, Wire};
-use crate::domain::{changed, language, unreadable};
+use crate::domain::{changed, unreadable};
 
-/// All templates, compiled once. Cloning shares them.
+/// All templates, those of each language compiled once, when the first reader of it gets a message. Cloning shares them.
 #[derive(Clone)]
 pub struct Templates {
     compiled: Arc<Compiled>,
@@ -36,8 +37,10 @@ pub struct Templates {
 
 struct Compiled {
     /// By folder.
-    languages: BTreeMap<String, Dialect>,
+    languages: BTreeMap<String, OnceLock<Dialect>>,
     folders: Vec<String>,
+    /// The merchant's files.
+    overlay: Sources,
     /// Changes with the merchant's files.
     version: String,
 }
@@ -93,34 +96,22 @@ impl Templates {
         apart: Option<Arc<dyn IsolatedRenderer>>,
         reading: &mut dyn FnMut(&str),
     ) -> Result<Self, TemplateErrors> {
-        let built_in = language::built_in_sources();
-        let mut sources = built_in.clone();
-        sources.extend(overlay.iter().map(|(path, source)| (path.clone(), source.clone())));
-        let folders = language::folders(&sources);
-        let mut errors = Vec::new();
-        let mut languages = BTreeMap::new();
-        let mut watched = |path: &str| {
-            if overlay.contains_key(path) {
-                reading(path)
-            }
-        };
+        let folders = folders::all(overlay);
+        let (mut errors, mut languages) = (Vec::new(), BTreeMap::new());
+        // A merchant's files are read now, so that each mistake is known; a language of ours may wait for its first reader.
+        for folder in folders::folders(overlay) {
+            let dialect = Dialect::read(&folder, &folders, overlay, apart.is_some(), &mut errors, reading);
+            languages.insert(folder, OnceLock::from(dialect));
+        }
         for folder in &folders {
-            let chain = language::chain(folder, &folders);
-            let words = Arc::new(engine::words(folder, &chain, &[&built_in, overlay], &mut errors, &mut watched));
-            let foreign = match apart {
-                Some(_) => isolated::reaching(&chain, &built_in, overlay),
-                None => BTreeSet::new(),
-            };
-            let read = |path: &str| !foreign.contains(path);
-            let environment = engine::environment(&chain, &sources, &words, read, &mut errors, &mut watched);
-            languages
-                .insert(folder.clone(), Dialect { folder: folder.clone(), environment, apart: foreign, words, chain });
+            languages.entry(folder.clone()).or_default();
         }
         errors.sort_by(|a, b| (&a.template, a.line).cmp(&(&b.template, b.line)));
         errors.dedup();
-        let version = version(overlay);
+        let (version, overlay) = (version(overlay), overlay.clone());
+        let compiled = || Arc::new(Compiled { languages, folders, overlay, version });
         match errors.is_empty() {
-            true => Ok(Self { compiled: Arc::new(Compiled { languages, folders, version }), strict: false, apart }),
+            true => Ok(Self { compiled: compiled(), strict: false, apart }),
             false => Err(TemplateErrors(errors)),
         }
     }
@@ -159,8 +150,15 @@ impl Templates {
 
     /// The words and numbers of a language, or of the one that stands in for it.
     pub fn language(&self, language: &str) -> Option<&Language> {
-        let folder = language::chain(language, &self.compiled.folders).into_iter().next()?;
-        self.compiled.languages.get(&folder).map(|dialect| dialect.words.as_ref())
+        self.dialect(language).map(|dialect| dialect.words.as_ref())
+    }
+
+    /// The templates of a language, or of the one that stands in for it.
+    fn dialect(&self, language: &str) -> Option<&Dialect> {
+        let Compiled { languages, folders, overlay, .. } = self.compiled.as_ref();
+        let folder = folders::serving(language, folders)?;
+        let read = || Dialect::read(folder, folders, overlay, self.apart.is_some(), &mut Vec::new(), &mut |_| {});
+        Some(languages.get(folder)?.get_or_init(read))
     }
 
     /// A word that a reader of this language gets, by its dotted key.
@@ -180,8 +178,7 @@ impl Templates {
             fault: TemplateFault::UnknownFile,
             message: "there is no template for this kind".to_owned(),
         };
-        let folders = language::chain(view.language, &self.compiled.folders);
-        let dialect = folders.first().and_then(|folder| self.compiled.languages.get(folder)).ok_or_else(none)?;
+        let dialect = self.dialect(view.language).ok_or_else(none)?;
         let kind = &view.event.kind;
         let is_change = *kind == Kind::OrderPlaced && view.event.data.changed.is_some();
         let receiver = [view.channel_kind, view.channel];
@@ -212,12 +209,37 @@ impl Templates {
     /// What is wrong with the template.
     pub fn perform(&self, job: &RenderJob) -> Result<String, ComposeError> {
         let missing = || engine::nothing(&job.path);
-        let dialect = self.compiled.languages.get(&job.folder).ok_or_else(missing)?;
+        let dialect = self.dialect(&job.folder).ok_or_else(missing)?;
         dialect.render(&job.path, Value::from(&job.values), job.strict)
     }
 }
 
 impl Dialect {
+    /// Reads what a language finds in its folders. What is `apart` is not parsed here, except words.
+    fn read(
+        folder: &str,
+        folders: &[String],
+        overlay: &Sources,
+        apart: bool,
+        errors: &mut Vec<ComposeError>,
+        reading: &mut dyn FnMut(&str),
+    ) -> Self {
+        let chain = folders::chain(folder, folders, overlay);
+        let built_in = folders::built_in_sources(&chain);
+        let mut watched = |path: &str| {
+            if overlay.contains_key(path) {
+                reading(path)
+            }
+        };
+        let words = Arc::new(engine::words(folder, &chain, &[&built_in, overlay], errors, &mut watched));
+        let foreign = if apart { isolated::reaching(&chain, &built_in, overlay) } else { BTreeSet::new() };
+        let read = |path: &str| !foreign.contains(path);
+        let mut sources = built_in.clone();
+        sources.extend(overlay.iter().map(|(path, source)| (path.clone(), source.clone())));
+        let environment = engine::environment(&chain, &sources, &words, read, errors, &mut watched);
+        Self { folder: folder.to_owned(), environment, apart: foreign, words, chain }
+    }
+
     fn has(&self, path: &str) -> bool {
         self.apart.contains(path) || self.environment.get_template(path).is_ok()
     }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use orderbell::domain::event::{DedupeKey, DeliveryId, Event, EventId, Kind, SignatureCheck};
-use orderbell::domain::language::Sources;
+use orderbell::domain::language::folders::Sources;
 use orderbell::domain::payload::Data;
 use orderbell::domain::route::Target;
 use orderbell::domain::template::Templates;

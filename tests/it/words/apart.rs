@@ -6,7 +6,7 @@ use crate::words::{hostile, samples};
 use orderbell::domain::digest::{DetailLevel, DigestEntry, DigestView, MergedDelivery};
 use orderbell::domain::event::Kind;
 use orderbell::domain::figures::sample;
-use orderbell::domain::language::{Sources, built_in_sources};
+use orderbell::domain::language::folders::{Sources, built_in_folders, built_in_sources};
 use orderbell::domain::payload::Payload;
 use orderbell::domain::template::Templates;
 use orderbell::domain::template::digest::DigestNotes;
@@ -43,7 +43,7 @@ fn everything() -> Vec<Sample> {
 
 #[test]
 fn a_merchants_copy_of_every_template_says_the_same_to_the_byte() {
-    let copied = apart(&built_in_sources());
+    let copied = apart(&built_in_sources(built_in_folders()));
     assert!(copied.are_apart());
     let built_in = Templates::built_in().expect("they parse");
     let (copied, strict) = (&copied, &copied.clone().strict());

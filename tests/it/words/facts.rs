@@ -7,13 +7,14 @@ use orderbell::channel::Channel;
 use orderbell::channel::email::html;
 use orderbell::channel::email::look::Look;
 use orderbell::domain::document::Document;
+use orderbell::domain::language::folders::built_in_folders;
 use orderbell::domain::mail;
 use orderbell::domain::message::{Part, PartForm};
 use orderbell::domain::template::Templates;
 use serde_json::Value;
 
 use crate::words::channels::{Writer, writers};
-use crate::words::golden::{LANGUAGES, mailbox, message, robot, texts};
+use crate::words::golden::{mailbox, message, robot, texts};
 use crate::words::walk::{addresses, walk};
 
 /// The words of a document in the sequence in which one reads them.
@@ -68,7 +69,7 @@ fn every_channel_says_every_word_of_every_sample_in_every_language_within_its_li
     let templates = Templates::built_in().unwrap();
     let mut messages = 0;
     for writer in writers() {
-        for language in LANGUAGES {
+        for language in built_in_folders() {
             for (name, composed, sample) in texts(&templates, language, writer.channel.kind()) {
                 let place = format!("{}, {language}, {name}", writer.name);
                 let (words, addresses) = (words(&composed.document), addresses(slice::from_ref(&composed.document)));
@@ -99,7 +100,7 @@ fn every_channel_says_every_word_of_every_sample_in_every_language_within_its_li
 #[test]
 fn the_html_of_every_mail_says_every_word_in_every_language() {
     let templates = Templates::built_in().unwrap();
-    for language in LANGUAGES {
+    for language in built_in_folders() {
         for (name, composed, sample) in texts(&templates, language, "email") {
             let look = Look::of(&message(&sample, composed.clone()));
             let html = html::content(look, &composed.document.blocks);
@@ -118,7 +119,7 @@ fn the_html_of_every_mail_says_every_word_in_every_language() {
 fn every_title_is_the_line_of_a_chat_list_and_the_subject_of_a_mail_that_is_of_no_order() {
     let templates = Templates::built_in().unwrap();
     let robot = robot("");
-    for language in LANGUAGES {
+    for language in built_in_folders() {
         let mailbox = mailbox(language);
         for (name, composed, sample) in texts(&templates, language, "dingtalk") {
             let (title, message) = (composed.title.clone(), message(&sample, composed));

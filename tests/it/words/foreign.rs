@@ -53,7 +53,7 @@ pub fn english(text: &str, known: &BTreeSet<String>) -> Vec<String> {
 /// Also what the kinds of events are made of, and what the remedies have in back-ticks: keys and commands.
 fn is_name(word: &str) -> bool {
     static OTHERS: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
-        let english = &language::built_in()["en"];
+        let english = language::built_in("en").unwrap();
         let remedies = english.keys().filter(|key| key.starts_with("remedy.")).filter_map(|key| english.word(key));
         let code = remedies.flat_map(|remedy| remedy.split('`').skip(1).step_by(2)).flat_map(words_of);
         code.chain(Kind::ALL.iter().flat_map(|kind| words_of(&kind.to_string()))).collect()
@@ -166,8 +166,8 @@ fn no_report_and_no_table_leaves_english_in_chinese() {
 
 #[test]
 fn a_language_has_every_word_that_english_has() {
-    let english = &language::built_in()["en"];
-    let chinese = &language::built_in()[CHINESE];
+    let english = language::built_in("en").unwrap();
+    let chinese = language::built_in(CHINESE).unwrap();
     let own =
         std::fs::read_to_string(format!("{}/templates/{CHINESE}/words.toml", env!("CARGO_MANIFEST_DIR"))).unwrap();
     let own = own
@@ -187,7 +187,9 @@ fn a_language_has_every_word_that_english_has() {
         false
     };
     // Chinese has one form for every count.
-    let missing: Vec<&str> = english.keys().filter(|key| !key.ends_with(".one") && !has(key)).collect();
+    let of_the_language = |key: &str| key.starts_with("language.") || key.starts_with("month.");
+    let is_missing = |key: &&str| !key.ends_with(".one") && !of_the_language(key) && !has(key);
+    let missing: Vec<&str> = english.keys().filter(is_missing).collect();
     assert!(missing.is_empty() && chinese.keys().count() > 300, "{missing:?}");
 }
 
@@ -223,7 +225,7 @@ fn what_is_put_into_chinese_is_what_the_code_says() {
     let mut code = String::new();
     sources(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut code);
     let code = code.replace("\\\"", "\"");
-    let english = &language::built_in()["en"];
+    let english = language::built_in("en").unwrap();
     let mut stale = Vec::new();
     for key in english.keys().filter_map(|key| key.strip_prefix("said.")).filter(|key| !COMPOSED.contains(key)) {
         let phrase = english.word(&format!("said.{key}")).unwrap();

@@ -2,10 +2,9 @@
 
 use orderbell::domain::compose::plain;
 use orderbell::domain::event::Kind;
-use orderbell::domain::language::{Sources, built_in_sources};
+use orderbell::domain::language::folders::{Sources, built_in_folders};
 use orderbell::domain::template::Templates;
 
-use crate::words::golden::LANGUAGES;
 use crate::words::samples;
 use crate::words::samples::Sample;
 
@@ -33,7 +32,7 @@ fn made(source: &str) -> String {
 #[test]
 fn every_template_asks_only_for_what_there_is() {
     let templates = Templates::built_in().unwrap().strict();
-    for language in LANGUAGES {
+    for language in built_in_folders() {
         for sample in samples::all() {
             let composed = templates.compose(&sample.view(language, &samples::riyadh()));
             let composed = composed.unwrap_or_else(|error| panic!("{}: {error}", sample.name));
@@ -42,25 +41,6 @@ fn every_template_asks_only_for_what_there_is() {
                 assert!(!composed.markdown.contains(wrong), "{wrong:?} in {}:\n{}", sample.name, composed.markdown);
             }
         }
-    }
-}
-
-#[test]
-fn every_language_has_the_same_templates_and_words() {
-    let sources = built_in_sources();
-    let files = |language: &str| -> Vec<String> {
-        sources.keys().filter_map(|path| path.strip_prefix(&format!("{language}/"))).map(str::to_owned).collect()
-    };
-    let keys = |language: &str| -> Vec<String> {
-        let mut words = orderbell::domain::language::Language::new(language);
-        for file in orderbell::domain::language::WORDS {
-            words.read(&sources[&format!("{language}/{file}")]).unwrap();
-        }
-        words.keys().filter(|key| !key.starts_with("plural.")).map(str::to_owned).collect()
-    };
-    for language in LANGUAGES {
-        assert_eq!(files(language), files("en"));
-        assert_eq!(keys(language), keys("en"));
     }
 }
 
@@ -82,15 +62,15 @@ fn a_template_of_new_orders_does_not_serve_for_one_that_changed() {
         let templates = Templates::with_overlay(&overlay(files)).unwrap();
         templates.compose(&changed.view(language, &samples::riyadh())).unwrap().title
     };
-    let mut files = vec![("en/order.placed.md", "# New"), ("pt-BR/order.placed.kitchen.md", "# Novo")];
-    for language in ["en", "pt-BR"] {
+    let mut files = vec![("en/order.placed.md", "# New"), ("fr/order.placed.kitchen.md", "# Nouvelle")];
+    for language in ["en", "fr"] {
         assert!(title(&files, language).starts_with("Changed order #29332222 · SAR "), "{language}");
     }
     assert!(title(&files, "zh-CN").starts_with("订单有变 #29332222"));
-    files.push(("pt-BR/order.changed.md", "# Mudou"));
-    assert_eq!(title(&files, "pt-BR"), "Mudou");
-    files.push(("pt-BR/order.changed.kitchen.md", "# Mudou na cozinha"));
-    assert_eq!(title(&files, "pt-BR"), "Mudou na cozinha");
+    files.push(("fr/order.changed.md", "# Modifiée"));
+    assert_eq!(title(&files, "fr"), "Modifiée");
+    files.push(("fr/order.changed.kitchen.md", "# Modifiée, cuisine"));
+    assert_eq!(title(&files, "fr"), "Modifiée, cuisine");
     // What nobody wrote a template for, and what stands in for one that fails, say it too.
     let plain = plain(&changed.view("en", &samples::riyadh()));
     assert!(plain.title.starts_with("Order changed #29332222"), "{}", plain.title);
@@ -104,23 +84,28 @@ fn a_template_of_new_orders_does_not_serve_for_one_that_changed() {
 #[test]
 fn a_language_falls_back_to_its_relatives_and_then_to_english() {
     let templates = Templates::built_in().unwrap();
-    assert_eq!(templates.languages(), LANGUAGES);
-    assert!(title(&templates, "zh-HK").starts_with("新订单"));
-    assert!(title(&templates, "pt-BR").starts_with("New order"));
+    assert_eq!(templates.languages(), built_in_folders());
+    assert!(title(&templates, "zh-SG").starts_with("新订单"));
+    assert!(title(&templates, "fr").starts_with("New order"));
 }
 
 #[test]
 fn a_new_language_is_a_folder() {
     let files = overlay(&[
-        ("zh-HK/_order.md", "{% macro number() %}no. {{ order.short_number }}{% endmacro %}"),
-        ("pt-BR/order.placed.md", "# Novo pedido {{ order.total | money }}"),
+        ("zh-SG/_order.md", "{% macro number() %}no. {{ order.short_number }}{% endmacro %}"),
+        ("fr/order.placed.md", "# Nouvelle commande {{ order.total | money }}"),
         ("mail/layout.md", "{% no language %}"),
         ("README.md", "{% no template %}"),
-        ("pt-BR/words.toml", "[handover]\ndelivery = \"Entrega\"\n"),
+        ("fr/words.toml", "[language]\nfallback = \"zh-CN\"\n[handover]\ndelivery = \"Livraison\"\n"),
     ]);
     let templates = Templates::with_overlay(&files).unwrap();
-    assert_eq!(templates.languages(), ["en", "pt-BR", "zh-CN", "zh-HK"]);
-    assert_eq!(title(&templates, "pt-BR"), "Novo pedido SAR 46,00");
+    let mut languages = [built_in_folders(), &["fr".to_owned(), "zh-SG".to_owned()]].concat();
+    languages.sort();
+    assert_eq!(templates.languages(), languages);
+    assert_eq!(title(&templates, "fr"), "Nouvelle commande SAR 46,00");
+    // What it lacks comes from the language that it names.
+    assert_eq!(templates.word("fr", "handover.delivery"), Some("Livraison"));
+    assert_eq!(templates.word("fr", "handover.pickup"), templates.word("zh-CN", "handover.pickup"));
 }
 
 #[test]
@@ -153,7 +138,7 @@ fn a_failing_template_says_where_and_the_plain_form_stands_in() {
     let timezone = samples::riyadh();
     let error = templates.compose(&sample.view("en", &timezone)).unwrap_err();
     assert_eq!((error.template.as_str(), error.line), ("en/order.placed.md", Some(3)));
-    for language in ["en", "zh-CN", "zh-HK", "xx", ""] {
+    for language in ["en", "zh-CN", "zh-SG", "xx", ""] {
         let composed = plain(&sample.view(language, &timezone));
         assert!(composed.title.contains("29332222") && composed.markdown.contains("SAR 46.00"));
     }

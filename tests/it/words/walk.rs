@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use orderbell::domain::bidi::is_isolate;
 use orderbell::domain::document::{Block, Document, Inline};
 use unicode_segmentation::UnicodeSegmentation;
 
@@ -72,7 +73,7 @@ pub fn walk(document: &Document, see: &mut dyn FnMut(&'static str, &str)) {
 }
 
 /// The letters and the dangerous marks in the sequence in which one reads them, look-alikes as what they look like. Marks
-/// that a dialect writes itself, such as bullets and numbers, are left out.
+/// that a dialect writes itself, such as bullets, numbers and isolates, are left out.
 pub fn read_aloud(documents: &[Document]) -> Vec<String> {
     let mut out = Vec::new();
     for document in documents {
@@ -91,7 +92,8 @@ pub fn read_aloud(documents: &[Document]) -> Vec<String> {
         let plain: String = text.chars().map(narrow).collect();
         let audible = |grapheme: &&str| {
             let first = grapheme.chars().next().unwrap();
-            let is_letter = first.is_alphabetic() || (!first.is_ascii() && !first.is_whitespace() && first != '•');
+            let is_mark = first == '•' || is_isolate(first);
+            let is_letter = first.is_alphabetic() || (!first.is_ascii() && !first.is_whitespace() && !is_mark);
             is_letter || "[]`&!<".contains(first)
         };
         out.extend(plain.graphemes(true).filter(audible).map(str::to_owned));
