@@ -1,13 +1,14 @@
-"""Makes the fonts of the pictures anew: parts of Noto Sans and of Noto Sans CJK SC.
+"""Makes the fonts of the pictures anew: parts of Noto Sans, of Noto Sans Arabic and of Noto Sans CJK SC.
 
 From the Debian packages fonts-noto-core and fonts-noto-cjk and Python's fonttools:
 
     apt-get install fonts-noto-core fonts-noto-cjk && pip install fonttools
     python3 assets/fonts/make.py [folder of the fonts, default /usr/share/fonts]
 
-`latin.ttf` has the letters of the European languages, digits, punctuation and the signs of currencies. `han.otf` has the
+`latin.ttf` has the letters of the European languages, digits, punctuation and the signs of currencies. `arabic.ttf` has the
+letters, marks and punctuation of Arabic, with the forms that they take in a word. `han.otf` has the
 first level of GB 2312 (3,755 characters), Chinese punctuation, full-width forms, a few signs that Noto Sans lacks, and
-every further character of `templates/`; nothing that `latin.ttf` has, so that digits look the same everywhere.
+every further character of `templates/`; nothing that the others have, so that digits look the same everywhere.
 """
 
 import pathlib
@@ -27,6 +28,11 @@ LATIN = [
     *range(0x2010, 0x2028), 0x202F, *range(0x2030, 0x2040), 0x2044, 0x2070, *range(0x2074, 0x207A), *range(0x2080, 0x208A),
     *range(0x20A0, 0x20C0), 0x2116, 0x2122,
 ]
+ARABIC = [
+    0x60C, 0x61B, 0x61F, *range(0x621, 0x63B), *range(0x640, 0x656), *range(0x660, 0x66D), 0x670, 0x671, 0x679, 0x67E, 0x686,
+    0x688, 0x691, 0x698, 0x6A4, 0x6A9, 0x6AF, 0x6BA, 0x6BE, 0x6C1, 0x6C3, 0x6CC, 0x6D2, 0x6D4, *range(0x6F0, 0x6FA),
+]
+ARABIC_FEATURES = ["isol", "init", "medi", "fina", "rlig", "calt", "ccmp", "curs", "kern", "mark", "mkmk"]
 GB2312_SIGNS = [(row, cell) for row in (1, 3) for cell in range(1, 95)]
 GB2312_LEVEL_1 = [(row, cell) for row in range(16, 56) for cell in range(1, 95)]
 SIGNS = "−≤≥≈≠→←↑↓①②③④⑤⑥⑦⑧⑨⑩■□▲▼●○★☆"
@@ -62,11 +68,14 @@ def main():
     latin = TTFont(latin_file)
     [han] = [font for font in TTCollection(han_file).fonts if font["name"].getDebugName(1) == "Noto Sans CJK SC"]
     written(latin, LATIN, ["kern", "mark", "mkmk", "ccmp"], "latin.ttf")
+    [arabic_file] = FONTS.rglob("NotoSansArabic-Regular.ttf")
+    arabic = TTFont(arabic_file)
+    written(arabic, ARABIC, ARABIC_FEATURES, "arabic.ttf")
 
     words = {ord(letter) for file in TEMPLATES.rglob("*.*") for letter in file.read_text(encoding="utf-8")}
     wanted = {*gb2312(GB2312_SIGNS), *gb2312(GB2312_LEVEL_1), *map(ord, SIGNS), *range(0x3000, 0x3020), *words}
     wanted -= {letter for letter in wanted if letter < 0x80}
-    written(han, sorted(wanted - set(latin.getBestCmap())), [], "han.otf")
+    written(han, sorted(wanted - set(latin.getBestCmap()) - set(arabic.getBestCmap())), [], "han.otf")
 
 
 main()

@@ -46,7 +46,7 @@ pub fn number(language: &Language, unit: &Unit, value: i64) -> String {
 
 /// The drawing of a sheet whose texts are clean and can all be drawn.
 pub fn svg(sheet: &Sheet) -> String {
-    let mut pen = Pen::default();
+    let mut pen = Pen::new(WIDTH, sheet.language.direction());
     let room = WIDTH - 2.0 * MARGIN;
     let mut top = MARGIN;
     if !sheet.title.is_empty() {
@@ -63,7 +63,7 @@ pub fn svg(sheet: &Sheet) -> String {
     for panel in &sheet.panels {
         top = Plot::of(sheet.language, panel, top + GAP, plot_height).draw(&mut pen);
     }
-    pen.sheet(WIDTH, (top + MARGIN).ceil())
+    pen.sheet((top + MARGIN).ceil())
 }
 
 /// A panel with its place on the sheet.

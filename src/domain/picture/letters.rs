@@ -17,11 +17,15 @@ pub struct Font {
     file: &'static [u8],
 }
 
-/// European letters, digits, signs of currencies; and what these have not: Chinese characters and punctuation.
-pub static FONTS: [Font; 2] = [
+/// European letters, digits, signs of currencies; and what these have not: Arabic letters, Chinese characters and punctuation.
+pub static FONTS: [Font; 3] = [
     Font { family: "Noto Sans", file: include_bytes!("../../../assets/fonts/latin.ttf") },
+    Font { family: "Noto Sans Arabic", file: include_bytes!("../../../assets/fonts/arabic.ttf") },
     Font { family: "Noto Sans CJK SC", file: include_bytes!("../../../assets/fonts/han.otf") },
 ];
+
+/// Whose forms depend on their neighbours.
+pub static ARABIC: &Font = &FONTS[1];
 
 /// The fonts, and nothing of what the machine has: pictures are the same everywhere.
 pub fn database() -> &'static Arc<fontdb::Database> {
@@ -74,7 +78,7 @@ impl Font {
     }
 }
 
-/// The width of a text at this size; kerning makes it a little less.
+/// The width of a text at this size; kerning, and joined letters, make it a little less.
 pub fn width(text: &str, size: f32) -> f32 {
     text.chars().filter_map(advance).sum::<f32>() * size
 }
@@ -117,13 +121,14 @@ mod tests {
     fn what_no_font_has_has_no_width() {
         assert_eq!(advance('😀'), None);
         assert_eq!(advance('\u{0}'), None);
-        assert_eq!(advance('ش'), None);
+        assert_eq!(advance('ש'), None);
     }
 
     #[test]
     fn each_piece_of_a_text_has_its_font() {
         let runs = |text| runs(text).iter().map(|(font, piece)| (font.family, *piece)).collect::<Vec<_>>();
-        let (latin, han) = ("Noto Sans", "Noto Sans CJK SC");
+        let (latin, arabic, han) = ("Noto Sans", "Noto Sans Arabic", "Noto Sans CJK SC");
+        assert_eq!(runs("صافي SAR"), [(arabic, "صافي"), (latin, " SAR")]);
         assert_eq!(runs("11月14日 SAR"), [(latin, "11"), (han, "月"), (latin, "14"), (han, "日"), (latin, " SAR")]);
         assert_eq!(runs(""), []);
     }

@@ -117,18 +117,19 @@ fn without_stacks(line: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::bidi::Direction;
 
     /// Draws each character in a cell of its own and counts the pixels that are not white in each.
     fn ink(characters: &[char]) -> Vec<usize> {
         const CELL: usize = 40;
         const COLUMNS: usize = 64;
         let rows = characters.len().div_ceil(COLUMNS);
-        let mut pen = pen::Pen::default();
+        let mut pen = pen::Pen::new((COLUMNS * CELL) as f32, Direction::LeftToRight);
         for (at, character) in characters.iter().enumerate() {
             let (x, y) = ((at % COLUMNS * CELL) as f32 + 8.0, (at / COLUMNS * CELL) as f32 + 28.0);
             pen.text(&pen::Text::new(character.encode_utf8(&mut [0; 4]), x, y, 24.0));
         }
-        let canvas = painted(&pen.sheet((COLUMNS * CELL) as f32, (rows * CELL) as f32)).expect("a sheet");
+        let canvas = painted(&pen.sheet((rows * CELL) as f32)).expect("a sheet");
         let mut ink = vec![0; rows * COLUMNS];
         for (at, pixel) in canvas.pixels().iter().enumerate() {
             let (x, y) = (at % (COLUMNS * CELL), at / (COLUMNS * CELL));

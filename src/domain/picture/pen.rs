@@ -6,6 +6,8 @@ use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, context};
 use serde::Serialize;
 
+use crate::domain::bidi;
+use crate::domain::bidi::Direction;
 use crate::domain::picture::letters;
 
 /// The colour of texts that say nothing else.
@@ -82,21 +84,36 @@ struct Run {
     text: String,
 }
 
-/// Notes shapes, one after the other.
-#[derive(Default)]
+/// Notes shapes, one after the other, on a sheet of this width.
 pub struct Pen {
     shapes: Vec<Shape>,
+    width: f32,
+    direction: Direction,
 }
 
 impl Pen {
+    /// In words from right to left the whole sheet is mirrored, except the letters.
+    pub fn new(width: f32, direction: Direction) -> Self {
+        Self { shapes: Vec::new(), width, direction }
+    }
+
+    fn across(&self, x: f32) -> f32 {
+        if self.direction == Direction::RightToLeft { self.width - x } else { x }
+    }
+
     pub fn text(&mut self, text: &Text) {
-        let Text { x, baseline, size, colour, anchor, strong: strength, .. } = *text;
-        let runs = letters::runs(text.text).into_iter();
-        let runs = runs.map(|(font, piece)| Run { family: font.family, text: piece.to_owned() }).collect();
-        self.shapes.push(Shape::Text { runs, x, baseline, size, colour, anchor, strength });
+        let Text { baseline, size, colour, strong: strength, .. } = *text;
+        let x = self.across(text.x);
+        let anchor = match (self.direction, text.anchor) {
+            (Direction::RightToLeft, "start") => "end",
+            (Direction::RightToLeft, "end") => "start",
+            (_, anchor) => anchor,
+        };
+        self.shapes.push(Shape::Text { runs: runs(text.text), x, baseline, size, colour, anchor, strength });
     }
 
     pub fn line(&mut self, left: f32, right: f32, y: f32, colour: &'static str, width: f32) {
+        let (left, right) = (self.across(left), self.across(right));
         self.shapes.push(Shape::Line { left, right, y: y.round(), colour, width });
     }
 
@@ -104,18 +121,34 @@ impl Pen {
     pub fn bar(&mut self, left: f32, base: f32, width: f32, reach: f32, colour: &'static str) {
         let round = (width / 4.0).min(reach.abs()).min(7.0);
         let (end, shoulder) = (base - reach, base - reach + round.copysign(reach));
+        let left = if self.direction == Direction::RightToLeft { self.across(left) - width } else { left };
         let right = left + width;
         let (straight_from, straight_to) = (left + round, right - round);
         self.shapes.push(Shape::Bar { left, right, base, shoulder, end, straight_from, straight_to, colour });
     }
 
     /// The finished sheet.
-    pub fn sheet(&self, width: f32, height: f32) -> String {
+    pub fn sheet(&self, height: f32) -> String {
+        let width = self.width;
         let sheet = FRAME
             .get_template("report.svg")
             .and_then(|frame| frame.render(context! { width, height, shapes => Value::from(Serde(&self.shapes)) }));
         sheet.expect("the frame takes every shape")
     }
+}
+
+/// The pieces of a text. usvg takes all texts for left to right, and it lays the letters of each further font over those of the
+/// first, for which that one must know where letters become one: so where Arabic letters are, its font comes first, with an
+/// isolate that has no ink.
+fn runs(text: &str) -> Vec<Run> {
+    let pieces = letters::runs(text).into_iter();
+    let mut runs: Vec<Run> = pieces.map(|(font, piece)| Run { family: font.family, text: piece.to_owned() }).collect();
+    if runs.iter().any(|run| run.family == letters::ARABIC.family) {
+        let is_from_the_right = bidi::base(text) == Some(Direction::RightToLeft);
+        let isolate = if is_from_the_right { "\u{2067}" } else { "\u{2066}" };
+        runs.insert(0, Run { family: letters::ARABIC.family, text: isolate.to_owned() });
+    }
+    runs
 }
 
 #[cfg(test)]
@@ -124,9 +157,9 @@ mod tests {
 
     #[test]
     fn no_text_is_markup() {
-        let mut pen = Pen::default();
+        let mut pen = Pen::new(10.0, Direction::LeftToRight);
         pen.text(&Text::new(r#"</text> & "b" 'c' {{ x }} <image href="http://a/"/>"#, 0.0, 0.0, 10.0));
-        let drawn = pen.sheet(10.0, 10.0);
+        let drawn = pen.sheet(10.0);
         let tree = resvg::usvg::roxmltree::Document::parse(&drawn).unwrap();
         let names: Vec<&str> =
             tree.descendants().filter(|node| node.is_element()).map(|node| node.tag_name().name()).collect();
