@@ -95,6 +95,12 @@ fn lots() -> Vec<(&'static str, Vec<Sample>, DetailLevel)> {
     ]
 }
 
+/// A mixed lot in one message.
+pub fn mixed(templates: &Templates, language: &str) -> Composed {
+    let (_, samples, detail) = lots().into_iter().find(|(name, ..)| *name == "mixed").expect("one of them");
+    composed(templates, &samples, detail, language, "dingtalk")
+}
+
 #[test]
 fn digests_read_as_agreed_in_every_language() {
     let templates = Templates::built_in().unwrap();

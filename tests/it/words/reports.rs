@@ -5,6 +5,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use jiff::tz::TimeZone;
 use orderbell::channel::Channel;
+use orderbell::domain::compose::Composed;
 use orderbell::domain::event::{Event, EventId, Kind, SignatureCheck};
 use orderbell::domain::figures::sample;
 use orderbell::domain::mail;
@@ -37,6 +38,13 @@ fn event(report: Report) -> Event {
         data: Payload::Report(Box::new(report)).into(),
         proof: SignatureCheck::Own,
     }
+}
+
+/// The report of a day, without a picture.
+pub fn day(templates: &Templates, language: &str) -> Composed {
+    let sample = Sample { name: String::new(), event: event(sample::day("daily").report()), order: None };
+    let timezone = TimeZone::get("Asia/Hong_Kong").unwrap();
+    templates.compose(&sample.view(language, &timezone)).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// What a channel is sent of a report.
