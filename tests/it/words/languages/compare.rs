@@ -210,6 +210,16 @@ fn read(source: &str) -> Read {
     read
 }
 
+/// A currency's code and digits, such as `SAR 46.00`.
+fn is_amount(value: &str) -> bool {
+    value.split_once(' ').is_some_and(|(code, number)| {
+        code.len() == 3
+            && code.bytes().all(|byte| byte.is_ascii_uppercase())
+            && number.contains('.')
+            && number.bytes().all(|byte| byte.is_ascii_digit() || b".,".contains(&byte))
+    })
+}
+
 /// Whatever of an event's own values English says, and every time and amount.
 fn of_facts(tag: &str, files: &Sources) -> Vec<String> {
     let overlay: Sources = files.iter().map(|(name, text)| (format!("{tag}/{name}"), text.clone())).collect();
@@ -225,7 +235,11 @@ fn of_facts(tag: &str, files: &Sources) -> Vec<String> {
     let mut compare = |name: &str, values: &BTreeSet<String>, own: Composed, english: Composed| {
         let (own, english) = (shown(&own), shown(&english));
         let digits = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();
-        let said = |value: &&String| own.contains(&without_isolates(&localized(value, words)));
+        // A language may write the decimals of an amount behind another sign.
+        let has = |amount: &str| own.lines().any(|line| digits(line).contains(&digits(amount)));
+        let said = |value: &&String| {
+            own.contains(&without_isolates(&localized(value, words))) || is_amount(value) && has(value)
+        };
         let values = values.iter().filter(|value| english.contains(value.as_str()) && !said(value));
         found.extend(values.map(|value| format!("{name} does not say {value}")));
         let times = english
