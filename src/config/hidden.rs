@@ -2,6 +2,7 @@
 //! before anything is judged, whatever shape it has and wherever it stands.
 
 pub mod keys;
+pub mod lines;
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -259,48 +260,6 @@ fn beyond_host(text: &str, span: &Range<usize>, address: &str) -> Range<usize> {
         Some(end) => end..span.end - 1,
         None => span.clone(),
     }
-}
-
-/// Marks what may be a value in a line of a text with a syntax error: there, tables, keys and values may not be what they
-/// seem.
-pub fn hide_in_line(at: usize, text: &str, problems: &Diagnostics<'_>) {
-    let start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
-    let line = text[start..].lines().next().unwrap_or_default();
-    let is_header = line.starts_with('[') && line.chars().all(|c| is_name(c) || "[]-. ".contains(c));
-    if is_header || is_open_line(line) {
-        return;
-    }
-    // Only what looks like a key is shown: a first word may as well be the end of a value.
-    let named = line
-        .split_once(['=', ':'])
-        .filter(|(key, _)| !key.trim().is_empty() && key.chars().all(|c| is_name(c) || "-. ".contains(c)));
-    let from = named.map_or(0, |(_, value)| line.len() - value.trim_start().len());
-    problems.mask(start + from..start + line.len());
-}
-
-/// Whether a line gives values to keys that are certainly no secrets, or names where one is to be found.
-fn is_open_line(line: &str) -> bool {
-    let mut pieces: Vec<&str> = line.split('=').collect();
-    let value = pieces.pop().unwrap_or_default();
-    let key = |piece: &&str| piece.trim_end().rsplit(|c| !is_name(c)).next().unwrap_or_default().to_owned();
-    let keys: Vec<String> = pieces.iter().map(key).collect();
-    let holds_login = line.contains("://") && line.contains('@');
-    let is_first_bare = pieces.first().is_some_and(|first| first.trim().chars().all(is_name));
-    let name = value.trim_matches(|c: char| !is_name(c));
-    match keys.as_slice() {
-        _ if holds_login || has_long_run(line) || !is_first_bare => false,
-        [_, last] if last == "env" => !name.is_empty() && is_like_a_name(name),
-        [map, names @ ..] if MAPS.contains(&map.as_str()) => names.iter().all(|name| name.parse::<u64>().is_ok()),
-        [outer @ .., last] => {
-            let is_outer = |key: &String| KEYS.open.contains(key) || KEYS.tables.contains(key);
-            last != "scheme" && KEYS.open.contains(last) && outer.iter().all(is_outer)
-        }
-        [] => false,
-    }
-}
-
-fn is_name(c: char) -> bool {
-    c.is_alphanumeric() || c == '_'
 }
 
 #[cfg(test)]

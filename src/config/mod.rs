@@ -311,7 +311,7 @@ fn whole<T>(
     if !errors.iter().all(is_repeat) {
         mended = syntax::mend(text, &problems);
         lines = &mended.lines;
-        mended.left_out.iter().for_each(|at| hidden::hide_in_line(*at, lines, &problems));
+        mended.left_out.iter().for_each(|at| hidden::lines::hide_in_line(*at, lines, &problems));
         (root, errors) = DeTable::parse_recoverable(&mended.text);
     }
     syntax_errors(&errors, lines, &problems);
@@ -321,7 +321,7 @@ fn whole<T>(
     let config = read(root, &problems);
     problems.forget_consequences(mark);
     if !errors.is_empty() {
-        problems.starts().into_iter().for_each(|at| hidden::hide_in_line(at, lines, &problems));
+        problems.starts().into_iter().for_each(|at| hidden::lines::hide_in_line(at, lines, &problems));
     }
     let starts = config.is_some() && !problems.has_errors();
     let is_usable = config.is_some() && !problems.is_unusable();

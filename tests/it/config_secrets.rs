@@ -14,6 +14,8 @@ use proptest::{prop_assert, proptest};
 
 use crate::support::cases::cases;
 
+mod lines;
+
 /// Every secret here has this in it, in whatever case.
 const SECRET: &str = "hush";
 

@@ -1,7 +1,7 @@
 //! What is wrong with a text that is no TOML, said where it went wrong: at the bracket that is never closed, at the quote that
 //! is missing. The rest is read from a copy of the same length, in which that is mended or left out.
 
-mod characters;
+pub mod characters;
 mod headers;
 mod lines;
 mod scan;
