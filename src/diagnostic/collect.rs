@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::ops::Range;
 
-use crate::diagnostic::excerpt::{Place, excerpt, merged};
+use crate::diagnostic::excerpt::{Place, excerpt, merged, newlines};
 use crate::diagnostic::{ConfigPart, Diagnostic, Effect, Severity};
 use crate::domain::mask::known::Secrets;
 
@@ -204,8 +204,9 @@ impl<'t> Diagnostics<'t> {
         list.sort_by_key(|found| (found.span.as_ref().map_or(usize::MAX, |span| span.start), found.severity));
         // An example in our own words may begin like a secret.
         let (masks, hidden) = (merged(masks), hidden.whole().mask());
+        let newlines = newlines(text);
         let problem = |found: Found| {
-            let place = found.span.as_ref().map(|span| Place::of(text, span));
+            let place = found.span.as_ref().map(|span| Place::among(text, span, &newlines));
             Diagnostic {
                 effect: found.effect,
                 part: found.part,

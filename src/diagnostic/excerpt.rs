@@ -28,6 +28,11 @@ pub struct Place {
 
 impl Place {
     pub fn of(text: &str, span: &Range<usize>) -> Self {
+        Self::among(text, span, &newlines(text))
+    }
+
+    /// As [`Place::of`], with the [`newlines`] of the text: from its start each place would take as long as the text.
+    pub fn among(text: &str, span: &Range<usize>, newlines: &[usize]) -> Self {
         let at = text.floor_char_boundary(span.start);
         // A mark of UTF-8 before the text is no part of its first line.
         let first = text.len() - text.trim_start_matches('\u{feff}').len();
@@ -36,11 +41,16 @@ impl Place {
         let end = text[at..].find('\n').map_or(text.len(), |newline| at + newline);
         let end = start + text[start..end].trim_end_matches('\r').len();
         Self {
-            line: text[..start].matches('\n').count() + 1,
+            line: newlines.partition_point(|newline| *newline < start) + 1,
             column: text[start..at].chars().count() + 1,
             bytes: start..end,
         }
     }
+}
+
+/// Where the lines of a text end.
+pub fn newlines(text: &str) -> Vec<usize> {
+    text.match_indices('\n').map(|(at, _)| at).collect()
 }
 
 pub fn merged(mut masks: Vec<Range<usize>>) -> Vec<Range<usize>> {

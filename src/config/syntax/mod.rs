@@ -15,6 +15,9 @@ use crate::config::syntax::lines::line_start;
 use crate::config::syntax::scan::Scanner;
 use crate::diagnostic::collect::Diagnostics;
 
+/// So many lines are said to be wrong one by one.
+const MOST_FINDINGS: usize = 50;
+
 /// A copy of the text, byte for byte as long, of which more can be read.
 pub struct Mended {
     /// With the characters that were meant, and blanks in place of statements that nobody can read.
@@ -27,7 +30,8 @@ pub struct Mended {
 
 /// Reports what is wrong with a text as TOML, one error for each line.
 pub fn mend(text: &str, problems: &Diagnostics<'_>) -> Mended {
-    let Scanner { findings, copy, lost, .. } = Scanner::run(text);
+    let Scanner { mut findings, copy, lost, .. } = Scanner::run(text);
+    findings.cut();
     let lines = String::from_utf8(copy).unwrap_or_else(|_| text.to_owned());
     let headers = headers(text);
     let mut mended = lines.clone().into_bytes();
@@ -89,6 +93,18 @@ impl Findings {
         }
     }
 
+    /// Keeps the first, and of the others how many there are: a text with so many is no configuration.
+    fn cut(&mut self) {
+        let Some(start) = self.by_line.keys().nth(MOST_FINDINGS).copied() else { return };
+        let mut rest = self.by_line.split_off(&start);
+        if let (count, Some(mut first)) = (rest.len(), rest.remove(&start)) {
+            first.message = format!("from here on {count} more lines cannot be read");
+            first.help = "mend the lines before, and check again".to_owned();
+            first.look_alikes.clear();
+            self.by_line.insert(start, first);
+        }
+    }
+
     fn report(self, problems: &Diagnostics<'_>) {
         for Finding { span, message, help, look_alikes } in self.by_line.into_values() {
             match look_alikes.first() {
@@ -121,6 +137,17 @@ mod tests {
         assert_eq!((mended.text.len(), mended.lines.len()), (text.len(), text.len()));
         let found = problems.finish().into_iter();
         found.map(|problem| (problem.line.unwrap_or(0), problem.column.unwrap_or(0), problem.message)).collect()
+    }
+
+    #[test]
+    fn of_many_broken_lines_the_first_are_said_and_the_others_counted() {
+        for line in ["a，\n", "a = [1\n", "a = “x\n", "[a\n", "a ＝ 1\n"] {
+            let found = said(&line.repeat(5_000));
+            assert_eq!(found.len(), MOST_FINDINGS + 1, "{line}");
+            let (at, _, message) = &found[MOST_FINDINGS];
+            assert_eq!((*at, message.as_str()), (51, "from here on 4950 more lines cannot be read"), "{line}");
+        }
+        assert_eq!(said(&"a，\n".repeat(MOST_FINDINGS)).len(), MOST_FINDINGS);
     }
 
     #[test]
