@@ -87,7 +87,8 @@ impl ReportAudience<'_> {
         }
         match ways {
             Pictures::Within => {
-                enclosed.dark_picture = drawn(Theme::Dark).ok();
+                enclosed.dark_picture =
+                    enclosed.picture.clone().map(|light| dark_or(light, drawn(Theme::Dark), failure));
                 report.picture = Some(PICTURE.to_owned());
             }
             Pictures::Behind => report.picture_follows = true,
@@ -103,6 +104,14 @@ impl ReportAudience<'_> {
     }
 }
 
+/// The picture for readers in the dark. The mail refers to one: where it cannot be drawn it is the light one.
+fn dark_or(light: Arc<[u8]>, dark: Result<Arc<[u8]>, String>, failure: &mut Option<String>) -> Arc<[u8]> {
+    dark.unwrap_or_else(|why| {
+        *failure = Some(format!("the dark picture is the light one: {why}"));
+        light
+    })
+}
+
 /// The picture in a language.
 ///
 /// # Errors
@@ -111,4 +120,19 @@ pub fn drawn(report: &Report, templates: &Templates, language: &str, theme: Them
     let words = templates.language(language).ok_or("there are no words in its language")?;
     let drawn = std::panic::catch_unwind(AssertUnwindSafe(|| picture::report::png(report, words, theme)));
     drawn.map_err(|_| "orderbell met an internal error".to_owned())?.map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_the_dark_picture_cannot_be_drawn_the_light_one_goes_in_its_place_and_it_is_said() {
+        let picture = |bytes: &[u8]| Arc::<[u8]>::from(bytes);
+        let mut failure = None;
+        assert_eq!(dark_or(picture(b"light"), Ok(picture(b"dark")), &mut failure), picture(b"dark"));
+        assert_eq!(failure, None);
+        assert_eq!(dark_or(picture(b"light"), Err("no font".to_owned()), &mut failure), picture(b"light"));
+        assert_eq!(failure.as_deref(), Some("the dark picture is the light one: no font"));
+    }
 }
