@@ -31,6 +31,8 @@ fn local(text: &str, zone: &TimeZone, now: Timestamp) -> Option<Timestamp> {
     }
     let today = now.to_zoned(zone.clone()).date();
     let local = match text {
+        // What is only digits may be an hour, a date or a number of hours.
+        _ if !text.contains([':', '-']) && !matches!(text, "today" | "yesterday") => return None,
         "today" => today.to_datetime(Time::midnight()),
         "yesterday" => today.saturating_sub(1.day()).to_datetime(Time::midnight()),
         _ => text.parse::<DateTime>().or_else(|_| text.parse::<Time>().map(|time| today.to_datetime(time))).ok()?,
@@ -66,7 +68,21 @@ mod tests {
         {
             assert_eq!(read(since(text, &zone, now)).as_deref(), Some(moment), "{text}");
         }
-        for wrong in ["tomorrow", "2", "-2h", "2 hours", "", "2026-13-01", "99999999999d"] {
+        for wrong in [
+            "tomorrow",
+            "2",
+            "12",
+            "1930",
+            "193000",
+            "20261129",
+            "20261129T1930",
+            "T12",
+            "-2h",
+            "2 hours",
+            "",
+            "2026-13-01",
+            "99999999999d",
+        ] {
             assert!(matches!(since(wrong, &zone, now), Err(Failure::Misused(_))), "{wrong}");
         }
         assert!(matches!(at("2h", &zone, now), Err(Failure::Misused(_))));

@@ -83,7 +83,10 @@ fn item(text: &str) -> Result<SampleItem, String> {
         _ => (1, text),
     };
     match name.trim() {
-        "" => Err("the item has no name; write it like \"2 × Tea\"".to_owned()),
+        // A sign alone is what was left of "2 × Tea".
+        name if name.trim_matches(['×', '✕', '*', ' ']).is_empty() => {
+            Err("the item has no name; write it like \"2 × Tea\"".to_owned())
+        }
         name => Ok(SampleItem { quantity, name: name.to_owned() }),
     }
 }
@@ -192,11 +195,12 @@ mod tests {
             ("7 Up", 1, "7 Up"),
             ("3xl shirt", 1, "3xl shirt"),
             ("x-tra bun", 1, "x-tra bun"),
-            ("×", 1, "×"),
         ] {
             assert_eq!(item(text), Ok(SampleItem { quantity, name: name.to_owned() }), "{text}");
         }
-        for wrong in ["", "  ", "2 ×", "2x ", "0 × Tea", "10000 × Tea", "99999999999999999999 × Tea"] {
+        for wrong in
+            ["", "  ", "×", " ✕ ", "*", "2 × ×", "2 ×", "2x ", "0 × Tea", "10000 × Tea", "99999999999999999999 × Tea"]
+        {
             assert!(item(wrong).is_err(), "{wrong}");
         }
     }
