@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, civil};
-use minijinja::value::{Kwargs, Object, ObjectRepr, ValueKind};
+use minijinja::value::{Kwargs, Object, ObjectRepr, StringInput, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, Value};
 use unicode_segmentation::UnicodeSegmentation;
 
@@ -20,51 +20,60 @@ pub fn install(environment: &mut Environment<'static>, language: &Arc<Language>)
         environment.remove_filter(unescaping);
     }
     let words = Arc::clone(language);
-    environment.add_filter("money", move |money: &Value| show(money, |money| Ok(words.money(&money_of(money)?))));
+    environment.add_filter("money", move |state: &State, money: &Value| {
+        show(state, money, |money| Ok(words.money(&money_of(money)?)))
+    });
     let words = Arc::clone(language);
-    environment.add_filter("number", move |number: &Value| show(number, |number| number_text(&words, number)));
-    environment.add_filter("mask", |text: &Value| show(text, |text| Ok(mask(&text.to_string()))));
+    environment.add_filter("number", move |state: &State, number: &Value| {
+        show(state, number, |number| number_text(&words, number))
+    });
+    environment.add_filter("mask", |state: &State, text: &Value| show(state, text, |text| Ok(mask(&text.to_string()))));
     let words = Arc::clone(language);
-    environment.add_filter("plural", move |count: &Value, word: &str| {
-        show(count, |count| {
+    environment.add_filter("plural", move |state: &State, count: &Value, word: &str| {
+        show(state, count, |count| {
             let number = count.as_i64().ok_or_else(|| invalid("plural needs a whole number"))?;
             words.plural(number, word).ok_or_else(|| invalid(format!("no word plural.{word} in the language file")))
         })
     });
     let words = Arc::clone(language);
-    environment.add_filter("date", move |state: &mut State, time: &Value| {
-        show(time, |time| Ok(words.date(date_of(state, time)?, DayFormat::Whole)))
+    environment.add_filter("date", move |state: &State, time: &Value| {
+        show(state, time, |time| Ok(words.date(date_of(state, time)?, DayFormat::Whole)))
     });
     let words = Arc::clone(language);
-    environment.add_filter("weekday", move |state: &mut State, time: &Value| {
-        show(time, |time| {
+    environment.add_filter("weekday", move |state: &State, time: &Value| {
+        show(state, time, |time| {
             let day = date_of(state, time)?.strftime("%a").to_string().to_lowercase();
             Ok(words.word(&format!("day.{day}")).map_or(day, str::to_owned))
         })
     });
-    environment.add_filter("bars", |values: &Value| {
-        show(values, |values| {
+    environment.add_filter("bars", |state: &State, values: &Value| {
+        show(state, values, |values| {
             let values = values.try_iter()?.map(|value| value.as_i64());
             let values: Option<Vec<i64>> = values.collect();
             Ok(picture::bars(&values.ok_or_else(|| invalid("bars needs a list of whole numbers"))?))
         })
     });
     let words = Arc::clone(language);
-    environment
-        .add_filter("time", move |state: &mut State, time: &Value| show(time, |time| time_of_day(&words, state, time)));
-    let words = Arc::clone(language);
-    environment.add_filter("when", move |state: &mut State, time: &Value| show(time, |time| when(&words, state, time)));
-    let words = Arc::clone(language);
-    environment.add_filter("duration", move |seconds: &Value| show(seconds, |seconds| duration(&words, seconds)));
-    let words = Arc::clone(language);
-    environment.add_filter("word", move |coded: &Value, family: &str| show(coded, |coded| word(&words, coded, family)));
-    let words = Arc::clone(language);
-    environment.add_filter("t", move |state: &mut State, key: &str, arguments: Kwargs| {
-        translate(&words, state, key, &arguments)
+    environment.add_filter("time", move |state: &State, time: &Value| {
+        show(state, time, |time| time_of_day(&words, state, time))
     });
     let words = Arc::clone(language);
-    environment.add_filter("list_of", move |values: &Value| {
-        show(values, |values| {
+    environment
+        .add_filter("when", move |state: &State, time: &Value| show(state, time, |time| when(&words, state, time)));
+    let words = Arc::clone(language);
+    environment.add_filter("duration", move |state: &State, seconds: &Value| {
+        show(state, seconds, |seconds| duration(&words, seconds))
+    });
+    let words = Arc::clone(language);
+    environment.add_filter("word", move |state: &State, coded: &Value, family: &str| {
+        show(state, coded, |coded| word(&words, coded, family))
+    });
+    let words = Arc::clone(language);
+    environment
+        .add_filter("t", move |state: &State, key: &str, arguments: Kwargs| translate(&words, state, key, &arguments));
+    let words = Arc::clone(language);
+    environment.add_filter("list_of", move |state: &State, values: &Value| {
+        show(state, values, |values| {
             let one = |value: Value| isolated(&value.to_string(), words.direction()).into_owned();
             let texts: Vec<String> = values.try_iter()?.map(one).collect();
             Ok(texts.join(words.word("format.list_separator").unwrap_or(", ")))
@@ -86,8 +95,12 @@ impl Object for TemplateZone {
     }
 }
 
-/// Nothing stays nothing: a filter on an unknown field prints nothing.
-fn show(value: &Value, text: impl FnOnce(&Value) -> Result<String, Error>) -> Result<Value, Error> {
+/// Nothing stays nothing: a filter on an unknown field prints nothing. A name that nothing has is an error for `check`.
+fn show(state: &State, value: &Value, text: impl FnOnce(&Value) -> Result<String, Error>) -> Result<Value, Error> {
+    if value.is_undefined() && state.undefined_behavior() == UndefinedBehavior::Strict {
+        // Fails as the engine's own filters do, and so names the value.
+        StringInput::new(state, value)?;
+    }
     if value.is_none() || value.is_undefined() {
         return Ok(Value::from(()));
     }

@@ -4,6 +4,7 @@ use orderbell::domain::compose::plain;
 use orderbell::domain::event::Kind;
 use orderbell::domain::language::folders::{Sources, built_in_folders};
 use orderbell::domain::template::Templates;
+use orderbell::domain::template::fault::TemplateFault;
 
 use crate::words::samples;
 use crate::words::samples::Sample;
@@ -216,6 +217,35 @@ fn the_filters_write_as_documented() {
     ] {
         assert_eq!(made(source), expected, "{source}");
     }
+}
+
+#[test]
+fn a_filter_on_a_name_that_nothing_has_is_an_error_for_check_and_nothing_in_a_message() {
+    for filter in [
+        "money",
+        "number",
+        "mask",
+        "plural(\"order\")",
+        "date",
+        "weekday",
+        "bars",
+        "time",
+        "when",
+        "duration",
+        "word(\"by\")",
+        "list_of",
+    ] {
+        let source = format!("# New order{{{{ order.totl | {filter} }}}}");
+        let templates = Templates::with_overlay(&overlay(&[("en/order.placed.md", source.as_str())])).unwrap();
+        assert_eq!(title(&templates, "en"), "New order", "{filter}");
+        let error = templates.strict().compose(&placed().view("en", &samples::riyadh())).unwrap_err();
+        assert_eq!(error.fault, TemplateFault::Undefined, "{filter}: {error}");
+        assert!(error.message.contains("`order.totl`"), "{filter}: {error}");
+    }
+    let unknown_or_absent =
+        "# New order{{ order.totl | default(none) | money }}{{ order.remark | mask }}{{ none | date }}";
+    let templates = Templates::with_overlay(&overlay(&[("en/order.placed.md", unknown_or_absent)])).unwrap().strict();
+    assert!(title(&templates, "en").starts_with("New order"));
 }
 
 #[test]
