@@ -147,6 +147,32 @@ fn getting_started_says_in_what_the_check_of_its_first_configuration_ends() {
 }
 
 #[test]
+fn the_currency_is_the_one_of_the_time_zone_or_is_asked_for() {
+    let of = |zone: &str, currency: Option<&str>| {
+        let mut plan = plan(&["keeta"], &["dingtalk"]);
+        plan.timezone = zone.to_owned();
+        plan.currency = currency.map(str::to_owned);
+        scaffold::write(&plan, Path::new(FILE)).unwrap()
+    };
+    for (zone, currency) in [("Asia/Hong_Kong", "HKD"), ("Asia/Shanghai", "CNY"), ("Asia/Riyadh", "SAR")] {
+        assert!(of(zone, None).contains(&format!("\ncurrency = \"{currency}\" ")), "{zone}");
+    }
+    assert!(of("Asia/Hong_Kong", Some("USD")).contains("\ncurrency = \"USD\" "));
+    assert!(of("Antarctica/Troll", None).contains("\n# currency = \"…\""));
+}
+
+#[test]
+fn the_usual_settings_of_the_chinese_first_steps_fit_the_file_that_they_begin_with() {
+    let page = include_str!("../../docs/zh-CN/getting-started.md");
+    let fences: Vec<&str> = page.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    let [lines, end] = fences[..] else { panic!("{fences:?}") };
+    let text = written(&["keeta=keeta-hk"], &["dingtalk=kitchen", "wecom=office"]);
+    let text = text.replace("[channel.kitchen]\n", &format!("[channel.kitchen]\n{lines}"));
+    let (kept, _) = text.split_once("[[route]]\n").unwrap();
+    read(&mended(&format!("{kept}{end}")));
+}
+
+#[test]
 fn each_kind_passes_check() {
     let (sources, channels) = (scaffold::platforms(), scaffold::channel_kinds());
     let mut plans: Vec<(Vec<&str>, Vec<&str>)> = vec![(sources.clone(), channels.clone())];

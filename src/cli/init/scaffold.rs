@@ -299,13 +299,18 @@ fn steps(sources: &[Table], channels: &[Table], filling: &Placeholders) -> Vec<S
 /// The tables that every configuration has.
 fn settings(plan: &ScaffoldPlan, sources: &[Table], channels: &[Table], filling: &Placeholders) -> String {
     let assumed = sources.iter().find_map(|table| table.scaffold.currency.as_deref());
-    let currency = plan.currency.as_deref().or(assumed);
+    let currency = plan.currency.as_deref().or(assumed).or_else(|| currency_of(&plan.timezone));
     let languages = config::languages().join(", ");
     let mut text = aligned(&format!("language = \"{}\"  # of messages: {languages}", plan.language));
     text += &aligned(&format!("timezone = \"{}\"  # of the times in them; IANA name", plan.timezone));
-    if let Some(currency) = currency {
-        text += &aligned(&format!("currency = \"{currency}\"  # of amounts that come without one; ISO 4217 code"));
-    }
+    text += &match currency {
+        Some(currency) => {
+            aligned(&format!("currency = \"{currency}\"  # of amounts that come without one; ISO 4217 code"))
+        }
+        None => {
+            "# currency = \"…\": of amounts that come without one; write the ISO 4217 code of your shop\n".to_owned()
+        }
+    };
     text += "\n[server]\n";
     text += &aligned(&format!("listen = \"{LISTEN}\"  # where webhooks come in on this machine"));
     text += &aligned(&format!("public_url = \"{}\"  # how the internet reaches it", filling.public_url));
@@ -313,6 +318,25 @@ fn settings(plan: &ScaffoldPlan, sources: &[Table], channels: &[Table], filling:
     let operator = if people.is_empty() { list(channels) } else { list(people) };
     text + "\n[operator]\n"
         + &aligned(&format!("to = {operator}  # who is notified when something is wrong with Orderbell itself"))
+}
+
+/// The money of a time zone, where shops of the platforms are.
+fn currency_of(zone: &str) -> Option<&'static str> {
+    Some(match zone {
+        "Asia/Hong_Kong" | "Hongkong" => "HKD",
+        "Asia/Shanghai" | "Asia/Chongqing" | "Asia/Harbin" | "Asia/Urumqi" | "Asia/Kashgar" | "PRC" => "CNY",
+        "Asia/Macau" | "Asia/Macao" => "MOP",
+        "Asia/Taipei" => "TWD",
+        "Asia/Singapore" | "Singapore" => "SGD",
+        "Asia/Riyadh" => "SAR",
+        "Asia/Dubai" => "AED",
+        "Asia/Qatar" => "QAR",
+        "Asia/Kuwait" => "KWD",
+        "Asia/Bahrain" => "BHD",
+        "Asia/Muscat" => "OMR",
+        "America/Sao_Paulo" => "BRL",
+        _ => return None,
+    })
 }
 
 /// The names of channels, as TOML.
