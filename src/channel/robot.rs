@@ -65,9 +65,29 @@ pub fn replace_server(webhook: &mut Secret, base_url: &Secret) {
 pub fn check_webhook(table: &mut dyn SettingsTable, parameter: &str, right: &str, reach: Reach) {
     check_address(table, "webhook", right, reach);
     if table.is_given(&["webhook"]) && table.text(&["webhook"]).is_none_or(|text| token(text, parameter).is_none()) {
-        let message = format!("\"webhook\" is not the address of a robot: it has no {parameter}");
-        table.refuse(&["webhook"], InvalidValue::new(message, format!("copy it whole: {right}")));
+        let invalid = match table.text(&["webhook"]).and_then(vendor) {
+            Some((name, kind, own)) if own != parameter => InvalidValue::new(
+                format!("this is the address of a {name} robot, and \"kind\" names another"),
+                format!("write kind = \"{kind}\", or an address such as {right}"),
+            ),
+            _ => InvalidValue::new(
+                format!("\"webhook\" is not the address of a robot: it has no {parameter}"),
+                format!("copy it whole: {right}"),
+            ),
+        };
+        table.refuse(&["webhook"], invalid);
     }
+}
+
+/// Whose robot an address is of: the vendor, the kind of channel, and the parameter.
+fn vendor(address: &str) -> Option<(&'static str, &'static str, &'static str)> {
+    let host = web_url(address)?.host_str()?.to_owned();
+    let vendors = [
+        ("oapi.dingtalk.com", ("DingTalk", "dingtalk", "access_token")),
+        ("qyapi.weixin.qq.com", ("WeCom", "wecom", "key")),
+    ];
+    let found = vendors.into_iter().find(|(own, (.., parameter))| host == *own || token(address, parameter).is_some());
+    found.map(|(_, vendor)| vendor)
 }
 
 /// Judges those who are to be called.

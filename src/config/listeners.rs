@@ -104,6 +104,9 @@ fn default_max_body() -> u64 {
 fn server(mut section: Section<'_>, problems: &Diagnostics<'_>) -> Option<Server> {
     section.check(&["listen"], &|text| values::listen(text).map(drop));
     section.check(&["public_url"], &values::public_url);
+    if let Some(odd) = section.text(&["public_url"]).and_then(values::unencrypted) {
+        section.warning(&["public_url"], odd);
+    }
     let mut server: Server = section.read()?;
     if !MAX_BODY_BYTES.contains(&server.max_body_bytes) {
         let help = "between 1KiB and 64MiB; platforms send a few KiB, 1MiB is the default";

@@ -11,9 +11,10 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 
 use crate::config::Zone;
+use crate::config::syntax::characters::LookAlike;
 use crate::diagnostic::suggest;
 use crate::domain::language::folders::built_in_folders;
-use crate::domain::settings::{InvalidValue, web_url};
+use crate::domain::settings::{Distance, InvalidValue, distance, web_url};
 
 /// Cities and abbreviations that people write for a zone, and its IANA name.
 const ZONES: [(&str, &str); 10] = [
@@ -95,10 +96,20 @@ pub fn public_url(text: &str) -> Result<(), InvalidValue> {
     let Some(url) = web_url(text) else {
         return Err(InvalidValue::new(format!("\"{text}\" is not a web address"), right));
     };
-    match url.query().is_some() || url.fragment().is_some() {
-        true => Err(InvalidValue::new("a public address ends before any ? or #", right)),
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(InvalidValue::new("a public address ends before any ? or #", right));
+    }
+    match format!("{}/", url.path()).contains("/hooks/") {
+        true => Err(InvalidValue::new("a public address ends before /hooks/, which each source adds", right)),
         false => Ok(()),
     }
+}
+
+/// What to warn of in a public address that can be used.
+pub fn unencrypted(text: &str) -> Option<InvalidValue> {
+    let url = web_url(text).filter(|url| url.scheme() == "http" && distance(url) != Distance::Loopback)?;
+    let help = format!("platforms send to https:// alone; write \"https://{}\"", url.host_str().unwrap_or_default());
+    Some(InvalidValue::new("webhooks to this address would travel unencrypted", help))
 }
 
 /// What [`name`] takes, as a regular expression.
@@ -126,7 +137,10 @@ pub fn deserialize_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Ti
 pub fn time(text: &str) -> Result<Time, String> {
     let shape = text.len() == 5 && text.as_bytes()[2] == b':';
     let time = shape.then(|| Time::strptime("%H:%M", text).ok()).flatten();
-    time.ok_or_else(|| format!("\"{text}\" is not a time of day; write it like \"08:57\""))
+    time.ok_or_else(|| {
+        let alike = text.chars().find_map(LookAlike::of).map(|alike| format!(": {}", alike.words()));
+        format!("\"{text}\" is not a time of day{}; write it like \"08:57\"", alike.unwrap_or_default())
+    })
 }
 
 /// A time of day as it is written, for the schema.
@@ -169,6 +183,20 @@ impl JsonSchema for LanguageTag {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_public_address_holds_no_source() {
+        for wrong in ["https://bell.example.com/hooks", "https://bell.example.com/x/hooks/", "http://a.example/hooks/b"]
+        {
+            assert!(public_url(wrong).is_err_and(|said| said.message.contains("before /hooks/")), "{wrong}");
+        }
+        assert_eq!(public_url("https://bell.example.com/webhooks"), Ok(()));
+        for (address, warned) in
+            [("http://a.example", true), ("http://127.0.0.1:8787", false), ("https://a.example", false)]
+        {
+            assert_eq!(unencrypted(address).is_some(), warned, "{address}");
+        }
+    }
 
     #[test]
     fn zones_that_people_write_lead_to_the_right_one() {

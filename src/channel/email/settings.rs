@@ -63,11 +63,14 @@ impl FromSettings for Email {
 fn smtp(text: &str, reach: Reach) -> Result<(), InvalidValue> {
     let right = "smtps://host:465, smtp://host:587 (STARTTLS), or smtp+plain://127.0.0.1:1025 for tests";
     let server = text.parse::<SmtpAddress>().map_err(|fault| match fault {
-        InvalidEndpoint::Malformed => InvalidValue::new("\"smtp\" is not the address of a mail server", right),
+        InvalidEndpoint::Malformed => malformed(text, right),
         InvalidEndpoint::HoldsPassword => {
             InvalidValue::new("the password does not belong in \"smtp\"", "there are username = … and password = …")
         }
     })?;
+    if server.port == 0 {
+        return Err(InvalidValue::new("port 0 is no port", right));
+    }
     let distance = web_url(&format!("https://{}", server.host)).map(|url| distance(&url));
     match (server.protection, distance) {
         (Protection::Plain, Some(Distance::Loopback)) => Ok(()),
@@ -77,6 +80,36 @@ fn smtp(text: &str, reach: Reach) -> Result<(), InvalidValue> {
             "add `allow_private = true` if it is a machine in your own network",
         )),
         _ => Ok(()),
+    }
+}
+
+/// What keeps a text from being an address, as far as that shows.
+fn malformed(text: &str, right: &str) -> InvalidValue {
+    let message = "\"smtp\" is not the address of a mail server";
+    if let Some(wide) = text.chars().find(|c| ('\u{ff01}'..='\u{ff5e}').contains(c)) {
+        return InvalidValue::new(format!("{message}: {wide} is a full-width character"), right);
+    }
+    let port = text.rsplit_once(':').map(|(_, port)| port);
+    let number = port.filter(|port| !port.is_empty() && port.chars().all(|c| c.is_ascii_digit()));
+    if let Some(number) = number.filter(|number| number.parse::<u16>().is_err()) {
+        return InvalidValue::new(format!("{message}: {number} is no port"), right);
+    }
+    if !text.contains("://") && !text.contains(['@', '/']) {
+        let scheme = if matches!(number, Some("587" | "25" | "2525")) { "smtp" } else { "smtps" };
+        let whole = format!("{scheme}://{text}");
+        if whole.parse::<SmtpAddress>().is_ok() {
+            return InvalidValue::new(format!("{message}: it does not say how to connect"), format!("write {whole}"));
+        }
+    }
+    InvalidValue::new(message, right)
+}
+
+/// The host for sending, where a host is named after a protocol for reading mail.
+fn sending_host(host: &Host<String>) -> String {
+    let host = host.to_string();
+    match host.split_once('.') {
+        Some(("imap" | "pop" | "pop3", rest)) => format!("smtp.{rest}"),
+        _ => host,
     }
 }
 
@@ -95,7 +128,7 @@ fn port(text: &str) -> Option<InvalidValue> {
         )),
         (_, 110 | 143 | 993 | 995) => Some(InvalidValue::new(
             format!("port {port} is for reading mail, not for sending it"),
-            format!("write smtps://{host}:465, or smtp://{host}:587"),
+            format!("write smtps://{0}:465, or smtp://{0}:587", sending_host(host)),
         )),
         _ => None,
     }
