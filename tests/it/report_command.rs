@@ -113,9 +113,9 @@ async fn a_source_that_observes_stands_in_the_report_with_what_was_delivered_to_
     let taken = scene.until_received("owner", 1).await[0].text.clone().expect("a text");
     let (english, chinese) = (report("daily", &[]), report("daily", &["--language", "zh-CN"]));
     for (text, pieces) in [
-        (&english, ["watch: 2 webhooks", "calm: every signature fits"]),
-        (&taken, ["watch:", "every signature fits"]),
-        (&chinese, ["watch：2 条 Webhook 签名不符", "calm：签名全部相符"]),
+        (&english, ["watch: 2 webhooks", "calm: no webhook with a signature that does not fit"]),
+        (&taken, ["watch:", "no webhook with a signature that does not fit"]),
+        (&chinese, ["watch：2 条 Webhook 签名不符", "calm：没有签名不符的推送"]),
     ] {
         assert!(pieces.iter().all(|piece| text.contains(piece)), "{pieces:?}: {text}");
     }
