@@ -43,7 +43,7 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use crate::config::in_force::Instead;
 use crate::config::{Config, in_force};
 use crate::diagnostic;
-use crate::diagnostic::{Colour, Diagnostic};
+use crate::diagnostic::{Colour, Diagnostic, Effect, Severity};
 use crate::render as rendering;
 
 /// Rings the right people when a shop or food-delivery platform pushes an order or stock webhook.
@@ -234,9 +234,11 @@ fn say_instead(command: &Command, file: &Path) {
     };
     if let Some(Instead { copy, at, problems }) = goes_by_it.then(|| in_force::instead(file)).flatten() {
         let (file, copy) = (file.display(), copy.display());
-        let line =
-            problems.first().and_then(|first| first.line).map(|line| format!(" (line {line})")).unwrap_or_default();
-        let why = problems.first().map(|first| first.message.as_str()).unwrap_or_default();
+        // A secret that is missing here alone is not why.
+        let first = problems.iter().find(|one| one.severity == Severity::Error && one.effect == Effect::Unusable);
+        let first = first.or(problems.first());
+        let line = first.and_then(|first| first.line).map(|line| format!(" (line {line})")).unwrap_or_default();
+        let why = first.map(|first| first.message.as_str()).unwrap_or_default();
         output::complain(format_args!(
             "note: {file} cannot be used{line}: {why}; as in the daemon, the configuration last in force since {at} is used: {copy}\n"
         ));

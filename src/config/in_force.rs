@@ -72,11 +72,12 @@ pub fn instead(file: &Path) -> Option<Instead> {
     choose(file).instead
 }
 
-/// The text of the configuration in force. Where there is nothing better, that of the file, whatever is wrong with it.
-pub(in crate::config) fn text(file: &Path) -> Result<String, Vec<Diagnostic>> {
+/// The text of the configuration in force. Where there is nothing better, that of the file, whatever is wrong with it, and
+/// why no copy stands in for it.
+pub(in crate::config) fn text(file: &Path) -> Result<(String, Vec<Diagnostic>), Vec<Diagnostic>> {
     match choose(file) {
-        Choice { read: Ok(read), .. } => Ok(read.config.text.expose().to_owned()),
-        Choice { .. } => text_of(file),
+        Choice { read: Ok(read), .. } => Ok((read.config.text.expose().to_owned(), Vec::new())),
+        Choice { notes, .. } => Ok((text_of(file)?, notes)),
     }
 }
 

@@ -58,7 +58,11 @@ pub struct FileSettings {
 /// # Errors
 /// When there is no file.
 pub fn read(file: &Path, secrets: SecretReading) -> Result<Parts, Vec<Diagnostic>> {
-    let Whole { config: pieces, problems, .. } = pieces(&in_force::text(file)?, file, secrets);
+    let (text, notes) = in_force::text(file)?;
+    let Whole { config: pieces, mut problems, .. } = pieces(&text, file, secrets);
+    if problems.iter().any(|problem| problem.part == ConfigPart::File && problem.severity == Severity::Error) {
+        problems.extend(notes);
+    }
     pieces.map(|pieces| Parts::of(pieces, problems)).ok_or_else(Vec::new)
 }
 
