@@ -9,16 +9,18 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::cli;
-use crate::cli::deliveries::rows::RowLayout;
+use crate::cli::deliveries::rows::{RowHold, RowLayout};
+use crate::cli::why::setting::Setting;
 use crate::cli::{Failure, Format, moment, output, store};
 use crate::config::parts::Parts;
 use crate::config::{SecretReading, parts};
 use crate::diagnostic::suggest;
 use crate::domain::event::Kind;
 use crate::domain::glob::Glob;
+use crate::store::history::History;
 use crate::store::sqlite::list::Start;
 use crate::store::sqlite::read::Reader;
-use crate::store::{DeliveryFilter, DeliveryRow};
+use crate::store::{DeliveryFilter, DeliveryRow, UNREADY};
 
 /// Rows that people get to see unless they ask for another number; the newest ones.
 const ROWS: u64 = 50;
@@ -52,7 +54,7 @@ pub struct Deliveries {
 
 pub async fn run(deliveries: Deliveries, file: &Path) -> Result<(), Failure> {
     let now = Timestamp::now();
-    let part = parts::read(file, SecretReading::Placeholders).map_err(Failure::Configuration)?;
+    let part = parts::read(file, SecretReading::Read).map_err(Failure::Configuration)?;
     let kind = deliveries.kind.as_deref().map(kinds).transpose()?;
     let since = deliveries.since.as_deref().map(|text| moment::since(text, &part.timezone.zone, now)).transpose()?;
     let reader = Reader::open(store::path(part.store().map_err(Failure::Configuration)?)?).map_err(store::failed)?;
@@ -66,11 +68,31 @@ pub async fn run(deliveries: Deliveries, file: &Path) -> Result<(), Failure> {
     let wanted = DeliveryFilter { state: deliveries.state, channel: deliveries.channel, orders, kind, since };
     match deliveries.format {
         Format::Text => {
-            let layout = RowLayout { zone: &part.timezone.zone, now, columns: None };
+            let held = reader.holds().await.map_err(store::failed)?;
+            let hold = |row: &DeliveryRow| hold(row, &held, &Setting { part: &part, now });
+            let layout = RowLayout { zone: &part.timezone.zone, now, hold: &hold, columns: None };
             print_table(&reader, wanted, deliveries.limit.unwrap_or(ROWS), layout).await
         }
         Format::Json => print_json(&reader, wanted, deliveries.limit).await,
     }
+}
+
+/// What holds a delivery back at its channel; without the channel's secrets, its receiver's limits are not known.
+fn hold(row: &DeliveryRow, held: &History, setting: &Setting<'_>) -> Option<RowHold> {
+    let channel = &row.channel;
+    if let Some(parked) = setting.parked(channel, held) {
+        return Some(match parked.reason.starts_with(UNREADY) {
+            true => RowHold { why: "the channel waits for its secret", until: None },
+            false => RowHold { why: "the channel is parked", until: Some(parked.next_probe_at) },
+        });
+    }
+    if let Some(limit) = setting.rate_limited(channel, held) {
+        return Some(RowHold { why: "its receiver takes nothing", until: Some(limit.until) });
+    }
+    let settings = setting.part.channels.get(channel)?.channel.as_ref().map(|channel| &channel.settings)?;
+    let is_urgent = row.kind == "test" || settings.urgent.iter().any(|glob| glob.matches(&row.kind));
+    let used_up = setting.paced(channel, is_urgent, held)?;
+    Some(RowHold { why: "rate limit used up", until: used_up.until })
 }
 
 /// Refuses a channel that there is not. One that was taken out of the configuration may still have deliveries.

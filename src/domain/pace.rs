@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 /// Time since some beginning, by a clock that never goes back and is set by nobody.
 pub type Elapsed = SignedDuration;
@@ -26,6 +26,14 @@ impl RateLimit {
     /// Kept for urgent messages: a third.
     pub fn reserve(self) -> u32 {
         self.count / 3
+    }
+
+    /// Whether so many slots, each with when it is free again, hold another message, and until when, where that is known.
+    /// The first one to be free stands first.
+    pub fn held(self, slots: &[Option<Timestamp>], is_urgent: bool) -> Option<Option<Timestamp>> {
+        let kept = if is_urgent { 0 } else { self.reserve() as usize };
+        let over = (slots.len() + kept + 1).checked_sub(self.count as usize).filter(|over| *over > 0)?;
+        Some(slots.get(over - 1).copied().flatten())
     }
 
     /// The last slots are spread over the window, so that even in a flood something is delivered all the time.

@@ -40,6 +40,8 @@ pub struct History {
     pub parked: Vec<ParkedHistory>,
     /// All credentials that their receivers limit.
     pub rate_limited: Vec<RateLimitHistory>,
+    /// All slots of allowances that are noted, those whose attempts ended first at the beginning.
+    pub slots: Vec<SlotHistory>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -100,6 +102,7 @@ pub struct DeliveryHistory {
     pub due_at: Timestamp,
     pub created_at: Timestamp,
     pub attempts: u32,
+    pub is_urgent: bool,
     /// Of the last attempt.
     pub outcome: Option<String>,
     pub answer: Option<String>,
@@ -174,6 +177,15 @@ pub struct RateLimitHistory {
     pub credential: String,
     pub until: Timestamp,
     pub reason: String,
+}
+
+/// A slot of a credential's allowance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SlotHistory {
+    /// As in [`RateLimitHistory`].
+    pub credential: String,
+    /// `None` while the attempt that took it is under way.
+    pub ended_at: Option<Timestamp>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -23,8 +23,18 @@ const NARROW_HEADING: [&str; 6] = ["DELIVERY", "MADE", "KIND", "ORDER", "CHANNEL
 pub struct RowLayout<'a> {
     pub zone: &'a TimeZone,
     pub now: Timestamp,
+    /// What holds a delivery back at its channel.
+    pub hold: &'a dyn Fn(&DeliveryRow) -> Option<RowHold>,
     /// Those of the first page, once it is known.
     pub columns: Option<RowColumns>,
+}
+
+/// What holds back a delivery that is due.
+#[derive(Clone, Copy, Debug)]
+pub struct RowHold {
+    /// `the channel is parked`
+    pub why: &'static str,
+    pub until: Option<Timestamp>,
 }
 
 pub enum RowColumns {
@@ -75,7 +85,10 @@ impl RowLayout<'_> {
 
     fn wide(&self, row: &DeliveryRow, name: &ShortName, answer: usize) -> [String; 9] {
         let next = match (row.state.as_str(), row.digest) {
-            ("waiting", None) => store::minute(row.due_at, self.zone),
+            ("waiting", None) => {
+                let held = self.hold(row).and_then(|hold| hold.until);
+                store::minute(held.unwrap_or(row.due_at).max(row.due_at), self.zone)
+            }
             ("waiting", Some(_)) => "with another".to_owned(),
             _ => "-".to_owned(),
         };
@@ -90,6 +103,10 @@ impl RowLayout<'_> {
         [id, self.near(row.created_at), kind, order, channel, state]
     }
 
+    fn hold(&self, row: &DeliveryRow) -> Option<RowHold> {
+        (self.hold)(row).filter(|hold| hold.until.is_none_or(|until| until > self.now))
+    }
+
     /// What is still to happen, and what was answered, of what has not arrived.
     fn below(&self, row: &DeliveryRow, width: usize) -> String {
         let tries = match row.attempts {
@@ -100,7 +117,11 @@ impl RowLayout<'_> {
         let next = match (row.state.as_str(), row.digest) {
             ("waiting", Some(_)) => Some("goes out with another".to_owned()),
             ("waiting", None) if row.due_at > self.now => Some(format!("next at {}", self.near(row.due_at))),
-            ("waiting", None) => Some("due now".to_owned()),
+            ("waiting", None) => Some(match self.hold(row) {
+                Some(RowHold { why, until: Some(until) }) => format!("{why}; next at {}", self.near(until)),
+                Some(RowHold { why, until: None }) => why.to_owned(),
+                None => "due now".to_owned(),
+            }),
             ("dead", _) => None,
             _ => return String::new(),
         };
@@ -161,10 +182,14 @@ mod tests {
     }
 
     fn shown(width: Option<usize>) -> String {
+        shown_at("2026-11-22T12:00:00Z", width, &|_| None)
+    }
+
+    fn shown_at(now: &str, width: Option<usize>, hold: &dyn Fn(&DeliveryRow) -> Option<RowHold>) -> String {
         let (rows, names) = page();
         let zone = TimeZone::get("Asia/Hong_Kong").unwrap();
-        let now = "2026-11-22T12:00:00Z".parse().unwrap();
-        let mut layout = RowLayout { zone: &zone, now, columns: None };
+        let now = now.parse().unwrap();
+        let mut layout = RowLayout { zone: &zone, now, hold, columns: None };
         let (columns, heading) = layout.columns(&rows, &names, width);
         layout.columns = Some(columns);
         heading + &layout.text(&rows, &names)
@@ -184,6 +209,22 @@ mod tests {
     9 tries; no
 "
         );
+    }
+
+    #[test]
+    fn what_is_due_is_not_said_to_go_out_now_while_its_channel_is_held() {
+        let hold = |row: &DeliveryRow| {
+            let why = if row.channel == "owner" { "the channel is parked" } else { "rate limit used up" };
+            Some(RowHold { why, until: "2026-11-22T21:41:00Z".parse().ok() })
+        };
+        let narrow = shown_at("2026-11-22T21:00:00Z", Some(80), &hold);
+        assert!(narrow.contains("    3 tries; the channel is parked; next at 05:41; HTTP 500"), "{narrow}");
+        assert!(narrow.contains("    rate limit used up; next at 05:41\n"), "{narrow}");
+        let wide = shown_at("2026-11-22T21:00:00Z", None, &hold);
+        assert_eq!(wide.matches("2026-11-23 05:41").count(), 2, "{wide}");
+        // What has passed holds nothing.
+        let later = shown_at("2026-11-22T22:00:00Z", Some(80), &hold);
+        assert_eq!(later.matches("due now").count(), 2, "{later}");
     }
 
     #[test]

@@ -55,9 +55,7 @@ pub async fn of_channel(
 
 /// An ordinary message leaves the reserve of the allowance to urgent ones.
 fn pacing(allowance: RateLimit, slots: &[Option<Timestamp>], time: impl Fn(Timestamp) -> String) -> Option<String> {
-    let (most, reserve) = (allowance.count as usize, allowance.reserve() as usize);
-    let over = (slots.len() + reserve + 1).checked_sub(most).filter(|over| *over > 0)?;
-    let free_at = slots.get(over - 1).copied().flatten();
+    let (free_at, reserve) = (allowance.held(slots, false)?, allowance.reserve());
     let until = free_at.map_or_else(|| "for a moment".to_owned(), |at| format!("until {}", time(at)));
     let kept = if reserve > 0 { format!("; {reserve} are kept for urgent ones") } else { String::new() };
     let messages = count(u64::from(allowance.count), "message", "messages");

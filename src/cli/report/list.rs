@@ -233,6 +233,7 @@ mod tests {
             instead_of: None,
         };
         DeliveryHistory {
+            is_urgent: false,
             id,
             channel: channel.to_owned(),
             state: state.to_owned(),

@@ -59,6 +59,13 @@ fn waiting(delivery: &DeliveryHistory, history: &History, setting: &Setting<'_>)
     if due_at > setting.now {
         return TimelineEntry::at(due_at, "Next: it is tried.");
     }
+    if let Some(used_up) = setting.paced(channel, delivery.is_urgent, history) {
+        let says = format!("Next: {channel} waits for its rate limit: {}.", used_up.words(delivery.is_urgent));
+        return match used_up.until {
+            Some(until) => TimelineEntry::at(until, says),
+            None => TimelineEntry::says(says),
+        };
+    }
     TimelineEntry::says("Next: it is due; it goes out as soon as the daemon runs and it is its turn.")
 }
 
@@ -84,7 +91,13 @@ pub fn briefly(delivery: &DeliveryHistory, history: &History, setting: &Setting<
     }
     let when = match delivery.due_at > setting.now {
         true => format!("next try {}", setting.near(delivery.due_at)),
-        false => "it is due".to_owned(),
+        false => match setting.paced(channel, delivery.is_urgent, history) {
+            Some(used_up) => {
+                let until = used_up.until.map(|until| format!("; next try {}", setting.near(until)));
+                format!("rate limit: {}{}", used_up.words(delivery.is_urgent), until.unwrap_or_default())
+            }
+            None => "it is due".to_owned(),
+        },
     };
     summary::reason(delivery, setting).into_iter().chain([when]).collect::<Vec<_>>().join("; ")
 }

@@ -2,8 +2,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::app::setup;
 use crate::cli::store;
 use crate::config::parts::Parts;
+use crate::domain::pace::RateLimit;
 use crate::domain::route::{self, Route};
 use crate::store::history::{History, ParkedHistory, RateLimitHistory};
 
@@ -52,6 +54,38 @@ impl Setting<'_> {
         let channel = self.part.channels.get(channel)?.channel.as_ref()?;
         let credential = channel.way.channel().credential();
         history.rate_limited.iter().find(|shut| shut.credential == credential && shut.until > self.now)
+    }
+
+    /// Whether the allowance of a channel is used up, and until when, where that is known.
+    pub fn paced(&self, channel: &str, is_urgent: bool, history: &History) -> Option<UsedUp> {
+        let channel = self.part.channels.get(channel)?.channel.as_ref()?;
+        let (allowance, credential) =
+            (setup::allowance(&channel.way, &channel.settings)?, channel.way.channel().credential());
+        let free_at = |ended_at: Option<Timestamp>| ended_at.and_then(|at| at.checked_add(allowance.per).ok());
+        let slots = history.slots.iter().filter(|slot| slot.credential == credential);
+        let slots = slots.map(|slot| free_at(slot.ended_at)).filter(|at| at.is_none_or(|at| at > self.now));
+        let until = allowance.held(&slots.collect::<Vec<_>>(), is_urgent)?;
+        Some(UsedUp { allowance, until })
+    }
+}
+
+/// An allowance that is used up.
+#[derive(Clone, Copy, Debug)]
+pub struct UsedUp {
+    pub allowance: RateLimit,
+    pub until: Option<Timestamp>,
+}
+
+impl UsedUp {
+    /// `its 18 messages in 1m are used up`, some of which may be kept for urgent ones.
+    pub fn words(self, is_urgent: bool) -> String {
+        let RateLimit { count, per } = self.allowance;
+        let messages = if count == 1 { "message" } else { "messages" };
+        let are = if count == 1 { "is" } else { "are" };
+        match if is_urgent { 0 } else { self.allowance.reserve() } {
+            0 => format!("its {count} {messages} in {per:#} {are} used up"),
+            kept => format!("its {count} {messages} in {per:#} {are} used up but for {kept}, kept for urgent ones"),
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The story of a source: the webhooks of it that were refused, and when one was last believed.
 
+use jiff::Timestamp;
 use serde_json::json;
 
 use crate::cli::why::event::facts;
@@ -86,7 +87,9 @@ fn end(source: &SourceHistory, setting: &Setting<'_>) -> Vec<TimelineEntry> {
                 .with("unproven_at", webhook.at.to_string()),
         );
     }
-    if let Some(at) = source.sign_of_life {
+    // It is noted now and then, and each webhook is one too.
+    let webhooks = source.believed.iter().chain(&source.unproven).map(|webhook| webhook.at);
+    if let Some(at) = source.sign_of_life.map(|at| webhooks.fold(at, Timestamp::max)) {
         let says =
             format!("The last sign of life, heartbeats included, came on {}, {} ago.", setting.time(at), ago(at));
         lines.push(TimelineEntry::says(says).with("sign_of_life_at", at.to_string()));

@@ -30,7 +30,10 @@ pub fn line(taken: &StepTaken, setting: &Setting<'_>) -> TimelineEntry {
         "caught_up" => "The channel has caught up with it.".to_owned(),
         "redelivered" => "A person asked for it once more; it is composed anew.".to_owned(),
         "cancelled" if detail.is_empty() => "A person cancelled it.".to_owned(),
-        "cancelled" => format!("A person cancelled it. It stood in the message of {detail}."),
+        "cancelled" if taken.detail.parse::<DeliveryId>().is_ok() => {
+            format!("A person cancelled it. It stood in the message of {detail}.")
+        }
+        "cancelled" => format!("It was cancelled: {detail}."),
         "released" => {
             "The message that it was in with others was taken back by a person, so it goes by itself.".to_owned()
         }

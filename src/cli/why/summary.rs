@@ -22,12 +22,16 @@ pub fn of(events: &[&EventHistory], history: &History, setting: &Setting<'_>) ->
     for channel in channels {
         let of_channel: Vec<&DeliveryHistory> =
             deliveries.iter().copied().filter(|delivery| delivery.channel == channel).collect();
-        arrived.extend(arrivals(channel, &of_channel, setting));
+        let here = arrivals(channel, &of_channel, setting);
+        let cancelled = of_channel.iter().all(|delivery| is_cancelled(delivery));
+        match (cancelled, &here) {
+            (true, None) => rest.push(format!("cancelled for {channel}")),
+            (true, Some(_)) => rest.push(format!("sending it once more to {channel} was cancelled")),
+            (false, _) => {}
+        }
+        arrived.extend(here);
         rest.extend(waiting(channel, &of_channel, history, setting));
         rest.extend(dead(channel, &of_channel, setting));
-        if of_channel.iter().all(|delivery| delivery.state == "cancelled") {
-            rest.push(format!("cancelled for {channel}"));
-        }
     }
     let arrived = (!arrived.is_empty()).then(|| format!("delivered {}", arrived.join(", ")));
     let all: Vec<String> = arrived.into_iter().chain(rest).collect();
@@ -36,7 +40,7 @@ pub fn of(events: &[&EventHistory], history: &History, setting: &Setting<'_>) ->
 
 /// `to kitchen at 19:54`
 fn arrivals(channel: &str, deliveries: &[&DeliveryHistory], setting: &Setting<'_>) -> Option<String> {
-    let times: Vec<Timestamp> = deliveries.iter().filter_map(|delivery| arrived_at(delivery)).collect();
+    let times: Vec<Timestamp> = deliveries.iter().filter_map(|delivery| arrived_at(delivery, deliveries)).collect();
     let last = times.iter().max()?;
     let place = deliveries.iter().find_map(|delivery| delivery.instead_of.as_ref());
     let place = place.map(|original| format!(" in place of {}", original.channel)).unwrap_or_default();
@@ -45,15 +49,35 @@ fn arrivals(channel: &str, deliveries: &[&DeliveryHistory], setting: &Setting<'_
 }
 
 /// When it arrived, alone or in the message of another delivery; what was sent to a fallback arrived there.
-fn arrived_at(delivery: &DeliveryHistory) -> Option<Timestamp> {
+fn arrived_at(delivery: &DeliveryHistory, all: &[&DeliveryHistory]) -> Option<Timestamp> {
     let carrier = delivery.carrier.as_ref();
     match delivery.state.as_str() {
         "delivered" => Some(delivery.due_at),
+        "cancelled" => before_it_was_asked_for_again(delivery),
+        "merged" if is_cancelled(delivery) => {
+            let leader = all.iter().find(|one| carrier.is_some_and(|carrier| carrier.id == one.id))?;
+            before_it_was_asked_for_again(leader)
+        }
         "merged" => carrier
             .filter(|carrier| carrier.state == "delivered" && carrier.instead_of != Some(delivery.id))
             .map(|carrier| carrier.due_at),
         _ => None,
     }
+}
+
+/// Whether it was cancelled, alone or with the message that it is part of.
+fn is_cancelled(delivery: &DeliveryHistory) -> bool {
+    let carrier = delivery.carrier.as_ref();
+    let is_carriers = delivery.state == "merged" && carrier.is_some_and(|carrier| carrier.state == "cancelled");
+    delivery.state == "cancelled" || is_carriers
+}
+
+/// When a message arrived that a person then asked for once more.
+fn before_it_was_asked_for_again(delivery: &DeliveryHistory) -> Option<Timestamp> {
+    let asked = delivery.steps.iter().filter(|step| step.step == "redelivered").map(|step| step.at);
+    let last_before = |asked| delivery.tries.iter().rfind(|one| one.ended_at.is_some_and(|ended| ended <= asked));
+    let arrived = asked.filter_map(last_before).filter(|one| one.outcome.as_deref() == Some("delivered"));
+    arrived.filter_map(|one| one.ended_at).max()
 }
 
 fn waiting(channel: &str, deliveries: &[&DeliveryHistory], history: &History, setting: &Setting<'_>) -> Option<String> {

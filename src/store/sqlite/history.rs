@@ -7,7 +7,7 @@ use crate::domain::event::{DeliveryId, EventId};
 use crate::store::StoreError;
 use crate::store::history::{
     AttemptHistory, DeliveryHistory, EventHistory, History, HistoryAnswer, OrderHistory, Other, ParkedHistory,
-    Question, RateLimitHistory, ReceivedWebhook, RefusedWebhook, SourceHistory, StepTaken,
+    Question, RateLimitHistory, ReceivedWebhook, RefusedWebhook, SlotHistory, SourceHistory, StepTaken,
 };
 use crate::store::sqlite::find::FoundId;
 use crate::store::sqlite::read::Reader;
@@ -25,6 +25,14 @@ impl Reader {
             history(&transaction, &question)
         })
         .await
+    }
+
+    /// What holds deliveries back at this moment, and nothing else.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn holds(&self) -> Result<History, StoreError> {
+        self.look(|connection| with_holds(connection, HistoryAnswer::Nothing)).await
     }
 }
 
@@ -47,7 +55,17 @@ fn history(connection: &Connection, question: &Question) -> rusqlite::Result<His
             None => HistoryAnswer::Nothing,
         },
     };
-    Ok(History { found, parked: parked(connection)?, rate_limited: rate_limited(connection)? })
+    with_holds(connection, found)
+}
+
+/// With what holds deliveries back.
+fn with_holds(connection: &Connection, found: HistoryAnswer) -> rusqlite::Result<History> {
+    Ok(History {
+        found,
+        parked: parked(connection)?,
+        rate_limited: rate_limited(connection)?,
+        slots: slots(connection)?,
+    })
 }
 
 fn of_order(connection: &Connection, source: &str, number: &str) -> rusqlite::Result<OrderHistory> {
@@ -78,7 +96,8 @@ fn event_of(row: &Row<'_>) -> rusqlite::Result<EventHistory> {
 }
 
 fn with_deliveries(connection: &Connection, mut history: EventHistory) -> rusqlite::Result<EventHistory> {
-    let sql = "SELECT id, channel, state, due_at, created_at, attempts, outcome, answer, digest, instead_of, unreached
+    let sql = "SELECT id, channel, state, due_at, created_at, attempts, outcome, answer, digest, instead_of, unreached,
+            urgent
         FROM deliveries WHERE event = ?1 ORDER BY id";
     let mut select = connection.prepare_cached(sql)?;
     let mut found = select.query(params![history.event.id.0.as_bytes()])?;
@@ -103,6 +122,7 @@ fn delivery(connection: &Connection, row: &Row<'_>) -> rusqlite::Result<Delivery
         due_at: moment(row, 3)?,
         created_at: moment(row, 4)?,
         attempts: row.get(5)?,
+        is_urgent: row.get(11)?,
         outcome: row.get(6)?,
         answer: row.get(7)?,
         tries: tries(connection, id)?,
@@ -182,6 +202,15 @@ fn rate_limited(connection: &Connection) -> rusqlite::Result<Vec<RateLimitHistor
     let found = select.query_map([], |row| {
         Ok(RateLimitHistory { credential: row.get(0)?, until: moment(row, 1)?, reason: row.get(2)? })
     })?;
+    found.collect()
+}
+
+fn slots(connection: &Connection) -> rusqlite::Result<Vec<SlotHistory>> {
+    let sql = "SELECT s.credential, a.ended_at FROM pacing_slots s JOIN attempts a ON a.seq = s.attempt
+        ORDER BY a.ended_at IS NULL, a.ended_at";
+    let mut select = connection.prepare_cached(sql)?;
+    let found =
+        select.query_map([], |row| Ok(SlotHistory { credential: row.get(0)?, ended_at: moment_or_none(row, 1)? }))?;
     found.collect()
 }
 

@@ -4,7 +4,7 @@ use orderbell::cli::why::timeline::Verbosity;
 use orderbell::domain::event::{Kind, SignatureCheck};
 use orderbell::domain::order::OrderState;
 
-use crate::why::{CONFIGURATION, ORDER, Scene};
+use crate::why::{CONFIGURATION, ORDER, Scene, at};
 
 /// The first line.
 async fn summary(scene: &Scene, asked: &str, second: i64) -> String {
@@ -54,6 +54,45 @@ async fn the_first_line_says_what_was_delivered_what_waits_and_what_was_given_up
         "{one}"
     );
     assert_eq!(scene.shown_as_json(ORDER, 1000).await["orders"][0]["summary"], cancelled);
+}
+
+#[tokio::test]
+async fn what_was_delivered_stays_said_when_it_was_asked_for_once_more_and_cancelled() {
+    let mut scene = Scene::new();
+    let leader = scene.placed(ORDER, 2).await;
+    let mut members = Vec::new();
+    for (key, second) in [("1002", 3), ("1003", 4)] {
+        let event = scene.event(Kind::OrderAccepted, ORDER, OrderState::Accepted, 4600, second);
+        members.push(scene.record(event, key).await[0].1);
+    }
+    scene.tried(leader, 5, "delivered", "errcode 0");
+    members.iter().for_each(|member| {
+        scene.inside(*member, leader);
+        scene.stands(*member, "merged", 6);
+    });
+    scene.step(leader, 120, "redelivered", "");
+    scene.step(leader, 130, "cancelled", "");
+    scene.stands(leader, "cancelled", 130);
+    let said = summary(&scene, ORDER, 200).await;
+    let end = "delivered to kitchen at 19:54 (the last of 3); sending it once more to kitchen was cancelled";
+    assert!(said.ends_with(end), "{said}");
+    // A member alone, whose message never arrived.
+    scene.connection().execute("DELETE FROM attempts", []).unwrap();
+    let said = summary(&scene, ORDER, 200).await;
+    assert!(said.ends_with(": cancelled for kitchen"), "{said}");
+}
+
+#[tokio::test]
+async fn a_sign_of_life_is_never_older_than_the_last_webhook() {
+    let mut scene = Scene::new();
+    scene.placed(ORDER, 40).await;
+    let sql = "INSERT OR REPLACE INTO signs_of_life (source, at) VALUES ('keeta-hk', ?1)";
+    scene.connection().execute(sql, [at(10).as_millisecond()]).unwrap();
+    let shown = scene.shown("keeta-hk", 50).await;
+    assert!(shown.contains("heartbeats included, came on 2026-11-22 19:54:40, 10 s ago"), "{shown}");
+    scene.connection().execute(sql, [at(45).as_millisecond()]).unwrap();
+    let shown = scene.shown("keeta-hk", 50).await;
+    assert!(shown.contains("heartbeats included, came on 2026-11-22 19:54:45, 5 s ago"), "{shown}");
 }
 
 #[tokio::test]

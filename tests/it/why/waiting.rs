@@ -95,6 +95,61 @@ async fn holds_changes_by_people_and_what_comes_next_are_shown() {
 }
 
 #[tokio::test]
+async fn a_used_up_allowance_is_shown_with_the_time_when_a_message_may_go() {
+    let mut scene = Scene::new();
+    let routed = CONFIGURATION.replace("to = [\"kitchen\"]", "to = [\"office\"]");
+    std::fs::write(scene.folder.path().join("orderbell.toml"), routed).unwrap();
+    let placed = scene.placed(ORDER, 2).await;
+    let part = scene.part();
+    let credential = part.channels["office"].channel.as_ref().unwrap().way.channel().credential();
+    let mut sent = 0;
+    let mut send = |scene: &Scene, count: i64| {
+        for _ in 0..count {
+            scene.tried(Uuid::from_u128(7), sent, "delivered", "errcode 0");
+            sent += 1;
+            let sql = "INSERT INTO pacing_slots (credential, attempt, free_at) SELECT ?1, max(seq), 0 FROM attempts";
+            scene.connection().execute(sql, [&credential]).unwrap();
+        }
+    };
+    let connection = scene.connection();
+    let urgent = |urgent: bool| {
+        connection
+            .execute("UPDATE deliveries SET urgent = ?2 WHERE id = ?1", params![placed.as_bytes(), urgent])
+            .unwrap();
+    };
+    connection.pragma_update(None, "foreign_keys", false).unwrap();
+    send(&scene, 12);
+    urgent(false);
+    let held = scene.shown(ORDER, 30).await;
+    let next = "2026-11-22 19:55:01  Next: office waits for its rate limit: its 18 messages in 1m are used up but for 6, kept for urgent ones.";
+    assert!(held.contains(next), "{held}");
+    assert!(held.contains("waits for office: rate limit: its 18 messages in 1m are used up but for 6"), "{held}");
+    urgent(true);
+    let free = scene.shown(ORDER, 30).await;
+    assert!(free.contains("Next: it is due; it goes out as soon as the daemon runs"), "{free}");
+    send(&scene, 6);
+    let full = scene.shown(ORDER, 30).await;
+    assert!(
+        full.contains("2026-11-22 19:55:01  Next: office waits for its rate limit: its 18 messages in 1m are used up."),
+        "{full}"
+    );
+    // Once its minute is over, a slot is free.
+    let later = scene.shown(ORDER, 62).await;
+    assert!(later.contains("Next: it is due"), "{later}");
+}
+
+#[tokio::test]
+async fn a_delivery_that_was_made_to_try_a_channel_is_said_to_be_cancelled_for_that() {
+    let mut scene = Scene::new();
+    let placed = scene.placed(ORDER, 2).await;
+    scene.stands(placed, "cancelled", 4);
+    scene.step(placed, 4, "cancelled", "it was made to try the channel");
+    let shown = scene.shown(ORDER, 10).await;
+    assert!(shown.contains("It was cancelled: it was made to try the channel."), "{shown}");
+    assert!(!shown.contains("message of"), "{shown}");
+}
+
+#[tokio::test]
 async fn a_rate_limited_credential_is_shown_where_the_channel_can_be_read() {
     let mut scene = Scene::new();
     let routed = CONFIGURATION.replace("to = [\"kitchen\"]", "to = [\"office\"]");
