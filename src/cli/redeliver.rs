@@ -20,9 +20,12 @@ const LOT: usize = 500;
 const PROGRESS_EVERY: Duration = Duration::from_secs(2);
 
 #[derive(Args)]
+#[command(
+    override_usage = "orderbell redeliver [OPTIONS] <ID|ORDER>...\n       orderbell redeliver [OPTIONS] --dead [--channel <NAME>]"
+)]
 pub struct Redeliver {
     /// Deliveries by their ids, as far as `orderbell deliveries` shows them; or orders by their numbers or short numbers: all
-    /// their messages, but those that were cancelled or are part of another
+    /// their messages, but those that are part of another, and those that were cancelled unless there are no others
     #[arg(required_unless_present = "dead", value_name = "ID|ORDER")]
     ids: Vec<String>,
     /// All that were given up

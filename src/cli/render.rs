@@ -9,6 +9,7 @@ use crate::channel::Pictures;
 use crate::cli::{Failure, message, output, report, store, why};
 use crate::config::parts::Parts;
 use crate::config::{ConfiguredChannel, SecretReading, parts};
+use crate::diagnostic::suggest;
 use crate::domain::event::{Event, Kind};
 use crate::domain::figures::sample;
 use crate::domain::message::Part;
@@ -160,7 +161,8 @@ fn of_kind(part: &Parts, kind: &str) -> Result<(Scene, Option<String>), Failure>
     // With the order as it was placed, where there is one.
     scenes.sort_by_key(|scene| scene.order.is_none());
     let mut scene = scenes.into_iter().next().ok_or_else(|| {
-        Failure::Misused(format!("there is no sample of \"{kind}\"; there are: {}", kinds.join(", ")))
+        let meant = suggest::slip(kind, &kinds);
+        Failure::Misused(format!("there is no sample of \"{kind}\"; {meant}there are: {}", kinds.join(", ")))
     })?;
     let Payload::Report(report) = &mut scene.event.data.payload else { return Ok((scene, None)) };
     let public_url = part.public_url.as_deref().filter(|url| url.starts_with("https://"));

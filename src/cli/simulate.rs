@@ -13,6 +13,7 @@ use crate::cli::simulate::content::OrderArgs;
 use crate::cli::{Failure, output};
 use crate::config::parts::Parts;
 use crate::config::{SecretReading, parts};
+use crate::diagnostic::suggest;
 use crate::domain::event::{Kind, SignatureCheck};
 use crate::flow::ids;
 use crate::platform::sample::SampleContent;
@@ -47,7 +48,10 @@ pub async fn run(simulate: Simulate, file: &Path) -> Result<(), Failure> {
     let part = parts::read(file, SecretReading::Read).map_err(Failure::Configuration)?;
     let server = part.server().map_err(Failure::Configuration)?;
     let (sample, parsed) = sample(&part, &simulate, Timestamp::now())?;
-    let address = simulate.to.unwrap_or_else(|| format!("http://{}/hooks/{}", server.listen, simulate.source));
+    let address = match &simulate.to {
+        Some(to) => whole_address(to, &simulate.source)?,
+        None => format!("http://{}/hooks/{}", server.listen, simulate.source),
+    };
     let about = parsed.as_ref().map(about);
     if simulate.print {
         output::line(curl(&address, &sample))?;
@@ -77,6 +81,16 @@ pub async fn run(simulate: Simulate, file: &Path) -> Result<(), Failure> {
         output::line(about)?;
     }
     next(file, &simulate.kind, parsed.as_ref())
+}
+
+/// A web address as it is written, with its scheme.
+fn whole_address(to: &str, source: &str) -> Result<String, Failure> {
+    if to.starts_with("http://") || to.starts_with("https://") {
+        return Ok(to.to_owned());
+    }
+    let rest = to.split_once("://").map_or(to, |(_, rest)| rest).trim_end_matches('/');
+    let path = if rest.contains('/') { String::new() } else { format!("/hooks/{source}") };
+    Err(Failure::Misused(format!("--to: \"{to}\" is no web address; write it whole, like http://{rest}{path}")))
 }
 
 /// What the sample is about, in a line.
@@ -139,9 +153,10 @@ fn sample(
     let sample = make(&content)?;
     let webhook = read(&sample);
     if let Some(missing) = webhook.as_ref().and_then(|webhook| content::missing(&content, webhook)) {
-        let (name, kind) = (platform.name(), &simulate.kind);
-        let what = format!("a sample of {kind} for {name} cannot have {missing}");
-        return Err(Failure::Misused(format!("{what}; an order.placed has the most")));
+        let (name, kind) = (&simulate.source, &simulate.kind);
+        let what = format!("a sample of {kind} of {name} cannot have {missing}");
+        let other = if kind == "order.placed" { "" } else { "; what an order says is best tried with order.placed" };
+        return Err(Failure::Misused(format!("{what}{other}")));
     }
     Ok((sample, webhook.filter(|webhook| webhook.signature != SignatureCheck::Invalid)))
 }
@@ -160,7 +175,10 @@ fn one(
     let mut samples = samples.map_err(|error| Failure::Misused(error.to_string()))?;
     let (name, kind, all) = (platform.name(), &simulate.kind, samples.len());
     match simulate.sample - 1 {
-        _ if samples.is_empty() => Err(Failure::Misused(format!("{name} sends no \"{kind}\"; it sends: {}", kinds()))),
+        _ if samples.is_empty() => {
+            let meant = suggest::slip(kind, &platform.kinds().iter().map(Kind::to_string).collect::<Vec<_>>());
+            Err(Failure::Misused(format!("{name} sends no \"{kind}\"; {meant}it sends: {}", kinds())))
+        }
         index if index < all => Ok(samples.swap_remove(index)),
         _ if all == 1 => Err(Failure::Misused(format!("there is only one sample of {kind} for {name}"))),
         _ => Err(Failure::Misused(format!("there are {all} samples of {kind} for {name}, numbered from 1"))),

@@ -21,6 +21,7 @@ use crate::cli::why::setting::Setting;
 use crate::cli::why::timeline::{TimelineEntry, TimelineSection, Verbosity};
 use crate::cli::{Failure, Format, moment, output, store};
 use crate::config::{SecretReading, parts};
+use crate::domain::text::narrow;
 use crate::flow::reports;
 use crate::store::history::{History, HistoryAnswer, IdMatch, Question};
 use crate::store::sqlite::read::Reader;
@@ -56,7 +57,7 @@ pub(super) async fn run(why: Why, file: &Path) -> Result<(), Failure> {
     let setting = Setting { part: &part, now: Timestamp::now() };
     let around = why.at.as_deref().map(|text| moment::at(text, &part.timezone.zone, setting.now)).transpose()?;
     let reader = Reader::open(store::path(part.store().map_err(Failure::Configuration)?)?).map_err(store::failed)?;
-    let (asked, sources) = (why.asked.clone(), part.source_names());
+    let (asked, sources) = (narrow(&why.asked), part.source_names());
     let usual = if asked.starts_with("report.") { REPORTS } else { REFUSED };
     let question = Question { asked, sources, around, limit: why.limit.unwrap_or(usual) };
     let mut history = reader.history(question).await.map_err(store::failed)?;
@@ -71,6 +72,11 @@ pub(super) async fn run(why: Why, file: &Path) -> Result<(), Failure> {
         HistoryAnswer::Nothing if part.reports().is_some_and(|reports| reports.contains_key(&why.asked)) => {
             let asked = &why.asked;
             return Err(Failure::Failed(format!("\"{asked}\" is a report: ask for `orderbell why report.{asked}`")));
+        }
+        HistoryAnswer::Nothing if setting.has(&why.asked) => {
+            let asked = &why.asked;
+            let what = format!("`orderbell deliveries --channel {asked}` lists its messages");
+            return Err(Failure::Failed(format!("\"{asked}\" is a channel: {what}")));
         }
         HistoryAnswer::Nothing => return Err(Failure::Failed(unknown(&why.asked))),
         HistoryAnswer::Several(candidates) => return Err(Failure::Failed(several(&why.asked, candidates))),
@@ -114,7 +120,7 @@ pub fn story(history: &History, setting: &Setting<'_>) -> Vec<TimelineSection> {
 
 fn unknown(asked: &str) -> String {
     format!(
-        "there is no order, event, delivery or source \"{asked}\"\na webhook that was refused makes no event: `orderbell why SOURCE` lists those; and one that never came is known to nobody"
+        "there is no order, event, delivery, source or report \"{asked}\"\na webhook that was refused makes no event: `orderbell why SOURCE` lists those; and one that never came is known to nobody"
     )
 }
 

@@ -18,6 +18,12 @@ pub fn language(tag: &str, known: &[&str]) -> String {
     }
 }
 
+/// `did you mean "order.placed"? `, before all that are known are listed; nothing where none is near.
+pub fn slip(name: &str, known: &[String]) -> String {
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    nearest(name, &known).map(|near| format!("did you mean \"{near}\"? ")).unwrap_or_default()
+}
+
 /// The known name that is so near to this one that it is probably a slip.
 pub fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     let lower = name.to_lowercase();

@@ -172,6 +172,15 @@ fn drop_loose_joiners(text: &str) -> Cow<'_, str> {
     Cow::Owned(kept)
 }
 
+/// Full-width digits, signs and letters, as input methods write them, as those of ASCII.
+pub fn narrow(text: &str) -> String {
+    let narrow = |letter: char| match letter {
+        '！'..='～' => u32::from(letter).checked_sub(0xFEE0).and_then(char::from_u32).unwrap_or(letter),
+        letter => letter,
+    };
+    text.chars().map(narrow).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -27,7 +27,7 @@ pub fn run(folder: &Path, arguments: &[&str]) -> Output {
     orderbell(folder, arguments).output().unwrap()
 }
 
-fn folder() -> tempfile::TempDir {
+pub fn folder() -> tempfile::TempDir {
     tempfile::tempdir().unwrap()
 }
 
@@ -169,7 +169,7 @@ fn a_mistyped_log_variable_is_wrong_usage() {
     }
 }
 
-const WITH_VARIABLES: &str = r#"
+pub const WITH_VARIABLES: &str = r#"
 [source.keeta-hk]
 platform = "keeta"
 app_id = 1

@@ -173,7 +173,11 @@ async fn what_cannot_be_done_is_said_with_its_reason_and_hinders_nothing_else() 
         assert_eq!(orderbell(&daemon, nothing).code, Some(2), "{nothing:?}");
     }
     let unknown = orderbell(&daemon, &["why", "nobody-knows"]);
-    assert!(unknown.code == Some(1) && unknown.err.contains("no order, event, delivery or source"), "{}", unknown.err);
+    assert!(
+        unknown.code == Some(1) && unknown.err.contains("no order, event, delivery, source or report"),
+        "{}",
+        unknown.err
+    );
     let at = orderbell(&daemon, &["why", "1", "--at", "12:00"]);
     assert!(at.code == Some(2) && at.err.contains("--at goes with a source, and \"1\" is none"), "{}", at.err);
     let several = orderbell(&daemon, &["why", &accepted[..8]]);

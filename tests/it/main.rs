@@ -18,6 +18,7 @@ mod changes;
 mod clock_set;
 mod commands;
 mod commands_deliveries;
+mod commands_faults;
 mod commands_store;
 mod conditions;
 mod config;

@@ -138,11 +138,18 @@ async fn what_cannot_be_is_refused_and_nothing_is_sent() {
         ("hk", "order.placed", ["--order", ""], "--order is empty"),
         ("hk", "order.placed", ["--shop", "Peak"], "at Keeta, a shop's id is a whole number"),
         ("hk", "order.placed", ["--item", "0 × Tea"], "0 is no quantity"),
-        ("hk", "store.hours", ["--total", "5"], "a sample of store.hours for keeta cannot have a total of HKD 5.00"),
+        ("hk", "store.hours", ["--total", "5"], "a sample of store.hours of hk cannot have a total of HKD 5.00"),
         ("hk", "store.hours", ["--order", "5"], "cannot have an order"),
         ("hk", "order.cancelled", ["--item", "Tea"], "cannot have the item \"Tea\""),
-        ("licences", "order.placed", ["--shop", "145541"], "for apsdai cannot have the shop 145541"),
-        ("licences", "order.placed", ["--note", "quick"], "for apsdai cannot have a note"),
+        ("licences", "order.placed", ["--shop", "145541"], "of licences cannot have the shop 145541"),
+        ("hk", "order.placed", ["--to", "localhost:8787/hooks/x"]),
+        (
+            "hk",
+            "order.plced",
+            ["--total", "5"],
+            "keeta sends no \"order.plced\"; did you mean \"order.placed\"? it sends",
+        ),
+        ("licences", "order.placed", ["--note", "quick"], "of licences cannot have a note"),
     ] {
         let done = simulate(&daemon, source, kind, &flags);
         assert!(done.code == Some(2) && done.err.contains(says), "{kind} {flags:?}: {}{}", done.out, done.err);

@@ -23,16 +23,16 @@ pub struct Init {
     #[arg(long = "channel", value_name = "KIND[=NAME]", value_parser = CHANNELS)]
     channels: Vec<Wanted>,
     /// Of the messages
-    #[arg(long, value_name = "TAG", value_parser = scaffold::language, requires = "sources")]
+    #[arg(long, value_name = "TAG", value_parser = scaffold::language, requires_all = ["sources", "channels"])]
     language: Option<String>,
     /// Of the times in the messages; an IANA name such as Asia/Shanghai
-    #[arg(long, value_name = "ZONE", value_parser = scaffold::timezone, requires = "sources")]
+    #[arg(long, value_name = "ZONE", value_parser = scaffold::timezone, requires_all = ["sources", "channels"])]
     timezone: Option<String>,
     /// Of amounts that come without one; an ISO 4217 code
-    #[arg(long, value_name = "CODE", value_parser = scaffold::currency, requires = "sources")]
+    #[arg(long, value_name = "CODE", value_parser = scaffold::currency, requires_all = ["sources", "channels"])]
     currency: Option<String>,
     /// How the internet reaches this daemon, such as `https://bell.example.com`
-    #[arg(long, value_name = "URL", value_parser = scaffold::public_url, requires = "sources")]
+    #[arg(long, value_name = "URL", value_parser = scaffold::public_url, requires_all = ["sources", "channels"])]
     public_url: Option<String>,
     /// Write it to this file, which must not be there yet, instead of printing it
     #[arg(long, value_name = "FILE")]

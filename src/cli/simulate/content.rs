@@ -5,6 +5,7 @@ use iso_currency::Currency;
 
 use crate::cli::Failure;
 use crate::domain::money::Money;
+use crate::domain::text::narrow;
 use crate::platform::ParsedWebhook;
 use crate::platform::sample::{SampleContent, SampleItem};
 
@@ -69,11 +70,15 @@ impl OrderArgs {
 /// `2 × Tea`, `2x Tea` or `Tea`.
 fn item(text: &str) -> Result<SampleItem, String> {
     let text = text.trim();
+    let wide = text.len() - text.trim_start_matches(|letter: char| matches!(letter, '0'..='9' | '０'..='９')).len();
+    let text = narrow(&text[..wide]) + &text[wide..];
+    let text = text.as_str();
     let digits = text.len() - text.trim_start_matches(|letter: char| letter.is_ascii_digit()).len();
     let rest = text[digits..].trim_start();
     let name = rest.strip_prefix(['×', '✕']).or_else(|| {
         // Else "3xl shirt" would be three of something.
-        rest.strip_prefix(['x', 'X', '*']).filter(|name| name.is_empty() || name.starts_with(char::is_whitespace))
+        rest.strip_prefix(['x', 'X', '*', 'ｘ', 'Ｘ', '＊'])
+            .filter(|name| name.is_empty() || name.starts_with(char::is_whitespace))
     });
     let (quantity, name) = match name {
         Some(name) if digits > 0 => {
@@ -108,7 +113,7 @@ fn amount(text: &str, code: &str) -> Result<Money, Failure> {
     let example = Money::of_major(if exponent == 0 { "612" } else { "612.50" }, code).map(|money| money.major());
     let example = example.unwrap_or_default();
     let wrong = |why: &str| Err(Failure::Misused(format!("--total: \"{text}\" {why}; write it like {example}")));
-    let plain = text.trim();
+    let plain = &narrow(text.trim());
     let is_amount = |text: &str| {
         text.starts_with(|first: char| first.is_ascii_digit())
             && text.bytes().all(|byte| byte.is_ascii_digit() || b".,".contains(&byte))
@@ -158,7 +163,10 @@ pub fn missing(content: &SampleContent, webhook: &ParsedWebhook) -> Option<Strin
     if let Some(total) =
         content.total.as_ref().filter(|total| order.is_none_or(|order| order.total.as_ref() != Some(total)))
     {
-        return Some(format!("a total of {total}"));
+        return Some(match total.currency.as_str() {
+            NO_CURRENCY => format!("a total of {}", total.major()),
+            _ => format!("a total of {total}"),
+        });
     }
     if let Some(shop) = content.shop.as_ref().filter(|id| webhook.shop.as_ref().is_none_or(|shop| shop.id != **id)) {
         return Some(format!("the shop {shop}"));
@@ -191,6 +199,8 @@ mod tests {
             ("2x Tea", 2, "Tea"),
             ("2 X  Lemon tea ", 2, "Lemon tea"),
             ("12 * 奶茶", 12, "奶茶"),
+            ("２ × 菠萝油", 2, "菠萝油"),
+            ("１２ｘ 奶茶", 12, "奶茶"),
             ("Tea", 1, "Tea"),
             ("7 Up", 1, "7 Up"),
             ("3xl shirt", 1, "3xl shirt"),
@@ -214,6 +224,7 @@ mod tests {
             ("1,188.00", "CNY", 118_800),
             ("0", "HKD", 0),
             ("612", "JPY", 612),
+            ("６１２．５０", "HKD", 61_250),
             ("4.600", "KWD", 4_600),
         ] {
             assert_eq!(amount(text, code).ok(), Some(Money::new(minor, code)), "{text} {code}");
@@ -229,7 +240,6 @@ mod tests {
             ("HK$5", "HKD", "is no amount"),
             ("5.", "HKD", "is no amount"),
             ("1.2.3", "HKD", "is no amount"),
-            ("６１２", "HKD", "is no amount"),
             ("NaN", "HKD", "is no amount"),
             ("99999999999999999999999", "HKD", "is too much"),
             ("90000000000000000", "HKD", "is too much"),

@@ -46,6 +46,7 @@ pub fn run(export: &Export) -> Result<(), Failure> {
     let wanted: Sources = built_in.into_iter().filter(|(path, _)| is_wanted(path)).collect();
     let written = write(&wanted, &export.output)?;
     output::line(match (written, wanted.len()) {
+        (0, 1) => "1 file is there already, as it is built in".to_owned(),
         (0, all) => format!("all {} are there already, as they are built in", files(all)),
         (written, all) if written < all => {
             format!(
