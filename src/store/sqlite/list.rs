@@ -52,7 +52,7 @@ impl Reader {
         .await
     }
 
-    /// The orders of this number or short number: source and number of each, of a short number the newest few.
+    /// The orders of this number or short number: source and number of each.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
@@ -98,12 +98,13 @@ fn conditions(wanted: &DeliveryFilter) -> (String, Vec<Value>) {
         format!("EXISTS (SELECT 1 FROM events e WHERE e.id = d.event AND e.kind GLOB {glob})")
     }));
     conditions.extend(orders.as_ref().map(|orders| {
-        let one = |(source, number): &(String, String)| {
-            let (source, number) = (bind(source.clone().into()), bind(number.clone().into()));
-            format!("source = {source} AND order_number = {number}")
-        };
-        let any: Vec<String> = orders.iter().map(one).chain(["0".to_owned()]).collect();
-        format!("d.event IN (SELECT id FROM events WHERE {})", any.join(" OR "))
+        // As one value, because there may be more orders than a statement takes values.
+        let orders: serde_json::Value = orders.iter().map(|(source, number)| [source.as_str(), number]).collect();
+        let orders = bind(orders.to_string().into());
+        format!(
+            "d.event IN (SELECT e.id FROM json_each({orders}) o
+                CROSS JOIN events e ON e.source = o.value ->> 0 AND e.order_number = o.value ->> 1)"
+        )
     }));
     (conditions.join(" AND "), values)
 }
