@@ -1,6 +1,5 @@
 //! What `cancel` and `redeliver` share: the change itself, and a line for each delivery that says what came of it.
 
-use std::collections::BTreeSet;
 use std::io;
 use std::io::IsTerminal;
 
@@ -10,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::cli::{Failure, Format, output, store, why};
 use crate::config::parts::Parts;
-use crate::store::change::{Applied, ChangeRequest, ChangeResult, Obstacle};
+use crate::store::change::{Applied, ChangeRequest, ChangeResult, Meant, Obstacle};
 use crate::store::sqlite::change::Changes;
 
 /// More than so many are changed only when that is confirmed.
@@ -20,10 +19,10 @@ const ASKED_ABOVE: usize = 10;
 pub fn make(wish: ChangeRequest, given: &[String], yes: bool, format: Format, part: &Parts) -> Result<(), Failure> {
     let mut changes =
         Changes::open(store::path(part.store().map_err(Failure::Configuration)?)?).map_err(store::failed)?;
-    let mut said = BTreeSet::new();
-    let ids: Vec<String> = given.iter().filter(|id| said.insert(*id)).cloned().collect();
-    confirm(wish, changes.count(wish, &ids).map_err(store::failed)?, yes)?;
-    let made = changes.make(wish, &ids, Timestamp::now()).map_err(store::failed)?;
+    let meant = changes.resolve(wish, given).map_err(store::failed)?;
+    let count = meant.iter().filter(|one| matches!(one, Meant::Delivery(_))).count();
+    confirm(wish, count, yes)?;
+    let made = changes.make(wish, &meant, Timestamp::now()).map_err(store::failed)?;
     match format {
         Format::Json => output::line(made.iter().map(|change| as_json(wish, change, part)).collect::<Value>())?,
         Format::Text => {
@@ -104,6 +103,10 @@ fn words(wish: ChangeRequest, change: &ChangeResult, part: &Parts) -> String {
         }
         (ChangeRequest::Cancel, Applied::Releasing(count)) => ("cancelled", Some(released(count))),
         (ChangeRequest::Cancel, Applied::Plainly) => ("cancelled", None),
+        (ChangeRequest::Redeliver, Applied::Already) => ("it waits already", None),
+        (ChangeRequest::Redeliver, Applied::Inside(leader)) => {
+            ("left out", Some(format!("it went out in the message of {leader}, which goes out once more")))
+        }
         (ChangeRequest::Redeliver, Applied::Releasing(count)) => ("goes out once more", Some(released(count))),
         (ChangeRequest::Redeliver, _) => ("goes out once more", None),
     };

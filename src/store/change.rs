@@ -24,6 +24,15 @@ pub struct ChangeResult {
     pub result: Result<Applied, Obstacle>,
 }
 
+/// What one name stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Meant {
+    /// This delivery is to be changed.
+    Delivery(DeliveryId),
+    /// Nothing is to be done, and this is what there is to say.
+    Settled(ChangeResult),
+}
+
 /// By what a person recognises a delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeliveryName {
@@ -37,13 +46,13 @@ pub struct DeliveryName {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Applied {
     Plainly,
-    /// It was so before.
+    /// It was so before: cancelled, or waiting to go out.
     Already,
     /// It is being sent just now, so it may still arrive.
     WhileUnderWay,
     /// So many others that were to go out in its message are due by themselves.
     Releasing(u64),
-    /// It stands in the message of this delivery, which may still go out.
+    /// It stands in the message of this delivery, which may still go out, or goes out once more.
     Inside(DeliveryId),
 }
 

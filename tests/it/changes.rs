@@ -8,7 +8,7 @@ use orderbell::domain::event::{DeliveryId, Event, EventId, Kind, SignatureCheck}
 use orderbell::domain::payload::Data;
 use orderbell::domain::route::Target;
 use orderbell::domain::route_decision::RouteDecisions;
-use orderbell::store::change::{Applied, ChangeRequest, ChangeResult, Obstacle};
+use orderbell::store::change::{Applied, ChangeRequest, ChangeResult, Meant, Obstacle};
 use orderbell::store::history::{HistoryAnswer, IdMatch, Question, RefusedWebhook};
 use orderbell::store::sqlite::Sqlite;
 use orderbell::store::sqlite::change::Changes;
@@ -134,7 +134,7 @@ impl Scene {
     }
 
     fn make(&self, wish: ChangeRequest, id: DeliveryId) -> Result<Applied, Obstacle> {
-        let made = self.changes().make(wish, &[id.to_string()], at(100)).unwrap();
+        let made = self.changes().make(wish, &[Meant::Delivery(id)], at(100)).unwrap();
         let [ChangeResult { delivery: Some(named), result, .. }] = &made[..] else { panic!("{made:?}") };
         assert_eq!((named.id, named.channel.as_str()), (id, "kitchen"));
         result.clone()
@@ -239,7 +239,9 @@ async fn an_id_may_be_shortened_as_long_as_it_fits_one_delivery_only() {
         scene.connection().execute(sql, params![old.0.as_bytes(), new.0.as_bytes()]).unwrap();
     }
     let given = ["01aaaaaa", "01aaaaaa-11", "01AAAAAA-112", "01aaaaa", "01aaaaaa1111", "01bbbbbb", "no id at all"];
-    let made = scene.changes().make(ChangeRequest::Cancel, &given.map(str::to_owned), at(1)).unwrap();
+    let mut changes = scene.changes();
+    let meant = changes.resolve(ChangeRequest::Cancel, &given.map(str::to_owned)).unwrap();
+    let made = changes.make(ChangeRequest::Cancel, &meant, at(1)).unwrap();
     let results: Vec<_> = made.iter().map(|change| change.result.clone()).collect();
     let both = [first, second].map(|id| IdMatch {
         id: id.to_string(),
@@ -259,6 +261,33 @@ async fn an_id_may_be_shortened_as_long_as_it_fits_one_delivery_only() {
     assert_eq!(results, wanted);
     assert_eq!(made[2].delivery.as_ref().unwrap().id, second);
     assert_eq!((scene.row(first).state.as_str(), scene.row(second).state.as_str()), ("cancelled", "cancelled"));
+}
+
+#[tokio::test]
+async fn what_was_found_is_changed_and_nothing_else_and_finding_it_needs_no_lock() {
+    let scene = Scene::new();
+    let ordered = async |count| {
+        let ids = scene.deliveries(count).await;
+        let sql = "UPDATE events SET order_number = '7' WHERE id = (SELECT event FROM deliveries WHERE id = ?1)";
+        assert_eq!(scene.connection().execute(sql, [ids[0].0.as_bytes()]).unwrap(), 1);
+        ids
+    };
+    let [first, gone] = ordered(2).await[..] else { panic!("two") };
+    let mut changes = scene.changes();
+    let other = scene.connection();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let meant = changes.resolve(ChangeRequest::Cancel, &["7".to_owned()]).unwrap();
+    other.execute_batch("COMMIT").unwrap();
+    assert_eq!(meant, [first, gone].map(Meant::Delivery));
+
+    // Meanwhile the order has more, and one is pruned.
+    let later = ordered(1).await[0];
+    other.execute("DELETE FROM deliveries WHERE id = ?1", [gone.0.as_bytes()]).unwrap();
+    let made = changes.make(ChangeRequest::Cancel, &meant, at(1)).unwrap();
+    let results: Vec<_> = made.iter().map(|change| (change.given.clone(), change.result.clone())).collect();
+    let wanted = [(first.to_string(), Ok(Applied::Plainly)), (gone.to_string(), Err(Obstacle::Unknown))];
+    assert_eq!(results, wanted);
+    assert_eq!((scene.row(first).state.as_str(), scene.row(later).state.as_str()), ("cancelled", "waiting"));
 }
 
 #[tokio::test]
@@ -307,6 +336,10 @@ async fn lists_of_any_length_are_read_page_by_page_from_the_newest_so_many() {
         read.extend(page.iter().map(|row| row.id));
     }
     assert_eq!(read, ids);
+    let orders = (0..40_000).map(|number| ("s".to_owned(), number.to_string())).collect();
+    let many = DeliveryFilter { orders: Some(orders), ..DeliveryFilter::default() };
+    scene.connection().execute("UPDATE events SET order_number = '39999'", []).unwrap();
+    assert_eq!(reader.count(many).await.unwrap(), 25);
     let page = reader.page(dead, Start::At(ids[3]), 10).await.unwrap();
     assert_eq!(page.iter().map(|row| row.id).collect::<Vec<_>>(), ids[3..5]);
 }

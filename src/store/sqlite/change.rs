@@ -4,12 +4,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, params};
 
 use crate::domain::event::DeliveryId;
 use crate::store::StoreError;
-use crate::store::change::{Applied, ChangeRequest, ChangeResult, DeliveryName, Obstacle};
-use crate::store::sqlite::{BUSY_MS, STATEMENTS, find, rows, schema, unavailable, unopened};
+use crate::store::change::{Applied, ChangeRequest, ChangeResult, DeliveryName, Meant, Obstacle};
+use crate::store::sqlite::{BUSY_MS, STATEMENTS, named, rows, schema, unavailable, unopened};
 
 /// The store as a command changes it. The daemon sees a change at its next look, a second later at most.
 pub struct Changes {
@@ -28,35 +28,32 @@ impl Changes {
         Ok(Self { connection })
     }
 
-    /// Does with each delivery what is wished, as far as it can be done, in one transaction. What is given names a delivery
-    /// by its id, or those of an order by its number.
+    /// What is meant, each delivery once: a name is that of a delivery by its id, or of those of an order by its number. A
+    /// look through the store, which keeps nobody from writing.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub fn resolve(&self, request: ChangeRequest, names: &[String]) -> Result<Vec<Meant>, StoreError> {
+        named::resolve(&self.connection, request, names).map_err(|error| unavailable(&error))
+    }
+
+    /// Does with each delivery what is wished, as far as it can be done, in one transaction.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`]: nothing was changed.
     pub fn make(
         &mut self,
         request: ChangeRequest,
-        given: &[String],
+        meant: &[Meant],
         now: Timestamp,
     ) -> Result<Vec<ChangeResult>, StoreError> {
         self.transact(|connection| {
-            let mut made = Vec::new();
-            for given in given {
-                made.extend(change(connection, request, given, now)?);
-            }
-            Ok(made)
+            let one = |meant: &Meant| match meant {
+                Meant::Delivery(id) => change(connection, request, *id, now),
+                Meant::Settled(result) => Ok(result.clone()),
+            };
+            meant.iter().map(one).collect()
         })
-    }
-
-    /// How many deliveries that would be done with.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub fn count(&self, wish: ChangeRequest, given: &[String]) -> Result<usize, StoreError> {
-        let count = |given: &String| {
-            find::deliveries(&self.connection, given, wish).map(|found| found.map_or(0, |ids| ids.len()))
-        };
-        given.iter().map(count).sum::<rusqlite::Result<usize>>().map_err(|error| unavailable(&error))
     }
 
     /// The dead deliveries, the oldest first.
@@ -114,27 +111,22 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// Does it with everything that is meant.
 fn change(
     connection: &Connection,
     wish: ChangeRequest,
-    given: &str,
+    id: DeliveryId,
     now: Timestamp,
-) -> rusqlite::Result<Vec<ChangeResult>> {
-    let of = |delivery, result| ChangeResult { given: given.to_owned(), delivery, result };
-    let ids = match find::deliveries(connection, given, wish)? {
-        Err(obstacle) => return Ok(vec![of(None, Err(obstacle))]),
-        Ok(ids) => ids,
+) -> rusqlite::Result<ChangeResult> {
+    let of = |delivery, result| ChangeResult { given: id.to_string(), delivery, result };
+    // It may have become too old since it was found.
+    let Some((named, status)) = load(connection, id, now).optional()? else {
+        return Ok(of(None, Err(Obstacle::Unknown)));
     };
-    let one = |id: DeliveryId| {
-        let (named, status) = load(connection, id, now)?;
-        let result = match wish {
-            ChangeRequest::Cancel => cancel(connection, id, status, now)?,
-            ChangeRequest::Redeliver => redeliver(connection, id, status, now)?,
-        };
-        Ok(of(Some(named), result))
+    let result = match wish {
+        ChangeRequest::Cancel => cancel(connection, id, status, now)?,
+        ChangeRequest::Redeliver => redeliver(connection, id, status, now)?,
     };
-    ids.into_iter().map(one).collect()
+    Ok(of(Some(named), result))
 }
 
 /// Where a delivery stands, as far as it matters for a change.

@@ -1,11 +1,12 @@
 //! Finding what a person means: an order by its number, an event or a delivery by the beginning of its id, a source, a report.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{Connection, params};
 use uuid::Uuid;
 
 use crate::domain::event::{DeliveryId, Event, EventId};
 use crate::domain::order::Order;
-use crate::store::change::{ChangeRequest, Obstacle};
 use crate::store::history::{IdMatch, Question};
 use crate::store::sqlite::rows;
 
@@ -41,7 +42,7 @@ pub fn meant(connection: &Connection, question: &Question) -> rusqlite::Result<F
     if let Some(report) = asked.strip_prefix(REPORTS).filter(|name| !name.is_empty()) {
         return Ok(FoundId::Report(report.to_owned()));
     }
-    let number = asked.strip_prefix('#').unwrap_or(asked);
+    let number = number(asked);
     let numbers = by_number(connection, number)?;
     if !numbers.is_empty() {
         return Ok(FoundId::Orders { numbers, more: 0 });
@@ -52,7 +53,7 @@ pub fn meant(connection: &Connection, question: &Question) -> rusqlite::Result<F
             found => return Ok(found),
         }
     }
-    let (numbers, more) = by_short_number(connection, number)?;
+    let (numbers, more) = newest_few(by_short_number(connection, number)?);
     Ok(if numbers.is_empty() { FoundId::Nothing } else { FoundId::Orders { numbers, more } })
 }
 
@@ -63,8 +64,8 @@ fn is_source(connection: &Connection, name: &str) -> rusqlite::Result<bool> {
     connection.prepare_cached(sql)?.query_row([name], |row| row.get(0))
 }
 
-/// The sources that have an event about an order of this number; `source/number` names one of them.
-fn by_number(connection: &Connection, asked: &str) -> rusqlite::Result<Vec<(String, String)>> {
+/// The sources that have an event about an order of this number. `source/number` is that order, whatever else is called so.
+pub fn by_number(connection: &Connection, asked: &str) -> rusqlite::Result<Vec<(String, String)>> {
     // There is no index by number alone, and no need of one: sources are few, and each step goes from one to the next.
     let sql = "WITH RECURSIVE known (source) AS (
             SELECT min(source) FROM events WHERE order_number IS NOT NULL
@@ -76,56 +77,65 @@ fn by_number(connection: &Connection, asked: &str) -> rusqlite::Result<Vec<(Stri
     let sources: Vec<String> = select.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
     let sql = "SELECT EXISTS (SELECT 1 FROM events WHERE source = ?1 AND order_number = ?2)";
     let mut look = connection.prepare_cached(sql)?;
-    let mut numbers = Vec::new();
+    let mut numbers = [Vec::new(), Vec::new()];
     for source in sources {
         let of_source = asked.strip_prefix(&source).and_then(|rest| rest.strip_prefix('/'));
-        let number = of_source.unwrap_or(asked).to_owned();
-        if look.query_row(params![source, number], |row| row.get(0))? {
-            numbers.push((source, number));
+        for (found, number) in numbers.iter_mut().zip([of_source, Some(asked)]) {
+            let Some(number) = number else { continue };
+            if look.query_row(params![source, number], |row| row.get(0))? {
+                found.push((source.clone(), number.to_owned()));
+            }
         }
     }
-    Ok(numbers)
+    let [of_source, bare] = numbers;
+    Ok(if of_source.is_empty() { bare } else { of_source })
 }
 
-/// The newest orders of a short number, which platforms use again and again.
-fn by_short_number(connection: &Connection, number: &str) -> rusqlite::Result<(Vec<(String, String)>, u64)> {
+/// The first few orders, and how many more there are.
+pub fn newest_few(mut orders: Vec<(String, String)>) -> (Vec<(String, String)>, u64) {
+    let more = orders.len().saturating_sub(SHOWN) as u64;
+    orders.truncate(SHOWN);
+    (orders, more)
+}
+
+/// The orders of a short number, which platforms use again and again; the newest first.
+pub fn by_short_number(connection: &Connection, number: &str) -> rusqlite::Result<Vec<(String, String)>> {
     let written = format!("\"short_number\":{}", rows::to_json(&number)?);
     // A buyer's words could hold it as well.
     let sql = "SELECT source, number, body FROM orders WHERE instr(body, ?1) > 0 ORDER BY seq DESC";
-    let known = first_few(connection, sql, &written, |body| {
+    let known = each_once(connection, sql, &written, |body| {
         Ok(rows::of_json::<Order>(2, body)?.short_number.as_deref() == Some(number))
     })?;
-    if !known.0.is_empty() {
+    if !known.is_empty() {
         return Ok(known);
     }
     // What nobody proved makes no order.
     let sql = "SELECT source, order_number, event FROM events
         WHERE order_number IS NOT NULL AND instr(event, ?1) > 0 ORDER BY seq DESC";
-    first_few(connection, sql, &written, |event| {
+    each_once(connection, sql, &written, |event| {
         let order = rows::of_json::<Event>(2, event)?.order;
         Ok(order.is_some_and(|order| order.short_number.as_deref() == Some(number)))
     })
 }
 
-/// The first few orders of a statement's rows of which `is_it` holds, each once, and how many more there are.
-fn first_few(
+/// The orders of a statement's rows of which `is_it` holds, each once.
+fn each_once(
     connection: &Connection,
     sql: &str,
     written: &str,
     is_it: impl Fn(&str) -> rusqlite::Result<bool>,
-) -> rusqlite::Result<(Vec<(String, String)>, u64)> {
+) -> rusqlite::Result<Vec<(String, String)>> {
     let mut select = connection.prepare_cached(sql)?;
     let mut found = select.query([written])?;
-    let mut all: Vec<(String, String)> = Vec::new();
+    let (mut all, mut known) = (Vec::new(), BTreeSet::new());
     while let Some(row) = found.next()? {
-        let order = (row.get(0)?, row.get(1)?);
-        if !all.contains(&order) && is_it(row.get_ref(2)?.as_str()?)? {
+        let order: (String, String) = (row.get(0)?, row.get(1)?);
+        if !known.contains(&order) && is_it(row.get_ref(2)?.as_str()?)? {
+            known.insert(order.clone());
             all.push(order);
         }
     }
-    let more = all.len().saturating_sub(SHOWN) as u64;
-    all.truncate(SHOWN);
-    Ok((all, more))
+    Ok(all)
 }
 
 /// The first and the last id that begin like this; `None` for what is no beginning of an id.
@@ -141,7 +151,7 @@ pub fn range(text: &str) -> Option<[[u8; 16]; 2]> {
 }
 
 /// The events whose ids are within a range, the first few.
-fn events(connection: &Connection, [first, last]: &[[u8; 16]; 2]) -> rusqlite::Result<Vec<(Uuid, IdMatch)>> {
+pub fn events(connection: &Connection, [first, last]: &[[u8; 16]; 2]) -> rusqlite::Result<Vec<(Uuid, IdMatch)>> {
     let sql = "SELECT id, kind, order_number FROM events WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT ?3";
     let mut select = connection.prepare_cached(sql)?;
     let events = select.query_map(params![first, last, CANDIDATES], |row| {
@@ -152,7 +162,10 @@ fn events(connection: &Connection, [first, last]: &[[u8; 16]; 2]) -> rusqlite::R
 }
 
 /// The deliveries whose ids are within a range, the first few, each with its event.
-fn candidates(connection: &Connection, [first, last]: &[[u8; 16]; 2]) -> rusqlite::Result<Vec<(Uuid, Uuid, IdMatch)>> {
+pub fn candidates(
+    connection: &Connection,
+    [first, last]: &[[u8; 16]; 2],
+) -> rusqlite::Result<Vec<(Uuid, Uuid, IdMatch)>> {
     let sql =
         "SELECT d.id, d.event, e.kind, e.order_number, d.channel FROM deliveries d JOIN events e ON e.id = d.event
         WHERE d.id BETWEEN ?1 AND ?2 ORDER BY d.id LIMIT ?3";
@@ -179,79 +192,17 @@ fn of_ids(connection: &Connection, range: &[[u8; 16]; 2]) -> rusqlite::Result<Fo
     })
 }
 
-/// The deliveries that a person means: one by its id, or those of an order by its number, as far as `wish` can be done
-/// with them.
-pub fn deliveries(
-    connection: &Connection,
-    given: &str,
-    wish: ChangeRequest,
-) -> rusqlite::Result<Result<Vec<DeliveryId>, Obstacle>> {
-    let given = given.trim();
-    let number = given.strip_prefix('#').unwrap_or(given);
-    let numbers = by_number(connection, number)?;
-    if let [one] = numbers.as_slice() {
-        return of_order(connection, one, wish);
-    }
-    if !numbers.is_empty() {
-        return Ok(Err(Obstacle::SeveralOrders(numbers, 0)));
-    }
-    let range = range(given);
-    if let Some(range) = &range {
-        let found = candidates(connection, range)?;
-        match found.as_slice() {
-            [] => {}
-            [(id, _, _)] => return Ok(Ok(vec![DeliveryId(*id)])),
-            _ => return Ok(Err(Obstacle::Ambiguous(found.into_iter().map(|(_, _, one)| one).collect()))),
-        }
-    }
-    let (numbers, more) = by_short_number(connection, number)?;
-    if let ([one], 0) = (numbers.as_slice(), more) {
-        return of_order(connection, one, wish);
-    }
-    if !numbers.is_empty() {
-        return Ok(Err(Obstacle::SeveralOrders(numbers, more)));
-    }
-    Ok(Err(match range {
-        None => Obstacle::NoId,
-        Some(range) if events(connection, &range)?.is_empty() => Obstacle::Unknown,
-        Some(_) => Obstacle::IsEvent,
-    }))
-}
-
-/// Of an order: to cancel, what has not arrived; to send once more, everything that is not told by another of its messages,
-/// and what was cancelled only where there is nothing else.
-fn of_order(
-    connection: &Connection,
-    (source, number): &(String, String),
-    wish: ChangeRequest,
-) -> rusqlite::Result<Result<Vec<DeliveryId>, Obstacle>> {
-    let sql = "SELECT d.id, d.state, d.digest FROM events e JOIN deliveries d ON d.event = e.id
-        WHERE e.source = ?1 AND e.order_number = ?2 ORDER BY d.id";
-    let mut select = connection.prepare_cached(sql)?;
-    let found = select.query_map([source, number], |row| {
-        let id = rows::uuid(0, row.get_ref(0)?.as_blob()?)?;
-        let carrier = row.get_ref(2)?.as_blob_or_null()?.map(|id| rows::uuid(2, id)).transpose()?;
-        Ok((id, row.get::<_, String>(1)?, carrier))
-    })?;
-    let all: Vec<_> = found.collect::<rusqlite::Result<_>>()?;
-    let carried = |carrier: &Option<Uuid>| carrier.is_some_and(|carrier| all.iter().any(|(id, ..)| *id == carrier));
-    let is_meant = |(_, state, carrier): &&(Uuid, String, Option<Uuid>)| match wish {
-        ChangeRequest::Cancel => matches!(state.as_str(), "waiting" | "dead"),
-        ChangeRequest::Redeliver => state != "cancelled" && !carried(carrier),
-    };
-    let mut meant: Vec<_> = all.iter().filter(is_meant).collect();
-    if meant.is_empty() && wish == ChangeRequest::Redeliver {
-        meant = all.iter().collect();
-    }
-    let ids: Vec<DeliveryId> = meant.into_iter().map(|(id, ..)| DeliveryId(*id)).collect();
-    Ok(if ids.is_empty() { Err(Obstacle::NothingToDo) } else { Ok(ids) })
-}
-
-/// The orders of this number or short number, source and number of each; the newest few of a short number.
+/// The orders of this number or short number, source and number of each.
 pub fn orders(connection: &Connection, asked: &str) -> rusqlite::Result<Vec<(String, String)>> {
-    let number = asked.trim().trim_start_matches('#');
+    let number = number(asked);
     let numbers = by_number(connection, number)?;
-    if numbers.is_empty() { Ok(by_short_number(connection, number)?.0) } else { Ok(numbers) }
+    if numbers.is_empty() { by_short_number(connection, number) } else { Ok(numbers) }
+}
+
+/// What may be the number of an order, without the sign of a short one.
+pub fn number(asked: &str) -> &str {
+    let asked = asked.trim();
+    asked.strip_prefix('#').unwrap_or(asked)
 }
 
 /// An id as far as it has to be written to be no other event's or delivery's.

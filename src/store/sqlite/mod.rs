@@ -19,6 +19,7 @@ pub mod inquiries;
 pub mod last_known;
 pub mod list;
 pub mod lock;
+mod named;
 mod opening;
 mod pacing;
 mod parking;

@@ -3,7 +3,7 @@
 use orderbell::domain::fallback::CatchUp;
 use orderbell::domain::message::PartForm;
 use orderbell::domain::retry::{Answer, Outcome, Step};
-use orderbell::store::change::ChangeRequest;
+use orderbell::store::change::{ChangeRequest, Meant};
 use orderbell::store::sqlite::change::Changes;
 use orderbell::store::{Claim, Claimed, Fallback, PendingDelivery, Settle};
 
@@ -82,7 +82,7 @@ async fn what_a_person_asks_for_once_more_goes_out_though_a_fallback_was_sent_it
     settle(&store, owner, attempt, Outcome::Delivered, Step::Delivered).await;
     let mut changes = Changes::open(&folder.path().join("bell.db")).expect("the store");
     for (channel, delivery) in [("kitchen", kitchen), ("owner", owner)] {
-        changes.make(ChangeRequest::Redeliver, &[delivery.to_string()], at(5)).expect("changed");
+        changes.make(ChangeRequest::Redeliver, &[Meant::Delivery(delivery)], at(5)).expect("changed");
         store.settle_fallback("kitchen", at(6)).await.expect("changed");
         assert_eq!(due(&store, channel, 6).await.len(), 1, "{channel} is to get it once more");
         let Claimed::Yes(attempt) = claim(&store, delivery, 6).await else { panic!("nobody has it") };
@@ -109,6 +109,6 @@ async fn who_has_got_a_message_before_it_was_asked_for_once_more_does_not_make_i
     let (hours, stands) = (6 * 3600, |due: &PendingDelivery| (due.accepted, due.late.clone()));
     assert_eq!(stands(&due(&store, "owner", hours).await[0]), (true, vec![0]));
     let mut changes = Changes::open(&folder.path().join("bell.db")).expect("the store");
-    changes.make(ChangeRequest::Redeliver, &[mail.to_string()], at(hours)).expect("changed");
+    changes.make(ChangeRequest::Redeliver, &[Meant::Delivery(mail)], at(hours)).expect("changed");
     assert_eq!(stands(&due(&store, "owner", hours).await[0]), (false, Vec::new()));
 }

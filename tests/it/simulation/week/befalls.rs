@@ -1,7 +1,7 @@
 //! What befalls the daemon in a week: webhooks, people, reloads, stops and cuts.
 
 use orderbell::store::Recorded;
-use orderbell::store::change::{Applied, ChangeRequest};
+use orderbell::store::change::{Applied, ChangeRequest, Meant};
 use orderbell::store::sqlite::change::Changes;
 
 use crate::simulation::chance::Chance;
@@ -96,7 +96,8 @@ impl Week<'_> {
         }
         let delivery = self.chance.one_of(&among);
         let mut changes = Changes::open(&self.file).map_err(|error| error.to_string())?;
-        let made = changes.make(wish, &[delivery.to_string()], self.hands.wall()).map_err(|error| error.to_string())?;
+        let made =
+            changes.make(wish, &[Meant::Delivery(delivery)], self.hands.wall()).map_err(|error| error.to_string())?;
         let done = &made[0].result;
         self.note(format!("a person: {wish:?} {delivery}, which is {state}: {done:?}"));
         let owed = self.truth.owed.get_mut(&delivery);
