@@ -193,11 +193,16 @@ impl Hiding<'_, '_> {
 
 /// Whether an unknown key is near to one that is no secret, and to none that is one.
 pub fn is_slip_of_an_open_key(key: &str) -> bool {
-    let is_near = |keys: &BTreeSet<String>| {
+    let near = |keys: &BTreeSet<String>| {
         let known: Vec<&str> = keys.iter().map(String::as_str).collect();
-        suggest::nearest(key, &known).is_some()
+        suggest::nearest(key, &known).map(str::len)
     };
-    key.len() > 3 && is_near(&KEYS.open) && ![&KEYS.secrets, &KEYS.secret_maps, &KEYS.tables].into_iter().any(is_near)
+    let is_near = |keys: &BTreeSet<String>| near(keys).is_some();
+    // `smtp_password` is no slip of `smtp`.
+    let names_a_secret = |length: usize| key.len() > length + 2 && lines::holds_part_of_a_secret(key);
+    key.len() > 3
+        && near(&KEYS.open).is_some_and(|length| !names_a_secret(length))
+        && ![&KEYS.secrets, &KEYS.secret_maps, &KEYS.tables].into_iter().any(is_near)
 }
 
 /// Letters with blanks and dashes between them.

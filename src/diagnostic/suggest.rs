@@ -14,6 +14,8 @@ pub fn meant(name: &str, known: &[&str]) -> String {
 pub fn language(tag: &str, known: &[&str]) -> String {
     match folders::meant(tag, known) {
         Some(near) => format!("did you mean \"{near}\"?"),
+        // Of two letters each is near to any other.
+        None if tag.len() < 4 => format!("possible here: {}", known.join(", ")),
         None => meant(tag, known),
     }
 }

@@ -164,8 +164,10 @@ fn the_currency_is_the_one_of_the_time_zone_or_is_asked_for() {
 #[test]
 fn the_usual_settings_of_the_chinese_first_steps_fit_the_file_that_they_begin_with() {
     let page = include_str!("../../docs/zh-CN/getting-started.md");
-    let fences: Vec<&str> = page.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
-    let [lines, end] = fences[..] else { panic!("{fences:?}") };
+    let (_, usual) = page.split_once("\n## 6. ").expect("the usual settings");
+    let fence =
+        |opening: &str| usual.split_once(opening).and_then(|(_, rest)| rest.split("```").next()).expect("a fence");
+    let (lines, end) = (fence("```text\n"), fence("```toml\n"));
     let text = written(&["keeta=keeta-hk"], &["dingtalk=kitchen", "wecom=office"]);
     let text = text.replace("[channel.kitchen]\n", &format!("[channel.kitchen]\n{lines}"));
     let (kept, _) = text.split_once("[[route]]\n").unwrap();

@@ -21,12 +21,15 @@ static VALIDATOR: LazyLock<Validator> =
 
 /// Fixtures that are wrong only in what they mean, which no schema knows. A new fixture with errors that is not here must
 /// be refused by the schema as well.
-const WRONG_IN_MEANING: [&str; 9] = [
+const WRONG_IN_MEANING: [&str; 12] = [
     "admin-hash-is-no-hash.toml",
     "admin-open-to-the-network.toml",
     "fallbacks-in-a-circle.toml",
+    "mail-ports.toml",
     "names-that-nothing-has.toml",
+    "public-url.toml",
     "quiet-hold.toml",
+    "robot-of-another-vendor.toml",
     "store-in-memory.toml",
     "templates-nowhere.toml",
     "templates-that-do-not-parse.toml",

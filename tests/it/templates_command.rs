@@ -28,7 +28,10 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 fn every_template_is_listed_and_exported_without_any_configuration() {
     let folder = tempfile::tempdir().unwrap();
     let list = printed(folder.path(), &["templates"]);
-    assert!(list.starts_with("TEMPLATE") && list.lines().next().unwrap().ends_with("en        zh-CN"), "{list}");
+    assert!(
+        list.starts_with("TEMPLATE") && list.lines().next().unwrap().ends_with("en        pt-BR     zh-CN     zh-HK"),
+        "{list}"
+    );
     let json: Value = serde_json::from_str(&printed(folder.path(), &["templates", "--format", "json"])).unwrap();
     let rows = json.as_array().unwrap();
     assert!(rows.iter().all(|row| row["built_in"] == true && row["file"].is_null() && row["usable"] == true));
@@ -62,7 +65,10 @@ fn a_kind_is_exported_with_what_it_is_made_of_named() {
         files(out.path()).iter().map(|file| file.strip_prefix(out.path()).unwrap().display().to_string()).collect()
     };
     assert_eq!(names(&["order.placed", "--language", "zh-CN"]), ["zh-CN/order.placed.md"]);
-    assert_eq!(names(&["order.placed"]), ["en/order.placed.md", "zh-CN/order.placed.md"]);
+    assert_eq!(
+        names(&["order.placed"]),
+        ["ar", "en", "pt-BR", "zh-CN", "zh-HK"].map(|tag| format!("{tag}/order.placed.md"))
+    );
     assert_eq!(
         names(&["--language", "en", "report.daily", "operator.notice"]),
         ["en/operator.notice.md", "en/report.md"]
@@ -76,7 +82,7 @@ fn a_kind_is_exported_with_what_it_is_made_of_named() {
 
     for (arguments, says) in [
         (["order.plcaed", "--language", "en"], "there is no template \"order.plcaed\"; did you mean \"order.placed\"?"),
-        (["order.placed", "--language", "fr"], "no templates are built in for \"fr\"; there are: en, zh-CN"),
+        (["order.placed", "--language", "fr"], "no templates are built in for \"fr\"; possible here: ar, en, pt-BR"),
         (["mail.mjml", "--language", "en"], "there is no template \"mail.mjml\""),
         (["../words", "--language", "en"], "there is no template \"../words\""),
     ] {
@@ -120,7 +126,7 @@ fn the_list_says_which_of_yours_take_the_place_and_which_cannot() {
         ("mine/en/order.placed.kitchen.md", "# Cook"),
         ("mine/zh-CN/order.cancelled.md", "# {{ broken"),
         ("mine/en/words.toml", "x = \"y\"\n"),
-        ("mine/pt-BR/order.md", "# Pedido"),
+        ("mine/fr/order.md", "# Commande"),
     ] {
         let file = folder.path().join(path);
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
@@ -134,12 +140,15 @@ fn the_list_says_which_of_yours_take_the_place_and_which_cannot() {
             list.lines().find(|line| line.split("  ").next() == Some(name)).unwrap_or_else(|| panic!("{name}: {list}"));
         line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect::<Vec<_>>().join(" | ")
     };
-    assert_eq!(row("TEMPLATE"), "TEMPLATE | en | pt-BR | zh-CN");
-    assert_eq!(row("order.placed.md"), "order.placed.md | yours | - | built in");
-    assert_eq!(row("order.placed.kitchen.md"), "order.placed.kitchen.md | yours | - | -");
-    assert_eq!(row("order.cancelled.md"), "order.cancelled.md | built in | - | yours is broken: built in");
-    assert_eq!(row("words.toml"), "words.toml | yours, then built in | - | built in");
-    assert_eq!(row("order.md"), "order.md | built in | yours | built in");
+    assert_eq!(row("TEMPLATE"), "TEMPLATE | ar | en | fr | pt-BR | zh-CN | zh-HK");
+    assert_eq!(row("order.placed.md"), "order.placed.md | built in | yours | - | built in | built in | built in");
+    assert_eq!(row("order.placed.kitchen.md"), "order.placed.kitchen.md | - | yours | - | - | - | -");
+    assert_eq!(
+        row("order.cancelled.md"),
+        "order.cancelled.md | built in | built in | - | built in | yours is broken: built in | built in"
+    );
+    assert_eq!(row("words.toml"), "words.toml | built in | yours, then built in | - | built in | built in | built in");
+    assert_eq!(row("order.md"), "order.md | built in | built in | yours | built in | built in | built in");
     assert!(list.ends_with("mine; `orderbell check` tries each with every sample\n"), "{list}");
     let json: Value = serde_json::from_str(&printed(folder.path(), &["templates", "--format", "json"])).unwrap();
     let of = |language: &str, name: &str| {

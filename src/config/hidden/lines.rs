@@ -217,7 +217,11 @@ fn is_known_key(key: &str) -> bool {
         let known = || lists.iter().flat_map(|list| list.iter().map(String::as_str));
         let is_short_and_foreign =
             piece.chars().count() <= 4 && !piece.is_empty() && !piece.chars().any(|c| c.is_ascii());
-        let is_slip = || piece.len() > 3 && suggest::nearest(piece, &known().collect::<Vec<_>>()).is_some();
+        // What only begins like a key may go on as a secret.
+        let is_slip = || {
+            let near = suggest::nearest(piece, &known().collect::<Vec<_>>());
+            piece.len() > 3 && near.is_some_and(|near| piece.len() <= near.len() + 2)
+        };
         is_short_and_foreign || known().any(|known| known == piece) || is_slip()
     })
 }
@@ -229,9 +233,13 @@ fn may_name_a_secret(word: &str) -> bool {
     if known().any(|secret| secret == word) {
         return true;
     }
-    let is_part = || SECRET_PARTS.iter().any(|part| word.contains(part));
     let is_slip = || word.len() > 3 && suggest::nearest(&word, &known().collect::<Vec<_>>()).is_some();
-    !KEYS.open.contains(&word) && !is_slip_of_an_open_key(&word) && (is_part() || is_slip())
+    !KEYS.open.contains(&word) && !is_slip_of_an_open_key(&word) && (holds_part_of_a_secret(&word) || is_slip())
+}
+
+pub fn holds_part_of_a_secret(word: &str) -> bool {
+    let word = word.to_lowercase();
+    SECRET_PARTS.iter().any(|part| word.contains(part))
 }
 
 fn meant(written: char) -> char {

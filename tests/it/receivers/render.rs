@@ -47,9 +47,15 @@ async fn a_message_is_rendered_as_it_would_be_sent_and_nothing_is() {
     let html = std::fs::read_to_string(folder.path().join("mail.html")).unwrap();
     assert!(html.contains("<html") && html.contains("New order #"), "{html}");
     for (wrong, says) in [
-        (&["order.plaecd", "--channel", "erp"][..], "there is no sample of \"order.plaecd\"; there are: "),
+        (
+            &["order.plaecd", "--channel", "erp"][..],
+            "there is no sample of \"order.plaecd\"; did you mean \"order.placed\"? there are: ",
+        ),
         (&["order.placed", "--channel", "epr"], "there is no channel \"epr\"; there are: erp, kitchen, office, owner"),
-        (&["order.placed", "--channel", "erp", "--language", "tlh"], "no templates in \"tlh\"; there are: en, zh-CN"),
+        (
+            &["order.placed", "--channel", "erp", "--language", "tlh"],
+            "no templates in \"tlh\"; possible here: ar, en, pt-BR",
+        ),
         (&["order.placed", "--channel", "erp", "--html", "x.html"], "sends no HTML"),
         (&["order.placed", "--channel", "owner", "--png", "x.png"], "a message of kind order.placed has no picture"),
     ] {
