@@ -171,6 +171,21 @@ async fn one_channel_that_hangs_delays_no_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_webhook_gets_as_many_requests_at_once_as_it_may() {
+    let scene = Scene::new(Rules::new().speed(1000)).await;
+    let channels = [scene.hook("erp", "timeout = \"2m\"\nat_once = 2"), scene.robot("owner", "")].concat();
+    let daemon = scene.start(&format!("{channels}{}", to(&["erp"]))).await;
+    scene.sandbox.order("erp", Fault::Delay { delay_ms: 100_000 }, Times::Always);
+    for number in 1..=4 {
+        daemon.acknowledged(&keeta::placed(number, scene.hands.now())).await;
+    }
+    scene.until_came("erp", 2).await;
+    scene.nothing_more(A_WHILE).await;
+    let rows = daemon.deliveries().await;
+    assert_eq!(of(&rows, "erp").iter().map(|row| row.attempts).sum::<u32>(), 2, "{rows:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_events_of_one_order_reach_a_webhook_in_their_sequence() {
     let scene = Scene::new(Rules::new()).await;
     let channels = [scene.hook("erp", "retry = [\"5m\"]"), scene.robot("owner", "")].concat();

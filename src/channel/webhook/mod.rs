@@ -41,8 +41,16 @@ pub struct WebhookChannel {
     #[serde(default)]
     #[schemars(example = serde_json::json!({ "X-Shop": "1" }))]
     pub headers: BTreeMap<String, Secret>,
+    /// How many requests may be under way at once. The events of one order come one after another all the same.
+    #[serde(default = "default_at_once")]
+    #[schemars(range(min = 1, max = 256))]
+    pub at_once: u16,
     #[serde(skip)]
     pub masking: Masking,
+}
+
+fn default_at_once() -> u16 {
+    8
 }
 
 /// How the receiver can tell that a request is ours.
@@ -112,7 +120,7 @@ impl Channel for WebhookChannel {
     }
 
     fn at_once(&self) -> usize {
-        8
+        usize::from(self.at_once)
     }
 
     fn in_order(&self) -> bool {

@@ -69,7 +69,7 @@ async fn sent(signing: WebhookSigning, source: &str, kind: Kind) -> (Answer, Vec
     let url = Secret::new(format!("http://{}/hooks/{source}", listener.local_addr().unwrap()));
     let daemon = tokio::spawn(serve(listener, routes, ListenerLimits::default(), stop.clone()));
 
-    let channel = WebhookChannel { url, signing, headers: Default::default(), masking: Default::default() };
+    let channel = WebhookChannel { url, signing, headers: Default::default(), at_once: 8, masking: Default::default() };
     let http = Http::new(&Settings { allow_private: true, ..Settings::default() }).unwrap();
     let part = Part { index: 0, form: PartForm::Full, body: r#"{"order":{"number":"A1"}}"#.to_owned() };
     let attempt = Attempt { key: "key".to_owned(), kind, now: Timestamp::now() };
