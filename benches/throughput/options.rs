@@ -1,0 +1,65 @@
+//! What is to be measured, as the command line says.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::rows::{ALL, Row};
+
+/// The choice of rows, and how long and how often each is measured.
+pub struct Options {
+    pub rows: Vec<Row>,
+    pub connections: Vec<usize>,
+    pub rounds: usize,
+    /// Of one round, about.
+    pub time: Duration,
+    /// The binary of the daemon.
+    pub daemon: PathBuf,
+    /// What is measured goes there, too, as JSON.
+    pub json: Option<PathBuf>,
+}
+
+impl Options {
+    /// # Errors
+    /// What cannot be understood, in one sentence.
+    pub fn read(arguments: &[String]) -> Result<Self, String> {
+        let mut options = Self {
+            rows: Row::usual(),
+            connections: vec![64],
+            rounds: 3,
+            time: Duration::from_secs(3),
+            daemon: PathBuf::from(env!("CARGO_BIN_EXE_orderbell")),
+            json: None,
+        };
+        let mut arguments = arguments.iter();
+        while let Some(name) = arguments.next() {
+            if name == "--bench" {
+                // Of cargo's own.
+                continue;
+            }
+            let value = arguments.next().ok_or_else(|| format!("{name} needs a value"))?;
+            match name.as_str() {
+                "--rows" => options.rows = list(value, Row::named)?,
+                "--connections" => options.connections = list(value, |text| number(text))?,
+                "--rounds" => options.rounds = number(value)?,
+                "--seconds" => options.time = Duration::from_secs_f64(seconds(value)?),
+                "--daemon" => options.daemon = PathBuf::from(value),
+                "--json" => options.json = Some(PathBuf::from(value)),
+                _ => return Err(format!("there is no {name}; the rows are {}", ALL.map(Row::name).join(", "))),
+            }
+        }
+        Ok(options)
+    }
+}
+
+fn list<T>(text: &str, read: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, String> {
+    text.split(',').map(read).collect()
+}
+
+fn number(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|number| *number > 0).ok_or_else(|| format!("{text} is no number above zero"))
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    let seconds = text.parse().ok().filter(|seconds| (0.1..=600.0).contains(seconds));
+    seconds.ok_or_else(|| format!("{text} is no number of seconds from 0.1 to 600"))
+}
