@@ -11,6 +11,8 @@ use poem::{Endpoint, Request, Server};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::process;
+
 const ANSWER: &str = r#"{"code":0,"message":"success","data":{}}"#;
 /// As many bodies at most are one write and one `fdatasync`.
 const GROUP: usize = 1024;
@@ -25,6 +27,7 @@ pub enum Work {
 type Waiting = (Vec<u8>, oneshot::Sender<()>);
 
 pub fn serve(work: Work) {
+    process::end_with_parent();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         match work {

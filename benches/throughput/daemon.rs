@@ -25,6 +25,8 @@ pub struct Erp {
 pub struct Daemon {
     pub running: Running,
     pub address: SocketAddr,
+    /// From the start of the process to its first answer.
+    pub started_in: Duration,
     binary: PathBuf,
     file: PathBuf,
 }
@@ -51,7 +53,14 @@ impl Daemon {
             assert!(begin.elapsed() < PATIENCE, "the daemon does not answer: {}", last_lines(folder));
             std::thread::sleep(Duration::from_millis(1));
         }
-        Self { running, address, binary: binary.to_owned(), file }
+        Self { running, address, started_in: begin.elapsed(), binary: binary.to_owned(), file }
+    }
+
+    /// Copies its store, as the command does that the merchant uses.
+    pub fn back_up(&self, to: &Path) {
+        let mut command = pinned(Core::Load, &self.binary);
+        let output = command.arg("backup").arg(to).arg("--config").arg(&self.file).output().expect("the command runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
     /// How many deliveries are in this state, but no more than `at_most`; as the command says that the merchant uses.
@@ -68,13 +77,19 @@ impl Daemon {
     }
 }
 
+/// Which daemon this is.
+pub fn version(binary: &Path) -> String {
+    let output = Command::new(binary).arg("--version").output().expect("the daemon says its version");
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
 /// Whether a channel may have sends under way by a setting, in this version.
 pub fn knows_at_once(binary: &Path) -> bool {
     let schema = Command::new(binary).arg("schema").output().expect("the command runs");
     String::from_utf8_lossy(&schema.stdout).contains("\"at_once\"")
 }
 
-fn configuration(address: SocketAddr, channels: &[Erp]) -> String {
+pub fn configuration(address: SocketAddr, channels: &[Erp]) -> String {
     let mut text = format!(
         "[server]\nlisten = \"{address}\"\npublic_url = \"{PUBLIC_URL}\"\n\
          [source.keeta-hk]\nplatform = \"keeta\"\napp_id = {APP_ID}\napp_secret = \"{SECRET}\"\n"

@@ -1,12 +1,13 @@
 //! The load: requests that were made beforehand, over connections that are kept alive, each sent as soon as the answer to the
-//! one before is there.
+//! one before is there, or so many a second.
 
 use std::io::{BufRead, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -26,6 +27,8 @@ pub struct Job {
     pub first: u64,
     pub count: usize,
     pub connections: usize,
+    /// Each at its time, and the times are noted; without it, as many as are answered.
+    pub per_second: Option<f64>,
 }
 
 /// What became of it.
@@ -39,6 +42,9 @@ pub struct Answers {
     pub max_ms: f64,
     /// Seconds of processor that the load took meanwhile.
     pub processor: f64,
+    /// Of requests that went at their times: seed and the microseconds of the time at which each was sent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sent: Vec<(u64, i64)>,
 }
 
 /// So many are made where they may repeat.
@@ -78,15 +84,14 @@ async fn connect(job: &Job) -> Vec<TcpStream> {
 }
 
 async fn send(job: &Job, requests: Vec<Vec<u8>>, connections: Vec<TcpStream>) -> Answers {
-    let (requests, next, count) = (Arc::new(requests), Arc::new(AtomicUsize::new(0)), job.count);
     let (begin, processor) = (Instant::now(), process::processor("self"));
-    let clients: Vec<_> = connections
-        .into_iter()
-        .map(|stream| tokio::spawn(client(stream, requests.clone(), next.clone(), count)))
-        .collect();
-    let mut times = Vec::with_capacity(count);
+    let work = Arc::new(Work { requests, next: AtomicUsize::new(0), job: job.clone(), begin });
+    let clients: Vec<_> = connections.into_iter().map(|stream| tokio::spawn(client(stream, work.clone()))).collect();
+    let (mut times, mut sent) = (Vec::with_capacity(job.count), Vec::new());
     for client in clients {
-        times.extend(client.await.expect("no panic"));
+        let (some_times, some_sent) = client.await.expect("no panic");
+        times.extend(some_times);
+        sent.extend(some_sent);
     }
     let seconds = begin.elapsed().as_secs_f64();
     times.sort_unstable();
@@ -98,24 +103,44 @@ async fn send(job: &Job, requests: Vec<Vec<u8>>, connections: Vec<TcpStream>) ->
         p99_ms: at(0.99),
         max_ms: at(1.0),
         processor: process::processor("self") - processor,
+        sent,
     }
 }
 
-/// Sends whatever is next, until there is nothing; the microseconds that each answer took.
-async fn client(stream: TcpStream, requests: Arc<Vec<Vec<u8>>>, next: Arc<AtomicUsize>, count: usize) -> Vec<u32> {
+/// What the connections share.
+struct Work {
+    requests: Vec<Vec<u8>>,
+    next: AtomicUsize,
+    job: Job,
+    begin: Instant,
+}
+
+/// Sends whatever is next, until there is nothing: the microseconds that each answer took, and when each was sent if that is
+/// to be noted.
+async fn client(stream: TcpStream, work: Arc<Work>) -> (Vec<u32>, Vec<(u64, i64)>) {
     let mut messages = Messages::new(stream);
-    let mut times = Vec::new();
+    let (mut times, mut sent) = (Vec::new(), Vec::new());
     loop {
-        let index = next.fetch_add(1, Ordering::Relaxed);
-        if index >= count {
-            return times;
+        let index = work.next.fetch_add(1, Ordering::Relaxed);
+        if index >= work.job.count {
+            return (times, sent);
+        }
+        if let Some(per_second) = work.job.per_second {
+            let due = work.begin + Duration::from_secs_f64(index as f64 / per_second);
+            tokio::time::sleep_until(due.into()).await;
+            sent.push((work.job.first + index as u64, microseconds()));
         }
         let begin = Instant::now();
-        messages.stream.write_all(&requests[index % requests.len()]).await.expect("sent");
+        messages.stream.write_all(&work.requests[index % work.requests.len()]).await.expect("sent");
         let head = messages.next().await.expect("an answer");
         assert!(head.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(head));
         times.push(u32::try_from(begin.elapsed().as_micros()).unwrap_or(u32::MAX));
     }
+}
+
+/// The time by this machine's clock, which two processes have in common.
+pub fn microseconds() -> i64 {
+    Timestamp::now().as_microsecond()
 }
 
 /// The requests or answers of a connection, one after another.

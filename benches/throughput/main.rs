@@ -2,26 +2,46 @@
 //! ratio to the constant of the same round.
 //!
 //! `cargo bench --bench throughput -- [--rows A,B] [--connections 1,64] [--rounds 3] [--seconds 3] [--json FILE]`;
-//! `docs/performance.md` says what each row is and how to read the table. Without any argument nothing is measured.
+//! `docs/performance.md` says what each row is, which options there are and how to read the table. Without any argument nothing
+//! is measured.
 //!
 //! Server, load and receiver are processes of their own: this binary starts itself anew with a role. The server has one core
 //! to itself, load and receiver have another.
 
 #![expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
 
+mod beside;
+mod busy;
 mod constant;
 mod daemon;
+mod in_process;
+mod large;
 mod load;
 mod options;
 mod process;
 mod receiver;
 mod requests;
+mod rest;
+mod rounds;
 mod rows;
+mod scene;
+mod seed;
+mod steady;
 mod table;
 
 use std::process::ExitCode;
 
+use serde_json::json;
+
+use crate::busy::Task;
+use crate::constant::Work;
 use crate::options::Options;
+use crate::receiver::Reaction;
+use crate::requests::Content;
+use crate::rows::Method;
+
+/// What is under way at a WebHook channel, where that is a setting.
+const AT_ONCE: u32 = 64;
 
 /// The daemon's own, so that the constant has the same.
 #[global_allocator]
@@ -32,7 +52,6 @@ fn main() -> ExitCode {
     if let [flag, role, ..] = arguments.as_slice()
         && flag == "--role"
     {
-        process::end_with_parent();
         return act(role);
     }
     if arguments.is_empty() {
@@ -41,7 +60,7 @@ fn main() -> ExitCode {
     }
     match Options::read(&arguments) {
         Ok(options) => {
-            rows::measure(&options);
+            measure(&options);
             ExitCode::SUCCESS
         }
         Err(fault) => {
@@ -51,14 +70,55 @@ fn main() -> ExitCode {
     }
 }
 
+/// Measures what is asked for, and prints and writes it.
+fn measure(options: &Options) {
+    process::pin_own();
+    let (machine, version) = (table::machine(), daemon::version(&options.daemon));
+    println!("{version}; {machine}");
+    let bytes = [Content::Thin, Content::Order].map(|content| requests::make(content, 0, 1)[0].len());
+    println!("a thin webhook has {} bytes, an order {}, heads included", bytes[0], bytes[1]);
+    let at_once = daemon::knows_at_once(&options.daemon).then_some(AT_ONCE);
+    if at_once.is_none() {
+        println!("this daemon has no at_once: its WebHooks have as many sends under way as it likes");
+    }
+    let of = |method: Method| options.rows.iter().copied().filter(move |row| row.method() == method);
+    let throughput = rounds::measure(options, &of(Method::Throughput).collect::<Vec<_>>(), at_once);
+    if !throughput.is_empty() {
+        table::print(&throughput);
+    }
+    let steady: Vec<_> = of(Method::Steady).map(|_| steady::measure(options, at_once)).collect();
+    let rest: Vec<_> = of(Method::Rest).map(|_| rest::measure(options)).collect();
+    let large: Vec<_> = of(Method::Large).map(|row| large::measure(options, row)).collect();
+    let beside = beside::measure(options, &of(Method::Beside).collect::<Vec<_>>());
+    if let Some(file) = &options.json {
+        let document = json!({
+            "machine": machine,
+            "daemon": version,
+            "seconds": options.time.as_secs_f64(),
+            "bytes": { "thin": bytes[0], "order": bytes[1] },
+            "at_once": at_once,
+            "throughput": throughput,
+            "steady": steady.first(),
+            "rest": rest.first(),
+            "large": large,
+            "beside": beside,
+        });
+        table::write(file, &document);
+    }
+}
+
 /// What a child of the benchmark does, until its parent has no more use for it.
 fn act(role: &str) -> ExitCode {
     match role {
-        "server-constant" => constant::serve(constant::Work::Nothing),
-        "server-append-log" => constant::serve(constant::Work::AppendLog),
-        "receiver" => receiver::serve("200 OK"),
-        "receiver-parking" => receiver::serve("401 Unauthorized"),
+        "server-constant" => constant::serve(Work::Nothing),
+        "server-append-log" => constant::serve(Work::AppendLog),
+        "receiver" => receiver::serve(Reaction::Take),
+        "receiver-noting" => receiver::serve(Reaction::Note),
+        "receiver-parking" => receiver::serve(Reaction::Refuse),
         "load" => load::run(),
+        "seed" => seed::run(),
+        "daemon-sweeping" => busy::serve(Task::Sweep),
+        "daemon-reporting" => busy::serve(Task::Report),
         _ => {
             eprintln!("there is no role {role}");
             return ExitCode::from(2);

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::rows::{ALL, Row};
+use crate::rows::Row;
 
 /// The choice of rows, and how long and how often each is measured.
 pub struct Options {
@@ -16,6 +16,13 @@ pub struct Options {
     pub daemon: PathBuf,
     /// What is measured goes there, too, as JSON.
     pub json: Option<PathBuf>,
+    /// Large stores are kept there, and found there; without it they are made anew and removed.
+    pub stores: Option<PathBuf>,
+    /// So many deliveries wait in the store of the row of this name.
+    pub waiting: u64,
+    /// So many events are in the store of the row of this name, and in that of what is measured beside something.
+    pub old: u64,
+    pub beside: u64,
 }
 
 impl Options {
@@ -23,12 +30,16 @@ impl Options {
     /// What cannot be understood, in one sentence.
     pub fn read(arguments: &[String]) -> Result<Self, String> {
         let mut options = Self {
-            rows: Row::usual(),
+            rows: Row::named("usual")?,
             connections: vec![64],
             rounds: 3,
             time: Duration::from_secs(3),
             daemon: PathBuf::from(env!("CARGO_BIN_EXE_orderbell")),
             json: None,
+            stores: None,
+            waiting: 1_000_000,
+            old: 3_000_000,
+            beside: 300_000,
         };
         let mut arguments = arguments.iter();
         while let Some(name) = arguments.next() {
@@ -38,13 +49,17 @@ impl Options {
             }
             let value = arguments.next().ok_or_else(|| format!("{name} needs a value"))?;
             match name.as_str() {
-                "--rows" => options.rows = list(value, Row::named)?,
+                "--rows" => options.rows = list(value, Row::named)?.concat(),
                 "--connections" => options.connections = list(value, |text| number(text))?,
                 "--rounds" => options.rounds = number(value)?,
                 "--seconds" => options.time = Duration::from_secs_f64(seconds(value)?),
                 "--daemon" => options.daemon = PathBuf::from(value),
                 "--json" => options.json = Some(PathBuf::from(value)),
-                _ => return Err(format!("there is no {name}; the rows are {}", ALL.map(Row::name).join(", "))),
+                "--stores" => options.stores = Some(PathBuf::from(value)),
+                "--waiting" => options.waiting = number(value)? as u64,
+                "--old" => options.old = number(value)? as u64,
+                "--beside" => options.beside = number(value)? as u64,
+                _ => return Err(format!("there is no option {name}")),
             }
         }
         Ok(options)

@@ -16,19 +16,25 @@ pub enum Core {
     Server,
     /// That of load and receiver.
     Load,
+    /// All of them: for what is made before anything is measured.
+    Any,
 }
 
 /// The first and the last core that this process may use; the same one where there is only one.
 fn cores() -> (&'static str, &'static str) {
+    let mut ends = allowed().split([',', '-']);
+    let first = ends.next().unwrap_or("0");
+    (first, ends.next_back().unwrap_or(first))
+}
+
+/// Those that this process could use at its start, as a list.
+fn allowed() -> &'static str {
     static ALLOWED: OnceLock<String> = OnceLock::new();
-    let allowed = ALLOWED.get_or_init(|| {
+    ALLOWED.get_or_init(|| {
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
         let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap_or("0");
         list.trim().to_owned()
-    });
-    let mut ends = allowed.split([',', '-']);
-    let first = ends.next().unwrap_or("0");
-    (first, ends.next_back().unwrap_or(first))
+    })
 }
 
 /// Says where everything runs.
@@ -48,9 +54,14 @@ pub fn pin_own() {
 
 /// A command that will run on one core, with the same process id.
 pub fn pinned(core: Core, program: &Path) -> Command {
-    let (server, load) = cores();
+    let ((server, load), any) = (cores(), allowed());
     let mut command = Command::new("taskset");
-    command.args(["-c", if let Core::Server = core { server } else { load }]).arg(program);
+    let core = match core {
+        Core::Server => server,
+        Core::Load => load,
+        Core::Any => any,
+    };
+    command.args(["-c", core]).arg(program);
     command
 }
 
@@ -65,6 +76,27 @@ impl Running {
     /// Seconds of processor, user and system.
     pub fn processor(&self) -> f64 {
         processor(&self.0.id().to_string())
+    }
+
+    /// MiB, of the field of this name in its status.
+    pub fn memory_mib(&self, field: &str) -> f64 {
+        status_number(&format!("/proc/{}/status", self.0.id()), field).expect("the process lives") as f64 / 1024.0
+    }
+
+    pub fn threads(&self) -> usize {
+        self.tasks().len()
+    }
+
+    /// How often its threads went to sleep so far, which is how often they woke up.
+    pub fn wake_ups(&self) -> u64 {
+        let of = |task: &String| status_number(&format!("{task}/status"), "voluntary_ctxt_switches");
+        // One that has ended meanwhile has none.
+        self.tasks().iter().filter_map(of).sum()
+    }
+
+    fn tasks(&self) -> Vec<String> {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.0.id())).expect("the process lives");
+        tasks.map(|task| task.expect("an entry").path().display().to_string()).collect()
     }
 }
 
@@ -84,6 +116,13 @@ pub fn processor(process: &str) -> f64 {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).expect("the process lives");
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
     [11, 12].map(|index| fields[index].parse::<f64>().expect("a number")).iter().sum::<f64>() / 100.0
+}
+
+/// The number behind a name in a file of `/proc`.
+fn status_number(file: &str, name: &str) -> Option<u64> {
+    let status = fs::read_to_string(file).ok()?;
+    let value = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+    value.split_whitespace().next()?.parse().ok()
 }
 
 /// A child with one of this binary's roles, with which lines are exchanged.
@@ -120,11 +159,8 @@ impl Role {
     }
 }
 
-/// Ends this process when its parent lets go of its standard input. For roles that read nothing from it; `load` reads lines.
+/// Ends this process when its parent lets go of its standard input; for roles that read nothing from it.
 pub fn end_with_parent() {
-    if std::env::args().nth(2).as_deref() == Some("load") {
-        return;
-    }
     std::thread::spawn(|| {
         let _ = std::io::stdin().read_to_end(&mut Vec::new());
         std::process::exit(0);

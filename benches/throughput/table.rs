@@ -3,11 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use serde_json::json;
+use serde_json::Value;
 
-use crate::options::Options;
 use crate::process;
-use crate::rows::{Measured, Round, version};
+use crate::rounds::{Measured, Round};
 
 /// Median, least and most.
 struct Spread {
@@ -58,13 +57,7 @@ pub fn print(measured: &[Measured]) {
     }
 }
 
-pub fn write(file: &Path, options: &Options, measured: &[Measured]) {
-    let document = json!({
-        "machine": machine(),
-        "daemon": version(&options.daemon),
-        "seconds": options.time.as_secs_f64(),
-        "rows": measured,
-    });
-    let text = serde_json::to_string_pretty(&document).expect("JSON");
+pub fn write(file: &Path, document: &Value) {
+    let text = serde_json::to_string_pretty(document).expect("JSON");
     fs::write(file, text + "\n").expect("the file can be written");
 }

@@ -1,0 +1,118 @@
+//! A daemon on a very large store beside one on an empty store, in turn: how soon it answers, its memory, how much it receives.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::daemon::{Daemon, Erp};
+use crate::options::Options;
+use crate::rounds::fitting;
+use crate::rows::Row;
+use crate::scene::{Load, Receiver, Takes, folder};
+use crate::seed;
+use crate::seed::{History, Seeded};
+
+/// What belongs to the start is over by then.
+const SETTLED: Duration = Duration::from_secs(3);
+const WARM: usize = 2000;
+/// Seeds of one start; each has others, because the large store stays.
+const SEEDS: u64 = 1_000_000;
+
+/// One start on a store.
+#[derive(Clone, Debug, Serialize)]
+pub struct Start {
+    pub started_in_ms: f64,
+    /// Some seconds after the start, and at the most until the end.
+    pub resident_mib: f64,
+    pub most_mib: f64,
+    pub per_second: f64,
+    pub p99_ms: f64,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Large {
+    pub row: &'static str,
+    pub store: Seeded,
+    pub large: Vec<Start>,
+    pub empty: Vec<Start>,
+}
+
+pub fn measure(options: &Options, row: Row) -> Large {
+    let (history, events) = match row {
+        Row::Waiting => (History::Waiting, options.waiting),
+        _ => (History::Old, options.old),
+    };
+    let own = folder();
+    let place: PathBuf = match &options.stores {
+        Some(stores) => stores.join(format!("{}-{events}", row.name())),
+        None => own.path().join(row.name()),
+    };
+    let store = seed::ensure(&place, history, events);
+    // The first start parks the channel, and does what an update of the store may need.
+    one_start(options, row, &place, 0);
+    let mut measured = Large { row: row.name(), store, large: Vec::new(), empty: Vec::new() };
+    for round in 1..=options.rounds as u64 {
+        let empty = folder();
+        one_start(options, row, empty.path(), 0);
+        measured.empty.push(one_start(options, row, empty.path(), 1));
+        measured.large.push(one_start(options, row, &place, round + first_unused()));
+    }
+    print(&measured);
+    measured
+}
+
+/// A store that is kept has webhooks of earlier runs, whose seeds must not come again.
+fn first_unused() -> u64 {
+    let hours = jiff::Timestamp::now().as_second() / 60 % 1_000_000;
+    1000 + hours.unsigned_abs() * 100
+}
+
+fn one_start(options: &Options, row: Row, place: &Path, number: u64) -> Start {
+    let receiver = (row == Row::Waiting).then(|| Receiver::start(place, Takes::Nothing));
+    let channels = receiver.iter().map(|receiver| Erp { name: "erp", receiver: receiver.address, at_once: None });
+    let daemon = Daemon::start(&options.daemon, place, &channels.collect::<Vec<_>>());
+    std::thread::sleep(SETTLED);
+    let resident_mib = daemon.running.memory_mib("VmRSS");
+    let mut load = Load::start(place, daemon.address, row.content(), options.connections[0], false);
+    let first = number * SEEDS;
+    let warm = load.send(first, WARM);
+    let answers = load.send(first + WARM as u64, fitting(warm.count as f64 / warm.seconds, options.time));
+    Start {
+        started_in_ms: daemon.started_in.as_secs_f64() * 1e3,
+        resident_mib,
+        most_mib: daemon.running.memory_mib("VmHWM"),
+        per_second: answers.count as f64 / answers.seconds,
+        p99_ms: answers.p99_ms,
+    }
+}
+
+fn print(measured: &Large) {
+    let median = |starts: &[Start], of: fn(&Start) -> f64| {
+        let mut values: Vec<f64> = starts.iter().map(of).collect();
+        values.sort_by(f64::total_cmp);
+        values[values.len() / 2]
+    };
+    let of = |starts: &[Start]| {
+        format!(
+            "first answer after {:.0} ms, {:.1} MiB resident, {:.1} at the most, {:.0} a second, p99 {:.1} ms",
+            median(starts, |start| start.started_in_ms),
+            median(starts, |start| start.resident_mib),
+            median(starts, |start| start.most_mib),
+            median(starts, |start| start.per_second),
+            median(starts, |start| start.p99_ms),
+        )
+    };
+    let mut ratios: Vec<f64> =
+        measured.large.iter().zip(&measured.empty).map(|(large, empty)| large.per_second / empty.per_second).collect();
+    ratios.sort_by(f64::total_cmp);
+    println!("  {}: {}", measured.row, of(&measured.large));
+    println!("  empty store: {}", of(&measured.empty));
+    println!(
+        "  ratio {:.2} ({:.2}–{:.2}) of {} rounds",
+        ratios[ratios.len() / 2],
+        ratios[0],
+        ratios[ratios.len() - 1],
+        ratios.len()
+    );
+}
