@@ -16,8 +16,9 @@ use crate::process::{Core, Role};
 use crate::rounds::fitting;
 use crate::rows::Row;
 use crate::scene::{Load, folder};
-use crate::seed;
 use crate::seed::{History, Seeded};
+use crate::table::Spread;
+use crate::{seed, table};
 
 const WARM: usize = 2000;
 /// Seeds of one part of a round.
@@ -55,7 +56,9 @@ pub fn measure(options: &Options, rows: &[Row]) -> Vec<Beside> {
         None => own.path().join("seeded"),
     };
     let store = seed::ensure(&place, History::Old, options.beside);
-    rows.iter().map(|row| one_row(options, *row, &place, &store)).collect()
+    let measured: Vec<Beside> = rows.iter().map(|row| one_row(options, *row, &place, &store)).collect();
+    print(&measured);
+    measured
 }
 
 fn one_row(options: &Options, row: Row, place: &Path, store: &Seeded) -> Beside {
@@ -79,9 +82,7 @@ fn one_row(options: &Options, row: Row, place: &Path, store: &Seeded) -> Beside 
             seconds,
         }
     });
-    let measured = Beside { row: row.name(), store: store.clone(), rounds: rounds.collect() };
-    print(&measured);
-    measured
+    Beside { row: row.name(), store: store.clone(), rounds: rounds.collect() }
 }
 
 /// The daemon, and whatever else is done.
@@ -155,24 +156,18 @@ fn one(daemon: &Daemon, row: Row, place: &Path) {
     }
 }
 
-fn print(measured: &Beside) {
-    let mut rounds = measured.rounds.clone();
-    let ratio = |pair: &Pair| pair.beside_per_second / pair.alone_per_second;
-    rounds.sort_by(|one, other| ratio(one).total_cmp(&ratio(other)));
-    let middle = &rounds[rounds.len() / 2];
-    println!(
-        "  beside {}: ratio {:.2} ({:.2}–{:.2}) of {} rounds; {:.0} a second, alone {:.0}; p99 {:.1} ms, alone {:.1} ms; \
-         {} done in {:.1} s",
-        measured.row,
-        ratio(middle),
-        ratio(&rounds[0]),
-        ratio(&rounds[rounds.len() - 1]),
-        rounds.len(),
-        middle.beside_per_second,
-        middle.alone_per_second,
-        middle.beside_p99_ms,
-        middle.alone_p99_ms,
-        middle.done,
-        middle.seconds,
-    );
+fn print(measured: &[Beside]) {
+    let head = ["beside", "a second", "alone", "ratio", "p99 ms", "alone", "done a second"];
+    let rows = measured.iter().map(|Beside { row, rounds, .. }| {
+        vec![
+            (*row).to_owned(),
+            Spread::of(rounds, |pair| pair.beside_per_second).whole(),
+            Spread::of(rounds, |pair| pair.alone_per_second).whole(),
+            Spread::of(rounds, |pair| pair.beside_per_second / pair.alone_per_second).ratio(),
+            Spread::of(rounds, |pair| pair.beside_p99_ms).tenths(),
+            Spread::of(rounds, |pair| pair.alone_p99_ms).tenths(),
+            Spread::of(rounds, |pair| pair.done as f64 / pair.seconds).tenths(),
+        ]
+    });
+    table::print(&head, &rows.collect::<Vec<_>>());
 }

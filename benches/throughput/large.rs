@@ -10,8 +10,9 @@ use crate::options::Options;
 use crate::rounds::fitting;
 use crate::rows::Row;
 use crate::scene::{Load, Receiver, Takes, folder};
-use crate::seed;
 use crate::seed::{History, Seeded};
+use crate::table::Spread;
+use crate::{seed, table};
 
 /// What belongs to the start is over by then.
 const SETTLED: Duration = Duration::from_secs(3);
@@ -38,7 +39,16 @@ pub struct Large {
     pub empty: Vec<Start>,
 }
 
-pub fn measure(options: &Options, row: Row) -> Large {
+/// Measures these rows, each beside an empty store.
+pub fn measure(options: &Options, rows: &[Row]) -> Vec<Large> {
+    let measured: Vec<Large> = rows.iter().map(|row| one_row(options, *row)).collect();
+    if !measured.is_empty() {
+        print(&measured);
+    }
+    measured
+}
+
+fn one_row(options: &Options, row: Row) -> Large {
     let (history, events) = match row {
         Row::Waiting => (History::Waiting, options.waiting),
         _ => (History::Old, options.old),
@@ -58,7 +68,6 @@ pub fn measure(options: &Options, row: Row) -> Large {
         measured.empty.push(one_start(options, row, empty.path(), 1));
         measured.large.push(one_start(options, row, &place, round + first_unused()));
     }
-    print(&measured);
     measured
 }
 
@@ -87,32 +96,24 @@ fn one_start(options: &Options, row: Row, place: &Path, number: u64) -> Start {
     }
 }
 
-fn print(measured: &Large) {
-    let median = |starts: &[Start], of: fn(&Start) -> f64| {
-        let mut values: Vec<f64> = starts.iter().map(of).collect();
-        values.sort_by(f64::total_cmp);
-        values[values.len() / 2]
+fn print(measured: &[Large]) {
+    let head = ["store", "first answer ms", "resident MiB", "most MiB", "a second", "p99 ms", "ratio to empty"];
+    let row = |name: String, starts: &[Start], ratio: String| {
+        vec![
+            name,
+            Spread::of(starts, |start| start.started_in_ms).whole(),
+            Spread::of(starts, |start| start.resident_mib).tenths(),
+            Spread::of(starts, |start| start.most_mib).tenths(),
+            Spread::of(starts, |start| start.per_second).whole(),
+            Spread::of(starts, |start| start.p99_ms).tenths(),
+            ratio,
+        ]
     };
-    let of = |starts: &[Start]| {
-        format!(
-            "first answer after {:.0} ms, {:.1} MiB resident, {:.1} at the most, {:.0} a second, p99 {:.1} ms",
-            median(starts, |start| start.started_in_ms),
-            median(starts, |start| start.resident_mib),
-            median(starts, |start| start.most_mib),
-            median(starts, |start| start.per_second),
-            median(starts, |start| start.p99_ms),
-        )
-    };
-    let mut ratios: Vec<f64> =
-        measured.large.iter().zip(&measured.empty).map(|(large, empty)| large.per_second / empty.per_second).collect();
-    ratios.sort_by(f64::total_cmp);
-    println!("  {}: {}", measured.row, of(&measured.large));
-    println!("  empty store: {}", of(&measured.empty));
-    println!(
-        "  ratio {:.2} ({:.2}–{:.2}) of {} rounds",
-        ratios[ratios.len() / 2],
-        ratios[0],
-        ratios[ratios.len() - 1],
-        ratios.len()
-    );
+    let rows = measured.iter().flat_map(|Large { row: name, store, large, empty }| {
+        let pairs: Vec<(&Start, &Start)> = large.iter().zip(empty).collect();
+        let ratio = Spread::of(&pairs, |(large, empty)| large.per_second / empty.per_second).ratio();
+        let full = format!("{name}: {} events, {} MB", store.events, store.bytes / 1_000_000);
+        [row(full, large, ratio), row("empty".to_owned(), empty, String::new())]
+    });
+    table::print(&head, &rows.collect::<Vec<_>>());
 }

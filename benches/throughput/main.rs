@@ -83,12 +83,9 @@ fn measure(options: &Options) {
     }
     let of = |method: Method| options.rows.iter().copied().filter(move |row| row.method() == method);
     let throughput = rounds::measure(options, &of(Method::Throughput).collect::<Vec<_>>(), at_once);
-    if !throughput.is_empty() {
-        table::print(&throughput);
-    }
     let steady: Vec<_> = of(Method::Steady).map(|_| steady::measure(options, at_once)).collect();
     let rest: Vec<_> = of(Method::Rest).map(|_| rest::measure(options)).collect();
-    let large: Vec<_> = of(Method::Large).map(|row| large::measure(options, row)).collect();
+    let large = large::measure(options, &of(Method::Large).collect::<Vec<_>>());
     let beside = beside::measure(options, &of(Method::Beside).collect::<Vec<_>>());
     if let Some(file) = &options.json {
         let document = json!({

@@ -50,7 +50,7 @@ impl Options {
             let value = arguments.next().ok_or_else(|| format!("{name} needs a value"))?;
             match name.as_str() {
                 "--rows" => options.rows = list(value, Row::named)?.concat(),
-                "--connections" => options.connections = list(value, |text| number(text))?,
+                "--connections" => options.connections = list(value, number)?,
                 "--rounds" => options.rounds = number(value)?,
                 "--seconds" => options.time = Duration::from_secs_f64(seconds(value)?),
                 "--daemon" => options.daemon = PathBuf::from(value),

@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::daemon::{Daemon, Erp};
 use crate::options::Options;
 use crate::scene::{Receiver, Takes, folder};
+use crate::table::Spread;
 
 /// What belongs to the start is over by then.
 const SETTLED: Duration = Duration::from_secs(10);
@@ -38,13 +39,12 @@ pub fn measure(options: &Options) -> Rest {
         starts.push(daemon.started_in.as_secs_f64() * 1e3);
         last = Some((daemon, receiver, folder));
     }
-    starts.sort_by(f64::total_cmp);
     let (daemon, ..) = last.expect("one round at least");
     std::thread::sleep(SETTLED);
     let (wake_ups, processor) = (daemon.running.wake_ups(), daemon.running.processor());
     std::thread::sleep(WATCHED);
     let rest = Rest {
-        started_in_ms: starts[starts.len() / 2],
+        started_in_ms: Spread::of(&starts, |start| *start).median,
         resident_mib: daemon.running.memory_mib("VmRSS"),
         anonymous_mib: daemon.running.memory_mib("RssAnon"),
         threads: daemon.running.threads(),

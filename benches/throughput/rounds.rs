@@ -11,6 +11,7 @@ use crate::requests::Content;
 use crate::rows::Row;
 use crate::scene::{Load, Scene, folder};
 use crate::table;
+use crate::table::Spread;
 
 /// The most that one round prepares; so many orders are 2 GB.
 const MOST: usize = 500_000;
@@ -22,8 +23,8 @@ pub const SEEDS: u64 = 1_000_000;
 #[derive(Clone, Debug, Serialize)]
 pub struct Round {
     pub per_second: f64,
-    /// The constant's of the same round.
-    pub constant_per_second: f64,
+    /// The constant of the same round.
+    pub constant: Constant,
     pub ratio: f64,
     /// Microseconds of the server's processor for each.
     pub processor_us: f64,
@@ -31,6 +32,15 @@ pub struct Round {
     pub server_busy: f64,
     pub load_busy: f64,
     pub answers: Answers,
+}
+
+/// One round of bare poem.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Constant {
+    pub per_second: f64,
+    /// Where the load is as busy as this, it is the load that is measured.
+    pub server_busy: f64,
+    pub load_busy: f64,
 }
 
 /// What a row came to at so many connections.
@@ -50,11 +60,53 @@ pub fn measure(options: &Options, rows: &[Row], at_once: Option<u32>) -> Vec<Mea
         for (row, measured) in &mut measured {
             let constant = constant(options, row.content(), measured.connections);
             let one = one_round(options, *row, measured.connections, at_once, constant);
-            eprintln!("round {round}: {}", table::line(measured.row, measured.connections, &[&one]));
-            measured.rounds.push(one);
+            let Measured { row, connections, rounds } = measured;
+            eprintln!("round {round}, {row}, {connections}: {:.0} a second, {:.3}", one.per_second, one.ratio);
+            rounds.push(one);
         }
     }
-    measured.into_iter().map(|(_, measured)| measured).collect()
+    let measured: Vec<Measured> = measured.into_iter().map(|(_, measured)| measured).collect();
+    if !measured.is_empty() {
+        print(&measured);
+    }
+    measured
+}
+
+fn print(measured: &[Measured]) {
+    let head = [
+        "row",
+        "connections",
+        "a second",
+        "ratio",
+        "answer p50 ms",
+        "p99 ms",
+        "most ms",
+        "µs of processor",
+        "server busy",
+        "load busy",
+        "constant",
+        "server busy",
+        "load busy",
+    ];
+    let rows = measured.iter().map(|Measured { row, connections, rounds }| {
+        let of = |of: fn(&Round) -> f64| Spread::of(rounds, of);
+        vec![
+            (*row).to_owned(),
+            connections.to_string(),
+            of(|round| round.per_second).whole(),
+            of(|round| round.ratio).ratio(),
+            of(|round| round.answers.p50_ms).hundredths(),
+            of(|round| round.answers.p99_ms).hundredths(),
+            of(|round| round.answers.max_ms).tenths(),
+            of(|round| round.processor_us).tenths(),
+            of(|round| round.server_busy).percent(),
+            of(|round| round.load_busy).percent(),
+            of(|round| round.constant.per_second).whole(),
+            of(|round| round.constant.server_busy).percent(),
+            of(|round| round.constant.load_busy).percent(),
+        ]
+    });
+    table::print(&head, &rows.collect::<Vec<_>>());
 }
 
 /// How many tell how many to send.
@@ -65,14 +117,19 @@ fn warm_up(row: Row) -> usize {
     }
 }
 
-/// How many requests a second bare poem answers with a constant.
-fn constant(options: &Options, content: Content, connections: usize) -> f64 {
+fn constant(options: &Options, content: Content, connections: usize) -> Constant {
     let folder = folder();
     let mut server = Role::start(Core::Server, "server-constant", folder.path());
     let mut load = Load::start(folder.path(), server.address(), content, connections, true);
     let warm = load.send(WARM_SEEDS, 20_000);
-    let answers = load.send(SEEDS, fitting(warm.count as f64 / warm.seconds, options.time));
-    answers.count as f64 / answers.seconds
+    let count = fitting(warm.count as f64 / warm.seconds, options.time);
+    let before = server.running.processor();
+    let answers = load.send(SEEDS, count);
+    Constant {
+        per_second: answers.count as f64 / answers.seconds,
+        server_busy: (server.running.processor() - before) / answers.seconds,
+        load_busy: answers.processor / answers.seconds,
+    }
 }
 
 /// How many take about so long.
@@ -80,7 +137,7 @@ pub fn fitting(per_second: f64, time: Duration) -> usize {
     ((per_second * time.as_secs_f64()) as usize).clamp(100, MOST)
 }
 
-fn one_round(options: &Options, row: Row, connections: usize, at_once: Option<u32>, constant: f64) -> Round {
+fn one_round(options: &Options, row: Row, connections: usize, at_once: Option<u32>, constant: Constant) -> Round {
     let mut scene = Scene::set(options, row, connections, at_once);
     let warm = scene.run(WARM_SEEDS, warm_up(row), 0);
     let count = fitting(warm_up(row) as f64 / warm.0, options.time);
@@ -90,8 +147,8 @@ fn one_round(options: &Options, row: Row, connections: usize, at_once: Option<u3
     let per_second = count as f64 / seconds;
     Round {
         per_second,
-        constant_per_second: constant,
-        ratio: per_second / constant,
+        constant,
+        ratio: per_second / constant.per_second,
         processor_us: used * 1e6 / count as f64,
         server_busy: used / seconds,
         load_busy: answers.processor / seconds,

@@ -9,6 +9,7 @@ use crate::requests::FIRST_ORDER;
 use crate::rounds::{SEEDS, WARM_SEEDS};
 use crate::rows::Row;
 use crate::scene::Scene;
+use crate::table::Spread;
 
 const PER_SECOND: f64 = 50.0;
 const CONNECTIONS: usize = 4;
@@ -47,18 +48,13 @@ pub fn measure(options: &Options, at_once: Option<u32>) -> Steady {
     }
     times.sort_by(f64::total_cmp);
     let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize];
-    let median = |of: fn(&crate::load::Answers) -> f64| {
-        let mut values: Vec<f64> = answers.iter().map(of).collect();
-        values.sort_by(f64::total_cmp);
-        values[values.len() / 2]
-    };
     let steady = Steady {
         orders: times.len(),
         p50_ms: at(0.5),
         p99_ms: at(0.99),
         max_ms: at(1.0),
-        answer_p50_ms: median(|answers| answers.p50_ms),
-        answer_p99_ms: median(|answers| answers.p99_ms),
+        answer_p50_ms: Spread::of(&answers, |answers| answers.p50_ms).median,
+        answer_p99_ms: Spread::of(&answers, |answers| answers.p99_ms).median,
         processor_ms: processor * 1e3 / times.len() as f64,
     };
     println!(
