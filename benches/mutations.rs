@@ -12,7 +12,8 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use orderbell::web::server::{ListenerLimits, serve};
+use orderbell::web::server::limits::ListenerLimits;
+use orderbell::web::server::serve;
 use poem::endpoint::make_sync;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};

@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use orderbell::domain::event::Kind;
 use orderbell::domain::sign;
 use orderbell::platform::Platform;
-use orderbell::platform::keeta::Keeta;
+use orderbell::platform::keeta::settings::Keeta;
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;

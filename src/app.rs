@@ -4,6 +4,7 @@ mod open_files;
 pub mod problems;
 pub mod reload;
 pub mod setup;
+pub mod start_error;
 pub mod test_send;
 
 use std::io;
@@ -19,11 +20,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::reload::{Reloader, Watch};
 use crate::app::setup::{routing, some_channel};
+use crate::app::start_error::StartError;
 use crate::config::Config;
 use crate::config::in_force::Started;
 use crate::config::store::StoreUrl;
 use crate::domain::template::Templates;
-use crate::domain::template::fault::TemplateErrors;
 use crate::flow::chart_cache::ChartCache;
 use crate::flow::clock_skew::ClockSkews;
 use crate::flow::composing::Composing;
@@ -39,27 +40,14 @@ use crate::flow::watch::{DiskGauge, Instruments, SelfWatch};
 use crate::flow::worker_pool::WorkerPool;
 use crate::flow::{Clock, Current, Notifier, orphaned, refusals, schedule, settings_check, store_health, watch};
 use crate::render;
+use crate::store::PacingState;
 use crate::store::sqlite::Sqlite;
-use crate::store::{PacingState, StoreError};
-use crate::web::server::{ListenerLimits, ListenerNotes};
+use crate::web::server::ListenerNotes;
+use crate::web::server::limits::ListenerLimits;
 use crate::web::{hooks, server};
 
 /// How long the store may take to let go of its file; a disk that does not answer must not hold up the end.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
-
-/// Why the daemon does not start, or does not go on.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error("channel {channel}: {reason}")]
-    Channel { channel: String, reason: String },
-    #[error("the templates do not compile: {0}")]
-    Templates(#[from] TemplateErrors),
-    /// It ran, and stopped by itself.
-    #[error("the task \"{task}\" ended again and again; the log says why")]
-    GivenUp { task: String },
-}
 
 /// The sockets, already bound: a test binds them to port 0.
 pub struct Listeners {

@@ -17,7 +17,7 @@ use orderbell::flow::{Clock, Current};
 use orderbell::store::sqlite::Sqlite;
 use orderbell::web::hooks;
 use orderbell::web::server;
-use orderbell::web::server::ListenerLimits;
+use orderbell::web::server::limits::ListenerLimits;
 use tokio::net::TcpListener;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;

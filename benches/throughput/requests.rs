@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use orderbell::domain::event::Kind;
 use orderbell::domain::sign;
 use orderbell::platform::Platform;
-use orderbell::platform::keeta::Keeta;
+use orderbell::platform::keeta::settings::Keeta;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 

@@ -12,9 +12,8 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::app;
-use crate::app::problems;
 use crate::app::reload::made::{InForce, Made, Unfit};
+use crate::app::{problems, setup};
 use crate::config;
 use crate::config::fingerprint::Fingerprint;
 use crate::config::listeners::Server;
@@ -149,7 +148,7 @@ impl Reloader {
             new_templates,
             "the configuration was read again and is in force"
         );
-        let before = self.routing.replace(app::setup::routing(config));
+        let before = self.routing.replace(setup::routing(config));
         for (name, endpoint) in &self.routing.get().endpoints {
             if before.endpoints.get(name).is_none_or(|before| before.address != endpoint.address) {
                 tracing::info!(
@@ -161,7 +160,7 @@ impl Reloader {
         }
         let ended = self.workers.change(fresh, &gone);
         // The workers first: a test that is sent once these are known meets no worker from before.
-        self.in_use.replace(app::setup::in_use(&self.channels));
+        self.in_use.replace(setup::in_use(&self.channels));
         self.look_after(before, ended);
         if mistakes.is_empty() {
             return self.mended(Topic::Templates);

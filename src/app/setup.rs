@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 
-use crate::app::StartError;
-use crate::channel::ChannelConfig;
+use crate::app::start_error::StartError;
 use crate::channel::http::Http;
+use crate::channel::kinds::ChannelConfig;
 use crate::channel::unready::Unready;
 use crate::config::routes::ReportSettings;
 use crate::config::settings::{self, ChannelSettings};

@@ -8,7 +8,8 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
-use crate::app::{self, StartError};
+use crate::app::setup;
+use crate::app::start_error::StartError;
 use crate::config::ConfiguredChannel;
 use crate::config::parts::FileSettings;
 use crate::domain::effective::{DifferenceCause, SettingDifference, SettingsComparison};
@@ -184,7 +185,7 @@ impl TestSender<'_> {
             pacers,
             composing: Composing::default(),
         };
-        let channel_settings = Arc::new(app::setup::worker_channel(name.to_owned(), channel.clone())?);
+        let channel_settings = Arc::new(setup::worker_channel(name.to_owned(), channel.clone())?);
         let mut runner = ChannelWorker::new(channel_settings, context, CancellationToken::new());
         // How long the credential is rate-limited is in the store.
         let _ = runner.send_only(delivery, PATIENCE).await;

@@ -1,9 +1,9 @@
 //! The one HTTP client: rustls with ring, no redirects, answers read through a cap, private addresses refused.
 
 pub mod failure;
-pub(in crate::channel) mod guard;
+pub(super) mod guard;
 mod packed;
-pub(in crate::channel) mod tls;
+pub(super) mod tls;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -229,7 +229,7 @@ async fn read(mut answer: reqwest::Response, arrived: Timestamp) -> Response {
         answer.headers().get(header::RETRY_AFTER).and_then(|value| retry_after(value, date.unwrap_or(arrived)));
     let (status, is_deflate) = (answer.status().as_u16(), says_deflate(answer.headers()));
     let (body, is_cut) = whole_body(&mut answer).await;
-    let (body, is_missing_some) = unpacked(body, is_deflate);
+    let (body, is_missing_some) = unpacked(body, is_deflate, MAX_ANSWER_BYTES);
     Response { status, retry_after, date, body, truncated: is_cut || is_missing_some }
 }
 

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::cli::{Failure, output, store};
+use crate::cli::failure::Failure;
+use crate::cli::{output, store};
 use crate::config::{SecretReading, parts};
 use crate::store::sqlite::backup;
 

@@ -4,7 +4,9 @@ use std::path::Path;
 
 use clap::Args;
 
-use crate::cli::{Failure, Format, change};
+use crate::cli::change;
+use crate::cli::failure::Failure;
+use crate::cli::output::Format;
 use crate::config::{SecretReading, parts};
 use crate::store::change::ChangeRequest;
 

@@ -7,7 +7,9 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
-use crate::cli::{Failure, Format, output, store, why};
+use crate::cli::failure::Failure;
+use crate::cli::output::Format;
+use crate::cli::{output, store, why};
 use crate::config::parts::Parts;
 use crate::store::change::{Applied, ChangeRequest, ChangeResult, Meant, Obstacle};
 use crate::store::sqlite::change::Changes;

@@ -6,11 +6,12 @@ use std::path::Path;
 use clap::Args;
 use serde_json::json;
 
-use crate::cli::{Failure, Format, colour, output};
-use crate::config;
+use crate::cli::failure::Failure;
+use crate::cli::output;
+use crate::cli::output::{Format, colour};
 use crate::config::Examined;
-use crate::diagnostic;
 use crate::diagnostic::Severity;
+use crate::{config, diagnostic};
 
 #[derive(Args)]
 pub struct Check {

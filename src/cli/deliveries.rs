@@ -8,10 +8,11 @@ use clap::Args;
 use jiff::Timestamp;
 use serde_json::json;
 
-use crate::cli;
 use crate::cli::deliveries::rows::{RowHold, RowLayout};
+use crate::cli::failure::Failure;
+use crate::cli::output::Format;
 use crate::cli::why::setting::Setting;
-use crate::cli::{Failure, Format, moment, output, store};
+use crate::cli::{configuration, moment, output, store};
 use crate::config::parts::Parts;
 use crate::config::{SecretReading, parts};
 use crate::diagnostic::suggest;
@@ -100,7 +101,7 @@ pub async fn known(reader: &Reader, channel: &str, part: &Parts) -> Result<(), F
     if part.channels.contains_key(channel) || reader.knows_channel(channel).await.map_err(store::failed)? {
         return Ok(());
     }
-    Err(cli::unknown("channel", channel, part.channel_names()))
+    Err(configuration::unknown("channel", channel, part.channel_names()))
 }
 
 /// A pattern over kinds; it has to match at least one that there may be.

@@ -14,10 +14,12 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::app;
-use crate::app::{Listeners, StartError};
+use crate::app::Listeners;
+use crate::app::start_error::StartError;
 use crate::channel::http::{Http, Settings};
 use crate::cli::demo::display::{Display, Extent};
-use crate::cli::{Failure, example, log, output, report, sandbox, signals};
+use crate::cli::failure::Failure;
+use crate::cli::{example, log, output, report, sandbox, signals};
 use crate::config::Config;
 use crate::config::settings::Rate;
 use crate::config::store::StoreUrl;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::cli::Failure;
+use crate::cli::failure::Failure;
 use crate::config;
 use crate::config::{Config, LoadContext};
 

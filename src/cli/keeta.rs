@@ -7,13 +7,15 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::channel::http::{Http, Settings};
-use crate::cli;
-use crate::cli::{Failure, Format, output};
+use crate::cli::failure::Failure;
+use crate::cli::output::Format;
+use crate::cli::{configuration, output};
 use crate::config::parts::Parts;
 use crate::config::{SecretReading, parts, placeholder};
-use crate::platform::Source;
+use crate::platform::keeta::register;
 use crate::platform::keeta::register::{Registered, Registration, Stores};
-use crate::platform::keeta::{Keeta, register};
+use crate::platform::keeta::settings::Keeta;
+use crate::platform::kinds::Source;
 
 #[derive(Args)]
 pub struct Command {
@@ -103,6 +105,6 @@ fn source<'a>(part: &'a Parts, name: &str) -> Result<&'a Keeta, Failure> {
     match part.source(name).map_err(Failure::Configuration)?.map(|configured| &configured.source) {
         Some(Source::Keeta(keeta)) => Ok(keeta),
         Some(_) => Err(Failure::Misused(format!("the source \"{name}\" is none of Keeta's"))),
-        None => Err(cli::unknown("source", name, part.source_names())),
+        None => Err(configuration::unknown("source", name, part.source_names())),
     }
 }

@@ -15,8 +15,9 @@ use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
 
+use crate::cli::failure::Failure;
 use crate::cli::log::writer::Lines;
-use crate::cli::{Failure, Format, colour};
+use crate::cli::output::{Format, colour};
 use crate::diagnostic::Colour;
 
 /// How long the end of a command waits for its last lines to be written.

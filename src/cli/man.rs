@@ -6,7 +6,8 @@ use clap::Command;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 
-use crate::cli::{Failure, output};
+use crate::cli::failure::Failure;
+use crate::cli::output;
 
 /// What the exit code of a command says to programs.
 pub const EXIT_CODES: [(&str, &str); 3] =

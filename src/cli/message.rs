@@ -4,8 +4,8 @@ use std::convert::Infallible;
 use std::fmt::Display;
 use std::path::Path;
 
-use crate::cli;
-use crate::cli::{Failure, output};
+use crate::cli::failure::Failure;
+use crate::cli::{configuration, output};
 use crate::config::ConfiguredChannel;
 use crate::config::parts::Parts;
 use crate::diagnostic::suggest;
@@ -50,13 +50,13 @@ pub fn templates(folder: Option<&Path>) -> Result<Templates, Failure> {
 /// The channel of this name.
 pub fn channel<'a>(part: &'a Parts, name: &str) -> Result<&'a ConfiguredChannel, Failure> {
     let channel = part.channel(name).map_err(Failure::Configuration)?;
-    channel.ok_or_else(|| cli::unknown("channel", name, part.channel_names()))
+    channel.ok_or_else(|| configuration::unknown("channel", name, part.channel_names()))
 }
 
 /// As [`channel`], also where its secrets cannot be read.
 pub fn written_channel<'a>(part: &'a Parts, name: &str) -> Result<&'a ConfiguredChannel, Failure> {
     let channel = part.channels.get(name).and_then(|known| known.channel.as_ref());
-    channel.ok_or_else(|| cli::unknown("channel", name, part.channel_names()))
+    channel.ok_or_else(|| configuration::unknown("channel", name, part.channel_names()))
 }
 
 /// Whether there are templates in a language.

@@ -7,9 +7,11 @@ mod cancel;
 mod change;
 mod check;
 mod completions;
+mod configuration;
 mod deliveries;
 mod demo;
 mod example;
+mod failure;
 pub mod init;
 mod keeta;
 mod log;
@@ -21,6 +23,7 @@ mod redeliver;
 mod render;
 mod report;
 mod sandbox;
+mod schedule;
 mod schema;
 mod serve;
 mod signals;
@@ -38,12 +41,15 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, Parser, Subcommand};
 
+use crate::cli::configuration::USUAL_FILE;
+use crate::cli::failure::Failure;
+use crate::cli::output::colour;
+use crate::config::in_force;
 use crate::config::in_force::Instead;
-use crate::config::{Config, in_force};
 use crate::diagnostic;
-use crate::diagnostic::{Colour, Diagnostic, Effect, Severity};
+use crate::diagnostic::{Effect, Severity};
 use crate::render as rendering;
 
 /// Rings the right people when a shop or food-delivery platform pushes an order or stock webhook.
@@ -104,30 +110,6 @@ enum Command {
     Man,
 }
 
-/// The configuration where none is named.
-const USUAL_FILE: &str = "orderbell.toml";
-
-#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people
-    #[default]
-    Text,
-    /// For programs
-    Json,
-}
-
-/// Why a command ends without having done its work.
-enum Failure {
-    /// It did not work: exit code 1.
-    Failed(String),
-    /// Wrong usage or configuration: exit code 2.
-    Misused(String),
-    /// The problems of the configuration: exit code 2.
-    Configuration(Vec<Diagnostic>),
-    /// Nobody reads what it prints any more, so there is nothing left to do: exit code 0.
-    ReaderGone,
-}
-
 /// The commands with all that can be given to them.
 pub fn command_line() -> clap::Command {
     Arguments::command()
@@ -136,7 +118,7 @@ pub fn command_line() -> clap::Command {
 /// Reads the command line and does what it says.
 pub fn main() -> ExitCode {
     // No command for people: it stands in no help.
-    if std::env::args_os().nth(1).is_some_and(|first| first == rendering::COMMAND) {
+    if std::env::args_os().nth(1).is_some_and(|first| first == rendering::serve::COMMAND) {
         return match rendering::serve::run() {
             Ok(()) => ExitCode::SUCCESS,
             Err(_) => ExitCode::FAILURE,
@@ -189,21 +171,6 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// That there is no channel or source of this name, and which there are.
-fn unknown(family: &str, name: &str, mut known: Vec<String>) -> Failure {
-    known.sort();
-    let others = match known.is_empty() {
-        true => format!("nor any other: {}", how_to_add(family)),
-        false => format!("there are: {}", known.join(", ")),
-    };
-    Failure::Misused(format!("there is no {family} \"{name}\"; {others}"))
-}
-
-/// What to do where the configuration has none of a family of tables.
-fn how_to_add(family: &str) -> String {
-    format!("add a [{family}.NAME], as `orderbell init --source keeta --channel dingtalk` prints it")
-}
-
 /// What a command has left behind in the background, such as the look-up of a name, may take so long to end with it.
 const LEFT_BEHIND: Duration = Duration::from_secs(1);
 
@@ -215,11 +182,6 @@ fn run(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure
     // What is still computed on other threads is for nobody any more.
     runtime.shutdown_timeout(LEFT_BEHIND);
     done
-}
-
-/// Reads the configuration that is in force.
-fn configuration(file: &Path) -> Result<Config, Failure> {
-    in_force::read(file).map_err(Failure::Configuration)
 }
 
 /// Says on standard error, in one line, when a command goes by another configuration than that of the file, as the daemon
@@ -242,12 +204,5 @@ fn say_instead(command: &Command, file: &Path) {
         output::complain(format_args!(
             "note: {file} cannot be used{line}: {why}; as in the daemon, the configuration last in force since {at} is used: {copy}\n"
         ));
-    }
-}
-
-fn colour(terminal: bool) -> Colour {
-    match terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) {
-        true => Colour::Always,
-        false => Colour::Never,
     }
 }

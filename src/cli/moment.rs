@@ -4,7 +4,7 @@ use jiff::civil::{DateTime, Time};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
-use crate::cli::Failure;
+use crate::cli::failure::Failure;
 use crate::domain::duration;
 
 /// A moment with its offset, or in the zone; a time alone is today's.

@@ -7,10 +7,23 @@ use std::sync::mpsc;
 use std::time::Duration;
 use std::{io, thread};
 
-use crate::cli::Failure;
+use clap::ValueEnum;
 
-/// How long a invalid may take where it must not hold up the end of the process.
+use crate::cli::failure::Failure;
+use crate::diagnostic::Colour;
+
+/// How long a complaint may take where it must not hold up the end of the process.
 const COMPLAINT: Duration = Duration::from_secs(2);
+
+/// How to print what can be printed in two ways.
+#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    #[default]
+    Text,
+    /// For programs
+    Json,
+}
 
 /// Prints a text as it is.
 ///
@@ -58,5 +71,13 @@ pub async fn unless_soon<T>(what: impl Display, work: impl Future<Output = T>) -
             complain(format_args!("{what} …\n"));
             work.await
         }
+    }
+}
+
+/// Whether to print in colours, there being a terminal or not.
+pub fn colour(terminal: bool) -> Colour {
+    match terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) {
+        true => Colour::Always,
+        false => Colour::Never,
     }
 }

@@ -7,7 +7,9 @@ use clap::Args;
 use jiff::Timestamp;
 use serde_json::json;
 
-use crate::cli::{Failure, Format, change, deliveries, output, store};
+use crate::cli::failure::Failure;
+use crate::cli::output::Format;
+use crate::cli::{change, deliveries, output, store};
 use crate::config::parts::Parts;
 use crate::config::{SecretReading, parts};
 use crate::store::change::ChangeRequest;

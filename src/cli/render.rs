@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::channel::Pictures;
-use crate::cli::{Failure, message, output, report, store, why};
+use crate::cli::failure::Failure;
+use crate::cli::{message, output, report, store, why};
 use crate::config::parts::Parts;
 use crate::config::{ConfiguredChannel, SecretReading, parts};
 use crate::diagnostic::suggest;

@@ -2,8 +2,7 @@
 
 mod holds;
 mod list;
-pub mod schedule;
-mod terminal;
+pub mod terminal;
 
 use std::path::{Path, PathBuf};
 
@@ -12,12 +11,13 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use crate::app;
-use crate::cli;
+use crate::cli::failure::Failure;
+use crate::cli::output::Format;
 use crate::cli::report::list::{Daemon, ListRow};
-use crate::cli::{Failure, Format, message, output, store};
+use crate::cli::{message, output, store};
 use crate::config::parts::Parts;
 use crate::config::store::StoreUrl;
-use crate::config::{SecretReading, parts};
+use crate::config::{SecretReading, in_force, parts};
 use crate::domain::event::Kind;
 use crate::domain::figures::csv;
 use crate::domain::figures::facts::{Facts, Scope};
@@ -164,7 +164,7 @@ async fn show(name: &str, report: &ReportArgs, file: &Path, now: Timestamp) -> R
     if !report.send {
         return Ok(());
     }
-    let configuration = cli::configuration(file)?;
+    let configuration = in_force::read(file).map_err(Failure::Configuration)?;
     let configured = configuration.channels.clone();
     // Before it is sent: it must not be taken for what holds it.
     let mut held = Vec::new();

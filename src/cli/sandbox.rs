@@ -10,13 +10,13 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::{Failure, example, log, output, signals};
-use crate::config;
+use crate::cli::failure::Failure;
+use crate::cli::{example, log, output, signals};
 use crate::config::{ConfiguredChannel, ConfiguredSource, SecretReading, parts};
-use crate::sandbox;
 use crate::sandbox::inbox::{MockVerdict, Received};
 use crate::sandbox::rules::Rules;
 use crate::sandbox::smtp::MailServer;
+use crate::{config, sandbox};
 
 #[derive(Args)]
 pub struct SandboxArgs {

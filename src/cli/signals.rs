@@ -9,7 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::Failure;
+use crate::cli::failure::Failure;
 
 /// An orderly stop takes less than ten seconds. What has not ended after so long is ended with the process; what it was
 /// sending is taken up at the next start.

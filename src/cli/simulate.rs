@@ -8,9 +8,9 @@ use clap::Args;
 use jiff::Timestamp;
 
 use crate::channel::http::{Http, Settings};
-use crate::cli;
+use crate::cli::failure::Failure;
 use crate::cli::simulate::content::OrderArgs;
-use crate::cli::{Failure, output};
+use crate::cli::{configuration, output};
 use crate::config::parts::Parts;
 use crate::config::{SecretReading, parts};
 use crate::diagnostic::suggest;
@@ -117,7 +117,7 @@ fn about(webhook: &ParsedWebhook) -> String {
 
 /// Where to see what becomes of it.
 fn next(file: &Path, kind: &str, webhook: Option<&ParsedWebhook>) -> Result<(), Failure> {
-    let usual = std::env::var_os("ORDERBELL_CONFIG").unwrap_or_else(|| cli::USUAL_FILE.into());
+    let usual = std::env::var_os("ORDERBELL_CONFIG").unwrap_or_else(|| configuration::USUAL_FILE.into());
     let config = if file.as_os_str() == usual { String::new() } else { format!(" --config {}", file.display()) };
     match webhook.and_then(|webhook| webhook.order.as_ref()) {
         Some(order) => {
@@ -138,7 +138,8 @@ fn sample(
     now: Timestamp,
 ) -> Result<(SampleWebhook, Option<ParsedWebhook>), Failure> {
     let configured = part.source(&simulate.source).map_err(Failure::Configuration)?;
-    let configured = configured.ok_or_else(|| cli::unknown("source", &simulate.source, part.source_names()))?;
+    let configured =
+        configured.ok_or_else(|| configuration::unknown("source", &simulate.source, part.source_names()))?;
     let platform = configured.source.platform();
     let address = part.server().map_err(Failure::Configuration)?.source_address(&simulate.source);
     // Each one of its own.

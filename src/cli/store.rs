@@ -5,7 +5,7 @@ use std::path::Path;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::cli::Failure;
+use crate::cli::failure::Failure;
 use crate::config::store::{Store, StoreUrl};
 use crate::store::StoreError;
 

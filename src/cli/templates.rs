@@ -9,8 +9,10 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use crate::cli::failure::Failure;
+use crate::cli::output;
+use crate::cli::output::Format;
 use crate::cli::table::Columns;
-use crate::cli::{Failure, Format, output};
 use crate::config::{SecretReading, parts};
 use crate::domain::language::folders;
 use crate::domain::language::folders::Sources;
@@ -48,11 +50,6 @@ pub fn run(templates: &TemplatesArgs, file: &Path) -> Result<(), Failure> {
     }
 }
 
-/// The built-in templates of languages, by language and name.
-fn built_in() -> Sources {
-    folders::built_in_sources(folders::built_in_folders())
-}
-
 /// What a template is made of.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Origin {
@@ -80,7 +77,7 @@ fn list(format: Format, file: &Path) -> Result<(), Failure> {
         Ok(_) => BTreeSet::new(),
         Err(TemplateErrors(errors)) => errors.into_iter().map(|error| error.template).collect(),
     };
-    let built_in = built_in();
+    let built_in = export::built_in();
     let origin = |path: &str| {
         let name = path.rsplit('/').next().unwrap_or_default();
         match (own.sources.contains_key(path), built_in.contains_key(path)) {

@@ -7,11 +7,11 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::app::test_send::{Fared, Sender, TestSender, Tested};
-use crate::channel;
-use crate::channel::remedy;
-use crate::cli;
+use crate::channel::{kinds, remedy};
+use crate::cli::failure::Failure;
+use crate::cli::output::Format;
 use crate::cli::test_values::{self, Differing};
-use crate::cli::{Failure, Format, message, output};
+use crate::cli::{configuration, message, output};
 use crate::config::store::StoreUrl;
 use crate::config::{ConfiguredChannel, SecretReading, parts};
 use crate::domain::effective::SettingsComparison;
@@ -64,7 +64,10 @@ pub async fn run(test: Test, file: &Path) -> Result<(), Failure> {
     let StoreUrl::Sqlite(store) = &part.store().map_err(Failure::Configuration)?.url;
     if test.all && part.channels.is_empty() {
         let file = file.display();
-        return Err(Failure::Misused(format!("there is no channel to test in {file}; {}", cli::how_to_add("channel"))));
+        return Err(Failure::Misused(format!(
+            "there is no channel to test in {file}; {}",
+            configuration::how_to_add("channel")
+        )));
     }
     let channels =
         wanted.iter().map(|name| Ok((name, message::written_channel(&part, name)?))).collect::<Result<Vec<_>, _>>()?;
@@ -141,7 +144,7 @@ fn finding(name: &str, channel: &ConfiguredChannel, tested: &Tested, tester: &Te
         None => ("not_sent".to_owned(), not_sent(trial)),
     };
     let advice = (!yes).then(|| {
-        let known = channel::remedy_of(kind, &answer).or_else(|| remedy::in_transit(&answer));
+        let known = kinds::remedy_of(kind, &answer).or_else(|| remedy::in_transit(&answer));
         known.map_or_else(|| in_general(&outcome), |remedy| (remedy.cause(), remedy.cure()))
     });
     let refused = if yes { not_taken.iter().map(|tried| tried.answer.clone()).collect() } else { Vec::new() };
@@ -245,7 +248,7 @@ fn show(finding: &Finding) -> String {
     if let Some((cause, change)) = finding.advice {
         add(format!("cause:  {cause}"));
         add(format!("change: {change}"));
-        add(format!("answer: {}", channel::said_beside(kind, answer)));
+        add(format!("answer: {}", kinds::said_beside(kind, answer)));
     }
     if let Some(clock) = finding.clock_ahead.map(clock) {
         add(format!("clock:  {clock}"));

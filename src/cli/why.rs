@@ -17,9 +17,11 @@ use clap::Args;
 use jiff::Timestamp;
 
 use crate::app;
+use crate::cli::failure::Failure;
+use crate::cli::output::Format;
 use crate::cli::why::setting::Setting;
 use crate::cli::why::timeline::{TimelineEntry, TimelineSection, Verbosity};
-use crate::cli::{Failure, Format, moment, output, store};
+use crate::cli::{moment, output, store};
 use crate::config::{SecretReading, parts};
 use crate::domain::text::narrow;
 use crate::flow::reports;

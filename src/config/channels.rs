@@ -7,9 +7,9 @@ use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::Value;
 use toml::Spanned;
 
-use crate::channel;
+use crate::channel::kinds::{ChannelConfig, KINDS};
 use crate::channel::unready::Unready;
-use crate::channel::{ChannelConfig, ChannelKind, KINDS, SharedSettings, robot};
+use crate::channel::{ChannelKind, SharedSettings, kinds, robot};
 use crate::config::schema::SchemaKind;
 use crate::config::section::Section;
 use crate::config::settings::{ChannelSettings, Rate};
@@ -82,12 +82,12 @@ fn read_one(
     problems.enter(ConfigPart::Channel(name.get_ref().clone()));
     let mark = problems.mark();
     let mut shared = section.split_off(ChannelSettings::json_schema);
-    let kind = shared.text(&["kind"]).and_then(channel::kind_named);
+    let kind = shared.text(&["kind"]).and_then(kinds::kind_named);
     shared.check(&["kind"], &|name| match kind {
         Some(_) => Ok(()),
         None => Err(InvalidValue::new(
             format!("there is no kind of channel \"{name}\""),
-            suggest::meant(name, &channel::kind_names()),
+            suggest::meant(name, &kinds::kind_names()),
         )),
     });
     let kind_at = shared.at(&["kind"]);

@@ -16,7 +16,8 @@ use crate::domain::event::Kind;
 use crate::domain::glob::Glob;
 use crate::domain::route::Route;
 use crate::domain::settings::InvalidValue;
-use crate::platform::{GeneralSettings, Source};
+use crate::platform::GeneralSettings;
+use crate::platform::kinds::Source;
 
 /// So long an order may still change: Keeta's support cancels up to 30 days after its completion.
 const ORDERS_CHANGE: SignedDuration = SignedDuration::from_hours(45 * 24);

@@ -35,20 +35,19 @@ use jiff::tz::TimeZone;
 use serde::Deserialize;
 use toml::de::DeTable;
 
-use crate::channel::ChannelConfig;
+use crate::channel::kinds::ChannelConfig;
 use crate::config::listeners::{Admin, Server};
 use crate::config::routes::ReportSettings;
 use crate::config::settings::ChannelSettings;
 use crate::config::store::Store;
 use crate::diagnostic;
 use crate::diagnostic::collect::Diagnostics;
-use crate::diagnostic::encoding;
-use crate::diagnostic::{Diagnostic, Effect, Severity};
+use crate::diagnostic::{Diagnostic, Effect, Severity, encoding};
 use crate::domain::effective::EffectiveSettings;
 use crate::domain::language::folders::{Sources, built_in_folders};
 use crate::domain::route::Routes;
 use crate::domain::secret::Secret;
-use crate::platform::Source;
+use crate::platform::kinds::Source;
 use crate::render::Isolation;
 
 /// A configuration that the daemon can start with.

@@ -5,8 +5,7 @@ use jiff::civil::Time;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::channel;
-use crate::channel::http;
+use crate::channel::{http, kinds};
 use crate::config::{Zone, values};
 use crate::domain::fallback::AfterFallback;
 use crate::domain::glob::Glob;
@@ -20,7 +19,7 @@ use crate::domain::{duration, quiet};
 #[schemars(extend("not" = { "required": ["base_url", "proxy"] }))]
 pub struct ChannelSettings {
     /// What sort of way out it is.
-    #[schemars(extend("enum" = channel::kind_names()))]
+    #[schemars(extend("enum" = kinds::kind_names()))]
     pub kind: String,
     /// The language of this channel's messages; that at the top of the file where absent.
     #[serde(default)]

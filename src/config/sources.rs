@@ -15,8 +15,8 @@ use crate::diagnostic::{ConfigPart, suggest};
 use crate::domain::duration;
 use crate::domain::event::OWN_SOURCE;
 use crate::domain::settings::{InvalidValue, ReadSettings, SettingsTable};
-use crate::platform;
-use crate::platform::{PLATFORMS, Source};
+use crate::platform::kinds;
+use crate::platform::kinds::{PLATFORMS, Source};
 
 /// A source as far as it could be read.
 pub struct ReadSource {
@@ -29,7 +29,7 @@ pub struct ReadSource {
 #[serde(deny_unknown_fields)]
 struct Shared {
     /// The kind of system that sends webhooks.
-    #[schemars(extend("enum" = platform::names()))]
+    #[schemars(extend("enum" = kinds::names()))]
     platform: String,
     /// The operator is notified when nothing at all has come for so long.
     #[serde(default, deserialize_with = "crate::domain::duration::deserialize_option")]
@@ -81,11 +81,11 @@ fn read_one(
     problems: &Diagnostics<'_>,
 ) -> Option<ConfiguredSource> {
     let mut shared = section.split_off(Shared::json_schema);
-    let known = shared.text(&["platform"]).and_then(platform::kind_named);
+    let known = shared.text(&["platform"]).and_then(kinds::kind_named);
     shared.check(&["platform"], &|name| match known {
         Some(_) => Ok(()),
         None => {
-            Err(InvalidValue::new(format!("there is no platform \"{name}\""), suggest::meant(name, &platform::names())))
+            Err(InvalidValue::new(format!("there is no platform \"{name}\""), suggest::meant(name, &kinds::names())))
         }
     });
     let settings = shared.read::<Shared>();

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::de::DeTable;
 
-use crate::channel::KINDS;
+use crate::channel::kinds::KINDS;
 use crate::config::channels::ReadChannel;
 use crate::config::listeners::{Admin, Server};
 use crate::config::routes::ReadRoutes;
@@ -28,7 +28,7 @@ use crate::platform::GeneralSettings;
 use crate::render::Isolation;
 use crate::template_check;
 use crate::template_check::overlay::Overlay;
-use crate::template_check::{CheckScope, ScopeChannel};
+use crate::template_check::scope::{CheckScope, ScopeChannel};
 
 /// The configuration of Orderbell.
 #[derive(Default, Deserialize, JsonSchema)]

@@ -12,7 +12,7 @@ use crate::domain::glob::Glob;
 use crate::domain::report::calendar::Schedule;
 use crate::domain::route::{self, Routes, Target};
 use crate::domain::route_decision::RouteDecisions;
-use crate::platform::Source;
+use crate::platform::kinds::Source;
 
 /// One source and the address under which its platform knows it.
 pub struct SourceEndpoint {

@@ -1,12 +1,13 @@
-//! Ways in: what a platform is, and which kinds there are.
+//! Ways in: what a platform is. Which kinds there are stands in `kinds.rs`.
 //!
 //! A kind is one folder: its settings with how they are judged (`settings.rs`), how it proves a webhook and how that is read,
-//! its samples, and what `orderbell init` writes for it (`setup.toml`). It is listed here by its module and its line in
-//! `platforms!`.
+//! its samples, and what `orderbell init` writes for it (`setup.toml`). It is listed by its module here and its line in
+//! `platforms!` there.
 
 pub mod apsdai;
 pub mod field;
 pub mod keeta;
+pub mod kinds;
 pub mod sample;
 pub mod unread;
 
@@ -18,7 +19,7 @@ use serde::de::DeserializeOwned;
 use crate::domain::event::{DedupeKey, Kind, SignatureCheck};
 use crate::domain::order::OrderUpdate;
 use crate::domain::payload::Data;
-use crate::domain::settings::{InvalidValue, ReadSettings, SettingsTable};
+use crate::domain::settings::{InvalidValue, SettingsTable};
 use crate::domain::shop::Shop;
 use crate::domain::simulated::Simulated;
 use crate::platform::sample::{SampleContent, SampleError};
@@ -226,53 +227,4 @@ pub trait FromSource: DeserializeOwned + JsonSchema {
 
     /// Judges what was read.
     fn check_whole(&self, _: &mut dyn SettingsTable) {}
-}
-
-/// The registry: the struct of each kind, which is its implementation.
-macro_rules! platforms {
-    ($($variant:ident($config:ty),)*) => {
-        /// One configured platform.
-        #[derive(Debug)]
-        pub enum Source {
-            $($variant($config),)*
-        }
-
-        /// All kinds.
-        pub const PLATFORMS: &[PlatformKind] = &[$(<$config>::KIND),*];
-
-        impl Source {
-            /// Reads the table of a kind, without what all sources have; `None` when something needed is wrong or missing.
-            pub fn read(kind: &str, table: &mut impl ReadSettings) -> Option<Self> {
-                $(if kind == <$config>::KIND.name {
-                    <$config>::check(table);
-                    let read = table.read::<$config>()?;
-                    read.check_whole(table);
-                    return Some(Self::$variant(read));
-                })*
-                None
-            }
-
-            pub fn platform(&self) -> &dyn Platform {
-                match self {
-                    $(Self::$variant(source) => source,)*
-                }
-            }
-        }
-    };
-}
-
-// A new kind is its folder, the line of its module above, and its line here.
-platforms! {
-    Keeta(keeta::Keeta),
-    Apsdai(apsdai::Apsdai),
-}
-
-/// The kind of this name.
-pub fn kind_named(name: &str) -> Option<&'static PlatformKind> {
-    PLATFORMS.iter().find(|kind| kind.name == name)
-}
-
-/// As the configuration calls them.
-pub fn names() -> Vec<&'static str> {
-    PLATFORMS.iter().map(|kind| kind.name).collect()
 }

@@ -1,5 +1,7 @@
 //! What a sample webhook is to say, where it is to say anything in particular.
 
+use serde_json::Value;
+
 use crate::domain::money::Money;
 
 /// What is absent is as in the platform's own sample.
@@ -60,6 +62,20 @@ pub fn prices(quantities: &[u64], total_minor: i64) -> Vec<PricedItem> {
         }
     }
     priced
+}
+
+/// Changes every member by its name.
+pub fn visit(value: &mut Value, change: &mut impl FnMut(&str, &mut Value)) {
+    match value {
+        Value::Object(members) => {
+            for (name, value) in members {
+                change(name, value);
+                visit(value, change);
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| visit(item, change)),
+        _ => {}
+    }
 }
 
 #[cfg(test)]

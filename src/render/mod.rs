@@ -24,9 +24,6 @@ use crate::domain::template::fault::{ComposeError, TemplateErrors, TemplateFault
 pub use crate::render::pool::Pool;
 pub use crate::render::pool::PoolLimits;
 
-/// The hidden command of the process that renders.
-pub const COMMAND: &str = "render-worker";
-
 /// So many templates that end the process are found out in one go; each takes up to its limit of time.
 const MOST_DEADLY: usize = 16;
 

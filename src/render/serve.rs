@@ -12,6 +12,9 @@ use crate::domain::template::isolated::RenderJob;
 use crate::render::protocol::{RenderAnswer, RenderRequest};
 use crate::render::{limits, protocol};
 
+/// The hidden command of the process that renders.
+pub const COMMAND: &str = "render-worker";
+
 /// Binds this process, and serves.
 ///
 /// # Errors

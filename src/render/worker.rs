@@ -12,7 +12,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::ioctl_fionbio;
 
 use crate::render::protocol::{RenderAnswer, RenderRequest};
-use crate::render::{COMMAND, limits, protocol};
+use crate::render::serve::COMMAND;
+use crate::render::{limits, protocol};
 
 /// Longer than a start takes on the busiest machine.
 const START: Duration = Duration::from_secs(10);

@@ -6,25 +6,29 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, StatusCode};
+use http::{Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use crate::domain::simulated::Addressee;
-use crate::sandbox::MOCKS;
 use crate::sandbox::allowance::{MockClock, RobotAllowance};
+use crate::sandbox::certificate::Certificate;
+use crate::sandbox::errcode;
+use crate::sandbox::errcode::MockRefusal;
 use crate::sandbox::fault::{Fault, FaultOrder, FaultRule, Faults, Times};
 use crate::sandbox::inbox::{Inbox, MockAddress, MockVerdict, Received};
+use crate::sandbox::kinds::MOCKS;
+use crate::sandbox::mail_connections::MailConnections;
 use crate::sandbox::mock::{Call, Content, HttpMock};
-use crate::sandbox::reply::{Cut, MockResponse, Sent, faulty, halved, json_answer, plain, whole};
+use crate::sandbox::reply::{Cut, MockResponse, Sent, halved, json_answer, plain, response, whole};
 use crate::sandbox::rules::Rules;
-use crate::sandbox::smtp::Certificate;
-use crate::sandbox::smtp_state::MailConnections;
 
 /// Bytes of any request's body.
 const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
+/// What a page looks like that is no receiver's answer.
+const HTML: &str = "<!DOCTYPE html><html><body><h1>It works!</h1></body></html>";
 /// Idempotency keys that an address remembers.
 const KEYS: usize = 10_000;
 /// `MOCKS` stands for a line of each mock.
@@ -272,6 +276,30 @@ fn control(mock_state: &MockState, method: &Method, path: &str, body: &[u8]) -> 
             plain(StatusCode::OK, "cleared\n")
         }
         _ => plain(StatusCode::NOT_FOUND, "there is nothing here; GET / says what is\n"),
+    }
+}
+
+/// The answer of a fault that answers; None cuts.
+fn faulty(fault: &Fault) -> Option<MockResponse> {
+    match fault {
+        Fault::Status { status, body } => {
+            let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            Some(plain(status, body))
+        }
+        Fault::Errcode { errcode, errmsg } => {
+            let refusal = MockRefusal { errcode: *errcode, errmsg: errmsg.clone() };
+            Some(json_answer(StatusCode::OK, errcode::body(Some(&refusal))))
+        }
+        Fault::Redirect { location } => {
+            let mut answer = plain(StatusCode::FOUND, "elsewhere");
+            if let Ok(location) = location.parse() {
+                answer.headers_mut().insert(header::LOCATION, location);
+            }
+            Some(answer)
+        }
+        Fault::Garbage => Some(response(StatusCode::OK, "text/html; charset=utf-8", HTML.to_owned())),
+        Fault::Cut | Fault::CutRequest | Fault::LostAnswer => None,
+        Fault::Delay { .. } | Fault::Rule { .. } | Fault::Smtp { .. } | Fault::Silence { .. } => None,
     }
 }
 

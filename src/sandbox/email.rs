@@ -1,6 +1,5 @@
 //! The simulated mailbox: who may log in at its mail server, and what a person there reads. The server is `smtp.rs`.
 
-use crate::sandbox::answer::MockState;
 use crate::sandbox::inbox::Received;
 use crate::sandbox::mock::Mock;
 
@@ -24,17 +23,5 @@ impl Mock for MockEmail {
     fn shown(&self, received: &Received) -> String {
         let text = |text: &Option<String>| text.clone().unwrap_or_default();
         format!("{}\n\n{}", text(&received.title), text(&received.text))
-    }
-}
-
-impl MockState {
-    /// Nobody needs to log in where there are no users.
-    pub fn has_mail_users(&self) -> bool {
-        self.rules.all_of(KIND).next().is_some()
-    }
-
-    /// A name may have several passwords: channels that log in at several real servers all come to this one.
-    pub fn is_mail_user(&self, name: &str, password: &str) -> bool {
-        self.rules.all_of(KIND).any(|(user, demands)| user == name && demands.get(PASSWORD) == Some(password))
     }
 }

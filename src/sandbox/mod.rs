@@ -7,12 +7,15 @@
 
 mod allowance;
 mod answer;
+mod certificate;
 mod dingtalk;
 mod email;
 mod errcode;
 pub mod fault;
 pub mod inbox;
 mod keeta;
+mod kinds;
+mod mail_connections;
 mod mock;
 mod reply;
 pub mod rules;
@@ -37,13 +40,9 @@ use tokio_util::task::TaskTracker;
 use crate::sandbox::answer::MockState;
 use crate::sandbox::fault::{Fault, Times};
 use crate::sandbox::inbox::{Collector, Counts, Received};
-use crate::sandbox::mock::Mock;
+use crate::sandbox::kinds::MOCKS;
 use crate::sandbox::rules::Rules;
 use crate::sandbox::smtp::MailServer;
-
-/// The kinds that are simulated. A new one is its file, the line of its module above, and its line here.
-const MOCKS: &[&dyn Mock] =
-    &[&dingtalk::MockDingTalk, &wecom::MockWeCom, &webhook::MockWebhook, &keeta::MockKeeta, &email::MockEmail];
 
 /// What one of a kind is to people, and what a person or a program there gets to see of a request.
 pub fn shown(received: &Received) -> (&'static str, String) {

@@ -1,4 +1,4 @@
-//! Answers over HTTP: whole, as a fault gives them, or broken off in their midst.
+//! Answers over HTTP: whole, or broken off in their midst.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -11,11 +11,6 @@ use http_body_util::{Either, Full};
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::time::Sleep;
 
-use crate::sandbox::errcode;
-use crate::sandbox::errcode::MockRefusal;
-use crate::sandbox::fault::Fault;
-
-const HTML: &str = "<!DOCTYPE html><html><body><h1>It works!</h1></body></html>";
 /// The first half is on its way when the connection is closed.
 const BREAK_AFTER: Duration = Duration::from_millis(20);
 
@@ -72,30 +67,6 @@ pub fn halved(answer: MockResponse) -> Sent {
     })
 }
 
-/// The answer of a fault that answers; None cuts.
-pub fn faulty(fault: &Fault) -> Option<MockResponse> {
-    match fault {
-        Fault::Status { status, body } => {
-            let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            Some(plain(status, body))
-        }
-        Fault::Errcode { errcode, errmsg } => {
-            let refusal = MockRefusal { errcode: *errcode, errmsg: errmsg.clone() };
-            Some(json_answer(StatusCode::OK, errcode::body(Some(&refusal))))
-        }
-        Fault::Redirect { location } => {
-            let mut answer = plain(StatusCode::FOUND, "elsewhere");
-            if let Ok(location) = location.parse() {
-                answer.headers_mut().insert(header::LOCATION, location);
-            }
-            Some(answer)
-        }
-        Fault::Garbage => Some(response(StatusCode::OK, "text/html; charset=utf-8", HTML.to_owned())),
-        Fault::Cut | Fault::CutRequest | Fault::LostAnswer => None,
-        Fault::Delay { .. } | Fault::Rule { .. } | Fault::Smtp { .. } | Fault::Silence { .. } => None,
-    }
-}
-
 pub fn plain(status: StatusCode, text: &str) -> MockResponse {
     response(status, "text/plain; charset=utf-8", text.to_owned())
 }
@@ -104,7 +75,7 @@ pub fn json_answer(status: StatusCode, body: String) -> MockResponse {
     response(status, "application/json", body)
 }
 
-fn response(status: StatusCode, content_type: &'static str, body: String) -> MockResponse {
+pub fn response(status: StatusCode, content_type: &'static str, body: String) -> MockResponse {
     let mut response = Response::new(Bytes::from(body));
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, http::HeaderValue::from_static(content_type));

@@ -1,6 +1,5 @@
 //! What the mail server shares with the other receivers: faults on command, and the list of what came.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -13,38 +12,6 @@ use crate::sandbox::inbox::{MockAddress, MockVerdict, Received};
 
 /// The name under which faults of the mail server as a whole are ordered.
 const MAIL_SERVER: &str = "smtp";
-
-/// The connections of the mail server.
-#[derive(Debug, Default)]
-pub struct MailConnections {
-    now: AtomicUsize,
-    most: AtomicUsize,
-}
-
-/// One open connection; dropping it closes it.
-pub struct Open<'a>(&'a MailConnections);
-
-impl MailConnections {
-    pub fn open(&self) -> Open<'_> {
-        let now = self.now.fetch_add(1, Ordering::AcqRel) + 1;
-        self.most.fetch_max(now, Ordering::AcqRel);
-        Open(self)
-    }
-
-    pub fn now(&self) -> usize {
-        self.now.load(Ordering::Acquire)
-    }
-
-    pub fn most(&self) -> usize {
-        self.most.load(Ordering::Acquire)
-    }
-}
-
-impl Drop for Open<'_> {
-    fn drop(&mut self) {
-        self.0.now.fetch_sub(1, Ordering::AcqRel);
-    }
-}
 
 /// What takes the place of a reply.
 pub enum Strike {
@@ -60,6 +27,18 @@ fn yes() -> String {
 }
 
 impl MockState {
+    /// Nobody needs to log in where there are no users.
+    pub fn has_mail_users(&self) -> bool {
+        self.rules.all_of(email::KIND).next().is_some()
+    }
+
+    /// A name may have several passwords: channels that log in at several real servers all come to this one.
+    pub fn is_mail_user(&self, name: &str, password: &str) -> bool {
+        self.rules
+            .all_of(email::KIND)
+            .any(|(user, demands)| user == name && demands.get(email::PASSWORD) == Some(password))
+    }
+
     /// What strikes a mail at this step.
     pub fn mail_fault(&self, phase: MailPhase, recipient: &str) -> Option<Strike> {
         let mut memory = self.memory();

@@ -7,7 +7,7 @@ use crate::domain::language::folders;
 use crate::domain::language::folders::Sources;
 use crate::domain::settings::InvalidValue;
 use crate::domain::{changed, template};
-use crate::template_check::CheckScope;
+use crate::template_check::scope::CheckScope;
 
 /// Of each such file among these: what goes before it, and what to do. Paths are those in the folder.
 pub fn hidden<'o>(own: &'o Sources, scope: &CheckScope<'_>) -> Vec<(&'o str, InvalidValue)> {

@@ -6,6 +6,7 @@ mod hiding;
 mod languages;
 pub mod overlay;
 pub mod samples;
+pub mod scope;
 mod words;
 
 use std::collections::BTreeSet;
@@ -19,34 +20,10 @@ use crate::domain::message_context::MessageContext;
 use crate::domain::template;
 use crate::domain::template::Templates;
 use crate::domain::template::fault::{ComposeError, TemplateFault};
-use crate::platform::Source;
+use crate::platform::kinds::Source;
 use crate::template_check::overlay::Overlay;
 use crate::template_check::samples::Scene;
-
-/// What of a configuration templates depend on, as far as it could be read.
-pub struct CheckScope<'a> {
-    /// By name.
-    pub sources: Vec<(&'a str, &'a Source)>,
-    pub channels: Vec<ScopeChannel<'a>>,
-    /// The kinds of channels that there are.
-    pub kinds: Vec<&'a str>,
-    /// The names of the reports.
-    pub reports: &'a [String],
-    /// Of channels that set none.
-    pub language: &'a str,
-    pub timezone: &'a TimeZone,
-    /// ISO 4217 code for amounts that come without one.
-    pub currency: &'a str,
-}
-
-/// A channel that messages are written for.
-pub struct ScopeChannel<'a> {
-    pub name: &'a str,
-    /// Empty where there is no such kind.
-    pub kind: &'a str,
-    pub timezone: &'a TimeZone,
-    pub language: Option<&'a str>,
-}
+use crate::template_check::scope::CheckScope;
 
 /// Where a message could go.
 #[derive(Clone, Copy)]

@@ -12,9 +12,10 @@ use crate::flow::health::Health;
 use crate::flow::intake::{Intake, IntakeOutcome};
 use crate::flow::refusals;
 use crate::platform::{Method, PlatformReply};
+use crate::web::server::ListenerNotes;
 use crate::web::server::connections::Shed;
+use crate::web::server::limits::ListenerLimits;
 use crate::web::server::request::BodyError;
-use crate::web::server::{ListenerLimits, ListenerNotes};
 
 /// What the internet sees. Bodies come whole and within the limit: the accept loop sees to that.
 pub fn routes(

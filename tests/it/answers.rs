@@ -4,11 +4,10 @@
 use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
-use orderbell::channel;
 use orderbell::channel::email::mailbox::masked;
 use orderbell::channel::http::Response;
 use orderbell::channel::smtp::reply::{SmtpFailure, SmtpPhase, SmtpReply};
-use orderbell::channel::{Judged, dingtalk, email, webhook, wecom};
+use orderbell::channel::{Judged, dingtalk, email, kinds, webhook, wecom};
 use orderbell::domain::data::Notice;
 use orderbell::domain::event::{Event, EventId, Kind, OWN_SOURCE, SignatureCheck};
 use orderbell::domain::message_context::MessageContext;
@@ -224,7 +223,7 @@ fn each_remedy_is_given_for_some_answer_and_stands_in_our_own_words_where_a_robo
         let mut given = BTreeSet::new();
         for case in cases(channel) {
             let Judged { answer, .. } = judge(&case, "");
-            let Some(remedy) = channel::remedy_of(channel, &answer.detail) else { continue };
+            let Some(remedy) = kinds::remedy_of(channel, &answer.detail) else { continue };
             assert!(!remedy.cause().is_empty() && !remedy.cure().is_empty(), "{} has no words", remedy.key);
             given.insert(remedy.key.to_owned());
             if answer.detail.starts_with("errcode ") {
@@ -275,7 +274,7 @@ fn a_notice_says_what_an_answer_comes_from_in_the_language_of_its_reader() {
             // What stands in brackets is a cause with its cure, a hint, or what the answer is that holds no code.
             let Some((_, english)) = answer.redacted_detail().split_once(" (") else { continue };
             let english = english.trim_end_matches(')');
-            let remedy = channel::remedy_of(channel, &answer.detail);
+            let remedy = kinds::remedy_of(channel, &answer.detail);
             let part = match remedy {
                 Some(remedy) if english == remedy.hint() => Some("hint"),
                 Some(remedy) if english.starts_with(remedy.cause()) => Some("cause"),

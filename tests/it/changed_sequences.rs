@@ -10,7 +10,7 @@ use orderbell::domain::order::Order;
 use orderbell::domain::route::Target;
 use orderbell::domain::route_decision::RouteDecisions;
 use orderbell::domain::secret::Secret;
-use orderbell::platform::keeta::{Keeta, Verify};
+use orderbell::platform::keeta::settings::{Keeta, Verify};
 use orderbell::platform::{Incoming, Method, Platform, WebhookRequest};
 use orderbell::store::Record;
 use orderbell::store::sqlite::Sqlite;

@@ -4,15 +4,14 @@
 use std::path::{Path, PathBuf};
 
 use jiff::SignedDuration;
-use orderbell::channel::ChannelConfig;
+use orderbell::channel::kinds::ChannelConfig;
 use orderbell::channel::webhook::WebhookSigning;
-use orderbell::config;
 use orderbell::config::store::StoreUrl;
 use orderbell::config::{Config, Examined, LoadContext, Loaded};
-use orderbell::diagnostic;
 use orderbell::diagnostic::{Colour, Diagnostic, Severity};
 use orderbell::domain::event::Kind;
-use orderbell::platform::Source;
+use orderbell::platform::kinds::Source;
+use orderbell::{config, diagnostic};
 use proptest::{prop_assert, proptest};
 
 use crate::support::cases::cases;

@@ -3,13 +3,12 @@
 
 use std::path::Path;
 
-use orderbell::channel::ChannelConfig;
+use orderbell::channel::kinds::ChannelConfig;
 use orderbell::channel::webhook::WebhookSigning;
-use orderbell::config;
 use orderbell::config::{Config, LoadContext, Loaded};
-use orderbell::diagnostic;
 use orderbell::diagnostic::{Colour, Diagnostic, Severity};
-use orderbell::platform::Source;
+use orderbell::platform::kinds::Source;
+use orderbell::{config, diagnostic};
 use proptest::{prop_assert, proptest};
 
 use crate::support::cases::cases;

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use orderbell::domain::event::Kind;
 use orderbell::platform::Platform;
-use orderbell::platform::keeta::Keeta;
+use orderbell::platform::keeta::settings::Keeta;
 use orderbell::sandbox::Sandbox;
 use orderbell::sandbox::inbox::{MockVerdict, Received};
 use orderbell::sandbox::rules::{RobotRules, Rules};

@@ -7,7 +7,7 @@ use orderbell::domain::event::{DedupeKey, Kind, SignatureCheck};
 use orderbell::domain::order::OrderState;
 use orderbell::domain::secret::Secret;
 use orderbell::domain::sign;
-use orderbell::platform::keeta::{Keeta, Verify};
+use orderbell::platform::keeta::settings::{Keeta, Verify};
 use orderbell::platform::{Incoming, Method, ParsedWebhook, Platform, Refusal, WebhookRequest};
 use serde_json::{Value, json};
 

@@ -13,14 +13,15 @@ use orderbell::flow::notice::Notices;
 use orderbell::flow::routing::{RoutingSnapshot, SourceEndpoint};
 use orderbell::flow::supervisor::Supervisor;
 use orderbell::flow::{Clock, Current, Notifier, refusals};
-use orderbell::platform::Source;
-use orderbell::platform::apsdai::Apsdai;
+use orderbell::platform::apsdai::settings::Apsdai;
+use orderbell::platform::kinds::Source;
 use orderbell::sandbox::rules::Rules;
 use orderbell::store::history::{HistoryAnswer, Question, RefusedWebhook};
 use orderbell::store::sqlite::Sqlite;
 use orderbell::store::sqlite::read::Reader;
 use orderbell::web::hooks;
-use orderbell::web::server::{ListenerLimits, serve_noting};
+use orderbell::web::server::limits::ListenerLimits;
+use orderbell::web::server::serve_noting;
 use tokio::io::AsyncWriteExt;
 use tokio_util::sync::CancellationToken;
 

@@ -7,7 +7,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use orderbell::web::server::{ListenerLimits, serve};
+use orderbell::web::server::limits::ListenerLimits;
+use orderbell::web::server::serve;
 use poem::endpoint::make_sync;
 use poem::{Endpoint, Request, Response};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

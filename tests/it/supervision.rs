@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use orderbell::app::{self, Listeners, StartError};
+use orderbell::app::start_error::StartError;
+use orderbell::app::{self, Listeners};
 use orderbell::flow::Clock;
 use orderbell::flow::health::Health;
 use orderbell::flow::supervisor::{BeforeRun, Supervisor};

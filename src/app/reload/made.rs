@@ -3,17 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use crate::app;
-use crate::app::StartError;
-use crate::config;
+use crate::app::setup;
+use crate::app::start_error::StartError;
 use crate::config::{Anew, Config, ConfiguredChannel, in_force};
-use crate::diagnostic;
 use crate::diagnostic::Diagnostic;
 use crate::domain::language::folders::Sources;
 use crate::domain::secret::Secret;
 use crate::domain::template::Templates;
 use crate::flow::context::WorkerChannel;
-use crate::render;
+use crate::{config, diagnostic, render};
 
 /// What can be made of a new configuration without touching the running one.
 pub struct Made {
@@ -93,9 +91,8 @@ fn made_of(file: &Path, mut anew: Anew, in_force: &InForce) -> Result<Made, Unfi
     }
     let InForce { channels, overlay, .. } = in_force;
     let changed = anew.config.channels.iter().filter(|(name, channel)| channels.get(*name) != Some(channel));
-    let fresh = changed
-        .map(|(name, channel)| app::setup::worker_channel(name.clone(), channel.clone()))
-        .collect::<Result<_, _>>();
+    let fresh =
+        changed.map(|(name, channel)| setup::worker_channel(name.clone(), channel.clone())).collect::<Result<_, _>>();
     let fresh = fresh.map_err(Unfit::Channel)?;
     let is_new = anew.mistakes.is_empty() && anew.config.overlay != *overlay;
     let templates = is_new.then(|| render::templates(&anew.config.overlay, &anew.config.isolation)).transpose();

@@ -23,7 +23,6 @@ use crate::channel::http::Http;
 use crate::channel::robot::{ALLOWANCE, LEAST_ROOM, Mention, TITLE_GRAPHEMES, WIDEST_MARKER};
 use crate::channel::{Attempt, Channel, SendFuture, robot};
 use crate::domain::bidi::directed;
-use crate::domain::document;
 use crate::domain::document::split::split;
 use crate::domain::document::{Block, Inline};
 use crate::domain::mask::known::{Mask, Masking, Secrets};
@@ -31,10 +30,12 @@ use crate::domain::message::{Message, Part, PartForm, idempotency_key};
 use crate::domain::pace::RateLimit;
 use crate::domain::retry::Answer;
 use crate::domain::secret::Secret;
-use crate::domain::sign;
 use crate::domain::simulated::{Addressee, Demands, Simulated};
 use crate::domain::text::{cap, cap_bytes, composed_line};
+use crate::domain::{document, sign};
 
+/// The parameter of the robot's address that is its token.
+const TOKEN: &str = "access_token";
 /// The whole body, in bytes (reported with error 460101).
 const LIMIT_BYTES: usize = 20_000;
 
@@ -93,7 +94,7 @@ impl Channel for DingTalk {
     }
 
     fn credential(&self) -> String {
-        robot::credential(&self.webhook, settings::TOKEN)
+        robot::credential(&self.webhook, TOKEN)
     }
 
     fn address(&self) -> Option<&Secret> {
@@ -101,7 +102,7 @@ impl Channel for DingTalk {
     }
 
     fn simulated(&self) -> Option<Simulated> {
-        let addressee = Addressee::Token(robot::token(self.webhook.expose(), settings::TOKEN)?);
+        let addressee = Addressee::Token(robot::token(self.webhook.expose(), TOKEN)?);
         let keyword = self.keyword.as_deref().map(Secret::new);
         let demands = Demands::default().with("secret", self.secret.clone()).with("keyword", keyword);
         Some(Simulated { addressee, demands })

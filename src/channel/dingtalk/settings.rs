@@ -2,12 +2,9 @@
 
 use schemars::JsonSchema;
 
-use crate::channel::dingtalk::{DingTalk, answers};
+use crate::channel::dingtalk::{DingTalk, TOKEN, answers};
 use crate::channel::{ChannelKind, FromSettings, robot};
 use crate::domain::settings::{InvalidValue, Reach, SettingsTable};
-
-/// The parameter of the robot's address that is its token.
-pub(super) const TOKEN: &str = "access_token";
 
 impl FromSettings for DingTalk {
     const KIND: ChannelKind = ChannelKind {

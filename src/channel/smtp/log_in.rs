@@ -5,16 +5,11 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
-
-use crate::channel::smtp::reply::{SmtpFailure, SmtpPhase, SmtpReply};
-use crate::channel::smtp::{SmtpConnection, unfit};
-use crate::domain::secret::Secret;
+use crate::channel::smtp::reply::SmtpReply;
 
 /// A way to log in (RFC 4954; LOGIN is in no standard, and in nearly every server).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mechanism {
+pub enum Mechanism {
     Plain,
     Login,
 }
@@ -82,7 +77,8 @@ impl LogIns {
         known.entry(account.to_owned()).or_default().clone()
     }
 
-    fn is_refused(&self, mechanism: Mechanism) -> &AtomicBool {
+    /// Whether the server was found not to know a mechanism that it offers.
+    pub fn is_refused(&self, mechanism: Mechanism) -> &AtomicBool {
         match mechanism {
             Mechanism::Plain => &self.no_plain,
             Mechanism::Login => &self.no_login,
@@ -105,8 +101,22 @@ impl Offer {
         }
     }
 
+    /// Those that are worth a try, in their sequence, by what is known of the account's log-ins.
+    pub fn to_try(&self, known: &LogIns) -> Vec<Mechanism> {
+        let offered = [(Mechanism::Plain, self.plain), (Mechanism::Login, self.login)];
+        let offered: Vec<Mechanism> =
+            offered.into_iter().filter(|(_, is)| *is).map(|(mechanism, _)| mechanism).collect();
+        let is_known = |mechanism: &&Mechanism| !known.is_refused(**mechanism).load(Ordering::Relaxed);
+        let mut left: Vec<Mechanism> = offered.iter().filter(is_known).copied().collect();
+        if left.is_empty() {
+            // It refuses all; the first one shows whether it still does.
+            left.extend(offered.first());
+        }
+        left
+    }
+
     /// Why nobody can log in, in words that hold none of the server's.
-    fn lack(&self) -> String {
+    pub fn lack(&self) -> String {
         let is_oauth = |name: &&str| OAUTH.contains(name);
         let names = self.others.join(", ");
         let names = match (self.others.is_empty(), self.others.iter().all(is_oauth)) {
@@ -120,66 +130,9 @@ impl Offer {
     }
 }
 
-impl SmtpConnection {
-    /// Logs in: by PLAIN, and where the server does not know it although it offers it, by LOGIN.
-    pub(super) async fn log_in(
-        &mut self,
-        (user, password): (&str, &Secret),
-        offer: &Offer,
-        known: &LogIns,
-    ) -> Result<(), SmtpFailure> {
-        let offered = [(Mechanism::Plain, offer.plain), (Mechanism::Login, offer.login)];
-        let offered: Vec<Mechanism> =
-            offered.into_iter().filter(|(_, is)| *is).map(|(mechanism, _)| mechanism).collect();
-        let is_known = |mechanism: &&Mechanism| !known.is_refused(**mechanism).load(Ordering::Relaxed);
-        let mut left: Vec<Mechanism> = offered.iter().filter(is_known).copied().collect();
-        if left.is_empty() {
-            // It refuses all; the first one shows whether it still does.
-            left.extend(offered.first());
-        }
-        let mut last = unfit(SmtpPhase::Auth, &offer.lack());
-        for mechanism in left {
-            match self.prove(mechanism, user, password).await {
-                Err(SmtpFailure::Refused { phase, reply }) if is_about_the_mechanism(&reply) => {
-                    known.is_refused(mechanism).store(true, Ordering::Relaxed);
-                    last = SmtpFailure::Refused { phase, reply };
-                }
-                Ok(()) => {
-                    known.is_refused(mechanism).store(false, Ordering::Relaxed);
-                    return Ok(());
-                }
-                Err(failure) => return Err(failure),
-            }
-        }
-        Err(last)
-    }
-
-    async fn prove(&mut self, mechanism: Mechanism, user: &str, password: &Secret) -> Result<(), SmtpFailure> {
-        let coded = |text: &str| BASE64_STANDARD.encode(text);
-        let asks_on = |reply: &SmtpReply| reply.code == 334;
-        match mechanism {
-            Mechanism::Plain => {
-                let proof = coded(&format!("\0{user}\0{}", password.expose()));
-                let is_answer = |reply: &SmtpReply| reply.is_accepted() || reply.code == 334;
-                let reply = self.ask(SmtpPhase::Auth, &format!("AUTH PLAIN {proof}"), is_answer).await?;
-                if asks_on(&reply) {
-                    // It takes no proof beside the command.
-                    self.ask(SmtpPhase::Auth, &proof, SmtpReply::is_accepted).await?;
-                }
-            }
-            Mechanism::Login => {
-                self.ask(SmtpPhase::Auth, "AUTH LOGIN", asks_on).await?;
-                self.ask(SmtpPhase::Auth, &coded(user), asks_on).await?;
-                self.ask(SmtpPhase::Auth, &coded(password.expose()), SmtpReply::is_accepted).await?;
-            }
-        }
-        Ok(())
-    }
-}
-
 /// Whether a refused log-in says that the server does not know the mechanism, and nothing of who we are (RFC 4954, section 4:
 /// 504; other servers say so by other codes).
-fn is_about_the_mechanism(reply: &SmtpReply) -> bool {
+pub fn is_about_the_mechanism(reply: &SmtpReply) -> bool {
     let said = reply.text.to_lowercase();
     match reply.code {
         500..=504 => true,

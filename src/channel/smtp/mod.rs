@@ -13,20 +13,23 @@ pub mod reply;
 pub mod server;
 mod wire;
 
-use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use futures_util::FutureExt;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio_rustls::TlsConnector;
 use url::Host;
 
-use crate::channel::smtp::log_in::{LogIns, Offer};
-use crate::channel::smtp::reply::{SmtpFailure, SmtpPhase, SmtpReply};
+use crate::channel::smtp::log_in::{LogIns, Mechanism, Offer, is_about_the_mechanism};
+use crate::channel::smtp::reply::{SmtpFailure, SmtpPhase, SmtpReply, lost, unfit};
 use crate::channel::smtp::server::{Protection, SmtpEndpoint, Timeouts, dial};
 use crate::channel::smtp::wire::{DOT, read_reply, stuffed};
+use crate::domain::secret::Secret;
 
 trait Stream: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> Stream for T {}
@@ -190,6 +193,52 @@ impl SmtpConnection {
         Ok(abilities)
     }
 
+    /// Logs in: by PLAIN, and where the server does not know it although it offers it, by LOGIN.
+    async fn log_in(
+        &mut self,
+        (user, password): (&str, &Secret),
+        offer: &Offer,
+        known: &LogIns,
+    ) -> Result<(), SmtpFailure> {
+        let mut last = unfit(SmtpPhase::Auth, &offer.lack());
+        for mechanism in offer.to_try(known) {
+            match self.prove(mechanism, user, password).await {
+                Err(SmtpFailure::Refused { phase, reply }) if is_about_the_mechanism(&reply) => {
+                    known.is_refused(mechanism).store(true, Ordering::Relaxed);
+                    last = SmtpFailure::Refused { phase, reply };
+                }
+                Ok(()) => {
+                    known.is_refused(mechanism).store(false, Ordering::Relaxed);
+                    return Ok(());
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+        Err(last)
+    }
+
+    async fn prove(&mut self, mechanism: Mechanism, user: &str, password: &Secret) -> Result<(), SmtpFailure> {
+        let coded = |text: &str| BASE64_STANDARD.encode(text);
+        let asks_on = |reply: &SmtpReply| reply.code == 334;
+        match mechanism {
+            Mechanism::Plain => {
+                let proof = coded(&format!("\0{user}\0{}", password.expose()));
+                let is_answer = |reply: &SmtpReply| reply.is_accepted() || reply.code == 334;
+                let reply = self.ask(SmtpPhase::Auth, &format!("AUTH PLAIN {proof}"), is_answer).await?;
+                if asks_on(&reply) {
+                    // It takes no proof beside the command.
+                    self.ask(SmtpPhase::Auth, &proof, SmtpReply::is_accepted).await?;
+                }
+            }
+            Mechanism::Login => {
+                self.ask(SmtpPhase::Auth, "AUTH LOGIN", asks_on).await?;
+                self.ask(SmtpPhase::Auth, &coded(user), asks_on).await?;
+                self.ask(SmtpPhase::Auth, &coded(password.expose()), SmtpReply::is_accepted).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// One command and its reply.
     async fn ask(
         &mut self,
@@ -252,27 +301,9 @@ async fn in_time<T>(
     }
 }
 
-fn unfit(phase: SmtpPhase, why: &str) -> SmtpFailure {
-    SmtpFailure::Unfit { phase, why: why.to_owned() }
-}
-
-fn lost(phase: SmtpPhase, error: &io::Error) -> SmtpFailure {
-    let why = match error.kind() {
-        io::ErrorKind::ConnectionRefused => "connection refused",
-        io::ErrorKind::ConnectionReset => "the connection was reset",
-        io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof => {
-            "the connection was closed"
-        }
-        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => "the network cannot be reached",
-        io::ErrorKind::TimedOut => "timed out",
-        io::ErrorKind::InvalidData => "the server does not speak TLS there",
-        _ => "the connection failed",
-    };
-    SmtpFailure::Lost { phase, why: why.to_owned() }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::io;
     use std::pin::Pin;
     use std::task::{Context, Poll};
 

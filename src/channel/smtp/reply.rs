@@ -1,6 +1,6 @@
 //! What a mail server says: the reply as it stands on the wire, and why there is none.
 
-use std::fmt;
+use std::{fmt, io};
 
 /// How far a mail has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -87,6 +87,27 @@ pub enum SmtpFailure {
     Lost { phase: SmtpPhase, why: String },
     /// The server cannot be used as it is configured: its certificate, its log-in, its address.
     Unfit { phase: SmtpPhase, why: String },
+}
+
+/// What no further try would change.
+pub fn unfit(phase: SmtpPhase, why: &str) -> SmtpFailure {
+    SmtpFailure::Unfit { phase, why: why.to_owned() }
+}
+
+/// The connection broke, in words that hold none of the system's.
+pub fn lost(phase: SmtpPhase, error: &io::Error) -> SmtpFailure {
+    let why = match error.kind() {
+        io::ErrorKind::ConnectionRefused => "connection refused",
+        io::ErrorKind::ConnectionReset => "the connection was reset",
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof => {
+            "the connection was closed"
+        }
+        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => "the network cannot be reached",
+        io::ErrorKind::TimedOut => "timed out",
+        io::ErrorKind::InvalidData => "the server does not speak TLS there",
+        _ => "the connection failed",
+    };
+    SmtpFailure::Lost { phase, why: why.to_owned() }
 }
 
 #[cfg(test)]

@@ -9,8 +9,7 @@ use tokio::net::TcpStream;
 use url::{Host, Url};
 
 use crate::channel::http::guard::is_private;
-use crate::channel::smtp::reply::{SmtpFailure, SmtpPhase};
-use crate::channel::smtp::{lost, unfit};
+use crate::channel::smtp::reply::{SmtpFailure, SmtpPhase, lost, unfit};
 use crate::domain::secret::Secret;
 
 /// How a connection is protected.

@@ -5,8 +5,7 @@ use futures_util::FutureExt;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt};
 
 use crate::channel::charset::{decoded, is_blank};
-use crate::channel::smtp::lost;
-use crate::channel::smtp::reply::{SmtpFailure, SmtpPhase};
+use crate::channel::smtp::reply::{SmtpFailure, SmtpPhase, lost};
 
 /// Longest reply that is read, in bytes.
 const LONGEST_REPLY: usize = 64 * 1024;

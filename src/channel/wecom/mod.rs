@@ -38,6 +38,8 @@ use crate::domain::secret::Secret;
 use crate::domain::simulated::{Addressee, Demands, Simulated};
 use crate::domain::text::{cap, cap_bytes, composed_line};
 
+/// The parameter of the robot's address that is its key.
+const KEY: &str = "key";
 /// Bytes of `markdown.content` (reported with error 40058).
 const MARKDOWN_BYTES: usize = 4096;
 /// Bytes of `text.content`. A server was once seen to take 5120; the documented number is the safe one.
@@ -111,7 +113,7 @@ impl Channel for WeCom {
     }
 
     fn credential(&self) -> String {
-        robot::credential(&self.webhook, settings::KEY)
+        robot::credential(&self.webhook, KEY)
     }
 
     fn address(&self) -> Option<&Secret> {
@@ -119,7 +121,7 @@ impl Channel for WeCom {
     }
 
     fn simulated(&self) -> Option<Simulated> {
-        let addressee = Addressee::Token(robot::token(self.webhook.expose(), settings::KEY)?);
+        let addressee = Addressee::Token(robot::token(self.webhook.expose(), KEY)?);
         Some(Simulated { addressee, demands: Demands::default() })
     }
 

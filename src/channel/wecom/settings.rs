@@ -2,12 +2,9 @@
 
 use schemars::JsonSchema;
 
-use crate::channel::wecom::{WeCom, answers};
+use crate::channel::wecom::{KEY, WeCom, answers};
 use crate::channel::{ChannelKind, FromSettings, robot};
 use crate::domain::settings::{InvalidValue, Reach, SettingsTable};
-
-/// The parameter of the robot's address that is its key.
-pub(super) const KEY: &str = "key";
 
 impl FromSettings for WeCom {
     const KIND: ChannelKind = ChannelKind {

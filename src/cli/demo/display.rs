@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::TryRecvError;
 
-use crate::cli::{Failure, output, sandbox};
+use crate::cli::failure::Failure;
+use crate::cli::{output, sandbox};
 use crate::config::Config;
 use crate::sandbox as receivers;
 use crate::sandbox::inbox::{MockVerdict, Received};

@@ -11,8 +11,9 @@ use clap::builder::{PossibleValue, TypedValueParser};
 use clap::error::ErrorKind as Misuse;
 use clap::{Arg, Args, Command};
 
+use crate::cli::failure::Failure;
 use crate::cli::init::scaffold::{ScaffoldPlan, Wanted};
-use crate::cli::{Failure, example, output};
+use crate::cli::{example, output};
 
 #[derive(Args)]
 pub struct Init {

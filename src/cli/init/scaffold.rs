@@ -3,16 +3,14 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use crate::channel;
-use crate::channel::KINDS;
-use crate::config;
+use crate::channel::kinds::KINDS;
 use crate::config::values;
 use crate::diagnostic::suggest;
 use crate::diagnostic::wrap::wrapped;
 use crate::domain::scaffold::{Role, Scaffold, Variable};
 use crate::domain::settings::InvalidValue;
-use crate::platform;
-use crate::platform::PLATFORMS;
+use crate::platform::kinds::PLATFORMS;
+use crate::{channel, config, platform};
 
 /// Columns of a line, and the column at which a comment behind a value begins.
 const WIDTH: usize = 100;
@@ -56,7 +54,9 @@ pub fn channel_kinds() -> Vec<&'static str> {
 /// # Errors
 /// A text that says which kinds there are.
 pub fn source(text: &str) -> Result<Wanted, String> {
-    wanted(text, "platform", &platforms(), |kind| platform::kind_named(kind).map(|known| (known.name, known.setup)))
+    wanted(text, "platform", &platforms(), |kind| {
+        platform::kinds::kind_named(kind).map(|known| (known.name, known.setup))
+    })
 }
 
 /// Reads `email`, or with a name `email=owner`.
@@ -65,7 +65,7 @@ pub fn source(text: &str) -> Result<Wanted, String> {
 /// As [`source`].
 pub fn channel(text: &str) -> Result<Wanted, String> {
     wanted(text, "kind of channel", &channel_kinds(), |kind| {
-        channel::kind_named(kind).map(|known| (known.name, known.setup))
+        channel::kinds::kind_named(kind).map(|known| (known.name, known.setup))
     })
 }
 

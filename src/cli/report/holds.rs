@@ -4,9 +4,10 @@
 use jiff::Timestamp;
 
 use crate::app::setup;
+use crate::cli::failure::Failure;
+use crate::cli::store;
 use crate::cli::why::meaning;
 use crate::cli::why::setting::count;
-use crate::cli::{Failure, store};
 use crate::config::ConfiguredChannel;
 use crate::domain::event::Kind;
 use crate::domain::pace::RateLimit;

@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
 
 use crate::app::setup;
-use crate::cli::report::schedule;
+use crate::cli::schedule;
 use crate::cli::why::source::sentence;
 use crate::config::routes::ReportSettings;
 use crate::domain::report::upcoming::Upcoming;

@@ -3,7 +3,7 @@
 use clap::Args;
 use iso_currency::Currency;
 
-use crate::cli::Failure;
+use crate::cli::failure::Failure;
 use crate::domain::money::Money;
 use crate::domain::text::narrow;
 use crate::platform::ParsedWebhook;

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::cli::{Failure, output, templates};
+use crate::cli::failure::Failure;
+use crate::cli::output;
 use crate::diagnostic::suggest;
 use crate::domain::event::Kind;
 use crate::domain::language::folders;
@@ -30,8 +31,13 @@ pub struct Export {
     output: PathBuf,
 }
 
+/// The built-in templates of languages, by language and name.
+pub fn built_in() -> Sources {
+    folders::built_in_sources(folders::built_in_folders())
+}
+
 pub fn run(export: &Export) -> Result<(), Failure> {
-    let built_in = templates::built_in();
+    let built_in = built_in();
     let languages = languages(&built_in, export.language.as_deref())?;
     let of_languages =
         |path: &str| path.split_once('/').is_some_and(|(folder, _)| languages.contains(&folder.to_owned()));

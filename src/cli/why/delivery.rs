@@ -3,9 +3,9 @@
 
 use serde_json::json;
 
-use crate::cli::why::event::facts;
+use crate::cli::why::next::named;
 use crate::cli::why::setting::{Setting, count};
-use crate::cli::why::timeline::{TimelineEntry, TimelineSection};
+use crate::cli::why::timeline::{TimelineEntry, TimelineSection, facts};
 use crate::cli::why::{meaning, next, step};
 use crate::domain::event::Event;
 use crate::store::history::{AttemptHistory, DeliveryHistory, History, Other};
@@ -184,10 +184,4 @@ fn together(delivery: &DeliveryHistory) -> Vec<TimelineEntry> {
         lines.push(TimelineEntry::says(format!("In its place there is {}, which is {}.", named(other), other.state)));
     }
     lines
-}
-
-/// `order.placed 756823 to owner, delivery 01a2…`
-pub fn named(other: &Other) -> String {
-    let order = other.order.as_ref().map(|order| format!(" {order}")).unwrap_or_default();
-    format!("{}{order} to {}, delivery {}", other.kind, other.channel, other.id)
 }

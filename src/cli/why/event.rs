@@ -1,9 +1,9 @@
 //! The story of an order and of its events: when each came, whether it was believed, what each route made of it.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::cli::why::setting::{Setting, count, span};
-use crate::cli::why::timeline::{TimelineEntry, TimelineSection};
+use crate::cli::why::timeline::{TimelineEntry, TimelineSection, facts};
 use crate::cli::why::{delivery, summary};
 use crate::domain::data::OrderChanges;
 use crate::domain::event::{Event, Kind, SignatureCheck};
@@ -310,13 +310,5 @@ fn verdict_name(verdict: RouteDecision) -> &'static str {
         RouteDecision::OtherShop => "other_shop",
         RouteDecision::ConditionFails => "condition_fails",
         RouteDecision::Unjudged => "unjudged",
-    }
-}
-
-/// The members of an object that there are.
-pub fn facts(value: Value) -> Map<String, Value> {
-    match value {
-        Value::Object(facts) => facts.into_iter().filter(|(_, value)| !value.is_null()).collect(),
-        _ => Map::new(),
     }
 }

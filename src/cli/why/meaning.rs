@@ -1,7 +1,7 @@
 //! What an answer of a receiver, and what a refusal of ours, means and what to change.
 
-use crate::channel;
-use crate::channel::remedy;
+use crate::channel::{kinds, remedy};
+use crate::store::history::DeliveryHistory;
 
 /// An outcome as it is said.
 pub fn outcome(text: &str) -> &str {
@@ -25,14 +25,20 @@ pub fn of_answer(kind: Option<&str>, outcome: &str, words: &str) -> Option<(&'st
     if outcome == "delivered" {
         return None;
     }
-    let of_kind = kind.and_then(|kind| channel::remedy_of(kind, words));
+    let of_kind = kind.and_then(|kind| kinds::remedy_of(kind, words));
     let known = of_kind.or_else(|| remedy::in_transit(words));
     known.map(|remedy| (remedy.cause(), remedy.cure())).or_else(|| in_general(outcome))
 }
 
+/// Why the last try of a delivery failed, in our words or else in the receiver's.
+pub fn of_last_try(delivery: &DeliveryHistory, kind: Option<&str>) -> Option<String> {
+    let (outcome, answer) = (delivery.outcome.as_deref()?, delivery.answer.as_deref().unwrap_or_default());
+    of_answer(kind, outcome, answer).map(|(cause, _)| cause.to_owned())
+}
+
 /// An answer's words, without what its meaning says.
 pub fn said(kind: Option<&str>, words: &str) -> String {
-    kind.map_or_else(|| words.to_owned(), |kind| channel::said_beside(kind, words))
+    kind.map_or_else(|| words.to_owned(), |kind| kinds::said_beside(kind, words))
 }
 
 /// Where no table knows more than what becomes of such a message.

@@ -1,11 +1,10 @@
 //! What happens to a delivery next, and when.
 
-use crate::cli::why::delivery::named;
+use crate::cli::why::meaning;
 use crate::cli::why::setting::Setting;
 use crate::cli::why::timeline::TimelineEntry;
-use crate::cli::why::{meaning, summary};
 use crate::store::UNREADY;
-use crate::store::history::{DeliveryHistory, History, ParkedHistory};
+use crate::store::history::{DeliveryHistory, History, Other, ParkedHistory};
 
 pub fn lines(delivery: &DeliveryHistory, history: &History, setting: &Setting<'_>) -> Vec<TimelineEntry> {
     match delivery.state.as_str() {
@@ -99,7 +98,7 @@ pub fn briefly(delivery: &DeliveryHistory, history: &History, setting: &Setting<
             None => "it is due".to_owned(),
         },
     };
-    summary::reason(delivery, setting).into_iter().chain([when]).collect::<Vec<_>>().join("; ")
+    meaning::of_last_try(delivery, setting.kind(channel)).into_iter().chain([when]).collect::<Vec<_>>().join("; ")
 }
 
 /// A channel whose setting is wrong.
@@ -119,4 +118,10 @@ fn parked(parked: &ParkedHistory, setting: &Setting<'_>) -> TimelineEntry {
         .meaning(cause, change)
         .with("parked_since", parked.since.to_string());
     TimelineEntry { answer: Some(meaning::said(setting.kind(channel), &parked.reason)), ..line }
+}
+
+/// `order.placed 756823 to owner, delivery 01a2…`
+pub fn named(other: &Other) -> String {
+    let order = other.order.as_ref().map(|order| format!(" {order}")).unwrap_or_default();
+    format!("{}{order} to {}, delivery {}", other.kind, other.channel, other.id)
 }

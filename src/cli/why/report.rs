@@ -4,11 +4,11 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::app::setup;
-use crate::cli::report::schedule;
+use crate::cli::schedule;
 use crate::cli::why::setting::{Setting, count, span};
 use crate::cli::why::source::sentence;
 use crate::cli::why::timeline::{TimelineEntry, TimelineSection};
-use crate::cli::why::{event, summary};
+use crate::cli::why::{event, summary, timeline};
 use crate::config::parts::Parts;
 use crate::config::routes::ReportSettings;
 use crate::domain::report::calendar::{LATE_AFTER, Schedule};
@@ -42,7 +42,8 @@ pub fn of_report(report: &ReportHistory, whole: &History, setting: &Setting<'_>)
     let configured = configured.flatten();
     let plan = configured.map(setup::plan);
     let schedule = plan.as_ref().map(|plan| &plan.schedule);
-    let mut facts = event::facts(json!({ "name": name, "runs_in_all": report.count, "covered": report.past.covered }));
+    let mut facts =
+        timeline::facts(json!({ "name": name, "runs_in_all": report.count, "covered": report.past.covered }));
     facts.extend(configured.into_iter().flat_map(schedule::facts));
     let by_hand = report.by_hand.iter().map(|event| (event.event.received_at, sent(event, whole, setting)));
     let runs = report.runs.iter().map(|run| (made_at(run), ran(run, schedule, whole, setting)));
@@ -92,7 +93,7 @@ fn ran(run: &RunHistory, schedule: Option<&Schedule>, whole: &History, setting: 
             let lines = vec![TimelineEntry::says(format!("event {}", run.event)), line];
             TimelineSection {
                 heading,
-                facts: event::facts(json!({ "id": run.event })),
+                facts: timeline::facts(json!({ "id": run.event })),
                 lines,
                 ..TimelineSection::default()
             }
@@ -111,7 +112,7 @@ fn ran(run: &RunHistory, schedule: Option<&Schedule>, whole: &History, setting: 
         chapter.lines.insert(1, TimelineEntry::at(due_at, says));
         chapter.facts.insert("due_at".to_owned(), due_at.to_string().into());
     }
-    chapter.facts.extend(event::facts(json!({ "from": run.from, "to": run.to, "sent_by": "schedule" })));
+    chapter.facts.extend(timeline::facts(json!({ "from": run.from, "to": run.to, "sent_by": "schedule" })));
     TimelineSection { list: "runs", ..chapter }
 }
 
@@ -138,7 +139,7 @@ fn sent(history: &EventHistory, whole: &History, setting: &Setting<'_>) -> Timel
     let about = about.unwrap_or_else(|| "Sent".to_owned());
     let chapter = made(format!("{about} by hand with `orderbell report --send`"), history, whole, setting);
     let mut facts = chapter.facts;
-    facts.extend(event::facts(json!({
+    facts.extend(timeline::facts(json!({
         "from": report.map(|report| report.from), "to": report.map(|report| report.to), "sent_by": "hand",
     })));
     TimelineSection { list: "runs", facts, ..chapter }
@@ -175,7 +176,7 @@ fn next(report: &ReportHistory, configured: Option<&ReportSettings>, setting: &S
         ))
     };
     let facts = json!({ "from": next.from, "to": next.to, "due_at": next.due_at });
-    lines.push(TimelineEntry { list: "next", facts: event::facts(facts), ..line });
+    lines.push(TimelineEntry { list: "next", facts: timeline::facts(facts), ..line });
     let skipped = reports::skipped_words(&next, &report.report, &schedule.zone);
     lines.extend(skipped.map(|skipped| note(format!("{}.", sentence(&skipped)))));
     lines

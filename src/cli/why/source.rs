@@ -3,10 +3,9 @@
 use jiff::Timestamp;
 use serde_json::json;
 
-use crate::cli::why::event::facts;
 use crate::cli::why::meaning;
 use crate::cli::why::setting::{Setting, count, span};
-use crate::cli::why::timeline::{TimelineEntry, TimelineSection};
+use crate::cli::why::timeline::{TimelineEntry, TimelineSection, facts};
 use crate::store::history::SourceHistory;
 
 pub fn of_source(source: &SourceHistory, setting: &Setting<'_>) -> TimelineSection {

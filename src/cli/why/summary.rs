@@ -93,16 +93,9 @@ fn waiting(channel: &str, deliveries: &[&DeliveryHistory], history: &History, se
 fn dead(channel: &str, deliveries: &[&DeliveryHistory], setting: &Setting<'_>) -> Option<String> {
     let dead: Vec<_> = deliveries.iter().filter(|delivery| delivery.state == "dead").collect();
     let last = dead.last()?;
-    let why = reason(last, setting).map(|why| format!(": {why}")).unwrap_or_default();
+    let why = meaning::of_last_try(last, setting.kind(channel)).map(|why| format!(": {why}")).unwrap_or_default();
     let count = if dead.len() > 1 { format!(" (the last of {})", dead.len()) } else { String::new() };
     Some(format!("given up for {channel} {}{count}{why}", setting.near(last.due_at)))
-}
-
-/// Why the last try of a delivery failed, in our words or else in the receiver's.
-pub fn reason(delivery: &DeliveryHistory, setting: &Setting<'_>) -> Option<String> {
-    let (outcome, answer) = (delivery.outcome.as_deref()?, delivery.answer.as_deref().unwrap_or_default());
-    let meaning = meaning::of_answer(setting.kind(&delivery.channel), outcome, answer);
-    meaning.map(|(cause, _)| cause.to_owned())
 }
 
 /// Why there is no delivery.

@@ -77,6 +77,14 @@ impl TimelineEntry {
     }
 }
 
+/// The members of an object that there are.
+pub fn facts(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(facts) => facts.into_iter().filter(|(_, value)| !value.is_null()).collect(),
+        _ => Map::new(),
+    }
+}
+
 /// The whole story as text. Times are those of the zone.
 pub fn text(chapters: &[TimelineSection], zone: &Zone, extent: Verbosity) -> String {
     let mut text = String::new();

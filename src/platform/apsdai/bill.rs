@@ -4,7 +4,7 @@ use crate::domain::money::Money;
 use crate::domain::order::{MAX_LINES, OrderLine};
 use crate::platform::apsdai::body::Body;
 use crate::platform::apsdai::fields::FieldName;
-use crate::platform::apsdai::parse::BodyReader;
+use crate::platform::apsdai::reader::BodyReader;
 use crate::platform::field::JsonField;
 
 impl BodyReader<'_> {

@@ -15,83 +15,21 @@ mod bill;
 mod body;
 pub mod fields;
 mod parse;
+mod reader;
 mod sample;
-mod settings;
+pub mod settings;
 mod totals;
 mod values;
 mod verify;
 
-use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
-use schemars::JsonSchema;
-use serde::de::Error;
-use serde::{Deserialize, Deserializer};
+use jiff::Timestamp;
 
+use crate::domain::apsdai;
 use crate::domain::event::Kind;
-use crate::domain::secret::Secret;
 use crate::domain::settings::InvalidValue;
-use crate::domain::{apsdai, duration};
-use crate::platform::apsdai::fields::Fields;
+use crate::platform::apsdai::settings::Apsdai;
 use crate::platform::sample::{SampleContent, SampleError};
 use crate::platform::{GeneralSettings, Incoming, Platform, PlatformReply, Refusal, SampleWebhook, WebhookRequest};
-
-/// One shop at APSDAI. It has one of `secret` and `password`: its token mode.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(extend("oneOf" = [{ "required": ["secret"] }, { "required": ["password"] }]))]
-pub struct Apsdai {
-    /// For the token mode "signature".
-    pub secret: Option<Secret>,
-    /// For the token mode "password".
-    pub password: Option<Secret>,
-    /// Older or future timestamps are refused; zero switches the check off.
-    #[serde(default = "default_max_age", deserialize_with = "crate::domain::duration::deserialize")]
-    #[schemars(with = "duration::DurationText", extend("default" = "5m"))]
-    pub max_age: SignedDuration,
-    /// What a whole number means, in whatever spelling, and a text without a decimal point.
-    #[serde(default)]
-    #[schemars(extend("default" = "major"))]
-    pub amount_unit: AmountUnit,
-    /// The zone of times written as text, by its IANA name.
-    #[serde(default = "default_timezone", deserialize_with = "deserialize_zone")]
-    #[schemars(with = "String", extend("default" = "Asia/Shanghai"))]
-    pub timezone: TimeZone,
-    /// Where details stand in this shop's bodies, as JSON pointers: `"order.number" = "/data/orderNo"`. A pointer goes
-    /// before the table of likely names, which still serves where it leads nowhere. Pointers of `product.*` and `day.*`
-    /// begin at the item where there is a list of them.
-    #[serde(default)]
-    #[schemars(schema_with = "fields::schema")]
-    pub fields: Fields,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum AmountUnit {
-    /// 1250 and 1250.0 are 1250.00; 12.5 and the text "12.50" are 12.50.
-    #[default]
-    Major,
-    /// 1250 and 1250.0 are 12.50; so are 12.5 and the text "12.50".
-    Minor,
-}
-
-const TOKEN: &str = "x-apsdai-token";
-const TIMESTAMP: &str = "x-apsdai-timestamp";
-const EVENT: &str = "x-apsdai-event";
-
-fn default_max_age() -> SignedDuration {
-    SignedDuration::from_mins(5)
-}
-
-fn default_timezone() -> TimeZone {
-    TimeZone::get("Asia/Shanghai").unwrap_or(TimeZone::fixed(jiff::tz::offset(8)))
-}
-
-fn deserialize_zone<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TimeZone, D::Error> {
-    let name = String::deserialize(deserializer)?;
-    let wrong =
-        || D::Error::custom(format!("\"{name}\" is not the IANA name of a time zone; such as \"Asia/Shanghai\""));
-    TimeZone::get(&name).map_err(|_| wrong())
-}
 
 impl Platform for Apsdai {
     fn name(&self) -> &'static str {

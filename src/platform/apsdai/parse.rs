@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use sha2::{Digest, Sha256};
 
 use crate::domain::apsdai;
@@ -15,11 +14,12 @@ use crate::domain::order::{MAX_LINES, OrderState, OrderUpdate, RefundUpdate};
 use crate::domain::payload::{Data, OrderProgress, Payload};
 use crate::domain::text::clean_line;
 use crate::platform::apsdai::body::Body;
-use crate::platform::apsdai::fields::{FieldName, Fields};
+use crate::platform::apsdai::fields::FieldName;
+use crate::platform::apsdai::reader::BodyReader;
+use crate::platform::apsdai::settings::Apsdai;
 use crate::platform::apsdai::verify::VerifiedApsdai;
-use crate::platform::apsdai::{Apsdai, totals, values};
+use crate::platform::apsdai::{totals, values};
 use crate::platform::field::JsonField;
-use crate::platform::unread::UnreadableFields;
 use crate::platform::{ParsedWebhook, WebhookRequest, without_mark};
 
 /// Without a timestamp, an equal body so soon after is a repeat.
@@ -131,68 +131,7 @@ struct Story {
     is_familiar: bool,
 }
 
-/// How one body is read: the source's settings and the body's currency.
-pub struct BodyReader<'a> {
-    apsdai: &'a Apsdai,
-    currency: String,
-    /// The body does not say it.
-    assumes_currency: bool,
-    /// What of an order could not be read.
-    pub unread: UnreadableFields,
-}
-
-impl<'a> BodyReader<'a> {
-    fn new(apsdai: &'a Apsdai, body: &Body, request: &WebhookRequest<'_>) -> Self {
-        let default = request.currency.to_owned();
-        let mut reading =
-            Self { apsdai, currency: default, assumes_currency: true, unread: UnreadableFields::default() };
-        match body.find(&apsdai.fields, FieldName::Currency, values::currency) {
-            Some(currency) => (reading.currency, reading.assumes_currency) = (currency, false),
-            None if body.has(&apsdai.fields, FieldName::Currency) => reading.unread.note("/total/currency"),
-            None => {}
-        }
-        reading
-    }
-
-    pub fn fields(&self) -> &Fields {
-        &self.apsdai.fields
-    }
-
-    /// Of times written as text.
-    pub fn zone(&self) -> &TimeZone {
-        &self.apsdai.timezone
-    }
-
-    pub fn money(&self, field: &JsonField) -> Option<Money> {
-        values::money(field, self.apsdai.amount_unit, &self.currency)
-    }
-
-    /// A detail of an order that is shown at `pointer`. The likeliest name under which something stands decides; what cannot be
-    /// read there is noted, and no less likely name is asked: its value may be another one's.
-    pub fn read<T>(
-        &self,
-        body: &Body,
-        detail: FieldName,
-        pointer: &str,
-        read: impl Fn(&JsonField) -> Option<T>,
-    ) -> Option<T> {
-        let value = |field: &JsonField| field.says_something().then(|| self.unread.read(field, pointer, &read));
-        body.find(self.fields(), detail, value).flatten()
-    }
-
-    fn instant(&self, body: &Body, detail: FieldName) -> Option<Timestamp> {
-        body.find(self.fields(), detail, |field| values::instant(field, self.zone()))
-    }
-
-    /// As [`BodyReader::instant`], of an order; zero stands for no moment.
-    fn moment(&self, body: &Body, detail: FieldName, pointer: &str) -> Option<Timestamp> {
-        let moment = |field: &JsonField| match field.integer() {
-            Some(0) => Some(None),
-            _ => values::instant(field, self.zone()).map(Some),
-        };
-        self.read(body, detail, pointer, moment).flatten()
-    }
-
+impl BodyReader<'_> {
     fn content(self, kind: &Kind, body: &Body, triggered_at: Timestamp) -> Story {
         match kind {
             Kind::Unrecognised => Story::default(),

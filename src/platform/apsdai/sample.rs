@@ -8,7 +8,8 @@ use serde_json::{Map, Value, json};
 use crate::domain::event::Kind;
 use crate::domain::money::Money;
 use crate::domain::sign;
-use crate::platform::apsdai::{Apsdai, EVENT, TIMESTAMP, TOKEN};
+use crate::platform::apsdai::settings::Apsdai;
+use crate::platform::apsdai::verify::{EVENT, TIMESTAMP, TOKEN};
 use crate::platform::sample::{PricedItem, SampleContent, SampleItem};
 use crate::platform::{SampleWebhook, sample};
 

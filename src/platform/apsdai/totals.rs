@@ -5,7 +5,7 @@ use jiff::civil;
 use crate::domain::data::DayTotal;
 use crate::platform::apsdai::body::{Body, members};
 use crate::platform::apsdai::fields::FieldName;
-use crate::platform::apsdai::parse::BodyReader;
+use crate::platform::apsdai::reader::BodyReader;
 use crate::platform::apsdai::values;
 use crate::platform::field::JsonField;
 

@@ -6,7 +6,7 @@ use unicode_segmentation::UnicodeSegmentation;
 
 use crate::domain::money::Money;
 use crate::domain::text::clean_line;
-use crate::platform::apsdai::AmountUnit;
+use crate::platform::apsdai::settings::AmountUnit;
 use crate::platform::field::JsonField;
 
 /// Longest order number and longest word of the platform's, in characters.

@@ -4,8 +4,13 @@ use http::HeaderMap;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::sign;
-use crate::platform::apsdai::{Apsdai, EVENT, TIMESTAMP, TOKEN};
+use crate::platform::apsdai::settings::Apsdai;
 use crate::platform::{Method, Refusal, WebhookRequest};
+
+/// The headers of a request.
+pub const TOKEN: &str = "x-apsdai-token";
+pub const TIMESTAMP: &str = "x-apsdai-timestamp";
+pub const EVENT: &str = "x-apsdai-event";
 
 /// How far from its making a proof may come with more than one content: two sales can share a millisecond. Of a time that lies
 /// further ahead, too, the proof may have been seen long before.

@@ -3,9 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::domain::money::Money;
-use crate::platform::keeta::sample::visit;
 use crate::platform::sample;
-use crate::platform::sample::{SampleContent, SampleItem};
+use crate::platform::sample::{SampleContent, SampleItem, visit};
 
 /// Writes what is asked for into a message; one that is about no whole order has no items, and no total.
 pub fn write(message: &mut Value, content: &SampleContent) {

@@ -10,7 +10,33 @@ use serde_json::value::RawValue;
 use crate::domain::event::SignatureCheck;
 use crate::domain::json;
 use crate::platform::Refusal;
-use crate::platform::keeta::verify::{KeetaEnvelope, VerifiedContent};
+
+/// What a believed request holds.
+pub enum VerifiedContent<'a> {
+    /// The heartbeat: an empty packet. It carries no signature, so it counts for nothing but a sign of life.
+    Nothing,
+    Envelope(KeetaEnvelope<'a>),
+    /// Event 1: the authorisation code, flat. The code itself goes no further than this.
+    AuthorisationCode {
+        /// SHA-256 of the code, to recognise a repeat.
+        fingerprint: [u8; 32],
+        at: Timestamp,
+    },
+}
+
+/// The envelope of every other event.
+pub struct KeetaEnvelope<'a> {
+    pub event_id: u64,
+    /// At most 64 letters, digits, `_` and `-`.
+    pub message_id: String,
+    /// Digits.
+    pub shop_id: String,
+    /// By the documentation a JSON object.
+    pub message: Cow<'a, str>,
+    /// It is empty or JSON, and not only nearly.
+    pub is_strict: bool,
+    pub at: Timestamp,
+}
 
 /// The members that an envelope is documented to have.
 const ENVELOPE: [&str; 7] = ["appId", "eventId", "message", "messageId", "shopId", "sig", "timestamp"];

@@ -16,62 +16,18 @@ mod order;
 mod parse;
 pub mod register;
 mod sample;
-mod settings;
+pub mod settings;
 mod shop;
 mod verify;
 
-use std::collections::BTreeMap;
+use jiff::Timestamp;
 
-use jiff::{SignedDuration, Timestamp};
-use schemars::JsonSchema;
-use serde::Deserialize;
-
-use crate::domain::duration;
 use crate::domain::event::Kind;
-use crate::domain::secret::Secret;
 use crate::domain::settings::InvalidValue;
 use crate::domain::simulated::{Addressee, Demands, Simulated};
+use crate::platform::keeta::settings::{Keeta, Verify};
 use crate::platform::sample::{SampleContent, SampleError};
 use crate::platform::{GeneralSettings, Incoming, Platform, PlatformReply, Refusal, SampleWebhook, WebhookRequest};
-
-/// One application at Keeta.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Keeta {
-    /// The application's id, as the developer portal shows it.
-    #[schemars(example = 3762772727_u64)]
-    pub app_id: u64,
-    /// The application's secret, which ends every signature.
-    pub app_secret: Secret,
-    /// What to do with a webhook whose signature matches no recipe.
-    #[serde(default)]
-    #[schemars(extend("default" = "enforce"))]
-    pub verify: Verify,
-    /// The address as registered at Keeta, where it is not `public_url` + `/hooks/<source>`.
-    pub registered_url: Option<String>,
-    /// Names for shop ids.
-    #[serde(default)]
-    #[schemars(example = serde_json::json!({ "145541": "Harbour Noodle House" }))]
-    pub shops: BTreeMap<String, String>,
-    /// Older or future timestamps are refused; zero switches the check off.
-    #[serde(default = "default_max_age", deserialize_with = "crate::domain::duration::deserialize")]
-    #[schemars(with = "duration::DurationText", extend("default" = "24h"))]
-    pub max_age: SignedDuration,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Verify {
-    /// Refused.
-    #[default]
-    Enforce,
-    /// Recorded, marked, and sent to nobody.
-    Observe,
-}
-
-fn default_max_age() -> SignedDuration {
-    SignedDuration::from_hours(24)
-}
 
 impl Platform for Keeta {
     fn name(&self) -> &'static str {

@@ -12,8 +12,10 @@ use crate::domain::order::{MAX_LINES, OrderState, OrderUpdate, RefundUpdate};
 use crate::domain::payload::{CourierProgress, Data, OrderProgress, Payload};
 use crate::domain::shop::Shop;
 use crate::platform::field::JsonField;
-use crate::platform::keeta::verify::{KeetaEnvelope, VerifiedContent, VerifiedKeeta};
-use crate::platform::keeta::{Keeta, order, shop};
+use crate::platform::keeta::members::{KeetaEnvelope, VerifiedContent};
+use crate::platform::keeta::settings::Keeta;
+use crate::platform::keeta::verify::VerifiedKeeta;
+use crate::platform::keeta::{order, shop};
 use crate::platform::unread::UnreadableFields;
 use crate::platform::{Incoming, ParsedWebhook, WebhookRequest};
 
@@ -105,18 +107,18 @@ fn credentials(envelope: &KeetaEnvelope<'_>) -> &'static [&'static str] {
 }
 
 /// What one envelope says.
-pub struct EnvelopeParser {
-    pub kind: Kind,
-    pub occurred_at: Option<Timestamp>,
-    pub shop_name: Option<String>,
-    pub order: Option<OrderUpdate>,
-    pub data: Data,
+struct EnvelopeParser {
+    kind: Kind,
+    occurred_at: Option<Timestamp>,
+    shop_name: Option<String>,
+    order: Option<OrderUpdate>,
+    data: Data,
     /// Two envelopes of the same meaning are one event; `None` where only equal content shortly after is a repeat.
-    pub meaning: Option<String>,
+    meaning: Option<String>,
 }
 
 impl EnvelopeParser {
-    pub fn of(kind: Kind, data: impl Into<Data>) -> Self {
+    fn of(kind: Kind, data: impl Into<Data>) -> Self {
         Self { kind, occurred_at: None, shop_name: None, order: None, data: data.into(), meaning: None }
     }
 
@@ -139,8 +141,8 @@ fn latest_of_shop(envelope: &KeetaEnvelope<'_>) -> DedupeKey {
 fn read(envelope: &KeetaEnvelope<'_>, message: &JsonField, request: &WebhookRequest<'_>) -> Option<EnvelopeParser> {
     let id = envelope.event_id;
     match id {
-        1 | 1301 => shop::authorised(message, Kind::AppAuthorised),
-        1302 | 1303 => shop::authorised(message, Kind::AppDeauthorised),
+        1 | 1301 => authorised(message, Kind::AppAuthorised),
+        1302 | 1303 => authorised(message, Kind::AppDeauthorised),
         1001 => placed(envelope, message, request.currency),
         1002 => stepped(id, message, Kind::OrderAccepted, OrderState::Accepted),
         1003 => stepped(id, message, Kind::OrderCompleted, OrderState::Completed),
@@ -148,10 +150,10 @@ fn read(envelope: &KeetaEnvelope<'_>, message: &JsonField, request: &WebhookRequ
         1005 => refunded(id, message, Kind::OrderRefund, request.currency),
         1007 => refunded(id, message, Kind::OrderPartialRefund, request.currency),
         1006 => delivered(message),
-        1101 => shop::hours(message),
-        1102 => shop::status(message),
-        1201 => shop::task(message, Kind::MenuImages),
-        1202 => shop::task(message, Kind::MenuSync),
+        1101 => Some(EnvelopeParser::of(Kind::StoreHours, Payload::Hours(shop::hours(message)?))),
+        1102 => Some(EnvelopeParser::of(Kind::StoreStatus, Payload::Status(shop::status(message)?))),
+        1201 => Some(EnvelopeParser::of(Kind::MenuImages, Payload::Task(shop::task(message)?))),
+        1202 => Some(EnvelopeParser::of(Kind::MenuSync, Payload::Task(shop::task(message)?))),
         _ => None,
     }
 }
@@ -165,6 +167,15 @@ fn placed(envelope: &KeetaEnvelope<'_>, message: &JsonField, currency: &str) -> 
         meaning: placed.update.as_ref().map(|update| format!("order:1001:{}", update.number)),
         order: placed.update.map(|update| OrderUpdate { as_of: Some(envelope.at), ..update }),
         ..EnvelopeParser::of(Kind::OrderPlaced, placed.data)
+    })
+}
+
+/// 1301 to 1303: a shop or a brand let the application in, or put it out.
+fn authorised(message: &JsonField, kind: Kind) -> Option<EnvelopeParser> {
+    Some(EnvelopeParser {
+        occurred_at: message.get("createTime").instant(),
+        shop_name: message.get("shopName").text(),
+        ..EnvelopeParser::of(kind, Payload::Authorisation(shop::authorisation(message)?))
     })
 }
 

@@ -15,7 +15,7 @@ use crate::domain::mask::known::{Mask, Secrets};
 use crate::domain::sign;
 use crate::domain::text::clean_line;
 use crate::platform::Platform;
-use crate::platform::keeta::Keeta;
+use crate::platform::keeta::settings::Keeta;
 use crate::platform::keeta::verify::default_address;
 
 /// Where Keeta's API is, unless another is named.

@@ -7,9 +7,10 @@ use serde_json::{Value, json};
 
 use crate::domain::event::Kind;
 use crate::domain::sign;
+use crate::platform::keeta::bill;
+use crate::platform::keeta::settings::Keeta;
 use crate::platform::keeta::verify::default_address;
-use crate::platform::keeta::{Keeta, bill};
-use crate::platform::sample::{SampleContent, SampleError};
+use crate::platform::sample::{SampleContent, SampleError, visit};
 use crate::platform::{Platform, SampleWebhook};
 
 /// Event id and message of each sample.
@@ -151,20 +152,6 @@ fn personalise(message: &str, names: &Names, content: &SampleContent, now: Times
     });
     bill::write(&mut message, content);
     message
-}
-
-/// Changes every member by its name.
-pub fn visit(value: &mut Value, change: &mut impl FnMut(&str, &mut Value)) {
-    match value {
-        Value::Object(members) => {
-            for (name, value) in members {
-                change(name, value);
-                visit(value, change);
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(|item| visit(item, change)),
-        _ => {}
-    }
 }
 
 fn signed(mut members: BTreeMap<&str, Value>, address: &str, secret: &str) -> SampleWebhook {

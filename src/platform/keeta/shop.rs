@@ -2,16 +2,14 @@
 
 use crate::domain::coded::Coded;
 use crate::domain::data::{Authorisation, Task, TaskProblem, Transition};
-use crate::domain::event::Kind;
 use crate::domain::hours::{Day, Hours, Span, SpecialDays};
-use crate::domain::payload::{Payload, StoreStatus};
+use crate::domain::payload::StoreStatus;
 use crate::platform::field::JsonField;
-use crate::platform::keeta::parse::EnvelopeParser;
 
 const STORE: [(i64, &str); 2] = [(3, "operating"), (4, "suspended")];
 
 /// 1101: opening hours.
-pub fn hours(message: &JsonField) -> Option<EnvelopeParser> {
+pub fn hours(message: &JsonField) -> Option<Hours> {
     let week = message.get("businessHourOfTheWeek");
     let day = |day: &str| {
         let spans = week.get(day);
@@ -25,7 +23,7 @@ pub fn hours(message: &JsonField) -> Option<EnvelopeParser> {
     };
     let special = message.get("specialBusinessHour").list().filter_map(special).collect();
     let hours = Hours { week, special };
-    (hours != Hours::default()).then(|| EnvelopeParser::of(Kind::StoreHours, Payload::Hours(hours)))
+    (hours != Hours::default()).then_some(hours)
 }
 
 /// Seconds of the day; 0 to 0 is closed, and so is no span at all.
@@ -41,7 +39,7 @@ fn spans_of(field: &JsonField) -> Vec<Span> {
 }
 
 /// 1102: the shop opened or closed, or one of its services pauses. It is sent even when the overall state stays.
-pub fn status(message: &JsonField) -> Option<EnvelopeParser> {
+pub fn status(message: &JsonField) -> Option<StoreStatus> {
     let change = |from: &str, to: &str, words: &[(i64, &str)]| {
         let coded = |name| message.get(name).integer().map(|code| Coded::of(code, words));
         let change = Transition { from: coded(from), to: coded(to) };
@@ -52,11 +50,11 @@ pub fn status(message: &JsonField) -> Option<EnvelopeParser> {
         delivery_rest: change("fromDeliveryRestStatus", "toDeliveryRestStatus", &[]),
         pickup_rest: change("fromPickupRestStatus", "toPickupRestStatus", &[]),
     };
-    (status != StoreStatus::default()).then(|| EnvelopeParser::of(Kind::StoreStatus, Payload::Status(status)))
+    (status != StoreStatus::default()).then_some(status)
 }
 
 /// 1201 and 1202: pictures were bound, or the menu was taken over; with what went wrong.
-pub fn task(message: &JsonField, kind: Kind) -> Option<EnvelopeParser> {
+pub fn task(message: &JsonField) -> Option<Task> {
     let problem = |problem: JsonField| {
         let refused = problem.get("errorPictureList").list().count() as u64;
         TaskProblem {
@@ -70,23 +68,15 @@ pub fn task(message: &JsonField, kind: Kind) -> Option<EnvelopeParser> {
     let problems = message.get("errorList").or(message.get("errorSpuDTOList"));
     let problems = problems.list().filter(JsonField::is_object).map(problem).collect();
     let task = Task { id: message.get("taskId").id(), problems };
-    (task != Task::default()).then(|| EnvelopeParser::of(kind, Payload::Task(task)))
+    (task != Task::default()).then_some(task)
 }
 
-/// 1301 to 1303: a shop or a brand let the application in, or put it out.
-pub fn authorised(message: &JsonField, kind: Kind) -> Option<EnvelopeParser> {
-    if !message.is_object() {
-        return None;
-    }
-    let authorisation = Authorisation {
+/// 1301 to 1303: who let the application in, or put it out.
+pub fn authorisation(message: &JsonField) -> Option<Authorisation> {
+    message.is_object().then(|| Authorisation {
         id: message.get("authId").id(),
         brand: message.get("brandName").text(),
         shops: message.get("shopIds").list().filter_map(|id| id.id()).collect(),
         code_received: false,
-    };
-    Some(EnvelopeParser {
-        occurred_at: message.get("createTime").instant(),
-        shop_name: message.get("shopName").text(),
-        ..EnvelopeParser::of(kind, Payload::Authorisation(authorisation))
     })
 }

@@ -1,13 +1,11 @@
 //! Whether a request is Keeta's: the envelope's shape, the signature over its raw values, and its time.
 
-use std::borrow::Cow;
-
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 use crate::domain::event::SignatureCheck;
 use crate::domain::sign;
-use crate::platform::keeta::members::{Members, shape};
-use crate::platform::keeta::{Keeta, Verify};
+use crate::platform::keeta::members::{Members, VerifiedContent, shape};
+use crate::platform::keeta::settings::{Keeta, Verify};
 use crate::platform::{Method, Platform, Refusal, WebhookRequest, without_mark};
 
 /// A request that was believed. Only [`verify`] makes one.
@@ -30,33 +28,6 @@ impl<'a> VerifiedKeeta<'a> {
     pub fn seal(&self) -> Option<&str> {
         self.seal.as_deref()
     }
-}
-
-/// What a believed request holds.
-pub enum VerifiedContent<'a> {
-    /// The heartbeat: an empty packet. It carries no signature, so it counts for nothing but a sign of life.
-    Nothing,
-    Envelope(KeetaEnvelope<'a>),
-    /// Event 1: the authorisation code, flat. The code itself goes no further than this.
-    AuthorisationCode {
-        /// SHA-256 of the code, to recognise a repeat.
-        fingerprint: [u8; 32],
-        at: Timestamp,
-    },
-}
-
-/// The envelope of every other event.
-pub struct KeetaEnvelope<'a> {
-    pub event_id: u64,
-    /// At most 64 letters, digits, `_` and `-`.
-    pub message_id: String,
-    /// Digits.
-    pub shop_id: String,
-    /// By the documentation a JSON object.
-    pub message: Cow<'a, str>,
-    /// It is empty or JSON, and not only nearly.
-    pub is_strict: bool,
-    pub at: Timestamp,
 }
 
 /// Believes a request or refuses it.

@@ -17,12 +17,11 @@ use poem::web::{LocalAddr, RemoteAddr};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
+use crate::web::server::coding;
 use crate::web::server::connections::{Connection, ConnectionPhase, Connections};
+use crate::web::server::limits::{ListenerLimits, SMALL_BODY_BYTES, STOP_PATIENCE};
 use crate::web::server::refused::RefusalLog;
-use crate::web::server::{ListenerLimits, STOP_PATIENCE, coding};
 
-/// A body of so many bytes is held without being asked for: each connection may have one.
-pub const SMALL_BODY_BYTES: usize = 64 * 1024;
 /// How often it is looked whether one has stalled.
 const RECHECK: Duration = Duration::from_millis(100);
 
@@ -149,7 +148,7 @@ async fn read<E>(
     let mut came = 0;
     let whole = async {
         let (body, room) = collect(coding::is_gzip(headers), body, (shared, connection), &mut came).await?;
-        coding::undone(headers, body, room, (shared, connection)).await
+        undone(headers, body, room, (shared, connection)).await
     };
     let collected = tokio::select! {
         biased;
@@ -193,6 +192,50 @@ async fn collect<E>(
         whole.extend_from_slice(&data);
     }
     Ok((whole.into(), room))
+}
+
+/// A body as it was before it was packed, with the room that it takes; the header goes with the packing. A body that says gzip
+/// and cannot be unpacked stays as it is, with its header.
+///
+/// # Errors
+/// [`BodyError::TooLarge`] beyond the limit; [`BodyError::Crowded`] when there is no room for it.
+async fn undone<E>(
+    headers: &mut HeaderMap,
+    body: Bytes,
+    mut room: Option<OwnedSemaphorePermit>,
+    (shared, connection): (&Shared<E>, &Connection),
+) -> Result<(Bytes, Option<OwnedSemaphorePermit>), BodyError> {
+    // Some lose the header on the way, and nothing else that is sent begins so. A larger one would need more room besides.
+    let is_unsaid = !coding::is_gzip(headers) && room.is_none() && body.starts_with(&coding::MAGIC);
+    if !coding::is_gzip(headers) && !is_unsaid {
+        return Ok((body, room));
+    }
+    if !body.starts_with(&coding::MAGIC) {
+        headers.remove(header::CONTENT_ENCODING);
+        return Ok((body, room));
+    }
+    let limit = shared.limits.max_body_bytes;
+    // Both together are one small body.
+    let small = SMALL_BODY_BYTES.saturating_sub(body.len()).min(limit);
+    let unpacked = match coding::unpacked(&body, small) {
+        coding::Unpacked::TooMuch if small < limit => {
+            if room.is_none() {
+                room = Some(shared.room_for(connection, limit).await?);
+            }
+            let packed = body.clone();
+            let unpacking = tokio::task::spawn_blocking(move || coding::unpacked(&packed, limit));
+            unpacking.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+        }
+        unpacked => unpacked,
+    };
+    match unpacked {
+        coding::Unpacked::Whole(plain) => {
+            headers.remove(header::CONTENT_ENCODING);
+            Ok((plain.into(), room))
+        }
+        coding::Unpacked::TooMuch => Err(BodyError::TooLarge(limit)),
+        coding::Unpacked::Broken => Ok((body, room)),
+    }
 }
 
 fn unread(why: BodyError) -> poem::Response {

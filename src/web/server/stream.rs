@@ -11,8 +11,8 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
-use crate::web::server::ListenerLimits;
 use crate::web::server::connections::{Connection, ConnectionPhase};
+use crate::web::server::limits::ListenerLimits;
 
 /// A stream whose reads fail with [`io::ErrorKind::TimedOut`] when a request's head is not whole after `header_timeout` or
 /// nothing of a next request has come after `idle_timeout`, and its writes once none has made progress for `write_timeout`.

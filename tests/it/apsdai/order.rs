@@ -4,7 +4,7 @@ use orderbell::domain::event::Kind;
 use orderbell::domain::money::Money;
 use orderbell::domain::order::OrderState;
 use orderbell::platform::apsdai::fields::{FieldName, Pointer};
-use orderbell::platform::apsdai::{AmountUnit, Apsdai};
+use orderbell::platform::apsdai::settings::{AmountUnit, Apsdai};
 use serde_json::{Value, json};
 
 use crate::apsdai::source::{HOOKS, apsdai, at, now, parsed, parsed_by};

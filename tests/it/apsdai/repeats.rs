@@ -11,8 +11,9 @@ use orderbell::flow::intake::{Intake, IntakeOutcome};
 use orderbell::flow::notice::Notices;
 use orderbell::flow::routing::{RoutingSnapshot, SourceEndpoint};
 use orderbell::flow::{Clock, Current, Notifier};
-use orderbell::platform::apsdai::Apsdai;
-use orderbell::platform::{Method, PlatformReply, Source};
+use orderbell::platform::apsdai::settings::Apsdai;
+use orderbell::platform::kinds::Source;
+use orderbell::platform::{Method, PlatformReply};
 use orderbell::store::sqlite::Sqlite;
 
 use crate::apsdai::source::{SECRET, apsdai, by_password, headers, now, receive, signed, webhook};

@@ -18,10 +18,12 @@ use orderbell::flow::notice::Notices;
 use orderbell::flow::routing::{RoutingSnapshot, SourceEndpoint};
 use orderbell::flow::supervisor::Supervisor;
 use orderbell::flow::{Clock, Current, Notifier};
-use orderbell::platform::{Platform, Source};
+use orderbell::platform::Platform;
+use orderbell::platform::kinds::Source;
 use orderbell::store::sqlite::Sqlite;
 use orderbell::web::hooks;
-use orderbell::web::server::{ListenerLimits, serve};
+use orderbell::web::server::limits::ListenerLimits;
+use orderbell::web::server::serve;
 use tokio_util::sync::CancellationToken;
 
 use crate::apsdai::source::{HOOKS, SECRET, apsdai, by_password, headers, now, receive, webhook};

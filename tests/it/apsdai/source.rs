@@ -7,7 +7,7 @@ use orderbell::domain::event::Kind;
 use orderbell::domain::secret::Secret;
 use orderbell::domain::sign;
 use orderbell::platform::apsdai::fields::Fields;
-use orderbell::platform::apsdai::{AmountUnit, Apsdai};
+use orderbell::platform::apsdai::settings::{AmountUnit, Apsdai};
 use orderbell::platform::{Incoming, Method, ParsedWebhook, Platform, Refusal, WebhookRequest};
 use serde_json::Value;
 

@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use orderbell::domain::event::{Kind, SignatureCheck};
 use orderbell::domain::sign;
-use orderbell::platform::apsdai::Apsdai;
+use orderbell::platform::apsdai::settings::Apsdai;
 use orderbell::platform::{Method, Platform, PlatformReply, Refusal, WebhookRequest};
 use serde_json::Value;
 

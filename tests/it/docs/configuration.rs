@@ -1,8 +1,8 @@
 //! The page of the configuration is made of the schema, which is made of the structs that the file is read into.
 
-use orderbell::channel::KINDS;
+use orderbell::channel::kinds::KINDS;
 use orderbell::config::schema::schema;
-use orderbell::platform::PLATFORMS;
+use orderbell::platform::kinds::PLATFORMS;
 use serde_json::{Map, Value};
 
 use crate::docs::generated::{cell, held};

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use jiff::SignedDuration;
-use orderbell::channel::ChannelConfig;
 use orderbell::channel::email::Email;
+use orderbell::channel::kinds::ChannelConfig;
 use orderbell::channel::smtp::server::Timeouts;
 use orderbell::domain::retry::Outcome;
 use orderbell::sandbox::fault::{Fault, MailPhase, Times};

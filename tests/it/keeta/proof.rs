@@ -2,7 +2,7 @@
 
 use orderbell::domain::event::{Kind, SignatureCheck};
 use orderbell::platform::Refusal;
-use orderbell::platform::keeta::{Keeta, Verify};
+use orderbell::platform::keeta::settings::{Keeta, Verify};
 use serde_json::Value;
 
 use crate::keeta::{

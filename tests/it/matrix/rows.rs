@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
-use orderbell::channel::ChannelConfig;
+use orderbell::channel::kinds::ChannelConfig;
 use orderbell::channel::smtp::server::Timeouts;
 use orderbell::config::Config;
 use orderbell::domain::secret::Secret;

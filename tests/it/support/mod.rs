@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use orderbell::app::StartError;
+use orderbell::app::start_error::StartError;
 use orderbell::config::{Config, LoadContext, languages, read_text};
 use orderbell::flow::Clock;
 use orderbell::sandbox::Sandbox;

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use orderbell::domain::event::{Kind, SignatureCheck};
 use orderbell::domain::payload::Payload;
 use orderbell::domain::sign;
-use orderbell::platform::apsdai::Apsdai;
-use orderbell::platform::keeta::Keeta;
+use orderbell::platform::apsdai::settings::Apsdai;
+use orderbell::platform::keeta::settings::Keeta;
 use orderbell::platform::{Incoming, Method, Platform, Refusal, SampleWebhook, WebhookRequest};
 
 pub const ADDRESS: &str = "https://bell.example.com/hooks/s";

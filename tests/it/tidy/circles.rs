@@ -1,4 +1,4 @@
-//! Within the rooms that decide and that connect, no module needs one that needs it: each can be read after those below it.
+//! Within a room no module needs one that needs it: each can be read after those below it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -6,14 +6,15 @@ use std::path::Path;
 use crate::tidy::source::Source;
 use crate::tidy::{read, rust_files};
 
-const ROOMS: [&str; 2] = ["domain", "flow"];
+const ROOMS: [&str; 11] =
+    ["app", "channel", "cli", "diagnostic", "domain", "flow", "platform", "render", "sandbox", "template_check", "web"];
 
 /// Modules that need each other for a reason; none today.
 const ALLOWED: [(&str, &str); 0] = [];
 
 type Edges = BTreeMap<String, BTreeSet<String>>;
 
-/// The modules of a room, each a file, with their code without tests.
+/// The modules of a room, its own among them, each a file, with their code without tests.
 fn modules(room: &str) -> BTreeMap<String, String> {
     let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let files = rust_files("src").into_iter().filter_map(|path| {
@@ -22,7 +23,8 @@ fn modules(room: &str) -> BTreeMap<String, String> {
         let module = names.join("::").trim_end_matches("::mod").to_owned();
         let code = Source::of(&read(&path)).code;
         let code = code.split("#[cfg(test)]\nmod tests").next().unwrap_or_default().to_owned();
-        module.starts_with(&format!("{room}::")).then_some((module, code))
+        let is_of_room = module == room || module.starts_with(&format!("{room}::"));
+        is_of_room.then_some((module, code))
     });
     files.collect()
 }
@@ -104,18 +106,21 @@ fn circles(edges: &Edges) -> BTreeSet<String> {
 }
 
 #[test]
-fn no_module_of_the_inner_rooms_needs_one_that_needs_it() {
+fn no_module_of_a_room_needs_one_that_needs_it() {
+    let mut found = Vec::new();
     for room in ROOMS {
         let mut edges = edges(&modules(room));
         for (module, other) in ALLOWED {
-            edges.get_mut(module).expect("a module").remove(other);
+            if let Some(needed) = edges.get_mut(module) {
+                needed.remove(other);
+            }
         }
         for edges in [of_folders(&edges), edges] {
             let circles = circles(&edges);
-            let shown = circles.iter().map(|name| format!("{name} -> {:?}", &edges[name] & &circles));
-            assert!(circles.is_empty(), "need each other:\n{}", shown.collect::<Vec<_>>().join("\n"));
+            found.extend(circles.iter().map(|name| format!("{name} -> {:?}", &edges[name] & &circles)));
         }
     }
+    assert!(found.is_empty(), "need each other:\n{}", found.join("\n"));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use http::HeaderMap;
 use jiff::{SignedDuration, Timestamp};
 use orderbell::domain::secret::Secret;
 use orderbell::domain::sign;
-use orderbell::platform::keeta::{Keeta, Verify};
+use orderbell::platform::keeta::settings::{Keeta, Verify};
 use orderbell::platform::{Incoming, Method, ParsedWebhook, Platform, Refusal, WebhookRequest};
 use serde_json::Value;
 

@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderName};
 use jiff::Timestamp;
 use orderbell::domain::sign;
-use orderbell::platform::apsdai::Apsdai;
+use orderbell::platform::apsdai::settings::Apsdai;
 use orderbell::platform::{Incoming, Method, ParsedWebhook, Platform, WebhookRequest};
 
 pub fn apsdai(settings: &str) -> Apsdai {

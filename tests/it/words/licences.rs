@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use http::{HeaderMap, HeaderValue};
 use orderbell::domain::event::{Event, Kind};
 use orderbell::domain::fold::merge;
-use orderbell::platform::apsdai::Apsdai;
+use orderbell::platform::apsdai::settings::Apsdai;
 use orderbell::platform::{Incoming, Method, Platform, WebhookRequest};
 
 use crate::words::samples;
