@@ -285,7 +285,7 @@ fn record(number: u64, kind: Kind, at: i64, update: OrderUpdate) -> Record {
         dedupe_keys: Vec::new(),
         targets: Vec::new(),
         urgent: Vec::new(),
-        verdicts: RouteDecisions::default(),
+        decisions: RouteDecisions::default(),
     }
 }
 

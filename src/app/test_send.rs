@@ -231,7 +231,7 @@ fn record(channel: &str, now: Timestamp) -> (Record, DeliveryId) {
             dedupe_keys: Vec::new(),
             targets,
             urgent: vec![channel.to_owned()],
-            verdicts: RouteDecisions::default(),
+            decisions: RouteDecisions::default(),
         },
         delivery,
     )

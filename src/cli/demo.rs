@@ -264,15 +264,15 @@ fn scenes(config: &Config, now: Timestamp) -> Result<Vec<Scene>, Failure> {
 
 /// What the store does not show as delivered, alone or in a digest.
 async fn still_missing(reader: &Reader, owed: &BTreeMap<(String, String), usize>) -> Result<Vec<String>, Failure> {
-    let mut told: BTreeMap<(String, String), usize> = BTreeMap::new();
-    for standing in reader.deliveries(None).await.map_err(failed)? {
-        if matches!(standing.state.as_str(), "delivered" | "merged") {
-            *told.entry((standing.kind, standing.channel)).or_default() += 1;
+    let mut delivered: BTreeMap<(String, String), usize> = BTreeMap::new();
+    for delivery in reader.deliveries(None).await.map_err(failed)? {
+        if matches!(delivery.state.as_str(), "delivered" | "merged") {
+            *delivered.entry((delivery.kind, delivery.channel)).or_default() += 1;
         }
     }
     let short = |((kind, channel), owed): (&(String, String), &usize)| {
-        let told = told.get(&(kind.clone(), channel.clone())).copied().unwrap_or_default();
-        (told < *owed).then(|| format!("{kind} → {channel}: {told} of {owed}"))
+        let delivered = delivered.get(&(kind.clone(), channel.clone())).copied().unwrap_or_default();
+        (delivered < *owed).then(|| format!("{kind} → {channel}: {delivered} of {owed}"))
     };
     Ok(owed.iter().filter_map(short).collect())
 }

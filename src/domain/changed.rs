@@ -47,11 +47,11 @@ pub fn merge(order: &mut Order, event: &Event) {
     if differs && !replaces {
         return;
     }
-    if let Some(told) = &news.total {
+    if let Some(stated) = &news.total {
         let is_unknown = order.total.is_none() || (order.total_is_approximate && !news.total_is_approximate);
         let is_comparable = order.total_is_approximate == news.total_is_approximate;
         if is_unknown || (replaces && (lines_differ || is_comparable)) {
-            order.total = Some(told.clone());
+            order.total = Some(stated.clone());
             order.total_is_approximate = news.total_is_approximate;
         }
     }
@@ -68,7 +68,7 @@ pub fn merge(order: &mut Order, event: &Event) {
 
 fn is_older(known: &Order, news: &OrderUpdate, received_at: Timestamp) -> bool {
     let is_credible = |at: Timestamp| at.duration_since(received_at) <= AHEAD;
-    matches!((known.as_of, news.as_of), (Some(known), Some(told)) if told < known && is_credible(known))
+    matches!((known.as_of, news.as_of), (Some(known), Some(stated)) if stated < known && is_credible(known))
 }
 
 /// A sum of the lines says nothing against a total that the platform sent, as long as the lines are the same.
@@ -80,17 +80,17 @@ fn total(known: &Order, news: &OrderUpdate, lines_differ: bool) -> Option<Diff<M
 
 /// The items that are other than they were, in the sequence of the new ones; those that are gone at the end. A list without
 /// lines is one that is not known.
-fn line_diffs<'a>(known: Vec<(Item<'a>, OrderLine)>, told: Vec<(Item<'a>, OrderLine)>) -> Vec<Diff<OrderLine>> {
-    if known.is_empty() || told.is_empty() {
+fn line_diffs<'a>(known: Vec<(Item<'a>, OrderLine)>, stated: Vec<(Item<'a>, OrderLine)>) -> Vec<Diff<OrderLine>> {
+    if known.is_empty() || stated.is_empty() {
         return Vec::new();
     }
-    diffs(known, told)
+    diffs(known, stated)
 }
 
-fn diffs<'a>(mut known: Vec<(Item<'a>, OrderLine)>, told: Vec<(Item<'a>, OrderLine)>) -> Vec<Diff<OrderLine>> {
+fn diffs<'a>(mut known: Vec<(Item<'a>, OrderLine)>, stated: Vec<(Item<'a>, OrderLine)>) -> Vec<Diff<OrderLine>> {
     let mut differences: Vec<(usize, Diff<OrderLine>)> = Vec::new();
     let mut others: Vec<(usize, Item<'_>, OrderLine)> = Vec::new();
-    for (place, (item, is)) in told.into_iter().enumerate() {
+    for (place, (item, is)) in stated.into_iter().enumerate() {
         match known.iter().position(|(known, _)| *known == item) {
             Some(found) => {
                 let (_, was) = known.remove(found);
@@ -133,10 +133,10 @@ fn completed(lines: &[OrderLine], others: &[OrderLine], unread: &[String]) -> Ve
         let item = Item::of(line);
         let pair = (own.get(&item).map(Vec::as_slice), theirs.get(&item).map(Vec::as_slice));
         let (Some([_]), Some([other])) = pair else { return line.clone() };
-        let told = |part: &str| !unread.contains(&format!("/lines/{index}/{part}"));
+        let is_read = |part: &str| !unread.contains(&format!("/lines/{index}/{part}"));
         OrderLine {
-            quantity: line.quantity.or(other.quantity.filter(|_| told("quantity"))),
-            unit_price: line.unit_price.clone().or(other.unit_price.clone().filter(|_| told("unit_price"))),
+            quantity: line.quantity.or(other.quantity.filter(|_| is_read("quantity"))),
+            unit_price: line.unit_price.clone().or(other.unit_price.clone().filter(|_| is_read("unit_price"))),
             ..line.clone()
         }
     };
@@ -203,8 +203,8 @@ mod tests {
         OrderLine { name: name.to_owned(), quantity: quantity.into(), note, ..OrderLine::default() }
     }
 
-    fn line_diffs(known: &[OrderLine], told: &[OrderLine]) -> Vec<Diff<OrderLine>> {
-        super::line_diffs(items(known, &[]), items(told, &[]))
+    fn line_diffs(known: &[OrderLine], stated: &[OrderLine]) -> Vec<Diff<OrderLine>> {
+        super::line_diffs(items(known, &[]), items(stated, &[]))
     }
 
     /// Each difference in short: what was, and what is.
@@ -237,11 +237,11 @@ mod tests {
     #[test]
     fn what_could_not_be_read_on_either_side_is_no_difference() {
         let known = [line(2, "tea", ""), line(1, "", ""), line(1, "ribs", "")];
-        let told = [line(2, "tea", ""), line(1, "Pie", ""), line(1, "ribs", "no nuts")];
-        let differences = |known_unread: &[&str], told_unread: &[&str]| {
+        let stated = [line(2, "tea", ""), line(1, "Pie", ""), line(1, "ribs", "no nuts")];
+        let differences = |known_unread: &[&str], stated_unread: &[&str]| {
             let list = |unread: &[&str]| unread.iter().map(|one| (*one).to_owned()).collect::<Vec<_>>();
-            let (known_unread, told_unread) = (list(known_unread), list(told_unread));
-            shown(&super::line_diffs(items(&known, &known_unread), items(&told, &told_unread)))
+            let (known_unread, stated_unread) = (list(known_unread), list(stated_unread));
+            shown(&super::line_diffs(items(&known, &known_unread), items(&stated, &stated_unread)))
         };
         assert_eq!(differences(&["/lines/1/name", "/lines/2/note"], &[]), []);
         assert_eq!(differences(&["/lines/1"], &["/lines/2/note"]), []);
@@ -266,8 +266,8 @@ mod tests {
     #[test]
     fn another_note_is_the_same_dish_changed_and_what_is_left_came_or_went() {
         let known = [line(2, "tea", ""), line(1, "ribs", "hot"), line(1, "egg", "")];
-        let told = [line(1, "ribs", "NO PEANUTS"), line(1, "tea", ""), line(1, "tea", "no ice"), line(1, "tart", "")];
-        let changed = line_diffs(&known, &told);
+        let stated = [line(1, "ribs", "NO PEANUTS"), line(1, "tea", ""), line(1, "tea", "no ice"), line(1, "tart", "")];
+        let changed = line_diffs(&known, &stated);
         let expected = [
             ("1 ribs hot", "1 ribs NO PEANUTS"),
             ("2 tea", "1 tea"),

@@ -154,15 +154,15 @@ pub fn fitting(orders: &[Option<&str>], leaders: Option<&str>, most: usize) -> V
     }
     let is_own = |order: Option<&str>| order.is_some() && order == leaders;
     together.sort_by_key(|(order, _)| !is_own(*order));
-    let mut told = Vec::new();
+    let mut fitting = Vec::new();
     for (order, members) in together {
-        if !is_own(order) && told.len() + members.len() > most {
+        if !is_own(order) && fitting.len() + members.len() > most {
             break;
         }
-        told.extend(members);
+        fitting.extend(members);
     }
-    told.sort_unstable();
-    told
+    fitting.sort_unstable();
+    fitting
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Pacing: how many messages a receiver takes within how long, as it counts them, and whether the next one goes alone, in a
 //! digest, or later. Pure: times are readings of a clock that never goes back ([`Elapsed`]), given as arguments.
 //!
-//! A receiver counts a message at some moment between its begin and its end, which we do not know. So a slot is taken
+//! A receiver counts a message at some moment between its begin and its end, which we do not know. So a permit is taken
 //! before the send, and is free again one window after the send *ended*: then no rolling window of the receiver holds more
 //! than `count`, however slow the sends are.
 
@@ -28,20 +28,20 @@ impl RateLimit {
         self.count / 3
     }
 
-    /// Whether so many slots, each with when it is free again, hold another message, and until when, where that is known.
+    /// Whether so many permits, each with when it is free again, hold another message, and until when, where that is known.
     /// The first one to be free stands first.
-    pub fn held(self, slots: &[Option<Timestamp>], is_urgent: bool) -> Option<Option<Timestamp>> {
+    pub fn held(self, permits: &[Option<Timestamp>], is_urgent: bool) -> Option<Option<Timestamp>> {
         let kept = if is_urgent { 0 } else { self.reserve() as usize };
-        let over = (slots.len() + kept + 1).checked_sub(self.count as usize).filter(|over| *over > 0)?;
-        Some(slots.get(over - 1).copied().flatten())
+        let over = (permits.len() + kept + 1).checked_sub(self.count as usize).filter(|over| *over > 0)?;
+        Some(permits.get(over - 1).copied().flatten())
     }
 
-    /// The last slots are spread over the window, so that even in a flood something is delivered all the time.
+    /// The last permits are spread over the window, so that even in a flood something is delivered all the time.
     fn last(self) -> u32 {
         (self.count / 6).max(1)
     }
 
-    /// Between two of the last slots.
+    /// Between two of the last permits.
     fn spread(self) -> SignedDuration {
         let gaps = i32::try_from(self.last()).unwrap_or(i32::MAX).saturating_add(1);
         self.per / gaps
@@ -53,14 +53,14 @@ impl RateLimit {
 pub struct PermitId(u64);
 
 #[derive(Clone, Copy, Debug)]
-struct Slot {
+struct IssuedPermit {
     /// The attempt that it is taken for, once that is known.
     attempt: Option<i64>,
     /// `None` while the message is under way.
     ended: Option<Elapsed>,
 }
 
-impl Slot {
+impl IssuedPermit {
     /// When it is free again, as far as that is known by now.
     fn free_at(&self, per: SignedDuration) -> Option<Elapsed> {
         self.ended.map(|ended| ended + per)
@@ -71,16 +71,16 @@ impl Slot {
     }
 }
 
-/// The slots of one credential.
+/// The permits of one credential.
 #[derive(Clone, Debug, Default)]
 pub struct Window {
-    slots: BTreeMap<PermitId, Slot>,
+    issued: BTreeMap<PermitId, IssuedPermit>,
     next: u64,
     closed_until: Option<Elapsed>,
     /// How often in a row it was found shut.
     closings: u32,
     last_begin: Option<Elapsed>,
-    /// Attempts whose slots are free again, and which the store need not hold any more.
+    /// Attempts whose permits are free again, and which the store need not hold any more.
     freed: Vec<i64>,
 }
 
@@ -117,11 +117,11 @@ impl PacingDecision {
 }
 
 impl Window {
-    /// Takes up, at a start, a slot that was taken before it. How much time has gone by since is known by no clock that can
+    /// Takes up, at a start, a permit that was taken before it. How much time has gone by since is known by no clock that can
     /// be trusted, so it is free one whole window from now.
     pub fn take_up(&mut self, attempt: i64, now: Elapsed) {
-        let ticket = self.permit();
-        self.slots.insert(ticket, Slot { attempt: Some(attempt), ended: Some(now) });
+        let id = self.permit();
+        self.issued.insert(id, IssuedPermit { attempt: Some(attempt), ended: Some(now) });
     }
 
     fn permit(&mut self) -> PermitId {
@@ -129,31 +129,31 @@ impl Window {
         PermitId(self.next)
     }
 
-    /// Takes a slot for a message that begins now. The caller has asked whether it may.
+    /// Takes a permit for a message that begins now. The caller has asked whether it may.
     pub fn take(&mut self, now: Elapsed) -> PermitId {
-        let ticket = self.permit();
-        self.slots.insert(ticket, Slot { attempt: None, ended: None });
+        let id = self.permit();
+        self.issued.insert(id, IssuedPermit { attempt: None, ended: None });
         self.last_begin = Some(now);
-        ticket
+        id
     }
 
-    /// The attempt for which a slot is taken.
-    pub fn bind(&mut self, ticket: PermitId, attempt: i64) {
-        if let Some(slot) = self.slots.get_mut(&ticket) {
-            slot.attempt = Some(attempt);
+    /// The attempt for which a permit is taken.
+    pub fn bind(&mut self, id: PermitId, attempt: i64) {
+        if let Some(permit) = self.issued.get_mut(&id) {
+            permit.attempt = Some(attempt);
         }
     }
 
-    /// The message has ended, however that was: its slot is free one window from now.
-    pub fn ended(&mut self, ticket: PermitId, now: Elapsed) {
-        if let Some(slot) = self.slots.get_mut(&ticket) {
-            slot.ended = Some(now);
+    /// The message has ended, however that was: its permit is free one window from now.
+    pub fn ended(&mut self, id: PermitId, now: Elapsed) {
+        if let Some(permit) = self.issued.get_mut(&id) {
+            permit.ended = Some(now);
         }
     }
 
     /// Nothing was sent after all.
-    pub fn give_back(&mut self, ticket: PermitId) {
-        if let Some(attempt) = self.slots.remove(&ticket).and_then(|slot| slot.attempt) {
+    pub fn give_back(&mut self, id: PermitId) {
+        if let Some(attempt) = self.issued.remove(&id).and_then(|permit| permit.attempt) {
             self.freed.push(attempt);
         }
     }
@@ -199,13 +199,13 @@ impl Window {
         self.closed_until.filter(|until| *until > now)
     }
 
-    /// The attempts whose slots are free by now, however long the longest window is, each once.
+    /// The attempts whose permits are free by now, however long the longest window is, each once.
     pub fn freed(&mut self, longest: SignedDuration, now: Elapsed) -> Vec<i64> {
         let freed = &mut self.freed;
-        self.slots.retain(|_, slot| {
-            let held = slot.is_held(longest, now);
+        self.issued.retain(|_, permit| {
+            let held = permit.is_held(longest, now);
             if !held {
-                freed.extend(slot.attempt);
+                freed.extend(permit.attempt);
             }
             held
         });
@@ -217,15 +217,15 @@ impl Window {
         self.freed.extend(attempts);
     }
 
-    /// How many slots are free.
+    /// How many permits are free.
     pub fn free(&self, allowance: RateLimit, now: Elapsed) -> u32 {
-        let held = self.slots.values().filter(|slot| slot.is_held(allowance.per, now)).count();
+        let held = self.issued.values().filter(|permit| permit.is_held(allowance.per, now)).count();
         allowance.count.saturating_sub(u32::try_from(held).unwrap_or(u32::MAX))
     }
 
-    /// When so many slots are free, as far as that is known by now.
+    /// When so many permits are free, as far as that is known by now.
     fn when_free(&self, wanted: u32, allowance: RateLimit, now: Elapsed) -> Option<Elapsed> {
-        let free_at = self.slots.values().filter_map(|slot| slot.free_at(allowance.per));
+        let free_at = self.issued.values().filter_map(|permit| permit.free_at(allowance.per));
         let mut times: Vec<Elapsed> = free_at.filter(|at| *at > now).collect();
         times.sort_unstable();
         let missing = wanted.saturating_sub(self.free(allowance, now));
@@ -250,7 +250,7 @@ impl Window {
             return PacingDecision::Later(Some(until));
         }
         let free = self.free(allowance, now);
-        // An urgent one may take any slot, an ordinary one leaves the reserve alone.
+        // An urgent one may take any permit, an ordinary one leaves the reserve alone.
         let kept = if urgent > 0 { 0 } else { allowance.reserve() };
         if free <= kept {
             return PacingDecision::Later(self.when_free(kept + 1, allowance, now));
@@ -280,8 +280,8 @@ mod tests {
 
     /// Sends one message that ends as it begins.
     fn send(window: &mut Window, now: Elapsed) {
-        let ticket = window.take(now);
-        window.ended(ticket, now);
+        let id = window.take(now);
+        window.ended(id, now);
     }
 
     fn urgent(urgent: usize) -> Backlog {
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slot_is_free_one_window_after_the_send_ended() {
+    fn a_permit_is_free_one_window_after_the_send_ended() {
         let mut window = Window::default();
         let slow = window.take(at(0));
         for _ in 0..17 {
@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_slots_are_spread_over_the_window() {
+    fn the_last_permits_are_spread_over_the_window() {
         let mut window = Window::default();
         (0..15).for_each(|_| send(&mut window, at(0)));
         assert_eq!(window.plan(ROBOT, urgent(1), at(1)), PacingDecision::Later(Some(at(15))));
@@ -391,9 +391,9 @@ mod tests {
         let one = RateLimit { count: 1, per: at(10) };
         let mut window = Window::default();
         assert_eq!(window.plan(one, ordinary(1), at(0)), PacingDecision::Alone);
-        let ticket = window.take(at(0));
+        let id = window.take(at(0));
         assert_eq!(window.plan(one, ordinary(1), at(0)), PacingDecision::Later(None), "until the send ends");
-        window.ended(ticket, at(1));
+        window.ended(id, at(1));
         assert_eq!(window.plan(one, ordinary(1), at(2)), PacingDecision::Later(Some(at(11))));
         assert_eq!(window.plan(one, ordinary(2), at(11)), PacingDecision::Gather);
     }

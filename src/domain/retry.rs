@@ -157,14 +157,14 @@ pub struct DeliveryProgress {
 }
 
 /// The next step after an outcome.
-pub fn next(outcome: &Outcome, standing: DeliveryProgress, waits: &[SignedDuration], now: Timestamp) -> Step {
-    let waiting = |wait: SignedDuration, spends: bool| match now.checked_add(jitter(wait, standing)) {
+pub fn next(outcome: &Outcome, progress: DeliveryProgress, waits: &[SignedDuration], now: Timestamp) -> Step {
+    let waiting = |wait: SignedDuration, spends: bool| match now.checked_add(jitter(wait, progress)) {
         Ok(until) => Step::Wait { until, spends },
         Err(_) => Step::Dead,
     };
     match outcome {
         Outcome::Delivered | Outcome::Partial { .. } => Step::Delivered,
-        Outcome::Retry { .. } | Outcome::Unknown => match waits.get(standing.spent as usize) {
+        Outcome::Retry { .. } | Outcome::Unknown => match waits.get(progress.spent as usize) {
             None => Step::Dead,
             Some(wait) => {
                 let asked = match outcome {
@@ -183,21 +183,21 @@ pub fn next(outcome: &Outcome, standing: DeliveryProgress, waits: &[SignedDurati
             now.checked_add(*wait).map_or(Step::Dead, |until| Step::Wait { until, spends: false })
         }
         Outcome::Misconfigured => {
-            let wait = (PROBE_FIRST * (1 << standing.probes.min(6))).min(PROBE_LONGEST);
-            now.checked_add(jitter(wait, standing)).map_or(Step::Dead, |probe_at| Step::Park { probe_at })
+            let wait = (PROBE_FIRST * (1 << progress.probes.min(6))).min(PROBE_LONGEST);
+            now.checked_add(jitter(wait, progress)).map_or(Step::Dead, |probe_at| Step::Park { probe_at })
         }
         // The forms only go one way, full, halved, reduced, so that no receiver can keep us composing.
-        Outcome::TooLong => match standing.form {
+        Outcome::TooLong => match progress.form {
             PartForm::Reduced => Step::Dead,
             PartForm::Halved(times) if times >= HALVINGS => Step::Dead,
             PartForm::Halved(times) => Step::Recompose(PartForm::Halved(times + 1)),
             PartForm::Full => Step::Recompose(PartForm::Halved(1)),
         },
-        Outcome::ContentRefused => match standing.form {
+        Outcome::ContentRefused => match progress.form {
             PartForm::Reduced => Step::Dead,
             PartForm::Full | PartForm::Halved(_) => Step::Recompose(PartForm::Reduced),
         },
-        Outcome::Full if standing.late => Step::Dead,
+        Outcome::Full if progress.late => Step::Dead,
         Outcome::Full => waiting(FULL_RETRY, false),
         Outcome::Rejected | Outcome::Bug => Step::Dead,
     }
@@ -209,10 +209,10 @@ pub fn within_bounds(asked: SignedDuration) -> SignedDuration {
 }
 
 /// Up to 10 % more or less, as a hash of delivery and attempt: the same in every run, different among deliveries.
-fn jitter(wait: SignedDuration, standing: DeliveryProgress) -> SignedDuration {
+fn jitter(wait: SignedDuration, progress: DeliveryProgress) -> SignedDuration {
     let mut hash = Sha256::new();
-    hash.update(standing.delivery.0.as_bytes());
-    hash.update(standing.attempts.to_be_bytes());
+    hash.update(progress.delivery.0.as_bytes());
+    hash.update(progress.attempts.to_be_bytes());
     let digest = hash.finalize();
     let draw = i128::from(u16::from_be_bytes([digest[0], digest[1]]));
     let spread = wait.as_nanos() / 10;
@@ -226,7 +226,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_receiver_says_freely_is_told_from_what_the_code_says() {
+    fn what_a_receiver_says_freely_is_distinguished_from_what_the_code_says() {
         let answer = |words: &str| Answer { outcome: Outcome::Rejected, detail: words.to_owned() };
         let words = quoted("HTTP 422 (so: odd)", "Ali: “no” onion");
         assert_eq!(words, "HTTP 422 (so: odd): “Ali: “no” onion”");

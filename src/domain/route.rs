@@ -122,20 +122,20 @@ impl Routes {
         };
         own.iter().for_each(|channel| add(channel, None));
         let text = kind.to_string();
-        let mut verdicts = RouteDecisions::new(fingerprint, self.routes.len());
+        let mut decisions = RouteDecisions::new(fingerprint, self.routes.len());
         for (number, route) in self.routes.iter().enumerate() {
-            let verdict = route.judge(kind, &text, source, shop);
-            if verdict != RouteDecision::Applies {
-                verdicts.add(verdict, None);
+            let decision = route.judge(kind, &text, source, shop);
+            if decision != RouteDecision::Applies {
+                decisions.add(decision, None);
                 continue;
             }
             let rule = route.when.clone().map(|condition| RouteCondition { route: number + 1, condition });
             for channel in &route.to {
                 add(channel, rule.clone());
             }
-            verdicts.add(verdict, rule);
+            decisions.add(decision, rule);
         }
-        (targets, verdicts)
+        (targets, decisions)
     }
 }
 

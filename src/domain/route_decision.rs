@@ -33,11 +33,11 @@ const LETTERS: [(RouteDecision, char); 7] = [
 
 impl RouteDecision {
     fn letter(self) -> char {
-        LETTERS.iter().find(|(verdict, _)| *verdict == self).map_or('?', |(_, letter)| *letter)
+        LETTERS.iter().find(|(decision, _)| *decision == self).map_or('?', |(_, letter)| *letter)
     }
 
     fn of_letter(letter: char) -> Option<Self> {
-        LETTERS.iter().find(|(_, known)| *known == letter).map(|(verdict, _)| *verdict)
+        LETTERS.iter().find(|(_, known)| *known == letter).map(|(decision, _)| *decision)
     }
 }
 
@@ -49,7 +49,7 @@ pub struct RouteCondition {
     pub condition: Condition,
 }
 
-/// The verdicts of all routes about one event. Those that hang on a condition are open until the order is known.
+/// The decisions of all routes about one event. Those that hang on a condition are open until the order is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RouteDecisions {
     text: String,
@@ -66,13 +66,13 @@ impl RouteDecisions {
         Self { text, open: Vec::new() }
     }
 
-    /// The verdict about the next route; a route that applies may have a condition that must hold as well.
-    pub fn add(&mut self, verdict: RouteDecision, condition: Option<RouteCondition>) {
-        self.text.push(verdict.letter());
+    /// The decision about the next route; a route that applies may have a condition that must hold as well.
+    pub fn add(&mut self, decision: RouteDecision, condition: Option<RouteCondition>) {
+        self.text.push(decision.letter());
         self.open.extend(condition);
     }
 
-    /// As it is kept, with the verdicts that hung on a condition.
+    /// As it is kept, with the decisions that hung on a condition.
     pub fn settled(&self, mut judge: impl FnMut(&RouteCondition) -> RouteDecision) -> Cow<'_, str> {
         if self.open.is_empty() {
             return Cow::Borrowed(&self.text);
@@ -87,7 +87,7 @@ impl RouteDecisions {
     }
 }
 
-/// Reads what was kept: the fingerprint, and the verdict about each route. `None` where none were kept, or by a version that
+/// Reads what was kept: the fingerprint, and the decision about each route. `None` where none were kept, or by a version that
 /// knows more of them.
 pub fn read(kept: &str) -> Option<(&str, Vec<RouteDecision>)> {
     let (fingerprint, letters) = kept.split_once(':')?;
@@ -104,15 +104,15 @@ mod tests {
 
     #[test]
     fn what_is_kept_reads_back_with_the_conditions_judged() {
-        let mut verdicts = RouteDecisions::new("0123abcd", 4);
-        verdicts.add(RouteDecision::OtherKind, None);
-        verdicts.add(RouteDecision::Applies, Some(rule(2)));
-        verdicts.add(RouteDecision::Applies, None);
-        verdicts.add(RouteDecision::Applies, Some(rule(4)));
+        let mut decisions = RouteDecisions::new("0123abcd", 4);
+        decisions.add(RouteDecision::OtherKind, None);
+        decisions.add(RouteDecision::Applies, Some(rule(2)));
+        decisions.add(RouteDecision::Applies, None);
+        decisions.add(RouteDecision::Applies, Some(rule(4)));
         let judge = |rule: &RouteCondition| {
             if rule.route == 2 { RouteDecision::ConditionFails } else { RouteDecision::Unjudged }
         };
-        assert_eq!(verdicts.settled(judge), "0123abcd:kwyu");
+        assert_eq!(decisions.settled(judge), "0123abcd:kwyu");
         let all = vec![
             RouteDecision::OtherKind,
             RouteDecision::ConditionFails,
@@ -122,8 +122,8 @@ mod tests {
         assert_eq!(read("0123abcd:kwyu"), Some(("0123abcd", all)));
         assert_eq!(read("0123abcd:"), Some(("0123abcd", Vec::new())));
         assert_eq!((read(""), read("0123abcd:y!")), (None, None));
-        for (verdict, letter) in LETTERS {
-            assert_eq!((verdict.letter(), RouteDecision::of_letter(letter)), (letter, Some(verdict)));
+        for (decision, letter) in LETTERS {
+            assert_eq!((decision.letter(), RouteDecision::of_letter(letter)), (letter, Some(decision)));
         }
     }
 }

@@ -114,24 +114,24 @@ mod tests {
             for (pause, jump, makes) in steps {
                 off += jump;
                 timeline.note(at(really + off), seconds(really));
-                for (told, _, counted) in made.iter_mut().filter(|(told, _, _)| *told > really + off) {
-                    (*told, *counted) = (really + off, really);
+                for (noted, _, counted) in made.iter_mut().filter(|(noted, _, _)| *noted > really + off) {
+                    (*noted, *counted) = (really + off, really);
                 }
                 if makes {
                     made.push((really + off, really, really));
                 }
                 really += pause;
                 let before = timeline.ago(seconds(age), at(really + off), seconds(really));
-                for (told, begun, counted) in &made {
-                    let is_late = at(*told) <= before;
+                for (noted, begun, counted) in &made {
+                    let is_late = at(*noted) <= before;
                     if is_late {
-                        prop_assert!(really - begun >= age, "not before its time: {told} {before}");
+                        prop_assert!(really - begun >= age, "not before its time: {noted} {before}");
                     }
                     // However often the clock is put back, a year's worth of it at most is on top of that.
                     let back = timeline.settings.iter().zip(timeline.settings.iter().skip(1));
                     let was_put_back = back.filter(|((_, before), (from, after))| after < before && from.as_secs() >= *counted).count() > 0;
                     if !was_put_back {
-                        prop_assert!(is_late || really - counted < age, "in time: {told} {before}");
+                        prop_assert!(is_late || really - counted < age, "in time: {noted} {before}");
                     }
                 }
             }

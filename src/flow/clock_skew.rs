@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn it_takes_two_hosts_or_the_only_one_twice() {
-        for (words, verdict) in [
+        for (words, expected) in [
             (&[][..], ClockVerdict::Unclear),
             (&[("a", 300)], ClockVerdict::Unclear),
             (&[("a", 300), ("a", 290)], off(-300, 0)),
@@ -140,7 +140,7 @@ mod tests {
             (&[("a", 300), ("b", 300), ("a", 0), ("b", -1)], ClockVerdict::Right),
             (&[("a", 300), ("a", 2)], ClockVerdict::Right),
         ] {
-            assert_eq!(said(words), verdict, "{words:?}");
+            assert_eq!(said(words), expected, "{words:?}");
         }
     }
 

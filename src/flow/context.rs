@@ -70,10 +70,10 @@ pub struct SendContext {
 }
 
 impl SendContext {
-    /// A slot for a further part.
+    /// A permit for a further part.
     pub fn go_on(&self) -> Option<Permit> {
         let clock = &self.context.clock;
-        let ticket = self.pacer.go_on(clock.elapsed())?;
-        Some(Permit::new(self.pacer.clone(), clock.clone(), ticket))
+        let id = self.pacer.go_on(clock.elapsed())?;
+        Some(Permit::new(self.pacer.clone(), clock.clone(), id))
     }
 }

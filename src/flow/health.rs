@@ -66,8 +66,8 @@ impl Health {
             return known.silent_since;
         }
         let last = self.known().and_then(|known| known.silent_since);
-        let _turn = match (self.asking.try_lock(), last) {
-            (Ok(turn), _) => turn,
+        let _asking = match (self.asking.try_lock(), last) {
+            (Ok(asking), _) => asking,
             (Err(_), Some(since)) => return Some(since),
             (Err(_), None) => self.asking.lock().await,
         };

@@ -30,7 +30,7 @@ const START_BYTES: usize = 64;
 /// What is shed in this time is one notice.
 const SHED_TOGETHER: Duration = Duration::from_secs(10);
 /// So many of them at a time.
-const TURNS: usize = 2;
+const PARSING_AT_ONCE: usize = 2;
 
 /// Takes requests to `/hooks/<source>`.
 pub struct Intake {
@@ -44,7 +44,7 @@ pub struct Intake {
     /// What was refused, on its way to the store.
     pub refusals: Refusals,
     /// A permit for each larger body that may be verified at a time.
-    turns: Arc<Semaphore>,
+    parsing: Arc<Semaphore>,
     /// Connections that were shed and are still to be said.
     shed: AtomicU64,
 }
@@ -70,8 +70,19 @@ impl Intake {
     ) -> Self {
         let (unproven, refusals, activity) =
             (HourlyBudget::default(), Refusals::default(), SourceActivity::since(clock.now()));
-        let turns = Arc::new(Semaphore::new(TURNS));
-        Self { routing, store, notifier, notices, clock, activity, unproven, refusals, turns, shed: AtomicU64::new(0) }
+        let parsing = Arc::new(Semaphore::new(PARSING_AT_ONCE));
+        Self {
+            routing,
+            store,
+            notifier,
+            notices,
+            clock,
+            activity,
+            unproven,
+            refusals,
+            parsing,
+            shed: AtomicU64::new(0),
+        }
     }
 
     /// What it notices, for the watch.
@@ -103,7 +114,7 @@ impl Intake {
         self.notices.say(Topic::Crowded, OWN_SOURCE, notice, self.clock.now()).await;
     }
 
-    /// Receives one request. When the verdict is [`PlatformReply::Received`], the event is on disk.
+    /// Receives one request. When the answer is [`PlatformReply::Received`], the event is on disk.
     pub async fn receive(
         &self,
         name: &str,
@@ -187,9 +198,9 @@ impl Intake {
         }
         let (query, headers) = (query.map(str::to_owned), headers.clone());
         let (address, currency) = (endpoint.address.clone(), routing.currency.clone());
-        let turn = self.turns.clone().acquire_owned().await.expect("the semaphore is never closed");
+        let permit = self.parsing.clone().acquire_owned().await.expect("the semaphore is never closed");
         let believing = tokio::task::spawn_blocking(move || {
-            let _turn = turn;
+            let _permit = permit;
             let (query, address, currency) = (query.as_deref(), address.as_str(), currency.as_str());
             let request = WebhookRequest { method, query, headers: &headers, body: &body, address, currency, now };
             source.platform().receive(&request)
@@ -217,7 +228,7 @@ impl Intake {
         now: Timestamp,
     ) -> PlatformReply {
         let ParsedWebhook { kind, occurred_at, shop, order, data, signature: proof, mut dedupe_keys, body } = webhook;
-        let (mut targets, mut verdicts, mut unrouted) = (Vec::new(), RouteDecisions::default(), None);
+        let (mut targets, mut decisions, mut unrouted) = (Vec::new(), RouteDecisions::default(), None);
         if proof == SignatureCheck::Invalid {
             if !self.unproven.admits(name, body.len(), now) {
                 if let Some(left_out) = self.admit_line(name, "unproven, too many") {
@@ -240,7 +251,7 @@ impl Intake {
             // What nobody proved must not make a genuine webhook look like a repeat.
             dedupe_keys = vec![DedupeKey::Once(format!("unproven:{}", ids::unique()))];
         } else {
-            (targets, verdicts) = routing.judge(&kind, name, shop.as_ref().map(|shop| shop.id.as_str()));
+            (targets, decisions) = routing.judge(&kind, name, shop.as_ref().map(|shop| shop.id.as_str()));
             if targets.is_empty() {
                 routing.say_unrouted(&kind.to_string());
                 let shop = shop.as_ref().map(|shop| shop.id.clone());
@@ -262,7 +273,7 @@ impl Intake {
         let bytes = body.len() as u64;
         let damaged = event.data.unrecognised().filter(|unrecognised| unrecognised.malformed);
         let damaged = damaged.map(|unrecognised| unrecognised.event.clone().unwrap_or_default());
-        match self.store.record(Record { event, body, dedupe_keys, targets, urgent, verdicts }).await {
+        match self.store.record(Record { event, body, dedupe_keys, targets, urgent, decisions }).await {
             Ok(Recorded::New { channels, unjudged }) => {
                 // Of what nobody proved, anybody could fill the log.
                 if is_proven || self.admit_line(name, "unproven, recorded").is_some() {

@@ -243,7 +243,7 @@ impl Notices {
     pub fn record(&self, notice: Notice, now: Timestamp) -> Record {
         let kind = Kind::OperatorNotice;
         let routing = self.routing.get();
-        let ((targets, verdicts), urgent) = (routing.judge(&kind, OWN_SOURCE, None), routing.urgent(&kind));
+        let ((targets, decisions), urgent) = (routing.judge(&kind, OWN_SOURCE, None), routing.urgent(&kind));
         Record {
             event: Event {
                 id: ids::event(),
@@ -260,7 +260,7 @@ impl Notices {
             dedupe_keys: Vec::new(),
             targets: targets.into_iter().map(|target| (target, ids::delivery())).collect(),
             urgent,
-            verdicts,
+            decisions,
         }
     }
 

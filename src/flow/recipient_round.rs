@@ -5,11 +5,11 @@ use jiff::Timestamp;
 
 use crate::domain::retry::{Answer, Outcome, Step};
 
-/// What the turns so far have come to.
+/// What the attempts so far have come to.
 #[derive(Debug)]
 pub struct RecipientRound {
     /// Some recipient accepted, in this round or an earlier one.
-    told: bool,
+    is_accepted_by_some: bool,
     /// What was said of the recipients that will never get it.
     refused: Vec<Answer>,
     /// What is to be tried again, and what was said of the last such.
@@ -21,16 +21,16 @@ pub struct RecipientRound {
 /// Whether a step of the schedule is used up.
 type Spends = bool;
 
-/// What becomes of the delivery after a turn.
+/// What becomes of the delivery after an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RoundResult {
-    /// The next part has its turn. What is used up is used up now, because the round may be cut short.
+    /// The next part is attempted. What is used up is used up now, because the round may be cut short.
     Next(Spends),
     /// The round is over.
     Ends(Answer, Step),
 }
 
-/// What comes behind a turn.
+/// What comes behind an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FollowUp {
     /// The next recipient is attempted at once.
@@ -41,20 +41,20 @@ pub enum FollowUp {
 }
 
 impl RecipientRound {
-    /// `told`: whether some recipient accepted in an earlier round.
-    pub fn new(told: bool) -> Self {
-        Self { told, refused: Vec::new(), waiting: None, has_spent: false }
+    /// `is_accepted_by_some`: whether some recipient accepted in an earlier round.
+    pub fn new(is_accepted_by_some: bool) -> Self {
+        Self { is_accepted_by_some, refused: Vec::new(), waiting: None, has_spent: false }
     }
 
     /// Takes up what became of one part. Of the schedule a round uses up one step, as soon as one must be tried again.
     ///
-    /// A round for which there is no room any more ends for those who had their turn, so that whoever must be tried again
+    /// A round for which there is no room any more ends for those that were attempted, so that whoever must be tried again
     /// waits by the schedule; the others begin the next round.
     pub fn turn(&mut self, answer: &Answer, step: &Step, behind: FollowUp) -> RoundResult {
         match step {
-            Step::Delivered => self.told = true,
+            Step::Delivered => self.is_accepted_by_some = true,
             Step::Dead | Step::Recompose(_) => self.refused.push(answer.clone()),
-            // The whole channel rests, so the others have no turn now.
+            // The whole channel rests, so the others are not attempted now.
             Step::Park { .. } => return RoundResult::Ends(answer.clone(), step.clone()),
             Step::Wait { .. } if matches!(answer.outcome, Outcome::Throttled { .. }) => {
                 return RoundResult::Ends(answer.clone(), step.clone());
@@ -91,7 +91,7 @@ impl RecipientRound {
         if let Some((until, _, answer)) = &self.waiting {
             return RoundResult::Ends(answer.clone(), Step::Wait { until: *until, spends });
         }
-        match (self.refused.first(), self.told) {
+        match (self.refused.first(), self.is_accepted_by_some) {
             (None, _) => RoundResult::Ends(last.clone(), Step::Delivered),
             (Some(first), false) => RoundResult::Ends(first.clone(), Step::Dead),
             (Some(first), true) => {
@@ -127,16 +127,16 @@ mod tests {
     }
 
     /// What becomes of a delivery whose parts come to this, and how many steps of the schedule that uses up.
-    fn round(told: bool, turns: &[(Answer, Step)]) -> (Outcome, Step, u32) {
-        let mut round = RecipientRound::new(told);
+    fn round(is_accepted_by_some: bool, attempts: &[(Answer, Step)]) -> (Outcome, Step, u32) {
+        let mut round = RecipientRound::new(is_accepted_by_some);
         let mut spent = 0;
-        for (answer, step) in &turns[..turns.len() - 1] {
+        for (answer, step) in &attempts[..attempts.len() - 1] {
             match round.turn(answer, step, FollowUp::Next) {
                 RoundResult::Next(spends) => spent += u32::from(spends),
                 RoundResult::Ends(..) => panic!("each is attempted"),
             }
         }
-        let (answer, step) = &turns[turns.len() - 1];
+        let (answer, step) = &attempts[attempts.len() - 1];
         let (answer, step) = ended(round.turn(answer, step, FollowUp::Nobody));
         spent += u32::from(matches!(step, Step::Wait { spends: true, .. }));
         (answer.outcome, step, spent)
@@ -164,15 +164,15 @@ mod tests {
     #[test]
     fn a_round_that_is_cut_short_has_used_up_its_step() {
         let mut round = RecipientRound::new(false);
-        let turn =
+        let attempted =
             |round: &mut RecipientRound, (answer, step): (Answer, Step)| round.turn(&answer, &step, FollowUp::Next);
-        assert_eq!(turn(&mut round, yes()), RoundResult::Next(false));
+        assert_eq!(attempted(&mut round, yes()), RoundResult::Next(false));
         assert_eq!(
-            turn(&mut round, not_now(30)),
+            attempted(&mut round, not_now(30)),
             RoundResult::Next(true),
             "so much the store knows, whatever comes now"
         );
-        assert_eq!(turn(&mut round, not_now(30)), RoundResult::Next(false), "one step a round");
+        assert_eq!(attempted(&mut round, not_now(30)), RoundResult::Next(false), "one step a round");
     }
 
     #[test]

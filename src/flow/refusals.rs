@@ -215,7 +215,7 @@ mod tests {
         (0..count).for_each(|_| refusals.note(source, || "no".to_owned(), 100, at(second)));
     }
 
-    fn told(refusals: &Refusals, minute: i64) -> Vec<String> {
+    fn due_rows(refusals: &Refusals, minute: i64) -> Vec<String> {
         let lot = refusals.lot(|number| number == minute_of(at(minute * 60)));
         lot.into_iter().map(|refused| format!("{} {} {}", refused.source, refused.reason, refused.bytes)).collect()
     }
@@ -224,15 +224,15 @@ mod tests {
     fn beyond_sixty_in_a_minute_there_is_one_row_with_their_number() {
         let refusals = Refusals::default();
         many(&refusals, "a", 50, 0);
-        assert_eq!(told(&refusals, 0).len(), 50);
+        assert_eq!(due_rows(&refusals, 0).len(), 50);
         many(&refusals, "a", 250, 59);
         many(&refusals, "b", 1, 59);
-        assert_eq!(told(&refusals, 0).len(), 11, "ten to the sixty of one source, and the other source's own");
-        assert_eq!(told(&refusals, 0), [""; 0], "the minute goes on");
-        assert_eq!(told(&refusals, 1), ["a and 240 more in that minute 24000"]);
+        assert_eq!(due_rows(&refusals, 0).len(), 11, "ten to the sixty of one source, and the other source's own");
+        assert_eq!(due_rows(&refusals, 0), [""; 0], "the minute goes on");
+        assert_eq!(due_rows(&refusals, 1), ["a and 240 more in that minute 24000"]);
         many(&refusals, "a", 61, 60);
         many(&refusals, "a", 1, 120);
-        let next = told(&refusals, 2);
+        let next = due_rows(&refusals, 2);
         assert_eq!((next.len(), next[60].as_str()), (62, "a and 1 more in that minute 100"));
     }
 

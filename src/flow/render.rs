@@ -184,9 +184,9 @@ fn single(
 ) -> Option<Vec<Part>> {
     let unreached = unreached(&earlier.iter().chain([leader]).collect::<Vec<_>>());
     let meanwhile = meanwhile(earlier.iter().chain([leader]));
-    let told_as = changes::leading(earlier, leader);
+    let shown_leader = changes::leading(earlier, leader);
     let earlier = changes::behind(earlier, leader);
-    let leader = told_as.as_ref();
+    let leader = shown_leader.as_ref();
     let view = view(channel, leader);
     let notes = DigestNotes { meanwhile: &meanwhile, unreached: &unreached, earlier: &earlier };
     let by_template = |templates: &Templates| {
@@ -230,40 +230,40 @@ fn gathered(
         let event = events[at].as_deref()?;
         Some(DigestEntry { event, order: all[at].order.as_ref(), title: titles[at].as_deref() })
     };
-    let mut write = |told: &[usize], detail: DetailLevel| {
-        let mut told: Vec<usize> = told.iter().copied().chain([carried.len()]).collect();
+    let mut write = |included: &[usize], detail: DetailLevel| {
+        let mut included: Vec<usize> = included.iter().copied().chain([carried.len()]).collect();
         if !leader.meanwhile.is_empty() {
             // What is oldest leads, so that what has no room is newer.
-            told.rotate_right(1);
+            included.rotate_right(1);
         }
-        let entries: Vec<DigestEntry<'_>> = told.iter().copied().filter_map(entry).collect();
-        let unreached = unreached(&told.iter().map(|at| all[*at]).collect::<Vec<_>>());
-        let meanwhile = meanwhile(told.iter().map(|at| all[*at]));
+        let entries: Vec<DigestEntry<'_>> = included.iter().copied().filter_map(entry).collect();
+        let unreached = unreached(&included.iter().map(|at| all[*at]).collect::<Vec<_>>());
+        let meanwhile = meanwhile(included.iter().map(|at| all[*at]));
         let notes = DigestNotes { meanwhile: &meanwhile, unreached: &unreached, earlier: &[] };
         digest(channel, choice, leader, &entries, &notes, detail, failure)
     };
     // The leader is shown in any case, and so many of the others.
     let orders: Vec<Option<&str>> = carried.iter().map(|due| due.order_key.as_deref()).collect();
-    let mut told: Vec<usize> = (0..carried.len()).collect();
+    let mut included: Vec<usize> = (0..carried.len()).collect();
     let mut detail = DetailLevel::Heads;
-    let mut parts = write(&told, detail);
+    let mut parts = write(&included, detail);
     while let Some(long) =
-        parts.as_ref().filter(|parts| !told.is_empty() && parts.len() > channel.channel.parts_of_one())
+        parts.as_ref().filter(|parts| !included.is_empty() && parts.len() > channel.channel.parts_of_one())
     {
         // So many would fit if all took the same room, and a little less.
         let room = long.len().div_ceil(channel.channel.parts_of_one()).max(2);
-        let fewer = digest_group::fitting(&orders, leader.order_key.as_deref(), told.len() * 19 / (20 * room));
-        told = if fewer.len() < told.len() { fewer } else { Vec::new() };
-        parts = write(&told, detail);
+        let fewer = digest_group::fitting(&orders, leader.order_key.as_deref(), included.len() * 19 / (20 * room));
+        included = if fewer.len() < included.len() { fewer } else { Vec::new() };
+        parts = write(&included, detail);
     }
     // Where some had to stay behind, there is no room for more of the others either.
-    while let Some(more) = detail.more().filter(|_| parts.is_some() && told.len() == carried.len() && !is_reduced) {
-        match write(&told, more) {
+    while let Some(more) = detail.more().filter(|_| parts.is_some() && included.len() == carried.len() && !is_reduced) {
+        match write(&included, more) {
             Some(longer) if longer.len() <= channel.channel.parts_of_one() => (parts, detail) = (Some(longer), more),
             _ => break,
         }
     }
-    (parts, told.into_iter().map(|at| carried[at].id).collect())
+    (parts, included.into_iter().map(|at| carried[at].id).collect())
 }
 
 /// What a delivery's own message is called, where a digest says it.

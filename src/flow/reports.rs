@@ -283,7 +283,7 @@ pub fn picture(public_url: Option<&str>, now: Timestamp) -> Option<PictureLink> 
 /// The event of a report, to whom it may concern.
 pub fn record(routing: &RoutingSnapshot, report: Report, now: Timestamp) -> Record {
     let kind = Kind::Report(report.name.clone());
-    let ((targets, verdicts), urgent) = (routing.judge(&kind, OWN_SOURCE, None), routing.urgent(&kind));
+    let ((targets, decisions), urgent) = (routing.judge(&kind, OWN_SOURCE, None), routing.urgent(&kind));
     Record {
         event: Event {
             id: ids::event(),
@@ -300,6 +300,6 @@ pub fn record(routing: &RoutingSnapshot, report: Report, now: Timestamp) -> Reco
         dedupe_keys: Vec::new(),
         targets: targets.into_iter().map(|target| (target, ids::delivery())).collect(),
         urgent,
-        verdicts,
+        decisions,
     }
 }

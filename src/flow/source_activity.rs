@@ -150,12 +150,12 @@ impl SourceActivity {
     }
 
     /// The first event of each kind that no route matched and of which the operator may not know.
-    pub fn untold(&self) -> Vec<UnroutedEvent> {
+    pub fn unnotified(&self) -> Vec<UnroutedEvent> {
         self.lock().unrouted.values().flatten().cloned().collect()
     }
 
     /// The operator knows of this kind.
-    pub fn told(&self, kind: &Kind) {
+    pub fn mark_notified(&self, kind: &Kind) {
         self.lock().unrouted.insert(kind.clone(), None);
     }
 

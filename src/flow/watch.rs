@@ -147,7 +147,7 @@ impl SelfWatch {
             self.with.source_activity.unrouted(unrouted.clone());
         }
         self.count_back(&routing, &known).await?;
-        let unrouted = self.with.source_activity.untold();
+        let unrouted = self.with.source_activity.unnotified();
         let reports = self.reports(&routing, now).await?;
         let states = self.states(&routing, &sight, &known, (&unrouted, &reports), now);
         for (key, change) in incidents::changes(states, &known, &mut self.memory, now) {
@@ -158,7 +158,7 @@ impl SelfWatch {
         for unrouted in unrouted {
             match is_routed(&routing, &unrouted) {
                 true => self.with.source_activity.forget(&unrouted.kind),
-                false => self.with.source_activity.told(&unrouted.kind),
+                false => self.with.source_activity.mark_notified(&unrouted.kind),
             }
         }
         Ok(())
@@ -241,7 +241,7 @@ impl SelfWatch {
         for (name, plan) in &routing.reports {
             let Some((_, due_at)) = plan.schedule.latest(now) else { continue };
             let Some(day) = plan.schedule.covered_by(now) else { continue };
-            let standing = self.with.store.reader().report_status(name, day).await?;
+            let status = self.with.store.reader().report_status(name, day).await?;
             let seen = self.due_since.entry(name.clone()).or_insert((due_at, now));
             // Another one is due, or its time is another now.
             if seen.0 != due_at {
@@ -249,7 +249,7 @@ impl SelfWatch {
             }
             let watched_since = seen.1;
             let (name, failure) = (name.clone(), self.with.failures.of(name));
-            reports.push(LastReport { name, due_at, watched_since, standing, failure });
+            reports.push(LastReport { name, due_at, watched_since, status, failure });
         }
         Ok(reports)
     }

@@ -78,13 +78,13 @@ impl Shared {
     }
 }
 
-/// A channel's turn; it ends when this is dropped.
-struct Turn<'a> {
+/// That a channel may render; it ends when this is dropped.
+struct RenderPermit<'a> {
     shared: &'a Shared,
     channel: &'a str,
 }
 
-impl Drop for Turn<'_> {
+impl Drop for RenderPermit<'_> {
     fn drop(&mut self) {
         let mut state = self.shared.state();
         state.busy -= 1;
@@ -134,8 +134,8 @@ impl Pool {
         }
     }
 
-    /// A turn for a channel, once there is room for it.
-    fn turn<'a>(&'a self, job: &'a RenderJob) -> Result<Turn<'a>, ComposeError> {
+    /// Lets a channel render, once there is room for it.
+    fn admit<'a>(&'a self, job: &'a RenderJob) -> Result<RenderPermit<'a>, ComposeError> {
         let is_taken = |state: &mut State| state.busy >= self.limits.processes || state.channels.contains(&job.channel);
         let state = self.shared.state();
         let waited = self.shared.freed.wait_timeout_while(state, self.limits.wait, is_taken);
@@ -145,7 +145,7 @@ impl Pool {
         }
         state.busy += 1;
         state.channels.insert(job.channel.clone());
-        Ok(Turn { shared: &self.shared, channel: &job.channel })
+        Ok(RenderPermit { shared: &self.shared, channel: &job.channel })
     }
 
     fn struck_out(&self, path: &str) -> Result<(), ComposeError> {
@@ -191,7 +191,7 @@ impl Pool {
 impl IsolatedRenderer for Pool {
     fn render(&self, job: &RenderJob) -> Result<String, ComposeError> {
         self.struck_out(&job.path)?;
-        let _turn = self.turn(job)?;
+        let _permit = self.admit(job)?;
         self.struck_out(&job.path)?;
         let mut worker = match self.idle() {
             Some(worker) => worker,

@@ -43,7 +43,7 @@ pub struct Record {
     /// Those of the channels that call the event's kind urgent.
     pub urgent: Vec<String>,
     /// What each route came to.
-    pub verdicts: RouteDecisions,
+    pub decisions: RouteDecisions,
 }
 
 /// What became of a [`Record`].

@@ -1,4 +1,4 @@
-//! `/hooks/<source>`, `/charts/<name>.png` and `/healthz`: the only place where a verdict becomes a status.
+//! `/hooks/<source>`, `/charts/<name>.png` and `/healthz`: the only place where an outcome becomes a status.
 
 use std::sync::Arc;
 
@@ -111,8 +111,8 @@ fn no_such_address(status: StatusCode) -> Response {
     Response::builder().status(status).content_type("application/json").body(body)
 }
 
-fn status_of(verdict: IntakeOutcome) -> Response {
-    let (status, body) = match verdict {
+fn status_of(outcome: IntakeOutcome) -> Response {
+    let (status, body) = match outcome {
         IntakeOutcome::UnknownSource => (StatusCode::NOT_FOUND, r#"{"code":404,"message":"no such source"}"#),
         IntakeOutcome::Method => {
             (StatusCode::METHOD_NOT_ALLOWED, r#"{"code":405,"message":"this address takes POST"}"#)

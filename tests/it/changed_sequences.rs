@@ -126,7 +126,7 @@ impl OrderMessage {
             dedupe_keys: webhook.dedupe_keys,
             targets: vec![(Target::always("kitchen"), DeliveryId(Uuid::now_v7()))],
             urgent: Vec::new(),
-            verdicts: RouteDecisions::default(),
+            decisions: RouteDecisions::default(),
         }
     }
 }

@@ -82,7 +82,7 @@ impl Scene {
             dedupe_keys: Vec::new(),
             targets,
             urgent: Vec::new(),
-            verdicts: RouteDecisions::default(),
+            decisions: RouteDecisions::default(),
         };
         self.store.record(record).await.unwrap();
         ids

@@ -283,7 +283,7 @@ async fn what_another_message_to_the_same_channel_holds_is_left_out_with_a_line(
 async fn of_an_order_what_waits_is_not_begun_anew() {
     let scene = Scene::new(Rules::new()).await;
     let daemon = with_one_order(&scene).await;
-    let standing = || -> (i64, i64, Option<Vec<u8>>) {
+    let stored = || -> (i64, i64, Option<Vec<u8>>) {
         let sql = "SELECT round, due_at, digest FROM deliveries WHERE channel = 'erp'";
         daemon.connection().query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).expect("read")
     };
@@ -291,10 +291,10 @@ async fn of_an_order_what_waits_is_not_begun_anew() {
     for digest in ["NULL", "(SELECT id FROM deliveries WHERE channel = 'till')"] {
         set(&daemon, &format!("state = 'waiting', digest = {digest}, {FAR}"), "channel = 'erp'");
         set(&daemon, &format!("state = 'waiting', {FAR}"), "channel = 'till'");
-        let before = standing();
+        let before = stored();
         let done = orderbell(&daemon, &["redeliver", "1"]);
         assert_eq!((done.code, done.out.matches(": it waits already\n").count()), (Some(0), 2), "{}", done.out);
-        assert_eq!(standing(), before);
+        assert_eq!(stored(), before);
     }
     // Beside something that does not wait, and by its id.
     set(&daemon, "digest = NULL", "channel = 'erp'");

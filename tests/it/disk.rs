@@ -194,7 +194,7 @@ fn record(number: u64) -> Record {
         dedupe_keys: vec![DedupeKey::Once(number.to_string())],
         targets: vec![(Target::always("erp"), DeliveryId(Uuid::now_v7()))],
         urgent: Vec::new(),
-        verdicts: RouteDecisions::default(),
+        decisions: RouteDecisions::default(),
     }
 }
 

@@ -61,7 +61,7 @@ async fn mailing(post: MailServer, to: &str, more: &str) -> (Scene, Daemon) {
 }
 
 /// The rules of a mail server at which one user logs in.
-fn bell() -> Rules {
+fn rules() -> Rules {
     Rules::new().mail_user("bell", Secret::new("hush"))
 }
 
@@ -91,7 +91,7 @@ async fn a_connection_cut_at_any_step_costs_no_mail_and_only_a_lost_answer_repea
     ];
     for (phase, taken, first) in steps {
         let login = format!("username = \"bell\"\npassword = \"hush\"\n{AT_ONCE}");
-        let (scene, daemon) = mailing_by(bell(), MailServer::default(), &format!("[{COOK:?}]"), &login).await;
+        let (scene, daemon) = mailing_by(rules(), MailServer::default(), &format!("[{COOK:?}]"), &login).await;
         scene.sandbox.order("smtp", smtp(phase, None), Times::Next(1));
         daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
         let delivery_rows = daemon.until_done().await;
@@ -200,7 +200,7 @@ async fn the_mails_of_an_order_are_one_conversation_that_nothing_answers() {
 #[tokio::test(flavor = "multi_thread")]
 async fn mails_go_encrypted_and_logged_in_to_servers_that_prove_who_they_are() {
     for (tls, scheme) in [(Tls::OnRequest, "smtp"), (Tls::FromTheStart, "smtps")] {
-        let scene = Scene::new(bell()).await;
+        let scene = Scene::new(rules()).await;
         fs::write(scene.folder.path().join("ca.pem"), scene.sandbox.certificate()).expect("a file");
         let post = MailServer { tls, ..MailServer::default() };
         let login = "username = \"bell\"\npassword = \"hush\"\nallow_private = true";
@@ -235,7 +235,7 @@ async fn mails_go_encrypted_and_logged_in_to_servers_that_prove_who_they_are() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_password_goes_to_a_server_that_cannot_encrypt() {
-    let scene = Scene::new(bell()).await;
+    let scene = Scene::new(rules()).await;
     let post = MailServer { tls: Tls::Never, ..MailServer::default() };
     let mail = scene
         .mailbox("mail", post, &format!("[{COOK:?}]"), "username = \"bell\"\npassword = \"hush\"\nallow_private = true")

@@ -1,6 +1,6 @@
 //! The daily report from end to end: made when it is due, sent as each channel can, once and never twice, and missed aloud.
 
-mod bell;
+mod service_health;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;

@@ -212,10 +212,10 @@ async fn something_befalls_the_answer_of_a_fault_or_that_to_a_message_that_was_t
     assert_eq!(post_hook(&sandbox, "erp", &[], "{}").await, 503);
     assert!(begun.elapsed() >= Duration::from_millis(100));
     assert_eq!(raw(sandbox.address(), "erp").await, "");
-    let verdicts: Vec<_> = sandbox.messages().into_iter().map(|one| one.verdict).collect();
+    let decisions: Vec<_> = sandbox.messages().into_iter().map(|one| one.verdict).collect();
     let struck = |name: &str| MockVerdict::Fault(name.to_owned());
     let (busy, taken) = (struck("status 503"), MockVerdict::Accepted);
-    assert_eq!(verdicts, [busy.clone(), taken.clone(), busy.clone(), taken, busy, struck("cut request")]);
+    assert_eq!(decisions, [busy.clone(), taken.clone(), busy.clone(), taken, busy, struck("cut request")]);
 }
 
 #[tokio::test]

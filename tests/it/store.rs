@@ -44,7 +44,7 @@ fn event(kind: Kind, number: &str, state: OrderState, received: i64, key: &str, 
         dedupe_keys: vec![DedupeKey::Once(key.to_owned())],
         targets: channels.iter().map(|channel| (Target::always(*channel), DeliveryId(Uuid::now_v7()))).collect(),
         urgent: Vec::new(),
-        verdicts: RouteDecisions::default(),
+        decisions: RouteDecisions::default(),
     }
 }
 

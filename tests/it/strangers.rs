@@ -97,8 +97,8 @@ fn a_large_body_waits_for_a_thread_of_its_own_and_nobody_waits_for_it() {
         let waits = tokio::time::timeout(Duration::from_millis(50), &mut large).await.is_err();
         assert!(waits, "it was looked at on a thread that serves others");
         for body in ["{}", "{\"appId\":1}"] {
-            let verdict = tokio::time::timeout(Duration::from_secs(20), receive(Bytes::from(body))).await;
-            assert!(matches!(verdict, Ok(IntakeOutcome::Answer(..))), "{verdict:?}");
+            let outcome = tokio::time::timeout(Duration::from_secs(20), receive(Bytes::from(body))).await;
+            assert!(matches!(outcome, Ok(IntakeOutcome::Answer(..))), "{outcome:?}");
         }
         let_go.send(()).unwrap();
         assert!(matches!(large.await, IntakeOutcome::Answer(PlatformReply::Received, _)), "only blanks: a heartbeat");

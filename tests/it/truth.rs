@@ -1,8 +1,8 @@
 //! Delivery that is truthful: parked channels, fallbacks, quiet hours, digests and shut robots, each as its receiver sees
 //! it and as the store says.
 
-mod bundles;
 mod catch_up;
+mod digests;
 mod fallback;
 mod hours;
 mod notices;

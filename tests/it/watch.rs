@@ -313,7 +313,7 @@ fn recorded(event: Event) -> Record {
         dedupe_keys: Vec::new(),
         targets: Vec::new(),
         urgent: Vec::new(),
-        verdicts: RouteDecisions::default(),
+        decisions: RouteDecisions::default(),
     }
 }
 

@@ -139,7 +139,7 @@ impl Scene {
     async fn record_under(&mut self, event: Event, key: DedupeKey) -> Vec<(String, Uuid)> {
         let routes = self.part().routes.unwrap();
         let shop = event.shop.as_ref().map(|shop| shop.id.as_str());
-        let (targets, verdicts) = routes.judge(&event.kind, &event.source, shop, &route::fingerprint(&routes.routes));
+        let (targets, decisions) = routes.judge(&event.kind, &event.source, shop, &route::fingerprint(&routes.routes));
         let targets: Vec<_> = targets.into_iter().map(|target| (target, DeliveryId(self.next_id()))).collect();
         let made = targets.iter().map(|(target, id)| (target.channel.clone(), id.0)).collect();
         self.store
@@ -149,7 +149,7 @@ impl Scene {
                 dedupe_keys: vec![key],
                 targets,
                 urgent: Vec::new(),
-                verdicts,
+                decisions,
             })
             .await
             .unwrap();
@@ -332,7 +332,7 @@ async fn what_each_route_made_of_an_event_is_shown_by_the_routes_of_that_time() 
         body: Vec::new(),
         dedupe_keys: Vec::new(),
         targets: Vec::new(),
-        verdicts: RouteDecisions::default(),
+        decisions: RouteDecisions::default(),
         urgent: Vec::new(),
     };
     scene.store.record(record).await.unwrap();

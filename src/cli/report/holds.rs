@@ -48,19 +48,19 @@ pub async fn of_channel(
         holds.push(format!("the channel has quiet hours until {}", time(until)));
     }
     if let Some(allowance) = setup::allowance(&channel.way, settings) {
-        let slots = reader.slots_of(&credential, allowance.per, now).await.map_err(store::failed)?;
-        holds.extend(pacing(allowance, &slots, time));
+        let permits = reader.slots_of(&credential, allowance.per, now).await.map_err(store::failed)?;
+        holds.extend(pacing(allowance, &permits, time));
     }
     Ok(holds)
 }
 
 /// An ordinary message leaves the reserve of the allowance to urgent ones.
-fn pacing(allowance: RateLimit, slots: &[Option<Timestamp>], time: impl Fn(Timestamp) -> String) -> Option<String> {
-    let (free_at, reserve) = (allowance.held(slots, false)?, allowance.reserve());
+fn pacing(allowance: RateLimit, permits: &[Option<Timestamp>], time: impl Fn(Timestamp) -> String) -> Option<String> {
+    let (free_at, reserve) = (allowance.held(permits, false)?, allowance.reserve());
     let until = free_at.map_or_else(|| "for a moment".to_owned(), |at| format!("until {}", time(at)));
     let kept = if reserve > 0 { format!("; {reserve} are kept for urgent ones") } else { String::new() };
     let messages = count(u64::from(allowance.count), "message", "messages");
-    let sent = slots.len();
+    let sent = permits.len();
     Some(format!(
         "the channel may be sent {messages} in {:#}, {sent} of them are used up{kept}: it waits {until}",
         allowance.per
@@ -76,18 +76,22 @@ mod tests {
     #[test]
     fn an_allowance_holds_a_report_until_more_than_its_reserve_is_free() {
         let allowance = RateLimit { count: 6, per: SignedDuration::from_mins(1) };
-        let slot = |second: i64| Timestamp::from_second(second).ok();
-        let held = |slots: &[Option<Timestamp>]| pacing(allowance, slots, |at| at.as_second().to_string());
-        assert_eq!(held(&[slot(10), slot(20), slot(30)]), None, "three are free, and two of them are the reserve");
+        let permit = |second: i64| Timestamp::from_second(second).ok();
+        let held = |permits: &[Option<Timestamp>]| pacing(allowance, permits, |at| at.as_second().to_string());
+        assert_eq!(
+            held(&[permit(10), permit(20), permit(30)]),
+            None,
+            "three are free, and two of them are the reserve"
+        );
         let words = "the channel may be sent 6 messages in 1m, 4 of them are used up; 2 are kept for urgent ones: it waits until 10";
-        assert_eq!(held(&[slot(10), slot(20), slot(30), slot(40)]).as_deref(), Some(words));
-        let full = [slot(10), slot(20), slot(30), slot(40), None, None];
+        assert_eq!(held(&[permit(10), permit(20), permit(30), permit(40)]).as_deref(), Some(words));
+        let full = [permit(10), permit(20), permit(30), permit(40), None, None];
         assert!(held(&full).is_some_and(|held| held.ends_with("it waits until 30")));
         assert!(held(&[None; 4]).is_some_and(|held| held.ends_with("it waits for a moment")));
         let one = RateLimit { count: 1, ..allowance };
         assert_eq!(pacing(one, &[], |at| at.to_string()), None);
         assert!(
-            pacing(one, &[slot(10)], |at| at.to_string())
+            pacing(one, &[permit(10)], |at| at.to_string())
                 .is_some_and(|held| held.contains("1 message in 1m, 1 of them are used up: "))
         );
     }

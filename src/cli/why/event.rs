@@ -17,10 +17,10 @@ use crate::store::history::{EventHistory, History, OrderHistory};
 const UNREADABLE_NAMED: usize = 20;
 
 pub fn of_order(order: &OrderHistory, history: &History, setting: &Setting<'_>) -> TimelineSection {
-    let standing = order.order.as_ref();
-    let short = standing.and_then(|order| order.short_number.as_ref());
+    let known = order.order.as_ref();
+    let short = known.and_then(|order| order.short_number.as_ref());
     let called = short.map(|short| format!(" (#{short})")).unwrap_or_default();
-    let shop = standing.and_then(|order| order.shop.as_ref()).map(|shop| shop.name.as_ref().unwrap_or(&shop.id));
+    let shop = known.and_then(|order| order.shop.as_ref()).map(|shop| shop.name.as_ref().unwrap_or(&shop.id));
     let at_shop = shop.map(|shop| format!(", {shop}")).unwrap_or_default();
     TimelineSection {
         list: "orders",
@@ -28,20 +28,20 @@ pub fn of_order(order: &OrderHistory, history: &History, setting: &Setting<'_>) 
         summary: Some(summary::of(&order.events.iter().collect::<Vec<_>>(), history, setting)),
         facts: facts(json!({
             "source": order.source, "number": order.number, "short_number": short, "shop": shop,
-            "state": standing.map(|order| order.state), "total": standing.and_then(|order| order.total.as_ref()),
-            "revision": standing.map(|order| order.revision),
-            "unreadable": standing.map(|order| &order.unreadable).filter(|unreadable| !unreadable.is_empty()),
+            "state": known.map(|order| order.state), "total": known.and_then(|order| order.total.as_ref()),
+            "revision": known.map(|order| order.revision),
+            "unreadable": known.map(|order| &order.unreadable).filter(|unreadable| !unreadable.is_empty()),
         })),
         chapters: order.events.iter().map(|one| chapter(one.event.kind.to_string(), one, history, setting)).collect(),
-        end: vec![stands(order, standing)],
+        end: vec![stands(order, known)],
         ..TimelineSection::default()
     }
 }
 
 /// State and total at the end.
-fn stands(order: &OrderHistory, standing: Option<&Order>) -> TimelineEntry {
+fn stands(order: &OrderHistory, known: Option<&Order>) -> TimelineEntry {
     let events = count(order.events.len() as u64, "event", "events");
-    TimelineEntry::says(match standing {
+    TimelineEntry::says(match known {
         None => format!("After {events} nothing is known of the order: what came of it was not proved genuine."),
         Some(order) => {
             let total = match (&order.total, order.total_is_approximate) {
@@ -87,7 +87,7 @@ pub fn chapter(heading: String, history: &EventHistory, whole: &History, setting
     let mut lines = vec![TimelineEntry::says(format!("event {}", event.id))];
     lines.extend(came(history));
     lines.extend(routes(history, setting));
-    let applied = route_decision::read(&history.routes).is_none_or(|(_, verdicts)| verdicts.iter().any(applies));
+    let applied = route_decision::read(&history.routes).is_none_or(|(_, decisions)| decisions.iter().any(applies));
     if history.deliveries.is_empty() && event.proof != SignatureCheck::Invalid {
         lines.push(match applied {
             false => TimelineEntry::says("So nobody is notified.")
@@ -234,13 +234,13 @@ fn routes(history: &EventHistory, setting: &Setting<'_>) -> Vec<TimelineEntry> {
                 .in_list("routes"),
         ];
     }
-    let Some((fingerprint, verdicts)) = route_decision::read(&history.routes) else {
+    let Some((fingerprint, decisions)) = route_decision::read(&history.routes) else {
         let why = "Which routes applied was not kept by the version of that time.";
         return vec![TimelineEntry::says(why).in_list("routes")];
     };
     let today = setting.routes(fingerprint);
     let mut lines = Vec::new();
-    if today.is_none() && !verdicts.is_empty() {
+    if today.is_none() && !decisions.is_empty() {
         lines.push(match setting.part.routes {
             Some(_) => "The routes have changed since. Those of that time, as they were numbered in the file:",
             None => "The routes cannot be read now; `orderbell check` says why. By their numbers in the file:",
@@ -252,24 +252,24 @@ fn routes(history: &EventHistory, setting: &Setting<'_>) -> Vec<TimelineEntry> {
         _ => {}
     }
     // Where no route applied, why each did not is the answer.
-    let is_answered = verdicts.iter().any(applies) || event.proof == SignatureCheck::Own;
+    let is_answered = decisions.iter().any(applies) || event.proof == SignatureCheck::Own;
     let mut lines: Vec<TimelineEntry> =
         lines.into_iter().map(|says| TimelineEntry::says(says).in_list("routes")).collect();
-    for (index, verdict) in verdicts.into_iter().enumerate() {
+    for (index, decision) in decisions.into_iter().enumerate() {
         let route = today.and_then(|routes| routes.get(index));
         let number = index + 1;
         let written = route.map(|route| format!(" ({})", written(route))).unwrap_or_default();
-        let says = format!("Route {number}{written} {}.", verdict_words(verdict, route, event));
+        let says = format!("Route {number}{written} {}.", decision_words(decision, route, event));
         let line =
-            TimelineEntry::says(says).in_list("routes").with("route", number).with("verdict", verdict_name(verdict));
-        lines.push(TimelineEntry { is_aside: is_answered && !applies(&verdict), ..line });
+            TimelineEntry::says(says).in_list("routes").with("route", number).with("verdict", decision_name(decision));
+        lines.push(TimelineEntry { is_aside: is_answered && !applies(&decision), ..line });
     }
     lines
 }
 
 /// Whether a route leads to its channels.
-fn applies(verdict: &RouteDecision) -> bool {
-    matches!(verdict, RouteDecision::Applies | RouteDecision::Unjudged)
+fn applies(decision: &RouteDecision) -> bool {
+    matches!(decision, RouteDecision::Applies | RouteDecision::Unjudged)
 }
 
 /// A route in one line.
@@ -282,9 +282,9 @@ fn written(route: &Route) -> String {
     format!("{} to {}", pieces.join(" "), to.join(", "))
 }
 
-fn verdict_words(verdict: RouteDecision, route: Option<&Route>, event: &Event) -> String {
+fn decision_words(decision: RouteDecision, route: Option<&Route>, event: &Event) -> String {
     let has_condition = route.is_some_and(|route| route.when.is_some());
-    match verdict {
+    match decision {
         RouteDecision::Applies if has_condition => "applied: its condition held".to_owned(),
         RouteDecision::Applies => "applied".to_owned(),
         RouteDecision::OtherKind => format!("did not apply: it is not for {}", event.kind),
@@ -301,8 +301,8 @@ fn verdict_words(verdict: RouteDecision, route: Option<&Route>, event: &Event) -
     }
 }
 
-fn verdict_name(verdict: RouteDecision) -> &'static str {
-    match verdict {
+fn decision_name(decision: RouteDecision) -> &'static str {
+    match decision {
         RouteDecision::Applies => "applies",
         RouteDecision::OtherKind => "other_kind",
         RouteDecision::NotNamed => "not_named",

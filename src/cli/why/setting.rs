@@ -62,9 +62,9 @@ impl Setting<'_> {
         let (allowance, credential) =
             (setup::allowance(&channel.way, &channel.settings)?, channel.way.channel().credential());
         let free_at = |ended_at: Option<Timestamp>| ended_at.and_then(|at| at.checked_add(allowance.per).ok());
-        let slots = history.slots.iter().filter(|slot| slot.credential == credential);
-        let slots = slots.map(|slot| free_at(slot.ended_at)).filter(|at| at.is_none_or(|at| at > self.now));
-        let until = allowance.held(&slots.collect::<Vec<_>>(), is_urgent)?;
+        let permits = history.slots.iter().filter(|permit| permit.credential == credential);
+        let permits = permits.map(|permit| free_at(permit.ended_at)).filter(|at| at.is_none_or(|at| at > self.now));
+        let until = allowance.held(&permits.collect::<Vec<_>>(), is_urgent)?;
         Some(UsedUp { allowance, until })
     }
 }

@@ -97,8 +97,10 @@ pub fn reconciled(scope: &Scope, facts: &Facts, covered: &[&Sum]) -> Vec<Reconci
     if scope.shops.is_some() {
         return Vec::new();
     }
-    let totals =
-        facts.told.iter().filter(|event| event.kind == Kind::TotalsReported && scope.has_source(&event.source));
+    let totals = facts
+        .totals_and_stock
+        .iter()
+        .filter(|event| event.kind == Kind::TotalsReported && scope.has_source(&event.source));
     let mut newest: BTreeMap<(String, Date), Reconciled> = BTreeMap::new();
     for event in totals {
         for total in event.data.totals() {
@@ -124,20 +126,20 @@ struct Said<'a> {
 
 impl Said<'_> {
     fn beside(self, sums: &[&Sum], facts: &Facts) -> Reconciled {
-        let told_at = self.event.occurred_at.unwrap_or(self.event.received_at);
+        let stated_at = self.event.occurred_at.unwrap_or(self.event.received_at);
         let ours = figures(sums.iter().copied());
         // Of our orders with those that are cancelled, less these.
         let all = self.amount.as_ref().map(|theirs| Money::new(booked(sums, Figure::Orders, theirs), &theirs.currency));
         let our_amount =
             all.as_ref().map(|all| Money::new(all.minor - booked(sums, Figure::Cancelled, all), &all.currency));
-        let difference = self.difference(&ours, our_amount.as_ref(), all.as_ref(), told_at);
+        let difference = self.difference(&ours, our_amount.as_ref(), all.as_ref(), stated_at);
         let silence = matches!(difference, Difference::Missing | Difference::Amount)
             .then(|| silence(&self.event.source, &self.local, facts))
             .flatten();
         Reconciled {
             source: self.event.source.clone(),
             day: self.local.day,
-            told_at,
+            stated_at,
             their_orders: self.orders,
             our_orders: ours.orders,
             their_amount: self.amount,
@@ -148,13 +150,19 @@ impl Said<'_> {
     }
 
     /// `kept` is what our orders that are not cancelled come to, `all` what all of them do.
-    fn difference(&self, ours: &Figures, kept: Option<&Money>, all: Option<&Money>, told_at: Timestamp) -> Difference {
+    fn difference(
+        &self,
+        ours: &Figures,
+        kept: Option<&Money>,
+        all: Option<&Money>,
+        stated_at: Timestamp,
+    ) -> Difference {
         let is = |ours: Option<&Money>| self.amount.is_none() || self.amount.as_ref() == ours;
         let not_cancelled = ours.orders - ours.cancelled;
         match self.orders {
             None if is(kept) => Difference::None,
             Some(theirs) if theirs == ours.orders && is(kept) => Difference::None,
-            _ if told_at < self.local.until => Difference::Early,
+            _ if stated_at < self.local.until => Difference::Early,
             Some(theirs) if theirs == not_cancelled && is(kept) => Difference::WithoutCancelled,
             None if is(all) => Difference::WithCancelled,
             Some(theirs) if theirs == ours.orders && is(all) => Difference::WithCancelled,

@@ -104,10 +104,10 @@ pub fn acceptance(orders: Orders<'_>) -> Option<Acceptance> {
 }
 
 /// Each product as the platform said last.
-pub fn stock(scope: &Scope, told: &[Event]) -> Vec<LowStock> {
+pub fn stock(scope: &Scope, events: &[Event]) -> Vec<LowStock> {
     let mut newest: BTreeMap<(String, Option<String>, String, String), LowStock> = BTreeMap::new();
     let kinds = [Kind::StockLow, Kind::StockKeysLow];
-    for event in told.iter().filter(|event| kinds.contains(&event.kind)) {
+    for event in events.iter().filter(|event| kinds.contains(&event.kind)) {
         let shop = event.shop.as_ref().map(|shop| shop.id.clone());
         if !scope.has(&event.source, shop.as_deref()) {
             continue;

@@ -70,16 +70,16 @@ pub struct Facts {
     /// When each webhook of the days covered came, in the sequence of arrival, with its source.
     pub arrivals: Vec<(String, Timestamp)>,
     /// Events of stock and of totals that came since the first day began, the earliest first.
-    pub told: Vec<Event>,
+    pub totals_and_stock: Vec<Event>,
     /// Without what is counted of `arrivals`.
-    pub bell: ServiceHealth,
+    pub service: ServiceHealth,
 }
 
 impl Facts {
     /// The sources that observe now are named also where nothing unproven came; what the store knows is of those from which
     /// something did.
     pub fn note_observing(&mut self, scope: &Scope, observing: &[String]) {
-        let unproven = &mut self.bell.unproven;
+        let unproven = &mut self.service.unproven;
         for source in observing.iter().filter(|source| scope.has_source(source)) {
             if !unproven.iter().any(|known| known.source == *source) {
                 unproven.push(Unproven { source: source.clone(), webhooks: 0 });

@@ -48,10 +48,10 @@ pub fn report(scope: &Scope, facts: &Facts, as_of: Timestamp) -> Report {
         cancellations: details::cancellations(&orders),
         products: details::products(&orders),
         acceptance: details::acceptance(&orders),
-        stock: details::stock(scope, &facts.told),
+        stock: details::stock(scope, &facts.totals_and_stock),
         restated: compare::restated(scope, facts),
         reconciled: compare::reconciled(scope, facts, &covered),
-        bell: service_health::service_health(scope, facts),
+        service: service_health::service_health(scope, facts),
         history: history(scope, facts, &by_day),
         ..Report::default()
     }

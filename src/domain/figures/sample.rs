@@ -33,7 +33,7 @@ fn of(name: &str, sample: &SampleDays) -> SampleData {
     if shops.is_empty() {
         // As the first days are.
         data.facts.begun_at = None;
-        data.facts.bell = ServiceHealth::default();
+        data.facts.service = ServiceHealth::default();
     }
     data
 }

@@ -7,5 +7,5 @@ use crate::domain::report::ServiceHealth;
 pub fn service_health(scope: &Scope, facts: &Facts) -> ServiceHealth {
     let came = facts.arrivals.iter().filter(|(source, _)| scope.has_source(source)).count();
     let events = i64::try_from(came).unwrap_or(i64::MAX);
-    ServiceHealth { received: events.saturating_add(facts.bell.repeats), ..facts.bell.clone() }
+    ServiceHealth { received: events.saturating_add(facts.service.repeats), ..facts.service.clone() }
 }

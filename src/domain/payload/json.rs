@@ -137,9 +137,9 @@ impl<'de> Visitor<'de> for DataVisitor {
             Payload::Delivery(delivery),
             Payload::Status(status),
         ];
-        let told = groups.map(|group| Data::from(group).payload).into_iter().find(|group| *group != Payload::None);
-        if let Some(told) = told {
-            data.payload = told;
+        let payload = groups.map(|group| Data::from(group).payload).into_iter().find(|group| *group != Payload::None);
+        if let Some(payload) = payload {
+            data.payload = payload;
         }
         Ok(data)
     }

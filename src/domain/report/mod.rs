@@ -59,7 +59,8 @@ pub struct Report {
     pub restated: Vec<Restated>,
     /// The platforms' own totals beside ours, as far as they have sent them until two days after the last day.
     pub reconciled: Vec<Reconciled>,
-    pub bell: ServiceHealth,
+    #[serde(rename = "bell")]
+    pub service: ServiceHealth,
     /// The last fourteen days, the last one being `to`; without those before the first webhook that is known of.
     pub history: Vec<PastDay>,
     /// Where its picture can be fetched for some days.
@@ -270,8 +271,8 @@ pub struct Reconciled {
     pub source: String,
     pub day: Date,
     /// When the platform said so.
-    #[serde(serialize_with = "milliseconds")]
-    pub told_at: Timestamp,
+    #[serde(rename = "told_at", serialize_with = "milliseconds")]
+    pub stated_at: Timestamp,
     /// The platform's; absent where it did not say.
     pub their_orders: Option<i64>,
     pub our_orders: i64,

@@ -82,12 +82,13 @@ mod tests {
                     "step {times}: {list} and {left_out} of {all}"
                 );
             }
-            assert_eq!((&report.total, &report.bell), (&whole.total, &whole.bell));
+            assert_eq!((&report.total, &report.service), (&whole.total, &whole.service));
             before = report;
         }
         assert!(before.shops.is_empty() && whole.shortened(STEPS.len()).is_none());
-        let told = |report: &Report| report.reconciled.iter().map(|beside| beside.difference).collect::<Vec<_>>();
-        assert_eq!(told(&whole)[..2], [Difference::None, Difference::Amount]);
-        assert_eq!(told(&whole.shortened(5).unwrap()), [Difference::Missing, Difference::Amount]);
+        let differences =
+            |report: &Report| report.reconciled.iter().map(|beside| beside.difference).collect::<Vec<_>>();
+        assert_eq!(differences(&whole)[..2], [Difference::None, Difference::Amount]);
+        assert_eq!(differences(&whole.shortened(5).unwrap()), [Difference::Missing, Difference::Amount]);
     }
 }

@@ -49,9 +49,9 @@ pub(super) fn data_in_words<'a>(data: &'a Data, words: Option<&Language>) -> Cow
                 notice.detail = notice.detail.take().map(|detail| detail_in_words(&notice.topic, &detail, words));
             }
         }
-        Payload::Report(report) if !report.bell.parked.is_empty() => {
+        Payload::Report(report) if !report.service.parked.is_empty() => {
             if let Payload::Report(report) = &mut data.to_mut().payload {
-                let parked = report.bell.parked.iter_mut();
+                let parked = report.service.parked.iter_mut();
                 parked.for_each(|parked| parked.reason = remedy::localized(&parked.reason, words).into_owned());
             }
         }

@@ -32,12 +32,12 @@ pub fn behind(earlier: &[PendingDelivery], leader: &PendingDelivery) -> Vec<Merg
         false => earlier.iter().rev().find(is_placed).map(|due| due.id),
     };
     let is_said = |due: &&PendingDelivery| !has_changes(&all) || !is_placed(due) || Some(due.id) == said;
-    let told = |due: &PendingDelivery| MergedDelivery {
+    let merged = |due: &PendingDelivery| MergedDelivery {
         kind: due.event.kind.clone(),
         changed: due.event.data.changed.is_some() && !is_new,
         at: due.event.occurred_at.unwrap_or(due.event.received_at),
     };
-    earlier.iter().filter(is_said).map(told).collect()
+    earlier.iter().filter(is_said).map(merged).collect()
 }
 
 /// The events of a digest as it shows them; `None` where the entry of another one of the same order does so.

@@ -131,7 +131,7 @@ fn silent(scene: &WatchInput<'_>, states: &mut ConditionStates) {
         let key = IncidentKey { topic: Topic::Silent, subject: source.clone() };
         let state = if last <= should_since {
             wrong(*last, Notice { last_at: Some(*last), ..Notice::default() })
-        } else if scene.known.get(&key).is_some_and(|told| told.notice.last_at >= Some(*last)) {
+        } else if scene.known.get(&key).is_some_and(|incident| incident.notice.last_at >= Some(*last)) {
             // Nothing came; only the setting allows more silence than it did.
             continue;
         } else {
@@ -141,8 +141,8 @@ fn silent(scene: &WatchInput<'_>, states: &mut ConditionStates) {
     }
 }
 
-fn clock(verdict: ClockVerdict) -> ConditionState {
-    match verdict {
+fn clock(skew: ClockVerdict) -> ConditionState {
+    match skew {
         ClockVerdict::Off { by, since } => {
             wrong(since, Notice { off_by_seconds: Some(by.as_secs()), ..Notice::default() })
         }
@@ -166,9 +166,9 @@ fn disk(now: Timestamp, space: Option<Space>) -> ConditionState {
 }
 
 fn unrouted(scene: &WatchInput<'_>, states: &mut ConditionStates) {
-    let told = scene.known.iter().filter(|(key, _)| key.topic == Topic::Unrouted);
-    for (key, told) in told {
-        let state = match &told.example {
+    let known = scene.known.iter().filter(|(key, _)| key.topic == Topic::Unrouted);
+    for (key, incident) in known {
+        let state = match &incident.example {
             Some(example) if (scene.is_routed)(example) => ConditionState::Fine,
             _ => ConditionState::Unclear,
         };
@@ -215,7 +215,7 @@ mod tests {
     #[derive(Default)]
     struct House {
         sight: HealthSnapshot,
-        told: BTreeMap<IncidentKey, KnownIncident>,
+        known: BTreeMap<IncidentKey, KnownIncident>,
         lagging: &'static str,
         sources: Vec<(String, Timestamp, Timestamp)>,
         disk: Option<Space>,
@@ -228,7 +228,7 @@ mod tests {
             states(&WatchInput {
                 now: at(100),
                 health: &self.sight,
-                known: &self.told,
+                known: &self.known,
                 channels: &BTreeSet::from(["kitchen".to_owned(), "office".to_owned()]),
                 may_lag: &|channel| channel == self.lagging,
                 sources: &self.sources,
@@ -251,7 +251,7 @@ mod tests {
         }
     }
 
-    fn told_once(notice: Notice, example: Option<UnroutedEvent>) -> KnownIncident {
+    fn known_once(notice: Notice, example: Option<UnroutedEvent>) -> KnownIncident {
         KnownIncident { since: at(0), at: at(0), notice, example }
     }
 
@@ -300,9 +300,9 @@ mod tests {
         let three =
             DeadLetter { count: 3, first: at(10), newest: at(80), words: "order.placed 1: HTTP 422".to_owned() };
         let dead = BTreeMap::from([dead("gone", Some(three)), dead("office", None)]);
-        let told = BTreeMap::from([(key(Topic::Dead, "kitchen"), told_once(Notice::default(), None))]);
+        let known = BTreeMap::from([(key(Topic::Dead, "kitchen"), known_once(Notice::default(), None))]);
         let states =
-            House { sight: HealthSnapshot { dead, ..HealthSnapshot::default() }, told, ..House::default() }.states();
+            House { sight: HealthSnapshot { dead, ..HealthSnapshot::default() }, known, ..House::default() }.states();
         let (since, notice) = said(&states, Topic::Dead, "gone").unwrap();
         assert_eq!((since, notice.count, notice.last_at), (at(10), Some(3), Some(at(80))));
         assert_eq!(states[&key(Topic::Dead, "kitchen")], ConditionState::Fine, "all of them were dealt with");
@@ -315,9 +315,9 @@ mod tests {
         let sources = [("just", 1, at(40)), ("nearly", 1, at(41)), ("again", 1, at(99)), ("patient", 2, at(30))];
         let sources = sources.map(|(name, hours, last)| (name.to_owned(), at(100) - hour * hours, last)).into();
         let last = Notice { last_at: Some(at(30)), ..Notice::default() };
-        let told =
-            ["again", "patient", "removed"].map(|name| (key(Topic::Silent, name), told_once(last.clone(), None)));
-        let states = House { sources, told: told.into(), ..House::default() }.states();
+        let known =
+            ["again", "patient", "removed"].map(|name| (key(Topic::Silent, name), known_once(last.clone(), None)));
+        let states = House { sources, known: known.into(), ..House::default() }.states();
         let (since, notice) = said(&states, Topic::Silent, "just").unwrap();
         assert_eq!((since, notice.last_at), (at(40), Some(at(40))));
         assert_eq!(states[&key(Topic::Silent, "nearly")], ConditionState::Fine);
@@ -355,10 +355,10 @@ mod tests {
     fn a_kind_without_a_route_is_over_when_its_first_event_would_be_routed() {
         let event = |kind: Kind, source: &str| UnroutedEvent { kind, source: source.to_owned(), shop: None };
         let unrouted = vec![event(Kind::StoreHours, "keeta"), event(Kind::StoreStatus, "routed")];
-        let told = [(Kind::MenuSync, "routed"), (Kind::MenuImages, "keeta")].map(|(kind, source)| {
-            (key(Topic::Unrouted, &kind.to_string()), told_once(Notice::default(), Some(event(kind, source))))
+        let known = [(Kind::MenuSync, "routed"), (Kind::MenuImages, "keeta")].map(|(kind, source)| {
+            (key(Topic::Unrouted, &kind.to_string()), known_once(Notice::default(), Some(event(kind, source))))
         });
-        let states = House { unrouted, told: told.into(), ..House::default() }.states();
+        let states = House { unrouted, known: known.into(), ..House::default() }.states();
         let (_, notice) = said(&states, Topic::Unrouted, "store.hours").unwrap();
         assert_eq!(notice.detail.as_deref(), Some("keeta"));
         assert!(!states.contains_key(&key(Topic::Unrouted, "store.status")), "a route has come meanwhile");

@@ -50,13 +50,13 @@ impl KnownIncident {
         let topic = Topic::WATCHED.into_iter().find(|topic| topic.as_str() == row.topic)?;
         let key = IncidentKey { topic, subject: row.subject.clone() };
         let bare = Self { since: row.since, at: row.since, notice: Notice::default(), example: None };
-        let told = serde_json::from_str::<Detail>(&row.detail).map_or(bare, |detail| {
+        let incident = serde_json::from_str::<Detail>(&row.detail).map_or(bare, |detail| {
             let kind = detail.kind.and_then(|kind| kind.parse().ok());
             let example =
                 kind.zip(detail.source).map(|(kind, source)| UnroutedEvent { kind, source, shop: detail.shop });
             Self { since: row.since, at: detail.at, notice: detail.notice, example }
         });
-        Some((key, told))
+        Some((key, incident))
     }
 
     pub fn row(&self, key: &IncidentKey) -> Incident {
@@ -112,10 +112,10 @@ impl WatchMemory {
     }
 
     /// Since when an incident is away, where that is long enough.
-    fn over_since(&mut self, key: &IncidentKey, told: &KnownIncident, now: Timestamp) -> Option<Timestamp> {
+    fn over_since(&mut self, key: &IncidentKey, incident: &KnownIncident, now: Timestamp) -> Option<Timestamp> {
         let since = *self.away.entry(key.clone()).or_insert(now);
         // What is said again and again began before that.
-        let began = if recurs(key.topic) { told.since } else { told.at };
+        let began = if recurs(key.topic) { incident.since } else { incident.at };
         let flutters = self.ended.get(key).is_some_and(|ended| began.duration_since(*ended) < FLUTTERS_WITHIN);
         let calm = if flutters { LONG_CALM.max(calm(key.topic)) } else { calm(key.topic) };
         // Either way: the clock may have been put back.
@@ -139,14 +139,14 @@ fn calm(topic: Topic) -> SignedDuration {
 /// Compares how things stand with what the operator knows.
 pub fn changes(
     states: ConditionStates,
-    told: &BTreeMap<IncidentKey, KnownIncident>,
+    known: &BTreeMap<IncidentKey, KnownIncident>,
     memory: &mut WatchMemory,
     now: Timestamp,
 ) -> Vec<(IncidentKey, IncidentChange)> {
-    let lapsed = told.keys().filter(|key| !states.contains_key(key)).map(|key| (key.clone(), IncidentChange::Lapses));
+    let lapsed = known.keys().filter(|key| !states.contains_key(key)).map(|key| (key.clone(), IncidentChange::Lapses));
     let mut changes: Vec<_> = lapsed.collect();
     for (key, state) in states {
-        let change = match (state, told.get(&key)) {
+        let change = match (state, known.get(&key)) {
             (ConditionState::Wrong(wrong), known) => {
                 memory.away.remove(&key);
                 match known {
@@ -229,7 +229,7 @@ mod tests {
     /// The watch and the operator, looked at minute by minute.
     #[derive(Default)]
     struct House {
-        told: BTreeMap<IncidentKey, KnownIncident>,
+        known: BTreeMap<IncidentKey, KnownIncident>,
         memory: WatchMemory,
     }
 
@@ -237,22 +237,24 @@ mod tests {
         /// What is said in this minute of this one incident, as it is kept in the store.
         fn look(&mut self, minute: i64, key: &IncidentKey, state: Option<ConditionState>) -> Option<IncidentChange> {
             let states = state.into_iter().map(|state| (key.clone(), state)).collect();
-            let made = changes(states, &self.told, &mut self.memory, at(minute));
+            let made = changes(states, &self.known, &mut self.memory, at(minute));
             for (key, change) in &made {
                 self.memory.keep(key, change, at(minute));
                 match change {
-                    IncidentChange::Begins(told) | IncidentChange::Noted(told) | IncidentChange::Again(told) => {
-                        let (read, told) = KnownIncident::of(&told.row(key)).unwrap();
-                        drop(self.told.insert(read, told));
+                    IncidentChange::Begins(incident)
+                    | IncidentChange::Noted(incident)
+                    | IncidentChange::Again(incident) => {
+                        let (read, incident) = KnownIncident::of(&incident.row(key)).unwrap();
+                        drop(self.known.insert(read, incident));
                     }
-                    IncidentChange::Ends(_) | IncidentChange::Lapses => drop(self.told.remove(key)),
+                    IncidentChange::Ends(_) | IncidentChange::Lapses => drop(self.known.remove(key)),
                 }
             }
             made.into_iter().next().map(|(_, change)| change)
         }
 
         fn restart(self) -> Self {
-            Self { told: self.told, memory: WatchMemory::default() }
+            Self { known: self.known, memory: WatchMemory::default() }
         }
     }
 
@@ -273,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trouble_is_told_once_when_it_begins_and_once_when_it_is_over_whatever_restarts() {
+    fn an_incident_is_notified_once_when_it_begins_and_once_when_it_is_over_whatever_restarts() {
         let (mut house, parked) = (House::default(), key(Topic::Parked, "kitchen"));
         let state = || wrong(10, Notice { detail: Some("HTTP 401".to_owned()), count: Some(3), ..Notice::default() });
         assert_eq!(house.look(9, &parked, Some(ConditionState::Fine)), None);
@@ -298,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trouble_that_flutters_is_told_of_three_times_an_hour_at_most() {
+    fn an_incident_that_flutters_is_notified_three_times_an_hour_at_most() {
         for topic in Topic::WATCHED {
             let (mut house, incident) = (House::default(), key(topic, "kitchen"));
             let mut begins = Vec::new();
@@ -318,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn more_dead_are_told_once_an_hour() {
+    fn more_dead_are_notified_once_an_hour() {
         let (mut house, incident) = (House::default(), key(Topic::Dead, "kitchen"));
         assert!(matches!(house.look(0, &incident, dead(1, 0)), Some(IncidentChange::Begins(_))));
         assert_eq!(house.look(59, &incident, dead(5, 58)), None);
@@ -334,22 +336,22 @@ mod tests {
     }
 
     #[test]
-    fn a_mistake_in_the_configuration_is_told_once_an_hour_until_it_is_mended_over_restarts_too() {
+    fn a_mistake_in_the_configuration_is_notified_once_an_hour_until_it_is_mended_over_restarts_too() {
         for topic in [Topic::Configuration, Topic::Templates, Topic::Secret] {
             let (mut house, incident) = (House::default(), key(topic, "orderbell.toml:12:5"));
             assert!(matches!(house.look(0, &incident, wrong(0, Notice::default())), Some(IncidentChange::Begins(_))));
-            let mut told = Vec::new();
+            let mut notified_at = Vec::new();
             for minute in 1..=190 {
                 if minute % 7 == 0 {
                     house = house.restart();
                 }
                 match house.look(minute, &incident, wrong(minute, Notice::default())) {
-                    Some(IncidentChange::Again(again)) if again.since == at(0) => told.push(minute),
+                    Some(IncidentChange::Again(again)) if again.since == at(0) => notified_at.push(minute),
                     Some(other) => panic!("{other:?}"),
                     None => {}
                 }
             }
-            assert_eq!(told, [60, 120, 180], "{topic:?}");
+            assert_eq!(notified_at, [60, 120, 180], "{topic:?}");
             // Another one at the same place is said at once, and how many there are more is no news.
             let said = |detail: &str| wrong(190, Notice { detail: Some(detail.to_owned()), ..Notice::default() });
             assert!(matches!(house.look(190, &incident, said("it is a folder")), Some(IncidentChange::Again(_))));
@@ -378,13 +380,13 @@ mod tests {
     }
 
     #[test]
-    fn a_row_says_what_was_told_and_one_of_another_version_is_no_hindrance() {
+    fn a_row_says_what_was_notified_and_one_of_another_version_is_no_hindrance() {
         let example = UnroutedEvent { kind: Kind::StoreHours, source: "keeta".to_owned(), shop: Some("7".to_owned()) };
         let notice = Notice { topic: "unrouted".to_owned(), count: Some(3), last_at: Some(at(2)), ..Notice::default() };
-        let told = KnownIncident { since: at(0), at: at(1), notice, example: Some(example) };
+        let incident = KnownIncident { since: at(0), at: at(1), notice, example: Some(example) };
         let key = key(Topic::Unrouted, "store.hours");
-        let row = told.row(&key);
-        assert_eq!(KnownIncident::of(&row), Some((key.clone(), told)));
+        let row = incident.row(&key);
+        assert_eq!(KnownIncident::of(&row), Some((key.clone(), incident)));
         let bare = KnownIncident { since: at(0), at: at(0), notice: Notice::default(), example: None };
         assert_eq!(KnownIncident::of(&Incident { detail: "plain words".to_owned(), ..row.clone() }), Some((key, bare)));
         assert_eq!(KnownIncident::of(&Incident { topic: "stars".to_owned(), ..row }), None);

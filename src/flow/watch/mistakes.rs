@@ -49,43 +49,43 @@ pub struct Mistakes(Arc<Mutex<CurrentMistakes>>);
 impl Mistakes {
     /// A mistake stands, in the place of any other one of its topic.
     pub fn stands(&self, topic: Topic, mistake: Mistake, found: FoundAt) {
-        let mut standing = self.standing();
-        match standing.mistakes.get_mut(&topic) {
+        let mut current = self.current();
+        match current.mistakes.get_mut(&topic) {
             Some(known) if known.place == mistake.place => known.detail = mistake.detail,
             _ => {
                 if found == FoundAt::AtReload {
-                    standing.of_reloads.insert(IncidentKey { topic, subject: mistake.place.clone() });
+                    current.of_reloads.insert(IncidentKey { topic, subject: mistake.place.clone() });
                 }
-                standing.mistakes.insert(topic, mistake);
+                current.mistakes.insert(topic, mistake);
             }
         }
     }
 
     /// Nothing is mistaken any more.
     pub fn mended(&self, topic: Topic) {
-        self.standing().mistakes.remove(&topic);
+        self.current().mistakes.remove(&topic);
     }
 
     pub fn now(&self) -> CurrentMistakes {
-        self.standing().clone()
+        self.current().clone()
     }
 
-    fn standing(&self) -> MutexGuard<'_, CurrentMistakes> {
+    fn current(&self) -> MutexGuard<'_, CurrentMistakes> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Adds what stands, and what of that which is known is over. A mistake that another one has replaced lapses.
-pub fn note(standing: &CurrentMistakes, told: &BTreeMap<IncidentKey, KnownIncident>, states: &mut ConditionStates) {
+pub fn note(current: &CurrentMistakes, known: &BTreeMap<IncidentKey, KnownIncident>, states: &mut ConditionStates) {
     for topic in TOPICS {
-        if let Some(Mistake { place, detail, since }) = standing.mistakes.get(&topic) {
+        if let Some(Mistake { place, detail, since }) = current.mistakes.get(&topic) {
             let notice = Notice { detail: Some(detail.clone()), ..Notice::default() };
             states.insert(IncidentKey { topic, subject: place.clone() }, wrong(*since, notice));
             continue;
         }
-        for (key, told) in told.iter().filter(|(key, _)| key.topic == topic) {
-            let is_brief = told.at.duration_since(told.since).abs() < NEWS_AFTER;
-            if !(is_brief && standing.of_reloads.contains(key)) {
+        for (key, incident) in known.iter().filter(|(key, _)| key.topic == topic) {
+            let is_brief = incident.at.duration_since(incident.since).abs() < NEWS_AFTER;
+            if !(is_brief && current.of_reloads.contains(key)) {
                 states.insert(key.clone(), ConditionState::Fine);
             }
         }
@@ -101,7 +101,7 @@ pub fn closed(
 ) {
     for (source, reason) in sources {
         let key = IncidentKey { topic: Topic::Secret, subject: source.clone() };
-        let since = known.get(&key).map_or(now, |told| told.since);
+        let since = known.get(&key).map_or(now, |incident| incident.since);
         let state = reason.as_ref().map_or(ConditionState::Fine, |reason| {
             wrong(since, Notice { detail: Some(reason.clone()), ..Notice::default() })
         });
@@ -125,14 +125,14 @@ mod tests {
         IncidentKey { topic, subject: place.to_owned() }
     }
 
-    fn told(topic: Topic, place: &str, last: i64) -> BTreeMap<IncidentKey, KnownIncident> {
-        let told = KnownIncident { since: at(0), at: at(last), notice: Notice::default(), example: None };
-        [(key(topic, place), told)].into()
+    fn known_incident(topic: Topic, place: &str, last: i64) -> BTreeMap<IncidentKey, KnownIncident> {
+        let incident = KnownIncident { since: at(0), at: at(last), notice: Notice::default(), example: None };
+        [(key(topic, place), incident)].into()
     }
 
-    fn states(mistakes: &Mistakes, told: &BTreeMap<IncidentKey, KnownIncident>) -> ConditionStates {
+    fn states(mistakes: &Mistakes, known: &BTreeMap<IncidentKey, KnownIncident>) -> ConditionStates {
         let mut states = ConditionStates::new();
-        note(&mistakes.now(), told, &mut states);
+        note(&mistakes.now(), known, &mut states);
         states
     }
 
@@ -140,7 +140,7 @@ mod tests {
     fn a_mistake_stands_until_it_is_mended_or_another_one_takes_its_place() {
         let mistakes = Mistakes::default();
         mistakes.stands(Topic::Configuration, mistake("a:1"), FoundAt::AtStart);
-        let known = told(Topic::Configuration, "a:1", 0);
+        let known = known_incident(Topic::Configuration, "a:1", 0);
         assert!(matches!(states(&mistakes, &known)[&key(Topic::Configuration, "a:1")], ConditionState::Wrong(_)));
         mistakes.stands(Topic::Configuration, mistake("a:2"), FoundAt::AtReload);
         let now = states(&mistakes, &known);
@@ -155,11 +155,11 @@ mod tests {
         let mistakes = Mistakes::default();
         mistakes.stands(Topic::Templates, mistake("en/order.md:3"), FoundAt::AtReload);
         mistakes.mended(Topic::Templates);
-        assert!(states(&mistakes, &told(Topic::Templates, "en/order.md:3", 0)).is_empty());
-        let long = states(&mistakes, &told(Topic::Templates, "en/order.md:3", 60));
+        assert!(states(&mistakes, &known_incident(Topic::Templates, "en/order.md:3", 0)).is_empty());
+        let long = states(&mistakes, &known_incident(Topic::Templates, "en/order.md:3", 60));
         assert_eq!(long[&key(Topic::Templates, "en/order.md:3")], ConditionState::Fine);
         // After a restart nobody knows any more who was at it.
-        let anew = states(&Mistakes::default(), &told(Topic::Templates, "en/order.md:3", 0));
+        let anew = states(&Mistakes::default(), &known_incident(Topic::Templates, "en/order.md:3", 0));
         assert_eq!(anew[&key(Topic::Templates, "en/order.md:3")], ConditionState::Fine);
     }
 }

@@ -22,14 +22,16 @@ pub struct Observing {
 /// What came so long before a daemon ended may be what the operator was not notified of, where they were of none.
 const UNTOLD: SignedDuration = SignedDuration::from_mins(10);
 /// Of more the operator is notified an hour after the last time, so what has come later they know.
-const TOLD_ANEW: SignedDuration = SignedDuration::from_hours(2);
+const NOTIFIED_ANEW: SignedDuration = SignedDuration::from_hours(2);
 
 /// Between which moments that came of which the operator may not know, when a daemon starts: after what they were notified of
 /// last, or shortly before its `last` event.
-pub fn unknown(told: Option<&KnownIncident>, last: Timestamp, began_at: Timestamp) -> (Timestamp, Timestamp) {
+pub fn unknown(incident: Option<&KnownIncident>, last: Timestamp, began_at: Timestamp) -> (Timestamp, Timestamp) {
     let later = |at: Timestamp, by: SignedDuration| at.checked_add(by).unwrap_or(Timestamp::MAX);
-    match told {
-        Some(told) => (told.notice.last_at.unwrap_or(told.at), later(told.at, TOLD_ANEW).min(began_at)),
+    match incident {
+        Some(incident) => {
+            (incident.notice.last_at.unwrap_or(incident.at), later(incident.at, NOTIFIED_ANEW).min(began_at))
+        }
         None => (later(last, -UNTOLD), began_at),
     }
 }
@@ -46,25 +48,25 @@ pub fn note(
         let (unproven, observes) = (key(Topic::Unproven), key(Topic::Observing));
         let state = unfit(observing, known.get(&unproven));
         states.insert(unproven, state);
-        let since = known.get(&observes).map_or(now, |told| told.since);
+        let since = known.get(&observes).map_or(now, |incident| incident.since);
         states.insert(observes, wrong(since, Notice::default()));
     }
 }
 
 /// Wrong as long as some have come of which the operator does not know; over when the newest one fits.
-fn unfit(observing: &Observing, told: Option<&KnownIncident>) -> ConditionState {
+fn unfit(observing: &Observing, incident: Option<&KnownIncident>) -> ConditionState {
     let Signatures { unfit, unfit_from, unfit_to, fits } = observing.signatures;
     if unfit == 0 {
         return if fits { ConditionState::Fine } else { ConditionState::Unclear };
     }
-    let known = told.and_then(|told| told.notice.count).unwrap_or(0);
+    let known = incident.and_then(|incident| incident.notice.count).unwrap_or(0);
     let notice = Notice {
         detail: Some(observing.checked_with.clone()),
         count: Some(known.saturating_add(unfit)),
         last_at: Some(unfit_to),
         ..Notice::default()
     };
-    wrong(told.map_or(unfit_from, |told| told.since), notice)
+    wrong(incident.map_or(unfit_from, |incident| incident.since), notice)
 }
 
 /// What `check` notes, in the log.
@@ -96,7 +98,7 @@ mod tests {
     struct House {
         activity: SourceActivity,
         memory: WatchMemory,
-        told: BTreeMap<IncidentKey, KnownIncident>,
+        known: BTreeMap<IncidentKey, KnownIncident>,
     }
 
     impl House {
@@ -110,7 +112,7 @@ mod tests {
             let states = conditions::states(&WatchInput {
                 now: at(minute),
                 health: &HealthSnapshot::default(),
-                known: &self.told,
+                known: &self.known,
                 channels: &BTreeSet::new(),
                 may_lag: &|_| false,
                 sources: &[],
@@ -124,17 +126,17 @@ mod tests {
                 observing: &observing.collect::<Vec<_>>(),
             });
             let mut notified = Vec::new();
-            for (key, change) in incidents::changes(states, &self.told, &mut self.memory, at(minute)) {
+            for (key, change) in incidents::changes(states, &self.known, &mut self.memory, at(minute)) {
                 self.memory.keep(&key, &change, at(minute));
-                let known = self.told.get(&key).and_then(|told| told.notice.count).unwrap_or(0);
+                let known = self.known.get(&key).and_then(|incident| incident.notice.count).unwrap_or(0);
                 let topic = format!("{} {}", key.topic.as_str(), key.subject);
-                let told = match change {
-                    IncidentChange::Noted(told) => Some(told),
-                    IncidentChange::Begins(told) | IncidentChange::Again(told) => {
-                        let count = told.notice.count.unwrap_or(0);
+                let incident = match change {
+                    IncidentChange::Noted(incident) => Some(incident),
+                    IncidentChange::Begins(incident) | IncidentChange::Again(incident) => {
+                        let count = incident.notice.count.unwrap_or(0);
                         self.activity.notified_of_unfit(&key.subject, count - known);
                         notified.push(format!("{topic} {count}"));
-                        Some(told)
+                        Some(incident)
                     }
                     IncidentChange::Ends(_) => {
                         notified.push(format!("{topic} over"));
@@ -142,10 +144,10 @@ mod tests {
                     }
                     IncidentChange::Lapses => None,
                 };
-                match told {
+                match incident {
                     // As it is kept in the store.
-                    Some(told) => self.told.extend(KnownIncident::of(&told.row(&key))),
-                    None => drop(self.told.remove(&key)),
+                    Some(incident) => self.known.extend(KnownIncident::of(&incident.row(&key))),
+                    None => drop(self.known.remove(&key)),
                 }
             }
             notified
@@ -157,9 +159,9 @@ mod tests {
     }
 
     #[test]
-    fn signatures_that_do_not_fit_are_told_at_once_and_then_once_an_hour_over_restarts_too() {
+    fn signatures_that_do_not_fit_are_notified_at_once_and_then_once_an_hour_over_restarts_too() {
         let mut house = House::default();
-        let mut told = Vec::new();
+        let mut notified_at = Vec::new();
         for minute in 0..200 {
             if minute % 7 == 3 {
                 house.restart();
@@ -168,9 +170,9 @@ mod tests {
             house.activity.does_not_fit("watch", at(minute));
             house.activity.fits("watch");
             let said = house.look(minute, &["watch", "other"]);
-            told.extend(said.into_iter().map(|_| minute));
+            notified_at.extend(said.into_iter().map(|_| minute));
         }
-        assert_eq!(told, [0, 60, 120, 180]);
+        assert_eq!(notified_at, [0, 60, 120, 180]);
     }
 
     #[test]
@@ -193,28 +195,28 @@ mod tests {
     }
 
     #[test]
-    fn that_a_source_observes_is_told_after_a_day_and_then_once_a_day_over_restarts_too() {
+    fn that_a_source_observes_is_notified_after_a_day_and_then_once_a_day_over_restarts_too() {
         let mut house = House::default();
-        let (mut told, day) = (Vec::new(), SignedDuration::from_hours(24).as_secs() / 60);
+        let (mut notified_at, day) = (Vec::new(), SignedDuration::from_hours(24).as_secs() / 60);
         for minute in 0..=3 * day {
             if minute % 101 == 50 {
                 house.restart();
             }
-            told.extend(house.look(minute, &["watch"]).into_iter().map(|said| (minute, said)));
+            notified_at.extend(house.look(minute, &["watch"]).into_iter().map(|said| (minute, said)));
         }
         let expected = [day, 2 * day, 3 * day].map(|minute| (minute, "observing watch 0".to_owned()));
-        assert_eq!(told, expected);
+        assert_eq!(notified_at, expected);
     }
 
     #[test]
-    fn what_was_told_of_a_source_lapses_when_it_enforces_or_is_renamed() {
+    fn the_incident_of_a_source_lapses_when_it_enforces_or_is_renamed() {
         let mut house = House::default();
         house.activity.does_not_fit("watch", at(0));
         assert_eq!(house.look(0, &["watch"]), ["unproven watch 1"]);
         assert_eq!(house.look(1, &["renamed"]), [""; 0]);
-        assert_eq!(house.told.keys().map(|key| key.subject.as_str()).collect::<Vec<_>>(), ["renamed"]);
+        assert_eq!(house.known.keys().map(|key| key.subject.as_str()).collect::<Vec<_>>(), ["renamed"]);
         assert_eq!(house.look(2, &[]), [""; 0]);
-        assert!(house.told.is_empty());
+        assert!(house.known.is_empty());
         // Should it observe again, its days begin anew.
         assert_eq!(house.look(2_000, &["watch"]), [""; 0]);
     }

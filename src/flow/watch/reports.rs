@@ -20,7 +20,7 @@ pub struct LastReport {
     pub due_at: Timestamp,
     /// Since when it is seen that it is due.
     pub watched_since: Timestamp,
-    pub standing: ReportStatus,
+    pub status: ReportStatus,
     /// Why it could not be made, where somebody tried.
     pub failure: Option<String>,
 }
@@ -34,7 +34,7 @@ pub fn note(reports: &[LastReport], now: Timestamp, states: &mut ConditionStates
 
 fn state(report: &LastReport, now: Timestamp) -> ConditionState {
     let late_at = (report.due_at + LATE_AFTER).max(report.watched_since + TURN);
-    let detail = match &report.standing {
+    let detail = match &report.status {
         ReportStatus::NotBegun => return ConditionState::Fine,
         ReportStatus::Made { undelivered, .. } if undelivered.is_empty() => return ConditionState::Fine,
         // Also while an earlier one is known to be missing: what becomes of this one says whether that is over.
@@ -61,21 +61,21 @@ mod tests {
     use crate::domain::event::EventId;
     use crate::store::Undelivered;
 
-    fn after(minutes: i64, standing: ReportStatus, failure: Option<&str>) -> Result<ConditionState, Option<String>> {
-        since_start(i64::MAX, minutes, standing, failure)
+    fn after(minutes: i64, status: ReportStatus, failure: Option<&str>) -> Result<ConditionState, Option<String>> {
+        since_start(i64::MAX, minutes, status, failure)
     }
 
     /// Where the daemon has looked for so many minutes.
     fn since_start(
         looked: i64,
         minutes: i64,
-        standing: ReportStatus,
+        status: ReportStatus,
         failure: Option<&str>,
     ) -> Result<ConditionState, Option<String>> {
         let due_at = Timestamp::from_second(1_790_000_000).unwrap();
         let watched_since = due_at + SignedDuration::from_mins(minutes.saturating_sub(looked).max(-1_000));
         let (name, failure) = ("daily".to_owned(), failure.map(str::to_owned));
-        let report = LastReport { name, due_at, watched_since, standing, failure };
+        let report = LastReport { name, due_at, watched_since, status, failure };
         match state(&report, due_at + SignedDuration::from_mins(minutes)) {
             ConditionState::Wrong(wrong) => {
                 assert_eq!(wrong.since, due_at);
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_daemon_that_was_off_meanwhile_has_its_turn_first() {
+    fn a_daemon_that_was_off_meanwhile_may_make_it_first() {
         let full = Some("the disk is full");
         assert_eq!(since_start(0, 300, ReportStatus::Missing, full), Ok(ConditionState::Unclear));
         assert_eq!(since_start(1, 300, ReportStatus::Missing, full), Err(Some("the disk is full".to_owned())));

@@ -43,7 +43,7 @@ pub fn record(connection: &Connection, orders: &mut Orders, record: &Record) -> 
         // Its channels get the event anyway.
         None => route::judge(rule, &event, decision.order.as_ref()).unwrap_or(RouteDecision::Unjudged),
     };
-    let routes = record.verdicts.settled(judge);
+    let routes = record.decisions.settled(judge);
 
     let event_seq = insert_event(connection, record, &event, &routes)?;
     dedupe::insert(connection, record)?;

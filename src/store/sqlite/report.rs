@@ -222,8 +222,8 @@ fn facts(connection: &Connection, scope: &Scope) -> rusqlite::Result<Facts> {
     // One that only a newer version can read is that version's business.
     let unreadable = |error: &rusqlite::Error| matches!(error, rusqlite::Error::FromSqlConversionFailure(..));
     let events = events.filter(|event| !event.as_ref().is_err_and(unreadable));
-    facts.told = events.collect::<rusqlite::Result<_>>()?;
-    facts.bell = service_health::service_health(connection, scope, first.from, last.until)?;
+    facts.totals_and_stock = events.collect::<rusqlite::Result<_>>()?;
+    facts.service = service_health::service_health(connection, scope, first.from, last.until)?;
     Ok(facts)
 }
 

@@ -97,8 +97,8 @@ async fn another_body_under_one_proof_is_taken_for_ten_seconds_and_refused_after
         (402, "password", untimed.clone(), r#"{"stock":4}"#, PlatformReply::Received),
     ] {
         seconds.store(second, std::sync::atomic::Ordering::SeqCst);
-        let verdict = intake.receive(source, Method::Post, None, &headers, Bytes::from(body)).await;
-        let IntakeOutcome::Answer(reply, _) = verdict else { panic!("{verdict:?}") };
+        let outcome = intake.receive(source, Method::Post, None, &headers, Bytes::from(body)).await;
+        let IntakeOutcome::Answer(reply, _) = outcome else { panic!("{outcome:?}") };
         assert_eq!(reply, expected, "second {second}: {body}");
     }
     let counted: Vec<(String, u32)> = {

@@ -160,7 +160,7 @@ proptest! {
     }
 
     #[test]
-    fn every_delivery_has_its_turn_once_and_the_urgent_ones_first(
+    fn every_delivery_is_chosen_once_and_the_urgent_ones_first(
         given in proptest::collection::vec((any::<[bool; 4]>(), 0..12u8), 1..300),
         plans in proptest::collection::vec(any::<bool>(), 300),
     ) {
@@ -184,17 +184,17 @@ proptest! {
             candidates.iter().filter(|one| one.urgent || one.steady).map(|one| one.id).collect();
         let alone: BTreeSet<DeliveryId> =
             candidates.iter().filter(|one| one.returned || one.steady).map(|one| one.id).collect();
-        let mut bundles = digest_group::digest_groups(candidates.clone(), true);
+        let mut groups = digest_group::digest_groups(candidates.clone(), true);
         let mut received = Vec::new();
         let mut urgent_left = urgent.len();
         for is_digest in plans {
-            if bundles.is_empty() {
+            if groups.is_empty() {
                 break;
             }
-            let waiting = digest_group::waiting(&bundles);
-            prop_assert_eq!(waiting.urgent + waiting.ordinary, bundles.len());
-            let chosen = digest_group::choose(&mut bundles, is_digest);
-            let ids: Vec<DeliveryId> = chosen.iter().flat_map(|bundle| bundle.ids.clone()).collect();
+            let waiting = digest_group::waiting(&groups);
+            prop_assert_eq!(waiting.urgent + waiting.ordinary, groups.len());
+            let chosen = digest_group::choose(&mut groups, is_digest);
+            let ids: Vec<DeliveryId> = chosen.iter().flat_map(|group| group.ids.clone()).collect();
             prop_assert!(!ids.is_empty(), "a turn in which nothing goes");
             prop_assert!(ids.len() <= digest::MOST.max(chosen[0].ids.len()));
             prop_assert!(ids.len() == 1 || ids.iter().all(|id| !alone.contains(id)), "one that goes alone is shared");

@@ -130,7 +130,7 @@ pub async fn record(store: &Sqlite) {
         dedupe_keys: Vec::new(),
         targets,
         urgent: vec!["kitchen".to_owned()],
-        verdicts: Default::default(),
+        decisions: Default::default(),
     };
     store.record(record).await.unwrap();
 }

@@ -90,7 +90,7 @@ async fn a_stored_event_is_rendered_in_its_own_words() {
             dedupe_keys,
             targets: Vec::new(),
             urgent: Vec::new(),
-            verdicts: RouteDecisions::default(),
+            decisions: RouteDecisions::default(),
         })
         .await
         .unwrap();

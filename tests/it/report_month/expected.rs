@@ -130,10 +130,10 @@ pub fn report(count: &Count, about: &About, as_of: i64) -> Value {
         })
         .collect();
     let each = (about.from..=about.to).map(|day| one_day(&days, day, begun)).collect::<Vec<_>>();
-    let (mut report, bell) = (details(&orders, about), bell(count, about));
+    let (mut report, health) = (details(&orders, about), service_health(count, about));
     let more = json!({
         "timezone": about.place.name(), "from": date(about.from), "to": date(about.to), "total": total.json(),
-        "shops": shops, "days": each, "history": history(&days, about), "bell": bell,
+        "shops": shops, "days": each, "history": history(&days, about), "bell": health,
         "stock": stock(count, about, as_of), "reconciled": reconciled(count, about),
     });
     report.extend(more.as_object().expect("an object").clone());
@@ -279,7 +279,7 @@ fn details(orders: &[&Order], about: &About) -> Map<String, Value> {
     json.as_object().expect("an object").clone()
 }
 
-fn bell(count: &Count, about: &About) -> Value {
+fn service_health(count: &Count, about: &About) -> Value {
     let (from, until) = (about.place.begin(about.from), about.place.begin(about.to + 1));
     let of_day = |(at, source, _): &&(i64, &str, Sort)| (from..until).contains(at) && about.has_source(source);
     let came = |sort: Sort| count.arrivals.iter().filter(of_day).filter(|(_, _, own)| *own == sort).count();

@@ -115,10 +115,10 @@ impl House {
         for (name, value) in &arrival.headers {
             headers.insert(*name, HeaderValue::from_str(value).expect("a header"));
         }
-        let verdict =
+        let outcome =
             self.intake.receive(arrival.source, Method::Post, None, &headers, arrival.body.clone().into()).await;
         let expected = if arrival.is_genuine { PlatformReply::Received } else { PlatformReply::Refused };
-        match verdict {
+        match outcome {
             IntakeOutcome::Answer(reply, _) if reply == expected => {}
             other => panic!("{other:?} for {}", String::from_utf8_lossy(&arrival.body)),
         }

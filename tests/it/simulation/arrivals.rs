@@ -63,7 +63,7 @@ impl Arrival {
             dedupe_keys: vec![DedupeKey::Once(self.name.clone())],
             targets,
             urgent: urgent.collect(),
-            verdicts: Default::default(),
+            decisions: Default::default(),
         }
     }
 

@@ -5,7 +5,7 @@ use orderbell::sandbox::rules::Rules;
 use orderbell::sandbox::smtp::MailServer;
 
 use crate::support::{A_WHILE, Scene, of};
-use crate::truth::bundles::{named, order, short_number};
+use crate::truth::digests::{named, order, short_number};
 use crate::truth::scene::{
     ACCEPTED, CANCELLED, a_while, errcode, minutes, noon, outcomes, parked, place, seconds, states, status, step,
     texts, to, until_states, until_tried,

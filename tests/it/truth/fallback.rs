@@ -266,7 +266,7 @@ fn asked(at: Timestamp, channel: &str) -> Record {
         dedupe_keys: vec![DedupeKey::Once(format!("test:{id}"))],
         targets: vec![(Target::always(channel), DeliveryId(Uuid::now_v7()))],
         urgent: vec![channel.to_owned()],
-        verdicts: Default::default(),
+        decisions: Default::default(),
     }
 }
 

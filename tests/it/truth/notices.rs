@@ -8,8 +8,8 @@ use orderbell::store::DeliveryRow;
 
 use crate::support::keeta::Envelope;
 use crate::support::{A_WHILE, Daemon, Scene, of};
-use crate::truth::bundles::{TWO, order};
 use crate::truth::catch_up::TO_OWNER;
+use crate::truth::digests::{TWO, order};
 use crate::truth::scene::{
     ACCEPTED, a_while, errcode, minutes, parked, place, seconds, step, texts, to, until_states, until_tried,
 };

@@ -20,7 +20,7 @@ use crate::truth::scene::{
 const COOK: &str = "cook@orderbell.test";
 
 /// The rules of a mail server at which one user logs in.
-fn bell() -> Rules {
+fn rules() -> Rules {
     Rules::new().mail_user("bell", Secret::new("hush"))
 }
 
@@ -45,7 +45,7 @@ const FAST: u32 = 1800;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_setting_is_tried_once_and_then_ever_less_often_while_all_others_go_on() {
-    let scene = Scene::new(bell().strict().hook("erp", Default::default())).await;
+    let scene = Scene::new(rules().strict().hook("erp", Default::default())).await;
     let clock = Clock::fast(FAST);
     let names = ["mail", "gone", "erp"];
     let channels = [mailbox(&scene, "hash").await, scene.robot("gone", ""), scene.hook("erp", "")].concat();
@@ -140,7 +140,7 @@ async fn a_probe_that_is_taken_opens_the_channel_and_everything_follows_at_once(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_changed_setting_is_tried_at_once_and_a_wrong_one_again_only_once() {
-    let scene = Scene::still(noon(), bell()).await;
+    let scene = Scene::still(noon(), rules()).await;
     let right = mailbox(&scene, "hush").await;
     let text = |password: &str| right.replace("hush", password) + &to(&["mail"]);
     let daemon = scene.start_watching(NEVER, "", &text("hash")).await;
@@ -162,7 +162,7 @@ async fn a_changed_setting_is_tried_at_once_and_a_wrong_one_again_only_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_restarts_within_ten_seconds_make_at_most_two_log_ins() {
-    let scene = Scene::still(noon(), bell()).await;
+    let scene = Scene::still(noon(), rules()).await;
     let text = mailbox(&scene, "hash").await + &to(&["mail"]);
     let mut daemon = scene.start(&text).await;
     place(&scene, &daemon, 1).await;

@@ -5,7 +5,7 @@ use orderbell::sandbox::rules::Rules;
 use orderbell::store::DeliveryRow;
 
 use crate::support::{Daemon, Scene};
-use crate::truth::bundles::{TWO, named, order};
+use crate::truth::digests::{TWO, named, order};
 use crate::truth::scene::{
     CANCELLED, a_while, errcode, minutes, noon, place, seconds, states, step, texts, to, until_tried,
 };

@@ -8,8 +8,8 @@ use crate::why::{CONFIGURATION, ORDER, Scene, at};
 
 /// The first line.
 async fn summary(scene: &Scene, asked: &str, second: i64) -> String {
-    let told = scene.shown(asked, second).await;
-    told.lines().next().expect("a line").to_owned()
+    let shown = scene.shown(asked, second).await;
+    shown.lines().next().expect("a line").to_owned()
 }
 
 #[tokio::test]
@@ -111,9 +111,9 @@ async fn routes_that_did_not_apply_are_left_out_unless_none_did_or_all_are_asked
     hours.order = None;
     let id = hours.id.to_string();
     scene.record(hours, "c").await;
-    let told = scene.shown(&id, 10).await;
-    assert!(told.lines().next().unwrap().ends_with(": delivered to nobody: no route applies"), "{told}");
-    assert_eq!(told.matches("did not apply").count(), 4, "{told}");
+    let shown = scene.shown(&id, 10).await;
+    assert!(shown.lines().next().unwrap().ends_with(": delivered to nobody: no route applies"), "{shown}");
+    assert_eq!(shown.matches("did not apply").count(), 4, "{shown}");
 }
 
 #[tokio::test]
@@ -123,18 +123,18 @@ async fn a_short_number_finds_orders_that_no_route_took_or_nobody_proved() {
     std::fs::write(scene.folder.path().join("orderbell.toml"), unrouted).unwrap();
     let event = scene.event(Kind::OrderPlaced, "756823020261111", OrderState::Placed, 4600, 2);
     assert!(scene.record(event, "a").await.is_empty());
-    let told = scene.shown("#1111", 3).await;
-    assert!(told.starts_with("Order 756823020261111 (#1111) of keeta-hk"), "{told}");
-    assert!(told.contains(": delivered to nobody: no route applies\n"), "{told}");
+    let shown = scene.shown("#1111", 3).await;
+    assert!(shown.starts_with("Order 756823020261111 (#1111) of keeta-hk"), "{shown}");
+    assert!(shown.contains(": delivered to nobody: no route applies\n"), "{shown}");
 
     let mut unproved = scene.event(Kind::OrderPlaced, "756823020262222", OrderState::Placed, 1, 5);
     unproved.proof = SignatureCheck::Invalid;
     let again = unproved.clone();
     scene.record(unproved, "b").await;
-    let told = scene.shown("2222", 10).await;
+    let shown = scene.shown("2222", 10).await;
     assert!(
-        told.starts_with("Order 756823020262222 of keeta-hk: delivered to nobody: it was not proved genuine"),
-        "{told}"
+        shown.starts_with("Order 756823020262222 of keeta-hk: delivered to nobody: it was not proved genuine"),
+        "{shown}"
     );
     // What a buyer writes is no short number.
     let mut quoting = again;

@@ -40,11 +40,11 @@ impl Scene {
         };
         let routes = self.part().routes.unwrap();
         let fingerprint = route::fingerprint(&routes.routes);
-        let (targets, verdicts) = routes.judge(&event.kind, &event.source, None, &fingerprint);
+        let (targets, decisions) = routes.judge(&event.kind, &event.source, None, &fingerprint);
         let targets: Vec<_> = targets.into_iter().map(|target| (target, DeliveryId(self.next_id()))).collect();
         let made = targets.iter().map(|(target, id)| (target.channel.clone(), id.0)).collect();
         let (body, dedupe_keys, urgent) = (Vec::new(), Vec::new(), Vec::new());
-        let record = Record { event, body, dedupe_keys, targets, urgent, verdicts };
+        let record = Record { event, body, dedupe_keys, targets, urgent, decisions };
         let days = days.iter().map(|day| day.parse().unwrap()).collect();
         let run = ReportRun { report: "daily".to_owned(), days, ledger_seq: 0, record, picture: None };
         self.store.record_report(run).await.unwrap().expect("its days are not covered yet");

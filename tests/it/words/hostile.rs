@@ -176,7 +176,7 @@ fn reporting(text: &str) -> Sample {
     report.products.iter_mut().for_each(|product| product.name = text.to_owned());
     report.cancellations.reasons.iter_mut().for_each(|reason| reason.reason = text.to_owned());
     report.stock.iter_mut().for_each(|low| low.name = name());
-    report.bell.parked.iter_mut().for_each(|parked| parked.reason = quoted("errcode 7", text));
+    report.service.parked.iter_mut().for_each(|parked| parked.reason = quoted("errcode 7", text));
     report.acceptance.iter_mut().for_each(|acceptance| acceptance.slowest_order = text.to_owned());
     let data = Payload::Report(Box::new(report)).into();
     let event = samples::event(Kind::Report("daily".to_owned()), data);

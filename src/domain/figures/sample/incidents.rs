@@ -30,16 +30,16 @@ pub fn troubled(name: &str) -> SampleData {
     let shops: Vec<SampleShop> = totals.iter().zip(1..).map(shop).collect();
     let mut sample = made(name, 1, &shops);
     restate(&mut sample, &shops[0]);
-    let told: Vec<Event> = totals.iter().map(|one| total(&sample, one)).collect();
-    sample.facts.told = told;
-    sample.facts.told.extend(stock.iter().map(|one| low(&sample.made_at, one)));
+    let stated: Vec<Event> = totals.iter().map(|one| total(&sample, one)).collect();
+    sample.facts.totals_and_stock = stated;
+    sample.facts.totals_and_stock.extend(stock.iter().map(|one| low(&sample.made_at, one)));
     let parked = parked.iter().map(|ChannelMoment { channel, minutes_before, reason }| ParkedSince {
         channel: channel.clone(),
         since: sample.made_at - SignedDuration::from_mins(*minutes_before),
         reason: reason.clone(),
     });
-    let ServiceHealth { repeats, delivered, channels, .. } = sample.facts.bell;
-    sample.facts.bell = ServiceHealth { repeats, delivered, channels, parked: parked.collect(), ..health.clone() };
+    let ServiceHealth { repeats, delivered, channels, .. } = sample.facts.service;
+    sample.facts.service = ServiceHealth { repeats, delivered, channels, parked: parked.collect(), ..health.clone() };
     sample
 }
 
@@ -86,19 +86,19 @@ fn low(made_at: &Timestamp, StockEvent { kind, hours_before, items }: &StockEven
     event(kind.clone(), &FIXTURE.incidents.totals[0].source, at, Payload::Stock(items.clone()))
 }
 
-fn total(sample: &SampleData, told: &PlatformTotal) -> Event {
-    let own = |sum: &&Sum| sum.source == told.source && sum.day == FIXTURE.day;
+fn total(sample: &SampleData, stated: &PlatformTotal) -> Event {
+    let own = |sum: &&Sum| sum.source == stated.source && sum.day == FIXTURE.day;
     let ours = sums::figures(sample.facts.sums.iter().filter(own));
     let cancelled = sample.facts.sums.iter().filter(own).filter(|sum| sum.figure == Figure::Cancelled);
     let cancelled: i64 = cancelled.map(|sum| sum.minor).sum();
     let gross = ours.amounts.first().map_or(0, |amounts| amounts.gross.minor);
     let total = DayTotal {
         day: Some(FIXTURE.day.to_string()),
-        count: u64::try_from(ours.orders + told.orders).ok(),
-        amount: Some(Money::new(gross + told.minor + told.cancelled * cancelled, &FIXTURE.incidents.currency)),
+        count: u64::try_from(ours.orders + stated.orders).ok(),
+        amount: Some(Money::new(gross + stated.minor + stated.cancelled * cancelled, &FIXTURE.incidents.currency)),
     };
-    let at = sample.made_at - SignedDuration::from_hours(told.hours_before);
-    event(Kind::TotalsReported, &told.source, at, Payload::Totals(vec![total]))
+    let at = sample.made_at - SignedDuration::from_hours(stated.hours_before);
+    event(Kind::TotalsReported, &stated.source, at, Payload::Totals(vec![total]))
 }
 
 #[cfg(test)]
@@ -131,6 +131,6 @@ mod tests {
         let [restated] = report.restated.as_slice() else { panic!("{:?}", report.restated) };
         assert!(restated.orders.is_some() && restated.cancelled.is_some());
         assert_eq!((restated.gross.len(), restated.refunded.len(), restated.net.len()), (1, 1, 1));
-        assert_eq!((report.stock.len(), report.bell.parked.len()), (4, 1));
+        assert_eq!((report.stock.len(), report.service.parked.len()), (4, 1));
     }
 }

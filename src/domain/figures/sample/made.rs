@@ -76,7 +76,7 @@ pub fn made(name: &str, days: i64, houses: &[SampleShop]) -> SampleData {
         channel: last.channel.clone(),
         at: made_at - SignedDuration::from_mins(last.minutes_before),
     });
-    facts.bell = ServiceHealth { delivered: received * 2, channels: accepted.collect(), ..FIXTURE.health.clone() };
+    facts.service = ServiceHealth { delivered: received * 2, channels: accepted.collect(), ..FIXTURE.health.clone() };
     SampleData { scope, facts, made_at }
 }
 

@@ -27,14 +27,20 @@ async fn a_report_on_some_sources_says_nothing_of_the_others() {
     scene.until_received("kitchen", 1).await;
     scene.forward(DAY);
     let taken = scene.until_received("erp", 3).await;
-    let bell = |name: &str| {
+    let health = |name: &str| {
         let bodies = taken.iter().map(|one| serde_json::from_str::<Value>(&one.body).expect("JSON"));
         let mut own = bodies.filter(|body| body["kind"] == format!("report.{name}"));
         own.next().expect("a report")["data"]["report"]["bell"].clone()
     };
-    assert_eq!((&bell("all")["delivered"], bell("all")["channels"].as_array().map(Vec::len)), (&json!(1), Some(1)));
-    assert_eq!((&bell("mine")["delivered"], bell("mine")["channels"].as_array().map(Vec::len)), (&json!(1), Some(0)));
-    assert_eq!((&bell("shop")["delivered"], bell("shop")["channels"].as_array().map(Vec::len)), (&json!(0), Some(0)));
+    assert_eq!((&health("all")["delivered"], health("all")["channels"].as_array().map(Vec::len)), (&json!(1), Some(1)));
+    assert_eq!(
+        (&health("mine")["delivered"], health("mine")["channels"].as_array().map(Vec::len)),
+        (&json!(1), Some(0))
+    );
+    assert_eq!(
+        (&health("shop")["delivered"], health("shop")["channels"].as_array().map(Vec::len)),
+        (&json!(0), Some(0))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -99,8 +105,8 @@ async fn the_report_says_how_the_service_did() {
     scene.forward(DAY);
     let taken = scene.until_received("erp", 1).await[0].body.clone();
     let taken: Value = serde_json::from_str(&taken).expect("JSON");
-    let mut bell = taken["data"]["report"]["bell"].clone();
-    let reason = bell["parked"][0]["reason"].take();
+    let mut health = taken["data"]["report"]["bell"].clone();
+    let reason = health["parked"][0]["reason"].take();
     assert!(reason.as_str().is_some_and(|reason| reason.contains("93000")), "{reason}");
     let at = |at: Timestamp| json!(format!("{at:.3}"));
     let counted = json!({
@@ -113,5 +119,5 @@ async fn the_report_says_how_the_service_did() {
             { "channel": "till", "at": at(till) },
         ],
     });
-    assert_eq!(bell, counted);
+    assert_eq!(health, counted);
 }
