@@ -2,16 +2,14 @@
 //!
 //! It is read into one flat list, without recursion, in linear time: no depth of nesting can overflow a stack.
 
-mod number;
-mod read;
-mod string;
-pub mod token;
+pub mod read;
+mod scalar;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use crate::domain::json::token::{JsonKind, JsonToken};
+use crate::domain::json::read::{JsonKind, JsonToken};
 
 /// A text that was read.
 #[derive(Debug)]
@@ -79,19 +77,19 @@ impl Node {
     /// The decoded text of a string or name; a lone surrogate is U+FFFD.
     pub fn text(&self) -> Option<String> {
         match self.kind() {
-            JsonKind::Text | JsonKind::Name => Some(string::decoded(self.raw()).0.into_owned()),
+            JsonKind::Text | JsonKind::Name => Some(scalar::decoded(self.raw()).0.into_owned()),
             _ => None,
         }
     }
 
     /// Whether it is a string of which not every character could be decoded.
     pub fn is_damaged(&self) -> bool {
-        self.kind() == JsonKind::Text && string::decoded(self.raw()).1
+        self.kind() == JsonKind::Text && scalar::decoded(self.raw()).1
     }
 
     /// The value of a number that is whole and within 64 bits, with or without sign, in whatever spelling.
     pub fn whole(&self) -> Option<i128> {
-        (self.kind() == JsonKind::Number).then(|| number::whole(self.raw())).flatten()
+        (self.kind() == JsonKind::Number).then(|| scalar::whole(self.raw())).flatten()
     }
 
     /// The values of a list, or names and values of an object by turns.
@@ -144,7 +142,7 @@ impl Node {
             return None;
         }
         while let (Some(key), Some(value)) = (inner.next(), inner.next()) {
-            if string::decoded(key.raw()).0 == name {
+            if scalar::decoded(key.raw()).0 == name {
                 contested |= found.as_ref().is_some_and(|earlier| earlier.raw() != value.raw());
                 found = Some(value);
             }
@@ -166,7 +164,7 @@ impl Node {
                 continue;
             }
             let named = name.take().map(|at| self.at(at));
-            let named = named.as_ref().map(|name| string::decoded(name.raw()).0);
+            let named = named.as_ref().map(|name| scalar::decoded(name.raw()).0);
             at = match visit(named, &node) {
                 Inside::Enter => at + 1,
                 Inside::Skip => token.after,
@@ -184,7 +182,7 @@ pub enum Inside {
 
 /// The value of a decimal text that is whole and within 64 bits: `2`, `2.0`, `3.6e3`.
 pub fn whole(text: &str) -> Option<i128> {
-    number::is_number(text).then(|| number::whole(text)).flatten()
+    scalar::is_number(text).then(|| scalar::whole(text)).flatten()
 }
 
 #[cfg(test)]

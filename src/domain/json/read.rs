@@ -1,7 +1,32 @@
 //! Finds the values of a text: where each begins and ends, and what is in what.
 
-use crate::domain::json::number;
-use crate::domain::json::token::{JsonKind, JsonToken};
+use crate::domain::json::scalar;
+
+/// What a value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JsonKind {
+    Object,
+    List,
+    /// The name of a member; its value is the next in the list.
+    Name,
+    Text,
+    Number,
+    Bool,
+    Null,
+    /// `NaN`, `Infinity`, `undefined`, `+5` and the like: something came, and nobody can say what it is.
+    Unknown,
+}
+
+/// One value or name, in the order of the text. A container stands before what is in it.
+#[derive(Clone, Copy, Debug)]
+pub struct JsonToken {
+    pub kind: JsonKind,
+    /// Its bytes in the text.
+    pub start: u32,
+    pub end: u32,
+    /// The place of the first token that is not part of it.
+    pub after: u32,
+}
 
 /// The values of a text in their order; `None` when it is not one value.
 pub fn tokens(text: &str) -> Option<Vec<JsonToken>> {
@@ -143,7 +168,7 @@ impl Reader<'_> {
             "" => return None,
             "true" | "false" => JsonKind::Bool,
             "null" => JsonKind::Null,
-            word if number::is_number(word) => JsonKind::Number,
+            word if scalar::is_number(word) => JsonKind::Number,
             _ => JsonKind::Unknown,
         })
     }
