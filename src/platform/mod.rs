@@ -9,7 +9,6 @@ pub mod field;
 pub mod keeta;
 pub mod kinds;
 pub mod sample;
-pub mod unread;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;

@@ -9,8 +9,7 @@ use crate::platform::apsdai::body::Body;
 use crate::platform::apsdai::fields::{FieldName, Fields};
 use crate::platform::apsdai::settings::Apsdai;
 use crate::platform::apsdai::values;
-use crate::platform::field::JsonField;
-use crate::platform::unread::UnreadableFields;
+use crate::platform::field::{JsonField, UnreadableFields};
 
 /// How one body is read: the source's settings and the body's currency.
 pub struct BodyReader<'a> {

@@ -6,8 +6,7 @@ use crate::domain::data::{Charges, Unnumbered};
 use crate::domain::money::Money;
 use crate::domain::order::{MAX_LINES, OrderLine, OrderState, OrderUpdate};
 use crate::domain::payload::{Data, Payload, Placement};
-use crate::platform::field::JsonField;
-use crate::platform::unread::UnreadableFields;
+use crate::platform::field::{JsonField, UnreadableFields};
 
 /// An order as event 1001 has it.
 pub struct Placed {

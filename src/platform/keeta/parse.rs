@@ -11,12 +11,11 @@ use crate::domain::money::Money;
 use crate::domain::order::{MAX_LINES, OrderState, OrderUpdate, RefundUpdate};
 use crate::domain::payload::{CourierProgress, Data, OrderProgress, Payload};
 use crate::domain::shop::Shop;
-use crate::platform::field::JsonField;
+use crate::platform::field::{JsonField, UnreadableFields};
 use crate::platform::keeta::members::{KeetaEnvelope, VerifiedContent};
 use crate::platform::keeta::settings::Keeta;
 use crate::platform::keeta::verify::VerifiedKeeta;
 use crate::platform::keeta::{order, shop};
-use crate::platform::unread::UnreadableFields;
 use crate::platform::{Incoming, ParsedWebhook, WebhookRequest};
 
 /// `opType` and its relatives. The numbers are Keeta's documentation, the names come from integrators.
