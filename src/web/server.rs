@@ -8,7 +8,6 @@
 //!
 //! TLS is the business of the reverse proxy in front.
 
-mod coding;
 pub mod connections;
 pub mod limits;
 mod refused;

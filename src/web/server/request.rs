@@ -1,5 +1,6 @@
 //! One request of a connection: its body is read whole within bounds, the endpoint is asked, and a panic becomes a 500.
 
+use std::io::Read;
 use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -7,6 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use flate2::read::MultiGzDecoder;
 use futures_util::FutureExt;
 use http::uri::Scheme;
 use http::{HeaderMap, StatusCode, header};
@@ -17,11 +19,12 @@ use poem::web::{LocalAddr, RemoteAddr};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use crate::web::server::coding;
 use crate::web::server::connections::{Connection, ConnectionPhase, Connections};
 use crate::web::server::limits::{ListenerLimits, SMALL_BODY_BYTES, STOP_PATIENCE};
 use crate::web::server::refused::RefusalLog;
 
+/// How gzip begins. A proxy may have undone it and left the header.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
 /// How often it is looked whether one has stalled.
 const RECHECK: Duration = Duration::from_millis(100);
 
@@ -147,7 +150,7 @@ async fn read<E>(
     };
     let mut came = 0;
     let whole = async {
-        let (body, room) = collect(coding::is_gzip(headers), body, (shared, connection), &mut came).await?;
+        let (body, room) = collect(is_gzip(headers), body, (shared, connection), &mut came).await?;
         undone(headers, body, room, (shared, connection)).await
     };
     let collected = tokio::select! {
@@ -206,35 +209,60 @@ async fn undone<E>(
     (shared, connection): (&Shared<E>, &Connection),
 ) -> Result<(Bytes, Option<OwnedSemaphorePermit>), BodyError> {
     // Some lose the header on the way, and nothing else that is sent begins so. A larger one would need more room besides.
-    let is_unsaid = !coding::is_gzip(headers) && room.is_none() && body.starts_with(&coding::MAGIC);
-    if !coding::is_gzip(headers) && !is_unsaid {
+    let is_unsaid = !is_gzip(headers) && room.is_none() && body.starts_with(&GZIP);
+    if !is_gzip(headers) && !is_unsaid {
         return Ok((body, room));
     }
-    if !body.starts_with(&coding::MAGIC) {
+    if !body.starts_with(&GZIP) {
         headers.remove(header::CONTENT_ENCODING);
         return Ok((body, room));
     }
     let limit = shared.limits.max_body_bytes;
     // Both together are one small body.
     let small = SMALL_BODY_BYTES.saturating_sub(body.len()).min(limit);
-    let unpacked = match coding::unpacked(&body, small) {
-        coding::Unpacked::TooMuch if small < limit => {
+    let unpacked = match gunzipped(&body, small) {
+        Unpacked::TooMuch if small < limit => {
             if room.is_none() {
                 room = Some(shared.room_for(connection, limit).await?);
             }
             let packed = body.clone();
-            let unpacking = tokio::task::spawn_blocking(move || coding::unpacked(&packed, limit));
+            let unpacking = tokio::task::spawn_blocking(move || gunzipped(&packed, limit));
             unpacking.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
         }
         unpacked => unpacked,
     };
     match unpacked {
-        coding::Unpacked::Whole(plain) => {
+        Unpacked::Whole(plain) => {
             headers.remove(header::CONTENT_ENCODING);
             Ok((plain.into(), room))
         }
-        coding::Unpacked::TooMuch => Err(BodyError::TooLarge(limit)),
-        coding::Unpacked::Broken => Ok((body, room)),
+        Unpacked::TooMuch => Err(BodyError::TooLarge(limit)),
+        Unpacked::Broken => Ok((body, room)),
+    }
+}
+
+/// Whether a request says that its body is gzip, and nothing else besides.
+fn is_gzip(headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(header::CONTENT_ENCODING).into_iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return false };
+    let value = value.as_bytes().trim_ascii();
+    value.eq_ignore_ascii_case(b"gzip") || value.eq_ignore_ascii_case(b"x-gzip")
+}
+
+/// What comes of unpacking.
+enum Unpacked {
+    Whole(Vec<u8>),
+    TooMuch,
+    Broken,
+}
+
+/// Unpacks a body, up to so many bytes.
+fn gunzipped(packed: &[u8], limit: usize) -> Unpacked {
+    let mut plain = Vec::new();
+    match MultiGzDecoder::new(packed).take(limit as u64 + 1).read_to_end(&mut plain) {
+        Ok(_) if plain.len() > limit => Unpacked::TooMuch,
+        Ok(_) => Unpacked::Whole(plain),
+        Err(_) => Unpacked::Broken,
     }
 }
 
