@@ -76,8 +76,9 @@ fn edges(modules: &BTreeMap<String, String>) -> Edges {
 
 /// Whether code names something of a module that lies beside it, as in `child::name`.
 fn names_child(code: &str, child: &str) -> bool {
-    code.match_indices(&format!("{child}::"))
-        .any(|(at, _)| !code[..at].ends_with(|letter: char| letter.is_alphanumeric() || matches!(letter, '_' | ':')))
+    code.match_indices(&format!("{child}::")).any(|(at, _)| {
+        !code[..at].ends_with(|letter: char| letter.is_alphanumeric() || matches!(letter, '_' | ':' | '.'))
+    })
 }
 
 /// The same between the folders and files right below the room.
@@ -136,6 +137,7 @@ fn the_rule_sees_every_way_to_name_a_module() {
     assert_eq!(of(&[("r::a", "use crate::r::{b, d};"), ("r::b", "crate::r::a::f()"), below]), ["r::a", "r::b"]);
     assert_eq!(of(&[("r::a", "mod b; b::f()"), ("r::a::b", "use crate::r::a::X;")]), ["r::a", "r::a::b"]);
     assert_eq!(of(&[("r::a", "mod b; sub::f()"), ("r::a::b", "use crate::r::a::X;")]), [""; 0]);
+    assert_eq!(of(&[("r::a", "mod b; x.b::<T>()"), ("r::a::b", "use crate::r::a::X;")]), [""; 0]);
     let far =
         [("r::a::x", "use crate::r::b::y;"), ("r::b::y", ""), ("r::b::z", "use crate::r::a::w;"), ("r::a::w", "")];
     assert_eq!(of(&far), [""; 0]);

@@ -75,7 +75,7 @@ const WORDS: [&str; 20] = [
     "unheard",
 ];
 
-/// Words that are no part of an identifier, though a comment may have them in another sense: what is told from what.
+/// Words that are no part of an identifier, though a comment may have them in another sense, as in "to tell one from another".
 const NAMES: [&str; 9] = ["bell", "bundle", "bundles", "hears", "ticket", "tickets", "told", "untold", "verdicts"];
 
 /// A whole identifier that is not used; `standing_in` is another word.
