@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::cli::change;
 use crate::cli::failure::Failure;
-use crate::cli::output::Format;
+use crate::cli::output::OutputFormat;
 use crate::config::{SecretReading, parts};
 use crate::store::change::ChangeRequest;
 
@@ -21,7 +21,7 @@ pub struct Cancel {
     yes: bool,
     /// How to print
     #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    format: OutputFormat,
 }
 
 pub fn run(cancel: &Cancel, file: &Path) -> Result<(), Failure> {

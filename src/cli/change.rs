@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use crate::cli::failure::Failure;
-use crate::cli::output::Format;
+use crate::cli::output::OutputFormat;
 use crate::cli::{output, store, why};
 use crate::config::parts::Parts;
 use crate::store::change::{Applied, ChangeRequest, ChangeResult, Meant, Obstacle};
@@ -18,7 +18,13 @@ use crate::store::sqlite::change::Changes;
 const ASKED_ABOVE: usize = 10;
 
 /// Does with each of these what is wished, in one transaction, and prints what came of it.
-pub fn make(wish: ChangeRequest, given: &[String], yes: bool, format: Format, part: &Parts) -> Result<(), Failure> {
+pub fn make(
+    wish: ChangeRequest,
+    given: &[String],
+    yes: bool,
+    format: OutputFormat,
+    part: &Parts,
+) -> Result<(), Failure> {
     let mut changes =
         Changes::open(store::path(part.store().map_err(Failure::Configuration)?)?).map_err(store::failed)?;
     let meant = changes.resolve(wish, given).map_err(store::failed)?;
@@ -26,8 +32,8 @@ pub fn make(wish: ChangeRequest, given: &[String], yes: bool, format: Format, pa
     confirm(wish, count, yes)?;
     let made = changes.make(wish, &meant, Timestamp::now()).map_err(store::failed)?;
     match format {
-        Format::Json => output::line(made.iter().map(|change| as_json(wish, change, part)).collect::<Value>())?,
-        Format::Text => {
+        OutputFormat::Json => output::line(made.iter().map(|change| as_json(wish, change, part)).collect::<Value>())?,
+        OutputFormat::Text => {
             for change in &made {
                 output::line(line(wish, change, part))?;
             }

@@ -8,24 +8,27 @@ use serde_json::json;
 
 use crate::cli::failure::Failure;
 use crate::cli::output;
-use crate::cli::output::{Format, colour};
+use crate::cli::output::{OutputFormat, colour};
+use crate::config;
 use crate::config::Examined;
+use crate::diagnostic;
 use crate::diagnostic::Severity;
-use crate::{config, diagnostic};
 
 #[derive(Args)]
 pub struct Check {
     /// How to print
     #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    format: OutputFormat,
 }
 
 pub fn run(check: &Check, file: &Path) -> Result<(), Failure> {
     let Examined { problems, starts } = config::examine(file);
     let printed = match check.format {
-        Format::Text if problems.is_empty() => output::line(format_args!("{}: no errors, no warnings", file.display())),
-        Format::Text => output::print(diagnostic::render(&problems, colour(std::io::stdout().is_terminal()))),
-        Format::Json => output::line(json!({ "starts": starts, "problems": problems })),
+        OutputFormat::Text if problems.is_empty() => {
+            output::line(format_args!("{}: no errors, no warnings", file.display()))
+        }
+        OutputFormat::Text => output::print(diagnostic::render(&problems, colour(std::io::stdout().is_terminal()))),
+        OutputFormat::Json => output::line(json!({ "starts": starts, "problems": problems })),
     };
     let errors = problems.iter().any(|problem| problem.severity == Severity::Error);
     match (errors, starts) {

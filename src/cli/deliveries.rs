@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::cli::deliveries::rows::{RowHold, RowLayout};
 use crate::cli::failure::Failure;
-use crate::cli::output::Format;
+use crate::cli::output::OutputFormat;
 use crate::cli::why::setting::Setting;
 use crate::cli::{configuration, moment, output, store};
 use crate::config::parts::Parts;
@@ -50,7 +50,7 @@ pub struct Deliveries {
     limit: Option<u64>,
     /// How to print
     #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    format: OutputFormat,
 }
 
 pub async fn run(deliveries: Deliveries, file: &Path) -> Result<(), Failure> {
@@ -68,13 +68,13 @@ pub async fn run(deliveries: Deliveries, file: &Path) -> Result<(), Failure> {
     };
     let wanted = DeliveryFilter { state: deliveries.state, channel: deliveries.channel, orders, kind, since };
     match deliveries.format {
-        Format::Text => {
+        OutputFormat::Text => {
             let held = reader.holds().await.map_err(store::failed)?;
             let hold = |row: &DeliveryRow| hold(row, &held, &Setting { part: &part, now });
             let layout = RowLayout { zone: &part.timezone.zone, now, hold: &hold, columns: None };
             print_table(&reader, wanted, deliveries.limit.unwrap_or(ROWS), layout).await
         }
-        Format::Json => print_json(&reader, wanted, deliveries.limit).await,
+        OutputFormat::Json => print_json(&reader, wanted, deliveries.limit).await,
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::channel::http::{Http, Settings};
 use crate::cli::failure::Failure;
-use crate::cli::output::Format;
+use crate::cli::output::OutputFormat;
 use crate::cli::{configuration, output};
 use crate::config::parts::Parts;
 use crate::config::{SecretReading, parts, placeholder};
@@ -45,7 +45,7 @@ struct Register {
     api_base: Option<String>,
     /// How to print
     #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    format: OutputFormat,
 }
 
 pub async fn run(command: Command, file: &Path) -> Result<(), Failure> {
@@ -65,11 +65,11 @@ pub async fn run(command: Command, file: &Path) -> Result<(), Failure> {
     let answers = ask(&register, &registration, &events).await?;
     let rows = || events.iter().zip(&answers);
     match register.format {
-        Format::Json => {
+        OutputFormat::Json => {
             let row = |(event, answer): (&u64, &Registered)| json!({ "event": event, "registered": *answer == Registered::Yes, "answer": answer.to_string() });
             output::line(rows().map(row).collect::<serde_json::Value>())?;
         }
-        Format::Text => {
+        OutputFormat::Text => {
             output::line(format_args!("{:<8}ANSWER", "EVENT"))?;
             for (event, answer) in rows() {
                 output::line(format_args!("{event:<8}{answer}"))?;

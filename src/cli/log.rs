@@ -17,7 +17,7 @@ use tracing_subscriber::fmt::time::FormatTime;
 
 use crate::cli::failure::Failure;
 use crate::cli::log::writer::Lines;
-use crate::cli::output::{Format, colour};
+use crate::cli::output::{OutputFormat, colour};
 use crate::diagnostic::Colour;
 
 /// How long the end of a command waits for its last lines to be written.
@@ -37,7 +37,7 @@ impl Drop for Log {
 pub struct LogOptions {
     /// As in `info` or `warn,orderbell::flow=debug`.
     pub level: Option<String>,
-    pub format: Option<Format>,
+    pub format: Option<OutputFormat>,
     /// Of the times for people; those for programs are UTC.
     pub zone: TimeZone,
 }
@@ -62,8 +62,8 @@ pub fn start_with(options: LogOptions, default: &str) -> Result<Log, Failure> {
     };
     let format = match (options.format, variable("ORDERBELL_LOG_FORMAT")?.as_deref()) {
         (Some(format), _) => format,
-        (None, Some("json")) => Format::Json,
-        (None, None | Some("text")) => Format::Text,
+        (None, Some("json")) => OutputFormat::Json,
+        (None, None | Some("text")) => OutputFormat::Text,
         (None, Some(other)) => {
             return Err(Failure::Misused(format!(
                 "ORDERBELL_LOG_FORMAT is \"{other}\"; it may be \"text\" or \"json\""
@@ -77,8 +77,8 @@ pub fn start_with(options: LogOptions, default: &str) -> Result<Log, Failure> {
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_target(false).log_internal_errors(false);
     let log = log.with_writer(move || lines.clone());
     match format {
-        Format::Json => log.json().init(),
-        Format::Text => {
+        OutputFormat::Json => log.json().init(),
+        OutputFormat::Text => {
             let colour = colour(std::io::stderr().is_terminal());
             log.with_timer(LocalTime(options.zone)).with_ansi(colour == Colour::Always).init();
         }

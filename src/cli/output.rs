@@ -17,7 +17,7 @@ const COMPLAINT: Duration = Duration::from_secs(2);
 
 /// How to print what can be printed in two ways.
 #[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum Format {
+pub enum OutputFormat {
     /// For people
     #[default]
     Text,

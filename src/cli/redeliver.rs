@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::cli::failure::Failure;
-use crate::cli::output::Format;
+use crate::cli::output::OutputFormat;
 use crate::cli::{change, deliveries, output, store};
 use crate::config::parts::Parts;
 use crate::config::{SecretReading, parts};
@@ -41,7 +41,7 @@ pub struct Redeliver {
     yes: bool,
     /// How to print
     #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    format: OutputFormat,
 }
 
 pub async fn run(redeliver: Redeliver, file: &Path) -> Result<(), Failure> {
@@ -72,9 +72,9 @@ async fn revive(redeliver: &Redeliver, part: &Parts) -> Result<(), Failure> {
         }
     }
     match redeliver.format {
-        Format::Json => output::line(json!({ "dead": dead.len(), "redelivered": revived })),
-        Format::Text if dead.is_empty() => output::line("nothing is dead"),
-        Format::Text if revived == 1 => output::line("1 dead delivery goes out once more"),
-        Format::Text => output::line(format_args!("{revived} dead deliveries go out once more")),
+        OutputFormat::Json => output::line(json!({ "dead": dead.len(), "redelivered": revived })),
+        OutputFormat::Text if dead.is_empty() => output::line("nothing is dead"),
+        OutputFormat::Text if revived == 1 => output::line("1 dead delivery goes out once more"),
+        OutputFormat::Text => output::line(format_args!("{revived} dead deliveries go out once more")),
     }
 }

@@ -12,7 +12,7 @@ use jiff::civil::Date;
 
 use crate::app;
 use crate::cli::failure::Failure;
-use crate::cli::output::Format;
+use crate::cli::output::OutputFormat;
 use crate::cli::report::list::{Daemon, ListRow};
 use crate::cli::{message, output, store};
 use crate::config::parts::Parts;
@@ -50,7 +50,7 @@ pub struct ReportArgs {
     png: Option<PathBuf>,
     /// How to print
     #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    format: OutputFormat,
 }
 
 /// A local day as people write it.
@@ -120,8 +120,8 @@ async fn all(report: &ReportArgs, file: &Path, now: Timestamp) -> Result<(), Fai
     }
     let daemon = if reader.is_some() && sqlite::lock::is_held(path) { Daemon::Running } else { Daemon::Stopped };
     match report.format {
-        Format::Text => output::print(list::text(&rows, daemon, now)),
-        Format::Json => {
+        OutputFormat::Text => output::print(list::text(&rows, daemon, now)),
+        OutputFormat::Json => {
             let json = serde_json::to_string_pretty(&list::json(&rows, daemon, now));
             output::line(json.map_err(|error| Failure::Failed(error.to_string()))?)
         }
@@ -152,11 +152,11 @@ async fn show(name: &str, report: &ReportArgs, file: &Path, now: Timestamp) -> R
         output::complain(format_args!("warning: {doubt}\n"));
     }
     match report.format {
-        Format::Json => {
+        OutputFormat::Json => {
             let json = serde_json::to_string_pretty(&made);
             output::line(json.map_err(|error| Failure::Failed(error.to_string()))?)?;
         }
-        Format::Text => output::print(terminal::text(&made, &templates, language, &plan.schedule.zone))?,
+        OutputFormat::Text => output::print(terminal::text(&made, &templates, language, &plan.schedule.zone))?,
     }
     if let Some(png) = &report.png {
         picture(&made, &templates, language, png)?;

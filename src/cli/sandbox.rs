@@ -12,11 +12,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cli::failure::Failure;
 use crate::cli::{example, log, output, signals};
+use crate::config;
 use crate::config::{ConfiguredChannel, ConfiguredSource, SecretReading, parts};
+use crate::sandbox;
 use crate::sandbox::inbox::{MockVerdict, Received};
 use crate::sandbox::rules::Rules;
 use crate::sandbox::smtp::MailServer;
-use crate::{config, sandbox};
 
 #[derive(Args)]
 pub struct SandboxArgs {

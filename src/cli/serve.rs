@@ -14,7 +14,7 @@ use crate::app::reload::Watch;
 use crate::app::{Listeners, problems};
 use crate::cli::failure::Failure;
 use crate::cli::log::LogOptions;
-use crate::cli::output::Format;
+use crate::cli::output::OutputFormat;
 use crate::cli::{log, signals};
 use crate::config::fingerprint::Fingerprint;
 use crate::config::in_force::Errors;
@@ -33,7 +33,7 @@ pub struct Serve {
     /// How to log: text, with times of the configuration's time zone; or json, one object a line, with times in UTC. Goes
     /// before ORDERBELL_LOG_FORMAT
     #[arg(long, value_enum, value_name = "FORMAT")]
-    log_format: Option<Format>,
+    log_format: Option<OutputFormat>,
     /// How much to log: error, warn, info, debug, trace or off, or by part, as in warn,orderbell::flow=debug. Goes before
     /// ORDERBELL_LOG
     #[arg(long, value_name = "LEVEL")]

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::cli::failure::Failure;
 use crate::cli::output;
-use crate::cli::output::Format;
+use crate::cli::output::OutputFormat;
 use crate::cli::table::Columns;
 use crate::config::{SecretReading, parts};
 use crate::domain::language::folders;
@@ -28,7 +28,7 @@ pub struct TemplatesArgs {
     action: Option<Action>,
     /// How to print
     #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    format: OutputFormat,
 }
 
 #[derive(Subcommand)]
@@ -61,7 +61,7 @@ enum Origin {
     YoursBroken,
 }
 
-fn list(format: Format, file: &Path) -> Result<(), Failure> {
+fn list(format: OutputFormat, file: &Path) -> Result<(), Failure> {
     let folder = if file.exists() {
         parts::read(file, SecretReading::Placeholders).map_err(Failure::Configuration)?.templates
     } else {
@@ -90,7 +90,7 @@ fn list(format: Format, file: &Path) -> Result<(), Failure> {
     };
     let all: Sources = built_in.iter().chain(&own.sources).map(|(path, text)| (path.clone(), text.clone())).collect();
     match format {
-        Format::Json => {
+        OutputFormat::Json => {
             let row = |path: &String| {
                 let (language, name) = path.split_once('/').unwrap_or_default();
                 let yours = own.sources.contains_key(path).then(|| folder.as_ref().map(|folder| folder.join(path)));
@@ -99,7 +99,7 @@ fn list(format: Format, file: &Path) -> Result<(), Failure> {
             };
             output::line(serde_json::Value::Array(all.keys().map(row).collect()))
         }
-        Format::Text => {
+        OutputFormat::Text => {
             output::print(table(&all, origin))?;
             output::line(advice(folder, &own.sources))
         }

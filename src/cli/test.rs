@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::app::test_send::{Fared, Sender, TestSender, Tested};
 use crate::channel::{kinds, remedy};
 use crate::cli::failure::Failure;
-use crate::cli::output::Format;
+use crate::cli::output::OutputFormat;
 use crate::cli::test_values::{self, Differing};
 use crate::cli::{configuration, message, output};
 use crate::config::store::StoreUrl;
@@ -33,7 +33,7 @@ pub struct Test {
     all: bool,
     /// How to print
     #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    format: OutputFormat,
 }
 
 /// What one channel's receiver said.
@@ -86,12 +86,12 @@ pub async fn run(test: Test, file: &Path) -> Result<(), Failure> {
             output::unless_soon(format!("{name}: waiting for its turn and its answer"), tester.send(name, channel));
         let tested = sent.await.map_err(|error| Failure::Failed(error.to_string()))?;
         let finding = finding(name, channel, &tested, &tester, file);
-        if test.format == Format::Text {
+        if test.format == OutputFormat::Text {
             output::print(show(&finding))?;
         }
         findings.push(finding);
     }
-    if test.format == Format::Json {
+    if test.format == OutputFormat::Json {
         output::line(findings.iter().map(as_json).collect::<Value>())?;
     }
     match shortcomings(&findings) {

@@ -18,7 +18,7 @@ use jiff::Timestamp;
 
 use crate::app;
 use crate::cli::failure::Failure;
-use crate::cli::output::Format;
+use crate::cli::output::OutputFormat;
 use crate::cli::why::setting::Setting;
 use crate::cli::why::timeline::{TimelineEntry, TimelineSection, Verbosity};
 use crate::cli::{moment, output, store};
@@ -51,7 +51,7 @@ pub struct Why {
     all: bool,
     /// How to print
     #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    format: OutputFormat,
 }
 
 pub(super) async fn run(why: Why, file: &Path) -> Result<(), Failure> {
@@ -97,8 +97,8 @@ pub(super) async fn run(why: Why, file: &Path) -> Result<(), Failure> {
     };
     let extent = if why.all { Verbosity::All } else { Verbosity::Brief };
     match why.format {
-        Format::Text => output::print(timeline::text(&story, &part.timezone, extent)),
-        Format::Json => output::line(timeline::json(&story, &part.timezone)),
+        OutputFormat::Text => output::print(timeline::text(&story, &part.timezone, extent)),
+        OutputFormat::Json => output::line(timeline::json(&story, &part.timezone)),
     }
 }
 

@@ -3,14 +3,16 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use crate::channel;
 use crate::channel::kinds::KINDS;
+use crate::config;
 use crate::config::values;
 use crate::diagnostic::suggest;
 use crate::diagnostic::wrap::wrapped;
 use crate::domain::scaffold::{Role, Scaffold, Variable};
 use crate::domain::settings::InvalidValue;
+use crate::platform;
 use crate::platform::kinds::PLATFORMS;
-use crate::{channel, config, platform};
 
 /// Columns of a line, and the column at which a comment behind a value begins.
 const WIDTH: usize = 100;
