@@ -109,7 +109,8 @@ impl Reloader {
 
     fn in_force(&self) -> InForce {
         let routing = self.routing.get();
-        let (closed, open) = routing.endpoints.keys().cloned().partition(|name| routing.closed.contains_key(name));
+        let is_closed = |name: &String| routing.endpoints[name].closed.is_some();
+        let (closed, open) = routing.endpoints.keys().cloned().partition(is_closed);
         let (channels, overlay) = (self.channels.clone(), self.overlay.clone());
         InForce { text: self.text.clone(), channels, open, closed, overlay }
     }

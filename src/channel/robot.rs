@@ -6,7 +6,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use crate::domain::pace::RateLimit;
+use crate::domain::rate_limit::RateLimit;
 use crate::domain::secret::Secret;
 use crate::domain::settings::{InvalidValue, Reach, SettingsTable, check_address, web_url};
 

@@ -21,10 +21,11 @@ use crate::cli::demo::display::{Display, Extent};
 use crate::cli::failure::Failure;
 use crate::cli::{example, log, output, report, sandbox, signals};
 use crate::config::Config;
-use crate::config::settings::Rate;
 use crate::config::store::StoreUrl;
 use crate::domain::event::Kind;
 use crate::domain::figures;
+use crate::domain::figures::facts::Scope;
+use crate::domain::rate_limit::RateLimit;
 use crate::flow::Clock;
 use crate::flow::routing::RoutingSnapshot;
 use crate::platform::SampleWebhook;
@@ -115,7 +116,7 @@ pub async fn run(demo: Demo) -> Result<(), Failure> {
 fn sped_up(mut config: Config) -> Config {
     for channel in config.channels.values_mut() {
         let allowance = channel.way.channel().allowance();
-        let rate = allowance.map(|allowance| Rate { per: allowance.per / SPEED as i32, count: allowance.count });
+        let rate = allowance.map(|allowance| RateLimit { per: allowance.per / SPEED as i32, count: allowance.count });
         channel.settings.rate = channel.settings.rate.or(rate);
     }
     config
@@ -215,12 +216,12 @@ async fn send_reports(
 ) -> Result<Vec<(String, String)>, Failure> {
     let now = Timestamp::now();
     let mut sent = Vec::new();
-    for (name, plan) in &routing.reports {
-        let today = now.to_zoned(plan.schedule.zone.clone()).date();
-        let scope = plan.scope(name, today, today, false);
+    for (name, settings) in &routing.reports {
+        let today = now.to_zoned(settings.timezone.zone.clone()).date();
+        let scope = Scope::of(settings, name, today, today, false);
         let facts = reader.report_facts(scope.clone()).await.map_err(failed)?;
         let made = figures::report(&scope, &facts, now);
-        let channels = report::send(store, routing, &scope, plan, &facts, made, now)?;
+        let channels = report::send(store, routing, &scope, settings, &facts, made, now)?;
         sent.extend(channels.into_iter().map(|channel| (format!("report.{name}"), channel)));
     }
     Ok(sent)

@@ -22,10 +22,11 @@ use crate::domain::event::Kind;
 use crate::domain::figures::csv;
 use crate::domain::figures::facts::{Facts, Scope};
 use crate::domain::picture::theme::Theme;
+use crate::domain::report::settings::ReportSettings;
 use crate::domain::template::Templates;
 use crate::domain::{figures, picture, report};
 use crate::flow::reports;
-use crate::flow::routing::{ReportPlan, RoutingSnapshot};
+use crate::flow::routing::RoutingSnapshot;
 use crate::store::history::ReportHistory;
 use crate::store::sqlite::read::Reader;
 use crate::store::sqlite::test_send;
@@ -110,7 +111,7 @@ async fn all(report: &ReportArgs, file: &Path, now: Timestamp) -> Result<(), Fai
         let history = match &reader {
             Some(reader) => {
                 let history = reader.report_history(name, 1).await.map_err(store::failed)?;
-                let schedule = app::setup::plan(report).schedule;
+                let schedule = report.schedule();
                 let past = reports::not_before_the_first(reader, history.past, &schedule, now);
                 Some(ReportHistory { past: past.await.map_err(store::failed)?, ..history })
             }
@@ -132,8 +133,8 @@ async fn all(report: &ReportArgs, file: &Path, now: Timestamp) -> Result<(), Fai
 async fn show(name: &str, report: &ReportArgs, file: &Path, now: Timestamp) -> Result<(), Failure> {
     let part = parts::read(file, SecretReading::Placeholders).map_err(Failure::Configuration)?;
     let found = part.report(name).map_err(Failure::Configuration)?;
-    let plan = found.map(app::setup::plan).ok_or_else(|| unknown(name, &part))?;
-    let today = now.to_zoned(plan.schedule.zone.clone()).date();
+    let settings = found.ok_or_else(|| unknown(name, &part))?;
+    let today = now.to_zoned(settings.timezone.zone.clone()).date();
     let day = report.date.unwrap_or(Day::Yesterday).date(today);
     if day > today {
         return Err(Failure::Misused(format!("{day} has not come yet; today is {today}")));
@@ -142,7 +143,7 @@ async fn show(name: &str, report: &ReportArgs, file: &Path, now: Timestamp) -> R
     let language = report.language.as_deref().unwrap_or(&part.language);
     message::check_language(&templates, language)?;
     let path = store::path(part.store().map_err(Failure::Configuration)?)?;
-    let scope = plan.scope(name, day, day, false);
+    let scope = Scope::of(settings, name, day, day, false);
     let reader = Reader::open(path).map_err(store::failed)?;
     let reading = output::unless_soon("the figures are being read", reader.report_facts(scope.clone()));
     let mut facts = reading.await.map_err(store::failed)?;
@@ -156,7 +157,7 @@ async fn show(name: &str, report: &ReportArgs, file: &Path, now: Timestamp) -> R
             let json = serde_json::to_string_pretty(&made);
             output::line(json.map_err(|error| Failure::Failed(error.to_string()))?)?;
         }
-        OutputFormat::Text => output::print(terminal::text(&made, &templates, language, &plan.schedule.zone))?,
+        OutputFormat::Text => output::print(terminal::text(&made, &templates, language, &settings.timezone.zone))?,
     }
     if let Some(png) = &report.png {
         picture(&made, &templates, language, png)?;
@@ -172,7 +173,7 @@ async fn show(name: &str, report: &ReportArgs, file: &Path, now: Timestamp) -> R
         let kind = Kind::Report(name.to_owned());
         held.push((channel.clone(), holds::of_channel(channel, configured, &kind, &reader, now).await?));
     }
-    let channels = send(path, &app::setup::routing(configuration), &scope, &plan, &facts, made, now)?;
+    let channels = send(path, &app::setup::routing(configuration), &scope, settings, &facts, made, now)?;
     held.retain(|(channel, holds)| channels.contains(channel) && !holds.is_empty());
     output::complain(sent(
         &channels,
@@ -244,7 +245,7 @@ pub fn send(
     path: &Path,
     routing: &RoutingSnapshot,
     scope: &Scope,
-    plan: &ReportPlan,
+    settings: &ReportSettings,
     facts: &Facts,
     made: report::Report,
     now: Timestamp,
@@ -252,7 +253,7 @@ pub fn send(
     let picture = reports::picture(routing.public_url.as_deref(), now);
     let address = picture.as_ref().map(|picture| picture.address.clone());
     let mut record = reports::record(routing, report::Report { picture: address, ..made }, now);
-    if plan.attach_csv {
+    if settings.attach_csv {
         record.body = csv::orders(scope, facts).into_bytes();
     }
     let channels: Vec<String> = record.targets.iter().map(|(target, _)| target.channel.clone()).collect();

@@ -3,7 +3,7 @@
 use jiff::civil::Weekday;
 use serde_json::{Map, Value, json};
 
-use crate::config::routes::ReportSettings;
+use crate::domain::report::settings::ReportSettings;
 
 /// `every day at 08:57 (Asia/Hong_Kong), to owner, office`
 pub fn words(report: &ReportSettings) -> String {

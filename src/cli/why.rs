@@ -16,7 +16,6 @@ use std::path::Path;
 use clap::Args;
 use jiff::Timestamp;
 
-use crate::app;
 use crate::cli::failure::Failure;
 use crate::cli::output::OutputFormat;
 use crate::cli::why::setting::Setting;
@@ -66,7 +65,7 @@ pub(super) async fn run(why: Why, file: &Path) -> Result<(), Failure> {
     if let HistoryAnswer::Report(found) = &mut history.found
         && let Some(report) = part.reports().and_then(|reports| reports.get(&found.report).copied())
     {
-        let schedule = app::setup::plan(report).schedule;
+        let schedule = report.schedule();
         let past = reports::not_before_the_first(&reader, found.past, &schedule, setting.now);
         found.past = past.await.map_err(store::failed)?;
     }

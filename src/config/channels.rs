@@ -8,17 +8,18 @@ use serde_json::Value;
 use toml::Spanned;
 
 use crate::channel::kinds::{ChannelConfig, KINDS};
+use crate::channel::settings::ChannelSettings;
 use crate::channel::unready::Unready;
-use crate::channel::{ChannelKind, SharedSettings, kinds, robot};
+use crate::channel::{ChannelKind, kinds, robot};
 use crate::config::schema::SchemaKind;
 use crate::config::section::Section;
-use crate::config::settings::{ChannelSettings, Rate};
 use crate::config::top::Globals;
 use crate::config::unsupported::TablePlace;
 use crate::config::{ConfiguredChannel, LoadContext, effective, schema, secrets, unsupported, values};
 use crate::diagnostic::collect::Diagnostics;
 use crate::diagnostic::{ConfigPart, suggest};
 use crate::domain::effective::EffectiveSettings;
+use crate::domain::rate_limit::RateLimit;
 use crate::domain::secret::Secret;
 use crate::domain::settings::{InvalidValue, Reach, ReadSettings, SettingsTable, check_address, web_url};
 
@@ -122,20 +123,8 @@ fn read_one(
             check_rate(rate, most, shared.at(&["rate"]), problems);
         }
     }
-    if let (Some(way), Some(base_url)) = (&mut way, settings.as_ref().and_then(|settings| settings.base_url.as_ref())) {
-        way.channel_mut().replace_server(base_url);
-    }
-    if let (Some(way), Some(proxy)) = (&mut way, settings.as_ref().and_then(|settings| settings.proxy.as_ref())) {
-        way.goes_by(proxy);
-    }
     if let (Some(way), Some(settings)) = (&mut way, &settings) {
-        let shared = SharedSettings {
-            language: &settings.language,
-            timeout: settings.timeout,
-            allow_private: settings.allow_private,
-            folder: context.folder(),
-        };
-        way.channel_mut().configure(shared, &mut section);
+        settings.apply(way, context.folder(), &mut section);
     }
     if let (Some(kind), Some(reason)) = (kind, problems.waits_since(mark)) {
         way = Some(ChannelConfig::Unready(Unready { kind: kind.name, reason }));
@@ -222,7 +211,7 @@ fn check_relay(table: &mut dyn SettingsTable, reach: Reach) {
 }
 
 /// A rate above the vendor's is obeyed, and the vendor will refuse what is too much.
-fn check_rate(rate: Rate, most_per_minute: u32, at: Range<usize>, problems: &Diagnostics<'_>) {
+fn check_rate(rate: RateLimit, most_per_minute: u32, at: Range<usize>, problems: &Diagnostics<'_>) {
     let ours = i128::from(rate.count) * SignedDuration::from_mins(1).as_nanos();
     if ours > i128::from(most_per_minute) * rate.per.as_nanos() {
         problems.warning(

@@ -15,7 +15,6 @@ pub mod routes;
 pub mod schema;
 mod secrets;
 mod section;
-pub mod settings;
 mod shape;
 pub mod sources;
 pub mod store;
@@ -31,20 +30,20 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use jiff::SignedDuration;
-use jiff::tz::TimeZone;
-use serde::Deserialize;
 use toml::de::DeTable;
 
 use crate::channel::kinds::ChannelConfig;
+use crate::channel::settings::ChannelSettings;
 use crate::config::listeners::{Admin, Server};
-use crate::config::routes::ReportSettings;
-use crate::config::settings::ChannelSettings;
 use crate::config::store::Store;
 use crate::diagnostic;
 use crate::diagnostic::collect::Diagnostics;
 use crate::diagnostic::{Diagnostic, Effect, Severity, encoding};
 use crate::domain::effective::EffectiveSettings;
 use crate::domain::language::folders::{Sources, built_in_folders};
+use crate::domain::local_time::Zone;
+use crate::domain::rate_limit::RateLimit;
+use crate::domain::report::settings::ReportSettings;
 use crate::domain::route::Routes;
 use crate::domain::secret::Secret;
 use crate::platform::kinds::Source;
@@ -85,28 +84,6 @@ impl Config {
     }
 }
 
-/// A time zone with its IANA name.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub struct Zone {
-    pub name: String,
-    pub zone: TimeZone,
-}
-
-impl Default for Zone {
-    fn default() -> Self {
-        Self { name: "UTC".to_owned(), zone: TimeZone::UTC }
-    }
-}
-
-impl TryFrom<String> for Zone {
-    type Error = String;
-
-    fn try_from(name: String) -> Result<Self, String> {
-        values::zone(&name).map_err(|invalid| invalid.message)
-    }
-}
-
 /// One `[source.<name>]`.
 #[derive(Debug)]
 pub struct ConfiguredSource {
@@ -124,6 +101,13 @@ pub struct ConfiguredChannel {
     pub settings: ChannelSettings,
     /// As they are written, with the secrets that are referred to.
     pub effective: EffectiveSettings,
+}
+
+impl ConfiguredChannel {
+    /// How many messages it may be sent within how long: what the merchant has set, else the vendor's own.
+    pub fn allowance(&self) -> Option<RateLimit> {
+        self.settings.rate.or_else(|| self.way.channel().allowance())
+    }
 }
 
 impl PartialEq for ConfiguredChannel {

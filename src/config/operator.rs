@@ -6,13 +6,14 @@ use std::ops::Range;
 use jiff::Timestamp;
 use toml::Spanned;
 
-use crate::config::Zone;
 use crate::config::channels::ReadChannel;
 use crate::config::routes::ReadRoutes;
 use crate::diagnostic::collect::Diagnostics;
 use crate::domain::event::{Kind, OWN_SOURCE};
 use crate::domain::glob::Glob;
+use crate::domain::local_time::Zone;
 use crate::domain::quiet;
+use crate::domain::quiet::Quiet;
 
 type Channels = [(String, ReadChannel)];
 
@@ -69,7 +70,7 @@ fn is_of_notices(glob: &Glob) -> bool {
 fn at_once(notified: &[&ReadChannel], problems: &Diagnostics<'_>) {
     let Some(all) = notified.iter().map(|channel| holding(channel)).collect::<Option<Vec<_>>>() else { return };
     let Some((_, zone)) = all.first() else { return };
-    let hours: Vec<_> = all.iter().map(|(quiet, zone)| (quiet, &zone.zone)).collect();
+    let hours: Vec<_> = all.iter().map(|(quiet, zone)| (*quiet, &zone.zone)).collect();
     let Some((begins, ends)) = quiet::overlap(&hours) else { return };
     let clock = |at: Timestamp| at.to_zoned(zone.zone.clone()).strftime("%H:%M").to_string();
     let message = format!(
@@ -84,9 +85,9 @@ fn at_once(notified: &[&ReadChannel], problems: &Diagnostics<'_>) {
 }
 
 /// The quiet hours of a channel and its zone, where they hold notices.
-fn holding(channel: &ReadChannel) -> Option<(quiet::Quiet, &Zone)> {
+fn holding(channel: &ReadChannel) -> Option<(&Quiet, &Zone)> {
     let settings = channel.settings.as_ref()?;
-    let hours = settings.quiet.as_ref()?.hours();
+    let hours = settings.quiet.as_ref()?;
     (!hours.passes(&Kind::OperatorNotice.to_string())).then_some((hours, &settings.timezone))
 }
 

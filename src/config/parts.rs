@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 
 use crate::config::channels::ReadChannel;
 use crate::config::listeners::Server;
-use crate::config::routes::ReportSettings;
 use crate::config::store::Store;
 use crate::config::top::Pieces;
 use crate::config::{
-    ConfiguredChannel, ConfiguredSource, LoadContext, SecretReading, Whole, Zone, in_force, languages, text_of, whole,
+    ConfiguredChannel, ConfiguredSource, LoadContext, SecretReading, Whole, in_force, languages, text_of, whole,
 };
 use crate::diagnostic::{ConfigPart, Diagnostic, Effect, Severity};
 use crate::domain::effective::EffectiveSettings;
+use crate::domain::local_time::Zone;
+use crate::domain::report::settings::ReportSettings;
 use crate::domain::route::Routes;
 
 /// Everything that a file says. What can be wrong without harm is a field; what a command needs, it asks for, and gets the

@@ -2,18 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use jiff::civil::{Time, Weekday};
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use toml::Spanned;
 
 use crate::config::section::Section;
 use crate::config::top::Globals;
-use crate::config::{Zone, values};
+use crate::config::values;
 use crate::diagnostic::ConfigPart;
 use crate::diagnostic::collect::Diagnostics;
 use crate::domain::condition::Condition;
-use crate::domain::id::Id;
+use crate::domain::report::settings::ReportSettings;
 use crate::domain::route::{Route, Routes};
 use crate::domain::settings::{ReadSettings, SettingsTable};
 
@@ -48,37 +47,6 @@ pub struct Operator {
     #[serde(default)]
     #[schemars(example = ["owner"])]
     to: Vec<String>,
-}
-
-/// The figures of the day before, sent once a day.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ReportSettings {
-    /// When it is sent; local time.
-    #[serde(deserialize_with = "values::deserialize_time")]
-    #[schemars(with = "values::WrittenTime", example = &"08:57")]
-    pub at: Time,
-    /// The channels that get it.
-    #[schemars(length(min = 1), example = ["owner"])]
-    pub to: Vec<String>,
-    /// The time zone of `at` and of the day; that at the top of the file where absent.
-    #[serde(default)]
-    #[schemars(with = "Option<String>", example = &"Asia/Hong_Kong")]
-    pub timezone: Zone,
-    /// On which days; every day where absent.
-    #[serde(default, deserialize_with = "deserialize_days")]
-    #[schemars(with = "Vec<Day>", length(min = 1), example = ["mon", "tue"])]
-    pub days: Option<Vec<Weekday>>,
-    /// Only these sources; all where absent.
-    #[schemars(example = ["keeta-hk"])]
-    pub sources: Option<Vec<String>>,
-    /// Only these shops; all where absent.
-    #[serde(default, deserialize_with = "crate::domain::id::deserialize_list")]
-    #[schemars(with = "Vec<Id>", example = [145541])]
-    pub shops: Option<Vec<String>>,
-    /// Send the figures along as a table, where the channel can.
-    #[serde(default)]
-    pub attach_csv: bool,
 }
 
 pub fn read(
@@ -173,37 +141,5 @@ fn empty(section: &Section<'_>, key: &str, message: &str, help: &str, problems: 
     let list = section.value(&[key]).and_then(|value| value.get_ref().as_array());
     if list.is_some_and(|list| list.is_empty()) {
         problems.error(section.at(&[key]), message, help);
-    }
-}
-
-fn deserialize_days<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<Weekday>>, D::Error> {
-    let days = Vec::<Day>::deserialize(deserializer)?;
-    Ok(Some(days.into_iter().map(Day::weekday).collect()))
-}
-
-/// A day of the week.
-#[derive(Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-enum Day {
-    Mon,
-    Tue,
-    Wed,
-    Thu,
-    Fri,
-    Sat,
-    Sun,
-}
-
-impl Day {
-    fn weekday(self) -> Weekday {
-        match self {
-            Day::Mon => Weekday::Monday,
-            Day::Tue => Weekday::Tuesday,
-            Day::Wed => Weekday::Wednesday,
-            Day::Thu => Weekday::Thursday,
-            Day::Fri => Weekday::Friday,
-            Day::Sat => Weekday::Saturday,
-            Day::Sun => Weekday::Sunday,
-        }
     }
 }

@@ -6,11 +6,12 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
 use crate::config::listeners::{Admin, Server};
-use crate::config::routes::{Operator, ReportSettings};
+use crate::config::routes::Operator;
 use crate::config::store::Store;
 use crate::config::top::Globals;
 use crate::config::unsupported::TablePlace;
 use crate::config::{channels, sources, unsupported, values};
+use crate::domain::report::settings::ReportSettings;
 use crate::domain::route::Route;
 
 const NOT_YET: &str = "Not in this version yet.";

@@ -17,11 +17,13 @@ use crate::config::store::Store;
 use crate::config::tables::{named, repeated, table, unknown_tables};
 use crate::config::unsupported::TablePlace;
 use crate::config::{
-    Config, Depth, LoadContext, Zone, channels, check, listeners, operator, placeholder, routes, sources, store,
-    unsupported, values,
+    Config, Depth, LoadContext, channels, check, listeners, operator, placeholder, routes, sources, store, unsupported,
+    values,
 };
 use crate::diagnostic::ConfigPart;
 use crate::diagnostic::collect::Diagnostics;
+use crate::domain::language::folders::LanguageTag;
+use crate::domain::local_time::Zone;
 use crate::domain::secret::Secret;
 use crate::domain::settings::{ReadSettings, SettingsTable};
 use crate::platform::GeneralSettings;
@@ -37,7 +39,7 @@ use crate::template_check::scope::{CheckScope, ScopeChannel};
 pub struct Globals {
     /// The language of messages, where a channel sets none: a built-in one, such as "en", or one that the folder of templates brings.
     #[serde(default = "default_language")]
-    #[schemars(with = "values::LanguageTag", example = &"zh-CN")]
+    #[schemars(with = "LanguageTag", example = &"zh-CN")]
     pub language: String,
     /// The time zone of times in messages, where a channel sets none; an IANA name.
     #[serde(default)]

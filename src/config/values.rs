@@ -1,19 +1,13 @@
 //! Single values: zones, currencies, languages, addresses, names, times of day; each judged with what would be right.
 
-use std::borrow::Cow;
 use std::net::SocketAddr;
 
 use iso_currency::Currency;
 use jiff::civil::Time;
-use jiff::tz::TimeZone;
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::Error;
-use serde::{Deserialize, Deserializer};
 
-use crate::config::Zone;
 use crate::config::syntax::characters::LookAlike;
 use crate::diagnostic::suggest;
-use crate::domain::language::folders::built_in_folders;
+use crate::domain::local_time::Zone;
 use crate::domain::settings::{Distance, InvalidValue, distance, web_url};
 
 /// Cities and abbreviations that people write for a zone, and its IANA name.
@@ -32,11 +26,7 @@ const ZONES: [(&str, &str); 10] = [
 
 /// Reads an IANA name.
 pub fn zone(name: &str) -> Result<Zone, InvalidValue> {
-    let found = TimeZone::get(name).ok().and_then(|zone| {
-        let name = zone.iana_name()?.to_owned();
-        Some(Zone { name, zone })
-    });
-    found.ok_or_else(|| {
+    Zone::named(name).ok_or_else(|| {
         let lower = name.to_lowercase();
         let common = ZONES.iter().find(|(written, _)| lower == *written || lower.ends_with(&format!("/{written}")));
         let names: Vec<String> = jiff::tz::db().available().map(|name| name.to_string()).collect();
@@ -125,14 +115,6 @@ pub fn name(text: &str) -> Result<(), InvalidValue> {
     Err(InvalidValue::new(format!("\"{text}\" cannot be a name"), help))
 }
 
-/// For `#[serde(deserialize_with)]` on a time of day.
-///
-/// # Errors
-/// When the value is not like `"08:57"`.
-pub fn deserialize_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Time, D::Error> {
-    time(&String::deserialize(deserializer)?).map_err(D::Error::custom)
-}
-
 /// Reads a time of day.
 pub fn time(text: &str) -> Result<Time, String> {
     let shape = text.len() == 5 && text.as_bytes()[2] == b':';
@@ -141,43 +123,6 @@ pub fn time(text: &str) -> Result<Time, String> {
         let alike = text.chars().find_map(LookAlike::of).map(|alike| format!(": {}", alike.words()));
         format!("\"{text}\" is not a time of day{}; write it like \"08:57\"", alike.unwrap_or_default())
     })
-}
-
-/// A time of day as it is written, for the schema.
-pub struct WrittenTime;
-
-impl JsonSchema for WrittenTime {
-    fn schema_name() -> Cow<'static, str> {
-        "Time".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "description": "A time of day with two digits for hour and minute.",
-            "type": "string",
-            "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$",
-        })
-    }
-}
-
-/// The tag of a language, for the schema: the built-in ones to choose from, and any that a folder of templates brings.
-pub struct LanguageTag;
-
-impl JsonSchema for LanguageTag {
-    fn schema_name() -> Cow<'static, str> {
-        "LanguageTag".into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "type": "string",
-            "anyOf": [{ "enum": built_in_folders() }, { "pattern": "^[A-Za-z]{2,3}(-[A-Za-z0-9]+)*$" }],
-        })
-    }
 }
 
 #[cfg(test)]

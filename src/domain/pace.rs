@@ -7,46 +7,15 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
+
+use crate::domain::rate_limit::RateLimit;
 
 /// Time since some beginning, by a clock that never goes back and is set by nobody.
 pub type Elapsed = SignedDuration;
 
-/// So many messages within a window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RateLimit {
-    pub count: u32,
-    pub per: SignedDuration,
-}
-
 /// How far ahead it is looked whether the allowance will do for what is waiting.
 const AHEAD: SignedDuration = SignedDuration::from_secs(30);
-
-impl RateLimit {
-    /// Kept for urgent messages: a third.
-    pub fn reserve(self) -> u32 {
-        self.count / 3
-    }
-
-    /// Whether so many permits, each with when it is free again, hold another message, and until when, where that is known.
-    /// The first one to be free stands first.
-    pub fn held(self, permits: &[Option<Timestamp>], is_urgent: bool) -> Option<Option<Timestamp>> {
-        let kept = if is_urgent { 0 } else { self.reserve() as usize };
-        let over = (permits.len() + kept + 1).checked_sub(self.count as usize).filter(|over| *over > 0)?;
-        Some(permits.get(over - 1).copied().flatten())
-    }
-
-    /// The last permits are spread over the window, so that even in a flood something is delivered all the time.
-    fn last(self) -> u32 {
-        (self.count / 6).max(1)
-    }
-
-    /// Between two of the last permits.
-    fn spread(self) -> SignedDuration {
-        let gaps = i32::try_from(self.last()).unwrap_or(i32::MAX).saturating_add(1);
-        self.per / gaps
-    }
-}
 
 /// Names a permit, for whoever holds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -3,21 +3,32 @@
 use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 use crate::domain::event::Kind;
 use crate::domain::glob::Glob;
+use crate::domain::local_time::TimeText;
 
 /// Of this year it is looked whether quiet hours overlap: the zones' rules are much the same in any other.
 const YEAR: i16 = 2026;
 
-/// Hours in which a channel is left in peace; over midnight where `to` is not after `from`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Hours in which a channel is left in peace; over midnight where `to` is before `from`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Quiet {
+    /// When they begin.
+    #[schemars(with = "TimeText", example = &"23:00")]
     pub from: Time,
+    /// When they end.
+    #[schemars(with = "TimeText", example = &"07:30")]
     pub to: Time,
-    /// Kinds that pass.
+    /// Kinds that come through.
+    #[serde(default)]
     pub except: Vec<Glob>,
-    /// Kinds that are held although they would pass by themselves.
+    /// Kinds that are held although they would come through by themselves, which `operator.notice` does.
+    #[serde(default)]
+    #[schemars(example = &["operator.notice"])]
     pub hold: Vec<Glob>,
 }
 

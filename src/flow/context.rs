@@ -3,15 +3,14 @@
 use std::sync::Arc;
 
 use jiff::SignedDuration;
-use jiff::tz::TimeZone;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::channel::Channel;
 use crate::channel::http::Http;
-use crate::domain::glob::Glob;
-use crate::domain::pace::RateLimit;
-use crate::domain::quiet::Quiet;
+use crate::channel::settings::ChannelSettings;
+use crate::domain::fallback::CatchUp;
+use crate::domain::rate_limit::RateLimit;
 use crate::domain::template::Templates;
 use crate::flow::clock_skew::ClockSkews;
 use crate::flow::composing::Composing;
@@ -29,19 +28,21 @@ pub struct WorkerChannel {
     pub name: String,
     pub channel: Arc<dyn Channel>,
     pub http: Http,
-    pub language: String,
-    pub timezone: TimeZone,
-    /// The waits between tries.
-    pub waits: Vec<SignedDuration>,
-    pub timeout: SignedDuration,
-    /// How many messages the receiver takes; no limit where absent.
-    pub allowance: Option<RateLimit>,
-    pub quiet: Option<Quiet>,
-    /// Kinds that go first.
-    pub urgent: Vec<Glob>,
-    pub fallback: Option<Fallback>,
-    /// How long an urgent delivery waits before the fallback gets it.
-    pub fallback_after: SignedDuration,
+    pub settings: ChannelSettings,
+}
+
+impl WorkerChannel {
+    /// How many messages the receiver takes: what the merchant has set, else the vendor's own; no limit where absent.
+    pub fn allowance(&self) -> Option<RateLimit> {
+        self.settings.rate.or_else(|| self.channel.allowance())
+    }
+
+    /// Who gets what this channel fails to send.
+    pub fn fallback(&self) -> Option<Fallback> {
+        let catch_up = CatchUp::of(self.settings.after_fallback, self.channel.supports_digest());
+        let to = self.settings.fallback.clone()?;
+        Some(Fallback { channel: self.name.clone(), to, catch_up })
+    }
 }
 
 /// What all channel workers share.

@@ -105,7 +105,7 @@ impl PartAttempt<'_> {
             late: due.late.contains(&self.part().index),
             probes: self.sending.probes,
         };
-        let step = retry::next(&answer.outcome, standing, &channel.waits, ended);
+        let step = retry::next(&answer.outcome, standing, &channel.settings.retry, ended);
         // Where recipients are attempted one by one, the delivery ends with the last.
         let next = round.as_ref().filter(|_| self.more_parts()).and_then(|_| self.sending.go_on());
         let behind = match (self.more_parts(), &next) {
@@ -133,7 +133,7 @@ impl PartAttempt<'_> {
             whole: after.as_ref().map(whole),
             clock_ahead_s: channel.http.clock_ahead().map(|ahead| ahead.as_secs()),
             pacing,
-            fallback: channel.fallback.clone(),
+            fallback: channel.fallback(),
         };
         keep(self.sending, settle).await;
         let (answer, step) = match after {
@@ -153,7 +153,7 @@ impl PartAttempt<'_> {
         let SendContext { channel, context, pacer, .. } = self.sending;
         let OutgoingMessage { leader: due, carries, released, parts, fresh } = self.outgoing;
         let (part, is_first) = (self.part(), self.position == 0);
-        let (now, longest) = (context.clock.now(), channel.channel.longest(channel.timeout));
+        let (now, longest) = (context.clock.now(), channel.channel.longest(channel.settings.timeout));
         let freed = pacer.freed(context.clock.elapsed());
         let claim = Claim {
             delivery: due.id,
@@ -217,7 +217,7 @@ impl PartAttempt<'_> {
             context.notifier.wake(&behind);
         }
         if *step == Step::Dead
-            && let Some(fallback) = &channel.fallback
+            && let Some(fallback) = channel.fallback()
         {
             context.notifier.wake(std::slice::from_ref(&fallback.to));
         }
@@ -275,7 +275,7 @@ async fn give_up(sending: &SendContext, outgoing: &OutgoingMessage, answer: Answ
         whole: None,
         clock_ahead_s: None,
         pacing: None,
-        fallback: channel.fallback.clone(),
+        fallback: channel.fallback(),
     };
     keep(sending, settle).await;
 }

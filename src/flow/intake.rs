@@ -127,7 +127,7 @@ impl Intake {
         let Some(endpoint) = routing.endpoints.get(name) else { return IntakeOutcome::UnknownSource };
         let platform = endpoint.source.platform();
         let (now, bytes) = (self.clock.now(), body.len());
-        if let Some(reason) = routing.closed.get(name) {
+        if let Some(reason) = &endpoint.closed {
             self.refusals.note_unchecked(name, reason, bytes as u64, (now, self.clock.elapsed()));
             return IntakeOutcome::Answer(PlatformReply::NotRemembered, platform.reply(PlatformReply::NotRemembered));
         }

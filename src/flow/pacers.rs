@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 
-use crate::domain::pace::{Backlog, Elapsed, PacingDecision, PermitId, RateLimit, Window};
+use crate::domain::pace::{Backlog, Elapsed, PacingDecision, PermitId, Window};
+use crate::domain::rate_limit::RateLimit;
 use crate::flow::Clock;
 use crate::store::PacingState;
 

@@ -10,6 +10,7 @@ use std::panic::AssertUnwindSafe;
 
 use jiff::Timestamp;
 
+use crate::channel::settings::ChannelSettings;
 use crate::domain::compose::Composed;
 use crate::domain::digest::{DetailLevel, DigestEntry, DigestView};
 use crate::domain::event::{DeliveryId, Event};
@@ -133,7 +134,7 @@ fn report_alone(channel: &WorkerChannel, choice: Choice<'_>, leader: &PendingDel
     };
     let audience = ReportAudience {
         channel: channel.channel.as_ref(),
-        language: &channel.language,
+        language: &channel.settings.language,
         templates: choice.templates,
         form: leader.form,
     };
@@ -188,12 +189,13 @@ fn single(
     let earlier = changes::behind(earlier, leader);
     let leader = shown_leader.as_ref();
     let view = view(channel, leader);
+    let ChannelSettings { language, timezone, .. } = &channel.settings;
     let notes = DigestNotes { meanwhile: &meanwhile, unreached: &unreached, earlier: &earlier };
     let by_template = |templates: &Templates| {
         let composed = templates.compose(&view)?;
         let composed = match notes.is_empty() {
             true => composed,
-            false => templates.noted(&composed, &notes, &channel.language, &channel.timezone, &view)?,
+            false => templates.noted(&composed, &notes, language, &timezone.zone, &view)?,
         };
         Ok(write(channel, leader, composed, true, enclosed.clone()))
     };
@@ -201,7 +203,7 @@ fn single(
         let composed = compose::plain(&view);
         let noted = match notes.is_empty() {
             true => None,
-            false => choice.templates.noted(&composed, &notes, &channel.language, &channel.timezone, &view).ok(),
+            false => choice.templates.noted(&composed, &notes, language, &timezone.zone, &view).ok(),
         };
         write(channel, leader, noted.unwrap_or(composed), true, enclosed.clone())
     };
@@ -290,20 +292,19 @@ fn digest(
     detail: DetailLevel,
     failure: &mut Option<RenderFailure>,
 ) -> Option<Vec<Part>> {
+    let ChannelSettings { language, timezone, .. } = &channel.settings;
     let view = DigestView {
         entries,
         detail,
-        language: &channel.language,
-        timezone: &channel.timezone,
+        language,
+        timezone: &timezone.zone,
         channel: &channel.name,
         channel_kind: channel.channel.kind(),
     };
     let by_template = |templates: &Templates| {
         let composed = templates.digest(&view)?;
         let composed = match (notes.is_empty(), entries.first()) {
-            (false, Some(first)) => {
-                templates.noted(&composed, notes, &channel.language, &channel.timezone, &view.view(first))?
-            }
+            (false, Some(first)) => templates.noted(&composed, notes, language, &timezone.zone, &view.view(first))?,
             _ => composed,
         };
         Ok(write(channel, leader, composed, false, Attachments::default()))
@@ -338,8 +339,8 @@ fn view<'a>(channel: &'a WorkerChannel, due: &'a PendingDelivery) -> MessageCont
     MessageContext {
         event: &due.event,
         order: due.order.as_ref(),
-        language: &channel.language,
-        timezone: &channel.timezone,
+        language: &channel.settings.language,
+        timezone: &channel.settings.timezone.zone,
         channel: &channel.name,
         channel_kind: channel.channel.kind(),
     }
@@ -375,7 +376,7 @@ pub fn round(channel: &WorkerChannel, due: &PendingDelivery) -> u32 {
 /// Marks the part that may have arrived already, which is the first one still to send. Answers whether the receiver needs
 /// that, because it knows no idempotency keys.
 pub fn mark_repeat(channel: &WorkerChannel, templates: &Templates, parts: &mut [Part]) -> bool {
-    let mark = templates.word(&channel.language, "label.repeat").unwrap_or("possibly a repeat");
+    let mark = templates.word(&channel.settings.language, "label.repeat").unwrap_or("possibly a repeat");
     let Some(first) = parts.first_mut() else { return false };
     match channel.channel.marked(first, mark) {
         Some(marked) => {

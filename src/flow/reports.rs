@@ -15,11 +15,13 @@ use tokio_util::sync::CancellationToken;
 use crate::domain::event::{Event, Kind, OWN_SOURCE, SignatureCheck};
 use crate::domain::figures;
 use crate::domain::figures::csv;
+use crate::domain::figures::facts::Scope;
 use crate::domain::payload::Payload;
 use crate::domain::report::Report;
 use crate::domain::report::calendar::{DueReport, Schedule};
+use crate::domain::report::settings::ReportSettings;
 use crate::domain::report::upcoming::{Past, Skipped, SkippedFor, Upcoming};
-use crate::flow::routing::{ReportPlan, RoutingSnapshot};
+use crate::flow::routing::RoutingSnapshot;
 use crate::flow::{Clock, Current, Notifier, ids};
 use crate::store::sqlite::Sqlite;
 use crate::store::sqlite::read::Reader;
@@ -93,13 +95,13 @@ impl Reports {
         let routing = self.routing.get();
         self.past.retain(|name, _| routing.reports.contains_key(name));
         self.announced.retain(|name, _| routing.reports.contains_key(name));
-        for (name, plan) in &routing.reports {
+        for (name, settings) in &routing.reports {
             let now = self.clock.now();
             // Also where the clock was put back meanwhile.
             if self.again_at.get(name).is_some_and(|at| now < *at && *at <= now + AGAIN_AFTER) {
                 continue;
             }
-            let looking = AssertUnwindSafe(self.look_at(name, plan, &routing, now)).catch_unwind();
+            let looking = AssertUnwindSafe(self.look_at(name, settings, &routing, now)).catch_unwind();
             let fault = |_| StoreError::Unavailable("orderbell met an internal error".to_owned());
             match looking.await.map_err(fault).flatten() {
                 Ok(()) => {
@@ -119,27 +121,28 @@ impl Reports {
     async fn look_at(
         &mut self,
         name: &str,
-        plan: &ReportPlan,
+        settings: &ReportSettings,
         routing: &RoutingSnapshot,
         now: Timestamp,
     ) -> Result<(), StoreError> {
+        let schedule = &settings.schedule();
         let past = match self.past.get(name) {
             Some(past) => *past,
-            None => self.begun(name, plan, now).await?,
+            None => self.begun(name, schedule, now).await?,
         };
         let covered = past.covered.unwrap_or(Date::MIN);
-        let today = now.to_zoned(plan.schedule.zone.clone()).date();
+        let today = now.to_zoned(schedule.zone.clone()).date();
         if covered.duration_since(today) > FAR_OFF {
             tracing::warn!(report = name, %covered, "the clock was ahead: days that have not come yet are covered anew");
             self.past.remove(name);
             return self.store.forget_report_days(name, today).await;
         }
-        let past = not_before_the_first(self.store.reader(), past, &plan.schedule, now).await?;
-        let Some(owed) = plan.schedule.owed(past.covered.unwrap_or(covered), now) else {
-            self.announce(name, plan, &past, now);
+        let past = not_before_the_first(self.store.reader(), past, schedule, now).await?;
+        let Some(owed) = schedule.owed(past.covered.unwrap_or(covered), now) else {
+            self.announce(name, schedule, &past, now);
             return Ok(());
         };
-        let recorded = self.make(name, plan, routing, owed, now).await?;
+        let recorded = self.make(name, settings, routing, owed, now).await?;
         // Another instance may have been first; then what it has covered is read anew.
         self.past.remove(name);
         if let Some(Recorded::New { channels, .. }) = recorded {
@@ -151,10 +154,10 @@ impl Reports {
     }
 
     /// What was covered. A report that is new begins with the day for which the next one is due.
-    async fn begun(&mut self, name: &str, plan: &ReportPlan, now: Timestamp) -> Result<Past, StoreError> {
+    async fn begun(&mut self, name: &str, schedule: &Schedule, now: Timestamp) -> Result<Past, StoreError> {
         let mut past = self.store.reader().report_past(name).await?;
         if past.covered.is_none() {
-            let before = plan.schedule.covered_by(now).unwrap_or(Date::MIN);
+            let before = schedule.covered_by(now).unwrap_or(Date::MIN);
             self.store.begin_report(name, before).await?;
             past = self.store.reader().report_past(name).await?;
         }
@@ -166,15 +169,15 @@ impl Reports {
     }
 
     /// Says in the log when the next one is due: at the start, after each run, and when the configuration has changed it.
-    fn announce(&mut self, name: &str, plan: &ReportPlan, past: &Past, now: Timestamp) {
-        let Some(next) = plan.schedule.upcoming(past, now) else { return };
+    fn announce(&mut self, name: &str, schedule: &Schedule, past: &Past, now: Timestamp) {
+        let Some(next) = schedule.upcoming(past, now) else { return };
         // Its time of today may have passed meanwhile; that is no news.
         let is_known = |known: &Upcoming| (known.from, known.to, known.due_at) == (next.from, next.to, next.due_at);
         if self.announced.get(name).is_some_and(is_known) {
             return;
         }
         let (due_at, from, to) = (next.due_at.to_string(), next.from.to_string(), next.to.to_string());
-        let says = next_words(&next, name, &plan.schedule.zone);
+        let says = next_words(&next, name, &schedule.zone);
         tracing::info!(report = name, due_at, from, to, "the next report is due {says}");
         self.announced.insert(name.to_owned(), next);
     }
@@ -182,17 +185,17 @@ impl Reports {
     async fn make(
         &self,
         name: &str,
-        plan: &ReportPlan,
+        settings: &ReportSettings,
         routing: &RoutingSnapshot,
         owed: DueReport,
         now: Timestamp,
     ) -> Result<Option<Recorded>, StoreError> {
-        let scope = plan.scope(name, owed.from, owed.to, owed.late);
+        let scope = Scope::of(settings, name, owed.from, owed.to, owed.late);
         let mut facts = self.store.reader().report_facts(scope.clone()).await?;
         facts.note_observing(&scope, &routing.observing());
         let report = figures::report(&scope, &facts, now);
         let (ledger_seq, days) = (facts.ledger_seq, scope.days().iter().map(|day| day.day).collect());
-        let body = if plan.attach_csv { csv::orders(&scope, &facts).into_bytes() } else { Vec::new() };
+        let body = if settings.attach_csv { csv::orders(&scope, &facts).into_bytes() } else { Vec::new() };
         let picture = picture(routing.public_url.as_deref(), now);
         let address = picture.as_ref().map(|picture| picture.address.clone());
         let report = Report { picture: address, ..report };

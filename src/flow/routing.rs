@@ -4,12 +4,10 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use jiff::SignedDuration;
-use jiff::civil::Date;
 
 use crate::domain::event::Kind;
-use crate::domain::figures::facts::Scope;
 use crate::domain::glob::Glob;
-use crate::domain::report::calendar::Schedule;
+use crate::domain::report::settings::ReportSettings;
 use crate::domain::route::{self, Routes, Target};
 use crate::domain::route_decision::RouteDecisions;
 use crate::platform::kinds::Source;
@@ -18,34 +16,16 @@ use crate::platform::kinds::Source;
 pub struct SourceEndpoint {
     pub source: Arc<Source>,
     pub address: String,
+    /// After how long without a webhook it is silent; zero is never.
+    pub silent_after: Option<SignedDuration>,
+    /// Why its secret cannot be read: nobody can say whether to believe what comes.
+    pub closed: Option<String>,
 }
 
-/// One configured report.
-#[derive(Clone, Debug)]
-pub struct ReportPlan {
-    pub schedule: Schedule,
-    /// The channels that get it.
-    pub to: Vec<String>,
-    /// All where absent.
-    pub sources: Option<Vec<String>>,
-    /// All where absent.
-    pub shops: Option<Vec<String>>,
-    /// The orders go along as a table, where the channel can.
-    pub attach_csv: bool,
-}
-
-impl ReportPlan {
-    /// What a report of these days is about.
-    pub fn scope(&self, name: &str, from: Date, to: Date, late: bool) -> Scope {
-        Scope {
-            name: name.to_owned(),
-            from,
-            to,
-            zone: self.schedule.zone.clone(),
-            sources: self.sources.clone(),
-            shops: self.shops.clone(),
-            late,
-        }
+impl SourceEndpoint {
+    /// One whose secret is known, and that may be silent as long as it likes.
+    pub fn new(source: Source, address: String) -> Self {
+        Self { source: Arc::new(source), address, silent_after: None, closed: None }
     }
 }
 
@@ -54,19 +34,15 @@ impl ReportPlan {
 pub struct RoutingSnapshot {
     /// By name.
     pub endpoints: BTreeMap<String, SourceEndpoint>,
-    /// The sources whose secret cannot be read, each with the reason: nobody can say whether to believe what comes.
-    pub closed: BTreeMap<String, String>,
     pub routes: Routes,
     /// For amounts that come without a currency; ISO 4217.
     pub currency: String,
     /// The channels that there are, each with the kinds that are urgent to it.
     pub channels: BTreeMap<String, Vec<Glob>>,
-    /// After how long the sources that are watched are silent.
-    pub silent_after: BTreeMap<String, SignedDuration>,
     /// Whose clock the receiver of a channel shows, where it shows one.
     pub far_hosts: BTreeMap<String, String>,
     /// By name.
-    pub reports: BTreeMap<String, ReportPlan>,
+    pub reports: BTreeMap<String, ReportSettings>,
     /// The language of readers who have none of their own.
     pub language: String,
     /// How the internet reaches us.

@@ -193,7 +193,7 @@ impl SelfWatch {
             reports,
             mistakes: &self.with.mistakes.now(),
             observing: &self.observing(routing),
-            closed: &routing.endpoints.keys().map(|name| (name.clone(), routing.closed.get(name).cloned())).collect(),
+            closed: &routing.endpoints.iter().map(|(name, endpoint)| (name.clone(), endpoint.closed.clone())).collect(),
         })
     }
 
@@ -238,9 +238,10 @@ impl SelfWatch {
     /// The report of each name that was due last.
     async fn reports(&mut self, routing: &RoutingSnapshot, now: Timestamp) -> Result<Vec<LastReport>, StoreError> {
         let mut reports = Vec::new();
-        for (name, plan) in &routing.reports {
-            let Some((_, due_at)) = plan.schedule.latest(now) else { continue };
-            let Some(day) = plan.schedule.covered_by(now) else { continue };
+        for (name, report) in &routing.reports {
+            let schedule = report.schedule();
+            let Some((_, due_at)) = schedule.latest(now) else { continue };
+            let Some(day) = schedule.covered_by(now) else { continue };
             let status = self.with.store.reader().report_status(name, day).await?;
             let seen = self.due_since.entry(name.clone()).or_insert((due_at, now));
             // Another one is due, or its time is another now.
@@ -285,14 +286,14 @@ impl SelfWatch {
         // Nothing comes from tomorrow: the clock was put back.
         let possible = |at: &Timestamp| at.duration_since(now) < SignedDuration::from_mins(1);
         let mut sources = Vec::new();
-        for name in routing.endpoints.keys() {
+        for (name, endpoint) in &routing.endpoints {
             let written = sight.source_activity.get(name).copied().filter(possible);
             let last = written.max(activity.last(name).filter(possible)).unwrap_or_else(|| {
                 store.sign_of_life(name, Some(now));
                 now
             });
-            if let Some(silent_after) = routing.silent_after.get(name) {
-                sources.push((name.clone(), clock.ago(*silent_after), last));
+            if let Some(silent_after) = endpoint.silent_after.filter(SignedDuration::is_positive) {
+                sources.push((name.clone(), clock.ago(silent_after), last));
             }
         }
         sources

@@ -97,7 +97,7 @@ async fn turns(runner: &mut ChannelWorker, retire: &CancellationToken, shutdown:
 impl ChannelWorker {
     pub fn new(channel: Arc<WorkerChannel>, context: WorkerContext, retire: CancellationToken) -> Self {
         let elapsed = context.clock.elapsed();
-        let pacer = context.pacers.join(&channel.channel.credential(), &channel.name, channel.allowance, elapsed);
+        let pacer = context.pacers.join(&channel.channel.credential(), &channel.name, channel.allowance(), elapsed);
         let (sending, under_way, unreadable) = (JoinSet::new(), HashMap::new(), HashSet::new());
         let (timeline, waits_may_be_wrong, composing) = (Timeline::default(), true, Arc::new(Semaphore::new(1)));
         Self {
@@ -335,7 +335,7 @@ impl ChannelWorker {
 
     async fn let_end(&mut self, shutdown: CancellationToken) {
         let sending = &mut self.sending;
-        let longest = self.channel.channel.longest(self.channel.timeout) + LEASE_MARGIN;
+        let longest = self.channel.channel.longest(self.channel.settings.timeout) + LEASE_MARGIN;
         let released = tokio::select! {
             () = async { while sending.join_next().await.is_some() {} } => return,
             () = async { shutdown.cancelled().await; tokio::time::sleep(FINISH).await } => "at the next start",

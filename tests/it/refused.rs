@@ -115,8 +115,8 @@ async fn what_comes_too_slowly_or_breaks_off_is_among_the_refusals() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("bell.db");
     let store = Arc::new(Sqlite::open(&file, Timestamp::now()).unwrap());
-    let source = Arc::new(Source::Apsdai(toml::from_str::<Apsdai>("password = \"word\"").unwrap()));
-    let endpoints = [("licences".to_owned(), SourceEndpoint { source, address: String::new() })].into();
+    let source = Source::Apsdai(toml::from_str::<Apsdai>("password = \"word\"").unwrap());
+    let endpoints = [("licences".to_owned(), SourceEndpoint::new(source, String::new()))].into();
     let routing = Current::new(RoutingSnapshot { endpoints, currency: "CNY".to_owned(), ..RoutingSnapshot::default() });
     let notices = Notices::new(store.clone(), routing.clone(), Notifier::default());
     let (clock, stop) = (Clock::system(), CancellationToken::new());

@@ -75,7 +75,7 @@ proptest! {
 
 fn intake(folder: &std::path::Path) -> Intake {
     let store = Arc::new(Sqlite::open(&folder.join("bell.db"), Timestamp::now()).unwrap());
-    let endpoint = SourceEndpoint { source: Arc::new(Source::Keeta(keeta())), address: ADDRESS.to_owned() };
+    let endpoint = SourceEndpoint::new(Source::Keeta(keeta()), ADDRESS.to_owned());
     let endpoints = [("s".to_owned(), endpoint)].into();
     let routing = Current::new(RoutingSnapshot { endpoints, currency: "HKD".to_owned(), ..RoutingSnapshot::default() });
     let notifier = Notifier::default();

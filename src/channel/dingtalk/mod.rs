@@ -27,7 +27,7 @@ use crate::domain::document::split::split;
 use crate::domain::document::{Block, Inline};
 use crate::domain::mask::known::{Mask, Masking, Secrets};
 use crate::domain::message::{Message, Part, PartForm, idempotency_key};
-use crate::domain::pace::RateLimit;
+use crate::domain::rate_limit::RateLimit;
 use crate::domain::retry::Answer;
 use crate::domain::secret::Secret;
 use crate::domain::simulated::{Addressee, Demands, Simulated};

@@ -33,7 +33,7 @@ use crate::domain::document::split::split;
 use crate::domain::document::{Block, Inline, Tone};
 use crate::domain::mask::known::{Mask, Masking};
 use crate::domain::message::{Message, Part, PartForm};
-use crate::domain::pace::RateLimit;
+use crate::domain::rate_limit::RateLimit;
 use crate::domain::secret::Secret;
 use crate::domain::simulated::{Addressee, Demands, Simulated};
 use crate::domain::text::{cap, cap_bytes, composed_line};

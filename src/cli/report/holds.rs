@@ -3,14 +3,13 @@
 
 use jiff::Timestamp;
 
-use crate::app::setup;
 use crate::cli::failure::Failure;
 use crate::cli::store;
 use crate::cli::why::meaning;
 use crate::cli::why::setting::count;
 use crate::config::ConfiguredChannel;
 use crate::domain::event::Kind;
-use crate::domain::pace::RateLimit;
+use crate::domain::rate_limit::RateLimit;
 use crate::store::UNREADY;
 use crate::store::sqlite::read::Reader;
 
@@ -44,10 +43,10 @@ pub async fn of_channel(
     if let Some((_, until, _)) = taken.closed.iter().find(|(closed, until, _)| *closed == credential && *until > now) {
         holds.push(format!("the provider takes no messages of this channel until {}", time(*until)));
     }
-    if let Some(until) = setup::quiet(settings).and_then(|quiet| quiet.holds(kind, now, zone)) {
+    if let Some(until) = settings.quiet.as_ref().and_then(|quiet| quiet.holds(kind, now, zone)) {
         holds.push(format!("the channel has quiet hours until {}", time(until)));
     }
-    if let Some(allowance) = setup::allowance(&channel.way, settings) {
+    if let Some(allowance) = channel.allowance() {
         let permits = reader.slots_of(&credential, allowance.per, now).await.map_err(store::failed)?;
         holds.extend(pacing(allowance, &permits, time));
     }

@@ -4,10 +4,9 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
 
-use crate::app::setup;
 use crate::cli::schedule;
 use crate::cli::why::source::sentence;
-use crate::config::routes::ReportSettings;
+use crate::domain::report::settings::ReportSettings;
 use crate::domain::report::upcoming::Upcoming;
 use crate::flow::reports;
 use crate::store::history::{ReportHistory, RunHistory};
@@ -34,7 +33,7 @@ impl ListRow<'_> {
 
     fn next(&self, now: Timestamp) -> Option<Upcoming> {
         let past = self.history.as_ref().map(|history| history.past).unwrap_or_default();
-        setup::plan(self.report).schedule.upcoming(&past, now)
+        self.report.schedule().upcoming(&past, now)
     }
 
     fn zone(&self) -> &TimeZone {
@@ -143,8 +142,8 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::config::Zone;
     use crate::domain::event::{DeliveryId, Event, EventId, Kind, OWN_SOURCE, SignatureCheck};
+    use crate::domain::local_time::Zone;
     use crate::domain::payload::Data;
     use crate::domain::report::upcoming::Past;
     use crate::store::history::{DeliveryHistory, EventHistory, Other};

@@ -3,15 +3,14 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::app::setup;
 use crate::cli::schedule;
 use crate::cli::why::setting::{Setting, count, span};
 use crate::cli::why::source::sentence;
 use crate::cli::why::timeline::{TimelineEntry, TimelineSection};
 use crate::cli::why::{event, summary, timeline};
 use crate::config::parts::Parts;
-use crate::config::routes::ReportSettings;
 use crate::domain::report::calendar::{LATE_AFTER, Schedule};
+use crate::domain::report::settings::ReportSettings;
 use crate::flow::reports;
 use crate::store::history::{EventHistory, History, ReportHistory, RunHistory};
 
@@ -40,13 +39,12 @@ pub fn of_report(report: &ReportHistory, whole: &History, setting: &Setting<'_>)
         None => format!("report.{name}, whose setting cannot be read now; `orderbell check` says why"),
     };
     let configured = configured.flatten();
-    let plan = configured.map(setup::plan);
-    let schedule = plan.as_ref().map(|plan| &plan.schedule);
+    let schedule = configured.map(ReportSettings::schedule);
     let mut facts =
         timeline::facts(json!({ "name": name, "runs_in_all": report.count, "covered": report.past.covered }));
     facts.extend(configured.into_iter().flat_map(schedule::facts));
     let by_hand = report.by_hand.iter().map(|event| (event.event.received_at, sent(event, whole, setting)));
-    let runs = report.runs.iter().map(|run| (made_at(run), ran(run, schedule, whole, setting)));
+    let runs = report.runs.iter().map(|run| (made_at(run), ran(run, schedule.as_ref(), whole, setting)));
     let mut chapters: Vec<(Timestamp, TimelineSection)> = runs.chain(by_hand).collect();
     chapters.sort_by_key(|(at, _)| *at);
     TimelineSection {
@@ -153,7 +151,7 @@ fn next(report: &ReportHistory, configured: Option<&ReportSettings>, setting: &S
         };
         return vec![TimelineEntry::says(says).in_list("next")];
     };
-    let schedule = setup::plan(configured).schedule;
+    let schedule = configured.schedule();
     let Some(next) = schedule.upcoming(&report.past, setting.now) else { return Vec::new() };
     let about = reports::days(next.from, next.to);
     let local = match configured.timezone.name == setting.part.timezone.name {

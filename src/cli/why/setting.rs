@@ -2,10 +2,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::app::setup;
 use crate::cli::store;
 use crate::config::parts::Parts;
-use crate::domain::pace::RateLimit;
+use crate::domain::rate_limit::RateLimit;
 use crate::domain::route::{self, Route};
 use crate::store::history::{History, ParkedHistory, RateLimitHistory};
 
@@ -59,8 +58,7 @@ impl Setting<'_> {
     /// Whether the allowance of a channel is used up, and until when, where that is known.
     pub fn paced(&self, channel: &str, is_urgent: bool, history: &History) -> Option<UsedUp> {
         let channel = self.part.channels.get(channel)?.channel.as_ref()?;
-        let (allowance, credential) =
-            (setup::allowance(&channel.way, &channel.settings)?, channel.way.channel().credential());
+        let (allowance, credential) = (channel.allowance()?, channel.way.channel().credential());
         let free_at = |ended_at: Option<Timestamp>| ended_at.and_then(|at| at.checked_add(allowance.per).ok());
         let permits = history.slots.iter().filter(|permit| permit.credential == credential);
         let permits = permits.map(|permit| free_at(permit.ended_at)).filter(|at| at.is_none_or(|at| at > self.now));

@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
 
 use crate::cli::store;
-use crate::config::Zone;
+use crate::domain::local_time::Zone;
 
 /// One thing with its story: an order, an event, a delivery, a source.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -8,6 +8,7 @@ use crate::domain::event::Event;
 use crate::domain::ledger::Figure;
 use crate::domain::order::Order;
 use crate::domain::report::calendar::LocalDay;
+use crate::domain::report::settings::ReportSettings;
 use crate::domain::report::{ServiceHealth, Unproven};
 
 /// How many days the picture shows.
@@ -30,6 +31,12 @@ pub struct Scope {
 }
 
 impl Scope {
+    /// What a report of these days is about.
+    pub fn of(report: &ReportSettings, name: &str, from: Date, to: Date, late: bool) -> Self {
+        let (sources, shops) = (report.sources.clone(), report.shops.clone());
+        Self { name: name.to_owned(), from, to, zone: report.timezone.zone.clone(), sources, shops, late }
+    }
+
     /// The days that it covers.
     pub fn days(&self) -> Vec<LocalDay> {
         LocalDay::all(self.from, self.to, &self.zone)

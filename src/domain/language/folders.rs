@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
 /// The language that every chain of fallbacks ends in.
 pub const LAST_RESORT: &str = "en";
 
@@ -140,6 +142,26 @@ fn wider(tag: &str) -> impl Iterator<Item = &str> {
 
 fn primary(tag: &str) -> &str {
     tag.split('-').next().unwrap_or_default()
+}
+
+/// The tag of a language, for the schema: the built-in ones to choose from, and any that a folder of templates brings.
+pub struct LanguageTag;
+
+impl JsonSchema for LanguageTag {
+    fn schema_name() -> Cow<'static, str> {
+        "LanguageTag".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "anyOf": [{ "enum": built_in_folders() }, { "pattern": "^[A-Za-z]{2,3}(-[A-Za-z0-9]+)*$" }],
+        })
+    }
 }
 
 #[cfg(test)]

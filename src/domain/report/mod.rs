@@ -7,6 +7,7 @@
 
 pub mod calendar;
 mod flat;
+pub mod settings;
 mod shortened;
 pub mod upcoming;
 

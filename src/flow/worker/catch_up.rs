@@ -46,8 +46,8 @@ impl ChannelWorker {
     }
 
     fn may_go(&self, id: DeliveryId, kind: &Kind, now: Timestamp) -> bool {
-        let quiet = self.channel.quiet.as_ref();
-        let is_held = quiet.is_some_and(|quiet| quiet.holds(kind, now, &self.channel.timezone).is_some());
+        let quiet = self.channel.settings.quiet.as_ref();
+        let is_held = quiet.is_some_and(|quiet| quiet.holds(kind, now, &self.channel.settings.timezone.zone).is_some());
         !is_held && !self.is_under_way(id) && !self.unreadable.contains(&id)
     }
 }

@@ -13,7 +13,7 @@ use crate::store::ParkedState;
 impl ChannelWorker {
     /// What a worker does before its first turn.
     pub async fn prepare(&self) {
-        if let Err(error) = self.context.store.rank(&self.channel.name, self.channel.urgent.clone()).await {
+        if let Err(error) = self.context.store.rank(&self.channel.name, self.channel.settings.urgent.clone()).await {
             tracing::error!(channel = self.channel.name, %error, "which of the waiting messages are urgent could not be stored");
         }
         let (now, unready) = (self.context.clock.now(), self.channel.channel.unready());
@@ -104,14 +104,14 @@ impl ChannelWorker {
 
     /// The quiet hours in which `now` is, and when they end.
     fn quiet_hours(&self, now: Timestamp) -> Option<(Quiet, Timestamp)> {
-        let quiet = self.channel.quiet.as_ref()?;
-        quiet.until(now, &self.channel.timezone).map(|until| (quiet.clone(), until))
+        let quiet = self.channel.settings.quiet.as_ref()?;
+        quiet.until(now, &self.channel.settings.timezone.zone).map(|until| (quiet.clone(), until))
     }
 
     /// Asks the fallback for what has waited too long, or for everything urgent while the channel is parked.
     pub(super) async fn fall_back(&self, now: Timestamp) {
-        let Some(to) = &self.channel.fallback else { return };
-        let before = self.context.clock.ago(self.channel.fallback_after);
+        let Some(to) = &self.channel.fallback() else { return };
+        let before = self.context.clock.ago(self.channel.settings.fallback_after);
         let quiet = self.quiet_hours(now).map(|(quiet, _)| quiet);
         let reader = self.context.store.reader();
         if !matches!(reader.wants_fallback(&self.channel.name, before, now, quiet.clone()).await, Ok(true)) {

@@ -60,7 +60,7 @@ fn repeats_are_recognised_by_event_time_and_body() {
 /// A daemon's intake with a clock that a test moves.
 fn intake(folder: &std::path::Path, clock: Clock) -> Intake {
     let store = Arc::new(Sqlite::open(&folder.join("bell.db"), now()).unwrap());
-    let endpoint = |apsdai| SourceEndpoint { source: Arc::new(Source::Apsdai(apsdai)), address: String::new() };
+    let endpoint = |apsdai| SourceEndpoint::new(Source::Apsdai(apsdai), String::new());
     let endpoints =
         [("signed".to_owned(), endpoint(apsdai())), ("password".to_owned(), endpoint(by_password()))].into();
     let routing = Current::new(RoutingSnapshot { endpoints, currency: "CNY".to_owned(), ..RoutingSnapshot::default() });

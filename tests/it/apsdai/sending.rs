@@ -55,7 +55,7 @@ fn samples_of_every_hook_are_believed_in_either_mode_and_speak_of_one_order() {
 async fn sent(signing: WebhookSigning, source: &str, kind: Kind) -> (Answer, Vec<String>) {
     let folder = tempfile::tempdir().unwrap();
     let store = Arc::new(Sqlite::open(&folder.path().join("bell.db"), Timestamp::now()).unwrap());
-    let endpoint = |apsdai| SourceEndpoint { source: Arc::new(Source::Apsdai(apsdai)), address: String::new() };
+    let endpoint = |apsdai| SourceEndpoint::new(Source::Apsdai(apsdai), String::new());
     let endpoints =
         [("signed".to_owned(), endpoint(apsdai())), ("password".to_owned(), endpoint(by_password()))].into();
     let routing = Current::new(RoutingSnapshot { endpoints, currency: "CNY".to_owned(), ..RoutingSnapshot::default() });

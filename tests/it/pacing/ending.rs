@@ -4,7 +4,7 @@
 use std::sync::atomic::Ordering;
 
 use jiff::SignedDuration;
-use orderbell::domain::pace::RateLimit;
+use orderbell::domain::rate_limit::RateLimit;
 use orderbell::domain::retry::Outcome;
 use orderbell::flow::supervisor::Supervisor;
 use orderbell::flow::worker;

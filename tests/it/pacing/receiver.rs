@@ -1,7 +1,7 @@
 //! A receiver that counts: each message at some moment between the begin and the end of its send, which nobody else knows.
 
 use jiff::SignedDuration;
-use orderbell::domain::pace::RateLimit;
+use orderbell::domain::rate_limit::RateLimit;
 use proptest::prelude::*;
 
 /// When a message was sent, in real time that no daemon sees.

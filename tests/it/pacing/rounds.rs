@@ -3,7 +3,7 @@
 
 use jiff::SignedDuration;
 use orderbell::domain::message::Part;
-use orderbell::domain::pace::RateLimit;
+use orderbell::domain::rate_limit::RateLimit;
 use orderbell::domain::retry::Outcome;
 
 use crate::pacing::scene::{Parts, scene};

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use orderbell::domain::pace::{Backlog, Elapsed, PermitId, RateLimit};
+use orderbell::domain::pace::{Backlog, Elapsed, PermitId};
+use orderbell::domain::rate_limit::RateLimit;
 use orderbell::flow::pacers::{Pacer, Pacers};
 use orderbell::store::PacingState;
 use proptest::prelude::*;

@@ -3,15 +3,15 @@
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use orderbell::channel::http::{Http, Settings};
+use orderbell::channel::settings::ChannelSettings;
 use orderbell::channel::{Attempt, Channel, SendFuture};
 use orderbell::domain::event::{DeliveryId, Event, EventId, Kind, SignatureCheck};
 use orderbell::domain::mask::known::{Mask, Masking};
 use orderbell::domain::message::{Message, Part, PartForm};
-use orderbell::domain::pace::RateLimit;
 use orderbell::domain::payload::Data;
+use orderbell::domain::rate_limit::RateLimit;
 use orderbell::domain::retry::{Answer, Outcome};
 use orderbell::domain::route::Target;
 use orderbell::domain::template::Templates;
@@ -175,19 +175,13 @@ pub async fn scene(allowance: RateLimit, parts: Parts, thinks: Thinks) -> Scene 
         masking: Masking::default(),
         panics: panics.clone(),
     };
+    let settings = "kind = 'dingtalk'\nlanguage = 'en'\nretry = ['5s', '10m']\nurgent = []";
+    let settings: ChannelSettings = toml::from_str(settings).unwrap();
     let worker = Arc::new(WorkerChannel {
         name: "kitchen".to_owned(),
         channel: Arc::new(receiver),
         http: Http::new(&Settings::default()).unwrap(),
-        language: "en".to_owned(),
-        timezone: TimeZone::UTC,
-        waits: vec![SignedDuration::from_secs(5), SignedDuration::from_mins(10)],
-        timeout: SignedDuration::from_secs(15),
-        allowance: Some(allowance),
-        quiet: None,
-        urgent: Vec::new(),
-        fallback: None,
-        fallback_after: SignedDuration::from_mins(2),
+        settings: ChannelSettings { rate: Some(allowance), ..settings },
     });
     Scene { _folder: folder, store, worker, post, begun, answers, sent, panics, elapsed_s }
 }

@@ -4,10 +4,10 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use futures_util::FutureExt;
-use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 use orderbell::channel::http::{Http, Settings};
-use orderbell::domain::fallback::CatchUp;
+use orderbell::channel::settings::ChannelSettings;
+use orderbell::domain::local_time::Zone;
 use orderbell::domain::template::Templates;
 use orderbell::flow::clock_skew::ClockSkews;
 use orderbell::flow::composing::Composing;
@@ -17,7 +17,6 @@ use orderbell::flow::pacers::Pacers;
 use orderbell::flow::routing::RoutingSnapshot;
 use orderbell::flow::worker::ChannelWorker;
 use orderbell::flow::{Current, Notifier};
-use orderbell::store::Fallback;
 use orderbell::store::sqlite::Sqlite;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -119,23 +118,22 @@ impl Daemon {
 
 fn worker(number: usize, settings: &WorkerSettings, counter: &Arc<Counter>) -> WorkerChannel {
     let mock = CountedChannel { worker: number, inner: settings.channel.clone(), counter: counter.clone() };
-    let fallback = settings.fallback.map(|to| Fallback {
-        channel: settings.name.to_owned(),
-        to: to.to_owned(),
-        catch_up: CatchUp::of(settings.after_fallback, settings.channel.supports_digest()),
-    });
+    let written: ChannelSettings = toml::from_str("kind = 'webhook'").expect("settings");
     WorkerChannel {
         name: settings.name.to_owned(),
         channel: Arc::new(mock),
         http: HTTP.clone(),
-        language: settings.language.to_owned(),
-        timezone: timezone(),
-        waits: settings.waits.clone(),
-        timeout: SignedDuration::from_secs(15),
-        allowance: settings.allowance,
-        quiet: settings.quiet.clone(),
-        urgent: settings.urgent.clone(),
-        fallback,
-        fallback_after: settings.fallback_after,
+        settings: ChannelSettings {
+            language: settings.language.to_owned(),
+            timezone: Zone { name: "Asia/Hong_Kong".to_owned(), zone: timezone() },
+            retry: settings.waits.clone(),
+            rate: settings.allowance,
+            quiet: settings.quiet.clone(),
+            urgent: settings.urgent.clone(),
+            fallback: settings.fallback.map(str::to_owned),
+            fallback_after: settings.fallback_after,
+            after_fallback: settings.after_fallback,
+            ..written
+        },
     }
 }

@@ -8,7 +8,7 @@ use orderbell::channel::{Attempt, Channel, SendFuture};
 use orderbell::domain::event::{DeliveryId, Kind};
 use orderbell::domain::mask::known::{Mask, Masking};
 use orderbell::domain::message::{Message, Part, PartForm};
-use orderbell::domain::pace::RateLimit;
+use orderbell::domain::rate_limit::RateLimit;
 use orderbell::domain::retry::{Answer, Outcome};
 use tokio::sync::{Notify, oneshot};
 

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use jiff::SignedDuration;
 use orderbell::domain::message::Part;
-use orderbell::domain::pace::RateLimit;
+use orderbell::domain::rate_limit::RateLimit;
 use orderbell::domain::retry::Outcome;
 
 use crate::simulation::arrivals::{FORBIDDEN, UNWELCOME};

@@ -11,8 +11,8 @@ use orderbell::domain::event::Kind;
 use orderbell::domain::fallback::AfterFallback;
 use orderbell::domain::glob::Glob;
 use orderbell::domain::mask::known::Masking;
-use orderbell::domain::pace::RateLimit;
 use orderbell::domain::quiet::Quiet;
+use orderbell::domain::rate_limit::RateLimit;
 use orderbell::domain::retry::DEFAULT_WAITS;
 
 use crate::simulation::chance::Chance;

@@ -1,17 +1,24 @@
-//! What every channel takes, whatever its kind, as a value.
+//! `[channel.<name>]`: what every channel takes, whatever its kind, from the configuration down to the worker that sends.
+
+use std::path::Path;
 
 use jiff::SignedDuration;
-use jiff::civil::Time;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::channel::{http, kinds};
-use crate::config::{Zone, values};
+use crate::channel::kinds::ChannelConfig;
+use crate::channel::{SharedSettings, http, kinds};
+use crate::domain::duration;
+use crate::domain::duration::DurationText;
 use crate::domain::fallback::AfterFallback;
 use crate::domain::glob::Glob;
+use crate::domain::language::folders::LanguageTag;
+use crate::domain::local_time::Zone;
+use crate::domain::quiet::Quiet;
+use crate::domain::rate_limit::RateLimit;
 use crate::domain::retry::DEFAULT_WAITS;
 use crate::domain::secret::Secret;
-use crate::domain::{duration, quiet};
+use crate::domain::settings::SettingsTable;
 
 /// What every channel takes, whatever its kind.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -23,7 +30,7 @@ pub struct ChannelSettings {
     pub kind: String,
     /// The language of this channel's messages; that at the top of the file where absent.
     #[serde(default)]
-    #[schemars(with = "values::LanguageTag", example = &"zh-CN", extend("default" = null))]
+    #[schemars(with = "LanguageTag", example = &"zh-CN", extend("default" = null))]
     pub language: String,
     /// The time zone of times in this channel's messages, an IANA name; that at the top of the file where absent.
     #[serde(default)]
@@ -31,14 +38,14 @@ pub struct ChannelSettings {
     pub timezone: Zone,
     /// How many messages within which time, instead of the vendor's own limit.
     #[schemars(example = serde_json::json!({ "per": "1m", "count": 18 }))]
-    pub rate: Option<Rate>,
+    pub rate: Option<RateLimit>,
     /// The waits between tries, each ±10 %; after the last the message is dead.
     #[serde(default = "default_retry", deserialize_with = "duration::deserialize_list")]
-    #[schemars(with = "Vec<duration::DurationText>", extend("default" = ["5s", "30s", "2m", "10m", "30m", "2h", "6h", "12h"]))]
+    #[schemars(with = "Vec<DurationText>", extend("default" = ["5s", "30s", "2m", "10m", "30m", "2h", "6h", "12h"]))]
     pub retry: Vec<SignedDuration>,
     /// Hours in which the channel is left in peace.
     #[schemars(example = serde_json::json!({ "from": "23:00", "to": "07:30", "except": ["order.placed"] }))]
-    pub quiet: Option<QuietSetting>,
+    pub quiet: Option<Quiet>,
     /// Kinds that go first and are not kept waiting.
     #[serde(default = "default_urgent")]
     #[schemars(extend("default" = ["order.placed", "order.cancelled"]))]
@@ -47,7 +54,7 @@ pub struct ChannelSettings {
     pub fallback: Option<String>,
     /// How long an urgent message waits before the other channel is notified of it.
     #[serde(default = "default_fallback_after", deserialize_with = "duration::deserialize")]
-    #[schemars(with = "duration::DurationText", extend("default" = "2m"))]
+    #[schemars(with = "DurationText", extend("default" = "2m"))]
     pub fallback_after: SignedDuration,
     /// What this channel gets, when it works again, of what the other channel was sent meanwhile: "tell" sends it as well,
     /// marked; "skip" does not.
@@ -58,7 +65,7 @@ pub struct ChannelSettings {
     pub allow_private: bool,
     /// How long one try may take; up to 2 minutes.
     #[serde(default = "default_timeout", deserialize_with = "duration::deserialize")]
-    #[schemars(with = "duration::DurationText", extend("default" = "15s"))]
+    #[schemars(with = "DurationText", extend("default" = "15s"))]
     pub timeout: SignedDuration,
     /// For robots: another server in the vendor's place. The path and the token of `webhook` are put behind it.
     #[schemars(example = &"https://relay.example.com/dingtalk", extend("format" = "uri"))]
@@ -90,44 +97,17 @@ impl ChannelSettings {
         let timeout = self.timeout.unsigned_abs();
         http::Settings { allow_private: self.allow_private, timeout, proxy: self.proxy.clone(), ca_file: None }
     }
-}
 
-/// So many messages within a window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Rate {
-    #[serde(deserialize_with = "crate::domain::duration::deserialize")]
-    /// The window.
-    #[schemars(with = "duration::DurationText", example = &"1m")]
-    pub per: SignedDuration,
-    /// How many messages within it.
-    #[schemars(range(min = 1), example = 18)]
-    pub count: u32,
-}
-
-/// Hours in which a channel is left in peace; over midnight where `to` is before `from`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct QuietSetting {
-    #[serde(deserialize_with = "values::deserialize_time")]
-    /// When they begin.
-    #[schemars(with = "values::WrittenTime", example = &"23:00")]
-    pub from: Time,
-    #[serde(deserialize_with = "values::deserialize_time")]
-    /// When they end.
-    #[schemars(with = "values::WrittenTime", example = &"07:30")]
-    pub to: Time,
-    /// Kinds that come through.
-    #[serde(default)]
-    pub except: Vec<Glob>,
-    /// Kinds that are held although they would come through by themselves, which `operator.notice` does.
-    #[serde(default)]
-    #[schemars(example = &["operator.notice"])]
-    pub hold: Vec<Glob>,
-}
-
-impl QuietSetting {
-    pub fn hours(&self) -> quiet::Quiet {
-        quiet::Quiet { from: self.from, to: self.to, except: self.except.clone(), hold: self.hold.clone() }
+    /// Hands on to a channel what it needs of this, when its own table is read. Paths in that are relative to `folder`.
+    pub fn apply(&self, way: &mut ChannelConfig, folder: &Path, table: &mut dyn SettingsTable) {
+        if let Some(base_url) = &self.base_url {
+            way.channel_mut().replace_server(base_url);
+        }
+        if let Some(proxy) = &self.proxy {
+            way.goes_by(proxy);
+        }
+        let Self { language, timeout, allow_private, .. } = self;
+        let shared = SharedSettings { language, timeout: *timeout, allow_private: *allow_private, folder };
+        way.channel_mut().configure(shared, table);
     }
 }
