@@ -1,6 +1,7 @@
 //! A message that a person has sent to try a channel: through the running daemon, or where none runs through a worker of its
 //! own; in both cases on the way of real messages, pacing included.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,8 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::setup;
 use crate::app::start_error::StartError;
 use crate::config::ConfiguredChannel;
-use crate::config::parts::FileSettings;
-use crate::domain::effective::{DifferenceCause, SettingDifference, SettingsComparison};
+use crate::domain::effective::{DifferenceCause, EffectiveSettings, SettingDifference, SettingsComparison};
 use crate::domain::event::{DeliveryId, Event, Kind, OWN_SOURCE, SignatureCheck};
 use crate::domain::payload::Data;
 use crate::domain::route::Target;
@@ -45,8 +45,8 @@ pub struct TestSender<'a> {
     pub clock: Clock,
     pub templates: Current<Templates>,
     pub sender: Sender,
-    /// What stands in the file, where another configuration is in force.
-    pub file: Option<FileSettings>,
+    /// What stands in the file, by channel, where another configuration is in force.
+    pub file: Option<BTreeMap<String, EffectiveSettings>>,
 }
 
 /// Who sends a test message.
@@ -74,9 +74,9 @@ impl Sender {
         &self,
         name: &str,
         channel: &ConfiguredChannel,
-        file: Option<&FileSettings>,
+        file: Option<&BTreeMap<String, EffectiveSettings>>,
     ) -> Option<SettingsComparison> {
-        let here = match file.map(|file| file.channels.get(name)) {
+        let here = match file.map(|file| file.get(name)) {
             None => &channel.effective,
             Some(Some(settings)) => settings,
             Some(None) => {

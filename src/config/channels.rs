@@ -11,13 +11,12 @@ use crate::channel::kinds::{ChannelConfig, KINDS};
 use crate::channel::settings::ChannelSettings;
 use crate::channel::unready::Unready;
 use crate::channel::{ChannelKind, kinds, robot};
-use crate::config::schema::SchemaKind;
+use crate::config::globals::Globals;
 use crate::config::section::Section;
-use crate::config::top::Globals;
-use crate::config::unsupported::TablePlace;
-use crate::config::{ConfiguredChannel, LoadContext, effective, schema, secrets, unsupported, values};
+use crate::config::tagged::{SchemaKind, tag, tagged};
+use crate::config::{ConfiguredChannel, LoadContext, effective, secrets, values};
+use crate::diagnostic::ConfigPart;
 use crate::diagnostic::collect::Diagnostics;
-use crate::diagnostic::{ConfigPart, suggest};
 use crate::domain::effective::EffectiveSettings;
 use crate::domain::rate_limit::RateLimit;
 use crate::domain::secret::Secret;
@@ -45,6 +44,10 @@ pub struct ReadChannel {
 }
 
 impl ReadChannel {
+    pub fn name(&self) -> &str {
+        self.name.get_ref()
+    }
+
     pub fn channel(self) -> Option<ConfiguredChannel> {
         Some(ConfiguredChannel { way: self.way?, settings: self.settings?, effective: self.effective })
     }
@@ -57,25 +60,12 @@ pub fn schema(generator: &mut SchemaGenerator) -> Value {
         SchemaKind { name: known.name, schema: (known.schema)(generator), without }
     });
     let kinds = kinds.collect();
-    schema::tagged("kind", ChannelSettings::json_schema(generator), kinds, TablePlace::Channel)
+    tagged("kind", ChannelSettings::json_schema(generator), kinds)
 }
 
+/// Reads one, as far as it can be read.
 pub fn read(
-    sections: Vec<(Spanned<String>, Section<'_>)>,
-    globals: &Globals,
-    context: &LoadContext<'_>,
-    problems: &Diagnostics<'_>,
-) -> Vec<(String, ReadChannel)> {
-    let read = sections.into_iter().map(|(name, section)| {
-        let channel = read_one(name, section, globals, context, problems);
-        (channel.name.get_ref().clone(), channel)
-    });
-    read.collect()
-}
-
-fn read_one(
-    name: Spanned<String>,
-    mut section: Section<'_>,
+    (name, mut section): (Spanned<String>, Section<'_>),
     globals: &Globals,
     context: &LoadContext<'_>,
     problems: &Diagnostics<'_>,
@@ -84,26 +74,16 @@ fn read_one(
     let mark = problems.mark();
     let mut shared = section.split_off(ChannelSettings::json_schema);
     let kind = shared.text(&["kind"]).and_then(kinds::kind_named);
-    shared.check(&["kind"], &|name| match kind {
-        Some(_) => Ok(()),
-        None => Err(InvalidValue::new(
-            format!("there is no kind of channel \"{name}\""),
-            suggest::meant(name, &kinds::kind_names()),
-        )),
-    });
-    let kind_at = shared.at(&["kind"]);
-    let reach = match shared.value(&["allow_private"]).and_then(|value| value.get_ref().as_bool()) {
-        Some(true) => Reach::Private,
-        _ => Reach::Public,
-    };
-    if let Some(kind) = kind {
-        for (key, help) in kind.refuses {
-            section.takes_no(key);
-            if let Some(at) = shared.key_at(key) {
-                problems.mask(shared.at(&[key]));
-                problems.error(at, format!("a channel of kind \"{}\" takes no {key}", kind.name), *help);
-                shared.drop_wrong(&[key]);
-            }
+    shared.check(&["kind"], &|name| tag(name, "kind of channel", &kinds::kind_names()));
+    let is_private = shared.value(&["allow_private"]).and_then(|value| value.get_ref().as_bool()).unwrap_or_default();
+    let reach = if is_private { Reach::Private } else { Reach::Public };
+    for (key, help) in kind.map(|kind| kind.refuses).unwrap_or_default() {
+        section.takes_no(key);
+        if let Some(at) = shared.key_at(key) {
+            problems.mask(shared.at(&[key]));
+            let kind = shared.text(&["kind"]).unwrap_or_default();
+            problems.error(at, format!("a channel of kind \"{kind}\" takes no {key}"), *help);
+            shared.drop_wrong(&[key]);
         }
     }
     let (mut effective, place) = (EffectiveSettings::default(), format!("channel.{}", name.get_ref()));
@@ -118,7 +98,6 @@ fn read_one(
         effective::note(&mut effective, &place, &section, references);
         robot = kind.robot_parameter.and_then(|parameter| robot_of(&section, kind.name, parameter));
         way = ChannelConfig::read(kind.name, &mut section, reach);
-        unsupported::note_kind(kind.name, TablePlace::Channel, kind_at, problems);
         if let (Some(most), Some(rate)) = (kind.per_minute, settings.as_ref().and_then(|settings| settings.rate)) {
             check_rate(rate, most, shared.at(&["rate"]), problems);
         }
@@ -160,7 +139,6 @@ fn read_shared(
             "a whole address, such as \"http://127.0.0.1:3128\" or \"http://user:password@proxy.example.com:3128\"",
         )),
     });
-    unsupported::note_keys(section, TablePlace::Channel, problems);
     section.inherit("language", &globals.language);
     section.inherit("timezone", &globals.timezone.name);
     let settings: ChannelSettings = section.read()?;

@@ -22,17 +22,17 @@ use crate::platform::kinds::Source;
 /// So long an order may still change: Keeta's support cancels up to 30 days after its completion.
 const ORDERS_CHANGE: SignedDuration = SignedDuration::from_hours(45 * 24);
 
-type Sources = [(String, ReadSource)];
-type Channels = [(String, ReadChannel)];
+type Sources = [ReadSource];
+type Channels = [ReadChannel];
 
 /// Every name that a route, the operator, a report or a fallback mentions must be there.
 pub fn names(sources: &Sources, channels: &Channels, routes: &ReadRoutes, problems: &Diagnostics<'_>) {
-    let known: Vec<&str> = channels.iter().map(|(name, _)| name.as_str()).collect();
-    let fallbacks = channels.iter().filter_map(|(_, channel)| channel.fallback.as_ref());
+    let known: Vec<&str> = channels.iter().map(ReadChannel::name).collect();
+    let fallbacks = channels.iter().filter_map(|channel| channel.fallback.as_ref());
     for name in routes.channels.iter().chain(fallbacks) {
         unknown(name, "channel", &known, problems);
     }
-    let known: Vec<&str> = sources.iter().map(|(name, _)| name.as_str()).collect();
+    let known: Vec<&str> = sources.iter().map(ReadSource::name).collect();
     for name in &routes.sources {
         unknown(name, "source", &known, problems);
     }
@@ -52,17 +52,17 @@ fn unknown(name: &Spanned<String>, family: &str, known: &[&str], problems: &Diag
 /// Each circle of fallbacks is reported once, at its first channel in the file.
 pub fn fallbacks(channels: &Channels, problems: &Diagnostics<'_>) {
     let next: BTreeMap<&str, &Spanned<String>> =
-        channels.iter().filter_map(|(name, channel)| Some((name.as_str(), channel.fallback.as_ref()?))).collect();
+        channels.iter().filter_map(|channel| Some((channel.name(), channel.fallback.as_ref()?))).collect();
     let mut seen = BTreeSet::new();
-    for (start, _) in channels {
-        let mut path = vec![start.as_str()];
+    for start in channels.iter().map(ReadChannel::name) {
+        let mut path = vec![start];
         while let Some(to) = path.last().and_then(|last| next.get(last)) {
             let to = to.get_ref().as_str();
             let back = path.iter().position(|&name| name == to);
             path.push(to);
             let Some(back) = back else { continue };
             // A path may lead into a circle without being part of it.
-            if back == 0 && seen.insert(start.as_str()) {
+            if back == 0 && seen.insert(start) {
                 seen.extend(&path);
                 let at = next.get(to).map_or(0..0, |fallback| fallback.span());
                 let message = format!("these fallbacks run in a circle: {}", path.join(" → "));
@@ -85,15 +85,17 @@ pub fn oddities(sources: &Sources, channels: &Channels, routes: &ReadRoutes, pro
         problems.absence("nobody is notified when Orderbell needs attention: there is no [operator]", help);
     }
     let mut used: BTreeSet<&str> = routes.channels.iter().map(|name| name.get_ref().as_str()).collect();
-    used.extend(channels.iter().filter_map(|(_, channel)| Some(channel.fallback.as_ref()?.get_ref().as_str())));
-    for (name, channel) in channels {
-        if !used.contains(name.as_str()) {
+    used.extend(channels.iter().filter_map(|channel| Some(channel.fallback.as_ref()?.get_ref().as_str())));
+    for channel in channels {
+        let name = channel.name();
+        if !used.contains(name) {
             let help = format!("name it in a route: `to = [\"{name}\"]`");
             problems.warning(channel.name.span(), format!("nothing is ever sent to the channel \"{name}\""), help);
         }
     }
     let mut robots: BTreeMap<&str, &str> = BTreeMap::new();
-    for (name, channel) in channels {
+    for channel in channels {
+        let name = channel.name();
         let Some(robot) = &channel.robot else { continue };
         if let Some(first) = robots.insert(robot.get_ref().expose(), name) {
             let help = "they share its allowance of messages; a robot of its own for each is better";
@@ -105,11 +107,10 @@ pub fn oddities(sources: &Sources, channels: &Channels, routes: &ReadRoutes, pro
 
 /// Patterns over kinds that match nothing.
 fn patterns(channels: &Channels, routes: &ReadRoutes, problems: &Diagnostics<'_>) {
-    let reports = routes.report_names.iter().map(|name| Kind::Report(name.clone()));
-    let kinds: Vec<String> = Kind::ALL.iter().cloned().chain(reports).map(|kind| kind.to_string()).collect();
+    let kinds = routes.kinds();
     let kinds: Vec<&str> = kinds.iter().map(String::as_str).collect();
     let routed = routes.events.iter().map(|pattern| &pattern.text);
-    let others = channels.iter().flat_map(|(_, channel)| &channel.patterns);
+    let others = channels.iter().flat_map(|channel| &channel.patterns);
     let families = Kind::ALL.iter().map(|kind| format!("{}.*", kind.family())).collect::<BTreeSet<_>>();
     for text in routed.chain(others).filter(|text| !text.get_ref().is_empty()) {
         let glob = Glob::new(text.get_ref());
@@ -129,7 +130,7 @@ pub fn unsent(sources: &Sources, routes: &ReadRoutes, problems: &Diagnostics<'_>
     for pattern in &routes.events {
         let Some(named) = pattern.sources.as_ref().filter(|named| !named.is_empty()) else { continue };
         let kinds: Option<Vec<Kind>> = named.iter().try_fold(Vec::new(), |mut kinds, name| {
-            kinds.extend(kinds_of(sources.iter().find(|(known, _)| known == name).map(|(_, read)| read)?)?);
+            kinds.extend(kinds_of(sources.iter().find(|known| known.name() == name)?)?);
             Some(kinds)
         });
         let glob = Glob::new(pattern.text.get_ref());
@@ -163,8 +164,8 @@ fn kinds_of(read: &ReadSource) -> Option<Vec<Kind>> {
 /// Groups and mailboxes to which a pattern brings the figures of a report besides; programs are meant to get everything.
 pub fn overhearing(channels: &Channels, routes: &ReadRoutes, problems: &Diagnostics<'_>) {
     let Some(rules) = &routes.routes else { return };
-    let programs = channels.iter().filter(|(_, read)| read.kind.is_some_and(|kind| kind.is_for_programs));
-    let programs: Vec<&str> = programs.map(|(name, _)| name.as_str()).collect();
+    let programs = channels.iter().filter(|read| read.kind.is_some_and(|kind| kind.is_for_programs));
+    let programs: Vec<&str> = programs.map(ReadChannel::name).collect();
     for (name, report) in routes.reports.iter().filter_map(|(name, report)| Some((name, report.as_ref()?))) {
         let kind = Kind::Report(name.clone()).to_string();
         let by_pattern = |glob: &Glob| !glob.is_literal() && glob.matches(&kind);
@@ -198,8 +199,8 @@ pub fn memory(routes: &ReadRoutes, store: Option<&Store>, keep_at: Range<usize>,
 
 /// Whether the rest of the configuration has what each source needs.
 pub fn sources(sources: &Sources, general: GeneralSettings, problems: &Diagnostics<'_>) {
-    for (name, read) in sources {
-        let lacks = known(read).and_then(|source| source.platform().lacks(name, general));
+    for read in sources {
+        let lacks = known(read).and_then(|source| source.platform().lacks(read.name(), general));
         if let Some(InvalidValue { message, help }) = lacks {
             problems.warning(read.name.span(), message, help);
         }

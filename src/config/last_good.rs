@@ -201,14 +201,10 @@ fn read(path: &Path) -> Result<Option<(Copy, Option<String>)>, String> {
 fn head(text: &str) -> Option<(usize, String, Timestamp)> {
     let mut lines = text.split_inclusive('\n');
     let (first, of, since) = (lines.next()?, lines.next()?, lines.next()?);
+    let length = first.len() + of.len() + since.len();
     let at = since.trim_end().strip_prefix(SINCE)?.parse().ok()?;
     let of = of.trim_end_matches(['\n', '\r']).strip_prefix(OF)?.to_owned();
-    (first.trim_end() == HEAD).then_some((first.len() + lines_length(text, 1, 2), of, at))
-}
-
-/// The bytes of `count` lines after the first `skip`.
-fn lines_length(text: &str, skip: usize, count: usize) -> usize {
-    text.split_inclusive('\n').skip(skip).take(count).map(str::len).sum()
+    (first.trim_end() == HEAD).then_some((length, of, at))
 }
 
 /// Puts a file in its place as a whole; one that is there, and a link too, is replaced and not written to.

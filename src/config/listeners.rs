@@ -9,8 +9,8 @@ use toml::de::DeTable;
 
 use crate::config::section::Section;
 use crate::config::tables::table;
-use crate::config::unsupported::TablePlace;
-use crate::config::{LoadContext, secrets, unsupported, values};
+use crate::config::unsupported::ADMIN;
+use crate::config::{LoadContext, secrets, values};
 use crate::diagnostic::ConfigPart;
 use crate::diagnostic::collect::Diagnostics;
 use crate::domain::duration;
@@ -27,7 +27,7 @@ pub fn read<'t>(
 ) -> (Option<Server>, Option<Admin>) {
     problems.enter(ConfigPart::Rest);
     if let Some((key, _)) = root.get_key_value("admin") {
-        unsupported::note_kind("admin page or API", TablePlace::Top, key.span(), problems);
+        ADMIN.warn(key.span(), problems);
     }
     let admin_table = table(root, "admin", problems);
     let admin_at = admin_table.at(&["listen"]);

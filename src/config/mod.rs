@@ -4,6 +4,7 @@ mod channels;
 mod check;
 mod effective;
 pub mod fingerprint;
+mod globals;
 mod hidden;
 pub mod in_force;
 mod last_good;
@@ -20,6 +21,7 @@ pub mod sources;
 pub mod store;
 mod syntax;
 mod tables;
+mod tagged;
 mod top;
 mod unsupported;
 pub mod values;
@@ -28,6 +30,7 @@ mod words;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use jiff::SignedDuration;
 use toml::de::DeTable;
@@ -146,15 +149,21 @@ pub enum SecretReading {
     Placeholders,
 }
 
-impl LoadContext<'_> {
+impl<'a> LoadContext<'a> {
+    /// With the environment of this process, and the built-in languages.
+    pub fn of(file: &'a Path, secrets: SecretReading) -> Self {
+        Self { file, env: &|name| std::env::var(name).ok(), languages: languages(), secrets }
+    }
+
     fn folder(&self) -> &Path {
         self.file.parent().unwrap_or(Path::new(""))
     }
 }
 
 /// The languages that there are templates for.
-pub fn languages() -> Vec<&'static str> {
-    built_in_folders().iter().map(String::as_str).collect()
+pub fn languages() -> &'static [&'static str] {
+    static LANGUAGES: LazyLock<Vec<&str>> = LazyLock::new(|| built_in_folders().iter().map(String::as_str).collect());
+    &LANGUAGES
 }
 
 /// Everything that there is to say of a configuration and its templates.
@@ -170,17 +179,13 @@ pub struct Examined {
 /// # Errors
 /// All problems of the file and of its templates, warnings included, when one of them keeps the daemon from starting.
 pub fn read(file: &Path) -> Result<Loaded, Vec<Diagnostic>> {
-    let env = |name: &str| std::env::var(name).ok();
-    read_text(&text_of(file)?, &LoadContext { file, env: &env, languages: &languages(), secrets: SecretReading::Read })
+    read_text(&text_of(file)?, &LoadContext::of(file, SecretReading::Read))
 }
 
 /// Reads a configuration file and renders every template with every sample of its sources.
 pub fn examine(file: &Path) -> Examined {
-    let env = |name: &str| std::env::var(name).ok();
     match text_of(file) {
-        Ok(text) => {
-            examine_text(&text, &LoadContext { file, env: &env, languages: &languages(), secrets: SecretReading::Read })
-        }
+        Ok(text) => examine_text(&text, &LoadContext::of(file, SecretReading::Read)),
         Err(problems) => Examined { problems, starts: false },
     }
 }
@@ -220,8 +225,7 @@ pub fn try_templates(file: &Path, text: &str) -> Vec<Diagnostic> {
 
 /// Reads a text as the configuration of this file.
 fn usable(text: &str, file: &Path, depth: Depth) -> Result<Anew, Vec<Diagnostic>> {
-    let env = |name: &str| std::env::var(name).ok();
-    let context = LoadContext { file, env: &env, languages: &languages(), secrets: SecretReading::Read };
+    let context = LoadContext::of(file, SecretReading::Read);
     let Whole { config, problems, is_usable, .. } = configuration(text, &context, depth);
     let (errors, warnings): (Vec<_>, _) = problems.into_iter().partition(|problem| problem.severity == Severity::Error);
     let (mistakes, others): (Vec<_>, _) = errors.into_iter().partition(|problem| problem.effect == Effect::BuiltIn);

@@ -15,11 +15,11 @@ use crate::domain::local_time::Zone;
 use crate::domain::quiet;
 use crate::domain::quiet::Quiet;
 
-type Channels = [(String, ReadChannel)];
+type Channels = [ReadChannel];
 
 /// What is wrong with `hold`, and with who is notified of Orderbell itself.
 pub fn check(channels: &Channels, routes: &ReadRoutes, problems: &Diagnostics<'_>) {
-    channels.iter().for_each(|(_, channel)| held(channel, routes, problems));
+    channels.iter().for_each(|channel| held(channel, routes, problems));
     if !routes.operator.is_empty()
         && let Some(notified) = notified(channels, routes)
     {
@@ -37,14 +37,13 @@ fn notified<'c>(channels: &'c Channels, routes: &ReadRoutes) -> Option<Vec<&'c R
 }
 
 fn find<'c>(channels: &'c Channels, name: &str) -> Option<&'c ReadChannel> {
-    channels.iter().find(|(known, _)| known == name).map(|(_, channel)| channel)
+    channels.iter().find(|known| known.name() == name)
 }
 
 /// `hold` is about what passes quiet hours by itself, and the opposite of `except`.
 fn held(channel: &ReadChannel, routes: &ReadRoutes, problems: &Diagnostics<'_>) {
     let Some(quiet) = channel.settings.as_ref().and_then(|settings| settings.quiet.as_ref()) else { return };
-    let reports = routes.report_names.iter().map(|name| Kind::Report(name.clone()));
-    let kinds: Vec<String> = Kind::ALL.iter().cloned().chain(reports).map(|kind| kind.to_string()).collect();
+    let kinds = routes.kinds();
     for text in &channel.held {
         let glob = Glob::new(text.get_ref());
         if is_of_notices(&glob) && quiet.except.iter().any(is_of_notices) {
@@ -102,7 +101,7 @@ fn alone(channels: &Channels, notified: &[&ReadChannel], routes: &ReadRoutes, pr
     let ways: BTreeSet<String> = notified.iter().flat_map(|channel| ways(channels, channel)).collect();
     let (Some(first), 1, Some(at)) = (notified.first(), ways.len(), routes.operator.first()) else { return };
     let message = match notified {
-        [one] => format!("when \"{}\" does not work, nobody is notified of it", one.name.get_ref()),
+        [one] => format!("when \"{}\" does not work, nobody is notified of it", one.name()),
         _ => format!(
             "{} the same way out: when it does not work, nobody is notified of it",
             listed(notified, "is", "are")
@@ -110,11 +109,10 @@ fn alone(channels: &Channels, notified: &[&ReadChannel], routes: &ReadRoutes, pr
     };
     // A program is not somebody who reads notices.
     let reads = |channel: &&ReadChannel| channel.kind.is_some_and(|kind| !kind.is_for_programs);
-    let mut others = channels.iter().map(|(_, channel)| channel).filter(reads);
+    let mut others = channels.iter().filter(reads);
     match others.find(|channel| !ways.contains(&way(channel))) {
         Some(other) => {
-            let help =
-                format!("name a second channel: to = [\"{}\", \"{}\"]", first.name.get_ref(), other.name.get_ref());
+            let help = format!("name a second channel: to = [\"{}\", \"{}\"]", first.name(), other.name());
             problems.warning(at.span(), message, help);
         }
         None => {
@@ -136,12 +134,12 @@ fn way(channel: &ReadChannel) -> String {
     let usable = channel.way.as_ref().filter(|way| way.channel().unready().is_none());
     match usable {
         Some(way) => format!("{} {}", way.channel().kind(), way.channel().credential()),
-        None => format!("[channel.{}]", channel.name.get_ref()),
+        None => format!("[channel.{}]", channel.name()),
     }
 }
 
 /// `"owner" holds`, or `"owner" and "boss" hold`.
 fn listed(channels: &[&ReadChannel], one: &str, several: &str) -> String {
-    let names: Vec<String> = channels.iter().map(|channel| format!("\"{}\"", channel.name.get_ref())).collect();
+    let names: Vec<String> = channels.iter().map(|channel| format!("\"{}\"", channel.name())).collect();
     format!("{} {}", names.join(" and "), if channels.len() == 1 { one } else { several })
 }

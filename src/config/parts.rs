@@ -7,9 +7,7 @@ use crate::config::channels::ReadChannel;
 use crate::config::listeners::Server;
 use crate::config::store::Store;
 use crate::config::top::Pieces;
-use crate::config::{
-    ConfiguredChannel, ConfiguredSource, LoadContext, SecretReading, Whole, in_force, languages, text_of, whole,
-};
+use crate::config::{ConfiguredChannel, ConfiguredSource, LoadContext, SecretReading, Whole, in_force, text_of, whole};
 use crate::diagnostic::{ConfigPart, Diagnostic, Effect, Severity};
 use crate::domain::effective::EffectiveSettings;
 use crate::domain::local_time::Zone;
@@ -47,13 +45,6 @@ pub struct KnownChannel {
     pub channel: Option<ConfiguredChannel>,
 }
 
-/// The settings of channels as they stand in a file that cannot be used.
-#[derive(Debug)]
-pub struct FileSettings {
-    /// By name, as far as they can be read.
-    pub channels: BTreeMap<String, EffectiveSettings>,
-}
-
 /// Reads a configuration file, as far as it can be read.
 ///
 /// # Errors
@@ -67,8 +58,8 @@ pub fn read(file: &Path, secrets: SecretReading) -> Result<Parts, Vec<Diagnostic
     pieces.map(|pieces| Parts::of(pieces, problems)).ok_or_else(Vec::new)
 }
 
-/// The settings of channels as they stand in a file, where another configuration is in force because it cannot be used.
-pub fn of_unused_file(file: &Path) -> Option<FileSettings> {
+/// The settings of channels by name, as far as they can be read in a file, where another configuration is in force because it cannot be used.
+pub fn of_unused_file(file: &Path) -> Option<BTreeMap<String, EffectiveSettings>> {
     in_force::instead(file)?;
     let text = text_of(file).unwrap_or_default();
     let Whole { config: pieces, problems, .. } = pieces(&text, file, SecretReading::Read);
@@ -76,21 +67,20 @@ pub fn of_unused_file(file: &Path) -> Option<FileSettings> {
     let is_broken =
         problems.iter().any(|problem| problem.part == ConfigPart::File && problem.severity == Severity::Error);
     let channels = pieces.filter(|_| !is_broken).map(|pieces| pieces.channels).unwrap_or_default();
-    Some(FileSettings { channels: channels.into_iter().map(|(name, read)| (name, read.effective)).collect() })
+    Some(channels.into_iter().map(|read| (read.name.into_inner(), read.effective)).collect())
 }
 
 fn pieces(text: &str, file: &Path, secrets: SecretReading) -> Whole<Pieces> {
-    let env = |name: &str| std::env::var(name).ok();
-    let context = LoadContext { file, env: &env, languages: &languages(), secrets };
+    let context = LoadContext::of(file, secrets);
     whole(text, &context, |root, problems| Some(Pieces::read(root, &context, problems)))
 }
 
 impl Parts {
     fn of(pieces: Pieces, problems: Vec<Diagnostic>) -> Self {
         let Pieces { globals, templates, server, store, sources, channels, routes, .. } = pieces;
-        let known = |(name, read): (String, ReadChannel)| {
-            let (kind, channel) = (read.kind.map(|kind| kind.name), read.channel());
-            (name, KnownChannel { kind, channel })
+        let known = |read: ReadChannel| {
+            let (name, kind) = (read.name().to_owned(), read.kind.map(|kind| kind.name));
+            (name, KnownChannel { kind, channel: read.channel() })
         };
         Self {
             currency: globals.currency().to_owned(),
@@ -100,7 +90,7 @@ impl Parts {
             public_url: server.as_ref().and_then(|server| server.public_url.clone()),
             routes: routes.routes,
             channels: channels.into_iter().map(known).collect(),
-            sources: sources.into_iter().map(|(name, read)| (name, read.source)).collect(),
+            sources: sources.into_iter().map(|read| (read.name.into_inner(), read.source)).collect(),
             reports: routes.reports.into_iter().collect(),
             server,
             store,

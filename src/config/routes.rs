@@ -6,12 +6,13 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
 
+use crate::config::globals::Globals;
 use crate::config::section::Section;
-use crate::config::top::Globals;
 use crate::config::values;
 use crate::diagnostic::ConfigPart;
 use crate::diagnostic::collect::Diagnostics;
 use crate::domain::condition::Condition;
+use crate::domain::event::Kind;
 use crate::domain::report::settings::ReportSettings;
 use crate::domain::route::{Route, Routes};
 use crate::domain::settings::{ReadSettings, SettingsTable};
@@ -82,6 +83,12 @@ pub fn read(
 }
 
 impl ReadRoutes {
+    /// Every kind that an event may have, as it is written.
+    pub fn kinds(&self) -> Vec<String> {
+        let reports = self.report_names.iter().map(|name| Kind::Report(name.clone()));
+        Kind::ALL.iter().cloned().chain(reports).map(|kind| kind.to_string()).collect()
+    }
+
     /// Keeps the names that a table mentions.
     fn note(&mut self, section: &Section<'_>) {
         self.channels.extend(section.spanned_texts(&["to"]));

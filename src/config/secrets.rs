@@ -4,7 +4,6 @@ use schemars::{Schema, SchemaGenerator};
 use toml::de::{DeTable, DeValue};
 use uuid::Uuid;
 
-use crate::config::hidden::{is_variable_name, reference};
 use crate::config::section::Section;
 use crate::config::shape::ValueShape;
 use crate::config::{LoadContext, SecretReading, placeholder};
@@ -16,6 +15,30 @@ use crate::domain::settings::{InvalidValue, SettingsTable};
 
 const FORMS: &str = "a secret is a text in quotes, { env = \"NAME\" } or { file = \"path\" }";
 
+/// A reference to a secret.
+pub struct Reference {
+    /// Its key, with those of the tables that it stands in.
+    pub path: Vec<String>,
+    pub origin: ValueOrigin,
+}
+
+/// What `{ env = "NAME" }` or `{ file = "path" }` refers to; `None` for anything else.
+pub fn reference(value: &DeValue<'_>) -> Option<ValueOrigin> {
+    let table = value.as_table().filter(|table| table.len() == 1)?;
+    let (key, value) = table.iter().next()?;
+    let text = value.get_ref().as_str()?.to_owned();
+    match key.get_ref().as_ref() {
+        "env" => Some(ValueOrigin::Env(text)),
+        "file" => Some(ValueOrigin::File(text)),
+        _ => None,
+    }
+}
+
+/// Whether a text can be the name of an environment variable.
+pub fn is_variable_name(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
 /// Puts the secrets of a section, as its schema has them, in place of the references to them. Answers where those stood.
 pub fn resolve(
     section: &mut Section<'_>,
@@ -25,69 +48,56 @@ pub fn resolve(
     let patterns = ValueShape::of(schema).root().secrets();
     let keys = patterns.iter().map(|pattern| pattern.split('.').collect::<Vec<_>>());
     let paths: Vec<Vec<String>> = keys.flat_map(|keys| spelled_out(&section.table, &keys)).collect();
-    let references = paths.iter().filter_map(|path| Reference::at(section, path)).collect();
-    for path in paths {
-        let path: Vec<&str> = path.iter().map(String::as_str).collect();
-        resolve_one(section, &path, context);
-    }
-    references
-}
-
-/// A reference to a secret.
-pub struct Reference {
-    /// Its key, with those of the tables that it stands in.
-    pub path: Vec<String>,
-    pub origin: ValueOrigin,
-}
-
-impl Reference {
-    fn at(section: &Section<'_>, path: &[String]) -> Option<Self> {
+    let resolved = paths.into_iter().filter_map(|path| {
         let keys: Vec<&str> = path.iter().map(String::as_str).collect();
-        let origin = match reference(section.value(&keys)?.get_ref().as_table()?)? {
-            ("env", name) => ValueOrigin::Env(name.to_owned()),
-            (_, path) => ValueOrigin::File(path.to_owned()),
-        };
-        Some(Self { path: path.to_vec(), origin })
-    }
+        let origin = resolve_one(section, &keys, context)?;
+        Some(Reference { path, origin })
+    });
+    resolved.collect()
 }
 
-fn resolve_one(section: &mut Section<'_>, path: &[&str], context: &LoadContext<'_>) {
-    let problems = section.problems;
-    let Some(value) = section.value(path) else { return };
-    let (span, key) = (value.span(), path.join("."));
-    let is_reference = value.get_ref().as_table().is_some_and(refers);
-    let is_written_so = value.get_ref().as_table().is_some_and(|table| reference(table).is_some());
-    if is_written_so && context.secrets == SecretReading::Placeholders {
-        return section.fill(path, placeholder(&key, "placeholder"));
+/// Answers what it refers to, where it is a reference.
+fn resolve_one(section: &mut Section<'_>, path: &[&str], context: &LoadContext<'_>) -> Option<ValueOrigin> {
+    let (problems, value) = (section.problems, section.value(path)?);
+    let (span, key, origin) = (value.span(), path.join("."), reference(value.get_ref()));
+    if origin.is_some() && context.secrets == SecretReading::Placeholders {
+        section.fill(path, placeholder(&key, "placeholder"));
+        return origin;
     }
-    if is_reference {
+    // Then what it refers to may be wrong, and the file is not.
+    let refers = match &origin {
+        Some(ValueOrigin::Env(name)) => is_variable_name(name),
+        other => other.is_some(),
+    };
+    if refers {
         problems.refers(span.clone());
     }
-    let found = match value.get_ref() {
-        DeValue::String(text) => secret::read(text)
+    let found = match (&origin, value.get_ref()) {
+        (Some(origin), _) => referred(origin, &key, context),
+        (None, DeValue::String(text)) => secret::read(text)
             .map(|secret| (secret.to_owned(), String::new()))
             .map_err(|flaw| InvalidValue::new(format!("\"{key}\" {}", flaw.words()), FORMS)),
-        DeValue::Table(table) => referred(table, &key, context),
-        _ => Err(InvalidValue::new(format!("\"{key}\" must be a text in quotes"), FORMS)),
+        (None, DeValue::Table(_)) => Err(InvalidValue::new(format!("\"{key}\" is not written like a secret"), FORMS)),
+        (None, _) => Err(InvalidValue::new(format!("\"{key}\" must be a text in quotes"), FORMS)),
     };
     match found {
-        Ok((secret, origin)) => {
+        Ok((secret, place)) => {
             placeholder::note_secret(&secret, &key, span.clone(), problems);
             if let Some(rim) = SecretEdge::of(&secret) {
-                let message = format!("\"{key}\" {}{origin}", rim.words());
-                problems.warning(span, message, rim.help());
+                problems.warning(span, format!("\"{key}\" {}{place}", rim.words()), rim.help());
             }
             section.fill(path, secret);
         }
         Err(invalid) => {
             problems.error(span, invalid.message, invalid.help);
-            match is_reference {
+            match refers {
                 // Nothing is sent with it, nobody can sign with it, and the rest of its table can be read.
                 true => section.fill_wrong(path, placeholder(&key, &unguessable())),
                 false => section.drop_wrong(path),
             }
         }
     }
+    origin
 }
 
 /// A text that nobody else knows.
@@ -107,52 +117,45 @@ fn placeholder(key: &str, token: &str) -> String {
     }
 }
 
-/// The secret that `{ env = "NAME" }` or `{ file = "path" }` refers to, and where it comes from, in words.
-fn referred(table: &DeTable<'_>, key: &str, context: &LoadContext<'_>) -> Result<(String, String), InvalidValue> {
-    let (text, origin) = match reference(table) {
-        Some(("env", name)) => {
-            if !is_variable_name(name) {
-                return Err(InvalidValue::new(
-                    format!("what \"{key}\" refers to is not the name of an environment variable"),
-                    "the name is made of letters, digits and _; the secret itself is its value",
-                ));
-            }
-            let text = (context.env)(name).ok_or_else(|| {
-                InvalidValue::new(
-                    format!("the environment variable {name} is not set"),
-                    format!("\"{key}\" needs it; if it stands in secrets.env: `set -a; . ./secrets.env; set +a`"),
-                )
-            })?;
-            (text, format!("the environment variable {name}"))
+/// The secret that is referred to, and where it comes from, in words.
+fn referred(origin: &ValueOrigin, key: &str, context: &LoadContext<'_>) -> Result<(String, String), InvalidValue> {
+    let (text, place) = match origin {
+        ValueOrigin::Env(name) if !is_variable_name(name) => {
+            return Err(InvalidValue::new(
+                format!("what \"{key}\" refers to is not the name of an environment variable"),
+                "the name is made of letters, digits and _; the secret itself is its value",
+            ));
         }
-        Some(("file", path)) => {
-            let text = std::fs::read_to_string(context.folder().join(path)).map_err(|error| {
-                let path = context.folder().join(path);
-                InvalidValue::new(
-                    format!("the file {} cannot be read: {}", path.display(), diagnostic::reason(&error)),
-                    format!("\"{key}\" stands in it; its path is relative to the folder of the configuration"),
-                )
+        ValueOrigin::Env(name) => {
+            let missing = || {
+                let help =
+                    format!("\"{key}\" needs it; if it stands in secrets.env: `set -a; . ./secrets.env; set +a`");
+                InvalidValue::new(format!("the environment variable {name} is not set"), help)
+            };
+            ((context.env)(name).ok_or_else(missing)?, format!("the environment variable {name}"))
+        }
+        ValueOrigin::File(path) => {
+            let whole = context.folder().join(path);
+            let text = std::fs::read_to_string(&whole).map_err(|error| {
+                let message = format!("the file {} cannot be read: {}", whole.display(), diagnostic::reason(&error));
+                let help = format!("\"{key}\" stands in it; its path is relative to the folder of the configuration");
+                InvalidValue::new(message, help)
             })?;
             (text, format!("the file {path}"))
         }
-        _ => return Err(InvalidValue::new(format!("\"{key}\" is not written like a secret"), FORMS)),
+        ValueOrigin::Configuration => return Err(InvalidValue::new(format!("\"{key}\" refers to nothing"), FORMS)),
     };
     match secret::read(&text) {
-        Ok(secret) => Ok((secret.to_owned(), format!(", in {origin}"))),
+        Ok(secret) => Ok((secret.to_owned(), format!(", in {place}"))),
         Err(InvalidSecret::Empty) => {
             let help = format!("\"{key}\" needs it; an empty secret protects nothing");
-            Err(InvalidValue::new(format!("{origin} is empty"), help))
+            Err(InvalidValue::new(format!("{place} is empty"), help))
         }
         Err(flaw) => {
             let help = format!("\"{key}\" stands there, alone and in one line");
-            Err(InvalidValue::new(format!("{origin} {}", flaw.words()), help))
+            Err(InvalidValue::new(format!("{place} {}", flaw.words()), help))
         }
     }
-}
-
-/// Whether a table is written as a reference should be: then what it refers to may be wrong, and the file is not.
-fn refers(table: &DeTable<'_>) -> bool {
-    reference(table).is_some_and(|(kind, name)| kind != "env" || is_variable_name(name))
 }
 
 /// The paths that a pattern stands for in a table; `*` in it is every key of a table.

@@ -183,30 +183,13 @@ impl ReadSettings for Section<'_> {
         }
         let wrong = walk.wrong;
         let whole = Spanned::new(self.span.clone(), DeValue::Table(table));
-        let deserialized = T::deserialize(ValueDeserializer::from(whole));
-        deserialized
-            .inspect_err(|error| {
-                // What only the values of a table together show. One that lost a wrong key may be wrong in consequence.
-                let span = error.span().unwrap_or(self.span.clone());
-                let path = find(&self.table, &span).unwrap_or_default();
-                let whole = path.join(".");
-                if !wrong.iter().any(|wrong| whole.is_empty() || wrong.starts_with(&whole)) {
-                    let schema = path.iter().try_fold(shape.root(), |schema, key| schema.key(key));
-                    let said = words::judged(error.message(), path.last().map_or("", String::as_str), schema);
-                    self.problems.error(span, said.message, said.help);
-                }
-            })
-            .ok()
-    }
-}
-
-/// Marks a value as not to be shown, with everything in it: under an unknown key it could be a secret.
-pub fn hide(value: &Spanned<DeValue<'_>>, problems: &Diagnostics<'_>) {
-    match value.get_ref() {
-        // Tables with a header or with dots in their keys stand where their names stand.
-        DeValue::Table(table) => table.iter().for_each(|(_, inner)| hide(inner, problems)),
-        DeValue::Array(list) => list.iter().for_each(|inner| hide(inner, problems)),
-        _ => problems.mask(value.span()),
+        let read = T::deserialize(ValueDeserializer::from(whole));
+        // What only the values of a table together show. One that lost a wrong key may be wrong in consequence.
+        if let (Err(error), true) = (&read, wrong.is_empty()) {
+            let InvalidValue { message, help } = words::judged(error.message(), "", None);
+            self.problems.error(error.span().unwrap_or(self.span.clone()), message, help);
+        }
+        read.ok()
     }
 }
 
@@ -224,21 +207,5 @@ fn holder<'a, 't>(table: &'a mut DeTable<'t>, path: &[&str]) -> Option<&'a mut D
     path.iter().try_fold(table, |table, key| match table.get_mut(*key)?.get_mut() {
         DeValue::Table(inner) => Some(inner),
         _ => None,
-    })
-}
-
-/// The path of the innermost key that a place belongs to: by the key itself or by its value.
-fn find(table: &DeTable<'_>, span: &Range<usize>) -> Option<Vec<String>> {
-    let holds = |outer: Range<usize>| outer.start <= span.start && span.end <= outer.end;
-    table.iter().find_map(|(key, value)| {
-        let name = key.get_ref().to_string();
-        let deeper = value.get_ref().as_table().and_then(|inner| find(inner, span));
-        match deeper {
-            Some(mut path) => {
-                path.insert(0, name);
-                Some(path)
-            }
-            None => (holds(key.span()) || holds(value.span())).then(|| vec![name]),
-        }
     })
 }

@@ -7,7 +7,7 @@ use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
-use crate::config::{schema, values};
+use crate::config::values;
 use crate::domain::duration;
 use crate::platform::apsdai::fields::Pointer;
 
@@ -71,7 +71,7 @@ pub enum ShapeSort<'s> {
 }
 
 /// The schema of one struct, with all that it refers to.
-pub struct ValueShape(Value);
+pub struct ValueShape(pub Value);
 
 impl ValueShape {
     /// By the function that makes its schema.
@@ -80,11 +80,6 @@ impl ValueShape {
         let mut whole = schema(&mut generator).to_value();
         whole["$defs"] = Value::Object(generator.take_definitions(true));
         Self(whole)
-    }
-
-    /// That of the whole file.
-    pub fn of_the_file() -> Self {
-        Self(schema::schema())
     }
 
     pub fn root(&self) -> Schema<'_> {
@@ -133,7 +128,7 @@ impl<'s> Schema<'s> {
         }
         match self.types().as_slice() {
             ["boolean"] => ShapeSort::Flag,
-            ["integer"] => ShapeSort::Number(range(here["format"].as_str())),
+            ["integer"] => ShapeSort::Number(range(here)),
             ["array"] => ShapeSort::List(resolved.at(&here["items"])),
             ["object"] if here["additionalProperties"].is_object() => ShapeSort::Map,
             ["object"] => ShapeSort::Table,
@@ -163,6 +158,12 @@ impl<'s> Schema<'s> {
         of(self)
             .or_else(|| of(self.resolved()))
             .filter(|value| !value.is_null() && !value.is_boolean() && !is_empty(value))
+    }
+
+    /// The bounds of a number and its default, where it has all three.
+    pub fn bounds(self) -> Option<(i64, i64, i64)> {
+        let number = |key: &str| self.resolved().here[key].as_i64();
+        Some((number("minimum")?, number("maximum")?, number("default")?))
     }
 
     pub fn description(self) -> Option<&'s str> {
@@ -218,11 +219,12 @@ fn is_empty(value: &Value) -> bool {
     value.as_array().is_some_and(Vec::is_empty) || value.as_object().is_some_and(|table| table.is_empty())
 }
 
-/// The numbers that a type of Rust's takes.
-fn range(format: Option<&str>) -> RangeInclusive<i128> {
-    match format {
-        Some("uint8") => 0..=u8::MAX.into(),
-        Some("uint16") => 0..=u16::MAX.into(),
+/// The numbers within the bounds that are said, or that a type of Rust's takes.
+fn range(here: &Value) -> RangeInclusive<i128> {
+    if let Some((least, most)) = here["minimum"].as_i64().zip(here["maximum"].as_i64()) {
+        return least.into()..=most.into();
+    }
+    match here["format"].as_str() {
         Some("uint32") => 0..=u32::MAX.into(),
         Some("uint64" | "uint") => 0..=u64::MAX.into(),
         _ => i64::MIN.into()..=i64::MAX.into(),

@@ -6,15 +6,14 @@ use serde::Deserialize;
 use serde_json::Value;
 use toml::Spanned;
 
-use crate::config::schema::SchemaKind;
 use crate::config::section::Section;
-use crate::config::unsupported::TablePlace;
-use crate::config::{ConfiguredSource, LoadContext, schema, secrets};
+use crate::config::tagged::{SchemaKind, tag, tagged};
+use crate::config::{ConfiguredSource, LoadContext, secrets};
+use crate::diagnostic::ConfigPart;
 use crate::diagnostic::collect::Diagnostics;
-use crate::diagnostic::{ConfigPart, suggest};
 use crate::domain::duration;
 use crate::domain::event::OWN_SOURCE;
-use crate::domain::settings::{InvalidValue, ReadSettings, SettingsTable};
+use crate::domain::settings::{ReadSettings, SettingsTable};
 use crate::platform::kinds;
 use crate::platform::kinds::{PLATFORMS, Source};
 
@@ -43,51 +42,50 @@ pub fn schema(generator: &mut SchemaGenerator) -> Value {
         .iter()
         .map(|known| SchemaKind { name: known.name, schema: (known.schema)(generator), without: Vec::new() })
         .collect();
-    schema::tagged("platform", Shared::json_schema(generator), kinds, TablePlace::Source)
+    tagged("platform", Shared::json_schema(generator), kinds)
 }
 
+impl ReadSource {
+    pub fn name(&self) -> &str {
+        self.name.get_ref()
+    }
+}
+
+/// Reads one, as far as it can be read.
 pub fn read(
-    sections: Vec<(Spanned<String>, Section<'_>)>,
+    (name, section): (Spanned<String>, Section<'_>),
     context: &LoadContext<'_>,
     problems: &Diagnostics<'_>,
-) -> Vec<(String, ReadSource)> {
-    let read = sections.into_iter().map(|(name, section)| {
-        problems.enter(ConfigPart::Source(name.get_ref().clone()));
-        if name.get_ref() == OWN_SOURCE {
-            let help = "events that Orderbell makes itself have this source; choose another name";
-            problems.error(name.span(), format!("a source cannot be named \"{OWN_SOURCE}\""), help);
-        }
-        let verify_at = section.at(&["verify"]);
-        let source = read_one(section, context, problems);
-        let observes = |configured: &ConfiguredSource| configured.source.platform().observes("").is_some();
-        if source.as_ref().is_some_and(observes) {
-            let name = name.get_ref();
-            let message = format!(
-                "\"{name}\" only observes: a webhook whose signature does not fit is acknowledged, recorded and delivered to nobody"
-            );
-            let help = format!(
-                "once signatures fit, which `orderbell why {name}` shows, set verify = \"enforce\", so that nobody else is believed"
-            );
-            problems.note(verify_at, message, help);
-        }
-        (name.get_ref().clone(), ReadSource { name, source })
-    });
-    read.collect()
+) -> ReadSource {
+    problems.enter(ConfigPart::Source(name.get_ref().clone()));
+    if name.get_ref() == OWN_SOURCE {
+        let help = "events that Orderbell makes itself have this source; choose another name";
+        problems.error(name.span(), format!("a source cannot be named \"{OWN_SOURCE}\""), help);
+    }
+    let verify_at = section.at(&["verify"]);
+    let source = read_settings(section, context, problems);
+    let observes = |configured: &ConfiguredSource| configured.source.platform().observes("").is_some();
+    if source.as_ref().is_some_and(observes) {
+        let name = name.get_ref();
+        let message = format!(
+            "\"{name}\" only observes: a webhook whose signature does not fit is acknowledged, recorded and delivered to nobody"
+        );
+        let help = format!(
+            "once signatures fit, which `orderbell why {name}` shows, set verify = \"enforce\", so that nobody else is believed"
+        );
+        problems.note(verify_at, message, help);
+    }
+    ReadSource { name, source }
 }
 
-fn read_one(
+fn read_settings(
     mut section: Section<'_>,
     context: &LoadContext<'_>,
     problems: &Diagnostics<'_>,
 ) -> Option<ConfiguredSource> {
     let mut shared = section.split_off(Shared::json_schema);
     let known = shared.text(&["platform"]).and_then(kinds::kind_named);
-    shared.check(&["platform"], &|name| match known {
-        Some(_) => Ok(()),
-        None => {
-            Err(InvalidValue::new(format!("there is no platform \"{name}\""), suggest::meant(name, &kinds::names())))
-        }
-    });
+    shared.check(&["platform"], &|name| tag(name, "platform", &kinds::names()));
     let settings = shared.read::<Shared>();
     let known = known?;
     let mark = problems.mark();

@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::config::section::Section;
-use crate::config::unsupported::TablePlace;
-use crate::config::{LoadContext, SecretReading, secrets, unsupported};
+use crate::config::unsupported::POSTGRES;
+use crate::config::{LoadContext, SecretReading, secrets};
 use crate::diagnostic::ConfigPart;
 use crate::diagnostic::collect::Diagnostics;
 use crate::domain::duration;
@@ -65,7 +65,7 @@ pub fn read(mut section: Section<'_>, context: &LoadContext<'_>, problems: &Diag
         section.fill(&["url"], "sqlite:unknown.db".to_owned());
     }
     if section.text(&["url"]).is_some_and(|url| url.starts_with("postgres://") || url.starts_with("postgresql://")) {
-        unsupported::note_kind("stores on PostgreSQL", TablePlace::Store, section.at(&["url"]), problems);
+        POSTGRES.refuse(section.at(&["url"]), problems);
         section.drop_wrong(&["url"]);
     }
     section.check(&["url"], &|url| sqlite(url).map(drop));

@@ -3,9 +3,8 @@
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::config::hidden::is_slip_of_an_open_key;
 use crate::config::section::Section;
-use crate::config::{section, values, words};
+use crate::config::{values, words};
 use crate::diagnostic::collect::Diagnostics;
 
 /// Everything that may stand at the top of the file.
@@ -33,8 +32,7 @@ pub fn table<'t>(root: &mut DeTable<'t>, name: &str, problems: &'t Diagnostics<'
     let span = value.span();
     match value.into_inner() {
         DeValue::Table(table) => Section::new(format!("in [{name}]"), span, table, problems),
-        other => {
-            section::hide(&Spanned::new(span, other), problems);
+        _ => {
             problems.error(key.span(), format!("\"{name}\" must be a table"), format!("write [{name}], once"));
             empty()
         }
@@ -62,7 +60,6 @@ pub fn named<'t>(
         let DeValue::Table(table) = value.into_inner() else {
             // A key directly under [family]: the name is missing.
             problems.error(span.clone(), format!("[{family}] has no name"), help.clone());
-            problems.mask(at);
             continue;
         };
         let text = name.get_ref().to_string();
@@ -111,16 +108,11 @@ pub fn repeated<'t>(root: &mut DeTable<'t>, name: &str, problems: &'t Diagnostic
 
 /// Says of what is left in the file that nobody knows it.
 pub fn unknown_tables(root: &DeTable<'_>, problems: &Diagnostics<'_>) {
-    for (key, value) in root {
-        if !is_slip_of_an_open_key(key.get_ref()) {
-            section::hide(value, problems);
-        }
+    for key in root.keys() {
         let mut said = words::unknown_key(key.get_ref(), &KNOWN, "at the top of the file");
         let before = problems.text().get(..key.span().start).unwrap_or_default();
         let line = before.rsplit('\n').next().unwrap_or_default();
-        if !words::is_bare(key.get_ref()) {
-            problems.mask(key.span());
-        } else if line.trim_start().starts_with('[') {
+        if words::is_bare(key.get_ref()) && line.trim_start().starts_with('[') {
             said.message = format!("there is no table [{}]", key.get_ref());
         }
         problems.error(key.span(), said.message, said.help);

@@ -4,65 +4,29 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
 use toml::de::DeTable;
 
 use crate::channel::kinds::KINDS;
 use crate::config::channels::ReadChannel;
+use crate::config::globals::Globals;
 use crate::config::listeners::{Admin, Server};
 use crate::config::routes::ReadRoutes;
 use crate::config::section::Section;
 use crate::config::sources::ReadSource;
 use crate::config::store::Store;
 use crate::config::tables::{named, repeated, table, unknown_tables};
-use crate::config::unsupported::TablePlace;
 use crate::config::{
-    Config, Depth, LoadContext, channels, check, listeners, operator, placeholder, routes, sources, store, unsupported,
-    values,
+    Config, Depth, LoadContext, channels, check, globals, listeners, operator, placeholder, routes, sources, store,
 };
 use crate::diagnostic::ConfigPart;
 use crate::diagnostic::collect::Diagnostics;
-use crate::domain::language::folders::LanguageTag;
-use crate::domain::local_time::Zone;
 use crate::domain::secret::Secret;
-use crate::domain::settings::{ReadSettings, SettingsTable};
+use crate::domain::settings::SettingsTable;
 use crate::platform::GeneralSettings;
 use crate::render::Isolation;
 use crate::template_check;
 use crate::template_check::overlay::Overlay;
 use crate::template_check::scope::{CheckScope, ScopeChannel};
-
-/// The configuration of Orderbell.
-#[derive(Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(rename = "Orderbell")]
-pub struct Globals {
-    /// The language of messages, where a channel sets none: a built-in one, such as "en", or one that the folder of templates brings.
-    #[serde(default = "default_language")]
-    #[schemars(with = "LanguageTag", example = &"zh-CN")]
-    pub language: String,
-    /// The time zone of times in messages, where a channel sets none; an IANA name.
-    #[serde(default)]
-    #[schemars(with = "Option<String>", example = &"Asia/Hong_Kong", extend("default" = "UTC"))]
-    pub timezone: Zone,
-    /// The currency of amounts that come without one; an ISO 4217 code.
-    #[schemars(regex(pattern = "^[A-Z]{3}$"), example = &"HKD")]
-    pub currency: Option<String>,
-    /// A folder whose templates, such as `en/order.placed.md`, take precedence over the built-in ones.
-    #[schemars(example = &"templates")]
-    pub templates: Option<PathBuf>,
-}
-
-fn default_language() -> String {
-    "en".to_owned()
-}
-
-impl Globals {
-    /// Of amounts that come without one; ISO's own word for none where it is not configured.
-    pub fn currency(&self) -> &str {
-        self.currency.as_deref().unwrap_or("XXX")
-    }
-}
 
 /// Everything that a file says, each piece as far as it could be read.
 pub struct Pieces {
@@ -74,8 +38,8 @@ pub struct Pieces {
     pub store: Option<Store>,
     /// Where it says how long the store keeps what it has.
     keep_at: Range<usize>,
-    pub sources: Vec<(String, ReadSource)>,
-    pub channels: Vec<(String, ReadChannel)>,
+    pub sources: Vec<ReadSource>,
+    pub channels: Vec<ReadChannel>,
     pub routes: ReadRoutes,
 }
 
@@ -98,8 +62,9 @@ impl Pieces {
         let reports = named(root, "report", problems);
         let rules = repeated(root, "route", problems);
         unknown_tables(root, problems);
-        let sources = sources::read(sources, context, problems);
-        let channels = channels::read(channels, &globals, context, problems);
+        let sources = sources.into_iter().map(|source| sources::read(source, context, problems)).collect();
+        let channels =
+            channels.into_iter().map(|channel| channels::read(channel, &globals, context, problems)).collect();
         let routes = routes::read(operator, rules, reports, &globals, problems);
         Self { globals, templates, overlay, server, admin, store, keep_at, sources, channels, routes }
     }
@@ -135,8 +100,14 @@ impl Pieces {
             server: self.server?,
             admin: self.admin?,
             store: self.store?,
-            sources: sources.into_iter().map(|(name, read)| Some((name, read.source?))).collect::<Option<_>>()?,
-            channels: channels.into_iter().map(|(name, read)| Some((name, read.channel()?))).collect::<Option<_>>()?,
+            sources: sources
+                .into_iter()
+                .map(|read| Some((read.name.into_inner(), read.source?)))
+                .collect::<Option<_>>()?,
+            channels: channels
+                .into_iter()
+                .map(|read| Some((read.name().to_owned(), read.channel()?)))
+                .collect::<Option<_>>()?,
             routes: routes.routes?,
             reports: routes.reports.into_iter().map(|(name, report)| Some((name, report?))).collect::<Option<_>>()?,
         })
@@ -166,9 +137,9 @@ pub fn read<'t>(
 /// What templates depend on.
 fn scope<'s>(pieces: &'s Pieces) -> CheckScope<'s> {
     let Pieces { globals, sources, channels, routes, .. } = pieces;
-    let source = |(name, read): &'s (String, ReadSource)| Some((name.as_str(), &read.source.as_ref()?.source));
-    let channel = |(name, read): &'s (String, ReadChannel)| ScopeChannel {
-        name,
+    let source = |read: &'s ReadSource| Some((read.name(), &read.source.as_ref()?.source));
+    let channel = |read: &'s ReadChannel| ScopeChannel {
+        name: read.name(),
         kind: read.kind.map(|kind| kind.name).unwrap_or_default(),
         timezone: read.settings.as_ref().map_or(&globals.timezone.zone, |settings| &settings.timezone.zone),
         language: read.settings.as_ref().map(|settings| settings.language.as_str()),
@@ -197,7 +168,6 @@ fn head<'t>(root: &mut DeTable<'t>, context: &LoadContext<'_>, problems: &'t Dia
     let mut whole = Section::new("at the top of the file".to_owned(), 0..0, std::mem::take(root), problems);
     let globals = whole.split_off(Globals::json_schema);
     *root = whole.table;
-    unsupported::note_keys(&globals, TablePlace::Top, problems);
     let templates = globals.text(&["templates"]).map(|folder| context.folder().join(folder));
     let overlay = Overlay::read(templates.as_deref(), globals.at(&["templates"]), problems);
     let mut languages = overlay.languages(context.languages);
@@ -206,7 +176,7 @@ fn head<'t>(root: &mut DeTable<'t>, context: &LoadContext<'_>, problems: &'t Dia
         languages.extend(languages_of(root, &globals));
     }
     let known: Vec<&str> = languages.iter().map(String::as_str).collect();
-    let globals = read_globals(globals, &LoadContext { languages: &known, ..*context });
+    let globals = globals::read(globals, &LoadContext { languages: &known, ..*context });
     Head { globals, templates, overlay, languages }
 }
 
@@ -216,12 +186,4 @@ fn languages_of(root: &DeTable<'_>, globals: &Section<'_>) -> Vec<String> {
     let channels = channels.into_iter().flat_map(|channels| channels.values());
     let own = channels.filter_map(|channel| channel.get_ref().get("language")?.get_ref().as_str());
     own.chain(globals.text(&["language"])).map(str::to_owned).collect()
-}
-
-fn read_globals(mut section: Section<'_>, context: &LoadContext<'_>) -> Globals {
-    section.check(&["language"], &|name| values::language(name, context.languages));
-    section.check(&["timezone"], &|name| values::zone(name).map(drop));
-    section.check(&["currency"], &values::currency);
-    let globals = section.read::<Globals>();
-    globals.unwrap_or_else(|| Globals { language: default_language(), ..Globals::default() })
 }

@@ -7,10 +7,8 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::config::hidden::is_slip_of_an_open_key;
-use crate::config::hidden::keys::MAPS;
 use crate::config::shape::{Schema, ShapeSort, TextFormat};
-use crate::config::{section, words};
+use crate::config::words;
 use crate::diagnostic::collect::Diagnostics;
 use crate::diagnostic::suggest;
 use crate::domain::settings::InvalidValue;
@@ -47,7 +45,7 @@ impl Walk<'_, '_> {
             let is_right = match schema.key(key.get_ref()) {
                 Some(schema) => self.value(value, schema, schema, &path),
                 None => {
-                    self.unknown(key.span(), value, schema, &path);
+                    self.unknown(key.span(), schema, &path);
                     false
                 }
             };
@@ -95,19 +93,11 @@ impl Walk<'_, '_> {
         verdict.map_err(|invalid| self.report(at, invalid)).is_ok()
     }
 
-    fn unknown(&mut self, at: Range<usize>, value: &Spanned<DeValue<'_>>, schema: Schema<'_>, path: &[&str]) {
+    fn unknown(&mut self, at: Range<usize>, schema: Schema<'_>, path: &[&str]) {
         let Some((unknown, outer)) = path.split_last() else { return };
         let mut known = schema.keys();
         if outer.is_empty() {
             known.extend(self.elsewhere.iter().map(String::as_str));
-        }
-        // Where the merchant chooses the names, none of them is a secret.
-        let is_open = outer.last().is_some_and(|table| MAPS.contains(table)) || is_slip_of_an_open_key(unknown);
-        if !is_open {
-            section::hide(value, self.problems);
-            if !words::is_bare(unknown) {
-                self.problems.mask(at.clone());
-            }
         }
         // What was meant is not missing.
         if let Some(meant) = suggest::nearest(unknown, &known) {

@@ -68,7 +68,11 @@ pub fn chosen(key: &str, given: &str, known: &[&str]) -> Result<(), InvalidValue
 }
 
 pub fn out_of_range(key: &str, schema: Schema<'_>) -> InvalidValue {
-    InvalidValue::new(format!("\"{key}\" is out of range"), example(key, Some(schema)))
+    let help = match schema.bounds() {
+        Some((least, most, default)) => format!("between {least} and {most}; {default} is the default"),
+        None => example(key, Some(schema)),
+    };
+    InvalidValue::new(format!("\"{key}\" is out of range"), help)
 }
 
 /// That a value is of another sort than it should be.

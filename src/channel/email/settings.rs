@@ -51,7 +51,6 @@ impl FromSettings for Email {
                 "username and password belong together",
                 "write both, or neither for a server that asks for none",
             ),
-            ("connections", !(1..=10).contains(&self.connections), "connections is out of bounds", "between 1 and 10"),
         ] {
             if wrong {
                 table.error(&[key], InvalidValue::new(message, help));

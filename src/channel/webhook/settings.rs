@@ -51,15 +51,6 @@ impl FromSettings for WebhookChannel {
             header(table, &name);
         }
     }
-
-    fn check_whole(&self, table: &mut dyn SettingsTable) {
-        if !(1..=256).contains(&self.at_once) {
-            table.error(
-                &["at_once"],
-                InvalidValue::new("at_once is out of bounds", "between 1 and 256; 8 is the default"),
-            );
-        }
-    }
 }
 
 /// A scheme has a secret beside it exactly where it needs one.

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
+use crate::config::schema::schema;
 use crate::config::shape::{Schema, ShapeSort, ValueShape};
 
 /// Open keys whose tables have names of the merchant's own.
@@ -29,7 +30,7 @@ pub struct Keys {
 
 pub static KEYS: LazyLock<Keys> = LazyLock::new(|| {
     let mut keys = Keys::default();
-    keys.note_table(ValueShape::of_the_file().root());
+    keys.note_table(ValueShape(schema()).root());
     let Keys { open, secrets, .. } = &mut keys;
     open.retain(|key| !secrets.contains(key));
     keys

@@ -2,16 +2,10 @@
 //! whole only when each word in it has its place, and none of them may be the name of a secret; in doubt it is hidden.
 
 use crate::config::hidden::keys::{KEYS, MAPS};
-use crate::config::hidden::{has_long_run, is_like_a_name, is_slip_of_an_open_key};
+use crate::config::hidden::words::{has_long_run, holds_part_of_a_secret, is_like_a_name, is_slip_of_an_open_key};
 use crate::config::syntax::characters::LookAlike;
 use crate::diagnostic::collect::Diagnostics;
 use crate::diagnostic::suggest;
-
-/// Parts of words that name secrets, whatever the file calls them.
-const SECRET_PARTS: [&str; 17] = [
-    "pass", "pwd", "secret", "token", "key", "sign", "auth", "cred", "webhook", "密", "钥", "鑰", "令牌", "口令",
-    "凭证", "憑證", "凭据",
-];
 
 /// Marks what may be a value in a line.
 pub fn hide_in_line(at: usize, text: &str, problems: &Diagnostics<'_>) {
@@ -235,11 +229,6 @@ fn may_name_a_secret(word: &str) -> bool {
     }
     let is_slip = || word.len() > 3 && suggest::nearest(&word, &known().collect::<Vec<_>>()).is_some();
     !KEYS.open.contains(&word) && !is_slip_of_an_open_key(&word) && (holds_part_of_a_secret(&word) || is_slip())
-}
-
-pub fn holds_part_of_a_secret(word: &str) -> bool {
-    let word = word.to_lowercase();
-    SECRET_PARTS.iter().any(|part| word.contains(part))
 }
 
 fn meant(written: char) -> char {

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use crate::config::syntax::Findings;
 use crate::config::syntax::characters::LookAlike;
+use crate::config::syntax::findings::Findings;
 use crate::config::syntax::lines::{begins_statement, is_assignment, is_header, is_of_key, line_start};
 
 /// Some editors put it before a text in UTF-8.
