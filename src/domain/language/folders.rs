@@ -199,6 +199,13 @@ mod tests {
     }
 
     #[test]
+    fn the_mainland_borrows_nothing_of_hong_kong_which_borrows_of_it() {
+        let chain = |language| chain(language, built_in_folders(), &Sources::new());
+        assert_eq!(chain("zh-CN"), ["zh-CN", "en"]);
+        assert_eq!(chain("zh-HK"), ["zh-HK", "zh-CN", "en"]);
+    }
+
+    #[test]
     fn a_tag_that_nobody_has_means_the_nearest() {
         let known: Vec<&str> = built_in_folders().iter().map(String::as_str).collect();
         for (tag, near) in [
