@@ -2,6 +2,7 @@
 
 pub mod folders;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{LazyLock, OnceLock};
 
@@ -17,6 +18,12 @@ use crate::domain::money::Money;
 
 /// A word, or a phrase. It is used again and again, also in pictures.
 const WORD_BYTES: usize = 4 * 1024;
+
+/// The patterns of amounts, by the ISO 4217 codes of their currencies.
+const CURRENCY: &str = "currency.";
+
+/// Where the number stands in the pattern of a currency.
+const AMOUNT: &str = "{amount}";
 
 /// A built-in language, read when it is first asked for. A file that does not parse is left out here;
 /// [`crate::domain::template::Templates`] reports it.
@@ -86,6 +93,10 @@ impl Language {
                     let message = format!("the word \"{prefix}\" is longer than {} KiB", WORD_BYTES / 1024);
                     return Err(WordsError { line: None, span: None, message });
                 }
+                toml::Value::String(word) if prefix.starts_with(CURRENCY) && word.matches(AMOUNT).count() != 1 => {
+                    let message = format!("the word \"{prefix}\" needs {AMOUNT} once, where the number stands");
+                    return Err(WordsError { line: None, span: None, message });
+                }
                 toml::Value::String(word) => {
                     self.words.insert(prefix.clone(), word);
                 }
@@ -146,13 +157,25 @@ impl Language {
         }
     }
 
-    /// `SAR 1,234.00`: the code first, which is never wrong, then the amount as this language writes it. A minus stands before
-    /// both, as before a discount.
+    /// An amount as this language writes it: by the pattern under `currency.<code>`, `R$ 1.234,00`; without one with the code
+    /// first, which is never wrong, `SAR 1,234.00`. A minus stands before both, as before a discount.
     pub fn money(&self, money: &Money) -> String {
         let amount = self.decimal(&money.major());
-        match amount.strip_prefix(MINUS) {
-            Some(amount) => format!("{MINUS}{} {amount}", money.currency),
-            None => format!("{} {amount}", money.currency),
+        let (minus, amount) = match amount.strip_prefix(MINUS) {
+            Some(amount) => (MINUS, amount),
+            None => ("", amount.as_str()),
+        };
+        match self.word(&format!("{CURRENCY}{}", money.currency)) {
+            Some(pattern) => format!("{minus}{}", pattern.replace(AMOUNT, amount)),
+            None => format!("{minus}{} {amount}", money.currency),
+        }
+    }
+
+    /// What stands for a currency beside amounts that have no sign of their own: `R$`, or the code.
+    pub fn currency_sign<'a>(&'a self, code: &'a str) -> Cow<'a, str> {
+        match self.word(&format!("{CURRENCY}{code}")) {
+            Some(pattern) => Cow::Owned(pattern.replace(AMOUNT, "").trim().to_owned()),
+            None => Cow::Borrowed(code),
         }
     }
 
@@ -171,10 +194,11 @@ impl Language {
 }
 
 /// One sort of it, in all messages.
-const MINUS: char = '−';
+const MINUS: &str = "−";
 
+/// Without the marks of direction that the locale data of Arabic has beside it: values stand between isolates.
 fn with_minus(number: &str) -> String {
-    number.replace('-', &MINUS.to_string())
+    number.replace(['\u{200e}', '\u{200f}', '\u{61c}'], "").replace('-', MINUS)
 }
 
 /// How a day is written.
@@ -217,7 +241,32 @@ mod tests {
         assert_eq!(Language::new("en").money(&Money::new(-1_234_567, "KWD")), "−KWD 1,234.567");
         assert_eq!(Language::new("zh-CN").money(&Money::new(123_400, "JPY")), "JPY 123,400");
         assert_eq!(Language::new("ar").money(&Money::new(1_234_567, "KWD")), "KWD 1,234.567");
+        assert_eq!(Language::new("ar").money(&Money::new(-1_234_567, "KWD")), "−KWD 1,234.567");
+        assert_eq!(Language::new("ar").number(-5), "−5");
         assert_eq!(Language::new("no such tag").number(1234), "1234");
+    }
+
+    #[test]
+    fn an_amount_follows_the_pattern_of_its_currency_and_keeps_its_decimals() {
+        let mut language = Language::new("pt-BR");
+        let patterns = "BRL = \"R$ {amount}\"\nKWD = \"{amount} د.ك\"\nJPY = \"¥{amount}\"";
+        language.read(&format!("[currency]\n{patterns}")).unwrap();
+        let money = |minor, currency: &str| language.money(&Money::new(minor, currency));
+        assert_eq!(money(123_456, "BRL"), "R$ 1.234,56");
+        assert_eq!(money(-5, "BRL"), "−R$ 0,05");
+        assert_eq!(money(1_234_567, "KWD"), "1.234,567 د.ك");
+        assert_eq!(money(1_234_567, "JPY"), "¥1.234.567");
+        assert_eq!(money(1_200, "USD"), "USD 12,00");
+        assert_eq!(["BRL", "KWD", "USD"].map(|code| language.currency_sign(code).into_owned()), ["R$", "د.ك", "USD"]);
+    }
+
+    #[test]
+    fn a_pattern_that_would_lose_the_amount_or_say_it_twice_is_refused() {
+        for pattern in ["R$", "R$ {count}", "{amount} = {amount}"] {
+            let read = Language::new("pt-BR").read(&format!("[currency]\nBRL = \"{pattern}\""));
+            let error = read.unwrap_err().to_string();
+            assert_eq!(error, "the word \"currency.BRL\" needs {amount} once, where the number stands");
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod golden;
 mod hostile;
 mod languages;
 mod licences;
+mod money;
 mod outline;
 mod reading;
 pub mod reports;

@@ -129,11 +129,30 @@ fn is_amount(field: &Field) -> bool {
     let value = inline_text(field.value.split(|inline| *inline == Inline::Break).next().unwrap_or_default());
     let value = value.replace(is_isolate, "");
     let value = value.strip_prefix('−').unwrap_or(&value);
-    value.split_once(' ').is_some_and(|(code, amount)| {
-        code.len() == 3
-            && code.bytes().all(|letter| letter.is_ascii_uppercase())
-            && amount.chars().all(|character| character.is_ascii_digit() || ",. \u{a0}\u{202f}".contains(character))
-    })
+    let is_digit = |character: char| character.is_ascii_digit();
+    let (Some(first), Some(last)) = (value.find(is_digit), value.rfind(is_digit)) else { return false };
+    let (before, amount, after) = (&value[..first], &value[first..=last], &value[last + 1..]);
+    let has_currency = match (before, after) {
+        (currency, "") => currency.strip_suffix(' ').is_some_and(is_code) || is_sign(currency.trim_end()),
+        ("", currency) => currency.strip_prefix(' ').is_some_and(is_code) || is_sign(currency.trim_start()),
+        _ => false,
+    };
+    has_currency && amount.chars().all(|character| is_digit(character) || ",. \u{a0}\u{202f}".contains(character))
+}
+
+/// A currency's code, such as `SAR`.
+fn is_code(text: &str) -> bool {
+    text.len() == 3 && text.bytes().all(|letter| letter.is_ascii_uppercase())
+}
+
+/// A currency's sign, such as `R$`.
+fn is_sign(text: &str) -> bool {
+    let letters = text.trim_end_matches(is_sign_of_money);
+    letters.len() < text.len() && letters.len() < 3 && letters.bytes().all(|letter| letter.is_ascii_uppercase())
+}
+
+fn is_sign_of_money(character: char) -> bool {
+    matches!(character, '$' | '¢'..='¥' | '\u{20a0}'..='\u{20cf}' | '＄' | '￥')
 }
 
 /// Facts that stand together, amounts as a column.
@@ -242,7 +261,7 @@ fn unbroken(text: &str) -> String {
     let is_currency = |word: &str| {
         // Chinese has no blank before it: 「单，HKD」.
         let code = word.rsplit(|letter: char| !letter.is_ascii_alphanumeric()).next().unwrap_or_default();
-        code.len() == 3 && code.bytes().all(|letter| letter.is_ascii_uppercase())
+        is_code(code) || word.ends_with(is_sign_of_money)
     };
     let mut out = String::with_capacity(text.len() + 8);
     let mut before: Option<&str> = None;
@@ -302,6 +321,7 @@ mod tests {
         assert_eq!(shown("Order #1 · SAR 46.00 · House of XYZ"), "Order #1_· SAR_46.00_· House of XYZ");
         assert_eq!(shown("−SAR 19.00 (CNY 5) HKD -1.00"), "−SAR_19.00 (CNY_5) HKD_-1.00");
         assert_eq!(shown("105 单，HKD 9,593.00"), "105 单，HKD_9,593.00");
+        assert_eq!(shown("Pedido #1 · −R$ 46,00 · USD 1,00"), "Pedido #1_· −R$_46,00_· USD_1,00");
         for same in ["", " ", "a  b", "for you 2", "ABCD 5", "large, Spice: Mild"] {
             assert_eq!(shown(same), same);
         }
@@ -322,8 +342,11 @@ mod tests {
         let page = content(Look::Plain, &[Block::Fields(fields.to_vec())]);
         assert_eq!((page.matches("<table").count(), page.matches("align=\"right\"").count()), (3, 3), "{page}");
         assert_eq!(page.matches(SUM).count(), 2, "{page}");
-        for value in ["SAR", "sar 1", "SAR 1 each", "XX 1", "12 orders", ""] {
+        for value in ["SAR", "sar 1", "SAR 1 each", "XX 1", "ABC1", "$", "US 1", "A1$2", "ABC$ 1", "12 orders", ""] {
             assert!(!is_amount(&field("Items", text(value))), "{value}");
+        }
+        for value in ["R$ 1.234,56", "−R$ 0,05", "HK$1,234.50", "¥5", "12,00 €", "1\u{202f}234,00 CHF"] {
+            assert!(is_amount(&field("Items", text(value))), "{value}");
         }
     }
 

@@ -61,7 +61,8 @@ fn net(report: &Report, words: &Language, currency: &str) -> Panel {
     let of = |amounts: &[Money]| amounts.iter().find(|money| money.currency == currency).map_or(0, |money| money.minor);
     let label = |day: Date| words.date(day, DayFormat::WithoutYear);
     let bars: Vec<Bar> = report.history.iter().map(|day| Bar { label: label(day.day), value: of(&day.net) }).collect();
-    let title = words.word("chart.net").unwrap_or("Net amount by day, {currency}").replace("{currency}", currency);
+    let title = words.word("chart.net").unwrap_or("Net amount by day, {currency}");
+    let title = title.replace("{currency}", &words.currency_sign(currency));
     let figure = bars.last().map(|bar| words.money(&Money::new(bar.value, currency))).unwrap_or_default();
     let highlight = bars.len().checked_sub(1);
     Panel { title, figure, unit: Unit::Money(currency.to_owned()), bars, highlight }
@@ -83,6 +84,8 @@ fn currencies(report: &Report) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::language;
+    use crate::domain::report::PastDay;
 
     #[test]
     fn a_day_that_is_not_over_says_how_far_it_goes() {
@@ -90,5 +93,26 @@ mod tests {
         let over = Report { timezone: "Asia/Hong_Kong".to_owned(), as_of, ..Report::default() };
         assert_eq!(subtitle(&over), "Asia/Hong_Kong");
         assert_eq!(subtitle(&Report { so_far: true, ..over }), "00:00 – 10:22, Asia/Hong_Kong");
+    }
+
+    #[test]
+    fn amounts_are_written_as_the_readers_country_writes_them() {
+        let history = |currency: &str| PastDay {
+            day: Date::constant(2026, 11, 26),
+            orders: 1,
+            net: vec![Money::new(123_456, currency)],
+        };
+        for (language, currency, figure, title) in [
+            ("pt-BR", "BRL", "R$ 1.234,56", "Valor líquido por dia, R$"),
+            ("pt-BR", "USD", "USD 1.234,56", "Valor líquido por dia, USD"),
+            ("zh-HK", "HKD", "HK$1,234.56", "每日淨額，HK$"),
+            ("zh-CN", "HKD", "HKD 1,234.56", "每日净额，HKD"),
+            ("en", "HKD", "HKD 1,234.56", "Net amount by day, HKD"),
+            ("ar", "KWD", "KWD 123.456", "الصافي حسب اليوم، KWD"),
+        ] {
+            let report = Report { history: vec![history(currency)], ..Report::default() };
+            let panel = net(&report, language::built_in(language).unwrap(), currency);
+            assert_eq!((panel.figure.as_str(), panel.title.as_str()), (figure, title), "{language}");
+        }
     }
 }

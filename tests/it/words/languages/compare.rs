@@ -58,7 +58,7 @@ fn of_words(own: &Language, english: &Language) -> Vec<String> {
     let compared = |words: &Language| -> BTreeSet<String> {
         words
             .keys()
-            .filter(|key| !["plural.", "language.", "month."].iter().any(|prefix| key.starts_with(prefix)))
+            .filter(|key| !["plural.", "language.", "month.", "currency."].iter().any(|prefix| key.starts_with(prefix)))
             .map(str::to_owned)
             .collect()
     };
