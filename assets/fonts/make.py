@@ -1,4 +1,4 @@
-"""Makes the fonts of the pictures anew: parts of Noto Sans, of Noto Sans Arabic and of Noto Sans CJK SC.
+"""Makes the fonts of the pictures anew: parts of Noto Sans, of Noto Sans Arabic and of Noto Sans CJK SC and HK.
 
 From the Debian packages fonts-noto-core and fonts-noto-cjk and Python's fonttools:
 
@@ -8,7 +8,9 @@ From the Debian packages fonts-noto-core and fonts-noto-cjk and Python's fonttoo
 `latin.ttf` has the letters of the European languages, digits, punctuation and the signs of currencies. `arabic.ttf` has the
 letters, marks and punctuation of Arabic, with the forms that they take in a word. `han.otf` has the
 first level of GB 2312 (3,755 characters), Chinese punctuation, full-width forms, a few signs that Noto Sans lacks, and
-every further character of `templates/`; nothing that the others have, so that digits look the same everywhere.
+every further character of `templates/` but for Hong Kong's; nothing that the others have, so that digits look the same
+everywhere. `han-hk.otf` has what Hong Kong writes otherwise: of the first level of Big5 (5,401 characters), of the characters
+of Cantonese, and of `templates/zh-HK/`, those that `han.otf` lacks and those that have another shape there.
 """
 
 import pathlib
@@ -35,7 +37,25 @@ ARABIC = [
 ARABIC_FEATURES = ["isol", "init", "medi", "fina", "rlig", "calt", "ccmp", "curs", "kern", "mark", "mkmk"]
 GB2312_SIGNS = [(row, cell) for row in (1, 3) for cell in range(1, 95)]
 GB2312_LEVEL_1 = [(row, cell) for row in range(16, 56) for cell in range(1, 95)]
+# Of Cantonese, of places and of what is eaten in Hong Kong and Macau; what Big5 has besides does no harm.
+CANTONESE = (
+    "嘅啲咗喺嗰咁哋冇嘢佢唔乜嚟睇攞畀俾嗌嘥揾搵嬲冧噏嚿咩啱攰嘞喎啩嗱㗎嘛咪哂晒咭曱甴掂揀執褸氹埗涌茘滘磡輋孖咀嶼埔邨鱲鰂舖麪麵"
+    "餠撻煱煑焗炆煲燉餸脷粿滷鹵鷄鴿鯇鯪鱔鯧鮟鱇魷蟶蜆蠔鮑螄蔴菓芫荽茜蕃薯粟瀨腩腸胗燴烚餃餛飩糭粽糉糍餼"
+)
 SIGNS = "−≤≥≈≠→←↑↓①②③④⑤⑥⑦⑧⑨⑩■□▲▼●○★☆"
+
+
+def big5_level_1():
+    for lead in range(0xA4, 0xC7):
+        for trail in [*range(0x40, 0x7F), *range(0xA1, 0xFF)]:
+            try:
+                yield ord(bytes([lead, trail]).decode("big5"))
+            except UnicodeDecodeError:
+                pass
+
+
+def letters_of(files):
+    return {ord(letter) for file in files for letter in file.read_text(encoding="utf-8")}
 
 
 def gb2312(places):
@@ -66,16 +86,26 @@ def main():
     [latin_file] = FONTS.rglob("NotoSans-Regular.ttf")
     [han_file] = FONTS.rglob("NotoSansCJK-Regular.ttc")
     latin = TTFont(latin_file)
-    [han] = [font for font in TTCollection(han_file).fonts if font["name"].getDebugName(1) == "Noto Sans CJK SC"]
+    names = {"Noto Sans CJK SC": "SC", "Noto Sans CJK HK": "HK"}
+    collection = [(font["name"].getDebugName(1), font) for font in TTCollection(han_file).fonts]
+    han = {names[name]: font for name, font in collection if name in names}
     written(latin, LATIN, ["kern", "mark", "mkmk", "ccmp"], "latin.ttf")
     [arabic_file] = FONTS.rglob("NotoSansArabic-Regular.ttf")
     arabic = TTFont(arabic_file)
     written(arabic, ARABIC, ARABIC_FEATURES, "arabic.ttf")
 
-    words = {ord(letter) for file in TEMPLATES.rglob("*.*") for letter in file.read_text(encoding="utf-8")}
-    wanted = {*gb2312(GB2312_SIGNS), *gb2312(GB2312_LEVEL_1), *map(ord, SIGNS), *range(0x3000, 0x3020), *words}
-    wanted -= {letter for letter in wanted if letter < 0x80}
-    written(han, sorted(wanted - set(latin.getBestCmap()) - set(arabic.getBestCmap())), [], "han.otf")
+    hong_kong = set(TEMPLATES.glob("zh-HK/*"))
+    words = letters_of(file for file in TEMPLATES.rglob("*.*") if file not in hong_kong)
+    signs = {*gb2312(GB2312_SIGNS), *map(ord, SIGNS), *range(0x3000, 0x3020)}
+    wanted = {*signs, *gb2312(GB2312_LEVEL_1), *words}
+    wanted = {letter for letter in wanted if letter >= 0x80} - set(latin.getBestCmap()) - set(arabic.getBestCmap())
+    # The regions share their glyphs: what has the same number has the same shape.
+    shapes = {region: font.getBestCmap() for region, font in han.items()}
+    wanted_hk = {*signs, *big5_level_1(), *map(ord, CANTONESE), *letters_of(hong_kong)}
+    wanted_hk = {letter for letter in wanted_hk if letter >= 0x80} - set(latin.getBestCmap()) - set(arabic.getBestCmap())
+    own = {letter for letter in wanted_hk if letter not in wanted or shapes["HK"].get(letter) != shapes["SC"].get(letter)}
+    written(han["SC"], sorted(wanted), [], "han.otf")
+    written(han["HK"], sorted(own), [], "han-hk.otf")
 
 
 main()

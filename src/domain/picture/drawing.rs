@@ -46,7 +46,7 @@ pub fn number(language: &Language, unit: &Unit, value: i64) -> String {
 
 /// The drawing of a sheet whose texts are clean and can all be drawn.
 pub fn svg(sheet: &Sheet) -> String {
-    let mut pen = Pen::new(WIDTH, sheet.language.direction());
+    let mut pen = Pen::new(WIDTH, sheet.language);
     let room = WIDTH - 2.0 * MARGIN;
     let mut top = MARGIN;
     if !sheet.title.is_empty() {

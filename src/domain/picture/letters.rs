@@ -15,13 +15,17 @@ pub struct Font {
     /// The family in the file. resvg draws nothing at all, without an error, for a family that it does not know.
     pub family: &'static str,
     file: &'static [u8],
+    /// Whose shapes of Chinese characters it has, as `han` in `[language]` of a `words.toml` names them.
+    han: Option<&'static str>,
 }
 
 /// European letters, digits, signs of currencies; and what these have not: Arabic letters, Chinese characters and punctuation.
-pub static FONTS: [Font; 3] = [
-    Font { family: "Noto Sans", file: include_bytes!("../../../assets/fonts/latin.ttf") },
-    Font { family: "Noto Sans Arabic", file: include_bytes!("../../../assets/fonts/arabic.ttf") },
-    Font { family: "Noto Sans CJK SC", file: include_bytes!("../../../assets/fonts/han.otf") },
+/// Hong Kong's has only what the mainland's lacks or writes otherwise.
+pub static FONTS: [Font; 4] = [
+    Font { family: "Noto Sans", file: include_bytes!("../../../assets/fonts/latin.ttf"), han: None },
+    Font { family: "Noto Sans Arabic", file: include_bytes!("../../../assets/fonts/arabic.ttf"), han: None },
+    Font { family: "Noto Sans CJK SC", file: include_bytes!("../../../assets/fonts/han.otf"), han: Some("SC") },
+    Font { family: "Noto Sans CJK HK", file: include_bytes!("../../../assets/fonts/han-hk.otf"), han: Some("HK") },
 ];
 
 /// Whose forms depend on their neighbours.
@@ -45,13 +49,13 @@ pub fn resolver() -> FontResolver<'static> {
     FontResolver { select_font: FontResolver::default_font_selector(), select_fallback: Box::new(|_, _, _| None) }
 }
 
-/// A text in pieces, each with the font that has all of its characters.
-pub fn runs(text: &str) -> Vec<(&'static Font, &str)> {
+/// A text in pieces, each with the font that has all of its characters; Chinese ones in these shapes where a font has them.
+pub fn runs<'a>(text: &'a str, han: Option<&str>) -> Vec<(&'static Font, &'a str)> {
     let mut runs = Vec::new();
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
-        let font = font_of(first);
-        let end = rest.find(|character| font_of(character) != font).unwrap_or(rest.len());
+        let font = font_of(first, han);
+        let end = rest.find(|character| font_of(character, han) != font).unwrap_or(rest.len());
         runs.push((&FONTS[font.unwrap_or(0)], &rest[..end]));
         rest = &rest[end..];
     }
@@ -59,11 +63,14 @@ pub fn runs(text: &str) -> Vec<(&'static Font, &str)> {
 }
 
 /// Which of [`FONTS`] has a character.
-fn font_of(character: char) -> Option<usize> {
-    FONTS.iter().position(|font| font.advance(character).is_some())
+fn font_of(character: char, han: Option<&str>) -> Option<usize> {
+    let of = |is_asked: &dyn Fn(&Font) -> bool| {
+        FONTS.iter().position(|font| is_asked(font) && font.advance(character).is_some())
+    };
+    of(&|font| font.han.is_some() && font.han == han).or_else(|| of(&|_| true))
 }
 
-/// The width of a character at size 1; `None` when no font has it.
+/// The width of a character at size 1, which is the same in every font that has it; `None` when none has.
 pub fn advance(character: char) -> Option<f32> {
     FONTS.iter().find_map(|font| font.advance(character))
 }
@@ -126,11 +133,28 @@ mod tests {
 
     #[test]
     fn each_piece_of_a_text_has_its_font() {
-        let runs = |text| runs(text).iter().map(|(font, piece)| (font.family, *piece)).collect::<Vec<_>>();
-        let (latin, arabic, han) = ("Noto Sans", "Noto Sans Arabic", "Noto Sans CJK SC");
+        let in_shapes =
+            |text, han| runs(text, han).iter().map(|(font, piece)| (font.family, *piece)).collect::<Vec<_>>();
+        let runs = |text| in_shapes(text, None);
+        let (latin, arabic, han, hong_kong) = ("Noto Sans", "Noto Sans Arabic", "Noto Sans CJK SC", "Noto Sans CJK HK");
         assert_eq!(runs("صافي SAR"), [(arabic, "صافي"), (latin, " SAR")]);
         assert_eq!(runs("11月14日 SAR"), [(latin, "11"), (han, "月"), (latin, "14"), (han, "日"), (latin, " SAR")]);
         assert_eq!(runs(""), []);
+        // 骨 has a shape of its own in Hong Kong, 日 has not, 单 is not written there, and 麪 on the mainland is not.
+        assert_eq!(runs("骨日单麪"), [(han, "骨日单"), (hong_kong, "麪")]);
+        assert_eq!(
+            in_shapes("骨日单麪5", Some("HK")),
+            [(hong_kong, "骨"), (han, "日单"), (hong_kong, "麪"), (latin, "5")]
+        );
+        assert_eq!(in_shapes("骨", Some("nowhere")), [(han, "骨")]);
+    }
+
+    #[test]
+    fn a_character_is_as_wide_in_every_font_that_has_it() {
+        for character in '\u{80}'..='\u{ffff}' {
+            let widths: Vec<f32> = FONTS.iter().filter_map(|font| font.advance(character)).collect();
+            assert!(widths.windows(2).all(|pair| pair[0] == pair[1]), "{character}: {widths:?}");
+        }
     }
 
     #[test]

@@ -117,14 +117,15 @@ fn without_stacks(line: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::bidi::Direction;
+    use crate::domain::language;
+    use crate::domain::language::Language;
 
     /// Draws each character in a cell of its own and counts the pixels that are not white in each.
-    fn ink(characters: &[char]) -> Vec<usize> {
+    fn ink(characters: &[char], language: &Language) -> Vec<usize> {
         const CELL: usize = 40;
         const COLUMNS: usize = 64;
         let rows = characters.len().div_ceil(COLUMNS);
-        let mut pen = pen::Pen::new((COLUMNS * CELL) as f32, Direction::LeftToRight);
+        let mut pen = pen::Pen::new((COLUMNS * CELL) as f32, language);
         for (at, character) in characters.iter().enumerate() {
             let (x, y) = ((at % COLUMNS * CELL) as f32 + 8.0, (at / COLUMNS * CELL) as f32 + 28.0);
             pen.text(&pen::Text::new(character.encode_utf8(&mut [0; 4]), x, y, 24.0));
@@ -145,14 +146,17 @@ mod tests {
                 && !text::one_line(&character.to_string()).is_empty()
         };
         let characters: Vec<char> = ('!'..='\u{ffff}').filter(promised).collect();
-        assert!(characters.len() > 4_300, "{} characters", characters.len());
-        let ink = ink(&characters);
-        let blank: Vec<&char> = characters.iter().zip(&ink).filter(|(_, ink)| **ink == 0).map(|(it, _)| it).collect();
-        assert!(blank.is_empty(), "{blank:?}");
+        assert!(characters.len() > 6_500, "{} characters", characters.len());
+        for tag in ["en", "zh-HK"] {
+            let ink = ink(&characters, language::built_in(tag).expect("a built-in language"));
+            let blank: Vec<&char> =
+                characters.iter().zip(&ink).filter(|(_, ink)| **ink == 0).map(|(it, _)| it).collect();
+            assert!(blank.is_empty(), "{tag}: {blank:?}");
+        }
     }
 
     #[test]
     fn a_character_that_is_not_promised_would_have_been_a_gap() {
-        assert_eq!(ink(&['😀', 'ש'])[..2], [0, 0]);
+        assert_eq!(ink(&['😀', 'ש'], &Language::new("en"))[..2], [0, 0]);
     }
 }

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::domain::bidi;
 use crate::domain::bidi::Direction;
+use crate::domain::language::Language;
 use crate::domain::picture::letters;
 
 /// The colour of texts that say nothing else.
@@ -85,16 +86,18 @@ struct Run {
 }
 
 /// Notes shapes, one after the other, on a sheet of this width.
-pub struct Pen {
+pub struct Pen<'a> {
     shapes: Vec<Shape>,
     width: f32,
     direction: Direction,
+    /// Whose shapes Chinese characters have.
+    han: Option<&'a str>,
 }
 
-impl Pen {
+impl<'a> Pen<'a> {
     /// In words from right to left the whole sheet is mirrored, except the letters.
-    pub fn new(width: f32, direction: Direction) -> Self {
-        Self { shapes: Vec::new(), width, direction }
+    pub fn new(width: f32, language: &'a Language) -> Self {
+        Self { shapes: Vec::new(), width, direction: language.direction(), han: language.word("language.han") }
     }
 
     fn across(&self, x: f32) -> f32 {
@@ -109,7 +112,7 @@ impl Pen {
             (Direction::RightToLeft, "end") => "start",
             (_, anchor) => anchor,
         };
-        self.shapes.push(Shape::Text { runs: runs(text.text), x, baseline, size, colour, anchor, strength });
+        self.shapes.push(Shape::Text { runs: runs(text.text, self.han), x, baseline, size, colour, anchor, strength });
     }
 
     pub fn line(&mut self, left: f32, right: f32, y: f32, colour: &'static str, width: f32) {
@@ -140,8 +143,8 @@ impl Pen {
 /// The pieces of a text. usvg takes all texts for left to right, and it lays the letters of each further font over those of the
 /// first, for which that one must know where letters become one: so where Arabic letters are, its font comes first, with an
 /// isolate that has no ink.
-fn runs(text: &str) -> Vec<Run> {
-    let pieces = letters::runs(text).into_iter();
+fn runs(text: &str, han: Option<&str>) -> Vec<Run> {
+    let pieces = letters::runs(text, han).into_iter();
     let mut runs: Vec<Run> = pieces.map(|(font, piece)| Run { family: font.family, text: piece.to_owned() }).collect();
     if runs.iter().any(|run| run.family == letters::ARABIC.family) {
         let is_from_the_right = bidi::base(text) == Some(Direction::RightToLeft);
@@ -157,7 +160,8 @@ mod tests {
 
     #[test]
     fn no_text_is_markup() {
-        let mut pen = Pen::new(10.0, Direction::LeftToRight);
+        let language = Language::new("en");
+        let mut pen = Pen::new(10.0, &language);
         pen.text(&Text::new(r#"</text> & "b" 'c' {{ x }} <image href="http://a/"/>"#, 0.0, 0.0, 10.0));
         let drawn = pen.sheet(10.0);
         let tree = resvg::usvg::roxmltree::Document::parse(&drawn).unwrap();
