@@ -2,17 +2,32 @@
 
 use std::borrow::Cow;
 
+use crate::channel::email::look::AMOUNT;
+
+const LEFT: &str = " align=\"left\"";
+const RIGHT: &str = " align=\"right\"";
+
+/// A column as wide as what stands in it.
+const NARROW: &str = "width:1%";
+
 /// The page with its directions and its styles mirrored. Quotes in texts are escaped, so that no text is taken for a style.
+/// Amounts read from left to right everywhere: their column goes to the other side, and in it their decimals stay below each
+/// other.
 pub fn mirrored(page: &str) -> String {
     let page =
         page.replacen("<html ", "<html dir=\"rtl\" ", 1).replacen(" class=\"body\"", " class=\"body\" dir=\"rtl\"", 1);
-    let sides =
-        [(" align=\"left\"", " align=\0"), (" align=\"right\"", " align=\"left\""), (" align=\0", " align=\"right\"")];
+    let sides = [(LEFT, " align=\0"), (RIGHT, LEFT), (" align=\0", RIGHT)];
     let page = sides.iter().fold(page, |page, (from, to)| page.replace(from, to));
     let mut pieces = page.split(" style=\"");
     let mut out = pieces.next().unwrap_or_default().to_owned();
     for piece in pieces {
         let (style, rest) = piece.split_once('"').unwrap_or((piece, ""));
+        if let Some(more) = style.strip_prefix(AMOUNT) {
+            let before = out.strip_suffix(LEFT).map_or(out.len(), str::len);
+            out.truncate(before);
+            out.push_str(&format!("{RIGHT} style=\"{AMOUNT};{NARROW}{more}\"{rest}"));
+            continue;
+        }
         let rules: Vec<Cow<'_, str>> = style.split(';').map(rule).collect();
         out.push_str(&format!(" style=\"{}\"{rest}", rules.join(";")));
     }
@@ -49,5 +64,16 @@ mod tests {
         let expected = "<html dir=\"rtl\" lang=\"ar\"><td class=\"body\" dir=\"rtl\" align=\"right\" style=\"padding:1px 4px 3px 2px;border-right:4px solid #d98a1f;text-align:right\">\
                         style=&quot;text-align:left&quot; padding:1px 2px 3px 4px</td><p style=\"margin:0 0 12px;direction:rtl\">";
         assert_eq!(mirrored(page), expected);
+    }
+
+    #[test]
+    fn amounts_change_the_side_and_stay_below_each_other() {
+        let page = format!(
+            "<td align=\"right\" style=\"{AMOUNT};padding-top:6px;\">1</td><td align=\"right\" style=\"{AMOUNT};\">"
+        );
+        let expected = format!(
+            "<td align=\"right\" style=\"{AMOUNT};width:1%;padding-top:6px;\">1</td><td align=\"right\" style=\"{AMOUNT};width:1%;\">"
+        );
+        assert_eq!(mirrored(&page), expected);
     }
 }
