@@ -18,6 +18,10 @@ use crate::platform::{Incoming, Method, Platform, WebhookRequest};
 /// The moment of the check, always the same, so that its findings are: Wednesday, 4 June 2025, 03:35:40 UTC.
 const MOMENT_SECONDS: i64 = 1_749_008_140;
 
+/// What a robot answered, as an attempt has it: readers see it in their own words.
+const REFUSAL: &str =
+    "errcode 310000 (the robot demands a keyword: set `keyword` to one of those in its security settings)";
+
 /// The topics of notices, and one that this version does not know.
 const NOTICES: [&str; 29] = [
     // The first is what `orderbell render` shows of a notice.
@@ -68,7 +72,7 @@ pub fn own(reports: &[String]) -> Vec<Scene> {
     for topic in NOTICES {
         for subject in [Some("kitchen"), None] {
             let subject = subject.map(str::to_owned);
-            let detail = subject.as_ref().map(|_| "errcode 310000 (the robot demands a keyword)".to_owned());
+            let detail = subject.as_ref().map(|_| REFUSAL.to_owned());
             let bare = Notice { topic: topic.to_owned(), subject, detail, ..Notice::default() };
             let full = Notice {
                 since: moment(-1_800),
