@@ -36,6 +36,20 @@ pub fn isolated(value: &str, direction: Direction) -> Cow<'_, str> {
     }
 }
 
+/// An answer that begins with a code and goes on between isolates in words from right to left, as a whole from right to left:
+/// `errcode 7 (…)` begins where those who read it begin.
+pub fn led_by_code(answer: &str) -> Cow<'_, str> {
+    let Some((before, words)) = answer.split_once(RIGHT_TO_LEFT) else { return Cow::Borrowed(answer) };
+    let code = before.trim_end_matches([' ', '(']);
+    match code.is_empty() {
+        true => Cow::Borrowed(answer),
+        false => {
+            let mark = &before[code.len()..];
+            Cow::Owned(format!("{RIGHT_TO_LEFT}{FIRST_STRONG}{code}{END}{mark}{RIGHT_TO_LEFT}{words}{END}"))
+        }
+    }
+}
+
 /// The direction of the first letter that stands in no isolate; `None` where there is none.
 pub fn base(text: &str) -> Option<Direction> {
     let mut depth = 0_usize;
@@ -145,6 +159,17 @@ mod tests {
         assert_eq!(base("# 5 \u{2068}Tea\u{2069}: طلب"), Some(RightToLeft));
         assert_eq!(base("New order \u{2068}شاي\u{2069}"), Some(LeftToRight));
         assert_eq!(base("12 – \u{2068}Tea\u{2069}"), None);
+    }
+
+    #[test]
+    fn an_answer_of_words_from_right_to_left_is_read_from_the_right_also_where_a_code_leads_it() {
+        for (answer, expected) in [
+            ("552 5.2.2 (\u{2067}ممتلئ\u{2069})", "<[552 5.2.2] (<ممتلئ])]"),
+            ("errcode 7 (something new)", "errcode 7 (something new)"),
+            ("\u{2067}ممتلئ\u{2069}", "<ممتلئ]"),
+        ] {
+            assert_eq!(shown(&led_by_code(answer)), expected);
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use minijinja::value::ValueKind;
 use minijinja::{Value, context};
 
+use crate::domain::bidi::led_by_code;
 use crate::domain::event::{Event, Kind};
 use crate::domain::language::Language;
 use crate::domain::message_context::MessageContext;
@@ -52,7 +53,7 @@ pub(super) fn data_in_words<'a>(data: &'a Data, words: Option<&Language>) -> Cow
         Payload::Report(report) if !report.service.parked.is_empty() => {
             if let Payload::Report(report) = &mut data.to_mut().payload {
                 let parked = report.service.parked.iter_mut();
-                parked.for_each(|parked| parked.reason = remedy::localized(&parked.reason, words).into_owned());
+                parked.for_each(|parked| parked.reason = answer_in_words(&parked.reason, words));
             }
         }
         _ => {}
@@ -67,8 +68,12 @@ fn detail_in_words(topic: &str, detail: &str, words: &Language) -> String {
             words.word("label.check").unwrap_or("{detail}").replace("{detail}", detail)
         }
         "dead" | "replayed" => with_kind_in_words(&remedy::localized(detail, words), words),
-        _ => remedy::localized(detail, words).into_owned(),
+        _ => answer_in_words(detail, words),
     }
+}
+
+fn answer_in_words(answer: &str, words: &Language) -> String {
+    led_by_code(&remedy::localized(answer, words)).into_owned()
 }
 
 /// What begins with the kind of an event, as what is said of one that was given up, begins with its name.
