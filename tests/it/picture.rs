@@ -1,5 +1,7 @@
 //! Pictures of figures: that they can be drawn from whatever comes, always the same way, and that no letter is left out.
 
+mod names;
+
 use orderbell::domain::language;
 use orderbell::domain::language::Language;
 use orderbell::domain::language::folders::built_in_folders;

@@ -19,7 +19,7 @@ mod sending;
 mod splitting;
 mod stored;
 mod templates;
-mod tricks;
+pub mod tricks;
 mod walk;
 mod wecom;
 mod writers;
