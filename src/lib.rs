@@ -47,6 +47,7 @@ pub mod config;
 pub mod diagnostic;
 pub mod domain;
 pub mod flow;
+pub mod in_force;
 pub mod platform;
 pub mod render;
 pub mod sandbox;

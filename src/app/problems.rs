@@ -2,10 +2,10 @@
 
 use jiff::Timestamp;
 
-use crate::config::in_force::{Instead, Started};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::flow::notice::Topic;
 use crate::flow::watch::mistakes::{FoundAt, Mistake, Mistakes};
+use crate::in_force::{Instead, Started};
 
 /// Says in the log what is wrong with what the daemon starts with, and notes it for the operator.
 pub fn note_start(started: &Started, mistakes: &Mistakes, now: Timestamp) {

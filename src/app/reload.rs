@@ -15,10 +15,9 @@ use tokio_util::task::TaskTracker;
 use crate::app::reload::made::{InForce, Made, Unfit};
 use crate::app::{problems, setup};
 use crate::config;
-use crate::config::fingerprint::Fingerprint;
 use crate::config::listeners::Server;
 use crate::config::store::{Store, StoreUrl};
-use crate::config::{Anew, Config, ConfiguredChannel, in_force};
+use crate::config::{Anew, Config, ConfiguredChannel};
 use crate::domain::language::folders::Sources;
 use crate::domain::secret::Secret;
 use crate::domain::template::Templates;
@@ -28,6 +27,8 @@ use crate::flow::settings_check::InUse;
 use crate::flow::watch::mistakes::{FoundAt, Mistake, Mistakes};
 use crate::flow::worker_pool::WorkerPool;
 use crate::flow::{Clock, Current, orphaned};
+use crate::in_force;
+use crate::in_force::fingerprint::Fingerprint;
 use crate::store::sqlite::Sqlite;
 
 /// How long webhooks that are judged by the former configuration may take, before it is looked who was left behind.

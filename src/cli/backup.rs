@@ -6,7 +6,8 @@ use clap::Args;
 
 use crate::cli::failure::Failure;
 use crate::cli::{output, store};
-use crate::config::{SecretReading, parts};
+use crate::config::SecretReading;
+use crate::in_force;
 use crate::store::sqlite::backup;
 
 #[derive(Args)]
@@ -17,7 +18,7 @@ pub struct Backup {
 }
 
 pub async fn run(backup: Backup, file: &Path) -> Result<(), Failure> {
-    let part = parts::read(file, SecretReading::Placeholders).map_err(Failure::Configuration)?;
+    let part = in_force::parts(file, SecretReading::Placeholders).map_err(Failure::Configuration)?;
     let (from, to) = (store::path(part.store().map_err(Failure::Configuration)?)?.to_owned(), backup.to);
     let what = format!("{} is copied to {}", from.display(), to.display());
     let copy = tokio::task::spawn_blocking(move || backup::copy(&from, &to).map(|bytes| (to, bytes)));

@@ -7,7 +7,8 @@ use clap::Args;
 use crate::cli::change;
 use crate::cli::failure::Failure;
 use crate::cli::output::OutputFormat;
-use crate::config::{SecretReading, parts};
+use crate::config::SecretReading;
+use crate::in_force;
 use crate::store::change::ChangeRequest;
 
 #[derive(Args)]
@@ -25,6 +26,6 @@ pub struct Cancel {
 }
 
 pub fn run(cancel: &Cancel, file: &Path) -> Result<(), Failure> {
-    let part = parts::read(file, SecretReading::Placeholders).map_err(Failure::Configuration)?;
+    let part = in_force::parts(file, SecretReading::Placeholders).map_err(Failure::Configuration)?;
     change::make(ChangeRequest::Cancel, &cancel.ids, cancel.yes, cancel.format, &part)
 }

@@ -13,11 +13,12 @@ use crate::cli::failure::Failure;
 use crate::cli::output::OutputFormat;
 use crate::cli::why::setting::Setting;
 use crate::cli::{configuration, moment, output, store};
+use crate::config::SecretReading;
 use crate::config::parts::Parts;
-use crate::config::{SecretReading, parts};
 use crate::diagnostic::suggest;
 use crate::domain::event::Kind;
 use crate::domain::glob::Glob;
+use crate::in_force;
 use crate::store::history::History;
 use crate::store::sqlite::list::Start;
 use crate::store::sqlite::read::Reader;
@@ -55,7 +56,7 @@ pub struct Deliveries {
 
 pub async fn run(deliveries: Deliveries, file: &Path) -> Result<(), Failure> {
     let now = Timestamp::now();
-    let part = parts::read(file, SecretReading::Read).map_err(Failure::Configuration)?;
+    let part = in_force::parts(file, SecretReading::Read).map_err(Failure::Configuration)?;
     let kind = deliveries.kind.as_deref().map(kinds).transpose()?;
     let since = deliveries.since.as_deref().map(|text| moment::since(text, &part.timezone.zone, now)).transpose()?;
     let reader = Reader::open(store::path(part.store().map_err(Failure::Configuration)?)?).map_err(store::failed)?;

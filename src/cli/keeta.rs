@@ -11,7 +11,8 @@ use crate::cli::failure::Failure;
 use crate::cli::output::OutputFormat;
 use crate::cli::{configuration, output};
 use crate::config::parts::Parts;
-use crate::config::{SecretReading, parts, placeholder};
+use crate::config::{SecretReading, placeholder};
+use crate::in_force;
 use crate::platform::keeta::register;
 use crate::platform::keeta::register::{Registered, Registration, Stores};
 use crate::platform::keeta::settings::Keeta;
@@ -50,7 +51,7 @@ struct Register {
 
 pub async fn run(command: Command, file: &Path) -> Result<(), Failure> {
     let Action::Register(register) = command.action;
-    let part = parts::read(file, SecretReading::Read).map_err(Failure::Configuration)?;
+    let part = in_force::parts(file, SecretReading::Read).map_err(Failure::Configuration)?;
     let keeta = source(&part, &register.source)?;
     let own = part.server().map_err(Failure::Configuration)?.source_address(&register.source);
     let registration = Registration::new(keeta, &own, register.stores, register.api_base.as_deref());

@@ -46,10 +46,10 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::cli::configuration::USUAL_FILE;
 use crate::cli::failure::Failure;
 use crate::cli::output::colour;
-use crate::config::in_force;
-use crate::config::in_force::Instead;
 use crate::diagnostic;
 use crate::diagnostic::{Effect, Severity};
+use crate::in_force;
+use crate::in_force::Instead;
 use crate::render as rendering;
 
 /// Rings the right people when a shop or food-delivery platform pushes an order or stock webhook.

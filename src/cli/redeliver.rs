@@ -10,8 +10,9 @@ use serde_json::json;
 use crate::cli::failure::Failure;
 use crate::cli::output::OutputFormat;
 use crate::cli::{change, deliveries, output, store};
+use crate::config::SecretReading;
 use crate::config::parts::Parts;
-use crate::config::{SecretReading, parts};
+use crate::in_force;
 use crate::store::change::ChangeRequest;
 use crate::store::sqlite::change::Changes;
 use crate::store::sqlite::read::Reader;
@@ -45,7 +46,7 @@ pub struct Redeliver {
 }
 
 pub async fn run(redeliver: Redeliver, file: &Path) -> Result<(), Failure> {
-    let part = parts::read(file, SecretReading::Placeholders).map_err(Failure::Configuration)?;
+    let part = in_force::parts(file, SecretReading::Placeholders).map_err(Failure::Configuration)?;
     match redeliver.dead {
         true => revive(&redeliver, &part).await,
         false => change::make(ChangeRequest::Redeliver, &redeliver.ids, redeliver.yes, redeliver.format, &part),

@@ -9,13 +9,14 @@ use crate::channel::Pictures;
 use crate::cli::failure::Failure;
 use crate::cli::{message, output, report, store, why};
 use crate::config::parts::Parts;
-use crate::config::{ConfiguredChannel, SecretReading, parts};
+use crate::config::{ConfiguredChannel, SecretReading};
 use crate::diagnostic::suggest;
 use crate::domain::event::{Event, Kind};
 use crate::domain::figures::sample;
 use crate::domain::message::Part;
 use crate::domain::payload::Payload;
 use crate::domain::template::Templates;
+use crate::in_force;
 use crate::store::history::{HistoryAnswer, Question};
 use crate::store::sqlite::read::Reader;
 use crate::template_check::samples;
@@ -44,7 +45,7 @@ pub struct Render {
 }
 
 pub async fn run(render: Render, file: &Path) -> Result<(), Failure> {
-    let part = parts::read(file, SecretReading::Placeholders).map_err(Failure::Configuration)?;
+    let part = in_force::parts(file, SecretReading::Placeholders).map_err(Failure::Configuration)?;
     let channel = message::channel(&part, &render.channel)?;
     let templates = message::templates(part.templates.as_deref())?;
     let language = render.language.as_deref().unwrap_or(&channel.settings.language);

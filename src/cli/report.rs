@@ -15,9 +15,9 @@ use crate::cli::failure::Failure;
 use crate::cli::output::OutputFormat;
 use crate::cli::report::list::{Daemon, ListRow};
 use crate::cli::{message, output, store};
+use crate::config::SecretReading;
 use crate::config::parts::Parts;
 use crate::config::store::StoreUrl;
-use crate::config::{SecretReading, in_force, parts};
 use crate::domain::event::Kind;
 use crate::domain::figures::csv;
 use crate::domain::figures::facts::{Facts, Scope};
@@ -27,6 +27,7 @@ use crate::domain::template::Templates;
 use crate::domain::{figures, picture, report};
 use crate::flow::reports;
 use crate::flow::routing::RoutingSnapshot;
+use crate::in_force;
 use crate::store::history::ReportHistory;
 use crate::store::sqlite::read::Reader;
 use crate::store::sqlite::test_send;
@@ -90,7 +91,7 @@ pub async fn run(report: ReportArgs, file: &Path) -> Result<(), Failure> {
 
 /// Lists all reports.
 async fn all(report: &ReportArgs, file: &Path, now: Timestamp) -> Result<(), Failure> {
-    let part = parts::read(file, SecretReading::Placeholders).map_err(Failure::Configuration)?;
+    let part = in_force::parts(file, SecretReading::Placeholders).map_err(Failure::Configuration)?;
     let given = [
         ("--date", report.date.is_some()),
         ("--send", report.send),
@@ -131,7 +132,7 @@ async fn all(report: &ReportArgs, file: &Path, now: Timestamp) -> Result<(), Fai
 
 /// Shows a day, and sends it where that is asked for.
 async fn show(name: &str, report: &ReportArgs, file: &Path, now: Timestamp) -> Result<(), Failure> {
-    let part = parts::read(file, SecretReading::Placeholders).map_err(Failure::Configuration)?;
+    let part = in_force::parts(file, SecretReading::Placeholders).map_err(Failure::Configuration)?;
     let found = part.report(name).map_err(Failure::Configuration)?;
     let settings = found.ok_or_else(|| unknown(name, &part))?;
     let today = now.to_zoned(settings.timezone.zone.clone()).date();

@@ -13,7 +13,8 @@ use tokio_util::sync::CancellationToken;
 use crate::cli::failure::Failure;
 use crate::cli::{example, log, output, signals};
 use crate::config;
-use crate::config::{ConfiguredChannel, ConfiguredSource, SecretReading, parts};
+use crate::config::{ConfiguredChannel, ConfiguredSource, SecretReading};
+use crate::in_force;
 use crate::sandbox;
 use crate::sandbox::inbox::{MockVerdict, Received};
 use crate::sandbox::rules::Rules;
@@ -37,7 +38,7 @@ pub async fn run(sandbox: SandboxArgs, file: &Path) -> Result<(), Failure> {
     let (channels, sources) = match file.exists() {
         // Without the secrets of the sources the rest is simulated all the same; only Keeta's signatures are not looked at then.
         true => (
-            parts::read(file, SecretReading::Read)
+            in_force::parts(file, SecretReading::Read)
                 .and_then(|parts| parts.all_channels())
                 .map_err(Failure::Configuration)?,
             config::read(file).map(|loaded| loaded.config.sources).unwrap_or_default(),

@@ -16,10 +16,11 @@ use crate::cli::failure::Failure;
 use crate::cli::log::LogOptions;
 use crate::cli::output::OutputFormat;
 use crate::cli::{log, signals};
-use crate::config::fingerprint::Fingerprint;
-use crate::config::in_force::Errors;
-use crate::config::{SecretReading, in_force, parts};
+use crate::config::SecretReading;
 use crate::flow::Clock;
+use crate::in_force;
+use crate::in_force::Errors;
+use crate::in_force::fingerprint::Fingerprint;
 
 /// How often it is looked whether the configuration has changed.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -42,7 +43,7 @@ pub struct Serve {
 
 pub async fn run(serve: Serve, file: &Path) -> Result<(), Failure> {
     // With a broken file, the zone of the configuration last in force.
-    let zone = parts::read(file, SecretReading::Placeholders).map_or(TimeZone::UTC, |part| part.timezone.zone);
+    let zone = in_force::parts(file, SecretReading::Placeholders).map_or(TimeZone::UTC, |part| part.timezone.zone);
     let options = LogOptions { level: serve.log_level, format: serve.log_format, zone };
     let _log = log::start_with(options, "info,refinery_core=warn")?;
     // Before it is read, so that what is written afterwards is seen as a change.

@@ -11,11 +11,12 @@ use crate::channel::http::{Http, Settings};
 use crate::cli::failure::Failure;
 use crate::cli::simulate::content::OrderArgs;
 use crate::cli::{configuration, output};
+use crate::config::SecretReading;
 use crate::config::parts::Parts;
-use crate::config::{SecretReading, parts};
 use crate::diagnostic::suggest;
 use crate::domain::event::{Kind, SignatureCheck};
 use crate::flow::ids;
+use crate::in_force;
 use crate::platform::sample::SampleContent;
 use crate::platform::{ParsedWebhook, Platform, SampleWebhook};
 
@@ -45,7 +46,7 @@ fn sample_number(text: &str) -> Result<usize, String> {
 }
 
 pub async fn run(simulate: Simulate, file: &Path) -> Result<(), Failure> {
-    let part = parts::read(file, SecretReading::Read).map_err(Failure::Configuration)?;
+    let part = in_force::parts(file, SecretReading::Read).map_err(Failure::Configuration)?;
     let server = part.server().map_err(Failure::Configuration)?;
     let (sample, parsed) = sample(&part, &simulate, Timestamp::now())?;
     let address = match &simulate.to {

@@ -13,10 +13,11 @@ use crate::cli::failure::Failure;
 use crate::cli::output;
 use crate::cli::output::OutputFormat;
 use crate::cli::table::Columns;
-use crate::config::{SecretReading, parts};
+use crate::config::SecretReading;
 use crate::domain::language::folders;
 use crate::domain::language::folders::Sources;
 use crate::domain::template::fault::TemplateErrors;
+use crate::in_force;
 use crate::render;
 use crate::render::Isolation;
 use crate::template_check::folder;
@@ -63,7 +64,7 @@ enum Origin {
 
 fn list(format: OutputFormat, file: &Path) -> Result<(), Failure> {
     let folder = if file.exists() {
-        parts::read(file, SecretReading::Placeholders).map_err(Failure::Configuration)?.templates
+        in_force::parts(file, SecretReading::Placeholders).map_err(Failure::Configuration)?.templates
     } else {
         output::complain(format_args!("note: there is no {}, so this is what is built in\n", file.display()));
         None

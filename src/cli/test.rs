@@ -13,9 +13,10 @@ use crate::cli::output::OutputFormat;
 use crate::cli::test_values::{self, Differing};
 use crate::cli::{configuration, message, output};
 use crate::config::store::StoreUrl;
-use crate::config::{ConfiguredChannel, SecretReading, parts};
+use crate::config::{ConfiguredChannel, SecretReading};
 use crate::domain::effective::SettingsComparison;
 use crate::flow::{Clock, Current};
+use crate::in_force;
 use crate::store::TestSend;
 
 /// Clocks that differ by less agree: the receiver's is known to the second only.
@@ -58,7 +59,7 @@ struct Finding {
 }
 
 pub async fn run(test: Test, file: &Path) -> Result<(), Failure> {
-    let part = parts::read(file, SecretReading::Read).map_err(Failure::Configuration)?;
+    let part = in_force::parts(file, SecretReading::Read).map_err(Failure::Configuration)?;
     let wanted = if test.all { part.channel_names() } else { test.channels.clone() };
     let missing = part.missing_secrets(&wanted).map_err(Failure::Configuration)?;
     let StoreUrl::Sqlite(store) = &part.store().map_err(Failure::Configuration)?.url;
@@ -79,7 +80,7 @@ pub async fn run(test: Test, file: &Path) -> Result<(), Failure> {
         return Err(Failure::Configuration(missing));
     }
     let templates = Current::new(message::templates(part.templates.as_deref())?);
-    let tester = TestSender { store, clock, templates, sender, file: parts::of_unused_file(file) };
+    let tester = TestSender { store, clock, templates, sender, file: in_force::unused_settings(file) };
     let mut findings = Vec::new();
     for (name, channel) in channels {
         let sent =

@@ -21,9 +21,10 @@ use crate::cli::output::OutputFormat;
 use crate::cli::why::setting::Setting;
 use crate::cli::why::timeline::{TimelineEntry, TimelineSection, Verbosity};
 use crate::cli::{moment, output, store};
-use crate::config::{SecretReading, parts};
+use crate::config::SecretReading;
 use crate::domain::text::narrow;
 use crate::flow::reports;
+use crate::in_force;
 use crate::store::history::{History, HistoryAnswer, IdMatch, Question};
 use crate::store::sqlite::read::Reader;
 
@@ -54,7 +55,7 @@ pub struct Why {
 }
 
 pub(super) async fn run(why: Why, file: &Path) -> Result<(), Failure> {
-    let part = parts::read(file, SecretReading::Read).map_err(Failure::Configuration)?;
+    let part = in_force::parts(file, SecretReading::Read).map_err(Failure::Configuration)?;
     let setting = Setting { part: &part, now: Timestamp::now() };
     let around = why.at.as_deref().map(|text| moment::at(text, &part.timezone.zone, setting.now)).transpose()?;
     let reader = Reader::open(store::path(part.store().map_err(Failure::Configuration)?)?).map_err(store::failed)?;

@@ -3,11 +3,8 @@
 mod channels;
 mod check;
 mod effective;
-pub mod fingerprint;
 mod globals;
 mod hidden;
-pub mod in_force;
-mod last_good;
 pub mod listeners;
 mod operator;
 pub mod parts;
@@ -19,7 +16,6 @@ mod section;
 mod shape;
 pub mod sources;
 pub mod store;
-mod syntax;
 mod tables;
 mod tagged;
 mod top;
@@ -41,7 +37,7 @@ use crate::config::listeners::{Admin, Server};
 use crate::config::store::Store;
 use crate::diagnostic;
 use crate::diagnostic::collect::Diagnostics;
-use crate::diagnostic::{Diagnostic, Effect, Severity, encoding};
+use crate::diagnostic::{Diagnostic, Effect, Severity, encoding, syntax};
 use crate::domain::effective::EffectiveSettings;
 use crate::domain::language::folders::{Sources, built_in_folders};
 use crate::domain::local_time::Zone;
@@ -224,7 +220,10 @@ pub fn try_templates(file: &Path, text: &str) -> Vec<Diagnostic> {
 }
 
 /// Reads a text as the configuration of this file.
-fn usable(text: &str, file: &Path, depth: Depth) -> Result<Anew, Vec<Diagnostic>> {
+///
+/// # Errors
+/// As [`read_anew`].
+pub fn usable(text: &str, file: &Path, depth: Depth) -> Result<Anew, Vec<Diagnostic>> {
     let context = LoadContext::of(file, SecretReading::Read);
     let Whole { config, problems, is_usable, .. } = configuration(text, &context, depth);
     let (errors, warnings): (Vec<_>, _) = problems.into_iter().partition(|problem| problem.severity == Severity::Error);
@@ -235,7 +234,11 @@ fn usable(text: &str, file: &Path, depth: Depth) -> Result<Anew, Vec<Diagnostic>
     }
 }
 
-fn text_of(file: &Path) -> Result<String, Vec<Diagnostic>> {
+/// The text of a configuration file.
+///
+/// # Errors
+/// That it cannot be read, or is no text.
+pub fn text_of(file: &Path) -> Result<String, Vec<Diagnostic>> {
     let bytes = std::fs::read(file).map_err(|error| {
         let message = format!("the configuration cannot be read: {}", diagnostic::reason(&error));
         let help =
@@ -265,7 +268,7 @@ pub fn examine_text(text: &str, context: &LoadContext<'_>) -> Examined {
 
 /// How far a configuration is looked into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Depth {
+pub enum Depth {
     /// As far as the daemon needs it to start.
     Start,
     /// And whether the merchant's own templates do what they should.

@@ -7,7 +7,7 @@ use crate::config::channels::ReadChannel;
 use crate::config::listeners::Server;
 use crate::config::store::Store;
 use crate::config::top::Pieces;
-use crate::config::{ConfiguredChannel, ConfiguredSource, LoadContext, SecretReading, Whole, in_force, text_of, whole};
+use crate::config::{ConfiguredChannel, ConfiguredSource, LoadContext, SecretReading, Whole, whole};
 use crate::diagnostic::{ConfigPart, Diagnostic, Effect, Severity};
 use crate::domain::effective::EffectiveSettings;
 use crate::domain::local_time::Zone;
@@ -45,29 +45,27 @@ pub struct KnownChannel {
     pub channel: Option<ConfiguredChannel>,
 }
 
-/// Reads a configuration file, as far as it can be read.
-///
-/// # Errors
-/// When there is no file.
-pub fn read(file: &Path, secrets: SecretReading) -> Result<Parts, Vec<Diagnostic>> {
-    let (text, notes) = in_force::text(file)?;
-    let Whole { config: pieces, mut problems, .. } = pieces(&text, file, secrets);
-    if problems.iter().any(|problem| problem.part == ConfigPart::File && problem.severity == Severity::Error) {
+/// Reads a text as the configuration of this file, as far as it can be read. Where it is no TOML, `notes` go with what is
+/// wrong with it.
+pub fn read(file: &Path, text: &str, secrets: SecretReading, notes: Vec<Diagnostic>) -> Option<Parts> {
+    let Whole { config: pieces, mut problems, .. } = pieces(text, file, secrets);
+    if is_broken(&problems) {
         problems.extend(notes);
     }
-    pieces.map(|pieces| Parts::of(pieces, problems)).ok_or_else(Vec::new)
+    pieces.map(|pieces| Parts::of(pieces, problems))
 }
 
-/// The settings of channels by name, as far as they can be read in a file, where another configuration is in force because it cannot be used.
-pub fn of_unused_file(file: &Path) -> Option<BTreeMap<String, EffectiveSettings>> {
-    in_force::instead(file)?;
-    let text = text_of(file).unwrap_or_default();
-    let Whole { config: pieces, problems, .. } = pieces(&text, file, SecretReading::Read);
+/// The settings of channels by name, as they stand in a text that is the configuration of this file.
+pub fn channel_settings(file: &Path, text: &str) -> BTreeMap<String, EffectiveSettings> {
+    let Whole { config: pieces, problems, .. } = pieces(text, file, SecretReading::Read);
     // Behind an error of syntax nothing is certain to be what it seems.
-    let is_broken =
-        problems.iter().any(|problem| problem.part == ConfigPart::File && problem.severity == Severity::Error);
-    let channels = pieces.filter(|_| !is_broken).map(|pieces| pieces.channels).unwrap_or_default();
-    Some(channels.into_iter().map(|read| (read.name.into_inner(), read.effective)).collect())
+    let channels = pieces.filter(|_| !is_broken(&problems)).map(|pieces| pieces.channels).unwrap_or_default();
+    channels.into_iter().map(|read| (read.name.into_inner(), read.effective)).collect()
+}
+
+/// Whether the file as a whole has an error.
+fn is_broken(problems: &[Diagnostic]) -> bool {
+    problems.iter().any(|problem| problem.part == ConfigPart::File && problem.severity == Severity::Error)
 }
 
 fn pieces(text: &str, file: &Path, secrets: SecretReading) -> Whole<Pieces> {

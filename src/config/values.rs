@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use iso_currency::Currency;
 use jiff::civil::Time;
 
-use crate::config::syntax::characters::LookAlike;
 use crate::diagnostic::suggest;
+use crate::diagnostic::syntax::characters::LookAlike;
 use crate::domain::local_time::Zone;
 use crate::domain::settings::{Distance, InvalidValue, distance, web_url};
 

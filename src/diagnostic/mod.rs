@@ -5,6 +5,7 @@ pub mod collect;
 pub mod encoding;
 mod excerpt;
 pub mod suggest;
+pub mod syntax;
 pub mod wrap;
 
 use std::ops::Range;

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use orderbell::config::{self, Config, LoadContext, in_force, languages};
+use orderbell::config::{self, Config, LoadContext, languages};
 use orderbell::domain::secret::Secret;
+use orderbell::in_force;
 use orderbell::sandbox::fault::{Fault, Times};
 use orderbell::sandbox::rules::{RobotRules, Rules};
 use rusqlite::{Connection, OptionalExtension};

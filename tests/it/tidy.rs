@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use crate::docs::page::first_pages;
 
 /// The rooms from top to bottom, and the rooms that each may enter.
-const ROOMS: [(&str, &[&str]); 14] = [
+const ROOMS: [(&str, &[&str]); 15] = [
     ("main", &["cli"]),
     (
         "cli",
@@ -24,6 +24,7 @@ const ROOMS: [(&str, &[&str]); 14] = [
             "diagnostic",
             "domain",
             "flow",
+            "in_force",
             "platform",
             "render",
             "sandbox",
@@ -31,7 +32,10 @@ const ROOMS: [(&str, &[&str]); 14] = [
             "template_check",
         ],
     ),
-    ("app", &["app", "channel", "config", "diagnostic", "domain", "flow", "platform", "render", "store", "web"]),
+    (
+        "app",
+        &["app", "channel", "config", "diagnostic", "domain", "flow", "in_force", "platform", "render", "store", "web"],
+    ),
     ("web", &["domain", "flow", "platform", "web"]),
     ("flow", &["channel", "domain", "flow", "platform", "store"]),
     ("platform", &["domain", "platform"]),
@@ -40,6 +44,7 @@ const ROOMS: [(&str, &[&str]); 14] = [
     ("render", &["domain", "render"]),
     ("domain", &["domain"]),
     ("config", &["channel", "config", "diagnostic", "domain", "platform", "render", "template_check"]),
+    ("in_force", &["config", "diagnostic", "domain", "in_force", "template_check"]),
     ("template_check", &["diagnostic", "domain", "platform", "render", "template_check"]),
     ("diagnostic", &["diagnostic", "domain"]),
     ("sandbox", &["domain", "sandbox"]),

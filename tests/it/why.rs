@@ -10,7 +10,6 @@ use orderbell::cli::why;
 use orderbell::cli::why::setting::Setting;
 use orderbell::cli::why::timeline;
 use orderbell::cli::why::timeline::Verbosity;
-use orderbell::config::parts;
 use orderbell::config::parts::Parts;
 use orderbell::domain::event::{DedupeKey, DeliveryId, Event, EventId, Kind, SignatureCheck};
 use orderbell::domain::money::Money;
@@ -19,6 +18,7 @@ use orderbell::domain::payload::Data;
 use orderbell::domain::route;
 use orderbell::domain::route_decision::RouteDecisions;
 use orderbell::domain::shop::Shop;
+use orderbell::in_force;
 use orderbell::store::Record;
 use orderbell::store::history::{History, HistoryAnswer, Question};
 use orderbell::store::sqlite::Sqlite;
@@ -98,7 +98,7 @@ impl Scene {
     }
 
     fn part(&self) -> Parts {
-        parts::read(&self.folder.path().join("orderbell.toml"), orderbell::config::SecretReading::Read)
+        in_force::parts(&self.folder.path().join("orderbell.toml"), orderbell::config::SecretReading::Read)
             .unwrap_or_else(|problems| panic!("{problems:?}"))
     }
 

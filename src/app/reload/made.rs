@@ -6,13 +6,14 @@ use std::path::Path;
 use crate::app::setup;
 use crate::app::start_error::StartError;
 use crate::config;
-use crate::config::{Anew, Config, ConfiguredChannel, in_force};
+use crate::config::{Anew, Config, ConfiguredChannel};
 use crate::diagnostic;
 use crate::diagnostic::Diagnostic;
 use crate::domain::language::folders::Sources;
 use crate::domain::secret::Secret;
 use crate::domain::template::Templates;
 use crate::flow::context::WorkerChannel;
+use crate::in_force;
 use crate::render;
 
 /// What can be made of a new configuration without touching the running one.

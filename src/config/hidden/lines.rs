@@ -3,9 +3,9 @@
 
 use crate::config::hidden::keys::{KEYS, MAPS};
 use crate::config::hidden::words::{has_long_run, holds_part_of_a_secret, is_like_a_name, is_slip_of_an_open_key};
-use crate::config::syntax::characters::LookAlike;
 use crate::diagnostic::collect::Diagnostics;
 use crate::diagnostic::suggest;
+use crate::diagnostic::syntax::characters::LookAlike;
 
 /// Marks what may be a value in a line.
 pub fn hide_in_line(at: usize, text: &str, problems: &Diagnostics<'_>) {

@@ -7,10 +7,10 @@ use orderbell::app;
 use orderbell::app::Listeners;
 use orderbell::app::reload::Watch;
 use orderbell::config::Config;
-use orderbell::config::fingerprint::Fingerprint;
 use orderbell::domain::template::Templates;
 use orderbell::flow::Clock;
 use orderbell::flow::supervisor::BeforeRun;
+use orderbell::in_force::fingerprint::Fingerprint;
 use orderbell::store::sqlite::Sqlite;
 use tokio_util::sync::CancellationToken;
 

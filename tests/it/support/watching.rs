@@ -9,7 +9,7 @@ use orderbell::app;
 use orderbell::app::Listeners;
 use orderbell::app::reload::Watch;
 use orderbell::config;
-use orderbell::config::fingerprint::Fingerprint;
+use orderbell::in_force::fingerprint::Fingerprint;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 

@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use crate::config::syntax::characters::LookAlike;
-use crate::config::syntax::findings::Findings;
-use crate::config::syntax::lines::{begins_statement, is_assignment, is_header, is_of_key, line_start};
+use crate::diagnostic::syntax::characters::LookAlike;
+use crate::diagnostic::syntax::findings::Findings;
+use crate::diagnostic::syntax::lines::{begins_statement, is_assignment, is_header, is_of_key, line_start};
 
 /// Some editors put it before a text in UTF-8.
 const BYTE_ORDER_MARK: char = '\u{feff}';

@@ -1,16 +1,22 @@
 //! Which configuration is in force: that of the file, or where that cannot be used the one that was in force last.
 
+pub mod fingerprint;
+mod last_good;
+
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
 use crate::config;
-use crate::config::last_good::{Found, Places};
+use crate::config::parts::Parts;
 use crate::config::store::{Store, StoreUrl};
-use crate::config::{Anew, Config, Depth, text_of, usable};
+use crate::config::{Anew, Config, Depth, SecretReading, parts, text_of, usable};
 use crate::diagnostic;
 use crate::diagnostic::Diagnostic;
+use crate::domain::effective::EffectiveSettings;
 use crate::domain::secret::Secret;
+use crate::in_force::last_good::{Found, Places};
 
 /// What a daemon starts with.
 #[derive(Debug)]
@@ -72,9 +78,25 @@ pub fn instead(file: &Path) -> Option<Instead> {
     choose(file).instead
 }
 
+/// As [`read`], as far as it can be read.
+///
+/// # Errors
+/// When there is no file.
+pub fn parts(file: &Path, secrets: SecretReading) -> Result<Parts, Vec<Diagnostic>> {
+    let (text, notes) = text(file)?;
+    parts::read(file, &text, secrets, notes).ok_or_else(Vec::new)
+}
+
+/// The settings of channels by name, as far as they can be read in a file, where another configuration is in force because
+/// it cannot be used.
+pub fn unused_settings(file: &Path) -> Option<BTreeMap<String, EffectiveSettings>> {
+    instead(file)?;
+    Some(parts::channel_settings(file, &text_of(file).unwrap_or_default()))
+}
+
 /// The text of the configuration in force. Where there is nothing better, that of the file, whatever is wrong with it, and
 /// why no copy stands in for it.
-pub(in crate::config) fn text(file: &Path) -> Result<(String, Vec<Diagnostic>), Vec<Diagnostic>> {
+fn text(file: &Path) -> Result<(String, Vec<Diagnostic>), Vec<Diagnostic>> {
     match choose(file) {
         Choice { read: Ok(read), .. } => Ok((read.config.text.expose().to_owned(), Vec::new())),
         Choice { notes, .. } => Ok((text_of(file)?, notes)),

@@ -1,7 +1,7 @@
 //! Headers of tables: `[server]`, `[channel.kitchen]`, `[[route]]`.
 
-use crate::config::syntax::lines::line_start;
-use crate::config::syntax::scan::Scanner;
+use crate::diagnostic::syntax::lines::line_start;
+use crate::diagnostic::syntax::scan::Scanner;
 
 impl Scanner<'_> {
     pub fn header(&mut self) {

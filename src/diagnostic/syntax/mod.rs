@@ -10,8 +10,8 @@ mod texts;
 
 use std::ops::Range;
 
-use crate::config::syntax::scan::Scanner;
 use crate::diagnostic::collect::Diagnostics;
+use crate::diagnostic::syntax::scan::Scanner;
 
 /// A copy of the text, byte for byte as long, of which more can be read.
 pub struct Mended {
@@ -65,7 +65,7 @@ mod tests {
     use proptest::proptest;
 
     use super::*;
-    use crate::config::syntax::findings::MOST_FINDINGS;
+    use crate::diagnostic::syntax::findings::MOST_FINDINGS;
 
     /// What is said of a text: the line and the column of each error, and its message.
     fn said(text: &str) -> Vec<(usize, usize, String)> {

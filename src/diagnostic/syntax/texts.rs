@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use crate::config::syntax::characters::LookAlike;
-use crate::config::syntax::lines::{is_assignment, line_start};
-use crate::config::syntax::scan::{Bracket, Scanner};
+use crate::diagnostic::syntax::characters::LookAlike;
+use crate::diagnostic::syntax::lines::{is_assignment, line_start};
+use crate::diagnostic::syntax::scan::{Bracket, Scanner};
 
 impl Scanner<'_> {
     pub fn string(&mut self) {

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use crate::config::syntax::characters::LookAlike;
-use crate::config::syntax::lines::line_start;
 use crate::diagnostic::collect::Diagnostics;
+use crate::diagnostic::syntax::characters::LookAlike;
+use crate::diagnostic::syntax::lines::line_start;
 
 /// So many lines are said to be wrong one by one.
 pub const MOST_FINDINGS: usize = 50;
