@@ -31,7 +31,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use orderbell::config::LoadContext;
+use orderbell::config::context::LoadContext;
 use orderbell::domain::coded::Coded;
 use orderbell::domain::event::{DeliveryId, Event, EventId, Kind, SignatureCheck};
 use orderbell::domain::figures;
@@ -201,9 +201,8 @@ fn reports(folder: &Path, store: &Arc<Sqlite>, clock: &Clock) -> Reports {
         [source.shop]\nplatform = \"keeta\"\napp_id = 1\napp_secret = \"s\"\n\
         [channel.owner]\nkind = \"webhook\"\nurl = \"https://erp.example.com/owner\"\n\
         [report.daily]\nat = \"08:57\"\nto = [\"owner\"]\nattach_csv = true\n";
-    let (file, languages) = (folder.join("bench.toml"), config::languages());
-    let context =
-        LoadContext { file: &file, env: &|_| None, languages: &languages, secrets: config::SecretReading::Read };
+    let (file, languages) = (folder.join("bench.toml"), config::context::languages());
+    let context = LoadContext { file: &file, env: &|_| None, languages, secrets: config::context::SecretReading::Read };
     let config = config::read_text(text, &context).expect("a valid configuration").config;
     Reports::new(store.clone(), Current::new(app::setup::routing(config)), Notifier::default(), clock.clone())
 }

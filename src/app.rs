@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::reload::{Reloader, Watch};
 use crate::app::setup::{routing, some_channel};
 use crate::app::start_error::StartError;
-use crate::config::Config;
+use crate::config::configured::Config;
 use crate::config::store::StoreUrl;
 use crate::domain::template::Templates;
 use crate::flow::chart_cache::ChartCache;

@@ -8,7 +8,8 @@ use bytes::Bytes;
 use http::HeaderMap;
 use orderbell::app::setup;
 use orderbell::config;
-use orderbell::config::{Config, LoadContext};
+use orderbell::config::configured::Config;
+use orderbell::config::context::LoadContext;
 use orderbell::flow::intake::{Intake, IntakeOutcome};
 use orderbell::flow::notice::Notices;
 use orderbell::flow::routing::RoutingSnapshot;
@@ -48,9 +49,8 @@ impl Receiving {
 }
 
 fn read(folder: &Path, text: &str) -> Config {
-    let (file, languages) = (folder.join("bench.toml"), config::languages());
-    let context =
-        LoadContext { file: &file, env: &|_| None, languages: &languages, secrets: config::SecretReading::Read };
+    let (file, languages) = (folder.join("bench.toml"), config::context::languages());
+    let context = LoadContext { file: &file, env: &|_| None, languages, secrets: config::context::SecretReading::Read };
     config::read_text(text, &context).expect("a valid configuration").config
 }
 

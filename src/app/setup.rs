@@ -8,7 +8,7 @@ use crate::channel::http::Http;
 use crate::channel::kinds::ChannelConfig;
 use crate::channel::settings::ChannelSettings;
 use crate::channel::unready::Unready;
-use crate::config::{Config, ConfiguredChannel, ConfiguredSource};
+use crate::config::configured::{Config, ConfiguredChannel, ConfiguredSource};
 use crate::flow::context::WorkerChannel;
 use crate::flow::routing::{RoutingSnapshot, SourceEndpoint};
 use crate::flow::settings_check::InUse;

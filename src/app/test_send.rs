@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::setup;
 use crate::app::start_error::StartError;
-use crate::config::ConfiguredChannel;
+use crate::config::configured::ConfiguredChannel;
 use crate::domain::effective::{DifferenceCause, EffectiveSettings, SettingDifference, SettingsComparison};
 use crate::domain::event::{DeliveryId, Event, Kind, OWN_SOURCE, SignatureCheck};
 use crate::domain::payload::Data;

@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::cli::failure::Failure;
 use crate::cli::{output, store};
-use crate::config::SecretReading;
+use crate::config::context::SecretReading;
 use crate::in_force;
 use crate::store::sqlite::backup;
 

@@ -7,7 +7,7 @@ use clap::Args;
 use crate::cli::change;
 use crate::cli::failure::Failure;
 use crate::cli::output::OutputFormat;
-use crate::config::SecretReading;
+use crate::config::context::SecretReading;
 use crate::in_force;
 use crate::store::change::ChangeRequest;
 

@@ -13,7 +13,7 @@ use crate::cli::failure::Failure;
 use crate::cli::output::OutputFormat;
 use crate::cli::why::setting::Setting;
 use crate::cli::{configuration, moment, output, store};
-use crate::config::SecretReading;
+use crate::config::context::SecretReading;
 use crate::config::parts::Parts;
 use crate::diagnostic::suggest;
 use crate::domain::event::Kind;

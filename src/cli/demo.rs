@@ -20,7 +20,7 @@ use crate::channel::http::{Http, Settings};
 use crate::cli::demo::display::{Display, Extent};
 use crate::cli::failure::Failure;
 use crate::cli::{example, log, output, report, sandbox, signals};
-use crate::config::Config;
+use crate::config::configured::Config;
 use crate::config::store::StoreUrl;
 use crate::domain::event::Kind;
 use crate::domain::figures;

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use crate::cli::failure::Failure;
 use crate::config;
-use crate::config::{Config, LoadContext};
+use crate::config::configured::Config;
+use crate::config::context::LoadContext;
 
 /// The text of `config.example.toml`.
 pub const TEXT: &str = include_str!("../../config.example.toml");
@@ -19,7 +20,11 @@ pub const MAIL: &str = "127.0.0.1:8790";
 pub fn read(file: &Path, replace: &[(&str, &str)]) -> Result<Config, Failure> {
     let text = replace.iter().fold(TEXT.to_owned(), |text, (old, new)| text.replace(old, new));
     let env = |name: &str| std::env::var(name).ok();
-    let context =
-        LoadContext { file, env: &env, languages: &config::languages(), secrets: config::SecretReading::Read };
+    let context = LoadContext {
+        file,
+        env: &env,
+        languages: config::context::languages(),
+        secrets: config::context::SecretReading::Read,
+    };
     config::read_text(&text, &context).map(|loaded| loaded.config).map_err(Failure::Configuration)
 }

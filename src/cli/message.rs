@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::cli::failure::Failure;
 use crate::cli::{configuration, output};
-use crate::config::ConfiguredChannel;
+use crate::config::configured::ConfiguredChannel;
 use crate::config::parts::Parts;
 use crate::diagnostic::suggest;
 use crate::domain::compose;

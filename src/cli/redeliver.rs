@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::cli::failure::Failure;
 use crate::cli::output::OutputFormat;
 use crate::cli::{change, deliveries, output, store};
-use crate::config::SecretReading;
+use crate::config::context::SecretReading;
 use crate::config::parts::Parts;
 use crate::in_force;
 use crate::store::change::ChangeRequest;

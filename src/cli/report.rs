@@ -15,7 +15,7 @@ use crate::cli::failure::Failure;
 use crate::cli::output::OutputFormat;
 use crate::cli::report::list::{Daemon, ListRow};
 use crate::cli::{message, output, store};
-use crate::config::SecretReading;
+use crate::config::context::SecretReading;
 use crate::config::parts::Parts;
 use crate::config::store::StoreUrl;
 use crate::domain::event::Kind;

@@ -16,7 +16,7 @@ use crate::cli::failure::Failure;
 use crate::cli::log::LogOptions;
 use crate::cli::output::OutputFormat;
 use crate::cli::{log, signals};
-use crate::config::SecretReading;
+use crate::config::context::SecretReading;
 use crate::flow::Clock;
 use crate::in_force;
 use crate::in_force::Errors;

@@ -11,7 +11,7 @@ use crate::channel::http::{Http, Settings};
 use crate::cli::failure::Failure;
 use crate::cli::simulate::content::OrderArgs;
 use crate::cli::{configuration, output};
-use crate::config::SecretReading;
+use crate::config::context::SecretReading;
 use crate::config::parts::Parts;
 use crate::diagnostic::suggest;
 use crate::domain::event::{Kind, SignatureCheck};

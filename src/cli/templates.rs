@@ -13,7 +13,7 @@ use crate::cli::failure::Failure;
 use crate::cli::output;
 use crate::cli::output::OutputFormat;
 use crate::cli::table::Columns;
-use crate::config::SecretReading;
+use crate::config::context::SecretReading;
 use crate::domain::language::folders;
 use crate::domain::language::folders::Sources;
 use crate::domain::template::fault::TemplateErrors;

@@ -21,7 +21,7 @@ use crate::cli::output::OutputFormat;
 use crate::cli::why::setting::Setting;
 use crate::cli::why::timeline::{TimelineEntry, TimelineSection, Verbosity};
 use crate::cli::{moment, output, store};
-use crate::config::SecretReading;
+use crate::config::context::SecretReading;
 use crate::domain::text::narrow;
 use crate::flow::reports;
 use crate::in_force;

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::config::context::LoadContext;
 use crate::config::section::Section;
-use crate::config::{LoadContext, values};
+use crate::config::values;
 use crate::domain::language::folders::LanguageTag;
 use crate::domain::local_time::Zone;
 use crate::domain::settings::{ReadSettings, SettingsTable};

@@ -12,7 +12,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use url::Url;
 
-use crate::config::LoadContext;
+use crate::config::context::LoadContext;
 use crate::config::hidden::keys::{KEYS, MAPS};
 use crate::config::hidden::words::{has_long_run, holds_more, is_like_a_name, is_slip_of_an_open_key, is_words};
 use crate::config::secrets::{is_variable_name, reference};

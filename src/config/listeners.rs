@@ -7,10 +7,11 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::de::DeTable;
 
+use crate::config::context::LoadContext;
 use crate::config::section::Section;
 use crate::config::tables::table;
 use crate::config::unsupported::ADMIN;
-use crate::config::{LoadContext, secrets, values};
+use crate::config::{secrets, values};
 use crate::diagnostic::ConfigPart;
 use crate::diagnostic::collect::Diagnostics;
 use crate::domain::duration;

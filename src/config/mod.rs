@@ -2,6 +2,8 @@
 
 mod channels;
 mod check;
+pub mod configured;
+pub mod context;
 mod effective;
 mod globals;
 mod hidden;
@@ -9,6 +11,7 @@ pub mod listeners;
 mod operator;
 pub mod parts;
 pub mod placeholder;
+mod reading;
 pub mod routes;
 pub mod schema;
 mod secrets;
@@ -24,98 +27,13 @@ pub mod values;
 mod walk;
 mod words;
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
+use std::path::Path;
 
-use jiff::SignedDuration;
-use toml::de::DeTable;
-
-use crate::channel::kinds::ChannelConfig;
-use crate::channel::settings::ChannelSettings;
-use crate::config::listeners::{Admin, Server};
-use crate::config::store::Store;
+use crate::config::configured::Config;
+use crate::config::context::{Depth, LoadContext, SecretReading};
+use crate::config::reading::{Whole, whole};
 use crate::diagnostic;
-use crate::diagnostic::collect::Diagnostics;
-use crate::diagnostic::{Diagnostic, Effect, Severity, encoding, syntax};
-use crate::domain::effective::EffectiveSettings;
-use crate::domain::language::folders::{Sources, built_in_folders};
-use crate::domain::local_time::Zone;
-use crate::domain::rate_limit::RateLimit;
-use crate::domain::report::settings::ReportSettings;
-use crate::domain::route::Routes;
-use crate::domain::secret::Secret;
-use crate::platform::kinds::Source;
-use crate::render::Isolation;
-
-/// A configuration that the daemon can start with.
-#[derive(Debug)]
-pub struct Config {
-    /// As it was read, with whatever secrets stand in it.
-    pub text: Secret,
-    /// For channels that set none.
-    pub language: String,
-    pub timezone: Zone,
-    /// ISO 4217 code for amounts that come without one; `XXX`, ISO's own word for none, where it is not configured.
-    pub currency: String,
-    /// A folder whose templates take precedence.
-    pub templates: Option<PathBuf>,
-    /// The files of that folder, as they were read.
-    pub overlay: Sources,
-    /// Where they are rendered.
-    pub isolation: Isolation,
-    pub server: Server,
-    pub admin: Admin,
-    pub store: Store,
-    /// By name.
-    pub sources: BTreeMap<String, ConfiguredSource>,
-    /// By name.
-    pub channels: BTreeMap<String, ConfiguredChannel>,
-    pub routes: Routes,
-    /// By name.
-    pub reports: BTreeMap<String, ReportSettings>,
-}
-
-impl Config {
-    /// The address under which a platform reaches a source.
-    pub fn source_address(&self, name: &str) -> String {
-        self.server.source_address(name)
-    }
-}
-
-/// One `[source.<name>]`.
-#[derive(Debug)]
-pub struct ConfiguredSource {
-    pub source: Source,
-    /// The operator is notified when nothing at all has come for so long.
-    pub silent_after: Option<SignedDuration>,
-    /// Why nothing can be believed of it, where its secret cannot be read: then that of `source` is one that nobody knows.
-    pub closed: Option<String>,
-}
-
-/// One `[channel.<name>]`. Two are equal when they send the same in the same way, however that is written.
-#[derive(Clone, Debug)]
-pub struct ConfiguredChannel {
-    pub way: ChannelConfig,
-    pub settings: ChannelSettings,
-    /// As they are written, with the secrets that are referred to.
-    pub effective: EffectiveSettings,
-}
-
-impl ConfiguredChannel {
-    /// How many messages it may be sent within how long: what the merchant has set, else the vendor's own.
-    pub fn allowance(&self) -> Option<RateLimit> {
-        self.settings.rate.or_else(|| self.way.channel().allowance())
-    }
-}
-
-impl PartialEq for ConfiguredChannel {
-    fn eq(&self, other: &Self) -> bool {
-        self.way == other.way && self.settings == other.settings
-    }
-}
-
-impl Eq for ConfiguredChannel {}
+use crate::diagnostic::{Diagnostic, Effect, Severity, encoding};
 
 /// A configuration, and what is odd about it.
 #[derive(Debug)]
@@ -123,43 +41,6 @@ pub struct Loaded {
     pub config: Config,
     /// And the notes.
     pub warnings: Vec<Diagnostic>,
-}
-
-/// What reading a text depends on besides the text.
-pub struct LoadContext<'a> {
-    /// The file; relative paths are relative to its folder.
-    pub file: &'a Path,
-    /// The value of an environment variable.
-    pub env: &'a dyn Fn(&str) -> Option<String>,
-    /// The languages that there are templates for.
-    pub languages: &'a [&'a str],
-    pub secrets: SecretReading,
-}
-
-/// What becomes of the references to secrets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SecretReading {
-    /// They are read; one that is missing is an error.
-    Read,
-    /// Something of the same shape takes their place, for commands that use none.
-    Placeholders,
-}
-
-impl<'a> LoadContext<'a> {
-    /// With the environment of this process, and the built-in languages.
-    pub fn of(file: &'a Path, secrets: SecretReading) -> Self {
-        Self { file, env: &|name| std::env::var(name).ok(), languages: languages(), secrets }
-    }
-
-    fn folder(&self) -> &Path {
-        self.file.parent().unwrap_or(Path::new(""))
-    }
-}
-
-/// The languages that there are templates for.
-pub fn languages() -> &'static [&'static str] {
-    static LANGUAGES: LazyLock<Vec<&str>> = LazyLock::new(|| built_in_folders().iter().map(String::as_str).collect());
-    &LANGUAGES
 }
 
 /// Everything that there is to say of a configuration and its templates.
@@ -266,82 +147,6 @@ pub fn examine_text(text: &str, context: &LoadContext<'_>) -> Examined {
     Examined { problems, starts }
 }
 
-/// How far a configuration is looked into.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Depth {
-    /// As far as the daemon needs it to start.
-    Start,
-    /// And whether the merchant's own templates do what they should.
-    WithTemplates,
-}
-
-struct Whole<T> {
-    config: Option<T>,
-    problems: Vec<Diagnostic>,
-    /// Without any error.
-    starts: bool,
-    /// At least in place of nothing.
-    is_usable: bool,
-}
-
 fn configuration(text: &str, context: &LoadContext<'_>, depth: Depth) -> Whole<Config> {
     whole(text, context, |root, problems| top::read(root, context, depth, problems))
-}
-
-/// Reads a text as TOML, and of its tables what `read` takes.
-fn whole<T>(
-    text: &str,
-    context: &LoadContext<'_>,
-    read: impl for<'p> FnOnce(DeTable<'p>, &'p Diagnostics<'p>) -> Option<T>,
-) -> Whole<T> {
-    let problems = Diagnostics::new(context.file.display().to_string(), text);
-    let (mut root, mut errors) = DeTable::parse_recoverable(text);
-    let mended;
-    let mut lines = text;
-    if !errors.iter().all(is_repeat) {
-        mended = syntax::mend(text, &problems);
-        lines = &mended.lines;
-        mended.left_out.iter().for_each(|at| hidden::lines::hide_in_line(*at, lines, &problems));
-        (root, errors) = DeTable::parse_recoverable(&mended.text);
-    }
-    syntax_errors(&errors, lines, &problems);
-    let mark = problems.mark();
-    let root = root.into_inner();
-    hidden::hide_all(&root, context, &problems);
-    let config = read(root, &problems);
-    problems.forget_consequences(mark);
-    if !errors.is_empty() {
-        problems.starts().into_iter().for_each(|at| hidden::lines::hide_in_line(at, lines, &problems));
-    }
-    let starts = config.is_some() && !problems.has_errors();
-    let is_usable = config.is_some() && !problems.is_unusable();
-    Whole { config, problems: problems.finish(), starts, is_usable }
-}
-
-fn is_repeat(error: &toml::de::Error) -> bool {
-    error.message() == "duplicate key"
-}
-
-/// Reports what is still wrong with the text as TOML.
-fn syntax_errors(errors: &[toml::de::Error], text: &str, problems: &Diagnostics<'_>) {
-    let (mut said, mut repeated) = (None, 0..0);
-    for error in errors {
-        let span = error.span().unwrap_or(0..0);
-        let line = text[..span.start].rfind('\n').map_or(0, |newline| newline + 1);
-        let is_repeat = is_repeat(error);
-        // Several errors in one line are one mistake, and so is the content of a table that is here already.
-        if said.replace(line) == Some(line) || (is_repeat && repeated.contains(&span.start)) {
-            continue;
-        }
-        if is_repeat {
-            if text[line..].trim_start().starts_with('[') {
-                repeated = span.start..text[span.start..].find("\n[").map_or(text.len(), |next| span.start + next);
-            }
-        } else {
-            // A second definition is left out, and the rest is what it seems; after any other error it may not be.
-            problems.break_at(span.start);
-        }
-        let invalid = words::syntax(error.message(), text, &span);
-        problems.error(span, invalid.message, invalid.help);
-    }
 }

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::config::channels::ReadChannel;
+use crate::config::configured::{ConfiguredChannel, ConfiguredSource};
+use crate::config::context::{LoadContext, SecretReading};
 use crate::config::listeners::Server;
+use crate::config::reading::{Whole, whole};
 use crate::config::store::Store;
 use crate::config::top::Pieces;
-use crate::config::{ConfiguredChannel, ConfiguredSource, LoadContext, SecretReading, Whole, whole};
 use crate::diagnostic::{ConfigPart, Diagnostic, Effect, Severity};
 use crate::domain::effective::EffectiveSettings;
 use crate::domain::local_time::Zone;

@@ -4,9 +4,10 @@ use schemars::{Schema, SchemaGenerator};
 use toml::de::{DeTable, DeValue};
 use uuid::Uuid;
 
+use crate::config::context::{LoadContext, SecretReading};
+use crate::config::placeholder;
 use crate::config::section::Section;
 use crate::config::shape::ValueShape;
-use crate::config::{LoadContext, SecretReading, placeholder};
 use crate::diagnostic;
 use crate::domain::effective::ValueOrigin;
 use crate::domain::secret;

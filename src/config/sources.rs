@@ -6,9 +6,11 @@ use serde::Deserialize;
 use serde_json::Value;
 use toml::Spanned;
 
+use crate::config::configured::ConfiguredSource;
+use crate::config::context::LoadContext;
+use crate::config::secrets;
 use crate::config::section::Section;
 use crate::config::tagged::{SchemaKind, tag, tagged};
-use crate::config::{ConfiguredSource, LoadContext, secrets};
 use crate::diagnostic::ConfigPart;
 use crate::diagnostic::collect::Diagnostics;
 use crate::domain::duration;

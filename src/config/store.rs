@@ -6,9 +6,10 @@ use jiff::SignedDuration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::config::context::{LoadContext, SecretReading};
+use crate::config::secrets;
 use crate::config::section::Section;
 use crate::config::unsupported::POSTGRES;
-use crate::config::{LoadContext, SecretReading, secrets};
 use crate::diagnostic::ConfigPart;
 use crate::diagnostic::collect::Diagnostics;
 use crate::domain::duration;

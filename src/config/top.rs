@@ -8,6 +8,8 @@ use toml::de::DeTable;
 
 use crate::channel::kinds::KINDS;
 use crate::config::channels::ReadChannel;
+use crate::config::configured::Config;
+use crate::config::context::{Depth, LoadContext};
 use crate::config::globals::Globals;
 use crate::config::listeners::{Admin, Server};
 use crate::config::routes::ReadRoutes;
@@ -15,9 +17,7 @@ use crate::config::section::Section;
 use crate::config::sources::ReadSource;
 use crate::config::store::Store;
 use crate::config::tables::{named, repeated, table, unknown_tables};
-use crate::config::{
-    Config, Depth, LoadContext, channels, check, globals, listeners, operator, placeholder, routes, sources, store,
-};
+use crate::config::{channels, check, globals, listeners, operator, placeholder, routes, sources, store};
 use crate::diagnostic::ConfigPart;
 use crate::diagnostic::collect::Diagnostics;
 use crate::domain::secret::Secret;

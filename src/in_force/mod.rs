@@ -9,9 +9,11 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use crate::config;
+use crate::config::configured::Config;
+use crate::config::context::{Depth, SecretReading};
 use crate::config::parts::Parts;
 use crate::config::store::{Store, StoreUrl};
-use crate::config::{Anew, Config, Depth, SecretReading, parts, text_of, usable};
+use crate::config::{Anew, parts, text_of, usable};
 use crate::diagnostic;
 use crate::diagnostic::Diagnostic;
 use crate::domain::effective::EffectiveSettings;

@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use jiff::SignedDuration;
 use orderbell::channel::kinds::ChannelConfig;
 use orderbell::channel::webhook::WebhookSigning;
+use orderbell::config::configured::Config;
+use orderbell::config::context::LoadContext;
 use orderbell::config::store::StoreUrl;
-use orderbell::config::{Config, Examined, LoadContext, Loaded};
+use orderbell::config::{Examined, Loaded};
 use orderbell::diagnostic::{Colour, Diagnostic, Severity};
 use orderbell::domain::event::Kind;
 use orderbell::platform::kinds::Source;
@@ -43,7 +45,7 @@ fn context(file: &str) -> LoadContext<'_> {
         file: Path::new(file),
         env: &environment,
         languages: &["en", "zh-CN"],
-        secrets: config::SecretReading::Read,
+        secrets: config::context::SecretReading::Read,
     }
 }
 

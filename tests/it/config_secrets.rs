@@ -5,7 +5,9 @@ use std::path::Path;
 
 use orderbell::channel::kinds::ChannelConfig;
 use orderbell::channel::webhook::WebhookSigning;
-use orderbell::config::{Config, LoadContext, Loaded};
+use orderbell::config::Loaded;
+use orderbell::config::configured::Config;
+use orderbell::config::context::LoadContext;
 use orderbell::diagnostic::{Colour, Diagnostic, Severity};
 use orderbell::platform::kinds::Source;
 use orderbell::{config, diagnostic};
@@ -23,7 +25,7 @@ fn read(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Loaded, Vec<
         file: Path::new("tests/config/inline.toml"),
         env,
         languages: &["en", "zh-CN"],
-        secrets: config::SecretReading::Read,
+        secrets: config::context::SecretReading::Read,
     };
     config::read_text(text, &context)
 }
@@ -265,8 +267,12 @@ fn line_ends_and_a_byte_order_mark_at_the_rim_of_a_secret_are_taken_off_wherever
             ALL.replace("env =", "file ="),
             ALL.replace("{ env = \"U\" }", &plain("U")).replace("{ env = \"S\" }", &plain("S")),
         ] {
-            let context =
-                LoadContext { file: &file, env: &of, languages: &["en"], secrets: config::SecretReading::Read };
+            let context = LoadContext {
+                file: &file,
+                env: &of,
+                languages: &["en"],
+                secrets: config::context::SecretReading::Read,
+            };
             let loaded = config::read_text(&text, &context)
                 .unwrap_or_else(|problems| panic!("{rim:?}\n{}", diagnostic::render(&problems, Colour::Never)));
             let used = used(&loaded.config);

@@ -8,7 +8,9 @@ use std::process::{Command, Output, Stdio};
 use orderbell::cli::init::scaffold;
 use orderbell::cli::init::scaffold::ScaffoldPlan;
 use orderbell::config;
-use orderbell::config::{Config, Examined, LoadContext, languages, schema};
+use orderbell::config::configured::Config;
+use orderbell::config::context::{LoadContext, languages};
+use orderbell::config::{Examined, schema};
 use orderbell::diagnostic;
 use orderbell::diagnostic::{Colour, Diagnostic, Severity};
 use orderbell::domain::event::Kind;
@@ -59,16 +61,16 @@ fn mended(text: &str) -> String {
 }
 
 fn context<'a>(env: &'a dyn Fn(&str) -> Option<String>, languages: &'a [&'a str]) -> LoadContext<'a> {
-    LoadContext { file: Path::new(FILE), env, languages, secrets: config::SecretReading::Read }
+    LoadContext { file: Path::new(FILE), env, languages, secrets: config::context::SecretReading::Read }
 }
 
 fn examine(text: &str, variables: &BTreeMap<String, String>) -> Examined {
-    config::examine_text(text, &context(&|name| variables.get(name).cloned(), &languages()))
+    config::examine_text(text, &context(&|name| variables.get(name).cloned(), languages()))
 }
 
 fn read(text: &str) -> Config {
     let variables = real(text);
-    let loaded = config::read_text(text, &context(&|name| variables.get(name).cloned(), &languages()));
+    let loaded = config::read_text(text, &context(&|name| variables.get(name).cloned(), languages()));
     loaded.unwrap_or_else(|problems| panic!("{}\n{text}", diagnostic::render(&problems, Colour::Never))).config
 }
 
@@ -90,7 +92,7 @@ fn combinations() -> Vec<(Vec<&'static str>, Vec<&'static str>)> {
 /// What check says of the file itself. With the templates in every language that takes a while, and they are no other in
 /// combination than alone.
 fn problems(text: &str, variables: &BTreeMap<String, String>) -> Vec<Diagnostic> {
-    let read = config::read_text(text, &context(&|name| variables.get(name).cloned(), &languages()));
+    let read = config::read_text(text, &context(&|name| variables.get(name).cloned(), languages()));
     read.map(|loaded| loaded.warnings)
         .unwrap_or_else(|problems| panic!("{}\n{text}", diagnostic::render(&problems, Colour::Never)))
 }

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use jsonschema::Validator;
 use orderbell::config;
-use orderbell::config::LoadContext;
+use orderbell::config::context::LoadContext;
 use orderbell::config::schema::schema;
 use orderbell::diagnostic::{Diagnostic, Severity};
 use orderbell::domain::effective::EffectiveSettings;
@@ -56,7 +56,7 @@ fn environment(name: &str) -> Option<String> {
 
 fn context() -> LoadContext<'static> {
     let file = Path::new("tests/config/of-the-schema.toml");
-    LoadContext { file, env: &environment, languages: &["en", "zh-CN"], secrets: config::SecretReading::Read }
+    LoadContext { file, env: &environment, languages: &["en", "zh-CN"], secrets: config::context::SecretReading::Read }
 }
 
 /// What is wrong with a configuration, as the parser sees it.

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use orderbell::config::{self, Config, LoadContext, languages};
+use orderbell::config;
+use orderbell::config::configured::Config;
+use orderbell::config::context::{LoadContext, languages};
 use orderbell::domain::secret::Secret;
 use orderbell::in_force;
 use orderbell::sandbox::fault::{Fault, Times};
@@ -86,8 +88,8 @@ impl Place {
         let context = LoadContext {
             file: &self.file,
             env: &env,
-            languages: &languages(),
-            secrets: orderbell::config::SecretReading::Read,
+            languages: languages(),
+            secrets: orderbell::config::context::SecretReading::Read,
         };
         match config::read_text(&side.text, &context) {
             Ok(loaded) => loaded.config,

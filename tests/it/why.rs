@@ -98,7 +98,7 @@ impl Scene {
     }
 
     fn part(&self) -> Parts {
-        in_force::parts(&self.folder.path().join("orderbell.toml"), orderbell::config::SecretReading::Read)
+        in_force::parts(&self.folder.path().join("orderbell.toml"), orderbell::config::context::SecretReading::Read)
             .unwrap_or_else(|problems| panic!("{problems:?}"))
     }
 

@@ -8,7 +8,7 @@ use tokio::sync::broadcast::error::TryRecvError;
 
 use crate::cli::failure::Failure;
 use crate::cli::{output, sandbox};
-use crate::config::Config;
+use crate::config::configured::Config;
 use crate::sandbox as receivers;
 use crate::sandbox::inbox::{MockVerdict, Received};
 

@@ -7,7 +7,7 @@ use crate::cli::failure::Failure;
 use crate::cli::store;
 use crate::cli::why::meaning;
 use crate::cli::why::setting::count;
-use crate::config::ConfiguredChannel;
+use crate::config::configured::ConfiguredChannel;
 use crate::domain::event::Kind;
 use crate::domain::rate_limit::RateLimit;
 use crate::store::UNREADY;

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use orderbell::config;
-use orderbell::config::{LoadContext, SecretReading};
+use orderbell::config::context::{LoadContext, SecretReading};
 use orderbell::diagnostic::Severity;
 use toml::{Table, Value};
 
@@ -59,9 +59,8 @@ const REFUSED: [&str; 1] = ["url = \"postgres://x\""];
 /// What is wrong with a whole configuration.
 fn errors(table: &Table) -> Result<(), String> {
     let (text, file) = (toml::to_string(table).expect("TOML"), top().join("orderbell.toml"));
-    let languages = config::languages();
-    let context =
-        LoadContext { file: &file, env: &|_| None, languages: &languages, secrets: SecretReading::Placeholders };
+    let languages = config::context::languages();
+    let context = LoadContext { file: &file, env: &|_| None, languages, secrets: SecretReading::Placeholders };
     config::read_text(&text, &context).map(drop).map_err(|problems| {
         let errors = problems.iter().filter(|problem| problem.severity == Severity::Error);
         errors.map(|problem| problem.message.as_str()).collect::<Vec<_>>().join("; ")

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 use orderbell::channel::kinds::ChannelConfig;
 use orderbell::channel::smtp::server::Timeouts;
-use orderbell::config::Config;
+use orderbell::config::configured::Config;
 use orderbell::domain::secret::Secret;
 use orderbell::sandbox::fault::Times;
 use orderbell::sandbox::inbox::{MockVerdict, Received};

@@ -11,7 +11,9 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use orderbell::app;
-use orderbell::config::{Config, LoadContext, languages, read_text};
+use orderbell::config::configured::Config;
+use orderbell::config::context::{LoadContext, languages};
+use orderbell::config::read_text;
 use orderbell::domain::figures;
 use orderbell::domain::figures::facts::Scope;
 use orderbell::domain::report::Report;
@@ -67,8 +69,8 @@ fn configuration(folder: &Path) -> Config {
     let context = LoadContext {
         file: &file,
         env: &|_| None,
-        languages: &languages(),
-        secrets: orderbell::config::SecretReading::Read,
+        languages: languages(),
+        secrets: orderbell::config::context::SecretReading::Read,
     };
     match read_text(&text, &context) {
         Ok(loaded) => loaded.config,

@@ -27,7 +27,9 @@ use std::time::{Duration, Instant};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use orderbell::app::start_error::StartError;
-use orderbell::config::{Config, LoadContext, languages, read_text};
+use orderbell::config::configured::Config;
+use orderbell::config::context::{LoadContext, languages};
+use orderbell::config::read_text;
 use orderbell::flow::Clock;
 use orderbell::sandbox::Sandbox;
 use orderbell::sandbox::rules::Rules;
@@ -122,8 +124,8 @@ impl Scene {
         let context = LoadContext {
             file: &file,
             env: &|_| None,
-            languages: &languages(),
-            secrets: orderbell::config::SecretReading::Read,
+            languages: languages(),
+            secrets: orderbell::config::context::SecretReading::Read,
         };
         match read_text(&text, &context) {
             Ok(loaded) => loaded.config,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use orderbell::app;
 use orderbell::app::Listeners;
 use orderbell::app::reload::Watch;
-use orderbell::config::Config;
+use orderbell::config::configured::Config;
 use orderbell::domain::template::Templates;
 use orderbell::flow::Clock;
 use orderbell::flow::supervisor::BeforeRun;

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::tidy::source::Source;
 use crate::tidy::{read, rust_files};
 
-const ROOMS: [&str; 12] = [
+const ROOMS: [&str; 13] = [
     "app",
     "channel",
     "cli",
@@ -14,6 +14,7 @@ const ROOMS: [&str; 12] = [
     "diagnostic",
     "domain",
     "flow",
+    "in_force",
     "platform",
     "render",
     "sandbox",
