@@ -7,9 +7,10 @@ use serde::Serialize;
 
 use crate::daemon::{Daemon, Erp};
 use crate::options::Options;
+use crate::receiver::Reaction;
 use crate::rounds::fitting;
 use crate::rows::Row;
-use crate::scene::{Load, Receiver, Takes, folder};
+use crate::scene::{Load, Receiver, folder};
 use crate::seed::{History, Seeded};
 use crate::table::Spread;
 use crate::{seed, table};
@@ -78,12 +79,12 @@ fn first_unused() -> u64 {
 }
 
 fn one_start(options: &Options, row: Row, place: &Path, number: u64) -> Start {
-    let receiver = (row == Row::Waiting).then(|| Receiver::start(place, Takes::Nothing));
+    let receiver = (row == Row::Waiting).then(|| Receiver::start(place, Reaction::Refuse));
     let channels = receiver.iter().map(|receiver| Erp { name: "erp", receiver: receiver.address, at_once: None });
     let daemon = Daemon::start(&options.daemon, place, &channels.collect::<Vec<_>>());
     std::thread::sleep(SETTLED);
     let resident_mib = daemon.running.memory_mib("VmRSS");
-    let mut load = Load::start(place, daemon.address, row.content(), options.connections[0], false);
+    let mut load = Load::start(place, daemon.address, row.content(), options.connections[0]);
     let first = number * SEEDS;
     let warm = load.send(first, WARM);
     let answers = load.send(first + WARM as u64, fitting(warm.count as f64 / warm.seconds, options.time));

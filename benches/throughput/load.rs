@@ -21,14 +21,20 @@ use crate::requests::Content;
 pub struct Job {
     pub address: SocketAddr,
     pub content: Content,
-    /// Whether the requests differ is of no matter to who answers a constant.
-    pub may_repeat: bool,
+    pub requests: Requests,
     /// The seed of the first request; no two of a store have the same.
     pub first: u64,
     pub count: usize,
     pub connections: usize,
     /// Each at its time, and the times are noted; without it, as many as are answered.
     pub per_second: Option<f64>,
+}
+
+/// Whether each request is another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Requests {
+    Different,
+    Repeated,
 }
 
 /// What became of it.
@@ -56,7 +62,10 @@ pub fn run() {
     let mut lines = std::io::stdin().lock().lines();
     while let Some(Ok(line)) = lines.next() {
         let job: Job = serde_json::from_str(&line).expect("a job");
-        let made = if job.may_repeat { job.count.min(REPEATED) } else { job.count };
+        let made = match job.requests {
+            Requests::Different => job.count,
+            Requests::Repeated => job.count.min(REPEATED),
+        };
         let requests = requests::make(job.content, job.first, made);
         let connections = runtime.block_on(connect(&job));
         say("ready");

@@ -111,7 +111,7 @@ fn act(role: &str) -> ExitCode {
         "server-append-log" => constant::serve(Work::AppendLog),
         "receiver" => receiver::serve(Reaction::Take),
         "receiver-noting" => receiver::serve(Reaction::Note),
-        "receiver-parking" => receiver::serve(Reaction::Refuse),
+        "receiver-refusing" => receiver::serve(Reaction::Refuse),
         "load" => load::run(),
         "seed" => seed::run(),
         "daemon-sweeping" => busy::serve(Task::Sweep),

@@ -25,6 +25,17 @@ pub enum Reaction {
     Refuse,
 }
 
+impl Reaction {
+    /// The role that reacts so.
+    pub fn role(self) -> &'static str {
+        match self {
+            Self::Take => "receiver",
+            Self::Note => "receiver-noting",
+            Self::Refuse => "receiver-refusing",
+        }
+    }
+}
+
 pub fn serve(reaction: Reaction) {
     process::end_with_parent();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");

@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use crate::daemon::{Daemon, Erp};
 use crate::options::Options;
-use crate::scene::{Receiver, Takes, folder};
+use crate::receiver::Reaction;
+use crate::scene::{Receiver, folder};
 use crate::table::Spread;
 
 /// What belongs to the start is over by then.
@@ -33,7 +34,7 @@ pub fn measure(options: &Options) -> Rest {
     for _ in 0..options.rounds {
         drop(last.take());
         let folder = folder();
-        let receiver = Receiver::start(folder.path(), Takes::Everything);
+        let receiver = Receiver::start(folder.path(), Reaction::Take);
         let channel = Erp { name: "erp", receiver: receiver.address, at_once: None };
         let daemon = Daemon::start(&options.daemon, folder.path(), &[channel]);
         starts.push(daemon.started_in.as_secs_f64() * 1e3);

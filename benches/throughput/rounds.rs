@@ -120,7 +120,7 @@ fn warm_up(row: Row) -> usize {
 fn constant(options: &Options, content: Content, connections: usize) -> Constant {
     let folder = folder();
     let mut server = Role::start(Core::Server, "server-constant", folder.path());
-    let mut load = Load::start(folder.path(), server.address(), content, connections, true);
+    let mut load = Load::start(folder.path(), server.address(), content, connections).repeating();
     let warm = load.send(WARM_SEEDS, 20_000);
     let count = fitting(warm.count as f64 / warm.seconds, options.time);
     let before = server.running.processor();

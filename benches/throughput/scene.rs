@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::daemon::{Daemon, Erp, get};
-use crate::load::{Answers, Job};
+use crate::load::{Answers, Job, Requests};
 use crate::options::Options;
 use crate::process::{Core, Role, Running};
+use crate::receiver::Reaction;
 use crate::requests::Content;
 use crate::rows::Row;
 
@@ -34,17 +35,8 @@ pub struct Scene {
 /// The process that takes WebHooks.
 pub struct Receiver {
     pub address: SocketAddr,
-    takes: Takes,
+    reaction: Reaction,
     _role: Role,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Takes {
-    Everything,
-    /// And each is noted with its time.
-    Notes,
-    /// The first ones are refused so that the channels park, and nothing else is sent.
-    Nothing,
 }
 
 impl Scene {
@@ -52,13 +44,13 @@ impl Scene {
         let folder = folder();
         let mut server = (row == Row::AppendLog).then(|| Role::start(Core::Server, "server-append-log", folder.path()));
         let receiver = match row {
-            Row::OrderTwoWaiting => Some(Receiver::start(folder.path(), Takes::Nothing)),
-            Row::ThinDelivered | Row::OrderDelivered => Some(Receiver::start(folder.path(), Takes::Everything)),
-            Row::Steady => Some(Receiver::start(folder.path(), Takes::Notes)),
+            Row::OrderTwoWaiting => Some(Receiver::start(folder.path(), Reaction::Refuse)),
+            Row::ThinDelivered | Row::OrderDelivered => Some(Receiver::start(folder.path(), Reaction::Take)),
+            Row::Steady => Some(Receiver::start(folder.path(), Reaction::Note)),
             _ => None,
         };
         let channels = receiver.iter().flat_map(|receiver| {
-            let names: &[&str] = if receiver.takes == Takes::Nothing { &["one", "two"] } else { &["erp"] };
+            let names: &[&str] = if receiver.reaction == Reaction::Refuse { &["one", "two"] } else { &["erp"] };
             names.iter().map(|name| Erp { name, receiver: receiver.address, at_once })
         });
         let channels: Vec<Erp> = channels.collect();
@@ -67,7 +59,7 @@ impl Scene {
             Some(server) => server.address(),
             None => daemon.insert(Daemon::start(&options.daemon, folder.path(), &channels)).address,
         };
-        let load = Load::start(folder.path(), address, row.content(), connections, false);
+        let load = Load::start(folder.path(), address, row.content(), connections);
         Self { load, daemon, server, receiver, _folder: folder }
     }
 
@@ -83,7 +75,7 @@ impl Scene {
         let begin = Instant::now();
         let answers = self.load.go();
         let (Some(receiver), Some(daemon)) = (&self.receiver, &self.daemon) else { return (answers.seconds, answers) };
-        if receiver.takes == Takes::Nothing {
+        if receiver.reaction == Reaction::Refuse {
             assert!(receiver.count() < PROBES, "its channels are not parked: {} were sent", receiver.count());
             return (answers.seconds, answers);
         }
@@ -102,14 +94,9 @@ impl Scene {
 }
 
 impl Receiver {
-    pub fn start(folder: &Path, takes: Takes) -> Self {
-        let name = match takes {
-            Takes::Everything => "receiver",
-            Takes::Notes => "receiver-noting",
-            Takes::Nothing => "receiver-parking",
-        };
-        let mut role = Role::start(Core::Load, name, folder);
-        Self { address: role.address(), takes, _role: role }
+    pub fn start(folder: &Path, reaction: Reaction) -> Self {
+        let mut role = Role::start(Core::Load, reaction.role(), folder);
+        Self { address: role.address(), reaction, _role: role }
     }
 
     /// The orders of the WebHooks that came, with the microseconds of the time at which each was there.
@@ -132,9 +119,16 @@ pub struct Load {
 }
 
 impl Load {
-    pub fn start(folder: &Path, address: SocketAddr, content: Content, connections: usize, may_repeat: bool) -> Self {
-        let job = Job { address, content, may_repeat, first: 0, count: 0, connections, per_second: None };
+    pub fn start(folder: &Path, address: SocketAddr, content: Content, connections: usize) -> Self {
+        let job =
+            Job { address, content, requests: Requests::Different, first: 0, count: 0, connections, per_second: None };
         Self { role: Role::start(Core::Load, "load", folder), job }
+    }
+
+    /// As many requests as are needed, made of a few: who answers a constant does not look at them.
+    pub fn repeating(mut self) -> Self {
+        self.job.requests = Requests::Repeated;
+        self
     }
 
     /// From now on, so many a second, or as many as are answered.
