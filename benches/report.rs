@@ -43,11 +43,12 @@ use orderbell::domain::payload::{Data, OrderProgress, Payload};
 use orderbell::domain::route::Target;
 use orderbell::domain::route_decision::RouteDecisions;
 use orderbell::domain::shop::Shop;
-use orderbell::flow::reports::Reports;
+use orderbell::flow::reports::ReportMaker;
 use orderbell::flow::{Clock, Current, Notifier};
-use orderbell::store::sqlite::Sqlite;
-use orderbell::store::sqlite::read::Reader;
-use orderbell::store::{Record, Recorded};
+use orderbell::store::Store;
+use orderbell::store::ingest::{Record, Recorded};
+use orderbell::store::reports::Reports;
+use orderbell::store::sqlite::{Sqlite, report};
 use orderbell::{app, config};
 use rusqlite::Connection;
 use rusqlite::types::Null;
@@ -177,7 +178,7 @@ async fn fill(folder: &Path, case: Case) {
     let now = Arc::new(AtomicI64::new(first));
     let hands = now.clone();
     let clock = Clock::new(move || at(hands.load(Ordering::Acquire)));
-    let kept = Arc::new(Sqlite::open(&path, at(first)).expect("a store"));
+    let kept: Arc<dyn Store> = Arc::new(Sqlite::open(&path, at(first)).expect("a store"));
     let mut reports = reports(folder, &kept, &clock);
     let mut number = 0;
     for day in (first..LAST).step_by(usize::try_from(DAY_MS).expect("64 bits")) {
@@ -186,17 +187,17 @@ async fn fill(folder: &Path, case: Case) {
             now.store(day + DAY_MS / 2, Ordering::Release);
             reports.look().await;
         }
-        record_day(&kept, day, number, USUAL).await;
+        record_day(&*kept, day, number, USUAL).await;
         number += USUAL;
     }
     now.store(LAST + DAY_MS / 2, Ordering::Release);
     reports.look().await;
-    record_day(&kept, LAST, number, case.last).await;
+    record_day(&*kept, LAST, number, case.last).await;
     drop(reports);
-    Arc::into_inner(kept).expect("nobody else has it").close().await;
+    kept.close().await;
 }
 
-fn reports(folder: &Path, store: &Arc<Sqlite>, clock: &Clock) -> Reports {
+fn reports(folder: &Path, store: &Arc<dyn Store>, clock: &Clock) -> ReportMaker {
     let text = "timezone = \"UTC\"\n[server]\npublic_url = \"https://bell.example.com\"\n\
         [source.shop]\nplatform = \"keeta\"\napp_id = 1\napp_secret = \"s\"\n\
         [channel.owner]\nkind = \"webhook\"\nurl = \"https://erp.example.com/owner\"\n\
@@ -204,10 +205,10 @@ fn reports(folder: &Path, store: &Arc<Sqlite>, clock: &Clock) -> Reports {
     let (file, languages) = (folder.join("bench.toml"), config::context::languages());
     let context = LoadContext { file: &file, env: &|_| None, languages, secrets: config::context::SecretReading::Read };
     let config = config::read_text(text, &context).expect("a valid configuration").config;
-    Reports::new(store.clone(), Current::new(app::setup::routing(config)), Notifier::default(), clock.clone())
+    ReportMaker::new(store.clone(), Current::new(app::setup::routing(config)), Notifier::default(), clock.clone())
 }
 
-async fn record_day(store: &Sqlite, day: i64, first: u64, orders: u64) {
+async fn record_day(store: &dyn Store, day: i64, first: u64, orders: u64) {
     let moment = |index: u64| day + DAY_MS * i64::try_from(index).expect("few") / i64::try_from(orders).expect("few");
     let mut records: Vec<Record> = Vec::new();
     for index in 0..orders {
@@ -316,7 +317,7 @@ fn measured(store: &Path) -> Cost {
 
 /// Makes the report of the last day, and prints what it cost.
 async fn make(store: &Path) {
-    let reader = Reader::open(store).expect("the store opens");
+    let reader = Sqlite::open_beside(store).expect("the store opens");
     let before = memory_kib("VmRSS");
     let (mut reading, mut whole) = (Vec::new(), Vec::new());
     let mut most = None;
@@ -350,7 +351,7 @@ fn memory_kib(name: &str) -> Option<f64> {
 fn plans(store: &Path) {
     println!("\nquery plans, with a million orders in the store");
     let connection = Connection::open(store).expect("the store opens");
-    for sql in Reader::REPORT_STATEMENTS {
+    for sql in report::STATEMENTS {
         let mut explain = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).expect("a statement");
         let nothing = vec![Null; explain.parameter_count()];
         let steps = explain.query_map(rusqlite::params_from_iter(nothing), |row| row.get::<_, String>(3));
@@ -365,12 +366,12 @@ async fn committed(folder: &Path) {
     println!("due, made and committed:");
     for case in CASES {
         let due = at(LAST + DAY_MS + DAY_MS / 2);
-        let kept = Arc::new(Sqlite::open(&store(folder, case), due).expect("a store"));
+        let kept: Arc<dyn Store> = Arc::new(Sqlite::open(&store(folder, case), due).expect("a store"));
         let mut reports = reports(folder, &kept, &Clock::new(move || due));
         let begin = Instant::now();
         reports.look().await;
         let taken = begin.elapsed();
-        let covered = kept.reader().report_past("daily").await.expect("readable").covered;
+        let covered = kept.report_past("daily").await.expect("readable").covered;
         assert_eq!(covered, Some(scope().to), "the report was made");
         println!("{:>9} orders before, {:>6} that day: {:>6.1} ms", case.before, case.last, milliseconds(taken));
     }

@@ -9,7 +9,6 @@ pub mod test_send;
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,17 +21,16 @@ use crate::app::reload::{Reloader, Watch};
 use crate::app::setup::{routing, some_channel};
 use crate::app::start_error::StartError;
 use crate::config::configured::Config;
-use crate::config::store::StoreUrl;
 use crate::domain::template::Templates;
 use crate::flow::chart_cache::ChartCache;
 use crate::flow::clock_skew::ClockSkews;
 use crate::flow::composing::Composing;
 use crate::flow::context::WorkerContext;
-use crate::flow::health::Health;
+use crate::flow::health::HealthCheck;
 use crate::flow::intake::Intake;
 use crate::flow::notice::Notices;
 use crate::flow::pacers::Pacers;
-use crate::flow::reports::Reports;
+use crate::flow::reports::ReportMaker;
 use crate::flow::supervisor::{BeforeRun, Supervisor};
 use crate::flow::watch::mistakes::Mistakes;
 use crate::flow::watch::{DiskGauge, Instruments, SelfWatch};
@@ -40,8 +38,9 @@ use crate::flow::worker_pool::WorkerPool;
 use crate::flow::{Clock, Current, Notifier, orphaned, refusals, schedule, settings_check, store_health, watch};
 use crate::in_force::Started;
 use crate::render;
-use crate::store::PacingState;
-use crate::store::sqlite::Sqlite;
+use crate::store::address::StoreUrl;
+use crate::store::queue::attempt::PacingState;
+use crate::store::{self, Store};
 use crate::web::server::ListenerNotes;
 use crate::web::server::limits::ListenerLimits;
 use crate::web::{hooks, server};
@@ -73,7 +72,7 @@ pub async fn run(
     clock: Clock,
     shutdown: CancellationToken,
 ) -> Result<(), StartError> {
-    let (store, templates) = foundations(&config, &clock)?;
+    let (store, templates) = foundations(&config, &clock).await?;
     let supervisor = Supervisor::new(clock.clone(), &shutdown);
     build(store, templates, config, listeners, clock, None, supervisor).await
 }
@@ -90,7 +89,7 @@ pub async fn run_probed(
     before_run: BeforeRun,
     shutdown: CancellationToken,
 ) -> Result<(), StartError> {
-    let (store, templates) = foundations(&config, &clock)?;
+    let (store, templates) = foundations(&config, &clock).await?;
     let supervisor = Supervisor::probed(clock.clone(), &shutdown, before_run);
     let watch = watch.map(|watch| (watch, Mistakes::default()));
     build(store, templates, config, listeners, clock, watch, supervisor).await
@@ -107,7 +106,7 @@ pub async fn run_watching(
     clock: Clock,
     shutdown: CancellationToken,
 ) -> Result<(), StartError> {
-    let (store, templates) = foundations(&config, &clock)?;
+    let (store, templates) = foundations(&config, &clock).await?;
     let supervisor = Supervisor::new(clock.clone(), &shutdown);
     build(store, templates, config, listeners, clock, Some((watch, Mistakes::default())), supervisor).await
 }
@@ -127,7 +126,7 @@ pub async fn run_started(
     let mistakes = Mistakes::default();
     problems::note_start(&started, &mistakes, clock.now());
     let config = started.read.config;
-    let (store, templates) = foundations(&config, &clock)?;
+    let (store, templates) = foundations(&config, &clock).await?;
     let supervisor = Supervisor::new(clock.clone(), &shutdown);
     build(store, templates, config, listeners, clock, Some((watch, mistakes)), supervisor).await
 }
@@ -137,7 +136,7 @@ pub async fn run_started(
 /// # Errors
 /// As [`run`], once the store is open and the templates are compiled.
 pub async fn run_on(
-    store: Sqlite,
+    store: Arc<dyn Store>,
     templates: Templates,
     config: Config,
     listeners: Listeners,
@@ -148,13 +147,13 @@ pub async fn run_on(
     build(store, templates, config, listeners, clock, None, supervisor).await
 }
 
-fn foundations(config: &Config, clock: &Clock) -> Result<(Sqlite, Templates), StartError> {
-    let StoreUrl::Sqlite(path) = &config.store.url;
-    Ok((Sqlite::open(path, clock.now())?, render::templates(&config.overlay, &config.isolation)?))
+async fn foundations(config: &Config, clock: &Clock) -> Result<(Arc<dyn Store>, Templates), StartError> {
+    let store = store::open(&config.store.url, clock.now()).await?;
+    Ok((store, render::templates(&config.overlay, &config.isolation)?))
 }
 
 async fn build(
-    store: Sqlite,
+    store: Arc<dyn Store>,
     templates: Templates,
     config: Config,
     listeners: Listeners,
@@ -162,7 +161,7 @@ async fn build(
     watch: Option<(Watch, Mistakes)>,
     supervisor: Supervisor,
 ) -> Result<(), StartError> {
-    let (store, stop) = (Arc::new(store), supervisor.stop());
+    let stop = supervisor.stop();
     // Now that it comes in force, and before anything is acknowledged by it.
     if let Some((watch, _)) = &watch {
         reload::keep(&watch.file, &config, &clock).await;
@@ -184,7 +183,7 @@ async fn build(
     let intake = Intake::new(routing.clone(), notices.clone(), store.clone(), notifier.clone(), clock.clone());
     let (refusals, source_activity) = (intake.refusals.clone(), intake.source_activity());
     let charts = ChartCache::new(store.clone(), templates.clone(), routing.clone(), clock.clone());
-    let health = Health::new(supervisor.clone(), store.clone(), clock.clone());
+    let health = HealthCheck::new(supervisor.clone(), store.clone(), clock.clone());
     let intake = Arc::new(intake);
     let endpoint = hooks::routes(intake.clone(), Arc::new(charts), Arc::new(health));
     keep_accepting(&supervisor, listeners.hooks, endpoint, limits, hooks::notes(intake, limits));
@@ -194,7 +193,7 @@ async fn build(
     });
     // While the store cannot be opened, webhooks are answered that they cannot be remembered now.
     stop.run_until_cancelled(store.opened()).await;
-    let taken_slots = match store.reader().taken_slots().await {
+    let taken_slots = match store.taken_slots().await {
         Err(_) if stop.is_cancelled() => PacingState::default(),
         taken => taken?,
     };
@@ -217,7 +216,7 @@ async fn build(
         let (store, in_use, clock, stop) = (store.clone(), in_use.clone(), clock.clone(), stop.clone());
         move || settings_check::answer(store.clone(), in_use.clone(), clock.clone(), stop.clone())
     });
-    orphaned::notify(&store, &routing, &notices, &clock).await;
+    orphaned::notify(&*store, &routing, &notices, &clock).await;
     supervisor.keep("upkeep", {
         let (store, keep, clock, stop) = (store.clone(), store_settings.keep, clock.clone(), stop.clone());
         move || schedule::upkeep(store.clone(), keep, clock.clone(), stop.clone())
@@ -226,7 +225,7 @@ async fn build(
         let (store, clock, stop) = (store.clone(), clock.clone(), stop.clone());
         move || refusals::keep(refusals.clone(), store.clone(), clock.clone(), stop.clone())
     });
-    let reports = Reports::new(store.clone(), routing.clone(), notifier.clone(), clock.clone());
+    let reports = ReportMaker::new(store.clone(), routing.clone(), notifier.clone(), clock.clone());
     let failures = reports.failures.clone();
     supervisor.keep("reports", {
         let stop = stop.clone();
@@ -272,13 +271,8 @@ async fn build(
     }
     let given_up = supervisor.ended().await;
     // A supervisor starts the next daemon at once, and that one must find the file free.
-    match Arc::into_inner(store) {
-        Some(store) => {
-            if tokio::time::timeout(CLOSE_PATIENCE, store.close()).await.is_err() {
-                tracing::error!("the store does not answer; it is left behind as after a kill");
-            }
-        }
-        None => tracing::warn!("the store is still in use; it is closed when this process ends"),
+    if tokio::time::timeout(CLOSE_PATIENCE, store.close()).await.is_err() {
+        tracing::error!("the store does not answer; it is left behind as after a kill");
     }
     given_up.map_or(Ok(()), |task| Err(StartError::GivenUp { task }))
 }
@@ -318,15 +312,11 @@ fn keep_accepting<E: Endpoint + 'static>(
 
 /// What is being composed, beside the store.
 fn composing(url: &StoreUrl) -> Composing {
-    let StoreUrl::Sqlite(path) = url;
-    let mut name = path.clone().into_os_string();
-    name.push(".composing");
-    Composing::open(Path::new(&name))
+    Composing::open(&url.beside(".composing"))
 }
 
 /// The folder of the store, and how full its disk is.
 fn disk(url: &StoreUrl) -> (String, DiskGauge) {
-    let StoreUrl::Sqlite(path) = url;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = url.folder();
     (folder.display().to_string(), watch::gauge(folder))
 }

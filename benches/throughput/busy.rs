@@ -10,11 +10,11 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use orderbell::domain::template::Templates;
 use orderbell::flow::chart_cache::ChartCache;
-use orderbell::flow::health::Health;
-use orderbell::flow::reports::Reports;
+use orderbell::flow::health::HealthCheck;
+use orderbell::flow::reports::ReportMaker;
 use orderbell::flow::supervisor::Supervisor;
 use orderbell::flow::{Clock, Current};
-use orderbell::store::sqlite::Sqlite;
+use orderbell::store::Store;
 use orderbell::web::hooks;
 use orderbell::web::server;
 use orderbell::web::server::limits::ListenerLimits;
@@ -75,19 +75,19 @@ async fn start(task: Task) -> Arc<Mutex<Worker>> {
     let Receiving { store, intake, routing, notifier } = receiving;
     let templates = Current::new(Templates::with_overlay(&Default::default()).expect("the built-in ones"));
     let charts = ChartCache::new(store.clone(), templates, routing.clone(), clock.clone());
-    let health = Health::new(Supervisor::new(clock.clone(), &stop), store.clone(), clock.clone());
+    let health = HealthCheck::new(Supervisor::new(clock.clone(), &stop), store.clone(), clock.clone());
     let endpoint = hooks::routes(intake, Arc::new(charts), Arc::new(health));
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     println!("{}", listener.local_addr().expect("an address"));
     tokio::spawn(server::serve(listener, endpoint, ListenerLimits::default(), stop));
-    let reports = Reports::new(store.clone(), routing, notifier, clock.clone());
+    let reports = ReportMaker::new(store.clone(), routing, notifier, clock.clone());
     Arc::new(Mutex::new(Worker { task, store, reports, clock, next: Some(0) }))
 }
 
 struct Worker {
     task: Task,
-    store: Arc<Sqlite>,
-    reports: Reports,
+    store: Arc<dyn Store>,
+    reports: ReportMaker,
     clock: Clock,
     /// Where the sweep goes on; `None` when nothing old is left.
     next: Option<i64>,
@@ -121,7 +121,7 @@ impl Worker {
         self.store.begin_report(REPORT, before).await.expect("the store works");
         self.store.forget_report_days(REPORT, yesterday).await.expect("the store works");
         self.reports.look().await;
-        let covered = self.store.reader().report_past(REPORT).await.expect("the store works").covered;
+        let covered = self.store.report_past(REPORT).await.expect("the store works").covered;
         assert_eq!(covered, Some(yesterday), "the report was made");
         1
     }

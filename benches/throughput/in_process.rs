@@ -15,6 +15,7 @@ use orderbell::flow::notice::Notices;
 use orderbell::flow::routing::RoutingSnapshot;
 use orderbell::flow::{Clock, Current, Notifier};
 use orderbell::platform::{Method, PlatformReply};
+use orderbell::store::Store;
 use orderbell::store::sqlite::Sqlite;
 
 use crate::daemon::{Erp, configuration};
@@ -23,7 +24,7 @@ use crate::daemon::{Erp, configuration};
 pub const STORE: &str = "orderbell.db";
 
 pub struct Receiving {
-    pub store: Arc<Sqlite>,
+    pub store: Arc<dyn Store>,
     pub intake: Arc<Intake>,
     pub routing: Current<RoutingSnapshot>,
     pub notifier: Notifier,
@@ -33,7 +34,7 @@ impl Receiving {
     /// On the store in this folder, which is made if there is none.
     pub fn open(folder: &Path, channels: &[Erp], more: &str, clock: &Clock) -> Self {
         let text = configuration(SocketAddr::from(([127, 0, 0, 1], 0)), channels) + more;
-        let store = Arc::new(Sqlite::open(&folder.join(STORE), clock.now()).expect("a store"));
+        let store: Arc<dyn Store> = Arc::new(Sqlite::open(&folder.join(STORE), clock.now()).expect("a store"));
         let routing = Current::new(setup::routing(read(folder, &text)));
         let notifier = Notifier::default();
         let notices = Notices::new(store.clone(), routing.clone(), notifier.clone());
@@ -44,7 +45,7 @@ impl Receiving {
     /// Lets go of the store.
     pub async fn close(self) {
         drop((self.intake, self.routing));
-        Arc::into_inner(self.store).expect("nobody else has it").close().await;
+        self.store.close().await;
     }
 }
 

@@ -18,7 +18,7 @@ use crate::config;
 use crate::config::Anew;
 use crate::config::configured::{Config, ConfiguredChannel};
 use crate::config::listeners::Server;
-use crate::config::store::{Store, StoreUrl};
+use crate::config::store::StoreConfig;
 use crate::domain::language::folders::Sources;
 use crate::domain::secret::Secret;
 use crate::domain::template::Templates;
@@ -30,7 +30,7 @@ use crate::flow::worker_pool::WorkerPool;
 use crate::flow::{Clock, Current, orphaned};
 use crate::in_force;
 use crate::in_force::fingerprint::Fingerprint;
-use crate::store::sqlite::Sqlite;
+use crate::store::Store;
 
 /// How long webhooks that are judged by the former configuration may take, before it is looked who was left behind.
 const LAST_WEBHOOKS: Duration = Duration::from_secs(30);
@@ -59,12 +59,12 @@ pub struct Reloader {
     /// Makes the watch look at once.
     pub look: Arc<Notify>,
     pub server: Server,
-    pub store_settings: Store,
+    pub store_settings: StoreConfig,
     pub workers: WorkerPool,
     pub routing: Current<RoutingSnapshot>,
     pub templates: Current<Templates>,
     pub notices: Notices,
-    pub store: Arc<Sqlite>,
+    pub store: Arc<dyn Store>,
     pub clock: Clock,
     pub work: TaskTracker,
     pub shutdown: CancellationToken,
@@ -207,7 +207,7 @@ impl Reloader {
                 for ended in ended {
                     ended.cancelled().await;
                 }
-                orphaned::notify(&store, &routing, &notices, &clock).await;
+                orphaned::notify(&*store, &routing, &notices, &clock).await;
             };
             shutdown.run_until_cancelled(looking).await;
         });
@@ -244,13 +244,11 @@ impl Reloader {
 
     /// Puts the values in force in the place of those that only a restart can change, and says so.
     fn keep_what_cannot_change(&self, config: &mut Config) {
-        let StoreUrl::Sqlite(path) = &self.store_settings.url;
-        let StoreUrl::Sqlite(new_path) = &config.store.url;
-        let days = |store: &Store| format!("{} h", store.keep.as_hours());
+        let days = |store: &StoreConfig| format!("{} h", store.keep.as_hours());
         for (key, in_force, new) in [
             ("server.listen", self.server.listen.to_string(), config.server.listen.to_string()),
             ("server.max_body", self.server.max_body_bytes.to_string(), config.server.max_body_bytes.to_string()),
-            ("store.url", path.display().to_string(), new_path.display().to_string()),
+            ("store.url", self.store_settings.url.to_string(), config.store.url.to_string()),
             ("store.keep", days(&self.store_settings), days(&config.store)),
         ] {
             if in_force != new {

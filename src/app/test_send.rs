@@ -2,7 +2,6 @@
 //! own; in both cases on the way of real messages, pacing included.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,9 +26,12 @@ use crate::flow::routing::RoutingSnapshot;
 use crate::flow::settings_check::{self, DaemonSettings};
 use crate::flow::worker::ChannelWorker;
 use crate::flow::{Clock, Current, Notifier, ids};
-use crate::store::sqlite::read::Reader;
-use crate::store::sqlite::{Sqlite, lock, test_send};
-use crate::store::{Record, TestSend, UNREADY};
+use crate::store;
+use crate::store::StoreError;
+use crate::store::address::StoreUrl;
+use crate::store::ingest::Record;
+use crate::store::queue::attempt::TestSend;
+use crate::store::queue::pending::{ParkedRow, UNREADY};
 
 /// How long an allowance that is used up is waited for: a little more than a robot's window.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(75);
@@ -41,7 +43,7 @@ const COMPARED_HERE: &[u8] = b"here";
 /// What a test send takes.
 pub struct TestSender<'a> {
     /// The store, which need not be there yet.
-    pub store: &'a Path,
+    pub store: &'a StoreUrl,
     pub clock: Clock,
     pub templates: Current<Templates>,
     pub sender: Sender,
@@ -62,9 +64,12 @@ impl Sender {
     ///
     /// # Errors
     /// [`StartError::Store`]: the daemon cannot be asked.
-    pub async fn of(store: &Path, clock: &Clock) -> Result<Self, StartError> {
-        match lock::is_held(store) {
-            true => Ok(Sender::Daemon(settings_check::ask(store, clock).await?)),
+    pub async fn of(store: &StoreUrl, clock: &Clock) -> Result<Self, StartError> {
+        match store::is_held_by_daemon(store).await {
+            true => {
+                let asked = store::open_beside(store).await?;
+                Ok(Sender::Daemon(settings_check::ask(&*asked, clock).await?))
+            }
             false => Ok(Sender::Command),
         }
     }
@@ -138,16 +143,16 @@ impl TestSender<'_> {
             Some(None) => return Ok(Fared::Unknown),
             None => way.credential(),
         };
-        let reader = Reader::open(self.store)?;
-        if let Some(parked) = reader.parked(name).await?
+        let store = store::open_beside(self.store).await?;
+        if let Some(parked) = store.parked(name).await?
             && let Some(reason) = parked.reason.strip_prefix(UNREADY)
         {
             return Ok(Fared::Unready(reason.to_owned()));
         }
-        test_send::record(self.store, &record)?;
+        store.record(record).await?;
         let over = async {
             loop {
-                match reader.test_send(delivery, credential.clone()).await? {
+                match store.test_send(delivery, credential.clone()).await? {
                     Some(test_send) if !is_over(&test_send) => tokio::time::sleep(LOOK_EVERY).await,
                     test_send => return Ok::<_, StartError>(test_send),
                 }
@@ -157,24 +162,31 @@ impl TestSender<'_> {
         let ended = tokio::time::timeout(patience, over).await;
         let test_send = match ended {
             Ok(test_send) => test_send?,
-            Err(_) => reader.test_send(delivery, credential).await?,
+            Err(_) => store.test_send(delivery, credential).await?,
         };
-        test_send::take_back(self.store, delivery, self.clock.now())?;
+        store.take_back(delivery, self.clock.now()).await?;
         Ok(Fared::Tried(test_send.unwrap_or_else(vanished)))
+    }
+
+    async fn parking(&self, name: &str) -> Result<Option<ParkedRow>, StoreError> {
+        store::open_beside(self.store).await?.parking(name).await
     }
 
     /// Where no daemon runs.
     async fn send_here(&self, name: &str, channel: &ConfiguredChannel) -> Result<TestSend, StartError> {
         let clock = self.clock.clone();
         let (record, delivery) = record(name, clock.now());
-        let before = test_send::parking(self.store, name);
-        let store = Arc::new(Sqlite::open(self.store, clock.now())?);
-        // There was no store, or an older one, which had to be brought up to date first.
-        let before = before.or_else(|_| test_send::parking(self.store, name))?;
+        // It is read before the store is opened as the daemon does. No store, or an older one, is made or brought up to date first.
+        let before = self.parking(name).await;
+        let store = store::open(self.store, clock.now()).await?;
+        let before = match before {
+            Ok(before) => before,
+            Err(_) => store.parking(name).await?,
+        };
         store.record(record).await?;
         let notifier = Notifier::default();
         let notices = Notices::new(store.clone(), Current::new(RoutingSnapshot::default()), notifier.clone());
-        let pacers = Pacers::take_up(store.reader().taken_slots().await?, clock.now(), clock.elapsed());
+        let pacers = Pacers::take_up(store.taken_slots().await?, clock.now(), clock.elapsed());
         let context = WorkerContext {
             store: store.clone(),
             templates: self.templates.clone(),
@@ -190,12 +202,10 @@ impl TestSender<'_> {
         // How long the credential is rate-limited is in the store.
         let _ = runner.send_only(delivery, PATIENCE).await;
         drop(runner);
-        let test_send = store.reader().test_send(delivery, channel.way.channel().credential()).await?;
-        if let Some(store) = Arc::into_inner(store) {
-            store.close().await;
-        }
-        test_send::take_back(self.store, delivery, clock.now())?;
-        test_send::leave_parking(self.store, name, before.as_ref())?;
+        let test_send = store.test_send(delivery, channel.way.channel().credential()).await?;
+        store.take_back(delivery, clock.now()).await?;
+        store.leave_parking(name, before).await?;
+        store.close().await;
         Ok(test_send.unwrap_or_else(vanished))
     }
 }

@@ -9,7 +9,7 @@ use crate::cli::failure::Failure;
 use crate::cli::output::OutputFormat;
 use crate::config::context::SecretReading;
 use crate::in_force;
-use crate::store::change::ChangeRequest;
+use crate::store::history::change::ChangeRequest;
 
 #[derive(Args)]
 pub struct Cancel {
@@ -25,7 +25,7 @@ pub struct Cancel {
     format: OutputFormat,
 }
 
-pub fn run(cancel: &Cancel, file: &Path) -> Result<(), Failure> {
+pub async fn run(cancel: Cancel, file: &Path) -> Result<(), Failure> {
     let part = in_force::parts(file, SecretReading::Placeholders).map_err(Failure::Configuration)?;
-    change::make(ChangeRequest::Cancel, &cancel.ids, cancel.yes, cancel.format, &part)
+    change::make(ChangeRequest::Cancel, &cancel.ids, cancel.yes, cancel.format, &part).await
 }

@@ -11,26 +11,24 @@ use crate::cli::failure::Failure;
 use crate::cli::output::OutputFormat;
 use crate::cli::{output, store, why};
 use crate::config::parts::Parts;
-use crate::store::change::{Applied, ChangeRequest, ChangeResult, Meant, Obstacle};
-use crate::store::sqlite::change::Changes;
+use crate::store::history::change::{Applied, ChangeRequest, ChangeResult, Meant, Obstacle};
 
 /// More than so many are changed only when that is confirmed.
 const ASKED_ABOVE: usize = 10;
 
 /// Does with each of these what is wished, in one transaction, and prints what came of it.
-pub fn make(
+pub async fn make(
     wish: ChangeRequest,
     given: &[String],
     yes: bool,
     format: OutputFormat,
     part: &Parts,
 ) -> Result<(), Failure> {
-    let mut changes =
-        Changes::open(store::path(part.store().map_err(Failure::Configuration)?)?).map_err(store::failed)?;
-    let meant = changes.resolve(wish, given).map_err(store::failed)?;
+    let changed = store::open(part).await?;
+    let meant = changed.resolve(wish, given).await.map_err(store::failed)?;
     let count = meant.iter().filter(|one| matches!(one, Meant::Delivery(_))).count();
     confirm(wish, count, yes)?;
-    let made = changes.make(wish, &meant, Timestamp::now()).map_err(store::failed)?;
+    let made = changed.make_changes(wish, &meant, Timestamp::now()).await.map_err(store::failed)?;
     match format {
         OutputFormat::Json => output::line(made.iter().map(|change| as_json(wish, change, part)).collect::<Value>())?,
         OutputFormat::Text => {

@@ -19,10 +19,10 @@ use crate::diagnostic::suggest;
 use crate::domain::event::Kind;
 use crate::domain::glob::Glob;
 use crate::in_force;
-use crate::store::history::History;
-use crate::store::sqlite::list::Start;
-use crate::store::sqlite::read::Reader;
-use crate::store::{DeliveryFilter, DeliveryRow, UNREADY};
+use crate::store::Store;
+use crate::store::history::found::FoundHistory;
+use crate::store::history::list::{DeliveryFilter, DeliveryRow, Start};
+use crate::store::queue::pending::UNREADY;
 
 /// Rows that people get to see unless they ask for another number; the newest ones.
 const ROWS: u64 = 50;
@@ -59,12 +59,12 @@ pub async fn run(deliveries: Deliveries, file: &Path) -> Result<(), Failure> {
     let part = in_force::parts(file, SecretReading::Read).map_err(Failure::Configuration)?;
     let kind = deliveries.kind.as_deref().map(kinds).transpose()?;
     let since = deliveries.since.as_deref().map(|text| moment::since(text, &part.timezone.zone, now)).transpose()?;
-    let reader = Reader::open(store::path(part.store().map_err(Failure::Configuration)?)?).map_err(store::failed)?;
+    let reader = store::open(&part).await?;
     if let Some(channel) = &deliveries.channel {
-        known(&reader, channel, &part).await?;
+        known(&*reader, channel, &part).await?;
     }
     let orders = match &deliveries.order {
-        Some(order) => Some(of_orders(&reader, order).await?),
+        Some(order) => Some(of_orders(&*reader, order).await?),
         None => None,
     };
     let wanted = DeliveryFilter { state: deliveries.state, channel: deliveries.channel, orders, kind, since };
@@ -73,14 +73,14 @@ pub async fn run(deliveries: Deliveries, file: &Path) -> Result<(), Failure> {
             let held = reader.holds().await.map_err(store::failed)?;
             let hold = |row: &DeliveryRow| hold(row, &held, &Setting { part: &part, now });
             let layout = RowLayout { zone: &part.timezone.zone, now, hold: &hold, columns: None };
-            print_table(&reader, wanted, deliveries.limit.unwrap_or(ROWS), layout).await
+            print_table(&*reader, wanted, deliveries.limit.unwrap_or(ROWS), layout).await
         }
-        OutputFormat::Json => print_json(&reader, wanted, deliveries.limit).await,
+        OutputFormat::Json => print_json(&*reader, wanted, deliveries.limit).await,
     }
 }
 
 /// What holds a delivery back at its channel; without the channel's secrets, its receiver's limits are not known.
-fn hold(row: &DeliveryRow, held: &History, setting: &Setting<'_>) -> Option<RowHold> {
+fn hold(row: &DeliveryRow, held: &FoundHistory, setting: &Setting<'_>) -> Option<RowHold> {
     let channel = &row.channel;
     if let Some(parked) = setting.parked(channel, held) {
         return Some(match parked.reason.starts_with(UNREADY) {
@@ -98,7 +98,7 @@ fn hold(row: &DeliveryRow, held: &History, setting: &Setting<'_>) -> Option<RowH
 }
 
 /// Refuses a channel that there is not. One that was taken out of the configuration may still have deliveries.
-pub async fn known(reader: &Reader, channel: &str, part: &Parts) -> Result<(), Failure> {
+pub async fn known(reader: &dyn Store, channel: &str, part: &Parts) -> Result<(), Failure> {
     if part.channels.contains_key(channel) || reader.knows_channel(channel).await.map_err(store::failed)? {
         return Ok(());
     }
@@ -117,7 +117,7 @@ fn kinds(text: &str) -> Result<Glob, Failure> {
     Err(Failure::Misused(format!("there is no kind \"{text}\"; {}", suggest::meant(text, &all))))
 }
 
-async fn of_orders(reader: &Reader, asked: &str) -> Result<Vec<(String, String)>, Failure> {
+async fn of_orders(reader: &dyn Store, asked: &str) -> Result<Vec<(String, String)>, Failure> {
     let orders = reader.orders(asked).await.map_err(store::failed)?;
     if orders.is_empty() {
         let what = "write its number or its short number, as its messages have it";
@@ -128,7 +128,7 @@ async fn of_orders(reader: &Reader, asked: &str) -> Result<Vec<(String, String)>
 
 /// Reads the newest so many, or all, page by page, and lets each page be printed before the next one is read.
 async fn each_page(
-    reader: &Reader,
+    reader: &dyn Store,
     wanted: &DeliveryFilter,
     newest: Option<u64>,
     mut print: impl AsyncFnMut(&[DeliveryRow]) -> Result<(), Failure>,
@@ -152,7 +152,7 @@ async fn each_page(
 }
 
 /// A list, one row a line.
-async fn print_json(reader: &Reader, wanted: DeliveryFilter, newest: Option<u64>) -> Result<(), Failure> {
+async fn print_json(reader: &dyn Store, wanted: DeliveryFilter, newest: Option<u64>) -> Result<(), Failure> {
     let mut before = "[";
     each_page(reader, &wanted, newest, async |page| {
         let mut lines = String::new();
@@ -176,7 +176,7 @@ fn row_json(row: &DeliveryRow) -> serde_json::Value {
 }
 
 async fn print_table(
-    reader: &Reader,
+    reader: &dyn Store,
     wanted: DeliveryFilter,
     newest: u64,
     mut layout: RowLayout<'_>,

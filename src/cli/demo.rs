@@ -4,7 +4,6 @@
 mod display;
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::Duration;
 
 use clap::Args;
@@ -21,7 +20,6 @@ use crate::cli::demo::display::{Display, Extent};
 use crate::cli::failure::Failure;
 use crate::cli::{example, log, output, report, sandbox, signals};
 use crate::config::configured::Config;
-use crate::config::store::StoreUrl;
 use crate::domain::event::Kind;
 use crate::domain::figures;
 use crate::domain::figures::facts::Scope;
@@ -32,8 +30,8 @@ use crate::platform::SampleWebhook;
 use crate::platform::sample::SampleContent;
 use crate::sandbox::Sandbox;
 use crate::sandbox::smtp::MailServer;
-use crate::store::StoreError;
-use crate::store::sqlite::read::Reader;
+use crate::store;
+use crate::store::{Store, StoreError};
 
 #[derive(Args)]
 pub struct Demo {
@@ -90,10 +88,9 @@ pub async fn run(demo: Demo) -> Result<(), Failure> {
     ))?;
     let mut daemon = tokio::spawn(app::run(sped_up(read()?), Listeners { hooks }, Clock::system(), shutdown.clone()));
 
-    let StoreUrl::Sqlite(store) = &config.store.url;
     let routing = app::setup::routing(read()?);
     let shown = tokio::select! {
-        shown = shutdown.run_until_cancelled(play(&config, &routing, &address, store, &mut display)) => shown,
+        shown = shutdown.run_until_cancelled(play(&config, &routing, &address, &mut display)) => shown,
         ended = &mut daemon => return Err(start_failure(ended)),
     };
     let Some(missing) = shown.transpose()? else { return stop(daemon).await };
@@ -154,13 +151,12 @@ async fn play(
     config: &Config,
     routing: &RoutingSnapshot,
     address: &str,
-    store: &Path,
     display: &mut Display,
 ) -> Result<Vec<String>, Failure> {
     let http = Http::new(&Settings { allow_private: true, ..Settings::default() });
     let http = http.map_err(|error| Failure::Failed(error.to_string()))?;
     let mut owed: BTreeMap<(String, String), usize> = BTreeMap::new();
-    let mut reader = None;
+    let mut store = None;
     let mut missing = Vec::new();
     let mut extent = Extent::First;
     for scene in scenes(config, Timestamp::now())? {
@@ -176,31 +172,31 @@ async fn play(
         for channel in &scene.targets {
             *owed.entry((scene.kind.to_string(), channel.clone())).or_default() += 1;
         }
-        let reader = match &reader {
-            Some(reader) => reader,
-            None => reader.insert(Reader::open(store).map_err(failed)?),
+        let store = match &store {
+            Some(store) => store,
+            None => store.insert(store::open_beside(&config.store.url).await.map_err(failed)?),
         };
-        patiently(&scene.kind.to_string(), reader, &owed).await?;
+        patiently(&scene.kind.to_string(), &**store, &owed).await?;
         let heading = format!("{} from {}", scene.kind, scene.source);
         display.came(&heading, std::mem::replace(&mut extent, Extent::Lines))?;
     }
-    let Some(reader) = &reader else {
+    let Some(store) = store.as_deref() else {
         missing.push("no webhook was acknowledged".to_owned());
         return Ok(missing);
     };
-    for (kind, channel) in send_reports(routing, store, reader).await? {
+    for (kind, channel) in send_reports(routing, store).await? {
         *owed.entry((kind, channel)).or_default() += 1;
     }
-    patiently("the report", reader, &owed).await?;
+    patiently("the report", store, &owed).await?;
     display.came("reports of today, as if the day were over", Extent::First)?;
-    missing.extend(still_missing(reader, &owed).await?);
+    missing.extend(still_missing(store, &owed).await?);
     Ok(missing)
 }
 
 /// Waits until nothing is missing, or for as long as one webhook may take.
-async fn patiently(what: &str, reader: &Reader, owed: &BTreeMap<(String, String), usize>) -> Result<(), Failure> {
+async fn patiently(what: &str, store: &dyn Store, owed: &BTreeMap<(String, String), usize>) -> Result<(), Failure> {
     let arrived = tokio::time::timeout(PATIENCE, async {
-        while !still_missing(reader, owed).await?.is_empty() {
+        while !still_missing(store, owed).await?.is_empty() {
             tokio::time::sleep(LOOK_EVERY).await;
         }
         Ok(())
@@ -209,19 +205,15 @@ async fn patiently(what: &str, reader: &Reader, owed: &BTreeMap<(String, String)
 }
 
 /// Sends each report as if the day were over; answers what was sent to whom.
-async fn send_reports(
-    routing: &RoutingSnapshot,
-    store: &Path,
-    reader: &Reader,
-) -> Result<Vec<(String, String)>, Failure> {
+async fn send_reports(routing: &RoutingSnapshot, store: &dyn Store) -> Result<Vec<(String, String)>, Failure> {
     let now = Timestamp::now();
     let mut sent = Vec::new();
     for (name, settings) in &routing.reports {
         let today = now.to_zoned(settings.timezone.zone.clone()).date();
         let scope = Scope::of(settings, name, today, today, false);
-        let facts = reader.report_facts(scope.clone()).await.map_err(failed)?;
+        let facts = store.report_facts(scope.clone()).await.map_err(failed)?;
         let made = figures::report(&scope, &facts, now);
-        let channels = report::send(store, routing, &scope, settings, &facts, made, now)?;
+        let channels = report::send(store, routing, &scope, settings, &facts, made, now).await?;
         sent.extend(channels.into_iter().map(|channel| (format!("report.{name}"), channel)));
     }
     Ok(sent)
@@ -264,9 +256,9 @@ fn scenes(config: &Config, now: Timestamp) -> Result<Vec<Scene>, Failure> {
 }
 
 /// What the store does not show as delivered, alone or in a digest.
-async fn still_missing(reader: &Reader, owed: &BTreeMap<(String, String), usize>) -> Result<Vec<String>, Failure> {
+async fn still_missing(store: &dyn Store, owed: &BTreeMap<(String, String), usize>) -> Result<Vec<String>, Failure> {
     let mut delivered: BTreeMap<(String, String), usize> = BTreeMap::new();
-    for delivery in reader.deliveries(None).await.map_err(failed)? {
+    for delivery in store.deliveries(None).await.map_err(failed)? {
         if matches!(delivery.state.as_str(), "delivered" | "merged") {
             *delivered.entry((delivery.kind, delivery.channel)).or_default() += 1;
         }

@@ -147,7 +147,7 @@ pub fn main() -> ExitCode {
         Command::Report(report) => run(report::run(report, file)),
         Command::Why(why) => run(why::run(why, file)),
         Command::Redeliver(redeliver) => run(redeliver::run(redeliver, file)),
-        Command::Cancel(cancel) => cancel::run(&cancel, file),
+        Command::Cancel(cancel) => run(cancel::run(cancel, file)),
         Command::Backup(backup) => run(backup::run(backup, file)),
         Command::Init(init) => init::run(&init),
         Command::Schema => schema::run(),

@@ -13,9 +13,7 @@ use crate::cli::{change, deliveries, output, store};
 use crate::config::context::SecretReading;
 use crate::config::parts::Parts;
 use crate::in_force;
-use crate::store::change::ChangeRequest;
-use crate::store::sqlite::change::Changes;
-use crate::store::sqlite::read::Reader;
+use crate::store::history::change::ChangeRequest;
 
 /// So many in one transaction, so that the daemon never waits for long.
 const LOT: usize = 500;
@@ -49,24 +47,22 @@ pub async fn run(redeliver: Redeliver, file: &Path) -> Result<(), Failure> {
     let part = in_force::parts(file, SecretReading::Placeholders).map_err(Failure::Configuration)?;
     match redeliver.dead {
         true => revive(&redeliver, &part).await,
-        false => change::make(ChangeRequest::Redeliver, &redeliver.ids, redeliver.yes, redeliver.format, &part),
+        false => change::make(ChangeRequest::Redeliver, &redeliver.ids, redeliver.yes, redeliver.format, &part).await,
     }
 }
 
 /// Sends all dead ones once more, lot by lot. What dies again meanwhile stays dead.
 async fn revive(redeliver: &Redeliver, part: &Parts) -> Result<(), Failure> {
     let channel = redeliver.channel.as_deref();
-    let path = store::path(part.store().map_err(Failure::Configuration)?)?;
+    let changed = store::open(part).await?;
     if let Some(channel) = channel {
-        let reader = Reader::open(path).map_err(store::failed)?;
-        deliveries::known(&reader, channel, part).await?;
+        deliveries::known(&*changed, channel, part).await?;
     }
-    let mut changes = Changes::open(path).map_err(store::failed)?;
-    let dead = changes.dead(channel).map_err(store::failed)?;
+    let dead = changed.dead(channel).await.map_err(store::failed)?;
     change::confirm(ChangeRequest::Redeliver, dead.len(), redeliver.yes)?;
     let (mut revived, mut said) = (0, Instant::now());
     for lot in dead.chunks(LOT) {
-        revived += changes.revive(lot, Timestamp::now()).map_err(store::failed)?;
+        revived += changed.revive(lot, Timestamp::now()).await.map_err(store::failed)?;
         if said.elapsed() >= PROGRESS_EVERY {
             output::complain(format_args!("{revived} of {} so far\n", dead.len()));
             said = Instant::now();

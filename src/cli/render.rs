@@ -18,8 +18,7 @@ use crate::domain::message::Part;
 use crate::domain::payload::Payload;
 use crate::domain::template::Templates;
 use crate::in_force;
-use crate::store::history::{HistoryAnswer, Question};
-use crate::store::sqlite::read::Reader;
+use crate::store::history::found::{HistoryAnswer, Question};
 use crate::template_check::samples;
 use crate::template_check::samples::Scene;
 
@@ -123,7 +122,7 @@ struct Page {
 
 /// An event of the store with its order as it stands, and the table of a report.
 async fn stored(part: &Parts, asked: &str) -> Result<(Scene, Option<String>), Failure> {
-    let reader = Reader::open(store::path(part.store().map_err(Failure::Configuration)?)?).map_err(store::failed)?;
+    let reader = store::open(&part).await?;
     let question = Question { asked: asked.to_owned(), sources: Vec::new(), around: None, limit: 0 };
     let event = match reader.history(question).await.map_err(store::failed)?.found {
         HistoryAnswer::Event(found) | HistoryAnswer::Delivery(found) => found.event,

@@ -17,7 +17,6 @@ use crate::cli::report::list::{Daemon, ListRow};
 use crate::cli::{message, output, store};
 use crate::config::context::SecretReading;
 use crate::config::parts::Parts;
-use crate::config::store::StoreUrl;
 use crate::domain::event::Kind;
 use crate::domain::figures::csv;
 use crate::domain::figures::facts::{Facts, Scope};
@@ -28,10 +27,9 @@ use crate::domain::{figures, picture, report};
 use crate::flow::reports;
 use crate::flow::routing::RoutingSnapshot;
 use crate::in_force;
-use crate::store::history::ReportHistory;
-use crate::store::sqlite::read::Reader;
-use crate::store::sqlite::test_send;
-use crate::store::{ReportRun, sqlite};
+use crate::store::Store;
+use crate::store::history::found::ReportHistory;
+use crate::store::reports::ReportRun;
 
 #[derive(Args)]
 pub struct ReportArgs {
@@ -101,9 +99,9 @@ async fn all(report: &ReportArgs, file: &Path, now: Timestamp) -> Result<(), Fai
     if let Some((flag, _)) = given.iter().find(|(_, is_given)| *is_given) {
         return Err(Failure::Misused(format!("{flag} needs the name of a report; {}", known(&part))));
     }
-    let StoreUrl::Sqlite(path) = &part.store().map_err(Failure::Configuration)?.url;
-    let reader = match path.exists() {
-        true => Some(Reader::open(path).map_err(store::failed)?),
+    let url = &part.store().map_err(Failure::Configuration)?.url;
+    let reader = match url.is_made() {
+        true => Some(store::open(&part).await?),
         false => None,
     };
     let reports = part.all_reports().map_err(Failure::Configuration)?;
@@ -113,14 +111,17 @@ async fn all(report: &ReportArgs, file: &Path, now: Timestamp) -> Result<(), Fai
             Some(reader) => {
                 let history = reader.report_history(name, 1).await.map_err(store::failed)?;
                 let schedule = report.schedule();
-                let past = reports::not_before_the_first(reader, history.past, &schedule, now);
+                let past = reports::not_before_the_first(&**reader, history.past, &schedule, now);
                 Some(ReportHistory { past: past.await.map_err(store::failed)?, ..history })
             }
             None => None,
         };
         rows.push(ListRow { name, report, history });
     }
-    let daemon = if reader.is_some() && sqlite::lock::is_held(path) { Daemon::Running } else { Daemon::Stopped };
+    let daemon = match &reader {
+        Some(_) => Daemon::of(url).await,
+        None => Daemon::Stopped,
+    };
     match report.format {
         OutputFormat::Text => output::print(list::text(&rows, daemon, now)),
         OutputFormat::Json => {
@@ -143,9 +144,8 @@ async fn show(name: &str, report: &ReportArgs, file: &Path, now: Timestamp) -> R
     let templates = message::templates(part.templates.as_deref())?;
     let language = report.language.as_deref().unwrap_or(&part.language);
     message::check_language(&templates, language)?;
-    let path = store::path(part.store().map_err(Failure::Configuration)?)?;
     let scope = Scope::of(settings, name, day, day, false);
-    let reader = Reader::open(path).map_err(store::failed)?;
+    let reader = store::open(&part).await?;
     let reading = output::unless_soon("the figures are being read", reader.report_facts(scope.clone()));
     let mut facts = reading.await.map_err(store::failed)?;
     facts.note_observing(&scope, &part.observing());
@@ -172,15 +172,11 @@ async fn show(name: &str, report: &ReportArgs, file: &Path, now: Timestamp) -> R
     let mut held = Vec::new();
     for (channel, configured) in &configured {
         let kind = Kind::Report(name.to_owned());
-        held.push((channel.clone(), holds::of_channel(channel, configured, &kind, &reader, now).await?));
+        held.push((channel.clone(), holds::of_channel(channel, configured, &kind, &*reader, now).await?));
     }
-    let channels = send(path, &app::setup::routing(configuration), &scope, settings, &facts, made, now)?;
+    let channels = send(&*reader, &app::setup::routing(configuration), &scope, settings, &facts, made, now).await?;
     held.retain(|(channel, holds)| channels.contains(channel) && !holds.is_empty());
-    output::complain(sent(
-        &channels,
-        &held,
-        if sqlite::lock::is_held(path) { Daemon::Running } else { Daemon::Stopped },
-    ));
+    output::complain(sent(&channels, &held, Daemon::of(store::url(&part)?).await));
     Ok(())
 }
 
@@ -242,8 +238,8 @@ pub fn picture(made: &report::Report, templates: &Templates, language: &str, fil
 }
 
 /// Leaves it in the store, from which the daemon takes it within a second; answers the channels that it goes to.
-pub fn send(
-    path: &Path,
+pub async fn send(
+    store: &dyn Store,
     routing: &RoutingSnapshot,
     scope: &Scope,
     settings: &ReportSettings,
@@ -265,6 +261,6 @@ pub fn send(
         record,
         picture: picture.map(|picture| (picture.token, picture.expires_at)),
     };
-    test_send::report(path, &run).map_err(store::failed)?;
+    store.record_report(run).await.map_err(store::failed)?;
     Ok(channels)
 }

@@ -1,26 +1,33 @@
 //! The store as the commands use it beside a daemon, and its times as they are printed.
 
-use std::path::Path;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::cli::failure::Failure;
-use crate::config::store::{Store, StoreUrl};
-use crate::store::StoreError;
+use crate::config::parts::Parts;
+use crate::store::address::StoreUrl;
+use crate::store::{self, Store, StoreError};
 
 /// Where the store is.
 ///
 /// # Errors
 /// [`Failure::Failed`] when there is none yet.
-pub fn path(store: &Store) -> Result<&Path, Failure> {
-    let StoreUrl::Sqlite(path) = &store.url;
-    match path.exists() {
-        true => Ok(path),
-        false => {
-            Err(Failure::Failed(format!("there is no store at {} yet; `orderbell serve` makes it", path.display())))
-        }
+pub fn url(part: &Parts) -> Result<&StoreUrl, Failure> {
+    let url = &part.store().map_err(Failure::Configuration)?.url;
+    match url.is_made() {
+        true => Ok(url),
+        false => Err(Failure::Failed(format!("there is no store at {url} yet; `orderbell serve` makes it"))),
     }
+}
+
+/// The store, also beside the daemon that holds it.
+///
+/// # Errors
+/// [`Failure::Failed`] when there is none yet, or it cannot be opened.
+pub async fn open(part: &Parts) -> Result<Arc<dyn Store>, Failure> {
+    store::open_beside(url(part)?).await.map_err(failed)
 }
 
 pub fn failed(error: StoreError) -> Failure {

@@ -14,11 +14,10 @@ use crate::cli::test_values::{self, Differing};
 use crate::cli::{configuration, message, output};
 use crate::config::configured::ConfiguredChannel;
 use crate::config::context::SecretReading;
-use crate::config::store::StoreUrl;
 use crate::domain::effective::SettingsComparison;
 use crate::flow::{Clock, Current};
 use crate::in_force;
-use crate::store::TestSend;
+use crate::store::queue::attempt::TestSend;
 
 /// Clocks that differ by less agree: the receiver's is known to the second only.
 const CLOCKS_AGREE: SignedDuration = SignedDuration::from_secs(3);
@@ -63,7 +62,7 @@ pub async fn run(test: Test, file: &Path) -> Result<(), Failure> {
     let part = in_force::parts(file, SecretReading::Read).map_err(Failure::Configuration)?;
     let wanted = if test.all { part.channel_names() } else { test.channels.clone() };
     let missing = part.missing_secrets(&wanted).map_err(Failure::Configuration)?;
-    let StoreUrl::Sqlite(store) = &part.store().map_err(Failure::Configuration)?.url;
+    let store = &part.store().map_err(Failure::Configuration)?.url;
     if test.all && part.channels.is_empty() {
         let file = file.display();
         return Err(Failure::Misused(format!(

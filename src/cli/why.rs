@@ -25,8 +25,7 @@ use crate::config::context::SecretReading;
 use crate::domain::text::narrow;
 use crate::flow::reports;
 use crate::in_force;
-use crate::store::history::{History, HistoryAnswer, IdMatch, Question};
-use crate::store::sqlite::read::Reader;
+use crate::store::history::found::{FoundHistory, HistoryAnswer, IdMatch, Question};
 
 /// So many refused webhooks of a source are shown unless another number is asked for.
 const REFUSED: u32 = 20;
@@ -58,7 +57,7 @@ pub(super) async fn run(why: Why, file: &Path) -> Result<(), Failure> {
     let part = in_force::parts(file, SecretReading::Read).map_err(Failure::Configuration)?;
     let setting = Setting { part: &part, now: Timestamp::now() };
     let around = why.at.as_deref().map(|text| moment::at(text, &part.timezone.zone, setting.now)).transpose()?;
-    let reader = Reader::open(store::path(part.store().map_err(Failure::Configuration)?)?).map_err(store::failed)?;
+    let reader = store::open(&part).await?;
     let (asked, sources) = (narrow(&why.asked), part.source_names());
     let usual = if asked.starts_with("report.") { REPORTS } else { REFUSED };
     let question = Question { asked, sources, around, limit: why.limit.unwrap_or(usual) };
@@ -67,7 +66,7 @@ pub(super) async fn run(why: Why, file: &Path) -> Result<(), Failure> {
         && let Some(report) = part.reports().and_then(|reports| reports.get(&found.report).copied())
     {
         let schedule = report.schedule();
-        let past = reports::not_before_the_first(&reader, found.past, &schedule, setting.now);
+        let past = reports::not_before_the_first(&*reader, found.past, &schedule, setting.now);
         found.past = past.await.map_err(store::failed)?;
     }
     let story = match &history.found {
@@ -103,7 +102,7 @@ pub(super) async fn run(why: Why, file: &Path) -> Result<(), Failure> {
 }
 
 /// The story of what was found. Pure: the same history gives the same story.
-pub fn story(history: &History, setting: &Setting<'_>) -> Vec<TimelineSection> {
+pub fn story(history: &FoundHistory, setting: &Setting<'_>) -> Vec<TimelineSection> {
     match &history.found {
         HistoryAnswer::Nothing | HistoryAnswer::Several(_) => Vec::new(),
         HistoryAnswer::Orders { orders, more } => {

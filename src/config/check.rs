@@ -9,7 +9,7 @@ use toml::Spanned;
 use crate::config::channels::ReadChannel;
 use crate::config::routes::ReadRoutes;
 use crate::config::sources::ReadSource;
-use crate::config::store::Store;
+use crate::config::store::StoreConfig;
 use crate::diagnostic::collect::Diagnostics;
 use crate::diagnostic::suggest;
 use crate::domain::event::Kind;
@@ -190,7 +190,7 @@ pub fn overhearing(channels: &Channels, routes: &ReadRoutes, problems: &Diagnost
 }
 
 /// Reports restate what has changed as long as the store knows the orders.
-pub fn memory(routes: &ReadRoutes, store: Option<&Store>, keep_at: Range<usize>, problems: &Diagnostics<'_>) {
+pub fn memory(routes: &ReadRoutes, store: Option<&StoreConfig>, keep_at: Range<usize>, problems: &Diagnostics<'_>) {
     if !routes.report_names.is_empty() && store.is_some_and(|store| store.keep < ORDERS_CHANGE) {
         let message = "a report needs its orders for longer: one that is cancelled after this counts as another order";
         problems.warning(keep_at, message, "at least \"45d\"");

@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 use crate::channel::kinds::ChannelConfig;
 use crate::channel::settings::ChannelSettings;
 use crate::config::listeners::{Admin, Server};
-use crate::config::store::Store;
+use crate::config::store::StoreConfig;
 use crate::domain::effective::EffectiveSettings;
 use crate::domain::language::folders::Sources;
 use crate::domain::local_time::Zone;
@@ -37,7 +37,7 @@ pub struct Config {
     pub isolation: Isolation,
     pub server: Server,
     pub admin: Admin,
-    pub store: Store,
+    pub store: StoreConfig,
     /// By name.
     pub sources: BTreeMap<String, ConfiguredSource>,
     /// By name.

@@ -19,6 +19,7 @@ use crate::config::secrets::{is_variable_name, reference};
 use crate::config::words::is_bare;
 use crate::diagnostic::collect::Diagnostics;
 use crate::diagnostic::suggest;
+use crate::store::address;
 
 /// Hides every value of the file that may be a secret.
 pub fn hide_all(root: &DeTable<'_>, context: &LoadContext<'_>, problems: &Diagnostics<'_>) {
@@ -83,7 +84,7 @@ impl Hiding<'_, '_> {
     fn store(&mut self, value: &Spanned<DeValue<'_>>) {
         let Some(table) = value.get_ref().as_table() else { return self.table(value) };
         for (key, value) in table {
-            let is_file = value.get_ref().as_str().is_some_and(|url| url.starts_with("sqlite:"));
+            let is_file = value.get_ref().as_str().is_some_and(|url| address::names_a_file(url));
             if !(key.get_ref() == "url" && is_file) {
                 self.entry(key, value);
             }

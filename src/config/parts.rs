@@ -8,7 +8,7 @@ use crate::config::configured::{ConfiguredChannel, ConfiguredSource};
 use crate::config::context::{LoadContext, SecretReading};
 use crate::config::listeners::Server;
 use crate::config::reading::{Whole, whole};
-use crate::config::store::Store;
+use crate::config::store::StoreConfig;
 use crate::config::top::Pieces;
 use crate::diagnostic::{ConfigPart, Diagnostic, Effect, Severity};
 use crate::domain::effective::EffectiveSettings;
@@ -36,7 +36,7 @@ pub struct Parts {
     sources: BTreeMap<String, Option<ConfiguredSource>>,
     reports: BTreeMap<String, Option<ReportSettings>>,
     server: Option<Server>,
-    store: Option<Store>,
+    store: Option<StoreConfig>,
     problems: Vec<Diagnostic>,
 }
 
@@ -100,7 +100,7 @@ impl Parts {
 
     /// # Errors
     /// The problems of `[store]`.
-    pub fn store(&self) -> Result<&Store, Vec<Diagnostic>> {
+    pub fn store(&self) -> Result<&StoreConfig, Vec<Diagnostic>> {
         self.faultless(self.store.as_ref(), &[ConfigPart::Store])
     }
 

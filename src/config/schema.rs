@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::config::globals::Globals;
 use crate::config::listeners::{Admin, Server};
 use crate::config::routes::Operator;
-use crate::config::store::Store;
+use crate::config::store::StoreConfig;
 use crate::config::tagged::{Object, into_object, object, properties};
 use crate::config::{channels, sources, values};
 use crate::domain::report::settings::ReportSettings;
@@ -43,7 +43,7 @@ fn tables(generator: &mut SchemaGenerator) -> Object {
     let tables = [
         ("server", generator.subschema_for::<Server>().to_value()),
         ("admin", Value::Object(admin)),
-        ("store", generator.subschema_for::<Store>().to_value()),
+        ("store", generator.subschema_for::<StoreConfig>().to_value()),
         ("operator", generator.subschema_for::<Operator>().to_value()),
         (
             "source",

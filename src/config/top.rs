@@ -15,7 +15,7 @@ use crate::config::listeners::{Admin, Server};
 use crate::config::routes::ReadRoutes;
 use crate::config::section::Section;
 use crate::config::sources::ReadSource;
-use crate::config::store::Store;
+use crate::config::store::StoreConfig;
 use crate::config::tables::{named, repeated, table, unknown_tables};
 use crate::config::{channels, check, globals, listeners, operator, placeholder, routes, sources, store};
 use crate::diagnostic::ConfigPart;
@@ -35,7 +35,7 @@ pub struct Pieces {
     overlay: Overlay,
     pub server: Option<Server>,
     admin: Option<Admin>,
-    pub store: Option<Store>,
+    pub store: Option<StoreConfig>,
     /// Where it says how long the store keeps what it has.
     keep_at: Range<usize>,
     pub sources: Vec<ReadSource>,

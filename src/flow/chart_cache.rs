@@ -9,7 +9,7 @@ use crate::domain::template::Templates;
 use crate::flow::render::report;
 use crate::flow::routing::RoutingSnapshot;
 use crate::flow::{Clock, Current};
-use crate::store::sqlite::Sqlite;
+use crate::store::Store;
 
 /// So many are kept in memory, the newest: a group's members ask for the same one.
 const KEPT: usize = 8;
@@ -18,7 +18,7 @@ const TOKEN: usize = 32;
 
 /// What has pictures.
 pub struct ChartCache {
-    store: Arc<Sqlite>,
+    store: Arc<dyn Store>,
     templates: Current<Templates>,
     routing: Current<RoutingSnapshot>,
     clock: Clock,
@@ -28,7 +28,7 @@ pub struct ChartCache {
 
 impl ChartCache {
     pub fn new(
-        store: Arc<Sqlite>,
+        store: Arc<dyn Store>,
         templates: Current<Templates>,
         routing: Current<RoutingSnapshot>,
         clock: Clock,
@@ -48,7 +48,7 @@ impl ChartCache {
             return None;
         }
         // Also for those in memory: its time may be over.
-        let event = self.store.reader().pictured(token, self.clock.now()).await.ok()??;
+        let event = self.store.pictured(token, self.clock.now()).await.ok()??;
         if let Some((_, picture)) = self.kept().iter().find(|(known, _)| known == name) {
             return Some(picture.clone());
         }

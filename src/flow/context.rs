@@ -17,8 +17,8 @@ use crate::flow::composing::Composing;
 use crate::flow::notice::Notices;
 use crate::flow::pacers::{Pacer, Pacers, Permit};
 use crate::flow::{Clock, Current, Notifier};
-use crate::store::Fallback;
-use crate::store::sqlite::Sqlite;
+use crate::store::Store;
+use crate::store::queue::attempt::Fallback;
 
 /// What a lease has beyond the channel's own time-out.
 pub const LEASE_MARGIN: SignedDuration = SignedDuration::from_secs(60);
@@ -48,7 +48,7 @@ impl WorkerChannel {
 /// What all channel workers share.
 #[derive(Clone)]
 pub struct WorkerContext {
-    pub store: Arc<Sqlite>,
+    pub store: Arc<dyn Store>,
     pub templates: Current<Templates>,
     pub notifier: Notifier,
     pub notices: Notices,

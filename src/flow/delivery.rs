@@ -20,7 +20,8 @@ use crate::flow::notice::Topic;
 use crate::flow::pacers::Permit;
 use crate::flow::recipient_round::{FollowUp, RecipientRound, RoundResult};
 use crate::flow::{delivery_log, render};
-use crate::store::{Claim, Claimed, PacingFeedback, PendingDelivery, Settle};
+use crate::store::queue::attempt::{Claim, Claimed, PacingFeedback, Settle};
+use crate::store::queue::pending::PendingDelivery;
 
 /// Between two tries to store an outcome.
 const SETTLE_AGAIN: Duration = Duration::from_secs(1);

@@ -6,7 +6,7 @@ use crate::domain::event::Kind;
 use crate::domain::retry::{Answer, Outcome, Step};
 use crate::flow::context::{WorkerChannel, WorkerContext};
 use crate::flow::notice::Topic;
-use crate::store::PendingDelivery;
+use crate::store::queue::pending::PendingDelivery;
 
 pub fn log(
     channel: &WorkerChannel,

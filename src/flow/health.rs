@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::flow::Clock;
 use crate::flow::supervisor::Supervisor;
-use crate::store::sqlite::Sqlite;
+use crate::store::Store;
 
 /// So long an answer of the store is good for others who ask.
 const FRESH: Duration = Duration::from_secs(1);
@@ -18,9 +18,9 @@ const FRESH: Duration = Duration::from_secs(1);
 const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
 
 /// What `/healthz` goes by.
-pub struct Health {
+pub struct HealthCheck {
     supervisor: Supervisor,
-    store: Arc<Sqlite>,
+    store: Arc<dyn Store>,
     clock: Clock,
     known: Mutex<Option<Known>>,
     /// Held by the one who asks the store.
@@ -35,8 +35,8 @@ struct Known {
     silent_since: Option<Timestamp>,
 }
 
-impl Health {
-    pub fn new(supervisor: Supervisor, store: Arc<Sqlite>, clock: Clock) -> Self {
+impl HealthCheck {
+    pub fn new(supervisor: Supervisor, store: Arc<dyn Store>, clock: Clock) -> Self {
         let (known, asking, answers_within) = (Mutex::default(), Turn::default(), ANSWERS_WITHIN);
         Self { supervisor, store, clock, known, asking, answers_within }
     }

@@ -20,8 +20,9 @@ use crate::flow::source_activity::SourceActivity;
 use crate::flow::unproven::HourlyBudget;
 use crate::flow::{Clock, Current, Notifier, ids, request_shape};
 use crate::platform::{Incoming, Method, ParsedWebhook, PlatformReply, Refusal, WebhookRequest};
-use crate::store::sqlite::Sqlite;
-use crate::store::{Record, Recorded, UnroutedEvent};
+use crate::store::Store;
+use crate::store::health::UnroutedEvent;
+use crate::store::ingest::{Record, Recorded};
 
 /// Larger bodies are verified off the threads that serve everyone.
 const INLINE_BYTES: usize = 64 * 1024;
@@ -35,7 +36,7 @@ const PARSING_AT_ONCE: usize = 2;
 /// Takes requests to `/hooks/<source>`.
 pub struct Intake {
     routing: Current<RoutingSnapshot>,
-    store: Arc<Sqlite>,
+    store: Arc<dyn Store>,
     notifier: Notifier,
     notices: Notices,
     clock: Clock,
@@ -64,7 +65,7 @@ impl Intake {
     pub fn new(
         routing: Current<RoutingSnapshot>,
         notices: Notices,
-        store: Arc<Sqlite>,
+        store: Arc<dyn Store>,
         notifier: Notifier,
         clock: Clock,
     ) -> Self {

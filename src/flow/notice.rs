@@ -10,8 +10,9 @@ use crate::domain::event::{DedupeKey, Event, Kind, OWN_SOURCE, SignatureCheck};
 use crate::domain::payload::Payload;
 use crate::flow::routing::RoutingSnapshot;
 use crate::flow::{Current, Notifier, ids};
-use crate::store::sqlite::Sqlite;
-use crate::store::{IncidentUpdate, Record, Recorded, StoreError};
+use crate::store::health::IncidentUpdate;
+use crate::store::ingest::{Record, Recorded};
+use crate::store::{Store, StoreError};
 
 /// A notice is said once in this time.
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
@@ -134,7 +135,7 @@ impl Topic {
 /// The way to the operator.
 #[derive(Clone)]
 pub struct Notices {
-    store: Arc<Sqlite>,
+    store: Arc<dyn Store>,
     routing: Current<RoutingSnapshot>,
     notifier: Notifier,
     /// Until when nothing more is said of each topic and subject, so that the store need not be asked for each of many.
@@ -142,7 +143,7 @@ pub struct Notices {
 }
 
 impl Notices {
-    pub fn new(store: Arc<Sqlite>, routing: Current<RoutingSnapshot>, notifier: Notifier) -> Self {
+    pub fn new(store: Arc<dyn Store>, routing: Current<RoutingSnapshot>, notifier: Notifier) -> Self {
         Self { store, routing, notifier, silent: Arc::default() }
     }
 

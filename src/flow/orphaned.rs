@@ -1,15 +1,13 @@
 //! Deliveries to channels that the configuration has no more: they wait, and somebody must know.
 
-use std::sync::Arc;
-
 use crate::flow::notice::{Notices, Topic};
 use crate::flow::routing::RoutingSnapshot;
 use crate::flow::{Clock, Current};
-use crate::store::sqlite::Sqlite;
+use crate::store::Store;
 
 /// Says for which channels deliveries wait that there are no more, in the log and to the operator.
-pub async fn notify(store: &Arc<Sqlite>, routing: &Current<RoutingSnapshot>, notices: &Notices, clock: &Clock) {
-    let waiting = match store.reader().waiting().await {
+pub async fn notify(store: &dyn Store, routing: &Current<RoutingSnapshot>, notices: &Notices, clock: &Clock) {
+    let waiting = match store.waiting().await {
         Ok(waiting) => waiting,
         Err(error) => {
             tracing::error!(%error, "it cannot be seen whether deliveries wait for channels that are gone");

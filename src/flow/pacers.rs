@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use crate::domain::pace::{Backlog, Elapsed, PacingDecision, PermitId, Window};
 use crate::domain::rate_limit::RateLimit;
 use crate::flow::Clock;
-use crate::store::PacingState;
+use crate::store::queue::attempt::PacingState;
 
 /// Where there is no limit.
 const UNLIMITED: RateLimit = RateLimit { count: u32::MAX, per: SignedDuration::ZERO };

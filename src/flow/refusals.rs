@@ -12,8 +12,8 @@ use crate::domain::log_limit::LogLimit;
 use crate::domain::pace::Elapsed;
 use crate::flow::Clock;
 use crate::platform::Refusal;
-use crate::store::history::RefusedWebhook;
-use crate::store::sqlite::Sqlite;
+use crate::store::Store;
+use crate::store::ingest::RefusedWebhook;
 
 /// So many refusals of a source are noted one by one in a minute; the rest of the minute is one row with their number.
 const ONE_BY_ONE: usize = 60;
@@ -186,7 +186,7 @@ fn minute_of(at: Timestamp) -> i64 {
 }
 
 /// Brings the notes to the store, lot by lot, until `shutdown`.
-pub async fn keep(refusals: Refusals, store: Arc<Sqlite>, clock: Clock, shutdown: CancellationToken) {
+pub async fn keep(refusals: Refusals, store: Arc<dyn Store>, clock: Clock, shutdown: CancellationToken) {
     loop {
         let ended = shutdown.run_until_cancelled(tokio::time::sleep(LOT_EVERY)).await.is_none();
         refusals.log_left_out(clock.elapsed());

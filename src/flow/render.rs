@@ -24,7 +24,7 @@ use crate::domain::template::fault::{ComposeError, TemplateFault};
 use crate::domain::{compose, digest, digest_group};
 use crate::flow::context::WorkerChannel;
 use crate::flow::render::report::ReportAudience;
-use crate::store::PendingDelivery;
+use crate::store::queue::pending::PendingDelivery;
 
 /// A composed message.
 pub struct Rendered {

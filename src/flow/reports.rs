@@ -23,9 +23,9 @@ use crate::domain::report::settings::ReportSettings;
 use crate::domain::report::upcoming::{Past, Skipped, SkippedFor, Upcoming};
 use crate::flow::routing::RoutingSnapshot;
 use crate::flow::{Clock, Current, Notifier, ids};
-use crate::store::sqlite::Sqlite;
-use crate::store::sqlite::read::Reader;
-use crate::store::{Record, Recorded, ReportRun, StoreError};
+use crate::store::ingest::{Record, Recorded};
+use crate::store::reports::ReportRun;
+use crate::store::{Store, StoreError};
 
 /// How often it is asked whether one is due.
 const TICK: Duration = Duration::from_secs(1);
@@ -57,8 +57,8 @@ impl ReportFailures {
 
 /// What makes reports.
 #[derive(Clone)]
-pub struct Reports {
-    pub store: Arc<Sqlite>,
+pub struct ReportMaker {
+    pub store: Arc<dyn Store>,
     pub routing: Current<RoutingSnapshot>,
     pub notifier: Notifier,
     pub clock: Clock,
@@ -71,8 +71,8 @@ pub struct Reports {
     again_at: BTreeMap<String, Timestamp>,
 }
 
-impl Reports {
-    pub fn new(store: Arc<Sqlite>, routing: Current<RoutingSnapshot>, notifier: Notifier, clock: Clock) -> Self {
+impl ReportMaker {
+    pub fn new(store: Arc<dyn Store>, routing: Current<RoutingSnapshot>, notifier: Notifier, clock: Clock) -> Self {
         let (failures, past) = (ReportFailures::default(), BTreeMap::new());
         let (announced, again_at) = (BTreeMap::new(), BTreeMap::new());
         Self { store, routing, notifier, clock, failures, past, announced, again_at }
@@ -137,7 +137,7 @@ impl Reports {
             self.past.remove(name);
             return self.store.forget_report_days(name, today).await;
         }
-        let past = not_before_the_first(self.store.reader(), past, schedule, now).await?;
+        let past = not_before_the_first(&*self.store, past, schedule, now).await?;
         let Some(owed) = schedule.owed(past.covered.unwrap_or(covered), now) else {
             self.announce(name, schedule, &past, now);
             return Ok(());
@@ -155,11 +155,11 @@ impl Reports {
 
     /// What was covered. A report that is new begins with the day for which the next one is due.
     async fn begun(&mut self, name: &str, schedule: &Schedule, now: Timestamp) -> Result<Past, StoreError> {
-        let mut past = self.store.reader().report_past(name).await?;
+        let mut past = self.store.report_past(name).await?;
         if past.covered.is_none() {
             let before = schedule.covered_by(now).unwrap_or(Date::MIN);
             self.store.begin_report(name, before).await?;
-            past = self.store.reader().report_past(name).await?;
+            past = self.store.report_past(name).await?;
         }
         if past.covered.is_none() {
             return Err(StoreError::Unavailable("its beginning cannot be stored".to_owned()));
@@ -191,7 +191,7 @@ impl Reports {
         now: Timestamp,
     ) -> Result<Option<Recorded>, StoreError> {
         let scope = Scope::of(settings, name, owed.from, owed.to, owed.late);
-        let mut facts = self.store.reader().report_facts(scope.clone()).await?;
+        let mut facts = self.store.report_facts(scope.clone()).await?;
         facts.note_observing(&scope, &routing.observing());
         let report = figures::report(&scope, &facts, now);
         let (ledger_seq, days) = (facts.ledger_seq, scope.days().iter().map(|day| day.day).collect());
@@ -210,7 +210,7 @@ impl Reports {
 /// # Errors
 /// [`StoreError::Unavailable`].
 pub async fn not_before_the_first(
-    reader: &Reader,
+    reader: &dyn Store,
     past: Past,
     schedule: &Schedule,
     now: Timestamp,

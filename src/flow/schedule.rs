@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use tokio_util::sync::CancellationToken;
 
 use crate::flow::Clock;
-use crate::store::sqlite::Sqlite;
+use crate::store::Store;
 
 /// Old events are looked for this often.
 const UPKEEP_EVERY: Duration = Duration::from_secs(3600);
@@ -18,11 +18,11 @@ const BREATH: Duration = Duration::from_millis(50);
 
 /// Removes what is older than `keep`, hour by hour, until `shutdown`. Its age goes by the time that has really gone by: a clock
 /// that was put ahead makes nothing old. At the start that cannot be known, so nothing is removed in the first hour.
-pub async fn upkeep(store: Arc<Sqlite>, keep: SignedDuration, clock: Clock, shutdown: CancellationToken) {
+pub async fn upkeep(store: Arc<dyn Store>, keep: SignedDuration, clock: Clock, shutdown: CancellationToken) {
     // From here on it is noticed when the clock is set.
     clock.ago(keep);
     while shutdown.run_until_cancelled(tokio::time::sleep(UPKEEP_EVERY)).await.is_some() {
-        if let Some(removed) = shutdown.run_until_cancelled(remove_old(&store, keep, &clock)).await
+        if let Some(removed) = shutdown.run_until_cancelled(remove_old(&*store, keep, &clock)).await
             && removed > 0
         {
             tracing::info!(removed, "events older than store.keep were removed");
@@ -30,7 +30,7 @@ pub async fn upkeep(store: Arc<Sqlite>, keep: SignedDuration, clock: Clock, shut
     }
 }
 
-async fn remove_old(store: &Sqlite, keep: SignedDuration, clock: &Clock) -> u64 {
+async fn remove_old(store: &dyn Store, keep: SignedDuration, clock: &Clock) -> u64 {
     let before = clock.ago(keep);
     let (mut removed, mut after) = (0, Some(0));
     while let Some(seq) = after {

@@ -9,7 +9,6 @@
 //! environment anyway.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,9 +22,7 @@ use crate::domain::effective::{
 };
 use crate::domain::sign;
 use crate::flow::{Clock, Current, ids};
-use crate::store::StoreError;
-use crate::store::sqlite::read::Reader;
-use crate::store::sqlite::{Sqlite, inquiries};
+use crate::store::{Store, StoreError};
 
 /// The daemon looks this often whether somebody asks.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -84,21 +81,20 @@ impl DaemonSettings {
 ///
 /// # Errors
 /// [`StoreError`]: nothing can be asked.
-pub async fn ask(store: &Path, clock: &Clock) -> Result<Option<DaemonSettings>, StoreError> {
+pub async fn ask(store: &dyn Store, clock: &Clock) -> Result<Option<DaemonSettings>, StoreError> {
     let half = half()?;
     let (id, public) = (ids::unique(), half.pub_key().to_vec());
-    let reader = Reader::open(store)?;
-    inquiries::ask(store, id, &public, clock.now())?;
+    store.ask_settings(id, public.clone(), clock.now()).await?;
     let answered = async {
         loop {
-            if let Some(answer) = reader.answer(id).await? {
+            if let Some(answer) = store.answer(id).await? {
                 return Ok::<_, StoreError>(answer);
             }
             tokio::time::sleep(ANSWER_EVERY).await;
         }
     };
     let answer = tokio::time::timeout(PATIENCE, answered).await;
-    inquiries::end(store, id)?;
+    store.drop_inquiry(id).await?;
     Ok(answer.ok().transpose()?.and_then(|answer| opened(half, &public, &answer)))
 }
 
@@ -111,14 +107,14 @@ fn opened(half: Box<dyn ActiveKeyExchange>, asked: &[u8], answer: &str) -> Optio
 
 /// Answers commands, until the daemon stops.
 pub async fn answer(
-    store: Arc<Sqlite>,
+    store: Arc<dyn Store>,
     in_use: Current<BTreeMap<String, InUse>>,
     clock: Clock,
     stop: CancellationToken,
 ) {
     while !stop.is_cancelled() {
         // While the store cannot be used it says so itself.
-        for (id, public) in store.reader().inquiries().await.unwrap_or_default() {
+        for (id, public) in store.inquiries().await.unwrap_or_default() {
             let answered = match answer_to(&public, &in_use.get()) {
                 Some(answer) => store.answer_inquiry(id, answer, clock.now()).await,
                 None => store.drop_inquiry(id).await,

@@ -7,8 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::event::Kind;
-use crate::store::UnroutedEvent;
-use crate::store::history::UnfitSignatures;
+use crate::store::health::{UnfitSignatures, UnroutedEvent};
 
 /// A sign of life is written down so often; in memory it is exact.
 const WRITE_EVERY: SignedDuration = SignedDuration::from_mins(1);

@@ -11,18 +11,17 @@ use tokio_util::sync::CancellationToken;
 use crate::domain::data::Notice;
 use crate::flow::Clock;
 use crate::flow::notice::{Notices, Topic};
-use crate::store::sqlite::Sqlite;
-use crate::store::sqlite::last_known::Loss;
-use crate::store::sqlite::writer::Status;
+use crate::store::Store;
+use crate::store::health::{Loss, Status};
 
 /// A notice that could not be stored is tried again after so long.
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// Notifies the operator of each time in which nothing could be stored because of the store's files, until `shutdown`.
-pub async fn watch(store: Arc<Sqlite>, notices: Notices, clock: Clock, shutdown: CancellationToken) {
+pub async fn watch(store: Arc<dyn Store>, notices: Notices, clock: Clock, shutdown: CancellationToken) {
     let mut status = store.status();
     let mut log = OutageLog::default();
-    notify_loss(&store, &notices, clock.now()).await;
+    notify_loss(&*store, &notices, clock.now()).await;
     log.note(status.borrow_and_update().clone(), clock.now());
     loop {
         let due = async {
@@ -40,7 +39,7 @@ pub async fn watch(store: Arc<Sqlite>, notices: Notices, clock: Clock, shutdown:
             () = due => {}
             () = shutdown.cancelled() => return,
         }
-        notify_loss(&store, &notices, clock.now()).await;
+        notify_loss(&*store, &notices, clock.now()).await;
         while let Some(notice) = log.unsent.front() {
             let occasion = notice.since.map(|since| since.to_string()).unwrap_or_default();
             match notices.store(Topic::Store, notice.clone(), &occasion, clock.now()).await {
@@ -52,7 +51,7 @@ pub async fn watch(store: Arc<Sqlite>, notices: Notices, clock: Clock, shutdown:
 }
 
 /// The note beside the database remembers what is not said yet until the notice is stored.
-async fn notify_loss(store: &Sqlite, notices: &Notices, now: Timestamp) {
+async fn notify_loss(store: &dyn Store, notices: &Notices, now: Timestamp) {
     let Some(Loss { found, from, until }) = store.loss() else { return };
     let occasion = until.or(from).map(|at| at.to_string()).unwrap_or_default();
     let notice = Notice { detail: Some(found), since: from, last_at: until, ..Notice::default() };

@@ -28,8 +28,8 @@ use crate::flow::watch::mistakes::Mistakes;
 use crate::flow::watch::observing::Observing;
 use crate::flow::watch::reports::LastReport;
 use crate::flow::{Clock, Current, Notifier, clock_skew};
-use crate::store::sqlite::Sqlite;
-use crate::store::{DeadLetterStats, HealthQuery, HealthSnapshot, Incident, IncidentUpdate, StoreError, UnroutedEvent};
+use crate::store::health::{DeadLetterStats, HealthQuery, HealthSnapshot, Incident, IncidentUpdate, UnroutedEvent};
+use crate::store::{Store, StoreError};
 
 /// By the daemon's clock.
 const LOOK_EVERY: SignedDuration = SignedDuration::from_secs(10);
@@ -46,7 +46,7 @@ pub type DiskGauge = Arc<dyn Fn() -> Option<Space> + Send + Sync>;
 /// What it looks with.
 #[derive(Clone)]
 pub struct Instruments {
-    pub store: Arc<Sqlite>,
+    pub store: Arc<dyn Store>,
     pub routing: Current<RoutingSnapshot>,
     pub notices: Notices,
     pub notifier: Notifier,
@@ -220,7 +220,7 @@ impl SelfWatch {
         known: &BTreeMap<IncidentKey, KnownIncident>,
     ) -> Result<(), StoreError> {
         let Some(began_at) = self.with.source_activity.uncounted_before() else { return Ok(()) };
-        let (reader, mut found) = (self.with.store.reader(), Vec::new());
+        let (reader, mut found) = (&self.with.store, Vec::new());
         let sources = routing.observing();
         if !sources.is_empty()
             && let Some(last) = reader.last_event(began_at).await?
@@ -242,7 +242,7 @@ impl SelfWatch {
             let schedule = report.schedule();
             let Some((_, due_at)) = schedule.latest(now) else { continue };
             let Some(day) = schedule.covered_by(now) else { continue };
-            let status = self.with.store.reader().report_status(name, day).await?;
+            let status = self.with.store.report_status(name, day).await?;
             let seen = self.due_since.entry(name.clone()).or_insert((due_at, now));
             // Another one is due, or its time is another now.
             if seen.0 != due_at {
@@ -266,7 +266,7 @@ impl SelfWatch {
             dead: std::mem::take(&mut self.dead),
             newest: !self.has_looked_back,
         };
-        let sight = self.with.store.reader().query_health(look).await?;
+        let sight = self.with.store.query_health(look).await?;
         self.dead = sight.dead.clone();
         Ok(sight)
     }

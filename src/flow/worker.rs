@@ -24,7 +24,7 @@ use crate::domain::wait::Timeline;
 use crate::flow::context::{LEASE_MARGIN, SendContext, WorkerChannel, WorkerContext};
 use crate::flow::delivery;
 use crate::flow::pacers::{Pacer, Permit};
-use crate::store::{DueBatch, PendingDelivery};
+use crate::store::queue::pending::{DueBatch, PendingDelivery};
 
 /// A worker looks at the table at least this often, because a command may have changed it.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -204,7 +204,7 @@ impl ChannelWorker {
         let channel = &self.channel.channel;
         // In order, no more than can be sent; else as many as could share a message.
         let limit = if channel.supports_digest() { LOOK_AT } else { channel.at_once() } + self.unreadable.len();
-        let reader = self.context.store.reader();
+        let reader = &self.context.store;
         let mut looked = reader.due_batch(&self.channel.name, now, limit, channel.in_order()).await;
         if let Ok(batch) = &looked
             && batch.parked.is_none()
@@ -267,7 +267,7 @@ impl ChannelWorker {
         let keys: Vec<String> = chosen.iter().filter_map(|bundle| bundle.order_key.clone()).collect();
         let orders = match keys.is_empty() {
             true => BTreeMap::new(),
-            false => self.context.store.reader().of_orders(&self.channel.name, keys).await.unwrap_or_default(),
+            false => self.context.store.of_orders(&self.channel.name, keys).await.unwrap_or_default(),
         };
         let all = |DigestGroup { order_key, ids, .. }: &DigestGroup| {
             let order = order_key.as_ref().and_then(|key| orders.get(key));
@@ -288,7 +288,7 @@ impl ChannelWorker {
 
     /// Starts one message about these deliveries, of which the last one leads.
     async fn start(&mut self, ids: Vec<DeliveryId>, slot: Permit, probes: u32) {
-        let loaded = self.context.store.reader().load(ids, self.context.clock.now()).await;
+        let loaded = self.context.store.load(ids, self.context.clock.now()).await;
         let (known, unreadable) = match loaded {
             Ok(loaded) => loaded,
             Err(error) => {
@@ -319,7 +319,7 @@ impl ChannelWorker {
             Next::At(at) => Some(at - clock.elapsed()),
             Next::On(at) => Some(at.duration_since(clock.now())),
             Next::Change => {
-                let due = self.context.store.reader().next_due(&self.channel.name).await.ok().flatten();
+                let due = self.context.store.next_due(&self.channel.name).await.ok().flatten();
                 // What is due already waits for a send under way to end.
                 due.map(|due| due.duration_since(clock.now())).filter(SignedDuration::is_positive)
             }

@@ -12,13 +12,14 @@ use crate::config;
 use crate::config::configured::Config;
 use crate::config::context::{Depth, SecretReading};
 use crate::config::parts::Parts;
-use crate::config::store::{Store, StoreUrl};
+use crate::config::store::StoreConfig;
 use crate::config::{Anew, parts, text_of, usable};
 use crate::diagnostic;
 use crate::diagnostic::Diagnostic;
 use crate::domain::effective::EffectiveSettings;
 use crate::domain::secret::Secret;
 use crate::in_force::last_good::{Found, Places};
+use crate::store::address;
 
 /// What a daemon starts with.
 #[derive(Debug)]
@@ -107,9 +108,8 @@ fn text(file: &Path) -> Result<(String, Vec<Diagnostic>), Vec<Diagnostic>> {
 
 /// Keeps a configuration that has come in force, for a start with a broken file. Answers where that could not be done,
 /// and whether it was done nowhere.
-pub fn keep(file: &Path, text: &Secret, store: &Store, now: Timestamp) -> (Vec<String>, bool) {
-    let StoreUrl::Sqlite(store) = &store.url;
-    let places = places(file, Some(folder_of(store)));
+pub fn keep(file: &Path, text: &Secret, store: &StoreConfig, now: Timestamp) -> (Vec<String>, bool) {
+    let places = places(file, Some(store.url.folder()));
     let failed = places.keep(text.expose(), now);
     let nowhere = failed.len() == places.count();
     (failed.into_iter().map(|(path, error)| format!("{}: {error}", path.display())).collect(), nowhere)
@@ -183,17 +183,10 @@ fn places(file: &Path, store: Option<&Path>) -> Places {
     Places::of(file, store, std::env::var_os("STATE_DIRECTORY"))
 }
 
-fn folder_of(store: &Path) -> &Path {
-    store.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
 /// The folder of the store, as far as that is to be seen in a text that may be no TOML any more.
 fn store_in(text: &str, file: &Path) -> Option<PathBuf> {
     let mut lines = text.lines().filter(|line| !line.trim_start().starts_with('#'));
-    let (_, after) = lines.find_map(|line| line.split_once("\"sqlite:").or_else(|| line.split_once("'sqlite:")))?;
-    let path = after.split(['"', '\'']).next()?;
-    let path = path.strip_prefix("//").unwrap_or(path);
-    Some(folder_of(&file.parent().unwrap_or(Path::new("")).join(path)).to_owned())
+    lines.find_map(|line| address::folder_named_in(line, file.parent().unwrap_or(Path::new(""))))
 }
 
 fn unused(path: &Path, reason: &str) -> Diagnostic {

@@ -1,246 +1,76 @@
-//! Everything that the store remembers of one thing, for whoever asks why a message did or did not arrive.
+//! What is remembered, for whoever asks why a message did or did not arrive, and what a person changes of it.
+//!
+//! The answers stand in [`found`], lists in [`list`], changes in [`change`].
+
+pub mod change;
+pub mod found;
+pub mod list;
 
 use jiff::Timestamp;
-use jiff::civil::Date;
 
 use crate::domain::event::{DeliveryId, Event, EventId};
 use crate::domain::order::Order;
-use crate::domain::report::upcoming::Past;
+use crate::store::StoreFuture;
+use crate::store::history::change::{ChangeRequest, ChangeResult, Meant};
+use crate::store::history::found::{FoundHistory, Question};
+use crate::store::history::list::{DeliveryFilter, DeliveryRow, ShortName, Start};
 
-/// A webhook that was refused.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RefusedWebhook {
-    pub source: String,
-    pub at: Timestamp,
-    /// In our own words.
-    pub reason: String,
-    pub bytes: u64,
-    /// How many it stands for: more than one where so many came in one minute that not each was noted.
-    pub count: u64,
-}
+/// The way back.
+///
+/// # Errors
+/// Each fails with [`StoreError::Unavailable`](crate::store::StoreError::Unavailable): then nothing was changed.
+pub trait History: Send + Sync {
+    /// Everything that is remembered of what a person asks for, as of one moment.
+    fn history(&self, question: Question) -> StoreFuture<'_, FoundHistory>;
 
-/// What is asked for: an order by its number or short number (after its source and a slash, where two have the same), an
-/// event or a delivery by its id or the first eight digits of it or more, a source, or a report by its kind.
-#[derive(Clone, Debug)]
-pub struct Question {
-    pub asked: String,
-    /// The sources that there are; the store may know others.
-    pub sources: Vec<String>,
-    /// Of a source: the refusals around this moment instead of the newest.
-    pub around: Option<Timestamp>,
-    /// Of a source: so many refusals at most. Of a report: so many of those that were made when they were due.
-    pub limit: u32,
-}
+    /// What holds deliveries back at this moment, and nothing else.
+    fn holds(&self) -> StoreFuture<'_, FoundHistory>;
 
-/// What there is to an answer.
-#[derive(Clone, Debug, PartialEq)]
-pub struct History {
-    pub found: HistoryAnswer,
-    /// All channels that rest because their setting is wrong.
-    pub parked: Vec<ParkedHistory>,
-    /// All credentials that their receivers limit.
-    pub rate_limited: Vec<RateLimitHistory>,
-    /// All slots of allowances that are noted, those whose attempts ended first at the beginning.
-    pub slots: Vec<SlotHistory>,
-}
+    /// An event as it was recorded.
+    fn event(&self, event: EventId) -> StoreFuture<'_, Option<Event>>;
 
-#[derive(Clone, Debug, PartialEq)]
-pub enum HistoryAnswer {
-    Nothing,
-    /// Several events and deliveries whose ids begin like this.
-    Several(Vec<IdMatch>),
-    /// The orders of this number, and how many more there are of this short number.
-    Orders {
-        orders: Vec<OrderHistory>,
-        more: u64,
-    },
-    Event(EventHistory),
-    /// With this delivery alone.
-    Delivery(EventHistory),
-    Source(SourceHistory),
-    /// A report by its kind, such as `report.daily`; also one of which nothing is known.
-    Report(ReportHistory),
-}
+    /// How often an event came again; `None` where there is no such event.
+    fn duplicates(&self, event: EventId) -> StoreFuture<'_, Option<u64>>;
 
-/// What an id may stand for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct IdMatch {
-    pub id: String,
-    pub kind: String,
-    pub order: Option<String>,
-    /// Of a delivery.
-    pub channel: Option<String>,
-}
+    /// An order as it stands.
+    fn order(&self, source: &str, number: &str) -> StoreFuture<'_, Option<Order>>;
 
-#[derive(Clone, Debug, PartialEq)]
-pub struct OrderHistory {
-    pub source: String,
-    pub number: String,
-    /// As it stands; unknown where nothing that came of it was proven.
-    pub order: Option<Order>,
-    /// In the sequence of their arrival.
-    pub events: Vec<EventHistory>,
-}
+    /// The orders of this number or short number: source and number of each.
+    fn orders(&self, asked: &str) -> StoreFuture<'_, Vec<(String, String)>>;
 
-#[derive(Clone, Debug, PartialEq)]
-pub struct EventHistory {
-    pub event: Event,
-    /// How often it came again, and when last.
-    pub repeats: u64,
-    pub last_repeat_at: Option<Timestamp>,
-    /// What each route came to ([`crate::domain::route_decision`]).
-    pub routes: String,
-    pub deliveries: Vec<DeliveryHistory>,
-}
+    /// Whether the store holds a delivery to a channel of this name, in whatever state.
+    fn knows_channel(&self, channel: &str) -> StoreFuture<'_, bool>;
 
-#[derive(Clone, Debug, PartialEq)]
-pub struct DeliveryHistory {
-    pub id: DeliveryId,
-    pub channel: String,
-    pub state: String,
-    /// While it is being sent: when its lease ends.
-    pub due_at: Timestamp,
-    pub created_at: Timestamp,
-    pub attempts: u32,
-    pub is_urgent: bool,
-    /// Of the last attempt.
-    pub outcome: Option<String>,
-    pub answer: Option<String>,
-    pub tries: Vec<AttemptHistory>,
-    pub steps: Vec<StepTaken>,
-    /// The delivery whose message carries this one, or went out in its place.
-    pub carrier: Option<Other>,
-    /// Those that this one's message carries.
-    pub carried: Vec<Other>,
-    /// For a fallback: what it stands in for, and the channels that could not be reached, the first one first.
-    pub instead_of: Option<Other>,
-    pub unreached: Vec<ChannelOutage>,
-    /// The fallbacks that stand in for this one.
-    pub stand_ins: Vec<Other>,
-}
+    /// All deliveries in the sequence of their making, or those in one state.
+    fn deliveries(&self, state: Option<&str>) -> StoreFuture<'_, Vec<DeliveryRow>>;
 
-/// One attempt.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AttemptHistory {
-    pub at: Timestamp,
-    /// `None` while it is under way.
-    pub ended_at: Option<Timestamp>,
-    /// From 0.
-    pub part: u16,
-    /// As it stands in the store.
-    pub form: String,
-    pub outcome: Option<String>,
-    pub answer: Option<String>,
-}
+    /// How many deliveries there are of those that are wanted.
+    fn count(&self, wanted: DeliveryFilter) -> StoreFuture<'_, u64>;
 
-/// What happened to a delivery besides its attempts.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StepTaken {
-    pub at: Timestamp,
-    pub step: String,
-    pub detail: String,
-}
+    /// The first of the newest so many deliveries, in the sequence of their making; `None` where there are no more than that.
+    fn first_of_newest(&self, wanted: DeliveryFilter, newest: u64) -> StoreFuture<'_, Option<DeliveryId>>;
 
-/// Another delivery that this one has to do with.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Other {
-    pub id: DeliveryId,
-    pub event: EventId,
-    pub kind: String,
-    pub order: Option<String>,
-    pub channel: String,
-    pub state: String,
-    pub due_at: Timestamp,
-    /// It stands in for this delivery.
-    pub instead_of: Option<DeliveryId>,
-}
+    /// The next so many deliveries in the sequence of their making.
+    fn page(&self, wanted: DeliveryFilter, start: Start, rows: u32) -> StoreFuture<'_, Vec<DeliveryRow>>;
 
-/// A channel that could not be reached.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
-pub struct ChannelOutage {
-    pub channel: String,
-    pub since: Timestamp,
-}
+    /// For people: the id of each delivery as far as it has to be written, and what its order is called.
+    fn short_names(&self, rows: &[DeliveryRow]) -> StoreFuture<'_, Vec<ShortName>>;
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ParkedHistory {
-    pub channel: String,
-    pub since: Timestamp,
-    pub reason: String,
-    pub probes: u32,
-    pub next_probe_at: Timestamp,
-}
+    /// What is meant to be changed, each delivery once: a name is that of a delivery by its id, or of those of an order by its
+    /// number. A look through the store, which keeps nobody from writing.
+    fn resolve(&self, request: ChangeRequest, names: &[String]) -> StoreFuture<'_, Vec<Meant>>;
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RateLimitHistory {
-    /// A hash ([`crate::channel`]'s `credential`).
-    pub credential: String,
-    pub until: Timestamp,
-    pub reason: String,
-}
+    /// Does with each delivery what is wished, as far as it can be done, in one transaction.
+    fn make_changes(
+        &self,
+        request: ChangeRequest,
+        meant: &[Meant],
+        now: Timestamp,
+    ) -> StoreFuture<'_, Vec<ChangeResult>>;
 
-/// A slot of a credential's allowance.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SlotHistory {
-    /// As in [`RateLimitHistory`].
-    pub credential: String,
-    /// `None` while the attempt that took it is under way.
-    pub ended_at: Option<Timestamp>,
-}
+    /// The dead deliveries, the oldest first.
+    fn dead(&self, channel: Option<&str>) -> StoreFuture<'_, Vec<DeliveryId>>;
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SourceHistory {
-    pub source: String,
-    /// The oldest first.
-    pub refused: Vec<RefusedWebhook>,
-    /// How many are kept in all.
-    pub refusals: u64,
-    /// The newest webhook that was believed.
-    pub believed: Option<ReceivedWebhook>,
-    /// The newest whose signature fitted none of the recipes, and that were kept and delivered to nobody: a few of the last
-    /// days, the newest first, whatever was believed since; else one that is newer than that.
-    pub unproven: Vec<ReceivedWebhook>,
-    /// When anything at all came last, heartbeats included.
-    pub sign_of_life: Option<Timestamp>,
-}
-
-/// Webhooks of a source that were not proven.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct UnfitSignatures {
-    pub count: u64,
-    pub first: Timestamp,
-    pub last: Timestamp,
-}
-
-/// A webhook of a source.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReceivedWebhook {
-    pub event: EventId,
-    pub kind: String,
-    pub at: Timestamp,
-}
-
-/// What became of a report so far.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ReportHistory {
-    pub report: String,
-    pub past: Past,
-    /// The newest of those that were made when they were due, the oldest first.
-    pub runs: Vec<RunHistory>,
-    /// How many of those there are in all.
-    pub count: u64,
-    /// Those that a person has sent in the last days, the oldest first.
-    pub by_hand: Vec<EventHistory>,
-}
-
-/// A report that was made when it was due, or late.
-#[derive(Clone, Debug, PartialEq)]
-pub struct RunHistory {
-    /// The days that it covers.
-    pub from: Date,
-    pub to: Date,
-    pub event: EventId,
-    pub made_at: Option<Timestamp>,
-    /// Absent where it is removed already, because it is old.
-    pub history: Option<EventHistory>,
+    /// Sends these once more, in one transaction, as far as they still are dead. Answers how many.
+    fn revive(&self, dead: &[DeliveryId], now: Timestamp) -> StoreFuture<'_, u64>;
 }

@@ -8,7 +8,7 @@ use poem::web::{Data, Path};
 use poem::{Endpoint, EndpointExt, Response, Route, get, handler};
 
 use crate::flow::chart_cache::ChartCache;
-use crate::flow::health::Health;
+use crate::flow::health::HealthCheck;
 use crate::flow::intake::{Intake, IntakeOutcome};
 use crate::flow::refusals;
 use crate::platform::{Method, PlatformReply};
@@ -21,7 +21,7 @@ use crate::web::server::request::BodyError;
 pub fn routes(
     intake: Arc<Intake>,
     charts: Arc<ChartCache>,
-    health: Arc<Health>,
+    health: Arc<HealthCheck>,
 ) -> impl Endpoint<Output = Response> + 'static {
     Route::new()
         .at("/hooks/:source", hook)
@@ -36,7 +36,7 @@ pub fn routes(
 }
 
 #[handler]
-async fn healthz(Data(health): Data<&Arc<Health>>) -> Response {
+async fn healthz(Data(health): Data<&Arc<HealthCheck>>) -> Response {
     let response = Response::builder().content_type("text/plain; charset=utf-8");
     match health.reason().await {
         None => response.body("ok\n"),

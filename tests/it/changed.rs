@@ -7,7 +7,7 @@ use crate::support::{A_WHILE, Daemon, Scene, of};
 use jiff::{SignedDuration, Timestamp};
 use orderbell::sandbox::inbox::Received;
 use orderbell::sandbox::rules::Rules;
-use orderbell::store::DeliveryRow;
+use orderbell::store::history::list::DeliveryRow;
 use serde_json::{Value, json};
 
 const NUMBER: u64 = 7;

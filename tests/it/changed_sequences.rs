@@ -12,8 +12,7 @@ use orderbell::domain::route_decision::RouteDecisions;
 use orderbell::domain::secret::Secret;
 use orderbell::platform::keeta::settings::{Keeta, Verify};
 use orderbell::platform::{Incoming, Method, Platform, WebhookRequest};
-use orderbell::store::Record;
-use orderbell::store::sqlite::Sqlite;
+use orderbell::store::ingest::Record;
 use proptest::prelude::*;
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -21,6 +20,7 @@ use uuid::Uuid;
 
 use crate::support::cases::cases;
 use crate::support::keeta::{self, Envelope};
+use crate::support::stores;
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_780_000_000 + seconds).expect("a time")
@@ -195,7 +195,7 @@ fn found(connection: &Connection, number: u64) -> (Outcome, Order, (i64, i64), i
 fn the_ids_of_duplicates_are_forgotten_with_the_order() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("bell.db");
-    let store = Sqlite::open(&file, at(0)).expect("the store opens");
+    let store = stores::open(&file, at(0)).expect("the store opens");
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let message = |id: u8, total: i64| OrderMessage {
         id,
@@ -233,7 +233,7 @@ static NUMBERS: AtomicU64 = AtomicU64::new(1);
 fn messages_of_one_order_add_up_as_the_newest_says() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("bell.db");
-    let store = Sqlite::open(&file, at(0)).expect("the store opens");
+    let store = stores::open(&file, at(0)).expect("the store opens");
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let connection = Connection::open(&file).expect("the store opens");
     let drawn = (prop::collection::vec(message(), 1..14), any::<bool>());

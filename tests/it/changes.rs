@@ -1,22 +1,24 @@
-//! What a person asks for on the store beside the daemon: cancelling, sending once more, lists of any length, and what is
-//! kept of refusals.
+//! What a person asks for on the store beside the daemon: cancelling, sending once more, and what is kept of refusals.
+
+mod lists;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use orderbell::domain::event::{DeliveryId, Event, EventId, Kind, SignatureCheck};
 use orderbell::domain::payload::Data;
 use orderbell::domain::route::Target;
 use orderbell::domain::route_decision::RouteDecisions;
-use orderbell::store::change::{Applied, ChangeRequest, ChangeResult, Meant, Obstacle};
-use orderbell::store::history::{HistoryAnswer, IdMatch, Question, RefusedWebhook};
-use orderbell::store::sqlite::Sqlite;
-use orderbell::store::sqlite::change::Changes;
-use orderbell::store::sqlite::list::Start;
-use orderbell::store::{DeliveryFilter, Record};
+use orderbell::store::Store;
+use orderbell::store::history::change::{Applied, ChangeRequest, ChangeResult, Meant, Obstacle};
+use orderbell::store::history::found::{HistoryAnswer, IdMatch, Question};
+use orderbell::store::ingest::{Record, RefusedWebhook};
 use rusqlite::{Connection, params};
 use tempfile::TempDir;
 use uuid::Uuid;
+
+use crate::support::stores;
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_750_000_000 + seconds).unwrap()
@@ -24,7 +26,7 @@ fn at(seconds: i64) -> Timestamp {
 
 struct Scene {
     folder: TempDir,
-    store: Sqlite,
+    store: Arc<dyn Store>,
 }
 
 /// A delivery as it stands in the table.
@@ -45,7 +47,7 @@ struct Row {
 impl Scene {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let store = Sqlite::open(&folder.path().join("bell.db"), at(0)).unwrap();
+        let store = stores::open(&folder.path().join("bell.db"), at(0)).unwrap();
         Self { folder, store }
     }
 
@@ -57,8 +59,8 @@ impl Scene {
         Connection::open(self.path()).unwrap()
     }
 
-    fn changes(&self) -> Changes {
-        Changes::open(&self.path()).unwrap()
+    fn changes(&self) -> Arc<dyn Store> {
+        stores::open_beside(&self.path()).unwrap()
     }
 
     /// An event with so many deliveries to the kitchen.
@@ -133,8 +135,8 @@ impl Scene {
         row
     }
 
-    fn make(&self, wish: ChangeRequest, id: DeliveryId) -> Result<Applied, Obstacle> {
-        let made = self.changes().make(wish, &[Meant::Delivery(id)], at(100)).unwrap();
+    async fn make(&self, wish: ChangeRequest, id: DeliveryId) -> Result<Applied, Obstacle> {
+        let made = self.changes().make_changes(wish, &[Meant::Delivery(id)], at(100)).await.unwrap();
         let [ChangeResult { delivery: Some(named), result, .. }] = &made[..] else { panic!("{made:?}") };
         assert_eq!((named.id, named.channel.as_str()), (id, "kitchen"));
         result.clone()
@@ -152,7 +154,7 @@ async fn what_is_sent_once_more_is_due_at_once_and_composed_anew() {
     let sql = "INSERT INTO parts (delivery, form, part, body) VALUES (?1, 'reduced', 0, 'as it was')";
     scene.connection().execute(sql, [dead.0.as_bytes()]).unwrap();
     for id in [dead, delivered, waiting, crashed] {
-        assert_eq!(scene.make(ChangeRequest::Redeliver, id), Ok(Applied::Plainly));
+        assert_eq!(scene.make(ChangeRequest::Redeliver, id).await, Ok(Applied::Plainly));
         let row = scene.row(id);
         assert_eq!((row.state.as_str(), row.due_at, row.form.as_str()), ("waiting", at(100), "full"));
         assert_eq!((row.spent, row.round, row.parts, row.digest), (0, 1, 0, None));
@@ -163,12 +165,12 @@ async fn what_is_sent_once_more_is_due_at_once_and_composed_anew() {
     let returned: i64 =
         scene.connection().query_row("SELECT sum(returned) FROM deliveries", [], |row| row.get(0)).unwrap();
     assert_eq!(returned, 0);
-    let found = scene.store.reader().due_batch("kitchen", at(100), 10, false).await.unwrap().candidates;
+    let found = scene.store.due_batch("kitchen", at(100), 10, false).await.unwrap().candidates;
     assert_eq!(found.len(), 4, "the worker's next look finds them");
     let ids = found.iter().map(|candidate| candidate.id).collect();
-    let (due, _) = scene.store.reader().load(ids, at(100)).await.unwrap();
+    let (due, _) = scene.store.load(ids, at(100)).await.unwrap();
     assert!(due.iter().all(|due| due.parts.is_empty()));
-    assert_eq!(scene.make(ChangeRequest::Redeliver, dead), Ok(Applied::Plainly));
+    assert_eq!(scene.make(ChangeRequest::Redeliver, dead).await, Ok(Applied::Plainly));
     assert_eq!(scene.row(dead).round, 2);
 }
 
@@ -181,18 +183,18 @@ async fn a_delivery_is_cancelled_unless_it_has_arrived() {
     scene.set(merged, "state = 'merged'");
     scene.inside(&[merged], delivered);
     scene.under_way(under_way, at(130));
-    assert_eq!(scene.make(ChangeRequest::Cancel, waiting), Ok(Applied::Plainly));
-    assert_eq!(scene.make(ChangeRequest::Cancel, waiting), Ok(Applied::Already));
+    assert_eq!(scene.make(ChangeRequest::Cancel, waiting).await, Ok(Applied::Plainly));
+    assert_eq!(scene.make(ChangeRequest::Cancel, waiting).await, Ok(Applied::Already));
     assert_eq!(scene.row(waiting).steps, ["cancelled"]);
-    assert_eq!(scene.make(ChangeRequest::Cancel, dead), Ok(Applied::Plainly));
-    assert_eq!(scene.make(ChangeRequest::Cancel, delivered), Err(Obstacle::Delivered(at(7))));
-    assert_eq!(scene.make(ChangeRequest::Cancel, merged), Err(Obstacle::Carried(Some(delivered))));
-    assert_eq!(scene.make(ChangeRequest::Redeliver, under_way), Err(Obstacle::UnderWay));
-    assert_eq!(scene.make(ChangeRequest::Cancel, under_way), Ok(Applied::WhileUnderWay));
+    assert_eq!(scene.make(ChangeRequest::Cancel, dead).await, Ok(Applied::Plainly));
+    assert_eq!(scene.make(ChangeRequest::Cancel, delivered).await, Err(Obstacle::Delivered(at(7))));
+    assert_eq!(scene.make(ChangeRequest::Cancel, merged).await, Err(Obstacle::Carried(Some(delivered))));
+    assert_eq!(scene.make(ChangeRequest::Redeliver, under_way).await, Err(Obstacle::UnderWay));
+    assert_eq!(scene.make(ChangeRequest::Cancel, under_way).await, Ok(Applied::WhileUnderWay));
     let states: Vec<String> =
         [waiting, dead, delivered, merged, under_way].iter().map(|id| scene.row(*id).state).collect();
     assert_eq!(states, ["cancelled", "cancelled", "delivered", "merged", "cancelled"]);
-    assert!(scene.store.reader().due_batch("kitchen", at(9000), 10, false).await.unwrap().candidates.is_empty());
+    assert!(scene.store.due_batch("kitchen", at(9000), 10, false).await.unwrap().candidates.is_empty());
 }
 
 #[tokio::test]
@@ -204,7 +206,7 @@ async fn what_was_to_go_out_in_the_message_of_another_goes_by_itself_when_that_i
         scene.set(accepted, "state = 'cancelled'");
         let later = format!("due_at = {}", at(9000).as_millisecond());
         [one, two, other].iter().for_each(|id| scene.set(*id, &later));
-        assert_eq!(scene.make(wish, leader), Ok(Applied::Releasing(2)));
+        assert_eq!(scene.make(wish, leader).await, Ok(Applied::Releasing(2)));
         for member in [one, two] {
             let row = scene.row(member);
             assert_eq!((row.state.as_str(), row.due_at, row.digest, row.round), ("waiting", at(100), None, 0));
@@ -216,14 +218,18 @@ async fn what_was_to_go_out_in_the_message_of_another_goes_by_itself_when_that_i
         let [leader, member] = scene.deliveries(2).await[..] else { panic!("two") };
         scene.inside(&[member], leader);
         match wish {
-            ChangeRequest::Cancel => assert_eq!(scene.make(wish, member), Ok(Applied::Inside(leader))),
-            ChangeRequest::Redeliver => assert_eq!(scene.make(wish, member), Err(Obstacle::Inside(leader))),
+            ChangeRequest::Cancel => assert_eq!(scene.make(wish, member).await, Ok(Applied::Inside(leader))),
+            ChangeRequest::Redeliver => assert_eq!(scene.make(wish, member).await, Err(Obstacle::Inside(leader))),
         }
         assert_eq!(scene.row(leader).state, "waiting");
         scene.inside(&[member], leader);
         scene.set(member, "state = 'waiting'");
         scene.under_way(leader, at(130));
-        assert_eq!(scene.make(wish, leader), Err(Obstacle::UnderWay), "{wish:?}: the others may be arriving with it");
+        assert_eq!(
+            scene.make(wish, leader).await,
+            Err(Obstacle::UnderWay),
+            "{wish:?}: the others may be arriving with it"
+        );
         assert_eq!(scene.row(member).digest, Some(leader.0.as_bytes().to_vec()));
     }
 }
@@ -239,9 +245,9 @@ async fn an_id_may_be_shortened_as_long_as_it_fits_one_delivery_only() {
         scene.connection().execute(sql, params![old.0.as_bytes(), new.0.as_bytes()]).unwrap();
     }
     let given = ["01aaaaaa", "01aaaaaa-11", "01AAAAAA-112", "01aaaaa", "01aaaaaa1111", "01bbbbbb", "no id at all"];
-    let mut changes = scene.changes();
-    let meant = changes.resolve(ChangeRequest::Cancel, &given.map(str::to_owned)).unwrap();
-    let made = changes.make(ChangeRequest::Cancel, &meant, at(1)).unwrap();
+    let changes = scene.changes();
+    let meant = changes.resolve(ChangeRequest::Cancel, &given.map(str::to_owned)).await.unwrap();
+    let made = changes.make_changes(ChangeRequest::Cancel, &meant, at(1)).await.unwrap();
     let results: Vec<_> = made.iter().map(|change| change.result.clone()).collect();
     let both = [first, second].map(|id| IdMatch {
         id: id.to_string(),
@@ -273,17 +279,17 @@ async fn what_was_found_is_changed_and_nothing_else_and_finding_it_needs_no_lock
         ids
     };
     let [first, gone] = ordered(2).await[..] else { panic!("two") };
-    let mut changes = scene.changes();
+    let changes = scene.changes();
     let other = scene.connection();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let meant = changes.resolve(ChangeRequest::Cancel, &["7".to_owned()]).unwrap();
+    let meant = changes.resolve(ChangeRequest::Cancel, &["7".to_owned()]).await.unwrap();
     other.execute_batch("COMMIT").unwrap();
     assert_eq!(meant, [first, gone].map(Meant::Delivery));
 
     // Meanwhile the order has more, and one is pruned.
     let later = ordered(1).await[0];
     other.execute("DELETE FROM deliveries WHERE id = ?1", [gone.0.as_bytes()]).unwrap();
-    let made = changes.make(ChangeRequest::Cancel, &meant, at(1)).unwrap();
+    let made = changes.make_changes(ChangeRequest::Cancel, &meant, at(1)).await.unwrap();
     let results: Vec<_> = made.iter().map(|change| (change.given.clone(), change.result.clone())).collect();
     let wanted = [(first.to_string(), Ok(Applied::Plainly)), (gone.to_string(), Err(Obstacle::Unknown))];
     assert_eq!(results, wanted);
@@ -296,52 +302,16 @@ async fn the_dead_are_sent_once_more_and_what_lives_is_left_alone() {
     let ids = scene.deliveries(700).await;
     let sql = "UPDATE deliveries SET state = 'dead', channel = CASE WHEN id > ?1 THEN 'owner' ELSE 'kitchen' END WHERE id <> ?2";
     scene.connection().execute(sql, params![ids[599].0.as_bytes(), ids[0].0.as_bytes()]).unwrap();
-    let mut changes = scene.changes();
-    let dead = changes.dead(Some("kitchen")).unwrap();
+    let changes = scene.changes();
+    let dead = changes.dead(Some("kitchen")).await.unwrap();
     assert_eq!(dead, ids[1..600], "in the sequence of their making");
-    assert_eq!(changes.dead(None).unwrap().len(), 699);
+    assert_eq!(changes.dead(None).await.unwrap().len(), 699);
     scene.set(ids[1], "state = 'cancelled'");
-    assert_eq!(changes.revive(&dead[..500], at(5)).unwrap(), 499, "one of them is dead no more");
-    assert_eq!(changes.revive(&dead, at(6)).unwrap(), 99);
-    assert_eq!(changes.dead(None).unwrap().len(), 100);
+    assert_eq!(changes.revive(&dead[..500], at(5)).await.unwrap(), 499, "one of them is dead no more");
+    assert_eq!(changes.revive(&dead, at(6)).await.unwrap(), 99);
+    assert_eq!(changes.dead(None).await.unwrap().len(), 100);
     assert_eq!((scene.row(ids[0]).round, scene.row(ids[1]).state.as_str()), (0, "cancelled"));
     assert_eq!((scene.row(ids[2]).round, scene.row(ids[2]).due_at), (1, at(5)));
-}
-
-#[tokio::test]
-async fn lists_of_any_length_are_read_page_by_page_from_the_newest_so_many() {
-    let scene = Scene::new();
-    let ids = scene.deliveries(25).await;
-    for id in &ids[..5] {
-        scene.set(*id, "state = 'dead', channel = 'owner'");
-    }
-    let reader = scene.store.reader();
-    let all = DeliveryFilter::default();
-    let dead = DeliveryFilter { state: Some("dead".to_owned()), channel: Some("owner".to_owned()), ..all.clone() };
-    let nobody = DeliveryFilter { channel: Some("nobody".to_owned()), ..DeliveryFilter::default() };
-    let counts = [&all, &dead, &nobody].map(|wanted| reader.count(wanted.clone()));
-    assert_eq!(
-        futures_util::future::join_all(counts).await.into_iter().map(Result::unwrap).collect::<Vec<_>>(),
-        [25, 5, 0]
-    );
-    for (newest, first) in [(1, Some(ids[24])), (7, Some(ids[18])), (25, Some(ids[0])), (26, None)] {
-        assert_eq!(reader.first_of_newest(all.clone(), newest).await.unwrap(), first, "{newest}");
-    }
-    assert_eq!(reader.first_of_newest(dead.clone(), 2).await.unwrap(), Some(ids[3]));
-    let (mut read, mut start) = (Vec::new(), Start::Beginning);
-    loop {
-        let page = reader.page(all.clone(), start, 10).await.unwrap();
-        let Some(last) = page.last() else { break };
-        start = Start::After(last.id);
-        read.extend(page.iter().map(|row| row.id));
-    }
-    assert_eq!(read, ids);
-    let orders = (0..40_000).map(|number| ("s".to_owned(), number.to_string())).collect();
-    let many = DeliveryFilter { orders: Some(orders), ..DeliveryFilter::default() };
-    scene.connection().execute("UPDATE events SET order_number = '39999'", []).unwrap();
-    assert_eq!(reader.count(many).await.unwrap(), 25);
-    let page = reader.page(dead, Start::At(ids[3]), 10).await.unwrap();
-    assert_eq!(page.iter().map(|row| row.id).collect::<Vec<_>>(), ids[3..5]);
 }
 
 fn refused(source: &str, second: i64) -> RefusedWebhook {
@@ -367,7 +337,7 @@ async fn of_each_source_the_newest_five_thousand_refusals_are_kept_and_none_that
 
     let asked = |around| Question { asked: "a".to_owned(), sources: Vec::new(), around, limit: 3 };
     let seconds = async |around| {
-        let HistoryAnswer::Source(source) = scene.store.reader().history(asked(around)).await.unwrap().found else {
+        let HistoryAnswer::Source(source) = scene.store.history(asked(around)).await.unwrap().found else {
             panic!("a source")
         };
         assert_eq!(source.refusals, 5000);
@@ -381,7 +351,7 @@ async fn of_each_source_the_newest_five_thousand_refusals_are_kept_and_none_that
 async fn what_happened_to_a_delivery_goes_with_it() {
     let scene = Scene::new();
     let [id] = scene.deliveries(1).await[..] else { panic!("one") };
-    scene.make(ChangeRequest::Cancel, id).unwrap();
+    scene.make(ChangeRequest::Cancel, id).await.unwrap();
     let (removed, _) = scene.store.prune(at(0) + SignedDuration::from_secs(1), 0, 50).await.unwrap();
     let left: i64 = scene.connection().query_row("SELECT count(*) FROM steps", [], |row| row.get(0)).unwrap();
     assert_eq!((removed, left), (1, 0));
@@ -391,9 +361,9 @@ async fn what_happened_to_a_delivery_goes_with_it() {
 async fn a_store_that_is_not_there_or_not_up_to_date_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("bell.db");
-    assert!(Changes::open(&path).is_err() && !path.exists(), "it makes none");
-    drop(Sqlite::open(&path, at(0)).unwrap());
+    assert!(stores::open_beside(&path).is_err() && !path.exists(), "it makes none");
+    drop(stores::open(&path, at(0)).unwrap());
     Connection::open(&path).unwrap().execute("DELETE FROM refinery_schema_history WHERE version > 1", []).unwrap();
-    let refused = Changes::open(&path).err().expect("refused").to_string();
+    let refused = stores::open_beside(&path).err().expect("refused").to_string();
     assert!(refused.contains("`orderbell serve` of this version brings it up to date"), "{refused}");
 }

@@ -9,9 +9,9 @@ use jiff::{SignedDuration, Timestamp};
 use orderbell::flow::Clock;
 use orderbell::sandbox::fault::{Fault, Times};
 use orderbell::sandbox::rules::Rules;
-use orderbell::store::sqlite::Sqlite;
 use rusqlite::Connection;
 
+use crate::support::stores;
 use crate::support::{A_WHILE, Daemon, Scene, TOO_LONG, keeta};
 
 /// A clock that somebody sets, beside one that nobody can.
@@ -214,13 +214,13 @@ async fn a_credential_that_was_closed_while_the_clock_was_ahead_is_closed_for_it
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("bell.db");
     let now = Timestamp::now();
-    Sqlite::open(&path, now + DAY).expect("the store opens").close().await;
+    stores::open(&path, now + DAY).expect("the store opens").close().await;
     let connection = Connection::open(&path).expect("the store opens");
     let until = (now + DAY + SignedDuration::from_mins(10)).as_millisecond();
     let sql = "INSERT INTO credentials (credential, closed_until, reason, closings, wait_ms) VALUES ('robot', ?1, '', 1, 600000)";
     connection.execute(sql, [until]).expect("it is stored");
-    let store = Sqlite::open(&path, now).expect("the store opens");
-    let taken = store.reader().taken_slots().await.expect("it is read");
+    let store = stores::open(&path, now).expect("the store opens");
+    let taken = store.taken_slots().await.expect("it is read");
     let [(_, until, 1)] = taken.closed[..] else { panic!("{taken:?}") };
     let left = SignedDuration::from_millis(until.as_millisecond() - now.as_millisecond());
     assert_eq!(left, SignedDuration::from_mins(10));

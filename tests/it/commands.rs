@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use orderbell::store::sqlite::Sqlite;
+
+use crate::support::stores;
 
 const EXAMPLE: &str = include_str!("../../config.example.toml");
 
@@ -200,7 +201,7 @@ fn a_command_needs_no_secrets_that_it_does_not_use() {
     let early = run(folder.path(), &["deliveries"]);
     assert_eq!(early.status.code(), Some(1));
     assert!(text(&early.stderr).contains("there is no store"), "{}", text(&early.stderr));
-    drop(Sqlite::open(&folder.path().join("orderbell.db"), jiff::Timestamp::now()).unwrap());
+    drop(stores::open(&folder.path().join("orderbell.db"), jiff::Timestamp::now()).unwrap());
     let listed = run(folder.path(), &["deliveries"]);
     assert!(listed.status.success(), "{}", text(&listed.stderr));
     assert_eq!(text(&listed.stdout), "no deliveries\n");

@@ -2,9 +2,8 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use orderbell::store::sqlite::Sqlite;
-
 use crate::commands::{WITH_VARIABLES, folder, orderbell, run, text};
+use crate::support::stores;
 
 #[test]
 fn a_copy_that_does_not_stand_in_for_a_broken_file_is_named_with_the_reason() {
@@ -24,7 +23,7 @@ fn a_copy_that_does_not_stand_in_for_a_broken_file_is_named_with_the_reason() {
     // Where it may be used, the reason is the text, not a secret that is missing in this terminal alone.
     std::fs::set_permissions(&copy, std::fs::Permissions::from_mode(0o600)).unwrap();
     std::fs::write(&file, format!("{WITH_VARIABLES}\n[report.daily]\nat = \"08:57\n")).unwrap();
-    drop(Sqlite::open(&folder.path().join("orderbell.db"), jiff::Timestamp::now()).unwrap());
+    drop(stores::open(&folder.path().join("orderbell.db"), jiff::Timestamp::now()).unwrap());
     let listed = run(folder.path(), &["deliveries"]);
     assert!(listed.status.success(), "{}", text(&listed.stderr));
     assert!(
@@ -38,7 +37,7 @@ fn a_copy_that_does_not_stand_in_for_a_broken_file_is_named_with_the_reason() {
 fn a_slip_is_answered_with_what_was_probably_meant() {
     let folder = folder();
     std::fs::write(folder.path().join("orderbell.toml"), WITH_VARIABLES).unwrap();
-    drop(Sqlite::open(&folder.path().join("orderbell.db"), jiff::Timestamp::now()).unwrap());
+    drop(stores::open(&folder.path().join("orderbell.db"), jiff::Timestamp::now()).unwrap());
     for (command, says) in [
         (&["render", "order.plced", "--channel", "kitchen"][..], "did you mean \"order.placed\"?"),
         (&["render", "order.placed", "--channel", "kitchen", "--language", "zh"], "did you mean \"zh-CN\"?"),

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 use orderbell::sandbox::fault::{Fault, Times};
 use orderbell::sandbox::rules::Rules;
-use orderbell::store::sqlite::Sqlite;
 use serde_json::Value;
 
+use crate::support::stores;
 use crate::support::watching::{NEVER, Watching};
 use crate::support::{A_WHILE, Daemon, Scene, TOO_LONG, keeta, of, request};
 
@@ -317,8 +317,8 @@ async fn a_copy_made_beside_the_daemon_holds_all_that_was_acknowledged_and_can_t
     assert!(nowhere.code == Some(1) && nowhere.err.contains("cannot be written"), "{}", nowhere.err);
     assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 1, "nothing half is left");
 
-    let store = Sqlite::open(&copy, scene.hands.now()).expect("a daemon can start on it");
-    let rows = store.reader().deliveries(None).await.expect("reading");
+    let store = stores::open(&copy, scene.hands.now()).expect("a daemon can start on it");
+    let rows = store.deliveries(None).await.expect("reading");
     let mut orders: Vec<u32> = rows.iter().map(|one| one.order.as_ref().unwrap().parse().unwrap()).collect();
     orders.sort_unstable();
     assert_eq!(orders, (1..=20).collect::<Vec<_>>());

@@ -8,11 +8,11 @@ use orderbell::channel::kinds::ChannelConfig;
 use orderbell::channel::webhook::WebhookSigning;
 use orderbell::config::configured::Config;
 use orderbell::config::context::LoadContext;
-use orderbell::config::store::StoreUrl;
 use orderbell::config::{Examined, Loaded};
 use orderbell::diagnostic::{Colour, Diagnostic, Severity};
 use orderbell::domain::event::Kind;
 use orderbell::platform::kinds::Source;
+use orderbell::store::address::StoreUrl;
 use orderbell::{config, diagnostic};
 use proptest::{prop_assert, proptest};
 

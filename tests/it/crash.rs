@@ -19,11 +19,11 @@ use orderbell::platform::keeta::settings::Keeta;
 use orderbell::sandbox::Sandbox;
 use orderbell::sandbox::inbox::{MockVerdict, Received};
 use orderbell::sandbox::rules::{RobotRules, Rules};
-use orderbell::store::sqlite::read::Reader;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::support::address::own_address;
+use crate::support::stores;
 
 const SENDERS: u64 = 4;
 const ADDRESS: &str = "https://bell.example.com/hooks/keeta-hk";
@@ -238,7 +238,7 @@ async fn every_acknowledged_webhook_survives_sigkill() {
     let acknowledged = acknowledged.lock().expect("no panic elsewhere").clone();
     let mut daemon = start(folder.path());
     drop(connected(address, &mut daemon).await);
-    let reader = Reader::open(&folder.path().join("orderbell.db")).expect("the store");
+    let reader = stores::open_beside(&folder.path().join("orderbell.db")).expect("the store");
     let begin = Instant::now();
     while !reader.deliveries(Some("waiting")).await.expect("reading").is_empty() {
         assert!(begin.elapsed() < PATIENCE, "deliveries are still waiting");

@@ -12,11 +12,13 @@ use orderbell::domain::route::Target;
 use orderbell::domain::route_decision::RouteDecisions;
 use orderbell::domain::template::Templates;
 use orderbell::sandbox::rules::Rules;
+use orderbell::store::StoreError;
+use orderbell::store::ingest::{Record, Recorded};
 use orderbell::store::sqlite::Sqlite;
-use orderbell::store::{Record, Recorded, StoreError};
 use rusqlite::Connection;
 use uuid::Uuid;
 
+use crate::support::stores;
 use crate::support::untested::Tmpfs;
 use crate::support::{Daemon, Scene, get, keeta};
 
@@ -115,13 +117,14 @@ async fn a_full_disk_is_answered_503_and_the_daemon_recovers_by_itself() {
     {
         eprintln!("a store that may not grow");
         let scene = Scene::new(Rules::new().speed(1000)).await;
-        Sqlite::open(&scene.store(), scene.hands.now()).expect("the store opens").close().await;
+        stores::open(&scene.store(), scene.hands.now()).expect("the store opens").close().await;
         let filler = Filler(scene.store());
         filler.run("CREATE TABLE filler (bytes BLOB)");
         let pages: u32 = Connection::open(scene.store())
             .and_then(|connection| connection.query_row("PRAGMA page_count", [], |row| row.get(0)))
             .expect("a count");
-        let store = Sqlite::open_within(&scene.store(), scene.hands.now(), pages + 20).expect("the store opens");
+        let store = Sqlite::open_within(&scene.store(), scene.hands.now(), pages + 20);
+        let store = Arc::new(store.expect("the store opens"));
         let templates = Templates::built_in().expect("they parse");
         let daemon = scene.start_on(store, templates, &channels(&scene)).await;
         a_full_disk_is_survived(&scene, daemon, &scene.store(), filler).await;
@@ -202,7 +205,7 @@ fn record(number: u64) -> Record {
 async fn what_shares_a_transaction_that_was_taken_back_is_refused_and_not_kept() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("bell.db");
-    let store = Arc::new(Sqlite::open(&path, jiff::Timestamp::now()).expect("the store opens"));
+    let store = stores::open(&path, jiff::Timestamp::now()).expect("the store opens");
     let other = Connection::open(&path).expect("the store opens");
     let refusing = "CREATE TRIGGER refusing BEFORE INSERT ON events WHEN new.order_number = '5'
         BEGIN SELECT RAISE(ROLLBACK, 'database or disk is full'); END";
@@ -249,6 +252,6 @@ async fn a_folder_that_may_not_be_written_stops_the_start_with_the_reason() {
     // A file in the place of the folder: root may write anywhere else.
     let place = folder.path().join("taken");
     File::create(&place).expect("a file");
-    let refused = Sqlite::open(&place.join("bell.db"), jiff::Timestamp::now()).err().expect("it cannot be");
+    let refused = stores::open(&place.join("bell.db"), jiff::Timestamp::now()).err().expect("it cannot be");
     assert!(refused.to_string().contains("bell.db"), "{refused}");
 }

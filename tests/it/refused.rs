@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 use orderbell::domain::template::Templates;
 use orderbell::flow::chart_cache::ChartCache;
-use orderbell::flow::health::Health;
+use orderbell::flow::health::HealthCheck;
 use orderbell::flow::intake::Intake;
 use orderbell::flow::notice::Notices;
 use orderbell::flow::routing::{RoutingSnapshot, SourceEndpoint};
@@ -16,9 +16,8 @@ use orderbell::flow::{Clock, Current, Notifier, refusals};
 use orderbell::platform::apsdai::settings::Apsdai;
 use orderbell::platform::kinds::Source;
 use orderbell::sandbox::rules::Rules;
-use orderbell::store::history::{HistoryAnswer, Question, RefusedWebhook};
-use orderbell::store::sqlite::Sqlite;
-use orderbell::store::sqlite::read::Reader;
+use orderbell::store::history::found::{HistoryAnswer, Question};
+use orderbell::store::ingest::RefusedWebhook;
 use orderbell::web::hooks;
 use orderbell::web::server::limits::ListenerLimits;
 use orderbell::web::server::serve_noting;
@@ -27,13 +26,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::support::keeta::Envelope;
 use crate::support::log::log;
+use crate::support::stores;
 use crate::support::{Scene, begin, begin_post, in_time, read, request};
 
 /// The refusals of a source as `why` reads them.
 async fn refused(store: &Path, source: &str) -> Vec<RefusedWebhook> {
     let (asked, sources) = (source.to_owned(), vec![source.to_owned()]);
     let question = Question { asked, sources, around: None, limit: 20 };
-    match Reader::open(store).unwrap().history(question).await.unwrap().found {
+    match stores::open_beside(store).unwrap().history(question).await.unwrap().found {
         HistoryAnswer::Source(history) => history.refused,
         other => panic!("no source: {other:?}"),
     }
@@ -114,7 +114,7 @@ async fn a_flood_of_refused_webhooks_is_a_line_a_second_that_counts_the_others()
 async fn what_comes_too_slowly_or_breaks_off_is_among_the_refusals() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("bell.db");
-    let store = Arc::new(Sqlite::open(&file, Timestamp::now()).unwrap());
+    let store = stores::open(&file, Timestamp::now()).unwrap();
     let source = Source::Apsdai(toml::from_str::<Apsdai>("password = \"word\"").unwrap());
     let endpoints = [("licences".to_owned(), SourceEndpoint::new(source, String::new()))].into();
     let routing = Current::new(RoutingSnapshot { endpoints, currency: "CNY".to_owned(), ..RoutingSnapshot::default() });
@@ -123,7 +123,7 @@ async fn what_comes_too_slowly_or_breaks_off_is_among_the_refusals() {
     let templates = Current::new(Templates::built_in().unwrap());
     let charts = Arc::new(ChartCache::new(store.clone(), templates, routing.clone(), clock.clone()));
     let intake = Arc::new(Intake::new(routing, notices, store.clone(), Notifier::default(), clock.clone()));
-    let health = Arc::new(Health::new(Supervisor::new(clock.clone(), &stop), store.clone(), clock.clone()));
+    let health = Arc::new(HealthCheck::new(Supervisor::new(clock.clone(), &stop), store.clone(), clock.clone()));
     let keeping = tokio::spawn(refusals::keep(intake.refusals.clone(), store, clock, stop.clone()));
     let serve = async |body_timeout: Duration| {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -6,13 +6,13 @@ use std::process::{Command, Output};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use orderbell::sandbox::rules::Rules;
-use orderbell::store::UNREADY;
-use orderbell::store::sqlite::Sqlite;
+use orderbell::store::queue::pending::UNREADY;
 use rusqlite::{Connection, params};
 use serde_json::{Value, json};
 
 use crate::support;
 use crate::support::keeta::Envelope;
+use crate::support::stores;
 use crate::support::{Scene, keeta};
 
 fn orderbell(folder: &Path, arguments: &[&str]) -> Output {
@@ -197,7 +197,7 @@ async fn all_reports_are_listed_with_the_last_one_and_the_next() {
     }
 
     // As if it had begun three days ago, and the daemon had been off since.
-    let store = Sqlite::open(&scene.store(), now).expect("a store");
+    let store = stores::open(&scene.store(), now).expect("a store");
     store.begin_report("daily", today - 3.days()).await.expect("begun");
     drop(store);
     let (_, text, _) = said(&orderbell(folder, &["report"]));
@@ -270,7 +270,7 @@ async fn a_day_is_named_by_a_word_too() {
     let config = scene.hook("erp", "") + &midnight("daily", "[\"erp\"]", now);
     let folder = scene.folder.path();
     std::fs::write(folder.join("orderbell.toml"), support::whole("", &config)).expect("written");
-    drop(Sqlite::open(&scene.store(), now).expect("a store"));
+    drop(stores::open(&scene.store(), now).expect("a store"));
     let today = now.to_zoned(TimeZone::get(&support::noon_zone(now)).expect("a zone")).date();
     let yesterday = today - 1.days();
     for (arguments, day) in [(&["--date", "today"][..], today), (&["--date", "yesterday"], yesterday), (&[], yesterday)]
@@ -301,7 +301,7 @@ async fn a_report_that_is_sent_says_what_will_hold_it() {
     let folder = scene.folder.path();
     std::fs::write(folder.join("orderbell.toml"), support::whole("", &config)).expect("written");
     let credential = |name: &str| scene.config(&config).channels[name].way.channel().credential();
-    drop(Sqlite::open(&scene.store(), now).expect("a store"));
+    drop(stores::open(&scene.store(), now).expect("a store"));
     let connection = Connection::open(scene.store()).expect("the store opens");
     let ms = now.as_millisecond();
     let sql = "INSERT INTO parked_channels (channel, since, reason, probes, next_probe_at)

@@ -102,7 +102,7 @@ async fn look_back(house: &House, tally: &Sender<TallyStep<'_>>) {
     }
     let readers = [house.reader(), house.reader()];
     for pair in wanted.chunks(2) {
-        let made = readers.iter().zip(pair).map(|(reader, (name, about))| house.report(reader, name, about));
+        let made = readers.iter().zip(pair).map(|(reader, (name, about))| house.report(&**reader, name, about));
         let made = futures_util::future::join_all(made).await;
         for (report, (_, about)) in made.into_iter().zip(pair) {
             pass(tally, TallyStep::Again(Box::new(report), about.clone(), END, "in the end"));

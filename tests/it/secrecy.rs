@@ -5,12 +5,12 @@ use orderbell::domain::secret::Secret;
 use orderbell::domain::template::Templates;
 use orderbell::sandbox::fault::{Fault, Times};
 use orderbell::sandbox::rules::{RobotRules, Rules, WebhookRules};
-use orderbell::store::DeliveryRow;
-use orderbell::store::sqlite::Sqlite;
+use orderbell::store::history::list::DeliveryRow;
 use serde_json::json;
 
 use crate::support::keeta::Envelope;
 use crate::support::log::log;
+use crate::support::stores;
 use crate::support::{Answer, Scene, get, keeta, of, request};
 
 const TOKEN: &str = "robottoken4c1ffe";
@@ -96,7 +96,7 @@ async fn no_secret_and_no_buyer_is_in_any_log() {
 
     let overlay = Sources::from([("en/order.accepted.md".to_owned(), "# {{ order }}".to_owned())]);
     let templates = Templates::with_overlay(&overlay).expect("it parses");
-    let store = Sqlite::open(&scene.store(), scene.hands.now()).expect("the store opens");
+    let store = stores::open(&scene.store(), scene.hands.now()).expect("the store opens");
     let daemon = scene.start_on_with(store, templates, config).await;
     scene.sandbox.order(TOKEN, Fault::LostAnswer, Times::Next(1));
     let echoed = format!("no route for /robot/send?access_token={TOKEN} {}", BUYER.join(" "));

@@ -12,11 +12,11 @@ use orderbell::domain::template::Templates;
 use orderbell::sandbox::fault::{Fault, Times};
 use orderbell::sandbox::inbox::Received;
 use orderbell::sandbox::rules::{RobotRules, Rules, WebhookRules};
-use orderbell::store::sqlite::Sqlite;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 
 use crate::support::keeta::{Envelope, RECEIVED};
+use crate::support::stores;
 use crate::support::{A_WHILE, Scene, begin_post, in_time, keeta, of, read};
 
 /// Tried again at once, and often enough.
@@ -120,7 +120,7 @@ async fn a_template_that_fails_never_silences_an_event() {
     // It parses, and fails on every order.
     let overlay = Sources::from([("en/order.placed.md".to_owned(), "# Order {{ order }}".to_owned())]);
     let templates = Templates::with_overlay(&overlay).expect("it parses");
-    let store = Sqlite::open(&scene.store(), scene.hands.now()).expect("the store opens");
+    let store = stores::open(&scene.store(), scene.hands.now()).expect("the store opens");
     let text = [scene.robot("kitchen", ""), scene.hook("erp", ""), scene.robot("owner", ""), to(&["kitchen", "erp"])];
     let daemon = scene.start_on(store, templates, &text.concat()).await;
     for number in [71, 72] {

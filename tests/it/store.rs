@@ -4,6 +4,7 @@ mod repeats;
 mod waiting;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use orderbell::domain::event::{DedupeKey, DeliveryId, Event, EventId, Kind, SignatureCheck};
@@ -13,16 +14,21 @@ use orderbell::domain::payload::Data;
 use orderbell::domain::retry::{Answer, Outcome, Step};
 use orderbell::domain::route::Target;
 use orderbell::domain::route_decision::RouteDecisions;
+use orderbell::store::Store;
+use orderbell::store::ingest::{Ingest, Record, Recorded};
+use orderbell::store::queue::attempt::{Claim, Claimed, Settle};
+use orderbell::store::queue::pending::PendingDelivery;
 use orderbell::store::sqlite::Sqlite;
-use orderbell::store::{Claim, Claimed, PendingDelivery, Record, Recorded, Settle};
 use uuid::Uuid;
+
+use crate::support::stores;
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_750_000_000 + seconds).expect("a time")
 }
 
-fn open(folder: &Path) -> Sqlite {
-    Sqlite::open(&folder.join("bell.db"), at(0)).expect("the store opens")
+fn open(folder: &Path) -> Arc<dyn Store> {
+    stores::open(&folder.join("bell.db"), at(0)).expect("the store opens")
 }
 
 /// An order event of the source `s`, sent to `channels`, recognised by `key`.
@@ -52,15 +58,20 @@ fn placed(number: &str, channels: &[&str]) -> Record {
     event(Kind::OrderPlaced, number, OrderState::Placed, 0, &format!("1001:{number}"), channels)
 }
 
-async fn due(store: &Sqlite, channel: &str, now: i64) -> Vec<PendingDelivery> {
+async fn due(store: &Arc<dyn Store>, channel: &str, now: i64) -> Vec<PendingDelivery> {
     due_in(store, channel, now, false).await.0
 }
 
 /// What is due, and what cannot be read.
-async fn due_in(store: &Sqlite, channel: &str, now: i64, in_order: bool) -> (Vec<PendingDelivery>, Vec<DeliveryId>) {
-    let batch = store.reader().due_batch(channel, at(now), 100, in_order).await.expect("reading");
+async fn due_in(
+    store: &Arc<dyn Store>,
+    channel: &str,
+    now: i64,
+    in_order: bool,
+) -> (Vec<PendingDelivery>, Vec<DeliveryId>) {
+    let batch = store.due_batch(channel, at(now), 100, in_order).await.expect("reading");
     let ids = batch.candidates.iter().map(|candidate| candidate.id).collect();
-    let (known, mut unreadable) = store.reader().load(ids, at(now)).await.expect("reading");
+    let (known, mut unreadable) = store.load(ids, at(now)).await.expect("reading");
     unreadable.extend(batch.unreadable);
     (known, unreadable)
 }
@@ -82,7 +93,7 @@ fn begin(delivery: DeliveryId, now: i64) -> Claim {
     }
 }
 
-async fn claim(store: &Sqlite, delivery: DeliveryId, now: i64) -> Claimed {
+async fn claim(store: &Arc<dyn Store>, delivery: DeliveryId, now: i64) -> Claimed {
     store.claim(begin(delivery, now)).await.expect("claiming")
 }
 
@@ -105,13 +116,13 @@ fn end(delivery: DeliveryId, attempt: i64, step: Step) -> Settle {
     }
 }
 
-async fn settle(store: &Sqlite, delivery: DeliveryId, attempt: i64, outcome: Outcome, step: Step) {
+async fn settle(store: &Arc<dyn Store>, delivery: DeliveryId, attempt: i64, outcome: Outcome, step: Step) {
     let answer = Answer { outcome, detail: "said".to_owned() };
     store.settle(Settle { answer, ..end(delivery, attempt, step) }).await.expect("settling");
 }
 
-async fn states(store: &Sqlite) -> Vec<(String, u32)> {
-    let delivery_rows = store.reader().deliveries(None).await.expect("reading");
+async fn states(store: &Arc<dyn Store>) -> Vec<(String, u32)> {
+    let delivery_rows = store.deliveries(None).await.expect("reading");
     delivery_rows.into_iter().map(|delivery_row| (delivery_row.state, delivery_row.attempts)).collect()
 }
 
@@ -123,9 +134,9 @@ async fn what_was_answered_is_there_after_a_restart() {
         store.record(placed("1", &["kitchen", "erp"])).await.expect("recorded");
         store.close().await;
     }
-    let store = Sqlite::open(&folder.path().join("bell.db"), at(100)).expect("the store opens again");
+    let store = stores::open(&folder.path().join("bell.db"), at(100)).expect("the store opens again");
     assert_eq!((due(&store, "kitchen", 0).await.len(), due(&store, "erp", 0).await.len()), (1, 1));
-    let order = store.reader().order("s", "1").await.expect("reading").expect("the order");
+    let order = store.order("s", "1").await.expect("reading").expect("the order");
     assert_eq!((order.state, order.revision), (OrderState::Placed, 1));
 }
 
@@ -133,7 +144,7 @@ async fn what_was_answered_is_there_after_a_restart() {
 async fn a_second_daemon_on_the_same_file_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     let _first = open(folder.path());
-    let refused = Sqlite::open(&folder.path().join("bell.db"), at(0)).err().expect("refused").to_string();
+    let refused = stores::open(&folder.path().join("bell.db"), at(0)).err().expect("refused").to_string();
     assert!(refused.contains("in use by another orderbell daemon"), "{refused}");
 }
 
@@ -150,7 +161,7 @@ async fn orders_add_up_within_one_group_and_across_groups() {
     let [first, second, third] = all.map(|record| store.record(record));
     let (first, second, third) = tokio::join!(first, second, third);
     assert!(first.is_ok() && second.is_ok() && third.is_ok());
-    let order = store.reader().order("s", "1").await.expect("reading").expect("the order");
+    let order = store.order("s", "1").await.expect("reading").expect("the order");
     assert_eq!((order.state, order.revision), (OrderState::Cancelled, 3));
     let taken = due(&store, "erp", 100).await.remove(0);
     assert_eq!(
@@ -183,7 +194,7 @@ async fn after_a_crash_what_was_under_way_is_due_again_with_the_same_bytes_and_m
         claim(&store, id, 1).await;
         store.close().await;
     }
-    let store = Sqlite::open(&folder.path().join("bell.db"), at(100)).expect("the store opens again");
+    let store = stores::open(&folder.path().join("bell.db"), at(100)).expect("the store opens again");
     let again = due(&store, "kitchen", 100).await;
     let [delivery] = again.as_slice() else { panic!("one delivery is due: {again:?}") };
     assert!(delivery.maybe_accepted);
@@ -234,7 +245,7 @@ async fn waiting_deliveries_come_when_due_and_the_schedule_counts_only_what_it_s
     let Claimed::Yes(attempt) = claim(&store, id, 1).await else { panic!("it may be made") };
     settle(&store, id, attempt, Outcome::Unknown, Step::Wait { until: at(50), spends: true }).await;
     assert!(due(&store, "kitchen", 49).await.is_empty());
-    assert_eq!(store.reader().next_due("kitchen").await.expect("reading"), Some(at(50)));
+    assert_eq!(store.next_due("kitchen").await.expect("reading"), Some(at(50)));
     let delivery = due(&store, "kitchen", 50).await.remove(0);
     assert_eq!((delivery.spent, delivery.attempts, delivery.maybe_accepted), (1, 1, true));
 }
@@ -278,8 +289,8 @@ async fn what_a_newer_version_wrote_holds_up_nothing_else() {
 async fn the_file_is_its_owners_alone_and_every_commit_reaches_the_disk() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().expect("a folder");
-    let store = open(folder.path());
-    store.record(placed("1", &["kitchen"])).await.expect("recorded");
+    let store = Sqlite::open(&folder.path().join("bell.db"), at(0)).expect("the store opens");
+    Ingest::record(&store, placed("1", &["kitchen"])).await.expect("recorded");
     for name in ["bell.db", "bell.db-wal"] {
         let mode = std::fs::metadata(folder.path().join(name)).expect("it is there").permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{name}");
@@ -311,7 +322,7 @@ async fn retention_removes_what_is_old_and_done_and_never_what_is_still_to_be_de
     settle(&store, dead, attempt, Outcome::Rejected, Step::Dead).await;
     assert_eq!(store.prune(before, 0, 100).await.expect("pruned").0, 0);
     assert_eq!(due(&store, "kitchen", 100).await.len(), 9);
-    let order = async |number: &str| store.reader().order("s", number).await.expect("reading");
+    let order = async |number: &str| store.order("s", number).await.expect("reading");
     assert!(order("1").await.is_none() && order("2").await.is_some() && order("new").await.is_some());
     // Its keys went with it: the same number may come again after so long.
     assert!(matches!(store.record(placed("1", &[])).await, Ok(Recorded::New { .. })));

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
 use orderbell::sandbox::rules::Rules;
-use orderbell::store::sqlite::Sqlite;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
 use crate::support::binary::{Program, orders};
+use crate::support::stores;
 use crate::support::untested::Tmpfs;
 use crate::support::{A_WHILE, Scene, in_time, keeta};
 
@@ -140,7 +140,7 @@ fn copied(from: &Path) -> TempDir {
 async fn a_bit_that_flips_in_the_head_of_any_page_of_the_database_is_refused_or_matters_to_nobody() {
     let home = killed_later(3, "").await;
     // Clean: all is in the main file.
-    let store = Sqlite::open(&store_in(home.path()), Timestamp::now()).unwrap();
+    let store = stores::open(&store_in(home.path()), Timestamp::now()).unwrap();
     store.close().await;
     let pages = std::fs::metadata(store_in(home.path())).unwrap().len() / 4096;
     let mut refused = 0;
@@ -151,7 +151,7 @@ async fn a_bit_that_flips_in_the_head_of_any_page_of_the_database_is_refused_or_
             let path = store_in(folder.path());
             flip(&path, at, 1);
             let before = std::fs::read(&path).unwrap();
-            match Sqlite::open(&path, Timestamp::now()) {
+            match stores::open(&path, Timestamp::now()) {
                 Ok(store) => {
                     assert_eq!(orders(&path), [1, 2, 3], "page {page}");
                     store.close().await;
@@ -238,7 +238,7 @@ async fn an_older_backup_in_the_place_of_the_database_is_said_to_be_older() {
         let _ = std::fs::remove_file(beside(&store_in(home.path()), ending));
     }
     // As `orderbell backup` writes it: one file.
-    Sqlite::open(&store_in(backup.path()), Timestamp::now()).unwrap().close().await;
+    stores::open(&store_in(backup.path()), Timestamp::now()).unwrap().close().await;
     std::fs::copy(store_in(backup.path()), store_in(home.path())).unwrap();
     let (found, said) = outcome(home.path(), "").await.expect("it starts");
     assert_eq!(found, [1, 2]);
@@ -264,7 +264,7 @@ async fn a_store_without_a_note_and_a_clean_one_make_no_alarm() {
 async fn what_retention_removes_is_not_missing() {
     let home = killed_later(3, "").await;
     let path = store_in(home.path());
-    let store = Sqlite::open(&path, Timestamp::now()).unwrap();
+    let store = stores::open(&path, Timestamp::now()).unwrap();
     let later = Timestamp::now() + SignedDuration::from_hours(1);
     assert!(store.prune(later, 0, 50).await.expect("pruned").0 >= 3);
     store.close().await;

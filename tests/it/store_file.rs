@@ -5,16 +5,19 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use orderbell::sandbox::fault::{Fault, Times};
 use orderbell::sandbox::rules::Rules;
-use orderbell::store::sqlite::Sqlite;
-use orderbell::store::{StoreError, sqlite};
+use orderbell::store::Store;
+use orderbell::store::StoreError;
+use orderbell::store::sqlite;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
 use crate::support::binary::{Program, orders};
+use crate::support::stores;
 use crate::support::{A_WHILE, Answer, Daemon, Scene, in_time, keeta};
 
 fn channels(scene: &Scene) -> String {
@@ -210,8 +213,8 @@ async fn a_write_ahead_log_that_is_taken_away_loses_nothing_that_was_acknowledge
     }
 }
 
-fn open(path: &Path) -> Result<Sqlite, StoreError> {
-    Sqlite::open(path, Timestamp::now())
+fn open(path: &Path) -> Result<Arc<dyn Store>, StoreError> {
+    stores::open(path, Timestamp::now())
 }
 
 #[tokio::test]

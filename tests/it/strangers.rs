@@ -1,6 +1,5 @@
 //! What strangers can send, and that none of it costs much, is believed, or keeps others waiting.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,7 +12,6 @@ use orderbell::flow::{Clock, Current, Notifier};
 use orderbell::platform::keeta::settings::Keeta;
 use orderbell::platform::kinds::Source;
 use orderbell::platform::{Method, Platform, PlatformReply, Refusal, WebhookRequest};
-use orderbell::store::sqlite::Sqlite;
 use orderbell::web::server::limits::ListenerLimits;
 use orderbell::web::server::serve;
 use poem::endpoint::make_sync;
@@ -24,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::support::cases::cases;
 use crate::support::mutations::{ADDRESS, Choices, Fixture, TARGETS, mutate};
+use crate::support::stores;
 
 fn keeta() -> Keeta {
     serde_json::from_str(r#"{"app_id":1,"app_secret":"s"}"#).unwrap()
@@ -74,7 +73,7 @@ proptest! {
 }
 
 fn intake(folder: &std::path::Path) -> Intake {
-    let store = Arc::new(Sqlite::open(&folder.join("bell.db"), Timestamp::now()).unwrap());
+    let store = stores::open(&folder.join("bell.db"), Timestamp::now()).unwrap();
     let endpoint = SourceEndpoint::new(Source::Keeta(keeta()), ADDRESS.to_owned());
     let endpoints = [("s".to_owned(), endpoint)].into();
     let routing = Current::new(RoutingSnapshot { endpoints, currency: "HKD".to_owned(), ..RoutingSnapshot::default() });

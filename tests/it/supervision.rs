@@ -9,16 +9,16 @@ use jiff::Timestamp;
 use orderbell::app::start_error::StartError;
 use orderbell::app::{self, Listeners};
 use orderbell::flow::Clock;
-use orderbell::flow::health::Health;
+use orderbell::flow::health::HealthCheck;
 use orderbell::flow::supervisor::{BeforeRun, Supervisor};
 use orderbell::sandbox::rules::Rules;
-use orderbell::store::sqlite::Sqlite;
 use rusqlite::Connection;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::support;
 use crate::support::log::log;
+use crate::support::stores;
 use crate::support::{Scene, TOO_LONG, get, in_time, keeta};
 
 const TASKS: [&str; 9] = [
@@ -133,9 +133,9 @@ async fn a_task_that_always_panics_stops_the_daemon_with_an_error_that_names_it(
 async fn a_writer_that_does_not_answer_is_said_and_asked_by_one_of_many() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("bell.db");
-    let store = Arc::new(Sqlite::open(&path, Timestamp::now()).expect("the store opens"));
+    let store = stores::open(&path, Timestamp::now()).expect("the store opens");
     let supervisor = Supervisor::new(Clock::system(), &CancellationToken::new());
-    let health = Health::new(supervisor, store.clone(), Clock::system()).within(Duration::from_millis(300));
+    let health = HealthCheck::new(supervisor, store.clone(), Clock::system()).within(Duration::from_millis(300));
     assert_eq!(health.reason().await, None);
     let health = Arc::new(health);
     let other = Connection::open(&path).expect("the store opens");

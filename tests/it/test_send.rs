@@ -179,7 +179,7 @@ async fn a_failed_test_leaves_a_parked_channel_as_it_was_and_an_accepted_one_reo
         assert!(code == Some(1) && stdout.starts_with("erp (webhook): no\n"), "{fault:?}: {stdout}");
         assert_eq!(parked(&store).as_ref(), Some(&before), "{fault:?}, beside the daemon");
     }
-    let orders = |all: &[orderbell::store::DeliveryRow]| {
+    let orders = |all: &[orderbell::store::history::list::DeliveryRow]| {
         all.iter()
             .filter(|one| one.kind == "order.placed")
             .map(|one| (one.state.clone(), one.attempts))

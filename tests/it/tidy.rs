@@ -10,6 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::docs::page::first_pages;
+use crate::tidy::source::Source;
 
 /// The rooms from top to bottom, and the rooms that each may enter.
 const ROOMS: [(&str, &[&str]); 15] = [
@@ -43,8 +44,8 @@ const ROOMS: [(&str, &[&str]); 15] = [
     ("store", &["domain", "store"]),
     ("render", &["domain", "render"]),
     ("domain", &["domain"]),
-    ("config", &["channel", "config", "diagnostic", "domain", "platform", "render", "template_check"]),
-    ("in_force", &["config", "diagnostic", "domain", "in_force", "template_check"]),
+    ("config", &["channel", "config", "diagnostic", "domain", "platform", "render", "store", "template_check"]),
+    ("in_force", &["config", "diagnostic", "domain", "in_force", "store", "template_check"]),
     ("template_check", &["diagnostic", "domain", "platform", "render", "template_check"]),
     ("diagnostic", &["diagnostic", "domain"]),
     ("sandbox", &["domain", "sandbox"]),
@@ -120,9 +121,34 @@ fn each_room_enters_only_the_rooms_below_it() {
 
 #[test]
 fn the_rule_sees_every_way_to_name_a_room() {
-    assert_eq!(entered("use crate::store::Record;"), ["store"]);
+    assert_eq!(entered("use crate::store::ingest::Record;"), ["store"]);
     assert_eq!(entered("    let x = crate::web::server::serve(y); // crate::cli"), ["web"]);
     assert_eq!(entered("orderbell::cli::main()"), ["cli"]);
+}
+
+/// The lines of a source that name a database.
+fn databases_named(text: &str) -> Vec<usize> {
+    let code = Source::of(text).code.to_lowercase();
+    let names = |line: &str| ["sqlite", "postgres"].iter().any(|name| line.contains(name));
+    code.lines().zip(1..).filter(|(line, _)| names(line)).map(|(_, number)| number).collect()
+}
+
+#[test]
+fn nothing_outside_of_the_store_names_a_database() {
+    let mut faults = Vec::new();
+    for path in rust_files("src").into_iter().filter(|path| room(path) != "store") {
+        let lines = databases_named(&read(&path));
+        faults.extend(
+            lines.into_iter().map(|line| format!("{}:{line}: only `store` knows which database", path.display())),
+        );
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn the_rule_on_databases_sees_code_and_no_text() {
+    let text = "use rusqlite::Connection; // SQLite\nlet url = \"sqlite:bell.db\";\nmatch url { StoreUrl::Sqlite(path) => path }\n";
+    assert_eq!(databases_named(text), [1, 3]);
 }
 
 #[test]

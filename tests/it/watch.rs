@@ -14,7 +14,7 @@ use orderbell::domain::payload::Data;
 use orderbell::domain::route_decision::RouteDecisions;
 use orderbell::sandbox::fault::{Fault, Times};
 use orderbell::sandbox::rules::Rules;
-use orderbell::store::Record;
+use orderbell::store::ingest::Record;
 use rusqlite::Connection;
 use uuid::Uuid;
 

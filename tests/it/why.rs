@@ -5,6 +5,8 @@ mod proof;
 mod reports;
 mod waiting;
 
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
 use orderbell::cli::why;
 use orderbell::cli::why::setting::Setting;
@@ -19,15 +21,16 @@ use orderbell::domain::route;
 use orderbell::domain::route_decision::RouteDecisions;
 use orderbell::domain::shop::Shop;
 use orderbell::in_force;
-use orderbell::store::Record;
-use orderbell::store::history::{History, HistoryAnswer, Question};
-use orderbell::store::sqlite::Sqlite;
+use orderbell::store::Store;
+use orderbell::store::history::found::{FoundHistory, HistoryAnswer, Question};
+use orderbell::store::ingest::Record;
 use rusqlite::{Connection, params};
 use serde_json::Value;
 use tempfile::TempDir;
 use uuid::Uuid;
 
 use crate::support::snapshots::Snapshots;
+use crate::support::stores;
 use crate::tidy::rust_files;
 
 const CONFIGURATION: &str = r#"
@@ -74,7 +77,7 @@ to = ["erp"]
 /// A store, and the configuration beside it.
 struct Scene {
     folder: TempDir,
-    store: Sqlite,
+    store: Arc<dyn Store>,
     /// How many ids were given.
     ids: u16,
 }
@@ -93,7 +96,7 @@ impl Scene {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("orderbell.toml"), CONFIGURATION).unwrap();
-        let store = Sqlite::open(&folder.path().join("bell.db"), at(0)).unwrap();
+        let store = stores::open(&folder.path().join("bell.db"), at(0)).unwrap();
         Self { folder, store, ids: 0 }
     }
 
@@ -217,13 +220,13 @@ impl Scene {
         self.connection().execute(sql, params![channel, since, reason, next]).unwrap();
     }
 
-    async fn ask(&self, asked: &str) -> History {
+    async fn ask(&self, asked: &str) -> FoundHistory {
         self.ask_around(asked, None, 20).await
     }
 
-    async fn ask_around(&self, asked: &str, around: Option<Timestamp>, limit: u32) -> History {
+    async fn ask_around(&self, asked: &str, around: Option<Timestamp>, limit: u32) -> FoundHistory {
         let question = Question { asked: asked.to_owned(), sources: self.part().source_names(), around, limit };
-        self.store.reader().history(question).await.unwrap()
+        self.store.history(question).await.unwrap()
     }
 
     /// What is shown as text at a moment.

@@ -7,8 +7,7 @@ use jiff::tz::TimeZone;
 use crate::cli::store;
 use crate::cli::table::{Columns, terminal_width};
 use crate::domain::text::cap;
-use crate::store::DeliveryRow;
-use crate::store::sqlite::list::ShortName;
+use crate::store::history::list::{DeliveryRow, ShortName};
 
 /// Of an answer, people get to see so many characters, or as many as the line has room for; `--format json` has it whole.
 const ANSWER: usize = 60;

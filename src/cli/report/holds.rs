@@ -10,8 +10,8 @@ use crate::cli::why::setting::count;
 use crate::config::configured::ConfiguredChannel;
 use crate::domain::event::Kind;
 use crate::domain::rate_limit::RateLimit;
-use crate::store::UNREADY;
-use crate::store::sqlite::read::Reader;
+use crate::store::Store;
+use crate::store::queue::pending::UNREADY;
 
 /// Whatever will hold a message of a kind at a channel, one sentence each; nothing where it goes out at once.
 ///
@@ -21,7 +21,7 @@ pub async fn of_channel(
     name: &str,
     channel: &ConfiguredChannel,
     kind: &Kind,
-    reader: &Reader,
+    reader: &dyn Store,
     now: Timestamp,
 ) -> Result<Vec<String>, Failure> {
     let (way, settings) = (channel.way.channel(), &channel.settings);

@@ -9,7 +9,9 @@ use crate::cli::why::source::sentence;
 use crate::domain::report::settings::ReportSettings;
 use crate::domain::report::upcoming::Upcoming;
 use crate::flow::reports;
-use crate::store::history::{ReportHistory, RunHistory};
+use crate::store;
+use crate::store::address::StoreUrl;
+use crate::store::history::found::{ReportHistory, RunHistory};
 
 /// A report of the configuration, and what the store knows of it.
 pub struct ListRow<'a> {
@@ -24,6 +26,15 @@ pub struct ListRow<'a> {
 pub enum Daemon {
     Running,
     Stopped,
+}
+
+impl Daemon {
+    pub async fn of(store: &StoreUrl) -> Self {
+        match store::is_held_by_daemon(store).await {
+            true => Daemon::Running,
+            false => Daemon::Stopped,
+        }
+    }
 }
 
 impl ListRow<'_> {
@@ -146,7 +157,7 @@ mod tests {
     use crate::domain::local_time::Zone;
     use crate::domain::payload::Data;
     use crate::domain::report::upcoming::Past;
-    use crate::store::history::{DeliveryHistory, EventHistory, Other};
+    use crate::store::history::found::{DeliveryHistory, EventHistory, Other};
 
     fn report(at: &str) -> ReportSettings {
         let zone = TimeZone::get("Asia/Hong_Kong").unwrap();

@@ -8,7 +8,7 @@ use crate::cli::why::setting::{Setting, count};
 use crate::cli::why::timeline::{TimelineEntry, TimelineSection, facts};
 use crate::cli::why::{meaning, next, step};
 use crate::domain::event::Event;
-use crate::store::history::{AttemptHistory, DeliveryHistory, History, Other};
+use crate::store::history::found::{AttemptHistory, DeliveryHistory, FoundHistory, Other};
 
 /// Of the others in a message so many are named.
 const NAMED: usize = 20;
@@ -16,7 +16,7 @@ const NAMED: usize = 20;
 pub fn of_delivery(
     delivery: &DeliveryHistory,
     event: &Event,
-    history: &History,
+    history: &FoundHistory,
     setting: &Setting<'_>,
 ) -> TimelineSection {
     let kind = setting.kind(&delivery.channel);
@@ -114,7 +114,7 @@ fn merged(delivery: &DeliveryHistory, event: &Event, setting: &Setting<'_>) -> S
 /// Where it is a fallback: for whom.
 fn stands_in(delivery: &DeliveryHistory, setting: &Setting<'_>) -> Option<TimelineEntry> {
     let original = delivery.instead_of.as_ref()?;
-    let since = |unreached: &crate::store::history::ChannelOutage| {
+    let since = |unreached: &crate::store::history::found::ChannelOutage| {
         format!("{} could not be reached since {}", unreached.channel, setting.time(unreached.since))
     };
     let unreached: Vec<String> = delivery.unreached.iter().map(since).collect();

@@ -11,12 +11,12 @@ use crate::domain::order::{Order, OrderState};
 use crate::domain::route::Route;
 use crate::domain::route_decision::RouteDecision;
 use crate::domain::{route_decision, unreadable};
-use crate::store::history::{EventHistory, History, OrderHistory};
+use crate::store::history::found::{EventHistory, FoundHistory, OrderHistory};
 
 /// So many places that could not be read are named.
 const UNREADABLE_NAMED: usize = 20;
 
-pub fn of_order(order: &OrderHistory, history: &History, setting: &Setting<'_>) -> TimelineSection {
+pub fn of_order(order: &OrderHistory, history: &FoundHistory, setting: &Setting<'_>) -> TimelineSection {
     let known = order.order.as_ref();
     let short = known.and_then(|order| order.short_number.as_ref());
     let called = short.map(|short| format!(" (#{short})")).unwrap_or_default();
@@ -72,7 +72,7 @@ fn state_word(state: OrderState) -> &'static str {
 }
 
 /// An event that stands by itself.
-pub fn of_event(history: &EventHistory, whole: &History, setting: &Setting<'_>) -> TimelineSection {
+pub fn of_event(history: &EventHistory, whole: &FoundHistory, setting: &Setting<'_>) -> TimelineSection {
     let event = &history.event;
     let heading = format!("{} of {}{}", event.kind, event.source, about(event));
     TimelineSection {
@@ -82,7 +82,12 @@ pub fn of_event(history: &EventHistory, whole: &History, setting: &Setting<'_>) 
 }
 
 /// An event under a heading.
-pub fn chapter(heading: String, history: &EventHistory, whole: &History, setting: &Setting<'_>) -> TimelineSection {
+pub fn chapter(
+    heading: String,
+    history: &EventHistory,
+    whole: &FoundHistory,
+    setting: &Setting<'_>,
+) -> TimelineSection {
     let event = &history.event;
     let mut lines = vec![TimelineEntry::says(format!("event {}", event.id))];
     lines.extend(came(history));

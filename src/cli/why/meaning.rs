@@ -1,7 +1,7 @@
 //! What an answer of a receiver, and what a refusal of ours, means and what to change.
 
 use crate::channel::{kinds, remedy};
-use crate::store::history::DeliveryHistory;
+use crate::store::history::found::DeliveryHistory;
 
 /// An outcome as it is said.
 pub fn outcome(text: &str) -> &str {

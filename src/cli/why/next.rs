@@ -3,10 +3,10 @@
 use crate::cli::why::meaning;
 use crate::cli::why::setting::Setting;
 use crate::cli::why::timeline::TimelineEntry;
-use crate::store::UNREADY;
-use crate::store::history::{DeliveryHistory, History, Other, ParkedHistory};
+use crate::store::history::found::{DeliveryHistory, FoundHistory, Other, ParkedHistory};
+use crate::store::queue::pending::UNREADY;
 
-pub fn lines(delivery: &DeliveryHistory, history: &History, setting: &Setting<'_>) -> Vec<TimelineEntry> {
+pub fn lines(delivery: &DeliveryHistory, history: &FoundHistory, setting: &Setting<'_>) -> Vec<TimelineEntry> {
     match delivery.state.as_str() {
         "waiting" => vec![waiting(delivery, history, setting)],
         "dead" => vec![TimelineEntry {
@@ -23,7 +23,7 @@ pub fn lines(delivery: &DeliveryHistory, history: &History, setting: &Setting<'_
     .collect()
 }
 
-fn waiting(delivery: &DeliveryHistory, history: &History, setting: &Setting<'_>) -> TimelineEntry {
+fn waiting(delivery: &DeliveryHistory, history: &FoundHistory, setting: &Setting<'_>) -> TimelineEntry {
     let channel = &delivery.channel;
     let due_at = delivery.due_at;
     // While it is being sent, it is due when its lease ends.
@@ -69,7 +69,7 @@ fn waiting(delivery: &DeliveryHistory, history: &History, setting: &Setting<'_>)
 }
 
 /// Why a delivery waits, and for how long, in a few words.
-pub fn briefly(delivery: &DeliveryHistory, history: &History, setting: &Setting<'_>) -> String {
+pub fn briefly(delivery: &DeliveryHistory, history: &FoundHistory, setting: &Setting<'_>) -> String {
     let channel = &delivery.channel;
     if delivery.tries.iter().any(|one| one.ended_at.is_none()) {
         return "it is being sent just now".to_owned();

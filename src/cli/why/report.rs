@@ -12,7 +12,7 @@ use crate::config::parts::Parts;
 use crate::domain::report::calendar::{LATE_AFTER, Schedule};
 use crate::domain::report::settings::ReportSettings;
 use crate::flow::reports;
-use crate::store::history::{EventHistory, History, ReportHistory, RunHistory};
+use crate::store::history::found::{EventHistory, FoundHistory, ReportHistory, RunHistory};
 
 /// Whether neither the configuration nor the store knows a report.
 pub fn is_unknown(report: &ReportHistory, part: &Parts) -> bool {
@@ -30,7 +30,7 @@ pub fn unknown(name: &str, part: &Parts) -> String {
     format!("there is no report \"report.{name}\", nor was there one; {others}")
 }
 
-pub fn of_report(report: &ReportHistory, whole: &History, setting: &Setting<'_>) -> TimelineSection {
+pub fn of_report(report: &ReportHistory, whole: &FoundHistory, setting: &Setting<'_>) -> TimelineSection {
     let name = &report.report;
     let configured = setting.part.reports().map(|reports| reports.get(name).copied());
     let heading = match configured {
@@ -59,7 +59,7 @@ pub fn of_report(report: &ReportHistory, whole: &History, setting: &Setting<'_>)
 }
 
 /// What became of the newest one.
-fn newest(report: &ReportHistory, whole: &History, setting: &Setting<'_>) -> Option<String> {
+fn newest(report: &ReportHistory, whole: &FoundHistory, setting: &Setting<'_>) -> Option<String> {
     let run = report.runs.last()?;
     let history = run.history.as_ref()?;
     Some(format!("the last, about {}: {}", reports::days(run.from, run.to), summary::of(&[history], whole, setting)))
@@ -81,7 +81,7 @@ fn so_far(report: &ReportHistory) -> Vec<TimelineEntry> {
 }
 
 /// One that was made when it was due, or late.
-fn ran(run: &RunHistory, schedule: Option<&Schedule>, whole: &History, setting: &Setting<'_>) -> TimelineSection {
+fn ran(run: &RunHistory, schedule: Option<&Schedule>, whole: &FoundHistory, setting: &Setting<'_>) -> TimelineSection {
     let heading = format!("About {}", reports::days(run.from, run.to));
     let mut chapter = match &run.history {
         Some(history) => made(heading, history, whole, setting),
@@ -115,7 +115,7 @@ fn ran(run: &RunHistory, schedule: Option<&Schedule>, whole: &History, setting: 
 }
 
 /// Its event, without the routes that are not for it: it goes to its own channels anyway.
-fn made(heading: String, history: &EventHistory, whole: &History, setting: &Setting<'_>) -> TimelineSection {
+fn made(heading: String, history: &EventHistory, whole: &FoundHistory, setting: &Setting<'_>) -> TimelineSection {
     let mut chapter = event::chapter(heading, history, whole, setting);
     let applies = |line: &TimelineEntry| {
         matches!(line.facts.get("verdict").and_then(Value::as_str), Some("applies" | "unjudged"))
@@ -131,7 +131,7 @@ fn due_at(run: &RunHistory, schedule: &Schedule, made_at: Timestamp) -> Option<T
 }
 
 /// One that a person has sent besides.
-fn sent(history: &EventHistory, whole: &History, setting: &Setting<'_>) -> TimelineSection {
+fn sent(history: &EventHistory, whole: &FoundHistory, setting: &Setting<'_>) -> TimelineSection {
     let report = history.event.data.report();
     let about = report.map(|report| format!("About {}, sent", reports::days(report.from, report.to)));
     let about = about.unwrap_or_else(|| "Sent".to_owned());

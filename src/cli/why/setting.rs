@@ -6,7 +6,7 @@ use crate::cli::store;
 use crate::config::parts::Parts;
 use crate::domain::rate_limit::RateLimit;
 use crate::domain::route::{self, Route};
-use crate::store::history::{History, ParkedHistory, RateLimitHistory};
+use crate::store::history::found::{FoundHistory, ParkedHistory, RateLimitHistory};
 
 /// What a story is written with.
 #[derive(Clone, Copy, Debug)]
@@ -44,19 +44,19 @@ impl Setting<'_> {
     }
 
     /// Whether a channel is parked because its setting is wrong.
-    pub fn parked<'h>(&self, channel: &str, history: &'h History) -> Option<&'h ParkedHistory> {
+    pub fn parked<'h>(&self, channel: &str, history: &'h FoundHistory) -> Option<&'h ParkedHistory> {
         history.parked.iter().find(|parked| parked.channel == channel)
     }
 
     /// Whether a channel's receiver takes nothing for now. Without its secrets, the receiver of a channel is not known.
-    pub fn rate_limited<'h>(&self, channel: &str, history: &'h History) -> Option<&'h RateLimitHistory> {
+    pub fn rate_limited<'h>(&self, channel: &str, history: &'h FoundHistory) -> Option<&'h RateLimitHistory> {
         let channel = self.part.channels.get(channel)?.channel.as_ref()?;
         let credential = channel.way.channel().credential();
         history.rate_limited.iter().find(|shut| shut.credential == credential && shut.until > self.now)
     }
 
     /// Whether the allowance of a channel is used up, and until when, where that is known.
-    pub fn paced(&self, channel: &str, is_urgent: bool, history: &History) -> Option<UsedUp> {
+    pub fn paced(&self, channel: &str, is_urgent: bool, history: &FoundHistory) -> Option<UsedUp> {
         let channel = self.part.channels.get(channel)?.channel.as_ref()?;
         let (allowance, credential) = (channel.allowance()?, channel.way.channel().credential());
         let free_at = |ended_at: Option<Timestamp>| ended_at.and_then(|at| at.checked_add(allowance.per).ok());

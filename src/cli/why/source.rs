@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::cli::why::meaning;
 use crate::cli::why::setting::{Setting, count, span};
 use crate::cli::why::timeline::{TimelineEntry, TimelineSection, facts};
-use crate::store::history::SourceHistory;
+use crate::store::history::found::SourceHistory;
 
 pub fn of_source(source: &SourceHistory, setting: &Setting<'_>) -> TimelineSection {
     let shown = source.refused.len() as u64;
@@ -31,7 +31,7 @@ pub fn of_source(source: &SourceHistory, setting: &Setting<'_>) -> TimelineSecti
 /// Each with what it means, unless the one before means the same.
 fn refused(source: &SourceHistory) -> Vec<TimelineEntry> {
     let mut before = None;
-    let line = |refused: &crate::store::history::RefusedWebhook| {
+    let line = |refused: &crate::store::ingest::RefusedWebhook| {
         let meaning = meaning::of_refusal(&refused.reason);
         let is_known = meaning.is_some() && meaning == before;
         before = meaning;

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use crate::cli::why::setting::Setting;
 use crate::cli::why::timeline::TimelineEntry;
 use crate::domain::event::DeliveryId;
-use crate::store::history::StepTaken;
+use crate::store::history::found::StepTaken;
 
 pub fn line(taken: &StepTaken, setting: &Setting<'_>) -> TimelineEntry {
     let detail = detail(&taken.detail, setting);

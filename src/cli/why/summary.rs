@@ -7,10 +7,10 @@ use crate::cli::why::{meaning, next};
 use crate::domain::event::SignatureCheck;
 use crate::domain::route_decision;
 use crate::domain::route_decision::RouteDecision;
-use crate::store::history::{DeliveryHistory, EventHistory, History};
+use crate::store::history::found::{DeliveryHistory, EventHistory, FoundHistory};
 
 /// Of all deliveries of these events together.
-pub fn of(events: &[&EventHistory], history: &History, setting: &Setting<'_>) -> String {
+pub fn of(events: &[&EventHistory], history: &FoundHistory, setting: &Setting<'_>) -> String {
     let deliveries: Vec<&DeliveryHistory> = events.iter().flat_map(|event| &event.deliveries).collect();
     let mut channels: Vec<&str> = Vec::new();
     for delivery in &deliveries {
@@ -80,7 +80,12 @@ fn before_it_was_asked_for_again(delivery: &DeliveryHistory) -> Option<Timestamp
     arrived.filter_map(|one| one.ended_at).max()
 }
 
-fn waiting(channel: &str, deliveries: &[&DeliveryHistory], history: &History, setting: &Setting<'_>) -> Option<String> {
+fn waiting(
+    channel: &str,
+    deliveries: &[&DeliveryHistory],
+    history: &FoundHistory,
+    setting: &Setting<'_>,
+) -> Option<String> {
     let waiting: Vec<_> = deliveries.iter().filter(|delivery| delivery.state == "waiting").collect();
     let first = waiting.first()?;
     let why = next::briefly(first, history, setting);

@@ -12,7 +12,8 @@ use crate::flow::context::SendContext;
 use crate::flow::notice::Topic;
 use crate::flow::render;
 use crate::flow::render::{RenderFailure, Rendered, budget};
-use crate::store::{PendingDelivery, StoreError};
+use crate::store::StoreError;
+use crate::store::queue::pending::PendingDelivery;
 
 /// Why no template composes a message again.
 const INTERRUPTED: &str = "orderbell ended while it composed this message, so its plain form goes out";
@@ -130,7 +131,7 @@ async fn attached(
     if leader.attempts == 0 {
         return Ok((Vec::new(), Vec::new()));
     }
-    let reader = sending.context.store.reader();
+    let reader = &sending.context.store;
     let ids = reader.carried(leader.id).await?;
     let (known, _) = reader.load(ids.clone(), sending.context.clock.now()).await?;
     Ok((known, ids))

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use crate::domain::data::OrderChanges;
 use crate::domain::digest::MergedDelivery;
 use crate::domain::event::{DeliveryId, Event, Kind};
-use crate::store::PendingDelivery;
+use crate::store::queue::pending::PendingDelivery;
 
 /// The delivery that leads a message about one order, as it is shown with the others, the earliest first.
 pub fn leading<'a>(earlier: &[PendingDelivery], leader: &'a PendingDelivery) -> Cow<'a, PendingDelivery> {

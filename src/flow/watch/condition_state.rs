@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::domain::data::Notice;
 use crate::flow::notice::Topic;
-use crate::store::UnroutedEvent;
+use crate::store::health::UnroutedEvent;
 
 /// What an incident is about.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -12,7 +12,8 @@ use crate::flow::watch::incidents::KnownIncident;
 use crate::flow::watch::mistakes::{self, CurrentMistakes};
 use crate::flow::watch::observing::{self, Observing};
 use crate::flow::watch::reports::{self, LastReport};
-use crate::store::{HealthSnapshot, UNREADY, UnroutedEvent};
+use crate::store::health::{HealthSnapshot, UnroutedEvent};
+use crate::store::queue::pending::UNREADY;
 
 /// An urgent delivery that waits for so long is an incident: three tries have failed by then.
 pub const URGENT_WAITS: SignedDuration = SignedDuration::from_mins(5);
@@ -201,7 +202,7 @@ fn size(bytes: u64) -> String {
 mod tests {
     use super::*;
     use crate::domain::event::Kind;
-    use crate::store::{DeadLetter, DeadLetterStats, OverdueDeliveries, ParkedChannel};
+    use crate::store::health::{DeadLetter, DeadLetterStats, OverdueDeliveries, ParkedChannel};
 
     fn at(minute: i64) -> Timestamp {
         Timestamp::from_second(1_790_000_000 + 60 * minute).unwrap()

@@ -10,7 +10,7 @@ use serde_with::skip_serializing_none;
 use crate::domain::data::Notice;
 use crate::flow::notice::Topic;
 use crate::flow::watch::condition_state::{ConditionState, ConditionStates, IncidentDetail, IncidentKey};
-use crate::store::{Incident, UnroutedEvent};
+use crate::store::health::{Incident, UnroutedEvent};
 
 /// An incident that begins again so soon after its end flutters …
 const FLUTTERS_WITHIN: SignedDuration = SignedDuration::from_hours(1);

@@ -87,7 +87,7 @@ mod tests {
     use crate::flow::watch::conditions::{self, WatchInput};
     use crate::flow::watch::incidents::{self, IncidentChange, WatchMemory};
     use crate::flow::watch::mistakes::CurrentMistakes;
-    use crate::store::HealthSnapshot;
+    use crate::store::health::HealthSnapshot;
 
     fn at(minute: i64) -> Timestamp {
         Timestamp::from_second(1_790_000_000 + 60 * minute).unwrap()

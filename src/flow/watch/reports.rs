@@ -7,7 +7,7 @@ use crate::domain::report::calendar::LATE_AFTER;
 use crate::domain::retry;
 use crate::flow::notice::Topic;
 use crate::flow::watch::condition_state::{ConditionState, ConditionStates, IncidentKey, wrong};
-use crate::store::ReportStatus;
+use crate::store::reports::ReportStatus;
 
 /// So long whoever makes and sends a report may take where its time is seen late, because the daemon was off or the clock or
 /// the configuration was changed; and so long its cause may be waited for.
@@ -59,7 +59,7 @@ mod tests {
 
     use super::*;
     use crate::domain::event::EventId;
-    use crate::store::Undelivered;
+    use crate::store::reports::Undelivered;
 
     fn after(minutes: i64, status: ReportStatus, failure: Option<&str>) -> Result<ConditionState, Option<String>> {
         since_start(i64::MAX, minutes, status, failure)

@@ -27,7 +27,7 @@ impl ChannelWorker {
 
     async fn to_catch_up(&self, due: &[DeliveryId], now: Timestamp) -> Option<Vec<(DeliveryId, Option<String>)>> {
         let (store, name) = (&self.context.store, &self.channel.name);
-        let waiting = async || match store.reader().to_catch_up(name, LOOK_AT).await {
+        let waiting = async || match store.to_catch_up(name, LOOK_AT).await {
             Ok(found) => {
                 let may_go = found.into_iter().filter(|(id, kind, _)| self.may_go(*id, kind, now));
                 Some(may_go.take(MOST).collect::<Vec<_>>())

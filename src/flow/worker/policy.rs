@@ -8,7 +8,7 @@ use crate::domain::event::Kind;
 use crate::domain::pace::{Backlog, Elapsed, PacingDecision};
 use crate::domain::quiet::Quiet;
 use crate::flow::worker::{ChannelWorker, Next};
-use crate::store::ParkedState;
+use crate::store::queue::pending::ParkedState;
 
 impl ChannelWorker {
     /// What a worker does before its first turn.
@@ -113,7 +113,7 @@ impl ChannelWorker {
         let Some(to) = &self.channel.fallback() else { return };
         let before = self.context.clock.ago(self.channel.settings.fallback_after);
         let quiet = self.quiet_hours(now).map(|(quiet, _)| quiet);
-        let reader = self.context.store.reader();
+        let reader = &self.context.store;
         if !matches!(reader.wants_fallback(&self.channel.name, before, now, quiet.clone()).await, Ok(true)) {
             return;
         }

@@ -9,9 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::domain::event::{DeliveryId, Kind};
 use crate::domain::fallback::CatchUp;
-use crate::store::StoreError;
-use crate::store::sqlite::read::Reader;
-use crate::store::sqlite::{Sqlite, deliver, rows};
+use crate::store::sqlite::{deliver, rows};
 
 /// It may have arrived, in part at least, or is under way: it goes on as the message that it is.
 const VAGUE: &str =
@@ -171,30 +169,5 @@ pub fn meanwhile(connection: &Connection, delivery: DeliveryId) -> rusqlite::Res
     match is_behind {
         None => Ok(Vec::new()),
         Some(_) => Ok(stand_ins(connection, delivery)?.into_iter().map(|(_, channel)| channel).collect()),
-    }
-}
-
-impl Reader {
-    /// What the next digest of a channel catches up with, at most so many, the earliest first, with their kinds and orders.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn to_catch_up(
-        &self,
-        channel: &str,
-        most: usize,
-    ) -> Result<Vec<(DeliveryId, Kind, Option<String>)>, StoreError> {
-        let channel = channel.to_owned();
-        self.look(move |connection| waiting(connection, &channel, most)).await
-    }
-}
-
-impl Sqlite {
-    /// Takes messages apart that were refused, so that they are composed anew.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn dissolve(&self, messages: Vec<DeliveryId>) -> Result<(), StoreError> {
-        self.change(move |connection| dissolve(connection, &messages)).await
     }
 }

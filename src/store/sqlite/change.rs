@@ -8,8 +8,8 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, pa
 
 use crate::domain::event::DeliveryId;
 use crate::store::StoreError;
-use crate::store::change::{Applied, ChangeRequest, ChangeResult, DeliveryName, Meant, Obstacle};
-use crate::store::sqlite::{BUSY_MS, STATEMENTS, named, rows, schema, unavailable, unopened};
+use crate::store::history::change::{Applied, ChangeRequest, ChangeResult, DeliveryName, Meant, Obstacle};
+use crate::store::sqlite::{BUSY_MS, STATEMENTS, rows, schema, unavailable, unopened};
 
 /// The store as a command changes it. The daemon sees a change at its next look, a second later at most.
 pub struct Changes {
@@ -28,70 +28,11 @@ impl Changes {
         Ok(Self { connection })
     }
 
-    /// What is meant, each delivery once: a name is that of a delivery by its id, or of those of an order by its number. A
-    /// look through the store, which keeps nobody from writing.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub fn resolve(&self, request: ChangeRequest, names: &[String]) -> Result<Vec<Meant>, StoreError> {
-        named::resolve(&self.connection, request, names).map_err(|error| unavailable(&error))
-    }
-
-    /// Does with each delivery what is wished, as far as it can be done, in one transaction.
+    /// Does something in one transaction.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`]: nothing was changed.
-    pub fn make(
-        &mut self,
-        request: ChangeRequest,
-        meant: &[Meant],
-        now: Timestamp,
-    ) -> Result<Vec<ChangeResult>, StoreError> {
-        self.transact(|connection| {
-            let one = |meant: &Meant| match meant {
-                Meant::Delivery(id) => change(connection, request, *id, now),
-                Meant::Settled(result) => Ok(result.clone()),
-            };
-            meant.iter().map(one).collect()
-        })
-    }
-
-    /// The dead deliveries, the oldest first.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub fn dead(&self, channel: Option<&str>) -> Result<Vec<DeliveryId>, StoreError> {
-        let read = || {
-            let sql = "SELECT id FROM deliveries WHERE state = 'dead' AND (?1 IS NULL OR channel = ?1) ORDER BY id";
-            let mut select = self.connection.prepare(sql)?;
-            let found = select.query_map([channel], |row| rows::uuid(0, row.get_ref(0)?.as_blob()?))?;
-            found.map(|id| id.map(DeliveryId)).collect::<rusqlite::Result<_>>()
-        };
-        read().map_err(|error| unavailable(&error))
-    }
-
-    /// Sends these once more, in one transaction, as far as they still are dead. Answers how many.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`]: nothing was changed.
-    pub fn revive(&mut self, dead: &[DeliveryId], now: Timestamp) -> Result<u64, StoreError> {
-        self.transact(|connection| {
-            let mut revived = 0;
-            for id in dead {
-                let sql = "SELECT 1 FROM deliveries WHERE id = ?1 AND state = 'dead'";
-                if connection.prepare_cached(sql)?.exists([id.0.as_bytes()])? {
-                    begin_anew(connection, *id, now)?;
-                    revived += 1;
-                }
-            }
-            Ok(revived)
-        })
-    }
-
-    pub(in crate::store::sqlite) fn transact<T>(
-        &mut self,
-        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
-    ) -> Result<T, StoreError> {
+    pub fn transact<T>(&mut self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
         let whole = || {
             let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let done = work(&transaction)?;
@@ -109,6 +50,41 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     connection.pragma_update(None, "synchronous", "FULL")?;
     Ok(connection)
+}
+
+/// Does with each delivery what is wished, as far as it can be done.
+pub fn make(
+    connection: &Connection,
+    request: ChangeRequest,
+    meant: &[Meant],
+    now: Timestamp,
+) -> rusqlite::Result<Vec<ChangeResult>> {
+    let one = |meant: &Meant| match meant {
+        Meant::Delivery(id) => change(connection, request, *id, now),
+        Meant::Settled(result) => Ok(result.clone()),
+    };
+    meant.iter().map(one).collect()
+}
+
+/// The dead deliveries, the oldest first.
+pub fn dead(connection: &Connection, channel: Option<&str>) -> rusqlite::Result<Vec<DeliveryId>> {
+    let sql = "SELECT id FROM deliveries WHERE state = 'dead' AND (?1 IS NULL OR channel = ?1) ORDER BY id";
+    let mut select = connection.prepare(sql)?;
+    let found = select.query_map([channel], |row| rows::uuid(0, row.get_ref(0)?.as_blob()?))?;
+    found.map(|id| id.map(DeliveryId)).collect()
+}
+
+/// Sends these once more, as far as they still are dead. Answers how many.
+pub fn revive(connection: &Connection, dead: &[DeliveryId], now: Timestamp) -> rusqlite::Result<u64> {
+    let mut revived = 0;
+    for id in dead {
+        let sql = "SELECT 1 FROM deliveries WHERE id = ?1 AND state = 'dead'";
+        if connection.prepare_cached(sql)?.exists([id.0.as_bytes()])? {
+            begin_anew(connection, *id, now)?;
+            revived += 1;
+        }
+    }
+    Ok(revived)
 }
 
 fn change(

@@ -8,8 +8,7 @@ use rusqlite::{Connection, params};
 
 use crate::domain::event::DeliveryId;
 use crate::domain::wait;
-use crate::store::StoreError;
-use crate::store::sqlite::{Sqlite, deliver, rows};
+use crate::store::sqlite::{deliver, rows};
 
 /// So many of the newest steps are looked at, whether they are of the future.
 const NEWEST_STEPS: u32 = 10_000;
@@ -75,18 +74,6 @@ fn ids(connection: &Connection, sql: &str, given: impl rusqlite::Params) -> rusq
     let mut statement = connection.prepare_cached(sql)?;
     let found = statement.query_map(given, |row| rows::uuid(0, row.get_ref(0)?.as_blob()?).map(DeliveryId))?;
     found.collect()
-}
-
-impl Sqlite {
-    /// Cuts every wait of a channel, and of its credential, to the length that it had when it was set: the clock may have been
-    /// put back. Answers how many deliveries that concerns.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`]: nothing was changed.
-    pub async fn cut_waits(&self, channel: &str, credential: &str, now: Timestamp) -> Result<usize, StoreError> {
-        let (channel, credential) = (channel.to_owned(), credential.to_owned());
-        self.change(move |connection| cut(connection, &channel, &credential, now)).await
-    }
 }
 
 #[cfg(test)]

@@ -8,8 +8,9 @@ use rusqlite::{Connection, ErrorCode};
 use tokio::sync::oneshot;
 
 use crate::domain::order::Order;
+use crate::store::StoreError;
+use crate::store::ingest::{Record, Recorded};
 use crate::store::sqlite::{record, unavailable};
-use crate::store::{Record, Recorded, StoreError};
 
 /// Where the answer to a job goes.
 pub type ReplySender<T> = oneshot::Sender<Result<T, StoreError>>;

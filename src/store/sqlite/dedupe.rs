@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::domain::event::{DedupeKey, EventId};
-use crate::store::Record;
+use crate::store::ingest::Record;
 use crate::store::sqlite::rows;
 
 /// Whether a record is known.

@@ -6,9 +6,10 @@ use rusqlite::{Connection, OptionalExtension, params};
 use crate::domain::event::DeliveryId;
 use crate::domain::quiet::Quiet;
 use crate::domain::retry::{Answer, Outcome, Step};
+use crate::store::queue::attempt::{Claim, Claimed, Settle};
+use crate::store::queue::pending::form_text;
 use crate::store::sqlite::report::service_health;
-use crate::store::sqlite::{Sqlite, catch_up, clock, due, fallback, pacing, parking, parts, rows};
-use crate::store::{Claim, Claimed, Settle, StoreError, form_text};
+use crate::store::sqlite::{catch_up, clock, due, fallback, pacing, parking, parts, rows};
 
 /// At the start: what was being sent when a crash came may have arrived, so its attempt is ended as unknown and the delivery
 /// is due again; and channels that are parked are probed soon.
@@ -319,38 +320,3 @@ fn channel_of(connection: &Connection, delivery: DeliveryId) -> rusqlite::Result
 /// Between the last probe of a channel and a restart that probes it again: a supervisor that restarts us in a loop must not
 /// make us hammer an account.
 pub const PROBE_AFTER_START: SignedDuration = SignedDuration::from_mins(1);
-
-impl Sqlite {
-    /// Holds deliveries until the quiet hours of their channel end, at the moment that is given with them, but no message that
-    /// carries something that passes them. Answers which those are.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn hold(
-        &self,
-        ids: Vec<DeliveryId>,
-        (quiet, until): (Quiet, Timestamp),
-        now: Timestamp,
-    ) -> Result<Vec<DeliveryId>, StoreError> {
-        self.change(move |connection| hold(connection, &ids, (&quiet, until), now)).await
-    }
-
-    /// Lets go of what the quiet hours of a channel held by another setting. `quiet`: those in which it is now, and when they
-    /// end.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn release_held(
-        &self,
-        channel: &str,
-        quiet: Option<(Quiet, Timestamp)>,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        let channel = channel.to_owned();
-        self.change(move |connection| {
-            let quiet = quiet.as_ref().map(|(quiet, until)| (quiet, *until));
-            release_held(connection, &channel, quiet, now)
-        })
-        .await
-    }
-}

@@ -9,8 +9,8 @@ use crate::domain::digest_group::Candidate;
 use crate::domain::event::DeliveryId;
 use crate::domain::glob::Glob;
 use crate::domain::message::PartForm;
-use crate::store::sqlite::{Sqlite, catch_up, parts, rows};
-use crate::store::{DueBatch, ParkedState, PendingDelivery, StoreError, form_of};
+use crate::store::queue::pending::{DueBatch, ParkedState, PendingDelivery, form_of};
+use crate::store::sqlite::{catch_up, parts, rows};
 
 const CANDIDATES: &str = "SELECT d.id, e.kind, d.urgent, d.order_key, d.event_seq, d.returned, d.fell_back = 1,
         EXISTS (SELECT 1 FROM attempts a WHERE a.delivery = d.id AND a.outcome = 'unknown')
@@ -240,15 +240,4 @@ pub fn rank(connection: &Connection, channel: &str, urgent: &[Glob]) -> rusqlite
         connection.prepare_cached(sql)?.execute(params![id, is_urgent])?;
     }
     Ok(())
-}
-
-impl Sqlite {
-    /// Says of what waits for a channel which kinds are urgent: the configuration may have changed since they came.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn rank(&self, channel: &str, urgent: Vec<Glob>) -> Result<(), StoreError> {
-        let channel = channel.to_owned();
-        self.change(move |connection| rank(connection, &channel, &urgent)).await
-    }
 }

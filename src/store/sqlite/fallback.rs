@@ -7,8 +7,9 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::domain::event::DeliveryId;
 use crate::domain::quiet::Quiet;
-use crate::store::sqlite::{Sqlite, catch_up, deliver, due, rows};
-use crate::store::{Fallback, StoreError, UnreachedChannel};
+use crate::store::queue::attempt::Fallback;
+use crate::store::queue::pending::UnreachedChannel;
+use crate::store::sqlite::{catch_up, deliver, due, rows};
 
 /// So many deliveries a step; each step is a short part of one commit.
 const STEP: usize = 100;
@@ -239,30 +240,4 @@ fn merge(connection: &Connection, accepted: &Accepted) -> rusqlite::Result<Vec<(
         connection.prepare_cached(sql)?.execute(params![delivery.0.as_bytes(), by.0.as_bytes()])?;
     }
     Ok(merged)
-}
-
-impl Sqlite {
-    /// Asks the fallback for urgent deliveries that have waited since `before`, or for all urgent ones while the channel is
-    /// parked; in `quiet` hours only for what passes them; not more than one step's worth. Answers how many.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn fall_back(
-        &self,
-        to: Fallback,
-        before: Timestamp,
-        now: Timestamp,
-        quiet: Option<Quiet>,
-    ) -> Result<u64, StoreError> {
-        self.change(move |connection| ask_for_waiting(connection, &to, before, now, quiet.as_ref())).await
-    }
-
-    /// Takes for accepted what the fallback of a channel has accepted.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn settle_fallback(&self, channel: &str, now: Timestamp) -> Result<(), StoreError> {
-        let channel = channel.to_owned();
-        self.change(move |connection| settle_fallback(connection, &channel, now)).await
-    }
 }

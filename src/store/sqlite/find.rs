@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::domain::event::{DeliveryId, Event, EventId};
 use crate::domain::order::Order;
-use crate::store::history::{IdMatch, Question};
+use crate::store::history::found::{IdMatch, Question};
 use crate::store::sqlite::rows;
 
 /// An id may be shortened to so many digits; fewer are too easily another one's.

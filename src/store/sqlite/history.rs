@@ -4,39 +4,16 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::domain::event::{DeliveryId, EventId};
-use crate::store::StoreError;
-use crate::store::history::{
-    AttemptHistory, DeliveryHistory, EventHistory, History, HistoryAnswer, OrderHistory, Other, ParkedHistory,
-    Question, RateLimitHistory, ReceivedWebhook, RefusedWebhook, SlotHistory, SourceHistory, StepTaken,
+use crate::store::history::found::{
+    AttemptHistory, DeliveryHistory, EventHistory, FoundHistory, HistoryAnswer, OrderHistory, Other, ParkedHistory,
+    Question, RateLimitHistory, ReceivedWebhook, SlotHistory, SourceHistory, StepTaken,
 };
+use crate::store::ingest::RefusedWebhook;
 use crate::store::sqlite::find::FoundId;
-use crate::store::sqlite::read::Reader;
 use crate::store::sqlite::{find, record, report, rows};
 
-impl Reader {
-    /// Everything that is remembered of what a person asks for, as of one moment.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn history(&self, question: Question) -> Result<History, StoreError> {
-        self.look(move |connection| {
-            // One state of the store, although it is read in several steps and the daemon goes on meanwhile.
-            let transaction = connection.unchecked_transaction()?;
-            history(&transaction, &question)
-        })
-        .await
-    }
-
-    /// What holds deliveries back at this moment, and nothing else.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn holds(&self) -> Result<History, StoreError> {
-        self.look(|connection| with_holds(connection, HistoryAnswer::Nothing)).await
-    }
-}
-
-fn history(connection: &Connection, question: &Question) -> rusqlite::Result<History> {
+/// What is remembered of what a person asks for.
+pub fn history(connection: &Connection, question: &Question) -> rusqlite::Result<FoundHistory> {
     let found = match find::meant(connection, question)? {
         FoundId::Nothing => HistoryAnswer::Nothing,
         FoundId::Several(candidates) => HistoryAnswer::Several(candidates),
@@ -59,8 +36,8 @@ fn history(connection: &Connection, question: &Question) -> rusqlite::Result<His
 }
 
 /// With what holds deliveries back.
-fn with_holds(connection: &Connection, found: HistoryAnswer) -> rusqlite::Result<History> {
-    Ok(History {
+pub fn with_holds(connection: &Connection, found: HistoryAnswer) -> rusqlite::Result<FoundHistory> {
+    Ok(FoundHistory {
         found,
         parked: parked(connection)?,
         rate_limited: rate_limited(connection)?,

@@ -7,14 +7,13 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::domain::event::{Event, OWN_SOURCE, SignatureCheck};
 use crate::domain::retry;
-use crate::store::history::UnfitSignatures;
-use crate::store::sqlite::commit::Orders;
-use crate::store::sqlite::read::Reader;
-use crate::store::sqlite::{Sqlite, record, rows};
-use crate::store::{
+use crate::store::health::{
     DeadLetter, DeadLetterStats, HealthQuery, HealthSnapshot, Incident, IncidentUpdate, OverdueDeliveries,
-    ParkedChannel, Recorded, StoreError, UnroutedEvent,
+    ParkedChannel, UnfitSignatures, UnroutedEvent,
 };
+use crate::store::ingest::Recorded;
+use crate::store::sqlite::commit::Orders;
+use crate::store::sqlite::{record, rows};
 
 /// So many urgent deliveries of a channel are looked at, those that are due first: when older ones lie behind so many, these
 /// are old enough themselves.
@@ -59,74 +58,29 @@ const UNPROVEN: &str = "SELECT count(*), min(received_at), max(received_at) FROM
 
 const LAST: &str = "SELECT max(received_at) FROM events INDEXED BY events_by_arrival WHERE received_at < ?1";
 
-impl Sqlite {
-    /// Changes what the operator is known to know, and records the notice that says so, in one commit. `None`: somebody else
-    /// has changed it meanwhile, and nothing was done.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`]: nothing of it was kept.
-    pub async fn update_incident(&self, change: IncidentUpdate) -> Result<Option<Recorded>, StoreError> {
-        self.change(move |connection| update(connection, &change)).await
-    }
-
-    /// Writes down when something came from a source last; `None`: forgets it. Nobody waits for that: it is committed with what else
-    /// is queued. Answers whether it is queued.
-    pub fn sign_of_life(&self, source: &str, at: Option<Timestamp>) -> bool {
-        let source = source.to_owned();
-        self.leave(move |connection| sign(connection, &source, at))
-    }
+/// What was not proven of a source's webhooks, after one moment and before another.
+pub fn unproven(
+    connection: &Connection,
+    source: &str,
+    after: Timestamp,
+    before: Timestamp,
+) -> rusqlite::Result<Option<UnfitSignatures>> {
+    let given = params![source, rows::to_millisecond(after), rows::to_millisecond(before)];
+    connection.prepare_cached(UNPROVEN)?.query_row(given, |row| {
+        let count = row.get::<_, i64>(0)?.unsigned_abs();
+        let moment = |column| rows::of_millisecond(column, row.get(column)?);
+        if count == 0 { Ok(None) } else { Ok(Some(UnfitSignatures { count, first: moment(1)?, last: moment(2)? })) }
+    })
 }
 
-impl Reader {
-    /// What the daemon wants to know of itself.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn query_health(&self, look: HealthQuery) -> Result<HealthSnapshot, StoreError> {
-        self.look(move |connection| health_snapshot(connection, look)).await
-    }
-
-    /// What was not proven of a source's webhooks, after one moment and before another.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn unproven(
-        &self,
-        source: &str,
-        after: Timestamp,
-        before: Timestamp,
-    ) -> Result<Option<UnfitSignatures>, StoreError> {
-        let source = source.to_owned();
-        let (after, before) = (rows::to_millisecond(after), rows::to_millisecond(before));
-        self.look(move |connection| {
-            connection.prepare_cached(UNPROVEN)?.query_row(params![source, after, before], |row| {
-                let count = row.get::<_, i64>(0)?.unsigned_abs();
-                let moment = |column| rows::of_millisecond(column, row.get(column)?);
-                if count == 0 {
-                    Ok(None)
-                } else {
-                    Ok(Some(UnfitSignatures { count, first: moment(1)?, last: moment(2)? }))
-                }
-            })
-        })
-        .await
-    }
-
-    /// When the last event came before a moment.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn last_event(&self, before: Timestamp) -> Result<Option<Timestamp>, StoreError> {
-        let before = rows::to_millisecond(before);
-        self.look(move |connection| {
-            let last: Option<i64> = connection.prepare_cached(LAST)?.query_row([before], |row| row.get(0))?;
-            last.map(|last| rows::of_millisecond(0, last)).transpose()
-        })
-        .await
-    }
+/// When the last event came before a moment.
+pub fn last_event(connection: &Connection, before: Timestamp) -> rusqlite::Result<Option<Timestamp>> {
+    let before = rows::to_millisecond(before);
+    let last: Option<i64> = connection.prepare_cached(LAST)?.query_row([before], |row| row.get(0))?;
+    last.map(|last| rows::of_millisecond(0, last)).transpose()
 }
 
-fn update(connection: &Connection, change: &IncidentUpdate) -> rusqlite::Result<Option<Recorded>> {
+pub fn update(connection: &Connection, change: &IncidentUpdate) -> rusqlite::Result<Option<Recorded>> {
     let IncidentUpdate { before, after, notice } = change;
     let Some(about) = after.as_ref().or(before.as_ref()) else { return Ok(None) };
     let key = params![about.topic, about.subject];
@@ -145,7 +99,8 @@ fn update(connection: &Connection, change: &IncidentUpdate) -> rusqlite::Result<
     }
 }
 
-fn sign(connection: &Connection, source: &str, at: Option<Timestamp>) -> rusqlite::Result<()> {
+/// Writes down when something came from a source last; `None`: forgets it.
+pub fn sign(connection: &Connection, source: &str, at: Option<Timestamp>) -> rusqlite::Result<()> {
     match at {
         Some(at) => {
             let sql = "INSERT INTO signs_of_life (source, at) VALUES (?1, ?2)
@@ -159,7 +114,7 @@ fn sign(connection: &Connection, source: &str, at: Option<Timestamp>) -> rusqlit
     Ok(())
 }
 
-fn health_snapshot(connection: &Connection, look: HealthQuery) -> rusqlite::Result<HealthSnapshot> {
+pub fn health_snapshot(connection: &Connection, look: HealthQuery) -> rusqlite::Result<HealthSnapshot> {
     Ok(HealthSnapshot {
         incidents: incidents(connection)?,
         parked: parked(connection)?,

@@ -11,21 +11,11 @@ use rusqlite::{Connection, OptionalExtension};
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 
+use crate::store::health::Loss;
 use crate::store::sqlite::{rows, wal};
 
 /// A later format may mean something else by the same names.
 const FORMAT: u32 = 1;
-
-/// What may be missing since the last start.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Loss {
-    /// What was found, without anything of a buyer.
-    pub found: String,
-    /// When the last event came that is there; or the first one, where none is.
-    pub from: Option<Timestamp>,
-    /// When the last thing was stored that was known.
-    pub until: Option<Timestamp>,
-}
 
 /// What is newest in a store.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,81 +4,8 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 
 use crate::domain::event::{DeliveryId, EventId};
-use crate::store::sqlite::read::Reader;
+use crate::store::history::list::{DeliveryFilter, DeliveryRow, ShortName, Start};
 use crate::store::sqlite::{find, record, rows};
-use crate::store::{DeliveryFilter, DeliveryRow, StoreError};
-
-impl Reader {
-    /// How many deliveries there are of those that are wanted.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn count(&self, wanted: DeliveryFilter) -> Result<u64, StoreError> {
-        self.look(move |connection| count(connection, &wanted)).await
-    }
-
-    /// The first of the newest so many deliveries, in the sequence of their making; `None` where there are no more than that.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn first_of_newest(&self, wanted: DeliveryFilter, newest: u64) -> Result<Option<DeliveryId>, StoreError> {
-        self.look(move |connection| first_of_newest(connection, &wanted, newest)).await
-    }
-
-    /// The next so many deliveries in the sequence of their making.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn page(&self, wanted: DeliveryFilter, start: Start, rows: u32) -> Result<Vec<DeliveryRow>, StoreError> {
-        self.look(move |connection| page(connection, &wanted, start, rows)).await
-    }
-
-    /// For people: the id of each delivery as far as it has to be written, and what its order is called.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn short_names(&self, rows: &[DeliveryRow]) -> Result<Vec<ShortName>, StoreError> {
-        let rows: Vec<_> = rows.iter().map(|row| (row.id, row.source.clone(), row.order.clone())).collect();
-        self.look(move |connection| {
-            let name = |(id, source, number): &(DeliveryId, String, Option<String>)| {
-                let id = find::short(connection, id.0)?;
-                let Some(number) = number else { return Ok(ShortName { id, order: None }) };
-                let order = record::load_order(connection, source, number)?.map(|(_, order)| order);
-                let short = order.and_then(|order| order.short_number).map(|short| format!("#{short}"));
-                Ok(ShortName { id, order: short.or_else(|| Some(number.clone())) })
-            };
-            rows.iter().map(name).collect()
-        })
-        .await
-    }
-
-    /// The orders of this number or short number: source and number of each.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn orders(&self, asked: &str) -> Result<Vec<(String, String)>, StoreError> {
-        let asked = asked.to_owned();
-        self.look(move |connection| find::orders(connection, &asked)).await
-    }
-}
-
-/// What a delivery is called in a list for people.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ShortName {
-    pub id: String,
-    /// The short number where there is one, else the number.
-    pub order: Option<String>,
-}
-
-/// Where a page begins.
-#[derive(Clone, Copy, Debug)]
-pub enum Start {
-    Beginning,
-    /// With this one.
-    At(DeliveryId),
-    /// With the one after this.
-    After(DeliveryId),
-}
 
 /// What must hold of a delivery `d`, and the values that are bound in it, from the first place on.
 fn conditions(wanted: &DeliveryFilter) -> (String, Vec<Value>) {
@@ -109,14 +36,14 @@ fn conditions(wanted: &DeliveryFilter) -> (String, Vec<Value>) {
     (conditions.join(" AND "), values)
 }
 
-fn count(connection: &Connection, wanted: &DeliveryFilter) -> rusqlite::Result<u64> {
+pub fn count(connection: &Connection, wanted: &DeliveryFilter) -> rusqlite::Result<u64> {
     let (conditions, values) = conditions(wanted);
     let sql = format!("SELECT count(*) FROM deliveries d WHERE {conditions}");
     let count = |row: &Row<'_>| row.get::<_, i64>(0);
     connection.prepare_cached(&sql)?.query_row(params_from_iter(values), count).map(i64::unsigned_abs)
 }
 
-fn first_of_newest(
+pub fn first_of_newest(
     connection: &Connection,
     wanted: &DeliveryFilter,
     newest: u64,
@@ -128,7 +55,7 @@ fn first_of_newest(
     connection.prepare_cached(&sql)?.query_row(params_from_iter(values), id).optional()
 }
 
-fn page(
+pub fn page(
     connection: &Connection,
     wanted: &DeliveryFilter,
     start: Start,
@@ -178,4 +105,16 @@ fn delivery_row(row: &Row<'_>) -> rusqlite::Result<DeliveryRow> {
         answer: row.get(10)?,
         digest: row.get_ref(11)?.as_blob_or_null()?.map(|id| rows::uuid(11, id).map(DeliveryId)).transpose()?,
     })
+}
+
+/// What a delivery is called in a list for people, of its id, its source and the number of its order.
+pub fn short_name(
+    connection: &Connection,
+    (id, source, number): &(DeliveryId, String, Option<String>),
+) -> rusqlite::Result<ShortName> {
+    let id = find::short(connection, id.0)?;
+    let Some(number) = number else { return Ok(ShortName { id, order: None }) };
+    let order = record::load_order(connection, source, number)?.map(|(_, order)| order);
+    let short = order.and_then(|order| order.short_number).map(|short| format!("#{short}"));
+    Ok(ShortName { id, order: short.or_else(|| Some(number.clone())) })
 }

@@ -1,12 +1,13 @@
 //! The store in one SQLite file: one thread writes, whatever is queued goes into one transaction, and then everyone is
 //! answered.
 
-mod alive;
+mod access;
 pub mod backup;
 mod catch_up;
-pub mod change;
+mod change;
 mod clock;
 mod commit;
+mod contract;
 mod dedupe;
 mod deliver;
 mod due;
@@ -15,9 +16,9 @@ mod files;
 mod find;
 mod history;
 mod incidents;
-pub mod inquiries;
-pub mod last_known;
-pub mod list;
+mod inquiries;
+mod last_known;
+mod list;
 pub mod lock;
 mod named;
 mod opening;
@@ -25,31 +26,32 @@ mod pacing;
 mod parking;
 mod parts;
 mod prune;
-pub mod read;
+mod read;
 mod record;
 mod refusals;
-mod report;
+pub mod report;
 mod rows;
 mod schema;
-pub mod test_send;
+mod test_send;
 mod wal;
-pub mod writer;
+mod writer;
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use jiff::Timestamp;
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
 
-use crate::store::sqlite::commit::{ReplySender, WriterJob, simple};
-use crate::store::sqlite::last_known::Loss;
+use crate::store::StoreError;
+use crate::store::health::{Loss, Status};
+use crate::store::sqlite::access::WriteAccess;
 use crate::store::sqlite::opening::{OpenError, PATIENCE, StorePlace};
 use crate::store::sqlite::read::Reader;
-use crate::store::sqlite::writer::{Status, Writer};
-use crate::store::{Claim, Claimed, Record, Recorded, Settle, StoreError};
+use crate::store::sqlite::writer::Writer;
 
 /// How many jobs may wait for the writer; beyond it, whoever asks waits.
 const QUEUE: usize = 1024;
@@ -58,14 +60,12 @@ const BUSY_MS: u64 = 5000;
 /// Prepared statements that a connection keeps.
 const STATEMENTS: usize = 64;
 
-/// One SQLite file, held by one daemon.
+/// One SQLite file, held by one daemon, or as a command uses it beside that.
 pub struct Sqlite {
-    writer: mpsc::Sender<WriterJob>,
     reader: Reader,
+    writer: WriteAccess,
     status: watch::Receiver<Status>,
     loss: Arc<Mutex<Option<Loss>>>,
-    /// Resolves when the writer thread has ended and let go of the file.
-    ended: oneshot::Receiver<()>,
 }
 
 impl Sqlite {
@@ -102,7 +102,8 @@ impl Sqlite {
             None => Reader::closed()?,
         };
         let (writer, jobs) = mpsc::channel(QUEUE);
-        let (end, ended) = oneshot::channel();
+        let ended = CancellationToken::new();
+        let end = ended.clone().drop_guard();
         let (status, seen) = watch::channel(status);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         let runtime = runtime.map_err(|error| StoreError::Unavailable(format!("no timer for the store: {error}")))?;
@@ -111,69 +112,20 @@ impl Sqlite {
         spawn("store-write", move || {
             // Until its end no second daemon may write beside this one.
             thread.run(jobs, &runtime);
-            let _ = end.send(());
+            drop(end);
         })?;
-        Ok(Self { writer, reader, status: seen, loss, ended })
+        Ok(Self { writer: WriteAccess::thread(writer, ended), reader, status: seen, loss })
     }
 
-    /// Returns when the store has been opened, which may take as long as the disk is full; at once where it was.
-    pub async fn opened(&self) {
-        // An error means that the thread has ended, and then nothing can be asked of the store any more either.
-        let _ = self.status.clone().wait_for(|status| matches!(status, Status::Ready(_))).await;
-    }
-
-    /// Whether the store's files can be used, and how that changes.
-    pub fn status(&self) -> watch::Receiver<Status> {
-        self.status.clone()
-    }
-
-    /// Whether the store's files can be used now.
-    pub fn is_ready(&self) -> bool {
-        matches!(&*self.status.borrow(), Status::Ready(_))
-    }
-
-    /// What may be missing, by what the last start of the store found, until the operator was notified of it.
-    pub fn loss(&self) -> Option<Loss> {
-        self.loss.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// The operator was notified of what may be missing, so no later start says it again.
-    pub fn forget_loss(&self) {
-        *self.loss.lock().unwrap_or_else(PoisonError::into_inner) = None;
-    }
-
-    /// Records an event, its repeat keys, its order, its ledger entries and its deliveries, in one commit.
+    /// Opens an existing file for a command, also beside the daemon that holds it.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`]: nothing of it was kept.
-    pub async fn record(&self, record: Record) -> Result<Recorded, StoreError> {
-        self.ask(|reply| WriterJob::Record(Box::new(record), reply)).await
-    }
-
-    /// Begins an attempt: what is about to be sent is on disk when this returns.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`]: the attempt must not be made.
-    pub async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError> {
-        self.change(move |connection| deliver::claim(connection, &claim)).await
-    }
-
-    /// Ends an attempt.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`]: the outcome was not kept; the caller should try again, else the message may go out twice.
-    pub async fn settle(&self, settle: Settle) -> Result<(), StoreError> {
-        self.change(move |connection| deliver::settle(connection, &settle)).await
-    }
-
-    /// Removes events older than `before` whose deliveries are all done, at most `steps` of them, beginning after the event
-    /// numbered `after_seq`. Answers how many, and where to go on; `None` at the end.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn prune(&self, before: Timestamp, after_seq: i64, steps: u32) -> Result<(u64, Option<i64>), StoreError> {
-        let pruned = self.change(move |connection| prune::prune(connection, before, after_seq, steps)).await?;
-        Ok((pruned.removed, pruned.next))
+    /// [`StoreError::Unavailable`] when the file is missing or cannot be opened; [`StoreError::Refused`] when it is another
+    /// version's.
+    pub fn open_beside(path: &Path) -> Result<Self, StoreError> {
+        let (_, status) = watch::channel(Status::Ready(None));
+        let writer = WriteAccess::beside(path.to_owned());
+        Ok(Self { reader: Reader::open(path)?, writer, status, loss: Arc::default() })
     }
 
     /// The writer's `journal_mode` and `synchronous`, as SQLite says them: a promise hangs on both.
@@ -184,36 +136,22 @@ impl Sqlite {
         self.change(durability).await
     }
 
-    /// Lets go of the file, after everything that was asked is done.
-    pub async fn close(self) {
-        drop(self.writer);
-        // An error means that the thread has ended already.
-        let _ = self.ended.await;
+    async fn look<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.reader.look(read).await
     }
 
-    /// The reading side.
-    pub fn reader(&self) -> &Reader {
-        &self.reader
-    }
-
-    /// Has the writer thread change something, in the transaction of its group and a savepoint of its own.
     async fn change<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.ask(|reply| WriterJob::Change(Box::new(move |transaction| simple(transaction, reply, work)))).await
+        self.writer.change(work).await
     }
 
-    /// Leaves a change with the writer thread, for which nobody waits. Answers whether it was taken.
-    fn leave<T: Send + 'static>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static) -> bool {
-        let (reply, _) = oneshot::channel();
-        self.writer.try_send(WriterJob::Change(Box::new(move |transaction| simple(transaction, reply, work)))).is_ok()
-    }
-
-    async fn ask<T>(&self, job: impl FnOnce(ReplySender<T>) -> WriterJob) -> Result<T, StoreError> {
-        let (reply, answer) = oneshot::channel();
-        self.writer.send(job(reply)).await.map_err(|_| stopped())?;
-        answer.await.map_err(|_| stopped())?
+    fn noted_loss(&self) -> MutexGuard<'_, Option<Loss>> {
+        self.loss.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::Connection;
 
 use crate::domain::event::DeliveryId;
-use crate::store::change::{Applied, ChangeRequest, ChangeResult, DeliveryName, Meant, Obstacle};
+use crate::store::history::change::{Applied, ChangeRequest, ChangeResult, DeliveryName, Meant, Obstacle};
 use crate::store::sqlite::{find, rows};
 
 /// What the names stand for, each delivery once. What one of them chooses is chosen, though another leaves it out.

@@ -11,8 +11,9 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode};
 
 use crate::store::StoreError;
+use crate::store::health::Loss;
 use crate::store::sqlite::files::Files;
-use crate::store::sqlite::last_known::{DatabaseState, LastKnown, Loss, Newest};
+use crate::store::sqlite::last_known::{DatabaseState, LastKnown, Newest};
 use crate::store::sqlite::lock::Lock;
 use crate::store::sqlite::wal::Inspection;
 use crate::store::sqlite::{deliver, keep_statements, schema, unavailable, unopened, wal};

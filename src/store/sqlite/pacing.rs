@@ -3,9 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, params};
 
-use crate::store::sqlite::read::Reader;
-use crate::store::sqlite::{Sqlite, clock, rows};
-use crate::store::{PacingFeedback, PacingState, StoreError};
+use crate::store::queue::attempt::{PacingFeedback, PacingState};
+use crate::store::sqlite::{clock, rows};
 
 /// Takes a slot for an attempt. It stays until it is said to be free; `until` is for whoever looks at the table.
 pub fn take(connection: &Connection, credential: &str, attempt: i64, until: Timestamp) -> rusqlite::Result<()> {
@@ -54,41 +53,22 @@ pub fn taken(connection: &Connection) -> rusqlite::Result<PacingState> {
     Ok(PacingState { slots, closed: closed.collect::<rusqlite::Result<_>>()? })
 }
 
-impl Reader {
-    /// When each slot of a credential is free again that is taken `now`: one window of `per` after its attempt has ended,
-    /// the first one first. Not known of those whose attempt is under way.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn slots_of(
-        &self,
-        credential: &str,
-        per: SignedDuration,
-        now: Timestamp,
-    ) -> Result<Vec<Option<Timestamp>>, StoreError> {
-        let credential = credential.to_owned();
-        let ended_after = now.checked_sub(per).unwrap_or(Timestamp::MIN);
-        self.look(move |connection| {
-            let sql = "SELECT a.ended_at FROM pacing_slots s JOIN attempts a ON a.seq = s.attempt
-                WHERE s.credential = ?1 AND (a.ended_at IS NULL OR a.ended_at > ?2) ORDER BY a.ended_at IS NULL, a.ended_at";
-            let mut select = connection.prepare_cached(sql)?;
-            let slots = select.query_map(params![credential, rows::to_millisecond(ended_after)], |row| {
-                let ended_at: Option<i64> = row.get(0)?;
-                let ended_at = ended_at.map(|at| rows::of_millisecond(0, at)).transpose()?;
-                Ok(ended_at.and_then(|at| at.checked_add(per).ok()))
-            })?;
-            slots.collect()
-        })
-        .await
-    }
-}
-
-impl Sqlite {
-    /// Forgets the slots of these attempts.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn forget_slots(&self, attempts: Vec<i64>) -> Result<(), StoreError> {
-        self.change(move |connection| forget(connection, &attempts)).await
-    }
+/// When each slot of a credential is free again that is taken `now`: one window of `per` after its attempt has ended, the
+/// first one first. Not known of those whose attempt is under way.
+pub fn slots_of(
+    connection: &Connection,
+    credential: &str,
+    per: SignedDuration,
+    now: Timestamp,
+) -> rusqlite::Result<Vec<Option<Timestamp>>> {
+    let ended_after = now.checked_sub(per).unwrap_or(Timestamp::MIN);
+    let sql = "SELECT a.ended_at FROM pacing_slots s JOIN attempts a ON a.seq = s.attempt
+        WHERE s.credential = ?1 AND (a.ended_at IS NULL OR a.ended_at > ?2) ORDER BY a.ended_at IS NULL, a.ended_at";
+    let mut select = connection.prepare_cached(sql)?;
+    let slots = select.query_map(params![credential, rows::to_millisecond(ended_after)], |row| {
+        let ended_at: Option<i64> = row.get(0)?;
+        let ended_at = ended_at.map(|at| rows::of_millisecond(0, at)).transpose()?;
+        Ok(ended_at.and_then(|at| at.checked_add(per).ok()))
+    })?;
+    slots.collect()
 }

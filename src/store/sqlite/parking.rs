@@ -4,9 +4,9 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, params};
 
 use crate::domain::event::DeliveryId;
+use crate::store::queue::pending::UNREADY;
 use crate::store::sqlite::deliver::PROBE_AFTER_START;
-use crate::store::sqlite::{Sqlite, clock, fallback, rows};
-use crate::store::{StoreError, UNREADY};
+use crate::store::sqlite::{clock, fallback, rows};
 
 /// The longest that any parked channel waits for its next try.
 const LONGEST_PROBE: SignedDuration = SignedDuration::from_hours(6);
@@ -95,28 +95,4 @@ pub fn take_up(connection: &Connection, now: Timestamp) -> rusqlite::Result<()> 
     connection.execute(sql, params![now, apart])?;
     let sql = "UPDATE deliveries SET due_at = ?1, wait_ms = 0 WHERE state = 'waiting' AND outcome = 'misconfigured'";
     connection.execute(sql, [now]).map(drop)
-}
-
-impl Sqlite {
-    /// Parks a channel that waits for a secret, or lets it go where it has all of them.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn note_readiness(&self, channel: &str, unready: Option<&str>, now: Timestamp) -> Result<(), StoreError> {
-        let (channel, unready) = (channel.to_owned(), unready.map(str::to_owned));
-        let note = move |connection: &Connection| match &unready {
-            Some(reason) => park_unready(connection, &channel, reason, now),
-            None => ready(connection, &channel),
-        };
-        self.change(note).await
-    }
-
-    /// Tries a parked channel now: its setting has changed, or somebody asks for it.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn probe_now(&self, channel: &str, now: Timestamp) -> Result<(), StoreError> {
-        let channel = channel.to_owned();
-        self.change(move |connection| probe_now(connection, &channel, now)).await
-    }
 }

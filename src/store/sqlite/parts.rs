@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::domain::event::DeliveryId;
 use crate::domain::message::{Part, PartForm};
-use crate::store::{form_of, form_text};
+use crate::store::queue::pending::{form_of, form_text};
 
 /// A shorter ending is not worth a look at another row, in bytes.
 const WORTH_SHARING: usize = 1024;

@@ -1,22 +1,14 @@
-//! Looking at the store without changing it: for the channel workers, for pages, and for commands beside a running daemon.
+//! The thread that looks at the store without changing it.
 
-use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::domain::event::{DeliveryId, Event, EventId};
-use crate::domain::order::Order;
-use crate::domain::quiet::Quiet;
-use crate::store::sqlite::{
-    BUSY_MS, QUEUE, due, fallback, keep_statements, list, pacing, record, schema, spawn, stopped, test_send,
-    unavailable, unopened,
-};
-use crate::store::{DeliveryRow, DueBatch, PacingState, ParkedState, PendingDelivery, StoreError, TestSend};
+use crate::store::StoreError;
+use crate::store::sqlite::{BUSY_MS, QUEUE, keep_statements, schema, spawn, stopped, unavailable, unopened};
 
 /// What the reader thread is asked for.
 enum Reading {
@@ -65,6 +57,14 @@ impl Reader {
         }
     }
 
+    /// As [`Reader::close`], when the store is closed.
+    pub(super) async fn end(&self) {
+        let (reply, closed) = oneshot::channel();
+        if self.readings.send(Reading::Close(reply)).await.is_ok() {
+            let _ = closed.await;
+        }
+    }
+
     /// Opens the files, for the writer thread.
     ///
     /// # Errors
@@ -75,156 +75,10 @@ impl Reader {
         opened.blocking_recv().map_err(|_| stopped())?
     }
 
-    /// What waits for a channel and could go now: at most `limit` urgent and as many ordinary deliveries, the longest due
-    /// first. With `in_order`, those of one order come one after another: a later one stays back while an earlier one waits.
+    /// Reads something.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub async fn due_batch(
-        &self,
-        channel: &str,
-        now: Timestamp,
-        limit: usize,
-        in_order: bool,
-    ) -> Result<DueBatch, StoreError> {
-        let channel = channel.to_owned();
-        self.look(move |connection| due::due_batch(connection, &channel, now, limit, in_order)).await
-    }
-
-    /// Everything that the messages of these deliveries are made from, and which of them only a newer version can read.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn load(
-        &self,
-        deliveries: Vec<DeliveryId>,
-        now: Timestamp,
-    ) -> Result<(Vec<PendingDelivery>, Vec<DeliveryId>), StoreError> {
-        self.look(move |connection| due::load(connection, &deliveries, now)).await
-    }
-
-    /// What waits of each of these orders for a channel and may share a message, the earliest first.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn of_orders(
-        &self,
-        channel: &str,
-        order_keys: Vec<String>,
-    ) -> Result<BTreeMap<String, Vec<DeliveryId>>, StoreError> {
-        let channel = channel.to_owned();
-        self.look(move |connection| due::of_orders(connection, &channel, &order_keys)).await
-    }
-
-    /// What a delivery carries, the earliest first.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn carried(&self, leader: DeliveryId) -> Result<Vec<DeliveryId>, StoreError> {
-        self.look(move |connection| due::carried(connection, leader)).await
-    }
-
-    /// Whether a channel's setting is wrong, as far as its receiver said.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn parked(&self, channel: &str) -> Result<Option<ParkedState>, StoreError> {
-        let channel = channel.to_owned();
-        self.look(move |connection| due::parked(connection, &channel)).await
-    }
-
-    /// Whether the fallback of a channel is to be asked for something that has waited since `before`; in `quiet` hours only
-    /// for what passes them.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn wants_fallback(
-        &self,
-        channel: &str,
-        before: Timestamp,
-        now: Timestamp,
-        quiet: Option<Quiet>,
-    ) -> Result<bool, StoreError> {
-        let channel = channel.to_owned();
-        self.look(move |connection| fallback::is_wanted(connection, &channel, before, now, quiet.as_ref())).await
-    }
-
-    /// The slots that are taken and the credentials that are rate-limited.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn taken_slots(&self) -> Result<PacingState, StoreError> {
-        self.look(pacing::taken).await
-    }
-
-    /// When the next delivery of a channel falls due.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn next_due(&self, channel: &str) -> Result<Option<Timestamp>, StoreError> {
-        let channel = channel.to_owned();
-        self.look(move |connection| due::next_due(connection, &channel)).await
-    }
-
-    /// The channels for which deliveries wait, configured or not, and how many.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn waiting(&self) -> Result<Vec<(String, u64)>, StoreError> {
-        self.look(due::waiting).await
-    }
-
-    /// Whether the store holds a delivery to a channel of this name, in whatever state.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn knows_channel(&self, channel: &str) -> Result<bool, StoreError> {
-        let channel = channel.to_owned();
-        self.look(move |connection| due::knows(connection, &channel)).await
-    }
-
-    /// How a delivery that was made to try a channel fares; `None` when it is not there.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn test_send(&self, delivery: DeliveryId, credential: String) -> Result<Option<TestSend>, StoreError> {
-        self.look(move |connection| test_send::test_send(connection, delivery, &credential)).await
-    }
-
-    /// All deliveries in the sequence of their making, or those in one state.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn deliveries(&self, state: Option<&str>) -> Result<Vec<DeliveryRow>, StoreError> {
-        let state = state.map(str::to_owned);
-        self.look(move |connection| list::in_state(connection, state.as_deref())).await
-    }
-
-    /// An event with the number of its repeats.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn duplicates(&self, event: EventId) -> Result<Option<u64>, StoreError> {
-        self.look(move |connection| record::duplicates(connection, event)).await
-    }
-
-    /// An event as it was recorded.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn event(&self, event: EventId) -> Result<Option<Event>, StoreError> {
-        self.look(move |connection| record::load_event(connection, event)).await
-    }
-
-    /// An order as it stands.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn order(&self, source: &str, number: &str) -> Result<Option<Order>, StoreError> {
-        let (source, number) = (source.to_owned(), number.to_owned());
-        self.look(move |connection| Ok(record::load_order(connection, &source, &number)?.map(|(_, order)| order))).await
-    }
-
     pub(super) async fn look<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
@@ -282,9 +136,11 @@ fn read(mut connection: Option<Connection>, mut readings: mpsc::Receiver<Reading
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
     use rusqlite::StatementStatus;
 
     use super::*;
+    use crate::store::health::Health;
     use crate::store::sqlite::Sqlite;
 
     #[tokio::test]

@@ -7,11 +7,11 @@ use crate::domain::ledger::LedgerEntry;
 use crate::domain::order::Order;
 use crate::domain::route_decision::{RouteCondition, RouteDecision};
 use crate::domain::{changed, fold, ledger, route};
+use crate::store::ingest::{Record, Recorded};
 use crate::store::sqlite::commit::Orders;
 use crate::store::sqlite::dedupe::SeenBefore;
 use crate::store::sqlite::report::service_health;
 use crate::store::sqlite::{dedupe, rows};
-use crate::store::{Record, Recorded};
 
 pub fn record(connection: &Connection, orders: &mut Orders, record: &Record) -> rusqlite::Result<Recorded> {
     let mut event = record.event.clone();

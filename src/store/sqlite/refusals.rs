@@ -3,23 +3,12 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
-use crate::store::StoreError;
-use crate::store::history::RefusedWebhook;
+use crate::store::ingest::RefusedWebhook;
 use crate::store::sqlite::report::service_health;
-use crate::store::sqlite::{Sqlite, rows};
+use crate::store::sqlite::rows;
 
 /// So many of a source are kept, the newest.
 const KEPT: u32 = 5000;
-
-impl Sqlite {
-    /// Notes webhooks that were refused. Of each source the newest 5 000 notes are kept.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn note_refusals(&self, refused: Vec<RefusedWebhook>) -> Result<(), StoreError> {
-        self.change(move |connection| note(connection, &refused)).await
-    }
-}
 
 pub fn note(connection: &Connection, refused: &[RefusedWebhook]) -> rusqlite::Result<()> {
     let sql = "INSERT INTO refusals (source, at, reason, bytes, count) VALUES (?1, ?2, ?3, ?4, ?5)";

@@ -11,10 +11,10 @@ use crate::domain::event::{Event, EventId, Kind, OWN_SOURCE};
 use crate::domain::figures::facts::{Facts, Scope, Sum};
 use crate::domain::ledger::Figure;
 use crate::domain::report::calendar::LocalDay;
+use crate::store::ingest::Recorded;
+use crate::store::reports::{ReportRun, ReportStatus, Undelivered};
 use crate::store::sqlite::commit::Orders;
-use crate::store::sqlite::read::Reader;
-use crate::store::sqlite::{Sqlite, record, rows};
-use crate::store::{Recorded, ReportRun, ReportStatus, StoreError, Undelivered};
+use crate::store::sqlite::{record, rows};
 
 /// So long after a day a platform may still send its totals: they are of two days.
 const SENT_WITHIN: SignedDuration = SignedDuration::from_hours(48);
@@ -31,124 +31,51 @@ const ARRIVALS: &str = "SELECT source, received_at FROM events INDEXED BY events
 const STOCK_AND_TOTALS: &str = "SELECT event FROM events INDEXED BY events_by_arrival
     WHERE received_at >= ?1 AND received_at < ?2 AND kind IN (?3, ?4, ?5) ORDER BY received_at, seq";
 
-impl Reader {
-    /// What a report asks of the tables that grow with the history.
-    pub const REPORT_STATEMENTS: [&'static str; 11] = [
-        BEGUN,
-        SUMS,
-        CHANGES,
-        ORDERS,
-        ARRIVALS,
-        STOCK_AND_TOTALS,
-        service_health::REPEATS,
-        service_health::REFUSED,
-        service_health::UNPROVEN,
-        service_health::DELIVERIES,
-        service_health::DELIVERIES_OF_SOURCES,
-    ];
+/// What a report asks of the tables that grow with the history.
+pub const STATEMENTS: [&str; 11] = [
+    BEGUN,
+    SUMS,
+    CHANGES,
+    ORDERS,
+    ARRIVALS,
+    STOCK_AND_TOTALS,
+    service_health::REPEATS,
+    service_health::REFUSED,
+    service_health::UNPROVEN,
+    service_health::DELIVERIES,
+    service_health::DELIVERIES_OF_SOURCES,
+];
 
-    /// The orders of a stored report as CSV, where they go along.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn report_table(&self, report: EventId) -> Result<Option<String>, StoreError> {
-        let sql = "SELECT CAST(body AS TEXT) FROM events WHERE id = ?1 AND kind LIKE 'report.%' AND length(body) > 0";
-        self.look(move |connection| {
-            connection.prepare_cached(sql)?.query_row(params![report.0.as_bytes()], |row| row.get(0)).optional()
-        })
-        .await
-    }
-
-    /// What the store knows of a report's days, as of one moment.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn report_facts(&self, scope: Scope) -> Result<Facts, StoreError> {
-        self.look(move |connection| {
-            let transaction = connection.unchecked_transaction()?;
-            facts(&transaction, &scope)
-        })
-        .await
-    }
-
-    /// When the first webhook came that the store knows of.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn first_arrival(&self) -> Result<Option<Timestamp>, StoreError> {
-        self.look(begun_at).await
-    }
-
-    /// What became of the report that covers a day.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn report_status(&self, report: &str, day: Date) -> Result<ReportStatus, StoreError> {
-        let report = report.to_owned();
-        self.look(move |connection| status(connection, &report, day)).await
-    }
-
-    /// The event whose picture has this name, unless its time is over.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn pictured(&self, token: &str, now: Timestamp) -> Result<Option<Event>, StoreError> {
-        let token = token.to_owned();
-        self.look(move |connection| {
-            let sql = "SELECT e.event FROM pictures p JOIN events e ON e.id = p.event WHERE p.token = ?1 AND p.expires_at > ?2";
-            connection
-                .prepare_cached(sql)?
-                .query_row(params![token, rows::to_millisecond(now)], |row| rows::of_json(0, row.get_ref(0)?.as_str()?))
-                .optional()
-        })
-        .await
-    }
+/// The orders of a stored report as CSV, where they go along.
+pub fn table(connection: &Connection, report: EventId) -> rusqlite::Result<Option<String>> {
+    let sql = "SELECT CAST(body AS TEXT) FROM events WHERE id = ?1 AND kind LIKE 'report.%' AND length(body) > 0";
+    connection.prepare_cached(sql)?.query_row(params![report.0.as_bytes()], |row| row.get(0)).optional()
 }
 
-impl Sqlite {
-    /// Notes that a report begins after a day, unless it has begun.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn begin_report(&self, report: &str, after: Date) -> Result<(), StoreError> {
-        let report = report.to_owned();
-        self.change(move |connection| {
-            if covered(connection, &report)?.is_none() {
-                let sql = "INSERT INTO report_runs (report, day, ledger_seq) VALUES (?1, ?2, ?3)";
-                connection.prepare_cached(sql)?.execute(params![
-                    report,
-                    after.to_string(),
-                    newest_entry(connection)?
-                ])?;
-            }
-            Ok(())
-        })
-        .await
-    }
-
-    /// Forgets that a report has covered days from one on: they have not come yet.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn forget_report_days(&self, report: &str, from: Date) -> Result<(), StoreError> {
-        let report = report.to_owned();
-        self.change(move |connection| {
-            let sql = "DELETE FROM report_runs WHERE report = ?1 AND day >= ?2";
-            connection.prepare_cached(sql)?.execute(params![report, from.to_string()]).map(drop)
-        })
-        .await
-    }
-
-    /// Records a report and the days that it covers, in one commit. `None`: one of them is covered already, so nothing was done.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`]: nothing was kept.
-    pub async fn record_report(&self, run: ReportRun) -> Result<Option<Recorded>, StoreError> {
-        self.change(move |connection| record_run(connection, &run)).await
-    }
+/// The event whose picture has this name, unless its time is over.
+pub fn pictured(connection: &Connection, token: &str, now: Timestamp) -> rusqlite::Result<Option<Event>> {
+    let sql = "SELECT e.event FROM pictures p JOIN events e ON e.id = p.event WHERE p.token = ?1 AND p.expires_at > ?2";
+    let read = |row: &rusqlite::Row<'_>| rows::of_json(0, row.get_ref(0)?.as_str()?);
+    connection.prepare_cached(sql)?.query_row(params![token, rows::to_millisecond(now)], read).optional()
 }
 
-/// As [`Sqlite::record_report`].
+/// Notes that a report begins after a day, unless it has begun.
+pub fn begin(connection: &Connection, report: &str, after: Date) -> rusqlite::Result<()> {
+    if covered(connection, report)?.is_none() {
+        let sql = "INSERT INTO report_runs (report, day, ledger_seq) VALUES (?1, ?2, ?3)";
+        let given = params![report, after.to_string(), newest_entry(connection)?];
+        connection.prepare_cached(sql)?.execute(given)?;
+    }
+    Ok(())
+}
+
+/// Forgets that a report has covered days from one on.
+pub fn forget_days(connection: &Connection, report: &str, from: Date) -> rusqlite::Result<()> {
+    let sql = "DELETE FROM report_runs WHERE report = ?1 AND day >= ?2";
+    connection.prepare_cached(sql)?.execute(params![report, from.to_string()]).map(drop)
+}
+
+/// Records a report and the days that it covers. `None`: one of them is covered already, so nothing was done.
 pub fn record_run(connection: &Connection, run: &ReportRun) -> rusqlite::Result<Option<Recorded>> {
     let event = run.record.event.id.0;
     for day in &run.days {
@@ -191,7 +118,7 @@ fn newest_entry(connection: &Connection) -> rusqlite::Result<i64> {
     connection.prepare_cached(sql)?.query_row([], |row| row.get(0))
 }
 
-fn facts(connection: &Connection, scope: &Scope) -> rusqlite::Result<Facts> {
+pub fn facts(connection: &Connection, scope: &Scope) -> rusqlite::Result<Facts> {
     let days = scope.days();
     let (Some(first), Some(last)) = (days.first(), days.last()) else { return Ok(Facts::default()) };
     let ledger_seq = newest_entry(connection)?;
@@ -227,7 +154,8 @@ fn facts(connection: &Connection, scope: &Scope) -> rusqlite::Result<Facts> {
     Ok(facts)
 }
 
-fn begun_at(connection: &Connection) -> rusqlite::Result<Option<Timestamp>> {
+/// When the first webhook came.
+pub fn begun_at(connection: &Connection) -> rusqlite::Result<Option<Timestamp>> {
     let at: Option<i64> = connection.prepare_cached(BEGUN)?.query_row([OWN_SOURCE], |row| row.get(0)).optional()?;
     at.map(|at| rows::of_millisecond(0, at)).transpose()
 }
@@ -283,7 +211,7 @@ fn changes(connection: &Connection, scope: &Scope, first: &LocalDay, ledger_seq:
     Ok(kept)
 }
 
-fn status(connection: &Connection, report: &str, day: Date) -> rusqlite::Result<ReportStatus> {
+pub fn status(connection: &Connection, report: &str, day: Date) -> rusqlite::Result<ReportStatus> {
     let sql = "SELECT event FROM report_runs WHERE report = ?1 AND day = ?2";
     let read = |row: &rusqlite::Row<'_>| row.get_ref(0)?.as_blob_or_null()?.map(|id| rows::uuid(0, id)).transpose();
     let given = params![report, day.to_string()];
@@ -316,7 +244,7 @@ mod tests {
     fn a_report_costs_what_its_days_cost_and_never_goes_through_the_history() {
         let mut connection = Connection::open_in_memory().unwrap();
         schema::migrate(&mut connection, std::path::Path::new("bell.db")).unwrap();
-        for sql in Reader::REPORT_STATEMENTS {
+        for sql in STATEMENTS {
             let mut explain = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
             let parameters = vec![rusqlite::types::Null; explain.parameter_count()];
             let steps =

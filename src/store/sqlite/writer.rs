@@ -13,9 +13,10 @@ use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
 
 use crate::store::StoreError;
+use crate::store::health::{Loss, Status};
 use crate::store::sqlite::commit::{Ended, WriterJob};
 use crate::store::sqlite::files::FileFault;
-use crate::store::sqlite::last_known::{Loss, Newest};
+use crate::store::sqlite::last_known::Newest;
 use crate::store::sqlite::opening::{OpenStore, PATIENCE, SHORT_PATIENCE, StorePlace};
 use crate::store::sqlite::read::Reader;
 use crate::store::sqlite::{commit, opening, wal};
@@ -26,15 +27,6 @@ const GROUP: usize = 1024;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// When nothing was asked for so long, it is quiet.
 const QUIET: Duration = Duration::from_millis(200);
-
-/// Whether the store can be used, as far as its files are concerned.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Status {
-    /// After this was wrong, if anything was.
-    Ready(Option<String>),
-    /// Nothing can be stored, for this reason; the writer goes on by itself when it is gone.
-    Wrong(String),
-}
 
 /// What the writer thread has and knows.
 pub struct Writer {

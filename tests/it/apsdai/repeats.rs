@@ -14,9 +14,9 @@ use orderbell::flow::{Clock, Current, Notifier};
 use orderbell::platform::apsdai::settings::Apsdai;
 use orderbell::platform::kinds::Source;
 use orderbell::platform::{Method, PlatformReply};
-use orderbell::store::sqlite::Sqlite;
 
 use crate::apsdai::source::{SECRET, apsdai, by_password, headers, now, receive, signed, webhook};
+use crate::support::stores;
 
 #[test]
 fn repeats_are_recognised_by_event_time_and_body() {
@@ -59,7 +59,7 @@ fn repeats_are_recognised_by_event_time_and_body() {
 
 /// A daemon's intake with a clock that a test moves.
 fn intake(folder: &std::path::Path, clock: Clock) -> Intake {
-    let store = Arc::new(Sqlite::open(&folder.join("bell.db"), now()).unwrap());
+    let store = stores::open(&folder.join("bell.db"), now()).unwrap();
     let endpoint = |apsdai| SourceEndpoint::new(Source::Apsdai(apsdai), String::new());
     let endpoints =
         [("signed".to_owned(), endpoint(apsdai())), ("password".to_owned(), endpoint(by_password()))].into();

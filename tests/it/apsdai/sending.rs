@@ -12,7 +12,7 @@ use orderbell::domain::retry::{Answer, Outcome};
 use orderbell::domain::secret::Secret;
 use orderbell::domain::template::Templates;
 use orderbell::flow::chart_cache::ChartCache;
-use orderbell::flow::health::Health;
+use orderbell::flow::health::HealthCheck;
 use orderbell::flow::intake::Intake;
 use orderbell::flow::notice::Notices;
 use orderbell::flow::routing::{RoutingSnapshot, SourceEndpoint};
@@ -20,13 +20,13 @@ use orderbell::flow::supervisor::Supervisor;
 use orderbell::flow::{Clock, Current, Notifier};
 use orderbell::platform::Platform;
 use orderbell::platform::kinds::Source;
-use orderbell::store::sqlite::Sqlite;
 use orderbell::web::hooks;
 use orderbell::web::server::limits::ListenerLimits;
 use orderbell::web::server::serve;
 use tokio_util::sync::CancellationToken;
 
 use crate::apsdai::source::{HOOKS, SECRET, apsdai, by_password, headers, now, receive, webhook};
+use crate::support::stores;
 
 #[test]
 fn samples_of_every_hook_are_believed_in_either_mode_and_speak_of_one_order() {
@@ -54,7 +54,7 @@ fn samples_of_every_hook_are_believed_in_either_mode_and_speak_of_one_order() {
 /// What our WebHook channel sends with this signing to a daemon that has the source, and what the daemon answers.
 async fn sent(signing: WebhookSigning, source: &str, kind: Kind) -> (Answer, Vec<String>) {
     let folder = tempfile::tempdir().unwrap();
-    let store = Arc::new(Sqlite::open(&folder.path().join("bell.db"), Timestamp::now()).unwrap());
+    let store = stores::open(&folder.path().join("bell.db"), Timestamp::now()).unwrap();
     let endpoint = |apsdai| SourceEndpoint::new(Source::Apsdai(apsdai), String::new());
     let endpoints =
         [("signed".to_owned(), endpoint(apsdai())), ("password".to_owned(), endpoint(by_password()))].into();
@@ -64,7 +64,7 @@ async fn sent(signing: WebhookSigning, source: &str, kind: Kind) -> (Answer, Vec
     let templates = Current::new(Templates::built_in().unwrap());
     let charts = ChartCache::new(store.clone(), templates, routing.clone(), Clock::system());
     let stop = CancellationToken::new();
-    let health = Health::new(Supervisor::new(Clock::system(), &stop), store.clone(), Clock::system());
+    let health = HealthCheck::new(Supervisor::new(Clock::system(), &stop), store.clone(), Clock::system());
     let intake = Intake::new(routing, notices, store, notifier, Clock::system());
     let routes = hooks::routes(Arc::new(intake), Arc::new(charts), Arc::new(health));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -12,7 +12,7 @@ use orderbell::sandbox::fault::Times;
 use orderbell::sandbox::inbox::{MockVerdict, Received};
 use orderbell::sandbox::rules::{RobotRules, Rules, WebhookRules};
 use orderbell::sandbox::smtp::MailServer;
-use orderbell::store::DeliveryRow;
+use orderbell::store::history::list::DeliveryRow;
 use rusqlite::params;
 use tokio::net::TcpListener;
 

@@ -28,7 +28,7 @@ async fn a_long_message_is_paced_to_its_end_also_when_the_daemon_stops() {
     scene.answers.add_permits(5);
     running.await.unwrap();
     assert_eq!(scene.sent().len(), ALLOWANCE.count as usize);
-    let taken = scene.store.reader().taken_slots().await.unwrap();
+    let taken = scene.store.taken_slots().await.unwrap();
     assert_eq!(taken.slots.len(), ALLOWANCE.count as usize, "the next daemon knows of each");
 }
 
@@ -43,7 +43,7 @@ async fn a_send_that_is_cut_holds_its_slot_for_one_window_and_no_longer() {
             scene.begun.recv().await.unwrap();
         }
         drop(worker);
-        record(&scene.store).await;
+        record(&*scene.store).await;
         if in_the_midst {
             scene.wait(1801);
         }
@@ -55,7 +55,7 @@ async fn a_send_that_is_cut_holds_its_slot_for_one_window_and_no_longer() {
         worker.drain().await;
         assert_eq!(scene.sent().len(), sent_by_then, "one more, an hour after each that was cut");
         // What waited may have gone out as one message.
-        record(&scene.store).await;
+        record(&*scene.store).await;
         scene.wait(1801);
     }
 }
@@ -72,7 +72,7 @@ async fn a_worker_that_panics_lets_its_send_end_and_then_sends_what_waits_once()
     });
     scene.begun.recv().await.unwrap();
     scene.panics.store(true, Ordering::Release);
-    record(&scene.store).await;
+    record(&*scene.store).await;
     while scene.panics.load(Ordering::Acquire) {
         scene.post.notifier.wake(&["kitchen".to_owned()]);
         tokio::task::yield_now().await;
@@ -83,7 +83,7 @@ async fn a_worker_that_panics_lets_its_send_end_and_then_sends_what_waits_once()
     shutdown.cancel();
     assert_eq!(supervisor.ended().await, None);
     assert_eq!(scene.sent(), [0, 0], "each of the two messages once");
-    let rows = scene.store.reader().deliveries(None).await.unwrap();
+    let rows = scene.store.deliveries(None).await.unwrap();
     let ended: Vec<_> = rows.iter().map(|one| (one.state.as_str(), one.attempts)).collect();
     assert_eq!(ended, [("delivered", 1), ("delivered", 1)]);
 }

@@ -23,6 +23,6 @@ async fn a_recipient_who_is_put_off_keeps_nobody_else_waiting_and_is_not_tried_f
     }
     // The first, the one who is put off, the others; and then by the schedule of five seconds and ten minutes.
     assert_eq!(scene.sent(), [0, 1, 2, 3, 1, 1]);
-    let rows = scene.store.reader().deliveries(None).await.unwrap();
+    let rows = scene.store.deliveries(None).await.unwrap();
     assert_eq!(rows[0].state, "delivered", "the others got it: {rows:?}");
 }

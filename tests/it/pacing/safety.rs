@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use orderbell::domain::pace::{Backlog, Elapsed, PermitId};
 use orderbell::domain::rate_limit::RateLimit;
 use orderbell::flow::pacers::{Pacer, Pacers};
-use orderbell::store::PacingState;
+use orderbell::store::queue::attempt::PacingState;
 use proptest::prelude::*;
 
 use crate::pacing::receiver::{Sent, allowance, most_in_a_window};

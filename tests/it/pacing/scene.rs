@@ -23,12 +23,14 @@ use orderbell::flow::pacers::Pacers;
 use orderbell::flow::routing::RoutingSnapshot;
 use orderbell::flow::worker::ChannelWorker;
 use orderbell::flow::{Clock, Current, Notifier};
-use orderbell::store::Record;
-use orderbell::store::sqlite::Sqlite;
+use orderbell::store::Store;
+use orderbell::store::ingest::Record;
 use tempfile::TempDir;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
+
+use crate::support::stores;
 
 /// Whether the parts of a message are pieces of it, or go to recipients of their own.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -94,7 +96,7 @@ impl Channel for Far {
 /// One worker with one message waiting.
 pub struct Scene {
     _folder: TempDir,
-    pub store: Arc<Sqlite>,
+    pub store: Arc<dyn Store>,
     pub worker: Arc<WorkerChannel>,
     pub post: WorkerContext,
     pub begun: mpsc::UnboundedReceiver<()>,
@@ -111,7 +113,7 @@ fn now() -> Timestamp {
 }
 
 /// One more event that the worker is to send.
-pub async fn record(store: &Sqlite) {
+pub async fn record(store: &dyn Store) {
     let event = Event {
         id: EventId(Uuid::now_v7()),
         kind: Kind::StockLow,
@@ -138,8 +140,8 @@ pub async fn record(store: &Sqlite) {
 /// The worker with one message waiting.
 pub async fn scene(allowance: RateLimit, parts: Parts, thinks: Thinks) -> Scene {
     let folder = tempfile::tempdir().unwrap();
-    let store = Arc::new(Sqlite::open(&folder.path().join("bell.db"), now()).unwrap());
-    record(&store).await;
+    let store = stores::open(&folder.path().join("bell.db"), now()).unwrap();
+    record(&*store).await;
     let elapsed_s: Arc<AtomicI64> = Arc::default();
     let hands = elapsed_s.clone();
     let elapsed = move || SignedDuration::from_secs(hands.load(Ordering::Acquire));

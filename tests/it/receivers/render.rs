@@ -4,13 +4,13 @@ use jiff::Timestamp;
 use orderbell::domain::event::{DedupeKey, Event, EventId};
 use orderbell::domain::route_decision::RouteDecisions;
 use orderbell::sandbox::rules::Rules;
-use orderbell::store::Record;
-use orderbell::store::sqlite::Sqlite;
+use orderbell::store::ingest::Record;
 use orderbell::template_check::samples;
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::receivers::{channel, folder, orderbell, sandbox, text, without_secrets};
+use crate::support::stores;
 
 #[tokio::test]
 async fn a_message_is_rendered_as_it_would_be_sent_and_nothing_is() {
@@ -77,7 +77,7 @@ async fn a_message_is_rendered_as_it_would_be_sent_and_nothing_is() {
 async fn a_stored_event_is_rendered_in_its_own_words() {
     let simulated = sandbox(Rules::new()).await;
     let folder = folder(&channel("office", "wecom", &simulated.wecom_url("a"), ""));
-    let store = Sqlite::open(&folder.path().join("orderbell.db"), Timestamp::now()).unwrap();
+    let store = stores::open(&folder.path().join("orderbell.db"), Timestamp::now()).unwrap();
     let mut scenes = samples::own(&[]);
     let notices = |scene: &samples::Scene| scene.event.data.notice().is_some_and(|notice| notice.topic == "dead");
     let event = Event { id: EventId(Uuid::now_v7()), ..scenes.remove(scenes.iter().position(notices).unwrap()).event };

@@ -19,17 +19,17 @@ use orderbell::domain::figures::facts::Scope;
 use orderbell::domain::report::Report;
 use orderbell::flow::intake::{Intake, IntakeOutcome};
 use orderbell::flow::notice::Notices;
-use orderbell::flow::reports::Reports;
+use orderbell::flow::reports::ReportMaker;
 use orderbell::flow::{Clock, Current, Notifier, refusals};
 use orderbell::platform::{Method, PlatformReply};
-use orderbell::store::sqlite::Sqlite;
-use orderbell::store::sqlite::read::Reader;
+use orderbell::store::Store;
 use rusqlite::Connection;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use crate::report_month::month::{APP, APP_SECRET, APSDAI, APSDAI_SECRET, Arrival, BEGIN, KEETA};
 use crate::report_month::place::{About, Place, date, number_of};
+use crate::support::stores;
 
 /// So many webhooks are under way at once; fewer than may wait for the store, so that their sequence stays.
 const AT_ONCE: usize = 1000;
@@ -79,9 +79,9 @@ fn configuration(folder: &Path) -> Config {
 }
 
 pub struct House {
-    store: Arc<Sqlite>,
+    store: Arc<dyn Store>,
     intake: Intake,
-    reports: Reports,
+    reports: ReportMaker,
     clock: Clock,
     now: Arc<AtomicI64>,
     /// The last event of the store that was looked at.
@@ -95,12 +95,12 @@ impl House {
         let now = Arc::new(AtomicI64::new(BEGIN));
         let hands = now.clone();
         let clock = Clock::new(move || at(hands.load(Ordering::Acquire)));
-        let store = Arc::new(Sqlite::open(&folder.path().join("bell.db"), clock.now()).expect("a store"));
+        let store = stores::open(&folder.path().join("bell.db"), clock.now()).expect("a store");
         let routing = Current::new(app::setup::routing(configuration(folder.path())));
         let notifier = Notifier::default();
         let notices = Notices::new(store.clone(), routing.clone(), notifier.clone());
         let intake = Intake::new(routing.clone(), notices, store.clone(), notifier.clone(), clock.clone());
-        let reports = Reports::new(store.clone(), routing, notifier, clock.clone());
+        let reports = ReportMaker::new(store.clone(), routing, notifier, clock.clone());
         Self { store, intake, reports, clock, now, seen: 0, folder }
     }
 
@@ -153,12 +153,12 @@ impl House {
     }
 
     /// A reader beside those of the daemon.
-    pub fn reader(&self) -> Reader {
-        Reader::open(&self.path()).expect("the store opens")
+    pub fn reader(&self) -> Arc<dyn Store> {
+        stores::open_beside(&self.path()).expect("the store opens")
     }
 
     /// The report of some days, as it would be made again now.
-    pub async fn report(&self, reader: &Reader, name: &str, about: &About) -> Report {
+    pub async fn report(&self, reader: &dyn Store, name: &str, about: &About) -> Report {
         let scope = Scope {
             name: name.to_owned(),
             from: civil(about.from),

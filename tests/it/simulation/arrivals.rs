@@ -9,7 +9,7 @@ use orderbell::domain::order::{OrderLine, OrderState, OrderUpdate};
 use orderbell::domain::payload::{Data, OrderProgress, Payload, StoreStatus};
 use orderbell::domain::route::Target;
 use orderbell::domain::shop::Shop;
-use orderbell::store::Record;
+use orderbell::store::ingest::Record;
 
 use crate::simulation::chance::Chance;
 use crate::simulation::hands::{DAY, HOUR, Hands, MINUTE, SECOND};

@@ -17,13 +17,14 @@ use orderbell::flow::pacers::Pacers;
 use orderbell::flow::routing::RoutingSnapshot;
 use orderbell::flow::worker::ChannelWorker;
 use orderbell::flow::{Current, Notifier};
-use orderbell::store::sqlite::Sqlite;
+use orderbell::store::Store;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::simulation::hands::Hands;
 use crate::simulation::mock::{CountedChannel, Counter};
 use crate::simulation::settings::WorkerSettings;
+use crate::support::stores;
 
 /// The same for all seeds, because they are costly to make.
 static TEMPLATES: LazyLock<Current<Templates>> =
@@ -35,7 +36,7 @@ pub fn timezone() -> TimeZone {
 }
 
 pub struct Daemon {
-    pub store: Arc<Sqlite>,
+    pub store: Arc<dyn Store>,
     pub runners: Vec<ChannelWorker>,
     post: WorkerContext,
     /// Makes a worker take nothing new.
@@ -48,8 +49,8 @@ impl Daemon {
     pub async fn start(file: &Path, workers: &[WorkerSettings], hands: &Hands, counter: &Arc<Counter>) -> Self {
         hands.start();
         let clock = hands.clock();
-        let store = Arc::new(Sqlite::open(file, clock.now()).expect("the store opens"));
-        let taken = store.reader().taken_slots().await.expect("reading");
+        let store = stores::open(file, clock.now()).expect("the store opens");
+        let taken = store.taken_slots().await.expect("reading");
         let notifier = Notifier::default();
         let notices = Notices::new(store.clone(), Current::new(RoutingSnapshot::default()), notifier.clone());
         let post = WorkerContext {
@@ -104,14 +105,9 @@ impl Daemon {
         let Self { store, runners, post, .. } = self;
         drop((runners, post));
         // The sends that are cut let go of it one after another.
-        let mut store = store;
-        let store = loop {
-            match Arc::try_unwrap(store) {
-                Ok(store) => break store,
-                Err(shared) => store = shared,
-            }
+        while Arc::strong_count(&store) > 1 {
             tokio::task::yield_now().await;
-        };
+        }
         store.close().await;
     }
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use orderbell::domain::event::DeliveryId;
 use orderbell::domain::message::{PartForm, idempotency_key};
 use orderbell::domain::retry::Outcome;
-use orderbell::store::form_of;
+use orderbell::store::queue::pending::form_of;
 use rusqlite::{Connection, Row, params};
 
 use crate::simulation::settings::WorkerSettings;
@@ -267,7 +267,7 @@ impl<'a> Judge<'a> {
         let worker = &self.workers[self.worker(&stands.channel)];
         let sql = "SELECT part FROM parts WHERE delivery = ?1 AND form = ?2";
         let mut select = self.connection.prepare_cached(sql).expect("a statement");
-        let form = orderbell::store::form_text(stands.form);
+        let form = orderbell::store::queue::pending::form_text(stands.form);
         let parts = select.query_map(params![delivery.0.as_bytes(), form], |row| row.get(0)).expect("rows");
         let number = self.worker(&stands.channel);
         let answered: Vec<&Sent> = truth.of_leader(delivery).filter(|sent| sent.round == stands.round).collect();

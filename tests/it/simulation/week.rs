@@ -309,7 +309,7 @@ impl Week<'_> {
                 self.note(format!("the clock is set by {} s", by / SECOND));
                 Ok(())
             }
-            Timer::Person => self.person(),
+            Timer::Person => self.person().await,
             Timer::Reloads(worker) => self.reloads(worker).await,
             Timer::Stops => self.stops().await,
             Timer::IsCut => self.is_cut().await,

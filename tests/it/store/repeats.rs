@@ -3,7 +3,8 @@
 use orderbell::domain::event::{DedupeKey, Kind};
 use orderbell::domain::money::Money;
 use orderbell::domain::order::{OrderLine, OrderState};
-use orderbell::store::{Recorded, StoreError};
+use orderbell::store::StoreError;
+use orderbell::store::ingest::Recorded;
 
 use crate::store::{at, due, event, open, placed};
 
@@ -17,13 +18,13 @@ async fn the_same_webhook_twice_is_one_event_and_one_delivery() {
     assert_eq!(store.record(first).await.expect("recorded"), recorded);
     assert_eq!(store.record(placed("1", &["kitchen"])).await.expect("recorded"), Recorded::Repeat { of: id });
     assert_eq!(due(&store, "kitchen", 0).await.len(), 1);
-    assert_eq!(store.reader().duplicates(id).await.expect("reading"), Some(1));
+    assert_eq!(store.duplicates(id).await.expect("reading"), Some(1));
 }
 
 #[tokio::test]
 async fn the_same_webhook_many_times_at_once_is_one_event() {
     let folder = tempfile::tempdir().expect("a folder");
-    let store = std::sync::Arc::new(open(folder.path()));
+    let store = open(folder.path());
     let asked: Vec<_> = (0..64)
         .map(|_| {
             let store = store.clone();
@@ -90,7 +91,7 @@ async fn other_content_under_one_proof_is_another_event_while_it_is_fresh_and_a_
         assert_eq!(taken(key, content, second).await, expected, "second {second}: content {content} under {key}");
     }
     assert_eq!(due(&store, "erp", 300).await.len(), 5, "neither repeats nor replays are sent");
-    assert!(store.reader().order("s", "4").await.expect("reading").is_none(), "nothing of a replay is kept");
+    assert!(store.order("s", "4").await.expect("reading").is_none(), "nothing of a replay is kept");
 }
 
 #[tokio::test]
@@ -121,7 +122,7 @@ async fn a_fuller_repeat_completes_lines_and_total_and_rings_nobody() {
         order.lines = vec![OrderLine { name: "Tea".to_owned(), ..OrderLine::default() }];
     }
     assert!(matches!(store.record(fuller).await, Ok(Recorded::Repeat { .. })));
-    let order = store.reader().order("s", "1").await.expect("reading").expect("the order");
+    let order = store.order("s", "1").await.expect("reading").expect("the order");
     assert_eq!((order.total.map(|total| total.minor), order.lines.len(), order.revision), (Some(4600), 1, 1));
     assert_eq!(due(&store, "kitchen", 0).await.len(), 1);
 }

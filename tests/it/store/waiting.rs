@@ -3,11 +3,12 @@
 use orderbell::domain::fallback::CatchUp;
 use orderbell::domain::message::PartForm;
 use orderbell::domain::retry::{Answer, Outcome, Step};
-use orderbell::store::change::{ChangeRequest, Meant};
-use orderbell::store::sqlite::change::Changes;
-use orderbell::store::{Claim, Claimed, Fallback, PendingDelivery, Settle};
+use orderbell::store::history::change::{ChangeRequest, Meant};
+use orderbell::store::queue::attempt::{Claim, Claimed, Fallback, Settle};
+use orderbell::store::queue::pending::PendingDelivery;
 
 use crate::store::{at, begin, claim, due, end, open, placed, settle, states};
+use crate::support::stores;
 
 #[tokio::test]
 async fn what_waits_is_known_by_channel_and_a_mended_setting_makes_it_due() {
@@ -28,7 +29,7 @@ async fn what_waits_is_known_by_channel_and_a_mended_setting_makes_it_due() {
             settle(&store, due.id, attempt, outcome, step).await;
         }
     }
-    let waiting = store.reader().waiting().await.expect("readable");
+    let waiting = store.waiting().await.expect("readable");
     assert_eq!(waiting, [("erp".to_owned(), 2), ("kitchen".to_owned(), 2)]);
     store.probe_now("kitchen", at(20)).await.expect("to be tried");
     assert_eq!(
@@ -39,7 +40,7 @@ async fn what_waits_is_known_by_channel_and_a_mended_setting_makes_it_due() {
     assert!(due(&store, "erp", 20).await.is_empty(), "another channel's setting has not changed");
     assert_eq!(due(&store, "kitchen", 600).await.len(), 2);
     for (channel, known) in [("kitchen", true), ("nowhere", false)] {
-        assert_eq!(store.reader().knows_channel(channel).await.expect("readable"), known, "{channel}");
+        assert_eq!(store.knows_channel(channel).await.expect("readable"), known, "{channel}");
     }
 }
 
@@ -60,7 +61,7 @@ async fn what_was_tried_and_then_carried_has_another_key_when_it_goes_by_itself_
     settle(&store, leader, attempt, Outcome::TooLong, Step::Recompose(PartForm::Halved(1))).await;
     let shorter = Claim { released: vec![tried, fresh], form: PartForm::Halved(1), ..begin(leader, 10) };
     assert!(matches!(store.claim(shorter).await.expect("claiming"), Claimed::Yes(_)));
-    let (known, _) = store.reader().load(vec![tried, fresh], at(10)).await.expect("reading");
+    let (known, _) = store.load(vec![tried, fresh], at(10)).await.expect("reading");
     let rounds: Vec<u32> = known.iter().map(|due| due.round).collect();
     assert_eq!(rounds, [1, 0], "the bytes that were sent under the first key are gone");
     assert!(known.iter().all(|due| due.parts.is_empty()));
@@ -80,9 +81,9 @@ async fn what_a_person_asks_for_once_more_goes_out_though_a_fallback_was_sent_it
     let owner = due(&store, "owner", 2).await[0].id;
     let Claimed::Yes(attempt) = claim(&store, owner, 2).await else { panic!("nobody has it") };
     settle(&store, owner, attempt, Outcome::Delivered, Step::Delivered).await;
-    let mut changes = Changes::open(&folder.path().join("bell.db")).expect("the store");
+    let changes = stores::open_beside(&folder.path().join("bell.db")).expect("the store");
     for (channel, delivery) in [("kitchen", kitchen), ("owner", owner)] {
-        changes.make(ChangeRequest::Redeliver, &[Meant::Delivery(delivery)], at(5)).expect("changed");
+        changes.make_changes(ChangeRequest::Redeliver, &[Meant::Delivery(delivery)], at(5)).await.expect("changed");
         store.settle_fallback("kitchen", at(6)).await.expect("changed");
         assert_eq!(due(&store, channel, 6).await.len(), 1, "{channel} is to get it once more");
         let Claimed::Yes(attempt) = claim(&store, delivery, 6).await else { panic!("nobody has it") };
@@ -108,7 +109,7 @@ async fn who_has_got_a_message_before_it_was_asked_for_once_more_does_not_make_i
     }
     let (hours, stands) = (6 * 3600, |due: &PendingDelivery| (due.accepted, due.late.clone()));
     assert_eq!(stands(&due(&store, "owner", hours).await[0]), (true, vec![0]));
-    let mut changes = Changes::open(&folder.path().join("bell.db")).expect("the store");
-    changes.make(ChangeRequest::Redeliver, &[Meant::Delivery(mail)], at(hours)).expect("changed");
+    let changes = stores::open_beside(&folder.path().join("bell.db")).expect("the store");
+    changes.make_changes(ChangeRequest::Redeliver, &[Meant::Delivery(mail)], at(hours)).await.expect("changed");
     assert_eq!(stands(&due(&store, "owner", hours).await[0]), (false, Vec::new()));
 }

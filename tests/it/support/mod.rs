@@ -14,6 +14,7 @@ pub mod proxy;
 pub mod running;
 pub mod snapshots;
 mod start;
+pub mod stores;
 pub mod untested;
 pub mod watching;
 
@@ -34,8 +35,8 @@ use orderbell::flow::Clock;
 use orderbell::sandbox::Sandbox;
 use orderbell::sandbox::rules::Rules;
 use orderbell::sandbox::smtp::MailServer;
-use orderbell::store::DeliveryRow;
-use orderbell::store::sqlite::read::Reader;
+use orderbell::store::Store;
+use orderbell::store::history::list::DeliveryRow;
 use rusqlite::Connection;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -204,7 +205,7 @@ pub struct Daemon {
     pub shutdown: CancellationToken,
     pub task: JoinHandle<Result<(), StartError>>,
     store: PathBuf,
-    reader: Reader,
+    reader: Arc<dyn Store>,
 }
 
 impl Drop for Daemon {
@@ -231,7 +232,7 @@ impl Daemon {
             () = in_time(alive) => {}
             ended = &mut task => panic!("the daemon did not start: {ended:?}"),
         }
-        let reader = Reader::open(store).expect("the store is there");
+        let reader = stores::open_beside(store).expect("the store is there");
         Self { address, shutdown, task, store: store.to_owned(), reader }
     }
 

@@ -11,7 +11,7 @@ use orderbell::domain::template::Templates;
 use orderbell::flow::Clock;
 use orderbell::flow::supervisor::BeforeRun;
 use orderbell::in_force::fingerprint::Fingerprint;
-use orderbell::store::sqlite::Sqlite;
+use orderbell::store::Store;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::{A_WHILE, Daemon, Scene, listen, whole};
@@ -52,11 +52,11 @@ impl Scene {
     }
 
     /// On a store and with templates of the test's own.
-    pub async fn start_on(&self, store: Sqlite, templates: Templates, text: &str) -> Daemon {
+    pub async fn start_on(&self, store: Arc<dyn Store>, templates: Templates, text: &str) -> Daemon {
         self.start_on_with(store, templates, self.config(text)).await
     }
 
-    pub async fn start_on_with(&self, store: Sqlite, templates: Templates, config: Config) -> Daemon {
+    pub async fn start_on_with(&self, store: Arc<dyn Store>, templates: Templates, config: Config) -> Daemon {
         let (hooks, address) = listen().await;
         let shutdown = CancellationToken::new();
         let run = app::run_on(store, templates, config, Listeners { hooks }, self.hands.clock(), shutdown.clone());

@@ -2,7 +2,7 @@
 
 use orderbell::sandbox::fault::{Fault, Times};
 use orderbell::sandbox::rules::Rules;
-use orderbell::store::DeliveryRow;
+use orderbell::store::history::list::DeliveryRow;
 use serde_json::{Value, json};
 
 use crate::support::keeta::Envelope;

@@ -8,11 +8,12 @@ use orderbell::domain::route::Target;
 use orderbell::domain::template::Templates;
 use orderbell::sandbox::fault::Times;
 use orderbell::sandbox::rules::Rules;
-use orderbell::store::sqlite::Sqlite;
-use orderbell::store::{DeliveryRow, Record};
+use orderbell::store::history::list::DeliveryRow;
+use orderbell::store::ingest::Record;
 use uuid::Uuid;
 
 use crate::support::address::ShutDoor;
+use crate::support::stores;
 use crate::support::{A_WHILE, Scene, of};
 use crate::truth::scene::{
     ACCEPTED, CANCELLED, a_while, errcode, minutes, noon, one, outcomes, parked, place, seconds, states, step, text,
@@ -273,7 +274,7 @@ fn asked(at: Timestamp, channel: &str) -> Record {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_test_goes_to_the_channel_that_is_tested_and_to_no_other() {
     let scene = Scene::still(noon(), Rules::new()).await;
-    let store = Sqlite::open(&scene.store(), scene.hands.now()).expect("the store opens");
+    let store = stores::open(&scene.store(), scene.hands.now()).expect("the store opens");
     for channel in ["parked", "dead"] {
         store.record(asked(scene.hands.now(), channel)).await.expect("recorded");
     }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use orderbell::sandbox::rules::Rules;
-use orderbell::store::DeliveryRow;
+use orderbell::store::history::list::DeliveryRow;
 
 use crate::support::watching::NEVER;
 use crate::support::{A_WHILE, Scene, of};

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use orderbell::sandbox::fault::Times;
 use orderbell::sandbox::inbox::Received;
 use orderbell::sandbox::rules::Rules;
-use orderbell::store::DeliveryRow;
+use orderbell::store::history::list::DeliveryRow;
 
 use crate::support::keeta::Envelope;
 use crate::support::{A_WHILE, Daemon, Scene, of};

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use orderbell::sandbox::fault::Fault;
 use orderbell::sandbox::inbox::Received;
-use orderbell::store::DeliveryRow;
+use orderbell::store::history::list::DeliveryRow;
 
 use crate::support::{Daemon, Scene, keeta, of};
 

@@ -9,13 +9,13 @@ use orderbell::domain::event::{DedupeKey, Kind, SignatureCheck};
 use orderbell::domain::payload::{Data, Payload};
 use orderbell::platform::{Incoming, Refusal};
 use orderbell::sandbox::rules::Rules;
-use orderbell::store::history::{HistoryAnswer, Question};
-use orderbell::store::sqlite::read::Reader;
+use orderbell::store::history::found::{HistoryAnswer, Question};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 use crate::support::keeta::{Envelope, RECEIVED, placed};
 use crate::support::payload::payload;
+use crate::support::stores;
 use crate::support::{Answer, Daemon, Scene, in_time, read};
 use crate::unusual::keeta::{body, envelope, parsed, receive, signature, signed, webhook};
 use crate::unusual::licences;
@@ -149,7 +149,7 @@ async fn until_refused(scene: &Scene, count: usize) -> Vec<String> {
         loop {
             let sources = vec!["keeta".to_owned()];
             let question = Question { asked: "keeta".to_owned(), sources, around: None, limit: 20 };
-            match Reader::open(&scene.store()).unwrap().history(question).await.unwrap().found {
+            match stores::open_beside(&scene.store()).unwrap().history(question).await.unwrap().found {
                 HistoryAnswer::Source(history) if history.refused.len() >= count => {
                     return history.refused.into_iter().map(|refused| refused.reason).collect();
                 }

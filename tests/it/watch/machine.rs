@@ -15,11 +15,11 @@ use orderbell::flow::watch::mistakes::Mistakes;
 use orderbell::flow::watch::{Instruments, SelfWatch};
 use orderbell::flow::{Clock, Current, Notifier, watch};
 use orderbell::sandbox::rules::Rules;
-use orderbell::store::sqlite::Sqlite;
 use rusqlite::Connection;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 
+use crate::support::stores;
 use crate::support::{Scene, keeta};
 use crate::watch::{House, OPERATOR, ORDERS, minutes, noon, notices};
 
@@ -93,7 +93,7 @@ async fn a_disk_that_fills_is_reported_once_and_when_it_has_room_again() {
     let clock = Arc::new(AtomicI64::new(0));
     let minute = |minute: i64| clock.store(minute, Ordering::Release);
     let open = || {
-        let store = Arc::new(Sqlite::open(&path, noon()).expect("the store opens"));
+        let store = stores::open(&path, noon()).expect("the store opens");
         let (routing, notifier, gauge) = (Current::new(RoutingSnapshot::default()), Notifier::default(), free.clone());
         let clock = clock.clone();
         let watch = SelfWatch::new(Instruments {
@@ -135,7 +135,7 @@ async fn a_disk_that_fills_is_reported_once_and_when_it_has_room_again() {
         if at != 30 {
             // Also when it starts anew in between. At minute 30 that would begin the calm anew.
             drop(watch);
-            Arc::into_inner(store).expect("nobody else has it").close().await;
+            store.close().await;
             (store, watch) = open();
             watch.look().await;
             assert_eq!(received(), expected, "minute {at}");

@@ -2,18 +2,19 @@
 
 use orderbell::domain::event::{Event, Kind, SignatureCheck};
 use orderbell::sandbox::rules::Rules;
-use orderbell::store::sqlite::Sqlite;
-use orderbell::store::{Incident, IncidentUpdate, Recorded};
+use orderbell::store::health::{Incident, IncidentUpdate};
+use orderbell::store::ingest::Recorded;
 use rusqlite::Connection;
 
 use crate::support::Scene;
+use crate::support::stores;
 use crate::watch::{House, OPERATOR, ORDERS, event, noon, recorded};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_no_route_matched_before_a_crash_is_reported_after_it() {
     let scene = Scene::at(noon(), Rules::new()).await;
     // As a crash leaves it between the webhook's commit and the look.
-    let store = Sqlite::open(&scene.store(), noon()).expect("the store opens");
+    let store = stores::open(&scene.store(), noon()).expect("the store opens");
     for (kind, proof) in [
         (Kind::StoreHours, SignatureCheck::Valid("a recipe".to_owned())),
         (Kind::MenuSync, SignatureCheck::Invalid),
@@ -34,7 +35,7 @@ async fn what_no_route_matched_before_a_crash_is_reported_after_it() {
 async fn an_incident_and_its_notice_are_kept_together_or_not_at_all() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("bell.db");
-    let store = Sqlite::open(&path, noon()).expect("the store opens");
+    let store = stores::open(&path, noon()).expect("the store opens");
     let incident = |detail: &str| Incident {
         topic: "disk".to_owned(),
         subject: "/var".to_owned(),

@@ -6,11 +6,12 @@ use orderbell::domain::event::{DeliveryId, Kind};
 use orderbell::domain::route::Target;
 use orderbell::sandbox::fault::{Fault, Times};
 use orderbell::sandbox::rules::Rules;
-use orderbell::store::sqlite::Sqlite;
-use orderbell::store::{DeadLetterStats, HealthQuery, Record};
+use orderbell::store::health::{DeadLetterStats, HealthQuery};
+use orderbell::store::ingest::Record;
 use rusqlite::Connection;
 use uuid::Uuid;
 
+use crate::support::stores;
 use crate::support::{Scene, keeta};
 use crate::watch::{House, OPERATOR, ORDERS, event, hex, minutes, noon, recorded};
 
@@ -104,7 +105,7 @@ async fn urgent_messages_that_wait_are_reported_but_not_those_that_are_held() {
 async fn an_urgent_message_waits_in_earnest_since_it_came_or_was_held_or_was_asked_for_once_more() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("bell.db");
-    let store = Sqlite::open(&path, noon()).expect("the store opens");
+    let store = stores::open(&path, noon()).expect("the store opens");
     let targets = ["kitchen", "office"].map(|name| (Target::always(name), DeliveryId(Uuid::now_v7())));
     let [kitchen, office] = targets.clone().map(|(_, id)| hex(id));
     let record = recorded(event(Kind::OrderPlaced, "keeta"));
@@ -118,7 +119,7 @@ async fn an_urgent_message_waits_in_earnest_since_it_came_or_was_held_or_was_ask
         let channels = ["kitchen", "office"].map(str::to_owned).into();
         let waits_since = noon() + minutes(minute - 5);
         let look = HealthQuery { channels, waits_since, dead: BTreeMap::new(), newest: false };
-        let sight = store.reader().query_health(look).await.expect("it sees");
+        let sight = store.query_health(look).await.expect("it sees");
         let seen = sight.waiting.into_iter().map(|waiting| (waiting.channel, waiting.oldest, waiting.count));
         seen.collect::<Vec<_>>()
     };
@@ -149,11 +150,11 @@ async fn an_urgent_message_waits_in_earnest_since_it_came_or_was_held_or_was_ask
 async fn a_test_or_a_notice_that_dies_is_counted_and_reported_to_nobody() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("bell.db");
-    let store = Sqlite::open(&path, noon()).expect("the store opens");
+    let store = stores::open(&path, noon()).expect("the store opens");
     let connection = Connection::open(&path).expect("the store opens");
     let look = async |dead| {
         let look = HealthQuery { channels: Vec::new(), waits_since: noon(), dead, newest: false };
-        store.reader().query_health(look).await.expect("it sees").dead
+        store.query_health(look).await.expect("it sees").dead
     };
     let mut seen = BTreeMap::new();
     for (kind, all, received) in

@@ -6,7 +6,8 @@ use orderbell::cli::why::timeline;
 use orderbell::cli::why::timeline::Verbosity;
 use orderbell::domain::event::{Event, Kind, SignatureCheck};
 use orderbell::domain::order::OrderState;
-use orderbell::store::history::{History, RefusedWebhook};
+use orderbell::store::history::found::FoundHistory;
+use orderbell::store::ingest::RefusedWebhook;
 
 use crate::why::{ORDER, Scene, at, golden};
 
@@ -30,7 +31,8 @@ async fn a_refused_signature_is_found_by_source_and_time() {
     scene.store.note_refusals(all).await.unwrap();
     let part = scene.part();
     let setting = Setting { part: &part, now: at(9000) };
-    let text = |history: &History| timeline::text(&why::story(history, &setting), &part.timezone, Verbosity::Brief);
+    let text =
+        |history: &FoundHistory| timeline::text(&why::story(history, &setting), &part.timezone, Verbosity::Brief);
     let around = scene.ask_around("keeta-hk", Some(at(650)), 3).await;
     golden("refused", &text(&around));
     golden("refused-newest", &text(&scene.ask("keeta-hk").await));
@@ -48,7 +50,8 @@ async fn what_nobody_proved_is_shown_of_its_source_whatever_was_believed_since()
     }
     let part = scene.part();
     let setting = Setting { part: &part, now: at(9000) };
-    let text = |history: &History| timeline::text(&why::story(history, &setting), &part.timezone, Verbosity::Brief);
+    let text =
+        |history: &FoundHistory| timeline::text(&why::story(history, &setting), &part.timezone, Verbosity::Brief);
     let alone = text(&scene.ask("keeta-hk").await);
     assert!(alone.contains("Some came whose signature fits none"), "{alone}");
     scene.placed(ORDER, 8000).await;

@@ -8,7 +8,8 @@ use orderbell::domain::event::{DeliveryId, Event, EventId, Kind, OWN_SOURCE, Sig
 use orderbell::domain::payload::Payload;
 use orderbell::domain::report::Report;
 use orderbell::domain::route;
-use orderbell::store::{Record, ReportRun};
+use orderbell::store::ingest::Record;
+use orderbell::store::reports::ReportRun;
 use uuid::Uuid;
 
 use crate::why::{CONFIGURATION, Scene, at, golden};

@@ -5,9 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::domain::event::{EventId, Kind, OWN_SOURCE};
 use crate::domain::report::upcoming::Past;
-use crate::store::StoreError;
-use crate::store::history::{ReportHistory, RunHistory};
-use crate::store::sqlite::read::Reader;
+use crate::store::history::found::{ReportHistory, RunHistory};
 use crate::store::sqlite::{history, rows};
 
 const PAST: &str = "SELECT r.day, r.event, e.received_at FROM report_runs r LEFT JOIN events e ON e.id = r.event
@@ -22,31 +20,7 @@ const BY_HAND: &str = "SELECT id FROM events INDEXED BY events_by_arrival
     AND NOT EXISTS (SELECT 1 FROM report_runs r WHERE r.report = ?3 AND r.event = events.id)
     ORDER BY received_at";
 
-impl Reader {
-    /// What a report has covered so far.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn report_past(&self, report: &str) -> Result<Past, StoreError> {
-        let report = report.to_owned();
-        self.look(move |connection| past(connection, &report)).await
-    }
-
-    /// What became of a report so far, with the newest so many of those that were made when they were due; as of one moment.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn report_history(&self, report: &str, newest: u32) -> Result<ReportHistory, StoreError> {
-        let report = report.to_owned();
-        self.look(move |connection| {
-            let transaction = connection.unchecked_transaction()?;
-            of_report(&transaction, &report, newest)
-        })
-        .await
-    }
-}
-
-/// As [`Reader::report_history`].
+/// What became of a report so far, with the newest so many of those that were made when they were due.
 pub fn of_report(connection: &Connection, report: &str, newest: u32) -> rusqlite::Result<ReportHistory> {
     let mut select = connection.prepare_cached(RUNS)?;
     let found = select.query_map(params![report, newest], |row| run(connection, row))?;
@@ -64,7 +38,7 @@ pub fn of_report(connection: &Connection, report: &str, newest: u32) -> rusqlite
     Ok(ReportHistory { report: report.to_owned(), past, runs, count: count.unsigned_abs(), by_hand })
 }
 
-fn past(connection: &Connection, report: &str) -> rusqlite::Result<Past> {
+pub fn past(connection: &Connection, report: &str) -> rusqlite::Result<Past> {
     let read = |row: &Row<'_>| {
         let received_at: Option<i64> = row.get(2)?;
         let received_at = received_at.map(|at| rows::of_millisecond(2, at)).transpose()?;

@@ -39,7 +39,7 @@ impl Week<'_> {
         let now = self.now();
         let name = self.workers[worker].name;
         let store = self.daemon().store.clone();
-        let due = store.reader().next_due(name).await.expect("reading").map(|due| self.hands.when_wall(due));
+        let due = store.next_due(name).await.expect("reading").map(|due| self.hands.when_wall(due));
         let at = match (next, due) {
             (_, None) => None,
             (Next::At(elapsed), _) => Some(self.hands.when_elapsed(elapsed)),

@@ -1,14 +1,14 @@
 //! What befalls the daemon in a week: webhooks, people, reloads, stops and cuts.
 
-use orderbell::store::Recorded;
-use orderbell::store::change::{Applied, ChangeRequest, Meant};
-use orderbell::store::sqlite::change::Changes;
+use orderbell::store::history::change::{Applied, ChangeRequest, Meant};
+use orderbell::store::ingest::Recorded;
 
 use crate::simulation::chance::Chance;
 use crate::simulation::daemon::Daemon;
 use crate::simulation::hands::{HOUR, MINUTE, SECOND};
 use crate::simulation::truth::{How, Owed};
 use crate::simulation::week::{FINISH, State, Timer, Week, owed_worker};
+use crate::support::stores;
 
 impl Week<'_> {
     /// A worker takes nothing new; its successor begins when the last send has ended.
@@ -76,7 +76,7 @@ impl Week<'_> {
     }
 
     /// A person has something sent once more, or calls it off, by the commands.
-    pub fn person(&mut self) -> Result<(), String> {
+    pub async fn person(&mut self) -> Result<(), String> {
         if self.state != State::Up {
             return Ok(());
         }
@@ -95,9 +95,11 @@ impl Week<'_> {
             return Ok(());
         }
         let delivery = self.chance.one_of(&among);
-        let mut changes = Changes::open(&self.file).map_err(|error| error.to_string())?;
-        let made =
-            changes.make(wish, &[Meant::Delivery(delivery)], self.hands.wall()).map_err(|error| error.to_string())?;
+        let changes = stores::open_beside(&self.file).map_err(|error| error.to_string())?;
+        let made = changes
+            .make_changes(wish, &[Meant::Delivery(delivery)], self.hands.wall())
+            .await
+            .map_err(|error| error.to_string())?;
         let done = &made[0].result;
         self.note(format!("a person: {wish:?} {delivery}, which is {state}: {done:?}"));
         let owed = self.truth.owed.get_mut(&delivery);

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::domain::event::DeliveryId;
-use crate::store::history::IdMatch;
+use crate::store::history::found::IdMatch;
 
 /// What is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
