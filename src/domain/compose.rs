@@ -3,6 +3,7 @@
 use crate::domain::bidi::isolated;
 use crate::domain::data::Diff;
 use crate::domain::document::Document;
+use crate::domain::document::lazy::LazyDocument;
 use crate::domain::document::read::read;
 use crate::domain::event::Kind;
 use crate::domain::language::Language;
@@ -26,19 +27,25 @@ pub struct Composed {
     pub title: String,
     /// The rendered template: Markdown with its values escaped.
     pub markdown: String,
-    pub document: Document,
+    pub document: LazyDocument,
 }
 
 /// Reads rendered Markdown and gives it a title: its first heading, else its first line, else the kind in words.
 pub fn composed(markdown: &str, view: &MessageContext<'_>) -> Composed {
     let markdown = without_gaps(markdown);
-    let document = read(&markdown);
-    let title = document
-        .title()
+    let document = LazyDocument::new(markdown.clone());
+    let title = first_heading(&markdown)
+        .or_else(|| document.title())
         .or_else(|| document.plain_text().lines().next().map(composed_line))
         .filter(|title| !title.is_empty())
         .unwrap_or_else(|| kind_in_words(words_for(view.language), view));
     Composed { title: cap(&title, TITLE_GRAPHEMES).into_owned(), markdown, document }
+}
+
+/// The heading that a text begins with, without reading all of it; `None` where what it says may depend on what follows.
+fn first_heading(markdown: &str) -> Option<String> {
+    let line = markdown.lines().next().filter(|line| line.starts_with("# ") && !line.contains('['))?;
+    read(line).title()
 }
 
 /// The document that rendered Markdown is read into.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_with::skip_serializing_none;
 
-use crate::domain::document::Document;
+use crate::domain::document::lazy::LazyDocument;
 use crate::domain::event::{DeliveryId, Event};
 use crate::domain::order::{Order, OrderLine, OrderState};
 use crate::domain::payload::Data;
@@ -25,7 +25,7 @@ pub struct Message {
     /// The whole message in Markdown, in the channel's language, values escaped.
     pub markdown: String,
     /// The same, read into blocks.
-    pub document: Document,
+    pub document: LazyDocument,
     pub enclosed: Attachments,
 }
 

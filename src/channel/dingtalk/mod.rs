@@ -123,7 +123,7 @@ impl Channel for DingTalk {
     fn write_within(&self, message: &Message, form: PartForm, most: Option<usize>) -> Vec<Part> {
         let document = match form {
             PartForm::Reduced => Cow::Owned(message.document.reduced()),
-            _ => Cow::Borrowed(&message.document),
+            _ => Cow::Borrowed(&*message.document),
         };
         let limit = match (most, form) {
             (Some(most), _) => most.min(LIMIT_BYTES),

@@ -148,7 +148,7 @@ impl Channel for WeCom {
     fn write_within(&self, message: &Message, form: PartForm, most: Option<usize>) -> Vec<Part> {
         let document = match form {
             PartForm::Reduced => Cow::Owned(message.document.reduced()),
-            _ => Cow::Borrowed(&message.document),
+            _ => Cow::Borrowed(&*message.document),
         };
         let whole = match self.format {
             Format::Markdown => MARKDOWN_BYTES,

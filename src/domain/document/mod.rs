@@ -1,6 +1,7 @@
 //! A message between its template and its dialect: the small document that a rendered template is read into, and that each
 //! channel writes in its own way.
 
+pub mod lazy;
 pub mod read;
 mod reduce;
 pub mod split;

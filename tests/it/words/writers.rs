@@ -2,6 +2,7 @@
 //! cut, and no value that reads back as markup, a mention or a link.
 
 use orderbell::domain::compose::Composed;
+use orderbell::domain::document::lazy::LazyDocument;
 use orderbell::domain::document::{Block, Colon, Document, Field, Inline, Tone};
 use orderbell::domain::message::PartForm;
 use proptest::prelude::*;
@@ -114,7 +115,7 @@ fn block() -> impl Strategy<Value = Block> {
 /// Everything that a writer must keep, checked on one document in one form.
 fn check(writer: &Writer, document: &Document, form: PartForm) -> Result<(), TestCaseError> {
     let sample = samples::all().remove(0);
-    let composed = Composed { title: "#1".to_owned(), markdown: String::new(), document: document.clone() };
+    let composed = Composed { title: "#1".to_owned(), markdown: String::new(), document: read(document.clone()) };
     let parts = writer.channel.write(&message(&sample, composed), form);
     let limit = match form {
         PartForm::Halved(times) => (writer.limit)(times),
@@ -186,12 +187,22 @@ fn a_link_that_is_longer_than_a_message_is_left_out_with_a_mark() {
     let blocks = vec![Block::Paragraph(vec![link]), Block::Picture { alternative: "a map".to_owned(), url }];
     for writer in writers() {
         let sample = samples::all().remove(0);
-        let composed =
-            Composed { title: "T".to_owned(), markdown: String::new(), document: Document { blocks: blocks.clone() } };
+        let composed = Composed {
+            title: "T".to_owned(),
+            markdown: String::new(),
+            document: read(Document { blocks: blocks.clone() }),
+        };
         for part in writer.channel.write(&message(&sample, composed), PartForm::Full) {
             assert!((writer.size)(&part) <= (writer.limit)(0), "{}", writer.name);
             let shown = (writer.shown)(&part).plain_text();
             assert!(shown.contains("the order (…)") && shown.contains("a map (…)"), "{}: {shown:.200}", writer.name);
         }
     }
+}
+
+/// A document as if it had been read from Markdown.
+fn read(document: Document) -> LazyDocument {
+    let mut lazy = LazyDocument::default();
+    *lazy = document;
+    lazy
 }
