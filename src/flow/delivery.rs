@@ -124,6 +124,8 @@ impl PartAttempt<'_> {
         };
         let settle = Settle {
             delivery: due.id,
+            channel: channel.name.clone(),
+            purpose: due.purpose(),
             attempt,
             part: self.part().index,
             form: self.part().form,
@@ -158,6 +160,11 @@ impl PartAttempt<'_> {
         let freed = pacer.freed(context.clock.elapsed());
         let claim = Claim {
             delivery: due.id,
+            channel: channel.name.clone(),
+            purpose: due.purpose(),
+            attempts: self.attempts - 1,
+            round: due.round,
+            in_order: channel.channel.in_order(),
             carries: if is_first { carries.clone() } else { Vec::new() },
             released: if is_first { released.clone() } else { Vec::new() },
             composed: if *fresh && is_first { parts.clone() } else { Vec::new() },
@@ -248,6 +255,11 @@ async fn give_up(sending: &SendContext, outgoing: &OutgoingMessage, answer: Answ
     let (delivery, part) = (due.id, render::nothing(due.form));
     let claim = Claim {
         delivery,
+        channel: channel.name.clone(),
+        purpose: due.purpose(),
+        attempts: due.attempts,
+        round: due.round,
+        in_order: channel.channel.in_order(),
         carries: Vec::new(),
         released: Vec::new(),
         composed: Vec::new(),
@@ -266,6 +278,8 @@ async fn give_up(sending: &SendContext, outgoing: &OutgoingMessage, answer: Answ
     delivery_log::notify_operator(channel, context, due, &answer, &step, at).await;
     let settle = Settle {
         delivery,
+        channel: channel.name.clone(),
+        purpose: due.purpose(),
         attempt,
         part: part.index,
         form: part.form,

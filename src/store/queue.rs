@@ -4,6 +4,7 @@
 
 pub mod attempt;
 pub mod pending;
+pub mod settlement;
 
 use std::collections::BTreeMap;
 

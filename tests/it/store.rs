@@ -16,7 +16,7 @@ use orderbell::domain::route::Target;
 use orderbell::domain::route_decision::RouteDecisions;
 use orderbell::store::Store;
 use orderbell::store::ingest::{Ingest, Record, Recorded};
-use orderbell::store::queue::attempt::{Claim, Claimed, Settle};
+use orderbell::store::queue::attempt::{Claim, Claimed, Purpose, Settle};
 use orderbell::store::queue::pending::PendingDelivery;
 use orderbell::store::sqlite::Sqlite;
 use uuid::Uuid;
@@ -81,6 +81,11 @@ fn begin(delivery: DeliveryId, now: i64) -> Claim {
     let composed = vec![Part { index: 0, form: PartForm::Full, body: "hello".to_owned() }];
     Claim {
         delivery,
+        channel: "kitchen".to_owned(),
+        purpose: Purpose::Notify,
+        attempts: 0,
+        round: 0,
+        in_order: false,
         carries: Vec::new(),
         released: Vec::new(),
         composed,
@@ -94,7 +99,9 @@ fn begin(delivery: DeliveryId, now: i64) -> Claim {
 }
 
 async fn claim(store: &Arc<dyn Store>, delivery: DeliveryId, now: i64) -> Claimed {
-    store.claim(begin(delivery, now)).await.expect("claiming")
+    let (known, _) = store.load(vec![delivery], at(now)).await.expect("reading");
+    let (attempts, round) = (known[0].attempts, known[0].round);
+    store.claim(Claim { attempts, round, ..begin(delivery, now) }).await.expect("claiming")
 }
 
 /// The end of an attempt.
@@ -102,6 +109,8 @@ fn end(delivery: DeliveryId, attempt: i64, step: Step) -> Settle {
     let answer = Answer { outcome: Outcome::Delivered, detail: "said".to_owned() };
     Settle {
         delivery,
+        channel: "kitchen".to_owned(),
+        purpose: Purpose::Notify,
         attempt,
         part: 0,
         form: PartForm::Full,
@@ -232,7 +241,7 @@ async fn what_the_parts_of_a_message_share_is_kept_once_and_each_comes_back_byte
     assert_eq!(due(&store, "mail", 100).await[0].parts, composed[1..]);
     let marked: Vec<Part> =
         composed[1..].iter().map(|part| Part { body: format!("{} once more", part.body), ..part.clone() }).collect();
-    store.claim(Claim { composed: marked.clone(), part: 1, ..begin(id, 100) }).await.expect("claiming");
+    store.claim(Claim { composed: marked.clone(), attempts: 1, part: 1, ..begin(id, 100) }).await.expect("claiming");
     assert_eq!(due(&store, "mail", 200).await[0].parts, marked);
 }
 

@@ -11,6 +11,13 @@ use crate::domain::retry::{Answer, Step};
 #[derive(Clone, Debug)]
 pub struct Claim {
     pub delivery: DeliveryId,
+    pub channel: String,
+    pub purpose: Purpose,
+    /// How it stood when it was loaded: attempts that were made, and the round. It must stand so still.
+    pub attempts: u32,
+    pub round: u32,
+    /// Whether it waits for what came before of its order.
+    pub in_order: bool,
     /// What its message carries as well, when it was composed just now: those wait with it and share its fate.
     pub carries: Vec<DeliveryId>,
     /// What its message carried in a longer form and has no room for any more: each goes another time.
@@ -28,12 +35,20 @@ pub struct Claim {
     pub freed: Vec<i64>,
 }
 
+/// What a delivery is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    Notify,
+    /// A person tries the channel. It comes when they want it, so it is no probe.
+    Test,
+}
+
 /// Whether an attempt may begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Claimed {
     /// It may; the number names the attempt.
     Yes(i64),
-    /// A person cancelled the delivery, or one of those that it carries, or it is done.
+    /// A person cancelled the delivery, or one of those that it carries, or it is done; or something came before it.
     No,
 }
 
@@ -41,6 +56,8 @@ pub enum Claimed {
 #[derive(Clone, Debug)]
 pub struct Settle {
     pub delivery: DeliveryId,
+    pub channel: String,
+    pub purpose: Purpose,
     pub attempt: i64,
     pub part: u16,
     pub form: PartForm,

@@ -4,9 +4,10 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::digest_group::Candidate;
-use crate::domain::event::{DeliveryId, Event};
+use crate::domain::event::{DeliveryId, Event, Kind};
 use crate::domain::message::{Part, PartForm};
 use crate::domain::order::Order;
+use crate::store::queue::attempt::Purpose;
 
 /// What waits for one channel and could go now.
 #[derive(Clone, Debug, Default)]
@@ -67,6 +68,12 @@ pub struct PendingDelivery {
     pub meanwhile: Vec<String>,
     /// Of a report: its orders as CSV.
     pub table: Option<String>,
+}
+
+impl PendingDelivery {
+    pub fn purpose(&self) -> Purpose {
+        if self.event.kind == Kind::Test { Purpose::Test } else { Purpose::Notify }
+    }
 }
 
 /// A channel that could not be reached, so that another one is notified in its place.

@@ -9,9 +9,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::store::StoreError;
 use crate::store::ingest::{Record, Recorded};
+use crate::store::queue::attempt::{Claim, Claimed, Settle};
 use crate::store::sqlite::change::Changes;
 use crate::store::sqlite::commit::{Orders, ReplySender, WriterJob, simple};
-use crate::store::sqlite::{record, stopped};
+use crate::store::sqlite::{claim, record, settle, stopped};
 
 /// Who writes.
 pub enum WriteAccess {
@@ -35,6 +36,22 @@ impl WriteAccess {
         match self {
             Self::Thread { jobs, .. } => ask(jobs, |reply| WriterJob::Record(Box::new(record), reply)).await,
             Self::Beside { .. } => self.transact(|connection| record::record(connection, &mut Orders::new(), &record)),
+        }
+    }
+
+    /// Begins an attempt, with whatever else is queued.
+    pub async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError> {
+        match self {
+            Self::Thread { jobs, .. } => ask(jobs, |reply| WriterJob::Claim(Box::new(claim), reply)).await,
+            Self::Beside { .. } => Ok(self.transact(|connection| claim::claim(connection, &[&claim]))?.remove(0)),
+        }
+    }
+
+    /// Ends an attempt, with whatever else is queued.
+    pub async fn settle(&self, settle: Settle) -> Result<(), StoreError> {
+        match self {
+            Self::Thread { jobs, .. } => ask(jobs, |reply| WriterJob::Settle(Box::new(settle), reply)).await,
+            Self::Beside { .. } => self.transact(|connection| settle::settle(connection, &[&settle]).map(drop)),
         }
     }
 

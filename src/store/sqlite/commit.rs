@@ -10,7 +10,8 @@ use tokio::sync::oneshot;
 use crate::domain::order::Order;
 use crate::store::StoreError;
 use crate::store::ingest::{Record, Recorded};
-use crate::store::sqlite::{record, unavailable};
+use crate::store::queue::attempt::{Claim, Claimed, Settle};
+use crate::store::sqlite::{claim, record, settle, unavailable};
 
 /// Where the answer to a job goes.
 pub type ReplySender<T> = oneshot::Sender<Result<T, StoreError>>;
@@ -18,6 +19,8 @@ pub type ReplySender<T> = oneshot::Sender<Result<T, StoreError>>;
 /// What the writer thread is asked for.
 pub enum WriterJob {
     Record(Box<Record>, ReplySender<Recorded>),
+    Claim(Box<Claim>, ReplySender<Claimed>),
+    Settle(Box<Settle>, ReplySender<()>),
     Change(WriterChange),
 }
 
@@ -88,6 +91,7 @@ pub fn refuse(group: Vec<WriterJob>, error: &StoreError) {
 fn perform(transaction: Result<&Connection, &StoreError>, group: Vec<WriterJob>) -> Vec<Afterwards> {
     let mut answers: Vec<Afterwards> = Vec::with_capacity(group.len());
     let mut orders = Orders::new();
+    let (mut claims, mut settles) = (Vec::new(), Vec::new());
     for job in group {
         let answer: Afterwards = match job {
             WriterJob::Record(record, reply) => {
@@ -97,11 +101,49 @@ fn perform(transaction: Result<&Connection, &StoreError>, group: Vec<WriterJob>)
                         answer
                     })
             }
+            // Nobody asks for an attempt and its end at once, so these may come in any sequence.
+            WriterJob::Claim(claim, reply) => {
+                claims.push((claim, reply));
+                continue;
+            }
+            WriterJob::Settle(settle, reply) => {
+                settles.push((settle, reply));
+                continue;
+            }
             WriterJob::Change(change) => change(transaction),
         };
         answers.push(answer);
     }
+    answers.extend(together(transaction, settles, settle::settle));
+    answers.extend(together(transaction, claims, claim::claim));
     answers
+}
+
+/// Runs jobs of one sort together in one savepoint; where that fails, one after another, so that a bad one takes no other along.
+fn together<J, T: 'static>(
+    transaction: Result<&Connection, &StoreError>,
+    jobs: Vec<(Box<J>, ReplySender<T>)>,
+    work: fn(&Connection, &[&J]) -> rusqlite::Result<Vec<T>>,
+) -> Vec<Afterwards> {
+    let (jobs, replies): (Vec<Box<J>>, Vec<ReplySender<T>>) = jobs.into_iter().unzip();
+    let all: Vec<&J> = jobs.iter().map(AsRef::as_ref).collect();
+    let run = |jobs: &[&J]| match transaction {
+        Err(error) => Err(error.clone()),
+        Ok(connection) if connection.is_autocommit() => Err(taken_back()),
+        Ok(connection) => in_savepoint(connection, |c| work(c, jobs)).map_err(|error| unavailable(&error)),
+    };
+    let done: Vec<Result<T, StoreError>> = match all.as_slice() {
+        [] => Vec::new(),
+        [_] => vec![run(&all).map(|mut done| done.remove(0))],
+        _ => match run(&all) {
+            Ok(done) => done.into_iter().map(Ok).collect(),
+            Err(_) => all.iter().map(|job| run(&[*job]).map(|mut done| done.remove(0))).collect(),
+        },
+    };
+    let answer = |(reply, done): (ReplySender<T>, Result<T, StoreError>)| -> Afterwards {
+        Box::new(move |ended| drop(reply.send(ended.and(done))))
+    };
+    replies.into_iter().zip(done).map(answer).collect()
 }
 
 /// The orders that a record may have touched, to be loaded anew when it is taken back.
@@ -166,4 +208,36 @@ fn in_savepoint<T>(
 
 fn taken_back() -> StoreError {
     StoreError::Unavailable("the disk is full or cannot be written".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn insert(connection: &Connection, numbers: &[&i64]) -> rusqlite::Result<Vec<i64>> {
+        numbers
+            .iter()
+            .map(|number| connection.execute("INSERT INTO t VALUES (?1)", [number]).map(|_| **number))
+            .collect()
+    }
+
+    #[test]
+    fn a_job_that_fails_takes_no_other_of_its_sort_along() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch("CREATE TABLE t (n INTEGER PRIMARY KEY CHECK (n <> 13)); BEGIN IMMEDIATE").unwrap();
+        let (jobs, answers): (Vec<_>, Vec<_>) = [1, 2, 13, 4]
+            .map(|number| {
+                let (reply, answer) = oneshot::channel();
+                ((Box::new(number), reply), answer)
+            })
+            .into_iter()
+            .unzip();
+        let afterwards = together(Ok(&connection), jobs, insert);
+        connection.execute_batch("COMMIT").unwrap();
+        afterwards.into_iter().for_each(|answer| answer(Ok(())));
+        let answers: Vec<Option<i64>> = answers.into_iter().map(|mut answer| answer.try_recv().unwrap().ok()).collect();
+        assert_eq!(answers, [Some(1), Some(2), None, Some(4)]);
+        let kept: i64 = connection.query_row("SELECT sum(n) FROM t", [], |row| row.get(0)).unwrap();
+        assert_eq!(kept, 7);
+    }
 }

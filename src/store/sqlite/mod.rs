@@ -5,6 +5,7 @@ mod access;
 pub mod backup;
 mod catch_up;
 mod change;
+mod claim;
 mod clock;
 mod commit;
 mod contract;
@@ -32,6 +33,7 @@ mod refusals;
 pub mod report;
 mod rows;
 mod schema;
+mod settle;
 mod test_send;
 mod wal;
 mod writer;
@@ -58,7 +60,7 @@ const QUEUE: usize = 1024;
 /// How long a command's connection waits for a lock, in milliseconds.
 const BUSY_MS: u64 = 5000;
 /// Prepared statements that a connection keeps.
-const STATEMENTS: usize = 64;
+const STATEMENTS: usize = 128;
 
 /// One SQLite file, held by one daemon, or as a command uses it beside that.
 pub struct Sqlite {

@@ -3,7 +3,6 @@
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, params};
 
-use crate::domain::event::DeliveryId;
 use crate::store::queue::pending::UNREADY;
 use crate::store::sqlite::deliver::PROBE_AFTER_START;
 use crate::store::sqlite::{clock, fallback, rows};
@@ -47,11 +46,9 @@ pub fn ready(connection: &Connection, channel: &str) -> rusqlite::Result<()> {
 
 /// A message is tried. Should we crash before the receiver answers, it is known that a parked channel was probed;
 /// by a test that a person asked for it is not.
-pub fn tried(connection: &Connection, delivery: DeliveryId, now: Timestamp) -> rusqlite::Result<()> {
-    let sql = "UPDATE parked_channels SET probed_at = ?2 WHERE channel = (SELECT d.channel FROM deliveries d
-               JOIN events e ON e.id = d.event WHERE d.id = ?1 AND e.kind <> 'test')";
-    let now = rows::to_millisecond(now);
-    connection.prepare_cached(sql)?.execute(params![delivery.0.as_bytes(), now]).map(drop)
+pub fn tried(connection: &Connection, channel: &str, now: Timestamp) -> rusqlite::Result<()> {
+    let sql = "UPDATE parked_channels SET probed_at = ?2 WHERE channel = ?1";
+    connection.prepare_cached(sql)?.execute(params![channel, rows::to_millisecond(now)]).map(drop)
 }
 
 /// A probe found out nothing: the next one comes with the next try of its message.

@@ -31,6 +31,17 @@ pub fn keep(connection: &Connection, delivery: DeliveryId, parts: &[Part]) -> ru
     Ok(())
 }
 
+/// A part was taken, or is given up.
+pub fn done(connection: &Connection, delivery: DeliveryId, form: PartForm, part: u16) -> rusqlite::Result<()> {
+    let sql = "UPDATE parts SET done = 1 WHERE delivery = ?1 AND form = ?2 AND part = ?3";
+    connection.prepare_cached(sql)?.execute(params![delivery.0.as_bytes(), form_text(form), part]).map(drop)
+}
+
+/// The message is not sent again as it is: it was taken, or is composed anew.
+pub fn forget(connection: &Connection, delivery: DeliveryId) -> rusqlite::Result<()> {
+    connection.prepare_cached("DELETE FROM parts WHERE delivery = ?1")?.execute([delivery.0.as_bytes()]).map(drop)
+}
+
 /// How many bytes two texts end with alike, whole characters only.
 fn ending(one: &str, other: &str) -> usize {
     let same = one.bytes().rev().zip(other.bytes().rev()).take_while(|(one, other)| one == other).count();

@@ -59,7 +59,7 @@ async fn what_was_tried_and_then_carried_has_another_key_when_it_goes_by_itself_
     let shared = Claim { carries: vec![tried, fresh], ..begin(leader, 5) };
     let Claimed::Yes(attempt) = store.claim(shared).await.expect("claiming") else { panic!("nobody has them") };
     settle(&store, leader, attempt, Outcome::TooLong, Step::Recompose(PartForm::Halved(1))).await;
-    let shorter = Claim { released: vec![tried, fresh], form: PartForm::Halved(1), ..begin(leader, 10) };
+    let shorter = Claim { released: vec![tried, fresh], form: PartForm::Halved(1), attempts: 1, ..begin(leader, 10) };
     assert!(matches!(store.claim(shorter).await.expect("claiming"), Claimed::Yes(_)));
     let (known, _) = store.load(vec![tried, fresh], at(10)).await.expect("reading");
     let rounds: Vec<u32> = known.iter().map(|due| due.round).collect();

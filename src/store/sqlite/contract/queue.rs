@@ -46,11 +46,11 @@ impl Queue for Sqlite {
     }
 
     fn claim(&self, claim: Claim) -> StoreFuture<'_, Claimed> {
-        Box::pin(self.change(move |connection| deliver::claim(connection, &claim)))
+        Box::pin(self.writer.claim(claim))
     }
 
     fn settle(&self, settle: Settle) -> StoreFuture<'_, ()> {
-        Box::pin(self.change(move |connection| deliver::settle(connection, &settle)))
+        Box::pin(self.writer.settle(settle))
     }
 
     fn dissolve(&self, messages: Vec<DeliveryId>) -> StoreFuture<'_, ()> {
