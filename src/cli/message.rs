@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::fmt::Display;
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::cli::failure::Failure;
 use crate::cli::{configuration, output};
@@ -98,7 +99,7 @@ pub fn write(
             compose::plain(&view)
         });
         let Composed { title, markdown, document } = composed;
-        let order = order.cloned();
+        let (event, order) = (Arc::new(event), order.cloned().map(Arc::new));
         way.write(&Message { delivery, round: 0, event, order, title, markdown, document, enclosed }, PartForm::Full)
     };
     let mut undrawn = None;

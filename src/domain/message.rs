@@ -17,9 +17,9 @@ pub struct Message {
     pub delivery: DeliveryId,
     /// How often a person asked for it once more, or it was made anew after the digest that carried it died.
     pub round: u32,
-    pub event: Event,
+    pub event: Arc<Event>,
     /// The order as it stands at the time of composing.
-    pub order: Option<Order>,
+    pub order: Option<Arc<Order>>,
     /// The first heading, as plain text.
     pub title: String,
     /// The whole message in Markdown, in the channel's language, values escaped.

@@ -15,8 +15,9 @@ use crate::domain::template::Templates;
 use crate::flow::clock_skew::ClockSkews;
 use crate::flow::composing::Composing;
 use crate::flow::notice::Notices;
+use crate::flow::notifier::Notifier;
 use crate::flow::pacers::{Pacer, Pacers, Permit};
-use crate::flow::{Clock, Current, Notifier};
+use crate::flow::{Clock, Current};
 use crate::store::Store;
 use crate::store::queue::attempt::Fallback;
 

@@ -26,9 +26,27 @@ use crate::store::queue::pending::PendingDelivery;
 /// Between two tries to store an outcome.
 const SETTLE_AGAIN: Duration = Duration::from_secs(1);
 
+/// How a send has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SendEnd {
+    /// Its delivery is over.
+    Done,
+    /// It waits until then.
+    Later(Timestamp),
+    /// It must not be made as it was loaded: the delivery has changed, or another one comes first.
+    Refused,
+    /// What waits is to be looked at.
+    Look,
+}
+
 /// Makes one attempt at each part of a message that is still to send, as far as the allowance goes. `carried` is what the
 /// message carries beside its leader, when it is composed now.
-pub async fn deliver(sending: SendContext, leader: PendingDelivery, carried: Vec<PendingDelivery>, slot: Permit) {
+pub async fn deliver(
+    sending: SendContext,
+    leader: PendingDelivery,
+    carried: Vec<PendingDelivery>,
+    slot: Permit,
+) -> SendEnd {
     let id = leader.id;
     let outgoing = match compose::compose(&sending, leader, carried).await {
         Ok(outgoing) => outgoing,
@@ -36,35 +54,39 @@ pub async fn deliver(sending: SendContext, leader: PendingDelivery, carried: Vec
             // Without what it carries it would show itself alone, and the others would be taken for delivered.
             tracing::error!(delivery = %id, channel = sending.channel.name, %error, "what a message carries cannot be read, so it is not sent");
             slot.give_back();
-            return tokio::time::sleep(SETTLE_AGAIN).await;
+            tokio::time::sleep(SETTLE_AGAIN).await;
+            return SendEnd::Look;
         }
     };
     if let Some(why) = unsendable(&sending, &outgoing) {
         slot.give_back();
-        return give_up(&sending, &outgoing, why).await;
+        give_up(&sending, &outgoing, why).await;
+        return SendEnd::Look;
     }
     let mut next = Some(slot);
     let mut round = sending.channel.channel.per_recipient().then(|| RecipientRound::new(outgoing.leader.accepted));
     for (attempts, position) in (outgoing.leader.attempts + 1..).zip(0..outgoing.parts.len()) {
         // What is left of it goes on when the allowance lets it.
-        let Some(slot) = next.take().or_else(|| sending.go_on()) else { return };
+        let Some(slot) = next.take().or_else(|| sending.go_on()) else { return SendEnd::Look };
         if sending.retire.is_cancelled() {
             // The worker's successor goes on from here.
-            return slot.give_back();
+            slot.give_back();
+            return SendEnd::Look;
         }
         let turn = PartAttempt { sending: &sending, outgoing: &outgoing, position, attempts };
         match turn.attempt(slot, &mut round).await {
             Going::On(slot) => next = slot,
-            Going::Ends => return,
+            Going::Ends(end) => return end,
         }
     }
+    SendEnd::Done
 }
 
 /// Whether the next part has its turn.
 enum Going {
     /// With a slot, where one was taken for it already.
     On(Option<Permit>),
-    Ends,
+    Ends(SendEnd),
 }
 
 /// The turn of one part.
@@ -87,9 +109,12 @@ impl PartAttempt<'_> {
 
     async fn attempt(&self, slot: Permit, round: &mut Option<RecipientRound>) -> Going {
         let SendContext { channel, context, .. } = self.sending;
-        let Some(attempt) = self.claim().await else {
-            slot.give_back();
-            return Going::Ends;
+        let attempt = match self.claim().await {
+            Ok(attempt) => attempt,
+            Err(end) => {
+                slot.give_back();
+                return Going::Ends(end);
+            }
         };
         slot.bind(attempt);
         let due = &self.outgoing.leader;
@@ -148,11 +173,19 @@ impl PartAttempt<'_> {
         let more_parts = self.more_parts() && round.is_none();
         delivery_log::log(channel, due, self.attempts, &answer, &step, more_parts, ended);
         self.tell(&answer, &step, round.as_ref(), ended).await;
-        if step == Step::Delivered && round.is_none() { Going::On(None) } else { Going::Ends }
+        match step {
+            Step::Delivered if round.is_none() => Going::On(None),
+            Step::Delivered | Step::Dead => Going::Ends(SendEnd::Done),
+            Step::Wait { until, .. } => Going::Ends(SendEnd::Later(until)),
+            Step::Park { .. } | Step::Recompose(_) => Going::Ends(SendEnd::Look),
+        }
     }
 
-    /// Begins the attempt in the store. `None`: it must not be made.
-    async fn claim(&self) -> Option<i64> {
+    /// Begins the attempt in the store.
+    ///
+    /// # Errors
+    /// How the send ends: the attempt must not be made.
+    async fn claim(&self) -> Result<i64, SendEnd> {
         let SendContext { channel, context, pacer, .. } = self.sending;
         let OutgoingMessage { leader: due, carries, released, parts, fresh } = self.outgoing;
         let (part, is_first) = (self.part(), self.position == 0);
@@ -176,13 +209,13 @@ impl PartAttempt<'_> {
             freed: freed.clone(),
         };
         match context.store.claim(claim).await {
-            Ok(Claimed::Yes(attempt)) => Some(attempt),
-            Ok(Claimed::No) => None,
+            Ok(Claimed::Yes(attempt)) => Ok(attempt),
+            Ok(Claimed::No) => Err(SendEnd::Refused),
             Err(error) => {
                 pacer.not_forgotten(freed);
                 tracing::error!(delivery = %due.id, channel = channel.name, %error, "an attempt cannot be stored, so it is not made");
                 tokio::time::sleep(SETTLE_AGAIN).await;
-                None
+                Err(SendEnd::Look)
             }
         }
     }

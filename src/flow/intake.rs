@@ -14,11 +14,12 @@ use crate::domain::event::{DedupeKey, Event, OWN_SOURCE, SignatureCheck};
 use crate::domain::route::UndecidedCondition;
 use crate::domain::route_decision::RouteDecisions;
 use crate::flow::notice::{Notices, Topic};
+use crate::flow::notifier::Notifier;
 use crate::flow::refusals::{self, Refusals};
 use crate::flow::routing::{RoutingSnapshot, SourceEndpoint};
 use crate::flow::source_activity::SourceActivity;
 use crate::flow::unproven::HourlyBudget;
-use crate::flow::{Clock, Current, Notifier, ids, request_shape};
+use crate::flow::{Clock, Current, ids, request_shape};
 use crate::platform::{Incoming, Method, ParsedWebhook, PlatformReply, Refusal, WebhookRequest};
 use crate::store::Store;
 use crate::store::health::UnroutedEvent;
@@ -275,12 +276,15 @@ impl Intake {
         let damaged = event.data.unrecognised().filter(|unrecognised| unrecognised.malformed);
         let damaged = damaged.map(|unrecognised| unrecognised.event.clone().unwrap_or_default());
         match self.store.record(Record { event, body, dedupe_keys, targets, urgent, decisions }).await {
-            Ok(Recorded::New { channels, unjudged }) => {
+            Ok(Recorded::New { channels, unjudged, committed }) => {
                 // Of what nobody proved, anybody could fill the log.
                 if is_proven || self.admit_line(name, "unproven, recorded").is_some() {
                     tracing::info!(event = %id, kind, source = name, deliveries = channels.len(), proof = recipe, "webhook recorded");
                 }
-                self.notifier.wake(&channels);
+                match committed {
+                    Some(committed) => self.notifier.deliver(&committed, self.clock.elapsed()),
+                    None => self.notifier.wake(&channels),
+                }
                 if unrouted.is_some_and(|unrouted| self.activity.unrouted(unrouted)) {
                     self.notifier.watch().notify_one();
                 }

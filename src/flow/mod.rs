@@ -1,5 +1,6 @@
 //! The walks: what happens from a webhook to a message, across the rooms.
 
+pub mod channel_queue;
 pub mod chart_cache;
 pub mod clock_skew;
 pub mod composing;
@@ -10,6 +11,7 @@ pub mod health;
 pub mod ids;
 pub mod intake;
 pub mod notice;
+pub mod notifier;
 pub mod orphaned;
 pub mod pacers;
 mod recipient_round;
@@ -28,16 +30,13 @@ pub mod watch;
 pub mod worker;
 pub mod worker_pool;
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use jiff::{SignedDuration, Timestamp};
-use tokio::sync::Notify;
-
 use crate::domain::pace::Elapsed;
 use crate::domain::wait::Timeline;
+use jiff::{SignedDuration, Timestamp};
 
 /// What time it is; an argument, so that tests decide.
 #[derive(Clone)]
@@ -146,32 +145,5 @@ impl<T> Current<T> {
 impl<T> Clone for Current<T> {
     fn clone(&self) -> Self {
         Self(self.0.clone())
-    }
-}
-
-/// Wakes the workers of channels for which something was committed, and the watch when something may be wrong.
-#[derive(Clone, Default)]
-pub struct Notifier {
-    signals: Arc<Mutex<BTreeMap<String, Arc<Notify>>>>,
-    watch: Arc<Notify>,
-}
-
-impl Notifier {
-    pub fn wake(&self, channels: &[String]) {
-        let signals = self.signals.lock().unwrap_or_else(PoisonError::into_inner);
-        for signal in channels.iter().filter_map(|name| signals.get(name)) {
-            signal.notify_one();
-        }
-    }
-
-    /// What wakes one channel; a worker and its successor have the same.
-    pub fn signal(&self, channel: &str) -> Arc<Notify> {
-        let mut signals = self.signals.lock().unwrap_or_else(PoisonError::into_inner);
-        signals.entry(channel.to_owned()).or_default().clone()
-    }
-
-    /// What makes the watch look at once.
-    pub fn watch(&self) -> Arc<Notify> {
-        self.watch.clone()
     }
 }

@@ -8,8 +8,9 @@ use jiff::{SignedDuration, Timestamp};
 use crate::domain::data::Notice;
 use crate::domain::event::{DedupeKey, Event, Kind, OWN_SOURCE, SignatureCheck};
 use crate::domain::payload::Payload;
+use crate::flow::notifier::Notifier;
 use crate::flow::routing::RoutingSnapshot;
-use crate::flow::{Current, Notifier, ids};
+use crate::flow::{Current, ids};
 use crate::store::health::IncidentUpdate;
 use crate::store::ingest::{Record, Recorded};
 use crate::store::{Store, StoreError};
@@ -267,7 +268,7 @@ impl Notices {
 
     /// Wakes the workers of the channels that a notice goes to.
     fn ring(&self, recorded: Recorded) {
-        let Recorded::New { channels, unjudged } = recorded else { return };
+        let Recorded::New { channels, unjudged, .. } = recorded else { return };
         // A notice about a notice would never end.
         for rule in unjudged {
             tracing::warn!(

@@ -5,8 +5,8 @@ pub mod budget;
 mod changes;
 pub mod report;
 
-use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -126,7 +126,7 @@ fn report_alone(channel: &WorkerChannel, choice: Choice<'_>, leader: &PendingDel
     let mut failed = None;
     let compose = |report: Report, enclosed: Attachments| {
         let mut due = leader.clone();
-        due.event.data.payload = Payload::Report(Box::new(report));
+        Arc::make_mut(&mut due.event).data.payload = Payload::Report(Box::new(report));
         let mut failure = None;
         let parts = single(channel, choice, &due, &[], enclosed, &mut failure);
         failed = failed.take().or(failure);
@@ -226,11 +226,11 @@ fn gathered(
     let plainer = |event: &Event| Event { data: event.data.without_free_text(), ..event.clone() };
     let mut events = changes::in_digest(&all);
     if is_reduced {
-        events.iter_mut().flatten().for_each(|event| *event = Cow::Owned(plainer(event)));
+        events.iter_mut().flatten().for_each(|event| *event = Arc::new(plainer(event)));
     }
     let entry = |at: usize| {
         let event = events[at].as_deref()?;
-        Some(DigestEntry { event, order: all[at].order.as_ref(), title: titles[at].as_deref() })
+        Some(DigestEntry { event, order: all[at].order.as_deref(), title: titles[at].as_deref() })
     };
     let mut write = |included: &[usize], detail: DetailLevel| {
         let mut included: Vec<usize> = included.iter().copied().chain([carried.len()]).collect();
@@ -338,7 +338,7 @@ fn meanwhile<'a>(all: impl Iterator<Item = &'a PendingDelivery>) -> Vec<String> 
 fn view<'a>(channel: &'a WorkerChannel, due: &'a PendingDelivery) -> MessageContext<'a> {
     MessageContext {
         event: &due.event,
-        order: due.order.as_ref(),
+        order: due.order.as_deref(),
         language: &channel.settings.language,
         timezone: &channel.settings.timezone.zone,
         channel: &channel.name,

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::flow::clock_skew::ClockSkews;
 use crate::flow::notice::{Notices, Topic};
+use crate::flow::notifier::Notifier;
 use crate::flow::reports::ReportFailures;
 use crate::flow::routing::{RoutingSnapshot, SourceEndpoint};
 use crate::flow::source_activity::SourceActivity;
@@ -27,7 +28,7 @@ use crate::flow::watch::incidents::{IncidentChange, KnownIncident, WatchMemory};
 use crate::flow::watch::mistakes::Mistakes;
 use crate::flow::watch::observing::Observing;
 use crate::flow::watch::reports::LastReport;
-use crate::flow::{Clock, Current, Notifier, clock_skew};
+use crate::flow::{Clock, Current, clock_skew};
 use crate::store::health::{DeadLetterStats, HealthQuery, HealthSnapshot, Incident, IncidentUpdate, UnroutedEvent};
 use crate::store::{Store, StoreError};
 

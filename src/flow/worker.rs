@@ -2,7 +2,9 @@
 //! No worker delays another.
 
 mod catch_up;
+mod one_by_one;
 mod policy;
+mod table;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::panic;
@@ -23,10 +25,13 @@ use crate::domain::pace::{Backlog, Elapsed, PacingDecision, PermitId};
 use crate::domain::wait::Timeline;
 use crate::flow::context::{LEASE_MARGIN, SendContext, WorkerChannel, WorkerContext};
 use crate::flow::delivery;
+use crate::flow::delivery::SendEnd;
+use crate::flow::notifier::ChannelSignal;
 use crate::flow::pacers::{Pacer, Permit};
+use crate::flow::worker::table::TableView;
 use crate::store::queue::pending::{DueBatch, PendingDelivery};
 
-/// A worker looks at the table at least this often, because a command may have changed it.
+/// A worker asks this often whether the table is to be looked at, because a command may have changed it.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Of so many urgent and so many ordinary deliveries it is looked which could share a message.
 const LOOK_AT: usize = 400;
@@ -40,14 +45,23 @@ pub struct ChannelWorker {
     context: WorkerContext,
     pacer: Arc<Pacer>,
     retire: CancellationToken,
-    sending: JoinSet<()>,
-    /// What each send is about: its delivery, and those that it carries.
-    under_way: HashMap<Id, Vec<DeliveryId>>,
+    signal: Arc<ChannelSignal>,
+    sending: JoinSet<SendEnd>,
+    under_way: HashMap<Id, UnderWay>,
+    table: TableView,
     unreadable: HashSet<DeliveryId>,
     timeline: Timeline,
     /// Waits may be longer than they were made: at the start, and when the clock was put back.
     waits_may_be_wrong: bool,
     composing: Arc<Semaphore>,
+}
+
+/// What a send is about.
+struct UnderWay {
+    /// Its delivery, and those that it carries.
+    ids: Vec<DeliveryId>,
+    /// The order of its delivery.
+    order_key: Option<String>,
 }
 
 /// When to look again, if nothing happens before.
@@ -78,16 +92,16 @@ pub async fn run(
 }
 
 async fn turns(runner: &mut ChannelWorker, retire: &CancellationToken, shutdown: &CancellationToken) {
-    let (signal, pacer) = (runner.context.notifier.signal(&runner.channel.name), runner.pacer.clone());
+    let (signal, pacer) = (runner.signal.clone(), runner.pacer.clone());
     runner.prepare().await;
     while !shutdown.is_cancelled() && !retire.is_cancelled() {
         let next = runner.turn().await;
-        let pause = runner.pause(next).await;
+        let pause = runner.pause(next);
         tokio::select! {
             true = runner.one_ended(), if runner.under_way() > 0 => {}
             () = signal.notified() => {}
             () = pacer.changed() => {}
-            () = tokio::time::sleep(pause) => {}
+            () = tokio::time::sleep(pause) => runner.table.time_has_passed(),
             () = retire.cancelled() => {}
             () = shutdown.cancelled() => {}
         }
@@ -99,14 +113,19 @@ impl ChannelWorker {
         let elapsed = context.clock.elapsed();
         let pacer = context.pacers.join(&channel.channel.credential(), &channel.name, channel.allowance(), elapsed);
         let (sending, under_way, unreadable) = (JoinSet::new(), HashMap::new(), HashSet::new());
+        let (signal, table) = (context.notifier.signal(&channel.name), TableView::default());
+        // What the worker before it had in memory waits in the store.
+        signal.queue().clear();
         let (timeline, waits_may_be_wrong, composing) = (Timeline::default(), true, Arc::new(Semaphore::new(1)));
         Self {
             channel,
             context,
             pacer,
             retire,
+            signal,
             sending,
             under_way,
+            table,
             unreadable,
             timeline,
             waits_may_be_wrong,
@@ -118,11 +137,12 @@ impl ChannelWorker {
     pub async fn turn(&mut self) -> Next {
         // What cannot be stored is not sent either; the store says what is wrong, once.
         if !self.context.store.is_ready() {
+            self.table.forget();
             return Next::Change;
         }
         let (now, elapsed) = (self.context.clock.now(), self.context.clock.elapsed());
         self.heed_the_clock(now, elapsed).await;
-        self.fall_back(now).await;
+        self.fall_back(now, elapsed).await;
         if self.room() == 0 {
             return Next::Change;
         }
@@ -130,7 +150,13 @@ impl ChannelWorker {
             return until.map_or(Next::Change, Next::At);
         }
         self.forget_slots(elapsed).await;
-        let Some(batch) = self.look(now).await else { return Next::Change };
+        if let Some(probe_at) = self.table.rests_until(now, elapsed) {
+            return Next::On(probe_at);
+        }
+        if !self.channel.channel.supports_digest() {
+            return self.send_one_by_one(now, elapsed).await;
+        }
+        let Some(batch) = self.look(now, elapsed, LOOK_AT).await else { return Next::Change };
         let candidates = self.hold(batch.candidates, now).await;
         match batch.parked {
             Some(parked) => self.probe(&candidates, &parked, now, elapsed).await,
@@ -185,53 +211,59 @@ impl ChannelWorker {
         self.channel.channel.at_once().saturating_sub(self.under_way())
     }
 
-    fn ended(&mut self, ended: Result<(Id, ()), tokio::task::JoinError>) {
-        let id = ended.map_or_else(
-            |fault| {
-                tracing::error!(
-                    channel = self.channel.name,
-                    "a send met an internal error; its delivery is tried again when its lease ends"
-                );
-                fault.id()
-            },
-            |(id, ())| id,
-        );
-        self.under_way.remove(&id);
+    fn ended(&mut self, ended: Result<(Id, SendEnd), tokio::task::JoinError>) {
+        let (id, end) = ended.unwrap_or_else(|fault| {
+            tracing::error!(
+                channel = self.channel.name,
+                "a send met an internal error; its delivery is tried again when its lease ends"
+            );
+            (fault.id(), SendEnd::Look)
+        });
+        let Some(UnderWay { order_key, .. }) = self.under_way.remove(&id) else { return };
+        let queue = || self.signal.queue();
+        match (&order_key, end) {
+            (Some(key), SendEnd::Done) => queue().ended(key),
+            (Some(key), _) => queue().waits(key),
+            (None, _) => {}
+        }
+        self.table.ended(end, order_key);
     }
 
     /// What waits, without what is being sent.
-    async fn look(&mut self, now: Timestamp) -> Option<DueBatch> {
-        let channel = &self.channel.channel;
-        // In order, no more than can be sent; else as many as could share a message.
-        let limit = if channel.supports_digest() { LOOK_AT } else { channel.at_once() } + self.unreadable.len();
-        let reader = &self.context.store;
-        let mut looked = reader.due_batch(&self.channel.name, now, limit, channel.in_order()).await;
+    async fn look(&mut self, now: Timestamp, elapsed: Elapsed, limit: usize) -> Option<DueBatch> {
+        let (name, in_order) = (self.channel.name.clone(), self.channel.channel.in_order());
+        let limit = limit + self.unreadable.len();
+        let store = self.context.store.clone();
+        self.table.begin_look(elapsed);
+        let mut looked = store.due_batch(&name, now, limit, in_order).await;
         if let Ok(batch) = &looked
             && batch.parked.is_none()
             && batch.candidates.iter().any(|candidate| candidate.fell_back)
         {
             // What the fallback has delivered in the meantime is delivered.
-            if let Err(error) = self.context.store.settle_fallback(&self.channel.name, now).await {
-                tracing::error!(channel = self.channel.name, %error, "what the fallback has delivered could not be stored");
+            if let Err(error) = self.context.store.settle_fallback(&name, now).await {
+                tracing::error!(channel = name, %error, "what the fallback has delivered could not be stored");
             }
-            looked = reader.due_batch(&self.channel.name, now, limit, channel.in_order()).await;
+            looked = store.due_batch(&name, now, limit, in_order).await;
         }
         match looked {
             Ok(mut batch) => {
+                self.table.looked(&batch, limit);
                 batch.candidates.retain(|candidate| !self.is_under_way(candidate.id));
                 self.say_unreadable(std::mem::take(&mut batch.unreadable));
                 batch.candidates.retain(|candidate| !self.unreadable.contains(&candidate.id));
                 Some(batch)
             }
             Err(error) => {
-                tracing::error!(channel = self.channel.name, %error, "what is due cannot be read");
+                tracing::error!(channel = name, %error, "what is due cannot be read");
+                self.table.forget();
                 None
             }
         }
     }
 
     fn is_under_way(&self, id: DeliveryId) -> bool {
-        self.under_way.values().any(|ids| ids.contains(&id))
+        self.under_way.values().any(|under_way| under_way.ids.contains(&id))
     }
 
     fn say_unreadable(&mut self, ids: Vec<DeliveryId>) {
@@ -286,20 +318,31 @@ impl ChannelWorker {
         Permit::new(self.pacer.clone(), self.context.clock.clone(), ticket)
     }
 
-    /// Starts one message about these deliveries, of which the last one leads.
-    async fn start(&mut self, ids: Vec<DeliveryId>, slot: Permit, probes: u32) {
+    /// Starts one message about these deliveries, of which the last one leads. Answers whether it did: they may be gone.
+    async fn start(&mut self, ids: Vec<DeliveryId>, slot: Permit, probes: u32) -> bool {
         let loaded = self.context.store.load(ids, self.context.clock.now()).await;
         let (known, unreadable) = match loaded {
             Ok(loaded) => loaded,
             Err(error) => {
                 tracing::error!(channel = self.channel.name, %error, "what is due cannot be read");
-                return slot.give_back();
+                slot.give_back();
+                return false;
             }
         };
         self.say_unreadable(unreadable);
         let mut known: Vec<PendingDelivery> = known;
-        let Some(leader) = known.pop() else { return slot.give_back() };
-        let ids = known.iter().map(|due| due.id).chain([leader.id]).collect();
+        let Some(leader) = known.pop() else {
+            slot.give_back();
+            return false;
+        };
+        self.start_loaded(leader, known, slot, probes);
+        true
+    }
+
+    /// Starts one message about a delivery, and those that it is to carry.
+    fn start_loaded(&mut self, leader: PendingDelivery, carried: Vec<PendingDelivery>, permit: Permit, probes: u32) {
+        let ids = carried.iter().map(|due| due.id).chain([leader.id]).collect();
+        let order_key = leader.order_key.clone();
         let sending = SendContext {
             channel: self.channel.clone(),
             context: self.context.clone(),
@@ -308,26 +351,26 @@ impl ChannelWorker {
             probes,
             composing: self.composing.clone(),
         };
-        let task = self.sending.spawn(delivery::deliver(sending, leader, known, slot));
-        self.under_way.insert(task.id(), ids);
+        let task = self.sending.spawn(delivery::deliver(sending, leader, carried, permit));
+        self.under_way.insert(task.id(), UnderWay { ids, order_key });
     }
 
     /// How long to wait for a change.
-    async fn pause(&self, next: Next) -> Duration {
+    fn pause(&self, next: Next) -> Duration {
         let clock = &self.context.clock;
         let wait = match next {
             Next::At(at) => Some(at - clock.elapsed()),
             Next::On(at) => Some(at.duration_since(clock.now())),
             Next::Change => {
-                let due = self.context.store.next_due(&self.channel.name).await.ok().flatten();
                 // What is due already waits for a send under way to end.
-                due.map(|due| due.duration_since(clock.now())).filter(SignedDuration::is_positive)
+                self.table.next_due().map(|due| due.duration_since(clock.now())).filter(SignedDuration::is_positive)
             }
         };
         wait.map_or(LOOK_EVERY, |wait| clock.real(wait.max(SignedDuration::ZERO)).min(LOOK_EVERY))
     }
 
     async fn finish(mut self, shutdown: CancellationToken) {
+        self.signal.queue().clear();
         self.let_end(shutdown).await;
         // Until here its allowance counts, for what was under way and the further parts of it.
         self.pacer.leave(&self.channel.name);

@@ -1,8 +1,11 @@
 //! What comes in: an event is remembered with its order and its deliveries in one commit, and what was refused is noted.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use crate::domain::event::{DedupeKey, DeliveryId, Event, EventId};
+use crate::domain::order::Order;
 use crate::domain::route::{Target, UndecidedCondition};
 use crate::domain::route_decision::RouteDecisions;
 use crate::store::StoreFuture;
@@ -40,15 +43,36 @@ pub struct Record {
 }
 
 /// What became of a [`Record`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Recorded {
     /// The event is new and on disk; these channels now have a delivery waiting. Conditions that could not be judged let it
     /// through.
-    New { channels: Vec<String>, unjudged: Vec<UndecidedCondition> },
+    New { channels: Vec<String>, unjudged: Vec<UndecidedCondition>, committed: Option<Box<Committed>> },
     /// It was known already; that it came again is on disk.
     Repeat { of: EventId },
     /// An old proof under other content ([`DedupeKey::Guarded`]): nothing of it was kept.
     Replay,
+}
+
+/// What a [`Record`] came to, for those who go on with it without reading it again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Committed {
+    /// The event's place in the sequence of arrival.
+    pub seq: i64,
+    pub event: Arc<Event>,
+    /// The order as it stands after the event.
+    pub order: Option<Arc<Order>>,
+    pub deliveries: Vec<NewDelivery>,
+    /// How large the webhook was.
+    pub bytes: usize,
+}
+
+/// A delivery that was just made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewDelivery {
+    pub id: DeliveryId,
+    pub channel: String,
+    pub urgent: bool,
 }
 
 /// A webhook that was refused.

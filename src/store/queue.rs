@@ -24,7 +24,8 @@ use crate::store::queue::pending::{DueBatch, ParkedRow, ParkedState, PendingDeli
 /// be made; [`Queue::settle`] should be tried again, else the message may go out twice.
 pub trait Queue: Send + Sync {
     /// What waits for a channel and could go now: at most `limit` urgent and as many ordinary deliveries, the longest due
-    /// first. With `in_order`, those of one order come one after another: a later one stays back while an earlier one waits.
+    /// first. With `in_order`, those of one order come one after another: none comes while an earlier one is being sent or waits
+    /// for a later try.
     fn due_batch(&self, channel: &str, now: Timestamp, limit: usize, in_order: bool) -> StoreFuture<'_, DueBatch>;
 
     /// What waits of each of these orders for a channel and may share a message, the earliest first.
@@ -42,6 +43,9 @@ pub trait Queue: Send + Sync {
 
     /// When the next delivery of a channel falls due.
     fn next_due(&self, channel: &str) -> StoreFuture<'_, Option<Timestamp>>;
+
+    /// Changes when somebody has changed the store.
+    fn version(&self) -> StoreFuture<'_, i64>;
 
     /// The channels for which deliveries wait, configured or not, and how many.
     fn waiting(&self) -> StoreFuture<'_, Vec<(String, u64)>>;

@@ -42,6 +42,7 @@ mod next_report;
 mod order;
 mod pacing;
 mod picture;
+mod queue;
 mod receivers;
 mod receiving;
 mod refused;

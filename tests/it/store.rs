@@ -174,7 +174,7 @@ async fn orders_add_up_within_one_group_and_across_groups() {
     assert_eq!((order.state, order.revision), (OrderState::Cancelled, 3));
     let taken = due(&store, "erp", 100).await.remove(0);
     assert_eq!(
-        taken.event.data.late.map(|late| late.order_state),
+        taken.event.data.late.as_ref().map(|late| late.order_state),
         Some(OrderState::Cancelled),
         "it says that it is late"
     );
@@ -267,14 +267,18 @@ async fn a_channel_in_order_gets_the_next_event_of_an_order_only_when_the_one_be
     store.record(event(Kind::OrderAccepted, "1", OrderState::Accepted, 1, "1002:1", &["erp"])).await.expect("recorded");
     store.record(placed("2", &["erp"])).await.expect("recorded");
     let in_order = async || due_in(&store, "erp", 10, true).await.0;
-    let first = in_order().await;
-    let numbers: Vec<_> = first.iter().map(|due| (due.order_key.clone(), due.event.kind.clone())).collect();
-    let key = |number: &str| Some(format!("s/{number}"));
-    assert_eq!(numbers, [(key("1"), Kind::OrderPlaced), (key("2"), Kind::OrderPlaced)]);
-    let Claimed::Yes(attempt) = claim(&store, first[0].id, 1).await else { panic!("it may be made") };
-    assert_eq!(in_order().await.len(), 1, "still under way");
-    settle(&store, first[0].id, attempt, Outcome::Delivered, Step::Delivered).await;
-    assert!(in_order().await.iter().any(|due| due.event.kind == Kind::OrderAccepted));
+    let all = in_order().await;
+    let kinds: Vec<_> = all.iter().map(|due| (due.order_key.as_deref().unwrap_or_default(), &due.event.kind)).collect();
+    assert_eq!(kinds, [("s/1", &Kind::OrderPlaced), ("s/2", &Kind::OrderPlaced), ("s/1", &Kind::OrderAccepted)]);
+    let (placed, accepted) = (all[0].id, all[2].id);
+    let begin = |delivery| store.claim(Claim { in_order: true, ..begin(delivery, 10) });
+    assert_eq!(begin(accepted).await.expect("claiming"), Claimed::No, "an earlier one waits");
+    let Claimed::Yes(attempt) = begin(placed).await.expect("claiming") else { panic!("it may be made") };
+    assert_eq!(begin(accepted).await.expect("claiming"), Claimed::No, "or is being sent");
+    assert_eq!(in_order().await.len(), 1, "so it is not looked at");
+    settle(&store, placed, attempt, Outcome::Delivered, Step::Delivered).await;
+    assert!(in_order().await.iter().any(|due| due.id == accepted));
+    assert!(matches!(begin(accepted).await.expect("claiming"), Claimed::Yes(_)));
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 //! channel knows to what is, however many changes lie between.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use crate::domain::data::OrderChanges;
 use crate::domain::digest::MergedDelivery;
@@ -41,22 +42,20 @@ pub fn behind(earlier: &[PendingDelivery], leader: &PendingDelivery) -> Vec<Merg
 }
 
 /// The events of a digest as it shows them; `None` where the entry of another one of the same order does so.
-pub fn in_digest<'a>(all: &[&'a PendingDelivery]) -> Vec<Option<Cow<'a, Event>>> {
-    let shown = |due: &&'a PendingDelivery| {
+pub fn in_digest(all: &[&PendingDelivery]) -> Vec<Option<Arc<Event>>> {
+    let shown = |due: &&PendingDelivery| {
         let event = &due.event;
         let order: Vec<&PendingDelivery> =
             all.iter().copied().filter(|other| other.order_key == due.order_key).collect();
         if event.kind != Kind::OrderPlaced || due.order_key.is_none() {
-            return Some(Cow::Borrowed(event));
+            return Some(event.clone());
         }
         let is_placed = |other: &&&PendingDelivery| other.event.kind == Kind::OrderPlaced;
         let is = |other: Option<&&PendingDelivery>| other.is_some_and(|other| other.id == due.id);
         match changes(&order) {
-            Changes::None => Some(Cow::Borrowed(event)),
-            Changes::New => is(order.iter().find(is_placed)).then(|| Cow::Owned(with(event, None))),
-            Changes::Since(changed) => {
-                is(order.iter().rev().find(is_placed)).then(|| Cow::Owned(with(event, Some(changed))))
-            }
+            Changes::None => Some(event.clone()),
+            Changes::New => is(order.iter().find(is_placed)).then(|| with(event, None)),
+            Changes::Since(changed) => is(order.iter().rev().find(is_placed)).then(|| with(event, Some(changed))),
         }
     };
     all.iter().map(shown).collect()
@@ -90,8 +89,8 @@ fn changes(order: &[&PendingDelivery]) -> Changes {
     all.reduce(OrderChanges::then).map_or(Changes::None, Changes::Since)
 }
 
-fn with(event: &Event, changed: Option<OrderChanges>) -> Event {
+fn with(event: &Event, changed: Option<OrderChanges>) -> Arc<Event> {
     let mut event = event.clone();
     event.data.changed = changed.map(Box::new);
-    event
+    Arc::new(event)
 }

@@ -33,6 +33,7 @@ impl ChannelWorker {
         if !was_put_back && !self.waits_may_be_wrong {
             return;
         }
+        self.table.is_to_be_looked_at();
         let (store, name) = (&self.context.store, &self.channel.name);
         let released = store.release_held(name, self.quiet_hours(now), now).await;
         let cut = match released {
@@ -103,14 +104,17 @@ impl ChannelWorker {
     }
 
     /// The quiet hours in which `now` is, and when they end.
-    fn quiet_hours(&self, now: Timestamp) -> Option<(Quiet, Timestamp)> {
+    pub(super) fn quiet_hours(&self, now: Timestamp) -> Option<(Quiet, Timestamp)> {
         let quiet = self.channel.settings.quiet.as_ref()?;
         quiet.until(now, &self.channel.settings.timezone.zone).map(|until| (quiet.clone(), until))
     }
 
     /// Asks the fallback for what has waited too long, or for everything urgent while the channel is parked.
-    pub(super) async fn fall_back(&self, now: Timestamp) {
+    pub(super) async fn fall_back(&mut self, now: Timestamp, elapsed: Elapsed) {
         let Some(to) = &self.channel.fallback() else { return };
+        if !self.table.may_fall_back(elapsed) {
+            return;
+        }
         let before = self.context.clock.ago(self.channel.settings.fallback_after);
         let quiet = self.quiet_hours(now).map(|(quiet, _)| quiet);
         let reader = &self.context.store;

@@ -1,5 +1,7 @@
 //! What waits for a channel, and everything that its message is made from.
 
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -7,6 +9,7 @@ use crate::domain::digest_group::Candidate;
 use crate::domain::event::{DeliveryId, Event, Kind};
 use crate::domain::message::{Part, PartForm};
 use crate::domain::order::Order;
+use crate::store::ingest::{Committed, NewDelivery};
 use crate::store::queue::attempt::Purpose;
 
 /// What waits for one channel and could go now.
@@ -19,6 +22,8 @@ pub struct DueBatch {
     /// Their event or order was written by a version that knows more than this one. They stay where they are and hold up
     /// no other.
     pub unreadable: Vec<DeliveryId>,
+    /// When the next one falls due that is not due now.
+    pub next_due: Option<Timestamp>,
 }
 
 /// A channel whose setting is wrong.
@@ -39,9 +44,12 @@ pub const UNREADY: &str = "nothing is sent without its secret: ";
 #[derive(Clone, Debug)]
 pub struct PendingDelivery {
     pub id: DeliveryId,
-    pub event: Event,
+    /// In the sequence of arrival.
+    pub event_seq: i64,
+    pub urgent: bool,
+    pub event: Arc<Event>,
     /// The order as it stands now.
-    pub order: Option<Order>,
+    pub order: Option<Arc<Order>>,
     pub order_key: Option<String>,
     pub attempts: u32,
     pub spent: u32,
@@ -68,9 +76,42 @@ pub struct PendingDelivery {
     pub meanwhile: Vec<String>,
     /// Of a report: its orders as CSV.
     pub table: Option<String>,
+    /// About how many it has in memory.
+    pub bytes: usize,
 }
 
+/// What a delivery has in memory beside what it was read from, in bytes.
+pub const ROW_BYTES: usize = 1024;
+
 impl PendingDelivery {
+    /// What was made a moment ago, and not tried.
+    pub fn fresh(new: &NewDelivery, committed: &Committed) -> Self {
+        let Committed { seq, event, order, bytes, .. } = committed;
+        Self {
+            id: new.id,
+            event_seq: *seq,
+            urgent: new.urgent,
+            event: event.clone(),
+            order: order.clone(),
+            order_key: event.order.as_ref().map(|order| format!("{}/{}", event.source, order.number)),
+            attempts: 0,
+            spent: 0,
+            round: 0,
+            form: PartForm::Full,
+            parts: Vec::new(),
+            next_part: 0,
+            refused: None,
+            maybe_accepted: false,
+            accepted: false,
+            late: Vec::new(),
+            placed_before: Vec::new(),
+            unreached: Vec::new(),
+            meanwhile: Vec::new(),
+            table: None,
+            bytes: ROW_BYTES + bytes,
+        }
+    }
+
     pub fn purpose(&self) -> Purpose {
         if self.event.kind == Kind::Test { Purpose::Test } else { Purpose::Notify }
     }

@@ -1,6 +1,7 @@
 //! What waits: what could go now, what its messages are made from, and when to look again.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -9,7 +10,7 @@ use crate::domain::digest_group::Candidate;
 use crate::domain::event::DeliveryId;
 use crate::domain::glob::Glob;
 use crate::domain::message::PartForm;
-use crate::store::queue::pending::{DueBatch, ParkedState, PendingDelivery, form_of};
+use crate::store::queue::pending::{DueBatch, ParkedState, PendingDelivery, ROW_BYTES, form_of};
 use crate::store::sqlite::{catch_up, parts, rows};
 
 const CANDIDATES: &str = "SELECT d.id, e.kind, d.urgent, d.order_key, d.event_seq, d.returned, d.fell_back = 1,
@@ -26,10 +27,13 @@ const CANDIDATES: &str = "SELECT d.id, e.kind, d.urgent, d.order_key, d.event_se
     FROM deliveries d JOIN events e ON e.id = d.event
     WHERE d.channel = ?1 AND d.urgent = ?2 AND d.state = 'waiting' AND d.digest IS NULL AND d.due_at <= ?3";
 
-/// Of one order, only what came first: its later events wait for it.
+/// Of one order, nothing behind an event that is being sent or waits for a later try.
 const IN_ORDER: &str = " AND NOT EXISTS (SELECT 1 FROM deliveries earlier
         WHERE earlier.channel = d.channel AND earlier.state = 'waiting' AND earlier.order_key IS NOT NULL
-        AND earlier.order_key = d.order_key AND earlier.event_seq < d.event_seq)";
+        AND earlier.order_key = d.order_key AND earlier.event_seq < d.event_seq AND earlier.due_at > ?3)";
+
+const NEXT: &str = "SELECT due_at FROM deliveries
+    WHERE channel = ?1 AND urgent = ?2 AND state = 'waiting' AND digest IS NULL AND due_at > ?3 ORDER BY due_at LIMIT 1";
 
 pub fn due_batch(
     connection: &Connection,
@@ -41,6 +45,7 @@ pub fn due_batch(
     let condition = if in_order { IN_ORDER } else { "" };
     let sql = format!("{CANDIDATES}{condition} ORDER BY d.due_at, d.event_seq LIMIT ?4");
     let mut select = connection.prepare_cached(&sql)?;
+    let mut next = connection.prepare_cached(NEXT)?;
     let mut batch = DueBatch { parked: parked(connection, channel)?, ..DueBatch::default() };
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     for urgent in [true, false] {
@@ -53,6 +58,9 @@ pub fn due_batch(
                 Err(error) => return Err(error),
             }
         }
+        let next = next.query_row(params![channel, urgent, rows::to_millisecond(now)], |row| row.get::<_, i64>(0));
+        let next = next.optional()?.map(|at| rows::of_millisecond(0, at)).transpose()?;
+        batch.next_due = batch.next_due.into_iter().chain(next).min();
     }
     Ok(batch)
 }
@@ -128,7 +136,7 @@ const DUE: &str = "SELECT d.order_key, d.attempts, d.spent, d.form, e.event, o.b
         EXISTS (SELECT 1 FROM attempts a WHERE a.delivery = d.id AND a.outcome = 'delivered' AND a.ended_at >= asked_at),
         (SELECT json_group_array(DISTINCT a.part) FROM attempts a WHERE a.delivery = d.id AND a.outcome = 'full'
             AND a.ended_at >= asked_at AND a.ended_at <= ?2 - 18000000),
-        d.round, d.unreached, CASE WHEN e.kind LIKE 'report.%' AND length(e.body) > 0 THEN e.body END
+        d.round, d.unreached, CASE WHEN e.kind LIKE 'report.%' AND length(e.body) > 0 THEN e.body END, d.event_seq, d.urgent
     FROM (SELECT *, coalesce((SELECT max(at) FROM steps WHERE delivery = id AND step = 'redelivered'), 0) AS asked_at
         FROM deliveries WHERE id = ?1) d
     JOIN events e ON e.id = d.event
@@ -177,12 +185,14 @@ pub fn load(
 fn due(id: DeliveryId, row: &Row<'_>) -> rusqlite::Result<PendingDelivery> {
     Ok(PendingDelivery {
         id,
+        event_seq: row.get(12)?,
+        urgent: row.get(13)?,
         order_key: row.get(0)?,
         attempts: row.get(1)?,
         spent: row.get(2)?,
         form: form_of(row.get_ref(3)?.as_str()?),
-        event: rows::of_json(4, row.get_ref(4)?.as_str()?)?,
-        order: row.get_ref(5)?.as_str_or_null()?.map(|body| rows::of_json(5, body)).transpose()?,
+        event: Arc::new(rows::of_json(4, row.get_ref(4)?.as_str()?)?),
+        order: row.get_ref(5)?.as_str_or_null()?.map(|body| rows::of_json(5, body)).transpose()?.map(Arc::new),
         maybe_accepted: row.get(6)?,
         accepted: row.get(7)?,
         late: rows::of_json(8, row.get_ref(8)?.as_str()?)?,
@@ -194,6 +204,7 @@ fn due(id: DeliveryId, row: &Row<'_>) -> rusqlite::Result<PendingDelivery> {
         placed_before: Vec::new(),
         refused: None,
         meanwhile: Vec::new(),
+        bytes: ROW_BYTES + row.get_ref(4)?.as_str()?.len() + row.get_ref(5)?.as_str_or_null()?.map_or(0, str::len),
     })
 }
 
@@ -240,4 +251,9 @@ pub fn rank(connection: &Connection, channel: &str, urgent: &[Glob]) -> rusqlite
         connection.prepare_cached(sql)?.execute(params![id, is_urgent])?;
     }
     Ok(())
+}
+
+/// Changes when another connection has changed the store.
+pub fn version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))
 }

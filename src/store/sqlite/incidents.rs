@@ -95,7 +95,7 @@ pub fn update(connection: &Connection, change: &IncidentUpdate) -> rusqlite::Res
     }
     match notice {
         Some(notice) => record::record(connection, &mut Orders::new(), notice).map(Some),
-        None => Ok(Some(Recorded::New { channels: Vec::new(), unjudged: Vec::new() })),
+        None => Ok(Some(Recorded::New { channels: Vec::new(), unjudged: Vec::new(), committed: None })),
     }
 }
 

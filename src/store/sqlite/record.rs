@@ -1,5 +1,7 @@
 //! Recording: event, repeat keys, order, ledger entries and deliveries of one webhook.
 
+use std::sync::Arc;
+
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::domain::event::{Event, EventId, OWN_SOURCE};
@@ -7,7 +9,7 @@ use crate::domain::ledger::LedgerEntry;
 use crate::domain::order::Order;
 use crate::domain::route_decision::{RouteCondition, RouteDecision};
 use crate::domain::{changed, fold, ledger, route};
-use crate::store::ingest::{Record, Recorded};
+use crate::store::ingest::{Committed, NewDelivery, Record, Recorded};
 use crate::store::sqlite::commit::Orders;
 use crate::store::sqlite::dedupe::SeenBefore;
 use crate::store::sqlite::report::service_health;
@@ -47,6 +49,7 @@ pub fn record(connection: &Connection, orders: &mut Orders, record: &Record) -> 
 
     let event_seq = insert_event(connection, record, &event, &routes)?;
     dedupe::insert(connection, record)?;
+    let order = decision.order.as_ref().filter(|_| !matched.channels.is_empty()).cloned().map(Arc::new);
     if let Some(order) = decision.order {
         save(connection, orders, &event, before.map(|(seq, _)| seq), order)?;
     }
@@ -54,7 +57,9 @@ pub fn record(connection: &Connection, orders: &mut Orders, record: &Record) -> 
         insert_entry(connection, event.id, &event, entry)?;
     }
     let chosen = record.targets.iter().filter(|(target, _)| matched.channels.contains(&target.channel));
+    let mut deliveries = Vec::with_capacity(matched.channels.len());
     for (target, id) in chosen {
+        let urgent = record.urgent.contains(&target.channel);
         let sql = "INSERT INTO deliveries (id, event, event_seq, channel, order_key, state, due_at, created_at, urgent)
                    VALUES (?1, ?2, ?3, ?4, ?5, 'waiting', ?6, ?6, ?7)";
         connection.prepare_cached(sql)?.execute(params![
@@ -64,10 +69,12 @@ pub fn record(connection: &Connection, orders: &mut Orders, record: &Record) -> 
             target.channel,
             event.order.as_ref().map(|order| format!("{}/{}", event.source, order.number)),
             rows::to_millisecond(event.received_at),
-            record.urgent.contains(&target.channel),
+            urgent,
         ])?;
+        deliveries.push(NewDelivery { id: *id, channel: target.channel.clone(), urgent });
     }
-    Ok(Recorded::New { channels: matched.channels, unjudged: matched.unjudged })
+    let committed = Committed { seq: event_seq, event: Arc::new(event), order, deliveries, bytes: record.body.len() };
+    Ok(Recorded::New { channels: matched.channels, unjudged: matched.unjudged, committed: Some(Box::new(committed)) })
 }
 
 fn repeated(connection: &Connection, orders: &mut Orders, record: &Record, of: EventId) -> rusqlite::Result<Recorded> {

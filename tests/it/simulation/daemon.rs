@@ -9,16 +9,17 @@ use orderbell::channel::http::{Http, Settings};
 use orderbell::channel::settings::ChannelSettings;
 use orderbell::domain::local_time::Zone;
 use orderbell::domain::template::Templates;
+use orderbell::flow::Current;
 use orderbell::flow::clock_skew::ClockSkews;
 use orderbell::flow::composing::Composing;
 use orderbell::flow::context::{WorkerChannel, WorkerContext};
 use orderbell::flow::notice::Notices;
+use orderbell::flow::notifier::{ChannelSignal, Notifier};
 use orderbell::flow::pacers::Pacers;
 use orderbell::flow::routing::RoutingSnapshot;
 use orderbell::flow::worker::ChannelWorker;
-use orderbell::flow::{Current, Notifier};
 use orderbell::store::Store;
-use tokio::sync::Notify;
+use orderbell::store::ingest::Committed;
 use tokio_util::sync::CancellationToken;
 
 use crate::simulation::hands::Hands;
@@ -41,7 +42,7 @@ pub struct Daemon {
     post: WorkerContext,
     /// Makes a worker take nothing new.
     retire: Vec<CancellationToken>,
-    signals: Vec<Arc<Notify>>,
+    signals: Vec<Arc<ChannelSignal>>,
 }
 
 impl Daemon {
@@ -96,8 +97,18 @@ impl Daemon {
 
     /// The workers whose bells were rung since.
     pub fn rung(&self) -> Vec<usize> {
-        let is_rung = |signal: &Arc<Notify>| signal.notified().now_or_never().is_some();
+        let is_rung = |signal: &Arc<ChannelSignal>| signal.notified().now_or_never().is_some();
         self.signals.iter().enumerate().filter(|(_, signal)| is_rung(signal)).map(|(worker, _)| worker).collect()
+    }
+
+    /// What was committed reaches the workers.
+    pub fn deliver(&self, committed: &Committed) {
+        self.post.notifier.deliver(committed, self.post.clock.elapsed());
+    }
+
+    /// Somebody has changed something in the store, which the worker notices within a second.
+    pub fn is_changed(&self, worker: &str) {
+        self.post.notifier.wake(&[worker.to_owned()]);
     }
 
     /// Cuts whatever is under way, and lets go of the store.

@@ -1,5 +1,7 @@
 //! Digests: several deliveries in one message, as each kind of channel reads them, and within its limits whatever they hold.
 
+use std::sync::Arc;
+
 use orderbell::channel::Channel;
 use orderbell::domain::compose::Composed;
 use orderbell::domain::digest::{DetailLevel, DigestEntry, DigestView, totals};
@@ -58,7 +60,7 @@ fn composed(templates: &Templates, samples: &[Sample], detail: DetailLevel, lang
 
 fn message(samples: &[Sample], composed: Composed) -> Message {
     let Composed { title, markdown, document } = composed;
-    let event = samples.last().unwrap().event.clone();
+    let event = Arc::new(samples.last().unwrap().event.clone());
     Message {
         delivery: samples::DELIVERY,
         round: 0,

@@ -2,6 +2,7 @@
 //! samples in each channel's dialect, bytes included.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use orderbell::channel::Channel;
@@ -55,7 +56,7 @@ pub fn wecom(settings: &str) -> WeCom {
 
 pub fn message(sample: &Sample, composed: Composed) -> Message {
     let Composed { title, markdown, document } = composed;
-    let (event, order) = (sample.event.clone(), sample.order.clone());
+    let (event, order) = (Arc::new(sample.event.clone()), sample.order.clone().map(Arc::new));
     Message {
         delivery: samples::DELIVERY,
         round: 0,

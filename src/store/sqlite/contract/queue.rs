@@ -41,6 +41,10 @@ impl Queue for Sqlite {
         Box::pin(self.look(move |connection| due::next_due(connection, &channel)))
     }
 
+    fn version(&self) -> StoreFuture<'_, i64> {
+        Box::pin(self.look(due::version))
+    }
+
     fn waiting(&self) -> StoreFuture<'_, Vec<(String, u64)>> {
         Box::pin(self.look(due::waiting))
     }

@@ -42,7 +42,8 @@ impl Week<'_> {
         let record = arrival.record(&self.hands, self.workers, &mut self.chance);
         let targets = record.targets.clone();
         let recorded = self.daemon().store.record(record).await.map_err(|error| error.to_string())?;
-        let Recorded::New { channels, .. } = recorded else { return Ok(()) };
+        let Recorded::New { channels, committed, .. } = recorded else { return Ok(()) };
+        committed.iter().for_each(|committed| self.daemon().deliver(committed));
         self.note(format!("{} {} comes", arrival.kind(), arrival.marker));
         let seq = self.truth.owed.len();
         for (target, delivery) in targets {
@@ -119,6 +120,8 @@ impl Week<'_> {
         }
         self.count(if wish == ChangeRequest::Cancel { "cancelled by a person" } else { "redelivered" });
         let worker = owed_worker(&self.truth, delivery);
+        let name = self.workers[worker].name;
+        self.daemon().is_changed(name);
         let at = self.now() + self.chance.between(1, SECOND);
         self.looks_at[worker] = Some(at);
         self.at(at, Timer::Looks(worker));
