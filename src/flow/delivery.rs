@@ -45,7 +45,7 @@ pub async fn deliver(
     sending: SendContext,
     leader: PendingDelivery,
     carried: Vec<PendingDelivery>,
-    slot: Permit,
+    permit: Permit,
 ) -> SendEnd {
     let id = leader.id;
     let outgoing = match compose::compose(&sending, leader, carried).await {
@@ -53,29 +53,29 @@ pub async fn deliver(
         Err(error) => {
             // Without what it carries it would show itself alone, and the others would be taken for delivered.
             tracing::error!(delivery = %id, channel = sending.channel.name, %error, "what a message carries cannot be read, so it is not sent");
-            slot.give_back();
+            permit.give_back();
             tokio::time::sleep(SETTLE_AGAIN).await;
             return SendEnd::Look;
         }
     };
     if let Some(why) = unsendable(&sending, &outgoing) {
-        slot.give_back();
+        permit.give_back();
         give_up(&sending, &outgoing, why).await;
         return SendEnd::Look;
     }
-    let mut next = Some(slot);
+    let mut next = Some(permit);
     let mut round = sending.channel.channel.per_recipient().then(|| RecipientRound::new(outgoing.leader.accepted));
     for (attempts, position) in (outgoing.leader.attempts + 1..).zip(0..outgoing.parts.len()) {
         // What is left of it goes on when the allowance lets it.
-        let Some(slot) = next.take().or_else(|| sending.go_on()) else { return SendEnd::Look };
+        let Some(permit) = next.take().or_else(|| sending.go_on()) else { return SendEnd::Look };
         if sending.retire.is_cancelled() {
             // The worker's successor goes on from here.
-            slot.give_back();
+            permit.give_back();
             return SendEnd::Look;
         }
-        let turn = PartAttempt { sending: &sending, outgoing: &outgoing, position, attempts };
-        match turn.attempt(slot, &mut round).await {
-            Going::On(slot) => next = slot,
+        let part = PartAttempt { sending: &sending, outgoing: &outgoing, position, attempts };
+        match part.attempt(permit, &mut round).await {
+            Going::On(permit) => next = permit,
             Going::Ends(end) => return end,
         }
     }
@@ -84,7 +84,7 @@ pub async fn deliver(
 
 /// Whether the next part has its turn.
 enum Going {
-    /// With a slot, where one was taken for it already.
+    /// With a permit, where one was taken for it already.
     On(Option<Permit>),
     Ends(SendEnd),
 }
@@ -107,23 +107,23 @@ impl PartAttempt<'_> {
         self.position + 1 < self.outgoing.parts.len()
     }
 
-    async fn attempt(&self, slot: Permit, round: &mut Option<RecipientRound>) -> Going {
+    async fn attempt(&self, permit: Permit, round: &mut Option<RecipientRound>) -> Going {
         let SendContext { channel, context, .. } = self.sending;
         let attempt = match self.claim().await {
             Ok(attempt) => attempt,
             Err(end) => {
-                slot.give_back();
+                permit.give_back();
                 return Going::Ends(end);
             }
         };
-        slot.bind(attempt);
+        permit.bind(attempt);
         let due = &self.outgoing.leader;
         let answer = self.send().await;
         let ended = context.clock.now();
         channel.http.clock_ahead().into_iter().for_each(|ahead| context.clock_skews.note(&channel.name, ended, ahead));
-        slot.ended();
+        permit.ended();
         let (answer, pacing) = self.learn(answer, ended);
-        let standing = DeliveryProgress {
+        let progress = DeliveryProgress {
             delivery: due.id,
             attempts: self.attempts,
             spent: due.spent,
@@ -131,7 +131,7 @@ impl PartAttempt<'_> {
             late: due.late.contains(&self.part().index),
             probes: self.sending.probes,
         };
-        let step = retry::next(&answer.outcome, standing, &channel.settings.retry, ended);
+        let step = retry::next(&answer.outcome, progress, &channel.settings.retry, ended);
         // Where recipients are attempted one by one, the delivery ends with the last.
         let next = round.as_ref().filter(|_| self.more_parts()).and_then(|_| self.sending.go_on());
         let behind = match (self.more_parts(), &next) {

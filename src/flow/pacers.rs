@@ -106,15 +106,15 @@ impl Pacer {
         self.state().allowances.remove(channel);
     }
 
-    /// What is to be done with what waits; a ticket goes with whatever is to be sent.
+    /// What is to be done with what waits; a permit goes with whatever is to be sent.
     pub fn admit(&self, waiting: Backlog, now: Elapsed) -> (PacingDecision, Option<PermitId>) {
         let mut state = self.state();
         let plan = state.plan(waiting, now);
-        let ticket = match plan {
+        let id = match plan {
             PacingDecision::Alone | PacingDecision::Gather => Some(state.window.take(now)),
             PacingDecision::Later(_) => None,
         };
-        (plan, ticket)
+        (plan, id)
     }
 
     /// Until when nothing at all can be sent, so that nobody need look what waits.
@@ -127,25 +127,25 @@ impl Pacer {
         }
     }
 
-    /// A ticket for a further part of a message that was begun.
+    /// A permit for a further part of a message that was begun.
     pub fn go_on(&self, now: Elapsed) -> Option<PermitId> {
         let mut state = self.state();
         state.may_go_on(now).then(|| state.window.take(now))
     }
 
-    pub fn bind(&self, ticket: PermitId, attempt: i64) {
-        self.state().window.bind(ticket, attempt);
+    pub fn bind(&self, id: PermitId, attempt: i64) {
+        self.state().window.bind(id, attempt);
     }
 
     /// The send has ended.
-    pub fn ended(&self, ticket: PermitId, now: Elapsed) {
-        self.state().window.ended(ticket, now);
+    pub fn ended(&self, id: PermitId, now: Elapsed) {
+        self.state().window.ended(id, now);
         self.changed.notify_waiters();
     }
 
     /// Nothing was sent.
-    pub fn give_back(&self, ticket: PermitId) {
-        self.state().window.give_back(ticket);
+    pub fn give_back(&self, id: PermitId) {
+        self.state().window.give_back(id);
         self.changed.notify_waiters();
     }
 
@@ -187,17 +187,17 @@ pub struct Permit {
     pacer: Arc<Pacer>,
     clock: Clock,
     /// `None` when it was given back.
-    ticket: Option<PermitId>,
+    id: Option<PermitId>,
 }
 
 impl Permit {
-    pub fn new(pacer: Arc<Pacer>, clock: Clock, ticket: PermitId) -> Self {
-        Self { pacer, clock, ticket: Some(ticket) }
+    pub fn new(pacer: Arc<Pacer>, clock: Clock, id: PermitId) -> Self {
+        Self { pacer, clock, id: Some(id) }
     }
 
     pub fn bind(&self, attempt: i64) {
-        if let Some(ticket) = self.ticket {
-            self.pacer.bind(ticket, attempt);
+        if let Some(id) = self.id {
+            self.pacer.bind(id, attempt);
         }
     }
 
@@ -208,16 +208,16 @@ impl Permit {
 
     /// Nothing was sent.
     pub fn give_back(mut self) {
-        if let Some(ticket) = self.ticket.take() {
-            self.pacer.give_back(ticket);
+        if let Some(id) = self.id.take() {
+            self.pacer.give_back(id);
         }
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        if let Some(ticket) = self.ticket.take() {
-            self.pacer.ended(ticket, self.clock.elapsed());
+        if let Some(id) = self.id.take() {
+            self.pacer.ended(id, self.clock.elapsed());
         }
     }
 }

@@ -173,9 +173,9 @@ impl ChannelWorker {
         let begin = clock.elapsed();
         loop {
             let elapsed = clock.elapsed();
-            let (plan, ticket) = self.pacer.admit(Backlog { urgent: 1, ordinary: 0 }, elapsed);
-            if let Some(ticket) = ticket {
-                self.start(vec![id], self.slot(ticket), 0).await;
+            let (plan, permit_id) = self.pacer.admit(Backlog { urgent: 1, ordinary: 0 }, elapsed);
+            if let Some(permit_id) = permit_id {
+                self.start(vec![id], self.permit(permit_id), 0).await;
                 self.drain().await;
                 return Ok(());
             }
@@ -275,28 +275,28 @@ impl ChannelWorker {
     /// Sends what the allowance lets through: alone, or sharing messages.
     async fn send(&mut self, candidates: Vec<Candidate>, now: Timestamp, elapsed: Elapsed) -> Next {
         let supports_digest = self.channel.channel.supports_digest();
-        let mut bundles = digest_group::digest_groups(candidates, supports_digest);
-        while self.room() > 0 && !bundles.is_empty() {
-            let (plan, ticket) = self.pacer.admit(digest_group::waiting(&bundles), elapsed);
-            let Some(ticket) = ticket else {
+        let mut groups = digest_group::digest_groups(candidates, supports_digest);
+        while self.room() > 0 && !groups.is_empty() {
+            let (plan, permit_id) = self.pacer.admit(digest_group::waiting(&groups), elapsed);
+            let Some(permit_id) = permit_id else {
                 let PacingDecision::Later(until) = plan else { return Next::Change };
                 return until.map_or(Next::Change, Next::At);
             };
-            let slot = self.slot(ticket);
-            let chosen = digest_group::choose(&mut bundles, plan == PacingDecision::Gather && supports_digest);
+            let permit = self.permit(permit_id);
+            let chosen = digest_group::choose(&mut groups, plan == PacingDecision::Gather && supports_digest);
             if let [DigestGroup { catches_up: true, ids, .. }] = chosen.as_slice() {
-                self.catch_up(ids, ticket, 0, now).await;
+                self.catch_up(ids, permit_id, 0, now).await;
                 continue;
             }
             let ids = self.ids(&chosen).await;
-            self.start(ids, slot, 0).await;
+            self.start(ids, permit, 0).await;
         }
         Next::Change
     }
 
-    /// The deliveries of the chosen bundles, the leader last. Of an order, also those that wait for a later try.
+    /// The deliveries of the chosen groups, the leader last. Of an order, also those that wait for a later try.
     async fn ids(&self, chosen: &[DigestGroup]) -> Vec<DeliveryId> {
-        let keys: Vec<String> = chosen.iter().filter_map(|bundle| bundle.order_key.clone()).collect();
+        let keys: Vec<String> = chosen.iter().filter_map(|group| group.order_key.clone()).collect();
         let orders = match keys.is_empty() {
             true => BTreeMap::new(),
             false => self.context.store.of_orders(&self.channel.name, keys).await.unwrap_or_default(),
@@ -314,28 +314,28 @@ impl ChannelWorker {
         chosen.iter().flat_map(all).collect()
     }
 
-    fn slot(&self, ticket: PermitId) -> Permit {
-        Permit::new(self.pacer.clone(), self.context.clock.clone(), ticket)
+    fn permit(&self, permit_id: PermitId) -> Permit {
+        Permit::new(self.pacer.clone(), self.context.clock.clone(), permit_id)
     }
 
     /// Starts one message about these deliveries, of which the last one leads. Answers whether it did: they may be gone.
-    async fn start(&mut self, ids: Vec<DeliveryId>, slot: Permit, probes: u32) -> bool {
+    async fn start(&mut self, ids: Vec<DeliveryId>, permit: Permit, probes: u32) -> bool {
         let loaded = self.context.store.load(ids, self.context.clock.now()).await;
         let (known, unreadable) = match loaded {
             Ok(loaded) => loaded,
             Err(error) => {
                 tracing::error!(channel = self.channel.name, %error, "what is due cannot be read");
-                slot.give_back();
+                permit.give_back();
                 return false;
             }
         };
         self.say_unreadable(unreadable);
         let mut known: Vec<PendingDelivery> = known;
         let Some(leader) = known.pop() else {
-            slot.give_back();
+            permit.give_back();
             return false;
         };
-        self.start_loaded(leader, known, slot, probes);
+        self.start_loaded(leader, known, permit, probes);
         true
     }
 

@@ -52,10 +52,10 @@ pub(super) async fn compose(
         let is_new = attached_ids.is_empty();
         let carried = if is_new { carried } else { attached };
         let written = written(sending, &templates, &leader, carried).await;
-        let told = written.carries;
-        released = attached_ids.into_iter().filter(|id| !told.contains(id)).collect();
+        let included = written.carries;
+        released = attached_ids.into_iter().filter(|id| !included.contains(id)).collect();
         if is_new {
-            carries = told;
+            carries = included;
         }
         if let Some(failure) = written.failure {
             tell(sending, &templates, &leader, failure).await;

@@ -13,16 +13,16 @@ const LOOK_AT: usize = 20 * MOST;
 impl ChannelWorker {
     /// Starts one message about all that the channel is to catch up with, the oldest first, whether each is due by itself or
     /// not. `due`: those of them that are. What was refused before is composed anew.
-    pub(super) async fn catch_up(&mut self, due: &[DeliveryId], ticket: PermitId, probes: u32, now: Timestamp) {
+    pub(super) async fn catch_up(&mut self, due: &[DeliveryId], permit_id: PermitId, probes: u32, now: Timestamp) {
         let Some(mut all) = self.to_catch_up(due, now).await else {
-            return self.slot(ticket).give_back();
+            return self.permit(permit_id).give_back();
         };
         let is_of_one_order = all.iter().all(|(_, order)| order.is_some() && *order == all[0].1);
         // The last one leads: of one order the newest, else the oldest, so that whatever has no room is newer.
         if !is_of_one_order && !all.is_empty() {
             all.rotate_left(1);
         }
-        self.start(all.into_iter().map(|(id, _)| id).collect(), self.slot(ticket), probes).await;
+        self.start(all.into_iter().map(|(id, _)| id).collect(), self.permit(permit_id), probes).await;
     }
 
     async fn to_catch_up(&self, due: &[DeliveryId], now: Timestamp) -> Option<Vec<(DeliveryId, Option<String>)>> {

@@ -37,7 +37,7 @@ impl ChannelWorker {
                     0 => break,
                     _ => self.pacer.admit(backlog, elapsed),
                 };
-                let Some(permit) = permit.map(|permit| self.slot(permit)) else {
+                let Some(permit) = permit.map(|permit| self.permit(permit)) else {
                     let PacingDecision::Later(until) = plan else { return Next::Change };
                     return until.map_or(Next::Change, Next::At);
                 };

@@ -70,18 +70,19 @@ impl ChannelWorker {
             return if is_time { Next::Change } else { Next::On(parked.next_probe_at) };
         };
         if self.under_way.is_empty()
-            && let (PacingDecision::Alone, Some(ticket)) = self.pacer.admit(Backlog { urgent: 1, ordinary: 0 }, elapsed)
+            && let (PacingDecision::Alone, Some(permit_id)) =
+                self.pacer.admit(Backlog { urgent: 1, ordinary: 0 }, elapsed)
         {
             let catches_up =
                 |one: &&Candidate| one.catches_up && !one.returned && self.channel.channel.supports_digest();
             if catches_up(&candidate) {
                 let behind: Vec<_> = due.iter().filter(catches_up).map(|one| one.id).collect();
-                self.catch_up(&behind, ticket, parked.probes, now).await;
+                self.catch_up(&behind, permit_id, parked.probes, now).await;
             } else {
-                let bundles = digest_group::digest_groups(due.to_vec(), self.channel.channel.supports_digest());
-                let chosen: Vec<_> = bundles.into_iter().filter(|bundle| bundle.ids.contains(&candidate.id)).collect();
+                let groups = digest_group::digest_groups(due.to_vec(), self.channel.channel.supports_digest());
+                let chosen: Vec<_> = groups.into_iter().filter(|group| group.ids.contains(&candidate.id)).collect();
                 let ids = self.ids(&chosen).await;
-                self.start(ids, self.slot(ticket), parked.probes).await;
+                self.start(ids, self.permit(permit_id), parked.probes).await;
             }
         }
         Next::Change
