@@ -27,12 +27,11 @@ use crate::flow::routing::RoutingSnapshot;
 use crate::flow::settings_check::{self, DaemonSettings};
 use crate::flow::worker::ChannelWorker;
 use crate::flow::{Clock, Current, ids};
-use crate::store;
-use crate::store::StoreError;
 use crate::store::address::StoreUrl;
 use crate::store::ingest::Record;
 use crate::store::queue::attempt::TestSend;
 use crate::store::queue::pending::{ParkedRow, UNREADY};
+use crate::store::{self, StoreError};
 
 /// How long an allowance that is used up is waited for: a little more than a robot's window.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(75);

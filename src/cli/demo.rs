@@ -30,8 +30,7 @@ use crate::platform::SampleWebhook;
 use crate::platform::sample::SampleContent;
 use crate::sandbox::Sandbox;
 use crate::sandbox::smtp::MailServer;
-use crate::store;
-use crate::store::{Store, StoreError};
+use crate::store::{self, Store, StoreError};
 
 #[derive(Args)]
 pub struct Demo {

@@ -122,7 +122,7 @@ struct Page {
 
 /// An event of the store with its order as it stands, and the table of a report.
 async fn stored(part: &Parts, asked: &str) -> Result<(Scene, Option<String>), Failure> {
-    let reader = store::open(&part).await?;
+    let reader = store::open(part).await?;
     let question = Question { asked: asked.to_owned(), sources: Vec::new(), around: None, limit: 0 };
     let event = match reader.history(question).await.map_err(store::failed)?.found {
         HistoryAnswer::Event(found) | HistoryAnswer::Delivery(found) => found.event,

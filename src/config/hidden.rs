@@ -84,7 +84,7 @@ impl Hiding<'_, '_> {
     fn store(&mut self, value: &Spanned<DeValue<'_>>) {
         let Some(table) = value.get_ref().as_table() else { return self.table(value) };
         for (key, value) in table {
-            let is_file = value.get_ref().as_str().is_some_and(|url| address::names_a_file(url));
+            let is_file = value.get_ref().as_str().is_some_and(address::names_a_file);
             if !(key.get_ref() == "url" && is_file) {
                 self.entry(key, value);
             }

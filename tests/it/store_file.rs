@@ -10,9 +10,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use orderbell::sandbox::fault::{Fault, Times};
 use orderbell::sandbox::rules::Rules;
-use orderbell::store::Store;
-use orderbell::store::StoreError;
-use orderbell::store::sqlite;
+use orderbell::store::{Store, StoreError, sqlite};
 use rusqlite::Connection;
 use tempfile::TempDir;
 

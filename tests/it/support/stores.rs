@@ -4,9 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use orderbell::store::Store;
-use orderbell::store::StoreError;
 use orderbell::store::sqlite::Sqlite;
+use orderbell::store::{Store, StoreError};
 
 /// As the daemon does.
 pub fn open(path: &Path, now: Timestamp) -> Result<Arc<dyn Store>, StoreError> {
