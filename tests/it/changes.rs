@@ -1,6 +1,4 @@
-//! What a person asks for on the store beside the daemon: cancelling, sending once more, and what is kept of refusals.
-
-mod lists;
+//! What a person asks for on the store beside the daemon: cancelling, and sending once more.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,8 +10,8 @@ use orderbell::domain::route::Target;
 use orderbell::domain::route_decision::RouteDecisions;
 use orderbell::store::Store;
 use orderbell::store::history::change::{Applied, ChangeRequest, ChangeResult, Meant, Obstacle};
-use orderbell::store::history::found::{HistoryAnswer, IdMatch, Question};
-use orderbell::store::ingest::{Record, RefusedWebhook};
+use orderbell::store::history::found::IdMatch;
+use orderbell::store::ingest::Record;
 use rusqlite::{Connection, params};
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -312,39 +310,6 @@ async fn the_dead_are_sent_once_more_and_what_lives_is_left_alone() {
     assert_eq!(changes.dead(None).await.unwrap().len(), 100);
     assert_eq!((scene.row(ids[0]).round, scene.row(ids[1]).state.as_str()), (0, "cancelled"));
     assert_eq!((scene.row(ids[2]).round, scene.row(ids[2]).due_at), (1, at(5)));
-}
-
-fn refused(source: &str, second: i64) -> RefusedWebhook {
-    RefusedWebhook { source: source.to_owned(), at: at(second), reason: format!("number {second}"), bytes: 1, count: 1 }
-}
-
-#[tokio::test]
-async fn of_each_source_the_newest_five_thousand_refusals_are_kept_and_none_that_is_too_old() {
-    let scene = Scene::new();
-    let lot =
-        |source: &str, range: std::ops::Range<i64>| range.map(|second| refused(source, second)).collect::<Vec<_>>();
-    scene.store.note_refusals(lot("a", 0..4990)).await.unwrap();
-    scene.store.note_refusals(lot("b", 0..10)).await.unwrap();
-    scene.store.note_refusals(lot("a", 4990..5100)).await.unwrap();
-    let kept = |source: &str| -> (i64, Option<i64>) {
-        let sql = "SELECT count(*), min(at) / 1000 FROM refusals WHERE source = ?1";
-        scene.connection().query_row(sql, [source], |row| Ok((row.get(0)?, row.get(1)?))).unwrap()
-    };
-    assert_eq!(kept("a"), (5000, Some(at(100).as_second())));
-    assert_eq!(kept("b"), (10, Some(at(0).as_second())));
-    scene.store.prune(at(5), 0, 50).await.unwrap();
-    assert_eq!(kept("b"), (5, Some(at(5).as_second())), "as old as everything else");
-
-    let asked = |around| Question { asked: "a".to_owned(), sources: Vec::new(), around, limit: 3 };
-    let seconds = async |around| {
-        let HistoryAnswer::Source(source) = scene.store.history(asked(around)).await.unwrap().found else {
-            panic!("a source")
-        };
-        assert_eq!(source.refusals, 5000);
-        source.refused.iter().map(|refused| refused.at.as_second() - at(0).as_second()).collect::<Vec<_>>()
-    };
-    assert_eq!(seconds(None).await, [5097, 5098, 5099]);
-    assert_eq!(seconds(Some(at(2000))).await, [1999, 2000, 2001]);
 }
 
 #[tokio::test]

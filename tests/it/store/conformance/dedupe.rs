@@ -6,25 +6,22 @@ use orderbell::domain::order::{OrderLine, OrderState};
 use orderbell::store::StoreError;
 use orderbell::store::ingest::Recorded;
 
-use crate::store::{at, due, event, open, placed};
+use crate::store::conformance::place::Place;
+use crate::store::conformance::scene::{at, due, event, placed};
 
-#[tokio::test]
-async fn the_same_webhook_twice_is_one_event_and_one_delivery() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let store = open(folder.path());
+pub async fn the_same_webhook_twice_is_one_event_and_one_delivery(place: Place) {
+    let store = place.open(0).await;
     let first = placed("1", &["kitchen"]);
     let id = first.event.id;
     let Recorded::New { channels, .. } = store.record(first).await.expect("recorded") else { panic!("it is new") };
     assert_eq!(channels, ["kitchen"]);
     assert_eq!(store.record(placed("1", &["kitchen"])).await.expect("recorded"), Recorded::Repeat { of: id });
-    assert_eq!(due(&store, "kitchen", 0).await.len(), 1);
+    assert_eq!(due(&*store, "kitchen", 0).await.len(), 1);
     assert_eq!(store.duplicates(id).await.expect("reading"), Some(1));
 }
 
-#[tokio::test]
-async fn the_same_webhook_many_times_at_once_is_one_event() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let store = open(folder.path());
+pub async fn the_same_webhook_many_times_at_once_is_one_event(place: Place) {
+    let store = place.open(0).await;
     let asked: Vec<_> = (0..64)
         .map(|_| {
             let store = store.clone();
@@ -35,13 +32,11 @@ async fn the_same_webhook_many_times_at_once_is_one_event() {
     for answer in asked {
         fresh += usize::from(matches!(answer.await.expect("no panic"), Recorded::New { .. }));
     }
-    assert_eq!((fresh, due(&store, "kitchen", 0).await.len()), (1, 1));
+    assert_eq!((fresh, due(&*store, "kitchen", 0).await.len()), (1, 1));
 }
 
-#[tokio::test]
-async fn equal_content_about_a_shop_is_a_repeat_of_the_latest_within_five_minutes() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let store = open(folder.path());
+pub async fn equal_content_about_a_shop_is_a_repeat_of_the_latest_within_five_minutes(place: Place) {
+    let store = place.open(0).await;
     let status = |content: u8, received: i64| {
         let mut record = event(Kind::StoreStatus, "-", OrderState::Unknown, received, "", &[]);
         record.event.order = None;
@@ -57,10 +52,8 @@ async fn equal_content_about_a_shop_is_a_repeat_of_the_latest_within_five_minute
     assert!(is_new(status(1, 621).await), "equal to the latest, but too long ago");
 }
 
-#[tokio::test]
-async fn other_content_under_one_proof_is_another_event_while_it_is_fresh_and_a_replay_later() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let store = open(folder.path());
+pub async fn other_content_under_one_proof_is_another_event_while_it_is_fresh_and_a_replay_later(place: Place) {
+    let store = place.open(0).await;
     let taken = async |key: &str, content: u8, received: i64| {
         let mut record = event(Kind::OrderPaid, &content.to_string(), OrderState::Paid, received, "", &["erp"]);
         // Each key is a proof that was made at second 0; the clock of this table moves on.
@@ -90,14 +83,12 @@ async fn other_content_under_one_proof_is_another_event_while_it_is_fresh_and_a_
     ] {
         assert_eq!(taken(key, content, second).await, expected, "second {second}: content {content} under {key}");
     }
-    assert_eq!(due(&store, "erp", 300).await.len(), 5, "neither repeats nor replays are sent");
+    assert_eq!(due(&*store, "erp", 300).await.len(), 5, "neither repeats nor replays are sent");
     assert!(store.order("s", "4").await.expect("reading").is_none(), "nothing of a replay is kept");
 }
 
-#[tokio::test]
-async fn a_guarded_key_is_kept_as_long_as_any_of_its_events() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let store = open(folder.path());
+pub async fn a_guarded_key_is_kept_as_long_as_any_of_its_events(place: Place) {
+    let store = place.open(0).await;
     let taken = async |content: u8, received: i64, fresh: bool| {
         let mut record = event(Kind::OrderPaid, &content.to_string(), OrderState::Paid, received, "", &[]);
         record.dedupe_keys = vec![DedupeKey::Guarded { key: "a".to_owned(), content: [content; 32], fresh }];
@@ -111,10 +102,8 @@ async fn a_guarded_key_is_kept_as_long_as_any_of_its_events() {
     assert!(is_new(taken(3, 30, false).await), "nothing is known of it any more");
 }
 
-#[tokio::test]
-async fn a_fuller_repeat_completes_lines_and_total_and_rings_nobody() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let store = open(folder.path());
+pub async fn a_fuller_repeat_completes_lines_and_total_and_rings_nobody(place: Place) {
+    let store = place.open(0).await;
     store.record(placed("1", &["kitchen"])).await.expect("recorded");
     let mut fuller = placed("1", &["kitchen"]);
     if let Some(order) = &mut fuller.event.order {
@@ -124,5 +113,5 @@ async fn a_fuller_repeat_completes_lines_and_total_and_rings_nobody() {
     assert!(matches!(store.record(fuller).await, Ok(Recorded::Repeat { .. })));
     let order = store.order("s", "1").await.expect("reading").expect("the order");
     assert_eq!((order.total.map(|total| total.minor), order.lines.len(), order.revision), (Some(4600), 1, 1));
-    assert_eq!(due(&store, "kitchen", 0).await.len(), 1);
+    assert_eq!(due(&*store, "kitchen", 0).await.len(), 1);
 }
