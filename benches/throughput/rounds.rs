@@ -28,6 +28,9 @@ pub struct Round {
     pub ratio: f64,
     /// Microseconds of the server's processor for each.
     pub processor_us: f64,
+    /// The same of the constant, by those of this row. Both are equal where the server's core is the limit and has nothing else
+    /// to do; this one also means something where it has.
+    pub ratio_by_processor: f64,
     /// The share of its core that the server had, and that of the load.
     pub server_busy: f64,
     pub load_busy: f64,
@@ -38,6 +41,7 @@ pub struct Round {
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Constant {
     pub per_second: f64,
+    pub processor_us: f64,
     /// Where the load is as busy as this, it is the load that is measured.
     pub server_busy: f64,
     pub load_busy: f64,
@@ -61,7 +65,8 @@ pub fn measure(options: &Options, rows: &[Row], at_once: Option<u32>) -> Vec<Mea
             let constant = constant(options, row.content(), measured.connections);
             let one = one_round(options, *row, measured.connections, at_once, constant);
             let Measured { row, connections, rounds } = measured;
-            eprintln!("round {round}, {row}, {connections}: {:.0} a second, {:.3}", one.per_second, one.ratio);
+            let (rate, ratio) = (one.per_second, one.ratio);
+            eprintln!("round {round}, {row}, {connections}: {rate:.0} a second, {ratio:.3}");
             rounds.push(one);
         }
     }
@@ -82,6 +87,7 @@ fn print(measured: &[Measured]) {
         "p99 ms",
         "most ms",
         "µs of processor",
+        "ratio by processor",
         "server busy",
         "load busy",
         "constant",
@@ -99,6 +105,7 @@ fn print(measured: &[Measured]) {
             of(|round| round.answers.p99_ms).hundredths(),
             of(|round| round.answers.max_ms).tenths(),
             of(|round| round.processor_us).tenths(),
+            of(|round| round.ratio_by_processor).ratio(),
             of(|round| round.server_busy).percent(),
             of(|round| round.load_busy).percent(),
             of(|round| round.constant.per_second).whole(),
@@ -125,9 +132,11 @@ fn constant(options: &Options, content: Content, connections: usize) -> Constant
     let count = fitting(warm.count as f64 / warm.seconds, options.time);
     let before = server.running.processor();
     let answers = load.send(SEEDS, count);
+    let used = server.running.processor() - before;
     Constant {
         per_second: answers.count as f64 / answers.seconds,
-        server_busy: (server.running.processor() - before) / answers.seconds,
+        processor_us: used * 1e6 / answers.count as f64,
+        server_busy: used / answers.seconds,
         load_busy: answers.processor / answers.seconds,
     }
 }
@@ -144,12 +153,13 @@ fn one_round(options: &Options, row: Row, connections: usize, at_once: Option<u3
     let processor = scene.server().processor();
     let (seconds, answers) = scene.run(SEEDS, count, warm_up(row));
     let used = scene.server().processor() - processor;
-    let per_second = count as f64 / seconds;
+    let (per_second, processor_us) = (count as f64 / seconds, used * 1e6 / count as f64);
     Round {
         per_second,
         constant,
         ratio: per_second / constant.per_second,
-        processor_us: used * 1e6 / count as f64,
+        processor_us,
+        ratio_by_processor: constant.processor_us / processor_us,
         server_busy: used / seconds,
         load_busy: answers.processor / seconds,
         answers,
