@@ -2,6 +2,7 @@
 //! share. What every store does is held by the suite in [`conformance`].
 
 mod conformance;
+mod conversion;
 
 use std::path::Path;
 use std::sync::Arc;
