@@ -9,6 +9,7 @@ pub mod health;
 pub mod history;
 pub mod ingest;
 pub mod queue;
+pub mod recording;
 pub mod reports;
 pub mod sqlite;
 

@@ -1,0 +1,3 @@
+//! How webhooks are recorded, whatever the store.
+
+pub mod packed;
