@@ -3,7 +3,7 @@
 mod waiting;
 
 use crate::support::keeta::{self, Envelope};
-use crate::support::{A_WHILE, Daemon, Scene, of};
+use crate::support::{A_WHILE, Daemon, Scene, kept, of};
 use jiff::{SignedDuration, Timestamp};
 use orderbell::sandbox::inbox::Received;
 use orderbell::sandbox::rules::Rules;
@@ -89,9 +89,7 @@ fn states(delivery_rows: &[DeliveryRow], channel: &str) -> Vec<String> {
 }
 
 fn order_of(daemon: &Daemon) -> Value {
-    let body: String =
-        daemon.connection().query_row("SELECT body FROM orders", [], |row| row.get(0)).expect("one order");
-    serde_json::from_str(&body).expect("JSON")
+    kept::json(&daemon.connection(), "SELECT packed FROM orders", []).pop().expect("one order")
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -20,6 +20,7 @@ use uuid::Uuid;
 
 use crate::support::cases::cases;
 use crate::support::keeta::{self, Envelope};
+use crate::support::kept;
 use crate::support::stores;
 
 fn at(seconds: i64) -> Timestamp {
@@ -175,10 +176,8 @@ fn found(connection: &Connection, number: u64) -> (Outcome, Order, (i64, i64), i
     let booked = two("SELECT sum(count), sum(minor) FROM ledger WHERE order_number = ?1 AND figure = 'orders'");
     let (deliveries, _) =
         two("SELECT count(*), 0 FROM deliveries d JOIN events e ON e.id = d.event WHERE e.order_number = ?1");
-    let body: String = connection
-        .query_row("SELECT body FROM orders WHERE number = ?1", [&number], |row| row.get(0))
-        .expect("an order");
-    let order: Order = serde_json::from_str(&body).expect("an order");
+    let mut orders = kept::json(connection, "SELECT packed FROM orders WHERE number = ?1", [&number]);
+    let order: Order = serde_json::from_value(orders.pop().expect("an order")).expect("an order");
     let quantity = |name: &&str| {
         order.lines.iter().filter(|line| line.name == *name).map(|line| line.quantity.expect("a quantity")).sum()
     };

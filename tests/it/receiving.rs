@@ -7,7 +7,7 @@ use tokio::io::AsyncWriteExt;
 
 use crate::support::keeta::{Envelope, RECEIVED};
 use crate::support::log::log;
-use crate::support::{A_WHILE, Daemon, Scene, begin, get, keeta, of, request};
+use crate::support::{A_WHILE, Daemon, Scene, begin, get, keeta, kept, of, request};
 
 const NOTE: &str = "**bold** [win](http://evil.example) ![p](https://evil.example/p.png)\n# two\n<b>x</b> <@all> @所有人 {{ 7*7 }} {% include \"x\" %}";
 
@@ -171,12 +171,11 @@ async fn what_is_believed_and_cannot_be_read_is_acknowledged_and_kept_whole() {
     for (index, (event_id, message)) in odd.iter().enumerate() {
         let body = Envelope::new(*event_id, &format!("odd-{index}"), message, now).body();
         daemon.acknowledged(&body).await;
-        let (kind, kept): (String, Vec<u8>) = daemon
-            .connection()
-            .query_row("SELECT kind, body FROM events WHERE source = 'keeta' ORDER BY seq DESC LIMIT 1", [], |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })
-            .expect("an event");
+        let (connection, newest) =
+            (daemon.connection(), "FROM events WHERE source = 'keeta' ORDER BY seq DESC LIMIT 1");
+        let kind: String =
+            connection.query_row(&format!("SELECT kind {newest}"), [], |row| row.get(0)).expect("an event");
+        let kept = kept::bodies(&connection, &format!("SELECT packed {newest}"), []).pop().expect("an event");
         assert_eq!(kind, "unrecognised", "{message:.80}");
         assert!(kept == body, "{} became {}", String::from_utf8_lossy(&body), String::from_utf8_lossy(&kept));
         lives(&daemon, message).await;
@@ -234,11 +233,9 @@ async fn an_observing_source_records_what_is_not_proven_and_notifies_nobody() {
     let answer = daemon.post_to("watch", &forged).await;
     assert_eq!((answer.status, answer.body.as_str()), (200, RECEIVED));
     assert_eq!(daemon.post(&forged).await.status, 401, "the source that enforces refuses the same");
-    let (proof, body): (String, Vec<u8>) = daemon
-        .connection()
-        .query_row("SELECT json_extract(event, '$.proof'), body FROM events", [], |row| Ok((row.get(0)?, row.get(1)?)))
-        .expect("one event");
-    assert_eq!((proof.as_str(), body), ("unproven", forged));
+    let (connection, all) = (daemon.connection(), "SELECT packed FROM events ORDER BY seq LIMIT 1");
+    assert_eq!(kept::json(&connection, all, [])[0]["proof"], "unproven");
+    assert_eq!(kept::bodies(&connection, all, []), [forged]);
     assert!(daemon.deliveries().await.is_empty());
 
     // The disk is not everybody's: beyond some megabytes in an hour they are refused.

@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::support::keeta::Envelope;
 use crate::support::log::log;
 use crate::support::stores;
-use crate::support::{Answer, Scene, get, keeta, of, request};
+use crate::support::{Answer, Scene, get, keeta, kept, of, request};
 
 const TOKEN: &str = "robottoken4c1ffe";
 const SEC: &str = "SECrobotsigning9a3e07";
@@ -157,9 +157,9 @@ async fn no_secret_and_no_buyer_is_in_any_log() {
     let fed = scene.received("standard");
     assert!(BUYER[3..].iter().all(|data| fed.iter().any(|one| one.body.contains(data))), "the buyer's data went out");
 
-    let stored = [scene.store(), scene.store().with_extension("db-wal")];
-    let bytes: Vec<u8> = stored.iter().filter_map(|path| std::fs::read(path).ok()).flatten().collect();
+    let bytes = kept::readable(&scene.store());
     assert!(!contains(&bytes, CODE), "the authorisation code is in the store");
+    assert!(BUYER.iter().any(|data| contains(&bytes, data)), "what is kept of an order can be read here");
     daemon.stop().await;
 
     let log = log();

@@ -3,6 +3,7 @@
 
 mod conformance;
 mod conversion;
+mod groups;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use orderbell::domain::retry::{Answer, Outcome, Step};
 use orderbell::store::Store;
 use orderbell::store::ingest::Ingest;
 use orderbell::store::queue::attempt::{Claim, Claimed, Settle};
+use orderbell::store::recording::packed;
 use orderbell::store::sqlite::Sqlite;
 
 use crate::store::conformance::scene::{again, at, due, due_in, end, placed};
@@ -75,7 +77,8 @@ async fn what_a_newer_version_wrote_holds_up_nothing_else() {
         store.record(record).await.expect("recorded");
     }
     let connection = rusqlite::Connection::open(folder.path().join("bell.db")).expect("beside the store");
-    let written = connection.execute("UPDATE events SET event = '{\"kind\":7}' WHERE order_number = 'odd'", []);
+    let sql = "UPDATE events SET packed = ?1 WHERE order_number = 'odd'";
+    let written = connection.execute(sql, [packed::pack(&[b"{\"kind\":7}"])]);
     assert_eq!(written, Ok(1));
     let (known, unreadable) = due_in(&*store, "kitchen", 0, true).await;
     assert_eq!(known.iter().map(|due| due.id).collect::<Vec<_>>(), [plain_id]);

@@ -22,6 +22,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
 use crate::support::cases::cases;
+use crate::support::kept;
 use crate::support::mutations::{ADDRESS, Choices, Fixture, TARGETS, mutate};
 use crate::support::stores;
 
@@ -116,11 +117,8 @@ async fn the_operator_is_notified_of_shed_connections_with_the_sum_of_ten_second
     tokio::join!(intake.note_shed(1_476, 1024), second);
     intake.note_shed(5, 1024).await;
     let store = rusqlite::Connection::open(folder.path().join("bell.db")).unwrap();
-    let stored: Vec<String> = {
-        let mut rows = store.prepare("SELECT event FROM events WHERE kind = 'operator.notice'").unwrap();
-        rows.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
-    };
-    let notice = &serde_json::from_str::<serde_json::Value>(&stored[0]).unwrap()["data"]["notice"];
+    let stored = kept::json(&store, "SELECT packed FROM events WHERE kind = 'operator.notice'", []);
+    let notice = &stored[0]["data"]["notice"];
     assert_eq!((stored.len(), &notice["topic"], &notice["count"]), (1, &"crowded".into(), &3_476.into()), "{stored:?}");
     assert_eq!(notice["detail"], "1024");
 }

@@ -16,11 +16,12 @@ use orderbell::sandbox::fault::{Fault, Times};
 use orderbell::sandbox::rules::Rules;
 use orderbell::store::ingest::Record;
 use rusqlite::Connection;
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::support::keeta::Envelope;
 use crate::support::watching::NEVER;
-use crate::support::{Daemon, Scene, TOO_LONG, keeta};
+use crate::support::{Daemon, Scene, TOO_LONG, keeta, kept};
 
 const OPERATOR: &str = "[operator]\nto = [\"owner\"]\n";
 const ORDERS: &str = "[[route]]\nevents = [\"order.*\"]\nto = [\"erp\"]\n";
@@ -117,12 +118,14 @@ impl<'a> House<'a> {
 }
 
 fn notices(connection: &Connection, topic: &str) -> Vec<String> {
-    let sql = "SELECT coalesce(n ->> 'subject', 'it') || iif(n ->> 'until' IS NULL, '', ' over')
-            || coalesce(' ' || (n ->> 'count'), '')
-        FROM (SELECT seq, event -> '$.data.notice' AS n FROM events WHERE kind = 'operator.notice')
-        WHERE n ->> 'topic' = ?1 ORDER BY seq";
-    let mut select = connection.prepare(sql).expect("a statement");
-    select.query_map([topic], |row| row.get(0)).expect("rows").map(|row| row.expect("a row")).collect()
+    let all = kept::json(connection, "SELECT packed FROM events WHERE kind = 'operator.notice' ORDER BY seq", []);
+    let notices = all.iter().map(|event| &event["data"]["notice"]).filter(|notice| notice["topic"] == topic);
+    let said = |notice: &Value| {
+        let over = if notice["until"].is_null() { "" } else { " over" };
+        let count = notice["count"].as_u64().map(|count| format!(" {count}")).unwrap_or_default();
+        format!("{}{over}{count}", notice["subject"].as_str().unwrap_or("it"))
+    };
+    notices.map(said).collect()
 }
 
 /// The store has no signal for its changes, so it is asked again and again.

@@ -10,8 +10,9 @@ use tokio_util::sync::CancellationToken;
 use crate::store::StoreError;
 use crate::store::ingest::{Record, Recorded};
 use crate::store::queue::attempt::{Claim, Claimed, Settle};
+use crate::store::recording::prepare;
 use crate::store::sqlite::change::Changes;
-use crate::store::sqlite::commit::{Orders, ReplySender, WriterJob, simple};
+use crate::store::sqlite::commit::{ReplySender, WriterJob, simple};
 use crate::store::sqlite::{claim, record, settle, stopped};
 
 /// Who writes.
@@ -34,8 +35,11 @@ impl WriteAccess {
     /// Records an event, in one commit with whatever else is queued.
     pub async fn record(&self, record: Record) -> Result<Recorded, StoreError> {
         match self {
-            Self::Thread { jobs, .. } => ask(jobs, |reply| WriterJob::Record(Box::new(record), reply)).await,
-            Self::Beside { .. } => self.transact(|connection| record::record(connection, &mut Orders::new(), &record)),
+            Self::Thread { jobs, .. } => {
+                let prepared = prepare(record).map_err(|error| StoreError::Unavailable(error.to_string()))?;
+                ask(jobs, |reply| WriterJob::Record(Box::new(prepared), reply)).await
+            }
+            Self::Beside { .. } => self.transact(|connection| record::record(connection, &record)),
         }
     }
 

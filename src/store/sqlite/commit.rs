@@ -1,16 +1,15 @@
-//! One group of jobs, one transaction: each job in a savepoint of its own, and everyone is answered after the commit.
+//! One group of jobs, one transaction, and everyone is answered after the commit: first all records together, then each other
+//! change in a savepoint of its own, then all ends and all begins of attempts together.
 
 use std::panic::AssertUnwindSafe;
-
-use std::collections::HashMap;
 
 use rusqlite::{Connection, ErrorCode};
 use tokio::sync::oneshot;
 
-use crate::domain::order::Order;
 use crate::store::StoreError;
-use crate::store::ingest::{Record, Recorded};
+use crate::store::ingest::Recorded;
 use crate::store::queue::attempt::{Claim, Claimed, Settle};
+use crate::store::recording::Prepared;
 use crate::store::sqlite::{claim, record, settle, unavailable};
 
 /// Where the answer to a job goes.
@@ -18,7 +17,7 @@ pub type ReplySender<T> = oneshot::Sender<Result<T, StoreError>>;
 
 /// What the writer thread is asked for.
 pub enum WriterJob {
-    Record(Box<Record>, ReplySender<Recorded>),
+    Record(Box<Prepared>, ReplySender<Recorded>),
     Claim(Box<Claim>, ReplySender<Claimed>),
     Settle(Box<Settle>, ReplySender<()>),
     Change(WriterChange),
@@ -29,9 +28,6 @@ pub type WriterChange = Box<dyn FnOnce(Result<&Connection, &StoreError>) -> Afte
 
 /// What is answered after the commit, or that there was none.
 pub type Afterwards = Box<dyn FnOnce(Result<(), StoreError>)>;
-
-/// The orders that a group of jobs has loaded, folded in memory.
-pub type Orders = HashMap<(String, String), Option<(i64, Order)>>;
 
 /// How a group ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,32 +45,23 @@ pub fn commit(
     group: Vec<WriterJob>,
     confirm: impl FnOnce(&Connection) -> Result<(), StoreError>,
 ) -> Ended {
-    let mut is_locked = false;
-    let begun = connection.execute_batch("BEGIN IMMEDIATE").map_err(|error| {
-        is_locked = error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy);
-        match is_locked {
-            true => StoreError::Unavailable("another program has locked the database".to_owned()),
-            false => unavailable(&error),
+    let Sorted { records, replies, changes, claims, settles } = Sorted::of(group);
+    let mut begun = begin(connection);
+    let mut recorded = None;
+    if begun.is_ok() && !records.is_empty() {
+        recorded = record_at_once(connection, &records);
+        if recorded.is_none() {
+            // One of them cannot be written: all are taken back, and each has its own try.
+            begun = begin_anew(connection);
         }
-    });
-    let transaction = begun.as_ref().map(|()| connection);
-    let answers = perform(transaction, group);
-    let ended = begun.and_then(|()| {
-        if connection.is_autocommit() {
-            // The failure of one statement made SQLite take back the whole transaction.
-            return Err(taken_back());
-        }
-        connection.execute_batch("COMMIT").map_err(|error| {
-            let _ = connection.execute_batch("ROLLBACK");
-            unavailable(&error)
-        })?;
-        confirm(connection)
-    });
-    let outcome = match ended {
-        Ok(()) => Ended::Committed,
-        Err(_) if is_locked => Ended::Locked,
-        Err(_) => Ended::Failed,
-    };
+    }
+    let transaction = begun.as_ref().map(|()| connection).map_err(|failure| &failure.error);
+    let recorded = recorded.unwrap_or_else(|| record_one_by_one(transaction, &records));
+    let mut answers: Vec<Afterwards> = replies.into_iter().zip(recorded).map(answer).collect();
+    answers.extend(changes.into_iter().map(|change| change(transaction)));
+    answers.extend(together(transaction, settles, settle::settle));
+    answers.extend(together(transaction, claims, claim::claim));
+    let (ended, outcome) = end(connection, begun, confirm);
     for answer in answers {
         answer(ended.clone());
     }
@@ -83,55 +70,121 @@ pub fn commit(
 
 /// Answers a group of jobs that nothing of it can be done.
 pub fn refuse(group: Vec<WriterJob>, error: &StoreError) {
-    for answer in perform(Err(error), group) {
+    let Sorted { replies, changes, claims, settles, .. } = Sorted::of(group);
+    let mut answers: Vec<Afterwards> = replies.into_iter().map(|reply| answer((reply, Err(error.clone())))).collect();
+    answers.extend(changes.into_iter().map(|change| change(Err(error))));
+    answers.extend(together(Err(error), settles, settle::settle));
+    answers.extend(together(Err(error), claims, claim::claim));
+    for answer in answers {
         answer(Err(error.clone()));
     }
 }
 
-fn perform(transaction: Result<&Connection, &StoreError>, group: Vec<WriterJob>) -> Vec<Afterwards> {
-    let mut answers: Vec<Afterwards> = Vec::with_capacity(group.len());
-    let mut orders = Orders::new();
-    let (mut claims, mut settles) = (Vec::new(), Vec::new());
-    for job in group {
-        let answer: Afterwards = match job {
-            WriterJob::Record(record, reply) => {
-                run(transaction, reply, |c| record::record(c, &mut orders, &record), || orders_of(&record))
-                    .unwrap_or_else(|(answer, touched)| {
-                        touched.into_iter().for_each(|key| drop(orders.remove(&key)));
-                        answer
-                    })
+type Asked<J, T> = (Box<J>, ReplySender<T>);
+
+/// A group by sorts. Nobody asks for something else before the answer to what must come first, so their sequence is no matter.
+#[derive(Default)]
+struct Sorted {
+    records: Vec<Prepared>,
+    replies: Vec<ReplySender<Recorded>>,
+    changes: Vec<WriterChange>,
+    claims: Vec<Asked<Claim, Claimed>>,
+    settles: Vec<Asked<Settle, ()>>,
+}
+
+impl Sorted {
+    fn of(group: Vec<WriterJob>) -> Self {
+        let mut sorted = Self::default();
+        for job in group {
+            match job {
+                WriterJob::Record(record, reply) => {
+                    sorted.records.push(*record);
+                    sorted.replies.push(reply);
+                }
+                WriterJob::Claim(claim, reply) => sorted.claims.push((claim, reply)),
+                WriterJob::Settle(settle, reply) => sorted.settles.push((settle, reply)),
+                WriterJob::Change(change) => sorted.changes.push(change),
             }
-            // Nobody asks for an attempt and its end at once, so these may come in any sequence.
-            WriterJob::Claim(claim, reply) => {
-                claims.push((claim, reply));
-                continue;
-            }
-            WriterJob::Settle(settle, reply) => {
-                settles.push((settle, reply));
-                continue;
-            }
-            WriterJob::Change(change) => change(transaction),
-        };
-        answers.push(answer);
+        }
+        sorted
     }
-    answers.extend(together(transaction, settles, settle::settle));
-    answers.extend(together(transaction, claims, claim::claim));
-    answers
+}
+
+/// Why there is no transaction.
+struct NotBegun {
+    error: StoreError,
+    outcome: Ended,
+}
+
+fn begin(connection: &Connection) -> Result<(), NotBegun> {
+    let begun = connection.prepare_cached("BEGIN IMMEDIATE").and_then(|mut begin| begin.execute([]));
+    begun.map(drop).map_err(|error| match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy) => {
+            let error = StoreError::Unavailable("another program has locked the database".to_owned());
+            NotBegun { error, outcome: Ended::Locked }
+        }
+        _ => NotBegun { error: unavailable(&error), outcome: Ended::Failed },
+    })
+}
+
+fn begin_anew(connection: &Connection) -> Result<(), NotBegun> {
+    if !connection.is_autocommit() {
+        let rolled_back = connection.execute_batch("ROLLBACK");
+        rolled_back.map_err(|error| NotBegun { error: unavailable(&error), outcome: Ended::Failed })?;
+    }
+    begin(connection)
+}
+
+fn end(
+    connection: &Connection,
+    begun: Result<(), NotBegun>,
+    confirm: impl FnOnce(&Connection) -> Result<(), StoreError>,
+) -> (Result<(), StoreError>, Ended) {
+    if let Err(NotBegun { error, outcome }) = begun {
+        return (Err(error), outcome);
+    }
+    // The failure of one statement may have made SQLite take back the whole transaction.
+    let is_begun = if connection.is_autocommit() { Err(taken_back()) } else { Ok(()) };
+    let ended = is_begun.and_then(|()| {
+        connection.prepare_cached("COMMIT").and_then(|mut commit| commit.execute([])).map_err(|error| {
+            let _ = connection.execute_batch("ROLLBACK");
+            unavailable(&error)
+        })?;
+        confirm(connection)
+    });
+    let outcome = if ended.is_ok() { Ended::Committed } else { Ended::Failed };
+    (ended, outcome)
+}
+
+/// Records all of a group, or nothing of it: `None`.
+fn record_at_once(connection: &Connection, records: &[Prepared]) -> Option<Vec<Result<Recorded, StoreError>>> {
+    let recorded = std::panic::catch_unwind(AssertUnwindSafe(|| record::record_all(connection, records)));
+    let recorded = recorded.ok()?.ok()?.into_iter();
+    Some(recorded.map(|one| one.map_err(|error| StoreError::Unavailable(error.to_string()))).collect())
+}
+
+fn record_one_by_one(
+    transaction: Result<&Connection, &StoreError>,
+    records: &[Prepared],
+) -> Vec<Result<Recorded, StoreError>> {
+    let one = |record| {
+        in_transaction(transaction, |connection| {
+            let recorded = record::record_all(connection, std::slice::from_ref(record))?.pop();
+            recorded.and_then(Result::ok).ok_or(rusqlite::Error::UnwindingPanic)
+        })
+    };
+    records.iter().map(one).collect()
 }
 
 /// Runs jobs of one sort together in one savepoint; where that fails, one after another, so that a bad one takes no other along.
 fn together<J, T: 'static>(
     transaction: Result<&Connection, &StoreError>,
-    jobs: Vec<(Box<J>, ReplySender<T>)>,
+    jobs: Vec<Asked<J, T>>,
     work: fn(&Connection, &[&J]) -> rusqlite::Result<Vec<T>>,
 ) -> Vec<Afterwards> {
     let (jobs, replies): (Vec<Box<J>>, Vec<ReplySender<T>>) = jobs.into_iter().unzip();
     let all: Vec<&J> = jobs.iter().map(AsRef::as_ref).collect();
-    let run = |jobs: &[&J]| match transaction {
-        Err(error) => Err(error.clone()),
-        Ok(connection) if connection.is_autocommit() => Err(taken_back()),
-        Ok(connection) => in_savepoint(connection, |c| work(c, jobs)).map_err(|error| unavailable(&error)),
-    };
+    let run = |jobs: &[&J]| in_transaction(transaction, |connection| work(connection, jobs));
     let done: Vec<Result<T, StoreError>> = match all.as_slice() {
         [] => Vec::new(),
         [_] => vec![run(&all).map(|mut done| done.remove(0))],
@@ -140,47 +193,36 @@ fn together<J, T: 'static>(
             Err(_) => all.iter().map(|job| run(&[*job]).map(|mut done| done.remove(0))).collect(),
         },
     };
-    let answer = |(reply, done): (ReplySender<T>, Result<T, StoreError>)| -> Afterwards {
-        Box::new(move |ended| drop(reply.send(ended.and(done))))
-    };
     replies.into_iter().zip(done).map(answer).collect()
 }
 
-/// The orders that a record may have touched, to be loaded anew when it is taken back.
-fn orders_of(record: &Record) -> Vec<(String, String)> {
-    let number = record.event.order.as_ref().map(|order| order.number.clone());
-    number.map(|number| (record.event.source.clone(), number)).into_iter().collect()
-}
-
-/// Runs one job in its savepoint. `Err` carries what the job may have left in memory, when it was taken back.
-fn run<T: 'static>(
-    transaction: Result<&Connection, &StoreError>,
-    reply: ReplySender<T>,
-    work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
-    touched: impl FnOnce() -> Vec<(String, String)>,
-) -> Result<Afterwards, (Afterwards, Vec<(String, String)>)> {
-    let done = match transaction {
-        Err(error) => Err(error.clone()),
-        // A job before this one made SQLite take back the transaction. Outside of it, this one would be kept by itself,
-        // and yet be answered that it was not.
-        Ok(connection) if connection.is_autocommit() => Err(taken_back()),
-        Ok(connection) => in_savepoint(connection, work).map_err(|error| unavailable(&error)),
-    };
-    let failed = done.is_err();
-    let answer: Afterwards = Box::new(move |ended| {
+fn answer<T: 'static>((reply, done): (ReplySender<T>, Result<T, StoreError>)) -> Afterwards {
+    Box::new(move |ended| {
         // Whoever asked may be gone; the change stands all the same.
         let _ = reply.send(ended.and(done));
-    });
-    if failed { Err((answer, touched())) } else { Ok(answer) }
+    })
 }
 
-/// Runs a change that leaves nothing in memory.
+/// Runs a change in a savepoint of its own.
 pub fn simple<T: 'static>(
     transaction: Result<&Connection, &StoreError>,
     reply: ReplySender<T>,
     work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
 ) -> Afterwards {
-    run(transaction, reply, work, Vec::new).unwrap_or_else(|(answer, _)| answer)
+    answer((reply, in_transaction(transaction, work)))
+}
+
+fn in_transaction<T>(
+    transaction: Result<&Connection, &StoreError>,
+    work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+) -> Result<T, StoreError> {
+    match transaction {
+        Err(error) => Err(error.clone()),
+        // A job before this one made SQLite take back the transaction. Outside of it, this one would be kept by itself,
+        // and yet be answered that it was not.
+        Ok(connection) if connection.is_autocommit() => Err(taken_back()),
+        Ok(connection) => in_savepoint(connection, work).map_err(|error| unavailable(&error)),
+    }
 }
 
 fn in_savepoint<T>(

@@ -7,11 +7,11 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::domain::digest_group::Candidate;
-use crate::domain::event::DeliveryId;
+use crate::domain::event::{DeliveryId, Event};
 use crate::domain::glob::Glob;
 use crate::domain::message::PartForm;
 use crate::store::queue::pending::{DueBatch, ParkedState, PendingDelivery, ROW_BYTES, form_of};
-use crate::store::sqlite::{catch_up, parts, rows};
+use crate::store::sqlite::{catch_up, parts, report, rows};
 
 const CANDIDATES: &str = "SELECT d.id, e.kind, d.urgent, d.order_key, d.event_seq, d.returned, d.fell_back = 1,
         EXISTS (SELECT 1 FROM attempts a WHERE a.delivery = d.id AND a.outcome = 'unknown')
@@ -131,12 +131,12 @@ fn ids(connection: &Connection, sql: &str, given: impl rusqlite::Params) -> rusq
 //
 // A full mailbox is tried again after six hours, less a tenth. One that was found full a moment ago is met again because
 // another recipient of the same mail is tried again; that is not the late retry yet, so only five hours and more count.
-const DUE: &str = "SELECT d.order_key, d.attempts, d.spent, d.form, e.event, o.body,
+const DUE: &str = "SELECT d.order_key, d.attempts, d.spent, d.form, e.packed, o.packed,
         EXISTS (SELECT 1 FROM attempts a WHERE a.delivery = d.id AND a.outcome = 'unknown'),
         EXISTS (SELECT 1 FROM attempts a WHERE a.delivery = d.id AND a.outcome = 'delivered' AND a.ended_at >= asked_at),
         (SELECT json_group_array(DISTINCT a.part) FROM attempts a WHERE a.delivery = d.id AND a.outcome = 'full'
             AND a.ended_at >= asked_at AND a.ended_at <= ?2 - 18000000),
-        d.round, d.unreached, CASE WHEN e.kind LIKE 'report.%' AND length(e.body) > 0 THEN e.body END, d.event_seq, d.urgent
+        d.round, d.unreached, d.event_seq, d.urgent
     FROM (SELECT *, coalesce((SELECT max(at) FROM steps WHERE delivery = id AND step = 'redelivered'), 0) AS asked_at
         FROM deliveries WHERE id = ?1) d
     JOIN events e ON e.id = d.event
@@ -183,28 +183,33 @@ pub fn load(
 }
 
 fn due(id: DeliveryId, row: &Row<'_>) -> rusqlite::Result<PendingDelivery> {
+    let stored = rows::unpack(4, row.get_ref(4)?.as_blob()?)?;
+    let event: Event = rows::json_part(4, &stored)?;
+    let table = report::table_of(&event, &stored);
+    let order = row.get_ref(5)?.as_blob_or_null()?.map(|order| rows::unpack(5, order)).transpose()?;
+    let bytes = ROW_BYTES + stored.part(0).len() + order.as_ref().map_or(0, |order| order.part(0).len());
     Ok(PendingDelivery {
         id,
-        event_seq: row.get(12)?,
-        urgent: row.get(13)?,
+        event_seq: row.get(11)?,
+        urgent: row.get(12)?,
         order_key: row.get(0)?,
         attempts: row.get(1)?,
         spent: row.get(2)?,
         form: form_of(row.get_ref(3)?.as_str()?),
-        event: Arc::new(rows::of_json(4, row.get_ref(4)?.as_str()?)?),
-        order: row.get_ref(5)?.as_str_or_null()?.map(|body| rows::of_json(5, body)).transpose()?.map(Arc::new),
+        event: Arc::new(event),
+        order: order.map(|order| rows::json_part(5, &order)).transpose()?.map(Arc::new),
         maybe_accepted: row.get(6)?,
         accepted: row.get(7)?,
         late: rows::of_json(8, row.get_ref(8)?.as_str()?)?,
         round: row.get(9)?,
         unreached: row.get_ref(10)?.as_str_or_null()?.map_or(Ok(Vec::new()), |text| rows::of_json(10, text))?,
-        table: row.get_ref(11)?.as_blob_or_null()?.map(|table| String::from_utf8_lossy(table).into_owned()),
+        table,
         parts: Vec::new(),
         next_part: 0,
         placed_before: Vec::new(),
         refused: None,
         meanwhile: Vec::new(),
-        bytes: ROW_BYTES + row.get_ref(4)?.as_str()?.len() + row.get_ref(5)?.as_str_or_null()?.map_or(0, str::len),
+        bytes,
     })
 }
 

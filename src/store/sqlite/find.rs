@@ -6,7 +6,6 @@ use rusqlite::{Connection, params};
 use uuid::Uuid;
 
 use crate::domain::event::{DeliveryId, Event, EventId};
-use crate::domain::order::Order;
 use crate::store::history::found::{IdMatch, Question};
 use crate::store::sqlite::rows;
 
@@ -100,38 +99,25 @@ pub fn newest_few(mut orders: Vec<(String, String)>) -> (Vec<(String, String)>, 
 
 /// The orders of a short number, which platforms use again and again; the newest first.
 pub fn by_short_number(connection: &Connection, number: &str) -> rusqlite::Result<Vec<(String, String)>> {
-    let written = format!("\"short_number\":{}", rows::to_json(&number)?);
-    // A buyer's words could hold it as well.
-    let sql = "SELECT source, number, body FROM orders WHERE instr(body, ?1) > 0 ORDER BY seq DESC";
-    let known = each_once(connection, sql, &written, |body| {
-        Ok(rows::of_json::<Order>(2, body)?.short_number.as_deref() == Some(number))
-    })?;
-    if !known.is_empty() {
-        return Ok(known);
-    }
-    // What nobody proved makes no order.
-    let sql = "SELECT source, order_number, event FROM events
-        WHERE order_number IS NOT NULL AND instr(event, ?1) > 0 ORDER BY seq DESC";
-    each_once(connection, sql, &written, |event| {
-        let order = rows::of_json::<Event>(2, event)?.order;
-        Ok(order.is_some_and(|order| order.short_number.as_deref() == Some(number)))
-    })
+    let sql = "SELECT source, number FROM orders WHERE short_number = ?1 ORDER BY seq DESC";
+    let mut select = connection.prepare_cached(sql)?;
+    let known = select.query_map([number], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let known: Vec<(String, String)> = known.collect::<rusqlite::Result<_>>()?;
+    if known.is_empty() { unproven_by_short_number(connection, number) } else { Ok(known) }
 }
 
-/// The orders of a statement's rows of which `is_it` holds, each once.
-fn each_once(
-    connection: &Connection,
-    sql: &str,
-    written: &str,
-    is_it: impl Fn(&str) -> rusqlite::Result<bool>,
-) -> rusqlite::Result<Vec<(String, String)>> {
+/// What nobody proved makes no order.
+fn unproven_by_short_number(connection: &Connection, number: &str) -> rusqlite::Result<Vec<(String, String)>> {
+    let sql = "SELECT source, order_number, packed FROM events WHERE unproven = 1 AND order_number IS NOT NULL
+        ORDER BY seq DESC";
     let mut select = connection.prepare_cached(sql)?;
-    let mut found = select.query([written])?;
+    let mut found = select.query([])?;
     let (mut all, mut known) = (Vec::new(), BTreeSet::new());
     while let Some(row) = found.next()? {
         let order: (String, String) = (row.get(0)?, row.get(1)?);
-        if !known.contains(&order) && is_it(row.get_ref(2)?.as_str()?)? {
-            known.insert(order.clone());
+        let event: Event = rows::packed(2, row.get_ref(2)?.as_blob()?)?;
+        let is_it = event.order.is_some_and(|order| order.short_number.as_deref() == Some(number));
+        if is_it && known.insert(order.clone()) {
             all.push(order);
         }
     }

@@ -47,7 +47,7 @@ pub fn with_holds(connection: &Connection, found: HistoryAnswer) -> rusqlite::Re
 
 fn of_order(connection: &Connection, source: &str, number: &str) -> rusqlite::Result<OrderHistory> {
     let order = record::load_order(connection, source, number)?.map(|(_, order)| order);
-    let sql = "SELECT id, event, repeats, last_repeat_at, routes FROM events
+    let sql = "SELECT id, packed, repeats, last_repeat_at, routes FROM events
         WHERE source = ?1 AND order_number = ?2 ORDER BY seq";
     let mut select = connection.prepare_cached(sql)?;
     let events = select.query_map(params![source, number], event_of)?.collect::<rusqlite::Result<Vec<_>>>()?;
@@ -57,14 +57,14 @@ fn of_order(connection: &Connection, source: &str, number: &str) -> rusqlite::Re
 
 /// One event with its deliveries.
 pub fn event(connection: &Connection, id: EventId) -> rusqlite::Result<Option<EventHistory>> {
-    let sql = "SELECT id, event, repeats, last_repeat_at, routes FROM events WHERE id = ?1";
+    let sql = "SELECT id, packed, repeats, last_repeat_at, routes FROM events WHERE id = ?1";
     let found = connection.prepare_cached(sql)?.query_row(params![id.0.as_bytes()], event_of).optional()?;
     found.map(|event| with_deliveries(connection, event)).transpose()
 }
 
 fn event_of(row: &Row<'_>) -> rusqlite::Result<EventHistory> {
     Ok(EventHistory {
-        event: rows::of_json(1, row.get_ref(1)?.as_str()?)?,
+        event: rows::packed(1, row.get_ref(1)?.as_blob()?)?,
         repeats: row.get::<_, i64>(2)?.unsigned_abs(),
         last_repeat_at: moment_or_none(row, 3)?,
         routes: row.get(4)?,
@@ -227,9 +227,7 @@ fn newest(
     connection: &Connection,
     source: &str,
 ) -> rusqlite::Result<(Option<ReceivedWebhook>, Option<ReceivedWebhook>)> {
-    // In a text within JSON the quotes would have a backslash.
-    let sql = "SELECT id, kind, received_at, instr(event, '\"proof\":\"unproven\"') > 0
-        FROM events WHERE source = ?1 ORDER BY seq DESC";
+    let sql = "SELECT id, kind, received_at, unproven FROM events WHERE source = ?1 ORDER BY seq DESC";
     let mut select = connection.prepare_cached(sql)?;
     let mut found = select.query([source])?;
     let mut unproven = None;
@@ -246,9 +244,9 @@ fn newest(
 
 /// The newest few webhooks of a source that were not proven, of the last seven days before the newest event.
 fn unproven(connection: &Connection, source: &str) -> rusqlite::Result<Vec<ReceivedWebhook>> {
-    let sql = "SELECT id, kind, received_at FROM events INDEXED BY events_by_arrival
+    let sql = "SELECT id, kind, received_at FROM events INDEXED BY events_unproven
         WHERE received_at >= (SELECT max(received_at) FROM events INDEXED BY events_by_arrival) - 604800000
-        AND source = ?1 AND instr(event, '\"proof\":\"unproven\"') > 0 ORDER BY received_at DESC LIMIT 5";
+        AND source = ?1 AND unproven = 1 ORDER BY received_at DESC LIMIT 5";
     let mut select = connection.prepare_cached(sql)?;
     let found = select.query_map([source], |row| {
         let event = EventId(rows::uuid(0, row.get_ref(0)?.as_blob()?)?);

@@ -12,7 +12,6 @@ use crate::store::health::{
     ParkedChannel, UnfitSignatures, UnroutedEvent,
 };
 use crate::store::ingest::Recorded;
-use crate::store::sqlite::commit::Orders;
 use crate::store::sqlite::{record, rows};
 
 /// So many urgent deliveries of a channel are looked at, those that are due first: when older ones lie behind so many, these
@@ -49,12 +48,11 @@ const DEAD_OF: &str =
     "SELECT d.due_at, d.answer, e.kind, e.order_number FROM deliveries d JOIN events e ON e.id = d.event
     WHERE d.channel = ?1 AND d.state = 'dead' AND e.kind NOT IN ('operator.notice', 'test')";
 
-const UNHEARD: &str = "SELECT event FROM (SELECT id, source, event FROM events ORDER BY seq DESC LIMIT ?1) e
+const UNHEARD: &str = "SELECT packed FROM (SELECT id, source, packed FROM events ORDER BY seq DESC LIMIT ?1) e
     WHERE e.source <> ?2 AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.event = e.id)";
 
-// In a text within JSON the quotes would have a backslash.
-const UNPROVEN: &str = "SELECT count(*), min(received_at), max(received_at) FROM events INDEXED BY events_by_arrival
-    WHERE received_at > ?2 AND received_at < ?3 AND source = ?1 AND instr(event, '\"proof\":\"unproven\"') > 0";
+const UNPROVEN: &str = "SELECT count(*), min(received_at), max(received_at) FROM events INDEXED BY events_unproven
+    WHERE received_at > ?2 AND received_at < ?3 AND source = ?1 AND unproven = 1";
 
 const LAST: &str = "SELECT max(received_at) FROM events INDEXED BY events_by_arrival WHERE received_at < ?1";
 
@@ -94,7 +92,7 @@ pub fn update(connection: &Connection, change: &IncidentUpdate) -> rusqlite::Res
         connection.prepare_cached(sql)?.execute(params![topic, subject, rows::to_millisecond(*since), detail])?;
     }
     match notice {
-        Some(notice) => record::record(connection, &mut Orders::new(), notice).map(Some),
+        Some(notice) => record::record(connection, notice).map(Some),
         None => Ok(Some(Recorded::New { channels: Vec::new(), unjudged: Vec::new(), committed: None })),
     }
 }
@@ -227,7 +225,7 @@ fn unrouted(connection: &Connection) -> rusqlite::Result<Vec<UnroutedEvent>> {
     let mut unrouted = Vec::new();
     while let Some(row) = found.next()? {
         // One that only a newer version can read is that version's business.
-        match rows::of_json::<Event>(0, row.get_ref(0)?.as_str()?) {
+        match rows::packed::<Event>(0, row.get_ref(0)?.as_blob()?) {
             Ok(event) if event.proof != SignatureCheck::Invalid => {
                 let (kind, source, shop) = (event.kind, event.source, event.shop.map(|shop| shop.id));
                 unrouted.push(UnroutedEvent { kind, source, shop });

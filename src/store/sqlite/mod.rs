@@ -9,6 +9,7 @@ mod claim;
 mod clock;
 mod commit;
 mod contract;
+mod conversion;
 mod dedupe;
 mod deliver;
 mod due;
@@ -51,7 +52,7 @@ use tokio_util::sync::CancellationToken;
 use crate::store::StoreError;
 use crate::store::health::{Loss, Status};
 use crate::store::sqlite::access::WriteAccess;
-use crate::store::sqlite::opening::{OpenError, PATIENCE, StorePlace};
+use crate::store::sqlite::opening::{CONVERTING, OpenError, Opened, PATIENCE, StorePlace};
 use crate::store::sqlite::read::Reader;
 use crate::store::sqlite::writer::Writer;
 
@@ -89,13 +90,17 @@ impl Sqlite {
     pub fn open_within(path: &Path, now: Timestamp, max_pages: u32) -> Result<Self, StoreError> {
         schema::refuse_faulty_sqlite()?;
         let mut place = StorePlace { path: path.to_owned(), max_pages, before: None };
-        let (opened, status) = match place.open(now, PATIENCE) {
-            Ok(opened) => (Some(opened), Status::Ready(None)),
+        let (opened, converting, status) = match place.open(now, PATIENCE) {
+            Ok(Opened::Ready(opened)) => (Some(opened), None, Status::Ready(None)),
+            Ok(Opened::Converting(converting)) => {
+                tracing::warn!("{CONVERTING}; until then webhooks are answered 503");
+                (None, Some(converting), Status::Wrong(CONVERTING.to_owned()))
+            }
             Err(OpenError::Later(reason)) => {
                 tracing::error!(
                     "the database cannot be used yet, so webhooks are answered 503; it is tried again and again: {reason}"
                 );
-                (None, Status::Wrong(reason))
+                (None, None, Status::Wrong(reason))
             }
             Err(OpenError::Never(error)) => return Err(error),
         };
@@ -110,7 +115,7 @@ impl Sqlite {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         let runtime = runtime.map_err(|error| StoreError::Unavailable(format!("no timer for the store: {error}")))?;
         let loss = Arc::new(Mutex::new(opened.as_ref().and_then(|opened| opened.loss.clone())));
-        let thread = Writer::new(place, opened, reader.clone(), status, loss.clone(), now);
+        let thread = Writer::new(place, (opened, converting), reader.clone(), status, loss.clone(), now);
         spawn("store-write", move || {
             // Until its end no second daemon may write beside this one.
             thread.run(jobs, &runtime);

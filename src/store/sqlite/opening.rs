@@ -16,7 +16,7 @@ use crate::store::sqlite::files::Files;
 use crate::store::sqlite::last_known::{DatabaseState, LastKnown, Newest};
 use crate::store::sqlite::lock::Lock;
 use crate::store::sqlite::wal::Inspection;
-use crate::store::sqlite::{deliver, keep_statements, schema, unavailable, unopened, wal};
+use crate::store::sqlite::{conversion, deliver, keep_statements, schema, unavailable, unopened, wal};
 
 /// Checkpoints every so many pages: a thousand is slower, sixteen thousand stalls.
 const CHECKPOINT_PAGES: i64 = 4000;
@@ -58,7 +58,7 @@ impl OpenError {
         }
     }
 
-    fn of_sqlite(path: &Path, error: &rusqlite::Error) -> Self {
+    pub fn of_sqlite(path: &Path, error: &rusqlite::Error) -> Self {
         use ErrorCode::{
             CannotOpen, DatabaseBusy, DatabaseCorrupt, DatabaseLocked, DiskFull, NotADatabase, OutOfMemory, ReadOnly,
             SystemIoFailure,
@@ -109,6 +109,27 @@ pub struct StorePlace {
     pub before: Option<(DatabaseState, Inspection)>,
 }
 
+/// A store that was opened.
+#[expect(clippy::large_enum_variant, reason = "one of them is made at a start")]
+pub enum Opened {
+    Ready(OpenStore),
+    Converting(ConvertingStore),
+}
+
+/// Why nothing can be stored meanwhile.
+pub const CONVERTING: &str =
+    "the store of an older version is being converted, which takes a while; it goes on by itself";
+
+/// A store of an older version, whose events and orders are being converted.
+pub struct ConvertingStore {
+    // In the same sequence as of an open store.
+    pub connection: Connection,
+    files: Files,
+    lock: Lock,
+    found: DatabaseState,
+    log: Inspection,
+}
+
 /// An open store.
 pub struct OpenStore {
     // Fields are dropped in this sequence: the file that the lock holds must be closed after SQLite has closed it.
@@ -126,7 +147,7 @@ impl StorePlace {
     ///
     /// # Errors
     /// [`OpenError`].
-    pub fn open(&mut self, now: Timestamp, patience: Duration) -> Result<OpenStore, OpenError> {
+    pub fn open(&mut self, now: Timestamp, patience: Duration) -> Result<Opened, OpenError> {
         let found = match std::fs::metadata(&self.path) {
             Ok(found) if found.len() > 0 => DatabaseState::There,
             Ok(_) => DatabaseState::Empty,
@@ -137,6 +158,20 @@ impl StorePlace {
         let (mut connection, files) = self.connect(&lock, patience)?;
         refuse_damaged(&mut connection, &self.path)?;
         schema::migrate(&mut connection, &self.path)?;
+        let progress = conversion::progress(&connection).map_err(|error| OpenError::of_sqlite(&self.path, &error))?;
+        let opened = ConvertingStore { connection, files, lock, found, log };
+        match progress {
+            Some(_) => Ok(Opened::Converting(opened)),
+            None => self.finish(opened, now).map(Opened::Ready),
+        }
+    }
+
+    /// Takes up a store in which nothing is left to be converted.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn finish(&self, opened: ConvertingStore, now: Timestamp) -> Result<OpenStore, OpenError> {
+        let ConvertingStore { connection, files, lock, found, log } = opened;
         let of_sqlite = |error: rusqlite::Error| OpenError::of_sqlite(&self.path, &error);
         let newest = Newest::of(&connection).map_err(of_sqlite)?;
         let mut last_known = LastKnown::read(&lock.path);

@@ -25,7 +25,8 @@ pub fn prune(connection: &Connection, before: Timestamp, after_seq: i64, steps: 
         refusals::prune(connection, before)?;
         report::prune(connection, before)?;
     }
-    let sql = "SELECT seq, id, source, order_number, repeat_keys, received_at FROM events WHERE seq > ?1 ORDER BY seq LIMIT ?2";
+    let sql =
+        "SELECT seq, id, source, order_number, packed, received_at FROM events WHERE seq > ?1 ORDER BY seq LIMIT ?2";
     let mut select = connection.prepare_cached(sql)?;
     let found = select.query_map(params![after_seq, steps], |row| {
         let old = Old {
@@ -33,7 +34,7 @@ pub fn prune(connection: &Connection, before: Timestamp, after_seq: i64, steps: 
             id: row.get(1)?,
             source: row.get(2)?,
             order_number: row.get(3)?,
-            dedupe_keys: rows::of_json(4, row.get_ref(4)?.as_str()?)?,
+            dedupe_keys: rows::dedupe_keys(4, row.get_ref(4)?.as_blob()?)?,
         };
         Ok((old, row.get::<_, i64>(5)?))
     })?;

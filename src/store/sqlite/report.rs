@@ -12,8 +12,8 @@ use crate::domain::figures::facts::{Facts, Scope, Sum};
 use crate::domain::ledger::Figure;
 use crate::domain::report::calendar::LocalDay;
 use crate::store::ingest::Recorded;
+use crate::store::recording::packed::Unpacked;
 use crate::store::reports::{ReportRun, ReportStatus, Undelivered};
-use crate::store::sqlite::commit::Orders;
 use crate::store::sqlite::{record, rows};
 
 /// So long after a day a platform may still send its totals: they are of two days.
@@ -25,10 +25,10 @@ const SUMS: &str = "SELECT source, shop, figure, currency, sum(count), sum(minor
     WHERE effect_at >= ?1 AND effect_at < ?2 GROUP BY source, shop, figure, currency";
 const CHANGES: &str = "SELECT source, shop, figure, currency, count, minor, effect_at FROM ledger
     WHERE seq > ?1 AND seq <= ?2 AND effect_at < ?3";
-const ORDERS: &str = "SELECT source, body FROM orders WHERE day_at >= ?1 AND day_at < ?2 ORDER BY day_at, seq";
+const ORDERS: &str = "SELECT source, packed FROM orders WHERE day_at >= ?1 AND day_at < ?2 ORDER BY day_at, seq";
 const ARRIVALS: &str = "SELECT source, received_at FROM events INDEXED BY events_by_arrival
     WHERE received_at >= ?1 AND received_at < ?2 AND source <> ?3 ORDER BY received_at";
-const STOCK_AND_TOTALS: &str = "SELECT event FROM events INDEXED BY events_by_arrival
+const STOCK_AND_TOTALS: &str = "SELECT packed FROM events INDEXED BY events_by_arrival
     WHERE received_at >= ?1 AND received_at < ?2 AND kind IN (?3, ?4, ?5) ORDER BY received_at, seq";
 
 /// What a report asks of the tables that grow with the history.
@@ -48,14 +48,26 @@ pub const STATEMENTS: [&str; 11] = [
 
 /// The orders of a stored report as CSV, where they go along.
 pub fn table(connection: &Connection, report: EventId) -> rusqlite::Result<Option<String>> {
-    let sql = "SELECT CAST(body AS TEXT) FROM events WHERE id = ?1 AND kind LIKE 'report.%' AND length(body) > 0";
-    connection.prepare_cached(sql)?.query_row(params![report.0.as_bytes()], |row| row.get(0)).optional()
+    let read = |row: &rusqlite::Row<'_>| {
+        let stored = rows::unpack(0, row.get_ref(0)?.as_blob()?)?;
+        Ok(table_of(&rows::json_part(0, &stored)?, &stored))
+    };
+    let mut select = connection.prepare_cached("SELECT packed FROM events WHERE id = ?1")?;
+    select.query_row(params![report.0.as_bytes()], read).optional().map(Option::flatten)
+}
+
+/// Of a report that is kept with its orders as CSV, these.
+pub fn table_of(event: &Event, stored: &Unpacked) -> Option<String> {
+    let body = stored.part(2);
+    let has_table = matches!(event.kind, Kind::Report(_)) && !body.is_empty();
+    has_table.then(|| String::from_utf8_lossy(body).into_owned())
 }
 
 /// The event whose picture has this name, unless its time is over.
 pub fn pictured(connection: &Connection, token: &str, now: Timestamp) -> rusqlite::Result<Option<Event>> {
-    let sql = "SELECT e.event FROM pictures p JOIN events e ON e.id = p.event WHERE p.token = ?1 AND p.expires_at > ?2";
-    let read = |row: &rusqlite::Row<'_>| rows::of_json(0, row.get_ref(0)?.as_str()?);
+    let sql =
+        "SELECT e.packed FROM pictures p JOIN events e ON e.id = p.event WHERE p.token = ?1 AND p.expires_at > ?2";
+    let read = |row: &rusqlite::Row<'_>| rows::packed(0, row.get_ref(0)?.as_blob()?);
     connection.prepare_cached(sql)?.query_row(params![token, rows::to_millisecond(now)], read).optional()
 }
 
@@ -92,7 +104,7 @@ pub fn record_run(connection: &Connection, run: &ReportRun) -> rusqlite::Result<
         let sql = "INSERT INTO pictures (token, event, expires_at) VALUES (?1, ?2, ?3)";
         connection.prepare_cached(sql)?.execute(params![token, event.as_bytes(), rows::to_millisecond(*expires_at)])?;
     }
-    record::record(connection, &mut Orders::new(), &run.record).map(Some)
+    record::record(connection, &run.record).map(Some)
 }
 
 /// Removes what is older than `before`.
@@ -135,7 +147,7 @@ pub fn facts(connection: &Connection, scope: &Scope) -> rusqlite::Result<Facts> 
     let (from, until) = (rows::to_millisecond(first.from), rows::to_millisecond(last.until));
     let mut select = connection.prepare_cached(ORDERS)?;
     let orders =
-        select.query_map([from, until], |row| Ok((row.get(0)?, rows::of_json(1, row.get_ref(1)?.as_str()?)?)))?;
+        select.query_map([from, until], |row| Ok((row.get(0)?, rows::packed(1, row.get_ref(1)?.as_blob()?)?)))?;
     facts.orders = orders.collect::<rusqlite::Result<_>>()?;
     let mut select = connection.prepare_cached(ARRIVALS)?;
     let arrivals = select
@@ -145,7 +157,7 @@ pub fn facts(connection: &Connection, scope: &Scope) -> rusqlite::Result<Facts> 
     let sent_until = last.until.checked_add(SENT_WITHIN).unwrap_or(last.until);
     let given = params![from, rows::to_millisecond(sent_until), low, keys, totals];
     let mut select = connection.prepare_cached(STOCK_AND_TOTALS)?;
-    let events = select.query_map(given, |row| rows::of_json(0, row.get_ref(0)?.as_str()?))?;
+    let events = select.query_map(given, |row| rows::packed(0, row.get_ref(0)?.as_blob()?))?;
     // One that only a newer version can read is that version's business.
     let unreadable = |error: &rusqlite::Error| matches!(error, rusqlite::Error::FromSqlConversionFailure(..));
     let events = events.filter(|event| !event.as_ref().is_err_and(unreadable));

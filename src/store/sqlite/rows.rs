@@ -8,6 +8,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
+use crate::store::recording::packed::{self, Unpacked};
+
 pub fn to_millisecond(at: Timestamp) -> i64 {
     at.as_millisecond()
 }
@@ -26,6 +28,25 @@ pub fn to_json(value: &impl Serialize) -> rusqlite::Result<String> {
 
 pub fn of_json<T: DeserializeOwned>(column: usize, text: &str) -> rusqlite::Result<T> {
     serde_json::from_str(text).map_err(|error| unreadable(column, Type::Text, error))
+}
+
+/// What is packed as the first part of a frame, JSON.
+pub fn packed<T: DeserializeOwned>(column: usize, frame: &[u8]) -> rusqlite::Result<T> {
+    json_part(column, &unpack(column, frame)?)
+}
+
+/// The first part of a frame, JSON.
+pub fn json_part<T: DeserializeOwned>(column: usize, unpacked: &Unpacked) -> rusqlite::Result<T> {
+    serde_json::from_slice(unpacked.part(0)).map_err(|error| unreadable(column, Type::Blob, error))
+}
+
+/// The keys of an event's rows in the table of dedupe keys.
+pub fn dedupe_keys(column: usize, frame: &[u8]) -> rusqlite::Result<Vec<String>> {
+    serde_json::from_slice(unpack(column, frame)?.part(1)).map_err(|error| unreadable(column, Type::Blob, error))
+}
+
+pub fn unpack(column: usize, frame: &[u8]) -> rusqlite::Result<Unpacked> {
+    packed::unpack(frame).map_err(|error| unreadable(column, Type::Blob, error))
 }
 
 pub fn parsed<T: FromStr<Err: std::error::Error + Send + Sync + 'static>>(

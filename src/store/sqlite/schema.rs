@@ -6,14 +6,17 @@ use rusqlite::Connection;
 
 use crate::store::StoreError;
 use crate::store::sqlite::opening::OpenError;
-use crate::store::sqlite::unavailable;
+use crate::store::sqlite::{conversion, unavailable};
 
 mod migrations {
     refinery::embed_migrations!("src/store/migrations/sqlite");
 }
 
 /// The number of the newest migration that this binary knows.
-const SCHEMA: i64 = 7;
+const SCHEMA: i64 = 8;
+
+/// So many steps of a conversion are made at once: a store of some thousand events is ready when it is open.
+const STEPS_AT_ONCE: u32 = 4;
 
 /// SQLite 3.51.3 mended a fault that can corrupt a write-ahead log when two connections write at the same moment.
 const OLDEST_SQLITE: i32 = 3_051_003;
@@ -28,7 +31,7 @@ pub fn refuse_faulty_sqlite() -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Brings the schema up to date.
+/// Brings the schema up to date, and begins to convert what stands in it.
 ///
 /// # Errors
 /// [`StoreError::Refused`] when a newer version has changed the store beyond what this binary understands.
@@ -36,12 +39,17 @@ pub fn migrate(connection: &mut Connection, path: &Path) -> Result<(), OpenError
     refuse_newer(connection).map_err(OpenError::Never)?;
     // A newer version may have added what an older one can live with; the floor above says when it cannot.
     // All in one transaction: a crash between a migration and the row that says so would leave a store that never opens.
-    migrations::migrations::runner().set_abort_missing(false).set_grouped(true).run(connection).map(drop).map_err(
-        |error| {
-            let text = format!("the schema cannot be brought up to date: {error}");
-            OpenError::of_migration(path, StoreError::Unavailable(text), &error)
-        },
-    )
+    let migrated = migrations::migrations::runner().set_abort_missing(false).set_grouped(true).run(connection);
+    migrated.map(drop).map_err(|error| {
+        let text = format!("the schema cannot be brought up to date: {error}");
+        OpenError::of_migration(path, StoreError::Unavailable(text), &error)
+    })?;
+    for _ in 0..STEPS_AT_ONCE {
+        if conversion::step(connection).map_err(|error| OpenError::of_sqlite(path, &error))?.is_none() {
+            break;
+        }
+    }
+    Ok(())
 }
 
 fn refuse_newer(connection: &Connection) -> Result<(), StoreError> {
@@ -73,7 +81,16 @@ pub fn refuse_other_version(connection: &Connection) -> Result<(), StoreError> {
         true => Err(StoreError::Refused(format!(
             "this store is that of an older orderbell (schema {version}, this one needs {SCHEMA}); `orderbell serve` of this version brings it up to date"
         ))),
-        false => Ok(()),
+        false => refuse_converting(connection),
+    }
+}
+
+fn refuse_converting(connection: &Connection) -> Result<(), StoreError> {
+    match conversion::progress(connection).map_err(|error| unavailable(&error))? {
+        Some(conversion::Progress { done, all }) => Err(StoreError::Refused(format!(
+            "this store is being converted for this version of orderbell: event {done} of {all}; `orderbell serve` goes on with it, so try again when that is done"
+        ))),
+        None => Ok(()),
     }
 }
 
@@ -102,7 +119,7 @@ mod tests {
         migrate(&mut connection, Path::new("bell.db")).expect("an empty store");
         connection.execute("UPDATE schema_floor SET oldest_binary_schema = 99", []).expect("update");
         let refused = migrate(&mut connection, Path::new("bell.db")).expect_err("too new").into_error().to_string();
-        assert!(refused.contains("schema 99, this one knows 7"), "{refused}");
+        assert!(refused.contains("schema 99, this one knows 8"), "{refused}");
         assert!(refuse_other_version(&connection).is_err());
     }
 
@@ -115,6 +132,6 @@ mod tests {
         refuse_other_version(&connection).expect("up to date");
         connection.execute("DELETE FROM refinery_schema_history WHERE version > 1", []).expect("delete");
         let refused = refuse_other_version(&connection).expect_err("too old").to_string();
-        assert!(refused.contains("schema 1, this one needs 7"), "{refused}");
+        assert!(refused.contains("schema 1, this one needs 8"), "{refused}");
     }
 }

@@ -17,9 +17,11 @@ use crate::store::health::{Loss, Status};
 use crate::store::sqlite::commit::{Ended, WriterJob};
 use crate::store::sqlite::files::FileFault;
 use crate::store::sqlite::last_known::Newest;
-use crate::store::sqlite::opening::{OpenStore, PATIENCE, SHORT_PATIENCE, StorePlace};
+use crate::store::sqlite::opening::{
+    CONVERTING, ConvertingStore, OpenError, OpenStore, Opened, PATIENCE, SHORT_PATIENCE, StorePlace,
+};
 use crate::store::sqlite::read::Reader;
-use crate::store::sqlite::{commit, opening, wal};
+use crate::store::sqlite::{commit, conversion, opening, wal};
 
 /// How many jobs share a transaction at most.
 const GROUP: usize = 1024;
@@ -27,12 +29,18 @@ const GROUP: usize = 1024;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// When nothing was asked for so long, it is quiet.
 const QUIET: Duration = Duration::from_millis(200);
+/// How far a conversion has come is said so often.
+const SAY_EVERY: Duration = Duration::from_secs(2);
 
 /// What the writer thread has and knows.
 pub struct Writer {
     place: StorePlace,
     /// `None` while the store could not be opened yet, with the reason in the status.
     opened: Option<OpenStore>,
+    /// While the store of an older version is being converted.
+    converting: Option<ConvertingStore>,
+    /// When it was last said how far that has come.
+    said_at: Instant,
     reader: Reader,
     status: watch::Sender<Status>,
     /// What time it was, and since when it passes.
@@ -54,7 +62,7 @@ pub struct Writer {
 impl Writer {
     pub fn new(
         place: StorePlace,
-        opened: Option<OpenStore>,
+        (opened, converting): (Option<OpenStore>, Option<ConvertingStore>),
         reader: Reader,
         status: watch::Sender<Status>,
         loss: Arc<Mutex<Option<Loss>>>,
@@ -66,6 +74,8 @@ impl Writer {
             // What a crash left in the log goes to the main file, too.
             has_news: opened.is_some(),
             opened,
+            converting,
+            said_at: begun,
             reader,
             status,
             now: (now, begun),
@@ -81,7 +91,11 @@ impl Writer {
     /// Ends when nobody can ask any more.
     pub fn run(mut self, mut jobs: mpsc::Receiver<WriterJob>, runtime: &Runtime) {
         loop {
-            let patience = if self.has_news { QUIET } else { LOOK_EVERY };
+            let patience = match &self.converting {
+                Some(_) => Duration::ZERO,
+                None if self.has_news => QUIET,
+                None => LOOK_EVERY,
+            };
             match runtime.block_on(async { tokio::time::timeout(patience, jobs.recv()).await }) {
                 Ok(Some(first)) => {
                     let mut group = vec![first];
@@ -95,7 +109,9 @@ impl Writer {
                 Ok(None) => break,
                 Err(_) => self.rest(),
             }
-            if self.looked_at.elapsed() >= LOOK_EVERY {
+            if self.converting.is_some() {
+                self.convert();
+            } else if self.looked_at.elapsed() >= LOOK_EVERY {
                 self.look();
             }
         }
@@ -221,10 +237,24 @@ impl Writer {
 
     /// Opens the store, which could not be opened before.
     fn open(&mut self) {
+        match self.place.open(self.time(), SHORT_PATIENCE) {
+            Ok(Opened::Ready(opened)) => self.take(Ok(opened)),
+            Ok(Opened::Converting(converting)) => {
+                self.converting = Some(converting);
+                self.say(Err(CONVERTING.to_owned()));
+            }
+            Err(failure) => self.take(Err(failure)),
+        }
+    }
+
+    fn time(&self) -> Timestamp {
         let passed = SignedDuration::try_from(self.now.1.elapsed()).unwrap_or_default();
-        let now = self.now.0.checked_add(passed).unwrap_or(self.now.0);
-        let opened = self.place.open(now, SHORT_PATIENCE).and_then(|opened| {
-            self.reader.reopen(&opened.lock.path).map_err(opening::OpenError::Never)?;
+        self.now.0.checked_add(passed).unwrap_or(self.now.0)
+    }
+
+    fn take(&mut self, opened: Result<OpenStore, OpenError>) {
+        let opened = opened.and_then(|opened| {
+            self.reader.reopen(&opened.lock.path).map_err(OpenError::Never)?;
             let _ = opened.connection.busy_timeout(PATIENCE);
             self.loss.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&opened.loss);
             Ok(opened)
@@ -232,6 +262,30 @@ impl Writer {
         let opened = opened.map(|opened| self.opened = Some(opened));
         self.has_news |= opened.is_ok();
         self.say(opened.map_err(|failure| failure.into_error().to_string()));
+    }
+
+    /// Converts some more of the store of an older version.
+    fn convert(&mut self) {
+        let Some(mut converting) = self.converting.take() else { return };
+        match conversion::step(&mut converting.connection) {
+            Ok(Some(conversion::Progress { done, all })) => {
+                self.converting = Some(converting);
+                if self.said_at.elapsed() >= SAY_EVERY {
+                    self.said_at = Instant::now();
+                    tracing::info!("the store is being converted: event {done} of {all}");
+                }
+            }
+            Ok(None) => {
+                tracing::info!("the store is converted");
+                let opened = self.place.finish(converting, self.time());
+                self.take(opened);
+            }
+            // It is opened anew in a second, and goes on where it was.
+            Err(error) => {
+                self.looked_at = Instant::now();
+                self.say(Err(format!("it cannot be converted: {error}")));
+            }
+        }
     }
 
     /// The write-ahead log was removed or replaced. What was committed is in the one that is still open, and goes to the main

@@ -25,11 +25,13 @@ use orderbell::flow::{Clock, Current, refusals};
 use orderbell::platform::{Method, PlatformReply};
 use orderbell::store::Store;
 use rusqlite::Connection;
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use crate::report_month::month::{APP, APP_SECRET, APSDAI, APSDAI_SECRET, Arrival, BEGIN, KEETA};
 use crate::report_month::place::{About, Place, date, number_of};
+use crate::support::kept;
 use crate::support::stores;
 
 /// So many webhooks are under way at once; fewer than may wait for the store, so that their sequence stays.
@@ -136,17 +138,12 @@ impl House {
         refusals::keep(self.intake.refusals.clone(), self.store.clone(), self.clock.clone(), ended).await;
         self.reports.look().await;
         let connection = Connection::open(self.path()).expect("the store opens");
-        let sql =
-            "SELECT seq, event ->> '$.data.report' FROM events WHERE seq > ?1 AND kind LIKE 'report.%' ORDER BY seq";
-        let mut select = connection.prepare(sql).expect("a statement");
-        let rows = select.query_map([self.seen], |row| Ok((row.get(0)?, row.get::<_, String>(1)?))).expect("rows");
-        let mut made = Vec::new();
-        for row in rows {
-            let (seq, report) = row.expect("a row");
-            self.seen = seq;
-            made.push(serde_json::from_str(&report).expect("a report"));
-        }
-        made
+        let sql = "SELECT packed FROM events WHERE seq > ?1 AND kind LIKE 'report.%' ORDER BY seq";
+        let events = kept::json(&connection, sql, [self.seen]);
+        let newest = "SELECT coalesce(max(seq), ?1) FROM events WHERE kind LIKE 'report.%'";
+        self.seen = connection.query_row(newest, [self.seen], |row| row.get(0)).expect("a number");
+        let report = |event: &Value| serde_json::from_value(event["data"]["report"].clone()).expect("a report");
+        events.iter().map(report).collect()
     }
 
     fn path(&self) -> std::path::PathBuf {

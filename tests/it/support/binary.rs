@@ -49,7 +49,12 @@ impl Program {
 
     /// As [`Program::start`]; answers how it ended and what it logged where it does not start.
     pub async fn try_start(folder: &Path, store: &str, text: &str) -> Result<Self, (ExitStatus, String)> {
-        let mut program = Self::spawn(folder, store, text);
+        Self::spawn(folder, store, text).answering().await
+    }
+
+    /// Waits until it answers, and its address is known.
+    pub async fn answering(self) -> Result<Self, (ExitStatus, String)> {
+        let mut program = self;
         let begun = Instant::now();
         loop {
             if let Some(status) = program.child.try_wait().expect("a child") {

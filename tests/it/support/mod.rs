@@ -7,6 +7,7 @@ pub mod cases;
 mod come;
 pub mod echo;
 pub mod keeta;
+pub mod kept;
 pub mod log;
 pub mod mutations;
 pub mod payload;

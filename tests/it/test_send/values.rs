@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use serde_json::Value;
 use tokio::task::JoinSet;
 
-use crate::support::{TOO_LONG, whole};
+use crate::support::{TOO_LONG, kept, whole};
 use crate::test_send::{Found, KEY, Place, Side, refused, until_parked};
 
 /// How the values here became others than the daemon's; the key of which that is said, and in which words.
@@ -119,8 +119,7 @@ fn nothing_is_kept(place: &Place, sides: &[&Side]) {
         connection.query_row("SELECT count(*) FROM settings_inquiries", [], |row| row.get(0)).expect("readable");
     assert_eq!(left, 0);
     drop(connection);
-    let files = ["db", "db-wal"].map(|ending| place.scene.store().with_extension(ending));
-    let bytes: Vec<u8> = files.iter().filter_map(|path| std::fs::read(path).ok()).flatten().collect();
+    let bytes = kept::readable(&place.scene.store());
     for value in sides.iter().flat_map(|side| [side.key, side.secret]).flatten() {
         let is_there = bytes.windows(value.len()).any(|window| window == value.as_bytes());
         assert!(!is_there, "{value} is in the store");

@@ -11,9 +11,8 @@ pub const REPEATS: &str =
     "SELECT source, sum(count) FROM repeat_tally WHERE quarter >= ?1 AND quarter < ?2 GROUP BY source";
 pub const REFUSED: &str =
     "SELECT source, sum(count) FROM refusal_tally WHERE quarter >= ?1 AND quarter < ?2 GROUP BY source";
-// In a text within JSON the quotes would have a backslash.
-pub const UNPROVEN: &str = "SELECT source, count(*) FROM events INDEXED BY events_by_arrival
-    WHERE received_at >= ?1 AND received_at < ?2 AND instr(event, '\"proof\":\"unproven\"') > 0 GROUP BY source";
+pub const UNPROVEN: &str = "SELECT source, count(*) FROM events INDEXED BY events_unproven
+    WHERE received_at >= ?1 AND received_at < ?2 AND unproven = 1 GROUP BY source";
 // Ids begin with the time of their making. What is delivered was due last when it was; what a digest carried, when that was.
 pub const DELIVERIES: &str = "SELECT d.state, count(*),
         sum(d.state IN ('delivered', 'merged') AND coalesce(l.due_at, d.due_at) - d.created_at > 60000)
@@ -22,9 +21,9 @@ pub const DELIVERIES: &str = "SELECT d.state, count(*),
 // The same, of one event's source and shop at a time.
 pub const DELIVERIES_OF_SOURCES: &str = "SELECT d.state, count(*),
         sum(d.state IN ('delivered', 'merged') AND coalesce(l.due_at, d.due_at) - d.created_at > 60000),
-        e.source, e.event ->> '$.shop.id'
+        e.source, e.shop
     FROM deliveries d JOIN events e ON e.id = d.event LEFT JOIN deliveries l ON l.id = d.digest
-    WHERE d.id >= ?1 AND d.id < ?2 GROUP BY d.state, e.source, e.event ->> '$.shop.id'";
+    WHERE d.id >= ?1 AND d.id < ?2 GROUP BY d.state, e.source, e.shop";
 
 /// A repeat came.
 pub fn tally_duplicate(connection: &Connection, source: &str, at: Timestamp) -> rusqlite::Result<()> {

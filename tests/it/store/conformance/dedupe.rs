@@ -4,7 +4,7 @@ use orderbell::domain::event::{DedupeKey, Kind};
 use orderbell::domain::money::Money;
 use orderbell::domain::order::{OrderLine, OrderState};
 use orderbell::store::StoreError;
-use orderbell::store::ingest::Recorded;
+use orderbell::store::ingest::{NewDelivery, Recorded};
 
 use crate::store::conformance::place::Place;
 use crate::store::conformance::scene::{at, due, event, placed};
@@ -13,8 +13,14 @@ pub async fn the_same_webhook_twice_is_one_event_and_one_delivery(place: Place) 
     let store = place.open(0).await;
     let first = placed("1", &["kitchen"]);
     let id = first.event.id;
-    let Recorded::New { channels, .. } = store.record(first).await.expect("recorded") else { panic!("it is new") };
-    assert_eq!(channels, ["kitchen"]);
+    let delivery = NewDelivery { id: first.targets[0].1, channel: "kitchen".to_owned(), urgent: false };
+    let Recorded::New { channels, unjudged, committed } = store.record(first).await.expect("recorded") else {
+        panic!("it is new");
+    };
+    assert_eq!((channels.as_slice(), unjudged.as_slice()), (&["kitchen".to_owned()][..], &[][..]));
+    let committed = committed.expect("an event");
+    assert_eq!((committed.seq, committed.event.id, committed.deliveries), (1, id, vec![delivery]));
+    assert_eq!(committed.order.map(|order| order.number.clone()), Some("1".to_owned()));
     assert_eq!(store.record(placed("1", &["kitchen"])).await.expect("recorded"), Recorded::Repeat { of: id });
     assert_eq!(due(&*store, "kitchen", 0).await.len(), 1);
     assert_eq!(store.duplicates(id).await.expect("reading"), Some(1));
