@@ -5,7 +5,8 @@ use orderbell::domain::order::OrderState;
 use orderbell::store::ingest::Recorded;
 use rusqlite::Connection;
 
-use crate::store::{event, open, placed};
+use crate::store::conformance::scene::{event, placed};
+use crate::store::open;
 
 #[tokio::test]
 async fn a_record_that_cannot_be_written_takes_no_other_of_its_group_along() {

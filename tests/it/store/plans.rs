@@ -2,14 +2,15 @@
 
 use std::path::Path;
 
-use orderbell::store::sqlite::Sqlite;
 use rusqlite::types::Null;
 use rusqlite::{Connection, params_from_iter};
 
-use crate::store::at;
+use crate::store::conformance::scene::at;
+use crate::support::stores;
 
 /// Below `src/store/sqlite`.
-const FILES: [&str; 9] = ["record", "dedupe", "due", "deliver", "parts", "pacing", "parking", "catch_up", "fallback"];
+const FILES: [&str; 11] =
+    ["record", "dedupe", "due", "deliver", "claim", "settle", "parts", "pacing", "parking", "catch_up", "fallback"];
 
 /// What may be gone through: a table of a row for each channel, credential or slot; what was found before; an index that
 /// holds nothing but what is wanted.
@@ -61,7 +62,7 @@ fn goes_through(plan: &[String]) -> bool {
 async fn no_statement_of_the_way_in_or_out_goes_through_a_table() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("bell.db");
-    Sqlite::open(&path, at(0)).expect("the store opens").close().await;
+    stores::open(&path, at(0)).expect("the store opens").close().await;
     let connection = Connection::open(&path).expect("the store opens");
     assert!(goes_through(&plan(&connection, "SELECT 1 FROM deliveries WHERE answer = ?1").expect("a plan")));
     let (mut explained, mut faults) = (0, Vec::new());
