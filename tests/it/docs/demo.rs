@@ -26,14 +26,28 @@ fn printed(done: &Output) -> String {
     String::from_utf8(done.stdout.clone()).unwrap()
 }
 
-/// Numbers and times differ each time; blanks at the end of a line are DingTalk's marks for line breaks.
+/// Numbers and times differ each time, and near midnight a time has its day; blanks at the end of a line are DingTalk's marks
+/// for line breaks.
 fn without_numbers(text: &str) -> Vec<String> {
+    let month = |word: &str| word.len() == 3 && word.chars().all(|letter| letter.is_ascii_alphabetic());
     let lines = text.lines().map(|line| {
         let letters: String =
             line.trim_end().chars().map(|letter| if letter.is_ascii_digit() { '0' } else { letter }).collect();
-        letters
+        let words: Vec<&str> = letters.split(' ').collect();
+        let is_day = |at: usize| {
+            let next = |ahead: usize| words.get(at + ahead).copied().unwrap_or_default();
+            matches!(next(0), "0" | "00") && month(next(1)) && next(2) == "00:00"
+        };
+        let kept = (0..words.len()).filter(|at| !is_day(*at) && (*at == 0 || !is_day(at - 1)));
+        kept.map(|at| words[at]).collect::<Vec<_>>().join(" ")
     });
     lines.collect()
+}
+
+#[test]
+fn a_time_of_the_next_day_counts_as_a_time() {
+    assert_eq!(without_numbers("Expected 30 Nov 00:04"), without_numbers("Expected 12:30"));
+    assert_ne!(without_numbers("Expected 30 Nov"), without_numbers("Expected 12:30"));
 }
 
 #[test]
