@@ -20,8 +20,8 @@ use crate::store::queue::pending::{DueBatch, ParkedRow, ParkedState, PendingDeli
 /// The way out.
 ///
 /// # Errors
-/// Each fails with [`StoreError::Unavailable`](crate::store::StoreError::Unavailable): then nothing was changed. After that of [`Queue::claim`] the attempt must not
-/// be made; [`Queue::settle`] should be tried again, else the message may go out twice.
+/// Each fails with [`StoreError::Unavailable`](crate::store::StoreError::Unavailable): then nothing was changed. After that of
+/// [`Queue::claim`] the attempt must not be made; [`Queue::settle`] should be tried again, else the message may go out twice.
 pub trait Queue: Send + Sync {
     /// What waits for a channel and could go now: at most `limit` urgent and as many ordinary deliveries, the longest due
     /// first. With `in_order`, those of one order come one after another: none comes while an earlier one is being sent or waits

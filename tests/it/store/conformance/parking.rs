@@ -12,8 +12,8 @@ pub async fn a_parked_channel_is_probed_and_an_acceptance_resumes_it(place: Plac
     let store = place.open(0).await;
     let [probe, other] = [one(&*store, placed("1", &["kitchen"])).await, one(&*store, placed("2", &["kitchen"])).await];
     assert_eq!(store.parked("kitchen").await.expect("reading"), None);
-    for id in [probe, other] {
-        tried(&*store, id, 1, Outcome::Misconfigured, Step::Park { probe_at: at(600) }).await;
+    for (id, probe_at) in [(other, at(9000)), (probe, at(600))] {
+        tried(&*store, id, 1, Outcome::Misconfigured, Step::Park { probe_at }).await;
     }
     let parked = store.parked("kitchen").await.expect("reading").expect("it is parked");
     assert_eq!((parked.since, parked.reason.as_str(), parked.probes), (at(2), "said", 1), "they count as one probe");
@@ -21,11 +21,11 @@ pub async fn a_parked_channel_is_probed_and_an_acceptance_resumes_it(place: Plac
     let batch = store.due_batch("kitchen", at(1), 10, false).await.expect("reading");
     assert_eq!(batch.parked, Some(parked), "the channel's worker sees it with what is due");
     assert!(due(&*store, "kitchen", 599).await.is_empty());
-    store.probe_now("kitchen", at(20)).await.expect("to be tried");
-    assert_eq!(store.parked("kitchen").await.expect("reading").map(|parked| parked.next_probe_at), Some(at(20)));
-    tried(&*store, probe, 20, Outcome::Delivered, Step::Delivered).await;
+    let waiting = async || due(&*store, "kitchen", 600).await.iter().map(|due| due.id).collect::<Vec<_>>();
+    assert_eq!(waiting().await, [probe]);
+    tried(&*store, probe, 600, Outcome::Delivered, Step::Delivered).await;
     assert_eq!(store.parked("kitchen").await.expect("reading"), None);
-    assert_eq!(due(&*store, "kitchen", 20).await.iter().map(|due| due.id).collect::<Vec<_>>(), [other]);
+    assert_eq!(waiting().await, [other], "what waited for the setting is due");
 }
 
 pub async fn a_channel_without_its_secret_is_parked_until_it_has_it(place: Place) {
