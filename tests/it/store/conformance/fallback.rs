@@ -8,7 +8,7 @@ use orderbell::store::queue::attempt::{Claimed, Fallback, Settle};
 use orderbell::store::queue::pending::PendingDelivery;
 
 use crate::store::conformance::place::Place;
-use crate::store::conformance::scene::{at, claim, due, end, one, placed, row, settle, states, tried, urgent};
+use crate::store::conformance::scene::{at, claim, due, end, ended, one, placed, row, settle, states, tried, urgent};
 
 fn to_owner(catch_up: CatchUp) -> Fallback {
     Fallback { channel: "kitchen".to_owned(), to: "owner".to_owned(), catch_up }
@@ -62,7 +62,7 @@ pub async fn what_a_person_asks_for_once_more_goes_out_though_a_fallback_was_sen
     let fallback = Fallback { channel: "kitchen".to_owned(), to: "owner".to_owned(), catch_up: CatchUp::Never };
     let answer = Answer { outcome: Outcome::Rejected, detail: "no".to_owned() };
     let dead = Settle { fallback: Some(fallback), answer, ..end(kitchen, attempt, Step::Dead) };
-    store.settle(dead).await.expect("settling");
+    ended(&*store, dead).await;
     let owner = due(&*store, "owner", 2).await[0].id;
     let Claimed::Yes(attempt) = claim(&*store, owner, 2).await else { panic!("nobody has it") };
     settle(&*store, owner, attempt, Outcome::Delivered, Step::Delivered).await;

@@ -5,7 +5,7 @@ use orderbell::domain::retry::{Outcome, Step};
 use orderbell::store::queue::attempt::{Claim, PacingFeedback, Settle};
 
 use crate::store::conformance::place::Place;
-use crate::store::conformance::scene::{again, at, attempt, due, end, one, placed, row, settle, tried};
+use crate::store::conformance::scene::{again, at, attempt, due, end, ended, one, placed, row, settle, tried};
 
 const WINDOW: SignedDuration = SignedDuration::from_secs(60);
 
@@ -39,7 +39,7 @@ pub async fn a_rate_limited_credential_is_known_until_it_takes_a_message(place: 
         let begun = attempt(&*store, again(&*store, id, 1).await).await;
         let reason = "too many".to_owned();
         let closed = PacingFeedback::Closed { credential: "robot".to_owned(), until: at(until), closings, reason };
-        store.settle(Settle { pacing: Some(closed), ..end(id, begun, wait()) }).await.expect("settling");
+        ended(&*store, Settle { pacing: Some(closed), ..end(id, begun, wait()) }).await;
         let known = store.taken_slots().await.expect("reading").closed;
         assert_eq!(known, [("robot".to_owned(), at(until), closings)]);
     }
@@ -47,7 +47,7 @@ pub async fn a_rate_limited_credential_is_known_until_it_takes_a_message(place: 
     assert_eq!((test_send.rate_limited_until, test_send.attempts.len()), (Some(at(300)), 2));
     let begun = attempt(&*store, again(&*store, id, 300).await).await;
     let open = PacingFeedback::Open { credential: "robot".to_owned() };
-    store.settle(Settle { pacing: Some(open), ..end(id, begun, Step::Delivered) }).await.expect("settling");
+    ended(&*store, Settle { pacing: Some(open), ..end(id, begun, Step::Delivered) }).await;
     assert!(store.taken_slots().await.expect("reading").closed.is_empty());
 }
 

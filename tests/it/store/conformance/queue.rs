@@ -10,7 +10,7 @@ use orderbell::store::queue::attempt::{Claim, Claimed, Settle};
 
 use crate::store::conformance::place::Place;
 use crate::store::conformance::scene::{
-    again, at, attempt, claim, due, due_in, end, event, one, placed, row, settle, states, tried, urgent,
+    again, at, attempt, begin, claim, due, due_in, end, ended, event, one, placed, row, settle, states, tried, urgent,
 };
 
 pub async fn an_attempt_is_on_disk_before_it_is_made_and_its_lease_keeps_others_away(place: Place) {
@@ -59,14 +59,18 @@ pub async fn a_channel_in_order_gets_the_next_event_of_an_order_only_when_the_on
     store.record(event(Kind::OrderAccepted, "1", OrderState::Accepted, 1, "1002:1", &["erp"])).await.expect("recorded");
     store.record(placed("2", &["erp"])).await.expect("recorded");
     let in_order = async || due_in(&*store, "erp", 10, true).await.0;
-    let first = in_order().await;
-    let numbers: Vec<_> = first.iter().map(|due| (due.order_key.clone(), due.event.kind.clone())).collect();
-    let key = |number: &str| Some(format!("s/{number}"));
-    assert_eq!(numbers, [(key("1"), Kind::OrderPlaced), (key("2"), Kind::OrderPlaced)]);
-    let Claimed::Yes(attempt) = claim(&*store, first[0].id, 1).await else { panic!("it may be made") };
-    assert_eq!(in_order().await.len(), 1, "still under way");
-    settle(&*store, first[0].id, attempt, Outcome::Delivered, Step::Delivered).await;
-    assert!(in_order().await.iter().any(|due| due.event.kind == Kind::OrderAccepted));
+    let all = in_order().await;
+    let kinds: Vec<_> = all.iter().map(|due| (due.order_key.as_deref().unwrap_or_default(), &due.event.kind)).collect();
+    assert_eq!(kinds, [("s/1", &Kind::OrderPlaced), ("s/2", &Kind::OrderPlaced), ("s/1", &Kind::OrderAccepted)]);
+    let (placed, accepted) = (all[0].id, all[2].id);
+    let begun = |delivery| store.claim(Claim { channel: "erp".to_owned(), in_order: true, ..begin(delivery, 10) });
+    assert_eq!(begun(accepted).await.expect("claiming"), Claimed::No, "an earlier one waits");
+    let Claimed::Yes(attempt) = begun(placed).await.expect("claiming") else { panic!("it may be made") };
+    assert_eq!(begun(accepted).await.expect("claiming"), Claimed::No, "or is being sent");
+    assert_eq!(in_order().await.len(), 1, "so it is not looked at");
+    settle(&*store, placed, attempt, Outcome::Delivered, Step::Delivered).await;
+    assert!(in_order().await.iter().any(|due| due.id == accepted));
+    assert!(matches!(begun(accepted).await.expect("claiming"), Claimed::Yes(_)));
 }
 
 pub async fn what_waits_is_known_by_channel_and_a_mended_setting_makes_it_due(place: Place) {
@@ -117,7 +121,7 @@ pub async fn each_part_comes_back_byte_for_byte_until_it_is_delivered(place: Pla
     // The one with which the others go on is delivered and no more to send; and what is composed anew takes its place.
     let later = Step::Wait { until: at(50), spends: true };
     let whole = Some((Answer { outcome: Outcome::Retry { after: None }, detail: "said".to_owned() }, later));
-    store.settle(Settle { whole, ..end(id, attempt, Step::Delivered) }).await.expect("settling");
+    ended(&*store, Settle { whole, ..end(id, attempt, Step::Delivered) }).await;
     assert_eq!(due(&*store, "mail", 100).await[0].parts, composed[1..]);
     let marked: Vec<Part> =
         composed[1..].iter().map(|part| Part { body: format!("{} once more", part.body), ..part.clone() }).collect();
@@ -153,8 +157,8 @@ pub async fn each_step_leads_where_it_should(place: Place) {
         let composed = if index == 0 { vec![part(0), part(1)] } else { Vec::new() };
         let begun = attempt(&*store, Claim { composed, part: index, ..again(&*store, id, 1).await }).await;
         assert_eq!(row(&*store, id).await.state, "waiting", "part {index}");
-        let ended = Settle { part: index, more_parts: index == 0, ..end(id, begun, Step::Delivered) };
-        store.settle(ended).await.expect("settling");
+        let last = Settle { part: index, more_parts: index == 0, ..end(id, begun, Step::Delivered) };
+        ended(&*store, last).await;
         let (known, _) = store.load(vec![id], at(2)).await.expect("reading");
         let left: Vec<u16> = known[0].parts.iter().map(|part| part.index).collect();
         assert_eq!(left, [1][usize::from(index)..], "part {index}");

@@ -111,10 +111,17 @@ pub async fn claim(store: &dyn Store, delivery: DeliveryId, now: i64) -> Claimed
     store.claim(again(store, delivery, now).await).await.expect("claiming")
 }
 
-/// Begins an attempt that may be made; answers its number.
+/// To which channel a delivery goes, and what for.
+async fn whose(store: &dyn Store, delivery: DeliveryId) -> (String, Purpose) {
+    let row = row(store, delivery).await;
+    (row.channel, if row.kind == "test" { Purpose::Test } else { Purpose::Notify })
+}
+
+/// Begins an attempt that may be made, at whatever channel; answers its number.
 pub async fn attempt(store: &dyn Store, claim: Claim) -> i64 {
     let delivery = claim.delivery;
-    match store.claim(claim).await.expect("claiming") {
+    let (channel, purpose) = whose(store, delivery).await;
+    match store.claim(Claim { channel, purpose, ..claim }).await.expect("claiming") {
         Claimed::Yes(attempt) => attempt,
         Claimed::No => panic!("{delivery} may be tried"),
     }
@@ -143,7 +150,13 @@ pub fn end(delivery: DeliveryId, attempt: i64, step: Step) -> Settle {
 
 pub async fn settle(store: &dyn Store, delivery: DeliveryId, attempt: i64, outcome: Outcome, step: Step) {
     let answer = Answer { outcome, detail: "said".to_owned() };
-    store.settle(Settle { answer, ..end(delivery, attempt, step) }).await.expect("settling");
+    ended(store, Settle { answer, ..end(delivery, attempt, step) }).await;
+}
+
+/// Ends an attempt, at whatever channel.
+pub async fn ended(store: &dyn Store, settle: Settle) {
+    let (channel, purpose) = whose(store, settle.delivery).await;
+    store.settle(Settle { channel, purpose, ..settle }).await.expect("settling");
 }
 
 /// Tries a delivery once, with this outcome.
