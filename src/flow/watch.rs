@@ -353,7 +353,7 @@ impl SelfWatch {
             IncidentChange::Ends(_) => {
                 tracing::info!(topic, subject, lasted_seconds, "the operator is notified that it is over")
             }
-            IncidentChange::Lapses => tracing::info!(topic, subject, "a trouble means nothing any more"),
+            IncidentChange::Lapses => tracing::info!(topic, subject, "incident cleared: no longer configured"),
         }
         if key.topic == Topic::Unproven {
             self.with.source_activity.notified_of_unfit(subject, count.unwrap_or(0).saturating_sub(known));

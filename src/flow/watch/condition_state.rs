@@ -16,7 +16,7 @@ pub struct IncidentKey {
     pub subject: String,
 }
 
-/// How something stands. What is not in the list at all means nothing any more: the setting that asked for it is gone.
+/// How something stands. What is not in the list at all is no longer configured.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConditionState {
     /// With what is to be said of it.
