@@ -4,23 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::tidy::source::Source;
-use crate::tidy::{read, rust_files};
+use crate::tidy::{ROOMS, read, rust_files};
 
-const ROOMS: [&str; 13] = [
-    "app",
-    "channel",
-    "cli",
-    "config",
-    "diagnostic",
-    "domain",
-    "flow",
-    "in_force",
-    "platform",
-    "render",
-    "sandbox",
-    "template_check",
-    "web",
-];
+/// Whose modules still need each other.
+const EXEMPT: &str = "store";
 
 /// Modules that need each other for a reason; none today.
 const ALLOWED: [(&str, &str); 0] = [];
@@ -122,7 +109,7 @@ fn circles(edges: &Edges) -> BTreeSet<String> {
 #[test]
 fn no_module_of_a_room_needs_one_that_needs_it() {
     let mut found = Vec::new();
-    for room in ROOMS {
+    for (room, _) in ROOMS.into_iter().filter(|(room, _)| *room != EXEMPT) {
         let mut edges = edges(&modules(room));
         for (module, other) in ALLOWED {
             if let Some(needed) = edges.get_mut(module) {
