@@ -44,8 +44,14 @@ pub fn migrate(connection: &mut Connection, path: &Path) -> Result<(), OpenError
         let text = format!("the schema cannot be brought up to date: {error}");
         OpenError::of_migration(path, StoreError::Unavailable(text), &error)
     })?;
+    let failed = |error: rusqlite::Error| OpenError::of_sqlite(path, &error);
+    let events = conversion::progress(connection).map_err(failed)?.map_or(0, |progress| progress.all);
     for _ in 0..STEPS_AT_ONCE {
-        if conversion::step(connection).map_err(|error| OpenError::of_sqlite(path, &error))?.is_none() {
+        if conversion::step(connection).map_err(failed)?.is_none() {
+            // A new store has none.
+            if events > 0 {
+                tracing::info!(events, "the store is converted");
+            }
             break;
         }
     }

@@ -200,3 +200,16 @@ async fn webhooks_are_answered_503_while_the_store_is_converted_and_commands_say
     program.until_acknowledged(&body).await;
     program.stop().await;
 }
+
+#[tokio::test]
+async fn a_conversion_that_ends_at_the_start_is_logged_and_a_new_store_has_none() {
+    for (is_stored, logged) in [(true, true), (false, false)] {
+        let folder = tempfile::tempdir().expect("a folder");
+        if is_stored {
+            stored(folder.path());
+        }
+        let program = Program::start(folder.path(), "bell.db", "").await;
+        assert_eq!(program.log().contains("the store is converted"), logged, "{}", program.log());
+        program.stop().await;
+    }
+}
