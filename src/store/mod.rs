@@ -11,6 +11,7 @@ pub mod ingest;
 pub mod queue;
 pub mod recording;
 pub mod reports;
+pub mod sql;
 pub mod sqlite;
 
 use std::path::Path;
